@@ -1,0 +1,53 @@
+/* lib/base.h - what every freestanding file may use: fixed-width integers, small helpers, and the few functions of
+ * <string.h> that the compiler itself may call. Nothing here allocates or fails. */
+#ifndef VELLUM_LIB_BASE_H
+#define VELLUM_LIB_BASE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define BIT(n) (1ull << (n))
+/* Bits hi..lo set, inclusive. */
+#define MASK(hi, lo) ((~0ull >> (63 - (hi))) & (~0ull << (lo)))
+#define PAGE_SIZE 4096u
+#define PAGE_SHIFT 12
+
+#define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
+static inline uint64_t min_u64(uint64_t a, uint64_t b) { return a < b ? a : b; }
+static inline uint64_t max_u64(uint64_t a, uint64_t b) { return a > b ? a : b; }
+/* align must be a power of two. */
+static inline uint64_t align_down(uint64_t x, uint64_t align) { return x & ~(align - 1); }
+static inline uint64_t align_up(uint64_t x, uint64_t align) { return (x + align - 1) & ~(align - 1); }
+
+void *memcpy(void *restrict dst, const void *restrict src, size_t n);
+void *memmove(void *dst, const void *src, size_t n);
+void *memset(void *dst, int c, size_t n);
+int memcmp(const void *a, const void *b, size_t n);
+size_t strlen(const char *s);
+int strcmp(const char *a, const char *b);
+int strncmp(const char *a, const char *b, size_t n);
+
+/* A broken promise inside Vellum itself, never something a guest can cause: prints and does not return. Each program
+ * (the hypervisor, the hosted tests) defines it. */
+_Noreturn void bug(const char *file, int line, const char *what);
+
+/* An internal invariant. Guest input never reaches it. */
+#define BUG_ON(cond) \
+	do { \
+		if (unlikely(cond)) \
+			bug(__FILE__, __LINE__, #cond); \
+	} while (0)
+
+#ifdef VELLUM_DEBUG
+#define ASSERT(cond) BUG_ON(!(cond))
+#else
+#define ASSERT(cond) ((void)sizeof(cond))
+#endif
+
+#endif

@@ -1,0 +1,43 @@
+/* mmu/below.h - the one interface through which the heart reaches what lies below it: the hypervisor's frames and
+ * VMX instructions, or the model's. Every function may be called with the VM's lock held, and none may call back into mmu/. */
+#ifndef VELLUM_MMU_BELOW_H
+#define VELLUM_MMU_BELOW_H
+
+#include "mmu/addr.h"
+
+struct mmu_vm;
+struct mmu_vcpu;
+
+/* The numbers are those of the instruction's register operand (SDM, INVVPID and INVEPT). */
+enum invvpid_type {
+	INVVPID_ADDRESS = 0,
+	INVVPID_SINGLE = 1,
+	INVVPID_ALL = 2,
+	INVVPID_SINGLE_RETAINING_GLOBALS = 3,
+};
+enum invept_type {
+	INVEPT_SINGLE = 1,
+	INVEPT_ALL = 2,
+};
+
+struct mmu_below {
+	/* A zeroed host frame for tables or bookkeeping, owned by the caller until frame_free; HFN_NONE when there is none. */
+	hfn_t (*frame_alloc)(void *ctx);
+	void (*frame_free)(void *ctx, hfn_t frame);
+	/* Where the frame can be read and written; valid for as long as the frame is. Never NULL for a frame that exists. */
+	void *(*frame_ptr)(void *ctx, hfn_t frame);
+	/* Returns when vcpu is not executing guest code and will pass through mmu_enter() before it does again.
+	 * Must be cheap when it is not running. Not called for the vCPU on whose behalf the caller runs. */
+	void (*kick)(void *ctx, struct mmu_vcpu *vcpu);
+	/* The instructions, on the logical CPU that calls. Only types that struct mmu_caps offers are asked for. */
+	void (*invvpid)(void *ctx, enum invvpid_type type, uint16_t vpid, gva_t gva);
+	void (*invept)(void *ctx, enum invept_type type, uint64_t eptp);
+	/* The VM's MMU lock (order: docs/architecture.md). The model may leave both NULL. */
+	void (*lock)(void *ctx, struct mmu_vm *vm);
+	void (*unlock)(void *ctx, struct mmu_vm *vm);
+	/* Time in ticks of no particular unit; never decreases. */
+	uint64_t (*now)(void *ctx);
+	void *ctx;
+};
+
+#endif

@@ -1,0 +1,43 @@
+/* mmu/caps.h - everything a mechanism may know of the CPU, read once (from the capability MSRs by vmx/, made up by the
+ * model), so that tests cover CPUs that nobody has. */
+#ifndef VELLUM_MMU_CAPS_H
+#define VELLUM_MMU_CAPS_H
+
+#include "lib/base.h"
+
+struct mmu_caps {
+	uint8_t maxphyaddr; /* host-physical address width, bits */
+
+	/* Paging of the CPU itself, which shadow tables use. */
+	bool nx;
+	bool page_1g;
+	bool smep;
+	bool smap;
+	bool pku;
+	bool pcid;
+	bool la57;
+
+	/* EPT (IA32_VMX_EPT_VPID_CAP). */
+	bool ept;
+	bool ept_execute_only;
+	bool ept_wb;     /* EPT paging structures may be WB; else UC */
+	bool ept_2m;
+	bool ept_1g;
+	bool ept_ad;     /* accessed and dirty flags for EPT */
+	bool pml;
+	bool invept;
+	bool invept_single;
+	bool invept_all;
+
+	/* VPID. Only meaningful where vpid is set. */
+	bool vpid;
+	bool invvpid;
+	bool invvpid_address;
+	bool invvpid_single;
+	bool invvpid_all;
+	bool invvpid_single_retaining_globals;
+
+	bool unrestricted_guest;
+};
+
+#endif

@@ -1,0 +1,45 @@
+/* mmu/counters.h - every decision of the MMU code, counted once. The names below are the names in the hypervisor's
+ * statistics, in the lab, in the JSON and in the docs. */
+#ifndef VELLUM_MMU_COUNTERS_H
+#define VELLUM_MMU_COUNTERS_H
+
+#include "lib/base.h"
+
+/* C(name, help) */
+#define MMU_COUNTERS(C) \
+	C(faults, "faults given to the mechanism: #PF, EPT violations and misconfigurations") \
+	C(outcome_fixed, "faults answered by changing tables") \
+	C(outcome_retry, "faults that someone else had answered meanwhile") \
+	C(outcome_spurious, "faults that the tables already allowed") \
+	C(outcome_inject, "faults that are the guest's own") \
+	C(outcome_emulate, "faults that ended in the emulator") \
+	C(outcome_stop, "faults that ended the virtual machine") \
+	C(ept_violations, "EPT violations") \
+	C(ept_misconfigs, "EPT misconfigurations") \
+	C(mapped_4k, "4-KByte leaves installed") \
+	C(mapped_2m, "2-MByte leaves installed") \
+	C(mapped_1g, "1-GByte leaves installed") \
+	C(leaves_removed, "leaves taken away or reduced in rights") \
+	C(leaves_split, "large leaves split") \
+	C(mmio_cached, "MMIO leaves installed") \
+	C(mmio_stale, "MMIO leaves found out of date") \
+	C(table_pages_allocated, "table pages allocated") \
+	C(table_pages_freed, "table pages freed") \
+	C(invvpid_address, "INVVPID of one address") \
+	C(invvpid_single, "INVVPID of one context") \
+	C(invvpid_nonglobal, "INVVPID of one context, global translations kept") \
+	C(invvpid_all, "INVVPID of all contexts") \
+	C(invept_single, "INVEPT of one root") \
+	C(invept_all, "INVEPT of all roots") \
+	C(flush_requests, "flushes requested, before merging") \
+	C(kicks, "vCPUs forced out of the guest for a flush") \
+	C(vpid_exhausted, "vCPUs that run untagged because no VPID was free") \
+	C(migrations, "entries on another CPU than the last")
+
+struct mmu_counters {
+#define C(name, help) uint64_t name;
+	MMU_COUNTERS(C)
+#undef C
+};
+
+#endif

@@ -1,0 +1,199 @@
+/* mmu/mmu.h - the heart's face: memory virtualization for one virtual machine.
+ *
+ * A mechanism (mmu/ept.c, …) is one `struct mmu_ops`. Everything above (vm/, vmx/, the lab, the tests) calls the front
+ * functions below, which keep what all mechanisms share - the guest's paging registers, the slots, the flush requests,
+ * the counters - and call the mechanism. Freestanding; no privileged instruction; no global mutable state.
+ *
+ * The life of a fault: the CPU exits, vm/ fills struct mmu_fault and calls mmu_fault(), and acts on the outcome. Before the next
+ * VM entry it calls mmu_enter(), which consumes the flush requests that have gathered and says what to load into the CPU. */
+#ifndef VELLUM_MMU_MMU_H
+#define VELLUM_MMU_MMU_H
+
+#include "mmu/addr.h"
+#include "mmu/below.h"
+#include "mmu/caps.h"
+#include "mmu/counters.h"
+#include "mmu/slots.h"
+#include "mmu/tag.h"
+#include "mmu/walk.h"
+
+/* What became of a fault or of a register load. Exactly one of these (S3). */
+enum mmu_outcome {
+	MMU_FIXED,    /* the tables changed: run the instruction again */
+	MMU_RETRY,    /* someone else changed something: run it again */
+	MMU_SPURIOUS, /* the tables already allowed it (a stale TLB entry): run it again */
+	MMU_INJECT,   /* the guest's own fault: deliver .exception */
+	MMU_EMULATE,  /* emulate the instruction: MMIO at .gpa, or a write to a tracked table */
+	MMU_STOP,     /* the VM cannot go on; .why says it in one clause */
+};
+
+struct mmu_exception {
+	uint8_t vector; /* 13 #GP or 14 #PF */
+	uint32_t error;
+	uint64_t cr2;   /* for #PF */
+};
+
+struct mmu_result {
+	enum mmu_outcome outcome;
+	struct mmu_exception exception; /* MMU_INJECT */
+	gpa_t gpa;                      /* MMU_EMULATE */
+	const char *why;                /* MMU_STOP */
+};
+
+enum mmu_fault_kind {
+	MMU_FAULT_PAGE,          /* #PF that the exception bitmap intercepted */
+	MMU_FAULT_EPT_VIOLATION,
+	MMU_FAULT_EPT_MISCONFIG,
+};
+
+struct mmu_fault {
+	enum mmu_fault_kind kind;
+	uint32_t error;         /* MMU_FAULT_PAGE: the page-fault error code */
+	uint64_t qualification; /* MMU_FAULT_EPT_VIOLATION: the exit qualification, as the CPU gave it */
+	gva_t gva;              /* MMU_FAULT_PAGE always; EPT violation when qualification bit 7 is set */
+	gpa_t gpa;              /* EPT violation and misconfiguration */
+};
+
+/* What the mechanism wants the CPU to intercept. Changes only when the guest's registers or the mechanism do. */
+struct mmu_intercepts {
+	bool ept;         /* run with EPT */
+	bool page_fault;  /* intercept #PF where (error & pf_mask) == pf_match */
+	uint32_t pf_mask;
+	uint32_t pf_match;
+	bool cr3_load;
+	bool cr3_store;
+	bool invlpg;
+	uint64_t cr0_owned; /* CR0 bits whose change must exit, beyond those VMX itself demands */
+	uint64_t cr4_owned;
+	/* What the CPU really runs with, where that is not what the guest wrote: hardware = (guest & ~mask) | value. */
+	uint64_t cr0_force_mask, cr0_force_value;
+	uint64_t cr4_force_mask, cr4_force_value;
+	uint64_t efer_force_mask, efer_force_value;
+};
+
+/* What to load into the CPU at the next entry. */
+struct mmu_root {
+	uint64_t eptp;      /* 0 without EPT */
+	uint64_t cr3;       /* hardware CR3: the guest's own under EPT with guest paging, else the mechanism's */
+	uint64_t pdpte[4];  /* the guest PDPTEs for the VMCS, when load_pdptes */
+	bool load_pdptes;
+	uint16_t vpid;      /* 0: run untagged ("enable VPID" off) */
+};
+
+/* The largest leaf that a mechanism may use: the address bits of its offset. */
+enum page_limit {
+	PAGE_LIMIT_4K = 12,
+	PAGE_LIMIT_2M = 21,
+	PAGE_LIMIT_1G = 30,
+};
+
+struct mmu_config {
+	enum page_limit page_limit;
+	bool vpid;
+};
+
+struct mmu_ops;
+
+struct mmu_vm {
+	const struct mmu_ops *ops;
+	const struct mmu_below *below;
+	const struct mmu_caps *caps;
+	struct mmu_config config;
+	struct slots slots;
+	struct vpid_pool *vpids; /* shared by all VMs; may be NULL: every vCPU runs untagged */
+	struct mmu_counters counters;
+	struct mmu_vcpu *vcpus;  /* list, by next */
+	void *priv;              /* the mechanism's, for the VM */
+};
+
+struct mmu_vcpu {
+	struct mmu_vm *vm;
+	struct mmu_vcpu *next;
+	struct walk_regs regs;   /* the guest's paging registers, as the guest sees them */
+	struct mmu_intercepts intercepts;
+	struct mmu_root root;
+	struct tag_state tag;    /* VPID, pending flush requests, the CPU it last ran on */
+	/* Raised when intercepts or root changed and the CPU's copy (the VMCS) must be brought up to date; vmx/ clears them. */
+	bool intercepts_changed;
+	bool root_changed;
+	void *priv;              /* the mechanism's, for the vCPU */
+};
+
+/* One mechanism. All are called with the VM's lock held, by the front functions only. */
+struct mmu_ops {
+	const char *name;
+	/* NULL where this CPU can run it, else one clause that says what is missing. */
+	const char *(*unsupported)(const struct mmu_caps *caps);
+	bool (*vm_init)(struct mmu_vm *vm);
+	void (*vm_destroy)(struct mmu_vm *vm);
+	/* Called after regs hold the guest's state (also in the middle of the guest's life, when the mechanism is switched). */
+	bool (*vcpu_init)(struct mmu_vcpu *vcpu);
+	void (*vcpu_destroy)(struct mmu_vcpu *vcpu);
+	struct mmu_result (*fault)(struct mmu_vcpu *vcpu, const struct mmu_fault *fault);
+	/* The guest's registers were changed from old to vcpu->regs (already validated); cr3_write: a MOV to CR3, perhaps with the
+	 * same value; keep_tlb: bit 63 of the operand under PCID. */
+	void (*regs_changed)(struct mmu_vcpu *vcpu, const struct walk_regs *old, bool cr3_write, bool keep_tlb);
+	void (*invlpg)(struct mmu_vcpu *vcpu, gva_t gva);
+	/* Host-side changes: drop every translation of / take the write permission from the guest frames [first, first + pages). */
+	void (*unmap)(struct mmu_vm *vm, gfn_t first, uint64_t pages);
+	void (*write_protect)(struct mmu_vm *vm, gfn_t first, uint64_t pages);
+	/* Called after the hypervisor itself (emulator, device, loader) wrote [gpa, gpa + n) of guest memory. May be NULL. */
+	void (*guest_written)(struct mmu_vm *vm, gpa_t gpa, unsigned n);
+};
+
+/* The table of mechanisms, ended by NULL; the best first. */
+extern const struct mmu_ops *const mmu_mechanisms[];
+const struct mmu_ops *mmu_mechanism_by_name(const char *name);
+
+/* Sets up a VM; the slots are empty. ops->unsupported(caps) has been asked. false: no memory. */
+bool mmu_vm_init(struct mmu_vm *vm, const struct mmu_ops *ops, const struct mmu_below *below, const struct mmu_caps *caps,
+		 const struct mmu_config *config, struct vpid_pool *vpids);
+/* Frees the tables. The vCPUs have been destroyed, nothing runs. */
+void mmu_vm_destroy(struct mmu_vm *vm);
+/* Adds a vCPU that starts with regs. Takes a VPID where the configuration and the pool allow. false: no memory. */
+bool mmu_vcpu_init(struct mmu_vcpu *vcpu, struct mmu_vm *vm, const struct walk_regs *regs);
+void mmu_vcpu_destroy(struct mmu_vcpu *vcpu);
+/* Changes the mechanism between two guest instructions: drops the old tables, requests the flushes. No vCPU is running.
+ * false: no memory; the old mechanism stays. */
+bool mmu_switch(struct mmu_vm *vm, const struct mmu_ops *ops);
+
+struct mmu_result mmu_fault(struct mmu_vcpu *vcpu, const struct mmu_fault *fault);
+
+/* The guest's loads of its paging registers: each checks (MMU_INJECT: #GP, nothing changed), then acts (MMU_FIXED), as MOV to
+ * CR0/CR3/CR4 and WRMSR of IA32_EFER do (SDM, the instructions' pages, and "Paging": PDPTE loads). */
+struct mmu_result mmu_set_cr0(struct mmu_vcpu *vcpu, uint64_t value);
+struct mmu_result mmu_set_cr3(struct mmu_vcpu *vcpu, uint64_t value);
+struct mmu_result mmu_set_cr4(struct mmu_vcpu *vcpu, uint64_t value);
+struct mmu_result mmu_set_efer(struct mmu_vcpu *vcpu, uint64_t value);
+void mmu_invlpg(struct mmu_vcpu *vcpu, gva_t gva);
+
+/* Under EPT the guest changes CR3 (and unowned CR0/CR4 bits, and PDPTEs) without an exit: vmx/ tells what the VMCS holds after an
+ * exit that needs to know. No flush follows from this. */
+void mmu_sync_regs(struct mmu_vcpu *vcpu, uint64_t cr0, uint64_t cr3, uint64_t cr4, const uint64_t pdpte[4]);
+
+/* Called on logical CPU cpu right before every VM entry of the vCPU, interrupts off: consumes the flush requests. Fast when nothing
+ * is pending. Afterwards vcpu->root and vcpu->intercepts are what the CPU must run with. */
+static inline void mmu_enter(struct mmu_vcpu *vcpu, unsigned cpu);
+
+/* Host-side changes (the notifier). Each has flushed, on every CPU concerned, when it returns (T2). */
+void mmu_unmap(struct mmu_vm *vm, gfn_t first, uint64_t pages);
+void mmu_write_protect(struct mmu_vm *vm, gfn_t first, uint64_t pages);
+
+/* Reads or writes guest-physical RAM or ROM (writes: RAM only) from the hypervisor; may cross pages. Returns how many bytes were
+ * done before the first gfn that is not such memory. Writes mark the page dirty and tell the mechanism. */
+size_t mmu_guest_read(struct mmu_vm *vm, gpa_t gpa, void *buf, size_t n);
+size_t mmu_guest_write(struct mmu_vm *vm, gpa_t gpa, const void *buf, size_t n);
+/* A pointer to the n bytes at gpa, which must not cross a page; NULL if that is not backed memory of the kind asked for.
+ * With write, the page is marked dirty. Valid until the next host-side change. */
+void *mmu_guest_ptr(struct mmu_vm *vm, gpa_t gpa, size_t n, bool write);
+
+/* Table pages in use by the mechanism of this VM now. */
+uint64_t mmu_table_pages(const struct mmu_vm *vm);
+
+static inline void mmu_enter(struct mmu_vcpu *vcpu, unsigned cpu)
+{
+	if (unlikely(tag_work_pending(&vcpu->tag, cpu)))
+		tag_consume(vcpu, cpu);
+}
+
+#endif

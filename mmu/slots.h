@@ -1,0 +1,66 @@
+/* mmu/slots.h - the guest-physical memory map: which guest frames are RAM, ROM or MMIO, and what backs them.
+ *
+ * A gfn belongs to at most one slot. A gfn in no slot is *absent*: reads give all ones, writes are dropped, and the
+ * platform's MMIO dispatch sees both first. */
+#ifndef VELLUM_MMU_SLOTS_H
+#define VELLUM_MMU_SLOTS_H
+
+#include "mmu/addr.h"
+
+#define SLOTS_MAX 32
+
+enum slot_kind {
+	SLOT_RAM,
+	SLOT_ROM,  /* reads and fetches of backed memory; writes go to the MMIO dispatch */
+	SLOT_MMIO, /* no memory: every access goes to the MMIO dispatch */
+};
+
+/* Memory types as the PAT, MTRRs and EPT encode them (SDM, Memory Cache Control). */
+enum memtype {
+	MEMTYPE_UC = 0,
+	MEMTYPE_WC = 1,
+	MEMTYPE_WT = 4,
+	MEMTYPE_WP = 5,
+	MEMTYPE_WB = 6,
+};
+
+/* What backs one guest page. order: the largest n for which the aligned block of 2^n pages around this one is backed by
+ * a contiguous, equally aligned run of host frames with the same rights. */
+struct backing_page {
+	hfn_t hfn;
+	uint8_t order;
+	bool writable; /* false: merged or logged; a write must go to the fault path */
+};
+
+/* Where a slot's memory comes from. The implementation owns the frames. */
+struct backing {
+	/* false: the page is not in memory now (swapped out, or not allocated: the caller calls populate). */
+	bool (*page)(struct backing *b, uint64_t index, struct backing_page *out);
+	/* Brings the page in, for writing where write is set. false: there is no memory for it. NULL where page() never fails. */
+	bool (*populate)(struct backing *b, uint64_t index, bool write);
+};
+
+struct slot {
+	gfn_t base;
+	uint64_t pages;
+	enum slot_kind kind;
+	enum memtype type;
+	struct backing *backing; /* NULL for SLOT_MMIO */
+	uint64_t *dirty;         /* one bit a page while dirty logging is on, else NULL */
+};
+
+struct slots {
+	struct slot slot[SLOTS_MAX]; /* sorted by base */
+	unsigned count;
+	unsigned last;       /* where the previous look-up hit */
+	uint32_t generation; /* raised at every change; cached MMIO leaves carry it */
+};
+
+/* Adds a slot. false, and no change, where it overlaps another, is empty, or the table is full. */
+bool slots_add(struct slots *s, const struct slot *slot);
+/* Removes the slot that begins at base; the caller has already dropped every translation into it. false: no such slot. */
+bool slots_remove(struct slots *s, gfn_t base);
+/* The slot that holds gfn, or NULL. */
+struct slot *slots_find(struct slots *s, gfn_t gfn);
+
+#endif

@@ -1,0 +1,67 @@
+/* mmu/tag.h - VPIDs, and the bookkeeping that decides when INVVPID and INVEPT are due.
+ *
+ * Nobody flushes in passing: whoever changes a table or a register *requests* a flush of the vCPUs concerned, and the request is
+ * consumed before the vCPU's next entry (tag_consume). A change that must be visible at once (T2) kicks the running vCPUs after
+ * having requested.
+ *
+ * T1 (SDM, "Caching Translation Information"): VPID 0 is the host's. A vCPU without a VPID runs untagged: the CPU itself drops the
+ * linear and combined mappings of VPID 0 at every entry and exit, and no INVVPID is due; INVEPT still is. */
+#ifndef VELLUM_MMU_TAG_H
+#define VELLUM_MMU_TAG_H
+
+#include "mmu/addr.h"
+
+struct mmu_vcpu;
+struct mmu_vm;
+
+#define VPID_COUNT 65536u
+#define TAG_ADDRESSES_MAX 8 /* more single addresses than this become one whole-context flush */
+#define TAG_CPUS_MAX 64
+#define TAG_NO_CPU (~0u)
+
+/* The allocator: first come, first served, the lowest free one; 0 is never handed out. Has its own lock inside (a spin lock, a leaf
+ * in the lock order). */
+struct vpid_pool {
+	uint64_t used[VPID_COUNT / 64];
+	uint32_t hint;      /* no free VPID below this */
+	uint32_t in_use;
+	uint32_t limit;     /* VPIDs 1 .. limit - 1 may be given; tests make it small */
+	/* One bit a VPID: it has been used since the last whole flush, so its next owner must INVVPID on every CPU it runs on. */
+	int lock;
+};
+
+void vpid_pool_init(struct vpid_pool *pool, uint32_t limit);
+/* 0 when exhausted. */
+uint16_t vpid_alloc(struct vpid_pool *pool);
+void vpid_free(struct vpid_pool *pool, uint16_t vpid);
+
+struct tag_state {
+	uint16_t vpid;
+	unsigned last_cpu;        /* TAG_NO_CPU: never ran */
+	bool flush_vpid;          /* all linear and combined mappings of this vCPU */
+	bool flush_nonglobal;     /* the same, but global ones may stay */
+	bool flush_ept;           /* guest-physical and combined mappings of the current EPT root */
+	uint8_t address_count;
+	gva_t address[TAG_ADDRESSES_MAX];
+	uint64_t ept_flushed_on;  /* one bit a CPU: no INVEPT of the root is owed there */
+	bool pending;             /* any of the above */
+};
+
+/* Requests, for one vCPU. Idempotent; merged into the widest. */
+void tag_request_address(struct mmu_vcpu *vcpu, gva_t gva);
+void tag_request_nonglobal(struct mmu_vcpu *vcpu);
+void tag_request_all(struct mmu_vcpu *vcpu);
+/* Requests an INVEPT on every CPU that has run the VM's EPT root, before the VM is entered there again. */
+void tag_request_ept(struct mmu_vm *vm);
+/* Kicks every running vCPU of the VM but self, so that the requests made so far are in force (T2). */
+void tag_synchronize(struct mmu_vm *vm, struct mmu_vcpu *self);
+
+static inline bool tag_work_pending(const struct tag_state *t, unsigned cpu)
+{
+	return t->pending || t->last_cpu != cpu;
+}
+
+/* Consumes the requests: issues the INVVPIDs and INVEPTs that are due on this CPU, each counted. */
+void tag_consume(struct mmu_vcpu *vcpu, unsigned cpu);
+
+#endif

@@ -1,0 +1,114 @@
+/* mmu/walk.h - the guest walker: what a linear address means under the guest's own page tables. A pure function of the
+ * registers and of guest memory (but for the A/D bits it is asked to set); it is the specification that the mechanisms follow.
+ *
+ * Implements SDM, "Paging": 32-bit paging (with and without PSE, PSE-36), PAE, 4-level and 5-level paging, access rights,
+ * page-fault error codes, accessed and dirty flags, reserved bits. */
+#ifndef VELLUM_MMU_WALK_H
+#define VELLUM_MMU_WALK_H
+
+#include "mmu/addr.h"
+
+/* Control-register and EFER bits that paging looks at. */
+#define CR0_PE BIT(0)
+#define CR0_WP BIT(16)
+#define CR0_NW BIT(29)
+#define CR0_CD BIT(30)
+#define CR0_PG BIT(31)
+#define CR4_PSE BIT(4)
+#define CR4_PAE BIT(5)
+#define CR4_PGE BIT(7)
+#define CR4_LA57 BIT(12)
+#define CR4_PCIDE BIT(17)
+#define CR4_SMEP BIT(20)
+#define CR4_SMAP BIT(21)
+#define CR4_PKE BIT(22)
+#define EFER_LME BIT(8)
+#define EFER_LMA BIT(10)
+#define EFER_NXE BIT(11)
+
+/* Page-table entry bits common to every format. */
+#define PTE_P BIT(0)
+#define PTE_W BIT(1)
+#define PTE_U BIT(2)
+#define PTE_PWT BIT(3)
+#define PTE_PCD BIT(4)
+#define PTE_A BIT(5)
+#define PTE_D BIT(6)
+#define PTE_PS BIT(7)
+#define PTE_G BIT(8)
+#define PTE_NX BIT(63)
+
+/* Page-fault error code (SDM, Page-Fault Exceptions). */
+#define PFERR_P BIT(0)
+#define PFERR_W BIT(1)
+#define PFERR_U BIT(2)
+#define PFERR_RSVD BIT(3)
+#define PFERR_I BIT(4)
+#define PFERR_PK BIT(5)
+
+#define WALK_LEVELS_MAX 5
+
+/* The guest's registers as far as paging goes, and what its CPU is (CPUID as the guest sees it). */
+struct walk_regs {
+	uint64_t cr0, cr3, cr4, efer;
+	uint64_t pdpte[4];  /* under PAE: as loaded, not as memory has them now */
+	uint32_t pkru;
+	bool ac;            /* RFLAGS.AC, for SMAP */
+	uint8_t cpl;
+	uint8_t maxphyaddr; /* of the guest's CPU */
+	bool has_1g;        /* CPUID: 1-GByte pages */
+};
+
+enum paging_mode {
+	PAGING_NONE,
+	PAGING_32BIT,
+	PAGING_PAE,
+	PAGING_4LEVEL,
+	PAGING_5LEVEL,
+};
+
+struct access {
+	bool write;
+	bool fetch;
+	bool user;     /* a user-mode access: CPL 3 and not implicit supervisor */
+	bool implicit; /* an implicit supervisor access (descriptor tables, TSS): SMAP applies whatever AC says */
+};
+
+/* How the walker reads and updates guest-physical entries. size: 4 or 8. */
+struct walk_memory {
+	/* false: gpa is no readable memory (the entry then reads as all ones, as from an absent device). */
+	bool (*read)(void *ctx, gpa_t gpa, unsigned size, uint64_t *value);
+	/* Compare-and-exchange. false with *lost set: the entry changed since it was read. false with *lost clear: not writable memory. */
+	bool (*update)(void *ctx, gpa_t gpa, unsigned size, uint64_t old, uint64_t new, bool *lost);
+	void *ctx;
+};
+
+struct walk_entry {
+	gpa_t gpa;      /* where the entry is; for a PAE PDPTE, which is a register: all ones */
+	uint64_t value; /* as read, or as it is after the A/D update */
+	uint8_t level;  /* 1: PTE, 2: PDE, 3: PDPTE, 4: PML4E, 5: PML5E */
+};
+
+struct walk_result {
+	bool ok;
+	uint32_t error;       /* !ok: the page-fault error code */
+	gpa_t gpa;            /* ok: the translation of the address itself */
+	uint8_t page_shift;   /* 12, 21, 22 or 30; without paging: 30 */
+	bool writable;        /* the AND of W over the walk (not yet combined with CR0.WP) */
+	bool user;            /* the AND of U */
+	bool executable;      /* no NX on the walk, or NX off */
+	bool global;          /* G of the leaf, where CR4.PGE is set */
+	bool dirty;           /* D of the leaf, after the update */
+	uint8_t pkey;
+	uint8_t pat_index;    /* PAT, PCD, PWT of the leaf */
+	uint8_t count;        /* entries read, in order from the root; also after a fault */
+	struct walk_entry entry[WALK_LEVELS_MAX];
+};
+
+enum paging_mode walk_mode(const struct walk_regs *r);
+
+/* Translates gva for the access. set_ad: set accessed (and, for a write, dirty) flags as the CPU would, only when the whole
+ * walk succeeds for dirty, re-walking where an update lost a race. Without it the walk changes nothing. */
+struct walk_result walk(const struct walk_regs *r, const struct walk_memory *m, gva_t gva, struct access access, bool set_ad);
+
+#endif
