@@ -1,0 +1,128 @@
+/* dev/dev.h - what every device model builds on: ports, MMIO regions, interrupt lines, time.
+ *
+ * A device is a plain struct that its owner embeds; the file dev/NAME.c implements its registers and nothing else. A device never
+ * blocks, never fails and never trusts the guest: a register that does not exist reads as all ones (or as the data sheet says) and
+ * ignores writes. All functions of the devices of one VM are called with that VM's device lock held.
+ *
+ * Time is counted in *ticks* of the machine's TSC (an unsigned 64-bit number that never decreases while the VM lives). */
+#ifndef VELLUM_DEV_DEV_H
+#define VELLUM_DEV_DEV_H
+
+#include "lib/base.h"
+
+/* ---- time ---- */
+
+struct timers;
+
+/* A one-shot alarm; periodic devices arm it again from fire(). */
+struct timer {
+	uint64_t deadline; /* ticks; meaningful while armed */
+	bool armed;
+	void (*fire)(void *dev, uint64_t now);
+	void *dev;
+	struct timer *next; /* in the queue, sorted by deadline */
+};
+
+/* The alarms of one VM. */
+struct timers {
+	struct timer *first;
+	uint64_t tsc_hz;
+	uint64_t (*now)(void *ctx); /* ticks */
+	void *ctx;
+};
+
+static inline uint64_t timers_now(const struct timers *t) { return t->now(t->ctx); }
+void timer_arm(struct timers *t, struct timer *timer, uint64_t deadline);
+void timer_cancel(struct timers *t, struct timer *timer);
+/* Fires everything whose deadline is <= now, in order of deadline. */
+void timers_run(struct timers *t, uint64_t now);
+/* The earliest deadline, or UINT64_MAX. */
+static inline uint64_t timers_next(const struct timers *t) { return t->first ? t->first->deadline : UINT64_MAX; }
+
+/* Conversion between two clocks: dst = src * to_hz / from_hz, exact to rounding for spans that fit in 64 bits on both sides;
+ * two multiplications, no division, after ratio_init(). */
+struct ratio {
+	uint64_t whole; /* integer part of to_hz / from_hz */
+	uint64_t frac;  /* fraction, in 2^-64 */
+};
+struct ratio ratio_init(uint64_t from_hz, uint64_t to_hz);
+static inline uint64_t ratio_apply(struct ratio r, uint64_t v)
+{
+	return v * r.whole + (uint64_t)(((unsigned __int128)v * r.frac) >> 64);
+}
+
+/* ---- ports ---- */
+
+struct pio_ops {
+	/* size is 1, 2 or 4; port is the absolute port. Reads return the value in the low bits. */
+	uint32_t (*in)(void *dev, uint16_t port, unsigned size);
+	void (*out)(void *dev, uint16_t port, unsigned size, uint32_t value);
+};
+
+struct pio_range {
+	uint16_t base;
+	uint16_t count;
+	const struct pio_ops *ops;
+	void *dev;
+};
+
+#define PIO_RANGES_MAX 48
+
+/* The port space of one VM. index: for every port, 1 + the number of its range, 0 for none: one load finds the device. */
+struct pio_space {
+	uint8_t index[65536];
+	struct pio_range range[PIO_RANGES_MAX];
+	unsigned count;
+};
+
+/* false: the table is full, or the range is empty or overlaps another. */
+bool pio_add(struct pio_space *s, uint16_t base, uint16_t count, const struct pio_ops *ops, void *dev);
+/* An access to a port without a device reads all ones and ignores writes; one that runs past a device's range is split
+ * into bytes. */
+uint32_t pio_in(struct pio_space *s, uint16_t port, unsigned size);
+void pio_out(struct pio_space *s, uint16_t port, unsigned size, uint32_t value);
+
+/* ---- MMIO ---- */
+
+struct mmio_ops {
+	/* size is 1, 2, 4 or 8; offset is from the region's base; the access lies within the region. */
+	uint64_t (*read)(void *dev, uint64_t offset, unsigned size);
+	void (*write)(void *dev, uint64_t offset, unsigned size, uint64_t value);
+};
+
+struct mmio_region {
+	uint64_t base; /* gpa */
+	uint64_t size;
+	const struct mmio_ops *ops;
+	void *dev;
+};
+
+#define MMIO_REGIONS_MAX 16
+
+struct mmio_space {
+	struct mmio_region region[MMIO_REGIONS_MAX];
+	unsigned count;
+};
+
+bool mmio_add(struct mmio_space *s, uint64_t base, uint64_t size, const struct mmio_ops *ops, void *dev);
+/* The region that holds all of [gpa, gpa + size), or NULL. */
+const struct mmio_region *mmio_find(const struct mmio_space *s, uint64_t gpa, unsigned size);
+/* Absent: reads all ones, ignores writes. */
+uint64_t mmio_read(struct mmio_space *s, uint64_t gpa, unsigned size);
+void mmio_write(struct mmio_space *s, uint64_t gpa, unsigned size, uint64_t value);
+
+/* ---- interrupt lines ---- */
+
+/* An output line of a device: level true is asserted. The platform (vm/platform.c) connects it to the PICs and the I/O APIC. */
+struct irq_line {
+	void (*set)(void *ctx, unsigned gsi, bool level);
+	void *ctx;
+	unsigned gsi;
+};
+static inline void irq_set(const struct irq_line *l, bool level)
+{
+	if (l->set)
+		l->set(l->ctx, l->gsi, level);
+}
+
+#endif
