@@ -1,0 +1,11 @@
+/* What the freestanding code expects of its surroundings, for hosted tests. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "lib/base.h"
+
+_Noreturn void bug(const char *file, int line, const char *what)
+{
+	fprintf(stderr, "%s:%d: broken promise: %s\n", file, line, what);
+	abort();
+}
