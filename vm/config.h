@@ -1,0 +1,72 @@
+/* vm/config.h - the description of virtual machines: its text form (docs/protocol.md), and what a reader makes of it.
+ *
+ * Freestanding and without state: the hypervisor reads the module `config` with it, the `vellum` command a --vm file and
+ * its own options, so that both refuse the same nonsense in the same words.
+ *
+ *   C1  What config_parse() returns is complete and sane: every limit below holds, nothing needs to be checked again.
+ *   C2  An error is one clause or sentence without a final newline; config_parse() puts "line N: " before it. */
+#ifndef VELLUM_VM_CONFIG_H
+#define VELLUM_VM_CONFIG_H
+
+#include "lib/base.h"
+
+#define CONFIG_NAME_MAX 31
+#define CONFIG_FILE_MAX 1023
+/* One less than what Linux keeps of a command line on x86. */
+#define CONFIG_APPEND_MAX 2047
+#define CONFIG_MEM_DEFAULT (256ull << 20)
+#define CONFIG_MEM_MIN (1ull << 20)
+#define CONFIG_MEM_MAX (512ull << 30)
+
+enum config_switch {
+	CONFIG_DEFAULT, /* not given: as the CPU allows */
+	CONFIG_ON,
+	CONFIG_OFF,
+};
+
+/* The keys, also as a set of bits in vm_config.given. */
+enum config_key {
+	CONFIG_KERNEL,
+	CONFIG_INITRD,
+	CONFIG_APPEND,
+	CONFIG_MEM,
+	CONFIG_CPUS,
+	CONFIG_MMU,
+	CONFIG_PAGES,
+	CONFIG_VPID,
+	CONFIG_TESTDEV,
+	CONFIG_KEYS,
+};
+
+struct vm_config {
+	char name[CONFIG_NAME_MAX + 1];
+	char kernel[CONFIG_FILE_MAX + 1];     /* a file of the host in a --vm file, a module's name on the boot image */
+	char initrd[CONFIG_FILE_MAX + 1];     /* "": none */
+	char append[CONFIG_APPEND_MAX + 1];
+	uint64_t mem;                         /* bytes, a multiple of 4 KiB */
+	unsigned cpus;                        /* 1 */
+	char mmu[16];                         /* the mechanism's name; "": the best that the CPU has */
+	unsigned page_bits;                   /* 12, 21 or 30, as enum page_limit in mmu/mmu.h; 0: auto */
+	enum config_switch vpid;
+	bool testdev;
+	uint32_t given;                       /* BIT(enum config_key) of what was set, for the check for duplicates */
+};
+
+/* A machine of this name (which must be valid) with every default. false: error says what is wrong with the name. */
+bool config_init(struct vm_config *vm, const char *name, char *error, size_t error_size);
+
+/* Sets one key, by its name in the text form, as the text does. false: the key is not known, was set already or its value
+ * makes no sense; vm is then unchanged. */
+bool config_set(struct vm_config *vm, const char *key, const char *value, char *error, size_t error_size);
+
+/* true: everything that must be given was given. */
+bool config_complete(const struct vm_config *vm, char *error, size_t error_size);
+
+/* Reads n bytes of text (no NUL needed) into out[0 .. max). Returns how many machines it describes, at least 1, or -1. */
+int config_parse(const char *text, size_t n, struct vm_config *out, unsigned max, char *error, size_t error_size);
+
+/* Writes vm's text form, which config_parse() reads back into the same machine. Returns the length of the whole text, as
+ * fmt() does. kernel and initrd are the names to write in place of vm's own; NULL keeps them. */
+size_t config_print(const struct vm_config *vm, const char *kernel, const char *initrd, char *buf, size_t size);
+
+#endif
