@@ -1,0 +1,233 @@
+/* emulate/emulate.h - the instruction decoder and emulator: what the rest of Vellum sees of it.
+ *
+ * It carries out one guest instruction at a time for whoever cannot let the CPU do it: an access to a device's registers
+ * (MMIO), a write to a guest page table that is kept write-protected, real mode without unrestricted guest. It knows
+ * nothing of VMX, of guest-physical memory or of devices: registers are in struct emulate, everything else is behind the
+ * callbacks of struct emulate_ops.
+ *
+ * Invariants:
+ *  E1  Decoding is pure: emulate_decode() depends on its arguments only, reads at most n bytes, and never changes
+ *      anything but *out. A decoded instruction may be kept and executed again while bytes and mode are the same.
+ *  E2  Execution is all or nothing: when the result is neither EMULATE_OK nor EMULATE_HALT, gpr, rip, rflags and segments
+ *      are as before. Repeated string instructions are all or nothing per iteration: the iterations that are done
+ *      are committed (rCX, rSI, rDI, memory, and for CMPS/SCAS the flags), and rip still points at the instruction.
+ *  E3  Before memory or a port is changed, every access of the instruction that may fault has been tried (by the read
+ *      itself or by probe()), so that a fault leaves no half-done write.
+ *  E4  No callback for memory ever sees an access that crosses a 4 KiB boundary: the core splits it.
+ *  E5  The work of one call is bounded: REP stops after rep_limit iterations, a lost race for a locked access after a few
+ *      attempts; both give EMULATE_RESTART.
+ */
+#ifndef VELLUM_EMULATE_EMULATE_H
+#define VELLUM_EMULATE_EMULATE_H
+
+#include "lib/base.h"
+
+struct emulate;
+
+/* Indices of gpr[], as instructions encode them. */
+enum emulate_gpr {
+	EMULATE_RAX, EMULATE_RCX, EMULATE_RDX, EMULATE_RBX, EMULATE_RSP, EMULATE_RBP, EMULATE_RSI, EMULATE_RDI,
+	EMULATE_R8, EMULATE_R9, EMULATE_R10, EMULATE_R11, EMULATE_R12, EMULATE_R13, EMULATE_R14, EMULATE_R15,
+	EMULATE_GPRS
+};
+
+/* Indices of seg[], as instructions encode them. */
+enum emulate_seg {
+	EMULATE_ES, EMULATE_CS, EMULATE_SS, EMULATE_DS, EMULATE_FS, EMULATE_GS,
+	EMULATE_SEGS
+};
+
+/* What decoding and addressing depend on. PROT16 and PROT32 are protected or compatibility mode with CS.D = 0 or 1. */
+enum emulate_mode {
+	EMULATE_REAL,
+	EMULATE_V86,
+	EMULATE_PROT16,
+	EMULATE_PROT32,
+	EMULATE_LONG64,
+};
+
+/* A segment register, in the form that the VMCS keeps it: limit in bytes, access as in the SDM's "Format of Access
+ * Rights" (type 3:0, S 4, DPL 6:5, P 7, AVL 12, L 13, D/B 14, G 15, unusable 16). */
+struct emulate_segment {
+	uint64_t base;
+	uint32_t limit;
+	uint32_t access;
+	uint16_t selector;
+};
+
+#define EMULATE_SEG_TYPE MASK(3, 0)
+#define EMULATE_SEG_S (1u << 4)
+#define EMULATE_SEG_DPL_SHIFT 5
+#define EMULATE_SEG_P (1u << 7)
+#define EMULATE_SEG_AVL (1u << 12)
+#define EMULATE_SEG_L (1u << 13)
+#define EMULATE_SEG_DB (1u << 14)
+#define EMULATE_SEG_G (1u << 15)
+#define EMULATE_SEG_UNUSABLE (1u << 16)
+
+/* What a callback says. On FAULT it has filled e->exception (a page fault: vector 14, error code, cr2). UNHANDLEABLE: the
+ * caller of the emulator cannot do this; the instruction is abandoned with EMULATE_UNHANDLEABLE, nothing changed. */
+enum emulate_access {
+	EMULATE_ACCESS_OK,
+	EMULATE_ACCESS_FAULT,
+	EMULATE_ACCESS_UNHANDLEABLE,
+};
+
+/* How memory is accessed; bits of `how`. */
+#define EMULATE_HOW_WRITE 1u  /* write permission is needed (a read with this bit is the first half of a read-modify-write) */
+#define EMULATE_HOW_SYSTEM 2u /* an implicit supervisor access (descriptor tables, IVT), whatever the CPL */
+#define EMULATE_HOW_LOCKED 4u /* part of a locked instruction; informative */
+
+enum emulate_dtr { EMULATE_GDTR, EMULATE_IDTR, EMULATE_LDTR, EMULATE_TR };
+
+/* The world outside the registers. Those marked optional may be NULL: an instruction that needs one is then
+ * EMULATE_UNKNOWN. All addresses are linear; permission is that of e->cpl (and SMAP by e->rflags.AC) unless
+ * EMULATE_HOW_SYSTEM says otherwise. No access crosses a 4 KiB boundary (E4). */
+struct emulate_ops {
+	/* Instruction bytes: translate for execution and copy n (1..15) bytes. */
+	enum emulate_access (*fetch)(struct emulate *e, uint64_t linear, void *buf, unsigned n);
+	/* Memory or MMIO, size 1..32. Aligned accesses of 1, 2, 4, 8 bytes must be done as one access; odd sizes (3, 5, ...)
+	 * occur as parts of an access that crosses a page. */
+	enum emulate_access (*read)(struct emulate *e, uint64_t linear, void *buf, unsigned size, unsigned how);
+	enum emulate_access (*write)(struct emulate *e, uint64_t linear, const void *buf, unsigned size, unsigned how);
+	/* Would the access succeed? Sets accessed and dirty flags as the access would, but touches neither data nor device. */
+	enum emulate_access (*probe)(struct emulate *e, uint64_t linear, unsigned size, unsigned how);
+	/* Atomic compare and exchange of size 1, 2, 4, 8 or 16 bytes: if memory holds *expected, store *desired and set *done,
+	 * else put what memory holds into *expected and clear *done. Needs write permission in both cases. Optional: without
+	 * it locked instructions read, then write. Locked accesses that cross a page are always read, then written. */
+	enum emulate_access (*cmpxchg)(struct emulate *e, uint64_t linear, void *expected, const void *desired, unsigned size,
+				       bool *done);
+	/* Called before seg[n] is first used when bit n of seg_valid is clear: fills seg[n]. Optional if seg_valid is full. */
+	void (*load_segment)(struct emulate *e, enum emulate_seg n);
+
+	/* Ports; size 1, 2, 4. io_allowed is asked only if CPL > IOPL or in virtual-8086 mode (the TSS's bitmap); NULL: #GP(0). */
+	enum emulate_access (*io_in)(struct emulate *e, uint16_t port, unsigned size, uint32_t *value);   /* optional */
+	enum emulate_access (*io_out)(struct emulate *e, uint16_t port, unsigned size, uint32_t value);   /* optional */
+	enum emulate_access (*io_allowed)(struct emulate *e, uint16_t port, unsigned size, bool *allowed); /* optional */
+
+	/* XMM/YMM register n: its low `size` (16 or 32) bytes. clear_upper: bits above 128 become zero (VEX.128). Optional. */
+	enum emulate_access (*get_vector)(struct emulate *e, unsigned n, void *buf, unsigned size);
+	enum emulate_access (*set_vector)(struct emulate *e, unsigned n, const void *buf, unsigned size, bool clear_upper);
+
+	/* Privileged state, all optional. The core has checked the CPL; validity of values is the callback's (it may return
+	 * FAULT with #GP). After write_cr the callback has updated cr0/cr4/efer/mode of *e itself as far as they changed. */
+	enum emulate_access (*read_cr)(struct emulate *e, unsigned n, uint64_t *value);
+	enum emulate_access (*write_cr)(struct emulate *e, unsigned n, uint64_t value);
+	enum emulate_access (*read_dr)(struct emulate *e, unsigned n, uint64_t *value);
+	enum emulate_access (*write_dr)(struct emulate *e, unsigned n, uint64_t value);
+	enum emulate_access (*read_msr)(struct emulate *e, uint32_t index, uint64_t *value);
+	enum emulate_access (*write_msr)(struct emulate *e, uint32_t index, uint64_t value);
+	enum emulate_access (*read_dtr)(struct emulate *e, enum emulate_dtr which, uint64_t *base, uint32_t *limit);
+	enum emulate_access (*write_dtr)(struct emulate *e, enum emulate_dtr which, uint64_t base, uint32_t limit);
+	enum emulate_access (*invlpg)(struct emulate *e, uint64_t linear);
+	enum emulate_access (*cpuid)(struct emulate *e, uint32_t leaf, uint32_t subleaf, uint32_t out[4]); /* a, b, c, d */
+	enum emulate_access (*rdtsc)(struct emulate *e, uint64_t *value);
+};
+
+enum emulate_exception_kind {
+	EMULATE_HARDWARE_EXCEPTION, /* rip points at the instruction */
+	EMULATE_SOFTWARE_INTERRUPT, /* INT n outside real mode: inject it with `length`; rip points at the instruction */
+	EMULATE_SOFTWARE_EXCEPTION, /* INT3, INTO outside real mode: likewise */
+	EMULATE_PRIVILEGED_SOFTWARE_EXCEPTION, /* INT1 outside real mode: likewise */
+};
+
+struct emulate_exception {
+	uint8_t vector;
+	uint8_t kind;      /* enum emulate_exception_kind */
+	uint8_t length;    /* of the instruction, for the software kinds */
+	bool has_error;
+	uint32_t error;
+	uint64_t cr2;      /* vector 14 only */
+};
+
+/* Instructions that the guest's CPUID may lack. Without TZCNT/LZCNT the encoding means BSF/BSR; without the others, #UD. */
+#define EMULATE_HAS_TZCNT 1u
+#define EMULATE_HAS_LZCNT 2u
+#define EMULATE_HAS_POPCNT 4u
+#define EMULATE_HAS_MOVBE 8u
+#define EMULATE_HAS_ALL 15u
+
+/* One virtual CPU as the emulator sees it. The caller fills the first part, once for several instructions if it likes. */
+struct emulate {
+	const struct emulate_ops *ops;
+	void *opaque;      /* the caller's */
+	uint64_t *gpr;     /* EMULATE_GPRS of them; may be the vCPU's own array (gpr[EMULATE_RSP] must be filled too) */
+	uint64_t rip, rflags;
+	uint64_t cr0, cr4, efer, xcr0;
+	uint32_t features; /* EMULATE_HAS_* */
+	uint32_t rep_limit; /* iterations per call; 0: 4096 */
+	uint8_t mode;      /* enum emulate_mode */
+	uint8_t cpl;       /* 0 in real mode, 3 in virtual-8086 mode */
+	uint8_t seg_valid; /* bit n: seg[n] is filled */
+	/* Results, beside the registers. */
+	uint8_t seg_dirty; /* bit n: the instruction loaded seg[n]; the caller clears it when it has taken it over */
+	uint8_t shadow;    /* after EMULATE_OK: 1 blocking by STI, 2 blocking by MOV SS, 0 neither (the VMCS's interruptibility) */
+	bool single_step;  /* after EMULATE_OK: RFLAGS.TF was set, a #DB with DR6.BS is due */
+	uint8_t length;    /* after emulate_step: bytes known of the instruction */
+	uint8_t bytes[15];
+	struct emulate_exception exception;
+	struct emulate_segment seg[EMULATE_SEGS];
+};
+
+enum emulate_result {
+	EMULATE_OK,           /* done; gpr, rip, rflags are those after it */
+	EMULATE_EXCEPTION,    /* e->exception is to be delivered; see E2 */
+	EMULATE_UNKNOWN,      /* not an instruction that the emulator knows (e->bytes); nothing changed */
+	EMULATE_UNHANDLEABLE, /* a callback refused; nothing changed (E2) */
+	EMULATE_RESTART,      /* consistent, not finished: enter the guest, or call again (E5) */
+	EMULATE_HALT,         /* HLT, done: the CPU waits for an interrupt */
+};
+
+/* How decoding ended. */
+enum insn_status {
+	INSN_OK,
+	INSN_SHORT,    /* more than n bytes are needed */
+	INSN_TOO_LONG, /* more than 15 bytes: #GP(0) */
+	INSN_UD,       /* the CPU answers #UD whatever the registers hold */
+	INSN_UNKNOWN,  /* not known to the emulator */
+};
+
+/* A decoded instruction: 40 bytes, position-independent (relative targets are relative). Only emulate/ looks inside,
+ * but length, and imm for those who know what they cached, are for everyone. */
+struct insn {
+	uint16_t op;      /* which handler: enum insn_op, private */
+	uint8_t length;   /* 1..15 */
+	uint8_t opsize;   /* bytes of the operands: 1, 2, 4, 8, 16, 32 */
+	uint8_t adsize;   /* bytes of an address: 2, 4, 8 */
+	uint8_t flags;    /* INSN_F_* */
+	uint8_t rex;      /* the REX byte, or the like made from VEX; 0 if none */
+	uint8_t modrm;
+	uint8_t reg;      /* modrm.reg with REX.R, or the register in the opcode with REX.B */
+	uint8_t rm;       /* modrm.rm with REX.B, when it is a register */
+	uint8_t base;     /* of the memory operand: gpr index, INSN_NONE or INSN_RIP */
+	uint8_t index;    /* gpr index or INSN_NONE */
+	uint8_t scale;    /* 0..3 */
+	uint8_t seg;      /* enum emulate_seg of the memory operand, overrides and defaults applied */
+	uint8_t vvvv;     /* VEX.vvvv */
+	uint8_t sub;      /* what the handler wants to know of the opcode: condition, ALU operation, source size ... */
+	int64_t disp;     /* displacement, or the absolute offset of MOV A0-A3 */
+	uint64_t imm;     /* sign-extended to 64 bits; ENTER: size | level << 16; far pointers: offset | selector << 32 */
+};
+
+#define INSN_NONE 0xff
+#define INSN_RIP 0xfe
+#define INSN_F_MEM 1u    /* the r/m operand is memory */
+#define INSN_F_LOCK 2u
+#define INSN_F_REP 4u    /* F3 */
+#define INSN_F_REPNE 8u  /* F2 */
+#define INSN_F_OPSIZE 16u /* 66 */
+#define INSN_F_VEX 32u
+#define INSN_F_VEXL 64u  /* VEX.L: 256 bits */
+#define INSN_F_DIR 128u  /* the handler's: reg is the destination, not r/m */
+
+/* Decode the instruction at bytes, of which n (any number) are there. Illegal LOCK prefixes are INSN_UD.
+ * SDM: "Instruction Format". Errors: see enum insn_status; *out is complete only for INSN_OK. */
+enum insn_status emulate_decode(const uint8_t *bytes, unsigned n, enum emulate_mode mode, struct insn *out);
+
+/* Carry out one decoded instruction at e->rip. The caller answers for the bytes still being there. */
+enum emulate_result emulate_execute(struct emulate *e, const struct insn *insn);
+
+/* Fetch (with the CS limit or canonical check), decode and carry out the instruction at e->rip. */
+enum emulate_result emulate_step(struct emulate *e);
+
+#endif
