@@ -34,7 +34,25 @@
 	C(flush_requests, "flushes requested, before merging") \
 	C(kicks, "vCPUs forced out of the guest for a flush") \
 	C(vpid_exhausted, "vCPUs that run untagged because no VPID was free") \
-	C(migrations, "entries on another CPU than the last")
+	C(migrations, "entries on another CPU than the last") \
+	C(populated, "pages brought into memory, or made writable, for a fault") \
+	C(cr3_loads, "guest loads of CR3 that the mechanism saw") \
+	C(invlpg, "guest INVLPGs that the mechanism saw") \
+	C(root_hits, "CR3 loads that found their shadow root ready") \
+	C(shadow_created, "shadow pages made") \
+	C(shadow_reused, "shadow pages found by their role") \
+	C(shadow_evicted, "shadow pages dropped for want of room") \
+	C(shadow_flooded, "shadow pages dropped because the guest kept writing to the table") \
+	C(tracked_writes, "writes to guest tables that were carried over into shadow tables") \
+	C(tracked_reads, "reads of guest tables that were answered by emulation") \
+	C(unsynced, "guest tables let go out of sync") \
+	C(resynced, "guest tables brought back into sync") \
+	C(entries_synced, "shadow entries that a resync changed") \
+	C(prefetched, "leaves made in advance of a fault") \
+	C(wp_flips, "leaves turned between user and supervisor for CR0.WP = 0") \
+	C(write_protected, "leaves made read-only because their frame holds a guest table") \
+	C(rmap_entries, "entries added to reverse maps") \
+	C(log_dirtied, "pages marked dirty while logging")
 
 struct mmu_counters {
 #define C(name, help) uint64_t name;

@@ -90,6 +90,10 @@ enum page_limit {
 struct mmu_config {
 	enum page_limit page_limit;
 	bool vpid;
+	/* EPT without "unrestricted guest": a page of guest-physical RAM, below 4 GBytes, kept from the guest (by its memory map), where
+	 * the mechanism puts the page table that a guest without paging runs on. 0: none; such a guest then cannot run. */
+	gpa_t identity_map;
+	uint32_t table_budget; /* shadow pages at most before the oldest are dropped; 0: the default */
 };
 
 struct mmu_ops;
@@ -103,6 +107,8 @@ struct mmu_vm {
 	struct vpid_pool *vpids; /* shared by all VMs; may be NULL: every vCPU runs untagged */
 	struct mmu_counters counters;
 	struct mmu_vcpu *vcpus;  /* list, by next */
+	uint64_t table_pages;    /* table pages in use by the mechanism */
+	uint64_t ept_flushed_on; /* one bit a logical CPU: no INVEPT of the root is owed there */
 	void *priv;              /* the mechanism's, for the VM */
 };
 
@@ -116,6 +122,13 @@ struct mmu_vcpu {
 	/* Raised when intercepts or root changed and the CPU's copy (the VMCS) must be brought up to date; vmx/ clears them. */
 	bool intercepts_changed;
 	bool root_changed;
+	/* A fault needs a page that is not in memory, or that must become writable: brought in without the VM's lock, after which the fault
+	 * is looked at anew from the start, so that nothing learned before can be relied on by mistake (S12). */
+	struct {
+		bool wanted;
+		bool write;
+		gfn_t gfn;
+	} populate;
 	void *priv;              /* the mechanism's, for the vCPU */
 };
 
@@ -139,6 +152,8 @@ struct mmu_ops {
 	void (*write_protect)(struct mmu_vm *vm, gfn_t first, uint64_t pages);
 	/* Called after the hypervisor itself (emulator, device, loader) wrote [gpa, gpa + n) of guest memory. May be NULL. */
 	void (*guest_written)(struct mmu_vm *vm, gpa_t gpa, unsigned n);
+	/* The invariants that can be checked between two steps: false, and which one and why in the text, where one does not hold. May be NULL. */
+	bool (*audit)(struct mmu_vm *vm, char *why, size_t size);
 };
 
 /* The table of mechanisms, ended by NULL; the best first. */
@@ -175,9 +190,28 @@ void mmu_sync_regs(struct mmu_vcpu *vcpu, uint64_t cr0, uint64_t cr3, uint64_t c
  * is pending. Afterwards vcpu->root and vcpu->intercepts are what the CPU must run with. */
 static inline void mmu_enter(struct mmu_vcpu *vcpu, unsigned cpu);
 
-/* Host-side changes (the notifier). Each has flushed, on every CPU concerned, when it returns (T2). */
+/* Host-side changes (the notifier). Each has flushed, on every CPU concerned, when it returns (T2): the frames may be freed.
+ *
+ * S12: whoever takes a page away first makes its backing say so (page() returns false, or the new frame, or not writable), and then calls
+ * these. Faults look at the backing and change tables in one hold of the VM's lock, so they either come before, and are undone here, or
+ * after, and see the change. Merging two pages: writable = false for both, mmu_write_protect both, compare, make the backing name
+ * the common frame, mmu_unmap the one that changed, free its frame. */
 void mmu_unmap(struct mmu_vm *vm, gfn_t first, uint64_t pages);
 void mmu_write_protect(struct mmu_vm *vm, gfn_t first, uint64_t pages);
+
+/* Changes of the memory map while the VM lives; no vCPU is running. As slots_add and slots_remove, and what the mechanism knew of the
+ * range is dropped. */
+bool mmu_slot_add(struct mmu_vm *vm, const struct slot *slot);
+bool mmu_slot_remove(struct mmu_vm *vm, gfn_t base);
+
+/* Dirty logging of the RAM slot that begins at base (S13). bitmap holds a bit for every page, (pages + 63) / 64 words, and
+ * belongs to the VM until the log is stopped. When start returns, every later write to the slot sets its bit: the guest's, its
+ * CPU's to accessed and dirty flags, and the hypervisor's own. false: no such RAM slot, or logged already. */
+bool mmu_log_start(struct mmu_vm *vm, gfn_t base, uint64_t *bitmap);
+/* Moves the log into out (as many words) and clears it; pages reported are protected again, and flushed, when it returns:
+ * the caller may then copy them. */
+bool mmu_log_collect(struct mmu_vm *vm, gfn_t base, uint64_t *out);
+bool mmu_log_stop(struct mmu_vm *vm, gfn_t base);
 
 /* Reads or writes guest-physical RAM or ROM (writes: RAM only) from the hypervisor; may cross pages. Returns how many bytes were
  * done before the first gfn that is not such memory. Writes mark the page dirty and tell the mechanism. */
@@ -189,6 +223,9 @@ void *mmu_guest_ptr(struct mmu_vm *vm, gpa_t gpa, size_t n, bool write);
 
 /* Table pages in use by the mechanism of this VM now. */
 uint64_t mmu_table_pages(const struct mmu_vm *vm);
+
+/* Checks the mechanism's invariants, by id, on all its tables (slow; for tests and debug builds). false: one does not hold; why names it. */
+bool mmu_audit(struct mmu_vm *vm, char *why, size_t size);
 
 static inline void mmu_enter(struct mmu_vcpu *vcpu, unsigned cpu)
 {

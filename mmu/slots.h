@@ -24,15 +24,16 @@ enum memtype {
 	MEMTYPE_WB = 6,
 };
 
-/* What backs one guest page. order: the largest n for which the aligned block of 2^n pages around this one is backed by
- * a contiguous, equally aligned run of host frames with the same rights. */
+/* What backs one guest page. order: the largest n for which the block of 2^n guest frames around this one, aligned in *guest-physical*
+ * space, lies in the slot and is backed by a contiguous, equally aligned run of host frames with the same rights. */
 struct backing_page {
 	hfn_t hfn;
 	uint8_t order;
 	bool writable; /* false: merged or logged; a write must go to the fault path */
 };
 
-/* Where a slot's memory comes from. The implementation owns the frames. */
+/* Where a slot's memory comes from. The implementation owns the frames. page() is called with the VM's lock held, populate() without;
+ * neither may call back into mmu/, except that populate() may end in the host-side changes (mmu_unmap, …). */
 struct backing {
 	/* false: the page is not in memory now (swapped out, or not allocated: the caller calls populate). */
 	bool (*page)(struct backing *b, uint64_t index, struct backing_page *out);

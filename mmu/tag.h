@@ -11,6 +11,7 @@
 
 #include "mmu/addr.h"
 
+struct mmu_caps;
 struct mmu_vcpu;
 struct mmu_vm;
 
@@ -26,8 +27,7 @@ struct vpid_pool {
 	uint32_t hint;      /* no free VPID below this */
 	uint32_t in_use;
 	uint32_t limit;     /* VPIDs 1 .. limit - 1 may be given; tests make it small */
-	/* One bit a VPID: it has been used since the last whole flush, so its next owner must INVVPID on every CPU it runs on. */
-	int lock;
+	bool lock;
 };
 
 void vpid_pool_init(struct vpid_pool *pool, uint32_t limit);
@@ -40,14 +40,15 @@ struct tag_state {
 	unsigned last_cpu;        /* TAG_NO_CPU: never ran */
 	bool flush_vpid;          /* all linear and combined mappings of this vCPU */
 	bool flush_nonglobal;     /* the same, but global ones may stay */
-	bool flush_ept;           /* guest-physical and combined mappings of the current EPT root */
 	uint8_t address_count;
 	gva_t address[TAG_ADDRESSES_MAX];
-	uint64_t ept_flushed_on;  /* one bit a CPU: no INVEPT of the root is owed there */
-	bool pending;             /* any of the above */
+	bool pending;             /* any of the above, or an INVEPT (struct mmu_vm.ept_flushed_on) */
 };
 
-/* Requests, for one vCPU. Idempotent; merged into the widest. */
+/* True where this CPU can flush what it tags; without that, vCPUs run untagged. */
+bool tag_usable(const struct mmu_caps *caps);
+
+/* Requests, for one vCPU, with the VM's lock held. Idempotent; merged into the widest. */
 void tag_request_address(struct mmu_vcpu *vcpu, gva_t gva);
 void tag_request_nonglobal(struct mmu_vcpu *vcpu);
 void tag_request_all(struct mmu_vcpu *vcpu);
@@ -58,10 +59,10 @@ void tag_synchronize(struct mmu_vm *vm, struct mmu_vcpu *self);
 
 static inline bool tag_work_pending(const struct tag_state *t, unsigned cpu)
 {
-	return t->pending || t->last_cpu != cpu;
+	return __atomic_load_n(&t->pending, __ATOMIC_ACQUIRE) || t->last_cpu != cpu;
 }
 
-/* Consumes the requests: issues the INVVPIDs and INVEPTs that are due on this CPU, each counted. */
+/* Consumes the requests, under the VM's lock: issues the INVVPIDs and INVEPTs that are due on this CPU, each counted. */
 void tag_consume(struct mmu_vcpu *vcpu, unsigned cpu);
 
 #endif

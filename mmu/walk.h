@@ -10,6 +10,7 @@
 
 /* Control-register and EFER bits that paging looks at. */
 #define CR0_PE BIT(0)
+#define CR0_ET BIT(4)
 #define CR0_WP BIT(16)
 #define CR0_NW BIT(29)
 #define CR0_CD BIT(30)
@@ -22,6 +23,8 @@
 #define CR4_SMEP BIT(20)
 #define CR4_SMAP BIT(21)
 #define CR4_PKE BIT(22)
+#define CR4_CET BIT(23)
+#define EFER_SCE BIT(0)
 #define EFER_LME BIT(8)
 #define EFER_LMA BIT(10)
 #define EFER_NXE BIT(11)
@@ -57,6 +60,9 @@ struct walk_regs {
 	uint8_t cpl;
 	uint8_t maxphyaddr; /* of the guest's CPU */
 	bool has_1g;        /* CPUID: 1-GByte pages */
+	bool cs_l;          /* CS.L: 64-bit code; only mmu_set_cr0 looks at it, when paging is switched */
+	/* Bits that the guest's CPU does not have, so that setting them is #GP. 0: the caller has checked. */
+	uint64_t cr4_reserved, efer_reserved;
 };
 
 enum paging_mode {
@@ -91,6 +97,7 @@ struct walk_entry {
 
 struct walk_result {
 	bool ok;
+	bool retry;           /* !ok: too many updates lost their race; not a fault: run the instruction again */
 	uint32_t error;       /* !ok: the page-fault error code */
 	gpa_t gpa;            /* ok: the translation of the address itself */
 	uint8_t page_shift;   /* 12, 21, 22 or 30; without paging: 30 */
@@ -107,8 +114,10 @@ struct walk_result {
 
 enum paging_mode walk_mode(const struct walk_regs *r);
 
-/* Translates gva for the access. set_ad: set accessed (and, for a write, dirty) flags as the CPU would, only when the whole
- * walk succeeds for dirty, re-walking where an update lost a race. Without it the walk changes nothing. */
+/* Translates gva, of which the bits that the paging mode does not translate are ignored (canonicality is the segment unit's
+ * matter), for the access. set_ad: set accessed flags and, for a write, the dirty flag, when the whole walk succeeds, re-walking
+ * where an update lost a race; flags in memory that cannot be written stay as they are, and count as set. Without it the walk
+ * changes nothing. */
 struct walk_result walk(const struct walk_regs *r, const struct walk_memory *m, gva_t gva, struct access access, bool set_ad);
 
 #endif
