@@ -1,0 +1,162 @@
+#include "tool/machines.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* One less than MAX_VMS of the protocol would do; a description of more is surely a mistake. */
+enum { MOST_VMS = 32 };
+
+static const char default_append[] = "console=ttyS0";
+
+/* Puts the file on the image, once however often it is used; returns its name there. */
+static const char *module_for(struct machines *machines, const char *vm, const char *kind, const char *path)
+{
+	struct stat info;
+
+	for (size_t i = 0; i < machines->module_count; i++)
+		if (strcmp(machines->modules[i].path, path) == 0)
+			return machines->modules[i].name;
+	if (stat(path, &info) != 0)
+		die(STATUS_USAGE, "the %s of %s, %s: %s", kind, vm, path, strerror(errno));
+	if (!S_ISREG(info.st_mode))
+		die(STATUS_USAGE, "the %s of %s, %s, is not a file", kind, vm, path);
+	if (!file_exists(path))
+		die(STATUS_USAGE, "the %s of %s, %s, cannot be read", kind, vm, path);
+	if (info.st_size == 0)
+		die(STATUS_USAGE, "the %s of %s, %s, is empty", kind, vm, path);
+	machines->modules = grow(machines->modules, (machines->module_count + 1) * sizeof *machines->modules);
+	machines->modules[machines->module_count] = (struct module){ text("%s.%s", vm, kind), text("%s", path),
+		(uint64_t)info.st_size };
+	return machines->modules[machines->module_count++].name;
+}
+
+/* Is this Linux (bzImage or 64-bit ELF) rather than a Multiboot kernel? */
+static bool is_linux(const char *path)
+{
+	unsigned char head[0x206] = { 0 };
+	FILE *file = fopen(path, "re");
+	size_t n = 0;
+
+	if (file != NULL) {
+		n = fread(head, 1, sizeof head, file);
+		fclose(file);
+	}
+	if (n == sizeof head && memcmp(head + 0x202, "HdrS", 4) == 0)
+		return true;
+	return n > 4 && memcmp(head, "\177ELF\2", 5) == 0;
+}
+
+static void copy_name(char *target, const char *path)
+{
+	if (strlen(path) > CONFIG_FILE_MAX)
+		die(STATUS_USAGE, "%s: the name is too long", path);
+	strcpy(target, path);
+}
+
+/* The one virtual machine of the options: fills in what was not given. */
+static void complete_default(struct vm_config *vm, const struct options *options)
+{
+	bool own_kernel = (vm->given & BIT(CONFIG_KERNEL)) != 0, own_initrd = (vm->given & BIT(CONFIG_INITRD)) != 0, linux_kernel;
+	char *path, *append;
+
+	if (!own_kernel) {
+		path = text("%s/guest/vmlinux", program_directory());
+		if (!file_exists(path))
+			die(STATUS_FAILED, "the default guest's kernel %s is missing: run make guest", path);
+		copy_name(vm->kernel, path);
+		free(path);
+	}
+	linux_kernel = !own_kernel || is_linux(vm->kernel);
+	if (!own_initrd && !options->no_initrd && linux_kernel) {
+		path = text("%s/guest/initramfs.cpio", program_directory());
+		if (!file_exists(path))
+			die(STATUS_FAILED, "the default guest's initramfs %s is missing: run make guest", path);
+		copy_name(vm->initrd, path);
+		free(path);
+	}
+	/* A kernel of the user's gets the command line that was given, to the letter; otherwise it needs a console. */
+	if ((vm->given & BIT(CONFIG_APPEND)) == 0)
+		append = text("%s", linux_kernel ? default_append : "");
+	else
+		append = text("%s%s%s", own_kernel ? "" : default_append, own_kernel || vm->append[0] == 0 ? "" : " ", vm->append);
+	if (options->interactive && !own_initrd && !options->no_initrd && linux_kernel && strstr(append, "vellum.") == NULL) {
+		path = append;
+		append = text("%s%svellum.shell", path, *path != 0 ? " " : "");
+		free(path);
+	}
+	if (strlen(append) > CONFIG_APPEND_MAX)
+		die(STATUS_USAGE, "the command line is too long: at most %d characters", CONFIG_APPEND_MAX);
+	strcpy(vm->append, append);
+	free(append);
+}
+
+/* File names in a description are relative to where it lies. */
+static void resolve(char *name, const char *description)
+{
+	const char *slash = strrchr(description, '/');
+	char *path;
+
+	if (name[0] == 0 || name[0] == '/' || slash == NULL)
+		return;
+	path = text("%.*s/%s", (int)(slash - description), description, name);
+	copy_name(name, path);
+	free(path);
+}
+
+static void read_description(struct machines *machines, const char *path)
+{
+	struct bytes content = { 0 };
+	char error[400];
+	int count;
+
+	if (!file_read(path, &content))
+		die(STATUS_USAGE, "%s: %s", path, strerror(errno));
+	machines->vms = allocate(MOST_VMS * sizeof *machines->vms);
+	count = config_parse(content.data, content.length, machines->vms, MOST_VMS, error, sizeof error);
+	if (count < 0)
+		die(STATUS_USAGE, "%s: %s", path, error);
+	machines->count = (size_t)count;
+	for (size_t i = 0; i < machines->count; i++) {
+		resolve(machines->vms[i].kernel, path);
+		resolve(machines->vms[i].initrd, path);
+	}
+	bytes_free(&content);
+}
+
+void machines_prepare(struct machines *machines, const struct options *options)
+{
+	static char printed[CONFIG_FILE_MAX * 2 + CONFIG_APPEND_MAX + 1000];
+
+	*machines = (struct machines){ 0 };
+	if (options->vm_file != NULL) {
+		read_description(machines, options->vm_file);
+	} else {
+		machines->vms = allocate(sizeof *machines->vms);
+		machines->vms[0] = options->vm;
+		machines->count = 1;
+		complete_default(&machines->vms[0], options);
+	}
+	for (size_t i = 0; i < machines->count; i++) {
+		struct vm_config *vm = &machines->vms[i];
+		const char *kernel = module_for(machines, vm->name, "kernel", vm->kernel);
+		const char *initrd = vm->initrd[0] != 0 ? module_for(machines, vm->name, "initrd", vm->initrd) : "";
+
+		if (config_print(vm, kernel, initrd, printed, sizeof printed) >= sizeof printed)
+			die(STATUS_USAGE, "the description of %s is too long", vm->name);
+		bytes_print(&machines->config, "%s", printed);
+	}
+}
+
+uint64_t machines_memory(const struct machines *machines)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < machines->count; i++)
+		sum += machines->vms[i].mem;
+	for (size_t i = 0; i < machines->module_count; i++)
+		sum += machines->modules[i].bytes;
+	return sum;
+}

@@ -1,0 +1,27 @@
+/* The virtual machines that a run is for, and the files they need: from the options, or from a description. */
+#ifndef VELLUM_TOOL_MACHINES_H
+#define VELLUM_TOOL_MACHINES_H
+
+#include "tool/options.h"
+#include "tool/util.h"
+
+/* A file on the boot image. */
+struct module {
+	char *name, *path;      /* the name on the image; the file here */
+	uint64_t bytes;
+};
+
+struct machines {
+	struct vm_config *vms;
+	size_t count;
+	struct module *modules;
+	size_t module_count;
+	struct bytes config;    /* the description for the hypervisor, files named as on the image */
+};
+
+/* Ends the program with one sentence when something is wrong or missing. */
+void machines_prepare(struct machines *machines, const struct options *options);
+/* All RAM of the virtual machines, and all bytes of their files. */
+uint64_t machines_memory(const struct machines *machines);
+
+#endif

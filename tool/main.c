@@ -1,0 +1,40 @@
+/* vellum - boots virtual machines on the hypervisor, and makes its boot images. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tool/iso.h"
+#include "tool/options.h"
+#include "tool/run.h"
+#include "tool/util.h"
+
+#ifndef VELLUM_VERSION
+#define VELLUM_VERSION "0.1"
+#endif
+
+static int make_image(const struct options *options)
+{
+	char *hypervisor = options->hypervisor != NULL ? text("%s", options->hypervisor) : text("%s/vellum.elf", program_directory());
+	struct machines machines;
+
+	machines_prepare(&machines, options);
+	iso_make(options->output, temporary_directory(), hypervisor, &machines, true);
+	say("%s boots from a CD, or a USB stick that it is copied to; BIOS%s", options->output,
+	    file_exists("/usr/lib/grub/x86_64-efi/multiboot2.mod") ? " and UEFI" :
+	    " only (GRUB's EFI modules are not installed: package grub-efi-amd64-bin)");
+	free(hypervisor);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options;
+
+	options_parse(&options, argc, argv);
+	switch (options.command) {
+	case COMMAND_RUN: return run(&options);
+	case COMMAND_ISO: return make_image(&options);
+	case COMMAND_HELP: fputs(help_text, stdout); return 0;
+	case COMMAND_VERSION: puts("vellum " VELLUM_VERSION); return 0;
+	}
+	return STATUS_USAGE;
+}

@@ -1,0 +1,209 @@
+#include "tool/options.h"
+
+#include <getopt.h>
+#include <string.h>
+
+#include "tool/size.h"
+#include "tool/util.h"
+
+enum { DEFAULT_IPS = 10000000, MOST_CPUS = 16 };
+
+const char help_text[] =
+	"usage: vellum run [OPTION]...           boots virtual machines on Vellum, in an emulated PC\n"
+	"       vellum iso OUT.iso [OPTION]...   makes the boot image only, for a real PC too (BIOS, and UEFI where\n"
+	"                                        GRUB's EFI modules are installed)\n"
+	"       vellum help | --version\n"
+	"\n"
+	"The virtual machine:\n"
+	"  --kernel FILE      a Linux bzImage or vmlinux, or a Multiboot 1 kernel   (default: Debian's)\n"
+	"  --initrd FILE      its initial RAM disk, or none   (default: the self-checking workload, for Linux)\n"
+	"  --append TEXT      its command line; the default kernel gets console=ttyS0 before it\n"
+	"  --mem SIZE         its RAM, a number with K, M or G   (default: 256M)\n"
+	"  --mmu NAME         how its memory is virtualized: ept   (default: the best that the CPU has)\n"
+	"  --pages SIZE       largest leaf of its tables: 4k, 2m, 1g or auto   (default: auto)\n"
+	"  --no-vpid          runs it without a VPID\n"
+	"  --testdev          gives it the test device\n"
+	"  --vm FILE          takes one or more virtual machines from a description instead (docs/protocol.md)\n"
+	"\n"
+	"The machine under the hypervisor:\n"
+	"  --machine NAME     bochs, or qemu with KVM and nested VT-x   (default: bochs)\n"
+	"  --bochs WHICH      built: 3.0 as the build made it; debian: the package's 2.7   (default: built, if there)\n"
+	"  --cpu MODEL        a CPU model of Bochs, or a part of its name   (default: corei7_haswell_4770)\n"
+	"  --host-cpus N      number of CPUs   (default: 1)\n"
+	"  --host-mem SIZE    RAM   (default: what the virtual machines need, at least 512M)\n"
+	"  --ips N            instructions per emulated second   (default: 10000000)\n"
+	"  --hypervisor FILE  the hypervisor's image   (default: vellum.elf beside this program)\n"
+	"\n"
+	"The run:\n"
+	"  -i, --interactive  the keyboard goes to the guest, Ctrl-] quits; the default guest gives a shell\n"
+	"  --json FILE        writes what it cost as JSON; - is the standard output\n"
+	"  --timeout S        gives up after S seconds, with status 124\n"
+	"  --keep DIR         leaves the image, the configuration and all output there\n"
+	"  --quiet            shows nothing but errors and the guest's result line\n"
+	"\n"
+	"The exit status is the guest's: 0 after a power-off; docs/protocol.md lists the others. 2 is a bad option,\n"
+	"1 a machine that could not be started, 70 a hypervisor that stopped, 124 a timeout.\n";
+
+enum {
+	OPTION_MACHINE = 256, OPTION_BOCHS, OPTION_CPU, OPTION_HOST_CPUS, OPTION_HOST_MEM, OPTION_IPS, OPTION_HYPERVISOR,
+	OPTION_MMU, OPTION_PAGES, OPTION_NO_VPID, OPTION_MEM, OPTION_KERNEL, OPTION_INITRD, OPTION_APPEND, OPTION_VM,
+	OPTION_TESTDEV, OPTION_JSON, OPTION_TIMEOUT, OPTION_KEEP, OPTION_QUIET, OPTION_HELP, OPTION_VERSION,
+};
+
+static const struct option names[] = {
+	{ "machine", required_argument, NULL, OPTION_MACHINE },
+	{ "bochs", required_argument, NULL, OPTION_BOCHS },
+	{ "cpu", required_argument, NULL, OPTION_CPU },
+	{ "host-cpus", required_argument, NULL, OPTION_HOST_CPUS },
+	{ "host-mem", required_argument, NULL, OPTION_HOST_MEM },
+	{ "ips", required_argument, NULL, OPTION_IPS },
+	{ "hypervisor", required_argument, NULL, OPTION_HYPERVISOR },
+	{ "mmu", required_argument, NULL, OPTION_MMU },
+	{ "pages", required_argument, NULL, OPTION_PAGES },
+	{ "no-vpid", no_argument, NULL, OPTION_NO_VPID },
+	{ "mem", required_argument, NULL, OPTION_MEM },
+	{ "kernel", required_argument, NULL, OPTION_KERNEL },
+	{ "initrd", required_argument, NULL, OPTION_INITRD },
+	{ "append", required_argument, NULL, OPTION_APPEND },
+	{ "vm", required_argument, NULL, OPTION_VM },
+	{ "testdev", no_argument, NULL, OPTION_TESTDEV },
+	{ "interactive", no_argument, NULL, 'i' },
+	{ "json", required_argument, NULL, OPTION_JSON },
+	{ "timeout", required_argument, NULL, OPTION_TIMEOUT },
+	{ "keep", required_argument, NULL, OPTION_KEEP },
+	{ "quiet", no_argument, NULL, OPTION_QUIET },
+	{ "help", no_argument, NULL, OPTION_HELP },
+	{ "version", no_argument, NULL, OPTION_VERSION },
+	{ NULL, 0, NULL, 0 },
+};
+
+/* Sets a key of the one virtual machine, in the words of its description. */
+static void set_vm(struct options *options, const char *option, const char *key, const char *value)
+{
+	char error[300];
+
+	if (!config_set(&options->vm, key, value, error, sizeof error))
+		die(STATUS_USAGE, "%s: %s", option, error);
+}
+
+static uint64_t number_between(const char *option, const char *value, uint64_t low, uint64_t high)
+{
+	uint64_t number;
+
+	if (!parse_number(value, &number) || number < low || number > high)
+		die(STATUS_USAGE, "%s %s: must be a number from %llu to %llu", option, value, (unsigned long long)low,
+		    (unsigned long long)high);
+	return number;
+}
+
+static const char *one_of(const char *option, const char *value, const char *const *choices)
+{
+	struct bytes list = { 0 };
+
+	for (size_t i = 0; choices[i] != NULL; i++) {
+		if (strcmp(value, choices[i]) == 0)
+			return choices[i];
+		bytes_print(&list, "%s%s", i == 0 ? "" : " or ", choices[i]);
+	}
+	die(STATUS_USAGE, "%s %s: must be %s", option, value, list.data);
+}
+
+static void take(struct options *options, int option, const char *value)
+{
+	static const char *const machines[] = { "bochs", "qemu", NULL };
+	static const char *const emulators[] = { "auto", "built", "debian", NULL };
+
+	switch (option) {
+	case OPTION_MACHINE: options->machine = one_of("--machine", value, machines); break;
+	case OPTION_BOCHS: options->bochs = one_of("--bochs", value, emulators); break;
+	case OPTION_CPU: options->cpu = value; break;
+	case OPTION_HOST_CPUS:
+		options->host_cpus = (unsigned)number_between("--host-cpus", value, 1, MOST_CPUS);
+		break;
+	case OPTION_HOST_MEM:
+		if (!parse_size(value, &options->host_mem))
+			die(STATUS_USAGE, "--host-mem %s: must be a number with K, M or G", value);
+		break;
+	case OPTION_IPS: options->ips = number_between("--ips", value, 1000000, 4000000000u); break;
+	case OPTION_HYPERVISOR: options->hypervisor = value; break;
+	case OPTION_MMU: set_vm(options, "--mmu", "mmu", value); break;
+	case OPTION_PAGES: set_vm(options, "--pages", "pages", value); break;
+	case OPTION_NO_VPID: set_vm(options, "--no-vpid", "vpid", "off"); break;
+	case OPTION_MEM: set_vm(options, "--mem", "mem", value); break;
+	case OPTION_KERNEL: set_vm(options, "--kernel", "kernel", value); break;
+	case OPTION_INITRD:
+		if (strcmp(value, "none") == 0)
+			options->no_initrd = true;
+		else
+			set_vm(options, "--initrd", "initrd", value);
+		break;
+	case OPTION_APPEND: set_vm(options, "--append", "append", value); break;
+	case OPTION_VM: options->vm_file = value; break;
+	case OPTION_TESTDEV: set_vm(options, "--testdev", "testdev", "on"); break;
+	case 'i': options->interactive = true; break;
+	case OPTION_JSON: options->json = value; break;
+	case OPTION_TIMEOUT: options->timeout = (unsigned)number_between("--timeout", value, 1, 1000000); break;
+	case OPTION_KEEP: options->keep = value; break;
+	case OPTION_QUIET: options->quiet = true; break;
+	case OPTION_HELP: options->command = COMMAND_HELP; break;
+	case OPTION_VERSION: options->command = COMMAND_VERSION; break;
+	}
+}
+
+static void check(const struct options *options)
+{
+	if (options->vm_file != NULL && (options->vm.given != 0 || options->no_initrd))
+		die(STATUS_USAGE, "--vm takes everything about its virtual machines from the file: "
+		    "no option may describe one beside it");
+	if (options->quiet && options->interactive)
+		die(STATUS_USAGE, "-i and --quiet exclude each other");
+	if (strcmp(options->machine, "qemu") == 0 && (options->cpu != NULL || strcmp(options->bochs, "auto") != 0))
+		die(STATUS_USAGE, "--cpu and --bochs choose an emulated CPU: --machine qemu has this machine's own");
+}
+
+/* The command: the first word. */
+static void take_command(struct options *options, int *argc, char ***argv)
+{
+	static const struct { const char *name; enum command command; } commands[] = {
+		{ "run", COMMAND_RUN }, { "iso", COMMAND_ISO }, { "help", COMMAND_HELP }, { "version", COMMAND_VERSION },
+		{ "--help", COMMAND_HELP }, { "-h", COMMAND_HELP }, { "--version", COMMAND_VERSION },
+	};
+	const char *word = *argc > 1 ? (*argv)[1] : NULL;
+
+	if (word == NULL)
+		die(STATUS_USAGE, "say what to do: vellum run, or vellum help");
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		if (strcmp(word, commands[i].name) == 0) {
+			options->command = commands[i].command;
+			++*argv;
+			--*argc;
+			return;
+		}
+	die(STATUS_USAGE, "there is no command %s (vellum help lists them)", word);
+}
+
+void options_parse(struct options *options, int argc, char **argv)
+{
+	char error[100];
+	int option;
+
+	*options = (struct options){ .machine = "bochs", .bochs = "auto", .host_cpus = 1, .ips = DEFAULT_IPS };
+	config_init(&options->vm, "guest", error, sizeof error);
+	take_command(options, &argc, &argv);
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, ":ih", names, NULL)) != -1) {
+		if (option == ':')
+			die(STATUS_USAGE, "%s needs a value", argv[optind - 1]);
+		if (option == '?')
+			die(STATUS_USAGE, "there is no option %s here, or it takes no value (vellum help lists them)", argv[optind - 1]);
+		take(options, option == 'h' ? OPTION_HELP : option, optarg);
+	}
+	if (options->command == COMMAND_ISO && optind < argc)
+		options->output = argv[optind++];
+	if (options->command == COMMAND_ISO && options->output == NULL)
+		die(STATUS_USAGE, "vellum iso needs the name of the image to make");
+	if (optind < argc)
+		die(STATUS_USAGE, "%s: what should be done with that? (vellum help lists the options)", argv[optind]);
+	if (options->command == COMMAND_RUN || options->command == COMMAND_ISO)
+		check(options);
+}
