@@ -1,0 +1,53 @@
+#!/bin/bash
+# Installs the Debian packages that Vellum needs and that are missing. Quick, and without network, when none is.
+#
+#   deps.sh [GROUP]...       GROUP: qemu (for --machine qemu), bochs-debian (for --bochs debian); always: the rest
+set -euo pipefail
+
+packages=(
+	make gcc g++ libc6-dev binutils clang libclang-rt-14-dev    # the build: two compilers, with their sanitizers
+	libcjson-dev libcmocka-dev libncurses-dev                   # the command, the tests
+	xz-utils zstd libzstd-dev cpio                              # the guest's kernel and initramfs
+	grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools   # the boot image
+	bochsbios vgabios                                           # the machine's firmware
+	debian-archive-keyring ca-certificates                      # where Bochs' source comes from
+)
+for group; do
+	case $group in
+	qemu) packages+=(qemu-system-x86) ;;
+	bochs-debian) packages+=(bochs bochs-term) ;;
+	*) echo "deps: there is no group $group (there are qemu and bochs-debian)" >&2; exit 2 ;;
+	esac
+done
+
+command -v dpkg-query >/dev/null && command -v apt-get >/dev/null || {
+	echo "deps: this is not Debian: please install by hand what matches ${packages[*]}" >&2; exit 1; }
+
+missing=()
+for package in "${packages[@]}"; do
+	status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
+	[ "$status" = installed ] || missing+=("$package")
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+root=()
+if [ "$(id -u)" -ne 0 ]; then
+	command -v sudo >/dev/null || {
+		echo "deps: missing packages, and no sudo to install them: as root, run apt-get install ${missing[*]}" >&2; exit 1; }
+	root=(sudo)
+fi
+echo "deps: installing ${missing[*]}"
+
+# apt says nothing for a moment, then a lot: only what goes wrong is shown.
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+apt() { "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q "$@" >"$log" 2>&1; }
+if ! ls /var/lib/apt/lists/*_Packages* >/dev/null 2>&1 || ! apt-cache show "${missing[@]}" >/dev/null 2>&1; then
+	echo "deps: reading the package lists"
+	apt update || echo "deps: apt-get update had problems: $(grep -m1 '^[EW]:' "$log" || tail -n 1 "$log")" >&2
+fi
+if ! apt install -y --no-install-recommends "${missing[@]}"; then
+	# The lists may be older than the archive.
+	apt update && apt install -y --no-install-recommends "${missing[@]}" || {
+		echo "deps: installing failed:" >&2; grep '^E:' "$log" >&2 || tail -n 5 "$log" >&2; exit 1; }
+fi
