@@ -1,0 +1,58 @@
+/* dev/timer.c - the alarms of one VM (a short list, sorted by deadline) and the conversion between clocks.
+ *
+ * TM1 the list is sorted by deadline; a timer is on it if and only if it is armed, and once.
+ * TM2 one call of timers_run() fires at most as many alarms as were due when it began, however often they are armed again. */
+#include "dev/dev.h"
+
+void timer_cancel(struct timers *t, struct timer *timer)
+{
+	if (!timer->armed)
+		return;
+	struct timer **p = &t->first;
+	while (*p != timer)
+		p = &(*p)->next;
+	*p = timer->next;
+	timer->armed = false;
+}
+
+void timer_arm(struct timers *t, struct timer *timer, uint64_t deadline)
+{
+	timer_cancel(t, timer);
+	struct timer **p = &t->first;
+	while (*p && (*p)->deadline <= deadline)
+		p = &(*p)->next;
+	timer->deadline = deadline;
+	timer->next = *p;
+	timer->armed = true;
+	*p = timer;
+}
+
+void timers_run(struct timers *t, uint64_t now)
+{
+	unsigned due = 0;
+	for (const struct timer *i = t->first; i && i->deadline <= now; i = i->next)
+		due++;
+	for (; due && t->first && t->first->deadline <= now; due--) {
+		struct timer *timer = t->first;
+		t->first = timer->next;
+		timer->armed = false;
+		timer->fire(timer->dev, now);
+	}
+}
+
+/* Long division: there is no 128-bit division without a run-time library, and this runs once per device. */
+struct ratio ratio_init(uint64_t from_hz, uint64_t to_hz)
+{
+	struct ratio r = { .whole = to_hz / from_hz };
+	uint64_t rest = to_hz % from_hz;
+	for (unsigned i = 0; i < 64; i++) {
+		bool carry = rest >> 63;
+		rest <<= 1;
+		r.frac <<= 1;
+		if (carry || rest >= from_hz) {
+			rest -= from_hz;
+			r.frac |= 1;
+		}
+	}
+	return r;
+}
