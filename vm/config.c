@@ -206,10 +206,10 @@ static const struct {
 };
 
 /* What stands in a text is shown and written again line by line: a control character in it is a mistake or an attack. */
-static bool printable(struct text t)
+static bool printable(struct text t, bool tabs)
 {
 	for (size_t i = 0; i < t.n; i++)
-		if (((unsigned char)t.p[i] < 0x20 && t.p[i] != '\t') || t.p[i] == 0x7f)
+		if (((unsigned char)t.p[i] < 0x20 && !(tabs && t.p[i] == '\t')) || t.p[i] == 0x7f)
 			return false;
 	return true;
 }
@@ -222,7 +222,7 @@ static bool name_char(char c)
 static bool init_machine(struct vm_config *vm, struct text name, char *error, size_t error_size)
 {
 	memset(vm, 0, sizeof(*vm));
-	if (!printable(name)) {
+	if (!printable(name, false)) {
 		fmt(error, error_size, "a machine's name holds a control character");
 		return false;
 	}
@@ -264,7 +264,7 @@ static bool set_value(struct vm_config *vm, unsigned key, struct text value, cha
 		fmt(error, error_size, "%s is given twice for machine %s", keys[key].name, vm->name);
 		return false;
 	}
-	if (!printable(value)) {
+	if (!printable(value, keys[key].text != NULL)) {
 		fmt(error, error_size, "the value of %s holds a control character", keys[key].name);
 		return false;
 	}
@@ -345,7 +345,7 @@ static bool parse_line(struct parser *p, struct text line)
 	while (key.n < line.n && !is_blank(line.p[key.n]))
 		key.n++;
 	value = trim((struct text){ line.p + key.n, line.n - key.n });
-	if (!printable(key)) {
+	if (!printable(key, false)) {
 		fmt(p->error, p->error_size, "the line holds a control character: this is not a text");
 		return false;
 	}

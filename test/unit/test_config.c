@@ -1,0 +1,224 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vm/config.h"
+
+#define MAX 4
+
+static struct vm_config vms[MAX];
+
+static int parse(const char *text, size_t n, char *error, size_t error_size)
+{
+	/* Without a NUL behind it, so that the sanitizer sees reads beyond. */
+	char *copy = malloc(n ? n : 1);
+	int count;
+
+	memcpy(copy, text, n);
+	memset(vms, 0x5a, sizeof(vms));
+	count = config_parse(copy, n, vms, MAX, error, error_size);
+	free(copy);
+	return count;
+}
+
+static void good(const char *text, int count)
+{
+	char error[200] = "";
+
+	if (parse(text, strlen(text), error, sizeof(error)) != count)
+		fail_msg("%s", error);
+}
+
+static void bad(const char *text, const char *sentence)
+{
+	char error[200] = "";
+
+	assert_int_equal(parse(text, strlen(text), error, sizeof(error)), -1);
+	assert_string_equal(error, sentence);
+}
+
+static void test_defaults(void **state)
+{
+	(void)state;
+	good("vm a\nkernel k", 1);
+	assert_string_equal(vms[0].name, "a");
+	assert_string_equal(vms[0].kernel, "k");
+	assert_string_equal(vms[0].initrd, "");
+	assert_string_equal(vms[0].append, "");
+	assert_string_equal(vms[0].mmu, "");
+	assert_int_equal(vms[0].mem, 256 << 20);
+	assert_int_equal(vms[0].cpus, 1);
+	assert_int_equal(vms[0].page_bits, 0);
+	assert_int_equal(vms[0].vpid, CONFIG_DEFAULT);
+	assert_false(vms[0].testdev);
+}
+
+static void test_all(void **state)
+{
+	(void)state;
+	good("# two machines\n\n  vm first \t\r\nkernel\tpath with blanks/bzImage  \ninitrd i\nappend console=ttyS0  quiet # not a comment\n"
+	     "mem 6G\ncpus 1\nmmu ept\npages 2m\nvpid off\ntestdev on\n   # indented\nvm Sec-on_d2\nmem 1028K\nkernel z\nvpid on\npages 1g\n", 2);
+	assert_string_equal(vms[0].name, "first");
+	assert_string_equal(vms[0].kernel, "path with blanks/bzImage");
+	assert_string_equal(vms[0].initrd, "i");
+	assert_string_equal(vms[0].append, "console=ttyS0  quiet # not a comment");
+	assert_int_equal(vms[0].mem, 6ull << 30);
+	assert_string_equal(vms[0].mmu, "ept");
+	assert_int_equal(vms[0].page_bits, 21);
+	assert_int_equal(vms[0].vpid, CONFIG_OFF);
+	assert_true(vms[0].testdev);
+	assert_string_equal(vms[1].name, "Sec-on_d2");
+	assert_int_equal(vms[1].mem, 1028 << 10);
+	assert_int_equal(vms[1].page_bits, 30);
+	assert_int_equal(vms[1].vpid, CONFIG_ON);
+}
+
+static void test_bad_values(void **state)
+{
+	(void)state;
+	bad("vm a\nkernel k\nmem 0M", "line 3: mem 0M is too little: a machine needs at least 1M");
+	bad("vm a\nmem 1023K\n", "line 2: mem 1023K is too little: a machine needs at least 1M");
+	bad("vm a\nmem 1026K\n", "line 2: mem 1026K is not a multiple of 4K");
+	bad("vm a\nmem 513G\n", "line 2: mem 513G is too much: at most 512G are possible");
+	bad("vm a\nmem 17179869184G", "line 2: mem 17179869184G is too much: at most 512G are possible");
+	bad("vm a\nmem 99999999999999999999G", "line 2: mem must be a number with K, M or G, such as 256M, not \"99999999999999999999G\"");
+	bad("vm a\nmem 256", "line 2: mem must be a number with K, M or G, such as 256M, not \"256\"");
+	bad("vm a\nmem 256MB", "line 2: mem must be a number with K, M or G, such as 256M, not \"256MB\"");
+	bad("vm a\nmem -1M", "line 2: mem must be a number with K, M or G, such as 256M, not \"-1M\"");
+	bad("vm a\nmem", "line 2: mem must be a number with K, M or G, such as 256M, not \"\"");
+	bad("vm a\ncpus 2", "line 2: cpus 2 is not possible: this version runs one virtual CPU per machine");
+	bad("vm a\ncpus 0", "line 2: cpus must be a number from 1, not \"0\"");
+	bad("vm a\nmmu magic", "line 2: there is no mmu mechanism \"magic\"; there is: ept");
+	bad("vm a\npages 3m", "line 2: pages must be 4k, 2m, 1g or auto, not \"3m\"");
+	bad("vm a\nvpid maybe", "line 2: vpid must be on or off, not \"maybe\"");
+	bad("vm a\ntestdev", "line 2: testdev must be on or off, not \"\"");
+	bad("vm a\nkernel", "line 2: kernel needs the name of a file");
+	bad("vm a\nappend a\x01", "line 2: the value of append holds a control character");
+}
+
+static void test_bad_structure(void **state)
+{
+	char error[200];
+
+	(void)state;
+	bad("", "the description has no machine in it: it must begin with \"vm NAME\"");
+	bad("# nothing\n\n", "the description has no machine in it: it must begin with \"vm NAME\"");
+	bad("\nkernel k\nvm a", "line 2: \"kernel\" stands before the first \"vm NAME\"");
+	bad("vm a\n\n", "line 2: machine a has no kernel");
+	bad("vm a\nvm b\nkernel k", "line 2: machine a has no kernel");
+	bad("vm a\nkernel k\nvm a", "line 3: there are two machines named a");
+	bad("vm a\nkernel k\ncolour red", "line 3: unknown key \"colour\"");
+	bad("vm a\nkernel k\nkernel k", "line 3: kernel is given twice for machine a");
+	bad("vm", "line 1: a machine's name has 1 to 31 characters, not 0");
+	bad("vm 01234567890123456789012345678901", "line 1: a machine's name has 1 to 31 characters, not 32");
+	bad("vm a b", "line 1: a machine's name is made of letters, digits, - and _, not \"a b\"");
+	bad("vm a\x1b", "line 1: a machine's name holds a control character");
+	bad("vm a\nkernel k\nvm b\nkernel k\nvm c\nkernel k\nvm d\nkernel k\nvm e\n", "line 9: there are more than 4 machines");
+	assert_int_equal(parse("vm a\nkernel a\0b", 15, error, sizeof(error)), -1);
+	assert_string_equal(error, "line 2: the value of kernel holds a control character");
+	assert_int_equal(parse("\0\0\0\0", 4, error, sizeof(error)), -1);
+	assert_string_equal(error, "line 1: the line holds a control character: this is not a text");
+}
+
+static void test_long_values(void **state)
+{
+	char text[4000], error[200];
+	size_t n;
+
+	(void)state;
+	strcpy(text, "vm a\nkernel k\nappend ");
+	n = strlen(text);
+	memset(text + n, 'x', 2047);
+	text[n + 2047] = 0;
+	good(text, 1);
+	assert_int_equal(strlen(vms[0].append), 2047);
+	text[n + 2047] = 'x';
+	assert_int_equal(parse(text, n + 2048, error, sizeof(error)), -1);
+	assert_string_equal(error, "line 3: the command line is too long: 2048 characters, at most 2047 are possible");
+	memcpy(text, "vm a\nmmu ", 9);
+	assert_int_equal(parse(text, 3000, error, sizeof(error)), -1);
+}
+
+/* Options of the command: the same checks, and the text that config_print() writes says the same. */
+static void test_options(void **state)
+{
+	struct vm_config vm;
+	char error[200], text[6000], small[10];
+	size_t n;
+
+	(void)state;
+	assert_true(config_init(&vm, "guest", error, sizeof(error)));
+	assert_false(config_complete(&vm, error, sizeof(error)));
+	assert_string_equal(error, "machine guest has no kernel");
+	assert_false(config_set(&vm, "mem", "0", error, sizeof(error)));
+	assert_false(config_set(&vm, "nonsense", "0", error, sizeof(error)));
+	assert_true(config_set(&vm, "kernel", "/boot/my kernel", error, sizeof(error)));
+	assert_true(config_set(&vm, "initrd", "/i", error, sizeof(error)));
+	assert_true(config_set(&vm, "append", "a b", error, sizeof(error)));
+	assert_true(config_set(&vm, "mem", "64M", error, sizeof(error)));
+	assert_true(config_set(&vm, "pages", "4k", error, sizeof(error)));
+	assert_true(config_set(&vm, "mmu", "ept", error, sizeof(error)));
+	assert_true(config_set(&vm, "vpid", "off", error, sizeof(error)));
+	assert_true(config_set(&vm, "testdev", "on", error, sizeof(error)));
+	assert_false(config_set(&vm, "mem", "64M", error, sizeof(error)));
+	assert_string_equal(error, "mem is given twice for machine guest");
+	assert_true(config_complete(&vm, error, sizeof(error)));
+	n = config_print(&vm, "kernel0", NULL, text, sizeof(text));
+	assert_int_equal(n, strlen(text));
+	assert_int_equal(config_print(&vm, "kernel0", NULL, small, sizeof(small)), n);
+	assert_int_equal(config_print(&vm, "kernel0", NULL, NULL, 0), n);
+	good(text, 1);
+	assert_string_equal(vms[0].kernel, "kernel0");
+	assert_string_equal(vms[0].initrd, "/i");
+	assert_string_equal(vms[0].append, "a b");
+	assert_int_equal(vms[0].mem, 64 << 20);
+	assert_int_equal(vms[0].page_bits, 12);
+	assert_string_equal(vms[0].mmu, "ept");
+	assert_int_equal(vms[0].vpid, CONFIG_OFF);
+	assert_true(vms[0].testdev);
+	/* C1: a machine cannot be made with a name that the text form does not have. */
+	assert_false(config_init(&vm, "a b", error, sizeof(error)));
+}
+
+/* Any bytes: a count or one line of text, nothing else. */
+static void test_mutations(void **state)
+{
+	static const char text[] = "vm a\nkernel k\nmem 64M\nappend x y\nvm b\nkernel k\npages 2m\nvpid on\n";
+	uint64_t random = 88172645463325252;
+	unsigned parsed = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 20000; i++) {
+		char copy[sizeof(text)], error[200] = "";
+
+		memcpy(copy, text, sizeof(text));
+		for (unsigned j = 0; j < 1 + i % 3; j++) {
+			random ^= random << 13;
+			random ^= random >> 7;
+			random ^= random << 17;
+			copy[random % (sizeof(text) - 1)] = (char)(random >> 32);
+		}
+		if (parse(copy, sizeof(text) - 1 - (i % 5 ? 0 : random % sizeof(text) % 60), error, sizeof(error)) > 0) {
+			parsed++;
+			continue;
+		}
+		assert_true(strlen(error) > 10);
+		for (const char *p = error; *p; p++)
+			assert_true((unsigned char)*p >= 0x20 && *p != 0x7f);
+	}
+	assert_true(parsed > 1000 && parsed < 19000);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_defaults),      cmocka_unit_test(test_all),	  cmocka_unit_test(test_bad_values),
+		cmocka_unit_test(test_bad_structure), cmocka_unit_test(test_long_values), cmocka_unit_test(test_options),
+		cmocka_unit_test(test_mutations),
+	};
+	return cmocka_run_group_tests_name("config", tests, NULL, NULL);
+}
