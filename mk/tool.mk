@@ -38,3 +38,4 @@ UNIT_tool_report_CFLAGS := -D_GNU_SOURCE
 UNIT_tool_report_LIBS := -lcjson
 UNIT_tool_slim_SRC := test/unit/test_tool_slim.c tool/slim.c tool/util.c
 UNIT_tool_slim_CFLAGS := -D_GNU_SOURCE
+UNIT_TESTS += tool_protocol tool_report tool_slim

@@ -366,9 +366,27 @@ static void relay(struct session *session)
 		session->ending = MACHINE_GONE;
 }
 
+/* What the emulator itself wrote last, for a machine that did not get far. */
+static void explain_bad_start(const struct session *session)
+{
+	char *path = text("%s/emulator.txt", session->work), *line, *state;
+	struct bytes said = { 0 };
+	struct tail tail = { .count = 0 };
+
+	if (file_read(path, &said))
+		for (line = strtok_r(said.data, "\r\n", &state); line != NULL; line = strtok_r(NULL, "\r\n", &state))
+			tail_add(&tail, line);
+	tail_print(&tail, "the emulator");
+	tail_free(&tail);
+	bytes_free(&said);
+	free(path);
+}
+
 static void explain_bad_end(const struct session *session)
 {
 	bochs_explain(stderr, session->emulator.log);
+	if (!session->result.spoke)
+		explain_bad_start(session);
 	tail_print(&session->statistics_tail, "the hypervisor");
 	if (session->options->quiet)
 		tail_print(&session->console_tail, "the console");
