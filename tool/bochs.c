@@ -84,7 +84,7 @@ static char *version_of(const char *program)
 /* The model's full name: of the names that Bochs lists, the one that is `wanted`, or the only one that contains it. */
 static char *cpu_model(const char *program, const char *wanted)
 {
-	struct bytes said = { 0 }, list = { 0 };
+	struct bytes said = { 0 }, all = { 0 }, several = { 0 };
 	char *found = NULL, *line, *state;
 	unsigned matches = 0;
 
@@ -97,21 +97,26 @@ static char *cpu_model(const char *program, const char *wanted)
 		/* The list ends at the first line that is no model's name. */
 		if (strspn(line, "abcdefghijklmnopqrstuvwxyz0123456789_") != strlen(line))
 			break;
-		bytes_print(&list, " %s", line);
+		bytes_print(&all, " %s", line);
 		if (strcmp(line, wanted) == 0) {
 			free(found);
 			found = text("%s", line);
 			matches = 1;
 			break;
 		}
-		if (strstr(line, wanted) != NULL && matches++ == 0)
+		if (strstr(line, wanted) == NULL)
+			continue;
+		bytes_print(&several, " %s", line);
+		if (matches++ == 0)
 			found = text("%s", line);
 	}
 	bytes_free(&said);
-	if (matches != 1)
-		die(STATUS_USAGE, "--cpu %s: %s of Bochs' models:%s", wanted, matches == 0 ? "is none" : "could be several",
-		    list.data != NULL ? list.data : "");
-	bytes_free(&list);
+	if (matches == 0)
+		die(STATUS_USAGE, "--cpu %s: Bochs has no such model; it has%s", wanted, all.data != NULL ? all.data : " none");
+	if (matches > 1)
+		die(STATUS_USAGE, "--cpu %s: could be any of%s", wanted, several.data);
+	bytes_free(&all);
+	bytes_free(&several);
 	return found;
 }
 

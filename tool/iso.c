@@ -35,14 +35,33 @@ static void stage_grub(const char *root, const struct machines *machines)
 	free(path);
 }
 
-static const char *last_line(struct bytes *output)
+/* The last line of what a program said that sounds like a complaint, or just the last. */
+static const char *complaint(struct bytes *output)
 {
-	char *newline;
+	const char *found = "it does not say why";
+	char *line, *state;
 
-	while (output->length > 0 && output->data[output->length - 1] == '\n')
-		output->data[--output->length] = 0;
-	newline = output->data != NULL ? strrchr(output->data, '\n') : NULL;
-	return newline != NULL ? newline + 1 : output->data != NULL ? output->data : "";
+	line = output->data != NULL ? strtok_r(output->data, "\n", &state) : NULL;
+	for (; line != NULL; line = strtok_r(NULL, "\n", &state))
+		if (strcasestr(line, "error") != NULL || strstr(line, "FAILURE") != NULL || strcasestr(line, "cannot") != NULL)
+			found = line;
+	return found;
+}
+
+/* Is there a Multiboot2 header (the specification's section "OS image format"): 8-byte aligned, in the first 32 KB? */
+static void check_hypervisor(const char *path)
+{
+	static const unsigned char magic[] = { 0xd6, 0x50, 0x52, 0xe8 };
+	struct bytes image = { 0 };
+	bool found = false;
+
+	if (!file_read(path, &image))
+		die(STATUS_FAILED, "the hypervisor %s: %s%s", path, strerror(errno), errno == ENOENT ? " (run make)" : "");
+	for (size_t i = 0; i + sizeof magic <= image.length && i < 32768 && !found; i += 8)
+		found = memcmp(image.data + i, magic, sizeof magic) == 0;
+	bytes_free(&image);
+	if (!found)
+		die(STATUS_USAGE, "the hypervisor %s is no Multiboot2 image", path);
 }
 
 static void rescue(const char *output, const char *root, bool everywhere)
@@ -62,8 +81,8 @@ static void rescue(const char *output, const char *root, bool everywhere)
 	status = run_program(everywhere ? full : small, &said);
 	if (status == 127)
 		die(STATUS_FAILED, "grub-mkrescue is missing: run script/deps.sh (packages grub-common and xorriso)");
-	if (status != 0 || !file_exists(output))
-		die(STATUS_FAILED, "grub-mkrescue could not make %s: %s", output, last_line(&said));
+	if (status != 0)
+		die(STATUS_FAILED, "grub-mkrescue could not make %s: %s", output, complaint(&said));
 	bytes_free(&said);
 	free(image);
 	free(directory);
@@ -74,8 +93,9 @@ void iso_make(const char *output, const char *work, const char *hypervisor, cons
 	static const char *const directories[] = { "", "/boot", "/boot/grub", "/vm" };
 	char *root = text("%s/image", work), *path;
 
-	if (!file_exists(hypervisor))
-		die(STATUS_FAILED, "the hypervisor %s is missing: run make", hypervisor);
+	check_hypervisor(hypervisor);
+	/* Says why in plain words when it cannot be written; grub-mkrescue would not. */
+	file_write(output, "", 0);
 	for (size_t i = 0; i < ARRAY_SIZE(directories); i++) {
 		path = text("%s%s", root, directories[i]);
 		make_directory(path);

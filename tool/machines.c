@@ -20,13 +20,13 @@ static const char *module_for(struct machines *machines, const char *vm, const c
 		if (strcmp(machines->modules[i].path, path) == 0)
 			return machines->modules[i].name;
 	if (stat(path, &info) != 0)
-		die(STATUS_USAGE, "the %s of %s, %s: %s", kind, vm, path, strerror(errno));
+		die(STATUS_USAGE, "%s, the %s of %s: %s", path, kind, vm, strerror(errno));
 	if (!S_ISREG(info.st_mode))
-		die(STATUS_USAGE, "the %s of %s, %s, is not a file", kind, vm, path);
+		die(STATUS_USAGE, "%s, the %s of %s, is not a file", path, kind, vm);
 	if (!file_exists(path))
-		die(STATUS_USAGE, "the %s of %s, %s, cannot be read", kind, vm, path);
+		die(STATUS_USAGE, "%s, the %s of %s, cannot be read", path, kind, vm);
 	if (info.st_size == 0)
-		die(STATUS_USAGE, "the %s of %s, %s, is empty", kind, vm, path);
+		die(STATUS_USAGE, "%s, the %s of %s, is empty", path, kind, vm);
 	machines->modules = grow(machines->modules, (machines->module_count + 1) * sizeof *machines->modules);
 	machines->modules[machines->module_count] = (struct module){ text("%s.%s", vm, kind), text("%s", path),
 		(uint64_t)info.st_size };

@@ -201,7 +201,7 @@ void options_parse(struct options *options, int argc, char **argv)
 	if (options->command == COMMAND_ISO && optind < argc)
 		options->output = argv[optind++];
 	if (options->command == COMMAND_ISO && options->output == NULL)
-		die(STATUS_USAGE, "vellum iso needs the name of the image to make");
+		die(STATUS_USAGE, "iso: give the name of the image to make");
 	if (optind < argc)
 		die(STATUS_USAGE, "%s: what should be done with that? (vellum help lists the options)", argv[optind]);
 	if (options->command == COMMAND_RUN || options->command == COMMAND_ISO)
