@@ -112,6 +112,13 @@ struct mmu_vm {
 	void *priv;              /* the mechanism's, for the VM */
 };
 
+/* What a mechanism owns of a vCPU. */
+struct mmu_face {
+	struct mmu_intercepts intercepts;
+	struct mmu_root root;
+	void *priv;
+};
+
 struct mmu_vcpu {
 	struct mmu_vm *vm;
 	struct mmu_vcpu *next;
@@ -130,6 +137,7 @@ struct mmu_vcpu {
 		gfn_t gfn;
 	} populate;
 	void *priv;              /* the mechanism's, for the vCPU */
+	struct mmu_face other;   /* the other mechanism's, while one is exchanged for another */
 };
 
 /* One mechanism. All are called with the VM's lock held, by the front functions only. */
@@ -218,8 +226,10 @@ bool mmu_log_stop(struct mmu_vm *vm, gfn_t base);
 size_t mmu_guest_read(struct mmu_vm *vm, gpa_t gpa, void *buf, size_t n);
 size_t mmu_guest_write(struct mmu_vm *vm, gpa_t gpa, const void *buf, size_t n);
 /* A pointer to the n bytes at gpa, which must not cross a page; NULL if that is not backed memory of the kind asked for.
- * With write, the page is marked dirty. Valid until the next host-side change. */
+ * With write, the page is marked dirty, and mmu_guest_written() must be told of the writes when they are done, before the next entry of any
+ * vCPU. Valid until the next host-side change. */
 void *mmu_guest_ptr(struct mmu_vm *vm, gpa_t gpa, size_t n, bool write);
+void mmu_guest_written(struct mmu_vm *vm, gpa_t gpa, size_t n);
 
 /* Table pages in use by the mechanism of this VM now. */
 uint64_t mmu_table_pages(const struct mmu_vm *vm);

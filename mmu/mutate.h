@@ -18,10 +18,10 @@
 	M(EPT_UNMAP_FLUSH, "INVEPT after ept took translations away") \
 	M(EPT_PROTECT_FLUSH, "INVEPT after ept took write permission away") \
 	M(EPT_PROTECT, "clearing W in an EPT leaf") \
-	M(EPT_REPLACE_FLUSH, "INVEPT after ept made a leaf name another frame") \
 	M(EPT_GENERATION, "comparing the generation of an MMIO leaf") \
 	M(EPT_REGS_FLUSH, "the flush of an emulated register write under ept") \
 	M(EPT_FREE_FLUSH, "INVEPT before table frames are freed") \
+	M(SWITCH_FLUSH, "INVVPID after another mechanism took over") \
 	M(LOG_PROTECT, "write-protecting a slot when logging starts") \
 	M(LOG_COLLECT_PROTECT, "write-protecting reported pages") \
 	M(LOG_MARK_EMULATED, "marking pages that the hypervisor writes") \

@@ -1,0 +1,70 @@
+/* mmu/audit_ept.c - checks E1, E2 and E4 on a whole tree of EPT tables. */
+#include "lib/fmt.h"
+#include "mmu/ept.h"
+#include "mmu/inside.h"
+
+struct auditor {
+	struct pt_visitor visitor;
+	const struct pt *pt;
+	const char *broken;
+	uint64_t addr;
+};
+
+/* Every page of the leaf must be memory at the right place with no more rights than it may have. */
+static const char *check_leaf(const struct pt *pt, const struct pt_position *at, uint64_t addr)
+{
+	struct mmu_vm *vm = pt->vm;
+	hfn_t frame = pt_frame(pt->format, at->value);
+
+	for (uint64_t i = 0; i < pt_span(at->level) >> PAGE_SHIFT; i++) {
+		struct mmu_page page = mmu_peek(vm, GFN((addr >> PAGE_SHIFT) + i));
+
+		if (page.kind != MMU_MEMORY)
+			return "E1: a leaf names what is not memory";
+		if (page.hfn.v != frame.v + i)
+			return "E1: a leaf names another frame than its backing";
+		if ((at->value & EPT_W) && !page.writable)
+			return "E1: a leaf is writable and must not be";
+		if ((at->value & EPT_TYPE_MASK) >> EPT_TYPE_SHIFT != page.slot->type)
+			return "E1: a leaf has another memory type than its slot";
+	}
+	if (!(at->value & EPT_R) || ((at->value & EPT_IPAT)))
+		return "E1: a leaf cannot be read, or ignores the guest's PAT";
+	if (at->level > 1 && (pt_shift(at->level) > vm->config.page_limit || (at->level == 3 && !vm->caps->ept_1g) ||
+			      (at->level == 2 && !vm->caps->ept_2m)))
+		return "E2: a leaf is larger than it may be";
+	return NULL;
+}
+
+static bool visit(struct pt_visitor *visitor, struct pt_position *at, uint64_t addr)
+{
+	struct auditor *a = container_of(visitor, struct auditor, visitor);
+	const char *broken = NULL;
+
+	if (a->broken)
+		return false;
+	if (pt_special(a->pt->format, at->value)) {
+		struct slot *slot = slots_find(&a->pt->vm->slots, GFN(addr >> PAGE_SHIFT));
+
+		if (at->level != 1)
+			broken = "E4: an MMIO leaf is large";
+		else if ((uint32_t)(at->value >> PAGE_SHIFT) == a->pt->vm->slots.generation && (!slot || slot->kind != SLOT_MMIO))
+			broken = "E4: a current MMIO leaf is no MMIO";
+	} else if (at->leaf) {
+		broken = check_leaf(a->pt, at, addr);
+	}
+	a->broken = broken;
+	a->addr = addr;
+	return true;
+}
+
+bool ept_audit(const struct pt *pt, char *why, size_t size)
+{
+	struct auditor a = { .visitor = { visit }, .pt = pt };
+
+	pt_visit(pt, 0, pt_limit(pt->format), &a.visitor);
+	if (!a.broken)
+		return true;
+	fmt(why, size, "%s (gpa %lx)", a.broken, a.addr);
+	return false;
+}

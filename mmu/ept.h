@@ -1,0 +1,33 @@
+/* mmu/ept.h - EPT's formats (SDM, "EPT Paging Structures" and "Extended-Page-Table Pointer"), and what the files of the mechanism share. */
+#ifndef VELLUM_MMU_EPT_H
+#define VELLUM_MMU_EPT_H
+
+#include "mmu/mmu.h"
+#include "mmu/ptformat.h"
+
+#define EPT_R BIT(0)
+#define EPT_W BIT(1)
+#define EPT_X BIT(2)
+#define EPT_TYPE_SHIFT 3
+#define EPT_TYPE_MASK (7ull << EPT_TYPE_SHIFT)
+#define EPT_IPAT BIT(6)
+#define EPT_LARGE BIT(7)
+#define EPT_A BIT(8)
+#define EPT_D BIT(9)
+
+#define EPTP_TYPE_MASK 7ull
+#define EPTP_WALK_SHIFT 3 /* page-walk length minus one */
+#define EPTP_AD BIT(6)
+
+/* The guest's registers under EPT (mmu/ept_regs.c). */
+
+/* Sets root and intercepts from vcpu->regs. false: the guest does not page, the CPU cannot run it like that, and config.identity_map does not
+ * name memory. */
+bool ept_apply_regs(struct mmu_vcpu *vcpu);
+void ept_regs_changed(struct mmu_vcpu *vcpu, const struct walk_regs *old, bool cr3_write, bool keep_tlb);
+void ept_invlpg(struct mmu_vcpu *vcpu, gva_t gva);
+
+/* E1, E2, E4 on all tables (mmu/audit_ept.c). */
+bool ept_audit(const struct pt *pt, char *why, size_t size);
+
+#endif

@@ -1,0 +1,223 @@
+/* mmu/guestmem.c - guest memory as the hypervisor itself reads and writes it.
+ *
+ * G1  A write marks the page dirty in the log and tells the mechanism, so that neither the log (S13) nor a shadow (S4) misses it.
+ * G2  A page that is not in memory is brought in without the VM's lock, then looked up again (S12). */
+#include "mmu/inside.h"
+#include "mmu/mutate.h"
+
+/* Where gfn's page is for an access of the hypervisor, or NULL: page->kind says why. */
+static void *page_ptr(struct mmu_vm *vm, gfn_t gfn, bool write, struct mmu_page *page)
+{
+	*page = mmu_peek(vm, gfn);
+	if (page->kind != MMU_MEMORY)
+		return NULL;
+	if (write && page->slot->kind != SLOT_RAM)
+		return NULL;
+	if (write && !page->owned) {
+		page->kind = MMU_WAIT;
+		return NULL;
+	}
+	if (write)
+		MUTANT(LOG_MARK_EMULATED, mmu_mark_dirty(vm, page->slot, gfn));
+	return mmu_table_ptr(vm, page->hfn);
+}
+
+void *mmu_guest_ptr_locked(struct mmu_vm *vm, gpa_t gpa, bool write)
+{
+	struct mmu_page page;
+	char *p = page_ptr(vm, gpa_gfn(gpa), write, &page);
+
+	return p ? p + (gpa.v & (PAGE_SIZE - 1)) : NULL;
+}
+
+/* Brings gfn in without the lock; locked again on return. What was mapped read-only for the page is dropped when it moved. */
+bool mmu_populate(struct mmu_vm *vm, gfn_t gfn, bool write)
+{
+	struct mmu_page before = mmu_peek(vm, gfn), after;
+	struct slot *slot = before.slot;
+	uint64_t index;
+	bool ok;
+
+	if (!slot || !slot->backing || !slot->backing->populate)
+		return false;
+	index = gfn.v - slot->base.v;
+	mmu_unlock(vm);
+	ok = slot->backing->populate(slot->backing, index, write);
+	mmu_lock(vm);
+	vm->counters.populated++;
+	after = mmu_peek(vm, gfn);
+	if (before.kind == MMU_MEMORY && (after.kind != MMU_MEMORY || after.hfn.v != before.hfn.v)) {
+		MUTANT(POPULATE_UNMAP, vm->ops->unmap(vm, gfn, 1));
+		tag_synchronize(vm, NULL);
+	}
+	return ok;
+}
+
+/* The page of gfn, populated where that is needed; locked before and after. */
+static void *ready_ptr(struct mmu_vm *vm, gfn_t gfn, bool write)
+{
+	for (unsigned tries = 0; tries < MMU_POPULATE_TRIES; tries++) {
+		struct mmu_page page;
+		void *p = page_ptr(vm, gfn, write, &page);
+
+		if (p || page.kind != MMU_WAIT)
+			return p;
+		if (!mmu_populate(vm, gfn, write))
+			return NULL;
+	}
+	return NULL;
+}
+
+size_t mmu_guest_read(struct mmu_vm *vm, gpa_t gpa, void *buf, size_t n)
+{
+	size_t done = 0;
+
+	while (done < n) {
+		gpa_t at = gpa_add(gpa, done);
+		size_t offset = at.v & (PAGE_SIZE - 1), chunk = min_u64(n - done, PAGE_SIZE - offset);
+		const char *p;
+
+		mmu_lock(vm);
+		p = ready_ptr(vm, gpa_gfn(at), false);
+		if (p)
+			memcpy((char *)buf + done, p + offset, chunk);
+		mmu_unlock(vm);
+		if (!p)
+			break;
+		done += chunk;
+	}
+	return done;
+}
+
+/* Stores of 1, 2, 4 or 8 aligned bytes are single: the guest's other CPUs, and the page walkers, see all of it or nothing. */
+static void store(char *p, const char *from, size_t n)
+{
+	if (n == 8 && !((uintptr_t)p & 7)) {
+		uint64_t v;
+
+		memcpy(&v, from, 8);
+		__atomic_store_n((uint64_t *)(void *)p, v, __ATOMIC_RELEASE);
+	} else if (n == 4 && !((uintptr_t)p & 3)) {
+		uint32_t v;
+
+		memcpy(&v, from, 4);
+		__atomic_store_n((uint32_t *)(void *)p, v, __ATOMIC_RELEASE);
+	} else if (n == 2 && !((uintptr_t)p & 1)) {
+		uint16_t v;
+
+		memcpy(&v, from, 2);
+		__atomic_store_n((uint16_t *)(void *)p, v, __ATOMIC_RELEASE);
+	} else {
+		memcpy(p, from, n);
+	}
+}
+
+size_t mmu_guest_write(struct mmu_vm *vm, gpa_t gpa, const void *buf, size_t n)
+{
+	size_t done = 0;
+
+	while (done < n) {
+		gpa_t at = gpa_add(gpa, done);
+		size_t offset = at.v & (PAGE_SIZE - 1), chunk = min_u64(n - done, PAGE_SIZE - offset);
+		char *p;
+
+		mmu_lock(vm);
+		p = ready_ptr(vm, gpa_gfn(at), true);
+		if (p) {
+			store(p + offset, (const char *)buf + done, chunk);
+			if (vm->ops->guest_written)
+				vm->ops->guest_written(vm, at, chunk);
+		}
+		mmu_unlock(vm);
+		if (!p)
+			break;
+		done += chunk;
+	}
+	return done;
+}
+
+void *mmu_guest_ptr(struct mmu_vm *vm, gpa_t gpa, size_t n, bool write)
+{
+	size_t offset = gpa.v & (PAGE_SIZE - 1);
+	char *p;
+
+	if (n > PAGE_SIZE - offset)
+		return NULL;
+	mmu_lock(vm);
+	p = ready_ptr(vm, gpa_gfn(gpa), write);
+	mmu_unlock(vm);
+	return p ? p + offset : NULL;
+}
+
+void mmu_guest_written(struct mmu_vm *vm, gpa_t gpa, size_t n)
+{
+	if (!vm->ops->guest_written)
+		return;
+	mmu_lock(vm);
+	for (size_t done = 0; done < n;) {
+		size_t chunk = min_u64(n - done, PAGE_SIZE - ((gpa.v + done) & (PAGE_SIZE - 1)));
+
+		vm->ops->guest_written(vm, gpa_add(gpa, done), chunk);
+		done += chunk;
+	}
+	mmu_unlock(vm);
+}
+
+/* ---- the walker's view ---- */
+
+static void want(struct mmu_vcpu *vcpu, gfn_t gfn, bool write)
+{
+	vcpu->populate.wanted = true;
+	vcpu->populate.write = write;
+	vcpu->populate.gfn = gfn;
+}
+
+static bool table_read(void *ctx, gpa_t gpa, unsigned size, uint64_t *value)
+{
+	struct mmu_vcpu *vcpu = ctx;
+	struct mmu_page page;
+	const char *p = page_ptr(vcpu->vm, gpa_gfn(gpa), false, &page);
+
+	if (!p) {
+		if (page.kind == MMU_WAIT)
+			want(vcpu, gpa_gfn(gpa), false);
+		return false;
+	}
+	p += gpa.v & (PAGE_SIZE - 1);
+	if (size == 4)
+		*value = __atomic_load_n((const uint32_t *)(const void *)p, __ATOMIC_ACQUIRE);
+	else
+		*value = __atomic_load_n((const uint64_t *)(const void *)p, __ATOMIC_ACQUIRE);
+	return true;
+}
+
+static bool exchange(char *p, unsigned size, uint64_t old, uint64_t new)
+{
+	if (size == 4) {
+		uint32_t expected = old;
+
+		return __atomic_compare_exchange_n((uint32_t *)(void *)p, &expected, (uint32_t)new, false, __ATOMIC_ACQ_REL,
+						   __ATOMIC_ACQUIRE);
+	}
+	return __atomic_compare_exchange_n((uint64_t *)(void *)p, &old, new, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+
+static bool table_update(void *ctx, gpa_t gpa, unsigned size, uint64_t old, uint64_t new, bool *lost)
+{
+	struct mmu_vcpu *vcpu = ctx;
+	struct mmu_page page;
+	char *p = page_ptr(vcpu->vm, gpa_gfn(gpa), true, &page);
+
+	if (!p) {
+		if (page.kind == MMU_WAIT)
+			want(vcpu, gpa_gfn(gpa), true);
+		return false;
+	}
+	*lost = !exchange(p + (gpa.v & (PAGE_SIZE - 1)), size, old, new);
+	return !*lost;
+}
+
+struct walk_memory mmu_walk_memory(struct mmu_vcpu *vcpu)
+{
+	return (struct walk_memory){ .read = table_read, .update = table_update, .ctx = vcpu };
+}

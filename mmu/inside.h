@@ -1,0 +1,98 @@
+/* mmu/inside.h - what the files of mmu/ share among themselves and offer to nobody else: the lock, what a guest frame resolves to,
+ * guest memory for the walker, table frames, results. */
+#ifndef VELLUM_MMU_INSIDE_H
+#define VELLUM_MMU_INSIDE_H
+
+#include "mmu/mmu.h"
+
+static inline void mmu_lock(struct mmu_vm *vm)
+{
+	if (vm->below->lock)
+		vm->below->lock(vm->below->ctx, vm);
+}
+
+static inline void mmu_unlock(struct mmu_vm *vm)
+{
+	if (vm->below->unlock)
+		vm->below->unlock(vm->below->ctx, vm);
+}
+
+/* ---- results ---- */
+
+static inline struct mmu_result mmu_done(enum mmu_outcome outcome)
+{
+	return (struct mmu_result){ .outcome = outcome };
+}
+
+static inline struct mmu_result mmu_emulate(gpa_t gpa)
+{
+	return (struct mmu_result){ .outcome = MMU_EMULATE, .gpa = gpa };
+}
+
+static inline struct mmu_result mmu_stop(const char *why)
+{
+	return (struct mmu_result){ .outcome = MMU_STOP, .why = why };
+}
+
+static inline struct mmu_result mmu_inject_gp(void)
+{
+	return (struct mmu_result){ .outcome = MMU_INJECT, .exception = { .vector = 13 } };
+}
+
+static inline struct mmu_result mmu_inject_pf(uint32_t error, gva_t gva)
+{
+	return (struct mmu_result){ .outcome = MMU_INJECT, .exception = { .vector = 14, .error = error, .cr2 = gva.v } };
+}
+
+/* ---- table frames (counted) ---- */
+
+hfn_t mmu_table_alloc(struct mmu_vm *vm);
+void mmu_table_free(struct mmu_vm *vm, hfn_t frame);
+
+static inline void *mmu_table_ptr(const struct mmu_vm *vm, hfn_t frame)
+{
+	return vm->below->frame_ptr(vm->below->ctx, frame);
+}
+
+/* ---- what a guest frame is (mmu/resolve.c) ---- */
+
+enum mmu_kind {
+	MMU_MEMORY, /* backed, and the access is allowed on it */
+	MMU_DEVICE, /* absent, MMIO, or a write to ROM: the access is the emulator's */
+	MMU_WAIT,   /* not in memory, or not writable yet: vcpu->populate says what to bring */
+};
+
+struct mmu_page {
+	enum mmu_kind kind;
+	struct slot *slot; /* NULL: absent */
+	hfn_t hfn;
+	uint8_t order;     /* how large a leaf may be, in pages' logarithm; 0 while the slot is logged (S10) */
+	bool owned;        /* RAM whose backing lets it be written */
+	bool writable;     /* a leaf may have W now: owned, and not clean in a log */
+};
+
+/* Resolves gfn for an access of the vCPU. A write to a slot that is being logged marks the page (S13), so that it may be writable. */
+struct mmu_page mmu_resolve(struct mmu_vcpu *vcpu, gfn_t gfn, bool write);
+/* The same without a vCPU and without effects, for making leaves in advance: kind is never MMU_WAIT with effect on anyone. */
+struct mmu_page mmu_peek(struct mmu_vm *vm, gfn_t gfn);
+/* The largest leaf for gfn that page, the configuration and limit (address bits) allow: 12, 21 or 30. */
+unsigned mmu_leaf_shift(const struct mmu_vm *vm, gfn_t gfn, const struct mmu_page *page, unsigned limit);
+
+/* ---- guest memory with the VM's lock held (mmu/guestmem.c) ---- */
+
+/* How often one access may wait for a page that does not stay in memory before it is given up. */
+#define MMU_POPULATE_TRIES 8
+
+/* Brings gfn in without the lock (released and taken again inside). false: there is no memory for it. */
+bool mmu_populate(struct mmu_vm *vm, gfn_t gfn, bool write);
+
+/* A pointer to gpa's page plus offset, without populating; NULL where it is not in memory or (with write) not writable RAM. */
+void *mmu_guest_ptr_locked(struct mmu_vm *vm, gpa_t gpa, bool write);
+
+/* The walker's view of guest memory for a vCPU. Where an entry's page is not in memory, vcpu->populate is set. */
+struct walk_memory mmu_walk_memory(struct mmu_vcpu *vcpu);
+
+/* Sets the dirty bit of gfn if its slot is logged. */
+void mmu_mark_dirty(struct mmu_vm *vm, struct slot *slot, gfn_t gfn);
+
+#endif

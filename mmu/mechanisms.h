@@ -1,0 +1,9 @@
+/* mmu/mechanisms.h - the mechanisms, by their operations. */
+#ifndef VELLUM_MMU_MECHANISMS_H
+#define VELLUM_MMU_MECHANISMS_H
+
+#include "mmu/mmu.h"
+
+extern const struct mmu_ops mmu_ept;
+
+#endif

@@ -1,0 +1,335 @@
+/* mmu/mmu.c - the front: what all mechanisms share of a VM's and a vCPU's life, of faults and of host-side changes. */
+#include "mmu/inside.h"
+#include "mmu/mutate.h"
+
+bool mmu_vm_init(struct mmu_vm *vm, const struct mmu_ops *ops, const struct mmu_below *below, const struct mmu_caps *caps,
+		 const struct mmu_config *config, struct vpid_pool *vpids)
+{
+	memset(vm, 0, sizeof(*vm));
+	vm->ops = ops;
+	vm->below = below;
+	vm->caps = caps;
+	vm->config = *config;
+	vm->vpids = vpids;
+	return ops->vm_init(vm);
+}
+
+void mmu_vm_destroy(struct mmu_vm *vm)
+{
+	BUG_ON(vm->vcpus);
+	vm->ops->vm_destroy(vm);
+	ASSERT(vm->table_pages == 0);
+}
+
+static uint16_t take_vpid(struct mmu_vm *vm)
+{
+	uint16_t vpid;
+
+	if (!vm->config.vpid || !vm->vpids || !tag_usable(vm->caps))
+		return 0;
+	vpid = vpid_alloc(vm->vpids);
+	if (vpid == 0)
+		vm->counters.vpid_exhausted++;
+	return vpid;
+}
+
+bool mmu_vcpu_init(struct mmu_vcpu *vcpu, struct mmu_vm *vm, const struct walk_regs *regs)
+{
+	bool ok;
+
+	memset(vcpu, 0, sizeof(*vcpu));
+	vcpu->vm = vm;
+	vcpu->regs = *regs;
+	vcpu->tag.vpid = take_vpid(vm);
+	vcpu->tag.last_cpu = TAG_NO_CPU;
+	vcpu->root.vpid = vcpu->tag.vpid;
+	mmu_lock(vm);
+	ok = vm->ops->vcpu_init(vcpu);
+	if (ok) {
+		vcpu->next = vm->vcpus;
+		vm->vcpus = vcpu;
+	}
+	mmu_unlock(vm);
+	if (!ok && vcpu->tag.vpid)
+		vpid_free(vm->vpids, vcpu->tag.vpid);
+	vcpu->intercepts_changed = vcpu->root_changed = true;
+	return ok;
+}
+
+void mmu_vcpu_destroy(struct mmu_vcpu *vcpu)
+{
+	struct mmu_vm *vm = vcpu->vm;
+
+	mmu_lock(vm);
+	for (struct mmu_vcpu **v = &vm->vcpus; *v; v = &(*v)->next) {
+		if (*v == vcpu) {
+			*v = vcpu->next;
+			break;
+		}
+	}
+	vm->ops->vcpu_destroy(vcpu);
+	mmu_unlock(vm);
+	if (vcpu->tag.vpid)
+		vpid_free(vm->vpids, vcpu->tag.vpid);
+}
+
+static void count_outcome(struct mmu_counters *c, enum mmu_outcome outcome)
+{
+	switch (outcome) {
+	case MMU_FIXED:
+		c->outcome_fixed++;
+		break;
+	case MMU_RETRY:
+		c->outcome_retry++;
+		break;
+	case MMU_SPURIOUS:
+		c->outcome_spurious++;
+		break;
+	case MMU_INJECT:
+		c->outcome_inject++;
+		break;
+	case MMU_EMULATE:
+		c->outcome_emulate++;
+		break;
+	case MMU_STOP:
+		c->outcome_stop++;
+		break;
+	}
+}
+
+struct mmu_result mmu_fault(struct mmu_vcpu *vcpu, const struct mmu_fault *fault)
+{
+	struct mmu_vm *vm = vcpu->vm;
+	struct mmu_result r;
+
+	mmu_lock(vm);
+	vm->counters.faults++;
+	/* A walk and its access may have to bring in a page for each table and one for the data, and may lose some again. */
+	for (unsigned tries = 0;; tries++) {
+		vcpu->populate.wanted = false;
+		r = vm->ops->fault(vcpu, fault);
+		if (!vcpu->populate.wanted)
+			break;
+		if (tries == MMU_POPULATE_TRIES * (WALK_LEVELS_MAX + 1)) {
+			r = mmu_done(MMU_RETRY);
+			break;
+		}
+		if (!mmu_populate(vm, vcpu->populate.gfn, vcpu->populate.write)) {
+			r = mmu_stop("there is no host memory for a page of the guest");
+			break;
+		}
+	}
+	count_outcome(&vm->counters, r.outcome);
+	mmu_unlock(vm);
+	return r;
+}
+
+/* ---- host-side changes ---- */
+
+void mmu_unmap(struct mmu_vm *vm, gfn_t first, uint64_t pages)
+{
+	mmu_lock(vm);
+	vm->ops->unmap(vm, first, pages);
+	tag_synchronize(vm, NULL);
+	mmu_unlock(vm);
+}
+
+void mmu_write_protect(struct mmu_vm *vm, gfn_t first, uint64_t pages)
+{
+	mmu_lock(vm);
+	vm->ops->write_protect(vm, first, pages);
+	tag_synchronize(vm, NULL);
+	mmu_unlock(vm);
+}
+
+bool mmu_slot_add(struct mmu_vm *vm, const struct slot *slot)
+{
+	bool ok;
+
+	mmu_lock(vm);
+	ok = slots_add(&vm->slots, slot);
+	if (ok) {
+		vm->ops->unmap(vm, slot->base, slot->pages);
+		tag_synchronize(vm, NULL);
+	}
+	mmu_unlock(vm);
+	return ok;
+}
+
+bool mmu_slot_remove(struct mmu_vm *vm, gfn_t base)
+{
+	struct slot *slot;
+	bool ok = false;
+
+	mmu_lock(vm);
+	slot = slots_find(&vm->slots, base);
+	if (slot && slot->base.v == base.v) {
+		vm->ops->unmap(vm, base, slot->pages);
+		tag_synchronize(vm, NULL);
+		ok = slots_remove(&vm->slots, base);
+	}
+	mmu_unlock(vm);
+	return ok;
+}
+
+/* ---- dirty logging (S13) ---- */
+
+static struct slot *ram_slot(struct mmu_vm *vm, gfn_t base)
+{
+	struct slot *slot = slots_find(&vm->slots, base);
+
+	return slot && slot->base.v == base.v && slot->kind == SLOT_RAM ? slot : NULL;
+}
+
+bool mmu_log_start(struct mmu_vm *vm, gfn_t base, uint64_t *bitmap)
+{
+	struct slot *slot;
+	bool ok = false;
+
+	mmu_lock(vm);
+	slot = ram_slot(vm, base);
+	if (slot && !slot->dirty) {
+		memset(bitmap, 0, (slot->pages + 63) / 64 * sizeof(bitmap[0]));
+		slot->dirty = bitmap;
+		MUTANT(LOG_PROTECT, vm->ops->write_protect(vm, base, slot->pages));
+		tag_synchronize(vm, NULL);
+		ok = true;
+	}
+	mmu_unlock(vm);
+	return ok;
+}
+
+/* Takes the write permission from the pages of one word of the log. */
+static void protect_word(struct mmu_vm *vm, gfn_t first, uint64_t word)
+{
+	if (word == ~0ull) {
+		vm->ops->write_protect(vm, first, 64);
+		return;
+	}
+	for (; word; word &= word - 1)
+		vm->ops->write_protect(vm, GFN(first.v + __builtin_ctzll(word)), 1);
+}
+
+bool mmu_log_collect(struct mmu_vm *vm, gfn_t base, uint64_t *out)
+{
+	struct slot *slot;
+	bool ok = false;
+
+	mmu_lock(vm);
+	slot = ram_slot(vm, base);
+	if (slot && slot->dirty) {
+		for (uint64_t i = 0; i < (slot->pages + 63) / 64; i++) {
+			out[i] = slot->dirty[i];
+			slot->dirty[i] = 0;
+			MUTANT(LOG_COLLECT_PROTECT, protect_word(vm, GFN(base.v + i * 64), out[i]));
+		}
+		tag_synchronize(vm, NULL);
+		ok = true;
+	}
+	mmu_unlock(vm);
+	return ok;
+}
+
+bool mmu_log_stop(struct mmu_vm *vm, gfn_t base)
+{
+	struct slot *slot;
+	bool ok = false;
+
+	mmu_lock(vm);
+	slot = ram_slot(vm, base);
+	if (slot && slot->dirty) {
+		slot->dirty = NULL;
+		ok = true;
+	}
+	mmu_unlock(vm);
+	return ok;
+}
+
+/* ---- switching ---- */
+
+/* Exchanges what the two mechanisms own of the vCPU. */
+static void exchange_faces(struct mmu_vcpu *v)
+{
+	struct mmu_face other = v->other;
+
+	v->other = (struct mmu_face){ v->intercepts, v->root, v->priv };
+	v->intercepts = other.intercepts;
+	v->root = other.root;
+	v->priv = other.priv;
+}
+
+/* Builds the new mechanism's vCPUs beside the old ones; undoes it where memory runs out. */
+static bool build_vcpus(struct mmu_vm *vm)
+{
+	for (struct mmu_vcpu *v = vm->vcpus; v; v = v->next) {
+		v->other = (struct mmu_face){ .root.vpid = v->tag.vpid };
+		exchange_faces(v);
+		if (vm->ops->vcpu_init(v))
+			continue;
+		exchange_faces(v);
+		for (struct mmu_vcpu *u = vm->vcpus; u != v; u = u->next) {
+			vm->ops->vcpu_destroy(u);
+			exchange_faces(u);
+		}
+		return false;
+	}
+	return true;
+}
+
+static void drop_old(struct mmu_vm *vm, const struct mmu_ops *old_ops, void *old_priv)
+{
+	const struct mmu_ops *new_ops = vm->ops;
+	void *new_priv = vm->priv;
+
+	vm->ops = old_ops;
+	vm->priv = old_priv;
+	for (struct mmu_vcpu *v = vm->vcpus; v; v = v->next) {
+		exchange_faces(v);
+		old_ops->vcpu_destroy(v);
+		exchange_faces(v);
+		v->intercepts_changed = v->root_changed = true;
+		MUTANT(SWITCH_FLUSH, tag_request_all(v));
+	}
+	old_ops->vm_destroy(vm);
+	vm->ops = new_ops;
+	vm->priv = new_priv;
+}
+
+bool mmu_switch(struct mmu_vm *vm, const struct mmu_ops *ops)
+{
+	const struct mmu_ops *old_ops = vm->ops;
+	void *old_priv = vm->priv;
+	bool ok;
+
+	mmu_lock(vm);
+	vm->ops = ops;
+	vm->priv = NULL;
+	ok = ops->vm_init(vm);
+	if (ok && !build_vcpus(vm)) {
+		ops->vm_destroy(vm);
+		ok = false;
+	}
+	if (ok) {
+		drop_old(vm, old_ops, old_priv);
+	} else {
+		vm->ops = old_ops;
+		vm->priv = old_priv;
+	}
+	mmu_unlock(vm);
+	return ok;
+}
+
+uint64_t mmu_table_pages(const struct mmu_vm *vm)
+{
+	return vm->table_pages;
+}
+
+bool mmu_audit(struct mmu_vm *vm, char *why, size_t size)
+{
+	bool ok;
+
+	mmu_lock(vm);
+	ok = !vm->ops->audit || vm->ops->audit(vm, why, size);
+	mmu_unlock(vm);
+	return ok;
+}

@@ -1,0 +1,160 @@
+/* mmu/regs.c - the guest's loads of CR0, CR3, CR4 and IA32_EFER: first checked, with all the #GP conditions that SDM gives for MOV to
+ * control registers, for WRMSR of IA32_EFER ("IA-32e Mode Initialization") and for the PDPTE registers ("PDPTE Registers"),
+ * then done, which cannot fail.
+ *
+ * R1  A load that faults changes nothing.
+ * R2  EFER.LMA = EFER.LME and CR0.PG, always.
+ * R3  The PDPTEs are loaded by MOV to CR3 under PAE paging, and by those writes to CR0 and CR4 that SDM names, at no other time. */
+#include "mmu/inside.h"
+
+#define CR0_KNOWN (CR0_PE | BIT(1) | BIT(2) | BIT(3) | CR0_ET | BIT(5) | CR0_WP | BIT(18) | CR0_NW | CR0_CD | CR0_PG)
+#define CR0_PDPTE_BITS (CR0_CD | CR0_NW | CR0_PG)
+#define CR4_PDPTE_BITS (CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP)
+#define CR3_NO_FLUSH BIT(63)
+
+static bool paging_pae(const struct walk_regs *r)
+{
+	return walk_mode(r) == PAGING_PAE;
+}
+
+/* Reads the four PDPTEs that cr3 names into pdpte. false: one has a reserved bit set. What cannot be read reads as ones. */
+static bool load_pdptes(struct mmu_vm *vm, const struct walk_regs *r, uint64_t cr3, uint64_t pdpte[4])
+{
+	uint64_t reserved = MASK(63, r->maxphyaddr) | MASK(8, 5) | MASK(2, 1);
+
+	memset(pdpte, 0xff, 4 * sizeof(pdpte[0]));
+	mmu_guest_read(vm, GPA(cr3 & MASK(31, 5)), pdpte, 4 * sizeof(pdpte[0]));
+	for (unsigned i = 0; i < 4; i++)
+		if ((pdpte[i] & PTE_P) && (pdpte[i] & reserved))
+			return false;
+	return true;
+}
+
+static struct mmu_result commit(struct mmu_vcpu *vcpu, const struct walk_regs *new, bool cr3_write, bool keep_tlb)
+{
+	struct walk_regs old = vcpu->regs;
+
+	mmu_lock(vcpu->vm);
+	vcpu->regs = *new;
+	vcpu->vm->ops->regs_changed(vcpu, &old, cr3_write, keep_tlb);
+	mmu_unlock(vcpu->vm);
+	return mmu_done(MMU_FIXED);
+}
+
+static bool cr0_valid(const struct walk_regs *old, uint64_t value)
+{
+	if (value >> 32)
+		return false;
+	if ((value & CR0_PG) && !(value & CR0_PE))
+		return false;
+	if ((value & CR0_NW) && !(value & CR0_CD))
+		return false;
+	if (!(value & CR0_WP) && (old->cr4 & CR4_CET))
+		return false;
+	if ((value & CR0_PG) && !(old->cr0 & CR0_PG) && (old->efer & EFER_LME))
+		return (old->cr4 & CR4_PAE) && !old->cs_l;
+	if (!(value & CR0_PG) && (old->cr0 & CR0_PG))
+		return !(old->cr4 & CR4_PCIDE) && !((old->efer & EFER_LMA) && old->cs_l);
+	return true;
+}
+
+struct mmu_result mmu_set_cr0(struct mmu_vcpu *vcpu, uint64_t value)
+{
+	struct walk_regs new = vcpu->regs;
+
+	if (!cr0_valid(&vcpu->regs, value))
+		return mmu_inject_gp();
+	/* Reserved bits of the low half are ignored; ET is fixed. */
+	new.cr0 = (value & CR0_KNOWN) | CR0_ET;
+	new.efer &= ~EFER_LMA;
+	if ((new.cr0 & CR0_PG) && (new.efer & EFER_LME))
+		new.efer |= EFER_LMA;
+	if (paging_pae(&new) && ((new.cr0 ^ vcpu->regs.cr0) & CR0_PDPTE_BITS) && !load_pdptes(vcpu->vm, &new, new.cr3, new.pdpte))
+		return mmu_inject_gp();
+	return commit(vcpu, &new, false, false);
+}
+
+struct mmu_result mmu_set_cr3(struct mmu_vcpu *vcpu, uint64_t value)
+{
+	struct walk_regs new = vcpu->regs;
+	bool keep_tlb = false;
+
+	if (new.efer & EFER_LMA) {
+		if (new.cr4 & CR4_PCIDE) {
+			keep_tlb = value & CR3_NO_FLUSH;
+			value &= ~CR3_NO_FLUSH;
+		}
+		if (value & MASK(63, new.maxphyaddr))
+			return mmu_inject_gp();
+	} else {
+		value &= MASK(31, 0);
+	}
+	new.cr3 = value;
+	if (paging_pae(&new) && !load_pdptes(vcpu->vm, &new, value, new.pdpte))
+		return mmu_inject_gp();
+	return commit(vcpu, &new, true, keep_tlb);
+}
+
+static bool cr4_valid(const struct walk_regs *old, uint64_t value)
+{
+	uint64_t changed = old->cr4 ^ value;
+
+	if ((value >> 32) || (value & old->cr4_reserved))
+		return false;
+	if (old->efer & EFER_LMA) {
+		if (!(value & CR4_PAE) || (changed & CR4_LA57))
+			return false;
+	} else if (value & CR4_PCIDE) {
+		return false;
+	}
+	if ((changed & value & CR4_PCIDE) && (old->cr3 & MASK(11, 0)))
+		return false;
+	return !(value & CR4_CET) || (old->cr0 & CR0_WP);
+}
+
+struct mmu_result mmu_set_cr4(struct mmu_vcpu *vcpu, uint64_t value)
+{
+	struct walk_regs new = vcpu->regs;
+
+	if (!cr4_valid(&vcpu->regs, value))
+		return mmu_inject_gp();
+	new.cr4 = value;
+	if (paging_pae(&new) && ((new.cr4 ^ vcpu->regs.cr4) & CR4_PDPTE_BITS) && !load_pdptes(vcpu->vm, &new, new.cr3, new.pdpte))
+		return mmu_inject_gp();
+	return commit(vcpu, &new, false, false);
+}
+
+struct mmu_result mmu_set_efer(struct mmu_vcpu *vcpu, uint64_t value)
+{
+	struct walk_regs new = vcpu->regs;
+
+	if ((value & ~(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)) || (value & new.efer_reserved))
+		return mmu_inject_gp();
+	if (((value ^ new.efer) & EFER_LME) && (new.cr0 & CR0_PG))
+		return mmu_inject_gp();
+	/* LMA is the CPU's; what is written to it is ignored. */
+	new.efer = (value & ~EFER_LMA) | (new.efer & EFER_LMA);
+	return commit(vcpu, &new, false, false);
+}
+
+void mmu_invlpg(struct mmu_vcpu *vcpu, gva_t gva)
+{
+	mmu_lock(vcpu->vm);
+	vcpu->vm->counters.invlpg++;
+	vcpu->vm->ops->invlpg(vcpu, gva);
+	mmu_unlock(vcpu->vm);
+}
+
+void mmu_sync_regs(struct mmu_vcpu *vcpu, uint64_t cr0, uint64_t cr3, uint64_t cr4, const uint64_t pdpte[4])
+{
+	struct walk_regs *r = &vcpu->regs;
+
+	r->cr0 = cr0;
+	r->cr4 = cr4;
+	r->cr3 = cr3;
+	r->efer &= ~EFER_LMA;
+	if ((cr0 & CR0_PG) && (r->efer & EFER_LME))
+		r->efer |= EFER_LMA;
+	if (pdpte && paging_pae(r))
+		memcpy(r->pdpte, pdpte, sizeof(r->pdpte));
+}

@@ -1,0 +1,104 @@
+/* mmu/resolve.c - what a guest frame is for an access: memory (and how large a leaf may be), a device's, or memory that has to be
+ * brought in first. The one place where slots, backing and dirty log meet. */
+#include "mmu/inside.h"
+
+hfn_t mmu_table_alloc(struct mmu_vm *vm)
+{
+	hfn_t frame = vm->below->frame_alloc(vm->below->ctx);
+
+	if (!hfn_is_none(frame)) {
+		vm->table_pages++;
+		vm->counters.table_pages_allocated++;
+	}
+	return frame;
+}
+
+void mmu_table_free(struct mmu_vm *vm, hfn_t frame)
+{
+	vm->table_pages--;
+	vm->counters.table_pages_freed++;
+	vm->below->frame_free(vm->below->ctx, frame);
+}
+
+static bool logged_clean(const struct slot *slot, uint64_t index)
+{
+	return slot->dirty && !(slot->dirty[index / 64] & BIT(index % 64));
+}
+
+void mmu_mark_dirty(struct mmu_vm *vm, struct slot *slot, gfn_t gfn)
+{
+	uint64_t index = gfn.v - slot->base.v;
+
+	if (!logged_clean(slot, index))
+		return;
+	slot->dirty[index / 64] |= BIT(index % 64);
+	vm->counters.log_dirtied++;
+}
+
+/* false: the page is not in memory. */
+static bool look_up(struct slot *slot, gfn_t gfn, struct mmu_page *page)
+{
+	struct backing_page b;
+	uint64_t index = gfn.v - slot->base.v;
+
+	if (!slot->backing->page(slot->backing, index, &b))
+		return false;
+	page->kind = MMU_MEMORY;
+	page->hfn = b.hfn;
+	page->order = slot->dirty ? 0 : b.order;
+	page->owned = slot->kind == SLOT_RAM && b.writable;
+	page->writable = page->owned && !logged_clean(slot, index);
+	return true;
+}
+
+struct mmu_page mmu_peek(struct mmu_vm *vm, gfn_t gfn)
+{
+	struct mmu_page page = { .kind = MMU_DEVICE, .slot = slots_find(&vm->slots, gfn) };
+
+	if (page.slot && page.slot->kind != SLOT_MMIO && !look_up(page.slot, gfn, &page))
+		page.kind = MMU_WAIT;
+	return page;
+}
+
+static struct mmu_page wait(struct mmu_vcpu *vcpu, gfn_t gfn, bool write, struct mmu_page page)
+{
+	page.kind = MMU_WAIT;
+	vcpu->populate.wanted = true;
+	vcpu->populate.write = write;
+	vcpu->populate.gfn = gfn;
+	return page;
+}
+
+struct mmu_page mmu_resolve(struct mmu_vcpu *vcpu, gfn_t gfn, bool write)
+{
+	struct mmu_page page = { .kind = MMU_DEVICE, .slot = slots_find(&vcpu->vm->slots, gfn) };
+
+	if (!page.slot || page.slot->kind == SLOT_MMIO || (write && page.slot->kind == SLOT_ROM))
+		return page;
+	if (!look_up(page.slot, gfn, &page))
+		return wait(vcpu, gfn, write, page);
+	if (!write || page.writable)
+		return page;
+	mmu_mark_dirty(vcpu->vm, page.slot, gfn);
+	look_up(page.slot, gfn, &page);
+	return page.writable ? page : wait(vcpu, gfn, true, page);
+}
+
+unsigned mmu_leaf_shift(const struct mmu_vm *vm, gfn_t gfn, const struct mmu_page *page, unsigned limit)
+{
+	static const unsigned shifts[] = { 30, 21 };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(shifts); i++) {
+		unsigned order = shifts[i] - PAGE_SHIFT;
+		uint64_t first = align_down(gfn.v, BIT(order));
+
+		if (shifts[i] > limit || shifts[i] > vm->config.page_limit || order > page->order)
+			continue;
+		if (first < page->slot->base.v || first + BIT(order) > page->slot->base.v + page->slot->pages)
+			continue;
+		if ((gfn.v ^ page->hfn.v) & (BIT(order) - 1))
+			continue;
+		return shifts[i];
+	}
+	return PAGE_SHIFT;
+}

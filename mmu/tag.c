@@ -1,0 +1,216 @@
+/* mmu/tag.c - VPIDs and due flushes.
+ *
+ * T1a  A VPID has one owner. Its new owner flushes it on each CPU before it first runs there, because last_cpu differs.
+ * T1b  While a vCPU was on another CPU nobody flushed for it here: it flushes on every migration.
+ * T1c  mmu_vm.ept_flushed_on loses all bits when a right is lost or the root is new, and gains a CPU's bit *before* the INVEPT there, so that
+ *      a request made meanwhile is never forgotten. */
+#include "mmu/inside.h"
+#include "mmu/mutate.h"
+
+/* ---- the allocator ---- */
+
+static void pool_lock(struct vpid_pool *pool)
+{
+	while (__atomic_test_and_set(&pool->lock, __ATOMIC_ACQUIRE))
+		__builtin_ia32_pause();
+}
+
+static void pool_unlock(struct vpid_pool *pool)
+{
+	__atomic_clear(&pool->lock, __ATOMIC_RELEASE);
+}
+
+void vpid_pool_init(struct vpid_pool *pool, uint32_t limit)
+{
+	memset(pool, 0, sizeof(*pool));
+	pool->used[0] = 1; /* VPID 0 is the host's */
+	pool->hint = 1;
+	pool->limit = limit < VPID_COUNT ? limit : VPID_COUNT;
+}
+
+uint16_t vpid_alloc(struct vpid_pool *pool)
+{
+	uint32_t vpid = 0;
+
+	pool_lock(pool);
+	for (uint32_t word = pool->hint / 64; word * 64 < pool->limit; word++) {
+		uint64_t vacant = ~pool->used[word];
+
+		if (!vacant)
+			continue;
+		vpid = word * 64 + __builtin_ctzll(vacant);
+		if (vpid >= pool->limit) {
+			vpid = 0;
+			break;
+		}
+		pool->used[word] |= BIT(vpid % 64);
+		pool->hint = vpid + 1;
+		pool->in_use++;
+		break;
+	}
+	if (vpid == 0)
+		pool->hint = pool->limit; /* until one is freed there is no use in looking */
+	pool_unlock(pool);
+	return vpid;
+}
+
+void vpid_free(struct vpid_pool *pool, uint16_t vpid)
+{
+	if (vpid == 0)
+		return;
+	pool_lock(pool);
+	BUG_ON(!(pool->used[vpid / 64] & BIT(vpid % 64)));
+	pool->used[vpid / 64] &= ~BIT(vpid % 64);
+	pool->in_use--;
+	if (vpid < pool->hint)
+		pool->hint = vpid;
+	pool_unlock(pool);
+}
+
+bool tag_usable(const struct mmu_caps *caps)
+{
+	return caps->vpid && caps->invvpid && (caps->invvpid_single || caps->invvpid_all);
+}
+
+/* ---- requests ---- */
+
+static void request(struct mmu_vcpu *vcpu)
+{
+	vcpu->vm->counters.flush_requests++;
+	__atomic_store_n(&vcpu->tag.pending, true, __ATOMIC_RELEASE);
+}
+
+void tag_request_address(struct mmu_vcpu *vcpu, gva_t gva)
+{
+	struct tag_state *t = &vcpu->tag;
+
+	request(vcpu);
+	if (t->flush_vpid)
+		return;
+	gva = GVA(align_down(gva.v, PAGE_SIZE));
+	for (unsigned i = 0; i < t->address_count; i++)
+		if (t->address[i].v == gva.v)
+			return;
+	if (t->address_count == TAG_ADDRESSES_MAX)
+		t->flush_vpid = true;
+	else
+		t->address[t->address_count++] = gva;
+}
+
+void tag_request_nonglobal(struct mmu_vcpu *vcpu)
+{
+	request(vcpu);
+	vcpu->tag.flush_nonglobal = true;
+}
+
+void tag_request_all(struct mmu_vcpu *vcpu)
+{
+	request(vcpu);
+	vcpu->tag.flush_vpid = true;
+}
+
+void tag_request_ept(struct mmu_vm *vm)
+{
+	__atomic_store_n(&vm->ept_flushed_on, 0, __ATOMIC_RELEASE);
+	for (struct mmu_vcpu *v = vm->vcpus; v; v = v->next)
+		request(v);
+}
+
+void tag_synchronize(struct mmu_vm *vm, struct mmu_vcpu *self)
+{
+	for (struct mmu_vcpu *v = vm->vcpus; v; v = v->next) {
+		if (v == self || !v->tag.pending)
+			continue;
+		vm->counters.kicks++;
+		MUTANT(TAG_SYNCHRONIZE, vm->below->kick(vm->below->ctx, v));
+	}
+}
+
+/* ---- consumption ---- */
+
+/* true: an INVEPT was issued, which drops the combined mappings of every VPID as well. */
+static bool consume_ept(struct mmu_vcpu *vcpu, unsigned cpu)
+{
+	struct mmu_vm *vm = vcpu->vm;
+	/* A CPU without a bit of its own flushes whenever it is asked. */
+	uint64_t bit = cpu < TAG_CPUS_MAX ? BIT(cpu) : 0;
+
+	if (!vcpu->root.eptp || (__atomic_load_n(&vm->ept_flushed_on, __ATOMIC_ACQUIRE) & bit))
+		return false;
+	__atomic_or_fetch(&vm->ept_flushed_on, bit, __ATOMIC_ACQ_REL);
+	if (vm->caps->invept_single) {
+		vm->counters.invept_single++;
+		MUTANT(TAG_EPT, vm->below->invept(vm->below->ctx, INVEPT_SINGLE, vcpu->root.eptp));
+	} else {
+		vm->counters.invept_all++;
+		MUTANT(TAG_EPT, vm->below->invept(vm->below->ctx, INVEPT_ALL, 0));
+	}
+	return true;
+}
+
+static void flush_context(struct mmu_vm *vm, uint16_t vpid)
+{
+	if (vm->caps->invvpid_single) {
+		vm->counters.invvpid_single++;
+		vm->below->invvpid(vm->below->ctx, INVVPID_SINGLE, vpid, GVA(0));
+	} else {
+		vm->counters.invvpid_all++;
+		vm->below->invvpid(vm->below->ctx, INVVPID_ALL, 0, GVA(0));
+	}
+}
+
+static void flush_nonglobal(struct mmu_vm *vm, uint16_t vpid)
+{
+	if (!vm->caps->invvpid_single_retaining_globals) {
+		flush_context(vm, vpid);
+		return;
+	}
+	vm->counters.invvpid_nonglobal++;
+	vm->below->invvpid(vm->below->ctx, INVVPID_SINGLE_RETAINING_GLOBALS, vpid, GVA(0));
+}
+
+static void flush_addresses(struct mmu_vm *vm, const struct tag_state *t)
+{
+	if (!vm->caps->invvpid_address) {
+		flush_context(vm, t->vpid);
+		return;
+	}
+	for (unsigned i = 0; i < t->address_count; i++) {
+		vm->counters.invvpid_address++;
+		vm->below->invvpid(vm->below->ctx, INVVPID_ADDRESS, t->vpid, t->address[i]);
+	}
+}
+
+static void consume_vpid(struct mmu_vm *vm, struct tag_state *t, bool first_here)
+{
+	if (t->flush_vpid) {
+		MUTANT(TAG_ALL, flush_context(vm, t->vpid));
+	} else if (first_here) {
+		MUTANT(TAG_FIRST_RUN, flush_context(vm, t->vpid));
+	} else {
+		if (t->flush_nonglobal)
+			MUTANT(TAG_NONGLOBAL, flush_nonglobal(vm, t->vpid));
+		/* Of the addresses, those with global translations survived the above. */
+		if (t->address_count)
+			MUTANT(TAG_ADDRESS, flush_addresses(vm, t));
+	}
+}
+
+void tag_consume(struct mmu_vcpu *vcpu, unsigned cpu)
+{
+	struct tag_state *t = &vcpu->tag;
+	struct mmu_vm *vm = vcpu->vm;
+	bool first_here = t->last_cpu != cpu;
+
+	mmu_lock(vm);
+	__atomic_store_n(&t->pending, false, __ATOMIC_RELAXED);
+	if (first_here && t->last_cpu != TAG_NO_CPU)
+		vm->counters.migrations++;
+	t->last_cpu = cpu;
+	/* Under EPT only combined mappings are used, and INVEPT has dropped those. */
+	if (!consume_ept(vcpu, cpu) && t->vpid)
+		consume_vpid(vm, t, first_here);
+	t->flush_vpid = t->flush_nonglobal = false;
+	t->address_count = 0;
+	mmu_unlock(vm);
+}
