@@ -73,6 +73,7 @@ build() {
 	mkdir -p "$dir/src"
 	tar -xJf "$dir/bochs.orig.tar.xz" -C "$dir/src" --strip-components=1 || return 1
 	cd "$dir/src"
+	unset MAKEFLAGS MFLAGS MAKELEVEL GNUMAKEFLAGS   # of the make that calls this script, for its own rules
 	say "configuring Bochs $version"
 	CFLAGS=$cflags CXXFLAGS=$cflags ./configure "${flags[@]}" >"$dir/configure.log" 2>&1 || {
 		say "configuring Bochs failed:"; tail -n 5 "$dir/configure.log" >&2; return 1; }
@@ -103,12 +104,12 @@ if [ ! -x "$binary" ]; then
 				"$version" "$suite" "${flags[*]}" "$cflags" >"$home/recipe"
 			mv "$binary.new" "$binary"        # last, and atomic: its presence says that all went well
 			say "Bochs $version is ready: $binary"
-		elif [ -x /usr/bin/bochs ]; then
+		elif [ -x /usr/bin/bochs ] || "$(dirname "$0")/deps.sh" bochs-debian; then
 			say "*** BOCHS $version COULD NOT BE BUILT FROM SOURCE: USING DEBIAN'S BINARY PACKAGE, WHICH IS SEVERAL TIMES SLOWER ***"
 			install_link /usr/bin/bochs
 			exit 0
 		else
-			die "Bochs $version could not be built from source, and Debian's package bochs is not installed either"
+			die "Bochs $version could not be built from source, and Debian's package bochs cannot be installed either"
 		fi
 	fi
 fi

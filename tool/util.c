@@ -121,10 +121,16 @@ static bool read_all(int file, struct bytes *out)
 bool file_read(const char *path, struct bytes *out)
 {
 	int file = open(path, O_RDONLY | O_CLOEXEC), error;
+	struct stat info;
 	bool good;
 
 	if (file < 0)
 		return false;
+	/* One block for all of it, where the size is known. */
+	if (fstat(file, &info) == 0 && S_ISREG(info.st_mode)) {
+		out->room = out->length + (size_t)info.st_size + 1;
+		out->data = grow(out->data, out->room);
+	}
 	good = read_all(file, out);
 	error = errno;
 	close(file);
