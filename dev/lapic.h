@@ -1,7 +1,7 @@
 /* dev/lapic.h - the local APIC of one virtual CPU: xAPIC and x2APIC. SDM, chapter "Advanced Programmable Interrupt Controller".
  *
- * Reading order: lapic.c (acceptance, priority, delivery, reset, IA32_APIC_BASE), lapic_regs.c (the registers, by offset and by MSR),
- * lapic_timer.c. The APIC timer counts TSC ticks divided by the divide configuration, nothing else: its "bus clock" is tsc_hz.
+ * Reading order: lapic.c (acceptance, priority, delivery, reset), lapic_timer.c, lapic_regs.c (the registers, by offset and by
+ * MSR). The APIC timer counts TSC ticks divided by the divide configuration, nothing else: its "bus clock" is tsc_hz.
  * Interrupts of a periodic timer that were missed, or come faster than LAPIC_MIN_PERIOD_US, merge into one; the count read back is
  * exact all the same.
  *
@@ -48,8 +48,7 @@ struct lapic_host {
 };
 
 struct lapic {
-	/* the run loop's word: nothing to inject while false (L3) */
-	bool irq_maybe;
+	bool irq_maybe; /* the run loop's word: nothing to inject while false (L3) */
 	bool enabled; /* IA32_APIC_BASE.EN */
 	bool x2apic;
 	bool sw_enabled; /* SVR bit 8 */
@@ -60,7 +59,7 @@ struct lapic {
 	uint64_t base; /* IA32_APIC_BASE */
 	uint64_t features, base_reserved;
 	uint32_t id; /* the initial (x2APIC) id */
-	uint8_t xapic_id, ldr_xapic, dfr;
+	uint8_t xapic_id, logical_id, dfr; /* as the xAPIC registers' bits 31..24, 31..24 and 31..28 */
 	uint32_t svr, esr, esr_pending;
 	uint64_t icr;
 	uint32_t lvt[LVT_COUNT];
@@ -71,7 +70,7 @@ struct lapic {
 	struct timer timer;
 	uint64_t tsc_offset;   /* guest TSC = ticks + tsc_offset */
 	uint64_t tsc_deadline; /* as the guest wrote it; 0 disarmed */
-	uint64_t timer_start;  /* ticks when the current period began */
+	uint64_t timer_start;  /* ticks when counting from timer_initial began */
 	uint32_t timer_initial;
 	uint8_t timer_shift; /* log2 of the divisor */
 	uint8_t divide;      /* the divide configuration register */
@@ -85,6 +84,9 @@ void lapic_init(struct lapic *l, struct timers *timers, uint32_t id, bool bsp, u
 	const struct lapic_host *host, void *ctx);
 /* The state after power-up: IA32_APIC_BASE too. */
 void lapic_reset(struct lapic *l);
+/* What a BIOS leaves on the boot processor: software-enabled, LINT0 passes the PIC's interrupts on, LINT1 is NMI. For loaders that
+ * start a kernel without a BIOS. */
+void lapic_virtual_wire(struct lapic *l);
 /* The state after INIT: IA32_APIC_BASE and the id stay. */
 void lapic_init_reset(struct lapic *l);
 /* guest TSC = ticks + offset (modulo 2^64); rearms a pending deadline. */
@@ -109,6 +111,9 @@ void lapic_set_tpr(struct lapic *l, uint8_t tpr);
 static inline uint8_t lapic_tpr(const struct lapic *l) { return l->tpr; }
 /* The TPR threshold (0..15) below which the guest's TPR must fall for an interrupt to become deliverable; 0: none waits. */
 unsigned lapic_tpr_threshold(const struct lapic *l);
+
+/* The 32-bit logical ID of x2APIC mode. */
+static inline uint32_t lapic_x2apic_logical_id(const struct lapic *l) { return (l->id >> 4) << 16 | 1u << (l->id & 15); }
 
 /* ---- interrupts ---- */
 

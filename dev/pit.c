@@ -277,14 +277,14 @@ static uint8_t counter_read(struct pit *p, struct pit_channel *c)
 		c->status_latched = false;
 		return c->status;
 	}
-	uint16_t value = c->latch;
-	if (!c->latched) {
-		uint64_t clk = clocks_now(p);
-		channel_sync(c, clk);
-		value = channel_value(c, clk);
-	} else {
+	if (c->latched) {
+		bool high = c->access == 2 || (c->access == 3 && c->latched == 1);
 		c->latched--;
+		return (uint8_t)(high ? c->latch >> 8 : c->latch);
 	}
+	uint64_t clk = clocks_now(p);
+	channel_sync(c, clk);
+	uint16_t value = channel_value(c, clk);
 	bool high = c->access == 2 || (c->access == 3 && c->second_read);
 	if (c->access == 3)
 		c->second_read = !c->second_read;
