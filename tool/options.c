@@ -6,7 +6,7 @@
 #include "tool/size.h"
 #include "tool/util.h"
 
-enum { DEFAULT_IPS = 10000000, MOST_CPUS = 16 };
+enum { DEFAULT_IPS = 10000000, MOST_CPUS = 8 };
 
 const char help_text[] =
 	"usage: vellum run [OPTION]...           boots virtual machines on Vellum, in an emulated PC\n"
