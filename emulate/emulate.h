@@ -187,7 +187,7 @@ enum insn_status {
 	INSN_UNKNOWN,  /* not known to the emulator */
 };
 
-/* A decoded instruction: 40 bytes, position-independent (relative targets are relative). Only emulate/ looks inside,
+/* A decoded instruction: 32 bytes, position-independent (relative targets are relative). Only emulate/ looks inside,
  * but length, and imm for those who know what they cached, are for everyone. */
 struct insn {
 	uint16_t op;      /* which handler: enum insn_op, private */

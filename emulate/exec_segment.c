@@ -1,0 +1,216 @@
+/* emulate/exec_segment.c - segment registers: reading them, and loading them from a selector.
+ *
+ * Real and virtual-8086 mode completely. In protected mode data segments, and code segments without change of
+ * privilege; gates and task switches are EMULATE_UNKNOWN. SDM: "Loading Segment Registers", "Segment Descriptors". */
+#include "emulate/internal.h"
+
+#define TYPE_ACCESSED 1u
+#define TYPE_READ_WRITE 2u
+#define TYPE_CONFORMING 4u
+#define TYPE_EXECUTABLE 8u
+
+#define V86_ACCESS 0xf3u
+
+static unsigned dpl(uint32_t access)
+{
+	return (access >> EMULATE_SEG_DPL_SHIFT) & 3;
+}
+
+/* Limits and rights stay in real mode; virtual-8086 mode has its own. */
+static void load_real(struct emulate *e, unsigned n, uint16_t selector, struct emulate_segment *out)
+{
+	*out = *segment(e, n);
+	out->selector = selector;
+	out->base = (uint32_t)selector << 4;
+	if (e->mode == EMULATE_V86) {
+		out->limit = 0xffff;
+		out->access = V86_ACCESS;
+	}
+}
+
+/* The eight bytes of a code or data segment's descriptor, in the VMCS's form. */
+static void unpack(uint64_t d, uint16_t selector, struct emulate_segment *out)
+{
+	uint32_t limit = (d & 0xffff) | ((d >> 32) & 0xf0000);
+
+	out->selector = selector;
+	out->base = ((d >> 16) & 0xffffff) | ((d >> 32) & 0xff000000);
+	out->access = (d >> 40) & 0xf0ff;
+	out->limit = (out->access & EMULATE_SEG_G) ? (limit << 12) | 0xfff : limit;
+}
+
+/* Read selector's descriptor from the GDT or LDT; *address is where it lies. */
+static enum emulate_result read_descriptor(struct emulate *e, uint16_t selector, uint64_t *address, uint64_t *d)
+{
+	uint64_t base = 0;
+	uint32_t limit = 0;
+
+	TRY_OPTIONAL(e, read_dtr, e, (selector & 4) ? EMULATE_LDTR : EMULATE_GDTR, &base, &limit);
+	if ((selector | 7u) > limit)
+		return raise_error(e, VECTOR_GP, selector & ~3u);
+	*address = base + (selector & ~7u);
+	if (!is_long64(e))
+		*address = (uint32_t)*address;
+	return read_value(e, *address, 8, EMULATE_HOW_SYSTEM, d);
+}
+
+/* The CPU sets the accessed bit in memory before the register is loaded. */
+static enum emulate_result set_accessed(struct emulate *e, uint64_t address, struct emulate_segment *s)
+{
+	uint8_t byte = s->access | TYPE_ACCESSED;
+
+	if (s->access & TYPE_ACCESSED)
+		return EMULATE_OK;
+	s->access |= TYPE_ACCESSED;
+	return mem_write(e, address + 5, &byte, 1, EMULATE_HOW_SYSTEM);
+}
+
+static enum emulate_result load_null(struct emulate *e, unsigned n, uint16_t selector, struct emulate_segment *out)
+{
+	unsigned rpl = selector & 3;
+
+	if (n == EMULATE_SS && (!is_long64(e) || e->cpl == 3 || rpl != e->cpl))
+		return raise_error(e, VECTOR_GP, 0);
+	*out = *segment(e, n);
+	out->selector = selector;
+	out->access = EMULATE_SEG_UNUSABLE | (n == EMULATE_SS ? (uint32_t)e->cpl << EMULATE_SEG_DPL_SHIFT : 0);
+	out->base = 0;
+	return EMULATE_OK;
+}
+
+static bool stack_allowed(const struct emulate *e, uint16_t selector, uint32_t access)
+{
+	return (access & (TYPE_EXECUTABLE | TYPE_READ_WRITE)) == TYPE_READ_WRITE && (selector & 3u) == e->cpl &&
+	       dpl(access) == e->cpl;
+}
+
+static bool data_allowed(const struct emulate *e, uint16_t selector, uint32_t access)
+{
+	unsigned rpl = selector & 3;
+
+	if ((access & (TYPE_EXECUTABLE | TYPE_READ_WRITE)) == TYPE_EXECUTABLE)
+		return false; /* not readable */
+	if ((access & (TYPE_EXECUTABLE | TYPE_CONFORMING)) == (TYPE_EXECUTABLE | TYPE_CONFORMING))
+		return true;
+	return dpl(access) >= max_u64(rpl, e->cpl);
+}
+
+enum emulate_result prepare_segment(struct emulate *e, unsigned n, uint16_t selector, struct emulate_segment *out)
+{
+	uint64_t address, d;
+	bool allowed;
+
+	if (is_real_like(e)) {
+		load_real(e, n, selector, out);
+		return EMULATE_OK;
+	}
+	if (!(selector & ~3u))
+		return load_null(e, n, selector, out);
+	TRY(read_descriptor(e, selector, &address, &d));
+	unpack(d, selector, out);
+	allowed = n == EMULATE_SS ? stack_allowed(e, selector, out->access) : data_allowed(e, selector, out->access);
+	if (!(out->access & EMULATE_SEG_S) || !allowed)
+		return raise_error(e, VECTOR_GP, selector & ~3u);
+	if (!(out->access & EMULATE_SEG_P))
+		return raise_error(e, n == EMULATE_SS ? VECTOR_SS : VECTOR_NP, selector & ~3u);
+	return set_accessed(e, address, out);
+}
+
+static bool code_allowed(const struct emulate *e, uint16_t selector, uint32_t access, bool is_return)
+{
+	unsigned rpl = selector & 3;
+
+	if (access & TYPE_CONFORMING)
+		return dpl(access) <= e->cpl;
+	return dpl(access) == e->cpl && (is_return || rpl <= e->cpl);
+}
+
+/* For a far jump, call or return to the same privilege. */
+enum emulate_result prepare_code_segment(struct emulate *e, uint16_t selector, bool is_return, struct emulate_segment *out)
+{
+	uint64_t address, d;
+
+	if (is_real_like(e)) {
+		load_real(e, EMULATE_CS, selector, out);
+		return EMULATE_OK;
+	}
+	if (!(selector & ~3u))
+		return raise_error(e, VECTOR_GP, 0);
+	if (is_return && (selector & 3u) != e->cpl)
+		return (selector & 3u) < e->cpl ? raise_error(e, VECTOR_GP, selector & ~3u) : EMULATE_UNKNOWN;
+	TRY(read_descriptor(e, selector, &address, &d));
+	unpack(d, selector, out);
+	if (!(out->access & EMULATE_SEG_S))
+		return EMULATE_UNKNOWN; /* a gate or a TSS */
+	if (!(out->access & TYPE_EXECUTABLE) || !code_allowed(e, selector, out->access, is_return))
+		return raise_error(e, VECTOR_GP, selector & ~3u);
+	if ((e->efer & EFER_LMA) && (out->access & EMULATE_SEG_L) && (out->access & EMULATE_SEG_DB))
+		return raise_error(e, VECTOR_GP, selector & ~3u);
+	if (!(out->access & EMULATE_SEG_P))
+		return raise_error(e, VECTOR_NP, selector & ~3u);
+	out->selector = (selector & ~3u) | e->cpl;
+	return set_accessed(e, address, out);
+}
+
+/* A new code segment decides the mode. */
+static void set_mode(struct emulate *e, const struct emulate_segment *cs)
+{
+	if (is_real_like(e))
+		return;
+	if ((e->efer & EFER_LMA) && (cs->access & EMULATE_SEG_L))
+		e->mode = EMULATE_LONG64;
+	else
+		e->mode = (cs->access & EMULATE_SEG_DB) ? EMULATE_PROT32 : EMULATE_PROT16;
+}
+
+void commit_segment(struct emulate *e, unsigned n, const struct emulate_segment *s)
+{
+	e->seg[n] = *s;
+	e->seg_valid |= 1u << n;
+	e->seg_dirty |= 1u << n;
+	if (n == EMULATE_CS)
+		set_mode(e, s);
+}
+
+/* To memory always 16 bits, to a register the operand's size, zero-extended. */
+enum emulate_result exec_mov_from_seg(struct emulate *e, const struct insn *i)
+{
+	if (i->reg >= EMULATE_SEGS)
+		return raise(e, VECTOR_UD);
+	TRY(rm_write(e, i, is_memory(i) ? 2 : i->opsize, segment(e, i->reg)->selector));
+	return finish(e, i);
+}
+
+enum emulate_result exec_mov_to_seg(struct emulate *e, const struct insn *i)
+{
+	struct emulate_segment s;
+	uint64_t linear, selector;
+
+	if (i->reg >= EMULATE_SEGS || i->reg == EMULATE_CS)
+		return raise(e, VECTOR_UD);
+	TRY(rm_read(e, i, 2, 0, &linear, &selector));
+	TRY(prepare_segment(e, i->reg, selector, &s));
+	commit_segment(e, i->reg, &s);
+	finish(e, i);
+	if (i->reg == EMULATE_SS)
+		e->shadow = SHADOW_MOV_SS;
+	return EMULATE_OK;
+}
+
+/* LES, LDS, LSS, LFS, LGS */
+enum emulate_result exec_load_far_pointer(struct emulate *e, const struct insn *i)
+{
+	uint8_t pointer[10];
+	uint64_t linear, offset = 0;
+	uint16_t selector;
+	struct emulate_segment s;
+
+	TRY(rm_linear(e, i, i->opsize + 2, 0, &linear));
+	TRY(mem_read(e, linear, pointer, i->opsize + 2, 0));
+	memcpy(&offset, pointer, i->opsize);
+	memcpy(&selector, pointer + i->opsize, 2);
+	TRY(prepare_segment(e, i->sub, selector, &s));
+	commit_segment(e, i->sub, &s);
+	write_gpr(e, i->reg, i->opsize, offset);
+	return finish(e, i);
+}

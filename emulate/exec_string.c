@@ -1,0 +1,180 @@
+/* emulate/exec_string.c - MOVS STOS LODS CMPS SCAS INS OUTS, with and without REP. SDM: "REP/REPE/REPNE".
+ *
+ * Each iteration is all or nothing and committed before the next (E2); a repetition is cut after rep_limit (E5). */
+#include "emulate/flags.h"
+
+#define REP_LIMIT 4096
+
+/* One iteration: moves its pointers, not rip. */
+typedef enum emulate_result (*iteration)(struct emulate *e, const struct insn *i);
+
+/* The pointer moves on by one element, up or down. */
+static void advance(struct emulate *e, const struct insn *i, unsigned reg)
+{
+	uint64_t step = (e->rflags & FLAG_DF) ? 0 - (uint64_t)i->opsize : i->opsize;
+
+	write_gpr(e, reg, i->adsize, e->gpr[reg] + step);
+}
+
+/* DS:rSI, or the override's segment. */
+static enum emulate_result source(struct emulate *e, const struct insn *i, uint64_t *linear)
+{
+	return linear_address(e, i->seg, e->gpr[EMULATE_RSI] & size_mask(i->adsize), i->opsize, 0, linear);
+}
+
+/* ES:rDI, always. */
+static enum emulate_result destination(struct emulate *e, const struct insn *i, unsigned how, uint64_t *linear)
+{
+	return linear_address(e, EMULATE_ES, e->gpr[EMULATE_RDI] & size_mask(i->adsize), i->opsize, how, linear);
+}
+
+static enum emulate_result repeat(struct emulate *e, const struct insn *i, iteration one, bool compares)
+{
+	uint32_t limit = e->rep_limit ? e->rep_limit : REP_LIMIT;
+	uint64_t mask = size_mask(i->adsize);
+
+	if (!(i->flags & (INSN_F_REP | INSN_F_REPNE))) {
+		TRY(one(e, i));
+		return finish(e, i);
+	}
+	for (uint32_t n = 0; e->gpr[EMULATE_RCX] & mask; n++) {
+		if (n == limit)
+			return EMULATE_RESTART;
+		TRY(one(e, i));
+		write_gpr(e, EMULATE_RCX, i->adsize, e->gpr[EMULATE_RCX] - 1);
+		if (compares && !(e->rflags & FLAG_ZF) == !(i->flags & INSN_F_REPNE))
+			break;
+	}
+	return finish(e, i);
+}
+
+static enum emulate_result one_movs(struct emulate *e, const struct insn *i)
+{
+	uint64_t from, to, v;
+
+	TRY(source(e, i, &from));
+	TRY(destination(e, i, EMULATE_HOW_WRITE, &to));
+	TRY(read_value(e, from, i->opsize, 0, &v));
+	TRY(write_value(e, to, i->opsize, v));
+	advance(e, i, EMULATE_RSI);
+	advance(e, i, EMULATE_RDI);
+	return EMULATE_OK;
+}
+
+static enum emulate_result one_stos(struct emulate *e, const struct insn *i)
+{
+	uint64_t to;
+
+	TRY(destination(e, i, EMULATE_HOW_WRITE, &to));
+	TRY(write_value(e, to, i->opsize, e->gpr[EMULATE_RAX]));
+	advance(e, i, EMULATE_RDI);
+	return EMULATE_OK;
+}
+
+static enum emulate_result one_lods(struct emulate *e, const struct insn *i)
+{
+	uint64_t from, v;
+
+	TRY(source(e, i, &from));
+	TRY(read_value(e, from, i->opsize, 0, &v));
+	write_gpr(e, EMULATE_RAX, i->opsize, v);
+	advance(e, i, EMULATE_RSI);
+	return EMULATE_OK;
+}
+
+static enum emulate_result one_cmps(struct emulate *e, const struct insn *i)
+{
+	uint64_t from, to, a, b;
+
+	TRY(source(e, i, &from));
+	TRY(read_value(e, from, i->opsize, 0, &a));
+	TRY(destination(e, i, 0, &to));
+	TRY(read_value(e, to, i->opsize, 0, &b));
+	advance(e, i, EMULATE_RSI);
+	advance(e, i, EMULATE_RDI);
+	set_flags(e, FLAGS_ARITH, flags_sub(a, b, a - b, i->opsize));
+	return EMULATE_OK;
+}
+
+static enum emulate_result one_scas(struct emulate *e, const struct insn *i)
+{
+	uint64_t to, a = e->gpr[EMULATE_RAX] & size_mask(i->opsize), b;
+
+	TRY(destination(e, i, 0, &to));
+	TRY(read_value(e, to, i->opsize, 0, &b));
+	advance(e, i, EMULATE_RDI);
+	set_flags(e, FLAGS_ARITH, flags_sub(a, b, a - b, i->opsize));
+	return EMULATE_OK;
+}
+
+/* Ports have at most 32 bits, whatever REX.W says. */
+static unsigned port_size(const struct insn *i)
+{
+	return i->opsize == 8 ? 4 : i->opsize;
+}
+
+/* The destination is tried first: what was read from a port cannot be put back (E3). */
+static enum emulate_result one_ins(struct emulate *e, const struct insn *i)
+{
+	struct insn narrow = *i;
+	uint64_t to;
+	uint32_t v = 0;
+
+	narrow.opsize = port_size(i);
+	TRY(destination(e, &narrow, EMULATE_HOW_WRITE, &to));
+	TRY(mem_probe(e, to, narrow.opsize, EMULATE_HOW_WRITE));
+	TRY_OPTIONAL(e, io_in, e, e->gpr[EMULATE_RDX], narrow.opsize, &v);
+	TRY(write_value(e, to, narrow.opsize, v));
+	advance(e, &narrow, EMULATE_RDI);
+	return EMULATE_OK;
+}
+
+static enum emulate_result one_outs(struct emulate *e, const struct insn *i)
+{
+	struct insn narrow = *i;
+	uint64_t from, v;
+
+	narrow.opsize = port_size(i);
+	TRY(source(e, &narrow, &from));
+	TRY(read_value(e, from, narrow.opsize, 0, &v));
+	TRY_OPTIONAL(e, io_out, e, e->gpr[EMULATE_RDX], narrow.opsize, v);
+	advance(e, &narrow, EMULATE_RSI);
+	return EMULATE_OK;
+}
+
+enum emulate_result exec_movs(struct emulate *e, const struct insn *i)
+{
+	return repeat(e, i, one_movs, false);
+}
+
+enum emulate_result exec_stos(struct emulate *e, const struct insn *i)
+{
+	return repeat(e, i, one_stos, false);
+}
+
+enum emulate_result exec_lods(struct emulate *e, const struct insn *i)
+{
+	return repeat(e, i, one_lods, false);
+}
+
+enum emulate_result exec_cmps(struct emulate *e, const struct insn *i)
+{
+	return repeat(e, i, one_cmps, true);
+}
+
+enum emulate_result exec_scas(struct emulate *e, const struct insn *i)
+{
+	return repeat(e, i, one_scas, true);
+}
+
+enum emulate_result exec_ins(struct emulate *e, const struct insn *i)
+{
+	TRY(check_port(e, e->gpr[EMULATE_RDX], port_size(i)));
+	return repeat(e, i, one_ins, false);
+}
+
+enum emulate_result exec_outs(struct emulate *e, const struct insn *i)
+{
+	TRY(check_port(e, e->gpr[EMULATE_RDX], port_size(i)));
+	return repeat(e, i, one_outs, false);
+}

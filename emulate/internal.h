@@ -1,0 +1,322 @@
+/* emulate/internal.h - private to emulate/: how the executors read and write registers, memory and flags.
+ *
+ * Every executor follows E2: it reads its operands, computes, writes memory last, and only then registers, flags and rip.
+ * A helper that can fail returns enum emulate_result; TRY() passes anything but EMULATE_OK up. */
+#ifndef VELLUM_EMULATE_INTERNAL_H
+#define VELLUM_EMULATE_INTERNAL_H
+
+#include "emulate/ops.h"
+
+#define FLAG_CF (1u << 0)
+#define FLAG_PF (1u << 2)
+#define FLAG_AF (1u << 4)
+#define FLAG_ZF (1u << 6)
+#define FLAG_SF (1u << 7)
+#define FLAG_TF (1u << 8)
+#define FLAG_IF (1u << 9)
+#define FLAG_DF (1u << 10)
+#define FLAG_OF (1u << 11)
+#define FLAG_IOPL (3u << 12)
+#define FLAG_IOPL_SHIFT 12
+#define FLAG_NT (1u << 14)
+#define FLAG_RF (1u << 16)
+#define FLAG_VM (1u << 17)
+#define FLAG_AC (1u << 18)
+#define FLAG_VIF (1u << 19)
+#define FLAG_VIP (1u << 20)
+#define FLAG_ID (1u << 21)
+#define FLAGS_ARITH (FLAG_CF | FLAG_PF | FLAG_AF | FLAG_ZF | FLAG_SF | FLAG_OF)
+
+#define CR0_PE (1u << 0)
+#define CR0_MP (1u << 1)
+#define CR0_EM (1u << 2)
+#define CR0_TS (1u << 3)
+#define CR0_AM (1u << 18)
+#define CR4_VME (1u << 0)
+#define CR4_PVI (1u << 1)
+#define CR4_TSD (1u << 2)
+#define CR4_OSFXSR (1u << 9)
+#define CR4_UMIP (1u << 11)
+#define CR4_LA57 (1u << 12)
+#define CR4_OSXSAVE (1u << 18)
+#define EFER_LMA (1u << 10)
+#define XCR0_SSE_AVX 6u
+
+#define VECTOR_DE 0
+#define VECTOR_BP 3
+#define VECTOR_OF 4
+#define VECTOR_UD 6
+#define VECTOR_NM 7
+#define VECTOR_NP 11
+#define VECTOR_SS 12
+#define VECTOR_GP 13
+#define VECTOR_AC 17
+
+#define SHADOW_STI 1u
+#define SHADOW_MOV_SS 2u
+
+#define TRY(expr) \
+	do { \
+		enum emulate_result try_result_ = (expr); \
+		if (unlikely(try_result_ != EMULATE_OK)) \
+			return try_result_; \
+	} while (0)
+
+/* A callback that may be absent: the instruction is then unknown. */
+#define TRY_OPTIONAL(e, name, ...) \
+	do { \
+		if (!(e)->ops->name) \
+			return EMULATE_UNKNOWN; \
+		TRY(from_access(e, (e)->ops->name(__VA_ARGS__))); \
+	} while (0)
+
+/* raise.c: fill e->exception and return EMULATE_EXCEPTION. In real mode no exception has an error code. */
+enum emulate_result raise(struct emulate *e, unsigned vector);
+enum emulate_result raise_error(struct emulate *e, unsigned vector, uint32_t error);
+enum emulate_result raise_software(struct emulate *e, const struct insn *i, unsigned vector, enum emulate_exception_kind kind);
+
+static inline enum emulate_result from_access(struct emulate *e, enum emulate_access a)
+{
+	if (likely(a == EMULATE_ACCESS_OK))
+		return EMULATE_OK;
+	e->exception.kind = EMULATE_HARDWARE_EXCEPTION;
+	return a == EMULATE_ACCESS_FAULT ? EMULATE_EXCEPTION : EMULATE_UNHANDLEABLE;
+}
+
+static inline bool is_long64(const struct emulate *e)
+{
+	return e->mode == EMULATE_LONG64;
+}
+
+/* Real or virtual-8086 mode: selectors are paragraph numbers. */
+static inline bool is_real_like(const struct emulate *e)
+{
+	return e->mode <= EMULATE_V86;
+}
+
+static inline uint64_t size_mask(unsigned size)
+{
+	return ~0ull >> (64 - 8 * size);
+}
+
+static inline uint64_t size_sign(unsigned size)
+{
+	return 1ull << (8 * size - 1);
+}
+
+static inline uint64_t sign_extend(uint64_t v, unsigned size)
+{
+	unsigned shift = 64 - 8 * size;
+
+	return (uint64_t)((int64_t)(v << shift) >> shift);
+}
+
+/* Without any REX, byte registers 4-7 are AH, CH, DH, BH. */
+static inline bool is_high_byte(const struct insn *i, unsigned reg, unsigned size)
+{
+	return size == 1 && reg >= 4 && !i->rex;
+}
+
+static inline uint64_t read_reg(const struct emulate *e, const struct insn *i, unsigned reg, unsigned size)
+{
+	if (unlikely(is_high_byte(i, reg, size)))
+		return (e->gpr[reg - 4] >> 8) & 0xff;
+	return e->gpr[reg] & size_mask(size);
+}
+
+/* A write of 32 bits clears the upper half, narrower ones keep the rest. */
+static inline void write_gpr(struct emulate *e, unsigned reg, unsigned size, uint64_t v)
+{
+	uint64_t mask = size_mask(size);
+
+	if (size >= 4)
+		e->gpr[reg] = v & mask;
+	else
+		e->gpr[reg] = (e->gpr[reg] & ~mask) | (v & mask);
+}
+
+static inline void write_reg(struct emulate *e, const struct insn *i, unsigned reg, unsigned size, uint64_t v)
+{
+	if (unlikely(is_high_byte(i, reg, size)))
+		e->gpr[reg - 4] = (e->gpr[reg - 4] & ~0xff00ull) | ((v & 0xff) << 8);
+	else
+		write_gpr(e, reg, size, v);
+}
+
+static inline void set_flags(struct emulate *e, uint64_t which, uint64_t values)
+{
+	e->rflags = (e->rflags & ~which) | (values & which);
+}
+
+/* The instruction is done: on to the next. Outside 64-bit mode the instruction pointer has 32 bits. */
+static inline enum emulate_result finish(struct emulate *e, const struct insn *i)
+{
+	uint64_t next = e->rip + i->length;
+
+	e->rip = is_long64(e) ? next : (uint32_t)next;
+	e->rflags &= ~(uint64_t)FLAG_RF;
+	return EMULATE_OK;
+}
+
+static inline const struct emulate_segment *segment(struct emulate *e, unsigned n)
+{
+	if (unlikely(!(e->seg_valid & (1u << n)))) {
+		e->ops->load_segment(e, n);
+		e->seg_valid |= 1u << n;
+	}
+	return &e->seg[n];
+}
+
+static inline bool is_canonical(const struct emulate *e, uint64_t a)
+{
+	unsigned shift = (e->cr4 & CR4_LA57) ? 7 : 16;
+
+	return (uint64_t)((int64_t)(a << shift) >> shift) == a;
+}
+
+/* The offset of the memory operand within its segment. SDM: "Specifying an Offset". */
+static inline uint64_t effective_address(const struct emulate *e, const struct insn *i)
+{
+	uint64_t a = i->disp;
+
+	if (likely(i->base < EMULATE_GPRS))
+		a += e->gpr[i->base];
+	else if (i->base == INSN_RIP)
+		a += e->rip + i->length;
+	if (i->index < EMULATE_GPRS)
+		a += e->gpr[i->index] << i->scale;
+	return a & size_mask(i->adsize);
+}
+
+/* segmentation.c: the linear address of size bytes at offset in a segment; checks type, limit, canonicality, alignment.
+ * how: EMULATE_HOW_WRITE if they are (also) written. Errors: #GP(0), #SS(0), #AC(0). */
+enum emulate_result linear_segmented(struct emulate *e, unsigned seg, uint64_t offset, unsigned size, unsigned how,
+				     uint64_t *linear);
+enum emulate_result linear_not_canonical(struct emulate *e, unsigned seg);
+enum emulate_result check_alignment(struct emulate *e, uint64_t linear, unsigned size);
+
+static inline enum emulate_result linear_address(struct emulate *e, unsigned seg, uint64_t offset, unsigned size,
+						 unsigned how, uint64_t *linear)
+{
+	if (likely(is_long64(e))) {
+		if (seg >= EMULATE_FS)
+			offset += segment(e, seg)->base;
+		if (unlikely(!is_canonical(e, offset) || !is_canonical(e, offset + size - 1)))
+			return linear_not_canonical(e, seg);
+		*linear = offset;
+	} else {
+		TRY(linear_segmented(e, seg, offset, size, how, linear));
+	}
+	if (unlikely(e->rflags & FLAG_AC))
+		return check_alignment(e, *linear, size);
+	return EMULATE_OK;
+}
+
+/* memory.c: accesses by linear address that may cross a page (E3, E4). */
+enum emulate_result read_crossing(struct emulate *e, uint64_t linear, void *buf, unsigned size, unsigned how);
+enum emulate_result write_crossing(struct emulate *e, uint64_t linear, const void *buf, unsigned size, unsigned how);
+enum emulate_result mem_probe(struct emulate *e, uint64_t linear, unsigned size, unsigned how);
+/* A locked read-modify-write whose first half was a read of *old: EMULATE_RESTART if memory has changed since. */
+enum emulate_result write_locked(struct emulate *e, uint64_t linear, const void *old, const void *new, unsigned size);
+
+static inline bool crosses_page(uint64_t linear, unsigned size)
+{
+	return (linear & (PAGE_SIZE - 1)) + size > PAGE_SIZE;
+}
+
+static inline enum emulate_result mem_read(struct emulate *e, uint64_t linear, void *buf, unsigned size, unsigned how)
+{
+	if (unlikely(crosses_page(linear, size)))
+		return read_crossing(e, linear, buf, size, how);
+	return from_access(e, e->ops->read(e, linear, buf, size, how));
+}
+
+static inline enum emulate_result mem_write(struct emulate *e, uint64_t linear, const void *buf, unsigned size, unsigned how)
+{
+	if (unlikely(crosses_page(linear, size)))
+		return write_crossing(e, linear, buf, size, how | EMULATE_HOW_WRITE);
+	return from_access(e, e->ops->write(e, linear, buf, size, how | EMULATE_HOW_WRITE));
+}
+
+/* size 1..8, zero-extended. */
+static inline enum emulate_result read_value(struct emulate *e, uint64_t linear, unsigned size, unsigned how, uint64_t *v)
+{
+	*v = 0;
+	return mem_read(e, linear, v, size, how);
+}
+
+static inline enum emulate_result write_value(struct emulate *e, uint64_t linear, unsigned size, uint64_t v)
+{
+	return mem_write(e, linear, &v, size, 0);
+}
+
+static inline bool is_memory(const struct insn *i)
+{
+	return i->flags & INSN_F_MEM;
+}
+
+/* The linear address of the memory operand. */
+static inline enum emulate_result rm_linear(struct emulate *e, const struct insn *i, unsigned size, unsigned how,
+					    uint64_t *linear)
+{
+	return linear_address(e, i->seg, effective_address(e, i), size, how, linear);
+}
+
+/* Read the r/m operand. *linear is set if it is memory, for rm_update(). */
+static inline enum emulate_result rm_read(struct emulate *e, const struct insn *i, unsigned size, unsigned how,
+					  uint64_t *linear, uint64_t *v)
+{
+	*linear = 0;
+	if (!is_memory(i)) {
+		*v = read_reg(e, i, i->rm, size);
+		return EMULATE_OK;
+	}
+	if (i->flags & INSN_F_LOCK)
+		how |= EMULATE_HOW_LOCKED;
+	TRY(rm_linear(e, i, size, how, linear));
+	return read_value(e, *linear, size, how, v);
+}
+
+/* Write the r/m operand back after rm_read() with EMULATE_HOW_WRITE gave `old`. */
+static inline enum emulate_result rm_update(struct emulate *e, const struct insn *i, unsigned size, uint64_t linear,
+					    uint64_t old, uint64_t new)
+{
+	if (!is_memory(i)) {
+		write_reg(e, i, i->rm, size, new);
+		return EMULATE_OK;
+	}
+	if (i->flags & INSN_F_LOCK)
+		return write_locked(e, linear, &old, &new, size);
+	return write_value(e, linear, size, new);
+}
+
+/* Write the r/m operand without having read it. */
+static inline enum emulate_result rm_write(struct emulate *e, const struct insn *i, unsigned size, uint64_t v)
+{
+	uint64_t linear;
+
+	if (!is_memory(i)) {
+		write_reg(e, i, i->rm, size, v);
+		return EMULATE_OK;
+	}
+	TRY(rm_linear(e, i, size, EMULATE_HOW_WRITE, &linear));
+	return write_value(e, linear, size, v);
+}
+
+/* condition.c: SDM, "EFLAGS Condition Codes". */
+bool condition(uint64_t rflags, unsigned code);
+
+/* exec_stack.c: bytes of the stack pointer, and pushes and pops that change nothing but *sp. */
+unsigned stack_size(struct emulate *e);
+enum emulate_result push_at(struct emulate *e, uint64_t *sp, unsigned size, uint64_t v);
+enum emulate_result pop_at(struct emulate *e, uint64_t *sp, unsigned size, unsigned how, uint64_t *v);
+
+/* exec_segment.c: what loading a selector into seg[n] gives, and putting it there. */
+enum emulate_result prepare_segment(struct emulate *e, unsigned n, uint16_t selector, struct emulate_segment *out);
+enum emulate_result prepare_code_segment(struct emulate *e, uint16_t selector, bool is_return, struct emulate_segment *out);
+void commit_segment(struct emulate *e, unsigned n, const struct emulate_segment *s);
+
+/* exec_system.c: may CPL and the TSS use these ports? */
+enum emulate_result check_port(struct emulate *e, uint16_t port, unsigned size);
+
+#endif
