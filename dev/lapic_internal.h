@@ -37,6 +37,7 @@ void lapic_timer_fire(void *dev, uint64_t now);
 void lapic_timer_write_lvt(struct lapic *l, uint32_t lvt);
 void lapic_timer_write_initial(struct lapic *l, uint32_t count);
 void lapic_timer_write_divide(struct lapic *l, uint32_t divide);
+uint64_t lapic_timer_deadline(struct lapic *l, uint64_t now); /* what IA32_TSC_DEADLINE reads as */
 uint32_t lapic_timer_current(const struct lapic *l);
 
 #endif

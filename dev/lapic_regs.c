@@ -340,7 +340,7 @@ bool lapic_msr_read(struct lapic *l, uint32_t msr, uint64_t *value)
 		return true;
 	}
 	if (msr == MSR_IA32_TSC_DEADLINE) {
-		*value = l->tsc_deadline;
+		*value = lapic_timer_deadline(l, timers_now(l->timers));
 		return l->features & LAPIC_TSC_DEADLINE;
 	}
 	if (msr < MSR_X2APIC_FIRST || msr > MSR_X2APIC_LAST || !l->x2apic || !reg_read(l, msr - MSR_X2APIC_FIRST, &low))

@@ -71,10 +71,19 @@ static void timer_catch_up(struct lapic *l, uint64_t now)
 	lapic_timer_fire(l, now);
 }
 
+/* A deadline that passes while the entry is masked is over all the same. */
+uint64_t lapic_timer_deadline(struct lapic *l, uint64_t now)
+{
+	if (timer_masked(l) && l->tsc_deadline <= now + l->tsc_offset)
+		l->tsc_deadline = 0;
+	return l->tsc_deadline;
+}
+
 void lapic_timer_write_lvt(struct lapic *l, uint32_t lvt)
 {
 	uint64_t now = timers_now(l->timers);
 	timer_catch_up(l, now);
+	lapic_timer_deadline(l, now);
 	bool was_deadline = timer_mode(l) == LVT_TIMER_DEADLINE;
 	l->lvt[LVT_TIMER] = lvt;
 	if (was_deadline != (timer_mode(l) == LVT_TIMER_DEADLINE)) { /* disarms */
