@@ -94,6 +94,7 @@ install_link() {
 if [ ! -x "$binary" ]; then
 	lock bochs
 	if [ ! -x "$binary" ]; then
+		rm -rf "$vellum_cache"/bochs-work.*     # of a build that was killed: we hold the lock
 		work=$vellum_cache/bochs-work.$$
 		trap 'rm -rf "$work"' EXIT
 		mkdir -p "$work"
