@@ -240,15 +240,10 @@ struct walk_result walk(const struct walk_regs *r, const struct walk_memory *m, 
 			return w;
 		}
 		w.ok = true;
-		if (!set_ad)
+		if (!set_ad || MUTANT_OR(WALK_REWALK, set_flags(m, formats[mode].entry_size, access, &w)))
 			return w;
-		if (set_flags(m, formats[mode].entry_size, access, &w))
-			return w;
-		w.ok = false;
-		MUTANT(WALK_REWALK, continue);
-		w.ok = true;
-		return w;
 	}
+	w.ok = false;
 	w.retry = true;
 	return w;
 }
