@@ -1,0 +1,150 @@
+/* Entry of the 32-bit test kernels: a stack, own segments, then test_main() with paging off. */
+	.section .multiboot, "ax"
+	.balign 4
+	.long 0x1badb002, 3, -(0x1badb002 + 3)
+
+	.text
+	.globl start
+start:
+	cli
+	/* What the loader promised, for the tests that look at it. */
+	movl	%eax, boot_magic
+	movl	%ebx, boot_info
+	movl	%cr0, %eax
+	movl	%eax, boot_cr0
+	movl	$stack_top, %esp
+	lgdt	gdtr
+	ljmp	$0x08, $1f
+1:	movw	$0x10, %ax
+	movw	%ax, %ss
+	/* The user's data segments everywhere: both privilege levels may use them. */
+	movw	$0x23, %ax
+	movw	%ax, %ds
+	movw	%ax, %es
+	movw	%ax, %fs
+	movw	%ax, %gs
+	pushl	$0
+	popfl
+	call	rt_start
+2:	cli
+	hlt
+	jmp	2b
+
+/* unsigned trap_call(void (*fn)(void *), void *arg): 0, or 1 + the vector of the exception that ended fn. */
+	.globl trap_call
+trap_call:
+	movl	4(%esp), %eax
+	movl	8(%esp), %edx
+	pushl	%ebp
+	pushl	%ebx
+	pushl	%esi
+	pushl	%edi
+	pushfl
+	pushl	trap_sp
+	movl	%esp, trap_sp
+	pushl	%edx
+	call	*%eax
+	xorl	%eax, %eax
+trap_leave:
+	movl	trap_sp, %esp
+	popl	trap_sp
+	popfl
+	popl	%edi
+	popl	%esi
+	popl	%ebx
+	popl	%ebp
+	ret
+
+/* As trap_call, at privilege level 3; code and stack are reached at user_alias above their addresses. */
+	.globl trap_call_user
+trap_call_user:
+	movl	4(%esp), %eax
+	movl	8(%esp), %edx
+	pushl	%ebp
+	pushl	%ebx
+	pushl	%esi
+	pushl	%edi
+	pushfl
+	pushl	trap_sp
+	movl	%esp, trap_sp
+	movl	%esp, tss + 4
+	addl	user_alias, %eax
+	movl	$user_stack_top, %ecx
+	addl	user_alias, %ecx
+	pushl	$0x23
+	pushl	%ecx
+	pushl	$2
+	pushl	$0x2b
+	movl	$user_stub, %ecx
+	addl	user_alias, %ecx
+	pushl	%ecx
+	iretl
+user_stub:
+	pushl	%edx
+	call	*%eax
+	int	$0x80
+
+	.globl trap_unwind
+trap_unwind:
+	movl	4(%esp), %eax
+	jmp	trap_leave
+
+/* One stub per vector, 16 bytes apart. */
+	.balign 16
+	.globl trap_stubs
+trap_stubs:
+	.set	vector, 0
+	.rept	256
+	.balign	16
+	.if	(vector == 8) || (vector >= 10 && vector <= 14) || (vector == 17) || (vector == 21)
+	.else
+	pushl	$0
+	.endif
+	pushl	$vector
+	jmp	trap_common
+	.set	vector, vector + 1
+	.endr
+trap_common:
+	pushal
+	cld
+	pushl	%esp
+	call	rt_trap
+	addl	$4, %esp
+	popal
+	addl	$8, %esp
+	iretl
+
+	.globl gdt_load_tr
+gdt_load_tr:
+	movw	$0x38, %ax
+	ltr	%ax
+	ret
+
+	.data
+	.balign 16
+	.globl gdt
+gdt:	.quad	0
+	.quad	0x00cf9b000000ffff	/* 0x08 code, 32 bits */
+	.quad	0x00cf93000000ffff	/* 0x10 data */
+	.quad	0x00af9b000000ffff	/* 0x18 code, 64 bits */
+	.quad	0x00cff3000000ffff	/* 0x20 data, level 3 */
+	.quad	0x00cffb000000ffff	/* 0x28 code, 32 bits, level 3 */
+	.quad	0x00affb000000ffff	/* 0x30 code, 64 bits, level 3 */
+	.quad	0, 0			/* 0x38 the TSS */
+gdtr:	.word	. - gdt - 1
+	.long	gdt
+	.globl trap_sp, user_alias, boot_magic, boot_info, boot_cr0
+trap_sp:	.long	0
+user_alias:	.long	0
+boot_magic:	.long	0
+boot_info:	.long	0
+boot_cr0:	.long	0
+
+	.bss
+	.balign 4096
+	.skip	16384
+stack_top:
+	.skip	4096
+	.globl user_stack_top
+user_stack_top:
+	.section .note.GNU-stack, "", @progbits

@@ -1,0 +1,216 @@
+/* Entry of the 64-bit test kernels: maps the first 16 GiB to themselves, switches to long mode, then test_main(). */
+	.section .multiboot, "ax"
+	.balign 4
+	.long 0x1badb002, 3, -(0x1badb002 + 3)
+
+	.text
+	.code32
+	.globl start
+start:
+	cli
+	movl	%eax, boot_magic
+	movl	%ebx, boot_info
+	movl	%cr0, %eax
+	movl	%eax, boot_cr0
+	movl	$stack_top, %esp
+	lgdt	gdtr
+	/* Page directories: 16 x 512 large pages, present and writable. */
+	movl	$boot_pd, %edi
+	movl	$0x83, %eax
+	xorl	%edx, %edx
+	movl	$(16 * 512), %ecx
+1:	movl	%eax, (%edi)
+	movl	%edx, 4(%edi)
+	addl	$0x200000, %eax
+	adcl	$0, %edx
+	addl	$8, %edi
+	loop	1b
+	movl	$boot_pdpt, %edi
+	movl	$(boot_pd + 3), %eax
+	movl	$16, %ecx
+2:	movl	%eax, (%edi)
+	addl	$4096, %eax
+	addl	$8, %edi
+	loop	2b
+	movl	$(boot_pdpt + 3), boot_pml4
+	movl	$boot_pml4, %eax
+	movl	%eax, %cr3
+	movl	%cr4, %eax
+	orl	$0x20, %eax
+	movl	%eax, %cr4
+	movl	$0xc0000080, %ecx
+	rdmsr
+	orl	$0x100, %eax
+	wrmsr
+	movl	%cr0, %eax
+	orl	$0x80000001, %eax
+	movl	%eax, %cr0
+	ljmp	$0x18, $3f
+	.code64
+3:	movw	$0x10, %ax
+	movw	%ax, %ss
+	movw	%ax, %ds
+	movw	%ax, %es
+	movw	%ax, %fs
+	movw	%ax, %gs
+	movq	$stack_top, %rsp
+	pushq	$0
+	popfq
+	call	rt_start
+4:	cli
+	hlt
+	jmp	4b
+
+	.macro	trap_save
+	pushq	%rbp
+	pushq	%rbx
+	pushq	%r12
+	pushq	%r13
+	pushq	%r14
+	pushq	%r15
+	pushfq
+	pushq	trap_sp
+	movq	%rsp, trap_sp
+	.endm
+
+/* unsigned trap_call(void (*fn)(void *), void *arg): 0, or 1 + the vector of the exception that ended fn. */
+	.globl trap_call
+trap_call:
+	trap_save
+	movq	%rdi, %rax
+	movq	%rsi, %rdi
+	subq	$8, %rsp
+	call	*%rax
+	xorl	%eax, %eax
+trap_leave:
+	movq	trap_sp, %rsp
+	popq	trap_sp
+	popfq
+	popq	%r15
+	popq	%r14
+	popq	%r13
+	popq	%r12
+	popq	%rbx
+	popq	%rbp
+	ret
+
+/* As trap_call, at privilege level 3; code and stack are reached at user_alias above their addresses. */
+	.globl trap_call_user
+trap_call_user:
+	trap_save
+	movq	%rsp, tss + 4
+	movq	%rdi, %rax
+	movq	%rsi, %rdi
+	movq	user_alias, %rdx
+	addq	%rdx, %rax
+	leaq	user_stack_top(%rdx), %rcx
+	pushq	$0x23
+	pushq	%rcx
+	pushq	$2
+	pushq	$0x33
+	leaq	user_stub(%rdx), %rcx
+	pushq	%rcx
+	iretq
+user_stub:
+	call	*%rax
+	int	$0x80
+
+	.globl trap_unwind
+trap_unwind:
+	movl	%edi, %eax
+	jmp	trap_leave
+
+/* One stub per vector, 16 bytes apart. */
+	.balign 16
+	.globl trap_stubs
+trap_stubs:
+	.set	vector, 0
+	.rept	256
+	.balign	16
+	.if	(vector == 8) || (vector >= 10 && vector <= 14) || (vector == 17) || (vector == 21)
+	.else
+	pushq	$0
+	.endif
+	pushq	$vector
+	jmp	trap_common
+	.set	vector, vector + 1
+	.endr
+trap_common:
+	pushq	%rax
+	pushq	%rcx
+	pushq	%rdx
+	pushq	%rbx
+	pushq	%rbp
+	pushq	%rsi
+	pushq	%rdi
+	pushq	%r8
+	pushq	%r9
+	pushq	%r10
+	pushq	%r11
+	pushq	%r12
+	pushq	%r13
+	pushq	%r14
+	pushq	%r15
+	cld
+	movq	%rsp, %rdi
+	movq	%rsp, %rbp
+	andq	$-16, %rsp
+	call	rt_trap
+	movq	%rbp, %rsp
+	popq	%r15
+	popq	%r14
+	popq	%r13
+	popq	%r12
+	popq	%r11
+	popq	%r10
+	popq	%r9
+	popq	%r8
+	popq	%rdi
+	popq	%rsi
+	popq	%rbp
+	popq	%rbx
+	popq	%rdx
+	popq	%rcx
+	popq	%rax
+	addq	$16, %rsp
+	iretq
+
+	.globl gdt_load_tr
+gdt_load_tr:
+	movw	$0x38, %ax
+	ltr	%ax
+	ret
+
+	.data
+	.balign 16
+	.globl gdt
+gdt:	.quad	0
+	.quad	0x00cf9b000000ffff	/* 0x08 code, 32 bits */
+	.quad	0x00cf93000000ffff	/* 0x10 data */
+	.quad	0x00af9b000000ffff	/* 0x18 code, 64 bits */
+	.quad	0x00cff3000000ffff	/* 0x20 data, level 3 */
+	.quad	0x00cffb000000ffff	/* 0x28 code, 32 bits, level 3 */
+	.quad	0x00affb000000ffff	/* 0x30 code, 64 bits, level 3 */
+	.quad	0, 0			/* 0x38 the TSS */
+gdtr:	.word	. - gdt - 1
+	.quad	gdt
+	.globl trap_sp, user_alias, boot_magic, boot_info, boot_cr0
+	.balign 8
+trap_sp:	.quad	0
+user_alias:	.quad	0
+boot_magic:	.quad	0
+boot_info:	.quad	0
+boot_cr0:	.quad	0
+
+	.bss
+	.balign 4096
+	.globl boot_pml4, boot_pdpt, boot_pd
+boot_pml4:	.skip	4096
+boot_pdpt:	.skip	4096
+boot_pd:	.skip	16 * 4096
+	.skip	16384
+stack_top:
+	.skip	4096
+	.globl user_stack_top
+user_stack_top:
+	.section .note.GNU-stack, "", @progbits

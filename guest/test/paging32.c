@@ -1,0 +1,199 @@
+/* 32 bits: paging off, 32-bit paging, PAE, off again; every fault with its error code. */
+#include "pages.h"
+
+const char test_name[] = "paging32";
+
+#define ALIAS 0x80000000u  /* the low memory, for level 3 */
+#define WINDOW 0x40000000u /* where pages are mapped one by one */
+#define GIB 0x40000000u
+
+static uint32_t pd[1024] __attribute__((aligned(4096)));
+static uint32_t pt[1024] __attribute__((aligned(4096)));
+static uint64_t pdpt[4] __attribute__((aligned(4096)));
+static uint64_t pae_pd[4][512] __attribute__((aligned(4096)));
+static uint64_t pae_pt[512] __attribute__((aligned(4096)));
+static uint8_t data[4][4096] __attribute__((aligned(4096)));
+
+static volatile uint32_t *window(unsigned page) { return (volatile uint32_t *)(WINDOW + page * 4096); }
+static uint32_t frame(unsigned i) { return (uint32_t)data[i]; }
+
+static void fill(void)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		*(volatile uint32_t *)data[i] = 0xdad00000 + i;
+		data[i][64] = 0xc3;
+	}
+}
+
+static void set_pte(unsigned page, uint32_t value)
+{
+	((volatile uint32_t *)pt)[page] = value;
+	invlpg((void *)window(page));
+}
+
+static void build_32bit(void)
+{
+	for (uint32_t i = 0; i < 1024; i++)
+		pd[i] = i << 22 | PTE_PS | PTE_W | PTE_P;
+	for (uint32_t i = 0; i < 4; i++)
+		pd[ALIAS / 0x400000 + i] = i << 22 | PTE_PS | PTE_U | PTE_W | PTE_P;
+	pd[WINDOW / 0x400000] = (uint32_t)pt | PTE_U | PTE_W | PTE_P;
+}
+
+static void test_32bit(void)
+{
+	set_pte(0, frame(0) | PTE_U | PTE_W | PTE_P);
+	set_pte(1, frame(1) | PTE_W | PTE_P);
+	set_pte(2, frame(2) | PTE_U | PTE_P);
+	set_pte(3, 0);
+	CHECK(*window(0) == 0xdad00000 && *window(1) == 0xdad00001, "mapped pages read 0x%x 0x%x", *window(0), *window(1));
+	expect_good("32-bit: user read", do_read, WINDOW, true);
+	expect_good("32-bit: user write", do_write, WINDOW + 8, true);
+	expect_fault("32-bit: user read of a supervisor page", do_read, WINDOW + 0x1004, true, PF_U | PF_P);
+	expect_fault("32-bit: user write to a supervisor page", do_write, WINDOW + 0x1004, true, PF_U | PF_W | PF_P);
+	expect_fault("32-bit: user write to a read-only page", do_write, WINDOW + 0x2004, true, PF_U | PF_W | PF_P);
+	expect_good("32-bit: supervisor write to a read-only page, WP=0", do_write, WINDOW + 0x2008, false);
+	write_cr0(read_cr0() | CR0_WP);
+	expect_fault("32-bit: supervisor write to a read-only page, WP=1", do_write, WINDOW + 0x2ffc, false, PF_W | PF_P);
+	write_cr0(read_cr0() & ~(word)CR0_WP);
+	expect_good("32-bit: supervisor write to a read-only page, WP=0 again", do_write, WINDOW + 0x2008, false);
+	expect_fault("32-bit: read of an absent page", do_read, WINDOW + 0x3abc, false, 0);
+	expect_fault("32-bit: write to an absent page", do_write, WINDOW + 0x3abc, false, PF_W);
+	expect_fault("32-bit: user fetch from an absent page", do_execute, WINDOW + 0x3abc, true, PF_U);
+	expect_good("32-bit: execute", do_execute, WINDOW + 64, true);
+}
+
+static void test_accessed_dirty(void)
+{
+	volatile uint32_t *e = &((volatile uint32_t *)pt)[0];
+
+	set_pte(0, frame(0) | PTE_U | PTE_W | PTE_P);
+	do_read((void *)window(0));
+	CHECK((*e & (PTE_A | PTE_D)) == PTE_A, "after a read the entry is 0x%x", *e);
+	do_write((void *)(window(0) + 2));
+	CHECK((*e & (PTE_A | PTE_D)) == (PTE_A | PTE_D), "after a write the entry is 0x%x", *e);
+	/* Another frame behind the same address. */
+	set_pte(0, frame(1) | PTE_U | PTE_W | PTE_P);
+	CHECK(*window(0) == 0xdad00001, "after INVLPG the page reads 0x%x", *window(0));
+	((volatile uint32_t *)pt)[0] = frame(2) | PTE_U | PTE_W | PTE_P;
+	write_cr3(read_cr3());
+	CHECK(*window(0) == 0xdad00002, "after a load of CR3 the page reads 0x%x", *window(0));
+	((volatile uint32_t *)pt)[0] = frame(3) | PTE_U | PTE_W | PTE_P;
+	write_cr4(read_cr4() ^ (1u << 7)); /* PGE */
+	CHECK(*window(0) == 0xdad00003, "after a change of CR4.PGE the page reads 0x%x", *window(0));
+	write_cr4(read_cr4() ^ (1u << 7));
+}
+
+/* Beyond RAM there is nothing, mapped or not. */
+static void test_beyond_ram(void)
+{
+	set_pte(4, (0x100000 + info()->mem_upper * 1024) | PTE_W | PTE_P);
+	CHECK(*window(4) == 0xffffffff, "a page beyond RAM reads 0x%x", *window(4));
+	*window(4) = 0;
+	CHECK(*window(4) == 0xffffffff, "a page beyond RAM kept a write: 0x%x", *window(4));
+}
+
+static void set_pae(unsigned page, uint64_t value)
+{
+	((volatile uint64_t *)pae_pt)[page] = value;
+	invlpg((void *)window(page));
+}
+
+static void build_pae(void)
+{
+	for (uint32_t i = 0; i < 4; i++) {
+		pdpt[i] = (uint32_t)pae_pd[i] | PTE_P;
+		for (uint32_t j = 0; j < 512; j++)
+			pae_pd[i][j] = (uint64_t)(i * GIB + (j << 21)) | PTE_PS | PTE_W | PTE_P;
+	}
+	for (uint32_t j = 0; j < 8; j++)
+		pae_pd[ALIAS / GIB][j] = (uint64_t)(j << 21) | PTE_PS | PTE_U | PTE_W | PTE_P;
+	pae_pd[WINDOW / GIB][0] = (uint32_t)pae_pt | PTE_U | PTE_W | PTE_P;
+}
+
+static void load_cr3(void *p) { write_cr3((word)p); }
+
+static void test_pae(void)
+{
+	static uint64_t bad_pdpt[4] __attribute__((aligned(32)));
+
+	set_pae(0, frame(0) | PTE_U | PTE_W | PTE_P);
+	set_pae(1, frame(1) | PTE_W | PTE_P);
+	set_pae(2, frame(2) | PTE_U | PTE_P);
+	set_pae(3, 0);
+	CHECK(*window(1) == 0xdad00001, "PAE: a mapped page reads 0x%x", *window(1));
+	expect_good("PAE: user write", do_write, WINDOW + 8, true);
+	expect_fault("PAE: user read of a supervisor page", do_read, WINDOW + 0x1004, true, PF_U | PF_P);
+	expect_fault("PAE: user write to a read-only page", do_write, WINDOW + 0x2004, true, PF_U | PF_W | PF_P);
+	write_cr0(read_cr0() | CR0_WP);
+	expect_fault("PAE: supervisor write to a read-only page, WP=1", do_write, WINDOW + 0x2004, false, PF_W | PF_P);
+	write_cr0(read_cr0() & ~(word)CR0_WP);
+	expect_fault("PAE: read of an absent page", do_read, WINDOW + 0x3000, false, 0);
+	set_pae(5, frame(0) | 1ull << 55 | PTE_W | PTE_P);
+	expect_fault("PAE: a reserved bit", do_read, WINDOW + 0x5000, false, PF_RSVD | PF_P);
+	/* The register PDPTEs are checked when they are loaded. */
+	for (unsigned i = 0; i < 4; i++)
+		bad_pdpt[i] = pdpt[i];
+	bad_pdpt[2] |= PTE_W; /* reserved here */
+	CHECK(trap_call(load_cr3, bad_pdpt) == TRAP(GP), "a PDPTE with a reserved bit was taken");
+	CHECK(read_cr3() == (word)pdpt, "CR3 is 0x%lx after a load that faulted", read_cr3());
+	bad_pdpt[2] = 0;
+	load_cr3(bad_pdpt);
+	expect_fault("PAE: an absent PDPTE", do_read, 2 * GIB + 0x5000, false, 0);
+	/* Registers, not memory: the entry in memory counts at the next load. */
+	((volatile uint64_t *)bad_pdpt)[2] = pdpt[2];
+	load_cr3(bad_pdpt);
+	expect_good("PAE: a PDPTE that came", do_read, 2 * GIB + 0x5000, false);
+	load_cr3(pdpt);
+}
+
+static void test_nx(void)
+{
+	if (!(cpuid(0x80000001, 0).d & 1u << 20)) {
+		print("paging32: no NX here\n");
+		return;
+	}
+	set_pae(0, frame(0) | PTE_NX | PTE_U | PTE_W | PTE_P);
+	expect_fault("PAE: bit 63 with NXE=0", do_read, WINDOW, false, PF_RSVD | PF_P);
+	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_NXE);
+	invlpg((void *)window(0));
+	expect_good("PAE: read of an NX page", do_read, WINDOW, false);
+	expect_fault("PAE: execution of an NX page", do_execute, WINDOW + 64, false, PF_I | PF_P);
+	expect_fault("PAE: user execution of an NX page", do_execute, WINDOW + 64, true, PF_I | PF_U | PF_P);
+	expect_fault("PAE: execution of an absent page", do_execute, WINDOW + 0x3000, false, PF_I);
+	set_pae(0, frame(0) | PTE_U | PTE_W | PTE_P);
+	expect_good("PAE: execution without NX", do_execute, WINDOW + 64, true);
+	wrmsr(MSR_EFER, rdmsr(MSR_EFER) & ~(uint64_t)EFER_NXE);
+}
+
+static void paging_off(void)
+{
+	write_cr0(read_cr0() & ~(word)CR0_PG);
+	user_alias = 0;
+	CHECK(*(volatile uint32_t *)data[3] == 0xdad00003, "paging off: memory reads 0x%x", *(volatile uint32_t *)data[3]);
+}
+
+void test_main(void)
+{
+	fill();
+	build_32bit();
+	build_pae();
+	for (unsigned round = 0; round < 3; round++) {
+		fill();
+		write_cr4(CR4_PSE);
+		write_cr3((word)pd);
+		write_cr0(read_cr0() | CR0_PG);
+		user_alias = ALIAS;
+		test_32bit();
+		test_accessed_dirty();
+		test_beyond_ram();
+		paging_off();
+		write_cr4(CR4_PAE);
+		write_cr3((word)pdpt);
+		write_cr0(read_cr0() | CR0_PG);
+		user_alias = ALIAS;
+		test_pae();
+		test_nx();
+		paging_off();
+	}
+}

@@ -1,0 +1,138 @@
+/* guest/test/rt.h - what the test kernels stand on: a console, a way out, traps that a test can catch. Built for 32 and 64 bits. */
+#ifndef VELLUM_GUEST_TEST_RT_H
+#define VELLUM_GUEST_TEST_RT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* As wide as a register. */
+typedef unsigned long word;
+
+/* ---- the test ---- */
+
+extern const char test_name[];
+void test_main(void);
+
+/* %s %c %u %x %lu %lx %llu %llx (64-bit division is not needed: llu is printed as hexadecimal). */
+void print(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Counts a check; when it does not hold, says so and goes on. */
+void check_that(bool ok, const char *file, int line, const char *format, ...) __attribute__((format(printf, 4, 5)));
+#define CHECK(ok, ...) check_that(ok, __FILE__, __LINE__, __VA_ARGS__)
+/* The last words: "NAME: ok, N checks", and power-off; or "NAME: FAILED, …", and debug-exit 1. */
+_Noreturn void finish(void);
+_Noreturn void power_off(void);
+_Noreturn void debug_exit(uint32_t value);
+
+/* ---- the machine as the loader left it ---- */
+
+struct multiboot_info {
+	uint32_t flags, mem_lower, mem_upper, boot_device, cmdline, mods_count, mods_addr, syms[4], mmap_length, mmap_addr;
+};
+struct multiboot_mmap {
+	uint32_t size;
+	uint64_t base, length;
+	uint32_t type;
+} __attribute__((packed));
+
+extern word boot_magic, boot_info, boot_cr0;
+extern char image_end[];
+static inline const struct multiboot_info *info(void) { return (const void *)boot_info; }
+/* Is word one of the words of the command line after the first? */
+bool parameter(const char *word);
+/* The number behind NAME= on the command line, or otherwise. */
+unsigned parameter_number(const char *name, unsigned otherwise);
+
+/* ---- traps ---- */
+
+struct trap_frame {
+#ifdef __x86_64__
+	word r15, r14, r13, r12, r11, r10, r9, r8, di, si, bp, bx, dx, cx, ax;
+#else
+	word di, si, bp, sp_unused, bx, dx, cx, ax;
+#endif
+	word vector, error, ip, cs, flags;
+};
+
+/* The exception that ended the last trap_call. */
+struct trap {
+	unsigned vector;
+	uint32_t error;
+	word cr2, ip;
+};
+extern struct trap trap;
+extern word user_alias;
+
+/* Calls fn(arg); 0, or 1 + the vector of the exception that ended it. The second at privilege level 3. */
+unsigned trap_call(void (*fn)(void *), void *arg);
+unsigned trap_call_user(void (*fn)(void *), void *arg);
+
+#define NO_TRAP 0u
+#define TRAP(vector) ((vector) + 1u)
+#define UD 6u
+#define DF 8u
+#define GP 13u
+#define PF 14u
+
+/* Interrupts: how often each vector came, and what to do on it (the hook gives the EOI). */
+extern volatile unsigned irq_count[256];
+extern void (*irq_hook[256])(void);
+
+/* ---- instructions ---- */
+
+static inline uint8_t inb(uint16_t port) { uint8_t v; __asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port)); return v; }
+static inline uint16_t inw(uint16_t port) { uint16_t v; __asm__ volatile("inw %1, %0" : "=a"(v) : "Nd"(port)); return v; }
+static inline uint32_t inl(uint16_t port) { uint32_t v; __asm__ volatile("inl %1, %0" : "=a"(v) : "Nd"(port)); return v; }
+static inline void outb(uint16_t port, uint8_t v) { __asm__ volatile("outb %0, %1" : : "a"(v), "Nd"(port)); }
+static inline void outw(uint16_t port, uint16_t v) { __asm__ volatile("outw %0, %1" : : "a"(v), "Nd"(port)); }
+static inline void outl(uint16_t port, uint32_t v) { __asm__ volatile("outl %0, %1" : : "a"(v), "Nd"(port)); }
+
+static inline uint64_t rdmsr(uint32_t msr)
+{
+	uint32_t lo, hi;
+
+	__asm__ volatile("rdmsr" : "=a"(lo), "=d"(hi) : "c"(msr));
+	return (uint64_t)hi << 32 | lo;
+}
+
+static inline void wrmsr(uint32_t msr, uint64_t v)
+{
+	__asm__ volatile("wrmsr" : : "c"(msr), "a"((uint32_t)v), "d"((uint32_t)(v >> 32)) : "memory");
+}
+
+static inline uint64_t rdtsc(void)
+{
+	uint32_t lo, hi;
+
+	__asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi) : : "memory");
+	return (uint64_t)hi << 32 | lo;
+}
+
+struct cpuid { uint32_t a, b, c, d; };
+static inline struct cpuid cpuid(uint32_t leaf, uint32_t sub)
+{
+	struct cpuid r;
+
+	__asm__ volatile("cpuid" : "=a"(r.a), "=b"(r.b), "=c"(r.c), "=d"(r.d) : "a"(leaf), "c"(sub));
+	return r;
+}
+
+static inline word read_cr0(void) { word v; __asm__ volatile("mov %%cr0, %0" : "=r"(v)); return v; }
+static inline word read_cr3(void) { word v; __asm__ volatile("mov %%cr3, %0" : "=r"(v)); return v; }
+static inline word read_cr4(void) { word v; __asm__ volatile("mov %%cr4, %0" : "=r"(v)); return v; }
+static inline void write_cr0(word v) { __asm__ volatile("mov %0, %%cr0" : : "r"(v) : "memory"); }
+static inline void write_cr3(word v) { __asm__ volatile("mov %0, %%cr3" : : "r"(v) : "memory"); }
+static inline void write_cr4(word v) { __asm__ volatile("mov %0, %%cr4" : : "r"(v) : "memory"); }
+static inline void invlpg(const void *p) { __asm__ volatile("invlpg (%0)" : : "r"(p) : "memory"); }
+
+#define CR0_WP (1u << 16)
+#define CR0_PG (1u << 31)
+#define CR4_PSE (1u << 4)
+#define CR4_PAE (1u << 5)
+#define CR4_SMEP (1u << 20)
+#define CR4_SMAP (1u << 21)
+#define MSR_EFER 0xc0000080u
+#define EFER_NXE (1u << 11)
+
+#endif

@@ -1,0 +1,14 @@
+/* 32 bits: an exception that no handler takes. */
+#include "rt.h"
+
+const char test_name[] = "triple-fault";
+
+void test_main(void)
+{
+	struct { uint16_t limit; uint32_t base; } __attribute__((packed)) none = { 0, 0 };
+
+	print("triple-fault: now\n");
+	__asm__ volatile("lidt %0; ud2" : : "m"(none));
+	print("triple-fault: FAILED, still here\n");
+	debug_exit(1);
+}

@@ -1,0 +1,44 @@
+# The test kernels: build/guest/test/NAME.elf, Multiboot 1, freestanding. A name of GUEST_TEST64 is built for long mode and then given
+# the ELF32 wrapping that Multiboot demands.
+GUEST_TEST32 := hello exit-code triple-fault garbage absent paging32
+GUEST_TEST64 := paging64
+GUEST_TEST_LIB := rt pages
+GUEST_TEST_ELF := $(GUEST_TEST32:%=$(GUEST)/test/%.elf) $(GUEST_TEST64:%=$(GUEST)/test/%.elf)
+
+GUEST_TEST_CFLAGS := -std=gnu11 -O2 -ffreestanding -fno-pic -fno-pie -fno-stack-protector -fno-asynchronous-unwind-tables \
+	-fno-strict-aliasing -fno-tree-loop-distribute-patterns -mgeneral-regs-only -fcf-protection=none $(WARNINGS) \
+	-Wno-array-bounds -Wno-int-to-pointer-cast
+GUEST_TEST_LDFLAGS := -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments \
+	-Wl,-z,max-page-size=4096 -T guest/test/test.ld
+
+# $(call guest_test_rules,BITS)
+define guest_test_rules
+$(GUEST)/test/$(1)/%.o: guest/test/%.c
+	@mkdir -p $$(@D)
+	$$(CC) -m$(1) $$(GUEST_TEST_CFLAGS) $$(if $$(filter 64,$(1)),-mno-red-zone -mcmodel=small) -MMD -MP -c $$< -o $$@
+$(GUEST)/test/$(1)/%.o: guest/test/%.S
+	@mkdir -p $$(@D)
+	$$(CC) -m$(1) -c $$< -o $$@
+-include $$(wildcard $(GUEST)/test/$(1)/*.d)
+endef
+$(eval $(call guest_test_rules,32))
+$(eval $(call guest_test_rules,64))
+
+# $(call guest_test_objects,BITS,NAME)
+guest_test_objects = $(patsubst %,$(GUEST)/test/$(1)/%.o,boot$(1) $(2) $(GUEST_TEST_LIB))
+
+define guest_test32
+$(GUEST)/test/$(1).elf: $(call guest_test_objects,32,$(1)) guest/test/test.ld
+	$$(CC) -m32 $$(GUEST_TEST_LDFLAGS) $$(filter %.o,$$^) -o $$@
+endef
+define guest_test64
+$(GUEST)/test/$(1).elf: $(call guest_test_objects,64,$(1)) guest/test/test.ld
+	$$(CC) -m64 $$(GUEST_TEST_LDFLAGS) $$(filter %.o,$$^) -o $$@.64
+	objcopy -I elf64-x86-64 -O elf32-i386 $$@.64 $$@
+endef
+$(foreach t,$(GUEST_TEST32),$(eval $(call guest_test32,$(t))))
+$(foreach t,$(GUEST_TEST64),$(eval $(call guest_test64,$(t))))
+
+.PHONY: guest-test
+guest-test: $(GUEST_TEST_ELF)
+ALL += $(GUEST_TEST_ELF)
