@@ -1,0 +1,203 @@
+/* EPT: guest-physical to host-physical (SDM, "The Extended Page Table Mechanism"), with its own TLB and paging-structure caches. */
+#include "model/inside.h"
+
+#define EPT_TOP 4u
+
+static unsigned ept_shift(unsigned level) { return 12 + 9 * (level - 1); }
+
+static uint16_t rights_of(uint64_t entry)
+{
+	return (entry & X_EPT_R ? MF_ER : 0) | (entry & X_EPT_W ? MF_EW : 0) | (entry & X_EPT_X ? MF_EX : 0);
+}
+
+static bool enough(struct m_need need, uint16_t flags)
+{
+	return (!need.r || flags & MF_ER) && (!need.w || flags & MF_EW) && (!need.x || flags & MF_EX);
+}
+
+static bool is_leaf(unsigned level, uint64_t e)
+{
+	return level == 1 || (level <= 3 && e & X_EPT_LARGE);
+}
+
+static bool type_reserved(uint64_t e)
+{
+	unsigned t = e >> X_EPT_TYPE_SHIFT & 7;
+
+	return t == 2 || t == 3 || t == 7;
+}
+
+/* SDM, "EPT Misconfigurations". The entry is present: one of its rights is set. */
+static bool misconfigured(const struct m_cpu *cpu, unsigned level, uint64_t e)
+{
+	unsigned rwx = e & X_EPT_RWX;
+
+	if (rwx == X_EPT_W || rwx == (X_EPT_W | X_EPT_X) || (rwx == X_EPT_X && !cpu->caps->ept_execute_only))
+		return true;
+	if (e & MASK(51, cpu->caps->maxphyaddr))
+		return true;
+	if (!is_leaf(level, e))
+		return e & (level == EPT_TOP ? MASK(7, 3) : MASK(6, 3));
+	if (type_reserved(e))
+		return true;
+	if (level == 3)
+		return !cpu->caps->ept_1g || e & MASK(29, 12);
+	return level == 2 && (!cpu->caps->ept_2m || e & MASK(20, 12));
+}
+
+uint64_t m_qualification(const struct m_cpu *cpu, struct m_need need, uint16_t flags)
+{
+	uint64_t q = 0;
+
+	if (need.r)
+		q |= X_QUAL_READ;
+	if (need.w)
+		q |= X_QUAL_WRITE;
+	if (need.x)
+		q |= X_QUAL_FETCH;
+	q |= (uint64_t)((flags & MF_ER ? 1 : 0) | (flags & MF_EW ? 2 : 0) | (flags & MF_EX ? 4 : 0)) << X_QUAL_RIGHTS_SHIFT;
+	if (need.gla_valid)
+		q |= X_QUAL_GLA_VALID | (need.table ? 0 : X_QUAL_TRANSLATION);
+	(void)cpu;
+	return q;
+}
+
+static struct m_nested from_entry(const struct m_entry *e, uint64_t gpa)
+{
+	return (struct m_nested){ .how = MT_OK, .hpa = e->addr | (gpa & (BIT(e->shift) - 1)), .shift = e->shift, .flags = e->flags,
+				  .ept_type = e->ept_type };
+}
+
+/* A cached guest-physical translation. One that is too weak serves too, on an adversarial CPU: as a violation. */
+static bool cached(struct m_cpu *cpu, uint64_t gpa, struct m_need need, struct m_nested *out)
+{
+	static const uint8_t shifts[] = { 12, 21, 30 };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(shifts); i++) {
+		enum m_class class = m_ntlb_class(shifts[i]);
+
+		if (!cpu->cache[class].live)
+			continue;
+
+		struct m_entry key = { .page = gpa >> shifts[i], .shift = shifts[i], .kind = M_GUEST_PHYSICAL, .ep4ta = m_ep4ta(cpu) };
+		const struct m_entry *e = m_find(cpu, class, &key);
+
+		if (!e)
+			continue;
+		*out = from_entry(e, gpa);
+		if (!enough(need, e->flags)) {
+			if (!cpu->adversarial || need.speculative || m_random(cpu) & 1)
+				continue;
+			out->how = MT_VIOLATION;
+			out->qualification = m_qualification(cpu, need, e->flags);
+			return true;
+		}
+		if (need.w && !(e->flags & MF_ED))
+			continue; /* the dirty flag must be set in memory */
+		return true;
+	}
+	return false;
+}
+
+struct ept_walk {
+	unsigned level;
+	uint64_t table;
+	uint16_t flags;
+};
+
+/* Where to begin: the lowest paging-structure cache that has something, or, on an adversarial CPU, any. */
+static struct ept_walk begin(struct m_cpu *cpu, uint64_t gpa)
+{
+	struct ept_walk w = { .level = EPT_TOP, .table = m_ep4ta(cpu), .flags = MF_ER | MF_EW | MF_EX };
+
+	for (unsigned level = 2; level <= EPT_TOP; level++) {
+		enum m_class class = M_NPSC_2 + level - 2;
+
+		if (!cpu->cache[class].live)
+			continue;
+
+		struct m_entry key = { .page = gpa >> ept_shift(level), .shift = ept_shift(level), .kind = M_GUEST_PHYSICAL, .ep4ta = m_ep4ta(cpu) };
+		const struct m_entry *e = m_find(cpu, class, &key);
+
+		if (e)
+			return (struct ept_walk){ .level = level - 1, .table = e->addr, .flags = e->flags };
+	}
+	return w;
+}
+
+/* Sets flags in an EPT entry. EPT entries are reached by host-physical addresses: nothing can stop it. */
+static uint64_t ept_set(struct m_cpu *cpu, uint64_t at, uint64_t e, uint64_t bits)
+{
+	if (e & bits) {
+		if ((e & bits) == bits)
+			return e;
+	}
+	phys_write(cpu->phys, at, 8, e | bits);
+	cpu->stats.references++;
+	return e | bits;
+}
+
+static struct m_nested finish(struct m_cpu *cpu, uint64_t gpa, struct m_need need, const struct ept_walk *w, uint64_t at, uint64_t e)
+{
+	struct m_nested n = { .how = MT_OK, .shift = ept_shift(w->level), .flags = w->flags };
+
+	if (!enough(need, w->flags)) {
+		n.how = need.speculative ? MT_ABORT : MT_VIOLATION;
+		n.qualification = m_qualification(cpu, need, w->flags);
+		return n;
+	}
+	if (m_ept_ad(cpu)) {
+		uint64_t bits = X_EPT_A | (need.w ? X_EPT_D : 0);
+
+		if (need.speculative && (e & bits) != bits)
+			return (struct m_nested){ .how = MT_ABORT };
+		e = ept_set(cpu, at, e, bits);
+	}
+	if (!m_ept_ad(cpu) || e & X_EPT_D)
+		n.flags |= MF_ED;
+	n.ept_type = (e >> X_EPT_TYPE_SHIFT & 7) | (e & X_EPT_IPAT ? 8 : 0);
+
+	uint64_t base = align_down(e & X_ADDRESS_MASK, BIT(n.shift));
+	struct m_entry entry = { .page = gpa >> n.shift, .shift = n.shift, .gshift = n.shift, .addr = base, .kind = M_GUEST_PHYSICAL,
+				 .ep4ta = m_ep4ta(cpu), .root = m_ep4ta(cpu), .top = EPT_TOP, .flags = n.flags, .ept_type = n.ept_type };
+
+	m_cache(cpu, m_ntlb_class(n.shift), &entry);
+	n.hpa = base | (gpa & (BIT(n.shift) - 1));
+	return n;
+}
+
+struct m_nested m_nested(struct m_cpu *cpu, uint64_t gpa, struct m_need need)
+{
+	struct m_nested n;
+
+	if (cached(cpu, gpa, need, &n))
+		return n;
+	for (struct ept_walk w = begin(cpu, gpa);; w.level--) {
+		uint64_t at = w.table + 8 * (gpa >> ept_shift(w.level) & 511);
+		uint64_t e = phys_read(cpu->phys, at, 8);
+
+		cpu->stats.references++;
+		if (!(e & X_EPT_RWX)) {
+			n = (struct m_nested){ .how = need.speculative ? MT_ABORT : MT_VIOLATION };
+			n.qualification = m_qualification(cpu, need, 0);
+			return n;
+		}
+		if (misconfigured(cpu, w.level, e))
+			return (struct m_nested){ .how = need.speculative ? MT_ABORT : MT_MISCONFIG };
+		w.flags &= rights_of(e);
+		if (is_leaf(w.level, e))
+			return finish(cpu, gpa, need, &w, at, e);
+		if (m_ept_ad(cpu)) {
+			if (need.speculative && !(e & X_EPT_A))
+				return (struct m_nested){ .how = MT_ABORT };
+			ept_set(cpu, at, e, X_EPT_A);
+		}
+		w.table = e & X_ADDRESS_MASK;
+
+		struct m_entry entry = { .page = gpa >> ept_shift(w.level), .shift = ept_shift(w.level), .gshift = ept_shift(w.level),
+					 .addr = w.table, .kind = M_GUEST_PHYSICAL, .ep4ta = m_ep4ta(cpu), .root = m_ep4ta(cpu),
+					 .top = EPT_TOP, .flags = w.flags };
+
+		m_cache(cpu, M_NPSC_2 + w.level - 2, &entry);
+	}
+}

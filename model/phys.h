@@ -1,0 +1,36 @@
+/* model/phys.h - the modelled machine's physical memory, sparse: a frame exists when it was added, and takes host memory when
+ * it is first touched.
+ *
+ * M1: whatever the modelled CPU reads or writes outside existing frames is noted as wild; the oracle calls that a failure. */
+#ifndef VELLUM_MODEL_PHYS_H
+#define VELLUM_MODEL_PHYS_H
+
+#include "lib/base.h"
+
+#define PHYS_TOP_BITS 14
+#define PHYS_MID_BITS 13
+#define PHYS_LOW_BITS 13
+
+struct phys {
+	uint8_t ****top;      /* [frame number's high bits] -> [mid] -> [low] -> the frame's bytes, or PHYS_UNTOUCHED, or NULL */
+	uint64_t wild;        /* accesses outside existing frames */
+	uint64_t wild_at;     /* the address of the last of them */
+	uint64_t frames;      /* existing */
+	void *spare;          /* released frames, chained through their first word */
+};
+
+bool phys_init(struct phys *p);
+void phys_fini(struct phys *p);
+/* Makes count frames from first exist, filled with zeroes. They do not exist yet. */
+void phys_add(struct phys *p, uint64_t first, uint64_t count);
+/* The frame ceases to exist. */
+void phys_remove(struct phys *p, uint64_t frame);
+bool phys_exists(const struct phys *p, uint64_t frame);
+/* Where the frame's bytes are; NULL where it does not exist. */
+uint8_t *phys_ptr(struct phys *p, uint64_t frame);
+
+/* What the CPU does: size is 4 or 8, addr is aligned to it. Reads of nothing give all ones; writes to it are lost. */
+uint64_t phys_read(struct phys *p, uint64_t addr, unsigned size);
+void phys_write(struct phys *p, uint64_t addr, unsigned size, uint64_t value);
+
+#endif
