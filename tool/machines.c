@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 
 /* One less than MAX_VMS of the protocol would do; a description of more is surely a mistake. */
-enum { MOST_VMS = 32 };
+enum { MOST_VMS = 32, MOST_MODULES = 31 };      /* the hypervisor keeps 32 modules, of which one is the description */
 
 /* The second word skips the self-tests of the kernel's ciphers: 0.9 G instructions, almost half of Debian's boot. */
 static const char default_append[] = "console=ttyS0 cryptomgr.notests=1", console_append[] = "console=ttyS0";
@@ -28,6 +28,8 @@ static const char *module_for(struct machines *machines, const char *vm, const c
 		die(STATUS_USAGE, "%s, the %s of %s, cannot be read", path, kind, vm);
 	if (info.st_size == 0)
 		die(STATUS_USAGE, "%s, the %s of %s, is empty", path, kind, vm);
+	if (machines->module_count == MOST_MODULES)
+		die(STATUS_USAGE, "the virtual machines need more than %d files", MOST_MODULES);
 	machines->modules = grow(machines->modules, (machines->module_count + 1) * sizeof *machines->modules);
 	machines->modules[machines->module_count] = (struct module){ text("%s.%s", vm, kind), text("%s", path),
 		(uint64_t)info.st_size };
