@@ -224,5 +224,6 @@ void test_main(void)
 	test_nx();
 	test_smep_smap();
 	test_stale();
-	test_registers();
+	if (!parameter("qemu")) /* its software CPU hangs on a CR4 with reserved bits */
+		test_registers();
 }
