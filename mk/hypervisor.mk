@@ -15,14 +15,17 @@ endif
 
 $(BUILD)/hyp/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(HYP_CFLAGS) -MMD -MP -c $< -o $@
+	@echo '  CC  $<'
+	@$(CC) $(HYP_CFLAGS) -MMD -MP -c $< -o $@
 
 $(BUILD)/hyp/%.S.o: %.S
 	@mkdir -p $(@D)
-	$(CC) $(HYP_CFLAGS) -MMD -MP -c $< -o $@
+	@echo '  CC  $<'
+	@$(CC) $(HYP_CFLAGS) -MMD -MP -c $< -o $@
 
 $(BUILD)/vellum.elf: host/vellum.ld $(HYP_O)
-	$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,--gc-sections -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack \
+	@echo '  LD  $@'
+	@$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,--gc-sections -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack \
 		-T host/vellum.ld $(HYP_O) -o $@
 
 -include $(HYP_O:.o=.d)

@@ -3,7 +3,8 @@
 define unit_rule
 $(BUILD)/unit/$(2)/$(1): $(UNIT_$(1)_SRC) $(UNIT_$(1)_DEPS) test/unit/hosted.c
 	@mkdir -p $$(@D)
-	$(2) $(UNIT_CFLAGS) $(UNIT_$(1)_CFLAGS) -MMD -MP -MF $$@.d -o $$@ $(UNIT_$(1)_SRC) test/unit/hosted.c $(UNIT_$(1)_LIBS) -lcmocka
+	@echo '  $(2)  $(1) (unit test)'
+	@$(2) $(UNIT_CFLAGS) $(UNIT_$(1)_CFLAGS) -MMD -MP -MF $$@.d -o $$@ $(UNIT_$(1)_SRC) test/unit/hosted.c $(UNIT_$(1)_LIBS) -lcmocka
 -include $(BUILD)/unit/$(2)/$(1).d
 endef
 

@@ -1,0 +1,217 @@
+#include "host/console.h"
+
+#include "host/interrupt.h"
+#include "host/ioapic.h"
+#include "host/power.h"
+#include "host/spinlock.h"
+#include "lib/fmt.h"
+
+/* 16550 registers, from the base port. */
+#define UART_DATA 0
+#define UART_IER 1
+#define UART_FCR 2
+#define UART_IIR 2
+#define UART_LCR 3
+#define UART_MCR 4
+#define UART_LSR 5
+#define UART_MSR 6
+#define IER_RECEIVED 0x01
+#define IER_TRANSMIT 0x02
+#define IIR_NONE 0x01
+#define LSR_DATA 0x01
+#define LSR_THR_EMPTY 0x20
+#define LSR_IDLE 0x40
+#define FIFO_SIZE 16
+
+#define TX_SIZE 65536
+#define RX_SIZE 1024
+
+struct port {
+	struct spinlock lock;
+	uint16_t base;
+	uint8_t isa_irq;
+	bool present;
+	bool sending;   /* a transmit interrupt will come */
+	bool interrupts;
+	uint32_t tx_head, tx_tail; /* count up for ever */
+	uint32_t rx_head, rx_tail;
+	uint8_t tx[TX_SIZE];
+	uint8_t rx[RX_SIZE];
+};
+
+static struct port ports[CONSOLE_PORTS] = { { .base = 0x3f8, .isa_irq = 4 }, { .base = 0x2f8, .isa_irq = 3 } };
+static struct spinlock line_lock;
+void (*console_event)(unsigned port);
+
+void console_init(void)
+{
+	for (unsigned i = 0; i < CONSOLE_PORTS; i++) {
+		uint16_t b = ports[i].base;
+
+		outb(b + UART_IER, 0);
+		outb(b + UART_LCR, 0x80);
+		outb(b + UART_DATA, 1); /* divisor 1: 115200 baud */
+		outb(b + UART_IER, 0);
+		outb(b + UART_LCR, 3);  /* 8N1 */
+		outb(b + UART_FCR, 0x07);
+		outb(b + UART_MCR, 0x0b);
+		ports[i].present = inb(b + UART_LSR) != 0xff;
+	}
+}
+
+void console_route_interrupts(void)
+{
+	for (unsigned i = 0; i < CONSOLE_PORTS; i++) {
+		if (!ports[i].present || !ioapic_host_route(ports[i].isa_irq, VECTOR_UART_FIRST + i))
+			continue;
+		ports[i].interrupts = true;
+		outb(ports[i].base + UART_IER, IER_RECEIVED);
+	}
+}
+
+/* Fills the FIFO if the transmitter is empty; asks for an interrupt if more remains. The lock is held. */
+static void send_some(struct port *p)
+{
+	bool more;
+
+	if (!(inb(p->base + UART_LSR) & LSR_THR_EMPTY))
+		return;
+	for (unsigned i = 0; i < FIFO_SIZE && p->tx_tail != p->tx_head; i++)
+		outb(p->base + UART_DATA, p->tx[p->tx_tail++ % TX_SIZE]);
+	more = p->tx_tail != p->tx_head;
+	if (p->interrupts && more != p->sending) {
+		p->sending = more;
+		outb(p->base + UART_IER, IER_RECEIVED | (more ? IER_TRANSMIT : 0));
+	}
+}
+
+static void receive(struct port *p)
+{
+	while (inb(p->base + UART_LSR) & LSR_DATA) {
+		uint8_t byte = inb(p->base + UART_DATA);
+
+		if (p->rx_head - p->rx_tail < RX_SIZE)
+			p->rx[p->rx_head++ % RX_SIZE] = byte;
+	}
+}
+
+void console_interrupt(unsigned port)
+{
+	struct port *p = &ports[port];
+
+	spin_lock(&p->lock);
+	(void)inb(p->base + UART_IIR);
+	receive(p);
+	send_some(p);
+	spin_unlock(&p->lock);
+	if (console_event)
+		console_event(port);
+}
+
+bool console_room(unsigned port) { return ports[port].tx_head - ports[port].tx_tail < TX_SIZE; }
+
+bool console_put(unsigned port, uint8_t byte)
+{
+	struct port *p = &ports[port];
+	bool room;
+
+	if (!p->present)
+		return true;
+	spin_lock(&p->lock);
+	room = console_room(port);
+	if (room) {
+		p->tx[p->tx_head++ % TX_SIZE] = byte;
+		if (!p->sending)
+			send_some(p);
+	}
+	spin_unlock(&p->lock);
+	return room;
+}
+
+int console_get(unsigned port)
+{
+	struct port *p = &ports[port];
+	int byte = -1;
+
+	spin_lock(&p->lock);
+	if (p->rx_tail != p->rx_head)
+		byte = p->rx[p->rx_tail++ % RX_SIZE];
+	spin_unlock(&p->lock);
+	return byte;
+}
+
+bool console_waiting(unsigned port) { return ports[port].rx_tail != ports[port].rx_head; }
+
+static void flush_port(struct port *p)
+{
+	while (p->present && p->tx_tail != p->tx_head) {
+		spin_lock(&p->lock);
+		send_some(p);
+		spin_unlock(&p->lock);
+	}
+	while (p->present && !(inb(p->base + UART_LSR) & LSR_IDLE))
+		cpu_relax();
+}
+
+void console_flush(void)
+{
+	for (unsigned i = 0; i < CONSOLE_PORTS; i++)
+		flush_port(&ports[i]);
+}
+
+static void put_line(const char *prefix, const char *format, va_list ap)
+{
+	char line[512];
+	size_t n = fmt(line, sizeof(line), "%s", prefix);
+
+	fmt_v(line + n, sizeof(line) - n - 1, format, ap);
+	n = strlen(line);
+	line[n++] = '\n';
+	spin_lock(&line_lock);
+	for (size_t i = 0; i < n; i++)
+		while (!console_put(CONSOLE_STATS, (uint8_t)line[i])) {
+			spin_lock(&ports[CONSOLE_STATS].lock);
+			send_some(&ports[CONSOLE_STATS]);
+			spin_unlock(&ports[CONSOLE_STATS].lock);
+		}
+	spin_unlock(&line_lock);
+}
+
+void console_line(const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	put_line("", format, ap);
+	va_end(ap);
+}
+
+void console_log(const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	put_line("log ", format, ap);
+	va_end(ap);
+}
+
+/* Every lock may be held, perhaps by this CPU: takes them as they are. */
+_Noreturn void console_panic(const char *format, ...)
+{
+	va_list ap;
+
+	irq_disable();
+	for (unsigned i = 0; i < CONSOLE_PORTS; i++)
+		ports[i].lock = (struct spinlock){ 0, 0 };
+	line_lock = (struct spinlock){ 0, 0 };
+	va_start(ap, format);
+	put_line("panic ", format, ap);
+	va_end(ap);
+	console_flush();
+	power_off();
+}
+
+_Noreturn void bug(const char *file, int line, const char *what)
+{
+	console_panic("broken promise at %s:%d: %s", file, line, what);
+}

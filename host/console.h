@@ -1,0 +1,38 @@
+/* host/console.h - the two serial ports (docs/protocol.md): COM1 is the console of the first virtual machine, COM2 the statistics
+ * port, to which the hypervisor itself also speaks.
+ *
+ * Output goes through a ring a port and leaves by interrupt, so that nobody waits 87 microseconds for a byte. */
+#ifndef VELLUM_HOST_CONSOLE_H
+#define VELLUM_HOST_CONSOLE_H
+
+#include "lib/base.h"
+
+#define CONSOLE_PORTS 2
+#define CONSOLE_GUEST 0 /* COM1 */
+#define CONSOLE_STATS 1 /* COM2 */
+
+void console_init(void);
+/* Routes the ports' interrupts to the calling CPU; until then output leaves only through console_flush(). */
+void console_route_interrupts(void);
+void console_interrupt(unsigned port);
+
+/* Queues one byte; false: the ring is full. */
+bool console_put(unsigned port, uint8_t byte);
+bool console_room(unsigned port);
+/* The oldest byte that arrived, or -1. */
+int console_get(unsigned port);
+bool console_waiting(unsigned port);
+/* Waits until everything queued on both ports has left. */
+void console_flush(void);
+
+/* One line of the protocol; the newline is added. Waits where the ring is full. */
+void console_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* "log TEXT". */
+void console_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* "panic TEXT", then powers the machine off. For faults of the hypervisor itself. */
+_Noreturn void console_panic(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The interrupt handler calls this after bytes arrived on a port or left it. May be NULL. */
+extern void (*console_event)(unsigned port);
+
+#endif

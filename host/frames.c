@@ -1,0 +1,123 @@
+#include "host/frames.h"
+
+#include "host/spinlock.h"
+
+/* A bitmap, one bit a frame, set when free: 2 MiB of bitmap manage 64 GiB. */
+#define FRAMES_MAX (16ull << 20)
+
+static struct {
+	struct spinlock lock;
+	uint64_t free_map[FRAMES_MAX / 64];
+	uint64_t end;     /* no frame at or above this is RAM */
+	uint64_t hint;    /* no free single frame in a word below this one */
+	uint64_t total;
+	uint64_t available;
+} frames;
+
+static bool is_free(uint64_t f) { return frames.free_map[f / 64] >> (f % 64) & 1; }
+
+static void set_free(uint64_t f)
+{
+	frames.free_map[f / 64] |= BIT(f % 64);
+	frames.available++;
+}
+
+static void set_used(uint64_t f)
+{
+	frames.free_map[f / 64] &= ~BIT(f % 64);
+	frames.available--;
+}
+
+void frames_add(uint64_t base, uint64_t end)
+{
+	uint64_t first = align_up(base, PAGE_SIZE) >> PAGE_SHIFT;
+	uint64_t last = min_u64(end >> PAGE_SHIFT, FRAMES_MAX);
+
+	for (uint64_t f = first; f < last; f++)
+		if (!is_free(f))
+			set_free(f);
+	frames.end = max_u64(frames.end, last);
+	frames.total = frames.available;
+}
+
+void frames_reserve(uint64_t base, uint64_t end)
+{
+	uint64_t last = min_u64(align_up(end, PAGE_SIZE) >> PAGE_SHIFT, frames.end);
+
+	for (uint64_t f = base >> PAGE_SHIFT; f < last; f++)
+		if (is_free(f))
+			set_used(f);
+}
+
+hfn_t frames_alloc(void)
+{
+	hfn_t found = HFN_NONE;
+
+	spin_lock(&frames.lock);
+	for (uint64_t w = frames.hint; w * 64 < frames.end; w++) {
+		if (!frames.free_map[w])
+			continue;
+		found = HFN(w * 64 + (uint64_t)__builtin_ctzll(frames.free_map[w]));
+		set_used(found.v);
+		frames.hint = w;
+		break;
+	}
+	spin_unlock(&frames.lock);
+	if (!hfn_is_none(found))
+		memset(frames_ptr(found), 0, PAGE_SIZE);
+	return found;
+}
+
+/* The first used frame in [first, first + count), or first + count. */
+static uint64_t run_breaks_at(uint64_t first, uint64_t count)
+{
+	uint64_t f = first;
+
+	while (f < first + count) {
+		if (f % 64 == 0 && first + count - f >= 64 && frames.free_map[f / 64] == ~0ull)
+			f += 64;
+		else if (is_free(f))
+			f++;
+		else
+			return f;
+	}
+	return f;
+}
+
+/* Runs come from the top, so that single frames (tables) and runs (guests' RAM) do not cut each other up. */
+hfn_t frames_alloc_run(uint64_t count, uint64_t align)
+{
+	hfn_t found = HFN_NONE;
+	uint64_t first;
+
+	spin_lock(&frames.lock);
+	if (count && count <= frames.end) {
+		for (first = align_down(frames.end - count, align);; first -= align) {
+			if (run_breaks_at(first, count) == first + count) {
+				found = HFN(first);
+				break;
+			}
+			if (first < align)
+				break;
+		}
+	}
+	if (!hfn_is_none(found))
+		for (uint64_t i = 0; i < count; i++)
+			set_used(found.v + i);
+	spin_unlock(&frames.lock);
+	return found;
+}
+
+void frames_free(hfn_t first, uint64_t count)
+{
+	spin_lock(&frames.lock);
+	for (uint64_t i = 0; i < count; i++) {
+		BUG_ON(is_free(first.v + i));
+		set_free(first.v + i);
+	}
+	frames.hint = min_u64(frames.hint, first.v / 64);
+	spin_unlock(&frames.lock);
+}
+
+uint64_t frames_total(void) { return frames.total; }
+uint64_t frames_available(void) { return frames.available; }

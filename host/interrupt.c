@@ -1,0 +1,121 @@
+#include "host/interrupt.h"
+
+#include "host/asm.h"
+#include "host/console.h"
+#include "host/lapic.h"
+#include "host/percpu.h"
+#include "host/x86.h"
+
+struct idt_gate {
+	uint16_t offset_low;
+	uint16_t selector;
+	uint8_t ist;
+	uint8_t type;
+	uint16_t offset_mid;
+	uint32_t offset_high;
+	uint32_t reserved;
+};
+_Static_assert(sizeof(struct idt_gate) == 16, "SDM, 64-Bit IDT Gate Descriptors");
+
+static struct idt_gate idt[256];
+extern const char interrupt_stubs[];
+void interrupt_dispatch(struct interrupt_frame *f);
+
+#define STUB_SIZE 16
+#define VECTOR_NMI 2
+#define VECTOR_DF 8
+#define VECTOR_GP 13
+#define VECTOR_MC 18
+
+void interrupt_init(void)
+{
+	for (unsigned v = 0; v < 256; v++) {
+		uint64_t entry = (uintptr_t)interrupt_stubs + v * STUB_SIZE;
+
+		idt[v] = (struct idt_gate){
+			.offset_low = (uint16_t)entry,
+			.offset_mid = (uint16_t)(entry >> 16),
+			.offset_high = (uint32_t)(entry >> 32),
+			.selector = SEL_CODE64,
+			.ist = v == VECTOR_NMI || v == VECTOR_DF || v == VECTOR_MC,
+			.type = 0x8e,
+		};
+	}
+}
+
+void interrupt_install(void)
+{
+	struct { uint16_t limit; uint64_t base; } __attribute__((packed)) idtr = { sizeof(idt) - 1, (uintptr_t)idt };
+
+	__asm__ volatile("lidt %0" : : "m"(idtr));
+}
+
+/* The instructions that may fault, and where to go on; filled by rdmsr_safe and wrmsr_safe. */
+extern const char rdmsr_safe_insn[], rdmsr_safe_fixup[], wrmsr_safe_insn[], wrmsr_safe_fixup[];
+
+__attribute__((noinline)) bool rdmsr_safe(uint32_t msr, uint64_t *value)
+{
+	uint32_t lo = 0, hi = 0, failed = 0;
+
+	__asm__ volatile("rdmsr_safe_insn: rdmsr\n\t"
+			 "jmp 1f\n"
+			 "rdmsr_safe_fixup: movl $1, %2\n"
+			 "1:"
+			 : "+a"(lo), "+d"(hi), "+r"(failed) : "c"(msr));
+	*value = failed ? 0 : (uint64_t)hi << 32 | lo;
+	return !failed;
+}
+
+__attribute__((noinline)) bool wrmsr_safe(uint32_t msr, uint64_t value)
+{
+	uint32_t failed = 0;
+
+	__asm__ volatile("wrmsr_safe_insn: wrmsr\n\t"
+			 "jmp 1f\n"
+			 "wrmsr_safe_fixup: movl $1, %0\n"
+			 "1:"
+			 : "+r"(failed) : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32)) : "memory");
+	return !failed;
+}
+
+static bool fixed_up(struct interrupt_frame *f)
+{
+	if (f->vector != VECTOR_GP)
+		return false;
+	if (f->rip == (uintptr_t)rdmsr_safe_insn)
+		f->rip = (uintptr_t)rdmsr_safe_fixup;
+	else if (f->rip == (uintptr_t)wrmsr_safe_insn)
+		f->rip = (uintptr_t)wrmsr_safe_fixup;
+	else
+		return false;
+	return true;
+}
+
+void interrupt_dispatch(struct interrupt_frame *f)
+{
+	if (f->vector >= 32) {
+		interrupt_handle((uint8_t)f->vector);
+		return;
+	}
+	if (fixed_up(f))
+		return;
+	if (f->vector == VECTOR_NMI)
+		return; /* nobody sends one on purpose; a stray one is not worth stopping for */
+	console_panic("fault in the hypervisor: vector %u error 0x%lx rip 0x%lx cr2 0x%lx rsp 0x%lx rax 0x%lx rdi 0x%lx rsi 0x%lx cpu %u",
+		      (unsigned)f->vector, f->error, f->rip, read_cr2(), f->rsp, f->rax, f->rdi, f->rsi, this_cpu()->id);
+}
+
+void interrupt_handle(uint8_t vector)
+{
+	if (vector == VECTOR_SPURIOUS)
+		return;
+	if (vector == VECTOR_TIMER) {
+		this_cpu()->timer_fired = true;
+		this_cpu()->timer_armed = UINT64_MAX;
+	} else if (vector == VECTOR_KICK) {
+		__atomic_store_n(&this_cpu()->kicked, false, __ATOMIC_RELEASE);
+	} else if (vector >= VECTOR_UART_FIRST && vector < VECTOR_UART_FIRST + CONSOLE_PORTS) {
+		console_interrupt(vector - VECTOR_UART_FIRST);
+	}
+	lapic_host_eoi();
+}

@@ -1,0 +1,49 @@
+#include "host/ioapic.h"
+
+#include "host/acpi.h"
+#include "host/lapic.h"
+#include "host/x86.h"
+
+#define IOAPIC_INDEX 0
+#define IOAPIC_DATA 4 /* in 32-bit words */
+#define IOAPIC_VERSION 1
+#define IOAPIC_REDIRECTION 0x10
+#define REDIRECTION_LOW_ACTIVE BIT(13)
+#define REDIRECTION_LEVEL BIT(15)
+
+void pic_host_disable(void)
+{
+	outb(0x21, 0xff);
+	outb(0xa1, 0xff);
+}
+
+static uint32_t reg_read(volatile uint32_t *io, unsigned reg)
+{
+	io[IOAPIC_INDEX] = reg;
+	return io[IOAPIC_DATA];
+}
+
+static void reg_write(volatile uint32_t *io, unsigned reg, uint32_t v)
+{
+	io[IOAPIC_INDEX] = reg;
+	io[IOAPIC_DATA] = v;
+}
+
+bool ioapic_host_route(uint8_t irq, uint8_t vector)
+{
+	const struct acpi_info *acpi = acpi_host_info();
+	struct acpi_isa_irq line = acpi->isa_irq[irq];
+	volatile uint32_t *io = (volatile uint32_t *)(uintptr_t)acpi->ioapic_address;
+	uint32_t pin, pins;
+
+	if (!io || line.gsi < acpi->ioapic_gsi_base)
+		return false;
+	pin = line.gsi - acpi->ioapic_gsi_base;
+	pins = (reg_read(io, IOAPIC_VERSION) >> 16 & 0xff) + 1;
+	if (pin >= pins)
+		return false;
+	reg_write(io, IOAPIC_REDIRECTION + 2 * pin + 1, lapic_host_id() << 24);
+	reg_write(io, IOAPIC_REDIRECTION + 2 * pin, (uint32_t)(vector | (line.active_low ? REDIRECTION_LOW_ACTIVE : 0) |
+							       (line.level ? REDIRECTION_LEVEL : 0)));
+	return true;
+}

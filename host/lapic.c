@@ -1,0 +1,131 @@
+#include "host/lapic.h"
+
+#include "host/interrupt.h"
+#include "host/percpu.h"
+#include "host/x86.h"
+
+/* Register offsets (SDM, Advanced Programmable Interrupt Controller); in x2APIC mode the MSR is 0x800 + offset / 16. */
+#define REG_ID 0x20
+#define REG_EOI 0xb0
+#define REG_SVR 0xf0
+#define REG_ICR_LOW 0x300
+#define REG_ICR_HIGH 0x310
+#define REG_LVT_TIMER 0x320
+#define REG_LVT_LINT0 0x350
+#define REG_LVT_LINT1 0x360
+#define REG_TIMER_INITIAL 0x380
+#define REG_TIMER_CURRENT 0x390
+#define REG_TIMER_DIVIDE 0x3e0
+
+#define LVT_MASKED BIT(16)
+#define LVT_TSC_DEADLINE (2u << 17)
+#define ICR_PENDING BIT(12)
+#define ICR_INIT 0x4500u
+#define ICR_STARTUP 0x4600u
+#define ICR_FIXED 0x4000u
+#define APIC_BASE_X2APIC BIT(10)
+#define APIC_BASE_ENABLE BIT(11)
+
+static bool x2apic;
+static bool tsc_deadline;
+static volatile uint32_t *base;
+/* Timer ticks per TSC tick, in 2^-32. */
+static uint64_t timer_per_tsc;
+
+static uint32_t reg_read(unsigned reg)
+{
+	return x2apic ? (uint32_t)rdmsr(MSR_X2APIC + reg / 16) : base[reg / 4];
+}
+
+static void reg_write(unsigned reg, uint32_t v)
+{
+	if (x2apic)
+		wrmsr(MSR_X2APIC + reg / 16, v);
+	else
+		base[reg / 4] = v;
+}
+
+void lapic_host_init(void)
+{
+	uint64_t apic_base = rdmsr(MSR_APIC_BASE);
+
+	if (!(apic_base & APIC_BASE_ENABLE))
+		wrmsr(MSR_APIC_BASE, apic_base |= APIC_BASE_ENABLE);
+	x2apic = apic_base & APIC_BASE_X2APIC;
+	base = (volatile uint32_t *)(uintptr_t)(apic_base & MASK(51, 12));
+	tsc_deadline = cpuid(1, 0).ecx & BIT(24);
+	reg_write(REG_SVR, 0x100 | VECTOR_SPURIOUS);
+	reg_write(REG_LVT_LINT0, LVT_MASKED);
+	reg_write(REG_LVT_LINT1, LVT_MASKED);
+	reg_write(REG_TIMER_DIVIDE, 0xb); /* by 1 */
+	reg_write(REG_LVT_TIMER, VECTOR_TIMER | (tsc_deadline ? LVT_TSC_DEADLINE : 0));
+	/* The MFENCE orders the xAPIC write before the first WRMSR of the deadline (SDM, TSC-Deadline Mode). */
+	__asm__ volatile("mfence" : : : "memory");
+}
+
+uint32_t lapic_host_id(void)
+{
+	return x2apic ? reg_read(REG_ID) : reg_read(REG_ID) >> 24;
+}
+
+void lapic_host_eoi(void) { reg_write(REG_EOI, 0); }
+
+static void timer_one_shot(uint64_t deadline)
+{
+	uint64_t now = rdtsc(), ticks;
+
+	if (deadline == UINT64_MAX) {
+		reg_write(REG_TIMER_INITIAL, 0);
+		return;
+	}
+	/* A span that the 32-bit counter cannot hold fires early, and the timer is armed again. */
+	ticks = deadline > now ? (uint64_t)(((unsigned __int128)(deadline - now) * timer_per_tsc) >> 32) + 1 : 1;
+	reg_write(REG_TIMER_INITIAL, (uint32_t)min_u64(ticks, UINT32_MAX));
+}
+
+void lapic_host_timer(uint64_t deadline)
+{
+	this_cpu()->timer_armed = deadline;
+	if (tsc_deadline)
+		/* 0 disarms; a deadline that is past fires at once. */
+		wrmsr(MSR_TSC_DEADLINE, deadline == UINT64_MAX ? 0 : max_u64(deadline, 1));
+	else
+		timer_one_shot(deadline);
+}
+
+static void send_ipi(uint32_t apic_id, uint32_t command)
+{
+	if (x2apic) {
+		__asm__ volatile("mfence; lfence" : : : "memory");
+		wrmsr(MSR_X2APIC + REG_ICR_LOW / 16, (uint64_t)apic_id << 32 | command);
+		return;
+	}
+	while (reg_read(REG_ICR_LOW) & ICR_PENDING)
+		cpu_relax();
+	reg_write(REG_ICR_HIGH, apic_id << 24);
+	reg_write(REG_ICR_LOW, command);
+}
+
+void lapic_host_kick(uint32_t apic_id) { send_ipi(apic_id, ICR_FIXED | VECTOR_KICK); }
+void lapic_host_init_ipi(uint32_t apic_id) { send_ipi(apic_id, ICR_INIT); }
+void lapic_host_startup_ipi(uint32_t apic_id, uint8_t page) { send_ipi(apic_id, ICR_STARTUP | page); }
+
+void lapic_host_calibrate(uint64_t tsc_hz)
+{
+	uint64_t start, span = tsc_hz / 100;
+	uint32_t counted;
+
+	if (tsc_deadline)
+		return;
+	reg_write(REG_LVT_TIMER, VECTOR_TIMER | LVT_MASKED);
+	reg_write(REG_TIMER_INITIAL, UINT32_MAX);
+	start = rdtsc();
+	while (rdtsc() - start < span)
+		cpu_relax();
+	counted = UINT32_MAX - reg_read(REG_TIMER_CURRENT);
+	reg_write(REG_TIMER_INITIAL, 0);
+	reg_write(REG_LVT_TIMER, VECTOR_TIMER);
+	timer_per_tsc = ((uint64_t)counted << 32) / span;
+	if (!timer_per_tsc)
+		timer_per_tsc = 1;
+}

@@ -1,0 +1,111 @@
+#include "host/multiboot.h"
+
+#include "host/frames.h"
+
+#define MB2_MAGIC 0x36d76289
+#define TAG_END 0
+#define TAG_MODULE 3
+#define TAG_MMAP 6
+#define TAG_RSDP_OLD 14
+#define TAG_RSDP_NEW 15
+#define MMAP_RAM 1
+
+struct tag {
+	uint32_t type;
+	uint32_t size;
+};
+
+struct mmap_tag {
+	struct tag tag;
+	uint32_t entry_size;
+	uint32_t entry_version;
+};
+
+struct mmap_entry {
+	uint64_t base, length;
+	uint32_t type, reserved;
+};
+
+struct module_tag {
+	struct tag tag;
+	uint32_t start, end;
+	char string[];
+};
+
+/* The information itself lies in memory that becomes free: a copy is kept. */
+static uint8_t copy[16384] __attribute__((aligned(8)));
+static struct boot_info boot;
+extern char image_start[], image_end[];
+
+static struct tag *first_tag(void) { return (struct tag *)(copy + 8); }
+
+static struct tag *next_tag(struct tag *t)
+{
+	uint8_t *next = (uint8_t *)t + align_up(t->size, 8);
+
+	if (t->type == TAG_END || t->size < 8 || next + sizeof(struct tag) > copy + sizeof(copy))
+		return NULL;
+	return (struct tag *)next;
+}
+
+static void read_mmap(const struct mmap_tag *m)
+{
+	for (uint32_t off = sizeof(*m); off + sizeof(struct mmap_entry) <= m->tag.size; off += m->entry_size) {
+		const struct mmap_entry *e = (const void *)((const uint8_t *)m + off);
+
+		if (e->type != MMAP_RAM)
+			continue;
+		frames_add(e->base, e->base + e->length);
+		boot.ram_end = max_u64(boot.ram_end, e->base + e->length);
+	}
+}
+
+static void read_module(struct module_tag *m)
+{
+	struct boot_module *b = &boot.module[boot.module_count];
+	char *name_end = m->string;
+
+	if (boot.module_count == BOOT_MODULES_MAX)
+		return;
+	while (*name_end && *name_end != ' ')
+		name_end++;
+	*name_end = '\0';
+	*b = (struct boot_module){ m->string, (const uint8_t *)(uintptr_t)m->start, m->end - m->start };
+	boot.module_count++;
+}
+
+const char *boot_info_read(uint32_t magic, const void *information)
+{
+	uint32_t total = *(const uint32_t *)information;
+
+	if (magic != MB2_MAGIC)
+		return "the boot loader is no Multiboot2 loader; boot vellum.elf with GRUB's multiboot2 command";
+	if (total > sizeof(copy))
+		return "the boot loader's information is larger than 16 KiB; load fewer modules";
+	memcpy(copy, information, total);
+	for (struct tag *t = first_tag(); t; t = next_tag(t)) {
+		if (t->type == TAG_MMAP)
+			read_mmap((struct mmap_tag *)t);
+		else if (t->type == TAG_MODULE)
+			read_module((struct module_tag *)t);
+		else if (t->type == TAG_RSDP_NEW || (t->type == TAG_RSDP_OLD && !boot.rsdp))
+			boot.rsdp = t + 1;
+	}
+	if (!boot.ram_end)
+		return "the boot loader gave no memory map";
+	frames_reserve(0, 1 << 20);
+	frames_reserve((uintptr_t)image_start, (uintptr_t)image_end);
+	for (unsigned i = 0; i < boot.module_count; i++)
+		frames_reserve((uintptr_t)boot.module[i].data, (uintptr_t)boot.module[i].data + boot.module[i].size);
+	return NULL;
+}
+
+const struct boot_info *boot_info(void) { return &boot; }
+
+const struct boot_module *boot_module_find(const char *name)
+{
+	for (unsigned i = 0; i < boot.module_count; i++)
+		if (!strcmp(boot.module[i].name, name))
+			return &boot.module[i];
+	return NULL;
+}

@@ -1,0 +1,43 @@
+#include "host/percpu.h"
+
+#include "host/asm.h"
+#include "host/x86.h"
+
+static struct percpu *cpus[CPUS_MAX];
+static unsigned count;
+
+struct table_pointer {
+	uint16_t limit;
+	uint64_t base;
+} __attribute__((packed));
+
+void percpu_register(struct percpu *p) { cpus[count++] = p; }
+struct percpu *percpu_of(unsigned id) { return id < count ? cpus[id] : NULL; }
+unsigned cpus_count(void) { return count; }
+
+static void fill_gdt(struct percpu *p)
+{
+	uint64_t base = (uintptr_t)&p->tss;
+
+	p->gdt[0] = 0;
+	p->gdt[SEL_CODE64 / 8] = 0x00af9b000000ffff;
+	p->gdt[SEL_DATA / 8] = 0x00cf93000000ffff;
+	p->gdt[SEL_CODE32 / 8] = 0x00cf9b000000ffff;
+	p->gdt[SEL_TSS / 8] = (sizeof(struct tss) - 1) | (base & 0xffffff) << 16 | 0x89ull << 40 | (base >> 24 & 0xff) << 56;
+	p->gdt[SEL_TSS / 8 + 1] = base >> 32;
+}
+
+void percpu_install(struct percpu *p)
+{
+	struct table_pointer gdtr = { sizeof(p->gdt) - 1, (uintptr_t)p->gdt };
+
+	p->self = p;
+	p->timer_armed = UINT64_MAX;
+	p->tss.io_map_base = sizeof(struct tss);
+	p->tss.rsp[0] = (uintptr_t)p->stack_top;
+	p->tss.ist[0] = (uintptr_t)p->emergency_stack + sizeof(p->emergency_stack);
+	fill_gdt(p);
+	__asm__ volatile("lgdt %0" : : "m"(gdtr));
+	__asm__ volatile("ltr %w0" : : "r"(SEL_TSS));
+	wrmsr(MSR_GS_BASE, (uintptr_t)p);
+}

@@ -1,0 +1,58 @@
+/* host/percpu.h - what belongs to one logical CPU, reached through GS.
+ *
+ * P1  A structure is written by its own CPU only, but for fields that say otherwise. */
+#ifndef VELLUM_HOST_PERCPU_H
+#define VELLUM_HOST_PERCPU_H
+
+#include "mmu/addr.h"
+
+#define CPUS_MAX 64
+#define CPU_STACK_SIZE 16384
+
+struct vcpu;
+
+struct tss {
+	uint32_t reserved0;
+	uint64_t rsp[3];
+	uint64_t reserved1;
+	uint64_t ist[7];
+	uint64_t reserved2;
+	uint16_t reserved3;
+	uint16_t io_map_base;
+} __attribute__((packed));
+
+struct percpu {
+	struct percpu *self; /* at GS:0 */
+	unsigned id;         /* 0 .. cpus_count() - 1, the boot CPU is 0 */
+	uint32_t apic_id;
+	void *stack_top;
+	uint64_t gdt[6];
+	struct tss tss;
+	uint8_t emergency_stack[2048] __attribute__((aligned(16))); /* NMI, double fault, machine check */
+
+	uint64_t timer_armed;   /* TSC at which the CPU's timer will fire; UINT64_MAX: not armed */
+	bool timer_fired;       /* the timer interrupt was taken and not yet looked at */
+	bool kicked;            /* written by others: an IPI is on its way */
+
+	hpa_t vmxon_region;
+	struct vcpu *loaded;    /* whose VMCS is current on this CPU */
+	struct vcpu *fpu_owner; /* whose FPU, debug and system-call registers the CPU holds */
+	struct vcpu *run_queue; /* the vCPUs that live here, a ring; the one that runs, or ran last */
+	uint64_t slice_end;     /* TSC: when another vCPU of the ring has its turn */
+};
+
+static inline struct percpu *this_cpu(void)
+{
+	struct percpu *p;
+	__asm__("mov %%gs:0, %0" : "=r"(p));
+	return p;
+}
+
+/* Loads GDT, TSS and GS for the calling CPU; p->stack_top and p->id are set. */
+void percpu_install(struct percpu *p);
+/* The structure of CPU id; NULL if there is none. */
+struct percpu *percpu_of(unsigned id);
+void percpu_register(struct percpu *p);
+unsigned cpus_count(void);
+
+#endif

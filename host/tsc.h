@@ -1,0 +1,10 @@
+/* host/tsc.h - how fast the TSC runs. */
+#ifndef VELLUM_HOST_TSC_H
+#define VELLUM_HOST_TSC_H
+
+#include "lib/base.h"
+
+/* Ticks a second, measured against the 8254 over 20 ms. */
+uint64_t tsc_measure(void);
+
+#endif

@@ -1,0 +1,403 @@
+/* vm/create.c - a virtual machine from its description: memory, mechanism, devices, image, vCPU. */
+#include "vm/vm.h"
+
+#include "dev/acpi_tables.h"
+#include "host/frames.h"
+#include "host/lapic.h"
+#include "host/multiboot.h"
+#include "host/percpu.h"
+#include "lib/fmt.h"
+#include "vm/image.h"
+
+#define LOW_RAM_MAX LOADER_LOW_MAX
+#define GIB (1ull << 30)
+#define ACPI_SIZE 0x8000
+/* In the legacy hole, which no guest takes for RAM: where the heart keeps the page table of a guest without paging, on CPUs that cannot
+ * run such a guest directly. */
+#define IDENTITY_MAP 0xd0000
+
+/* ---- what the heart needs from below ---- */
+
+static hfn_t below_alloc(void *ctx)
+{
+	(void)ctx;
+	return frames_alloc();
+}
+
+static void below_free(void *ctx, hfn_t frame)
+{
+	(void)ctx;
+	frames_free(frame, 1);
+}
+
+static void *below_ptr(void *ctx, hfn_t frame)
+{
+	(void)ctx;
+	return frames_ptr(frame);
+}
+
+static void below_kick(void *ctx, struct mmu_vcpu *mmu)
+{
+	struct vcpu *v = container_of(mmu, struct vcpu, mmu);
+
+	(void)ctx;
+	if (v->cpu == this_cpu() || !__atomic_load_n(&v->in_guest, __ATOMIC_SEQ_CST))
+		return;
+	lapic_host_kick(v->cpu->apic_id);
+	while (__atomic_load_n(&v->in_guest, __ATOMIC_ACQUIRE))
+		cpu_relax();
+}
+
+static void below_invvpid(void *ctx, enum invvpid_type type, uint16_t vpid, gva_t gva)
+{
+	(void)ctx;
+	BUG_ON(!invvpid_insn(type, vpid, gva.v));
+}
+
+static void below_invept(void *ctx, enum invept_type type, uint64_t eptp)
+{
+	(void)ctx;
+	BUG_ON(!invept_insn(type, eptp));
+}
+
+static void below_lock(void *ctx, struct mmu_vm *mmu)
+{
+	(void)mmu;
+	spin_lock(&((struct vm *)ctx)->mmu_lock);
+}
+
+static void below_unlock(void *ctx, struct mmu_vm *mmu)
+{
+	(void)mmu;
+	spin_unlock(&((struct vm *)ctx)->mmu_lock);
+}
+
+static uint64_t below_now(void *ctx)
+{
+	(void)ctx;
+	return rdtsc();
+}
+
+static const struct mmu_below below_template = {
+	.frame_alloc = below_alloc,
+	.frame_free = below_free,
+	.frame_ptr = below_ptr,
+	.kick = below_kick,
+	.invvpid = below_invvpid,
+	.invept = below_invept,
+	.lock = below_lock,
+	.unlock = below_unlock,
+	.now = below_now,
+};
+
+/* ---- memory ---- */
+
+/* Takes pages of host memory in as few and as well aligned runs as there are. Returns the number of runs, 0: not enough memory. */
+static unsigned take_memory(struct extent *extent, uint64_t pages)
+{
+	uint64_t done = 0, piece = pages;
+	unsigned count = 0;
+
+	while (done < pages) {
+		uint64_t align = piece >= GIB >> PAGE_SHIFT ? GIB >> PAGE_SHIFT : piece >= 512 ? 512 : 1;
+		hfn_t run = HFN_NONE;
+
+		for (; align && hfn_is_none(run); align = align == GIB >> PAGE_SHIFT ? 512 : align == 512 ? 1 : 0)
+			run = frames_alloc_run(piece, align);
+		if (hfn_is_none(run)) {
+			piece = align_up(piece / 2, 512);
+			if (piece <= 512)
+				break;
+			continue;
+		}
+		if (count == VM_EXTENTS_MAX) {
+			frames_free(run, piece);
+			break;
+		}
+		extent[count++] = (struct extent){ done, piece, run };
+		memset(frames_ptr(run), 0, piece << PAGE_SHIFT);
+		done += piece;
+		piece = min_u64(piece, pages - done);
+	}
+	if (done == pages)
+		return count;
+	while (count--)
+		frames_free(extent[count].hfn, extent[count].pages);
+	return 0;
+}
+
+static bool add_ram(struct vm *vm, unsigned which, struct backing_extents *backing, uint64_t base, uint64_t bytes)
+{
+	unsigned count = take_memory(vm->extent[which], bytes >> PAGE_SHIFT);
+	struct slot slot = {
+		.base = gpa_gfn(GPA(base)),
+		.pages = bytes >> PAGE_SHIFT,
+		.kind = SLOT_RAM,
+		.type = MEMTYPE_WB,
+		.backing = &backing->backing,
+	};
+
+	if (!count)
+		return false;
+	backing_extents_init(backing, slot.base, vm->extent[which], count);
+	return slots_add(&vm->mmu.slots, &slot);
+}
+
+static bool add_mmio(struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->mmio.count; i++) {
+		const struct mmio_region *r = &vm->mmio.region[i];
+		struct slot slot = { .base = gpa_gfn(GPA(r->base)), .pages = align_up(r->size, PAGE_SIZE) >> PAGE_SHIFT, .kind = SLOT_MMIO,
+				     .type = MEMTYPE_UC };
+
+		if (!slots_add(&vm->mmu.slots, &slot))
+			return false;
+	}
+	return slots_add(&vm->mmu.slots, &(struct slot){ .base = gpa_gfn(GPA(LAPIC_DEFAULT_BASE)), .pages = 1, .kind = SLOT_MMIO,
+							 .type = MEMTYPE_UC });
+}
+
+static bool create_memory(struct vm *vm)
+{
+	if (frames_available() << PAGE_SHIFT < vm->config->mem ||
+	    !add_ram(vm, 0, &vm->low_backing, 0, vm->low_ram) ||
+	    (vm->high_ram && !add_ram(vm, 1, &vm->high_backing, 4 * GIB, vm->high_ram))) {
+		vm_end(vm, VM_STATUS_BAD_IMAGE, "cannot give it %lu MB of RAM: the machine has %lu MB left; ask for less with mem",
+		       vm->config->mem >> 20, frames_available() >> 8);
+		return false;
+	}
+	return true;
+}
+
+/* ---- the mechanism ---- */
+
+static const struct mmu_ops *choose_mechanism(struct vm *vm)
+{
+	const struct mmu_caps *caps = &machine.caps.mmu;
+	const char *why = NULL;
+
+	if (vm->config->mmu[0]) {
+		const struct mmu_ops *ops = mmu_mechanism_by_name(vm->config->mmu);
+
+		if (ops)
+			why = ops->unsupported(caps);
+		else
+			why = "there is no such mechanism";
+		if (!why)
+			return ops;
+		vm_end(vm, VM_STATUS_UNSUPPORTED, "mmu %s cannot be used: %s", vm->config->mmu, why);
+		return NULL;
+	}
+	for (unsigned i = 0; mmu_mechanisms[i]; i++) {
+		why = mmu_mechanisms[i]->unsupported(caps);
+		if (!why)
+			return mmu_mechanisms[i];
+	}
+	vm_end(vm, VM_STATUS_UNSUPPORTED, "no mechanism can be used on this CPU: %s", why);
+	return NULL;
+}
+
+/* Options that ask for what the CPU lacks. */
+static bool options_supported(struct vm *vm)
+{
+	const struct mmu_caps *caps = &machine.caps.mmu;
+	const struct vm_config *c = vm->config;
+
+	if (c->vpid == CONFIG_ON && !tag_usable(caps)) {
+		vm_end(vm, VM_STATUS_UNSUPPORTED, "vpid on cannot be had: this CPU has no VPID; leave the setting out");
+		return false;
+	}
+	if ((c->page_bits == PAGE_LIMIT_1G && !caps->ept_1g) || (c->page_bits == PAGE_LIMIT_2M && !caps->ept_2m)) {
+		vm_end(vm, VM_STATUS_UNSUPPORTED, "pages %s cannot be had: this CPU's EPT has no pages of that size; use 4k or auto",
+		       c->page_bits == PAGE_LIMIT_1G ? "1g" : "2m");
+		return false;
+	}
+	return true;
+}
+
+static bool create_mmu(struct vm *vm)
+{
+	const struct mmu_ops *ops = choose_mechanism(vm);
+	struct mmu_config config = {
+		.page_limit = vm->config->page_bits ? (enum page_limit)vm->config->page_bits : PAGE_LIMIT_1G,
+		.vpid = vm->config->vpid != CONFIG_OFF,
+		.identity_map = GPA(IDENTITY_MAP),
+	};
+
+	if (!ops || !options_supported(vm))
+		return false;
+	vm->below = below_template;
+	vm->below.ctx = vm;
+	if (!mmu_vm_init(&vm->mmu, ops, &vm->below, &machine.caps.mmu, &config, &machine.vpids)) {
+		vm_end(vm, VM_STATUS_BAD_IMAGE, "there is no memory for its tables");
+		return false;
+	}
+	return true;
+}
+
+/* ---- the image ---- */
+
+static bool guest_write(void *ctx, gpa_t gpa, const void *data, size_t n)
+{
+	return mmu_guest_write(&((struct vm *)ctx)->mmu, gpa, data, n) == n;
+}
+
+static bool guest_zero(void *ctx, gpa_t gpa, size_t n)
+{
+	static const uint8_t zeroes[256];
+
+	for (size_t piece; n; n -= piece, gpa = gpa_add(gpa, piece)) {
+		piece = min_u64(n, sizeof(zeroes));
+		if (!guest_write(ctx, gpa, zeroes, piece))
+			return false;
+	}
+	return true;
+}
+
+static bool load_acpi(struct vm *vm)
+{
+	struct acpi_config config = { .cpus = 1, .pci_mem_base = 0xc0000000, .pci_mem_end = 0xfec00000, .ps2 = false };
+	hfn_t f = frames_alloc_run(ACPI_SIZE >> PAGE_SHIFT, 1);
+	bool ok;
+	size_t n;
+
+	if (hfn_is_none(f))
+		return false;
+	n = acpi_tables_build(frames_ptr(f), ACPI_SIZE, LOADER_FIRMWARE, &config);
+	ok = n && guest_write(vm, GPA(LOADER_FIRMWARE), frames_ptr(f), n);
+	frames_free(f, ACPI_SIZE >> PAGE_SHIFT);
+	return ok;
+}
+
+static const struct boot_module *find_module(struct vm *vm, const char *name, const char *what)
+{
+	const struct boot_module *m = boot_module_find(name);
+
+	if (!m)
+		vm_end(vm, VM_STATUS_BAD_IMAGE, "its %s, %s, is not on the boot image", what, name);
+	return m;
+}
+
+static bool load_guest(struct vm *vm, struct cpu_start *start)
+{
+	const struct vm_config *c = vm->config;
+	const struct boot_module *kernel = find_module(vm, c->kernel, "kernel"), *initrd = NULL;
+	struct loader_memory mem = { guest_write, guest_zero, vm, vm->low_ram, vm->high_ram, LOADER_FIRMWARE };
+	struct image_files files = { .cmdline = c->append, .kernel_name = c->kernel };
+
+	if (!kernel || (c->initrd[0] && !(initrd = find_module(vm, c->initrd, "initrd"))))
+		return false;
+	files.kernel = kernel->data;
+	files.kernel_size = kernel->size;
+	if (initrd) {
+		files.initrd = initrd->data;
+		files.initrd_size = initrd->size;
+		files.initrd_name = c->initrd;
+	}
+	if (!load_acpi(vm)) {
+		vm_end(vm, VM_STATUS_BAD_IMAGE, "there is no memory for its ACPI tables");
+		return false;
+	}
+	vm->status = VM_STATUS_BAD_IMAGE;
+	if (!load_image(&mem, &files, start, vm->end_text, sizeof(vm->end_text))) {
+		vm->ended = true;
+		return false;
+	}
+	vm->status = VM_STATUS_OK;
+	return true;
+}
+
+/* ---- the virtual CPU ---- */
+
+static struct walk_regs start_regs(const struct vm *vm, const struct cpu_start *s)
+{
+	struct walk_regs r = { .maxphyaddr = vm->cpuid.maxphyaddr, .has_1g = vm->cpuid.has_1g };
+	bool is_long = s->mode == START_LONG64;
+
+	r.cr0 = CR0_PE | BIT(4) | (is_long ? CR0_PG : 0); /* BIT(4): ET */
+	r.cr3 = is_long ? s->cr3 : 0;
+	r.cr4 = is_long ? CR4_PAE : 0;
+	r.efer = is_long ? EFER_LME | EFER_LMA : 0;
+	return r;
+}
+
+static struct vcpu *alloc_vcpu(void)
+{
+	uint64_t pages = align_up(sizeof(struct vcpu), PAGE_SIZE) >> PAGE_SHIFT;
+	hfn_t f = frames_alloc_run(pages, 1);
+
+	if (hfn_is_none(f))
+		return NULL;
+	memset(frames_ptr(f), 0, pages << PAGE_SHIFT);
+	return frames_ptr(f);
+}
+
+static bool create_vcpu(struct vm *vm, struct percpu *cpu)
+{
+	struct vcpu *v = alloc_vcpu();
+
+	if (v) {
+		vm->vcpu = v;
+		v->vm = vm;
+		v->cpu = cpu;
+		/* The guest's TSC starts at 0. */
+		v->tsc_offset = 0 - rdtsc();
+	}
+	if (v && fpu_init(v) && vmx_vcpu_init(&v->vmx, &machine.caps))
+		return true;
+	vm_end(vm, VM_STATUS_BAD_IMAGE, "there is no memory for its virtual CPU");
+	return false;
+}
+
+static bool start_vcpu(struct vm *vm, const struct cpu_start *s)
+{
+	struct walk_regs regs = start_regs(vm, s);
+	struct vcpu *v = vm->vcpu;
+
+	v->start = (struct vmx_start){ s->rip, s->rsp, s->rax, s->rbx, s->rsi, s->gdt_base, s->gdt_limit, s->cs, s->ds,
+				       s->mode == START_LONG64 };
+	if (mmu_vcpu_init(&v->mmu, &vm->mmu, &regs))
+		return true;
+	vm_end(vm, VM_STATUS_BAD_IMAGE, "there is no memory for its tables");
+	return false;
+}
+
+static bool create_platform(struct vm *vm)
+{
+	if (platform_init(vm) && add_mmio(vm))
+		return true;
+	vm_end(vm, VM_STATUS_BAD_IMAGE, "there is no memory for its devices");
+	return false;
+}
+
+static struct vm *alloc_vm(void)
+{
+	uint64_t pages = align_up(sizeof(struct vm), PAGE_SIZE) >> PAGE_SHIFT;
+	hfn_t f = frames_alloc_run(pages, 1);
+
+	if (hfn_is_none(f))
+		return NULL;
+	memset(frames_ptr(f), 0, pages << PAGE_SHIFT);
+	return frames_ptr(f);
+}
+
+struct vm *vm_create(unsigned id, const struct vm_config *config, struct percpu *cpu)
+{
+	struct vm *vm = alloc_vm();
+	struct cpu_start start;
+
+	if (!vm)
+		return NULL;
+	vm->id = id;
+	vm->config = config;
+	vm->low_ram = min_u64(config->mem, LOW_RAM_MAX);
+	vm->high_ram = config->mem - vm->low_ram;
+	if (!create_mmu(vm))
+		return vm;
+	cpuid_policy_init(&vm->cpuid, 0, &machine.caps.mmu, machine.caps.proc2.may, machine.caps.cr4_fixed1, machine.tsc_hz,
+			  !strcmp(vm->mmu.ops->name, "ept"));
+	msr_reset(vm);
+	if (create_vcpu(vm, cpu) && create_platform(vm) && create_memory(vm) && load_guest(vm, &start) && start_vcpu(vm, &start))
+		vm->status = VM_STATUS_OK;
+	return vm;
+}

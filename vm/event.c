@@ -1,0 +1,157 @@
+/* vm/event.c - what is injected at the next entry: exceptions, NMIs, interrupts. SDM, "Event Injection" and, for two faults at once,
+ * "Interrupt 8 - Double Fault Exception". */
+#include "vm/vm.h"
+
+#define VECTOR_NMI 2
+#define VECTOR_DF 8
+#define VECTOR_PF 14
+#define RFLAGS_IF BIT(9)
+
+/* Contributory exceptions: #DE, #TS, #NP, #SS, #GP. */
+static bool contributory(uint8_t vector) { return vector == 0 || (vector >= 10 && vector <= 13); }
+
+static bool is_fault(const struct event *e)
+{
+	return (e->info & INFO_VALID) && (e->info & INFO_TYPE) == INFO_TYPE_HARDWARE_EXCEPTION;
+}
+
+/* A second exception while the first was being delivered. */
+static bool doubles(uint8_t first, uint8_t second)
+{
+	return (contributory(first) && contributory(second)) ||
+	       (first == VECTOR_PF && (contributory(second) || second == VECTOR_PF));
+}
+
+static void put_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error)
+{
+	v->event = (struct event){ (uint32_t)(INFO_VALID | INFO_TYPE_HARDWARE_EXCEPTION | (has_error ? INFO_HAS_ERROR : 0) | vector), error, 0 };
+	v->requests |= REQUEST_EVENT;
+}
+
+void event_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error)
+{
+	uint8_t first = (uint8_t)(v->event.info & INFO_VECTOR);
+
+	if (is_fault(&v->event)) {
+		if (first == VECTOR_DF) {
+			vm_end(v->vm, VM_STATUS_TRIPLE_FAULT, "stopped: triple fault at rip 0x%lx", vmread(VMCS_GUEST_RIP));
+			return;
+		}
+		if (doubles(first, vector)) {
+			put_exception(v, VECTOR_DF, true, 0);
+			return;
+		}
+	} else if ((v->event.info & INFO_VALID) && (v->event.info & INFO_TYPE) == INFO_TYPE_EXTERNAL) {
+		v->requeued_vector = first; /* the interrupt comes after the exception */
+	} else if ((v->event.info & INFO_VALID) && (v->event.info & INFO_TYPE) == INFO_TYPE_NMI) {
+		v->nmi_pending = true;
+	}
+	put_exception(v, vector, has_error, error);
+}
+
+void event_page_fault(struct vcpu *v, uint32_t error, uint64_t cr2)
+{
+	write_cr2(cr2);
+	event_exception(v, VECTOR_PF, true, error);
+}
+
+static void inject(struct vcpu *v)
+{
+	vmwrite(VMCS_ENTRY_INTERRUPTION_INFO, v->event.info);
+	if (v->event.info & INFO_HAS_ERROR)
+		vmwrite(VMCS_ENTRY_ERROR_CODE, v->event.error);
+	if (v->event.length)
+		vmwrite(VMCS_ENTRY_INSTRUCTION_LENGTH, v->event.length);
+	v->event.info = 0;
+}
+
+static void inject_vector(struct vcpu *v, uint8_t vector)
+{
+	v->event = (struct event){ (uint32_t)(INFO_VALID | INFO_TYPE_EXTERNAL | vector), 0, 0 };
+	inject(v);
+}
+
+/* The vector of the interrupt that comes next, acknowledged, or -1. */
+static int take_interrupt(struct vcpu *v)
+{
+	int vector;
+
+	if (v->requeued_vector) {
+		vector = v->requeued_vector;
+		v->requeued_vector = 0;
+		return vector;
+	}
+	if (lapic_extint(&v->lapic))
+		return pic_ack(&v->vm->pic);
+	vector = lapic_pending(&v->lapic);
+	if (vector >= 0)
+		lapic_ack(&v->lapic, (uint8_t)vector);
+	return vector;
+}
+
+static bool interrupt_waits(struct vcpu *v)
+{
+	return v->requeued_vector || lapic_extint(&v->lapic) || lapic_pending(&v->lapic) >= 0;
+}
+
+static bool interrupts_open(void)
+{
+	return (vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF) && !(vmread(VMCS_GUEST_INTERRUPTIBILITY) & (BLOCKING_STI | BLOCKING_MOV_SS));
+}
+
+static bool nmi_open(void)
+{
+	return !(vmread(VMCS_GUEST_INTERRUPTIBILITY) & (BLOCKING_NMI | BLOCKING_MOV_SS | BLOCKING_STI));
+}
+
+/* true: an NMI was injected. */
+static bool deliver_nmi(struct vcpu *v, bool busy)
+{
+	bool open = !busy && nmi_open();
+
+	if (v->nmi_pending && open) {
+		v->nmi_pending = false;
+		v->event = (struct event){ (uint32_t)(INFO_VALID | INFO_TYPE_NMI | VECTOR_NMI), 0, 0 };
+		inject(v);
+		vmx_set_nmi_window(&v->vmx, false);
+		return true;
+	}
+	vmx_set_nmi_window(&v->vmx, v->nmi_pending);
+	return false;
+}
+
+void event_deliver(struct vcpu *v)
+{
+	bool busy = v->event.info & INFO_VALID;
+	bool waits;
+
+	if (busy)
+		inject(v);
+	if (unlikely(v->nmi_pending))
+		busy |= deliver_nmi(v, busy);
+	spin_lock(&v->vm->device_lock);
+	waits = interrupt_waits(v);
+	if (waits && !busy && interrupts_open()) {
+		int vector = take_interrupt(v);
+
+		if (vector >= 0)
+			inject_vector(v, (uint8_t)vector);
+		waits = interrupt_waits(v);
+	}
+	spin_unlock(&v->vm->device_lock);
+	vmx_set_interrupt_window(&v->vmx, waits);
+}
+
+bool event_wakes(struct vcpu *v)
+{
+	bool waits;
+
+	if ((v->event.info & INFO_VALID) || v->nmi_pending)
+		return true;
+	if (!(vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF))
+		return false;
+	spin_lock(&v->vm->device_lock);
+	waits = interrupt_waits(v);
+	spin_unlock(&v->vm->device_lock);
+	return waits;
+}

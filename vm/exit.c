@@ -1,0 +1,153 @@
+/* vm/exit.c - the table of exit handlers, and the handlers that are a line or two. docs/exits.md follows one exit through it. */
+#include "vm/vm.h"
+
+#include "host/interrupt.h"
+#include "host/percpu.h"
+
+#define RFLAGS_IF BIT(9)
+
+void exit_skip(struct vcpu *v)
+{
+	uint64_t rip = vmread(VMCS_GUEST_RIP) + vmread(VMCS_EXIT_INSTRUCTION_LENGTH);
+	uint64_t blocking = vmread(VMCS_GUEST_INTERRUPTIBILITY);
+	uint64_t rflags = vmread(VMCS_GUEST_RFLAGS);
+
+	(void)v;
+	vmwrite(VMCS_GUEST_RIP, rip);
+	if (unlikely(blocking & (BLOCKING_STI | BLOCKING_MOV_SS)))
+		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, blocking & ~(BLOCKING_STI | BLOCKING_MOV_SS));
+	/* RFLAGS.TF: the single-step trap that the instruction would have caused. */
+	if (unlikely(rflags & BIT(8)))
+		vmwrite(VMCS_GUEST_PENDING_DEBUG, vmread(VMCS_GUEST_PENDING_DEBUG) | BIT(14));
+}
+
+void exit_requeue_event(struct vcpu *v)
+{
+	uint64_t info = vmread(VMCS_IDT_VECTORING_INFO);
+	uint32_t type = (uint32_t)(info & INFO_TYPE);
+
+	if (likely(!(info & INFO_VALID)))
+		return;
+	v->event = (struct event){ .info = (uint32_t)info & (uint32_t)~BIT(12) };
+	if (info & INFO_HAS_ERROR)
+		v->event.error = (uint32_t)vmread(VMCS_IDT_VECTORING_ERROR);
+	if (type == INFO_TYPE_SOFTWARE_INTERRUPT || type == INFO_TYPE_SOFTWARE_EXCEPTION ||
+	    type == INFO_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION)
+		v->event.length = (uint32_t)vmread(VMCS_EXIT_INSTRUCTION_LENGTH);
+	/* An NMI that is delivered again must not find itself blocked. */
+	if (type == INFO_TYPE_NMI)
+		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, vmread(VMCS_GUEST_INTERRUPTIBILITY) & ~BLOCKING_NMI);
+	v->requests |= REQUEST_EVENT;
+}
+
+static void exit_cpuid(struct vcpu *v)
+{
+	uint64_t *gpr = v->vmx.gpr;
+	const struct cpuid *constant = cpuid_constant(&v->vm->cpuid, (uint32_t)gpr[GPR_RAX]);
+	struct cpuid r;
+
+	if (unlikely(!constant)) {
+		r = cpuid_answer(&v->vm->cpuid, (uint32_t)gpr[GPR_RAX], (uint32_t)gpr[GPR_RCX], vmread(VMCS_GUEST_CR4), v->xcr0);
+		constant = &r;
+	}
+	gpr[GPR_RAX] = constant->eax;
+	gpr[GPR_RBX] = constant->ebx;
+	gpr[GPR_RCX] = constant->ecx;
+	gpr[GPR_RDX] = constant->edx;
+	exit_skip(v);
+}
+
+static void exit_external_interrupt(struct vcpu *v)
+{
+	uint64_t info = vmread(VMCS_EXIT_INTERRUPTION_INFO);
+
+	exit_requeue_event(v);
+	if (info & INFO_VALID)
+		interrupt_handle((uint8_t)(info & INFO_VECTOR));
+	if (v->cpu->timer_fired)
+		vm_timer_interrupt();
+}
+
+static void exit_window(struct vcpu *v) { v->requests |= REQUEST_EVENT; }
+
+static void exit_hlt(struct vcpu *v)
+{
+	exit_skip(v);
+	if (!(vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF) && !v->nmi_pending) {
+		vm_end(v->vm, VM_STATUS_STOPPED, "stopped: halted for good: HLT with interrupts disabled at rip 0x%lx",
+		       vmread(VMCS_GUEST_RIP) - 1);
+		return;
+	}
+	v->halted = true;
+	v->requests |= REQUEST_EVENT;
+}
+
+static void exit_triple_fault(struct vcpu *v)
+{
+	vm_end(v->vm, VM_STATUS_TRIPLE_FAULT, "stopped: triple fault at rip 0x%lx", vmread(VMCS_GUEST_RIP));
+}
+
+/* A task switch needs a TSS of the 32-bit kind and an emulation that no kernel since the last century asks for. */
+static void exit_task_switch(struct vcpu *v)
+{
+	vm_end(v->vm, VM_STATUS_STOPPED, "stopped: hardware task switch at rip 0x%lx, which Vellum does not carry out", vmread(VMCS_GUEST_RIP));
+}
+
+/* Hypercalls: none yet; the number in RAX is unknown, as any hypervisor says. */
+static void exit_vmcall(struct vcpu *v)
+{
+	v->vmx.gpr[GPR_RAX] = ~0ull;
+	exit_skip(v);
+}
+
+/* Instructions that do nothing here: caches are coherent, and the guest's CPUID has no MWAIT but some use it without asking. */
+static void exit_nothing(struct vcpu *v) { exit_skip(v); }
+
+static void exit_entry_failed(struct vcpu *v)
+{
+	vm_end(v->vm, VM_STATUS_STOPPED,
+	       "stopped: the CPU refused the guest's state (exit reason %u, qualification %lu) at rip 0x%lx, CR0 0x%lx, CR4 0x%lx, RFLAGS 0x%lx",
+	       v->exit_reason, vmread(VMCS_EXIT_QUALIFICATION), vmread(VMCS_GUEST_RIP), vmread(VMCS_GUEST_CR0), vmread(VMCS_GUEST_CR4),
+	       vmread(VMCS_GUEST_RFLAGS));
+}
+
+exit_handler *const exit_handlers[EXIT_REASON_COUNT] = {
+	[EXIT_EXCEPTION_OR_NMI] = exit_exception,
+	[EXIT_EXTERNAL_INTERRUPT] = exit_external_interrupt,
+	[EXIT_TRIPLE_FAULT] = exit_triple_fault,
+	[EXIT_INTERRUPT_WINDOW] = exit_window,
+	[EXIT_NMI_WINDOW] = exit_window,
+	[EXIT_TASK_SWITCH] = exit_task_switch,
+	[EXIT_CPUID] = exit_cpuid,
+	[EXIT_GETSEC] = event_ud,
+	[EXIT_HLT] = exit_hlt,
+	[EXIT_INVD] = exit_nothing,
+	[EXIT_INVLPG] = exit_invlpg,
+	[EXIT_RDPMC] = event_gp,
+	[EXIT_VMCALL] = exit_vmcall,
+	[EXIT_VMCLEAR] = event_ud,
+	[EXIT_VMLAUNCH] = event_ud,
+	[EXIT_VMPTRLD] = event_ud,
+	[EXIT_VMPTRST] = event_ud,
+	[EXIT_VMREAD] = event_ud,
+	[EXIT_VMRESUME] = event_ud,
+	[EXIT_VMWRITE] = event_ud,
+	[EXIT_VMXOFF] = event_ud,
+	[EXIT_VMXON] = event_ud,
+	[EXIT_CR_ACCESS] = exit_cr_access,
+	[EXIT_IO_INSTRUCTION] = exit_io,
+	[EXIT_RDMSR] = exit_rdmsr,
+	[EXIT_WRMSR] = exit_wrmsr,
+	[EXIT_INVALID_GUEST_STATE] = exit_entry_failed,
+	[EXIT_MSR_LOADING] = exit_entry_failed,
+	[EXIT_MACHINE_CHECK] = exit_entry_failed,
+	[EXIT_MWAIT] = event_ud,
+	[EXIT_MONITOR] = event_ud,
+	[EXIT_EPT_VIOLATION] = exit_ept_violation,
+	[EXIT_EPT_MISCONFIG] = exit_ept_misconfig,
+	[EXIT_INVEPT] = event_ud,
+	[EXIT_INVVPID] = event_ud,
+	[EXIT_WBINVD] = exit_nothing,
+	[EXIT_XSETBV] = exit_xsetbv,
+	[EXIT_VMFUNC] = event_ud,
+};

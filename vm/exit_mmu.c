@@ -1,0 +1,104 @@
+/* vm/exit_mmu.c - page faults, EPT violations and EPT misconfigurations: to the heart, and what it decided. */
+#include "vm/vm.h"
+
+#define VECTOR_NMI 2
+#define VECTOR_PF 14
+#define QUALIFICATION_GVA_VALID BIT(7)
+#define QUALIFICATION_GVA_TRANSLATED BIT(8)
+#define QUALIFICATION_NMI_UNBLOCKED BIT(12)
+
+static void conclude(struct vcpu *v, const struct mmu_result *r)
+{
+	switch (r->outcome) {
+	case MMU_FIXED:
+	case MMU_RETRY:
+	case MMU_SPURIOUS:
+		break;
+	case MMU_INJECT:
+		if (r->exception.vector == VECTOR_PF)
+			event_page_fault(v, r->exception.error, r->exception.cr2);
+		else
+			event_exception(v, r->exception.vector, true, r->exception.error);
+		break;
+	case MMU_EMULATE:
+		emulation_step(v);
+		break;
+	case MMU_STOP:
+		vm_end(v->vm, VM_STATUS_STOPPED, "stopped: %s", r->why);
+		break;
+	}
+}
+
+/* An IRET that faults has already unblocked NMIs (SDM, "Information for VM Exits Due to EPT violations"). */
+static void restore_nmi_blocking(uint64_t unblocked)
+{
+	if (unblocked && !(vmread(VMCS_IDT_VECTORING_INFO) & INFO_VALID))
+		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, vmread(VMCS_GUEST_INTERRUPTIBILITY) | BLOCKING_NMI);
+}
+
+static void give_to_heart(struct vcpu *v, const struct mmu_fault *fault)
+{
+	struct mmu_result r;
+
+	exit_requeue_event(v);
+	r = mmu_fault(&v->mmu, fault);
+	conclude(v, &r);
+}
+
+void exit_ept_violation(struct vcpu *v)
+{
+	struct mmu_fault fault = {
+		.kind = MMU_FAULT_EPT_VIOLATION,
+		.qualification = vmread(VMCS_EXIT_QUALIFICATION),
+		.gpa = GPA(vmread(VMCS_GUEST_PHYSICAL_ADDRESS)),
+	};
+	uint64_t translated = QUALIFICATION_GVA_VALID | QUALIFICATION_GVA_TRANSLATED;
+
+	if (fault.qualification & QUALIFICATION_GVA_VALID)
+		fault.gva = GVA(vmread(VMCS_GUEST_LINEAR_ADDRESS));
+	v->fault_known = (fault.qualification & translated) == translated;
+	v->fault_page = fault.gva;
+	v->fault_gpa = GPA(align_down(fault.gpa.v, PAGE_SIZE));
+	restore_nmi_blocking(fault.qualification & QUALIFICATION_NMI_UNBLOCKED);
+	give_to_heart(v, &fault);
+}
+
+void exit_ept_misconfig(struct vcpu *v)
+{
+	struct mmu_fault fault = {
+		.kind = MMU_FAULT_EPT_MISCONFIG,
+		.gpa = GPA(vmread(VMCS_GUEST_PHYSICAL_ADDRESS)),
+	};
+
+	v->fault_known = false; /* the linear address is not told */
+	give_to_heart(v, &fault);
+}
+
+static void page_fault(struct vcpu *v, uint64_t info)
+{
+	struct mmu_fault fault = {
+		.kind = MMU_FAULT_PAGE,
+		.error = (uint32_t)vmread(VMCS_EXIT_INTERRUPTION_ERROR),
+		.gva = GVA(vmread(VMCS_EXIT_QUALIFICATION)),
+	};
+
+	v->fault_known = false;
+	restore_nmi_blocking(info & INFO_NMI_UNBLOCKED);
+	vmx_sync_paging(&v->vmx, &v->mmu);
+	give_to_heart(v, &fault);
+}
+
+void exit_exception(struct vcpu *v)
+{
+	uint64_t info = vmread(VMCS_EXIT_INTERRUPTION_INFO);
+
+	if ((info & INFO_TYPE) == INFO_TYPE_NMI) {
+		exit_requeue_event(v); /* the host's own NMI: nobody sends one on purpose */
+		return;
+	}
+	if ((info & INFO_VECTOR) == VECTOR_PF) {
+		page_fault(v, info);
+		return;
+	}
+	vm_end(v->vm, VM_STATUS_STOPPED, "stopped: exception %u exited, which Vellum does not intercept", (unsigned)(info & INFO_VECTOR));
+}

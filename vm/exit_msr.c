@@ -1,0 +1,226 @@
+/* vm/exit_msr.c - the MSRs that the guest does not reach directly. An MSR that is not here does not exist: #GP(0), as on a CPU without it. */
+#include "vm/vm.h"
+
+#define MSR_PLATFORM_ID 0x17
+#define MSR_BIOS_UPDATE_TRIGGER 0x79
+#define MSR_BIOS_SIGNATURE 0x8b
+#define MSR_MCG_CAP 0x179
+#define MSR_MCG_STATUS 0x17a
+#define MSR_DEBUGCTL 0x1d9
+#define MSR_MTRR_VARIABLE 0x200
+#define MSR_MTRR_FIXED_64K 0x250
+#define MSR_MTRR_FIXED_16K_FIRST 0x258
+#define MSR_MTRR_FIXED_16K_LAST 0x259
+#define MSR_MTRR_FIXED_4K_FIRST 0x268
+#define MSR_MTRR_FIXED_4K_LAST 0x26f
+
+#define MISC_ENABLE_FAST_STRINGS BIT(0)
+#define MISC_ENABLE_NO_BTS BIT(11)
+#define MISC_ENABLE_NO_PEBS BIT(12)
+
+#define MTRR_VARIABLE_COUNT 8
+#define MTRR_CAP_FIXED BIT(8)
+#define MTRR_DEF_ENABLE BIT(11)
+#define MTRR_DEF_FIXED BIT(10)
+#define MTRR_MASK_VALID BIT(11)
+
+/* As firmware leaves them: write-back but for the hole below 4 GiB and the legacy video memory. */
+void msr_reset(struct vm *vm)
+{
+	struct mtrrs *m = &vm->mtrrs;
+
+	memset(m, 0, sizeof(*m));
+	m->def_type = MTRR_DEF_ENABLE | MTRR_DEF_FIXED | MEMTYPE_WB;
+	for (unsigned i = 0; i < ARRAY_SIZE(m->fixed); i++)
+		m->fixed[i] = 0x0606060606060606; /* WB */
+	m->fixed[2] = 0;                          /* 0xa0000 - 0xbffff */
+	m->variable[0] = 0xc0000000 | MEMTYPE_UC;
+	m->variable[1] = (MASK(vm->cpuid.maxphyaddr - 1, 12) & ~0x3fffffffull) | MTRR_MASK_VALID;
+}
+
+/* The place of an MTRR; NULL: no such register. SDM, "Memory Type Range Registers". */
+static uint64_t *mtrr(struct vm *vm, uint32_t msr)
+{
+	struct mtrrs *m = &vm->mtrrs;
+
+	if (msr == MSR_MTRR_DEF_TYPE)
+		return &m->def_type;
+	if (msr >= MSR_MTRR_VARIABLE && msr < MSR_MTRR_VARIABLE + 2 * MTRR_VARIABLE_COUNT)
+		return &m->variable[msr - MSR_MTRR_VARIABLE];
+	if (msr == MSR_MTRR_FIXED_64K)
+		return &m->fixed[0];
+	if (msr >= MSR_MTRR_FIXED_16K_FIRST && msr <= MSR_MTRR_FIXED_16K_LAST)
+		return &m->fixed[1 + msr - MSR_MTRR_FIXED_16K_FIRST];
+	if (msr >= MSR_MTRR_FIXED_4K_FIRST && msr <= MSR_MTRR_FIXED_4K_LAST)
+		return &m->fixed[3 + msr - MSR_MTRR_FIXED_4K_FIRST];
+	return NULL;
+}
+
+static bool type_valid(uint64_t t) { return t == MEMTYPE_UC || t == MEMTYPE_WC || (t >= MEMTYPE_WT && t <= MEMTYPE_WB); }
+
+static bool types_valid(uint64_t v, bool uc_minus)
+{
+	for (unsigned i = 0; i < 8; i++, v >>= 8)
+		if (!type_valid(v & 0xff) && !(uc_minus && (v & 0xff) == 7))
+			return false;
+	return true;
+}
+
+static bool mtrr_write(struct vcpu *v, uint32_t msr, uint64_t value)
+{
+	uint64_t *place = mtrr(v->vm, msr);
+	uint64_t reserved = ~MASK(v->vm->cpuid.maxphyaddr - 1, 0);
+
+	if (!place)
+		return false;
+	if (msr == MSR_MTRR_DEF_TYPE && (!type_valid(value & 0xff) || (value & ~(MTRR_DEF_ENABLE | MTRR_DEF_FIXED | 0xff))))
+		return false;
+	if (msr >= MSR_MTRR_FIXED_64K && msr <= MSR_MTRR_FIXED_4K_LAST && !types_valid(value, false))
+		return false;
+	if (msr < MSR_MTRR_FIXED_64K) {
+		bool mask = msr & 1;
+
+		if (value & (reserved | (mask ? 0x7ff : 0xf00)) || (!mask && !type_valid(value & 0xff)))
+			return false;
+	}
+	/* Remembered, not obeyed: RAM is write-back whatever the guest's MTRRs say (the EPT leaf's type and the guest's PAT decide). */
+	*place = value;
+	return true;
+}
+
+/* LMA is the CPU's: mmu_set_efer keeps it. */
+static bool efer_write(struct vcpu *v, uint64_t value)
+{
+	struct mmu_result r;
+
+	vmx_sync_paging(&v->vmx, &v->mmu);
+	if (value & ~v->vm->cpuid.efer_offered)
+		return false;
+	r = mmu_set_efer(&v->mmu, value);
+	if (r.outcome == MMU_INJECT)
+		return false;
+	vmx_apply_paging(&v->vmx, &v->mmu);
+	v->mmu.root_changed = true;
+	return true;
+}
+
+/* WRMSR to the TSC moves the offset. */
+static void tsc_write(struct vcpu *v, uint64_t value)
+{
+	v->tsc_offset = value - rdtsc();
+	vmwrite(VMCS_TSC_OFFSET, v->tsc_offset);
+	spin_lock(&v->vm->device_lock);
+	lapic_set_tsc_offset(&v->lapic, v->tsc_offset);
+	spin_unlock(&v->vm->device_lock);
+}
+
+static bool is_lapic(uint32_t msr)
+{
+	return msr == MSR_IA32_TSC_DEADLINE || msr == MSR_IA32_APIC_BASE || (msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST);
+}
+
+static bool lapic_read(struct vcpu *v, uint32_t msr, uint64_t *value)
+{
+	bool ok;
+
+	spin_lock(&v->vm->device_lock);
+	ok = lapic_msr_read(&v->lapic, msr, value);
+	spin_unlock(&v->vm->device_lock);
+	return ok;
+}
+
+static bool lapic_write(struct vcpu *v, uint32_t msr, uint64_t value)
+{
+	bool ok;
+
+	spin_lock(&v->vm->device_lock);
+	ok = msr == MSR_IA32_TSC_DEADLINE ? lapic_write_tsc_deadline(&v->lapic, value) : lapic_msr_write(&v->lapic, msr, value);
+	spin_unlock(&v->vm->device_lock);
+	return ok;
+}
+
+bool msr_read(struct vcpu *v, uint32_t msr, uint64_t *value)
+{
+	const uint64_t *place;
+
+	if (is_lapic(msr))
+		return lapic_read(v, msr, value);
+	*value = 0;
+	switch (msr) {
+	case MSR_EFER:
+		vmx_sync_paging(&v->vmx, &v->mmu);
+		*value = v->mmu.regs.efer;
+		return true;
+	case MSR_PAT:
+		*value = vmread(VMCS_GUEST_PAT);
+		return true;
+	case MSR_TSC:
+		*value = rdtsc() + v->tsc_offset;
+		return true;
+	case MSR_MTRR_CAP:
+		*value = MTRR_CAP_FIXED | MTRR_VARIABLE_COUNT;
+		return true;
+	case MSR_MISC_ENABLE:
+		*value = MISC_ENABLE_FAST_STRINGS | MISC_ENABLE_NO_BTS | MISC_ENABLE_NO_PEBS;
+		return true;
+	case MSR_PLATFORM_ID:
+	case MSR_BIOS_SIGNATURE:
+	case MSR_MCG_CAP: /* no bank */
+	case MSR_MCG_STATUS:
+	case MSR_DEBUGCTL:
+		return true;
+	}
+	place = mtrr(v->vm, msr);
+	if (place)
+		*value = *place;
+	return place;
+}
+
+bool msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
+{
+	if (is_lapic(msr))
+		return lapic_write(v, msr, value);
+	switch (msr) {
+	case MSR_EFER:
+		return efer_write(v, value);
+	case MSR_PAT:
+		if (!types_valid(value, true))
+			return false;
+		vmwrite(VMCS_GUEST_PAT, value);
+		return true;
+	case MSR_TSC:
+		tsc_write(v, value);
+		return true;
+	case MSR_MISC_ENABLE:
+	case MSR_BIOS_SIGNATURE:
+	case MSR_BIOS_UPDATE_TRIGGER:
+	case MSR_MCG_STATUS:
+		return true; /* nothing to do: no microcode, no machine checks */
+	case MSR_DEBUGCTL:
+		return value == 0; /* no LBR, no BTS */
+	}
+	return mtrr_write(v, msr, value);
+}
+
+void exit_rdmsr(struct vcpu *v)
+{
+	uint64_t value;
+
+	if (!msr_read(v, (uint32_t)v->vmx.gpr[GPR_RCX], &value)) {
+		event_gp(v);
+		return;
+	}
+	v->vmx.gpr[GPR_RAX] = (uint32_t)value;
+	v->vmx.gpr[GPR_RDX] = value >> 32;
+	exit_skip(v);
+}
+
+void exit_wrmsr(struct vcpu *v)
+{
+	uint64_t value = (uint32_t)v->vmx.gpr[GPR_RAX] | v->vmx.gpr[GPR_RDX] << 32;
+
+	if (msr_write(v, (uint32_t)v->vmx.gpr[GPR_RCX], value))
+		exit_skip(v);
+	else
+		event_gp(v);
+}

@@ -1,0 +1,145 @@
+/* vm/main.c - from the boot loader to the last virtual machine's end. The first CPU comes here from host/boot.S. */
+#include "vm/vm.h"
+
+#include "host/acpi.h"
+#include "host/console.h"
+#include "host/ioapic.h"
+#include "host/lapic.h"
+#include "host/multiboot.h"
+#include "host/paging.h"
+#include "host/power.h"
+#include "host/smp.h"
+#include "host/tsc.h"
+#include "host/wallclock.h"
+#include "vmx/bitmaps.h"
+#include "vmx/cpu.h"
+
+void vellum_main(uint32_t magic, const void *information);
+
+static struct vm_config configs[VMS_MAX];
+
+static _Noreturn void finish(int status)
+{
+	console_line("end %d", status);
+	console_flush();
+	power_off();
+}
+
+/* The machine cannot be used; why says it in one sentence. */
+static _Noreturn void refuse(const char *why)
+{
+	console_log("%s", why);
+	finish(VM_STATUS_UNSUPPORTED);
+}
+
+static void start_host(uint32_t magic, const void *information)
+{
+	const char *why;
+
+	console_init();
+	console_line("vellum 1");
+	why = boot_info_read(magic, information);
+	if (why)
+		refuse(why);
+	if (!paging_map_to(boot_info()->ram_end))
+		refuse("there is no memory to map the machine's RAM");
+	acpi_host_init(boot_info()->rsdp);
+	pic_host_disable();
+	smp_init_boot_cpu();
+	machine.wall_clock = wallclock_read();
+	machine.tsc_hz = tsc_measure();
+	lapic_host_calibrate(machine.tsc_hz);
+	console_route_interrupts();
+}
+
+/* An application processor: into VMX operation, and to work or sleep. */
+static void other_cpu(void)
+{
+	const char *why = vmx_cpu_enable(&machine.caps);
+
+	if (why)
+		console_panic("CPU %u: %s", this_cpu()->id, why);
+	vm_cpu_loop();
+	__builtin_unreachable();
+}
+
+static void start_vmx(void)
+{
+	const char *why = vmx_caps_read(&machine.caps);
+
+	if (!why)
+		why = vmx_cpu_enable(&machine.caps);
+	if (why)
+		refuse(why);
+	vmx_bitmaps_init();
+	vpid_pool_init(&machine.vpids, VPID_COUNT);
+	smp_start_others(other_cpu, machine.tsc_hz);
+}
+
+static unsigned read_configs(void)
+{
+	const struct boot_module *m = boot_module_find("config");
+	char error[256];
+	int n;
+
+	if (!m)
+		refuse("the boot image has no module named config, which describes the virtual machines");
+	n = config_parse((const char *)m->data, m->size, configs, VMS_MAX, error, sizeof(error));
+	if (n < 0) {
+		console_log("the description of the virtual machines: %s", error);
+		finish(VM_STATUS_BAD_IMAGE);
+	}
+	return (unsigned)n;
+}
+
+static void announce(const struct vm *vm)
+{
+	console_line("vm %u start %s", vm->id, vm->config->name);
+	if (!vm->mmu.ops)
+		return;
+	console_line("vm %u set mmu %s", vm->id, vm->mmu.ops->name);
+	console_line("vm %u set pages %s", vm->id, vm->config->page_bits == PAGE_LIMIT_4K ? "4k" :
+						   vm->config->page_bits == PAGE_LIMIT_2M ? "2m" :
+						   vm->config->page_bits == PAGE_LIMIT_1G ? "1g" : "auto");
+	console_line("vm %u set vpid %s", vm->id, vm->vcpu && vm->vcpu->mmu.tag.vpid ? "on" : "off");
+	console_line("vm %u set mem_bytes %lu", vm->id, vm->config->mem);
+}
+
+static void create_vms(unsigned count)
+{
+	for (unsigned id = 0; id < count; id++) {
+		struct percpu *cpu = percpu_of(id % cpus_count());
+		struct vm *vm = vm_create(id, &configs[id], cpu);
+
+		if (!vm)
+			refuse("there is no memory for another virtual machine");
+		machine.vm[id] = vm;
+		machine.vm_count = id + 1;
+		announce(vm);
+		if (vm->ended)
+			stats_vm(vm);
+		else
+			vm_add_to_cpu(vm->vcpu);
+	}
+}
+
+static int first_failure(void)
+{
+	for (unsigned id = 0; id < machine.vm_count; id++)
+		if (machine.vm[id]->status)
+			return machine.vm[id]->status;
+	return 0;
+}
+
+void vellum_main(uint32_t magic, const void *information)
+{
+	start_host(magic, information);
+	start_vmx();
+	stats_host();
+	create_vms(read_configs());
+	console_event = platform_console_event;
+	for (unsigned n = 1; n < cpus_count(); n++)
+		lapic_host_kick(percpu_of(n)->apic_id);
+	vm_cpu_loop();
+	finish(first_failure());
+}

@@ -1,0 +1,247 @@
+/* vm/platform.c - the guest's PC: which devices there are, and which wire goes where. */
+#include "vm/vm.h"
+
+#include "host/console.h"
+#include "host/frames.h"
+
+#define COM1_PORT 0x3f8
+#define COM1_IRQ 4
+#define RTC_IRQ 8
+#define SCI_IRQ 9
+
+
+/* ---- the ends of the wires ---- */
+
+static uint64_t now(void *ctx)
+{
+	(void)ctx;
+	return rdtsc();
+}
+
+static void pic_output_changed(void *ctx, bool level)
+{
+	struct vm *vm = ctx;
+
+	lapic_set_lint(&vm->vcpu->lapic, 0, level);
+}
+
+static bool ioapic_send(void *ctx, const struct apic_message *m)
+{
+	struct vm *vm = ctx;
+
+	return apic_bus_send(&vm->apic_bus, m, NULL);
+}
+
+static void lapic_ipi(void *ctx, struct lapic *from, const struct apic_message *m)
+{
+	struct vcpu *v = ctx;
+
+	apic_bus_send(&v->vm->apic_bus, m, from);
+}
+
+static void lapic_eoi_broadcast(void *ctx, struct lapic *from, uint8_t vector)
+{
+	struct vcpu *v = ctx;
+
+	(void)from;
+	ioapic_eoi(&v->vm->ioapic, vector);
+}
+
+static void lapic_kick(void *ctx, struct lapic *l)
+{
+	(void)l;
+	vcpu_request(ctx, REQUEST_EVENT);
+}
+
+static void lapic_signal(void *ctx, struct lapic *l, enum apic_delivery what, uint8_t vector)
+{
+	struct vcpu *v = ctx;
+
+	(void)l;
+	(void)vector;
+	if (what == APIC_NMI) {
+		v->nmi_pending = true;
+		vcpu_request(v, REQUEST_EVENT);
+	} else if (what == APIC_INIT) {
+		/* The only CPU resets itself by INIT: as by its other ways. */
+		vm_end(v->vm, VM_STATUS_OK, "reset by an INIT to itself");
+	}
+	/* SIPI: meaningful only after INIT. SMI: there is no system-management mode to enter. */
+}
+
+static const struct lapic_host lapic_host = { lapic_ipi, lapic_eoi_broadcast, lapic_kick, lapic_signal };
+
+static void machine_event(void *ctx, enum machine_event kind, uint32_t value)
+{
+	struct vm *vm = ctx;
+
+	switch (kind) {
+	case MACHINE_POWER_OFF:
+		vm_end(vm, VM_STATUS_OK, "powered off");
+		break;
+	case MACHINE_RESET:
+		vm_end(vm, VM_STATUS_OK, "reset (port 0x%x)", value);
+		break;
+	case MACHINE_DEBUG_EXIT:
+		vm_end(vm, (int)((value << 1 | 1) & 0xff), "debug exit with value %u", value);
+		break;
+	}
+}
+
+/* ---- the serial port ---- */
+
+static void first_console_tx(void *ctx, uint8_t byte)
+{
+	(void)ctx;
+	console_put(CONSOLE_GUEST, byte);
+}
+
+static bool first_console_room(void *ctx)
+{
+	(void)ctx;
+	return console_room(CONSOLE_GUEST);
+}
+
+static void flush_console_line(struct vm *vm)
+{
+	vm->console_text[vm->console_used] = '\0';
+	console_line("con %u %s", vm->id, vm->console_text);
+	vm->console_used = 0;
+}
+
+/* Other VMs' consoles travel as lines on the statistics port. */
+static void other_console_tx(void *ctx, uint8_t byte)
+{
+	static const char digit[] = "0123456789ABCDEF";
+	struct vm *vm = ctx;
+
+	if (byte == '\r')
+		return;
+	if (byte == '\n') {
+		flush_console_line(vm);
+		return;
+	}
+	if (byte < 0x20 || byte > 0x7e || byte == '%') {
+		vm->console_text[vm->console_used++] = '%';
+		vm->console_text[vm->console_used++] = digit[byte >> 4];
+		vm->console_text[vm->console_used++] = digit[byte & 15];
+	} else {
+		vm->console_text[vm->console_used++] = (char)byte;
+	}
+	if (vm->console_used + 4 > sizeof(vm->console_text))
+		flush_console_line(vm);
+}
+
+void platform_feed_uart(struct vm *vm)
+{
+	int byte;
+
+	spin_lock(&vm->device_lock);
+	while (uart_rx_room(&vm->uart) && (byte = console_get(CONSOLE_GUEST)) >= 0)
+		uart_receive(&vm->uart, (uint8_t)byte);
+	vm->input_waiting = console_waiting(CONSOLE_GUEST);
+	if (console_room(CONSOLE_GUEST))
+		uart_tx_ready(&vm->uart);
+	spin_unlock(&vm->device_lock);
+}
+
+void platform_console_event(unsigned port)
+{
+	if (port == CONSOLE_GUEST && machine.vm_count && !machine.vm[0]->ended && machine.vm[0]->vcpu)
+		platform_feed_uart(machine.vm[0]);
+}
+
+/* ---- MMIO ---- */
+
+static bool is_lapic_page(const struct vcpu *v, uint64_t gpa)
+{
+	return lapic_mmio_active(&v->lapic) && align_down(gpa, PAGE_SIZE) == lapic_base_gpa(&v->lapic);
+}
+
+uint64_t platform_mmio_read(struct vcpu *v, uint64_t gpa, unsigned size)
+{
+	uint64_t value;
+
+	spin_lock(&v->vm->device_lock);
+	if (is_lapic_page(v, gpa))
+		value = lapic_mmio_read(&v->lapic, gpa & (PAGE_SIZE - 1), size);
+	else
+		value = mmio_read(&v->vm->mmio, gpa, size);
+	spin_unlock(&v->vm->device_lock);
+	return value;
+}
+
+void platform_mmio_write(struct vcpu *v, uint64_t gpa, unsigned size, uint64_t value)
+{
+	spin_lock(&v->vm->device_lock);
+	if (is_lapic_page(v, gpa))
+		lapic_mmio_write(&v->lapic, gpa & (PAGE_SIZE - 1), size, value);
+	else
+		mmio_write(&v->vm->mmio, gpa, size, value);
+	spin_unlock(&v->vm->device_lock);
+}
+
+/* ---- putting it together ---- */
+
+static void drop_mapping(void *ctx, uint64_t gpa)
+{
+	struct vm *vm = ctx;
+
+	mmu_unmap(&vm->mmu, gpa_gfn(GPA(gpa)), 1);
+}
+
+static bool add_testdev(struct vm *vm)
+{
+	hfn_t f = frames_alloc_run(align_up(sizeof(struct testdev), PAGE_SIZE) >> PAGE_SHIFT, 1);
+	struct irq_line lines[TESTDEV_LINES];
+
+	if (hfn_is_none(f))
+		return false;
+	vm->testdev = frames_ptr(f);
+	for (unsigned n = 0; n < TESTDEV_LINES; n++)
+		lines[n] = irqhub_line(&vm->irqhub, n);
+	return testdev_init(vm->testdev, &vm->pio, &vm->mmio, lines, drop_mapping, vm);
+}
+
+static bool add_interrupt_controllers(struct vm *vm)
+{
+	struct vcpu *v = vm->vcpu;
+	bool ok = pic_init(&vm->pic, &vm->pio, pic_output_changed, vm) &&
+		  ioapic_init(&vm->ioapic, &vm->mmio, IOAPIC_BASE, 1, ioapic_send, vm);
+
+	irqhub_init(&vm->irqhub, &vm->pic, &vm->ioapic);
+	vm->apic_bus.cpu[0] = &v->lapic;
+	vm->apic_bus.count = 1;
+	lapic_init(&v->lapic, &vm->timers, 0, true, vm->cpuid.lapic_features, vm->cpuid.maxphyaddr, &lapic_host, v);
+	lapic_set_tsc_offset(&v->lapic, v->tsc_offset);
+	return ok;
+}
+
+static bool add_clocks(struct vm *vm)
+{
+	struct rtc_config rtc = { machine.wall_clock, vm->low_ram, vm->high_ram };
+	struct machine_sink sink = { machine_event, vm };
+
+	return pit_init(&vm->pit, &vm->pio, &vm->timers, irqhub_line(&vm->irqhub, 0)) &&
+	       rtc_init(&vm->rtc, &vm->pio, &vm->timers, irqhub_line(&vm->irqhub, RTC_IRQ), &rtc) &&
+	       acpi_pm_init(&vm->acpi_pm, &vm->pio, &vm->timers, irqhub_line(&vm->irqhub, SCI_IRQ), sink);
+}
+
+static bool add_uart(struct vm *vm)
+{
+	struct irq_line line = irqhub_line(&vm->irqhub, COM1_IRQ);
+
+	if (vm->id == 0)
+		return uart_init(&vm->uart, &vm->pio, COM1_PORT, line, first_console_tx, first_console_room, vm);
+	return uart_init(&vm->uart, &vm->pio, COM1_PORT, line, other_console_tx, NULL, vm);
+}
+
+bool platform_init(struct vm *vm)
+{
+	struct machine_sink sink = { machine_event, vm };
+
+	vm->timers = (struct timers){ .tsc_hz = machine.tsc_hz, .now = now };
+	return add_interrupt_controllers(vm) && add_clocks(vm) && add_uart(vm) && ports_init(&vm->ports, &vm->pio, sink) &&
+	       pci_init(&vm->pci, &vm->pio, &vm->ports) && fw_cfg_init(&vm->fw_cfg, &vm->pio, 1, vm->low_ram + vm->high_ram) &&
+	       (!vm->config->testdev || add_testdev(vm));
+}

@@ -1,0 +1,284 @@
+/* vm/run.c - the run loop: into the guest, out of it, to the exit's handler, and round again; and which vCPU runs on a CPU when it has
+ * several.
+ *
+ * R1  The VM's clock alarms of every vCPU on the ring are covered by the CPU's timer: timer_armed is at or before the earliest.
+ * R2  A vCPU that another CPU must stop (T2) is seen: in_guest is set before the last look at the flush requests, and cleared
+ *     after the exit; who requests sets the request first and then looks at in_guest. */
+#include "vm/vm.h"
+
+#include "host/lapic.h"
+#include "host/percpu.h"
+#include "lib/fmt.h"
+
+#define SLICES_PER_SECOND 100
+
+struct machine machine;
+static unsigned vms_alive;
+
+void vcpu_request(struct vcpu *v, uint64_t request)
+{
+	__atomic_fetch_or(&v->requests, request, __ATOMIC_SEQ_CST);
+	if (v->cpu != this_cpu())
+		lapic_host_kick(v->cpu->apic_id);
+}
+
+void vm_end(struct vm *vm, int status, const char *format, ...)
+{
+	va_list ap;
+
+	if (vm->ended)
+		return;
+	va_start(ap, format);
+	fmt_v(vm->end_text, sizeof(vm->end_text), format, ap);
+	va_end(ap);
+	vm->status = status;
+	vm->ended = true;
+	if (vm->vcpu)
+		vm->vcpu->requests |= REQUEST_STOP;
+}
+
+/* ---- the clocks ---- */
+
+static uint64_t next_deadline(const struct percpu *cpu)
+{
+	uint64_t next = UINT64_MAX;
+	struct vcpu *v = cpu->run_queue;
+
+	if (!v)
+		return next;
+	do {
+		next = min_u64(next, timers_next(&v->vm->timers));
+		v = v->ring;
+	} while (v != cpu->run_queue);
+	return next;
+}
+
+static bool runnable(const struct vcpu *v) { return !v->vm->ended && (!v->halted || v->requests); }
+
+/* Another vCPU of the ring that could run now, in turn; NULL: none. */
+static struct vcpu *next_runnable(const struct percpu *cpu)
+{
+	struct vcpu *v = cpu->run_queue->ring;
+
+	for (; v != cpu->run_queue; v = v->ring)
+		if (runnable(v))
+			return v;
+	return NULL;
+}
+
+static void arm_timer(struct percpu *cpu)
+{
+	uint64_t next = next_deadline(cpu);
+
+	if (cpu->run_queue && cpu->run_queue->ring != cpu->run_queue)
+		next = min_u64(next, cpu->slice_end);
+	lapic_host_timer(next);
+}
+
+void vm_timer_interrupt(void)
+{
+	struct percpu *cpu = this_cpu();
+	uint64_t now = rdtsc();
+	struct vcpu *v = cpu->run_queue;
+
+	cpu->timer_fired = false;
+	if (!v)
+		return;
+	do {
+		spin_lock(&v->vm->device_lock);
+		timers_run(&v->vm->timers, now);
+		spin_unlock(&v->vm->device_lock);
+		v = v->ring;
+	} while (v != cpu->run_queue);
+	if (now >= cpu->slice_end) {
+		cpu->slice_end = UINT64_MAX;
+		if (next_runnable(cpu))
+			v->requests |= REQUEST_SWITCH;
+	}
+	arm_timer(cpu);
+}
+
+/* ---- one vCPU ---- */
+
+static void load(struct vcpu *v)
+{
+	struct percpu *cpu = this_cpu();
+
+	if (cpu->loaded != v) {
+		vmx_load(&v->vmx);
+		cpu->loaded = v;
+	}
+	fpu_switch(v);
+	if (!v->started) {
+		uint32_t features = (v->vm->cpuid.has_rdtscp ? PROC2_RDTSCP : 0) | (v->vm->cpuid.has_invpcid ? PROC2_INVPCID : 0);
+
+		mmu_enter(&v->mmu, cpu->id);
+		vmx_vcpu_start(&v->vmx, &v->start, &v->mmu, features, v->vm->cpuid.cr4_offered);
+		vmwrite(VMCS_TSC_OFFSET, v->tsc_offset);
+		v->started = true;
+	}
+}
+
+/* What had to be done before the next entry is done; false: the vCPU leaves the CPU instead. */
+static bool serve_requests(struct vcpu *v)
+{
+	uint64_t requests = __atomic_exchange_n(&v->requests, 0, __ATOMIC_SEQ_CST);
+
+	if (requests & REQUEST_STOP)
+		return false;
+	if (v->halted) {
+		if (!event_wakes(v))
+			return false;
+		v->halted = false;
+	}
+	event_deliver(v);
+	return !(requests & REQUEST_SWITCH);
+}
+
+/* The tables and registers that the CPU runs the guest with are in force; R2. */
+static inline void make_current(struct vcpu *v, unsigned cpu)
+{
+	for (;;) {
+		mmu_enter(&v->mmu, cpu);
+		if (unlikely(v->mmu.intercepts_changed))
+			vmx_apply_paging(&v->vmx, &v->mmu);
+		if (unlikely(v->mmu.root_changed))
+			vmx_apply_root(&v->vmx, &v->mmu);
+		__atomic_store_n(&v->in_guest, true, __ATOMIC_SEQ_CST);
+		if (likely(!tag_work_pending(&v->mmu.tag, cpu)))
+			return;
+		__atomic_store_n(&v->in_guest, false, __ATOMIC_RELEASE);
+	}
+}
+
+static void handle_exit(struct vcpu *v)
+{
+	uint32_t reason = (uint32_t)vmread(VMCS_EXIT_REASON);
+	unsigned basic = reason & 0xffff;
+
+	if (unlikely(basic >= EXIT_REASON_COUNT || !exit_handlers[basic])) {
+		v->exit_reason = 0;
+		vm_end(v->vm, VM_STATUS_STOPPED, "stopped: VM exit with reason %u, which Vellum does not handle", basic);
+		return;
+	}
+	v->exit_reason = basic;
+	v->exits[basic].count++;
+	exit_handlers[basic](v);
+}
+
+static void account_exit(struct vcpu *v, uint64_t now)
+{
+	uint64_t ticks = now - v->exit_tsc;
+
+	v->exits[v->exit_reason].ticks += ticks;
+	v->hypervisor_ticks += ticks;
+}
+
+static void entry_failed(struct vcpu *v)
+{
+	vm_end(v->vm, VM_STATUS_STOPPED, "stopped: the CPU refused to enter the guest (VM-instruction error %lu)",
+	       vmread(VMCS_INSTRUCTION_ERROR));
+}
+
+/* Until it halts, is over, or another's turn has come. */
+static void run(struct vcpu *v)
+{
+	struct percpu *cpu = v->cpu;
+	uint64_t entered;
+
+	load(v);
+	v->exit_tsc = rdtsc();
+	for (;;) {
+		if (unlikely(v->requests) && !serve_requests(v))
+			break;
+		if (unlikely(timers_next(&v->vm->timers) < cpu->timer_armed))
+			lapic_host_timer(timers_next(&v->vm->timers));
+		make_current(v, cpu->id);
+		entered = rdtsc();
+		account_exit(v, entered);
+		if (unlikely(!vmx_enter(&v->vmx)))
+			entry_failed(v);
+		v->exit_tsc = rdtsc();
+		__atomic_store_n(&v->in_guest, false, __ATOMIC_RELEASE);
+		v->guest_ticks += v->exit_tsc - entered;
+		if (likely(!v->vm->ended))
+			handle_exit(v);
+	}
+	account_exit(v, rdtsc());
+}
+
+/* ---- one CPU ---- */
+
+static void retire(struct percpu *cpu, struct vcpu *v)
+{
+	struct vcpu *before = v;
+
+	while (before->ring != v)
+		before = before->ring;
+	before->ring = v->ring;
+	cpu->run_queue = v->ring == v ? NULL : v->ring;
+	if (cpu->fpu_owner == v)
+		cpu->fpu_owner = NULL;
+	if (cpu->loaded == v) {
+		vmx_unload(&v->vmx);
+		cpu->loaded = NULL;
+	}
+	stats_vm(v->vm);
+	if (__atomic_sub_fetch(&vms_alive, 1, __ATOMIC_SEQ_CST) == 0 && cpu->id != 0)
+		lapic_host_kick(percpu_of(0)->apic_id);
+}
+
+static struct vcpu *pick(struct percpu *cpu)
+{
+	struct vcpu *first = cpu->run_queue, *v;
+
+	if (!first)
+		return NULL;
+	v = next_runnable(cpu);
+	if (!v && runnable(first))
+		v = first;
+	if (v) {
+		cpu->run_queue = v;
+		cpu->slice_end = rdtsc() + machine.tsc_hz / SLICES_PER_SECOND;
+		if (v->ring != v)
+			arm_timer(cpu);
+	}
+	return v;
+}
+
+static void idle(struct percpu *cpu)
+{
+	if (cpu->run_queue)
+		lapic_host_timer(next_deadline(cpu));
+	irq_wait();
+	if (cpu->timer_fired)
+		vm_timer_interrupt();
+}
+
+void vm_cpu_loop(void)
+{
+	struct percpu *cpu = this_cpu();
+
+	while (cpu->id != 0 || __atomic_load_n(&vms_alive, __ATOMIC_SEQ_CST)) {
+		struct vcpu *v = pick(cpu);
+
+		if (!v) {
+			idle(cpu);
+			continue;
+		}
+		run(v);
+		if (v->vm->ended)
+			retire(cpu, v);
+	}
+}
+
+void vm_add_to_cpu(struct vcpu *v)
+{
+	struct percpu *cpu = v->cpu;
+
+	v->ring = cpu->run_queue ? cpu->run_queue->ring : v;
+	if (cpu->run_queue)
+		cpu->run_queue->ring = v;
+	__atomic_add_fetch(&vms_alive, 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&cpu->run_queue, cpu->run_queue ? cpu->run_queue : v, __ATOMIC_RELEASE);
+}

@@ -1,0 +1,85 @@
+/* vm/stats.c - the account, on the statistics port (docs/protocol.md). */
+#include "vm/vm.h"
+
+#include "host/frames.h"
+#include "host/percpu.h"
+
+static const char *const exit_names[EXIT_REASON_COUNT] = {
+#define X(number, name, text) [number] = #text,
+	EXIT_REASONS(X)
+#undef X
+};
+
+static void brand(char text[49])
+{
+	memset(text, 0, 49);
+	if (cpuid(0x80000000, 0).eax < 0x80000004)
+		return;
+	for (unsigned n = 0; n < 3; n++) {
+		struct cpuid c = cpuid(0x80000002 + n, 0);
+
+		memcpy(text + 16 * n, &c, 16);
+	}
+}
+
+void stats_host(void)
+{
+	const struct mmu_caps *c = &machine.caps.mmu;
+	char name[49];
+
+	brand(name);
+	console_line("host cpu_brand %s", name);
+	console_line("host cpus %u", cpus_count());
+	console_line("host tsc_hz %lu", machine.tsc_hz);
+	console_line("host mem_bytes %lu", frames_total() << PAGE_SHIFT);
+	console_line("host maxphyaddr %u", c->maxphyaddr);
+	console_line("host ept %u", c->ept);
+	console_line("host ept_2m %u", c->ept_2m);
+	console_line("host ept_1g %u", c->ept_1g);
+	console_line("host ept_ad %u", c->ept_ad);
+	console_line("host vpid %u", c->vpid);
+	console_line("host unrestricted_guest %u", c->unrestricted_guest);
+}
+
+static void stat(const struct vm *vm, const char *name, uint64_t value)
+{
+	console_line("stat %u %s %lu", vm->id, name, value);
+}
+
+static void stats_exits(const struct vm *vm)
+{
+	const struct vcpu *v = vm->vcpu;
+	uint64_t total = 0;
+
+	for (unsigned n = 0; n < EXIT_REASON_COUNT; n++) {
+		const struct exit_stat *e = &v->exits[n];
+
+		if (!e->count)
+			continue;
+		total += e->count;
+		console_line("stat %u exits.by_reason.%s.count %lu", vm->id, exit_names[n], e->count);
+		console_line("stat %u exits.by_reason.%s.ticks %lu", vm->id, exit_names[n], e->ticks);
+	}
+	stat(vm, "exits.total", total);
+	stat(vm, "instructions.guest", v->guest_ticks);
+	stat(vm, "instructions.hypervisor", v->hypervisor_ticks);
+}
+
+static void stats_mmu(const struct vm *vm)
+{
+	const struct mmu_counters *c = &vm->mmu.counters;
+
+#define C(name, help) stat(vm, "mmu_counters." #name, c->name);
+	MMU_COUNTERS(C)
+#undef C
+	stat(vm, "tables.pages", mmu_table_pages(&vm->mmu));
+}
+
+void stats_vm(struct vm *vm)
+{
+	if (vm->vcpu && vm->vcpu->started) {
+		stats_exits(vm);
+		stats_mmu(vm);
+	}
+	console_line("vm %u end %d %s", vm->id, vm->status, vm->end_text);
+}

@@ -1,0 +1,235 @@
+/* vm/vm.h - the virtual machine and the virtual CPU.
+ *
+ * Locks, in the order in which they may be taken (docs/architecture.md): vm.device_lock, then vm.mmu_lock, then the leaves (frames,
+ * the VPID pool, a console port). Every exit handler runs with none of them held.
+ *
+ * VM1  A vCPU lives on one physical CPU at a time (vcpu.cpu); only that CPU touches it, but for `requests`.
+ * VM2  vcpu.requests is 0, or the vCPU looks at it before it next enters the guest. */
+#ifndef VELLUM_VM_VM_H
+#define VELLUM_VM_VM_H
+
+#include "dev/acpi_pm.h"
+#include "dev/fw_cfg.h"
+#include "dev/ioapic.h"
+#include "dev/irqhub.h"
+#include "dev/lapic.h"
+#include "dev/pci.h"
+#include "dev/pic.h"
+#include "dev/pit.h"
+#include "dev/ports.h"
+#include "dev/rtc.h"
+#include "dev/testdev.h"
+#include "dev/uart.h"
+#include "emulate/emulate.h"
+#include "host/spinlock.h"
+#include "mmu/backing.h"
+#include "mmu/mmu.h"
+#include "vm/config.h"
+#include "vm/cpuid.h"
+#include "vmx/vcpu.h"
+
+#define VMS_MAX 16
+#define VM_EXTENTS_MAX 16
+
+/* docs/protocol.md, STATUS. */
+enum vm_status {
+	VM_STATUS_OK = 0,
+	VM_STATUS_BAD_IMAGE = 64,
+	VM_STATUS_TRIPLE_FAULT = 65,
+	VM_STATUS_STOPPED = 66,
+	VM_STATUS_UNSUPPORTED = 67,
+};
+
+/* Things a vCPU must do before it next enters the guest. */
+#define REQUEST_EVENT BIT(0)  /* see whether there is something to inject */
+#define REQUEST_STOP BIT(1)   /* the VM is over */
+#define REQUEST_SWITCH BIT(2) /* let another vCPU of this CPU run */
+
+/* An event to inject at the next entry, in the VMCS's format. */
+struct event {
+	uint32_t info; /* valid bit clear: none */
+	uint32_t error;
+	uint32_t length;
+};
+
+struct exit_stat {
+	uint64_t count;
+	uint64_t ticks; /* TSC, from the exit to the next entry */
+};
+
+#define INSN_CACHE_SIZE 8
+
+/* Decoded instructions that touched MMIO, so that the next time they only need to be compared. */
+struct insn_cache {
+	uint64_t rip;
+	uint8_t mode;
+	uint8_t bytes[15];
+	struct insn insn;
+};
+
+struct vcpu {
+	struct vmx_vcpu vmx; /* first: entry.S */
+	uint64_t requests;
+	struct mmu_vcpu mmu;
+	struct vm *vm;
+	struct percpu *cpu;
+	struct vcpu *ring; /* the next vCPU on the same CPU */
+	bool halted;
+	bool started;  /* the VMCS has been written */
+	bool in_guest; /* read by other CPUs: entering, or in the guest (vm/run.c) */
+	struct vmx_start start;
+	uint64_t exit_tsc;   /* when the last exit happened */
+	unsigned exit_reason;
+	uint64_t guest_ticks;
+	uint64_t hypervisor_ticks;
+	struct event event;
+	uint8_t requeued_vector; /* an external interrupt whose delivery an exception came before; 0: none */
+	bool nmi_pending;
+	uint64_t xcr0;
+	uint64_t tsc_offset;
+	uint64_t saved_msr[6]; /* those that are not in the VMCS (vm/fpu.c) */
+	uint64_t saved_dr[5]; /* DR0-DR3, DR6 */
+	uint64_t saved_cr2;
+	void *fpu;             /* XSAVE area, one page or more */
+	struct lapic lapic;
+	struct emulate emulate;
+	struct insn_cache insn_cache[INSN_CACHE_SIZE];
+	gva_t fault_page; /* the page of the linear address whose translation the last EPT exit told, and that translation */
+	gpa_t fault_gpa;
+	bool fault_known;
+	struct exit_stat exits[EXIT_REASON_COUNT];
+};
+
+struct mtrrs {
+	uint64_t def_type;
+	uint64_t fixed[11];
+	uint64_t variable[16]; /* base, mask, base, mask, … */
+};
+
+struct vm {
+	unsigned id;
+	const struct vm_config *config;
+	bool ended;
+	int status;
+	char end_text[160];
+
+	struct spinlock device_lock;
+	struct spinlock mmu_lock;
+	struct mmu_vm mmu;
+	struct mmu_below below;
+	struct backing_extents low_backing, high_backing;
+	struct extent extent[2][VM_EXTENTS_MAX];
+	uint64_t low_ram, high_ram; /* bytes */
+	struct vcpu *vcpu;
+	struct cpuid_policy cpuid;
+	struct mtrrs mtrrs;
+
+	struct timers timers;
+	struct uart uart;
+	struct pic pic;
+	struct pit pit;
+	struct rtc rtc;
+	struct ioapic ioapic;
+	struct irqhub irqhub;
+	struct apic_bus apic_bus;
+	struct acpi_pm acpi_pm;
+	struct pci pci;
+	struct ports ports;
+	struct fw_cfg fw_cfg;
+	struct testdev *testdev; /* NULL: not offered */
+	bool input_waiting;      /* bytes for the UART are in the host's ring */
+	unsigned console_used;   /* of console_text: a line that is not complete yet */
+	char console_text[120];
+	struct mmio_space mmio;
+	struct pio_space pio;
+};
+
+/* The machine that everything runs on. */
+struct machine {
+	struct vmx_caps caps;
+	struct vpid_pool vpids;
+	uint64_t tsc_hz;
+	uint64_t wall_clock; /* seconds since 1970, UTC, when the machine started */
+	unsigned vm_count;
+	struct vm *vm[VMS_MAX];
+};
+extern struct machine machine;
+
+/* ---- vm/create.c ---- */
+/* Makes a VM of config from the boot modules: memory, devices, loaded image, a vCPU on CPU cpu, not yet running. Returns it; where it
+ * cannot be started, it has ended already, with a status and a text. NULL: no memory even for that. */
+struct vm *vm_create(unsigned id, const struct vm_config *config, struct percpu *cpu);
+
+/* ---- vm/run.c ---- */
+/* The calling CPU runs the vCPUs on its ring until the last VM of the machine has ended; an application processor then parks. */
+void vm_cpu_loop(void);
+/* Gives a new vCPU to the CPU v->cpu, before that CPU enters its loop or while it sleeps in it. */
+void vm_add_to_cpu(struct vcpu *v);
+/* The CPU's timer has fired: runs the alarms that are due. */
+void vm_timer_interrupt(void);
+/* Ends the VM: its vCPU stops before the next entry. The first call counts. */
+void vm_end(struct vm *vm, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Makes the vCPU look at its requests, wherever it is. */
+void vcpu_request(struct vcpu *v, uint64_t request);
+
+/* ---- vm/exit.c ---- */
+typedef void exit_handler(struct vcpu *v);
+extern exit_handler *const exit_handlers[EXIT_REASON_COUNT];
+/* For exits that can happen while an event is being delivered: puts the event back (SDM, "Information for VM Exits That Occur During Event
+ * Delivery"). */
+void exit_requeue_event(struct vcpu *v);
+/* Past the instruction that exited. */
+void exit_skip(struct vcpu *v);
+
+/* ---- vm/event.c ---- */
+/* Queues an exception for the next entry; together with one that was being delivered it may become a double or triple fault. */
+void event_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error);
+void event_page_fault(struct vcpu *v, uint32_t error, uint64_t cr2);
+static inline void event_gp(struct vcpu *v) { event_exception(v, 13, true, 0); }
+static inline void event_ud(struct vcpu *v) { event_exception(v, 6, false, 0); }
+/* Injects what can be injected now, or asks for a window. */
+void event_deliver(struct vcpu *v);
+/* Is there something that ends a HLT? */
+bool event_wakes(struct vcpu *v);
+
+/* ---- vm/exit_cr.c, exit_msr.c, exit_io.c, exit_mmu.c ---- */
+exit_handler exit_cr_access, exit_xsetbv, exit_invlpg;
+exit_handler exit_rdmsr, exit_wrmsr;
+exit_handler exit_io;
+exit_handler exit_exception, exit_ept_violation, exit_ept_misconfig;
+/* RDMSR and WRMSR of the vCPU; false: #GP(0). */
+bool msr_read(struct vcpu *v, uint32_t msr, uint64_t *value);
+bool msr_write(struct vcpu *v, uint32_t msr, uint64_t value);
+void msr_reset(struct vm *vm);
+/* MOV to CRn. false: an exception has been queued. */
+bool cr_write(struct vcpu *v, unsigned n, uint64_t value);
+
+/* ---- vm/emulation.c ---- */
+/* Emulates the instruction at the guest's RIP. */
+void emulation_step(struct vcpu *v);
+
+/* ---- vm/access.c ---- */
+/* What gva means to the guest for the access, A/D bits set. false: *error is the page fault's error code. The paging registers have been
+ * synchronised (vmx_sync_paging). */
+bool vcpu_translate(struct vcpu *v, gva_t gva, struct access access, gpa_t *gpa, uint32_t *error);
+
+/* ---- vm/fpu.c ---- */
+bool fpu_init(struct vcpu *v);
+/* Makes the FPU, debug and system-call registers of this CPU those of v. */
+void fpu_switch(struct vcpu *v);
+
+/* ---- vm/platform.c ---- */
+/* Wires the devices. false: a table was too small (Vellum's own mistake), or no memory. */
+bool platform_init(struct vm *vm);
+/* The guest's local APIC page or another device. */
+uint64_t platform_mmio_read(struct vcpu *v, uint64_t gpa, unsigned size);
+void platform_mmio_write(struct vcpu *v, uint64_t gpa, unsigned size, uint64_t value);
+/* Bytes for COM1 have arrived, or room for output: called on the CPU that runs VM 0, without the device lock. */
+void platform_console_event(unsigned port);
+void platform_feed_uart(struct vm *vm);
+
+/* ---- vm/stats.c ---- */
+void stats_host(void);
+void stats_vm(struct vm *vm);
+
+#endif

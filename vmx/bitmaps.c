@@ -1,0 +1,35 @@
+#include "vmx/bitmaps.h"
+
+#include "host/x86.h"
+
+uint8_t vmx_io_bitmaps[2 * PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
+uint8_t vmx_msr_bitmap[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
+
+/* The four KBytes of the MSR bitmap: reads of low MSRs, reads of high MSRs, writes of low, writes of high. */
+#define READ_LOW 0
+#define READ_HIGH 1024
+#define WRITE_LOW 2048
+#define WRITE_HIGH 3072
+
+static void allow(unsigned low_part, unsigned high_part, uint32_t msr)
+{
+	unsigned part = msr >= 0xc0000000 ? high_part : low_part;
+	uint32_t bit = msr & 0x1fff;
+
+	vmx_msr_bitmap[part + bit / 8] &= (uint8_t)~(1u << bit % 8);
+}
+
+void vmx_bitmaps_init(void)
+{
+	/* Kept in the VMCS, or switched with the vCPU (vm/fpu.c). */
+	static const uint32_t own[] = { MSR_SYSENTER_CS, MSR_SYSENTER_ESP, MSR_SYSENTER_EIP, MSR_FS_BASE, MSR_GS_BASE,
+					MSR_KERNEL_GS_BASE, MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_FMASK, MSR_TSC_AUX };
+
+	memset(vmx_io_bitmaps, 0xff, sizeof(vmx_io_bitmaps));
+	memset(vmx_msr_bitmap, 0xff, sizeof(vmx_msr_bitmap));
+	for (unsigned i = 0; i < ARRAY_SIZE(own); i++) {
+		allow(READ_LOW, READ_HIGH, own[i]);
+		allow(WRITE_LOW, WRITE_HIGH, own[i]);
+	}
+	allow(READ_LOW, READ_HIGH, MSR_TSC); /* the CPU adds the offset */
+}

@@ -1,0 +1,14 @@
+/* vmx/bitmaps.h - the I/O and MSR bitmaps, the same for every virtual CPU: every port exits (nothing is passed through); of the MSRs
+ * only those that the CPU or the vCPU switch keeps apart do not. SDM, "I/O-Bitmap Addresses" and "MSR-Bitmap Address". */
+#ifndef VELLUM_VMX_BITMAPS_H
+#define VELLUM_VMX_BITMAPS_H
+
+#include "lib/base.h"
+
+extern uint8_t vmx_io_bitmaps[2 * PAGE_SIZE];
+extern uint8_t vmx_msr_bitmap[PAGE_SIZE];
+
+/* Fills them; once, before the first entry. */
+void vmx_bitmaps_init(void);
+
+#endif

@@ -1,0 +1,137 @@
+#include "vmx/caps.h"
+
+#include "host/interrupt.h"
+#include "host/x86.h"
+#include "vmx/vmcs.h"
+
+/* The capability MSRs, from MSR_VMX_BASIC. */
+#define MSR_VMX_PIN 0x481
+#define MSR_VMX_PROC 0x482
+#define MSR_VMX_EXIT 0x483
+#define MSR_VMX_ENTRY 0x484
+#define MSR_VMX_CR0_FIXED0 0x486
+#define MSR_VMX_CR0_FIXED1 0x487
+#define MSR_VMX_CR4_FIXED0 0x488
+#define MSR_VMX_CR4_FIXED1 0x489
+#define MSR_VMX_PROC2 0x48b
+#define MSR_VMX_EPT_VPID 0x48c
+#define MSR_VMX_TRUE_OFFSET 0x0c /* IA32_VMX_TRUE_PINBASED_CTLS is 0x48d, … in the order of the old ones */
+
+#define BASIC_TRUE_CONTROLS BIT(55)
+#define BASIC_MEMTYPE_SHIFT 50
+#define BASIC_MEMTYPE_WB 6
+
+/* IA32_VMX_EPT_VPID_CAP. */
+#define CAP_EXECUTE_ONLY BIT(0)
+#define CAP_WALK_4 BIT(6)
+#define CAP_EPT_WB BIT(14)
+#define CAP_EPT_2M BIT(16)
+#define CAP_EPT_1G BIT(17)
+#define CAP_INVEPT BIT(20)
+#define CAP_EPT_AD BIT(21)
+#define CAP_INVEPT_SINGLE BIT(25)
+#define CAP_INVEPT_ALL BIT(26)
+#define CAP_INVVPID BIT(32)
+#define CAP_INVVPID_ADDRESS BIT(40)
+#define CAP_INVVPID_SINGLE BIT(41)
+#define CAP_INVVPID_ALL BIT(42)
+#define CAP_INVVPID_RETAINING BIT(43)
+
+#define FEATURE_CONTROL_LOCKED BIT(0)
+#define FEATURE_CONTROL_VMX BIT(2)
+
+static struct vmx_control_caps control_caps(uint32_t msr)
+{
+	uint64_t v = rdmsr(msr);
+
+	return (struct vmx_control_caps){ (uint32_t)v, (uint32_t)(v >> 32) };
+}
+
+uint32_t vmx_control(struct vmx_control_caps caps, uint32_t wanted) { return (wanted & caps.may) | caps.must; }
+
+static void read_paging(struct mmu_caps *m)
+{
+	uint32_t max_extended = cpuid(0x80000000, 0).eax;
+	struct cpuid l1 = cpuid(1, 0), e1 = cpuid(0x80000001, 0), l7 = { 0 };
+
+	if (cpuid(0, 0).eax >= 7)
+		l7 = cpuid(7, 0);
+	m->maxphyaddr = max_extended >= 0x80000008 ? (uint8_t)cpuid(0x80000008, 0).eax : 36;
+	m->nx = e1.edx & BIT(20);
+	m->page_1g = e1.edx & BIT(26);
+	m->pcid = l1.ecx & BIT(17);
+	m->smep = l7.ebx & BIT(7);
+	m->smap = l7.ebx & BIT(20);
+	m->pku = l7.ecx & BIT(3);
+	m->la57 = l7.ecx & BIT(16);
+}
+
+static void read_ept(struct mmu_caps *m, uint32_t proc2_may)
+{
+	uint64_t cap = proc2_may & (PROC2_EPT | PROC2_VPID) ? rdmsr(MSR_VMX_EPT_VPID) : 0;
+
+	m->invept = cap & CAP_INVEPT;
+	m->invept_single = cap & CAP_INVEPT_SINGLE;
+	m->invept_all = cap & CAP_INVEPT_ALL;
+	/* Without a walk length of 4 or any INVEPT, EPT could not be used correctly. */
+	m->ept = (proc2_may & PROC2_EPT) && (cap & CAP_WALK_4) && m->invept && (m->invept_single || m->invept_all);
+	m->ept_execute_only = cap & CAP_EXECUTE_ONLY;
+	m->ept_wb = cap & CAP_EPT_WB;
+	m->ept_2m = cap & CAP_EPT_2M;
+	m->ept_1g = cap & CAP_EPT_1G;
+	m->ept_ad = cap & CAP_EPT_AD;
+	m->invvpid = cap & CAP_INVVPID;
+	m->invvpid_address = cap & CAP_INVVPID_ADDRESS;
+	m->invvpid_single = cap & CAP_INVVPID_SINGLE;
+	m->invvpid_all = cap & CAP_INVVPID_ALL;
+	m->invvpid_single_retaining_globals = cap & CAP_INVVPID_RETAINING;
+	m->vpid = (proc2_may & PROC2_VPID) && m->invvpid && (m->invvpid_single || m->invvpid_all);
+	m->unrestricted_guest = m->ept && (proc2_may & PROC2_UNRESTRICTED);
+}
+
+static const char *missing_control(const struct vmx_caps *c)
+{
+	if (~c->pin.may & (PIN_EXTERNAL_INTERRUPT | PIN_NMI))
+		return "this CPU's VT-x cannot make interrupts exit; Vellum needs external-interrupt and NMI exiting";
+	if (~c->proc.may & (PROC_HLT | PROC_TSC_OFFSETTING | PROC_IO_BITMAPS | PROC_MSR_BITMAPS | PROC_INVLPG | PROC_CR8_LOAD))
+		return "this CPU's VT-x lacks I/O or MSR bitmaps, TSC offsetting or HLT, INVLPG or CR8 exiting; Vellum needs them all";
+	if (~c->exit.may & (EXIT_HOST_64 | EXIT_ACK_INTERRUPT))
+		return "this CPU's VT-x has no 64-bit host or no acknowledgement of interrupts on exit; Vellum needs a 64-bit CPU of 2006 or later";
+	if (~c->entry.may & ENTRY_IA32E)
+		return "this CPU's VT-x cannot enter 64-bit guests; Vellum needs a 64-bit CPU of 2006 or later";
+	if (~c->exit.may & (EXIT_SAVE_EFER | EXIT_LOAD_EFER | EXIT_LOAD_PAT | EXIT_SAVE_PAT) ||
+	    ~c->entry.may & (ENTRY_LOAD_EFER | ENTRY_LOAD_PAT))
+		return "this CPU's VT-x does not switch IA32_EFER and IA32_PAT at VM entry and exit; Vellum needs a CPU of 2008 (Nehalem) or later";
+	return NULL;
+}
+
+const char *vmx_caps_read(struct vmx_caps *c)
+{
+	uint64_t basic, feature_control;
+	uint32_t true_offset;
+
+	*c = (struct vmx_caps){ 0 };
+	if (!(cpuid(1, 0).ecx & BIT(5)))
+		return "this CPU has no VT-x (CPUID says no VMX); use an Intel CPU with VT-x, or an emulator or hypervisor that offers it";
+	rdmsr_safe(MSR_FEATURE_CONTROL, &feature_control);
+	if ((feature_control & FEATURE_CONTROL_LOCKED) && !(feature_control & FEATURE_CONTROL_VMX))
+		return "the firmware has disabled VT-x and locked it; enable Intel Virtualization Technology in the firmware's setup";
+	basic = rdmsr(MSR_VMX_BASIC);
+	if ((basic >> BASIC_MEMTYPE_SHIFT & 15) != BASIC_MEMTYPE_WB)
+		return "this CPU wants its VMCS in uncached memory; Vellum needs one that keeps it write-back (any since 2006)";
+	c->revision = (uint32_t)basic & 0x7fffffff;
+	true_offset = basic & BASIC_TRUE_CONTROLS ? MSR_VMX_TRUE_OFFSET : 0;
+	c->pin = control_caps(MSR_VMX_PIN + true_offset);
+	c->proc = control_caps(MSR_VMX_PROC + true_offset);
+	c->exit = control_caps(MSR_VMX_EXIT + true_offset);
+	c->entry = control_caps(MSR_VMX_ENTRY + true_offset);
+	if (c->proc.may & PROC_SECONDARY)
+		c->proc2 = control_caps(MSR_VMX_PROC2);
+	c->cr0_fixed0 = rdmsr(MSR_VMX_CR0_FIXED0);
+	c->cr0_fixed1 = rdmsr(MSR_VMX_CR0_FIXED1);
+	c->cr4_fixed0 = rdmsr(MSR_VMX_CR4_FIXED0);
+	c->cr4_fixed1 = rdmsr(MSR_VMX_CR4_FIXED1);
+	read_paging(&c->mmu);
+	read_ept(&c->mmu, c->proc2.may);
+	return missing_control(c);
+}

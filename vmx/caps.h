@@ -1,0 +1,25 @@
+/* vmx/caps.h - what this CPU's VT-x can do, read once from the capability MSRs. SDM, "VMX Capability Reporting Facility". */
+#ifndef VELLUM_VMX_CAPS_H
+#define VELLUM_VMX_CAPS_H
+
+#include "mmu/caps.h"
+
+/* A control field: bits that must be 1, bits that may be 1. */
+struct vmx_control_caps {
+	uint32_t must;
+	uint32_t may;
+};
+
+struct vmx_caps {
+	uint32_t revision;
+	struct vmx_control_caps pin, proc, proc2, exit, entry;
+	uint64_t cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
+	struct mmu_caps mmu;
+};
+
+/* Reads the capabilities. NULL, or one sentence that says what is missing. */
+const char *vmx_caps_read(struct vmx_caps *caps);
+/* wanted, with what must be set added and what may not be set taken away. */
+uint32_t vmx_control(struct vmx_control_caps caps, uint32_t wanted);
+
+#endif

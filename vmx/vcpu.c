@@ -1,0 +1,298 @@
+#include "vmx/vcpu.h"
+
+#include "host/asm.h"
+#include "host/frames.h"
+#include "host/percpu.h"
+#include "host/x86.h"
+#include "vmx/bitmaps.h"
+
+extern const char vmx_exit_entry[];
+
+_Static_assert(offsetof(struct vmx_vcpu, gpr) == 0 && offsetof(struct vmx_vcpu, host_rsp) == 128, "entry.S");
+
+#define CR0_NE BIT(5)
+#define ACCESS_CODE64 0xa09b
+#define ACCESS_CODE32 0xc09b
+#define ACCESS_DATA 0xc093
+#define ACCESS_LDTR_UNUSABLE 0x10082
+#define ACCESS_TR_BUSY 0x8b
+
+bool vmx_vcpu_init(struct vmx_vcpu *v, const struct vmx_caps *caps)
+{
+	hfn_t vmcs = frames_alloc();
+
+	if (hfn_is_none(vmcs))
+		return false;
+	*v = (struct vmx_vcpu){ .caps = caps, .vmcs = hfn_hpa(vmcs) };
+	*(uint32_t *)frames_ptr(vmcs) = caps->revision;
+	BUG_ON(!vmclear(v->vmcs));
+	return true;
+}
+
+void vmx_vcpu_destroy(struct vmx_vcpu *v)
+{
+	BUG_ON(!vmclear(v->vmcs));
+	frames_free(hpa_hfn(v->vmcs), 1);
+}
+
+/* What differs from CPU to CPU. */
+static void write_host_cpu(void)
+{
+	struct percpu *cpu = this_cpu();
+
+	vmwrite(VMCS_HOST_GS_BASE, (uintptr_t)cpu);
+	vmwrite(VMCS_HOST_TR_BASE, (uintptr_t)&cpu->tss);
+	vmwrite(VMCS_HOST_GDTR_BASE, (uintptr_t)cpu->gdt);
+}
+
+static void write_host(void)
+{
+	struct { uint16_t limit; uint64_t base; } __attribute__((packed)) idtr;
+
+	__asm__("sidt %0" : "=m"(idtr));
+	vmwrite(VMCS_HOST_CS_SELECTOR, SEL_CODE64);
+	vmwrite(VMCS_HOST_SS_SELECTOR, SEL_DATA);
+	vmwrite(VMCS_HOST_DS_SELECTOR, SEL_DATA);
+	vmwrite(VMCS_HOST_ES_SELECTOR, SEL_DATA);
+	vmwrite(VMCS_HOST_FS_SELECTOR, 0);
+	vmwrite(VMCS_HOST_GS_SELECTOR, 0);
+	vmwrite(VMCS_HOST_TR_SELECTOR, SEL_TSS);
+	vmwrite(VMCS_HOST_FS_BASE, 0);
+	vmwrite(VMCS_HOST_IDTR_BASE, idtr.base);
+	vmwrite(VMCS_HOST_CR0, read_cr0());
+	vmwrite(VMCS_HOST_CR3, read_cr3());
+	vmwrite(VMCS_HOST_CR4, read_cr4());
+	vmwrite(VMCS_HOST_EFER, rdmsr(MSR_EFER));
+	vmwrite(VMCS_HOST_PAT, rdmsr(MSR_PAT));
+	vmwrite(VMCS_HOST_SYSENTER_CS, 0);
+	vmwrite(VMCS_HOST_SYSENTER_ESP, 0);
+	vmwrite(VMCS_HOST_SYSENTER_EIP, 0);
+	vmwrite(VMCS_HOST_RIP, (uintptr_t)vmx_exit_entry);
+	write_host_cpu();
+}
+
+static void write_controls(struct vmx_vcpu *v, uint32_t proc2_features)
+{
+	const struct vmx_caps *c = v->caps;
+
+	v->proc = vmx_control(c->proc, PROC_TSC_OFFSETTING | PROC_HLT | PROC_MWAIT | PROC_MONITOR | PROC_RDPMC | PROC_CR8_LOAD |
+					       PROC_CR8_STORE | PROC_IO_BITMAPS | PROC_MSR_BITMAPS | PROC_SECONDARY);
+	v->proc2 = vmx_control(c->proc2, PROC2_WBINVD | proc2_features);
+	vmwrite(VMCS_PIN_CONTROLS, vmx_control(c->pin, PIN_EXTERNAL_INTERRUPT | PIN_NMI | PIN_VIRTUAL_NMI));
+	vmwrite(VMCS_PROC_CONTROLS, v->proc);
+	if (v->proc & PROC_SECONDARY)
+		vmwrite(VMCS_PROC_CONTROLS2, v->proc2);
+	vmwrite(VMCS_EXIT_CONTROLS, vmx_control(c->exit, EXIT_HOST_64 | EXIT_ACK_INTERRUPT | EXIT_SAVE_EFER | EXIT_LOAD_EFER |
+							     EXIT_SAVE_PAT | EXIT_LOAD_PAT | EXIT_SAVE_DEBUG));
+	vmwrite(VMCS_ENTRY_CONTROLS, vmx_control(c->entry, ENTRY_LOAD_EFER | ENTRY_LOAD_PAT | ENTRY_LOAD_DEBUG));
+	vmwrite(VMCS_IO_BITMAP_A, (uintptr_t)vmx_io_bitmaps);
+	vmwrite(VMCS_IO_BITMAP_B, (uintptr_t)vmx_io_bitmaps + PAGE_SIZE);
+	vmwrite(VMCS_MSR_BITMAP, (uintptr_t)vmx_msr_bitmap);
+	vmwrite(VMCS_CR3_TARGET_COUNT, 0);
+	vmwrite(VMCS_EXIT_MSR_STORE_COUNT, 0);
+	vmwrite(VMCS_EXIT_MSR_LOAD_COUNT, 0);
+	vmwrite(VMCS_ENTRY_MSR_LOAD_COUNT, 0);
+	vmwrite(VMCS_ENTRY_INTERRUPTION_INFO, 0);
+	vmwrite(VMCS_LINK_POINTER, ~0ull);
+}
+
+static void write_guest_segments(const struct vmx_start *s)
+{
+	struct segment_state data = { s->ds, 0xffffffff, ACCESS_DATA, 0 };
+	struct segment_state code = { s->cs, 0xffffffff, s->long_mode ? ACCESS_CODE64 : ACCESS_CODE32, 0 };
+	struct segment_state ldtr = { 0, 0, ACCESS_LDTR_UNUSABLE, 0 };
+	struct segment_state tr = { 0, 0x67, ACCESS_TR_BUSY, 0 };
+
+	for (enum segment n = SEG_ES; n <= SEG_GS; n++)
+		vmx_set_segment(n, n == SEG_CS ? &code : &data);
+	vmx_set_segment(SEG_LDTR, &ldtr);
+	vmx_set_segment(SEG_TR, &tr);
+	vmwrite(VMCS_GUEST_GDTR_BASE, s->gdt_base);
+	vmwrite(VMCS_GUEST_GDTR_LIMIT, s->gdt_limit);
+	vmwrite(VMCS_GUEST_IDTR_BASE, 0);
+	vmwrite(VMCS_GUEST_IDTR_LIMIT, 0);
+}
+
+static void write_guest(const struct vmx_start *s)
+{
+	write_guest_segments(s);
+	vmwrite(VMCS_GUEST_RIP, s->rip);
+	vmwrite(VMCS_GUEST_RSP, s->rsp);
+	vmwrite(VMCS_GUEST_RFLAGS, 2);
+	vmwrite(VMCS_GUEST_DR7, 0x400);
+	vmwrite(VMCS_GUEST_DEBUGCTL, 0);
+	vmwrite(VMCS_GUEST_PAT, 0x0007040600070406); /* the value after RESET */
+	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, 0);
+	vmwrite(VMCS_GUEST_ACTIVITY, 0);
+	vmwrite(VMCS_GUEST_PENDING_DEBUG, 0);
+	vmwrite(VMCS_GUEST_SYSENTER_CS, 0);
+	vmwrite(VMCS_GUEST_SYSENTER_ESP, 0);
+	vmwrite(VMCS_GUEST_SYSENTER_EIP, 0);
+}
+
+void vmx_vcpu_start(struct vmx_vcpu *v, const struct vmx_start *start, struct mmu_vcpu *mmu, uint32_t proc2_features,
+		    uint64_t cr4_offered)
+{
+	memset(v->gpr, 0, sizeof(v->gpr));
+	v->gpr[GPR_RAX] = start->rax;
+	v->gpr[GPR_RBX] = start->rbx;
+	v->gpr[GPR_RSI] = start->rsi;
+	v->host_rsp = 0;
+	v->cr4_offered = cr4_offered;
+	write_host();
+	write_controls(v, proc2_features);
+	write_guest(start);
+	vmx_apply_paging(v, mmu);
+	vmx_apply_root(v, mmu);
+}
+
+void vmx_load(struct vmx_vcpu *v)
+{
+	BUG_ON(!vmptrld(v->vmcs));
+	if (v->launched)
+		write_host_cpu();
+}
+
+void vmx_unload(struct vmx_vcpu *v)
+{
+	BUG_ON(!vmclear(v->vmcs));
+	v->launched = false;
+}
+
+static void write_proc(struct vmx_vcpu *v, uint32_t proc)
+{
+	if (proc != v->proc)
+		vmwrite(VMCS_PROC_CONTROLS, v->proc = proc);
+}
+
+static void write_proc2(struct vmx_vcpu *v, uint32_t proc2)
+{
+	if (proc2 != v->proc2)
+		vmwrite(VMCS_PROC_CONTROLS2, v->proc2 = proc2);
+}
+
+static bool unrestricted(const struct vmx_vcpu *v, const struct mmu_intercepts *i)
+{
+	return i->ept && v->caps->mmu.unrestricted_guest;
+}
+
+static void apply_controls(struct vmx_vcpu *v, const struct mmu_vcpu *mmu)
+{
+	const struct mmu_intercepts *i = &mmu->intercepts;
+	uint32_t proc = v->proc & ~(uint32_t)(PROC_CR3_LOAD | PROC_CR3_STORE | PROC_INVLPG);
+	uint32_t proc2 = v->proc2 & ~(uint32_t)(PROC2_EPT | PROC2_UNRESTRICTED);
+
+	proc |= (uint32_t)((i->cr3_load ? PROC_CR3_LOAD : 0) | (i->cr3_store ? PROC_CR3_STORE : 0) | (i->invlpg ? PROC_INVLPG : 0));
+	proc2 |= (uint32_t)((i->ept ? PROC2_EPT : 0) | (unrestricted(v, i) ? PROC2_UNRESTRICTED : 0));
+	write_proc(v, proc);
+	write_proc2(v, proc2);
+	vmwrite(VMCS_EXCEPTION_BITMAP, i->page_fault ? BIT(14) : 0);
+	vmwrite(VMCS_PF_ERROR_MASK, i->pf_mask);
+	vmwrite(VMCS_PF_ERROR_MATCH, i->pf_match);
+}
+
+static void apply_cr0(const struct vmx_vcpu *v, const struct mmu_vcpu *mmu)
+{
+	const struct mmu_intercepts *i = &mmu->intercepts;
+	uint64_t must = v->caps->cr0_fixed0 & ~(unrestricted(v, i) ? CR0_PE | CR0_PG : 0);
+	uint64_t guest = mmu->regs.cr0;
+	uint64_t hardware = ((guest & ~i->cr0_force_mask) | i->cr0_force_value | must) & v->caps->cr0_fixed1 & ~(CR0_CD | CR0_NW);
+
+	/* Caching is the host's: a guest's CD and NW are remembered, not obeyed. */
+	vmwrite(VMCS_CR0_MASK, must | ~v->caps->cr0_fixed1 | CR0_CD | CR0_NW | i->cr0_owned | i->cr0_force_mask);
+	vmwrite(VMCS_CR0_SHADOW, guest);
+	vmwrite(VMCS_GUEST_CR0, hardware);
+}
+
+static void apply_cr4(const struct vmx_vcpu *v, const struct mmu_vcpu *mmu)
+{
+	const struct mmu_intercepts *i = &mmu->intercepts;
+	uint64_t must = v->caps->cr4_fixed0;
+	uint64_t guest = mmu->regs.cr4;
+
+	vmwrite(VMCS_CR4_MASK, must | ~v->cr4_offered | i->cr4_owned | i->cr4_force_mask);
+	vmwrite(VMCS_CR4_SHADOW, guest);
+	vmwrite(VMCS_GUEST_CR4, ((guest & ~i->cr4_force_mask) | i->cr4_force_value | must) & v->caps->cr4_fixed1);
+}
+
+static void apply_efer(const struct mmu_vcpu *mmu)
+{
+	const struct mmu_intercepts *i = &mmu->intercepts;
+	uint64_t efer = (mmu->regs.efer & ~i->efer_force_mask) | i->efer_force_value;
+	uint64_t entry = vmread(VMCS_ENTRY_CONTROLS) & ~ENTRY_IA32E;
+
+	vmwrite(VMCS_GUEST_EFER, efer);
+	vmwrite(VMCS_ENTRY_CONTROLS, entry | (efer & EFER_LMA ? ENTRY_IA32E : 0));
+}
+
+void vmx_apply_paging(struct vmx_vcpu *v, struct mmu_vcpu *mmu)
+{
+	apply_controls(v, mmu);
+	apply_cr0(v, mmu);
+	apply_cr4(v, mmu);
+	apply_efer(mmu);
+	mmu->intercepts_changed = false;
+}
+
+void vmx_apply_root(struct vmx_vcpu *v, struct mmu_vcpu *mmu)
+{
+	const struct mmu_root *r = &mmu->root;
+
+	vmwrite(VMCS_GUEST_CR3, r->cr3);
+	if (mmu->intercepts.ept)
+		vmwrite(VMCS_EPTP, r->eptp);
+	if (r->load_pdptes && mmu->intercepts.ept)
+		for (unsigned n = 0; n < 4; n++)
+			vmwrite(VMCS_GUEST_PDPTE0 + 2 * n, r->pdpte[n]);
+	write_proc2(v, r->vpid ? v->proc2 | PROC2_VPID : v->proc2 & ~(uint32_t)PROC2_VPID);
+	if (r->vpid)
+		vmwrite(VMCS_VPID, r->vpid);
+	mmu->root_changed = false;
+}
+
+void vmx_sync_paging(struct vmx_vcpu *v, struct mmu_vcpu *mmu)
+{
+	uint64_t cr0_mask = vmread(VMCS_CR0_MASK), cr4_mask = vmread(VMCS_CR4_MASK);
+	uint64_t cr0 = (vmread(VMCS_CR0_SHADOW) & cr0_mask) | (vmread(VMCS_GUEST_CR0) & ~cr0_mask);
+	uint64_t cr4 = (vmread(VMCS_CR4_SHADOW) & cr4_mask) | (vmread(VMCS_GUEST_CR4) & ~cr4_mask);
+	uint64_t efer_mask = mmu->intercepts.efer_force_mask;
+	uint64_t pdpte[4] = { 0 };
+	bool pae = mmu->intercepts.ept && (cr0 & CR0_PG) && (cr4 & CR4_PAE);
+
+	(void)v;
+	mmu->regs.efer = (mmu->regs.efer & efer_mask) | (vmread(VMCS_GUEST_EFER) & ~efer_mask);
+	mmu->regs.ac = vmread(VMCS_GUEST_RFLAGS) & BIT(18);
+	mmu->regs.cpl = (uint8_t)(vmread(VMCS_GUEST_SS_ACCESS) >> 5 & 3);
+	pae = pae && !(mmu->regs.efer & EFER_LMA);
+	for (unsigned n = 0; pae && n < 4; n++)
+		pdpte[n] = vmread(VMCS_GUEST_PDPTE0 + 2 * n);
+	mmu_sync_regs(mmu, cr0, mmu->intercepts.cr3_load ? mmu->regs.cr3 : vmread(VMCS_GUEST_CR3), cr4, pae ? pdpte : mmu->regs.pdpte);
+}
+
+void vmx_set_interrupt_window(struct vmx_vcpu *v, bool on)
+{
+	write_proc(v, on ? v->proc | PROC_INTERRUPT_WINDOW : v->proc & ~(uint32_t)PROC_INTERRUPT_WINDOW);
+}
+
+void vmx_set_nmi_window(struct vmx_vcpu *v, bool on)
+{
+	write_proc(v, on ? v->proc | PROC_NMI_WINDOW : v->proc & ~(uint32_t)PROC_NMI_WINDOW);
+}
+
+struct segment_state vmx_get_segment(enum segment n)
+{
+	return (struct segment_state){
+		.selector = (uint16_t)vmread(VMCS_GUEST_ES_SELECTOR + 2 * n),
+		.limit = (uint32_t)vmread(VMCS_GUEST_ES_LIMIT + 2 * n),
+		.access = (uint32_t)vmread(VMCS_GUEST_ES_ACCESS + 2 * n),
+		.base = vmread(VMCS_GUEST_ES_BASE + 2 * n),
+	};
+}
+
+void vmx_set_segment(enum segment n, const struct segment_state *s)
+{
+	vmwrite(VMCS_GUEST_ES_SELECTOR + 2 * n, s->selector);
+	vmwrite(VMCS_GUEST_ES_LIMIT + 2 * n, s->limit);
+	vmwrite(VMCS_GUEST_ES_ACCESS + 2 * n, s->access);
+	vmwrite(VMCS_GUEST_ES_BASE + 2 * n, s->base);
+}

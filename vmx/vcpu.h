@@ -1,0 +1,79 @@
+/* vmx/vcpu.h - one virtual CPU as VT-x sees it: its VMCS, the registers that are not in it, and moving state in and out.
+ *
+ * V1  Every function but vmx_vcpu_init and vmx_vcpu_destroy wants the VMCS to be current on the calling CPU (vmx_load).
+ * V2  Fixed bits: CR0 and CR4 in the VMCS always satisfy the FIXED0/FIXED1 MSRs; the guest sees its own value by mask and shadow.
+ * V3  The cached control fields equal the VMCS's. */
+#ifndef VELLUM_VMX_VCPU_H
+#define VELLUM_VMX_VCPU_H
+
+#include "mmu/mmu.h"
+#include "vmx/caps.h"
+#include "vmx/ops.h"
+
+/* Indices of gpr[], as instructions encode them. RSP is in the VMCS. */
+enum gpr { GPR_RAX, GPR_RCX, GPR_RDX, GPR_RBX, GPR_RSP, GPR_RBP, GPR_RSI, GPR_RDI, GPR_R8, GPR_R15 = 15, GPR_COUNT };
+
+/* Segment registers, in the VMCS's order. */
+enum segment { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_LDTR, SEG_TR };
+
+struct segment_state {
+	uint16_t selector;
+	uint32_t limit;
+	uint32_t access; /* SDM, "Format of Access Rights" */
+	uint64_t base;
+};
+
+struct vmx_vcpu {
+	uint64_t gpr[GPR_COUNT]; /* entry.S knows: first */
+	uint64_t host_rsp;       /* entry.S knows: what the VMCS has */
+	const struct vmx_caps *caps;
+	hpa_t vmcs;
+	bool launched;
+	uint32_t proc, proc2;
+	uint64_t cr4_offered;    /* CR4 bits that the guest's CPUID offers: it may set them without an exit */
+};
+
+/* How the guest's first instruction finds the CPU; registers not named are 0. */
+struct vmx_start {
+	uint64_t rip, rsp, rax, rbx, rsi;
+	uint64_t gdt_base;
+	uint32_t gdt_limit;
+	uint16_t cs, ds;
+	bool long_mode;
+};
+
+/* Allocates the VMCS. features: bits of PROC2_* that the guest's CPUID offers (RDTSCP, INVPCID). false: no memory. */
+bool vmx_vcpu_init(struct vmx_vcpu *v, const struct vmx_caps *caps);
+void vmx_vcpu_destroy(struct vmx_vcpu *v);
+/* Writes every field of a new VMCS. mmu->regs, ->intercepts and ->root are set. */
+void vmx_vcpu_start(struct vmx_vcpu *v, const struct vmx_start *start, struct mmu_vcpu *mmu, uint32_t proc2_features,
+		    uint64_t cr4_offered);
+
+/* Makes the VMCS current on this CPU, with this CPU's host state; unload makes it current nowhere. */
+void vmx_load(struct vmx_vcpu *v);
+void vmx_unload(struct vmx_vcpu *v);
+
+/* Brings the VMCS up to date with mmu->intercepts and mmu->regs (controls, CR0, CR4, EFER, their masks and shadows), and with mmu->root. */
+void vmx_apply_paging(struct vmx_vcpu *v, struct mmu_vcpu *mmu);
+void vmx_apply_root(struct vmx_vcpu *v, struct mmu_vcpu *mmu);
+/* The reverse: what the guest changed without an exit, into mmu->regs. */
+void vmx_sync_paging(struct vmx_vcpu *v, struct mmu_vcpu *mmu);
+
+void vmx_set_interrupt_window(struct vmx_vcpu *v, bool on);
+void vmx_set_nmi_window(struct vmx_vcpu *v, bool on);
+
+struct segment_state vmx_get_segment(enum segment n);
+void vmx_set_segment(enum segment n, const struct segment_state *s);
+
+/* Enters the guest; interrupts are off. Returns true when it came back by a VM exit, false when the entry itself failed
+ * (VMCS_INSTRUCTION_ERROR says why). */
+static inline bool vmx_enter(struct vmx_vcpu *v)
+{
+	int vmx_enter_asm(struct vmx_vcpu * vcpu, bool launched);
+	bool ok = !vmx_enter_asm(v, v->launched);
+
+	v->launched = ok;
+	return ok;
+}
+
+#endif
