@@ -1,4 +1,4 @@
-/* dev/fw_cfg.c - selector (16-bit write to 0x510) and data (bytes from 0x511): an item is read byte by byte and then reads as 0. */
+/* dev/fw_cfg.c - selector (16-bit write to 0x510) and data (bytes from 0x511): an item is read byte by byte, then reads as 0. */
 #include "dev/fw_cfg.h"
 #include "dev/bytes.h"
 

@@ -2,8 +2,8 @@
  *
  * Reading order: lapic.c (acceptance, priority, delivery, reset), lapic_timer.c, lapic_regs.c (the registers, by offset and by
  * MSR). The APIC timer counts TSC ticks divided by the divide configuration, nothing else: its "bus clock" is tsc_hz.
- * Interrupts of a periodic timer that were missed, or come faster than LAPIC_MIN_PERIOD_US, merge into one; the count read back is
- * exact all the same.
+ * Interrupts of a periodic timer that were missed, or come faster than LAPIC_MIN_PERIOD_US, merge into one; the count read
+ * back is exact all the same.
  *
  * L1  irr_max / isr_max are the highest set bit of irr / isr, or -1.
  * L2  ppr follows from tpr and isr_max at all times.
@@ -84,8 +84,8 @@ void lapic_init(struct lapic *l, struct timers *timers, uint32_t id, bool bsp, u
 	const struct lapic_host *host, void *ctx);
 /* The state after power-up: IA32_APIC_BASE too. */
 void lapic_reset(struct lapic *l);
-/* What a BIOS leaves on the boot processor: software-enabled, LINT0 passes the PIC's interrupts on, LINT1 is NMI. For loaders that
- * start a kernel without a BIOS. */
+/* What a BIOS leaves on the boot processor: software-enabled, LINT0 passes the PIC's interrupts on, LINT1 is NMI. For loaders
+ * that start a kernel without a BIOS. */
 void lapic_virtual_wire(struct lapic *l);
 /* The state after INIT: IA32_APIC_BASE and the id stay. */
 void lapic_init_reset(struct lapic *l);

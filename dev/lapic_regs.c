@@ -1,8 +1,8 @@
 /* dev/lapic_regs.c - the local APIC's registers, by offset (xAPIC) and by MSR (x2APIC). SDM, "Local APIC Block Diagram" (register
  * address map), "Extended XAPIC (x2APIC)".
  *
- * Both faces share one numbering, offset / 16 = MSR - 0x800, one reader and one performer; what is legal in x2APIC mode is decided
- * before anything is performed. */
+ * Both faces share one numbering, offset / 16 = MSR - 0x800, one reader and one performer; what is legal in x2APIC mode is
+ * decided before anything is performed. */
 #include "dev/lapic_internal.h"
 
 enum {

@@ -1,5 +1,5 @@
-/* dev/testdev.h - a test device that conformance guests know: a latch at 0xe0-0xe3, "drop the mapping of this guest page" at 0xe4,
- * interrupt lines at 0x2000+n, 64 KB of RAM-like MMIO at 0xff000000. Offered on request only. */
+/* dev/testdev.h - a test device that conformance guests know: a latch at 0xe0-0xe3, "drop the mapping of this guest page" at
+ * 0xe4, interrupt lines at 0x2000+n, 64 KB of RAM-like MMIO at 0xff000000. Offered on request only. */
 #ifndef VELLUM_DEV_TESTDEV_H
 #define VELLUM_DEV_TESTDEV_H
 

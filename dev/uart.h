@@ -1,7 +1,7 @@
 /* dev/uart.h - a 16550A serial port.
  *
- * Characters take no time: what is written goes to the sink at once while the sink has room, so that the transmitter is always empty
- * then; what arrives is reported at once (the receiver's time-out interrupt does not wait for four character times).
+ * Characters take no time: what is written goes to the sink at once while the sink has room, so that the transmitter is always
+ * empty then; what arrives is reported at once (the receiver's time-out interrupt does not wait for four character times).
  *
  * U1  lsr's THRE and TEMT are set unless the last transmitted byte left the sink without room.
  * U2  the line is asserted if and only if an enabled interrupt is pending and MCR lets it out (OUT2, not in loopback). */
