@@ -60,8 +60,10 @@ static void on_console_line(void *context, char *line)
 static void on_console(struct session *session, const char *data, size_t length)
 {
 	fwrite(data, 1, length, session->console_copy);
-	if (!session->options->quiet)
+	if (!session->options->quiet) {
 		show(session, data, length);
+		session->middle_of_line = data[length - 1] != '\n';
+	}
 	lines_feed(&session->console_lines, data, length, on_console_line, session);
 }
 
@@ -75,6 +77,17 @@ static void show_other_console(struct session *session, const struct record *rec
 	free(line);
 }
 
+/* The hypervisor's own words. On one terminal with the guest's, they do not go on where the guest stopped. */
+static void show_log(struct session *session, const char *line)
+{
+	if (session->options->quiet)
+		return;
+	if (session->middle_of_line && isatty(1) && isatty(2))
+		fputc('\n', stderr);
+	session->middle_of_line = false;
+	say("%s", line);
+}
+
 static void on_statistics_line(void *context, char *line)
 {
 	struct session *session = context;
@@ -85,8 +98,8 @@ static void on_statistics_line(void *context, char *line)
 	if (!record_parse(line, &record))
 		return;         /* a newer hypervisor may say more than we know */
 	result_apply(&session->result, &record);
-	if (record.kind == RECORD_LOG && !session->options->quiet)
-		say("%s", record.text);
+	if (record.kind == RECORD_LOG)
+		show_log(session, record.text);
 	if (record.kind == RECORD_CON)
 		show_other_console(session, &record);
 	if (record.kind == RECORD_VERSION && record.value != 1)

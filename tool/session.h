@@ -37,6 +37,7 @@ struct session {
 	char *console_path, *statistics_path, *screen_path;
 	FILE *console_copy, *statistics_copy;   /* in the working directory */
 	struct line_cutter console_lines, statistics_lines;
+	bool middle_of_line;                    /* the console's last byte ended no line */
 	struct tail console_tail, statistics_tail;
 	struct bytes keys;                      /* typed, not sent yet */
 	double next_key;
