@@ -33,6 +33,11 @@ size_t strlen(const char *s);
 int strcmp(const char *a, const char *b);
 int strncmp(const char *a, const char *b, size_t n);
 
+/* A freestanding compiler takes these for functions like any other; as built-ins, small ones need no call. */
+#define memcpy(d, s, n) __builtin_memcpy(d, s, n)
+#define memset(d, c, n) __builtin_memset(d, c, n)
+#define memcmp(a, b, n) __builtin_memcmp(a, b, n)
+
 /* A broken promise inside Vellum itself, never something a guest can cause: prints and does not return. Each program
  * (the hypervisor, the hosted tests) defines it. */
 _Noreturn void bug(const char *file, int line, const char *what);

@@ -70,8 +70,13 @@ static void *ready_ptr(struct mmu_vm *vm, gfn_t gfn, bool write)
 
 size_t mmu_guest_read(struct mmu_vm *vm, gpa_t gpa, void *buf, size_t n)
 {
+	const char *fast = slots_linear(&vm->slots, gpa, false);
 	size_t done = 0;
 
+	if (likely(fast && (gpa.v & (PAGE_SIZE - 1)) + n <= PAGE_SIZE)) {
+		memcpy(buf, fast, n);
+		return n;
+	}
 	while (done < n) {
 		gpa_t at = gpa_add(gpa, done);
 		size_t offset = at.v & (PAGE_SIZE - 1), chunk = min_u64(n - done, PAGE_SIZE - offset);
@@ -143,6 +148,9 @@ void *mmu_guest_ptr(struct mmu_vm *vm, gpa_t gpa, size_t n, bool write)
 
 	if (n > PAGE_SIZE - offset)
 		return NULL;
+	p = slots_linear(&vm->slots, gpa, write);
+	if (likely(p))
+		return p;
 	mmu_lock(vm);
 	p = ready_ptr(vm, gpa_gfn(gpa), write);
 	mmu_unlock(vm);
@@ -189,6 +197,17 @@ static bool table_read(void *ctx, gpa_t gpa, unsigned size, uint64_t *value)
 	else
 		*value = __atomic_load_n((const uint64_t *)(const void *)p, __ATOMIC_ACQUIRE);
 	return true;
+}
+
+uint64_t mmu_guest_entry(struct mmu_vm *vm, gpa_t gpa, unsigned size)
+{
+	const char *p = mmu_guest_ptr_locked(vm, gpa, false);
+
+	if (!p)
+		return size == 4 ? MASK(31, 0) : ~0ull;
+	if (size == 4)
+		return __atomic_load_n((const uint32_t *)(const void *)p, __ATOMIC_ACQUIRE);
+	return __atomic_load_n((const uint64_t *)(const void *)p, __ATOMIC_ACQUIRE);
 }
 
 static bool exchange(char *p, unsigned size, uint64_t old, uint64_t new)

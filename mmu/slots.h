@@ -47,6 +47,9 @@ struct slot {
 	enum slot_kind kind;
 	enum memtype type;
 	struct backing *backing; /* NULL for SLOT_MMIO */
+	/* Where the slot's memory lies in one piece, where it does so for as long as the slot exists (never swapped, merged or moved);
+	 * else NULL. Reading guest memory needs no look-up then. */
+	char *linear;
 	uint64_t *dirty;         /* one bit a page while dirty logging is on, else NULL */
 };
 
@@ -63,5 +66,17 @@ bool slots_add(struct slots *s, const struct slot *slot);
 bool slots_remove(struct slots *s, gfn_t base);
 /* The slot that holds gfn, or NULL. */
 struct slot *slots_find(struct slots *s, gfn_t gfn);
+
+/* The fast way to guest memory: where gpa's byte is, if it is in the slot that the previous search found, that slot is all in one place
+ * (.linear), and neither reading nor (write) writing it concerns anyone. NULL: look it up. */
+static inline char *slots_linear(const struct slots *s, gpa_t gpa, bool write)
+{
+	const struct slot *slot = &s->slot[__atomic_load_n(&s->last, __ATOMIC_RELAXED)];
+	uint64_t offset = gpa.v - (slot->base.v << PAGE_SHIFT);
+
+	if (offset >> PAGE_SHIFT >= slot->pages || !slot->linear || (write && (slot->dirty || slot->kind != SLOT_RAM)))
+		return NULL;
+	return slot->linear + offset;
+}
 
 #endif

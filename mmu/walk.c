@@ -230,7 +230,9 @@ struct walk_result walk(const struct walk_regs *r, const struct walk_memory *m, 
 	for (unsigned tries = 0; tries < REWALKS_MAX; tries++) {
 		bool denied;
 
-		w = (struct walk_result){ .error = access_error(r, access) };
+		/* The entries are written as they are read. */
+		memset(&w, 0, offsetof(struct walk_result, entry));
+		w.error = access_error(r, access);
 		if (!descend(r, m, mode, gva, &w))
 			return w;
 		read_leaf(r, mode, gva, &w);

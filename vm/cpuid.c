@@ -44,7 +44,9 @@
 #define XCR0_AVX512 (BIT(5) | BIT(6) | BIT(7))
 #define XCR0_PKRU BIT(9)
 
+#define L7_EBX_TSC_ADJUST BIT(1)
 #define LEAF_TSC 0x15
+#define LEAF_FREQUENCY 0x16
 #define EXTENDED 0x80000000u
 
 static void set_leaf1(struct cpuid_policy *p, uint32_t id, bool nested, const struct mmu_caps *caps)
@@ -66,7 +68,8 @@ static void set_leaf7(struct cpuid_policy *p, bool nested, const struct mmu_caps
 	uint32_t ebx = h.ebx & (uint32_t)L7_EBX_PASS, ecx = h.ecx & (uint32_t)L7_ECX_PASS;
 
 	p->has_invpcid = nested && caps->pcid && (h.ebx & L7_EBX_INVPCID) && (proc2_may & PROC2_INVPCID);
-	ebx |= (uint32_t)((caps->smep ? L7_EBX_SMEP : 0) | (caps->smap ? L7_EBX_SMAP : 0) | (p->has_invpcid ? L7_EBX_INVPCID : 0));
+	ebx |= (uint32_t)((caps->smep ? L7_EBX_SMEP : 0) | (caps->smap ? L7_EBX_SMAP : 0) | (p->has_invpcid ? L7_EBX_INVPCID : 0) |
+			  L7_EBX_TSC_ADJUST);
 	ecx |= (uint32_t)(nested && caps->pku ? L7_ECX_PKU : 0);
 	if (!(p->xcr0_offered & XCR0_AVX512)) {
 		ebx &= (uint32_t)~L7_EBX_AVX512;
@@ -148,20 +151,22 @@ void cpuid_policy_init(struct cpuid_policy *p, uint32_t id, const struct mmu_cap
 		       uint64_t tsc_hz, bool nested)
 {
 	struct cpuid h = cpuid(0, 0);
+	uint32_t mhz = (uint32_t)(tsc_hz / 1000000);
 
 	memset(p, 0, sizeof(*p));
-	p->max_basic = LEAF_TSC;
+	p->max_basic = LEAF_FREQUENCY;
 	p->basic[0] = (struct cpuid){ p->max_basic, h.ebx, h.ecx, h.edx };
 	set_leaf1(p, id, nested, caps);
 	set_caches(p, h.eax);
 	p->basic[6].eax = BIT(2); /* the APIC timer always runs */
 	if (h.eax >= 0xd)
 		set_xsave(p, nested, caps);
-	if (h.eax >= 7)
+	if (h.eax >= 7) /* else TSC_ADJUST would need a leaf of its own */
 		set_leaf7(p, nested, caps, proc2_may);
 	p->basic[0xb].edx = id;
 	/* The TSC counts the "crystal" itself, so that its rate is exact and needs no measuring. */
 	p->basic[LEAF_TSC] = (struct cpuid){ 1, 1, (uint32_t)min_u64(tsc_hz, UINT32_MAX), 0 };
+	p->basic[LEAF_FREQUENCY] = (struct cpuid){ mhz, mhz, mhz, 0 };
 	p->hypervisor = (struct cpuid){ 0x40000000, 0x6c6c6556, 0x65566d75, 0x6d756c6c }; /* "VellumVellum" */
 	set_extended(p, caps, proc2_may);
 	p->cr4_offered = cr4_offered(p, cr4_fixed1);

@@ -5,7 +5,7 @@
 #include "host/x86.h"
 #include "mmu/caps.h"
 
-#define CPUID_BASIC_COUNT 0x17
+#define CPUID_BASIC_COUNT 0x17 /* 0 .. 0x16 */
 #define CPUID_EXTENDED_COUNT 9
 #define CPUID_XSAVE_COUNT 32
 

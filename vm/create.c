@@ -140,6 +140,8 @@ static bool add_ram(struct vm *vm, unsigned which, struct backing_extents *backi
 	if (!count)
 		return false;
 	backing_extents_init(backing, slot.base, vm->extent[which], count);
+	if (count == 1)
+		slot.linear = frames_ptr(vm->extent[which][0].hfn);
 	return slots_add(&vm->mmu.slots, &slot);
 }
 

@@ -4,6 +4,7 @@
 #define MSR_PLATFORM_ID 0x17
 #define MSR_BIOS_UPDATE_TRIGGER 0x79
 #define MSR_BIOS_SIGNATURE 0x8b
+#define MSR_TSC_ADJUST 0x3b
 #define MSR_MCG_CAP 0x179
 #define MSR_MCG_STATUS 0x17a
 #define MSR_DEBUGCTL 0x1d9
@@ -104,10 +105,11 @@ static bool efer_write(struct vcpu *v, uint64_t value)
 	return true;
 }
 
-/* WRMSR to the TSC moves the offset. */
-static void tsc_write(struct vcpu *v, uint64_t value)
+/* WRMSR to the TSC, or to IA32_TSC_ADJUST, moves both by the same amount (SDM, "IA32_TSC_ADJUST Register"). */
+static void tsc_move(struct vcpu *v, uint64_t by)
 {
-	v->tsc_offset = value - rdtsc();
+	v->tsc_adjust += by;
+	v->tsc_offset += by;
 	vmwrite(VMCS_TSC_OFFSET, v->tsc_offset);
 	spin_lock(&v->vm->device_lock);
 	lapic_set_tsc_offset(&v->lapic, v->tsc_offset);
@@ -157,6 +159,9 @@ bool msr_read(struct vcpu *v, uint32_t msr, uint64_t *value)
 	case MSR_TSC:
 		*value = rdtsc() + v->tsc_offset;
 		return true;
+	case MSR_TSC_ADJUST:
+		*value = v->tsc_adjust;
+		return true;
 	case MSR_MTRR_CAP:
 		*value = MTRR_CAP_FIXED | MTRR_VARIABLE_COUNT;
 		return true;
@@ -189,7 +194,10 @@ bool msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 		vmwrite(VMCS_GUEST_PAT, value);
 		return true;
 	case MSR_TSC:
-		tsc_write(v, value);
+		tsc_move(v, value - (rdtsc() + v->tsc_offset));
+		return true;
+	case MSR_TSC_ADJUST:
+		tsc_move(v, value - v->tsc_adjust);
 		return true;
 	case MSR_MISC_ENABLE:
 	case MSR_BIOS_SIGNATURE:

@@ -87,6 +87,7 @@ struct vcpu {
 	bool nmi_pending;
 	uint64_t xcr0;
 	uint64_t tsc_offset;
+	uint64_t tsc_adjust; /* IA32_TSC_ADJUST */
 	uint64_t saved_msr[6]; /* those that are not in the VMCS (vm/fpu.c) */
 	uint64_t saved_dr[5]; /* DR0-DR3, DR6 */
 	uint64_t saved_cr2;
