@@ -169,7 +169,7 @@ static uint32_t madt(struct acpi_writer *w, const struct acpi_config *config)
 		madt_cpu(w, n);
 	put8(w, 1); /* I/O APIC */
 	put8(w, 12);
-	put8(w, 0); /* its id */
+	put8(w, IOAPIC_ID);
 	put8(w, 0);
 	put32(w, IOAPIC_BASE);
 	put32(w, 0); /* first GSI */

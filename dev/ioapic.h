@@ -12,6 +12,7 @@
 
 #define IOAPIC_PINS 24u
 #define IOAPIC_BASE 0xfec00000u
+#define IOAPIC_ID 1u /* what the MADT says; the owner gives it to ioapic_init() */
 
 struct ioapic {
 	uint64_t redirection[IOAPIC_PINS];
