@@ -305,7 +305,10 @@ const struct opcode opcode_prefixes[][4] = {
 		{ OP_vector_half_load, 0, H_DIR | H_VEX_OK | H_VEX_NDS | H_VEX_L0 | H_MEM_ELSE_UNKNOWN },
 		{ OP_vector_half_load, 0, H_DIR | H_VEX_OK | H_VEX_NDS | H_VEX_L0 | H_MEM },
 	},
-	[P_0F13] = { { OP_vector_half_store, 0, H_VEX_OK | H_VEX_L0 | H_MEM }, { OP_vector_half_store, 0, H_VEX_OK | H_VEX_L0 | H_MEM } },
+	[P_0F13] = {
+		{ OP_vector_half_store, 0, H_VEX_OK | H_VEX_L0 | H_MEM },
+		{ OP_vector_half_store, 0, H_VEX_OK | H_VEX_L0 | H_MEM },
+	},
 	/* MOVHPS, MOVHPD; the register form is MOVLHPS */
 	[P_0F16] = {
 		{ OP_vector_half_load, VEC_HIGH, H_DIR | H_VEX_OK | H_VEX_NDS | H_VEX_L0 | H_MEM_ELSE_UNKNOWN },

@@ -172,27 +172,30 @@ void commit_segment(struct emulate *e, unsigned n, const struct emulate_segment 
 		set_mode(e, s);
 }
 
-/* To memory always 16 bits, to a register the operand's size, zero-extended. */
+/* To memory always 16 bits, to a register the operand's size, zero-extended. REX.R does not count here. */
 enum emulate_result exec_mov_from_seg(struct emulate *e, const struct insn *i)
 {
-	if (i->reg >= EMULATE_SEGS)
+	unsigned n = i->reg & 7;
+
+	if (n >= EMULATE_SEGS)
 		return raise(e, VECTOR_UD);
-	TRY(rm_write(e, i, is_memory(i) ? 2 : i->opsize, segment(e, i->reg)->selector));
+	TRY(rm_write(e, i, is_memory(i) ? 2 : i->opsize, segment(e, n)->selector));
 	return finish(e, i);
 }
 
 enum emulate_result exec_mov_to_seg(struct emulate *e, const struct insn *i)
 {
+	unsigned n = i->reg & 7;
 	struct emulate_segment s;
 	uint64_t linear, selector;
 
-	if (i->reg >= EMULATE_SEGS || i->reg == EMULATE_CS)
+	if (n >= EMULATE_SEGS || n == EMULATE_CS)
 		return raise(e, VECTOR_UD);
 	TRY(rm_read(e, i, 2, 0, &linear, &selector));
-	TRY(prepare_segment(e, i->reg, selector, &s));
-	commit_segment(e, i->reg, &s);
+	TRY(prepare_segment(e, n, selector, &s));
+	commit_segment(e, n, &s);
 	finish(e, i);
-	if (i->reg == EMULATE_SS)
+	if (n == EMULATE_SS)
 		e->shadow = SHADOW_MOV_SS;
 	return EMULATE_OK;
 }

@@ -151,9 +151,9 @@ enum emulate_result exec_vector_movd_store(struct emulate *e, const struct insn 
 	return finish(e, i);
 }
 
-/* A plain store of a general register; the non-temporal hint is lost. */
+/* A plain store of a general register, 4 or 8 bytes; the non-temporal hint is lost. */
 enum emulate_result exec_movnti(struct emulate *e, const struct insn *i)
 {
-	TRY(rm_write(e, i, i->opsize, e->gpr[i->reg]));
+	TRY(rm_write(e, i, i->opsize == 8 ? 8 : 4, e->gpr[i->reg]));
 	return finish(e, i);
 }

@@ -53,8 +53,8 @@ static enum emulate_result one_movs(struct emulate *e, const struct insn *i)
 	uint64_t from, to, v;
 
 	TRY(source(e, i, &from));
-	TRY(destination(e, i, EMULATE_HOW_WRITE, &to));
 	TRY(read_value(e, from, i->opsize, 0, &v));
+	TRY(destination(e, i, EMULATE_HOW_WRITE, &to));
 	TRY(write_value(e, to, i->opsize, v));
 	advance(e, i, EMULATE_RSI);
 	advance(e, i, EMULATE_RDI);
@@ -82,14 +82,15 @@ static enum emulate_result one_lods(struct emulate *e, const struct insn *i)
 	return EMULATE_OK;
 }
 
+/* ES:rDI is read first, for no better reason than that the CPUs that this was compared with do so. */
 static enum emulate_result one_cmps(struct emulate *e, const struct insn *i)
 {
 	uint64_t from, to, a, b;
 
-	TRY(source(e, i, &from));
-	TRY(read_value(e, from, i->opsize, 0, &a));
 	TRY(destination(e, i, 0, &to));
 	TRY(read_value(e, to, i->opsize, 0, &b));
+	TRY(source(e, i, &from));
+	TRY(read_value(e, from, i->opsize, 0, &a));
 	advance(e, i, EMULATE_RSI);
 	advance(e, i, EMULATE_RDI);
 	set_flags(e, FLAGS_ARITH, flags_sub(a, b, a - b, i->opsize));
