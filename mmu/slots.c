@@ -61,6 +61,8 @@ struct slot *slots_find(struct slots *s, gfn_t gfn)
 	at = slots_at_or_below(s, gfn);
 	if (at == 0 || gfn.v - s->slot[at - 1].base.v >= s->slot[at - 1].pages)
 		return NULL;
-	__atomic_store_n(&s->last, at - 1, __ATOMIC_RELAXED);
+	/* Memory is what is looked for again and again, in walks; a device's page in between does not change that. */
+	if (s->slot[at - 1].kind != SLOT_MMIO)
+		__atomic_store_n(&s->last, at - 1, __ATOMIC_RELAXED);
 	return &s->slot[at - 1];
 }

@@ -47,10 +47,10 @@ struct slot {
 	enum slot_kind kind;
 	enum memtype type;
 	struct backing *backing; /* NULL for SLOT_MMIO */
+	uint64_t *dirty;         /* one bit a page while dirty logging is on, else NULL */
 	/* Where the slot's memory lies in one piece, where it does so for as long as the slot exists (never swapped, merged or moved);
 	 * else NULL. Reading guest memory needs no look-up then. */
 	char *linear;
-	uint64_t *dirty;         /* one bit a page while dirty logging is on, else NULL */
 };
 
 struct slots {

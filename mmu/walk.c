@@ -9,24 +9,18 @@
 
 #define REWALKS_MAX 64
 
-/* One level of a guest's tables: which bits of the linear address index it. */
-struct guest_level {
-	uint8_t shift;
-	uint8_t bits;
-};
+/* How a format lays out its tables. Everything below is inlined for each mode, with these as constants: the walker is on the path of
+ * every emulated instruction. */
+static inline unsigned format_levels(enum paging_mode mode)
+{
+	return mode == PAGING_32BIT ? 2 : mode == PAGING_PAE ? 3 : mode == PAGING_4LEVEL ? 4 : 5;
+}
 
-struct guest_format {
-	uint8_t levels;
-	uint8_t entry_size;
-	struct guest_level level[WALK_LEVELS_MAX + 1]; /* by number; [0] unused */
-};
+static inline unsigned format_entry_size(enum paging_mode mode) { return mode == PAGING_32BIT ? 4 : 8; }
 
-static const struct guest_format formats[] = {
-	[PAGING_32BIT] = { 2, 4, { [1] = { 12, 10 }, [2] = { 22, 10 } } },
-	[PAGING_PAE] = { 3, 8, { [1] = { 12, 9 }, [2] = { 21, 9 }, [3] = { 30, 2 } } },
-	[PAGING_4LEVEL] = { 4, 8, { [1] = { 12, 9 }, [2] = { 21, 9 }, [3] = { 30, 9 }, [4] = { 39, 9 } } },
-	[PAGING_5LEVEL] = { 5, 8, { [1] = { 12, 9 }, [2] = { 21, 9 }, [3] = { 30, 9 }, [4] = { 39, 9 }, [5] = { 48, 9 } } },
-};
+/* Bits of the linear address that index one table, and the lowest of them at a level. */
+static inline unsigned format_bits(enum paging_mode mode) { return mode == PAGING_32BIT ? 10 : 9; }
+static inline unsigned format_shift(enum paging_mode mode, unsigned level) { return PAGE_SHIFT + format_bits(mode) * (level - 1); }
 
 enum paging_mode walk_mode(const struct walk_regs *r)
 {
@@ -39,7 +33,7 @@ enum paging_mode walk_mode(const struct walk_regs *r)
 	return r->cr4 & CR4_LA57 ? PAGING_5LEVEL : PAGING_4LEVEL;
 }
 
-static bool is_leaf(const struct walk_regs *r, enum paging_mode mode, unsigned level, uint64_t value)
+static inline bool is_leaf(const struct walk_regs *r, enum paging_mode mode, unsigned level, uint64_t value)
 {
 	if (level == 1)
 		return true;
@@ -50,8 +44,8 @@ static bool is_leaf(const struct walk_regs *r, enum paging_mode mode, unsigned l
 	return level == 2 || (level == 3 && mode != PAGING_PAE && r->has_1g);
 }
 
-/* The reserved bits of a present 8-byte entry. */
-static uint64_t reserved_8(const struct walk_regs *r, enum paging_mode mode, unsigned level, bool leaf)
+/* The reserved bits that every present 8-byte entry has. */
+static inline uint64_t reserved_common(const struct walk_regs *r, enum paging_mode mode)
 {
 	uint64_t reserved = r->maxphyaddr < 52 ? MASK(51, r->maxphyaddr) : 0;
 
@@ -59,18 +53,22 @@ static uint64_t reserved_8(const struct walk_regs *r, enum paging_mode mode, uns
 		reserved |= PTE_NX;
 	if (mode == PAGING_PAE)
 		reserved |= MASK(62, 52);
-	if (leaf && level == 2)
-		reserved |= MASK(20, 13);
-	if (leaf && level == 3)
-		reserved |= MASK(29, 13);
-	if (!leaf && level >= 3)
-		reserved |= PTE_PS; /* a PDPTE without 1-GByte pages, PML4Es, PML5Es */
 	return reserved;
+}
+
+/* Those that its level adds. */
+static inline uint64_t reserved_level(unsigned level, bool leaf)
+{
+	if (level == 1)
+		return 0;
+	if (leaf)
+		return level == 2 ? MASK(20, 13) : MASK(29, 13);
+	return level >= 3 ? PTE_PS : 0; /* a PDPTE without 1-GByte pages, PML4Es, PML5Es */
 }
 
 /* The reserved bits of a present 4-byte entry: only a 4-MByte page has any. Its bits 20:13 are address bits 39:32, as far as the
  * CPU has them (PSE-36). */
-static uint64_t reserved_4(const struct walk_regs *r, unsigned level, bool leaf)
+static inline uint64_t reserved_4(const struct walk_regs *r, unsigned level, bool leaf)
 {
 	unsigned m = r->maxphyaddr;
 
@@ -80,11 +78,11 @@ static uint64_t reserved_4(const struct walk_regs *r, unsigned level, bool leaf)
 	return MASK(21, m - 19);
 }
 
-static uint64_t leaf_base(const struct guest_format *f, unsigned level, uint64_t value)
+static inline uint64_t leaf_base(enum paging_mode mode, unsigned level, uint64_t value)
 {
-	if (f->entry_size == 4 && level == 2)
+	if (mode == PAGING_32BIT && level == 2)
 		return (value & MASK(31, 22)) | (value & MASK(20, 13)) << 19;
-	return value & MASK(51, f->level[level].shift);
+	return value & MASK(51, format_shift(mode, level));
 }
 
 /* The protection-key part of a data access to a user-mode address (SDM, "Protection Keys"). */
@@ -136,7 +134,7 @@ static struct walk_result no_paging(gva_t gva)
 	};
 }
 
-static uint64_t read_entry(const struct walk_memory *m, gpa_t gpa, unsigned size)
+static inline uint64_t read_entry(const struct walk_memory *m, gpa_t gpa, unsigned size)
 {
 	uint64_t value;
 
@@ -145,59 +143,76 @@ static uint64_t read_entry(const struct walk_memory *m, gpa_t gpa, unsigned size
 	return size == 4 ? (uint32_t)value : value;
 }
 
-/* Reads the entries down to the leaf. false: not present or reserved, w->error says which. */
-static bool descend(const struct walk_regs *r, const struct walk_memory *m, enum paging_mode mode, gva_t gva, struct walk_result *w)
+static inline uint64_t root_of(const struct walk_regs *r, enum paging_mode mode)
 {
-	const struct guest_format *f = &formats[mode];
-	uint64_t base = r->cr3 & (mode == PAGING_32BIT ? MASK(31, 12) : mode == PAGING_PAE ? MASK(31, 5) : MASK(51, 12));
+	return r->cr3 & (mode == PAGING_32BIT ? MASK(31, 12) : mode == PAGING_PAE ? MASK(31, 5) : MASK(51, 12));
+}
 
-	w->writable = w->user = w->executable = true;
-	for (unsigned level = f->levels;; level--) {
-		const struct guest_level *l = &f->level[level];
-		uint64_t index = gva.v >> l->shift & (BIT(l->bits) - 1);
+/* A PAE PDPTE: a register, checked when it was loaded; it has no rights of its own. */
+static inline uint64_t read_pdpte(const struct walk_regs *r, gva_t gva, struct walk_result *w)
+{
+	struct walk_entry *e = &w->entry[w->count++];
+
+	e->level = 3;
+	e->gpa = GPA(~0ull);
+	e->value = r->pdpte[gva.v >> 30 & 3];
+	return e->value;
+}
+
+/* Reads the entries down to the leaf. false: not present or reserved, w->error says which. */
+static inline __attribute__((always_inline)) bool descend(const struct walk_regs *r, const struct walk_memory *m, enum paging_mode mode,
+							   gva_t gva, struct walk_result *w)
+{
+	const unsigned size = format_entry_size(mode);
+	const uint64_t address = size == 4 ? MASK(31, 12) : MASK(51, 12), index_mask = BIT(format_bits(mode)) - 1;
+	uint64_t common = size == 8 ? reserved_common(r, mode) : 0, base = root_of(r, mode), all = ~0ull, nx = 0;
+	unsigned level = format_levels(mode);
+
+	if (mode == PAGING_PAE) {
+		base = read_pdpte(r, gva, w);
+		if (!(base & PTE_P))
+			return false;
+		base &= address;
+		level--;
+	}
+	for (;; level--) {
 		struct walk_entry *e = &w->entry[w->count++];
+		uint64_t value;
 		bool leaf;
 
-		e->level = level;
-		if (mode == PAGING_PAE && level == 3) {
-			/* A register, checked when it was loaded; it has no rights of its own. */
-			e->gpa = GPA(~0ull);
-			e->value = r->pdpte[index];
-			if (!(e->value & PTE_P))
-				return false;
-			base = e->value & MASK(51, 12);
-			continue;
-		}
-		e->gpa = GPA(base + index * f->entry_size);
-		e->value = read_entry(m, e->gpa, f->entry_size);
-		if (!(e->value & PTE_P))
+		e->level = (uint8_t)level;
+		e->gpa = GPA(base + (gva.v >> format_shift(mode, level) & index_mask) * size);
+		e->value = value = read_entry(m, e->gpa, size);
+		if (!(value & PTE_P))
 			return false;
-		leaf = is_leaf(r, mode, level, e->value);
-		if (e->value & (f->entry_size == 8 ? reserved_8(r, mode, level, leaf) : reserved_4(r, level, leaf))) {
+		leaf = is_leaf(r, mode, level, value);
+		if (value & (size == 8 ? common | reserved_level(level, leaf) : reserved_4(r, level, leaf))) {
 			w->error |= PFERR_P | PFERR_RSVD;
 			return false;
 		}
-		w->writable &= (e->value & PTE_W) != 0;
-		w->user &= (e->value & PTE_U) != 0;
-		w->executable &= !(e->value & PTE_NX);
+		all &= value;
+		nx |= value;
 		if (leaf)
-			return true;
-		base = e->value & (f->entry_size == 4 ? MASK(31, 12) : MASK(51, 12));
+			break;
+		base = value & address;
 	}
+	w->writable = all & PTE_W;
+	w->user = all & PTE_U;
+	w->executable = !(nx & PTE_NX);
+	return true;
 }
 
-static void read_leaf(const struct walk_regs *r, enum paging_mode mode, gva_t gva, struct walk_result *w)
+static inline __attribute__((always_inline)) void read_leaf(const struct walk_regs *r, enum paging_mode mode, gva_t gva, struct walk_result *w)
 {
-	const struct guest_format *f = &formats[mode];
 	const struct walk_entry *e = &w->entry[w->count - 1];
-	unsigned shift = f->level[e->level].shift;
+	unsigned shift = format_shift(mode, e->level);
 	bool pat = e->value & (e->level == 1 ? BIT(7) : BIT(12));
 
-	w->page_shift = shift;
-	w->gpa = GPA(leaf_base(f, e->level, e->value) | (gva.v & (BIT(shift) - 1)));
+	w->page_shift = (uint8_t)shift;
+	w->gpa = GPA(leaf_base(mode, e->level, e->value) | (gva.v & (BIT(shift) - 1)));
 	w->global = (e->value & PTE_G) && (r->cr4 & CR4_PGE);
 	w->dirty = e->value & PTE_D;
-	w->pat_index = pat << 2 | (e->value & PTE_PCD ? 2 : 0) | (e->value & PTE_PWT ? 1 : 0);
+	w->pat_index = (uint8_t)(pat << 2 | (e->value & PTE_PCD ? 2 : 0) | (e->value & PTE_PWT ? 1 : 0));
 	if (mode >= PAGING_4LEVEL)
 		w->pkey = e->value >> 59 & 15;
 }
@@ -210,7 +225,7 @@ static bool set_flags(const struct walk_memory *m, unsigned size, struct access 
 		bool leaf = i == w->count - 1u, lost = false;
 		uint64_t flags = leaf && a.write ? PTE_A | PTE_D : PTE_A;
 
-		if (e->gpa.v == ~0ull || (e->value & flags) == flags)
+		if ((e->value & flags) == flags || e->gpa.v == ~0ull)
 			continue;
 		if (!m->update(m->ctx, e->gpa, size, e->value, e->value | flags, &lost) && lost)
 			return false;
@@ -220,31 +235,52 @@ static bool set_flags(const struct walk_memory *m, unsigned size, struct access 
 	return true;
 }
 
+/* One attempt. false: an update of the flags lost its race, and the walk begins again. */
+static inline __attribute__((always_inline)) bool walk_once(const struct walk_regs *r, const struct walk_memory *m, enum paging_mode mode,
+							     gva_t gva, struct access access, bool set_ad, struct walk_result *w)
+{
+	bool denied;
+
+	/* The entries are written as they are read. */
+	memset(w, 0, offsetof(struct walk_result, entry));
+	w->error = access_error(r, access);
+	if (!descend(r, m, mode, gva, w))
+		return true;
+	read_leaf(r, mode, gva, w);
+	denied = pkey_denies(r, mode, w, access);
+	if (denied || !rights_allow(r, w, access)) {
+		w->error |= PFERR_P | (denied ? PFERR_PK : 0);
+		return true;
+	}
+	w->ok = true;
+	return !set_ad || MUTANT_OR(WALK_REWALK, set_flags(m, format_entry_size(mode), access, w));
+}
+
+static bool walk_in_mode(const struct walk_regs *r, const struct walk_memory *m, gva_t gva, struct access access, bool set_ad,
+			 struct walk_result *w)
+{
+	switch (walk_mode(r)) {
+	case PAGING_NONE:
+		*w = no_paging(gva);
+		return true;
+	case PAGING_32BIT:
+		return walk_once(r, m, PAGING_32BIT, gva, access, set_ad, w);
+	case PAGING_PAE:
+		return walk_once(r, m, PAGING_PAE, gva, access, set_ad, w);
+	case PAGING_4LEVEL:
+		return walk_once(r, m, PAGING_4LEVEL, gva, access, set_ad, w);
+	default:
+		return walk_once(r, m, PAGING_5LEVEL, gva, access, set_ad, w);
+	}
+}
+
 struct walk_result walk(const struct walk_regs *r, const struct walk_memory *m, gva_t gva, struct access access, bool set_ad)
 {
-	enum paging_mode mode = walk_mode(r);
 	struct walk_result w;
 
-	if (mode == PAGING_NONE)
-		return no_paging(gva);
-	for (unsigned tries = 0; tries < REWALKS_MAX; tries++) {
-		bool denied;
-
-		/* The entries are written as they are read. */
-		memset(&w, 0, offsetof(struct walk_result, entry));
-		w.error = access_error(r, access);
-		if (!descend(r, m, mode, gva, &w))
+	for (unsigned tries = 0; tries < REWALKS_MAX; tries++)
+		if (walk_in_mode(r, m, gva, access, set_ad, &w))
 			return w;
-		read_leaf(r, mode, gva, &w);
-		denied = pkey_denies(r, mode, &w, access);
-		if (denied || !rights_allow(r, &w, access)) {
-			w.error |= PFERR_P | (denied ? PFERR_PK : 0);
-			return w;
-		}
-		w.ok = true;
-		if (!set_ad || MUTANT_OR(WALK_REWALK, set_flags(m, formats[mode].entry_size, access, &w)))
-			return w;
-	}
 	w.ok = false;
 	w.retry = true;
 	return w;
