@@ -1,0 +1,347 @@
+/* 64 bits: CPUID, control registers, MSRs and XCR0 agree with each other; what is not offered raises #GP or #UD. */
+#include "rt.h"
+
+const char test_name[] = "msr-cpuid";
+
+#define MSR_APIC_BASE 0x1bu
+#define APIC_EN (1u << 11)
+#define APIC_EXTD (1u << 10)
+
+struct msr { uint32_t index; uint64_t value; };
+
+static void do_rdmsr(void *p) { ((struct msr *)p)->value = rdmsr(((struct msr *)p)->index); }
+static void do_wrmsr(void *p) { wrmsr(((struct msr *)p)->index, ((struct msr *)p)->value); }
+static void do_cr4(void *p) { write_cr4((word)p); }
+
+static bool readable(uint32_t index)
+{
+	struct msr m = { index, 0 };
+
+	return trap_call(do_rdmsr, &m) == NO_TRAP;
+}
+
+static bool writable(uint32_t index, uint64_t value)
+{
+	struct msr m = { index, value };
+
+	return trap_call(do_wrmsr, &m) == NO_TRAP;
+}
+
+static void check_write_gp(uint32_t index, uint64_t value)
+{
+	CHECK(!writable(index, value) && trap.vector == GP && trap.error == 0, "MSR 0x%x took 0x%lx", index, (word)value);
+}
+
+/* ---- CPUID ---- */
+
+static void test_leaves(void)
+{
+	struct cpuid c = cpuid(0, 0), e = cpuid(0x80000000, 0);
+
+	CHECK(c.a >= 1 && c.a < 0x100, "the highest basic leaf is 0x%x", c.a);
+	CHECK(e.a >= 0x80000008 && e.a < 0x80000100, "the highest extended leaf is 0x%x", e.a);
+	for (uint32_t leaf = 0; leaf <= c.a; leaf++) {
+		struct cpuid x = cpuid(leaf, 0), y = cpuid(leaf, 0);
+
+		CHECK(x.a == y.a && x.b == y.b && x.c == y.c && x.d == y.d, "leaf 0x%x differs from itself", leaf);
+	}
+	CHECK((cpuid(0x80000008, 0).a & 0xff) >= 36, "physical addresses of %u bits", cpuid(0x80000008, 0).a & 0xff);
+	CHECK(cpuid(0x80000001, 0).d & 1u << 29, "long mode runs and is not offered");
+	CHECK(!(cpuid(1, 0).c & 1u << 5), "VMX is offered");
+	CHECK(cpuid(1, 0).b >> 24 == 0, "the first APIC's id is %u", cpuid(1, 0).b >> 24);
+}
+
+/* A bit of CR4 can be set if and only if CPUID offers what it turns on. */
+static void test_cr4(void)
+{
+	struct cpuid one = cpuid(1, 0), seven = cpuid(0, 0).a >= 7 ? cpuid(7, 0) : (struct cpuid){ 0 };
+	const struct { const char *name; unsigned bit; bool offered; } bits[] = {
+		{ "VME", 0, one.d & 1u << 1 },	       { "DE", 2, one.d & 1u << 2 },
+		{ "MCE", 6, one.d & 1u << 7 },	       { "PGE", 7, one.d & 1u << 13 },
+		{ "UMIP", 11, seven.c & 1u << 2 },     { "VMXE", 13, one.c & 1u << 5 },
+		{ "SMXE", 14, one.c & 1u << 6 },       { "FSGSBASE", 16, seven.b & 1u },
+		{ "PCIDE", 17, one.c & 1u << 17 },     { "OSXSAVE", 18, one.c & 1u << 26 },
+		{ "KL", 19, seven.c & 1u << 23 },      { "SMEP", 20, seven.b & 1u << 7 },
+		{ "SMAP", 21, seven.b & 1u << 20 },    { "PKE", 22, seven.c & 1u << 3 },
+		{ "CET", 23, seven.c & 1u << 7 || seven.d & 1u << 20 }, { "PKS", 24, seven.c & 1u << 31 },
+		{ "bit 30", 30, false },	       { "bit 40", 40, false },
+	};
+	word cr4 = read_cr4();
+
+	for (unsigned i = 0; i < sizeof(bits) / sizeof(bits[0]); i++) {
+		bool taken;
+
+		if (bits[i].bit == 23)
+			continue; /* needs CR0.WP besides */
+		taken = trap_call(do_cr4, (void *)(cr4 | 1ul << bits[i].bit)) == NO_TRAP;
+		CHECK(taken == bits[i].offered, "CR4.%s: %s, and CPUID %s it", bits[i].name, taken ? "taken" : "refused",
+		      bits[i].offered ? "offers" : "does not offer");
+		if (taken)
+			CHECK(read_cr4() == (cr4 | 1ul << bits[i].bit), "CR4 reads 0x%lx", read_cr4());
+		write_cr4(cr4);
+	}
+}
+
+/* What CPUID offers has its MSRs; what it does not, has not. */
+static void test_offered_msrs(void)
+{
+	struct cpuid one = cpuid(1, 0), seven = cpuid(0, 0).a >= 7 ? cpuid(7, 0) : (struct cpuid){ 0 };
+	const struct { const char *name; uint32_t msr; bool offered, strict; } msrs[] = {
+		{ "TSC", 0x10, true, true },
+		{ "APIC_BASE", MSR_APIC_BASE, true, true },
+		{ "MTRRCAP", 0xfe, one.d & 1u << 12, true },
+		{ "PAT", 0x277, one.d & 1u << 16, true },
+		{ "SYSENTER_CS", 0x174, one.d & 1u << 11, true },
+		{ "MCG_CAP", 0x179, one.d & 1u << 14, false },
+		{ "EFER", MSR_EFER, true, true },
+		{ "TSC_ADJUST", 0x3b, seven.b & 1u << 1, true },
+		{ "TSC_DEADLINE", 0x6e0, one.c & 1u << 24, true },
+		{ "TSC_AUX", 0xc0000103, cpuid(0x80000001, 0).d & 1u << 27, true },
+		{ "SPEC_CTRL", 0x48, seven.d & 3u << 26, true },
+		{ "ARCH_CAPABILITIES", 0x10a, seven.d & 1u << 29, true },
+		{ "VMX_BASIC", 0x480, one.c & 1u << 5, true },
+		{ "PERF_GLOBAL_CTRL", 0x38f, cpuid(0, 0).a >= 10 && (cpuid(10, 0).a & 0xff) >= 2, false },
+		{ "PERF_CAPABILITIES", 0x345, one.c & 1u << 15, false },
+	};
+
+	for (unsigned i = 0; i < sizeof(msrs) / sizeof(msrs[0]); i++) {
+		bool can = readable(msrs[i].msr);
+
+		if (msrs[i].offered || msrs[i].strict)
+			CHECK(can == msrs[i].offered, "MSR %s (0x%x) is %s, and CPUID %s it", msrs[i].name, msrs[i].msr, can ? "there" : "not there",
+			      msrs[i].offered ? "offers" : "does not offer");
+	}
+	CHECK(!(one.c & 1u << 15) || (cpuid(0, 0).a >= 10 && (cpuid(10, 0).a & 0xff)), "PDCM is offered without a PMU");
+}
+
+/* ---- MSRs ---- */
+
+static void test_unknown(void)
+{
+	const uint32_t unknown[] = { 0x12345678, 0x40000fff, 0xc0001234, 0x1fff, 0xffffffff, 0xbad };
+
+	for (unsigned i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
+		CHECK(!readable(unknown[i]) && trap.vector == GP && trap.error == 0, "MSR 0x%x can be read", unknown[i]);
+		check_write_gp(unknown[i], 0);
+	}
+}
+
+static void test_addresses(void)
+{
+	const uint32_t bases[] = { 0xc0000100, 0xc0000101, 0xc0000102, 0xc0000082, 0xc0000083, 0x175, 0x176 };
+
+	for (unsigned i = 0; i < sizeof(bases) / sizeof(bases[0]); i++) {
+		uint64_t old = rdmsr(bases[i]);
+
+		CHECK(writable(bases[i], 0xffff800000001234) && rdmsr(bases[i]) == 0xffff800000001234, "MSR 0x%x reads 0x%lx", bases[i],
+		      (word)rdmsr(bases[i]));
+		check_write_gp(bases[i], 0x800000000000);
+		wrmsr(bases[i], old);
+	}
+}
+
+static void test_efer(void)
+{
+	uint64_t efer = rdmsr(MSR_EFER);
+
+	CHECK((efer & 0x500) == 0x500, "EFER is 0x%lx in long mode", (word)efer);
+	CHECK(writable(MSR_EFER, efer | 1) && rdmsr(MSR_EFER) == (efer | 1), "EFER.SCE cannot be set");
+	CHECK(writable(MSR_EFER, efer | EFER_NXE) && rdmsr(MSR_EFER) == (efer | EFER_NXE), "EFER.NXE cannot be set");
+	wrmsr(MSR_EFER, efer);
+	check_write_gp(MSR_EFER, efer & ~0x100ull); /* LME with paging on */
+	check_write_gp(MSR_EFER, efer | 1ull << 1);
+	check_write_gp(MSR_EFER, efer | 1ull << 40);
+	CHECK(rdmsr(MSR_EFER) == efer, "EFER is 0x%lx after all", (word)rdmsr(MSR_EFER));
+}
+
+static void test_memory_types(void)
+{
+	uint64_t pat = rdmsr(0x277);
+
+	CHECK(writable(0x277, 0x0007040600070406) && rdmsr(0x277) == 0x0007040600070406, "PAT reads 0x%lx", (word)rdmsr(0x277));
+	check_write_gp(0x277, 0x0007040600070402); /* type 2 is none */
+	check_write_gp(0x277, 0x0807040600070406);
+	wrmsr(0x277, pat);
+	if (!(cpuid(1, 0).d & 1u << 12))
+		return;
+	for (unsigned i = 0; i < (rdmsr(0xfe) & 0xff); i++)
+		CHECK(readable(0x200 + 2 * i) && readable(0x201 + 2 * i), "variable MTRR %u of %lu is not there", i, (word)(rdmsr(0xfe) & 0xff));
+	CHECK(readable(0x2ff), "MTRR_DEF_TYPE is not there");
+	check_write_gp(0x2ff, 2);
+}
+
+static uint32_t apic_read(uint32_t offset) { return *(volatile uint32_t *)(0xfee00000ul + offset); }
+
+static void test_apic_base(void)
+{
+	uint64_t base = rdmsr(MSR_APIC_BASE);
+	bool x2 = cpuid(1, 0).c & 1u << 21;
+
+	CHECK((base & ~0x7ffull) == (0xfee00000 | APIC_EN), "APIC_BASE is 0x%lx", (word)base);
+	CHECK(base & 0x100, "the first CPU is not the boot processor: APIC_BASE is 0x%lx", (word)base);
+	CHECK(cpuid(1, 0).d & 1u << 9, "the local APIC is on and CPUID denies it");
+	CHECK((apic_read(0x30) & 0xf0) == 0x10, "the local APIC's version is 0x%x", apic_read(0x30));
+	wrmsr(MSR_APIC_BASE, base & ~(uint64_t)APIC_EN);
+	CHECK(!(cpuid(1, 0).d & 1u << 9), "the local APIC is off and CPUID offers it");
+	CHECK(rdmsr(MSR_APIC_BASE) == (base & ~(uint64_t)APIC_EN), "APIC_BASE reads 0x%lx", (word)rdmsr(MSR_APIC_BASE));
+	wrmsr(MSR_APIC_BASE, base);
+	CHECK(cpuid(1, 0).d & 1u << 9, "the local APIC is on again and CPUID denies it");
+	CHECK((apic_read(0x30) & 0xf0) == 0x10, "the local APIC's version is 0x%x after it was off", apic_read(0x30));
+	check_write_gp(MSR_APIC_BASE, base | 1);
+	check_write_gp(MSR_APIC_BASE, base | 1ull << 60);
+	check_write_gp(MSR_APIC_BASE, (base | APIC_EXTD) & ~(uint64_t)APIC_EN);
+	if (!x2) {
+		check_write_gp(MSR_APIC_BASE, base | APIC_EXTD);
+		CHECK(!readable(0x802), "x2APIC registers are there, x2APIC is not offered");
+		return;
+	}
+	CHECK(!readable(0x802), "x2APIC registers are there in xAPIC mode");
+	wrmsr(MSR_APIC_BASE, base | APIC_EXTD);
+	CHECK(readable(0x802) && rdmsr(0x802) == 0, "the x2APIC id is not there, or not 0");
+	CHECK((rdmsr(0x803) & 0xf0) == 0x10, "the x2APIC's version is 0x%lx", (word)rdmsr(0x803));
+	CHECK(!readable(0x80e) && !readable(0x831), "x2APIC registers are there that should not be");
+	check_write_gp(0x802, 0);
+	check_write_gp(0x80b, 1); /* EOI takes 0 only */
+	check_write_gp(MSR_APIC_BASE, base); /* back only through off */
+	wrmsr(MSR_APIC_BASE, base & ~(uint64_t)(APIC_EN | APIC_EXTD));
+	wrmsr(MSR_APIC_BASE, base);
+	CHECK((apic_read(0x30) & 0xf0) == 0x10, "the local APIC's version is 0x%x after x2APIC mode", apic_read(0x30));
+}
+
+static void test_tsc(void)
+{
+	uint64_t t;
+
+	wrmsr(0x10, 1000);
+	t = rdtsc();
+	CHECK(t >= 1000 && t < 1000 + (1ull << 32), "the TSC is 0x%lx right after 1000 was written", (word)t);
+	wrmsr(0x10, 1ull << 40);
+	CHECK(rdtsc() >= 1ull << 40, "the TSC is 0x%lx after a step forward", (word)rdtsc());
+	CHECK(rdmsr(0x10) >= 1ull << 40, "the MSR TSC differs from RDTSC");
+	if (!readable(0x3b))
+		return;
+	t = rdtsc();
+	wrmsr(0x3b, rdmsr(0x3b) + (1ull << 41));
+	CHECK(rdtsc() - t >= 1ull << 41, "TSC_ADJUST does not move the TSC: 0x%lx", (word)(rdtsc() - t));
+}
+
+/* ---- XCR0 ---- */
+
+static void do_xsetbv(void *p)
+{
+	word v = (word)p;
+
+	__asm__ volatile("xsetbv" : : "c"(v & 0x80000000 ? 1 : 0), "a"((uint32_t)v & 0x7fffffff), "d"((uint32_t)(v >> 32)));
+}
+
+static uint32_t xgetbv(void)
+{
+	uint32_t lo, hi;
+
+	__asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
+	return lo;
+}
+
+static void test_xcr0(void)
+{
+	uint32_t offered;
+
+	if (!(cpuid(1, 0).c & 1u << 26)) {
+		print("msr-cpuid: no XSAVE here\n");
+		return;
+	}
+	CHECK(!(cpuid(1, 0).c & 1u << 27), "OSXSAVE shows before CR4.OSXSAVE is set");
+	write_cr4(read_cr4() | 1u << 18);
+	CHECK(cpuid(1, 0).c & 1u << 27, "OSXSAVE does not show");
+	offered = cpuid(13, 0).a;
+	CHECK(offered & 1, "XCR0 bits offered: 0x%x", offered);
+	CHECK(trap_call(do_xsetbv, (void *)1ul) == NO_TRAP && xgetbv() == 1, "XCR0 = 1");
+	CHECK(cpuid(13, 0).b == 576, "with XCR0 = 1 the save area has %u bytes", cpuid(13, 0).b);
+	CHECK(trap_call(do_xsetbv, (void *)3ul) == NO_TRAP && xgetbv() == 3, "XCR0 = 3");
+	CHECK(trap_call(do_xsetbv, (void *)0ul) == TRAP(GP), "XCR0 = 0 was taken");
+	CHECK(trap_call(do_xsetbv, (void *)5ul) == TRAP(GP), "XCR0 = 5, AVX without SSE, was taken");
+	CHECK(trap_call(do_xsetbv, (void *)(3 | 1ul << 62)) == TRAP(GP), "XCR0 with bit 62 was taken");
+	CHECK(trap_call(do_xsetbv, (void *)(3 | 0x80000000ul)) == TRAP(GP), "XCR1 was taken");
+	CHECK((trap_call(do_xsetbv, (void *)7ul) == NO_TRAP) == ((offered & 4) != 0), "XCR0 = 7 and what CPUID offers (0x%x) differ", offered);
+	if (offered & 4)
+		CHECK(xgetbv() == 7 && cpuid(13, 0).b >= 832, "XCR0 is 0x%x, the save area has %u bytes", xgetbv(), cpuid(13, 0).b);
+	for (unsigned bit = 3; bit < 20; bit++)
+		if (!(offered >> bit & 1))
+			CHECK(trap_call(do_xsetbv, (void *)(7ul | 1ul << bit)) == TRAP(GP), "XCR0 bit %u was taken and is not offered", bit);
+	do_xsetbv((void *)1ul);
+	write_cr4(read_cr4() & ~(1ul << 18));
+	CHECK(trap_call(do_xsetbv, (void *)1ul) == TRAP(UD), "XSETBV without CR4.OSXSAVE");
+}
+
+/* ---- other registers ---- */
+
+static void do_cr8(void *p) { __asm__ volatile("mov %0, %%cr8" : : "r"((word)p)); }
+static word read_cr8(void) { word v; __asm__ volatile("mov %%cr8, %0" : "=r"(v)); return v; }
+static void do_dr7(void *p) { __asm__ volatile("mov %0, %%dr7" : : "r"((word)p)); }
+
+static void test_task_priority(void)
+{
+	do_cr8((void *)9ul);
+	CHECK(read_cr8() == 9 && apic_read(0x80) == 0x90, "CR8 is %lu, TPR is 0x%x", read_cr8(), apic_read(0x80));
+	*(volatile uint32_t *)0xfee00080ul = 0x35;
+	CHECK(read_cr8() == 3 && apic_read(0x80) == 0x35, "TPR is 0x%x, CR8 is %lu", apic_read(0x80), read_cr8());
+	CHECK(trap_call(do_cr8, (void *)16ul) == TRAP(GP), "CR8 took 16");
+	do_cr8(0);
+}
+
+static void test_cr0(void)
+{
+	word cr0 = read_cr0(), v;
+
+	write_cr0(cr0 | 8);
+	CHECK(read_cr0() == (cr0 | 8), "CR0.TS cannot be set: 0x%lx", read_cr0());
+	__asm__ volatile("clts");
+	CHECK(!(read_cr0() & 8), "CLTS leaves CR0 0x%lx", read_cr0());
+	__asm__ volatile("lmsw %w0" : : "r"(0xbul));
+	__asm__ volatile("smsw %0" : "=r"(v));
+	CHECK((v & 0xf) == 0xb && (read_cr0() & 0xf) == 0xb, "after LMSW 0xb: SMSW 0x%lx, CR0 0x%lx", v, read_cr0());
+	__asm__ volatile("lmsw %w0" : : "r"(0ul));
+	CHECK((read_cr0() & 0xf) == 1, "LMSW 0 leaves CR0 0x%lx: it cannot clear PE", read_cr0());
+	write_cr0(cr0 | 0x60000000); /* CD, NW */
+	CHECK((read_cr0() & 0x60000000) == 0x60000000, "CR0.CD and NW: 0x%lx", read_cr0());
+	write_cr0(cr0);
+	CHECK(read_cr0() == cr0, "CR0 is 0x%lx, not 0x%lx", read_cr0(), cr0);
+	CHECK(trap_call(do_dr7, (void *)(1ul << 32)) == TRAP(GP), "DR7 took bit 32");
+}
+
+/* Single-stepping stops after an instruction that the hypervisor carries out as it does after any other. */
+static void step_one(void *p)
+{
+	word *after = p;
+
+	__asm__ volatile("leaq 1f(%%rip), %%rax; movq %%rax, (%0); xorl %%eax, %%eax\n"
+			 "pushfq; orq $0x100, (%%rsp); popfq\n"
+			 "cpuid\n"
+			 "1: nop; nop; nop" : : "r"(after) : "rax", "rbx", "rcx", "rdx", "memory");
+}
+
+static void test_single_step(void)
+{
+	word after = 0;
+	unsigned got = trap_call(step_one, &after);
+
+	CHECK(got == TRAP(1), "single step over CPUID: trap %u", got);
+	CHECK(trap.ip == after, "the step over CPUID ended at 0x%lx, not 0x%lx", trap.ip, after);
+}
+
+void test_main(void)
+{
+	test_leaves();
+	test_cr4();
+	test_offered_msrs();
+	test_unknown();
+	test_addresses();
+	test_efer();
+	test_memory_types();
+	test_apic_base();
+	test_xcr0();
+	test_task_priority();
+	test_cr0();
+	test_single_step();
+	test_tsc();
+}
