@@ -1,0 +1,220 @@
+/* Guest accesses: carried out through the mechanism's tables on the model's CPU, and judged. */
+#include <string.h>
+
+#include "test/oracle/oracle.h"
+
+#define ATTEMPTS_MAX 60u
+
+static const char *mechanism(const struct vcpu *v) { return v->mmu.vm->ops->name; }
+
+/* Runs the access until it ends one way or the other. false: a failure has been noted. */
+static bool carry_out(struct vcpu *v, uint64_t va, struct x_access a, struct observed *o)
+{
+	struct world *w = v->vm->world;
+
+	*o = (struct observed){ 0 };
+	while (o->attempts++ < ATTEMPTS_MAX) {
+		if (!enter(v) || w->failed)
+			return false;
+
+		struct m_result r = m_access(v->in, va, a);
+
+		o->ept = v->vmcs.ept;
+		if (w->phys.wild) {
+			fail(w, "the CPU touched %llx, where no memory is (S11)", (unsigned long long)w->phys.wild_at);
+			return false;
+		}
+		if (r.event == M_OK) {
+			o->how = SEEN_DIRECT;
+			o->hpa = r.hpa;
+			o->ept_type = r.ept_type;
+			return true;
+		}
+		if (r.event == M_PF) {
+			o->how = SEEN_FAULT;
+			o->error = r.error;
+			return true;
+		}
+
+		struct mmu_result f = exit_fault(v, &r);
+
+		if (f.outcome == MMU_STOP)
+			return false;
+		if (f.outcome == MMU_EMULATE) {
+			o->how = SEEN_EMULATED;
+			o->gpa = f.gpa.v;
+			w->account.emulated++;
+			return true;
+		}
+		if (f.outcome == MMU_INJECT) {
+			o->how = SEEN_FAULT;
+			o->error = f.exception.error;
+			if (f.exception.vector == 14 && f.exception.cr2 == va)
+				return true;
+			fail(w, "%s injects vector %u, CR2 %llx", mechanism(v), f.exception.vector, (unsigned long long)f.exception.cr2);
+			return false;
+		}
+	}
+	fail(w, "%s: the access never ends", mechanism(v));
+	return false;
+}
+
+/* What was seen is what a fresh walk gives, and its flags are where they must be (O1). */
+static bool fits_fresh(struct vcpu *v, const struct outcome *x, struct x_access a, const struct observed *o)
+{
+	unsigned size = x_entry_size(x_mode(&v->regs)), good = x->levels;
+	struct vm *vm = v->vm;
+
+	if (x->fault) {
+		if (o->how != SEEN_FAULT || o->error != x->error)
+			return false;
+		if (!x->complete && good)
+			good--; /* the last entry was no use */
+		for (unsigned i = 0; i < good; i++)
+			if (!gm_adopt(vm, x->level[i].gpa, size, X_A))
+				return false;
+		return true;
+	}
+	if (!spec_place(vm, o, x->gpa, a))
+		return false;
+	for (unsigned i = 0; i < x->levels; i++)
+		if (gm_lacks(vm, x->level[i].gpa, size, X_A | (i + 1 == x->levels && a.write ? X_D : 0)))
+			return false;
+	for (unsigned i = 0; i < x->levels; i++)
+		if (!gm_adopt(vm, x->level[i].gpa, size, X_A | (x->level[i].gpa == x->level[x->levels - 1].gpa && a.write ? X_D : 0)))
+			return false; /* a table that maps itself is used at several levels */
+	return true;
+}
+
+/* A table lies where no memory is, or in ROM: the mechanism leaves that to the emulator, whose own walk then decides. */
+static bool left_to_emulator(struct vcpu *v, const struct outcome *x, struct x_access a, struct observed *o)
+{
+	unsigned size = x_entry_size(x_mode(&v->regs));
+	struct ram *r = ram_find(v->vm, o->gpa >> PAGE_SHIFT);
+	bool at_table = false;
+
+	if (o->how != SEEN_EMULATED || (r && r->kind == SLOT_RAM))
+		return false;
+	for (unsigned i = 0; i < x->levels; i++)
+		at_table |= o->gpa == x->level[i].gpa;
+	if (!at_table)
+		return false;
+	for (unsigned i = 0; i < x->levels; i++)
+		if (!gm_adopt(v->vm, x->level[i].gpa, size, X_A | (!x->fault && a.write ? X_D : 0)))
+			return false;
+	o->gpa = x->gpa;
+	o->error = x->error;
+	if (x->fault)
+		o->how = SEEN_FAULT;
+	return true;
+}
+
+static void complain(struct vcpu *v, const struct outcome *x, uint64_t va, struct x_access a, const struct observed *o)
+{
+	static const char *const hows[] = { "went to hpa", "was emulated at gpa", "faulted with error" };
+	uint64_t what = o->how == SEEN_DIRECT ? o->hpa : o->how == SEEN_EMULATED ? o->gpa : o->error;
+	struct page *p = x->fault ? NULL : page_find(v->vm, x->gpa >> PAGE_SHIFT);
+	char must[200], path[300] = "";
+	size_t n = 0;
+
+	for (unsigned i = 0; i < x->levels; i++) {
+		uint64_t is = 0;
+
+		gm_real(v->vm, x->level[i].gpa, x_entry_size(x_mode(&v->regs)), &is);
+		n += (size_t)snprintf(path + n, sizeof(path) - n, " %llx:%llx/%llx", (unsigned long long)x->level[i].gpa,
+				      (unsigned long long)x->level[i].value, (unsigned long long)is);
+	}
+
+	if (x->fault)
+		snprintf(must, sizeof(must), "fault with error %x", x->error);
+	else
+		snprintf(must, sizeof(must), "reach gpa %llx (hfn %llx%s%s%s), flags A%s set", (unsigned long long)x->gpa,
+			 p && p->in ? (unsigned long long)p->hfn : 0ull, p ? "" : " no memory", p && p->merged ? " merged" : "",
+			 p && !p->in ? " swapped" : "", a.write ? " D" : "");
+	fail(v->vm->world, "%s, mode %d: %s%s%s of %llx by a %s %s %llx after %u attempts; it must %s, or be explained by what the guest did not invalidate; entries, must/is:%s",
+	     mechanism(v), (int)x_mode(&v->regs), a.write ? "write" : a.fetch ? "fetch" : "read", a.implicit ? ", implicit" : "",
+	     v->regs.ac ? ", AC" : "", (unsigned long long)va, a.user ? "user" : "supervisor", hows[o->how], (unsigned long long)what, o->attempts,
+	     must, path);
+}
+
+/* Guest memory changes: by the guest's own store, wherever mmu/ lets it happen, or by the hypervisor for it. */
+void guest_store(struct vcpu *v, uint64_t gpa, unsigned size, uint64_t value, bool by_hypervisor)
+{
+	struct vm *vm = v->vm;
+	struct page *p = page_find(vm, gpa >> PAGE_SHIFT);
+	struct ram *r = ram_find(vm, gpa >> PAGE_SHIFT);
+
+	if (!p || r->kind == SLOT_ROM)
+		return;
+	if (by_hypervisor) {
+		if (mmu_guest_write(&vm->mmu, GPA(gpa), &value, size) != size) {
+			fail(vm->world, "mmu_guest_write does not write %llx", (unsigned long long)gpa);
+			return;
+		}
+	} else {
+		phys_write(&vm->world->phys, p->hfn << PAGE_SHIFT | (gpa & (PAGE_SIZE - 1)), size, value);
+	}
+	gm_write(vm, gpa, size, value);
+}
+
+static void load(struct vcpu *v, uint64_t gpa, unsigned size, bool by_hypervisor)
+{
+	struct vm *vm = v->vm;
+	uint64_t is = 0, must = gm_read(vm, gpa, size);
+
+	if (!page_find(vm, gpa >> PAGE_SHIFT))
+		return;
+	if (!by_hypervisor)
+		gm_real(vm, gpa, size, &is);
+	else if (mmu_guest_read(&vm->mmu, GPA(gpa), &is, size) != size)
+		fail(vm->world, "mmu_guest_read does not read %llx", (unsigned long long)gpa);
+	if (is != must)
+		fail(vm->world, "gpa %llx reads as %llx and must be %llx", (unsigned long long)gpa, (unsigned long long)is,
+		     (unsigned long long)must);
+}
+
+bool guest_access(struct vcpu *v, uint64_t va, struct x_access a, unsigned size, const uint64_t *value, uint64_t *gpa)
+{
+	struct world *w = v->vm->world;
+	enum x_mode mode = x_mode(&v->regs);
+	struct observed o;
+	struct outcome x;
+
+	va = x_va(mode, va);
+	v->last_va = va;
+	v->last_access = a;
+	v->cpl = a.user ? 3 : a.implicit ? (uint8_t)(va >> 12 & 3) : 0;
+	w->account.by_mode[mode]++;
+	w->account.accesses++;
+	if (v->in) {
+		v->in->regs.ac = v->regs.ac;
+		v->in->regs.pkru = v->regs.pkru;
+	}
+	w->accessing = v;
+	if (!carry_out(v, va, a, &o) || w->failed)
+		return false;
+	w->accessing = NULL;
+	x = spec_walk(v->vm, &v->regs, va, a);
+	*gpa = x.gpa;
+	if (!left_to_emulator(v, &x, a, &o) && !fits_fresh(v, &x, a, &o)) {
+		w->account.stale++;
+		if (mode == X_NONE || !spec_stale(v, va, a, &o, gpa)) {
+			complain(v, &x, va, a, &o);
+			return false;
+		}
+	}
+	if (o.attempts > 1 && mode != X_NONE && v->vm->changes)
+		spec_adopt_all(v, va, a);
+	if (o.how == SEEN_FAULT) {
+		spec_drop(v, DROP_FAULT, va, x_pcid(&v->regs));
+		w->account.faults++;
+		return false;
+	}
+	if (!page_find(v->vm, *gpa >> PAGE_SHIFT))
+		w->account.mmio++;
+	if (value)
+		guest_store(v, *gpa, size, *value, o.how == SEEN_EMULATED);
+	else if (!a.fetch)
+		load(v, *gpa, size, o.how == SEEN_EMULATED);
+	return true;
+}

@@ -1,0 +1,99 @@
+/* Guest memory as it must be (the driver's own copy, by page) and as it is (the modelled machine's frames). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "test/oracle/oracle.h"
+
+uint64_t gm_read(struct vm *vm, uint64_t gpa, unsigned size)
+{
+	struct page *p = page_find(vm, gpa >> PAGE_SHIFT);
+	uint64_t v = 0;
+
+	if (!p)
+		return size == 8 ? ~0ull : 0xffffffffull;
+	if (p->bytes)
+		memcpy(&v, p->bytes + (gpa & (PAGE_SIZE - 1)), size);
+	return v;
+}
+
+void gm_write(struct vm *vm, uint64_t gpa, unsigned size, uint64_t value)
+{
+	struct page *p = page_find(vm, gpa >> PAGE_SHIFT);
+	uint64_t word = gpa & ~7ull;
+
+	BUG_ON(!p);
+	if (!p->bytes) {
+		p->bytes = calloc(1, PAGE_SIZE);
+		BUG_ON(!p->bytes);
+	}
+
+	uint64_t old = gm_read(vm, word, 8);
+
+	memcpy(p->bytes + (gpa & (PAGE_SIZE - 1)), &value, size);
+	p->written = true;
+	if (gm_read(vm, word, 8) != old)
+		spec_change(vm, word, old);
+}
+
+bool gm_real(struct vm *vm, uint64_t gpa, unsigned size, uint64_t *value)
+{
+	struct page *p = page_find(vm, gpa >> PAGE_SHIFT);
+
+	if (!p || !p->in)
+		return false;
+	*value = 0;
+	memcpy(value, phys_ptr(&vm->world->phys, p->hfn) + (gpa & (PAGE_SIZE - 1)), size);
+	return true;
+}
+
+bool gm_lacks(struct vm *vm, uint64_t gpa, unsigned size, uint64_t want)
+{
+	struct ram *r = ram_find(vm, gpa >> PAGE_SHIFT);
+	uint64_t is;
+
+	return r && r->kind == SLOT_RAM && gm_real(vm, gpa, size, &is) && (is & want) != want;
+}
+
+bool gm_adopt(struct vm *vm, uint64_t gpa, unsigned size, uint64_t allowed)
+{
+	uint64_t must = gm_read(vm, gpa, size), is;
+
+	if (!gm_real(vm, gpa, size, &is) || is == must)
+		return true;
+	if ((is ^ must) & ~allowed || must & ~is)
+		return false;
+	gm_write(vm, gpa, size, is);
+	return true;
+}
+
+static void compare_page(struct vm *vm, struct ram *r, uint64_t index)
+{
+	struct page *p = &r->page[index];
+	const uint8_t *is;
+
+	if (!p->in || !p->bytes)
+		return;
+	is = phys_ptr(&vm->world->phys, p->hfn);
+	if (memcmp(is, p->bytes, PAGE_SIZE) == 0)
+		return;
+	for (unsigned i = 0; i < PAGE_SIZE; i += 8) {
+		uint64_t have, must;
+
+		memcpy(&have, is + i, 8);
+		memcpy(&must, p->bytes + i, 8);
+		if (have != must)
+			fail(vm->world, "guest memory at %llx is %llx and must be %llx", (unsigned long long)((r->base + index) * PAGE_SIZE + i),
+			     (unsigned long long)have, (unsigned long long)must);
+	}
+}
+
+void gm_compare(struct vm *vm)
+{
+	for (unsigned k = 0; k < vm->rams; k++) {
+		struct ram *r = &vm->ram[k];
+
+		/* The largest slot is touched in few places only: look where the layout's pages are. */
+		for (uint64_t i = 0; r->page && r->base != IDENTITY_GFN && i < r->pages && i < 2048; i++)
+			compare_page(vm, r, i);
+	}
+}

@@ -1,0 +1,430 @@
+/* Host memory: frames, what backs the guests' pages, swapping, merging; and mmu/'s interface to what lies below it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "test/oracle/oracle.h"
+
+/* Frames below 4 GBytes; then the homes (world.c); then the others. */
+#define LOW_FIRST 0x100u
+#define LOW_END (1u << 20)
+#define HIGH_FIRST 0x900000u
+
+static uint64_t take(struct world *w, struct frames *f)
+{
+	uint64_t hfn = f->count ? f->free[--f->count] : f->next++;
+
+	phys_add(&w->phys, hfn, 1);
+	return hfn;
+}
+
+uint64_t host_frame(struct world *w)
+{
+	return take(w, w->c.low_frames ? &w->low : &w->high);
+}
+
+/* Last in, first out: a frame that is freed too early is soon somebody else's. */
+void host_release(struct world *w, uint64_t hfn)
+{
+	struct frames *f = hfn < LOW_END ? &w->low : &w->high;
+
+	phys_remove(&w->phys, hfn);
+	if (hfn >= LOW_END && hfn < HIGH_FIRST)
+		return; /* a home frame: only its own page returns there */
+	if (f->count == f->room) {
+		f->room = f->room ? 2 * f->room : 256;
+		f->free = realloc(f->free, f->room * sizeof(*f->free));
+		BUG_ON(!f->free);
+	}
+	f->free[f->count++] = hfn;
+}
+
+/* ---- struct mmu_below ---- */
+
+static hfn_t below_alloc(void *ctx)
+{
+	struct world *w = ctx;
+
+	w->tables++;
+	return HFN(host_frame(w));
+}
+
+static hfn_t below_alloc_low(void *ctx)
+{
+	struct world *w = ctx;
+
+	w->tables++;
+	return HFN(take(w, &w->low));
+}
+
+static void below_free(void *ctx, hfn_t frame)
+{
+	struct world *w = ctx;
+
+	w->tables--;
+	if (!phys_exists(&w->phys, frame.v))
+		fail(w, "mmu/ frees frame %llx, which does not exist", (unsigned long long)frame.v);
+	else
+		host_release(w, frame.v);
+}
+
+static void *below_ptr(void *ctx, hfn_t frame)
+{
+	struct world *w = ctx;
+	static uint8_t nothing[PAGE_SIZE];
+	void *p = phys_ptr(&w->phys, frame.v);
+
+	if (p)
+		return p;
+	fail(w, "mmu/ asks for frame %llx, which does not exist (S11)", (unsigned long long)frame.v);
+	return nothing;
+}
+
+static void below_kick(void *ctx, struct mmu_vcpu *vcpu)
+{
+	(void)ctx;
+	leave(container_of(vcpu, struct vcpu, mmu));
+}
+
+static struct m_cpu *caller_cpu(struct world *w)
+{
+	for (unsigned i = 0; i < VMS * VCPUS; i++) {
+		struct vcpu *v = &w->vm[i / VCPUS].vcpu[i % VCPUS];
+
+		if (v->entering)
+			return &w->cpu[v->cpu];
+	}
+	return NULL;
+}
+
+static void below_invvpid(void *ctx, enum invvpid_type type, uint16_t vpid, gva_t gva)
+{
+	struct world *w = ctx;
+	struct m_cpu *cpu = caller_cpu(w);
+	const struct mmu_caps *k = &w->c.caps;
+	bool ok = k->vpid && k->invvpid &&
+		  (type == INVVPID_ADDRESS ? k->invvpid_address : type == INVVPID_SINGLE ? k->invvpid_single : type == INVVPID_ALL ? k->invvpid_all :
+		   k->invvpid_single_retaining_globals);
+
+	if (!cpu || !ok || (!vpid && type != INVVPID_ALL))
+		fail(w, "INVVPID type %d, VPID %u: %s", (int)type, vpid, cpu ? "not offered by the CPU" : "outside mmu_enter");
+	else
+		m_invvpid(cpu, type, vpid, gva.v);
+}
+
+static void below_invept(void *ctx, enum invept_type type, uint64_t eptp)
+{
+	struct world *w = ctx;
+	struct m_cpu *cpu = caller_cpu(w);
+	const struct mmu_caps *k = &w->c.caps;
+
+	if (!cpu || !k->invept || !(type == INVEPT_SINGLE ? k->invept_single : k->invept_all))
+		fail(w, "INVEPT type %d: %s", (int)type, cpu ? "not offered by the CPU" : "outside mmu_enter");
+	else
+		m_invept(cpu, type, eptp);
+}
+
+static void below_lock(void *ctx, struct mmu_vm *mmu)
+{
+	struct world *w = ctx;
+	struct vm *vm = container_of(mmu, struct vm, mmu);
+
+	if (vm->locked)
+		fail(w, "the VM's lock is taken twice");
+	if (w->race)
+		step_race(w);
+	vm->locked = 1;
+}
+
+static void below_unlock(void *ctx, struct mmu_vm *mmu)
+{
+	struct vm *vm = container_of(mmu, struct vm, mmu);
+
+	if (!vm->locked)
+		fail(ctx, "the VM's lock is released without having been taken");
+	vm->locked = 0;
+}
+
+static uint64_t below_now(void *ctx)
+{
+	return ((struct world *)ctx)->now;
+}
+
+bool host_init(struct world *w)
+{
+	w->low.next = LOW_FIRST;
+	w->high.next = HIGH_FIRST;
+	w->below = (struct mmu_below){
+		.frame_alloc = below_alloc, .frame_free = below_free, .frame_ptr = below_ptr, .kick = below_kick, .invvpid = below_invvpid,
+		.invept = below_invept, .lock = below_lock, .unlock = below_unlock, .now = below_now,
+		.frame_alloc_low = w->c.low_frames ? NULL : below_alloc_low, .ctx = w,
+	};
+	return phys_init(&w->phys);
+}
+
+void host_fini(struct world *w)
+{
+	for (unsigned i = 0; i < w->c.vms; i++) {
+		for (unsigned k = 0; k < w->vm[i].rams; k++) {
+			struct ram *r = &w->vm[i].ram[k];
+
+			for (uint64_t n = 0; r->page && n < r->pages; n++)
+				free(r->page[n].bytes);
+			free(r->page);
+			free(r->irregular);
+			free(r->log);
+			free(r->log_out);
+		}
+		free(w->vm[i].change);
+	}
+	free(w->low.free);
+	free(w->high.free);
+	phys_fini(&w->phys);
+}
+
+/* ---- what backs a slot ---- */
+
+static bool at_home(const struct ram *r, uint64_t index)
+{
+	const struct page *p = &r->page[index];
+
+	return r->home && p->in && p->hfn == r->home + index && !p->merged && !p->frozen;
+}
+
+void page_regularity(struct ram *r, uint64_t index)
+{
+	struct page *p = &r->page[index];
+	bool now = !at_home(r, index);
+	int change = (int)now - (int)p->irregular;
+
+	p->irregular = now;
+	r->irregular[index / 512] += change;
+	r->irregular_all += change;
+}
+
+static uint8_t order_of(const struct ram *r, uint64_t index)
+{
+	uint64_t gfn = r->base + index, block = align_down(gfn, 512), giga = align_down(gfn, 1u << 18);
+
+	if (!r->home || (r->base ^ r->home) & 511 || block < r->base || block + 512 > r->base + r->pages || r->base & 511)
+		return 0;
+	if (r->irregular[index / 512])
+		return 0;
+	if ((r->base ^ r->home) & 0x3ffff || giga < r->base || giga + (1u << 18) > r->base + r->pages || r->irregular_all)
+		return 9;
+	return 18;
+}
+
+static bool backing_page(struct backing *b, uint64_t index, struct backing_page *out)
+{
+	struct ram *r = container_of(b, struct ram, backing);
+	struct page *p = &r->page[index];
+
+	if (index >= r->pages) {
+		fail(r->vm->world, "the backing is asked for a page beyond the slot");
+		return false;
+	}
+	if (!p->in)
+		return false;
+	*out = (struct backing_page){ .hfn = HFN(p->hfn), .order = order_of(r, index), .writable = !p->merged && !p->frozen };
+	return true;
+}
+
+static unsigned *sharers(struct world *w, uint64_t hfn)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(w->shared); i++)
+		if (w->shared[i].users && w->shared[i].hfn == hfn)
+			return &w->shared[i].users;
+	return NULL;
+}
+
+/* The page no longer uses its frame. */
+static void forsake(struct world *w, struct page *p)
+{
+	unsigned *n = p->merged ? sharers(w, p->hfn) : NULL;
+
+	if (!n || --*n == 0)
+		host_release(w, p->hfn);
+	p->in = false;
+	p->merged = false;
+}
+
+static void fill(struct world *w, struct page *p)
+{
+	if (p->bytes)
+		memcpy(phys_ptr(&w->phys, p->hfn), p->bytes, PAGE_SIZE);
+}
+
+bool page_in(struct ram *r, uint64_t index, bool write)
+{
+	struct world *w = r->vm->world;
+	struct page *p = &r->page[index];
+
+	if (!p->in) {
+		if (r->home && !phys_exists(&w->phys, r->home + index) && w->now & 1) {
+			p->hfn = r->home + index;
+			phys_add(&w->phys, p->hfn, 1);
+		} else {
+			p->hfn = host_frame(w);
+		}
+		p->in = true;
+		fill(w, p);
+	} else if (write && p->merged) {
+		unsigned *n = sharers(w, p->hfn);
+
+		if (*n == 1) {
+			*n = 0;
+			p->merged = false;
+		} else {
+			forsake(w, p);
+			p->hfn = host_frame(w);
+			p->in = true;
+			fill(w, p);
+		}
+	}
+	page_regularity(r, index);
+	return true;
+}
+
+static bool backing_populate(struct backing *b, uint64_t index, bool write)
+{
+	struct ram *r = container_of(b, struct ram, backing);
+
+	if (r->vm->locked)
+		fail(r->vm->world, "populate() with the VM's lock held");
+	return index < r->pages && page_in(r, index, write);
+}
+
+static bool same_as_frame(struct world *w, struct page *p)
+{
+	static const uint8_t zero[PAGE_SIZE];
+
+	return memcmp(phys_ptr(&w->phys, p->hfn), p->bytes ? p->bytes : zero, PAGE_SIZE) == 0;
+}
+
+/* Swapping: the backing first, then mmu/, then the frame. */
+void page_out(struct vm *vm, uint64_t gfn)
+{
+	struct ram *r = ram_find(vm, gfn);
+	struct page *p = page_find(vm, gfn);
+
+	if (!p || !p->in)
+		return;
+	p->in = false;
+	page_regularity(r, gfn - r->base);
+	mmu_unmap(&vm->mmu, GFN(gfn), 1);
+	p->in = true;
+	if (!same_as_frame(vm->world, p))
+		fail(vm->world, "page %llx changed unseen before it was swapped out", (unsigned long long)gfn);
+	forsake(vm->world, p);
+	page_regularity(r, gfn - r->base);
+}
+
+static void set_frozen(struct vm *vm, uint64_t gfn, bool frozen)
+{
+	struct ram *r = ram_find(vm, gfn);
+
+	r->page[gfn - r->base].frozen = frozen;
+	page_regularity(r, gfn - r->base);
+}
+
+static bool equal_pages(struct world *w, const struct page *a, const struct page *b)
+{
+	return memcmp(phys_ptr(&w->phys, a->hfn), phys_ptr(&w->phys, b->hfn), PAGE_SIZE) == 0;
+}
+
+static bool share(struct world *w, struct page *keep, struct page *drop)
+{
+	unsigned *n = keep->merged ? sharers(w, keep->hfn) : NULL;
+
+	for (unsigned i = 0; !n && i < ARRAY_SIZE(w->shared); i++) {
+		if (w->shared[i].users)
+			continue;
+		w->shared[i].hfn = keep->hfn;
+		w->shared[i].users = 1;
+		n = &w->shared[i].users;
+	}
+	if (!n)
+		return false;
+	keep->merged = true;
+	forsake(w, drop);
+	++*n;
+	drop->hfn = keep->hfn;
+	drop->in = true;
+	drop->merged = true;
+	return true;
+}
+
+/* Merging, in the order that mmu.h gives. */
+void pages_merge(struct vm *vm, uint64_t gfn1, uint64_t gfn2)
+{
+	struct world *w = vm->world;
+	struct page *a = page_find(vm, gfn1), *b = page_find(vm, gfn2);
+
+	if (!a || !b || a == b || !a->in || !b->in || a->hfn == b->hfn || ram_find(vm, gfn1)->kind != SLOT_RAM ||
+	    ram_find(vm, gfn2)->kind != SLOT_RAM)
+		return;
+	set_frozen(vm, gfn1, true);
+	set_frozen(vm, gfn2, true);
+	mmu_write_protect(&vm->mmu, GFN(gfn1), 1);
+	mmu_write_protect(&vm->mmu, GFN(gfn2), 1);
+	if (equal_pages(w, a, b)) {
+		uint64_t old = b->hfn;
+
+		b->in = false;
+		page_regularity(ram_find(vm, gfn2), gfn2 - ram_find(vm, gfn2)->base);
+		mmu_unmap(&vm->mmu, GFN(gfn2), 1);
+		b->in = true;
+		b->hfn = old;
+		share(w, a, b);
+	}
+	set_frozen(vm, gfn1, false);
+	set_frozen(vm, gfn2, false);
+}
+
+/* ---- the memory map ---- */
+
+bool ram_init(struct vm *vm, uint64_t base, uint64_t pages, uint64_t home, enum slot_kind kind, enum memtype type)
+{
+	struct ram *r = &vm->ram[vm->rams++];
+
+	*r = (struct ram){ .backing = { backing_page, backing_populate }, .vm = vm, .base = base, .pages = pages, .home = home, .kind = kind,
+			   .type = type };
+	if (kind == SLOT_MMIO)
+		return true;
+	r->page = calloc(pages, sizeof(*r->page));
+	r->irregular = calloc(pages / 512 + 1, sizeof(*r->irregular));
+	r->log = calloc(pages / 64 + 1, 8);
+	r->log_out = calloc(pages / 64 + 1, 8);
+	if (!r->page || !r->irregular || !r->log || !r->log_out)
+		return false;
+	if (home)
+		phys_add(&vm->world->phys, home, pages);
+	for (uint64_t i = 0; i < pages; i++) {
+		r->page[i].hfn = home ? home + i : 0;
+		r->page[i].in = home != 0;
+		if (!home)
+			page_regularity(r, i);
+	}
+	return true;
+}
+
+struct ram *ram_find(struct vm *vm, uint64_t gfn)
+{
+	for (unsigned i = 0; i < vm->rams; i++)
+		if (vm->ram[i].present && gfn - vm->ram[i].base < vm->ram[i].pages)
+			return &vm->ram[i];
+	return NULL;
+}
+
+struct page *page_find(struct vm *vm, uint64_t gfn)
+{
+	struct ram *r = ram_find(vm, gfn);
+
+	return r && r->kind != SLOT_MMIO ? &r->page[gfn - r->base] : NULL;
+}
+
+struct slot ram_slot(struct ram *r)
+{
+	return (struct slot){ .base = GFN(r->base), .pages = r->pages, .kind = r->kind, .type = r->type,
+			      .backing = r->kind == SLOT_MMIO ? NULL : &r->backing };
+}

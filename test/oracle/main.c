@@ -1,0 +1,210 @@
+/* oracle: the random test of the memory mechanisms.
+ *
+ *   oracle [--mechanism NAME] [--seed N] [--runs N] [--steps N] [--accesses N] [--seconds N] [--thorough] [--account] [--save FILE]
+ *   oracle --replay FILE
+ *
+ * Runs sequences from consecutive seeds until so many runs, accesses or seconds are over. A failure is shrunk and printed. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "mmu/mutate.h"
+#include "test/oracle/oracle.h"
+
+#ifdef MUTATION
+enum mmu_mutant mmu_mutant_selected;
+
+static bool select_mutant(const char *name)
+{
+	static const char *const names[] = {
+#define M(mutant, what) #mutant,
+		MMU_MUTANTS(M)
+#undef M
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
+		if (strcmp(name, names[i]) == 0) {
+			mmu_mutant_selected = i;
+			return true;
+		}
+	return false;
+}
+
+static void list_mutants(void)
+{
+#define M(mutant, what) printf("%s\t%s\n", #mutant, what);
+	MMU_MUTANTS(M)
+#undef M
+}
+#endif
+
+struct options {
+	const char *mechanism, *replay, *save;
+	uint64_t seed, runs, steps, accesses, seconds;
+	unsigned thorough;
+	bool no_shrink;
+};
+
+static bool failed(struct sequence *q, size_t at, char why[600], const struct options *o)
+{
+	printf("FAILED: mechanism %s, seed %llu, step %zu (%s)\n  %s\n", q->c.ops->name, (unsigned long long)q->c.seed, at, op_name(q->step[at].op),
+	       why);
+	if (o->no_shrink)
+		return false;
+	q->steps = at + 1;
+	fflush(stdout);
+	sequence_shrink(q, why);
+	printf("shrunk to %zu steps:\n  %s\n", q->steps, why);
+	sequence_print(q, o->save);
+	return false;
+}
+
+static bool one_run(const struct options *o, const struct mmu_ops *ops, uint64_t seed, struct account *sum)
+{
+	struct sequence q = { .c = config_from_seed(seed, ops), .steps = o->steps };
+	uint64_t random = seed ^ 0x5deece66dull;
+	char why[600];
+	size_t at = 0;
+	bool ok;
+
+	q.step = malloc(q.steps * sizeof(*q.step));
+	BUG_ON(!q.step);
+	for (size_t i = 0; i < q.steps; i++)
+		q.step[i] = step_random(&random);
+	ok = sequence_run(&q, sum, &at, why, o->thorough) || failed(&q, at, why, o);
+	free(q.step);
+	return ok;
+}
+
+static void report(const char *name, const struct account *a, double seconds)
+{
+	printf("%-7s %10llu accesses checked (%.2f M/s; none %llu, 32-bit %llu, PAE %llu, 4-level %llu, 5-level %llu), %llu faults, %llu MMIO, "
+	       "%llu emulated, %llu stale, %llu exits, %llu spurious\n",
+	       name, (unsigned long long)a->accesses, (double)a->accesses / seconds / 1e6, (unsigned long long)a->by_mode[0],
+	       (unsigned long long)a->by_mode[1], (unsigned long long)a->by_mode[2], (unsigned long long)a->by_mode[3],
+	       (unsigned long long)a->by_mode[4], (unsigned long long)a->faults, (unsigned long long)a->mmio, (unsigned long long)a->emulated,
+	       (unsigned long long)a->stale, (unsigned long long)a->exits, (unsigned long long)a->spurious);
+	if (a->flushes_idle || a->flushes)
+		printf("%-7s %10llu flushes issued, %llu of them dropped nothing that was wrong\n", name, (unsigned long long)a->flushes,
+		       (unsigned long long)a->flushes_idle);
+}
+
+static double cpu_seconds(void)
+{
+	return (double)clock() / CLOCKS_PER_SEC;
+}
+
+static bool run_mechanism(const struct options *o, const struct mmu_ops *ops)
+{
+	struct account sum = { 0 };
+	double start = cpu_seconds();
+	bool ok = true;
+
+	for (uint64_t i = 0; ok && i < o->runs && (!o->accesses || sum.accesses < o->accesses) &&
+			     (!o->seconds || cpu_seconds() - start < (double)o->seconds); i++)
+		ok = one_run(o, ops, o->seed + i, &sum);
+	report(ops->name, &sum, cpu_seconds() - start + 1e-6);
+	return ok;
+}
+
+static bool replay(const struct options *o)
+{
+	struct sequence q;
+	char why[600];
+	size_t at;
+
+	if (!sequence_read(&q, o->replay))
+		return false;
+	if (sequence_run(&q, NULL, &at, why, 1)) {
+		printf("%s: passes\n", o->replay);
+		free(q.step);
+		return true;
+	}
+	printf("%s: fails at step %zu (%s)\n  %s\n", o->replay, at, op_name(q.step[at].op), why);
+	free(q.step);
+	return false;
+}
+
+static void parse(int argc, char **argv, struct options *o)
+{
+	static const struct option names[] = {
+		{ "mechanism", 1, NULL, 'm' }, { "seed", 1, NULL, 's' }, { "runs", 1, NULL, 'r' }, { "steps", 1, NULL, 'n' },
+		{ "accesses", 1, NULL, 'a' }, { "seconds", 1, NULL, 't' }, { "thorough", 0, NULL, 'T' }, { "account", 0, NULL, 'A' },
+		{ "save", 1, NULL, 'S' }, { "replay", 1, NULL, 'R' }, { "mutant", 1, NULL, 'M' }, { "mutants", 0, NULL, 'L' },
+		{ "no-shrink", 0, NULL, 'N' }, { NULL, 0, NULL, 0 }
+	};
+
+	for (int c; (c = getopt_long(argc, argv, "", names, NULL)) != -1;) {
+		uint64_t n = optarg ? strtoull(optarg, NULL, 0) : 0;
+
+		switch (c) {
+		case 'm':
+			o->mechanism = optarg;
+			break;
+		case 's':
+			o->seed = n;
+			break;
+		case 'r':
+			o->runs = n;
+			break;
+		case 'n':
+			o->steps = n;
+			break;
+		case 'a':
+			o->accesses = n;
+			break;
+		case 't':
+			o->seconds = n;
+			break;
+		case 'T':
+			o->thorough = 1;
+			break;
+		case 'A':
+			o->thorough = 2;
+			break;
+		case 'S':
+			o->save = optarg;
+			break;
+		case 'R':
+			o->replay = optarg;
+			break;
+		case 'N':
+			o->no_shrink = true;
+			break;
+#ifdef MUTATION
+		case 'M':
+			if (select_mutant(optarg))
+				break;
+			exit(2);
+		case 'L':
+			list_mutants();
+			exit(0);
+#endif
+		default:
+			exit(2);
+		}
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = { .runs = ~0ull, .steps = 4000 };
+	bool ok = true;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	parse(argc, argv, &o);
+	if (o.replay)
+		return replay(&o) ? 0 : 1;
+	if (o.runs == ~0ull && !o.accesses && !o.seconds)
+		o.runs = 100;
+	if (o.mechanism && !mmu_mechanism_by_name(o.mechanism)) {
+		fprintf(stderr, "oracle: there is no mechanism %s\n", o.mechanism);
+		return 2;
+	}
+	for (unsigned i = 0; mmu_mechanisms[i] && ok; i++)
+		if (!o.mechanism || strcmp(o.mechanism, mmu_mechanisms[i]->name) == 0)
+			ok = run_mechanism(&o, mmu_mechanisms[i]);
+	return ok ? 0 : 1;
+}

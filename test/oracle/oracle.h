@@ -1,0 +1,303 @@
+/* test/oracle/oracle.h - the random test of the mechanisms: a machine made of the model's CPUs, virtual machines over mmu/, and a
+ * specification that says what each guest access may do.
+ *
+ * O1: an outcome that a fresh walk of the guest's tables gives is right. Any other is right only if the guest's own staleness explains
+ *     it: entries that the guest changed and has not invalidated since (spec_stale.c).
+ * O2: host-side changes are never stale: what a translation yields is what the memory map says now.
+ * O3: every step is a function of its own few bytes and of the state; taking steps out leaves the others meaningful. */
+#ifndef VELLUM_TEST_ORACLE_H
+#define VELLUM_TEST_ORACLE_H
+
+#include <stdio.h>
+
+#include "mmu/mmu.h"
+#include "model/cpu.h"
+
+#define VMS 2
+#define VCPUS 2
+#define CPUS 3
+#define RAMS 8
+
+/* ---- what a run is made of ---- */
+
+struct config {
+	const struct mmu_ops *ops;
+	uint64_t seed;
+	struct mmu_caps caps;
+	struct mmu_config mmu;
+	uint8_t vms, vcpus, cpus;
+	uint16_t vpid_limit;
+	bool guest_pcid, big_ram, switching, adversarial, races, low_frames;
+	uint8_t mode;             /* that the guests start in: enum x_mode */
+	uint8_t mode_fixed;       /* they stay in it */
+};
+
+struct step {
+	uint8_t op, who;
+	uint16_t a;
+	uint32_t b;
+	uint64_t v;
+};
+
+#define OPS(O) \
+	O(ACCESS, 110) O(REPEAT, 30) O(TABLE_READ, 6) O(EDIT, 34) O(EDIT_FLUSH, 14) O(DEVICE_WRITE, 3) O(INVLPG, 8) O(CR3, 8) O(CR0, 4) O(CR4, 5) \
+	O(EFER, 1) O(MODE, 1) O(INVPCID, 2) O(SPECULATE, 12) O(SWAP_OUT, 4) O(MERGE, 2) O(LOG_START, 1) O(LOG_COLLECT, 3) O(LOG_STOP, 1) \
+	O(SLOT, 1) O(PROTECT, 2) O(MIGRATE, 6) O(EXIT, 6) O(REBOOT, 1) O(SWITCH, 1) O(COPY_TABLE, 2)
+
+enum op {
+#define O(name, weight) OP_##name,
+	OPS(O)
+#undef O
+	OP_COUNT
+};
+
+/* ---- host memory, as the driver arranged it ---- */
+
+struct page {
+	uint64_t hfn;
+	uint8_t *bytes;     /* what the guest has there; NULL: zeroes */
+	bool in;            /* in memory, at hfn */
+	bool merged;
+	bool frozen;        /* the backing says "not writable" while a merge goes on */
+	bool written;       /* since the dirty log was last collected */
+	bool irregular;     /* counted in struct ram: not at its home, or not writable */
+};
+
+/* A slot of the memory map. */
+struct ram {
+	struct backing backing;
+	struct vm *vm;
+	uint64_t base, pages, home; /* frames; home: where the pages are at first, contiguous. 0: anywhere */
+	enum slot_kind kind;
+	enum memtype type;
+	struct page *page;
+	uint16_t *irregular;        /* by 2-MByte block */
+	uint32_t irregular_all;
+	bool present, logging;
+	uint64_t *log, *log_out;
+};
+
+/* ---- history, for the staleness that the guest causes itself ---- */
+
+struct change {
+	uint64_t word;  /* guest-physical address / 8 */
+	uint64_t value; /* what it was */
+	uint64_t when;  /* it stopped being that */
+	uint32_t next;  /* older, in the same bucket; 0: none */
+};
+#define HISTORY (1u << 15)
+#define BUCKETS 4096u
+
+enum drop { DROP_ALL, DROP_NONGLOBAL, DROP_NONGLOBAL_ALL, DROP_ADDRESS, DROP_FAULT, DROP_ADDRESS_NONGLOBAL, DROP_PCID };
+struct event {
+	uint64_t when, va;
+	enum drop drop;
+	uint16_t pcid;
+};
+#define EVENTS 512u
+
+/* The registers that translation depends on were these from .from until .to. */
+struct context {
+	uint64_t from, to;
+	struct x_regs regs;
+};
+#define CONTEXTS 256u
+
+/* ---- machines ---- */
+
+struct vcpu {
+	struct mmu_vcpu mmu;
+	struct vm *vm;
+	struct x_regs regs;   /* what the guest's registers must be */
+	struct x_regs view;   /* what they are, as far as the hypervisor knows */
+	struct m_vmcs vmcs;
+	struct m_cpu *in;     /* in the guest on that CPU, or NULL */
+	unsigned cpu;         /* where it runs next */
+	bool entering;        /* in mmu_enter: whatever is flushed is flushed on that CPU */
+	bool unsynced;        /* mmu/ does not know yet what the guest changed by itself */
+	uint8_t cpl;
+	struct event event[EVENTS];
+	unsigned events;
+	struct context context[CONTEXTS];
+	unsigned contexts;
+	uint64_t last_va;     /* of the last access */
+	struct x_access last_access;
+};
+
+struct vm {
+	struct mmu_vm mmu;
+	struct world *world;
+	struct vcpu vcpu[VCPUS];
+	struct ram ram[RAMS];
+	unsigned rams, locked;
+	struct change *change;
+	uint32_t changes;
+	uint32_t bucket[BUCKETS];
+};
+
+struct account {
+	uint64_t steps, accesses, faults, mmio, stale, emulated, exits, spurious, by_mode[5];
+	uint64_t flushes, flushes_idle;
+};
+
+struct world {
+	struct config c;
+	struct phys phys;
+	struct mmu_below below;
+	struct vpid_pool *vpids;
+	struct m_cpu cpu[CPUS];
+	struct vm vm[VMS];
+	uint64_t now;
+	struct frames { uint64_t next, *free; size_t count, room; } low, high;
+	uint64_t tables;           /* frames that mmu/ holds */
+	struct { uint64_t hfn; uint32_t users; } shared[64];
+	uint64_t race;             /* a host step is due at the next taking of the lock; its argument */
+	struct account account;
+	unsigned audit_every, compare_every;
+	bool failed, quiet;
+	const char *kind;          /* of failure: its format */
+	struct vcpu *accessing;    /* in the middle of last_access, or NULL */
+	char why[600];
+};
+
+/* world.c */
+struct config config_from_seed(uint64_t seed, const struct mmu_ops *ops);
+/* NULL: the mechanism cannot run on that CPU, or there is no memory. */
+struct world *world_make(const struct config *c);
+void world_free(struct world *w);
+/* Notes a failure; the first one stays. */
+void fail(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+bool vcpu_boot(struct vcpu *v);
+
+/* host.c: host memory */
+bool host_init(struct world *w);
+void host_fini(struct world *w);
+uint64_t host_frame(struct world *w);
+void host_release(struct world *w, uint64_t hfn);
+bool ram_init(struct vm *vm, uint64_t base, uint64_t pages, uint64_t home, enum slot_kind kind, enum memtype type);
+struct ram *ram_find(struct vm *vm, uint64_t gfn);
+/* The page at gfn, where that is memory of the present map; else NULL. */
+struct page *page_find(struct vm *vm, uint64_t gfn);
+bool page_in(struct ram *r, uint64_t index, bool write);
+void page_out(struct vm *vm, uint64_t gfn);
+void pages_merge(struct vm *vm, uint64_t gfn1, uint64_t gfn2);
+void page_regularity(struct ram *r, uint64_t index);
+/* The slot as mmu/ is told of it. */
+struct slot ram_slot(struct ram *r);
+
+/* guestmem.c: guest memory as it must be */
+uint64_t gm_read(struct vm *vm, uint64_t gpa, unsigned size);
+void gm_write(struct vm *vm, uint64_t gpa, unsigned size, uint64_t value);
+/* Guest memory as it is; false where it is not in memory. */
+bool gm_real(struct vm *vm, uint64_t gpa, unsigned size, uint64_t *value);
+/* The entry lacks flags of want that the CPU can set there (not in ROM, nor where no memory is). */
+bool gm_lacks(struct vm *vm, uint64_t gpa, unsigned size, uint64_t want);
+/* Notices what was written behind gm's back: only bits of allowed may have been set in the entry. false: something else happened. */
+bool gm_adopt(struct vm *vm, uint64_t gpa, unsigned size, uint64_t allowed);
+/* All of it is as it must be. */
+void gm_compare(struct vm *vm);
+
+/* spec.c: what an access must do, by a fresh walk */
+struct spec_level { uint64_t gpa; uint64_t value; };
+struct outcome {
+	bool fault;
+	uint32_t error;
+	uint64_t gpa;
+	uint8_t shift;
+	unsigned levels;              /* entries used from memory */
+	bool complete;                /* the last of them is a leaf */
+	struct spec_level level[5];
+};
+struct outcome spec_walk(struct vm *vm, const struct x_regs *r, uint64_t va, struct x_access a);
+
+/* What an access did. */
+struct observed {
+	enum { SEEN_DIRECT, SEEN_EMULATED, SEEN_FAULT } how;
+	uint64_t hpa, gpa;
+	uint32_t error;
+	unsigned attempts;
+	uint8_t ept_type;
+	bool ept;
+};
+/* Does what was seen fit gpa? Host-side truth only. */
+bool spec_place(struct vm *vm, const struct observed *o, uint64_t gpa, struct x_access a);
+
+/* spec_stale.c */
+void spec_context(struct vcpu *v);
+void spec_drop(struct vcpu *v, enum drop drop, uint64_t va, uint16_t pcid);
+void spec_change(struct vm *vm, uint64_t gpa, uint64_t old);
+void spec_forget(struct vcpu *v);
+/* true where the guest's own staleness permits what was seen; *gpa is where the access went. */
+bool spec_stale(struct vcpu *v, uint64_t va, struct x_access a, const struct observed *o, uint64_t *gpa);
+/* Adopts the accessed and dirty flags that permitted walks of va may have set on their way. */
+void spec_adopt_all(struct vcpu *v, uint64_t va, struct x_access a);
+
+/* run.c: a vCPU in and out of the guest */
+bool enter(struct vcpu *v);
+void leave(struct vcpu *v);
+void left(struct vcpu *v);
+/* Gives the exit of r to mmu/. The outcome, and the fault's result. */
+void tell_registers(struct vcpu *v);
+struct mmu_result exit_fault(struct vcpu *v, const struct m_result *r);
+
+/* guest.c: what the guest does */
+/* Returns true where the access succeeded; *gpa then says where. value: written, or NULL. size: 4 or 8. */
+bool guest_access(struct vcpu *v, uint64_t va, struct x_access a, unsigned size, const uint64_t *value, uint64_t *gpa);
+void guest_store(struct vcpu *v, uint64_t gpa, unsigned size, uint64_t value, bool by_device);
+
+/* registers.c */
+bool guest_cr0(struct vcpu *v, uint64_t value);
+bool guest_cr3(struct vcpu *v, uint64_t value);
+bool guest_cr4(struct vcpu *v, uint64_t value);
+bool guest_efer(struct vcpu *v, uint64_t value);
+void guest_invlpg(struct vcpu *v, uint64_t va);
+void guest_invpcid(struct vcpu *v, unsigned type, uint16_t pcid, uint64_t va);
+void guest_flush_all(struct vcpu *v);
+void guest_mode(struct vcpu *v, enum x_mode mode, unsigned which);
+
+/* layout.c: where the guests' tables are, and what is written into them */
+void layout_fill(struct vm *vm);
+uint64_t layout_root(enum x_mode mode, unsigned which);
+uint64_t layout_va(const struct x_regs *r, uint32_t b, uint64_t v);
+uint64_t layout_table(enum x_mode mode, unsigned which); /* a frame number */
+bool layout_is_pdpt(uint64_t gfn);
+unsigned layout_index(unsigned size, unsigned which);
+uint64_t layout_entry(const struct world *w, unsigned size, uint64_t old, uint64_t v);
+uint64_t layout_gfn(const struct world *w, unsigned which);
+/* Where the guest's kernel maps its low memory. */
+uint64_t layout_direct(enum x_mode mode, uint64_t gpa);
+#define IDENTITY_GFN 0xfe000ull
+
+/* steps.c */
+void step_do(struct world *w, const struct step *s);
+void step_race(struct world *w);
+struct step step_random(uint64_t *random);
+const char *op_name(unsigned op);
+
+/* sequence.c */
+struct sequence {
+	struct config c;
+	struct step *step;
+	size_t steps;
+};
+/* Runs it from the beginning. true: no failure. Else *failed_at is the step, and why has the reason. */
+bool sequence_run(const struct sequence *q, struct account *sum, size_t *failed_at, char why[600], unsigned thorough);
+void sequence_shrink(struct sequence *q, char why[600]);
+void sequence_print(const struct sequence *q, const char *file);
+bool sequence_read(struct sequence *q, const char *file);
+
+static inline uint64_t mix(uint64_t x)
+{
+	x ^= x >> 33;
+	x *= 0xff51afd7ed558ccdull;
+	x ^= x >> 33;
+	x *= 0xc4ceb9fe1a85ec53ull;
+	return x ^ x >> 33;
+}
+static inline uint64_t next_random(uint64_t *s)
+{
+	*s += 0x9e3779b97f4a7c15ull;
+	return mix(*s);
+}
+
+#endif

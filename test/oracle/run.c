@@ -1,0 +1,146 @@
+/* A vCPU in and out of the guest: what vmx/ does on hardware. */
+#include <string.h>
+
+#include "test/oracle/oracle.h"
+
+static uint64_t forced(uint64_t value, uint64_t mask, uint64_t with)
+{
+	return (value & ~mask) | with;
+}
+
+/* Like the code that writes a VMCS, this looks at root and intercepts only when they are said to have changed. */
+static void load_controls(struct vcpu *v)
+{
+	struct m_vmcs *m = &v->vmcs;
+	const struct mmu_intercepts *i = &v->mmu.intercepts;
+	const struct mmu_root *r = &v->mmu.root;
+
+	if (v->mmu.intercepts_changed) {
+		m->ept = i->ept;
+		m->pf_intercept = i->page_fault;
+		m->pf_mask = i->pf_mask;
+		m->pf_match = i->pf_match;
+		m->cr3_load_exiting = i->cr3_load;
+		m->cr3_store_exiting = i->cr3_store;
+		m->invlpg_exiting = i->invlpg;
+		m->cr0_mask = i->cr0_owned | i->cr0_force_mask;
+		m->cr4_mask = i->cr4_owned | i->cr4_force_mask;
+		v->mmu.intercepts_changed = false;
+	}
+	if (v->mmu.root_changed) {
+		m->eptp = r->eptp;
+		m->vpid = r->vpid;
+		m->guest.cr3 = r->cr3;
+		if (r->load_pdptes)
+			memcpy(m->guest.pdpte, r->pdpte, sizeof(m->guest.pdpte));
+		v->mmu.root_changed = false;
+	}
+}
+
+static void load_guest(struct vcpu *v)
+{
+	struct m_vmcs *m = &v->vmcs;
+	const struct mmu_intercepts *i = &v->mmu.intercepts;
+
+	m->guest.cr0 = forced(v->view.cr0, i->cr0_force_mask, i->cr0_force_value);
+	m->guest.cr4 = forced(v->view.cr4, i->cr4_force_mask, i->cr4_force_value);
+	m->guest.efer = forced(v->view.efer, i->efer_force_mask, i->efer_force_value);
+	m->cr0_shadow = v->view.cr0;
+	m->cr4_shadow = v->view.cr4;
+	m->guest.pkru = v->regs.pkru;
+	m->guest.ac = v->regs.ac;
+}
+
+static struct vcpu *occupant(struct world *w, const struct m_cpu *cpu)
+{
+	for (unsigned i = 0; i < VMS * VCPUS; i++)
+		if (w->vm[i / VCPUS].vcpu[i % VCPUS].in == cpu)
+			return &w->vm[i / VCPUS].vcpu[i % VCPUS];
+	return NULL;
+}
+
+bool enter(struct vcpu *v)
+{
+	struct world *w = v->vm->world;
+	struct m_cpu *cpu = &w->cpu[v->cpu];
+	const char *why;
+
+	if (v->in)
+		return true;
+
+	struct vcpu *other = occupant(w, cpu);
+
+	if (other)
+		leave(other);
+	v->entering = true;
+	mmu_enter(&v->mmu, v->cpu);
+	v->entering = false;
+	load_controls(v);
+	load_guest(v);
+	why = m_entry(cpu, &v->vmcs);
+	if (why) {
+		fail(w, "VM entry refused: %s", why);
+		return false;
+	}
+	v->in = cpu;
+	return true;
+}
+
+/* The CPU is out of the guest: what can be learned of the guest's registers. */
+void left(struct vcpu *v)
+{
+	const struct m_vmcs *m = &v->vmcs;
+	const struct mmu_intercepts *i = &v->mmu.intercepts;
+
+	v->in = NULL;
+	v->view.cr0 = (m->guest.cr0 & ~m->cr0_mask) | (m->cr0_shadow & m->cr0_mask);
+	v->view.cr4 = (m->guest.cr4 & ~m->cr4_mask) | (m->cr4_shadow & m->cr4_mask);
+	v->view.efer = (m->guest.efer & ~i->efer_force_mask) | (v->view.efer & i->efer_force_mask);
+	if (!i->ept)
+		return;
+	if (!i->cr3_load)
+		v->view.cr3 = m->guest.cr3;
+	if (x_mode(&v->view) == X_PAE && !i->cr3_load)
+		memcpy(v->view.pdpte, m->guest.pdpte, sizeof(v->view.pdpte));
+	v->unsynced = true;
+}
+
+/* mmu/ is told what the guest changed without an exit, before it is asked anything. */
+void tell_registers(struct vcpu *v)
+{
+	if (!v->unsynced)
+		return;
+	v->unsynced = false;
+	mmu_sync_regs(&v->mmu, v->view.cr0, v->view.cr3, v->view.cr4, v->view.pdpte);
+}
+
+void leave(struct vcpu *v)
+{
+	if (!v->in)
+		return;
+	m_exit(v->in);
+	left(v);
+}
+
+struct mmu_result exit_fault(struct vcpu *v, const struct m_result *r)
+{
+	struct world *w = v->vm->world;
+	struct mmu_fault f = { .gva = GVA(r->gla), .gpa = GPA(r->gpa), .error = r->error, .qualification = r->qualification };
+	struct mmu_result out;
+
+	left(v);
+	tell_registers(v);
+	w->account.exits++;
+	f.kind = r->exit == M_EXIT_PF ? MMU_FAULT_PAGE : r->exit == M_EXIT_EPT_MISCONFIG ? MMU_FAULT_EPT_MISCONFIG : MMU_FAULT_EPT_VIOLATION;
+	if (f.kind == MMU_FAULT_EPT_MISCONFIG)
+		f.gva = GVA(0); /* the CPU does not say */
+	v->mmu.regs.ac = v->regs.ac;
+	v->mmu.regs.pkru = v->regs.pkru;
+	v->mmu.regs.cpl = v->cpl;
+	out = mmu_fault(&v->mmu, &f);
+	if (out.outcome == MMU_SPURIOUS)
+		w->account.spurious++;
+	if (out.outcome == MMU_STOP)
+		fail(w, "the VM is stopped: %s", out.why);
+	return out;
+}
