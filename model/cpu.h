@@ -66,6 +66,7 @@ struct m_result {
 
 struct m_stats {
 	uint64_t accesses, tlb_hits, walks, references, speculations;
+	uint64_t flags_set;           /* accessed and dirty flags written into paging-structure entries of linear paging */
 	uint64_t flushes, flushes_idle; /* by software, outside the guest; those that dropped nothing that was wrong */
 };
 

@@ -150,6 +150,7 @@ static enum how set_flags(struct walk *w, uint64_t value, uint64_t bits)
 	}
 	phys_write(cpu->phys, w->at, x_entry_size(w->mode), value | bits);
 	cpu->stats.references++;
+	cpu->stats.flags_set++;
 	return DONE;
 }
 

@@ -17,9 +17,11 @@ static bool carry_out(struct vcpu *v, uint64_t va, struct x_access a, struct obs
 		if (!enter(v) || w->failed)
 			return false;
 
+		uint64_t flags = v->in->stats.flags_set;
 		struct m_result r = m_access(v->in, va, a);
 
 		o->ept = v->vmcs.ept;
+		o->flags_set |= w->cpu[v->cpu].stats.flags_set != flags;
 		if (w->phys.wild) {
 			fail(w, "the CPU touched %llx, where no memory is (S11)", (unsigned long long)w->phys.wild_at);
 			return false;
@@ -87,7 +89,7 @@ static bool fits_fresh(struct vcpu *v, const struct outcome *x, struct x_access 
 }
 
 /* A table lies where no memory is, or in ROM: the mechanism leaves that to the emulator, whose own walk then decides. */
-static bool left_to_emulator(struct vcpu *v, const struct outcome *x, struct x_access a, struct observed *o)
+static bool left_to_emulator(struct vcpu *v, const struct outcome *x, uint64_t va, struct x_access a, struct observed *o)
 {
 	unsigned size = x_entry_size(x_mode(&v->regs));
 	struct ram *r = ram_find(v->vm, o->gpa >> PAGE_SHIFT);
@@ -97,15 +99,18 @@ static bool left_to_emulator(struct vcpu *v, const struct outcome *x, struct x_a
 		return false;
 	for (unsigned i = 0; i < x->levels; i++)
 		at_table |= o->gpa == x->level[i].gpa;
-	if (!at_table)
+	if (!at_table && (x_mode(&v->regs) == X_NONE || !spec_stale_table(v, va, a, o->gpa)))
 		return false;
 	for (unsigned i = 0; i < x->levels; i++)
 		if (!gm_adopt(v->vm, x->level[i].gpa, size, X_A | (!x->fault && a.write ? X_D : 0)))
 			return false;
 	o->gpa = x->gpa;
 	o->error = x->error;
-	if (x->fault)
-		o->how = SEEN_FAULT;
+	if (!x->fault)
+		return true;
+	/* A page fault invalidates what was cached for its address; the CPU took none, so the emulator must see to that. */
+	o->how = SEEN_FAULT;
+	mmu_invlpg(&v->mmu, GVA(va));
 	return true;
 }
 
@@ -146,6 +151,7 @@ void guest_store(struct vcpu *v, uint64_t gpa, unsigned size, uint64_t value, bo
 
 	if (!p || r->kind == SLOT_ROM)
 		return;
+	TRACE("  store %llx <- %llx%s\n", (unsigned long long)gpa, (unsigned long long)value, by_hypervisor ? " by the hypervisor" : "");
 	if (by_hypervisor) {
 		if (mmu_guest_write(&vm->mmu, GPA(gpa), &value, size) != size) {
 			fail(vm->world, "mmu_guest_write does not write %llx", (unsigned long long)gpa);
@@ -195,15 +201,18 @@ bool guest_access(struct vcpu *v, uint64_t va, struct x_access a, unsigned size,
 		return false;
 	w->accessing = NULL;
 	x = spec_walk(v->vm, &v->regs, va, a);
+	TRACE("  %s%s of %llx: how %d hpa %llx gpa %llx error %x, attempts %u; fresh: %s gpa %llx error %x\n", a.user ? "user " : "",
+	      a.write ? "write" : a.fetch ? "fetch" : "read", (unsigned long long)va, (int)o.how, (unsigned long long)o.hpa,
+	      (unsigned long long)o.gpa, o.error, o.attempts, x.fault ? "fault" : "ok", (unsigned long long)x.gpa, x.error);
 	*gpa = x.gpa;
-	if (!left_to_emulator(v, &x, a, &o) && !fits_fresh(v, &x, a, &o)) {
+	if (!left_to_emulator(v, &x, va, a, &o) && !fits_fresh(v, &x, a, &o)) {
 		w->account.stale++;
 		if (mode == X_NONE || !spec_stale(v, va, a, &o, gpa)) {
 			complain(v, &x, va, a, &o);
 			return false;
 		}
 	}
-	if (o.attempts > 1 && mode != X_NONE && v->vm->changes)
+	if ((o.attempts > 1 || o.flags_set) && mode != X_NONE && v->vm->changes)
 		spec_adopt_all(v, va, a);
 	if (o.how == SEEN_FAULT) {
 		spec_drop(v, DROP_FAULT, va, x_pcid(&v->regs));

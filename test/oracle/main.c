@@ -1,7 +1,7 @@
 /* oracle: the random test of the memory mechanisms.
  *
  *   oracle [--mechanism NAME] [--seed N] [--runs N] [--steps N] [--accesses N] [--seconds N] [--thorough] [--account] [--save FILE]
- *   oracle --replay FILE
+ *   oracle --replay FILE [--trace]
  *
  * Runs sequences from consecutive seeds until so many runs, accesses or seconds are over. A failure is shrunk and printed. */
 #include <getopt.h>
@@ -133,7 +133,7 @@ static void parse(int argc, char **argv, struct options *o)
 		{ "mechanism", 1, NULL, 'm' }, { "seed", 1, NULL, 's' }, { "runs", 1, NULL, 'r' }, { "steps", 1, NULL, 'n' },
 		{ "accesses", 1, NULL, 'a' }, { "seconds", 1, NULL, 't' }, { "thorough", 0, NULL, 'T' }, { "account", 0, NULL, 'A' },
 		{ "save", 1, NULL, 'S' }, { "replay", 1, NULL, 'R' }, { "mutant", 1, NULL, 'M' }, { "mutants", 0, NULL, 'L' },
-		{ "no-shrink", 0, NULL, 'N' }, { NULL, 0, NULL, 0 }
+		{ "no-shrink", 0, NULL, 'N' }, { "trace", 0, NULL, 'V' }, { NULL, 0, NULL, 0 }
 	};
 
 	for (int c; (c = getopt_long(argc, argv, "", names, NULL)) != -1;) {
@@ -169,6 +169,9 @@ static void parse(int argc, char **argv, struct options *o)
 			break;
 		case 'R':
 			o->replay = optarg;
+			break;
+		case 'V':
+			oracle_trace = true;
 			break;
 		case 'N':
 			o->no_shrink = true;

@@ -154,11 +154,18 @@ struct world {
 	uint64_t race;             /* a host step is due at the next taking of the lock; its argument */
 	struct account account;
 	unsigned audit_every, compare_every;
-	bool failed, quiet;
+	bool failed;
 	const char *kind;          /* of failure: its format */
 	struct vcpu *accessing;    /* in the middle of last_access, or NULL */
 	char why[600];
 };
+
+extern bool oracle_trace; /* tell what every step does */
+#define TRACE(...) \
+	do { \
+		if (oracle_trace) \
+			printf(__VA_ARGS__); \
+	} while (0)
 
 /* world.c */
 struct config config_from_seed(uint64_t seed, const struct mmu_ops *ops);
@@ -218,6 +225,7 @@ struct observed {
 	unsigned attempts;
 	uint8_t ept_type;
 	bool ept;
+	bool flags_set; /* the CPU set flags on its way, not necessarily where a fresh walk does */
 };
 /* Does what was seen fit gpa? Host-side truth only. */
 bool spec_place(struct vm *vm, const struct observed *o, uint64_t gpa, struct x_access a);
@@ -229,6 +237,8 @@ void spec_change(struct vm *vm, uint64_t gpa, uint64_t old);
 void spec_forget(struct vcpu *v);
 /* true where the guest's own staleness permits what was seen; *gpa is where the access went. */
 bool spec_stale(struct vcpu *v, uint64_t va, struct x_access a, const struct observed *o, uint64_t *gpa);
+/* true where a permitted walk of va reads a table entry at gpa. */
+bool spec_stale_table(struct vcpu *v, uint64_t va, struct x_access a, uint64_t gpa);
 /* Adopts the accessed and dirty flags that permitted walks of va may have set on their way. */
 void spec_adopt_all(struct vcpu *v, uint64_t va, struct x_access a);
 

@@ -204,6 +204,7 @@ static bool load(struct vcpu *v, enum load which, uint64_t value)
 		     ok ? "succeed" : "raise #GP");
 		return false;
 	}
+	TRACE("  %s of %llx: %s\n", load_names[which], (unsigned long long)value, ok ? "done" : "#GP");
 	if (ok) {
 		v->regs = next;
 		spec_context(v);
@@ -253,6 +254,7 @@ void guest_invlpg(struct vcpu *v, uint64_t va)
 		v->vm->world->account.exits++;
 		mmu_invlpg(&v->mmu, GVA(va));
 	}
+	TRACE("  INVLPG %llx\n", (unsigned long long)va);
 	spec_drop(v, DROP_ADDRESS, va, x_pcid(&v->regs));
 }
 

@@ -123,6 +123,7 @@ struct search {
 	unsigned nows;
 	bool found;
 	uint64_t gpa;
+	bool for_table;           /* looking for nothing but a table entry at gpa, read now */
 };
 
 static bool adopt_path(struct search *s, bool leaf, bool success, bool must)
@@ -148,6 +149,8 @@ static bool adopt_path(struct search *s, bool leaf, bool success, bool must)
 
 static void end_in_fault(struct search *s, uint32_t error, bool leaf)
 {
+	if (s->for_table)
+		return;
 	if (!s->o) {
 		adopt_path(s, leaf, false, false);
 		return;
@@ -158,6 +161,8 @@ static void end_in_fault(struct search *s, uint32_t error, bool leaf)
 
 static void end_in_page(struct search *s, uint64_t gpa)
 {
+	if (s->for_table)
+		return;
 	if (!s->o) {
 		adopt_path(s, true, true, false);
 		return;
@@ -192,6 +197,8 @@ static void descend(struct search *s, unsigned level, uint64_t table, struct x_r
 static void consider(struct search *s, unsigned level, uint64_t at, uint64_t value, struct x_rights rights, uint64_t from, uint64_t to, bool now)
 {
 	struct x_entry e = x_decode(&s->c->regs, s->mode, level, value);
+
+	s->found |= s->for_table && now && at == s->gpa;
 
 	if (e.kind < X_TABLE) {
 		if (now)
@@ -305,4 +312,12 @@ void spec_adopt_all(struct vcpu *v, uint64_t va, struct x_access a)
 	struct search s = { .v = v, .va = va, .a = a };
 
 	search_all(&s);
+}
+
+bool spec_stale_table(struct vcpu *v, uint64_t va, struct x_access a, uint64_t gpa)
+{
+	struct search s = { .v = v, .va = va, .a = a, .gpa = gpa, .for_table = true };
+
+	search_all(&s);
+	return s.found;
 }

@@ -412,6 +412,7 @@ void step_do(struct world *w, const struct step *s)
 
 	w->account.steps++;
 	w->accessing = NULL;
+	TRACE("%s, vm %u, vcpu %u\n", op_name(s->op), s->who % w->c.vms, (s->who >> 4) % w->c.vcpus);
 	for (unsigned i = 0; i < CPUS; i++)
 		m_cpu_seed(&w->cpu[i], mix(s->v ^ s->b) + i);
 	flush_in_time(vm);

@@ -6,6 +6,8 @@
 
 #include "test/oracle/oracle.h"
 
+bool oracle_trace;
+
 void fail(struct world *w, const char *format, ...)
 {
 	va_list ap;
