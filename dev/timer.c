@@ -54,5 +54,7 @@ struct ratio ratio_init(uint64_t from_hz, uint64_t to_hz)
 			r.frac |= 1;
 		}
 	}
+	if (rest) /* rounded up: what divides exactly, converts exactly */
+		r.frac++;
 	return r;
 }
