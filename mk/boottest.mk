@@ -1,0 +1,7 @@
+# The boot tests: each is a run of build/vellum. ONLY=REGEX chooses some; the counts are left for `make test` in build/boot-test.counts.
+BOOT_TEST_COUNTS := $(BUILD)/boot-test.counts
+
+.PHONY: boot-test
+boot-test: all
+	@rm -f $(BOOT_TEST_COUNTS)
+	python3 -B test/boot/main.py $(BUILD) --counts $(BOOT_TEST_COUNTS) $(if $(ONLY),--only '$(ONLY)')

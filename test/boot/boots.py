@@ -1,0 +1,81 @@
+"""Boots of Debian's kernel to the result line of the default guest's workload, in every combination that must make no difference."""
+
+import os
+import re
+
+import report
+from runner import Failure, Test, require
+
+# At most this many EPT violations for a 256 MB guest with 2M pages.
+VIOLATIONS_2M = 1500
+LIMIT = 240
+
+MODELS = ('corei7_haswell_4770', 'corei7_skylake_x', 'corei7_ivy_bridge_3770k')
+
+
+def check_boot(c, name, args, result=r'ok checksum=[0-9a-f]{16} kernel=\S+'):
+    o = c.run(['run', '--timeout', str(LIMIT - 20)] + args, limit=LIMIT, forbid=[r'VELLUM-RESULT FAIL', r'Kernel panic'],
+              expect=[r'^VELLUM-RESULT ' + result + '$', r'reboot: Power down'])
+    report.check(o.json)
+    require(o.json['guest']['result'] == o.result(), 'JSON: guest.result is %r' % o.json['guest']['result'])
+    require(o.json['guest']['end'] == 'powered off', 'the guest ended: %s' % o.json['guest']['end'])
+    with c.runner.lock:
+        c.runner.facts.setdefault('results', {})[name] = o.result()
+    return o
+
+
+def combination(model, vpid, pages):
+    name = 'boot: %s, VPID %s, %s' % (model, 'on' if vpid else 'off', pages)
+
+    def run(c):
+        o = check_boot(c, name, ['--cpu', model, '--pages', pages] + ([] if vpid else ['--no-vpid']))
+        require(o.json['vpid'] is vpid, 'vpid is %r' % o.json['vpid'])
+        require(o.json['cpu'] == model, 'cpu is %r' % o.json['cpu'])
+        report.check_pages(o.json, pages)
+        violations = o.json['mmu_counters']['ept_violations']
+        require(pages == '4k' or violations <= VIOLATIONS_2M, '%d EPT violations' % violations)
+        require(pages != '4k' or violations > VIOLATIONS_2M, 'only %d EPT violations: were the pages larger?' % violations)
+        if not vpid:
+            used = sum(v for n, v in o.json['mmu_counters'].items() if n.startswith('invvpid'))
+            require(used == 0, '%d INVVPID without a VPID' % used)
+    return Test(name, run)
+
+
+def other(name, args, check=lambda o: None):
+    def run(c):
+        check(check_boot(c, name, args))
+    return Test(name, run)
+
+
+def bzimage(name, args):
+    def run(c):
+        kernel = os.path.join(c.build, 'guest', 'bzImage')
+        initrd = os.path.join(c.build, 'guest', 'initramfs.cpio')
+        check_boot(c, name, ['--kernel', kernel, '--initrd', initrd, '--append', 'console=ttyS0 cryptomgr.notests=1'] + args)
+    return Test(name, run)
+
+
+def two_cpus(o):
+    require(o.json['host']['cpus'] == 2, 'the host has %r CPUs' % o.json['host']['cpus'])
+
+
+def same_result(c):
+    results = c.runner.facts.get('results', {})
+    require(len(results) >= 2, 'no two boots came to a result line to compare')
+    reference = sorted(results.items())[0]
+    for name, result in sorted(results.items()):
+        if result != reference[1]:
+            raise Failure('%s: %s; %s: %s' % (reference[0], reference[1], name, result))
+    c.log.write('%d boots: %s\n' % (len(results), reference[1]))
+
+
+def tests():
+    t = [bzimage('boot: bzImage', [])]
+    t += [combination(m, vpid, pages) for m in MODELS[:2] for vpid in (True, False) for pages in ('4k', '2m')]
+    t += [combination(MODELS[2], True, '2m'), combination(MODELS[2], False, '4k')]
+    t += [other('boot: 2 host CPUs', ['--host-cpus', '2'], two_cpus),
+          other('boot: all defaults', []),
+          other('boot: Ice Lake', ['--cpu', 'corei7_icelake_u']),
+          other('boot: 512 MB', ['--mem', '512M']),
+          Test('boot: the same result everywhere', same_result, last=True)]
+    return t

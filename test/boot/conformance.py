@@ -1,0 +1,121 @@
+"""The test kernels of guest/test: each checks a part of the virtual machine from the inside and says "NAME: ok"."""
+
+import re
+
+import report
+from runner import Test, require
+
+# From the oldest CPU that can run them to the newest; they differ in what the hypervisor has to do itself.
+MODELS = ('corei7_haswell_4770', 'corei7_skylake_x', 'corei7_ivy_bridge_3770k', 'corei7_sandy_bridge_2600k', 'corei5_arrandale_m520',
+          'broadwell_ult', 'corei7_icelake_u')
+KERNELS = (('hello', ''), ('garbage', 'idt'), ('absent', ''), ('paging32', ''), ('paging64', ''), ('msr-cpuid', ''), ('timer', ''),
+           ('memory', ''))
+
+
+def conforms(c, kernel, append='', more=(), status=0, limit=100):
+    o = c.run(['run', '--kernel', c.guest(kernel), '--append', append, '--mem', '64M', '--timeout', str(limit - 20)] + list(more),
+              status=status, limit=limit, forbid=[r'FAIL'], expect=[r'^%s: ok, [1-9][0-9]* checks$' % kernel])
+    report.check(o.json, status)
+    return o
+
+
+def on_model(model):
+    """All of them on one model are one test: a run takes a second."""
+    def run(c):
+        failed = []
+        for kernel, append in KERNELS:
+            try:
+                conforms(c, kernel, append, ['--cpu', model])
+            except Exception as e:
+                failed.append('%s: %s' % (kernel, e))
+        require(not failed, '; '.join(failed))
+    return Test('test kernels: %s' % model, run)
+
+
+def single(kernel, append, more):
+    def run(c):
+        conforms(c, kernel, append, more)
+    return Test('test kernel: %s %s %s' % (kernel, append, ' '.join(more)), run)
+
+
+def ends(name, kernel, append, status, end, text, forbid=()):
+    """A guest that does not end well."""
+    def run(c):
+        o = c.run(['run', '--kernel', c.guest(kernel), '--append', append, '--mem', '64M', '--timeout', '50'], status=status,
+                  expect=[text], forbid=['still here'] + list(forbid))
+        report.check(o.json, status)
+        require(re.search(end, o.json['guest']['end']), 'the guest ended: %s' % o.json['guest']['end'])
+    return Test(name, run)
+
+
+def exit_codes(c):
+    for value in (0, 1, 21, 127, 128, 255, 256):
+        o = c.run(['run', '--kernel', c.guest('exit-code'), '--append', 'value=%d' % value, '--mem', '16M', '--timeout', '50'],
+                  status=(value << 1 | 1) & 255, expect=[r'^exit-code: %d$' % value])
+        require(o.json['guest']['status'] == o.status, 'guest.status is %r' % o.json['guest']['status'])
+
+
+def module(c):
+    text = 'KEY=VALUE of the module\nsecond line\n'
+    o = conforms(c, 'hello', 'one two', ['--initrd', c.file('module', text)])
+    require('module of %d bytes: KEY=VALUE of the module' % len(text) in o.text, 'the module did not arrive')
+    require(re.search(r'command line "\S+ one two"', o.text), 'the command line did not arrive')
+
+
+def big_pages(c):
+    o = c.run(['run', '--kernel', c.guest('memory'), '--mem', '2G', '--pages', '1g', '--timeout', '180'], limit=200, forbid=['FAIL'],
+              expect=[r'^memory: ok'])
+    report.check(o.json)
+    report.check_pages(o.json, '1g')
+
+
+def page_sizes(c):
+    """The same guest by each size: the same sum, more violations the smaller they are."""
+    sums, violations = set(), []
+    for pages in ('4k', '2m', 'auto'):
+        o = c.run(['run', '--kernel', c.guest('memory'), '--mem', '128M', '--pages', pages, '--timeout', '80'], limit=100,
+                  expect=[r'^memory: ok'], forbid=['FAIL'])
+        report.check(o.json)
+        sums.add(re.search(r'sum ([0-9a-f]+)', o.text).group(1))
+        violations.append(o.json['mmu_counters']['ept_violations'])
+        if pages != 'auto':
+            report.check_pages(o.json, pages)
+    require(len(sums) == 1, 'sums differ: %s' % sums)
+    require(violations[0] > 100 * violations[1] and violations[1] >= violations[2], 'EPT violations: %s' % violations)
+
+
+def costs(c):
+    """The costs of exits are measured and printed; bench/exits.sh holds them against the limits."""
+    o = conforms(c, 'exitcost')
+    names = re.findall(r'^BENCH (\S+) (\d+) (\d+)$', o.text, re.M)
+    require(len(names) >= 8 and {'cpuid', 'vmcall', 'in_served', 'wrmsr_tsc_deadline'} <= {n[0] for n in names}, 'lines: %s' % names)
+
+
+def deterministic(c):
+    """On the emulated machine the same run is the same run, to the instruction."""
+    seen = []
+    for _ in range(2):
+        o = conforms(c, 'timer')
+        seen.append((o.json['instructions'], o.json['exits'], o.json['mmu_counters']))
+    require(seen[0] == seen[1], 'two runs differ: %s %s' % (seen[0][0], seen[1][0]))
+
+
+def tests():
+    t = [on_model(m) for m in MODELS]
+    t += [
+        Test('1G pages', big_pages),
+        Test('the same memory by every page size', page_sizes),
+        single('paging32', '', ['--pages', '4k', '--no-vpid']),
+        single('paging64', '', ['--pages', '4k', '--no-vpid']),
+        single('timer', '', ['--host-cpus', '2']),
+        single('timer', '', ['--host-cpus', '4']),
+        single('timer', '', ['--ips', '50000000']),
+        ends('a triple fault', 'triple-fault', '', 65, 'triple fault', r'^triple-fault: now$'),
+        ends('garbage without an IDT', 'garbage', '', 65, 'triple fault', r'^garbage: now$'),
+        ends('execution of absent memory', 'absent', 'exec', 66, r'^stopped: .*0x4000000', r'jumping'),
+        Test('the debug-exit port', exit_codes),
+        Test('a Multiboot module', module),
+        Test('what exits cost', costs),
+        Test('two runs are the same', deterministic),
+    ]
+    return t

@@ -1,0 +1,165 @@
+"""Input that makes no sense: one clear sentence, a status that says whose fault it was, and nothing left behind."""
+
+import os
+import random
+import re
+import struct
+
+from runner import Test, require
+
+
+def refused(c, args, status, pattern, limit=60):
+    """The command must say a sentence that matches pattern, on one line, and give status."""
+    o = c.run(args, status=status, expect=[pattern], limit=limit)
+    lines = [line for line in o.text.splitlines() if re.search(pattern, line)]
+    require(len(lines) >= 1 and all(len(line) < 1200 for line in lines), 'the sentence is %r' % lines)
+    return o
+
+
+def usage(name, args, pattern, status=2):
+    def run(c):
+        o = refused(c, [a.replace('@', c.dir) for a in args], status, pattern)
+        require(len(o.text.strip().splitlines()) == 1, 'more than one sentence: %r' % o.text)
+        require(o.json is None, 'a JSON was written for a run that did not begin')
+    return Test('refused: ' + name, run)
+
+
+def with_kernel(name, make, pattern, status=64, more=()):
+    """A guest whose kernel make(context) writes: bad enough that the hypervisor refuses it."""
+    def run(c):
+        path = c.file('kernel', make(c))
+        o = refused(c, ['run', '--kernel', path, '--timeout', '50'] + list(more), status, pattern, 80)
+        if o.status == 64:
+            require(o.json and o.json['guest']['status'] == 64, 'JSON: guest.status is not 64')
+    return Test('refused: ' + name, run)
+
+
+def read(c, *path):
+    with open(os.path.join(c.build, *path), 'rb') as f:
+        return f.read()
+
+
+def cut_bzimage(c):
+    return read(c, 'guest', 'bzImage')[:3000000]
+
+
+def cut_vmlinux(c):
+    return read(c, 'guest', 'vmlinux')[:20000000]
+
+
+def cut_elf32(c):
+    return read(c, 'guest', 'test', 'hello.elf')[:5000]
+
+
+def old_bzimage(c):
+    k = bytearray(read(c, 'guest', 'bzImage'))
+    k[0x206:0x208] = struct.pack('<H', 0x020a)
+    return bytes(k)
+
+
+def described(name, text, pattern, status=2):
+    def run(c):
+        path = c.file('machines.txt', text.replace('@HELLO', c.guest('hello')))
+        refused(c, ['run', '--vm', path, '--timeout', '30'], status, pattern)
+    return Test('refused: description: ' + name, run)
+
+
+def mutated_descriptions(c):
+    rng = random.Random(1)
+    good = ('vm a\nkernel %s\nmem 32M\nappend x\nvm b\nkernel %s\nmem 16M\npages 4k\nvpid off\n' % (c.guest('hello'), c.guest('hello'))).encode()
+    for i in range(40):
+        text = bytearray(good)
+        for _ in range(rng.randrange(1, 4)):
+            text[rng.randrange(len(text))] = rng.randrange(256)
+        # --hypervisor names no hypervisor: what is accepted goes no further.
+        path = c.file('machines.txt', bytes(text))
+        o = c.run(['run', '--vm', path, '--hypervisor', c.path('none')], status=(1, 2))
+        require(o.text.strip().isprintable(), 'description %d: %r' % (i, o.text))
+
+
+def mutated_kernels(c):
+    """Damaged kernels end in a status of the table, whatever they do."""
+    rng = random.Random(2)
+    elf = read(c, 'guest', 'test', 'hello.elf')
+    for i in range(12):
+        k = bytearray(elf)
+        for _ in range(8):
+            k[rng.randrange(0, 120) if rng.random() < 0.7 else rng.randrange(0x1000, 0x2000)] = rng.randrange(256)
+        o = c.run(['run', '--kernel', c.file('kernel', bytes(k)), '--mem', '8M', '--timeout', '20'],
+                  status=(0, 3, 64, 65, 66, 124, 255), limit=60)
+        require(o.status == 124 or (o.json and o.json['guest']['status'] == o.status), 'kernel %d: JSON and status differ' % i)
+
+
+def qemu(c):
+    """--machine qemu runs where nested VT-x is, and says clearly where it is not."""
+    o = c.run(['run', '--machine', 'qemu', '--kernel', c.guest('hello'), '--timeout', '50'], status=(0, 1))
+    said = r'--machine qemu needs|is missing: run' if o.status == 1 else r'hello: ok'
+    require(re.search(said, o.text), 'it said: %s' % o.text.strip())
+
+
+def tests():
+    return [
+        usage('no command', [], r'say what to do'),
+        usage('an unknown command', ['fly'], r'no command fly'),
+        usage('an unknown option', ['run', '--frobnicate'], r'no option --frobnicate'),
+        usage('an option without its value', ['run', '--mem'], r'--mem needs a value'),
+        usage('an argument too many', ['run', 'vmlinux'], r'vmlinux'),
+        usage('no RAM', ['run', '--mem', '0'], r'--mem.*0'),
+        usage('0M of RAM', ['run', '--mem', '0M'], r'too little'),
+        usage('too little RAM', ['run', '--mem', '512K'], r'too little'),
+        usage('odd RAM', ['run', '--mem', '4097K'], r'multiple of 4K'),
+        usage('negative RAM', ['run', '--mem=-5M'], r'must be a number'),
+        usage('RAM without end', ['run', '--mem', '99999999999999999999G'], r'mem'),
+        usage('more RAM than the machine can have', ['run', '--mem', '300G'], r'RAM'),
+        usage('an unknown CPU model', ['run', '--cpu', 'z80'], r'--cpu z80: Bochs has no such model'),
+        usage('an unknown mechanism', ['run', '--mmu', 'magic'], r'no mmu mechanism "magic"'),
+        usage('an unknown page size', ['run', '--pages', '3m'], r'pages must be'),
+        usage('an unknown machine', ['run', '--machine', 'vax'], r'--machine vax: must be'),
+        usage('no timeout', ['run', '--timeout', '0'], r'--timeout 0'),
+        usage('a timeout that is none', ['run', '--timeout', 'soon'], r'--timeout soon'),
+        usage('no host CPU', ['run', '--host-cpus', '0'], r'--host-cpus 0'),
+        usage('too many host CPUs', ['run', '--host-cpus', '4096'], r'--host-cpus 4096'),
+        usage('too little host RAM', ['run', '--host-mem', '16M'], r'host-mem'),
+        usage('--vm and --kernel', ['run', '--vm', '/dev/null', '--kernel', 'x'], r'--vm'),
+        usage('an option twice', ['run', '--mem', '64M', '--mem', '65M'], r'twice'),
+        usage('a missing kernel', ['run', '--kernel', '@/missing'], r'missing.*No such file'),
+        usage('a missing initrd', ['run', '--initrd', '@/missing'], r'missing.*No such file'),
+        usage('a missing description', ['run', '--vm', '@/missing'], r'missing.*No such file'),
+        usage('a kernel that is a directory', ['run', '--kernel', '@'], r'not a file|[Dd]irectory'),
+        usage('a kernel that is empty', ['run', '--kernel', '/dev/null'], r'/dev/null'),
+        usage('a command line without end', ['run', '--append', 'x' * 5000], r'command line'),
+        usage('a control character', ['run', '--append', 'a\x1b[2Jb'], r'control character'),
+        usage('a missing hypervisor', ['run', '--hypervisor', '@/missing'], r'missing', status=1),
+        usage('a hypervisor that is none', ['run', '--hypervisor', '/bin/true'], r'no Multiboot2 image'),
+        usage('a JSON that cannot be written', ['run', '--json', '@/no/such/dir/x.json'], r'x\.json', status=(1, 2)),
+        with_kernel('a bzImage cut short', cut_bzimage, r'the kernel image is cut short: it has 3000000 bytes'),
+        with_kernel('a vmlinux cut short', cut_vmlinux, r'cut short', status=(2, 64)),
+        with_kernel('a Multiboot kernel cut short', cut_elf32, r'cut short: it has 5000 bytes'),
+        with_kernel('a bzImage of long ago', old_bzimage, r'boot protocol is 2\.10'),
+        with_kernel('random bytes', lambda c: random.Random(3).randbytes(300000), r'neither a Linux .* nor a Multiboot'),
+        with_kernel('text', lambda c: b'#!/bin/sh\necho hello\n' * 50, r'neither a Linux .* nor a Multiboot'),
+        with_kernel('a program of Linux', lambda c: read(c, 'guest', 'busybox'), r'not a Linux kernel', status=(2, 64)),
+        with_kernel('a kernel too big for its RAM', lambda c: read(c, 'guest', 'bzImage'), r'needs \d+ MB of RAM, the machine has 32 MB',
+                    more=['--mem', '32M']),
+        Test('refused: an initrd too big for its RAM', lambda c: refused(
+            c, ['run', '--mem', '48M', '--initrd', c.file('initrd', b'\0' * (40 << 20)), '--timeout', '50'], 64,
+            r'needs \d+ MB of RAM, the machine has 48 MB', 80)),
+        Test('refused: a CPU without EPT', lambda c: refused(
+            c, ['run', '--kernel', c.guest('hello'), '--cpu', 'core2_penryn_t9600', '--timeout', '50'], 67, r'EPT')),
+        Test('refused: a CPU without VT-x', lambda c: refused(
+            c, ['run', '--kernel', c.guest('hello'), '--cpu', 'p4_prescott_celeron_336', '--timeout', '50'], (67, 70), r'VT-x|VMX')),
+        Test('refused: 1G pages on a CPU without them', lambda c: refused(
+            c, ['run', '--kernel', c.guest('hello'), '--cpu', 'corei7_ivy_bridge_3770k', '--pages', '1g', '--timeout', '50'], 67, r'1G|1 GiB|1-GByte|1g')),
+        described('empty', '', r'no machine in it|is empty'),
+        described('no machine', 'kernel x\n', r'line 1: "kernel" stands before'),
+        described('an unknown key', 'vm a\nkernel @HELLO\ncolour red\n', r'line 3: unknown key "colour"'),
+        described('a key twice', 'vm a\nkernel @HELLO\nmem 64M\nmem 64M\n', r'line 4: mem is given twice'),
+        described('two CPUs', 'vm a\nkernel @HELLO\ncpus 2\n', r'line 3: cpus 2 is not possible'),
+        described('two of one name', 'vm a\nkernel @HELLO\nvm a\nkernel @HELLO\n', r'line 3: there are two machines named a'),
+        described('no kernel', 'vm a\nmem 64M\n', r'machine a has no kernel'),
+        described('a missing file', 'vm a\nkernel /no/such/file\n', r'/no/such/file.*No such file'),
+        described('binary', 'vm a\nkernel @HELLO\n\0\0\0\0', r'line 3: .*control character'),
+        Test('hostile descriptions', mutated_descriptions),
+        Test('damaged kernels', mutated_kernels),
+        Test('--machine qemu', qemu),
+    ]

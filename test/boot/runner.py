@@ -1,0 +1,210 @@
+"""Runs boot tests: each is one run of the `vellum` command (or a function that makes several), with what must come out of it.
+
+A test fails also when it leaves a process or a temporary file behind, or takes too long; one that cannot run fails."""
+
+import concurrent.futures
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import uuid
+
+MARK = 'VELLUM_BOOT_TEST'
+
+# What no run may say, whatever it is about.
+NEVER = [r'panic', r'broken promise', r'\bBUG\b', r'Call Trace', r'WARNING: CPU', r'\bOops\b', r'AddressSanitizer', r'[Ss]egmentation fault']
+
+
+class Failure(Exception):
+    pass
+
+
+def require(condition, message):
+    if not condition:
+        raise Failure(message)
+
+
+class Outcome:
+    """What one run of the command did."""
+
+    def __init__(self, status, text, report, seconds):
+        self.status = status
+        self.text = text            # standard output and error
+        self.json = report          # the parsed --json file, or None
+        self.seconds = seconds
+
+    def result(self):
+        found = re.search(r'^VELLUM-RESULT (.*)$', self.text, re.M)
+        return found.group(1).strip() if found else None
+
+
+class Context:
+    """What a test may use: a directory of its own, and runs of the command in it."""
+
+    def __init__(self, runner, name):
+        self.runner = runner
+        self.vellum = runner.vellum
+        self.build = runner.build
+        self.dir = tempfile.mkdtemp(prefix='vellum-boot-test-')
+        self.mark = uuid.uuid4().hex
+        self.log = open(os.path.join(runner.logs, re.sub(r'[^A-Za-z0-9_.-]+', '_', name) + '.log'), 'w', errors='replace')
+        os.mkdir(os.path.join(self.dir, 'tmp'))
+
+    def guest(self, name):
+        return os.path.join(self.build, 'guest', 'test', name + '.elf')
+
+    def path(self, name):
+        return os.path.join(self.dir, name)
+
+    def file(self, name, content):
+        path = self.path(name)
+        with open(path, 'wb') as f:
+            f.write(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    def environment(self):
+        return dict(os.environ, TMPDIR=self.path('tmp'), **{MARK: self.mark})
+
+    def start(self, args, **options):
+        """Starts the command as the leader of a session of its own."""
+        self.log.write('$ vellum %s\n' % ' '.join("'%s'" % a if re.search(r'[^\w./=,-]', a) else a for a in args))
+        self.log.flush()
+        return subprocess.Popen([self.vellum] + args, env=self.environment(), start_new_session=True,
+                                **dict(dict(stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT), **options))
+
+    def finish(self, process, limit):
+        """Waits for the command; (status, text)."""
+        try:
+            output, _ = process.communicate(timeout=limit)
+        except subprocess.TimeoutExpired:
+            self.kill_rest()
+            output, _ = process.communicate()
+            self.log.write((output or b'').decode(errors='replace'))
+            raise Failure('did not end within %d s' % limit) from None
+        text = (output or b'').decode(errors='replace').replace('\r', '')
+        self.log.write(text)
+        self.log.write('-> status %d\n' % process.returncode)
+        return process.returncode, text
+
+    def run(self, args, status=0, expect=(), forbid=(), limit=60, never=NEVER):
+        """One run to its end. status: a number, or several that are all right."""
+        out = self.path('out.json')
+        if os.path.exists(out):
+            os.unlink(out)
+        start = time.monotonic()
+        if args[:1] == ['run'] and '--json' not in args:
+            args = ['run', '--json', out] + args[1:]
+        got, text = self.finish(self.start(args), limit)
+        seconds = time.monotonic() - start
+        wanted = status if isinstance(status, (tuple, list)) else (status,)
+        last = (text.strip().splitlines() or ['nothing'])[-1]
+        require(got in wanted, 'status %d, not %s; it last said: %s' % (got, ' or '.join(map(str, wanted)), last))
+        for pattern in expect:
+            require(re.search(pattern, text, re.M), 'did not say: %s' % pattern)
+        for pattern in list(forbid) + list(never):
+            found = re.search(pattern, text, re.M)
+            require(not found, 'said: %s' % (found.group(0) if found else ''))
+        self.check_left()
+        parsed = None
+        if os.path.exists(out):
+            with open(out) as f:
+                try:
+                    parsed = json.load(f)
+                except ValueError as e:
+                    raise Failure('the JSON is not well formed: %s' % e) from None
+        return Outcome(got, text, parsed, seconds)
+
+    # What the runs of this test left behind.
+
+    def processes(self):
+        found = []
+        for pid in filter(str.isdigit, os.listdir('/proc')):
+            try:
+                with open('/proc/%s/environ' % pid, 'rb') as f:
+                    if ('%s=%s' % (MARK, self.mark)).encode() in f.read().split(b'\0'):
+                        with open('/proc/%s/comm' % pid) as c:
+                            found.append((int(pid), c.read().strip()))
+            except OSError:
+                continue
+        return found
+
+    def check_left(self):
+        # A killed child may take a moment to go.
+        end = time.monotonic() + 3
+        while time.monotonic() < end and self.processes():
+            time.sleep(0.05)
+        left = self.processes()
+        require(not left, 'left processes behind: %s' % ', '.join('%s (%d)' % (n, p) for p, n in left))
+        files = os.listdir(self.path('tmp'))
+        require(not files, 'left files behind in TMPDIR: %s' % ' '.join(files))
+
+    def kill_rest(self):
+        for pid, _ in self.processes():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except OSError:
+                pass
+
+    def close(self):
+        self.kill_rest()
+        self.log.close()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+class Runner:
+    def __init__(self, build, logs):
+        self.build = os.path.abspath(build)
+        self.vellum = os.path.join(self.build, 'vellum')
+        self.logs = os.path.abspath(logs)
+        self.lock = threading.Lock()
+        self.facts = {}             # what tests leave for the tests that compare them
+        shutil.rmtree(self.logs, ignore_errors=True)
+        os.makedirs(self.logs)
+
+    def one(self, name, function):
+        start = time.monotonic()
+        why = None
+        context = Context(self, name)
+        try:
+            function(context)
+            context.check_left()
+        except Failure as e:
+            why = str(e)
+        except Exception as e:      # a test that cannot run has failed
+            why = 'cannot be run: %s: %s' % (type(e).__name__, e)
+        finally:
+            if why:
+                context.log.write('FAILED: %s\n' % why)
+            context.close()
+        if why and len(why) > 400:
+            why = why[:400] + ' ...'
+        with self.lock:
+            print('%-4s %s (%.1f s)%s' % ('FAIL' if why else 'ok', name, time.monotonic() - start, ': ' + why if why else ''), flush=True)
+        return not why
+
+    def all(self, tests, jobs):
+        """Runs tests, jobs at a time; then, one by one, those that compare what the others found. (passed, failed)."""
+        results = []
+        with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+            pending = [pool.submit(self.one, t.name, t.function) for t in tests if not t.last]
+            try:
+                results += [p.result() for p in pending]
+            except KeyboardInterrupt:
+                for p in pending:
+                    p.cancel()
+                sys.exit(130)
+        results += [self.one(t.name, t.function) for t in tests if t.last]
+        return results.count(True), results.count(False)
+
+
+class Test:
+    def __init__(self, name, function, last=False):
+        self.name = name
+        self.function = function
+        self.last = last

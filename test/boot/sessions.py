@@ -1,0 +1,189 @@
+"""Runs that someone takes part in: several machines, the keyboard, Ctrl-C, timeouts."""
+
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import time
+
+import report
+from runner import Test, require
+
+
+def read_until(fd, pattern, limit, seen=b''):
+    """Reads from fd until pattern has come; all that was read."""
+    end = time.monotonic() + limit
+    while not re.search(pattern, seen):
+        left = end - time.monotonic()
+        require(left > 0, 'did not say %r within %d s; last: %r' % (pattern, limit, seen[-200:]))
+        ready, _, _ = select.select([fd], [], [], left)
+        if not ready:
+            continue
+        try:
+            data = os.read(fd, 65536)
+        except OSError:         # the other end of a pseudo-terminal is gone
+            data = b''
+        require(data, 'ended before it said %r; last: %r' % (pattern, seen[-200:]))
+        seen += data
+    return seen
+
+
+def two_machines(c):
+    path = c.file('machines.txt', 'vm first\nkernel %s\nappend a\nmem 32M\n\nvm second\nkernel %s\nappend value=5\nmem 16M\npages 4k\n'
+                  % (c.guest('hello'), c.guest('exit-code')))
+    o = c.run(['run', '--vm', path, '--timeout', '50'], status=11, expect=[r'^hello: ok', r'^\[second\] exit-code: 5$'])
+    report.check(o.json, vms=2)
+    vms = o.json['vms']
+    require([v['guest']['name'] for v in vms] == ['first', 'second'], 'names: %s' % [v['guest']['name'] for v in vms])
+    require([v['guest']['status'] for v in vms] == [0, 11], 'statuses: %s' % [v['guest']['status'] for v in vms])
+    report.check_pages(vms[1], '4k')
+
+
+def two_busy_machines(c):
+    """Both count time and memory while they share the CPU."""
+    path = c.file('machines.txt', 'vm a\nkernel %s\nmem 64M\n\nvm b\nkernel %s\nmem 64M\n' % (c.guest('memory'), c.guest('paging64')))
+    o = c.run(['run', '--vm', path, '--timeout', '80'], limit=100, expect=[r'^memory: ok', r'^\[b\] paging64: ok'], forbid=['FAIL'])
+    report.check(o.json, vms=2)
+
+
+def one_of_two_dies(c):
+    """A machine that is stopped does not take the other with it."""
+    path = c.file('machines.txt', 'vm a\nkernel %s\nmem 16M\n\nvm b\nkernel %s\nmem 64M\n' % (c.guest('triple-fault'), c.guest('memory')))
+    o = c.run(['run', '--vm', path, '--timeout', '80'], status=65, limit=100, expect=[r'^triple-fault: now', r'^\[b\] memory: ok'])
+    require([v['guest']['status'] for v in o.json['vms']] == [65, 0], 'statuses: %s' % [v['guest']['status'] for v in o.json['vms']])
+
+
+def one_bad_of_two(c):
+    """A machine that cannot be started is refused; the other runs."""
+    path = c.file('machines.txt', 'vm a\nkernel %s\nmem 16M\n\nvm b\nkernel %s\nmem 16M\n'
+                  % (c.file('bad', b'not a kernel' * 100), c.guest('hello')))
+    o = c.run(['run', '--vm', path, '--timeout', '50'], status=64, expect=[r'neither a Linux', r'^\[b\] hello: ok'])
+    require([v['guest']['status'] for v in o.json['vms']] == [64, 0], 'statuses: %s' % [v['guest']['status'] for v in o.json['vms']])
+
+
+def stopped_by(number):
+    """A signal in the middle of a boot ends everything that was started."""
+    def run(c):
+        p = c.start(['run', '--timeout', '100'])
+        seen = read_until(p.stdout.fileno(), rb'Linux version', 60)
+        require(any('bochs' in name for _, name in c.processes()), 'no emulator runs: %s' % c.processes())
+        start = time.monotonic()
+        os.kill(p.pid, number)
+        status, text = c.finish(p, 20)
+        require(status == 128 + number, 'status %d, not %d' % (status, 128 + number))
+        require(time.monotonic() - start < 5, 'took %.1f s to end' % (time.monotonic() - start))
+        require('What it cost' in text or 'interrupted' in text, 'said nothing about it: %r' % (seen + text.encode())[-200:])
+    return run
+
+
+def killed(c):
+    """Even SIGKILL to the command leaves no emulator running. (Its temporary directory stays: nobody could remove it.)"""
+    p = c.start(['run', '--timeout', '100'])
+    read_until(p.stdout.fileno(), rb'Linux version', 60)
+    os.kill(p.pid, signal.SIGKILL)
+    p.stdout.close()
+    p.wait()
+    end = time.monotonic() + 5
+    while c.processes() and time.monotonic() < end:
+        time.sleep(0.1)
+    require(not c.processes(), 'left processes behind: %s' % c.processes())
+    for name in os.listdir(c.path('tmp')):
+        subprocess.run(['rm', '-rf', os.path.join(c.path('tmp'), name)], check=True)
+
+
+def timeout(c):
+    start = time.monotonic()
+    o = c.run(['run', '--timeout', '3'], status=124, expect=[r'timeout'], limit=30)
+    require(3 <= time.monotonic() - start < 10, 'took %.1f s' % (time.monotonic() - start))
+    require(o.json is None or o.json['status'] == 124, 'JSON: status is %r' % (o.json and o.json['status']))
+
+
+def output_gone(c):
+    """Whoever reads the console goes away: the run ends."""
+    p = c.start(['run', '--timeout', '60'])
+    read_until(p.stdout.fileno(), rb'Linux version', 60)
+    p.stdout.close()
+    p.wait(timeout=30)
+    require(p.returncode != 0, 'status 0')
+
+
+def interactive(c):
+    """The keyboard goes to the guest's shell and the answer comes back; poweroff ends the run."""
+    master, slave = pty.openpty()
+    p = c.start(['run', '-i', '--timeout', '200'], stdin=slave, stdout=slave, stderr=slave)
+    os.close(slave)
+    seen = b''
+    try:
+        seen = read_until(master, rb'vellum:[^\r\n]*# ', 150)
+        os.write(master, b'echo six times seven is $((6*7))\r')
+        seen = read_until(master, rb'is 42\r?\n', 60, seen)
+        os.write(master, b'poweroff -f\r')
+        seen = read_until(master, rb'Power down', 60, seen)
+        end = time.monotonic() + 30
+        while p.poll() is None and time.monotonic() < end:
+            ready, _, _ = select.select([master], [], [], 0.2)
+            if ready:
+                try:
+                    seen += os.read(master, 65536)
+                except OSError:
+                    time.sleep(0.1)
+        require(p.poll() == 0, 'status %s' % p.poll())
+    finally:
+        c.log.write(seen.decode(errors='replace'))
+        os.close(master)
+
+
+def quit_key(c):
+    """Ctrl-] quits an interactive run."""
+    master, slave = pty.openpty()
+    p = c.start(['run', '-i', '--timeout', '100'], stdin=slave, stdout=slave, stderr=slave)
+    os.close(slave)
+    try:
+        read_until(master, rb'Linux version', 60)
+        os.write(master, b'\x1d')
+        read_until(master, rb'quit, the machine was stopped', 20)
+        end = time.monotonic() + 20
+        while p.poll() is None and time.monotonic() < end:
+            ready, _, _ = select.select([master], [], [], 0.2)
+            if ready:
+                try:
+                    os.read(master, 65536)
+                except OSError:
+                    time.sleep(0.1)
+        require(p.poll() == 0, 'status %s' % p.poll())
+    finally:
+        os.close(master)
+
+
+def image(c):
+    """vellum iso makes an image; it names what it made."""
+    out = c.path('x.iso')
+    c.run(['iso', out, '--kernel', c.guest('hello')], expect=[r'x\.iso'], limit=60)
+    with open(out, 'rb') as f:
+        f.seek(0x8001)
+        require(f.read(5) == b'CD001', 'it is no ISO 9660 image')
+
+
+def quiet(c):
+    o = c.run(['run', '--quiet', '--kernel', c.guest('hello'), '--timeout', '50'])
+    require(o.text == '', 'it said: %r' % o.text)
+
+
+def tests():
+    return [
+        Test('the keyboard, interactively', interactive),
+        Test('two machines', two_machines),
+        Test('two busy machines', two_busy_machines),
+        Test('one of two machines dies', one_of_two_dies),
+        Test('one of two machines is bad', one_bad_of_two),
+        Test('Ctrl-C', stopped_by(signal.SIGINT)),
+        Test('SIGTERM', stopped_by(signal.SIGTERM)),
+        Test('SIGKILL', killed),
+        Test('Ctrl-] quits', quit_key),
+        Test('--timeout', timeout),
+        Test('the reader of the output goes away', output_gone),
+        Test('vellum iso', image),
+        Test('--quiet', quiet),
+    ]
