@@ -4,20 +4,23 @@
 
 #include "lib/base.h"
 
+uint32_t bytes_in_wide(void *dev, uint16_t port, unsigned size, uint8_t (*in)(void *dev, uint16_t port));
+void bytes_out_wide(void *dev, uint16_t port, unsigned size, uint32_t value,
+	void (*out)(void *dev, uint16_t port, uint8_t value));
+
+/* Inline, so that a byte access is one jump to the device's function. */
 static inline uint32_t bytes_in(void *dev, uint16_t port, unsigned size, uint8_t (*in)(void *dev, uint16_t port))
 {
-	uint32_t value = in(dev, port);
-	for (unsigned i = 1; unlikely(i < size); i++)
-		value |= (uint32_t)in(dev, (uint16_t)(port + i)) << (8 * i);
-	return value;
+	return likely(size == 1) ? in(dev, port) : bytes_in_wide(dev, port, size, in);
 }
 
 static inline void bytes_out(void *dev, uint16_t port, unsigned size, uint32_t value,
 	void (*out)(void *dev, uint16_t port, uint8_t value))
 {
-	out(dev, port, (uint8_t)value);
-	for (unsigned i = 1; unlikely(i < size); i++)
-		out(dev, (uint16_t)(port + i), (uint8_t)(value >> (8 * i)));
+	if (likely(size == 1))
+		out(dev, port, (uint8_t)value);
+	else
+		bytes_out_wide(dev, port, size, value, out);
 }
 
 #endif

@@ -36,7 +36,8 @@ static bool pio_absent(const struct pio_space *s, uint16_t port, unsigned size)
 	return true;
 }
 
-static uint32_t pio_in_split(struct pio_space *s, uint16_t port, unsigned size)
+/* Out of line, here and below: the path that every exit takes saves no registers for it. */
+static __attribute__((noinline)) uint32_t pio_in_split(struct pio_space *s, uint16_t port, unsigned size)
 {
 	if (pio_absent(s, port, size))
 		return ones(size);
@@ -57,16 +58,20 @@ uint32_t pio_in(struct pio_space *s, uint16_t port, unsigned size)
 	return pio_in_split(s, port, size);
 }
 
-void pio_out(struct pio_space *s, uint16_t port, unsigned size, uint32_t value)
+static __attribute__((noinline)) void pio_out_split(struct pio_space *s, uint16_t port, unsigned size, uint32_t value)
 {
-	const struct pio_range *r = pio_find(s, port, size);
-	if (likely(r != NULL)) {
-		r->ops->out(r->dev, port, size, value);
-		return;
-	}
 	for (unsigned i = 0; i < size; i++) {
-		r = pio_find(s, (uint16_t)(port + i), 1);
+		const struct pio_range *r = pio_find(s, (uint16_t)(port + i), 1);
 		if (r)
 			r->ops->out(r->dev, (uint16_t)(port + i), 1, (value >> (8 * i)) & 0xff);
 	}
+}
+
+void pio_out(struct pio_space *s, uint16_t port, unsigned size, uint32_t value)
+{
+	const struct pio_range *r = pio_find(s, port, size);
+	if (likely(r != NULL))
+		r->ops->out(r->dev, port, size, value);
+	else
+		pio_out_split(s, port, size, value);
 }

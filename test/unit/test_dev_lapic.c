@@ -324,6 +324,12 @@ static void test_extint(void **state)
 	lapic_set_lint(l, 0, false);
 	assert_int_equal(lapic_pending(l), -1);
 	assert_false(l->irq_maybe);
+	unsigned kicks = pc->kicks[0];
+	lapic_set_lint(l, 0, true); /* while it is let through: the vCPU is told */
+	assert_int_equal(pc->kicks[0], kicks + 1);
+	assert_true(lapic_extint(l));
+	lapic_set_lint(l, 0, false);
+	lapic_pending(l);
 	wr(0x350, 0x10700);
 	lapic_set_lint(l, 0, true);
 	assert_false(lapic_extint(l));
