@@ -1,0 +1,68 @@
+"""The tables of exits.sh: exits.py CONSOLE-OF-EXITCOST JSON-OF-BOOT. Status 1 when a limit is exceeded."""
+
+import json
+import re
+import sys
+
+# Instructions; the same for KVM in the same Bochs, where it was measured.
+EXITS = (
+    ('cpuid', 'CPUID', 150, 1109),
+    ('vmcall', 'VMCALL', 150, None),
+    ('in_served', 'IN from port 0x61, served in the hypervisor', 200, 1543),
+    ('wrmsr_tsc_deadline', 'WRMSR of the TSC deadline', 300, None),
+    ('in_absent', 'IN from an absent port', None, None),
+    ('rdmsr_efer', 'RDMSR of EFER', None, None),
+    ('mmio_lapic_id', 'read of a local APIC register', None, None),
+    ('mmio_absent', 'read of absent memory', None, None),
+    ('mov_to_cr4_pge', 'MOV to CR4 (PGE)', None, None),
+    ('mov_to_cr3', 'MOV to CR3', None, None),
+)
+SHARE = 3.0             # percent: the hypervisor's instructions of the guest's
+VIOLATIONS = 1500       # with 2M pages, 256 MB
+KVM = {'exits': 132656, 'violations': 20084}
+CPU_SECONDS = 20.0
+
+exceeded = 0
+
+
+def row(what, value, limit, peer='', form='{:,}'):
+    global exceeded
+    bad = limit is not None and value > limit
+    exceeded += bad
+    print('  %-46s %14s %12s %12s  %s' % (what, form.format(value), '' if limit is None else '<= ' + form.format(limit), peer,
+                                        '' if limit is None else 'EXCEEDED' if bad else 'ok'))
+
+
+def head(text):
+    print('\n%-48s %14s %12s %12s' % (text, 'measured', 'limit', 'KVM'))
+
+
+def main():
+    with open(sys.argv[1], errors='replace') as f:
+        cost = {n: int(median) for n, median in re.findall(r'^BENCH (\S+) \d+ (\d+)\s*$', f.read(), re.M)}
+    with open(sys.argv[2]) as f:
+        boot = json.load(f)
+    print('%s %s, %s, ips %s, %s' % (boot['emulator']['name'], boot['emulator']['version'], boot['cpu'], boot['emulator']['ips'],
+                                     boot['guest']['result']))
+    head('one exit, instructions')
+    for name, what, limit, kvm in EXITS:
+        if name in cost:
+            row(what, cost[name], limit, '' if kvm is None else '{:,}'.format(kvm))
+        elif limit is not None:
+            print('  %s was not measured' % what)
+            globals()['exceeded'] += 1
+    head('the default guest, %d MB, pages %s, VPID %s' % (boot['mem_bytes'] >> 20, boot['pages'], 'on' if boot['vpid'] else 'off'))
+    i = boot['instructions']
+    row('guest instructions', i['guest'], None)
+    row('hypervisor instructions', i['hypervisor'], None)
+    row('hypervisor, % of the guest', 100.0 * i['hypervisor'] / i['guest'], SHARE, form='{:.2f}')
+    row('VM exits', boot['exits']['total'], None, '{:,}'.format(KVM['exits']))
+    row('EPT violations', boot['mmu_counters']['ept_violations'], VIOLATIONS, '{:,}'.format(KVM['violations']))
+    row('CPU seconds of the emulator', boot['emulator']['cpu_seconds'], CPU_SECONDS, form='{:.1f}')
+    head('exits by reason: ticks each')
+    for name, r in sorted(boot['exits']['by_reason'].items(), key=lambda x: -x[1]['ticks']):
+        print('  %-46s %14s   %s exits' % (name, '{:,}'.format(r['ticks'] // r['count']), '{:,}'.format(r['count'])))
+    return 1 if exceeded else 0
+
+
+sys.exit(main())

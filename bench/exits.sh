@@ -1,0 +1,22 @@
+#!/bin/bash
+# What VM exits cost, held against the limits that the project has set itself. On Bochs a TSC tick is an instruction.
+#
+#   bench/exits.sh [BUILD] [OPTION]...      BUILD is build by default; the options go to `vellum run`, e.g. --cpu corei7_skylake_x
+#
+# Prints two tables: the path length of single exits as the guest sees them (test kernel exitcost), and the default guest's boot.
+# Status 1 when a limit is exceeded or a run fails.
+set -uo pipefail
+build=build
+case ${1:-} in ''|-*) ;; *) build=$1; shift ;; esac
+vellum=$build/vellum
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+fail() { echo "bench: $*" >&2; exit 1; }
+
+"$vellum" run --kernel "$build/guest/test/exitcost.elf" --mem 64M --timeout 100 --json "$work/cost.json" "$@" >"$work/cost" 2>&1 ||
+	{ tail -n 5 "$work/cost" >&2; fail "the test kernel exitcost did not end well"; }
+"$vellum" run --pages 2m --timeout 200 --json "$work/boot.json" "$@" >"$work/boot" 2>&1 ||
+	{ tail -n 5 "$work/boot" >&2; fail "the default guest did not end well"; }
+
+python3 -B "$(dirname "$0")/exits.py" "$work/cost" "$work/boot.json"
