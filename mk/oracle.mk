@@ -15,3 +15,20 @@ $(ORACLE)/%.o: %.c
 
 $(ORACLE)/oracle: $(ORACLE)/test/oracle/main.o $(ORACLE_ALL:%.c=$(ORACLE)/%.o)
 	$(CC) -o $@ $^
+
+# The same with switches that leave out one flush, protection or check each.
+$(ORACLE)-mutants/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ORACLE_CFLAGS) -O2 -DMUTATION -MMD -MP -c $< -o $@
+-include $(wildcard $(ORACLE)-mutants/*/*.d $(ORACLE)-mutants/*/*/*.d)
+
+$(ORACLE)-mutants/oracle: $(ORACLE)-mutants/test/oracle/main.o $(ORACLE_ALL:%.c=$(ORACLE)-mutants/%.o)
+	$(CC) -o $@ $^
+
+# Every mutant must be killed; the table goes into docs/.
+.PHONY: mutate
+mutate: $(ORACLE)-mutants/oracle
+	script/mutate.sh $< docs/mutations.md
+
+$(ORACLE)/exhaustive: $(ORACLE)/test/oracle/exhaustive.o $(ORACLE_ALL:%.c=$(ORACLE)/%.o)
+	$(CC) -o $@ $^

@@ -200,6 +200,8 @@ bool guest_access(struct vcpu *v, uint64_t va, struct x_access a, unsigned size,
 	if (!carry_out(v, va, a, &o) || w->failed)
 		return false;
 	w->accessing = NULL;
+	if ((o.attempts > 1 || o.flags_set) && mode != X_NONE)
+		spec_adopt_all(v, va, a);
 	x = spec_walk(v->vm, &v->regs, va, a);
 	TRACE("  %s%s of %llx: how %d hpa %llx gpa %llx error %x, attempts %u; fresh: %s gpa %llx error %x\n", a.user ? "user " : "",
 	      a.write ? "write" : a.fetch ? "fetch" : "read", (unsigned long long)va, (int)o.how, (unsigned long long)o.hpa,
@@ -212,8 +214,6 @@ bool guest_access(struct vcpu *v, uint64_t va, struct x_access a, unsigned size,
 			return false;
 		}
 	}
-	if ((o.attempts > 1 || o.flags_set) && mode != X_NONE && v->vm->changes)
-		spec_adopt_all(v, va, a);
 	if (o.how == SEEN_FAULT) {
 		spec_drop(v, DROP_FAULT, va, x_pcid(&v->regs));
 		w->account.faults++;

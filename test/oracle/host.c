@@ -319,6 +319,48 @@ void page_out(struct vm *vm, uint64_t gfn)
 	page_regularity(r, gfn - r->base);
 }
 
+void block_out(struct ram *r, uint64_t first)
+{
+	struct world *w = r->vm->world;
+	static bool was[512];
+
+	for (unsigned i = 0; i < 512; i++) {
+		was[i] = r->page[first + i].in;
+		r->page[first + i].in = false;
+		page_regularity(r, first + i);
+	}
+	mmu_unmap(&r->vm->mmu, GFN(r->base + first), 512);
+	for (unsigned i = 0; i < 512; i++) {
+		struct page *p = &r->page[first + i];
+
+		if (!was[i])
+			continue;
+		if (!same_as_frame(w, p))
+			fail(w, "page %llx changed unseen before its block was swapped out", (unsigned long long)(r->base + first + i));
+		forsake(w, p);
+	}
+}
+
+void block_home(struct ram *r, uint64_t first)
+{
+	struct world *w = r->vm->world;
+
+	for (unsigned i = 0; r->home && i < 512; i++) {
+		struct page *p = &r->page[first + i];
+
+		p->hfn = r->home + first + i;
+		if (phys_exists(&w->phys, p->hfn)) {
+			/* Somebody shares that frame. */
+			page_in(r, first + i, false);
+			continue;
+		}
+		phys_add(&w->phys, p->hfn, 1);
+		p->in = true;
+		fill(w, p);
+		page_regularity(r, first + i);
+	}
+}
+
 static void set_frozen(struct vm *vm, uint64_t gfn, bool frozen)
 {
 	struct ram *r = ram_find(vm, gfn);

@@ -53,6 +53,8 @@ uint64_t layout_va(const struct x_regs *r, uint32_t b, uint64_t v)
 	enum x_mode mode = x_mode(r);
 	uint64_t offset = v & 0xff8, va = offset;
 
+	if (mode == X_NONE && b & 1)
+		return offset | slots4[b >> 1 & 3] << 12 | slots4[b >> 3 & 1] << 21;
 	if (mode == X_NONE)
 		return (v >> 16 & 15 ? (v >> 20 & 3 ? v >> 24 & 0x3fffff : 0x800000 + (v >> 24 & 0x3fffff)) : v >> 24 & 0xffffffff) & ~7ull;
 	if ((b >> 24 & 15) == 0)
@@ -111,7 +113,7 @@ uint64_t layout_gfn(const struct world *w, unsigned which)
 	}
 }
 
-static const uint16_t flag_bits[] = { 0, 0, 1, 1, 2, 2, 5, 5, 6, 6, 7, 8, 8, 3, 4, 12, 63, 63, 9, 52, 51, 13, 59, 1 };
+static const uint16_t flag_bits[] = { 0, 0, 1, 1, 1, 1, 2, 2, 2, 5, 5, 5, 6, 6, 6, 7, 8, 8, 3, 4, 12, 63, 63, 9, 52, 51, 13, 59, 1, 2, 5, 6 };
 
 static uint64_t large_base(unsigned which)
 {
@@ -134,12 +136,52 @@ static uint64_t random_flags(uint64_t v)
 	return v >> 14 & 15 ? e : e & ~X_P;
 }
 
-uint64_t layout_entry(const struct world *w, unsigned size, uint64_t old, uint64_t v)
+static unsigned place(const uint16_t *table, unsigned n, uint64_t gfn)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (table[i] == gfn)
+			return i;
+	return n;
+}
+
+/* A table of the level below the one that gfn is meant for; 0: gfn is meant for leaves. */
+static uint64_t next_table(uint64_t gfn, unsigned size, unsigned which)
+{
+	unsigned n = size == 4 ? place(narrow, NARROW_ALL, gfn) : place(wide, WIDE_ALL, gfn);
+
+	if (size == 4)
+		return n < NARROW_L1 ? 0 : narrow[which % NARROW_L1];
+	if (n < WIDE_L1)
+		return 0;
+	if (n < WIDE_L2 && gfn != DIRECT_L2)
+		return wide[which % WIDE_L1];
+	if (n < WIDE_L3)
+		return wide[WIDE_L1 + which % (WIDE_L2 - WIDE_L1)];
+	if (n < WIDE_L4)
+		return wide[WIDE_L2 + which % (WIDE_L3 - WIDE_L2)];
+	return layout_is_pdpt(gfn) ? wide[WIDE_L1 + which % (WIDE_L2 - WIDE_L1)] : wide[WIDE_L3];
+}
+
+uint64_t layout_good(const struct world *w, uint64_t gfn, unsigned size, uint64_t v)
+{
+	unsigned which = v >> 32 & 0xfffff;
+	uint64_t table = next_table(gfn, size, which), e = random_flags(v) | X_P | X_W | X_U;
+
+	if (layout_is_pdpt(gfn))
+		return table * 4096 | X_P;
+	if (!table)
+		return e | (layout_gfn(w, which) * 4096 & (size == 4 ? 0xfffff000ull : ~0ull));
+	if (!(v >> 52 & 3) && (size == 4 || place(wide, WIDE_ALL, gfn) < WIDE_L2))
+		return e | X_PS | (large_base(which & 3) & (size == 4 ? 0xffc00000ull : ~0ull));
+	return e | table * 4096;
+}
+
+uint64_t layout_entry(const struct world *w, uint64_t gfn, unsigned size, uint64_t old, uint64_t v)
 {
 	unsigned which = v >> 32 & 0xfffff;
 	uint64_t e = random_flags(v), mask = size == 8 ? ~0ull : 0xffffffffull;
 
-	switch (v >> 20 & 15) {
+	switch (v >> 20 & 31) {
 	case 0:
 	case 1:
 	case 2:
@@ -161,8 +203,12 @@ uint64_t layout_entry(const struct world *w, unsigned size, uint64_t old, uint64
 	case 11:
 		e |= (size == 8 ? wide[which % WIDE_L3] : narrow[which % NARROW_L1]) * 4096ull;
 		break;
-	default:
+	case 12:
+	case 13:
 		e |= layout_gfn(w, which) * 4096;
+		break;
+	default:
+		e = layout_good(w, gfn, size, v);
 	}
 	if (!(v >> 57 & 7) && size == 8)
 		e |= X_XD;

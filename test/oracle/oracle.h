@@ -40,9 +40,9 @@ struct step {
 };
 
 #define OPS(O) \
-	O(ACCESS, 110) O(REPEAT, 30) O(TABLE_READ, 6) O(EDIT, 34) O(EDIT_FLUSH, 14) O(DEVICE_WRITE, 3) O(INVLPG, 8) O(CR3, 8) O(CR0, 4) O(CR4, 5) \
+	O(ACCESS, 110) O(REPEAT, 30) O(TABLE_READ, 6) O(EDIT, 20) O(EDIT_FLUSH, 12) O(EDIT_PATH, 26) O(HEAL, 16) O(DEVICE_WRITE, 3) O(INVLPG, 8) O(CR3, 8) O(CR0, 4) O(CR4, 5) \
 	O(EFER, 1) O(MODE, 1) O(INVPCID, 2) O(SPECULATE, 12) O(SWAP_OUT, 4) O(MERGE, 2) O(LOG_START, 1) O(LOG_COLLECT, 3) O(LOG_STOP, 1) \
-	O(SLOT, 1) O(PROTECT, 2) O(MIGRATE, 6) O(EXIT, 6) O(REBOOT, 1) O(SWITCH, 1) O(COPY_TABLE, 2)
+	O(SLOT, 1) O(PROTECT, 2) O(MIGRATE, 6) O(EXIT, 6) O(REBOOT, 1) O(SWITCH, 1) O(COPY_TABLE, 2) O(BLOCK, 2) O(DROP, 2)
 
 enum op {
 #define O(name, weight) OP_##name,
@@ -187,6 +187,9 @@ struct ram *ram_find(struct vm *vm, uint64_t gfn);
 struct page *page_find(struct vm *vm, uint64_t gfn);
 bool page_in(struct ram *r, uint64_t index, bool write);
 void page_out(struct vm *vm, uint64_t gfn);
+/* 512 pages from index first on. */
+void block_out(struct ram *r, uint64_t first);
+void block_home(struct ram *r, uint64_t first);
 void pages_merge(struct vm *vm, uint64_t gfn1, uint64_t gfn2);
 void page_regularity(struct ram *r, uint64_t index);
 /* The slot as mmu/ is told of it. */
@@ -272,13 +275,17 @@ uint64_t layout_va(const struct x_regs *r, uint32_t b, uint64_t v);
 uint64_t layout_table(enum x_mode mode, unsigned which); /* a frame number */
 bool layout_is_pdpt(uint64_t gfn);
 unsigned layout_index(unsigned size, unsigned which);
-uint64_t layout_entry(const struct world *w, unsigned size, uint64_t old, uint64_t v);
+uint64_t layout_entry(const struct world *w, uint64_t gfn, unsigned size, uint64_t old, uint64_t v);
+/* A useful entry for the table at gfn. */
+uint64_t layout_good(const struct world *w, uint64_t gfn, unsigned size, uint64_t v);
 uint64_t layout_gfn(const struct world *w, unsigned which);
 /* Where the guest's kernel maps its low memory. */
 uint64_t layout_direct(enum x_mode mode, uint64_t gpa);
 #define IDENTITY_GFN 0xfe000ull
 
 /* steps.c */
+/* Histories are finite: makes the guests flush before they are full. */
+void flush_in_time(struct vm *vm);
 void step_do(struct world *w, const struct step *s);
 void step_race(struct world *w);
 struct step step_random(uint64_t *random);

@@ -36,7 +36,7 @@ struct step step_random(uint64_t *random)
 static void do_access(struct vcpu *v, const struct step *s)
 {
 	struct x_access a = { .write = (s->a & 7) < 3, .fetch = (s->a & 7) == 7, .user = s->a >> 3 & 1, .implicit = (s->a >> 4 & 31) == 0 };
-	uint64_t va = layout_va(&v->regs, s->b, s->v), gpa, value = layout_entry(v->vm->world, 8, 0, mix(s->v));
+	uint64_t va = layout_va(&v->regs, s->b, s->v), gpa, value = layout_entry(v->vm->world, 0, 8, 0, mix(s->v));
 
 	if (a.implicit)
 		a.user = a.fetch = false;
@@ -48,7 +48,7 @@ static void do_access(struct vcpu *v, const struct step *s)
 static void do_repeat(struct vcpu *v, const struct step *s)
 {
 	struct x_access a = v->last_access;
-	uint64_t gpa, value = layout_entry(v->vm->world, 8, 0, mix(s->v)), va = v->last_va & ~7ull;
+	uint64_t gpa, value = layout_entry(v->vm->world, 0, 8, 0, mix(s->v)), va = v->last_va & ~7ull;
 
 	if (s->a & 1 && !a.fetch && !a.implicit)
 		a.write = !a.write;
@@ -92,11 +92,41 @@ static uint64_t do_edit(struct vcpu *v, const struct step *s, bool by_device)
 	if (layout_is_pdpt(gfn))
 		index &= 7;
 	at = gfn * 4096 + index * size;
-	value = layout_entry(v->vm->world, size, gm_read(v->vm, at, size), s->v);
+	value = layout_entry(v->vm->world, gfn, size, gm_read(v->vm, at, size), s->v);
 	if (layout_is_pdpt(gfn) && s->b >> 20 & 7)
 		value &= MASK(35, 12) | X_P;
 	write_entry(v, at, size, value, by_device);
 	return at;
+}
+
+/* An entry that the last access used. */
+static void do_edit_path(struct vcpu *v, const struct step *s)
+{
+	enum x_mode mode = x_mode(&v->regs);
+	struct outcome x = spec_walk(v->vm, &v->regs, v->last_va, v->last_access);
+	struct ram *r;
+	uint64_t at;
+
+	if (!x.levels)
+		return;
+	at = x.level[s->a % 3 ? x.levels - 1 : s->a / 3 % x.levels].gpa;
+	r = ram_find(v->vm, at >> PAGE_SHIFT);
+	if (!r || r->kind != SLOT_RAM || r->base == IDENTITY_GFN)
+		return;
+	write_entry(v, at, x_entry_size(mode), layout_entry(v->vm->world, at >> PAGE_SHIFT, x_entry_size(mode), gm_read(v->vm, at, x_entry_size(mode)),
+		    s->v), false);
+	if (!v->vm->world->failed && s->b & 1)
+		guest_invlpg(v, v->last_va);
+}
+
+static void do_heal(struct vcpu *v, const struct step *s)
+{
+	enum x_mode mode = x_mode(&v->regs);
+	unsigned size = mode == X_NONE ? 8 : x_entry_size(mode);
+	uint64_t gfn = layout_table(mode == X_NONE ? X_4LEVEL : mode, s->a | 0x3f00);
+
+	write_entry(v, gfn * 4096 + (layout_is_pdpt(gfn) ? s->b & 7 : layout_index(size, s->b)) * size, size, layout_good(v->vm->world, gfn, size, s->v),
+		    false);
 }
 
 static void do_edit_flush(struct vcpu *v, const struct step *s)
@@ -296,6 +326,19 @@ static void do_switch(struct vm *vm, const struct step *s)
 		fail(vm->world, "mmu_switch refuses");
 }
 
+/* A 2-MByte block leaves memory at once; or all of it comes back together, to where it was contiguous. */
+static void do_block(struct vm *vm, const struct step *s)
+{
+	struct ram *r = &vm->ram[s->b & 1];
+	uint64_t first = (s->b >> 1 & 1) * 512;
+
+	if (!r->present || first + 512 > r->pages)
+		return;
+	block_out(r, first);
+	if (s->a & 1)
+		block_home(r, first);
+}
+
 static void host_step(struct vm *vm, const struct step *s)
 {
 	uint64_t gfn = host_gfn(vm->world, s);
@@ -308,6 +351,13 @@ static void host_step(struct vm *vm, const struct step *s)
 		break;
 	case OP_MERGE:
 		do_merge(vm, s);
+		break;
+	case OP_BLOCK:
+		do_block(vm, s);
+		break;
+	case OP_DROP:
+		/* As a balloon or a change of policy might, for no reason that the tables know. */
+		mmu_unmap(&vm->mmu, GFN(align_down(gfn, BIT(s->a % 12))), BIT(s->a % 12));
 		break;
 	case OP_PROTECT:
 		mmu_write_protect(&vm->mmu, GFN(gfn), 1 + (s->a & 3));
@@ -337,7 +387,7 @@ void step_race(struct world *w)
 }
 
 /* Histories are finite: the guests flush before they are full. */
-static void flush_in_time(struct vm *vm)
+void flush_in_time(struct vm *vm)
 {
 	bool due = vm->changes + 1200 > HISTORY;
 
@@ -355,6 +405,12 @@ static void guest_step(struct vcpu *v, const struct step *s)
 {
 	struct world *w = v->vm->world;
 
+	/* A guest that lost its paging starts anew before long. */
+	if (x_mode(&v->regs) == X_NONE && w->c.mode != X_NONE && s->b >> 29 == 0)
+		guest_mode(v, w->c.mode, s->b);
+	if (w->failed)
+		return;
+
 	switch (s->op) {
 	case OP_ACCESS:
 		do_access(v, s);
@@ -370,6 +426,12 @@ static void guest_step(struct vcpu *v, const struct step *s)
 		break;
 	case OP_EDIT_FLUSH:
 		do_edit_flush(v, s);
+		break;
+	case OP_EDIT_PATH:
+		do_edit_path(v, s);
+		break;
+	case OP_HEAL:
+		do_heal(v, s);
 		break;
 	case OP_DEVICE_WRITE:
 		do_edit(v, s, true);
@@ -418,7 +480,7 @@ void step_do(struct world *w, const struct step *s)
 	flush_in_time(vm);
 	if (w->failed)
 		return;
-	w->race = w->c.races && s->op <= OP_EDIT_FLUSH && (s->b >> 28) < 3 ? mix(s->v) | 1 : 0;
+	w->race = w->c.races && s->op <= OP_HEAL && (s->b >> 28) < 3 ? mix(s->v) | 1 : 0;
 	if (s->op <= OP_SPECULATE || s->op == OP_COPY_TABLE)
 		guest_step(v, s);
 	else if (s->op == OP_MIGRATE)

@@ -1,0 +1,49 @@
+#!/bin/sh
+# Runs every mutant of mmu/mutate.h against the oracle and writes the table of what killed it: mutate.sh ORACLE TABLE [MUTANT...]
+# Fails where a mutant lives. Each gets MUTATE_SECONDS (60) of CPU time and mechanism.
+set -u
+oracle=$1
+table=$2
+shift 2
+seconds=${MUTATE_SECONDS:-60}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+living=0
+total=0
+
+"$oracle" --mutants | grep -v '^NONE	' > "$work/all"
+{
+	echo '# Mutations'
+	echo
+	echo 'Each line is a flush, write-protection, sync, barrier or check of `mmu/` that a mutation build can leave out'
+	echo '(`mmu/mutate.h`), and what the oracle (`test/oracle/`) said when it was left out. Written by `make mutate`.'
+	echo
+	echo '| mutant | left out | killed by | first sign |'
+	echo '|---|---|---|---|'
+} > "$work/table"
+
+while IFS='	' read -r name what; do
+	if [ $# -gt 0 ]; then
+		case " $* " in *" $name "*) ;; *) continue ;; esac
+	fi
+	total=$((total + 1))
+	# A mutant may also hang or crash: that is death, too.
+	timeout $((seconds * 6)) "$oracle" --mutant "$name" --steps 2000 --seconds "$seconds" --no-shrink > "$work/out" 2>&1 < /dev/null
+	status=$?
+	if [ $status -eq 0 ]; then
+		living=$((living + 1))
+		echo "LIVES: $name ($what)"
+		echo "| $name | $what | **lives** | |" >> "$work/table"
+		continue
+	fi
+	by=$(sed -n 's/^FAILED: mechanism \([^,]*\), seed \([0-9]*\), step \([0-9]*\).*/\1, seed \2, step \3/p' "$work/out" | head -1)
+	sign=$(sed -n '/^FAILED/{n;p;}' "$work/out" | head -1 | cut -c1-150 | sed 's/^ *//; s/|/\\|/g')
+	echo "killed: $name by ${by:-status $status}"
+	echo "| $name | $what | ${by:-status $status} | ${sign} |" >> "$work/table"
+done < "$work/all"
+
+echo "$((total - living)) of $total mutants killed"
+if [ $# -eq 0 ]; then
+	{ cat "$work/table"; echo; echo "$((total - living)) of $total killed."; } > "$table"
+fi
+[ $living -eq 0 ]
