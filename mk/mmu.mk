@@ -7,3 +7,5 @@ UNIT_mmu_parts_SRC := test/unit/test_mmu_parts.c $(MMU_C) lib/fmt.c
 UNIT_mmu_regs_SRC := test/unit/test_mmu_regs.c $(MMU_C) lib/fmt.c
 UNIT_mmu_ept_SRC := test/unit/test_mmu_ept.c $(MMU_C) lib/fmt.c
 UNIT_TESTS += mmu_walk mmu_parts mmu_regs mmu_ept
+UNIT_mmu_shadow_SRC := test/unit/test_mmu_shadow.c $(MMU_C) lib/fmt.c
+UNIT_TESTS += mmu_shadow

@@ -27,7 +27,7 @@ struct mmu_below {
 	/* Where the frame can be read and written; valid for as long as the frame is. Never NULL for a frame that exists. */
 	void *(*frame_ptr)(void *ctx, hfn_t frame);
 	/* Returns when vcpu is not executing guest code and will pass through mmu_enter() before it does again.
-	 * Must be cheap when it is not running. Not called for the vCPU on whose behalf the caller runs. */
+	 * Must be cheap when it is not running; it may be the vCPU on whose behalf the caller runs, which is not running then. */
 	void (*kick)(void *ctx, struct mmu_vcpu *vcpu);
 	/* The instructions, on the logical CPU that calls. Only types that struct mmu_caps offers are asked for. */
 	void (*invvpid)(void *ctx, enum invvpid_type type, uint16_t vpid, gva_t gva);
@@ -37,6 +37,8 @@ struct mmu_below {
 	void (*unlock)(void *ctx, struct mmu_vm *vm);
 	/* Time in ticks of no particular unit; never decreases. */
 	uint64_t (*now)(void *ctx);
+	/* As frame_alloc, but below 4 GBytes, where CR3 can name it under PAE paging. NULL: all frames of frame_alloc are. */
+	hfn_t (*frame_alloc_low)(void *ctx);
 	void *ctx;
 };
 

@@ -204,7 +204,7 @@ uint64_t mmu_guest_entry(struct mmu_vm *vm, gpa_t gpa, unsigned size)
 	const char *p = mmu_guest_ptr_locked(vm, gpa, false);
 
 	if (!p)
-		return size == 4 ? MASK(31, 0) : ~0ull;
+		return 0;
 	if (size == 4)
 		return __atomic_load_n((const uint32_t *)(const void *)p, __ATOMIC_ACQUIRE);
 	return __atomic_load_n((const uint64_t *)(const void *)p, __ATOMIC_ACQUIRE);
@@ -225,8 +225,12 @@ static bool table_update(void *ctx, gpa_t gpa, unsigned size, uint64_t old, uint
 {
 	struct mmu_vcpu *vcpu = ctx;
 	struct mmu_page page;
-	char *p = page_ptr(vcpu->vm, gpa_gfn(gpa), true, &page);
+	char *p;
 
+	/* A walk over tables that are not in memory means nothing. */
+	if (vcpu->populate.wanted)
+		return false;
+	p = page_ptr(vcpu->vm, gpa_gfn(gpa), true, &page);
 	if (!p) {
 		if (page.kind == MMU_WAIT)
 			want(vcpu, gpa_gfn(gpa), true);

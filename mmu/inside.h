@@ -47,6 +47,8 @@ static inline struct mmu_result mmu_inject_pf(uint32_t error, gva_t gva)
 /* ---- table frames (counted) ---- */
 
 hfn_t mmu_table_alloc(struct mmu_vm *vm);
+/* One that CR3 can name under PAE paging. */
+hfn_t mmu_table_alloc_low(struct mmu_vm *vm);
 void mmu_table_free(struct mmu_vm *vm, hfn_t frame);
 
 static inline void *mmu_table_ptr(const struct mmu_vm *vm, hfn_t frame)
@@ -91,6 +93,9 @@ void *mmu_guest_ptr_locked(struct mmu_vm *vm, gpa_t gpa, bool write);
 
 /* The walker's view of guest memory for a vCPU. Where an entry's page is not in memory, vcpu->populate is set. */
 struct walk_memory mmu_walk_memory(struct mmu_vcpu *vcpu);
+
+/* The entry of size bytes at gpa; 0 where that is no memory, or not in memory now. */
+uint64_t mmu_guest_entry(struct mmu_vm *vm, gpa_t gpa, unsigned size);
 
 /* Sets the dirty bit of gfn if its slot is logged. */
 void mmu_mark_dirty(struct mmu_vm *vm, struct slot *slot, gfn_t gfn);

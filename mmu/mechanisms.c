@@ -3,6 +3,9 @@
 
 const struct mmu_ops *const mmu_mechanisms[] = {
 	&mmu_ept,
+	&mmu_shadow,
+	&mmu_vtlb,
+	&mmu_brute,
 	NULL,
 };
 

@@ -5,5 +5,8 @@
 #include "mmu/mmu.h"
 
 extern const struct mmu_ops mmu_ept;
+extern const struct mmu_ops mmu_shadow;
+extern const struct mmu_ops mmu_vtlb;
+extern const struct mmu_ops mmu_brute;
 
 #endif

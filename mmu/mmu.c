@@ -319,6 +319,16 @@ bool mmu_switch(struct mmu_vm *vm, const struct mmu_ops *ops)
 	return ok;
 }
 
+bool mmu_unshadow(struct mmu_vm *vm, gpa_t gpa)
+{
+	bool ok;
+
+	mmu_lock(vm);
+	ok = vm->ops->unshadow && vm->ops->unshadow(vm, gpa_gfn(gpa));
+	mmu_unlock(vm);
+	return ok;
+}
+
 uint64_t mmu_table_pages(const struct mmu_vm *vm)
 {
 	return vm->table_pages;

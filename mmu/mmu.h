@@ -143,6 +143,8 @@ struct mmu_vcpu {
 /* One mechanism. All are called with the VM's lock held, by the front functions only. */
 struct mmu_ops {
 	const char *name;
+	/* CR4 bits that guests of this mechanism do not have: hidden in CPUID, #GP when set. */
+	uint64_t cr4_unsupported;
 	/* NULL where this CPU can run it, else one clause that says what is missing. */
 	const char *(*unsupported)(const struct mmu_caps *caps);
 	bool (*vm_init)(struct mmu_vm *vm);
@@ -160,6 +162,8 @@ struct mmu_ops {
 	void (*write_protect)(struct mmu_vm *vm, gfn_t first, uint64_t pages);
 	/* Called after the hypervisor itself (emulator, device, loader) wrote [gpa, gpa + n) of guest memory. May be NULL. */
 	void (*guest_written)(struct mmu_vm *vm, gpa_t gpa, unsigned n);
+	/* See mmu_unshadow(). May be NULL. */
+	bool (*unshadow)(struct mmu_vm *vm, gfn_t gfn);
 	/* The invariants that can be checked between two steps: false, and which one and why in the text, where one does not hold. May be NULL. */
 	bool (*audit)(struct mmu_vm *vm, char *why, size_t size);
 };
@@ -231,7 +235,11 @@ size_t mmu_guest_write(struct mmu_vm *vm, gpa_t gpa, const void *buf, size_t n);
 void *mmu_guest_ptr(struct mmu_vm *vm, gpa_t gpa, size_t n, bool write);
 void mmu_guest_written(struct mmu_vm *vm, gpa_t gpa, size_t n);
 
-/* Table pages in use by the mechanism of this VM now. */
+/* For an instruction that cannot be emulated but writes to a tracked table at gpa (a fault there ended in MMU_EMULATE): forgets the shadows of
+ * that table, so that the instruction can run by itself. false: this mechanism cannot, or the table is in use as a root. */
+bool mmu_unshadow(struct mmu_vm *vm, gpa_t gpa);
+
+/* Pages in use by the mechanism of this VM now, for tables and what it keeps about them. */
 uint64_t mmu_table_pages(const struct mmu_vm *vm);
 
 /* Checks the mechanism's invariants, by id, on all its tables (slow; for tests and debug builds). false: one does not hold; why names it. */

@@ -25,6 +25,36 @@
 	M(LOG_PROTECT, "write-protecting a slot when logging starts") \
 	M(LOG_COLLECT_PROTECT, "write-protecting reported pages") \
 	M(LOG_MARK_EMULATED, "marking pages that the hypervisor writes") \
+	M(SYNC_ON_LINK, "syncing a page found out of sync before it is linked") \
+	M(SYNC_BELOW, "syncing what a page reaches before it is linked") \
+	M(SYNC_ROOT, "syncing what the root reaches when CR3 is loaded") \
+	M(SHADOW_FREE_FLUSH, "the flush before shadow tables are freed") \
+	M(RMAP_PROTECT, "clearing W in a shadow leaf") \
+	M(TRACK_PROTECT, "write-protecting a guest table before it is shadowed") \
+	M(TRACK_ZAP, "unmapping a guest table before brute force answers for it") \
+	M(TRACK_FLUSH, "the flush before a tracked table's entries are read") \
+	M(RESYNC_PROTECT, "write-protecting a table that goes back into sync") \
+	M(RESYNC_FLUSH, "the flush before such a table is read") \
+	M(RESYNC_READ, "reading it") \
+	M(WRITE_SYNC, "carrying an emulated write over into the shadow") \
+	M(SHADOW_REGS_FLUSH, "INVVPID when a register write changes what tables mean") \
+	M(SHADOW_CR3_FLUSH, "INVVPID when CR3 is loaded") \
+	M(INVLPG_SYNC, "syncing the entry that INVLPG names") \
+	M(INVLPG_FLUSH, "INVVPID of the address that INVLPG names") \
+	M(INVLPG_FLUSH_UPPER, "INVVPID of all at an INVLPG after entries above the last level went") \
+	M(FAULT_RECHECK, "reading guest entries again after their table is tracked") \
+	M(MMIO_GENERATION, "comparing the generation of a shadow's MMIO leaf") \
+	M(INJECT_SYNC, "syncing the address of a fault that the guest gets") \
+	M(SHADOW_UNMAP, "removing shadow leaves of frames that go away") \
+	M(SHADOW_UNMAP_FLUSH, "the flush after that") \
+	M(SHADOW_PROTECT_FLUSH, "the flush after write-protecting frames") \
+	M(VTLB_REGS_FLUSH, "INVVPID when a register write empties the virtual TLB") \
+	M(VTLB_INVLPG, "dropping what INVLPG names from the virtual TLB") \
+	M(VTLB_INVLPG_FLUSH, "the INVVPID for it") \
+	M(VTLB_CR3, "dropping non-global entries of the virtual TLB when CR3 is loaded") \
+	M(VTLB_CR3_FLUSH, "the INVVPID for it") \
+	M(VTLB_DROP_FLUSH, "the flush before tables of the virtual TLB are freed") \
+	M(VTLB_HOST_DROP, "dropping the virtual TLB at a host-side change") \
 	M(POPULATE_UNMAP, "dropping the old frame when a page was copied to be written")
 
 #ifdef MUTATION

@@ -41,7 +41,7 @@ bool pt_reach(const struct pt *pt, uint64_t addr, unsigned level, struct pt_posi
 
 		if (hfn_is_none(table))
 			return false;
-		pt_set(at->entry, hfn_hpa(table).v | pt->format->table);
+		pt_set(at->entry, hfn_hpa(table).v | pt_table_flags(pt->format, at->level));
 		*at = position(pt, entry_of(pt, table, addr, at->level - 1), at->level - 1);
 	}
 	return true;
@@ -62,7 +62,7 @@ bool pt_split(const struct pt *pt, uint64_t addr, struct pt_position *at)
 	entries = mmu_table_ptr(pt->vm, table);
 	for (unsigned i = 0; i < 512; i++)
 		entries[i] = part + i * pt_span(child);
-	pt_set(at->entry, hfn_hpa(table).v | f->table);
+	pt_set(at->entry, hfn_hpa(table).v | pt_table_flags(f, at->level));
 	pt->vm->counters.leaves_split++;
 	*at = position(pt, entry_of(pt, table, addr, child), child);
 	return true;

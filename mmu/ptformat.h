@@ -19,6 +19,7 @@ struct pt_format {
 	uint64_t address;      /* the bits of an entry that hold a frame's address */
 	uint64_t leaf;         /* above level 1: this bit tells a leaf from a table */
 	uint64_t table;        /* flags of an entry that names a table */
+	uint64_t root_table;   /* the same in the root, where they differ; else 0 */
 	uint64_t leaf_only;    /* flags of large leaves that their 4-KByte parts do not have */
 	/* An entry is *special* (a cached MMIO leaf: never followed, never split) when (entry & special_mask) == special. */
 	uint64_t special_mask, special;
@@ -58,6 +59,11 @@ static inline bool pt_is_leaf(const struct pt_format *f, uint64_t e, unsigned le
 static inline hfn_t pt_frame(const struct pt_format *f, uint64_t e) { return HFN((e & f->address) >> PAGE_SHIFT); }
 static inline void pt_set(uint64_t *entry, uint64_t value) { __atomic_store_n(entry, value, __ATOMIC_RELEASE); }
 static inline uint64_t pt_get(const uint64_t *entry) { return __atomic_load_n(entry, __ATOMIC_ACQUIRE); }
+
+static inline uint64_t pt_table_flags(const struct pt_format *f, unsigned level)
+{
+	return level == f->root_level && f->root_table ? f->root_table : f->table;
+}
 
 /* One past the last address that the tree can map. */
 static inline uint64_t pt_limit(const struct pt_format *f) { return BIT(pt_shift(f->root_level) + f->root_bits); }

@@ -116,7 +116,7 @@ struct mmu_result mmu_set_cr4(struct mmu_vcpu *vcpu, uint64_t value)
 {
 	struct walk_regs new = vcpu->regs;
 
-	if (!cr4_valid(&vcpu->regs, value))
+	if (!cr4_valid(&vcpu->regs, value) || (value & vcpu->vm->ops->cr4_unsupported))
 		return mmu_inject_gp();
 	new.cr4 = value;
 	if (paging_pae(&new) && ((new.cr4 ^ vcpu->regs.cr4) & CR4_PDPTE_BITS) && !load_pdptes(vcpu->vm, &new, new.cr3, new.pdpte))

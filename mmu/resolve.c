@@ -13,6 +13,20 @@ hfn_t mmu_table_alloc(struct mmu_vm *vm)
 	return frame;
 }
 
+hfn_t mmu_table_alloc_low(struct mmu_vm *vm)
+{
+	hfn_t frame;
+
+	if (!vm->below->frame_alloc_low)
+		return mmu_table_alloc(vm);
+	frame = vm->below->frame_alloc_low(vm->below->ctx);
+	if (!hfn_is_none(frame)) {
+		vm->table_pages++;
+		vm->counters.table_pages_allocated++;
+	}
+	return frame;
+}
+
 void mmu_table_free(struct mmu_vm *vm, hfn_t frame)
 {
 	vm->table_pages--;

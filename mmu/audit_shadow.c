@@ -1,0 +1,148 @@
+/* mmu/audit_shadow.c - checks the invariants of the shadow engine on all its pages: S1, S4, S5, S6, S7, S10, S11. */
+#include "lib/fmt.h"
+#include "mmu/shadow.h"
+
+struct auditor {
+	struct shadow *s;
+	const char *broken;
+	uint64_t where;
+	uint64_t leaves; /* seen in tables */
+};
+
+static void broken(struct auditor *a, const char *what, uint64_t where)
+{
+	if (a->broken)
+		return;
+	a->broken = what;
+	a->where = where;
+}
+
+static uint64_t list_length(const struct shadow *s, uint32_t list)
+{
+	struct rmap_walk w = { list, 0 };
+	uint64_t n = 0;
+
+	while (rmap_walk_next(&s->nodes, &w))
+		n++;
+	return n;
+}
+
+/* What the page's guest entry lets the leaf do; the tables above have their say in the role. */
+static void check_rights(struct auditor *a, const struct spage *sp, unsigned index, uint64_t leaf)
+{
+	uint64_t guest;
+	bool wp = sp->role & ROLE_WP;
+
+	if (sp->role & ROLE_DIRECT) {
+		if ((leaf & PTE_W) && !(role_acc(sp->role) & ACC_W))
+			broken(a, "S4: a direct leaf is writable beyond its role", entry_gfn(sp, index).v);
+		if ((leaf & PTE_U) && !(role_acc(sp->role) & ACC_U))
+			broken(a, "S4: a direct leaf is the user's beyond its role", entry_gfn(sp, index).v);
+		return;
+	}
+	guest = sp->guest[index];
+	if (!(guest & PTE_P) || !(guest & PTE_A))
+		broken(a, "S4: a leaf without the guest's present and accessed flags", entry_gpa(sp, index).v);
+	if ((leaf & PTE_W) && !(guest & PTE_D))
+		broken(a, "S4: a writable leaf without the guest's dirty flag", entry_gpa(sp, index).v);
+	if ((leaf & PTE_W) && (wp || (leaf & PTE_U)) && !((guest & PTE_W) && (role_acc(sp->role) & ACC_W)))
+		broken(a, "S4: a writable leaf where the guest's is not", entry_gpa(sp, index).v);
+	if ((leaf & PTE_U) && !((guest & PTE_U) && (role_acc(sp->role) & ACC_U)))
+		broken(a, "S4: a user leaf where the guest's is not", entry_gpa(sp, index).v);
+}
+
+static void check_leaf(struct auditor *a, const struct spage *sp, unsigned index)
+{
+	struct shadow *s = a->s;
+	uint64_t leaf = sp->table[index];
+	gfn_t gfn = entry_gfn(sp, index);
+	bool large = role_level(sp->role) > 1;
+	struct gframe *g = rmap_gframe(&s->rmap, gfn, false);
+
+	a->leaves++;
+	check_rights(a, sp, index, leaf);
+	if (!g || !rmap_holds(&s->nodes, large ? g->large : g->leaves, spage_ref(sp, index)))
+		broken(a, "S7: a leaf is not on its frame's list", gfn.v);
+	if (large && g && g->block)
+		broken(a, "S10: a tracked frame is inside a large leaf", gfn.v);
+	for (unsigned i = 0; i < (large ? 512u : 1u); i++) {
+		struct mmu_page page = mmu_peek(s->vm, GFN(gfn.v + i));
+
+		if (page.kind != MMU_MEMORY || page.hfn.v != pt_frame(&hw_format_4level, leaf).v + i)
+			broken(a, "S11: a leaf names what its guest frame is not", gfn.v + i);
+		else if ((leaf & PTE_W) && !page.writable)
+			broken(a, "S4: a leaf is writable and its frame must not be written", gfn.v + i);
+	}
+	if ((leaf & PTE_W) && !leaf_may_write(s, gfn))
+		broken(a, "S5: a table in sync is writable", gfn.v);
+	if (!leaf_allowed(s, gfn))
+		broken(a, "S5: a table is mapped that must not even be read", gfn.v);
+}
+
+/* In sync: the guest's entry is the one that the shadow was made from, but for flags that the walker has set since. */
+static void check_sync(struct auditor *a, const struct spage *sp, unsigned index)
+{
+	uint64_t guest;
+
+	if (sp->role & ROLE_DIRECT)
+		return;
+	if (sp->unsync && role_level(sp->role) > 1)
+		broken(a, "S6: a table above the last level is out of sync", sp->gfn.v);
+	if (sp->unsync || mmu_peek(a->s->vm, sp->gfn).kind != MMU_MEMORY)
+		return;
+	guest = mmu_guest_entry(a->s->vm, entry_gpa(sp, index), entry_size(sp));
+	if ((guest ^ sp->guest[index]) & ~(PTE_A | PTE_D))
+		broken(a, "S5: an entry of a table in sync is out of date", entry_gpa(sp, index).v);
+	if (sp->guest[index] & ~guest & (PTE_A | PTE_D) && a->s->vm->slots.count && mmu_peek(a->s->vm, sp->gfn).owned)
+		broken(a, "S5: a flag that the guest cleared is still relied on", entry_gpa(sp, index).v);
+}
+
+static void check_page(struct auditor *a, const struct spage *sp)
+{
+	unsigned present = 0;
+
+	for (unsigned i = 0; i < 512 && !a->broken; i++) {
+		uint64_t e = sp->table[i];
+
+		if (!e)
+			continue;
+		present++;
+		check_sync(a, sp, i);
+		if (pt_special(&hw_format_4level, e))
+			continue;
+		if (entry_is_leaf(sp, i))
+			check_leaf(a, sp, i);
+		else if (!rmap_holds(&a->s->nodes, spage_child(a->s, sp, i)->parents, spage_ref(sp, i)))
+			broken(a, "S7: a child does not know its parent", sp->gfn.v);
+	}
+	if (!a->broken && present != sp->present)
+		broken(a, "S7: a page counts its entries wrongly", sp->gfn.v);
+	for (const struct spage *o = spage_at(a->s, sp->next_of_gfn); o; o = spage_at(a->s, o->next_of_gfn))
+		if (o->role == sp->role)
+			broken(a, "S1: two pages have one role", sp->gfn.v);
+}
+
+bool shadow_audit(struct mmu_vm *vm, char *why, size_t size)
+{
+	struct auditor a = { .s = shadow_of(vm) };
+	uint64_t listed = 0, pages = 0;
+	gfn_t at = GFN(0);
+	struct gframe *g;
+
+	for (struct spage *sp = a.s->newest; sp && !a.broken; sp = sp->older) {
+		pages++;
+		check_page(&a, sp);
+	}
+	for (; !a.broken && (g = rmap_next(&a.s->rmap, &at, GFN(~0ull))); at.v++)
+		listed += list_length(a.s, g->leaves) + list_length(a.s, g->large);
+	if (listed != a.leaves)
+		broken(&a, "S7: lists hold references to what is no leaf", listed);
+	if (pages != a.s->pages.in_use)
+		broken(&a, "S11: a page is neither linked nor freed", pages);
+	if (a.s->doomed)
+		broken(&a, "S11: a page waits to be freed after the step", a.s->doomed->gfn.v);
+	if (!a.broken)
+		return true;
+	fmt(why, size, "%s (%lx)", a.broken, a.where);
+	return false;
+}

@@ -1,0 +1,180 @@
+/* mmu/hwpaging.c - the CPU's own paging under the mechanisms without EPT. */
+#include "mmu/hwpaging.h"
+#include "mmu/mutate.h"
+
+#define TABLE (PTE_P | PTE_W | PTE_U | PTE_A)
+/* The highest address bit, reserved on every CPU with fewer than 52. */
+#define MMIO_BIT BIT(51)
+#define MMIO_GFN_MASK MASK(50, 12)
+/* The generation: 3 ignored bits, and 11 that are ignored (long mode) or reserved as well (PAE). */
+#define MMIO_LOW_SHIFT 9
+#define MMIO_HIGH_SHIFT 52
+#define MMIO_GENERATION_BITS 14
+
+#define FORMAT(levels, bits, root) \
+	{ \
+		.root_level = (levels), .root_bits = (bits), .present = PTE_P, .address = MASK(50, 12), .leaf = PTE_PS, .table = TABLE, \
+		.root_table = (root), .leaf_only = PTE_PS, .special_mask = PTE_P | MMIO_BIT, .special = PTE_P | MMIO_BIT, \
+	}
+
+/* PDPTEs of PAE paging have no rights, and no accessed flag. */
+const struct pt_format hw_format_pae = FORMAT(3, 2, PTE_P);
+const struct pt_format hw_format_4level = FORMAT(4, 9, 0);
+const struct pt_format hw_format_5level = FORMAT(5, 9, 0);
+
+const struct pt_format *hw_format(const struct walk_regs *r)
+{
+	switch (walk_mode(r)) {
+	case PAGING_5LEVEL:
+		return &hw_format_5level;
+	case PAGING_4LEVEL:
+		return &hw_format_4level;
+	case PAGING_NONE:
+	case PAGING_32BIT:
+	case PAGING_PAE:
+		break;
+	}
+	return &hw_format_pae;
+}
+
+const char *hw_unsupported(const struct mmu_caps *caps)
+{
+	if (!caps->nx && (caps->smep || caps->smap))
+		return "the CPU has SMEP or SMAP but no execute-disable bit";
+	return NULL;
+}
+
+struct mmu_intercepts hw_intercepts(const struct mmu_vcpu *vcpu)
+{
+	const struct walk_regs *r = &vcpu->regs;
+	struct mmu_intercepts in = { .page_fault = true, .cr3_load = true, .cr3_store = true, .invlpg = true };
+
+	in.cr0_owned = CR0_PE | CR0_PG | CR0_WP | CR0_CD | CR0_NW;
+	in.cr0_force_mask = in.cr0_force_value = CR0_PE | CR0_PG | CR0_WP;
+	in.cr4_owned = CR4_PSE | CR4_PAE | CR4_PGE | CR4_LA57 | CR4_PCIDE | CR4_SMEP | CR4_SMAP | CR4_PKE;
+	in.cr4_force_mask = CR4_PAE | CR4_PCIDE | CR4_PKE;
+	in.cr4_force_value = CR4_PAE;
+	if (!(r->cr0 & CR0_PG))
+		in.cr4_force_mask |= CR4_SMEP | CR4_SMAP | CR4_PGE;
+	if (vcpu->vm->caps->nx)
+		in.efer_force_mask = in.efer_force_value = EFER_NXE;
+	if (!(r->efer & EFER_LMA)) {
+		/* VM entry wants LMA = LME where CR0.PG is set. LA57 means nothing here, but VM entry need not know. */
+		in.efer_force_mask |= EFER_LME | EFER_LMA;
+		in.cr4_force_mask |= CR4_LA57;
+	}
+	return in;
+}
+
+bool hw_regs_flush_all(const struct walk_regs *old, const struct walk_regs *new)
+{
+	return ((old->cr0 ^ new->cr0) & (CR0_PG | CR0_WP)) ||
+	       ((old->cr4 ^ new->cr4) & (CR4_PGE | CR4_PAE | CR4_PSE | CR4_SMEP | CR4_SMAP | CR4_LA57)) ||
+	       ((old->efer ^ new->efer) & (EFER_NXE | EFER_LMA));
+}
+
+struct access hw_access(const struct mmu_vcpu *vcpu, uint32_t error)
+{
+	struct access a = { .write = error & PFERR_W, .fetch = error & PFERR_I, .user = error & PFERR_U };
+
+	/* A supervisor access while CPL is 3 is an implicit one. */
+	a.implicit = !a.user && vcpu->regs.cpl == 3;
+	return a;
+}
+
+struct hw_rights hw_rights(const struct walk_regs *r, const struct walk_result *w, struct access a)
+{
+	struct hw_rights rights = { .acc = (w->user ? ACC_U : 0) | (w->executable ? ACC_X : 0) };
+
+	if (w->writable) {
+		/* The first write must be seen, to set the dirty flag. */
+		if (w->dirty)
+			rights.acc |= ACC_W;
+		return rights;
+	}
+	if (!a.write || a.user || (r->cr0 & CR0_WP))
+		return rights;
+	/* S8: the CPU runs with WP set, so a supervisor may write only what is writable, and then a user must not reach it. */
+	rights.acc |= ACC_W;
+	if (!w->user)
+		return rights;
+	if (r->cr4 & CR4_SMAP) {
+		rights.emulate = true;
+		return rights;
+	}
+	rights.flipped = true;
+	rights.acc &= ~ACC_U;
+	if (r->cr4 & CR4_SMEP)
+		rights.acc &= ~ACC_X;
+	return rights;
+}
+
+uint64_t hw_leaf(const struct mmu_caps *caps, gfn_t gfn, hfn_t hfn, unsigned shift, unsigned acc, unsigned pat_index, bool global)
+{
+	uint64_t offset = gfn.v & (BIT(shift - PAGE_SHIFT) - 1);
+	uint64_t leaf = hfn_hpa(HFN(hfn.v - offset)).v | PTE_P | PTE_A;
+
+	if (acc & ACC_U)
+		leaf |= PTE_U;
+	if (acc & ACC_W)
+		leaf |= PTE_W | PTE_D;
+	if (!(acc & ACC_X) && caps->nx)
+		leaf |= PTE_NX;
+	if (global)
+		leaf |= PTE_G;
+	if (pat_index & 1)
+		leaf |= PTE_PWT;
+	if (pat_index & 2)
+		leaf |= PTE_PCD;
+	if (pat_index & 4)
+		leaf |= shift > PAGE_SHIFT ? HW_PAT_LARGE : HW_PAT_4K;
+	return shift > PAGE_SHIFT ? leaf | PTE_PS : leaf;
+}
+
+/* ---- MMIO ---- */
+
+bool hw_mmio_possible(const struct mmu_caps *caps)
+{
+	return caps->maxphyaddr < 52;
+}
+
+static uint64_t generation_bits(const struct mmu_vm *vm)
+{
+	uint64_t g = vm->slots.generation & (BIT(MMIO_GENERATION_BITS) - 1);
+
+	return (g & 7) << MMIO_LOW_SHIFT | (g >> 3) << MMIO_HIGH_SHIFT;
+}
+
+uint64_t hw_mmio_leaf(const struct mmu_vm *vm, gfn_t gfn, unsigned acc)
+{
+	uint64_t leaf = MMIO_BIT | PTE_P | (gfn_gpa(gfn).v & MMIO_GFN_MASK) | generation_bits(vm);
+
+	return leaf | (acc & ACC_U ? PTE_U : 0) | (acc & ACC_W ? PTE_W : 0);
+}
+
+bool hw_mmio_current(const struct mmu_vm *vm, uint64_t leaf)
+{
+	const uint64_t mask = 7ull << MMIO_LOW_SHIFT | MASK(62, MMIO_HIGH_SHIFT);
+
+	return (leaf & mask) == generation_bits(vm);
+}
+
+gfn_t hw_mmio_gfn(uint64_t leaf)
+{
+	return gpa_gfn(GPA(leaf & MMIO_GFN_MASK));
+}
+
+uint32_t hw_mmio_epoch(const struct mmu_vm *vm)
+{
+	return vm->slots.generation >> MMIO_GENERATION_BITS;
+}
+
+bool hw_mmio_allows(const struct walk_regs *r, uint64_t leaf, struct access a)
+{
+	if (a.fetch || (a.write && !(leaf & PTE_W)))
+		return false;
+	if (a.user)
+		return leaf & PTE_U;
+	/* What SMAP says depends on more than the leaf knows. */
+	return !(leaf & PTE_U) || !(r->cr4 & CR4_SMAP);
+}

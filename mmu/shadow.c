@@ -1,0 +1,175 @@
+/* mmu/shadow.c - the mechanisms `shadow` and `brute`: the engine's life, and changes from the host's side.
+ *
+ * `shadow`: guest tables are write-protected and kept in sync, last-level ones may go out of sync; pages are found again by role across CR3
+ * loads.
+ * `brute`: guest tables cannot be reached at all by the guest's own accesses once they are used; each read and write of them is carried
+ * out by the hypervisor. No out-of-date entry can exist. */
+#include "mmu/mechanisms.h"
+#include "mmu/mutate.h"
+#include "mmu/shadow.h"
+
+static const struct shadow_policy shadow_policy = { .unsync = true, .prefetch = 16, .flood = 4 };
+static const struct shadow_policy brute_policy = { .track_reads = true };
+
+/* ---- life ---- */
+
+static bool vm_init(struct mmu_vm *vm, const struct shadow_policy *policy)
+{
+	hfn_t self = mmu_table_alloc(vm), empty;
+	struct shadow *s;
+
+	if (hfn_is_none(self))
+		return false;
+	empty = mmu_table_alloc(vm);
+	if (hfn_is_none(empty)) {
+		mmu_table_free(vm, self);
+		return false;
+	}
+	s = mmu_table_ptr(vm, self);
+	*s = (struct shadow){ .vm = vm, .policy = policy, .self = self, .empty = empty, .mmio_epoch = hw_mmio_epoch(vm) };
+	s->budget = vm->config.table_budget ? vm->config.table_budget : SHADOW_DEFAULT_BUDGET;
+	if (s->budget < SHADOW_MIN_BUDGET)
+		s->budget = SHADOW_MIN_BUDGET;
+	pool_init(&s->pages, vm, SPAGE_SHIFT);
+	pool_init(&s->nodes, vm, 5);
+	rmap_init(&s->rmap, vm, &s->nodes);
+	vm->priv = s;
+	return true;
+}
+
+static bool shadow_vm_init(struct mmu_vm *vm) { return vm_init(vm, &shadow_policy); }
+static bool brute_vm_init(struct mmu_vm *vm) { return vm_init(vm, &brute_policy); }
+
+/* No vCPU runs on any of it any more, so nothing is unlinked piece by piece. */
+static void vm_destroy(struct mmu_vm *vm)
+{
+	struct shadow *s = shadow_of(vm);
+
+	for (struct spage *sp = s->newest; sp; sp = sp->older) {
+		mmu_table_free(vm, sp->frame);
+		if (!hfn_is_none(sp->guest_frame))
+			mmu_table_free(vm, sp->guest_frame);
+	}
+	pool_destroy(&s->pages);
+	pool_destroy(&s->nodes);
+	rmap_destroy(&s->rmap);
+	mmu_table_free(vm, s->empty);
+	mmu_table_free(vm, s->self);
+	vm->priv = NULL;
+}
+
+static bool vcpu_init(struct mmu_vcpu *vcpu)
+{
+	struct mmu_vm *vm = vcpu->vm;
+	struct shadow *s = shadow_of(vm);
+	hfn_t self = mmu_table_alloc(vm), pae = mmu_table_alloc_low(vm);
+	struct shadow_vcpu *v;
+
+	if (hfn_is_none(self) || hfn_is_none(pae)) {
+		if (!hfn_is_none(self))
+			mmu_table_free(vm, self);
+		if (!hfn_is_none(pae))
+			mmu_table_free(vm, pae);
+		return false;
+	}
+	v = mmu_table_ptr(vm, self);
+	*v = (struct shadow_vcpu){ .pae_frame = pae, .pae = mmu_table_ptr(vm, pae), .spurious_gva = ~0ull, .self = self };
+	v->upper_seen = s->upper_drops;
+	s->maxphyaddr = vcpu->regs.maxphyaddr;
+	s->has_1g = vcpu->regs.has_1g;
+	vcpu->priv = v;
+	vcpu->intercepts = hw_intercepts(vcpu);
+	vcpu->intercepts.invlpg = s->unsync_count > 0;
+	vcpu->root.cr3 = ~0ull;
+	if (shadow_load_root(vcpu))
+		return true;
+	mmu_table_free(vm, pae);
+	mmu_table_free(vm, self);
+	vcpu->priv = NULL;
+	return false;
+}
+
+static void vcpu_destroy(struct mmu_vcpu *vcpu)
+{
+	struct shadow_vcpu *v = vcpu->priv;
+
+	shadow_drop_root(vcpu);
+	mmu_table_free(vcpu->vm, v->pae_frame);
+	mmu_table_free(vcpu->vm, v->self);
+	vcpu->priv = NULL;
+}
+
+/* ---- the host's side ---- */
+
+/* A table whose frame changes hands is read anew. */
+static void clear_pages_of(struct shadow *s, struct gframe *g)
+{
+	for (struct spage *sp = spage_at(s, g->pages); sp; sp = spage_at(s, sp->next_of_gfn))
+		if (!(sp->role & ROLE_DIRECT))
+			spage_clear(s, sp);
+}
+
+static void unmap(struct mmu_vm *vm, gfn_t first, uint64_t pages)
+{
+	struct shadow *s = shadow_of(vm);
+	gfn_t end = GFN(first.v + pages < first.v ? ~0ull : first.v + pages), at = GFN(align_down(first.v, 512));
+	struct gframe *g;
+
+	/* From the beginning of the block, where a large leaf is listed. */
+	for (; (g = rmap_next(&s->rmap, &at, end)); at.v++) {
+		if (at.v < first.v && !g->large)
+			continue;
+		if (g->leaves || g->large)
+			MUTANT(SHADOW_UNMAP, rmap_zap(s, at));
+		if (at.v >= first.v && g->tracked)
+			clear_pages_of(s, g);
+	}
+	if (s->stale)
+		MUTANT(SHADOW_UNMAP_FLUSH, shadow_flush_all(s, NULL));
+	shadow_update_invlpg(s, NULL);
+}
+
+static void write_protect(struct mmu_vm *vm, gfn_t first, uint64_t pages)
+{
+	struct shadow *s = shadow_of(vm);
+	gfn_t end = GFN(first.v + pages < first.v ? ~0ull : first.v + pages), at = GFN(align_down(first.v, 512));
+	struct gframe *g;
+
+	for (; (g = rmap_next(&s->rmap, &at, end)); at.v++)
+		if (at.v < first.v ? g->large : g->leaves || g->large)
+			rmap_protect(s, at);
+	if (s->stale)
+		MUTANT(SHADOW_PROTECT_FLUSH, shadow_flush_all(s, NULL));
+	shadow_update_invlpg(s, NULL);
+}
+
+static bool unshadow(struct mmu_vm *vm, gfn_t gfn)
+{
+	struct shadow *s = shadow_of(vm);
+	struct gframe *g = rmap_gframe(&s->rmap, gfn, false);
+	struct spage *next;
+	bool ok = true;
+
+	for (struct spage *sp = g ? spage_at(s, g->pages) : NULL; sp; sp = next) {
+		next = spage_at(s, sp->next_of_gfn);
+		if (sp->role & ROLE_DIRECT)
+			continue;
+		ok &= !sp->roots;
+		if (!sp->roots)
+			spage_zap(s, sp);
+	}
+	shadow_commit(s, NULL);
+	shadow_update_invlpg(s, NULL);
+	return ok;
+}
+
+#define OPS(mechanism, init) \
+	{ \
+		.name = (mechanism), .cr4_unsupported = CR4_PCIDE | CR4_PKE, .unsupported = hw_unsupported, .vm_init = (init), \
+		.vm_destroy = vm_destroy, .vcpu_init = vcpu_init, .vcpu_destroy = vcpu_destroy, .fault = shadow_fault, \
+		.regs_changed = shadow_regs_changed, .invlpg = shadow_invlpg, .unmap = unmap, .write_protect = write_protect, \
+		.guest_written = shadow_guest_written, .unshadow = unshadow, .audit = shadow_audit, \
+	}
+
+const struct mmu_ops mmu_shadow = OPS("shadow", shadow_vm_init);
+const struct mmu_ops mmu_brute = OPS("brute", brute_vm_init);

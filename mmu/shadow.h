@@ -1,0 +1,197 @@
+/* mmu/shadow.h - the shadow engine, which the mechanisms `shadow` and `brute` share; they differ in struct shadow_policy.
+ *
+ * A *shadow page* stands for one guest table (or, direct, for a run of guest frames) as one hardware table. It is found by its guest frame and
+ * its role. Files, in reading order: shadow_page.c (life of pages, links), shadow_leaf.c (leaves), shadow_track.c (tracking and
+ * syncing of guest tables), shadow_fault.c, shadow_root.c (registers and roots), shadow.c (the mechanisms).
+ *
+ * S1  A role holds everything that changes what an entry means. Two mappings whose legal accesses can differ never share a page.
+ * S4  A leaf is present only if the guest's entry is present and accessed; writable only if the guest's entry is writable and dirty (or
+ *     CR0.WP is off: S8), and the frame may be written, and is not tracked in sync.
+ * S5  Of a frame that is tracked in sync there is no writable leaf, nor one in a TLB. Order: protect, flush, then read entries.
+ * S6  Only last-level tables go out of sync. What INVLPG and CR3 loads refer to is brought up to date then.
+ * S7  A leaf is present if and only if it is on its frame's list; all edits go through leaf_set and entry_drop.
+ * S10 A large leaf has no tracked frame inside.
+ * S11 Frames of tables are freed only by shadow_commit, after a flush. */
+#ifndef VELLUM_MMU_SHADOW_H
+#define VELLUM_MMU_SHADOW_H
+
+#include "mmu/hwpaging.h"
+#include "mmu/rmap.h"
+
+/* ---- roles ---- */
+
+#define ROLE_LEVEL_MASK 7u
+#define ROLE_DIRECT (1u << 3)
+#define ROLE_QUADRANT_SHIFT 4
+#define ROLE_QUADRANT_MASK (3u << ROLE_QUADRANT_SHIFT)
+#define ROLE_ACC_SHIFT 6
+#define ROLE_ACC_MASK (7u << ROLE_ACC_SHIFT)
+#define ROLE_NARROW (1u << 9)    /* 4-byte guest entries */
+/* The guest's modes, as far as they change what its entries allow. */
+#define ROLE_NXE (1u << 10)
+#define ROLE_WP (1u << 11)
+#define ROLE_SMEP_NOWP (1u << 12)
+#define ROLE_SMAP_NOWP (1u << 13)
+#define ROLE_PSE (1u << 14)
+#define ROLE_LONG (1u << 15)
+#define ROLE_MODES (ROLE_NARROW | ROLE_NXE | ROLE_WP | ROLE_SMEP_NOWP | ROLE_SMAP_NOWP | ROLE_PSE | ROLE_LONG)
+/* Of direct pages: what the one guest entry says about the memory type and globality of all. */
+#define ROLE_PAT_SHIFT 16
+#define ROLE_PAT_MASK (7u << ROLE_PAT_SHIFT)
+#define ROLE_GLOBAL (1u << 19)
+
+static inline unsigned role_level(uint32_t role) { return role & ROLE_LEVEL_MASK; }
+static inline unsigned role_quadrant(uint32_t role) { return (role & ROLE_QUADRANT_MASK) >> ROLE_QUADRANT_SHIFT; }
+static inline unsigned role_acc(uint32_t role) { return (role & ROLE_ACC_MASK) >> ROLE_ACC_SHIFT; }
+static inline unsigned role_pat(uint32_t role) { return (role & ROLE_PAT_MASK) >> ROLE_PAT_SHIFT; }
+
+/* ---- shadow pages ---- */
+
+struct spage {
+	uint32_t id;
+	uint32_t role;
+	gfn_t gfn;            /* the guest table; direct: the first frame that it maps */
+	hfn_t frame;          /* the hardware table */
+	hfn_t guest_frame;    /* holds guest[]; HFN_NONE when direct */
+	uint64_t *table;
+	uint64_t *guest;      /* the guest entry that each present entry was made from */
+	uint32_t parents;     /* list of references to entries that name this page */
+	uint32_t next_of_gfn;
+	struct spage *newer, *older;                 /* all pages, by their last use */
+	struct spage *unsync_next, *unsync_previous; /* those out of sync */
+	uint16_t present;     /* entries that are not 0 */
+	uint16_t roots;       /* vCPUs that run on it */
+	uint8_t writes;       /* of the guest to its table since it was last used */
+	uint8_t idle;         /* syncs in a row that found nothing to do */
+	bool unsync;
+};
+_Static_assert(sizeof(struct spage) <= 128, "32 places a frame");
+#define SPAGE_SHIFT 7
+
+struct shadow_policy {
+	bool track_reads;     /* guest tables cannot even be read */
+	bool unsync;          /* last-level tables may go out of sync */
+	unsigned prefetch;    /* entries around a fault that are looked at; a power of two, 0: none */
+	unsigned flood;       /* writes to a table, without its use between, that end its shadowing; 0: never */
+};
+
+#define SHADOW_DEFAULT_BUDGET 8192
+#define SHADOW_MIN_BUDGET 32
+#define SHADOW_UNSYNC_MAX 64
+#define SHADOW_IDLE_SYNCS 4 /* that a table stays out of sync without a write */
+
+struct shadow {
+	struct mmu_vm *vm;
+	const struct shadow_policy *policy;
+	struct pool pages;
+	struct pool nodes;
+	struct rmap rmap;
+	struct spage *newest, *oldest;
+	struct spage *unsync_first;
+	uint32_t unsync_count;
+	uint32_t budget;
+	uint32_t mmio_epoch;
+	uint8_t maxphyaddr;      /* the guest's */
+	bool has_1g;
+	uint32_t upper_drops;    /* entries above the last level that were dropped, counted */
+	bool stale;              /* a TLB may hold more than the tables do: not flushed on every vCPU since */
+	struct spage *doomed;    /* unlinked, by older; freed at the next commit */
+	hfn_t empty;             /* a table without entries, for roots that are no memory */
+	hfn_t self;
+};
+
+struct shadow_vcpu {
+	struct spage *root[4];   /* [0]: the root; under PAE paging the four that PDPTEs name; NULL: none */
+	hfn_t pae_frame;
+	uint64_t *pae;           /* the PDPTEs */
+	bool pae_format;         /* which of the two the vCPU runs on */
+	uint32_t upper_seen;     /* shadow.upper_drops at the last flush of all; where it is more now, the next INVLPG flushes all */
+	uint64_t spurious_gva;   /* of the last fault, if it was spurious; else all ones */
+	hfn_t self;
+};
+
+static inline struct shadow *shadow_of(const struct mmu_vm *vm) { return vm->priv; }
+static inline struct spage *spage_at(const struct shadow *s, uint32_t id) { return id ? pool_ptr(&s->pages, id) : NULL; }
+static inline uint32_t spage_ref(const struct spage *sp, unsigned index) { return sp->id << 9 | index; }
+
+/* ---- shadow_page.c ---- */
+
+/* The page of this role, found or made; made ones are tracked. NULL: no memory. */
+struct spage *spage_get(struct shadow *s, struct mmu_vcpu *self, gfn_t gfn, uint32_t role);
+/* Clears one entry, whatever it is. */
+void entry_drop(struct shadow *s, struct spage *sp, unsigned index);
+/* Clears all entries of a page, which stays. */
+void spage_clear(struct shadow *s, struct spage *sp);
+/* Unlinks the page from everything; its frames wait for the next commit. Not for roots in use. */
+void spage_zap(struct shadow *s, struct spage *sp);
+/* Makes entry index of parent name child. false: no memory. */
+bool spage_link(struct shadow *s, struct spage *parent, unsigned index, uint64_t guest, struct spage *child);
+/* The page that a present table entry names. */
+struct spage *spage_child(struct shadow *s, const struct spage *sp, unsigned index);
+/* Flushes every vCPU entirely, and sees to it that none runs on without (T2). */
+void shadow_flush_all(struct shadow *s, struct mmu_vcpu *self);
+/* Flushes and frees what was zapped. */
+void shadow_commit(struct shadow *s, struct mmu_vcpu *self);
+/* Keeps the number of pages under the budget. */
+void shadow_make_room(struct shadow *s, struct mmu_vcpu *self);
+/* The guest frame that entry index stands for, or names as a table. */
+gfn_t entry_gfn(const struct spage *sp, unsigned index);
+/* Where the guest's entry for shadow entry index is. */
+gpa_t entry_gpa(const struct spage *sp, unsigned index);
+static inline unsigned entry_size(const struct spage *sp) { return sp->role & ROLE_NARROW ? 4 : 8; }
+bool entry_is_leaf(const struct spage *sp, unsigned index);
+
+/* ---- shadow_leaf.c ---- */
+
+/* Puts a leaf for gfn into an entry, from the guest entry. false: no memory. */
+bool leaf_set(struct shadow *s, struct spage *sp, unsigned index, uint64_t guest, gfn_t gfn, uint64_t leaf);
+/* May a leaf of gfn be there at all, or writable, now that the frame may be tracked? */
+bool leaf_allowed(struct shadow *s, gfn_t gfn);
+bool leaf_may_write(struct shadow *s, gfn_t gfn);
+/* Makes the last-level entry from what the guest's entry says now, if that can be done without a fault. */
+void leaf_prefetch(struct shadow *s, struct spage *sp, unsigned index);
+/* Looks at the entries around index. */
+void leaf_prefetch_around(struct shadow *s, struct spage *sp, unsigned index);
+/* Takes W from, or removes, all leaves of a frame (large ones that contain it are removed). true: some TLB may hold more than is left. */
+bool rmap_protect(struct shadow *s, gfn_t gfn);
+bool rmap_zap(struct shadow *s, gfn_t gfn);
+
+/* ---- shadow_track.c ---- */
+
+/* S5 for a frame that is about to be tracked by a new page. */
+void shadow_track(struct shadow *s, struct mmu_vcpu *self, gfn_t gfn);
+/* A write fault on a tracked frame: may it go out of sync (and has)? */
+bool shadow_unsync(struct shadow *s, struct mmu_vcpu *self, struct gframe *g);
+/* Brings the entries of an out-of-sync page up to date; it stays out of sync. */
+void shadow_sync_page(struct shadow *s, struct spage *sp);
+/* Brings all pages of the frame into sync, for good. */
+void shadow_resync(struct shadow *s, struct mmu_vcpu *self, gfn_t gfn);
+/* Brings up to date what the vCPU's root reaches. */
+void shadow_sync_root(struct mmu_vcpu *vcpu);
+/* The same for what a page reaches that is about to be linked under a root. */
+void shadow_sync_below(struct shadow *s, const struct spage *top);
+/* Brings the last-level entry for gva up to date. */
+void shadow_sync_address(struct mmu_vcpu *vcpu, gva_t gva);
+void shadow_guest_written(struct mmu_vm *vm, gpa_t gpa, unsigned n);
+/* Takes a page off the list of those out of sync. */
+void shadow_unlist_unsync(struct shadow *s, struct spage *sp);
+/* INVLPG need exit only while something is out of sync, or was dropped above the last level. */
+void shadow_update_invlpg(struct shadow *s, struct mmu_vcpu *self);
+
+/* ---- shadow_fault.c, shadow_root.c ---- */
+
+struct mmu_result shadow_fault(struct mmu_vcpu *vcpu, const struct mmu_fault *fault);
+/* The mode bits of the roles of a guest with these registers. */
+uint32_t shadow_modes(const struct walk_regs *r);
+bool shadow_load_root(struct mmu_vcpu *vcpu);
+void shadow_drop_root(struct mmu_vcpu *vcpu);
+void shadow_regs_changed(struct mmu_vcpu *vcpu, const struct walk_regs *old, bool cr3_write, bool keep_tlb);
+void shadow_invlpg(struct mmu_vcpu *vcpu, gva_t gva);
+/* The page and entry of the lowest level that hold gva's translation now; NULL: nothing there. */
+struct spage *shadow_lookup(struct mmu_vcpu *vcpu, gva_t gva, unsigned *index);
+
+/* ---- audit_shadow.c ---- */
+
+bool shadow_audit(struct mmu_vm *vm, char *why, size_t size);
+
+#endif

@@ -1,0 +1,214 @@
+/* mmu/shadow_root.c - the roots that vCPUs run on, and what the guest's register loads and INVLPGs do to them.
+ *
+ * A root in use (spage.roots) is neither evicted nor unshadowed. Roots that are not in use stay, found again by their role when CR3
+ * names them once more. */
+#include "mmu/mutate.h"
+#include "mmu/shadow.h"
+
+static struct shadow_vcpu *priv(const struct mmu_vcpu *vcpu) { return vcpu->priv; }
+
+uint32_t shadow_modes(const struct walk_regs *r)
+{
+	enum paging_mode mode = walk_mode(r);
+	uint32_t modes = ROLE_WP;
+
+	if (mode == PAGING_NONE)
+		return modes;
+	if (mode == PAGING_32BIT)
+		modes |= ROLE_NARROW | (r->cr4 & CR4_PSE ? ROLE_PSE : 0);
+	else if (r->efer & EFER_NXE)
+		modes |= ROLE_NXE;
+	if (mode >= PAGING_4LEVEL)
+		modes |= ROLE_LONG;
+	if (!(r->cr0 & CR0_WP)) {
+		modes &= ~ROLE_WP;
+		modes |= r->cr4 & CR4_SMEP ? ROLE_SMEP_NOWP : 0;
+		modes |= r->cr4 & CR4_SMAP ? ROLE_SMAP_NOWP : 0;
+	}
+	return modes;
+}
+
+void shadow_drop_root(struct mmu_vcpu *vcpu)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		if (priv(vcpu)->root[i])
+			priv(vcpu)->root[i]->roots--;
+		priv(vcpu)->root[i] = NULL;
+	}
+}
+
+/* A page to run on; *out NULL where the guest's table is no memory. false: out of host memory. */
+static bool get_root(struct mmu_vcpu *vcpu, gfn_t gfn, uint32_t role, struct spage **out)
+{
+	struct shadow *s = shadow_of(vcpu->vm);
+
+	*out = NULL;
+	if (!(role & ROLE_DIRECT) && mmu_peek(vcpu->vm, gfn).kind == MMU_DEVICE)
+		return true;
+	*out = spage_get(s, vcpu, gfn, role);
+	return *out != NULL;
+}
+
+static bool load_pae(struct mmu_vcpu *vcpu, struct spage *root[4])
+{
+	const struct walk_regs *r = &vcpu->regs;
+	enum paging_mode mode = walk_mode(r);
+	uint32_t role = shadow_modes(r) | 2 | ACC_ALL << ROLE_ACC_SHIFT;
+
+	for (unsigned i = 0; i < 4; i++) {
+		uint32_t own = role;
+		gfn_t gfn;
+
+		if (mode == PAGING_PAE) {
+			if (!(r->pdpte[i] & PTE_P))
+				continue;
+			gfn = gpa_gfn(GPA(r->pdpte[i] & MASK(51, 12)));
+		} else if (mode == PAGING_32BIT) {
+			gfn = gpa_gfn(GPA(r->cr3 & MASK(31, 12)));
+			own |= i << ROLE_QUADRANT_SHIFT;
+		} else {
+			gfn = GFN((uint64_t)i << 18);
+			own |= ROLE_DIRECT;
+		}
+		if (!get_root(vcpu, gfn, own, &root[i]))
+			return false;
+		if (root[i])
+			root[i]->roots++; /* so that the next one does not evict it */
+	}
+	return true;
+}
+
+static bool load_long(struct mmu_vcpu *vcpu, struct spage *root[4])
+{
+	const struct walk_regs *r = &vcpu->regs;
+	uint32_t role = shadow_modes(r) | hw_format(r)->root_level | ACC_ALL << ROLE_ACC_SHIFT;
+
+	if (!get_root(vcpu, gpa_gfn(GPA(r->cr3 & MASK(51, 12))), role, &root[0]))
+		return false;
+	if (root[0])
+		root[0]->roots++;
+	return true;
+}
+
+/* Tells the CPU's side where the root is. */
+static void publish(struct mmu_vcpu *vcpu)
+{
+	struct shadow_vcpu *v = priv(vcpu);
+	uint64_t cr3;
+
+	if (v->pae_format) {
+		for (unsigned i = 0; i < 4; i++)
+			pt_set(&v->pae[i], v->root[i] ? hfn_hpa(v->root[i]->frame).v | PTE_P : 0);
+		cr3 = hfn_hpa(v->pae_frame).v;
+	} else {
+		cr3 = hfn_hpa(v->root[0] ? v->root[0]->frame : shadow_of(vcpu->vm)->empty).v;
+	}
+	/* PDPTEs are loaded from memory at VM entry, so their change needs nothing but that. */
+	if (vcpu->root.cr3 != cr3) {
+		vcpu->root.cr3 = cr3;
+		vcpu->root_changed = true;
+	}
+}
+
+bool shadow_load_root(struct mmu_vcpu *vcpu)
+{
+	struct shadow *s = shadow_of(vcpu->vm);
+	struct shadow_vcpu *v = priv(vcpu);
+	struct spage *root[4] = { NULL };
+	uint64_t created = vcpu->vm->counters.shadow_created;
+	bool pae = hw_format(&vcpu->regs) == &hw_format_pae, ok;
+
+	shadow_make_room(s, vcpu);
+	ok = pae ? load_pae(vcpu, root) : load_long(vcpu, root);
+	shadow_drop_root(vcpu);
+	for (unsigned i = 0; i < 4; i++) {
+		if (!ok && root[i]) {
+			root[i]->roots--;
+			root[i] = NULL;
+		}
+		v->root[i] = root[i];
+	}
+	v->pae_format = pae;
+	if (ok && created == vcpu->vm->counters.shadow_created)
+		vcpu->vm->counters.root_hits++;
+	publish(vcpu);
+	return ok;
+}
+
+static bool same_intercepts(const struct mmu_intercepts *a, const struct mmu_intercepts *b)
+{
+	return a->invlpg == b->invlpg && a->cr0_force_mask == b->cr0_force_mask && a->cr4_force_mask == b->cr4_force_mask &&
+	       a->cr4_force_value == b->cr4_force_value && a->efer_force_mask == b->efer_force_mask && a->efer_force_value == b->efer_force_value;
+}
+
+static void update_intercepts(struct mmu_vcpu *vcpu)
+{
+	struct mmu_intercepts in = hw_intercepts(vcpu);
+
+	in.invlpg = vcpu->intercepts.invlpg;
+	if (same_intercepts(&in, &vcpu->intercepts))
+		return;
+	vcpu->intercepts = in;
+	vcpu->intercepts_changed = true;
+}
+
+void shadow_regs_changed(struct mmu_vcpu *vcpu, const struct walk_regs *old, bool cr3_write, bool keep_tlb)
+{
+	struct shadow *s = shadow_of(vcpu->vm);
+	bool all = hw_regs_flush_all(old, &vcpu->regs);
+
+	(void)keep_tlb; /* there is no PCID under this mechanism */
+	priv(vcpu)->spurious_gva = ~0ull;
+	if (cr3_write)
+		vcpu->vm->counters.cr3_loads++;
+	update_intercepts(vcpu);
+	/* PDPTEs may have been loaded anew by other writes than those that flush. */
+	if (cr3_write || all || memcmp(old->pdpte, vcpu->regs.pdpte, sizeof(old->pdpte)) != 0)
+		shadow_load_root(vcpu); /* without memory it runs on nothing, and its next fault says so */
+	if (!cr3_write && !all)
+		return;
+	shadow_sync_root(vcpu);
+	if (all)
+		MUTANT(SHADOW_REGS_FLUSH, tag_request_all(vcpu));
+	else
+		MUTANT(SHADOW_CR3_FLUSH, tag_request_nonglobal(vcpu));
+	if (all)
+		priv(vcpu)->upper_seen = s->upper_drops;
+	shadow_update_invlpg(s, vcpu);
+	tag_synchronize(vcpu->vm, vcpu);
+}
+
+struct spage *shadow_lookup(struct mmu_vcpu *vcpu, gva_t gva, unsigned *index)
+{
+	struct shadow *s = shadow_of(vcpu->vm);
+	const struct shadow_vcpu *v = priv(vcpu);
+	struct spage *sp = v->pae_format ? v->root[gva.v >> 30 & 3] : v->root[0];
+
+	while (sp) {
+		unsigned level = role_level(sp->role);
+
+		*index = gva.v >> pt_shift(level) & 511;
+		if (!pt_present(&hw_format_4level, sp->table[*index]) || entry_is_leaf(sp, *index))
+			return sp;
+		sp = spage_child(s, sp, *index);
+	}
+	return NULL;
+}
+
+void shadow_invlpg(struct mmu_vcpu *vcpu, gva_t gva)
+{
+	struct shadow *s = shadow_of(vcpu->vm);
+	struct shadow_vcpu *v = priv(vcpu);
+
+	v->spurious_gva = ~0ull;
+	MUTANT(INVLPG_SYNC, shadow_sync_address(vcpu, gva));
+	/* INVLPG drops the whole of a large page, and all paging-structure caches; INVVPID of an address drops less. */
+	if (v->upper_seen != s->upper_drops) {
+		MUTANT(INVLPG_FLUSH_UPPER, tag_request_all(vcpu));
+		v->upper_seen = s->upper_drops;
+		shadow_update_invlpg(s, vcpu);
+	} else {
+		MUTANT(INVLPG_FLUSH, tag_request_address(vcpu, gva));
+	}
+	tag_synchronize(vcpu->vm, vcpu);
+}

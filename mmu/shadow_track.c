@@ -1,0 +1,255 @@
+/* mmu/shadow_track.c - guest tables and their shadows: in sync by write-protection, or out of sync and brought up to date when the guest's
+ * invalidations ask for it. */
+#include "mmu/mutate.h"
+#include "mmu/shadow.h"
+
+static struct shadow_vcpu *priv(const struct mmu_vcpu *vcpu) { return vcpu->priv; }
+
+void shadow_track(struct shadow *s, struct mmu_vcpu *self, gfn_t gfn)
+{
+	if (s->policy->track_reads)
+		MUTANT(TRACK_ZAP, rmap_zap(s, gfn));
+	else
+		MUTANT(TRACK_PROTECT, rmap_protect(s, gfn));
+	/* What was dropped earlier, without a flush because the guest owed one, may be writable in a TLB as well. */
+	if (s->stale)
+		MUTANT(TRACK_FLUSH, shadow_flush_all(s, self));
+	shadow_resync(s, self, gfn);
+}
+
+/* ---- out of sync ---- */
+
+static void list_unsync(struct shadow *s, struct spage *sp)
+{
+	sp->unsync = true;
+	sp->idle = 0;
+	sp->unsync_previous = NULL;
+	sp->unsync_next = s->unsync_first;
+	if (s->unsync_first)
+		s->unsync_first->unsync_previous = sp;
+	s->unsync_first = sp;
+	s->unsync_count++;
+	s->vm->counters.unsynced++;
+}
+
+void shadow_unlist_unsync(struct shadow *s, struct spage *sp)
+{
+	*(sp->unsync_previous ? &sp->unsync_previous->unsync_next : &s->unsync_first) = sp->unsync_next;
+	if (sp->unsync_next)
+		sp->unsync_next->unsync_previous = sp->unsync_previous;
+	sp->unsync = false;
+	s->unsync_count--;
+}
+
+/* INVLPG need exit only while something is out of sync, or dropped above the last level. */
+void shadow_update_invlpg(struct shadow *s, struct mmu_vcpu *self)
+{
+	for (struct mmu_vcpu *v = s->vm->vcpus; v; v = v->next) {
+		bool want = s->unsync_count > 0 || priv(v)->upper_seen != s->upper_drops;
+
+		if (v->intercepts.invlpg == want)
+			continue;
+		v->intercepts.invlpg = want;
+		v->intercepts_changed = true;
+		if (want && v != self)
+			tag_request_all(v); /* it must come out to take note */
+	}
+}
+
+bool shadow_unsync(struct shadow *s, struct mmu_vcpu *self, struct gframe *g)
+{
+	if (!s->policy->unsync)
+		return false;
+	for (struct spage *sp = spage_at(s, g->pages); sp; sp = spage_at(s, sp->next_of_gfn))
+		if (!(sp->role & ROLE_DIRECT) && role_level(sp->role) > 1)
+			return false;
+	while (s->unsync_count >= SHADOW_UNSYNC_MAX) {
+		struct spage *last = s->unsync_first;
+
+		while (last->unsync_next)
+			last = last->unsync_next;
+		shadow_resync(s, self, last->gfn);
+	}
+	for (struct spage *sp = spage_at(s, g->pages); sp; sp = spage_at(s, sp->next_of_gfn))
+		if (!(sp->role & ROLE_DIRECT) && !sp->unsync)
+			list_unsync(s, sp);
+	shadow_update_invlpg(s, self);
+	tag_synchronize(s->vm, self);
+	return true;
+}
+
+/* ---- bringing up to date ---- */
+
+/* One entry: what was made from another guest entry goes, and is made anew where that needs no fault. true: it changed. */
+static bool sync_entry(struct shadow *s, struct spage *sp, unsigned index)
+{
+	uint64_t guest;
+
+	if (!sp->table[index])
+		return false;
+	guest = mmu_guest_entry(s->vm, entry_gpa(sp, index), entry_size(sp));
+	if (guest == sp->guest[index])
+		return false;
+	s->vm->counters.entries_synced++;
+	entry_drop(s, sp, index);
+	if (role_level(sp->role) == 1)
+		leaf_prefetch(s, sp, index);
+	return true;
+}
+
+void shadow_sync_page(struct shadow *s, struct spage *sp)
+{
+	bool changed = false;
+
+	for (unsigned i = 0, seen = 0, present = sp->present; i < 512 && seen < present; i++) {
+		seen += sp->table[i] != 0;
+		changed |= sync_entry(s, sp, i);
+	}
+	s->vm->counters.resynced++;
+	if (changed)
+		sp->idle = 0;
+	else if (sp->idle < UINT8_MAX)
+		sp->idle++;
+}
+
+void shadow_resync(struct shadow *s, struct mmu_vcpu *self, gfn_t gfn)
+{
+	struct gframe *g = rmap_gframe(&s->rmap, gfn, false);
+	bool any = false;
+
+	for (struct spage *sp = g ? spage_at(s, g->pages) : NULL; sp; sp = spage_at(s, sp->next_of_gfn))
+		any |= sp->unsync;
+	if (!any)
+		return;
+	/* S5: protect, flush, and only then read. */
+	MUTANT(RESYNC_PROTECT, rmap_protect(s, gfn));
+	if (s->stale)
+		MUTANT(RESYNC_FLUSH, shadow_flush_all(s, self));
+	for (struct spage *sp = spage_at(s, g->pages); sp; sp = spage_at(s, sp->next_of_gfn)) {
+		if (!sp->unsync)
+			continue;
+		shadow_unlist_unsync(s, sp);
+		MUTANT(RESYNC_READ, shadow_sync_page(s, sp));
+	}
+	shadow_update_invlpg(s, self);
+}
+
+#define PARENTS_LOOKED_AT 16
+
+/* Is top the page itself or above it? A page with more parents than are looked at counts as reached. */
+static bool reached(const struct shadow *s, const struct spage *top, const struct spage *sp)
+{
+	struct rmap_walk w = { sp->parents, 0 };
+	unsigned looked = 0;
+	uint32_t ref;
+
+	if (sp == top)
+		return true;
+	if (role_level(sp->role) >= role_level(top->role))
+		return false;
+	while ((ref = rmap_walk_next(&s->nodes, &w)))
+		if (++looked > PARENTS_LOOKED_AT || reached(s, top, spage_at(s, ref >> 9)))
+			return true;
+	return false;
+}
+
+static bool reached_from_roots(const struct shadow *s, const struct shadow_vcpu *v, const struct spage *sp)
+{
+	for (unsigned i = 0; i < 4; i++)
+		if (v->root[i] && reached(s, v->root[i], sp))
+			return true;
+	return false;
+}
+
+void shadow_sync_below(struct shadow *s, const struct spage *top)
+{
+	for (struct spage *sp = s->unsync_first; sp; sp = sp->unsync_next)
+		if (reached(s, top, sp))
+			shadow_sync_page(s, sp);
+}
+
+/* A table that is out of sync and at rest goes back under write-protection. */
+static struct spage *find_idle(const struct shadow *s)
+{
+	for (struct spage *sp = s->unsync_first; sp; sp = sp->unsync_next)
+		if (sp->idle >= SHADOW_IDLE_SYNCS)
+			return sp;
+	return NULL;
+}
+
+void shadow_sync_root(struct mmu_vcpu *vcpu)
+{
+	struct shadow *s = shadow_of(vcpu->vm);
+	struct spage *sp;
+
+	for (sp = s->unsync_first; sp; sp = sp->unsync_next)
+		if (reached_from_roots(s, priv(vcpu), sp))
+			MUTANT(SYNC_ROOT, shadow_sync_page(s, sp));
+	while ((sp = find_idle(s)))
+		shadow_resync(s, vcpu, sp->gfn);
+}
+
+void shadow_sync_address(struct mmu_vcpu *vcpu, gva_t gva)
+{
+	struct shadow *s = shadow_of(vcpu->vm);
+	unsigned index;
+	struct spage *sp = shadow_lookup(vcpu, gva, &index);
+
+	if (sp && sp->unsync && sync_entry(s, sp, index))
+		tag_request_address(vcpu, gva);
+}
+
+/* ---- writes that the hypervisor carried out ---- */
+
+static bool overlaps(gpa_t gpa, unsigned n, gpa_t entry, unsigned size)
+{
+	return entry.v < gpa.v + n && gpa.v < entry.v + size;
+}
+
+static void page_written(struct shadow *s, struct spage *sp, gpa_t gpa, unsigned n)
+{
+	unsigned per = entry_size(sp), first = (gpa.v & (PAGE_SIZE - 1)) / per, last = ((gpa.v & (PAGE_SIZE - 1)) + n - 1) / per;
+
+	/* From guest entry numbers to the shadow's. */
+	if (sp->role & ROLE_NARROW) {
+		unsigned span = role_level(sp->role) == 1 ? 512 : 256, base = role_quadrant(sp->role) * span;
+
+		if (last < base || first >= base + span)
+			return;
+		first = first < base ? 0 : first - base;
+		last = last - base >= span ? span - 1 : last - base;
+		if (span == 256) {
+			first *= 2;
+			last = last * 2 + 1;
+		}
+	}
+	for (unsigned i = first; i <= last; i++)
+		if (overlaps(gpa, n, entry_gpa(sp, i), per))
+			MUTANT(WRITE_SYNC, sync_entry(s, sp, i));
+}
+
+void shadow_guest_written(struct mmu_vm *vm, gpa_t gpa, unsigned n)
+{
+	struct shadow *s = shadow_of(vm);
+	struct gframe *g = rmap_gframe(&s->rmap, gpa_gfn(gpa), false);
+	struct spage *next;
+
+	if (!g || !g->tracked)
+		return;
+	vm->counters.tracked_writes++;
+	for (struct spage *sp = spage_at(s, g->pages); sp; sp = next) {
+		next = spage_at(s, sp->next_of_gfn);
+		if (sp->role & ROLE_DIRECT)
+			continue;
+		page_written(s, sp, gpa, n);
+		if (sp->writes < UINT8_MAX)
+			sp->writes++;
+		if (s->policy->flood && sp->writes >= s->policy->flood && !sp->roots) {
+			spage_zap(s, sp);
+			vm->counters.shadow_flooded++;
+		}
+	}
+	shadow_commit(s, NULL);
+	shadow_update_invlpg(s, NULL);
+	tag_synchronize(vm, NULL);
+}

@@ -1,0 +1,385 @@
+/* mmu/vtlb.c - the mechanism `vtlb`: a TLB in software. Each vCPU has hardware tables of its own, filled by page faults alone. Guest table
+ * writes are not trapped; what may be out of date in them is what a TLB could hold, and goes when a TLB's entries would.
+ *
+ * L1  A leaf was made by a successful walk since the last guest operation that invalidates it.
+ * L2  A leaf of a large guest page that had to be made smaller is marked, as is the table entry above it, so that INVLPG of any part drops
+ *     the whole.
+ * L3  A load of CR3 drops all leaves that are not global (SDM, "Operations that Invalidate TLBs and Paging-Structure Caches").
+ * L4  A host-side change drops everything: a TLB may forget. Tables are freed only after the flush that follows (S11). */
+#include "mmu/hwpaging.h"
+#include "mmu/mechanisms.h"
+#include "mmu/mutate.h"
+
+/* Marks in bits that the CPU ignores, in entries of level 2 and 3 that name tables. */
+#define HOLDS_PARTS BIT(9)   /* parts of a guest page as large as this entry's span, or larger */
+#define HOLDS_GLOBAL BIT(10) /* global leaves somewhere below */
+
+#define DETACHED_MAX 64
+
+struct vtlb {
+	struct pt pt;
+	bool filled;             /* anything was put in since it was last empty */
+	uint32_t mmio_epoch;
+	uint64_t spurious_gva;
+	struct {
+		hfn_t table;
+		uint8_t level;
+	} detached[DETACHED_MAX];
+	unsigned detached_count;
+	hfn_t self;
+};
+
+static struct vtlb *tlb_of(const struct mmu_vcpu *vcpu) { return vcpu->priv; }
+
+/* ---- dropping ---- */
+
+/* keep_global: nothing global was below, so that what is cached of the rest and of the tables may go alone. */
+static void free_detached(struct mmu_vcpu *vcpu, bool keep_global)
+{
+	struct vtlb *t = tlb_of(vcpu);
+
+	if (!t->detached_count)
+		return;
+	if (keep_global)
+		MUTANT(VTLB_DROP_FLUSH, tag_request_nonglobal(vcpu));
+	else
+		MUTANT(VTLB_DROP_FLUSH, tag_request_all(vcpu));
+	for (unsigned i = 0; i < t->detached_count; i++)
+		pt_free(&t->pt, t->detached[i].table, t->detached[i].level);
+	t->detached_count = 0;
+}
+
+/* Takes one entry away, with all that is below it. The vCPU is not running. */
+static void drop_entry(struct mmu_vcpu *vcpu, const struct pt_position *at)
+{
+	struct vtlb *t = tlb_of(vcpu);
+
+	if (!at->value)
+		return;
+	pt_set(at->entry, 0);
+	if (at->leaf || pt_special(t->pt.format, at->value)) {
+		vcpu->vm->counters.leaves_removed++;
+		return;
+	}
+	if (t->detached_count == DETACHED_MAX)
+		free_detached(vcpu, false);
+	t->detached[t->detached_count].table = pt_frame(t->pt.format, at->value);
+	t->detached[t->detached_count++].level = at->level - 1;
+}
+
+struct drop {
+	struct pt_visitor visitor;
+	struct mmu_vcpu *vcpu;
+	bool keep_global;
+};
+
+static bool drop_visit(struct pt_visitor *visitor, struct pt_position *at, uint64_t addr)
+{
+	struct drop *d = container_of(visitor, struct drop, visitor);
+	const struct pt_format *f = tlb_of(d->vcpu)->pt.format;
+
+	(void)addr;
+	if (d->keep_global) {
+		if (at->leaf && (at->value & PTE_G))
+			return false;
+		if (!at->leaf && !pt_special(f, at->value) && (at->value & HOLDS_GLOBAL))
+			return true;
+	}
+	drop_entry(d->vcpu, at);
+	return false;
+}
+
+static void drop(struct mmu_vcpu *vcpu, bool keep_global)
+{
+	struct vtlb *t = tlb_of(vcpu);
+	struct drop d = { { drop_visit }, vcpu, keep_global };
+
+	if (!t->filled)
+		return;
+	pt_visit(&t->pt, 0, pt_limit(t->pt.format), &d.visitor);
+	t->filled = keep_global;
+	free_detached(vcpu, keep_global);
+}
+
+/* ---- life ---- */
+
+static const char *unsupported(const struct mmu_caps *caps) { return hw_unsupported(caps); }
+
+static bool vm_init(struct mmu_vm *vm)
+{
+	(void)vm;
+	return true;
+}
+
+static void vm_destroy(struct mmu_vm *vm) { (void)vm; }
+
+/* The root has the size of any table; under PAE only its first four entries are used, and it must lie low. */
+static bool vcpu_init(struct mmu_vcpu *vcpu)
+{
+	struct mmu_vm *vm = vcpu->vm;
+	hfn_t self = mmu_table_alloc(vm), root = mmu_table_alloc_low(vm);
+	struct vtlb *t;
+
+	if (hfn_is_none(self) || hfn_is_none(root)) {
+		if (!hfn_is_none(self))
+			mmu_table_free(vm, self);
+		if (!hfn_is_none(root))
+			mmu_table_free(vm, root);
+		return false;
+	}
+	t = mmu_table_ptr(vm, self);
+	*t = (struct vtlb){ .pt = { hw_format(&vcpu->regs), vm, root }, .self = self, .spurious_gva = ~0ull };
+	t->mmio_epoch = hw_mmio_epoch(vm);
+	vcpu->priv = t;
+	vcpu->intercepts = hw_intercepts(vcpu);
+	vcpu->root.cr3 = hfn_hpa(root).v;
+	return true;
+}
+
+static void vcpu_destroy(struct mmu_vcpu *vcpu)
+{
+	struct vtlb *t = tlb_of(vcpu);
+
+	pt_free(&t->pt, t->pt.root, t->pt.format->root_level);
+	mmu_table_free(vcpu->vm, t->self);
+	vcpu->priv = NULL;
+}
+
+/* ---- the guest's invalidations ---- */
+
+static void regs_changed(struct mmu_vcpu *vcpu, const struct walk_regs *old, bool cr3_write, bool keep_tlb)
+{
+	struct vtlb *t = tlb_of(vcpu);
+	bool pdptes = memcmp(old->pdpte, vcpu->regs.pdpte, sizeof(old->pdpte)) != 0;
+
+	(void)keep_tlb; /* there is no PCID under this mechanism */
+	t->spurious_gva = ~0ull;
+	if (cr3_write)
+		vcpu->vm->counters.cr3_loads++;
+	if (hw_regs_flush_all(old, &vcpu->regs)) {
+		drop(vcpu, false);
+		t->pt.format = hw_format(&vcpu->regs);
+		vcpu->intercepts = hw_intercepts(vcpu);
+		vcpu->intercepts_changed = true;
+		MUTANT(VTLB_REGS_FLUSH, tag_request_all(vcpu));
+	} else if (cr3_write || pdptes) {
+		MUTANT(VTLB_CR3, drop(vcpu, true));
+		MUTANT(VTLB_CR3_FLUSH, tag_request_nonglobal(vcpu));
+	}
+}
+
+static void invlpg(struct mmu_vcpu *vcpu, gva_t gva)
+{
+	struct vtlb *t = tlb_of(vcpu);
+
+	t->spurious_gva = ~0ull;
+	/* From the top: the first table entry that holds parts of a larger guest page goes as a whole (L2). */
+	for (unsigned level = 3; level >= 1; level--) {
+		struct pt_position at = pt_lookup(&t->pt, gva.v, level);
+		bool end = at.leaf || pt_special(t->pt.format, at.value);
+
+		if (at.level != level || !at.value)
+			break;
+		if (!end && !(at.value & HOLDS_PARTS))
+			continue;
+		MUTANT(VTLB_INVLPG, drop_entry(vcpu, &at));
+		free_detached(vcpu, false);
+		break;
+	}
+	MUTANT(VTLB_INVLPG_FLUSH, tag_request_address(vcpu, gva));
+}
+
+/* ---- faults ---- */
+
+/* Marks the table entries above a new leaf; at level 3 of PAE paging the CPU reads them as registers at VM entry. */
+static void mark_above(struct vtlb *t, gva_t gva, unsigned leaf_level, unsigned guest_shift, bool global)
+{
+	for (unsigned level = leaf_level + 1; level <= t->pt.format->root_level; level++) {
+		struct pt_position at = pt_lookup(&t->pt, gva.v, level);
+		uint64_t marks = global ? HOLDS_GLOBAL : 0;
+
+		if (level <= 3 && guest_shift >= pt_shift(level))
+			marks |= HOLDS_PARTS;
+		/* A 4-MByte page is two entries of level 2, so what says that there are parts is one level up. */
+		if (level == 3 && guest_shift == 22)
+			marks |= HOLDS_PARTS;
+		if ((at.value & marks) != marks)
+			pt_set(at.entry, at.value | marks);
+	}
+}
+
+static struct mmu_result put(struct mmu_vcpu *vcpu, gva_t gva, const struct walk_result *w, unsigned level, uint64_t leaf)
+{
+	struct vtlb *t = tlb_of(vcpu);
+	struct pt_position at = pt_lookup(&t->pt, gva.v, level);
+
+	if (at.value == leaf && at.level == level)
+		return mmu_done(MMU_SPURIOUS);
+	/* What was there is replaced: a large leaf, or a table where a large leaf goes. */
+	if (at.leaf || at.level == level)
+		drop_entry(vcpu, &at);
+	at.value = 0;
+	at.leaf = false;
+	t->filled = true;
+	if (!pt_reach(&t->pt, gva.v, level, &at)) {
+		free_detached(vcpu, false);
+		return mmu_stop("there is no host memory for shadow tables");
+	}
+	pt_set(at.entry, leaf);
+	mark_above(t, gva, level, w->page_shift, leaf & PTE_G);
+	free_detached(vcpu, false);
+	return mmu_done(MMU_FIXED);
+}
+
+static struct mmu_result fix(struct mmu_vcpu *vcpu, gva_t gva, struct access access, const struct walk_result *w)
+{
+	struct mmu_vm *vm = vcpu->vm;
+	struct hw_rights rights = hw_rights(&vcpu->regs, w, access);
+	gfn_t gfn = gpa_gfn(w->gpa);
+	struct mmu_page page = mmu_resolve(vcpu, gfn, access.write);
+	struct mmu_result r;
+	unsigned shift, acc = rights.acc;
+	bool global = w->count && (w->entry[w->count - 1].value & PTE_G);
+
+	if (page.kind == MMU_WAIT)
+		return mmu_done(MMU_RETRY);
+	if (rights.emulate)
+		return mmu_emulate(w->gpa);
+	if (page.kind == MMU_DEVICE) {
+		if (page.slot && page.slot->kind == SLOT_MMIO && hw_mmio_possible(vm->caps)) {
+			put(vcpu, gva, w, 1, hw_mmio_leaf(vm, gfn, acc));
+			vm->counters.mmio_cached++;
+		}
+		return mmu_emulate(w->gpa);
+	}
+	if (!page.writable)
+		acc &= ~ACC_W;
+	shift = mmu_leaf_shift(vm, gfn, &page, w->page_shift >= 21 ? 21 : 12);
+	r = put(vcpu, gva, w, pt_level(shift), hw_leaf(vm->caps, gfn, page.hfn, shift, acc, w->pat_index, global));
+	if (r.outcome == MMU_FIXED) {
+		*(shift > PAGE_SHIFT ? &vm->counters.mapped_2m : &vm->counters.mapped_4k) += 1;
+		vm->counters.wp_flips += rights.flipped;
+	}
+	return r;
+}
+
+/* The guest gets the fault, which drops what is cached for the address. */
+static struct mmu_result inject(struct mmu_vcpu *vcpu, gva_t gva, uint32_t error)
+{
+	MUTANT(INJECT_SYNC, invlpg(vcpu, gva));
+	return mmu_inject_pf(error, gva);
+}
+
+static bool cached_mmio(struct mmu_vcpu *vcpu, gva_t gva, struct access access, struct mmu_result *r)
+{
+	struct vtlb *t = tlb_of(vcpu);
+	struct pt_position at = pt_lookup(&t->pt, gva.v, 1);
+
+	if (!pt_special(t->pt.format, at.value) || !hw_mmio_allows(&vcpu->regs, at.value, access))
+		return false;
+	if (!MUTANT_OR(MMIO_GENERATION, hw_mmio_current(vcpu->vm, at.value))) {
+		vcpu->vm->counters.mmio_stale++;
+		return false;
+	}
+	*r = mmu_emulate(gpa_add(gfn_gpa(hw_mmio_gfn(at.value)), gva.v & (PAGE_SIZE - 1)));
+	return true;
+}
+
+static struct mmu_result fault(struct mmu_vcpu *vcpu, const struct mmu_fault *f)
+{
+	struct vtlb *t = tlb_of(vcpu);
+	struct walk_memory memory = mmu_walk_memory(vcpu);
+	struct access access = hw_access(vcpu, f->error);
+	bool again = t->spurious_gva == f->gva.v;
+	struct walk_result w;
+	struct mmu_result r;
+
+	if (f->kind != MMU_FAULT_PAGE)
+		return mmu_stop("an EPT exit without EPT");
+	t->spurious_gva = ~0ull;
+	if (t->mmio_epoch != hw_mmio_epoch(vcpu->vm)) {
+		drop(vcpu, false);
+		t->mmio_epoch = hw_mmio_epoch(vcpu->vm);
+	}
+	if ((f->error & PFERR_RSVD) && cached_mmio(vcpu, f->gva, access, &r))
+		return r;
+	/* Twice the same without a change: the CPU applied SMAP to an access whose kind the error code does not tell. */
+	access.implicit |= again && !access.user && !access.fetch && (vcpu->regs.cr4 & CR4_SMAP);
+	w = walk(&vcpu->regs, &memory, f->gva, access, true);
+	if (vcpu->populate.wanted || w.retry)
+		return mmu_done(MMU_RETRY);
+	if (!w.ok)
+		return inject(vcpu, f->gva, w.error);
+	r = fix(vcpu, f->gva, access, &w);
+	if (r.outcome == MMU_SPURIOUS)
+		t->spurious_gva = f->gva.v;
+	return r;
+}
+
+/* ---- the host's side ---- */
+
+static void drop_all(struct mmu_vm *vm, gfn_t first, uint64_t pages)
+{
+	(void)first;
+	(void)pages;
+	for (struct mmu_vcpu *v = vm->vcpus; v; v = v->next) {
+		if (!tlb_of(v)->filled)
+			continue;
+		/* It must not run on tables that are being freed. */
+		tag_request_all(v);
+		tag_synchronize(vm, NULL);
+		MUTANT(VTLB_HOST_DROP, drop(v, false));
+	}
+}
+
+/* Every leaf must be what the walk would say now, or something that the guest has not invalidated; what can be checked without the
+ * guest's history is the frame. */
+struct auditor {
+	struct pt_visitor visitor;
+	struct mmu_vm *vm;
+	const struct pt_format *format;
+	bool ok;
+};
+
+static bool audit_visit(struct pt_visitor *visitor, struct pt_position *at, uint64_t addr)
+{
+	struct auditor *a = container_of(visitor, struct auditor, visitor);
+	uint64_t reserved = MASK(50, a->vm->caps->maxphyaddr < 51 ? a->vm->caps->maxphyaddr : 50);
+
+	(void)addr;
+	if (at->leaf && a->vm->caps->maxphyaddr < 51 && (at->value & reserved))
+		a->ok = false;
+	return true;
+}
+
+static bool audit(struct mmu_vm *vm, char *why, size_t size)
+{
+	for (struct mmu_vcpu *v = vm->vcpus; v; v = v->next) {
+		struct auditor a = { { audit_visit }, vm, tlb_of(v)->pt.format, true };
+
+		pt_visit(&tlb_of(v)->pt, 0, pt_limit(a.format), &a.visitor);
+		if (!a.ok || tlb_of(v)->detached_count) {
+			static const char text[] = "S4: a leaf has reserved bits, or S11: tables wait to be freed";
+
+			memcpy(why, text, min_u64(size, sizeof(text)));
+			return false;
+		}
+	}
+	return true;
+}
+
+const struct mmu_ops mmu_vtlb = {
+	.name = "vtlb",
+	.cr4_unsupported = CR4_PCIDE | CR4_PKE,
+	.unsupported = unsupported,
+	.vm_init = vm_init,
+	.vm_destroy = vm_destroy,
+	.vcpu_init = vcpu_init,
+	.vcpu_destroy = vcpu_destroy,
+	.fault = fault,
+	.regs_changed = regs_changed,
+	.invlpg = invlpg,
+	.unmap = drop_all,
+	.write_protect = drop_all,
+	.audit = audit,
+};
