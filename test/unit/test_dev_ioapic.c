@@ -222,8 +222,10 @@ static void test_hub(void **state)
 	outb(pc, 0x20, 0x20);
 	irqhub_set(&pc->hub, 2, true); /* shares the pin */
 	assert_false(take(l, 0x32));
-	irqhub_set(&pc->hub, 0, false);
+	irqhub_set(&pc->hub, 0, false); /* the pin stays up while either line is */
+	assert_int_equal(pc->ioapic.pins, 1u << 2);
 	irqhub_set(&pc->hub, 2, false);
+	assert_int_equal(pc->ioapic.pins, 0);
 	irqhub_set(&pc->hub, 2, true);
 	assert_true(take(l, 0x32));
 	assert_false(pic_output(&pc->pic)); /* the cascade */

@@ -275,6 +275,10 @@ static void test_errors(void **state)
 	wr(0x370, 0x44);
 	assert_true(deliver(5, false)); /* accepted from the bus, and bad */
 	assert_int_equal(lapic_pending(l), 0x44);
+	lapic_ack(l, 0x44);
+	wr(0xb0, 0);
+	assert_true(deliver(6, false)); /* the same error again: told once until ESR is written */
+	assert_int_equal(lapic_pending(l), -1);
 	wr(0x280, 0);
 	assert_int_equal(rd(0x280), 0x40);
 	wr(0x300, 0x00005); /* vector 5 */

@@ -176,6 +176,29 @@ static void test_auto_eoi_and_rotation(void **state)
 	assert_int_equal(pic_ack(&pc->pic), 0x33);
 }
 
+/* A slave without EOIs asks again as soon as it has been acknowledged: the master must see a new edge. */
+static void test_slave_auto_eoi(void **state)
+{
+	(void)state;
+	outb(pc, 0xa0, 0x11);
+	outb(pc, 0xa1, 0x38);
+	outb(pc, 0xa1, 0x02);
+	outb(pc, 0xa1, 0x03);
+	pulse(14);
+	pulse(9);
+	assert_int_equal(pic_ack(&pc->pic), 0x39);
+	outb(pc, 0x20, 0x20);
+	assert_true(pic_output(&pc->pic));
+	outb(pc, 0x20, 0x0c); /* and the same by polling: the master, then the slave */
+	assert_int_equal(inb(pc, 0x20), 0x82);
+	pulse(8);
+	outb(pc, 0xa0, 0x0c);
+	assert_int_equal(inb(pc, 0xa0), 0x80);
+	outb(pc, 0x20, 0x20);
+	assert_true(pic_output(&pc->pic));
+	assert_int_equal(pic_ack(&pc->pic), 0x3e);
+}
+
 static void test_rotate_on_eoi(void **state)
 {
 	(void)state;
@@ -300,7 +323,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_silent_before_programming), T(test_priority_and_nesting), T(test_cascade),     T(test_mask_and_lost_request),
 		T(test_edge_needs_an_edge),        T(test_level),                T(test_special_mask), T(test_auto_eoi_and_rotation),
-		T(test_rotate_on_eoi),             T(test_special_fully_nested), T(test_poll),        T(test_icw1_clears),
+		T(test_rotate_on_eoi), T(test_slave_auto_eoi),             T(test_special_fully_nested), T(test_poll),        T(test_icw1_clears),
 		T(test_output_reaches_lint0),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

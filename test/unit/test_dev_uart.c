@@ -110,6 +110,8 @@ static void test_thre_interrupt(void **state)
 	assert_true(line());
 	outb(pc, MCR, 0x00); /* OUT2 gates the line */
 	assert_false(line());
+	outb(pc, MCR, 0x18); /* in loopback it is driven inactive */
+	assert_false(line());
 	outb(pc, MCR, 0x08);
 	assert_true(line());
 	outb(pc, IER, 0x00);
