@@ -1,5 +1,5 @@
-/* A guest that does anything: random accesses to all devices. Nothing may crash, the clocks must go on, the work per step is bounded,
- * and the invariants that tie the devices together hold. */
+/* A guest that does anything: random accesses to all devices. Nothing may crash, the clocks must go on, the work per step is
+ * bounded, and the invariants that tie the devices together hold. */
 #include "test/unit/dev_pc.h"
 
 #define STEPS 600000u
