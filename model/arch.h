@@ -6,6 +6,7 @@
 #include "lib/base.h"
 
 #define X_CR0_PE BIT(0)
+#define X_CR0_ET BIT(4) /* hardwired */
 #define X_CR0_WP BIT(16)
 #define X_CR0_NW BIT(29)
 #define X_CR0_CD BIT(30)

@@ -111,6 +111,7 @@ struct m_result m_mov_cr0(struct m_cpu *cpu, uint64_t value)
 	struct x_regs to = cpu->regs;
 	struct m_result out;
 
+	value |= X_CR0_ET;
 	if ((value ^ v->cr0_shadow) & v->cr0_mask)
 		return leave(cpu, M_EXIT_CR0, 0);
 	value = (value & ~v->cr0_mask) | (to.cr0 & v->cr0_mask);

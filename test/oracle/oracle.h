@@ -115,6 +115,7 @@ struct vcpu {
 	unsigned cpu;         /* where it runs next */
 	bool entering;        /* in mmu_enter: whatever is flushed is flushed on that CPU */
 	bool unsynced;        /* mmu/ does not know yet what the guest changed by itself */
+	uint64_t efer_forced; /* EFER bits that are not the guest's own in the VMCS */
 	uint8_t cpl;
 	struct event event[EVENTS];
 	unsigned events;

@@ -24,6 +24,7 @@ static bool must_cr0(struct vcpu *v, uint64_t value, struct x_regs *r)
 {
 	uint64_t changed = value ^ r->cr0;
 
+	value |= X_CR0_ET;
 	if ((value & X_CR0_PG && !(value & X_CR0_PE)) || (value & X_CR0_NW && !(value & X_CR0_CD)))
 		return false;
 	if (!(value & X_CR0_PG) && r->cr4 & X_CR4_PCIDE)
@@ -143,7 +144,8 @@ static bool carry_out(struct vcpu *v, enum load which, uint64_t value)
 				fail(w, "%s: its load of PDPTEs ends in outcome %d", load_names[which], (int)f.outcome);
 			continue;
 		}
-		left(v);
+		if (which != LOAD_EFER)
+			left(v);
 		w->account.exits++;
 
 		struct mmu_result a = ask(v, which, value);

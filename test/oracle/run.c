@@ -25,6 +25,7 @@ static void load_controls(struct vcpu *v)
 		m->invlpg_exiting = i->invlpg;
 		m->cr0_mask = i->cr0_owned | i->cr0_force_mask;
 		m->cr4_mask = i->cr4_owned | i->cr4_force_mask;
+		v->efer_forced = i->efer_force_mask;
 		v->mmu.intercepts_changed = false;
 	}
 	if (v->mmu.root_changed) {
@@ -90,17 +91,17 @@ bool enter(struct vcpu *v)
 void left(struct vcpu *v)
 {
 	const struct m_vmcs *m = &v->vmcs;
-	const struct mmu_intercepts *i = &v->mmu.intercepts;
+	uint64_t kept = v->efer_forced;
 
 	v->in = NULL;
 	v->view.cr0 = (m->guest.cr0 & ~m->cr0_mask) | (m->cr0_shadow & m->cr0_mask);
 	v->view.cr4 = (m->guest.cr4 & ~m->cr4_mask) | (m->cr4_shadow & m->cr4_mask);
-	v->view.efer = (m->guest.efer & ~i->efer_force_mask) | (v->view.efer & i->efer_force_mask);
-	if (!i->ept)
+	v->view.efer = (m->guest.efer & ~kept) | (v->view.efer & kept);
+	if (!m->ept)
 		return;
-	if (!i->cr3_load)
+	if (!m->cr3_load_exiting)
 		v->view.cr3 = m->guest.cr3;
-	if (x_mode(&v->view) == X_PAE && !i->cr3_load)
+	if (x_mode(&v->view) == X_PAE && !m->cr3_load_exiting)
 		memcpy(v->view.pdpte, m->guest.pdpte, sizeof(v->view.pdpte));
 	v->unsynced = true;
 }

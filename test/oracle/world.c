@@ -70,12 +70,16 @@ struct config config_from_seed(uint64_t seed, const struct mmu_ops *ops)
 	c.vcpus = chance(&s, 60) ? 2 : 1;
 	c.cpus = 1 + next_random(&s) % CPUS;
 	c.vpid_limit = 2 + next_random(&s) % 4;
-	c.guest_pcid = c.caps.pcid && chance(&s, 60);
+	c.guest_pcid = chance(&s, 60);
 	c.big_ram = chance(&s, 8);
 	c.switching = chance(&s, 30);
 	c.adversarial = chance(&s, 85);
 	c.races = chance(&s, 50);
 	c.low_frames = chance(&s, 50);
+	/* Guests of shadow tables have neither protection keys nor PCIDs. */
+	c.caps.pku &= !c.switching && strcmp(ops->name, "ept") == 0;
+	c.caps.pcid &= !c.switching && strcmp(ops->name, "ept") == 0;
+	c.guest_pcid &= c.caps.pcid;
 	c.mode = next_random(&s) % 20;
 	c.mode = c.mode < 1 ? X_NONE : c.mode < 5 ? X_32BIT : c.mode < 9 ? X_PAE : c.mode < 17 || !c.caps.la57 ? X_4LEVEL : X_5LEVEL;
 	c.mode_fixed = chance(&s, 70);
@@ -149,7 +153,7 @@ static bool make_vm(struct world *w, unsigned n)
 
 		v->vm = vm;
 		v->cpu = (n + i) % c->cpus;
-		v->regs = (struct x_regs){ .cr0 = X_CR0_PE, .maxphyaddr = c->caps.maxphyaddr, .page_1g = c->caps.page_1g };
+		v->regs = (struct x_regs){ .cr0 = X_CR0_PE | X_CR0_ET, .maxphyaddr = c->caps.maxphyaddr, .page_1g = c->caps.page_1g };
 		if (!vcpu_boot(v))
 			return false;
 	}
