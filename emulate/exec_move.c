@@ -1,11 +1,20 @@
 /* emulate/exec_move.c - data movement: MOV and its kin, exchanges, conversions, single flags. */
 #include "emulate/internal.h"
 
+/* The two that MMIO is mostly made of do without rm_read() and rm_write(), and are inlined to the last bit. */
 enum emulate_result exec_mov_store(struct emulate *e, const struct insn *i)
 {
-	uint64_t v = read_reg(e, i, i->reg, i->opsize);
+	/* Above the operand's size v may be anything. */
+	uint64_t v = e->gpr[i->reg], linear;
 
-	TRY(rm_write(e, i, i->opsize, v));
+	if (unlikely(is_high_byte(i, i->reg, i->opsize)))
+		v = e->gpr[i->reg - 4] >> 8;
+	if (unlikely(!is_memory(i))) {
+		write_reg(e, i, i->rm, i->opsize, v);
+		return finish(e, i);
+	}
+	TRY(rm_linear(e, i, i->opsize, EMULATE_HOW_WRITE, &linear));
+	TRY(write_value(e, linear, i->opsize, v));
 	return finish(e, i);
 }
 
@@ -13,7 +22,12 @@ enum emulate_result exec_mov_load(struct emulate *e, const struct insn *i)
 {
 	uint64_t linear, v;
 
-	TRY(rm_read(e, i, i->opsize, 0, &linear, &v));
+	if (unlikely(!is_memory(i))) {
+		v = read_reg(e, i, i->rm, i->opsize);
+	} else {
+		TRY(rm_linear(e, i, i->opsize, 0, &linear));
+		TRY(read_value(e, linear, i->opsize, 0, &v));
+	}
 	write_reg(e, i, i->reg, i->opsize, v);
 	return finish(e, i);
 }

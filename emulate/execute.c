@@ -29,20 +29,29 @@ static bool lost_race(const struct insn *i, enum emulate_result result)
 	return result == EMULATE_RESTART && !(i->op >= OP_movs && i->op <= OP_outs);
 }
 
+/* The rare ends: a lost race, or a single-step trap, which MOV SS holds back. */
+__attribute__((noinline)) static enum emulate_result execute_rest(struct emulate *e, const struct insn *i,
+								   enum emulate_result result)
+{
+	for (unsigned n = 1; lost_race(i, result) && n < LOCK_ATTEMPTS; n++)
+		result = executors[i->op](e, i);
+	if (e->shadow & SHADOW_MOV_SS)
+		e->single_step = false;
+	return result;
+}
+
 enum emulate_result emulate_execute(struct emulate *e, const struct insn *i)
 {
-	bool trap = e->rflags & FLAG_TF;
 	enum emulate_result result;
 
 	if (unlikely(i->op >= OP_COUNT))
 		return EMULATE_UNKNOWN;
 	e->shadow = 0;
+	e->single_step = e->rflags & FLAG_TF;
 	result = executors[i->op](e, i);
-	for (unsigned n = 1; unlikely(lost_race(i, result)) && n < LOCK_ATTEMPTS; n++)
-		result = executors[i->op](e, i);
-	/* MOV SS holds the single-step trap back. */
-	e->single_step = trap && !(e->shadow & SHADOW_MOV_SS);
-	return result;
+	if (unlikely(result != EMULATE_OK || e->single_step))
+		return execute_rest(e, i, result);
+	return EMULATE_OK;
 }
 
 /* More instruction bytes into e->bytes: as many as lie together in one page, within the segment or the canonical range. */

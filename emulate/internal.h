@@ -167,11 +167,17 @@ static inline const struct emulate_segment *segment(struct emulate *e, unsigned 
 	return &e->seg[n];
 }
 
+/* Are all of size bytes at a canonical? Shifted up by half the range, they lie in the range from 0 on. */
+static inline bool are_canonical(const struct emulate *e, uint64_t a, unsigned size)
+{
+	uint64_t half = (e->cr4 & CR4_LA57) ? 1ull << 56 : 1ull << 47;
+
+	return a + half <= 2 * half - size;
+}
+
 static inline bool is_canonical(const struct emulate *e, uint64_t a)
 {
-	unsigned shift = (e->cr4 & CR4_LA57) ? 7 : 16;
-
-	return (uint64_t)((int64_t)(a << shift) >> shift) == a;
+	return are_canonical(e, a, 1);
 }
 
 /* The offset of the memory operand within its segment. SDM: "Specifying an Offset". */
@@ -185,7 +191,7 @@ static inline uint64_t effective_address(const struct emulate *e, const struct i
 		a += e->rip + i->length;
 	if (i->index < EMULATE_GPRS)
 		a += e->gpr[i->index] << i->scale;
-	return a & size_mask(i->adsize);
+	return likely(i->adsize == 8) ? a : a & size_mask(i->adsize);
 }
 
 /* segmentation.c: the linear address of size bytes at offset in a segment; checks type, limit, canonicality, alignment.
@@ -195,13 +201,18 @@ enum emulate_result linear_segmented(struct emulate *e, unsigned seg, uint64_t o
 enum emulate_result linear_not_canonical(struct emulate *e, unsigned seg);
 enum emulate_result check_alignment(struct emulate *e, uint64_t linear, unsigned size);
 
+static inline bool crosses_page(uint64_t linear, unsigned size)
+{
+	return (linear & (PAGE_SIZE - 1)) + size > PAGE_SIZE;
+}
+
 static inline enum emulate_result linear_address(struct emulate *e, unsigned seg, uint64_t offset, unsigned size,
 						 unsigned how, uint64_t *linear)
 {
 	if (likely(is_long64(e))) {
-		if (seg >= EMULATE_FS)
+		if (unlikely(seg >= EMULATE_FS))
 			offset += segment(e, seg)->base;
-		if (unlikely(!is_canonical(e, offset) || !is_canonical(e, offset + size - 1)))
+		if (unlikely(!are_canonical(e, offset, size)))
 			return linear_not_canonical(e, seg);
 		*linear = offset;
 	} else {
@@ -218,11 +229,6 @@ enum emulate_result write_crossing(struct emulate *e, uint64_t linear, const voi
 enum emulate_result mem_probe(struct emulate *e, uint64_t linear, unsigned size, unsigned how);
 /* A locked read-modify-write whose first half was a read of *old: EMULATE_RESTART if memory has changed since. */
 enum emulate_result write_locked(struct emulate *e, uint64_t linear, const void *old, const void *new, unsigned size);
-
-static inline bool crosses_page(uint64_t linear, unsigned size)
-{
-	return (linear & (PAGE_SIZE - 1)) + size > PAGE_SIZE;
-}
 
 static inline enum emulate_result mem_read(struct emulate *e, uint64_t linear, void *buf, unsigned size, unsigned how)
 {
@@ -262,46 +268,12 @@ static inline enum emulate_result rm_linear(struct emulate *e, const struct insn
 	return linear_address(e, i->seg, effective_address(e, i), size, how, linear);
 }
 
-/* Read the r/m operand. *linear is set if it is memory, for rm_update(). */
-static inline enum emulate_result rm_read(struct emulate *e, const struct insn *i, unsigned size, unsigned how,
-					  uint64_t *linear, uint64_t *v)
-{
-	*linear = 0;
-	if (!is_memory(i)) {
-		*v = read_reg(e, i, i->rm, size);
-		return EMULATE_OK;
-	}
-	if (i->flags & INSN_F_LOCK)
-		how |= EMULATE_HOW_LOCKED;
-	TRY(rm_linear(e, i, size, how, linear));
-	return read_value(e, *linear, size, how, v);
-}
-
-/* Write the r/m operand back after rm_read() with EMULATE_HOW_WRITE gave `old`. */
-static inline enum emulate_result rm_update(struct emulate *e, const struct insn *i, unsigned size, uint64_t linear,
-					    uint64_t old, uint64_t new)
-{
-	if (!is_memory(i)) {
-		write_reg(e, i, i->rm, size, new);
-		return EMULATE_OK;
-	}
-	if (i->flags & INSN_F_LOCK)
-		return write_locked(e, linear, &old, &new, size);
-	return write_value(e, linear, size, new);
-}
-
-/* Write the r/m operand without having read it. */
-static inline enum emulate_result rm_write(struct emulate *e, const struct insn *i, unsigned size, uint64_t v)
-{
-	uint64_t linear;
-
-	if (!is_memory(i)) {
-		write_reg(e, i, i->rm, size, v);
-		return EMULATE_OK;
-	}
-	TRY(rm_linear(e, i, size, EMULATE_HOW_WRITE, &linear));
-	return write_value(e, linear, size, v);
-}
+/* operands.c: the r/m operand, register or memory. rm_read() sets *linear if it is memory, for rm_update(), which writes back
+ * after a rm_read() with EMULATE_HOW_WRITE gave `old`; a locked rm_update() may give EMULATE_RESTART. */
+enum emulate_result rm_read(struct emulate *e, const struct insn *i, unsigned size, unsigned how, uint64_t *linear, uint64_t *v);
+enum emulate_result rm_update(struct emulate *e, const struct insn *i, unsigned size, uint64_t linear, uint64_t old,
+			      uint64_t new);
+enum emulate_result rm_write(struct emulate *e, const struct insn *i, unsigned size, uint64_t v);
 
 /* condition.c: SDM, "EFLAGS Condition Codes". */
 bool condition(uint64_t rflags, unsigned code);

@@ -2,16 +2,38 @@
 # does millions of them with an optimised build.
 
 EMULATE_C := $(wildcard emulate/*.c)
-EMULATE_NATIVE_C := test/unit/test_emulate_native.c test/unit/emulate_machine.c test/unit/emulate_cases.c test/unit/emulate_forms.c \
-	$(EMULATE_C)
+EMULATE_H := $(wildcard emulate/*.h test/unit/emulate_*.h)
+EMULATE_WORLD_C := test/unit/emulate_world.c $(EMULATE_C)
+EMULATE_NATIVE_C := test/unit/test_emulate_native.c test/unit/emulate_machine.c test/unit/emulate_layout.c \
+	test/unit/emulate_mirror.c test/unit/emulate_cases.c test/unit/emulate_encode.c test/unit/emulate_forms.c $(EMULATE_C)
 
 UNIT_emulate_native_SRC := $(EMULATE_NATIVE_C)
-UNIT_TESTS += emulate_native
+UNIT_emulate_real_SRC := test/unit/test_emulate_real.c $(EMULATE_WORLD_C)
+UNIT_emulate_system_SRC := test/unit/test_emulate_system.c $(EMULATE_WORLD_C)
+UNIT_emulate_faults_SRC := test/unit/test_emulate_faults.c $(EMULATE_WORLD_C)
+UNIT_emulate_decode_SRC := test/unit/test_emulate_decode.c emulate/decode.c emulate/decode_tables.c
+EMULATE_TESTS := emulate_native emulate_real emulate_system emulate_faults emulate_decode
+$(foreach t,$(EMULATE_TESTS),$(eval UNIT_$(t)_DEPS := $(EMULATE_H)))
+UNIT_TESTS += $(EMULATE_TESTS)
 
-$(BUILD)/emulate-native: $(EMULATE_NATIVE_C) $(wildcard emulate/*.h test/unit/emulate_*.h) test/unit/hosted.c
+$(BUILD)/emulate-native: $(EMULATE_NATIVE_C) $(EMULATE_H) test/unit/hosted.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 -g $(WARNINGS) -I. -o $@ $(EMULATE_NATIVE_C) test/unit/hosted.c -lcmocka
 
 .PHONY: emulate-native
 emulate-native: $(BUILD)/emulate-native
 	EMULATE_CASES=$${EMULATE_CASES:-2000000} $(BUILD)/emulate-native
+
+# How many instructions one simple store takes (and with its decoding), callbacks included, built as for the hypervisor.
+$(BUILD)/emulate-hot: test/unit/emulate_hot.c $(EMULATE_C) test/unit/hosted.c $(wildcard emulate/*.h)
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 -fno-strict-aliasing -fno-omit-frame-pointer -fcf-protection=none $(WARNINGS) -I. -o $@ \
+		test/unit/emulate_hot.c $(EMULATE_C) test/unit/hosted.c
+
+.PHONY: emulate-hot
+emulate-hot: $(BUILD)/emulate-hot
+	@for how in "" decode; do \
+		for n in 1000 11000; do \
+			valgrind --tool=callgrind --callgrind-out-file=/dev/null $< $$n $$how 2>&1 | sed -n 's/.*Collected : //p'; \
+		done | { read a; read b; echo "instructions per store $${how:+with decoding}: $$(((b - a) / 10000))"; }; \
+	done

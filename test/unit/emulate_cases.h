@@ -67,11 +67,14 @@ struct case_ {
 	bool undefined_result; /* the destination register is undefined too */
 };
 
-extern const struct form *cases_forms(unsigned *count);
+/* Those that the host has. */
+const struct form *cases_forms(unsigned *count);
 
 void random_seed(uint64_t seed);
 uint64_t random64(void);
 unsigned random_below(unsigned n);
+
+bool form_available(const struct form *f);
 
 /* Make a random case of a form; false if this attempt did not come to anything sensible (try again). */
 bool case_make(struct case_ *c, const struct form *form, enum layout layout);

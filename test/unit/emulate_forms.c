@@ -193,7 +193,8 @@ static void add(struct form f)
 {
 	if (form_count == MAX_FORMS)
 		bug(__FILE__, __LINE__, "too many forms");
-	forms[form_count++] = f;
+	if (form_available(&f))
+		forms[form_count++] = f;
 }
 
 static const char *const alu_names[8] = { "add", "or", "adc", "sbb", "and", "sub", "xor", "cmp" };

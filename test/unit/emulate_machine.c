@@ -1,6 +1,5 @@
 /* test/unit/emulate_machine.c - see emulate_machine.h. */
 #define _GNU_SOURCE
-#include <asm/ldt.h>
 #include <asm/prctl.h>
 #include <cpuid.h>
 #include <signal.h>
@@ -13,11 +12,6 @@
 #include <unistd.h>
 
 #include "test/unit/emulate_machine.h"
-
-#define USER_CS32 0x23
-#define USER_CS64 0x33
-#define USER_DS 0x2b
-#define LDT_SELECTOR(n) ((n) * 8 | 7)
 
 /* What the generated code and the signal handler share; at CONTEXT, reached by absolute addresses. */
 struct context {
@@ -33,85 +27,12 @@ struct context {
 
 static struct context *const context = (struct context *)(uintptr_t)CONTEXT;
 static uint8_t *const native_data = (uint8_t *)(uintptr_t)WORLD_DATA;
-static uint8_t emulated_data[WORLD_BYTES];
-static uint8_t emulated_vectors[16][32];
 static bool has_ldt, has_avx;
 static uint8_t alternate_stack[65536];
 
 /* Addresses of generated code. */
 static uint8_t *code_entry[2], *code_exit[2], *code_fault[2];
 static uint32_t code_exit_address[2];
-
-/* ---- segments ---- */
-
-enum { LDT_CODE32, LDT_CODE16, LDT_SMALL, LDT_READ_ONLY, LDT_DOWN, LDT_DATA16, LDT_USED };
-
-static const struct ldt_case {
-	uint32_t base, limit; /* limit in bytes */
-	uint8_t contents;     /* 0 data, 1 expand down, 2 code */
-	bool big, read_only;
-} ldt[LDT_USED] = {
-	[LDT_CODE32] = { 0, 0xffffffff, 2, true, false },
-	[LDT_CODE16] = { CODE, 0xffff, 2, false, false },
-	[LDT_SMALL] = { 0, WORLD_END - 1, 0, true, false },
-	[LDT_READ_ONLY] = { 0, 0xffffffff, 0, true, true },
-	[LDT_DOWN] = { 0, WORLD_DATA - 1, 1, true, false },
-	[LDT_DATA16] = { WORLD, 0xffff, 0, false, false },
-};
-
-/* Selectors of CS, SS, DS, ES for each layout. */
-struct selectors {
-	uint16_t seg[4]; /* ES CS SS DS */
-};
-
-static const struct selectors selectors[LAYOUT_COUNT] = {
-	[LAYOUT_LONG64] = { { 0, USER_CS64, USER_DS, 0 } },
-	[LAYOUT_FLAT32] = { { USER_DS, USER_CS32, USER_DS, USER_DS } },
-	[LAYOUT_SMALL32] = { { LDT_SELECTOR(LDT_READ_ONLY), LDT_SELECTOR(LDT_CODE32), LDT_SELECTOR(LDT_DOWN),
-			       LDT_SELECTOR(LDT_SMALL) } },
-	[LAYOUT_CODE16] = { { LDT_SELECTOR(LDT_DATA16), LDT_SELECTOR(LDT_CODE16), LDT_SELECTOR(LDT_DATA16),
-			      LDT_SELECTOR(LDT_DATA16) } },
-};
-
-/* Limits that a 20-bit field cannot say in bytes are in pages; the CPU then fills the low 12 bits with ones. */
-static bool write_ldt(unsigned n, const struct ldt_case *c)
-{
-	bool pages = c->limit > 0xfffff;
-	struct user_desc d = {
-		.entry_number = n, .base_addr = c->base, .limit = pages ? c->limit >> 12 : c->limit, .seg_32bit = c->big,
-		.contents = c->contents, .read_exec_only = c->read_only, .limit_in_pages = pages,
-	};
-
-	return syscall(SYS_modify_ldt, 1, &d, sizeof(d)) == 0;
-}
-
-static void describe_flat(bool code, bool long_mode, struct emulate_segment *s)
-{
-	s->base = 0;
-	s->limit = 0xffffffff;
-	s->access = (code ? 0xbu : 0x3u) | EMULATE_SEG_S | 3u << EMULATE_SEG_DPL_SHIFT | EMULATE_SEG_P | EMULATE_SEG_G;
-	s->access |= long_mode ? EMULATE_SEG_L : EMULATE_SEG_DB;
-}
-
-static void describe(uint16_t selector, struct emulate_segment *s)
-{
-	const struct ldt_case *c = &ldt[selector >> 3];
-
-	*s = (struct emulate_segment){ .selector = selector };
-	if (!(selector & 4)) {
-		if (!selector)
-			s->access = EMULATE_SEG_UNUSABLE;
-		else
-			describe_flat(selector != USER_DS, selector == USER_CS64, s);
-		return;
-	}
-	s->base = c->base;
-	s->limit = c->limit;
-	s->access = EMULATE_SEG_S | 3u << EMULATE_SEG_DPL_SHIFT | EMULATE_SEG_P | 1u;
-	s->access |= (uint32_t)c->contents << 2 | (c->read_only ? 0 : 2u) | (c->big ? EMULATE_SEG_DB : 0);
-	if (c->limit > 0xfffff)
-		s->access |= EMULATE_SEG_G;
-}
 
 /* ---- generated code ---- */
 
@@ -219,23 +140,23 @@ static uint8_t *const stub = (uint8_t *)(uintptr_t)(CODE + 0x600);
 
 static void write_stub(enum layout layout, const struct state *in)
 {
-	const struct selectors *s = &selectors[layout];
+	uint16_t cs = machine_selector(layout, EMULATE_CS);
 	uint32_t rip = machine_slot(layout), eax = in->gpr[EMULATE_RAX], esp = in->gpr[EMULATE_RSP];
 
 	cursor = stub;
 	EMIT(0xb8); /* mov eax, DS; mov ds, eax */
-	emit32(s->seg[EMULATE_DS]);
+	emit32(machine_selector(layout, EMULATE_DS));
 	EMIT(0x8e, 0xd8, 0xb8); /* mov eax, ES; mov es, eax */
-	emit32(s->seg[EMULATE_ES]);
+	emit32(machine_selector(layout, EMULATE_ES));
 	EMIT(0x8e, 0xc0, 0xb8); /* mov eax, SS; mov ss, eax */
-	emit32(s->seg[EMULATE_SS]);
+	emit32(machine_selector(layout, EMULATE_SS));
 	EMIT(0x8e, 0xd0, 0xbc); /* mov esp, ESP; mov eax, EAX */
 	emit32(esp);
 	EMIT(0xb8);
 	emit32(eax);
 	EMIT(0xea); /* jmp far CS:rip */
 	emit32(rip);
-	emit(&s->seg[EMULATE_CS], 2);
+	emit(&cs, 2);
 }
 
 /* ---- signals ---- */
@@ -303,6 +224,22 @@ static bool detect_avx(void)
 	return (xcr0 & 6) == 6;
 }
 
+uint32_t machine_features(void)
+{
+	unsigned a, b, c, d, b7 = 0, c_extended = 0;
+	uint32_t features = 0;
+
+	__cpuid(1, a, b, c, d);
+	if (__get_cpuid_max(0, NULL) >= 7)
+		__cpuid_count(7, 0, a, b7, d, d);
+	if (__get_cpuid_max(0x80000000, NULL) >= 0x80000001)
+		__cpuid(0x80000001, a, b, c_extended, d);
+	features |= (b7 & bit_BMI) ? EMULATE_HAS_TZCNT : 0;
+	features |= (c_extended & bit_LZCNT) ? EMULATE_HAS_LZCNT : 0;
+	features |= (c & bit_POPCNT) ? EMULATE_HAS_POPCNT : 0;
+	return features | ((c & bit_MOVBE) ? EMULATE_HAS_MOVBE : 0);
+}
+
 void machine_setup(void)
 {
 	static bool ready;
@@ -326,9 +263,7 @@ void machine_setup(void)
 		emit_fault(vectors);
 	}
 	syscall(SYS_arch_prctl, ARCH_SET_GS, GS_BASE);
-	has_ldt = true;
-	for (unsigned n = 0; n < LDT_USED; n++)
-		has_ldt = has_ldt && write_ldt(n, &ldt[n]);
+	has_ldt = machine_make_segments();
 }
 
 bool machine_has(enum layout layout)
@@ -350,7 +285,7 @@ void machine_fill(uint64_t (*random)(void))
 		memcpy(native_data + n, &v, 8);
 	}
 	mprotect((void *)(uintptr_t)WORLD_READ_ONLY, PAGE_SIZE, PROT_READ);
-	memcpy(emulated_data, native_data, WORLD_BYTES);
+	memcpy(machine_emulated_data, native_data, WORLD_BYTES);
 }
 
 void machine_poke(uint64_t linear, const void *bytes, unsigned n)
@@ -358,7 +293,7 @@ void machine_poke(uint64_t linear, const void *bytes, unsigned n)
 	if (linear < WORLD_DATA || linear + n > WORLD_READ_ONLY)
 		return;
 	memcpy(native_data + (linear - WORLD_DATA), bytes, n);
-	memcpy(emulated_data + (linear - WORLD_DATA), bytes, n);
+	memcpy(machine_emulated_data + (linear - WORLD_DATA), bytes, n);
 }
 
 const uint8_t *machine_native_memory(void)
@@ -368,22 +303,7 @@ const uint8_t *machine_native_memory(void)
 
 const uint8_t *machine_emulated_memory(void)
 {
-	return emulated_data;
-}
-
-uint64_t machine_segment_base(enum layout layout, enum emulate_seg seg)
-{
-	struct emulate_segment s;
-
-	if (seg >= EMULATE_FS)
-		return seg == EMULATE_GS && layout == LAYOUT_LONG64 ? GS_BASE : 0;
-	describe(selectors[layout].seg[seg], &s);
-	return s.base;
-}
-
-uint64_t machine_slot(enum layout layout)
-{
-	return layout == LAYOUT_CODE16 ? CODE_SLOT - CODE : CODE_SLOT;
+	return machine_emulated_data;
 }
 
 /* What follows the instruction: a far jump back to 64-bit code, or breakpoints. */
@@ -469,133 +389,4 @@ void machine_native(enum layout layout, const uint8_t *bytes, unsigned n, const 
 	collect(layout, n, out, traps);
 	if (!vectors)
 		memcpy(out->vec, in->vec, sizeof(out->vec));
-}
-
-/* ---- the emulator's world ---- */
-
-static enum emulate_access page_fault(struct emulate *e, uint64_t linear, uint32_t error)
-{
-	e->exception = (struct emulate_exception){ .vector = 14, .has_error = true, .error = error, .cr2 = linear };
-	return EMULATE_ACCESS_FAULT;
-}
-
-static enum emulate_access locate(struct emulate *e, uint64_t linear, unsigned size, unsigned how, uint8_t **p)
-{
-	uint32_t error = 4 | ((how & EMULATE_HOW_WRITE) ? 2 : 0);
-
-	if (((linear ^ (linear + size - 1)) & ~4095ull) || !size)
-		bug(__FILE__, __LINE__, "E4: an access crosses a page");
-	if (linear < WORLD_DATA || linear >= WORLD_END)
-		return page_fault(e, linear, error);
-	if ((how & EMULATE_HOW_WRITE) && linear >= WORLD_READ_ONLY)
-		return page_fault(e, linear, error | 1);
-	*p = emulated_data + (linear - WORLD_DATA);
-	return EMULATE_ACCESS_OK;
-}
-
-static enum emulate_access fetch(struct emulate *e, uint64_t linear, void *buf, unsigned n)
-{
-	if (linear < CODE || linear + n > CODE + PAGE_SIZE)
-		return page_fault(e, linear, 0x14);
-	memcpy(buf, (const void *)(uintptr_t)linear, n);
-	return EMULATE_ACCESS_OK;
-}
-
-static enum emulate_access read_memory(struct emulate *e, uint64_t linear, void *buf, unsigned size, unsigned how)
-{
-	uint8_t *p;
-	enum emulate_access a = locate(e, linear, size, how, &p);
-
-	if (a == EMULATE_ACCESS_OK)
-		memcpy(buf, p, size);
-	return a;
-}
-
-static enum emulate_access write_memory(struct emulate *e, uint64_t linear, const void *buf, unsigned size, unsigned how)
-{
-	uint8_t *p;
-	enum emulate_access a = locate(e, linear, size, how, &p);
-
-	if (a == EMULATE_ACCESS_OK)
-		memcpy(p, buf, size);
-	return a;
-}
-
-static enum emulate_access probe(struct emulate *e, uint64_t linear, unsigned size, unsigned how)
-{
-	uint8_t *p;
-
-	return locate(e, linear, size, how, &p);
-}
-
-static enum emulate_access compare_exchange(struct emulate *e, uint64_t linear, void *expected, const void *desired,
-					    unsigned size, bool *done)
-{
-	uint8_t *p;
-	enum emulate_access a = locate(e, linear, size, EMULATE_HOW_WRITE, &p);
-
-	if (a != EMULATE_ACCESS_OK)
-		return a;
-	*done = memcmp(p, expected, size) == 0;
-	memcpy(*done ? (void *)p : expected, *done ? desired : p, size);
-	return a;
-}
-
-static enum emulate_access get_vector(struct emulate *e, unsigned n, void *buf, unsigned size)
-{
-	(void)e;
-	memcpy(buf, emulated_vectors[n], size);
-	return EMULATE_ACCESS_OK;
-}
-
-static enum emulate_access set_vector(struct emulate *e, unsigned n, const void *buf, unsigned size, bool clear_upper)
-{
-	(void)e;
-	memcpy(emulated_vectors[n], buf, size);
-	if (clear_upper)
-		memset(emulated_vectors[n] + 16, 0, 16);
-	return EMULATE_ACCESS_OK;
-}
-
-static const struct emulate_ops ops = {
-	.fetch = fetch, .read = read_memory, .write = write_memory, .probe = probe, .cmpxchg = compare_exchange,
-	.get_vector = get_vector, .set_vector = set_vector,
-};
-
-static void describe_all(enum layout layout, struct emulate *e)
-{
-	for (unsigned n = 0; n < 4; n++)
-		describe(selectors[layout].seg[n], &e->seg[n]);
-	describe(0, &e->seg[EMULATE_FS]);
-	describe(0, &e->seg[EMULATE_GS]);
-	if (layout == LAYOUT_LONG64)
-		e->seg[EMULATE_GS].base = GS_BASE;
-	e->seg_valid = 0x3f;
-}
-
-enum emulate_result machine_emulate(enum layout layout, const struct state *in, struct state *out, struct emulate *e)
-{
-	enum emulate_result result;
-
-	*out = *in;
-	*e = (struct emulate){
-		.ops = &ops, .gpr = out->gpr, .rip = machine_slot(layout), .rflags = in->rflags,
-		.cr0 = 0x80050033, .cr4 = 0x406f0, .efer = 0xd01, .xcr0 = 7, .features = EMULATE_HAS_ALL, .cpl = 3,
-		.mode = layout == LAYOUT_LONG64 ? EMULATE_LONG64 : layout == LAYOUT_CODE16 ? EMULATE_PROT16 : EMULATE_PROT32,
-	};
-	describe_all(layout, e);
-	memcpy(emulated_vectors, in->vec, sizeof(emulated_vectors));
-	result = emulate_step(e);
-	out->rip = e->rip;
-	out->rflags = e->rflags;
-	memcpy(out->vec, emulated_vectors, sizeof(out->vec));
-	out->vector = NO_VECTOR;
-	out->error = 0;
-	out->cr2 = 0;
-	if (result == EMULATE_EXCEPTION) {
-		out->vector = e->exception.vector;
-		out->error = e->exception.error;
-		out->cr2 = out->vector == 14 ? e->exception.cr2 : 0;
-	}
-	return result;
 }

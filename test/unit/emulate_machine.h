@@ -49,6 +49,8 @@ void machine_setup(void);
 /* False where the kernel offers no LDT: only LAYOUT_LONG64 and LAYOUT_FLAT32 then. */
 bool machine_has(enum layout layout);
 bool machine_has_avx(void);
+/* EMULATE_HAS_*, as the host has them. */
+uint32_t machine_features(void);
 
 /* Fill the data pages of both worlds with the same random bytes. */
 void machine_fill(uint64_t (*random)(void));
@@ -56,6 +58,15 @@ void machine_fill(uint64_t (*random)(void));
 void machine_poke(uint64_t linear, const void *bytes, unsigned n);
 const uint8_t *machine_native_memory(void);
 const uint8_t *machine_emulated_memory(void);
+
+/* The parts of the machine among themselves. */
+#define USER_CS32 0x23
+#define USER_CS64 0x33
+#define USER_DS 0x2b
+extern uint8_t machine_emulated_data[WORLD_BYTES];
+bool machine_make_segments(void);
+uint16_t machine_selector(enum layout layout, enum emulate_seg seg);
+void machine_describe(uint16_t selector, struct emulate_segment *s);
 
 /* The segment bases that generators need: the linear address is base + offset. */
 uint64_t machine_segment_base(enum layout layout, enum emulate_seg seg);

@@ -33,7 +33,8 @@ static void print_state(const char *title, const struct state *s)
 		printf(" %016llx%s", (unsigned long long)s->gpr[n], n % 4 == 3 ? "\n" : "");
 }
 
-static void report(const struct case_ *c, const struct state *native, const struct state *emulated, uint64_t seed, const char *what)
+static void report(const struct case_ *c, const struct state *native, const struct state *emulated, uint64_t seed,
+		   const char *what)
 {
 	printf("%s differs: %s, %s, seed %llu:", what, c->form->name, layout_names[c->layout], (unsigned long long)seed);
 	for (unsigned n = 0; n < c->n; n++)
