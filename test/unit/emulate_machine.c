@@ -213,11 +213,22 @@ static void *map(uint32_t address, uint32_t size, int protection)
 	return p;
 }
 
+/* Register 0..3 (a, b, c, d) of a leaf, or 0 if there is no such leaf. */
+static unsigned host_cpuid(unsigned leaf, unsigned which)
+{
+	unsigned v[4];
+
+	__cpuid(leaf & 0x80000000, v[0], v[1], v[2], v[3]);
+	if (v[0] < leaf)
+		return 0;
+	__cpuid_count(leaf, 0, v[0], v[1], v[2], v[3]);
+	return v[which];
+}
+
 static bool detect_avx(void)
 {
-	unsigned a, b, c, d, xcr0, high;
+	unsigned xcr0, high, c = host_cpuid(1, 2);
 
-	__cpuid(1, a, b, c, d);
 	if (!(c & bit_OSXSAVE) || !(c & bit_AVX))
 		return false;
 	__asm__("xgetbv" : "=a"(xcr0), "=d"(high) : "c"(0));
@@ -226,18 +237,10 @@ static bool detect_avx(void)
 
 uint32_t machine_features(void)
 {
-	unsigned a, b, c, d, b7 = 0, c_extended = 0;
-	uint32_t features = 0;
-
-	__cpuid(1, a, b, c, d);
-	if (__get_cpuid_max(0, NULL) >= 7)
-		__cpuid_count(7, 0, a, b7, d, d);
-	if (__get_cpuid_max(0x80000000, NULL) >= 0x80000001)
-		__cpuid(0x80000001, a, b, c_extended, d);
-	features |= (b7 & bit_BMI) ? EMULATE_HAS_TZCNT : 0;
-	features |= (c_extended & bit_LZCNT) ? EMULATE_HAS_LZCNT : 0;
-	features |= (c & bit_POPCNT) ? EMULATE_HAS_POPCNT : 0;
-	return features | ((c & bit_MOVBE) ? EMULATE_HAS_MOVBE : 0);
+	return ((host_cpuid(7, 1) & bit_BMI) ? EMULATE_HAS_TZCNT : 0) |
+	       ((host_cpuid(0x80000001, 2) & bit_LZCNT) ? EMULATE_HAS_LZCNT : 0) |
+	       ((host_cpuid(1, 2) & bit_POPCNT) ? EMULATE_HAS_POPCNT : 0) |
+	       ((host_cpuid(1, 2) & bit_MOVBE) ? EMULATE_HAS_MOVBE : 0);
 }
 
 void machine_setup(void)
