@@ -239,7 +239,7 @@ static struct mmu_result fix(struct mmu_vcpu *vcpu, gva_t gva, struct access acc
 	struct mmu_page page = mmu_resolve(vcpu, gfn, access.write);
 	struct mmu_result r;
 	unsigned shift, acc = rights.acc;
-	bool global = w->count && (w->entry[w->count - 1].value & PTE_G);
+	bool global = w->global;
 
 	if (page.kind == MMU_WAIT)
 		return mmu_done(MMU_RETRY);
