@@ -6,7 +6,7 @@
 #include "tool/size.h"
 #include "tool/util.h"
 
-enum { DEFAULT_IPS = 10000000, MOST_CPUS = 8 };
+enum { DEFAULT_IPS = 50000000, MOST_CPUS = 8 };
 
 const char help_text[] =
 	"usage: vellum run [OPTION]...           boots virtual machines on Vellum, in an emulated PC\n"
@@ -32,7 +32,7 @@ const char help_text[] =
 	"  --cpu MODEL        a CPU model of Bochs, or a part of its name   (default: corei7_haswell_4770)\n"
 	"  --host-cpus N      number of CPUs   (default: 1)\n"
 	"  --host-mem SIZE    RAM   (default: what the virtual machines need, at least 512M)\n"
-	"  --ips N            instructions per emulated second   (default: 10000000)\n"
+	"  --ips N            instructions per emulated second   (default: 50000000)\n"
 	"  --hypervisor FILE  the hypervisor's image   (default: vellum.elf beside this program)\n"
 	"\n"
 	"The run:\n"
