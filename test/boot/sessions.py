@@ -118,7 +118,7 @@ def interactive(c):
     try:
         seen = read_until(master, rb'vellum:[^\r\n]*# ', 150)
         os.write(master, b'echo six times seven is $((6*7))\r')
-        seen = read_until(master, rb'is 42\r?\n', 60, seen)
+        seen = read_until(master, rb'is 42\s', 60, seen)
         os.write(master, b'poweroff -f\r')
         seen = read_until(master, rb'Power down', 60, seen)
         end = time.monotonic() + 30
