@@ -117,6 +117,9 @@ def tests():
         ends('execution of absent memory', 'absent', 'exec', 66, r'^stopped: .*0x4000000', r'jumping'),
         Test('the debug-exit port', exit_codes),
         Test('a Multiboot module', module),
+        single('chaos', '', []),
+        single('chaos', 'seed=1', ['--cpu', 'corei7_skylake_x', '--no-vpid']),
+        single('chaos', 'seed=2', ['--cpu', 'corei5_arrandale_m520', '--testdev']),
         Test('what exits cost', costs),
         Test('two runs are the same', deterministic),
     ]

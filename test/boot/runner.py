@@ -30,6 +30,16 @@ def require(condition, message):
         raise Failure(message)
 
 
+def telling(text):
+    """The line of an output that says most about what went wrong."""
+    lines = text.strip().splitlines() or ['nothing']
+    for pattern in (r'FAIL: ', r'the hypervisor stopped', r'; status [1-9]'):
+        for line in lines:
+            if re.search(pattern, line):
+                return line
+    return lines[-1]
+
+
 class Outcome:
     """What one run of the command did."""
 
@@ -103,8 +113,7 @@ class Context:
         got, text = self.finish(self.start(args), limit)
         seconds = time.monotonic() - start
         wanted = status if isinstance(status, (tuple, list)) else (status,)
-        last = (text.strip().splitlines() or ['nothing'])[-1]
-        require(got in wanted, 'status %d, not %s; it last said: %s' % (got, ' or '.join(map(str, wanted)), last))
+        require(got in wanted, 'status %d, not %s; it said: %s' % (got, ' or '.join(map(str, wanted)), telling(text)))
         for pattern in expect:
             require(re.search(pattern, text, re.M), 'did not say: %s' % pattern)
         for pattern in list(forbid) + list(never):
