@@ -6,6 +6,7 @@
 struct auditor {
 	struct pt_visitor visitor;
 	const struct pt *pt;
+	hfn_t identity;
 	const char *broken;
 	uint64_t addr;
 };
@@ -50,7 +51,7 @@ static bool visit(struct pt_visitor *visitor, struct pt_position *at, uint64_t a
 			broken = "E4: an MMIO leaf is large";
 		else if ((uint32_t)(at->value >> PAGE_SHIFT) == a->pt->vm->slots.generation && (!slot || slot->kind != SLOT_MMIO))
 			broken = "E4: a current MMIO leaf is no MMIO";
-	} else if (at->leaf) {
+	} else if (at->leaf && pt_frame(a->pt->format, at->value).v != a->identity.v) {
 		broken = check_leaf(a->pt, at, addr);
 	}
 	a->broken = broken;
@@ -58,9 +59,9 @@ static bool visit(struct pt_visitor *visitor, struct pt_position *at, uint64_t a
 	return true;
 }
 
-bool ept_audit(const struct pt *pt, char *why, size_t size)
+bool ept_audit(const struct pt *pt, hfn_t identity, char *why, size_t size)
 {
-	struct auditor a = { .visitor = { visit }, .pt = pt };
+	struct auditor a = { .visitor = { visit }, .pt = pt, .identity = identity };
 
 	pt_visit(pt, 0, pt_limit(pt->format), &a.visitor);
 	if (!a.broken)

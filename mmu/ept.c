@@ -44,6 +44,7 @@ struct ept_vm {
 		uint8_t level;
 	} detached[DETACHED_MAX];
 	unsigned detached_count;
+	hfn_t identity; /* the page that is shown at config.identity_map; HFN_NONE: none */
 	hfn_t self; /* the frame that holds this */
 };
 
@@ -58,20 +59,27 @@ static const char *unsupported(const struct mmu_caps *caps)
 
 /* ---- life ---- */
 
+static void free_if(struct mmu_vm *vm, hfn_t frame)
+{
+	if (!hfn_is_none(frame))
+		mmu_table_free(vm, frame);
+}
+
 static bool vm_init(struct mmu_vm *vm)
 {
-	hfn_t self = vm->below->frame_alloc(vm->below->ctx), root;
+	bool want_identity = !vm->caps->unrestricted_guest && vm->config.identity_map.v && !(vm->config.identity_map.v >> 32);
+	hfn_t self = mmu_table_alloc(vm), root = mmu_table_alloc(vm), identity = want_identity ? mmu_table_alloc(vm) : HFN_NONE;
 	struct ept_vm *e;
 
-	if (hfn_is_none(self))
-		return false;
-	root = mmu_table_alloc(vm);
-	if (hfn_is_none(root)) {
-		vm->below->frame_free(vm->below->ctx, self);
+	if (hfn_is_none(self) || hfn_is_none(root) || (want_identity && hfn_is_none(identity))) {
+		free_if(vm, self);
+		free_if(vm, root);
+		free_if(vm, identity);
 		return false;
 	}
 	e = mmu_table_ptr(vm, self);
 	e->self = self;
+	e->identity = identity;
 	e->pt = (struct pt){ &ept_format, vm, root };
 	vm->priv = e;
 	/* The root's frame may have been another root before: every CPU owes an INVEPT at its first entry. */
@@ -84,8 +92,23 @@ static void vm_destroy(struct mmu_vm *vm)
 	struct ept_vm *e = vm->priv;
 
 	pt_free(&e->pt, e->pt.root, e->pt.format->root_level);
-	vm->below->frame_free(vm->below->ctx, e->self);
+	free_if(vm, e->identity);
+	mmu_table_free(vm, e->self);
 	vm->priv = NULL;
+}
+
+void *ept_identity_map(struct mmu_vm *vm)
+{
+	const struct ept_vm *e = vm->priv;
+
+	return hfn_is_none(e->identity) ? NULL : mmu_table_ptr(vm, e->identity);
+}
+
+static bool is_identity_map(const struct mmu_vm *vm, gfn_t gfn)
+{
+	const struct ept_vm *e = vm->priv;
+
+	return !hfn_is_none(e->identity) && gfn.v == gpa_gfn(vm->config.identity_map).v;
 }
 
 static uint64_t ept_pointer(const struct mmu_vm *vm)
@@ -224,6 +247,8 @@ static void write_protect(struct mmu_vm *vm, gfn_t first, uint64_t pages)
 
 /* ---- faults ---- */
 
+static const char no_memory[] = "there is no host memory for EPT tables";
+
 static struct mmu_result mmio(struct mmu_vm *vm, gpa_t gpa)
 {
 	struct ept_vm *e = vm->priv;
@@ -266,16 +291,34 @@ static struct mmu_result map(struct mmu_vm *vm, gpa_t gpa, const struct mmu_page
 	unsigned level = pt_level(mmu_leaf_shift(vm, gfn, page, limit));
 	uint64_t leaf;
 
+	while (level > 1 && !hfn_is_none(e->identity) && ((gpa.v ^ vm->config.identity_map.v) >> pt_shift(level)) == 0)
+		level--;
+
 	while (at.leaf && at.level > level)
 		if (!pt_split(&e->pt, gpa.v, &at))
-			return mmu_stop("there is no host memory for EPT tables");
+			return mmu_stop(no_memory);
 	if (at.level < level)
 		level = at.level;
 	if (!pt_reach(&e->pt, gpa.v, level, &at))
-		return mmu_stop("there is no host memory for EPT tables");
+		return mmu_stop(no_memory);
 	leaf = make_leaf(page, gfn, pt_shift(level));
 	pt_set(at.entry, leaf);
 	count_leaf(&vm->counters, level);
+	return mmu_done(MMU_FIXED);
+}
+
+/* The identity map is shown whatever the slots say. Its accessed and dirty flags are set, but EPT's own may make each walk a write. */
+static struct mmu_result map_identity(struct mmu_vm *vm, gpa_t gpa)
+{
+	struct ept_vm *e = vm->priv;
+	struct pt_position at = pt_lookup(&e->pt, gpa.v, 1);
+
+	while (at.leaf && at.level > 1)
+		if (!pt_split(&e->pt, gpa.v, &at))
+			return mmu_stop(no_memory);
+	if (!pt_reach(&e->pt, gpa.v, 1, &at))
+		return mmu_stop(no_memory);
+	pt_set(at.entry, hfn_hpa(e->identity).v | EPT_R | EPT_W | EPT_X | MEMTYPE_WB << EPT_TYPE_SHIFT);
 	return mmu_done(MMU_FIXED);
 }
 
@@ -290,6 +333,8 @@ static struct mmu_result violation(struct mmu_vcpu *vcpu, const struct mmu_fault
 	vm->counters.ept_violations++;
 	if (fault->gpa.v >= pt_limit(&ept_format))
 		return mmu_emulate(fault->gpa);
+	if (is_identity_map(vm, gpa_gfn(fault->gpa)))
+		return map_identity(vm, fault->gpa);
 	page = mmu_resolve(vcpu, gpa_gfn(fault->gpa), write);
 	if (page.kind == MMU_WAIT)
 		return mmu_done(MMU_RETRY);
@@ -349,7 +394,7 @@ static bool audit(struct mmu_vm *vm, char *why, size_t size)
 {
 	const struct ept_vm *e = vm->priv;
 
-	return ept_audit(&e->pt, why, size);
+	return ept_audit(&e->pt, e->identity, why, size);
 }
 
 const struct mmu_ops mmu_ept = {

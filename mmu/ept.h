@@ -21,13 +21,15 @@
 
 /* The guest's registers under EPT (mmu/ept_regs.c). */
 
-/* Sets root and intercepts from vcpu->regs. false: the guest does not page, the CPU cannot run it like that, and config.identity_map does not
- * name memory. */
+/* The page that is shown at config.identity_map; NULL: none. */
+void *ept_identity_map(struct mmu_vm *vm);
+
+/* Sets root and intercepts from vcpu->regs. false: the guest does not page, the CPU cannot run it like that, and there is no identity map. */
 bool ept_apply_regs(struct mmu_vcpu *vcpu);
 void ept_regs_changed(struct mmu_vcpu *vcpu, const struct walk_regs *old, bool cr3_write, bool keep_tlb);
 void ept_invlpg(struct mmu_vcpu *vcpu, gva_t gva);
 
-/* E1, E2, E4 on all tables (mmu/audit_ept.c). */
-bool ept_audit(const struct pt *pt, char *why, size_t size);
+/* E1, E2, E4 on all tables but the identity map's page (mmu/audit_ept.c). */
+bool ept_audit(const struct pt *pt, hfn_t identity, char *why, size_t size);
 
 #endif

@@ -3,7 +3,8 @@
  *
  * E5  A register load that the hypervisor carried out flushes what the instruction would have (SDM, "Operations that Invalidate TLBs and
  *     Paging-Structure Caches").
- * E6  On a CPU without "unrestricted guest", a guest without paging runs on an identity map in a page of its own memory, with CR0.PG and CR4
+ * E6  On a CPU without "unrestricted guest", a guest without paging runs on an identity map in a page of the mechanism that its
+ *     guest-physical memory shows, with CR0.PG and CR4
  *     forced, EFER.LME hidden, and its CR3 kept from the hardware. */
 #include "mmu/ept.h"
 #include "mmu/inside.h"
@@ -12,20 +13,14 @@
 #define IDENTITY_ENTRIES 1024
 #define IDENTITY_ENTRY (PTE_P | PTE_W | PTE_U | PTE_A | PTE_D | PTE_PS)
 
-/* A directory of 4-MByte pages that maps the low 4 GBytes to themselves. Written anew each time: it is in the guest's memory. */
+/* A directory of 4-MByte pages that maps the low 4 GBytes to themselves. Written anew each time: the guest might have found it. */
 static bool write_identity_map(struct mmu_vcpu *vcpu)
 {
-	struct mmu_vm *vm = vcpu->vm;
-	uint32_t *entries;
+	uint32_t *entries = ept_identity_map(vcpu->vm);
 
-	if (vm->config.identity_map.v == 0 || vm->config.identity_map.v >> 32)
-		return false;
-	entries = mmu_guest_ptr_locked(vm, GPA(align_down(vm->config.identity_map.v, PAGE_SIZE)), true);
-	if (!entries)
-		return false;
-	for (uint32_t i = 0; i < IDENTITY_ENTRIES; i++)
+	for (uint32_t i = 0; entries && i < IDENTITY_ENTRIES; i++)
 		entries[i] = i << 22 | IDENTITY_ENTRY;
-	return true;
+	return entries != NULL;
 }
 
 static void run_unpaged(struct mmu_vcpu *vcpu)
@@ -33,7 +28,7 @@ static void run_unpaged(struct mmu_vcpu *vcpu)
 	struct mmu_intercepts *in = &vcpu->intercepts;
 	const uint64_t hostile = CR4_PAE | CR4_LA57 | CR4_PCIDE | CR4_SMEP | CR4_SMAP | CR4_PKE;
 
-	vcpu->root.cr3 = vcpu->vm->config.identity_map.v;
+	vcpu->root.cr3 = align_down(vcpu->vm->config.identity_map.v, PAGE_SIZE);
 	in->cr3_load = in->cr3_store = true;
 	in->cr0_force_mask = in->cr0_force_value = CR0_PE | CR0_PG;
 	in->cr4_force_mask = CR4_PSE | hostile;
@@ -80,7 +75,8 @@ void ept_regs_changed(struct mmu_vcpu *vcpu, const struct walk_regs *old, bool c
 {
 	if (cr3_write)
 		vcpu->vm->counters.cr3_loads++;
-	ept_apply_regs(vcpu);
+	if (!ept_apply_regs(vcpu))
+		vcpu->stuck = "a guest without paging has no identity map to run on";
 	MUTANT(EPT_REGS_FLUSH, flush_for(vcpu, old, cr3_write, keep_tlb));
 }
 

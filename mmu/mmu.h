@@ -90,8 +90,8 @@ enum page_limit {
 struct mmu_config {
 	enum page_limit page_limit;
 	bool vpid;
-	/* EPT without "unrestricted guest": a page of guest-physical RAM, below 4 GBytes, kept from the guest (by its memory map), where
-	 * the mechanism puts the page table that a guest without paging runs on. 0: none; such a guest then cannot run. */
+	/* EPT without "unrestricted guest": a guest-physical page below 4 GBytes, kept from the guest (by its memory map; no slot need be
+	 * there), where the mechanism shows the page table that a guest without paging runs on. 0: none; such a guest then cannot run. */
 	gpa_t identity_map;
 	uint32_t table_budget; /* shadow pages at most before the oldest are dropped; 0: the default */
 };
@@ -129,6 +129,7 @@ struct mmu_vcpu {
 	/* Raised when intercepts or root changed and the CPU's copy (the VMCS) must be brought up to date; vmx/ clears them. */
 	bool intercepts_changed;
 	bool root_changed;
+	const char *stuck;       /* the mechanism cannot run the vCPU as its registers are, and why; NULL: it can */
 	/* A fault needs a page that is not in memory, or that must become writable: brought in without the VM's lock, after which the fault
 	 * is looked at anew from the start, so that nothing learned before can be relied on by mistake (S12). */
 	struct {

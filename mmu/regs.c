@@ -36,9 +36,10 @@ static struct mmu_result commit(struct mmu_vcpu *vcpu, const struct walk_regs *n
 
 	mmu_lock(vcpu->vm);
 	vcpu->regs = *new;
+	vcpu->stuck = NULL;
 	vcpu->vm->ops->regs_changed(vcpu, &old, cr3_write, keep_tlb);
 	mmu_unlock(vcpu->vm);
-	return mmu_done(MMU_FIXED);
+	return vcpu->stuck ? mmu_stop(vcpu->stuck) : mmu_done(MMU_FIXED);
 }
 
 static bool cr0_valid(const struct walk_regs *old, uint64_t value)

@@ -281,13 +281,6 @@ static bool cached_mmio(struct mmu_vcpu *vcpu, gva_t gva, struct access access, 
 	return true;
 }
 
-static struct mmu_result inject(struct mmu_vcpu *vcpu, gva_t gva, uint32_t error)
-{
-	/* A page fault drops what is cached for its address. */
-	MUTANT(INJECT_SYNC, shadow_sync_address(vcpu, gva));
-	return mmu_inject_pf(error, gva);
-}
-
 static struct mmu_result walk_and_fix(struct mmu_vcpu *vcpu, gva_t gva, struct access access)
 {
 	struct walk_memory memory = mmu_walk_memory(vcpu);
@@ -295,8 +288,10 @@ static struct mmu_result walk_and_fix(struct mmu_vcpu *vcpu, gva_t gva, struct a
 
 	if (vcpu->populate.wanted || w.retry)
 		return mmu_done(MMU_RETRY);
-	if (!w.ok)
-		return inject(vcpu, gva, w.error);
+	if (!w.ok) {
+		shadow_page_fault(vcpu, gva);
+		return mmu_inject_pf(w.error, gva);
+	}
 	return fix(vcpu, gva, access, &w);
 }
 

@@ -163,8 +163,10 @@ void shadow_regs_changed(struct mmu_vcpu *vcpu, const struct walk_regs *old, boo
 		vcpu->vm->counters.cr3_loads++;
 	update_intercepts(vcpu);
 	/* PDPTEs may have been loaded anew by other writes than those that flush. */
-	if (cr3_write || all || memcmp(old->pdpte, vcpu->regs.pdpte, sizeof(old->pdpte)) != 0)
-		shadow_load_root(vcpu); /* without memory it runs on nothing, and its next fault says so */
+	if (cr3_write || all || memcmp(old->pdpte, vcpu->regs.pdpte, sizeof(old->pdpte)) != 0) {
+		if (!shadow_load_root(vcpu))
+			vcpu->stuck = "there is no host memory for a shadow root";
+	}
 	if (!cr3_write && !all)
 		return;
 	shadow_sync_root(vcpu);
@@ -195,20 +197,34 @@ struct spage *shadow_lookup(struct mmu_vcpu *vcpu, gva_t gva, unsigned *index)
 	return NULL;
 }
 
-void shadow_invlpg(struct mmu_vcpu *vcpu, gva_t gva)
+/* A large guest page may be in TLBs in parts, and INVLPG or a fault of any address in it drops all of it, and all paging-structure caches;
+ * INVVPID of an address drops less. */
+static bool flush_after_upper_drops(struct mmu_vcpu *vcpu)
 {
 	struct shadow *s = shadow_of(vcpu->vm);
 	struct shadow_vcpu *v = priv(vcpu);
 
+	if (v->upper_seen == s->upper_drops)
+		return false;
+	MUTANT(INVLPG_FLUSH_UPPER, tag_request_all(vcpu));
+	v->upper_seen = s->upper_drops;
+	shadow_update_invlpg(s, vcpu);
+	return true;
+}
+
+void shadow_page_fault(struct mmu_vcpu *vcpu, gva_t gva)
+{
+	MUTANT(INJECT_SYNC, shadow_sync_address(vcpu, gva));
+	flush_after_upper_drops(vcpu);
+}
+
+void shadow_invlpg(struct mmu_vcpu *vcpu, gva_t gva)
+{
+	struct shadow_vcpu *v = priv(vcpu);
+
 	v->spurious_gva = ~0ull;
 	MUTANT(INVLPG_SYNC, shadow_sync_address(vcpu, gva));
-	/* INVLPG drops the whole of a large page, and all paging-structure caches; INVVPID of an address drops less. */
-	if (v->upper_seen != s->upper_drops) {
-		MUTANT(INVLPG_FLUSH_UPPER, tag_request_all(vcpu));
-		v->upper_seen = s->upper_drops;
-		shadow_update_invlpg(s, vcpu);
-	} else {
+	if (!flush_after_upper_drops(vcpu))
 		MUTANT(INVLPG_FLUSH, tag_request_address(vcpu, gva));
-	}
 	tag_synchronize(vcpu->vm, vcpu);
 }

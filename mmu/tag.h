@@ -57,9 +57,11 @@ void tag_request_ept(struct mmu_vm *vm);
 /* Kicks every running vCPU of the VM but self, so that the requests made so far are in force (T2). */
 void tag_synchronize(struct mmu_vm *vm, struct mmu_vcpu *self);
 
+static inline bool tag_requested(const struct tag_state *t) { return __atomic_load_n(&t->pending, __ATOMIC_ACQUIRE); }
+
 static inline bool tag_work_pending(const struct tag_state *t, unsigned cpu)
 {
-	return __atomic_load_n(&t->pending, __ATOMIC_ACQUIRE) || t->last_cpu != cpu;
+	return tag_requested(t) || t->last_cpu != cpu;
 }
 
 /* Consumes the requests, under the VM's lock: issues the INVVPIDs and INVEPTs that are due on this CPU, each counted. */

@@ -15,9 +15,9 @@ static struct mmu_vcpu vcpu;
 static struct backing_extents backing;
 static const struct extent extents[] = { { 0, 16, HFN(0x100) } };
 
-static void start(uint64_t cr0, uint64_t cr4, uint64_t efer)
+static void start_with(uint64_t cr0, uint64_t cr4, uint64_t efer, bool unrestricted, gpa_t identity_map)
 {
-	struct mmu_config config = { .page_limit = PAGE_LIMIT_1G };
+	struct mmu_config config = { .page_limit = PAGE_LIMIT_1G, .identity_map = identity_map };
 	struct walk_regs regs = { .cr0 = cr0, .cr4 = cr4, .efer = efer, .maxphyaddr = 36 };
 	struct slot slot = { .base = GFN(0), .pages = 16, .kind = SLOT_RAM, .type = MEMTYPE_WB, .backing = &backing.backing };
 	struct slot rom = { .base = GFN(16), .pages = 1, .kind = SLOT_ROM, .type = MEMTYPE_WB, .backing = &backing.backing };
@@ -25,11 +25,17 @@ static void start(uint64_t cr0, uint64_t cr4, uint64_t efer)
 	f = fake_new();
 	fake_ram(f, 0x100, 16);
 	caps = fake_caps();
+	caps.unrestricted_guest = unrestricted;
 	backing_extents_init(&backing, GFN(0), extents, 1);
 	assert_true(mmu_vm_init(&vm, &mmu_ept, &f->below, &caps, &config, NULL));
 	assert_true(mmu_slot_add(&vm, &slot));
 	assert_true(mmu_slot_add(&vm, &rom));
 	assert_true(mmu_vcpu_init(&vcpu, &vm, &regs));
+}
+
+static void start(uint64_t cr0, uint64_t cr4, uint64_t efer)
+{
+	start_with(cr0, cr4, efer, true, GPA(0));
 }
 
 static void stop(void)
@@ -191,18 +197,26 @@ static void test_memory(void **state)
 
 static void test_forced_paging(void **state)
 {
-	struct mmu_config config = { .page_limit = PAGE_LIMIT_1G, .identity_map = GPA(0xe000) };
+	struct mmu_fault walk_fault = { .kind = MMU_FAULT_EPT_VIOLATION, .qualification = 1, .gpa = GPA(0xe000) };
+	uint64_t frame;
 
 	(void)state;
-	start(CR0_ET | CR0_PE, 0, 0);
-	caps.unrestricted_guest = false;
-	vm.config = config;
+	start_with(CR0_ET | CR0_PE, 0, 0, false, GPA(0xe000));
 	fixed(mmu_set_cr3(&vcpu, 0x5000));
 	assert_int_equal(vcpu.root.cr3, 0xe000);
 	assert_true(vcpu.intercepts.cr3_load && vcpu.intercepts.cr3_store);
 	assert_int_equal(vcpu.intercepts.cr0_force_value, CR0_PE | CR0_PG);
-	assert_int_equal(((uint32_t *)f->frame[0x10e])[1023], 0xffc000e7u);
-	assert_int_equal(((uint32_t *)f->frame[0x10e])[1], 0x4000e7u);
+	/* The CPU's walk finds the map there, not the guest's own page. */
+	fixed(mmu_fault(&vcpu, &walk_fault));
+	frame = vcpu.root.eptp >> 12;
+	for (unsigned level = 4; level >= 1; level--)
+		frame = ((uint64_t *)f->frame[frame])[level == 1 ? 0xe : 0] >> 12 & MASK(39, 0);
+	assert_int_equal(((uint32_t *)f->frame[frame])[1023], 0xffc000e7u);
+	assert_int_equal(((uint32_t *)f->frame[frame])[1], 0x4000e7u);
+	/* A large leaf would hide it. */
+	walk_fault.gpa = GPA(0xf000);
+	fixed(mmu_fault(&vcpu, &walk_fault));
+	assert_int_equal(vm.counters.mapped_2m, 0);
 	fixed(mmu_set_cr4(&vcpu, CR4_PAE));
 	assert_int_equal(vcpu.intercepts.cr4_force_mask & CR4_PAE, CR4_PAE);
 	assert_int_equal(vcpu.intercepts.cr4_force_value, CR4_PSE);
@@ -220,11 +234,19 @@ static void test_forced_paging(void **state)
 	stop();
 }
 
+static void test_no_identity_map(void **state)
+{
+	(void)state;
+	start_with(CR0_ET | CR0_PE | CR0_PG, CR4_PAE, EFER_LME | EFER_LMA, false, GPA(0));
+	assert_int_equal(mmu_set_cr0(&vcpu, CR0_PE).outcome, MMU_STOP);
+	stop();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cr0), cmocka_unit_test(test_cr3), cmocka_unit_test(test_efer), cmocka_unit_test(test_pdptes),
-		cmocka_unit_test(test_memory), cmocka_unit_test(test_forced_paging),
+		cmocka_unit_test(test_memory), cmocka_unit_test(test_forced_paging), cmocka_unit_test(test_no_identity_map),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
