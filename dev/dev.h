@@ -82,6 +82,24 @@ bool pio_add(struct pio_space *s, uint16_t base, uint16_t count, const struct pi
 uint32_t pio_in(struct pio_space *s, uint16_t port, unsigned size);
 void pio_out(struct pio_space *s, uint16_t port, unsigned size, uint32_t value);
 
+/* A byte of a device: the access that guests make most, inline. */
+static inline uint32_t pio_in_byte(struct pio_space *s, uint16_t port)
+{
+	unsigned i = s->index[port];
+	const struct pio_range *r = &s->range[i - 1];
+
+	return likely(i) ? r->ops->in(r->dev, port, 1) : 0xff;
+}
+
+static inline void pio_out_byte(struct pio_space *s, uint16_t port, uint8_t value)
+{
+	unsigned i = s->index[port];
+	const struct pio_range *r = &s->range[i - 1];
+
+	if (likely(i))
+		r->ops->out(r->dev, port, 1, value);
+}
+
 /* ---- MMIO ---- */
 
 struct mmio_ops {

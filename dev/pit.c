@@ -45,7 +45,7 @@ static void start_counting(struct pit_channel *c, uint64_t clk)
 }
 
 /* Lets a count that waited for the end of the period take force. */
-static void channel_sync(struct pit_channel *c, uint64_t clk)
+static __attribute__((noinline)) void channel_sync(struct pit_channel *c, uint64_t clk)
 {
 	if (c->switching && clk >= c->switch_at) {
 		c->count = c->next;
@@ -54,7 +54,7 @@ static void channel_sync(struct pit_channel *c, uint64_t clk)
 	}
 }
 
-static uint64_t elapsed(const struct pit_channel *c, uint64_t clk)
+static inline uint64_t elapsed(const struct pit_channel *c, uint64_t clk)
 {
 	if (!c->running)
 		return c->held;
@@ -62,7 +62,7 @@ static uint64_t elapsed(const struct pit_channel *c, uint64_t clk)
 }
 
 /* The level of OUT; after channel_sync(). */
-static bool channel_out(const struct pit_channel *c, uint64_t clk)
+static inline bool channel_out(const struct pit_channel *c, uint64_t clk)
 {
 	uint64_t n = elapsed(c, clk);
 	if (!c->count)
@@ -333,7 +333,8 @@ static uint8_t port61_read(void *dev, uint16_t port)
 	struct pit_channel *c = &p->ch[2];
 	uint64_t clk = clocks_now(p);
 	(void)port;
-	channel_sync(c, clk);
+	if (unlikely(c->switching))
+		channel_sync(c, clk);
 	return (uint8_t)(p->port61 | (clk / REFRESH_CLOCKS & 1) << 4 | channel_out(c, clk) << 5);
 }
 

@@ -202,8 +202,8 @@ _Noreturn void console_panic(const char *format, ...)
 
 	irq_disable();
 	for (unsigned i = 0; i < CONSOLE_PORTS; i++)
-		ports[i].lock = (struct spinlock){ 0, 0 };
-	line_lock = (struct spinlock){ 0, 0 };
+		ports[i].lock = (struct spinlock){ false };
+	line_lock = (struct spinlock){ false };
 	va_start(ap, format);
 	put_line("panic ", format, ap);
 	va_end(ap);

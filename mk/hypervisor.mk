@@ -7,18 +7,18 @@ HYP_S := $(foreach d,$(HYP_DIRS),$(wildcard $(d)/*.S))
 HYP_O := $(HYP_C:%.c=$(BUILD)/hyp/%.o) $(HYP_S:%.S=$(BUILD)/hyp/%.S.o)
 
 HYP_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -fno-pic -fno-pie -mno-red-zone -mgeneral-regs-only -mcmodel=small \
-	-fno-stack-protector -fno-asynchronous-unwind-tables -fno-strict-aliasing -fno-omit-frame-pointer -ffunction-sections \
+	-fno-stack-protector -fno-asynchronous-unwind-tables -fno-strict-aliasing -fomit-frame-pointer -ffunction-sections \
 	-fdata-sections $(WARNINGS) -Wframe-larger-than=2048 -I.
 ifdef DEBUG
 HYP_CFLAGS += -DVELLUM_DEBUG
 endif
 
-$(BUILD)/hyp/%.o: %.c
+$(BUILD)/hyp/%.o: %.c mk/hypervisor.mk
 	@mkdir -p $(@D)
 	@echo '  CC  $<'
 	@$(CC) $(HYP_CFLAGS) -MMD -MP -c $< -o $@
 
-$(BUILD)/hyp/%.S.o: %.S
+$(BUILD)/hyp/%.S.o: %.S mk/hypervisor.mk
 	@mkdir -p $(@D)
 	@echo '  CC  $<'
 	@$(CC) $(HYP_CFLAGS) -MMD -MP -c $< -o $@

@@ -15,6 +15,7 @@
 #define L1_ECX_OSXSAVE BIT(27)
 #define L1_ECX_HYPERVISOR BIT(31)
 /* Leaf 1, EDX: FPU VME DE PSE TSC MSR PAE MCE CX8 APIC SEP MTRR PGE MCA CMOV PAT PSE-36 CLFSH MMX FXSR SSE SSE2 SS. */
+#define L1_EDX_APIC BIT(9)
 #define L1_EDX_PASS (MASK(9, 0) | MASK(17, 11) | BIT(19) | MASK(27, 23))
 
 /* Leaf 7, EBX: FSGSBASE BMI1 AVX2 SMEP BMI2 ERMS ADX SMAP CLFLUSHOPT CLWB SHA, and AVX-512. Not RDSEED, as RDRAND; not HLE, RTM, MPX,
@@ -58,7 +59,7 @@ static void set_leaf1(struct cpuid_policy *p, uint32_t id, bool nested, const st
 	l->ecx = (uint32_t)((h.ecx & L1_ECX_PASS) | L1_ECX_X2APIC | L1_ECX_TSC_DEADLINE | L1_ECX_HYPERVISOR);
 	if (nested && caps->pcid)
 		l->ecx |= (uint32_t)L1_ECX_PCID;
-	l->edx = (uint32_t)((h.edx & L1_EDX_PASS) | BIT(9));
+	l->edx = (uint32_t)((h.edx & L1_EDX_PASS) | L1_EDX_APIC);
 	p->has_xsave = l->ecx & L1_ECX_XSAVE;
 }
 
@@ -209,7 +210,7 @@ static struct cpuid xsave_answer(const struct cpuid_policy *p, uint32_t subleaf,
 	return r;
 }
 
-struct cpuid cpuid_answer(const struct cpuid_policy *p, uint32_t leaf, uint32_t subleaf, uint64_t cr4, uint64_t xcr0)
+struct cpuid cpuid_answer(const struct cpuid_policy *p, uint32_t leaf, uint32_t subleaf, const struct cpuid_state *state)
 {
 	struct cpuid r;
 
@@ -223,20 +224,22 @@ struct cpuid cpuid_answer(const struct cpuid_policy *p, uint32_t leaf, uint32_t 
 	switch (leaf) {
 	case 1:
 		r = p->basic[1];
-		if (cr4 & CR4_OSXSAVE)
+		if (state->cr4 & CR4_OSXSAVE)
 			r.ecx |= (uint32_t)L1_ECX_OSXSAVE;
+		if (!state->apic_enabled)
+			r.edx &= (uint32_t)~L1_EDX_APIC;
 		return r;
 	case 4:
 		return subleaf < ARRAY_SIZE(p->cache) ? p->cache[subleaf] : (struct cpuid){ 0 };
 	case 7:
 		r = subleaf ? (struct cpuid){ 0 } : p->basic[7];
-		if (!subleaf && (cr4 & CR4_PKE))
+		if (!subleaf && (state->cr4 & CR4_PKE))
 			r.ecx |= (uint32_t)L7_ECX_OSPKE;
 		return r;
 	case 0xb:
 		return topology(p, subleaf);
 	case 0xd:
-		return xsave_answer(p, subleaf, xcr0);
+		return xsave_answer(p, subleaf, state->xcr0);
 	default:
 		return p->basic[leaf];
 	}

@@ -34,8 +34,14 @@ struct cpuid_policy {
 void cpuid_policy_init(struct cpuid_policy *p, uint32_t id, const struct mmu_caps *caps, uint32_t proc2_may, uint64_t cr4_fixed1,
 		       uint64_t tsc_hz, bool nested);
 
-/* The answer for leaf and subleaf. cr4, xcr0: the guest's, for the bits that follow them. */
-struct cpuid cpuid_answer(const struct cpuid_policy *p, uint32_t leaf, uint32_t subleaf, uint64_t cr4, uint64_t xcr0);
+/* What some bits of the answers follow: the guest's CR4, XCR0 and IA32_APIC_BASE. */
+struct cpuid_state {
+	uint64_t cr4, xcr0;
+	bool apic_enabled;
+};
+
+/* The answer for leaf and subleaf. */
+struct cpuid cpuid_answer(const struct cpuid_policy *p, uint32_t leaf, uint32_t subleaf, const struct cpuid_state *state);
 
 /* Does the answer depend on nothing but the leaf? Then it is here; else NULL. */
 static inline const struct cpuid *cpuid_constant(const struct cpuid_policy *p, uint32_t leaf)

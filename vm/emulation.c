@@ -58,6 +58,28 @@ static unsigned device_piece(uint64_t gpa, unsigned left)
 	return size;
 }
 
+static void device_read(struct vcpu *v, uint64_t gpa, void *buf, unsigned size)
+{
+	for (unsigned done = 0, n; done < size; done += n) {
+		uint64_t value;
+
+		n = device_piece(gpa + done, size - done);
+		value = platform_mmio_read(v, gpa + done, n);
+		memcpy((uint8_t *)buf + done, &value, n);
+	}
+}
+
+static void device_write(struct vcpu *v, uint64_t gpa, const void *buf, unsigned size)
+{
+	for (unsigned done = 0, n; done < size; done += n) {
+		uint64_t value = 0;
+
+		n = device_piece(gpa + done, size - done);
+		memcpy(&value, (const uint8_t *)buf + done, n);
+		platform_mmio_write(v, gpa + done, n, value);
+	}
+}
+
 static enum emulate_access read_memory(struct emulate *e, uint64_t linear, void *buf, unsigned size, unsigned how)
 {
 	struct vcpu *v = vcpu_of(e);
@@ -68,13 +90,7 @@ static enum emulate_access read_memory(struct emulate *e, uint64_t linear, void 
 		return page_fault(e, linear, error);
 	if (is_memory(v->vm, gpa, false))
 		return mmu_guest_read(&v->vm->mmu, gpa, buf, size) == size ? EMULATE_ACCESS_OK : EMULATE_ACCESS_UNHANDLEABLE;
-	for (unsigned done = 0, n; done < size; done += n) {
-		uint64_t value;
-
-		n = device_piece(gpa.v + done, size - done);
-		value = platform_mmio_read(v, gpa.v + done, n);
-		memcpy((uint8_t *)buf + done, &value, n);
-	}
+	device_read(v, gpa.v, buf, size);
 	return EMULATE_ACCESS_OK;
 }
 
@@ -88,13 +104,7 @@ static enum emulate_access write_memory(struct emulate *e, uint64_t linear, cons
 		return page_fault(e, linear, error);
 	if (is_memory(v->vm, gpa, true))
 		return mmu_guest_write(&v->vm->mmu, gpa, buf, size) == size ? EMULATE_ACCESS_OK : EMULATE_ACCESS_UNHANDLEABLE;
-	for (unsigned done = 0, n; done < size; done += n) {
-		uint64_t value = 0;
-
-		n = device_piece(gpa.v + done, size - done);
-		memcpy(&value, (const uint8_t *)buf + done, n);
-		platform_mmio_write(v, gpa.v + done, n, value);
-	}
+	device_write(v, gpa.v, buf, size);
 	return EMULATE_ACCESS_OK;
 }
 
@@ -134,6 +144,20 @@ static bool exchange16(void *p, void *expected, const void *desired)
 	return done;
 }
 
+/* A locked access to a device is a read and a write, with nothing in between that could be locked out. */
+static enum emulate_access device_exchange(struct vcpu *v, uint64_t gpa, void *expected, const void *desired, unsigned size, bool *done)
+{
+	uint8_t now[16];
+
+	device_read(v, gpa, now, size);
+	*done = !memcmp(now, expected, size);
+	if (*done)
+		device_write(v, gpa, desired, size);
+	else
+		memcpy(expected, now, size);
+	return EMULATE_ACCESS_OK;
+}
+
 static enum emulate_access cmpxchg(struct emulate *e, uint64_t linear, void *expected, const void *desired, unsigned size, bool *done)
 {
 	struct vcpu *v = vcpu_of(e);
@@ -143,6 +167,8 @@ static enum emulate_access cmpxchg(struct emulate *e, uint64_t linear, void *exp
 
 	if (!translate(e, linear, EMULATE_HOW_WRITE, false, &gpa, &error))
 		return page_fault(e, linear, error);
+	if (!is_memory(v->vm, gpa, true))
+		return device_exchange(v, gpa.v, expected, desired, size, done);
 	p = mmu_guest_ptr(&v->vm->mmu, gpa, size, true);
 	if (!p || (size == 16 && (gpa.v & 15)))
 		return EMULATE_ACCESS_UNHANDLEABLE;
@@ -366,7 +392,8 @@ static void conclude(struct vcpu *v, enum emulate_result result)
 		give_up(v, "an instruction on device memory that Vellum does not emulate");
 		break;
 	case EMULATE_UNHANDLEABLE:
-		give_up(v, "an access that Vellum cannot carry out");
+		give_up(v, v->emulate.length ? "an access that Vellum cannot carry out" :
+			   "the guest executes from memory that is not there");
 		break;
 	}
 }
@@ -406,6 +433,7 @@ void emulation_step(struct vcpu *v)
 	uint64_t rip;
 
 	fill(v);
+	e->length = 0;
 	rip = e->rip;
 	c = &v->insn_cache[(rip ^ rip >> 4) % INSN_CACHE_SIZE];
 	if (likely(still_there(v, c))) {

@@ -47,7 +47,9 @@ static void exit_cpuid(struct vcpu *v)
 	struct cpuid r;
 
 	if (unlikely(!constant)) {
-		r = cpuid_answer(&v->vm->cpuid, (uint32_t)gpr[GPR_RAX], (uint32_t)gpr[GPR_RCX], vmread(VMCS_GUEST_CR4), v->xcr0);
+		struct cpuid_state state = { vmread(VMCS_GUEST_CR4), v->xcr0, v->lapic.enabled };
+
+		r = cpuid_answer(&v->vm->cpuid, (uint32_t)gpr[GPR_RAX], (uint32_t)gpr[GPR_RCX], &state);
 		constant = &r;
 	}
 	gpr[GPR_RAX] = constant->eax;
@@ -107,11 +109,19 @@ static void exit_entry_failed(struct vcpu *v)
 {
 	vm_end(v->vm, VM_STATUS_STOPPED,
 	       "stopped: the CPU refused the guest's state (exit reason %u, qualification %lu) at rip 0x%lx, CR0 0x%lx, CR4 0x%lx, RFLAGS 0x%lx",
-	       v->exit_reason, vmread(VMCS_EXIT_QUALIFICATION), vmread(VMCS_GUEST_RIP), vmread(VMCS_GUEST_CR0), vmread(VMCS_GUEST_CR4),
+	       (unsigned)(vmread(VMCS_EXIT_REASON) & 0xffff), vmread(VMCS_EXIT_QUALIFICATION), vmread(VMCS_GUEST_RIP), vmread(VMCS_GUEST_CR0), vmread(VMCS_GUEST_CR4),
 	       vmread(VMCS_GUEST_RFLAGS));
 }
 
+static void exit_unknown(struct vcpu *v)
+{
+	vm_end(v->vm, VM_STATUS_STOPPED, "stopped: VM exit with reason %lu, which Vellum does not handle", vmread(VMCS_EXIT_REASON) & 0xffff);
+}
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Woverride-init"
 exit_handler *const exit_handlers[EXIT_REASON_COUNT] = {
+	[0 ... EXIT_REASON_COUNT - 1] = exit_unknown,
 	[EXIT_EXCEPTION_OR_NMI] = exit_exception,
 	[EXIT_EXTERNAL_INTERRUPT] = exit_external_interrupt,
 	[EXIT_TRIPLE_FAULT] = exit_triple_fault,
@@ -151,3 +161,4 @@ exit_handler *const exit_handlers[EXIT_REASON_COUNT] = {
 	[EXIT_XSETBV] = exit_xsetbv,
 	[EXIT_VMFUNC] = event_ud,
 };
+#pragma GCC diagnostic pop

@@ -5,29 +5,49 @@
 #define IO_IN BIT(3)
 #define IO_STRING BIT(4)
 
+/* 16 and 32 bits. IN changes AX, or EAX and then clears the upper half of RAX, as every 32-bit result does. */
+static void access_wide(struct vcpu *v, uint64_t q)
+{
+	struct pio_space *pio = &v->vm->pio;
+	uint64_t *rax = &v->vmx.gpr[GPR_RAX];
+	uint16_t port = (uint16_t)(q >> 16);
+	unsigned size = (unsigned)(q & IO_SIZE) + 1;
+	uint32_t value;
+
+	if (!(q & IO_IN)) {
+		pio_out(pio, port, size, (uint32_t)*rax);
+		return;
+	}
+	value = pio_in(pio, port, size);
+	*rax = size == 2 ? (*rax & ~0xffffull) | (value & 0xffff) : value;
+}
+
+static inline void access_byte(struct vcpu *v, struct vm *vm, uint64_t q)
+{
+	uint8_t *al = (uint8_t *)&v->vmx.gpr[GPR_RAX];
+	uint16_t port = (uint16_t)(q >> 16);
+
+	if (q & IO_IN)
+		*al = (uint8_t)pio_in_byte(&vm->pio, port);
+	else
+		pio_out_byte(&vm->pio, port, *al);
+}
+
+/* What guests do most is a byte at a time. */
 void exit_io(struct vcpu *v)
 {
 	uint64_t q = vmread(VMCS_EXIT_QUALIFICATION);
-	unsigned size = (unsigned)(q & IO_SIZE) + 1;
-	uint16_t port = (uint16_t)(q >> 16);
 	struct vm *vm = v->vm;
-	uint64_t *rax = &v->vmx.gpr[GPR_RAX];
 
 	if (unlikely(q & IO_STRING)) {
 		emulation_step(v);
 		return;
 	}
 	spin_lock(&vm->device_lock);
-	if (q & IO_IN) {
-		uint32_t value = pio_in(&vm->pio, port, size);
-
-		if (size == 4)
-			*rax = value;
-		else
-			*rax = (*rax & ~MASK(8 * size - 1, 0)) | (value & MASK(8 * size - 1, 0));
-	} else {
-		pio_out(&vm->pio, port, size, (uint32_t)*rax);
-	}
+	if (likely(!(q & IO_SIZE)))
+		access_byte(v, vm, q);
+	else
+		access_wide(v, q);
 	spin_unlock(&vm->device_lock);
 	if (unlikely(vm->input_waiting))
 		platform_feed_uart(vm);

@@ -213,6 +213,7 @@ static bool add_interrupt_controllers(struct vm *vm)
 	vm->apic_bus.cpu[0] = &v->lapic;
 	vm->apic_bus.count = 1;
 	lapic_init(&v->lapic, &vm->timers, 0, true, vm->cpuid.lapic_features, vm->cpuid.maxphyaddr, &lapic_host, v);
+	lapic_virtual_wire(&v->lapic);
 	lapic_set_tsc_offset(&v->lapic, v->tsc_offset);
 	return ok;
 }

@@ -135,43 +135,51 @@ static bool serve_requests(struct vcpu *v)
 	return !(requests & REQUEST_SWITCH);
 }
 
+/* The flushes that were requested, and registers and roots that changed. */
+static __attribute__((noinline)) void bring_up_to_date(struct vcpu *v)
+{
+	mmu_enter(&v->mmu, v->cpu->id);
+	if (v->mmu.intercepts_changed)
+		vmx_apply_paging(&v->vmx, &v->mmu);
+	if (v->mmu.root_changed)
+		vmx_apply_root(&v->vmx, &v->mmu);
+}
+
+static inline bool out_of_date(const struct vcpu *v)
+{
+	uint16_t changed;
+
+	_Static_assert(offsetof(struct mmu_vcpu, root_changed) == offsetof(struct mmu_vcpu, intercepts_changed) + 1, "read together");
+	memcpy(&changed, &v->mmu.intercepts_changed, sizeof(changed));
+	return changed || tag_requested(&v->mmu.tag);
+}
+
 /* The tables and registers that the CPU runs the guest with are in force; R2. */
-static inline void make_current(struct vcpu *v, unsigned cpu)
+static inline void make_current(struct vcpu *v)
 {
 	for (;;) {
-		mmu_enter(&v->mmu, cpu);
-		if (unlikely(v->mmu.intercepts_changed))
-			vmx_apply_paging(&v->vmx, &v->mmu);
-		if (unlikely(v->mmu.root_changed))
-			vmx_apply_root(&v->vmx, &v->mmu);
 		__atomic_store_n(&v->in_guest, true, __ATOMIC_SEQ_CST);
-		if (likely(!tag_work_pending(&v->mmu.tag, cpu)))
+		if (likely(!out_of_date(v)))
 			return;
 		__atomic_store_n(&v->in_guest, false, __ATOMIC_RELEASE);
+		bring_up_to_date(v);
 	}
 }
 
-static void handle_exit(struct vcpu *v)
+static inline void handle_exit(struct vcpu *v)
 {
-	uint32_t reason = (uint32_t)vmread(VMCS_EXIT_REASON);
-	unsigned basic = reason & 0xffff;
+	unsigned reason = vmread(VMCS_EXIT_REASON) & 0xffff;
 
-	if (unlikely(basic >= EXIT_REASON_COUNT || !exit_handlers[basic])) {
-		v->exit_reason = 0;
-		vm_end(v->vm, VM_STATUS_STOPPED, "stopped: VM exit with reason %u, which Vellum does not handle", basic);
-		return;
-	}
-	v->exit_reason = basic;
-	v->exits[basic].count++;
-	exit_handlers[basic](v);
+	if (unlikely(reason >= EXIT_REASON_COUNT))
+		reason = 0; /* of a CPU newer than this table; none of its controls is on */
+	v->exit_reason = reason;
+	v->exits[reason].count++;
+	exit_handlers[reason](v);
 }
 
-static void account_exit(struct vcpu *v, uint64_t now)
+static inline void account_exit(struct vcpu *v, uint64_t now)
 {
-	uint64_t ticks = now - v->exit_tsc;
-
-	v->exits[v->exit_reason].ticks += ticks;
-	v->hypervisor_ticks += ticks;
+	v->exits[v->exit_reason].ticks += now - v->exit_tsc;
 }
 
 static void entry_failed(struct vcpu *v)
@@ -180,31 +188,32 @@ static void entry_failed(struct vcpu *v)
 	       vmread(VMCS_INSTRUCTION_ERROR));
 }
 
-/* Until it halts, is over, or another's turn has come. */
+/* Until it halts, is over, or another's turn has come. Nothing but v itself is kept across the entry. */
 static void run(struct vcpu *v)
 {
-	struct percpu *cpu = v->cpu;
-	uint64_t entered;
+	uint32_t failed;
 
+	v->run_start = v->exit_tsc = rdtsc();
 	load(v);
-	v->exit_tsc = rdtsc();
+	bring_up_to_date(v);
 	for (;;) {
 		if (unlikely(v->requests) && !serve_requests(v))
 			break;
-		if (unlikely(timers_next(&v->vm->timers) < cpu->timer_armed))
+		if (unlikely(timers_next(&v->vm->timers) < v->cpu->timer_armed))
 			lapic_host_timer(timers_next(&v->vm->timers));
-		make_current(v, cpu->id);
-		entered = rdtsc();
-		account_exit(v, entered);
-		if (unlikely(!vmx_enter(&v->vmx)))
+		make_current(v);
+		account_exit(v, rdtsc());
+		v = container_of(vmx_enter(&v->vmx, &failed), struct vcpu, vmx);
+		if (unlikely(failed)) {
 			entry_failed(v);
+			continue;
+		}
 		v->exit_tsc = rdtsc();
 		__atomic_store_n(&v->in_guest, false, __ATOMIC_RELEASE);
-		v->guest_ticks += v->exit_tsc - entered;
-		if (likely(!v->vm->ended))
-			handle_exit(v);
+		handle_exit(v);
 	}
 	account_exit(v, rdtsc());
+	v->run_ticks += rdtsc() - v->run_start;
 }
 
 /* ---- one CPU ---- */

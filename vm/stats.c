@@ -49,7 +49,7 @@ static void stat(const struct vm *vm, const char *name, uint64_t value)
 static void stats_exits(const struct vm *vm)
 {
 	const struct vcpu *v = vm->vcpu;
-	uint64_t total = 0;
+	uint64_t total = 0, ticks = 0;
 
 	for (unsigned n = 0; n < EXIT_REASON_COUNT; n++) {
 		const struct exit_stat *e = &v->exits[n];
@@ -57,12 +57,13 @@ static void stats_exits(const struct vm *vm)
 		if (!e->count)
 			continue;
 		total += e->count;
+		ticks += e->ticks;
 		console_line("stat %u exits.by_reason.%s.count %lu", vm->id, exit_names[n], e->count);
 		console_line("stat %u exits.by_reason.%s.ticks %lu", vm->id, exit_names[n], e->ticks);
 	}
 	stat(vm, "exits.total", total);
-	stat(vm, "instructions.guest", v->guest_ticks);
-	stat(vm, "instructions.hypervisor", v->hypervisor_ticks);
+	stat(vm, "instructions.guest", v->run_ticks - ticks);
+	stat(vm, "instructions.hypervisor", ticks);
 }
 
 static void stats_mmu(const struct vm *vm)

@@ -80,8 +80,8 @@ struct vcpu {
 	struct vmx_start start;
 	uint64_t exit_tsc;   /* when the last exit happened */
 	unsigned exit_reason;
-	uint64_t guest_ticks;
-	uint64_t hypervisor_ticks;
+	uint64_t run_start;  /* when this CPU took it up */
+	uint64_t run_ticks;  /* on a CPU, in the guest and in the hypervisor; what the exits took of it is in exits[] */
 	struct event event;
 	uint8_t requeued_vector; /* an external interrupt whose delivery an exception came before; 0: none */
 	bool nmi_pending;

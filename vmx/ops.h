@@ -1,5 +1,5 @@
 /* vmx/ops.h - the VMX instructions. SDM, "VMX Instruction Reference". A failure of VMREAD or VMWRITE is Vellum's own mistake (a field that
- * this CPU does not have must not be touched) and stops it; the others report. */
+ * this CPU does not have must not be touched) and stops a debug build; the others report. */
 #ifndef VELLUM_VMX_OPS_H
 #define VELLUM_VMX_OPS_H
 
@@ -9,22 +9,31 @@
 
 _Noreturn void vmx_access_failed(enum vmcs_field field, bool write);
 
+/* In debug builds every access is checked; otherwise a wrong one, which is Vellum's own mistake, goes by. */
 static inline uint64_t vmread(enum vmcs_field field)
 {
 	uint64_t v;
-	bool ok;
-	__asm__ volatile("vmread %2, %0" : "=r"(v), "=@cca"(ok) : "r"((uint64_t)field));
-	if (unlikely(!ok))
-		vmx_access_failed(field, false);
+#ifdef VELLUM_DEBUG
+	__asm__ goto volatile("vmread %1, %0\n\tjbe %l[fail]" : "=r"(v) : "r"((uint64_t)field) : "cc" : fail);
 	return v;
+fail:
+	vmx_access_failed(field, false);
+#else
+	__asm__ volatile("vmread %1, %0" : "=r"(v) : "r"((uint64_t)field) : "cc");
+	return v;
+#endif
 }
 
 static inline void vmwrite(enum vmcs_field field, uint64_t v)
 {
+#ifdef VELLUM_DEBUG
 	__asm__ goto volatile("vmwrite %1, %0\n\tjbe %l[fail]" : : "r"((uint64_t)field), "r"(v) : "cc" : fail);
 	return;
 fail:
 	vmx_access_failed(field, true);
+#else
+	__asm__ volatile("vmwrite %1, %0" : : "r"((uint64_t)field), "r"(v) : "cc");
+#endif
 }
 
 static inline bool vmxon(hpa_t region)

@@ -65,15 +65,18 @@ void vmx_set_nmi_window(struct vmx_vcpu *v, bool on);
 struct segment_state vmx_get_segment(enum segment n);
 void vmx_set_segment(enum segment n, const struct segment_state *s);
 
-/* Enters the guest; interrupts are off. Returns true when it came back by a VM exit, false when the entry itself failed
- * (VMCS_INSTRUCTION_ERROR says why). */
-static inline bool vmx_enter(struct vmx_vcpu *v)
+/* Enters the guest; interrupts are off. Returns v again, so that the caller need not keep it: the guest takes every register. *failed: the
+ * entry itself failed (VMCS_INSTRUCTION_ERROR says why), there was no VM exit. */
+static inline struct vmx_vcpu *vmx_enter(struct vmx_vcpu *v, uint32_t *failed)
 {
-	int vmx_enter_asm(struct vmx_vcpu * vcpu, bool launched);
-	bool ok = !vmx_enter_asm(v, v->launched);
+	uint64_t launched = v->launched;
 
-	v->launched = ok;
-	return ok;
+	__asm__ volatile("call vmx_enter_asm"
+			 : "=a"(*failed), "+D"(v), "+S"(launched)
+			 :
+			 : "rbx", "rcx", "rdx", "rbp", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory", "cc");
+	v->launched = true;
+	return v;
 }
 
 #endif
