@@ -81,8 +81,11 @@ static bool vcpu_init(struct mmu_vcpu *vcpu)
 	vcpu->intercepts = hw_intercepts(vcpu);
 	vcpu->intercepts.invlpg = s->unsync_count > 0;
 	vcpu->root.cr3 = ~0ull;
-	if (shadow_load_root(vcpu))
+	if (shadow_load_root(vcpu)) {
+		/* It has no translations yet, so nothing may be out of date for it. */
+		shadow_sync_root(vcpu);
 		return true;
+	}
 	mmu_table_free(vm, pae);
 	mmu_table_free(vm, self);
 	vcpu->priv = NULL;
