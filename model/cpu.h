@@ -108,6 +108,9 @@ void m_speculate(struct m_cpu *cpu, uint64_t va);
 void m_invvpid(struct m_cpu *cpu, unsigned type, uint16_t vpid, uint64_t va);
 void m_invept(struct m_cpu *cpu, unsigned type, uint64_t eptp);
 
+/* The entries that tables hold now for va (without EPT) or gpa (with), as text. */
+void m_describe(struct phys *p, const struct m_vmcs *v, uint64_t va, uint64_t gpa, char *buf, size_t room);
+
 /* The model's own: invalidations by what they cover. */
 struct m_cover {
 	bool linear, guest_physical, combined;

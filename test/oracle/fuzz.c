@@ -24,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct sequence q = { .step = step };
 	unsigned mechanisms = 0;
 	uint32_t seed = 0;
-	char why[600];
+	char why[800];
 	size_t at;
 
 	if (size < 5 + 16)
@@ -39,7 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	printf("FAILED: mechanism %s, seed %u, step %zu (%s)\n  %s\n", q.c.ops->name, seed, at, op_name(step[at].op), why);
 	q.steps = at + 1;
-	sequence_shrink(&q, why);
+	sequence_shrink(&q, why, 1);
 	printf("shrunk to %zu steps:\n  %s\n", q.steps, why);
 	sequence_print(&q, NULL);
 	abort();

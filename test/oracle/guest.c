@@ -119,9 +119,10 @@ static void complain(struct vcpu *v, const struct outcome *x, uint64_t va, struc
 	static const char *const hows[] = { "went to hpa", "was emulated at gpa", "faulted with error" };
 	uint64_t what = o->how == SEEN_DIRECT ? o->hpa : o->how == SEEN_EMULATED ? o->gpa : o->error;
 	struct page *p = x->fault ? NULL : page_find(v->vm, x->gpa >> PAGE_SHIFT);
-	char must[200], path[300] = "";
+	char must[200], path[300] = "", built[160];
 	size_t n = 0;
 
+	m_describe(&v->vm->world->phys, &v->vmcs, va, x->gpa, built, sizeof(built));
 	for (unsigned i = 0; i < x->levels; i++) {
 		uint64_t is = 0;
 
@@ -136,10 +137,10 @@ static void complain(struct vcpu *v, const struct outcome *x, uint64_t va, struc
 		snprintf(must, sizeof(must), "reach gpa %llx (hfn %llx%s%s%s), flags A%s set", (unsigned long long)x->gpa,
 			 p && p->in ? (unsigned long long)p->hfn : 0ull, p ? "" : " no memory", p && p->merged ? " merged" : "",
 			 p && !p->in ? " swapped" : "", a.write ? " D" : "");
-	fail(v->vm->world, "%s, mode %d: %s%s%s of %llx by a %s %s %llx after %u attempts; it must %s, or be explained by what the guest did not invalidate; entries, must/is:%s",
+	fail(v->vm->world, "%s, mode %d: %s%s%s of %llx by a %s %s %llx after %u attempts; it must %s, or be explained by what the guest did not invalidate; entries, must/is:%s; CPU's tables:%s",
 	     mechanism(v), (int)x_mode(&v->regs), a.write ? "write" : a.fetch ? "fetch" : "read", a.implicit ? ", implicit" : "",
 	     v->regs.ac ? ", AC" : "", (unsigned long long)va, a.user ? "user" : "supervisor", hows[o->how], (unsigned long long)what, o->attempts,
-	     must, path);
+	     must, path, built);
 }
 
 /* Guest memory changes: by the guest's own store, wherever mmu/ lets it happen, or by the hypervisor for it. */

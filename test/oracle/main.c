@@ -47,7 +47,7 @@ struct options {
 	bool no_shrink;
 };
 
-static bool failed(struct sequence *q, size_t at, char why[600], const struct options *o)
+static bool failed(struct sequence *q, size_t at, char why[800], const struct options *o)
 {
 	printf("FAILED: mechanism %s, seed %llu, step %zu (%s)\n  %s\n", q->c.ops->name, (unsigned long long)q->c.seed, at, op_name(q->step[at].op),
 	       why);
@@ -55,7 +55,7 @@ static bool failed(struct sequence *q, size_t at, char why[600], const struct op
 		return false;
 	q->steps = at + 1;
 	fflush(stdout);
-	sequence_shrink(q, why);
+	sequence_shrink(q, why, o->thorough);
 	printf("shrunk to %zu steps:\n  %s\n", q->steps, why);
 	sequence_print(q, o->save);
 	return false;
@@ -65,7 +65,7 @@ static bool one_run(const struct options *o, const struct mmu_ops *ops, uint64_t
 {
 	struct sequence q = { .c = config_from_seed(seed, ops), .steps = o->steps };
 	uint64_t random = seed ^ 0x5deece66dull;
-	char why[600];
+	char why[800];
 	size_t at = 0;
 	bool ok;
 
@@ -112,7 +112,7 @@ static bool run_mechanism(const struct options *o, const struct mmu_ops *ops)
 static bool replay(const struct options *o)
 {
 	struct sequence q;
-	char why[600];
+	char why[800];
 	size_t at;
 
 	if (!sequence_read(&q, o->replay))

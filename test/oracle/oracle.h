@@ -158,7 +158,7 @@ struct world {
 	bool failed;
 	const char *kind;          /* of failure: its format */
 	struct vcpu *accessing;    /* in the middle of last_access, or NULL */
-	char why[600];
+	char why[800];
 };
 
 extern bool oracle_trace; /* tell what every step does */
@@ -299,8 +299,8 @@ struct sequence {
 	size_t steps;
 };
 /* Runs it from the beginning. true: no failure. Else *failed_at is the step, and why has the reason. */
-bool sequence_run(const struct sequence *q, struct account *sum, size_t *failed_at, char why[600], unsigned thorough);
-void sequence_shrink(struct sequence *q, char why[600]);
+bool sequence_run(const struct sequence *q, struct account *sum, size_t *failed_at, char why[800], unsigned thorough);
+void sequence_shrink(struct sequence *q, char why[800], unsigned thorough);
 void sequence_print(const struct sequence *q, const char *file);
 bool sequence_read(struct sequence *q, const char *file);
 

@@ -84,7 +84,7 @@ static void run_steps(struct world *w, const struct sequence *q, volatile size_t
 		check(w, 0, thorough);
 }
 
-bool sequence_run(const struct sequence *q, struct account *sum, size_t *failed_at, char why[600], unsigned thorough)
+bool sequence_run(const struct sequence *q, struct account *sum, size_t *failed_at, char why[800], unsigned thorough)
 {
 	struct world *volatile w = NULL;
 	volatile size_t at = 0;
@@ -94,7 +94,7 @@ bool sequence_run(const struct sequence *q, struct account *sum, size_t *failed_
 	running = true;
 	if (sigsetjmp(broken, 1)) {
 		running = false;
-		snprintf(why, 600, "%s", promise);
+		snprintf(why, 800, "%s", promise);
 		*failed_at = at;
 		kind = promise;
 		return false; /* what the world holds is lost: it is in no state to be taken down */
@@ -111,7 +111,7 @@ bool sequence_run(const struct sequence *q, struct account *sum, size_t *failed_
 	running = false;
 	ok = !w->failed;
 	if (!ok) {
-		memcpy(why, w->why, 600);
+		memcpy(why, w->why, 800);
 		kind = w->kind;
 		*failed_at = at;
 	}
@@ -119,12 +119,12 @@ bool sequence_run(const struct sequence *q, struct account *sum, size_t *failed_
 	return ok;
 }
 
-static bool still_fails(const struct sequence *q, char why[600], size_t *at)
+static bool still_fails(const struct sequence *q, char why[800], size_t *at, unsigned thorough)
 {
-	return !sequence_run(q, NULL, at, why, 1);
+	return !sequence_run(q, NULL, at, why, thorough);
 }
 
-void sequence_shrink(struct sequence *q, char why[600])
+void sequence_shrink(struct sequence *q, char why[800], unsigned thorough)
 {
 	struct sequence t = *q;
 	const char *same = kind;
@@ -135,12 +135,12 @@ void sequence_shrink(struct sequence *q, char why[600])
 	for (size_t chunk = q->steps / 2 + 1; chunk; chunk = chunk == 1 ? 0 : (chunk + 1) / 2) {
 		for (size_t from = 0; from < q->steps;) {
 			size_t n = chunk < q->steps - from ? chunk : q->steps - from;
-			char text[600];
+			char text[800];
 
 			memcpy(t.step, q->step, from * sizeof(*t.step));
 			memcpy(t.step + from, q->step + from + n, (q->steps - from - n) * sizeof(*t.step));
 			t.steps = q->steps - n;
-			if (t.steps && still_fails(&t, text, &at) && kind == same) {
+			if (t.steps && still_fails(&t, text, &at, thorough) && kind == same) {
 				q->steps = at + 1;
 				memcpy(q->step, t.step, q->steps * sizeof(*t.step));
 				memcpy(why, text, sizeof(text));
