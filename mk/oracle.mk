@@ -32,3 +32,37 @@ mutate: $(ORACLE)-mutants/oracle
 
 $(ORACLE)/exhaustive: $(ORACLE)/test/oracle/exhaustive.o $(ORACLE_ALL:%.c=$(ORACLE)/%.o)
 	$(CC) -o $@ $^
+
+# The same under sanitizers, with every invariant checked after every step.
+ORACLE_SANITIZE := -O1 -DVELLUM_DEBUG -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+$(ORACLE)-asan/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ORACLE_CFLAGS) $(ORACLE_SANITIZE) -MMD -MP -c $< -o $@
+-include $(wildcard $(ORACLE)-asan/*/*.d $(ORACLE)-asan/*/*/*.d)
+
+$(ORACLE)-asan/oracle: $(ORACLE)-asan/test/oracle/main.o $(ORACLE_ALL:%.c=$(ORACLE)-asan/%.o)
+	$(CC) -fsanitize=address,undefined -o $@ $^
+
+# Part of `make test`: at least 20 million checked accesses over all mechanisms and paging modes.
+.PHONY: oracle soak fuzz account
+oracle: $(ORACLE)/oracle $(ORACLE)/exhaustive $(ORACLE)-asan/oracle
+	script/oracle.sh $(ORACLE)
+
+# A nightly's worth: a billion.
+soak: $(ORACLE)/oracle $(ORACLE)/exhaustive
+	script/soak.sh $(ORACLE) 1000000000
+
+# Flushes issued against those that dropped something that was wrong by then.
+account: $(ORACLE)/oracle
+	$< --account --runs 60 --steps 2000
+
+# Coverage-guided, over the same steps. FUZZ_SECONDS, FUZZ_ARGS.
+FUZZ_SECONDS ?= 600
+$(BUILD)/fuzz/oracle: test/oracle/fuzz.c $(ORACLE_DEPS)
+	@mkdir -p $(@D)
+	$(CLANG) $(ORACLE_CFLAGS) -O1 -DVELLUM_DEBUG -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ test/oracle/fuzz.c $(ORACLE_ALL)
+
+fuzz: $(BUILD)/fuzz/oracle
+	@mkdir -p $(BUILD)/fuzz/corpus
+	ASAN_OPTIONS=detect_leaks=0 $< -max_len=4096 -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=2048 $(FUZZ_ARGS) \
+		-artifact_prefix=$(BUILD)/fuzz/ $(BUILD)/fuzz/corpus test/oracle/corpus
