@@ -11,7 +11,9 @@ static const char default_cpu[] = "corei7_haswell_4770";
 static const char bios[] = "/usr/share/bochs/BIOS-bochs-latest", vga_bios[] = "/usr/share/vgabios/vgabios.bin";
 static const char debian_bochs[] = "/usr/bin/bochs";
 
-enum { MEGABYTE = 1 << 20, BOCHS_MOST_MB = 2048 };
+/* Bochs keeps at most 2 GB of an emulated machine's memory in its own, and pages the rest to a file. Above 3 GB begins the hole of
+ * the PC's devices, whose RAM Bochs does not move elsewhere. */
+enum { MEGABYTE = 1 << 20, BOCHS_MOST_MB = 3072, BOCHS_RESIDENT_MB = 2048 };
 
 uint64_t emulator_memory(const struct options *options, uint64_t needed, unsigned most, const char *name)
 {
@@ -158,7 +160,7 @@ static void write_configuration(const struct emulator *emulator, const char *pat
 	/* ignore_bad_msrs: Linux on bare Bochs reads some. A triple fault ends the emulator instead of starting again. */
 	bytes_print(&c, "cpu: model=%s, count=%u, ips=%llu, reset_on_triple_fault=0, ignore_bad_msrs=1\n", emulator->cpu,
 		    emulator->cpus, (unsigned long long)emulator->ips);
-	bytes_print(&c, "memory: guest=%llu, host=%llu\n", megabytes, megabytes);
+	bytes_print(&c, "memory: guest=%llu, host=%llu\n", megabytes, megabytes < BOCHS_RESIDENT_MB ? megabytes : BOCHS_RESIDENT_MB);
 	bytes_print(&c, "pci: enabled=1, chipset=i440fx\n");
 	/* The emulated clock runs with the instructions, from a fixed date: two runs are alike to the tick. */
 	bytes_print(&c, "clock: sync=none, time0=1700000000\n");
