@@ -68,7 +68,7 @@ static void check_leaf(struct auditor *a, const struct spage *sp, unsigned index
 	for (unsigned i = 0; i < (large ? 512u : 1u); i++) {
 		struct mmu_page page = mmu_peek(s->vm, GFN(gfn.v + i));
 
-		if (page.kind != MMU_MEMORY || page.hfn.v != pt_frame(&hw_format_4level, leaf).v + i)
+		if (page.kind != MMU_MEMORY || page.hfn.v != hw_leaf_frame(leaf, role_level(sp->role)).v + i)
 			broken(a, "S11: a leaf names what its guest frame is not", gfn.v + i);
 		else if ((leaf & PTE_W) && !page.writable)
 			broken(a, "S4: a leaf is writable and its frame must not be written", gfn.v + i);

@@ -237,6 +237,8 @@ static bool table_update(void *ctx, gpa_t gpa, unsigned size, uint64_t old, uint
 		return false;
 	}
 	*lost = !exchange(p + (gpa.v & (PAGE_SIZE - 1)), size, old, new);
+	if (!*lost && vcpu->vm->ops->flags_written)
+		vcpu->vm->ops->flags_written(vcpu->vm, gpa, size);
 	return !*lost;
 }
 

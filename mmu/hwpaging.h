@@ -46,6 +46,9 @@ struct hw_rights hw_rights(const struct walk_regs *r, const struct walk_result *
 /* A leaf at shift (12 or 21) for the frame of the access, gfn being the guest frame of the access itself. */
 uint64_t hw_leaf(const struct mmu_caps *caps, gfn_t gfn, hfn_t hfn, unsigned shift, unsigned acc, unsigned pat_index, bool global);
 
+/* The first frame that a leaf of this level maps. (A large leaf has its PAT flag where a small one has an address bit.) */
+static inline hfn_t hw_leaf_frame(uint64_t leaf, unsigned level) { return HFN((leaf & MASK(50, pt_shift(level))) >> PAGE_SHIFT); }
+
 /* MMIO leaves: not possible on a CPU without a reserved bit to spare. */
 bool hw_mmio_possible(const struct mmu_caps *caps);
 uint64_t hw_mmio_leaf(const struct mmu_vm *vm, gfn_t gfn, unsigned acc);

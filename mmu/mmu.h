@@ -163,6 +163,8 @@ struct mmu_ops {
 	void (*write_protect)(struct mmu_vm *vm, gfn_t first, uint64_t pages);
 	/* Called after the hypervisor itself (emulator, device, loader) wrote [gpa, gpa + n) of guest memory. May be NULL. */
 	void (*guest_written)(struct mmu_vm *vm, gpa_t gpa, unsigned n);
+	/* Called after the walker set accessed or dirty flags in the entry of size bytes at gpa for the mechanism itself. May be NULL. */
+	void (*flags_written)(struct mmu_vm *vm, gpa_t gpa, unsigned size);
 	/* See mmu_unshadow(). May be NULL. */
 	bool (*unshadow)(struct mmu_vm *vm, gfn_t gfn);
 	/* The invariants that can be checked between two steps: false, and which one and why in the text, where one does not hold. May be NULL. */

@@ -172,6 +172,7 @@ void shadow_sync_root(struct mmu_vcpu *vcpu);
 void shadow_sync_below(struct shadow *s, const struct spage *top);
 /* Brings the last-level entry for gva up to date. */
 void shadow_sync_address(struct mmu_vcpu *vcpu, gva_t gva);
+void shadow_flags_written(struct mmu_vm *vm, gpa_t gpa, unsigned size);
 void shadow_guest_written(struct mmu_vm *vm, gpa_t gpa, unsigned n);
 /* Takes a page off the list of those out of sync. */
 void shadow_unlist_unsync(struct shadow *s, struct spage *sp);

@@ -12,7 +12,7 @@ bool leaf_set(struct shadow *s, struct spage *sp, unsigned index, uint64_t guest
 	if (old && !pt_special(&hw_format_4level, old) && entry_is_leaf(sp, index) && entry_gfn(sp, index).v == gfn.v) {
 		if (sp->guest)
 			sp->guest[index] = guest;
-		if ((old & ~leaf & (PTE_W | PTE_U)) || (~old & leaf & PTE_NX) || pt_frame(&hw_format_4level, old).v != pt_frame(&hw_format_4level, leaf).v)
+		if ((old & ~leaf & (PTE_W | PTE_U)) || (~old & leaf & PTE_NX) || ((old ^ leaf) & hw_format_4level.address))
 			s->stale = true;
 		pt_set(&sp->table[index], leaf);
 		return true;

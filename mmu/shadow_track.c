@@ -228,6 +228,20 @@ static void page_written(struct shadow *s, struct spage *sp, gpa_t gpa, unsigned
 			MUTANT(WRITE_SYNC, sync_entry(s, sp, i));
 }
 
+/* A shadow has no use for flags that are set, until its own next fault. But to a shadow of the same table with entries of another size (the
+ * guest has it in use under two modes) they are not flags. */
+void shadow_flags_written(struct mmu_vm *vm, gpa_t gpa, unsigned size)
+{
+	struct shadow *s = shadow_of(vm);
+	struct gframe *g = rmap_gframe(&s->rmap, gpa_gfn(gpa), false);
+
+	if (!g || !g->tracked)
+		return;
+	for (struct spage *sp = spage_at(s, g->pages); sp; sp = spage_at(s, sp->next_of_gfn))
+		if (!(sp->role & ROLE_DIRECT) && entry_size(sp) != size)
+			page_written(s, sp, gpa, size);
+}
+
 void shadow_guest_written(struct mmu_vm *vm, gpa_t gpa, unsigned n)
 {
 	struct shadow *s = shadow_of(vm);
