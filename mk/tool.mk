@@ -38,4 +38,6 @@ UNIT_tool_report_CFLAGS := -D_GNU_SOURCE
 UNIT_tool_report_LIBS := -lcjson
 UNIT_tool_slim_SRC := test/unit/test_tool_slim.c tool/slim.c tool/util.c
 UNIT_tool_slim_CFLAGS := -D_GNU_SOURCE
-UNIT_TESTS += tool_protocol tool_report tool_slim
+UNIT_tool_util_SRC := test/unit/test_tool_util.c tool/bochs.c tool/util.c
+UNIT_tool_util_CFLAGS := -D_GNU_SOURCE
+UNIT_TESTS += tool_protocol tool_report tool_slim tool_util

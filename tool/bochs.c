@@ -69,6 +69,15 @@ static char *choose(const char *which)
 	return text("%s", debian_bochs);
 }
 
+bool bochs_can_have(bool mended, unsigned cpus, char *error, size_t error_size)
+{
+	if (mended || cpus == 1)
+		return true;
+	snprintf(error, error_size, "--host-cpus %u: with several CPUs, Debian's package of Bochs forgets where an exception's handler "
+		 "begins; only the Bochs that the build makes (make bochs) is mended", cpus);
+	return false;
+}
+
 static char *version_of(const char *program)
 {
 	static const char title[] = "Bochs x86 Emulator ";
@@ -125,7 +134,8 @@ static char *cpu_model(const char *program, const char *wanted)
 void bochs_find(struct emulator *emulator, const struct options *options, uint64_t needed)
 {
 	struct bytes said = { 0 };
-	char *built = built_path(), *real;
+	char error[300], *real;
+	bool package;
 
 	emulator->program = choose(options->bochs);
 	if (access(bios, R_OK) != 0 || access(vga_bios, R_OK) != 0)
@@ -137,9 +147,11 @@ void bochs_find(struct emulator *emulator, const struct options *options, uint64
 	emulator->needs_screen = said.data != NULL && strstr(said.data, "-rc ") != NULL;
 	bytes_free(&said);
 	real = realpath(emulator->program, NULL);
-	emulator->build = real != NULL && strcmp(real, debian_bochs) == 0 ? "Debian's binary package" : "optimised, built from source";
+	package = real != NULL && strcmp(real, debian_bochs) == 0;
+	emulator->build = package ? "Debian's binary package" : "optimised, built from source";
 	free(real);
-	free(built);
+	if (!bochs_can_have(!package, options->host_cpus, error, sizeof error))
+		die(STATUS_USAGE, "%s", error);
 	emulator->cpu = cpu_model(emulator->program, options->cpu != NULL ? options->cpu : default_cpu);
 	emulator->cpus = options->host_cpus;
 	emulator->memory = emulator_memory(options, needed, BOCHS_MOST_MB, "Bochs");

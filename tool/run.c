@@ -65,6 +65,13 @@ static void write_json(const struct session *session, int status)
 	free(json);
 }
 
+/* Said before the run, not when its results are lost. */
+static void check_json(const char *path)
+{
+	if (path != NULL && strcmp(path, "-") != 0 && !file_writable(path))
+		die(STATUS_USAGE, "--json %s: cannot be written: %s", path, strerror(errno));
+}
+
 static char *working_directory(const struct options *options)
 {
 	char *path;
@@ -91,6 +98,7 @@ int run(const struct options *options)
 	machines_prepare(&machines, options);
 	(strcmp(options->machine, "qemu") == 0 ? qemu_find : bochs_find)(&session.emulator, options, machines_memory(&machines));
 	session.work = working_directory(options);
+	check_json(options->json);
 	start_machine(&session, &machines);
 	if (options->interactive) {
 		console_raw();

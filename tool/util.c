@@ -154,6 +154,28 @@ bool file_exists(const char *path)
 	return access(path, R_OK) == 0;
 }
 
+bool file_writable(const char *path)
+{
+	struct stat info;
+	int file;
+
+	if (stat(path, &info) == 0) {
+		if (S_ISDIR(info.st_mode)) {
+			errno = EISDIR;
+			return false;
+		}
+		return access(path, W_OK) == 0;
+	}
+	if (errno != ENOENT)
+		return false;
+	file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (file < 0)
+		return false;
+	close(file);
+	unlink(path);
+	return true;
+}
+
 void make_directory(const char *path)
 {
 	if (mkdir(path, 0755) != 0 && errno != EEXIST)

@@ -38,6 +38,8 @@ void bytes_free(struct bytes *bytes);
 bool file_read(const char *path, struct bytes *out);
 void file_write(const char *path, const void *data, size_t length);
 bool file_exists(const char *path);
+/* Could file_write() write it now? false: errno says why. Leaves what is there as it is, and nothing new. */
+bool file_writable(const char *path);
 
 /* Makes a directory that is removed, with all that is in it, when the program exits. */
 char *temporary_directory(void);
