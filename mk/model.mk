@@ -1,3 +1,8 @@
-# The model of the CPU's memory side, as far as tests link it.
+# The model of the CPU's memory side: its sources, for those that link it, and its own tests.
 
 MODEL_C := $(wildcard model/*.c)
+
+UNIT_model_walk_SRC := test/unit/test_model_walk.c $(MODEL_C)
+UNIT_model_ept_SRC := test/unit/test_model_ept.c $(MODEL_C)
+UNIT_model_tags_SRC := test/unit/test_model_tags.c $(MODEL_C)
+UNIT_TESTS += model_walk model_ept model_tags
