@@ -35,10 +35,9 @@
 #define ROLE_PSE (1u << 14)
 #define ROLE_LONG (1u << 15)
 #define ROLE_MODES (ROLE_NARROW | ROLE_NXE | ROLE_WP | ROLE_SMEP_NOWP | ROLE_SMAP_NOWP | ROLE_PSE | ROLE_LONG)
-/* Of direct pages: what the one guest entry says about the memory type and globality of all. */
+/* Of direct pages: what the one guest entry says about the memory type of all. */
 #define ROLE_PAT_SHIFT 16
 #define ROLE_PAT_MASK (7u << ROLE_PAT_SHIFT)
-#define ROLE_GLOBAL (1u << 19)
 
 static inline unsigned role_level(uint32_t role) { return role & ROLE_LEVEL_MASK; }
 static inline unsigned role_quadrant(uint32_t role) { return (role & ROLE_QUADRANT_MASK) >> ROLE_QUADRANT_SHIFT; }

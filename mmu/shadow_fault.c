@@ -39,10 +39,11 @@ static unsigned guest_leaf_level(const struct walk_result *w)
 	return w->count ? w->entry[w->count - 1].level : WALK_LEVELS_MAX + 1;
 }
 
-/* As the entry says; with CR4.PGE off the CPU ignores it in the shadow leaf too. */
-static bool leaf_is_global(const struct walk_result *w)
+/* As the entry says; with CR4.PGE off the CPU ignores it in the shadow leaf too. A part of a larger guest page is never global: after a load
+ * of CR3 nobody would know any more that the other parts must go with it. */
+static bool leaf_is_global(const struct walk_result *w, unsigned shift)
 {
-	return w->count && (w->entry[w->count - 1].value & PTE_G);
+	return w->count && w->page_shift == shift && (w->entry[w->count - 1].value & PTE_G);
 }
 
 static unsigned entry_acc(const struct spage *sp, uint64_t guest)
@@ -63,8 +64,7 @@ static uint32_t child_role(const struct fixing *f, const struct spage *sp, unsig
 		unsigned acc = f->w->count ? f->rights.acc : ACC_ALL;
 
 		*gfn = GFN(align_down(f->gfn.v, pt_span(level) >> PAGE_SHIFT));
-		role |= ROLE_DIRECT | acc << ROLE_ACC_SHIFT | (uint32_t)f->w->pat_index << ROLE_PAT_SHIFT;
-		return leaf_is_global(f->w) ? role | ROLE_GLOBAL : role;
+		return role | ROLE_DIRECT | acc << ROLE_ACC_SHIFT | (uint32_t)f->w->pat_index << ROLE_PAT_SHIFT;
 	}
 	*gfn = gpa_gfn(GPA(e->value & (sp->role & ROLE_NARROW ? MASK(31, 12) : MASK(51, 12))));
 	role |= (role_acc(sp->role) & entry_acc(sp, e->value)) << ROLE_ACC_SHIFT;
@@ -124,7 +124,7 @@ static void install(struct fixing *f, struct spage *sp, unsigned index)
 
 	if ((acc & ACC_W) && (!f->page.writable || !leaf_may_write(f->s, f->gfn)))
 		acc &= ~ACC_W;
-	leaf = hw_leaf(f->s->vm->caps, f->gfn, f->page.hfn, shift, acc, f->w->pat_index, leaf_is_global(f->w));
+	leaf = hw_leaf(f->s->vm->caps, f->gfn, f->page.hfn, shift, acc, f->w->pat_index, leaf_is_global(f->w, shift));
 	if (sp->table[index] == leaf && (!sp->guest || sp->guest[index] == guest_value(f, sp)))
 		return;
 	f->changed = true;

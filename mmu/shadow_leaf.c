@@ -101,7 +101,7 @@ void leaf_prefetch(struct shadow *s, struct spage *sp, unsigned index)
 	unsigned acc;
 
 	if (sp->role & ROLE_DIRECT) {
-		prefetch_leaf(s, sp, index, 0, entry_gfn(sp, index), role_acc(sp->role), role_pat(sp->role), sp->role & ROLE_GLOBAL);
+		prefetch_leaf(s, sp, index, 0, entry_gfn(sp, index), role_acc(sp->role), role_pat(sp->role), false);
 		return;
 	}
 	guest = mmu_guest_entry(s->vm, entry_gpa(sp, index), entry_size(sp));
