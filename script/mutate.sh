@@ -22,6 +22,12 @@ total=0
 	echo '|---|---|---|---|'
 } > "$work/table"
 
+# Without any mutant the same sequences must pass, or a death would prove nothing.
+if ! "$oracle" --mutant NONE --steps 2000 --seconds $((seconds / 4 + 1)) --no-shrink > "$work/out" 2>&1; then
+	cat "$work/out"
+	echo "mutate: the oracle fails without a mutant" >&2
+	exit 1
+fi
 while IFS='	' read -r name what; do
 	if [ $# -gt 0 ]; then
 		case " $* " in *" $name "*) ;; *) continue ;; esac
