@@ -127,7 +127,7 @@ static bool set_cpus(struct vm_config *vm, const char *value, char *error, size_
 }
 
 /* The names in mmu/'s table of mechanisms; kept here too because the hosted command does not link the mechanisms. */
-static const char *const mechanisms[] = { "ept" };
+static const char *const mechanisms[] = { "ept", "shadow", "vtlb", "brute" };
 
 static bool set_mmu(struct vm_config *vm, const char *value, char *error, size_t error_size)
 {

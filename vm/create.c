@@ -397,7 +397,7 @@ struct vm *vm_create(unsigned id, const struct vm_config *config, struct percpu 
 	if (!create_mmu(vm))
 		return vm;
 	cpuid_policy_init(&vm->cpuid, 0, &machine.caps.mmu, machine.caps.proc2.may, machine.caps.cr4_fixed1, machine.tsc_hz,
-			  !strcmp(vm->mmu.ops->name, "ept"));
+			  !(vm->mmu.ops->cr4_unsupported & CR4_PCIDE));
 	msr_reset(vm);
 	if (create_vcpu(vm, cpu) && create_platform(vm) && create_memory(vm) && load_guest(vm, &start) && start_vcpu(vm, &start))
 		vm->status = VM_STATUS_OK;

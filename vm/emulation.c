@@ -354,6 +354,12 @@ static void deliver(struct vcpu *v, const struct emulate_exception *x)
 	v->requests |= REQUEST_EVENT;
 }
 
+/* An instruction that cannot be emulated on a guest's page table runs on the CPU, once the table is no longer protected. */
+static bool run_unprotected(struct vcpu *v)
+{
+	return v->emulated_fault && mmu_unshadow(&v->vm->mmu, v->emulated_gpa);
+}
+
 static void give_up(struct vcpu *v, const char *what)
 {
 	const struct emulate *e = &v->emulate;
@@ -389,9 +395,12 @@ static void conclude(struct vcpu *v, enum emulate_result result)
 		deliver(v, &v->emulate.exception);
 		break;
 	case EMULATE_UNKNOWN:
-		give_up(v, "an instruction on device memory that Vellum does not emulate");
+		if (!run_unprotected(v))
+			give_up(v, "an instruction that Vellum does not emulate");
 		break;
 	case EMULATE_UNHANDLEABLE:
+		if (run_unprotected(v))
+			break;
 		give_up(v, v->emulate.length ? "an access that Vellum cannot carry out" :
 			   "the guest executes from memory that is not there");
 		break;

@@ -21,7 +21,10 @@ static void conclude(struct vcpu *v, const struct mmu_result *r)
 			event_exception(v, r->exception.vector, true, r->exception.error);
 		break;
 	case MMU_EMULATE:
+		v->emulated_gpa = r->gpa;
+		v->emulated_fault = true;
 		emulation_step(v);
+		v->emulated_fault = false;
 		break;
 	case MMU_STOP:
 		vm_end(v->vm, VM_STATUS_STOPPED, "stopped: %s", r->why);

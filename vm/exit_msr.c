@@ -1,6 +1,8 @@
 /* vm/exit_msr.c - the MSRs that the guest does not reach directly. An MSR that is not here does not exist: #GP(0), as on a CPU without it. */
 #include "vm/vm.h"
 
+#include "vmx/msrs.h"
+
 #define MSR_PLATFORM_ID 0x17
 #define MSR_BIOS_UPDATE_TRIGGER 0x79
 #define MSR_BIOS_SIGNATURE 0x8b
@@ -154,7 +156,7 @@ bool msr_read(struct vcpu *v, uint32_t msr, uint64_t *value)
 		*value = v->mmu.regs.efer;
 		return true;
 	case MSR_PAT:
-		*value = vmread(VMCS_GUEST_PAT);
+		*value = vmx_get_pat(&v->vmx);
 		return true;
 	case MSR_TSC:
 		*value = rdtsc() + v->tsc_offset;
@@ -191,7 +193,7 @@ bool msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 	case MSR_PAT:
 		if (!types_valid(value, true))
 			return false;
-		vmwrite(VMCS_GUEST_PAT, value);
+		vmx_set_pat(&v->vmx, value);
 		return true;
 	case MSR_TSC:
 		tsc_move(v, value - (rdtsc() + v->tsc_offset));

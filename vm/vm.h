@@ -98,6 +98,8 @@ struct vcpu {
 	gva_t fault_page; /* the page of the linear address whose translation the last EPT exit told, and that translation */
 	gpa_t fault_gpa;
 	bool fault_known;
+	gpa_t emulated_gpa; /* why the heart wants an instruction emulated, while that happens */
+	bool emulated_fault;
 	struct exit_stat exits[EXIT_REASON_COUNT];
 };
 

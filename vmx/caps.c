@@ -99,10 +99,12 @@ static const char *missing_control(const struct vmx_caps *c)
 		return "this CPU's VT-x has no 64-bit host or no acknowledgement of interrupts on exit; Vellum needs a 64-bit CPU of 2006 or later";
 	if (~c->entry.may & ENTRY_IA32E)
 		return "this CPU's VT-x cannot enter 64-bit guests; Vellum needs a 64-bit CPU of 2006 or later";
-	if (~c->exit.may & (EXIT_SAVE_EFER | EXIT_LOAD_EFER | EXIT_LOAD_PAT | EXIT_SAVE_PAT) ||
-	    ~c->entry.may & (ENTRY_LOAD_EFER | ENTRY_LOAD_PAT))
-		return "this CPU's VT-x does not switch IA32_EFER and IA32_PAT at VM entry and exit; Vellum needs a CPU of 2008 (Nehalem) or later";
 	return NULL;
+}
+
+static bool switches_msrs(const struct vmx_caps *c)
+{
+	return !(~c->exit.may & (EXIT_SAVE_EFER | EXIT_LOAD_EFER | EXIT_LOAD_PAT)) && !(~c->entry.may & (ENTRY_LOAD_EFER | ENTRY_LOAD_PAT));
 }
 
 const char *vmx_caps_read(struct vmx_caps *c)
@@ -133,5 +135,6 @@ const char *vmx_caps_read(struct vmx_caps *c)
 	c->cr4_fixed1 = rdmsr(MSR_VMX_CR4_FIXED1);
 	read_paging(&c->mmu);
 	read_ept(&c->mmu, c->proc2.may);
+	c->switches_msrs = switches_msrs(c);
 	return missing_control(c);
 }

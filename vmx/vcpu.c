@@ -5,12 +5,14 @@
 #include "host/percpu.h"
 #include "host/x86.h"
 #include "vmx/bitmaps.h"
+#include "vmx/msrs.h"
 
 extern const char vmx_exit_entry[];
 
 _Static_assert(offsetof(struct vmx_vcpu, gpr) == 0 && offsetof(struct vmx_vcpu, host_rsp) == 128, "entry.S");
 
 #define CR0_NE BIT(5)
+#define PAT_AFTER_RESET 0x0007040600070406ull
 #define ACCESS_CODE64 0xa09b
 #define ACCESS_CODE32 0xc09b
 #define ACCESS_DATA 0xc093
@@ -26,12 +28,13 @@ bool vmx_vcpu_init(struct vmx_vcpu *v, const struct vmx_caps *caps)
 	*v = (struct vmx_vcpu){ .caps = caps, .vmcs = hfn_hpa(vmcs) };
 	*(uint32_t *)frames_ptr(vmcs) = caps->revision;
 	BUG_ON(!vmclear(v->vmcs));
-	return true;
+	return vmx_msrs_init(v);
 }
 
 void vmx_vcpu_destroy(struct vmx_vcpu *v)
 {
 	BUG_ON(!vmclear(v->vmcs));
+	vmx_msrs_destroy(v);
 	frames_free(hpa_hfn(v->vmcs), 1);
 }
 
@@ -62,8 +65,6 @@ static void write_host(void)
 	vmwrite(VMCS_HOST_CR0, read_cr0());
 	vmwrite(VMCS_HOST_CR3, read_cr3());
 	vmwrite(VMCS_HOST_CR4, read_cr4());
-	vmwrite(VMCS_HOST_EFER, rdmsr(MSR_EFER));
-	vmwrite(VMCS_HOST_PAT, rdmsr(MSR_PAT));
 	vmwrite(VMCS_HOST_SYSENTER_CS, 0);
 	vmwrite(VMCS_HOST_SYSENTER_ESP, 0);
 	vmwrite(VMCS_HOST_SYSENTER_EIP, 0);
@@ -89,9 +90,6 @@ static void write_controls(struct vmx_vcpu *v, uint32_t proc2_features)
 	vmwrite(VMCS_IO_BITMAP_B, (uintptr_t)vmx_io_bitmaps + PAGE_SIZE);
 	vmwrite(VMCS_MSR_BITMAP, (uintptr_t)vmx_msr_bitmap);
 	vmwrite(VMCS_CR3_TARGET_COUNT, 0);
-	vmwrite(VMCS_EXIT_MSR_STORE_COUNT, 0);
-	vmwrite(VMCS_EXIT_MSR_LOAD_COUNT, 0);
-	vmwrite(VMCS_ENTRY_MSR_LOAD_COUNT, 0);
 	vmwrite(VMCS_ENTRY_INTERRUPTION_INFO, 0);
 	vmwrite(VMCS_LINK_POINTER, ~0ull);
 }
@@ -121,7 +119,6 @@ static void write_guest(const struct vmx_start *s)
 	vmwrite(VMCS_GUEST_RFLAGS, 2);
 	vmwrite(VMCS_GUEST_DR7, 0x400);
 	vmwrite(VMCS_GUEST_DEBUGCTL, 0);
-	vmwrite(VMCS_GUEST_PAT, 0x0007040600070406); /* the value after RESET */
 	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, 0);
 	vmwrite(VMCS_GUEST_ACTIVITY, 0);
 	vmwrite(VMCS_GUEST_PENDING_DEBUG, 0);
@@ -142,6 +139,8 @@ void vmx_vcpu_start(struct vmx_vcpu *v, const struct vmx_start *start, struct mm
 	write_host();
 	write_controls(v, proc2_features);
 	write_guest(start);
+	vmx_msrs_start(v);
+	vmx_set_pat(v, PAT_AFTER_RESET);
 	vmx_apply_paging(v, mmu);
 	vmx_apply_root(v, mmu);
 }
@@ -215,13 +214,13 @@ static void apply_cr4(const struct vmx_vcpu *v, const struct mmu_vcpu *mmu)
 	vmwrite(VMCS_GUEST_CR4, ((guest & ~i->cr4_force_mask) | i->cr4_force_value | must) & v->caps->cr4_fixed1);
 }
 
-static void apply_efer(const struct mmu_vcpu *mmu)
+static void apply_efer(struct vmx_vcpu *v, const struct mmu_vcpu *mmu)
 {
 	const struct mmu_intercepts *i = &mmu->intercepts;
 	uint64_t efer = (mmu->regs.efer & ~i->efer_force_mask) | i->efer_force_value;
 	uint64_t entry = vmread(VMCS_ENTRY_CONTROLS) & ~ENTRY_IA32E;
 
-	vmwrite(VMCS_GUEST_EFER, efer);
+	vmx_set_efer(v, efer);
 	vmwrite(VMCS_ENTRY_CONTROLS, entry | (efer & EFER_LMA ? ENTRY_IA32E : 0));
 }
 
@@ -230,7 +229,7 @@ void vmx_apply_paging(struct vmx_vcpu *v, struct mmu_vcpu *mmu)
 	apply_controls(v, mmu);
 	apply_cr0(v, mmu);
 	apply_cr4(v, mmu);
-	apply_efer(mmu);
+	apply_efer(v, mmu);
 	mmu->intercepts_changed = false;
 }
 
@@ -259,8 +258,7 @@ void vmx_sync_paging(struct vmx_vcpu *v, struct mmu_vcpu *mmu)
 	uint64_t pdpte[4] = { 0 };
 	bool pae = mmu->intercepts.ept && (cr0 & CR0_PG) && (cr4 & CR4_PAE);
 
-	(void)v;
-	mmu->regs.efer = (mmu->regs.efer & efer_mask) | (vmread(VMCS_GUEST_EFER) & ~efer_mask);
+	mmu->regs.efer = (mmu->regs.efer & efer_mask) | (vmx_get_efer(v) & ~efer_mask);
 	mmu->regs.ac = vmread(VMCS_GUEST_RFLAGS) & BIT(18);
 	mmu->regs.cpl = (uint8_t)(vmread(VMCS_GUEST_SS_ACCESS) >> 5 & 3);
 	pae = pae && !(mmu->regs.efer & EFER_LMA);

@@ -30,6 +30,7 @@ struct vmx_vcpu {
 	hpa_t vmcs;
 	bool launched;
 	uint32_t proc, proc2;
+	struct vmx_msr_areas *msr_areas; /* vmx/msrs.c; NULL where the VMCS has fields for the MSRs */
 	uint64_t cr4_offered;    /* CR4 bits that the guest's CPUID offers: it may set them without an exit */
 };
 
