@@ -1,14 +1,16 @@
-/* mmu/ept.c - the mechanism `ept`: nested paging, empty at the start and built by EPT violations. The guest owns CR3, INVLPG and #PF.
+/* mmu/ept.c - the mechanism `ept`: nested paging, empty at the start and built by EPT violations. The guest owns CR3, INVLPG
+ * and #PF.
  *
  * Implements SDM, "The Extended Page Table Mechanism (EPT)" and "Caching Translation Information" for it.
  *
- * E1  A leaf is RAM or ROM that its slot's backing holds now, with the slot's memory type; W only where the backing, the slot and the log
- *     let it be written.
+ * E1  A leaf is RAM or ROM that its slot's backing holds now, with the slot's memory type; W only where the backing, the slot
+ *     and the log let it be written.
  * E2  A leaf is as large as slot, alignment, backing, log, configuration and CPU allow (S10), never larger.
- * E3  What was taken away is flushed by INVEPT before anyone relies on it, and table frames are freed only after that (S11, T1, T2). What
- *     was added needs none: translations that are not present are not cached, and an EPT violation drops the one that lacked rights.
- * E4  An MMIO page is a leaf that cannot be (writable, not readable: a misconfiguration, never cached by the CPU) and that holds the
- *     slots' generation; an old generation is a miss (S14). */
+ * E3  What was taken away is flushed by INVEPT before anyone relies on it, and table frames are freed only after that (S11,
+ *     T1, T2). What was added needs none: translations that are not present are not cached, and an EPT violation drops the one
+ *     that lacked rights.
+ * E4  An MMIO page is a leaf that cannot be (writable, not readable: a misconfiguration, never cached by the CPU) and that
+ *     holds the slots' generation; an old generation is a miss (S14). */
 #include "mmu/ept.h"
 #include "mmu/inside.h"
 #include "mmu/mechanisms.h"
@@ -152,7 +154,8 @@ struct ept_visitor {
 	bool lost;           /* a right was lost */
 };
 
-/* A leaf that is only partly inside: true when it was split. Without memory for that, the whole of it goes, to be built again by faults. */
+/* A leaf that is only partly inside: true when it was split. Without memory for that, the whole of it goes, to be built again
+ * by faults. */
 static bool split_partial(struct ept_visitor *v, struct pt_position *at, uint64_t addr)
 {
 	struct ept_vm *e = v->vm->priv;
@@ -307,7 +310,8 @@ static struct mmu_result map(struct mmu_vm *vm, gpa_t gpa, const struct mmu_page
 	return mmu_done(MMU_FIXED);
 }
 
-/* The identity map is shown whatever the slots say. Its accessed and dirty flags are set, but EPT's own may make each walk a write. */
+/* The identity map is shown whatever the slots say. Its accessed and dirty flags are set, but EPT's own may make each walk a
+ * write. */
 static struct mmu_result map_identity(struct mmu_vm *vm, gpa_t gpa)
 {
 	struct ept_vm *e = vm->priv;

@@ -1,4 +1,5 @@
-/* mmu/ept.h - EPT's formats (SDM, "EPT Paging Structures" and "Extended-Page-Table Pointer"), and what the files of the mechanism share. */
+/* mmu/ept.h - EPT's formats (SDM, "EPT Paging Structures" and "Extended-Page-Table Pointer"), and what the files of the
+ * mechanism share. */
 #ifndef VELLUM_MMU_EPT_H
 #define VELLUM_MMU_EPT_H
 
@@ -24,7 +25,8 @@
 /* The page that is shown at config.identity_map; NULL: none. */
 void *ept_identity_map(struct mmu_vm *vm);
 
-/* Sets root and intercepts from vcpu->regs. false: the guest does not page, the CPU cannot run it like that, and there is no identity map. */
+/* Sets root and intercepts from vcpu->regs. false: the guest does not page, the CPU cannot run it like that, and there is no
+ * identity map. */
 bool ept_apply_regs(struct mmu_vcpu *vcpu);
 void ept_regs_changed(struct mmu_vcpu *vcpu, const struct walk_regs *old, bool cr3_write, bool keep_tlb);
 void ept_invlpg(struct mmu_vcpu *vcpu, gva_t gva);

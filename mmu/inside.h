@@ -1,5 +1,5 @@
-/* mmu/inside.h - what the files of mmu/ share among themselves and offer to nobody else: the lock, what a guest frame resolves to,
- * guest memory for the walker, table frames, results. */
+/* mmu/inside.h - what the files of mmu/ share among themselves and offer to nobody else: the lock, what a guest frame resolves
+ * to, guest memory for the walker, table frames, results. */
 #ifndef VELLUM_MMU_INSIDE_H
 #define VELLUM_MMU_INSIDE_H
 
@@ -73,7 +73,8 @@ struct mmu_page {
 	bool writable;     /* a leaf may have W now: owned, and not clean in a log */
 };
 
-/* Resolves gfn for an access of the vCPU. A write to a slot that is being logged marks the page (S13), so that it may be writable. */
+/* Resolves gfn for an access of the vCPU. A write to a slot that is being logged marks the page (S13), so that it may be
+ * writable. */
 struct mmu_page mmu_resolve(struct mmu_vcpu *vcpu, gfn_t gfn, bool write);
 /* The same without a vCPU and without effects, for making leaves in advance: kind is never MMU_WAIT with effect on anyone. */
 struct mmu_page mmu_peek(struct mmu_vm *vm, gfn_t gfn);

@@ -90,8 +90,9 @@ enum page_limit {
 struct mmu_config {
 	enum page_limit page_limit;
 	bool vpid;
-	/* EPT without "unrestricted guest": a guest-physical page below 4 GBytes, kept from the guest (by its memory map; no slot need be
-	 * there), where the mechanism shows the page table that a guest without paging runs on. 0: none; such a guest then cannot run. */
+	/* EPT without "unrestricted guest": a guest-physical page below 4 GBytes, kept from the guest (by its memory map; no slot
+	 * need be there), where the mechanism shows the page table that a guest without paging runs on. 0: none; such a guest then
+	 * cannot run. */
 	gpa_t identity_map;
 	uint32_t table_budget; /* shadow pages at most before the oldest are dropped; 0: the default */
 };
@@ -130,8 +131,8 @@ struct mmu_vcpu {
 	bool intercepts_changed;
 	bool root_changed;
 	const char *stuck;       /* the mechanism cannot run the vCPU as its registers are, and why; NULL: it can */
-	/* A fault needs a page that is not in memory, or that must become writable: brought in without the VM's lock, after which the fault
-	 * is looked at anew from the start, so that nothing learned before can be relied on by mistake (S12). */
+	/* A fault needs a page that is not in memory, or that must become writable: brought in without the VM's lock, after which the
+	 * fault is looked at anew from the start, so that nothing learned before can be relied on by mistake (S12). */
 	struct {
 		bool wanted;
 		bool write;
@@ -163,11 +164,13 @@ struct mmu_ops {
 	void (*write_protect)(struct mmu_vm *vm, gfn_t first, uint64_t pages);
 	/* Called after the hypervisor itself (emulator, device, loader) wrote [gpa, gpa + n) of guest memory. May be NULL. */
 	void (*guest_written)(struct mmu_vm *vm, gpa_t gpa, unsigned n);
-	/* Called after the walker set accessed or dirty flags in the entry of size bytes at gpa for the mechanism itself. May be NULL. */
+	/* Called after the walker set accessed or dirty flags in the entry of size bytes at gpa for the mechanism itself. May be
+	 * NULL. */
 	void (*flags_written)(struct mmu_vm *vm, gpa_t gpa, unsigned size);
 	/* See mmu_unshadow(). May be NULL. */
 	bool (*unshadow)(struct mmu_vm *vm, gfn_t gfn);
-	/* The invariants that can be checked between two steps: false, and which one and why in the text, where one does not hold. May be NULL. */
+	/* The invariants that can be checked between two steps: false, and which one and why in the text, where one does not hold.
+	 * May be NULL. */
 	bool (*audit)(struct mmu_vm *vm, char *why, size_t size);
 };
 
@@ -201,21 +204,21 @@ void mmu_invlpg(struct mmu_vcpu *vcpu, gva_t gva);
  * exit that needs to know. No flush follows from this. */
 void mmu_sync_regs(struct mmu_vcpu *vcpu, uint64_t cr0, uint64_t cr3, uint64_t cr4, const uint64_t pdpte[4]);
 
-/* Called on logical CPU cpu right before every VM entry of the vCPU, interrupts off: consumes the flush requests. Fast when nothing
- * is pending. Afterwards vcpu->root and vcpu->intercepts are what the CPU must run with. */
+/* Called on logical CPU cpu right before every VM entry of the vCPU, interrupts off: consumes the flush requests. Fast when
+ * nothing is pending. Afterwards vcpu->root and vcpu->intercepts are what the CPU must run with. */
 static inline void mmu_enter(struct mmu_vcpu *vcpu, unsigned cpu);
 
 /* Host-side changes (the notifier). Each has flushed, on every CPU concerned, when it returns (T2): the frames may be freed.
  *
- * S12: whoever takes a page away first makes its backing say so (page() returns false, or the new frame, or not writable), and then calls
- * these. Faults look at the backing and change tables in one hold of the VM's lock, so they either come before, and are undone here, or
- * after, and see the change. Merging two pages: writable = false for both, mmu_write_protect both, compare, make the backing name
- * the common frame, mmu_unmap the one that changed, free its frame. */
+ * S12: whoever takes a page away first makes its backing say so (page() returns false, or the new frame, or not writable), and
+ * then calls these. Faults look at the backing and change tables in one hold of the VM's lock, so they either come before, and
+ * are undone here, or after, and see the change. Merging two pages: writable = false for both, mmu_write_protect both,
+ * compare, make the backing name the common frame, mmu_unmap the one that changed, free its frame. */
 void mmu_unmap(struct mmu_vm *vm, gfn_t first, uint64_t pages);
 void mmu_write_protect(struct mmu_vm *vm, gfn_t first, uint64_t pages);
 
-/* Changes of the memory map while the VM lives; no vCPU is running. As slots_add and slots_remove, and what the mechanism knew of the
- * range is dropped. */
+/* Changes of the memory map while the VM lives; no vCPU is running. As slots_add and slots_remove, and what the mechanism knew
+ * of the range is dropped. */
 bool mmu_slot_add(struct mmu_vm *vm, const struct slot *slot);
 bool mmu_slot_remove(struct mmu_vm *vm, gfn_t base);
 
@@ -232,20 +235,22 @@ bool mmu_log_stop(struct mmu_vm *vm, gfn_t base);
  * done before the first gfn that is not such memory. Writes mark the page dirty and tell the mechanism. */
 size_t mmu_guest_read(struct mmu_vm *vm, gpa_t gpa, void *buf, size_t n);
 size_t mmu_guest_write(struct mmu_vm *vm, gpa_t gpa, const void *buf, size_t n);
-/* A pointer to the n bytes at gpa, which must not cross a page; NULL if that is not backed memory of the kind asked for.
- * With write, the page is marked dirty, and mmu_guest_written() must be told of the writes when they are done, before the next entry of any
- * vCPU. Valid until the next host-side change. */
+/* A pointer to the n bytes at gpa, which must not cross a page; NULL if that is not backed memory of the kind asked for. With
+ * write, the page is marked dirty, and mmu_guest_written() must be told of the writes when they are done, before the next
+ * entry of any vCPU. Valid until the next host-side change. */
 void *mmu_guest_ptr(struct mmu_vm *vm, gpa_t gpa, size_t n, bool write);
 void mmu_guest_written(struct mmu_vm *vm, gpa_t gpa, size_t n);
 
-/* For an instruction that cannot be emulated but writes to a tracked table at gpa (a fault there ended in MMU_EMULATE): forgets the shadows of
- * that table, so that the instruction can run by itself. false: this mechanism cannot, or the table is in use as a root. */
+/* For an instruction that cannot be emulated but writes to a tracked table at gpa (a fault there ended in MMU_EMULATE):
+ * forgets the shadows of that table, so that the instruction can run by itself. false: this mechanism cannot, or the table is
+ * in use as a root. */
 bool mmu_unshadow(struct mmu_vm *vm, gpa_t gpa);
 
 /* Pages in use by the mechanism of this VM now, for tables and what it keeps about them. */
 uint64_t mmu_table_pages(const struct mmu_vm *vm);
 
-/* Checks the mechanism's invariants, by id, on all its tables (slow; for tests and debug builds). false: one does not hold; why names it. */
+/* Checks the mechanism's invariants, by id, on all its tables (slow; for tests and debug builds). false: one does not hold;
+ * why names it. */
 bool mmu_audit(struct mmu_vm *vm, char *why, size_t size);
 
 static inline void mmu_enter(struct mmu_vcpu *vcpu, unsigned cpu)

@@ -1,5 +1,5 @@
-/* mmu/pool.h - small objects of one size, carved out of frames, named by 32-bit numbers (0: none). The first place of a frame holds the
- * frame's own number, so that all can be given back. */
+/* mmu/pool.h - small objects of one size, carved out of frames, named by 32-bit numbers (0: none). The first place of a frame
+ * holds the frame's own number, so that all can be given back. */
 #ifndef VELLUM_MMU_POOL_H
 #define VELLUM_MMU_POOL_H
 
@@ -12,7 +12,8 @@ struct pool {
 	uint32_t frames;     /* object frames in use */
 	uint32_t in_use;
 	hfn_t top;
-	uint64_t **directory; /* frame top: 512 pointers to frames of 512 pointers to object frames; [0] of each is its own frame's number */
+	/* Frame top: 512 pointers to frames of 512 pointers to object frames; [0] of each is its own frame's number. */
+	uint64_t **directory;
 };
 
 /* Nothing is allocated yet. */

@@ -1,10 +1,10 @@
-/* mmu/ptformat.h - one algorithm for every kind of hardware page table that the mechanisms build: look up, reach, split, visit, free. What
- * differs between EPT, 4-level, 5-level and PAE tables is in a descriptor.
+/* mmu/ptformat.h - one algorithm for every kind of hardware page table that the mechanisms build: look up, reach, split,
+ * visit, free. What differs between EPT, 4-level, 5-level and PAE tables is in a descriptor.
  *
  * P1  An entry is changed by one 8-byte store; a table is complete before an entry names it.
  * P2  Splitting builds the whole child, then exchanges the large entry for it (S10).
- * P3  Nothing here flushes and nothing frees a frame that the hardware may still walk: pt_detach hands the subtree to the caller,
- *     who flushes and then calls pt_free (S11). */
+ * P3  Nothing here flushes and nothing frees a frame that the hardware may still walk: pt_detach hands the subtree to the
+ *     caller, who flushes and then calls pt_free (S11). */
 #ifndef VELLUM_MMU_PTFORMAT_H
 #define VELLUM_MMU_PTFORMAT_H
 
@@ -70,13 +70,15 @@ static inline uint64_t pt_limit(const struct pt_format *f) { return BIT(pt_shift
 
 /* The deepest position for addr at or above stop_level: a leaf, an entry that is not present or special, or stop_level itself. */
 struct pt_position pt_lookup(const struct pt *pt, uint64_t addr, unsigned stop_level);
-/* Continues from at, whose entry is not present, down to level, making the tables between. false: no memory (tables made so far stay). */
+/* Continues from at, whose entry is not present, down to level, making the tables between. false: no memory (tables made so
+ * far stay). */
 bool pt_reach(const struct pt *pt, uint64_t addr, unsigned level, struct pt_position *at);
-/* Exchanges the large leaf at *at for a table of its parts; *at then names the part that holds addr. false: no memory, no change. */
+/* Exchanges the large leaf at *at for a table of its parts; *at then names the part that holds addr. false: no memory, no
+ * change. */
 bool pt_split(const struct pt *pt, uint64_t addr, struct pt_position *at);
 
-/* Calls visit for every present or special entry that is a leaf, and for every table that lies wholly inside [first, end), from the top; returns
- * whether to go down into such a table. Tables that lie partly inside are gone into without asking. */
+/* Calls visit for every present or special entry that is a leaf, and for every table that lies wholly inside [first, end),
+ * from the top; returns whether to go down into such a table. Tables that lie partly inside are gone into without asking. */
 struct pt_visitor {
 	bool (*visit)(struct pt_visitor *v, struct pt_position *at, uint64_t addr);
 };

@@ -1,10 +1,11 @@
-/* mmu/regs.c - the guest's loads of CR0, CR3, CR4 and IA32_EFER: first checked, with all the #GP conditions that SDM gives for MOV to
- * control registers, for WRMSR of IA32_EFER ("IA-32e Mode Initialization") and for the PDPTE registers ("PDPTE Registers"),
- * then done, which cannot fail.
+/* mmu/regs.c - the guest's loads of CR0, CR3, CR4 and IA32_EFER: first checked, with all the #GP conditions that SDM gives for
+ * MOV to control registers, for WRMSR of IA32_EFER ("IA-32e Mode Initialization") and for the PDPTE registers ("PDPTE
+ * Registers"), then done, which cannot fail.
  *
  * R1  A load that faults changes nothing.
  * R2  EFER.LMA = EFER.LME and CR0.PG, always.
- * R3  The PDPTEs are loaded by MOV to CR3 under PAE paging, and by those writes to CR0 and CR4 that SDM names, at no other time. */
+ * R3  The PDPTEs are loaded by MOV to CR3 under PAE paging, and by those writes to CR0 and CR4 that SDM names, at no other
+ *     time. */
 #include "mmu/inside.h"
 
 #define CR0_KNOWN (CR0_PE | BIT(1) | BIT(2) | BIT(3) | CR0_ET | BIT(5) | CR0_WP | BIT(18) | CR0_NW | CR0_CD | CR0_PG)

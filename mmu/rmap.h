@@ -1,7 +1,7 @@
 /* mmu/rmap.h - reverse maps: for each guest frame, the leaves that map it and the shadow pages that stand for it.
  *
- * A *reference* names one entry of one shadow page: (page's number << 9) | index. A *list* of references is one 32-bit word: 0, or
- * one reference, or (with RMAP_CHAIN) the number of a node that holds several. */
+ * A *reference* names one entry of one shadow page: (page's number << 9) | index. A *list* of references is one 32-bit word:
+ * 0, or one reference, or (with RMAP_CHAIN) the number of a node that holds several. */
 #ifndef VELLUM_MMU_RMAP_H
 #define VELLUM_MMU_RMAP_H
 

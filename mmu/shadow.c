@@ -1,9 +1,8 @@
 /* mmu/shadow.c - the mechanisms `shadow` and `brute`: the engine's life, and changes from the host's side.
  *
- * `shadow`: guest tables are write-protected and kept in sync, last-level ones may go out of sync; pages are found again by role across CR3
- * loads.
- * `brute`: guest tables cannot be reached at all by the guest's own accesses once they are used; each read and write of them is carried
- * out by the hypervisor. No out-of-date entry can exist. */
+ * `shadow`: guest tables are write-protected and kept in sync, last-level ones may go out of sync; pages are found again by
+ * role across CR3 loads. `brute`: guest tables cannot be reached at all by the guest's own accesses once they are used; each
+ * read and write of them is carried out by the hypervisor. No out-of-date entry can exist. */
 #include "mmu/mechanisms.h"
 #include "mmu/mutate.h"
 #include "mmu/shadow.h"

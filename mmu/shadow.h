@@ -1,13 +1,16 @@
 /* mmu/shadow.h - the shadow engine, which the mechanisms `shadow` and `brute` share; they differ in struct shadow_policy.
  *
- * A *shadow page* stands for one guest table (or, direct, for a run of guest frames) as one hardware table. It is found by its guest frame and
- * its role. Files, in reading order: shadow_page.c (life of pages, links), shadow_leaf.c (leaves), shadow_track.c (tracking and
- * syncing of guest tables), shadow_fault.c, shadow_root.c (registers and roots), shadow.c (the mechanisms).
+ * A *shadow page* stands for one guest table (or, direct, for a run of guest frames) as one hardware table. It is found by its
+ * guest frame and its role. Files, in reading order: shadow_page.c (life of pages, links), shadow_leaf.c (leaves),
+ * shadow_track.c (tracking and syncing of guest tables), shadow_fault.c, shadow_root.c (registers and roots), shadow.c (the
+ * mechanisms).
  *
- * S1  A role holds everything that changes what an entry means. Two mappings whose legal accesses can differ never share a page.
- * S4  A leaf is present only if the guest's entry is present and accessed; writable only if the guest's entry is writable and dirty (or
- *     CR0.WP is off: S8), and the frame may be written, and is not tracked in sync.
- * S5  Of a frame that is tracked in sync there is no writable leaf, nor one in a TLB. Order: protect, flush, then read entries.
+ * S1  A role holds everything that changes what an entry means. Two mappings whose legal accesses can differ never share a
+ *     page.
+ * S4  A leaf is present only if the guest's entry is present and accessed; writable only if the guest's entry is writable and
+ *     dirty (or CR0.WP is off: S8), and the frame may be written, and is not tracked in sync.
+ * S5  Of a frame that is tracked in sync there is no writable leaf, nor one in a TLB. Order: protect, flush, then read
+ *     entries.
  * S6  Only last-level tables go out of sync. What INVLPG and CR3 loads refer to is brought up to date then.
  * S7  A leaf is present if and only if it is on its frame's list; all edits go through leaf_set and entry_drop.
  * S10 A large leaf has no tracked frame inside.
@@ -151,7 +154,8 @@ bool leaf_may_write(struct shadow *s, gfn_t gfn);
 void leaf_prefetch(struct shadow *s, struct spage *sp, unsigned index);
 /* Looks at the entries around index. */
 void leaf_prefetch_around(struct shadow *s, struct spage *sp, unsigned index);
-/* Takes W from, or removes, all leaves of a frame (large ones that contain it are removed). true: some TLB may hold more than is left. */
+/* Takes W from, or removes, all leaves of a frame (large ones that contain it are removed). true: some TLB may hold more than
+ * is left. */
 bool rmap_protect(struct shadow *s, gfn_t gfn);
 bool rmap_zap(struct shadow *s, gfn_t gfn);
 

@@ -1,8 +1,8 @@
 /* mmu/shadow_fault.c - one page fault: the walker's verdict, then the chain of shadow pages down to the leaf.
  *
  * S2  The walker decides; what the CPU said in the error code is only the question.
- * S3  Each fault ends in one outcome; a fault that changes nothing is spurious, and one that is spurious twice in a row is an implicit
- *     access that the error code did not tell.
+ * S3  Each fault ends in one outcome; a fault that changes nothing is spurious, and one that is spurious twice in a row is an
+ *     implicit access that the error code did not tell.
  * S12 Guest entries are read again after their table is tracked, and backing is looked at in the same hold of the lock. */
 #include "mmu/mutate.h"
 #include "mmu/shadow.h"
@@ -39,8 +39,8 @@ static unsigned guest_leaf_level(const struct walk_result *w)
 	return w->count ? w->entry[w->count - 1].level : WALK_LEVELS_MAX + 1;
 }
 
-/* As the entry says; with CR4.PGE off the CPU ignores it in the shadow leaf too. A part of a larger guest page is never global: after a load
- * of CR3 nobody would know any more that the other parts must go with it. */
+/* As the entry says; with CR4.PGE off the CPU ignores it in the shadow leaf too. A part of a larger guest page is never
+ * global: after a load of CR3 nobody would know any more that the other parts must go with it. */
 static bool leaf_is_global(const struct walk_result *w, unsigned shift)
 {
 	return w->count && w->page_shift == shift && (w->entry[w->count - 1].value & PTE_G);

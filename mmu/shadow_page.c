@@ -21,7 +21,8 @@ gpa_t entry_gpa(const struct spage *sp, unsigned index)
 	return gpa_add(base, (role_quadrant(sp->role) * 256 + index / 2) * 4);
 }
 
-/* Where the guest entry's frame is; a leaf above the last level counts from the frame that the shadow entry's span begins with. */
+/* Where the guest entry's frame is; a leaf above the last level counts from the frame that the shadow entry's span begins
+ * with. */
 static gfn_t guest_gfn(const struct spage *sp, unsigned index, uint64_t guest)
 {
 	unsigned level = role_level(sp->role);

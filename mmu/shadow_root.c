@@ -1,7 +1,7 @@
 /* mmu/shadow_root.c - the roots that vCPUs run on, and what the guest's register loads and INVLPGs do to them.
  *
- * A root in use (spage.roots) is neither evicted nor unshadowed. Roots that are not in use stay, found again by their role when CR3
- * names them once more. */
+ * A root in use (spage.roots) is neither evicted nor unshadowed. Roots that are not in use stay, found again by their role
+ * when CR3 names them once more. */
 #include "mmu/mutate.h"
 #include "mmu/shadow.h"
 
@@ -138,7 +138,8 @@ bool shadow_load_root(struct mmu_vcpu *vcpu)
 static bool same_intercepts(const struct mmu_intercepts *a, const struct mmu_intercepts *b)
 {
 	return a->invlpg == b->invlpg && a->cr0_force_mask == b->cr0_force_mask && a->cr4_force_mask == b->cr4_force_mask &&
-	       a->cr4_force_value == b->cr4_force_value && a->efer_force_mask == b->efer_force_mask && a->efer_force_value == b->efer_force_value;
+	       a->cr4_force_value == b->cr4_force_value && a->efer_force_mask == b->efer_force_mask &&
+	       a->efer_force_value == b->efer_force_value;
 }
 
 static void update_intercepts(struct mmu_vcpu *vcpu)
@@ -197,8 +198,8 @@ struct spage *shadow_lookup(struct mmu_vcpu *vcpu, gva_t gva, unsigned *index)
 	return NULL;
 }
 
-/* A large guest page may be in TLBs in parts, and INVLPG or a fault of any address in it drops all of it, and all paging-structure caches;
- * INVVPID of an address drops less. */
+/* A large guest page may be in TLBs in parts, and INVLPG or a fault of any address in it drops all of it, and all
+ * paging-structure caches; INVVPID of an address drops less. */
 static bool flush_after_upper_drops(struct mmu_vcpu *vcpu)
 {
 	struct shadow *s = shadow_of(vcpu->vm);

@@ -1,5 +1,5 @@
-/* mmu/shadow_track.c - guest tables and their shadows: in sync by write-protection, or out of sync and brought up to date when the guest's
- * invalidations ask for it. */
+/* mmu/shadow_track.c - guest tables and their shadows: in sync by write-protection, or out of sync and brought up to date when
+ * the guest's invalidations ask for it. */
 #include "mmu/mutate.h"
 #include "mmu/shadow.h"
 
@@ -97,13 +97,27 @@ static bool sync_entry(struct shadow *s, struct spage *sp, unsigned index)
 	return true;
 }
 
+/* The guest's entry at gpa, in its page. Most of a table is as it was: that must be quick to see. */
+static inline uint64_t guest_entry_at(const char *page, gpa_t gpa, unsigned size)
+{
+	const char *p = page + (gpa.v & (PAGE_SIZE - 1));
+
+	return size == 8 ? __atomic_load_n((const uint64_t *)(const void *)p, __ATOMIC_ACQUIRE) :
+			   __atomic_load_n((const uint32_t *)(const void *)p, __ATOMIC_ACQUIRE);
+}
+
 void shadow_sync_page(struct shadow *s, struct spage *sp)
 {
+	const char *page = mmu_guest_ptr_locked(s->vm, gfn_gpa(sp->gfn), false);
+	unsigned size = entry_size(sp);
 	bool changed = false;
 
 	for (unsigned i = 0, seen = 0, present = sp->present; i < 512 && seen < present; i++) {
-		seen += sp->table[i] != 0;
-		changed |= sync_entry(s, sp, i);
+		if (!sp->table[i])
+			continue;
+		seen++;
+		if (!page || guest_entry_at(page, entry_gpa(sp, i), size) != sp->guest[i])
+			changed |= sync_entry(s, sp, i);
 	}
 	s->vm->counters.resynced++;
 	if (changed)
@@ -228,8 +242,8 @@ static void page_written(struct shadow *s, struct spage *sp, gpa_t gpa, unsigned
 			MUTANT(WRITE_SYNC, sync_entry(s, sp, i));
 }
 
-/* A shadow has no use for flags that are set, until its own next fault. But to a shadow of the same table with entries of another size (the
- * guest has it in use under two modes) they are not flags. */
+/* A shadow has no use for flags that are set, until its own next fault. But to a shadow of the same table with entries of
+ * another size (the guest has it in use under two modes) they are not flags. */
 void shadow_flags_written(struct mmu_vm *vm, gpa_t gpa, unsigned size)
 {
 	struct shadow *s = shadow_of(vm);

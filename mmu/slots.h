@@ -24,16 +24,17 @@ enum memtype {
 	MEMTYPE_WB = 6,
 };
 
-/* What backs one guest page. order: the largest n for which the block of 2^n guest frames around this one, aligned in *guest-physical*
- * space, lies in the slot and is backed by a contiguous, equally aligned run of host frames with the same rights. */
+/* What backs one guest page. order: the largest n for which the block of 2^n guest frames around this one, aligned in
+ * *guest-physical* space, lies in the slot and is backed by a contiguous, equally aligned run of host frames with the same
+ * rights. */
 struct backing_page {
 	hfn_t hfn;
 	uint8_t order;
 	bool writable; /* false: merged or logged; a write must go to the fault path */
 };
 
-/* Where a slot's memory comes from. The implementation owns the frames. page() is called with the VM's lock held, populate() without;
- * neither may call back into mmu/, except that populate() may end in the host-side changes (mmu_unmap, …). */
+/* Where a slot's memory comes from. The implementation owns the frames. page() is called with the VM's lock held, populate()
+ * without; neither may call back into mmu/, except that populate() may end in the host-side changes (mmu_unmap, …). */
 struct backing {
 	/* false: the page is not in memory now (swapped out, or not allocated: the caller calls populate). */
 	bool (*page)(struct backing *b, uint64_t index, struct backing_page *out);
@@ -67,8 +68,8 @@ bool slots_remove(struct slots *s, gfn_t base);
 /* The slot that holds gfn, or NULL. */
 struct slot *slots_find(struct slots *s, gfn_t gfn);
 
-/* The fast way to guest memory: where gpa's byte is, if it is in the slot that the previous search found, that slot is all in one place
- * (.linear), and neither reading nor (write) writing it concerns anyone. NULL: look it up. */
+/* The fast way to guest memory: where gpa's byte is, if it is in the slot that the previous search found, that slot is all in
+ * one place (.linear), and neither reading nor (write) writing it concerns anyone. NULL: look it up. */
 static inline char *slots_linear(const struct slots *s, gpa_t gpa, bool write)
 {
 	const struct slot *slot = &s->slot[__atomic_load_n(&s->last, __ATOMIC_RELAXED)];

@@ -2,8 +2,8 @@
  *
  * T1a  A VPID has one owner. Its new owner flushes it on each CPU before it first runs there, because last_cpu differs.
  * T1b  While a vCPU was on another CPU nobody flushed for it here: it flushes on every migration.
- * T1c  mmu_vm.ept_flushed_on loses all bits when a right is lost or the root is new, and gains a CPU's bit *before* the INVEPT there, so that
- *      a request made meanwhile is never forgotten. */
+ * T1c  mmu_vm.ept_flushed_on loses all bits when a right is lost or the root is new, and gains a CPU's bit *before* the INVEPT
+ *      there, so that a request made meanwhile is never forgotten. */
 #include "mmu/inside.h"
 #include "mmu/mutate.h"
 

@@ -1,10 +1,11 @@
 /* mmu/tag.h - VPIDs, and the bookkeeping that decides when INVVPID and INVEPT are due.
  *
- * Nobody flushes in passing: whoever changes a table or a register *requests* a flush of the vCPUs concerned, and the request is
- * consumed before the vCPU's next entry (tag_consume). A change that must be visible at once (T2) kicks the running vCPUs after
- * having requested.
+ * Nobody flushes in passing: whoever changes a table or a register *requests* a flush of the vCPUs concerned, and the request
+ * is consumed before the vCPU's next entry (tag_consume). A change that must be visible at once (T2) kicks the running vCPUs
+ * after having requested.
  *
- * T1 (SDM, "Caching Translation Information"): VPID 0 is the host's. A vCPU without a VPID runs untagged: the CPU itself drops the
+ * T1 (SDM, "Caching Translation Information"): VPID 0 is the host's. A vCPU without a VPID runs untagged: the CPU itself drops
+ *    the
  * linear and combined mappings of VPID 0 at every entry and exit, and no INVVPID is due; INVEPT still is. */
 #ifndef VELLUM_MMU_TAG_H
 #define VELLUM_MMU_TAG_H
@@ -20,8 +21,8 @@ struct mmu_vm;
 #define TAG_CPUS_MAX 64
 #define TAG_NO_CPU (~0u)
 
-/* The allocator: first come, first served, the lowest free one; 0 is never handed out. Has its own lock inside (a spin lock, a leaf
- * in the lock order). */
+/* The allocator: first come, first served, the lowest free one; 0 is never handed out. Has its own lock inside (a spin lock, a
+ * leaf in the lock order). */
 struct vpid_pool {
 	uint64_t used[VPID_COUNT / 64];
 	uint32_t hint;      /* no free VPID below this */

@@ -1,9 +1,10 @@
-/* mmu/vtlb.c - the mechanism `vtlb`: a TLB in software. Each vCPU has hardware tables of its own, filled by page faults alone. Guest table
- * writes are not trapped; what may be out of date in them is what a TLB could hold, and goes when a TLB's entries would.
+/* mmu/vtlb.c - the mechanism `vtlb`: a TLB in software. Each vCPU has hardware tables of its own, filled by page faults alone.
+ * Guest table writes are not trapped; what may be out of date in them is what a TLB could hold, and goes when a TLB's entries
+ * would.
  *
  * L1  A leaf was made by a successful walk since the last guest operation that invalidates it.
- * L2  A leaf of a large guest page that had to be made smaller is marked, as is the table entry above it, so that INVLPG of any part drops
- *     the whole.
+ * L2  A leaf of a large guest page that had to be made smaller is marked, as is the table entry above it, so that INVLPG of
+ *     any part drops the whole.
  * L3  A load of CR3 drops all leaves that are not global (SDM, "Operations that Invalidate TLBs and Paging-Structure Caches").
  * L4  A host-side change drops everything: a TLB may forget. Tables are freed only after the flush that follows (S11). */
 #include "mmu/hwpaging.h"
@@ -332,8 +333,8 @@ static void drop_all(struct mmu_vm *vm, gfn_t first, uint64_t pages)
 	}
 }
 
-/* Every leaf must be what the walk would say now, or something that the guest has not invalidated; what can be checked without the
- * guest's history is the frame. */
+/* Every leaf must be what the walk would say now, or something that the guest has not invalidated; what can be checked without
+ * the guest's history is the frame. */
 struct auditor {
 	struct pt_visitor visitor;
 	struct mmu_vm *vm;

@@ -8,9 +8,10 @@
 #include "mmu/mutate.h"
 
 #define REWALKS_MAX 64
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
 
-/* How a format lays out its tables. Everything below is inlined for each mode, with these as constants: the walker is on the path of
- * every emulated instruction. */
+/* How a format lays out its tables. Everything below is inlined for each mode, with these as constants: the walker is on the
+ * path of every emulated instruction. */
 static inline unsigned format_levels(enum paging_mode mode)
 {
 	return mode == PAGING_32BIT ? 2 : mode == PAGING_PAE ? 3 : mode == PAGING_4LEVEL ? 4 : 5;
@@ -20,7 +21,10 @@ static inline unsigned format_entry_size(enum paging_mode mode) { return mode ==
 
 /* Bits of the linear address that index one table, and the lowest of them at a level. */
 static inline unsigned format_bits(enum paging_mode mode) { return mode == PAGING_32BIT ? 10 : 9; }
-static inline unsigned format_shift(enum paging_mode mode, unsigned level) { return PAGE_SHIFT + format_bits(mode) * (level - 1); }
+static inline unsigned format_shift(enum paging_mode mode, unsigned level)
+{
+	return PAGE_SHIFT + format_bits(mode) * (level - 1);
+}
 
 enum paging_mode walk_mode(const struct walk_regs *r)
 {
@@ -160,8 +164,8 @@ static inline uint64_t read_pdpte(const struct walk_regs *r, gva_t gva, struct w
 }
 
 /* Reads the entries down to the leaf. false: not present or reserved, w->error says which. */
-static inline __attribute__((always_inline)) bool descend(const struct walk_regs *r, const struct walk_memory *m, enum paging_mode mode,
-							   gva_t gva, struct walk_result *w)
+ALWAYS_INLINE bool descend(const struct walk_regs *r, const struct walk_memory *m, enum paging_mode mode,
+			   gva_t gva, struct walk_result *w)
 {
 	const unsigned size = format_entry_size(mode);
 	const uint64_t address = size == 4 ? MASK(31, 12) : MASK(51, 12), index_mask = BIT(format_bits(mode)) - 1;
@@ -202,7 +206,7 @@ static inline __attribute__((always_inline)) bool descend(const struct walk_regs
 	return true;
 }
 
-static inline __attribute__((always_inline)) void read_leaf(const struct walk_regs *r, enum paging_mode mode, gva_t gva, struct walk_result *w)
+ALWAYS_INLINE void read_leaf(const struct walk_regs *r, enum paging_mode mode, gva_t gva, struct walk_result *w)
 {
 	const struct walk_entry *e = &w->entry[w->count - 1];
 	unsigned shift = format_shift(mode, e->level);
@@ -236,8 +240,8 @@ static bool set_flags(const struct walk_memory *m, unsigned size, struct access 
 }
 
 /* One attempt. false: an update of the flags lost its race, and the walk begins again. */
-static inline __attribute__((always_inline)) bool walk_once(const struct walk_regs *r, const struct walk_memory *m, enum paging_mode mode,
-							     gva_t gva, struct access access, bool set_ad, struct walk_result *w)
+ALWAYS_INLINE bool walk_once(const struct walk_regs *r, const struct walk_memory *m, enum paging_mode mode,
+			     gva_t gva, struct access access, bool set_ad, struct walk_result *w)
 {
 	bool denied;
 

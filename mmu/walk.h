@@ -84,7 +84,8 @@ struct access {
 struct walk_memory {
 	/* false: gpa is no readable memory (the entry then reads as all ones, as from an absent device). */
 	bool (*read)(void *ctx, gpa_t gpa, unsigned size, uint64_t *value);
-	/* Compare-and-exchange. false with *lost set: the entry changed since it was read. false with *lost clear: not writable memory. */
+	/* Compare-and-exchange. false with *lost set: the entry changed since it was read. false with *lost clear: not writable
+	 * memory. */
 	bool (*update)(void *ctx, gpa_t gpa, unsigned size, uint64_t old, uint64_t new, bool *lost);
 	void *ctx;
 };

@@ -1,4 +1,5 @@
-/* test/unit/fake_below.h - what lies below mmu/, made of host memory: frames with a number, a log of the flushes, a CPU that runs nothing. */
+/* test/unit/fake_below.h - what lies below mmu/, made of host memory: frames with a number, a log of the flushes, a CPU that
+ * runs nothing. */
 #ifndef FAKE_BELOW_H
 #define FAKE_BELOW_H
 

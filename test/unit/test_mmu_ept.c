@@ -1,4 +1,5 @@
-/* The mechanism `ept` over frames of host memory: what it maps, how large, with which type, what it takes away, and when it flushes. */
+/* The mechanism `ept` over frames of host memory: what it maps, how large, with which type, what it takes away, and when it
+ * flushes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -124,7 +124,8 @@ static bool yes_vm(struct mmu_vm *vm) { (void)vm; return true; }
 static void no_vm(struct mmu_vm *vm) { (void)vm; }
 static bool yes_vcpu(struct mmu_vcpu *v) { (void)v; return true; }
 static void no_vcpu(struct mmu_vcpu *v) { (void)v; }
-static const struct mmu_ops nothing = { .name = "nothing", .vm_init = yes_vm, .vm_destroy = no_vm, .vcpu_init = yes_vcpu, .vcpu_destroy = no_vcpu };
+static const struct mmu_ops nothing = { .name = "nothing", .vm_init = yes_vm, .vm_destroy = no_vm, .vcpu_init = yes_vcpu,
+				       .vcpu_destroy = no_vcpu };
 
 struct rig {
 	struct fake *f;

@@ -1,5 +1,6 @@
-/* The mechanisms without EPT under a CPU without any TLB: random guest tables, register loads, accesses and host-side changes. What the
- * hardware tables say right after INVLPG of an address must be what the guest walker says; the auditors run after every step. */
+/* The mechanisms without EPT under a CPU without any TLB: random guest tables, register loads, accesses and host-side changes.
+ * What the hardware tables say right after INVLPG of an address must be what the guest walker says; the auditors run after
+ * every step. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -343,6 +344,7 @@ static void load_cr3(void)
 {
 	enum paging_mode mode = walk_mode(&vcpu.regs);
 	unsigned level = mode == PAGING_5LEVEL ? 5 : mode == PAGING_4LEVEL ? 4 : 2;
+	uint64_t gfn;
 
 	if (mode == PAGING_PAE) {
 		uint64_t pdpte[4];
@@ -354,7 +356,8 @@ static void load_cr3(void)
 		expect_loaded(mmu_set_cr3(&vcpu, 0x30000));
 		return;
 	}
-	expect_loaded(mmu_set_cr3(&vcpu, one_in(50) ? 0x700000 : (first_of_level[level] + rnd() % (first_of_level[level - 1] - first_of_level[level])) << 12));
+	gfn = first_of_level[level] + rnd() % (first_of_level[level - 1] - first_of_level[level]);
+	expect_loaded(mmu_set_cr3(&vcpu, one_in(50) ? 0x700000 : gfn << 12));
 }
 
 static void change_mode(void)

@@ -1,4 +1,5 @@
-/* The guest walker: tables made by hand for every mode, and random tables against a second walker, written the other way round. */
+/* The guest walker: tables made by hand for every mode, and random tables against a second walker, written the other way
+ * round. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -288,7 +289,8 @@ struct second {
 	uint32_t error;
 };
 
-static struct second descend(const struct walk_regs *r, uint64_t table, int level, uint64_t gva, struct access a, bool w, bool u, bool x)
+static struct second descend(const struct walk_regs *r, uint64_t table, int level, uint64_t gva, struct access a, bool w,
+			     bool u, bool x)
 {
 	enum paging_mode mode = walk_mode(r);
 	bool narrow = mode == PAGING_32BIT, pae_top = mode == PAGING_PAE && level == 3;
