@@ -141,7 +141,10 @@ static void flush_and_free(struct mmu_vm *vm)
 {
 	struct ept_vm *e = vm->priv;
 
-	MUTANT(EPT_FREE_FLUSH, tag_request_ept(vm); tag_synchronize(vm, NULL));
+	MUTANT(EPT_UNMAP_FLUSH, tag_request_ept(vm));
+	if (!e->detached_count)
+		return;
+	tag_synchronize(vm, NULL);
 	for (unsigned i = 0; i < e->detached_count; i++)
 		pt_free(&e->pt, e->detached[i].table, e->detached[i].level);
 	e->detached_count = 0;
@@ -175,10 +178,9 @@ static bool unmap_visit(struct pt_visitor *visitor, struct pt_position *at, uint
 	struct ept_visitor *v = container_of(visitor, struct ept_visitor, visitor);
 	struct ept_vm *e = v->vm->priv;
 
-	if (pt_special(&ept_format, at->value)) {
-		pt_set(at->entry, 0);
+	/* MMIO leaves are judged by their generation. */
+	if (pt_special(&ept_format, at->value))
 		return false;
-	}
 	if (at->leaf && split_partial(v, at, addr))
 		return true;
 	if (pt_get(at->entry) == 0)
@@ -234,11 +236,7 @@ static bool visit_range(struct mmu_vm *vm, gfn_t first, uint64_t pages,
 
 static void unmap(struct mmu_vm *vm, gfn_t first, uint64_t pages)
 {
-	const struct ept_vm *e = vm->priv;
-
 	if (visit_range(vm, first, pages, unmap_visit))
-		MUTANT(EPT_UNMAP_FLUSH, tag_request_ept(vm));
-	if (e->detached_count)
 		flush_and_free(vm);
 }
 

@@ -16,12 +16,11 @@
 	M(TAG_NONGLOBAL, "INVVPID of a context, globals kept") \
 	M(TAG_ALL, "INVVPID of a whole context") \
 	M(TAG_EPT, "INVEPT before an entry") \
-	M(EPT_UNMAP_FLUSH, "INVEPT after ept took translations away") \
+	M(EPT_UNMAP_FLUSH, "INVEPT after ept took translations away, before table frames are freed") \
 	M(EPT_PROTECT_FLUSH, "INVEPT after ept took write permission away") \
 	M(EPT_PROTECT, "clearing W in an EPT leaf") \
 	M(EPT_GENERATION, "comparing the generation of an MMIO leaf") \
 	M(EPT_REGS_FLUSH, "the flush of an emulated register write under ept") \
-	M(EPT_FREE_FLUSH, "INVEPT before table frames are freed") \
 	M(SWITCH_FLUSH, "INVVPID after another mechanism took over") \
 	M(LOG_PROTECT, "write-protecting a slot when logging starts") \
 	M(LOG_COLLECT_PROTECT, "write-protecting reported pages") \

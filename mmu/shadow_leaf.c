@@ -84,8 +84,8 @@ static unsigned guest_rights(const struct shadow *s, const struct spage *sp, uin
 	return (acc & role_acc(sp->role)) | 8;
 }
 
-static void prefetch_leaf(struct shadow *s, struct spage *sp, unsigned index, uint64_t guest, gfn_t gfn, unsigned acc, unsigned pat,
-			  bool global)
+static void prefetch_leaf(struct shadow *s, struct spage *sp, unsigned index, uint64_t guest, gfn_t gfn, unsigned acc,
+			  unsigned pat, bool global)
 {
 	struct mmu_page page = mmu_peek(s->vm, gfn);
 
