@@ -34,7 +34,7 @@ while IFS='	' read -r name what; do
 	fi
 	total=$((total + 1))
 	# A mutant may also hang or crash: that is death, too.
-	timeout $((seconds * 6)) "$oracle" --mutant "$name" --steps 2000 --seconds "$seconds" --no-shrink > "$work/out" 2>&1 < /dev/null
+	(ulimit -t $((seconds * 6 + 20)); exec "$oracle" --mutant "$name" --steps 2000 --seconds "$seconds" --no-shrink) > "$work/out" 2>&1 < /dev/null
 	status=$?
 	if [ $status -eq 0 ]; then
 		living=$((living + 1))

@@ -124,6 +124,30 @@ static void do_edit_path(struct vcpu *v, const struct step *s)
 		guest_invlpg(v, v->last_va);
 }
 
+/* Another vCPU edits what this one uses; then this one invalidates it and looks again. */
+static void do_edit_other(struct vcpu *v, const struct step *s)
+{
+	struct vcpu *other = &v->vm->vcpu[(v - v->vm->vcpu + 1) % v->vm->world->c.vcpus];
+	struct outcome x = spec_walk(v->vm, &v->regs, v->last_va, v->last_access);
+	unsigned size = x_entry_size(x_mode(&v->regs));
+	struct ram *r;
+	uint64_t at, gpa, value = layout_entry(v->vm->world, 0, 8, 0, mix(s->v));
+
+	if (!x.levels)
+		return;
+	at = x.level[s->a % 3 ? x.levels - 1 : s->a / 3 % x.levels].gpa;
+	r = ram_find(v->vm, at >> PAGE_SHIFT);
+	if (!r || r->kind != SLOT_RAM || r->base == IDENTITY_GFN)
+		return;
+	write_entry(other, at, size, layout_entry(v->vm->world, at >> PAGE_SHIFT, size, gm_read(v->vm, at, size), s->v), false);
+	if (v->vm->world->failed)
+		return;
+	if (s->b & 3)
+		guest_invlpg(v, v->last_va);
+	if (!v->vm->world->failed)
+		guest_access(v, v->last_va & ~7ull, v->last_access, 8, v->last_access.write ? &value : NULL, &gpa);
+}
+
 static void do_heal(struct vcpu *v, const struct step *s)
 {
 	enum x_mode mode = x_mode(&v->regs);
@@ -378,6 +402,19 @@ static void host_step(struct vm *vm, const struct step *s)
 	}
 }
 
+/* A device writes to a table that the access under way uses. */
+static void race_edit(struct vcpu *v, const struct step *s)
+{
+	struct outcome x = spec_walk(v->vm, &v->regs, v->last_va, v->last_access);
+	unsigned size = x_entry_size(x_mode(&v->regs));
+	uint64_t at;
+
+	if (!x.levels)
+		return;
+	at = x.level[s->b % x.levels].gpa;
+	guest_store(v, at, size, layout_entry(v->vm->world, at >> PAGE_SHIFT, size, gm_read(v->vm, at, size), s->v), true);
+}
+
 /* Another CPU got the VM's lock first. */
 void step_race(struct world *w)
 {
@@ -388,7 +425,10 @@ void step_race(struct world *w)
 	/* What the access under way has set in the guest's tables so far is right by itself. */
 	if (w->accessing && x_mode(&w->accessing->regs) != X_NONE)
 		spec_adopt_all(w->accessing, w->accessing->last_va, w->accessing->last_access);
-	host_step(&w->vm[w->now % w->c.vms], &s);
+	if (w->accessing && s.a & 1)
+		race_edit(w->accessing, &s);
+	else
+		host_step(&w->vm[w->now % w->c.vms], &s);
 }
 
 /* Histories are finite: the guests flush before they are full. */
@@ -437,6 +477,9 @@ static void guest_step(struct vcpu *v, const struct step *s)
 		break;
 	case OP_HEAL:
 		do_heal(v, s);
+		break;
+	case OP_EDIT_OTHER:
+		do_edit_other(v, s);
 		break;
 	case OP_DEVICE_WRITE:
 		do_edit(v, s, true);
