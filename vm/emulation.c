@@ -3,6 +3,7 @@
 
 #define RFLAGS_VM BIT(17)
 #define RFLAGS_RF BIT(16)
+#define REP_LIMIT_TABLE 4
 
 static struct vcpu *vcpu_of(struct emulate *e) { return e->opaque; }
 
@@ -434,6 +435,13 @@ static void remember(struct vcpu *v, struct insn_cache *c, uint64_t rip)
 		c->insn.length = 0;
 }
 
+/* A repeated instruction that writes a guest's page table wipes it: a few writes tell the heart that it is a table no longer, and the CPU
+ * does the rest by itself. */
+static uint32_t rep_limit(const struct vcpu *v)
+{
+	return v->emulated_fault && v->vm->mmu.ops->unshadow && is_memory(v->vm, v->emulated_gpa, true) ? REP_LIMIT_TABLE : 0;
+}
+
 void emulation_step(struct vcpu *v)
 {
 	struct emulate *e = &v->emulate;
@@ -442,6 +450,7 @@ void emulation_step(struct vcpu *v)
 	uint64_t rip;
 
 	fill(v);
+	e->rep_limit = rep_limit(v);
 	e->length = 0;
 	rip = e->rip;
 	c = &v->insn_cache[(rip ^ rip >> 4) % INSN_CACHE_SIZE];
