@@ -34,7 +34,7 @@ void vm_end(struct vm *vm, int status, const char *format, ...)
 	vm->status = status;
 	vm->ended = true;
 	if (vm->vcpu)
-		vm->vcpu->requests |= REQUEST_STOP;
+		__atomic_fetch_or(&vm->vcpu->requests, REQUEST_STOP, __ATOMIC_SEQ_CST);
 }
 
 /* ---- the clocks ---- */
