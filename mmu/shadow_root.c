@@ -164,16 +164,15 @@ void shadow_regs_changed(struct mmu_vcpu *vcpu, const struct walk_regs *old, boo
 		vcpu->vm->counters.cr3_loads++;
 	update_intercepts(vcpu);
 	/* PDPTEs may have been loaded anew by other writes than those that flush. */
-	if (cr3_write || all || memcmp(old->pdpte, vcpu->regs.pdpte, sizeof(old->pdpte)) != 0) {
-		if (!shadow_load_root(vcpu))
-			vcpu->stuck = "there is no host memory for a shadow root";
-	}
-	if (!cr3_write && !all)
+	if (!cr3_write && !all && memcmp(old->pdpte, vcpu->regs.pdpte, sizeof(old->pdpte)) == 0)
 		return;
+	if (!shadow_load_root(vcpu))
+		vcpu->stuck = "there is no host memory for a shadow root";
+	/* Also where nothing is flushed: what the new root reaches may never have been this vCPU's to be out of date. */
 	shadow_sync_root(vcpu);
 	if (all)
 		MUTANT(SHADOW_REGS_FLUSH, tag_request_all(vcpu));
-	else
+	else if (cr3_write)
 		MUTANT(SHADOW_CR3_FLUSH, tag_request_nonglobal(vcpu));
 	if (all)
 		priv(vcpu)->upper_seen = s->upper_drops;

@@ -34,23 +34,26 @@ static struct vtlb *tlb_of(const struct mmu_vcpu *vcpu) { return vcpu->priv; }
 
 /* ---- dropping ---- */
 
-/* keep_global: nothing global was below, so that what is cached of the rest and of the tables may go alone. */
-static void free_detached(struct mmu_vcpu *vcpu, bool keep_global)
+/* Frees what was unlinked. The vCPU is not running, and the flush that its next entry makes has been requested. */
+static void free_detached(struct mmu_vcpu *vcpu)
 {
 	struct vtlb *t = tlb_of(vcpu);
 
-	if (!t->detached_count)
-		return;
-	if (keep_global)
-		MUTANT(VTLB_DROP_FLUSH, tag_request_nonglobal(vcpu));
-	else
-		MUTANT(VTLB_DROP_FLUSH, tag_request_all(vcpu));
 	for (unsigned i = 0; i < t->detached_count; i++)
 		pt_free(&t->pt, t->detached[i].table, t->detached[i].level);
 	t->detached_count = 0;
 }
 
-/* Takes one entry away, with all that is below it. The vCPU is not running. */
+/* The same for what was unlinked without such a request. */
+static void flush_and_free(struct mmu_vcpu *vcpu)
+{
+	if (!tlb_of(vcpu)->detached_count)
+		return;
+	MUTANT(VTLB_DROP_FLUSH, tag_request_all(vcpu));
+	free_detached(vcpu);
+}
+
+/* Takes one entry away, with all that is below it. */
 static void drop_entry(struct mmu_vcpu *vcpu, const struct pt_position *at)
 {
 	struct vtlb *t = tlb_of(vcpu);
@@ -63,7 +66,7 @@ static void drop_entry(struct mmu_vcpu *vcpu, const struct pt_position *at)
 		return;
 	}
 	if (t->detached_count == DETACHED_MAX)
-		free_detached(vcpu, false);
+		free_detached(vcpu);
 	t->detached[t->detached_count].table = pt_frame(t->pt.format, at->value);
 	t->detached[t->detached_count++].level = at->level - 1;
 }
@@ -90,6 +93,7 @@ static bool drop_visit(struct pt_visitor *visitor, struct pt_position *at, uint6
 	return false;
 }
 
+/* Empties the virtual TLB, but for global leaves where they are to stay. The caller has requested the flush. */
 static void drop(struct mmu_vcpu *vcpu, bool keep_global)
 {
 	struct vtlb *t = tlb_of(vcpu);
@@ -99,7 +103,7 @@ static void drop(struct mmu_vcpu *vcpu, bool keep_global)
 		return;
 	pt_visit(&t->pt, 0, pt_limit(t->pt.format), &d.visitor);
 	t->filled = keep_global;
-	free_detached(vcpu, keep_global);
+	free_detached(vcpu);
 }
 
 /* ---- life ---- */
@@ -158,14 +162,14 @@ static void regs_changed(struct mmu_vcpu *vcpu, const struct walk_regs *old, boo
 	if (cr3_write)
 		vcpu->vm->counters.cr3_loads++;
 	if (hw_regs_flush_all(old, &vcpu->regs)) {
+		MUTANT(VTLB_REGS_FLUSH, tag_request_all(vcpu));
 		drop(vcpu, false);
 		t->pt.format = hw_format(&vcpu->regs);
 		vcpu->intercepts = hw_intercepts(vcpu);
 		vcpu->intercepts_changed = true;
-		MUTANT(VTLB_REGS_FLUSH, tag_request_all(vcpu));
 	} else if (cr3_write || pdptes) {
-		MUTANT(VTLB_CR3, drop(vcpu, true));
 		MUTANT(VTLB_CR3_FLUSH, tag_request_nonglobal(vcpu));
+		MUTANT(VTLB_CR3, drop(vcpu, true));
 	}
 }
 
@@ -184,7 +188,7 @@ static void invlpg(struct mmu_vcpu *vcpu, gva_t gva)
 		if (!end && !(at.value & HOLDS_PARTS))
 			continue;
 		MUTANT(VTLB_INVLPG, drop_entry(vcpu, &at));
-		free_detached(vcpu, false);
+		flush_and_free(vcpu);
 		break;
 	}
 	MUTANT(VTLB_INVLPG_FLUSH, tag_request_address(vcpu, gva));
@@ -223,12 +227,12 @@ static struct mmu_result put(struct mmu_vcpu *vcpu, gva_t gva, const struct walk
 	at.leaf = false;
 	t->filled = true;
 	if (!pt_reach(&t->pt, gva.v, level, &at)) {
-		free_detached(vcpu, false);
+		flush_and_free(vcpu);
 		return mmu_stop("there is no host memory for shadow tables");
 	}
 	pt_set(at.entry, leaf);
 	mark_above(t, gva, level, w->page_shift, leaf & PTE_G);
-	free_detached(vcpu, false);
+	flush_and_free(vcpu);
 	return mmu_done(MMU_FIXED);
 }
 
@@ -299,6 +303,7 @@ static struct mmu_result fault(struct mmu_vcpu *vcpu, const struct mmu_fault *f)
 		return mmu_stop("an EPT exit without EPT");
 	t->spurious_gva = ~0ull;
 	if (t->mmio_epoch != hw_mmio_epoch(vcpu->vm)) {
+		tag_request_all(vcpu);
 		drop(vcpu, false);
 		t->mmio_epoch = hw_mmio_epoch(vcpu->vm);
 	}
