@@ -78,7 +78,7 @@ static bool one_run(const struct options *o, const struct mmu_ops *ops, uint64_t
 	return ok;
 }
 
-static void report(const char *name, const struct account *a, double seconds)
+static void report(const char *name, const struct account *a, double seconds, bool accounted)
 {
 	printf("%-7s %10llu accesses checked (%.2f M/s; none %llu, 32-bit %llu, PAE %llu, 4-level %llu, 5-level %llu), %llu faults, %llu MMIO, "
 	       "%llu emulated, %llu stale, %llu exits, %llu spurious\n",
@@ -86,7 +86,7 @@ static void report(const char *name, const struct account *a, double seconds)
 	       (unsigned long long)a->by_mode[1], (unsigned long long)a->by_mode[2], (unsigned long long)a->by_mode[3],
 	       (unsigned long long)a->by_mode[4], (unsigned long long)a->faults, (unsigned long long)a->mmio, (unsigned long long)a->emulated,
 	       (unsigned long long)a->stale, (unsigned long long)a->exits, (unsigned long long)a->spurious);
-	if (a->flushes_idle || a->flushes)
+	if (accounted)
 		printf("%-7s %10llu flushes issued, %llu of them dropped nothing that was wrong\n", name, (unsigned long long)a->flushes,
 		       (unsigned long long)a->flushes_idle);
 }
@@ -105,7 +105,7 @@ static bool run_mechanism(const struct options *o, const struct mmu_ops *ops)
 	for (uint64_t i = 0; ok && i < o->runs && (!o->accesses || sum.accesses < o->accesses) &&
 			     (!o->seconds || cpu_seconds() - start < (double)o->seconds); i++)
 		ok = one_run(o, ops, o->seed + i, &sum);
-	report(ops->name, &sum, cpu_seconds() - start + 1e-6);
+	report(ops->name, &sum, cpu_seconds() - start + 1e-6, o->thorough == 2);
 	return ok;
 }
 
