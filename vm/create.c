@@ -24,6 +24,17 @@ static hfn_t below_alloc(void *ctx)
 	return frames_alloc();
 }
 
+/* Single frames come from the bottom of memory: one above 4 GiB means that there is none below. */
+static hfn_t below_alloc_low(void *ctx)
+{
+	hfn_t f = below_alloc(ctx);
+
+	if (hfn_is_none(f) || hfn_hpa(f).v < 4 * GIB)
+		return f;
+	frames_free(f, 1);
+	return HFN_NONE;
+}
+
 static void below_free(void *ctx, hfn_t frame)
 {
 	(void)ctx;
@@ -80,6 +91,7 @@ static uint64_t below_now(void *ctx)
 
 static const struct mmu_below below_template = {
 	.frame_alloc = below_alloc,
+	.frame_alloc_low = below_alloc_low,
 	.frame_free = below_free,
 	.frame_ptr = below_ptr,
 	.kick = below_kick,
@@ -313,7 +325,12 @@ static bool load_guest(struct vm *vm, struct cpu_start *start)
 
 static struct walk_regs start_regs(const struct vm *vm, const struct cpu_start *s)
 {
-	struct walk_regs r = { .maxphyaddr = vm->cpuid.maxphyaddr, .has_1g = vm->cpuid.has_1g };
+	struct walk_regs r = {
+		.maxphyaddr = vm->cpuid.maxphyaddr,
+		.has_1g = vm->cpuid.has_1g,
+		.cr4_reserved = ~vm->cpuid.cr4_offered,
+		.efer_reserved = ~vm->cpuid.efer_offered,
+	};
 	bool is_long = s->mode == START_LONG64;
 
 	r.cr0 = CR0_PE | BIT(4) | (is_long ? CR0_PG : 0); /* BIT(4): ET */

@@ -276,7 +276,7 @@ static const struct emulate_ops ops = {
 
 static enum emulate_mode mode_of(const struct vcpu *v, uint64_t rflags)
 {
-	uint32_t cs = (uint32_t)vmread(VMCS_GUEST_ES_ACCESS + 2 * SEG_CS);
+	uint32_t cs = (uint32_t)vmread(VMCS_GUEST_CS_ACCESS);
 
 	if (!(v->mmu.regs.cr0 & CR0_PE))
 		return EMULATE_REAL;

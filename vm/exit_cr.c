@@ -3,7 +3,6 @@
 
 #define CR0_MP_EM_TS_PE 0xfull
 #define CR0_TS BIT(3)
-#define CR0_DEFINED (MASK(5, 0) | CR0_WP | BIT(18) | CR0_NW | CR0_CD | CR0_PG)
 
 enum { ACCESS_TO, ACCESS_FROM, ACCESS_CLTS, ACCESS_LMSW };
 
@@ -20,7 +19,7 @@ static void gpr_write(struct vcpu *v, unsigned n, uint64_t value)
 		v->vmx.gpr[n] = value;
 }
 
-static bool in_64bit_code(void) { return vmread(VMCS_GUEST_ES_ACCESS + 2 * SEG_CS) & EMULATE_SEG_L; }
+static bool in_64bit_code(void) { return vmread(VMCS_GUEST_CS_ACCESS) & EMULATE_SEG_L; }
 
 /* The front functions of the heart check and act; what they did then goes into the VMCS. */
 static bool concluded(struct vcpu *v, struct mmu_result r)
@@ -38,28 +37,15 @@ static bool concluded(struct vcpu *v, struct mmu_result r)
 	return true;
 }
 
-static bool load_cr4(struct vcpu *v, uint64_t value)
-{
-	if (value & ~v->vm->cpuid.cr4_offered) {
-		event_gp(v);
-		return false;
-	}
-	return concluded(v, mmu_set_cr4(&v->mmu, value));
-}
-
 bool cr_write(struct vcpu *v, unsigned n, uint64_t value)
 {
 	switch (n) {
 	case 0:
-		if (value >> 32) {
-			event_gp(v);
-			return false;
-		}
-		return concluded(v, mmu_set_cr0(&v->mmu, (value & CR0_DEFINED) | BIT(4)));
+		return concluded(v, mmu_set_cr0(&v->mmu, value));
 	case 3:
 		return concluded(v, mmu_set_cr3(&v->mmu, value));
 	case 4:
-		return load_cr4(v, value);
+		return concluded(v, mmu_set_cr4(&v->mmu, value));
 	case 8:
 		if (value > 15) {
 			event_gp(v);

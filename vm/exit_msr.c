@@ -97,8 +97,6 @@ static bool efer_write(struct vcpu *v, uint64_t value)
 	struct mmu_result r;
 
 	vmx_sync_paging(&v->vmx, &v->mmu);
-	if (value & ~v->vm->cpuid.efer_offered)
-		return false;
 	r = mmu_set_efer(&v->mmu, value);
 	if (r.outcome == MMU_INJECT)
 		return false;

@@ -13,6 +13,7 @@ _Static_assert(offsetof(struct vmx_vcpu, gpr) == 0 && offsetof(struct vmx_vcpu, 
 
 #define CR0_NE BIT(5)
 #define PAT_AFTER_RESET 0x0007040600070406ull
+#define ACCESS_L BIT(13)
 #define ACCESS_CODE64 0xa09b
 #define ACCESS_CODE32 0xc09b
 #define ACCESS_DATA 0xc093
@@ -261,6 +262,7 @@ void vmx_sync_paging(struct vmx_vcpu *v, struct mmu_vcpu *mmu)
 	mmu->regs.efer = (mmu->regs.efer & efer_mask) | (vmx_get_efer(v) & ~efer_mask);
 	mmu->regs.ac = vmread(VMCS_GUEST_RFLAGS) & BIT(18);
 	mmu->regs.cpl = (uint8_t)(vmread(VMCS_GUEST_SS_ACCESS) >> 5 & 3);
+	mmu->regs.cs_l = vmread(VMCS_GUEST_CS_ACCESS) & ACCESS_L;
 	pae = pae && !(mmu->regs.efer & EFER_LMA);
 	for (unsigned n = 0; pae && n < 4; n++)
 		pdpte[n] = vmread(VMCS_GUEST_PDPTE0 + 2 * n);
