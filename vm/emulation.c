@@ -462,6 +462,5 @@ void emulation_step(struct vcpu *v)
 		if (result == EMULATE_OK)
 			remember(v, c, rip);
 	}
-	v->fault_known = false;
 	conclude(v, result);
 }

@@ -7,6 +7,21 @@
 #define QUALIFICATION_GVA_TRANSLATED BIT(8)
 #define QUALIFICATION_NMI_UNBLOCKED BIT(12)
 
+static void emulate(struct vcpu *v, gpa_t gpa)
+{
+	/* It is the delivery of an event that reached gpa, not the instruction at RIP: that cannot be emulated, only be made possible. */
+	if (v->event.info & INFO_VALID) {
+		if (!mmu_unshadow(&v->vm->mmu, gpa))
+			vm_end(v->vm, VM_STATUS_STOPPED, "stopped: the delivery of vector %u uses device memory at gpa 0x%lx",
+			       (unsigned)(v->event.info & INFO_VECTOR), gpa.v);
+		return;
+	}
+	v->emulated_gpa = gpa;
+	v->emulated_fault = true;
+	emulation_step(v);
+	v->emulated_fault = false;
+}
+
 static void conclude(struct vcpu *v, const struct mmu_result *r)
 {
 	switch (r->outcome) {
@@ -21,10 +36,7 @@ static void conclude(struct vcpu *v, const struct mmu_result *r)
 			event_exception(v, r->exception.vector, true, r->exception.error);
 		break;
 	case MMU_EMULATE:
-		v->emulated_gpa = r->gpa;
-		v->emulated_fault = true;
-		emulation_step(v);
-		v->emulated_fault = false;
+		emulate(v, r->gpa);
 		break;
 	case MMU_STOP:
 		vm_end(v->vm, VM_STATUS_STOPPED, "stopped: %s", r->why);
@@ -64,6 +76,7 @@ void exit_ept_violation(struct vcpu *v)
 	v->fault_gpa = GPA(align_down(fault.gpa.v, PAGE_SIZE));
 	restore_nmi_blocking(fault.qualification & QUALIFICATION_NMI_UNBLOCKED);
 	give_to_heart(v, &fault);
+	v->fault_known = false; /* it was true of this instruction only */
 }
 
 void exit_ept_misconfig(struct vcpu *v)
@@ -73,7 +86,6 @@ void exit_ept_misconfig(struct vcpu *v)
 		.gpa = GPA(vmread(VMCS_GUEST_PHYSICAL_ADDRESS)),
 	};
 
-	v->fault_known = false; /* the linear address is not told */
 	give_to_heart(v, &fault);
 }
 
@@ -85,7 +97,6 @@ static void page_fault(struct vcpu *v, uint64_t info)
 		.gva = GVA(vmread(VMCS_EXIT_QUALIFICATION)),
 	};
 
-	v->fault_known = false;
 	restore_nmi_blocking(info & INFO_NMI_UNBLOCKED);
 	vmx_sync_paging(&v->vmx, &v->mmu);
 	give_to_heart(v, &fault);
