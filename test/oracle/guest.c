@@ -187,6 +187,9 @@ bool guest_access(struct vcpu *v, uint64_t va, struct x_access a, unsigned size,
 	struct observed o;
 	struct outcome x;
 
+	/* What a shadow MMU cannot tell apart: an implicit access that SMAP stops from an explicit one that AC lets pass. */
+	if (a.implicit && !v->mmu.intercepts.ept && v->regs.cr4 & X_CR4_SMAP)
+		v->regs.ac = false;
 	va = x_va(mode, va);
 	v->last_va = va;
 	v->last_access = a;

@@ -42,9 +42,6 @@ static void do_access(struct vcpu *v, const struct step *s)
 		a.user = a.fetch = false;
 	v->regs.ac = s->a >> 9 & 1;
 	v->regs.pkru = s->a >> 10 & 3 ? 0 : (uint32_t)mix(s->b);
-	/* What a shadow MMU cannot tell apart: an implicit access that SMAP stops from an explicit one that AC lets pass. */
-	if (a.implicit && !v->mmu.intercepts.ept && v->regs.cr4 & X_CR4_SMAP)
-		v->regs.ac = false;
 	guest_access(v, va, a, 8, a.write ? &value : NULL, &gpa);
 }
 
@@ -53,8 +50,6 @@ static void do_repeat(struct vcpu *v, const struct step *s)
 	struct x_access a = v->last_access;
 	uint64_t gpa, value = layout_entry(v->vm->world, 0, 8, 0, mix(s->v)), va = v->last_va & ~7ull;
 
-	if (a.implicit && !v->mmu.intercepts.ept && v->regs.cr4 & X_CR4_SMAP)
-		v->regs.ac = false;
 	if (s->a & 1 && !a.fetch && !a.implicit)
 		a.write = !a.write;
 	if (s->a & 2 && !a.implicit)
