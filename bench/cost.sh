@@ -7,6 +7,9 @@ program=$1
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 
+echo '== The example of docs/mmu.md'
+"$program" example
+echo
 echo '== Table pages'
 "$program" tables
 echo
@@ -26,9 +29,12 @@ for f in "$dir"/out.*; do
 done >"$dir/instructions"
 awk 'NR == FNR { instructions[$1] = $2; next }
 	FNR == 1 { printf "%-12s %-8s %10s %10s %14s\n", "work", "mech.", "exits", "emulated", "instructions" }
-	{ split($1, part, "/"); printf "%-12s %-8s %10.2f %10.2f %14.0f\n", part[1], part[2], $3 / $2, $4 / $2, instructions[$1] / $2 }' \
+	{
+		split($1, part, "/")
+		printf "%-12s %-8s %10.2f %10.2f %14.0f\n", part[1], part[2], $3 / $2, $4 / $2, instructions[$1] / $2
+	}' \
 	"$dir/instructions" "$dir/exits" | sort -s -k1,1 | awk '/^work/ { head = $0; next } { line[++n] = $0 }
 	END { print head; for (i = 1; i <= n; i++) print line[i] }'
 echo
-echo '== Accesses over the model, of this computer'
+echo '== Accesses over the model, a second of CPU time of this computer'
 "$program" accesses

@@ -1,5 +1,5 @@
-/* bench/figures.c - draws the figures of docs/mmu.md: a tiny guest runs under each mechanism, then its tables and the mechanism's are read
- * from memory as they are and drawn, so that the figures cannot say what the code does not do.
+/* bench/figures.c - draws the figures of docs/mmu.md: a tiny guest runs under each mechanism, then its tables and the mechanism's
+ * are read from memory as they are and drawn, so that the figures cannot say what the code does not do.
  *
  * The guest: one chain of tables in frames 1 to 4 (PML4, PDPT, PD, PT); the PT maps two pages of data, and the PT itself, through
  * which the kernel edits it. */
@@ -189,8 +189,8 @@ static void draw_box(FILE *out, const struct box *b)
 	static const char *const fill[] = { "#ffffff", "#ffe3e3", "#fff2cc", "#e6f0fa" };
 	static const char *const edge[] = { "#444444", "#c00000", "#b8860b", "#2f5f8f" };
 
-	fprintf(out, "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" fill=\"%s\" stroke=\"%s\" stroke-width=\"1.5\"%s/>\n", b->x, b->y,
-		BOX_WIDTH, b->height, fill[b->look], edge[b->look], b->look == LOOK_UNSYNC ? " stroke-dasharray=\"5 3\"" : "");
+	fprintf(out, "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" fill=\"%s\" stroke=\"%s\" stroke-width=\"1.5\"%s/>\n",
+		b->x, b->y, BOX_WIDTH, b->height, fill[b->look], edge[b->look], b->look == LOOK_UNSYNC ? " stroke-dasharray=\"5 3\"" : "");
 	fprintf(out, "<text x=\"%d\" y=\"%d\" font-weight=\"bold\">%s</text>\n", b->x + 6, b->y + 15, b->title);
 	for (unsigned i = 0; i < b->rows; i++)
 		fprintf(out, "<text x=\"%d\" y=\"%d\" class=\"m\" xml:space=\"preserve\">%s</text>\n", b->x + 6,

@@ -241,7 +241,9 @@ static struct mmu_result give(struct machine *m, const struct m_result *r, bool 
 {
 	struct mmu_fault f = { .gva = GVA(r->gla), .gpa = GPA(r->gpa), .error = r->error, .qualification = r->qualification };
 
-	f.kind = r->exit == M_EXIT_PF ? MMU_FAULT_PAGE : r->exit == M_EXIT_EPT_MISCONFIG ? MMU_FAULT_EPT_MISCONFIG : MMU_FAULT_EPT_VIOLATION;
+	f.kind = r->exit == M_EXIT_PF ? MMU_FAULT_PAGE : MMU_FAULT_EPT_VIOLATION;
+	if (r->exit == M_EXIT_EPT_MISCONFIG)
+		f.kind = MMU_FAULT_EPT_MISCONFIG;
 	exited(m);
 	m->vcpu.regs.cpl = user ? 3 : 0;
 	return mmu_fault(&m->vcpu, &f);
