@@ -212,7 +212,7 @@ static const struct mmu_ops *choose_mechanism(struct vm *vm)
 }
 
 /* Options that ask for what the CPU lacks. */
-static bool options_supported(struct vm *vm)
+static bool options_supported(struct vm *vm, const struct mmu_ops *ops)
 {
 	const struct mmu_caps *caps = &machine.caps.mmu;
 	const struct vm_config *c = vm->config;
@@ -221,7 +221,8 @@ static bool options_supported(struct vm *vm)
 		vm_end(vm, VM_STATUS_UNSUPPORTED, "vpid on cannot be had: this CPU has no VPID; leave the setting out");
 		return false;
 	}
-	if ((c->page_bits == PAGE_LIMIT_1G && !caps->ept_1g) || (c->page_bits == PAGE_LIMIT_2M && !caps->ept_2m)) {
+	if (!strcmp(ops->name, "ept") &&
+	    ((c->page_bits == PAGE_LIMIT_1G && !caps->ept_1g) || (c->page_bits == PAGE_LIMIT_2M && !caps->ept_2m))) {
 		vm_end(vm, VM_STATUS_UNSUPPORTED, "pages %s cannot be had: this CPU's EPT has no pages of that size; use 4k or auto",
 		       c->page_bits == PAGE_LIMIT_1G ? "1g" : "2m");
 		return false;
@@ -238,7 +239,7 @@ static bool create_mmu(struct vm *vm)
 		.identity_map = GPA(IDENTITY_MAP),
 	};
 
-	if (!ops || !options_supported(vm))
+	if (!ops || !options_supported(vm, ops))
 		return false;
 	vm->below = below_template;
 	vm->below.ctx = vm;

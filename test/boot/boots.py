@@ -59,6 +59,11 @@ def two_cpus(o):
     require(o.json['host']['cpus'] == 2, 'the host has %r CPUs' % o.json['host']['cpus'])
 
 
+def shadowed(o):
+    require(o.json['mmu'] == 'shadow', 'mmu is %r' % o.json['mmu'])
+    require(o.json['mmu_counters']['ept_violations'] == 0 and 'ept_violation' not in o.json['exits']['by_reason'], 'EPT violations')
+
+
 def same_result(c):
     results = c.runner.facts.get('results', {})
     require(len(results) >= 2, 'no two boots came to a result line to compare')
@@ -75,6 +80,7 @@ def tests():
     t += [combination(MODELS[2], True, '2m'), combination(MODELS[2], False, '4k')]
     t += [other('boot: 2 host CPUs', ['--host-cpus', '2'], two_cpus),
           other('boot: all defaults', []),
+          other('boot: shadow paging', ['--mmu', 'shadow'], shadowed),
           other('boot: Ice Lake', ['--cpu', 'corei7_icelake_u']),
           other('boot: 512 MB', ['--mem', '512M']),
           Test('boot: the same result everywhere', same_result, last=True)]

@@ -32,6 +32,22 @@ def on_model(model):
     return Test('test kernels: %s' % model, run)
 
 
+def on_mechanism(mmu, model, vpid):
+    """Paging in every mode, and all of the memory, on the tables of one mechanism."""
+    def run(c):
+        for kernel in ('paging32', 'paging64', 'memory'):
+            o = conforms(c, kernel, '', ['--mmu', mmu, '--cpu', model] + ([] if vpid else ['--no-vpid']))
+            require(o.json['mmu'] == mmu, 'mmu is %r' % o.json['mmu'])
+            require(o.json['mmu_counters']['ept_violations'] == 0, 'EPT violations without EPT')
+    return Test('test kernels: %s on %s%s' % (mmu, model, '' if vpid else ', no VPID'), run)
+
+
+def best_mechanism(c):
+    """A CPU without EPT: the next best is chosen, without being asked for."""
+    o = conforms(c, 'paging64', '', ['--cpu', 'core2_penryn_t9600'])
+    require(o.json['mmu'] == 'shadow' and o.json['vpid'] is False, 'mmu is %r, vpid %r' % (o.json['mmu'], o.json['vpid']))
+
+
 def single(kernel, append, more):
     def run(c):
         conforms(c, kernel, append, more)
@@ -104,6 +120,8 @@ def deterministic(c):
 
 def tests():
     t = [on_model(m) for m in MODELS]
+    t += [on_mechanism(m, 'corei7_haswell_4770', vpid) for m in ('shadow', 'vtlb', 'brute') for vpid in (True, False)]
+    t += [on_mechanism('shadow', 'core2_penryn_t9600', False), Test('a CPU without EPT', best_mechanism)]
     t += [
         Test('1G pages', big_pages),
         Test('the same memory by every page size', page_sizes),

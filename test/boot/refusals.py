@@ -144,9 +144,9 @@ def tests():
         Test('refused: an initrd too big for its RAM', lambda c: refused(
             c, ['run', '--mem', '48M', '--initrd', c.file('initrd', b'\0' * (40 << 20)), '--timeout', '50'], 64,
             r'needs \d+ MB of RAM, the machine has 48 MB', 80)),
-        Test('refused: a CPU without EPT', lambda c: refused(
-            c, ['run', '--kernel', c.guest('hello'), '--cpu', 'core2_penryn_t9600', '--timeout', '50'], 67,
-            r'this CPU.* needs a CPU of|EPT')),
+        Test('refused: EPT on a CPU without it', lambda c: refused(
+            c, ['run', '--kernel', c.guest('hello'), '--cpu', 'core2_penryn_t9600', '--mmu', 'ept', '--timeout', '50'], 67,
+            r'mmu ept cannot be used: .*EPT')),
         Test('refused: a CPU without VT-x', lambda c: refused(
             c, ['run', '--kernel', c.guest('hello'), '--cpu', 'p4_prescott_celeron_336', '--timeout', '50'], (67, 70), r'VT-x|VMX')),
         Test('refused: 1G pages on a CPU without them', lambda c: refused(

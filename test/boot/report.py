@@ -41,7 +41,7 @@ def check_mmu(vm):
 def check_vm(vm, status=0):
     require(vm['guest']['status'] == status, 'JSON: guest.status is %r, not %d' % (vm['guest']['status'], status))
     require(isinstance(vm['guest']['end'], str) and vm['guest']['end'], 'JSON: guest.end is %r' % vm['guest']['end'])
-    require(vm['mmu'] == 'ept', 'JSON: mmu is %r' % vm['mmu'])
+    require(vm['mmu'] in ('ept', 'shadow', 'vtlb', 'brute'), 'JSON: mmu is %r' % vm['mmu'])
     require(vm['vpid'] in (True, False), 'JSON: vpid is %r' % vm['vpid'])
     require(vm['pages'] in ('4k', '2m', '1g', 'auto'), 'JSON: pages is %r' % vm['pages'])
     number(vm['instructions']['guest'], 'instructions.guest', 1)

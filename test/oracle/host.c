@@ -81,8 +81,12 @@ static void *below_ptr(void *ctx, hfn_t frame)
 
 static void below_kick(void *ctx, struct mmu_vcpu *vcpu)
 {
-	(void)ctx;
-	leave(container_of(vcpu, struct vcpu, mmu));
+	struct world *w = ctx;
+	struct vcpu *v = container_of(vcpu, struct vcpu, mmu);
+
+	if (w->last_store && v->in && v != w->stepping)
+		step_last_store(v);
+	leave(v);
 }
 
 static struct m_cpu *caller_cpu(struct world *w)

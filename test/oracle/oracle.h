@@ -157,6 +157,8 @@ struct world {
 	unsigned audit_every, compare_every;
 	bool failed;
 	const char *kind;          /* of failure: its format */
+	uint64_t last_store;       /* the next vCPU that is kicked writes to a table before it stops; what, and where */
+	struct vcpu *stepping;     /* whose step this is */
 	struct vcpu *accessing;    /* in the middle of last_access, or NULL */
 	char why[800];
 };
@@ -289,6 +291,7 @@ uint64_t layout_direct(enum x_mode mode, uint64_t gpa);
 void flush_in_time(struct vm *vm);
 void step_do(struct world *w, const struct step *s);
 void step_race(struct world *w);
+void step_last_store(struct vcpu *v);
 struct step step_random(uint64_t *random);
 const char *op_name(unsigned op);
 

@@ -198,6 +198,12 @@ static bool load(struct vcpu *v, enum load which, uint64_t value)
 
 	if (w->failed)
 		return false;
+	/* First, so that what others write meanwhile comes after: the guest cannot tell which was first. */
+	if (ok) {
+		v->regs = next;
+		spec_context(v);
+		drops(v, which, value, &old);
+	}
 	did = carry_out(v, which, value);
 	if (w->failed)
 		return false;
@@ -207,11 +213,6 @@ static bool load(struct vcpu *v, enum load which, uint64_t value)
 		return false;
 	}
 	TRACE("  %s of %llx: %s\n", load_names[which], (unsigned long long)value, ok ? "done" : "#GP");
-	if (ok) {
-		v->regs = next;
-		spec_context(v);
-		drops(v, which, value, &old);
-	}
 	compare(v, which, value);
 	return ok;
 }
@@ -249,6 +250,8 @@ void guest_invlpg(struct vcpu *v, uint64_t va)
 	va = x_va(x_mode(&v->regs), va);
 	if (!enter(v))
 		return;
+	TRACE("  INVLPG %llx\n", (unsigned long long)va);
+	spec_drop(v, DROP_ADDRESS, va, x_pcid(&v->regs));
 	r = m_invlpg(v->in, va);
 	if (r.event == M_EXIT) {
 		left(v);
@@ -256,8 +259,6 @@ void guest_invlpg(struct vcpu *v, uint64_t va)
 		v->vm->world->account.exits++;
 		mmu_invlpg(&v->mmu, GVA(va));
 	}
-	TRACE("  INVLPG %llx\n", (unsigned long long)va);
-	spec_drop(v, DROP_ADDRESS, va, x_pcid(&v->regs));
 }
 
 /* Only where the guest executes it itself. */

@@ -303,6 +303,10 @@ static void do_slot(struct vm *vm, const struct step *s)
 {
 	struct ram *r = &vm->ram[s->a & 1 ? 1 : s->a & 2 ? 3 : 2];
 
+	/* Where the devices are there may be memory for a while. */
+	if (r == &vm->ram[3] && (vm->ram[5].present || (!r->present && s->a & 4)))
+		r = &vm->ram[5];
+
 	all_leave(vm);
 	if (r->present) {
 		log_stop(vm, r);
@@ -408,6 +412,50 @@ static void race_edit(struct vcpu *v, const struct step *s)
 		return;
 	at = x.level[s->b % x.levels].gpa;
 	guest_store(v, at, size, layout_entry(v->vm->world, at >> PAGE_SHIFT, size, gm_read(v->vm, at, size), s->v), true);
+}
+
+/* A vCPU that is being kicked is still in the guest until it stops: it writes, if it can do so without an exit, to a table that the step
+ * under way uses. Whoever relies on having taken the permission away must have waited for that. */
+void step_last_store(struct vcpu *v)
+{
+	struct world *w = v->vm->world;
+	struct vcpu *s = w->stepping;
+	struct x_access write = { .write = true };
+	struct outcome x;
+	unsigned size;
+	uint64_t what = w->last_store, at, va;
+	struct m_result r;
+	struct ram *ram;
+
+	w->last_store = 0;
+	if (s->vm != v->vm || x_mode(&s->regs) == X_NONE)
+		return;
+	x = spec_walk(s->vm, &s->regs, s->last_va, s->last_access);
+	if (!x.levels)
+		return;
+	at = x.level[what >> 8 & 1 ? x.levels - 1 : (what >> 9) % x.levels].gpa;
+	ram = ram_find(v->vm, at >> PAGE_SHIFT);
+	if (!ram || ram->kind != SLOT_RAM || ram->base == IDENTITY_GFN || layout_is_pdpt(at >> PAGE_SHIFT))
+		return;
+	va = layout_direct(x_mode(&v->regs), at);
+	x = spec_walk(v->vm, &v->regs, va, write);
+	if (x.fault || x.gpa != at)
+		return;
+	v->in->regs.pkru = 0;
+	r = m_access(v->in, va, write);
+	if (r.event == M_EXIT) {
+		left(v); /* it will run again, if ever */
+	} else if (r.event == M_PF) {
+		spec_drop(v, DROP_FAULT, va, x_pcid(&v->regs));
+	}
+	if (x_mode(&v->regs) != X_NONE)
+		spec_adopt_all(v, va, write);
+
+	struct page *p = page_find(v->vm, at >> PAGE_SHIFT);
+
+	size = x_entry_size(x_mode(&s->regs));
+	if (r.event == M_OK && p->in && r.hpa == (p->hfn << PAGE_SHIFT | (at & (PAGE_SIZE - 1))))
+		guest_store(v, at, size, layout_entry(w, at >> PAGE_SHIFT, size, gm_read(v->vm, at, size), mix(what)), false);
 }
 
 /* Another CPU got the VM's lock first. */
@@ -523,6 +571,8 @@ void step_do(struct world *w, const struct step *s)
 	flush_in_time(vm);
 	if (w->failed)
 		return;
+	w->stepping = v;
+	w->last_store = w->c.races && s->op <= OP_CR4 && (s->b >> 26 & 3) == 0 ? mix(s->v + 1) | 1 : 0;
 	w->race = w->c.races && s->op <= OP_HEAL && (s->b >> 28) < 3 ? mix(s->v) | 1 : 0;
 	if (s->op <= OP_SPECULATE || s->op == OP_COPY_TABLE)
 		guest_step(v, s);
@@ -538,5 +588,5 @@ void step_do(struct world *w, const struct step *s)
 		do_switch(vm, s);
 	else
 		host_step(vm, s);
-	w->race = 0;
+	w->race = w->last_store = 0;
 }

@@ -92,7 +92,7 @@ static void test_bad_values(void **state)
 	bad("vm a\nmem", "line 2: mem must be a number with K, M or G, such as 256M, not \"\"");
 	bad("vm a\ncpus 2", "line 2: cpus 2 is not possible: this version runs one virtual CPU per machine");
 	bad("vm a\ncpus 0", "line 2: cpus must be a number from 1, not \"0\"");
-	bad("vm a\nmmu magic", "line 2: there is no mmu mechanism \"magic\"; there is: ept");
+	bad("vm a\nmmu magic", "line 2: there is no mmu mechanism \"magic\"; there is: ept, shadow, vtlb, brute");
 	bad("vm a\npages 3m", "line 2: pages must be 4k, 2m, 1g or auto, not \"3m\"");
 	bad("vm a\nvpid maybe", "line 2: vpid must be on or off, not \"maybe\"");
 	bad("vm a\ntestdev", "line 2: testdev must be on or off, not \"\"");
