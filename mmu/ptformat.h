@@ -3,8 +3,8 @@
  *
  * P1  An entry is changed by one 8-byte store; a table is complete before an entry names it.
  * P2  Splitting builds the whole child, then exchanges the large entry for it (S10).
- * P3  Nothing here flushes and nothing frees a frame that the hardware may still walk: pt_detach hands the subtree to the
- *     caller, who flushes and then calls pt_free (S11). */
+ * P3  Nothing here flushes and nothing frees a frame that the hardware may still walk: the caller takes the subtree's entry
+ *     away, flushes, and then calls pt_free (S11). */
 #ifndef VELLUM_MMU_PTFORMAT_H
 #define VELLUM_MMU_PTFORMAT_H
 

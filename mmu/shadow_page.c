@@ -173,6 +173,7 @@ struct spage *spage_get(struct shadow *s, struct mmu_vcpu *self, gfn_t gfn, uint
 		use_unlink(s, sp);
 		use_push(s, sp);
 		sp->writes = 0;
+		s->vm->counters.shadow_reused++;
 		return sp;
 	}
 	sp = make(s, gfn, role);

@@ -97,26 +97,29 @@ static bool sync_entry(struct shadow *s, struct spage *sp, unsigned index)
 	return true;
 }
 
-/* The guest's entry at gpa, in its page. Most of a table is as it was: that must be quick to see. */
-static inline uint64_t guest_entry_at(const char *page, gpa_t gpa, unsigned size)
+/* Is the guest's entry, in its table's page, what the shadow's was made from? Most of a table is: that must be quick to see. */
+static inline bool as_it_was(const struct spage *sp, const char *page, unsigned index)
 {
-	const char *p = page + (gpa.v & (PAGE_SIZE - 1));
+	const char *p = page;
 
-	return size == 8 ? __atomic_load_n((const uint64_t *)(const void *)p, __ATOMIC_ACQUIRE) :
-			   __atomic_load_n((const uint32_t *)(const void *)p, __ATOMIC_ACQUIRE);
+	if (!page)
+		return false;
+	if (!(sp->role & ROLE_NARROW))
+		return __atomic_load_n((const uint64_t *)(const void *)(p + index * 8), __ATOMIC_ACQUIRE) == sp->guest[index];
+	p += entry_gpa(sp, index).v & (PAGE_SIZE - 1);
+	return __atomic_load_n((const uint32_t *)(const void *)p, __ATOMIC_ACQUIRE) == sp->guest[index];
 }
 
 void shadow_sync_page(struct shadow *s, struct spage *sp)
 {
 	const char *page = mmu_guest_ptr_locked(s->vm, gfn_gpa(sp->gfn), false);
-	unsigned size = entry_size(sp);
 	bool changed = false;
 
 	for (unsigned i = 0, seen = 0, present = sp->present; i < 512 && seen < present; i++) {
 		if (!sp->table[i])
 			continue;
 		seen++;
-		if (!page || guest_entry_at(page, entry_gpa(sp, i), size) != sp->guest[i])
+		if (!as_it_was(sp, page, i))
 			changed |= sync_entry(s, sp, i);
 	}
 	s->vm->counters.resynced++;

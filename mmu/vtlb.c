@@ -20,6 +20,7 @@
 struct vtlb {
 	struct pt pt;
 	bool filled;             /* anything was put in since it was last empty */
+	bool transient;          /* anything that is not global was put in since such entries were last dropped */
 	uint32_t mmio_epoch;
 	uint64_t spurious_gva;
 	struct {
@@ -99,10 +100,11 @@ static void drop(struct mmu_vcpu *vcpu, bool keep_global)
 	struct vtlb *t = tlb_of(vcpu);
 	struct drop d = { { drop_visit }, vcpu, keep_global };
 
-	if (!t->filled)
+	if (!t->filled || (keep_global && !t->transient))
 		return;
 	pt_visit(&t->pt, 0, pt_limit(t->pt.format), &d.visitor);
 	t->filled = keep_global;
+	t->transient = false;
 	free_detached(vcpu);
 }
 
@@ -226,6 +228,7 @@ static struct mmu_result put(struct mmu_vcpu *vcpu, gva_t gva, const struct walk
 	at.value = 0;
 	at.leaf = false;
 	t->filled = true;
+	t->transient |= !(leaf & PTE_G);
 	if (!pt_reach(&t->pt, gva.v, level, &at)) {
 		flush_and_free(vcpu);
 		return mmu_stop("there is no host memory for shadow tables");
