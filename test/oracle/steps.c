@@ -414,6 +414,13 @@ static void race_edit(struct vcpu *v, const struct step *s)
 	guest_store(v, at, size, layout_entry(v->vm->world, at >> PAGE_SHIFT, size, gm_read(v->vm, at, size), s->v), true);
 }
 
+/* What the access under way has set in the guest's tables so far is right by itself. */
+static void adopt_so_far(struct world *w)
+{
+	if (w->accessing && x_mode(&w->accessing->regs) != X_NONE)
+		spec_adopt_all(w->accessing, w->accessing->last_va, w->accessing->last_access);
+}
+
 /* A vCPU that is being kicked is still in the guest until it stops: it writes, if it can do so without an exit, to a table that the step
  * under way uses. Whoever relies on having taken the permission away must have waited for that. */
 void step_last_store(struct vcpu *v)
@@ -441,6 +448,7 @@ void step_last_store(struct vcpu *v)
 	x = spec_walk(v->vm, &v->regs, va, write);
 	if (x.fault || x.gpa != at)
 		return;
+	adopt_so_far(w);
 	v->in->regs.pkru = 0;
 	r = m_access(v->in, va, write);
 	if (r.event == M_EXIT) {
@@ -465,9 +473,7 @@ void step_race(struct world *w)
 	struct step s = { .op = ops[(w->race >> 8) % ARRAY_SIZE(ops)], .a = w->race >> 16, .b = (uint32_t)(w->race >> 24), .v = mix(w->race) };
 
 	w->race = 0;
-	/* What the access under way has set in the guest's tables so far is right by itself. */
-	if (w->accessing && x_mode(&w->accessing->regs) != X_NONE)
-		spec_adopt_all(w->accessing, w->accessing->last_va, w->accessing->last_access);
+	adopt_so_far(w);
 	if (w->accessing && s.a & 1)
 		race_edit(w->accessing, &s);
 	else
