@@ -24,6 +24,18 @@ boot_entry:
 	movl %eax, %ebp			/* Multiboot2 magic; EBX: information */
 	movl $boot_stack_end, %esp
 
+	/* A CPU without 64-bit mode cannot come far enough to say so in C. */
+	movl $0x80000000, %eax
+	movl %ebx, %esi			/* CPUID takes EBX */
+	cpuid
+	cmpl $0x80000001, %eax
+	jb no_long_mode
+	movl $0x80000001, %eax
+	cpuid
+	testl $1 << 29, %edx
+	jz no_long_mode
+	movl %esi, %ebx
+
 	/* Four page directories of 2-MByte pages, one PDPT, one PML4. */
 	movl $boot_pd, %edi
 	movl $0x83, %eax		/* present, writable, large */
@@ -63,6 +75,42 @@ enter_long_mode:
 	lgdt boot_gdt_pointer
 	ret
 
+/* Says what is missing on the statistics port (docs/protocol.md), byte by byte, and powers off as power_off() begins to. */
+no_long_mode:
+	movw $0x2f8 + 3, %dx
+	movb $0x80, %al
+	outb %al, %dx
+	movw $0x2f8, %dx
+	movb $1, %al			/* 115200 baud */
+	outb %al, %dx
+	movw $0x2f8 + 1, %dx
+	xorb %al, %al
+	outb %al, %dx
+	movw $0x2f8 + 3, %dx
+	movb $3, %al			/* 8N1 */
+	outb %al, %dx
+	movl $no_long_mode_text, %esi
+1:	movw $0x2f8 + 5, %dx
+2:	inb %dx, %al
+	testb $0x40, %al		/* the transmitter is empty */
+	jz 2b
+	lodsb
+	testb %al, %al
+	jz 3f
+	movw $0x2f8, %dx
+	outb %al, %dx
+	jmp 1b
+3:	movl $shutdown_text, %esi
+	movw $0x8900, %dx
+4:	lodsb
+	testb %al, %al
+	jz 5f
+	outb %al, %dx
+	jmp 4b
+5:	cli
+	hlt
+	jmp 5b
+
 	.code64
 boot64:
 	movw $SEL_DATA, %ax
@@ -81,6 +129,12 @@ boot64:
 	jmp 3b
 
 	.section .rodata
+no_long_mode_text:
+	.ascii "vellum 1\n"
+	.ascii "log this CPU has no 64-bit mode; Vellum needs an Intel CPU of 2006 or later with VT-x\n"
+	.asciz "end 67\n"
+shutdown_text:
+	.asciz "Shutdown"
 	.align 16
 boot_gdt:
 	.quad 0

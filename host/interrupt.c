@@ -112,10 +112,9 @@ void interrupt_handle(uint8_t vector)
 	if (vector == VECTOR_TIMER) {
 		this_cpu()->timer_fired = true;
 		this_cpu()->timer_armed = UINT64_MAX;
-	} else if (vector == VECTOR_KICK) {
-		__atomic_store_n(&this_cpu()->kicked, false, __ATOMIC_RELEASE);
 	} else if (vector >= VECTOR_UART_FIRST && vector < VECTOR_UART_FIRST + CONSOLE_PORTS) {
 		console_interrupt(vector - VECTOR_UART_FIRST);
 	}
+	/* VECTOR_KICK has done its work by arriving. */
 	lapic_host_eoi();
 }

@@ -32,7 +32,6 @@ struct percpu {
 
 	uint64_t timer_armed;   /* TSC at which the CPU's timer will fire; UINT64_MAX: not armed */
 	bool timer_fired;       /* the timer interrupt was taken and not yet looked at */
-	bool kicked;            /* written by others: an IPI is on its way */
 
 	hpa_t vmxon_region;
 	struct vcpu *loaded;    /* whose VMCS is current on this CPU */

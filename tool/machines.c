@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 
 /* One less than MAX_VMS of the protocol would do; a description of more is surely a mistake. */
-enum { MOST_VMS = 32, MOST_MODULES = 31 };      /* the hypervisor keeps 32 modules, of which one is the description */
+enum { MOST_VMS = 16, MOST_MODULES = 31 };      /* the hypervisor keeps 32 modules, of which one is the description */
 
 /* The second word skips the self-tests of the kernel's ciphers: 0.9 G instructions, almost half of Debian's boot. */
 static const char default_append[] = "console=ttyS0 cryptomgr.notests=1", console_append[] = "console=ttyS0";
