@@ -1,4 +1,4 @@
-/* Host memory: frames, what backs the guests' pages, swapping, merging; and mmu/'s interface to what lies below it. */
+/* Host memory: frames, what backs the guests' pages, swapping, merging. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,7 +9,7 @@
 #define LOW_END (1u << 20)
 #define HIGH_FIRST 0x900000u
 
-static uint64_t take(struct world *w, struct frames *f)
+uint64_t host_take(struct world *w, struct frames *f)
 {
 	uint64_t hfn = f->count ? f->free[--f->count] : f->next++;
 
@@ -19,7 +19,7 @@ static uint64_t take(struct world *w, struct frames *f)
 
 uint64_t host_frame(struct world *w)
 {
-	return take(w, w->c.low_frames ? &w->low : &w->high);
+	return host_take(w, w->c.low_frames ? &w->low : &w->high);
 }
 
 /* Last in, first out: a frame that is freed too early is soon somebody else's. */
@@ -38,130 +38,11 @@ void host_release(struct world *w, uint64_t hfn)
 	f->free[f->count++] = hfn;
 }
 
-/* ---- struct mmu_below ---- */
-
-static hfn_t below_alloc(void *ctx)
-{
-	struct world *w = ctx;
-
-	w->tables++;
-	return HFN(host_frame(w));
-}
-
-static hfn_t below_alloc_low(void *ctx)
-{
-	struct world *w = ctx;
-
-	w->tables++;
-	return HFN(take(w, &w->low));
-}
-
-static void below_free(void *ctx, hfn_t frame)
-{
-	struct world *w = ctx;
-
-	w->tables--;
-	if (!phys_exists(&w->phys, frame.v))
-		fail(w, "mmu/ frees frame %llx, which does not exist", (unsigned long long)frame.v);
-	else
-		host_release(w, frame.v);
-}
-
-static void *below_ptr(void *ctx, hfn_t frame)
-{
-	struct world *w = ctx;
-	static uint8_t nothing[PAGE_SIZE];
-	void *p = phys_ptr(&w->phys, frame.v);
-
-	if (p)
-		return p;
-	fail(w, "mmu/ asks for frame %llx, which does not exist (S11)", (unsigned long long)frame.v);
-	return nothing;
-}
-
-static void below_kick(void *ctx, struct mmu_vcpu *vcpu)
-{
-	struct world *w = ctx;
-	struct vcpu *v = container_of(vcpu, struct vcpu, mmu);
-
-	if (w->last_store && v->in && v != w->stepping)
-		step_last_store(v);
-	leave(v);
-}
-
-static struct m_cpu *caller_cpu(struct world *w)
-{
-	for (unsigned i = 0; i < VMS * VCPUS; i++) {
-		struct vcpu *v = &w->vm[i / VCPUS].vcpu[i % VCPUS];
-
-		if (v->entering)
-			return &w->cpu[v->cpu];
-	}
-	return NULL;
-}
-
-static void below_invvpid(void *ctx, enum invvpid_type type, uint16_t vpid, gva_t gva)
-{
-	struct world *w = ctx;
-	struct m_cpu *cpu = caller_cpu(w);
-	const struct mmu_caps *k = &w->c.caps;
-	bool ok = k->vpid && k->invvpid &&
-		  (type == INVVPID_ADDRESS ? k->invvpid_address : type == INVVPID_SINGLE ? k->invvpid_single : type == INVVPID_ALL ? k->invvpid_all :
-		   k->invvpid_single_retaining_globals);
-
-	if (!cpu || !ok || (!vpid && type != INVVPID_ALL))
-		fail(w, "INVVPID type %d, VPID %u: %s", (int)type, vpid, cpu ? "not offered by the CPU" : "outside mmu_enter");
-	else
-		m_invvpid(cpu, type, vpid, gva.v);
-}
-
-static void below_invept(void *ctx, enum invept_type type, uint64_t eptp)
-{
-	struct world *w = ctx;
-	struct m_cpu *cpu = caller_cpu(w);
-	const struct mmu_caps *k = &w->c.caps;
-
-	if (!cpu || !k->invept || !(type == INVEPT_SINGLE ? k->invept_single : k->invept_all))
-		fail(w, "INVEPT type %d: %s", (int)type, cpu ? "not offered by the CPU" : "outside mmu_enter");
-	else
-		m_invept(cpu, type, eptp);
-}
-
-static void below_lock(void *ctx, struct mmu_vm *mmu)
-{
-	struct world *w = ctx;
-	struct vm *vm = container_of(mmu, struct vm, mmu);
-
-	if (vm->locked)
-		fail(w, "the VM's lock is taken twice");
-	if (w->race)
-		step_race(w);
-	vm->locked = 1;
-}
-
-static void below_unlock(void *ctx, struct mmu_vm *mmu)
-{
-	struct vm *vm = container_of(mmu, struct vm, mmu);
-
-	if (!vm->locked)
-		fail(ctx, "the VM's lock is released without having been taken");
-	vm->locked = 0;
-}
-
-static uint64_t below_now(void *ctx)
-{
-	return ((struct world *)ctx)->now;
-}
-
 bool host_init(struct world *w)
 {
 	w->low.next = LOW_FIRST;
 	w->high.next = HIGH_FIRST;
-	w->below = (struct mmu_below){
-		.frame_alloc = below_alloc, .frame_free = below_free, .frame_ptr = below_ptr, .kick = below_kick, .invvpid = below_invvpid,
-		.invept = below_invept, .lock = below_lock, .unlock = below_unlock, .now = below_now,
-		.frame_alloc_low = w->c.low_frames ? NULL : below_alloc_low, .ctx = w,
-	};
+	below_init(w);
 	return phys_init(&w->phys);
 }
 

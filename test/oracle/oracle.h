@@ -183,6 +183,8 @@ bool vcpu_boot(struct vcpu *v);
 bool host_init(struct world *w);
 void host_fini(struct world *w);
 uint64_t host_frame(struct world *w);
+uint64_t host_take(struct world *w, struct frames *f);
+void below_init(struct world *w); /* below.c */
 void host_release(struct world *w, uint64_t hfn);
 bool ram_init(struct vm *vm, uint64_t base, uint64_t pages, uint64_t home, enum slot_kind kind, enum memtype type);
 struct ram *ram_find(struct vm *vm, uint64_t gfn);
@@ -286,7 +288,9 @@ uint64_t layout_gfn(const struct world *w, unsigned which);
 uint64_t layout_direct(enum x_mode mode, uint64_t gpa);
 #define IDENTITY_GFN 0xfe000ull
 
-/* steps.c */
+/* steps_guest.c, steps_host.c, races.c, steps.c */
+void guest_step(struct vcpu *v, const struct step *s);
+void host_step(struct vcpu *v, const struct step *s);
 /* Histories are finite: makes the guests flush before they are full. */
 void flush_in_time(struct vm *vm);
 void step_do(struct world *w, const struct step *s);

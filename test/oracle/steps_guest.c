@@ -1,0 +1,257 @@
+/* The steps of the guests. */
+
+#include "test/oracle/oracle.h"
+
+static void do_access(struct vcpu *v, const struct step *s)
+{
+	struct x_access a = { .write = (s->a & 7) < 3, .fetch = (s->a & 7) == 7, .user = s->a >> 3 & 1, .implicit = (s->a >> 4 & 31) == 0 };
+	uint64_t va = layout_va(&v->regs, s->b, s->v), gpa, value = layout_entry(v->vm->world, 0, 8, 0, mix(s->v));
+
+	if (a.implicit)
+		a.user = a.fetch = false;
+	v->regs.ac = s->a >> 9 & 1;
+	v->regs.pkru = s->a >> 10 & 3 ? 0 : (uint32_t)mix(s->b);
+	guest_access(v, va, a, 8, a.write ? &value : NULL, &gpa);
+}
+
+static void do_repeat(struct vcpu *v, const struct step *s)
+{
+	struct x_access a = v->last_access;
+	uint64_t gpa, value = layout_entry(v->vm->world, 0, 8, 0, mix(s->v)), va = v->last_va & ~7ull;
+
+	if (s->a & 1 && !a.fetch && !a.implicit)
+		a.write = !a.write;
+	if (s->a & 2 && !a.implicit)
+		a.user = !a.user;
+	if (s->a & 4)
+		va ^= (s->b & 1 ? 0x1000 : 0x200000);
+	guest_access(v, va, a, 8, a.write ? &value : NULL, &gpa);
+}
+
+static void do_table_read(struct vcpu *v, const struct step *s)
+{
+	uint64_t gpa = layout_table(x_mode(&v->regs), s->a) * 4096 + layout_index(8, s->b) * 8;
+
+	guest_access(v, layout_direct(x_mode(&v->regs), gpa), (struct x_access){ 0 }, 8, NULL, &gpa);
+}
+
+/* The guest's kernel writes an entry where it maps it; where it no longer can, a device does. */
+static void write_entry(struct vcpu *v, uint64_t at, unsigned size, uint64_t value, bool by_device)
+{
+	enum x_mode mode = x_mode(&v->regs);
+	uint64_t va = layout_direct(mode, at), gpa;
+	struct x_access a = { .write = true };
+	struct outcome x = spec_walk(v->vm, &v->regs, va, a);
+
+	v->regs.pkru = 0;
+	if (!by_device && !x.fault && x.gpa == at)
+		guest_access(v, va, a, size, &value, &gpa);
+	else
+		guest_store(v, at, size, value, true);
+}
+
+static uint64_t do_edit(struct vcpu *v, const struct step *s, bool by_device)
+{
+	enum x_mode mode = x_mode(&v->regs);
+	unsigned size = mode == X_NONE ? 8 : x_entry_size(mode), index = layout_index(size, s->b);
+	uint64_t gfn = layout_table(mode == X_NONE ? X_4LEVEL : mode, s->a), at, value;
+
+	if ((s->b >> 3 & 7) == 0)
+		index = (s->b >> 6) % (4096 / size);
+	if (layout_is_pdpt(gfn))
+		index &= 7;
+	at = gfn * 4096 + index * size;
+	value = layout_entry(v->vm->world, gfn, size, gm_read(v->vm, at, size), s->v);
+	if (layout_is_pdpt(gfn) && s->b >> 20 & 7)
+		value &= MASK(35, 12) | X_P;
+	write_entry(v, at, size, value, by_device);
+	return at;
+}
+
+/* An entry that the last access used. */
+static void do_edit_path(struct vcpu *v, const struct step *s)
+{
+	enum x_mode mode = x_mode(&v->regs);
+	struct outcome x = spec_walk(v->vm, &v->regs, v->last_va, v->last_access);
+	struct ram *r;
+	uint64_t at;
+
+	if (!x.levels)
+		return;
+	at = x.level[s->a % 3 ? x.levels - 1 : s->a / 3 % x.levels].gpa;
+	r = ram_find(v->vm, at >> PAGE_SHIFT);
+	if (!r || r->kind != SLOT_RAM || r->base == IDENTITY_GFN)
+		return;
+	write_entry(v, at, x_entry_size(mode), layout_entry(v->vm->world, at >> PAGE_SHIFT, x_entry_size(mode), gm_read(v->vm, at, x_entry_size(mode)),
+		    s->v), false);
+	if (!v->vm->world->failed && s->b & 1)
+		guest_invlpg(v, v->last_va);
+}
+
+/* Another vCPU edits what this one uses; then this one invalidates it and looks again. */
+static void do_edit_other(struct vcpu *v, const struct step *s)
+{
+	struct vcpu *other = &v->vm->vcpu[(v - v->vm->vcpu + 1) % v->vm->world->c.vcpus];
+	struct outcome x = spec_walk(v->vm, &v->regs, v->last_va, v->last_access);
+	unsigned size = x_entry_size(x_mode(&v->regs));
+	struct ram *r;
+	uint64_t at, gpa, value = layout_entry(v->vm->world, 0, 8, 0, mix(s->v));
+
+	if (!x.levels)
+		return;
+	at = x.level[s->a % 3 ? x.levels - 1 : s->a / 3 % x.levels].gpa;
+	r = ram_find(v->vm, at >> PAGE_SHIFT);
+	if (!r || r->kind != SLOT_RAM || r->base == IDENTITY_GFN)
+		return;
+	write_entry(other, at, size, layout_entry(v->vm->world, at >> PAGE_SHIFT, size, gm_read(v->vm, at, size), s->v), false);
+	if (v->vm->world->failed)
+		return;
+	if (s->b & 3)
+		guest_invlpg(v, v->last_va);
+	if (!v->vm->world->failed)
+		guest_access(v, v->last_va & ~7ull, v->last_access, 8, v->last_access.write ? &value : NULL, &gpa);
+}
+
+static void do_heal(struct vcpu *v, const struct step *s)
+{
+	enum x_mode mode = x_mode(&v->regs);
+	unsigned size = mode == X_NONE ? 8 : x_entry_size(mode);
+	uint64_t gfn = layout_table(mode == X_NONE ? X_4LEVEL : mode, s->a | 0x3f00);
+
+	write_entry(v, gfn * 4096 + (layout_is_pdpt(gfn) ? s->b & 7 : layout_index(size, s->b)) * size, size, layout_good(v->vm->world, gfn, size, s->v),
+		    false);
+}
+
+static void do_edit_flush(struct vcpu *v, const struct step *s)
+{
+	do_edit(v, s, false);
+	if (!v->vm->world->failed)
+		guest_invlpg(v, s->a >> 12 & 3 ? layout_va(&v->regs, s->b, mix(s->v)) : v->last_va);
+}
+
+/* A table is copied whole, as fork does: many writes to one table. */
+static void do_copy_table(struct vcpu *v, const struct step *s)
+{
+	enum x_mode mode = x_mode(&v->regs);
+	unsigned size = mode == X_32BIT ? 4 : 8;
+	uint64_t to = layout_table(mode == X_NONE ? X_4LEVEL : mode, s->a & 0xff), from = layout_table(mode == X_NONE ? X_4LEVEL : mode, s->b & 0xff);
+
+	if (to == from || layout_is_pdpt(to) || layout_is_pdpt(from))
+		return;
+	to = to * 4096;
+	from = from * 4096;
+	for (unsigned i = 0; i < 12 && !v->vm->world->failed; i++) {
+		unsigned index = i < 4 ? layout_index(size, i) : i;
+
+		write_entry(v, to + index * size, size, gm_read(v->vm, from + index * size, size), false);
+	}
+}
+
+static void do_cr3(struct vcpu *v, const struct step *s)
+{
+	enum x_mode mode = x_mode(&v->regs);
+	uint64_t cr3 = s->a & 1 ? v->regs.cr3 : layout_root(mode == X_NONE ? v->vm->world->c.mode : mode, s->b);
+
+	if (v->regs.cr4 & X_CR4_PCIDE)
+		cr3 = (cr3 & ~0xfffull) | (s->b >> 8 & 3) | (s->b & 0x400 ? X_CR3_KEEP : 0);
+	else if (mode >= X_4LEVEL && !(s->b >> 12 & 31))
+		cr3 |= X_PCD;
+	guest_cr3(v, cr3);
+}
+
+static void do_cr0(struct vcpu *v, const struct step *s)
+{
+	uint64_t cr0 = v->regs.cr0;
+
+	if (s->a & 7)
+		cr0 ^= X_CR0_WP;
+	else if (s->a & 8)
+		cr0 ^= X_CR0_CD;
+	else if (s->a & 16)
+		cr0 ^= X_CR0_CD | X_CR0_NW;
+	else if (!v->vm->world->c.mode_fixed)
+		cr0 ^= X_CR0_PG;
+	guest_cr0(v, cr0);
+}
+
+static void do_cr4(struct vcpu *v, const struct step *s)
+{
+	const struct config *c = &v->vm->world->c;
+	uint64_t bit[] = { X_CR4_PGE, X_CR4_PGE, X_CR4_PSE, c->caps.smep ? X_CR4_SMEP : 0, c->caps.smap ? X_CR4_SMAP : 0,
+			   c->caps.pku ? X_CR4_PKE : X_CR4_PGE, c->guest_pcid ? X_CR4_PCIDE : 0, c->mode_fixed ? 0 : X_CR4_PAE };
+	uint64_t flip = bit[s->a & 7];
+
+	if (flip == X_CR4_PCIDE && !(v->regs.cr4 & flip) && x_mode(&v->regs) >= X_4LEVEL)
+		guest_cr3(v, v->regs.cr3 & ~0xfffull);
+	if (!v->vm->world->failed)
+		guest_cr4(v, v->regs.cr4 ^ flip);
+}
+
+void guest_step(struct vcpu *v, const struct step *s)
+{
+	struct world *w = v->vm->world;
+
+	/* A guest that lost its paging starts anew before long. */
+	if (x_mode(&v->regs) == X_NONE && w->c.mode != X_NONE && s->b >> 29 == 0)
+		guest_mode(v, w->c.mode, s->b);
+	if (w->failed)
+		return;
+
+	switch (s->op) {
+	case OP_ACCESS:
+		do_access(v, s);
+		break;
+	case OP_REPEAT:
+		do_repeat(v, s);
+		break;
+	case OP_TABLE_READ:
+		do_table_read(v, s);
+		break;
+	case OP_EDIT:
+		do_edit(v, s, false);
+		break;
+	case OP_EDIT_FLUSH:
+		do_edit_flush(v, s);
+		break;
+	case OP_EDIT_PATH:
+		do_edit_path(v, s);
+		break;
+	case OP_HEAL:
+		do_heal(v, s);
+		break;
+	case OP_EDIT_OTHER:
+		do_edit_other(v, s);
+		break;
+	case OP_DEVICE_WRITE:
+		do_edit(v, s, true);
+		break;
+	case OP_COPY_TABLE:
+		do_copy_table(v, s);
+		break;
+	case OP_INVLPG:
+		guest_invlpg(v, s->a & 1 ? v->last_va : layout_va(&v->regs, s->b, s->v));
+		break;
+	case OP_CR3:
+		do_cr3(v, s);
+		break;
+	case OP_CR0:
+		do_cr0(v, s);
+		break;
+	case OP_CR4:
+		do_cr4(v, s);
+		break;
+	case OP_EFER:
+		guest_efer(v, v->regs.efer ^ X_EFER_NXE);
+		break;
+	case OP_MODE:
+		guest_mode(v, w->c.mode_fixed ? w->c.mode : s->a % (w->c.caps.la57 ? 5 : 4), s->b);
+		break;
+	case OP_INVPCID:
+		guest_invpcid(v, s->a & 3, v->regs.cr4 & X_CR4_PCIDE ? s->b & 3 : 0, layout_va(&v->regs, s->b >> 2, s->v));
+		break;
+	default: /* OP_SPECULATE */
+		if (enter(v))
+			for (unsigned i = 0; i < 4; i++)
+				m_speculate(v->in, layout_va(&v->regs, mix(s->b + i), mix(s->v + i)));
+	}
+}

@@ -1,0 +1,199 @@
+/* The steps of the host: swapping, merging, logging, the memory map, the vCPUs themselves. */
+#include <string.h>
+
+#include "test/oracle/oracle.h"
+
+static void all_leave(struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->world->c.vcpus; i++)
+		leave(&vm->vcpu[i]);
+}
+
+static uint64_t host_gfn(struct world *w, const struct step *s)
+{
+	return s->b & 1 ? layout_gfn(w, s->v & 0xfffff) : s->b & 2 ? layout_table(s->b & 4 ? X_32BIT : X_5LEVEL, s->v & 0xfff) : s->v % 3072;
+}
+
+static void do_merge(struct vm *vm, const struct step *s)
+{
+	uint64_t a = host_gfn(vm->world, s), b = layout_gfn(vm->world, s->v >> 20 & 0xfffff);
+	struct page *p = page_find(vm, a), *q = page_find(vm, b);
+
+	if (!p || !q || p == q || ram_find(vm, a)->kind != SLOT_RAM || ram_find(vm, b)->kind != SLOT_RAM || a == IDENTITY_GFN || b == IDENTITY_GFN)
+		return;
+	if (s->a & 1) {
+		/* A device makes them equal. */
+		static uint8_t bytes[PAGE_SIZE];
+
+		memset(bytes, 0, sizeof(bytes));
+		if (p->bytes)
+			memcpy(bytes, p->bytes, PAGE_SIZE);
+		if (vm->changes + 600 > HISTORY || mmu_guest_write(&vm->mmu, GPA(b * 4096), bytes, PAGE_SIZE) != PAGE_SIZE)
+			return;
+		for (unsigned i = 0; i < PAGE_SIZE; i += 8) {
+			uint64_t word;
+
+			memcpy(&word, bytes + i, 8);
+			gm_write(vm, b * 4096 + i, 8, word);
+		}
+	}
+	pages_merge(vm, a, b);
+}
+
+static struct ram *loggable(struct vm *vm, const struct step *s)
+{
+	struct ram *r = &vm->ram[s->b % 3 == 2 ? 4 : s->b % 2];
+
+	return r->present && r->kind == SLOT_RAM ? r : NULL;
+}
+
+static void log_start(struct vm *vm, struct ram *r)
+{
+	if (!r || r->logging)
+		return;
+	memset(r->log, 0, (r->pages + 63) / 64 * 8);
+	for (uint64_t i = 0; i < r->pages; i++)
+		r->page[i].written = false;
+	if (!mmu_log_start(&vm->mmu, GFN(r->base), r->log))
+		fail(vm->world, "mmu_log_start refuses");
+	r->logging = true;
+}
+
+static void log_collect(struct vm *vm, struct ram *r)
+{
+	if (!r || !r->logging)
+		return;
+	if (!mmu_log_collect(&vm->mmu, GFN(r->base), r->log_out))
+		fail(vm->world, "mmu_log_collect refuses");
+	for (uint64_t i = 0; i < r->pages; i++) {
+		if (r->page[i].written && !(r->log_out[i / 64] >> (i & 63) & 1))
+			fail(vm->world, "page %llx was written, and the log does not say so (S13)", (unsigned long long)(r->base + i));
+		r->page[i].written = false;
+	}
+}
+
+static void log_stop(struct vm *vm, struct ram *r)
+{
+	if (!r || !r->logging)
+		return;
+	if (!mmu_log_stop(&vm->mmu, GFN(r->base)))
+		fail(vm->world, "mmu_log_stop refuses");
+	r->logging = false;
+}
+
+/* A slot goes or comes back. Guests flush, since their tables may have been in it. */
+static void do_slot(struct vm *vm, const struct step *s)
+{
+	struct ram *r = &vm->ram[s->a & 1 ? 1 : s->a & 2 ? 3 : 2];
+
+	/* Where the devices are there may be memory for a while. */
+	if (r == &vm->ram[3] && (vm->ram[5].present || (!r->present && s->a & 4)))
+		r = &vm->ram[5];
+
+	all_leave(vm);
+	if (r->present) {
+		log_stop(vm, r);
+		if (!mmu_slot_remove(&vm->mmu, GFN(r->base)))
+			fail(vm->world, "mmu_slot_remove refuses");
+	} else {
+		struct slot slot = ram_slot(r);
+
+		if (!mmu_slot_add(&vm->mmu, &slot))
+			fail(vm->world, "mmu_slot_add refuses");
+	}
+	r->present = !r->present;
+	for (unsigned i = 0; i < vm->world->c.vcpus && !vm->world->failed; i++)
+		guest_flush_all(&vm->vcpu[i]);
+}
+
+static void do_migrate(struct vcpu *v, const struct step *s)
+{
+	leave(v);
+	v->cpu = s->a % v->vm->world->c.cpus;
+}
+
+static void do_reboot(struct vcpu *v)
+{
+	leave(v);
+	mmu_vcpu_destroy(&v->mmu);
+	if (!vcpu_boot(v))
+		fail(v->vm->world, "mmu_vcpu_init refuses");
+}
+
+static void do_switch(struct vm *vm, const struct step *s)
+{
+	const struct mmu_ops *to = NULL;
+	unsigned n = 0;
+
+	for (unsigned i = 0; mmu_mechanisms[i]; i++)
+		n++;
+	to = mmu_mechanisms[s->a % n];
+	if (!vm->world->c.switching || to == vm->mmu.ops || to->unsupported(&vm->world->c.caps))
+		return;
+	all_leave(vm);
+	for (unsigned i = 0; i < vm->world->c.vcpus; i++)
+		tell_registers(&vm->vcpu[i]);
+	if (!mmu_switch(&vm->mmu, to))
+		fail(vm->world, "mmu_switch refuses");
+}
+
+/* A 2-MByte block leaves memory at once; or all of it comes back together, to where it was contiguous. */
+static void do_block(struct vm *vm, const struct step *s)
+{
+	struct ram *r = &vm->ram[s->b & 1];
+	uint64_t first = (s->b >> 1 & 1) * 512;
+
+	if (!r->present || first + 512 > r->pages)
+		return;
+	block_out(r, first);
+	if (s->a & 1)
+		block_home(r, first);
+}
+
+void host_step(struct vcpu *v, const struct step *s)
+{
+	struct vm *vm = v->vm;
+	uint64_t gfn = host_gfn(vm->world, s); /* never IDENTITY_GFN */
+
+	switch (s->op) {
+	case OP_MIGRATE:
+		do_migrate(v, s);
+		break;
+	case OP_EXIT:
+		leave(v);
+		break;
+	case OP_REBOOT:
+		do_reboot(v);
+		break;
+	case OP_SWITCH:
+		do_switch(vm, s);
+		break;
+	case OP_SLOT:
+		do_slot(vm, s);
+		break;
+	case OP_SWAP_OUT:
+		page_out(vm, gfn);
+		break;
+	case OP_MERGE:
+		do_merge(vm, s);
+		break;
+	case OP_BLOCK:
+		do_block(vm, s);
+		break;
+	case OP_DROP:
+		/* As a balloon or a change of policy might, for no reason that the tables know. */
+		mmu_unmap(&vm->mmu, GFN(align_down(gfn, BIT(s->a % 12))), BIT(s->a % 12));
+		break;
+	case OP_PROTECT:
+		mmu_write_protect(&vm->mmu, GFN(gfn), 1 + (s->a & 3));
+		break;
+	case OP_LOG_START:
+		log_start(vm, loggable(vm, s));
+		break;
+	case OP_LOG_COLLECT:
+		log_collect(vm, loggable(vm, s));
+		break;
+	default:
+		log_stop(vm, loggable(vm, s));
+	}
+}
