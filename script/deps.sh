@@ -12,6 +12,7 @@ packages=(
 	bochsbios vgabios                                           # the machine's firmware
 	debian-archive-keyring ca-certificates                      # where Bochs' source comes from
 )
+command -v python3 >/dev/null || packages+=(python3)         # the boot tests
 for group; do
 	case $group in
 	qemu) packages+=(qemu-system-x86) ;;
