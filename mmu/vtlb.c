@@ -14,6 +14,7 @@
 /* Marks in bits that the CPU ignores, in entries of level 2 and 3 that name tables. */
 #define HOLDS_PARTS BIT(9)   /* parts of a guest page as large as this entry's span, or larger */
 #define HOLDS_GLOBAL BIT(10) /* global leaves somewhere below */
+#define HOLDS_OTHERS BIT(11) /* leaves that are not global were put below since such leaves were last dropped */
 
 #define DETACHED_MAX 64
 
@@ -87,8 +88,13 @@ static bool drop_visit(struct pt_visitor *visitor, struct pt_position *at, uint6
 	if (d->keep_global) {
 		if (at->leaf && (at->value & PTE_G))
 			return false;
-		if (!at->leaf && !pt_special(f, at->value) && (at->value & HOLDS_GLOBAL))
-			return true;
+		if (!at->leaf && !pt_special(f, at->value) && (at->value & HOLDS_GLOBAL)) {
+			bool others = at->value & HOLDS_OTHERS;
+
+			if (others)
+				pt_set(at->entry, at->value & ~HOLDS_OTHERS);
+			return others;
+		}
 	}
 	drop_entry(d->vcpu, at);
 	return false;
@@ -203,7 +209,7 @@ static void mark_above(struct vtlb *t, gva_t gva, unsigned leaf_level, unsigned 
 {
 	for (unsigned level = leaf_level + 1; level <= t->pt.format->root_level; level++) {
 		struct pt_position at = pt_lookup(&t->pt, gva.v, level);
-		uint64_t marks = global ? HOLDS_GLOBAL : 0;
+		uint64_t marks = global ? HOLDS_GLOBAL : HOLDS_OTHERS;
 
 		if (level <= 3 && guest_shift >= pt_shift(level))
 			marks |= HOLDS_PARTS;
