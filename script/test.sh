@@ -22,7 +22,7 @@ say "== unit tests: $# programs"
 printf '%s\n' "$@" | xargs -P 2 -I {} bash -c 'unit {}'
 for t in "$@"; do
 	ok=$(grep -c '^\[       OK \]' "$t.log")
-	bad=$(grep -c '^\[  FAILED  \] [^0-9]' "$t.log")
+	bad=$(grep '^\[  FAILED  \] [^0-9]' "$t.log" | sort -u | wc -l)
 	if [ "$(cat "$t.status" 2>/dev/null)" != 0 ] || [ "$ok" = 0 ]; then
 		[ "$bad" -gt 0 ] || bad=1
 		say "FAILED: $t"

@@ -147,6 +147,8 @@ def tests():
         Test('refused: EPT on a CPU without it', lambda c: refused(
             c, ['run', '--kernel', c.guest('hello'), '--cpu', 'core2_penryn_t9600', '--mmu', 'ept', '--timeout', '50'], 67,
             r'mmu ept cannot be used: .*EPT')),
+        Test('refused: a CPU without 64-bit mode', lambda c: refused(
+            c, ['run', '--kernel', c.guest('hello'), '--cpu', 'core_duo_t2400_yonah', '--timeout', '50'], 67, r'no 64-bit mode')),
         Test('refused: a CPU without VT-x', lambda c: refused(
             c, ['run', '--kernel', c.guest('hello'), '--cpu', 'p4_prescott_celeron_336', '--timeout', '50'], (67, 70), r'VT-x|VMX')),
         Test('refused: 1G pages on a CPU without them', lambda c: refused(
