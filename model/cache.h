@@ -1,7 +1,7 @@
 /* model/cache.h - one cache of translations: a TLB or a paging-structure cache, any number of sets and ways.
  *
- * Entries are those of SDM, "Information That May Be Cached": linear mappings (no EPT), guest-physical mappings (EPT alone) and combined
- * mappings (both), each either a translation or a paging-structure-cache entry.
+ * Entries are those of SDM, "Information That May Be Cached": linear mappings (no EPT), guest-physical mappings (EPT alone) and
+ * combined mappings (both), each either a translation or a paging-structure-cache entry.
  *
  * M2: an adversarial cache may hold several versions of one translation at once; an invalidation removes all of them. */
 #ifndef VELLUM_MODEL_CACHE_H

@@ -1,5 +1,5 @@
-/* What is found in the caches, and what leaves them (SDM, "Operations that Invalidate Cached Mappings" and "Invalidation of TLBs and
- * Paging-Structure Caches"). */
+/* What is found in the caches, and what leaves them (SDM, "Operations that Invalidate Cached Mappings" and "Invalidation of TLBs
+ * and Paging-Structure Caches"). */
 #include "model/inside.h"
 
 uint64_t m_random(struct m_cpu *cpu)
@@ -88,8 +88,14 @@ unsigned m_invalidate(struct m_cpu *cpu, const struct m_cover *cover, unsigned *
 /* Current address, one page: what a #PF or an EPT violation invalidates by itself. */
 static struct m_cover this_address(const struct m_cpu *cpu, uint64_t va)
 {
-	return (struct m_cover){ .linear = true, .combined = true, .all_ep4ta = true, .one_address = true, .globals_any_pcid = true, .va = va,
-				 .vpid = cpu->vmcs->vpid, .pcid = x_pcid(&cpu->regs) };
+	return (struct m_cover){ .linear = true,
+				 .combined = true,
+				 .all_ep4ta = true,
+				 .one_address = true,
+				 .globals_any_pcid = true,
+				 .va = va,
+				 .vpid = cpu->vmcs->vpid,
+				 .pcid = x_pcid(&cpu->regs) };
 }
 
 void m_fault_drops(struct m_cpu *cpu, uint64_t va)

@@ -4,9 +4,11 @@
  * Implements SDM, "Paging", "Caching Translation Information" (in both places: of paging and of VMX), "The Extended Page Table
  * Mechanism (EPT)", and of VM entries and exits what concerns them.
  *
- * M3: what is cached is used only while its tags are current: linear mappings without EPT, guest-physical and combined ones with it.
+ * M3: what is cached is used only while its tags are current: linear mappings without EPT, guest-physical and combined ones
+ *     with it.
  * M4: nothing is cached from an entry that is not present, has a reserved bit, or whose accessed flag is clear.
- * M5: an adversarial CPU drops nothing before the architecture demands it, serves any of the versions it may serve, and reads ahead. */
+ * M5: an adversarial CPU drops nothing before the architecture demands it, serves any of the versions it may serve, and reads
+ *     ahead. */
 #ifndef VELLUM_MODEL_CPU_H
 #define VELLUM_MODEL_CPU_H
 
@@ -15,8 +17,8 @@
 #include "model/format.h"
 #include "model/phys.h"
 
-/* The caches of a CPU: translations by page size, and paging-structure caches by the level of the entry that they keep; the same for
- * guest-physical mappings. 4-MByte pages share M_TLB_2M. */
+/* The caches of a CPU: translations by page size, and paging-structure caches by the level of the entry that they keep; the same
+ * for guest-physical mappings. 4-MByte pages share M_TLB_2M. */
 enum m_class {
 	M_TLB_4K, M_TLB_2M, M_TLB_1G,
 	M_PSC_2, M_PSC_3, M_PSC_4, M_PSC_5,
@@ -50,7 +52,16 @@ enum m_event {
 	M_GP,   /* #GP(0), delivered in the guest */
 	M_EXIT, /* a VM exit: exit, and what goes with it; the CPU is outside the guest now */
 };
-enum m_exit { M_EXIT_PF, M_EXIT_EPT_VIOLATION, M_EXIT_EPT_MISCONFIG, M_EXIT_CR0, M_EXIT_CR3, M_EXIT_CR4, M_EXIT_INVLPG, M_EXIT_INVPCID };
+enum m_exit {
+	M_EXIT_PF,
+	M_EXIT_EPT_VIOLATION,
+	M_EXIT_EPT_MISCONFIG,
+	M_EXIT_CR0,
+	M_EXIT_CR3,
+	M_EXIT_CR4,
+	M_EXIT_INVLPG,
+	M_EXIT_INVPCID
+};
 
 struct m_result {
 	enum m_event event;

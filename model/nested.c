@@ -1,4 +1,5 @@
-/* EPT: guest-physical to host-physical (SDM, "The Extended Page Table Mechanism"), with its own TLB and paging-structure caches. */
+/* EPT: guest-physical to host-physical (SDM, "The Extended Page Table Mechanism"), with its own TLB and
+ * paging-structure caches. */
 #include "model/inside.h"
 
 #define EPT_TOP 4u
@@ -116,7 +117,10 @@ static struct ept_walk begin(struct m_cpu *cpu, uint64_t gpa)
 		if (!cpu->cache[class].live)
 			continue;
 
-		struct m_entry key = { .page = gpa >> ept_shift(level), .shift = ept_shift(level), .kind = M_GUEST_PHYSICAL, .ep4ta = m_ep4ta(cpu) };
+		struct m_entry key = { .page = gpa >> ept_shift(level),
+				       .shift = ept_shift(level),
+				       .kind = M_GUEST_PHYSICAL,
+				       .ep4ta = m_ep4ta(cpu) };
 		const struct m_entry *e = m_find(cpu, class, &key);
 
 		if (e)
@@ -137,7 +141,8 @@ static uint64_t ept_set(struct m_cpu *cpu, uint64_t at, uint64_t e, uint64_t bit
 	return e | bits;
 }
 
-static struct m_nested finish(struct m_cpu *cpu, uint64_t gpa, struct m_need need, const struct ept_walk *w, uint64_t at, uint64_t e)
+static struct m_nested finish(struct m_cpu *cpu, uint64_t gpa, struct m_need need, const struct ept_walk *w, uint64_t at,
+			      uint64_t e)
 {
 	struct m_nested n = { .how = MT_OK, .shift = ept_shift(w->level), .flags = w->flags };
 

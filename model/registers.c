@@ -13,7 +13,9 @@ static struct m_result leave(struct m_cpu *cpu, enum m_exit why, uint64_t va)
 /* This VPID's linear mappings even under EPT, and its combined ones even without; all EP4TAs. */
 static struct m_cover own(const struct m_cpu *cpu)
 {
-	return (struct m_cover){ .linear = true, .combined = true, .all_ep4ta = true, .vpid = cpu->vmcs->vpid, .pcid = x_pcid(&cpu->regs) };
+	return (struct m_cover){
+		.linear = true, .combined = true, .all_ep4ta = true, .vpid = cpu->vmcs->vpid, .pcid = x_pcid(&cpu->regs)
+	};
 }
 
 static void drop_all(struct m_cpu *cpu)

@@ -67,8 +67,10 @@ static void below_invvpid(void *ctx, enum invvpid_type type, uint16_t vpid, gva_
 	struct m_cpu *cpu = caller_cpu(w);
 	const struct mmu_caps *k = &w->c.caps;
 	bool ok = k->vpid && k->invvpid &&
-		  (type == INVVPID_ADDRESS ? k->invvpid_address : type == INVVPID_SINGLE ? k->invvpid_single : type == INVVPID_ALL ? k->invvpid_all :
-		   k->invvpid_single_retaining_globals);
+		  (type == INVVPID_ADDRESS  ? k->invvpid_address
+		   : type == INVVPID_SINGLE ? k->invvpid_single
+		   : type == INVVPID_ALL    ? k->invvpid_all
+					    : k->invvpid_single_retaining_globals);
 
 	if (!cpu || !ok || (!vpid && type != INVVPID_ALL))
 		fail(w, "INVVPID type %d, VPID %u: %s", (int)type, vpid, cpu ? "not offered by the CPU" : "outside mmu_enter");

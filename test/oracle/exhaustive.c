@@ -2,8 +2,8 @@
  *
  *   exhaustive [--full] [--mechanism NAME] [--mode 32|pae|4level]
  *
- * P, W, U, A, D, XD and a reserved bit in the leaf and one level up, by CR0.WP, EFER.NXE, CR4.SMEP, CR4.SMAP, RFLAGS.AC, by user or
- * supervisor, by read, write or fetch. Without --full, entries that are not present are tried in a few forms only. */
+ * P, W, U, A, D, XD and a reserved bit in the leaf and one level up, by CR0.WP, EFER.NXE, CR4.SMEP, CR4.SMAP, RFLAGS.AC, by user
+ * or supervisor, by read, write or fetch. Without --full, entries that are not present are tried in a few forms only. */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -130,10 +130,26 @@ static bool try_mechanism(const struct mmu_ops *ops, enum x_mode mode, bool full
 	struct world *w;
 	bool ok;
 
-	c.caps = (struct mmu_caps){ .maxphyaddr = 39, .nx = true, .page_1g = true, .smep = true, .smap = true, .ept = true, .ept_execute_only = true,
-				    .ept_wb = true, .ept_2m = true, .ept_1g = true, .invept = true, .invept_single = true, .invept_all = true,
-				    .vpid = true, .invvpid = true, .invvpid_address = true, .invvpid_single = true, .invvpid_all = true,
-				    .invvpid_single_retaining_globals = true, .unrestricted_guest = true };
+	c.caps = (struct mmu_caps){ .maxphyaddr = 39,
+				    .nx = true,
+				    .page_1g = true,
+				    .smep = true,
+				    .smap = true,
+				    .ept = true,
+				    .ept_execute_only = true,
+				    .ept_wb = true,
+				    .ept_2m = true,
+				    .ept_1g = true,
+				    .invept = true,
+				    .invept_single = true,
+				    .invept_all = true,
+				    .vpid = true,
+				    .invvpid = true,
+				    .invvpid_address = true,
+				    .invvpid_single = true,
+				    .invvpid_all = true,
+				    .invvpid_single_retaining_globals = true,
+				    .unrestricted_guest = true };
 	c.mmu = (struct mmu_config){ .page_limit = PAGE_LIMIT_2M, .vpid = true };
 	c.vms = c.vcpus = c.cpus = 1;
 	c.adversarial = c.races = c.switching = c.big_ram = false;
@@ -144,7 +160,8 @@ static bool try_mechanism(const struct mmu_ops *ops, enum x_mode mode, bool full
 	ok = try_mode(w, mode, full);
 	if (!ok)
 		printf("FAILED: %s\n", w->why);
-	printf("%-7s mode %d: %llu accesses, each combination fresh and cached\n", ops->name, (int)mode, (unsigned long long)w->account.accesses);
+	printf("%-7s mode %d: %llu accesses, each combination fresh and cached\n", ops->name, (int)mode,
+	       (unsigned long long)w->account.accesses);
 	*accesses += w->account.accesses;
 	world_free(w);
 	free(w);
@@ -153,7 +170,9 @@ static bool try_mechanism(const struct mmu_ops *ops, enum x_mode mode, bool full
 
 int main(int argc, char **argv)
 {
-	static const struct option names[] = { { "full", 0, NULL, 'f' }, { "mechanism", 1, NULL, 'm' }, { "mode", 1, NULL, 'o' }, { NULL, 0, NULL, 0 } };
+	static const struct option names[] = {
+		{ "full", 0, NULL, 'f' }, { "mechanism", 1, NULL, 'm' }, { "mode", 1, NULL, 'o' }, { NULL, 0, NULL, 0 }
+	};
 	const char *mechanism = NULL, *mode = NULL;
 	bool full = false, ok = true;
 	uint64_t accesses = 0;

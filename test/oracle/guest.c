@@ -137,10 +137,15 @@ static void complain(struct vcpu *v, const struct outcome *x, uint64_t va, struc
 		snprintf(must, sizeof(must), "reach gpa %llx (hfn %llx%s%s%s), flags A%s set", (unsigned long long)x->gpa,
 			 p && p->in ? (unsigned long long)p->hfn : 0ull, p ? "" : " no memory", p && p->merged ? " merged" : "",
 			 p && !p->in ? " swapped" : "", a.write ? " D" : "");
-	fail(v->vm->world, "%s, mode %d: %s%s%s of %llx by a %s %s %llx after %u attempts; it must %s, or be explained by what the guest did not invalidate; entries, must/is:%s; CPU's tables:%s",
-	     mechanism(v), (int)x_mode(&v->regs), a.write ? "write" : a.fetch ? "fetch" : "read", a.implicit ? ", implicit" : "",
-	     v->regs.ac ? ", AC" : "", (unsigned long long)va, a.user ? "user" : "supervisor", hows[o->how], (unsigned long long)what, o->attempts,
-	     must, path, built);
+	fail(v->vm->world,
+	     "%s, mode %d: %s%s%s of %llx by a %s %s %llx after %u attempts; it must %s, or be explained by what the guest did "
+	     "not invalidate; entries, must/is:%s; CPU's tables:%s",
+	     mechanism(v), (int)x_mode(&v->regs),
+	     a.write   ? "write"
+	     : a.fetch ? "fetch"
+		       : "read",
+	     a.implicit ? ", implicit" : "", v->regs.ac ? ", AC" : "", (unsigned long long)va, a.user ? "user" : "supervisor",
+	     hows[o->how], (unsigned long long)what, o->attempts, must, path, built);
 }
 
 /* Guest memory changes: by the guest's own store, wherever mmu/ lets it happen, or by the hypervisor for it. */

@@ -314,7 +314,12 @@ bool ram_init(struct vm *vm, uint64_t base, uint64_t pages, uint64_t home, enum 
 {
 	struct ram *r = &vm->ram[vm->rams++];
 
-	*r = (struct ram){ .backing = { backing_page, backing_populate }, .vm = vm, .base = base, .pages = pages, .home = home, .kind = kind,
+	*r = (struct ram){ .backing = { backing_page, backing_populate },
+			   .vm = vm,
+			   .base = base,
+			   .pages = pages,
+			   .home = home,
+			   .kind = kind,
 			   .type = type };
 	if (kind == SLOT_MMIO)
 		return true;

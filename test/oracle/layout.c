@@ -1,5 +1,5 @@
-/* Where the guests keep their tables, which addresses they use, and what they write into entries. Few addresses and few tables, so that
- * everything is reached again and again. */
+/* Where the guests keep their tables, which addresses they use, and what they write into entries. Few addresses and few tables,
+ * so that everything is reached again and again. */
 #include <string.h>
 
 #include "test/oracle/oracle.h"
@@ -93,7 +93,8 @@ unsigned layout_index(unsigned size, unsigned which)
 
 uint64_t layout_gfn(const struct world *w, unsigned which)
 {
-	static const uint32_t data[] = { 100, 101, 102, 103, 104, 105, 512, 513, 515, 1023, 2048, 2049, 2050, 2560, 3071, 0x100000, 0x100001, 0x1001ff };
+	static const uint32_t data[] = { 100,  101,  102,  103,  104,  105,  512,      513,      515,
+					 1023, 2048, 2049, 2050, 2560, 3071, 0x100000, 0x100001, 0x1001ff };
 	static const uint32_t odd[] = { 1024, 1025, 0x500, 0x501, 0x600, 0x601, 0x300000 };
 	static const uint32_t big[] = { 0x40000, 0x40001, 0x40200, 0x7ffff };
 
@@ -113,7 +114,8 @@ uint64_t layout_gfn(const struct world *w, unsigned which)
 	}
 }
 
-static const uint16_t flag_bits[] = { 0, 0, 1, 1, 1, 1, 2, 2, 2, 5, 5, 5, 6, 6, 6, 7, 8, 8, 3, 4, 12, 63, 63, 9, 52, 51, 13, 59, 1, 2, 5, 6 };
+static const uint16_t flag_bits[] = { 0, 0, 1, 1, 1,  1,  2,  2, 2,  5,  5,  5,  6, 6, 6, 7,
+				      8, 8, 3, 4, 12, 63, 63, 9, 52, 51, 13, 59, 1, 2, 5, 6 };
 
 static uint64_t large_base(unsigned which)
 {
@@ -224,8 +226,8 @@ static void put(struct vm *vm, uint64_t gfn, unsigned index, unsigned size, uint
 	gm_write(vm, gfn * 4096 + index * size, size, value);
 }
 
-static void fill_tables(struct vm *vm, const uint16_t *table, unsigned first, unsigned end, unsigned size, const uint16_t *next, unsigned nexts,
-			uint64_t *random)
+static void fill_tables(struct vm *vm, const uint16_t *table, unsigned first, unsigned end, unsigned size, const uint16_t *next,
+			unsigned nexts, uint64_t *random)
 {
 	for (unsigned t = first; t < end; t++)
 		for (unsigned i = 0; i < (size == 4 ? 8 : 4); i++) {

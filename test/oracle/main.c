@@ -1,7 +1,7 @@
 /* oracle: the random test of the memory mechanisms.
  *
- *   oracle [--mechanism NAME] [--seed N] [--runs N] [--steps N] [--accesses N] [--seconds N] [--thorough] [--account] [--save FILE]
- *   oracle --replay FILE [--trace]
+ *   oracle [--mechanism NAME] [--seed N] [--runs N] [--steps N] [--accesses N] [--seconds N] [--thorough] [--account] [--save
+ * FILE] oracle --replay FILE [--trace]
  *
  * Runs sequences from consecutive seeds until so many runs, accesses or seconds are over. A failure is shrunk and printed. */
 #include <getopt.h>
@@ -49,8 +49,8 @@ struct options {
 
 static bool failed(struct sequence *q, size_t at, char why[800], const struct options *o)
 {
-	printf("FAILED: mechanism %s, seed %llu, step %zu (%s)\n  %s\n", q->c.ops->name, (unsigned long long)q->c.seed, at, op_name(q->step[at].op),
-	       why);
+	printf("FAILED: mechanism %s, seed %llu, step %zu (%s)\n  %s\n", q->c.ops->name, (unsigned long long)q->c.seed, at,
+	       op_name(q->step[at].op), why);
 	if (o->no_shrink)
 		return false;
 	q->steps = at + 1;
@@ -80,12 +80,14 @@ static bool one_run(const struct options *o, const struct mmu_ops *ops, uint64_t
 
 static void report(const char *name, const struct account *a, double seconds, bool accounted)
 {
-	printf("%-7s %10llu accesses checked (%.2f M/s; none %llu, 32-bit %llu, PAE %llu, 4-level %llu, 5-level %llu), %llu faults, %llu MMIO, "
+	printf("%-7s %10llu accesses checked (%.2f M/s; none %llu, 32-bit %llu, PAE %llu, 4-level %llu, 5-level %llu), %llu "
+	       "faults, %llu MMIO, "
 	       "%llu emulated, %llu stale, %llu exits, %llu spurious\n",
 	       name, (unsigned long long)a->accesses, (double)a->accesses / seconds / 1e6, (unsigned long long)a->by_mode[0],
 	       (unsigned long long)a->by_mode[1], (unsigned long long)a->by_mode[2], (unsigned long long)a->by_mode[3],
-	       (unsigned long long)a->by_mode[4], (unsigned long long)a->faults, (unsigned long long)a->mmio, (unsigned long long)a->emulated,
-	       (unsigned long long)a->stale, (unsigned long long)a->exits, (unsigned long long)a->spurious);
+	       (unsigned long long)a->by_mode[4], (unsigned long long)a->faults, (unsigned long long)a->mmio,
+	       (unsigned long long)a->emulated, (unsigned long long)a->stale, (unsigned long long)a->exits,
+	       (unsigned long long)a->spurious);
 	if (accounted)
 		printf("%-7s %10llu flushes issued, %llu of them dropped nothing that was wrong\n", name, (unsigned long long)a->flushes,
 		       (unsigned long long)a->flushes_idle);

@@ -1,8 +1,8 @@
 /* test/oracle/oracle.h - the random test of the mechanisms: a machine made of the model's CPUs, virtual machines over mmu/, and a
  * specification that says what each guest access may do.
  *
- * O1: an outcome that a fresh walk of the guest's tables gives is right. Any other is right only if the guest's own staleness explains
- *     it: entries that the guest changed and has not invalidated since (spec_stale.c).
+ * O1: an outcome that a fresh walk of the guest's tables gives is right. Any other is right only if the guest's own staleness
+ *     explains it: entries that the guest changed and has not invalidated since (spec_stale.c).
  * O2: host-side changes are never stale: what a translation yields is what the memory map says now.
  * O3: every step is a function of its own few bytes and of the state; taking steps out leaves the others meaningful. */
 #ifndef VELLUM_TEST_ORACLE_H
@@ -40,9 +40,10 @@ struct step {
 };
 
 #define OPS(O) \
-	O(ACCESS, 110) O(REPEAT, 30) O(TABLE_READ, 6) O(EDIT, 20) O(EDIT_FLUSH, 12) O(EDIT_PATH, 26) O(HEAL, 16) O(EDIT_OTHER, 8) O(DEVICE_WRITE, 3) O(INVLPG, 8) O(CR3, 8) O(CR0, 4) O(CR4, 5) \
-	O(EFER, 1) O(MODE, 1) O(INVPCID, 2) O(SPECULATE, 12) O(SWAP_OUT, 4) O(MERGE, 2) O(LOG_START, 1) O(LOG_COLLECT, 3) O(LOG_STOP, 1) \
-	O(SLOT, 1) O(PROTECT, 2) O(MIGRATE, 6) O(EXIT, 6) O(REBOOT, 1) O(SWITCH, 1) O(COPY_TABLE, 2) O(BLOCK, 2) O(DROP, 2)
+	O(ACCESS, 110) O(REPEAT, 30) O(TABLE_READ, 6) O(EDIT, 20) O(EDIT_FLUSH, 12) O(EDIT_PATH, 26) O(HEAL, 16) O(EDIT_OTHER, 8) \
+	O(DEVICE_WRITE, 3) O(INVLPG, 8) O(CR3, 8) O(CR0, 4) O(CR4, 5) O(EFER, 1) O(MODE, 1) O(INVPCID, 2) O(SPECULATE, 12) \
+	O(SWAP_OUT, 4) O(MERGE, 2) O(LOG_START, 1) O(LOG_COLLECT, 3) O(LOG_STOP, 1) O(SLOT, 1) O(PROTECT, 2) O(MIGRATE, 6) O(EXIT, 6) \
+	O(REBOOT, 1) O(SWITCH, 1) O(COPY_TABLE, 2) O(BLOCK, 2) O(DROP, 2)
 
 enum op {
 #define O(name, weight) OP_##name,
@@ -207,7 +208,8 @@ void gm_write(struct vm *vm, uint64_t gpa, unsigned size, uint64_t value);
 bool gm_real(struct vm *vm, uint64_t gpa, unsigned size, uint64_t *value);
 /* The entry lacks flags of want that the CPU can set there (not in ROM, nor where no memory is). */
 bool gm_lacks(struct vm *vm, uint64_t gpa, unsigned size, uint64_t want);
-/* Notices what was written behind gm's back: only bits of allowed may have been set in the entry. false: something else happened. */
+/* Notices what was written behind gm's back: only bits of allowed may have been set in the entry. false: something else
+ * happened. */
 bool gm_adopt(struct vm *vm, uint64_t gpa, unsigned size, uint64_t allowed);
 /* All of it is as it must be. */
 void gm_compare(struct vm *vm);

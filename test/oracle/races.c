@@ -21,8 +21,8 @@ static void adopt_so_far(struct world *w)
 		spec_adopt_all(w->accessing, w->accessing->last_va, w->accessing->last_access);
 }
 
-/* A vCPU that is being kicked is still in the guest until it stops: it writes, if it can do so without an exit, to a table that the step
- * under way uses. Whoever relies on having taken the permission away must have waited for that. */
+/* A vCPU that is being kicked is still in the guest until it stops: it writes, if it can do so without an exit, to a table that
+ * the step under way uses. Whoever relies on having taken the permission away must have waited for that. */
 void step_last_store(struct vcpu *v)
 {
 	struct world *w = v->vm->world;
@@ -70,7 +70,9 @@ void step_last_store(struct vcpu *v)
 void step_race(struct world *w)
 {
 	static const uint8_t ops[] = { OP_SWAP_OUT, OP_SWAP_OUT, OP_SWAP_OUT, OP_PROTECT, OP_LOG_COLLECT, OP_LOG_START };
-	struct step s = { .op = ops[(w->race >> 8) % ARRAY_SIZE(ops)], .a = w->race >> 16, .b = (uint32_t)(w->race >> 24), .v = mix(w->race) };
+	struct step s = {
+		.op = ops[(w->race >> 8) % ARRAY_SIZE(ops)], .a = w->race >> 16, .b = (uint32_t)(w->race >> 24), .v = mix(w->race)
+	};
 
 	w->race = 0;
 	adopt_so_far(w);

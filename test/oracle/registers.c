@@ -1,5 +1,5 @@
-/* The guest's instructions on registers: what must come of them (SDM, the instructions' pages; "Paging"), what came, and what they let
- * the guest's caches keep. */
+/* The guest's instructions on registers: what must come of them (SDM, the instructions' pages; "Paging"), what came, and what
+ * they let the guest's caches keep. */
 #include <string.h>
 
 #include "test/oracle/oracle.h"
@@ -70,8 +70,10 @@ static bool must_efer(uint64_t value, struct x_regs *r)
 
 static bool must(struct vcpu *v, enum load which, uint64_t value, struct x_regs *r)
 {
-	return which == LOAD_CR0 ? must_cr0(v, value, r) : which == LOAD_CR3 ? must_cr3(v, value, r) : which == LOAD_CR4 ? must_cr4(v, value, r) :
-	       must_efer(value, r);
+	return which == LOAD_CR0   ? must_cr0(v, value, r)
+	       : which == LOAD_CR3 ? must_cr3(v, value, r)
+	       : which == LOAD_CR4 ? must_cr4(v, value, r)
+				   : must_efer(value, r);
 }
 
 /* ---- what it lets the guest's caches keep ---- */

@@ -132,7 +132,9 @@ struct mmu_result exit_fault(struct vcpu *v, const struct m_result *r)
 	left(v);
 	tell_registers(v);
 	w->account.exits++;
-	f.kind = r->exit == M_EXIT_PF ? MMU_FAULT_PAGE : r->exit == M_EXIT_EPT_MISCONFIG ? MMU_FAULT_EPT_MISCONFIG : MMU_FAULT_EPT_VIOLATION;
+	f.kind = r->exit == M_EXIT_PF              ? MMU_FAULT_PAGE
+		 : r->exit == M_EXIT_EPT_MISCONFIG ? MMU_FAULT_EPT_MISCONFIG
+						   : MMU_FAULT_EPT_VIOLATION;
 	if (f.kind == MMU_FAULT_EPT_MISCONFIG)
 		f.gva = GVA(0); /* the CPU does not say */
 	v->mmu.regs.ac = v->regs.ac;

@@ -1,9 +1,11 @@
-/* What the guest's own staleness permits (SDM, "Caching Translation Information", and "Invalidation of TLBs and Paging-Structure Caches").
+/* What the guest's own staleness permits (SDM, "Caching Translation Information", and "Invalidation of TLBs and Paging-Structure
+ * Caches").
  *
- * A processor may hold a translation that it read at any time since the last invalidation that covers it. A path through the tables is
- * permitted when its entries can be read one after the other, each while it had the value, within one stretch of time in which no
- * invalidation removed the paging-structure caches; when the leaf was read since the last invalidation that covers the translation; and
- * when what was cached had its accessed flag (for a write: its dirty flag) set. From some level on the path may also be read now. */
+ * A processor may hold a translation that it read at any time since the last invalidation that covers it. A path through the
+ * tables is permitted when its entries can be read one after the other, each while it had the value, within one stretch of time
+ * in which no invalidation removed the paging-structure caches; when the leaf was read since the last invalidation that covers
+ * the translation; and when what was cached had its accessed flag (for a write: its dirty flag) set. From some level on the path
+ * may also be read now. */
 #include "test/oracle/oracle.h"
 
 #define NEVER (~0ull)
@@ -194,7 +196,8 @@ static void end_at_leaf(struct search *s, const struct x_entry *e, struct x_righ
 static void descend(struct search *s, unsigned level, uint64_t table, struct x_rights rights, uint64_t from, bool now);
 
 /* One value of an entry, which it had until to (exclusive). */
-static void consider(struct search *s, unsigned level, uint64_t at, uint64_t value, struct x_rights rights, uint64_t from, uint64_t to, bool now)
+static void consider(struct search *s, unsigned level, uint64_t at, uint64_t value, struct x_rights rights, uint64_t from,
+		     uint64_t to, bool now)
 {
 	struct x_entry e = x_decode(&s->c->regs, s->mode, level, value);
 

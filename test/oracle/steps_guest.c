@@ -4,7 +4,9 @@
 
 static void do_access(struct vcpu *v, const struct step *s)
 {
-	struct x_access a = { .write = (s->a & 7) < 3, .fetch = (s->a & 7) == 7, .user = s->a >> 3 & 1, .implicit = (s->a >> 4 & 31) == 0 };
+	struct x_access a = {
+		.write = (s->a & 7) < 3, .fetch = (s->a & 7) == 7, .user = s->a >> 3 & 1, .implicit = (s->a >> 4 & 31) == 0
+	};
 	uint64_t va = layout_va(&v->regs, s->b, s->v), gpa, value = layout_entry(v->vm->world, 0, 8, 0, mix(s->v));
 
 	if (a.implicit)
@@ -82,8 +84,10 @@ static void do_edit_path(struct vcpu *v, const struct step *s)
 	r = ram_find(v->vm, at >> PAGE_SHIFT);
 	if (!r || r->kind != SLOT_RAM || r->base == IDENTITY_GFN)
 		return;
-	write_entry(v, at, x_entry_size(mode), layout_entry(v->vm->world, at >> PAGE_SHIFT, x_entry_size(mode), gm_read(v->vm, at, x_entry_size(mode)),
-		    s->v), false);
+	write_entry(
+		v, at, x_entry_size(mode),
+		layout_entry(v->vm->world, at >> PAGE_SHIFT, x_entry_size(mode), gm_read(v->vm, at, x_entry_size(mode)), s->v),
+		false);
 	if (!v->vm->world->failed && s->b & 1)
 		guest_invlpg(v, v->last_va);
 }
@@ -118,8 +122,8 @@ static void do_heal(struct vcpu *v, const struct step *s)
 	unsigned size = mode == X_NONE ? 8 : x_entry_size(mode);
 	uint64_t gfn = layout_table(mode == X_NONE ? X_4LEVEL : mode, s->a | 0x3f00);
 
-	write_entry(v, gfn * 4096 + (layout_is_pdpt(gfn) ? s->b & 7 : layout_index(size, s->b)) * size, size, layout_good(v->vm->world, gfn, size, s->v),
-		    false);
+	write_entry(v, gfn * 4096 + (layout_is_pdpt(gfn) ? s->b & 7 : layout_index(size, s->b)) * size, size,
+		    layout_good(v->vm->world, gfn, size, s->v), false);
 }
 
 static void do_edit_flush(struct vcpu *v, const struct step *s)
@@ -134,7 +138,8 @@ static void do_copy_table(struct vcpu *v, const struct step *s)
 {
 	enum x_mode mode = x_mode(&v->regs);
 	unsigned size = mode == X_32BIT ? 4 : 8;
-	uint64_t to = layout_table(mode == X_NONE ? X_4LEVEL : mode, s->a & 0xff), from = layout_table(mode == X_NONE ? X_4LEVEL : mode, s->b & 0xff);
+	uint64_t to = layout_table(mode == X_NONE ? X_4LEVEL : mode, s->a & 0xff),
+		 from = layout_table(mode == X_NONE ? X_4LEVEL : mode, s->b & 0xff);
 
 	if (to == from || layout_is_pdpt(to) || layout_is_pdpt(from))
 		return;

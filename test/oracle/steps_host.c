@@ -11,7 +11,9 @@ static void all_leave(struct vm *vm)
 
 static uint64_t host_gfn(struct world *w, const struct step *s)
 {
-	return s->b & 1 ? layout_gfn(w, s->v & 0xfffff) : s->b & 2 ? layout_table(s->b & 4 ? X_32BIT : X_5LEVEL, s->v & 0xfff) : s->v % 3072;
+	return s->b & 1   ? layout_gfn(w, s->v & 0xfffff)
+	       : s->b & 2 ? layout_table(s->b & 4 ? X_32BIT : X_5LEVEL, s->v & 0xfff)
+			  : s->v % 3072;
 }
 
 static void do_merge(struct vm *vm, const struct step *s)
@@ -19,7 +21,8 @@ static void do_merge(struct vm *vm, const struct step *s)
 	uint64_t a = host_gfn(vm->world, s), b = layout_gfn(vm->world, s->v >> 20 & 0xfffff);
 	struct page *p = page_find(vm, a), *q = page_find(vm, b);
 
-	if (!p || !q || p == q || ram_find(vm, a)->kind != SLOT_RAM || ram_find(vm, b)->kind != SLOT_RAM || a == IDENTITY_GFN || b == IDENTITY_GFN)
+	if (!p || !q || p == q || ram_find(vm, a)->kind != SLOT_RAM || ram_find(vm, b)->kind != SLOT_RAM || a == IDENTITY_GFN ||
+	    b == IDENTITY_GFN)
 		return;
 	if (s->a & 1) {
 		/* A device makes them equal. */

@@ -91,10 +91,16 @@ struct config config_from_seed(uint64_t seed, const struct mmu_ops *ops)
 static struct walk_regs walk_regs_of(const struct world *w, const struct x_regs *r)
 {
 	const struct mmu_caps *k = &w->c.caps;
-	struct walk_regs out = { .cr0 = r->cr0, .cr3 = r->cr3, .cr4 = r->cr4, .efer = r->efer, .maxphyaddr = r->maxphyaddr, .has_1g = r->page_1g,
-				 .pkru = r->pkru, .ac = r->ac };
-	uint64_t cr4 = X_CR4_PSE | X_CR4_PAE | X_CR4_PGE | (k->la57 ? X_CR4_LA57 : 0) | (k->pcid ? X_CR4_PCIDE : 0) | (k->smep ? X_CR4_SMEP : 0) |
-		       (k->smap ? X_CR4_SMAP : 0) | (k->pku ? X_CR4_PKE : 0);
+	struct walk_regs out = { .cr0 = r->cr0,
+				 .cr3 = r->cr3,
+				 .cr4 = r->cr4,
+				 .efer = r->efer,
+				 .maxphyaddr = r->maxphyaddr,
+				 .has_1g = r->page_1g,
+				 .pkru = r->pkru,
+				 .ac = r->ac };
+	uint64_t cr4 = X_CR4_PSE | X_CR4_PAE | X_CR4_PGE | (k->la57 ? X_CR4_LA57 : 0) | (k->pcid ? X_CR4_PCIDE : 0) |
+		       (k->smep ? X_CR4_SMEP : 0) | (k->smap ? X_CR4_SMAP : 0) | (k->pku ? X_CR4_PKE : 0);
 
 	memcpy(out.pdpte, r->pdpte, sizeof(out.pdpte));
 	out.cr4_reserved = ~cr4;
@@ -122,8 +128,10 @@ static bool make_map(struct vm *vm, unsigned n)
 	const struct config *c = &vm->world->c;
 	uint64_t home = (1u << 20) + n * (1u << 21);
 	bool ok = ram_init(vm, 0, 1024, c->seed & 64 ? home : 0, SLOT_RAM, MEMTYPE_WB) &&
-		  ram_init(vm, 2048, 1024, home + 2048, SLOT_RAM, MEMTYPE_WB) && ram_init(vm, 1024, 16, 0, SLOT_ROM, MEMTYPE_WP) &&
-		  ram_init(vm, 0x500, 16, 0, SLOT_MMIO, MEMTYPE_UC) && ram_init(vm, 0x100000, 512, home + 0x100000, SLOT_RAM, MEMTYPE_WT) && ram_init(vm, 0x500, 16, 0, SLOT_RAM, MEMTYPE_WB);
+		  ram_init(vm, 2048, 1024, home + 2048, SLOT_RAM, MEMTYPE_WB) &&
+		  ram_init(vm, 1024, 16, 0, SLOT_ROM, MEMTYPE_WP) && ram_init(vm, 0x500, 16, 0, SLOT_MMIO, MEMTYPE_UC) &&
+		  ram_init(vm, 0x100000, 512, home + 0x100000, SLOT_RAM, MEMTYPE_WT) &&
+		  ram_init(vm, 0x500, 16, 0, SLOT_RAM, MEMTYPE_WB);
 
 	if (ok && c->big_ram)
 		ok = ram_init(vm, 0x40000, 1u << 18, (1u << 23) + n * (1u << 18), SLOT_RAM, MEMTYPE_WB);

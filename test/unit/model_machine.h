@@ -1,4 +1,5 @@
-/* A modelled CPU with hand-made tables, for the model's own tests. Frames are given by number; the tables are written word by word. */
+/* A modelled CPU with hand-made tables, for the model's own tests. Frames are given by number; the tables are written word by
+ * word. */
 #ifndef VELLUM_TEST_MODEL_MACHINE_H
 #define VELLUM_TEST_MODEL_MACHINE_H
 
@@ -12,7 +13,25 @@
 #include "model/cpu.h"
 
 /* Host-physical frames. */
-enum { ROOT = 16, L3, L2, L1, PDPT_PAGE, OTHER_ROOT, OTHER_L3, OTHER_L2, OTHER_L1, EPT4, EPT3, EPT2, EPT1, EPT2B, DATA = 64, DATA2, FRAMES = 128 };
+enum {
+	ROOT = 16,
+	L3,
+	L2,
+	L1,
+	PDPT_PAGE,
+	OTHER_ROOT,
+	OTHER_L3,
+	OTHER_L2,
+	OTHER_L1,
+	EPT4,
+	EPT3,
+	EPT2,
+	EPT1,
+	EPT2B,
+	DATA = 64,
+	DATA2,
+	FRAMES = 128
+};
 
 #define RWU (X_P | X_W | X_U)
 #define RWX (X_EPT_R | X_EPT_W | X_EPT_X)
@@ -48,14 +67,35 @@ static inline void start(struct machine *m)
 	memset(m, 0, sizeof(*m));
 	assert_true(phys_init(&m->phys));
 	phys_add(&m->phys, 0, FRAMES);
-	m->caps = (struct mmu_caps){ .maxphyaddr = 40, .nx = true, .page_1g = true, .smep = true, .smap = true, .pku = true, .pcid = true, .la57 = true,
-				     .ept = true, .ept_execute_only = true, .ept_wb = true, .ept_2m = true, .ept_1g = true, .ept_ad = true,
-				     .invept = true, .invept_single = true, .invept_all = true, .vpid = true, .invvpid = true,
-				     .invvpid_address = true, .invvpid_single = true, .invvpid_all = true,
-				     .invvpid_single_retaining_globals = true, .unrestricted_guest = true };
+	m->caps = (struct mmu_caps){ .maxphyaddr = 40,
+				     .nx = true,
+				     .page_1g = true,
+				     .smep = true,
+				     .smap = true,
+				     .pku = true,
+				     .pcid = true,
+				     .la57 = true,
+				     .ept = true,
+				     .ept_execute_only = true,
+				     .ept_wb = true,
+				     .ept_2m = true,
+				     .ept_1g = true,
+				     .ept_ad = true,
+				     .invept = true,
+				     .invept_single = true,
+				     .invept_all = true,
+				     .vpid = true,
+				     .invvpid = true,
+				     .invvpid_address = true,
+				     .invvpid_single = true,
+				     .invvpid_all = true,
+				     .invvpid_single_retaining_globals = true,
+				     .unrestricted_guest = true };
 	assert_true(m_cpu_init(&m->cpu, &m->phys, &m->caps, &m_geometry_plain));
 	m->vmcs = (struct m_vmcs){ .vpid = 1 };
-	m->vmcs.guest = (struct x_regs){ .cr0 = X_CR0_PE | X_CR0_PG | X_CR0_WP | X_CR0_ET, .cr3 = frame(ROOT), .cr4 = X_CR4_PAE | X_CR4_PGE,
+	m->vmcs.guest = (struct x_regs){ .cr0 = X_CR0_PE | X_CR0_PG | X_CR0_WP | X_CR0_ET,
+					 .cr3 = frame(ROOT),
+					 .cr4 = X_CR4_PAE | X_CR4_PGE,
 					 .efer = X_EFER_LME | X_EFER_LMA | X_EFER_NXE };
 	poke(m, ROOT, 0, frame(L3) | RWU);
 	poke(m, L3, 0, frame(L2) | RWU);

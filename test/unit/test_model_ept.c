@@ -262,9 +262,17 @@ static void entry_checks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(two_dimensions), cmocka_unit_test(references), cmocka_unit_test(violations), cmocka_unit_test(rights_of_all_levels),
-		cmocka_unit_test(tables_of_the_guest), cmocka_unit_test(accessed_and_dirty), cmocka_unit_test(misconfigurations),
-		cmocka_unit_test(large), cmocka_unit_test(unpaged), cmocka_unit_test(pdpte_loads), cmocka_unit_test(entry_checks),
+		cmocka_unit_test(two_dimensions),
+		cmocka_unit_test(references),
+		cmocka_unit_test(violations),
+		cmocka_unit_test(rights_of_all_levels),
+		cmocka_unit_test(tables_of_the_guest),
+		cmocka_unit_test(accessed_and_dirty),
+		cmocka_unit_test(misconfigurations),
+		cmocka_unit_test(large),
+		cmocka_unit_test(unpaged),
+		cmocka_unit_test(pdpte_loads),
+		cmocka_unit_test(entry_checks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* What stays cached and what goes, case by case. Each test names the section of the SDM whose statement it carries out; a translation is
- * shown to be cached by changing the entry in memory and finding the old answer. */
+/* What stays cached and what goes, case by case. Each test names the section of the SDM whose statement it carries out; a
+ * translation is shown to be cached by changing the entry in memory and finding the old answer. */
 #include "test/unit/model_machine.h"
 
 #define OLD frame(DATA)
@@ -122,8 +122,10 @@ static void globals_across_pcids(void **state)
 
 static void invpcid(void **state)
 {
-	static const struct { unsigned type; uint16_t pcid; uint64_t va; bool goes; } cases[] = {
-		{ 0, 1, 0, true }, { 0, 1, 0x1000, false }, { 0, 2, 0, false }, { 1, 1, 0, true }, { 1, 2, 0, false }, { 2, 0, 0, true }, { 3, 0, 0, true },
+	static const struct { unsigned type; uint16_t pcid; uint64_t va; bool goes;
+	} cases[] = {
+		{ 0, 1, 0, true },  { 0, 1, 0x1000, false }, { 0, 2, 0, false }, { 1, 1, 0, true },
+		{ 1, 2, 0, false }, { 2, 0, 0, true },       { 3, 0, 0, true },
 	};
 
 	(void)state;
@@ -341,7 +343,11 @@ static void not_theirs(void **state)
 /* "INVEPT - Invalidate Translations Derived from EPT": combined mappings of the EP4TA, of all VPIDs. */
 static void invept(void **state)
 {
-	static const struct { unsigned type; unsigned table; bool goes; } cases[] = { { 1, EPT4, true }, { 1, ROOT, false }, { 2, ROOT, true } };
+	static const struct {
+		unsigned type;
+		unsigned table;
+		bool goes;
+	} cases[] = { { 1, EPT4, true }, { 1, ROOT, false }, { 2, ROOT, true } };
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -484,12 +490,28 @@ static void account(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(invlpg), cmocka_unit_test(invlpg_structures), cmocka_unit_test(mov_cr3), cmocka_unit_test(pcids),
-		cmocka_unit_test(globals_across_pcids), cmocka_unit_test(invpcid), cmocka_unit_test(mov_cr4), cmocka_unit_test(page_fault),
-		cmocka_unit_test(speculation), cmocka_unit_test(fragments), cmocka_unit_test(transitions),
-		cmocka_unit_test(transitions_and_guest_physical), cmocka_unit_test(other_vpid), cmocka_unit_test(invvpid),
-		cmocka_unit_test(not_theirs), cmocka_unit_test(invept), cmocka_unit_test(kinds), cmocka_unit_test(invlpg_under_ept),
-		cmocka_unit_test(violation), cmocka_unit_test(violation_elsewhere), cmocka_unit_test(dirty_is_set_in_memory), cmocka_unit_test(account),
+		cmocka_unit_test(invlpg),
+		cmocka_unit_test(invlpg_structures),
+		cmocka_unit_test(mov_cr3),
+		cmocka_unit_test(pcids),
+		cmocka_unit_test(globals_across_pcids),
+		cmocka_unit_test(invpcid),
+		cmocka_unit_test(mov_cr4),
+		cmocka_unit_test(page_fault),
+		cmocka_unit_test(speculation),
+		cmocka_unit_test(fragments),
+		cmocka_unit_test(transitions),
+		cmocka_unit_test(transitions_and_guest_physical),
+		cmocka_unit_test(other_vpid),
+		cmocka_unit_test(invvpid),
+		cmocka_unit_test(not_theirs),
+		cmocka_unit_test(invept),
+		cmocka_unit_test(kinds),
+		cmocka_unit_test(invlpg_under_ept),
+		cmocka_unit_test(violation),
+		cmocka_unit_test(violation_elsewhere),
+		cmocka_unit_test(dirty_is_set_in_memory),
+		cmocka_unit_test(account),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
