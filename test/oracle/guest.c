@@ -159,6 +159,7 @@ void guest_store(struct vcpu *v, uint64_t gpa, unsigned size, uint64_t value, bo
 		return;
 	TRACE("  store %llx <- %llx%s\n", (unsigned long long)gpa, (unsigned long long)value, by_hypervisor ? " by the hypervisor" : "");
 	if (by_hypervisor) {
+		vm->world->storing = gpa | 7;
 		if (mmu_guest_write(&vm->mmu, GPA(gpa), &value, size) != size) {
 			fail(vm->world, "mmu_guest_write does not write %llx", (unsigned long long)gpa);
 			return;
@@ -166,6 +167,7 @@ void guest_store(struct vcpu *v, uint64_t gpa, unsigned size, uint64_t value, bo
 	} else {
 		phys_write(&vm->world->phys, p->hfn << PAGE_SHIFT | (gpa & (PAGE_SIZE - 1)), size, value);
 	}
+	vm->world->storing = 0;
 	gm_write(vm, gpa, size, value);
 }
 

@@ -159,6 +159,7 @@ struct world {
 	bool failed;
 	const char *kind;          /* of failure: its format */
 	uint64_t last_store;       /* the next vCPU that is kicked writes to a table before it stops; what, and where */
+	uint64_t storing;          /* the word that the hypervisor is writing now; nobody else does just then */
 	struct vcpu *stepping;     /* whose step this is */
 	struct vcpu *accessing;    /* in the middle of last_access, or NULL */
 	char why[800];

@@ -42,7 +42,7 @@ void step_last_store(struct vcpu *v)
 		return;
 	at = x.level[what >> 8 & 1 ? x.levels - 1 : (what >> 9) % x.levels].gpa;
 	ram = ram_find(v->vm, at >> PAGE_SHIFT);
-	if (!ram || ram->kind != SLOT_RAM || ram->base == IDENTITY_GFN || layout_is_pdpt(at >> PAGE_SHIFT))
+	if (!ram || ram->kind != SLOT_RAM || ram->base == IDENTITY_GFN || layout_is_pdpt(at >> PAGE_SHIFT) || (at | 7) == w->storing)
 		return;
 	va = layout_direct(x_mode(&v->regs), at);
 	x = spec_walk(v->vm, &v->regs, va, write);
