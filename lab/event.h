@@ -5,8 +5,8 @@
  * lies beside them. Instruction fetches are not one event each: they are counted, by the page that they come from.
  *
  * V1: no access crosses a 4-KByte page.
- * V2: fetches counted in an event come before its own access, from the page of the latest LAB_FETCH of the running thread; every
- *     LAB_SWITCH is followed by a LAB_FETCH of the new thread before anything else counts fetches.
+ * V2: the fetches counted in an event come after its own action, from the page of the latest LAB_FETCH; after a LAB_SWITCH nothing
+ *     counts fetches until a LAB_FETCH of the new thread (nor after LAB_EXEC, until one of the new program).
  * V3: addresses are canonical. */
 #ifndef VELLUM_LAB_EVENT_H
 #define VELLUM_LAB_EVENT_H
@@ -17,21 +17,21 @@
 enum lab_kind {
 	LAB_READ,
 	LAB_WRITE,
-	LAB_FETCH, /* the code page becomes that of addr; .fetches instructions are fetched from it, the first at addr */
-	LAB_CALL,  /* .fetches are fetched; then the call calls[addr] of the batch is made */
+	LAB_FETCH, /* the code page becomes that of addr; the first of .fetches is at addr itself */
+	LAB_CALL,  /* call[addr] of the batch is made */
 	LAB_KINDS
 };
 
 struct lab_event {
 	uint64_t addr;
-	uint32_t fetches; /* READ, WRITE, CALL: instructions fetched from the current code page since the event before */
+	uint32_t fetches; /* instructions fetched from the current code page after this event and before the next */
 	uint8_t kind;
 	uint8_t size;     /* bytes of the access; 0: unknown (or 256 and more) */
 	uint8_t kernel;   /* 1: a supervisor-mode access */
 	uint8_t spare;
 };
 
-/* Calls. `process` and `thread` are numbers that the source gives, from 0 in order of appearance; a process is an address space.
+/* Calls. `process` and `thread` are numbers that the source gives, from 0 and small; a process is an address space.
  * The first event of a source is a LAB_SWITCH to process 0, which begins with an empty address space. */
 enum lab_call_kind {
 	LAB_SWITCH,   /* from now on process, thread runs */
