@@ -2,6 +2,6 @@
 BOOT_TEST_COUNTS := $(BUILD)/boot-test.counts
 
 .PHONY: boot-test
-boot-test: all
+boot-test: all guests
 	@rm -f $(BOOT_TEST_COUNTS)
 	python3 -B test/boot/main.py $(BUILD) --counts $(BOOT_TEST_COUNTS) $(if $(ONLY),--only '$(ONLY)')

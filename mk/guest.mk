@@ -1,11 +1,13 @@
-# The default guest: Debian's kernel, and an initramfs with our init and Debian's static busybox.
+# The guests: Debian's kernels, and for each architecture an initramfs with our init and Debian's static busybox. The default guest,
+# amd64, is part of everything; the 32-bit ones are made by `make guests`, which wants gcc-multilib (script/deps.sh i386).
 
 GUEST := $(BUILD)/guest
 GUEST_C := $(wildcard guest/*.c)
 GUEST_CFLAGS := -std=c11 -Os -static $(WARNINGS)
+GUESTS_I386 := 686-pae 686
 
 $(GUEST)/vmlinux: script/get-guest.sh script/extract-vmlinux script/cache.sh
-	@script/get-guest.sh $(GUEST)
+	@script/get-guest.sh amd64 $(GUEST)
 	@touch $@
 
 # One call of the script makes them all.
@@ -18,6 +20,21 @@ $(GUEST)/init: $(GUEST_C) guest/guest.h
 $(GUEST)/initramfs.cpio: $(GUEST)/init $(GUEST)/vmlinux script/make-initramfs.sh
 	script/make-initramfs.sh $(GUEST)/init $(GUEST)/busybox $@
 
-.PHONY: guest
+# ---- i386: a directory for each kernel, and one for what they share ----
+
+$(GUESTS_I386:%=$(GUEST)/%/vmlinux): $(GUEST)/%/vmlinux: script/get-guest.sh script/extract-vmlinux script/cache.sh
+	@script/get-guest.sh $* $(@D)
+	@touch $@
+
+$(GUEST)/i386/init: $(GUEST_C) guest/guest.h
+	@mkdir -p $(@D)
+	@script/deps.sh i386
+	$(CC) -m32 -march=i686 $(GUEST_CFLAGS) -s -o $@ $(GUEST_C)
+
+$(GUEST)/i386/initramfs.cpio: $(GUEST)/i386/init $(GUESTS_I386:%=$(GUEST)/%/vmlinux) script/make-initramfs.sh
+	script/make-initramfs.sh $< $(GUEST)/$(firstword $(GUESTS_I386))/busybox $@
+
+.PHONY: guest guests
 guest: $(GUEST)/vmlinux $(GUEST)/initramfs.cpio
+guests: guest $(GUESTS_I386:%=$(GUEST)/%/vmlinux) $(GUEST)/i386/initramfs.cpio
 ALL += $(GUEST)/vmlinux $(GUEST)/initramfs.cpio

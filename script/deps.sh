@@ -1,7 +1,8 @@
 #!/bin/bash
 # Installs the Debian packages that Vellum needs and that are missing. Quick, and without network, when none is.
 #
-#   deps.sh [GROUP]...       GROUP: qemu (for --machine qemu), bochs-debian (for --bochs debian); always: the rest
+#   deps.sh [GROUP]...       GROUP: qemu (for --machine qemu), bochs-debian (for --bochs debian), i386 (for the 32-bit guests);
+#                            always: the rest
 set -euo pipefail
 
 packages=(
@@ -17,7 +18,8 @@ for group; do
 	case $group in
 	qemu) packages+=(qemu-system-x86) ;;
 	bochs-debian) packages+=(bochs bochs-term) ;;
-	*) echo "deps: there is no group $group (there are qemu and bochs-debian)" >&2; exit 2 ;;
+	i386) packages+=(gcc-multilib) ;;
+	*) echo "deps: there is no group $group (there are qemu, bochs-debian and i386)" >&2; exit 2 ;;
 	esac
 done
 

@@ -1,43 +1,99 @@
 #!/bin/bash
-# Gets the default guest: Debian's own amd64 kernel and a static busybox, as packages, unpacked but not installed.
+# Gets a guest: one of Debian's own kernels and a static busybox of its architecture, as packages, unpacked but not installed.
 #
-#   get-guest.sh DIR      leaves DIR/bzImage, DIR/vmlinux, DIR/busybox and DIR/release
+#   get-guest.sh KERNEL DIR      KERNEL: amd64, 686-pae or 686, as in linux-image-KERNEL;
+#                                leaves DIR/bzImage, DIR/vmlinux, DIR/busybox and DIR/release
 #
-# The packages stay in the per-user cache. When the archive cannot be reached, the newest ones there are used.
+# The packages stay in the per-user cache; apt verifies them against the archive's signed index. When the archive cannot be reached,
+# the newest ones in the cache are used. The index of i386 is read into a directory of its own: the system need not know of it.
 set -euo pipefail
 VELLUM_SAY=get-guest
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/cache.sh"
-[ $# -eq 1 ] || die "usage: get-guest.sh DIR"
-mkdir -p "$1"
-dir=$(cd "$1" && pwd)
+[ $# -eq 2 ] || die "usage: get-guest.sh KERNEL DIR"
+kernel=$1
+case $kernel in
+amd64) arch=amd64 ;;
+686-pae|686) arch=i386 ;;
+*) die "there is no kernel $kernel (there are amd64, 686-pae and 686)" ;;
+esac
+mkdir -p "$2"
+dir=$(cd "$2" && pwd)
 cache=$vellum_cache/packages
 mkdir -p "$cache"
 lock packages
 
-# package PATTERN PACKAGE: prints the path of the cached package, fetching it if it is not there. PATTERN is what the
-# cache is searched for when PACKAGE is empty (apt knows of none) or cannot be fetched.
-package() {
-	local pattern=$1 name=$2 version file
-	if [ -n "$name" ]; then
-		version=$(apt-cache show --no-all-versions "$name" 2>/dev/null | sed -n 's/^Version: //p' | head -n 1)
-		file=$cache/${name}_${version//:/%3a}_amd64.deb
-		if [ -n "$version" ] && [ ! -f "$file" ]; then
-			say "fetching $name $version"
-			(cd "$cache" && apt-get -qq -o APT::Sandbox::User= download "$name=$version" >&2) || true
-		fi
-		[ ! -f "$file" ] || { echo "$file"; return; }
+# What apt is told, so that it finds packages of $arch.
+options=()
+
+# The machine's own mirrors, for i386. Prints nothing where apt knows of none.
+i386_sources() {
+	local keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+	apt-get indextargets 'Created-By: Packages' 'Origin: Debian' \
+		--format "deb [arch=i386 signed-by=$keyring] \$(REPO_URI) \$(RELEASE) \$(COMPONENT)" | sort -u
+}
+
+# update_i386: reads the index.
+update_i386() {
+	say "reading Debian's index of i386 packages"
+	apt-get "${options[@]}" -qq update >&2 || say "not all of the index of i386 packages could be read"
+}
+
+prepare_i386() {
+	local lists=$vellum_cache/i386
+	mkdir -p "$lists/lists/partial" "$lists/cache/archives/partial"
+	i386_sources >"$lists/sources.list"
+	: >"$lists/status"
+	options=(-o APT::Architecture=i386 -o APT::Architectures=i386 -o "Dir::Etc::SourceList=$lists/sources.list"
+		 -o Dir::Etc::SourceParts=/dev/null -o "Dir::State::Lists=$lists/lists" -o "Dir::State::Status=$lists/status"
+		 -o "Dir::Cache=$lists/cache" -o Acquire::Languages=none -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false
+		 -o APT::Sandbox::User=)
+	[ -s "$lists/sources.list" ] || { say "apt has no index of a Debian archive here (run apt-get update)"; return; }
+	ls "$lists"/lists/*_Packages* >/dev/null 2>&1 || update_i386
+}
+
+# fetch NAME: prints the path of the package in the cache, fetching it if it is not there; nothing when that fails.
+fetch() {
+	local name=$1 version file
+	version=$(apt-cache "${options[@]}" show --no-all-versions "$name" 2>/dev/null | sed -n 's/^Version: //p' | head -n 1)
+	[ -n "$version" ] || return 0
+	file=$cache/${name}_${version//:/%3a}_$arch.deb
+	if [ ! -f "$file" ]; then
+		say "fetching $name $version ($arch)"
+		(cd "$cache" && apt-get "${options[@]}" -qq -o APT::Sandbox::User= download "$name=$version" >&2) || true
 	fi
-	# shellcheck disable=SC2012,SC2086
-	file=$(ls -1 "$cache"/$pattern 2>/dev/null | sort -V | tail -n 1)
-	[ -n "$file" ] || die "no package ${name:-$pattern}: the archive cannot be reached (try apt-get update) and none is in $cache"
-	say "*** $name cannot be fetched: using $file from the cache ***"
+	[ ! -f "$file" ] || echo "$file"
+}
+
+# package PATTERN PACKAGE: prints the path of the package. PATTERN is what the cache is searched for when PACKAGE is empty (apt knows
+# of none) or cannot be fetched.
+package() {
+	local pattern=$1 name=$2 file=
+	[ -z "$name" ] || file=$(fetch "$name")
+	if [ -z "$file" ]; then
+		# shellcheck disable=SC2012,SC2086
+		file=$(ls -1 "$cache"/$pattern 2>/dev/null | sort -V | tail -n 1)
+		[ -n "$file" ] ||
+			die "no package ${name:-$pattern}: the archive cannot be reached (try apt-get update) and none is in $cache"
+		say "*** ${name:-$pattern} cannot be fetched: using $file from the cache ***"
+	fi
 	echo "$file"
 }
 
-linux=$(apt-cache depends linux-image-amd64 2>/dev/null | sed -n 's/^ *Depends: \(linux-image-[0-9][^ ]*-amd64\)$/\1/p' | head -n 1)
-linux=$(package 'linux-image-[0-9]*-amd64_*.deb' "$linux")
-busybox=$(package 'busybox-static_*.deb' busybox-static)
+# The package that linux-image-KERNEL stands for today.
+linux_package() {
+	apt-cache "${options[@]}" depends "linux-image-$kernel" 2>/dev/null |
+		sed -n "s/^ *Depends: \(linux-image-[0-9][^ ]*-$kernel\)\$/\1/p" | head -n 1
+}
+
+[ "$arch" != i386 ] || prepare_i386
+name=$(linux_package)
+if [ "$arch" = i386 ] && [ -n "$name" ] && [ -z "$(fetch "$name")" ]; then
+	update_i386     # the index may be older than the archive
+	name=$(linux_package)
+fi
+linux=$(package "linux-image-[0-9]*-${kernel}_*_$arch.deb" "$name")
+busybox=$(package "busybox-static_*_$arch.deb" busybox-static)
 
 if [ ! -f "$dir/vmlinux" ] || [ "$(cat "$dir/package" 2>/dev/null)" != "$(basename "$linux")" ]; then
 	say "unpacking $(basename "$linux")"

@@ -36,20 +36,57 @@ static const char *module_for(struct machines *machines, const char *vm, const c
 	return machines->modules[machines->module_count++].name;
 }
 
-/* Is this Linux (bzImage or 64-bit ELF) rather than a Multiboot kernel? */
-static bool is_linux(const char *path)
+/* Which Linux a kernel is, if it is one; else a Multiboot kernel, or nothing that the hypervisor knows. */
+enum linux_bits { NOT_LINUX, LINUX_64, LINUX_32 };
+
+/* An ELF program of 32 bits is Linux when it is linked for the upper part of the address space and loaded low. */
+static enum linux_bits elf32_is(FILE *file, const unsigned char *head)
 {
-	unsigned char head[0x206] = { 0 };
+	unsigned offset = head[28] | head[29] << 8 | (unsigned)head[30] << 16 | (unsigned)head[31] << 24, count = head[44] | head[45] << 8;
+	unsigned char segment[32];
+
+	for (unsigned i = 0; i < count && i < 64; i++) {
+		if (fseek(file, (long)(offset + i * sizeof segment), SEEK_SET) != 0 || fread(segment, sizeof segment, 1, file) != 1)
+			break;
+		/* p_type, then the topmost byte of p_vaddr against that of p_paddr. */
+		if (segment[0] == 1 && segment[11] >= 0x40 && segment[15] < segment[11])
+			return LINUX_32;
+	}
+	return NOT_LINUX;
+}
+
+static enum linux_bits linux_bits_of(const char *path)
+{
+	enum { HEAD = 0x238, XLOADFLAGS = 0x236 };
+	unsigned char head[HEAD] = { 0 };
 	FILE *file = fopen(path, "re");
+	enum linux_bits kind = NOT_LINUX;
 	size_t n = 0;
 
-	if (file != NULL) {
-		n = fread(head, 1, sizeof head, file);
-		fclose(file);
-	}
+	if (file == NULL)
+		return NOT_LINUX;
+	n = fread(head, 1, sizeof head, file);
 	if (n == sizeof head && memcmp(head + 0x202, "HdrS", 4) == 0)
-		return true;
-	return n > 4 && memcmp(head, "\177ELF\2", 5) == 0;
+		kind = head[XLOADFLAGS] & 1 ? LINUX_64 : LINUX_32;
+	else if (n > 52 && memcmp(head, "\177ELF\2", 5) == 0)
+		kind = LINUX_64;
+	else if (n > 52 && memcmp(head, "\177ELF\1", 5) == 0)
+		kind = elf32_is(file, head);
+	fclose(file);
+	return kind;
+}
+
+/* A file of a guest that `make` has prepared, which must be there. target: what makes it. */
+static void prepared(char *target_name, const char *name, const char *what, const char *target)
+{
+	char *path = text("%s/guest/%s", program_directory(), name);
+
+	if (!file_exists(path))
+		die(STATUS_FAILED, "%s, %s, is missing: run make %s", what, path, target);
+	if (strlen(path) > CONFIG_FILE_MAX)
+		die(STATUS_USAGE, "%s: the name is too long", path);
+	strcpy(target_name, path);
+	free(path);
 }
 
 static void copy_name(char *target, const char *path)
@@ -59,27 +96,36 @@ static void copy_name(char *target, const char *path)
 	strcpy(target, path);
 }
 
+/* One of Debian's kernels: the default, or what --guest says. */
+static void choose_guest(struct vm_config *vm, const char *guest)
+{
+	char *name, *what;
+
+	if (strcmp(guest, "amd64") == 0) {
+		prepared(vm->kernel, "vmlinux", "the default guest's kernel", "guest");
+		return;
+	}
+	name = text("%s/vmlinux", guest);
+	what = text("the kernel of the guest %s", guest);
+	prepared(vm->kernel, name, what, "guests");
+	free(name);
+	free(what);
+}
+
 /* The one virtual machine of the options: fills in what was not given. */
 static void complete_default(struct vm_config *vm, const struct options *options)
 {
-	bool own_kernel = (vm->given & BIT(CONFIG_KERNEL)) != 0, own_initrd = (vm->given & BIT(CONFIG_INITRD)) != 0, linux_kernel;
+	bool own_kernel = (vm->given & BIT(CONFIG_KERNEL)) != 0, own_initrd = (vm->given & BIT(CONFIG_INITRD)) != 0;
+	enum linux_bits linux_kernel;
 	char *path, *append;
 
-	if (!own_kernel) {
-		path = text("%s/guest/vmlinux", program_directory());
-		if (!file_exists(path))
-			die(STATUS_FAILED, "the default guest's kernel %s is missing: run make guest", path);
-		copy_name(vm->kernel, path);
-		free(path);
-	}
-	linux_kernel = !own_kernel || is_linux(vm->kernel);
-	if (!own_initrd && !options->no_initrd && linux_kernel) {
-		path = text("%s/guest/initramfs.cpio", program_directory());
-		if (!file_exists(path))
-			die(STATUS_FAILED, "the default guest's initramfs %s is missing: run make guest", path);
-		copy_name(vm->initrd, path);
-		free(path);
-	}
+	if (!own_kernel)
+		choose_guest(vm, options->guest);
+	linux_kernel = linux_bits_of(vm->kernel);
+	if (!own_initrd && !options->no_initrd && linux_kernel == LINUX_64)
+		prepared(vm->initrd, "initramfs.cpio", "the default guest's initramfs", "guest");
+	if (!own_initrd && !options->no_initrd && linux_kernel == LINUX_32)
+		prepared(vm->initrd, "i386/initramfs.cpio", "the initramfs of the 32-bit guests", "guests");
 	/* A kernel of the user's gets the command line that was given, to the letter; otherwise it needs a console. */
 	if ((vm->given & BIT(CONFIG_APPEND)) == 0)
 		append = text("%s", !own_kernel ? default_append : linux_kernel ? console_append : "");

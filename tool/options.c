@@ -15,9 +15,11 @@ const char help_text[] =
 	"       vellum help | --version\n"
 	"\n"
 	"The virtual machine:\n"
-	"  --kernel FILE      a Linux bzImage or vmlinux, or a Multiboot 1 kernel   (default: Debian's)\n"
+	"  --guest NAME       which of Debian's kernels: amd64, 686-pae (32 bits, PAE) or 686 (32 bits, two-level page\n"
+	"                     tables)   (default: amd64)\n"
+	"  --kernel FILE      a Linux bzImage or vmlinux, or a Multiboot 1 kernel   (instead of --guest)\n"
 	"  --initrd FILE      its initial RAM disk, or none   (default: the self-checking workload, for Linux)\n"
-	"  --append TEXT      its command line; the default kernel gets console=ttyS0 and\n"
+	"  --append TEXT      its command line; Debian's kernels get console=ttyS0 and\n"
 	"                     cryptomgr.notests=1 before it\n"
 	"  --mem SIZE         its RAM, a number with K, M or G   (default: 256M)\n"
 	"  --mmu NAME         how its memory is virtualized: ept, shadow, vtlb or brute   (default: the first of these\n"
@@ -49,7 +51,7 @@ const char help_text[] =
 enum {
 	OPTION_MACHINE = 256, OPTION_BOCHS, OPTION_CPU, OPTION_HOST_CPUS, OPTION_HOST_MEM, OPTION_IPS, OPTION_HYPERVISOR,
 	OPTION_MMU, OPTION_PAGES, OPTION_NO_VPID, OPTION_MEM, OPTION_KERNEL, OPTION_INITRD, OPTION_APPEND, OPTION_VM,
-	OPTION_TESTDEV, OPTION_JSON, OPTION_TIMEOUT, OPTION_KEEP, OPTION_QUIET, OPTION_HELP, OPTION_VERSION,
+	OPTION_TESTDEV, OPTION_GUEST, OPTION_JSON, OPTION_TIMEOUT, OPTION_KEEP, OPTION_QUIET, OPTION_HELP, OPTION_VERSION,
 };
 
 static const struct option names[] = {
@@ -63,6 +65,7 @@ static const struct option names[] = {
 	{ "mmu", required_argument, NULL, OPTION_MMU },
 	{ "pages", required_argument, NULL, OPTION_PAGES },
 	{ "no-vpid", no_argument, NULL, OPTION_NO_VPID },
+	{ "guest", required_argument, NULL, OPTION_GUEST },
 	{ "mem", required_argument, NULL, OPTION_MEM },
 	{ "kernel", required_argument, NULL, OPTION_KERNEL },
 	{ "initrd", required_argument, NULL, OPTION_INITRD },
@@ -113,6 +116,7 @@ static const char *one_of(const char *option, const char *value, const char *con
 static void take(struct options *options, int option, const char *value)
 {
 	static const char *const machines[] = { "bochs", "qemu", NULL };
+	static const char *const guests[] = { "amd64", "686-pae", "686", NULL };
 	static const char *const emulators[] = { "auto", "built", "debian", NULL };
 
 	switch (option) {
@@ -140,6 +144,7 @@ static void take(struct options *options, int option, const char *value)
 			set_vm(options, "--initrd", "initrd", value);
 		break;
 	case OPTION_APPEND: set_vm(options, "--append", "append", value); break;
+	case OPTION_GUEST: options->guest = one_of("--guest", value, guests); break;
 	case OPTION_VM: options->vm_file = value; break;
 	case OPTION_TESTDEV: set_vm(options, "--testdev", "testdev", "on"); break;
 	case 'i': options->interactive = true; break;
@@ -154,7 +159,9 @@ static void take(struct options *options, int option, const char *value)
 
 static void check(const struct options *options)
 {
-	if (options->vm_file != NULL && (options->vm.given != 0 || options->no_initrd))
+	if (options->guest != NULL && (options->vm.given & BIT(CONFIG_KERNEL)) != 0)
+		die(STATUS_USAGE, "--guest chooses one of Debian's kernels, --kernel a file: one of them will do");
+	if (options->vm_file != NULL && (options->vm.given != 0 || options->no_initrd || options->guest != NULL))
 		die(STATUS_USAGE, "--vm takes everything about its virtual machines from the file: "
 		    "no option may describe one beside it");
 	if (options->quiet && options->interactive)
@@ -208,4 +215,6 @@ void options_parse(struct options *options, int argc, char **argv)
 		die(STATUS_USAGE, "%s: what should be done with that? (vellum help lists the options)", argv[optind]);
 	if (options->command == COMMAND_RUN || options->command == COMMAND_ISO)
 		check(options);
+	if (options->guest == NULL)
+		options->guest = "amd64";
 }

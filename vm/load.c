@@ -171,7 +171,7 @@ bool load_image(const struct loader_memory *mem, const struct image_files *files
 	header = multiboot_header(&l);
 	if (header != SIZE_MAX)
 		return load_multiboot(&l, header, out);
-	if (elf_is_class(&l, 2))
+	if (elf_is_class(&l, 1) || elf_is_class(&l, 2))
 		return load_vmlinux(&l, out);
 	return load_fail(&l, "the kernel image (%zu bytes) is neither a Linux bzImage or vmlinux nor a Multiboot 1 kernel", files->kernel_size);
 }

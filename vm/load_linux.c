@@ -1,5 +1,5 @@
-/* vm/load_linux.c - Linux by its 64-bit boot protocol ("The Linux/x86 Boot Protocol", sections "The Real-Mode Kernel Header",
- * "64-bit Boot Protocol", and "Zero Page"). */
+/* vm/load_linux.c - Linux by its 64-bit or its 32-bit boot protocol, whichever the kernel is ("The Linux/x86 Boot Protocol", sections
+ * "The Real-Mode Kernel Header", "32-bit Boot Protocol", "64-bit Boot Protocol", and "Zero Page"). */
 #include "vm/load.h"
 
 /* Where the loader's own tables lie: RAM that the kernel has read before it uses it for anything else. */
@@ -15,6 +15,9 @@
 
 /* The kernel's own limit where its header gives none (COMMAND_LINE_SIZE - 1). */
 #define CMDLINE_MAX 2047u
+/* The initrd's end where there is no header to say so; of a 32-bit kernel, what it maps at its start. */
+#define INITRD_MAX_64 0x80000000ull
+#define INITRD_MAX_32 0x38000000ull
 
 /* Fields of the zero page; those of the setup header lie at the same offsets in the image. */
 #define ZP_ACPI_RSDP 0x070
@@ -42,7 +45,7 @@
 
 #define BOOT_FLAG 0xaa55u
 #define HEADER_MAGIC 0x53726448u /* "HdrS" */
-#define VERSION_64 0x20cu        /* the first with xloadflags */
+#define VERSION_XLOADFLAGS 0x20cu /* the first with that field */
 #define VERSION_FILLED_IN 0x20fu /* what we know of, for a vmlinux, which has no header */
 #define LOADFLAG_LOADED_HIGH 0x01u
 #define XLF_KERNEL_64 0x01u
@@ -56,6 +59,7 @@
 
 /* What the two formats hand to the part they share. */
 struct linux_kernel {
+	bool is64;             /* entered in long mode; else in protected mode without paging */
 	uint64_t entry;
 	uint64_t initrd_max;   /* the initrd lies below this */
 	uint64_t cmdline_max;
@@ -67,9 +71,9 @@ static bool claim_tables(struct loader *l)
 	return load_claim(l, "loader's tables", GDT_AT, TABLES_END - GDT_AT);
 }
 
-static bool write_gdt(struct loader *l)
+static bool write_gdt(struct loader *l, bool is64)
 {
-	const uint64_t gdt[] = { 0, 0, GDT_FLAT_CODE64, GDT_FLAT_DATA };
+	const uint64_t gdt[] = { 0, 0, is64 ? GDT_FLAT_CODE64 : GDT_FLAT_CODE32, GDT_FLAT_DATA };
 
 	return load_write(l, GDT_AT, gdt, sizeof(gdt));
 }
@@ -129,7 +133,7 @@ static bool write_header(struct loader *l, const struct linux_kernel *k)
 	       load_write(l, ZERO_PAGE_AT + ZP_LOADFLAGS, &loadflags, 1) &&
 	       load_write_u32(l, ZERO_PAGE_AT + ZP_INITRD_ADDR_MAX, (uint32_t)(k->initrd_max - 1)) &&
 	       load_write_u32(l, ZERO_PAGE_AT + ZP_KERNEL_ALIGNMENT, 2u << 20) &&
-	       load_write_u16(l, ZERO_PAGE_AT + ZP_XLOADFLAGS, XLF_KERNEL_64) &&
+	       load_write_u16(l, ZERO_PAGE_AT + ZP_XLOADFLAGS, k->is64 ? XLF_KERNEL_64 : 0) &&
 	       load_write_u32(l, ZERO_PAGE_AT + ZP_CMDLINE_SIZE, CMDLINE_MAX);
 }
 
@@ -164,15 +168,15 @@ static bool finish(struct loader *l, const struct linux_kernel *k, struct cpu_st
 				 min_u64(k->cmdline_max, PAGE_SIZE - 1));
 	if (!claim_initrd(l, k, &initrd))
 		return false;
-	if (!load_write(l, initrd, l->files->initrd, l->files->initrd_size) || !write_zero_page(l, k, initrd) || !write_gdt(l) ||
-	    !write_page_tables(l))
+	if (!load_write(l, initrd, l->files->initrd, l->files->initrd_size) || !write_zero_page(l, k, initrd) ||
+	    !write_gdt(l, k->is64) || (k->is64 && !write_page_tables(l)))
 		return false;
 	*out = (struct cpu_start){
-		.mode = START_LONG64,
+		.mode = k->is64 ? START_LONG64 : START_PROT32,
 		.rip = k->entry,
 		.rsp = GDT_AT + PAGE_SIZE - 16,
 		.rsi = ZERO_PAGE_AT,
-		.cr3 = PAGE_TABLES_AT,
+		.cr3 = k->is64 ? PAGE_TABLES_AT : 0,
 		.gdt_base = GDT_AT,
 		.gdt_limit = BOOT_DS + 7,
 		.cs = BOOT_CS,
@@ -196,10 +200,9 @@ static bool check_bzimage(struct loader *l, struct linux_kernel *k)
 	if (!load_in_file(l, 0, ZP_INIT_SIZE + 4, "setup header"))
 		return false;
 	version = load_u16(l, ZP_VERSION);
-	if (version < VERSION_64)
+	if (version < VERSION_XLOADFLAGS)
 		return load_fail(l, "the kernel is too old: its boot protocol is %u.%02u, at least 2.12 is needed", version >> 8, version & 255);
-	if (!(load_u16(l, ZP_XLOADFLAGS) & XLF_KERNEL_64))
-		return load_fail(l, "the kernel has no 64-bit entry: it is a 32-bit bzImage");
+	k->is64 = load_u16(l, ZP_XLOADFLAGS) & XLF_KERNEL_64;
 	k->header_end = ZP_HEADER + ((const uint8_t *)l->files->kernel)[ZP_HEADER_LENGTH];
 	k->header_end = (size_t)min_u64(max_u64(k->header_end, ZP_INIT_SIZE + 4), ZP_HEADER_MAX);
 	k->initrd_max = (uint64_t)load_u32(l, ZP_INITRD_ADDR_MAX) + 1;
@@ -219,7 +222,7 @@ bool load_bzimage(struct loader *l, struct cpu_start *out)
 	start = ((uint64_t)(sectors ? sectors : 4) + 1) * 512;
 	size = (uint64_t)load_u32(l, ZP_SYSSIZE) * 16; /* rounded up: the file may end within the last paragraph */
 	at = load_u64(l, ZP_PREF_ADDRESS);
-	if (size <= ENTRY_64 + 16)
+	if (size <= (k.is64 ? ENTRY_64 : 0) + 16)
 		return load_fail(l, "the kernel image is damaged: its header says that it holds %lu bytes of code", size);
 	if (!load_in_file(l, start, size - 15, "code"))
 		return false;
@@ -228,33 +231,37 @@ bool load_bzimage(struct loader *l, struct cpu_start *out)
 		return load_fail(l, "the kernel image is damaged: it wants to be loaded at 0x%lx", at);
 	if (!load_claim(l, "kernel", at, max_u64(load_u32(l, ZP_INIT_SIZE), size)) || !claim_tables(l))
 		return false;
-	k.entry = at + ENTRY_64;
+	k.entry = at + (k.is64 ? ENTRY_64 : 0);
 	return load_write(l, at, (const uint8_t *)l->files->kernel + start, size) && finish(l, &k, out);
 }
 
 /* ---- vmlinux ---- */
 
-/* The kernel's code is linked for the upper half of the address space, which no ordinary program's is. */
-static bool has_upper_half(const struct loader *l, const struct elf *elf)
+/* The kernel's code is linked for the upper part of the address space (32 bits: from 1 GiB on, depending on how it was configured) but
+ * loaded low, which no ordinary program's is. */
+static bool has_kernel_addresses(const struct loader *l, const struct elf *elf)
 {
 	struct elf_segment s;
 
 	for (unsigned i = 0; i < elf->phnum; i++)
-		if (elf_segment(l, elf, i, &s) && s.vaddr >> 47 == 0x1ffff)
+		if (elf_segment(l, elf, i, &s) && (elf->is64 ? s.vaddr >> 47 == 0x1ffff : s.vaddr >> 30 != 0 && s.vaddr != s.paddr))
 			return true;
 	return false;
 }
 
 bool load_vmlinux(struct loader *l, struct cpu_start *out)
 {
-	/* Without a header: what every 64-bit kernel's header says. */
-	struct linux_kernel k = { .initrd_max = 0x80000000, .cmdline_max = CMDLINE_MAX };
+	/* Without a header: what every such kernel's header says. */
+	struct linux_kernel k = { .cmdline_max = CMDLINE_MAX };
 	struct elf elf;
 
 	if (!claim_tables(l) || !elf_claim(l, &elf))
 		return false;
-	if (!has_upper_half(l, &elf))
-		return load_fail(l, "the kernel image is a 64-bit ELF program, but not a Linux kernel");
+	if (!has_kernel_addresses(l, &elf))
+		return load_fail(l, "the kernel image is a %u-bit ELF program, but not a Linux kernel%s", elf.is64 ? 64 : 32,
+				 elf.is64 ? "" : ", nor has it a Multiboot header");
+	k.is64 = elf.is64;
+	k.initrd_max = elf.is64 ? INITRD_MAX_64 : INITRD_MAX_32;
 	k.entry = elf.entry;
 	return elf_write(l, &elf) && finish(l, &k, out);
 }

@@ -116,6 +116,43 @@ static void test_bzimage(void **state)
 	free(k);
 }
 
+/* A kernel of 32 bits: protected mode, flat segments of 32 bits, no paging. */
+static void check_start32(struct ram *r, const struct cpu_start *s)
+{
+	assert_int_equal(s->mode, START_PROT32);
+	assert_int_equal(s->cr3, 0);
+	assert_int_equal(s->cs, 0x10);
+	assert_int_equal(s->ds, 0x18);
+	assert_int_equal(s->rbx, 0);
+	assert_true(s->gdt_limit >= 0x1f);
+	assert_int_equal(ram_u64(r, s->gdt_base + 0x10), 0x00cf9b000000ffff);
+	assert_int_equal(ram_u64(r, s->gdt_base + 0x18), 0x00cf93000000ffff);
+	assert_true(s->rsp > s->gdt_base + s->gdt_limit);
+}
+
+static void test_bzimage32(void **state)
+{
+	size_t n;
+	uint8_t *k = make_bzimage(&n);
+	struct image_files f = { .kernel = k, .kernel_size = n, .initrd = "initrd", .initrd_size = 6, .cmdline = "quiet" };
+	struct cpu_start s;
+	struct ram r;
+
+	(void)state;
+	ram_init(&r, 32 * MB, 0, true);
+	put16(k + 0x236, 0);
+	put32(k + 0x22c, 0x37ffffff);
+	s = load_ok(&r, &f);
+	check_start32(&r, &s);
+	assert_int_equal(s.rip, 16 * MB);
+	assert_memory_equal(r.bytes + 16 * MB, k + SETUP, CODE);
+	check_e820(&r, s.rsi, 32 * MB, 0);
+	assert_int_equal(ram_u32(&r, s.rsi + 0x218), 32 * MB - 4096);
+	assert_string_equal(ram_text(&r, ram_u32(&r, s.rsi + 0x228)), "quiet");
+	ram_free(&r);
+	free(k);
+}
+
 static void test_bzimage_bad(void **state)
 {
 	size_t n;
@@ -148,9 +185,6 @@ static void test_bzimage_bad(void **state)
 	put64(k + 0x258, 0xfffffffffffff000);
 	load_bad(&r, &f, "cannot be loaded");
 	put64(k + 0x258, 16 * MB);
-	put16(k + 0x236, 0);
-	load_bad(&r, &f, "32-bit bzImage");
-	put16(k + 0x236, 1);
 	put16(k + 0x206, 0x20a);
 	load_bad(&r, &f, "its boot protocol is 2.10, at least 2.12 is needed");
 	put16(k + 0x206, 0x20f);
@@ -281,6 +315,67 @@ static void test_vmlinux_bad(void **state)
 	free(k);
 }
 
+static void put_segment32(uint8_t *ph, uint32_t offset, uint32_t vaddr, uint32_t paddr, uint32_t file_size, uint32_t mem_size)
+{
+	put32(ph, 1);
+	put32(ph + 4, offset);
+	put32(ph + 8, vaddr);
+	put32(ph + 12, paddr);
+	put32(ph + 16, file_size);
+	put32(ph + 20, mem_size);
+}
+
+static uint8_t *make_vmlinux32(size_t *n)
+{
+	uint8_t *p = calloc(1, 8192);
+
+	memcpy(p, "\177ELF\1\1\1", 7);
+	put16(p + 16, 2);
+	put16(p + 18, 3);
+	put32(p + 24, 16 * MB);
+	put32(p + 28, 52);
+	put16(p + 42, 32);
+	put16(p + 44, 2);
+	put_segment32(p + 52, 4096, 0xc1000000, 16 * MB, 2048, 2048);
+	put_segment32(p + 84, 6144, 0xc1400000, 20 * MB, 1024, 9000);
+	memset(p + 4096, 0x11, 2048);
+	memset(p + 6144, 0x22, 1024);
+	*n = 8192;
+	return p;
+}
+
+static void test_vmlinux32(void **state)
+{
+	size_t n;
+	uint8_t *k = make_vmlinux32(&n);
+	struct image_files f = { .kernel = k, .kernel_size = n, .initrd = "initrd", .initrd_size = 6, .cmdline = "x" };
+	struct cpu_start s;
+	struct ram r;
+
+	(void)state;
+	ram_init(&r, 32 * MB, 0, true);
+	s = load_ok(&r, &f);
+	check_start32(&r, &s);
+	assert_int_equal(s.rip, 16 * MB);
+	assert_memory_equal(r.bytes + 16 * MB, k + 4096, 2048);
+	assert_memory_equal(r.bytes + 20 * MB, k + 6144, 1024);
+	assert_int_equal(r.bytes[20 * MB + 8999], 0);
+	assert_int_equal(ram_u32(&r, s.rsi + 0x202), 0x53726448);
+	assert_int_equal(ram_u16(&r, s.rsi + 0x236) & 1, 0);
+	assert_int_equal(ram_u32(&r, s.rsi + 0x22c), 0x37ffffff);
+	ram_free(&r);
+	/* The initrd lies in what the kernel maps at its start, however much RAM there is. */
+	ram_init(&r, 2048 * MB, 0, true);
+	s = load_ok(&r, &f);
+	assert_int_equal(ram_u32(&r, s.rsi + 0x218), 0x38000000 - 4096);
+	/* Linked where it is loaded: an ordinary program. */
+	put_segment32(k + 52, 4096, 16 * MB, 16 * MB, 2048, 2048);
+	put_segment32(k + 84, 6144, 20 * MB, 20 * MB, 1024, 9000);
+	load_bad(&r, &f, "a 32-bit ELF program, but not a Linux kernel, nor has it a Multiboot header");
+	ram_free(&r);
+	free(k);
+}
+
 static void test_mutations(void **state)
 {
 	struct image_files f = { .initrd = "0123456", .initrd_size = 8, .cmdline = "console=ttyS0" };
@@ -298,13 +393,18 @@ static void test_mutations(void **state)
 	loaded = load_mutations(&r, &f, 64 + 4 * 56, 20000);
 	assert_true(loaded > 1000 && loaded < 19000);
 	free(k);
+	f.kernel = k = make_vmlinux32(&f.kernel_size);
+	loaded = load_mutations(&r, &f, 52 + 2 * 32, 20000);
+	assert_true(loaded > 1000 && loaded < 19000);
+	free(k);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bzimage),	    cmocka_unit_test(test_bzimage_bad), cmocka_unit_test(test_vmlinux),
-		cmocka_unit_test(test_vmlinux_bad), cmocka_unit_test(test_mutations),
+		cmocka_unit_test(test_vmlinux_bad), cmocka_unit_test(test_mutations),	cmocka_unit_test(test_bzimage32),
+		cmocka_unit_test(test_vmlinux32),
 	};
 	return cmocka_run_group_tests_name("load_linux", tests, NULL, NULL);
 }
