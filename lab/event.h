@@ -14,6 +14,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lab/error.h"
+
 enum lab_kind {
 	LAB_READ,
 	LAB_WRITE,
@@ -44,6 +46,8 @@ enum lab_call_kind {
 	LAB_FORK,     /* process becomes a copy of the running process; the parent runs on */
 	LAB_EXEC,     /* the running process's address space becomes empty */
 	LAB_EXIT,     /* the running process has ended (its last thread, too) */
+	LAB_SYSCALL,  /* a system call that does nothing else to memory; length: instructions that the kernel executes for it */
+	LAB_MEASURE,  /* the program's set-up is over: the account begins anew here; what caches hold stays */
 	LAB_CALLS
 };
 
@@ -80,6 +84,9 @@ struct lab_batch {
  * which error() then says in one sentence (else it is NULL). close() frees the source. */
 struct lab_source {
 	const struct lab_source_ops *ops;
+	uint64_t accesses;      /* that the stream will hold, for progress; 0: not known */
+	/* The stream does not say what is mapped where (an imported trace): the guest OS maps what is touched, as private memory. */
+	bool implicit_mappings;
 };
 struct lab_source_ops {
 	bool (*next)(struct lab_source *source, struct lab_batch *batch);
@@ -90,6 +97,18 @@ struct lab_source_ops {
 static inline bool lab_source_next(struct lab_source *s, struct lab_batch *b) { return s->ops->next(s, b); }
 static inline const char *lab_source_error(struct lab_source *s) { return s->ops->error(s); }
 static inline void lab_source_close(struct lab_source *s) { s->ops->close(s); }
+
+/* Opens a stream by its description: "NAME" or "NAME:key=value,key=value", a built-in workload (`gups:size=256M`), or a recorded
+ * trace, `trace:FILE`. Sizes take k, M, G, T. limit: accesses after which the stream may as well end; 0: none. NULL: error says
+ * why, and for an unknown name or key which there are. */
+struct lab_source *lab_source_open(const char *description, uint64_t seed, uint64_t limit, struct lab_error *error);
+
+/* What lab_source_open knows besides traces, for `vellum lab workloads`; ends with a NULL name. */
+struct lab_workload {
+	const char *name, *help;
+	const char *keys; /* a line for each: "size=64M        bytes in all" */
+};
+extern const struct lab_workload lab_workloads[];
 
 /* Accesses that an event stands for: its fetches and its own. */
 static inline uint64_t lab_event_accesses(const struct lab_event *e)

@@ -1,7 +1,9 @@
 /* vellum - boots virtual machines on the hypervisor, and makes its boot images. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "lab/lab.h"
 #include "tool/iso.h"
 #include "tool/options.h"
 #include "tool/run.h"
@@ -29,6 +31,8 @@ int main(int argc, char **argv)
 {
 	struct options options;
 
+	if (argc > 1 && !strcmp(argv[1], "lab"))
+		return lab_main(argc - 1, argv + 1);
 	options_parse(&options, argc, argv);
 	switch (options.command) {
 	case COMMAND_RUN: return run(&options);

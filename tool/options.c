@@ -12,6 +12,7 @@ const char help_text[] =
 	"usage: vellum run [OPTION]...           boots virtual machines on Vellum, in an emulated PC\n"
 	"       vellum iso OUT.iso [OPTION]...   makes the boot image only, for a real PC too (BIOS, and UEFI where\n"
 	"                                        GRUB's EFI modules are installed)\n"
+	"       vellum lab COMMAND ...           what would it cost? (vellum lab help)\n"
 	"       vellum help | --version\n"
 	"\n"
 	"The virtual machine:\n"
