@@ -185,61 +185,16 @@ static bool create_memory(struct vm *vm)
 
 /* ---- the mechanism ---- */
 
-static const struct mmu_ops *choose_mechanism(struct vm *vm)
-{
-	const struct mmu_caps *caps = &machine.caps.mmu;
-	const char *why = NULL;
-
-	if (vm->config->mmu[0]) {
-		const struct mmu_ops *ops = mmu_mechanism_by_name(vm->config->mmu);
-
-		if (ops)
-			why = ops->unsupported(caps);
-		else
-			why = "there is no such mechanism";
-		if (!why)
-			return ops;
-		vm_end(vm, VM_STATUS_UNSUPPORTED, "mmu %s cannot be used: %s", vm->config->mmu, why);
-		return NULL;
-	}
-	for (unsigned i = 0; mmu_mechanisms[i]; i++) {
-		why = mmu_mechanisms[i]->unsupported(caps);
-		if (!why)
-			return mmu_mechanisms[i];
-	}
-	vm_end(vm, VM_STATUS_UNSUPPORTED, "no mechanism can be used on this CPU: %s", why);
-	return NULL;
-}
-
-/* Options that ask for what the CPU lacks. */
-static bool options_supported(struct vm *vm, const struct mmu_ops *ops)
-{
-	const struct mmu_caps *caps = &machine.caps.mmu;
-	const struct vm_config *c = vm->config;
-
-	if (c->vpid == CONFIG_ON && !tag_usable(caps)) {
-		vm_end(vm, VM_STATUS_UNSUPPORTED, "vpid on cannot be had: this CPU has no VPID; leave the setting out");
-		return false;
-	}
-	if (!strcmp(ops->name, "ept") &&
-	    ((c->page_bits == PAGE_LIMIT_1G && !caps->ept_1g) || (c->page_bits == PAGE_LIMIT_2M && !caps->ept_2m))) {
-		vm_end(vm, VM_STATUS_UNSUPPORTED, "pages %s cannot be had: this CPU's EPT has no pages of that size; use 4k or auto",
-		       c->page_bits == PAGE_LIMIT_1G ? "1g" : "2m");
-		return false;
-	}
-	return true;
-}
-
 static bool create_mmu(struct vm *vm)
 {
-	const struct mmu_ops *ops = choose_mechanism(vm);
+	const struct mmu_ops *ops = mechanism_choose(vm);
 	struct mmu_config config = {
 		.page_limit = vm->config->page_bits ? (enum page_limit)vm->config->page_bits : PAGE_LIMIT_1G,
 		.vpid = vm->config->vpid != CONFIG_OFF,
 		.identity_map = GPA(IDENTITY_MAP),
 	};
 
-	if (!ops || !options_supported(vm, ops))
+	if (!ops)
 		return false;
 	vm->below = below_template;
 	vm->below.ctx = vm;

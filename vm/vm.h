@@ -163,6 +163,11 @@ extern struct machine machine;
  * cannot be started, it has ended already, with a status and a text. NULL: no memory even for that. */
 struct vm *vm_create(unsigned id, const struct vm_config *config, struct percpu *cpu);
 
+/* ---- vm/mechanism.c ---- */
+/* The mechanism that the VM's description asks for, or the best that this CPU can run; one line in the log says which and why. NULL:
+ * the CPU lacks what was asked for; the VM has ended, with a sentence that says what. */
+const struct mmu_ops *mechanism_choose(struct vm *vm);
+
 /* ---- vm/run.c ---- */
 /* The calling CPU runs the vCPUs on its ring until the last VM of the machine has ended; an application processor then parks. */
 void vm_cpu_loop(void);

@@ -17,6 +17,9 @@ import uuid
 
 MARK = 'VELLUM_BOOT_TEST'
 
+# Lines of a failed run's output that are shown.
+TAIL = 15
+
 # What no run may say, whatever it is about.
 NEVER = [r'panic', r'broken promise', r'\bBUG\b', r'Call Trace', r'WARNING: CPU', r'\bOops\b', r'AddressSanitizer', r'[Ss]egmentation fault']
 
@@ -63,6 +66,7 @@ class Context:
         self.build = runner.build
         self.dir = tempfile.mkdtemp(prefix='vellum-boot-test-')
         self.mark = uuid.uuid4().hex
+        self.said = ''              # by the last run
         self.log = open(os.path.join(runner.logs, re.sub(r'[^A-Za-z0-9_.-]+', '_', name) + '.log'), 'w', errors='replace')
         os.mkdir(os.path.join(self.dir, 'tmp'))
 
@@ -95,9 +99,11 @@ class Context:
         except subprocess.TimeoutExpired:
             self.kill_rest()
             output, _ = process.communicate()
-            self.log.write((output or b'').decode(errors='replace'))
+            self.said = (output or b'').decode(errors='replace').replace('\r', '')
+            self.log.write(self.said)
             raise Failure('did not end within %d s' % limit) from None
         text = (output or b'').decode(errors='replace').replace('\r', '')
+        self.said = text
         self.log.write(text)
         self.log.write('-> status %d\n' % process.returncode)
         return process.returncode, text
@@ -195,6 +201,8 @@ class Runner:
             why = why[:400] + ' ...'
         with self.lock:
             print('%-4s %s (%.1f s)%s' % ('FAIL' if why else 'ok', name, time.monotonic() - start, ': ' + why if why else ''), flush=True)
+            for line in context.said.splitlines()[-TAIL:] if why else ():
+                print('     | ' + line, flush=True)
         return not why
 
     def all(self, tests, jobs):

@@ -1,0 +1,92 @@
+/* vm/mechanism.c - which mechanism virtualizes a VM's memory: the one that was asked for, or the best that the CPU has. */
+#include "vm/vm.h"
+
+#include "host/console.h"
+#include "lib/fmt.h"
+
+/* The best one that the CPU can run; *why: what it lacks for the best of all, NULL if this is that. */
+static const struct mmu_ops *best(const struct mmu_caps *caps, const char **why)
+{
+	const char *lacks;
+
+	*why = NULL;
+	for (unsigned i = 0; mmu_mechanisms[i]; i++) {
+		lacks = mmu_mechanisms[i]->unsupported(caps);
+		if (!lacks)
+			return mmu_mechanisms[i];
+		if (!*why)
+			*why = lacks;
+	}
+	return NULL;
+}
+
+/* What the CPU has of EPT and VPID, as a list. */
+static void describe(const struct mmu_caps *c, const struct mmu_ops *ops, char *text, size_t size)
+{
+	if (strcmp(ops->name, "ept"))
+		fmt(text, size, "%s", tag_usable(c) ? "VPID" : "no VPID");
+	else
+		fmt(text, size, "pages of 4K%s%s, %s, %s, %s", c->ept_2m ? ", 2M" : "", c->ept_1g ? ", 1G" : "",
+		    c->ept_ad ? "A/D flags" : "no A/D flags", tag_usable(c) ? "VPID" : "no VPID",
+		    c->unrestricted_guest ? "unrestricted guest" : "no unrestricted guest");
+}
+
+static void announce(const struct vm *vm, const struct mmu_ops *ops, const struct mmu_ops *first, const char *lacks)
+{
+	const char *name = vm->config->name;
+	char cpu[80];
+
+	describe(&machine.caps.mmu, ops, cpu, sizeof(cpu));
+	if (vm->config->mmu[0] && ops != first)
+		console_log("%s: mmu %s, as asked for; the best that this CPU can run is %s (%s)", name, ops->name, first->name, cpu);
+	else if (vm->config->mmu[0])
+		console_log("%s: mmu %s, as asked for (%s)", name, ops->name, cpu);
+	else if (lacks)
+		console_log("%s: mmu %s, because %s (%s)", name, ops->name, lacks, cpu);
+	else
+		console_log("%s: mmu %s, the best there is, because the CPU can run it (%s)", name, ops->name, cpu);
+}
+
+/* Options that ask for what the CPU lacks. */
+static bool options_supported(struct vm *vm, const struct mmu_ops *ops)
+{
+	const struct mmu_caps *caps = &machine.caps.mmu;
+	const struct vm_config *c = vm->config;
+
+	if (c->vpid == CONFIG_ON && !tag_usable(caps)) {
+		vm_end(vm, VM_STATUS_UNSUPPORTED, "vpid on cannot be had: this CPU has no VPID; leave the setting out");
+		return false;
+	}
+	if (!strcmp(ops->name, "ept") &&
+	    ((c->page_bits == PAGE_LIMIT_1G && !caps->ept_1g) || (c->page_bits == PAGE_LIMIT_2M && !caps->ept_2m))) {
+		vm_end(vm, VM_STATUS_UNSUPPORTED, "pages %s cannot be had: this CPU's EPT has no pages of that size; use 4k or auto",
+		       c->page_bits == PAGE_LIMIT_1G ? "1g" : "2m");
+		return false;
+	}
+	return true;
+}
+
+const struct mmu_ops *mechanism_choose(struct vm *vm)
+{
+	const struct mmu_caps *caps = &machine.caps.mmu;
+	const char *lacks, *why;
+	const struct mmu_ops *first = best(caps, &lacks), *ops = first;
+
+	if (!first) {
+		vm_end(vm, VM_STATUS_UNSUPPORTED, "no mechanism can be used on this CPU: %s", lacks);
+		return NULL;
+	}
+	if (vm->config->mmu[0]) {
+		ops = mmu_mechanism_by_name(vm->config->mmu);
+		why = ops ? ops->unsupported(caps) : "there is no such mechanism";
+		if (why) {
+			vm_end(vm, VM_STATUS_UNSUPPORTED, "mmu %s cannot be used: %s; use mmu %s, or leave the setting out", vm->config->mmu, why,
+			       first->name);
+			return NULL;
+		}
+	}
+	if (!options_supported(vm, ops))
+		return NULL;
+	announce(vm, ops, first, lacks);
+	return ops;
+}
