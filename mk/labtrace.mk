@@ -1,0 +1,11 @@
+# Traces: how fast they are decoded. TRACE=FILE names one; without, a run of sort is recorded.
+TRACE_READ_C := lab/trace_read.c lab/trace_decode.c lab/trace_write.c lab/error.c
+
+$(BUILD)/bench-trace: bench/trace.c $(TRACE_READ_C) $(wildcard lab/*.h)
+	@mkdir -p $(@D)
+	$(CC) $(LAB_CFLAGS) -o $@ bench/trace.c $(TRACE_READ_C) -lzstd
+
+UNIT_lab_trace_SRC := test/unit/test_lab_trace.c $(TRACE_READ_C)
+UNIT_lab_trace_CFLAGS := -D_GNU_SOURCE
+UNIT_lab_trace_LIBS := -lzstd
+UNIT_TESTS += lab_trace
