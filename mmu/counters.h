@@ -35,6 +35,7 @@
 	C(kicks, "vCPUs forced out of the guest for a flush") \
 	C(vpid_exhausted, "vCPUs that run untagged because no VPID was free") \
 	C(migrations, "entries on another CPU than the last") \
+	C(switches, "changes to another mechanism while the virtual machine ran") \
 	C(populated, "pages brought into memory, or made writable, for a fault") \
 	C(cr3_loads, "guest loads of CR3 that the mechanism saw") \
 	C(invlpg, "guest INVLPGs that the mechanism saw") \

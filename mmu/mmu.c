@@ -311,6 +311,7 @@ bool mmu_switch(struct mmu_vm *vm, const struct mmu_ops *ops)
 	}
 	if (ok) {
 		drop_old(vm, old_ops, old_priv);
+		vm->counters.switches++;
 	} else {
 		vm->ops = old_ops;
 		vm->priv = old_priv;

@@ -179,6 +179,8 @@ void machines_prepare(struct machines *machines, const struct options *options)
 {
 	static char printed[CONFIG_FILE_MAX * 2 + CONFIG_APPEND_MAX + 1000];
 
+	char error[200];
+
 	*machines = (struct machines){ 0 };
 	if (options->vm_file != NULL) {
 		read_description(machines, options->vm_file);
@@ -187,6 +189,8 @@ void machines_prepare(struct machines *machines, const struct options *options)
 		machines->vms[0] = options->vm;
 		machines->count = 1;
 		complete_default(&machines->vms[0], options);
+		if (!config_complete(&machines->vms[0], error, sizeof error))
+			die(STATUS_USAGE, "%s", error);
 	}
 	for (size_t i = 0; i < machines->count; i++) {
 		struct vm_config *vm = &machines->vms[i];

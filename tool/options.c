@@ -27,6 +27,9 @@ const char help_text[] =
 	"                     that the CPU can run)\n"
 	"  --pages SIZE       largest leaf of its tables: 4k, 2m, 1g or auto   (default: auto)\n"
 	"  --no-vpid          runs it without a VPID\n"
+	"  --no-switch        keeps its mechanism for good; it then has every CPU feature that the mechanism supports\n"
+	"  --switch-every T   goes over to another mechanism every T milliseconds of the machine's time, or 500us, ...\n"
+	"  --switch-among A,B,...  through these, over and over   (default: all that the CPU can run)\n"
 	"  --testdev          gives it the test device\n"
 	"  --vm FILE          takes one or more virtual machines from a description instead (docs/protocol.md)\n"
 	"\n"
@@ -52,7 +55,8 @@ const char help_text[] =
 enum {
 	OPTION_MACHINE = 256, OPTION_BOCHS, OPTION_CPU, OPTION_HOST_CPUS, OPTION_HOST_MEM, OPTION_IPS, OPTION_HYPERVISOR,
 	OPTION_MMU, OPTION_PAGES, OPTION_NO_VPID, OPTION_MEM, OPTION_KERNEL, OPTION_INITRD, OPTION_APPEND, OPTION_VM,
-	OPTION_TESTDEV, OPTION_GUEST, OPTION_JSON, OPTION_TIMEOUT, OPTION_KEEP, OPTION_QUIET, OPTION_HELP, OPTION_VERSION,
+	OPTION_TESTDEV, OPTION_GUEST, OPTION_NO_SWITCH, OPTION_SWITCH_EVERY, OPTION_SWITCH_AMONG, OPTION_JSON, OPTION_TIMEOUT,
+	OPTION_KEEP, OPTION_QUIET, OPTION_HELP, OPTION_VERSION,
 };
 
 static const struct option names[] = {
@@ -73,6 +77,9 @@ static const struct option names[] = {
 	{ "append", required_argument, NULL, OPTION_APPEND },
 	{ "vm", required_argument, NULL, OPTION_VM },
 	{ "testdev", no_argument, NULL, OPTION_TESTDEV },
+	{ "no-switch", no_argument, NULL, OPTION_NO_SWITCH },
+	{ "switch-every", required_argument, NULL, OPTION_SWITCH_EVERY },
+	{ "switch-among", required_argument, NULL, OPTION_SWITCH_AMONG },
 	{ "interactive", no_argument, NULL, 'i' },
 	{ "json", required_argument, NULL, OPTION_JSON },
 	{ "timeout", required_argument, NULL, OPTION_TIMEOUT },
@@ -148,6 +155,9 @@ static void take(struct options *options, int option, const char *value)
 	case OPTION_GUEST: options->guest = one_of("--guest", value, guests); break;
 	case OPTION_VM: options->vm_file = value; break;
 	case OPTION_TESTDEV: set_vm(options, "--testdev", "testdev", "on"); break;
+	case OPTION_NO_SWITCH: set_vm(options, "--no-switch", "switch", "off"); break;
+	case OPTION_SWITCH_EVERY: set_vm(options, "--switch-every", "switch-every", value); break;
+	case OPTION_SWITCH_AMONG: set_vm(options, "--switch-among", "switch-among", value); break;
 	case 'i': options->interactive = true; break;
 	case OPTION_JSON: options->json = value; break;
 	case OPTION_TIMEOUT: options->timeout = (unsigned)number_between("--timeout", value, 1, 1000000); break;

@@ -126,19 +126,16 @@ static bool set_cpus(struct vm_config *vm, const char *value, char *error, size_
 	return true;
 }
 
-/* The names in mmu/'s table of mechanisms; kept here too because the hosted command does not link the mechanisms. */
-static const char *const mechanisms[] = { "ept", "shadow", "vtlb", "brute" };
-
 static bool set_mmu(struct vm_config *vm, const char *value, char *error, size_t error_size)
 {
 	char known[64];
 	size_t at = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(mechanisms); i++) {
-		if (strcmp(value, mechanisms[i]) == 0)
+	for (size_t i = 0; config_mechanisms[i]; i++) {
+		if (strcmp(value, config_mechanisms[i]) == 0)
 			return copy_text(vm->mmu, sizeof(vm->mmu) - 1, "the mechanism", (struct text){ value, strlen(value) },
 					 error, error_size);
-		at += fmt(known + at, sizeof(known) - at, "%s%s", i ? ", " : "", mechanisms[i]);
+		at += fmt(known + at, sizeof(known) - at, "%s%s", i ? ", " : "", config_mechanisms[i]);
 	}
 	fmt(error, error_size, "there is no mmu mechanism \"%.40s\"; there is: %s", value, known);
 	return false;
@@ -189,6 +186,26 @@ static bool set_testdev(struct vm_config *vm, const char *value, char *error, si
 	return true;
 }
 
+static bool set_switch(struct vm_config *vm, const char *value, char *error, size_t error_size)
+{
+	bool on;
+
+	if (!read_switch(&on, "switch", value, error, error_size))
+		return false;
+	vm->may_switch = on ? CONFIG_ON : CONFIG_OFF;
+	return true;
+}
+
+static bool set_switch_every(struct vm_config *vm, const char *value, char *error, size_t error_size)
+{
+	return config_read_period(&vm->switch_every, &vm->switch_exits, value, error, error_size);
+}
+
+static bool set_switch_among(struct vm_config *vm, const char *value, char *error, size_t error_size)
+{
+	return config_read_among(vm->switch_among, value, error, error_size);
+}
+
 static const struct {
 	const char *name;
 	set_text_fn *text;
@@ -203,6 +220,9 @@ static const struct {
 	[CONFIG_PAGES] = { "pages", .word = set_pages },
 	[CONFIG_VPID] = { "vpid", .word = set_vpid },
 	[CONFIG_TESTDEV] = { "testdev", .word = set_testdev },
+	[CONFIG_SWITCH] = { "switch", .word = set_switch },
+	[CONFIG_SWITCH_EVERY] = { "switch-every", .word = set_switch_every },
+	[CONFIG_SWITCH_AMONG] = { "switch-among", .word = set_switch_among },
 };
 
 /* What stands in a text is shown and written again line by line: a control character in it is a mistake or an attack. */
@@ -250,7 +270,7 @@ bool config_init(struct vm_config *vm, const char *name, char *error, size_t err
 
 static bool set_word(struct vm_config *vm, unsigned key, struct text value, char *error, size_t error_size)
 {
-	char word[48];
+	char word[CONFIG_SWITCH_AMONG_MAX + 1];
 
 	return copy_text(word, sizeof(word) - 1, keys[key].name, value, error, error_size) &&
 	       keys[key].word(vm, word, error, error_size);
@@ -290,10 +310,19 @@ bool config_set(struct vm_config *vm, const char *key, const char *value, char *
 
 bool config_complete(const struct vm_config *vm, char *error, size_t error_size)
 {
-	if (vm->kernel[0])
-		return true;
-	fmt(error, error_size, "machine %s has no kernel", vm->name);
-	return false;
+	if (!vm->kernel[0]) {
+		fmt(error, error_size, "machine %s has no kernel", vm->name);
+		return false;
+	}
+	if (vm->may_switch == CONFIG_OFF && (vm->switch_every || vm->switch_exits)) {
+		fmt(error, error_size, "machine %s has switch-every, and switch off, which forbids it", vm->name);
+		return false;
+	}
+	if (vm->switch_among[0] && !vm->switch_every && !vm->switch_exits) {
+		fmt(error, error_size, "machine %s has switch-among, but no switch-every that would go through the list", vm->name);
+		return false;
+	}
+	return true;
 }
 
 /* ---- the text ---- */
@@ -407,6 +436,20 @@ static void put(struct writer *w, const char *key, const char *value)
 	w->length += fmt(left ? w->buf + w->length : NULL, left, "%s %s\n", key, value);
 }
 
+static void print_switching(struct writer *w, const struct vm_config *vm)
+{
+	char period[24];
+
+	if (vm->may_switch != CONFIG_DEFAULT)
+		put(w, "switch", vm->may_switch == CONFIG_ON ? "on" : "off");
+	if (vm->switch_every || vm->switch_exits) {
+		config_print_period(vm->switch_every, vm->switch_exits, period, sizeof(period));
+		put(w, "switch-every", period);
+	}
+	if (vm->switch_among[0])
+		put(w, "switch-among", vm->switch_among);
+}
+
 size_t config_print(const struct vm_config *vm, const char *kernel, const char *initrd, char *buf, size_t size)
 {
 	struct writer w = { buf, size, 0 };
@@ -428,5 +471,6 @@ size_t config_print(const struct vm_config *vm, const char *kernel, const char *
 	if (vm->vpid != CONFIG_DEFAULT)
 		put(&w, "vpid", vm->vpid == CONFIG_ON ? "on" : "off");
 	put(&w, "testdev", vm->testdev ? "on" : "off");
+	print_switching(&w, vm);
 	return w.length;
 }

@@ -14,6 +14,8 @@
 #define CONFIG_FILE_MAX 1023
 /* One less than what Linux keeps of a command line on x86. */
 #define CONFIG_APPEND_MAX 2047
+#define CONFIG_SWITCHES_MAX 16      /* mechanisms in a list to go through */
+#define CONFIG_SWITCH_AMONG_MAX 127
 #define CONFIG_MEM_DEFAULT (256ull << 20)
 #define CONFIG_MEM_MIN (1ull << 20)
 #define CONFIG_MEM_MAX (512ull << 30)
@@ -35,6 +37,9 @@ enum config_key {
 	CONFIG_PAGES,
 	CONFIG_VPID,
 	CONFIG_TESTDEV,
+	CONFIG_SWITCH,
+	CONFIG_SWITCH_EVERY,
+	CONFIG_SWITCH_AMONG,
 	CONFIG_KEYS,
 };
 
@@ -49,11 +54,25 @@ struct vm_config {
 	unsigned page_bits;                   /* 12, 21 or 30, as enum page_limit in mmu/mmu.h; 0: auto */
 	enum config_switch vpid;
 	bool testdev;
+	enum config_switch may_switch;        /* to another mechanism, while it runs */
+	uint64_t switch_every;                /* microseconds between two changes; 0: none */
+	unsigned switch_exits;                /* VM exits between two changes; 0: none; not both */
+	char switch_among[CONFIG_SWITCH_AMONG_MAX + 1]; /* the mechanisms to go through, by commas; "": all that the CPU can run */
 	uint32_t given;                       /* BIT(enum config_key) of what was set, for the check for duplicates */
 };
 
 /* A machine of this name (which must be valid) with every default. false: error says what is wrong with the name. */
 bool config_init(struct vm_config *vm, const char *name, char *error, size_t error_size);
+
+/* The mechanisms' names, ended by NULL. */
+extern const char *const config_mechanisms[];
+
+/* The values of switch-every and switch-among (vm/config_switch.c), as config_set() reads and config_print() writes them. */
+bool config_read_period(uint64_t *us, unsigned *exits, const char *value, char *error, size_t error_size);
+void config_print_period(uint64_t us, unsigned exits, char *buf, size_t size);
+bool config_read_among(char *among, const char *value, char *error, size_t error_size);
+/* The next name of a list, copied to name (16 bytes); returns what is behind it, NULL at the end. */
+const char *config_next_among(const char *among, char *name);
 
 /* Sets one key, by its name in the text form, as the text does. false: the key is not known, was set already or its value
  * makes no sense; vm is then unchanged. */

@@ -370,9 +370,10 @@ struct vm *vm_create(unsigned id, const struct vm_config *config, struct percpu 
 	if (!create_mmu(vm))
 		return vm;
 	cpuid_policy_init(&vm->cpuid, 0, &machine.caps.mmu, machine.caps.proc2.may, machine.caps.cr4_fixed1, machine.tsc_hz,
-			  !(vm->mmu.ops->cr4_unsupported & CR4_PCIDE));
+			  !(switch_hidden_cr4(vm) & CR4_PCIDE));
 	msr_reset(vm);
-	if (create_vcpu(vm, cpu) && create_platform(vm) && create_memory(vm) && load_guest(vm, &start) && start_vcpu(vm, &start))
+	if (create_vcpu(vm, cpu) && create_platform(vm) && create_memory(vm) && load_guest(vm, &start) && start_vcpu(vm, &start) &&
+	    switch_init(vm))
 		vm->status = VM_STATUS_OK;
 	return vm;
 }

@@ -91,7 +91,8 @@ void vm_timer_interrupt(void)
 		v = v->ring;
 	} while (v != cpu->run_queue);
 	if (now >= cpu->slice_end) {
-		cpu->slice_end = UINT64_MAX;
+		/* Again and again while there are others: one may come to be able to run at any time. */
+		cpu->slice_end = now + machine.tsc_hz / SLICES_PER_SECOND;
 		if (next_runnable(cpu))
 			v->requests |= REQUEST_SWITCH;
 	}
@@ -126,17 +127,25 @@ static bool serve_requests(struct vcpu *v)
 
 	if (requests & REQUEST_STOP)
 		return false;
+	if (unlikely(requests & REQUEST_MMU))
+		switch_next(v);
 	if (v->halted) {
 		if (!event_wakes(v))
 			return false;
 		v->halted = false;
+		switch_woken(v);
+	}
+	/* What was put into the VMCS to be injected must be entered with: whoever leaves now looks for events when it comes back. */
+	if (requests & REQUEST_SWITCH) {
+		v->requests |= REQUEST_EVENT;
+		return false;
 	}
 	event_deliver(v);
-	return !(requests & REQUEST_SWITCH);
+	return true;
 }
 
 /* The flushes that were requested, and registers and roots that changed. */
-static __attribute__((noinline)) void bring_up_to_date(struct vcpu *v)
+__attribute__((noinline)) void vcpu_bring_up_to_date(struct vcpu *v)
 {
 	mmu_enter(&v->mmu, v->cpu->id);
 	if (v->mmu.intercepts_changed)
@@ -162,7 +171,7 @@ static inline void make_current(struct vcpu *v)
 		if (likely(!out_of_date(v)))
 			return;
 		__atomic_store_n(&v->in_guest, false, __ATOMIC_RELEASE);
-		bring_up_to_date(v);
+		vcpu_bring_up_to_date(v);
 	}
 }
 
@@ -194,8 +203,9 @@ static void run(struct vcpu *v)
 	uint32_t failed;
 
 	v->run_start = v->exit_tsc = rdtsc();
+	v->running = true;
 	load(v);
-	bring_up_to_date(v);
+	vcpu_bring_up_to_date(v);
 	for (;;) {
 		if (unlikely(v->requests) && !serve_requests(v))
 			break;
@@ -214,6 +224,7 @@ static void run(struct vcpu *v)
 	}
 	account_exit(v, rdtsc());
 	v->run_ticks += rdtsc() - v->run_start;
+	v->running = false;
 }
 
 /* ---- one CPU ---- */

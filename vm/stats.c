@@ -46,6 +46,16 @@ static void stat(const struct vm *vm, const char *name, uint64_t value)
 	console_line("stat %u %s %lu", vm->id, name, value);
 }
 
+void stats_ticks(const struct vcpu *v, uint64_t *guest, uint64_t *hypervisor)
+{
+	uint64_t all = v->run_ticks + (v->running ? v->exit_tsc - v->run_start : 0), exits = 0;
+
+	for (unsigned n = 0; n < EXIT_REASON_COUNT; n++)
+		exits += v->exits[n].ticks;
+	*hypervisor = exits;
+	*guest = all - exits;
+}
+
 static void stats_exits(const struct vm *vm)
 {
 	const struct vcpu *v = vm->vcpu;

@@ -44,6 +44,7 @@ enum vm_status {
 #define REQUEST_EVENT BIT(0)  /* see whether there is something to inject */
 #define REQUEST_STOP BIT(1)   /* the VM is over */
 #define REQUEST_SWITCH BIT(2) /* let another vCPU of this CPU run */
+#define REQUEST_MMU BIT(3)    /* go over to the next mechanism */
 
 /* An event to inject at the next entry, in the VMCS's format. */
 struct event {
@@ -81,6 +82,7 @@ struct vcpu {
 	uint64_t exit_tsc;   /* when the last exit happened */
 	unsigned exit_reason;
 	uint64_t run_start;  /* when this CPU took it up */
+	bool running;        /* it has the CPU: run_ticks lacks what is since run_start */
 	uint64_t run_ticks;  /* on a CPU, in the guest and in the hypervisor; what the exits took of it is in exits[] */
 	struct event event;
 	uint8_t requeued_vector; /* an external interrupt whose delivery an exception came before; 0: none */
@@ -109,6 +111,18 @@ struct mtrrs {
 	uint64_t variable[16]; /* base, mask, base, mask, … */
 };
 
+/* Going through several mechanisms, over and over (vm/switch.c). */
+struct switching {
+	const struct mmu_ops *list[CONFIG_SWITCHES_MAX];
+	unsigned count; /* 0: it does not */
+	unsigned at;
+	uint64_t period; /* TSC ticks, or */
+	unsigned exits;  /* VM exits */
+	unsigned seen;   /* exits since the last change */
+	uint64_t since;  /* the guest's ticks at the last change */
+	struct timer timer;
+};
+
 struct vm {
 	unsigned id;
 	const struct vm_config *config;
@@ -126,6 +140,8 @@ struct vm {
 	struct vcpu *vcpu;
 	struct cpuid_policy cpuid;
 	struct mtrrs mtrrs;
+
+	struct switching switching;
 
 	struct timers timers;
 	struct uart uart;
@@ -179,6 +195,22 @@ void vm_timer_interrupt(void);
 void vm_end(struct vm *vm, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* Makes the vCPU look at its requests, wherever it is. */
 void vcpu_request(struct vcpu *v, uint64_t request);
+
+/* What the heart changed of registers, intercepts and roots is in the VMCS, which is loaded, and flushes are done. */
+void vcpu_bring_up_to_date(struct vcpu *v);
+
+/* ---- vm/switch.c ---- */
+/* Sets up the changes that the description asks for. false: the VM has ended. */
+bool switch_init(struct vm *vm);
+/* CR4 bits of features that the guest must not be offered. */
+uint64_t switch_hidden_cr4(const struct vm *vm);
+/* Goes over to the mechanism; the VMCS, if it has been written, is loaded on this CPU. NULL, or one clause that says why not: the VM
+ * then goes on as it was. */
+const char *vcpu_switch(struct vcpu *v, const struct mmu_ops *ops);
+/* Serves REQUEST_MMU. */
+void switch_next(struct vcpu *v);
+/* The vCPU goes on after a HLT. */
+void switch_woken(struct vcpu *v);
 
 /* ---- vm/exit.c ---- */
 typedef void exit_handler(struct vcpu *v);
@@ -239,5 +271,7 @@ void platform_feed_uart(struct vm *vm);
 /* ---- vm/stats.c ---- */
 void stats_host(void);
 void stats_vm(struct vm *vm);
+/* Ticks that the vCPU had so far, in the guest and in its exits' handlers; called on its CPU. */
+void stats_ticks(const struct vcpu *v, uint64_t *guest, uint64_t *hypervisor);
 
 #endif

@@ -12,6 +12,7 @@ import boots        # noqa: E402
 import conformance  # noqa: E402
 import refusals     # noqa: E402
 import sessions     # noqa: E402
+import switching    # noqa: E402
 from runner import Runner  # noqa: E402
 
 
@@ -24,7 +25,7 @@ def main():
     p.add_argument('--counts', metavar='FILE', help='writes "PASSED FAILED" there')
     a = p.parse_args()
     # The long ones first, so that they do not stand alone at the end.
-    tests = boots.tests() + sessions.tests() + conformance.tests() + refusals.tests()
+    tests = boots.tests() + switching.tests() + sessions.tests() + conformance.tests() + refusals.tests()
     names = [t.name for t in tests]
     if len(set(names)) != len(names):
         sys.exit('two boot tests have the same name')

@@ -124,6 +124,41 @@ static void test_bad_structure(void **state)
 	assert_string_equal(error, "line 1: the line holds a control character: this is not a text");
 }
 
+static void test_switching(void **state)
+{
+	char text[1000];
+
+	(void)state;
+	good("vm a\nkernel k\nswitch-every 20\nswitch-among ept,brute,ept", 1);
+	assert_int_equal(vms[0].switch_every, 20000);
+	assert_int_equal(vms[0].switch_exits, 0);
+	assert_string_equal(vms[0].switch_among, "ept,brute,ept");
+	assert_int_equal(vms[0].may_switch, CONFIG_DEFAULT);
+	good("vm a\nkernel k\nswitch-every 100us\nswitch on", 1);
+	assert_int_equal(vms[0].switch_every, 100);
+	good("vm a\nkernel k\nswitch-every 1000000ms", 1);
+	good("vm a\nkernel k\nswitch-every 32exits", 1);
+	assert_int_equal(vms[0].switch_exits, 32);
+	config_print(&vms[0], NULL, NULL, text, sizeof(text));
+	good(text, 1);
+	assert_int_equal(vms[0].switch_exits, 32);
+	good("vm a\nkernel k\nswitch off", 1);
+	assert_int_equal(vms[0].may_switch, CONFIG_OFF);
+	bad("vm a\nkernel k\nswitch maybe", "line 3: switch must be on or off, not \"maybe\"");
+	bad("vm a\nkernel k\nswitch-every 99us", "line 3: switch-every must be from 100us to 1000000 ms, not 99us");
+	bad("vm a\nkernel k\nswitch-every 99999999999999999999", "line 3: switch-every must be from 100us to 1000000 ms, not 99999999999999999999");
+	bad("vm a\nkernel k\nswitch-every 31exits", "line 3: switch-every must be milliseconds, microseconds or VM exits (at least 32), "
+	    "such as 20, 500us or 100exits, not \"31exits\"");
+	bad("vm a\nkernel k\nswitch-every 5\nswitch-among ept,,brute",
+	    "line 4: switch-among must be mechanisms with commas between them, such as ept,shadow, not \"ept,,brute\"");
+	bad("vm a\nkernel k\nswitch-every 5\nswitch-among ept,eptshadowvtlbbrute",
+	    "line 4: switch-among must be mechanisms with commas between them, such as ept,shadow, not \"ept,eptshadowvtlbbrute\"");
+	bad("vm a\nkernel k\nswitch-every 5\nswitch-among ept,ept,ept,ept,ept,ept,ept,ept,ept,ept,ept,ept,ept,ept,ept,ept,ept",
+	    "line 4: switch-among names 17 mechanisms, at most 16 are possible");
+	bad("vm a\nkernel k\nswitch-among ept", "line 3: machine a has switch-among, but no switch-every that would go through the list");
+	bad("vm a\nkernel k\nswitch off\nswitch-every 5", "line 4: machine a has switch-every, and switch off, which forbids it");
+}
+
 static void test_long_values(void **state)
 {
 	char text[4000], error[200];
@@ -217,7 +252,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),      cmocka_unit_test(test_all),	  cmocka_unit_test(test_bad_values),
-		cmocka_unit_test(test_bad_structure), cmocka_unit_test(test_long_values), cmocka_unit_test(test_options),
+		cmocka_unit_test(test_bad_structure), cmocka_unit_test(test_switching),
+		cmocka_unit_test(test_long_values), cmocka_unit_test(test_options),
 		cmocka_unit_test(test_mutations),
 	};
 	return cmocka_run_group_tests_name("config", tests, NULL, NULL);

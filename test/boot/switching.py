@@ -1,0 +1,66 @@
+"""A guest goes from mechanism to mechanism while it runs, and notices nothing."""
+
+import report
+from boots import LIMIT, check_boot
+from runner import Test, require
+
+# Every change there is from one of the four to another, once.
+ALL_CHANGES = 'ept,shadow,ept,vtlb,ept,brute,shadow,vtlb,shadow,brute,vtlb,brute'
+
+
+def switches(o, least):
+    made = o.json['mmu_counters']['switches']
+    require(made >= least, '%d changes, not %d' % (made, least))
+
+
+def linux(name, least, args):
+    def run(c):
+        o = check_boot(c, name, args)
+        switches(o, least)
+        # All four did work: faults of each kind, in numbers that no single change explains.
+        require(o.json['mmu_counters']['ept_violations'] > least, 'EPT was hardly used')
+        require(o.json['exits']['by_reason']['exception_or_nmi']['count'] > 20 * least, 'the others were hardly used')
+    return Test(name, run)
+
+
+def kernel(name, least, args, append=''):
+    """A test kernel under changes that come as fast as they can."""
+    def run(c):
+        o = c.run(['run', '--kernel', c.guest(name), '--append', append, '--mem', '64M', '--timeout', str(LIMIT - 20)] + args, limit=LIMIT,
+                  expect=[r'^%s: ok' % name], forbid=['FAIL', 'still here'])
+        report.check(o.json)
+        switches(o, least)
+    return Test('switching: %s %s' % (name, ' '.join(args)), run)
+
+
+def refused(what, args, status, sentence):
+    def run(c):
+        o = c.run(['run', '--kernel', c.guest('hello'), '--mem', '16M', '--timeout', '50'] + args, status=status, expect=[sentence])
+        if status == 67:
+            require(o.json['guest']['end'].count('\n') == 0, 'more than a sentence')
+    return Test('switching: refuses ' + what, run)
+
+
+def tests():
+    t = [linux('switching: 200 changes in one boot', 200, ['--switch-every', '100']),
+         linux('switching: every change there is, in one boot', 150, ['--switch-every', '100', '--switch-among', ALL_CHANGES,
+                                                                     '--cpu', 'corei5_lynnfield_750'])]
+    for cpu in ('corei7_haswell_4770', 'corei5_lynnfield_750'):
+        for name in ('paging64', 'paging32'):
+            for mmu in ('ept', 'brute'):
+                t.append(kernel(name, 3, ['--cpu', cpu, '--mmu', mmu, '--switch-every', '32exits', '--switch-among', ALL_CHANGES]))
+    t += [kernel('paging64', 3, ['--cpu', 'core2_penryn_t9600', '--switch-every', '32exits']),
+          kernel('paging32', 3, ['--cpu', 'core2_penryn_t9600', '--switch-every', '32exits']),
+          kernel('paging64', 3, ['--cpu', 'corei7_icelake_u', '--no-vpid', '--switch-every', '32exits']),
+          kernel('timer', 100, ['--switch-every', '100us']),
+          kernel('timer', 50, ['--switch-every', '50exits', '--host-cpus', '2']),
+          kernel('msr-cpuid', 5, ['--switch-every', '32exits']),
+          kernel('absent', 3, ['--switch-every', '32exits']),
+          kernel('chaos', 300, ['--switch-every', '100exits'], 'seed=3'),
+          refused('a mechanism that the CPU lacks', ['--cpu', 'core2_penryn_t9600', '--switch-every', '5', '--switch-among', 'shadow,ept'],
+                  67, r'switch-among names ept, which cannot be used: the CPU has no EPT'),
+          refused('what excludes itself', ['--no-switch', '--switch-every', '5'], 2, r'switch off, which forbids it'),
+          refused('a list without a period', ['--switch-among', 'ept,shadow'], 2, r'no switch-every'),
+          refused('a name that does not exist', ['--switch-every', '5', '--switch-among', 'ept,npt'], 2, r'switch-among must be'),
+          refused('a period too short', ['--switch-every', '99us'], 2, r'switch-every must be from 100us')]
+    return t

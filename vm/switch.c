@@ -1,0 +1,179 @@
+/* vm/switch.c - a virtual machine goes over to another mechanism while it runs: on request, or every so often by an alarm.
+ *
+ * It happens between two guest instructions, with the vCPU's VMCS loaded and none of its guest state in flight but what struct vcpu
+ * holds: an event to inject, a HLT, a repeated instruction that was emulated in part. None of these belongs to a mechanism.
+ *
+ * W1  What was to be written into the VMCS is written before its registers are read, and the heart's copy of the registers is up to
+ *     date before the old mechanism goes.
+ * W2  A guest that may switch is offered no feature that one of the mechanisms it may come to lacks (switch_hidden_cr4).
+ * W3  Between two changes by the alarm the guest makes progress, however short the period is. */
+#include "vm/vm.h"
+
+#define OWN_TICKS_MIN 4000 /* of the guest, between two changes */
+
+static const struct mmu_ops *usable(unsigned n)
+{
+	return mmu_mechanisms[n]->unsupported(&machine.caps.mmu) ? NULL : mmu_mechanisms[n];
+}
+
+uint64_t switch_hidden_cr4(const struct vm *vm)
+{
+	uint64_t hidden = vm->mmu.ops->cr4_unsupported;
+
+	if (vm->config->may_switch == CONFIG_OFF)
+		return hidden;
+	for (unsigned n = 0; mmu_mechanisms[n]; n++)
+		if (usable(n))
+			hidden |= mmu_mechanisms[n]->cr4_unsupported;
+	return hidden;
+}
+
+static bool runs_real_mode(const struct mmu_ops *ops)
+{
+	return strcmp(ops->name, "ept") == 0 && machine.caps.mmu.unrestricted_guest;
+}
+
+static const char *refusal(const struct vcpu *v, const struct mmu_ops *ops)
+{
+	const char *missing = ops->unsupported(&machine.caps.mmu);
+
+	if (missing)
+		return missing;
+	if (v->vm->cpuid.cr4_offered & ops->cr4_unsupported)
+		return "the virtual machine was started with switch off, and its CPU has PCID or protection keys, which this mechanism lacks";
+	if (!(v->mmu.regs.cr0 & CR0_PE) && !runs_real_mode(ops))
+		return "the guest is in real mode, which this mechanism cannot run";
+	return NULL;
+}
+
+const char *vcpu_switch(struct vcpu *v, const struct mmu_ops *ops)
+{
+	const char *why;
+
+	if (v->started) {
+		vcpu_bring_up_to_date(v); /* W1 */
+		vmx_sync_paging(&v->vmx, &v->mmu);
+	}
+	why = refusal(v, ops);
+	if (why || ops == v->vm->mmu.ops)
+		return why;
+	return mmu_switch(&v->vm->mmu, ops) ? NULL : "there is no host memory for the new mechanism's tables";
+}
+
+/* ---- every so often (W3: a period begins when the change is done) ---- */
+
+static void alarm(void *dev, uint64_t now)
+{
+	struct vm *vm = dev;
+
+	(void)now;
+	__atomic_fetch_or(&vm->vcpu->requests, REQUEST_MMU, __ATOMIC_SEQ_CST);
+}
+
+static void arm(struct vm *vm, uint64_t ticks)
+{
+	spin_lock(&vm->device_lock);
+	timer_arm(&vm->timers, &vm->switching.timer, rdtsc() + ticks);
+	spin_unlock(&vm->device_lock);
+}
+
+static uint64_t guest_ticks(const struct vcpu *v)
+{
+	uint64_t guest, hypervisor;
+
+	stats_ticks(v, &guest, &hypervisor);
+	return guest;
+}
+
+/* W3: under tables that begin empty an instruction may fault many times before it is done; the guest gets past it. */
+static bool too_early(struct vcpu *v)
+{
+	struct switching *s = &v->vm->switching;
+
+	if (v->halted)
+		return false;
+	if (s->exits)
+		return ++s->seen < s->exits;
+	return guest_ticks(v) - s->since < max_u64(s->period / 16, OWN_TICKS_MIN);
+}
+
+static void ask_again(struct vcpu *v, bool early)
+{
+	struct switching *s = &v->vm->switching;
+
+	/* A request would keep a halted vCPU from sleeping. */
+	if (s->exits && !v->halted)
+		v->requests |= REQUEST_MMU;
+	else if (s->period)
+		arm(v->vm, early ? max_u64(s->period / 16, OWN_TICKS_MIN) : s->period);
+}
+
+void switch_next(struct vcpu *v)
+{
+	struct switching *s = &v->vm->switching;
+	bool early;
+
+	if (!s->count)
+		return;
+	early = too_early(v);
+	if (!early) {
+		/* One that cannot be gone to now has its turn again in the next round. */
+		s->at = (s->at + 1) % s->count;
+		vcpu_switch(v, s->list[s->at]);
+		s->seen = 0;
+		s->since = guest_ticks(v);
+	}
+	ask_again(v, early);
+}
+
+void switch_woken(struct vcpu *v)
+{
+	if (v->vm->switching.exits)
+		v->requests |= REQUEST_MMU;
+}
+
+static bool read_list(struct vm *vm)
+{
+	struct switching *s = &vm->switching;
+	const char *p = vm->config->switch_among;
+	char name[16];
+
+	for (unsigned n = 0; !*p && mmu_mechanisms[n]; n++)
+		if (usable(n))
+			s->list[s->count++] = mmu_mechanisms[n];
+	while (p && *p && s->count < CONFIG_SWITCHES_MAX) {
+		const struct mmu_ops *ops;
+
+		p = config_next_among(p, name);
+		ops = mmu_mechanism_by_name(name);
+		if (!ops || ops->unsupported(&machine.caps.mmu)) {
+			vm_end(vm, VM_STATUS_UNSUPPORTED, "switch-among names %s, which cannot be used: %s", name,
+			       ops ? ops->unsupported(&machine.caps.mmu) : "there is no such mechanism");
+			return false;
+		}
+		s->list[s->count++] = ops;
+	}
+	return true;
+}
+
+bool switch_init(struct vm *vm)
+{
+	struct switching *s = &vm->switching;
+
+	if (!vm->config->switch_every && !vm->config->switch_exits)
+		return true;
+	if (!read_list(vm))
+		return false;
+	for (s->at = 0; s->at < s->count && s->list[s->at] != vm->mmu.ops; s->at++)
+		;
+	if (s->at == s->count) /* it starts outside of the list: the first change leads to the list's first */
+		s->at = s->count - 1;
+	s->timer = (struct timer){ .fire = alarm, .dev = vm };
+	s->period = vm->config->switch_every * (machine.tsc_hz / 1000) / 1000;
+	s->exits = vm->config->switch_exits;
+	if (s->exits)
+		vm->vcpu->requests |= REQUEST_MMU;
+	else
+		arm(vm, s->period);
+	return true;
+}
