@@ -10,4 +10,9 @@ $(BUILD)/lab/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(LAB_CFLAGS) -MMD -MP -c $< -o $@
 
+# An archive: who links it takes what it uses.
+$(BUILD)/lab.a: $(LAB_O)
+	@rm -f $@
+	ar rcs $@ $(LAB_O)
+
 -include $(wildcard $(BUILD)/lab/*/*.d)

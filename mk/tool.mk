@@ -8,8 +8,8 @@ $(BUILD)/tool/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(TOOL_CFLAGS) -MMD -MP -c $< -o $@
 
-$(BUILD)/vellum: $(TOOL_O) $(LAB_O)
-	$(CC) -o $@ $(TOOL_O) $(LAB_O) -lcjson -lutil $(LAB_LIBS)
+$(BUILD)/vellum: $(TOOL_O) $(BUILD)/lab.a
+	$(CC) -o $@ $(TOOL_O) $(BUILD)/lab.a -lcjson -lutil $(LAB_LIBS)
 
 -include $(TOOL_O:.o=.d)
 
