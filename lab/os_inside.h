@@ -92,7 +92,7 @@ struct vma {
 
 struct mm {
 	uint64_t pgd, user_pgd; /* guest-physical addresses; user_pgd with page-table isolation, else 0 */
-	uint64_t id, tlb_gen;   /* as Linux' context.ctx_id and tlb_gen */
+	uint64_t id;            /* never given again */
 	uint64_t brk_start, brk_end;
 	bool brk_known;
 	struct vma *vma;
@@ -126,7 +126,7 @@ bool cache_add(struct page_cache *c, uint32_t file, uint64_t page, uint64_t fram
 /* ---- the OS ---- */
 
 struct asid {
-	uint64_t id, gen;
+	uint64_t id;
 	bool user_stale;
 };
 

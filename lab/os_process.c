@@ -28,9 +28,12 @@ struct mm *os_mm_new(struct lab_os *os)
 		return NULL;
 	}
 	mm->id = ++os->next_id;
-	mm->tlb_gen = 1;
-	if (!make_top(os, &mm->pgd, 256) || (os->pti && !make_top(os, &mm->user_pgd, 511))) {
+	mm->room = 16;
+	mm->vma = calloc(mm->room, sizeof(*mm->vma));
+	if (!mm->vma || !make_top(os, &mm->pgd, 256) || (os->pti && !make_top(os, &mm->user_pgd, 511))) {
+		free(mm->vma);
 		free(mm);
+		lab_fail(os->error, "no memory");
 		return NULL;
 	}
 	return mm;

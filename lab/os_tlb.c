@@ -1,5 +1,5 @@
-/* lab/os_tlb.c - CR3, PCIDs and flushes, as Linux handles them on one CPU: six address-space numbers, each with the generation of
- * the process's tables that it last saw; up to 33 pages are flushed one by one, more by loading CR3. */
+/* lab/os_tlb.c - CR3, PCIDs and flushes, as Linux handles them on one CPU: six address-space numbers, which the processes take
+ * by turns; up to 33 pages are flushed one by one, more by loading CR3. */
 #include "lab/os_inside.h"
 
 static uint64_t pcid(const struct lab_os *os) { return os->pcid ? os->asid_now + 1 : 0; }
@@ -29,21 +29,18 @@ void os_leave(struct lab_os *os)
 	a->user_stale = false;
 }
 
-/* Which number the process gets, and whether what is cached under it is of no use. */
+/* Which number the process gets; true: what is cached under it is another process's. On one CPU only the running process's tables
+ * are edited, so that what is cached for the others stays true. */
 static bool choose_asid(struct lab_os *os, const struct mm *mm)
 {
 	for (unsigned i = 0; i < OS_ASIDS; i++) {
 		if (os->asid[i].id == mm->id) {
-			bool stale = os->asid[i].gen < mm->tlb_gen;
-
 			os->asid_now = i;
-			os->asid[i].gen = mm->tlb_gen;
-			os->asid[i].user_stale |= stale;
-			return stale;
+			return false;
 		}
 	}
 	os->asid_now = os->asid_next++ % OS_ASIDS;
-	os->asid[os->asid_now] = (struct asid){ .id = mm->id, .gen = mm->tlb_gen, .user_stale = true };
+	os->asid[os->asid_now] = (struct asid){ .id = mm->id, .user_stale = true };
 	return true;
 }
 
@@ -60,21 +57,17 @@ void os_load(struct lab_os *os, struct mm *mm)
 /* Everything of this process, but nothing global. */
 void os_flush_mm(struct lab_os *os, struct mm *mm)
 {
-	mm->tlb_gen++;
 	if (os->loaded != mm)
 		return;
 	os->count.os_flush_full++;
-	os->asid[os->asid_now].gen = mm->tlb_gen;
 	os->asid[os->asid_now].user_stale = true;
 	load(os, true);
 }
 
 static void flush_pages(struct lab_os *os, struct mm *mm, uint64_t first, uint64_t last, unsigned stride)
 {
-	mm->tlb_gen++;
 	if (os->loaded != mm)
 		return;
-	os->asid[os->asid_now].gen = mm->tlb_gen;
 	for (uint64_t va = first; va < last; va += 1ull << stride) {
 		lab_cpu_invlpg(os->cpu, va);
 		os->count.os_flush_pages++;

@@ -27,7 +27,7 @@ static bool alike(const struct vma *a, const struct vma *b)
 
 static bool make_room(struct mm *mm)
 {
-	unsigned room = mm->room ? 2 * mm->room : 16;
+	unsigned room = 2 * mm->room;
 	struct vma *grown;
 
 	if (mm->vmas < mm->room)

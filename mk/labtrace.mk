@@ -9,3 +9,8 @@ UNIT_lab_trace_SRC := test/unit/test_lab_trace.c $(TRACE_READ_C)
 UNIT_lab_trace_CFLAGS := -D_GNU_SOURCE
 UNIT_lab_trace_LIBS := -lzstd
 UNIT_TESTS += lab_trace
+
+# The guest OS, on a CPU made for the test.
+UNIT_lab_os_SRC := test/unit/test_lab_os.c test/unit/lab_os_cpu.c $(wildcard lab/os*.c) lab/error.c
+UNIT_lab_os_DEPS := $(wildcard lab/*.h) test/unit/lab_os_cpu.h
+UNIT_TESTS += lab_os
