@@ -67,8 +67,9 @@ bool spec_place(struct vm *vm, const struct observed *o, uint64_t gpa, struct x_
 
 	if (o->how == SEEN_FAULT)
 		return false;
+	/* Emulation is for devices, and for writes to tables; only brute emulates reads of memory, too. */
 	if (o->how == SEEN_EMULATED)
-		return o->gpa == gpa;
+		return o->gpa == gpa && (!p || a.write || vm->mmu.ops == mmu_mechanism_by_name("brute"));
 	if (!p || !p->in || (r->kind == SLOT_ROM && a.write))
 		return false;
 	if (a.write && (p->merged || p->frozen))
