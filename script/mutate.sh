@@ -1,11 +1,11 @@
 #!/bin/sh
 # Runs every mutant of mmu/mutate.h against the oracle and writes the table of what killed it: mutate.sh ORACLE TABLE [MUTANT...]
-# Fails where a mutant lives. Each gets MUTATE_SECONDS (60) of CPU time and mechanism.
+# Fails where a mutant lives. Each gets MUTATE_ACCESSES (12 million) by each mechanism: the same sequences on every machine.
 set -u
 oracle=$1
 table=$2
 shift 2
-seconds=${MUTATE_SECONDS:-60}
+accesses=${MUTATE_ACCESSES:-12000000}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 living=0
@@ -23,7 +23,7 @@ total=0
 } > "$work/table"
 
 # Without any mutant the same sequences must pass, or a death would prove nothing.
-if ! "$oracle" --mutant NONE --steps 2000 --seconds $((seconds / 4 + 1)) --no-shrink > "$work/out" 2>&1; then
+if ! "$oracle" --mutant NONE --steps 2000 --accesses $((accesses / 12)) --no-shrink > "$work/out" 2>&1; then
 	cat "$work/out"
 	echo "mutate: the oracle fails without a mutant" >&2
 	exit 1
@@ -43,8 +43,8 @@ while IFS='	' read -r name what; do
 	status=0
 	for mechanism in $order; do
 		# A mutant may also hang or crash: that is death, too.
-		(ulimit -t $((seconds * 2 + 20)); exec "$oracle" --mechanism $mechanism --mutant "$name" --steps 2000 --seconds "$seconds" --no-shrink) \
-			> "$work/out" 2>&1 < /dev/null
+		(ulimit -t $((accesses / 20000 + 20))
+		 exec "$oracle" --mechanism $mechanism --mutant "$name" --steps 2000 --accesses "$accesses" --no-shrink) > "$work/out" 2>&1 < /dev/null
 		status=$?
 		[ $status -eq 0 ] || break
 	done

@@ -290,8 +290,12 @@ uint64_t layout_gfn(const struct world *w, unsigned which);
 /* Where the guest's kernel maps its low memory. */
 uint64_t layout_direct(enum x_mode mode, uint64_t gpa);
 #define IDENTITY_GFN 0xfe000ull
+#define DEVICE_GFN 0x500ull
 
 /* steps_guest.c, steps_host.c, races.c, steps.c */
+/* The page last accessed becomes a device's, and is read; it is read again. */
+void guest_map_device(struct vcpu *v);
+void guest_look_again(struct vcpu *v);
 void guest_step(struct vcpu *v, const struct step *s);
 void host_step(struct vcpu *v, const struct step *s);
 /* Histories are finite: makes the guests flush before they are full. */

@@ -116,6 +116,32 @@ static void do_edit_other(struct vcpu *v, const struct step *s)
 		guest_access(v, v->last_va & ~7ull, v->last_access, 8, v->last_access.write ? &value : NULL, &gpa);
 }
 
+void guest_look_again(struct vcpu *v)
+{
+	struct x_access read = { 0 };
+	uint64_t gpa;
+
+	guest_access(v, v->last_va & ~7ull, read, 8, NULL, &gpa);
+}
+
+void guest_map_device(struct vcpu *v)
+{
+	struct outcome x = spec_walk(v->vm, &v->regs, v->last_va, v->last_access);
+	enum x_mode mode = x_mode(&v->regs);
+	struct ram *r;
+
+	if (!x.complete || x.shift != 12)
+		return;
+	r = ram_find(v->vm, x.level[x.levels - 1].gpa >> PAGE_SHIFT);
+	if (!r || r->kind != SLOT_RAM)
+		return;
+	write_entry(v, x.level[x.levels - 1].gpa, x_entry_size(mode), DEVICE_GFN * 4096 | X_P | X_W | X_A | X_D, false);
+	if (v->vm->world->failed)
+		return;
+	guest_invlpg(v, v->last_va);
+	guest_look_again(v);
+}
+
 static void do_heal(struct vcpu *v, const struct step *s)
 {
 	enum x_mode mode = x_mode(&v->regs);

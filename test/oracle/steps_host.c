@@ -85,14 +85,19 @@ static void log_stop(struct vm *vm, struct ram *r)
 }
 
 /* A slot goes or comes back. Guests flush, since their tables may have been in it. */
-static void do_slot(struct vm *vm, const struct step *s)
+static void do_slot(struct vcpu *v, const struct step *s)
 {
+	struct vm *vm = v->vm;
 	struct ram *r = &vm->ram[s->a & 1 ? 1 : s->a & 2 ? 3 : 2];
 
 	/* Where the devices are there may be memory for a while. */
 	if (r == &vm->ram[3] && (vm->ram[5].present || (!r->present && s->a & 4)))
 		r = &vm->ram[5];
 
+	if (r->base == DEVICE_GFN && s->a & 8)
+		guest_map_device(v);
+	if (vm->world->failed)
+		return;
 	all_leave(vm);
 	if (r->present) {
 		log_stop(vm, r);
@@ -107,6 +112,8 @@ static void do_slot(struct vm *vm, const struct step *s)
 	r->present = !r->present;
 	for (unsigned i = 0; i < vm->world->c.vcpus && !vm->world->failed; i++)
 		guest_flush_all(&vm->vcpu[i]);
+	if (!vm->world->failed && x_mode(&v->regs) != X_NONE)
+		guest_look_again(v);
 }
 
 static void do_migrate(struct vcpu *v, const struct step *s)
@@ -172,7 +179,7 @@ void host_step(struct vcpu *v, const struct step *s)
 		do_switch(vm, s);
 		break;
 	case OP_SLOT:
-		do_slot(vm, s);
+		do_slot(v, s);
 		break;
 	case OP_SWAP_OUT:
 		page_out(vm, gfn);

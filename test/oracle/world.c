@@ -129,9 +129,9 @@ static bool make_map(struct vm *vm, unsigned n)
 	uint64_t home = (1u << 20) + n * (1u << 21);
 	bool ok = ram_init(vm, 0, 1024, c->seed & 64 ? home : 0, SLOT_RAM, MEMTYPE_WB) &&
 		  ram_init(vm, 2048, 1024, home + 2048, SLOT_RAM, MEMTYPE_WB) &&
-		  ram_init(vm, 1024, 16, 0, SLOT_ROM, MEMTYPE_WP) && ram_init(vm, 0x500, 16, 0, SLOT_MMIO, MEMTYPE_UC) &&
+		  ram_init(vm, 1024, 16, 0, SLOT_ROM, MEMTYPE_WP) && ram_init(vm, DEVICE_GFN, 16, 0, SLOT_MMIO, MEMTYPE_UC) &&
 		  ram_init(vm, 0x100000, 512, home + 0x100000, SLOT_RAM, MEMTYPE_WT) &&
-		  ram_init(vm, 0x500, 16, 0, SLOT_RAM, MEMTYPE_WB);
+		  ram_init(vm, DEVICE_GFN, 16, 0, SLOT_RAM, MEMTYPE_WB);
 
 	if (ok && c->big_ram)
 		ok = ram_init(vm, 0x40000, 1u << 18, (1u << 23) + n * (1u << 18), SLOT_RAM, MEMTYPE_WB);
