@@ -60,12 +60,6 @@ static void machine_below_invept(void *ctx, enum invept_type type, uint64_t eptp
 	m_invept(&((struct machine *)ctx)->cpu, type, eptp);
 }
 
-static uint64_t machine_below_now(void *ctx)
-{
-	(void)ctx;
-	return 0;
-}
-
 /* ---- life ---- */
 
 static const struct mmu_caps all_caps = {
@@ -89,7 +83,7 @@ struct machine *machine_new(const struct mmu_ops *ops, uint64_t pages, enum page
 	m->next_gfn = 1;
 	m->below = (struct mmu_below){
 		.frame_alloc = machine_below_alloc, .frame_free = machine_below_free, .frame_ptr = machine_below_ptr,
-		.kick = machine_below_kick, .invvpid = machine_below_invvpid, .invept = machine_below_invept, .now = machine_below_now,
+		.kick = machine_below_kick, .invvpid = machine_below_invvpid, .invept = machine_below_invept,
 		.ctx = m,
 	};
 	phys_add(&m->phys, MACHINE_RAM_HFN, pages);

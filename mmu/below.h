@@ -35,8 +35,6 @@ struct mmu_below {
 	/* The VM's MMU lock (order: docs/architecture.md). The model may leave both NULL. */
 	void (*lock)(void *ctx, struct mmu_vm *vm);
 	void (*unlock)(void *ctx, struct mmu_vm *vm);
-	/* Time in ticks of no particular unit; never decreases. */
-	uint64_t (*now)(void *ctx);
 	/* As frame_alloc, but below 4 GBytes, where CR3 can name it under PAE paging. NULL: all frames of frame_alloc are. */
 	hfn_t (*frame_alloc_low)(void *ctx);
 	void *ctx;

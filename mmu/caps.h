@@ -24,7 +24,6 @@ struct mmu_caps {
 	bool ept_2m;
 	bool ept_1g;
 	bool ept_ad;     /* accessed and dirty flags for EPT */
-	bool pml;
 	bool invept;
 	bool invept_single;
 	bool invept_all;

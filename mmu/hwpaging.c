@@ -82,6 +82,13 @@ struct access hw_access(const struct mmu_vcpu *vcpu, uint32_t error)
 	return a;
 }
 
+bool hw_maybe_implicit(const struct mmu_vcpu *vcpu, uint32_t error)
+{
+	const struct walk_regs *r = &vcpu->regs;
+
+	return (error & (PFERR_P | PFERR_RSVD | PFERR_I | PFERR_U)) == PFERR_P && r->cpl != 3 && r->ac && (r->cr4 & CR4_SMAP);
+}
+
 struct hw_rights hw_rights(const struct walk_regs *r, const struct walk_result *w, struct access a)
 {
 	struct hw_rights rights = { .acc = (w->user ? ACC_U : 0) | (w->executable ? ACC_X : 0) };

@@ -35,6 +35,9 @@ bool hw_regs_flush_all(const struct walk_regs *old, const struct walk_regs *new)
 
 /* The access that an intercepted page fault was about. */
 struct access hw_access(const struct mmu_vcpu *vcpu, uint32_t error);
+/* It was the supervisor's, RFLAGS.AC is set, and so the error code does not say whether it was an implicit one, to which SMAP
+ * applies all the same. */
+bool hw_maybe_implicit(const struct mmu_vcpu *vcpu, uint32_t error);
 
 /* What a leaf may allow for a successful walk. emulate: no leaf can be right (SMAP with CR0.WP = 0). */
 struct hw_rights {

@@ -44,7 +44,9 @@
 	M(INVLPG_FLUSH_UPPER, "INVVPID of all at an INVLPG after entries above the last level went") \
 	M(FAULT_RECHECK, "reading guest entries again after their table is tracked") \
 	M(MMIO_GENERATION, "comparing the generation of a shadow's MMIO leaf") \
+	M(SPURIOUS_FLUSH, "INVVPID of the address of a fault that changed nothing") \
 	M(INJECT_SYNC, "syncing the address of a fault that the guest gets") \
+	M(INJECT_FLUSH, "the INVVPID of that address") \
 	M(SHADOW_UNMAP, "removing shadow leaves of frames that go away") \
 	M(SHADOW_UNMAP_FLUSH, "the flush after that") \
 	M(SHADOW_PROTECT_FLUSH, "the flush after write-protecting frames") \

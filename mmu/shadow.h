@@ -96,6 +96,7 @@ struct shadow {
 	uint8_t maxphyaddr;      /* the guest's */
 	bool has_1g;
 	uint32_t upper_drops;    /* entries above the last level that were dropped, counted */
+	uint64_t edits;          /* of entries, counted */
 	bool stale;              /* a TLB may hold more than the tables do: not flushed on every vCPU since */
 	struct spage *doomed;    /* unlinked, by older; freed at the next commit */
 	hfn_t empty;             /* a table without entries, for roots that are no memory */
@@ -109,6 +110,7 @@ struct shadow_vcpu {
 	bool pae_format;         /* which of the two the vCPU runs on */
 	uint32_t upper_seen;     /* shadow.upper_drops at the last flush of all; where it is more now, the next INVLPG flushes all */
 	uint64_t spurious_gva;   /* of the last fault, if it was spurious; else all ones */
+	uint64_t spurious_edits; /* shadow.edits then */
 	hfn_t self;
 };
 
@@ -191,8 +193,8 @@ bool shadow_load_root(struct mmu_vcpu *vcpu);
 void shadow_drop_root(struct mmu_vcpu *vcpu);
 void shadow_regs_changed(struct mmu_vcpu *vcpu, const struct walk_regs *old, bool cr3_write, bool keep_tlb);
 void shadow_invlpg(struct mmu_vcpu *vcpu, gva_t gva);
-/* What a page fault that the guest gets invalidates: what is cached for its address. */
-void shadow_page_fault(struct mmu_vcpu *vcpu, gva_t gva);
+/* What a page fault that the guest gets invalidates: what is cached for its address. error: the CPU's code. */
+void shadow_page_fault(struct mmu_vcpu *vcpu, gva_t gva, uint32_t error);
 /* The page and entry of the lowest level that hold gva's translation now; NULL: nothing there. */
 struct spage *shadow_lookup(struct mmu_vcpu *vcpu, gva_t gva, unsigned *index);
 

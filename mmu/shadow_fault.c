@@ -1,8 +1,8 @@
 /* mmu/shadow_fault.c - one page fault: the walker's verdict, then the chain of shadow pages down to the leaf.
  *
  * S2  The walker decides; what the CPU said in the error code is only the question.
- * S3  Each fault ends in one outcome; a fault that changes nothing is spurious, and one that is spurious twice in a row is an
- *     implicit access that the error code did not tell.
+ * S3  Each fault ends in one outcome; a fault that changes nothing is spurious: the CPU used something older, which is flushed.
+ *     The same again, with no entry edited since, is an implicit access that SMAP stopped and the error code did not tell.
  * S12 Guest entries are read again after their table is tracked, and backing is looked at in the same hold of the lock. */
 #include "mmu/mutate.h"
 #include "mmu/shadow.h"
@@ -141,6 +141,7 @@ static void install_mmio(struct fixing *f, struct spage *sp, unsigned index)
 	if (sp->guest)
 		sp->guest[index] = guest_value(f, sp);
 	pt_set(&sp->table[index], hw_mmio_leaf(f->s->vm, f->gfn, f->rights.acc));
+	f->s->edits++;
 	sp->present++;
 	f->s->vm->counters.mmio_cached++;
 }
@@ -281,15 +282,16 @@ static bool cached_mmio(struct mmu_vcpu *vcpu, gva_t gva, struct access access, 
 	return true;
 }
 
-static struct mmu_result walk_and_fix(struct mmu_vcpu *vcpu, gva_t gva, struct access access)
+static struct mmu_result walk_and_fix(struct mmu_vcpu *vcpu, const struct mmu_fault *fault, struct access access)
 {
+	gva_t gva = fault->gva;
 	struct walk_memory memory = mmu_walk_memory(vcpu);
 	struct walk_result w = walk(&vcpu->regs, &memory, gva, access, true);
 
 	if (vcpu->populate.wanted || w.retry)
 		return mmu_done(MMU_RETRY);
 	if (!w.ok) {
-		shadow_page_fault(vcpu, gva);
+		shadow_page_fault(vcpu, gva, fault->error);
 		return mmu_inject_pf(w.error, gva);
 	}
 	return fix(vcpu, gva, access, &w);
@@ -303,6 +305,24 @@ static void drop_special(struct shadow *s)
 			if (pt_special(&hw_format_4level, sp->table[i]))
 				entry_drop(s, sp, i);
 	s->mmio_epoch = hw_mmio_epoch(s->vm);
+}
+
+/* The walker allows it, the tables do, and the CPU did not. Did it use what is older than the tables? That is flushed, so that it
+ * cannot be so a second time, unless somebody edited entries meanwhile. Else SMAP stopped an implicit access (SDM, "Determination
+ * of Access Rights"). */
+static struct mmu_result spurious(struct mmu_vcpu *vcpu, const struct mmu_fault *fault, struct access access, bool again)
+{
+	struct shadow *s = shadow_of(vcpu->vm);
+	struct shadow_vcpu *v = vcpu->priv;
+
+	if (again && v->spurious_edits == s->edits && hw_maybe_implicit(vcpu, fault->error)) {
+		access.implicit = true;
+		return walk_and_fix(vcpu, fault, access);
+	}
+	v->spurious_gva = fault->gva.v;
+	v->spurious_edits = s->edits;
+	MUTANT(SPURIOUS_FLUSH, tag_request_address(vcpu, fault->gva));
+	return mmu_done(MMU_SPURIOUS);
 }
 
 struct mmu_result shadow_fault(struct mmu_vcpu *vcpu, const struct mmu_fault *fault)
@@ -321,11 +341,9 @@ struct mmu_result shadow_fault(struct mmu_vcpu *vcpu, const struct mmu_fault *fa
 	if ((fault->error & PFERR_RSVD) && cached_mmio(vcpu, fault->gva, access, &r))
 		return r;
 	shadow_make_room(s, vcpu);
-	/* Twice the same without a change: the CPU applied SMAP to an access whose kind the error code does not tell. */
-	access.implicit |= again && !access.user && !access.fetch && (vcpu->regs.cr4 & CR4_SMAP);
-	r = walk_and_fix(vcpu, fault->gva, access);
+	r = walk_and_fix(vcpu, fault, access);
 	if (r.outcome == MMU_SPURIOUS)
-		v->spurious_gva = fault->gva.v;
+		r = spurious(vcpu, fault, access, again);
 	shadow_commit(s, vcpu);
 	shadow_update_invlpg(s, vcpu);
 	tag_synchronize(vcpu->vm, vcpu);

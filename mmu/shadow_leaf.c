@@ -9,6 +9,7 @@ bool leaf_set(struct shadow *s, struct spage *sp, unsigned index, uint64_t guest
 	uint64_t old = sp->table[index];
 	struct gframe *g;
 
+	s->edits++;
 	/* The same frame with other rights stays on the same list. */
 	if (old && !pt_special(&hw_format_4level, old) && entry_is_leaf(sp, index) && entry_gfn(sp, index).v == gfn.v) {
 		if (sp->guest)
@@ -155,6 +156,7 @@ bool rmap_protect(struct shadow *s, gfn_t gfn)
 		if (!(*entry & PTE_W))
 			continue;
 		MUTANT(RMAP_PROTECT, pt_set(entry, *entry & ~(PTE_W | PTE_D)));
+		s->edits++;
 		s->vm->counters.write_protected++;
 		lost = s->stale = true;
 	}

@@ -81,6 +81,7 @@ void entry_drop(struct shadow *s, struct spage *sp, unsigned index)
 			s->upper_drops++;
 	}
 	pt_set(&sp->table[index], 0);
+	s->edits++;
 	sp->present--;
 }
 
@@ -94,6 +95,7 @@ bool spage_link(struct shadow *s, struct spage *parent, unsigned index, uint64_t
 	if (parent->guest)
 		parent->guest[index] = guest;
 	pt_set(&parent->table[index], hfn_hpa(child->frame).v | hw_format_4level.table);
+	s->edits++;
 	parent->present++;
 	return true;
 }

@@ -58,12 +58,20 @@ void shadow_update_invlpg(struct shadow *s, struct mmu_vcpu *self)
 
 bool shadow_unsync(struct shadow *s, struct mmu_vcpu *self, struct gframe *g)
 {
+	unsigned more = 0;
+
 	if (!s->policy->unsync)
 		return false;
-	for (struct spage *sp = spage_at(s, g->pages); sp; sp = spage_at(s, sp->next_of_gfn))
-		if (!(sp->role & ROLE_DIRECT) && role_level(sp->role) > 1)
+	for (struct spage *sp = spage_at(s, g->pages); sp; sp = spage_at(s, sp->next_of_gfn)) {
+		if (sp->role & ROLE_DIRECT)
+			continue;
+		if (role_level(sp->role) > 1)
 			return false;
-	while (s->unsync_count >= SHADOW_UNSYNC_MAX) {
+		more++;
+	}
+	if (more > SHADOW_UNSYNC_MAX)
+		return false;
+	while (s->unsync_count + more > SHADOW_UNSYNC_MAX) {
 		struct spage *last = s->unsync_first;
 
 		while (last->unsync_next)

@@ -4,9 +4,9 @@
  * is consumed before the vCPU's next entry (tag_consume). A change that must be visible at once (T2) kicks the running vCPUs
  * after having requested.
  *
- * T1 (SDM, "Caching Translation Information"): VPID 0 is the host's. A vCPU without a VPID runs untagged: the CPU itself drops
- *    the
- * linear and combined mappings of VPID 0 at every entry and exit, and no INVVPID is due; INVEPT still is. */
+ * T1  (SDM, "Caching Translation Information") VPID 0 is the host's. A vCPU without a VPID runs untagged: the CPU itself drops
+ *     the linear and combined mappings of VPID 0 at every entry and exit, and no INVVPID is due; INVEPT still is.
+ * T2  A flush is in force before anyone relies on it: request, then tag_synchronize, then rely. */
 #ifndef VELLUM_MMU_TAG_H
 #define VELLUM_MMU_TAG_H
 

@@ -299,13 +299,33 @@ static bool cached_mmio(struct mmu_vcpu *vcpu, gva_t gva, struct access access, 
 	return true;
 }
 
+static struct mmu_result walk_and_fix(struct mmu_vcpu *vcpu, gva_t gva, struct access access)
+{
+	struct walk_memory memory = mmu_walk_memory(vcpu);
+	struct walk_result w = walk(&vcpu->regs, &memory, gva, access, true);
+
+	if (vcpu->populate.wanted || w.retry)
+		return mmu_done(MMU_RETRY);
+	return w.ok ? fix(vcpu, gva, access, &w) : inject(vcpu, gva, w.error);
+}
+
+/* As in mmu/shadow_fault.c. Nobody else edits these tables but to empty them, and what was emptied is not spurious. */
+static struct mmu_result spurious(struct mmu_vcpu *vcpu, const struct mmu_fault *f, struct access access, bool again)
+{
+	if (again && hw_maybe_implicit(vcpu, f->error)) {
+		access.implicit = true;
+		return walk_and_fix(vcpu, f->gva, access);
+	}
+	tlb_of(vcpu)->spurious_gva = f->gva.v;
+	MUTANT(SPURIOUS_FLUSH, tag_request_address(vcpu, f->gva));
+	return mmu_done(MMU_SPURIOUS);
+}
+
 static struct mmu_result fault(struct mmu_vcpu *vcpu, const struct mmu_fault *f)
 {
 	struct vtlb *t = tlb_of(vcpu);
-	struct walk_memory memory = mmu_walk_memory(vcpu);
 	struct access access = hw_access(vcpu, f->error);
 	bool again = t->spurious_gva == f->gva.v;
-	struct walk_result w;
 	struct mmu_result r;
 
 	if (f->kind != MMU_FAULT_PAGE)
@@ -318,17 +338,8 @@ static struct mmu_result fault(struct mmu_vcpu *vcpu, const struct mmu_fault *f)
 	}
 	if ((f->error & PFERR_RSVD) && cached_mmio(vcpu, f->gva, access, &r))
 		return r;
-	/* Twice the same without a change: the CPU applied SMAP to an access whose kind the error code does not tell. */
-	access.implicit |= again && !access.user && !access.fetch && (vcpu->regs.cr4 & CR4_SMAP);
-	w = walk(&vcpu->regs, &memory, f->gva, access, true);
-	if (vcpu->populate.wanted || w.retry)
-		return mmu_done(MMU_RETRY);
-	if (!w.ok)
-		return inject(vcpu, f->gva, w.error);
-	r = fix(vcpu, f->gva, access, &w);
-	if (r.outcome == MMU_SPURIOUS)
-		t->spurious_gva = f->gva.v;
-	return r;
+	r = walk_and_fix(vcpu, f->gva, access);
+	return r.outcome == MMU_SPURIOUS ? spurious(vcpu, f, access, again) : r;
 }
 
 /* ---- the host's side ---- */

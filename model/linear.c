@@ -234,9 +234,13 @@ static struct m_result raise_fault(struct m_cpu *cpu, uint64_t va, uint32_t erro
 {
 	struct m_vmcs *v = cpu->vmcs;
 	struct m_result r = { .event = M_PF, .gla = va, .error = error };
+	bool exits = v->pf_intercept && (error & v->pf_mask) == v->pf_match;
 
-	m_fault_drops(cpu, va);
-	if (v->pf_intercept && (error & v->pf_mask) == v->pf_match) {
+	/* A page fault invalidates what is cached for its address; whether one that causes a VM exit instead does so as well, the
+	 * manual does not say, so nobody may rely on it either way. */
+	if (!exits || !cpu->adversarial || m_random(cpu) >> 24 & 1)
+		m_fault_drops(cpu, va);
+	if (exits) {
 		r.event = M_EXIT;
 		r.exit = M_EXIT_PF;
 		m_exit(cpu);

@@ -1,67 +1,111 @@
 #!/bin/sh
-# Runs every mutant of mmu/mutate.h against the oracle and writes the table of what killed it: mutate.sh ORACLE TABLE [MUTANT...]
-# Fails where a mutant lives. Each gets MUTATE_ACCESSES (12 million) by each mechanism: the same sequences on every machine.
+# Runs every mutant of mmu/mutate.h against the oracle, and writes the table of what killed it: mutate.sh ORACLE TABLE [MUTANT...]
+# Fails where a mutant lives. With names given, only those run, and no table is written.
+#
+# A kill is a failure that the oracle reports, on a sequence that passes without the mutant. A timeout is none, and no crash that
+# the oracle cannot report. The sequences are the same on every computer: MUTATE_ACCESSES (16 million) by each mechanism, in
+# three rounds, the first ones short. MUTATE_JOBS mutants run side by side.
 set -u
+accesses=${MUTATE_ACCESSES:-16000000}
+steps=2000
+
+# try MECHANISM MUTANT SEED LIMIT...: 0 passes, 1 fails, other: it did neither.
+try() {
+	mechanism=$1 mutant=$2 seed=$3
+	shift 3
+	(ulimit -t $((accesses / 20000 + 60))
+	 exec "$oracle" --mechanism "$mechanism" --mutant "$mutant" --seed "$seed" --steps $steps --no-shrink "$@") < /dev/null
+}
+
+# Where the mutant is most likely to show comes first. INVEPT and what EPT alone does need no look at the others.
+order() {
+	case $1 in
+	EPT_* | TAG_EPT) echo ept vtlb shadow brute ;;
+	VTLB_*) echo vtlb shadow brute ept ;;
+	TAG_* | LOG_* | WALK_* | SWITCH_* | POPULATE_* | SLOT_* | SYNC_HOST_*) echo ept vtlb shadow brute ;;
+	TRACK_ZAP | TRACK_FLUSH) echo brute shadow vtlb ept ;;
+	MMIO_*) echo vtlb shadow brute ept ;;
+	*) echo shadow brute vtlb ept ;;
+	esac
+}
+
+# one MUTANT WHAT: its line of the table in $work/MUTANT.row, what is to be said of it in $work/MUTANT.said.
+one() {
+	name=$1 what=$2 out=$work/$1.out
+	for round in 80 8 1; do
+		for m in $(order "$name"); do
+			try "$m" "$name" 1 --accesses $((accesses / round)) > "$out" 2>&1
+			status=$?
+			[ $status -eq 0 ] && continue
+			seed=$(sed -n 's/^FAILED: mechanism [^,]*, seed \([0-9]*\), step .*/\1/p' "$out" | head -1)
+			step=$(sed -n 's/^FAILED: mechanism [^,]*, seed [0-9]*, step \([0-9]*\).*/\1/p' "$out" | head -1)
+			if [ $status -ne 1 ] || [ -z "$seed" ]; then
+				echo "$name: $m ends with status $status and no failure: no kill" >> "$work/$name.said"
+				continue
+			fi
+			if ! try "$m" NONE "$seed" --runs 1 > "$out.none" 2>&1; then
+				echo "$name: $m, seed $seed fails without the mutant, too: no kill" >> "$work/$name.said"
+				touch "$work/baseline-fails"
+				continue
+			fi
+			sign=$(sed -n '/^FAILED/{n;p;}' "$out" | head -1 | cut -c1-150 | sed 's/^ *//; s/|/\\|/g')
+			echo "killed: $name by $m, seed $seed, step $step" >> "$work/$name.said"
+			echo "| $name | $what | $m, seed $seed, step $step | $sign |" > "$work/$name.row"
+			return
+		done
+	done
+	echo "LIVES: $name ($what)" >> "$work/$name.said"
+	echo "| $name | $what | **lives** | |" > "$work/$name.row"
+	touch "$work/$name.lives"
+}
+
+if [ "$1" = --one ]; then
+	oracle=$2 work=$3
+	one "$4" "$(sed -n "s/^$4	//p" "$work/all")"
+	cat "$work/$4.said"
+	exit 0
+fi
+
 oracle=$1
 table=$2
 shift 2
-accesses=${MUTATE_ACCESSES:-12000000}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-living=0
-total=0
-
 "$oracle" --mutants | grep -v '^NONE	' > "$work/all"
-{
-	echo '# Mutations'
-	echo
-	echo 'Each line is a flush, write-protection, sync, barrier or check of `mmu/` that a mutation build can leave out'
-	echo '(`mmu/mutate.h`), and what the oracle (`test/oracle/`) said when it was left out. Written by `make mutate`.'
-	echo
-	echo '| mutant | left out | killed by | first sign |'
-	echo '|---|---|---|---|'
-} > "$work/table"
-
-# Without any mutant the same sequences must pass, or a death would prove nothing.
-if ! "$oracle" --mutant NONE --steps 2000 --accesses $((accesses / 12)) --no-shrink > "$work/out" 2>&1; then
-	cat "$work/out"
-	echo "mutate: the oracle fails without a mutant" >&2
-	exit 1
+if [ $# -gt 0 ]; then
+	printf '%s\n' "$@" > "$work/names"
+else
+	cut -f1 "$work/all" > "$work/names"
 fi
-while IFS='	' read -r name what; do
-	if [ $# -gt 0 ]; then
-		case " $* " in *" $name "*) ;; *) continue ;; esac
-	fi
-	total=$((total + 1))
-	# Where the mutant is most likely to show comes first.
-	case $name in
-	EPT_*) order='ept shadow vtlb brute' ;;
-	VTLB_*) order='vtlb ept shadow brute' ;;
-	TAG_* | LOG_* | WALK_* | SWITCH_* | POPULATE_*) order='ept vtlb shadow brute' ;;
-	*) order='shadow brute vtlb ept' ;;
-	esac
-	status=0
-	for mechanism in $order; do
-		# A mutant may also hang or crash: that is death, too.
-		(ulimit -t $((accesses / 20000 + 20))
-		 exec "$oracle" --mechanism $mechanism --mutant "$name" --steps 2000 --accesses "$accesses" --no-shrink) > "$work/out" 2>&1 < /dev/null
-		status=$?
-		[ $status -eq 0 ] || break
-	done
-	if [ $status -eq 0 ]; then
-		living=$((living + 1))
-		echo "LIVES: $name ($what)"
-		echo "| $name | $what | **lives** | |" >> "$work/table"
-		continue
-	fi
-	by=$(sed -n 's/^FAILED: mechanism \([^,]*\), seed \([0-9]*\), step \([0-9]*\).*/\1, seed \2, step \3/p' "$work/out" | head -1)
-	sign=$(sed -n '/^FAILED/{n;p;}' "$work/out" | head -1 | cut -c1-150 | sed 's/^ *//; s/|/\\|/g')
-	echo "killed: $name by ${by:-status $status}"
-	echo "| $name | $what | ${by:-status $status} | ${sign} |" >> "$work/table"
-done < "$work/all"
+xargs -P "${MUTATE_JOBS:-1}" -n 1 "$0" --one "$oracle" "$work" < "$work/names"
 
+total=$(wc -l < "$work/names")
+living=$(find "$work" -name '*.lives' | wc -l)
 echo "$((total - living)) of $total mutants killed"
 if [ $# -eq 0 ]; then
-	{ cat "$work/table"; echo; echo "$((total - living)) of $total killed."; } > "$table"
+	{
+		cat <<'EOF'
+# Mutations
+
+A test that cannot fail proves nothing. So for each flush, write-protection, sync, drop and recheck in `mmu/` there is a *mutant*:
+a switch, compiled only into `build/oracle-mutants/oracle`, that leaves out exactly this one. In the code it is the line inside
+`MUTANT(NAME, ...)`, or the condition in `MUTANT_OR(NAME, ...)`; the list is in `mmu/mutate.h`. `make mutate` (`MUTATE_JOBS=2` to use
+two CPUs) runs the oracle (`test/oracle/`: random guests and hosts on a model of the CPU that keeps in its caches whatever the
+architecture lets it keep) against each mutant, and fails where one lives. It wrote this page.
+
+*Killed by* is the sequence that showed it, which the oracle passes without the mutant: see it again with
+`build/oracle-mutants/oracle --mechanism M --mutant NAME --seed N --runs 1 --steps 2000`, which also shrinks it.
+*First sign* is what the oracle said; ids like S5 are those of [docs/mmu.md](mmu.md).
+
+| mutant | left out | killed by | first sign |
+|---|---|---|---|
+EOF
+		while read -r name; do
+			cat "$work/$name.row"
+		done < "$work/names"
+		echo
+		echo "$((total - living)) of $total killed."
+		cat "$(dirname "$0")/mutate-notes.md"
+	} > "$table"
 fi
-[ $living -eq 0 ]
+[ "$living" -eq 0 ] && [ ! -e "$work/baseline-fails" ]

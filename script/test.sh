@@ -46,6 +46,7 @@ part() {
 	passed=$((passed + p)) failed=$((failed + f))
 }
 part "the mechanisms against the model" oracle
+part "the figures of docs/mmu.md" figures-check
 part "boots" boot-test "$build/boot-test.counts"
 
 say "$passed passed, $failed failed"

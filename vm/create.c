@@ -83,12 +83,6 @@ static void below_unlock(void *ctx, struct mmu_vm *mmu)
 	spin_unlock(&((struct vm *)ctx)->mmu_lock);
 }
 
-static uint64_t below_now(void *ctx)
-{
-	(void)ctx;
-	return rdtsc();
-}
-
 static const struct mmu_below below_template = {
 	.frame_alloc = below_alloc,
 	.frame_alloc_low = below_alloc_low,
@@ -99,7 +93,6 @@ static const struct mmu_below below_template = {
 	.invept = below_invept,
 	.lock = below_lock,
 	.unlock = below_unlock,
-	.now = below_now,
 };
 
 /* ---- memory ---- */

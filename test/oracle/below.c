@@ -111,16 +111,11 @@ static void below_unlock(void *ctx, struct mmu_vm *mmu)
 	vm->locked = 0;
 }
 
-static uint64_t below_now(void *ctx)
-{
-	return ((struct world *)ctx)->now;
-}
-
 void below_init(struct world *w)
 {
 	w->below = (struct mmu_below){
 		.frame_alloc = below_alloc, .frame_free = below_free, .frame_ptr = below_ptr, .kick = below_kick, .invvpid = below_invvpid,
-		.invept = below_invept, .lock = below_lock, .unlock = below_unlock, .now = below_now,
+		.invept = below_invept, .lock = below_lock, .unlock = below_unlock,
 		.frame_alloc_low = w->c.low_frames ? NULL : below_alloc_low, .ctx = w,
 	};
 }

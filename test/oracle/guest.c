@@ -61,10 +61,18 @@ static bool carry_out(struct vcpu *v, uint64_t va, struct x_access a, struct obs
 	return false;
 }
 
+/* An implicit access that the error code does not tell from an explicit one: without EPT the mechanism finds out by trying, and may
+ * have set the leaf's dirty flag by then. */
+static bool in_disguise(const struct vcpu *v, struct x_access a)
+{
+	return a.implicit && v->cpl != 3 && v->regs.ac && v->regs.cr4 & X_CR4_SMAP && !v->mmu.intercepts.ept;
+}
+
 /* What was seen is what a fresh walk gives, and its flags are where they must be (O1). */
 static bool fits_fresh(struct vcpu *v, const struct outcome *x, struct x_access a, const struct observed *o)
 {
 	unsigned size = x_entry_size(x_mode(&v->regs)), good = x->levels;
+	uint64_t early = a.write && x->complete && in_disguise(v, a) ? X_D : 0;
 	struct vm *vm = v->vm;
 
 	if (x->fault) {
@@ -73,7 +81,7 @@ static bool fits_fresh(struct vcpu *v, const struct outcome *x, struct x_access 
 		if (!x->complete && good)
 			good--; /* the last entry was no use */
 		for (unsigned i = 0; i < good; i++)
-			if (!gm_adopt(vm, x->level[i].gpa, size, X_A))
+			if (!gm_adopt(vm, x->level[i].gpa, size, X_A | (x->level[i].gpa == x->level[x->levels - 1].gpa ? early : 0)))
 				return false;
 		return true;
 	}
@@ -110,6 +118,27 @@ static bool left_to_emulator(struct vcpu *v, const struct outcome *x, uint64_t v
 		return true;
 	/* A page fault invalidates what was cached for its address; the CPU took none, so the emulator must see to that. */
 	o->how = SEEN_FAULT;
+	mmu_invlpg(&v->mmu, GVA(va));
+	return true;
+}
+
+/* The emulator knows an implicit access when it makes one, and its own walk decides. */
+static bool found_by_emulator(struct vcpu *v, const struct outcome *x, uint64_t va, struct x_access a, struct observed *o)
+{
+	unsigned size = x_entry_size(x_mode(&v->regs));
+	struct x_access plain = a;
+	uint64_t gpa = x->gpa;
+
+	plain.implicit = false;
+	if (o->how != SEEN_EMULATED || !in_disguise(v, a) || !x->fault)
+		return false;
+	if ((!x->complete || o->gpa != x->gpa) && !spec_stale(v, va, plain, o, &gpa))
+		return false;
+	for (unsigned i = 0; i < x->levels; i++)
+		if (!gm_adopt(v->vm, x->level[i].gpa, size, X_A | (x->level[i].gpa == x->level[x->levels - 1].gpa && a.write ? X_D : 0)))
+			return false;
+	o->how = SEEN_FAULT;
+	o->error = x->error;
 	mmu_invlpg(&v->mmu, GVA(va));
 	return true;
 }
@@ -194,9 +223,6 @@ bool guest_access(struct vcpu *v, uint64_t va, struct x_access a, unsigned size,
 	struct observed o;
 	struct outcome x;
 
-	/* What a shadow MMU cannot tell apart: an implicit access that SMAP stops from an explicit one that AC lets pass. */
-	if (a.implicit && !v->mmu.intercepts.ept && v->regs.cr4 & X_CR4_SMAP)
-		v->regs.ac = false;
 	va = x_va(mode, va);
 	v->last_va = va;
 	v->last_access = a;
@@ -218,7 +244,7 @@ bool guest_access(struct vcpu *v, uint64_t va, struct x_access a, unsigned size,
 	      a.write ? "write" : a.fetch ? "fetch" : "read", (unsigned long long)va, (int)o.how, (unsigned long long)o.hpa,
 	      (unsigned long long)o.gpa, o.error, o.attempts, x.fault ? "fault" : "ok", (unsigned long long)x.gpa, x.error);
 	*gpa = x.gpa;
-	if (!left_to_emulator(v, &x, va, a, &o) && !fits_fresh(v, &x, a, &o)) {
+	if (!left_to_emulator(v, &x, va, a, &o) && !found_by_emulator(v, &x, va, a, &o) && !fits_fresh(v, &x, a, &o)) {
 		w->account.stale++;
 		if (mode == X_NONE || !spec_stale(v, va, a, &o, gpa)) {
 			complain(v, &x, va, a, &o);

@@ -5,7 +5,7 @@
 static void do_access(struct vcpu *v, const struct step *s)
 {
 	struct x_access a = {
-		.write = (s->a & 7) < 3, .fetch = (s->a & 7) == 7, .user = s->a >> 3 & 1, .implicit = (s->a >> 4 & 31) == 0
+		.write = (s->a & 7) < 3, .fetch = (s->a & 7) == 7, .user = s->a >> 3 & 1, .implicit = (s->a >> 4 & 15) == 0
 	};
 	uint64_t va = layout_va(&v->regs, s->b, s->v), gpa, value = layout_entry(v->vm->world, 0, 8, 0, mix(s->v));
 

@@ -55,10 +55,11 @@ static void log_start(struct vm *vm, struct ram *r)
 	if (!r || r->logging)
 		return;
 	memset(r->log, 0, (r->pages + 63) / 64 * 8);
-	for (uint64_t i = 0; i < r->pages; i++)
-		r->page[i].written = false;
 	if (!mmu_log_start(&vm->mmu, GFN(r->base), r->log))
 		fail(vm->world, "mmu_log_start refuses");
+	/* What a vCPU wrote while it was being kicked came before the log. */
+	for (uint64_t i = 0; i < r->pages; i++)
+		r->page[i].written = false;
 	r->logging = true;
 }
 

@@ -79,12 +79,6 @@ static inline void fake_invept(void *ctx, enum invept_type type, uint64_t eptp)
 	f->last_eptp = eptp;
 }
 
-static inline uint64_t fake_now(void *ctx)
-{
-	(void)ctx;
-	return 0;
-}
-
 static inline struct fake *fake_new(void)
 {
 	struct fake *f = calloc(1, sizeof(*f));
@@ -92,7 +86,7 @@ static inline struct fake *fake_new(void)
 	f->next = 1;
 	f->limit = FAKE_FRAMES - 1;
 	f->below = (struct mmu_below){ .frame_alloc = fake_alloc, .frame_free = fake_free, .frame_ptr = fake_ptr, .kick = fake_kick,
-				       .invvpid = fake_invvpid, .invept = fake_invept, .now = fake_now, .ctx = f };
+				       .invvpid = fake_invvpid, .invept = fake_invept, .ctx = f };
 	return f;
 }
 
