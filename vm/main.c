@@ -73,7 +73,7 @@ static void start_vmx(void)
 		why = vmx_cpu_enable(&machine.caps);
 	if (why)
 		refuse(why);
-	vmx_bitmaps_init();
+	vmx_bitmaps_init(&machine.caps);
 	vpid_pool_init(&machine.vpids, VPID_COUNT);
 	smp_start_others(other_cpu, machine.tsc_hz);
 }

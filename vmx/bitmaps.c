@@ -19,11 +19,11 @@ static void allow(unsigned low_part, unsigned high_part, uint32_t msr)
 	vmx_msr_bitmap[part + bit / 8] &= (uint8_t)~(1u << bit % 8);
 }
 
-void vmx_bitmaps_init(void)
+void vmx_bitmaps_init(const struct vmx_caps *caps)
 {
 	/* Kept in the VMCS, or switched with the vCPU (vm/fpu.c). */
 	static const uint32_t own[] = { MSR_SYSENTER_CS, MSR_SYSENTER_ESP, MSR_SYSENTER_EIP, MSR_FS_BASE, MSR_GS_BASE,
-					MSR_KERNEL_GS_BASE, MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_FMASK, MSR_TSC_AUX };
+					MSR_KERNEL_GS_BASE, MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_FMASK };
 
 	memset(vmx_io_bitmaps, 0xff, sizeof(vmx_io_bitmaps));
 	memset(vmx_msr_bitmap, 0xff, sizeof(vmx_msr_bitmap));
@@ -32,4 +32,8 @@ void vmx_bitmaps_init(void)
 		allow(WRITE_LOW, WRITE_HIGH, own[i]);
 	}
 	allow(READ_LOW, READ_HIGH, MSR_TSC); /* the CPU adds the offset */
+	if (caps->rdtscp) {
+		allow(READ_LOW, READ_HIGH, MSR_TSC_AUX);
+		allow(WRITE_LOW, WRITE_HIGH, MSR_TSC_AUX);
+	}
 }

@@ -3,12 +3,12 @@
 #ifndef VELLUM_VMX_BITMAPS_H
 #define VELLUM_VMX_BITMAPS_H
 
-#include "lib/base.h"
+#include "vmx/caps.h"
 
 extern uint8_t vmx_io_bitmaps[2 * PAGE_SIZE];
 extern uint8_t vmx_msr_bitmap[PAGE_SIZE];
 
 /* Fills them; once, before the first entry. */
-void vmx_bitmaps_init(void);
+void vmx_bitmaps_init(const struct vmx_caps *caps);
 
 #endif

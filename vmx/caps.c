@@ -135,6 +135,7 @@ const char *vmx_caps_read(struct vmx_caps *c)
 	c->cr4_fixed1 = rdmsr(MSR_VMX_CR4_FIXED1);
 	read_paging(&c->mmu);
 	read_ept(&c->mmu, c->proc2.may);
+	c->rdtscp = (c->proc2.may & PROC2_RDTSCP) && (cpuid(0x80000001, 0).edx & BIT(27));
 	c->switches_msrs = switches_msrs(c);
 	return missing_control(c);
 }

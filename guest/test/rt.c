@@ -211,7 +211,7 @@ void rt_trap(struct trap_frame *f)
 			irq_hook[f->vector]();
 		return;
 	}
-	trap = (struct trap){ (unsigned)f->vector, (uint32_t)f->error, read_cr2(), f->ip };
+	trap = (struct trap){ (unsigned)f->vector, (uint32_t)f->error, read_cr2(), f->ip, f->flags, f->cx, f->si, f->di };
 	if (trap_sp)
 		trap_unwind(trap.vector + 1);
 	print("%s: unexpected exception %u, error 0x%lx, at 0x%lx, cr2 0x%lx\n", test_name, trap.vector, f->error, f->ip, trap.cr2);

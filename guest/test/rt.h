@@ -59,7 +59,8 @@ struct trap_frame {
 struct trap {
 	unsigned vector;
 	uint32_t error;
-	word cr2, ip;
+	word cr2, ip, flags;
+	word cx, si, di; /* at the exception */
 };
 extern struct trap trap;
 extern word user_alias;
