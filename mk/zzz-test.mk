@@ -1,8 +1,12 @@
 # `make test`: installs what is missing, builds everything, tests everything.
-.PHONY: test unit-binaries
+.PHONY: test test-all unit-binaries
 test:
 	@script/deps.sh i386
 	@$(MAKE) --no-print-directory -j2 all guests unit-binaries
 	@script/test.sh $(BUILD) $(UNIT_BINARIES)
+
+# The same, and the whole matrix of mechanisms, guests and CPU models.
+test-all:
+	@$(MAKE) --no-print-directory test MATRIX=all
 
 unit-binaries: $(UNIT_BINARIES)

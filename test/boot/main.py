@@ -10,6 +10,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import boots        # noqa: E402
 import conformance  # noqa: E402
+import matrix       # noqa: E402
 import refusals     # noqa: E402
 import sessions     # noqa: E402
 import switching    # noqa: E402
@@ -20,12 +21,13 @@ def main():
     p = argparse.ArgumentParser(description='Runs the boot tests.')
     p.add_argument('build', help='the directory with the vellum command')
     p.add_argument('--only', metavar='REGEX', help='only the tests whose name it matches')
+    p.add_argument('--all', action='store_true', help='the whole matrix of mechanisms, guests and CPU models, which takes hours')
     p.add_argument('--list', action='store_true', help='names them and runs none')
-    p.add_argument('--jobs', type=int, default=2, help='how many at a time (default 2)')
+    p.add_argument('--jobs', type=int, default=max(2, len(os.sched_getaffinity(0))), help='how many at a time (default: one for each CPU here, at least 2)')
     p.add_argument('--counts', metavar='FILE', help='writes "PASSED FAILED" there')
     a = p.parse_args()
     # The long ones first, so that they do not stand alone at the end.
-    tests = boots.tests() + switching.tests() + sessions.tests() + conformance.tests() + refusals.tests()
+    tests = matrix.tests(a.all) + boots.tests() + switching.tests() + sessions.tests() + conformance.tests() + refusals.tests()
     names = [t.name for t in tests]
     if len(set(names)) != len(names):
         sys.exit('two boot tests have the same name')

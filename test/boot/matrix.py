@@ -1,0 +1,107 @@
+"""Every mechanism runs every guest, on every CPU generation: boots to the workload's result line, whose checksum must be the same everywhere.
+
+`make test` runs CELLS: each mechanism with each guest, and each CPU model, at least once. `make test-all` runs the whole product; what a
+CPU cannot do is part of it, as a refusal."""
+
+import re
+
+import report
+from runner import Failure, Test, require
+
+# The models of Bochs on which Vellum runs, from the oldest to the newest, with the mechanism that is the best on each.
+MODELS = {
+    'core2_penryn_t9600': 'shadow',
+    'corei5_lynnfield_750': 'ept',
+    'corei5_arrandale_m520': 'ept',
+    'corei7_sandy_bridge_2600k': 'ept',
+    'corei7_ivy_bridge_3770k': 'ept',
+    'corei7_haswell_4770': 'ept',
+    'broadwell_ult': 'ept',
+    'corei7_skylake_x': 'ept',
+    'corei3_cnl': 'ept',
+    'corei7_icelake_u': 'ept',
+    'tigerlake': 'ept',
+    'sapphire_rapids': 'ept',
+    'arrow_lake': 'ept',
+}
+MECHANISMS = ('ept', 'shadow', 'vtlb', 'brute')
+GUESTS = ('amd64', '686-pae', '686')
+
+# Guests of these take longer for what they do between two timer ticks than other guests: more instructions a second.
+SLOW = {'vtlb': '500000000', 'brute': '500000000'}
+LIMIT = 1500
+
+# What `make test` runs. boots.py has amd64 under ept on Haswell, Skylake, Ivy Bridge and Ice Lake, and under shadow on Haswell.
+CELLS = (
+    ('686-pae', 'brute', 'arrow_lake'),
+    ('amd64', 'brute', 'corei5_arrandale_m520'),
+    ('686', 'brute', 'sapphire_rapids'),
+    ('amd64', 'vtlb', 'corei3_cnl'),
+    ('686-pae', 'vtlb', 'tigerlake'),
+    ('686-pae', 'shadow', 'corei7_sandy_bridge_2600k'),
+    ('amd64', 'shadow', 'core2_penryn_t9600'),
+    ('686', 'vtlb', 'broadwell_ult'),
+    ('686', 'shadow', 'core2_penryn_t9600'),
+    ('686-pae', 'ept', 'corei5_lynnfield_750'),
+    ('686', 'ept', 'corei5_lynnfield_750'),
+)
+
+
+def possible(mmu, model):
+    return mmu != 'ept' or MODELS[model] == 'ept'
+
+
+def arguments(guest, mmu, model):
+    """The best mechanism of a CPU is not asked for: the hypervisor must find it by itself."""
+    return (['run', '--guest', guest, '--cpu', model, '--mem', '128M', '--timeout', str(LIMIT - 100)] +
+            (['--mmu', mmu] if mmu != MODELS[model] else []) + (['--ips', SLOW[mmu]] if mmu in SLOW else []))
+
+
+def cell(guest, mmu, model):
+    name = 'matrix: %s, %s, %s' % (guest, mmu, model)
+    why = 'as asked for' if mmu != MODELS[model] else 'because the CPU (has no EPT|can run it)'
+    kernel = {'amd64': 'amd64', '686-pae': '686-pae', '686': r'[\d.-]+-686'}[guest]
+
+    def run(c):
+        o = c.run(arguments(guest, mmu, model), limit=LIMIT, forbid=[r'VELLUM-RESULT FAIL', r'Kernel panic'],
+                  expect=[r'^VELLUM-RESULT ok checksum=[0-9a-f]{16} kernel=\S*%s$' % kernel, r'reboot: Power down',
+                          r'^vellum: guest: mmu %s, .*%s' % (mmu, why)])
+        report.check(o.json)
+        require(o.json['mmu'] == mmu and o.json['cpu'] == model, 'it ran %s on %s' % (o.json['mmu'], o.json['cpu']))
+        require(mmu == 'ept' or 'ept_violation' not in o.json['exits']['by_reason'], 'EPT violations without EPT')
+        require(mmu == 'ept' or o.json['mmu_counters']['faults'] > 1000, 'only %d faults' % o.json['mmu_counters']['faults'])
+        with c.runner.lock:
+            c.runner.facts.setdefault('checksums', {})[name] = re.search(r'checksum=(\S+)', o.result()).group(1)
+    return Test(name, run)
+
+
+def refusal(guest, mmu, model):
+    """A mechanism that the CPU has not: one sentence, which names one that it has."""
+    def run(c):
+        o = c.run(['run', '--guest', guest, '--cpu', model, '--mmu', mmu, '--timeout', '50'], status=67,
+                  expect=[r'mmu ept cannot be used: the CPU has no EPT; use mmu shadow'])
+        require(o.json['guest']['status'] == 67 and o.result() is None, 'it ran')
+    return Test('matrix: %s, %s, %s is refused' % (guest, mmu, model), run)
+
+
+def same_checksum(c):
+    """Also that of the boots of boots.py."""
+    sums = dict(c.runner.facts.get('checksums', {}))
+    for name, result in c.runner.facts.get('results', {}).items():
+        found = re.search(r'checksum=(\S+)', result or '')
+        require(found, '%s has no checksum: %r' % (name, result))
+        sums[name] = found.group(1)
+    require(len(sums) >= 2, 'no two boots came to a result line to compare')
+    reference = sorted(sums.items())[0]
+    for name, value in sorted(sums.items()):
+        if value != reference[1]:
+            raise Failure('%s: %s; %s: %s' % (reference[0], reference[1], name, value))
+    c.log.write('%d boots: %s\n' % (len(sums), reference[1]))
+
+
+def tests(everything):
+    cells = list(CELLS)
+    if everything:
+        cells += [(g, m, cpu) for m in MECHANISMS for g in GUESTS for cpu in MODELS if (g, m, cpu) not in CELLS]
+    t = [(cell if possible(m, cpu) else refusal)(g, m, cpu) for g, m, cpu in cells]
+    return t + [Test('matrix: the same checksum everywhere', same_checksum, last=True)]
