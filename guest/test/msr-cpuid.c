@@ -82,6 +82,50 @@ static void test_cr4(void)
 	}
 }
 
+static void do_invpcid(void *p)
+{
+	uint64_t descriptor[2] = { 0, 0 };
+
+	__asm__ volatile("invpcid %0, %1" : : "m"(descriptor), "r"((word)p) : "memory");
+}
+
+static void do_rdpkru(void *p)
+{
+	(void)p;
+	__asm__ volatile("rdpkru" : : "c"(0) : "eax", "edx");
+}
+
+static void do_rdtscp(void *p)
+{
+	(void)p;
+	__asm__ volatile("rdtscp" : : : "eax", "ecx", "edx");
+}
+
+/* What depends on how memory is virtualized is offered where it works, and works where it is offered. */
+static void test_paging_features(void)
+{
+	struct cpuid one = cpuid(1, 0), seven = cpuid(0, 0).a >= 7 ? cpuid(7, 0) : (struct cpuid){ 0 };
+	bool pcid = one.c & 1u << 17, invpcid = seven.b & 1u << 10, pku = seven.c & 1u << 3;
+	bool rdtscp = cpuid(0x80000001, 0).d & 1u << 27;
+	word cr4 = read_cr4();
+
+	print("msr-cpuid: paging:%s%s%s%s%s%s\n", pcid ? " PCID" : "", invpcid ? " INVPCID" : "", seven.b & 1u << 7 ? " SMEP" : "",
+	      seven.b & 1u << 20 ? " SMAP" : "", pku ? " PKU" : "", seven.c & 1u << 16 ? " LA57" : "");
+	CHECK(!invpcid || pcid, "INVPCID is offered, PCID is not");
+	for (word type = 0; type < 4; type++)
+		CHECK(trap_call(do_invpcid, (void *)type) == (invpcid ? NO_TRAP : TRAP(UD)), "INVPCID of type %lu: vector %u", type, trap.vector);
+	if (invpcid)
+		CHECK(trap_call(do_invpcid, (void *)4ul) == TRAP(GP), "INVPCID took type 4");
+	CHECK(trap_call(do_rdtscp, NULL) == (rdtscp ? NO_TRAP : TRAP(UD)), "RDTSCP, which CPUID %s", rdtscp ? "offers" : "does not offer");
+	CHECK(trap_call(do_rdpkru, NULL) == TRAP(UD), "RDPKRU without CR4.PKE");
+	if (!pku)
+		return;
+	write_cr4(cr4 | 1u << 22);
+	CHECK(cpuid(7, 0).c & 1u << 4, "OSPKE does not show");
+	CHECK(trap_call(do_rdpkru, NULL) == NO_TRAP, "RDPKRU with CR4.PKE: vector %u", trap.vector);
+	write_cr4(cr4);
+}
+
 /* What CPUID offers has its MSRs; what it does not, has not. */
 static void test_offered_msrs(void)
 {
@@ -333,6 +377,7 @@ void test_main(void)
 {
 	test_leaves();
 	test_cr4();
+	test_paging_features();
 	test_offered_msrs();
 	test_unknown();
 	test_addresses();

@@ -9,7 +9,24 @@ from runner import Test, require
 MODELS = ('corei7_haswell_4770', 'corei7_skylake_x', 'corei7_ivy_bridge_3770k', 'corei7_sandy_bridge_2600k', 'corei5_arrandale_m520',
           'broadwell_ult', 'corei7_icelake_u')
 KERNELS = (('hello', ''), ('garbage', 'idt'), ('absent', ''), ('paging32', ''), ('paging64', ''), ('msr-cpuid', ''), ('timer', ''),
-           ('memory', ''))
+           ('memory', ''), ('tables', ''))
+
+# What of the CPU's paging features a guest is offered that stays with its mechanism (--no-switch); by default, what all mechanisms support.
+OFFERED = (
+    ('core2_penryn_t9600', 'shadow', ''),
+    ('corei5_lynnfield_750', 'ept', ''),
+    ('corei7_sandy_bridge_2600k', 'ept', 'PCID'),
+    ('corei7_ivy_bridge_3770k', 'ept', 'PCID SMEP'),
+    ('corei7_haswell_4770', 'ept', 'PCID INVPCID SMEP'),
+    ('corei7_haswell_4770', 'shadow', 'SMEP'),
+    ('corei7_skylake_x', 'ept', 'PCID INVPCID SMEP SMAP'),
+    ('corei7_skylake_x', 'shadow', 'SMEP SMAP'),
+    ('corei7_skylake_x', 'vtlb', 'SMEP SMAP'),
+    ('corei7_skylake_x', 'brute', 'SMEP SMAP'),
+    ('corei7_icelake_u', 'ept', 'PCID INVPCID SMEP SMAP PKU'),
+    ('corei7_icelake_u', 'shadow', 'SMEP SMAP'),
+    ('arrow_lake', 'ept', 'PCID INVPCID SMEP SMAP PKU'),
+)
 
 
 def conforms(c, kernel, append='', more=(), status=0, limit=100):
@@ -35,11 +52,23 @@ def on_model(model):
 def on_mechanism(mmu, model, vpid):
     """Paging in every mode, and all of the memory, on the tables of one mechanism."""
     def run(c):
-        for kernel in ('paging32', 'paging64', 'memory'):
+        for kernel in ('paging32', 'paging64', 'memory', 'tables', 'msr-cpuid'):
             o = conforms(c, kernel, '', ['--mmu', mmu, '--cpu', model] + ([] if vpid else ['--no-vpid']))
             require(o.json['mmu'] == mmu, 'mmu is %r' % o.json['mmu'])
             require(o.json['mmu_counters']['ept_violations'] == 0, 'EPT violations without EPT')
     return Test('test kernels: %s on %s%s' % (mmu, model, '' if vpid else ', no VPID'), run)
+
+
+def offered(c):
+    """CPUID, CR4, and the instructions themselves agree, on each kind of CPU, and by mechanism."""
+    for model, mmu, features in OFFERED:
+        by_default = ' '.join(f for f in features.split() if f in ('SMEP', 'SMAP'))
+        for more, wanted in ((['--no-switch'], features), ([], by_default)):
+            if not more and 'PCID INVPCID' not in features:
+                continue
+            o = conforms(c, 'msr-cpuid', '', ['--cpu', model, '--mmu', mmu] + more)
+            got = re.search(r'^msr-cpuid: paging:(.*)$', o.text, re.M).group(1).strip()
+            require(got == wanted, '%s, %s%s: offered %r, not %r' % (model, mmu, ' '.join([''] + more), got, wanted))
 
 
 def best_mechanism(c):
@@ -54,10 +83,10 @@ def single(kernel, append, more):
     return Test('test kernel: %s %s %s' % (kernel, append, ' '.join(more)), run)
 
 
-def ends(name, kernel, append, status, end, text, forbid=()):
+def ends(name, kernel, append, status, end, text, forbid=(), more=()):
     """A guest that does not end well."""
     def run(c):
-        o = c.run(['run', '--kernel', c.guest(kernel), '--append', append, '--mem', '64M', '--timeout', '50'], status=status,
+        o = c.run(['run', '--kernel', c.guest(kernel), '--append', append, '--mem', '64M', '--timeout', '50'] + list(more), status=status,
                   expect=[text], forbid=['still here'] + list(forbid))
         report.check(o.json, status)
         require(re.search(end, o.json['guest']['end']), 'the guest ended: %s' % o.json['guest']['end'])
@@ -121,7 +150,10 @@ def deterministic(c):
 def tests():
     t = [on_model(m) for m in MODELS]
     t += [on_mechanism(m, 'corei7_haswell_4770', vpid) for m in ('shadow', 'vtlb', 'brute') for vpid in (True, False)]
-    t += [on_mechanism('shadow', 'core2_penryn_t9600', False), Test('a CPU without EPT', best_mechanism)]
+    # With SMAP; and without EPT, VPID or SMEP.
+    t += [on_mechanism(m, 'corei7_skylake_x', True) for m in ('shadow', 'vtlb', 'brute')]
+    t += [on_mechanism('shadow', 'core2_penryn_t9600', False), Test('a CPU without EPT', best_mechanism),
+          Test('paging features, as CPU and mechanism have them', offered)]
     t += [
         Test('1G pages', big_pages),
         Test('the same memory by every page size', page_sizes),
@@ -133,6 +165,10 @@ def tests():
         ends('a triple fault', 'triple-fault', '', 65, 'triple fault', r'^triple-fault: now$'),
         ends('garbage without an IDT', 'garbage', '', 65, 'triple fault', r'^garbage: now$'),
         ends('execution of absent memory', 'absent', 'exec', 66, r'^stopped: .*0x4000000', r'jumping'),
+        ends('an instruction beyond emulation, on a root', 'tables', 'root', 66, r'does not emulate at rip 0x[0-9a-f]+: 66 0f f7 c9', r'tables: now',
+             more=['--mmu', 'shadow']),
+        ends('an instruction beyond emulation, on a device', 'tables', 'device', 66, r'does not emulate at rip 0x[0-9a-f]+: 66 0f f7 c9',
+             r'tables: now'),
         Test('the debug-exit port', exit_codes),
         Test('a Multiboot module', module),
         single('chaos', '', []),
