@@ -97,6 +97,13 @@ static uint64_t translate(struct lab_cpu *cpu, uint64_t va)
 	return now;
 }
 
+void cpu_check(struct lab_cpu *cpu)
+{
+	for (unsigned i = 0; i < CPU_TLB; i++)
+		if (cpu->tlb[i].valid && cpu->tlb[i].pcid == pcid(cpu))
+			translate(cpu, cpu->tlb[i].page << 12);
+}
+
 bool cpu_access(struct lab_cpu *cpu, uint64_t va, bool write, uint64_t *frame, uint32_t *error)
 {
 	uint64_t value = translate(cpu, va);

@@ -25,6 +25,8 @@ struct lab_cpu {
 
 /* One access by the user. true: made, and frame says where. false: #PF with *error. */
 bool cpu_access(struct lab_cpu *cpu, uint64_t va, bool write, uint64_t *frame, uint32_t *error);
+/* Nothing that is cached for the running process is wrong. */
+void cpu_check(struct lab_cpu *cpu);
 void cpu_reset(struct lab_cpu *cpu, unsigned levels, bool pcid, uint64_t memory);
 
 #endif

@@ -67,6 +67,7 @@ static void call(struct lab_call c)
 {
 	if (!lab_os_call(os, &c, &error))
 		fail_msg("call %u: %s", c.kind, error.text);
+	cpu_check(cpu);
 }
 
 static uint64_t frame_of(uint64_t va, bool write)
