@@ -6,6 +6,7 @@
 
 const struct lab_command lab_commands[] = {
 	{ "presets", "presets [NAME]", "lists the machines, or prints one as a configuration file", lab_command_presets },
+	{ "workloads", "workloads [NAME]", "lists the built-in workloads and their parameters", lab_command_workloads },
 	{ "import", "import -o TRACE [FILE]", "makes a trace of valgrind's lackey text or of a ChampSim trace", lab_command_import },
 	{ "trace-info", "trace-info FILE", "says what is inside a trace, and whether it is whole", lab_command_trace_info },
 	{ NULL, NULL, NULL, NULL },
