@@ -21,8 +21,8 @@ uint64_t os_alloc(struct lab_os *os, unsigned level)
 	uint64_t frame = frames_alloc(&os->frames, level);
 
 	if (frame == UINT64_MAX && level == 1)
-		lab_fail(os->error, "the guest's memory is exhausted (%llu MBytes, of which its kernel and page tables take %llu): give it more "
-			 "with guest.memory", (unsigned long long)(os->features.memory >> 20),
+		lab_fail(os->error, "the guest's memory is exhausted (%llu MBytes, of which its kernel and page tables take %llu): give "
+			 "it more with guest.memory", (unsigned long long)(os->features.memory >> 20),
 			 (unsigned long long)((os->tables >> 8) + 32));
 	return frame;
 }

@@ -1,9 +1,10 @@
-/* lab/trace.h - recorded traces: files that hold a stream of events (lab/event.h), compressed. docs/trace.md describes the format.
+/* lab/trace.h - recorded traces: files that hold a stream of events (lab/event.h), compressed. The format: docs/trace.md.
  *
  * R1: what the reader gives is what was written, event by event, but for what lab_writer_access() and lab_writer_fetch() normalise.
- * R2: whatever the bytes of the file are, the reader gives events that lab/event.h allows, or says in one sentence what is wrong with
- *     the file and at which byte; it never reads beyond its buffers, and its memory is bounded.
- * R3: a file without its end mark, or whose end mark counts something else than was read, is an error: nothing is lost unnoticed. */
+ * R2: whatever the bytes of the file are, the reader gives events with valid kinds, calls and canonical addresses, or says in one
+ *     sentence what is wrong with the file and at which byte; it never reads beyond its buffers, and its memory is bounded.
+ * R3: a file without its end mark, or whose end mark counts something else than was read, is an error: nothing is lost
+ *     unnoticed. */
 #ifndef VELLUM_LAB_TRACE_H
 #define VELLUM_LAB_TRACE_H
 
@@ -49,7 +50,7 @@ struct lab_source *lab_trace_open(const char *path, struct lab_error *error);
 /* For sources from lab_trace_open(): the notes, and the bytes of the file read so far. */
 const char *lab_trace_notes(const struct lab_source *s);
 uint64_t lab_trace_bytes(const struct lab_source *s);
-/* Before the first lab_source_next(): the events of the first frames that hold `accesses` accesses are left out, but for calls: the
+/* Before the first lab_source_next(): the events of the first frames, `accesses` accesses, are left out, but for calls: the
  * stream begins in the frame that holds access number `accesses`. */
 void lab_trace_skip(struct lab_source *s, uint64_t accesses);
 

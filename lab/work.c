@@ -13,11 +13,11 @@ const struct lab_workload lab_workloads[] = {
 	{ "gups", "random update: a word anywhere in a table is read, changed and written",
 	  "size=64M  bytes of the table\nupdates=4M  how many\ninit=1  1: the table is written before the account begins" },
 	{ "seq", "sequential: an array is read (or written) from one end to the other",
-	  "size=64M  bytes of the array\nstride=64  bytes from one access to the next\npasses=4  times\nwrite=0  percent of the accesses "
-	  "that are writes\ninit=1  1: the array is written before the account begins" },
+	  "size=64M  bytes of the array\nstride=64  bytes from one access to the next\npasses=4  times\n"
+	  "write=0  percent of the accesses that are writes\ninit=1  1: the array is written before the account begins" },
 	{ "zipf", "key-value store: a hash table and its values; keys are drawn from a Zipf distribution",
-	  "keys=1M  how many\nvalue=256  bytes of a value; of a longer one the first 4K are used\ntheta=99  skew, in hundredths (1 to 99)\n"
-	  "ops=2M  operations\nupdate=5  percent of the operations that write\ninit=1  1: the store is filled before the account begins" },
+	  "keys=1M  how many\nvalue=256  bytes of a value; of a longer one the first 4K are used\n"
+	  "theta=99  skew, in hundredths (1 to 99)\nops=2M  operations\nupdate=5  percent of the operations that write\ninit=1  1: the store is filled before the account begins" },
 	{ "bfs", "graph traversal: breadth-first search; edges by R-MAT or uniform",
 	  "scale=18  logarithm of the number of vertices\ndegree=16  edges from each\nrmat=1  1: R-MAT (0.57, 0.19, 0.19), 0: uniform\n"
 	  "searches=1  how many, each from another vertex\ninit=1  1: the graph is written before the account begins" },
@@ -31,8 +31,8 @@ const struct lab_workload lab_workloads[] = {
 	{ "faults", "page-fault storm: a region is mapped, each page is written once, and it is unmapped",
 	  "size=64M  bytes of the region\npasses=4  times\nadvise=0  1: given back by madvise(MADV_DONTNEED) instead of munmap" },
 	{ "boot", "boot-like mix: a kernel that sets up its memory, then many small processes with shared libraries",
-	  "kernel=32M  bytes of the kernel's own memory, in a guest with more, and of 4 levels\nprocesses=60  in all\nheap=1M  bytes of each one's "
-	  "heap\nwork=4000  operations of each" },
+	  "kernel=32M  bytes of the kernel's own memory, in a guest with more, and of 4 levels\nprocesses=60  in all\n"
+	  "heap=1M  bytes of each one's heap\nwork=4000  operations of each" },
 	{ NULL, NULL, NULL },
 };
 
@@ -151,8 +151,9 @@ static bool key_line(const char *keys, unsigned i, char name[32], char value[32]
 {
 	for (; i; i--) {
 		keys = strchr(keys, '\n');
-		if (!keys++)
+		if (!keys)
 			return false;
+		keys++;
 	}
 	return sscanf(keys, "%31[^=]=%31[^ ]", name, value) == 2;
 }

@@ -1,8 +1,11 @@
 /* lab/work.h - what the built-in workloads share: their parameters, random numbers, and how they write events.
  *
- * A workload is a generator: step() writes the events of its next operation, at most WORK_STEP_EVENTS of them, until it says that it is
- * done. The stream depends on the parameters and the seed alone (W1). Memory is proportional to what is going on, never to the size of
- * the heap that is pretended (W2): what would be a big array is a function, such as a permutation of a few rounds. */
+ * A workload is a generator: step() writes the events of its next operation, at most WORK_STEP_EVENTS of them, until it says that
+ * it is done.
+ *
+ * W1: the stream depends on the parameters and the seed alone.
+ * W2: memory does not grow with the heap that is pretended: what would be a big array is a function, such as a permutation of a
+ *     few rounds. (bfs keeps a bit and four bytes a vertex.) */
 #ifndef VELLUM_LAB_WORK_H
 #define VELLUM_LAB_WORK_H
 

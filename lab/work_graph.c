@@ -1,5 +1,6 @@
-/* lab/work_graph.c - breadth-first search over a graph in compressed rows: offsets, targets of edges, the parent of each vertex, and
- * a queue. Which vertex an edge leads to is a function of its number; only which vertices were visited, and the queue, are kept. */
+/* lab/work_graph.c - breadth-first search over a graph in compressed rows: offsets, targets of edges, the parent of each
+ * vertex, and a queue. Which vertex an edge leads to is a function of its number; only which vertices were visited, and the
+ * queue, are kept. */
 #include <stdlib.h>
 
 #include "lab/work.h"

@@ -1,5 +1,5 @@
-/* The guest OS: after any random sequence of calls and accesses its tables, VMAs and frames agree (os_audit), every process finds in
- * every page what it wrote there, no translation that a TLB may keep is wrong (test/unit/lab_os_cpu.c), and nothing leaks. */
+/* The guest OS: after any random sequence of calls and accesses its tables, VMAs and frames agree (os_audit), every process finds
+ * in every page what it wrote there, no translation that a TLB may keep is wrong (test/unit/lab_os_cpu.c), and nothing leaks. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

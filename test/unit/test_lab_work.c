@@ -40,8 +40,9 @@ static uint64_t run(const char *description, uint64_t seed, uint64_t limit, each
 /* Small ones of all kinds. */
 static const char *const small[] = {
 	"chase:size=1M", "gups:size=1M,updates=5000", "seq:size=1M,write=30", "zipf:keys=5000,ops=3000", "bfs:scale=10,searches=2",
-	"fork:children=5,size=256K", "fork:children=5,size=256K,exec=1", "mmap:ops=60,live=7,size=40K", "ring:processes=5,pages=9,switches=300",
-	"faults:size=300K,passes=3", "faults:size=300K,passes=3,advise=1", "boot:kernel=1M,processes=4,heap=64K,work=300", "bfs:scale=8,rmat=0",
+	"fork:children=5,size=256K", "fork:children=5,size=256K,exec=1", "mmap:ops=60,live=7,size=40K",
+	"ring:processes=5,pages=9,switches=300", "faults:size=300K,passes=3", "faults:size=300K,passes=3,advise=1",
+	"boot:kernel=1M,processes=4,heap=64K,work=300", "bfs:scale=8,rmat=0",
 };
 enum { SMALL = sizeof(small) / sizeof(small[0]) };
 
@@ -79,7 +80,9 @@ static void count_nothing(void *ctx, const struct lab_batch *b, const struct lab
 
 static void test_limit_and_huge_heaps(void **state)
 {
-	static const char *const huge[] = { "chase:size=4T,init=0", "gups:size=4T,init=0", "seq:size=4T,init=0", "zipf:keys=8G,value=512,init=0" };
+	static const char *const huge[] = {
+		"chase:size=4T,init=0", "gups:size=4T,init=0", "seq:size=4T,init=0", "zipf:keys=8G,value=512,init=0",
+	};
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof(huge) / sizeof(huge[0]); i++) {
@@ -308,9 +311,11 @@ static void test_streams_run(void **state)
 static void test_refusals(void **state)
 {
 	static const char *const bad[][2] = {
-		{ "nothing", "there are chase, gups" }, { "gups:size=", "needs a number" }, { "gups:colour=3", "no parameter colour; it has size" },
+		{ "nothing", "there are chase, gups" }, { "gups:size=", "needs a number" },
+		{ "gups:colour=3", "no parameter colour; it has size" },
 		{ "chase:object=1", "at least 8" }, { "chase:size=1", "between" }, { "bfs:scale=40", "4 to 28" }, { "trace:", "which trace" },
-		{ "trace:/nonexistent", "cannot be opened" }, { "zipf:theta=100", "theta" }, { "mmap:live=0", "live" }, { "ring:processes=0", "ring" },
+		{ "trace:/nonexistent", "cannot be opened" }, { "zipf:theta=100", "theta" }, { "mmap:live=0", "live" },
+		{ "ring:processes=0", "ring" },
 	};
 
 	(void)state;
