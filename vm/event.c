@@ -2,10 +2,12 @@
  * "Interrupt 8 - Double Fault Exception". */
 #include "vm/vm.h"
 
+#define VECTOR_DB 1
 #define VECTOR_NMI 2
 #define VECTOR_DF 8
 #define VECTOR_PF 14
 #define RFLAGS_IF BIT(9)
+#define RFLAGS_RF BIT(16)
 
 /* Contributory exceptions: #DE, #TS, #NP, #SS, #GP. */
 static bool contributory(uint8_t vector) { return vector == 0 || (vector >= 10 && vector <= 13); }
@@ -22,8 +24,20 @@ static bool doubles(uint8_t first, uint8_t second)
 	       (first == VECTOR_PF && (contributory(second) || second == VECTOR_PF));
 }
 
+/* The image of RFLAGS that a fault saves has RF set, so that the instruction is not caught by its own breakpoint once more (SDM, "Debug
+ * Exceptions"); VM entry pushes what the VMCS holds. */
+static void set_rf(void)
+{
+	uint64_t rflags = vmread(VMCS_GUEST_RFLAGS);
+
+	if (!(rflags & RFLAGS_RF))
+		vmwrite(VMCS_GUEST_RFLAGS, rflags | RFLAGS_RF);
+}
+
 static void put_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error)
 {
+	if (vector != VECTOR_DB && vector != VECTOR_DF)
+		set_rf();
 	v->event = (struct event){ (uint32_t)(INFO_VALID | INFO_TYPE_HARDWARE_EXCEPTION | (has_error ? INFO_HAS_ERROR : 0) | vector), error, 0 };
 	v->requests |= REQUEST_EVENT;
 }

@@ -89,12 +89,6 @@ static void exit_triple_fault(struct vcpu *v)
 	vm_end(v->vm, VM_STATUS_TRIPLE_FAULT, "stopped: triple fault at rip 0x%lx", vmread(VMCS_GUEST_RIP));
 }
 
-/* A task switch needs a TSS of the 32-bit kind and an emulation that no kernel since the last century asks for. */
-static void exit_task_switch(struct vcpu *v)
-{
-	vm_end(v->vm, VM_STATUS_STOPPED, "stopped: hardware task switch at rip 0x%lx, which Vellum does not carry out", vmread(VMCS_GUEST_RIP));
-}
-
 /* Hypercalls: none yet; the number in RAX is unknown, as any hypervisor says. */
 static void exit_vmcall(struct vcpu *v)
 {

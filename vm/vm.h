@@ -244,6 +244,9 @@ void msr_reset(struct vm *vm);
 /* MOV to CRn. false: an exception has been queued. */
 bool cr_write(struct vcpu *v, unsigned n, uint64_t value);
 
+/* ---- vm/task_switch.c ---- */
+exit_handler exit_task_switch;
+
 /* ---- vm/emulation.c ---- */
 /* Emulates the instruction at the guest's RIP. */
 void emulation_step(struct vcpu *v);

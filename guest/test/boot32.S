@@ -107,6 +107,10 @@ trap_stubs:
 trap_common:
 	pushal
 	cld
+	/* Out of virtual-8086 mode they come as null. */
+	movw	$0x23, %ax
+	movw	%ax, %ds
+	movw	%ax, %es
 	pushl	%esp
 	call	rt_trap
 	addl	$4, %esp
@@ -131,6 +135,7 @@ gdt:	.quad	0
 	.quad	0x00cffb000000ffff	/* 0x28 code, 32 bits, level 3 */
 	.quad	0x00affb000000ffff	/* 0x30 code, 64 bits, level 3 */
 	.quad	0, 0			/* 0x38 the TSS */
+	.skip	8 * 8			/* 0x48 and up: the test's */
 gdtr:	.word	. - gdt - 1
 	.long	gdt
 	.globl trap_sp, user_alias, boot_magic, boot_info, boot_cr0

@@ -29,7 +29,7 @@ static bool writable(uint32_t index, uint64_t value)
 
 static void check_write_gp(uint32_t index, uint64_t value)
 {
-	CHECK(!writable(index, value) && trap.vector == GP && trap.error == 0, "MSR 0x%x took 0x%lx", index, (word)value);
+	CHECK(!writable(index, value) && trap.vector == GP && trap.error == 0 && (trap.flags & 1u << 16), "MSR 0x%x took 0x%lx", index, (word)value);
 }
 
 /* ---- CPUID ---- */

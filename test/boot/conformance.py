@@ -9,7 +9,7 @@ from runner import Test, require
 MODELS = ('corei7_haswell_4770', 'corei7_skylake_x', 'corei7_ivy_bridge_3770k', 'corei7_sandy_bridge_2600k', 'corei5_arrandale_m520',
           'broadwell_ult', 'corei7_icelake_u')
 KERNELS = (('hello', ''), ('garbage', 'idt'), ('absent', ''), ('paging32', ''), ('paging64', ''), ('msr-cpuid', ''), ('timer', ''),
-           ('memory', ''), ('tables', ''))
+           ('memory', ''), ('tables', ''), ('legacy32', ''))
 
 # What of the CPU's paging features a guest is offered that stays with its mechanism (--no-switch); by default, what all mechanisms support.
 OFFERED = (
@@ -52,7 +52,7 @@ def on_model(model):
 def on_mechanism(mmu, model, vpid):
     """Paging in every mode, and all of the memory, on the tables of one mechanism."""
     def run(c):
-        for kernel in ('paging32', 'paging64', 'memory', 'tables', 'msr-cpuid'):
+        for kernel in ('paging32', 'paging64', 'legacy32', 'memory', 'tables', 'msr-cpuid'):
             o = conforms(c, kernel, '', ['--mmu', mmu, '--cpu', model] + ([] if vpid else ['--no-vpid']))
             require(o.json['mmu'] == mmu, 'mmu is %r' % o.json['mmu'])
             require(o.json['mmu_counters']['ept_violations'] == 0, 'EPT violations without EPT')

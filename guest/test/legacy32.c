@@ -1,0 +1,338 @@
+/* 32 bits: what only old kernels do. Task switches, with and without paging, and the double fault through a task gate; virtual-8086 mode;
+ * SYSENTER; segments with a base and a limit, also on accesses that the hypervisor carries out. */
+#include "pages.h"
+
+const char test_name[] = "legacy32";
+
+#define TASK_B 0x48u   /* selectors in the GDT of boot32.S */
+#define TASK_F 0x50u
+#define SMALL 0x58u
+#define DOWN 0x60u
+#define MAIN 0x38u
+#define NT 0x4000u
+#define TS 8u
+#define BUSY (1ull << 41)
+
+struct task_state {
+	uint32_t link, esp0, ss0, esp1, ss1, esp2, ss2, cr3, eip, eflags, eax, ecx, edx, ebx, esp, ebp, esi, edi;
+	uint32_t es, cs, ss, ds, fs, gs, ldt, trap;
+};
+_Static_assert(sizeof(struct task_state) == 104, "as the CPU has it");
+
+extern uint64_t gdt[];
+extern uint32_t tss[26];
+static struct task_state b, f;
+static uint32_t stack_b[1024] __attribute__((aligned(16))), stack_f[1024] __attribute__((aligned(16)));
+static uint32_t pd[1024] __attribute__((aligned(4096)));
+static uint64_t pdpt[4] __attribute__((aligned(32))), pae_pd[4][512] __attribute__((aligned(4096)));
+
+static volatile uint32_t seen, seen_flags, seen_cr0, seen_cr3, seen_link, seen_error, seen_value;
+
+static uint32_t flags(void) { word v; __asm__ volatile("pushfl; popl %0" : "=r"(v)); return v; }
+static void clear_ts(void) { __asm__ volatile("clts"); }
+
+static void describe(unsigned selector, const void *base, uint32_t limit, unsigned access, unsigned more)
+{
+	uint64_t at = (word)base;
+
+	gdt[selector / 8] = (limit & 0xffff) | (at & 0xffffff) << 16 | (uint64_t)access << 40 | (uint64_t)(limit >> 16 & 15) << 48 |
+			    (uint64_t)more << 52 | (at >> 24) << 56;
+}
+
+static void set_task(struct task_state *t, unsigned selector, void (*entry)(void), uint32_t *stack, unsigned words)
+{
+	*t = (struct task_state){ .cr3 = read_cr3(), .eip = (uint32_t)entry, .eflags = 2, .esp = (uint32_t)(stack + words), .es = 0x23, .cs = 0x08,
+				  .ss = 0x10, .ds = 0x23, .fs = 0, .gs = 0x23, .ebx = 0xb0b0b0b0, .edi = 0xd0d0d0d0 };
+	describe(selector, t, sizeof(*t) - 1, 0x89, 0);
+}
+
+/* ---- task switches ---- */
+
+static void look_around(void)
+{
+	seen++;
+	seen_flags = flags();
+	seen_cr0 = read_cr0();
+	seen_cr3 = read_cr3();
+	seen_link = *(volatile uint32_t *)&b.link;
+	clear_ts();
+}
+
+/* The task B: round and round, back by IRET if it was called, else by a jump. */
+static void task_b(void)
+{
+	for (;;) {
+		uint32_t ebx, edi;
+
+		__asm__ volatile("" : "=b"(ebx), "=D"(edi));
+		seen_value = ebx ^ edi;
+		look_around();
+		if (flags() & NT)
+			__asm__ volatile("iret" : : : "memory");
+		else
+			__asm__ volatile("ljmp %0, $0" : : "i"(MAIN) : "memory");
+	}
+}
+
+static bool is_busy(unsigned selector) { return *(volatile uint64_t *)&gdt[selector / 8] & BUSY; }
+
+static void expect_switch(const char *what, uint32_t cr3, bool nested)
+{
+	CHECK(seen == 1, "%s: the task ran %u times", what, seen);
+	CHECK(seen_cr0 & TS, "%s: CR0.TS is clear: 0x%x", what, seen_cr0);
+	CHECK(seen_cr3 == cr3, "%s: CR3 is 0x%x, not 0x%x", what, seen_cr3, cr3);
+	CHECK(!(seen_flags & NT) == !nested, "%s: EFLAGS are 0x%x", what, seen_flags);
+	CHECK(!nested || seen_link == MAIN, "%s: the link is 0x%x", what, seen_link);
+	CHECK(is_busy(MAIN) && !is_busy(TASK_B), "%s: busy are 0x%llx 0x%llx", what, gdt[MAIN / 8], gdt[TASK_B / 8]);
+	CHECK(read_cr0() & TS, "%s: back in the first task CR0.TS is clear", what);
+	CHECK(!(flags() & NT), "%s: back in the first task EFLAGS are 0x%x", what, flags());
+	clear_ts();
+	seen = 0;
+}
+
+static void call_b(void *p)
+{
+	(void)p;
+	__asm__ volatile("lcall %0, $0" : : "i"(TASK_B) : "memory");
+}
+
+static void jump_b(void *p)
+{
+	(void)p;
+	__asm__ volatile("ljmp %0, $0" : : "i"(TASK_B) : "memory");
+}
+
+static void switches(uint32_t cr3)
+{
+	uint32_t kept = 0x12345678;
+
+	tss[7] = cr3; /* the first task comes back to the tables that it left, or to others of the same content */
+	set_task(&b, TASK_B, task_b, stack_b, 1024);
+	b.cr3 = cr3;
+	__asm__ volatile("" : "+S"(kept));
+	call_b(NULL);
+	__asm__ volatile("" : "+S"(kept));
+	CHECK(kept == 0x12345678, "a register came back as 0x%x", kept);
+	CHECK(seen_value == (0xb0b0b0b0 ^ 0xd0d0d0d0), "the new task's registers: 0x%x", seen_value);
+	expect_switch("a call", cr3, true);
+	call_b(NULL);
+	expect_switch("a second call", cr3, true);
+	jump_b(NULL);
+	expect_switch("a jump", cr3, false);
+	CHECK(trap_call(call_b, NULL) == NO_TRAP, "a call inside of trap_call: vector %u", trap.vector);
+	expect_switch("a third call", cr3, true);
+	/* What must not be switched to. */
+	gdt[TASK_B / 8] |= BUSY;
+	CHECK(trap_call(jump_b, NULL) == TRAP(GP) && trap.error == TASK_B, "a jump to a busy task: vector %u, error 0x%x", trap.vector,
+	      trap.error);
+	gdt[TASK_B / 8] &= ~(BUSY | 1ull << 47);
+	CHECK(trap_call(call_b, NULL) == TRAP(11) && trap.error == TASK_B, "a call of an absent task: vector %u, error 0x%x", trap.vector, trap.error);
+	describe(TASK_B, &b, 40, 0x89, 0);
+	CHECK(trap_call(call_b, NULL) == TRAP(10) && trap.error == TASK_B, "a call of a short task: vector %u, error 0x%x", trap.vector, trap.error);
+	set_task(&b, TASK_B, task_b, stack_b, 1024);
+	b.ss = 0x23;
+	CHECK(trap_call(call_b, NULL) == TRAP(10) && trap.error == 0x20, "a task with a bad stack: vector %u, error 0x%x", trap.vector, trap.error);
+	CHECK(seen == 0 && is_busy(MAIN), "a switch that faulted left something behind");
+}
+
+extern char resume_here[];
+
+/* The double fault has a task of its own, for the stack of the task that faulted is of no use. It mends that task's stack and place. */
+static uint32_t spare[256];
+static void task_f(void)
+{
+	for (;;) {
+		tss[14] = (uint32_t)(spare + 256); /* ESP */
+		tss[8] = (uint32_t)resume_here;    /* EIP */
+		seen_error = *(volatile uint32_t *)(stack_f + 1023);
+		seen = 0xdf;
+		seen_flags = flags();
+		clear_ts();
+		__asm__ volatile("iret" : : : "memory");
+	}
+}
+
+
+static void lose_stack(void *p)
+{
+	(void)p;
+	/* A push to nowhere is a page fault, and so is its delivery. */
+	__asm__ volatile("movl $0x40001000, %%esp; pushl $0; .globl resume_here; resume_here: int $0x80" : : : "memory");
+}
+
+static void double_fault(void)
+{
+	static uint64_t old_gate;
+	struct { uint16_t limit; uint32_t base; } __attribute__((packed)) idtr;
+	volatile uint64_t *gate;
+	unsigned got;
+
+	__asm__ volatile("sidt %0" : "=m"(idtr));
+	gate = (volatile uint64_t *)idtr.base + 8;
+	old_gate = *gate;
+	*gate = (uint64_t)TASK_F << 16 | 0x8500ull << 32;
+	set_task(&f, TASK_F, task_f, stack_f, 1024);
+	seen = seen_error = 0;
+	got = trap_call(lose_stack, NULL);
+	CHECK(got == NO_TRAP, "after a double fault: trap %u at 0x%lx", got, trap.ip);
+	CHECK(seen == 0xdf, "the double fault's task did not run");
+	CHECK(seen_error == 0, "the double fault's error code is 0x%x", seen_error);
+	CHECK(seen_flags & NT, "in the double fault's task EFLAGS are 0x%x", seen_flags);
+	CHECK(f.link == MAIN && !is_busy(TASK_F) && is_busy(MAIN), "link 0x%x", f.link);
+	*gate = old_gate;
+	seen = 0;
+}
+
+static void paging(uint32_t cr3, uint32_t cr4)
+{
+	write_cr4(cr4);
+	write_cr3(cr3);
+	write_cr0(read_cr0() | CR0_PG);
+}
+
+static void paging_off(void) { write_cr0(read_cr0() & ~(word)CR0_PG); }
+
+/* All memory is mapped to itself but for 0x40000000 and what lies above, up to the devices. */
+static void build_tables(void)
+{
+	for (uint32_t i = 0; i < 1024; i++)
+		pd[i] = i < 256 || i >= 768 ? i << 22 | PTE_PS | PTE_U | PTE_W | PTE_P : 0;
+	for (uint32_t i = 0; i < 4; i++) {
+		pdpt[i] = (uint32_t)pae_pd[i] | PTE_P;
+		for (uint32_t j = 0; j < 512; j++)
+			pae_pd[i][j] = i == 0 || i == 3 ? (uint64_t)(i << 30 | j << 21) | PTE_PS | PTE_U | PTE_W | PTE_P : 0;
+	}
+}
+
+static void test_tasks(void)
+{
+	static uint32_t other_pd[1024] __attribute__((aligned(4096)));
+	static uint64_t other_pdpt[4] __attribute__((aligned(32)));
+
+	switches(0);
+	build_tables();
+	for (unsigned i = 0; i < 1024; i++)
+		other_pd[i] = pd[i];
+	for (unsigned i = 0; i < 4; i++)
+		other_pdpt[i] = pdpt[i];
+	paging((uint32_t)pd, CR4_PSE);
+	switches((uint32_t)other_pd);
+	tss[7] = (uint32_t)pd;
+	double_fault();
+	paging_off();
+	paging((uint32_t)pdpt, CR4_PAE);
+	switches((uint32_t)other_pdpt);
+	tss[7] = (uint32_t)pdpt;
+	double_fault();
+	paging_off();
+}
+
+/* ---- virtual-8086 mode ---- */
+
+static void enter_v86(void *p)
+{
+	uint32_t *words = p;
+
+	/* GS FS DS ES SS ESP EFLAGS CS EIP. */
+	__asm__ volatile("movl %%esp, tss + 4\n"
+			 "pushl $0; pushl $0; pushl %1; pushl %1; pushl %1; pushl $0xff0; pushl $0x20002; pushl %1; pushl %0; iret"
+			 : : "r"(words[0]), "r"(words[1]) : "memory");
+}
+
+static void test_v86(void)
+{
+	/* mov ax, ds; mov [0x80], ax; add word [0x80], 1; int 0x21 */
+	static const uint8_t code[] = { 0x8c, 0xd8, 0xa3, 0x80, 0x00, 0x83, 0x06, 0x80, 0x00, 0x01, 0xcd, 0x21 };
+	volatile uint8_t *low = (volatile uint8_t *)0x3000;
+	uint32_t start[2] = { 0, 0x300 };
+
+	/* With paging as well: then its memory is the user's. */
+	for (unsigned round = 0; round < 2; round++) {
+		if (round)
+			paging((uint32_t)pd, CR4_PSE);
+		for (unsigned i = 0; i < sizeof(code); i++)
+			low[i] = code[i];
+		CHECK(trap_call(enter_v86, start) == TRAP(GP) && trap.error == 0, "INT in virtual-8086 mode: vector %u, error 0x%x", trap.vector,
+		      trap.error);
+		CHECK(trap.ip == 10 && (trap.flags & 0x20000), "it stopped at 0x%lx with flags 0x%lx", trap.ip, trap.flags);
+		CHECK(*(volatile uint16_t *)(low + 0x80) == 0x301, "it wrote 0x%x", (unsigned)*(volatile uint16_t *)(low + 0x80));
+	}
+	paging_off();
+}
+
+/* ---- SYSENTER ---- */
+
+extern char sysenter_entry[];
+__asm__(".globl sysenter_entry\nsysenter_entry: movl %esp, %eax; addl $1, sysenter_count; sysexit");
+uint32_t sysenter_count;
+
+static void user_sysenter(void *p)
+{
+	(void)p;
+	__asm__ volatile("movl %%esp, %%ecx; movl $1f, %%edx; sysenter; 1:" : : : "eax", "ecx", "edx", "memory");
+}
+
+static void test_sysenter(void)
+{
+	static uint32_t stack[64];
+
+	if (!(cpuid(1, 0).d & 1u << 11))
+		return;
+	wrmsr(0x174, 0x08);
+	wrmsr(0x175, (word)(stack + 64));
+	wrmsr(0x176, (word)sysenter_entry);
+	CHECK(rdmsr(0x174) == 8 && rdmsr(0x175) == (word)(stack + 64) && rdmsr(0x176) == (word)sysenter_entry, "the MSRs of SYSENTER");
+	sysenter_count = 0;
+	for (unsigned i = 0; i < 3; i++)
+		CHECK(trap_call_user(user_sysenter, NULL) == NO_TRAP, "SYSENTER: vector %u, error 0x%x, at 0x%lx", trap.vector, trap.error, trap.ip);
+	CHECK(sysenter_count == 3, "SYSENTER came %u times", sysenter_count);
+	wrmsr(0x174, 0);
+	CHECK(trap_call_user(user_sysenter, NULL) == TRAP(GP), "SYSENTER with SYSENTER_CS = 0");
+}
+
+/* ---- segments ---- */
+
+static void load_fs(unsigned selector) { __asm__ volatile("movw %w0, %%fs" : : "r"(selector)); }
+static void fs_read(void *p) { __asm__ volatile("movl %%fs:(%0), %0" : "+r"(p)); }
+static void fs_write(void *p) { __asm__ volatile("movl %0, %%fs:(%0)" : : "r"(p) : "memory"); }
+static uint32_t fs_get(uint32_t at) { uint32_t v; __asm__ volatile("movl %%fs:(%1), %0" : "=r"(v) : "r"(at)); return v; }
+static uint32_t fs_get16(uint16_t at) { uint32_t v; __asm__ volatile("addr16 movl %%fs:(%%bx), %0" : "=r"(v) : "b"(at)); return v; }
+
+/* The local APIC's page: each access is the hypervisor's doing. */
+static void test_device_segment(void)
+{
+	uint32_t version = *(volatile uint32_t *)0xfee00030;
+
+	describe(SMALL, (void *)0xfee00000, 0xfff, 0x93, 4);
+	load_fs(SMALL);
+	CHECK(fs_get(0x30) == version && fs_get16(0x30) == version, "through a segment the APIC's version is 0x%x 0x%x, not 0x%x", fs_get(0x30),
+	      fs_get16(0x30), version);
+	__asm__ volatile("movl %0, %%fs:0x80" : : "r"(0x20) : "memory"); /* TPR */
+	CHECK(*(volatile uint32_t *)0xfee00080 == 0x20, "TPR is 0x%x", *(volatile uint32_t *)0xfee00080);
+	__asm__ volatile("movl $0, %%fs:0x80" : : : "memory");
+	CHECK(trap_call(fs_read, (void *)0xffd) == TRAP(GP) && trap.error == 0, "a read beyond the limit: vector %u", trap.vector);
+	CHECK(trap_call(fs_read, (void *)0x1000) == TRAP(GP), "a read behind the limit: vector %u", trap.vector);
+	describe(SMALL, (void *)0xfee00000, 0xfff, 0x91, 4);
+	load_fs(SMALL);
+	CHECK(trap_call(fs_write, (void *)0x80) == TRAP(GP), "a write to a read-only segment: vector %u", trap.vector);
+	/* Expand-down: what lies above the limit. */
+	describe(DOWN, (void *)(0xfee00000 - 0x10000), 0xffff, 0x97, 4);
+	load_fs(DOWN);
+	CHECK(fs_get(0x10030) == version, "through an expand-down segment the APIC's version is 0x%x", fs_get(0x10030));
+	CHECK(trap_call(fs_read, (void *)0xfffc) == TRAP(GP), "a read below an expand-down segment's limit: vector %u", trap.vector);
+	load_fs(0);
+	CHECK(trap_call(fs_read, (void *)0x30) == TRAP(GP), "a read through a null selector: vector %u", trap.vector);
+}
+
+void test_main(void)
+{
+	test_tasks();
+	test_v86();
+	test_sysenter();
+	test_device_segment();
+	build_tables();
+	paging((uint32_t)pd, CR4_PSE);
+	test_sysenter();
+	test_device_segment();
+	paging_off();
+}
