@@ -32,9 +32,11 @@ struct lab_geometry {
 	S(CYCLES, ghz, "machine.ghz", "3.4", "cycles in a nanosecond") \
 	S(SHAPE, l1d_4k, "machine.l1d_4k", "64/4", "L1 data TLB for 4K pages") \
 	S(SHAPE, l1d_2m, "machine.l1d_2m", "32/4", "L1 data TLB for 2M pages") \
-	S(SHAPE, l1d_1g, "machine.l1d_1g", "4/full", "L1 data TLB for 1G pages; 0: they take 2M entries") \
+	S(SHAPE, l1d_1g, "machine.l1d_1g", "4/full", "L1 data TLB for 1G pages; 0: they lie in the one for 2M pages, in pieces") \
+	S(FLAG, l1d_unified, "machine.l1d_unified", "off", "pages of all sizes share machine.l1d_4k") \
 	S(SHAPE, l1i_4k, "machine.l1i_4k", "128/8", "L1 instruction TLB for 4K pages") \
 	S(SHAPE, l1i_2m, "machine.l1i_2m", "8/full", "L1 instruction TLB for 2M pages") \
+	S(FLAG, l1i_unified, "machine.l1i_unified", "off", "pages of all sizes share machine.l1i_4k") \
 	S(SHAPE, l2, "machine.l2", "1024/8", "L2 TLB, shared by data and instructions") \
 	S(HOLDS, l2_holds, "machine.l2_holds", "4k+2m", "page sizes that the L2 TLB holds") \
 	S(SHAPE, l2_1g, "machine.l2_1g", "0", "a separate L2 TLB for 1G pages") \
@@ -103,7 +105,7 @@ struct lab_geometry {
 	S(FLAG, pti, "guest.pti", "off", "page-table isolation: CR3 is loaded at each entry to the kernel and each return") \
 	S(FLAG, global, "guest.global", "on", "the kernel's mappings are global (not with pti)") \
 	S(RATIO, fragmentation, "guest.fragmentation", "0", "part of the 2M blocks of guest memory that cannot be had whole") \
-	S(COUNT, tick, "guest.tick", "0", "cycles between timer interrupts of the guest; 0: none") \
+	S(COUNT, tick, "guest.tick", "0", "accesses between timer interrupts of the guest; 0: none") \
 	S(COUNT, flush_ceiling, "guest.flush_ceiling", "33", "pages beyond which everything is flushed instead of one by one") \
 	S(COUNT, path_fault, "guest.path_fault", "900", "instructions of the guest kernel's page-fault handler, without zeroing") \
 	S(COUNT, path_syscall, "guest.path_syscall", "300", "... of a system call that changes mappings, without each page's") \
