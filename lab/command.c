@@ -5,6 +5,7 @@
 #include "lab/lab.h"
 
 const struct lab_command lab_commands[] = {
+	{ "run", "run [OPTION]... [WORKLOAD]", "runs one configuration: the full account", lab_command_run },
 	{ "presets", "presets [NAME]", "lists the machines, or prints one as a configuration file", lab_command_presets },
 	{ "workloads", "workloads [NAME]", "lists the built-in workloads and their parameters", lab_command_workloads },
 	{ "import", "import -o TRACE [FILE]", "makes a trace of valgrind's lackey text or of a ChampSim trace", lab_command_import },

@@ -338,7 +338,7 @@ static bool load_preset(struct lab_config *config, const char *name, struct lab_
 			return false;
 		at += n + (at[n] == '\n');
 	}
-	snprintf(config->machine.preset, sizeof(config->machine.preset), "%s", name);
+	snprintf(config->machine.preset, sizeof(config->machine.preset), "%s", p->name);
 	return true;
 }
 

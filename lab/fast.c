@@ -238,7 +238,8 @@ static uint64_t sweep_set(struct lab_machine *m, struct assoc *c, size_t first, 
 			i++;
 			continue;
 		}
-		lab_ghosts_add(&m->ghosts, tag[i], m->now.ghost_root, cause);
+		if (cause != LAB_FLUSH_BY_FAULT)
+			lab_ghosts_add(&m->ghosts, tag[i], m->now.ghost_root, cause);
 		assoc_drop(c, tag, a, NULL, i);
 		gone++;
 	}
@@ -275,11 +276,12 @@ static void sweep_psc(struct assoc *c, const struct lab_cover *cover, unsigned l
 		}
 }
 
-static void sweep_nested(struct assoc *c, const struct lab_cover *cover)
+/* shift: of the entries' reach; 0: that of their size. */
+static void sweep_nested(struct assoc *c, const struct lab_cover *cover, unsigned shift)
 {
 	for (size_t first = 0; c->live && first < (size_t)c->sets * c->ways; first += c->ways)
 		for (unsigned i = 0; i < c->ways && c->tag[first + i];) {
-			if (cover->all_vms || (c->tag[first + i] & TAG_ASID_MASK) == cover->vm)
+			if (lab_covers_nested(cover, c->tag[first + i], shift ? shift : size_shift(tag_size(c->tag[first + i]))))
 				assoc_drop(c, c->tag + first, c->a + first, NULL, i);
 			else
 				i++;
@@ -303,9 +305,9 @@ static uint64_t invalidate(struct lab_machine *m, const struct lab_cover *cover,
 			sweep_psc(&f->psc[level], cover, level);
 	}
 	if (cover->guest_physical) {
-		sweep_nested(&f->ntlb, cover);
+		sweep_nested(&f->ntlb, cover, 0);
 		for (unsigned level = 2; level < ARRAY_SIZE(f->npsc); level++)
-			sweep_nested(&f->npsc[level], cover);
+			sweep_nested(&f->npsc[level], cover, level_shift(level));
 	}
 	return gone;
 }

@@ -36,6 +36,7 @@ int lab_command_workloads(int argc, char **argv);
 int lab_command_import(int argc, char **argv);
 int lab_command_trace_info(int argc, char **argv);
 int lab_command_presets(int argc, char **argv);
+int lab_command_run(int argc, char **argv);
 
 /* Options that all commands take: --config FILE, --set KEY=VALUE, --preset NAME, --mmu NAME, --workload TEXT, and the like. Reads
  * those at argv[*at] into config and moves on; false without an error text: argv[*at] is not such an option. */

@@ -79,15 +79,22 @@ struct lab_cover {
 	bool one_address;    /* ... of this address alone (paging-structure caches: wholly where psc_all) */
 	bool psc_all;
 	uint64_t gva;
-	bool guest_physical; /* guest-physical mappings of this virtual machine, or all */
+	bool guest_physical; /* guest-physical mappings of this virtual machine, or all ... */
 	uint8_t vm;
 	bool all_vms;
+	bool one_gpa;        /* ... of this address alone */
+	uint64_t gpa;
 };
 
 /* Does the cover take the linear or combined translation with this tag and these bits? */
 bool lab_covers(const struct lab_cover *cover, uint64_t tag, uint64_t entry);
 /* The same for an entry of a paging-structure cache of that level. */
 bool lab_covers_psc(const struct lab_cover *cover, uint64_t tag, unsigned level);
+/* The same for guest-physical mappings: of a page or of what an EPT entry covers, of 2^shift bytes. */
+bool lab_covers_nested(const struct lab_cover *cover, uint64_t tag, unsigned shift);
+
+/* The cause of what a fault drops by itself: no flush, and not put on anyone's account. */
+#define LAB_FLUSH_BY_FAULT ((enum lab_flush)LAB_FLUSH_COUNT)
 
 /* One implementation of the translation hardware. */
 struct lab_hardware {

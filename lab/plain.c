@@ -230,7 +230,8 @@ static uint64_t sweep_tlb(struct lab_machine *m, struct plain_cache *c, const st
 
 		if (!e->valid || !lab_covers(cover, tag_of(e), e->rights))
 			continue;
-		lab_ghosts_add(&m->ghosts, tag_of(e), m->now.ghost_root, cause);
+		if (cause != LAB_FLUSH_BY_FAULT)
+			lab_ghosts_add(&m->ghosts, tag_of(e), m->now.ghost_root, cause);
 		e->valid = false;
 		gone++;
 	}
@@ -244,11 +245,15 @@ static void sweep_psc(struct plain_cache *c, const struct lab_cover *cover, unsi
 			c->entry[i].valid = false;
 }
 
-static void sweep_nested(struct plain_cache *c, const struct lab_cover *cover)
+/* shift: of the entries' reach; 0: that of their size. */
+static void sweep_nested(struct plain_cache *c, const struct lab_cover *cover, unsigned shift)
 {
-	for (unsigned i = 0; i < c->sets * c->ways; i++)
-		if (cover->all_vms || c->entry[i].vm == cover->vm)
-			c->entry[i].valid = false;
+	for (unsigned i = 0; i < c->sets * c->ways; i++) {
+		struct plain_entry *e = &c->entry[i];
+
+		if (e->valid && lab_covers_nested(cover, tag_make(e->page, 0, e->size, e->vm), shift ? shift : size_shift(e->size)))
+			e->valid = false;
+	}
 }
 
 static uint64_t invalidate(struct lab_machine *m, const struct lab_cover *cover, enum lab_flush cause)
@@ -267,9 +272,9 @@ static uint64_t invalidate(struct lab_machine *m, const struct lab_cover *cover,
 			sweep_psc(&p->psc[level], cover, level);
 	}
 	if (cover->guest_physical) {
-		sweep_nested(&p->ntlb, cover);
+		sweep_nested(&p->ntlb, cover, 0);
 		for (unsigned level = 2; level <= 4; level++)
-			sweep_nested(&p->npsc[level], cover);
+			sweep_nested(&p->npsc[level], cover, level_shift(level));
 	}
 	return gone;
 }

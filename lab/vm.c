@@ -99,6 +99,24 @@ bool lab_covers_psc(const struct lab_cover *c, uint64_t tag, unsigned level)
 	return !c->one_address || c->psc_all || (((tag_page(tag) << level_shift(level)) ^ c->gva) & MASK(56, level_shift(level))) == 0;
 }
 
+bool lab_covers_nested(const struct lab_cover *c, uint64_t tag, unsigned shift)
+{
+	if (!c->guest_physical || (!c->all_vms && (tag & TAG_ASID_MASK) != c->vm))
+		return false;
+	return !c->one_gpa || (((tag_page(tag) << shift) ^ c->gpa) & MASK(56, shift)) == 0;
+}
+
+/* A page fault or EPT violation drops what might have led to it (SDM, "Invalidation of TLBs and Paging-Structure Caches": page
+ * faults; "Operations that Invalidate Cached Mappings": EPT violations), so that a right that was added is seen without a flush. */
+static void drop_faulting(struct lab_machine *m, uint64_t gva, const struct lab_translation *t)
+{
+	struct lab_cover cover = { .linear = true, .vpid = m->now.vpid, .pcid = m->now.pcid, .globals = true, .one_address = true,
+				   .gva = gva, .guest_physical = t->how == LAB_VIOLATION, .vm = m->now.vm, .one_gpa = true,
+				   .gpa = t->gpa };
+
+	m->hardware->invalidate(m, &cover, LAB_FLUSH_BY_FAULT);
+}
+
 void lab_invalidate(struct lab_machine *m, const struct lab_cover *cover, enum lab_flush cause)
 {
 	m->counts->r.flushes[cause]++;
@@ -236,6 +254,7 @@ enum lab_ended lab_resolve(struct lab_cpu *cpu, uint64_t gva, enum lab_kind kind
 		const struct mmu_intercepts *in = &cpu->vcpu.intercepts;
 		enum lab_ended ended = LAB_DONE;
 
+		drop_faulting(m, gva, t);
 		if (t->how == LAB_VIOLATION)
 			ended = violation(cpu, gva, kind, t);
 		else if (!cpu->native && in->page_fault && (t->error & in->pf_mask) == in->pf_match)
