@@ -157,7 +157,7 @@ static void fill_l1(struct fast *f, unsigned row, uint64_t gva, unsigned size, u
 		a = (a & ~ENTRY_ADDRESS) | ((a & ENTRY_ADDRESS) + align_down(gva & (BIT(size_shift(size)) - 1), BIT(size_shift(at))));
 		a |= size == LAB_1G ? PART_OF_1G : PART_OF_2M;
 		tag = tag_make(gva, size_shift(at), at, tag & (TAG_ASID_MASK | TAG_GLOBAL));
-		f->parts = true;
+		parts_note(f, gva);
 	}
 	front = assoc_set(c, c->tag, gva >> size_shift(at));
 	if (*front)
@@ -174,7 +174,7 @@ void fast_fill(struct lab_machine *m, uint64_t gva, enum lab_kind kind, bool use
 	struct fast *f = m->hw;
 
 	if (a & (PART_OF_2M | PART_OF_1G))
-		f->parts = true;
+		parts_note(f, gva);
 	if (f->l2[size])
 		assoc_put(f->l2[size], gva >> size_shift(size), size, tag, a, 0);
 	fill_l1(f, filter_row(kind, user), gva, size, tag, a);
@@ -251,7 +251,7 @@ static uint64_t sweep_tlb(struct lab_machine *m, struct assoc *c, const struct l
 	const struct fast *f = m->hw;
 	uint64_t gone = 0;
 
-	if (!cover->one_address || f->parts) {
+	if (!cover->one_address || (cover->pieces && parts_at(f, cover->gva))) {
 		for (size_t first = 0; c->live && first < (size_t)c->sets * c->ways; first += c->ways)
 			gone += sweep_set(m, c, first, cover, cause);
 		return gone;
@@ -300,7 +300,7 @@ static uint64_t invalidate(struct lab_machine *m, const struct lab_cover *cover,
 		for (unsigned i = 0; i < f->tlbs; i++)
 			live += f->tlb[i].live;
 		if (!live)
-			f->parts = false;
+			memset(f->parts, 0, sizeof(f->parts));
 		for (unsigned level = 2; level < ARRAY_SIZE(f->psc); level++)
 			sweep_psc(&f->psc[level], cover, level);
 	}

@@ -41,7 +41,7 @@ struct fast {
 	struct assoc psc[6], npsc[5];   /* by the level of the entry */
 	struct assoc ntlb;
 	struct assoc cache[3];          /* tags are lines plus one */
-	bool parts;                     /* pieces of larger guest pages were cached since the last flush of everything */
+	uint64_t parts[4];              /* a bit for each class of GBytes of which pieces of larger guest pages were cached */
 };
 
 static inline unsigned filter_row(enum lab_kind kind, bool user)
@@ -124,6 +124,20 @@ bool assoc_init(struct assoc *c, struct lab_geometry g, bool with_b);
 void assoc_fini(struct assoc *c);
 
 void fast_filter_clear(struct filter *f);
+
+/* An invalidation of one address must look everywhere only where pieces of a larger page may be. */
+static inline bool parts_at(const struct fast *f, uint64_t gva)
+{
+	unsigned class = (gva >> 30 ^ gva >> 38 ^ gva >> 46) & 255;
+
+	return f->parts[class / 64] & BIT(class % 64);
+}
+static inline void parts_note(struct fast *f, uint64_t gva)
+{
+	unsigned class = (gva >> 30 ^ gva >> 38 ^ gva >> 46) & 255;
+
+	f->parts[class / 64] |= BIT(class % 64);
+}
 /* The translation with this tag is no longer at the front of its set. */
 static inline void filter_forget(struct filter *f, uint64_t tag)
 {
@@ -154,6 +168,13 @@ static inline unsigned cache_touch(struct assoc *c, uint64_t line)
 /* A reference through the caches: what answers. A miss fills. */
 static inline unsigned fast_place(struct fast *f, uint64_t hpa)
 {
+	if (f->cache[2].sets) {
+		const uint64_t *set = assoc_set(&f->cache[2], f->cache[2].tag, hpa >> 6);
+
+		/* The largest array is the one that is not at hand. */
+		__builtin_prefetch(set);
+		__builtin_prefetch(set + 8);
+	}
 	for (unsigned i = 0; i < 3; i++)
 		if (f->cache[i].sets && cache_touch(&f->cache[i], hpa >> 6))
 			return i;

@@ -94,8 +94,9 @@ static uint64_t nested(struct walk *w, uint64_t gpa, unsigned *size)
 	for (table = nested_start(w, gpa, &level);; level--) {
 		unsigned index = gpa >> level_shift(level) & 511;
 
-		ept_reference(w, level, table + index * 8);
+		/* Read first: the host is slow to answer, too. */
 		entry = ((const uint64_t *)lab_frames_ptr(&m->frames, table >> PAGE_SHIFT))[index];
+		ept_reference(w, level, table + index * 8);
 		if (!(entry & X_EPT_RWX))
 			return NEVER;
 		if (level == 1 || entry & X_EPT_LARGE)
@@ -250,8 +251,8 @@ static struct lab_translation walk_tables(struct walk *w, uint64_t gva, enum lab
 			m->counts->r.walks_exited++;
 			return (struct lab_translation){ .how = LAB_VIOLATION, .gpa = gpa, .of_table = true };
 		}
-		guest_reference(w, t.level, t.hpa + index * 8);
 		entry = t.entries[index];
+		guest_reference(w, t.level, t.hpa + index * 8);
 		if (!(entry & X_P))
 			return fault(m, kind, user, 0);
 		t.rights &= (entry & X_W ? MAY_WRITE : 0) | (entry & X_U ? MAY_USER : 0) | (entry & X_XD ? 0 : MAY_FETCH);

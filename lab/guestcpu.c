@@ -230,7 +230,7 @@ void lab_cpu_invlpg(struct lab_cpu *cpu, uint64_t gva)
 {
 	struct lab_machine *m = cpu->m;
 	struct lab_cover cover = { .linear = true, .vpid = m->now.vpid, .pcid = m->now.pcid, .globals = true, .one_address = true,
-				   .psc_all = true, .gva = gva };
+				   .psc_all = true, .pieces = true, .gva = gva };
 
 	m->counts->invlpgs++;
 	if (!cpu->native && cpu->vcpu.intercepts.invlpg) {
@@ -246,7 +246,7 @@ void lab_cpu_invpcid(struct lab_cpu *cpu, unsigned type, unsigned pcid, uint64_t
 {
 	struct lab_machine *m = cpu->m;
 	struct lab_cover cover = { .linear = true, .vpid = m->now.vpid, .pcid = (uint16_t)(pcid & 0xfff), .one_address = type == 0,
-				   .psc_all = type != 0, .all_pcids = type >= 2, .globals = type == 2, .gva = gva };
+				   .psc_all = type != 0, .all_pcids = type >= 2, .globals = type == 2, .pieces = true, .gva = gva };
 
 	m->counts->invlpgs++;
 	lab_invalidate(m, &cover, type == 0 ? LAB_FLUSH_invlpg : LAB_FLUSH_cr4);

@@ -78,6 +78,7 @@ struct lab_cover {
 	bool globals;        /* ... and global ones ... */
 	bool one_address;    /* ... of this address alone (paging-structure caches: wholly where psc_all) */
 	bool psc_all;
+	bool pieces;         /* with one_address: all pieces of the guest's page there */
 	uint64_t gva;
 	bool guest_physical; /* guest-physical mappings of this virtual machine, or all ... */
 	uint8_t vm;

@@ -14,7 +14,7 @@
 #include "mmu/mmu.h"
 
 #define LAB_TABLE_HFN 0x1000ull
-#define LAB_TABLE_FRAMES (1ull << 24)
+#define LAB_TABLE_FRAMES (1ull << 22)
 #define LAB_VM_HFN_SHIFT 31
 #define LAB_VMS_MAX 15
 #define LAB_MEMORY_MAX (1ull << 42) /* of one virtual machine, bytes: a region's frames, less room for alignment */

@@ -43,6 +43,7 @@ static void below_invvpid(void *ctx, enum invvpid_type type, uint16_t vpid, gva_
 	cover.globals = type != INVVPID_SINGLE_RETAINING_GLOBALS;
 	cover.one_address = type == INVVPID_ADDRESS;
 	cover.psc_all = type != INVVPID_ADDRESS;
+	cover.pieces = true;
 	cover.gva = gva.v;
 	m->counts->invvpids++;
 	lab_invalidate(m, &cover, LAB_FLUSH_invvpid);
@@ -85,9 +86,9 @@ bool lab_covers(const struct lab_cover *c, uint64_t tag, uint64_t entry)
 		return false;
 	if (!c->one_address)
 		return true;
-	if (entry & PART_OF_2M)
+	if (c->pieces && entry & PART_OF_2M)
 		compare = 21;
-	if (entry & PART_OF_1G)
+	if (c->pieces && entry & PART_OF_1G)
 		compare = 30;
 	return ((address ^ c->gva) & MASK(56, compare)) == 0;
 }
