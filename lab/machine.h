@@ -161,7 +161,6 @@ struct lab_machine {
 	struct lab_cpu *running; /* whose state is loaded */
 	struct lab_cpu *vm;      /* [config->hv.vms] */
 	struct lab_error *error; /* of the run; never NULL while it goes on */
-	uint64_t ticks;
 };
 
 /* A virtual machine and its one CPU; natively, the machine itself. */

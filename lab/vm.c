@@ -68,11 +68,6 @@ static void below_invept(void *ctx, enum invept_type type, uint64_t eptp)
 	lab_invalidate(m, &cover, LAB_FLUSH_invept);
 }
 
-static uint64_t below_now(void *ctx)
-{
-	return ++((struct lab_machine *)ctx)->ticks;
-}
-
 /* ---- invalidation ---- */
 
 bool lab_covers(const struct lab_cover *c, uint64_t tag, uint64_t entry)
@@ -334,7 +329,7 @@ bool lab_machine_init(struct lab_machine *m, const struct lab_config *config, st
 	*m = (struct lab_machine){ .config = config, .counts = counts, .error = error, .caps = caps_of(&config->machine) };
 	m->hardware = config->plain ? &lab_plain : &lab_fast;
 	m->below = (struct mmu_below){ .frame_alloc = below_alloc, .frame_free = below_free, .frame_ptr = below_ptr, .kick = below_kick,
-				       .invvpid = below_invvpid, .invept = below_invept, .now = below_now, .ctx = m };
+				       .invvpid = below_invvpid, .invept = below_invept, .ctx = m };
 	m->hw = m->hardware->make(&config->machine);
 	m->vpids = malloc(sizeof(*m->vpids));
 	m->vm = calloc(config->hv.vms, sizeof(*m->vm));
