@@ -4,6 +4,7 @@
 #define RFLAGS_VM BIT(17)
 #define RFLAGS_RF BIT(16)
 #define REP_LIMIT_TABLE 4
+#define UNPROTECTED_MAX 10000
 
 static struct vcpu *vcpu_of(struct emulate *e) { return e->opaque; }
 
@@ -355,10 +356,23 @@ static void deliver(struct vcpu *v, const struct emulate_exception *x)
 	v->requests |= REQUEST_EVENT;
 }
 
+/* The same instruction with the same registers, so often in a row? It is translated through the table that it accesses: each time, the table
+ * is protected again before the instruction has run. */
+static bool without_end(struct vcpu *v)
+{
+	uint64_t state = v->emulate.rip;
+
+	for (unsigned n = 0; n < EMULATE_GPRS; n++)
+		state = (state << 7 | state >> 57) ^ v->vmx.gpr[n];
+	v->unprotected_count = state == v->unprotected_state ? v->unprotected_count + 1 : 0;
+	v->unprotected_state = state;
+	return v->unprotected_count > UNPROTECTED_MAX;
+}
+
 /* An instruction that cannot be emulated on a guest's page table runs on the CPU, once the table is no longer protected. */
 static bool run_unprotected(struct vcpu *v)
 {
-	return v->emulated_fault && mmu_unshadow(&v->vm->mmu, v->emulated_gpa);
+	return v->emulated_fault && !without_end(v) && mmu_unshadow(&v->vm->mmu, v->emulated_gpa);
 }
 
 static void give_up(struct vcpu *v, const char *what)

@@ -102,6 +102,8 @@ struct vcpu {
 	bool fault_known;
 	gpa_t emulated_gpa; /* why the heart wants an instruction emulated, while that happens */
 	bool emulated_fault;
+	uint64_t unprotected_state; /* rip and registers when an instruction was last let run on a page table, and how often it was the same */
+	unsigned unprotected_count;
 	struct exit_stat exits[EXIT_REASON_COUNT];
 };
 

@@ -269,6 +269,11 @@ void test_main(void)
 	tables_init();
 	if (parameter("root"))
 		hopeless(&boot_pml4[500]);
+	if (parameter("self")) {
+		/* The directory is a page table too, which maps it. */
+		pd[511] = (uint64_t)pd | PTE_W | PTE_P;
+		hopeless((void *)(WINDOW + (511ul << 21) + 511 * 4096 + 400 * 8));
+	}
 	if (parameter("device"))
 		hopeless((void *)0xfee00080ul);
 	build_user();

@@ -167,6 +167,8 @@ def tests():
         ends('execution of absent memory', 'absent', 'exec', 66, r'^stopped: .*0x4000000', r'jumping'),
         ends('an instruction beyond emulation, on a root', 'tables', 'root', 66, r'does not emulate at rip 0x[0-9a-f]+: 66 0f f7 c9', r'tables: now',
              more=['--mmu', 'shadow']),
+        ends('an instruction beyond emulation, on its own table', 'tables', 'self', 66, r'does not emulate at rip 0x[0-9a-f]+: 66 0f f7 c9',
+             r'tables: now', more=['--mmu', 'shadow']),
         ends('an instruction beyond emulation, on a device', 'tables', 'device', 66, r'does not emulate at rip 0x[0-9a-f]+: 66 0f f7 c9',
              r'tables: now'),
         Test('the debug-exit port', exit_codes),
