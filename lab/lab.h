@@ -37,10 +37,15 @@ int lab_command_import(int argc, char **argv);
 int lab_command_trace_info(int argc, char **argv);
 int lab_command_presets(int argc, char **argv);
 int lab_command_run(int argc, char **argv);
+int lab_command_sweep(int argc, char **argv);
+int lab_command_merge(int argc, char **argv);
+int lab_command_report(int argc, char **argv);
 
 /* Options that all commands take: --config FILE, --set KEY=VALUE, --preset NAME, --mmu NAME, --workload TEXT, and the like. Reads
  * those at argv[*at] into config and moves on; false without an error text: argv[*at] is not such an option. */
 bool lab_option(struct lab_config *config, int argc, char **argv, int *at, struct lab_error *error);
 extern const char lab_options_help[];
+/* The key of a short option without its dashes ("mmu": "hv.mmu"); NULL: there is none. */
+const char *lab_shorthand(const char *name);
 
 #endif
