@@ -4,6 +4,7 @@
 
 #define MB2_MAGIC 0x36d76289
 #define TAG_END 0
+#define TAG_COMMAND_LINE 1
 #define TAG_MODULE 3
 #define TAG_MMAP 6
 #define TAG_RSDP_OLD 14
@@ -88,6 +89,8 @@ const char *boot_info_read(uint32_t magic, const void *information)
 			read_mmap((struct mmap_tag *)t);
 		else if (t->type == TAG_MODULE)
 			read_module((struct module_tag *)t);
+		else if (t->type == TAG_COMMAND_LINE)
+			boot.native = !strcmp((const char *)(t + 1), "native");
 		else if (t->type == TAG_RSDP_NEW || (t->type == TAG_RSDP_OLD && !boot.rsdp))
 			boot.rsdp = t + 1;
 	}

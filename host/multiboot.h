@@ -13,6 +13,7 @@ struct boot_module {
 };
 
 struct boot_info {
+	bool native;      /* the word "native" on the hypervisor's command line: run the guest without it */
 	const void *rsdp; /* NULL: the loader gave none */
 	unsigned module_count;
 	struct boot_module module[BOOT_MODULES_MAX];

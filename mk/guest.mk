@@ -3,6 +3,7 @@
 
 GUEST := $(BUILD)/guest
 GUEST_C := $(wildcard guest/*.c)
+GUEST_H := $(wildcard guest/*.h)
 GUEST_CFLAGS := -std=c11 -Os -static $(WARNINGS)
 GUESTS_I386 := 686-pae 686
 
@@ -13,7 +14,7 @@ $(GUEST)/vmlinux: script/get-guest.sh script/extract-vmlinux script/cache.sh
 # One call of the script makes them all.
 $(GUEST)/bzImage $(GUEST)/busybox: $(GUEST)/vmlinux
 
-$(GUEST)/init: $(GUEST_C) guest/guest.h
+$(GUEST)/init: $(GUEST_C) $(GUEST_H)
 	@mkdir -p $(@D)
 	$(CC) $(GUEST_CFLAGS) -s -o $@ $(GUEST_C)
 
@@ -26,7 +27,7 @@ $(GUESTS_I386:%=$(GUEST)/%/vmlinux): $(GUEST)/%/vmlinux: script/get-guest.sh scr
 	@script/get-guest.sh $* $(@D)
 	@touch $@
 
-$(GUEST)/i386/init: $(GUEST_C) guest/guest.h
+$(GUEST)/i386/init: $(GUEST_C) $(GUEST_H)
 	@mkdir -p $(@D)
 	@script/deps.sh i386
 	$(CC) -m32 -march=i686 $(GUEST_CFLAGS) -s -o $@ $(GUEST_C)

@@ -67,7 +67,8 @@ int conclude(const struct session *session)
 		explain_bad_end(session);
 		return STATUS_BROKEN;
 	case MACHINE_GONE:
-		say(session->result.spoke ? "%s ended before the hypervisor said how its virtual machines did"
+		say(session->options->native ? "%s ended before the guest had powered it off"
+		    : session->result.spoke ? "%s ended before the hypervisor said how its virtual machines did"
 					  : "%s ended before the hypervisor said a word", session->emulator.name);
 		explain_bad_end(session);
 		return STATUS_BROKEN;

@@ -72,6 +72,22 @@ static void put_path(cJSON *object, const char *path, uint64_t value)
 	free(copy);
 }
 
+/* What the guest told of its phases, beside what was counted in them. */
+static void put_phases(cJSON *object, const struct vm_result *vm)
+{
+	for (size_t i = 0; i < vm->phase_count; i++) {
+		char *number_text = text("%u", vm->phases[i].number);
+		cJSON *list = inner(object, "phases"), *phase = list != NULL ? inner(list, number_text) : NULL;
+
+		free(number_text);
+		if (phase == NULL || cJSON_HasObjectItem(phase, "name"))
+			continue;
+		put_text(phase, "name", vm->phases[i].name);
+		put(phase, "ticks", number(vm->phases[i].ticks));
+		put(phase, "steps", number(vm->phases[i].steps));
+	}
+}
+
 static void put_vm(cJSON *object, const struct vm_result *vm)
 {
 	cJSON *guest = inner(object, "guest");
@@ -88,6 +104,7 @@ static void put_vm(cJSON *object, const struct vm_result *vm)
 			put_value(object, vm->settings[i].name, vm->settings[i].value);
 	for (size_t i = 0; i < vm->stat_count; i++)
 		put_path(object, vm->stats[i].name, vm->stats[i].value);
+	put_phases(object, vm);
 }
 
 static void put_machine(cJSON *root, const struct run_result *result)

@@ -112,6 +112,23 @@ static void choose_guest(struct vm_config *vm, const char *guest)
 	free(what);
 }
 
+/* What a workload, and a run without the hypervisor, add to the command line. Natively, Linux meets what Bochs gets wrong and the
+ * hypervisor hides (docs/bochs.md), and random numbers that would make two runs differ; it finds fast strings switched off, and
+ * would forget them by itself. */
+static char *more(char *append, const struct options *options, bool linux_kernel)
+{
+	struct bytes line = { 0 };
+
+	bytes_print(&line, "%s", append);
+	if (options->native && linux_kernel)
+		bytes_print(&line, "%sclearcpuid=fsrm,rdrand,rdseed,erms,rep_good tsc_early_khz=%llu", line.length != 0 ? " " : "",
+			    (unsigned long long)options->ips / 1000);
+	if (options->workload != NULL)
+		bytes_print(&line, "%svellum.workload=%s", line.length != 0 ? " " : "", options->workload);
+	free(append);
+	return line.data;
+}
+
 /* The one virtual machine of the options: fills in what was not given. */
 static void complete_default(struct vm_config *vm, const struct options *options)
 {
@@ -131,6 +148,7 @@ static void complete_default(struct vm_config *vm, const struct options *options
 		append = text("%s", !own_kernel ? default_append : linux_kernel ? console_append : "");
 	else
 		append = text("%s%s%s", own_kernel ? "" : default_append, own_kernel || vm->append[0] == 0 ? "" : " ", vm->append);
+	append = more(append, options, linux_kernel != NOT_LINUX);
 	if (options->interactive && !own_initrd && !options->no_initrd && linux_kernel && strstr(append, "vellum.") == NULL) {
 		path = append;
 		append = text("%s%svellum.shell", path, *path != 0 ? " " : "");
@@ -178,10 +196,9 @@ static void read_description(struct machines *machines, const char *path)
 void machines_prepare(struct machines *machines, const struct options *options)
 {
 	static char printed[CONFIG_FILE_MAX * 2 + CONFIG_APPEND_MAX + 1000];
-
 	char error[200];
 
-	*machines = (struct machines){ 0 };
+	*machines = (struct machines){ .native = options->native };
 	if (options->vm_file != NULL) {
 		read_description(machines, options->vm_file);
 	} else {
@@ -208,7 +225,7 @@ uint64_t machines_memory(const struct machines *machines)
 	uint64_t sum = 0;
 
 	for (size_t i = 0; i < machines->count; i++)
-		sum += machines->vms[i].mem;
+		sum += machines->vms[i].mem * (machines->native ? 2 : 1);
 	for (size_t i = 0; i < machines->module_count; i++)
 		sum += machines->modules[i].bytes;
 	return sum;

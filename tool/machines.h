@@ -16,6 +16,7 @@ struct machines {
 	size_t count;
 	struct module *modules;
 	size_t module_count;
+	bool native;            /* the one guest runs without the hypervisor */
 	struct bytes config;    /* the description for the hypervisor, files named as on the image */
 };
 

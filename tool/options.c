@@ -5,6 +5,7 @@
 
 #include "tool/size.h"
 #include "tool/util.h"
+#include "tool/workload.h"
 
 enum { DEFAULT_IPS = 50000000, MOST_CPUS = 8 };
 
@@ -22,6 +23,8 @@ const char help_text[] =
 	"  --initrd FILE      its initial RAM disk, or none   (default: the self-checking workload, for Linux)\n"
 	"  --append TEXT      its command line; Debian's kernels get console=ttyS0 and\n"
 	"                     cryptomgr.notests=1 before it\n"
+	"  --workload NAME    what the default initramfs does: memory (default), boot, fork, mmap, switch, fault, compute,\n"
+	"                     compile or mix; NAME:SIZE for more or less of it (docs/compare.md)\n"
 	"  --mem SIZE         its RAM, a number with K, M or G   (default: 256M)\n"
 	"  --mmu NAME         how its memory is virtualized: ept, shadow, vtlb or brute   (default: the first of these\n"
 	"                     that the CPU can run)\n"
@@ -30,6 +33,7 @@ const char help_text[] =
 	"  --no-switch        keeps its mechanism for good; it then has every CPU feature that the mechanism supports\n"
 	"  --switch-every T   goes over to another mechanism every T milliseconds of the machine's time, or 500us, ...\n"
 	"  --switch-among A,B,...  through these, over and over   (default: all that the CPU can run)\n"
+	"  --native           runs it on the emulated machine itself, without the hypervisor: what it costs by itself\n"
 	"  --testdev          gives it the test device\n"
 	"  --vm FILE          takes one or more virtual machines from a description instead (docs/protocol.md)\n"
 	"\n"
@@ -55,8 +59,8 @@ const char help_text[] =
 enum {
 	OPTION_MACHINE = 256, OPTION_BOCHS, OPTION_CPU, OPTION_HOST_CPUS, OPTION_HOST_MEM, OPTION_IPS, OPTION_HYPERVISOR,
 	OPTION_MMU, OPTION_PAGES, OPTION_NO_VPID, OPTION_MEM, OPTION_KERNEL, OPTION_INITRD, OPTION_APPEND, OPTION_VM,
-	OPTION_TESTDEV, OPTION_GUEST, OPTION_NO_SWITCH, OPTION_SWITCH_EVERY, OPTION_SWITCH_AMONG, OPTION_JSON, OPTION_TIMEOUT,
-	OPTION_KEEP, OPTION_QUIET, OPTION_HELP, OPTION_VERSION,
+	OPTION_TESTDEV, OPTION_GUEST, OPTION_WORKLOAD, OPTION_NATIVE, OPTION_NO_SWITCH, OPTION_SWITCH_EVERY, OPTION_SWITCH_AMONG,
+	OPTION_JSON, OPTION_TIMEOUT, OPTION_KEEP, OPTION_QUIET, OPTION_HELP, OPTION_VERSION,
 };
 
 static const struct option names[] = {
@@ -75,6 +79,8 @@ static const struct option names[] = {
 	{ "kernel", required_argument, NULL, OPTION_KERNEL },
 	{ "initrd", required_argument, NULL, OPTION_INITRD },
 	{ "append", required_argument, NULL, OPTION_APPEND },
+	{ "workload", required_argument, NULL, OPTION_WORKLOAD },
+	{ "native", no_argument, NULL, OPTION_NATIVE },
 	{ "vm", required_argument, NULL, OPTION_VM },
 	{ "testdev", no_argument, NULL, OPTION_TESTDEV },
 	{ "no-switch", no_argument, NULL, OPTION_NO_SWITCH },
@@ -153,6 +159,8 @@ static void take(struct options *options, int option, const char *value)
 		break;
 	case OPTION_APPEND: set_vm(options, "--append", "append", value); break;
 	case OPTION_GUEST: options->guest = one_of("--guest", value, guests); break;
+	case OPTION_WORKLOAD: options->workload = workload_checked("--workload", value); break;
+	case OPTION_NATIVE: options->native = true; break;
 	case OPTION_VM: options->vm_file = value; break;
 	case OPTION_TESTDEV: set_vm(options, "--testdev", "testdev", "on"); break;
 	case OPTION_NO_SWITCH: set_vm(options, "--no-switch", "switch", "off"); break;
@@ -175,6 +183,12 @@ static void check(const struct options *options)
 	if (options->vm_file != NULL && (options->vm.given != 0 || options->no_initrd || options->guest != NULL))
 		die(STATUS_USAGE, "--vm takes everything about its virtual machines from the file: "
 		    "no option may describe one beside it");
+	if (options->workload != NULL && (options->vm_file != NULL || options->no_initrd || (options->vm.given & BIT(CONFIG_INITRD)) != 0))
+		die(STATUS_USAGE, "--workload chooses what the default initramfs does: it needs that initramfs");
+	if (options->native && (options->vm.given & (BIT(CONFIG_MMU) | BIT(CONFIG_PAGES) | BIT(CONFIG_VPID) | BIT(CONFIG_TESTDEV))) != 0)
+		die(STATUS_USAGE, "--native runs the guest without the hypervisor: --mmu, --pages, --no-vpid and --testdev mean nothing to it");
+	if (options->native && (options->vm_file != NULL || options->command == COMMAND_ISO || strcmp(options->machine, "bochs") != 0))
+		die(STATUS_USAGE, "--native is for one guest of vellum run on Bochs");
 	if (options->quiet && options->interactive)
 		die(STATUS_USAGE, "-i and --quiet exclude each other");
 	if (strcmp(options->machine, "qemu") == 0 && (options->cpu != NULL || strcmp(options->bochs, "auto") != 0))

@@ -22,6 +22,8 @@ struct options {
 	const char *vm_file;            /* null: `vm` below describes the one virtual machine */
 	struct vm_config vm;
 	bool no_initrd;                 /* --initrd none */
+	bool native;                    /* the guest without the hypervisor */
+	const char *workload;           /* for the default initramfs; null: its default */
 	const char *json, *keep, *output;
 	unsigned timeout;               /* seconds; 0: none */
 	bool interactive, quiet;

@@ -123,9 +123,30 @@ static void print_setting(FILE *out, const struct vm_result *vm, const char *nam
 		fprintf(out, ", %s%s%s", shown, *shown != 0 ? " " : "", value);
 }
 
+/* A line for each phase that the guest has marked. */
+static void print_phases(FILE *out, const struct vm_result *vm, const char *unit)
+{
+	char a[32], b[32], c[32];
+
+	if (vm->phase_count != 0)
+		fprintf(out, "  %-30s %16s %16s %12s   (%s)\n", "phases of the workload", "guest", "hypervisor", "VM exits", unit);
+	for (size_t i = 0; i < vm->phase_count; i++) {
+		char *guest = text("phases.%u.instructions.guest", vm->phases[i].number),
+		     *own = text("phases.%u.instructions.hypervisor", vm->phases[i].number),
+		     *exits = text("phases.%u.exits.total", vm->phases[i].number);
+
+		fprintf(out, "  %-30s %16s %16s %12s\n", vm->phases[i].name, grouped(stat_find(vm, guest), a), grouped(stat_find(vm, own), b),
+			grouped(stat_find(vm, exits), c));
+		free(guest);
+		free(own);
+		free(exits);
+	}
+}
+
 static void print_vm(FILE *out, const struct run_result *result, const struct vm_result *vm)
 {
 	uint64_t guest = stat_find(vm, "instructions.guest"), own = stat_find(vm, "instructions.hypervisor");
+	const char *unit = result->machine.ips != 0 ? "instructions" : "TSC ticks";
 	char a[32], b[32];
 
 	fprintf(out, "What it cost: %s", vm->name != NULL ? vm->name : "(without a name)");
@@ -139,12 +160,14 @@ static void print_vm(FILE *out, const struct run_result *result, const struct vm
 		fprintf(out, "  no counters were told\n");
 		return;
 	}
-	print_exits(out, vm);
-	print_memory(out, vm);
 	/* On Bochs a tick of the TSC is an instruction; elsewhere it is only time. */
-	fprintf(out, "  %s: guest %s, hypervisor %s (%.2f%% of the guest's)\n",
-		result->machine.ips != 0 ? "instructions" : "TSC ticks", grouped(guest, a), grouped(own, b),
-		percent(own, guest));
+	if (stat_find(vm, "exits.total") != 0) {
+		print_exits(out, vm);
+		print_memory(out, vm);
+		fprintf(out, "  %s: guest %s, hypervisor %s (%.2f%% of the guest's)\n", unit, grouped(guest, a), grouped(own, b),
+			percent(own, guest));
+	}
+	print_phases(out, vm, unit);
 }
 
 void report_print(FILE *out, const struct run_result *result)

@@ -1,11 +1,15 @@
 #include "tool/result.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tool/util.h"
 
-static const char result_word[] = "VELLUM-RESULT ";
+static const char result_word[] = "VELLUM-RESULT ", phase_word[] = "VELLUM-PHASE ", phases_word[] = "phases.",
+		  clock_word[] = "VELLUM-CLOCK ";
+
+enum { PHASES_MOST = 100 };
 
 static void replace(char **where, const char *value)
 {
@@ -106,12 +110,69 @@ void result_apply(struct run_result *result, const struct record *record)
 	}
 }
 
+/* "NUMBER NAME ticks=TICKS steps=STEPS" */
+static void phase_line(struct vm_result *vm, const char *line)
+{
+	unsigned long long ticks;
+	unsigned number, steps;
+	char name[32];
+
+	if (sscanf(line, "%u %31s ticks=%llu steps=%u", &number, name, &ticks, &steps) != 4 || vm->phase_count == PHASES_MOST)
+		return;
+	vm->phases = grow(vm->phases, (vm->phase_count + 1) * sizeof *vm->phases);
+	vm->phases[vm->phase_count++] = (struct phase){ number, text("%s", name), ticks, steps };
+}
+
 void result_console_line(struct run_result *result, unsigned vm, const char *line)
 {
 	const char *start = strstr(line, result_word);
+	unsigned long long ticks, idle;
 
 	if (start != NULL)
 		replace(&result_vm(result, vm)->result, start + strlen(result_word));
+	start = strstr(line, clock_word);
+	if (start != NULL && sscanf(start + strlen(clock_word), "ticks=%llu idle_ms=%llu", &ticks, &idle) == 2) {
+		result_vm(result, vm)->clock_ticks = ticks;
+		result_vm(result, vm)->idle_ms = idle;
+	}
+	start = strstr(line, phase_word);
+	if (start != NULL)
+		phase_line(result_vm(result, vm), start + strlen(phase_word));
+}
+
+void result_native(struct vm_result *vm, uint64_t ips)
+{
+	uint64_t passed = vm->clock_ticks - stat_find(vm, "native.start_ticks"), idle = vm->idle_ms * (ips / 1000);
+	char *name;
+
+	for (size_t i = 0; i < vm->phase_count; i++) {
+		name = text("phases.%u.instructions.guest", vm->phases[i].number);
+		stat_set(vm, name, vm->phases[i].ticks);
+		free(name);
+	}
+	if (vm->clock_ticks != 0 && passed > idle)
+		stat_set(vm, "instructions.guest", passed - idle);
+}
+
+void result_sum_phases(struct vm_result *vm)
+{
+	size_t count = vm->stat_count;
+	char *name;
+
+	for (size_t i = 0; i < count; i++) {
+		const char *rest = vm->stats[i].name;
+		uint64_t value = vm->stats[i].value, before;
+
+		if (strncmp(rest, phases_word, strlen(phases_word)) != 0 || (rest = strchr(rest + strlen(phases_word), '.')) == NULL)
+			continue;
+		name = text("workload%s", rest);
+		before = stat_find(vm, name);
+		if (strcmp(rest, ".tables.pages") == 0)
+			stat_set(vm, name, before > value ? before : value);
+		else
+			stat_set(vm, name, before + value);
+		free(name);
+	}
 }
 
 static void facts_free(struct fact *facts, size_t count)
@@ -132,6 +193,9 @@ void result_free(struct run_result *result)
 		for (size_t k = 0; k < vm->stat_count; k++)
 			free(vm->stats[k].name);
 		free(vm->stats);
+		for (size_t k = 0; k < vm->phase_count; k++)
+			free(vm->phases[k].name);
+		free(vm->phases);
 		free(vm->name);
 		free(vm->result);
 		free(vm->end);

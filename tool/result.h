@@ -8,6 +8,13 @@ struct fact {
 	char *name, *value;
 };
 
+/* A phase of the guest's work, as the guest told it; what the hypervisor counted in it is in the stats "phases.NUMBER.…". */
+struct phase {
+	unsigned number;
+	char *name;
+	uint64_t ticks, steps;          /* of the TSC, hypervisor included; operations done, in the workload's own unit */
+};
+
 struct stat_value {
 	char *name;
 	uint64_t value;
@@ -24,6 +31,9 @@ struct vm_result {
 	size_t setting_count;
 	struct stat_value *stats;
 	size_t stat_count;
+	uint64_t clock_ticks, idle_ms;  /* at the workload's end, as the guest told; 0: it did not */
+	struct phase *phases;
+	size_t phase_count;
 };
 
 /* How the machine was made; not told by the protocol. Strings may be null. */
@@ -50,6 +60,11 @@ struct run_result {
 void result_apply(struct run_result *result, const struct record *record);
 /* Looks at a line that a VM wrote to its console. */
 void result_console_line(struct run_result *result, unsigned vm, const char *line);
+/* Adds the stats "workload.…", the sums over all phases (of tables.pages the largest), once the machine has ended. */
+void result_sum_phases(struct vm_result *vm);
+/* Without a hypervisor, what the guest told is all there is: its ticks are taken for its instructions, those of `ips` a second during
+ * which it had nothing to do left out. */
+void result_native(struct vm_result *vm, uint64_t ips);
 void result_free(struct run_result *result);
 
 /* Null or 0 when there is none. */

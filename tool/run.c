@@ -87,6 +87,26 @@ static char *working_directory(const struct options *options)
 	return path;
 }
 
+/* Without a hypervisor nobody says how the guest ended: it has powered the machine off, or has not. */
+static void end_natively(struct session *session)
+{
+	struct vm_result *vm = result_vm(&session->result, 0);
+	struct record end = { .kind = RECORD_VM_END, .text = "powered off" };
+	bool off = false;
+
+	result_native(vm, session->options->ips);
+	for (unsigned i = 0; i < TAIL && i < session->console_tail.count; i++)
+		off |= strstr(session->console_tail.lines[i], "reboot: Power down") != NULL;
+	if (session->ending != MACHINE_GONE || !off)
+		return;
+	/* As the debug-exit port would have ended a virtual machine whose workload failed. */
+	if (vm->result != NULL && strncmp(vm->result, "FAIL", 4) == 0)
+		end = (struct record){ .kind = RECORD_VM_END, .value = 3, .text = "the workload failed, then powered off" };
+	result_apply(&session->result, &end);
+	session->result.status = vm->status;
+	session->ending = ENDED;
+}
+
 int run(const struct options *options)
 {
 	static struct session session;
@@ -105,6 +125,10 @@ int run(const struct options *options)
 		session.keyboard = 0;
 	}
 	relay(&session);
+	if (options->native)
+		end_natively(&session);
+	for (size_t i = 0; i < session.result.vm_count; i++)
+		result_sum_phases(&session.result.vms[i]);
 	console_restore();
 	disconnect_wires(&session);
 	status = conclude(&session);

@@ -11,6 +11,7 @@
 #include "host/smp.h"
 #include "host/tsc.h"
 #include "host/wallclock.h"
+#include "vm/native.h"
 #include "vmx/bitmaps.h"
 #include "vmx/cpu.h"
 
@@ -32,6 +33,30 @@ static _Noreturn void refuse(const char *why)
 	finish(VM_STATUS_UNSUPPORTED);
 }
 
+static unsigned read_configs(void)
+{
+	const struct boot_module *m = boot_module_find("config");
+	char error[256];
+	int n;
+
+	if (!m)
+		refuse("the boot image has no module named config, which describes the virtual machines");
+	n = config_parse((const char *)m->data, m->size, configs, VMS_MAX, error, sizeof(error));
+	if (n < 0) {
+		console_log("the description of the virtual machines: %s", error);
+		finish(VM_STATUS_BAD_IMAGE);
+	}
+	return (unsigned)n;
+}
+
+/* The guest takes the machine, as the firmware and the loader left it. */
+static _Noreturn void go_native(void)
+{
+	if (read_configs() != 1)
+		refuse("natively, one guest can run");
+	refuse(native_start(&configs[0]));
+}
+
 static void start_host(uint32_t magic, const void *information)
 {
 	const char *why;
@@ -41,6 +66,8 @@ static void start_host(uint32_t magic, const void *information)
 	why = boot_info_read(magic, information);
 	if (why)
 		refuse(why);
+	if (boot_info()->native)
+		go_native();
 	if (!paging_map_to(boot_info()->ram_end))
 		refuse("there is no memory to map the machine's RAM");
 	acpi_host_init(boot_info()->rsdp);
@@ -76,22 +103,6 @@ static void start_vmx(void)
 	vmx_bitmaps_init(&machine.caps);
 	vpid_pool_init(&machine.vpids, VPID_COUNT);
 	smp_start_others(other_cpu, machine.tsc_hz);
-}
-
-static unsigned read_configs(void)
-{
-	const struct boot_module *m = boot_module_find("config");
-	char error[256];
-	int n;
-
-	if (!m)
-		refuse("the boot image has no module named config, which describes the virtual machines");
-	n = config_parse((const char *)m->data, m->size, configs, VMS_MAX, error, sizeof(error));
-	if (n < 0) {
-		console_log("the description of the virtual machines: %s", error);
-		finish(VM_STATUS_BAD_IMAGE);
-	}
-	return (unsigned)n;
 }
 
 static void announce(const struct vm *vm)

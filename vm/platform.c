@@ -244,5 +244,5 @@ bool platform_init(struct vm *vm)
 	vm->timers = (struct timers){ .tsc_hz = machine.tsc_hz, .now = now };
 	return add_interrupt_controllers(vm) && add_clocks(vm) && add_uart(vm) && ports_init(&vm->ports, &vm->pio, sink) &&
 	       pci_init(&vm->pci, &vm->pio, &vm->ports) && fw_cfg_init(&vm->fw_cfg, &vm->pio, 1, vm->low_ram + vm->high_ram) &&
-	       (!vm->config->testdev || add_testdev(vm));
+	       phases_init(vm) && (!vm->config->testdev || add_testdev(vm));
 }

@@ -3,6 +3,7 @@
 
 #include "host/frames.h"
 #include "host/percpu.h"
+#include "lib/fmt.h"
 
 static const char *const exit_names[EXIT_REASON_COUNT] = {
 #define X(number, name, text) [number] = #text,
@@ -41,9 +42,17 @@ void stats_host(void)
 	console_line("host unrestricted_guest %u", c->unrestricted_guest);
 }
 
-static void stat(const struct vm *vm, const char *name, uint64_t value)
+/* Of which account: all of the run, or a phase. What did not happen in a phase is left out. */
+struct scope {
+	const struct vm *vm;
+	char prefix[16];
+	bool zeros;
+};
+
+static void stat(const struct scope *s, const char *name, uint64_t value)
 {
-	console_line("stat %u %s %lu", vm->id, name, value);
+	if (value || s->zeros)
+		console_line("stat %u %s%s %lu", s->vm->id, s->prefix, name, value);
 }
 
 void stats_ticks(const struct vcpu *v, uint64_t *guest, uint64_t *hypervisor)
@@ -56,41 +65,57 @@ void stats_ticks(const struct vcpu *v, uint64_t *guest, uint64_t *hypervisor)
 	*guest = all - exits;
 }
 
-static void stats_exits(const struct vm *vm)
+static void stats_exits(const struct scope *s, const struct exit_stat exits[EXIT_REASON_COUNT], uint64_t run_ticks)
 {
-	const struct vcpu *v = vm->vcpu;
 	uint64_t total = 0, ticks = 0;
 
 	for (unsigned n = 0; n < EXIT_REASON_COUNT; n++) {
-		const struct exit_stat *e = &v->exits[n];
+		const struct exit_stat *e = &exits[n];
 
 		if (!e->count)
 			continue;
 		total += e->count;
 		ticks += e->ticks;
-		console_line("stat %u exits.by_reason.%s.count %lu", vm->id, exit_names[n], e->count);
-		console_line("stat %u exits.by_reason.%s.ticks %lu", vm->id, exit_names[n], e->ticks);
+		console_line("stat %u %sexits.by_reason.%s.count %lu", s->vm->id, s->prefix, exit_names[n], e->count);
+		console_line("stat %u %sexits.by_reason.%s.ticks %lu", s->vm->id, s->prefix, exit_names[n], e->ticks);
 	}
-	stat(vm, "exits.total", total);
-	stat(vm, "instructions.guest", v->run_ticks - ticks);
-	stat(vm, "instructions.hypervisor", ticks);
+	stat(s, "exits.total", total);
+	stat(s, "instructions.guest", run_ticks - ticks);
+	stat(s, "instructions.hypervisor", ticks);
 }
 
-static void stats_mmu(const struct vm *vm)
+static void stats_mmu(const struct scope *s, const struct mmu_counters *c, uint64_t table_pages)
 {
-	const struct mmu_counters *c = &vm->mmu.counters;
-
-#define C(name, help) stat(vm, "mmu_counters." #name, c->name);
+#define C(name, help) stat(s, "mmu_counters." #name, c->name);
 	MMU_COUNTERS(C)
 #undef C
-	stat(vm, "tables.pages", mmu_table_pages(&vm->mmu));
+	stat(s, "tables.pages", table_pages);
+}
+
+static void stats_phases(struct vm *vm)
+{
+	struct scope s = { .vm = vm };
+
+	phases_end(vm);
+	for (unsigned n = 1; n < PHASES_MAX; n++) {
+		const struct account *a = phases_account(vm, n);
+
+		if (!a)
+			continue;
+		fmt(s.prefix, sizeof(s.prefix), "phases.%u.", n);
+		stats_exits(&s, a->exits, a->run_ticks);
+		stats_mmu(&s, &a->mmu, a->table_pages);
+	}
 }
 
 void stats_vm(struct vm *vm)
 {
+	const struct scope all = { .vm = vm, .zeros = true };
+
 	if (vm->vcpu && vm->vcpu->started) {
-		stats_exits(vm);
-		stats_mmu(vm);
+		stats_exits(&all, vm->vcpu->exits, vm->vcpu->run_ticks);
+		stats_mmu(&all, &vm->mmu.counters, mmu_table_pages(&vm->mmu));
+		stats_phases(vm);
 	}
 	console_line("vm %u end %d %s", vm->id, vm->status, vm->end_text);
 }

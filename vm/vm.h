@@ -24,6 +24,7 @@
 #include "host/spinlock.h"
 #include "mmu/backing.h"
 #include "mmu/mmu.h"
+#include "vm/account.h"
 #include "vm/config.h"
 #include "vm/cpuid.h"
 #include "vmx/vcpu.h"
@@ -51,11 +52,6 @@ struct event {
 	uint32_t info; /* valid bit clear: none */
 	uint32_t error;
 	uint32_t length;
-};
-
-struct exit_stat {
-	uint64_t count;
-	uint64_t ticks; /* TSC, from the exit to the next entry */
 };
 
 #define INSN_CACHE_SIZE 8
@@ -158,6 +154,7 @@ struct vm {
 	struct ports ports;
 	struct fw_cfg fw_cfg;
 	struct testdev *testdev; /* NULL: not offered */
+	struct phases *phases;   /* NULL: the guest has marked none */
 	bool input_waiting;      /* bytes for the UART are in the host's ring */
 	unsigned console_used;   /* of console_text: a line that is not complete yet */
 	char console_text[120];

@@ -14,6 +14,7 @@ import matrix       # noqa: E402
 import refusals     # noqa: E402
 import sessions     # noqa: E402
 import switching    # noqa: E402
+import workloads    # noqa: E402
 from runner import Runner  # noqa: E402
 
 
@@ -27,7 +28,7 @@ def main():
     p.add_argument('--counts', metavar='FILE', help='writes "PASSED FAILED" there')
     a = p.parse_args()
     # The long ones first, so that they do not stand alone at the end.
-    tests = matrix.tests(a.all) + boots.tests() + switching.tests() + sessions.tests() + conformance.tests() + refusals.tests()
+    tests = matrix.tests(a.all) + boots.tests() + workloads.tests() + switching.tests() + sessions.tests() + conformance.tests() + refusals.tests()
     names = [t.name for t in tests]
     if len(set(names)) != len(names):
         sys.exit('two boot tests have the same name')

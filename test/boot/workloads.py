@@ -1,0 +1,64 @@
+"""The workloads of the default guest: each runs once, at a small size, proves its checksum, and has its phases counted apart."""
+
+import re
+
+import report
+from runner import Test, require
+
+# Name, size, mechanism, phases; the checksum depends on name and size alone, so it is the same on every kernel and CPU.
+WORKLOADS = (
+    ('boot', '', 'ept', (), 'c67e050eb0ed5891'),
+    ('fork', ':40', 'shadow', ('fork', 'exec'), 'b902abcaecfc1179'),
+    ('mmap', ':150', 'shadow', ('churn',), 'e044a30227ea4ead'),
+    ('switch', ':300', 'ept', ('pipes', 'futexes'), 'c9645470571fa1ef'),
+    ('fault', ':2', 'shadow', ('touch', 'give-up', 'copy-on-write'), '266089cd953298f9'),
+    ('compute', ':2', 'ept', ('compute',), '47fbc6e98e14bff3'),
+    ('compile', ':12', 'ept', ('build',), '3060241a55e92fdd'),
+    ('mix', ':8', 'ept', ('edits-8',), '76f8564374bb89ab'),
+)
+
+def check_phases(json, wanted):
+    phases = json.get('phases', {})
+    names = [p['name'] for _, p in sorted(phases.items(), key=lambda x: int(x[0]))]
+    require(names == list(wanted), 'the phases are %s' % names)
+    for part in ('guest', 'hypervisor'):
+        found = sum(p['instructions'].get(part, 0) for p in phases.values())
+        require(not phases or 0 < found == json['workload']['instructions'][part] < json['instructions'][part],
+                '%d instructions of the %s in phases of a run of %d' % (found, part, json['instructions'][part]))
+    for reason, all_of_it in json['exits']['by_reason'].items():
+        found = sum(p['exits']['by_reason'].get(reason, {'count': 0})['count'] for p in phases.values())
+        require(found <= all_of_it['count'], 'more exits by %s in phases than in the run' % reason)
+    for p in phases.values():
+        own = p['instructions'].get('guest', 0) + p['instructions'].get('hypervisor', 0)
+        # The guest reads the clock just after it has marked the beginning, and just before it marks the end; marks cost a little.
+        require(0 <= own - p['ticks'] < 40000 + own / 50, 'phase %s: %d instructions, %d ticks by the guest' % (p['name'], own, p['ticks']))
+
+
+def workload(name, size, mmu, phases, checksum):
+    def run(c):
+        o = c.run(['run', '--workload', name + size, '--mmu', mmu, '--timeout', '200'], limit=240, forbid=['VELLUM-RESULT FAIL'],
+                  expect=[r'^VELLUM-RESULT ok checksum=%s kernel=\S+$' % checksum])
+        report.check(o.json)
+        check_phases(o.json, phases)
+    return Test('workload: %s%s, %s' % (name, size, mmu), run)
+
+
+def native(c):
+    """Without the hypervisor: the same result, by the kernel's own memory map, and no exits."""
+    o = c.run(['run', '--native', '--workload', 'switch:300', '--timeout', '200'], limit=240,
+              expect=[r'^VELLUM-RESULT ok checksum=%s kernel=\S+$' % WORKLOADS[3][4], r'reboot: Power down'])
+    require(o.json['mmu'] == 'native' and o.json['guest']['end'] == 'powered off', 'JSON: %s, %s' % (o.json['mmu'], o.json['guest']['end']))
+    require('exits' not in o.json, 'exits without a hypervisor')
+    require([p['name'] for p in o.json['phases'].values()] == ['pipes', 'futexes'], 'the phases are wrong')
+    require(0 < o.json['workload']['instructions']['guest'] < o.json['instructions']['guest'], 'the instructions are wrong')
+
+
+def refused_by_the_guest(c):
+    """A name and a size that the command did not look at."""
+    o = c.run(['run', '--append', 'vellum.workload=fork vellum.size=0x10', '--timeout', '200'], status=3, limit=240,
+              expect=[r'^VELLUM-RESULT FAIL the size of the workload fork, in children by fork, must be a number from 1 to'])
+    require(re.search('debug exit', o.json['guest']['end']), 'the guest ended: %s' % o.json['guest']['end'])
+
+
+def tests():
+    return [workload(*w) for w in WORKLOADS] + [Test('workload: natively', native), Test('workload: a bad size', refused_by_the_guest)]
