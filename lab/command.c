@@ -8,6 +8,7 @@ const struct lab_command lab_commands[] = {
 	{ "run", "run [OPTION]... [WORKLOAD]", "runs one configuration: the full account", lab_command_run },
 	{ "presets", "presets [NAME]", "lists the machines, or prints one as a configuration file", lab_command_presets },
 	{ "workloads", "workloads [NAME]", "lists the built-in workloads and their parameters", lab_command_workloads },
+	{ "record", "record [-o TRACE] -- PROGRAM ...", "makes a trace of a program's run", lab_command_record },
 	{ "import", "import -o TRACE [FILE]", "makes a trace of valgrind's lackey text or of a ChampSim trace", lab_command_import },
 	{ "trace-info", "trace-info FILE", "says what is inside a trace, and whether it is whole", lab_command_trace_info },
 	{ "sweep", "sweep --vary KEY=V,V,... ...", "runs every combination of settings, on all CPUs", lab_command_sweep },

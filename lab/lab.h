@@ -33,6 +33,7 @@ int lab_main(int argc, char **argv);
 
 /* The commands, each in a file of its own. */
 int lab_command_workloads(int argc, char **argv);
+int lab_command_record(int argc, char **argv);
 int lab_command_import(int argc, char **argv);
 int lab_command_trace_info(int argc, char **argv);
 int lab_command_presets(int argc, char **argv);

@@ -1,6 +1,6 @@
 # The lab: hosted, linked into build/vellum (mk/tool.mk) together with the heart, unchanged.
 
-LAB_C := $(wildcard lab/*.c)
+LAB_C := $(wildcard lab/*.c) lab/plugin/program.c
 LAB_MMU_C := $(filter-out $(HYP_EXCLUDE),$(wildcard mmu/*.c))
 LAB_O := $(LAB_C:%.c=$(BUILD)/lab/%.o) $(LAB_MMU_C:%.c=$(BUILD)/lab/%.o)
 LAB_CFLAGS := -std=gnu11 -O2 -g -D_GNU_SOURCE -D_FORTIFY_SOURCE=2 $(WARNINGS) -I.

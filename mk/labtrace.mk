@@ -1,3 +1,9 @@
+# What QEMU loads to record a program (vellum lab record).
+$(BUILD)/vellum-record.so: lab/plugin/record.c lab/plugin/program.c $(wildcard lab/plugin/*.h) lab/event.h
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 -g -fPIC -shared -fvisibility=hidden $(WARNINGS) -I. -o $@ lab/plugin/record.c lab/plugin/program.c
+ALL += $(BUILD)/vellum-record.so
+
 # Traces: how fast they are decoded. TRACE=FILE names one; without, a run of sort is recorded.
 TRACE_READ_C := lab/trace_read.c lab/trace_decode.c lab/trace_write.c lab/error.c
 
