@@ -93,6 +93,52 @@ static void test_beyond_ram(void)
 	CHECK(*window(4) == 0xffffffff, "a page beyond RAM kept a write: 0x%x", *window(4));
 }
 
+/* By way of no paging: no table serves with and without CR4.PSE. */
+static void change_paging(word cr3, word cr4)
+{
+	write_cr0(read_cr0() & ~(word)CR0_PG);
+	write_cr4(cr4);
+	write_cr3(cr3);
+	write_cr0(read_cr0() | CR0_PG);
+}
+
+/* Without CR4.PSE bit 7 of a directory's entry means nothing; with it, bits 13 to 20 are address bits and 21 is reserved. */
+static void test_large(void)
+{
+	static uint32_t plain_pd[1024] __attribute__((aligned(4096))), low[4][1024] __attribute__((aligned(4096)));
+	const unsigned at = WINDOW / 0x400000;
+	volatile uint32_t *big = (volatile uint32_t *)(2 * GIB + 0x10000000u);
+	word cr3 = read_cr3();
+
+	for (unsigned i = 0; i < 4; i++)
+		for (unsigned j = 0; j < 1024; j++)
+			low[i][j] = (i << 22 | j << 12) | PTE_W | PTE_P;
+	for (unsigned i = 0; i < 4; i++)
+		plain_pd[i] = (uint32_t)low[i] | PTE_PS | PTE_W | PTE_P;
+	plain_pd[at] = (uint32_t)pt | PTE_PS | PTE_W | PTE_P;
+	set_pte(0, frame(1) | PTE_W | PTE_P);
+	change_paging((word)plain_pd, 0);
+	CHECK(*window(0) == 0xdad00001, "PSE=0: bit 7 of a directory's entry counts: 0x%x", *window(0));
+	expect_fault("PSE=0: an absent page", do_read, WINDOW + 0x3000, false, 0);
+	change_paging(cr3, CR4_PSE);
+	pd[(word)big >> 22] = ((uint32_t)data & 0xffc00000) | PTE_PS | PTE_W | PTE_P;
+	invlpg((void *)(word)big);
+	CHECK(*(volatile uint32_t *)((word)big + ((word)data & 0x3fffff)) == 0xdad00000, "a page of 4M reads 0x%x", *(volatile uint32_t *)((word)big + ((word)data & 0x3fffff)));
+	pd[(word)big >> 22] |= 1u << 21;
+	invlpg((void *)(word)big);
+	expect_fault("a reserved bit of a page of 4M", do_read, (word)big, false, PF_RSVD | PF_P);
+	if (cpuid(1, 0).d & 1u << 17) {
+		pd[(word)big >> 22] = 1u << 13 | PTE_PS | PTE_W | PTE_P; /* 4 GiB: no RAM there */
+		invlpg((void *)(word)big);
+		CHECK(*big == 0xffffffff, "PSE-36: a page of 4M beyond RAM reads 0x%x", *big);
+		*big = 0;
+		CHECK(*big == 0xffffffff, "PSE-36: a page of 4M beyond RAM kept 0x%x", *big);
+	}
+	pd[(word)big >> 22] = 0;
+	invlpg((void *)(word)big);
+	expect_fault("a page of 4M that is gone", do_write, (word)big, false, PF_W);
+}
+
 static void set_pae(unsigned page, uint64_t value)
 {
 	((volatile uint64_t *)pae_pt)[page] = value;
@@ -187,6 +233,7 @@ void test_main(void)
 		test_32bit();
 		test_accessed_dirty();
 		test_beyond_ram();
+		test_large();
 		paging_off();
 		write_cr4(CR4_PAE);
 		write_cr3((word)pdpt);

@@ -3,6 +3,7 @@
 import os
 import random
 import re
+import shutil
 import struct
 
 from runner import Test, require
@@ -90,6 +91,17 @@ def mutated_kernels(c):
         require(o.status == 124 or (o.json and o.json['guest']['status'] == o.status), 'kernel %d: JSON and status differ' % i)
 
 
+def without_guest(c):
+    """A 32-bit guest where nobody has made one."""
+    shutil.copy(c.vellum, c.path('vellum'))     # it looks for everything else beside itself
+    for name in ('vellum.elf', 'bochs'):
+        os.symlink(os.path.join(c.build, name), c.path(name))
+    vellum, c.vellum = c.vellum, c.path('vellum')
+    o = c.run(['run', '--guest', '686-pae', '--timeout', '20'], status=1, expect=[r'686-pae.* is missing: run make guests'])
+    c.vellum = vellum
+    require(len(o.text.strip().splitlines()) == 1, 'more than one sentence: %r' % o.text)
+
+
 def qemu(c):
     """--machine qemu runs where nested VT-x is, and says clearly where it is not."""
     o = c.run(['run', '--machine', 'qemu', '--kernel', c.guest('hello'), '--timeout', '50'], status=(0, 1))
@@ -118,6 +130,10 @@ def tests():
         usage('more RAM than the machine can have', ['run', '--mem', '300G'], r'RAM'),
         usage('an unknown CPU model', ['run', '--cpu', 'z80'], r'--cpu z80: Bochs has no such model'),
         usage('an unknown mechanism', ['run', '--mmu', 'magic'], r'no mmu mechanism "magic"'),
+        usage('an unknown guest', ['run', '--guest', '586'], r'--guest 586: must be amd64 or 686-pae or 686'),
+        usage('--guest and --kernel', ['run', '--guest', '686', '--kernel', 'x'], r'one of them will do'),
+        usage('--guest and --vm', ['run', '--guest', '686', '--vm', '/dev/null'], r'--vm takes everything'),
+        Test('refused: the guest of another architecture without its files', without_guest),
         usage('an unknown page size', ['run', '--pages', '3m'], r'pages must be'),
         usage('an unknown machine', ['run', '--machine', 'vax'], r'--machine vax: must be'),
         usage('no timeout', ['run', '--timeout', '0'], r'--timeout 0'),

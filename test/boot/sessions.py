@@ -109,16 +109,18 @@ def output_gone(c):
     require(p.returncode != 0, 'status 0')
 
 
-def interactive(c):
+def interactive(c, more=(), machine=r'x86_64'):
     """The keyboard goes to the guest's shell and the answer comes back; poweroff ends the run."""
     master, slave = pty.openpty()
-    p = c.start(['run', '-i', '--timeout', '200'], stdin=slave, stdout=slave, stderr=slave)
+    p = c.start(['run', '-i', '--timeout', '200'] + list(more), stdin=slave, stdout=slave, stderr=slave)
     os.close(slave)
     seen = b''
     try:
         seen = read_until(master, rb'vellum:[^\r\n]*# ', 150)
         os.write(master, b'echo six times seven is $((6*7))\r')
         seen = read_until(master, rb'is 42\s', 60, seen)
+        os.write(master, b'uname -m\r')
+        seen = read_until(master, machine.encode() + rb'\s', 60, seen)
         os.write(master, b'poweroff -f\r')
         seen = read_until(master, rb'Power down', 60, seen)
         end = time.monotonic() + 30
@@ -174,6 +176,7 @@ def quiet(c):
 def tests():
     return [
         Test('the keyboard, interactively', interactive),
+        Test('the keyboard, in a 32-bit guest', lambda c: interactive(c, ['--guest', '686'], 'i686')),
         Test('two machines', two_machines),
         Test('two busy machines', two_busy_machines),
         Test('one of two machines dies', one_of_two_dies),
