@@ -55,7 +55,7 @@ prepare_i386() {
 # fetch NAME: prints the path of the package in the cache, fetching it if it is not there; nothing when that fails.
 fetch() {
 	local name=$1 version file
-	version=$(apt-cache "${options[@]}" show --no-all-versions "$name" 2>/dev/null | sed -n 's/^Version: //p' | head -n 1)
+	version=$(apt-cache "${options[@]}" show --no-all-versions "$name" 2>/dev/null | sed -n 's/^Version: //p' | head -n 1) || true
 	[ -n "$version" ] || return 0
 	file=$cache/${name}_${version//:/%3a}_$arch.deb
 	if [ ! -f "$file" ]; then
@@ -83,7 +83,7 @@ package() {
 # The package that linux-image-KERNEL stands for today.
 linux_package() {
 	apt-cache "${options[@]}" depends "linux-image-$kernel" 2>/dev/null |
-		sed -n "s/^ *Depends: \(linux-image-[0-9][^ ]*-$kernel\)\$/\1/p" | head -n 1
+		sed -n "s/^ *Depends: \(linux-image-[0-9][^ ]*-$kernel\)\$/\1/p" | head -n 1 || true # apt knows of none
 }
 
 [ "$arch" != i386 ] || prepare_i386
