@@ -85,7 +85,7 @@ static bool vm_init(struct mmu_vm *vm)
 	e->pt = (struct pt){ &ept_format, vm, root };
 	vm->priv = e;
 	/* The root's frame may have been another root before: every CPU owes an INVEPT at its first entry. */
-	__atomic_store_n(&vm->ept_flushed_on, 0, __ATOMIC_RELEASE);
+	MUTANT(EPT_NEW_ROOT, __atomic_store_n(&vm->ept_flushed_on, 0, __ATOMIC_RELEASE));
 	return true;
 }
 
@@ -144,7 +144,7 @@ static void flush_and_free(struct mmu_vm *vm)
 	MUTANT(EPT_UNMAP_FLUSH, tag_request_ept(vm));
 	if (!e->detached_count)
 		return;
-	tag_synchronize(vm, NULL);
+	MUTANT(EPT_FREE_KICK, tag_synchronize(vm, NULL));
 	for (unsigned i = 0; i < e->detached_count; i++)
 		pt_free(&e->pt, e->detached[i].table, e->detached[i].level);
 	e->detached_count = 0;
@@ -185,7 +185,10 @@ static bool unmap_visit(struct pt_visitor *visitor, struct pt_position *at, uint
 		return true;
 	if (pt_get(at->entry) == 0)
 		return false;
-	pt_set(at->entry, 0);
+	if (at->leaf)
+		MUTANT(EPT_UNMAP, pt_set(at->entry, 0));
+	else
+		pt_set(at->entry, 0);
 	v->lost = true;
 	if (at->leaf) {
 		v->vm->counters.leaves_removed++;

@@ -83,5 +83,5 @@ void ept_regs_changed(struct mmu_vcpu *vcpu, const struct walk_regs *old, bool c
 
 void ept_invlpg(struct mmu_vcpu *vcpu, gva_t gva)
 {
-	tag_request_address(vcpu, gva);
+	MUTANT(EPT_INVLPG_FLUSH, tag_request_address(vcpu, gva));
 }

@@ -48,7 +48,7 @@ bool mmu_populate(struct mmu_vm *vm, gfn_t gfn, bool write)
 	after = mmu_peek(vm, gfn);
 	if (before.kind == MMU_MEMORY && (after.kind != MMU_MEMORY || after.hfn.v != before.hfn.v)) {
 		MUTANT(POPULATE_UNMAP, vm->ops->unmap(vm, gfn, 1));
-		tag_synchronize(vm, NULL);
+		MUTANT(POPULATE_KICK, tag_synchronize(vm, NULL));
 	}
 	return ok;
 }
@@ -131,7 +131,7 @@ size_t mmu_guest_write(struct mmu_vm *vm, gpa_t gpa, const void *buf, size_t n)
 		if (p) {
 			store(p + offset, (const char *)buf + done, chunk);
 			if (vm->ops->guest_written)
-				vm->ops->guest_written(vm, at, chunk);
+				MUTANT(WRITE_TOLD, vm->ops->guest_written(vm, at, chunk));
 		}
 		mmu_unlock(vm);
 		if (!p)
@@ -238,7 +238,7 @@ static bool table_update(void *ctx, gpa_t gpa, unsigned size, uint64_t old, uint
 	}
 	*lost = !exchange(p + (gpa.v & (PAGE_SIZE - 1)), size, old, new);
 	if (!*lost && vcpu->vm->ops->flags_written)
-		vcpu->vm->ops->flags_written(vcpu->vm, gpa, size);
+		MUTANT(FLAGS_TOLD, vcpu->vm->ops->flags_written(vcpu->vm, gpa, size));
 	return !*lost;
 }
 

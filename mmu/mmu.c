@@ -130,7 +130,7 @@ void mmu_unmap(struct mmu_vm *vm, gfn_t first, uint64_t pages)
 {
 	mmu_lock(vm);
 	vm->ops->unmap(vm, first, pages);
-	tag_synchronize(vm, NULL);
+	MUTANT(UNMAP_KICK, tag_synchronize(vm, NULL));
 	mmu_unlock(vm);
 }
 
@@ -138,7 +138,7 @@ void mmu_write_protect(struct mmu_vm *vm, gfn_t first, uint64_t pages)
 {
 	mmu_lock(vm);
 	vm->ops->write_protect(vm, first, pages);
-	tag_synchronize(vm, NULL);
+	MUTANT(PROTECT_KICK, tag_synchronize(vm, NULL));
 	mmu_unlock(vm);
 }
 
@@ -149,8 +149,8 @@ bool mmu_slot_add(struct mmu_vm *vm, const struct slot *slot)
 	mmu_lock(vm);
 	ok = slots_add(&vm->slots, slot);
 	if (ok) {
-		vm->ops->unmap(vm, slot->base, slot->pages);
-		tag_synchronize(vm, NULL);
+		MUTANT(SLOT_ADD_UNMAP, vm->ops->unmap(vm, slot->base, slot->pages));
+		MUTANT(SLOT_KICK, tag_synchronize(vm, NULL));
 	}
 	mmu_unlock(vm);
 	return ok;
@@ -164,8 +164,8 @@ bool mmu_slot_remove(struct mmu_vm *vm, gfn_t base)
 	mmu_lock(vm);
 	slot = slots_find(&vm->slots, base);
 	if (slot && slot->base.v == base.v) {
-		vm->ops->unmap(vm, base, slot->pages);
-		tag_synchronize(vm, NULL);
+		MUTANT(SLOT_REMOVE_UNMAP, vm->ops->unmap(vm, base, slot->pages));
+		MUTANT(SLOT_KICK, tag_synchronize(vm, NULL));
 		ok = slots_remove(&vm->slots, base);
 	}
 	mmu_unlock(vm);
@@ -192,7 +192,7 @@ bool mmu_log_start(struct mmu_vm *vm, gfn_t base, uint64_t *bitmap)
 		memset(bitmap, 0, (slot->pages + 63) / 64 * sizeof(bitmap[0]));
 		slot->dirty = bitmap;
 		MUTANT(LOG_PROTECT, vm->ops->write_protect(vm, base, slot->pages));
-		tag_synchronize(vm, NULL);
+		MUTANT(LOG_KICK, tag_synchronize(vm, NULL));
 		ok = true;
 	}
 	mmu_unlock(vm);
@@ -223,7 +223,7 @@ bool mmu_log_collect(struct mmu_vm *vm, gfn_t base, uint64_t *out)
 			slot->dirty[i] = 0;
 			MUTANT(LOG_COLLECT_PROTECT, protect_word(vm, GFN(base.v + i * 64), out[i]));
 		}
-		tag_synchronize(vm, NULL);
+		MUTANT(LOG_COLLECT_KICK, tag_synchronize(vm, NULL));
 		ok = true;
 	}
 	mmu_unlock(vm);

@@ -9,6 +9,9 @@
 /* M(name, what is left out) */
 #define MMU_MUTANTS(M) \
 	M(NONE, "nothing") \
+	M(PDPTE_CR3, "loading the PDPTEs at MOV to CR3") \
+	M(PDPTE_CR0, "loading them at writes of CR0 that the manual names") \
+	M(PDPTE_CR4, "loading them at writes of CR4 that the manual names") \
 	M(WALK_REWALK, "walking again when an accessed or dirty flag lost its race") \
 	M(TAG_FIRST_RUN, "INVVPID on the first entry on a CPU") \
 	M(TAG_SYNCHRONIZE, "kicking the other vCPUs") \
@@ -17,11 +20,25 @@
 	M(TAG_ALL, "INVVPID of a whole context") \
 	M(TAG_EPT, "INVEPT before an entry") \
 	M(EPT_UNMAP_FLUSH, "INVEPT after ept took translations away, before table frames are freed") \
+	M(EPT_UNMAP, "clearing an EPT leaf whose frame goes") \
+	M(EPT_FREE_KICK, "kicking before EPT tables are freed") \
+	M(EPT_NEW_ROOT, "INVEPT owed by every CPU to a new root") \
+	M(EPT_INVLPG_FLUSH, "the INVVPID of an INVLPG that the hypervisor carries out under ept") \
 	M(EPT_PROTECT_FLUSH, "INVEPT after ept took write permission away") \
 	M(EPT_PROTECT, "clearing W in an EPT leaf") \
 	M(EPT_GENERATION, "comparing the generation of an MMIO leaf") \
 	M(EPT_REGS_FLUSH, "the flush of an emulated register write under ept") \
 	M(SWITCH_FLUSH, "INVVPID after another mechanism took over") \
+	M(UNMAP_KICK, "kicking running vCPUs after the host unmapped") \
+	M(PROTECT_KICK, "the same after it write-protected") \
+	M(SLOT_KICK, "the same after a slot came or went") \
+	M(SLOT_ADD_UNMAP, "unmapping where a slot is put") \
+	M(SLOT_REMOVE_UNMAP, "unmapping a slot that goes") \
+	M(LOG_KICK, "kicking when logging starts") \
+	M(LOG_COLLECT_KICK, "kicking when the log is collected") \
+	M(LOG_CLEAN, "keeping clean pages of a log read-only") \
+	M(LOG_LARGE, "using small pages in a slot that is logged") \
+	M(LOG_MARK_FAULT, "marking the page that a write fault makes writable") \
 	M(LOG_PROTECT, "write-protecting a slot when logging starts") \
 	M(LOG_COLLECT_PROTECT, "write-protecting reported pages") \
 	M(LOG_MARK_EMULATED, "marking pages that the hypervisor writes") \
@@ -50,6 +67,10 @@
 	M(SHADOW_UNMAP, "removing shadow leaves of frames that go away") \
 	M(SHADOW_UNMAP_FLUSH, "the flush after that") \
 	M(SHADOW_PROTECT_FLUSH, "the flush after write-protecting frames") \
+	M(VTLB_REGS, "emptying the virtual TLB when a register write changes what tables mean") \
+	M(VTLB_PARTS, "remembering that leaves are parts of one larger guest page") \
+	M(VTLB_HOST_FLUSH, "INVVPID when the host empties the virtual TLB") \
+	M(VTLB_HOST_KICK, "kicking before its tables are freed") \
 	M(VTLB_REGS_FLUSH, "INVVPID when a register write empties the virtual TLB") \
 	M(VTLB_INVLPG, "dropping what INVLPG names from the virtual TLB") \
 	M(VTLB_INVLPG_FLUSH, "the INVVPID for it") \
@@ -57,6 +78,9 @@
 	M(VTLB_CR3_FLUSH, "the INVVPID for it") \
 	M(VTLB_DROP_FLUSH, "the flush before tables of the virtual TLB are freed") \
 	M(VTLB_HOST_DROP, "dropping the virtual TLB at a host-side change") \
+	M(WRITE_TOLD, "telling the mechanism what the hypervisor wrote") \
+	M(FLAGS_TOLD, "telling it which flags the walker set") \
+	M(POPULATE_KICK, "kicking after a page was copied to be written") \
 	M(POPULATE_UNMAP, "dropping the old frame when a page was copied to be written")
 
 #ifdef MUTATION

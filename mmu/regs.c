@@ -7,6 +7,7 @@
  * R3  The PDPTEs are loaded by MOV to CR3 under PAE paging, and by those writes to CR0 and CR4 that SDM names, at no other
  *     time. */
 #include "mmu/inside.h"
+#include "mmu/mutate.h"
 
 #define CR0_KNOWN (CR0_PE | BIT(1) | BIT(2) | BIT(3) | CR0_ET | BIT(5) | CR0_WP | BIT(18) | CR0_NW | CR0_CD | CR0_PG)
 #define CR0_PDPTE_BITS (CR0_CD | CR0_NW | CR0_PG)
@@ -71,7 +72,8 @@ struct mmu_result mmu_set_cr0(struct mmu_vcpu *vcpu, uint64_t value)
 	new.efer &= ~EFER_LMA;
 	if ((new.cr0 & CR0_PG) && (new.efer & EFER_LME))
 		new.efer |= EFER_LMA;
-	if (paging_pae(&new) && ((new.cr0 ^ vcpu->regs.cr0) & CR0_PDPTE_BITS) && !load_pdptes(vcpu->vm, &new, new.cr3, new.pdpte))
+	if (paging_pae(&new) && ((new.cr0 ^ vcpu->regs.cr0) & CR0_PDPTE_BITS) &&
+	    !MUTANT_OR(PDPTE_CR0, load_pdptes(vcpu->vm, &new, new.cr3, new.pdpte)))
 		return mmu_inject_gp();
 	return commit(vcpu, &new, false, false);
 }
@@ -92,7 +94,7 @@ struct mmu_result mmu_set_cr3(struct mmu_vcpu *vcpu, uint64_t value)
 		value &= MASK(31, 0);
 	}
 	new.cr3 = value;
-	if (paging_pae(&new) && !load_pdptes(vcpu->vm, &new, value, new.pdpte))
+	if (paging_pae(&new) && !MUTANT_OR(PDPTE_CR3, load_pdptes(vcpu->vm, &new, value, new.pdpte)))
 		return mmu_inject_gp();
 	return commit(vcpu, &new, true, keep_tlb);
 }
@@ -121,7 +123,8 @@ struct mmu_result mmu_set_cr4(struct mmu_vcpu *vcpu, uint64_t value)
 	if (!cr4_valid(&vcpu->regs, value) || (value & vcpu->vm->ops->cr4_unsupported))
 		return mmu_inject_gp();
 	new.cr4 = value;
-	if (paging_pae(&new) && ((new.cr4 ^ vcpu->regs.cr4) & CR4_PDPTE_BITS) && !load_pdptes(vcpu->vm, &new, new.cr3, new.pdpte))
+	if (paging_pae(&new) && ((new.cr4 ^ vcpu->regs.cr4) & CR4_PDPTE_BITS) &&
+	    !MUTANT_OR(PDPTE_CR4, load_pdptes(vcpu->vm, &new, new.cr3, new.pdpte)))
 		return mmu_inject_gp();
 	return commit(vcpu, &new, false, false);
 }

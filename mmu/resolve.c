@@ -1,6 +1,7 @@
 /* mmu/resolve.c - what a guest frame is for an access: memory (and how large a leaf may be), a device's, or memory that has to be
  * brought in first. The one place where slots, backing and dirty log meet. */
 #include "mmu/inside.h"
+#include "mmu/mutate.h"
 
 hfn_t mmu_table_alloc(struct mmu_vm *vm)
 {
@@ -59,9 +60,9 @@ static bool look_up(struct slot *slot, gfn_t gfn, struct mmu_page *page)
 		return false;
 	page->kind = MMU_MEMORY;
 	page->hfn = b.hfn;
-	page->order = slot->dirty ? 0 : b.order;
+	page->order = !MUTANT_OR(LOG_LARGE, !slot->dirty) ? 0 : b.order;
 	page->owned = slot->kind == SLOT_RAM && b.writable;
-	page->writable = page->owned && !logged_clean(slot, index);
+	page->writable = page->owned && MUTANT_OR(LOG_CLEAN, !logged_clean(slot, index));
 	return true;
 }
 
@@ -93,7 +94,7 @@ struct mmu_page mmu_resolve(struct mmu_vcpu *vcpu, gfn_t gfn, bool write)
 		return wait(vcpu, gfn, write, page);
 	if (!write || page.writable)
 		return page;
-	mmu_mark_dirty(vcpu->vm, page.slot, gfn);
+	MUTANT(LOG_MARK_FAULT, mmu_mark_dirty(vcpu->vm, page.slot, gfn));
 	look_up(page.slot, gfn, &page);
 	return page.writable ? page : wait(vcpu, gfn, true, page);
 }

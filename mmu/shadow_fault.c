@@ -77,11 +77,15 @@ static uint32_t child_role(const struct fixing *f, const struct spage *sp, unsig
 static bool unchanged(const struct fixing *f, const struct spage *sp)
 {
 	const struct walk_entry *e = walk_entry(f->w, role_level(sp->role));
+	uint64_t now;
 
 	if ((sp->role & ROLE_DIRECT) || !e)
 		return true;
-	/* Flags cannot be set in memory that is read-only. */
-	return ((mmu_guest_entry(f->s->vm, e->gpa, entry_size(sp)) ^ e->value) & ~(PTE_A | PTE_D)) == 0;
+	now = mmu_guest_entry(f->s->vm, e->gpa, entry_size(sp));
+	if ((now ^ e->value) & ~(PTE_A | PTE_D))
+		return false;
+	/* Flags cannot be set in memory that is read-only; elsewhere the guest must not have cleared them again. */
+	return !(e->value & ~now & (PTE_A | PTE_D)) || !mmu_peek(f->s->vm, gpa_gfn(e->gpa)).owned;
 }
 
 static uint64_t guest_value(const struct fixing *f, const struct spage *sp)

@@ -22,7 +22,6 @@ struct vtlb {
 	struct pt pt;
 	bool filled;             /* anything was put in since it was last empty */
 	bool transient;          /* anything that is not global was put in since such entries were last dropped */
-	uint32_t mmio_epoch;
 	uint64_t spurious_gva;
 	struct {
 		hfn_t table;
@@ -142,7 +141,6 @@ static bool vcpu_init(struct mmu_vcpu *vcpu)
 	}
 	t = mmu_table_ptr(vm, self);
 	*t = (struct vtlb){ .pt = { hw_format(&vcpu->regs), vm, root }, .self = self, .spurious_gva = ~0ull };
-	t->mmio_epoch = hw_mmio_epoch(vm);
 	vcpu->priv = t;
 	vcpu->intercepts = hw_intercepts(vcpu);
 	vcpu->root.cr3 = hfn_hpa(root).v;
@@ -171,7 +169,7 @@ static void regs_changed(struct mmu_vcpu *vcpu, const struct walk_regs *old, boo
 		vcpu->vm->counters.cr3_loads++;
 	if (hw_regs_flush_all(old, &vcpu->regs)) {
 		MUTANT(VTLB_REGS_FLUSH, tag_request_all(vcpu));
-		drop(vcpu, false);
+		MUTANT(VTLB_REGS, drop(vcpu, false));
 		t->pt.format = hw_format(&vcpu->regs);
 		vcpu->intercepts = hw_intercepts(vcpu);
 		vcpu->intercepts_changed = true;
@@ -211,11 +209,9 @@ static void mark_above(struct vtlb *t, gva_t gva, unsigned leaf_level, unsigned 
 		struct pt_position at = pt_lookup(&t->pt, gva.v, level);
 		uint64_t marks = global ? HOLDS_GLOBAL : HOLDS_OTHERS;
 
-		if (level <= 3 && guest_shift >= pt_shift(level))
-			marks |= HOLDS_PARTS;
 		/* A 4-MByte page is two entries of level 2, so what says that there are parts is one level up. */
-		if (level == 3 && guest_shift == 22)
-			marks |= HOLDS_PARTS;
+		if ((level <= 3 && guest_shift >= pt_shift(level)) || (level == 3 && guest_shift == 22))
+			MUTANT(VTLB_PARTS, marks |= HOLDS_PARTS);
 		if ((at.value & marks) != marks)
 			pt_set(at.entry, at.value | marks);
 	}
@@ -291,10 +287,7 @@ static bool cached_mmio(struct mmu_vcpu *vcpu, gva_t gva, struct access access, 
 
 	if (!pt_special(t->pt.format, at.value) || !hw_mmio_allows(&vcpu->regs, at.value, access))
 		return false;
-	if (!MUTANT_OR(MMIO_GENERATION, hw_mmio_current(vcpu->vm, at.value))) {
-		vcpu->vm->counters.mmio_stale++;
-		return false;
-	}
+	/* It is of this generation: a change of the slots drops everything (L4). */
 	*r = mmu_emulate(gpa_add(gfn_gpa(hw_mmio_gfn(at.value)), gva.v & (PAGE_SIZE - 1)));
 	return true;
 }
@@ -331,11 +324,6 @@ static struct mmu_result fault(struct mmu_vcpu *vcpu, const struct mmu_fault *f)
 	if (f->kind != MMU_FAULT_PAGE)
 		return mmu_stop("an EPT exit without EPT");
 	t->spurious_gva = ~0ull;
-	if (t->mmio_epoch != hw_mmio_epoch(vcpu->vm)) {
-		tag_request_all(vcpu);
-		drop(vcpu, false);
-		t->mmio_epoch = hw_mmio_epoch(vcpu->vm);
-	}
 	if ((f->error & PFERR_RSVD) && cached_mmio(vcpu, f->gva, access, &r))
 		return r;
 	r = walk_and_fix(vcpu, f->gva, access);
@@ -352,8 +340,8 @@ static void drop_all(struct mmu_vm *vm, gfn_t first, uint64_t pages)
 		if (!tlb_of(v)->filled)
 			continue;
 		/* It must not run on tables that are being freed. */
-		tag_request_all(v);
-		tag_synchronize(vm, NULL);
+		MUTANT(VTLB_HOST_FLUSH, tag_request_all(v));
+		MUTANT(VTLB_HOST_KICK, tag_synchronize(vm, NULL));
 		MUTANT(VTLB_HOST_DROP, drop(v, false));
 	}
 }

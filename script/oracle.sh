@@ -1,5 +1,5 @@
 #!/bin/sh
-# The oracle's part of `make test`: oracle.sh DIRECTORY. Two processes side by side; about 27 million checked accesses.
+# The oracle's part of `make test`: oracle.sh DIRECTORY. Two processes side by side; about 40 million checked accesses.
 set -u
 dir=$1
 out=$(mktemp -d)
@@ -10,6 +10,10 @@ trap 'rm -rf "$out"' EXIT
 a=$!
 {
 	ok=0
+	# What once failed.
+	for replay in test/oracle/replays/*; do
+		"$dir/oracle" --replay "$replay" || ok=1
+	done
 	for mechanism in ept shadow vtlb brute; do
 		"$dir/oracle" --mechanism $mechanism --seed "${ORACLE_SEED:-1}" --accesses "${ORACLE_ACCESSES:-3000000}" || ok=1
 	done

@@ -1,9 +1,10 @@
 /* exhaustive: every combination of the bits that decide an access, through every mechanism, each access fresh and again cached.
  *
- *   exhaustive [--full] [--mechanism NAME] [--mode 32|pae|4level]
+ *   exhaustive [--full] [--mechanism NAME] [--mode 32|pae|4level|5level]
  *
  * P, W, U, A, D, XD and a reserved bit in the leaf and one level up, by CR0.WP, EFER.NXE, CR4.SMEP, CR4.SMAP, RFLAGS.AC, by user
- * or supervisor, by read, write or fetch. Without --full, entries that are not present are tried in a few forms only. */
+ * or supervisor, by read, write or fetch, and by implicit reads and writes. Without --full, entries that are not present are
+ * tried in a few forms only. */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,8 @@
 #define L1_GFN 202u
 #define DATA_GFN 100u
 #define INDEX 1u
+
+static const char *const mode_names[] = { "none", "32", "pae", "4level", "5level" };
 
 /* The seven flags, by number. */
 static uint64_t flags(enum x_mode mode, unsigned n)
@@ -60,9 +63,13 @@ static struct place set_up(struct vcpu *v, enum x_mode mode)
 	else if (mode == X_PAE)
 		guest_store(v, layout_root(mode, 0), 8, l2 | X_P, true);
 	else {
+		if (mode == X_5LEVEL) {
+			guest_store(v, layout_root(mode, 0) + 8 * INDEX, 8, TABLE_L4 | all, true);
+			p.va = (uint64_t)INDEX << 48;
+		}
 		guest_store(v, TABLE_L4 + 8 * INDEX, 8, L3_GFN * 4096ull | all, true);
 		guest_store(v, L3_GFN * 4096ull, 8, l2 | all, true);
-		p.va = (uint64_t)INDEX << 39;
+		p.va |= (uint64_t)INDEX << 39;
 	}
 	p.up = l2 + INDEX * p.size;
 	p.leaf = L1_GFN * 4096ull + INDEX * p.size;
@@ -86,13 +93,19 @@ static bool try_entries(struct place *p, uint64_t up, uint64_t leaf)
 	struct vcpu *v = p->v;
 	uint64_t value = 0x123456789abcdef0ull, gpa;
 
-	for (unsigned kind = 0; kind < 12; kind++) {
+	/* A long history is slow to search. */
+	if (v->vm->changes > 256 || v->events > EVENTS / 2 || v->contexts > CONTEXTS / 2)
+		flush_history(v->vm);
+	for (unsigned kind = 0; kind < 16; kind++) {
 		struct x_access a = { .user = kind & 1, .write = kind / 2 % 3 == 1, .fetch = kind / 2 % 3 == 2 };
 
 		v->regs.ac = kind / 6;
+		if (kind >= 12) {
+			a = (struct x_access){ .implicit = true, .write = kind & 1 };
+			v->regs.ac = kind / 2 & 1;
+		}
 		store(p, p->up, up);
 		store(p, p->leaf, leaf);
-		flush_in_time(v->vm);
 		guest_invlpg(v, p->va);
 		for (unsigned twice = 0; twice < 2; twice++) {
 			guest_access(v, p->va, a, 8, a.write ? &value : NULL, &gpa);
@@ -135,6 +148,7 @@ static bool try_mechanism(const struct mmu_ops *ops, enum x_mode mode, bool full
 				    .page_1g = true,
 				    .smep = true,
 				    .smap = true,
+				    .la57 = true,
 				    .ept = true,
 				    .ept_execute_only = true,
 				    .ept_wb = true,
@@ -155,12 +169,14 @@ static bool try_mechanism(const struct mmu_ops *ops, enum x_mode mode, bool full
 	c.adversarial = c.races = c.switching = c.big_ram = false;
 	c.mode = X_NONE;
 	w = world_make(&c);
-	if (!w)
-		return true;
+	if (!w) {
+		printf("FAILED: %s cannot run\n", ops->name);
+		return false;
+	}
 	ok = try_mode(w, mode, full);
 	if (!ok)
 		printf("FAILED: %s\n", w->why);
-	printf("%-7s mode %d: %llu accesses, each combination fresh and cached\n", ops->name, (int)mode,
+	printf("%-7s %-6s %8llu accesses, each combination fresh and cached\n", ops->name, mode_names[mode],
 	       (unsigned long long)w->account.accesses);
 	*accesses += w->account.accesses;
 	world_free(w);
@@ -191,12 +207,9 @@ int main(int argc, char **argv)
 	for (unsigned i = 0; mmu_mechanisms[i]; i++) {
 		if (mechanism && strcmp(mechanism, mmu_mechanisms[i]->name) != 0)
 			continue;
-		if (!mode || strcmp(mode, "32") == 0)
-			ok &= try_mechanism(mmu_mechanisms[i], X_32BIT, full, &accesses);
-		if (!mode || strcmp(mode, "pae") == 0)
-			ok &= try_mechanism(mmu_mechanisms[i], X_PAE, full, &accesses);
-		if (!mode || strcmp(mode, "4level") == 0)
-			ok &= try_mechanism(mmu_mechanisms[i], X_4LEVEL, full, &accesses);
+		for (enum x_mode m = X_32BIT; m <= X_5LEVEL; m++)
+			if (!mode || strcmp(mode, mode_names[m]) == 0)
+				ok &= try_mechanism(mmu_mechanisms[i], m, full, &accesses);
 	}
 	printf("%llu accesses\n", (unsigned long long)accesses);
 	return ok ? 0 : 1;

@@ -43,7 +43,7 @@ struct step {
 	O(ACCESS, 110) O(REPEAT, 30) O(TABLE_READ, 6) O(EDIT, 20) O(EDIT_FLUSH, 12) O(EDIT_PATH, 26) O(HEAL, 16) O(EDIT_OTHER, 8) \
 	O(DEVICE_WRITE, 3) O(INVLPG, 8) O(CR3, 8) O(CR0, 4) O(CR4, 5) O(EFER, 1) O(MODE, 1) O(INVPCID, 2) O(SPECULATE, 12) \
 	O(SWAP_OUT, 4) O(MERGE, 2) O(LOG_START, 1) O(LOG_COLLECT, 3) O(LOG_STOP, 1) O(SLOT, 1) O(PROTECT, 2) O(MIGRATE, 6) O(EXIT, 6) \
-	O(REBOOT, 1) O(SWITCH, 1) O(COPY_TABLE, 2) O(BLOCK, 2) O(DROP, 2)
+	O(REBOOT, 1) O(SWITCH, 1) O(COPY_TABLE, 2) O(REST, 2) O(RETRACK, 3) O(BLOCK, 2) O(DROP, 2)
 
 enum op {
 #define O(name, weight) OP_##name,
@@ -300,6 +300,8 @@ void guest_step(struct vcpu *v, const struct step *s);
 void host_step(struct vcpu *v, const struct step *s);
 /* Histories are finite: makes the guests flush before they are full. */
 void flush_in_time(struct vm *vm);
+/* Makes them flush, and forgets what was. */
+void flush_history(struct vm *vm);
 void step_do(struct world *w, const struct step *s);
 void step_race(struct world *w);
 void step_last_store(struct vcpu *v);

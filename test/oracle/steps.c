@@ -38,8 +38,12 @@ void flush_in_time(struct vm *vm)
 
 	for (unsigned i = 0; i < vm->world->c.vcpus; i++)
 		due |= vm->vcpu[i].events + 80 > EVENTS || vm->vcpu[i].contexts + 40 > CONTEXTS;
-	if (!due)
-		return;
+	if (due)
+		flush_history(vm);
+}
+
+void flush_history(struct vm *vm)
+{
 	for (unsigned i = 0; i < vm->world->c.vcpus && !vm->world->failed; i++)
 		guest_flush_all(&vm->vcpu[i]);
 	vm->changes = 0;
@@ -62,7 +66,7 @@ void step_do(struct world *w, const struct step *s)
 	w->stepping = v;
 	w->last_store = w->c.races && s->op <= OP_CR4 && (s->b >> 26 & 3) == 0 ? mix(s->v + 1) | 1 : 0;
 	w->race = w->c.races && s->op <= OP_HEAL && (s->b >> 28) < 3 ? mix(s->v) | 1 : 0;
-	if (s->op <= OP_SPECULATE || s->op == OP_COPY_TABLE)
+	if (s->op <= OP_SPECULATE || (s->op >= OP_COPY_TABLE && s->op <= OP_RETRACK))
 		guest_step(v, s);
 	else
 		host_step(v, s);

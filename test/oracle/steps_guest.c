@@ -116,6 +116,75 @@ static void do_edit_other(struct vcpu *v, const struct step *s)
 		guest_access(v, v->last_va & ~7ull, v->last_access, 8, v->last_access.write ? &value : NULL, &gpa);
 }
 
+/* The last-level entry that the last access used, where another vCPU can write it; 0: none. */
+static uint64_t shared_entry(struct vcpu *v)
+{
+	struct outcome x = spec_walk(v->vm, &v->regs, v->last_va, v->last_access);
+	struct ram *r;
+	uint64_t at;
+
+	if (!x.complete)
+		return 0;
+	at = x.level[x.levels - 1].gpa;
+	r = ram_find(v->vm, at >> PAGE_SHIFT);
+	return r && r->kind == SLOT_RAM && r->base != IDENTITY_GFN ? at : 0;
+}
+
+static void edit_shared(struct vcpu *v, struct vcpu *by, uint64_t at, uint64_t how)
+{
+	unsigned size = x_entry_size(x_mode(&v->regs));
+
+	if (!v->vm->world->failed)
+		write_entry(by, at, size, layout_entry(v->vm->world, at >> PAGE_SHIFT, size, gm_read(v->vm, at, size), how), false);
+}
+
+static void invalidate_and_look(struct vcpu *v)
+{
+	if (!v->vm->world->failed)
+		guest_invlpg(v, v->last_va);
+	if (!v->vm->world->failed)
+		guest_look_again(v);
+}
+
+/* A table is edited, is at rest for some loads of CR3, and is edited again, by the other vCPU if there is one. */
+static void do_rest(struct vcpu *v, const struct step *s)
+{
+	struct vcpu *other = &v->vm->vcpu[(v - v->vm->vcpu + 1) % v->vm->world->c.vcpus];
+	uint64_t at = shared_entry(v), va = v->last_va;
+
+	if (!at)
+		return;
+	edit_shared(v, other, at, s->v);
+	for (unsigned i = 0; i < 6 && !v->vm->world->failed; i++)
+		guest_cr3(v, v->regs.cr3);
+	edit_shared(v, other, at, mix(s->v));
+	v->last_va = va;
+	invalidate_and_look(v);
+}
+
+/* What the last access used is out of sync, and the tables' shadows must be found or made anew (CR0.WP says something else now),
+ * while the other vCPU writes to it until it is stopped. */
+static void do_retrack(struct vcpu *v, const struct step *s)
+{
+	struct world *w = v->vm->world;
+	struct vcpu *other = &v->vm->vcpu[(v - v->vm->vcpu + 1) % w->c.vcpus];
+	uint64_t at = shared_entry(v), va = v->last_va;
+
+	if (!at)
+		return;
+	edit_shared(v, other, at, s->v | 1ull << 24 | 31ull << 20);
+	if (w->failed || !guest_cr0(v, v->regs.cr0 ^ X_CR0_WP))
+		return;
+	v->last_va = va;
+	/* It must be in the guest to be stopped. */
+	if (other != v && enter(other) && w->c.races)
+		w->last_store = (mix(s->v) | 1) | 1ull << 8;
+	guest_look_again(v);
+	w->last_store = 0;
+	v->last_va = va;
+	invalidate_and_look(v);
+}
+
 void guest_look_again(struct vcpu *v)
 {
 	struct x_access read = { 0 };
@@ -255,6 +324,12 @@ void guest_step(struct vcpu *v, const struct step *s)
 		break;
 	case OP_DEVICE_WRITE:
 		do_edit(v, s, true);
+		break;
+	case OP_REST:
+		do_rest(v, s);
+		break;
+	case OP_RETRACK:
+		do_retrack(v, s);
 		break;
 	case OP_COPY_TABLE:
 		do_copy_table(v, s);

@@ -100,6 +100,9 @@ static void do_slot(struct vcpu *v, const struct step *s)
 	if (vm->world->failed)
 		return;
 	all_leave(vm);
+	/* Or it changed so often unseen that its generation looks the same in an MMIO leaf. */
+	if (s->a & 16)
+		vm->mmu.slots.generation += BIT(14) - 1;
 	if (r->present) {
 		log_stop(vm, r);
 		if (!mmu_slot_remove(&vm->mmu, GFN(r->base)))
