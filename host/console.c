@@ -22,6 +22,7 @@
 #define LSR_THR_EMPTY 0x20
 #define LSR_IDLE 0x40
 #define FIFO_SIZE 16
+#define INTERRUPT_ROUNDS 16
 
 #define TX_SIZE 65536
 #define RX_SIZE 1024
@@ -72,11 +73,9 @@ void console_route_interrupts(void)
 /* Fills the FIFO if the transmitter is empty; asks for an interrupt if more remains. The lock is held. */
 static void send_some(struct port *p)
 {
-	bool more;
+	bool empty = inb(p->base + UART_LSR) & LSR_THR_EMPTY, more;
 
-	if (!(inb(p->base + UART_LSR) & LSR_THR_EMPTY))
-		return;
-	for (unsigned i = 0; i < FIFO_SIZE && p->tx_tail != p->tx_head; i++)
+	for (unsigned i = 0; empty && i < FIFO_SIZE && p->tx_tail != p->tx_head; i++)
 		outb(p->base + UART_DATA, p->tx[p->tx_tail++ % TX_SIZE]);
 	more = p->tx_tail != p->tx_head;
 	if (p->interrupts && more != p->sending) {
@@ -100,9 +99,11 @@ void console_interrupt(unsigned port)
 	struct port *p = &ports[port];
 
 	spin_lock(&p->lock);
-	(void)inb(p->base + UART_IIR);
-	receive(p);
-	send_some(p);
+	/* The interrupt is an edge: there is no other while one of the port's reasons remains, also one that has come up since. */
+	for (unsigned n = 0; n < INTERRUPT_ROUNDS && !(inb(p->base + UART_IIR) & IIR_NONE); n++) {
+		receive(p);
+		send_some(p);
+	}
 	spin_unlock(&p->lock);
 	if (console_event)
 		console_event(port);
@@ -184,6 +185,28 @@ void console_line(const char *format, ...)
 	va_start(ap, format);
 	put_line("", format, ap);
 	va_end(ap);
+}
+
+/* Room does not shrink while line_lock is held: every writer to this port holds it. */
+bool console_try_line(const char *format, ...)
+{
+	struct port *p = &ports[CONSOLE_STATS];
+	char line[512];
+	va_list ap;
+	bool room;
+	size_t n;
+
+	va_start(ap, format);
+	fmt_v(line, sizeof(line) - 1, format, ap);
+	va_end(ap);
+	n = strlen(line);
+	line[n++] = '\n';
+	spin_lock(&line_lock);
+	room = TX_SIZE - (p->tx_head - p->tx_tail) >= n;
+	for (size_t i = 0; room && i < n; i++)
+		console_put(CONSOLE_STATS, (uint8_t)line[i]);
+	spin_unlock(&line_lock);
+	return room;
 }
 
 void console_log(const char *format, ...)

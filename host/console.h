@@ -27,6 +27,8 @@ void console_flush(void);
 
 /* One line of the protocol; the newline is added. Waits where the ring is full. */
 void console_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The same, but where the ring has no room for all of the line, nothing is written: false. Writes from other CPUs wait meanwhile. */
+bool console_try_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* "log TEXT". */
 void console_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* "panic TEXT", then powers the machine off. For faults of the hypervisor itself. */

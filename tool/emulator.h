@@ -9,7 +9,8 @@
 
 /* What the machine's ends are connected to: paths of FIFOs or terminals. */
 struct wires {
-	const char *console, *statistics;       /* COM1 and COM2 */
+	const char *console;                    /* COM1 */
+	unsigned statistics;                    /* COM2, both ways: a port of 127.0.0.1 to connect to */
 	bool console_is_terminal;               /* both ways; else a file that is only written to */
 	int screen;                             /* a terminal for an emulator that insists on one, or -1 */
 };

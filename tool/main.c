@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lab/lab.h"
+#include "tool/ctl.h"
 #include "tool/iso.h"
 #include "tool/options.h"
 #include "tool/run.h"
@@ -33,6 +34,8 @@ int main(int argc, char **argv)
 
 	if (argc > 1 && !strcmp(argv[1], "lab"))
 		return lab_main(argc - 1, argv + 1);
+	if (argc > 1 && !strcmp(argv[1], "ctl"))
+		return ctl_main(argc - 1, argv + 1);
 	options_parse(&options, argc, argv);
 	switch (options.command) {
 	case COMMAND_RUN: return run(&options);

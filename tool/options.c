@@ -3,6 +3,7 @@
 #include <getopt.h>
 #include <string.h>
 
+#include "tool/runtime.h"
 #include "tool/size.h"
 #include "tool/util.h"
 #include "tool/workload.h"
@@ -14,6 +15,8 @@ const char help_text[] =
 	"       vellum iso OUT.iso [OPTION]...   makes the boot image only, for a real PC too (BIOS, and UEFI where\n"
 	"                                        GRUB's EFI modules are installed)\n"
 	"       vellum lab COMMAND ...           what would it cost? (vellum lab help)\n"
+	"       vellum ctl COMMAND ...           looks at a running virtual machine and directs it (vellum ctl help)\n"
+	"       vellum top                       shows live what its VM exits are\n"
 	"       vellum help | --version\n"
 	"\n"
 	"The virtual machine:\n"
@@ -48,6 +51,7 @@ const char help_text[] =
 	"\n"
 	"The run:\n"
 	"  -i, --interactive  the keyboard goes to the guest, Ctrl-] quits; the default guest gives a shell\n"
+	"  --name NAME        what vellum ctl and vellum top call this run   (default: its process's number)\n"
 	"  --json FILE        writes what it cost as JSON; - is the standard output\n"
 	"  --timeout S        gives up after S seconds, with status 124\n"
 	"  --keep DIR         leaves the image, the configuration and all output there\n"
@@ -60,7 +64,7 @@ enum {
 	OPTION_MACHINE = 256, OPTION_BOCHS, OPTION_CPU, OPTION_HOST_CPUS, OPTION_HOST_MEM, OPTION_IPS, OPTION_HYPERVISOR,
 	OPTION_MMU, OPTION_PAGES, OPTION_NO_VPID, OPTION_MEM, OPTION_KERNEL, OPTION_INITRD, OPTION_APPEND, OPTION_VM,
 	OPTION_TESTDEV, OPTION_GUEST, OPTION_WORKLOAD, OPTION_NATIVE, OPTION_NO_SWITCH, OPTION_SWITCH_EVERY, OPTION_SWITCH_AMONG,
-	OPTION_JSON, OPTION_TIMEOUT, OPTION_KEEP, OPTION_QUIET, OPTION_HELP, OPTION_VERSION,
+	OPTION_NAME, OPTION_JSON, OPTION_TIMEOUT, OPTION_KEEP, OPTION_QUIET, OPTION_HELP, OPTION_VERSION,
 };
 
 static const struct option names[] = {
@@ -87,6 +91,7 @@ static const struct option names[] = {
 	{ "switch-every", required_argument, NULL, OPTION_SWITCH_EVERY },
 	{ "switch-among", required_argument, NULL, OPTION_SWITCH_AMONG },
 	{ "interactive", no_argument, NULL, 'i' },
+	{ "name", required_argument, NULL, OPTION_NAME },
 	{ "json", required_argument, NULL, OPTION_JSON },
 	{ "timeout", required_argument, NULL, OPTION_TIMEOUT },
 	{ "keep", required_argument, NULL, OPTION_KEEP },
@@ -166,6 +171,11 @@ static void take(struct options *options, int option, const char *value)
 	case OPTION_NO_SWITCH: set_vm(options, "--no-switch", "switch", "off"); break;
 	case OPTION_SWITCH_EVERY: set_vm(options, "--switch-every", "switch-every", value); break;
 	case OPTION_SWITCH_AMONG: set_vm(options, "--switch-among", "switch-among", value); break;
+	case OPTION_NAME:
+		if (!run_name_valid(value))
+			die(STATUS_USAGE, "--name %s: a name has 1 to %d letters, digits, - _ and .", value, RUN_NAME_MAX);
+		options->name = value;
+		break;
 	case 'i': options->interactive = true; break;
 	case OPTION_JSON: options->json = value; break;
 	case OPTION_TIMEOUT: options->timeout = (unsigned)number_between("--timeout", value, 1, 1000000); break;

@@ -24,7 +24,7 @@ struct options {
 	bool no_initrd;                 /* --initrd none */
 	bool native;                    /* the guest without the hypervisor */
 	const char *workload;           /* for the default initramfs; null: its default */
-	const char *json, *keep, *output;
+	const char *json, *keep, *output, *name;
 	unsigned timeout;               /* seconds; 0: none */
 	bool interactive, quiet;
 };

@@ -95,7 +95,7 @@ pid_t qemu_start(struct emulator *emulator, const char *iso, const char *work, c
 	argv[n++] = text("-chardev");
 	argv[n++] = text("%s,id=console,path=%s", wires->console_is_terminal ? "serial" : "file", wires->console);
 	argv[n++] = text("-chardev");
-	argv[n++] = text("file,id=statistics,path=%s", wires->statistics);
+	argv[n++] = text("socket,id=statistics,host=127.0.0.1,port=%u,server=off", wires->statistics);
 	argv[n] = NULL;
 	pid = spawn(argv, work, output);
 	free(words);

@@ -5,8 +5,12 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -93,6 +97,8 @@ static void on_statistics_line(void *context, char *line)
 	struct session *session = context;
 	struct record record;
 
+	if (control_answer(&session->control, line))
+		return;
 	fprintf(session->statistics_copy, "%s\n", line);
 	tail_add(&session->statistics_tail, line);
 	if (!record_parse(line, &record))
@@ -151,6 +157,57 @@ static int make_fifo(const char *path)
 	return file;
 }
 
+/* Where the machine connects its second serial port to: a port that the kernel chooses. */
+static int make_listener(unsigned *port)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t length = sizeof address;
+	int file = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (file < 0 || bind(file, (struct sockaddr *)&address, length) != 0 || listen(file, 1) != 0 ||
+	    getsockname(file, (struct sockaddr *)&address, &length) != 0)
+		die(STATUS_FAILED, "cannot listen on a port of 127.0.0.1: %s", strerror(errno));
+	*port = ntohs(address.sin_port);
+	return file;
+}
+
+/* Is the other end of a connection from 127.0.0.1 a program of this user? The kernel's table says whose each local end is. */
+static bool same_user(unsigned port)
+{
+	struct bytes table = { 0 };
+	char *line, *state;
+	bool same = false;
+
+	if (!file_read("/proc/net/tcp", &table))
+		return false;
+	for (line = strtok_r(table.data, "\n", &state); line != NULL && !same; line = strtok_r(NULL, "\n", &state)) {
+		unsigned local, uid;
+
+		if (sscanf(line, " %*u: 0100007F:%x %*x:%*x %*x %*x:%*x %*x:%*x %*x %u", &local, &uid) == 2)
+			same = local == port && uid == getuid();
+	}
+	bytes_free(&table);
+	return same;
+}
+
+static void accept_statistics(struct session *session)
+{
+	struct sockaddr_in peer;
+	socklen_t length = sizeof peer;
+	int file = accept4(session->statistics_listener, (struct sockaddr *)&peer, &length, SOCK_CLOEXEC | SOCK_NONBLOCK), on = 1;
+
+	if (file < 0)
+		return;
+	if (!same_user(ntohs(peer.sin_port))) {
+		close(file);
+		return;
+	}
+	setsockopt(file, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	session->statistics = file;
+	close(session->statistics_listener);
+	session->statistics_listener = -1;
+}
+
 static FILE *make_copy(const struct session *session, const char *name)
 {
 	char *path = text("%s/%s", session->work, name);
@@ -164,8 +221,9 @@ static FILE *make_copy(const struct session *session, const char *name)
 
 void connect_wires(struct session *session, struct wires *wires)
 {
-	session->statistics_path = text("%s/statistics.pipe", session->work);
-	session->statistics = make_fifo(session->statistics_path);
+	unsigned port;
+
+	session->statistics_listener = make_listener(&port);
 	if (session->options->interactive) {
 		session->console = pseudo_terminal(&session->console_path, &session->console_other);
 	} else {
@@ -176,7 +234,7 @@ void connect_wires(struct session *session, struct wires *wires)
 		session->screen = pseudo_terminal(&session->screen_path, &session->screen_other);
 	session->console_copy = make_copy(session, "console.txt");
 	session->statistics_copy = make_copy(session, "statistics.txt");
-	*wires = (struct wires){ .console = session->console_path, .statistics = session->statistics_path,
+	*wires = (struct wires){ .console = session->console_path, .statistics = port,
 		.console_is_terminal = session->options->interactive, .screen = session->screen_other };
 }
 
@@ -184,7 +242,6 @@ void disconnect_wires(struct session *session)
 {
 	fclose(session->console_copy);
 	fclose(session->statistics_copy);
-	unlink(session->statistics_path);
 	if (!session->options->interactive)
 		unlink(session->console_path);
 }
@@ -281,17 +338,38 @@ static int patience(struct session *session)
 	return left <= 0 ? 0 : left > 1000 ? 1000 : (int)left + 1;
 }
 
+/* Requests of `vellum ctl` on their way to the hypervisor. */
+static void send_requests(struct session *session)
+{
+	ssize_t n;
+
+	if (session->statistics < 0 || session->ending != RUNNING)
+		return;
+	control_next(&session->control, now(), &session->requests);
+	if (session->requests.length == 0)
+		return;
+	n = send(session->statistics, session->requests.data, session->requests.length, MSG_NOSIGNAL);
+	if (n > 0) {
+		session->requests.length -= (size_t)n;
+		memmove(session->requests.data, session->requests.data + n, session->requests.length);
+	}
+}
+
+enum { OWN_POLLS = 6 };
+
 static void wait_for_news(struct session *session)
 {
-	struct pollfd list[] = {
+	struct pollfd list[OWN_POLLS + CONTROL_CLIENTS + 1] = {
 		{ .fd = session->signals, .events = POLLIN },
 		{ .fd = session->console, .events = POLLIN },
 		{ .fd = session->statistics, .events = POLLIN },
 		{ .fd = session->screen, .events = POLLIN },
 		{ .fd = session->keyboard, .events = POLLIN },
+		{ .fd = session->statistics_listener, .events = POLLIN },
 	};
+	size_t clients = control_polls(&session->control, list + OWN_POLLS);
 
-	if (poll(list, ARRAY_SIZE(list), patience(session)) < 0 && errno != EINTR)
+	if (poll(list, OWN_POLLS + clients, patience(session)) < 0 && errno != EINTR)
 		die(STATUS_FAILED, "cannot wait for the machine: %s", strerror(errno));
 	if (list[0].revents != 0)
 		on_signals(session);
@@ -305,6 +383,10 @@ static void wait_for_news(struct session *session)
 	if (list[4].revents != 0)
 		on_keyboard(session);
 	send_keys(session);
+	if (list[5].revents != 0)
+		accept_statistics(session);
+	control_move(&session->control);
+	send_requests(session);
 }
 
 void relay(struct session *session)

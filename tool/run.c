@@ -107,6 +107,25 @@ static void end_natively(struct session *session)
 	session->ending = ENDED;
 }
 
+/* A run that was given no name has its process's number. It goes on without the channel where it cannot have one. */
+static void open_control(struct session *session)
+{
+	char error[300], *name;
+
+	session->control = (struct control){ .listener = -1, .active = -1 };
+	for (size_t i = 0; i < CONTROL_CLIENTS; i++)
+		session->control.client[i].file = -1;
+	if (session->options->native)
+		return;                 /* nobody would answer */
+	name = session->options->name != NULL ? text("%s", session->options->name) : text("%d", (int)getpid());
+	if (!control_open(&session->control, name, error, sizeof error)) {
+		if (session->options->name != NULL)
+			die(STATUS_USAGE, "--name %s: %s", name, error);
+		say("vellum ctl will not find this run: %s", error);
+	}
+	free(name);
+}
+
 int run(const struct options *options)
 {
 	static struct session session;
@@ -114,11 +133,12 @@ int run(const struct options *options)
 	int status;
 
 	session = (struct session){ .options = options, .console = -1, .statistics = -1, .screen = -1, .keyboard = -1,
-		.console_other = -1, .screen_other = -1 };
+		.console_other = -1, .screen_other = -1, .statistics_listener = -1 };
 	machines_prepare(&machines, options);
 	(strcmp(options->machine, "qemu") == 0 ? qemu_find : bochs_find)(&session.emulator, options, machines_memory(&machines));
 	session.work = working_directory(options);
 	check_json(options->json);
+	open_control(&session);
 	start_machine(&session, &machines);
 	if (options->interactive) {
 		console_raw();
@@ -130,6 +150,7 @@ int run(const struct options *options)
 	for (size_t i = 0; i < session.result.vm_count; i++)
 		result_sum_phases(&session.result.vms[i]);
 	console_restore();
+	control_close(&session.control);
 	disconnect_wires(&session);
 	status = conclude(&session);
 	if (!options->quiet && session.result.spoke) {

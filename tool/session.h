@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "tool/control.h"
 #include "tool/emulator.h"
 #include "tool/protocol.h"
 #include "tool/util.h"
@@ -34,13 +35,16 @@ struct session {
 	double start, ended_at;
 	int console, statistics, screen, signals, keyboard;     /* descriptors, or -1 */
 	int console_other, screen_other;
-	char *console_path, *statistics_path, *screen_path;
+	char *console_path, *screen_path;
 	FILE *console_copy, *statistics_copy;   /* in the working directory */
 	struct line_cutter console_lines, statistics_lines;
 	bool middle_of_line;                    /* the console's last byte ended no line */
 	struct tail console_tail, statistics_tail;
 	struct bytes keys;                      /* typed, not sent yet */
 	double next_key;
+	int statistics_listener;                /* where the machine's second serial port will connect to, or -1 */
+	struct control control;
+	struct bytes requests;                  /* for the hypervisor, not sent yet */
 };
 
 double now(void);                               /* seconds, from some moment on */

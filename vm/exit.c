@@ -3,6 +3,7 @@
 
 #include "host/interrupt.h"
 #include "host/percpu.h"
+#include "vm/control.h"
 
 #define RFLAGS_IF BIT(9)
 
@@ -68,6 +69,7 @@ static void exit_external_interrupt(struct vcpu *v)
 		interrupt_handle((uint8_t)(info & INFO_VECTOR));
 	if (v->cpu->timer_fired)
 		vm_timer_interrupt();
+	control_poll(v->cpu);
 }
 
 static void exit_window(struct vcpu *v) { v->requests |= REQUEST_EVENT; }

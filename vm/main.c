@@ -1,4 +1,5 @@
 /* vm/main.c - from the boot loader to the last virtual machine's end. The first CPU comes here from host/boot.S. */
+#include "vm/control.h"
 #include "vm/vm.h"
 
 #include "host/acpi.h"
@@ -151,6 +152,7 @@ void vellum_main(uint32_t magic, const void *information)
 	stats_host();
 	create_vms(read_configs());
 	console_event = platform_console_event;
+	control_port_event(); /* what came before */
 	for (unsigned n = 1; n < cpus_count(); n++)
 		lapic_host_kick(percpu_of(n)->apic_id);
 	vm_cpu_loop();

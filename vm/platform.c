@@ -3,6 +3,7 @@
 
 #include "host/console.h"
 #include "host/frames.h"
+#include "vm/control.h"
 
 #define COM1_PORT 0x3f8
 #define COM1_IRQ 4
@@ -147,6 +148,8 @@ void platform_feed_uart(struct vm *vm)
 
 void platform_console_event(unsigned port)
 {
+	if (port == CONSOLE_STATS)
+		control_port_event();
 	if (port == CONSOLE_GUEST && machine.vm_count && !machine.vm[0]->ended && machine.vm[0]->vcpu)
 		platform_feed_uart(machine.vm[0]);
 }

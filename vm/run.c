@@ -9,6 +9,7 @@
 #include "host/lapic.h"
 #include "host/percpu.h"
 #include "lib/fmt.h"
+#include "vm/control.h"
 
 #define SLICES_PER_SECOND 100
 
@@ -53,7 +54,7 @@ static uint64_t next_deadline(const struct percpu *cpu)
 	return next;
 }
 
-static bool runnable(const struct vcpu *v) { return !v->vm->ended && (!v->halted || v->requests); }
+static bool runnable(const struct vcpu *v) { return !v->vm->ended && !v->paused && (!v->halted || v->requests); }
 
 /* Another vCPU of the ring that could run now, in turn; NULL: none. */
 static struct vcpu *next_runnable(const struct percpu *cpu)
@@ -273,6 +274,7 @@ static void idle(struct percpu *cpu)
 	irq_wait();
 	if (cpu->timer_fired)
 		vm_timer_interrupt();
+	control_poll(cpu);
 }
 
 void vm_cpu_loop(void)

@@ -5,7 +5,7 @@
 #include "host/percpu.h"
 #include "lib/fmt.h"
 
-static const char *const exit_names[EXIT_REASON_COUNT] = {
+const char *const exit_names[EXIT_REASON_COUNT] = {
 #define X(number, name, text) [number] = #text,
 	EXIT_REASONS(X)
 #undef X

@@ -72,6 +72,7 @@ struct vcpu {
 	struct percpu *cpu;
 	struct vcpu *ring; /* the next vCPU on the same CPU */
 	bool halted;
+	bool paused;   /* by the control channel: it is not picked */
 	bool started;  /* the VMCS has been written */
 	bool in_guest; /* read by other CPUs: entering, or in the guest (vm/run.c) */
 	struct vmx_start start;
@@ -273,6 +274,8 @@ void platform_feed_uart(struct vm *vm);
 /* ---- vm/stats.c ---- */
 void stats_host(void);
 void stats_vm(struct vm *vm);
+/* The exits' names in statistics, by basic exit reason. */
+extern const char *const exit_names[EXIT_REASON_COUNT];
 /* Ticks that the vCPU had so far, in the guest and in its exits' handlers; called on its CPU. */
 void stats_ticks(const struct vcpu *v, uint64_t *guest, uint64_t *hypervisor);
 

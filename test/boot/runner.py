@@ -83,7 +83,7 @@ class Context:
         return path
 
     def environment(self):
-        return dict(os.environ, TMPDIR=self.path('tmp'), **{MARK: self.mark})
+        return dict(os.environ, TMPDIR=self.path('tmp'), XDG_RUNTIME_DIR='', **{MARK: self.mark})
 
     def start(self, args, **options):
         """Starts the command as the leader of a session of its own."""

@@ -1,0 +1,68 @@
+#include "mmu/inspect.h"
+
+#include "mmu/hwpaging.h"
+#include "mmu/inside.h"
+
+#define EPT_RIGHTS MASK(2, 0)
+#define EPT_MMIO BIT(1) /* E4: writable, not readable */
+
+static bool is_mmio(bool ept, const struct pt_format *f, uint64_t e)
+{
+	return ept ? (e & (EPT_MMIO | BIT(0))) == EPT_MMIO : pt_special(f, e);
+}
+
+static void follow(struct mmu_vm *vm, struct mmu_path *p, const struct pt_format *f, uint64_t addr)
+{
+	const char *table = vm->below->frame_ptr(vm->below->ctx, hpa_hfn(p->root));
+	uint64_t at = p->root.v;
+	unsigned bits = p->ept ? 9 : f->root_bits;
+
+	for (unsigned level = p->ept ? 4 : f->root_level;; level--, bits = 9) {
+		unsigned index = (unsigned)(addr >> pt_shift(level) & (BIT(bits) - 1));
+		uint64_t e = pt_get((const uint64_t *)(const void *)(table + (at & (PAGE_SIZE - 1))) + index);
+
+		p->entry[p->count++] = (struct mmu_path_entry){ HPA(at + index * 8), e, (uint8_t)level };
+		p->end = is_mmio(p->ept, f, e) ? MMU_PATH_MMIO : MMU_PATH_ABSENT;
+		if (p->end == MMU_PATH_MMIO || !(e & (p->ept ? EPT_RIGHTS : PTE_P)))
+			return;
+		if (level == 1 || (level < 4 && (e & PTE_PS) && (p->ept || level < f->root_level || f->root_level > 3))) {
+			p->end = MMU_PATH_LEAF;
+			p->page_shift = (uint8_t)pt_shift(level);
+			p->hpa = HPA((e & MASK(50, pt_shift(level))) | (addr & (pt_span(level) - 1)));
+			return;
+		}
+		at = e & MASK(50, 12);
+		table = vm->below->frame_ptr(vm->below->ctx, hpa_hfn(HPA(at)));
+	}
+}
+
+void mmu_inspect(struct mmu_vcpu *vcpu, gva_t gva, gpa_t gpa, struct mmu_path *path)
+{
+	struct mmu_vm *vm = vcpu->vm;
+	const struct pt_format *f = hw_format(&vcpu->regs);
+	uint64_t addr;
+
+	mmu_lock(vm);
+	*path = (struct mmu_path){ .ept = vcpu->intercepts.ept };
+	addr = path->ept ? gpa.v : gva.v;
+	/* Under PAE paging CR3 names 32 bytes, else a page. */
+	path->root = HPA(path->ept ? vcpu->root.eptp & MASK(51, 12) : vcpu->root.cr3 & MASK(51, f->root_level == 3 ? 5 : 12));
+	path->end = MMU_PATH_NO_ROOT;
+	if (!path->ept || addr < BIT(48))
+		follow(vm, path, f, addr);
+	mmu_unlock(vm);
+}
+
+bool mmu_inspect_backing(struct mmu_vm *vm, gpa_t gpa, const char **kind, hpa_t *hpa)
+{
+	struct mmu_page page;
+
+	mmu_lock(vm);
+	page = mmu_peek(vm, gpa_gfn(gpa));
+	mmu_unlock(vm);
+	*kind = !page.slot ? "absent" : page.slot->kind == SLOT_MMIO ? "mmio" : page.slot->kind == SLOT_ROM ? "rom" : "ram";
+	if (page.kind != MMU_MEMORY)
+		return false;
+	*hpa = HPA(hfn_hpa(page.hfn).v | (gpa.v & (PAGE_SIZE - 1)));
+	return true;
+}
