@@ -51,8 +51,8 @@ int main(int argc, char **argv)
 	}
 	printf("%llu accesses in %llu events, %llu bytes (%.3f an access); best of %d: %.2f ns an access, %.2f ns an event; "
 	       "mean %.2f ns\n",
-	       (unsigned long long)accesses, (unsigned long long)events, (unsigned long long)bytes, (double)bytes / (double)accesses, rounds,
-	       1e9 * best / (double)accesses, 1e9 * best / (double)events,
+	       (unsigned long long)accesses, (unsigned long long)events, (unsigned long long)bytes, (double)bytes / (double)accesses,
+	       rounds, 1e9 * best / (double)accesses, 1e9 * best / (double)events,
 	       1e9 * (cpu_seconds() - begin) / rounds / (double)accesses);
 	return sum == 1; /* that it is used */
 }

@@ -45,7 +45,7 @@ enum lab_call_kind {
 	LAB_MREMAP,   /* addr, length: old; to, to_length: new */
 	LAB_FORK,     /* process becomes a copy of the running process; the parent runs on */
 	LAB_EXEC,     /* the running process's address space becomes empty */
-	LAB_EXIT,     /* the running process has ended (its last thread, too) */
+	LAB_EXIT,     /* the running process has ended (its last thread, too); the last one of a stream need not */
 	LAB_SYSCALL,  /* a system call that does nothing else to memory; length: instructions that the kernel executes for it */
 	LAB_MEASURE,  /* the program's set-up is over: the account begins anew here; what caches hold stays */
 	LAB_CALLS

@@ -54,6 +54,5 @@ bool lab_import_champsim(FILE *in, const char *name, struct lab_writer *w, struc
 				"ChampSim trace", name, (unsigned long long)(at + got));
 	if (!at)
 		return lab_fail(error, "%s: the file is empty", name);
-	lab_writer_call(w, &(struct lab_call){ .kind = LAB_EXIT });
 	return true;
 }

@@ -1,5 +1,5 @@
-/* lab/record.c - `vellum lab record`: runs a program under QEMU's user-mode emulator with our plugin (lab/plugin/), and writes the
- * trace of it and of all processes that it starts. The program keeps its standard input, output and exit status. */
+/* lab/record.c - `vellum lab record`: runs a program under QEMU's user-mode emulator with our plugin (lab/plugin/), and writes
+ * the trace of it and of all processes that it starts. The program keeps its standard input, output and exit status. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

@@ -1,5 +1,5 @@
-/* lab/record.h - what the recorder's two halves share: lab/record.c starts the program, lab/record_drain.c makes events of what the
- * plugin wrote. */
+/* lab/record.h - what the recorder's two halves share: lab/record.c starts the program, lab/record_drain.c makes events of what
+ * the plugin wrote. */
 #ifndef VELLUM_LAB_RECORD_H
 #define VELLUM_LAB_RECORD_H
 

@@ -1,5 +1,5 @@
-/* lab/record_drain.c - records of the plugin into events of a trace: processes and files get small numbers, and each chunk is what
- * one thread did while it had the CPU. */
+/* lab/record_drain.c - records of the plugin into events of a trace: processes and files get small numbers, and each chunk is
+ * what one thread did while it had the CPU. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -89,11 +89,17 @@ static int fork_process(struct drain *d, uint32_t pid)
 	return child;
 }
 
-static void end_process(struct drain *d, uint32_t process)
+/* The running process has ended. Of the last one that is not said: the stream ends with its memory in place. */
+static void end_process(struct drain *d)
 {
-	d->pid[process] = 0;
-	if (d->process == process)
-		d->running = false;
+	bool others = false;
+
+	d->pid[d->process] = 0;
+	for (unsigned i = 0; i < d->processes; i++)
+		others |= d->pid[i] != 0;
+	if (others)
+		lab_writer_call(d->writer, &(struct lab_call){ .kind = LAB_EXIT });
+	d->running = false;
 }
 
 /* ---- calls ---- */
@@ -160,8 +166,7 @@ static void call(struct drain *d, unsigned kind, const uint64_t *words)
 			fork_process(d, (uint32_t)words[0]);
 		break;
 	case LAB_EXIT:
-		lab_writer_call(d->writer, &(struct lab_call){ .kind = LAB_EXIT });
-		end_process(d, d->process);
+		end_process(d);
 		break;
 	case RING_FORKED: case RING_THREAD_EXIT: break;
 	default: memory_call(d, kind, words);
@@ -247,8 +252,7 @@ void drain_rest(struct drain *d)
 		if (!d->pid[i])
 			continue;
 		switch_to(d, i, d->pid[i]);
-		lab_writer_call(d->writer, &(struct lab_call){ .kind = LAB_EXIT });
-		end_process(d, i);
+		end_process(d);
 	}
 }
 

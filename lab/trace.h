@@ -1,6 +1,7 @@
-/* lab/trace.h - recorded traces: files that hold a stream of events (lab/event.h), compressed. The format: docs/trace.md.
+/* lab/trace.h - recorded traces: files that hold a stream of events (lab/event.h). The format: docs/trace.md.
  *
- * R1: what the reader gives is what was written, event by event, but for what lab_writer_access() and lab_writer_fetch() normalise.
+ * R1: what the reader gives is what was written, event by event, but for what lab_writer_access() and lab_writer_fetch()
+ *     normalise.
  * R2: whatever the bytes of the file are, the reader gives events with valid kinds, calls and canonical addresses, or says in one
  *     sentence what is wrong with the file and at which byte; it never reads beyond its buffers, and its memory is bounded.
  * R3: a file without its end mark, or whose end mark counts something else than was read, is an error: nothing is lost

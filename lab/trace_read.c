@@ -279,7 +279,7 @@ struct lab_source *lab_trace_open(const char *path, struct lab_error *error)
 		close_source(&r->source);
 		return NULL;
 	}
-	r->source.implicit_mappings = strstr(r->notes, "mappings: none") != NULL;
+	r->source.implicit_mappings = strstr(r->notes, "mappings: all\n") == NULL;
 	return &r->source;
 }
 

@@ -17,7 +17,8 @@ const struct lab_workload lab_workloads[] = {
 	  "write=0  percent of the accesses that are writes\ninit=1  1: the array is written before the account begins" },
 	{ "zipf", "key-value store: a hash table and its values; keys are drawn from a Zipf distribution",
 	  "keys=1M  how many\nvalue=256  bytes of a value; of a longer one the first 4K are used\n"
-	  "theta=99  skew, in hundredths (1 to 99)\nops=2M  operations\nupdate=5  percent of the operations that write\ninit=1  1: the store is filled before the account begins" },
+	  "theta=99  skew, in hundredths (1 to 99)\nops=2M  operations\nupdate=5  percent of the operations that write\n"
+	  "init=1  1: the store is filled before the account begins" },
 	{ "bfs", "graph traversal: breadth-first search; edges by R-MAT or uniform",
 	  "scale=18  logarithm of the number of vertices\ndegree=16  edges from each\nrmat=1  1: R-MAT (0.57, 0.19, 0.19), 0: uniform\n"
 	  "searches=1  how many, each from another vertex\ninit=1  1: the graph is written before the account begins" },

@@ -1,7 +1,7 @@
 /* lab/work.h - what the built-in workloads share: their parameters, random numbers, and how they write events.
  *
  * A workload is a generator: step() writes the events of its next operation, at most WORK_STEP_EVENTS of them, until it says that
- * it is done.
+ * it is done. The last process does not exit: what it has mapped is still there when the run is accounted for.
  *
  * W1: the stream depends on the parameters and the seed alone.
  * W2: memory does not grow with the heap that is pretended: what would be a big array is a function, such as a permutation of a

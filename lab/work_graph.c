@@ -126,7 +126,6 @@ static bool bfs_step(struct work *w)
 			new_search(w, g);
 			return true;
 		}
-		work_call(w, (struct lab_call){ .kind = LAB_EXIT });
 		return false;
 	}
 }

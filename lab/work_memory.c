@@ -39,12 +39,6 @@ static bool heap_ready(struct work *w, struct heap *h)
 	}
 }
 
-static bool finish(struct work *w)
-{
-	work_call(w, (struct lab_call){ .kind = LAB_EXIT });
-	return false;
-}
-
 /* ---- chase: size, object, passes, init ---- */
 
 struct chase {
@@ -75,7 +69,7 @@ static bool chase_step(struct work *w)
 	if (!heap_ready(w, &c->heap))
 		return true;
 	if (c->hop == c->hops)
-		return finish(w);
+		return false;
 	work_access(w, LAB_READ, WORK_HEAP + permutation_at(&c->order, c->hop++ % c->order.n) * w->param[1], 8, 4);
 	return true;
 }
@@ -108,7 +102,7 @@ static bool gups_step(struct work *w)
 	if (!heap_ready(w, &g->heap))
 		return true;
 	if (g->update++ == w->param[1])
-		return finish(w);
+		return false;
 	at = WORK_HEAP + 8 * work_below(w, g->words);
 	work_access(w, LAB_READ, at, 8, 2);
 	work_access(w, LAB_WRITE, at, 8, 5);
@@ -144,7 +138,7 @@ static bool seq_step(struct work *w)
 	if (!heap_ready(w, &s->heap))
 		return true;
 	if (s->pass == w->param[2])
-		return finish(w);
+		return false;
 	write = w->param[3] && work_below(w, 100) < w->param[3];
 	work_access(w, write ? LAB_WRITE : LAB_READ, WORK_HEAP + (s->at & ~7ull), 8, 3);
 	s->at += w->param[1];
@@ -191,7 +185,7 @@ static bool zipf_step(struct work *w)
 	if (!heap_ready(w, &s->heap))
 		return true;
 	if (s->op++ == w->param[3])
-		return finish(w);
+		return false;
 	key = zipf_next(&s->zipf, w);
 	write = work_below(w, 100) < w->param[4];
 	work_run(w, 0, 20);

@@ -69,10 +69,8 @@ static bool fork_step(struct work *w)
 		}
 		return true;
 	case FORKS_PARENT:
-		if (f->child == w->param[0]) {
-			work_call(w, (struct lab_call){ .kind = LAB_EXIT });
+		if (f->child == w->param[0])
 			return false;
-		}
 		child_starts(w, f);
 		return true;
 	default:
@@ -152,10 +150,8 @@ static bool ring_step(struct work *w)
 		work_call(w, (struct lab_call){ .kind = LAB_MEASURE });
 		return true;
 	}
-	if (r->turn == w->param[2]) {
-		work_call(w, (struct lab_call){ .kind = LAB_EXIT });
+	if (r->turn == w->param[2])
 		return false;
-	}
 	ring_turn(w, r);
 	return true;
 }
@@ -238,10 +234,8 @@ static bool boot_step(struct work *w)
 			b->phase = BOOT_PARENT;
 		return true;
 	case BOOT_PARENT:
-		if (b->process == w->param[1]) {
-			work_call(w, (struct lab_call){ .kind = LAB_EXIT });
+		if (b->process == w->param[1])
 			return false;
-		}
 		work_access(w, LAB_WRITE, WORK_STACK - 64 - (b->process & 63) * 64, 8, 30);
 		work_call(w, (struct lab_call){ .kind = LAB_FORK, .process = 1 });
 		switch_to(w, 1);

@@ -27,3 +27,8 @@ UNIT_lab_work_CFLAGS := -D_GNU_SOURCE
 UNIT_lab_work_DEPS := $(wildcard lab/*.h) test/unit/lab_os_cpu.h
 UNIT_lab_work_LIBS := -lzstd -lm
 UNIT_TESTS += lab_work
+
+# Real programs, under QEMU's user-mode emulator.
+.PHONY: record-test
+record-test: $(BUILD)/vellum $(BUILD)/vellum-record.so
+	@test/lab/record.sh $(BUILD)

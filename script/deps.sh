@@ -11,6 +11,7 @@ packages=(
 	gnuplot-nox parallel                                        # figures of the lab; the test of its job lists
 	xz-utils zstd libzstd-dev cpio                              # the guest's kernel and initramfs
 	grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools   # the boot image
+	qemu-user                                                   # recording programs for the lab
 	bochsbios vgabios                                           # the machine's firmware
 	debian-archive-keyring ca-certificates                      # where Bochs' source comes from
 )

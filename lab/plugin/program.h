@@ -1,5 +1,5 @@
-/* lab/plugin/program.h - how a program is started under QEMU: shared by the recorder, for the first one, and the plugin, for those
- * that it execs. */
+/* lab/plugin/program.h - how a program is started under QEMU: shared by the recorder, for the first one, and the plugin, for
+ * those that it execs. */
 #ifndef VELLUM_LAB_PLUGIN_PROGRAM_H
 #define VELLUM_LAB_PLUGIN_PROGRAM_H
 

@@ -15,7 +15,8 @@
 
 enum { RING_CHUNKS = 256, RING_RECORDS = 4096, RING_CALL_WORDS = 9 };
 
-/* A record is kind << 60 | n << 48 | address (48 bits): an access of n bytes; n instructions, the first at the address; or a call, of kind n (enum lab_call_kind, or one of these), with eight more words. */
+/* A record is kind << 60 | n << 48 | address (48 bits): an access of n bytes; n instructions, the first at the
+ * address; or a call, of kind n (enum lab_call_kind, or one of these), with eight more words. */
 enum ring_kind { RING_READ = 1, RING_WRITE, RING_FETCH, RING_CALL };
 enum ring_call {
 	RING_IMAGE = 64, /* a program begins to run in the process */

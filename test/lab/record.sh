@@ -1,0 +1,89 @@
+#!/bin/bash
+# `vellum lab record` on real programs: their output and status, what the trace holds, and that the lab runs it. `make record-test`.
+#
+#   record.sh BUILD
+set -u
+vellum=$1/vellum
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failures=0
+
+check() { # check WHAT COMMAND...: the command must succeed
+	local what=$1
+	shift
+	"$@" && return
+	echo "record: $what: failed" >&2
+	failures=$((failures + 1))
+}
+
+# count FILE NAME: a number of `trace-info`; 0 where it has no such line
+count() { "$vellum" lab trace-info "$1" | sed -n "s/^ *$2  *\([0-9][0-9]*\)$/\1/p" | { read -r n; echo "${n:-0}"; }; }
+
+# One process: what it reads and writes is its own, and so is its status.
+seq 500 -1 1 >"$work/in"
+"$vellum" lab record --quiet -o "$work/sort.vtrace" -- sort -n <"$work/in" >"$work/out"
+check "the status of sort" [ $? = 0 ]
+check "the output of sort" cmp -s "$work/out" <(seq 500)
+check "accesses of sort" [ "$(count "$work/sort.vtrace" accesses)" -gt 100000 ]
+check "one process" [ "$(count "$work/sort.vtrace" processes)" = 1 ]
+check "files are mapped" [ "$(count "$work/sort.vtrace" mmap)" -gt 5 ]
+check "the lab runs it" "$vellum" lab run --workload "trace:$work/sort.vtrace" --json "$work/account" >/dev/null
+check "nothing was touched that the trace does not map" grep -q '"os_implicit":0[,}]' "$work/account"
+
+# A script, processes that fork and exec, one that outlives its parent.
+cat >"$work/script" <<'SCRIPT'
+#!/bin/sh
+for i in 1 2 3; do echo $i | cat; done
+(sleep 0.2; echo late) &
+exit 7
+SCRIPT
+chmod +x "$work/script"
+"$vellum" lab record --quiet -o "$work/script.vtrace" "$work/script" >"$work/out"
+check "the status of a script" [ $? = 7 ]
+check "the output of a script" [ "$(tr '\n' ' ' <"$work/out")" = "1 2 3 late " ]
+check "forks" [ "$(count "$work/script.vtrace" fork)" -ge 5 ]
+check "execs" [ "$(count "$work/script.vtrace" exec)" -ge 4 ]
+check "the lab runs it" "$vellum" lab run --workload "trace:$work/script.vtrace" >"$work/account"
+
+# One that is killed: the trace is whole all the same.
+"$vellum" lab record --quiet -o "$work/killed.vtrace" -- sh -c 'kill -9 $$'
+check "the status of a killed program" [ $? = 137 ]
+check "the trace of a killed program" "$vellum" lab trace-info "$work/killed.vtrace" >/dev/null
+
+# Threads share their process.
+cat >"$work/threads.c" <<'PROGRAM'
+#include <pthread.h>
+static volatile char memory[4][1 << 16];
+static void *fill(void *which)
+{
+	for (int i = 0; i < 1 << 16; i++)
+		memory[(long)which][i] = 1;
+	return 0;
+}
+int main(void)
+{
+	pthread_t thread[4];
+
+	for (long i = 0; i < 4; i++)
+		pthread_create(&thread[i], 0, fill, (void *)i);
+	for (int i = 0; i < 4; i++)
+		pthread_join(thread[i], 0);
+	return 0;
+}
+PROGRAM
+gcc -O1 -pthread -o "$work/threads" "$work/threads.c"
+check "a program with threads" "$vellum" lab record --quiet -o "$work/threads.vtrace" "$work/threads"
+check "all that the threads wrote" [ "$(count "$work/threads.vtrace" writes)" -gt 262144 ]
+check "threads are one process" [ "$(count "$work/threads.vtrace" processes)" = 1 ]
+check "and are switched between" [ "$(count "$work/threads.vtrace" switch)" -gt 4 ]
+
+# What cannot be done is said, and leaves no file.
+"$vellum" lab record -o "$work/none.vtrace" -- /nonexistent 2>"$work/error"
+check "a program that is not there" [ $? = 2 ] && check "... is named" grep -q '/nonexistent: no such program' "$work/error"
+PATH=/nonexistent "$vellum" lab record -o "$work/none.vtrace" -- /bin/true 2>"$work/error"
+check "without QEMU" grep -q 'apt-get install qemu-user' "$work/error"
+check "no file" [ ! -e "$work/none.vtrace" ]
+check "no shared memory is left" [ -z "$(find /dev/shm -name 'vellum-record-*' -newer "$work/in")" ]
+
+[ $failures = 0 ] && echo "record: all as it should be"
+exit $((failures != 0))
