@@ -241,6 +241,8 @@ bool drain_chunk(struct drain *d)
 
 void drain_rest(struct drain *d)
 {
+	unsigned alive = 0;
+
 	/* A thread killed between taking a ticket and using it leaves a hole. */
 	for (; d->head < atomic_load(&d->ring->tail); d->head++)
 		while (drain_chunk(d))
@@ -248,11 +250,14 @@ void drain_rest(struct drain *d)
 	for (unsigned i = 0; i < RING_CHUNKS; i++)
 		if (atomic_load(&d->ring->chunk[i].state) == CHUNK_CLAIMED)
 			take(d, &d->ring->chunk[i]);
-	for (unsigned i = 0; i < d->processes; i++) {
-		if (!d->pid[i])
+	for (unsigned i = 0; i < d->processes; i++)
+		alive += d->pid[i] != 0;
+	for (unsigned i = 0; i < d->processes && alive > 1; i++) {
+		if (!d->pid[i] || (d->running && d->process == i))
 			continue;
 		switch_to(d, i, d->pid[i]);
 		end_process(d);
+		alive--;
 	}
 }
 

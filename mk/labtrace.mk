@@ -32,3 +32,9 @@ UNIT_TESTS += lab_work
 .PHONY: record-test
 record-test: $(BUILD)/vellum $(BUILD)/vellum-record.so
 	@test/lab/record.sh $(BUILD)
+
+UNIT_lab_record_SRC := test/unit/test_lab_record.c lab/record_drain.c lab/import_lackey.c lab/import_champsim.c $(TRACE_READ_C)
+UNIT_lab_record_CFLAGS := -D_GNU_SOURCE
+UNIT_lab_record_DEPS := $(wildcard lab/*.h lab/plugin/*.h)
+UNIT_lab_record_LIBS := -lzstd
+UNIT_TESTS += lab_record
