@@ -9,7 +9,7 @@ $(BUILD)/tool/%.o: %.c
 	$(CC) $(TOOL_CFLAGS) -MMD -MP -c $< -o $@
 
 $(BUILD)/vellum: $(TOOL_O) $(BUILD)/lab.a
-	$(CC) -o $@ $(TOOL_O) $(BUILD)/lab.a -lcjson -lutil $(LAB_LIBS)
+	$(CC) -o $@ $(TOOL_O) $(BUILD)/lab.a -lcjson -lutil -lncurses $(LAB_LIBS)
 
 -include $(TOOL_O:.o=.d)
 

@@ -76,9 +76,11 @@ static char *next_line(struct ctl *ctl, size_t *used)
 		memmove(ctl->in.data, ctl->in.data + *used, ctl->in.length + 1);
 	*used = 0;
 	while (ctl->in.length == 0 || (end = memchr(ctl->in.data, '\n', ctl->in.length)) == NULL) {
-		if (ctl->in.length > ANSWER_MAX || poll(&ready, 1, PATIENCE_MS) <= 0)
-			return NULL;
-		n = read(ctl->file, block, sizeof block);
+		int got = ctl->in.length > ANSWER_MAX ? 0 : poll(&ready, 1, PATIENCE_MS);
+
+		if (got < 0 && errno == EINTR && (ctl->stop == NULL || !*ctl->stop))
+			continue;
+		n = got > 0 ? read(ctl->file, block, sizeof block) : 0;
 		if (n <= 0)
 			return NULL;
 		bytes_add(&ctl->in, block, (size_t)n);

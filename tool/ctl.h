@@ -3,6 +3,7 @@
 #define VELLUM_TOOL_CTL_H
 
 #include <cjson/cJSON.h>
+#include <signal.h>
 #include <stdio.h>
 
 #include "tool/util.h"
@@ -13,6 +14,7 @@ int ctl_main(int argc, char **argv);
 struct ctl {
 	int file;
 	struct bytes in;
+	const volatile sig_atomic_t *stop;      /* may be null: a signal that sets it ends the waiting */
 };
 
 /* Sends the request and waits for its answer: the JSON as text, to be freed; NULL: error is one sentence. */

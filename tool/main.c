@@ -8,6 +8,7 @@
 #include "tool/iso.h"
 #include "tool/options.h"
 #include "tool/run.h"
+#include "tool/top.h"
 #include "tool/util.h"
 
 #ifndef VELLUM_VERSION
@@ -36,6 +37,8 @@ int main(int argc, char **argv)
 		return lab_main(argc - 1, argv + 1);
 	if (argc > 1 && !strcmp(argv[1], "ctl"))
 		return ctl_main(argc - 1, argv + 1);
+	if (argc > 1 && !strcmp(argv[1], "top"))
+		return top_main(argc - 1, argv + 1);
 	options_parse(&options, argc, argv);
 	switch (options.command) {
 	case COMMAND_RUN: return run(&options);
