@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lab/lab.h"
+#include "tool/compare.h"
 #include "tool/ctl.h"
 #include "tool/iso.h"
 #include "tool/options.h"
@@ -39,6 +40,8 @@ int main(int argc, char **argv)
 		return ctl_main(argc - 1, argv + 1);
 	if (argc > 1 && !strcmp(argv[1], "top"))
 		return top_main(argc - 1, argv + 1);
+	if (argc > 1 && !strcmp(argv[1], "compare"))
+		return compare_main(argc - 1, argv + 1);
 	options_parse(&options, argc, argv);
 	switch (options.command) {
 	case COMMAND_RUN: return run(&options);

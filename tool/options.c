@@ -17,6 +17,7 @@ const char help_text[] =
 	"       vellum lab COMMAND ...           what would it cost? (vellum lab help)\n"
 	"       vellum ctl COMMAND ...           looks at a running virtual machine and directs it (vellum ctl help)\n"
 	"       vellum top                       shows live what its VM exits are\n"
+	"       vellum compare [OPTION]...       one workload under many configurations (vellum compare --help)\n"
 	"       vellum help | --version\n"
 	"\n"
 	"The virtual machine:\n"

@@ -9,6 +9,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import boots        # noqa: E402
+import compare      # noqa: E402
 import conformance  # noqa: E402
 import control      # noqa: E402
 import matrix       # noqa: E402
@@ -30,7 +31,7 @@ def main():
     a = p.parse_args()
     # The long ones first, so that they do not stand alone at the end.
     tests = matrix.tests(a.all) + boots.tests() + workloads.tests() + switching.tests() + sessions.tests() + control.tests()
-    tests += conformance.tests() + refusals.tests()
+    tests += compare.tests() + conformance.tests() + refusals.tests()
     names = [t.name for t in tests]
     if len(set(names)) != len(names):
         sys.exit('two boot tests have the same name')
