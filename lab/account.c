@@ -123,8 +123,9 @@ static uint64_t sum(const uint64_t *v, unsigned n)
 
 static bool law(const char *name, uint64_t left, uint64_t right, struct lab_error *error)
 {
-	return left == right || lab_fail(error, "the account is wrong (an error of the lab): %s is %llu on one side and %llu on the other",
-					  name, (unsigned long long)left, (unsigned long long)right);
+	return left == right ||
+	       lab_fail(error, "the account is wrong (an error of the lab): %s is %llu on one side and %llu on the other", name,
+			(unsigned long long)left, (unsigned long long)right);
 }
 
 static bool near(const char *name, double left, double right, struct lab_error *error)

@@ -229,7 +229,8 @@ struct lab_translation fast_translate(struct lab_machine *m, uint64_t gva, enum 
 /* ---- invalidation ---- */
 
 /* Drops what the cover takes from the set that begins at entry `first`. */
-static uint64_t sweep_set(struct lab_machine *m, struct assoc *c, size_t first, const struct lab_cover *cover, enum lab_flush cause)
+static uint64_t sweep_set(struct lab_machine *m, struct assoc *c, size_t first, const struct lab_cover *cover,
+			  enum lab_flush cause)
 {
 	uint64_t *tag = c->tag + first, *a = c->a + first, gone = 0;
 
@@ -313,5 +314,6 @@ static uint64_t invalidate(struct lab_machine *m, const struct lab_cover *cover,
 }
 
 const struct lab_hardware lab_fast = {
-	.make = make, .destroy = destroy, .translate = fast_translate, .invalidate = invalidate, .context = context, .reference = reference,
+	.make = make, .destroy = destroy, .translate = fast_translate, .invalidate = invalidate, .context = context,
+	.reference = reference,
 };

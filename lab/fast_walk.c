@@ -205,7 +205,8 @@ static void account_refill(struct walk *w, uint64_t tag, unsigned size, unsigned
 }
 
 /* The leaf was found and allows the access: the rest of the way, and the TLBs. */
-static struct lab_translation leaf(struct walk *w, const struct table *t, uint64_t entry, uint64_t gva, enum lab_kind kind, bool user)
+static struct lab_translation leaf(struct walk *w, const struct table *t, uint64_t entry, uint64_t gva, enum lab_kind kind,
+				   bool user)
 {
 	struct lab_machine *m = w->m;
 	unsigned size = t->level - 1, nested_size;

@@ -122,8 +122,8 @@ static void print_walks(const struct lab_result *r, FILE *out)
 		count_line(out, "guest-physical translations", r->ntlb_hits + r->ntlb_misses, 0);
 		count_line(out, "  hits in the nested TLB", r->ntlb_hits, (double)(r->ntlb_hits + r->ntlb_misses));
 	}
-	fprintf(out, "\n  %-28s %15s  %8s  answered by %s      %s      %s      %s\n", "References", "count", "a walk", places[0], places[1],
-		places[2], places[3]);
+	fprintf(out, "\n  %-28s %15s  %8s  answered by %s      %s      %s      %s\n", "References", "count", "a walk", places[0],
+		places[1], places[2], places[3]);
 	for (unsigned level = 5; level >= 1; level--) {
 		snprintf(name, sizeof(name), "%s%s", r->ntlb_misses ? "guest " : "", names[level]);
 		references_line(out, name, r->guest_references[level], r->walks);

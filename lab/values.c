@@ -85,7 +85,8 @@ static const struct value values[] = {
 	AT("cycles.exits", cycles_exits, CYCLES), AT("cycles.hypervisor", cycles_hypervisor, CYCLES),
 	AT("cycles.flushes", cycles_flushes, CYCLES), AT("cycles.least", cycles_least, CYCLES), AT("cycles.most", cycles_most, CYCLES),
 	AT("seconds.least", seconds_least, CYCLES), AT("seconds.most", seconds_most, CYCLES), AT("exits", exits_all, COUNT),
-#define E(name, help) AT("exits." #name, exits[LAB_EXIT_##name], COUNT), AT("exit_cycles." #name, exit_cycles[LAB_EXIT_##name], CYCLES),
+#define E(name, help) \
+	AT("exits." #name, exits[LAB_EXIT_##name], COUNT), AT("exit_cycles." #name, exit_cycles[LAB_EXIT_##name], CYCLES),
 	LAB_EXITS(E)
 #undef E
 #define F(name, help) \

@@ -16,3 +16,13 @@ $(BUILD)/lab.a: $(LAB_O)
 	ar rcs $@ $(LAB_O)
 
 -include $(wildcard $(BUILD)/lab/*/*.d)
+
+# The engine's tests.
+LAB_ENGINE_C := $(addprefix lab/,account.c config.c engine.c error.c ghost.c guestcpu.c loop.c memory.c presets.c values.c vm.c) \
+	$(wildcard lab/fast*.c lab/plain*.c lab/os*.c lab/work*.c) lab/trace_read.c lab/trace_decode.c lab/trace_write.c \
+	$(LAB_MMU_C) lib/fmt.c
+UNIT_lab_walk_SRC := test/unit/test_lab_walk.c $(filter-out lab/work_list.c,$(LAB_ENGINE_C))
+UNIT_lab_engine_SRC := test/unit/test_lab_engine.c $(filter-out lab/work_list.c,$(LAB_ENGINE_C))
+$(foreach t,lab_walk lab_engine,$(eval UNIT_$(t)_CFLAGS := -D_GNU_SOURCE) $(eval UNIT_$(t)_LIBS := -lcjson -lzstd -lm) \
+	$(eval UNIT_$(t)_DEPS := $(wildcard lab/*.h)))
+UNIT_TESTS += lab_walk lab_engine
