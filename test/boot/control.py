@@ -119,6 +119,22 @@ def translations(c):
         require(ask(c, 'stats')['mmu_counters']['switches'] == 4, 'switches')
 
 
+def narrow(c):
+    """32-bit guests: PDPTEs in registers, 4-byte entries, a page of 4M that is two of 2M."""
+    for guest, paging, levels, page in (('686-pae', 'PAE', [3, 2], '2M'), ('686', '32-bit', [2], '4M')):
+        with Running(c, ['--guest', guest], rb'Linux version'):
+            for mmu in ('shadow', 'ept', 'vtlb', 'brute'):
+                ask(c, 'mmu', mmu)
+                t = until('the kernel mapped under %s' % mmu,
+                          lambda: [x for x in [ask(c, 'translate', '0xc1234567')] if x['tables']['end'] == 'mapped'])[0]
+                g = t['guest']
+                require(g['paging'] == paging and [e['level'] for e in g['levels']] == levels and g['page'] == page, '%s: %s' % (mmu, g))
+                require(g['gpa'] == '0x1234567' and t['tables']['hpa'] == t['memory']['hpa'], '%s: %s' % (mmu, t))
+                require((g['levels'][0]['gpa'] is None) == (paging == 'PAE'), '%s: %s' % (mmu, g))
+                require(len(t['tables']['levels']) >= (3 if mmu == 'ept' else 2), '%s: %s' % (mmu, t['tables']))
+            require(ask(c, 'audit')['audit'] == 'ok', 'audit')
+
+
 def dumps(c):
     with stay(c) as r:
         gva, gpa = r.places()['used']
@@ -342,6 +358,7 @@ def tests():
         Test('top: on a terminal', top_screen),
         Test('ctl: a running Linux', linux),
         Test('ctl: translate, in every mechanism', translations),
+        Test('ctl: translate, 32-bit guests', narrow),
         Test('ctl: dump', dumps),
         Test('ctl: pause and resume', pauses),
         Test('ctl: refusals', refusals),
