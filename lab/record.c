@@ -153,6 +153,8 @@ static bool start(struct recording *r, struct lab_error *error)
 	if (!r->child) {
 		signal(SIGINT, SIG_DFL);
 		signal(SIGQUIT, SIG_DFL);
+		signal(SIGTERM, SIG_DFL);
+		signal(SIGHUP, SIG_DFL);
 		execv(qemu, argv);
 		_exit(127);
 	}
@@ -183,6 +185,19 @@ static void show(const struct recording *r, bool last)
 		last ? "\n" : "  ");
 }
 
+/* What asks us to end is passed on to the program: the trace ends in good order when it does. */
+static volatile sig_atomic_t passed_on;
+
+static void on_signal(int number) { passed_on = number; }
+
+static void pass_on(struct recording *r)
+{
+	if (!passed_on || r->child_ended)
+		return;
+	kill(r->child, passed_on);
+	passed_on = 0;
+}
+
 static void pump(struct recording *r)
 {
 	bool progress = !r->quiet && isatty(2);
@@ -196,6 +211,7 @@ static void pump(struct recording *r)
 		if (!any)
 			nanosleep(&(struct timespec){ .tv_nsec = 200000 }, NULL);
 		reap(r);
+		pass_on(r);
 		if (progress && time(NULL) != shown) {
 			show(r, false);
 			shown = time(NULL);
@@ -236,9 +252,11 @@ int lab_command_record(int argc, char **argv)
 	bool ok = parse(&r, argc, argv, &error) && make_ring(&r, &error);
 
 	if (ok) {
-		/* An interrupt from the keyboard is the program's; the trace ends in good order when it does. */
+		/* An interrupt from the keyboard goes to the program anyway. */
 		signal(SIGINT, SIG_IGN);
 		signal(SIGQUIT, SIG_IGN);
+		signal(SIGTERM, on_signal);
+		signal(SIGHUP, on_signal);
 		ok = start(&r, &error);
 		if (ok) {
 			pump(&r);

@@ -50,6 +50,18 @@ check "the lab runs it" "$vellum" lab run --workload "trace:$work/script.vtrace"
 check "the status of a killed program" [ $? = 137 ]
 check "the trace of a killed program" "$vellum" lab trace-info "$work/killed.vtrace" >/dev/null
 
+# One that does not end by itself: what ends the recorder is passed on to it, and the trace is whole.
+"$vellum" lab record --quiet -o "$work/ended.vtrace" -- sleep 100 &
+for _ in $(seq 300); do
+	[ -s "$work/ended.vtrace" ] && break
+	sleep 0.1
+done
+sleep 0.5
+kill -TERM $!
+wait $!
+check "the status of an ended program" [ $? = 143 ]
+check "the trace of an ended program" "$vellum" lab trace-info "$work/ended.vtrace" >/dev/null
+
 # Threads share their process.
 cat >"$work/threads.c" <<'PROGRAM'
 #include <pthread.h>
