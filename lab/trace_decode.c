@@ -6,6 +6,31 @@ _Static_assert(sizeof(struct lab_event) == 16, "an event is two words");
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "an event's second word is put together by shifts");
 enum { EVENT_KIND = 32, EVENT_SIZE = 40, EVENT_KERNEL = 48 };
 
+void trace_decode_init(struct reader *r)
+{
+	for (unsigned i = 0; i < 256; i++) {
+		r->of_op[i] = (i & TRACE_FETCHES_MAX) | (uint64_t)(i >> 6) << EVENT_KIND;
+		r->of_high[i] = (uint64_t)trace_sizes[i >> 4] << EVENT_SIZE;
+	}
+}
+
+/* Of all codes that are accesses or changes of the code page, without what special codes add. */
+static uint64_t count_accesses(const uint8_t *op, uint32_t n)
+{
+	uint64_t all = 0;
+
+	for (uint32_t at = 0; at < n;) {
+		uint32_t stop = n - at < 1024 ? n : at + 1024, fetches = 0, own = 0;
+
+		for (; at < stop; at++) {
+			fetches += op[at] < LAB_CALL << 6 ? op[at] & TRACE_FETCHES_MAX : 0;
+			own += op[at] < LAB_FETCH << 6;
+		}
+		all += fetches + own;
+	}
+	return all;
+}
+
 void trace_decode_begin(struct reader *r, const struct trace_frame *f)
 {
 	r->frame = *f;
@@ -18,7 +43,8 @@ void trace_decode_begin(struct reader *r, const struct trace_frame *f)
 	r->left = f->codes;
 	r->extra = r->calls = 0;
 	r->mode = 0;
-	r->filled = r->frame_accesses = 0;
+	r->filled = 0;
+	r->frame_accesses = count_accesses(r->op, f->codes);
 	memset(r->page, 0, sizeof(r->page));
 }
 
@@ -131,36 +157,36 @@ static bool special(struct reader *r, struct lab_batch *b, unsigned what, unsign
 }
 
 /* Accesses and changes of the code page, up to the next special code. Returns how many codes were taken. */
-static uint32_t accesses(struct reader *r, struct lab_batch *b, uint32_t n)
+static uint32_t accesses(struct reader *r, struct lab_event *out, uint32_t n)
 {
 	const uint8_t *op = r->op, *slot = r->slot, *low = r->low, *high = r->high;
-	struct lab_event *out = &b->event[b->events];
-	uint64_t mode = r->mode, extra = r->extra, sum = 0, own = 0;
+	const uint64_t *page = r->page, *of_op = r->of_op, *of_high = r->of_high;
+	uint64_t mode = r->mode;
 	uint32_t i;
 
 	for (i = 0; i < n && op[i] < LAB_CALL << 6; i++) {
-		uint64_t fetches = (op[i] & TRACE_FETCHES_MAX) + extra, kind = op[i] >> 6, event[2];
+		const uint64_t event[2] = {
+			page[slot[i]] + (low[i] | (high[i] & 15u) << 8),
+			of_op[op[i]] | of_high[high[i]] | mode,
+		};
 
-		extra = 0;
-		sum += fetches;
-		own += kind < LAB_FETCH;
-		event[0] = r->page[slot[i]] + (low[i] | (high[i] & 15u) << 8);
-		event[1] = fetches | kind << EVENT_KIND | (uint64_t)trace_sizes[high[i] >> 4] << EVENT_SIZE | mode;
 		memcpy(&out[i], event, sizeof(event));
 	}
-	r->extra = (uint32_t)extra;
-	r->frame_accesses += sum + own;
-	b->events += i;
 	return i;
 }
 
 bool trace_decode(struct reader *r, struct lab_batch *b)
 {
 	while (r->left && b->events < LAB_BATCH_EVENTS && b->calls < LAB_BATCH_CALLS) {
-		uint32_t room = LAB_BATCH_EVENTS - b->events;
-		uint32_t n = accesses(r, b, r->left < room ? r->left : room);
+		uint32_t room = r->extra ? 1 : LAB_BATCH_EVENTS - b->events;
+		uint32_t n = accesses(r, &b->event[b->events], r->left < room ? r->left : room);
 
-		if (n < r->left && b->events < LAB_BATCH_EVENTS) {
+		b->events += n;
+		if (n && r->extra) {
+			b->event[b->events - 1].fetches += r->extra;
+			r->frame_accesses += r->extra;
+			r->extra = 0;
+		} else if (n < r->left && b->events < LAB_BATCH_EVENTS) {
 			if (!special(r, b, r->op[n] & TRACE_FETCHES_MAX, r->slot[n]))
 				return false;
 			n++;

@@ -24,12 +24,15 @@ struct reader {
 	uint64_t mode;            /* the bits of an event's second half that supervisor mode sets */
 	uint64_t filled, frame_accesses;
 	uint64_t page[TRACE_SLOTS];
+	uint64_t of_op[256], of_high[256]; /* what a byte of the first and of the last plane says of an event's second half */
 	uint8_t raw[TRACE_RAW_MAX], stored[TRACE_STORED_MAX];
 };
 
 /* Says what is wrong, after the file's name; false. */
 bool trace_wrong(struct reader *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Once, before the first frame. */
+void trace_decode_init(struct reader *r);
 /* A frame has been read into raw. */
 void trace_decode_begin(struct reader *r, const struct trace_frame *f);
 /* Adds events to the batch until it is full or the frame has no codes left. false: error. */

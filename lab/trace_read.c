@@ -265,6 +265,7 @@ struct lab_source *lab_trace_open(const char *path, struct lab_error *error)
 		return NULL;
 	}
 	r->source.ops = &ops;
+	trace_decode_init(r);
 	r->path = strdup(strcmp(path, "-") ? path : "standard input");
 	r->zstd = ZSTD_createDCtx();
 	r->in = strcmp(path, "-") ? fopen(path, "rb") : stdin;

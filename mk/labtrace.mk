@@ -9,7 +9,7 @@ TRACE_READ_C := lab/trace_read.c lab/trace_decode.c lab/trace_write.c lab/error.
 
 $(BUILD)/bench-trace: bench/trace.c $(TRACE_READ_C) $(wildcard lab/*.h)
 	@mkdir -p $(@D)
-	$(CC) $(LAB_CFLAGS) -o $@ bench/trace.c $(TRACE_READ_C) -lzstd
+	$(CC) $(LAB_CFLAGS) -O3 -o $@ bench/trace.c $(TRACE_READ_C) -lzstd
 
 UNIT_lab_trace_SRC := test/unit/test_lab_trace.c $(TRACE_READ_C)
 UNIT_lab_trace_CFLAGS := -D_GNU_SOURCE
@@ -38,3 +38,6 @@ UNIT_lab_record_CFLAGS := -D_GNU_SOURCE
 UNIT_lab_record_DEPS := $(wildcard lab/*.h lab/plugin/*.h)
 UNIT_lab_record_LIBS := -lzstd
 UNIT_TESTS += lab_record
+
+# Where traces are decoded, loops are worth the compiler's while.
+$(BUILD)/lab/lab/trace_decode.o: LAB_CFLAGS += -O3
