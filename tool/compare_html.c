@@ -283,8 +283,9 @@ static const char reading[] =
 	"<li>Bochs drops its TLB at each VM entry and exit, with VPID or without: that a VPID keeps translations does not show. The count of "
 	"flushes is what the hypervisor executed.</li>\n"
 	"<li>Timers fire by emulated time. A slower mechanism gets more timer interrupts in the same work, which adds to its guest too.</li>\n"
-	"<li>Exits <i>by the mechanism</i> are page faults, INVLPG, accesses to control registers and EPT violations. The others (ports, CPUID, "
-	"MSRs, interrupts) are those of the virtual PC.</li>\n</ul>\n";
+	"<li>Exits <i>by the mechanism</i> are page faults, INVLPG, accesses to control registers, EPT violations and "
+	"misconfigurations, the guest's accesses to devices in memory among them. The others (ports, CPUID, MSRs, interrupts) are those of the "
+	"virtual PC.</li>\n</ul>\n";
 
 void compare_html(const struct comparison *c, FILE *out)
 {

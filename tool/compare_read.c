@@ -6,8 +6,10 @@
 
 #include "lib/base.h"
 
-/* Exits that the mechanism causes. The rest (ports, CPUID, MSRs, interrupts, MMIO by EPT misconfigurations) is the virtual PC's. */
-static const char *const mechanism_reasons[] = { "exception_or_nmi", "invlpg", "control_register_access", "ept_violation", "invpcid" };
+/* Exits that the mechanism causes, as vm/stats.c counts them; the guest's accesses to devices in memory are among them. The rest (ports, CPUID,
+ * MSRs, interrupts) is the virtual PC's. */
+static const char *const mechanism_reasons[] = { "exception_or_nmi", "invlpg", "control_register_access", "ept_violation",
+	"ept_misconfiguration" };
 
 static const cJSON *at(const cJSON *object, const char *path)
 {

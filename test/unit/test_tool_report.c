@@ -159,6 +159,69 @@ static char *report_of(const struct run_result *result)
 	return text;
 }
 
+static cJSON *parsed(const struct run_result *result)
+{
+	char *text = json_text(result, 0);
+	cJSON *root = cJSON_Parse(text);
+
+	free(text);
+	return root;
+}
+
+/* Phases: what the guest told of them, what was counted in them, and their sum. */
+static void phases_are_named_and_added_up(void **state)
+{
+	static const char *const lines[] = { "vellum 1", "vm 0 start a", "stat 0 exits.total 100", "stat 0 instructions.guest 5000",
+		"stat 0 phases.1.exits.total 7", "stat 0 phases.1.instructions.guest 300", "stat 0 phases.1.tables.pages 9",
+		"stat 0 phases.2.exits.total 5", "stat 0 phases.2.instructions.guest 200", "stat 0 phases.2.tables.pages 4",
+		"vm 0 end 0 powered off", "end 0", NULL };
+	struct run_result result = { .machine = { .ips = 10000000 } };
+	char *shown;
+	cJSON *root;
+
+	(void)state;
+	tell(&result, lines);
+	result_console_line(&result, 0, "VELLUM-PHASE 1 first ticks=310 steps=4");
+	result_console_line(&result, 0, "VELLUM-PHASE 2 second ticks=205 steps=0");
+	result_console_line(&result, 0, "VELLUM-PHASE 3 third steps=0");
+	result_sum_phases(&result.vms[0]);
+	root = parsed(&result);
+	assert_string_equal(at(root, "phases.1.name")->valuestring, "first");
+	assert_int_equal(at(root, "phases.1.ticks")->valueint, 310);
+	assert_int_equal(at(root, "phases.1.steps")->valueint, 4);
+	assert_int_equal(at(root, "phases.2.exits.total")->valueint, 5);
+	assert_int_equal(at(root, "workload.exits.total")->valueint, 12);
+	assert_int_equal(at(root, "workload.instructions.guest")->valueint, 500);
+	assert_int_equal(at(root, "workload.tables.pages")->valueint, 9);
+	assert_null(cJSON_GetObjectItem(at(root, "phases"), "3"));
+	cJSON_Delete(root);
+	shown = report_of(&result);
+	assert_non_null(strstr(shown, "  first                                       300                0            7\n"));
+	free(shown);
+	result_free(&result);
+}
+
+/* Without a hypervisor the guest's clock is all there is; what it slept is not work. */
+static void a_native_run_is_counted_by_the_guest(void **state)
+{
+	static const char *const lines[] = { "vellum 1", "vm 0 start a", "stat 0 native.start_ticks 1000", NULL };
+	struct run_result result = { .machine = { .ips = 1000000 } };
+	cJSON *root;
+
+	(void)state;
+	tell(&result, lines);
+	result_console_line(&result, 0, "VELLUM-PHASE 1 first ticks=310 steps=4");
+	result_console_line(&result, 0, "VELLUM-CLOCK ticks=61000 idle_ms=20");
+	result_native(&result.vms[0], 1000000);
+	result_sum_phases(&result.vms[0]);
+	root = parsed(&result);
+	assert_int_equal(at(root, "instructions.guest")->valueint, 40000);
+	assert_int_equal(at(root, "phases.1.instructions.guest")->valueint, 310);
+	assert_int_equal(at(root, "workload.instructions.guest")->valueint, 310);
+	cJSON_Delete(root);
+	result_free(&result);
+}
+
 static void the_table_is_sorted_and_adds_up(void **state)
 {
 	struct run_result result = { .machine = { .ips = 10000000 } };
@@ -198,7 +261,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(json_has_the_stable_names), cmocka_unit_test(json_of_a_run_that_told_nothing),
-		cmocka_unit_test(names_that_contradict_each_other), cmocka_unit_test(several_machines_are_in_a_list),
+		cmocka_unit_test(names_that_contradict_each_other), cmocka_unit_test(several_machines_are_in_a_list), cmocka_unit_test(phases_are_named_and_added_up),
+		cmocka_unit_test(a_native_run_is_counted_by_the_guest),
 		cmocka_unit_test(the_table_is_sorted_and_adds_up), cmocka_unit_test(grouping),
 	};
 
