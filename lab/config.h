@@ -89,9 +89,10 @@ struct lab_geometry {
 	S(CYCLES, path_cpi, "hv.cpi", "1", "cycles an instruction of the hypervisor") \
 	S(COUNT, path_exit, "hv.path_exit", "60", "instructions of the run loop for any exit") \
 	S(COUNT, path_violation, "hv.path_violation", "740", "... more for an EPT violation") \
+	S(COUNT, path_entry, "hv.path_entry", "40", "... more for each shadow entry that was made in advance, synced or removed") \
 	S(COUNT, path_fault, "hv.path_fault", "2000", "... more for a page fault that the mechanism fixes") \
 	S(COUNT, path_inject, "hv.path_inject", "1000", "... more for a page fault that is the guest's") \
-	S(COUNT, path_emulate, "hv.path_emulate", "3000", "... more for an access that is emulated") \
+	S(COUNT, path_emulate, "hv.path_emulate", "6000", "... more for an access that is emulated") \
 	S(COUNT, path_cr3, "hv.path_cr3", "1000", "... more for MOV to CR3") \
 	S(COUNT, path_cr4, "hv.path_cr4", "1000", "... more for a flush by MOV to CR4") \
 	S(COUNT, path_invlpg, "hv.path_invlpg", "500", "... more for INVLPG") \

@@ -136,8 +136,15 @@ static bool turns(struct lab_machine *m, uint64_t limit, lab_progress *progress,
 	return true;
 }
 
-bool lab_run_sources(const struct lab_config *config, struct lab_source *const source[], struct lab_result *result,
-		     lab_progress *progress, void *ctx, struct lab_error *error)
+struct extras {
+	lab_progress *progress;
+	void *progress_ctx;
+	lab_after *after;
+	void *after_ctx;
+};
+
+static bool run_sources(const struct lab_config *config, struct lab_source *const source[], struct lab_result *result,
+			const struct extras *x, struct lab_error *error)
 {
 	struct lab_error own = { "" }, *e = error ? error : &own;
 	uint64_t limit = config->limit ? config->limit + config->warmup : UINT64_MAX, expected = 0;
@@ -155,17 +162,35 @@ bool lab_run_sources(const struct lab_config *config, struct lab_source *const s
 		expected += min_u64(source[i]->accesses, limit);
 	ok = lab_machine_init(&m, config, counts, e) && boot(&m, source);
 	if (ok && config->warmup) {
-		ok = turns(&m, config->warmup, progress, ctx, expected);
+		ok = turns(&m, config->warmup, x->progress, x->progress_ctx, expected);
 		lab_measure(&m);
 	}
-	ok = ok && turns(&m, limit, progress, ctx, expected);
+	ok = ok && turns(&m, limit, x->progress, x->progress_ctx, expected);
 	if (ok) {
 		lab_account(&m, result);
 		ok = lab_result_check(result, e);
 	}
+	if (ok && x->after)
+		x->after(&m, x->after_ctx);
 	lab_machine_fini(&m);
 	free(counts);
 	return ok;
+}
+
+bool lab_run_sources(const struct lab_config *config, struct lab_source *const source[], struct lab_result *result,
+		     lab_progress *progress, void *ctx, struct lab_error *error)
+{
+	const struct extras x = { .progress = progress, .progress_ctx = ctx };
+
+	return run_sources(config, source, result, &x, error);
+}
+
+bool lab_run_then(const struct lab_config *config, struct lab_source *const source[], struct lab_result *result, lab_after *after,
+		  void *ctx, struct lab_error *error)
+{
+	const struct extras x = { .after = after, .after_ctx = ctx };
+
+	return run_sources(config, source, result, &x, error);
 }
 
 bool lab_run(const struct lab_config *config, struct lab_result *result, lab_progress *progress, void *ctx,

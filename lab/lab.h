@@ -38,6 +38,7 @@ int lab_command_import(int argc, char **argv);
 int lab_command_trace_info(int argc, char **argv);
 int lab_command_presets(int argc, char **argv);
 int lab_command_run(int argc, char **argv);
+int lab_command_explain(int argc, char **argv);
 int lab_command_sweep(int argc, char **argv);
 int lab_command_merge(int argc, char **argv);
 int lab_command_report(int argc, char **argv);

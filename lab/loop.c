@@ -66,6 +66,7 @@ static bool plain_event(struct lab_cpu *cpu, const struct lab_event *e)
 	r->writes += e->kind == LAB_WRITE;
 	r->kernel_accesses += e->kernel != 0;
 	cpu->done++;
+	cpu->last = e->addr;
 	return one_access(cpu, e->addr, (enum lab_kind)e->kind, !e->kernel);
 }
 

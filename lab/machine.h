@@ -183,9 +183,11 @@ struct lab_cpu {
 	bool measured;           /* LAB_MEASURE has been seen */
 	uint64_t code;           /* the current code page's address */
 	uint64_t done;           /* accesses of the stream */
+	uint64_t last;           /* the address of the last one to data (the plain loop keeps it) */
 	uint64_t kernel;         /* accesses of the guest's kernel */
 	uint64_t next_tick, next_exit;
 	struct mmu_counters mmu_before;
+	uint64_t entries;        /* shadow entries made in advance, synced or removed, up to the latest exit */
 };
 
 /* ---- lab/vm.c: exits, faults, entries */
@@ -219,6 +221,11 @@ bool lab_loop_fast(struct lab_cpu *cpu, uint64_t until);
 bool lab_loop_plain(struct lab_cpu *cpu, uint64_t until);
 /* What both do with a call of the stream. */
 bool lab_stream_call(struct lab_cpu *cpu, const struct lab_call *call);
+
+/* As lab_run_sources; and before the machine is gone, after(m, ctx). */
+typedef void lab_after(struct lab_machine *m, void *ctx);
+bool lab_run_then(const struct lab_config *config, struct lab_source *const source[], struct lab_result *result, lab_after *after,
+		  void *ctx, struct lab_error *error);
 
 /* ---- lab/account.c */
 void lab_account(const struct lab_machine *m, struct lab_result *result);

@@ -102,8 +102,8 @@ bool lab_covers_nested(const struct lab_cover *c, uint64_t tag, unsigned shift)
 	return !c->one_gpa || (((tag_page(tag) << shift) ^ c->gpa) & MASK(56, shift)) == 0;
 }
 
-/* A page fault or EPT violation drops what might have led to it (SDM, "Invalidation of TLBs and Paging-Structure Caches": page
- * faults; "Operations that Invalidate Cached Mappings": EPT violations), so that a right that was added is seen without a flush. */
+/* A page fault or EPT violation drops what might have led to it (SDM, "Operations that Invalidate TLBs and Paging-Structure Caches"
+ * and "Operations that Invalidate Cached Mappings"), so that a right that was added is seen without a flush. */
 static void drop_faulting(struct lab_machine *m, uint64_t gva, const struct lab_translation *t)
 {
 	struct lab_cover cover = { .linear = true, .vpid = m->now.vpid, .pcid = m->now.pcid, .globals = true, .one_address = true,
@@ -163,13 +163,23 @@ void lab_enter(struct lab_cpu *cpu)
 	}
 }
 
+/* Entries that the mechanism has dealt with since the exit before. */
+static uint64_t entry_work(struct lab_cpu *cpu)
+{
+	const struct mmu_counters *c = &cpu->vm.counters;
+	uint64_t before = cpu->entries;
+
+	cpu->entries = c->prefetched + c->entries_synced + c->leaves_removed;
+	return cpu->entries - before;
+}
+
 void lab_exited(struct lab_cpu *cpu, enum lab_exit kind, uint64_t instructions)
 {
 	static const struct lab_cover untagged = { .linear = true, .all_pcids = true, .globals = true, .psc_all = true };
 	struct lab_machine *m = cpu->m;
 
 	m->counts->r.exits[kind]++;
-	m->counts->exit_instructions[kind] += m->config->hv.path_exit + instructions;
+	m->counts->exit_instructions[kind] += m->config->hv.path_exit + instructions + entry_work(cpu) * m->config->hv.path_entry;
 	/* The entry that follows drops them again, but by then there are none. */
 	if (!m->now.tagged)
 		lab_invalidate(m, &untagged, LAB_FLUSH_transition);

@@ -26,3 +26,7 @@ UNIT_lab_engine_SRC := test/unit/test_lab_engine.c $(filter-out lab/work_list.c,
 $(foreach t,lab_walk lab_engine,$(eval UNIT_$(t)_CFLAGS := -D_GNU_SOURCE) $(eval UNIT_$(t)_LIBS := -lcjson -lzstd -lm) \
 	$(eval UNIT_$(t)_DEPS := $(wildcard lab/*.h)))
 UNIT_TESTS += lab_walk lab_engine
+
+.PHONY: bench-lab
+bench-lab: $(BUILD)/vellum
+	bench/lab.sh $< $(TRACE)
