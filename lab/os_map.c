@@ -85,9 +85,21 @@ static bool change_leaf(struct lab_os *os, struct mm *mm, uint64_t va, struct sp
 	return true;
 }
 
+/* No large page reaches over at. */
+static bool split_at(struct lab_os *os, struct mm *mm, uint64_t at)
+{
+	struct spot s;
+
+	if (!os_descend(os, mm, at, 1, false, &s))
+		return false;
+	return s.level == 1 || !(s.value & ENTRY_P) || !(at & (level_size(s.level) - 1)) || os_split(os, at, &s);
+}
+
 /* Cuts the VMAs at the ends of the range, and says which are in it. */
 static bool span(struct lab_os *os, struct mm *mm, uint64_t start, uint64_t end, unsigned *first, unsigned *last)
 {
+	if (!split_at(os, mm, start) || (end < os->user_top && !split_at(os, mm, end)))
+		return false;
 	if (!vma_cut(mm, start) || !vma_cut(mm, end))
 		return lab_fail(os->error, "no memory");
 	*first = vma_find(mm, start);

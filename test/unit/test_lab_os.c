@@ -60,7 +60,7 @@ static void audit(void)
 	char why[256] = "";
 
 	if (!os_audit(os, why, sizeof(why)))
-		fail_msg("%s", why);
+		fail_msg("%s (seed %lu)", why, (unsigned long)config.seed);
 }
 
 static void call(struct lab_call c)
@@ -266,7 +266,7 @@ static void random_operations(void **state)
 		own = os->frames.used - (of[i].pti ? 2 : 1); /* without process 0's top tables */
 		for (unsigned n = 0; n < 400; n++) {
 			step();
-			if (n % 20 == 0)
+			if (n % 5 == 0)
 				audit();
 		}
 		end(own);
@@ -413,6 +413,58 @@ static void test_refusals(void **state)
 	lab_os_delete(os);
 }
 
+static uint64_t any_address(void)
+{
+	static const uint64_t bases[] = { 0, ARENA, 0x7fffffe00000, 1ull << 46, 0xffff888000000000, ~0xfffull };
+	uint64_t at = bases[rnd() % 4 ? 1 : rnd() % 6] + ((rnd() % 4096) << 12);
+
+	return rnd() % 16 ? at : at + rnd() % 5000;
+}
+
+/* Calls and faults that no program makes: refused with a sentence, or done; and what is done leaves everything in order. */
+static void test_any_call(void **state)
+{
+	unsigned done = 0, refused = 0;
+
+	(void)state;
+	for (unsigned round = 0; round < 40; round++) {
+		random_state = round + 1;
+		bool exhausted = false;
+
+		start(4, true, false, round & 1 ? 21 : 12, 0, round & 2);
+		for (unsigned i = 0; i < 200; i++) {
+			struct lab_call c = {
+				.kind = (uint8_t)(rnd() % (LAB_CALLS + 1)), .prot = (uint8_t)(rnd() % 16), .flags = (uint16_t)(rnd() % 64),
+				.process = (uint32_t)(rnd() % 4), .file = rnd() % 3 ? 0 : (uint32_t)rnd(), .addr = any_address(),
+				.length = rnd() % 2 ? rnd() % (1 << 22) : rnd() >> (rnd() % 64), .to = any_address(),
+				.to_length = rnd() % 2 ? rnd() % (1 << 22) : rnd() >> (rnd() % 64), .offset = rnd() % (1ull << 50),
+			};
+			uint64_t va = any_address(), frame;
+			uint32_t code;
+
+			if (c.kind == LAB_EXIT && rnd() % 16)
+				c.kind = LAB_MMAP;
+			if (c.kind == LAB_MMAP && c.length > 64 << 20)
+				c.flags &= (uint16_t)~LAB_MAP_POPULATE;
+			if (!lab_os_call(os, &c, &error)) {
+				assert_true(error.text[0] && !strchr(error.text, '\n'));
+				refused++;
+				exhausted |= strstr(error.text, "exhausted") || strstr(error.text, "is left for a copy");
+			} else {
+				done++;
+			}
+			cpu_check(cpu);
+			if (os_mm(os) && !cpu_access(cpu, va, rnd() & 1, &frame, &code) && lab_os_page_fault(os, va, code, &error))
+				assert_true(cpu_access(cpu, va, code & 2, &frame, &code));
+			error.text[0] = 0;
+		}
+		if (!exhausted) /* then something was left half done, and the run ends */
+			audit();
+		lab_os_delete(os);
+	}
+	assert_true(done > 1000 && refused > 1000);
+}
+
 /* A stream without mappings; a gigabyte page; the heap and the stack. */
 static void test_regions(void **state)
 {
@@ -454,7 +506,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_copy_on_write), cmocka_unit_test(test_large_pages), cmocka_unit_test(test_flushes),
 		cmocka_unit_test(test_address_space_numbers), cmocka_unit_test(test_refusals), cmocka_unit_test(test_regions),
-		cmocka_unit_test(random_operations),
+		cmocka_unit_test(random_operations), cmocka_unit_test(test_any_call),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, teardown);
