@@ -57,8 +57,9 @@ def tests():
     t += [kernel('paging64', 3, ['--cpu', 'core2_penryn_t9600', '--switch-every', '32exits']),
           kernel('paging32', 3, ['--cpu', 'core2_penryn_t9600', '--switch-every', '32exits']),
           kernel('paging64', 3, ['--cpu', 'corei7_icelake_u', '--no-vpid', '--switch-every', '32exits']),
-          kernel('timer', 100, ['--switch-every', '100us']),
-          kernel('timer', 50, ['--switch-every', '50exits', '--host-cpus', '2']),
+          # The clocks that it watches go on during a change: a fast machine, on which one takes little of their time.
+          kernel('timer', 100, ['--switch-every', '100us', '--ips', '500000000']),
+          kernel('timer', 100, ['--switch-every', '50exits', '--host-cpus', '2', '--ips', '500000000']),
           kernel('msr-cpuid', 5, ['--switch-every', '32exits']),
           kernel('absent', 3, ['--switch-every', '32exits']),
           kernel('chaos', 300, ['--switch-every', '100exits'], 'seed=3'),
