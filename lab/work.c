@@ -211,18 +211,41 @@ static struct lab_source *open_work(const struct lab_workload *kind, const char 
 	return &w->source;
 }
 
+/* FILE, or FILE,skip=N */
+static struct lab_source *open_trace(const char *rest, struct lab_error *error)
+{
+	const char *skip = strstr(rest, ",skip=");
+	char *path = strndup(rest, skip ? (size_t)(skip - rest) : strlen(rest));
+	struct lab_source *s = NULL;
+	uint64_t accesses = 0;
+
+	if (!path)
+		lab_fail(error, "no memory");
+	else if (!*path)
+		lab_fail(error, "which trace? trace:FILE");
+	else if (skip && !lab_parse_count(skip + 6, &accesses))
+		lab_fail(error, "skip needs a number of accesses, such as trace:%s,skip=10M", path);
+	else
+		s = lab_trace_open(path, error);
+	if (s && s->accesses && accesses > s->accesses) {
+		lab_fail(error, "%s has %llu accesses: more cannot be skipped", path, (unsigned long long)s->accesses);
+		lab_source_close(s);
+		s = NULL;
+	}
+	if (s)
+		lab_trace_skip(s, accesses);
+	free(path);
+	return s;
+}
+
 struct lab_source *lab_source_open(const char *description, uint64_t seed, uint64_t limit, struct lab_error *error)
 {
 	size_t length = strcspn(description, ":");
 	const char *rest = description[length] ? description + length + 1 : "";
 	char all[256] = "";
 
-	if (length == 5 && !strncmp(description, "trace", 5)) {
-		if (*rest)
-			return lab_trace_open(rest, error);
-		lab_fail(error, "which trace? trace:FILE");
-		return NULL;
-	}
+	if (length == 5 && !strncmp(description, "trace", 5))
+		return open_trace(rest, error);
 	for (const struct lab_workload *k = lab_workloads; k->name; k++) {
 		if (strlen(k->name) == length && !strncmp(k->name, description, length))
 			return open_work(k, rest, seed, limit, error);

@@ -15,7 +15,7 @@ $(BUILD)/lab.a: $(LAB_O)
 	@rm -f $@
 	ar rcs $@ $(LAB_O)
 
--include $(wildcard $(BUILD)/lab/*/*.d)
+-include $(wildcard $(BUILD)/lab/*/*.d $(BUILD)/lab/*/*/*.d)
 
 # The engine's tests.
 LAB_ENGINE_C := $(addprefix lab/,account.c config.c engine.c error.c ghost.c guestcpu.c loop.c memory.c presets.c values.c vm.c) \

@@ -41,3 +41,14 @@ UNIT_TESTS += lab_record
 
 # Where traces are decoded, loops are worth the compiler's while.
 $(BUILD)/lab/lab/trace_decode.o: LAB_CFLAGS += -O3
+
+# Coverage-guided, on the reader: FUZZ_SECONDS.
+$(BUILD)/fuzz/trace: test/lab/fuzz_trace.c $(TRACE_READ_C) $(wildcard lab/*.h)
+	@mkdir -p $(@D)
+	$(CLANG) -std=gnu11 -g -O1 -D_GNU_SOURCE $(WARNINGS) -I. -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ \
+		test/lab/fuzz_trace.c $(TRACE_READ_C) -lzstd
+
+.PHONY: fuzz-trace
+fuzz-trace: $(BUILD)/fuzz/trace
+	@mkdir -p $(BUILD)/fuzz/trace-corpus
+	$< -max_len=4096 -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$(BUILD)/fuzz/ $(BUILD)/fuzz/trace-corpus test/unit/data

@@ -314,6 +314,8 @@ static void test_refusals(void **state)
 		{ "nothing", "there are chase, gups" }, { "gups:size=", "needs a number" },
 		{ "gups:colour=3", "no parameter colour; it has size" },
 		{ "chase:object=1", "at least 8" }, { "chase:size=1", "between" }, { "bfs:scale=40", "4 to 28" }, { "trace:", "which trace" },
+		{ "trace:test/unit/data/small-1.0.vtrace,skip=x", "needs a number" },
+		{ "trace:test/unit/data/small-1.0.vtrace,skip=1G", "more cannot" },
 		{ "trace:/nonexistent", "cannot be opened" }, { "zipf:theta=100", "theta" }, { "mmap:live=0", "live" },
 		{ "ring:processes=0", "ring" },
 	};
