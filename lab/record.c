@@ -201,15 +201,22 @@ static void pass_on(struct recording *r)
 static void pump(struct recording *r)
 {
 	bool progress = !r->quiet && isatty(2);
-	time_t shown = time(NULL);
+	time_t shown = time(NULL), came = shown;
 
 	while (!r->all_ended) {
 		bool any = false;
 
 		for (unsigned i = 0; i < RING_CHUNKS && drain_chunk(&r->drain); i++)
 			any = true;
-		if (!any)
+		if (any) {
+			came = time(NULL);
+		} else {
 			nanosleep(&(struct timespec){ .tv_nsec = 200000 }, NULL);
+			if (time(NULL) - came > 3) {
+				drain_stalled(&r->drain);
+				came = time(NULL);
+			}
+		}
 		reap(r);
 		pass_on(r);
 		if (progress && time(NULL) != shown) {

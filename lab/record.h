@@ -23,6 +23,9 @@ struct drain {
 
 /* Takes the next chunk, if there is one. false: there is none. */
 bool drain_chunk(struct drain *d);
+/* A thread that is killed between taking a ticket and using it leaves a hole. Called when nothing has come for some seconds: a
+ * hole at the head is passed over, or everybody would wait for ever. */
+void drain_stalled(struct drain *d);
 /* All processes have ended: what they left behind is taken, and their ends are written. */
 void drain_rest(struct drain *d);
 void drain_free(struct drain *d);

@@ -239,11 +239,17 @@ bool drain_chunk(struct drain *d)
 	return true;
 }
 
+void drain_stalled(struct drain *d)
+{
+	if (d->head < atomic_load(&d->ring->tail) && !atomic_load(&d->ring->queue[d->head % RING_CHUNKS]))
+		d->head++;
+}
+
 void drain_rest(struct drain *d)
 {
 	unsigned alive = 0;
 
-	/* A thread killed between taking a ticket and using it leaves a hole. */
+	/* Holes, as above. */
 	for (; d->head < atomic_load(&d->ring->tail); d->head++)
 		while (drain_chunk(d))
 			;

@@ -1,7 +1,8 @@
 # What QEMU loads to record a program (vellum lab record).
-$(BUILD)/vellum-record.so: lab/plugin/record.c lab/plugin/program.c $(wildcard lab/plugin/*.h) lab/event.h
+RECORD_SO_C := lab/plugin/record.c lab/plugin/regions.c lab/plugin/program.c
+$(BUILD)/vellum-record.so: $(RECORD_SO_C) $(wildcard lab/plugin/*.h) lab/event.h
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -O2 -g -fPIC -shared -fvisibility=hidden $(WARNINGS) -I. -o $@ lab/plugin/record.c lab/plugin/program.c
+	$(CC) -std=gnu11 -O2 -g -fPIC -shared -fvisibility=hidden $(WARNINGS) -I. -o $@ $(RECORD_SO_C)
 ALL += $(BUILD)/vellum-record.so
 
 # Traces: how fast they are decoded. TRACE=FILE names one; without, a run of sort is recorded.

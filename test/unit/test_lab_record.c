@@ -219,6 +219,13 @@ static void test_killed(void **state)
 	(void)state;
 	first_image();
 	submit();
+	assert_true(drain_chunk(&d));
+	drain_stalled(&d); /* nothing is missing */
+	assert_int_equal(d.head, 1);
+	ring->tail++;
+	assert_false(drain_chunk(&d));
+	drain_stalled(&d);
+	assert_int_equal(d.head, 2);
 	ring->tail++;
 	new_chunk(101, 101);
 	call(RING_FORKED, 100, 0);
