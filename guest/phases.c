@@ -98,6 +98,7 @@ void clock_say(void)
 	if (file == NULL || fscanf(file, "%llu.%llu %llu.%llu", &up, &up_cs, &idle, &idle_cs) != 4)
 		fail("cannot read /proc/uptime");
 	fclose(file);
-	snprintf(line, sizeof line, "VELLUM-CLOCK ticks=%llu idle_ms=%llu\n", (unsigned long long)ticks_now(), idle * 1000 + idle_cs * 10);
+	snprintf(line, sizeof line, "VELLUM-CLOCK ticks=%llu idle_ms=%llu\n", (unsigned long long)ticks_now(),
+		 idle * 1000 + idle_cs * 10);
 	say(line);
 }

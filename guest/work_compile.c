@@ -202,7 +202,8 @@ static void write_source(uint32_t file)
 		variable_name(target, s.target);
 		variable_name(left, s.left);
 		variable_name(right, s.right);
-		length += (size_t)snprintf(text + length, sizeof text - length, "%s = %s * %u + %s;\n", target, left, s.factor, right);
+		length += (size_t)snprintf(text + length, sizeof text - length, "%s = %s * %u + %s;\n", target, left, s.factor,
+					   right);
 	}
 	write_file(file, "src", text, length);
 }

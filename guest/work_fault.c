@@ -72,7 +72,8 @@ static uint64_t copy_on_write(unsigned char *base, uint64_t seed)
 	}
 	put(base, 0, STEP, seed + 1, 0);
 	reap(pid, "fault");
-	return fold(check(base, 0, STEP, seed + 1, "the parent's copies"), check(base, 1, STEP, seed, "the parent, after its child"));
+	return fold(check(base, 0, STEP, seed + 1, "the parent's copies"),
+		    check(base, 1, STEP, seed, "the parent, after its child"));
 }
 
 uint64_t fault_workload(uint32_t size)

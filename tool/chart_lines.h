@@ -1,5 +1,5 @@
-/* tool/chart_lines.h - a chart of lines over steps that are evenly spaced, the values on a logarithmic axis, as inline SVG. Lines differ
- * in colour, in their marks and in their dashes, and each has its name at its end. */
+/* tool/chart_lines.h - a chart of lines over steps that are evenly spaced, the values on a logarithmic axis, as inline SVG. Lines
+ * differ in colour, in their marks and in their dashes, and each has its name at its end. */
 #ifndef VELLUM_TOOL_CHART_LINES_H
 #define VELLUM_TOOL_CHART_LINES_H
 

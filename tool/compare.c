@@ -20,12 +20,14 @@ static void fingerprint_file(uint64_t *hash, const char *path)
 
 static void fingerprint(struct comparison *c)
 {
-	static const char *const files[] = { "vellum.elf", "guest/vmlinux", "guest/initramfs.cpio", "guest/686-pae/vmlinux", "guest/686/vmlinux",
-		"guest/i386/initramfs.cpio" };
+	static const char *const files[] = { "vellum.elf",	     "guest/vmlinux",
+					     "guest/initramfs.cpio", "guest/686-pae/vmlinux",
+					     "guest/686/vmlinux",    "guest/i386/initramfs.cpio" };
 	uint64_t hash = 0xcbf29ce484222325u;
 
 	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-		char *path = i == 0 && c->hypervisor != NULL ? text("%s", c->hypervisor) : text("%s/%s", program_directory(), files[i]);
+		char *path = i == 0 && c->hypervisor != NULL ? text("%s", c->hypervisor) :
+							       text("%s/%s", program_directory(), files[i]);
 
 		fingerprint_file(&hash, path);
 		free(path);

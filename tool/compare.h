@@ -1,7 +1,8 @@
-/* `vellum compare`: the same guest and workload under a list of configurations, each a run of `vellum run` in a process of its own.
+/* `vellum compare`: the same guest and workload under a list of configurations, each a `vellum run` in a process of its own.
  *
- * compare_options.c reads the command line; compare_matrix.c makes cells of it and refuses what no machine can do; compare_run.c runs
- * them; compare_read.c takes what is compared from each run's JSON; compare_text.c, compare_html.c and compare_cross.c write it down. */
+ * compare_options.c reads the command line; compare_matrix.c makes cells of it and refuses what no machine can do; compare_run.c
+ * runs them; compare_read.c takes what is compared from each run's JSON; compare_text.c, compare_html.c and compare_cross.c write
+ * it down. */
 #ifndef VELLUM_TOOL_COMPARE_H
 #define VELLUM_TOOL_COMPARE_H
 
@@ -92,7 +93,8 @@ const struct cell *compare_native(const struct comparison *c, const struct cell 
 /* Runs what has no result yet; false: interrupted. */
 bool compare_run(struct comparison *c, int *signal_number);
 /* The command line of one cell's run; the caller frees the words. */
-size_t compare_arguments(const struct comparison *c, const struct cell *cell, const char *program, const char *json, char *argv[40]);
+size_t compare_arguments(const struct comparison *c, const struct cell *cell, const char *program, const char *json,
+			 char *argv[40]);
 
 /* Takes the cell's state and measure from its run. `status`: of the run; `said`: what it said. */
 void compare_read(struct cell *cell, int status, const char *said);
@@ -116,7 +118,7 @@ struct crossing {
 	size_t points, series;
 	unsigned edits[CROSSING_POINTS];
 	const struct cell *cell[CROSSING_SERIES];
-	/* [series][point]: instructions per turn, in the hypervisor, of the bare machine in the guest; not finite: not measured. */
+	/* [series][point]: instructions per turn, in the hypervisor, of the bare machine in the guest; not finite: unmeasured. */
 	double per_turn[CROSSING_SERIES][CROSSING_POINTS];
 };
 bool compare_crossing(const struct comparison *c, struct crossing *x);

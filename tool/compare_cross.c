@@ -114,8 +114,10 @@ char *crossing_sentence(const struct crossing *x)
 		return text("shadow and vtlb were not both measured.");
 	at = crossing_of(x, shadow, vtlb);
 	if (at >= 0)
-		return text("shadow and vtlb cross at about %.0f page-table edits in a turn: with fewer, keeping shadow tables across context switches "
-			    "pays; with more, tables that are thrown away cost less than tables that are kept in sync.", at);
-	return text("shadow and vtlb do not cross between %u and %u edits in a turn: %s costs less throughout.", x->edits[0], x->edits[last],
-		    x->per_turn[shadow][last] < x->per_turn[vtlb][last] ? "shadow" : "vtlb");
+		return text("shadow and vtlb cross at about %.0f page-table edits in a turn: with fewer, keeping shadow tables "
+			    "across context switches "
+			    "pays; with more, tables that are thrown away cost less than tables that are kept in sync.",
+			    at);
+	return text("shadow and vtlb do not cross between %u and %u edits in a turn: %s costs less throughout.", x->edits[0],
+		    x->edits[last], x->per_turn[shadow][last] < x->per_turn[vtlb][last] ? "shadow" : "vtlb");
 }

@@ -11,12 +11,14 @@
 
 enum { REASONS = 10 };          /* in the chart of exits; the others are one part */
 
-static const char style[] =
-	"body{font-family:sans-serif;line-height:1.45;color:#222;background:#fff;max-width:1000px;margin:2em auto;padding:0 1em}"
-	"table{border-collapse:collapse;font-size:13px}th,td{padding:3px 9px;border-bottom:1px solid #ccc;text-align:right;vertical-align:top}"
-	"th:first-child,td:first-child{text-align:left}td.why{text-align:left;color:#9b2c00}caption{text-align:left;font-weight:bold;padding:6px 0}"
-	"svg{max-width:100%;height:auto;display:block;margin:14px 0}code{background:#f2f2f2;padding:1px 4px}"
-	".wide{overflow-x:auto}@media print{body{max-width:none;margin:0}section,svg,tr{break-inside:avoid}}";
+static const char style[] = "body{font-family:sans-serif;line-height:1.45;color:#222;background:#fff;max-width:1000px;margin:2em "
+			    "auto;padding:0 1em}"
+			    "table{border-collapse:collapse;font-size:13px}th,td{padding:3px 9px;border-bottom:1px solid "
+			    "#ccc;text-align:right;vertical-align:top}"
+			    "th:first-child,td:first-child{text-align:left}td.why{text-align:left;color:#9b2c00}caption{text-"
+			    "align:left;font-weight:bold;padding:6px 0}"
+			    "svg{max-width:100%;height:auto;display:block;margin:14px 0}code{background:#f2f2f2;padding:1px 4px}"
+			    ".wide{overflow-x:auto}@media print{body{max-width:none;margin:0}section,svg,tr{break-inside:avoid}}";
 
 /* The cells that succeeded, and among them those with a hypervisor. */
 struct rows {
@@ -41,8 +43,13 @@ static struct rows *rows_of(const struct comparison *c, bool native_too)
 static void draw(const char *title, const char *unit, const struct rows *rows, const char *const *parts, unsigned part_count,
 		 const double *values, FILE *out)
 {
-	struct chart_bars chart = { .title = title, .unit = unit, .rows = rows->count, .parts = part_count, .row = rows->label, .part = parts,
-		.value = values };
+	struct chart_bars chart = { .title = title,
+				    .unit = unit,
+				    .rows = rows->count,
+				    .parts = part_count,
+				    .row = rows->label,
+				    .part = parts,
+				    .value = values };
 
 	chart_bars(&chart, out);
 }
@@ -169,9 +176,11 @@ static void times_native(const struct part *part, const struct part *native, FIL
 
 static void summary(const struct comparison *c, FILE *out)
 {
-	fprintf(out, "<div class=\"wide\"><table><caption>What it cost</caption><tr><th scope=\"col\">configuration</th><th>instructions in the guest</th>"
-		"<th>in the hypervisor</th><th>times native</th><th>VM exits</th><th>by the mechanism</th><th>tables, KB</th><th>INVVPID</th>"
-		"<th>INVEPT</th></tr>\n");
+	fprintf(out, "<div class=\"wide\"><table><caption>What it cost</caption><tr><th "
+		     "scope=\"col\">configuration</th><th>instructions in the guest</th>"
+		     "<th>in the hypervisor</th><th>times native</th><th>VM exits</th><th>by the mechanism</th><th>tables, "
+		     "KB</th><th>INVVPID</th>"
+		     "<th>INVEPT</th></tr>\n");
 	for (size_t i = 0; i < c->count; i++) {
 		const struct cell *cell = &c->cells[i], *native = compare_native(c, cell);
 		const struct measure *m = &cell->measure;
@@ -211,8 +220,9 @@ static const struct part *same_phase(const struct cell *cell, const char *name)
 
 static void phases(const struct comparison *c, FILE *out)
 {
-	fprintf(out, "<div class=\"wide\"><table><caption>Phase by phase</caption><tr><th scope=\"col\">configuration</th><th>phase</th><th>steps</th>"
-		"<th>instructions in the guest</th><th>in the hypervisor</th><th>times native</th><th>VM exits</th></tr>\n");
+	fprintf(out, "<div class=\"wide\"><table><caption>Phase by phase</caption><tr><th "
+		     "scope=\"col\">configuration</th><th>phase</th><th>steps</th>"
+		     "<th>instructions in the guest</th><th>in the hypervisor</th><th>times native</th><th>VM exits</th></tr>\n");
 	for (size_t i = 0; i < c->count; i++) {
 		const struct cell *native = compare_native(c, &c->cells[i]);
 
@@ -235,8 +245,9 @@ static void phases(const struct comparison *c, FILE *out)
 
 static void reasons(const struct comparison *c, FILE *out)
 {
-	fprintf(out, "<div class=\"wide\"><table><caption>VM exits, all reasons</caption><tr><th scope=\"col\">configuration</th><th>reason</th>"
-		"<th>exits</th><th>instructions in the hypervisor</th><th>each</th></tr>\n");
+	fprintf(out, "<div class=\"wide\"><table><caption>VM exits, all reasons</caption><tr><th "
+		     "scope=\"col\">configuration</th><th>reason</th>"
+		     "<th>exits</th><th>instructions in the hypervisor</th><th>each</th></tr>\n");
 	for (size_t i = 0; i < c->count; i++)
 		for (size_t k = 0; c->cells[i].state == CELL_OK && k < c->cells[i].measure.reason_count; k++) {
 			const struct reason_count *r = &c->cells[i].measure.reasons[k];
@@ -261,9 +272,11 @@ static void crossing_part(const struct comparison *c, FILE *out)
 		sentence = crossing_sentence(x);
 		fprintf(out, "<section><h2>Context switches against page-table edits</h2>\n<p>");
 		chart_escape(sentence, out);
-		fprintf(out, "</p>\n<p>A turn is what one of two processes does between two context switches: it reads 32 pages, then edits its page "
-			"tables so many times. <code>vtlb</code> loses all its tables at each switch and fills them again by faults; "
-			"<code>shadow</code> keeps them, and has to follow each edit.</p>\n");
+		fprintf(out, "</p>\n<p>A turn is what one of two processes does between two context switches: it reads 32 pages, "
+			     "then edits its page "
+			     "tables so many times. <code>vtlb</code> loses all its tables at each switch and fills them again "
+			     "by faults; "
+			     "<code>shadow</code> keeps them, and has to follow each edit.</p>\n");
 		crossing_chart(x, out);
 		fprintf(out, "</section>\n");
 		free(sentence);
@@ -271,21 +284,28 @@ static void crossing_part(const struct comparison *c, FILE *out)
 	free(x);
 }
 
-static const char reading[] =
-	"<h2>How to read this</h2>\n<ul>\n"
-	"<li>Each row is one run of the same guest with the same workload; every run had to end with the same result. <b>native</b> is the same "
-	"kernel on the same emulated machine without a hypervisor.</li>\n"
-	"<li>The numbers are <b>instructions</b> counted by an emulator (Bochs), which are exact and the same on every machine. An instruction that "
-	"repeats (REP) counts once for each repetition.</li>\n"
-	"<li>They are <b>not time</b>. What real hardware takes for a VM exit, a TLB miss or a walk through two dimensions of page tables is not in "
-	"them: <code>ept</code>, which causes few exits and makes each TLB miss dearer, looks better here than it may be, and so do large pages "
-	"look less useful.</li>\n"
-	"<li>Bochs drops its TLB at each VM entry and exit, with VPID or without: that a VPID keeps translations does not show. The count of "
-	"flushes is what the hypervisor executed.</li>\n"
-	"<li>Timers fire by emulated time. A slower mechanism gets more timer interrupts in the same work, which adds to its guest too.</li>\n"
-	"<li>Exits <i>by the mechanism</i> are page faults, INVLPG, accesses to control registers, EPT violations and "
-	"misconfigurations, the guest's accesses to devices in memory among them. The others (ports, CPUID, MSRs, interrupts) are those of the "
-	"virtual PC.</li>\n</ul>\n";
+static const char reading[] = "<h2>How to read this</h2>\n<ul>\n"
+			      "<li>Each row is one run of the same guest with the same workload; every run had to end with the "
+			      "same result. <b>native</b> is the same "
+			      "kernel on the same emulated machine without a hypervisor.</li>\n"
+			      "<li>The numbers are <b>instructions</b> counted by an emulator (Bochs), which are exact and the "
+			      "same on every machine. An instruction that "
+			      "repeats (REP) counts once for each repetition.</li>\n"
+			      "<li>They are <b>not time</b>. What real hardware takes for a VM exit, a TLB miss or a walk "
+			      "through two dimensions of page tables is not in "
+			      "them: <code>ept</code>, which causes few exits and makes each TLB miss dearer, looks better here "
+			      "than it may be, and so do large pages "
+			      "look less useful.</li>\n"
+			      "<li>Bochs drops its TLB at each VM entry and exit, with VPID or without: that a VPID keeps "
+			      "translations does not show. The count of "
+			      "flushes is what the hypervisor executed.</li>\n"
+			      "<li>Timers fire by emulated time. A slower mechanism gets more timer interrupts in the same work, "
+			      "which adds to its guest too.</li>\n"
+			      "<li>Exits <i>by the mechanism</i> are page faults, INVLPG, accesses to control registers, EPT "
+			      "violations and "
+			      "misconfigurations, the guest's accesses to devices in memory among them. The others (ports, "
+			      "CPUID, MSRs, interrupts) are those of the "
+			      "virtual PC.</li>\n</ul>\n";
 
 void compare_html(const struct comparison *c, FILE *out)
 {
@@ -293,12 +313,16 @@ void compare_html(const struct comparison *c, FILE *out)
 
 	for (size_t i = 0; i < c->count; i++)
 		whole |= c->cells[i].state == CELL_OK && !c->cells[i].measure.phases_only;
-	fprintf(out, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">"
+	fprintf(out,
+		"<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
+		"content=\"width=device-width\">"
 		"<title>Vellum: what memory virtualization costs</title><style>%s</style></head>\n<body>\n"
-		"<h1>What memory virtualization costs</h1>\n<p><code>", style);
+		"<h1>What memory virtualization costs</h1>\n<p><code>",
+		style);
 	chart_escape(c->command, out);
 	fprintf(out, "</code></p>\n<p>%s instructions an emulated second. Counted %s.</p>\n", c->ips,
-		whole ? "over the phases that the workload marks, or over the whole run where it marks none" : "over the workload, without the boot before it");
+		whole ? "over the phases that the workload marks, or over the whole run where it marks none" :
+			"over the workload, without the boot before it");
 	summary(c, out);
 	for (size_t i = 0; i < c->note_count; i++) {
 		fprintf(out, "<p>");
@@ -331,8 +355,12 @@ static FILE *open_in(const char *directory, const char *name)
 
 void compare_svg(const struct comparison *c, const char *directory)
 {
-	static const struct { const char *name; void (*draw)(const struct comparison *, FILE *); } charts[] = {
-		{ "instructions", instructions_chart }, { "exits", exits_chart }, { "tables", tables_chart }, { "flushes", flushes_chart },
+	static const struct { const char *name; void (*draw)(const struct comparison *, FILE *);
+	} charts[] = {
+		{ "instructions", instructions_chart },
+		{ "exits", exits_chart },
+		{ "tables", tables_chart },
+		{ "flushes", flushes_chart },
 	};
 	struct crossing *x = allocate(sizeof *x);
 	FILE *file;

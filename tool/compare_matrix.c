@@ -137,7 +137,8 @@ static void check_used(const struct comparison *c, enum axis axis)
 			is.value[a] = c->values[a][0];
 		is.value[axis] = c->values[axis][v];
 		why = compare_impossible(&is);
-		die(STATUS_USAGE, "--%s %s: %s", axis_names[axis], c->values[axis][v], why != NULL ? why : "no configuration can have that");
+		die(STATUS_USAGE, "--%s %s: %s", axis_names[axis], c->values[axis][v],
+		    why != NULL ? why : "no configuration can have that");
 	}
 }
 
@@ -182,7 +183,11 @@ static void label(struct comparison *c)
 				differs |= strcmp(c->cells[k].is.value[axis], value) != 0;
 			if (axis == AXIS_MMU || !differs || *value == 0)
 				continue;
-			bytes_print(&words, " %s%s", axis == AXIS_VPID ? "VPID " : axis == AXIS_PTI ? "PTI " : "", slash != NULL ? slash + 1 : value);
+			bytes_print(&words, " %s%s",
+				    axis == AXIS_VPID ? "VPID " :
+				    axis == AXIS_PTI  ? "PTI " :
+							"",
+				    slash != NULL ? slash + 1 : value);
 		}
 		c->cells[i].label = words.data;
 	}

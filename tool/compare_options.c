@@ -54,18 +54,31 @@ enum {
 };
 
 static const struct option names[] = {
-	{ "workload", required_argument, NULL, OPTION_AXIS + AXIS_WORKLOAD }, { "guest", required_argument, NULL, OPTION_AXIS + AXIS_GUEST },
-	{ "kernel", required_argument, NULL, OPTION_AXIS + AXIS_KERNEL }, { "cpu", required_argument, NULL, OPTION_AXIS + AXIS_CPU },
-	{ "pti", required_argument, NULL, OPTION_AXIS + AXIS_PTI }, { "mmu", required_argument, NULL, OPTION_AXIS + AXIS_MMU },
-	{ "pages", required_argument, NULL, OPTION_AXIS + AXIS_PAGES }, { "vpid", required_argument, NULL, OPTION_AXIS + AXIS_VPID },
-	{ "config", required_argument, NULL, OPTION_CONFIG }, { "no-native", no_argument, NULL, OPTION_NO_NATIVE },
-	{ "preset", required_argument, NULL, OPTION_PRESET }, { "jobs", required_argument, NULL, OPTION_JOBS },
-	{ "timeout", required_argument, NULL, OPTION_TIMEOUT }, { "ips", required_argument, NULL, OPTION_IPS },
-	{ "mem", required_argument, NULL, OPTION_MEM }, { "append", required_argument, NULL, OPTION_APPEND },
-	{ "hypervisor", required_argument, NULL, OPTION_HYPERVISOR }, { "resume", required_argument, NULL, OPTION_RESUME },
-	{ "html", required_argument, NULL, OPTION_HTML }, { "json", required_argument, NULL, OPTION_JSON },
-	{ "csv", required_argument, NULL, OPTION_CSV }, { "svg", required_argument, NULL, OPTION_SVG },
-	{ "quiet", no_argument, NULL, OPTION_QUIET }, { "help", no_argument, NULL, OPTION_HELP }, { NULL, 0, NULL, 0 },
+	{ "workload", required_argument, NULL, OPTION_AXIS + AXIS_WORKLOAD },
+	{ "guest", required_argument, NULL, OPTION_AXIS + AXIS_GUEST },
+	{ "kernel", required_argument, NULL, OPTION_AXIS + AXIS_KERNEL },
+	{ "cpu", required_argument, NULL, OPTION_AXIS + AXIS_CPU },
+	{ "pti", required_argument, NULL, OPTION_AXIS + AXIS_PTI },
+	{ "mmu", required_argument, NULL, OPTION_AXIS + AXIS_MMU },
+	{ "pages", required_argument, NULL, OPTION_AXIS + AXIS_PAGES },
+	{ "vpid", required_argument, NULL, OPTION_AXIS + AXIS_VPID },
+	{ "config", required_argument, NULL, OPTION_CONFIG },
+	{ "no-native", no_argument, NULL, OPTION_NO_NATIVE },
+	{ "preset", required_argument, NULL, OPTION_PRESET },
+	{ "jobs", required_argument, NULL, OPTION_JOBS },
+	{ "timeout", required_argument, NULL, OPTION_TIMEOUT },
+	{ "ips", required_argument, NULL, OPTION_IPS },
+	{ "mem", required_argument, NULL, OPTION_MEM },
+	{ "append", required_argument, NULL, OPTION_APPEND },
+	{ "hypervisor", required_argument, NULL, OPTION_HYPERVISOR },
+	{ "resume", required_argument, NULL, OPTION_RESUME },
+	{ "html", required_argument, NULL, OPTION_HTML },
+	{ "json", required_argument, NULL, OPTION_JSON },
+	{ "csv", required_argument, NULL, OPTION_CSV },
+	{ "svg", required_argument, NULL, OPTION_SVG },
+	{ "quiet", no_argument, NULL, OPTION_QUIET },
+	{ "help", no_argument, NULL, OPTION_HELP },
+	{ NULL, 0, NULL, 0 },
 };
 
 /* Refuses a value that the axis cannot have. CPU models are Bochs' to know (compare_matrix.c). */
@@ -125,7 +138,8 @@ static void take_configuration(struct comparison *c, const char *given)
 		for (axis = 0; axis < AXES && strcmp(word, axis_names[axis]) != 0; axis++)
 			;
 		if (axis == AXES || value == NULL)
-			die(STATUS_USAGE, "--config %s: must be made of workload=, guest=, kernel=, cpu=, pti=, mmu=, pages= and vpid=", given);
+			die(STATUS_USAGE,
+			    "--config %s: must be made of workload=, guest=, kernel=, cpu=, pti=, mmu=, pages= and vpid=", given);
 		check_value((enum axis)axis, value);
 		is->value[axis] = value;
 	}
@@ -215,14 +229,17 @@ void compare_options(struct comparison *c, int argc, char **argv)
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	int option;
 
-	*c = (struct comparison){ .jobs = cpus > 0 ? (unsigned)cpus : 1, .timeout = "3600", .ips = "50000000", .command = typed(argc, argv) };
+	*c = (struct comparison){
+		.jobs = cpus > 0 ? (unsigned)cpus : 1, .timeout = "3600", .ips = "50000000", .command = typed(argc, argv)
+	};
 	opterr = 0;
 	optind = 1;
 	while ((option = getopt_long(argc, argv, ":h", names, NULL)) != -1) {
 		if (option == ':')
 			die(STATUS_USAGE, "%s needs a value", argv[optind - 1]);
 		if (option == '?')
-			die(STATUS_USAGE, "there is no option %s here, or it takes no value (vellum compare --help lists them)", argv[optind - 1]);
+			die(STATUS_USAGE, "there is no option %s here, or it takes no value (vellum compare --help lists them)",
+			    argv[optind - 1]);
 		if (option == 'h' || option == OPTION_HELP) {
 			fputs(compare_help, stdout);
 			exit(0);

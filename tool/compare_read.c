@@ -6,8 +6,8 @@
 
 #include "lib/base.h"
 
-/* Exits that the mechanism causes, as vm/stats.c counts them; the guest's accesses to devices in memory are among them. The rest (ports, CPUID,
- * MSRs, interrupts) is the virtual PC's. */
+/* Exits that the mechanism causes, as vm/stats.c counts them; the guest's accesses to devices in memory are among them. The rest
+ * (ports, CPUID, MSRs, interrupts) is the virtual PC's. */
 static const char *const mechanism_reasons[] = { "exception_or_nmi", "invlpg", "control_register_access", "ept_violation",
 	"ept_misconfiguration" };
 
@@ -55,7 +55,8 @@ static void read_reasons(struct measure *m, const cJSON *from)
 
 	cJSON_ArrayForEach(one, list) {
 		m->reasons = grow(m->reasons, (m->reason_count + 1) * sizeof *m->reasons);
-		m->reasons[m->reason_count++] = (struct reason_count){ text("%s", one->string), number_at(one, "count"), number_at(one, "ticks") };
+		m->reasons[m->reason_count++] = (struct reason_count){ text("%s", one->string), number_at(one, "count"),
+								       number_at(one, "ticks") };
 		for (size_t i = 0; i < ARRAY_SIZE(mechanism_reasons); i++)
 			if (strcmp(one->string, mechanism_reasons[i]) == 0)
 				m->mechanism_exits += number_at(one, "count");
@@ -140,14 +141,17 @@ void compare_results(struct comparison *c)
 		for (size_t k = 0; k < i && cell->state == CELL_OK; k++) {
 			const struct cell *other = &c->cells[k];
 
-			if (other->state != CELL_OK || strcmp(other->is.value[AXIS_WORKLOAD], cell->is.value[AXIS_WORKLOAD]) != 0 ||
-			    strcmp(other->is.value[AXIS_KERNEL], cell->is.value[AXIS_KERNEL]) != 0 || other->measure.result == NULL)
+			if (other->state != CELL_OK ||
+			    strcmp(other->is.value[AXIS_WORKLOAD], cell->is.value[AXIS_WORKLOAD]) != 0 ||
+			    strcmp(other->is.value[AXIS_KERNEL], cell->is.value[AXIS_KERNEL]) != 0 ||
+			    other->measure.result == NULL)
 				continue;
 			if (cell->measure.result != NULL && strcmp(cell->measure.result, other->measure.result) == 0)
 				continue;
 			cell->state = CELL_FAILED;
-			cell->why = text("its result is \"%s\", that of %s \"%s\"", cell->measure.result != NULL ? cell->measure.result : "none",
-					 other->label, other->measure.result);
+			cell->why = text("its result is \"%s\", that of %s \"%s\"",
+					 cell->measure.result != NULL ? cell->measure.result : "none", other->label,
+					 other->measure.result);
 		}
 	}
 }
@@ -165,14 +169,18 @@ void compare_resume(struct comparison *c, const char *path)
 	if (before == NULL || !cJSON_IsArray(at(root, "cells")))
 		die(STATUS_USAGE, "--resume %s: is not the JSON of a comparison", path);
 	if (strcmp(before, c->fingerprint) != 0)
-		die(STATUS_USAGE, "--resume %s: was made with another hypervisor, other guests or other options; leave --resume out", path);
+		die(STATUS_USAGE,
+		    "--resume %s: was made with another hypervisor, other guests or other options; leave --resume out", path);
 	cJSON_ArrayForEach(one, at(root, "cells"))
 		for (size_t i = 0; i < c->count; i++) {
 			struct cell *cell = &c->cells[i];
-			bool same = text_at(one, "status") != NULL && strcmp(text_at(one, "status"), "ok") == 0 && cell->state == CELL_WAITING;
+			bool same = text_at(one, "status") != NULL && strcmp(text_at(one, "status"), "ok") == 0 &&
+				    cell->state == CELL_WAITING;
 
 			for (size_t axis = 0; axis < AXES; axis++)
-				same = same && strcmp(text_at(one, axis_names[axis]) != NULL ? text_at(one, axis_names[axis]) : "", cell->is.value[axis]) == 0;
+				same = same &&
+				       strcmp(text_at(one, axis_names[axis]) != NULL ? text_at(one, axis_names[axis]) : "",
+					      cell->is.value[axis]) == 0;
 			if (!same || at(one, "run") == NULL)
 				continue;
 			cell->run = cJSON_Duplicate(at(one, "run"), true);

@@ -11,8 +11,8 @@
 
 #include "tool/session.h"
 
-/* Linux finds fast strings switched off on the bare machine and forgets them; in a virtual machine it must forget them too, or clearing a
- * page takes 4,096 ticks in one and 700 in the other. A native run says so itself (tool/machines.c). */
+/* Linux finds fast strings switched off on the bare machine and forgets them; in a virtual machine it must forget them too, or
+ * clearing a page takes 4,096 ticks in one and 700 in the other. A native run says so itself (tool/machines.c). */
 static const char alike[] = "clearcpuid=erms,rep_good";
 
 static char *command_line(const struct comparison *c, const struct configuration *is)
@@ -32,7 +32,8 @@ static char *command_line(const struct comparison *c, const struct configuration
 	return line.data;
 }
 
-size_t compare_arguments(const struct comparison *c, const struct cell *cell, const char *program, const char *json, char *argv[40])
+size_t compare_arguments(const struct comparison *c, const struct cell *cell, const char *program, const char *json,
+			 char *argv[40])
 {
 	static const struct { enum axis axis; const char *option; } with_value[] = {
 		{ AXIS_WORKLOAD, "--workload" }, { AXIS_GUEST, "--guest" }, { AXIS_KERNEL, "--kernel" }, { AXIS_CPU, "--cpu" },
@@ -79,7 +80,8 @@ static char *file_of(const char *work, const struct comparison *c, const struct 
 
 static void start(struct comparison *c, struct cell *cell, const char *work)
 {
-	char *program = text("%s/vellum", program_directory()), *json = file_of(work, c, cell, "json"), *said = file_of(work, c, cell, "said");
+	char *program = text("%s/vellum", program_directory()), *json = file_of(work, c, cell, "json"),
+	     *said = file_of(work, c, cell, "said");
 	char *argv[40];
 	int output = open(said, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	size_t n = compare_arguments(c, cell, program, json, argv);
@@ -107,7 +109,8 @@ static void finish(struct comparison *c, struct cell *cell, const char *work, in
 	if (file_read(json, &content))
 		cell->run = cJSON_Parse(content.data);
 	file_read(said, &words);
-	compare_read(cell, WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), words.data != NULL ? words.data : "");
+	compare_read(cell, WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
+		     words.data != NULL ? words.data : "");
 	unlink(json);
 	unlink(said);
 	bytes_free(&content);
@@ -123,7 +126,8 @@ static void progress(const struct comparison *c, const struct cell *cell)
 	for (size_t i = 0; i < c->count; i++)
 		done += c->cells[i].state == CELL_OK || c->cells[i].state == CELL_FAILED;
 	if (!c->quiet)
-		say("%zu of %zu: %s: %s (%.0f s)", done, c->count, cell->label, cell->state == CELL_OK ? "done" : cell->why, now() - cell->started);
+		say("%zu of %zu: %s: %s (%.0f s)", done, c->count, cell->label, cell->state == CELL_OK ? "done" : cell->why,
+		    now() - cell->started);
 }
 
 static struct cell *next(struct comparison *c, enum cell_state state)

@@ -40,8 +40,8 @@ static void row(const struct comparison *c, const struct cell *cell, int width, 
 		snprintf(h, sizeof h, "-");
 	fprintf(out, "%10s %11s %8s", millions(m->all.guest, a), millions(m->all.hypervisor, b), h);
 	if (!compare_is_native(&cell->is))
-		fprintf(out, " %11s %11s %9s %11s %7s", grouped(m->all.exits, d), grouped(m->mechanism_exits, e), grouped(4 * m->table_pages, f),
-			grouped(m->invvpid, g), grouped(m->invept, a));
+		fprintf(out, " %11s %11s %9s %11s %7s", grouped(m->all.exits, d), grouped(m->mechanism_exits, e),
+			grouped(4 * m->table_pages, f), grouped(m->invvpid, g), grouped(m->invept, a));
 	fprintf(out, "\n");
 }
 
@@ -54,14 +54,17 @@ void compare_table(const struct comparison *c, FILE *out)
 		phases |= c->cells[i].state == CELL_OK && c->cells[i].measure.phases_only;
 		whole |= c->cells[i].state == CELL_OK && !c->cells[i].measure.phases_only;
 	}
-	fprintf(out, "%-*s %10s %11s %8s %11s %11s %9s %11s %7s\n", width, "", "guest", "hypervisor", "of", "VM", "by the", "tables", "", "");
-	fprintf(out, "%-*s %10s %11s %8s %11s %11s %9s %11s %7s\n", width, "configuration", "M instr.", "M instr.", "native", "exits", "mechanism",
-		"KB", "INVVPID", "INVEPT");
+	fprintf(out, "%-*s %10s %11s %8s %11s %11s %9s %11s %7s\n", width, "", "guest", "hypervisor", "of", "VM", "by the",
+		"tables", "", "");
+	fprintf(out, "%-*s %10s %11s %8s %11s %11s %9s %11s %7s\n", width, "configuration", "M instr.", "M instr.", "native",
+		"exits", "mechanism", "KB", "INVVPID", "INVEPT");
 	for (size_t i = 0; i < c->count; i++)
 		row(c, &c->cells[i], width, out);
 	if (phases)
-		fprintf(out, "Of the workload's phases%s, at %s instructions an emulated second. Instructions on an emulator, not time:\n"
-			     "what TLB misses and VM exits cost a real CPU is not in them.\n",
+		fprintf(out,
+			"Of the workload's phases%s, at %s instructions an emulated second. Instructions on an emulator, not "
+			"time:\n"
+			"what TLB misses and VM exits cost a real CPU is not in them.\n",
 			whole ? " where it has marked some, otherwise of the whole run" : ", without the boot", c->ips);
 	for (size_t i = 0; i < c->note_count; i++)
 		fprintf(out, "%s\n", c->notes[i]);
@@ -99,9 +102,11 @@ static void csv_row(const struct cell *cell, const struct part *part, const char
 		fprintf(out, ",,,,,,,,,\r\n");
 		return;
 	}
-	fprintf(out, ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",", part->steps, part->guest, part->hypervisor, part->exits);
+	fprintf(out, ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",", part->steps, part->guest, part->hypervisor,
+		part->exits);
 	if (all != NULL) {
-		fprintf(out, "%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",", all->mechanism_exits, all->table_pages, all->invvpid, all->invept);
+		fprintf(out, "%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",", all->mechanism_exits, all->table_pages,
+			all->invvpid, all->invept);
 		csv_text(all->result != NULL ? all->result : "", out);
 	} else {
 		fprintf(out, ",,,,");
@@ -114,7 +119,8 @@ void compare_csv(const struct comparison *c, FILE *out)
 	fprintf(out, "label");
 	for (size_t axis = 0; axis < AXES; axis++)
 		fprintf(out, ",%s", axis_names[axis]);
-	fprintf(out, ",status,why,phase,steps,guest_instructions,hypervisor_instructions,exits,mechanism_exits,table_pages,invvpid,invept,result\r\n");
+	fprintf(out, ",status,why,phase,steps,guest_instructions,hypervisor_instructions,exits,mechanism_exits,table_pages,"
+		     "invvpid,invept,result\r\n");
 	for (size_t i = 0; i < c->count; i++) {
 		const struct cell *cell = &c->cells[i];
 		const struct measure *m = &cell->measure;

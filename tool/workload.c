@@ -23,7 +23,8 @@ char *workload_error(const char *name)
 	uint64_t size;
 	char *error;
 
-	while (i < ARRAY_SIZE(workloads) && (strlen(workloads[i].name) != length || strncmp(workloads[i].name, name, length) != 0))
+	while (i < ARRAY_SIZE(workloads) &&
+	       (strlen(workloads[i].name) != length || strncmp(workloads[i].name, name, length) != 0))
 		i++;
 	if (i == ARRAY_SIZE(workloads)) {
 		for (size_t k = 0; k < ARRAY_SIZE(workloads); k++)

@@ -1,9 +1,9 @@
 /* vm/native.c - loads a guest's kernel for the bare machine.
  *
- * The kernel's place is from address 0 on, where the hypervisor, the modules and the firmware's data are now. So the guest's whole RAM
- * is made above the end of that RAM first, by the same loaders that make it for a virtual machine; then code that also lies above
- * (vm/native_entry.S) moves it down, over everything, and jumps. The firmware's own area, from 640 KiB to 1 MiB, stays as it is: the
- * kernel finds the machine's ACPI tables there. */
+ * The kernel's place is from address 0 on, where the hypervisor, the modules and the firmware's data are now. So the guest's
+ * whole RAM is made above the end of that RAM first, by the same loaders that make it for a virtual machine; then code that also
+ * lies above (vm/native_entry.S) moves it down, over everything, and jumps. The firmware's own area, from 640 KiB to 1 MiB, stays
+ * as it is: the kernel finds the machine's ACPI tables there. */
 #include "vm/native.h"
 
 #include "host/console.h"
@@ -56,11 +56,22 @@ static _Noreturn void leave(uint8_t *pages, const uint8_t *staged, uint64_t mem,
 	*plan = (struct native_plan){
 		.cr3 = (uintptr_t)pages + PAGE_PML4 * PAGE_SIZE,
 		.stack = (uintptr_t)pages + (PAGE_STACK + 1) * PAGE_SIZE - 16,
-		.low_from = (uintptr_t)staged + PAGE_SIZE, .low_to = PAGE_SIZE, .low_words = (LOADER_EBDA - PAGE_SIZE) / 8,
-		.high_from = (uintptr_t)staged + LOADER_MB, .high_to = LOADER_MB, .high_words = (mem - LOADER_MB) / 8,
-		.code32 = (uintptr_t)pages + (size_t)(native_code32 - native_code), .long_mode = start->mode == START_LONG64,
-		.start_cr3 = start->cr3, .rip = start->rip, .rsp = start->rsp, .rax = start->rax, .rbx = start->rbx, .rsi = start->rsi,
-		.cs = start->cs, .ds = start->ds,
+		.low_from = (uintptr_t)staged + PAGE_SIZE,
+		.low_to = PAGE_SIZE,
+		.low_words = (LOADER_EBDA - PAGE_SIZE) / 8,
+		.high_from = (uintptr_t)staged + LOADER_MB,
+		.high_to = LOADER_MB,
+		.high_words = (mem - LOADER_MB) / 8,
+		.code32 = (uintptr_t)pages + (size_t)(native_code32 - native_code),
+		.long_mode = start->mode == START_LONG64,
+		.start_cr3 = start->cr3,
+		.rip = start->rip,
+		.rsp = start->rsp,
+		.rax = start->rax,
+		.rbx = start->rbx,
+		.rsi = start->rsi,
+		.cs = start->cs,
+		.ds = start->ds,
 		.gdt = { 0, 0x00af9b000000ffff, 0x00cf93000000ffff, 0x00cf9b000000ffff },
 	};
 	native_pointer(plan->own_gdt, sizeof(plan->gdt) - 1, (uintptr_t)plan->gdt);

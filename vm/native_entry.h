@@ -18,7 +18,8 @@ struct native_plan {
 
 /* Offsets for the assembly. */
 _Static_assert(offsetof(struct native_plan, code32) == 64 && offsetof(struct native_plan, start_cr3) == 80 &&
-	       offsetof(struct native_plan, cs) == 128 && offsetof(struct native_plan, own_gdt) == 176, "vm/native_entry.S knows these");
+		       offsetof(struct native_plan, cs) == 128 && offsetof(struct native_plan, own_gdt) == 176,
+	       "vm/native_entry.S knows these");
 
 static inline void native_pointer(uint8_t operand[16], uint16_t limit, uint64_t base)
 {

@@ -3,8 +3,8 @@
 
 #include "host/frames.h"
 
-/* The account of a phase is opened by taking the vCPU's counters away from it and closed by adding them: unsigned arithmetic makes the
- * difference right, and no copy of them is kept. */
+/* The account of a phase is opened by taking the vCPU's counters away from it and closed by adding them: unsigned arithmetic
+ * makes the difference right, and no copy of them is kept. */
 struct phases {
 	unsigned open; /* 0: none */
 	bool seen[PHASES_MAX];

@@ -31,7 +31,8 @@ def check_phases(json, wanted):
     for p in phases.values():
         own = p['instructions'].get('guest', 0) + p['instructions'].get('hypervisor', 0)
         # The guest reads the clock just after it has marked the beginning, and just before it marks the end; marks cost a little.
-        require(0 <= own - p['ticks'] < 40000 + own / 50, 'phase %s: %d instructions, %d ticks by the guest' % (p['name'], own, p['ticks']))
+        require(0 <= own - p['ticks'] < 40000 + own / 50,
+                'phase %s: %d instructions, %d ticks by the guest' % (p['name'], own, p['ticks']))
 
 
 def workload(name, size, mmu, phases, checksum):
@@ -47,7 +48,8 @@ def native(c):
     """Without the hypervisor: the same result, by the kernel's own memory map, and no exits."""
     o = c.run(['run', '--native', '--workload', 'switch:300', '--timeout', '200'], limit=240,
               expect=[r'^VELLUM-RESULT ok checksum=%s kernel=\S+$' % WORKLOADS[3][4], r'reboot: Power down'])
-    require(o.json['mmu'] == 'native' and o.json['guest']['end'] == 'powered off', 'JSON: %s, %s' % (o.json['mmu'], o.json['guest']['end']))
+    require(o.json['mmu'] == 'native' and o.json['guest']['end'] == 'powered off',
+            'JSON: %s, %s' % (o.json['mmu'], o.json['guest']['end']))
     require('exits' not in o.json, 'exits without a hypervisor')
     require([p['name'] for p in o.json['phases'].values()] == ['pipes', 'futexes'], 'the phases are wrong')
     require(0 < o.json['workload']['instructions']['guest'] < o.json['instructions']['guest'], 'the instructions are wrong')
@@ -61,4 +63,5 @@ def refused_by_the_guest(c):
 
 
 def tests():
-    return [workload(*w) for w in WORKLOADS] + [Test('workload: natively', native), Test('workload: a bad size', refused_by_the_guest)]
+    others = [Test('workload: natively', native), Test('workload: a bad size', refused_by_the_guest)]
+    return [workload(*w) for w in WORKLOADS] + others

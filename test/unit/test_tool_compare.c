@@ -127,7 +127,8 @@ static void words_of_a_run(void **state)
 	(void)state;
 	for (size_t i = 0; i < n; i++)
 		snprintf(line + strlen(line), sizeof line - strlen(line), "%s ", argv[i]);
-	assert_string_equal(line, "vellum run --quiet --json out.json --timeout 3600 --ips 50000000 --workload mix:3 --mmu ept --pages 4k --no-vpid "
+	assert_string_equal(line, "vellum run --quiet --json out.json --timeout 3600 --ips 50000000 --workload mix:3 --mmu ept "
+				  "--pages 4k --no-vpid "
 				  "--append clearcpuid=erms,rep_good pti=on quiet ");
 	while (n > 0)
 		free(argv[--n]);
@@ -141,12 +142,16 @@ static void words_of_a_run(void **state)
 		free(argv[--n]);
 }
 
-static const char one_run[] =
-	"{\"guest\":{\"result\":\"ok checksum=12 kernel=6.1\",\"status\":0},\"instructions\":{\"guest\":900,\"hypervisor\":800},"
-	"\"emulator\":{\"cpu_seconds\":2.5},\"phases\":{\"1\":{\"name\":\"edits-0\",\"steps\":10,\"instructions\":{\"guest\":100,\"hypervisor\":200},"
-	"\"exits\":{\"total\":5}},\"2\":{\"name\":\"edits-8\",\"steps\":5,\"instructions\":{\"guest\":50,\"hypervisor\":300}}},"
-	"\"workload\":{\"instructions\":{\"guest\":150,\"hypervisor\":500},\"exits\":{\"total\":9,\"by_reason\":{\"cpuid\":{\"count\":2,\"ticks\":50},"
-	"\"invlpg\":{\"count\":7,\"ticks\":90}}},\"tables\":{\"pages\":11},\"mmu_counters\":{\"invvpid_single\":3,\"invvpid_all\":1}}}";
+static const char one_run[] = "{\"guest\":{\"result\":\"ok checksum=12 "
+			      "kernel=6.1\",\"status\":0},\"instructions\":{\"guest\":900,\"hypervisor\":800},"
+			      "\"emulator\":{\"cpu_seconds\":2.5},\"phases\":{\"1\":{\"name\":\"edits-0\",\"steps\":10,"
+			      "\"instructions\":{\"guest\":100,\"hypervisor\":200},"
+			      "\"exits\":{\"total\":5}},\"2\":{\"name\":\"edits-8\",\"steps\":5,\"instructions\":{\"guest\":50,"
+			      "\"hypervisor\":300}}},"
+			      "\"workload\":{\"instructions\":{\"guest\":150,\"hypervisor\":500},\"exits\":{\"total\":9,\"by_"
+			      "reason\":{\"cpuid\":{\"count\":2,\"ticks\":50},"
+			      "\"invlpg\":{\"count\":7,\"ticks\":90}}},\"tables\":{\"pages\":11},\"mmu_counters\":{\"invvpid_"
+			      "single\":3,\"invvpid_all\":1}}}";
 
 static void what_is_read_of_a_run(void **state)
 {
@@ -218,7 +223,8 @@ static struct comparison *three_rows(void)
 {
 	struct comparison *c = made("--mmu shadow,vtlb --append a<b&c");
 
-	run_is(labelled(c, "native"), "{\"guest\":{\"result\":\"ok checksum=12 kernel=6.1\"},\"workload\":{\"instructions\":{\"guest\":100}}}", 0, "");
+	run_is(labelled(c, "native"),
+	       "{\"guest\":{\"result\":\"ok checksum=12 kernel=6.1\"},\"workload\":{\"instructions\":{\"guest\":100}}}", 0, "");
 	run_is(labelled(c, "shadow"), one_run, 0, "");
 	run_is(labelled(c, "vtlb"), "", 70, "vellum: it said \"<no>\", and stopped\n");
 	return c;
@@ -229,7 +235,8 @@ static void the_table(void **state)
 	char *table = written(three_rows(), compare_table);
 
 	(void)state;
-	assert_non_null(strstr(table, "shadow              0.00        0.00     6.50           9           7        44           4       0\n"));
+	assert_non_null(strstr(table, "shadow              0.00        0.00     6.50           9           7        44           "
+				      "4       0\n"));
 	assert_non_null(strstr(table, "vtlb          FAILED: it said \"<no>\", and stopped (status 70)\n"));
 	free(table);
 }
@@ -311,10 +318,13 @@ static void nothing_but_failures(void **state)
 
 static void where_they_cross(void **state)
 {
-	static const char shadow[] = "{\"phases\":{\"1\":{\"name\":\"edits-0\",\"steps\":10,\"instructions\":{\"hypervisor\":100}},"
-				     "\"2\":{\"name\":\"edits-8\",\"steps\":10,\"instructions\":{\"hypervisor\":900}}},\"workload\":{}}";
+	static const char shadow[] = "{\"phases\":{\"1\":{\"name\":\"edits-0\",\"steps\":10,\"instructions\":{\"hypervisor\":100}"
+				     "},"
+				     "\"2\":{\"name\":\"edits-8\",\"steps\":10,\"instructions\":{\"hypervisor\":900}}},"
+				     "\"workload\":{}}";
 	static const char vtlb[] = "{\"phases\":{\"1\":{\"name\":\"edits-0\",\"steps\":10,\"instructions\":{\"hypervisor\":500}},"
-				   "\"2\":{\"name\":\"edits-8\",\"steps\":10,\"instructions\":{\"hypervisor\":500}}},\"workload\":{}}";
+				   "\"2\":{\"name\":\"edits-8\",\"steps\":10,\"instructions\":{\"hypervisor\":500}}},"
+				   "\"workload\":{}}";
 	struct comparison *c = made("--preset crossover --no-native --mmu shadow,vtlb");
 	struct crossing x;
 	char *sentence;
