@@ -149,8 +149,10 @@ static bool serve_requests(struct vcpu *v)
 __attribute__((noinline)) void vcpu_bring_up_to_date(struct vcpu *v)
 {
 	mmu_enter(&v->mmu, v->cpu->id);
-	if (v->mmu.intercepts_changed)
+	if (v->mmu.intercepts_changed) {
+		vmx_sync_unowned(&v->mmu);
 		vmx_apply_paging(&v->vmx, &v->mmu);
+	}
 	if (v->mmu.root_changed)
 		vmx_apply_root(&v->vmx, &v->mmu);
 }

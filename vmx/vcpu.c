@@ -250,6 +250,14 @@ void vmx_apply_root(struct vmx_vcpu *v, struct mmu_vcpu *mmu)
 	mmu->root_changed = false;
 }
 
+void vmx_sync_unowned(struct mmu_vcpu *mmu)
+{
+	uint64_t cr0_mask = vmread(VMCS_CR0_MASK), cr4_mask = vmread(VMCS_CR4_MASK);
+
+	mmu->regs.cr0 = (mmu->regs.cr0 & cr0_mask) | (vmread(VMCS_GUEST_CR0) & ~cr0_mask);
+	mmu->regs.cr4 = (mmu->regs.cr4 & cr4_mask) | (vmread(VMCS_GUEST_CR4) & ~cr4_mask);
+}
+
 void vmx_sync_paging(struct vmx_vcpu *v, struct mmu_vcpu *mmu)
 {
 	uint64_t cr0_mask = vmread(VMCS_CR0_MASK), cr4_mask = vmread(VMCS_CR4_MASK);

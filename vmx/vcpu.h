@@ -59,6 +59,9 @@ void vmx_apply_paging(struct vmx_vcpu *v, struct mmu_vcpu *mmu);
 void vmx_apply_root(struct vmx_vcpu *v, struct mmu_vcpu *mmu);
 /* The reverse: what the guest changed without an exit, into mmu->regs. */
 void vmx_sync_paging(struct vmx_vcpu *v, struct mmu_vcpu *mmu);
+/* Of CR0 and CR4 only the bits that the guest changes without an exit, by the masks that are in force: before vmx_apply_paging() where
+ * nobody has synchronised since the last entry, for what is applied must not undo them. */
+void vmx_sync_unowned(struct mmu_vcpu *mmu);
 
 void vmx_set_interrupt_window(struct vmx_vcpu *v, bool on);
 void vmx_set_nmi_window(struct vmx_vcpu *v, bool on);
