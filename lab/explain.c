@@ -60,7 +60,7 @@ static void one(struct lab_machine *m, struct story *s, uint64_t gva)
 
 	if (s->cold) {
 		m->hardware->destroy(m->hw);
-		m->hw = m->hardware->make(&s->config->machine);
+		m->hw = m->hardware->make(s->config);
 		BUG_ON(!m->hw);
 	}
 	printf("%s of 0x%llx by %s, %s:\n", kind == LAB_FETCH ? "fetch" : kind == LAB_WRITE ? "write" : "read", (unsigned long long)gva,

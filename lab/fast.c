@@ -23,6 +23,7 @@ void assoc_fini(struct assoc *c)
 	free(c->tag);
 	free(c->a);
 	free(c->b);
+	free(c->narrow);
 }
 
 void fast_filter_clear(struct filter *f)
@@ -74,8 +75,34 @@ static void pieces(struct fast *f)
 	}
 }
 
-static void *make(const struct lab_machine_config *c)
+/* Can lines be numbered in 32 bits, and how? */
+static bool number_frames(struct fast *f, const struct lab_config *config)
 {
+	uint64_t pages = align_up(config->guest.memory >> PAGE_SHIFT, 1u << 18);
+
+	f->vm_frames = pages;
+	f->first_vm_frame = LAB_TABLE_HFN + LAB_TABLE_FRAMES;
+	return max_u64(f->first_vm_frame + pages * config->hv.vms, pages) < BIT(32 - 6) - 1;
+}
+
+static bool memory_init(struct fast *f, const struct lab_config *config)
+{
+	const struct lab_geometry g[] = { config->machine.l1_cache, config->machine.l2_cache, config->machine.l3_cache };
+	bool narrow = number_frames(f, config), ok = true;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(g); i++) {
+		ok = ok && assoc_init(&f->cache[i], g[i], false);
+		if (ok && narrow && g[i].entries) {
+			f->cache[i].narrow = calloc(g[i].entries, sizeof(uint32_t));
+			ok = f->cache[i].narrow != NULL;
+		}
+	}
+	return ok;
+}
+
+static void *make(const struct lab_config *config)
+{
+	const struct lab_machine_config *c = &config->machine;
 	struct fast *f = calloc(1, sizeof(*f));
 	struct assoc *l2, *unified;
 	bool ok = f != NULL;
@@ -99,8 +126,7 @@ static void *make(const struct lab_machine_config *c)
 	      assoc_init(&f->psc[4], c->psc_pml4, true) && assoc_init(&f->psc[5], c->psc_pml5, true);
 	ok = ok && assoc_init(&f->npsc[2], c->npsc_pd, false) && assoc_init(&f->npsc[3], c->npsc_pdpt, false) &&
 	     assoc_init(&f->npsc[4], c->npsc_pml4, false) && assoc_init(&f->ntlb, c->ntlb, false);
-	ok = ok && assoc_init(&f->cache[0], c->l1_cache, false) && assoc_init(&f->cache[1], c->l2_cache, false) &&
-	     assoc_init(&f->cache[2], c->l3_cache, false);
+	ok = ok && memory_init(f, config);
 	if (ok)
 		return f;
 	destroy(f);

@@ -7,10 +7,13 @@
 #ifndef VELLUM_LAB_FAST_H
 #define VELLUM_LAB_FAST_H
 
+#include <emmintrin.h>
+
 #include "lab/machine.h"
 
 struct assoc {
 	uint64_t *tag, *a, *b; /* [sets * ways]; a and b: what the tag stands for; b may be NULL */
+	uint32_t *narrow;      /* of memory caches, instead of tag, where 32 bits will do: half the host's own cache */
 	uint32_t sets, ways;
 	uint32_t mask;         /* sets - 1 where that is a power of two, else 0 */
 	bool power;
@@ -41,6 +44,7 @@ struct fast {
 	struct assoc psc[6], npsc[5];   /* by the level of the entry */
 	struct assoc ntlb;
 	struct assoc cache[3];          /* tags are lines plus one */
+	uint64_t first_vm_frame, vm_frames; /* for narrow tags: frames numbered without gaps */
 	uint64_t parts[4];              /* a bit for each class of GBytes of which pieces of larger guest pages were cached */
 };
 
@@ -152,6 +156,47 @@ static inline void filter_forget(struct filter *f, uint64_t tag)
 	}
 }
 
+/* A number for the line of hpa that no other line has, in 32 bits. */
+static inline uint32_t narrow_tag(const struct fast *f, uint64_t hpa)
+{
+	uint64_t frame = hpa >> PAGE_SHIFT, region = frame >> LAB_VM_HFN_SHIFT;
+
+	if (region)
+		frame = f->first_vm_frame + (region - 1) * f->vm_frames + (frame & (BIT(LAB_VM_HFN_SHIFT) - 1));
+	return (uint32_t)(frame << 6 | (hpa >> 6 & 63)) + 1;
+}
+
+static inline unsigned narrow_find(const uint32_t *set, unsigned ways, uint32_t tag)
+{
+	const __m128i key = _mm_set1_epi32((int)tag);
+	unsigned i = 0;
+
+	for (; i + 4 <= ways; i += 4) {
+		__m128i four = _mm_loadu_si128((const __m128i *)(const void *)(set + i));
+		int found = _mm_movemask_ps(_mm_castsi128_ps(_mm_cmpeq_epi32(four, key)));
+
+		if (found)
+			return i + (unsigned)__builtin_ctz((unsigned)found);
+	}
+	for (; i < ways; i++)
+		if (set[i] == tag)
+			return i;
+	return ways;
+}
+
+static inline bool narrow_touch(struct assoc *c, uint64_t line, uint32_t tag)
+{
+	uint32_t *set = &c->narrow[(c->power ? line & c->mask : line % c->sets) * c->ways];
+	unsigned at;
+
+	if (set[0] == tag)
+		return true;
+	at = narrow_find(set, c->ways, tag);
+	memmove(set + 1, set, (at < c->ways ? at : at - 1) * sizeof(*set));
+	set[0] = tag;
+	return at < c->ways;
+}
+
 static inline unsigned cache_touch(struct assoc *c, uint64_t line)
 {
 	uint64_t *set = assoc_set(c, c->tag, line);
@@ -168,12 +213,19 @@ static inline unsigned cache_touch(struct assoc *c, uint64_t line)
 /* A reference through the caches: what answers. A miss fills. */
 static inline unsigned fast_place(struct fast *f, uint64_t hpa)
 {
-	if (f->cache[2].sets) {
-		const uint64_t *set = assoc_set(&f->cache[2], f->cache[2].tag, hpa >> 6);
+	const struct assoc *last = &f->cache[2];
+	uint64_t line = hpa >> 6;
+
+	if (f->cache[0].narrow || f->cache[1].narrow || last->narrow) {
+		uint32_t tag = narrow_tag(f, hpa);
 
 		/* The largest array is the one that is not at hand. */
-		__builtin_prefetch(set);
-		__builtin_prefetch(set + 8);
+		if (last->sets)
+			__builtin_prefetch(&last->narrow[(last->power ? line & last->mask : line % last->sets) * last->ways]);
+		for (unsigned i = 0; i < 3; i++)
+			if (f->cache[i].sets && narrow_touch(&f->cache[i], line, tag))
+				return i;
+		return LAB_DRAM;
 	}
 	for (unsigned i = 0; i < 3; i++)
 		if (f->cache[i].sets && cache_touch(&f->cache[i], hpa >> 6))

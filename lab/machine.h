@@ -99,7 +99,7 @@ bool lab_covers_nested(const struct lab_cover *cover, uint64_t tag, unsigned shi
 
 /* One implementation of the translation hardware. */
 struct lab_hardware {
-	void *(*make)(const struct lab_machine_config *config);
+	void *(*make)(const struct lab_config *config);
 	void (*destroy)(void *hardware);
 	/* One look-up: TLBs, and a walk where they miss. Counts it; fills the caches. */
 	struct lab_translation (*translate)(struct lab_machine *m, uint64_t gva, enum lab_kind kind, bool user);

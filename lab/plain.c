@@ -32,8 +32,9 @@ static void destroy(void *hardware)
 	free(p);
 }
 
-static void *make(const struct lab_machine_config *c)
+static void *make(const struct lab_config *config)
 {
+	const struct lab_machine_config *c = &config->machine;
 	struct plain *p = calloc(1, sizeof(*p));
 	bool ok = p != NULL;
 

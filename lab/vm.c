@@ -340,7 +340,7 @@ bool lab_machine_init(struct lab_machine *m, const struct lab_config *config, st
 	m->hardware = config->plain ? &lab_plain : &lab_fast;
 	m->below = (struct mmu_below){ .frame_alloc = below_alloc, .frame_free = below_free, .frame_ptr = below_ptr, .kick = below_kick,
 				       .invvpid = below_invvpid, .invept = below_invept, .ctx = m };
-	m->hw = m->hardware->make(&config->machine);
+	m->hw = m->hardware->make(config);
 	m->vpids = malloc(sizeof(*m->vpids));
 	m->vm = calloc(config->hv.vms, sizeof(*m->vm));
 	if (!m->hw || !m->vpids || !m->vm || !lab_ghosts_init(&m->ghosts, tlb_entries(&config->machine)))

@@ -232,6 +232,8 @@ static void random_config(struct lab_config *c, uint64_t seed)
 		{ "guest.tick=0", "guest.tick=997" },
 		{ "hv.table_budget=0", "hv.table_budget=64" },
 		{ "warmup=0", "warmup=700" },
+		/* Lines of memory have numbers of 32 bits, or more. */
+		{ "guest.memory=4G", "guest.memory=1G", "guest.memory=64M", "guest.memory=256G" },
 	};
 	uint64_t s = seed * 0x9e3779b97f4a7c15ull;
 

@@ -92,7 +92,7 @@ static void touch(struct rig *r, uint64_t gva)
 static void chill(struct rig *r)
 {
 	r->m.hardware->destroy(r->m.hw);
-	r->m.hw = r->m.hardware->make(&r->config.machine);
+	r->m.hw = r->m.hardware->make(&r->config);
 	assert_non_null(r->m.hw);
 	memset(&r->counts, 0, sizeof(r->counts));
 }
