@@ -160,7 +160,8 @@ static void show_dump(FILE *out, const cJSON *answer)
 		show_hex(out, answer);
 		return;
 	}
-	fprintf(out, "%s: %s, %s, CPU %.0f\n", ctl_text(answer, "vm"), ctl_text(answer, "mmu"), ctl_text(answer, "state"), ctl_number(answer, "cpu"));
+	fprintf(out, "%s: %s, %s, CPU %.0f\n", ctl_text(answer, "vm"), ctl_text(answer, "mmu"), ctl_text(answer, "state"),
+		ctl_number(answer, "cpu"));
 	cJSON_ArrayForEach(item, answer)
 		if (cJSON_IsObject(item))
 			show_group(out, item);

@@ -24,7 +24,8 @@ bool config_read_period(uint64_t *us, unsigned *exits, const char *value, char *
 		return true;
 	}
 	if (p == value || (*p && strcmp(p, "us") != 0 && strcmp(p, "ms") != 0)) {
-		fmt(error, error_size, "switch-every must be milliseconds, microseconds or VM exits (at least %u), such as 20, 500us or 100exits, not \"%.40s\"",
+		fmt(error, error_size, "switch-every must be milliseconds, microseconds or VM exits (at least %u), "
+		    "such as 20, 500us or 100exits, not \"%.40s\"",
 		    EXITS_MIN, value);
 		return false;
 	}

@@ -1,5 +1,5 @@
-/* vm/control_translate.c - one guest-virtual address on its whole way: through the guest's tables to a guest-physical address, and through
- * the tables that the CPU walks to memory. It reads and changes nothing, not even accessed flags. */
+/* vm/control_translate.c - one guest-virtual address on its whole way: through the guest's tables to a guest-physical address, and
+ * through the tables that the CPU walks to memory. It reads and changes nothing, not even accessed flags. */
 #include "vm/control.h"
 
 #include "lib/fmt.h"
