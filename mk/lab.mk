@@ -27,6 +27,11 @@ $(foreach t,lab_walk lab_engine,$(eval UNIT_$(t)_CFLAGS := -D_GNU_SOURCE) $(eval
 	$(eval UNIT_$(t)_DEPS := $(wildcard lab/*.h)))
 UNIT_TESTS += lab_walk lab_engine
 
+UNIT_lab_config_SRC := test/unit/test_lab_config.c lab/config.c lab/presets.c lab/error.c
+UNIT_lab_config_CFLAGS := -D_GNU_SOURCE
+UNIT_lab_config_LIBS := -lm
+UNIT_TESTS += lab_config
+
 .PHONY: bench-lab
 bench-lab: $(BUILD)/vellum
 	bench/lab.sh $< $(TRACE)
