@@ -1,8 +1,9 @@
-/* vm/task_switch.c - hardware task switches, all of which exit. 32-bit kernels still have one: the double fault, whose gate leads to a
- * task with a stack of its own. SDM, "Task Switching" and, for what the CPU has checked before the exit, "Treatment of Task Switches".
+/* vm/task_switch.c - hardware task switches, all of which exit. 32-bit kernels still have one: the double fault, whose gate leads
+ * to a task with a stack of its own. SDM, "Task Switching" and, for what the CPU has checked before the exit, "Treatment of Task
+ * Switches".
  *
- * First everything is looked up and checked, then it is done, which cannot fail. That is one deviation from the SDM: descriptors that the new
- * task's segments do not allow raise their exception in the old task, and they are looked up in the old task's address space. */
+ * First everything is looked up and checked, then it is done, which cannot fail. That is one deviation from the SDM: descriptors
+ * that the new task's segments do not allow raise their exception in the old task, and they are looked up in its address space. */
 #include "vm/vm.h"
 
 #define TSS_BYTES 104u
@@ -121,7 +122,8 @@ static bool refuse(struct task *t, uint8_t vector, uint16_t selector)
 }
 
 /* write: it will be changed. */
-static bool read_descriptor(struct task *t, uint16_t selector, const struct segment_state *ldt, bool write, uint64_t *raw, struct span *where)
+static bool read_descriptor(struct task *t, uint16_t selector, const struct segment_state *ldt, bool write, uint64_t *raw,
+			    struct span *where)
 {
 	uint32_t base = (uint32_t)vmread(VMCS_GUEST_GDTR_BASE), limit = (uint32_t)vmread(VMCS_GUEST_GDTR_LIMIT), at = selector & ~7u;
 

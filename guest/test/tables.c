@@ -1,5 +1,5 @@
-/* 64 bits: page tables in use, written and read by every kind of instruction that a kernel may use on them, and by some that none would:
- * the translation must follow, whether the hypervisor lets the instruction run, emulates it, or gives the table up. */
+/* 64 bits: page tables in use, written and read by every kind of instruction that a kernel may use on them, and by some that none
+ * would: the translation must follow, whether the hypervisor lets the instruction run, emulates it, or gives the table up. */
 #include "tables.h"
 
 const char test_name[] = "tables";
@@ -46,7 +46,7 @@ static void build(void)
 
 /* ---- writers ---- */
 
-static void one_entry(const struct writer *w, uint64_t *e, word va, unsigned shift, const uint64_t value[2], const uint32_t holds[2],
+static void one_entry(const struct writer *w, uint64_t *e, word va, const uint64_t value[2], const uint32_t holds[2],
 		      const char *where)
 {
 	volatile uint64_t *entry = e;
@@ -70,7 +70,6 @@ static void one_entry(const struct writer *w, uint64_t *e, word va, unsigned shi
 	invlpg((void *)va);
 	CHECK(trap_call(do_read, (void *)va) == TRAP(PF) && trap.error == 0 && trap.cr2 == va, "%s %s: an entry taken away still translates",
 	      w->name, where);
-	(void)shift;
 }
 
 static void with_writer(const struct writer *w)
@@ -84,10 +83,10 @@ static void with_writer(const struct writer *w)
 	pt[0][0] = frame(0) | PTE_W | PTE_P;
 	pt[1][0] = frame(3) | PTE_W | PTE_P;
 	flush();
-	one_entry(w, &pt[0][8], va, 12, leaves, leaf_holds, "in a page table");
-	one_entry(w, through_self(va, 1), va, 12, leaves, leaf_holds, "in a page table that maps itself");
-	one_entry(w, &pd[8], below, 21, dirs, dir_holds, "in a page directory");
-	one_entry(w, through_self(below, 2), below, 21, dirs, dir_holds, "in a page directory that maps itself");
+	one_entry(w, &pt[0][8], va, leaves, leaf_holds, "in a page table");
+	one_entry(w, through_self(va, 1), va, leaves, leaf_holds, "in a page table that maps itself");
+	one_entry(w, &pd[8], below, dirs, dir_holds, "in a page directory");
+	one_entry(w, through_self(below, 2), below, dirs, dir_holds, "in a page directory that maps itself");
 }
 
 /* ---- readers ---- */
