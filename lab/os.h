@@ -20,6 +20,7 @@ struct lab_os;
 	C(os_cow_copies, "pages copied on write") \
 	C(os_cow_reuses, "pages written after fork that no one else had any more") \
 	C(os_huge_split, "2-MByte pages split into small ones") \
+	C(os_collapsed, "2-MByte pages made of small ones afterwards") \
 	C(os_huge_refused, "2-MByte pages wanted and not had, for fragmentation or alignment") \
 	C(os_pte_writes, "page-table entries written by the kernel") \
 	C(os_switches, "context switches that loaded CR3") \

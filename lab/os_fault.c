@@ -9,7 +9,7 @@ uint64_t os_prot_bits(const struct vma *v)
 static bool backed_by_cache(const struct vma *v) { return v->file != 0; }
 
 /* The largest page that the VMA may have at va. */
-static unsigned wanted_level(const struct lab_os *os, const struct vma *v, uint64_t va)
+unsigned os_wanted_level(const struct lab_os *os, const struct vma *v, uint64_t va)
 {
 	unsigned most = 1;
 
@@ -186,7 +186,7 @@ static bool present(struct lab_os *os, struct mm *mm, struct vma *v, uint64_t va
 
 static bool fault_in(struct lab_os *os, struct mm *mm, struct vma *v, uint64_t va, bool write)
 {
-	for (unsigned level = wanted_level(os, v, va); level;) {
+	for (unsigned level = os_wanted_level(os, v, va); level;) {
 		struct spot s;
 		bool again;
 

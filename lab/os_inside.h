@@ -95,6 +95,7 @@ struct mm {
 	uint64_t id;            /* never given again */
 	uint64_t brk_start, brk_end;
 	bool brk_known;
+	uint64_t scanned;       /* for collapsing: what comes next */
 	struct vma *vma;
 	unsigned vmas, room;
 };
@@ -206,6 +207,8 @@ void os_leave(struct lab_os *os);
 /* ---- calls and faults */
 bool os_fault(struct lab_os *os, struct mm *mm, uint64_t va, bool write);      /* lab/os_fault.c */
 uint64_t os_prot_bits(const struct vma *v);
+unsigned os_wanted_level(const struct lab_os *os, const struct vma *v, uint64_t va);
+void os_collapse_some(struct lab_os *os);                                      /* lab/os_collapse.c */
 struct mm *os_mm_new(struct lab_os *os);                                       /* lab/os_process.c */
 void os_mm_free(struct lab_os *os, struct mm *mm);
 bool os_fork(struct lab_os *os, uint32_t child);

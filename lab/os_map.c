@@ -85,11 +85,18 @@ static bool change_leaf(struct lab_os *os, struct mm *mm, uint64_t va, struct sp
 	return true;
 }
 
-/* No large page reaches over at. */
+/* No large page reaches over at. Where none can be, tables are not looked at. */
 static bool split_at(struct lab_os *os, struct mm *mm, uint64_t at)
 {
+	uint64_t base = at & ~(level_size(2) - 1);
+	unsigned i = vma_find(mm, at);
+	const struct vma *v = &mm->vma[i];
 	struct spot s;
 
+	if (base == at || !vma_holds(mm, i, at) || base < v->start || base + level_size(2) > v->end)
+		return true;
+	if (os->config->pages == 12 && !(v->flags & (LAB_MAP_HUGE_2M | LAB_MAP_HUGE_1G)))
+		return true;
 	if (!os_descend(os, mm, at, 1, false, &s))
 		return false;
 	return s.level == 1 || !(s.value & ENTRY_P) || !(at & (level_size(s.level) - 1)) || os_split(os, at, &s);

@@ -1,5 +1,5 @@
-/* Coverage-guided: any file as a trace (`make fuzz-trace`). The first byte chooses: the bytes as a whole file, or as the content of
- * one frame whose header and checksums are right, which is where the decoder is. */
+/* Coverage-guided: any file as a trace (`make fuzz-trace`). The first byte chooses: the bytes as a whole file, or as the content
+ * of one frame whose header and checksums are right, which is where the decoder is. */
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>

@@ -45,6 +45,7 @@ static void start(unsigned levels, bool pcid, bool pti, unsigned pages, double f
 	config.guest.global = true;
 	config.guest.fragmentation = fragmentation;
 	config.guest.flush_ceiling = 33;
+	config.guest.khugepaged = 3;
 	config.seed = rnd();
 	error.text[0] = 0;
 	os = lab_os_new(cpu, &config, implicit, &error);
@@ -340,6 +341,35 @@ static void test_large_pages(void **state)
 	lab_os_delete(os);
 }
 
+/* Small pages that came one by one become a large one at a tick, with what they held. */
+static void test_collapse(void **state)
+{
+	struct lab_os_counters c;
+
+	(void)state;
+	random_state = 8;
+	start(4, true, false, 21, 0, false);
+	for (unsigned i = 0; i < 512; i++) { /* a region that grows: there is never room for a large page */
+		call((struct lab_call){ .kind = LAB_MMAP, .addr = ARENA + 4096ull * i, .length = 4096, .prot = 3 });
+		if (i % 3)
+			write_page(i);
+	}
+	c = lab_os_counters(os);
+	assert_int_equal(c.os_pages_2m, 0);
+	assert_int_equal(c.os_pages_4k, 341);
+	lab_os_tick(os);
+	cpu_check(cpu);
+	c = lab_os_counters(os);
+	assert_int_equal(c.os_collapsed, 1);
+	assert_int_equal(c.os_pages_2m, 1);
+	assert_int_equal(c.os_pages_4k, 0);
+	for (unsigned i = 0; i < 512; i++)
+		read_page(i);
+	assert_int_equal(lab_os_counters(os).os_faults, c.os_faults);
+	audit();
+	lab_os_delete(os);
+}
+
 static void test_flushes(void **state)
 {
 	struct lab_os_counters before, after;
@@ -504,7 +534,8 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_copy_on_write), cmocka_unit_test(test_large_pages), cmocka_unit_test(test_flushes),
+		cmocka_unit_test(test_copy_on_write), cmocka_unit_test(test_large_pages), cmocka_unit_test(test_collapse),
+		cmocka_unit_test(test_flushes),
 		cmocka_unit_test(test_address_space_numbers), cmocka_unit_test(test_refusals), cmocka_unit_test(test_regions),
 		cmocka_unit_test(random_operations), cmocka_unit_test(test_any_call),
 	};

@@ -1,5 +1,5 @@
-/* What the recorder makes of the plugin's records, and the imports: chunks of several processes in any order that can happen, chunks
- * that killed threads left; text of lackey and records of ChampSim, good and bad. */
+/* What the recorder makes of the plugin's records, and the imports: chunks of several processes in any order that can happen,
+ * chunks that killed threads left; text of lackey and records of ChampSim, good and bad. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -210,7 +210,7 @@ static void test_fork(void **state)
 	}
 }
 
-/* A hole in the queue; a chunk that was never handed over; a process that did not say that it ended; a number that is used again. */
+/* A hole in the queue; a chunk that was never handed over; a process that did not say that it ended. */
 static void test_killed(void **state)
 {
 	struct file f;
