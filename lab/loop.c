@@ -49,14 +49,25 @@ static bool is_user(uint64_t code)
 	return !(code >> 63);
 }
 
+/* With page-table isolation, what the kernel itself does in the stream needs the kernel's tables. */
+static inline void set_mode(struct lab_cpu *cpu, bool kernel)
+{
+	if (likely(!cpu->m->config->guest.pti || cpu->in_kernel == kernel))
+		return;
+	cpu->in_kernel = kernel;
+	lab_os_mode(cpu->os, kernel);
+}
+
 /* ---- plain ---- */
 
 static bool plain_event(struct lab_cpu *cpu, const struct lab_event *e)
 {
 	struct lab_result *r = &cpu->m->counts->r;
 
-	if (e->kind == LAB_CALL)
+	if (e->kind == LAB_CALL) {
+		set_mode(cpu, false);
 		return lab_stream_call(cpu, &cpu->batch->call[e->addr]);
+	}
 	if (e->kind == LAB_FETCH) {
 		cpu->code = e->addr;
 		return true;
@@ -67,6 +78,7 @@ static bool plain_event(struct lab_cpu *cpu, const struct lab_event *e)
 	r->kernel_accesses += e->kernel != 0;
 	cpu->done++;
 	cpu->last = e->addr;
+	set_mode(cpu, e->kernel);
 	return one_access(cpu, e->addr, (enum lab_kind)e->kind, !e->kernel);
 }
 
@@ -82,6 +94,8 @@ bool lab_loop_plain(struct lab_cpu *cpu, uint64_t until)
 		e = &cpu->batch->event[cpu->at++];
 		if (!plain_event(cpu, e))
 			return false;
+		if (e->fetches && !is_user(cpu->code))
+			set_mode(cpu, true);
 		for (uint32_t i = 0; i < e->fetches; i++) {
 			r->accesses++;
 			r->fetches++;
@@ -136,8 +150,10 @@ static bool fetches(struct lab_cpu *cpu, const struct filter *f, uint32_t n, str
 
 	t->fetches += n;
 	cpu->done += n;
-	if (!user)
+	if (!user) {
 		t->kernel += n;
+		set_mode(cpu, true);
+	}
 	while (n > 0) {
 		unsigned size = filtered(f, row, cpu->code);
 
@@ -172,6 +188,7 @@ bool lab_loop_fast(struct lab_cpu *cpu, uint64_t until)
 			t.made[e->kind]++;
 			t.kernel += e->kernel != 0;
 			cpu->done++;
+			set_mode(cpu, e->kernel);
 			if (likely(filter_data))
 				size = filtered(f, row, e->addr);
 			if (likely(size < LAB_SIZES))
@@ -182,6 +199,7 @@ bool lab_loop_fast(struct lab_cpu *cpu, uint64_t until)
 			cpu->code = e->addr;
 		} else {
 			settle(cpu, &t);
+			set_mode(cpu, false);
 			ok = lab_stream_call(cpu, &cpu->batch->call[e->addr]);
 		}
 		if (ok && e->fetches)

@@ -182,6 +182,7 @@ struct lab_cpu {
 	bool ended;
 	bool measured;           /* LAB_MEASURE has been seen */
 	uint64_t code;           /* the current code page's address */
+	bool in_kernel;          /* the guest OS has been told that the stream is (with page-table isolation only) */
 	uint64_t done;           /* accesses of the stream */
 	uint64_t last;           /* the address of the last one to data (the plain loop keeps it) */
 	uint64_t kernel;         /* accesses of the guest's kernel */

@@ -126,6 +126,15 @@ bool lab_os_call(struct lab_os *os, const struct lab_call *c, struct lab_error *
 	return ok;
 }
 
+void lab_os_mode(struct lab_os *os, bool kernel)
+{
+	if (kernel)
+		os_enter(os);
+	os->in_kernel = kernel;
+	if (!kernel)
+		os_leave(os);
+}
+
 void lab_os_tick(struct lab_os *os)
 {
 	struct lab_error ignored = { "" }; /* what is not to be had is not collapsed */

@@ -144,6 +144,7 @@ struct lab_os {
 	const struct lab_guest_config *config;
 	struct lab_guest_features features;
 	bool implicit, pcid, pti, user_cr3;
+	bool in_kernel;        /* the stream is: do not leave */
 	uint64_t direct, kernel_pgd, zero_frame;
 	unsigned levels;
 	uint64_t kernel_flags; /* G, where kernel mappings are global */

@@ -22,7 +22,7 @@ void os_leave(struct lab_os *os)
 {
 	struct asid *a = &os->asid[os->asid_now];
 
-	if (!os->pti || os->user_cr3 || !os->loaded)
+	if (!os->pti || os->user_cr3 || !os->loaded || os->in_kernel)
 		return;
 	os->user_cr3 = true;
 	lab_cpu_load_cr3(os->cpu, os->loaded->user_pgd | (os->pcid ? pcid(os) | CR3_USER_PCID | (a->user_stale ? 0 : CR3_KEEP) : 0));
