@@ -42,6 +42,7 @@ int lab_command_explain(int argc, char **argv);
 int lab_command_sweep(int argc, char **argv);
 int lab_command_merge(int argc, char **argv);
 int lab_command_report(int argc, char **argv);
+int lab_command_figure(int argc, char **argv);
 
 /* Options that all commands take: --config FILE, --set KEY=VALUE, --preset NAME, --mmu NAME, --workload TEXT, and the like. Reads
  * those at argv[*at] into config and moves on; false without an error text: argv[*at] is not such an option. */
