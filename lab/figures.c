@@ -15,10 +15,10 @@
 const struct lab_figure lab_figures[] = {
 	{ "walk-refs", "References of a page walk without caches, by page sizes",
 	  "Published: n m + n + m for n levels of the guest and m of EPT (Bhargava et al., ASPLOS 2008; Gandhi et al., MICRO 2014).",
-	  "workload=gups:size=2G,updates=200K guest.memory=8G machine.l1d_4k=1/1 machine.l1d_2m=1/1 machine.l1d_1g=1/1 machine.l2=0 "
+	  "workload=gups:size=2G,updates=4M guest.memory=8G machine.l1d_4k=1/1 machine.l1d_2m=1/1 machine.l1d_1g=1/1 machine.l2=0 "
 	  "machine.psc_pml4=0 machine.psc_pdpt=0 machine.psc_pd=0 machine.npsc_pml4=0 machine.npsc_pdpt=0 machine.npsc_pd=0 machine.ntlb=0 "
 	  "machine.la57=on",
-	  "", "workload=gups:size=2G,updates=20K",
+	  "limit=4M", "limit=2200K",
 	  { "pair:hv.mmu,guest.levels,guest.pages,hv.pages="
 	    "native,4,4k,4k;native,4,2m,4k;native,4,1g,4k;native,5,4k,4k;shadow,4,4k,4k;"
 	    "ept,4,4k,4k;ept,4,4k,2m;ept,4,4k,1g;ept,4,2m,4k;ept,4,2m,2m;ept,4,2m,1g;ept,4,1g,4k;ept,4,1g,2m;ept,4,1g,1g;ept,5,4k,4k" },
@@ -37,8 +37,9 @@ const struct lab_figure lab_figures[] = {
 	{ "shadow-ept", "EPT over shadow tables: programs that change page tables, and programs that miss the TLB",
 	  "Published: VMware (Bhatia 2009): EPT faster by up to 48 % on MMU-intensive programs and 600 % on microbenchmarks, and slower on some "
 	  "TLB-bound ones. `make` under nested EPT (KVM patches): shadow 87 s, EPT 29 s, native 25 s.",
-	  "machine.preset=nehalem machine.data_cache=on hv.pages=2m", "", "limit=6M",
-	  { "workload=" CHURN ";" TLB_BOUND, "hv.mmu=native,shadow,ept" },
+	  "machine.preset=nehalem machine.data_cache=on", "", "limit=4M",
+	  { "workload=boot:processes=8,work=200K,heap=4M;" CHURN ";" TLB_BOUND,
+	    "pair:hv.mmu,hv.pages=native,4k;shadow,4k;ept,4k;ept,2m" },
 	  lab_rows_shadow_ept, "% by which shadow takes longer than EPT", true, NULL, false },
 	{ "crossover", "Shadow against EPT: where the one overtakes the other",
 	  "Published: no curve; the papers report both sides (see shadow-ept). 8 processes take turns; x is what a turn touches.",
@@ -66,7 +67,7 @@ const struct lab_figure lab_figures[] = {
 	{ "exits", "VM exits that EPT avoids",
 	  "Published: EPT avoids about 80 % of VM exits. Linux' KVM, booting a guest in the same emulator: of page faults, INVLPG and control "
 	  "registers 107,622 with shadow tables, 20,091 with EPT: 81 %.",
-	  "machine.data_cache=off hv.pages=2m", "", "limit=6M", { "workload=" CHURN, "hv.mmu=ept,shadow,vtlb,brute" },
+	  "machine.data_cache=off hv.pages=4k", "", "limit=4M", { "workload=" CHURN, "hv.mmu=ept,shadow,vtlb,brute" },
 	  lab_rows_exits, "% of exits for memory that EPT avoids", true, NULL, false },
 	{ 0 },
 };

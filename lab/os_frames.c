@@ -239,8 +239,12 @@ static uint64_t alloc_giant(struct frames *f)
 
 	if (f->giants_count)
 		return f->giants[--f->giants_count];
-	if (f->limit < 2 * BLOCKS_IN_GIANT || base < f->next_whole || base < f->next_fragmented)
+	if (f->limit < 2 * BLOCKS_IN_GIANT || base < f->next_whole)
 		return UINT64_MAX;
+	/* next_fragmented may have passed blocks without taking them. */
+	for (uint64_t b = base; b < base + BLOCKS_IN_GIANT; b++)
+		if (f->state[b] != BLOCK_FREE)
+			return UINT64_MAX;
 	memset(f->state + base, BLOCK_GIANT, BLOCKS_IN_GIANT);
 	f->limit = base;
 	return base * 512;
