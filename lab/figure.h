@@ -2,6 +2,7 @@
 #ifndef VELLUM_LAB_FIGURE_H
 #define VELLUM_LAB_FIGURE_H
 
+#include <math.h>
 #include <stdio.h>
 
 #include "lab/results.h"

@@ -10,3 +10,10 @@ UNIT_lab_sweep_SRC := test/unit/test_lab_sweep.c test/unit/lab_fake.c $(LAB_SWEE
 UNIT_lab_sweep_CFLAGS := -D_GNU_SOURCE
 UNIT_lab_sweep_LIBS := -lcjson -lm
 UNIT_TESTS += lab_sweep
+
+# The engine as it is shipped: figures are long under sanitizers.
+UNIT_lab_figure_SRC := test/unit/test_lab_figure.c lab/figure.c lab/figure_out.c lab/figures.c lab/figures_rows.c tool/chart.c lib/fmt.c
+UNIT_lab_figure_DEPS := $(BUILD)/lab.a
+UNIT_lab_figure_CFLAGS := -D_GNU_SOURCE
+UNIT_lab_figure_LIBS := $(BUILD)/lab.a -lcjson -lzstd -lm
+UNIT_TESTS += lab_figure
