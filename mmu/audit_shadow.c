@@ -7,6 +7,7 @@ struct auditor {
 	const char *broken;
 	uint64_t where;
 	uint64_t leaves; /* seen in tables */
+	uint64_t unsync_present;
 };
 
 static void broken(struct auditor *a, const char *what, uint64_t where)
@@ -107,6 +108,8 @@ static void check_page(struct auditor *a, const struct spage *sp)
 		if (!e)
 			continue;
 		present++;
+		if (i < sp->first || i > sp->last)
+			broken(a, "S7: an entry lies outside of what its page says it has", sp->gfn.v);
 		check_sync(a, sp, i);
 		if (pt_special(&hw_format_4level, e))
 			continue;
@@ -117,9 +120,49 @@ static void check_page(struct auditor *a, const struct spage *sp)
 	}
 	if (!a->broken && present != sp->present)
 		broken(a, "S7: a page counts its entries wrongly", sp->gfn.v);
+	if (sp->unsync)
+		a->unsync_present += present;
 	for (const struct spage *o = spage_at(a->s, sp->next_of_gfn); o; o = spage_at(a->s, o->next_of_gfn))
 		if (o->role == sp->role)
 			broken(a, "S1: two pages have one role", sp->gfn.v);
+}
+
+/* Where root leads for the block of 2 MBytes; NULL: not to the last level. */
+static const struct spage *lead(struct shadow *s, const struct spage *sp, uint64_t block)
+{
+	while (sp && role_level(sp->role) > 1) {
+		unsigned index = (block << 21) >> pt_shift(role_level(sp->role)) & 511;
+
+		if (!pt_present(&hw_format_4level, sp->table[index]) || entry_is_leaf(sp, index))
+			return NULL;
+		sp = spage_child(s, sp, index);
+	}
+	return sp;
+}
+
+static void check_vcpu(struct auditor *a, const struct mmu_vcpu *vcpu)
+{
+	const struct shadow_vcpu *v = vcpu->priv;
+	struct shadow *s = a->s;
+
+	if (!vcpu->intercepts.invlpg && (s->unsync_present || v->upper_seen != s->upper_drops))
+		broken(a, "S6: INVLPG does not exit, and something is out of sync", s->unsync_present);
+	for (unsigned i = 0; i < SHADOW_PATHS; i++) {
+		const struct shadow_path *p = &v->path[i];
+
+		if (p->page && p->drops == s->upper_drops && lead(s, spage_at(s, p->root), p->block) != spage_at(s, p->page))
+			broken(a, "S15: a remembered path leads elsewhere", p->block);
+	}
+	for (unsigned i = 0; i < SHADOW_KNOWN_ROOTS && !v->pae_format; i++) {
+		const struct shadow_known_root *k = &v->known[i];
+		const struct spage *sp = spage_at(s, k->page);
+
+		if (!sp || k->zaps != s->zaps || k->generation != s->vm->slots.generation)
+			continue;
+		if (sp->gfn.v != (k->cr3 & MASK(51, 12)) >> PAGE_SHIFT || (sp->role & ROLE_MODES) != shadow_modes(&vcpu->regs) ||
+		    role_level(sp->role) != hw_format(&vcpu->regs)->root_level)
+			broken(a, "S15: a known root is another page's", k->cr3);
+	}
 }
 
 bool shadow_audit(struct mmu_vm *vm, char *why, size_t size)
@@ -133,6 +176,10 @@ bool shadow_audit(struct mmu_vm *vm, char *why, size_t size)
 		pages++;
 		check_page(&a, sp);
 	}
+	if (!a.broken && a.unsync_present != a.s->unsync_present)
+		broken(&a, "S6: the entries of tables out of sync are counted wrongly", a.s->unsync_present);
+	for (const struct mmu_vcpu *v = vm->vcpus; v && !a.broken; v = v->next)
+		check_vcpu(&a, v);
 	for (; !a.broken && (g = rmap_next(&a.s->rmap, &at, GFN(~0ull))); at.v++)
 		listed += list_length(a.s, g->leaves) + list_length(a.s, g->large);
 	if (listed != a.leaves)

@@ -25,8 +25,11 @@ static void *page_ptr(struct mmu_vm *vm, gfn_t gfn, bool write, struct mmu_page 
 void *mmu_guest_ptr_locked(struct mmu_vm *vm, gpa_t gpa, bool write)
 {
 	struct mmu_page page;
-	char *p = page_ptr(vm, gpa_gfn(gpa), write, &page);
+	char *p = slots_linear(&vm->slots, gpa, write);
 
+	if (likely(p))
+		return p;
+	p = page_ptr(vm, gpa_gfn(gpa), write, &page);
 	return p ? p + (gpa.v & (PAGE_SIZE - 1)) : NULL;
 }
 
@@ -183,15 +186,19 @@ static void want(struct mmu_vcpu *vcpu, gfn_t gfn, bool write)
 static bool table_read(void *ctx, gpa_t gpa, unsigned size, uint64_t *value)
 {
 	struct mmu_vcpu *vcpu = ctx;
-	struct mmu_page page;
-	const char *p = page_ptr(vcpu->vm, gpa_gfn(gpa), false, &page);
+	const char *p = slots_linear(&vcpu->vm->slots, gpa, false);
 
-	if (!p) {
-		if (page.kind == MMU_WAIT)
-			want(vcpu, gpa_gfn(gpa), false);
-		return false;
+	if (unlikely(!p)) {
+		struct mmu_page page;
+
+		p = page_ptr(vcpu->vm, gpa_gfn(gpa), false, &page);
+		if (!p) {
+			if (page.kind == MMU_WAIT)
+				want(vcpu, gpa_gfn(gpa), false);
+			return false;
+		}
+		p += gpa.v & (PAGE_SIZE - 1);
 	}
-	p += gpa.v & (PAGE_SIZE - 1);
 	if (size == 4)
 		*value = __atomic_load_n((const uint32_t *)(const void *)p, __ATOMIC_ACQUIRE);
 	else

@@ -78,6 +78,17 @@ struct mmu_page {
 struct mmu_page mmu_resolve(struct mmu_vcpu *vcpu, gfn_t gfn, bool write);
 /* The same without a vCPU and without effects, for making leaves in advance: kind is never MMU_WAIT with effect on anyone. */
 struct mmu_page mmu_peek(struct mmu_vm *vm, gfn_t gfn);
+/* The same for a leaf of 4 KBytes: .order may be 0 though the page could be part of more. */
+static inline struct mmu_page mmu_peek_small(struct mmu_vm *vm, gfn_t gfn)
+{
+	struct slot *slot = &vm->slots.slot[__atomic_load_n(&vm->slots.last, __ATOMIC_RELAXED)];
+	uint64_t index = gfn.v - slot->base.v;
+	bool ram = slot->kind == SLOT_RAM;
+
+	if (unlikely(index >= slot->pages || !slot->linear_frame.v || slot->dirty))
+		return mmu_peek(vm, gfn);
+	return (struct mmu_page){ .kind = MMU_MEMORY, .slot = slot, .hfn = HFN(slot->linear_frame.v + index), .owned = ram, .writable = ram };
+}
 /* The largest leaf for gfn that page, the configuration and limit (address bits) allow: 12, 21 or 30. */
 unsigned mmu_leaf_shift(const struct mmu_vm *vm, gfn_t gfn, const struct mmu_page *page, unsigned limit);
 

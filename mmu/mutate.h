@@ -60,6 +60,10 @@
 	M(INVLPG_FLUSH, "INVVPID of the address that INVLPG names") \
 	M(INVLPG_FLUSH_UPPER, "INVVPID of all at an INVLPG after entries above the last level went") \
 	M(FAULT_RECHECK, "reading guest entries again after their table is tracked") \
+	M(PATH_DROPS, "forgetting the way to a page when entries above the last level went") \
+	M(ROOT_ZAPS, "forgetting known roots when a shadow page was unlinked") \
+	M(ROOT_MODES, "forgetting known roots when the paging modes change") \
+	M(ROOT_SHAPE, "finding out anew what a known root reaches when that has changed") \
 	M(MMIO_GENERATION, "comparing the generation of a shadow's MMIO leaf") \
 	M(SPURIOUS_FLUSH, "INVVPID of the address of a fault that changed nothing") \
 	M(INJECT_SYNC, "syncing the address of a fault that the guest gets") \

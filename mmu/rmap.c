@@ -26,15 +26,10 @@ static bool push_node(struct pool *nodes, uint32_t *list, uint32_t next, uint32_
 	return true;
 }
 
-bool rmap_add(struct pool *nodes, uint32_t *list, uint32_t ref)
+bool rmap_add_more(struct pool *nodes, uint32_t *list, uint32_t ref)
 {
 	struct rmap_node *n;
 
-	nodes->vm->counters.rmap_entries++;
-	if (!*list) {
-		*list = ref;
-		return true;
-	}
 	if (!(*list & RMAP_CHAIN))
 		return push_node(nodes, list, 0, *list, ref);
 	n = node_of(nodes, *list);
@@ -150,7 +145,7 @@ void rmap_destroy(struct rmap *map)
 	if (!hfn_is_none(map->root))
 		free_tree(map, map->root, TREE_LEVELS);
 	map->root = HFN_NONE;
-	map->frames = NULL;
+	memset(map->recent, 0, sizeof(map->recent));
 }
 
 static unsigned tree_shift(unsigned level)
@@ -158,12 +153,12 @@ static unsigned tree_shift(unsigned level)
 	return GFRAME_BITS + 9 * (level - 1);
 }
 
-struct gframe *rmap_gframe(struct rmap *map, gfn_t gfn, bool make)
+struct gframe *rmap_look_up(struct rmap *map, gfn_t gfn, bool make)
 {
+	uint64_t number = gfn.v >> GFRAME_BITS;
 	hfn_t frame = map->root;
+	struct gframe *frames;
 
-	if (map->frames && gfn.v >> GFRAME_BITS == map->cached)
-		return &map->frames[gfn.v & (BIT(GFRAME_BITS) - 1)];
 	if (gfn.v >> GFRAME_GFN_BITS)
 		return NULL;
 	if (hfn_is_none(frame)) {
@@ -183,9 +178,10 @@ struct gframe *rmap_gframe(struct rmap *map, gfn_t gfn, bool make)
 		}
 		frame = HFN(*e - 1);
 	}
-	map->cached = gfn.v >> GFRAME_BITS;
-	map->frames = mmu_table_ptr(map->vm, frame);
-	return &map->frames[gfn.v & (BIT(GFRAME_BITS) - 1)];
+	frames = mmu_table_ptr(map->vm, frame);
+	map->recent[number % RMAP_RECENT].number = number;
+	map->recent[number % RMAP_RECENT].frames = frames;
+	return &frames[gfn.v & (BIT(GFRAME_BITS) - 1)];
 }
 
 /* How far the emptiness at gfn reaches: past the end of the smallest missing subtree. */

@@ -30,23 +30,48 @@ _Static_assert(sizeof(struct gframe) == 16, "gframes fill frames");
 #define GFRAME_BITS 8 /* per frame of gframes */
 #define GFRAME_GFN_BITS (GFRAME_BITS + 27)
 
+#define RMAP_RECENT 32
+
 struct rmap {
 	struct mmu_vm *vm;
 	struct pool *nodes;
 	hfn_t root;            /* a radix tree over gfn; HFN_NONE: empty. Entries are frame numbers plus one */
-	uint64_t cached;       /* gfn >> GFRAME_BITS of ... */
-	struct gframe *frames; /* ... these, the last that were looked up */
+	/* What was looked up last, by the low bits of the number of its frame of gframes. They stay where they are, so that nothing of
+	 * it is ever wrong. */
+	struct {
+		uint64_t number;       /* gfn >> GFRAME_BITS */
+		struct gframe *frames; /* NULL: nothing here yet */
+	} recent[RMAP_RECENT];
 };
 
 void rmap_init(struct rmap *map, struct mmu_vm *vm, struct pool *nodes);
 void rmap_destroy(struct rmap *map);
 /* NULL: nothing is known of it; or with make: no memory, or no such guest frame. Stays where it is until rmap_destroy. */
-struct gframe *rmap_gframe(struct rmap *map, gfn_t gfn, bool make);
+struct gframe *rmap_look_up(struct rmap *map, gfn_t gfn, bool make);
+
+static inline struct gframe *rmap_gframe(struct rmap *map, gfn_t gfn, bool make)
+{
+	uint64_t number = gfn.v >> GFRAME_BITS;
+	unsigned place = number % RMAP_RECENT;
+
+	if (likely(map->recent[place].number == number && map->recent[place].frames))
+		return &map->recent[place].frames[gfn.v & (BIT(GFRAME_BITS) - 1)];
+	return rmap_look_up(map, gfn, make);
+}
+
 /* The first frame at or after *gfn, and before end, that might have something known, into *gfn. NULL: none. */
 struct gframe *rmap_next(struct rmap *map, gfn_t *gfn, gfn_t end);
 
 /* false: no memory. */
-bool rmap_add(struct pool *nodes, uint32_t *list, uint32_t ref);
+bool rmap_add_more(struct pool *nodes, uint32_t *list, uint32_t ref);
+static inline bool rmap_add(struct pool *nodes, uint32_t *list, uint32_t ref)
+{
+	nodes->vm->counters.rmap_entries++;
+	if (*list)
+		return rmap_add_more(nodes, list, ref);
+	*list = ref;
+	return true;
+}
 void rmap_remove(struct pool *nodes, uint32_t *list, uint32_t ref);
 /* Any reference on the list; 0: none. */
 uint32_t rmap_any(const struct pool *nodes, uint32_t list);

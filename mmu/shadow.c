@@ -7,7 +7,7 @@
 #include "mmu/mutate.h"
 #include "mmu/shadow.h"
 
-static const struct shadow_policy shadow_policy = { .unsync = true, .prefetch = 16, .flood = 4 };
+static const struct shadow_policy shadow_policy = { .unsync = true, .prefetch = 32, .flood = 4 };
 static const struct shadow_policy brute_policy = { .track_reads = true };
 
 /* ---- life ---- */
@@ -25,7 +25,7 @@ static bool vm_init(struct mmu_vm *vm, const struct shadow_policy *policy)
 		return false;
 	}
 	s = mmu_table_ptr(vm, self);
-	*s = (struct shadow){ .vm = vm, .policy = policy, .self = self, .empty = empty, .mmio_epoch = hw_mmio_epoch(vm) };
+	*s = (struct shadow){ .vm = vm, .policy = policy, .self = self, .empty = empty, .mmio_epoch = hw_mmio_epoch(vm), .shape = 1 };
 	s->budget = vm->config.table_budget ? vm->config.table_budget : SHADOW_DEFAULT_BUDGET;
 	if (s->budget < SHADOW_MIN_BUDGET)
 		s->budget = SHADOW_MIN_BUDGET;
@@ -78,7 +78,7 @@ static bool vcpu_init(struct mmu_vcpu *vcpu)
 	s->has_1g = vcpu->regs.has_1g;
 	vcpu->priv = v;
 	vcpu->intercepts = hw_intercepts(vcpu);
-	vcpu->intercepts.invlpg = s->unsync_count > 0;
+	vcpu->intercepts.invlpg = s->unsync_present > 0;
 	vcpu->root.cr3 = ~0ull;
 	if (shadow_load_root(vcpu)) {
 		/* It has no translations yet, so nothing may be out of date for it. */

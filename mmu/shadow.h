@@ -14,7 +14,8 @@
  * S6  Only last-level tables go out of sync. What INVLPG and CR3 loads refer to is brought up to date then.
  * S7  A leaf is present if and only if it is on its frame's list; all edits go through leaf_set and entry_drop.
  * S10 A large leaf has no tracked frame inside.
- * S11 Frames of tables are freed only by shadow_commit, after a flush. */
+ * S11 Frames of tables are freed only by shadow_commit, after a flush.
+ * S15 A remembered path names the page to which its root leads, and a known root the page of its CR3. */
 #ifndef VELLUM_MMU_SHADOW_H
 #define VELLUM_MMU_SHADOW_H
 
@@ -62,10 +63,14 @@ struct spage {
 	struct spage *newer, *older;                 /* all pages, by their last use */
 	struct spage *unsync_next, *unsync_previous; /* those out of sync */
 	uint16_t present;     /* entries that are not 0 */
+	uint16_t first, last; /* all of which lie between these two, both included */
 	uint16_t roots;       /* vCPUs that run on it */
 	uint8_t writes;       /* of the guest to its table since it was last used */
 	uint8_t idle;         /* syncs in a row that found nothing to do */
+	uint8_t invlpgs;      /* that named an entry since it went out of sync, or since it was last thinned out */
+	uint8_t filled;       /* faults that made an entry since such an INVLPG */
 	bool unsync;
+	bool thin;            /* only entries that are used are made */
 };
 _Static_assert(sizeof(struct spage) <= 128, "32 places a frame");
 #define SPAGE_SHIFT 7
@@ -80,7 +85,13 @@ struct shadow_policy {
 #define SHADOW_DEFAULT_BUDGET 8192
 #define SHADOW_MIN_BUDGET 32
 #define SHADOW_UNSYNC_MAX 64
-#define SHADOW_IDLE_SYNCS 4 /* that a table stays out of sync without a write */
+#define SHADOW_IDLE_SYNCS 8 /* that a table stays out of sync without a write */
+#define SHADOW_INVLPGS 4    /* of a table out of sync, with two of its entries for each, that thin it out */
+#define SHADOW_FILLS 4      /* faults without an INVLPG between that end its being thin */
+#define SHADOW_PATHS 64     /* that a vCPU remembers: a power of two */
+#define SHADOW_KNOWN_ROOTS 16 /* that a vCPU remembers: a power of two */
+#define SHADOW_KNOWN_REACHED 12
+#define SHADOW_DIRECT_WINDOW 16 /* entries of a direct page that one fault fills: a power of two */
 
 struct shadow {
 	struct mmu_vm *vm;
@@ -91,16 +102,41 @@ struct shadow {
 	struct spage *newest, *oldest;
 	struct spage *unsync_first;
 	uint32_t unsync_count;
+	uint32_t unsync_present; /* entries of those pages that are not 0 */
 	uint32_t budget;
 	uint32_t mmio_epoch;
 	uint8_t maxphyaddr;      /* the guest's */
 	bool has_1g;
-	uint32_t upper_drops;    /* entries above the last level that were dropped, counted */
 	uint64_t edits;          /* of entries, counted */
+	uint64_t shape;          /* changes of what names what above the last level, and of what is out of sync, counted from 1 */
+	uint64_t zaps;           /* pages that were unlinked, counted */
+	uint64_t upper_drops;    /* entries above the last level that were dropped, counted */
 	bool stale;              /* a TLB may hold more than the tables do: not flushed on every vCPU since */
 	struct spage *doomed;    /* unlinked, by older; freed at the next commit */
 	hfn_t empty;             /* a table without entries, for roots that are no memory */
 	hfn_t self;
+};
+
+/* A last-level page that was reached from a root. Nothing above it has changed while no entry above the last level was dropped:
+ * what was there then is the way still (S15). */
+struct shadow_path {
+	uint64_t block;          /* gva >> 21 */
+	uint64_t drops;          /* shadow.upper_drops then */
+	uint32_t root;           /* number of the root's page */
+	uint32_t page;           /* 0: nothing remembered here */
+};
+
+/* A root in long mode, found without a look at the modes and the memory map, which have not changed since; nor has a page been
+ * unlinked (S15). */
+struct shadow_known_root {
+	uint64_t cr3;
+	uint64_t zaps;           /* shadow.zaps then */
+	uint32_t generation;     /* of the slots */
+	uint32_t page;           /* 0: nothing remembered here */
+	/* The pages out of sync that the root reaches, as long as shadow.shape is the same. */
+	uint64_t shape;          /* 0: not known */
+	unsigned count;
+	uint32_t reached[SHADOW_KNOWN_REACHED];
 };
 
 struct shadow_vcpu {
@@ -108,9 +144,12 @@ struct shadow_vcpu {
 	hfn_t pae_frame;
 	uint64_t *pae;           /* the PDPTEs */
 	bool pae_format;         /* which of the two the vCPU runs on */
-	uint32_t upper_seen;     /* shadow.upper_drops at the last flush of all; where it is more now, the next INVLPG flushes all */
+	uint64_t upper_seen;     /* shadow.upper_drops at the last flush of all; where it is more now, the next INVLPG flushes all */
 	uint64_t spurious_gva;   /* of the last fault, if it was spurious; else all ones */
 	uint64_t spurious_edits; /* shadow.edits then */
+	struct shadow_path path[SHADOW_PATHS];
+	struct shadow_known_root known[SHADOW_KNOWN_ROOTS];
+	struct shadow_known_root *now; /* the one that the vCPU runs on; NULL: it is none of them */
 	hfn_t self;
 };
 
@@ -122,6 +161,31 @@ static inline uint32_t spage_ref(const struct spage *sp, unsigned index) { retur
 
 /* The page of this role, found or made; made ones are tracked. NULL: no memory. */
 struct spage *spage_get(struct shadow *s, struct mmu_vcpu *self, gfn_t gfn, uint32_t role);
+/* An entry was made, or cleared. */
+static inline void entry_made(struct shadow *s, struct spage *sp, unsigned index)
+{
+	if (sp->present++ == 0)
+		sp->first = sp->last = (uint16_t)index;
+	else if (index < sp->first)
+		sp->first = (uint16_t)index;
+	else if (index > sp->last)
+		sp->last = (uint16_t)index;
+	s->unsync_present += sp->unsync;
+	s->edits++;
+}
+static inline void entry_cleared(struct shadow *s, struct spage *sp)
+{
+	sp->present--;
+	s->unsync_present -= sp->unsync;
+	s->edits++;
+}
+static inline void shadow_upper_dropped(struct shadow *s)
+{
+	s->upper_drops++;
+	s->shape++;
+}
+/* The page was used: it is not evicted soon. */
+void spage_used(struct shadow *s, struct spage *sp);
 /* Clears one entry, whatever it is. */
 void entry_drop(struct shadow *s, struct spage *sp, unsigned index);
 /* Clears all entries of a page, which stays. */
@@ -134,6 +198,14 @@ bool spage_link(struct shadow *s, struct spage *parent, unsigned index, uint64_t
 struct spage *spage_child(struct shadow *s, const struct spage *sp, unsigned index);
 /* Flushes every vCPU entirely, and sees to it that none runs on without (T2). */
 void shadow_flush_all(struct shadow *s, struct mmu_vcpu *self);
+/* Requests the flush of all of the vCPU's translations; what was dropped before need not bother its INVLPGs any more. */
+static inline void shadow_request_all(struct mmu_vcpu *vcpu)
+{
+	struct shadow_vcpu *v = vcpu->priv;
+
+	tag_request_all(vcpu);
+	v->upper_seen = shadow_of(vcpu->vm)->upper_drops;
+}
 /* Flushes and frees what was zapped. */
 void shadow_commit(struct shadow *s, struct mmu_vcpu *self);
 /* Keeps the number of pages under the budget. */
@@ -144,6 +216,14 @@ gfn_t entry_gfn(const struct spage *sp, unsigned index);
 gpa_t entry_gpa(const struct spage *sp, unsigned index);
 static inline unsigned entry_size(const struct spage *sp) { return sp->role & ROLE_NARROW ? 4 : 8; }
 bool entry_is_leaf(const struct spage *sp, unsigned index);
+/* The guest's entry for shadow entry index; page is where its table's page can be read. */
+static inline uint64_t guest_entry_at(const struct spage *sp, const char *page, unsigned index)
+{
+	if (!(sp->role & ROLE_NARROW))
+		return __atomic_load_n((const uint64_t *)(const void *)(page + index * 8), __ATOMIC_ACQUIRE);
+	page += entry_gpa(sp, index).v & (PAGE_SIZE - 1);
+	return __atomic_load_n((const uint32_t *)(const void *)page, __ATOMIC_ACQUIRE);
+}
 
 /* ---- shadow_leaf.c ---- */
 
@@ -152,8 +232,8 @@ bool leaf_set(struct shadow *s, struct spage *sp, unsigned index, uint64_t guest
 /* May a leaf of gfn be there at all, or writable, now that the frame may be tracked? */
 bool leaf_allowed(struct shadow *s, gfn_t gfn);
 bool leaf_may_write(struct shadow *s, gfn_t gfn);
-/* Makes the last-level entry from what the guest's entry says now, if that can be done without a fault. */
-void leaf_prefetch(struct shadow *s, struct spage *sp, unsigned index);
+/* Makes the last-level entry, which is empty, from the guest's, if that can be done without a fault. */
+void leaf_prefetch(struct shadow *s, struct spage *sp, unsigned index, uint64_t guest);
 /* Looks at the entries around index. */
 void leaf_prefetch_around(struct shadow *s, struct spage *sp, unsigned index);
 /* Takes W from, or removes, all leaves of a frame (large ones that contain it are removed). true: some TLB may hold more than
@@ -181,7 +261,9 @@ void shadow_flags_written(struct mmu_vm *vm, gpa_t gpa, unsigned size);
 void shadow_guest_written(struct mmu_vm *vm, gpa_t gpa, unsigned n);
 /* Takes a page off the list of those out of sync. */
 void shadow_unlist_unsync(struct shadow *s, struct spage *sp);
-/* INVLPG need exit only while something is out of sync, or was dropped above the last level. */
+/* After an INVLPG of gva: a table that the guest keeps editing and invalidating entry by entry loses its other entries too. */
+void shadow_thin_out(struct mmu_vcpu *vcpu, gva_t gva);
+/* INVLPG need exit only while a table that is out of sync has entries, or something was dropped above the last level. */
 void shadow_update_invlpg(struct shadow *s, struct mmu_vcpu *self);
 
 /* ---- shadow_fault.c, shadow_root.c ---- */
@@ -197,6 +279,17 @@ void shadow_invlpg(struct mmu_vcpu *vcpu, gva_t gva);
 void shadow_page_fault(struct mmu_vcpu *vcpu, gva_t gva, uint32_t error);
 /* The page and entry of the lowest level that hold gva's translation now; NULL: nothing there. */
 struct spage *shadow_lookup(struct mmu_vcpu *vcpu, gva_t gva, unsigned *index);
+/* The root that the vCPU walks for gva; NULL: none. */
+static inline struct spage *shadow_root_of(const struct mmu_vcpu *vcpu, gva_t gva)
+{
+	const struct shadow_vcpu *v = vcpu->priv;
+
+	return v->pae_format ? v->root[gva.v >> 30 & 3] : v->root[0];
+}
+/* The last-level page for gva, if the way from the root to it is remembered; else NULL. */
+struct spage *shadow_path(struct mmu_vcpu *vcpu, const struct spage *root, gva_t gva);
+/* Remembers that sp, of the last level, is where root leads for gva. */
+void shadow_remember_path(struct mmu_vcpu *vcpu, const struct spage *root, gva_t gva, const struct spage *sp);
 
 /* ---- audit_shadow.c ---- */
 

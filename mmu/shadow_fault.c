@@ -53,6 +53,18 @@ static unsigned entry_acc(const struct spage *sp, uint64_t guest)
 	return acc | ((sp->role & ROLE_NARROW) || !(guest & PTE_NX) ? ACC_X : 0);
 }
 
+static uint32_t direct_role(const struct fixing *f, uint32_t modes, unsigned level)
+{
+	unsigned acc = f->w->count ? f->rights.acc : ACC_ALL;
+
+	return (modes & ROLE_MODES) | level | ROLE_DIRECT | acc << ROLE_ACC_SHIFT | (uint32_t)f->w->pat_index << ROLE_PAT_SHIFT;
+}
+
+static uint64_t table_gfn(const struct spage *sp, uint64_t entry)
+{
+	return (entry & (sp->role & ROLE_NARROW ? MASK(31, 12) : MASK(51, 12))) >> PAGE_SHIFT;
+}
+
 /* The role of the child of sp on the way to the leaf, and its guest frame. */
 static uint32_t child_role(const struct fixing *f, const struct spage *sp, unsigned index, gfn_t *gfn)
 {
@@ -61,12 +73,10 @@ static uint32_t child_role(const struct fixing *f, const struct spage *sp, unsig
 	uint32_t role = (sp->role & ROLE_MODES) | (level - 1);
 
 	if ((sp->role & ROLE_DIRECT) || level == guest_leaf_level(f->w)) {
-		unsigned acc = f->w->count ? f->rights.acc : ACC_ALL;
-
 		*gfn = GFN(align_down(f->gfn.v, pt_span(level) >> PAGE_SHIFT));
-		return role | ROLE_DIRECT | acc << ROLE_ACC_SHIFT | (uint32_t)f->w->pat_index << ROLE_PAT_SHIFT;
+		return direct_role(f, sp->role, level - 1);
 	}
-	*gfn = gpa_gfn(GPA(e->value & (sp->role & ROLE_NARROW ? MASK(31, 12) : MASK(51, 12))));
+	*gfn = GFN(table_gfn(sp, e->value));
 	role |= (role_acc(sp->role) & entry_acc(sp, e->value)) << ROLE_ACC_SHIFT;
 	if (sp->role & ROLE_NARROW)
 		role |= (index & 1) << ROLE_QUADRANT_SHIFT;
@@ -145,28 +155,42 @@ static void install_mmio(struct fixing *f, struct spage *sp, unsigned index)
 	if (sp->guest)
 		sp->guest[index] = guest_value(f, sp);
 	pt_set(&sp->table[index], hw_mmio_leaf(f->s->vm, f->gfn, f->rights.acc));
-	f->s->edits++;
-	sp->present++;
+	entry_made(f->s, sp, index);
 	f->s->vm->counters.mmio_cached++;
 }
 
-static struct spage *root_of(const struct mmu_vcpu *vcpu, gva_t gva)
+/* The last-level page, if the way to it is known and is that of this walk. The tables above are in sync, so the guest's entries
+ * there are those that the way was made from, unless the hypervisor is just writing one. */
+static struct spage *by_path(const struct fixing *f, const struct spage *root)
 {
-	const struct shadow_vcpu *v = vcpu->priv;
+	struct spage *sp = f->leaf_level == 1 ? shadow_path(f->vcpu, root, f->gva) : NULL;
+	const struct walk_entry *e = walk_entry(f->w, 2);
 
-	return v->pae_format ? v->root[gva.v >> 30 & 3] : v->root[0];
+	if (!sp)
+		return NULL;
+	if (sp->role & ROLE_DIRECT) {
+		if (guest_leaf_level(f->w) == 1 || sp->gfn.v != align_down(f->gfn.v, 512) || sp->role != direct_role(f, sp->role, 1))
+			return NULL;
+	} else if (guest_leaf_level(f->w) != 1 || !e || sp->gfn.v != table_gfn(sp, e->value)) {
+		return NULL;
+	}
+	sp->writes = 0;
+	return sp;
 }
 
 /* Goes down to leaf_level, making what is missing. NULL: stop or retry says why, or the root is no memory. */
 static struct spage *descend(struct fixing *f, unsigned *index)
 {
-	struct spage *sp = root_of(f->vcpu, f->gva);
+	struct spage *root = shadow_root_of(f->vcpu, f->gva), *sp;
 
-	if (!sp) {
+	if (!root) {
 		/* Its table was no memory when the root was loaded, and is now; or there was no host memory then. */
 		f->stop = !shadow_load_root(f->vcpu);
-		sp = root_of(f->vcpu, f->gva);
+		root = shadow_root_of(f->vcpu, f->gva);
 	}
+	sp = root ? by_path(f, root) : NULL;
+	if (!sp)
+		sp = root;
 	while (sp) {
 		unsigned level = role_level(sp->role);
 
@@ -175,6 +199,8 @@ static struct spage *descend(struct fixing *f, unsigned *index)
 			f->retry = true;
 			return NULL;
 		}
+		if (level == 1)
+			shadow_remember_path(f->vcpu, root, f->gva, sp);
 		if (level == f->leaf_level)
 			return sp;
 		sp = step_down(f, sp, *index);
@@ -198,7 +224,7 @@ static bool tables_are_memory(const struct fixing *f)
 	for (unsigned i = 0; i < f->w->count; i++) {
 		gpa_t gpa = f->w->entry[i].gpa;
 
-		if (gpa.v != ~0ull && mmu_peek(f->s->vm, gpa_gfn(gpa)).kind == MMU_DEVICE)
+		if (gpa.v != ~0ull && !slots_linear(&f->s->vm->slots, gpa, false) && mmu_peek(f->s->vm, gpa_gfn(gpa)).kind == MMU_DEVICE)
 			return false;
 	}
 	return true;

@@ -3,9 +3,24 @@
 #include "mmu/mutate.h"
 #include "mmu/shadow.h"
 
-bool leaf_set(struct shadow *s, struct spage *sp, unsigned index, uint64_t guest, gfn_t gfn, uint64_t leaf)
+/* A leaf where no entry is, for the frame that g tells of. false: no memory. */
+static bool leaf_put(struct shadow *s, struct spage *sp, unsigned index, struct gframe *g, uint64_t leaf)
 {
 	bool large = role_level(sp->role) > 1;
+
+	if (!rmap_add(&s->nodes, large ? &g->large : &g->leaves, spage_ref(sp, index)))
+		return false;
+	pt_set(&sp->table[index], leaf);
+	entry_made(s, sp, index);
+	if (large)
+		s->vm->counters.mapped_2m++;
+	else
+		s->vm->counters.mapped_4k++;
+	return true;
+}
+
+bool leaf_set(struct shadow *s, struct spage *sp, unsigned index, uint64_t guest, gfn_t gfn, uint64_t leaf)
+{
 	uint64_t old = sp->table[index];
 	struct gframe *g;
 
@@ -21,16 +36,10 @@ bool leaf_set(struct shadow *s, struct spage *sp, unsigned index, uint64_t guest
 	}
 	entry_drop(s, sp, index);
 	g = rmap_gframe(&s->rmap, gfn, true);
-	if (!g || !rmap_add(&s->nodes, large ? &g->large : &g->leaves, spage_ref(sp, index)))
+	if (!g || !leaf_put(s, sp, index, g, leaf))
 		return false;
 	if (sp->guest)
 		sp->guest[index] = guest;
-	pt_set(&sp->table[index], leaf);
-	sp->present++;
-	if (large)
-		s->vm->counters.mapped_2m++;
-	else
-		s->vm->counters.mapped_4k++;
 	return true;
 }
 
@@ -88,42 +97,79 @@ static unsigned guest_rights(const struct shadow *s, const struct spage *sp, uin
 static void prefetch_leaf(struct shadow *s, struct spage *sp, unsigned index, uint64_t guest, gfn_t gfn, unsigned acc,
 			  unsigned pat, bool global)
 {
-	struct mmu_page page = mmu_peek(s->vm, gfn);
+	struct mmu_page page = mmu_peek_small(s->vm, gfn);
+	struct gframe *g;
 
 	if (page.kind != MMU_MEMORY || !leaf_allowed(s, gfn))
 		return;
-	if ((acc & ACC_W) && (!page.writable || !leaf_may_write(s, gfn)))
+	g = rmap_gframe(&s->rmap, gfn, true);
+	if (!g)
+		return;
+	if ((acc & ACC_W) && (!page.writable || (g->tracked && !leaf_may_write(s, gfn))))
 		acc &= ~ACC_W;
-	if (leaf_set(s, sp, index, guest, gfn, hw_leaf(s->vm->caps, gfn, page.hfn, PAGE_SHIFT, acc & ACC_ALL, pat, global)))
-		s->vm->counters.prefetched++;
+	if (!leaf_put(s, sp, index, g, hw_leaf(s->vm->caps, gfn, page.hfn, PAGE_SHIFT, acc & ACC_ALL, pat, global)))
+		return;
+	sp->guest[index] = guest;
+	s->vm->counters.prefetched++;
 }
 
-void leaf_prefetch(struct shadow *s, struct spage *sp, unsigned index)
+void leaf_prefetch(struct shadow *s, struct spage *sp, unsigned index, uint64_t guest)
 {
-	uint64_t guest;
-	unsigned acc;
+	unsigned acc = guest_rights(s, sp, guest);
 
-	if (sp->role & ROLE_DIRECT) {
-		prefetch_leaf(s, sp, index, 0, entry_gfn(sp, index), role_acc(sp->role), role_pat(sp->role), false);
-		return;
-	}
-	guest = mmu_guest_entry(s->vm, entry_gpa(sp, index), entry_size(sp));
-	acc = guest_rights(s, sp, guest);
 	if (acc)
 		prefetch_leaf(s, sp, index, guest, gpa_gfn(GPA(guest & (sp->role & ROLE_NARROW ? MASK(31, 12) : MASK(51, 12)))), acc,
 			      (guest & HW_PAT_4K ? 4 : 0) | (guest & PTE_PCD ? 2 : 0) | (guest & PTE_PWT ? 1 : 0), guest & PTE_G);
 }
 
+/* Entries of a direct page, whose frames follow each other: where their memory does so too, one look at it is enough. */
+static void prefetch_direct(struct shadow *s, struct spage *sp, unsigned first, unsigned count)
+{
+	gfn_t gfn = entry_gfn(sp, first);
+	struct mmu_page page = mmu_peek(s->vm, gfn);
+	struct gframe *g = rmap_gframe(&s->rmap, gfn, true);
+
+	_Static_assert(BIT(GFRAME_BITS) % SHADOW_DIRECT_WINDOW == 0, "the gframes of a window are in one piece");
+	if (page.kind != MMU_MEMORY || BIT(page.order) < count || !g)
+		return;
+	for (unsigned i = 0; i < count; i++, g++) {
+		unsigned acc = role_acc(sp->role);
+
+		if (sp->table[first + i])
+			continue;
+		if ((acc & ACC_W) && (!page.writable || (g->tracked && !leaf_may_write(s, GFN(gfn.v + i)))))
+			acc &= ~ACC_W;
+		if (!leaf_put(s, sp, first + i, g,
+			      hw_leaf(s->vm->caps, GFN(gfn.v + i), HFN(page.hfn.v + i), PAGE_SHIFT, acc, role_pat(sp->role), false)))
+			return;
+		s->vm->counters.prefetched++;
+	}
+}
+
 void leaf_prefetch_around(struct shadow *s, struct spage *sp, unsigned index)
 {
-	unsigned window = s->policy->prefetch, first;
+	unsigned window = s->policy->prefetch, first = index & ~(window - 1);
+	const char *page;
 
+	if (sp->thin && ++sp->filled < SHADOW_FILLS)
+		return;
+	sp->thin = false;
 	if (!window || role_level(sp->role) != 1)
 		return;
-	first = index & ~(window - 1);
-	for (unsigned i = first; i < first + window; i++)
-		if (!sp->table[i])
-			leaf_prefetch(s, sp, i);
+	if (sp->role & ROLE_DIRECT) {
+		prefetch_direct(s, sp, index & ~(SHADOW_DIRECT_WINDOW - 1u), SHADOW_DIRECT_WINDOW);
+		return;
+	}
+	page = mmu_guest_ptr_locked(s->vm, gfn_gpa(sp->gfn), false);
+	for (unsigned i = first; page && i < first + window; i++) {
+		uint64_t guest;
+
+		if (sp->table[i])
+			continue;
+		guest = guest_entry_at(sp, page, i);
+		if ((guest & (PTE_P | PTE_A)) == (PTE_P | PTE_A))
+			leaf_prefetch(s, sp, i, guest);
+	}
 }
 
 /* ---- through the list ---- */

@@ -78,11 +78,10 @@ void entry_drop(struct shadow *s, struct spage *sp, unsigned index)
 		}
 		s->stale = true;
 		if (role_level(sp->role) > 1)
-			s->upper_drops++;
+			shadow_upper_dropped(s);
 	}
 	pt_set(&sp->table[index], 0);
-	s->edits++;
-	sp->present--;
+	entry_cleared(s, sp);
 }
 
 bool spage_link(struct shadow *s, struct spage *parent, unsigned index, uint64_t guest, struct spage *child)
@@ -95,15 +94,16 @@ bool spage_link(struct shadow *s, struct spage *parent, unsigned index, uint64_t
 	if (parent->guest)
 		parent->guest[index] = guest;
 	pt_set(&parent->table[index], hfn_hpa(child->frame).v | hw_format_4level.table);
-	s->edits++;
-	parent->present++;
+	entry_made(s, parent, index);
+	s->shape++;
 	return true;
 }
 
 void spage_clear(struct shadow *s, struct spage *sp)
 {
-	for (unsigned i = 0; sp->present && i < 512; i++)
-		entry_drop(s, sp, i);
+	for (unsigned i = sp->first; sp->present && i <= sp->last; i++)
+		if (sp->table[i])
+			entry_drop(s, sp, i);
 }
 
 /* ---- the order of use ---- */
@@ -120,6 +120,14 @@ static void use_push(struct shadow *s, struct spage *sp)
 	sp->older = s->newest;
 	*(s->newest ? &s->newest->newer : &s->oldest) = sp;
 	s->newest = sp;
+}
+
+void spage_used(struct shadow *s, struct spage *sp)
+{
+	use_unlink(s, sp);
+	use_push(s, sp);
+	sp->writes = 0;
+	s->vm->counters.shadow_reused++;
 }
 
 /* ---- making ---- */
@@ -172,10 +180,7 @@ struct spage *spage_get(struct shadow *s, struct mmu_vcpu *self, gfn_t gfn, uint
 			continue;
 		if (sp->unsync)
 			MUTANT(SYNC_ON_LINK, shadow_sync_page(s, sp));
-		use_unlink(s, sp);
-		use_push(s, sp);
-		sp->writes = 0;
-		s->vm->counters.shadow_reused++;
+		spage_used(s, sp);
 		return sp;
 	}
 	sp = make(s, gfn, role);
@@ -198,6 +203,7 @@ void spage_zap(struct shadow *s, struct spage *sp)
 	struct gframe *g = rmap_gframe(&s->rmap, sp->gfn, false);
 	uint32_t *link = &g->pages, ref;
 
+	s->zaps++;
 	spage_clear(s, sp);
 	while ((ref = rmap_any(&s->nodes, sp->parents)))
 		entry_drop(s, spage_at(s, ref >> 9), ref & 511);
@@ -216,7 +222,7 @@ void spage_zap(struct shadow *s, struct spage *sp)
 void shadow_flush_all(struct shadow *s, struct mmu_vcpu *self)
 {
 	for (struct mmu_vcpu *v = s->vm->vcpus; v; v = v->next)
-		tag_request_all(v);
+		shadow_request_all(v);
 	tag_synchronize(s->vm, self);
 	s->stale = false;
 }

@@ -110,6 +110,53 @@ static void publish(struct mmu_vcpu *vcpu)
 	}
 }
 
+/* ---- known roots ---- */
+
+static struct shadow_known_root *known_place(struct mmu_vcpu *vcpu)
+{
+	return &priv(vcpu)->known[(vcpu->regs.cr3 >> PAGE_SHIFT ^ vcpu->regs.cr3 >> 15) % SHADOW_KNOWN_ROOTS];
+}
+
+static struct shadow_known_root *known_root(struct mmu_vcpu *vcpu)
+{
+	const struct shadow *s = shadow_of(vcpu->vm);
+	struct shadow_known_root *k = known_place(vcpu);
+
+	if (!k->page || k->cr3 != vcpu->regs.cr3 || k->generation != vcpu->vm->slots.generation)
+		return NULL;
+	return MUTANT_OR(ROOT_ZAPS, k->zaps == s->zaps) ? k : NULL;
+}
+
+static void remember_root(struct mmu_vcpu *vcpu, const struct spage *sp)
+{
+	struct shadow_known_root *k = known_place(vcpu);
+
+	*k = (struct shadow_known_root){
+		.cr3 = vcpu->regs.cr3, .zaps = shadow_of(vcpu->vm)->zaps, .generation = vcpu->vm->slots.generation, .page = sp->id,
+	};
+	priv(vcpu)->now = k;
+}
+
+/* For a load of CR3 that changes nothing else. false: it must be looked for. */
+static bool load_known_root(struct mmu_vcpu *vcpu)
+{
+	struct shadow_vcpu *v = priv(vcpu);
+	struct shadow_known_root *k = v->pae_format ? NULL : known_root(vcpu);
+	struct spage *sp;
+
+	if (!k)
+		return false;
+	v->now = k;
+	sp = spage_at(shadow_of(vcpu->vm), k->page);
+	spage_used(shadow_of(vcpu->vm), sp);
+	sp->roots++;
+	shadow_drop_root(vcpu);
+	v->root[0] = sp;
+	vcpu->vm->counters.root_hits++;
+	publish(vcpu);
+	return true;
+}
+
 bool shadow_load_root(struct mmu_vcpu *vcpu)
 {
 	struct shadow *s = shadow_of(vcpu->vm);
@@ -129,8 +176,11 @@ bool shadow_load_root(struct mmu_vcpu *vcpu)
 		v->root[i] = root[i];
 	}
 	v->pae_format = pae;
+	v->now = NULL;
 	if (ok && created == vcpu->vm->counters.shadow_created)
 		vcpu->vm->counters.root_hits++;
+	if (ok && !pae && root[0])
+		remember_root(vcpu, root[0]);
 	publish(vcpu);
 	return ok;
 }
@@ -156,17 +206,22 @@ static void update_intercepts(struct mmu_vcpu *vcpu)
 void shadow_regs_changed(struct mmu_vcpu *vcpu, const struct walk_regs *old, bool cr3_write, bool keep_tlb)
 {
 	struct shadow *s = shadow_of(vcpu->vm);
-	bool all = hw_regs_flush_all(old, &vcpu->regs);
+	bool all = !cr3_write && hw_regs_flush_all(old, &vcpu->regs);
 
 	(void)keep_tlb; /* there is no PCID under this mechanism */
 	priv(vcpu)->spurious_gva = ~0ull;
 	if (cr3_write)
 		vcpu->vm->counters.cr3_loads++;
-	update_intercepts(vcpu);
+	if (!cr3_write) {
+		/* What roots mean may be another thing now. */
+		MUTANT(ROOT_MODES, memset(priv(vcpu)->known, 0, sizeof(priv(vcpu)->known)));
+		priv(vcpu)->now = NULL;
+		update_intercepts(vcpu);
+	}
 	/* PDPTEs may have been loaded anew by other writes than those that flush. */
 	if (!cr3_write && !all && memcmp(old->pdpte, vcpu->regs.pdpte, sizeof(old->pdpte)) == 0)
 		return;
-	if (!shadow_load_root(vcpu))
+	if (!(cr3_write && load_known_root(vcpu)) && !shadow_load_root(vcpu))
 		vcpu->stuck = "there is no host memory for a shadow root";
 	/* Also where nothing is flushed: what the new root reaches may never have been this vCPU's to be out of date. */
 	shadow_sync_root(vcpu);
@@ -180,16 +235,44 @@ void shadow_regs_changed(struct mmu_vcpu *vcpu, const struct walk_regs *old, boo
 	tag_synchronize(vcpu->vm, vcpu);
 }
 
+/* ---- paths ---- */
+
+static struct shadow_path *path_place(struct mmu_vcpu *vcpu, gva_t gva)
+{
+	return &priv(vcpu)->path[(gva.v >> 21 ^ gva.v >> 30) % SHADOW_PATHS];
+}
+
+struct spage *shadow_path(struct mmu_vcpu *vcpu, const struct spage *root, gva_t gva)
+{
+	const struct shadow_path *p = path_place(vcpu, gva);
+	const struct shadow *s = shadow_of(vcpu->vm);
+
+	if (!p->page || p->block != gva.v >> 21 || p->root != root->id || !MUTANT_OR(PATH_DROPS, p->drops == s->upper_drops))
+		return NULL;
+	return spage_at(s, p->page);
+}
+
+void shadow_remember_path(struct mmu_vcpu *vcpu, const struct spage *root, gva_t gva, const struct spage *sp)
+{
+	*path_place(vcpu, gva) = (struct shadow_path){ gva.v >> 21, shadow_of(vcpu->vm)->upper_drops, root->id, sp->id };
+}
+
 struct spage *shadow_lookup(struct mmu_vcpu *vcpu, gva_t gva, unsigned *index)
 {
+	struct spage *root = shadow_root_of(vcpu, gva), *sp = root ? shadow_path(vcpu, root, gva) : NULL;
 	struct shadow *s = shadow_of(vcpu->vm);
-	const struct shadow_vcpu *v = priv(vcpu);
-	struct spage *sp = v->pae_format ? v->root[gva.v >> 30 & 3] : v->root[0];
 
+	if (sp) {
+		*index = gva.v >> PAGE_SHIFT & 511;
+		return sp;
+	}
+	sp = root;
 	while (sp) {
 		unsigned level = role_level(sp->role);
 
 		*index = gva.v >> pt_shift(level) & 511;
+		if (level == 1)
+			shadow_remember_path(vcpu, root, gva, sp);
 		if (!pt_present(&hw_format_4level, sp->table[*index]) || entry_is_leaf(sp, *index))
 			return sp;
 		sp = spage_child(s, sp, *index);
@@ -228,7 +311,9 @@ void shadow_invlpg(struct mmu_vcpu *vcpu, gva_t gva)
 
 	v->spurious_gva = ~0ull;
 	MUTANT(INVLPG_SYNC, shadow_sync_address(vcpu, gva));
+	shadow_thin_out(vcpu, gva);
 	if (!flush_after_upper_drops(vcpu))
 		MUTANT(INVLPG_FLUSH, tag_request_address(vcpu, gva));
+	shadow_update_invlpg(shadow_of(vcpu->vm), vcpu);
 	tag_synchronize(vcpu->vm, vcpu);
 }

@@ -23,12 +23,15 @@ static void list_unsync(struct shadow *s, struct spage *sp)
 {
 	sp->unsync = true;
 	sp->idle = 0;
+	sp->invlpgs = 0;
 	sp->unsync_previous = NULL;
 	sp->unsync_next = s->unsync_first;
 	if (s->unsync_first)
 		s->unsync_first->unsync_previous = sp;
 	s->unsync_first = sp;
 	s->unsync_count++;
+	s->shape++;
+	s->unsync_present += sp->present;
 	s->vm->counters.unsynced++;
 }
 
@@ -37,15 +40,18 @@ void shadow_unlist_unsync(struct shadow *s, struct spage *sp)
 	*(sp->unsync_previous ? &sp->unsync_previous->unsync_next : &s->unsync_first) = sp->unsync_next;
 	if (sp->unsync_next)
 		sp->unsync_next->unsync_previous = sp->unsync_previous;
-	sp->unsync = false;
+	sp->unsync = sp->thin = false;
 	s->unsync_count--;
+	s->shape++;
+	s->unsync_present -= sp->present;
 }
 
-/* INVLPG need exit only while something is out of sync, or dropped above the last level. */
+/* INVLPG need exit only while something is out of sync, or dropped above the last level. What has no entry in a table that is out
+ * of sync is looked up in the guest's by its next use; all that can be out of date is in the TLB, and INVLPG drops that itself. */
 void shadow_update_invlpg(struct shadow *s, struct mmu_vcpu *self)
 {
 	for (struct mmu_vcpu *v = s->vm->vcpus; v; v = v->next) {
-		bool want = s->unsync_count > 0 || priv(v)->upper_seen != s->upper_drops;
+		bool want = s->unsync_present > 0 || priv(v)->upper_seen != s->upper_drops;
 
 		if (v->intercepts.invlpg == want)
 			continue;
@@ -101,35 +107,52 @@ static bool sync_entry(struct shadow *s, struct spage *sp, unsigned index)
 	s->vm->counters.entries_synced++;
 	entry_drop(s, sp, index);
 	if (role_level(sp->role) == 1)
-		leaf_prefetch(s, sp, index);
+		leaf_prefetch(s, sp, index, guest);
 	return true;
 }
 
-/* Is the guest's entry, in its table's page, what the shadow's was made from? Most of a table is: that must be quick to see. */
-static inline bool as_it_was(const struct spage *sp, const char *page, unsigned index)
-{
-	const char *p = page;
+#define COMPARED_AT_ONCE 8
 
-	if (!page)
-		return false;
-	if (!(sp->role & ROLE_NARROW))
-		return __atomic_load_n((const uint64_t *)(const void *)(p + index * 8), __ATOMIC_ACQUIRE) == sp->guest[index];
-	p += entry_gpa(sp, index).v & (PAGE_SIZE - 1);
-	return __atomic_load_n((const uint32_t *)(const void *)p, __ATOMIC_ACQUIRE) == sp->guest[index];
+static inline bool differ(const uint64_t *a, const uint64_t *b)
+{
+	const volatile uint64_t *v = a;
+
+	return (v[0] ^ b[0]) | (v[1] ^ b[1]) | (v[2] ^ b[2]) | (v[3] ^ b[3]) | (v[4] ^ b[4]) | (v[5] ^ b[5]) | (v[6] ^ b[6]) | (v[7] ^ b[7]);
+}
+
+/* Most of a table is as it was: that must be quick to see. What the snapshot says of an entry that the shadow does not have
+ * means nothing, so it may as well be what the guest's is now, and the next comparison passes it by. */
+static bool sync_8_byte(struct shadow *s, struct spage *sp, const uint64_t *page)
+{
+	bool changed = false;
+
+	for (unsigned i = sp->first & ~(COMPARED_AT_ONCE - 1u), last = sp->last; i <= last; i += COMPARED_AT_ONCE) {
+		if (likely(!differ(page + i, sp->guest + i)))
+			continue;
+		for (unsigned j = i; j < i + COMPARED_AT_ONCE; j++) {
+			if (sp->table[j])
+				changed |= sync_entry(s, sp, j);
+			if (!sp->table[j])
+				sp->guest[j] = page[j];
+		}
+	}
+	return changed;
+}
+
+static bool sync_any(struct shadow *s, struct spage *sp)
+{
+	bool changed = false;
+
+	for (unsigned i = sp->first, last = sp->last; sp->present && i <= last; i++)
+		changed |= sync_entry(s, sp, i);
+	return changed;
 }
 
 void shadow_sync_page(struct shadow *s, struct spage *sp)
 {
-	const char *page = mmu_guest_ptr_locked(s->vm, gfn_gpa(sp->gfn), false);
-	bool changed = false;
+	const void *page = mmu_guest_ptr_locked(s->vm, gfn_gpa(sp->gfn), false);
+	bool changed = page && !(sp->role & ROLE_NARROW) ? sync_8_byte(s, sp, page) : sync_any(s, sp);
 
-	for (unsigned i = 0, seen = 0, present = sp->present; i < 512 && seen < present; i++) {
-		if (!sp->table[i])
-			continue;
-		seen++;
-		if (!as_it_was(sp, page, i))
-			changed |= sync_entry(s, sp, i);
-	}
 	s->vm->counters.resynced++;
 	if (changed)
 		sp->idle = 0;
@@ -202,14 +225,45 @@ static struct spage *find_idle(const struct shadow *s)
 	return NULL;
 }
 
+/* Finds out, once more, what the known root reaches. */
+static void note_reached(struct shadow *s, const struct shadow_vcpu *v, struct shadow_known_root *k)
+{
+	k->count = 0;
+	k->shape = s->shape;
+	for (struct spage *sp = s->unsync_first; sp; sp = sp->unsync_next) {
+		if (!reached_from_roots(s, v, sp))
+			continue;
+		if (k->count == SHADOW_KNOWN_REACHED) {
+			k->shape = 0;
+			return;
+		}
+		k->reached[k->count++] = sp->id;
+	}
+}
+
+static void sync_reached(struct shadow *s, const struct shadow_vcpu *v)
+{
+	struct shadow_known_root *k = v->now;
+
+	if (k && !MUTANT_OR(ROOT_SHAPE, k->shape == s->shape))
+		note_reached(s, v, k);
+	if (k && k->shape) {
+		for (unsigned i = 0; i < k->count; i++)
+			if (spage_at(s, k->reached[i])->present)
+				shadow_sync_page(s, spage_at(s, k->reached[i]));
+		return;
+	}
+	for (struct spage *sp = s->unsync_first; sp; sp = sp->unsync_next)
+		if (sp->present && reached_from_roots(s, v, sp))
+			shadow_sync_page(s, sp);
+}
+
 void shadow_sync_root(struct mmu_vcpu *vcpu)
 {
 	struct shadow *s = shadow_of(vcpu->vm);
 	struct spage *sp;
 
-	for (sp = s->unsync_first; sp; sp = sp->unsync_next)
-		if (reached_from_roots(s, priv(vcpu), sp))
-			MUTANT(SYNC_ROOT, shadow_sync_page(s, sp));
+	MUTANT(SYNC_ROOT, sync_reached(s, priv(vcpu)));
 	while ((sp = find_idle(s)))
 		shadow_resync(s, vcpu, sp->gfn);
 }
@@ -220,8 +274,29 @@ void shadow_sync_address(struct mmu_vcpu *vcpu, gva_t gva)
 	unsigned index;
 	struct spage *sp = shadow_lookup(vcpu, gva, &index);
 
-	if (sp && sp->unsync && sync_entry(s, sp, index))
+	if (!sp || !sp->unsync)
+		return;
+	if (sync_entry(s, sp, index))
 		tag_request_address(vcpu, gva);
+}
+
+void shadow_thin_out(struct mmu_vcpu *vcpu, gva_t gva)
+{
+	struct shadow *s = shadow_of(vcpu->vm);
+	unsigned index;
+	struct spage *sp = shadow_lookup(vcpu, gva, &index);
+
+	if (!sp || !sp->unsync)
+		return;
+	sp->filled = 0;
+	if (sp->invlpgs < UINT8_MAX)
+		sp->invlpgs++;
+	if (!sp->thin && (sp->invlpgs < SHADOW_INVLPGS || sp->invlpgs * 2 < sp->present))
+		return;
+	/* TLBs may keep what was right until now. */
+	spage_clear(s, sp);
+	sp->invlpgs = 0;
+	sp->thin = true;
 }
 
 /* ---- writes that the hypervisor carried out ---- */

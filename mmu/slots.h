@@ -52,6 +52,7 @@ struct slot {
 	/* Where the slot's memory lies in one piece, where it does so for as long as the slot exists (never swapped, merged or moved);
 	 * else NULL. Reading guest memory needs no look-up then. */
 	char *linear;
+	hfn_t linear_frame; /* the first frame of such a slot, where its frames follow each other as its pages do; 0: they need not */
 };
 
 struct slots {

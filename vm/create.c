@@ -145,8 +145,10 @@ static bool add_ram(struct vm *vm, unsigned which, struct backing_extents *backi
 	if (!count)
 		return false;
 	backing_extents_init(backing, slot.base, vm->extent[which], count);
-	if (count == 1)
-		slot.linear = frames_ptr(vm->extent[which][0].hfn);
+	if (count == 1) {
+		slot.linear_frame = vm->extent[which][0].hfn;
+		slot.linear = frames_ptr(slot.linear_frame);
+	}
 	return slots_add(&vm->mmu.slots, &slot);
 }
 

@@ -22,7 +22,7 @@ static void gpr_write(struct vcpu *v, unsigned n, uint64_t value)
 static bool in_64bit_code(void) { return vmread(VMCS_GUEST_CS_ACCESS) & EMULATE_SEG_L; }
 
 /* The front functions of the heart check and act; what they did then goes into the VMCS. */
-static bool concluded(struct vcpu *v, struct mmu_result r)
+static bool concluded(struct vcpu *v, unsigned n, struct mmu_result r)
 {
 	if (r.outcome == MMU_INJECT) {
 		event_exception(v, r.exception.vector, true, r.exception.error);
@@ -32,7 +32,8 @@ static bool concluded(struct vcpu *v, struct mmu_result r)
 		vm_end(v->vm, VM_STATUS_STOPPED, "stopped: %s", r.why);
 		return false;
 	}
-	vmx_apply_paging(&v->vmx, &v->mmu);
+	if (n != 3)
+		vmx_apply_paging(&v->vmx, &v->mmu);
 	v->mmu.root_changed = true;
 	return true;
 }
@@ -41,11 +42,11 @@ bool cr_write(struct vcpu *v, unsigned n, uint64_t value)
 {
 	switch (n) {
 	case 0:
-		return concluded(v, mmu_set_cr0(&v->mmu, value));
+		return concluded(v, 0, mmu_set_cr0(&v->mmu, value));
 	case 3:
-		return concluded(v, mmu_set_cr3(&v->mmu, value));
+		return concluded(v, 3, mmu_set_cr3(&v->mmu, value));
 	case 4:
-		return concluded(v, mmu_set_cr4(&v->mmu, value));
+		return concluded(v, 4, mmu_set_cr4(&v->mmu, value));
 	case 8:
 		if (value > 15) {
 			event_gp(v);
@@ -79,7 +80,8 @@ void exit_cr_access(struct vcpu *v)
 	unsigned n = q & 15, gpr = q >> 8 & 15;
 	bool done = true;
 
-	vmx_sync_paging(&v->vmx, &v->mmu);
+	if (n != 3 || v->mmu.intercepts.ept)
+		vmx_sync_paging(&v->vmx, &v->mmu);
 	switch (q >> 4 & 3) {
 	case ACCESS_TO:
 		done = move_to(v, n, gpr);
@@ -126,7 +128,8 @@ void exit_xsetbv(struct vcpu *v)
 
 void exit_invlpg(struct vcpu *v)
 {
-	vmx_sync_paging(&v->vmx, &v->mmu);
+	if (v->mmu.intercepts.ept)
+		vmx_sync_paging(&v->vmx, &v->mmu);
 	mmu_invlpg(&v->mmu, GVA(vmread(VMCS_EXIT_QUALIFICATION)));
 	exit_skip(v);
 }

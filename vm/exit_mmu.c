@@ -17,6 +17,7 @@ static void emulate(struct vcpu *v, gpa_t gpa)
 		return;
 	}
 	v->emulated_gpa = gpa;
+	v->fault_gpa = GPA(align_down(gpa.v, PAGE_SIZE));
 	v->emulated_fault = true;
 	emulation_step(v);
 	v->emulated_fault = false;
@@ -98,8 +99,15 @@ static void page_fault(struct vcpu *v, uint64_t info)
 	};
 
 	restore_nmi_blocking(info & INFO_NMI_UNBLOCKED);
-	vmx_sync_paging(&v->vmx, &v->mmu);
+	if (v->mmu.intercepts.ept)
+		vmx_sync_paging(&v->vmx, &v->mmu);
+	else
+		vmx_sync_access(&v->mmu);
+	v->fault_page = fault.gva;
+	/* Who may write may read, but not the other way round. */
+	v->fault_known = fault.error & PFERR_W;
 	give_to_heart(v, &fault);
+	v->fault_known = false;
 }
 
 void exit_exception(struct vcpu *v)

@@ -94,7 +94,7 @@ struct vcpu {
 	struct lapic lapic;
 	struct emulate emulate;
 	struct insn_cache insn_cache[INSN_CACHE_SIZE];
-	gva_t fault_page; /* the page of the linear address whose translation the last EPT exit told, and that translation */
+	gva_t fault_page; /* the page of the linear address whose translation the last exit told, and that translation */
 	gpa_t fault_gpa;
 	bool fault_known;
 	gpa_t emulated_gpa; /* why the heart wants an instruction emulated, while that happens */

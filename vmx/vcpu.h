@@ -62,6 +62,13 @@ void vmx_sync_paging(struct vmx_vcpu *v, struct mmu_vcpu *mmu);
 /* Of CR0 and CR4 only the bits that the guest changes without an exit, by the masks that are in force: before vmx_apply_paging() where
  * nobody has synchronised since the last entry, for what is applied must not undo them. */
 void vmx_sync_unowned(struct mmu_vcpu *mmu);
+/* Only what an access depends on beside control registers: enough without EPT, where each change of a bit of those that paging looks
+ * at has exited. */
+static inline void vmx_sync_access(struct mmu_vcpu *mmu)
+{
+	mmu->regs.ac = vmread(VMCS_GUEST_RFLAGS) & BIT(18);
+	mmu->regs.cpl = (uint8_t)(vmread(VMCS_GUEST_SS_ACCESS) >> 5 & 3);
+}
 
 void vmx_set_interrupt_window(struct vmx_vcpu *v, bool on);
 void vmx_set_nmi_window(struct vmx_vcpu *v, bool on);
