@@ -26,7 +26,7 @@ const char help_text[] =
 	"  --kernel FILE      a Linux bzImage or vmlinux, or a Multiboot 1 kernel   (instead of --guest)\n"
 	"  --initrd FILE      its initial RAM disk, or none   (default: the self-checking workload, for Linux)\n"
 	"  --append TEXT      its command line; Debian's kernels get console=ttyS0 and\n"
-	"                     cryptomgr.notests=1 before it\n"
+	"                     cryptomgr.notests=1 before it, and nopti on Bochs\n"
 	"  --workload NAME    what the default initramfs does: memory (default), boot, fork, mmap, switch, fault, compute,\n"
 	"                     compile or mix; NAME:SIZE for more or less of it (docs/compare.md)\n"
 	"  --mem SIZE         its RAM, a number with K, M or G   (default: 256M)\n"

@@ -65,9 +65,17 @@ void stats_ticks(const struct vcpu *v, uint64_t *guest, uint64_t *hypervisor)
 	*guest = all - exits;
 }
 
+/* Does the guest's memory being virtualized cause such exits? Page faults are the only exceptions that exit; the guest's accesses to
+ * devices in memory are among them, or among EPT's misconfigurations. */
+static bool of_mechanism(unsigned reason)
+{
+	return reason == EXIT_EXCEPTION_OR_NMI || reason == EXIT_INVLPG || reason == EXIT_CR_ACCESS || reason == EXIT_EPT_VIOLATION ||
+	       reason == EXIT_EPT_MISCONFIG;
+}
+
 static void stats_exits(const struct scope *s, const struct exit_stat exits[EXIT_REASON_COUNT], uint64_t run_ticks)
 {
-	uint64_t total = 0, ticks = 0;
+	uint64_t total = 0, ticks = 0, mechanism = 0, mechanism_ticks = 0;
 
 	for (unsigned n = 0; n < EXIT_REASON_COUNT; n++) {
 		const struct exit_stat *e = &exits[n];
@@ -76,10 +84,16 @@ static void stats_exits(const struct scope *s, const struct exit_stat exits[EXIT
 			continue;
 		total += e->count;
 		ticks += e->ticks;
+		if (of_mechanism(n)) {
+			mechanism += e->count;
+			mechanism_ticks += e->ticks;
+		}
 		console_line("stat %u %sexits.by_reason.%s.count %lu", s->vm->id, s->prefix, exit_names[n], e->count);
 		console_line("stat %u %sexits.by_reason.%s.ticks %lu", s->vm->id, s->prefix, exit_names[n], e->ticks);
 	}
 	stat(s, "exits.total", total);
+	stat(s, "exits.mechanism.count", mechanism);
+	stat(s, "exits.mechanism.ticks", mechanism_ticks);
 	stat(s, "instructions.guest", run_ticks - ticks);
 	stat(s, "instructions.hypervisor", ticks);
 }

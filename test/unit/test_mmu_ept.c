@@ -29,10 +29,10 @@ static void start(enum page_limit limit)
 	struct mmu_config config = { .page_limit = limit };
 	struct walk_regs regs = { .cr0 = CR0_PE, .maxphyaddr = 40 };
 	const struct slot slots[] = {
-		{ GFN(0), 0x800, SLOT_RAM, MEMTYPE_WB, &low.backing, NULL, NULL },
-		{ GFN(0x900), 0x10, SLOT_ROM, MEMTYPE_WP, &rom.backing, NULL, NULL },
-		{ GFN(0xa00), 0x10, SLOT_MMIO, MEMTYPE_UC, NULL, NULL, NULL },
-		{ GFN(0x40000), 0x80000, SLOT_RAM, MEMTYPE_WB, &high.backing, NULL, NULL },
+		{ GFN(0), 0x800, SLOT_RAM, MEMTYPE_WB, &low.backing, NULL, NULL, HFN(0) },
+		{ GFN(0x900), 0x10, SLOT_ROM, MEMTYPE_WP, &rom.backing, NULL, NULL, HFN(0) },
+		{ GFN(0xa00), 0x10, SLOT_MMIO, MEMTYPE_UC, NULL, NULL, NULL, HFN(0) },
+		{ GFN(0x40000), 0x80000, SLOT_RAM, MEMTYPE_WB, &high.backing, NULL, NULL, HFN(0) },
 	};
 
 	f = fake_new();
@@ -344,7 +344,7 @@ static bool swap_populate(struct backing *b, uint64_t index, bool write)
 
 static void test_populate(void **state)
 {
-	struct slot slot = { GFN(0x1000), 0x10, SLOT_RAM, MEMTYPE_WB, &swap.backing, NULL, NULL };
+	struct slot slot = { GFN(0x1000), 0x10, SLOT_RAM, MEMTYPE_WB, &swap.backing, NULL, NULL, HFN(0) };
 
 	(void)state;
 	start(PAGE_LIMIT_2M);
