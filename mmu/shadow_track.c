@@ -245,7 +245,7 @@ static void sync_reached(struct shadow *s, const struct shadow_vcpu *v)
 {
 	struct shadow_known_root *k = v->now;
 
-	if (k && !MUTANT_OR(ROOT_SHAPE, k->shape == s->shape))
+	if (k && !(k->shape && MUTANT_OR(ROOT_SHAPE, k->shape == s->shape)))
 		note_reached(s, v, k);
 	if (k && k->shape) {
 		for (unsigned i = 0; i < k->count; i++)

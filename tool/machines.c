@@ -135,7 +135,9 @@ static void complete_default(struct vm_config *vm, const struct options *options
 {
 	bool own_kernel = (vm->given & BIT(CONFIG_KERNEL)) != 0, own_initrd = (vm->given & BIT(CONFIG_INITRD)) != 0;
 	enum linux_bits linux_kernel;
-	const char *emulated = strcmp(options->machine, "bochs") == 0 ? emulated_append : "";
+	/* An image that is made for its own sake may be meant for a real PC. */
+	bool emulated_machine = options->output == NULL && strcmp(options->machine, "bochs") == 0;
+	const char *emulated = emulated_machine ? emulated_append : "";
 	char *path, *append;
 
 	if (!own_kernel)
