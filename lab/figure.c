@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -222,6 +223,7 @@ static bool draw(const struct lab_figure_table *t, const char *directory, struct
 	if (asprintf(&svg, "%s/%s.svg", directory, t->figure->name) < 0)
 		abort();
 	unlink(svg);
+	signal(SIGPIPE, SIG_IGN); /* where there is no gnuplot, no one reads */
 	f = popen("gnuplot", "w");
 	if (f)
 		lab_figure_script(t, svg, f);
