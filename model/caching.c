@@ -85,6 +85,40 @@ unsigned m_invalidate(struct m_cpu *cpu, const struct m_cover *cover, unsigned *
 	return gone;
 }
 
+static bool current(const struct m_cpu *cpu, const struct m_entry *e)
+{
+	if (!m_ept(cpu))
+		return e->kind == M_LINEAR && e->vpid == cpu->vmcs->vpid;
+	return e->ep4ta == m_ep4ta(cpu) && (e->kind == M_GUEST_PHYSICAL || (e->kind == M_COMBINED && e->vpid == cpu->vmcs->vpid));
+}
+
+bool m_reaches(const struct m_cpu *cpu, uint64_t frame)
+{
+	if (!cpu->vmcs)
+		return false;
+	if ((m_ept(cpu) ? m_ep4ta(cpu) : cpu->regs.cr3 & X_ADDRESS_MASK) >> PAGE_SHIFT == frame)
+		return true;
+	for (unsigned i = 0; i < 4 && !m_ept(cpu) && x_mode(&cpu->regs) == X_PAE; i++)
+		if (cpu->regs.pdpte[i] & X_P && (cpu->regs.pdpte[i] & X_ADDRESS_MASK) >> PAGE_SHIFT == frame)
+			return true;
+	for (unsigned class = 0; class < M_CLASSES; class++) {
+		const struct m_cache *c = &cpu->cache[class];
+		unsigned left = c->live;
+
+		for (unsigned i = 0; left && i < c->sets * c->ways; i++) {
+			const struct m_entry *e = &c->e[i];
+			uint64_t frames = m_is_psc(class) ? 1 : BIT(e->shift - PAGE_SHIFT);
+
+			if (!e->valid)
+				continue;
+			left--;
+			if (frame - (e->addr >> PAGE_SHIFT) < frames && current(cpu, e))
+				return true;
+		}
+	}
+	return false;
+}
+
 /* Current address, one page: what a #PF or an EPT violation invalidates by itself. */
 static struct m_cover this_address(const struct m_cpu *cpu, uint64_t va)
 {

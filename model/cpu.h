@@ -115,6 +115,9 @@ struct m_result m_invpcid(struct m_cpu *cpu, unsigned type, uint16_t pcid, uint6
 /* The CPU translates ahead of any access: fills caches as the architecture lets it, and changes nothing else. */
 void m_speculate(struct m_cpu *cpu, uint64_t va);
 
+/* Can this CPU, in the guest as it is now, still get to the frame through what it has cached, or by its root? */
+bool m_reaches(const struct m_cpu *cpu, uint64_t frame);
+
 /* What the hypervisor executes (SDM, INVVPID and INVEPT), outside the guest. */
 void m_invvpid(struct m_cpu *cpu, unsigned type, uint16_t vpid, uint64_t va);
 void m_invept(struct m_cpu *cpu, unsigned type, uint64_t eptp);

@@ -15,7 +15,7 @@ a=$!
 		"$dir/oracle" --replay "$replay" || ok=1
 	done
 	for mechanism in ept shadow vtlb brute; do
-		"$dir/oracle" --mechanism $mechanism --seed "${ORACLE_SEED:-1}" --accesses "${ORACLE_ACCESSES:-3000000}" || ok=1
+		"$dir/oracle" --mechanism $mechanism --covered --seed "${ORACLE_SEED:-1}" --accesses "${ORACLE_ACCESSES:-3000000}" || ok=1
 	done
 	# The same, shorter, with sanitizers and every invariant checked after every step.
 	ASAN_OPTIONS=detect_leaks=0 "$dir-asan/oracle" --thorough --seed 900001 --runs 6 --steps 400 || ok=1

@@ -22,6 +22,9 @@ static void below_free(void *ctx, hfn_t frame)
 	struct world *w = ctx;
 
 	w->tables--;
+	for (unsigned i = 0; i < CPUS; i++)
+		if (m_reaches(&w->cpu[i], frame.v))
+			fail(w, "mmu/ frees frame %llx, which a CPU in the guest still reaches (S11)", (unsigned long long)frame.v);
 	if (!phys_exists(&w->phys, frame.v))
 		fail(w, "mmu/ frees frame %llx, which does not exist", (unsigned long long)frame.v);
 	else
@@ -45,6 +48,8 @@ static void below_kick(void *ctx, struct mmu_vcpu *vcpu)
 	struct world *w = ctx;
 	struct vcpu *v = container_of(vcpu, struct vcpu, mmu);
 
+	if (v->in)
+		cover(w, COVER_KICKED);
 	if (w->last_store && v->in && v != w->stepping)
 		step_last_store(v);
 	leave(v);

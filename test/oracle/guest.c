@@ -186,6 +186,7 @@ void guest_store(struct vcpu *v, uint64_t gpa, unsigned size, uint64_t value, bo
 
 	if (!p || r->kind == SLOT_ROM)
 		return;
+	cover(vm->world, by_hypervisor ? COVER_EDIT_EMULATED : COVER_EDIT_STORED);
 	TRACE("  store %llx <- %llx%s\n", (unsigned long long)gpa, (unsigned long long)value, by_hypervisor ? " by the hypervisor" : "");
 	if (by_hypervisor) {
 		vm->world->storing = gpa | 7;
@@ -244,6 +245,7 @@ bool guest_access(struct vcpu *v, uint64_t va, struct x_access a, unsigned size,
 	      a.write ? "write" : a.fetch ? "fetch" : "read", (unsigned long long)va, (int)o.how, (unsigned long long)o.hpa,
 	      (unsigned long long)o.gpa, o.error, o.attempts, x.fault ? "fault" : "ok", (unsigned long long)x.gpa, x.error);
 	*gpa = x.gpa;
+	cover_access(v, &x, a, &o);
 	if (!left_to_emulator(v, &x, va, a, &o) && !found_by_emulator(v, &x, va, a, &o) && !fits_fresh(v, &x, a, &o)) {
 		w->account.stale++;
 		if (mode == X_NONE || !spec_stale(v, va, a, &o, gpa)) {

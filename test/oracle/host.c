@@ -161,6 +161,7 @@ bool page_in(struct ram *r, uint64_t index, bool write)
 			p->merged = false;
 		} else {
 			forsake(w, p);
+			cover(w, COVER_COPIED);
 			p->hfn = host_frame(w);
 			p->in = true;
 			fill(w, p);
@@ -200,7 +201,11 @@ void page_out(struct vm *vm, uint64_t gfn)
 	p->in = true;
 	if (!same_as_frame(vm->world, p))
 		fail(vm->world, "page %llx changed unseen before it was swapped out", (unsigned long long)gfn);
+	for (unsigned i = 0; i < CPUS; i++)
+		if (!p->merged && m_reaches(&vm->world->cpu[i], p->hfn))
+			fail(vm->world, "page %llx is swapped out, and a CPU in the guest still reaches it (S11)", (unsigned long long)gfn);
 	forsake(vm->world, p);
+	cover(vm->world, COVER_SWAPPED);
 	page_regularity(r, gfn - r->base);
 }
 
@@ -214,6 +219,7 @@ void block_out(struct ram *r, uint64_t first)
 		r->page[first + i].in = false;
 		page_regularity(r, first + i);
 	}
+	cover(w, COVER_BLOCK_OUT);
 	mmu_unmap(&r->vm->mmu, GFN(r->base + first), 512);
 	for (unsigned i = 0; i < 512; i++) {
 		struct page *p = &r->page[first + i];
@@ -230,6 +236,7 @@ void block_home(struct ram *r, uint64_t first)
 {
 	struct world *w = r->vm->world;
 
+	cover(w, COVER_BLOCK_HOME);
 	for (unsigned i = 0; r->home && i < 512; i++) {
 		struct page *p = &r->page[first + i];
 
@@ -302,7 +309,8 @@ void pages_merge(struct vm *vm, uint64_t gfn1, uint64_t gfn2)
 		mmu_unmap(&vm->mmu, GFN(gfn2), 1);
 		b->in = true;
 		b->hfn = old;
-		share(w, a, b);
+		if (share(w, a, b))
+			cover(w, COVER_MERGED);
 	}
 	set_frozen(vm, gfn1, false);
 	set_frozen(vm, gfn2, false);

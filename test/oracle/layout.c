@@ -84,6 +84,26 @@ uint64_t layout_table(enum x_mode mode, unsigned which)
 
 bool layout_is_pdpt(uint64_t gfn) { return gfn == pdpt[0] || gfn == pdpt[1]; }
 
+static unsigned place(const uint16_t *table, unsigned n, uint64_t gfn)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (table[i] == gfn)
+			return i;
+	return n;
+}
+
+unsigned layout_level(uint64_t gfn)
+{
+	unsigned n = place(wide, WIDE_ALL, gfn);
+
+	if (n < WIDE_ALL)
+		return n < WIDE_L1 ? 1 : n < WIDE_L2 ? 2 : n < WIDE_L3 ? 3 : n < WIDE_L4 ? 4 : 5;
+	if (layout_is_pdpt(gfn))
+		return 3;
+	n = place(narrow, NARROW_ALL, gfn);
+	return n < NARROW_L1 ? 1 : n < NARROW_ALL ? 2 : 0;
+}
+
 unsigned layout_index(unsigned size, unsigned which)
 {
 	unsigned i = slots4[which & 3];
@@ -136,14 +156,6 @@ static uint64_t random_flags(uint64_t v)
 	e |= v & 0x300 ? 0 : X_G;
 	e |= v & 0x3c00 ? 0 : X_PCD;
 	return v >> 14 & 15 ? e : e & ~X_P;
-}
-
-static unsigned place(const uint16_t *table, unsigned n, uint64_t gfn)
-{
-	for (unsigned i = 0; i < n; i++)
-		if (table[i] == gfn)
-			return i;
-	return n;
 }
 
 /* A table of the level below the one that gfn is meant for; 0: gfn is meant for leaves. */

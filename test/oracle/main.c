@@ -1,9 +1,12 @@
 /* oracle: the random test of the memory mechanisms.
  *
- *   oracle [--mechanism NAME] [--seed N] [--runs N] [--steps N] [--accesses N] [--seconds N] [--thorough] [--account] [--save
- * FILE] oracle --replay FILE [--trace]
+ *   oracle [--mechanism NAME] [--seed N] [--runs N] [--steps N] [--accesses N] [--seconds N] [--thorough] [--account] [--coverage]
+ *          [--covered] [--no-shrink] [--save FILE]
+ *   oracle --replay FILE [--trace]
  *
- * Runs sequences from consecutive seeds until so many runs, accesses or seconds are over. A failure is shrunk and printed. */
+ * Runs sequences from consecutive seeds until so many runs, accesses or seconds are over. A failure is shrunk and printed.
+ * --coverage prints how often each step and each thing that steps are for happened; --covered, only what never did. That is a
+ * failure, too: of the tests. */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,7 +47,7 @@ struct options {
 	const char *mechanism, *replay, *save;
 	uint64_t seed, runs, steps, accesses, seconds;
 	unsigned thorough;
-	bool no_shrink;
+	bool no_shrink, coverage, covered;
 };
 
 static bool failed(struct sequence *q, size_t at, char why[800], const struct options *o)
@@ -108,6 +111,8 @@ static bool run_mechanism(const struct options *o, const struct mmu_ops *ops)
 			     (!o->seconds || cpu_seconds() - start < (double)o->seconds); i++)
 		ok = one_run(o, ops, o->seed + i, &sum);
 	report(ops->name, &sum, cpu_seconds() - start + 1e-6, o->thorough == 2);
+	if (o->coverage || o->covered)
+		ok = coverage_print(&sum, ops, o->coverage) && ok;
 	return ok;
 }
 
@@ -135,7 +140,8 @@ static void parse(int argc, char **argv, struct options *o)
 		{ "mechanism", 1, NULL, 'm' }, { "seed", 1, NULL, 's' }, { "runs", 1, NULL, 'r' }, { "steps", 1, NULL, 'n' },
 		{ "accesses", 1, NULL, 'a' }, { "seconds", 1, NULL, 't' }, { "thorough", 0, NULL, 'T' }, { "account", 0, NULL, 'A' },
 		{ "save", 1, NULL, 'S' }, { "replay", 1, NULL, 'R' }, { "mutant", 1, NULL, 'M' }, { "mutants", 0, NULL, 'L' },
-		{ "no-shrink", 0, NULL, 'N' }, { "trace", 0, NULL, 'V' }, { NULL, 0, NULL, 0 }
+		{ "no-shrink", 0, NULL, 'N' }, { "trace", 0, NULL, 'V' },
+		{ "coverage", 0, NULL, 'C' }, { "covered", 0, NULL, 'D' }, { NULL, 0, NULL, 0 }
 	};
 
 	for (int c; (c = getopt_long(argc, argv, "", names, NULL)) != -1;) {
@@ -174,6 +180,12 @@ static void parse(int argc, char **argv, struct options *o)
 			break;
 		case 'V':
 			oracle_trace = true;
+			break;
+		case 'C':
+			o->coverage = true;
+			break;
+		case 'D':
+			o->covered = true;
 			break;
 		case 'N':
 			o->no_shrink = true;

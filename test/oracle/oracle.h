@@ -52,6 +52,39 @@ enum op {
 	OP_COUNT
 };
 
+/* ---- what happened, counted, so that a loss of coverage shows ---- */
+
+/* C(name, what) */
+#define COVERAGE(C) \
+	C(READ, "reads by the supervisor") C(WRITE, "writes by the supervisor") C(FETCH, "fetches by the supervisor") \
+	C(USER_READ, "reads by the user") C(USER_WRITE, "writes by the user") C(USER_FETCH, "fetches by the user") \
+	C(IMPLICIT_READ, "implicit reads") C(IMPLICIT_WRITE, "implicit writes") C(AC, "accesses with RFLAGS.AC set") \
+	C(PAGE_4K, "through 4-KByte pages") C(PAGE_2M, "through 2-MByte pages") C(PAGE_4M, "through 4-MByte pages") \
+	C(PAGE_1G, "through 1-GByte pages") C(GLOBAL, "through global pages") C(SELF_MAPPED, "with one table at two levels") \
+	C(TO_TABLE, "accesses that reach a page table") C(TO_ROM, "writes to ROM") C(TO_MMIO, "accesses to MMIO or nowhere") \
+	C(FAULT_ABSENT, "faults: not present") C(FAULT_WRITE, "faults: not writable") C(FAULT_USER, "faults: not the user's") \
+	C(FAULT_RSVD, "faults: reserved bit") C(FAULT_FETCH, "faults: not executable") C(FAULT_IMPLICIT, "faults of implicit accesses") \
+	C(EDIT_1, "edits of last-level entries") C(EDIT_2, "edits of level 2") C(EDIT_3, "edits of level 3") \
+	C(EDIT_4, "edits of level 4") C(EDIT_5, "edits of level 5") C(EDIT_STORED, "stores by the guest itself") \
+	C(EDIT_EMULATED, "stores by the hypervisor") C(EDIT_DEVICE, "edits by a device") \
+	C(CLEAR_A, "edits that clear A") C(CLEAR_D, "edits that clear D") C(SPLIT, "large pages split") C(JOIN, "tables made large pages") \
+	C(INVLPG, "INVLPG") C(INVPCID, "INVPCID") C(CR3_SAME, "loads of CR3 with the same") C(CR3_OTHER, "loads of CR3 with another") \
+	C(CR0_WP, "changes of CR0.WP") C(CR0_PG, "changes of CR0.PG") C(CR4_PGE, "changes of CR4.PGE") C(CR4_PSE, "changes of CR4.PSE") \
+	C(CR4_PAE, "changes of CR4.PAE") C(CR4_SMEP, "changes of CR4.SMEP") C(CR4_SMAP, "changes of CR4.SMAP") \
+	C(CR4_LA57, "changes of CR4.LA57") C(EFER_NXE, "changes of EFER.NXE") C(EFER_LMA, "changes of EFER.LMA") C(GP, "loads that raise #GP") \
+	C(SWAPPED, "pages swapped out") C(MERGED, "pages merged") C(COPIED, "merged pages copied to be written") \
+	C(BLOCK_OUT, "blocks swapped out") C(BLOCK_HOME, "blocks brought together again") C(LOGS, "logs started") \
+	C(LOGGED, "pages found written in a log") C(SLOT_GONE, "slots removed") C(SLOT_BACK, "slots added") \
+	C(MIGRATED, "vCPUs moved to another CPU") C(VPID_REUSED, "VPIDs given anew") C(SWITCHED, "mechanisms switched") \
+	C(RACED, "host changes in the middle of a step") C(LAST_STORE, "stores by a vCPU that is being stopped") C(KICKED, "vCPUs stopped")
+
+enum coverage {
+#define C(name, what) COVER_##name,
+	COVERAGE(C)
+#undef C
+	COVER_COUNT
+};
+
 /* ---- host memory, as the driver arranged it ---- */
 
 struct page {
@@ -140,6 +173,8 @@ struct vm {
 struct account {
 	uint64_t steps, accesses, faults, mmio, stale, emulated, exits, spurious, by_mode[5];
 	uint64_t flushes, flushes_idle;
+	uint64_t op[OP_COUNT], cover[COVER_COUNT];
+	uint64_t by_mechanism[4][5]; /* accesses, by what the VM ran under and the mode */
 };
 
 struct world {
@@ -165,6 +200,7 @@ struct world {
 	char why[800];
 };
 
+static inline void cover(struct world *w, enum coverage what) { w->account.cover[what]++; }
 extern bool oracle_trace; /* tell what every step does */
 #define TRACE(...) \
 	do { \
@@ -241,6 +277,14 @@ struct observed {
 /* Does what was seen fit gpa? Host-side truth only. */
 bool spec_place(struct vm *vm, const struct observed *o, uint64_t gpa, struct x_access a);
 
+/* coverage.c */
+/* Tells what happened how often, or only what never did. false: something never did. */
+bool coverage_print(const struct account *a, const struct mmu_ops *ops, bool all);
+/* What an access was, what an edit of a table does, what a load of registers changed. */
+void cover_access(struct vcpu *v, const struct outcome *x, struct x_access a, const struct observed *o);
+void cover_edit(struct vcpu *v, uint64_t at, unsigned size, uint64_t value);
+void cover_registers(struct vcpu *v, const struct x_regs *old);
+
 /* spec_stale.c */
 void spec_context(struct vcpu *v);
 void spec_drop(struct vcpu *v, enum drop drop, uint64_t va, uint16_t pcid);
@@ -282,6 +326,8 @@ uint64_t layout_root(enum x_mode mode, unsigned which);
 uint64_t layout_va(const struct x_regs *r, uint32_t b, uint64_t v);
 uint64_t layout_table(enum x_mode mode, unsigned which); /* a frame number */
 bool layout_is_pdpt(uint64_t gfn);
+/* Of the table that gfn is meant to be; 0: none. */
+unsigned layout_level(uint64_t gfn);
 unsigned layout_index(unsigned size, unsigned which);
 uint64_t layout_entry(const struct world *w, uint64_t gfn, unsigned size, uint64_t old, uint64_t v);
 /* A useful entry for the table at gfn. */

@@ -62,8 +62,10 @@ void step_last_store(struct vcpu *v)
 	struct page *p = page_find(v->vm, at >> PAGE_SHIFT);
 
 	size = x_entry_size(x_mode(&s->regs));
-	if (r.event == M_OK && p->in && r.hpa == (p->hfn << PAGE_SHIFT | (at & (PAGE_SIZE - 1))))
+	if (r.event == M_OK && p->in && r.hpa == (p->hfn << PAGE_SHIFT | (at & (PAGE_SIZE - 1)))) {
+		cover(w, COVER_LAST_STORE);
 		guest_store(v, at, size, layout_entry(w, at >> PAGE_SHIFT, size, gm_read(v->vm, at, size), mix(what)), false);
+	}
 }
 
 /* Another CPU got the VM's lock first. */
@@ -75,6 +77,7 @@ void step_race(struct world *w)
 	};
 
 	w->race = 0;
+	cover(w, COVER_RACED);
 	adopt_so_far(w);
 	if (w->accessing && s.a & 1)
 		race_edit(w->accessing, &s);

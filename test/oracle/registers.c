@@ -203,9 +203,14 @@ static bool load(struct vcpu *v, enum load which, uint64_t value)
 	/* First, so that what others write meanwhile comes after: the guest cannot tell which was first. */
 	if (ok) {
 		v->regs = next;
+		cover_registers(v, &old);
+		if (which == LOAD_CR3)
+			cover(w, next.cr3 == old.cr3 ? COVER_CR3_SAME : COVER_CR3_OTHER);
 		spec_context(v);
 		drops(v, which, value, &old);
 	}
+	if (!ok)
+		cover(w, COVER_GP);
 	did = carry_out(v, which, value);
 	if (w->failed)
 		return false;
@@ -253,6 +258,7 @@ void guest_invlpg(struct vcpu *v, uint64_t va)
 	if (!enter(v))
 		return;
 	TRACE("  INVLPG %llx\n", (unsigned long long)va);
+	cover(v->vm->world, COVER_INVLPG);
 	spec_drop(v, DROP_ADDRESS, va, x_pcid(&v->regs));
 	r = m_invlpg(v->in, va);
 	if (r.event == M_EXIT) {
@@ -271,6 +277,7 @@ void guest_invpcid(struct vcpu *v, unsigned type, uint16_t pcid, uint64_t va)
 	if (!enter(v) || v->vmcs.invlpg_exiting)
 		return;
 	va = x_va(x_mode(&v->regs), va);
+	cover(v->vm->world, COVER_INVPCID);
 	if (m_invpcid(v->in, type & 3, pcid, va).event == M_OK)
 		spec_drop(v, drop[type & 3], va, pcid);
 }

@@ -56,6 +56,7 @@ void step_do(struct world *w, const struct step *s)
 	struct vcpu *v = &vm->vcpu[(s->who >> 4) % w->c.vcpus];
 
 	w->account.steps++;
+	w->account.op[s->op]++;
 	w->accessing = NULL;
 	TRACE("%s, vm %u, vcpu %u\n", op_name(s->op), s->who % w->c.vms, (s->who >> 4) % w->c.vcpus);
 	for (unsigned i = 0; i < CPUS; i++)

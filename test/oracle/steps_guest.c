@@ -45,6 +45,9 @@ static void write_entry(struct vcpu *v, uint64_t at, unsigned size, uint64_t val
 	struct x_access a = { .write = true };
 	struct outcome x = spec_walk(v->vm, &v->regs, va, a);
 
+	cover_edit(v, at, size, value);
+	if (by_device)
+		cover(v->vm->world, COVER_EDIT_DEVICE);
 	v->regs.pkru = 0;
 	if (!by_device && !x.fault && x.gpa == at)
 		guest_access(v, va, a, size, &value, &gpa);

@@ -60,6 +60,7 @@ static void log_start(struct vm *vm, struct ram *r)
 	/* What a vCPU wrote while it was being kicked came before the log. */
 	for (uint64_t i = 0; i < r->pages; i++)
 		r->page[i].written = false;
+	cover(vm->world, COVER_LOGS);
 	r->logging = true;
 }
 
@@ -72,6 +73,8 @@ static void log_collect(struct vm *vm, struct ram *r)
 	for (uint64_t i = 0; i < r->pages; i++) {
 		if (r->page[i].written && !(r->log_out[i / 64] >> (i & 63) & 1))
 			fail(vm->world, "page %llx was written, and the log does not say so (S13)", (unsigned long long)(r->base + i));
+		if (r->page[i].written)
+			cover(vm->world, COVER_LOGGED);
 		r->page[i].written = false;
 	}
 }
@@ -114,6 +117,7 @@ static void do_slot(struct vcpu *v, const struct step *s)
 			fail(vm->world, "mmu_slot_add refuses");
 	}
 	r->present = !r->present;
+	cover(vm->world, r->present ? COVER_SLOT_BACK : COVER_SLOT_GONE);
 	for (unsigned i = 0; i < vm->world->c.vcpus && !vm->world->failed; i++)
 		guest_flush_all(&vm->vcpu[i]);
 	if (!vm->world->failed && x_mode(&v->regs) != X_NONE)
@@ -123,6 +127,8 @@ static void do_slot(struct vcpu *v, const struct step *s)
 static void do_migrate(struct vcpu *v, const struct step *s)
 {
 	leave(v);
+	if (v->cpu != s->a % v->vm->world->c.cpus)
+		cover(v->vm->world, COVER_MIGRATED);
 	v->cpu = s->a % v->vm->world->c.cpus;
 }
 
@@ -132,6 +138,8 @@ static void do_reboot(struct vcpu *v)
 	mmu_vcpu_destroy(&v->mmu);
 	if (!vcpu_boot(v))
 		fail(v->vm->world, "mmu_vcpu_init refuses");
+	if (v->mmu.tag.vpid)
+		cover(v->vm->world, COVER_VPID_REUSED);
 }
 
 static void do_switch(struct vm *vm, const struct step *s)
@@ -149,6 +157,7 @@ static void do_switch(struct vm *vm, const struct step *s)
 		tell_registers(&vm->vcpu[i]);
 	if (!mmu_switch(&vm->mmu, to))
 		fail(vm->world, "mmu_switch refuses");
+	cover(vm->world, COVER_SWITCHED);
 }
 
 /* A 2-MByte block leaves memory at once; or all of it comes back together, to where it was contiguous. */
