@@ -1,4 +1,4 @@
-/* mmu/audit_ept.c - checks E1, E2 and E4 on a whole tree of EPT tables. */
+/* mmu/audit_ept.c - checks E1, E2 (S10), E4 (S14), and of S13 and S11 what shows in tables, on a whole tree of EPT tables. */
 #include "lib/fmt.h"
 #include "mmu/ept.h"
 #include "mmu/inside.h"
@@ -23,9 +23,9 @@ static const char *check_leaf(const struct pt *pt, const struct pt_position *at,
 		if (page.kind != MMU_MEMORY)
 			return "E1: a leaf names what is not memory";
 		if (page.hfn.v != frame.v + i)
-			return "E1: a leaf names another frame than its backing";
+			return "S11: a leaf names another frame than its backing";
 		if ((at->value & EPT_W) && !page.writable)
-			return "E1: a leaf is writable and must not be";
+			return page.owned ? "S13: a clean page of a log is writable" : "E1: a leaf is writable and must not be";
 		if ((at->value & EPT_TYPE_MASK) >> EPT_TYPE_SHIFT != page.slot->type)
 			return "E1: a leaf has another memory type than its slot";
 	}
@@ -33,7 +33,7 @@ static const char *check_leaf(const struct pt *pt, const struct pt_position *at,
 		return "E1: a leaf cannot be read, or ignores the guest's PAT";
 	if (at->level > 1 && (pt_shift(at->level) > vm->config.page_limit || (at->level == 3 && !vm->caps->ept_1g) ||
 			      (at->level == 2 && !vm->caps->ept_2m)))
-		return "E2: a leaf is larger than it may be";
+		return "S10: a leaf is larger than it may be";
 	return NULL;
 }
 
@@ -50,7 +50,7 @@ static bool visit(struct pt_visitor *visitor, struct pt_position *at, uint64_t a
 		if (at->level != 1)
 			broken = "E4: an MMIO leaf is large";
 		else if ((uint32_t)(at->value >> PAGE_SHIFT) == a->pt->vm->slots.generation && (!slot || slot->kind != SLOT_MMIO))
-			broken = "E4: a current MMIO leaf is no MMIO";
+			broken = "S14: a current MMIO leaf is no MMIO";
 	} else if (at->leaf && pt_frame(a->pt->format, at->value).v != a->identity.v) {
 		broken = check_leaf(a->pt, at, addr);
 	}

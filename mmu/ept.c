@@ -11,6 +11,7 @@
  *     that lacked rights.
  * E4  An MMIO page is a leaf that cannot be (writable, not readable: a misconfiguration, never cached by the CPU) and that
  *     holds the slots' generation; an old generation is a miss (S14). */
+#include "lib/fmt.h"
 #include "mmu/ept.h"
 #include "mmu/inside.h"
 #include "mmu/mechanisms.h"
@@ -399,6 +400,10 @@ static bool audit(struct mmu_vm *vm, char *why, size_t size)
 {
 	const struct ept_vm *e = vm->priv;
 
+	if (e->detached_count) {
+		fmt(why, size, "S11: %u tables wait to be freed after the step", e->detached_count);
+		return false;
+	}
 	return ept_audit(&e->pt, e->identity, why, size);
 }
 

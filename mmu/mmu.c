@@ -334,13 +334,3 @@ uint64_t mmu_table_pages(const struct mmu_vm *vm)
 {
 	return vm->table_pages;
 }
-
-bool mmu_audit(struct mmu_vm *vm, char *why, size_t size)
-{
-	bool ok;
-
-	mmu_lock(vm);
-	ok = !vm->ops->audit || vm->ops->audit(vm, why, size);
-	mmu_unlock(vm);
-	return ok;
-}

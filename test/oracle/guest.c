@@ -57,7 +57,7 @@ static bool carry_out(struct vcpu *v, uint64_t va, struct x_access a, struct obs
 			return false;
 		}
 	}
-	fail(w, "%s: the access never ends", mechanism(v));
+	fail(w, "%s: the access never ends (S3)", mechanism(v));
 	return false;
 }
 
@@ -167,7 +167,7 @@ static void complain(struct vcpu *v, const struct outcome *x, uint64_t va, struc
 			 p && p->in ? (unsigned long long)p->hfn : 0ull, p ? "" : " no memory", p && p->merged ? " merged" : "",
 			 p && !p->in ? " swapped" : "", a.write ? " D" : "");
 	fail(v->vm->world,
-	     "%s, mode %d: %s%s%s of %llx by a %s %s %llx after %u attempts; it must %s, or be explained by what the guest did "
+	     "%s, mode %d: %s%s%s of %llx by a %s %s %llx after %u attempts; it must (S2) %s, or be explained by what the guest did "
 	     "not invalidate; entries, must/is:%s; CPU's tables:%s",
 	     mechanism(v), (int)x_mode(&v->regs),
 	     a.write   ? "write"

@@ -176,7 +176,7 @@ static bool backing_populate(struct backing *b, uint64_t index, bool write)
 	struct ram *r = container_of(b, struct ram, backing);
 
 	if (r->vm->locked)
-		fail(r->vm->world, "populate() with the VM's lock held");
+		fail(r->vm->world, "populate() with the VM's lock held (S12)");
 	return index < r->pages && page_in(r, index, write);
 }
 

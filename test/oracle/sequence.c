@@ -50,6 +50,12 @@ static void check(struct world *w, size_t i, unsigned thorough)
 		for (unsigned k = 0; k < w->c.vms; k++)
 			if (!mmu_audit(&w->vm[k].mmu, why, sizeof(why)))
 				fail(w, "audit of %s: %s", w->vm[k].mmu.ops->name, why);
+	for (unsigned k = 0; k < VMS * VCPUS; k++) {
+		const struct vcpu *v = &w->vm[k / VCPUS].vcpu[k % VCPUS];
+
+		if (v->in && tag_requested(&v->mmu.tag))
+			fail(w, "a vCPU runs on, and a flush of it was requested (T2)");
+	}
 	if (i % compare == 0)
 		for (unsigned k = 0; k < w->c.vms && !w->failed; k++)
 			gm_compare(&w->vm[k]);
