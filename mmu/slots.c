@@ -46,6 +46,7 @@ bool slots_remove(struct slots *s, gfn_t base)
 		return false;
 	memmove(&s->slot[at - 1], &s->slot[at], (s->count - at) * sizeof(s->slot[0]));
 	s->count--;
+	memset(&s->slot[s->count], 0, sizeof(s->slot[0])); /* slots_linear looks without asking for the count */
 	s->last = 0;
 	s->generation++;
 	return true;

@@ -25,10 +25,18 @@ bool phys_init(struct phys *p)
 	return p->top != NULL;
 }
 
-static void free_low(uint8_t **low)
+static bool in_block(const struct phys *p, const uint8_t *page)
+{
+	for (unsigned i = 0; i < p->blocks; i++)
+		if (page >= p->block[i].bytes && page < p->block[i].bytes + p->block[i].size)
+			return true;
+	return false;
+}
+
+static void free_low(struct phys *p, uint8_t **low)
 {
 	for (size_t k = 0; k < BIT(PHYS_LOW_BITS); k++)
-		if (low[k] && low[k] != UNTOUCHED)
+		if (low[k] && low[k] != UNTOUCHED && !in_block(p, low[k]))
 			free(low[k]);
 	free(low);
 }
@@ -40,10 +48,12 @@ void phys_fini(struct phys *p)
 			continue;
 		for (size_t j = 0; j < BIT(PHYS_MID_BITS); j++)
 			if (p->top[i][j])
-				free_low(p->top[i][j]);
+				free_low(p, p->top[i][j]);
 		free(p->top[i]);
 	}
 	free(p->top);
+	for (unsigned i = 0; i < p->blocks; i++)
+		free(p->block[i].bytes);
 	while (p->spare) {
 		void *next = *(void **)p->spare;
 
@@ -85,6 +95,23 @@ void phys_add(struct phys *p, uint64_t first, uint64_t count)
 		*c = UNTOUCHED;
 	}
 	p->frames += count;
+}
+
+uint8_t *phys_add_block(struct phys *p, uint64_t first, uint64_t count)
+{
+	uint8_t *bytes = zalloc(count, PAGE_SIZE);
+
+	BUG_ON(p->blocks == ARRAY_SIZE(p->block));
+	p->block[p->blocks].bytes = bytes;
+	p->block[p->blocks++].size = count * PAGE_SIZE;
+	for (uint64_t i = 0; i < count; i++) {
+		uint8_t **c = make_cell(p, first + i);
+
+		BUG_ON(*c);
+		*c = bytes + i * PAGE_SIZE;
+	}
+	p->frames += count;
+	return bytes;
 }
 
 void phys_remove(struct phys *p, uint64_t frame)

@@ -16,6 +16,8 @@ struct phys {
 	uint64_t wild;        /* accesses outside existing frames */
 	uint64_t wild_at;     /* the address of the last of them */
 	uint64_t frames;      /* existing */
+	struct { uint8_t *bytes; size_t size; } block[4]; /* frames that lie in one piece */
+	unsigned blocks;
 	void *spare;          /* released frames, chained through their first word */
 };
 
@@ -23,6 +25,8 @@ bool phys_init(struct phys *p);
 void phys_fini(struct phys *p);
 /* Makes count frames from first exist, filled with zeroes. They do not exist yet. */
 void phys_add(struct phys *p, uint64_t first, uint64_t count);
+/* The same, all in one piece of memory, which is returned; for good. */
+uint8_t *phys_add_block(struct phys *p, uint64_t first, uint64_t count);
 /* The frame ceases to exist. */
 void phys_remove(struct phys *p, uint64_t frame);
 bool phys_exists(const struct phys *p, uint64_t frame);

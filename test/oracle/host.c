@@ -193,7 +193,7 @@ void page_out(struct vm *vm, uint64_t gfn)
 	struct ram *r = ram_find(vm, gfn);
 	struct page *p = page_find(vm, gfn);
 
-	if (!p || !p->in)
+	if (!p || !p->in || r->linear)
 		return;
 	p->in = false;
 	page_regularity(r, gfn - r->base);
@@ -214,6 +214,8 @@ void block_out(struct ram *r, uint64_t first)
 	struct world *w = r->vm->world;
 	static bool was[512];
 
+	if (r->linear)
+		return;
 	for (unsigned i = 0; i < 512; i++) {
 		was[i] = r->page[first + i].in;
 		r->page[first + i].in = false;
@@ -236,6 +238,8 @@ void block_home(struct ram *r, uint64_t first)
 {
 	struct world *w = r->vm->world;
 
+	if (r->linear)
+		return;
 	cover(w, COVER_BLOCK_HOME);
 	for (unsigned i = 0; r->home && i < 512; i++) {
 		struct page *p = &r->page[first + i];
@@ -294,7 +298,7 @@ void pages_merge(struct vm *vm, uint64_t gfn1, uint64_t gfn2)
 	struct world *w = vm->world;
 	struct page *a = page_find(vm, gfn1), *b = page_find(vm, gfn2);
 
-	if (!a || !b || a == b || !a->in || !b->in || a->hfn == b->hfn || ram_find(vm, gfn1)->kind != SLOT_RAM ||
+	if (!a || !b || ram_find(vm, gfn1)->linear || ram_find(vm, gfn2)->linear || a == b || !a->in || !b->in || a->hfn == b->hfn || ram_find(vm, gfn1)->kind != SLOT_RAM ||
 	    ram_find(vm, gfn2)->kind != SLOT_RAM)
 		return;
 	set_frozen(vm, gfn1, true);
@@ -337,7 +341,9 @@ bool ram_init(struct vm *vm, uint64_t base, uint64_t pages, uint64_t home, enum 
 	r->log_out = calloc(pages / 64 + 1, 8);
 	if (!r->page || !r->irregular || !r->log || !r->log_out)
 		return false;
-	if (home)
+	if (home && vm->world->c.linear && base == 0)
+		r->linear = (char *)phys_add_block(&vm->world->phys, home, pages);
+	else if (home)
 		phys_add(&vm->world->phys, home, pages);
 	for (uint64_t i = 0; i < pages; i++) {
 		r->page[i].hfn = home ? home + i : 0;
@@ -366,5 +372,6 @@ struct page *page_find(struct vm *vm, uint64_t gfn)
 struct slot ram_slot(struct ram *r)
 {
 	return (struct slot){ .base = GFN(r->base), .pages = r->pages, .kind = r->kind, .type = r->type,
-			      .backing = r->kind == SLOT_MMIO ? NULL : &r->backing };
+			      .backing = r->kind == SLOT_MMIO ? NULL : &r->backing, .linear = r->linear,
+			      .linear_frame = HFN(r->linear ? r->home : 0) };
 }

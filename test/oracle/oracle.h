@@ -28,6 +28,7 @@ struct config {
 	uint8_t vms, vcpus, cpus;
 	uint16_t vpid_limit;
 	bool guest_pcid, big_ram, switching, adversarial, races, low_frames;
+	bool linear;              /* low memory lies in one piece, for good */
 	uint8_t mode;             /* that the guests start in: enum x_mode */
 	uint8_t mode_fixed;       /* they stay in it */
 };
@@ -108,6 +109,7 @@ struct ram {
 	uint16_t *irregular;        /* by 2-MByte block */
 	uint32_t irregular_all;
 	bool present, logging;
+	char *linear;               /* all in one piece, and never elsewhere; or NULL */
 	uint64_t *log, *log_out;
 };
 

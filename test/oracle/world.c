@@ -83,6 +83,7 @@ struct config config_from_seed(uint64_t seed, const struct mmu_ops *ops)
 	c.mode = next_random(&s) % 20;
 	c.mode = c.mode < 1 ? X_NONE : c.mode < 5 ? X_32BIT : c.mode < 9 ? X_PAE : c.mode < 17 || !c.caps.la57 ? X_4LEVEL : X_5LEVEL;
 	c.mode_fixed = chance(&s, 70);
+	c.linear = chance(&s, 30);
 	return c;
 }
 
@@ -127,7 +128,7 @@ static bool make_map(struct vm *vm, unsigned n)
 {
 	const struct config *c = &vm->world->c;
 	uint64_t home = (1u << 20) + n * (1u << 21);
-	bool ok = ram_init(vm, 0, 1024, c->seed & 64 ? home : 0, SLOT_RAM, MEMTYPE_WB) &&
+	bool ok = ram_init(vm, 0, 1024, c->linear || c->seed & 64 ? home : 0, SLOT_RAM, MEMTYPE_WB) &&
 		  ram_init(vm, 2048, 1024, home + 2048, SLOT_RAM, MEMTYPE_WB) &&
 		  ram_init(vm, 1024, 16, 0, SLOT_ROM, MEMTYPE_WP) && ram_init(vm, DEVICE_GFN, 16, 0, SLOT_MMIO, MEMTYPE_UC) &&
 		  ram_init(vm, 0x100000, 512, home + 0x100000, SLOT_RAM, MEMTYPE_WT) &&
