@@ -69,6 +69,11 @@
 	M(INJECT_SYNC, "syncing the address of a fault that the guest gets") \
 	M(INJECT_FLUSH, "the INVVPID of that address") \
 	M(SHADOW_UNMAP, "removing shadow leaves of frames that go away") \
+	M(UNMAP_CLEAR, "emptying the shadows of a guest table whose frame goes") \
+	M(MMIO_EPOCH, "dropping MMIO leaves when their generation comes round") \
+	M(LARGE_TRACKED, "looking for tracked frames before a large leaf is made") \
+	M(MAY_WRITE, "keeping leaves of tracked frames read-only") \
+	M(STALE_DROP, "noting that an entry was dropped without a flush") \
 	M(SHADOW_UNMAP_FLUSH, "the flush after that") \
 	M(SHADOW_PROTECT_FLUSH, "the flush after write-protecting frames") \
 	M(VTLB_REGS, "emptying the virtual TLB when a register write changes what tables mean") \

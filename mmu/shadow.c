@@ -124,7 +124,7 @@ static void unmap(struct mmu_vm *vm, gfn_t first, uint64_t pages)
 		if (g->leaves || g->large)
 			MUTANT(SHADOW_UNMAP, rmap_zap(s, at));
 		if (at.v >= first.v && g->tracked)
-			clear_pages_of(s, g);
+			MUTANT(UNMAP_CLEAR, clear_pages_of(s, g));
 	}
 	if (s->stale)
 		MUTANT(SHADOW_UNMAP_FLUSH, shadow_flush_all(s, NULL));

@@ -213,7 +213,7 @@ static unsigned choose_level(struct fixing *f)
 	struct gframe *block = rmap_gframe(&f->s->rmap, GFN(align_down(f->gfn.v, 512)), false);
 	unsigned limit = f->w->page_shift >= 21 ? 21 : 12;
 
-	if (block && block->block)
+	if (block && !MUTANT_OR(LARGE_TRACKED, !block->block))
 		return 1;
 	return pt_level(mmu_leaf_shift(f->s->vm, f->gfn, &f->page, limit));
 }
@@ -367,7 +367,7 @@ struct mmu_result shadow_fault(struct mmu_vcpu *vcpu, const struct mmu_fault *fa
 		return mmu_stop("an EPT exit without EPT");
 	v->spurious_gva = ~0ull;
 	if (s->mmio_epoch != hw_mmio_epoch(vcpu->vm))
-		drop_special(s);
+		MUTANT(MMIO_EPOCH, drop_special(s));
 	if ((fault->error & PFERR_RSVD) && cached_mmio(vcpu, fault->gva, access, &r))
 		return r;
 	shadow_make_room(s, vcpu);

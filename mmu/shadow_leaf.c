@@ -63,7 +63,7 @@ bool leaf_may_write(struct shadow *s, gfn_t gfn)
 		return true;
 	for (struct spage *sp = spage_at(s, g->pages); sp; sp = spage_at(s, sp->next_of_gfn))
 		if (!(sp->role & ROLE_DIRECT) && !sp->unsync)
-			return false;
+			return MUTANT_OR(MAY_WRITE, false);
 	return true;
 }
 

@@ -76,7 +76,7 @@ void entry_drop(struct shadow *s, struct spage *sp, unsigned index)
 			rmap_remove(&s->nodes, role_level(sp->role) > 1 ? &g->large : &g->leaves, spage_ref(sp, index));
 			s->vm->counters.leaves_removed++;
 		}
-		s->stale = true;
+		MUTANT(STALE_DROP, s->stale = true);
 		if (role_level(sp->role) > 1)
 			shadow_upper_dropped(s);
 	}

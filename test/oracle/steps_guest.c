@@ -158,7 +158,7 @@ static void do_rest(struct vcpu *v, const struct step *s)
 	if (!at)
 		return;
 	edit_shared(v, other, at, s->v);
-	for (unsigned i = 0; i < 6 && !v->vm->world->failed; i++)
+	for (unsigned i = 0; i < 11 && !v->vm->world->failed; i++)
 		guest_cr3(v, v->regs.cr3);
 	edit_shared(v, other, at, mix(s->v));
 	v->last_va = va;
