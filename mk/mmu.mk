@@ -9,3 +9,5 @@ UNIT_mmu_ept_SRC := test/unit/test_mmu_ept.c $(MMU_C) lib/fmt.c
 UNIT_TESTS += mmu_walk mmu_parts mmu_regs mmu_ept
 UNIT_mmu_shadow_SRC := test/unit/test_mmu_shadow.c $(MMU_C) lib/fmt.c
 UNIT_TESTS += mmu_shadow
+UNIT_mmu_audit_SRC := test/unit/test_mmu_audit.c $(MMU_C) lib/fmt.c
+UNIT_TESTS += mmu_audit

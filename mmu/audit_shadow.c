@@ -1,4 +1,4 @@
-/* mmu/audit_shadow.c - checks the invariants of the shadow engine on all its pages: S1, S4, S5, S6, S7, S10, S11. */
+/* mmu/audit_shadow.c - checks the invariants of the shadow engine on all its pages: S1, S4 to S11, S13 to S15. */
 #include "lib/fmt.h"
 #include "mmu/shadow.h"
 
@@ -46,8 +46,13 @@ static void check_rights(struct auditor *a, const struct spage *sp, unsigned ind
 		broken(a, "S4: a leaf without the guest's present and accessed flags", entry_gpa(sp, index).v);
 	if ((leaf & PTE_W) && !(guest & PTE_D))
 		broken(a, "S4: a writable leaf without the guest's dirty flag", entry_gpa(sp, index).v);
-	if ((leaf & PTE_W) && (wp || (leaf & PTE_U)) && !((guest & PTE_W) && (role_acc(sp->role) & ACC_W)))
-		broken(a, "S4: a writable leaf where the guest's is not", entry_gpa(sp, index).v);
+	if ((leaf & PTE_W) && !((guest & PTE_W) && (role_acc(sp->role) & ACC_W))) {
+		if (wp)
+			broken(a, "S4: a writable leaf where the guest's is not", entry_gpa(sp, index).v);
+		else if ((leaf & PTE_U) || ((guest & PTE_U) && (role_acc(sp->role) & ACC_U) &&
+						(sp->role & ROLE_SMEP_NOWP) && !(leaf & PTE_NX)))
+			broken(a, "S8: what the supervisor may write with CR0.WP clear is the user's, too", entry_gpa(sp, index).v);
+	}
 	if ((leaf & PTE_U) && !((guest & PTE_U) && (role_acc(sp->role) & ACC_U)))
 		broken(a, "S4: a user leaf where the guest's is not", entry_gpa(sp, index).v);
 }
@@ -72,7 +77,8 @@ static void check_leaf(struct auditor *a, const struct spage *sp, unsigned index
 		if (page.kind != MMU_MEMORY || page.hfn.v != hw_leaf_frame(leaf, role_level(sp->role)).v + i)
 			broken(a, "S11: a leaf names what its guest frame is not", gfn.v + i);
 		else if ((leaf & PTE_W) && !page.writable)
-			broken(a, "S4: a leaf is writable and its frame must not be written", gfn.v + i);
+			broken(a, page.owned ? "S13: a clean page of a log is writable" : "S4: a leaf is writable and its frame must not be written",
+			       gfn.v + i);
 	}
 	if ((leaf & PTE_W) && !leaf_may_write(s, gfn))
 		broken(a, "S5: a table in sync is writable", gfn.v);
@@ -98,10 +104,25 @@ static void check_sync(struct auditor *a, const struct spage *sp, unsigned index
 		broken(a, "S5: a flag that the guest cleared is still relied on", entry_gpa(sp, index).v);
 }
 
+/* An MMIO leaf of an old generation may say anything. */
+static void check_mmio(struct auditor *a, uint64_t leaf)
+{
+	const struct slot *slot;
+
+	if (a->s->mmio_epoch != hw_mmio_epoch(a->s->vm) || !hw_mmio_current(a->s->vm, leaf))
+		return;
+	slot = slots_find(&a->s->vm->slots, hw_mmio_gfn(leaf));
+	if (!slot || slot->kind != SLOT_MMIO)
+		broken(a, "S14: a current MMIO leaf is no MMIO", hw_mmio_gfn(leaf).v);
+}
+
 static void check_page(struct auditor *a, const struct spage *sp)
 {
 	unsigned present = 0;
 
+	if (role_quadrant(sp->role) && (!(sp->role & ROLE_NARROW) || (role_level(sp->role) == 1 && role_quadrant(sp->role) > 1)) &&
+	    !(sp->role & ROLE_DIRECT))
+		broken(a, "S9: a table has no such quadrant", sp->gfn.v);
 	for (unsigned i = 0; i < 512 && !a->broken; i++) {
 		uint64_t e = sp->table[i];
 
@@ -111,8 +132,10 @@ static void check_page(struct auditor *a, const struct spage *sp)
 		if (i < sp->first || i > sp->last)
 			broken(a, "S7: an entry lies outside of what its page says it has", sp->gfn.v);
 		check_sync(a, sp, i);
-		if (pt_special(&hw_format_4level, e))
+		if (pt_special(&hw_format_4level, e)) {
+			check_mmio(a, e);
 			continue;
+		}
 		if (entry_is_leaf(sp, i))
 			check_leaf(a, sp, i);
 		else if (!rmap_holds(&a->s->nodes, spage_child(a->s, sp, i)->parents, spage_ref(sp, i)))
@@ -145,6 +168,11 @@ static void check_vcpu(struct auditor *a, const struct mmu_vcpu *vcpu)
 	const struct shadow_vcpu *v = vcpu->priv;
 	struct shadow *s = a->s;
 
+	for (unsigned i = 0; i < 4 && v->pae_format; i++)
+		if ((v->pae[i] & MASK(51, 12)) != (v->root[i] ? hfn_hpa(v->root[i]->frame).v : 0))
+			broken(a, "S9: a PDPTE names another page than the root that is held for it", i);
+	if (s->unsync_count > SHADOW_UNSYNC_MAX)
+		broken(a, "S6: more tables are out of sync than may be", s->unsync_count);
 	if (!vcpu->intercepts.invlpg && (s->unsync_present || v->upper_seen != s->upper_drops))
 		broken(a, "S6: INVLPG does not exit, and something is out of sync", s->unsync_present);
 	for (unsigned i = 0; i < SHADOW_PATHS; i++) {
