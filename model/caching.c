@@ -107,11 +107,12 @@ bool m_reaches(const struct m_cpu *cpu, uint64_t frame)
 
 		for (unsigned i = 0; left && i < c->sets * c->ways; i++) {
 			const struct m_entry *e = &c->e[i];
-			uint64_t frames = m_is_psc(class) ? 1 : BIT(e->shift - PAGE_SHIFT);
+			uint64_t frames;
 
 			if (!e->valid)
 				continue;
 			left--;
+			frames = m_is_psc(class) ? 1 : BIT(e->shift - PAGE_SHIFT);
 			if (frame - (e->addr >> PAGE_SHIFT) < frames && current(cpu, e))
 				return true;
 		}
