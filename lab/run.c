@@ -1,10 +1,13 @@
 /* lab/run.c - `vellum lab run`: one configuration, a full account. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "lab/lab.h"
+#include "lab/results.h"
+#include "lab/view.h"
 
 static void progress(void *ctx, uint64_t done, uint64_t all)
 {
@@ -16,31 +19,90 @@ static void progress(void *ctx, uint64_t done, uint64_t all)
 	fflush(stderr);
 }
 
-static int usage(FILE *out)
+/* Where the account goes besides the terminal: files, or - for the standard output, which then shows nothing else. */
+struct outputs {
+	const char *json, *csv, *html;
+};
+
+static int usage(void)
 {
-	fprintf(out, "usage: vellum lab run [OPTION]... [WORKLOAD]\n\n%s"
-		"  --json FILE        the account as JSON; - is the standard output, which then shows nothing else\n"
-		"  --settings         prints the settings that the run would have, as a configuration file, and ends\n", lab_options_help);
-	return out == stdout ? 0 : 2;
+	printf("usage: vellum lab run [OPTION]... [WORKLOAD]\n\n%s"
+	       "  --json FILE        the account as JSON; - is the standard output, which then shows nothing else\n"
+	       "  --csv FILE         ... as CSV: a line of names and a line of values\n"
+	       "  --html FILE        ... as one HTML page with charts, which needs nothing from outside\n"
+	       "  --settings         prints the settings that the run would have, as a configuration file, and ends\n", lab_options_help);
+	return 0;
 }
 
-static int write_json(const struct lab_result *result, const char *path)
+static int failed(const struct lab_error *error)
 {
-	FILE *f = strcmp(path, "-") ? fopen(path, "w") : stdout;
+	fprintf(stderr, "vellum: %s\n", error->text);
+	return 2;
+}
+
+/* ---- what comes out ---- */
+
+static bool is_standard(const char *file)
+{
+	return file && !strcmp(file, "-");
+}
+
+static bool write_json(const struct lab_result *result, const char *path, struct lab_error *error)
+{
+	FILE *f = is_standard(path) ? stdout : fopen(path, "w");
 	bool ok = f != NULL;
 
-	if (ok)
+	if (ok) {
 		lab_result_json(result, f);
-	if (ok && f != stdout)
-		ok = fclose(f) == 0;
-	else if (ok)
-		ok = fflush(f) == 0;
-	if (!ok)
-		fprintf(stderr, "vellum: cannot write %s: %s\n", path, strerror(errno));
-	return ok ? 0 : 1;
+		ok = !ferror(f);
+		ok = !(f == stdout ? fflush(f) : fclose(f)) && ok;
+	}
+	return ok || lab_fail(error, "cannot write %s: %s", path, strerror(errno));
 }
 
-static int run(const struct lab_config *config, const char *json)
+/* CSV and HTML are those of a sweep that consists of this run. */
+static bool write_view(const struct lab_result *result, const struct outputs *to, struct lab_error *error)
+{
+	const struct lab_output output = { .csv = to->csv, .html = to->html, .no_table = true };
+	struct lab_identities identities = { 0 };
+	struct lab_results results = { 0 };
+	const struct lab_record *record;
+	char key[LAB_KEY_SIZE], build[LAB_KEY_SIZE], *line;
+	struct lab_view view;
+	bool ok;
+
+	ok = lab_cell_key(&result->config, &identities, key, error);
+	lab_identities_free(&identities);
+	if (!ok)
+		return false;
+	lab_build(build);
+	line = lab_record_line(key, build, result);
+	line[strcspn(line, "\n")] = '\0';
+	ok = lab_results_take(&results, line, error);
+	free(line);
+	record = ok ? lab_results_find(&results, key) : NULL;
+	if (record && (ok = lab_view_init(&view, &record, 1, NULL, error))) {
+		view.title = "vellum lab run";
+		ok = lab_output_write(&output, &view, error);
+		lab_view_free(&view);
+	}
+	lab_results_free(&results);
+	return ok;
+}
+
+static bool write_all(const struct lab_result *result, const struct outputs *to, struct lab_error *error)
+{
+	if (!is_standard(to->json) && !is_standard(to->csv) && !is_standard(to->html)) {
+		lab_result_print(result, stdout);
+		if (fflush(stdout) || ferror(stdout))
+			return lab_fail(error, "cannot write the account: %s", strerror(errno));
+	}
+	return (!to->json || write_json(result, to->json, error)) && ((!to->csv && !to->html) || write_view(result, to, error));
+}
+
+/* ---- the command ---- */
+
+static int run(const struct lab_config *config, const struct outputs *to)
 {
 	static struct lab_result result;
 	struct lab_error error = { "" };
@@ -49,45 +111,60 @@ static int run(const struct lab_config *config, const char *json)
 
 	if (show)
 		fprintf(stderr, "\r%40s\r", "");
-	if (!ok) {
-		fprintf(stderr, "vellum: %s\n", error.text);
-		return 2;
+	if (!ok)
+		return failed(&error);
+	if (write_all(&result, to, &error))
+		return 0;
+	failed(&error);
+	return 1;
+}
+
+/* As lab_option(), for the options of this command that take a file. */
+static bool output_option(struct outputs *to, int argc, char **argv, int *at, struct lab_error *error)
+{
+	const struct { const char *name, **where; } options[] = { { "--json", &to->json }, { "--csv", &to->csv }, { "--html", &to->html } };
+
+	for (unsigned i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		if (strcmp(argv[*at], options[i].name))
+			continue;
+		if (*at + 1 >= argc)
+			return lab_fail(error, "%s needs a file, or - for the standard output", argv[*at]);
+		*options[i].where = argv[*at + 1];
+		*at += 2;
+		if (is_standard(to->json) + is_standard(to->csv) + is_standard(to->html) > 1)
+			return lab_fail(error, "only one of --json, --csv and --html can be -, the standard output");
+		return true;
 	}
-	if (!json || strcmp(json, "-"))
-		lab_result_print(&result, stdout);
-	return json ? write_json(&result, json) : 0;
+	return false;
 }
 
 int lab_command_run(int argc, char **argv)
 {
 	struct lab_config config;
 	struct lab_error error = { "" };
-	const char *json = NULL;
+	struct outputs to = { 0 };
 	bool settings = false;
 
 	lab_config_init(&config);
 	for (int at = 1; at < argc;) {
 		if (lab_option(&config, argc, argv, &at, &error))
 			continue;
-		if (error.text[0]) {
-			fprintf(stderr, "vellum: %s\n", error.text);
-			return 2;
-		}
-		if (!strcmp(argv[at], "--help"))
-			return usage(stdout);
-		if (!strcmp(argv[at], "--json") && at + 1 < argc) {
-			json = argv[++at];
-		} else if (!strcmp(argv[at], "--settings")) {
+		if (!error.text[0] && output_option(&to, argc, argv, &at, &error))
+			continue;
+		if (!error.text[0] && !strcmp(argv[at], "--help"))
+			return usage();
+		if (!error.text[0] && !strcmp(argv[at], "--settings"))
 			settings = true;
-		} else if (argv[at][0] == '-' || !lab_config_set(&config, "workload", argv[at], &error)) {
-			fprintf(stderr, "vellum: %s%s\n", error.text[0] ? error.text : "unknown option, or one without its value: ",
-				error.text[0] ? "" : argv[at]);
-			return usage(stderr);
-		}
+		else if (!error.text[0] && argv[at][0] == '-')
+			lab_fail(&error, "vellum lab run has no option '%s'; vellum lab run --help lists them", argv[at]);
+		else if (!error.text[0])
+			lab_config_set(&config, "workload", argv[at], &error);
+		if (error.text[0])
+			return failed(&error);
 		at++;
 	}
 	if (!settings)
-		return run(&config, json);
+		return run(&config, &to);
 	lab_config_write(&config, "", true, stdout);
 	return 0;
 }

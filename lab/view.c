@@ -193,7 +193,7 @@ bool lab_output_option(struct lab_output *o, int argc, char **argv, int *at, str
 
 static bool write_one(const char *file, void (*write)(const struct lab_view *, FILE *), const struct lab_view *v, struct lab_error *error)
 {
-	bool standard = file && !strcmp(file, "-");
+	bool standard = file && !strcmp(file, "-"), ok;
 	FILE *f;
 
 	if (!file)
@@ -202,7 +202,9 @@ static bool write_one(const char *file, void (*write)(const struct lab_view *, F
 	if (!f)
 		return lab_fail(error, "cannot write %s: %s", file, strerror(errno));
 	write(v, f);
-	if (standard ? fflush(f) : fclose(f))
+	/* What failed before the last piece is only remembered in the stream. */
+	ok = !ferror(f);
+	if ((standard ? fflush(f) : fclose(f)) || !ok)
 		return lab_fail(error, "cannot write %s: %s", file, strerror(errno));
 	return true;
 }

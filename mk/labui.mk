@@ -17,3 +17,10 @@ UNIT_lab_figure_DEPS := $(BUILD)/lab.a
 UNIT_lab_figure_CFLAGS := -D_GNU_SOURCE
 UNIT_lab_figure_LIBS := $(BUILD)/lab.a -lcjson -lzstd -lm
 UNIT_TESTS += lab_figure
+
+# The commands of one run, over the same.
+UNIT_lab_command_SRC := test/unit/test_lab_command.c lab/run.c lab/explain.c lab/presets.c lab/command.c lab/view.c lab/html.c tool/chart.c tool/util.c lib/fmt.c
+UNIT_lab_command_DEPS := $(BUILD)/lab.a
+UNIT_lab_command_CFLAGS := -D_GNU_SOURCE
+UNIT_lab_command_LIBS := $(BUILD)/lab.a -lcjson -lzstd -lm
+UNIT_TESTS += lab_command
