@@ -1,15 +1,27 @@
-# The rules for the tests that mk/unit.mk describes; last, when the lists are complete.
+# The rules for the tests that mk/unit.mk describes; last, when the lists are complete. A source is compiled once for all tests of a
+# compiler that want it with the same flags: in build/unit/COMPILER/plain, or in .../gnu with -D_GNU_SOURCE.
+unit_variant = $(if $(UNIT_$(1)_CFLAGS),gnu,plain)
+unit_objects = $(patsubst %.c,$(BUILD)/unit/$(2)/$(call unit_variant,$(1))/%.o,$(sort $(UNIT_$(1)_SRC) test/unit/hosted.c))
+
+# $(call unit_compile,COMPILER,VARIANT,FLAGS)
+define unit_compile
+$(BUILD)/unit/$(1)/$(2)/%.o: %.c
+	@mkdir -p $$(@D)
+	@$(1) $(UNIT_CFLAGS) $(3) -MMD -MP -c -o $$@ $$<
+endef
+$(foreach c,gcc clang,$(eval $(call unit_compile,$(c),plain,)) $(eval $(call unit_compile,$(c),gnu,-D_GNU_SOURCE)))
+
 # $(call unit_rule,TEST,COMPILER)
 define unit_rule
-$(BUILD)/unit/$(2)/$(1): $(UNIT_$(1)_SRC) $(UNIT_$(1)_DEPS) test/unit/hosted.c
-	@mkdir -p $$(@D)
+$(if $(filter-out -D_GNU_SOURCE,$(UNIT_$(1)_CFLAGS)),$(error UNIT_$(1)_CFLAGS: only -D_GNU_SOURCE is known))
+$(BUILD)/unit/$(2)/$(1): $(call unit_objects,$(1),$(2)) $(filter %.a,$(UNIT_$(1)_DEPS))
 	@echo '  $(2)  $(1) (unit test)'
-	@$(2) $(UNIT_CFLAGS) $(UNIT_$(1)_CFLAGS) -MMD -MP -MF $$@.d -o $$@ $(UNIT_$(1)_SRC) test/unit/hosted.c $(UNIT_$(1)_LIBS) -lcmocka
--include $(BUILD)/unit/$(2)/$(1).d
+	@$(2) $(UNIT_CFLAGS) -o $$@ $(call unit_objects,$(1),$(2)) $(UNIT_$(1)_LIBS) -lcmocka
 endef
 
 UNIT_BINARIES := $(foreach t,$(UNIT_TESTS),$(BUILD)/unit/gcc/$(t) $(BUILD)/unit/clang/$(t))
 $(foreach t,$(UNIT_TESTS),$(eval $(call unit_rule,$(t),gcc)) $(eval $(call unit_rule,$(t),clang)))
+-include $(patsubst %.o,%.d,$(sort $(foreach c,gcc clang,$(foreach t,$(UNIT_TESTS),$(call unit_objects,$(t),$(c))))))
 
 .PHONY: unit
 unit: $(UNIT_BINARIES)
