@@ -28,5 +28,5 @@ measure() {
 	awk "BEGIN { printf \"%-44s %12d in %6.2f s: %7.2f million/s\n\", \"$name\", $count, $best, $count / $best / 1e6 }"
 }
 
-measure "accesses of sort, EPT 4K/4K, Haswell" accesses --pages 4k "trace:$trace"
-measure "nested walks, GUPS over 256 MB, 4K/4K" walks --pages 4k gups:size=256M,updates=4M
+measure "accesses of sort, EPT 4K/4K, Haswell" accesses --preset haswell --guest-pages 4k --pages 4k "trace:$trace"
+measure "nested walks, GUPS over 256 MB, 4K/4K" walks --preset haswell --guest-pages 4k --pages 4k gups:size=256M,updates=4M

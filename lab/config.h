@@ -34,7 +34,7 @@ struct lab_geometry {
 	S(SHAPE, l1d_2m, "machine.l1d_2m", "32/4", "L1 data TLB for 2M pages") \
 	S(SHAPE, l1d_1g, "machine.l1d_1g", "4/full", "L1 data TLB for 1G pages; 0: they lie in the one for 2M pages, in pieces") \
 	S(FLAG, l1d_unified, "machine.l1d_unified", "off", "pages of all sizes share machine.l1d_4k") \
-	S(SHAPE, l1i_4k, "machine.l1i_4k", "128/8", "L1 instruction TLB for 4K pages") \
+	S(SHAPE, l1i_4k, "machine.l1i_4k", "128/4", "L1 instruction TLB for 4K pages") \
 	S(SHAPE, l1i_2m, "machine.l1i_2m", "8/full", "L1 instruction TLB for 2M pages") \
 	S(FLAG, l1i_unified, "machine.l1i_unified", "off", "pages of all sizes share machine.l1i_4k") \
 	S(SHAPE, l2, "machine.l2", "1024/8", "L2 TLB, shared by data and instructions") \
@@ -89,13 +89,13 @@ struct lab_geometry {
 	S(CYCLES, path_cpi, "hv.cpi", "1", "cycles an instruction of the hypervisor") \
 	S(COUNT, path_exit, "hv.path_exit", "60", "instructions of the run loop for any exit") \
 	S(COUNT, path_violation, "hv.path_violation", "740", "... more for an EPT violation") \
-	S(COUNT, path_entry, "hv.path_entry", "40", "... more for each shadow entry that was made in advance, synced or removed") \
-	S(COUNT, path_fault, "hv.path_fault", "2000", "... more for a page fault that the mechanism fixes") \
+	S(COUNT, path_entry, "hv.path_entry", "90", "... more for each shadow entry that was made in advance, synced or removed") \
+	S(COUNT, path_fault, "hv.path_fault", "2300", "... more for a page fault that the mechanism fixes") \
 	S(COUNT, path_inject, "hv.path_inject", "1000", "... more for a page fault that is the guest's") \
 	S(COUNT, path_emulate, "hv.path_emulate", "6000", "... more for an access that is emulated") \
 	S(COUNT, path_cr3, "hv.path_cr3", "1000", "... more for MOV to CR3") \
 	S(COUNT, path_cr4, "hv.path_cr4", "1000", "... more for a flush by MOV to CR4") \
-	S(COUNT, path_invlpg, "hv.path_invlpg", "500", "... more for INVLPG") \
+	S(COUNT, path_invlpg, "hv.path_invlpg", "900", "... more for INVLPG") \
 	S(COUNT, path_other, "hv.path_other", "400", "... more for an exit of another kind")
 
 #define LAB_GUEST_SETTINGS(S) \

@@ -7,7 +7,7 @@
 /* What each line says is from the source that docs/lab.md names; "recalled" and "assumed" mean what they say there. A line that is
  * not here is as in lab/config.h, which is Haswell. */
 #define CORE_2 \
-	"machine.l1d_1g = 0\nmachine.l1i_4k = 128/4\nmachine.l1i_2m = 7/full\nmachine.l2 = 512/4\nmachine.l2_holds = 4k\n" \
+	"machine.l1d_1g = 0\nmachine.l1i_2m = 7/full\nmachine.l2 = 512/4\nmachine.l2_holds = 4k\n" \
 	"machine.ept_pages = 2m\nmachine.ept_ad = off\nmachine.invpcid = off\n"
 #define ZEN \
 	"machine.l1d_4k = 64/full\nmachine.l1d_unified = on\nmachine.l1i_4k = 64/full\nmachine.l1i_unified = on\n" \
@@ -16,8 +16,8 @@
 
 const struct lab_preset lab_presets[] = {
 	{ "penryn", "Intel Penryn (2008): no EPT, no VPID",
-	  "machine.ghz = 2.8\nmachine.l1d_4k = 16/4\nmachine.l1d_2m = 16/4\nmachine.l1d_1g = 0\nmachine.l1i_4k = 128/4\n"
-	  "machine.l1i_2m = 8/4\nmachine.l2 = 256/4\nmachine.l2_holds = 4k\nmachine.l2_hit = 7\n"
+	  "machine.ghz = 2.8\nmachine.l1d_4k = 16/4\nmachine.l1d_2m = 16/4\nmachine.l1d_1g = 0\n"
+	  "machine.l1i_2m = 8/4\nmachine.l2 = 256/4\nmachine.l2_holds = 4k\nmachine.l2_hit = 2\n"
 	  "machine.npsc_pml4 = 0\nmachine.npsc_pdpt = 0\nmachine.npsc_pd = 0\nmachine.ntlb = 0\n"
 	  "machine.l1_cycles = 3\nmachine.l2_cache = 6M/24\nmachine.l2_cycles = 15\nmachine.l3_cache = 0\nmachine.dram_cycles = 240\n"
 	  "machine.ept = off\nmachine.vpid = off\nmachine.pcid = off\nmachine.invpcid = off\nmachine.ept_pages = 2m\n"
@@ -37,11 +37,11 @@ const struct lab_preset lab_presets[] = {
 	{ "haswell", "Intel Haswell (2013)", "" },
 	{ "broadwell", "Intel Broadwell (2014)", "machine.l2 = 1536/6\nmachine.l2_1g = 16/4\nmachine.walkers = 2\n" },
 	{ "skylake", "Intel Skylake (2015)",
-	  "machine.ghz = 4\nmachine.l2 = 1536/12\nmachine.l2_1g = 16/4\nmachine.walkers = 2\nmachine.l2_cache = 256K/4\n"
-	  "machine.l3_cycles = 44\nmachine.dram_cycles = 200\n" },
+	  "machine.ghz = 4\nmachine.l1i_4k = 128/8\nmachine.l2 = 1536/12\nmachine.l2_1g = 16/4\nmachine.walkers = 2\n"
+	  "machine.l2_cache = 256K/4\nmachine.l3_cycles = 44\nmachine.dram_cycles = 200\n" },
 	{ "icelake", "Intel Ice Lake (2019)",
-	  "machine.ghz = 3.7\nmachine.l1d_1g = 8/full\nmachine.l1i_2m = 16/full\nmachine.l2 = 2048/16\nmachine.l2_1g = 1024/16\n"
-	  "machine.walkers = 4\nmachine.l1_cache = 48K/12\nmachine.l1_cycles = 5\nmachine.l2_cache = 512K/8\nmachine.l2_cycles = 13\n"
+	  "machine.ghz = 3.7\nmachine.l1i_4k = 128/8\nmachine.l1d_1g = 8/full\nmachine.l1i_2m = 16/full\nmachine.l2 = 2048/16\n"
+	  "machine.l2_1g = 1024/16\nmachine.walkers = 4\nmachine.l1_cache = 48K/12\nmachine.l1_cycles = 5\nmachine.l2_cache = 512K/8\nmachine.l2_cycles = 13\n"
 	  "machine.l3_cycles = 42\nmachine.dram_cycles = 250\nmachine.psc_pml5 = 2/full\nmachine.la57 = on\n" },
 	{ "zen1", "AMD Zen (2017); EPT stands for nested paging, VPID for the ASID",
 	  ZEN "machine.ghz = 3.6\nmachine.l2_cycles = 17\nmachine.l3_cycles = 40\nmachine.dram_cycles = 320\nmachine.pcid = off\n"
