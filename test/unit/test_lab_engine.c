@@ -308,6 +308,7 @@ static void test_golden(void **state)
 		lab_config_init(&c);
 		set(&c, golden[i].mechanism);
 		set(&c, "hv.pages=4k");
+		set(&c, "machine.l1i_4k=128/8");
 		run(&c, false, 20000, r);
 		if (r->walks != golden[i].walks || r->references != golden[i].references || r->exits_all != golden[i].exits ||
 		    r->flag_updates != golden[i].flag_updates)
