@@ -68,13 +68,17 @@ static void write_with(const struct comparison *c, const char *path, void (*writ
 static void write_all(const struct comparison *c)
 {
 	struct crossing *x = allocate(sizeof *x);
-	char *json = compare_json(c), *sentence;
+	char *json = compare_json(c), *sentence, *prices;
 
 	compare_table(c, stdout);
-	if (compare_crossing(c, x)) {
+	for (size_t k = 0; k < CROSSING_KINDS; k++) {
+		if (!compare_crossing(c, &crossing_kinds[k], x))
+			continue;
 		sentence = crossing_sentence(x);
-		printf("%s\n", sentence);
+		prices = crossing_prices(x);
+		printf("%s\n%s\n", sentence, prices);
 		free(sentence);
+		free(prices);
 	}
 	fflush(stdout);
 	write_with(c, c->html, compare_html);

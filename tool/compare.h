@@ -112,21 +112,30 @@ void compare_html(const struct comparison *c, FILE *out);
 void compare_svg(const struct comparison *c, const char *directory);
 size_t compare_failed(const struct comparison *c);
 
-/* The sweep of the workload mix: what the hypervisor adds to a turn by the edits in it, and where two mechanisms cross. */
-enum { CROSSING_SERIES = 8, CROSSING_POINTS = 40 };
+/* The sweeps of the workload mix: what the hypervisor adds to a turn by the edits in it, and where two mechanisms cross. */
+enum { CROSSING_KINDS = 2, CROSSING_SERIES = 8, CROSSING_POINTS = 40 };
+struct crossing_kind {
+	const char *phase;                      /* what its phases' names begin with; a number of edits follows */
+	const char *file;                       /* of its chart, without .svg */
+	const char *title, *edits, *explained;  /* of the chart; what is counted; what a turn does */
+};
+extern const struct crossing_kind crossing_kinds[CROSSING_KINDS];
 struct crossing {
+	const struct crossing_kind *kind;
 	size_t points, series;
 	unsigned edits[CROSSING_POINTS];
 	const struct cell *cell[CROSSING_SERIES];
 	/* [series][point]: instructions per turn, in the hypervisor, of the bare machine in the guest; not finite: unmeasured. */
 	double per_turn[CROSSING_SERIES][CROSSING_POINTS];
 };
-bool compare_crossing(const struct comparison *c, struct crossing *x);
+bool compare_crossing(const struct comparison *c, const struct crossing_kind *kind, struct crossing *x);
 /* Where series a and b are equal, in edits per turn, between two points that were measured; negative: nowhere. */
 double crossing_of(const struct crossing *x, size_t a, size_t b);
 void crossing_chart(const struct crossing *x, FILE *out);
 /* What the crossing is, in a sentence or two; the caller frees. */
 char *crossing_sentence(const struct crossing *x);
+/* What a turn without edits costs each series, and what one more edit costs between the last two points; the caller frees. */
+char *crossing_prices(const struct crossing *x);
 
 int compare_main(int argc, char **argv);
 

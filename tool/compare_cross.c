@@ -1,4 +1,4 @@
-/* Context switches against page-table edits: the sweep of the workload mix as lines, and where they cross. */
+/* Context switches against page-table edits: the sweeps of the workload mix as lines, and where they cross. */
 #include "tool/compare.h"
 
 #include <math.h>
@@ -7,15 +7,24 @@
 
 #include "tool/chart_lines.h"
 
-static const char phase_word[] = "edits-";
+const struct crossing_kind crossing_kinds[CROSSING_KINDS] = {
+	{ .phase = "edits-", .file = "crossover", .edits = "edits of entries",
+	  .title = "Edits of page-table entries between two context switches, and what a turn costs",
+	  .explained = "Here an edit gives up a page and touches it again: an entry goes and comes back, its table stays." },
+	{ .phase = "tables-", .file = "crossover-tables", .edits = "page tables that come and go",
+	  .title = "Page tables that come and go between two context switches, and what a turn costs",
+	  .explained = "Here a turn maps so many pages, each where there is no page table yet, touches them, and unmaps them all "
+		       "at once." },
+};
 
-static bool edits_of(const struct part *phase, unsigned *edits)
+static bool edits_of(const struct crossing_kind *kind, const struct part *phase, unsigned *edits)
 {
+	size_t length = strlen(kind->phase);
 	char *end;
 
-	if (strncmp(phase->name, phase_word, strlen(phase_word)) != 0 || phase->steps == 0)
+	if (strncmp(phase->name, kind->phase, length) != 0 || phase->steps == 0)
 		return false;
-	*edits = (unsigned)strtoul(phase->name + strlen(phase_word), &end, 10);
+	*edits = (unsigned)strtoul(phase->name + length, &end, 10);
 	return *end == 0;
 }
 
@@ -41,9 +50,9 @@ static size_t point_of(struct crossing *x, unsigned edits)
 	return i;
 }
 
-bool compare_crossing(const struct comparison *c, struct crossing *x)
+bool compare_crossing(const struct comparison *c, const struct crossing_kind *kind, struct crossing *x)
 {
-	*x = (struct crossing){ .points = 0 };
+	*x = (struct crossing){ .kind = kind };
 	for (size_t i = 0; i < c->count && x->series < CROSSING_SERIES; i++) {
 		const struct cell *cell = &c->cells[i];
 		bool taken = false;
@@ -53,7 +62,7 @@ bool compare_crossing(const struct comparison *c, struct crossing *x)
 			const struct part *phase = &cell->measure.phases[k];
 			size_t point;
 
-			if (!edits_of(phase, &edits) || (point = point_of(x, edits)) == CROSSING_POINTS)
+			if (!edits_of(kind, phase, &edits) || (point = point_of(x, edits)) == CROSSING_POINTS)
 				continue;
 			x->per_turn[x->series][point] =
 				(double)(compare_is_native(&cell->is) ? phase->guest : phase->hypervisor) / (double)phase->steps;
@@ -65,15 +74,39 @@ bool compare_crossing(const struct comparison *c, struct crossing *x)
 	return x->series >= 2 && x->points >= 2;
 }
 
-double crossing_of(const struct crossing *x, size_t a, size_t b)
+/* How often they cross between points that were measured, and where first and last. */
+static size_t crossings(const struct crossing *x, size_t a, size_t b, double *first, double *last)
 {
+	size_t count = 0;
+
 	for (size_t i = 0; i + 1 < x->points; i++) {
 		double left = x->per_turn[a][i] - x->per_turn[b][i], right = x->per_turn[a][i + 1] - x->per_turn[b][i + 1];
 
-		if (isfinite(left) && isfinite(right) && left * right <= 0 && left != right)
-			return x->edits[i] + ((double)x->edits[i + 1] - x->edits[i]) * left / (left - right);
+		if (!isfinite(left) || !isfinite(right) || left * right > 0 || left == right || (left == 0 && i > 0))
+			continue;
+		*last = x->edits[i] + ((double)x->edits[i + 1] - x->edits[i]) * left / (left - right);
+		if (count++ == 0)
+			*first = *last;
 	}
-	return -1;
+	return count;
+}
+
+double crossing_of(const struct crossing *x, size_t a, size_t b)
+{
+	double first, last;
+
+	return crossings(x, a, b, &first, &last) > 0 ? first : -1;
+}
+
+/* From `edits` on: by how many percent the dearer of two costs more than the other, at most. */
+static double apart(const struct crossing *x, size_t a, size_t b, double edits)
+{
+	double most = 1;
+
+	for (size_t i = 0; i < x->points; i++)
+		if (x->edits[i] >= edits)
+			most = fmax(most, fmax(x->per_turn[a][i] / x->per_turn[b][i], x->per_turn[b][i] / x->per_turn[a][i]));
+	return 100 * (most - 1);
 }
 
 void crossing_chart(const struct crossing *x, FILE *out)
@@ -81,8 +114,8 @@ void crossing_chart(const struct crossing *x, FILE *out)
 	const char *names[CROSSING_SERIES], *points[CROSSING_POINTS];
 	char numbers[CROSSING_POINTS][12];
 	double values[CROSSING_SERIES * CROSSING_POINTS];
-	struct chart_lines chart = { .title = "Page-table edits in a turn between two context switches, and what a turn costs",
-		.across = "page-table edits in a turn", .unit = "hypervisor's instructions in a turn (native: the guest's own)",
+	struct chart_lines chart = { .title = x->kind->title, .across = x->kind->edits,
+		.unit = "hypervisor's instructions in a turn (native: the guest's own)",
 		.points = (unsigned)x->points, .series = (unsigned)x->series, .point = points, .name = names, .value = values };
 
 	for (size_t i = 0; i < x->points; i++) {
@@ -107,17 +140,40 @@ static bool find(const struct crossing *x, const char *mmu, size_t *series)
 
 char *crossing_sentence(const struct crossing *x)
 {
-	size_t shadow, vtlb, last = x->points - 1;
-	double at;
+	size_t shadow, vtlb, count, last = x->points - 1;
+	double at, until;
 
 	if (!find(x, "shadow", &shadow) || !find(x, "vtlb", &vtlb))
 		return text("shadow and vtlb were not both measured.");
-	at = crossing_of(x, shadow, vtlb);
-	if (at >= 0)
-		return text("shadow and vtlb cross at about %.0f page-table edits in a turn: with fewer, keeping shadow tables "
-			    "across context switches "
-			    "pays; with more, tables that are thrown away cost less than tables that are kept in sync.",
-			    at);
-	return text("shadow and vtlb do not cross between %u and %u edits in a turn: %s costs less throughout.", x->edits[0],
-		    x->edits[last], x->per_turn[shadow][last] < x->per_turn[vtlb][last] ? "shadow" : "vtlb");
+	count = crossings(x, shadow, vtlb, &at, &until);
+	if (count == 1)
+		return text("shadow and vtlb cross at about %.0f %s in a turn: with fewer, keeping shadow tables across context "
+			    "switches pays; with more, tables that are thrown away cost less than tables that are kept in sync.",
+			    at, x->kind->edits);
+	if (count > 1)
+		return text("shadow and vtlb cross %zu times between %.0f and %.0f %s in a turn: with fewer, keeping shadow "
+			    "tables across context switches pays; from there on they cost about the same, neither more than "
+			    "%.0f%% more than the other.", count, at, until, x->kind->edits, apart(x, shadow, vtlb, at));
+	return text("shadow and vtlb do not cross between %u and %u %s in a turn: %s costs less throughout.", x->edits[0],
+		    x->edits[last], x->kind->edits, x->per_turn[shadow][last] < x->per_turn[vtlb][last] ? "shadow" : "vtlb");
+}
+
+char *crossing_prices(const struct crossing *x)
+{
+	size_t last = x->points - 1;
+	struct bytes said = { 0 };
+
+	bytes_print(&said, "Instructions of the hypervisor (native: of the guest) in a turn with %u, and for each one more "
+			   "between %u and %u: ", x->edits[0], x->edits[last - 1], x->edits[last]);
+	for (size_t s = 0; s < x->series; s++) {
+		double first = x->per_turn[s][0], more = x->per_turn[s][last] - x->per_turn[s][last - 1];
+
+		bytes_print(&said, "%s%s ", s == 0 ? "" : "; ", x->cell[s]->label);
+		if (isfinite(first) && isfinite(more))
+			bytes_print(&said, "%.0f and %.0f", first, more / (x->edits[last] - x->edits[last - 1]));
+		else
+			bytes_print(&said, "not measured");
+	}
+	bytes_print(&said, ".");
+	return said.data;
 }

@@ -266,21 +266,31 @@ static void reasons(const struct comparison *c, FILE *out)
 static void crossing_part(const struct comparison *c, FILE *out)
 {
 	struct crossing *x = allocate(sizeof *x);
-	char *sentence;
+	char *sentence, *prices;
+	size_t shown = 0;
 
-	if (compare_crossing(c, x)) {
+	for (size_t k = 0; k < CROSSING_KINDS; k++) {
+		if (!compare_crossing(c, &crossing_kinds[k], x))
+			continue;
+		if (shown++ == 0)
+			fprintf(out, "<section><h2>Context switches against page-table edits</h2>\n<p>A turn is what one of two "
+				     "processes does between two context switches: it reads 32 pages, then edits its page tables so "
+				     "many times. <code>vtlb</code> loses all its tables at each switch and fills them again by "
+				     "faults; <code>shadow</code> keeps them, and has to follow each edit; <code>brute</code> exits "
+				     "for each access to an entry.</p>\n");
 		sentence = crossing_sentence(x);
-		fprintf(out, "<section><h2>Context switches against page-table edits</h2>\n<p>");
+		prices = crossing_prices(x);
+		fprintf(out, "<p>%s ", x->kind->explained);
 		chart_escape(sentence, out);
-		fprintf(out, "</p>\n<p>A turn is what one of two processes does between two context switches: it reads 32 pages, "
-			     "then edits its page "
-			     "tables so many times. <code>vtlb</code> loses all its tables at each switch and fills them again "
-			     "by faults; "
-			     "<code>shadow</code> keeps them, and has to follow each edit.</p>\n");
+		fprintf(out, "</p>\n<p>");
+		chart_escape(prices, out);
+		fprintf(out, "</p>\n");
 		crossing_chart(x, out);
-		fprintf(out, "</section>\n");
 		free(sentence);
+		free(prices);
 	}
+	if (shown > 0)
+		fprintf(out, "</section>\n");
 	free(x);
 }
 
@@ -371,8 +381,10 @@ void compare_svg(const struct comparison *c, const char *directory)
 		charts[i].draw(c, file);
 		fclose(file);
 	}
-	if (compare_crossing(c, x)) {
-		file = open_in(directory, "crossover");
+	for (size_t k = 0; k < CROSSING_KINDS; k++) {
+		if (!compare_crossing(c, &crossing_kinds[k], x))
+			continue;
+		file = open_in(directory, crossing_kinds[k].file);
 		crossing_chart(x, file);
 		fclose(file);
 	}

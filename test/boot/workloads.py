@@ -14,7 +14,7 @@ WORKLOADS = (
     ('fault', ':2', 'shadow', ('touch', 'give-up', 'copy-on-write'), '266089cd953298f9'),
     ('compute', ':2', 'ept', ('compute',), '47fbc6e98e14bff3'),
     ('compile', ':12', 'ept', ('build',), '3060241a55e92fdd'),
-    ('mix', ':8', 'ept', ('edits-8',), '76f8564374bb89ab'),
+    ('mix', ':8', 'ept', ('edits-8', 'tables-8'), '139a0eb2917f2df1'),
 )
 
 def check_phases(json, wanted):

@@ -332,21 +332,84 @@ static void where_they_cross(void **state)
 	(void)state;
 	run_is(&c->cells[0], shadow, 0, "");
 	run_is(&c->cells[1], vtlb, 0, "");
-	assert_true(compare_crossing(c, &x));
+	assert_true(compare_crossing(c, &crossing_kinds[0], &x));
 	assert_int_equal(x.points, 2);
 	assert_int_equal(x.edits[1], 8);
 	assert_true(fabs(x.per_turn[0][1] - 90) < 1e-9);
 	assert_true(fabs(crossing_of(&x, 0, 1) - 4) < 1e-9);
 	sentence = crossing_sentence(&x);
-	assert_non_null(strstr(sentence, "cross at about 4 page-table edits"));
+	assert_non_null(strstr(sentence, "cross at about 4 edits of entries in a turn"));
 	free(sentence);
+	sentence = crossing_prices(&x);
+	assert_non_null(strstr(sentence, "in a turn with 0, and for each one more between 0 and 8: "));
+	assert_non_null(strstr(sentence, " 10 and 10; "));
+	assert_non_null(strstr(sentence, " 50 and 0."));
+	free(sentence);
+	assert_false(compare_crossing(c, &crossing_kinds[1], &x));
+	assert_true(compare_crossing(c, &crossing_kinds[0], &x));
 	x.per_turn[0][1] = 20;
 	assert_true(crossing_of(&x, 0, 1) < 0);
 	sentence = crossing_sentence(&x);
-	assert_non_null(strstr(sentence, "do not cross between 0 and 8 edits in a turn: shadow costs less"));
+	assert_non_null(strstr(sentence, "do not cross between 0 and 8 edits of entries in a turn: shadow costs less"));
 	free(sentence);
 	x.per_turn[1][0] = NAN;
 	assert_true(crossing_of(&x, 0, 1) < 0);
+	sentence = crossing_prices(&x);
+	assert_non_null(strstr(sentence, "not measured"));
+	free(sentence);
+}
+
+static void each_kind_for_itself(void **state)
+{
+	static const char both[] = "{\"phases\":{\"1\":{\"name\":\"edits-0\",\"steps\":1,\"instructions\":{\"hypervisor\":1}},"
+				   "\"2\":{\"name\":\"edits-1\",\"steps\":1,\"instructions\":{\"hypervisor\":2}},"
+				   "\"3\":{\"name\":\"tables-0\",\"steps\":1,\"instructions\":{\"hypervisor\":3}},"
+				   "\"4\":{\"name\":\"tables-2\",\"steps\":1,\"instructions\":{\"hypervisor\":7}}},"
+				   "\"workload\":{}}";
+	struct comparison *c = made("--preset crossover --no-native --mmu shadow,vtlb");
+	struct crossing x;
+
+	(void)state;
+	assert_string_equal(c->ips, "500000000");
+	assert_string_equal(made("--preset crossover --ips 70000000")->ips, "70000000");
+	run_is(&c->cells[0], both, 0, "");
+	run_is(&c->cells[1], both, 0, "");
+	assert_true(compare_crossing(c, &crossing_kinds[0], &x));
+	assert_int_equal(x.edits[1], 1);
+	assert_true(fabs(x.per_turn[1][1] - 2) < 1e-9);
+	assert_true(compare_crossing(c, &crossing_kinds[1], &x));
+	assert_int_equal(x.edits[1], 2);
+	assert_true(fabs(x.per_turn[1][1] - 7) < 1e-9);
+}
+
+static void lines_that_touch_again_and_again(void **state)
+{
+	static const char name[] = "{\"phases\":{\"1\":{\"name\":\"tables-0\",\"steps\":1},"
+				   "\"2\":{\"name\":\"tables-10\",\"steps\":1},"
+				   "\"3\":{\"name\":\"tables-20\",\"steps\":1}},\"workload\":{}}";
+	struct comparison *c = made("--preset crossover --no-native --mmu shadow,vtlb");
+	const double shadow[] = { 10, 110, 190 }, vtlb[] = { 100, 100, 200 };
+	struct crossing x;
+	char *sentence;
+
+	(void)state;
+	run_is(&c->cells[0], name, 0, "");
+	run_is(&c->cells[1], name, 0, "");
+	assert_true(compare_crossing(c, &crossing_kinds[1], &x));
+	memcpy(x.per_turn[0], shadow, sizeof shadow);
+	memcpy(x.per_turn[1], vtlb, sizeof vtlb);
+	assert_true(fabs(crossing_of(&x, 0, 1) - 9) < 1e-9);
+	sentence = crossing_sentence(&x);
+	assert_non_null(strstr(sentence, "cross 2 times between 9 and 15 page tables that come and go"));
+	assert_non_null(strstr(sentence, "neither more than 10% more"));
+	free(sentence);
+	/* One point where they are equal is one crossing. */
+	x.per_turn[0][1] = 100;
+	x.per_turn[0][2] = 300;
+	assert_true(fabs(crossing_of(&x, 0, 1) - 10) < 1e-9);
+	sentence = crossing_sentence(&x);
+	assert_non_null(strstr(sentence, "cross at about 10 page tables that come and go in a turn"));
+	free(sentence);
 }
 
 int main(void)
@@ -357,6 +420,8 @@ int main(void)
 		cmocka_unit_test(why_a_run_failed), cmocka_unit_test(another_result_is_a_failure), cmocka_unit_test(the_table),
 		cmocka_unit_test(the_csv), cmocka_unit_test(the_json_and_back), cmocka_unit_test(the_page),
 		cmocka_unit_test(nothing_but_failures), cmocka_unit_test(where_they_cross),
+		cmocka_unit_test(each_kind_for_itself),
+		cmocka_unit_test(lines_that_touch_again_and_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
