@@ -49,7 +49,8 @@ static void check_rights(struct auditor *a, const struct spage *sp, unsigned ind
 	if ((leaf & PTE_W) && !((guest & PTE_W) && (role_acc(sp->role) & ACC_W))) {
 		if (wp)
 			broken(a, "S4: a writable leaf where the guest's is not", entry_gpa(sp, index).v);
-		else if (leaf & PTE_U)
+		else if ((leaf & PTE_U) ||
+			 ((sp->role & ROLE_SMEP_NOWP) && (guest & PTE_U) && (role_acc(sp->role) & ACC_U) && !(leaf & PTE_NX)))
 			broken(a, "S8: what the supervisor may write with CR0.WP clear is the user's, too", entry_gpa(sp, index).v);
 	}
 	if ((leaf & PTE_U) && !((guest & PTE_U) && (role_acc(sp->role) & ACC_U)))

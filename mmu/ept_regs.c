@@ -83,5 +83,7 @@ void ept_regs_changed(struct mmu_vcpu *vcpu, const struct walk_regs *old, bool c
 
 void ept_invlpg(struct mmu_vcpu *vcpu, gva_t gva)
 {
-	MUTANT(EPT_INVLPG_FLUSH, tag_request_address(vcpu, gva));
+	/* INVLPG drops all parts of a large page, and all paging-structure caches; INVVPID of an address drops less. */
+	(void)gva;
+	MUTANT(EPT_INVLPG_FLUSH, tag_request_all(vcpu));
 }

@@ -147,11 +147,8 @@ bool mmu_slot_add(struct mmu_vm *vm, const struct slot *slot)
 	bool ok;
 
 	mmu_lock(vm);
+	/* Where there was no slot nothing is mapped, nor are accesses to nowhere cached: nothing to drop. */
 	ok = slots_add(&vm->slots, slot);
-	if (ok) {
-		MUTANT(SLOT_ADD_UNMAP, vm->ops->unmap(vm, slot->base, slot->pages));
-		MUTANT(SLOT_KICK, tag_synchronize(vm, NULL));
-	}
 	mmu_unlock(vm);
 	return ok;
 }

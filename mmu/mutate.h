@@ -31,8 +31,7 @@
 	M(SWITCH_FLUSH, "INVVPID after another mechanism took over") \
 	M(UNMAP_KICK, "kicking running vCPUs after the host unmapped") \
 	M(PROTECT_KICK, "the same after it write-protected") \
-	M(SLOT_KICK, "the same after a slot came or went") \
-	M(SLOT_ADD_UNMAP, "unmapping where a slot is put") \
+	M(SLOT_KICK, "the same after a slot went") \
 	M(SLOT_REMOVE_UNMAP, "unmapping a slot that goes") \
 	M(LOG_KICK, "kicking when logging starts") \
 	M(LOG_COLLECT_KICK, "kicking when the log is collected") \

@@ -260,6 +260,13 @@ void guest_invlpg(struct vcpu *v, uint64_t va)
 	TRACE("  INVLPG %llx\n", (unsigned long long)va);
 	cover(v->vm->world, COVER_INVLPG);
 	spec_drop(v, DROP_ADDRESS, va, x_pcid(&v->regs));
+	if (mix(va ^ v->vm->world->now) % 8 == 0) {
+		/* The hypervisor carries it out, having come across it after another exit. */
+		leave(v);
+		tell_registers(v);
+		mmu_invlpg(&v->mmu, GVA(va));
+		return;
+	}
 	r = m_invlpg(v->in, va);
 	if (r.event == M_EXIT) {
 		left(v);

@@ -102,7 +102,9 @@ static void do_slot(struct vcpu *v, const struct step *s)
 		guest_map_device(v);
 	if (vm->world->failed)
 		return;
-	all_leave(vm);
+	/* A user of the heart may stop the vCPUs first, and need not. */
+	if (s->a & 32)
+		all_leave(vm);
 	/* Or it changed so often unseen that its generation looks the same in an MMIO leaf. */
 	if (s->a & 16)
 		vm->mmu.slots.generation += BIT(14) - 1;
