@@ -231,6 +231,20 @@ static void do_edit_flush(struct vcpu *v, const struct step *s)
 		guest_invlpg(v, s->a >> 12 & 3 ? layout_va(&v->regs, s->b, mix(s->v)) : v->last_va);
 }
 
+/* A root that is not in use is written to so often that it looks like no table any more; then it is used again. */
+static void write_other_root(struct vcpu *v, const struct step *s)
+{
+	uint64_t root = layout_root(X_4LEVEL, s->b), other = layout_root(X_4LEVEL, s->b + 1), va = v->last_va;
+
+	if (!guest_cr3(v, root) || !guest_cr3(v, other))
+		return;
+	for (unsigned i = 0; i < 6 && !v->vm->world->failed; i++)
+		write_entry(v, root + layout_index(8, i) * 8, 8, gm_read(v->vm, root + layout_index(8, i) * 8, 8) ^ BIT(9), false);
+	v->last_va = va;
+	if (!v->vm->world->failed && guest_cr3(v, root))
+		guest_look_again(v);
+}
+
 /* A table is copied whole, as fork does: many writes to one table. */
 static void do_copy_table(struct vcpu *v, const struct step *s)
 {
@@ -239,6 +253,10 @@ static void do_copy_table(struct vcpu *v, const struct step *s)
 	uint64_t to = layout_table(mode == X_NONE ? X_4LEVEL : mode, s->a & 0xff),
 		 from = layout_table(mode == X_NONE ? X_4LEVEL : mode, s->b & 0xff);
 
+	if (mode == X_4LEVEL && !(v->regs.cr4 & X_CR4_PCIDE) && s->v & 1) {
+		write_other_root(v, s);
+		return;
+	}
 	if (to == from || layout_is_pdpt(to) || layout_is_pdpt(from))
 		return;
 	to = to * 4096;

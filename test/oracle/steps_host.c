@@ -88,26 +88,8 @@ static void log_stop(struct vm *vm, struct ram *r)
 	r->logging = false;
 }
 
-/* A slot goes or comes back. Guests flush, since their tables may have been in it. */
-static void do_slot(struct vcpu *v, const struct step *s)
+static void slot_toggle(struct vm *vm, struct ram *r)
 {
-	struct vm *vm = v->vm;
-	struct ram *r = &vm->ram[s->a & 1 ? 1 : s->a & 2 ? 3 : 2];
-
-	/* Where the devices are there may be memory for a while. */
-	if (r == &vm->ram[3] && (vm->ram[5].present || (!r->present && s->a & 4)))
-		r = &vm->ram[5];
-
-	if (r->base == DEVICE_GFN && s->a & 8)
-		guest_map_device(v);
-	if (vm->world->failed)
-		return;
-	/* A user of the heart may stop the vCPUs first, and need not. */
-	if (s->a & 32)
-		all_leave(vm);
-	/* Or it changed so often unseen that its generation looks the same in an MMIO leaf. */
-	if (s->a & 16)
-		vm->mmu.slots.generation += BIT(14) - 1;
 	if (r->present) {
 		log_stop(vm, r);
 		if (!mmu_slot_remove(&vm->mmu, GFN(r->base)))
@@ -120,6 +102,34 @@ static void do_slot(struct vcpu *v, const struct step *s)
 	}
 	r->present = !r->present;
 	cover(vm->world, r->present ? COVER_SLOT_BACK : COVER_SLOT_GONE);
+}
+
+/* A slot goes or comes back. Guests flush, since their tables may have been in it. */
+static void do_slot(struct vcpu *v, const struct step *s)
+{
+	struct vm *vm = v->vm;
+	struct ram *r = &vm->ram[s->a & 1 ? 1 : s->a & 2 ? 3 : 2];
+	bool twice;
+
+	/* Where the devices are there may be memory for a while. */
+	if (r == &vm->ram[3] && (vm->ram[5].present || (!r->present && s->a & 4)))
+		r = &vm->ram[5];
+	twice = r->base == DEVICE_GFN && r->present && s->a & 8;
+
+	if (twice && r->kind == SLOT_MMIO)
+		guest_map_device(v);
+	if (vm->world->failed)
+		return;
+	/* A user of the heart may stop the vCPUs first, and need not. */
+	if (s->a & 32)
+		all_leave(vm);
+	/* Or it changed so often unseen that its generation looks the same in an MMIO leaf. */
+	if (s->a & 16)
+		vm->mmu.slots.generation += BIT(14) - (twice ? 2 : 1);
+	slot_toggle(vm, r);
+	/* The one for the other, under the guest's eyes. */
+	if (twice)
+		slot_toggle(vm, &vm->ram[r == &vm->ram[3] ? 5 : 3]);
 	for (unsigned i = 0; i < vm->world->c.vcpus && !vm->world->failed; i++)
 		guest_flush_all(&vm->vcpu[i]);
 	if (!vm->world->failed && x_mode(&v->regs) != X_NONE)
