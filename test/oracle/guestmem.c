@@ -39,7 +39,7 @@ bool gm_real(struct vm *vm, uint64_t gpa, unsigned size, uint64_t *value)
 {
 	struct page *p = page_find(vm, gpa >> PAGE_SHIFT);
 
-	if (!p || !p->in)
+	if (!p || (!p->in && !p->leaving))
 		return false;
 	*value = 0;
 	memcpy(value, phys_ptr(&vm->world->phys, p->hfn) + (gpa & (PAGE_SIZE - 1)), size);

@@ -196,9 +196,11 @@ void page_out(struct vm *vm, uint64_t gfn)
 	if (!p || !p->in || r->linear)
 		return;
 	p->in = false;
+	p->leaving = true;
 	page_regularity(r, gfn - r->base);
 	mmu_unmap(&vm->mmu, GFN(gfn), 1);
 	p->in = true;
+	p->leaving = false;
 	if (!same_as_frame(vm->world, p))
 		fail(vm->world, "page %llx changed unseen before it was swapped out", (unsigned long long)gfn);
 	for (unsigned i = 0; i < CPUS; i++)
@@ -217,7 +219,7 @@ void block_out(struct ram *r, uint64_t first)
 	if (r->linear)
 		return;
 	for (unsigned i = 0; i < 512; i++) {
-		was[i] = r->page[first + i].in;
+		was[i] = r->page[first + i].leaving = r->page[first + i].in;
 		r->page[first + i].in = false;
 		page_regularity(r, first + i);
 	}
@@ -228,6 +230,7 @@ void block_out(struct ram *r, uint64_t first)
 
 		if (!was[i])
 			continue;
+		p->leaving = false;
 		if (!same_as_frame(w, p))
 			fail(w, "page %llx changed unseen before its block was swapped out", (unsigned long long)(r->base + first + i));
 		forsake(w, p);

@@ -92,6 +92,7 @@ struct page {
 	uint64_t hfn;
 	uint8_t *bytes;     /* what the guest has there; NULL: zeroes */
 	bool in;            /* in memory, at hfn */
+	bool leaving;       /* the backing has it no more, and CPUs may still write to hfn: mmu/ has been told, and is at it */
 	bool merged;
 	bool frozen;        /* the backing says "not writable" while a merge goes on */
 	bool written;       /* since the dirty log was last collected */
