@@ -73,16 +73,19 @@ static bool vcpu_init(struct mmu_vcpu *vcpu)
 	}
 	v = mmu_table_ptr(vm, self);
 	*v = (struct shadow_vcpu){ .pae_frame = pae, .pae = mmu_table_ptr(vm, pae), .spurious_gva = ~0ull, .self = self };
-	v->upper_seen = s->upper_drops;
 	s->maxphyaddr = vcpu->regs.maxphyaddr;
 	s->has_1g = vcpu->regs.has_1g;
 	vcpu->priv = v;
 	vcpu->intercepts = hw_intercepts(vcpu);
-	vcpu->intercepts.invlpg = s->unsync_present > 0;
 	vcpu->root.cr3 = ~0ull;
 	if (shadow_load_root(vcpu)) {
-		/* It has no translations yet, so nothing may be out of date for it. */
+		/* It has no translations yet, so nothing may be out of date for it; what was dropped to make room does not concern it. */
 		shadow_sync_root(vcpu);
+		v->upper_seen = s->upper_drops;
+		vcpu->intercepts.invlpg = s->unsync_present > 0;
+		/* The others, too, where a sync made entries. (While mechanisms are switched, nothing is out of sync.) */
+		if (s->unsync_present)
+			shadow_update_invlpg(s, vcpu);
 		return true;
 	}
 	mmu_table_free(vm, pae);
