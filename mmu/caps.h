@@ -23,6 +23,7 @@ struct mmu_caps {
 	bool ept_wb;     /* EPT paging structures may be WB; else UC */
 	bool ept_2m;
 	bool ept_1g;
+	bool ept_5level; /* EPT tables of five levels, besides those of four */
 	bool ept_ad;     /* accessed and dirty flags for EPT */
 	bool invept;
 	bool invept_single;

@@ -10,7 +10,9 @@
  *     T1, T2). What was added needs none: translations that are not present are not cached, and an EPT violation drops the one
  *     that lacked rights.
  * E4  An MMIO page is a leaf that cannot be (writable, not readable: a misconfiguration, never cached by the CPU) and that
- *     holds the slots' generation; an old generation is a miss (S14). */
+ *     holds the slots' generation; an old generation is a miss (S14).
+ * E7  The tables have five levels where the configuration or the width of guest-physical addresses asks for it, else four,
+ *     and the EPTP that a vCPU runs with says so. What lies beyond their reach is no memory. */
 #include "lib/fmt.h"
 #include "mmu/ept.h"
 #include "mmu/inside.h"
@@ -25,17 +27,13 @@
 #define EPT_MMIO (EPT_W | EPT_X)
 #define EPT_MMIO_GENERATION_SHIFT 12
 
-static const struct pt_format ept_format = {
-	.root_level = 4,
-	.root_bits = 9,
-	.present = EPT_R | EPT_W | EPT_X,
-	.address = MASK(51, 12),
-	.leaf = EPT_LARGE,
-	.table = EPT_R | EPT_W | EPT_X,
-	.leaf_only = EPT_LARGE,
-	.special_mask = EPT_R | EPT_W | EPT_X,
-	.special = EPT_MMIO,
-};
+#define FORMAT(levels) \
+	{ \
+		.root_level = (levels), .root_bits = 9, .present = EPT_R | EPT_W | EPT_X, .address = MASK(51, 12), .leaf = EPT_LARGE, \
+		.table = EPT_R | EPT_W | EPT_X, .leaf_only = EPT_LARGE, .special_mask = EPT_R | EPT_W | EPT_X, .special = EPT_MMIO, \
+	}
+/* The formats of entries do not depend on the number of levels. */
+static const struct pt_format ept_format = FORMAT(4), ept_format_5level = FORMAT(5);
 
 /* Subtrees that were unlinked and wait for the flush. */
 #define DETACHED_MAX 32
@@ -60,6 +58,28 @@ static const char *unsupported(const struct mmu_caps *caps)
 	return NULL;
 }
 
+/* Some of the guest-physical addresses are beyond what tables of four levels translate. */
+static bool beyond_four(const struct mmu_config *config)
+{
+	return config->gpa_bits && BIT(config->gpa_bits - 1) >= pt_limit(&ept_format);
+}
+
+static bool five_levels(const struct mmu_config *config)
+{
+	return config->ept_levels == 5 || (!config->ept_levels && beyond_four(config));
+}
+
+static const char *config_unsupported(const struct mmu_caps *caps, const struct mmu_config *config)
+{
+	if (config->ept_levels && config->ept_levels != 4 && config->ept_levels != 5)
+		return "EPT has tables of 4 or 5 levels";
+	if (config->ept_levels == 4 && beyond_four(config))
+		return "EPT tables of 4 levels do not reach all of its guest-physical memory";
+	if (five_levels(config) && !caps->ept_5level)
+		return "the CPU's EPT has tables of 4 levels only";
+	return NULL;
+}
+
 /* ---- life ---- */
 
 static void free_if(struct mmu_vm *vm, hfn_t frame)
@@ -74,6 +94,7 @@ static bool vm_init(struct mmu_vm *vm)
 	hfn_t self = mmu_table_alloc(vm), root = mmu_table_alloc(vm), identity = want_identity ? mmu_table_alloc(vm) : HFN_NONE;
 	struct ept_vm *e;
 
+	BUG_ON(config_unsupported(vm->caps, &vm->config));
 	if (hfn_is_none(self) || hfn_is_none(root) || (want_identity && hfn_is_none(identity))) {
 		free_if(vm, self);
 		free_if(vm, root);
@@ -83,7 +104,7 @@ static bool vm_init(struct mmu_vm *vm)
 	e = mmu_table_ptr(vm, self);
 	e->self = self;
 	e->identity = identity;
-	e->pt = (struct pt){ &ept_format, vm, root };
+	e->pt = (struct pt){ five_levels(&vm->config) ? &ept_format_5level : &ept_format, vm, root };
 	vm->priv = e;
 	/* The root's frame may have been another root before: every CPU owes an INVEPT at its first entry. */
 	MUTANT(EPT_NEW_ROOT, __atomic_store_n(&vm->ept_flushed_on, 0, __ATOMIC_RELEASE));
@@ -117,7 +138,7 @@ static bool is_identity_map(const struct mmu_vm *vm, gfn_t gfn)
 static uint64_t ept_pointer(const struct mmu_vm *vm)
 {
 	const struct ept_vm *e = vm->priv;
-	uint64_t eptp = hfn_hpa(e->pt.root).v | (4 - 1) << EPTP_WALK_SHIFT;
+	uint64_t eptp = hfn_hpa(e->pt.root).v | (e->pt.format->root_level - 1ull) << EPTP_WALK_SHIFT;
 
 	eptp |= vm->caps->ept_wb ? MEMTYPE_WB : MEMTYPE_UC;
 	return vm->caps->ept_ad ? eptp | EPTP_AD : eptp;
@@ -227,7 +248,7 @@ static bool visit_range(struct mmu_vm *vm, gfn_t first, uint64_t pages,
 			bool (*visit)(struct pt_visitor *, struct pt_position *, uint64_t))
 {
 	const struct ept_vm *e = vm->priv;
-	uint64_t limit = pt_limit(&ept_format) >> PAGE_SHIFT;
+	uint64_t limit = pt_limit(e->pt.format) >> PAGE_SHIFT;
 	struct ept_visitor v = { .visitor = { visit }, .vm = vm };
 
 	if (first.v >= limit)
@@ -337,7 +358,7 @@ static struct mmu_result violation(struct mmu_vcpu *vcpu, const struct mmu_fault
 	struct pt_position at;
 
 	vm->counters.ept_violations++;
-	if (fault->gpa.v >= pt_limit(&ept_format))
+	if (fault->gpa.v >= pt_limit(e->pt.format))
 		return mmu_emulate(fault->gpa);
 	if (is_identity_map(vm, gpa_gfn(fault->gpa)))
 		return map_identity(vm, fault->gpa);
@@ -366,7 +387,7 @@ static struct mmu_result misconfig(struct mmu_vcpu *vcpu, const struct mmu_fault
 	struct pt_position at;
 
 	vm->counters.ept_misconfigs++;
-	if (fault->gpa.v >= pt_limit(&ept_format))
+	if (fault->gpa.v >= pt_limit(e->pt.format))
 		return mmu_emulate(fault->gpa);
 	at = pt_lookup(&e->pt, fault->gpa.v, 1);
 	if (!pt_special(&ept_format, at.value)) {
@@ -404,12 +425,19 @@ static bool audit(struct mmu_vm *vm, char *why, size_t size)
 		fmt(why, size, "S11: %u tables wait to be freed after the step", e->detached_count);
 		return false;
 	}
+	for (const struct mmu_vcpu *v = vm->vcpus; v; v = v->next) {
+		if (v->root.eptp == ept_pointer(vm))
+			continue;
+		fmt(why, size, "E7: a vCPU runs with EPTP %lx", v->root.eptp);
+		return false;
+	}
 	return ept_audit(&e->pt, e->identity, why, size);
 }
 
 const struct mmu_ops mmu_ept = {
 	.name = "ept",
 	.unsupported = unsupported,
+	.config_unsupported = config_unsupported,
 	.vm_init = vm_init,
 	.vm_destroy = vm_destroy,
 	.vcpu_init = vcpu_init,

@@ -17,7 +17,7 @@
 #define EPT_D BIT(9)
 
 #define EPTP_TYPE_MASK 7ull
-#define EPTP_WALK_SHIFT 3 /* page-walk length minus one */
+#define EPTP_WALK_SHIFT 3 /* page-walk length minus one, 3 bits */
 #define EPTP_AD BIT(6)
 
 /* The guest's registers under EPT (mmu/ept_regs.c). */

@@ -1,29 +1,29 @@
 #include "mmu/inspect.h"
 
+#include "mmu/ept.h"
 #include "mmu/hwpaging.h"
 #include "mmu/inside.h"
 
-#define EPT_RIGHTS MASK(2, 0)
-#define EPT_MMIO BIT(1) /* E4: writable, not readable */
 
 static bool is_mmio(bool ept, const struct pt_format *f, uint64_t e)
 {
-	return ept ? (e & (EPT_MMIO | BIT(0))) == EPT_MMIO : pt_special(f, e);
+	/* E4: writable, not readable. */
+	return ept ? (e & (EPT_R | EPT_W)) == EPT_W : pt_special(f, e);
 }
 
-static void follow(struct mmu_vm *vm, struct mmu_path *p, const struct pt_format *f, uint64_t addr)
+static void follow(struct mmu_vm *vm, struct mmu_path *p, const struct pt_format *f, unsigned top, uint64_t addr)
 {
 	const char *table = vm->below->frame_ptr(vm->below->ctx, hpa_hfn(p->root));
 	uint64_t at = p->root.v;
 	unsigned bits = p->ept ? 9 : f->root_bits;
 
-	for (unsigned level = p->ept ? 4 : f->root_level;; level--, bits = 9) {
+	for (unsigned level = top;; level--, bits = 9) {
 		unsigned index = (unsigned)(addr >> pt_shift(level) & (BIT(bits) - 1));
 		uint64_t e = pt_get((const uint64_t *)(const void *)(table + (at & (PAGE_SIZE - 1))) + index);
 
 		p->entry[p->count++] = (struct mmu_path_entry){ HPA(at + index * 8), e, (uint8_t)level };
 		p->end = is_mmio(p->ept, f, e) ? MMU_PATH_MMIO : MMU_PATH_ABSENT;
-		if (p->end == MMU_PATH_MMIO || !(e & (p->ept ? EPT_RIGHTS : PTE_P)))
+		if (p->end == MMU_PATH_MMIO || !(e & (p->ept ? EPT_R | EPT_W | EPT_X : PTE_P)))
 			return;
 		if (level == 1 || (level < 4 && (e & PTE_PS) && (p->ept || level < f->root_level || f->root_level > 3))) {
 			p->end = MMU_PATH_LEAF;
@@ -40,6 +40,7 @@ void mmu_inspect(struct mmu_vcpu *vcpu, gva_t gva, gpa_t gpa, struct mmu_path *p
 {
 	struct mmu_vm *vm = vcpu->vm;
 	const struct pt_format *f = hw_format(&vcpu->regs);
+	unsigned top = f->root_level;
 	uint64_t addr;
 
 	mmu_lock(vm);
@@ -48,8 +49,10 @@ void mmu_inspect(struct mmu_vcpu *vcpu, gva_t gva, gpa_t gpa, struct mmu_path *p
 	/* Under PAE paging CR3 names 32 bytes, else a page. */
 	path->root = HPA(path->ept ? vcpu->root.eptp & MASK(51, 12) : vcpu->root.cr3 & MASK(51, f->root_level == 3 ? 5 : 12));
 	path->end = MMU_PATH_NO_ROOT;
-	if (!path->ept || addr < BIT(48))
-		follow(vm, path, f, addr);
+	if (path->ept)
+		top = (vcpu->root.eptp >> EPTP_WALK_SHIFT & 7) + 1;
+	if (!path->ept || addr < BIT(PAGE_SHIFT + 9 * top))
+		follow(vm, path, f, top, addr);
 	mmu_unlock(vm);
 }
 

@@ -2,6 +2,15 @@
 #include "mmu/inside.h"
 #include "mmu/mutate.h"
 
+#define GPA_BITS 48 /* what tables of four levels translate */
+
+const char *mmu_unsupported(const struct mmu_ops *ops, const struct mmu_caps *caps, const struct mmu_config *config)
+{
+	const char *why = ops->unsupported(caps);
+
+	return why || !ops->config_unsupported ? why : ops->config_unsupported(caps, config);
+}
+
 bool mmu_vm_init(struct mmu_vm *vm, const struct mmu_ops *ops, const struct mmu_below *below, const struct mmu_caps *caps,
 		 const struct mmu_config *config, struct vpid_pool *vpids)
 {
@@ -10,6 +19,8 @@ bool mmu_vm_init(struct mmu_vm *vm, const struct mmu_ops *ops, const struct mmu_
 	vm->below = below;
 	vm->caps = caps;
 	vm->config = *config;
+	if (!vm->config.gpa_bits)
+		vm->config.gpa_bits = GPA_BITS;
 	vm->vpids = vpids;
 	return ops->vm_init(vm);
 }
@@ -144,8 +155,11 @@ void mmu_write_protect(struct mmu_vm *vm, gfn_t first, uint64_t pages)
 
 bool mmu_slot_add(struct mmu_vm *vm, const struct slot *slot)
 {
+	uint64_t limit = BIT(vm->config.gpa_bits - PAGE_SHIFT);
 	bool ok;
 
+	if (slot->base.v > limit || slot->pages > limit - slot->base.v)
+		return false;
 	mmu_lock(vm);
 	/* Where there was no slot nothing is mapped, nor are accesses to nowhere cached: nothing to drop. */
 	ok = slots_add(&vm->slots, slot);

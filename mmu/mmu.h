@@ -94,6 +94,10 @@ struct mmu_config {
 	 * need be there), where the mechanism shows the page table that a guest without paging runs on. 0: none; such a guest then
 	 * cannot run. */
 	gpa_t identity_map;
+	/* Width of the guest-physical addresses that slots may have, bits; 0: 48. */
+	uint8_t gpa_bits;
+	/* Levels of EPT tables, 4 or 5; 0: 4, or 5 where gpa_bits is more than 4 can translate. */
+	uint8_t ept_levels;
 	uint32_t table_budget; /* shadow pages at most before the oldest are dropped; 0: the default */
 };
 
@@ -149,6 +153,8 @@ struct mmu_ops {
 	uint64_t cr4_unsupported;
 	/* NULL where this CPU can run it, else one clause that says what is missing. */
 	const char *(*unsupported)(const struct mmu_caps *caps);
+	/* The same for what a configuration asks of a CPU that can run it. May be NULL: nothing can be asked that it has not. */
+	const char *(*config_unsupported)(const struct mmu_caps *caps, const struct mmu_config *config);
 	bool (*vm_init)(struct mmu_vm *vm);
 	void (*vm_destroy)(struct mmu_vm *vm);
 	/* Called after regs hold the guest's state (also in the middle of the guest's life, when the mechanism is switched). */
@@ -178,7 +184,10 @@ struct mmu_ops {
 extern const struct mmu_ops *const mmu_mechanisms[];
 const struct mmu_ops *mmu_mechanism_by_name(const char *name);
 
-/* Sets up a VM; the slots are empty. ops->unsupported(caps) has been asked. false: no memory. */
+/* NULL where ops can run on this CPU, and do what config asks for, else one clause that says what is missing. */
+const char *mmu_unsupported(const struct mmu_ops *ops, const struct mmu_caps *caps, const struct mmu_config *config);
+
+/* Sets up a VM; the slots are empty. mmu_unsupported() has been asked. false: no memory. */
 bool mmu_vm_init(struct mmu_vm *vm, const struct mmu_ops *ops, const struct mmu_below *below, const struct mmu_caps *caps,
 		 const struct mmu_config *config, struct vpid_pool *vpids);
 /* Frees the tables. The vCPUs have been destroyed, nothing runs. */
@@ -187,7 +196,7 @@ void mmu_vm_destroy(struct mmu_vm *vm);
 bool mmu_vcpu_init(struct mmu_vcpu *vcpu, struct mmu_vm *vm, const struct walk_regs *regs);
 void mmu_vcpu_destroy(struct mmu_vcpu *vcpu);
 /* Changes the mechanism between two guest instructions: drops the old tables, requests the flushes. No vCPU is running.
- * false: no memory; the old mechanism stays. */
+ * mmu_unsupported() has been asked. false: no memory; the old mechanism stays. */
 bool mmu_switch(struct mmu_vm *vm, const struct mmu_ops *ops);
 
 struct mmu_result mmu_fault(struct mmu_vcpu *vcpu, const struct mmu_fault *fault);
@@ -217,8 +226,8 @@ static inline void mmu_enter(struct mmu_vcpu *vcpu, unsigned cpu);
 void mmu_unmap(struct mmu_vm *vm, gfn_t first, uint64_t pages);
 void mmu_write_protect(struct mmu_vm *vm, gfn_t first, uint64_t pages);
 
-/* Changes of the memory map while the VM lives; no vCPU is running. As slots_add and slots_remove, and what the mechanism knew
- * of the range is dropped. */
+/* Changes of the memory map while the VM lives; no vCPU is running. As slots_add (false, too, where the slot ends beyond
+ * config.gpa_bits) and slots_remove, and what the mechanism knew of the range is dropped. */
 bool mmu_slot_add(struct mmu_vm *vm, const struct slot *slot);
 bool mmu_slot_remove(struct mmu_vm *vm, gfn_t base);
 

@@ -121,13 +121,14 @@ bool rmap_holds(const struct pool *nodes, uint32_t list, uint32_t ref)
 	return false;
 }
 
-/* ---- the tree: three levels of 512 frame numbers (plus one), then 256 gframes ---- */
+/* ---- the tree: levels of 512 frame numbers (plus one), then 256 gframes ---- */
 
-#define TREE_LEVELS 3
+#define TREE_LEVELS 3 /* at first: gfns of 35 bits */
+#define TREE_LEVELS_MAX 4 /* 44 bits: more than guest-physical addresses have */
 
 void rmap_init(struct rmap *map, struct mmu_vm *vm, struct pool *nodes)
 {
-	*map = (struct rmap){ .vm = vm, .nodes = nodes, .root = HFN_NONE };
+	*map = (struct rmap){ .vm = vm, .nodes = nodes, .root = HFN_NONE, .levels = TREE_LEVELS };
 }
 
 static void free_tree(struct rmap *map, hfn_t frame, unsigned level)
@@ -143,7 +144,7 @@ static void free_tree(struct rmap *map, hfn_t frame, unsigned level)
 void rmap_destroy(struct rmap *map)
 {
 	if (!hfn_is_none(map->root))
-		free_tree(map, map->root, TREE_LEVELS);
+		free_tree(map, map->root, map->levels);
 	map->root = HFN_NONE;
 	memset(map->recent, 0, sizeof(map->recent));
 }
@@ -153,21 +154,38 @@ static unsigned tree_shift(unsigned level)
 	return GFRAME_BITS + 9 * (level - 1);
 }
 
+static bool within(const struct rmap *map, gfn_t gfn)
+{
+	return !(gfn.v >> tree_shift(map->levels + 1));
+}
+
+/* Makes the tree high enough for gfn. false: no memory, or no such guest frame. */
+static bool grow(struct rmap *map, gfn_t gfn)
+{
+	while (hfn_is_none(map->root) || !within(map, gfn)) {
+		hfn_t frame = map->levels < TREE_LEVELS_MAX || within(map, gfn) ? mmu_table_alloc(map->vm) : HFN_NONE;
+
+		if (hfn_is_none(frame))
+			return false;
+		if (!hfn_is_none(map->root)) {
+			*(uint64_t *)mmu_table_ptr(map->vm, frame) = map->root.v + 1;
+			map->levels++;
+		}
+		map->root = frame;
+	}
+	return true;
+}
+
 struct gframe *rmap_look_up(struct rmap *map, gfn_t gfn, bool make)
 {
 	uint64_t number = gfn.v >> GFRAME_BITS;
-	hfn_t frame = map->root;
+	hfn_t frame;
 	struct gframe *frames;
 
-	if (gfn.v >> GFRAME_GFN_BITS)
+	if (make ? !grow(map, gfn) : hfn_is_none(map->root) || !within(map, gfn))
 		return NULL;
-	if (hfn_is_none(frame)) {
-		frame = make ? mmu_table_alloc(map->vm) : HFN_NONE;
-		if (hfn_is_none(frame))
-			return NULL;
-		map->root = frame;
-	}
-	for (unsigned level = TREE_LEVELS; level > 0; level--) {
+	frame = map->root;
+	for (unsigned level = map->levels; level > 0; level--) {
 		uint64_t *entries = mmu_table_ptr(map->vm, frame), *e = &entries[gfn.v >> tree_shift(level) & 511];
 
 		if (!*e) {
@@ -189,7 +207,7 @@ static gfn_t skip_hole(struct rmap *map, gfn_t gfn)
 {
 	hfn_t frame = map->root;
 
-	for (unsigned level = TREE_LEVELS; level > 0; level--) {
+	for (unsigned level = map->levels; level > 0; level--) {
 		uint64_t *entries = mmu_table_ptr(map->vm, frame), e = entries[gfn.v >> tree_shift(level) & 511];
 
 		if (!e)
@@ -203,7 +221,7 @@ struct gframe *rmap_next(struct rmap *map, gfn_t *gfn, gfn_t end)
 {
 	if (hfn_is_none(map->root))
 		return NULL;
-	while (gfn->v < end.v && !(gfn->v >> GFRAME_GFN_BITS)) {
+	while (gfn->v < end.v && within(map, *gfn)) {
 		struct gframe *g = rmap_gframe(map, *gfn, false);
 
 		if (g)

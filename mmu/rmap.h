@@ -28,7 +28,6 @@ struct gframe {
 _Static_assert(sizeof(struct gframe) == 16, "gframes fill frames");
 
 #define GFRAME_BITS 8 /* per frame of gframes */
-#define GFRAME_GFN_BITS (GFRAME_BITS + 27)
 
 #define RMAP_RECENT 32
 
@@ -36,6 +35,7 @@ struct rmap {
 	struct mmu_vm *vm;
 	struct pool *nodes;
 	hfn_t root;            /* a radix tree over gfn; HFN_NONE: empty. Entries are frame numbers plus one */
+	unsigned levels;       /* of 512 entries, above the gframes; grows with the highest gfn */
 	/* What was looked up last, by the low bits of the number of its frame of gframes. They stay where they are, so that nothing of
 	 * it is ever wrong. */
 	struct {

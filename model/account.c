@@ -18,12 +18,12 @@ struct found {
 };
 
 /* EPT, down to the entry of the level stop (0: to the page). */
-static bool peek_ept(struct m_cpu *cpu, uint64_t ep4ta, uint64_t gpa, unsigned stop, struct found *f)
+static bool peek_ept(struct m_cpu *cpu, uint64_t ep4ta, unsigned top, uint64_t gpa, unsigned stop, struct found *f)
 {
 	uint64_t table = ep4ta, e;
 
 	f->flags = MF_ER | MF_EW | MF_EX | MF_ED;
-	for (unsigned level = 4; level; level--) {
+	for (unsigned level = top; level; level--) {
 		unsigned shift = 12 + 9 * (level - 1);
 
 		if (!peek(cpu, table + 8 * (gpa >> shift & 511), 8, &e) || !(e & X_EPT_RWX))
@@ -48,7 +48,7 @@ static bool to_host(struct m_cpu *cpu, const struct m_entry *e, uint64_t *addr, 
 
 	if (e->kind != M_COMBINED)
 		return true;
-	if (!peek_ept(cpu, e->ep4ta, *addr, 0, &f))
+	if (!peek_ept(cpu, e->ep4ta, e->ept_top, *addr, 0, &f))
 		return false;
 	*addr = f.addr;
 	*flags |= f.flags;
@@ -95,7 +95,7 @@ bool m_entry_wrong(struct m_cpu *cpu, enum m_class class, const struct m_entry *
 	if (e->kind == M_GUEST_PHYSICAL) {
 		unsigned stop = m_is_psc(class) ? (e->shift - 12u) / 9 + 1 : 0;
 
-		if (!peek_ept(cpu, e->ep4ta, e->page << e->shift, stop, &f))
+		if (!peek_ept(cpu, e->ep4ta, e->ept_top, e->page << e->shift, stop, &f))
 			return true;
 	} else if (!peek_linear(cpu, e, m_is_psc(class), &f)) {
 		return true;

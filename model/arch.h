@@ -62,7 +62,7 @@
 
 /* EPTP. */
 #define X_EPTP_TYPE 7ull
-#define X_EPTP_LENGTH_SHIFT 3
+#define X_EPTP_LENGTH_SHIFT 3 /* page-walk length minus one, 3 bits */
 #define X_EPTP_AD BIT(6)
 
 /* Exit qualification for EPT violations. */

@@ -28,6 +28,7 @@ struct m_entry {
 	uint8_t shift;    /* of what is cached */
 	uint8_t gshift;   /* of the page as linear paging specifies it: one INVLPG removes all fragments of a large page */
 	uint8_t kind, mode, top;
+	uint8_t ept_top;  /* levels of EPT that the walk went through; 0: none */
 	uint8_t pkey, pat;
 	uint8_t ept_type; /* EPT memory type, and 8 for "ignore PAT" */
 	bool valid;

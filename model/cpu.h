@@ -23,7 +23,7 @@ enum m_class {
 	M_TLB_4K, M_TLB_2M, M_TLB_1G,
 	M_PSC_2, M_PSC_3, M_PSC_4, M_PSC_5,
 	M_NTLB_4K, M_NTLB_2M, M_NTLB_1G,
-	M_NPSC_2, M_NPSC_3, M_NPSC_4,
+	M_NPSC_2, M_NPSC_3, M_NPSC_4, M_NPSC_5,
 	M_CLASSES
 };
 

@@ -18,7 +18,7 @@ static size_t describe_ept(struct phys *p, uint64_t eptp, uint64_t gpa, char *bu
 	uint64_t table = eptp & X_ADDRESS_MASK;
 	size_t n = 0;
 
-	for (unsigned level = 4; level && n < room; level--) {
+	for (unsigned level = (eptp >> X_EPTP_LENGTH_SHIFT & 7) + 1; level && n < room; level--) {
 		unsigned shift = 12 + 9 * (level - 1);
 		uint64_t e = peek(p, table + 8 * (gpa >> shift & 511), 8);
 

@@ -23,7 +23,7 @@ struct m_nested {
 	uint64_t qualification;
 };
 
-/* EPT: translates gpa, which must be within the guest-physical width of a 4-level EPT. */
+/* EPT: translates gpa. One beyond what the tables' levels translate is a violation. */
 struct m_nested m_nested(struct m_cpu *cpu, uint64_t gpa, struct m_need need);
 /* The exit qualification of a violation that the rights in flags (MF_E*) bring about. */
 uint64_t m_qualification(const struct m_cpu *cpu, struct m_need need, uint16_t flags);
@@ -36,6 +36,10 @@ struct m_result m_load_pdptes(struct m_cpu *cpu, const struct x_regs *r, uint64_
 
 static inline bool m_ept(const struct m_cpu *cpu) { return cpu->vmcs->ept; }
 static inline uint64_t m_ep4ta(const struct m_cpu *cpu) { return cpu->vmcs->ept ? cpu->vmcs->eptp & X_ADDRESS_MASK : 0; }
+static inline unsigned m_ept_top(const struct m_cpu *cpu)
+{
+	return cpu->vmcs->ept ? (cpu->vmcs->eptp >> X_EPTP_LENGTH_SHIFT & 7) + 1 : 0;
+}
 static inline bool m_ept_ad(const struct m_cpu *cpu) { return cpu->vmcs->eptp & X_EPTP_AD; }
 
 static inline enum m_class m_tlb_class(unsigned shift) { return shift == 12 ? M_TLB_4K : shift == 30 ? M_TLB_1G : M_TLB_2M; }

@@ -38,7 +38,8 @@ static uint16_t flags_of(struct x_rights r)
 static struct m_entry new_entry(const struct walk *w, unsigned shift)
 {
 	return (struct m_entry){ .page = w->va >> shift, .shift = shift, .gshift = shift, .vpid = w->cpu->vmcs->vpid,
-				 .pcid = x_pcid(&w->cpu->regs), .ep4ta = m_ep4ta(w->cpu), .root = w->root, .top = w->top, .mode = w->mode,
+				 .pcid = x_pcid(&w->cpu->regs), .ep4ta = m_ep4ta(w->cpu), .root = w->root, .top = w->top,
+				 .ept_top = m_ept_top(w->cpu), .mode = w->mode,
 				 .kind = m_ept(w->cpu) ? M_COMBINED : M_LINEAR };
 }
 

@@ -2,8 +2,6 @@
  * paging-structure caches. */
 #include "model/inside.h"
 
-#define EPT_TOP 4u
-
 static unsigned ept_shift(unsigned level) { return 12 + 9 * (level - 1); }
 
 static uint16_t rights_of(uint64_t entry)
@@ -38,7 +36,7 @@ static bool misconfigured(const struct m_cpu *cpu, unsigned level, uint64_t e)
 	if (e & MASK(51, cpu->caps->maxphyaddr))
 		return true;
 	if (!is_leaf(level, e))
-		return e & (level == EPT_TOP ? MASK(7, 3) : MASK(6, 3));
+		return e & (level >= 4 ? MASK(7, 3) : MASK(6, 3));
 	if (type_reserved(e))
 		return true;
 	if (level == 3)
@@ -109,9 +107,9 @@ struct ept_walk {
 /* Where to begin: the lowest paging-structure cache that has something, or, on an adversarial CPU, any. */
 static struct ept_walk begin(struct m_cpu *cpu, uint64_t gpa)
 {
-	struct ept_walk w = { .level = EPT_TOP, .table = m_ep4ta(cpu), .flags = MF_ER | MF_EW | MF_EX };
+	struct ept_walk w = { .level = m_ept_top(cpu), .table = m_ep4ta(cpu), .flags = MF_ER | MF_EW | MF_EX };
 
-	for (unsigned level = 2; level <= EPT_TOP; level++) {
+	for (unsigned level = 2; level <= m_ept_top(cpu); level++) {
 		enum m_class class = M_NPSC_2 + level - 2;
 
 		if (!cpu->cache[class].live)
@@ -164,7 +162,7 @@ static struct m_nested finish(struct m_cpu *cpu, uint64_t gpa, struct m_need nee
 
 	uint64_t base = align_down(e & X_ADDRESS_MASK, BIT(n.shift));
 	struct m_entry entry = { .page = gpa >> n.shift, .shift = n.shift, .gshift = n.shift, .addr = base, .kind = M_GUEST_PHYSICAL,
-				 .ep4ta = m_ep4ta(cpu), .root = m_ep4ta(cpu), .top = EPT_TOP, .flags = n.flags, .ept_type = n.ept_type };
+				 .ep4ta = m_ep4ta(cpu), .root = m_ep4ta(cpu), .ept_top = m_ept_top(cpu), .flags = n.flags, .ept_type = n.ept_type };
 
 	m_cache(cpu, m_ntlb_class(n.shift), &entry);
 	n.hpa = base | (gpa & (BIT(n.shift) - 1));
@@ -175,6 +173,11 @@ struct m_nested m_nested(struct m_cpu *cpu, uint64_t gpa, struct m_need need)
 {
 	struct m_nested n;
 
+	if (gpa >> ept_shift(m_ept_top(cpu) + 1)) {
+		n = (struct m_nested){ .how = need.speculative ? MT_ABORT : MT_VIOLATION };
+		n.qualification = m_qualification(cpu, need, 0);
+		return n;
+	}
 	if (cached(cpu, gpa, need, &n))
 		return n;
 	for (struct ept_walk w = begin(cpu, gpa);; w.level--) {
@@ -201,7 +204,7 @@ struct m_nested m_nested(struct m_cpu *cpu, uint64_t gpa, struct m_need need)
 
 		struct m_entry entry = { .page = gpa >> ept_shift(w.level), .shift = ept_shift(w.level), .gshift = ept_shift(w.level),
 					 .addr = w.table, .kind = M_GUEST_PHYSICAL, .ep4ta = m_ep4ta(cpu), .root = m_ep4ta(cpu),
-					 .top = EPT_TOP, .flags = w.flags };
+					 .ept_top = m_ept_top(cpu), .flags = w.flags };
 
 		m_cache(cpu, M_NPSC_2 + w.level - 2, &entry);
 	}

@@ -6,7 +6,7 @@ const struct m_geometry m_geometry_adversarial = {
 		[M_TLB_4K] = { 8, 24 }, [M_TLB_2M] = { 4, 16 }, [M_TLB_1G] = { 1, 16 },
 		[M_PSC_2] = { 4, 16 }, [M_PSC_3] = { 1, 32 }, [M_PSC_4] = { 1, 24 }, [M_PSC_5] = { 1, 16 },
 		[M_NTLB_4K] = { 8, 24 }, [M_NTLB_2M] = { 2, 16 }, [M_NTLB_1G] = { 1, 8 },
-		[M_NPSC_2] = { 2, 16 }, [M_NPSC_3] = { 1, 16 }, [M_NPSC_4] = { 1, 8 },
+		[M_NPSC_2] = { 2, 16 }, [M_NPSC_3] = { 1, 16 }, [M_NPSC_4] = { 1, 8 }, [M_NPSC_5] = { 1, 8 },
 	},
 	.adversarial = true,
 };
@@ -16,7 +16,7 @@ const struct m_geometry m_geometry_plain = {
 		[M_TLB_4K] = { 16, 4 }, [M_TLB_2M] = { 8, 4 }, [M_TLB_1G] = { 1, 4 },
 		[M_PSC_2] = { 8, 4 }, [M_PSC_3] = { 1, 4 }, [M_PSC_4] = { 1, 2 }, [M_PSC_5] = { 1, 2 },
 		[M_NTLB_4K] = { 16, 4 }, [M_NTLB_2M] = { 4, 4 }, [M_NTLB_1G] = { 1, 4 },
-		[M_NPSC_2] = { 4, 4 }, [M_NPSC_3] = { 1, 4 }, [M_NPSC_4] = { 1, 2 },
+		[M_NPSC_2] = { 4, 4 }, [M_NPSC_3] = { 1, 4 }, [M_NPSC_4] = { 1, 2 }, [M_NPSC_5] = { 1, 2 },
 	},
 };
 
@@ -38,13 +38,13 @@ void m_cpu_fini(struct m_cpu *cpu)
 /* SDM, "Checks on VMX Controls": the extended-page-table pointer. */
 static const char *check_eptp(const struct mmu_caps *caps, uint64_t eptp)
 {
-	unsigned type = eptp & X_EPTP_TYPE;
+	unsigned type = eptp & X_EPTP_TYPE, length = (eptp >> X_EPTP_LENGTH_SHIFT & 7) + 1;
 
 	if (!caps->ept)
 		return "EPT on a CPU without";
 	if (type != 0 && !(type == 6 && caps->ept_wb))
 		return "EPTP: memory type";
-	if ((eptp >> X_EPTP_LENGTH_SHIFT & 7) != 3)
+	if (length != 4 && !(length == 5 && caps->ept_5level))
 		return "EPTP: walk length";
 	if (eptp & X_EPTP_AD && !caps->ept_ad)
 		return "EPTP: accessed and dirty flags on a CPU without";

@@ -157,6 +157,20 @@ static bool set_pages(struct vm_config *vm, const char *value, char *error, size
 	return false;
 }
 
+static const char *const ept_levels[] = { [0] = "auto", [4] = "4", [5] = "5" };
+
+static bool set_ept_levels(struct vm_config *vm, const char *value, char *error, size_t error_size)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(ept_levels); i++) {
+		if (ept_levels[i] && strcmp(value, ept_levels[i]) == 0) {
+			vm->ept_levels = i;
+			return true;
+		}
+	}
+	fmt(error, error_size, "ept-levels must be 4, 5 or auto, not \"%.40s\"", value);
+	return false;
+}
+
 static bool read_switch(bool *on, const char *key, const char *value, char *error, size_t error_size)
 {
 	*on = strcmp(value, "on") == 0;
@@ -218,6 +232,7 @@ static const struct {
 	[CONFIG_CPUS] = { "cpus", .word = set_cpus },
 	[CONFIG_MMU] = { "mmu", .word = set_mmu },
 	[CONFIG_PAGES] = { "pages", .word = set_pages },
+	[CONFIG_EPT_LEVELS] = { "ept-levels", .word = set_ept_levels },
 	[CONFIG_VPID] = { "vpid", .word = set_vpid },
 	[CONFIG_TESTDEV] = { "testdev", .word = set_testdev },
 	[CONFIG_SWITCH] = { "switch", .word = set_switch },
@@ -468,6 +483,8 @@ size_t config_print(const struct vm_config *vm, const char *kernel, const char *
 	for (size_t i = 0; i < ARRAY_SIZE(page_sizes); i++)
 		if (vm->page_bits == page_sizes[i].bits)
 			put(&w, "pages", page_sizes[i].name);
+	if (vm->ept_levels)
+		put(&w, "ept-levels", ept_levels[vm->ept_levels]);
 	if (vm->vpid != CONFIG_DEFAULT)
 		put(&w, "vpid", vm->vpid == CONFIG_ON ? "on" : "off");
 	put(&w, "testdev", vm->testdev ? "on" : "off");

@@ -35,6 +35,7 @@ enum config_key {
 	CONFIG_CPUS,
 	CONFIG_MMU,
 	CONFIG_PAGES,
+	CONFIG_EPT_LEVELS,
 	CONFIG_VPID,
 	CONFIG_TESTDEV,
 	CONFIG_SWITCH,
@@ -52,6 +53,7 @@ struct vm_config {
 	unsigned cpus;                        /* 1 */
 	char mmu[16];                         /* the mechanism's name; "": the best that the CPU has */
 	unsigned page_bits;                   /* 12, 21 or 30, as enum page_limit in mmu/mmu.h; 0: auto */
+	unsigned ept_levels;                  /* of EPT tables: 4 or 5; 0: as many as its memory needs */
 	enum config_switch vpid;
 	bool testdev;
 	enum config_switch may_switch;        /* to another mechanism, while it runs */

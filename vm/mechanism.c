@@ -26,15 +26,15 @@ static void describe(const struct mmu_caps *c, const struct mmu_ops *ops, char *
 	if (strcmp(ops->name, "ept"))
 		fmt(text, size, "%s", tag_usable(c) ? "VPID" : "no VPID");
 	else
-		fmt(text, size, "pages of 4K%s%s, %s, %s, %s", c->ept_2m ? ", 2M" : "", c->ept_1g ? ", 1G" : "",
-		    c->ept_ad ? "A/D flags" : "no A/D flags", tag_usable(c) ? "VPID" : "no VPID",
+		fmt(text, size, "pages of 4K%s%s, %s%s, %s, %s", c->ept_2m ? ", 2M" : "", c->ept_1g ? ", 1G" : "",
+		    c->ept_5level ? "4 or 5 levels, " : "", c->ept_ad ? "A/D flags" : "no A/D flags", tag_usable(c) ? "VPID" : "no VPID",
 		    c->unrestricted_guest ? "unrestricted guest" : "no unrestricted guest");
 }
 
 static void announce(const struct vm *vm, const struct mmu_ops *ops, const struct mmu_ops *first, const char *lacks)
 {
 	const char *name = vm->config->name;
-	char cpu[80];
+	char cpu[100];
 
 	describe(&machine.caps.mmu, ops, cpu, sizeof(cpu));
 	if (vm->config->mmu[0] && ops != first)
@@ -55,6 +55,11 @@ static bool options_supported(struct vm *vm, const struct mmu_ops *ops)
 
 	if (c->vpid == CONFIG_ON && !tag_usable(caps)) {
 		vm_end(vm, VM_STATUS_UNSUPPORTED, "vpid on cannot be had: this CPU has no VPID; leave the setting out");
+		return false;
+	}
+	/* Whatever the mechanism: it may go over to ept later. */
+	if (c->ept_levels == 5 && !caps->ept_5level) {
+		vm_end(vm, VM_STATUS_UNSUPPORTED, "ept-levels 5 cannot be had: this CPU has no EPT tables of 5 levels; use 4 or auto");
 		return false;
 	}
 	if (!strcmp(ops->name, "ept") &&

@@ -37,6 +37,7 @@ void stats_host(void)
 	console_line("host ept %u", c->ept);
 	console_line("host ept_2m %u", c->ept_2m);
 	console_line("host ept_1g %u", c->ept_1g);
+	console_line("host ept_5level %u", c->ept_5level);
 	console_line("host ept_ad %u", c->ept_ad);
 	console_line("host vpid %u", c->vpid);
 	console_line("host unrestricted_guest %u", c->unrestricted_guest);

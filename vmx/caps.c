@@ -24,6 +24,7 @@
 /* IA32_VMX_EPT_VPID_CAP. */
 #define CAP_EXECUTE_ONLY BIT(0)
 #define CAP_WALK_4 BIT(6)
+#define CAP_WALK_5 BIT(7)
 #define CAP_EPT_WB BIT(14)
 #define CAP_EPT_2M BIT(16)
 #define CAP_EPT_1G BIT(17)
@@ -79,6 +80,7 @@ static void read_ept(struct mmu_caps *m, uint32_t proc2_may)
 	m->ept_wb = cap & CAP_EPT_WB;
 	m->ept_2m = cap & CAP_EPT_2M;
 	m->ept_1g = cap & CAP_EPT_1G;
+	m->ept_5level = cap & CAP_WALK_5;
 	m->ept_ad = cap & CAP_EPT_AD;
 	m->invvpid = cap & CAP_INVVPID;
 	m->invvpid_address = cap & CAP_INVVPID_ADDRESS;

@@ -59,6 +59,12 @@ void cover_access(struct vcpu *v, const struct outcome *x, struct x_access a, co
 		return;
 	if (x->complete && x->levels)
 		cover_path(w, &v->regs, x);
+	if (o->ept && (v->mmu.root.eptp >> X_EPTP_LENGTH_SHIFT & 7) == 4)
+		cover(w, COVER_EPT_5);
+	else if (o->ept && x->gpa >> 48)
+		cover(w, COVER_BEYOND);
+	if (r && x->gpa >> 48)
+		cover(w, COVER_TO_WIDE);
 	if (!r || r->kind == SLOT_MMIO)
 		cover(w, COVER_TO_MMIO);
 	else if (r->kind == SLOT_ROM && a.write)
@@ -116,10 +122,10 @@ static bool line(const struct mmu_ops *ops, const char *what, uint64_t count, bo
 	return count || !needed;
 }
 
-/* What the mechanism cannot do: PCIDs, and so INVPCID in the guest, are for EPT alone. */
+/* What the mechanism cannot do: PCIDs, and so INVPCID in the guest, are for EPT alone, as are EPT's own tables. */
 static bool needed(unsigned what, const struct mmu_ops *ops)
 {
-	return what != COVER_INVPCID || strcmp(ops->name, "ept") == 0;
+	return (what != COVER_INVPCID && what != COVER_EPT_5 && what != COVER_BEYOND) || strcmp(ops->name, "ept") == 0;
 }
 
 bool coverage_print(const struct account *a, const struct mmu_ops *ops, bool all)

@@ -3,7 +3,8 @@
  *   exhaustive [--full] [--mechanism NAME] [--mode 32|pae|4level|5level]
  *
  * P, W, U, A, D, XD and a reserved bit in the leaf and one level up, by CR0.WP, EFER.NXE, CR4.SMEP, CR4.SMAP, RFLAGS.AC, by user
- * or supervisor, by read, write or fetch, and by implicit reads and writes. Without --full, entries that are not present are
+ * or supervisor, by read, write or fetch, and by implicit reads and writes. A guest of five levels runs through EPT tables of four
+ * levels and of five. Without --full, entries that are not present are
  * tried in a few forms only. */
 #include <getopt.h>
 #include <stdio.h>
@@ -137,7 +138,7 @@ static bool try_mode(struct world *w, enum x_mode mode, bool full)
 	return !w->failed;
 }
 
-static bool try_mechanism(const struct mmu_ops *ops, enum x_mode mode, bool full, uint64_t *accesses)
+static bool try_mechanism(const struct mmu_ops *ops, enum x_mode mode, unsigned ept_levels, bool full, uint64_t *accesses)
 {
 	struct config c = config_from_seed(0, ops);
 	struct world *w;
@@ -154,6 +155,7 @@ static bool try_mechanism(const struct mmu_ops *ops, enum x_mode mode, bool full
 				    .ept_wb = true,
 				    .ept_2m = true,
 				    .ept_1g = true,
+				    .ept_5level = true,
 				    .invept = true,
 				    .invept_single = true,
 				    .invept_all = true,
@@ -164,7 +166,7 @@ static bool try_mechanism(const struct mmu_ops *ops, enum x_mode mode, bool full
 				    .invvpid_all = true,
 				    .invvpid_single_retaining_globals = true,
 				    .unrestricted_guest = true };
-	c.mmu = (struct mmu_config){ .page_limit = PAGE_LIMIT_2M, .vpid = true };
+	c.mmu = (struct mmu_config){ .page_limit = PAGE_LIMIT_2M, .vpid = true, .ept_levels = (uint8_t)ept_levels };
 	c.vms = c.vcpus = c.cpus = 1;
 	c.adversarial = c.races = c.switching = c.big_ram = false;
 	c.mode = X_NONE;
@@ -176,8 +178,8 @@ static bool try_mechanism(const struct mmu_ops *ops, enum x_mode mode, bool full
 	ok = try_mode(w, mode, full);
 	if (!ok)
 		printf("FAILED: %s\n", w->why);
-	printf("%-7s %-6s %8llu accesses, each combination fresh and cached\n", ops->name, mode_names[mode],
-	       (unsigned long long)w->account.accesses);
+	printf("%-7s %-6s %8llu accesses, each combination fresh and cached%s\n", ops->name, mode_names[mode],
+	       (unsigned long long)w->account.accesses, ept_levels == 5 ? ", through EPT of five levels" : "");
 	*accesses += w->account.accesses;
 	world_free(w);
 	free(w);
@@ -209,7 +211,9 @@ int main(int argc, char **argv)
 			continue;
 		for (enum x_mode m = X_32BIT; m <= X_5LEVEL; m++)
 			if (!mode || strcmp(mode, mode_names[m]) == 0)
-				ok &= try_mechanism(mmu_mechanisms[i], m, full, &accesses);
+				ok &= try_mechanism(mmu_mechanisms[i], m, 4, full, &accesses);
+		if (!strcmp(mmu_mechanisms[i]->name, "ept") && (!mode || strcmp(mode, mode_names[X_5LEVEL]) == 0))
+			ok &= try_mechanism(mmu_mechanisms[i], X_5LEVEL, 5, full, &accesses);
 	}
 	printf("%llu accesses\n", (unsigned long long)accesses);
 	return ok ? 0 : 1;

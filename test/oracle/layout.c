@@ -117,6 +117,7 @@ uint64_t layout_gfn(const struct world *w, unsigned which)
 					 1023, 2048, 2049, 2050, 2560, 3071, 0x100000, 0x100001, 0x1001ff };
 	static const uint32_t odd[] = { 1024, 1025, 0x500, 0x501, 0x600, 0x601, 0x300000 };
 	static const uint32_t big[] = { 0x40000, 0x40001, 0x40200, 0x7ffff };
+	static const uint64_t far[] = { WIDE_GFN, WIDE_GFN + 1, WIDE_GFN + 0x200, WIDE_GFN + 0x3ff };
 
 	switch (which >> 8 & 15) {
 	case 0:
@@ -129,6 +130,10 @@ uint64_t layout_gfn(const struct world *w, unsigned which)
 		return narrow[which % NARROW_ALL];
 	case 5:
 		return w->c.big_ram ? big[which % ARRAY_SIZE(big)] : data[which % ARRAY_SIZE(data)];
+	case 6:
+	case 7:
+		/* Where no memory is so high, a place that four levels of EPT do not reach. */
+		return w->c.caps.maxphyaddr == 52 ? far[which % ARRAY_SIZE(far)] : data[which % ARRAY_SIZE(data)];
 	default:
 		return data[which % ARRAY_SIZE(data)];
 	}

@@ -16,7 +16,7 @@
 #define VMS 2
 #define VCPUS 2
 #define CPUS 3
-#define RAMS 8
+#define RAMS 9
 
 /* ---- what a run is made of ---- */
 
@@ -29,6 +29,7 @@ struct config {
 	uint16_t vpid_limit;
 	bool guest_pcid, big_ram, switching, adversarial, races, low_frames;
 	bool linear;              /* low memory lies in one piece, for good */
+	bool wide;                /* there are guest-physical addresses of more than 48 bits */
 	uint8_t mode;             /* that the guests start in: enum x_mode */
 	uint8_t mode_fixed;       /* they stay in it */
 };
@@ -77,6 +78,8 @@ enum op {
 	C(BLOCK_OUT, "blocks swapped out") C(BLOCK_HOME, "blocks brought together again") C(LOGS, "logs started") \
 	C(LOGGED, "pages found written in a log") C(SLOT_GONE, "slots removed") C(SLOT_BACK, "slots added") \
 	C(MIGRATED, "vCPUs moved to another CPU") C(VPID_REUSED, "VPIDs given anew") C(SWITCHED, "mechanisms switched") \
+	C(EPT_5, "accesses through EPT tables of five levels") \
+	C(TO_WIDE, "accesses to memory beyond 48 address bits") C(BEYOND, "accesses beyond what four levels of EPT translate") \
 	C(RACED, "host changes in the middle of a step") C(LAST_STORE, "stores by a vCPU that is being stopped") C(KICKED, "vCPUs stopped")
 
 enum coverage {
@@ -340,6 +343,7 @@ uint64_t layout_gfn(const struct world *w, unsigned which);
 uint64_t layout_direct(enum x_mode mode, uint64_t gpa);
 #define IDENTITY_GFN 0xfe000ull
 #define DEVICE_GFN 0x500ull
+#define WIDE_GFN (1ull << 36)
 
 /* steps_guest.c, steps_host.c, races.c, steps.c */
 /* The page last accessed becomes a device's, and is read; it is read again. */

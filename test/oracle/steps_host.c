@@ -162,7 +162,7 @@ static void do_switch(struct vm *vm, const struct step *s)
 	for (unsigned i = 0; mmu_mechanisms[i]; i++)
 		n++;
 	to = mmu_mechanisms[s->a % n];
-	if (!vm->world->c.switching || to == vm->mmu.ops || to->unsupported(&vm->world->c.caps))
+	if (!vm->world->c.switching || to == vm->mmu.ops || mmu_unsupported(to, &vm->world->c.caps, &vm->world->c.mmu))
 		return;
 	all_leave(vm);
 	for (unsigned i = 0; i < vm->world->c.vcpus; i++)

@@ -113,9 +113,9 @@ static inline struct mmu_caps fake_caps(void)
 {
 	return (struct mmu_caps){
 		.maxphyaddr = 40, .nx = true, .page_1g = true, .smep = true, .smap = true, .ept = true, .ept_wb = true, .ept_2m = true,
-		.ept_1g = true, .ept_ad = true, .invept = true, .invept_single = true, .invept_all = true, .vpid = true, .invvpid = true,
-		.invvpid_address = true, .invvpid_single = true, .invvpid_all = true, .invvpid_single_retaining_globals = true,
-		.unrestricted_guest = true,
+		.ept_1g = true, .ept_5level = true, .ept_ad = true, .invept = true, .invept_single = true, .invept_all = true, .vpid = true,
+		.invvpid = true, .invvpid_address = true, .invvpid_single = true, .invvpid_all = true,
+		.invvpid_single_retaining_globals = true, .unrestricted_guest = true,
 	};
 }
 

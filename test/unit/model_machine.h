@@ -23,6 +23,7 @@ enum {
 	OTHER_L3,
 	OTHER_L2,
 	OTHER_L1,
+	EPT5,
 	EPT4,
 	EPT3,
 	EPT2,
@@ -80,6 +81,7 @@ static inline void start(struct machine *m)
 				     .ept_wb = true,
 				     .ept_2m = true,
 				     .ept_1g = true,
+				     .ept_5level = true,
 				     .ept_ad = true,
 				     .invept = true,
 				     .invept_single = true,
@@ -113,6 +115,16 @@ static inline void with_ept(struct machine *m)
 	poke(m, EPT2, 0, frame(EPT1) | RWX);
 	for (unsigned i = 0; i < FRAMES; i++)
 		poke(m, EPT1, i, frame(i) | RWX | WB);
+}
+
+/* The same, with one level more; guest-physical addresses repeat from bit 48 on. */
+static inline void with_ept_of_five(struct machine *m)
+{
+	with_ept(m);
+	m->caps.maxphyaddr = 52;
+	m->vmcs.eptp = frame(EPT5) | 6 | 4 << X_EPTP_LENGTH_SHIFT;
+	poke(m, EPT5, 0, frame(EPT4) | RWX);
+	poke(m, EPT5, 1, frame(EPT4) | RWX);
 }
 
 static inline void stop(struct machine *m)

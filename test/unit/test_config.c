@@ -61,7 +61,7 @@ static void test_all(void **state)
 {
 	(void)state;
 	good("# two machines\n\n  vm first \t\r\nkernel\tpath with blanks/bzImage  \ninitrd i\nappend console=ttyS0  quiet # not a comment\n"
-	     "mem 6G\ncpus 1\nmmu ept\npages 2m\nvpid off\ntestdev on\n   # indented\nvm Sec-on_d2\nmem 1028K\nkernel z\nvpid on\npages 1g\n", 2);
+	     "mem 6G\ncpus 1\nmmu ept\npages 2m\nvpid off\ntestdev on\n   # indented\nvm Sec-on_d2\nmem 1028K\nkernel z\nvpid on\npages 1g\nept-levels 5\n", 2);
 	assert_string_equal(vms[0].name, "first");
 	assert_string_equal(vms[0].kernel, "path with blanks/bzImage");
 	assert_string_equal(vms[0].initrd, "i");
@@ -74,6 +74,8 @@ static void test_all(void **state)
 	assert_string_equal(vms[1].name, "Sec-on_d2");
 	assert_int_equal(vms[1].mem, 1028 << 10);
 	assert_int_equal(vms[1].page_bits, 30);
+	assert_int_equal(vms[0].ept_levels, 0);
+	assert_int_equal(vms[1].ept_levels, 5);
 	assert_int_equal(vms[1].vpid, CONFIG_ON);
 }
 
@@ -93,6 +95,7 @@ static void test_bad_values(void **state)
 	bad("vm a\ncpus 2", "line 2: cpus 2 is not possible: this version runs one virtual CPU per machine");
 	bad("vm a\ncpus 0", "line 2: cpus must be a number from 1, not \"0\"");
 	bad("vm a\nmmu magic", "line 2: there is no mmu mechanism \"magic\"; there is: ept, shadow, vtlb, brute");
+	bad("vm a\nept-levels 3", "line 2: ept-levels must be 4, 5 or auto, not \"3\"");
 	bad("vm a\npages 3m", "line 2: pages must be 4k, 2m, 1g or auto, not \"3m\"");
 	bad("vm a\nvpid maybe", "line 2: vpid must be on or off, not \"maybe\"");
 	bad("vm a\ntestdev", "line 2: testdev must be on or off, not \"\"");
@@ -199,6 +202,7 @@ static void test_options(void **state)
 	assert_true(config_set(&vm, "mmu", "ept", error, sizeof(error)));
 	assert_true(config_set(&vm, "vpid", "off", error, sizeof(error)));
 	assert_true(config_set(&vm, "testdev", "on", error, sizeof(error)));
+	assert_true(config_set(&vm, "ept-levels", "4", error, sizeof(error)));
 	assert_false(config_set(&vm, "mem", "64M", error, sizeof(error)));
 	assert_string_equal(error, "mem is given twice for machine guest");
 	assert_true(config_complete(&vm, error, sizeof(error)));
@@ -212,6 +216,7 @@ static void test_options(void **state)
 	assert_string_equal(vms[0].append, "a b");
 	assert_int_equal(vms[0].mem, 64 << 20);
 	assert_int_equal(vms[0].page_bits, 12);
+	assert_int_equal(vms[0].ept_levels, 4);
 	assert_string_equal(vms[0].mmu, "ept");
 	assert_int_equal(vms[0].vpid, CONFIG_OFF);
 	assert_true(vms[0].testdev);

@@ -304,6 +304,11 @@ static void test_ept(void **state)
 	start(&mmu_ept);
 	*ept_leaf(0) ^= 8;
 	expect("E1");
+
+	start(&mmu_ept);
+	vm.config.ept_levels = 5;
+	vcpu.root.eptp += 1 << 3;
+	expect("E7");
 }
 
 int main(void)

@@ -24,9 +24,8 @@ static const struct extent low_extents[] = { { 0, 0x800, HFN(0x100000) } };
 static const struct extent rom_extents[] = { { 0, 0x10, HFN(0x200000) } };
 static const struct extent high_extents[] = { { 0, 0x80000, HFN(0x400000) } };
 
-static void start(enum page_limit limit)
+static void start_with(struct mmu_config config)
 {
-	struct mmu_config config = { .page_limit = limit };
 	struct walk_regs regs = { .cr0 = CR0_PE, .maxphyaddr = 40 };
 	const struct slot slots[] = {
 		{ GFN(0), 0x800, SLOT_RAM, MEMTYPE_WB, &low.backing, NULL, NULL, HFN(0) },
@@ -40,12 +39,18 @@ static void start(enum page_limit limit)
 	backing_extents_init(&low, GFN(0), low_extents, 1);
 	backing_extents_init(&rom, GFN(0x900), rom_extents, 1);
 	backing_extents_init(&high, GFN(0x40000), high_extents, 1);
+	assert_null(mmu_unsupported(&mmu_ept, &caps, &config));
 	assert_true(mmu_vm_init(&vm, &mmu_ept, &f->below, &caps, &config, NULL));
 	for (unsigned i = 0; i < ARRAY_SIZE(slots); i++)
 		assert_true(mmu_slot_add(&vm, &slots[i]));
 	assert_true(mmu_vcpu_init(&vcpu, &vm, &regs));
 	mmu_enter(&vcpu, 0);
 	assert_int_equal(f->invepts, 1);
+}
+
+static void start(enum page_limit limit)
+{
+	start_with((struct mmu_config){ .page_limit = limit });
 }
 
 static void check(void)
@@ -86,7 +91,7 @@ static uint64_t entry(uint64_t gpa, unsigned *level)
 {
 	uint64_t table = vcpu.root.eptp >> 12 & MASK(39, 0), e = 0;
 
-	for (*level = 4; *level >= 1; (*level)--) {
+	for (*level = (vcpu.root.eptp >> 3 & 7) + 1; *level >= 1; (*level)--) {
 		e = ((uint64_t *)f->frame[table])[gpa >> (12 + 9 * (*level - 1)) & 511];
 		if (!(e & 7) || *level == 1 || (e & EPT_LARGE))
 			return e;
@@ -114,6 +119,57 @@ static void expect_none(uint64_t gpa)
 	unsigned level;
 
 	assert_int_equal(entry(gpa, &level), 0);
+}
+
+/* Five levels where they are asked for, or where memory lies beyond what four translate; what is there is reached. */
+static void test_five_levels(void **state)
+{
+	struct mmu_config four = { .page_limit = PAGE_LIMIT_2M, .ept_levels = 4 }, five = { .page_limit = PAGE_LIMIT_2M, .ept_levels = 5 };
+	struct mmu_config wide = { .page_limit = PAGE_LIMIT_2M, .gpa_bits = 52 }, narrow = wide, odd = { .ept_levels = 3 };
+	const struct slot far = { GFN(1ull << 39), 0x400, SLOT_RAM, MEMTYPE_WT, &low.backing, NULL, NULL, HFN(0) };
+	const uint64_t gpa = far.base.v << PAGE_SHIFT;
+
+	(void)state;
+	start_with(five);
+	assert_int_equal(vcpu.root.eptp & 0xfff, MEMTYPE_WB | 4 << 3 | EPTP_AD);
+	assert_false(mmu_slot_add(&vm, &far)); /* the addresses are still of 48 bits */
+	assert_int_equal(touch(0x123456, V_READ), MMU_FIXED);
+	expect_leaf(0x123456, 2, 0x100000, 7, MEMTYPE_WB);
+	assert_int_equal(vm.table_pages, 1 + 4); /* its own page, and the root to the directory */
+	assert_int_equal(touch(gpa, V_WRITE), MMU_EMULATE);
+	stop();
+
+	start_with(wide);
+	assert_int_equal(vcpu.root.eptp >> 3 & 7, 4);
+	assert_true(mmu_slot_add(&vm, &far));
+	assert_int_equal(touch(gpa + 0x200000, V_WRITE), MMU_FIXED);
+	expect_leaf(gpa + 0x200000, 2, 0x100200, 7, MEMTYPE_WT);
+	assert_int_equal(touch(gpa + 0x400000, V_READ), MMU_EMULATE);
+	mmu_unmap(&vm, GFN(far.base.v + 0x201), 1);
+	expect_leaf(gpa + 0x200000, 1, 0x100200, 7, MEMTYPE_WT);
+	expect_none(gpa + 0x201000);
+	assert_true(mmu_slot_remove(&vm, far.base));
+	expect_none(gpa + 0x200000);
+	/* MMIO up there is cached as anywhere. */
+	assert_true(mmu_slot_add(&vm, &(struct slot){ .base = far.base, .pages = 1, .kind = SLOT_MMIO }));
+	assert_int_equal(touch(gpa, V_READ), MMU_EMULATE);
+	assert_int_equal(touch_misconfig(gpa), MMU_EMULATE);
+	assert_int_equal(vm.counters.mmio_cached, 1);
+	stop();
+
+	start_with(four);
+	assert_int_equal(vcpu.root.eptp >> 3 & 7, 3);
+	stop();
+
+	caps.ept_5level = false;
+	narrow.ept_levels = 4;
+	assert_string_equal(mmu_unsupported(&mmu_ept, &caps, &five), "the CPU's EPT has tables of 4 levels only");
+	assert_string_equal(mmu_unsupported(&mmu_ept, &caps, &wide), "the CPU's EPT has tables of 4 levels only");
+	assert_null(mmu_unsupported(&mmu_ept, &caps, &four));
+	caps.ept_5level = true;
+	assert_non_null(mmu_unsupported(&mmu_ept, &caps, &narrow));
+	assert_non_null(mmu_unsupported(&mmu_ept, &caps, &odd));
+	assert_null(mmu_unsupported(&mmu_vtlb, &caps, &odd));
 }
 
 static void test_map(void **state)
@@ -371,7 +427,8 @@ static void test_populate(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_map), cmocka_unit_test(test_limits), cmocka_unit_test(test_unmap), cmocka_unit_test(test_protect),
+		cmocka_unit_test(test_map), cmocka_unit_test(test_five_levels), cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_unmap), cmocka_unit_test(test_protect),
 		cmocka_unit_test(test_log), cmocka_unit_test(test_mmio), cmocka_unit_test(test_no_memory), cmocka_unit_test(test_populate),
 	};
 

@@ -42,6 +42,91 @@ static void references(void **state)
 	stop(&m);
 }
 
+/* 29 with five levels of EPT under four of the guest's, 35 with five in both dimensions. */
+static void references_of_five(void **state)
+{
+	static const struct m_geometry none = { .adversarial = false };
+	struct machine m;
+
+	(void)state;
+	for (unsigned levels = 4; levels <= 5; levels++) {
+		start(&m);
+		with_ept_of_five(&m);
+		m_cpu_fini(&m.cpu);
+		assert_true(m_cpu_init(&m.cpu, &m.phys, &m.caps, &none));
+		if (levels == 5) {
+			poke(&m, OTHER_ROOT, 0, frame(ROOT) | RWU);
+			m.vmcs.guest.cr3 = frame(OTHER_ROOT);
+			m.vmcs.guest.cr4 |= X_CR4_LA57;
+		}
+		run(&m);
+		reaches(&m, 0, READ, frame(DATA));
+		assert_int_equal(m.cpu.stats.references - m.cpu.stats.flags_set, levels * 5 + levels + 5);
+		stop(&m);
+	}
+}
+
+/* The fifth level: its entries have rights, an accessed flag, reserved bits, and a cache. */
+static void fifth_level(void **state)
+{
+	struct machine m;
+	struct m_result r;
+
+	(void)state;
+	start(&m);
+	with_ept_of_five(&m);
+	m.vmcs.eptp |= X_EPTP_AD;
+	run(&m);
+	reaches(&m, 0, READ, frame(DATA));
+	assert_int_equal(m.cpu.cache[M_NPSC_5].live, 1);
+	assert_int_equal(peek(&m, EPT5, 0), frame(EPT4) | RWX | X_EPT_A);
+	assert_int_equal(peek(&m, EPT5, 1), frame(EPT4) | RWX);
+	/* What the cache holds serves until an INVEPT. */
+	poke(&m, EPT5, 0, 0);
+	poke(&m, L1, 1, frame(DATA2) | RWU | X_A);
+	reaches(&m, 0x1000, READ, frame(DATA2));
+	m_exit(&m.cpu);
+	m_invept(&m.cpu, 1, m.vmcs.eptp);
+	assert_int_equal(m.cpu.cache[M_NPSC_5].live, 0);
+	run(&m);
+	violates(&m, 0, READ, frame(ROOT), X_QUAL_READ | X_QUAL_WRITE | OF_TABLE);
+	poke(&m, EPT5, 0, frame(EPT4) | X_EPT_R | X_EPT_W);
+	violates(&m, 0, FETCH, frame(DATA), X_QUAL_FETCH | RIGHTS(3) | OF_PAGE);
+	for (unsigned bit = 3; bit < 12; bit++) {
+		m_exit(&m.cpu);
+		m_invept(&m.cpu, 2, 0);
+		poke(&m, EPT5, 0, frame(EPT4) | RWX | BIT(bit));
+		run(&m);
+		r = m_access(&m.cpu, 0, READ);
+		assert_int_equal(r.event == M_EXIT && r.exit == M_EXIT_EPT_MISCONFIG, bit <= 7);
+		if (r.event == M_EXIT)
+			run(&m);
+	}
+	stop(&m);
+}
+
+/* Guest-physical addresses of more than 48 bits: memory to five levels, a violation to four. */
+static void wide_addresses(void **state)
+{
+	struct machine m;
+
+	(void)state;
+	start(&m);
+	with_ept_of_five(&m);
+	poke(&m, L1, 1, BIT(48) | frame(DATA2) | RWU);
+	run(&m);
+	reaches(&m, 0x1010, READ, frame(DATA2) + 0x10);
+	poke(&m, L1, 2, BIT(51) | frame(DATA2) | RWU);
+	violates(&m, 0x2010, READ, BIT(51) | frame(DATA2) | 0x10, X_QUAL_READ | OF_PAGE);
+	m_exit(&m.cpu);
+	m.vmcs.eptp = frame(EPT4) | 6 | 3 << X_EPTP_LENGTH_SHIFT;
+	run(&m);
+	violates(&m, 0x1010, WRITE, BIT(48) | frame(DATA2) | 0x10, X_QUAL_WRITE | OF_PAGE);
+	poke(&m, L2, 1, BIT(48) | frame(OTHER_L1) | RWU | X_A);
+	violates(&m, 0x200000, WRITE, BIT(48) | frame(OTHER_L1), X_QUAL_READ | OF_TABLE);
+	stop(&m);
+}
+
 static void violations(void **state)
 {
 	struct machine m;
@@ -250,6 +335,14 @@ static void entry_checks(void **state)
 	assert_non_null(m_entry(&m.cpu, &m.vmcs));
 	m.vmcs.eptp = frame(EPT4) | 6 | 3 << 3 | BIT(7);
 	assert_non_null(m_entry(&m.cpu, &m.vmcs));
+	m.vmcs.eptp = frame(EPT4) | 6 | 5 << 3;
+	assert_non_null(m_entry(&m.cpu, &m.vmcs));
+	m.vmcs.eptp = frame(EPT4) | 6 | 4 << 3;
+	m.caps.ept_5level = false;
+	assert_non_null(m_entry(&m.cpu, &m.vmcs));
+	m.caps.ept_5level = true;
+	assert_null(m_entry(&m.cpu, &m.vmcs));
+	m_exit(&m.cpu);
 	m.vmcs.eptp = frame(EPT4) | 6 | 3 << 3;
 	assert_null(m_entry(&m.cpu, &m.vmcs));
 	m_exit(&m.cpu);
@@ -264,6 +357,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(two_dimensions),
 		cmocka_unit_test(references),
+		cmocka_unit_test(references_of_five),
+		cmocka_unit_test(fifth_level),
+		cmocka_unit_test(wide_addresses),
 		cmocka_unit_test(violations),
 		cmocka_unit_test(rights_of_all_levels),
 		cmocka_unit_test(tables_of_the_guest),
