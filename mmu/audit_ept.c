@@ -61,7 +61,7 @@ static bool visit(struct pt_visitor *visitor, struct pt_position *at, uint64_t a
 
 bool ept_audit(const struct pt *pt, hfn_t identity, char *why, size_t size)
 {
-	struct auditor a = { .visitor = { visit }, .pt = pt, .identity = identity };
+	struct auditor a = { .visitor = { .visit = visit }, .pt = pt, .identity = identity };
 
 	pt_visit(pt, 0, pt_limit(pt->format), &a.visitor);
 	if (!a.broken)

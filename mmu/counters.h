@@ -48,7 +48,9 @@
 	C(tracked_reads, "reads of guest tables that were answered by emulation") \
 	C(unsynced, "guest tables let go out of sync") \
 	C(resynced, "guest tables brought back into sync") \
+	C(entries_compared, "entries that syncs compared with those that the shadow was made from") \
 	C(entries_synced, "shadow entries that a resync changed") \
+	C(entries_searched, "entries of a virtual TLB that were looked through for what is to be dropped, or freed with it") \
 	C(prefetched, "leaves made in advance of a fault") \
 	C(wp_flips, "leaves turned between user and supervisor for CR0.WP = 0") \
 	C(write_protected, "leaves made read-only because their frame holds a guest table") \

@@ -249,7 +249,7 @@ static bool visit_range(struct mmu_vm *vm, gfn_t first, uint64_t pages,
 {
 	const struct ept_vm *e = vm->priv;
 	uint64_t limit = pt_limit(e->pt.format) >> PAGE_SHIFT;
-	struct ept_visitor v = { .visitor = { visit }, .vm = vm };
+	struct ept_visitor v = { .visitor = { .visit = visit }, .vm = vm };
 
 	if (first.v >= limit)
 		return false;

@@ -81,10 +81,11 @@ bool pt_split(const struct pt *pt, uint64_t addr, struct pt_position *at);
  * from the top; returns whether to go down into such a table. Tables that lie partly inside are gone into without asking. */
 struct pt_visitor {
 	bool (*visit)(struct pt_visitor *v, struct pt_position *at, uint64_t addr);
+	uint64_t looked_at; /* entries, present or not; counted up */
 };
 void pt_visit(const struct pt *pt, uint64_t first, uint64_t end, struct pt_visitor *v);
 
-/* Frees a table of the given level and all below it. Nothing may walk them any more. */
-void pt_free(const struct pt *pt, hfn_t table, unsigned level);
+/* Frees a table of the given level and all below it. Nothing may walk them any more. Returns how many entries it looked at. */
+uint64_t pt_free(const struct pt *pt, hfn_t table, unsigned level);
 
 #endif

@@ -154,6 +154,7 @@ void shadow_sync_page(struct shadow *s, struct spage *sp)
 	bool changed = page && !(sp->role & ROLE_NARROW) ? sync_8_byte(s, sp, page) : sync_any(s, sp);
 
 	s->vm->counters.resynced++;
+	s->vm->counters.entries_compared += sp->last - sp->first + 1u;
 	if (changed)
 		sp->idle = 0;
 	else if (sp->idle < UINT8_MAX)

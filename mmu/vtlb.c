@@ -41,7 +41,7 @@ static void free_detached(struct mmu_vcpu *vcpu)
 	struct vtlb *t = tlb_of(vcpu);
 
 	for (unsigned i = 0; i < t->detached_count; i++)
-		pt_free(&t->pt, t->detached[i].table, t->detached[i].level);
+		vcpu->vm->counters.entries_searched += pt_free(&t->pt, t->detached[i].table, t->detached[i].level);
 	t->detached_count = 0;
 }
 
@@ -103,11 +103,12 @@ static bool drop_visit(struct pt_visitor *visitor, struct pt_position *at, uint6
 static void drop(struct mmu_vcpu *vcpu, bool keep_global)
 {
 	struct vtlb *t = tlb_of(vcpu);
-	struct drop d = { { drop_visit }, vcpu, keep_global };
+	struct drop d = { { drop_visit, 0 }, vcpu, keep_global };
 
 	if (!t->filled || (keep_global && !t->transient))
 		return;
 	pt_visit(&t->pt, 0, pt_limit(t->pt.format), &d.visitor);
+	vcpu->vm->counters.entries_searched += d.visitor.looked_at;
 	t->filled = keep_global;
 	t->transient = false;
 	free_detached(vcpu);
@@ -369,7 +370,7 @@ static bool audit_visit(struct pt_visitor *visitor, struct pt_position *at, uint
 static bool audit(struct mmu_vm *vm, char *why, size_t size)
 {
 	for (struct mmu_vcpu *v = vm->vcpus; v; v = v->next) {
-		struct auditor a = { { audit_visit }, vm, tlb_of(v)->pt.format, true };
+		struct auditor a = { { audit_visit, 0 }, vm, tlb_of(v)->pt.format, true };
 
 		pt_visit(&tlb_of(v)->pt, 0, pt_limit(a.format), &a.visitor);
 		if (!a.ok || tlb_of(v)->detached_count) {
