@@ -45,6 +45,7 @@ struct lab_geometry {
 	S(SHAPE, psc_pml4, "machine.psc_pml4", "2/full", "paging-structure cache for PML4 entries") \
 	S(SHAPE, psc_pdpt, "machine.psc_pdpt", "4/full", "paging-structure cache for PDPT entries") \
 	S(SHAPE, psc_pd, "machine.psc_pd", "32/4", "paging-structure cache for PD entries") \
+	S(SHAPE, npsc_pml5, "machine.npsc_pml5", "0", "the same for EPT: PML5 entries") \
 	S(SHAPE, npsc_pml4, "machine.npsc_pml4", "2/full", "the same for EPT: PML4 entries") \
 	S(SHAPE, npsc_pdpt, "machine.npsc_pdpt", "4/full", "the same for EPT: PDPT entries") \
 	S(SHAPE, npsc_pd, "machine.npsc_pd", "32/4", "the same for EPT: PD entries") \
@@ -63,6 +64,7 @@ struct lab_geometry {
 	S(FLAG, ept, "machine.ept", "on", "the CPU has EPT") \
 	S(PAGES, ept_pages, "machine.ept_pages", "1g", "the largest EPT page that the CPU knows") \
 	S(FLAG, ept_ad, "machine.ept_ad", "on", "EPT accessed and dirty flags") \
+	S(FLAG, ept_5level, "machine.ept_5level", "off", "the CPU has EPT tables of five levels") \
 	S(FLAG, vpid, "machine.vpid", "on", "the CPU has VPIDs") \
 	S(FLAG, pcid, "machine.pcid", "on", "the CPU has PCIDs") \
 	S(FLAG, invpcid, "machine.invpcid", "on", "... and INVPCID") \
@@ -80,6 +82,7 @@ struct lab_geometry {
 #define LAB_HYPERVISOR_SETTINGS(S) \
 	S(NAME, mechanism, "hv.mmu", "ept", "native, ept, shadow, vtlb or brute") \
 	S(PAGES, pages, "hv.pages", "2m", "largest page of the host's backing, and of the tables made from it") \
+	S(COUNT, ept_levels, "hv.ept_levels", "4", "levels of EPT tables: 4 or 5") \
 	S(RATIO, fragmentation, "hv.fragmentation", "0", "part of the 2M blocks (at 1g, also of the 1G blocks) backed in pieces") \
 	S(FLAG, vpid, "hv.vpid", "on", "virtual machines run with VPIDs") \
 	S(COUNT, vms, "hv.vms", "1", "virtual machines that share the CPU, each with the same workload and another seed") \

@@ -21,6 +21,11 @@ bool lab_config_check(const struct lab_config *c, struct lab_error *error)
 	if (c->guest.levels == 5 && !c->machine.la57)
 		return lab_fail(error, "the machine '%s' has no 5-level paging: set machine.la57=on, or guest.levels=4",
 				c->machine.preset);
+	if (c->hv.ept_levels != 4 && c->hv.ept_levels != 5)
+		return lab_fail(error, "hv.ept_levels must be 4 or 5");
+	if (c->hv.ept_levels == 5 && !c->machine.ept_5level && !strcmp(c->hv.mechanism, "ept"))
+		return lab_fail(error, "the machine '%s' has no EPT tables of five levels: set machine.ept_5level=on, or hv.ept_levels=4",
+				c->machine.preset);
 	if (c->guest.memory % (2u << 20) || c->guest.memory < 64u << 20 || c->guest.memory > LAB_MEMORY_MAX)
 		return lab_fail(error, "guest.memory must be a multiple of 2M, from 64M to 4T");
 	if (!c->machine.l1d_4k.entries || !c->machine.l1i_4k.entries)

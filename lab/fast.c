@@ -125,7 +125,8 @@ static void *make(const struct lab_config *config)
 	ok &= assoc_init(&f->psc[2], c->psc_pd, true) && assoc_init(&f->psc[3], c->psc_pdpt, true) &&
 	      assoc_init(&f->psc[4], c->psc_pml4, true) && assoc_init(&f->psc[5], c->psc_pml5, true);
 	ok = ok && assoc_init(&f->npsc[2], c->npsc_pd, false) && assoc_init(&f->npsc[3], c->npsc_pdpt, false) &&
-	     assoc_init(&f->npsc[4], c->npsc_pml4, false) && assoc_init(&f->ntlb, c->ntlb, false);
+	     assoc_init(&f->npsc[4], c->npsc_pml4, false) && assoc_init(&f->npsc[5], c->npsc_pml5, false) &&
+	     assoc_init(&f->ntlb, c->ntlb, false);
 	ok = ok && memory_init(f, config);
 	if (ok)
 		return f;

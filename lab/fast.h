@@ -41,7 +41,7 @@ struct fast {
 	struct assoc *l1[2][LAB_SIZES]; /* [0: data, 1: instructions][size]; NULL: none holds that size */
 	uint8_t l1_size[2][LAB_SIZES];  /* the size at which the L1 keeps a page of that size */
 	struct assoc *l2[LAB_SIZES];
-	struct assoc psc[6], npsc[5];   /* by the level of the entry */
+	struct assoc psc[6], npsc[6];   /* by the level of the entry */
 	struct assoc ntlb;
 	struct assoc cache[3];          /* tags are lines plus one */
 	uint64_t first_vm_frame, vm_frames; /* for narrow tags: frames numbered without gaps */

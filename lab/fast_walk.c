@@ -59,7 +59,7 @@ static inline uint64_t nested_start(struct walk *w, uint64_t gpa, unsigned *leve
 {
 	struct lab_machine *m = w->m;
 
-	for (unsigned l = 2; l <= 4; l++) {
+	for (unsigned l = 2; l <= m->now.ept_levels; l++) {
 		struct assoc *c = &w->f->npsc[l];
 		uint64_t key = gpa >> level_shift(l);
 		unsigned at;
@@ -75,7 +75,7 @@ static inline uint64_t nested_start(struct walk *w, uint64_t gpa, unsigned *leve
 		return *assoc_set(c, c->a, key);
 	}
 	m->counts->r.npsc_hits[0]++;
-	*level = 4;
+	*level = m->now.ept_levels;
 	return m->now.eptp;
 }
 

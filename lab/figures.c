@@ -12,16 +12,23 @@
 #define TLB_BOUND "gups:size=256M,updates=1M;chase:size=256M;zipf:keys=1M,ops=500K;bfs:scale=18"
 #define CHURN "boot;fork:children=200;mmap:ops=4000;ring:pages=64,switches=20000;faults:size=64M"
 
+/* A table of more than one page, whatever its size: with one entry in the TLB, most updates miss. */
+#define SMALL_PAGES(...) "gups:size=64M," #__VA_ARGS__ ";"
+#define HUGE_PAGES(...) "gups:size=2G," #__VA_ARGS__ ";"
+
 const struct lab_figure lab_figures[] = {
 	{ "walk-refs", "References of a page walk without caches, by page sizes",
 	  "Published: n m + n + m for n levels of the guest and m of EPT (Bhargava et al., ASPLOS 2008; Gandhi et al., MICRO 2014).",
-	  "workload=gups:size=2G,updates=4M guest.memory=8G machine.l1d_4k=1/1 machine.l1d_2m=1/1 machine.l1d_1g=1/1 machine.l2=0 "
+	  "guest.memory=8G machine.l1d_4k=1/1 machine.l1d_2m=1/1 machine.l1d_1g=1/1 machine.l2=0 "
 	  "machine.psc_pml4=0 machine.psc_pdpt=0 machine.psc_pd=0 machine.npsc_pml4=0 machine.npsc_pdpt=0 machine.npsc_pd=0 machine.ntlb=0 "
-	  "machine.la57=on",
+	  "machine.la57=on machine.ept_5level=on",
 	  "limit=4M", "limit=2200K",
-	  { "pair:hv.mmu,guest.levels,guest.pages,hv.pages="
-	    "native,4,4k,4k;native,4,2m,4k;native,4,1g,4k;native,5,4k,4k;shadow,4,4k,4k;"
-	    "ept,4,4k,4k;ept,4,4k,2m;ept,4,4k,1g;ept,4,2m,4k;ept,4,2m,2m;ept,4,2m,1g;ept,4,1g,4k;ept,4,1g,2m;ept,4,1g,1g;ept,5,4k,4k" },
+	  { "pair:workload,hv.mmu,guest.levels,hv.ept_levels,guest.pages,hv.pages="
+	    SMALL_PAGES(native,4,4,4k,4k) SMALL_PAGES(native,4,4,2m,4k) HUGE_PAGES(native,4,4,1g,4k) SMALL_PAGES(native,5,4,4k,4k)
+	    SMALL_PAGES(shadow,4,4,4k,4k) SMALL_PAGES(ept,4,4,4k,4k) SMALL_PAGES(ept,4,4,4k,2m) SMALL_PAGES(ept,4,4,4k,1g)
+	    SMALL_PAGES(ept,4,4,2m,4k) SMALL_PAGES(ept,4,4,2m,2m) SMALL_PAGES(ept,4,4,2m,1g) HUGE_PAGES(ept,4,4,1g,4k)
+	    HUGE_PAGES(ept,4,4,1g,2m) HUGE_PAGES(ept,4,4,1g,1g) SMALL_PAGES(ept,5,4,4k,4k) SMALL_PAGES(ept,4,5,4k,4k)
+	    "gups:size=64M,ept,5,5,4k,4k" },
 	  lab_rows_walks, "references a walk", false, NULL, false },
 	{ "chase", "Pointer chase over 32 GBytes on Sandy Bridge: DRAM accesses a hop",
 	  "Published shape: 1 : 2 : 2 : 3, data included, as 64 MBytes of leaf entries in a dimension exceed the L3 cache.",

@@ -135,6 +135,7 @@ struct lab_context {
 	bool tagged;          /* VPID on, or no virtualization: transitions drop nothing */
 	bool global;          /* CR4.PGE: global translations exist */
 	uint8_t levels;
+	uint8_t ept_levels;   /* when nested */
 	uint8_t vpid;
 	uint16_t pcid;
 	uint8_t vm;

@@ -22,10 +22,10 @@ static void destroy(void *hardware)
 		free(p->l1i[i].entry);
 		free(p->memory[i].entry);
 	}
-	for (unsigned i = 0; i < 6; i++)
+	for (unsigned i = 0; i < 6; i++) {
 		free(p->psc[i].entry);
-	for (unsigned i = 0; i < 5; i++)
 		free(p->npsc[i].entry);
+	}
 	free(p->ntlb.entry);
 	free(p->l2.entry);
 	free(p->l2_1g.entry);
@@ -46,7 +46,7 @@ static void *make(const struct lab_config *config)
 	ok = ok && cache_init(&p->psc[2], c->psc_pd) && cache_init(&p->psc[3], c->psc_pdpt) && cache_init(&p->psc[4], c->psc_pml4) &&
 	     cache_init(&p->psc[5], c->psc_pml5);
 	ok = ok && cache_init(&p->npsc[2], c->npsc_pd) && cache_init(&p->npsc[3], c->npsc_pdpt) &&
-	     cache_init(&p->npsc[4], c->npsc_pml4);
+	     cache_init(&p->npsc[4], c->npsc_pml4) && cache_init(&p->npsc[5], c->npsc_pml5);
 	ok = ok && cache_init(&p->memory[0], c->l1_cache) && cache_init(&p->memory[1], c->l2_cache) &&
 	     cache_init(&p->memory[2], c->l3_cache);
 	p->l1d_unified = c->l1d_unified;
@@ -274,7 +274,7 @@ static uint64_t invalidate(struct lab_machine *m, const struct lab_cover *cover,
 	}
 	if (cover->guest_physical) {
 		sweep_nested(&p->ntlb, cover, 0);
-		for (unsigned level = 2; level <= 4; level++)
+		for (unsigned level = 2; level <= 5; level++)
 			sweep_nested(&p->npsc[level], cover, level_shift(level));
 	}
 	return gone;

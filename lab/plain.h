@@ -26,7 +26,7 @@ struct plain {
 	struct plain_cache l1d[LAB_SIZES], l1i[LAB_SIZES], l2, l2_1g;
 	bool l1d_unified, l1i_unified;
 	unsigned l2_holds;
-	struct plain_cache psc[6], npsc[5], ntlb;
+	struct plain_cache psc[6], npsc[6], ntlb;
 	struct plain_cache memory[3];
 	uint64_t clock;
 };

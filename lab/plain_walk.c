@@ -78,7 +78,8 @@ static void psc_put(struct plain *p, const struct plain_cache *c, struct plain_e
 
 /* ---- the second dimension ---- */
 
-static const char *const npsc_names[] = { "", "", "EPT PD cache", "EPT PDPT cache", "EPT PML4 cache" };
+static const char *const npsc_names[] = { "", "", "EPT PD cache", "EPT PDPT cache", "EPT PML4 cache",
+					 "EPT PML5 cache" };
 static const char *const psc_names[] = { "", "", "PD cache", "PDPT cache", "PML4 cache", "PML5 cache" };
 
 static struct plain_entry *nested_tlb(struct walk *w, uint64_t gpa)
@@ -106,7 +107,7 @@ static uint64_t nested(struct walk *w, uint64_t gpa, unsigned *size)
 	struct plain *p = m->hw;
 	struct plain_entry *e = nested_tlb(w, gpa);
 	uint64_t table = m->now.eptp, entry, page;
-	unsigned level = 4;
+	unsigned level = m->now.ept_levels;
 
 	if (e) {
 		w->ntlb_hits++;
@@ -114,7 +115,7 @@ static uint64_t nested(struct walk *w, uint64_t gpa, unsigned *size)
 		return e->address;
 	}
 	w->ntlb_misses++;
-	for (unsigned l = 2; l <= 4; l++) {
+	for (unsigned l = 2; l <= m->now.ept_levels; l++) {
 		struct plain_entry like = { .vm = m->now.vm };
 
 		e = psc_find(&p->npsc[l], gpa >> level_shift(l), &like);
@@ -127,7 +128,7 @@ static uint64_t nested(struct walk *w, uint64_t gpa, unsigned *size)
 		level = l - 1;
 		break;
 	}
-	m->counts->r.npsc_hits[level == 4 ? 0 : level + 1]++;
+	m->counts->r.npsc_hits[level == m->now.ept_levels ? 0 : level + 1]++;
 	for (;; level--) {
 		unsigned index = gpa >> level_shift(level) & 511;
 		const uint64_t *entries = lab_frames_ptr(&m->frames, table >> PAGE_SHIFT);

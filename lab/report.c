@@ -128,7 +128,7 @@ static void print_walks(const struct lab_result *r, FILE *out)
 		snprintf(name, sizeof(name), "%s%s", r->ntlb_misses ? "guest " : "", names[level]);
 		references_line(out, name, r->guest_references[level], r->walks);
 	}
-	for (unsigned level = 4; level >= 1; level--) {
+	for (unsigned level = 5; level >= 1; level--) {
 		snprintf(name, sizeof(name), "EPT %s", names[level]);
 		references_line(out, name, r->ept_references[level], r->walks);
 	}

@@ -69,9 +69,9 @@ struct lab_result {
 	 * shadow tables); ept: those that EPTP names. */
 	uint64_t references;
 	uint64_t guest_references[6][LAB_PLACES];
-	uint64_t ept_references[5][LAB_PLACES];
+	uint64_t ept_references[6][LAB_PLACES];
 	uint64_t psc_hits[6];         /* walks that began below the root, by the level of the entry that was cached; [0]: at the root */
-	uint64_t npsc_hits[5];        /* the same for each translation of a guest-physical address */
+	uint64_t npsc_hits[6];        /* the same for each translation of a guest-physical address */
 	uint64_t ntlb_hits, ntlb_misses;
 	uint64_t data[LAB_PLACES];    /* machine.data_cache */
 

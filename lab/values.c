@@ -33,7 +33,7 @@ static double ratio(double a, double b)
 }
 
 static double guest_references(const struct lab_result *r) { return sum(&r->guest_references[0][0], 6 * LAB_PLACES); }
-static double ept_references(const struct lab_result *r) { return sum(&r->ept_references[0][0], 5 * LAB_PLACES); }
+static double ept_references(const struct lab_result *r) { return sum(&r->ept_references[0][0], 6 * LAB_PLACES); }
 static double references_a_walk(const struct lab_result *r) { return ratio((double)r->references, (double)r->walks); }
 static double walk_cycles(const struct lab_result *r) { return r->cycles_walk_guest + r->cycles_walk_ept; }
 static double cycles_a_walk(const struct lab_result *r) { return ratio(walk_cycles(r), (double)r->walks); }
@@ -47,7 +47,7 @@ static double dram_references(const struct lab_result *r)
 	double s = 0;
 
 	for (unsigned level = 0; level < 6; level++)
-		s += (double)r->guest_references[level][LAB_DRAM] + (level < 5 ? (double)r->ept_references[level][LAB_DRAM] : 0);
+		s += (double)r->guest_references[level][LAB_DRAM] + (double)r->ept_references[level][LAB_DRAM];
 	return s;
 }
 
@@ -71,11 +71,12 @@ static const struct value values[] = {
 	BY_PLACE("guest_references.pdpt", guest_references[3]), BY_PLACE("guest_references.pml4", guest_references[4]),
 	BY_PLACE("guest_references.pml5", guest_references[5]), BY_PLACE("ept_references.pt", ept_references[1]),
 	BY_PLACE("ept_references.pd", ept_references[2]), BY_PLACE("ept_references.pdpt", ept_references[3]),
-	BY_PLACE("ept_references.pml4", ept_references[4]),
+	BY_PLACE("ept_references.pml4", ept_references[4]), BY_PLACE("ept_references.pml5", ept_references[5]),
 	AT("walks_from.root", psc_hits[0], COUNT), AT("walks_from.pd", psc_hits[2], COUNT), AT("walks_from.pdpt", psc_hits[3], COUNT),
 	AT("walks_from.pml4", psc_hits[4], COUNT), AT("walks_from.pml5", psc_hits[5], COUNT),
 	AT("ept_walks_from.root", npsc_hits[0], COUNT), AT("ept_walks_from.pd", npsc_hits[2], COUNT),
 	AT("ept_walks_from.pdpt", npsc_hits[3], COUNT), AT("ept_walks_from.pml4", npsc_hits[4], COUNT),
+	AT("ept_walks_from.pml5", npsc_hits[5], COUNT),
 	AT("nested_tlb_hits", ntlb_hits, COUNT), AT("nested_tlb_misses", ntlb_misses, COUNT), BY_PLACE("data", data),
 	{ "l1_hit_rate", 0, DERIVED, l1_hit_rate }, { "walk_rate", 0, DERIVED, walk_rate },
 	{ "references_a_walk", 0, DERIVED, references_a_walk }, { "cycles_a_walk", 0, DERIVED, cycles_a_walk },

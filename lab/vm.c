@@ -138,6 +138,7 @@ static struct lab_context context_of(const struct lab_cpu *cpu)
 	if (!cpu->native) {
 		c.nested = cpu->vcpu.root.eptp != 0;
 		c.eptp = cpu->vcpu.root.eptp & X_ADDRESS_MASK;
+		c.ept_levels = c.nested ? (uint8_t)((cpu->vcpu.root.eptp >> X_EPTP_LENGTH_SHIFT & 7) + 1) : 0;
 		c.vpid = (uint8_t)cpu->vcpu.root.vpid;
 		c.tagged = c.vpid != 0;
 	}
@@ -290,6 +291,7 @@ static struct mmu_caps caps_of(const struct lab_machine_config *c)
 	return (struct mmu_caps){
 		.maxphyaddr = 46, .nx = true, .page_1g = true, .smep = true, .smap = true, .pcid = c->pcid, .la57 = c->la57, .ept = c->ept,
 		.ept_execute_only = true, .ept_wb = true, .ept_2m = c->ept_pages >= 21, .ept_1g = c->ept_pages >= 30, .ept_ad = c->ept_ad,
+		.ept_5level = c->ept_5level,
 		.invept = c->ept, .invept_single = c->ept, .invept_all = c->ept, .vpid = c->vpid, .invvpid = c->vpid,
 		.invvpid_address = c->vpid, .invvpid_single = c->vpid, .invvpid_all = c->vpid, .invvpid_single_retaining_globals = c->vpid,
 		.unrestricted_guest = true,
@@ -301,8 +303,10 @@ static bool cpu_init(struct lab_cpu *cpu, unsigned number, struct lab_error *err
 	struct lab_machine *m = cpu->m;
 	const struct lab_config *c = m->config;
 	struct mmu_config config = { .page_limit = (enum page_limit)c->hv.pages, .vpid = c->hv.vpid,
+				     .ept_levels = (uint8_t)c->hv.ept_levels,
 				     .table_budget = (uint32_t)c->hv.table_budget };
 	const struct mmu_ops *ops = mmu_mechanism_by_name(c->hv.mechanism);
+	const char *why;
 	struct slot slot = { .base = GFN(0), .kind = SLOT_RAM, .type = MEMTYPE_WB, .backing = &cpu->ram.backing };
 
 	cpu->number = number;
@@ -317,8 +321,9 @@ static bool cpu_init(struct lab_cpu *cpu, unsigned number, struct lab_error *err
 		return true;
 	if (!ops)
 		return lab_fail(error, "there is no mechanism '%s'; there are native, ept, shadow, vtlb and brute", c->hv.mechanism);
-	if (ops->unsupported(&m->caps))
-		return lab_fail(error, "%s cannot run on this machine: %s", ops->name, ops->unsupported(&m->caps));
+	why = mmu_unsupported(ops, &m->caps, &config);
+	if (why)
+		return lab_fail(error, "%s cannot run on this machine: %s", ops->name, why);
 	slot.pages = cpu->ram.pages;
 	slot.linear = cpu->ram.bytes;
 	if (!mmu_vm_init(&cpu->vm, ops, &m->below, &m->caps, &config, m->vpids))

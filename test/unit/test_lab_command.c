@@ -171,6 +171,11 @@ static void test_explain(void **state)
 				  "--set machine.npsc_pdpt=0 --set machine.npsc_pd=0 --workload " SMALL));
 	look("out", "nothing cached", true);
 	look("out", "; 24 references, ", true);
+	assert_int_equal(0, shell("\"$V\" lab explain --cold --pages 4k --guest-pages 4k --preset icelake --set machine.ntlb=0 "
+				  "--set machine.npsc_pml5=0 --set machine.npsc_pml4=0 --set machine.npsc_pdpt=0 --set machine.npsc_pd=0 "
+				  "--set guest.levels=5 --set hv.ept_levels=5 --workload " SMALL));
+	look("out", "; 35 references, ", true);
+	look("out", "EPT   PML5  at 0x", true);
 	assert_int_equal(0, shell("\"$V\" lab explain --mmu native --cold --write --workload " SMALL));
 	look("out", "write of 0x", true);
 	look("out", "; 4 references, ", true);

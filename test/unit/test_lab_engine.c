@@ -230,6 +230,8 @@ static void random_config(struct lab_config *c, uint64_t seed)
 		{ "guest.pti=off", "guest.pti=on" },
 		{ "guest.global=on", "guest.global=off" },
 		{ "guest.levels=4", "guest.levels=5" },
+		{ "hv.ept_levels=4", "hv.ept_levels=5" },
+		{ "machine.npsc_pml5=0", "machine.npsc_pml5=2/full" },
 		{ "hv.exit_period=0", "hv.exit_period=501" },
 		{ "guest.tick=0", "guest.tick=997" },
 		{ "hv.table_budget=0", "hv.table_budget=64" },
@@ -241,6 +243,7 @@ static void random_config(struct lab_config *c, uint64_t seed)
 
 	lab_config_init(c);
 	set(c, "machine.la57=on");
+	set(c, "machine.ept_5level=on");
 	set(c, mechanisms[seed % ARRAY_SIZE(mechanisms)]);
 	for (unsigned i = 0; i < ARRAY_SIZE(choices); i++) {
 		unsigned n = 0;
@@ -349,6 +352,7 @@ static void test_refusals(void **state)
 {
 	static const char *const impossible[][2] = {
 		{ "machine.preset=penryn", "has no EPT" }, { "hv.mmu=npt", "there is no mechanism" }, { "guest.levels=5", "5-level" },
+		{ "hv.ept_levels=5", "no EPT tables of five levels" }, { "hv.ept_levels=3", "must be 4 or 5" },
 		{ "hv.vms=16", "hv.vms" }, { "guest.memory=3M", "guest.memory" }, { "machine.l1d_4k=0", "machine.l1d_4k" },
 		{ "hv.quantum=0", "hv.quantum" }, { "workload=nothing", "nothing" }, { "machine.walkers=0", "walkers" },
 	};

@@ -107,19 +107,21 @@ static uint64_t sum(const uint64_t *v, unsigned n)
 }
 
 static uint64_t guest_references(const struct rig *r) { return sum(&r->counts.r.guest_references[0][0], 6 * LAB_PLACES); }
-static uint64_t ept_references(const struct rig *r) { return sum(&r->counts.r.ept_references[0][0], 5 * LAB_PLACES); }
+static uint64_t ept_references(const struct rig *r) { return sum(&r->counts.r.ept_references[0][0], 6 * LAB_PLACES); }
 
 static const char *const sizes[] = { "4k", "2m", "1g" };
 #define PLAIN(on) "plain", (on) ? "on" : "off"
 #define NO_CACHES \
-	"machine.psc_pml5", "0", "machine.psc_pml4", "0", "machine.psc_pdpt", "0", "machine.psc_pd", "0", "machine.npsc_pml4", "0", \
+	"machine.psc_pml5", "0", "machine.psc_pml4", "0", "machine.psc_pdpt", "0", "machine.psc_pd", "0", "machine.npsc_pml5", "0", \
+	"machine.npsc_pml4", "0", \
 	"machine.npsc_pdpt", "0", "machine.npsc_pd", "0", "machine.ntlb", "0"
 
 /* ---- nothing is cached ---- */
 
-static void one_cold_walk(bool plain, unsigned guest, unsigned host, unsigned levels, unsigned expected)
+static void one_cold_walk(bool plain, unsigned guest, unsigned host, unsigned levels, unsigned ept_levels, unsigned expected)
 {
-	const char *const settings[] = { PLAIN(plain), NO_CACHES, NULL };
+	const char *const settings[] = { PLAIN(plain), NO_CACHES, "machine.ept_5level", "on",
+					 "hv.ept_levels", ept_levels == 5 ? "5" : "4", NULL };
 	struct rig *r = rig_new("ept", guest, sizes[host], levels, settings);
 	unsigned smaller = guest < host ? guest : host;
 
@@ -148,12 +150,20 @@ static void test_cold(void **state)
 	for (unsigned plain = 0; plain < 2; plain++) {
 		for (unsigned guest = 0; guest < 3; guest++)
 			for (unsigned host = 0; host < 3; host++)
-				one_cold_walk(plain, guest, host, 4, expected[guest][host]);
+				one_cold_walk(plain, guest, host, 4, 4, expected[guest][host]);
 		/* Five levels in the guest: 5 * 4 + 5 + 4, and with 2M and 1G below it. */
-		one_cold_walk(plain, 0, 0, 5, 29);
-		one_cold_walk(plain, 0, 1, 5, 23);
-		one_cold_walk(plain, 0, 2, 5, 17);
-		one_cold_walk(plain, 1, 0, 5, 24);
+		one_cold_walk(plain, 0, 0, 5, 4, 29);
+		one_cold_walk(plain, 0, 1, 5, 4, 23);
+		one_cold_walk(plain, 0, 2, 5, 4, 17);
+		one_cold_walk(plain, 1, 0, 5, 4, 24);
+		/* Five levels of EPT: 4 * 5 + 4 + 5, and with five in the guest, too, 5 * 5 + 5 + 5; with pages of 2M and 1G on either side. */
+		one_cold_walk(plain, 0, 0, 4, 5, 29);
+		one_cold_walk(plain, 0, 0, 5, 5, 35);
+		one_cold_walk(plain, 0, 1, 5, 5, 29);
+		one_cold_walk(plain, 0, 2, 5, 5, 23);
+		one_cold_walk(plain, 1, 0, 5, 5, 29);
+		one_cold_walk(plain, 1, 1, 5, 5, 24);
+		one_cold_walk(plain, 2, 2, 5, 5, 15);
 	}
 }
 
@@ -234,6 +244,27 @@ static void test_structure_caches(void **state)
 		assert_int_equal(r->counts.r.psc_hits[2], 1);
 		assert_int_equal(guest_references(r), 4 + 1);
 		assert_int_equal(ept_references(r), 10 + 1);
+		rig_delete(r);
+	}
+}
+
+/* The cache for entries of the fifth level of EPT: one walk of it goes from the root, the others find its entry. */
+static void test_fifth_level(void **state)
+{
+	(void)state;
+	for (unsigned plain = 0; plain < 2; plain++) {
+		const char *const settings[] = { PLAIN(plain), NO_CACHES, "machine.npsc_pml5", "2/full", "machine.ept_5level", "on",
+						 "hv.ept_levels", "5", NULL };
+		struct rig *r = rig_new("ept", 0, "4k", 5, settings);
+
+		touch(r, GVA_BASE);
+		chill(r);
+		touch(r, GVA_BASE);
+		assert_int_equal(r->counts.r.npsc_hits[0], 1);
+		assert_int_equal(r->counts.r.npsc_hits[5], 5);
+		assert_int_equal(sum(r->counts.r.ept_references[5], LAB_PLACES), 1);
+		assert_int_equal(guest_references(r), 5);
+		assert_int_equal(ept_references(r), 5 + 5 * 4);
 		rig_delete(r);
 	}
 }
@@ -359,7 +390,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cold), cmocka_unit_test(test_one_dimension), cmocka_unit_test(test_places),
-		cmocka_unit_test(test_structure_caches), cmocka_unit_test(test_one_structure_cache), cmocka_unit_test(test_nested_tlb),
+		cmocka_unit_test(test_structure_caches), cmocka_unit_test(test_fifth_level),
+		cmocka_unit_test(test_one_structure_cache), cmocka_unit_test(test_nested_tlb),
 		cmocka_unit_test(test_flushes), cmocka_unit_test(test_transitions), cmocka_unit_test(test_pieces),
 	};
 
