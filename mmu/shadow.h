@@ -275,8 +275,8 @@ bool shadow_load_root(struct mmu_vcpu *vcpu);
 void shadow_drop_root(struct mmu_vcpu *vcpu);
 void shadow_regs_changed(struct mmu_vcpu *vcpu, const struct walk_regs *old, bool cr3_write, bool keep_tlb);
 void shadow_invlpg(struct mmu_vcpu *vcpu, gva_t gva);
-/* What a page fault that the guest gets invalidates: what is cached for its address. error: the CPU's code. */
-void shadow_page_fault(struct mmu_vcpu *vcpu, gva_t gva, uint32_t error);
+/* What a page fault that the guest gets invalidates: what is cached for its address. */
+void shadow_page_fault(struct mmu_vcpu *vcpu, gva_t gva);
 /* The page and entry of the lowest level that hold gva's translation now; NULL: nothing there. */
 struct spage *shadow_lookup(struct mmu_vcpu *vcpu, gva_t gva, unsigned *index);
 /* The root that the vCPU walks for gva; NULL: none. */

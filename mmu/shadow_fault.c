@@ -321,7 +321,7 @@ static struct mmu_result walk_and_fix(struct mmu_vcpu *vcpu, const struct mmu_fa
 	if (vcpu->populate.wanted || w.retry)
 		return mmu_done(MMU_RETRY);
 	if (!w.ok) {
-		shadow_page_fault(vcpu, gva, fault->error);
+		shadow_page_fault(vcpu, gva);
 		return mmu_inject_pf(w.error, gva);
 	}
 	return fix(vcpu, gva, access, &w);

@@ -295,14 +295,14 @@ static bool flush_after_upper_drops(struct mmu_vcpu *vcpu)
 	return true;
 }
 
-void shadow_page_fault(struct mmu_vcpu *vcpu, gva_t gva, uint32_t error)
+void shadow_page_fault(struct mmu_vcpu *vcpu, gva_t gva)
 {
 	MUTANT(INJECT_SYNC, shadow_sync_address(vcpu, gva));
 	if (flush_after_upper_drops(vcpu))
 		return;
-	/* Whether a page fault that exits drops what it used, the manual leaves open. Where nothing is stale, there is nothing. */
-	if ((error & PFERR_P) || shadow_of(vcpu->vm)->stale)
-		MUTANT(INJECT_FLUSH, tag_request_address(vcpu, gva));
+	/* Whether a page fault that exits drops what is cached for the address, the manual leaves open; and there may be a global
+	 * translation of it even where the tables in force have none, left from other tables. */
+	MUTANT(INJECT_FLUSH, tag_request_address(vcpu, gva));
 }
 
 void shadow_invlpg(struct mmu_vcpu *vcpu, gva_t gva)
