@@ -52,6 +52,7 @@
 	C(entries_synced, "shadow entries that a resync changed") \
 	C(entries_searched, "entries of a virtual TLB that were looked through for what is to be dropped, or freed with it") \
 	C(prefetched, "leaves made in advance of a fault") \
+	C(prefetched_direct, "of these, parts of a larger page of the guest's: many at once, and so cheap") \
 	C(wp_flips, "leaves turned between user and supervisor for CR0.WP = 0") \
 	C(write_protected, "leaves made read-only because their frame holds a guest table") \
 	C(rmap_entries, "entries added to reverse maps") \

@@ -143,6 +143,7 @@ static void prefetch_direct(struct shadow *s, struct spage *sp, unsigned first, 
 			      hw_leaf(s->vm->caps, GFN(gfn.v + i), HFN(page.hfn.v + i), PAGE_SHIFT, acc, role_pat(sp->role), false)))
 			return;
 		s->vm->counters.prefetched++;
+		s->vm->counters.prefetched_direct++;
 	}
 }
 
