@@ -24,6 +24,17 @@ static uint64_t tsc_from_cpuid(void)
 	return max >= 0x16 ? (uint64_t)(cpuid(0x16, 0).eax & 0xffff) * 1000000 : 0;
 }
 
+/* The reads of the gate and of the TSC make the measurement uncertain by about a tenth of a thousandth: what is finer than that would only
+ * differ from one start to the next. */
+static uint64_t rounded(uint64_t hz)
+{
+	uint64_t step = 1;
+
+	while (step * 20000 <= hz)
+		step *= 10;
+	return (hz + step / 2) / step * step;
+}
+
 uint64_t tsc_measure(void)
 {
 	uint64_t start, end;
@@ -43,5 +54,5 @@ uint64_t tsc_measure(void)
 	outb(GATE_PORT, gate);
 	if (reads == GATE_READS_MAX)
 		return tsc_from_cpuid();
-	return (end - start) * PIT_HZ / PIT_SPAN;
+	return rounded((end - start) * PIT_HZ / PIT_SPAN);
 }

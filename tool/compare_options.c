@@ -201,9 +201,8 @@ static void check(struct comparison *c)
 		die(STATUS_USAGE, "--preset crossover has a workload and mechanisms of its own");
 	if (c->crossover)
 		take_list(c, AXIS_WORKLOAD, "mix");
-	/* The sweep has brute in it, which at the usual speed would spend its time on the timer. */
 	if (c->ips == NULL)
-		c->ips = c->crossover ? "500000000" : "50000000";
+		c->ips = "50000000";
 	/* A report without being asked for one; what was asked for and nothing else otherwise. */
 	if (c->html == NULL && c->json == NULL && c->csv == NULL && c->svg == NULL) {
 		c->html = "vellum-compare.html";

@@ -138,7 +138,7 @@ static void complete_default(struct vm_config *vm, const struct options *options
 	/* An image that is made for its own sake may be meant for a real PC. */
 	bool emulated_machine = options->output == NULL && strcmp(options->machine, "bochs") == 0;
 	const char *emulated = emulated_machine ? emulated_append : "";
-	char *path, *append;
+	char *path, *append, error[100];
 
 	if (!own_kernel)
 		choose_guest(vm, options->guest);
@@ -154,6 +154,9 @@ static void complete_default(struct vm_config *vm, const struct options *options
 		append = text("%s%s%s%s", own_kernel ? "" : default_append, own_kernel ? "" : emulated,
 			      own_kernel || vm->append[0] == 0 ? "" : " ", vm->append);
 	append = more(append, options, linux_kernel != NOT_LINUX);
+	/* There a tick is an instruction, and what the hypervisor costs is counted, not felt. */
+	if (emulated_machine && !options->native && (vm->given & BIT(CONFIG_CLOCK)) == 0)
+		config_set(vm, "clock", "guest", error, sizeof error);
 	if (options->interactive && !own_initrd && !options->no_initrd && linux_kernel && strstr(append, "vellum.") == NULL) {
 		path = append;
 		append = text("%s%svellum.shell", path, *path != 0 ? " " : "");

@@ -38,6 +38,8 @@ const char help_text[] =
 	"  --switch-every T   goes over to another mechanism every T milliseconds of the machine's time, or 500us, ...\n"
 	"  --switch-among A,B,...  through these, over and over   (default: all that the CPU can run)\n"
 	"  --native           runs it on the emulated machine itself, without the hypervisor: what it costs by itself\n"
+	"  --clock WHOSE      guest: its clock stands still while the hypervisor works for it; host: it goes on, as on a\n"
+	"                     real PC   (default: guest on Bochs, host elsewhere and in a description)\n"
 	"  --testdev          gives it the test device\n"
 	"  --vm FILE          takes one or more virtual machines from a description instead (docs/protocol.md)\n"
 	"\n"
@@ -64,7 +66,7 @@ const char help_text[] =
 enum {
 	OPTION_MACHINE = 256, OPTION_BOCHS, OPTION_CPU, OPTION_HOST_CPUS, OPTION_HOST_MEM, OPTION_IPS, OPTION_HYPERVISOR,
 	OPTION_MMU, OPTION_PAGES, OPTION_NO_VPID, OPTION_MEM, OPTION_KERNEL, OPTION_INITRD, OPTION_APPEND, OPTION_VM,
-	OPTION_TESTDEV, OPTION_GUEST, OPTION_WORKLOAD, OPTION_NATIVE, OPTION_NO_SWITCH, OPTION_SWITCH_EVERY, OPTION_SWITCH_AMONG,
+	OPTION_CLOCK, OPTION_TESTDEV, OPTION_GUEST, OPTION_WORKLOAD, OPTION_NATIVE, OPTION_NO_SWITCH, OPTION_SWITCH_EVERY, OPTION_SWITCH_AMONG,
 	OPTION_NAME, OPTION_JSON, OPTION_TIMEOUT, OPTION_KEEP, OPTION_QUIET, OPTION_HELP, OPTION_VERSION,
 };
 
@@ -87,6 +89,7 @@ static const struct option names[] = {
 	{ "workload", required_argument, NULL, OPTION_WORKLOAD },
 	{ "native", no_argument, NULL, OPTION_NATIVE },
 	{ "vm", required_argument, NULL, OPTION_VM },
+	{ "clock", required_argument, NULL, OPTION_CLOCK },
 	{ "testdev", no_argument, NULL, OPTION_TESTDEV },
 	{ "no-switch", no_argument, NULL, OPTION_NO_SWITCH },
 	{ "switch-every", required_argument, NULL, OPTION_SWITCH_EVERY },
@@ -168,6 +171,7 @@ static void take(struct options *options, int option, const char *value)
 	case OPTION_WORKLOAD: options->workload = workload_checked("--workload", value); break;
 	case OPTION_NATIVE: options->native = true; break;
 	case OPTION_VM: options->vm_file = value; break;
+	case OPTION_CLOCK: set_vm(options, "--clock", "clock", value); break;
 	case OPTION_TESTDEV: set_vm(options, "--testdev", "testdev", "on"); break;
 	case OPTION_NO_SWITCH: set_vm(options, "--no-switch", "switch", "off"); break;
 	case OPTION_SWITCH_EVERY: set_vm(options, "--switch-every", "switch-every", value); break;
@@ -196,8 +200,9 @@ static void check(const struct options *options)
 		    "no option may describe one beside it");
 	if (options->workload != NULL && (options->vm_file != NULL || options->no_initrd || (options->vm.given & BIT(CONFIG_INITRD)) != 0))
 		die(STATUS_USAGE, "--workload chooses what the default initramfs does: it needs that initramfs");
-	if (options->native && (options->vm.given & (BIT(CONFIG_MMU) | BIT(CONFIG_PAGES) | BIT(CONFIG_VPID) | BIT(CONFIG_TESTDEV))) != 0)
-		die(STATUS_USAGE, "--native runs the guest without the hypervisor: --mmu, --pages, --no-vpid and --testdev mean nothing to it");
+	if (options->native && (options->vm.given & (BIT(CONFIG_MMU) | BIT(CONFIG_PAGES) | BIT(CONFIG_VPID) | BIT(CONFIG_CLOCK) |
+						 BIT(CONFIG_TESTDEV))) != 0)
+		die(STATUS_USAGE, "--native runs the guest without the hypervisor: --mmu, --pages, --no-vpid, --clock and --testdev mean nothing to it");
 	if (options->native && (options->vm_file != NULL || options->command == COMMAND_ISO || strcmp(options->machine, "bochs") != 0))
 		die(STATUS_USAGE, "--native is for one guest of vellum run on Bochs");
 	if (options->quiet && options->interactive)

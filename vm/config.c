@@ -190,6 +190,15 @@ static bool set_vpid(struct vm_config *vm, const char *value, char *error, size_
 	return true;
 }
 
+static bool set_clock(struct vm_config *vm, const char *value, char *error, size_t error_size)
+{
+	vm->guest_clock = strcmp(value, "guest") == 0;
+	if (vm->guest_clock || strcmp(value, "host") == 0)
+		return true;
+	fmt(error, error_size, "clock must be guest or host, not \"%.40s\"", value);
+	return false;
+}
+
 static bool set_testdev(struct vm_config *vm, const char *value, char *error, size_t error_size)
 {
 	bool on;
@@ -234,6 +243,7 @@ static const struct {
 	[CONFIG_PAGES] = { "pages", .word = set_pages },
 	[CONFIG_EPT_LEVELS] = { "ept-levels", .word = set_ept_levels },
 	[CONFIG_VPID] = { "vpid", .word = set_vpid },
+	[CONFIG_CLOCK] = { "clock", .word = set_clock },
 	[CONFIG_TESTDEV] = { "testdev", .word = set_testdev },
 	[CONFIG_SWITCH] = { "switch", .word = set_switch },
 	[CONFIG_SWITCH_EVERY] = { "switch-every", .word = set_switch_every },
@@ -487,6 +497,8 @@ size_t config_print(const struct vm_config *vm, const char *kernel, const char *
 		put(&w, "ept-levels", ept_levels[vm->ept_levels]);
 	if (vm->vpid != CONFIG_DEFAULT)
 		put(&w, "vpid", vm->vpid == CONFIG_ON ? "on" : "off");
+	if (vm->given & BIT(CONFIG_CLOCK))
+		put(&w, "clock", vm->guest_clock ? "guest" : "host");
 	put(&w, "testdev", vm->testdev ? "on" : "off");
 	print_switching(&w, vm);
 	return w.length;

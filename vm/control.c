@@ -124,11 +124,22 @@ static bool do_mmu(struct vcpu *v)
 	return say_pair(&channel.answer, v->vm, "mmu", v->vm->mmu.ops->name);
 }
 
+/* Of one that has not got the CPU; else vm/run.c does it when it leaves. */
+static void set_clock(struct vcpu *v)
+{
+	if (v->paused)
+		clock_stop(&v->vm->clock, rdtsc());
+	else if (v->halted || !v->vm->clock.guest_only)
+		clock_go(&v->vm->clock, rdtsc());
+}
+
 static bool do_pause(struct vcpu *v, bool on)
 {
 	v->paused = on;
 	if (on)
 		v->requests |= REQUEST_SWITCH;
+	if (!v->running)
+		set_clock(v);
 	return say_pair(&channel.answer, v->vm, "state", control_state(v->vm));
 }
 

@@ -94,6 +94,7 @@ bool control_stats(struct vm *vm, struct json *j, char *error, size_t size)
 	json_number(j, "tsc_hz", machine.tsc_hz);
 	json_number(j, "ticks", rdtsc());
 	if (vm->vcpu) {
+		json_number(j, "clock", clock_now(&vm->clock));
 		stats_ticks(vm->vcpu, &guest, &hypervisor);
 		json_open(j, "instructions", '{');
 		json_number(j, "guest", guest);

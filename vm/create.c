@@ -311,6 +311,7 @@ static bool create_vcpu(struct vm *vm, struct percpu *cpu)
 		vm->vcpu = v;
 		v->vm = vm;
 		v->cpu = cpu;
+		vm->clock.guest_only = vm->config->guest_clock;
 		/* The guest's TSC starts at 0. */
 		v->tsc_offset = 0 - rdtsc();
 	}

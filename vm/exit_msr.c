@@ -110,7 +110,6 @@ static void tsc_move(struct vcpu *v, uint64_t by)
 {
 	v->tsc_adjust += by;
 	v->tsc_offset += by;
-	vmwrite(VMCS_TSC_OFFSET, v->tsc_offset);
 	spin_lock(&v->vm->device_lock);
 	lapic_set_tsc_offset(&v->lapic, v->tsc_offset);
 	spin_unlock(&v->vm->device_lock);
@@ -157,7 +156,7 @@ bool msr_read(struct vcpu *v, uint32_t msr, uint64_t *value)
 		*value = vmx_get_pat(&v->vmx);
 		return true;
 	case MSR_TSC:
-		*value = rdtsc() + v->tsc_offset;
+		*value = clock_now(&v->vm->clock) + v->tsc_offset;
 		return true;
 	case MSR_TSC_ADJUST:
 		*value = v->tsc_adjust;
@@ -194,7 +193,7 @@ bool msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 		vmx_set_pat(&v->vmx, value);
 		return true;
 	case MSR_TSC:
-		tsc_move(v, value - (rdtsc() + v->tsc_offset));
+		tsc_move(v, value - (clock_now(&v->vm->clock) + v->tsc_offset));
 		return true;
 	case MSR_TSC_ADJUST:
 		tsc_move(v, value - v->tsc_adjust);

@@ -112,6 +112,7 @@ static void announce(const struct vm *vm)
 	if (!vm->mmu.ops)
 		return;
 	console_line("vm %u set mmu %s", vm->id, vm->mmu.ops->name);
+	console_line("vm %u set clock %s", vm->id, vm->clock.guest_only ? "guest" : "host");
 	console_line("vm %u set pages %s", vm->id, vm->config->page_bits == PAGE_LIMIT_4K ? "4k" :
 						   vm->config->page_bits == PAGE_LIMIT_2M ? "2m" :
 						   vm->config->page_bits == PAGE_LIMIT_1G ? "1g" : "auto");

@@ -15,8 +15,7 @@
 
 static uint64_t now(void *ctx)
 {
-	(void)ctx;
-	return rdtsc();
+	return clock_now(ctx);
 }
 
 static void pic_output_changed(void *ctx, bool level)
@@ -244,7 +243,7 @@ bool platform_init(struct vm *vm)
 {
 	struct machine_sink sink = { machine_event, vm };
 
-	vm->timers = (struct timers){ .tsc_hz = machine.tsc_hz, .now = now };
+	vm->timers = (struct timers){ .tsc_hz = machine.tsc_hz, .now = now, .ctx = &vm->clock };
 	return add_interrupt_controllers(vm) && add_clocks(vm) && add_uart(vm) && ports_init(&vm->ports, &vm->pio, sink) &&
 	       pci_init(&vm->pci, &vm->pio, &vm->ports) && fw_cfg_init(&vm->fw_cfg, &vm->pio, 1, vm->low_ram + vm->high_ram) &&
 	       phases_init(vm) && (!vm->config->testdev || add_testdev(vm));

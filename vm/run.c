@@ -1,7 +1,7 @@
 /* vm/run.c - the run loop: into the guest, out of it, to the exit's handler, and round again; and which vCPU runs on a CPU when it has
  * several.
  *
- * R1  The VM's clock alarms of every vCPU on the ring are covered by the CPU's timer: timer_armed is at or before the earliest.
+ * R1  The timers of every VM on the ring whose clock goes are covered by the CPU's timer: timer_armed is at or before the earliest.
  * R2  A vCPU that another CPU must stop (T2) is seen: in_guest is set before the last look at the flush requests, and cleared
  *     after the exit; who requests sets the request first and then looks at in_guest. */
 #include "vm/vm.h"
@@ -40,6 +40,10 @@ void vm_end(struct vm *vm, int status, const char *format, ...)
 
 /* ---- the clocks ---- */
 
+/* When the CPU must look at the timers of a VM, by the TSC; that of a vCPU that is about to be entered may be later. */
+static inline uint64_t alarm_of(const struct vm *vm) { return clock_alarm(&vm->clock, timers_next(&vm->timers)); }
+
+/* Of all VMs whose clocks go. The one that runs is looked after before its entry. */
 static uint64_t next_deadline(const struct percpu *cpu)
 {
 	uint64_t next = UINT64_MAX;
@@ -48,7 +52,8 @@ static uint64_t next_deadline(const struct percpu *cpu)
 	if (!v)
 		return next;
 	do {
-		next = min_u64(next, timers_next(&v->vm->timers));
+		if (!v->vm->clock.stopped)
+			next = min_u64(next, alarm_of(v->vm));
 		v = v->ring;
 	} while (v != cpu->run_queue);
 	return next;
@@ -87,7 +92,7 @@ void vm_timer_interrupt(void)
 		return;
 	do {
 		spin_lock(&v->vm->device_lock);
-		timers_run(&v->vm->timers, now);
+		timers_run(&v->vm->timers, clock_now(&v->vm->clock));
 		spin_unlock(&v->vm->device_lock);
 		v = v->ring;
 	} while (v != cpu->run_queue);
@@ -116,7 +121,8 @@ static void load(struct vcpu *v)
 
 		mmu_enter(&v->mmu, cpu->id);
 		vmx_vcpu_start(&v->vmx, &v->start, &v->mmu, features, v->vm->cpuid.cr4_offered);
-		vmwrite(VMCS_TSC_OFFSET, v->tsc_offset);
+		v->tsc_offset_in_vmcs = v->tsc_offset - v->vm->clock.behind;
+		vmwrite(VMCS_TSC_OFFSET, v->tsc_offset_in_vmcs);
 		v->started = true;
 	}
 }
@@ -194,6 +200,32 @@ static inline void account_exit(struct vcpu *v, uint64_t now)
 	v->exits[v->exit_reason].ticks += now - v->exit_tsc;
 }
 
+/* A clock that has stopped goes on late by what remains to be done until the entry. So its alarm comes after the time that the guest
+ * waits for and not before, when it would have to be set again with no instruction of the guest's in between. */
+#define TICKS_TO_ENTRY (100 + CLOCK_ENTRY_TICKS + CLOCK_EXIT_TICKS)
+
+static __attribute__((noinline)) void set_alarm(const struct vcpu *v)
+{
+	const struct vm_clock *c = &v->vm->clock;
+	uint64_t late = c->stopped ? rdtsc() - c->stopped_at + TICKS_TO_ENTRY : 0, alarm = alarm_of(v->vm);
+
+	if (alarm < UINT64_MAX - late && alarm + late < v->cpu->timer_armed)
+		lapic_host_timer(alarm + late);
+}
+
+/* The guest runs on, and its time with it (K2). */
+static inline void start_clock(struct vcpu *v, uint64_t now)
+{
+	uint64_t offset;
+
+	clock_go(&v->vm->clock, now + CLOCK_ENTRY_TICKS);
+	offset = v->tsc_offset - v->vm->clock.behind;
+	if (offset != v->tsc_offset_in_vmcs) {
+		v->tsc_offset_in_vmcs = offset;
+		vmwrite(VMCS_TSC_OFFSET, offset);
+	}
+}
+
 static void entry_failed(struct vcpu *v)
 {
 	vm_end(v->vm, VM_STATUS_STOPPED, "stopped: the CPU refused to enter the guest (VM-instruction error %lu)",
@@ -203,31 +235,43 @@ static void entry_failed(struct vcpu *v)
 /* Until it halts, is over, or another's turn has come. Nothing but v itself is kept across the entry. */
 static void run(struct vcpu *v)
 {
+	uint64_t now;
 	uint32_t failed;
 
-	v->run_start = v->exit_tsc = rdtsc();
+	v->run_start = v->exit_tsc = now = rdtsc();
 	v->running = true;
+	if (v->vm->clock.guest_only)
+		clock_stop(&v->vm->clock, now);
 	load(v);
 	vcpu_bring_up_to_date(v);
 	for (;;) {
 		if (unlikely(v->requests) && !serve_requests(v))
 			break;
-		if (unlikely(timers_next(&v->vm->timers) < v->cpu->timer_armed))
-			lapic_host_timer(timers_next(&v->vm->timers));
+		if (unlikely(alarm_of(v->vm) < v->cpu->timer_armed))
+			set_alarm(v);
 		make_current(v);
-		account_exit(v, rdtsc());
+		now = rdtsc();
+		account_exit(v, now);
+		start_clock(v, now);
 		v = container_of(vmx_enter(&v->vmx, &failed), struct vcpu, vmx);
 		if (unlikely(failed)) {
 			entry_failed(v);
 			continue;
 		}
 		v->exit_tsc = rdtsc();
+		if (v->vm->clock.guest_only)
+			clock_stop(&v->vm->clock, v->exit_tsc - CLOCK_EXIT_TICKS);
 		__atomic_store_n(&v->in_guest, false, __ATOMIC_RELEASE);
 		handle_exit(v);
 	}
-	account_exit(v, rdtsc());
-	v->run_ticks += rdtsc() - v->run_start;
+	now = rdtsc();
+	account_exit(v, now);
+	v->run_ticks += now - v->run_start;
 	v->running = false;
+	if (v->paused)
+		clock_stop(&v->vm->clock, now);
+	else if (v->halted)
+		clock_go(&v->vm->clock, now);
 }
 
 /* ---- one CPU ---- */

@@ -73,7 +73,7 @@ static void alarm(void *dev, uint64_t now)
 static void arm(struct vm *vm, uint64_t ticks)
 {
 	spin_lock(&vm->device_lock);
-	timer_arm(&vm->timers, &vm->switching.timer, rdtsc() + ticks);
+	timer_arm(&vm->timers, &vm->switching.timer, timers_now(&vm->timers) + ticks);
 	spin_unlock(&vm->device_lock);
 }
 

@@ -25,6 +25,7 @@
 #include "mmu/backing.h"
 #include "mmu/mmu.h"
 #include "vm/account.h"
+#include "vm/clock.h"
 #include "vm/config.h"
 #include "vm/cpuid.h"
 #include "vmx/vcpu.h"
@@ -85,7 +86,8 @@ struct vcpu {
 	uint8_t requeued_vector; /* an external interrupt whose delivery an exception came before; 0: none */
 	bool nmi_pending;
 	uint64_t xcr0;
-	uint64_t tsc_offset;
+	uint64_t tsc_offset; /* the guest's TSC less the VM's clock */
+	uint64_t tsc_offset_in_vmcs;
 	uint64_t tsc_adjust; /* IA32_TSC_ADJUST */
 	uint64_t saved_msr[6]; /* those that are not in the VMCS (vm/fpu.c) */
 	uint64_t saved_dr[5]; /* DR0-DR3, DR6 */
@@ -142,6 +144,7 @@ struct vm {
 
 	struct switching switching;
 
+	struct vm_clock clock;
 	struct timers timers;
 	struct uart uart;
 	struct pic pic;

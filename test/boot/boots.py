@@ -60,6 +60,10 @@ def two_cpus(o):
     require(o.json['host']['cpus'] == 2, 'the host has %r CPUs' % o.json['host']['cpus'])
 
 
+def host_clock(o):
+    require(o.json['clock'] == 'host', 'the clock is %r' % o.json['clock'])
+
+
 def shadowed(o):
     require(o.json['mmu'] == 'shadow', 'mmu is %r' % o.json['mmu'])
     require(o.json['mmu_counters']['ept_violations'] == 0 and 'ept_violation' not in o.json['exits']['by_reason'], 'EPT violations')
@@ -77,8 +81,8 @@ def same_result(c):
 
 
 def same_rest(c):
-    """What the mechanism does not cause is the same under each: to the exit where time plays no part; of ports, a serial port and a
-    timer are asked until they are ready. WRMSR sets the timer, which fires more often where the boot takes longer."""
+    """What the mechanism does not cause is the same under each, since the guest's clock stands still while the hypervisor works: to the
+    exit where time plays no part, and but for a few where it does (ports of timers, WRMSR to the APIC's)."""
     exits = c.runner.facts.get('exits', {})
     pair = ('boot: all defaults', 'boot: shadow paging')
     require(all(name in exits for name in pair), 'there are no boots under ept and under shadow to compare')
@@ -86,8 +90,9 @@ def same_rest(c):
     for reason in ('cpuid', 'rdmsr', 'xsetbv'):
         require(ept[reason]['count'] == shadow[reason]['count'],
                 '%s: %d exits under ept, %d under shadow' % (reason, ept[reason]['count'], shadow[reason]['count']))
-    ports = [r['io_instruction']['count'] for r in (ept, shadow)]
-    require(abs(ports[0] - ports[1]) * 100 <= ports[0], 'ports: %d exits under ept, %d under shadow' % tuple(ports))
+    for reason in ('io_instruction', 'wrmsr'):
+        count = [r[reason]['count'] for r in (ept, shadow)]
+        require(abs(count[0] - count[1]) * 500 <= count[0], '%s: %d exits under ept, %d under shadow' % (reason, *count))
     for name in pair:
         own = sum(r['count'] for n, r in exits[name]['by_reason'].items()
                   if n in ('exception_or_nmi', 'invlpg', 'control_register_access', 'ept_violation', 'ept_misconfiguration'))
@@ -102,6 +107,7 @@ def tests():
     t += [combination(m, vpid, pages) for m in MODELS[:2] for vpid in (True, False) for pages in ('4k', '2m')]
     t += [combination(MODELS[2], True, '2m'), combination(MODELS[2], False, '4k')]
     t += [other('boot: 2 host CPUs', ['--host-cpus', '2'], two_cpus),
+          other("boot: by the host's clock", ['--clock', 'host'], host_clock),
           other('boot: all defaults', []),
           other('boot: shadow paging', ['--mmu', 'shadow'], shadowed),
           other('boot: Ice Lake', ['--cpu', 'corei7_icelake_u']),

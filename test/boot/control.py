@@ -153,12 +153,13 @@ def dumps(c):
         require('registers' in ctl(c, 'dump'), 'as text')
 
 
-def pauses(c):
-    with stay(c):
+def pauses(c, clock='guest'):
+    with stay(c, '--clock', clock):
         before = ask(c, 'stats')
         require(ask(c, 'pause')['state'] == 'paused', 'pause')
         a, b = ask(c, 'stats'), ask(c, 'stats')
         require(a['instructions']['guest'] == b['instructions']['guest'] and a['ticks'] < b['ticks'], 'it ran while paused')
+        require(a['clock'] == b['clock'] > before['clock'], 'its clock went on while paused: %r' % [s['clock'] for s in (before, a, b)])
         require(a['instructions']['guest'] > before['instructions']['guest'], 'it did not run before')
         require(a['exits']['total'] == sum(r['count'] for r in a['exits']['by_reason'].values()), 'exits: %s' % a['exits'])
         require(ask(c, 'list')['vms'][0]['state'] == 'paused', 'list')
@@ -361,6 +362,7 @@ def tests():
         Test('ctl: translate, 32-bit guests', narrow),
         Test('ctl: dump', dumps),
         Test('ctl: pause and resume', pauses),
+        Test("ctl: pause and resume, by the host's clock", lambda c: pauses(c, 'host')),
         Test('ctl: refusals', refusals),
         Test('ctl: switch off', stays),
         Test('ctl: no run, several, an old one', sessions_found),

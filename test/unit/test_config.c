@@ -54,6 +54,7 @@ static void test_defaults(void **state)
 	assert_int_equal(vms[0].cpus, 1);
 	assert_int_equal(vms[0].page_bits, 0);
 	assert_int_equal(vms[0].vpid, CONFIG_DEFAULT);
+	assert_false(vms[0].guest_clock);
 	assert_false(vms[0].testdev);
 }
 
@@ -61,7 +62,7 @@ static void test_all(void **state)
 {
 	(void)state;
 	good("# two machines\n\n  vm first \t\r\nkernel\tpath with blanks/bzImage  \ninitrd i\nappend console=ttyS0  quiet # not a comment\n"
-	     "mem 6G\ncpus 1\nmmu ept\npages 2m\nvpid off\ntestdev on\n   # indented\nvm Sec-on_d2\nmem 1028K\nkernel z\nvpid on\npages 1g\nept-levels 5\n", 2);
+	     "mem 6G\ncpus 1\nmmu ept\npages 2m\nvpid off\ntestdev on\nclock guest\n   # indented\nvm Sec-on_d2\nmem 1028K\nclock host\nkernel z\nvpid on\npages 1g\nept-levels 5\n", 2);
 	assert_string_equal(vms[0].name, "first");
 	assert_string_equal(vms[0].kernel, "path with blanks/bzImage");
 	assert_string_equal(vms[0].initrd, "i");
@@ -71,6 +72,8 @@ static void test_all(void **state)
 	assert_int_equal(vms[0].page_bits, 21);
 	assert_int_equal(vms[0].vpid, CONFIG_OFF);
 	assert_true(vms[0].testdev);
+	assert_true(vms[0].guest_clock);
+	assert_false(vms[1].guest_clock);
 	assert_string_equal(vms[1].name, "Sec-on_d2");
 	assert_int_equal(vms[1].mem, 1028 << 10);
 	assert_int_equal(vms[1].page_bits, 30);
@@ -99,6 +102,7 @@ static void test_bad_values(void **state)
 	bad("vm a\npages 3m", "line 2: pages must be 4k, 2m, 1g or auto, not \"3m\"");
 	bad("vm a\nvpid maybe", "line 2: vpid must be on or off, not \"maybe\"");
 	bad("vm a\ntestdev", "line 2: testdev must be on or off, not \"\"");
+	bad("vm a\nclock mine", "line 2: clock must be guest or host, not \"mine\"");
 	bad("vm a\nkernel", "line 2: kernel needs the name of a file");
 	bad("vm a\nappend a\x01", "line 2: the value of append holds a control character");
 }
@@ -202,6 +206,7 @@ static void test_options(void **state)
 	assert_true(config_set(&vm, "mmu", "ept", error, sizeof(error)));
 	assert_true(config_set(&vm, "vpid", "off", error, sizeof(error)));
 	assert_true(config_set(&vm, "testdev", "on", error, sizeof(error)));
+	assert_true(config_set(&vm, "clock", "guest", error, sizeof(error)));
 	assert_true(config_set(&vm, "ept-levels", "4", error, sizeof(error)));
 	assert_false(config_set(&vm, "mem", "64M", error, sizeof(error)));
 	assert_string_equal(error, "mem is given twice for machine guest");
@@ -220,6 +225,7 @@ static void test_options(void **state)
 	assert_string_equal(vms[0].mmu, "ept");
 	assert_int_equal(vms[0].vpid, CONFIG_OFF);
 	assert_true(vms[0].testdev);
+	assert_true(vms[0].guest_clock);
 	/* C1: a machine cannot be made with a name that the text form does not have. */
 	assert_false(config_init(&vm, "a b", error, sizeof(error)));
 }

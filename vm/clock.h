@@ -1,0 +1,59 @@
+/* vm/clock.h - the clock of a VM: what the guest's TSC, its timers and its devices run by, in ticks of the host's TSC.
+ *
+ * It may go on for ever, as time outside does (`clock host`). Or it stands still while the hypervisor works for the guest, or another
+ * VM has the CPU, and goes on only while the guest runs or sleeps in HLT (`clock guest`): then the guest cannot see what the
+ * hypervisor costs it, and gets the same timer interrupts under a dear mechanism as under a cheap one. The clock of a paused VM
+ * stands still either way.
+ *
+ *   K1  A clock never goes back.
+ *   K2  While the guest runs, VMCS_TSC_OFFSET is vcpu.tsc_offset - behind: its TSC and its timers are one clock.
+ *   K3  Only the CPU that a VM's vCPU is on touches its clock. */
+#ifndef VELLUM_VM_CLOCK_H
+#define VELLUM_VM_CLOCK_H
+
+#include "host/x86.h"
+#include "lib/base.h"
+
+/* Instructions of the hypervisor between its reading of the TSC and the guest's first instruction, and from the guest's last one to the
+ * next reading (vm/run.c, vmx/entry.S), on the shortest way: the guest's own clock does not count them. A real CPU needs more ticks for
+ * a VM entry and for a VM exit, so that K1 holds there, too. */
+#define CLOCK_ENTRY_TICKS 53
+#define CLOCK_EXIT_TICKS 23
+
+struct vm_clock {
+	uint64_t behind;     /* ticks that it lacks of the TSC, when it goes */
+	uint64_t stopped_at; /* TSC */
+	bool stopped;
+	bool guest_only; /* `clock guest` */
+};
+
+static inline uint64_t clock_now(const struct vm_clock *c)
+{
+	return (c->stopped ? c->stopped_at : rdtsc()) - c->behind;
+}
+
+/* tsc: the present, by the TSC, or as it was a little while ago. */
+static inline void clock_stop(struct vm_clock *c, uint64_t tsc)
+{
+	if (!c->stopped) {
+		c->stopped = true;
+		c->stopped_at = tsc;
+	}
+}
+
+static inline void clock_go(struct vm_clock *c, uint64_t tsc)
+{
+	if (c->stopped) {
+		c->stopped = false;
+		c->behind += tsc - c->stopped_at;
+	}
+}
+
+/* The TSC at which the clock shows deadline, if it does not stop any more from its last stop on: at or before the time that it will.
+ * UINT64_MAX: never. */
+static inline uint64_t clock_alarm(const struct vm_clock *c, uint64_t deadline)
+{
+	return deadline > UINT64_MAX - c->behind ? UINT64_MAX : deadline + c->behind;
+}
+
+#endif
