@@ -370,7 +370,7 @@ static void each_kind_for_itself(void **state)
 	struct crossing x;
 
 	(void)state;
-	assert_string_equal(c->ips, "500000000");
+	assert_string_equal(c->ips, "50000000");
 	assert_string_equal(made("--preset crossover --ips 70000000")->ips, "70000000");
 	run_is(&c->cells[0], both, 0, "");
 	run_is(&c->cells[1], both, 0, "");
