@@ -2,6 +2,7 @@
 #include "vm/vm.h"
 
 #include "dev/acpi_tables.h"
+#include "dev/mp_table.h"
 #include "host/frames.h"
 #include "host/lapic.h"
 #include "host/multiboot.h"
@@ -12,6 +13,7 @@
 #define LOW_RAM_MAX LOADER_LOW_MAX
 #define GIB (1ull << 30)
 #define ACPI_SIZE 0x8000
+#define MP_TABLE_AT 0xf0000
 /* In the legacy hole, which no guest takes for RAM: where the heart keeps the page table of a guest without paging, on CPUs that cannot
  * run such a guest directly. */
 #define IDENTITY_MAP 0xd0000
@@ -220,6 +222,17 @@ static bool guest_zero(void *ctx, gpa_t gpa, size_t n)
 	return true;
 }
 
+/* For operating systems that do not look for ACPI. */
+static bool load_mp_table(struct vm *vm)
+{
+	const struct cpuid *leaf1 = &vm->cpuid.basic[1];
+	struct mp_config config = { .cpus = 1, .cpu_signature = leaf1->eax, .cpu_features = leaf1->edx };
+	uint8_t table[MP_TABLE_SIZE(1)];
+	size_t n = mp_table_build(table, sizeof(table), MP_TABLE_AT, &config);
+
+	return n && guest_write(vm, GPA(MP_TABLE_AT), table, n);
+}
+
 static bool load_acpi(struct vm *vm)
 {
 	struct acpi_config config = { .cpus = 1, .pci_mem_base = 0xc0000000, .pci_mem_end = 0xfec00000, .ps2 = false };
@@ -260,8 +273,8 @@ static bool load_guest(struct vm *vm, struct cpu_start *start)
 		files.initrd_size = initrd->size;
 		files.initrd_name = c->initrd;
 	}
-	if (!load_acpi(vm)) {
-		vm_end(vm, VM_STATUS_BAD_IMAGE, "there is no memory for its ACPI tables");
+	if (!load_acpi(vm) || !load_mp_table(vm)) {
+		vm_end(vm, VM_STATUS_BAD_IMAGE, "there is no memory for its ACPI and MP tables");
 		return false;
 	}
 	vm->status = VM_STATUS_BAD_IMAGE;
