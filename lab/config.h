@@ -92,7 +92,13 @@ struct lab_geometry {
 	S(CYCLES, path_cpi, "hv.cpi", "1", "cycles an instruction of the hypervisor") \
 	S(COUNT, path_exit, "hv.path_exit", "60", "instructions of the run loop for any exit") \
 	S(COUNT, path_violation, "hv.path_violation", "740", "... more for an EPT violation") \
-	S(COUNT, path_entry, "hv.path_entry", "90", "... more for each shadow entry that was made in advance, synced or removed") \
+	S(CYCLES, path_prefetch, "hv.path_prefetch", "480", "... more for each shadow entry made in advance, or anew by a sync") \
+	S(CYCLES, path_part, "hv.path_part", "60", "... for each that is a part of a larger page of the guest's") \
+	S(CYCLES, path_remove, "hv.path_remove", "285", "... for each shadow entry taken away") \
+	S(CYCLES, path_sync, "hv.path_sync", "300", "... for each table that is brought up to date") \
+	S(CYCLES, path_compare, "hv.path_compare", "4", "... for each of its entries that is compared") \
+	S(CYCLES, path_table, "hv.path_table", "1000", "... for each page of tables that is made") \
+	S(CYCLES, path_search, "hv.path_search", "26", "... for each entry of a virtual TLB that is looked through") \
 	S(COUNT, path_fault, "hv.path_fault", "2300", "... more for a page fault that the mechanism fixes") \
 	S(COUNT, path_inject, "hv.path_inject", "1000", "... more for a page fault that is the guest's") \
 	S(COUNT, path_emulate, "hv.path_emulate", "6000", "... more for an access that is emulated") \

@@ -189,7 +189,7 @@ struct lab_cpu {
 	uint64_t kernel;         /* accesses of the guest's kernel */
 	uint64_t next_tick, next_exit;
 	struct mmu_counters mmu_before;
-	uint64_t entries;        /* shadow entries made in advance, synced or removed, up to the latest exit */
+	double work;             /* instructions of the mechanism's pieces of work, up to the latest exit (lab/price.c) */
 };
 
 /* ---- lab/vm.c: exits, faults, entries */
@@ -201,6 +201,9 @@ void lab_machine_fini(struct lab_machine *m);
 void lab_enter(struct lab_cpu *cpu);
 /* An exit of the running guest for kind, with instructions of the hypervisor beyond those of any exit. lab_enter must follow. */
 void lab_exited(struct lab_cpu *cpu, enum lab_exit kind, uint64_t instructions);
+
+/* lab/price.c: instructions that the mechanism's work since the last call took, beyond those of the exits themselves. */
+uint64_t lab_work_since(struct lab_cpu *cpu);
 
 /* How an access ended. */
 enum lab_ended {

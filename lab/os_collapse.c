@@ -34,7 +34,9 @@ static void collapse(struct lab_os *os, struct mm *mm, const struct vma *v, uint
 		return;
 	}
 	os_write(os, s->at, 0);
-	os_gather_range(os, base, 21);
+	/* What TLBs have of it are small pages, each to be dropped by itself. */
+	os_gather_range(os, base, 12);
+	os_gather_range(os, base + level_size(2) - 4096, 12);
 	os_gather_flush(os, mm);
 	for (unsigned i = 0; i < 512; i++) {
 		uint64_t frame = (pte[i] & ENTRY_ADDR) >> 12, to = (large + i) << 12;

@@ -164,23 +164,13 @@ void lab_enter(struct lab_cpu *cpu)
 	}
 }
 
-/* Entries that the mechanism has dealt with since the exit before. */
-static uint64_t entry_work(struct lab_cpu *cpu)
-{
-	const struct mmu_counters *c = &cpu->vm.counters;
-	uint64_t before = cpu->entries;
-
-	cpu->entries = c->prefetched + c->entries_synced + c->leaves_removed;
-	return cpu->entries - before;
-}
-
 void lab_exited(struct lab_cpu *cpu, enum lab_exit kind, uint64_t instructions)
 {
 	static const struct lab_cover untagged = { .linear = true, .all_pcids = true, .globals = true, .psc_all = true };
 	struct lab_machine *m = cpu->m;
 
 	m->counts->r.exits[kind]++;
-	m->counts->exit_instructions[kind] += m->config->hv.path_exit + instructions + entry_work(cpu) * m->config->hv.path_entry;
+	m->counts->exit_instructions[kind] += m->config->hv.path_exit + instructions + lab_work_since(cpu);
 	/* The entry that follows drops them again, but by then there are none. */
 	if (!m->now.tagged)
 		lab_invalidate(m, &untagged, LAB_FLUSH_transition);

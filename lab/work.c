@@ -34,12 +34,15 @@ const struct lab_workload lab_workloads[] = {
 	{ "boot", "boot-like mix: a kernel that sets up its memory, then many small processes with shared libraries",
 	  "kernel=32M  bytes of the kernel's own memory, in a guest with more, and of 4 levels\nprocesses=60  in all\n"
 	  "heap=1M  bytes of each one's heap\nwork=4000  operations of each" },
+	{ "grow", "a heap that grows: a step at a time, as malloc's does, while objects anywhere in it are used",
+	  "size=64M  bytes in the end, after half of the operations\nstep=128K  bytes by which it grows\nops=2M  operations" },
 	{ NULL, NULL, NULL },
 };
 
 /* In the order of lab_workloads. */
 static const struct work_kind *const kinds[] = {
 	&work_chase, &work_gups, &work_seq, &work_zipf, &work_bfs, &work_fork, &work_mmap, &work_ring, &work_faults, &work_boot,
+	&work_grow,
 };
 
 /* ---- writing events ---- */

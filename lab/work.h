@@ -84,6 +84,6 @@ struct zipf zipf_make(uint64_t n, double theta);
 uint64_t zipf_next(const struct zipf *z, struct work *w);
 
 extern const struct work_kind work_chase, work_gups, work_seq, work_zipf, work_bfs, work_fork, work_mmap, work_ring, work_faults,
-	work_boot;
+	work_boot, work_grow;
 
 #endif

@@ -1,4 +1,4 @@
-/* lab/work_maps.c - workloads that keep the kernel's memory management busy: mmap, faults. */
+/* lab/work_maps.c - workloads that keep the kernel's memory management busy: mmap, faults, grow. */
 #include <stdlib.h>
 
 #include "lab/work.h"
@@ -101,3 +101,57 @@ static bool faults_step(struct work *w)
 }
 
 const struct work_kind work_faults = { "faults", sizeof(struct storm), faults_begin, faults_step, NULL };
+
+/* ---- grow: size, step, ops. In the first half of the operations the heap grows to its size, a step at a time, each written when it
+ * is new; all the time, objects anywhere in what there is are read and changed. So the first page of each 2 MBytes is touched
+ * when the heap does not reach to their end: no large page is to be had then. */
+
+struct grown {
+	uint64_t op, end; /* bytes of the heap so far */
+	bool started;
+};
+
+static bool grow_begin(struct work *w, struct lab_error *error)
+{
+	return (w->param[1] >= 4096 && w->param[1] <= 512 << 10 && w->param[1] % 4096 == 0 && w->param[0] >= w->param[1] &&
+		w->param[0] <= 4ull << 40 && w->param[2] >= 2) ||
+	       lab_fail(error, "grow takes a size of up to 4T, reached in steps of 4K to 512K, whole pages, and at least 2 operations");
+}
+
+static void more(struct work *w, struct grown *g)
+{
+	uint64_t from = g->end;
+
+	g->end += w->param[1];
+	work_call(w, (struct lab_call){ .kind = LAB_BRK, .addr = WORK_HEAP + g->end });
+	for (; from < g->end; from += 4096)
+		work_access(w, LAB_WRITE, WORK_HEAP + from, 8, 4);
+}
+
+static bool grow_step(struct work *w)
+{
+	struct grown *g = w->state;
+	uint64_t steps = w->param[0] / w->param[1], at;
+
+	if (!g->started) {
+		work_call(w, (struct lab_call){ .kind = LAB_SWITCH });
+		work_program(w);
+		work_call(w, (struct lab_call){ .kind = LAB_BRK, .addr = WORK_HEAP });
+		g->started = true;
+		return true;
+	}
+	if (g->op == w->param[2])
+		return false;
+	if (g->end < steps * w->param[1] && (double)g->op * 2 * (double)steps >= (double)g->end / (double)w->param[1] * (double)w->param[2]) {
+		more(w, g);
+		return true;
+	}
+	g->op++;
+	at = WORK_HEAP + work_below(w, g->end / 64) * 64;
+	work_access(w, LAB_READ, at, 8, 3);
+	work_access(w, LAB_WRITE, at + 8, 8, 5);
+	work_overhead(w);
+	return true;
+}
+
+const struct work_kind work_grow = { "grow", sizeof(struct grown), grow_begin, grow_step, NULL };

@@ -18,7 +18,7 @@ $(BUILD)/lab.a: $(LAB_O)
 -include $(wildcard $(BUILD)/lab/*/*.d $(BUILD)/lab/*/*/*.d)
 
 # The engine's tests.
-LAB_ENGINE_C := $(addprefix lab/,account.c config.c engine.c error.c ghost.c guestcpu.c loop.c memory.c presets.c values.c vm.c) \
+LAB_ENGINE_C := $(addprefix lab/,account.c config.c engine.c error.c ghost.c guestcpu.c loop.c memory.c presets.c price.c values.c vm.c) \
 	$(wildcard lab/fast*.c lab/plain*.c lab/os*.c lab/work*.c) lab/trace_read.c lab/trace_decode.c lab/trace_write.c \
 	$(LAB_MMU_C) lib/fmt.c
 UNIT_lab_walk_SRC := test/unit/test_lab_walk.c $(filter-out lab/work_list.c,$(LAB_ENGINE_C))

@@ -46,8 +46,8 @@ const char *lab_cpu_why(const struct lab_cpu *cpu)
 	return "";
 }
 
-/* A walk: the entry for the 4-KByte page, with the rights of all levels; 0: not present. */
-static uint64_t walk(struct lab_cpu *cpu, uint64_t va)
+/* A walk: the entry for the 4-KByte page, with the rights of all levels, and the size of the page that holds it; 0: not present. */
+static uint64_t walk_to(struct lab_cpu *cpu, uint64_t va, unsigned *size)
 {
 	uint64_t table = cpu->cr3 & ADDR, rights = P | W | U, nx = 0;
 
@@ -61,11 +61,19 @@ static uint64_t walk(struct lab_cpu *cpu, uint64_t va)
 		nx |= value & NX;
 		if (level == 1 || (value & PS)) {
 			assert_true(level <= 3);
+			*size = shift;
 			assert_int_equal(value & ADDR & ((1ull << shift) - 1), 0);
 			return (((value & ADDR) | (va & ((1ull << shift) - 1))) & ADDR) | rights | nx | (value & G);
 		}
 		table = value & ADDR;
 	}
+}
+
+static uint64_t walk(struct lab_cpu *cpu, uint64_t va)
+{
+	unsigned size;
+
+	return walk_to(cpu, va, &size);
 }
 
 static unsigned pcid(const struct lab_cpu *cpu) { return cpu->cr4 & 1u << 17 ? cpu->cr3 & 0xfff : 0; }
@@ -81,7 +89,8 @@ static struct cpu_entry *look_up(struct lab_cpu *cpu, uint64_t va)
 static uint64_t translate(struct lab_cpu *cpu, uint64_t va)
 {
 	struct cpu_entry *e = look_up(cpu, va);
-	uint64_t now = walk(cpu, va);
+	unsigned size = 0;
+	uint64_t now = walk_to(cpu, va, &size);
 
 	if (e) {
 		assert_int_equal(e->value & ADDR, now & ADDR);
@@ -92,7 +101,7 @@ static uint64_t translate(struct lab_cpu *cpu, uint64_t va)
 	}
 	if (now & P) {
 		e = &cpu->tlb[((va >> 12) ^ (va >> 21) ^ pcid(cpu) * 37) % CPU_TLB];
-		*e = (struct cpu_entry){ true, now & G, pcid(cpu), va >> 12, now };
+		*e = (struct cpu_entry){ true, now & G, pcid(cpu), va >> 12, now, size };
 	}
 	return now;
 }
@@ -194,14 +203,11 @@ void lab_cpu_load_cr3(struct lab_cpu *cpu, uint64_t value)
 
 void lab_cpu_invlpg(struct lab_cpu *cpu, uint64_t gva)
 {
-	uint64_t value = walk(cpu, gva);
-
-	(void)value;
 	cpu->pages_flushed++;
-	/* All pieces of a large page; the OS names any address in it. Without knowing its size: the 2 MBytes around. */
+	/* All pieces of a large page, of which the OS names any address; of a small one, that page alone. */
 	for (unsigned i = 0; i < CPU_TLB; i++)
 		if (cpu->tlb[i].valid && (cpu->tlb[i].global || cpu->tlb[i].pcid == pcid(cpu)) &&
-		    (cpu->tlb[i].page == gva >> 12 || (!(gva & 0x1fffff) && cpu->tlb[i].page >> 9 == gva >> 21)))
+		    cpu->tlb[i].page << 12 >> cpu->tlb[i].shift == gva >> cpu->tlb[i].shift)
 			cpu->tlb[i].valid = false;
 }
 
@@ -210,7 +216,7 @@ void lab_cpu_invpcid(struct lab_cpu *cpu, unsigned type, unsigned id, uint64_t g
 	assert_int_equal(type, 0);
 	for (unsigned i = 0; i < CPU_TLB; i++)
 		if (cpu->tlb[i].pcid == id && !cpu->tlb[i].global &&
-		    (cpu->tlb[i].page == gva >> 12 || (!(gva & 0x1fffff) && cpu->tlb[i].page >> 9 == gva >> 21)))
+		    cpu->tlb[i].page << 12 >> cpu->tlb[i].shift == gva >> cpu->tlb[i].shift)
 			cpu->tlb[i].valid = false;
 }
 

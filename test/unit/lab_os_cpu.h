@@ -12,6 +12,7 @@ struct cpu_entry {
 	unsigned pcid;
 	uint64_t page;  /* of 4 KBytes, whatever the mapping */
 	uint64_t value; /* frame and rights */
+	unsigned shift; /* of the page that the tables held: one INVLPG in it drops all of it */
 };
 
 struct lab_cpu {

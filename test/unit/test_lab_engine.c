@@ -178,7 +178,7 @@ static void test_workloads(void **state)
 	static const char *const workloads[] = {
 		"chase:size=512K", "gups:size=1M,updates=2000", "seq:size=256K", "zipf:keys=500,ops=800", "bfs:scale=6",
 		"fork:children=2,size=256K", "mmap:ops=20", "ring:switches=60", "faults:size=256K",
-		"boot:processes=1,kernel=1M,heap=64K,work=200",
+		"boot:processes=1,kernel=1M,heap=64K,work=200", "grow:size=2M,step=64K,ops=600",
 	};
 
 	(void)state;
@@ -197,6 +197,36 @@ static void test_workloads(void **state)
 				set(&c, "hv.pages=4k");
 			compare(&c, 0);
 		}
+	}
+}
+
+/* A heap that grows gets no large page when it is touched, so only khugepaged can make them: all of them, and nearly all walks are
+ * saved. */
+static void test_grown(void **state)
+{
+	struct lab_result *small = malloc(sizeof(*small)), *large = malloc(sizeof(*large));
+	struct lab_config c;
+
+	(void)state;
+	lab_config_init(&c);
+	set(&c, "workload=grow:size=12M,ops=300K");
+	set(&c, "guest.pages=2m");
+	run(&c, false, 0, small);
+	set(&c, "guest.tick=5K");
+	set(&c, "guest.khugepaged=2");
+	run(&c, false, 0, large);
+	assert_int_equal(small->os.os_collapsed, 0);
+	assert_int_equal(small->os.os_pages_2m, 0);
+	assert_int_equal(large->os.os_collapsed, 6);
+	assert_int_equal(large->os.os_pages_2m, 6);
+	assert_true(large->walks * 10 < small->walks);
+	free(small);
+	free(large);
+	set(&c, "workload=grow:size=4M,step=256K,ops=4000");
+	set(&c, "guest.tick=300");
+	for (unsigned i = 0; i < ARRAY_SIZE(mechanisms); i++) {
+		set(&c, mechanisms[i]);
+		compare(&c, 0);
 	}
 }
 
@@ -375,7 +405,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_golden), cmocka_unit_test(test_again), cmocka_unit_test(test_laws), cmocka_unit_test(test_refusals),
-		cmocka_unit_test(test_random), cmocka_unit_test(test_workloads),
+		cmocka_unit_test(test_grown), cmocka_unit_test(test_random), cmocka_unit_test(test_workloads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -42,7 +42,7 @@ static const char *const small[] = {
 	"chase:size=1M", "gups:size=1M,updates=5000", "seq:size=1M,write=30", "zipf:keys=5000,ops=3000", "bfs:scale=10,searches=2",
 	"fork:children=5,size=256K", "fork:children=5,size=256K,exec=1", "mmap:ops=60,live=7,size=40K",
 	"ring:processes=5,pages=9,switches=300", "faults:size=300K,passes=3", "faults:size=300K,passes=3,advise=1",
-	"boot:kernel=1M,processes=4,heap=64K,work=300", "bfs:scale=8,rmat=0",
+	"boot:kernel=1M,processes=4,heap=64K,work=300", "bfs:scale=8,rmat=0", "grow:size=300K,step=8K,ops=500",
 };
 enum { SMALL = sizeof(small) / sizeof(small[0]) };
 
