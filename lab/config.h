@@ -92,19 +92,19 @@ struct lab_geometry {
 	S(CYCLES, path_cpi, "hv.cpi", "1", "cycles an instruction of the hypervisor") \
 	S(COUNT, path_exit, "hv.path_exit", "60", "instructions of the run loop for any exit") \
 	S(COUNT, path_violation, "hv.path_violation", "740", "... more for an EPT violation") \
-	S(CYCLES, path_prefetch, "hv.path_prefetch", "480", "... more for each shadow entry made in advance, or anew by a sync") \
-	S(CYCLES, path_part, "hv.path_part", "60", "... for each that is a part of a larger page of the guest's") \
+	S(CYCLES, path_prefetch, "hv.path_prefetch", "120", "... more for each shadow entry made in advance, or anew by a sync") \
 	S(CYCLES, path_remove, "hv.path_remove", "285", "... for each shadow entry taken away") \
-	S(CYCLES, path_sync, "hv.path_sync", "300", "... for each table that is brought up to date") \
-	S(CYCLES, path_compare, "hv.path_compare", "4", "... for each of its entries that is compared") \
-	S(CYCLES, path_table, "hv.path_table", "1000", "... for each page of tables that is made") \
-	S(CYCLES, path_search, "hv.path_search", "26", "... for each entry of a virtual TLB that is looked through") \
-	S(COUNT, path_fault, "hv.path_fault", "2300", "... more for a page fault that the mechanism fixes") \
-	S(COUNT, path_inject, "hv.path_inject", "1000", "... more for a page fault that is the guest's") \
-	S(COUNT, path_emulate, "hv.path_emulate", "6000", "... more for an access that is emulated") \
-	S(COUNT, path_cr3, "hv.path_cr3", "1000", "... more for MOV to CR3") \
-	S(COUNT, path_cr4, "hv.path_cr4", "1000", "... more for a flush by MOV to CR4") \
-	S(COUNT, path_invlpg, "hv.path_invlpg", "900", "... more for INVLPG") \
+	S(CYCLES, path_page, "hv.path_page", "9200", "... for each shadow page made, and unmade again") \
+	S(CYCLES, path_sync, "hv.path_sync", "300", "... for each table that is compared with its shadow page") \
+	S(CYCLES, path_compare, "hv.path_compare", "4", "... for each entry of these") \
+	S(CYCLES, path_change, "hv.path_change", "110", "... for each of these that is found changed") \
+	S(CYCLES, path_search, "hv.path_search", "26", "... for each entry of a virtual TLB looked through for what is to be dropped") \
+	S(COUNT, path_fault, "hv.path_fault", "2320", "... more for a page fault that the mechanism fixes") \
+	S(COUNT, path_inject, "hv.path_inject", "970", "... more for a page fault that is the guest's") \
+	S(COUNT, path_emulate, "hv.path_emulate", "4460", "... more for an access that is emulated") \
+	S(COUNT, path_cr3, "hv.path_cr3", "640", "... more for MOV to CR3") \
+	S(COUNT, path_cr4, "hv.path_cr4", "640", "... more for a flush by MOV to CR4") \
+	S(COUNT, path_invlpg, "hv.path_invlpg", "740", "... more for INVLPG") \
 	S(COUNT, path_other, "hv.path_other", "400", "... more for an exit of another kind")
 
 #define LAB_GUEST_SETTINGS(S) \

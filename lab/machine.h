@@ -1,13 +1,13 @@
 /* lab/machine.h - the modelled machine: one logical processor with its TLBs, paging-structure caches and memory caches, and the
  * virtual machines that share it. Internal to the lab's engine.
  *
- * Two implementations of the translation hardware stand behind `struct lab_hardware`: the fast one (lab/fast*.c), and the plain one
- * (lab/plain*.c), which is written for the reader and against which the fast one is tested. Everything else is shared.
+ * Two implementations of the translation hardware stand behind `struct lab_hardware`: the fast one (lab/fast*.c), and the plain
+ * one (lab/plain*.c), which is written for the reader and against which the fast one is tested. Everything else is shared.
  *
  * Y2: a look-up changes no state of a cache other than the order of use in one set; what is found at the front of its set changes
  *     nothing. (The fast path rests on it.)
- * Y3: everything counted is an integer; times are made from the counts at the end (lab/account.c), so that they do not depend on the
- *     order of additions.
+ * Y3: everything counted is an integer; times are made from the counts at the end (lab/account.c), so that they do not depend on
+ *     the order of additions.
  * Y4: where the state of a set matters, it is exact least-recently-used. */
 #ifndef VELLUM_LAB_MACHINE_H
 #define VELLUM_LAB_MACHINE_H
@@ -211,8 +211,8 @@ enum lab_ended {
 	LAB_EMULATED, /* the hypervisor must make it */
 	LAB_BROKEN,   /* m->error says why the run cannot go on */
 };
-/* What follows when the hardware could not translate: the exit or the fault, and everything until the access was made. t: what the
- * hardware said first. */
+/* What follows when the hardware could not translate: the exit or the fault, and everything until the access was made. t: what
+ * the hardware said first. */
 enum lab_ended lab_resolve(struct lab_cpu *cpu, uint64_t gva, enum lab_kind kind, bool user, struct lab_translation *t);
 /* An access from its beginning, counted. */
 enum lab_ended lab_access(struct lab_cpu *cpu, uint64_t gva, enum lab_kind kind, bool user, struct lab_translation *t);

@@ -1,5 +1,5 @@
-/* lab/price.c - instructions of the mechanism beyond those of the exit itself: so many for each piece of work that mmu/ counts. Where
- * the prices come from: docs/lab.md, "The hypervisor's path lengths". */
+/* lab/price.c - instructions of the mechanism beyond those of the exit itself: so many for each piece of work that mmu/ counts.
+ * Where the prices come from: docs/lab.md, "The hypervisor's path lengths". */
 #include <math.h>
 
 #include "lab/machine.h"
@@ -7,9 +7,9 @@
 /* A leaf that a sync makes anew counts as made in advance, one that it takes away as removed. */
 static double price(const struct mmu_counters *n, const struct lab_hypervisor_config *hv)
 {
-	return (double)(n->prefetched - n->prefetched_direct) * hv->path_prefetch + (double)n->prefetched_direct * hv->path_part +
-	       (double)n->leaves_removed * hv->path_remove + (double)n->resynced * hv->path_sync +
-	       (double)n->entries_compared * hv->path_compare + (double)n->table_pages_allocated * hv->path_table +
+	return (double)n->prefetched * hv->path_prefetch + (double)n->leaves_removed * hv->path_remove +
+	       (double)n->shadow_created * hv->path_page + (double)n->resynced * hv->path_sync +
+	       (double)n->entries_compared * hv->path_compare + (double)n->entries_synced * hv->path_change +
 	       (double)n->entries_searched * hv->path_search;
 }
 

@@ -102,8 +102,8 @@ bool lab_covers_nested(const struct lab_cover *c, uint64_t tag, unsigned shift)
 	return !c->one_gpa || (((tag_page(tag) << shift) ^ c->gpa) & MASK(56, shift)) == 0;
 }
 
-/* A page fault or EPT violation drops what might have led to it (SDM, "Operations that Invalidate TLBs and Paging-Structure Caches"
- * and "Operations that Invalidate Cached Mappings"), so that a right that was added is seen without a flush. */
+/* A page fault or EPT violation drops what might have led to it (SDM, "Operations that Invalidate TLBs and Paging-Structure
+ * Caches" and "Operations that Invalidate Cached Mappings"), so that a right that was added is seen without a flush. */
 static void drop_faulting(struct lab_machine *m, uint64_t gva, const struct lab_translation *t)
 {
 	struct lab_cover cover = { .linear = true, .vpid = m->now.vpid, .pcid = m->now.pcid, .globals = true, .one_address = true,

@@ -18,7 +18,7 @@ $(BUILD)/lab.a: $(LAB_O)
 -include $(wildcard $(BUILD)/lab/*/*.d $(BUILD)/lab/*/*/*.d)
 
 # The engine's tests.
-LAB_ENGINE_C := $(addprefix lab/,account.c config.c engine.c error.c ghost.c guestcpu.c loop.c memory.c presets.c price.c values.c vm.c) \
+LAB_ENGINE_C := $(addprefix lab/,account.c config.c config_text.c engine.c error.c ghost.c guestcpu.c loop.c memory.c presets.c price.c values.c vm.c) \
 	$(wildcard lab/fast*.c lab/plain*.c lab/os*.c lab/work*.c) lab/trace_read.c lab/trace_decode.c lab/trace_write.c \
 	$(LAB_MMU_C) lib/fmt.c
 UNIT_lab_walk_SRC := test/unit/test_lab_walk.c $(filter-out lab/work_list.c,$(LAB_ENGINE_C))
@@ -27,7 +27,7 @@ $(foreach t,lab_walk lab_engine,$(eval UNIT_$(t)_CFLAGS := -D_GNU_SOURCE) $(eval
 	$(eval UNIT_$(t)_DEPS := $(wildcard lab/*.h)))
 UNIT_TESTS += lab_walk lab_engine
 
-UNIT_lab_config_SRC := test/unit/test_lab_config.c lab/config.c lab/presets.c lab/error.c
+UNIT_lab_config_SRC := test/unit/test_lab_config.c lab/config.c lab/config_text.c lab/presets.c lab/error.c
 UNIT_lab_config_CFLAGS := -D_GNU_SOURCE
 UNIT_lab_config_LIBS := -lm
 UNIT_TESTS += lab_config

@@ -23,7 +23,7 @@ UNIT_lab_os_DEPS := $(wildcard lab/*.h) test/unit/lab_os_cpu.h
 UNIT_TESTS += lab_os
 
 UNIT_lab_work_SRC := test/unit/test_lab_work.c test/unit/lab_os_cpu.c lab/work.c $(filter-out lab/work_list.c,$(wildcard lab/work_*.c)) \
-	$(wildcard lab/os*.c) lab/config.c lab/presets.c $(TRACE_READ_C)
+	$(wildcard lab/os*.c) lab/config.c lab/config_text.c lab/presets.c $(TRACE_READ_C)
 UNIT_lab_work_CFLAGS := -D_GNU_SOURCE
 UNIT_lab_work_DEPS := $(wildcard lab/*.h) test/unit/lab_os_cpu.h
 UNIT_lab_work_LIBS := -lzstd -lm

@@ -5,7 +5,7 @@ UNIT_tool_chart_LIBS := -lm
 UNIT_TESTS += tool_chart
 
 LAB_SWEEP_C := lab/sweep.c lab/cellkey.c lab/results.c lab/store.c lab/pool.c lab/worker.c lab/eta.c lab/jobs.c lab/columns.c lab/view.c \
-	lab/html.c lab/command_sweep.c lab/sweep_run.c lab/command_merge.c lab/options.c lab/config.c lab/presets.c lab/values.c lab/error.c tool/chart.c
+	lab/html.c lab/command_sweep.c lab/sweep_run.c lab/command_merge.c lab/options.c lab/config.c lab/config_text.c lab/presets.c lab/values.c lab/error.c tool/chart.c
 UNIT_lab_sweep_SRC := test/unit/test_lab_sweep.c test/unit/lab_fake.c $(LAB_SWEEP_C)
 UNIT_lab_sweep_CFLAGS := -D_GNU_SOURCE
 UNIT_lab_sweep_LIBS := -lcjson -lm
