@@ -54,7 +54,8 @@ static bool identity(struct lab_identities *known, const char *file, uint64_t *o
 	return true;
 }
 
-bool lab_cell_key(const struct lab_config *config, struct lab_identities *identities, char key[LAB_KEY_SIZE], struct lab_error *error)
+bool lab_cell_key(const struct lab_config *config, struct lab_identities *identities, char key[LAB_KEY_SIZE],
+		  struct lab_error *error)
 {
 	uint64_t sum = HASH_BEGIN, trace = 0;
 	bool is_trace = !strncmp(config->workload, "trace:", 6);

@@ -15,11 +15,13 @@ static const struct column {
 	{ "cycles", "cycles", "cycles.least", "cycles.most", NULL, 1, "the same in cycles" },
 	{ "cycles_per_access", "cycles/access", "cycles.least", "cycles.most", "accesses", 1, "the same for one access" },
 	{ "walks_per_1000", "walks/1000", "walks", NULL, "accesses", 1000, "page walks in 1000 accesses" },
-	{ "walk_share", "walk cycles %", "cycles.walks", NULL, "cycles.most", 100, "cycles of walks in 100 cycles, when nothing hides them" },
+	{ "walk_share", "walk cycles %", "cycles.walks", NULL, "cycles.most", 100,
+	  "cycles of walks in 100 cycles, when nothing hides them" },
 	{ "exits_per_million", "exits/M", "exits", NULL, "accesses", 1e6, "VM exits in a million accesses" },
 	{ "exit_share", "exit cycles %", "cycles.exits+cycles.hypervisor", NULL, "cycles.most", 100,
 	  "cycles of exits and of the hypervisor in 100 cycles" },
-	{ "table_pages", "table pages", "table_pages.guest+table_pages.host", NULL, NULL, 1, "pages that page tables take, in both dimensions" },
+	{ "table_pages", "table pages", "table_pages.guest+table_pages.host", NULL, NULL, 1,
+	  "pages that page tables take, in both dimensions" },
 	{ "references_a_walk", "refs/walk", "references_a_walk", NULL, NULL, 1, "references to page tables in a walk" },
 	{ "dram_per_access", "DRAM refs/access", "references_dram+data.dram", NULL, "accesses", 1,
 	  "references that memory answers, of walks and (machine.data_cache) of data, for one access" },
@@ -121,7 +123,8 @@ static bool varies(const struct lab_view *v, const char *key)
 
 	for (unsigned i = 1; i < v->count; i++) {
 		for (unsigned j = 0; j < (of_machine ? i : 1); j++) {
-			if (of_machine && !same(lab_record_setting(v->record[i], "machine.preset"), lab_record_setting(v->record[j], "machine.preset")))
+			if (of_machine && !same(lab_record_setting(v->record[i], "machine.preset"),
+						lab_record_setting(v->record[j], "machine.preset")))
 				continue;
 			if (!same(lab_record_setting(v->record[i], key), lab_record_setting(v->record[j], key)))
 				return true;
@@ -140,8 +143,10 @@ static void add_column(struct lab_view *v, const char *name, size_t n)
 
 static bool choose(struct lab_view *v, const char *names, struct lab_error *error)
 {
-	static const char *const good[] = { "accesses", "walks_per_1000", "references_a_walk", "walk_share", "exits_per_million", "exit_share",
-					    "cycles_per_access", "seconds" };
+	static const char *const good[] = {
+		"accesses", "walks_per_1000", "references_a_walk", "walk_share", "exits_per_million", "exit_share", "cycles_per_access",
+		"seconds",
+	};
 
 	if (!names) {
 		for (unsigned i = 0; i < v->varies; i++)
@@ -167,11 +172,12 @@ enum { RANKS = 6 };
 
 static unsigned rank_of(const char *key)
 {
-	return !strcmp(key, "workload") ? 0 : !strcmp(key, "machine.preset") ? 1 : !strncmp(key, "hv.", 3) ? 2 : !strncmp(key, "guest.", 6) ? 3 :
-	       !strncmp(key, "machine.", 8) ? 4 : 5;
+	return !strcmp(key, "workload") ? 0 : !strcmp(key, "machine.preset") ? 1 : !strncmp(key, "hv.", 3) ? 2 :
+	       !strncmp(key, "guest.", 6) ? 3 : !strncmp(key, "machine.", 8) ? 4 : 5;
 }
 
-bool lab_view_init(struct lab_view *v, const struct lab_record *const *record, unsigned count, const char *names, struct lab_error *error)
+bool lab_view_init(struct lab_view *v, const struct lab_record *const *record, unsigned count, const char *names,
+		   struct lab_error *error)
 {
 	unsigned keys = 0;
 
@@ -226,7 +232,8 @@ char *lab_view_label(const struct lab_view *v, unsigned record)
 	for (unsigned i = 0; i < v->varies; i++) {
 		const char *value = lab_record_setting(v->record[record], v->varied[i]), *key = v->varied[i];
 
-		fprintf(f, "%s%s%s%s", i ? ", " : "", speaks_for_itself(key) ? "" : key, speaks_for_itself(key) ? "" : "=", value ? value : "?");
+		fprintf(f, "%s%s%s%s", i ? ", " : "", speaks_for_itself(key) ? "" : key, speaks_for_itself(key) ? "" : "=",
+			value ? value : "?");
 	}
 	if (!v->varies)
 		fputs(lab_record_setting(v->record[record], "hv.mmu") ? lab_record_setting(v->record[record], "hv.mmu") : "run", f);

@@ -6,7 +6,8 @@
 
 const struct lab_command lab_commands[] = {
 	{ "run", "run [OPTION]... [WORKLOAD]", "runs one configuration: the full account", lab_command_run },
-	{ "explain", "explain [OPTION]... [GVA]...", "one access, reference by reference: what each cache answered", lab_command_explain },
+	{ "explain", "explain [OPTION]... [GVA]...", "one access, reference by reference: what each cache answered",
+	  lab_command_explain },
 	{ "presets", "presets [NAME]", "lists the machines, or prints one as a configuration file", lab_command_presets },
 	{ "workloads", "workloads [NAME]", "lists the built-in workloads and their parameters", lab_command_workloads },
 	{ "record", "record [-o TRACE] -- PROGRAM ...", "makes a trace of a program's run", lab_command_record },

@@ -94,7 +94,8 @@ static const struct lab_record **in_order(const struct lab_results *results)
 static void write_results(const struct lab_results *results, const struct lab_record *const *record, FILE *f)
 {
 	if (results->plans) {
-		cJSON *line = cJSON_CreateObject(), *plan = cJSON_AddObjectToObject(line, "sweep"), *cells = cJSON_AddArrayToObject(plan, "cells");
+		cJSON *line = cJSON_CreateObject(), *plan = cJSON_AddObjectToObject(line, "sweep"),
+		      *cells = cJSON_AddArrayToObject(plan, "cells");
 		char *text;
 
 		for (unsigned i = 0; i < results->plans; i++) {
@@ -112,7 +113,8 @@ static void write_results(const struct lab_results *results, const struct lab_re
 }
 
 /* Beside the old file first: it may be one of those that were read. */
-static bool write_out(const char *file, const struct lab_results *results, const struct lab_record *const *record, struct lab_error *error)
+static bool write_out(const char *file, const struct lab_results *results, const struct lab_record *const *record,
+		      struct lab_error *error)
 {
 	char *fresh;
 	FILE *f;
@@ -169,10 +171,12 @@ static int go(struct args *a, struct lab_results *results, struct lab_error *err
 	if (!ok)
 		return 2;
 	lacking = missing(results);
-	fprintf(stderr, "vellum: %u result%s from %u file%s", results->count, results->count == 1 ? "" : "s", a->files, a->files == 1 ? "" : "s");
+	fprintf(stderr, "vellum: %u result%s from %u file%s", results->count, results->count == 1 ? "" : "s", a->files,
+		a->files == 1 ? "" : "s");
 	if (results->repeated)
 		fprintf(stderr, "; %u came more than once, with the same numbers", results->repeated);
-	fprintf(stderr, lacking ? "; %u of the sweep's %u cells %s missing\n" : "\n", lacking, results->plans, lacking == 1 ? "is" : "are");
+	fprintf(stderr, lacking ? "; %u of the sweep's %u cells %s missing\n" : "\n", lacking, results->plans,
+		lacking == 1 ? "is" : "are");
 	return lacking ? 1 : 0;
 }
 
@@ -184,8 +188,10 @@ static int command(int argc, char **argv, bool merge)
 	int status;
 
 	if (argc == 1 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
-		printf(merge ? "usage: vellum lab merge FILE... -o FILE\n\nJoins results of sweeps that ran in parts, and says what is missing.\n%s" :
-			       "usage: vellum lab report FILE...\n\nShows results that are there.\n\n  --title TEXT       of the HTML page\n%s",
+		printf(merge ? "usage: vellum lab merge FILE... -o FILE\n\nJoins results of sweeps that ran in parts, and says what "
+			       "is missing.\n%s"
+			     : "usage: vellum lab report FILE...\n\nShows results that are there.\n\n  --title TEXT       of the HTML "
+			       "page\n%s",
 		       lab_output_help);
 		return argc == 1 ? 2 : 0;
 	}

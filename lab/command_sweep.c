@@ -9,7 +9,8 @@
 
 static const char usage[] =
 	"usage: vellum lab sweep [OPTION]... --vary KEY=VALUE,VALUE,... [--vary ...] [-o FILE]\n\n"
-	"Runs every combination of the values, each in a process of its own on all CPUs. What is done is kept in FILE at once; the same\n"
+	"Runs every combination of the values, each in a process of its own on all CPUs. What is done is kept in FILE at once; the "
+	"same\n"
 	"command again runs what is missing. Combinations that cannot be are left out, with a note.\n\n"
 	"  --vary KEY=A,B,... a setting and its values (;-separated where a value holds commas: workload=gups:size=1G;chase:size=1G)\n"
 	"  --pair K,L=A,B;C,D settings that change together\n"

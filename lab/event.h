@@ -1,12 +1,12 @@
 /* lab/event.h - what a program does, as the lab sees it: the stream of events that a workload generator or a recorded trace gives
  * and that the machine model takes.
  *
- * Events come in batches. Nearly all are accesses, 16 bytes each; what a program asks of its operating system (a call) is rare and
- * lies beside them. Instruction fetches are not one event each: they are counted, by the page that they come from.
+ * Events come in batches. Nearly all are accesses, 16 bytes each; what a program asks of its operating system (a call) is rare
+ * and lies beside them. Instruction fetches are not one event each: they are counted, by the page that they come from.
  *
  * V1: no access crosses a 4-KByte page.
- * V2: the fetches counted in an event come after its own action, from the page of the latest LAB_FETCH; after a LAB_SWITCH nothing
- *     counts fetches until a LAB_FETCH of the new thread (nor after LAB_EXEC, until one of the new program).
+ * V2: the fetches counted in an event come after its own action, from the page of the latest LAB_FETCH; after a LAB_SWITCH
+ *     nothing counts fetches until a LAB_FETCH of the new thread (nor after LAB_EXEC, until one of the new program).
  * V3: addresses are canonical. */
 #ifndef VELLUM_LAB_EVENT_H
 #define VELLUM_LAB_EVENT_H
@@ -59,7 +59,8 @@ enum {
 	LAB_MAP_STACK = 8,     /* grows downwards */
 	LAB_MAP_POPULATE = 16,
 };
-enum { LAB_ADVICE_DONTNEED = 4, LAB_ADVICE_FREE = 8, LAB_ADVICE_HUGEPAGE = 14, LAB_ADVICE_NOHUGEPAGE = 15 }; /* as Linux' MADV_* */
+/* As Linux' MADV_*. */
+enum { LAB_ADVICE_DONTNEED = 4, LAB_ADVICE_FREE = 8, LAB_ADVICE_HUGEPAGE = 14, LAB_ADVICE_NOHUGEPAGE = 15 };
 
 struct lab_call {
 	uint8_t kind;

@@ -1,5 +1,5 @@
-/* lab/figure.c - `vellum lab figure NAME`: runs a figure's cells, and writes NAME.svg, NAME.csv and NAME.txt. What the figures are is in
- * lab/figures*.c. */
+/* lab/figure.c - `vellum lab figure NAME`: runs a figure's cells, and writes NAME.svg, NAME.csv and NAME.txt. What the figures
+ * are is in lab/figures*.c. */
 #include "lab/figure.h"
 
 #include <errno.h>
@@ -15,16 +15,16 @@
 #include "lab/pool.h"
 #include "lab/view.h"
 
-static const char usage[] =
-	"usage: vellum lab figure NAME... [-o DIRECTORY] [--quick] [--jobs N]\n"
-	"       vellum lab figure --list | --all\n\n"
-	"Reproduces a published figure by a fixed set of runs: writes NAME.svg, NAME.csv and NAME.txt (published value, ours, deviation), and\n"
-	"shows the text.\n\n"
-	"  -o DIRECTORY       where the files go (.)\n"
-	"  --quick            with smaller workloads: seconds, for a look; deviations are larger\n"
-	"  --jobs N           runs at a time (as many as CPUs)\n"
-	"  --all              every figure\n"
-	"  --list             the figures there are\n";
+static const char usage[] = "usage: vellum lab figure NAME... [-o DIRECTORY] [--quick] [--jobs N]\n"
+			    "       vellum lab figure --list | --all\n\n"
+			    "Reproduces a published figure by a fixed set of runs: writes NAME.svg, NAME.csv and NAME.txt (published "
+			    "value, ours, deviation), and\n"
+			    "shows the text.\n\n"
+			    "  -o DIRECTORY       where the files go (.)\n"
+			    "  --quick            with smaller workloads: seconds, for a look; deviations are larger\n"
+			    "  --jobs N           runs at a time (as many as CPUs)\n"
+			    "  --all              every figure\n"
+			    "  --list             the figures there are\n";
 
 /* ---- for rows() ---- */
 
@@ -229,8 +229,11 @@ static bool draw(const struct lab_figure_table *t, const char *directory, struct
 		lab_figure_script(t, svg, f);
 	status = f ? pclose(f) : -1;
 	if (status || stat(svg, &st) || !st.st_size)
-		lab_fail(error, status == 127 << 8 ? "gnuplot is not installed (package gnuplot-nox): %s/%s.csv and .txt are written, .svg is not" :
-			 "gnuplot failed on %s/%s.svg; .csv and .txt are written", directory, t->figure->name);
+		lab_fail(error,
+			 status == 127 << 8
+				 ? "gnuplot is not installed (package gnuplot-nox): %s/%s.csv and .txt are written, .svg is not"
+				 : "gnuplot failed on %s/%s.svg; .csv and .txt are written",
+			 directory, t->figure->name);
 	free(svg);
 	return !error->text[0];
 }
@@ -245,7 +248,8 @@ static int figure(const struct lab_figure *f, const char *directory, bool quick,
 		f->rows(&table);
 		if (table.lacking)
 			lab_fail(error, "figure %s: %s", f->name, table.lacking);
-		else if (write_file(&table, directory, "csv", lab_figure_csv, error) && write_file(&table, directory, "txt", lab_figure_text, error))
+		else if (write_file(&table, directory, "csv", lab_figure_csv, error) &&
+			 write_file(&table, directory, "txt", lab_figure_text, error))
 			draw(&table, directory, error);
 		lab_figure_text(&table, stdout);
 		fflush(stdout);

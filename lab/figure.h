@@ -59,8 +59,8 @@ void lab_figure_point(struct lab_figure_table *table, const char *series, double
 
 /* ---- lab/figure_out.c */
 
-/* How far ours lies outside of what is published: 0 where they overlap; in per cent of it, or in points. NAN: nothing is published, or
- * not computed. */
+/* How far ours lies outside of what is published: 0 where they overlap; in per cent of it, or in points. NAN: nothing is
+ * published, or not computed. */
 double lab_figure_deviation(const struct lab_figure *figure, const struct lab_figure_row *row);
 void lab_figure_text(const struct lab_figure_table *table, FILE *out);
 void lab_figure_csv(const struct lab_figure_table *table, FILE *out);

@@ -66,8 +66,8 @@ void lab_figure_text(const struct lab_figure_table *t, FILE *out)
 	fprintf(out, "%s: %s\n%s\nValues: %s\n\n", f->name, f->title, f->source, f->unit);
 	fprintf(out, "%-*s  %14s  %16s  %14s\n", width, "", "published", "ours", "deviation");
 	for (unsigned i = 0; i < t->rows; i++)
-		fprintf(out, "%-*s  %14s  %16s  %14s\n", width, t->row[i].label, range_text(t->row[i].published, a), range_text(t->row[i].ours, b),
-			deviation_text(f, &t->row[i], c));
+		fprintf(out, "%-*s  %14s  %16s  %14s\n", width, t->row[i].label, range_text(t->row[i].published, a),
+			range_text(t->row[i].ours, b), deviation_text(f, &t->row[i], c));
 }
 
 /* ---- CSV ---- */
@@ -147,11 +147,13 @@ static void bars(const struct lab_figure_table *t, FILE *out)
 	}
 	fprintf(out, ")\nset yrange [%u.6:-0.6]\nset xrange [*<0:*]\nset key below\n", t->rows - 1);
 	set("xlabel", t->figure->unit, out);
-	fprintf(out, "plot $d using (($2+$3)/2):($1-0.15):2:3:($1-0.28):($1-0.02) with boxxyerror fs solid 0.6 noborder lc rgb \"%s\" notitle, "
+	fprintf(out,
+		"plot $d using (($2+$3)/2):($1-0.15):2:3:($1-0.28):($1-0.02) with boxxyerror fs solid 0.6 noborder lc rgb \"%s\" "
+		"notitle, "
 		"$d using (($2+$3)/2):($1-0.15) with points pt 7 ps 0.7 lc rgb \"#555555\" title \"published\", "
 		"$d using (($4+$5)/2):($1+0.15):4:5:($1+0.02):($1+0.28) with boxxyerror fs solid 0.6 noborder lc rgb \"%s\" notitle, "
-		"$d using (($4+$5)/2):($1+0.15) with points pt 5 ps 0.7 lc rgb \"%s\" title \"vellum\"\n", chart_colour(0), chart_colour(5),
-		chart_colour(1));
+		"$d using (($4+$5)/2):($1+0.15) with points pt 5 ps 0.7 lc rgb \"%s\" title \"vellum\"\n",
+		chart_colour(0), chart_colour(5), chart_colour(1));
 }
 
 static bool first_of_series(const struct lab_figure_table *t, unsigned row)
@@ -194,7 +196,8 @@ static void lines(const struct lab_figure_table *t, FILE *out)
 
 void lab_figure_script(const struct lab_figure_table *t, const char *svg, FILE *out)
 {
-	fprintf(out, "set terminal svg size 900,%u noenhanced font \"sans,12\" background \"white\"\n", t->figure->x ? 560 : 170 + 34 * t->rows);
+	fprintf(out, "set terminal svg size 900,%u noenhanced font \"sans,12\" background \"white\"\n",
+		t->figure->x ? 560 : 170 + 34 * t->rows);
 	set("output", svg, out);
 	set("title", t->figure->title, out);
 	(t->figure->x ? lines : bars)(t, out);

@@ -43,9 +43,11 @@ void lab_rows_walks(struct lab_figure_table *t)
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(cells); i++) {
-		struct lab_range ours = lab_figure_value(t, "references_a_walk",
-							 "workload=gups:size=%s hv.mmu=%s guest.levels=%u hv.ept_levels=%u guest.pages=%s hv.pages=%s",
-							 !strcmp(cells[i].guest, "1g") ? "2G" : "64M", cells[i].mmu, cells[i].levels, cells[i].ept_levels, cells[i].guest, cells[i].host);
+		struct lab_range ours =
+			lab_figure_value(t, "references_a_walk",
+					 "workload=gups:size=%s hv.mmu=%s guest.levels=%u hv.ept_levels=%u guest.pages=%s hv.pages=%s",
+					 !strcmp(cells[i].guest, "1g") ? "2G" : "64M", cells[i].mmu, cells[i].levels,
+					 cells[i].ept_levels, cells[i].guest, cells[i].host);
 		bool nested = !strcmp(cells[i].mmu, "ept");
 
 		lab_figure_row(t, IS(cells[i].published), ours, "%s, guest %s%s%s%s%s", cells[i].mmu, cells[i].guest, nested ? ", EPT " : "",
@@ -78,7 +80,8 @@ static const char *cache_label(const char *workload, const char *caches, const c
 	size_t n = (size_t)snprintf(text, 512, "workload=%s", workload);
 
 	snprintf(values, sizeof(values), "%s", caches);
-	for (k = strtok_r(keys, ",", &ks), v = strtok_r(values, ",", &vs); k && v; k = strtok_r(NULL, ",", &ks), v = strtok_r(NULL, ",", &vs))
+	for (k = strtok_r(keys, ",", &ks), v = strtok_r(values, ",", &vs); k && v;
+	     k = strtok_r(NULL, ",", &ks), v = strtok_r(NULL, ",", &vs))
 		n += (size_t)snprintf(text + n, 512 - n, " %s=%s", k, v);
 	snprintf(text + n, 512 - n, " hv.pages=%s", pages);
 	return text;
@@ -98,8 +101,10 @@ void lab_rows_nested_cache(struct lab_figure_table *t)
 	for (unsigned s = 0; s < ARRAY_SIZE(steps); s++) {
 		for (unsigned w = 0; w < workloads; w++) {
 			char a[512], b[512], name[64];
-			struct lab_range before = lab_figure_value(t, "seconds", "%s", cache_label(workload[w], steps[s].before, steps[s].pages_before, a));
-			struct lab_range after = lab_figure_value(t, "seconds", "%s", cache_label(workload[w], steps[s].after, steps[s].pages_after, b));
+			struct lab_range before = lab_figure_value(
+				t, "seconds", "%s", cache_label(workload[w], steps[s].before, steps[s].pages_before, a));
+			struct lab_range after = lab_figure_value(t, "seconds", "%s",
+								  cache_label(workload[w], steps[s].after, steps[s].pages_after, b));
 
 			lab_figure_row(t, RANGE(steps[s].low, steps[s].high), lab_range_percent(before, after), "%s: %s", brief(workload[w], name),
 				       steps[s].what);
@@ -132,9 +137,11 @@ void lab_rows_shadow_ept(struct lab_figure_table *t)
 		lab_figure_row(t, published, lab_range_percent(shadow, seconds(t, workload[w], "ept", "4k")), "%s: EPT 4K", name);
 		lab_figure_row(t, published, lab_range_percent(shadow, seconds(t, workload[w], "ept", "2m")), "%s: EPT 2M", name);
 	}
-	lab_figure_row(t, IS((87.0 / 29 - 1) * 100), lab_range_percent(seconds(t, "boot", "shadow", "4k"), seconds(t, "boot", "ept", "4k")),
+	lab_figure_row(t, IS((87.0 / 29 - 1) * 100),
+		       lab_range_percent(seconds(t, "boot", "shadow", "4k"), seconds(t, "boot", "ept", "4k")),
 		       "make (boot stands for it): EPT 4K");
-	lab_figure_row(t, IS((29.0 / 25 - 1) * 100), lab_range_percent(seconds(t, "boot", "ept", "4k"), seconds(t, "boot", "native", "4k")),
+	lab_figure_row(t, IS((29.0 / 25 - 1) * 100),
+		       lab_range_percent(seconds(t, "boot", "ept", "4k"), seconds(t, "boot", "native", "4k")),
 		       "make: EPT 4K over native");
 }
 
@@ -162,7 +169,8 @@ void lab_rows_forkwait(struct lab_figure_table *t)
 	struct lab_range native = lab_figure_value(t, "seconds", "hv.mmu=native");
 
 	for (unsigned i = 0; i < ARRAY_SIZE(cells); i++)
-		lab_figure_row(t, IS(cells[i].published), lab_range_ratio(lab_figure_value(t, "seconds", "hv.mmu=%s", cells[i].mmu), native), "%s",
+		lab_figure_row(t, IS(cells[i].published),
+			       lab_range_ratio(lab_figure_value(t, "seconds", "hv.mmu=%s", cells[i].mmu), native), "%s",
 			       cells[i].name);
 }
 
@@ -216,7 +224,8 @@ void lab_rows_exits(struct lab_figure_table *t)
 			double other = lab_figure_value(t, "exits", "workload=%s hv.mmu=%s", workload[w], cells[c].mmu).low;
 			char name[64];
 
-			lab_figure_row(t, IS(cells[c].published), IS((1 - ept / other) * 100), "%s: against %s", brief(workload[w], name), cells[c].name);
+			lab_figure_row(t, IS(cells[c].published), IS((1 - ept / other) * 100), "%s: against %s",
+				       brief(workload[w], name), cells[c].name);
 		}
 	}
 }

@@ -1,5 +1,5 @@
-/* lab/html.c - results as one HTML page. For a performance engineer: first the question's answer (predicted time, as ranges), then where
- * the cycles go, then why (walks, exits), then the table and what all of it was computed with. */
+/* lab/html.c - results as one HTML page. For a performance engineer: first the question's answer (predicted time, as ranges),
+ * then where the cycles go, then why (walks, exits), then the table and what all of it was computed with. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,13 +7,13 @@
 #include "lab/view.h"
 #include "tool/chart.h"
 
-static const char head[] =
-	"<meta charset=\"utf-8\"/>\n<meta name=\"viewport\" content=\"width=device-width\"/>\n<style>\n"
-	"body { font-family: sans-serif; color: #222; background: #fff; max-width: 1080px; margin: 2em auto; padding: 0 1em; line-height: 1.4 }\n"
-	"table { border-collapse: collapse; font-size: 13px }\n"
-	"th, td { padding: 3px 8px; border-bottom: 1px solid #ccc; text-align: right; white-space: nowrap }\n"
-	"th.t, td.t { text-align: left }\nthead th { border-bottom: 2px solid #222 }\n"
-	".wide { overflow-x: auto }\nsvg { max-width: 100%; height: auto }\n.n { color: #555 }\n</style>\n";
+static const char head[] = "<meta charset=\"utf-8\"/>\n<meta name=\"viewport\" content=\"width=device-width\"/>\n<style>\n"
+			   "body { font-family: sans-serif; color: #222; background: #fff; max-width: 1080px; margin: 2em auto; "
+			   "padding: 0 1em; line-height: 1.4 }\n"
+			   "table { border-collapse: collapse; font-size: 13px }\n"
+			   "th, td { padding: 3px 8px; border-bottom: 1px solid #ccc; text-align: right; white-space: nowrap }\n"
+			   "th.t, td.t { text-align: left }\nthead th { border-bottom: 2px solid #222 }\n"
+			   ".wide { overflow-x: auto }\nsvg { max-width: 100%; height: auto }\n.n { color: #555 }\n</style>\n";
 
 /* Parts of cycles.most, as lab/result.h sums them. What walks take comes last: it may be hidden. */
 static const struct { const char *number, *name; } parts[] = {
@@ -46,8 +46,12 @@ static double *numbers(unsigned count)
 static void time_chart(const struct lab_view *v, char **label, FILE *out)
 {
 	double *low = numbers(v->count), *high = numbers(v->count);
-	struct chart_ranges chart = { "Predicted time", "seconds; from walks hidden wholly behind other work to walks not hidden at all", v->count,
-				      (const char *const *)label, low, high };
+	struct chart_ranges chart = { "Predicted time",
+				      "seconds; from walks hidden wholly behind other work to walks not hidden at all",
+				      v->count,
+				      (const char *const *)label,
+				      low,
+				      high };
 
 	for (unsigned i = 0; i < v->count; i++) {
 		low[i] = lab_record_number(v->record[i], "seconds.least");
@@ -62,8 +66,10 @@ static void cycles_chart(const struct lab_view *v, char **label, FILE *out)
 {
 	const char *name[PARTS];
 	double *value = numbers(v->count * PARTS), *mark = numbers(v->count);
-	struct chart_bars chart = { "Where the cycles go", "cycles an access", v->count, PARTS, (const char *const *)label, name, value, mark,
-				    "the least: walks hidden" };
+	struct chart_bars chart = {
+		"Where the cycles go",	  "cycles an access", v->count, PARTS, (const char *const *)label, name, value, mark,
+		"the least: walks hidden"
+	};
 
 	for (unsigned p = 0; p < PARTS; p++)
 		name[p] = parts[p].name;
@@ -80,7 +86,8 @@ static void cycles_chart(const struct lab_view *v, char **label, FILE *out)
 }
 
 /* A chart of the numbers whose names begin with prefix, an access or a million; none where all are zero. */
-static void family_chart(const struct lab_view *v, char **label, const char *title, const char *unit, const char *prefix, double scale, FILE *out)
+static void family_chart(const struct lab_view *v, char **label, const char *title, const char *unit, const char *prefix,
+			 double scale, FILE *out)
 {
 	const char *name[64];
 	unsigned n = 0;
@@ -190,9 +197,11 @@ void lab_view_html(const struct lab_view *v, FILE *out)
 		chart_escape(workload, out);
 		fputs("</code>", out);
 	}
-	fputs(". Times are predictions of a model, given as ranges: a CPU hides some of its page walks behind other work, and the model does not "
+	fputs(". Times are predictions of a model, given as ranges: a CPU hides some of its page walks behind other work, and the "
+	      "model does not "
 	      "say how many. Two ranges that overlap mean that the order of the two is not known. Counts are exact for the modelled "
-	      "machine.</p>\n", out);
+	      "machine.</p>\n",
+	      out);
 	for (unsigned i = 0; i < v->notes; i++) {
 		fputs("<p class=\"n\">", out);
 		chart_escape(v->note[i], out);

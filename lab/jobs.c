@@ -1,5 +1,5 @@
-/* lab/jobs.c - see lab/jobs.h. Every job is a `vellum lab sweep --cells A-B` of the same sweep: it can be started again, and goes on where
- * it was. */
+/* lab/jobs.c - see lab/jobs.h. Every job is a `vellum lab sweep --cells A-B` of the same sweep: it can be started again, and
+ * goes on where it was. */
 #include "lab/jobs.h"
 
 #include <errno.h>
@@ -82,7 +82,9 @@ static void slurm(const struct lab_jobs *jobs, unsigned chunk, const char *direc
 {
 	fprintf(out, "#!/bin/bash\n#SBATCH --job-name=vellum-lab\n#SBATCH --array=0-%u\n#SBATCH --ntasks=1\n#SBATCH --cpus-per-task=1\n",
 		(jobs->cells - 1) / chunk);
-	fprintf(out, "# A task is %u of %u cells; it can be submitted again and goes on where it was. Time and memory: add --time, --mem.\n",
+	fprintf(out,
+		"# A task is %u of %u cells; it can be submitted again and goes on where it was. Time and memory: add --time, "
+		"--mem.\n",
 		chunk, jobs->cells);
 	fprintf(out, "set -euo pipefail\nfirst=$((SLURM_ARRAY_TASK_ID * %u + 1))\nlast=$((first + %u))\n", chunk, chunk - 1);
 	fprintf(out, "[ \"$last\" -le %u ] || last=%u\n", jobs->cells, jobs->cells);
@@ -94,7 +96,8 @@ static void slurm(const struct lab_jobs *jobs, unsigned chunk, const char *direc
 
 static void say_how(const struct lab_jobs *jobs, const char *list, unsigned tasks)
 {
-	printf("%s: %u job%s for %u cells. To run them, and then join the results:\n  ", list, tasks, tasks == 1 ? "" : "s", jobs->cells);
+	printf("%s: %u job%s for %u cells. To run them, and then join the results:\n  ", list, tasks, tasks == 1 ? "" : "s",
+	       jobs->cells);
 	fputs(!strcmp(jobs->kind, "slurm") ? "sbatch --wait " : "parallel --joblog ", stdout);
 	if (!strcmp(jobs->kind, "parallel")) {
 		quote_with(jobs->file, ".joblog", stdout);

@@ -1,5 +1,5 @@
-/* lab/loop.c - the loops that take events from a stream to the machine: the plain one, which makes every access, and the fast one,
- * which only counts those that change nothing (lab/fast.h). */
+/* lab/loop.c - the loops that take events from a stream to the machine: the plain one, which makes every access, and the fast
+ * one, which only counts those that change nothing (lab/fast.h). */
 #include "lab/fast.h"
 
 static bool refill(struct lab_cpu *cpu)

@@ -50,10 +50,11 @@ bool lab_os_call(struct lab_os *os, const struct lab_call *call, struct lab_erro
 /* #PF of the running process or of the kernel, delivered to the guest by the CPU (error_code as the SDM's "Page-Fault
  * Exceptions" has it). On return the access is made again. false: the process touched what it has not mapped (error). */
 bool lab_os_page_fault(struct lab_os *os, uint64_t gva, uint32_t error_code, struct lab_error *error);
-/* The stream's next accesses are the kernel's own (or the program's again). Matters with page-table isolation, where the kernel is on
- * another CR3. */
+/* The stream's next accesses are the kernel's own (or the program's again). Matters with page-table isolation, where the kernel
+ * is on another CR3. */
 void lab_os_mode(struct lab_os *os, bool kernel);
-/* A timer tick of the guest: what its scheduler's interrupt does. Called every config->guest.tick accesses where that is not 0. */
+/* A timer tick of the guest: what its scheduler's interrupt does. Called every config->guest.tick accesses where that is not 0.
+ * */
 void lab_os_tick(struct lab_os *os);
 
 struct lab_os_counters lab_os_counters(const struct lab_os *os);

@@ -1,5 +1,5 @@
-/* lab/pool.c - see lab/pool.h. The parent sleeps in ppoll() until a worker has something to say, a signal comes, or the progress line
- * is due. */
+/* lab/pool.c - see lab/pool.h. The parent sleeps in ppoll() until a worker has something to say, a signal comes, or the progress
+ * line is due. */
 #include "lab/pool.h"
 
 #include <errno.h>

@@ -4,8 +4,8 @@
 
 #include "lab/lab.h"
 
-/* What each line says is from the source that docs/lab.md names; "recalled" and "assumed" mean what they say there. A line that is
- * not here is as in lab/config.h, which is Haswell. */
+/* What each line says is from the source that docs/lab.md names; "recalled" and "assumed" mean what they say there. A line that
+ * is not here is as in lab/config.h, which is Haswell. */
 #define CORE_2 \
 	"machine.l1d_1g = 0\nmachine.l1i_2m = 7/full\nmachine.l2 = 512/4\nmachine.l2_holds = 4k\n" \
 	"machine.ept_pages = 2m\nmachine.ept_ad = off\nmachine.invpcid = off\n"
@@ -41,8 +41,9 @@ const struct lab_preset lab_presets[] = {
 	  "machine.l2_cache = 256K/4\nmachine.l3_cycles = 44\nmachine.dram_cycles = 200\n" },
 	{ "icelake", "Intel Ice Lake (2019)",
 	  "machine.ghz = 3.7\nmachine.l1i_4k = 128/8\nmachine.l1d_1g = 8/full\nmachine.l1i_2m = 16/full\nmachine.l2 = 2048/16\n"
-	  "machine.l2_1g = 1024/16\nmachine.walkers = 4\nmachine.l1_cache = 48K/12\nmachine.l1_cycles = 5\nmachine.l2_cache = 512K/8\nmachine.l2_cycles = 13\n"
-	  "machine.l3_cycles = 42\nmachine.dram_cycles = 250\nmachine.psc_pml5 = 2/full\nmachine.npsc_pml5 = 2/full\nmachine.la57 = on\nmachine.ept_5level = on\n" },
+	  "machine.l2_1g = 1024/16\nmachine.walkers = 4\nmachine.l1_cache = 48K/12\nmachine.l1_cycles = 5\n"
+	  "machine.l2_cache = 512K/8\nmachine.l2_cycles = 13\nmachine.l3_cycles = 42\nmachine.dram_cycles = 250\n"
+	  "machine.psc_pml5 = 2/full\nmachine.npsc_pml5 = 2/full\nmachine.la57 = on\nmachine.ept_5level = on\n" },
 	{ "zen1", "AMD Zen (2017); EPT stands for nested paging, VPID for the ASID",
 	  ZEN "machine.ghz = 3.6\nmachine.l2_cycles = 17\nmachine.l3_cycles = 40\nmachine.dram_cycles = 320\nmachine.pcid = off\n"
 	  "machine.invpcid = off\nmachine.exit_cycles = 1500\n" },
@@ -52,7 +53,8 @@ const struct lab_preset lab_presets[] = {
 	{ "zen4", "AMD Zen 4 (2022); EPT stands for nested paging, VPID for the ASID",
 	  ZEN "machine.ghz = 4.5\nmachine.l1d_4k = 72/full\nmachine.l2 = 3072/24\nmachine.walkers = 6\nmachine.l2_cache = 1M/8\n"
 	  "machine.l2_cycles = 14\nmachine.l3_cache = 32M/16\nmachine.l3_cycles = 50\nmachine.dram_cycles = 360\n"
-	  "machine.psc_pml5 = 2/full\nmachine.npsc_pml5 = 2/full\nmachine.la57 = on\nmachine.ept_5level = on\nmachine.exit_cycles = 1000\n" },
+	  "machine.psc_pml5 = 2/full\nmachine.npsc_pml5 = 2/full\nmachine.la57 = on\nmachine.ept_5level = on\n"
+	  "machine.exit_cycles = 1000\n" },
 	{ NULL, NULL, NULL },
 };
 

@@ -58,7 +58,8 @@ char *lab_record_line(const char *key, const char *build, const struct lab_resul
 
 char *lab_plan_line(const struct lab_sweep *sweep)
 {
-	cJSON *line = cJSON_CreateObject(), *plan = cJSON_AddObjectToObject(line, "sweep"), *cells = cJSON_AddArrayToObject(plan, "cells");
+	cJSON *line = cJSON_CreateObject(), *plan = cJSON_AddObjectToObject(line, "sweep"),
+	      *cells = cJSON_AddArrayToObject(plan, "cells");
 
 	for (unsigned i = 0; i < sweep->cells; i++) {
 		const char *pair[2] = { sweep->cell[i].key, sweep->cell[i].label };
@@ -133,8 +134,11 @@ static bool contradicts(const struct lab_record *old, const struct lab_record *n
 			return true;
 		}
 	}
-	lab_fail(error, "cell %s has two contradicting results: one of them lacks numbers that the other has (builds %s and %s); remove one of "
-		 "them", new->key, lab_record_build(old), lab_record_build(new));
+	lab_fail(error,
+		 "cell %s has two contradicting results: one of them lacks numbers that the other has (builds %s and %s); remove one "
+		 "of "
+		 "them",
+		 new->key, lab_record_build(old), lab_record_build(new));
 	return true;
 }
 

@@ -5,8 +5,8 @@
  *   {"sweep":{"cells":[["KEY","LABEL"],...]}}                          what a sweep consists of
  *   {"cell":"KEY","build":"HASH","settings":{...},"account":{...}}     one finished cell; the rest as lab_result_json() writes it
  *
- * F1: a line is there wholly or counts as not there: it is written by one write(), and a last line without its newline is cut off when
- *     the file is opened for appending. Anything else that is not such a line is an error, and the file is left alone.
+ * F1: a line is there wholly or counts as not there: it is written by one write(), and a last line without its newline is cut
+ *     off when the file is opened for appending. Anything else that is not such a line is an error, and the file is left alone.
  * F2: one process at a time appends (a POSIX lock). */
 #ifndef VELLUM_LAB_RESULTS_H
 #define VELLUM_LAB_RESULTS_H
@@ -48,8 +48,8 @@ char *lab_record_line(const char *key, const char *build, const struct lab_resul
 char *lab_plan_line(const struct lab_sweep *sweep);
 /* Takes in a line (without newline). false: it is no such line, or contradicts what is there: the same key with other numbers. */
 bool lab_results_take(struct lab_results *results, const char *line, struct lab_error *error);
-/* Reads a file into results, adding to what is there. whole: bytes of whole lines (F1; may be NULL): fewer than the file has when its
- * last line is torn. */
+/* Reads a file into results, adding to what is there. whole: bytes of whole lines (F1; may be NULL): fewer than the file has
+ * when its last line is torn. */
 bool lab_results_read(struct lab_results *results, const char *file, uint64_t *whole, struct lab_error *error);
 struct lab_record *lab_results_find(const struct lab_results *results, const char *key);
 void lab_results_free(struct lab_results *results);

@@ -30,7 +30,8 @@ static int usage(void)
 	       "  --json FILE        the account as JSON; - is the standard output, which then shows nothing else\n"
 	       "  --csv FILE         ... as CSV: a line of names and a line of values\n"
 	       "  --html FILE        ... as one HTML page with charts, which needs nothing from outside\n"
-	       "  --settings         prints the settings that the run would have, as a configuration file, and ends\n", lab_options_help);
+	       "  --settings         prints the settings that the run would have, as a configuration file, and ends\n",
+	       lab_options_help);
 	return 0;
 }
 
@@ -122,7 +123,9 @@ static int run(const struct lab_config *config, const struct outputs *to)
 /* As lab_option(), for the options of this command that take a file. */
 static bool output_option(struct outputs *to, int argc, char **argv, int *at, struct lab_error *error)
 {
-	const struct { const char *name, **where; } options[] = { { "--json", &to->json }, { "--csv", &to->csv }, { "--html", &to->html } };
+	const struct {
+		const char *name, **where;
+	} options[] = { { "--json", &to->json }, { "--csv", &to->csv }, { "--html", &to->html } };
 
 	for (unsigned i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
 		if (strcmp(argv[*at], options[i].name))

@@ -8,8 +8,9 @@
 
 #include "lab/results.h"
 
-/* Reads what is there, then locks, and does both again where another process has written between. The lock is POSIX's: it goes when
- * this process goes, whatever its children do; but it also goes when the process closes the file once more, hence the order. */
+/* Reads what is there, then locks, and does both again where another process has written between. The lock is POSIX's: it goes
+ * when this process goes, whatever its children do; but it also goes when the process closes the file once more, hence the
+ * order. */
 static bool read_and_lock(struct lab_store *store, const char *file, struct lab_results *results, uint64_t *whole, uint64_t *size,
 			  struct lab_error *error)
 {

@@ -93,7 +93,9 @@ bool lab_sweep_vary(struct lab_sweep *sweep, const char *text, struct lab_error 
 	free(name);
 	if (!strcmp(axis.key[0], "workload") && !strchr(equals, ';') && strchr(equals, ',')) {
 		free_list(axis.key, 1);
-		return lab_fail(error, "workloads have commas of their own: separate them by ; as in --vary 'workload=gups:size=1G;chase:size=1G'");
+		return lab_fail(
+			error,
+			"workloads have commas of their own: separate them by ; as in --vary 'workload=gups:size=1G;chase:size=1G'");
 	}
 	axis.values = cut(equals + 1, strchr(equals, ';') ? ';' : ',', &axis.value);
 	return add_axis(sweep, axis, error);
@@ -142,7 +144,8 @@ bool lab_sweep_pair(struct lab_sweep *sweep, const char *text, struct lab_error 
 /* ---- cells ---- */
 
 /* Sets the axes' values in config: those of machine.preset, or all others. */
-static bool apply(const struct lab_sweep *sweep, const unsigned *at, bool preset, struct lab_config *config, struct lab_error *error)
+static bool apply(const struct lab_sweep *sweep, const unsigned *at, bool preset, struct lab_config *config,
+		  struct lab_error *error)
 {
 	for (unsigned a = 0; a < sweep->axes; a++) {
 		const struct lab_axis *axis = &sweep->axis[a];

@@ -191,7 +191,8 @@ bool lab_output_option(struct lab_output *o, int argc, char **argv, int *at, str
 	return false;
 }
 
-static bool write_one(const char *file, void (*write)(const struct lab_view *, FILE *), const struct lab_view *v, struct lab_error *error)
+static bool write_one(const char *file, void (*write)(const struct lab_view *, FILE *), const struct lab_view *v,
+		      struct lab_error *error)
 {
 	bool standard = file && !strcmp(file, "-"), ok;
 	FILE *f;

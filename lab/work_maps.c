@@ -102,9 +102,9 @@ static bool faults_step(struct work *w)
 
 const struct work_kind work_faults = { "faults", sizeof(struct storm), faults_begin, faults_step, NULL };
 
-/* ---- grow: size, step, ops. In the first half of the operations the heap grows to its size, a step at a time, each written when it
- * is new; all the time, objects anywhere in what there is are read and changed. So the first page of each 2 MBytes is touched
- * when the heap does not reach to their end: no large page is to be had then. */
+/* ---- grow: size, step, ops. In the first half of the operations the heap grows to its size, a step at a time, each written
+ * when it is new; all the time, objects anywhere in what there is are read and changed. So the first page of each 2 MBytes is
+ * touched when the heap does not reach to their end: no large page is to be had then. */
 
 struct grown {
 	uint64_t op, end; /* bytes of the heap so far */
@@ -142,7 +142,8 @@ static bool grow_step(struct work *w)
 	}
 	if (g->op == w->param[2])
 		return false;
-	if (g->end < steps * w->param[1] && (double)g->op * 2 * (double)steps >= (double)g->end / (double)w->param[1] * (double)w->param[2]) {
+	if (g->end < steps * w->param[1] &&
+	    (double)g->op * 2 * (double)steps >= (double)g->end / (double)w->param[1] * (double)w->param[2]) {
 		more(w, g);
 		return true;
 	}

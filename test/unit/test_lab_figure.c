@@ -1,5 +1,5 @@
-/* Figures: deviations, what comes out, and that every figure's cells can be. Two of them are run (--quick), over the real engine; the
- * program is its own `vellum lab figure`. */
+/* Figures: deviations, what comes out, and that every figure's cells can be. All are run (--quick), over the real engine; the program
+ * is its own `vellum lab figure`. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -96,28 +96,39 @@ static int shell(const char *command)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+/* Of each figure: its files, and the one thing that it is for, as an awk program on the lines of its CSV: l is the label, low and high
+ * are ours, d is the deviation. */
+static const struct { const char *name, *shows; unsigned rows; } shown[] = {
+	{ "walk-refs", "d != 0 { bad = 1 } high == 35 { n++ } END { exit bad || n != 1 }", 17 },
+	{ "chase", "l ~ /2m, EPT 2m/ { a = low } l ~ /4k, EPT 4k/ { b = low } END { exit !(a > 0 && b > 2 * a) }", 4 },
+	{ "nested-cache", "l ~ /gups.*both dimensions/ { g = high } END { exit !(g > 10) }", 16 },
+	{ "shadow-ept", "l ~ /fork.*4K/ { f = low } l ~ /gups.*4K/ { g = low } END { exit !(f > 50 && g < 0) }", 22 },
+	{ "crossover", "l ~ /shadow at 8,/ { s = low } l ~ /4K pages at 8,/ { e = high } END { exit !(s > e && e > 0.9) }", 18 },
+	{ "forkwait", "l ~ /shadow tables/ { s = low } l ~ /brute/ { b = low } END { exit !(s > 2 && b > s) }", 3 },
+	{ "vpid", "l ~ /zipf:keys=4K at 1000,/ { z = high } END { exit !(z > 0.5) }", 28 },
+	{ "large-pages", "l ~ /gups.*both/ { g = high } END { exit !(g > 5) }", 18 },
+	{ "exits", "l ~ /^fork.*against shadow/ { f = low } END { exit !(f > 90) }", 15 },
+};
 static void test_run(void **state)
 {
-	FILE *f;
-	char *text = NULL;
-	size_t room = 0;
+	char command[600];
+	unsigned i = 0;
 
 	(void)state;
-	assert_int_equal(0, shell("\"$V\" lab figure forkwait crossover --quick -o . >out 2>err"));
-	assert_int_equal(0, shell("grep -q 'published .* ours .* deviation' forkwait.txt && grep -Eq '^shadow tables +17.7 +[0-9.]+' forkwait.txt"));
-	assert_int_equal(0, shell("[ $(grep -c . crossover.csv) = 19 ] && head -1 crossover.csv | grep -q '^label,series,x,published_low,.*,deviation,'"));
-	/* The numbers that the figure is for: guarding page tables costs, and EPT does not guard. */
-	assert_int_equal(0, shell("awk -F, 'NR == 2 { exit !($6 > 2) }' forkwait.csv"));
-	assert_int_equal(0, shell("awk -F, '/^\"?shadow at 8,/ { s = $6 } /^\"EPT, 4K pages at 8\"/ { e = $8 } END { exit !(s > e && e > 0.9) }' crossover.csv"));
-	for (unsigned i = 0; i < 2; i++) {
-		f = fopen(i ? "forkwait.svg" : "crossover.svg", "r");
-		assert_non_null(f);
-		assert_true(getdelim(&text, &room, '\0', f) > 1000);
-		fclose(f);
-		assert_non_null(strstr(text, "<svg"));
-		assert_non_null(strstr(text, "</svg>"));
+	assert_int_equal(0, shell("\"$V\" lab figure --all --quick -o . >out 2>err"));
+	for (const struct lab_figure *f = lab_figures; f->name; f++, i++) {
+		assert_string_equal(f->name, shown[i].name);
+		snprintf(command, sizeof(command), "head -1 %s.csv | grep -q '^label,series,x,published_low,.*,deviation,' && "
+			 "[ $(grep -c . %s.csv) = %u ] && grep -q 'published .* ours .* deviation' %s.txt && "
+			 "grep -q '<svg' %s.svg && grep -q '</svg>' %s.svg", f->name, f->name, shown[i].rows + 1, f->name, f->name, f->name);
+		if (shell(command))
+			fail_msg("%s: not all of it is there", f->name);
+		snprintf(command, sizeof(command), "tr -d '\"' <%s.csv | sed 's/,\\(points\\|percent\\)$//; 1d' | "
+			 "awk -F, '{ d = $NF; high = $(NF - 1); low = $(NF - 2); l = $0 } %s'", f->name, shown[i].shows);
+		if (shell(command))
+			fail_msg("%s does not show what it is for", f->name);
 	}
-	free(text);
+	assert_int_equal(i, sizeof(shown) / sizeof(shown[0]));
 }
 
 static void test_bad_commands(void **state)
