@@ -53,8 +53,8 @@ bool lab_os_page_fault(struct lab_os *os, uint64_t gva, uint32_t error_code, str
 /* The stream's next accesses are the kernel's own (or the program's again). Matters with page-table isolation, where the kernel
  * is on another CR3. */
 void lab_os_mode(struct lab_os *os, bool kernel);
-/* A timer tick of the guest: what its scheduler's interrupt does. Called every config->guest.tick accesses where that is not 0.
- * */
+/* A timer tick of the guest: what its scheduler's interrupt does. Called every config->guest.tick accesses where that
+ * is not 0. */
 void lab_os_tick(struct lab_os *os);
 
 struct lab_os_counters lab_os_counters(const struct lab_os *os);

@@ -11,8 +11,8 @@ static const char default_cpu[] = "corei7_haswell_4770";
 static const char bios[] = "/usr/share/bochs/BIOS-bochs-latest", vga_bios[] = "/usr/share/vgabios/vgabios.bin";
 static const char debian_bochs[] = "/usr/bin/bochs";
 
-/* Bochs keeps at most 2 GB of an emulated machine's memory in its own, and pages the rest to a file. Above 3 GB begins the hole of
- * the PC's devices, whose RAM Bochs does not move elsewhere. */
+/* Bochs keeps at most 2 GB of an emulated machine's memory in its own, and pages the rest to a file. Above 3 GB begins the hole
+ * of the PC's devices, whose RAM Bochs does not move elsewhere. */
 enum { MEGABYTE = 1 << 20, BOCHS_MOST_MB = 3072, BOCHS_RESIDENT_MB = 2048 };
 
 uint64_t emulator_memory(const struct options *options, uint64_t needed, unsigned most, const char *name)

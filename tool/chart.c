@@ -9,7 +9,8 @@ enum { WIDTH = 960, ROW = 24, BAR = 16, RIGHT = 150, LETTER = 7, LABEL_MOST = 36
 
 /* Okabe and Ito's colours, which differ in lightness too, and four more between them. */
 static const char *const colours[CHART_COLOURS] = {
-	"#999999", "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#f0e442", "#d55e00", "#332288", "#882255", "#44aa99", "#222222",
+	"#999999", "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9",
+	"#f0e442", "#d55e00", "#332288", "#882255", "#44aa99", "#222222",
 };
 
 const char *chart_colour(unsigned n)
@@ -189,7 +190,9 @@ static void bar(const struct chart_bars *c, unsigned row, const struct place *p,
 
 		if (width <= 0)
 			continue;
-		fprintf(out, "<rect x=\"%.2f\" y=\"%u\" width=\"%.2f\" height=\"%d\" fill=\"%s\" stroke=\"#ffffff\" stroke-width=\"0.5\"><title>",
+		fprintf(out,
+			"<rect x=\"%.2f\" y=\"%u\" width=\"%.2f\" height=\"%d\" fill=\"%s\" stroke=\"#ffffff\" "
+			"stroke-width=\"0.5\"><title>",
 			x, y, width, BAR, chart_colour(i));
 		chart_escape(c->row[row], out);
 		fputs(": ", out);

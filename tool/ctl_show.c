@@ -32,8 +32,8 @@ static void show_stats(FILE *out, const cJSON *answer)
 	const cJSON *instructions = ctl_get(answer, "instructions"), *counter;
 	double hz = ctl_number(answer, "tsc_hz");
 
-	fprintf(out, "%s: %s, %s, %.3f s of the machine's time\n", ctl_text(answer, "vm"), ctl_text(answer, "mmu"), ctl_text(answer, "state"),
-		hz > 0 ? ctl_number(answer, "ticks") / hz : 0);
+	fprintf(out, "%s: %s, %s, %.3f s of the machine's time\n", ctl_text(answer, "vm"), ctl_text(answer, "mmu"),
+		ctl_text(answer, "state"), hz > 0 ? ctl_number(answer, "ticks") / hz : 0);
 	show_exits(out, answer);
 	fprintf(out, "  instructions: guest %.0f, hypervisor %.0f; tables: %.0f pages\n", ctl_number(instructions, "guest"),
 		ctl_number(instructions, "hypervisor"), ctl_number(ctl_get(answer, "tables"), "pages"));
@@ -93,7 +93,8 @@ static void show_translation(FILE *out, const cJSON *answer)
 	show_guest(out, ctl_get(answer, "guest"));
 	show_tables(out, ctl_get(answer, "tables"));
 	if (memory != NULL)
-		fprintf(out, "  behind it: %s%s%s\n", ctl_text(memory, "kind"), *ctl_text(memory, "hpa") ? " at hpa " : "", ctl_text(memory, "hpa"));
+		fprintf(out, "  behind it: %s%s%s\n", ctl_text(memory, "kind"), *ctl_text(memory, "hpa") ? " at hpa " : "",
+			ctl_text(memory, "hpa"));
 }
 
 /* ---- dump ---- */

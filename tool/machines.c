@@ -10,8 +10,10 @@
 enum { MOST_VMS = 16, MOST_MODULES = 31 };      /* the hypervisor keeps 32 modules, of which one is the description */
 
 /* The second word skips the self-tests of the kernel's ciphers: 0.9 G instructions, almost half of Debian's boot. On the emulated
- * machine there is no speculation for page-table isolation to guard against, only two loads of CR3 at each entry to the kernel. */
-static const char default_append[] = "console=ttyS0 cryptomgr.notests=1", console_append[] = "console=ttyS0", emulated_append[] = " nopti";
+ * machine there is no speculation for page-table isolation to guard against, only two loads of CR3 at each entry to the
+ * kernel. */
+static const char default_append[] = "console=ttyS0 cryptomgr.notests=1", console_append[] = "console=ttyS0",
+		  emulated_append[] = " nopti";
 
 /* Puts the file on the image, once however often it is used; returns its name there. */
 static const char *module_for(struct machines *machines, const char *vm, const char *kind, const char *path)
@@ -43,7 +45,8 @@ enum linux_bits { NOT_LINUX, LINUX_64, LINUX_32 };
 /* An ELF program of 32 bits is Linux when it is linked for the upper part of the address space and loaded low. */
 static enum linux_bits elf32_is(FILE *file, const unsigned char *head)
 {
-	unsigned offset = head[28] | head[29] << 8 | (unsigned)head[30] << 16 | (unsigned)head[31] << 24, count = head[44] | head[45] << 8;
+	unsigned offset = head[28] | head[29] << 8 | (unsigned)head[30] << 16 | (unsigned)head[31] << 24,
+		 count = head[44] | head[45] << 8;
 	unsigned char segment[32];
 
 	for (unsigned i = 0; i < count && i < 64; i++) {

@@ -66,8 +66,8 @@ const char help_text[] =
 enum {
 	OPTION_MACHINE = 256, OPTION_BOCHS, OPTION_CPU, OPTION_HOST_CPUS, OPTION_HOST_MEM, OPTION_IPS, OPTION_HYPERVISOR,
 	OPTION_MMU, OPTION_PAGES, OPTION_NO_VPID, OPTION_MEM, OPTION_KERNEL, OPTION_INITRD, OPTION_APPEND, OPTION_VM,
-	OPTION_CLOCK, OPTION_TESTDEV, OPTION_GUEST, OPTION_WORKLOAD, OPTION_NATIVE, OPTION_NO_SWITCH, OPTION_SWITCH_EVERY, OPTION_SWITCH_AMONG,
-	OPTION_NAME, OPTION_JSON, OPTION_TIMEOUT, OPTION_KEEP, OPTION_QUIET, OPTION_HELP, OPTION_VERSION,
+	OPTION_CLOCK, OPTION_TESTDEV, OPTION_GUEST, OPTION_WORKLOAD, OPTION_NATIVE, OPTION_NO_SWITCH, OPTION_SWITCH_EVERY,
+	OPTION_SWITCH_AMONG, OPTION_NAME, OPTION_JSON, OPTION_TIMEOUT, OPTION_KEEP, OPTION_QUIET, OPTION_HELP, OPTION_VERSION,
 };
 
 static const struct option names[] = {
@@ -198,11 +198,13 @@ static void check(const struct options *options)
 	if (options->vm_file != NULL && (options->vm.given != 0 || options->no_initrd || options->guest != NULL))
 		die(STATUS_USAGE, "--vm takes everything about its virtual machines from the file: "
 		    "no option may describe one beside it");
-	if (options->workload != NULL && (options->vm_file != NULL || options->no_initrd || (options->vm.given & BIT(CONFIG_INITRD)) != 0))
+	if (options->workload != NULL &&
+	    (options->vm_file != NULL || options->no_initrd || (options->vm.given & BIT(CONFIG_INITRD)) != 0))
 		die(STATUS_USAGE, "--workload chooses what the default initramfs does: it needs that initramfs");
 	if (options->native && (options->vm.given & (BIT(CONFIG_MMU) | BIT(CONFIG_PAGES) | BIT(CONFIG_VPID) | BIT(CONFIG_CLOCK) |
 						 BIT(CONFIG_TESTDEV))) != 0)
-		die(STATUS_USAGE, "--native runs the guest without the hypervisor: --mmu, --pages, --no-vpid, --clock and --testdev mean nothing to it");
+		die(STATUS_USAGE, "--native runs the guest without the hypervisor: --mmu, --pages, --no-vpid, --clock and --testdev "
+				  "mean nothing to it");
 	if (options->native && (options->vm_file != NULL || options->command == COMMAND_ISO || strcmp(options->machine, "bochs") != 0))
 		die(STATUS_USAGE, "--native is for one guest of vellum run on Bochs");
 	if (options->quiet && options->interactive)

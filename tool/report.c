@@ -97,7 +97,8 @@ static void print_exits(FILE *out, const struct vm_result *vm)
 		if (list[i].count != 0)
 			print_row(out, list[i].name, (int)list[i].length, list[i].count, total, list[i].ticks);
 	print_row(out, "total", 5, total, total, ticks);
-	print_row(out, "of these, the mechanism's", 25, stat_find(vm, "exits.mechanism.count"), total, stat_find(vm, "exits.mechanism.ticks"));
+	print_row(out, "of these, the mechanism's", 25, stat_find(vm, "exits.mechanism.count"), total,
+		  stat_find(vm, "exits.mechanism.ticks"));
 	free(list);
 }
 

@@ -161,12 +161,13 @@ static void print_vm(const struct top_vm *vm)
 {
 	unsigned order[TOP_REASONS], n = top_order(vm, order);
 
-	printf("%s: %s, %s, CPU %u; guest %.1f%%, hypervisor %.1f%%, neither %.1f%% of the time; %.0f exits/s; tables %.0f pages\n", vm->name,
-	       vm->state, vm->mmu, vm->cpu, 100 * vm->guest_share, 100 * vm->hypervisor_share,
-	       100 * neither(vm), vm->exits_per_second, vm->table_pages);
+	printf("%s: %s, %s, CPU %u; guest %.1f%%, hypervisor %.1f%%, neither %.1f%% of the time; %.0f exits/s; tables %.0f pages\n",
+	       vm->name, vm->state, vm->mmu, vm->cpu, 100 * vm->guest_share, 100 * vm->hypervisor_share, 100 * neither(vm),
+	       vm->exits_per_second, vm->table_pages);
 	printf("  %-28s %12s %10s\n", "VM exits by reason", "per second", "time");
 	for (unsigned i = 0; i < n; i++)
-		printf("  %-28s %12.1f %9.2f%%\n", vm->reason[order[i]].name, vm->reason[order[i]].per_second, 100 * vm->reason[order[i]].share);
+		printf("  %-28s %12.1f %9.2f%%\n", vm->reason[order[i]].name, vm->reason[order[i]].per_second,
+		       100 * vm->reason[order[i]].share);
 }
 
 static int once(struct top *top)

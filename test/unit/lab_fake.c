@@ -35,7 +35,8 @@ void lab_fake_result(const struct lab_config *config, struct lab_result *r)
 	r->seconds_most = r->cycles_most / 3.4e9;
 }
 
-bool lab_run(const struct lab_config *config, struct lab_result *result, lab_progress *progress, void *ctx, struct lab_error *error)
+bool lab_run(const struct lab_config *config, struct lab_result *result, lab_progress *progress,
+	     void *ctx, struct lab_error *error)
 {
 	uint64_t ms = option(config->workload, "ms=");
 
@@ -44,7 +45,8 @@ bool lab_run(const struct lab_config *config, struct lab_result *result, lab_pro
 		if (progress)
 			progress(ctx, i, ms);
 	}
-	for (unsigned i = 0; i < 12000 && strstr(config->workload, "hold=") && config->seed >= option(config->workload, "hold=") && access("go", F_OK);
+	for (unsigned i = 0;
+	     i < 12000 && strstr(config->workload, "hold=") && config->seed >= option(config->workload, "hold=") && access("go", F_OK);
 	     i++)
 		nanosleep(&(struct timespec){ 0, 5000000 }, NULL);
 	if (config->seed == option(config->workload, "crash="))

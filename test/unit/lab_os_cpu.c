@@ -46,7 +46,8 @@ const char *lab_cpu_why(const struct lab_cpu *cpu)
 	return "";
 }
 
-/* A walk: the entry for the 4-KByte page, with the rights of all levels, and the size of the page that holds it; 0: not present. */
+/* A walk: the entry for the 4-KByte page, with the rights of all levels, and the size of the page that holds it; 0:
+ * not present. */
 static uint64_t walk_to(struct lab_cpu *cpu, uint64_t va, unsigned *size)
 {
 	uint64_t table = cpu->cr3 & ADDR, rights = P | W | U, nx = 0;

@@ -1,5 +1,5 @@
-/* The command line of `vellum lab run`, `explain`, `presets` and `workloads`, over the real engine: what they write, and that what cannot
- * be is one sentence and a status. The program is its own `vellum lab`. */
+/* The command line of `vellum lab run`, `explain`, `presets` and `workloads`, over the real engine: what they write, and that
+ * what cannot be is one sentence and a status. The program is its own `vellum lab`. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -89,8 +89,8 @@ static void test_json(void **state)
 	cJSON_Delete(json);
 	free(text);
 	/* A file beside the account, and the same again. */
-	assert_int_equal(0, shell("\"$V\" lab run --pages 2m --seed 7 --json one " SMALL " && \"$V\" lab run --pages 2m --seed 7 --json - " SMALL
-				  " >two && cmp one two"));
+	assert_int_equal(0, shell("\"$V\" lab run --pages 2m --seed 7 --json one " SMALL
+				  " && \"$V\" lab run --pages 2m --seed 7 --json - " SMALL " >two && cmp one two"));
 	look("out", "Predicted run time", true);
 }
 
@@ -156,7 +156,8 @@ static void test_settings(void **state)
 {
 	(void)state;
 	/* What --settings prints is a configuration that makes the same run. */
-	assert_int_equal(0, shell("\"$V\" lab run --preset nehalem --mmu vtlb --settings " SMALL " >conf && \"$V\" lab run --config conf --json a >b && "
+	assert_int_equal(0, shell("\"$V\" lab run --preset nehalem --mmu vtlb --settings " SMALL
+				  " >conf && \"$V\" lab run --config conf --json a >b && "
 				  "\"$V\" lab run --preset nehalem --mmu vtlb --json c " SMALL " >d && cmp a c && cmp b d"));
 	assert_int_equal(0, shell("\"$V\" lab run --help"));
 	look("out", "--html FILE", true);

@@ -200,8 +200,8 @@ static void test_workloads(void **state)
 	}
 }
 
-/* A heap that grows gets no large page when it is touched, so only khugepaged can make them: all of them, and nearly all walks are
- * saved. */
+/* A heap that grows gets no large page when it is touched, so only khugepaged can make them: all of them, and nearly all walks
+ * are saved. */
 static void test_grown(void **state)
 {
 	struct lab_result *small = malloc(sizeof(*small)), *large = malloc(sizeof(*large));

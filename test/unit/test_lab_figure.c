@@ -1,5 +1,5 @@
-/* Figures: deviations, what comes out, and that every figure's cells can be. All are run (--quick), over the real engine; the program
- * is its own `vellum lab figure`. */
+/* Figures: deviations, what comes out, and that every figure's cells can be. All are run (--quick), over the real engine; the
+ * program is its own `vellum lab figure`. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,8 +18,10 @@
 
 static void test_deviation(void **state)
 {
-	static const struct { double low, high, from, to, factor, points; } cases[] = {
-		{ 10, 10, 10, 10, 0, 0 }, { 10, 10, 12, 12, 20, 2 }, { 10, 10, 8, 9, -10, -1 }, { 10, 20, 15, 30, 0, 0 }, { 10, 20, 25, 30, 25, 5 },
+	static const struct { double low, high, from, to, factor, points;
+	} cases[] = {
+		{ 10, 10, 10, 10, 0, 0 }, { 10, 10, 12, 12, 20, 2 }, { 10, 10, 8, 9, -10, -1 },
+		{ 10, 20, 15, 30, 0, 0 }, { 10, 20, 25, 30, 25, 5 },
 	};
 	struct lab_figure factor = { .points = false }, points = { .points = true };
 	struct lab_figure_row row = { .published = LAB_NO_RANGE, .ours = { 1, 1 } };
@@ -96,8 +98,8 @@ static int shell(const char *command)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-/* Of each figure: its files, and the one thing that it is for, as an awk program on the lines of its CSV: l is the label, low and high
- * are ours, d is the deviation. */
+/* Of each figure: its files, and the one thing that it is for, as an awk program on the lines of its CSV: l is the label, low
+ * and high are ours, d is the deviation. */
 static const struct { const char *name, *shows; unsigned rows; } shown[] = {
 	{ "walk-refs", "d != 0 { bad = 1 } high == 35 { n++ } END { exit bad || n != 1 }", 17 },
 	{ "chase", "l ~ /2m, EPT 2m/ { a = low } l ~ /4k, EPT 4k/ { b = low } END { exit !(a > 0 && b > 2 * a) }", 4 },
@@ -142,8 +144,9 @@ static void test_bad_commands(void **state)
 	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		char command[300];
 
-		snprintf(command, sizeof(command), "\"$V\" lab figure %s >out 2>err; [ $? = 2 ] && grep -qF \"%s\" err && [ $(wc -l <err) = 1 ]",
-			 cases[i].args, cases[i].says);
+		snprintf(command, sizeof(command),
+			 "\"$V\" lab figure %s >out 2>err; [ $? = 2 ] && grep -qF \"%s\" err && [ $(wc -l <err) = 1 ]", cases[i].args,
+			 cases[i].says);
 		assert_int_equal(0, shell(command));
 	}
 	/* Without gnuplot: one sentence, and the other two are there. */

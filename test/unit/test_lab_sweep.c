@@ -1,5 +1,5 @@
-/* Sweeps: expansion, keys, results files, and the commands as they are used: interrupted, killed, in parts, with a run that crashes. The
- * program is its own `vellum lab`, over a lab_run() that costs nothing (test/unit/lab_fake.c). */
+/* Sweeps: expansion, keys, results files, and the commands as they are used: interrupted, killed, in parts, with a run that
+ * crashes. The program is its own `vellum lab`, over a lab_run() that costs nothing (test/unit/lab_fake.c). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -138,7 +138,9 @@ static void test_bad_axes(void **state)
 		{ true, "hv.mmu,seed=ept,1", "varied twice" },
 	};
 	static const char *const no_cells[][2] = {
-		{ "hv.nothing=1", "there is no setting" }, { "hv.pages=5k", "hv.pages cannot be '5k'" }, { "preset=abacus", "no preset 'abacus'" },
+		{ "hv.nothing=1", "there is no setting" },
+		{ "hv.pages=5k", "hv.pages cannot be '5k'" },
+		{ "preset=abacus", "no preset 'abacus'" },
 	};
 	const char *common[] = { NULL };
 	struct lab_error error;
@@ -257,8 +259,14 @@ static void test_results_file(void **state)
 /* A file that is something else is left alone, with or without a newline at its end. */
 static void test_foreign_file(void **state)
 {
-	static const char *const texts[] = { "my thesis\n", "my thesis", "{\"cell\":\"1\"}\n", "{\"cell\":\"xyz\",\"settings\":{},\"account\":{}}\n",
-					     "{}", "[]\n", "{\"sweep\":{\"cells\":[[1,2]]}}\n", "\x01" };
+	static const char *const texts[] = { "my thesis\n",
+					     "my thesis",
+					     "{\"cell\":\"1\"}\n",
+					     "{\"cell\":\"xyz\",\"settings\":{},\"account\":{}}\n",
+					     "{}",
+					     "[]\n",
+					     "{\"sweep\":{\"cells\":[[1,2]]}}\n",
+					     "\x01" };
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
@@ -327,11 +335,19 @@ static void test_sweep(void **state)
 static void test_bad_commands(void **state)
 {
 	static const char *const cases[][2] = {
-		{ "--vary mmu=ept", "no workload 'gups:size=64M'" }, { "--frob", "has no option '--frob'" }, { "--jobs 0", "--jobs takes a number" },
-		{ "--workload fake: --cells 7-9", "the sweep has 1 cells" }, { "--cells 3-2", "--cells takes A-B" }, { "--vary", "--vary needs a value" },
-		{ "--workload fake: --columns walks,frob", "no column 'frob'" }, { "--workload fake: --jobs-for condor", "parallel or slurm, not 'condor'" },
-		{ "--workload fake: -o .", "cannot write the results file ." }, { "--workload fake: --preset haswell --vary preset=abacus", "no preset" },
-		{ "--workload fake: -o /dev/null", "not a regular file" }, { "--set workload=trace:gone", "gone" }, { "--set x", "key=value" },
+		{ "--vary mmu=ept", "no workload 'gups:size=64M'" },
+		{ "--frob", "has no option '--frob'" },
+		{ "--jobs 0", "--jobs takes a number" },
+		{ "--workload fake: --cells 7-9", "the sweep has 1 cells" },
+		{ "--cells 3-2", "--cells takes A-B" },
+		{ "--vary", "--vary needs a value" },
+		{ "--workload fake: --columns walks,frob", "no column 'frob'" },
+		{ "--workload fake: --jobs-for condor", "parallel or slurm, not 'condor'" },
+		{ "--workload fake: -o .", "cannot write the results file ." },
+		{ "--workload fake: --preset haswell --vary preset=abacus", "no preset" },
+		{ "--workload fake: -o /dev/null", "not a regular file" },
+		{ "--set workload=trace:gone", "gone" },
+		{ "--set x", "key=value" },
 	};
 
 	(void)state;
@@ -397,7 +413,8 @@ static void test_interrupt(void **state)
 	holds("i.err", "10 are left, which the same command runs");
 	assert_int_equal(0, shell("[ $(grep -c '\"cell\"' i.jsonl) = 6 ]"));
 	/* Of two at once, one is refused. */
-	assert_int_equal(0, shell("rm go; " HELD "-o i.jsonl >i.out 2>i.err & " HELD "-o i.jsonl >j.out 2>j.err & wait -n; [ $? = 2 ] || exit 1; "
+	assert_int_equal(0, shell("rm go; " HELD "-o i.jsonl >i.out 2>i.err & " HELD
+				  "-o i.jsonl >j.out 2>j.err & wait -n; [ $? = 2 ] || exit 1; "
 				  "touch go; wait -n"));
 	assert_int_equal(0, shell("cat i.err j.err | grep -q 'another sweep is writing i.jsonl' && sort i.jsonl | cmp - w.sorted"));
 	/* SIGTERM does not wait. */
@@ -408,11 +425,13 @@ static void test_interrupt(void **state)
 static void test_progress(void **state)
 {
 	(void)state;
-	assert_int_equal(0, shell("script -qec \"$V lab sweep --vary seed=1,2,3 --workload fake:ms=700 --jobs 2 -o p.jsonl\" p.log >/dev/null </dev/null"));
+	assert_int_equal(0, shell("script -qec \"$V lab sweep --vary seed=1,2,3 --workload fake:ms=700 --jobs 2 -o p.jsonl\" p.log "
+				  ">/dev/null </dev/null"));
 	holds("p.log", "of 3 cells done, 2 running, 1 waiting");
 	holds("p.log", " left");
 	holds("p.log", "M accesses a second");
-	assert_int_equal(0, shell("\"$V\" lab sweep --vary seed=4,5 --workload fake: --quiet -o p.jsonl >p.out 2>&1; [ $? = 0 ] && [ ! -s p.out ]"));
+	assert_int_equal(0, shell("\"$V\" lab sweep --vary seed=4,5 --workload fake: --quiet -o p.jsonl >p.out 2>&1; [ $? = 0 ] && [ "
+				  "! -s p.out ]"));
 }
 
 /* ---- in parts ---- */
@@ -426,16 +445,19 @@ static void test_jobs(void **state)
 	holds("jobs.out", "5 jobs for 18 cells");
 	assert_int_equal(0, shell("bash -n 'p q.jsonl.jobs' && [ $(wc -l <'p q.jsonl.jobs') = 5 ]"));
 	assert_int_equal(0, shell("cd / && parallel --will-cite -j 2 <\"$OLDPWD/p q.jsonl.jobs\""));
-	assert_int_equal(0, shell("\"$V\" lab merge 'p q.jsonl.parts'/*.jsonl -o 'p q.jsonl' 2>m.err && sort 'p q.jsonl' | cmp - w2.sorted"));
+	assert_int_equal(
+		0, shell("\"$V\" lab merge 'p q.jsonl.parts'/*.jsonl -o 'p q.jsonl' 2>m.err && sort 'p q.jsonl' | cmp - w2.sorted"));
 	holds("m.err", "15 results from 5 files\n");
 	/* A Slurm array, each task in a shell as Slurm starts it. */
 	assert_int_equal(0, shell(SWEEP "--workload \"fake:a='b c'\" --jobs-for slurm --chunk 7 -o sl.jsonl >jobs.out"));
 	holds("sl.jsonl.sbatch", "#SBATCH --array=0-2\n");
-	assert_int_equal(0, shell("bash -n sl.jsonl.sbatch && for t in 0 2; do SLURM_ARRAY_TASK_ID=$t bash sl.jsonl.sbatch || exit 1; done"));
+	assert_int_equal(
+		0, shell("bash -n sl.jsonl.sbatch && for t in 0 2; do SLURM_ARRAY_TASK_ID=$t bash sl.jsonl.sbatch || exit 1; done"));
 	assert_int_equal(1, shell("\"$V\" lab merge sl.jsonl.parts/*.jsonl -o sl.jsonl 2>m.err"));
 	holds("m.err", "missing: hv.mmu=ept hv.pages=1g seed=2");
 	assert_int_equal(0, shell("SLURM_ARRAY_TASK_ID=1 bash sl.jsonl.sbatch"));
-	assert_int_equal(0, shell("\"$V\" lab merge sl.jsonl.parts/*.jsonl sl.jsonl -o sl.jsonl 2>m.err && sort sl.jsonl | cmp - w2.sorted"));
+	assert_int_equal(
+		0, shell("\"$V\" lab merge sl.jsonl.parts/*.jsonl sl.jsonl -o sl.jsonl 2>m.err && sort sl.jsonl | cmp - w2.sorted"));
 	holds("m.err", "came more than once, with the same numbers");
 	/* A part that says something else. */
 	assert_int_equal(0, shell("sed 's/\"accesses\":1000001/\"accesses\":1000009/' sl.jsonl >other.jsonl"));
@@ -465,7 +487,8 @@ static void test_outputs(void **state)
 	unsigned fields;
 
 	(void)state;
-	assert_int_equal(0, shell("\"$V\" lab sweep --vary 'workload=fake:a=1,b=<&\"x\">;fake:b=2' --vary mmu=ept,shadow --pages 2m -o o.jsonl --csv o.csv "
+	assert_int_equal(0, shell("\"$V\" lab sweep --vary 'workload=fake:a=1,b=<&\"x\">;fake:b=2' --vary mmu=ept,shadow --pages 2m "
+				  "-o o.jsonl --csv o.csv "
 				  "--json o.json --html o.html >o.out 2>o.err"));
 	text = slurp("o.csv");
 	fields = commas(text);
@@ -507,7 +530,8 @@ static void test_columns(void **state)
 	/* A range, not one number. */
 	assert_int_equal(0, shell("grep -q '^shadow  *[0-9.e-]*\\.\\.[0-9.e-]*  *[0-9]*  *5000$' o.out"));
 	assert_int_equal(0, shell("\"$V\" lab report --columns list | grep -q '^  seconds  '"));
-	assert_int_equal(0, shell("\"$V\" lab report o.jsonl --csv - 2>/dev/null | head -1 | grep -q '^cell,machine.preset,hv.mmu,workload,'"));
+	assert_int_equal(
+		0, shell("\"$V\" lab report o.jsonl --csv - 2>/dev/null | head -1 | grep -q '^cell,machine.preset,hv.mmu,workload,'"));
 }
 
 static int setup(void **state)
@@ -531,10 +555,11 @@ static int teardown(void **state)
 int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_expansion), cmocka_unit_test(test_preset_axis), cmocka_unit_test(test_bad_axes), cmocka_unit_test(test_keys),
-		cmocka_unit_test(test_results_file), cmocka_unit_test(test_foreign_file), cmocka_unit_test(test_contradiction),
-		cmocka_unit_test(test_sweep), cmocka_unit_test(test_bad_commands), cmocka_unit_test(test_crash), cmocka_unit_test(test_kill),
-		cmocka_unit_test(test_interrupt), cmocka_unit_test(test_progress), cmocka_unit_test(test_jobs), cmocka_unit_test(test_outputs),
+		cmocka_unit_test(test_expansion),     cmocka_unit_test(test_preset_axis),  cmocka_unit_test(test_bad_axes),
+		cmocka_unit_test(test_keys),	      cmocka_unit_test(test_results_file), cmocka_unit_test(test_foreign_file),
+		cmocka_unit_test(test_contradiction), cmocka_unit_test(test_sweep),	   cmocka_unit_test(test_bad_commands),
+		cmocka_unit_test(test_crash),	      cmocka_unit_test(test_kill),	   cmocka_unit_test(test_interrupt),
+		cmocka_unit_test(test_progress),      cmocka_unit_test(test_jobs),	   cmocka_unit_test(test_outputs),
 		cmocka_unit_test(test_columns),
 	};
 

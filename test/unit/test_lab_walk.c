@@ -1,6 +1,6 @@
-/* Walks computed by hand, for both implementations of the lab's hardware: references by page size in either dimension, with caches
- * cold and warm, and where each was answered. The guest is a chain of tables, one page each, and one data page, all in the first
- * 2 MBytes of guest-physical memory (but for large pages). */
+/* Walks computed by hand, for both implementations of the lab's hardware: references by page size in either dimension, with
+ * caches cold and warm, and where each was answered. The guest is a chain of tables, one page each, and one data page, all in
+ * the first 2 MBytes of guest-physical memory (but for large pages). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
