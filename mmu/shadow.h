@@ -71,6 +71,7 @@ struct spage {
 	uint8_t filled;       /* faults that made an entry since such an INVLPG */
 	bool unsync;
 	bool thin;            /* only entries that are used are made */
+	bool doomed;          /* unlinked */
 };
 _Static_assert(sizeof(struct spage) <= 128, "32 places a frame");
 #define SPAGE_SHIFT 7
@@ -79,12 +80,14 @@ struct shadow_policy {
 	bool track_reads;     /* guest tables cannot even be read */
 	bool unsync;          /* last-level tables may go out of sync */
 	unsigned prefetch;    /* entries around a fault that are looked at; a power of two, 0: none */
-	unsigned flood;       /* writes to a table, without its use between, that end its shadowing; 0: never */
+	unsigned flood;       /* writes to a table, without its use between, that end its shadowing */
+	bool forget;          /* a table that no other names any more is none, and one that others name is one whatever is written */
 };
 
 #define SHADOW_DEFAULT_BUDGET 8192
 #define SHADOW_MIN_BUDGET 32
 #define SHADOW_UNSYNC_MAX 64
+#define SHADOW_FORGET_MAX 64 /* pages that one write of the guest unlinks; the rest waits for its eviction */
 #define SHADOW_IDLE_SYNCS 8 /* that a table stays out of sync without a write */
 #define SHADOW_INVLPGS 4    /* of a table out of sync, with two of its entries for each, that thin it out */
 #define SHADOW_FILLS 4      /* faults without an INVLPG between that end its being thin */

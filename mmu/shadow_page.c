@@ -215,6 +215,7 @@ void spage_zap(struct shadow *s, struct spage *sp)
 	if (sp->unsync)
 		shadow_unlist_unsync(s, sp);
 	use_unlink(s, sp);
+	sp->doomed = true;
 	sp->older = s->doomed;
 	s->doomed = sp;
 }

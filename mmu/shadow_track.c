@@ -307,7 +307,51 @@ static bool overlaps(gpa_t gpa, unsigned n, gpa_t entry, unsigned size)
 	return entry.v < gpa.v + n && gpa.v < entry.v + size;
 }
 
-static void page_written(struct shadow *s, struct spage *sp, gpa_t gpa, unsigned n)
+/* Tables that lost a name. */
+struct orphans {
+	struct spage *page[8];
+	unsigned count;
+};
+
+static void note_child(struct shadow *s, struct orphans *o, const struct spage *sp, unsigned index)
+{
+	uint64_t entry = sp->table[index];
+
+	if (s->policy->forget && entry && !pt_special(&hw_format_4level, entry) && !entry_is_leaf(sp, index) &&
+	    o->count < ARRAY_SIZE(o->page))
+		o->page[o->count++] = spage_child(s, sp, index);
+}
+
+/* Nobody walks it, and whoever will name it again will find its entries then; until that the guest may use the page for anything.
+ * With it go the tables that it alone named. */
+static void forget(struct shadow *s, struct spage *sp, unsigned *left)
+{
+	if (sp->doomed || sp->roots || sp->parents || !*left)
+		return;
+	--*left;
+	for (unsigned i = sp->first; role_level(sp->role) > 1 && sp->present && i <= sp->last; i++) {
+		struct spage *child = NULL;
+
+		if (!sp->table[i])
+			continue;
+		if (!pt_special(&hw_format_4level, sp->table[i]) && !entry_is_leaf(sp, i))
+			child = spage_child(s, sp, i);
+		entry_drop(s, sp, i);
+		if (child)
+			forget(s, child, left);
+	}
+	spage_zap(s, sp);
+}
+
+static void forget_orphans(struct shadow *s, struct orphans *o)
+{
+	unsigned left = SHADOW_FORGET_MAX;
+
+	for (unsigned i = 0; i < o->count; i++)
+		forget(s, o->page[i], &left);
+}
+
+static void page_written(struct shadow *s, struct spage *sp, gpa_t gpa, unsigned n, struct orphans *o)
 {
 	unsigned per = entry_size(sp), first = (gpa.v & (PAGE_SIZE - 1)) / per, last = ((gpa.v & (PAGE_SIZE - 1)) + n - 1) / per;
 
@@ -325,8 +369,10 @@ static void page_written(struct shadow *s, struct spage *sp, gpa_t gpa, unsigned
 		}
 	}
 	for (unsigned i = first; i <= last; i++)
-		if (overlaps(gpa, n, entry_gpa(sp, i), per))
+		if (overlaps(gpa, n, entry_gpa(sp, i), per)) {
+			note_child(s, o, sp, i);
 			MUTANT(WRITE_SYNC, sync_entry(s, sp, i));
+		}
 }
 
 /* A shadow has no use for flags that are set, until its own next fault. But to a shadow of the same table with entries of
@@ -335,12 +381,13 @@ void shadow_flags_written(struct mmu_vm *vm, gpa_t gpa, unsigned size)
 {
 	struct shadow *s = shadow_of(vm);
 	struct gframe *g = rmap_gframe(&s->rmap, gpa_gfn(gpa), false);
+	struct orphans o = { .count = 0 };
 
 	if (!g || !g->tracked)
 		return;
 	for (struct spage *sp = spage_at(s, g->pages); sp; sp = spage_at(s, sp->next_of_gfn))
 		if (!(sp->role & ROLE_DIRECT) && entry_size(sp) != size)
-			page_written(s, sp, gpa, size);
+			page_written(s, sp, gpa, size, &o);
 }
 
 void shadow_guest_written(struct mmu_vm *vm, gpa_t gpa, unsigned n)
@@ -348,6 +395,7 @@ void shadow_guest_written(struct mmu_vm *vm, gpa_t gpa, unsigned n)
 	struct shadow *s = shadow_of(vm);
 	struct gframe *g = rmap_gframe(&s->rmap, gpa_gfn(gpa), false);
 	struct spage *next;
+	struct orphans o = { .count = 0 };
 
 	if (!g || !g->tracked)
 		return;
@@ -356,14 +404,15 @@ void shadow_guest_written(struct mmu_vm *vm, gpa_t gpa, unsigned n)
 		next = spage_at(s, sp->next_of_gfn);
 		if (sp->role & ROLE_DIRECT)
 			continue;
-		page_written(s, sp, gpa, n);
+		page_written(s, sp, gpa, n, &o);
 		if (sp->writes < UINT8_MAX)
 			sp->writes++;
-		if (s->policy->flood && sp->writes >= s->policy->flood && !sp->roots) {
+		if (sp->writes >= s->policy->flood && !sp->roots && !(s->policy->forget && sp->parents)) {
 			spage_zap(s, sp);
 			vm->counters.shadow_flooded++;
 		}
 	}
+	forget_orphans(s, &o);
 	shadow_commit(s, NULL);
 	shadow_update_invlpg(s, NULL);
 	tag_synchronize(vm, NULL);

@@ -35,7 +35,7 @@ const char help_text[] =
 	"  --pages SIZE       largest leaf of its tables: 4k, 2m, 1g or auto   (default: auto)\n"
 	"  --no-vpid          runs it without a VPID\n"
 	"  --no-switch        keeps its mechanism for good; it then has every CPU feature that the mechanism supports\n"
-	"  --switch-every T   goes over to another mechanism every T milliseconds of the machine's time, or 500us, ...\n"
+	"  --switch-every T   goes over to another mechanism every T milliseconds of its own time, or 500us, ...\n"
 	"  --switch-among A,B,...  through these, over and over   (default: all that the CPU can run)\n"
 	"  --native           runs it on the emulated machine itself, without the hypervisor: what it costs by itself\n"
 	"  --clock WHOSE      guest: its clock stands still while the hypervisor works for it; host: it goes on, as on a\n"

@@ -45,11 +45,11 @@ def refused(what, args, status, sentence):
 
 
 def tests():
-    t = [linux('switching: 200 changes in one boot', 200, ['--switch-every', '100']),
-         linux('switching: every change there is, in one boot', 150, ['--switch-every', '100', '--switch-among', ALL_CHANGES,
+    t = [linux('switching: 200 changes in one boot', 200, ['--switch-every', '75']),
+         linux('switching: every change there is, in one boot', 150, ['--switch-every', '75', '--switch-among', ALL_CHANGES,
                                                                      '--cpu', 'corei5_lynnfield_750']),
-         linux('switching: a guest with PAE', 120, ['--guest', '686-pae', '--switch-every', '100']),
-         linux('switching: a guest with two-level tables', 100, ['--guest', '686', '--switch-every', '100'])]
+         linux('switching: a guest with PAE', 120, ['--guest', '686-pae', '--switch-every', '75']),
+         linux('switching: a guest with two-level tables', 100, ['--guest', '686', '--switch-every', '75'])]
     for cpu in ('corei7_haswell_4770', 'corei5_lynnfield_750'):
         for name in ('paging64', 'paging32'):
             for mmu in ('ept', 'brute'):
