@@ -110,6 +110,7 @@ static void tsc_move(struct vcpu *v, uint64_t by)
 {
 	v->tsc_adjust += by;
 	v->tsc_offset += by;
+	vcpu_write_tsc_offset(v);
 	spin_lock(&v->vm->device_lock);
 	lapic_set_tsc_offset(&v->lapic, v->tsc_offset);
 	spin_unlock(&v->vm->device_lock);

@@ -13,10 +13,10 @@
 
 /* ---- the ends of the wires ---- */
 
-static uint64_t now(void *ctx)
-{
-	return clock_now(ctx);
-}
+static uint64_t now_own(void *ctx) { return clock_now(ctx); }
+
+/* A clock that follows the host's stands still only while its VM is paused, when no device of it is asked. */
+static uint64_t now_host(void *ctx) { return rdtsc() - ((const struct vm_clock *)ctx)->behind; }
 
 static void pic_output_changed(void *ctx, bool level)
 {
@@ -243,7 +243,7 @@ bool platform_init(struct vm *vm)
 {
 	struct machine_sink sink = { machine_event, vm };
 
-	vm->timers = (struct timers){ .tsc_hz = machine.tsc_hz, .now = now, .ctx = &vm->clock };
+	vm->timers = (struct timers){ .tsc_hz = machine.tsc_hz, .now = vm->clock.guest_only ? now_own : now_host, .ctx = &vm->clock };
 	return add_interrupt_controllers(vm) && add_clocks(vm) && add_uart(vm) && ports_init(&vm->ports, &vm->pio, sink) &&
 	       pci_init(&vm->pci, &vm->pio, &vm->ports) && fw_cfg_init(&vm->fw_cfg, &vm->pio, 1, vm->low_ram + vm->high_ram) &&
 	       phases_init(vm) && (!vm->config->testdev || add_testdev(vm));

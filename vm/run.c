@@ -121,10 +121,9 @@ static void load(struct vcpu *v)
 
 		mmu_enter(&v->mmu, cpu->id);
 		vmx_vcpu_start(&v->vmx, &v->start, &v->mmu, features, v->vm->cpuid.cr4_offered);
-		v->tsc_offset_in_vmcs = v->tsc_offset - v->vm->clock.behind;
-		vmwrite(VMCS_TSC_OFFSET, v->tsc_offset_in_vmcs);
 		v->started = true;
 	}
+	vcpu_write_tsc_offset(v);
 }
 
 /* What had to be done before the next entry is done; false: the vCPU leaves the CPU instead. */
@@ -213,57 +212,62 @@ static __attribute__((noinline)) void set_alarm(const struct vcpu *v)
 		lapic_host_timer(alarm + late);
 }
 
-/* The guest runs on, and its time with it (K2). */
-static inline void start_clock(struct vcpu *v, uint64_t now)
-{
-	uint64_t offset;
-
-	clock_go(&v->vm->clock, now + CLOCK_ENTRY_TICKS);
-	offset = v->tsc_offset - v->vm->clock.behind;
-	if (offset != v->tsc_offset_in_vmcs) {
-		v->tsc_offset_in_vmcs = offset;
-		vmwrite(VMCS_TSC_OFFSET, offset);
-	}
-}
-
 static void entry_failed(struct vcpu *v)
 {
 	vm_end(v->vm, VM_STATUS_STOPPED, "stopped: the CPU refused to enter the guest (VM-instruction error %lu)",
 	       vmread(VMCS_INSTRUCTION_ERROR));
 }
 
-/* Until it halts, is over, or another's turn has come. Nothing but v itself is kept across the entry. */
-static void run(struct vcpu *v)
+/* Until it halts, is over, or another's turn has come. Nothing but v itself is kept across the entry; own_clock is a constant, so that
+ * who has the host's clock does not pay for the other. */
+static inline __attribute__((always_inline)) void run_on(struct vcpu *v, const bool own_clock)
 {
-	uint64_t now;
 	uint32_t failed;
 
-	v->run_start = v->exit_tsc = now = rdtsc();
-	v->running = true;
-	if (v->vm->clock.guest_only)
-		clock_stop(&v->vm->clock, now);
-	load(v);
-	vcpu_bring_up_to_date(v);
 	for (;;) {
+		uint64_t now;
+
 		if (unlikely(v->requests) && !serve_requests(v))
-			break;
-		if (unlikely(alarm_of(v->vm) < v->cpu->timer_armed))
+			return;
+		if (unlikely(timers_next(&v->vm->timers) < v->cpu->timer_armed - v->vm->clock.behind))
 			set_alarm(v);
 		make_current(v);
 		now = rdtsc();
 		account_exit(v, now);
-		start_clock(v, now);
+		if (own_clock) {
+			clock_go(&v->vm->clock, now + CLOCK_ENTRY_TICKS);
+			vcpu_write_tsc_offset(v);
+		}
 		v = container_of(vmx_enter(&v->vmx, &failed), struct vcpu, vmx);
 		if (unlikely(failed)) {
 			entry_failed(v);
 			continue;
 		}
 		v->exit_tsc = rdtsc();
-		if (v->vm->clock.guest_only)
+		if (own_clock)
 			clock_stop(&v->vm->clock, v->exit_tsc - CLOCK_EXIT_TICKS);
 		__atomic_store_n(&v->in_guest, false, __ATOMIC_RELEASE);
 		handle_exit(v);
 	}
+}
+
+static void run(struct vcpu *v)
+{
+	bool own_clock = v->vm->clock.guest_only;
+	uint64_t now = rdtsc();
+
+	v->run_start = v->exit_tsc = now;
+	v->running = true;
+	if (own_clock)
+		clock_stop(&v->vm->clock, now);
+	else
+		clock_go(&v->vm->clock, now);
+	load(v);
+	vcpu_bring_up_to_date(v);
+	if (own_clock)
+		run_on(v, true);
+	else
+		run_on(v, false);
 	now = rdtsc();
 	account_exit(v, now);
 	v->run_ticks += now - v->run_start;

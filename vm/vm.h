@@ -188,6 +188,16 @@ struct vm *vm_create(unsigned id, const struct vm_config *config, struct percpu 
 const struct mmu_ops *mechanism_choose(struct vm *vm);
 
 /* ---- vm/run.c ---- */
+/* Makes the guest's TSC what its clock and its offset say (K2 in vm/clock.h); its VMCS is current. */
+static inline void vcpu_write_tsc_offset(struct vcpu *v)
+{
+	uint64_t offset = v->tsc_offset - v->vm->clock.behind;
+
+	if (offset != v->tsc_offset_in_vmcs) {
+		v->tsc_offset_in_vmcs = offset;
+		vmwrite(VMCS_TSC_OFFSET, offset);
+	}
+}
 /* The calling CPU runs the vCPUs on its ring until the last VM of the machine has ended; an application processor then parks. */
 void vm_cpu_loop(void);
 /* Gives a new vCPU to the CPU v->cpu, before that CPU enters its loop or while it sleeps in it. */
