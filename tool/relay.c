@@ -61,13 +61,37 @@ static void on_console_line(void *context, char *line)
 	}
 }
 
+static void release_held(struct session *session)
+{
+	if (session->held.length == 0)
+		return;
+	fwrite(session->held.data, 1, session->held.length, stderr);
+	session->held.length = 0;
+}
+
+/* What was held comes behind the first line that ends here. */
+static void show_console(struct session *session, const char *data, size_t length)
+{
+	const char *end = session->held.length != 0 ? memchr(data, '\n', length) : NULL;
+
+	if (end != NULL) {
+		size_t n = (size_t)(end - data) + 1;
+
+		show(session, data, n);
+		release_held(session);
+		data += n;
+		length -= n;
+	}
+	if (length != 0)
+		show(session, data, length);
+	session->middle_of_line = length != 0 && data[length - 1] != '\n';
+}
+
 static void on_console(struct session *session, const char *data, size_t length)
 {
 	fwrite(data, 1, length, session->console_copy);
-	if (!session->options->quiet) {
-		show(session, data, length);
-		session->middle_of_line = data[length - 1] != '\n';
-	}
+	if (!session->options->quiet)
+		show_console(session, data, length);
 	lines_feed(&session->console_lines, data, length, on_console_line, session);
 }
 
@@ -86,10 +110,23 @@ static void show_log(struct session *session, const char *line)
 {
 	if (session->options->quiet)
 		return;
-	if (session->middle_of_line && isatty(1) && isatty(2))
+	if (session->middle_of_line) {
+		bytes_print(&session->held, "vellum: %s\n", line);
+		session->held_since = now();
+		return;
+	}
+	say("%s", line);
+}
+
+/* A line that does not end, such as a prompt, is not waited for. */
+static void do_not_wait_for_ever(struct session *session)
+{
+	if (session->held.length == 0 || (now() - session->held_since) * 1000 < HELD_MS)
+		return;
+	if (isatty(1) && isatty(2))
 		fputc('\n', stderr);
 	session->middle_of_line = false;
-	say("%s", line);
+	release_held(session);
 }
 
 static void on_statistics_line(void *context, char *line)
@@ -335,6 +372,8 @@ static int patience(struct session *session)
 		session->ending = SILENT;
 	if (session->keys.length > 0)
 		left = KEY_PAUSE_MS;
+	if (session->held.length > 0 && left > HELD_MS)
+		left = HELD_MS;
 	return left <= 0 ? 0 : left > 1000 ? 1000 : (int)left + 1;
 }
 
@@ -382,6 +421,7 @@ static void wait_for_news(struct session *session)
 		drain(session, &session->screen, on_screen);
 	if (list[4].revents != 0)
 		on_keyboard(session);
+	do_not_wait_for_ever(session);
 	send_keys(session);
 	if (list[5].revents != 0)
 		accept_statistics(session);
@@ -410,6 +450,7 @@ void relay(struct session *session)
 	drain(session, &session->statistics, on_statistics);
 	lines_end(&session->console_lines, on_console_line, session);
 	lines_end(&session->statistics_lines, on_statistics_line, session);
+	release_held(session);
 	if (session->ending == RUNNING)
 		session->ending = MACHINE_GONE;
 }

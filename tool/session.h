@@ -11,6 +11,7 @@
 
 enum {
 	TAIL = 8,               /* lines that are shown again after a bad end */
+	HELD_MS = 300,          /* that words of the hypervisor wait for the end of a line of the guest */
 	KEY_PAUSE_MS = 2,       /* between two characters for the guest: its UART has room for 16 */
 	LINGER_MS = 5000,       /* for the machine to power off after the last line */
 	SILENCE_MS = 180000,    /* for the hypervisor to say its first word */
@@ -39,6 +40,8 @@ struct session {
 	FILE *console_copy, *statistics_copy;   /* in the working directory */
 	struct line_cutter console_lines, statistics_lines;
 	bool middle_of_line;                    /* the console's last byte ended no line */
+	struct bytes held;                      /* the hypervisor's words that wait for that line's end, each with its newline */
+	double held_since;
 	struct tail console_tail, statistics_tail;
 	struct bytes keys;                      /* typed, not sent yet */
 	double next_key;
