@@ -141,15 +141,13 @@ static bool set_mmu(struct vm_config *vm, const char *value, char *error, size_t
 	return false;
 }
 
-static const struct { const char *name; unsigned bits; } page_sizes[] = {
-	{ "4k", 12 }, { "2m", 21 }, { "1g", 30 }, { "auto", 0 },
-};
+const struct config_page_size config_page_sizes[] = { { "4k", 12 }, { "2m", 21 }, { "1g", 30 }, { "auto", 0 }, { NULL, 0 } };
 
 static bool set_pages(struct vm_config *vm, const char *value, char *error, size_t error_size)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(page_sizes); i++) {
-		if (strcmp(value, page_sizes[i].name) == 0) {
-			vm->page_bits = page_sizes[i].bits;
+	for (size_t i = 0; config_page_sizes[i].name; i++) {
+		if (strcmp(value, config_page_sizes[i].name) == 0) {
+			vm->page_bits = config_page_sizes[i].bits;
 			return true;
 		}
 	}
@@ -444,62 +442,4 @@ int config_parse(const char *text, size_t n, struct vm_config *out, unsigned max
 		return -1;
 	}
 	return (int)p.count;
-}
-
-/* ---- writing it ---- */
-
-struct writer {
-	char *buf;
-	size_t size;
-	size_t length;
-};
-
-static void put(struct writer *w, const char *key, const char *value)
-{
-	size_t left = w->length < w->size ? w->size - w->length : 0;
-
-	w->length += fmt(left ? w->buf + w->length : NULL, left, "%s %s\n", key, value);
-}
-
-static void print_switching(struct writer *w, const struct vm_config *vm)
-{
-	char period[24];
-
-	if (vm->may_switch != CONFIG_DEFAULT)
-		put(w, "switch", vm->may_switch == CONFIG_ON ? "on" : "off");
-	if (vm->switch_every || vm->switch_exits) {
-		config_print_period(vm->switch_every, vm->switch_exits, period, sizeof(period));
-		put(w, "switch-every", period);
-	}
-	if (vm->switch_among[0])
-		put(w, "switch-among", vm->switch_among);
-}
-
-size_t config_print(const struct vm_config *vm, const char *kernel, const char *initrd, char *buf, size_t size)
-{
-	struct writer w = { buf, size, 0 };
-	char mem[24];
-
-	fmt(mem, sizeof(mem), "%luK", vm->mem >> 10);
-	put(&w, "vm", vm->name);
-	put(&w, "kernel", kernel ? kernel : vm->kernel);
-	if (vm->initrd[0])
-		put(&w, "initrd", initrd ? initrd : vm->initrd);
-	if (vm->append[0])
-		put(&w, "append", vm->append);
-	put(&w, "mem", mem);
-	if (vm->mmu[0])
-		put(&w, "mmu", vm->mmu);
-	for (size_t i = 0; i < ARRAY_SIZE(page_sizes); i++)
-		if (vm->page_bits == page_sizes[i].bits)
-			put(&w, "pages", page_sizes[i].name);
-	if (vm->ept_levels)
-		put(&w, "ept-levels", ept_levels[vm->ept_levels]);
-	if (vm->vpid != CONFIG_DEFAULT)
-		put(&w, "vpid", vm->vpid == CONFIG_ON ? "on" : "off");
-	if (vm->given & BIT(CONFIG_CLOCK))
-		put(&w, "clock", vm->guest_clock ? "guest" : "host");
-	put(&w, "testdev", vm->testdev ? "on" : "off");
-	print_switching(&w, vm);
-	return w.length;
 }

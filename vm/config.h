@@ -71,6 +71,13 @@ bool config_init(struct vm_config *vm, const char *name, char *error, size_t err
 /* The mechanisms' names, ended by NULL. */
 extern const char *const config_mechanisms[];
 
+/* The page sizes' names with their address bits, ended by one without a name. */
+struct config_page_size {
+	const char *name;
+	unsigned bits;
+};
+extern const struct config_page_size config_page_sizes[];
+
 /* The values of switch-every and switch-among (vm/config_switch.c), as config_set() reads and config_print() writes them. */
 bool config_read_period(uint64_t *us, unsigned *exits, const char *value, char *error, size_t error_size);
 void config_print_period(uint64_t us, unsigned exits, char *buf, size_t size);
@@ -88,7 +95,7 @@ bool config_complete(const struct vm_config *vm, char *error, size_t error_size)
 /* Reads n bytes of text (no NUL needed) into out[0 .. max). Returns how many machines it describes, at least 1, or -1. */
 int config_parse(const char *text, size_t n, struct vm_config *out, unsigned max, char *error, size_t error_size);
 
-/* Writes vm's text form, which config_parse() reads back into the same machine. Returns the length of the whole text, as
+/* Writes vm's text form (vm/config_print.c), which config_parse() reads back into the same machine. Returns the length of the whole text, as
  * fmt() does. kernel and initrd are the names to write in place of vm's own; NULL keeps them. */
 size_t config_print(const struct vm_config *vm, const char *kernel, const char *initrd, char *buf, size_t size);
 

@@ -8,43 +8,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cjson/cJSON.h>
 #include <cmocka.h>
 
 #include "lab/lab.h"
+#include "test/unit/own_command.h"
 #include "test/unit/xml.h"
 
-static char directory[] = "/tmp/vellum-lab-XXXXXX";
-
-/* A command line of the shell, in a directory of the test's own, where $V is this program: its status. */
-static int shell(const char *command)
-{
-	char *whole;
-	int status;
-
-	assert_true(asprintf(&whole, "exec 2>err >out; %s", command) > 0);
-	status = system(whole);
-	free(whole);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-static char *slurp(const char *name)
-{
-	FILE *f = fopen(name, "r");
-	char *text = NULL;
-	size_t room = 0;
-
-	assert_non_null(f);
-	if (getdelim(&text, &room, '\0', f) < 0) {
-		free(text);
-		text = strdup("");
-	}
-	fclose(f);
-	return text;
-}
+/* A command line, its output in the files out and err: its status. */
+static int run(const char *command) { return shell("exec 2>err >out; %s", command); }
 
 /* The file holds the text (or, with not, it does not). */
 static void look(const char *name, const char *what, bool there)
@@ -75,7 +48,7 @@ static void test_json(void **state)
 	const cJSON *settings;
 
 	(void)state;
-	assert_int_equal(0, shell("\"$V\" lab run --pages 2m --seed 7 --json - " SMALL));
+	assert_int_equal(0, run("\"$V\" lab run --pages 2m --seed 7 --json - " SMALL));
 	text = slurp("out");
 	json = cJSON_ParseWithOpts(text, NULL, true);
 	assert_non_null(json);
@@ -89,7 +62,7 @@ static void test_json(void **state)
 	cJSON_Delete(json);
 	free(text);
 	/* A file beside the account, and the same again. */
-	assert_int_equal(0, shell("\"$V\" lab run --pages 2m --seed 7 --json one " SMALL
+	assert_int_equal(0, run("\"$V\" lab run --pages 2m --seed 7 --json one " SMALL
 				  " && \"$V\" lab run --pages 2m --seed 7 --json - " SMALL " >two && cmp one two"));
 	look("out", "Predicted run time", true);
 }
@@ -112,7 +85,7 @@ static void test_csv(void **state)
 	unsigned found = 0;
 
 	(void)state;
-	assert_int_equal(0, shell("\"$V\" lab run --mmu shadow --json j --csv - gups:size=1M"));
+	assert_int_equal(0, run("\"$V\" lab run --mmu shadow --json j --csv - gups:size=1M"));
 	csv = slurp("out");
 	text = slurp("j");
 	json = cJSON_Parse(text);
@@ -142,7 +115,7 @@ static void test_html(void **state)
 	char *html;
 
 	(void)state;
-	assert_int_equal(0, shell("\"$V\" lab run --mmu shadow --html page.html " SMALL));
+	assert_int_equal(0, run("\"$V\" lab run --mmu shadow --html page.html " SMALL));
 	look("out", "Predicted run time", true);
 	html = slurp("page.html");
 	xml_check(html);
@@ -156,10 +129,10 @@ static void test_settings(void **state)
 {
 	(void)state;
 	/* What --settings prints is a configuration that makes the same run. */
-	assert_int_equal(0, shell("\"$V\" lab run --preset nehalem --mmu vtlb --settings " SMALL
+	assert_int_equal(0, run("\"$V\" lab run --preset nehalem --mmu vtlb --settings " SMALL
 				  " >conf && \"$V\" lab run --config conf --json a >b && "
 				  "\"$V\" lab run --preset nehalem --mmu vtlb --json c " SMALL " >d && cmp a c && cmp b d"));
-	assert_int_equal(0, shell("\"$V\" lab run --help"));
+	assert_int_equal(0, run("\"$V\" lab run --help"));
 	look("out", "--html FILE", true);
 }
 
@@ -168,20 +141,20 @@ static void test_settings(void **state)
 static void test_explain(void **state)
 {
 	(void)state;
-	assert_int_equal(0, shell("\"$V\" lab explain --cold --pages 4k --guest-pages 4k --set machine.ntlb=0 --set machine.npsc_pml4=0 "
+	assert_int_equal(0, run("\"$V\" lab explain --cold --pages 4k --guest-pages 4k --set machine.ntlb=0 --set machine.npsc_pml4=0 "
 				  "--set machine.npsc_pdpt=0 --set machine.npsc_pd=0 --workload " SMALL));
 	look("out", "nothing cached", true);
 	look("out", "; 24 references, ", true);
-	assert_int_equal(0, shell("\"$V\" lab explain --cold --pages 4k --guest-pages 4k --preset icelake --set machine.ntlb=0 "
+	assert_int_equal(0, run("\"$V\" lab explain --cold --pages 4k --guest-pages 4k --preset icelake --set machine.ntlb=0 "
 				  "--set machine.npsc_pml5=0 --set machine.npsc_pml4=0 --set machine.npsc_pdpt=0 --set machine.npsc_pd=0 "
 				  "--set guest.levels=5 --set hv.ept_levels=5 --workload " SMALL));
 	look("out", "; 35 references, ", true);
 	look("out", "EPT   PML5  at 0x", true);
-	assert_int_equal(0, shell("\"$V\" lab explain --mmu native --cold --write --workload " SMALL));
+	assert_int_equal(0, run("\"$V\" lab explain --mmu native --cold --write --workload " SMALL));
 	look("out", "write of 0x", true);
 	look("out", "; 4 references, ", true);
 	look("out", "EPT", false);
-	assert_int_equal(0, shell("\"$V\" lab explain --fetch --workload " SMALL " 0x123456789000 0"));
+	assert_int_equal(0, run("\"$V\" lab explain --fetch --workload " SMALL " 0x123456789000 0"));
 	look("out", "fetch of 0x123456789000 by the program", true);
 	look("out", "page fault, error code 0x1", true);
 }
@@ -192,17 +165,17 @@ static void test_presets(void **state)
 	for (const struct lab_preset *p = lab_presets; p->name; p++) {
 		char command[300];
 
-		assert_int_equal(0, shell("\"$V\" lab presets"));
+		assert_int_equal(0, run("\"$V\" lab presets"));
 		look("out", p->name, true);
 		snprintf(command, sizeof(command), "\"$V\" lab presets %s >conf && \"$V\" lab run --config conf --settings | grep ^machine | "
 			 "diff conf -", p->name);
-		assert_int_equal(0, shell(command));
+		assert_int_equal(0, run(command));
 	}
-	assert_int_equal(0, shell("\"$V\" lab workloads"));
+	assert_int_equal(0, run("\"$V\" lab workloads"));
 	look("out", "gups", true);
-	assert_int_equal(0, shell("\"$V\" lab workloads gups"));
+	assert_int_equal(0, run("\"$V\" lab workloads gups"));
 	look("out", "updates", true);
-	assert_int_equal(0, shell("\"$V\" lab help"));
+	assert_int_equal(0, run("\"$V\" lab help"));
 	look("out", "explain [OPTION]... [GVA]...", true);
 }
 
@@ -254,7 +227,7 @@ static void test_bad_commands(void **state)
 		int status;
 
 		snprintf(command, sizeof(command), "\"$V\" lab %s", cases[i].args);
-		status = shell(command);
+		status = run(command);
 		said = slurp("err");
 		if (status != cases[i].status || !strstr(said, cases[i].says) || strchr(said, '\n') != said + strlen(said) - 1)
 			fail_msg("lab %s: status %d, \"%s\"; expected status %d and one line with \"%s\"", cases[i].args, status, said,
@@ -262,31 +235,10 @@ static void test_bad_commands(void **state)
 		free(said);
 	}
 	/* What could not be written is not lost: it is on the terminal. */
-	assert_int_equal(1, shell("\"$V\" lab run --csv /nowhere/x " SMALL));
+	assert_int_equal(1, run("\"$V\" lab run --csv /nowhere/x " SMALL));
 	look("out", "Predicted run time", true);
-	assert_int_equal(1, shell("\"$V\" lab run " SMALL " >/dev/full"));
+	assert_int_equal(1, run("\"$V\" lab run " SMALL " >/dev/full"));
 	look("err", "cannot write the account: No space left on device", true);
-}
-
-static int setup(void **state)
-{
-	char self[4096];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-
-	(void)state;
-	if (n < 0 || !mkdtemp(directory) || chdir(directory))
-		return -1;
-	self[n] = '\0';
-	return setenv("V", self, 1);
-}
-
-static int teardown(void **state)
-{
-	char command[100];
-
-	(void)state;
-	snprintf(command, sizeof(command), "rm -rf '%s'", directory);
-	return system(command);
 }
 
 int main(int argc, char **argv)
@@ -298,5 +250,5 @@ int main(int argc, char **argv)
 
 	if (argc > 1 && !strcmp(argv[1], "lab"))
 		return lab_main(argc - 1, argv + 1);
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, own_command_setup, own_command_teardown);
 }

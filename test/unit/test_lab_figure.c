@@ -8,13 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "lab/figure.h"
 #include "lab/lab.h"
+#include "test/unit/own_command.h"
 
 static void test_deviation(void **state)
 {
@@ -89,15 +88,6 @@ static void test_cells(void **state)
 
 /* ---- the command ---- */
 
-static char directory[] = "/tmp/vellum-figure-XXXXXX";
-
-static int shell(const char *command)
-{
-	int status = system(command);
-
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
 /* Of each figure: its files, and the one thing that it is for, as an awk program on the lines of its CSV: l is the label, low
  * and high are ours, d is the deviation. */
 static const struct { const char *name, *shows; unsigned rows; } shown[] = {
@@ -111,23 +101,21 @@ static const struct { const char *name, *shows; unsigned rows; } shown[] = {
 	{ "large-pages", "l ~ /gups.*both/ { g = high } END { exit !(g > 5) }", 18 },
 	{ "exits", "l ~ /^fork.*against shadow/ { f = low } END { exit !(f > 90) }", 15 },
 };
+
 static void test_run(void **state)
 {
-	char command[600];
 	unsigned i = 0;
 
 	(void)state;
 	assert_int_equal(0, shell("\"$V\" lab figure --all --quick -o . >out 2>err"));
 	for (const struct lab_figure *f = lab_figures; f->name; f++, i++) {
 		assert_string_equal(f->name, shown[i].name);
-		snprintf(command, sizeof(command), "head -1 %s.csv | grep -q '^label,series,x,published_low,.*,deviation,' && "
-			 "[ $(grep -c . %s.csv) = %u ] && grep -q 'published .* ours .* deviation' %s.txt && "
-			 "grep -q '<svg' %s.svg && grep -q '</svg>' %s.svg", f->name, f->name, shown[i].rows + 1, f->name, f->name, f->name);
-		if (shell(command))
+		if (shell("head -1 %s.csv | grep -q '^label,series,x,published_low,.*,deviation,' && [ $(grep -c . %s.csv) = %u ] && "
+			  "grep -q 'published .* ours .* deviation' %s.txt && grep -q '<svg' %s.svg && grep -q '</svg>' %s.svg",
+			  f->name, f->name, shown[i].rows + 1, f->name, f->name, f->name))
 			fail_msg("%s: not all of it is there", f->name);
-		snprintf(command, sizeof(command), "tr -d '\"' <%s.csv | sed 's/,\\(points\\|percent\\)$//; 1d' | "
-			 "awk -F, '{ d = $NF; high = $(NF - 1); low = $(NF - 2); l = $0 } %s'", f->name, shown[i].shows);
-		if (shell(command))
+		if (shell("tr -d '\"' <%s.csv | sed 's/,\\(points\\|percent\\)$//; 1d' | "
+			  "awk -F, '{ d = $NF; high = $(NF - 1); low = $(NF - 2); l = $0 } %s'", f->name, shown[i].shows))
 			fail_msg("%s does not show what it is for", f->name);
 	}
 	assert_int_equal(i, sizeof(shown) / sizeof(shown[0]));
@@ -141,39 +129,13 @@ static void test_bad_commands(void **state)
 	};
 
 	(void)state;
-	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		char command[300];
-
-		snprintf(command, sizeof(command),
-			 "\"$V\" lab figure %s >out 2>err; [ $? = 2 ] && grep -qF \"%s\" err && [ $(wc -l <err) = 1 ]", cases[i].args,
-			 cases[i].says);
-		assert_int_equal(0, shell(command));
-	}
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(0, shell("\"$V\" lab figure %s >out 2>err; [ $? = 2 ] && grep -qF \"%s\" err && [ $(wc -l <err) = 1 ]",
+					  cases[i].args, cases[i].says));
 	/* Without gnuplot: one sentence, and the other two are there. */
 	assert_int_equal(0, shell("rm -f forkwait.*; PATH=/nowhere \"$V\" lab figure forkwait --quick >out 2>err; [ $? = 2 ] && "
 				  "grep -q 'gnuplot is not installed (package gnuplot-nox)' err && [ -s forkwait.csv ] && [ -s forkwait.txt ]"));
 	assert_int_equal(0, shell("\"$V\" lab figure --list | grep -q '^walk-refs '"));
-}
-
-static int setup(void **state)
-{
-	char self[4096];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-
-	(void)state;
-	if (n < 0 || !mkdtemp(directory) || chdir(directory))
-		return -1;
-	self[n] = '\0';
-	return setenv("V", self, 1);
-}
-
-static int teardown(void **state)
-{
-	char command[100];
-
-	(void)state;
-	snprintf(command, sizeof(command), "rm -rf '%s'", directory);
-	return shell(command);
 }
 
 int main(int argc, char **argv)
@@ -185,5 +147,5 @@ int main(int argc, char **argv)
 
 	if (argc > 2 && !strcmp(argv[1], "lab"))
 		return lab_command_figure(argc - 2, argv + 2);
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, own_command_setup, own_command_teardown);
 }

@@ -18,44 +18,8 @@
 #include "lab/sweep.h"
 #include "lab/view.h"
 #include "test/unit/lab_fake.h"
+#include "test/unit/own_command.h"
 #include "test/unit/xml.h"
-
-static char directory[] = "/tmp/vellum-sweep-XXXXXX";
-
-/* A command line of the shell, in a directory of the test's own, where $V is this program: its status. */
-static int __attribute__((format(printf, 1, 2))) shell(const char *format, ...)
-{
-	char command[4096];
-	va_list args;
-	int status;
-	pid_t pid;
-
-	va_start(args, format);
-	vsnprintf(command, sizeof(command), format, args);
-	va_end(args);
-	pid = fork();
-	if (pid == 0) {
-		execl("/bin/bash", "bash", "-c", command, (char *)NULL);
-		_exit(127);
-	}
-	assert_int_equal(pid, waitpid(pid, &status, 0));
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-static char *slurp(const char *name)
-{
-	FILE *f = fopen(name, "r");
-	char *text = NULL;
-	size_t room = 0;
-
-	assert_non_null(f);
-	if (getdelim(&text, &room, '\0', f) < 0) {
-		free(text);
-		text = strdup("");
-	}
-	fclose(f);
-	return text;
-}
 
 static void spill(const char *name, const char *text)
 {
@@ -534,24 +498,6 @@ static void test_columns(void **state)
 		0, shell("\"$V\" lab report o.jsonl --csv - 2>/dev/null | head -1 | grep -q '^cell,machine.preset,hv.mmu,workload,'"));
 }
 
-static int setup(void **state)
-{
-	char self[4096];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-
-	(void)state;
-	if (n < 0 || !mkdtemp(directory) || chdir(directory))
-		return -1;
-	self[n] = '\0';
-	return setenv("V", self, 1);
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	return shell("rm -rf '%s'", directory);
-}
-
 int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
@@ -566,5 +512,5 @@ int main(int argc, char **argv)
 	if (argc > 2 && !strcmp(argv[1], "lab"))
 		return !strcmp(argv[2], "sweep") ? lab_command_sweep(argc - 2, argv + 2) : !strcmp(argv[2], "merge") ?
 		       lab_command_merge(argc - 2, argv + 2) : lab_command_report(argc - 2, argv + 2);
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, own_command_setup, own_command_teardown);
 }
