@@ -307,19 +307,24 @@ static bool overlaps(gpa_t gpa, unsigned n, gpa_t entry, unsigned size)
 	return entry.v < gpa.v + n && gpa.v < entry.v + size;
 }
 
-/* Tables that lost a name. */
+/* Tables that may have lost their last name; what does not fit waits for its eviction. */
 struct orphans {
 	struct spage *page[8];
 	unsigned count;
 };
 
+static void note_orphan(struct orphans *o, struct spage *sp)
+{
+	if (o->count < ARRAY_SIZE(o->page))
+		o->page[o->count++] = sp;
+}
+
 static void note_child(struct shadow *s, struct orphans *o, const struct spage *sp, unsigned index)
 {
 	uint64_t entry = sp->table[index];
 
-	if (s->policy->forget && entry && !pt_special(&hw_format_4level, entry) && !entry_is_leaf(sp, index) &&
-	    o->count < ARRAY_SIZE(o->page))
-		o->page[o->count++] = spage_child(s, sp, index);
+	if (s->policy->forget && entry && !pt_special(&hw_format_4level, entry) && !entry_is_leaf(sp, index))
+		note_orphan(o, spage_child(s, sp, index));
 }
 
 /* Nobody walks it, and whoever will name it again will find its entries then; until that the guest may use the page for anything.
@@ -351,6 +356,7 @@ static void forget_orphans(struct shadow *s, struct orphans *o)
 		forget(s, o->page[i], &left);
 }
 
+/* o: NULL where pages cannot go now. */
 static void page_written(struct shadow *s, struct spage *sp, gpa_t gpa, unsigned n, struct orphans *o)
 {
 	unsigned per = entry_size(sp), first = (gpa.v & (PAGE_SIZE - 1)) / per, last = ((gpa.v & (PAGE_SIZE - 1)) + n - 1) / per;
@@ -370,7 +376,8 @@ static void page_written(struct shadow *s, struct spage *sp, gpa_t gpa, unsigned
 	}
 	for (unsigned i = first; i <= last; i++)
 		if (overlaps(gpa, n, entry_gpa(sp, i), per)) {
-			note_child(s, o, sp, i);
+			if (o)
+				note_child(s, o, sp, i);
 			MUTANT(WRITE_SYNC, sync_entry(s, sp, i));
 		}
 }
@@ -381,13 +388,11 @@ void shadow_flags_written(struct mmu_vm *vm, gpa_t gpa, unsigned size)
 {
 	struct shadow *s = shadow_of(vm);
 	struct gframe *g = rmap_gframe(&s->rmap, gpa_gfn(gpa), false);
-	struct orphans o = { .count = 0 };
-
 	if (!g || !g->tracked)
 		return;
 	for (struct spage *sp = spage_at(s, g->pages); sp; sp = spage_at(s, sp->next_of_gfn))
 		if (!(sp->role & ROLE_DIRECT) && entry_size(sp) != size)
-			page_written(s, sp, gpa, size, &o);
+			page_written(s, sp, gpa, size, NULL);
 }
 
 void shadow_guest_written(struct mmu_vm *vm, gpa_t gpa, unsigned n)
@@ -407,10 +412,13 @@ void shadow_guest_written(struct mmu_vm *vm, gpa_t gpa, unsigned n)
 		page_written(s, sp, gpa, n, &o);
 		if (sp->writes < UINT8_MAX)
 			sp->writes++;
-		if (sp->writes >= s->policy->flood && !sp->roots && !(s->policy->forget && sp->parents)) {
+		if (sp->writes < s->policy->flood || sp->roots || (s->policy->forget && sp->parents))
+			continue;
+		vm->counters.shadow_flooded++;
+		if (!s->policy->forget)
 			spage_zap(s, sp);
-			vm->counters.shadow_flooded++;
-		}
+		else
+			note_orphan(&o, sp);
 	}
 	forget_orphans(s, &o);
 	shadow_commit(s, NULL);
