@@ -26,6 +26,7 @@ struct timer {
 /* The alarms of one VM. */
 struct timers {
 	struct timer *first;
+	bool earlier; /* an alarm was armed that is now the first; for who waits for the first to clear (TM3) */
 	uint64_t tsc_hz;
 	uint64_t (*now)(void *ctx); /* ticks */
 	void *ctx;

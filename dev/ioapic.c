@@ -134,6 +134,17 @@ static void ioapic_write(void *dev, uint64_t offset, unsigned size, uint64_t val
 		ioapic_eoi(io, (uint8_t)value);
 }
 
+bool ioapic_unmaskable(const struct ioapic *io)
+{
+	for (unsigned pin = 0; pin < IOAPIC_PINS; pin++) {
+		unsigned delivery = io->redirection[pin] >> 8 & 7;
+
+		if (!(io->redirection[pin] & ENTRY_MASKED) && (delivery == APIC_NMI || delivery == APIC_INIT))
+			return true;
+	}
+	return false;
+}
+
 void ioapic_reset(struct ioapic *io)
 {
 	io->select = 0;

@@ -27,6 +27,8 @@ bool ioapic_init(struct ioapic *io, struct mmio_space *mmio, uint64_t base, uint
 	bool (*send)(void *ctx, const struct apic_message *m), void *ctx);
 void ioapic_reset(struct ioapic *io);
 void ioapic_set_pin(struct ioapic *io, unsigned pin, bool level);
+/* Can a pin bring an NMI or an INIT? */
+bool ioapic_unmaskable(const struct ioapic *io);
 /* EOI broadcast: the level-triggered pins with this vector. */
 void ioapic_eoi(struct ioapic *io, uint8_t vector);
 

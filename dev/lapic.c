@@ -273,6 +273,14 @@ void lapic_set_base(struct lapic *l, uint64_t base)
 	lapic_lint_changed(l);
 }
 
+bool lapic_lint_unmaskable(const struct lapic *l)
+{
+	uint32_t lvt = l->lvt[LVT_LINT0];
+	unsigned delivery = lvt_delivery(lvt);
+
+	return !(lvt & LVT_MASKED) && (delivery == APIC_NMI || delivery == APIC_INIT);
+}
+
 void lapic_virtual_wire(struct lapic *l)
 {
 	l->svr = SVR_ENABLED | 0xff;

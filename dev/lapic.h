@@ -74,6 +74,7 @@ struct lapic {
 	uint32_t timer_initial;
 	uint8_t timer_shift; /* log2 of the divisor */
 	uint8_t divide;      /* the divide configuration register */
+	bool timer_done;     /* a one-shot count has ended: the current count stays 0 until an initial count is written */
 
 	const struct lapic_host *host;
 	void *ctx;
@@ -121,6 +122,8 @@ static inline uint32_t lapic_x2apic_logical_id(const struct lapic *l) { return (
 bool lapic_deliver(struct lapic *l, const struct apic_message *m);
 /* The levels of the LINT0 (the PIC's INT output, on the BSP) and LINT1 (NMI) pins. */
 void lapic_set_lint(struct lapic *l, unsigned pin, bool level);
+/* Can the PIC's output bring an NMI or an INIT? */
+bool lapic_lint_unmaskable(const struct lapic *l);
 /* A local event other than the timer: LVT_PERF, LVT_THERMAL, LVT_CMCI. */
 void lapic_local_event(struct lapic *l, unsigned lvt);
 

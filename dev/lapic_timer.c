@@ -1,6 +1,7 @@
 /* dev/lapic_timer.c - the APIC timer. SDM, "APIC Timer", "TSC-Deadline Mode".
  *
- * LT1 the alarm is armed if and only if the timer will raise an interrupt by itself: it runs and its entry is not masked. */
+ * LT1 the alarm is armed if and only if the timer will raise an interrupt by itself: it runs and its entry is not masked.
+ * LT2 a one-shot count that has reached 0 stays there, whatever mode is set later, until an initial count is written. */
 #include "dev/lapic_internal.h"
 
 static uint32_t timer_mode(const struct lapic *l)
@@ -13,10 +14,23 @@ static bool timer_masked(const struct lapic *l)
 	return l->lvt[LVT_TIMER] & LVT_MASKED;
 }
 
-/* One whole count in ticks: at most 2^39. */
+/* One whole count in ticks: at most 2^39; 0: the timer has stopped. */
 static uint64_t timer_span(const struct lapic *l)
 {
-	return (uint64_t)l->timer_initial << l->timer_shift;
+	return l->timer_done ? 0 : (uint64_t)l->timer_initial << l->timer_shift;
+}
+
+/* Before the mode changes: what has counted down stays at 0 (LT2), and a periodic count goes on within its last period. */
+static void settle_count(struct lapic *l, uint64_t now)
+{
+	uint64_t span = timer_span(l), elapsed = now - l->timer_start;
+
+	if (!span || elapsed < span)
+		return;
+	if (timer_mode(l) == LVT_TIMER_PERIODIC)
+		l->timer_start += elapsed / span * span;
+	else
+		l->timer_done = true;
 }
 
 /* Arms the alarm for the first expiry after now. */
@@ -58,6 +72,8 @@ void lapic_timer_fire(void *dev, uint64_t now)
 	} else if (timer_mode(l) == LVT_TIMER_PERIODIC) {
 		uint64_t least = l->timers->tsc_hz / 1000000 * LAPIC_MIN_PERIOD_US;
 		arm_count(l, timer_span(l) < least ? now + least : now);
+	} else {
+		l->timer_done = true;
 	}
 	lapic_local_event(l, LVT_TIMER);
 }
@@ -85,6 +101,7 @@ void lapic_timer_write_lvt(struct lapic *l, uint32_t lvt)
 	timer_catch_up(l, now);
 	lapic_timer_deadline(l, now);
 	bool was_deadline = timer_mode(l) == LVT_TIMER_DEADLINE;
+	settle_count(l, now);
 	l->lvt[LVT_TIMER] = lvt;
 	if (was_deadline != (timer_mode(l) == LVT_TIMER_DEADLINE)) { /* disarms */
 		l->tsc_deadline = 0;
@@ -101,6 +118,7 @@ void lapic_timer_write_initial(struct lapic *l, uint32_t count)
 	timer_catch_up(l, now);
 	l->timer_initial = count;
 	l->timer_start = now;
+	l->timer_done = false;
 	arm_count(l, now);
 }
 
@@ -122,6 +140,7 @@ void lapic_timer_write_divide(struct lapic *l, uint32_t divide)
 	static const uint8_t shift[8] = { 1, 2, 3, 4, 5, 6, 7, 0 };
 	uint64_t now = timers_now(l->timers);
 	timer_catch_up(l, now);
+	settle_count(l, now);
 	uint32_t current = lapic_timer_current(l);
 	l->divide = divide & 0xb;
 	l->timer_shift = shift[(divide >> 1 & 4) | (divide & 3)];
@@ -155,6 +174,7 @@ void lapic_timer_reset(struct lapic *l)
 	l->tsc_deadline = 0;
 	l->timer_initial = 0;
 	l->timer_start = 0;
+	l->timer_done = false;
 	l->divide = 0;
 	l->timer_shift = 1;
 }

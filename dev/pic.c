@@ -280,6 +280,16 @@ void pic_reset(struct pic *p)
 	pic_update(p);
 }
 
+void pic_after_bios(struct pic *p)
+{
+	static const uint8_t initialise[2][5] = { { ICW1 | ICW1_NEED_ICW4, 0x08, 1u << CASCADE_PIN, 0x01, (uint8_t)~(1u << CASCADE_PIN) },
+						  { ICW1 | ICW1_NEED_ICW4, 0x70, CASCADE_PIN, 0x01, 0xff } };
+
+	for (unsigned chip = 0; chip < 2; chip++)
+		for (unsigned i = 0; i < ARRAY_SIZE(initialise[chip]); i++)
+			pic_write(p, (uint16_t)((chip ? 0xa0 : 0x20) + (i != 0)), initialise[chip][i]);
+}
+
 bool pic_init(struct pic *p, struct pio_space *pio, void (*intr)(void *ctx, bool level), void *ctx)
 {
 	static const struct pio_ops chip_ops = { pic_in, pic_out }, elcr_ops = { elcr_in, elcr_out };

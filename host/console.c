@@ -24,8 +24,10 @@
 #define FIFO_SIZE 16
 #define INTERRUPT_ROUNDS 16
 
-#define TX_SIZE 65536
+#define TX_SIZE 262144
+#define TX_GUESTS 65536 /* CO1: as many bytes may wait when a guest adds to them */
 #define RX_SIZE 1024
+#define LINE_SIZE 512
 
 struct port {
 	struct spinlock lock;
@@ -109,17 +111,19 @@ void console_interrupt(unsigned port)
 		console_event(port);
 }
 
-bool console_room(unsigned port) { return ports[port].tx_head - ports[port].tx_tail < TX_SIZE; }
+static uint32_t waiting(const struct port *p) { return p->tx_head - p->tx_tail; }
 
-bool console_put(unsigned port, uint8_t byte)
+bool console_room(unsigned port) { return waiting(&ports[port]) < TX_GUESTS; }
+
+/* false: limit bytes wait already. */
+static bool put(struct port *p, uint8_t byte, uint32_t limit)
 {
-	struct port *p = &ports[port];
 	bool room;
 
 	if (!p->present)
 		return true;
 	spin_lock(&p->lock);
-	room = console_room(port);
+	room = waiting(p) < limit;
 	if (room) {
 		p->tx[p->tx_head++ % TX_SIZE] = byte;
 		if (!p->sending)
@@ -128,6 +132,8 @@ bool console_put(unsigned port, uint8_t byte)
 	spin_unlock(&p->lock);
 	return room;
 }
+
+bool console_put(unsigned port, uint8_t byte) { return put(&ports[port], byte, TX_GUESTS); }
 
 int console_get(unsigned port)
 {
@@ -162,7 +168,7 @@ void console_flush(void)
 
 static void put_line(const char *prefix, const char *format, va_list ap)
 {
-	char line[512];
+	char line[LINE_SIZE];
 	size_t n = fmt(line, sizeof(line), "%s", prefix);
 
 	fmt_v(line + n, sizeof(line) - n - 1, format, ap);
@@ -170,7 +176,7 @@ static void put_line(const char *prefix, const char *format, va_list ap)
 	line[n++] = '\n';
 	spin_lock(&line_lock);
 	for (size_t i = 0; i < n; i++)
-		while (!console_put(CONSOLE_STATS, (uint8_t)line[i])) {
+		while (!put(&ports[CONSOLE_STATS], (uint8_t)line[i], TX_SIZE)) {
 			spin_lock(&ports[CONSOLE_STATS].lock);
 			send_some(&ports[CONSOLE_STATS]);
 			spin_unlock(&ports[CONSOLE_STATS].lock);
@@ -187,11 +193,11 @@ void console_line(const char *format, ...)
 	va_end(ap);
 }
 
-/* Room does not shrink while line_lock is held: every writer to this port holds it. */
-bool console_try_line(const char *format, ...)
+/* Room does not shrink while line_lock is held: every writer to this port holds it. A port that is not there takes everything. */
+bool console_guest_line(const char *format, ...)
 {
 	struct port *p = &ports[CONSOLE_STATS];
-	char line[512];
+	char line[LINE_SIZE];
 	va_list ap;
 	bool room;
 	size_t n;
@@ -202,12 +208,14 @@ bool console_try_line(const char *format, ...)
 	n = strlen(line);
 	line[n++] = '\n';
 	spin_lock(&line_lock);
-	room = TX_SIZE - (p->tx_head - p->tx_tail) >= n;
+	room = waiting(p) + n <= TX_GUESTS;
 	for (size_t i = 0; room && i < n; i++)
-		console_put(CONSOLE_STATS, (uint8_t)line[i]);
+		put(p, (uint8_t)line[i], TX_SIZE);
 	spin_unlock(&line_lock);
 	return room;
 }
+
+bool console_guest_room(void) { return waiting(&ports[CONSOLE_STATS]) + LINE_SIZE <= TX_GUESTS; }
 
 void console_log(const char *format, ...)
 {

@@ -1,7 +1,10 @@
 /* host/console.h - the two serial ports (docs/protocol.md): COM1 is the console of the first virtual machine, COM2 the statistics
  * port, to which the hypervisor itself also speaks.
  *
- * Output goes through a ring a port and leaves by interrupt, so that nobody waits 87 microseconds for a byte. */
+ * Output goes through a ring a port and leaves by interrupt, so that nobody waits 87 microseconds for a byte.
+ *
+ * CO1  What guests cause to be written fills a part of the ring only; the rest is the hypervisor's, which therefore does not wait for the
+ *      line while a guest floods it. */
 #ifndef VELLUM_HOST_CONSOLE_H
 #define VELLUM_HOST_CONSOLE_H
 
@@ -16,7 +19,7 @@ void console_init(void);
 void console_route_interrupts(void);
 void console_interrupt(unsigned port);
 
-/* Queues one byte; false: the ring is full. */
+/* Queues one byte of a guest's; false: the guests' part of the ring is full. */
 bool console_put(unsigned port, uint8_t byte);
 bool console_room(unsigned port);
 /* The oldest byte that arrived, or -1. */
@@ -25,10 +28,14 @@ bool console_waiting(unsigned port);
 /* Waits until everything queued on both ports has left. */
 void console_flush(void);
 
-/* One line of the protocol; the newline is added. Waits where the ring is full. */
+/* One line of the protocol, for what the hypervisor has to say; the newline is added. The ring holds several times what it says while
+ * virtual machines run (CO1); where it is full all the same, this waits. */
 void console_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* The same, but where the ring has no room for all of the line, nothing is written: false. Writes from other CPUs wait meanwhile. */
-bool console_try_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The same for what a guest or a request asked for: where the guests' part of the ring has no room for all of the line, nothing is written:
+ * false. Never waits for the port. */
+bool console_guest_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Is there room for any such line? May be too late when it is asked. */
+bool console_guest_room(void);
 /* "log TEXT". */
 void console_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* "panic TEXT", then powers the machine off. For faults of the hypervisor itself. */

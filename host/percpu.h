@@ -38,6 +38,7 @@ struct percpu {
 	struct vcpu *fpu_owner; /* whose FPU, debug and system-call registers the CPU holds */
 	struct vcpu *run_queue; /* the vCPUs that live here, a ring; the one that runs, or ran last */
 	uint64_t slice_end;     /* TSC: when another vCPU of the ring has its turn */
+	uint64_t fair_floor;    /* the least vcpu.fair that the last one to be picked had; never goes back */
 };
 
 static inline struct percpu *this_cpu(void)

@@ -58,7 +58,8 @@ void tag_request_ept(struct mmu_vm *vm);
 /* Kicks every running vCPU of the VM but self, so that the requests made so far are in force (T2). */
 void tag_synchronize(struct mmu_vm *vm, struct mmu_vcpu *self);
 
-static inline bool tag_requested(const struct tag_state *t) { return __atomic_load_n(&t->pending, __ATOMIC_ACQUIRE); }
+/* 0: nothing. As a number, to be put together with others before it is looked at. */
+static inline uint8_t tag_requested(const struct tag_state *t) { return __atomic_load_n((const uint8_t *)&t->pending, __ATOMIC_ACQUIRE); }
 
 static inline bool tag_work_pending(const struct tag_state *t, unsigned cpu)
 {

@@ -180,7 +180,7 @@ static void write_configuration(const struct emulator *emulator, const char *pat
 	bytes_print(&c, "boot: cdrom\n");
 	bytes_print(&c, "com1: enabled=1, mode=%s, dev=\"%s\"\n", wires->console_is_terminal ? "term" : "file", wires->console);
 	bytes_print(&c, "com2: enabled=1, mode=socket-client, dev=\"127.0.0.1:%u\"\n", wires->statistics);
-	bytes_print(&c, "panic: action=fatal\nerror: action=report\ninfo: action=ignore\ndebug: action=ignore\n");
+	bytes_print(&c, "panic: action=fatal\nerror: action=ignore\ninfo: action=ignore\ndebug: action=ignore\n");
 	bytes_print(&c, "log: bochs.log\n");
 	file_write(path, c.data, c.length);
 	bytes_free(&c);

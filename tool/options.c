@@ -34,6 +34,7 @@ const char help_text[] =
 	"                     that the CPU can run)\n"
 	"  --pages SIZE       largest leaf of its tables: 4k, 2m, 1g or auto   (default: auto)\n"
 	"  --no-vpid          runs it without a VPID\n"
+	"  --no-rdrand        hides RDRAND and RDSEED, whose values make no two runs on Bochs alike\n"
 	"  --no-switch        keeps its mechanism for good; it then has every CPU feature that the mechanism supports\n"
 	"  --switch-every T   goes over to another mechanism every T milliseconds of its own time, or 500us, ...\n"
 	"  --switch-among A,B,...  through these, over and over   (default: all that the CPU can run)\n"
@@ -65,7 +66,7 @@ const char help_text[] =
 
 enum {
 	OPTION_MACHINE = 256, OPTION_BOCHS, OPTION_CPU, OPTION_HOST_CPUS, OPTION_HOST_MEM, OPTION_IPS, OPTION_HYPERVISOR,
-	OPTION_MMU, OPTION_PAGES, OPTION_NO_VPID, OPTION_MEM, OPTION_KERNEL, OPTION_INITRD, OPTION_APPEND, OPTION_VM,
+	OPTION_MMU, OPTION_PAGES, OPTION_NO_VPID, OPTION_NO_RDRAND, OPTION_MEM, OPTION_KERNEL, OPTION_INITRD, OPTION_APPEND, OPTION_VM,
 	OPTION_CLOCK, OPTION_TESTDEV, OPTION_GUEST, OPTION_WORKLOAD, OPTION_NATIVE, OPTION_NO_SWITCH, OPTION_SWITCH_EVERY,
 	OPTION_SWITCH_AMONG, OPTION_NAME, OPTION_JSON, OPTION_TIMEOUT, OPTION_KEEP, OPTION_QUIET, OPTION_HELP, OPTION_VERSION,
 };
@@ -81,6 +82,7 @@ static const struct option names[] = {
 	{ "mmu", required_argument, NULL, OPTION_MMU },
 	{ "pages", required_argument, NULL, OPTION_PAGES },
 	{ "no-vpid", no_argument, NULL, OPTION_NO_VPID },
+	{ "no-rdrand", no_argument, NULL, OPTION_NO_RDRAND },
 	{ "guest", required_argument, NULL, OPTION_GUEST },
 	{ "mem", required_argument, NULL, OPTION_MEM },
 	{ "kernel", required_argument, NULL, OPTION_KERNEL },
@@ -158,6 +160,7 @@ static void take(struct options *options, int option, const char *value)
 	case OPTION_MMU: set_vm(options, "--mmu", "mmu", value); break;
 	case OPTION_PAGES: set_vm(options, "--pages", "pages", value); break;
 	case OPTION_NO_VPID: set_vm(options, "--no-vpid", "vpid", "off"); break;
+	case OPTION_NO_RDRAND: set_vm(options, "--no-rdrand", "rdrand", "off"); break;
 	case OPTION_MEM: set_vm(options, "--mem", "mem", value); break;
 	case OPTION_KERNEL: set_vm(options, "--kernel", "kernel", value); break;
 	case OPTION_INITRD:
@@ -201,10 +204,10 @@ static void check(const struct options *options)
 	if (options->workload != NULL &&
 	    (options->vm_file != NULL || options->no_initrd || (options->vm.given & BIT(CONFIG_INITRD)) != 0))
 		die(STATUS_USAGE, "--workload chooses what the default initramfs does: it needs that initramfs");
-	if (options->native && (options->vm.given & (BIT(CONFIG_MMU) | BIT(CONFIG_PAGES) | BIT(CONFIG_VPID) | BIT(CONFIG_CLOCK) |
+	if (options->native && (options->vm.given & (BIT(CONFIG_MMU) | BIT(CONFIG_PAGES) | BIT(CONFIG_VPID) | BIT(CONFIG_RDRAND) | BIT(CONFIG_CLOCK) |
 						 BIT(CONFIG_TESTDEV))) != 0)
-		die(STATUS_USAGE, "--native runs the guest without the hypervisor: --mmu, --pages, --no-vpid, --clock and --testdev "
-				  "mean nothing to it");
+		die(STATUS_USAGE, "--native runs the guest without the hypervisor: --mmu, --pages, --no-vpid, --no-rdrand, --clock and "
+				  "--testdev mean nothing to it");
 	if (options->native && (options->vm_file != NULL || options->command == COMMAND_ISO || strcmp(options->machine, "bochs") != 0))
 		die(STATUS_USAGE, "--native is for one guest of vellum run on Bochs");
 	if (options->quiet && options->interactive)

@@ -49,6 +49,21 @@ static inline void clock_go(struct vm_clock *c, uint64_t tsc)
 	}
 }
 
+/* The same around an entry, where it is known to stand, or to go. */
+static inline void clock_enter(struct vm_clock *c, uint64_t tsc)
+{
+	ASSERT(c->stopped);
+	c->stopped = false;
+	c->behind += tsc - c->stopped_at;
+}
+
+static inline void clock_exit(struct vm_clock *c, uint64_t tsc)
+{
+	ASSERT(!c->stopped);
+	c->stopped = true;
+	c->stopped_at = tsc;
+}
+
 /* The TSC at which the clock shows deadline, if it does not stop any more from its last stop on: at or before the time that it will.
  * UINT64_MAX: never. */
 static inline uint64_t clock_alarm(const struct vm_clock *c, uint64_t deadline)

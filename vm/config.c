@@ -188,6 +188,16 @@ static bool set_vpid(struct vm_config *vm, const char *value, char *error, size_
 	return true;
 }
 
+static bool set_rdrand(struct vm_config *vm, const char *value, char *error, size_t error_size)
+{
+	bool on;
+
+	if (!read_switch(&on, "rdrand", value, error, error_size))
+		return false;
+	vm->rdrand = on ? CONFIG_ON : CONFIG_OFF;
+	return true;
+}
+
 static bool set_clock(struct vm_config *vm, const char *value, char *error, size_t error_size)
 {
 	vm->guest_clock = strcmp(value, "guest") == 0;
@@ -241,6 +251,7 @@ static const struct {
 	[CONFIG_PAGES] = { "pages", .word = set_pages },
 	[CONFIG_EPT_LEVELS] = { "ept-levels", .word = set_ept_levels },
 	[CONFIG_VPID] = { "vpid", .word = set_vpid },
+	[CONFIG_RDRAND] = { "rdrand", .word = set_rdrand },
 	[CONFIG_CLOCK] = { "clock", .word = set_clock },
 	[CONFIG_TESTDEV] = { "testdev", .word = set_testdev },
 	[CONFIG_SWITCH] = { "switch", .word = set_switch },

@@ -52,6 +52,8 @@ size_t config_print(const struct vm_config *vm, const char *kernel, const char *
 		put(&w, "ept-levels", vm->ept_levels == 5 ? "5" : "4");
 	if (vm->vpid != CONFIG_DEFAULT)
 		put(&w, "vpid", vm->vpid == CONFIG_ON ? "on" : "off");
+	if (vm->rdrand != CONFIG_DEFAULT)
+		put(&w, "rdrand", vm->rdrand == CONFIG_ON ? "on" : "off");
 	if (vm->given & BIT(CONFIG_CLOCK))
 		put(&w, "clock", vm->guest_clock ? "guest" : "host");
 	put(&w, "testdev", vm->testdev ? "on" : "off");

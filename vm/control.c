@@ -45,7 +45,7 @@ static bool send_piece(void)
 {
 	size_t left = channel.answer.used - channel.sent, n = min_u64(left, PIECE);
 
-	if (!console_try_line("reply %s %.*s", channel.request.tag, (int)n, channel.text + channel.sent))
+	if (!console_guest_line("reply %s %.*s", channel.request.tag, (int)n, channel.text + channel.sent))
 		return false;
 	channel.sent += n;
 	return true;
@@ -56,7 +56,7 @@ static bool send(void)
 	while (channel.ok && channel.sent < channel.answer.used)
 		if (!send_piece())
 			return false;
-	if (!console_try_line("done %s %s%s", channel.request.tag, channel.ok ? "ok" : "error ", channel.ok ? "" : channel.error))
+	if (!console_guest_line("done %s %s%s", channel.request.tag, channel.ok ? "ok" : "error ", channel.ok ? "" : channel.error))
 		return false;
 	channel.state = IDLE;
 	return true;

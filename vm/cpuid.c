@@ -5,26 +5,28 @@
 #include "mmu/walk.h"
 #include "vmx/vmcs.h"
 
-/* Leaf 1, ECX: SSE3 PCLMULQDQ SSSE3 FMA CX16 SSE4.1 SSE4.2 MOVBE POPCNT AES XSAVE AVX F16C. Not RDRAND: its values would make no
- * two runs on an emulator alike. Not MONITOR, VMX, SMX, EIST, TM2, DTES64, DS-CPL, PDCM, DCA: nothing here makes them work. */
+/* Leaf 1, ECX: SSE3 PCLMULQDQ SSSE3 FMA CX16 SSE4.1 SSE4.2 MOVBE POPCNT AES XSAVE AVX F16C. RDRAND
+ * if it is not hidden. Not MONITOR, VMX, SMX, EIST, TM2, DTES64, DS-CPL, PDCM, DCA: nothing here makes them work. */
 #define L1_ECX_PASS (BIT(0) | BIT(1) | BIT(9) | BIT(12) | BIT(13) | BIT(19) | BIT(20) | BIT(22) | BIT(23) | BIT(25) | BIT(26) | BIT(28) | BIT(29))
 #define L1_ECX_PCID BIT(17)
 #define L1_ECX_X2APIC BIT(21)
 #define L1_ECX_TSC_DEADLINE BIT(24)
 #define L1_ECX_XSAVE BIT(26)
 #define L1_ECX_OSXSAVE BIT(27)
+#define L1_ECX_RDRAND BIT(30)
 #define L1_ECX_HYPERVISOR BIT(31)
 /* Leaf 1, EDX: FPU VME DE PSE TSC MSR PAE MCE CX8 APIC SEP MTRR PGE MCA CMOV PAT PSE-36 CLFSH MMX FXSR SSE SSE2 SS. */
 #define L1_EDX_APIC BIT(9)
 #define L1_EDX_PASS (MASK(9, 0) | MASK(17, 11) | BIT(19) | MASK(27, 23))
 
-/* Leaf 7, EBX: FSGSBASE BMI1 AVX2 SMEP BMI2 ERMS ADX SMAP CLFLUSHOPT CLWB SHA, and AVX-512. Not RDSEED, as RDRAND; not HLE, RTM, MPX,
+/* Leaf 7, EBX: FSGSBASE BMI1 AVX2 SMEP BMI2 ERMS ADX SMAP CLFLUSHOPT CLWB SHA, and AVX-512. RDSEED as RDRAND. Not HLE, RTM, MPX,
  * PQM, PT. */
 #define L7_EBX_PASS (BIT(0) | BIT(3) | BIT(5) | BIT(8) | BIT(9) | BIT(19) | BIT(23) | BIT(24) | BIT(29) | \
 		     BIT(16) | BIT(17) | BIT(21) | BIT(28) | BIT(30) | BIT(31))
 #define L7_EBX_AVX512 (BIT(16) | BIT(17) | BIT(21) | BIT(28) | BIT(30) | BIT(31))
 #define L7_EBX_SMEP BIT(7)
 #define L7_EBX_INVPCID BIT(10)
+#define L7_EBX_RDSEED BIT(18)
 #define L7_EBX_SMAP BIT(20)
 /* Leaf 7, ECX: AVX512_VBMI UMIP VBMI2 GFNI VAES VPCLMULQDQ VNNI BITALG VPOPCNTDQ. */
 #define L7_ECX_PASS (BIT(1) | BIT(2) | BIT(6) | BIT(8) | BIT(9) | BIT(10) | BIT(11) | BIT(12) | BIT(14))
@@ -50,23 +52,23 @@
 #define LEAF_FREQUENCY 0x16
 #define EXTENDED 0x80000000u
 
-static void set_leaf1(struct cpuid_policy *p, uint32_t id, bool nested, const struct mmu_caps *caps)
+static void set_leaf1(struct cpuid_policy *p, uint32_t id, bool nested, bool random, const struct mmu_caps *caps)
 {
 	struct cpuid h = cpuid(1, 0), *l = &p->basic[1];
 
 	l->eax = h.eax;
 	l->ebx = (h.ebx & 0xffff) | 1u << 16 | id << 24;
-	l->ecx = (uint32_t)((h.ecx & L1_ECX_PASS) | L1_ECX_X2APIC | L1_ECX_TSC_DEADLINE | L1_ECX_HYPERVISOR);
+	l->ecx = (uint32_t)((h.ecx & (L1_ECX_PASS | (random ? L1_ECX_RDRAND : 0))) | L1_ECX_X2APIC | L1_ECX_TSC_DEADLINE | L1_ECX_HYPERVISOR);
 	if (nested && caps->pcid)
 		l->ecx |= (uint32_t)L1_ECX_PCID;
 	l->edx = (uint32_t)((h.edx & L1_EDX_PASS) | L1_EDX_APIC);
 	p->has_xsave = l->ecx & L1_ECX_XSAVE;
 }
 
-static void set_leaf7(struct cpuid_policy *p, bool nested, const struct mmu_caps *caps, uint32_t proc2_may)
+static void set_leaf7(struct cpuid_policy *p, bool nested, bool random, const struct mmu_caps *caps, uint32_t proc2_may)
 {
 	struct cpuid h = cpuid(7, 0), *l = &p->basic[7];
-	uint32_t ebx = h.ebx & (uint32_t)L7_EBX_PASS, ecx = h.ecx & (uint32_t)L7_ECX_PASS;
+	uint32_t ebx = h.ebx & (uint32_t)(L7_EBX_PASS | (random ? L7_EBX_RDSEED : 0)), ecx = h.ecx & (uint32_t)L7_ECX_PASS;
 
 	p->has_invpcid = nested && caps->pcid && (h.ebx & L7_EBX_INVPCID) && (proc2_may & PROC2_INVPCID);
 	ebx |= (uint32_t)((caps->smep ? L7_EBX_SMEP : 0) | (caps->smap ? L7_EBX_SMAP : 0) | (p->has_invpcid ? L7_EBX_INVPCID : 0) |
@@ -149,7 +151,7 @@ static uint32_t emulate_features(const struct cpuid_policy *p)
 }
 
 void cpuid_policy_init(struct cpuid_policy *p, uint32_t id, const struct mmu_caps *caps, uint32_t proc2_may, uint64_t cr4_fixed1,
-		       uint64_t tsc_hz, bool nested)
+		       uint64_t tsc_hz, bool nested, bool random)
 {
 	struct cpuid h = cpuid(0, 0);
 	uint32_t mhz = (uint32_t)(tsc_hz / 1000000);
@@ -157,13 +159,13 @@ void cpuid_policy_init(struct cpuid_policy *p, uint32_t id, const struct mmu_cap
 	memset(p, 0, sizeof(*p));
 	p->max_basic = LEAF_FREQUENCY;
 	p->basic[0] = (struct cpuid){ p->max_basic, h.ebx, h.ecx, h.edx };
-	set_leaf1(p, id, nested, caps);
+	set_leaf1(p, id, nested, random, caps);
 	set_caches(p, h.eax);
 	p->basic[6].eax = BIT(2); /* the APIC timer always runs */
 	if (h.eax >= 0xd)
 		set_xsave(p, nested, caps);
 	if (h.eax >= 7) /* else TSC_ADJUST would need a leaf of its own */
-		set_leaf7(p, nested, caps, proc2_may);
+		set_leaf7(p, nested, random, caps, proc2_may);
 	p->basic[0xb].edx = id;
 	/* The TSC counts the "crystal" itself, so that its rate is exact and needs no measuring. */
 	p->basic[LEAF_TSC] = (struct cpuid){ 1, 1, (uint32_t)min_u64(tsc_hz, UINT32_MAX), 0 };

@@ -30,9 +30,9 @@ struct cpuid_policy {
 };
 
 /* What the virtual CPU of number id is, on this host. nested: the guest's own paging reaches the CPU (EPT): paging features of the
- * CPU are offered; else only those that shadow paging supports. */
+ * CPU are offered; else only those that shadow paging supports. random: RDRAND and RDSEED are offered where the CPU has them. */
 void cpuid_policy_init(struct cpuid_policy *p, uint32_t id, const struct mmu_caps *caps, uint32_t proc2_may, uint64_t cr4_fixed1,
-		       uint64_t tsc_hz, bool nested);
+		       uint64_t tsc_hz, bool nested, bool random);
 
 /* What some bits of the answers follow: the guest's CR4, XCR0 and IA32_APIC_BASE. */
 struct cpuid_state {

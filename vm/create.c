@@ -327,6 +327,7 @@ static bool create_vcpu(struct vm *vm, struct percpu *cpu)
 		vm->clock.guest_only = vm->config->guest_clock;
 		/* The guest's TSC starts at 0. */
 		v->tsc_offset = 0 - rdtsc();
+		msr_reset_vcpu(v);
 	}
 	if (v && fpu_init(v) && vmx_vcpu_init(&v->vmx, &machine.caps))
 		return true;
@@ -340,7 +341,7 @@ static bool start_vcpu(struct vm *vm, const struct cpu_start *s)
 	struct vcpu *v = vm->vcpu;
 
 	v->start = (struct vmx_start){ s->rip, s->rsp, s->rax, s->rbx, s->rsi, s->gdt_base, s->gdt_limit, s->cs, s->ds,
-				       s->mode == START_LONG64 };
+				       s->mode == START_LONG64, schedule_slice() };
 	if (mmu_vcpu_init(&v->mmu, &vm->mmu, &regs))
 		return true;
 	vm_end(vm, VM_STATUS_BAD_IMAGE, "there is no memory for its tables");
@@ -380,7 +381,7 @@ struct vm *vm_create(unsigned id, const struct vm_config *config, struct percpu 
 	if (!create_mmu(vm))
 		return vm;
 	cpuid_policy_init(&vm->cpuid, 0, &machine.caps.mmu, machine.caps.proc2.may, machine.caps.cr4_fixed1, machine.tsc_hz,
-			  !(switch_hidden_cr4(vm) & CR4_PCIDE));
+			  !(switch_hidden_cr4(vm) & CR4_PCIDE), vm->config->rdrand != CONFIG_OFF);
 	msr_reset(vm);
 	if (create_vcpu(vm, cpu) && create_platform(vm) && create_memory(vm) && load_guest(vm, &start) && start_vcpu(vm, &start) &&
 	    switch_init(vm))

@@ -34,10 +34,12 @@ static void set_rf(void)
 		vmwrite(VMCS_GUEST_RFLAGS, rflags | RFLAGS_RF);
 }
 
+/* In real mode no exception has an error code, and VM entry refuses one (SDM, "VM-Entry Controls for Event Injection"). */
 static void put_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error)
 {
 	if (vector != VECTOR_DB && vector != VECTOR_DF)
 		set_rf();
+	has_error = has_error && (vmread(VMCS_GUEST_CR0) & CR0_PE);
 	v->event = (struct event){ (uint32_t)(INFO_VALID | INFO_TYPE_HARDWARE_EXCEPTION | (has_error ? INFO_HAS_ERROR : 0) | vector), error, 0 };
 	v->requests |= REQUEST_EVENT;
 }
@@ -56,11 +58,18 @@ void event_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t er
 			return;
 		}
 	} else if ((v->event.info & INFO_VALID) && (v->event.info & INFO_TYPE) == INFO_TYPE_EXTERNAL) {
-		v->requeued_vector = first; /* the interrupt comes after the exception */
+		v->requeued = true; /* the interrupt comes after the exception */
+		v->requeued_vector = first;
 	} else if ((v->event.info & INFO_VALID) && (v->event.info & INFO_TYPE) == INFO_TYPE_NMI) {
 		v->nmi_pending = true;
 	}
 	put_exception(v, vector, has_error, error);
+}
+
+void event_int1(struct vcpu *v, uint32_t length)
+{
+	v->event = (struct event){ (uint32_t)(INFO_VALID | INFO_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION | VECTOR_DB), 0, length };
+	v->requests |= REQUEST_EVENT;
 }
 
 void event_page_fault(struct vcpu *v, uint32_t error, uint64_t cr2)
@@ -90,10 +99,9 @@ static int take_interrupt(struct vcpu *v)
 {
 	int vector;
 
-	if (v->requeued_vector) {
-		vector = v->requeued_vector;
-		v->requeued_vector = 0;
-		return vector;
+	if (v->requeued) {
+		v->requeued = false;
+		return v->requeued_vector;
 	}
 	if (lapic_extint(&v->lapic))
 		return pic_ack(&v->vm->pic);
@@ -105,17 +113,25 @@ static int take_interrupt(struct vcpu *v)
 
 static bool interrupt_waits(struct vcpu *v)
 {
-	return v->requeued_vector || lapic_extint(&v->lapic) || lapic_pending(&v->lapic) >= 0;
+	return v->requeued || lapic_extint(&v->lapic) || lapic_pending(&v->lapic) >= 0;
+}
+
+/* A debug trap of the last instruction comes before any interrupt (SDM, "Priority Among Concurrent Events"), and an entry that injects one
+ * would drop the trap ("Delivery of Pending Debug Exceptions after VM Entry"). */
+static bool trap_waits(void)
+{
+	return vmread(VMCS_GUEST_PENDING_DEBUG) & (PENDING_DEBUG_ENABLED | PENDING_DEBUG_BS);
 }
 
 static bool interrupts_open(void)
 {
-	return (vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF) && !(vmread(VMCS_GUEST_INTERRUPTIBILITY) & (BLOCKING_STI | BLOCKING_MOV_SS));
+	return (vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF) && !(vmread(VMCS_GUEST_INTERRUPTIBILITY) & (BLOCKING_STI | BLOCKING_MOV_SS)) &&
+	       !trap_waits();
 }
 
 static bool nmi_open(void)
 {
-	return !(vmread(VMCS_GUEST_INTERRUPTIBILITY) & (BLOCKING_NMI | BLOCKING_MOV_SS | BLOCKING_STI));
+	return !(vmread(VMCS_GUEST_INTERRUPTIBILITY) & (BLOCKING_NMI | BLOCKING_MOV_SS | BLOCKING_STI)) && !trap_waits();
 }
 
 /* true: an NMI was injected. */
@@ -160,7 +176,7 @@ bool event_wakes(struct vcpu *v)
 {
 	bool waits;
 
-	if ((v->event.info & INFO_VALID) || v->nmi_pending)
+	if ((v->event.info & INFO_VALID) || v->nmi_pending || trap_waits())
 		return true;
 	if (!(vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF))
 		return false;

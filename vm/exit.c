@@ -6,7 +6,11 @@
 #include "vm/control.h"
 
 #define RFLAGS_IF BIT(9)
+#define INSTRUCTION_LENGTH_MAX 15
 
+/* Outside 64-bit code EIP has 32 bits: behind the end of the 4 GiB comes their beginning, and VM entry refuses any other value. In 64-bit code
+ * RIP may become non-canonical by its lowest sign bit alone, which VM entry allows and the guest's next fetch answers (SDM, "Checks on Guest
+ * RIP, RFLAGS, and SSP"). */
 void exit_skip(struct vcpu *v)
 {
 	uint64_t rip = vmread(VMCS_GUEST_RIP) + vmread(VMCS_EXIT_INSTRUCTION_LENGTH);
@@ -14,12 +18,14 @@ void exit_skip(struct vcpu *v)
 	uint64_t rflags = vmread(VMCS_GUEST_RFLAGS);
 
 	(void)v;
+	if (unlikely((uint32_t)rip < INSTRUCTION_LENGTH_MAX) && !vmx_in_64bit_code())
+		rip = (uint32_t)rip;
 	vmwrite(VMCS_GUEST_RIP, rip);
 	if (unlikely(blocking & (BLOCKING_STI | BLOCKING_MOV_SS)))
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, blocking & ~(BLOCKING_STI | BLOCKING_MOV_SS));
 	/* RFLAGS.TF: the single-step trap that the instruction would have caused. */
 	if (unlikely(rflags & BIT(8)))
-		vmwrite(VMCS_GUEST_PENDING_DEBUG, vmread(VMCS_GUEST_PENDING_DEBUG) | BIT(14));
+		vmwrite(VMCS_GUEST_PENDING_DEBUG, vmread(VMCS_GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
 }
 
 void exit_requeue_event(struct vcpu *v)
@@ -72,12 +78,20 @@ static void exit_external_interrupt(struct vcpu *v)
 	control_poll(v->cpu);
 }
 
+/* The guest ran for a whole period without an exit: vm_host_turn() comes before the next entry. */
+static void exit_preemption_timer(struct vcpu *v)
+{
+	exit_requeue_event(v);
+	v->host_turn = 0;
+}
+
 static void exit_window(struct vcpu *v) { v->requests |= REQUEST_EVENT; }
 
+/* With interrupts off only an NMI ends it, or a debug trap that the HLT itself has caused. */
 static void exit_hlt(struct vcpu *v)
 {
 	exit_skip(v);
-	if (!(vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF) && !v->nmi_pending) {
+	if (!(vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF) && !event_wakes(v) && !platform_sends_nmi(v->vm)) {
 		vm_end(v->vm, VM_STATUS_STOPPED, "stopped: halted for good: HLT with interrupts disabled at rip 0x%lx",
 		       vmread(VMCS_GUEST_RIP) - 1);
 		return;
@@ -91,9 +105,14 @@ static void exit_triple_fault(struct vcpu *v)
 	vm_end(v->vm, VM_STATUS_TRIPLE_FAULT, "stopped: triple fault at rip 0x%lx", vmread(VMCS_GUEST_RIP));
 }
 
-/* Hypercalls: none yet; the number in RAX is unknown, as any hypervisor says. */
+/* Hypercalls: none yet; the number in RAX is unknown, as any hypervisor says. They are for the kernel: what runs at another level finds a
+ * CPU without the instruction. */
 static void exit_vmcall(struct vcpu *v)
 {
+	if (vmx_cpl()) {
+		event_ud(v);
+		return;
+	}
 	v->vmx.gpr[GPR_RAX] = ~0ull;
 	exit_skip(v);
 }
@@ -147,6 +166,7 @@ exit_handler *const exit_handlers[EXIT_REASON_COUNT] = {
 	[EXIT_INVALID_GUEST_STATE] = exit_entry_failed,
 	[EXIT_MSR_LOADING] = exit_entry_failed,
 	[EXIT_MACHINE_CHECK] = exit_entry_failed,
+	[EXIT_PREEMPTION_TIMER] = exit_preemption_timer,
 	[EXIT_MWAIT] = event_ud,
 	[EXIT_MONITOR] = event_ud,
 	[EXIT_EPT_VIOLATION] = exit_ept_violation,

@@ -19,8 +19,6 @@ static void gpr_write(struct vcpu *v, unsigned n, uint64_t value)
 		v->vmx.gpr[n] = value;
 }
 
-static bool in_64bit_code(void) { return vmread(VMCS_GUEST_CS_ACCESS) & EMULATE_SEG_L; }
-
 /* The front functions of the heart check and act; what they did then goes into the VMCS. */
 static bool concluded(struct vcpu *v, unsigned n, struct mmu_result r)
 {
@@ -38,11 +36,21 @@ static bool concluded(struct vcpu *v, unsigned n, struct mmu_result r)
 	return true;
 }
 
+/* VT-x without "unrestricted guest" runs no code with CR0.PE = 0 (SDM, "Unrestricted Guests"), and nobody else does either. */
+static bool mode_possible(struct vcpu *v)
+{
+	if ((v->mmu.regs.cr0 & CR0_PE) || mechanism_runs_real_mode(v->vm->mmu.ops))
+		return true;
+	vm_end(v->vm, VM_STATUS_STOPPED, "stopped: the guest went to real mode at rip 0x%lx, which mmu %s cannot run on this CPU; "
+	       "it takes mmu ept and a CPU with \"unrestricted guest\"", vmread(VMCS_GUEST_RIP), v->vm->mmu.ops->name);
+	return false;
+}
+
 bool cr_write(struct vcpu *v, unsigned n, uint64_t value)
 {
 	switch (n) {
 	case 0:
-		return concluded(v, 0, mmu_set_cr0(&v->mmu, value));
+		return concluded(v, 0, mmu_set_cr0(&v->mmu, value)) && mode_possible(v);
 	case 3:
 		return concluded(v, 3, mmu_set_cr3(&v->mmu, value));
 	case 4:
@@ -66,7 +74,7 @@ static bool move_to(struct vcpu *v, unsigned n, unsigned gpr)
 {
 	uint64_t value = gpr_read(v, gpr);
 
-	return cr_write(v, n, in_64bit_code() ? value : (uint32_t)value);
+	return cr_write(v, n, vmx_in_64bit_code() ? value : (uint32_t)value);
 }
 
 static void move_from(struct vcpu *v, unsigned n, unsigned gpr)

@@ -1,7 +1,6 @@
 /* vm/exit_mmu.c - page faults, EPT violations and EPT misconfigurations: to the heart, and what it decided. */
 #include "vm/vm.h"
 
-#define VECTOR_NMI 2
 #define VECTOR_PF 14
 #define QUALIFICATION_GVA_VALID BIT(7)
 #define QUALIFICATION_GVA_TRANSLATED BIT(8)
@@ -45,19 +44,21 @@ static void conclude(struct vcpu *v, const struct mmu_result *r)
 	}
 }
 
-/* An IRET that faults has already unblocked NMIs (SDM, "Information for VM Exits Due to EPT violations"). */
-static void restore_nmi_blocking(uint64_t unblocked)
+/* An IRET that faults has already unblocked NMIs (SDM, "Information for VM Exits Due to EPT violations"): it finds them blocked when it is
+ * executed again. The guest's own handler of the fault runs with them unblocked, as without the exit. */
+static void restore_nmi_blocking(bool unblocked, enum mmu_outcome outcome)
 {
-	if (unblocked && !(vmread(VMCS_IDT_VECTORING_INFO) & INFO_VALID))
+	if (unblocked && outcome != MMU_INJECT && !(vmread(VMCS_IDT_VECTORING_INFO) & INFO_VALID))
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, vmread(VMCS_GUEST_INTERRUPTIBILITY) | BLOCKING_NMI);
 }
 
-static void give_to_heart(struct vcpu *v, const struct mmu_fault *fault)
+static void give_to_heart(struct vcpu *v, const struct mmu_fault *fault, bool nmi_unblocked)
 {
 	struct mmu_result r;
 
 	exit_requeue_event(v);
 	r = mmu_fault(&v->mmu, fault);
+	restore_nmi_blocking(nmi_unblocked, r.outcome);
 	conclude(v, &r);
 }
 
@@ -75,8 +76,7 @@ void exit_ept_violation(struct vcpu *v)
 	v->fault_known = (fault.qualification & translated) == translated;
 	v->fault_page = fault.gva;
 	v->fault_gpa = GPA(align_down(fault.gpa.v, PAGE_SIZE));
-	restore_nmi_blocking(fault.qualification & QUALIFICATION_NMI_UNBLOCKED);
-	give_to_heart(v, &fault);
+	give_to_heart(v, &fault, fault.qualification & QUALIFICATION_NMI_UNBLOCKED);
 	v->fault_known = false; /* it was true of this instruction only */
 }
 
@@ -87,10 +87,10 @@ void exit_ept_misconfig(struct vcpu *v)
 		.gpa = GPA(vmread(VMCS_GUEST_PHYSICAL_ADDRESS)),
 	};
 
-	give_to_heart(v, &fault);
+	give_to_heart(v, &fault, false);
 }
 
-static void page_fault(struct vcpu *v, uint64_t info)
+void exit_page_fault(struct vcpu *v, uint64_t info)
 {
 	struct mmu_fault fault = {
 		.kind = MMU_FAULT_PAGE,
@@ -98,7 +98,6 @@ static void page_fault(struct vcpu *v, uint64_t info)
 		.gva = GVA(vmread(VMCS_EXIT_QUALIFICATION)),
 	};
 
-	restore_nmi_blocking(info & INFO_NMI_UNBLOCKED);
 	if (v->mmu.intercepts.ept)
 		vmx_sync_paging(&v->vmx, &v->mmu);
 	else
@@ -106,21 +105,6 @@ static void page_fault(struct vcpu *v, uint64_t info)
 	v->fault_page = fault.gva;
 	/* Who may write may read, but not the other way round. */
 	v->fault_known = fault.error & PFERR_W;
-	give_to_heart(v, &fault);
+	give_to_heart(v, &fault, info & INFO_NMI_UNBLOCKED);
 	v->fault_known = false;
-}
-
-void exit_exception(struct vcpu *v)
-{
-	uint64_t info = vmread(VMCS_EXIT_INTERRUPTION_INFO);
-
-	if ((info & INFO_TYPE) == INFO_TYPE_NMI) {
-		exit_requeue_event(v); /* the host's own NMI: nobody sends one on purpose */
-		return;
-	}
-	if ((info & INFO_VECTOR) == VECTOR_PF) {
-		page_fault(v, info);
-		return;
-	}
-	vm_end(v->vm, VM_STATUS_STOPPED, "stopped: exception %u exited, which Vellum does not intercept", (unsigned)(info & INFO_VECTOR));
 }

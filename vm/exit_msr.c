@@ -1,6 +1,7 @@
 /* vm/exit_msr.c - the MSRs that the guest does not reach directly. An MSR that is not here does not exist: #GP(0), as on a CPU without it. */
 #include "vm/vm.h"
 
+#include "host/interrupt.h"
 #include "vmx/msrs.h"
 
 #define MSR_PLATFORM_ID 0x17
@@ -17,9 +18,10 @@
 #define MSR_MTRR_FIXED_4K_FIRST 0x268
 #define MSR_MTRR_FIXED_4K_LAST 0x26f
 
-#define MISC_ENABLE_FAST_STRINGS BIT(0)
-#define MISC_ENABLE_NO_BTS BIT(11)
-#define MISC_ENABLE_NO_PEBS BIT(12)
+/* IA32_MISC_ENABLE: what the guest may write, and of that what it is told when it starts only if its CPUID has the feature, which it has
+ * not: performance monitoring, SpeedStep, MONITOR. */
+#define MISC_ENABLE_WRITABLE (BIT(0) | BIT(3) | BIT(7) | BIT(11) | BIT(12) | BIT(16) | BIT(18) | BIT(22) | BIT(23) | BIT(34))
+#define MISC_ENABLE_HIDDEN (BIT(7) | BIT(16) | BIT(18))
 
 #define MTRR_VARIABLE_COUNT 8
 #define MTRR_CAP_FIXED BIT(8)
@@ -39,6 +41,12 @@ void msr_reset(struct vm *vm)
 	m->fixed[2] = 0;                          /* 0xa0000 - 0xbffff */
 	m->variable[0] = 0xc0000000 | MEMTYPE_UC;
 	m->variable[1] = (MASK(vm->cpuid.maxphyaddr - 1, 12) & ~0x3fffffffull) | MTRR_MASK_VALID;
+}
+
+void msr_reset_vcpu(struct vcpu *v)
+{
+	rdmsr_safe(MSR_MISC_ENABLE, &v->misc_enable);
+	v->misc_enable &= MISC_ENABLE_WRITABLE & ~MISC_ENABLE_HIDDEN;
 }
 
 /* The place of an MTRR; NULL: no such register. SDM, "Memory Type Range Registers". */
@@ -166,7 +174,7 @@ bool msr_read(struct vcpu *v, uint32_t msr, uint64_t *value)
 		*value = MTRR_CAP_FIXED | MTRR_VARIABLE_COUNT;
 		return true;
 	case MSR_MISC_ENABLE:
-		*value = MISC_ENABLE_FAST_STRINGS | MISC_ENABLE_NO_BTS | MISC_ENABLE_NO_PEBS;
+		*value = v->misc_enable;
 		return true;
 	case MSR_PLATFORM_ID:
 	case MSR_BIOS_SIGNATURE:
@@ -199,7 +207,11 @@ bool msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 	case MSR_TSC_ADJUST:
 		tsc_move(v, value - v->tsc_adjust);
 		return true;
-	case MSR_MISC_ENABLE:
+	case MSR_MISC_ENABLE: /* remembered, not obeyed */
+		if (value & ~MISC_ENABLE_WRITABLE)
+			return false;
+		v->misc_enable = value;
+		return true;
 	case MSR_BIOS_SIGNATURE:
 	case MSR_BIOS_UPDATE_TRIGGER:
 	case MSR_MCG_STATUS:

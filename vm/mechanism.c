@@ -71,6 +71,11 @@ static bool options_supported(struct vm *vm, const struct mmu_ops *ops)
 	return true;
 }
 
+bool mechanism_runs_real_mode(const struct mmu_ops *ops)
+{
+	return strcmp(ops->name, "ept") == 0 && machine.caps.mmu.unrestricted_guest;
+}
+
 const struct mmu_ops *mechanism_choose(struct vm *vm)
 {
 	const struct mmu_caps *caps = &machine.caps.mmu;

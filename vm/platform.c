@@ -71,6 +71,16 @@ static void lapic_signal(void *ctx, struct lapic *l, enum apic_delivery what, ui
 
 static const struct lapic_host lapic_host = { lapic_ipi, lapic_eoi_broadcast, lapic_kick, lapic_signal };
 
+bool platform_sends_nmi(struct vm *vm)
+{
+	bool possible;
+
+	spin_lock(&vm->device_lock);
+	possible = lapic_lint_unmaskable(&vm->vcpu->lapic) || ioapic_unmaskable(&vm->ioapic);
+	spin_unlock(&vm->device_lock);
+	return possible;
+}
+
 static void machine_event(void *ctx, enum machine_event kind, uint32_t value)
 {
 	struct vm *vm = ctx;
@@ -92,8 +102,9 @@ static void machine_event(void *ctx, enum machine_event kind, uint32_t value)
 
 static void first_console_tx(void *ctx, uint8_t byte)
 {
-	(void)ctx;
-	console_put(CONSOLE_GUEST, byte);
+	struct vm *vm = ctx;
+
+	vm->console_dropped += !console_put(CONSOLE_GUEST, byte);
 }
 
 static bool first_console_room(void *ctx)
@@ -102,22 +113,38 @@ static bool first_console_room(void *ctx)
 	return console_room(CONSOLE_GUEST);
 }
 
-static void flush_console_line(struct vm *vm)
+/* Other VMs' consoles travel as lines on the statistics port. A line that the port has no room for stays, and the transmitter of its VM
+ * is busy meanwhile: that guest waits, and nobody else. */
+static bool flush_console_line(struct vm *vm)
 {
 	vm->console_text[vm->console_used] = '\0';
-	console_line("con %u %s", vm->id, vm->console_text);
+	if (!console_guest_line("con %u %s", vm->id, vm->console_text))
+		return false;
 	vm->console_used = 0;
+	vm->console_complete = false;
+	return true;
 }
 
-/* Other VMs' consoles travel as lines on the statistics port. */
+static bool other_console_room(void *ctx)
+{
+	struct vm *vm = ctx;
+
+	return !vm->console_complete || (console_guest_room() && flush_console_line(vm));
+}
+
 static void other_console_tx(void *ctx, uint8_t byte)
 {
 	static const char digit[] = "0123456789ABCDEF";
 	struct vm *vm = ctx;
 
+	if (!other_console_room(vm)) {
+		vm->console_dropped++;
+		return;
+	}
 	if (byte == '\r')
 		return;
 	if (byte == '\n') {
+		vm->console_complete = true;
 		flush_console_line(vm);
 		return;
 	}
@@ -128,8 +155,10 @@ static void other_console_tx(void *ctx, uint8_t byte)
 	} else {
 		vm->console_text[vm->console_used++] = (char)byte;
 	}
-	if (vm->console_used + 4 > sizeof(vm->console_text))
+	if (vm->console_used + 4 > sizeof(vm->console_text)) {
+		vm->console_complete = true;
 		flush_console_line(vm);
+	}
 }
 
 void platform_feed_uart(struct vm *vm)
@@ -145,10 +174,26 @@ void platform_feed_uart(struct vm *vm)
 	spin_unlock(&vm->device_lock);
 }
 
+/* The statistics port has room: transmitters that wait for it go on, on whatever CPU their VM lives. */
+static void other_consoles_go_on(void)
+{
+	for (unsigned id = 1; id < machine.vm_count; id++) {
+		struct vm *vm = machine.vm[id];
+
+		if (vm->ended || !__atomic_load_n(&vm->console_complete, __ATOMIC_RELAXED))
+			continue;
+		spin_lock(&vm->device_lock);
+		uart_tx_ready(&vm->uart);
+		spin_unlock(&vm->device_lock);
+	}
+}
+
 void platform_console_event(unsigned port)
 {
-	if (port == CONSOLE_STATS)
+	if (port == CONSOLE_STATS) {
 		control_port_event();
+		other_consoles_go_on();
+	}
 	if (port == CONSOLE_GUEST && machine.vm_count && !machine.vm[0]->ended && machine.vm[0]->vcpu)
 		platform_feed_uart(machine.vm[0]);
 }
@@ -211,6 +256,8 @@ static bool add_interrupt_controllers(struct vm *vm)
 	bool ok = pic_init(&vm->pic, &vm->pio, pic_output_changed, vm) &&
 		  ioapic_init(&vm->ioapic, &vm->mmio, IOAPIC_BASE, 1, ioapic_send, vm);
 
+	if (ok)
+		pic_after_bios(&vm->pic);
 	irqhub_init(&vm->irqhub, &vm->pic, &vm->ioapic);
 	vm->apic_bus.cpu[0] = &v->lapic;
 	vm->apic_bus.count = 1;
@@ -236,7 +283,7 @@ static bool add_uart(struct vm *vm)
 
 	if (vm->id == 0)
 		return uart_init(&vm->uart, &vm->pio, COM1_PORT, line, first_console_tx, first_console_room, vm);
-	return uart_init(&vm->uart, &vm->pio, COM1_PORT, line, other_console_tx, NULL, vm);
+	return uart_init(&vm->uart, &vm->pio, COM1_PORT, line, other_console_tx, other_console_room, vm);
 }
 
 bool platform_init(struct vm *vm)

@@ -1,7 +1,7 @@
-/* vm/run.c - the run loop: into the guest, out of it, to the exit's handler, and round again; and which vCPU runs on a CPU when it has
- * several.
+/* vm/run.c - the run loop: into the guest, out of it, to the exit's handler, and round again. Which vCPU runs: vm/schedule.c.
  *
- * R1  The timers of every VM on the ring whose clock goes are covered by the CPU's timer: timer_armed is at or before the earliest.
+ * R1  The timers of the VM that runs are covered by the CPU's timer: timer_armed is at or before the earliest. It needs a look only when
+ *     an alarm has become earlier (TM3 in dev/timer.c), or when timer_armed may have become later (arm_running in vm/schedule.c).
  * R2  A vCPU that another CPU must stop (T2) is seen: in_guest is set before the last look at the flush requests, and cleared
  *     after the exit; who requests sets the request first and then looks at in_guest. */
 #include "vm/vm.h"
@@ -10,8 +10,6 @@
 #include "host/percpu.h"
 #include "lib/fmt.h"
 #include "vm/control.h"
-
-#define SLICES_PER_SECOND 100
 
 struct machine machine;
 static unsigned vms_alive;
@@ -36,73 +34,6 @@ void vm_end(struct vm *vm, int status, const char *format, ...)
 	vm->ended = true;
 	if (vm->vcpu)
 		__atomic_fetch_or(&vm->vcpu->requests, REQUEST_STOP, __ATOMIC_SEQ_CST);
-}
-
-/* ---- the clocks ---- */
-
-/* When the CPU must look at the timers of a VM, by the TSC; that of a vCPU that is about to be entered may be later. */
-static inline uint64_t alarm_of(const struct vm *vm) { return clock_alarm(&vm->clock, timers_next(&vm->timers)); }
-
-/* Of all VMs whose clocks go. The one that runs is looked after before its entry. */
-static uint64_t next_deadline(const struct percpu *cpu)
-{
-	uint64_t next = UINT64_MAX;
-	struct vcpu *v = cpu->run_queue;
-
-	if (!v)
-		return next;
-	do {
-		if (!v->vm->clock.stopped)
-			next = min_u64(next, alarm_of(v->vm));
-		v = v->ring;
-	} while (v != cpu->run_queue);
-	return next;
-}
-
-static bool runnable(const struct vcpu *v) { return !v->vm->ended && !v->paused && (!v->halted || v->requests); }
-
-/* Another vCPU of the ring that could run now, in turn; NULL: none. */
-static struct vcpu *next_runnable(const struct percpu *cpu)
-{
-	struct vcpu *v = cpu->run_queue->ring;
-
-	for (; v != cpu->run_queue; v = v->ring)
-		if (runnable(v))
-			return v;
-	return NULL;
-}
-
-static void arm_timer(struct percpu *cpu)
-{
-	uint64_t next = next_deadline(cpu);
-
-	if (cpu->run_queue && cpu->run_queue->ring != cpu->run_queue)
-		next = min_u64(next, cpu->slice_end);
-	lapic_host_timer(next);
-}
-
-void vm_timer_interrupt(void)
-{
-	struct percpu *cpu = this_cpu();
-	uint64_t now = rdtsc();
-	struct vcpu *v = cpu->run_queue;
-
-	cpu->timer_fired = false;
-	if (!v)
-		return;
-	do {
-		spin_lock(&v->vm->device_lock);
-		timers_run(&v->vm->timers, clock_now(&v->vm->clock));
-		spin_unlock(&v->vm->device_lock);
-		v = v->ring;
-	} while (v != cpu->run_queue);
-	if (now >= cpu->slice_end) {
-		/* Again and again while there are others: one may come to be able to run at any time. */
-		cpu->slice_end = now + machine.tsc_hz / SLICES_PER_SECOND;
-		if (next_runnable(cpu))
-			v->requests |= REQUEST_SWITCH;
-	}
-	arm_timer(cpu);
 }
 
 /* ---- one vCPU ---- */
@@ -162,52 +93,69 @@ __attribute__((noinline)) void vcpu_bring_up_to_date(struct vcpu *v)
 		vmx_apply_root(&v->vmx, &v->mmu);
 }
 
-static inline bool out_of_date(const struct vcpu *v)
+static inline unsigned out_of_date(const struct vcpu *v)
 {
 	uint16_t changed;
 
 	_Static_assert(offsetof(struct mmu_vcpu, root_changed) == offsetof(struct mmu_vcpu, intercepts_changed) + 1, "read together");
 	memcpy(&changed, &v->mmu.intercepts_changed, sizeof(changed));
-	return changed || tag_requested(&v->mmu.tag);
+	return changed | tag_requested(&v->mmu.tag);
+}
+
+/* Again while others find something new meanwhile. */
+static __attribute__((noinline)) void make_current_at_last(struct vcpu *v)
+{
+	do {
+		__atomic_store_n(&v->in_guest, false, __ATOMIC_RELEASE);
+		vcpu_bring_up_to_date(v);
+		__atomic_store_n(&v->in_guest, true, __ATOMIC_SEQ_CST);
+	} while (out_of_date(v));
 }
 
 /* The tables and registers that the CPU runs the guest with are in force; R2. */
 static inline void make_current(struct vcpu *v)
 {
-	for (;;) {
-		__atomic_store_n(&v->in_guest, true, __ATOMIC_SEQ_CST);
-		if (likely(!out_of_date(v)))
-			return;
-		__atomic_store_n(&v->in_guest, false, __ATOMIC_RELEASE);
-		vcpu_bring_up_to_date(v);
-	}
+	__atomic_store_n(&v->in_guest, true, __ATOMIC_SEQ_CST);
+	if (unlikely(out_of_date(v)))
+		make_current_at_last(v);
+}
+
+/* A CPU newer than the table. */
+static __attribute__((noinline, cold)) void exit_other(struct vcpu *v)
+{
+	v->exit = &v->exits[EXIT_OTHER];
+	v->exit->count++;
+	exit_handlers[EXIT_OTHER](v);
 }
 
 static inline void handle_exit(struct vcpu *v)
 {
-	unsigned reason = vmread(VMCS_EXIT_REASON) & 0xffff;
+	uint64_t reason = vmread(VMCS_EXIT_REASON) & 0xffff;
 
-	if (unlikely(reason >= EXIT_REASON_COUNT))
-		reason = 0; /* of a CPU newer than this table; none of its controls is on */
-	v->exit_reason = reason;
-	v->exits[reason].count++;
+	if (unlikely(reason >= EXIT_REASON_COUNT)) {
+		exit_other(v);
+		return;
+	}
+	v->exit = &v->exits[reason];
+	v->exit->count++;
 	exit_handlers[reason](v);
 }
 
 static inline void account_exit(struct vcpu *v, uint64_t now)
 {
-	v->exits[v->exit_reason].ticks += now - v->exit_tsc;
+	v->exit->ticks += now - v->exit_tsc;
 }
 
 /* A clock that has stopped goes on late by what remains to be done until the entry. So its alarm comes after the time that the guest
  * waits for and not before, when it would have to be set again with no instruction of the guest's in between. */
 #define TICKS_TO_ENTRY (100 + CLOCK_ENTRY_TICKS + CLOCK_EXIT_TICKS)
 
-static __attribute__((noinline)) void set_alarm(const struct vcpu *v)
+static __attribute__((noinline)) void set_alarm(struct vcpu *v)
 {
 	const struct vm_clock *c = &v->vm->clock;
-	uint64_t late = c->stopped ? rdtsc() - c->stopped_at + TICKS_TO_ENTRY : 0, alarm = alarm_of(v->vm);
+	uint64_t late = c->stopped ? rdtsc() - c->stopped_at + TICKS_TO_ENTRY : 0, alarm = schedule_alarm(v->vm);
 
+	v->vm->timers.earlier = false;
 	if (alarm < UINT64_MAX - late && alarm + late < v->cpu->timer_armed)
 		lapic_host_timer(alarm + late);
 }
@@ -227,25 +175,29 @@ static inline __attribute__((always_inline)) void run_on(struct vcpu *v, const b
 	for (;;) {
 		uint64_t now;
 
+		if (unlikely(v->exit_tsc >= v->host_turn))
+			vm_host_turn(v);
 		if (unlikely(v->requests) && !serve_requests(v))
 			return;
-		if (unlikely(timers_next(&v->vm->timers) < v->cpu->timer_armed - v->vm->clock.behind))
+		if (unlikely(v->vm->timers.earlier))
 			set_alarm(v);
 		make_current(v);
 		now = rdtsc();
 		account_exit(v, now);
 		if (own_clock) {
-			clock_go(&v->vm->clock, now + CLOCK_ENTRY_TICKS);
+			clock_enter(&v->vm->clock, now + CLOCK_ENTRY_TICKS);
 			vcpu_write_tsc_offset(v);
 		}
 		v = container_of(vmx_enter(&v->vmx, &failed), struct vcpu, vmx);
 		if (unlikely(failed)) {
 			entry_failed(v);
+			if (own_clock)
+				clock_exit(&v->vm->clock, rdtsc());
 			continue;
 		}
 		v->exit_tsc = rdtsc();
 		if (own_clock)
-			clock_stop(&v->vm->clock, v->exit_tsc - CLOCK_EXIT_TICKS);
+			clock_exit(&v->vm->clock, v->exit_tsc - CLOCK_EXIT_TICKS);
 		__atomic_store_n(&v->in_guest, false, __ATOMIC_RELEASE);
 		handle_exit(v);
 	}
@@ -257,6 +209,8 @@ static void run(struct vcpu *v)
 	uint64_t now = rdtsc();
 
 	v->run_start = v->exit_tsc = now;
+	if (!v->exit)
+		v->exit = &v->exits[EXIT_OTHER]; /* nothing has exited yet */
 	v->running = true;
 	if (own_clock)
 		clock_stop(&v->vm->clock, now);
@@ -271,6 +225,7 @@ static void run(struct vcpu *v)
 	now = rdtsc();
 	account_exit(v, now);
 	v->run_ticks += now - v->run_start;
+	schedule_account(v, now - v->run_start);
 	v->running = false;
 	if (v->paused)
 		clock_stop(&v->vm->clock, now);
@@ -299,28 +254,9 @@ static void retire(struct percpu *cpu, struct vcpu *v)
 		lapic_host_kick(percpu_of(0)->apic_id);
 }
 
-static struct vcpu *pick(struct percpu *cpu)
-{
-	struct vcpu *first = cpu->run_queue, *v;
-
-	if (!first)
-		return NULL;
-	v = next_runnable(cpu);
-	if (!v && runnable(first))
-		v = first;
-	if (v) {
-		cpu->run_queue = v;
-		cpu->slice_end = rdtsc() + machine.tsc_hz / SLICES_PER_SECOND;
-		if (v->ring != v)
-			arm_timer(cpu);
-	}
-	return v;
-}
-
 static void idle(struct percpu *cpu)
 {
-	if (cpu->run_queue)
-		lapic_host_timer(next_deadline(cpu));
+	schedule_arm_idle(cpu);
 	irq_wait();
 	if (cpu->timer_fired)
 		vm_timer_interrupt();
@@ -332,7 +268,7 @@ void vm_cpu_loop(void)
 	struct percpu *cpu = this_cpu();
 
 	while (cpu->id != 0 || __atomic_load_n(&vms_alive, __ATOMIC_SEQ_CST)) {
-		struct vcpu *v = pick(cpu);
+		struct vcpu *v = schedule_pick(cpu);
 
 		if (!v) {
 			idle(cpu);
@@ -348,6 +284,7 @@ void vm_add_to_cpu(struct vcpu *v)
 {
 	struct percpu *cpu = v->cpu;
 
+	v->fair = cpu->fair_floor;
 	v->ring = cpu->run_queue ? cpu->run_queue->ring : v;
 	if (cpu->run_queue)
 		cpu->run_queue->ring = v;

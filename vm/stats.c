@@ -130,6 +130,7 @@ void stats_vm(struct vm *vm)
 	if (vm->vcpu && vm->vcpu->started) {
 		stats_exits(&all, vm->vcpu->exits, vm->vcpu->run_ticks);
 		stats_mmu(&all, &vm->mmu.counters, mmu_table_pages(&vm->mmu));
+		stat(&all, "console.dropped", vm->console_dropped);
 		stats_phases(vm);
 	}
 	console_line("vm %u end %d %s", vm->id, vm->status, vm->end_text);

@@ -28,11 +28,6 @@ uint64_t switch_hidden_cr4(const struct vm *vm)
 	return hidden;
 }
 
-static bool runs_real_mode(const struct mmu_ops *ops)
-{
-	return strcmp(ops->name, "ept") == 0 && machine.caps.mmu.unrestricted_guest;
-}
-
 static const char *refusal(const struct vcpu *v, const struct mmu_ops *ops)
 {
 	const char *missing = ops->unsupported(&machine.caps.mmu);
@@ -41,7 +36,7 @@ static const char *refusal(const struct vcpu *v, const struct mmu_ops *ops)
 		return missing;
 	if (v->vm->cpuid.cr4_offered & ops->cr4_unsupported)
 		return "the virtual machine was started with switch off, and its CPU has PCID or protection keys, which this mechanism lacks";
-	if (!(v->mmu.regs.cr0 & CR0_PE) && !runs_real_mode(ops))
+	if (!(v->mmu.regs.cr0 & CR0_PE) && !mechanism_runs_real_mode(ops))
 		return "the guest is in real mode, which this mechanism cannot run";
 	return NULL;
 }

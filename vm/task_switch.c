@@ -364,10 +364,7 @@ static void describe(struct task *t, struct vcpu *v)
 /* The new task wants a #DB before its first instruction. The guest's DR6 is in the CPU (vm/fpu.c). */
 static void trap_into(struct vcpu *v)
 {
-	uint64_t dr6;
-
-	__asm__ volatile("mov %%dr6, %0" : "=r"(dr6));
-	__asm__ volatile("mov %0, %%dr6" : : "r"(dr6 | DR6_BT));
+	write_dr6(read_dr6() | DR6_BT);
 	event_exception(v, VECTOR_DB, false, 0);
 }
 

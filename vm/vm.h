@@ -78,17 +78,22 @@ struct vcpu {
 	bool in_guest; /* read by other CPUs: entering, or in the guest (vm/run.c) */
 	struct vmx_start start;
 	uint64_t exit_tsc;   /* when the last exit happened */
-	unsigned exit_reason;
+	uint64_t host_turn;  /* TSC: when the host's interrupts are let in at an exit, whatever exits there are (F3) */
+	struct exit_stat *exit; /* the account of its reason, in exits[] */
 	uint64_t run_start;  /* when this CPU took it up */
 	bool running;        /* it has the CPU: run_ticks lacks what is since run_start */
+	uint64_t fair;       /* ticks that the CPU has worked for it, as the scheduler counts them (F1 in vm/schedule.c) */
+	bool slept;          /* since it last had the CPU */
 	uint64_t run_ticks;  /* on a CPU, in the guest and in the hypervisor; what the exits took of it is in exits[] */
 	struct event event;
-	uint8_t requeued_vector; /* an external interrupt whose delivery an exception came before; 0: none */
+	bool requeued;           /* requeued_vector is that of an external interrupt whose delivery an exception came before */
+	uint8_t requeued_vector;
 	bool nmi_pending;
 	uint64_t xcr0;
 	uint64_t tsc_offset; /* the guest's TSC less the VM's clock */
 	uint64_t tsc_offset_in_vmcs;
 	uint64_t tsc_adjust; /* IA32_TSC_ADJUST */
+	uint64_t misc_enable; /* IA32_MISC_ENABLE */
 	uint64_t saved_msr[6]; /* those that are not in the VMCS (vm/fpu.c) */
 	uint64_t saved_dr[5]; /* DR0-DR3, DR6 */
 	uint64_t saved_cr2;
@@ -160,8 +165,10 @@ struct vm {
 	struct testdev *testdev; /* NULL: not offered */
 	struct phases *phases;   /* NULL: the guest has marked none */
 	bool input_waiting;      /* bytes for the UART are in the host's ring */
-	unsigned console_used;   /* of console_text: a line that is not complete yet */
+	unsigned console_used;   /* of console_text: a line that has not been written yet */
+	bool console_complete;   /* it is whole, but the port had no room */
 	char console_text[120];
+	uint64_t console_dropped; /* bytes that the guest wrote although its transmitter was busy */
 	struct mmio_space mmio;
 	struct pio_space pio;
 };
@@ -186,6 +193,8 @@ struct vm *vm_create(unsigned id, const struct vm_config *config, struct percpu 
 /* The mechanism that the VM's description asks for, or the best that this CPU can run; one line in the log says which and why. NULL:
  * the CPU lacks what was asked for; the VM has ended, with a sentence that says what. */
 const struct mmu_ops *mechanism_choose(struct vm *vm);
+/* Can this CPU run a guest in real mode under the mechanism? */
+bool mechanism_runs_real_mode(const struct mmu_ops *ops);
 
 /* ---- vm/run.c ---- */
 /* Makes the guest's TSC what its clock and its offset say (K2 in vm/clock.h); its VMCS is current. */
@@ -202,8 +211,6 @@ static inline void vcpu_write_tsc_offset(struct vcpu *v)
 void vm_cpu_loop(void);
 /* Gives a new vCPU to the CPU v->cpu, before that CPU enters its loop or while it sleeps in it. */
 void vm_add_to_cpu(struct vcpu *v);
-/* The CPU's timer has fired: runs the alarms that are due. */
-void vm_timer_interrupt(void);
 /* Ends the VM: its vCPU stops before the next entry. The first call counts. */
 void vm_end(struct vm *vm, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* Makes the vCPU look at its requests, wherever it is. */
@@ -211,6 +218,22 @@ void vcpu_request(struct vcpu *v, uint64_t request);
 
 /* What the heart changed of registers, intercepts and roots is in the VMCS, which is loaded, and flushes are done. */
 void vcpu_bring_up_to_date(struct vcpu *v);
+
+/* ---- vm/schedule.c ---- */
+/* TSC ticks that a vCPU has the CPU at a time, when others wait. */
+uint64_t schedule_slice(void);
+/* The vCPU of the CPU's ring whose turn it is, with a slice of its own from now on; NULL: none can run. */
+struct vcpu *schedule_pick(struct percpu *cpu);
+/* v has left the CPU after ticks. */
+void schedule_account(struct vcpu *v, uint64_t ticks);
+/* The CPU's timer covers what must happen while nobody runs. */
+void schedule_arm_idle(const struct percpu *cpu);
+/* When the CPU must look at the timers of a VM, by the TSC; that of a vCPU that is about to be entered may be later. */
+static inline uint64_t schedule_alarm(const struct vm *vm) { return clock_alarm(&vm->clock, timers_next(&vm->timers)); }
+/* The CPU's timer has fired: runs the alarms that are due, ends the slice if it is over. */
+void vm_timer_interrupt(void);
+/* Lets the host's interrupts in at an exit of v (F3). */
+void vm_host_turn(struct vcpu *v);
 
 /* ---- vm/switch.c ---- */
 /* Sets up the changes that the description asks for. false: the VM has ended. */
@@ -238,6 +261,8 @@ void exit_skip(struct vcpu *v);
 /* Queues an exception for the next entry; together with one that was being delivered it may become a double or triple fault. */
 void event_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error);
 void event_page_fault(struct vcpu *v, uint32_t error, uint64_t cr2);
+/* The #DB that INT1 raises, with the instruction's length in bytes: no DR6 changes, and no DPL is checked. */
+void event_int1(struct vcpu *v, uint32_t length);
 static inline void event_gp(struct vcpu *v) { event_exception(v, 13, true, 0); }
 static inline void event_ud(struct vcpu *v) { event_exception(v, 6, false, 0); }
 /* Injects what can be injected now, or asks for a window. */
@@ -245,15 +270,18 @@ void event_deliver(struct vcpu *v);
 /* Is there something that ends a HLT? */
 bool event_wakes(struct vcpu *v);
 
-/* ---- vm/exit_cr.c, exit_msr.c, exit_io.c, exit_mmu.c ---- */
+/* ---- vm/exit_cr.c, exit_msr.c, exit_io.c, exit_exception.c, exit_mmu.c ---- */
 exit_handler exit_cr_access, exit_xsetbv, exit_invlpg;
 exit_handler exit_rdmsr, exit_wrmsr;
 exit_handler exit_io;
 exit_handler exit_exception, exit_ept_violation, exit_ept_misconfig;
+/* A #PF that exited; info: the VM-exit interruption information. */
+void exit_page_fault(struct vcpu *v, uint64_t info);
 /* RDMSR and WRMSR of the vCPU; false: #GP(0). */
 bool msr_read(struct vcpu *v, uint32_t msr, uint64_t *value);
 bool msr_write(struct vcpu *v, uint32_t msr, uint64_t value);
 void msr_reset(struct vm *vm);
+void msr_reset_vcpu(struct vcpu *v);
 /* MOV to CRn. false: an exception has been queued. */
 bool cr_write(struct vcpu *v, unsigned n, uint64_t value);
 
@@ -283,6 +311,8 @@ void platform_mmio_write(struct vcpu *v, uint64_t gpa, unsigned size, uint64_t v
 /* Bytes for COM1 have arrived, or room for output: called on the CPU that runs VM 0, without the device lock. */
 void platform_console_event(unsigned port);
 void platform_feed_uart(struct vm *vm);
+/* Is there a device whose interrupt comes as an NMI or as INIT, as the guest has programmed it? */
+bool platform_sends_nmi(struct vm *vm);
 
 /* ---- vm/stats.c ---- */
 void stats_host(void);

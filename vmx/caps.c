@@ -9,6 +9,7 @@
 #define MSR_VMX_PROC 0x482
 #define MSR_VMX_EXIT 0x483
 #define MSR_VMX_ENTRY 0x484
+#define MSR_VMX_MISC 0x485
 #define MSR_VMX_CR0_FIXED0 0x486
 #define MSR_VMX_CR0_FIXED1 0x487
 #define MSR_VMX_CR4_FIXED0 0x488
@@ -93,8 +94,8 @@ static void read_ept(struct mmu_caps *m, uint32_t proc2_may)
 
 static const char *missing_control(const struct vmx_caps *c)
 {
-	if (~c->pin.may & (PIN_EXTERNAL_INTERRUPT | PIN_NMI))
-		return "this CPU's VT-x cannot make interrupts exit; Vellum needs external-interrupt and NMI exiting";
+	if ((~c->pin.may & (PIN_EXTERNAL_INTERRUPT | PIN_NMI | PIN_VIRTUAL_NMI)) || (~c->proc.may & PROC_NMI_WINDOW))
+		return "this CPU's VT-x cannot make interrupts exit; Vellum needs external-interrupt and NMI exiting, and virtual NMIs";
 	if (~c->proc.may & (PROC_HLT | PROC_TSC_OFFSETTING | PROC_IO_BITMAPS | PROC_MSR_BITMAPS | PROC_INVLPG | PROC_CR8_LOAD))
 		return "this CPU's VT-x lacks I/O or MSR bitmaps, TSC offsetting or HLT, INVLPG or CR8 exiting; Vellum needs them all";
 	if (~c->exit.may & (EXIT_HOST_64 | EXIT_ACK_INTERRUPT))
@@ -137,6 +138,7 @@ const char *vmx_caps_read(struct vmx_caps *c)
 	c->cr4_fixed1 = rdmsr(MSR_VMX_CR4_FIXED1);
 	read_paging(&c->mmu);
 	read_ept(&c->mmu, c->proc2.may);
+	c->preemption_shift = rdmsr(MSR_VMX_MISC) & 31;
 	c->rdtscp = (c->proc2.may & PROC2_RDTSCP) && (cpuid(0x80000001, 0).edx & BIT(27));
 	c->switches_msrs = switches_msrs(c);
 	return missing_control(c);

@@ -14,6 +14,7 @@ struct vmx_caps {
 	uint32_t revision;
 	struct vmx_control_caps pin, proc, proc2, exit, entry;
 	bool switches_msrs; /* VM entry and exit switch IA32_EFER and IA32_PAT by controls; else by MSR areas (vmx/msrs.h) */
+	unsigned preemption_shift; /* the preemption timer counts once in 1 << preemption_shift TSC ticks */
 	bool rdtscp;        /* guests may have RDTSCP, and IA32_TSC_AUX */
 	uint64_t cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
 	struct mmu_caps mmu;

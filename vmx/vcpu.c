@@ -14,6 +14,7 @@ _Static_assert(offsetof(struct vmx_vcpu, gpr) == 0 && offsetof(struct vmx_vcpu, 
 #define CR0_NE BIT(5)
 #define PAT_AFTER_RESET 0x0007040600070406ull
 #define ACCESS_L BIT(13)
+#define EXCEPTIONS_ALWAYS (BIT(1) | BIT(17)) /* #DB, #AC: see vm/exit_exception.c */
 #define ACCESS_CODE64 0xa09b
 #define ACCESS_CODE32 0xc09b
 #define ACCESS_DATA 0xc093
@@ -73,6 +74,16 @@ static void write_host(void)
 	write_host_cpu();
 }
 
+/* Where the CPU has the timer, no guest runs longer than ticks without an exit. Nothing is saved: each entry starts it anew. */
+static void write_pin_controls(const struct vmx_caps *c, uint64_t ticks)
+{
+	uint32_t pin = vmx_control(c->pin, PIN_EXTERNAL_INTERRUPT | PIN_NMI | PIN_VIRTUAL_NMI | PIN_PREEMPTION_TIMER);
+
+	vmwrite(VMCS_PIN_CONTROLS, pin);
+	if (pin & PIN_PREEMPTION_TIMER)
+		vmwrite(VMCS_PREEMPTION_TIMER, min_u64(ticks >> c->preemption_shift, UINT32_MAX));
+}
+
 static void write_controls(struct vmx_vcpu *v, uint32_t proc2_features)
 {
 	const struct vmx_caps *c = v->caps;
@@ -80,7 +91,6 @@ static void write_controls(struct vmx_vcpu *v, uint32_t proc2_features)
 	v->proc = vmx_control(c->proc, PROC_TSC_OFFSETTING | PROC_HLT | PROC_MWAIT | PROC_MONITOR | PROC_RDPMC | PROC_CR8_LOAD |
 					       PROC_CR8_STORE | PROC_IO_BITMAPS | PROC_MSR_BITMAPS | PROC_SECONDARY);
 	v->proc2 = vmx_control(c->proc2, PROC2_WBINVD | proc2_features);
-	vmwrite(VMCS_PIN_CONTROLS, vmx_control(c->pin, PIN_EXTERNAL_INTERRUPT | PIN_NMI | PIN_VIRTUAL_NMI));
 	vmwrite(VMCS_PROC_CONTROLS, v->proc);
 	if (v->proc & PROC_SECONDARY)
 		vmwrite(VMCS_PROC_CONTROLS2, v->proc2);
@@ -138,6 +148,7 @@ void vmx_vcpu_start(struct vmx_vcpu *v, const struct vmx_start *start, struct mm
 	v->host_rsp = 0;
 	v->cr4_offered = cr4_offered;
 	write_host();
+	write_pin_controls(v->caps, start->longest_run);
 	write_controls(v, proc2_features);
 	write_guest(start);
 	vmx_msrs_start(v);
@@ -186,7 +197,7 @@ static void apply_controls(struct vmx_vcpu *v, const struct mmu_vcpu *mmu)
 	proc2 |= (uint32_t)((i->ept ? PROC2_EPT : 0) | (unrestricted(v, i) ? PROC2_UNRESTRICTED : 0));
 	write_proc(v, proc);
 	write_proc2(v, proc2);
-	vmwrite(VMCS_EXCEPTION_BITMAP, i->page_fault ? BIT(14) : 0);
+	vmwrite(VMCS_EXCEPTION_BITMAP, EXCEPTIONS_ALWAYS | (i->page_fault ? BIT(14) : 0));
 	vmwrite(VMCS_PF_ERROR_MASK, i->pf_mask);
 	vmwrite(VMCS_PF_ERROR_MATCH, i->pf_match);
 }

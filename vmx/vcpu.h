@@ -41,6 +41,7 @@ struct vmx_start {
 	uint32_t gdt_limit;
 	uint16_t cs, ds;
 	bool long_mode;
+	uint64_t longest_run; /* TSC ticks without an exit, where the CPU has a preemption timer */
 };
 
 /* Allocates the VMCS. features: bits of PROC2_* that the guest's CPUID offers (RDTSCP, INVPCID). false: no memory. */
@@ -68,6 +69,14 @@ static inline void vmx_sync_access(struct mmu_vcpu *mmu)
 {
 	mmu->regs.ac = vmread(VMCS_GUEST_RFLAGS) & BIT(18);
 	mmu->regs.cpl = (uint8_t)(vmread(VMCS_GUEST_SS_ACCESS) >> 5 & 3);
+}
+
+/* The guest's privilege level: that of SS (SDM, "Guest Register State"). */
+static inline unsigned vmx_cpl(void) { return vmread(VMCS_GUEST_SS_ACCESS) >> 5 & 3; }
+/* Does the guest run 64-bit code? CS.L counts in IA-32e mode only. */
+static inline bool vmx_in_64bit_code(void)
+{
+	return (vmread(VMCS_ENTRY_CONTROLS) & ENTRY_IA32E) && (vmread(VMCS_GUEST_CS_ACCESS) & BIT(13));
 }
 
 void vmx_set_interrupt_window(struct vmx_vcpu *v, bool on);

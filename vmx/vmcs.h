@@ -71,6 +71,7 @@ enum vmcs_field {
 	VMCS_GUEST_INTERRUPTIBILITY = 0x4824,
 	VMCS_GUEST_ACTIVITY = 0x4826,
 	VMCS_GUEST_SYSENTER_CS = 0x482a,
+	VMCS_PREEMPTION_TIMER = 0x482e,
 	VMCS_HOST_SYSENTER_CS = 0x4c00,
 	/* natural width */
 	VMCS_CR0_MASK = 0x6000,
@@ -112,6 +113,7 @@ enum vmcs_field {
 #define PIN_EXTERNAL_INTERRUPT BIT(0)
 #define PIN_NMI BIT(3)
 #define PIN_VIRTUAL_NMI BIT(5)
+#define PIN_PREEMPTION_TIMER BIT(6)
 
 /* Primary processor-based controls. */
 #define PROC_INTERRUPT_WINDOW BIT(2)
@@ -165,6 +167,10 @@ enum vmcs_field {
 #define INFO_HAS_ERROR BIT(11)
 #define INFO_NMI_UNBLOCKED BIT(12)
 #define INFO_VALID BIT(31)
+
+/* Pending debug exceptions. */
+#define PENDING_DEBUG_ENABLED BIT(12) /* one of the breakpoints met is enabled */
+#define PENDING_DEBUG_BS BIT(14)      /* single-step */
 
 /* Interruptibility state. */
 #define BLOCKING_STI BIT(0)
@@ -232,13 +238,26 @@ enum vmcs_field {
 	X(61, RDSEED, rdseed) \
 	X(62, PML_FULL, page_modification_log_full) \
 	X(63, XSAVES, xsaves) \
-	X(64, XRSTORS, xrstors)
+	X(64, XRSTORS, xrstors) \
+	X(65, PCONFIG, pconfig) \
+	X(66, SPP_EVENT, sub_page_permission_event) \
+	X(67, UMWAIT, umwait) \
+	X(68, TPAUSE, tpause) \
+	X(69, LOADIWKEY, loadiwkey) \
+	X(70, ENCLV, enclv) \
+	X(72, ENQCMD_PASID, enqcmd_pasid_translation) \
+	X(73, ENQCMDS_PASID, enqcmds_pasid_translation) \
+	X(74, BUS_LOCK, bus_lock) \
+	X(75, NOTIFY_WINDOW, notify_window) \
+	X(76, SEAMCALL, seamcall) \
+	X(77, TDCALL, tdcall) \
+	X(79, OTHER, other)
 
 enum exit_reason {
 #define X(number, name, text) EXIT_##name = number,
 	EXIT_REASONS(X)
 #undef X
-	EXIT_REASON_COUNT = 65,
+	EXIT_REASON_COUNT = 80, /* EXIT_OTHER stands for those of newer CPUs */
 };
 
 #define EXIT_REASON_ENTRY_FAILED BIT(31)

@@ -151,6 +151,7 @@ static void test_switching(void **state)
 	assert_int_equal(vms[0].switch_exits, 32);
 	good("vm a\nkernel k\nswitch off", 1);
 	assert_int_equal(vms[0].may_switch, CONFIG_OFF);
+	bad("vm a\nkernel k\nrdrand seldom", "line 3: rdrand must be on or off, not \"seldom\"");
 	bad("vm a\nkernel k\nswitch maybe", "line 3: switch must be on or off, not \"maybe\"");
 	bad("vm a\nkernel k\nswitch-every 99us", "line 3: switch-every must be from 100us to 1000000 ms, not 99us");
 	bad("vm a\nkernel k\nswitch-every 99999999999999999999", "line 3: switch-every must be from 100us to 1000000 ms, not 99999999999999999999");
@@ -205,6 +206,7 @@ static void test_options(void **state)
 	assert_true(config_set(&vm, "pages", "4k", error, sizeof(error)));
 	assert_true(config_set(&vm, "mmu", "ept", error, sizeof(error)));
 	assert_true(config_set(&vm, "vpid", "off", error, sizeof(error)));
+	assert_true(config_set(&vm, "rdrand", "off", error, sizeof(error)));
 	assert_true(config_set(&vm, "testdev", "on", error, sizeof(error)));
 	assert_true(config_set(&vm, "clock", "guest", error, sizeof(error)));
 	assert_true(config_set(&vm, "ept-levels", "4", error, sizeof(error)));
@@ -223,6 +225,7 @@ static void test_options(void **state)
 	assert_int_equal(vms[0].page_bits, 12);
 	assert_int_equal(vms[0].ept_levels, 4);
 	assert_string_equal(vms[0].mmu, "ept");
+	assert_int_equal(vms[0].rdrand, CONFIG_OFF);
 	assert_int_equal(vms[0].vpid, CONFIG_OFF);
 	assert_true(vms[0].testdev);
 	assert_true(vms[0].guest_clock);

@@ -74,6 +74,43 @@ static void test_one_shot(void **state)
 	assert_true(take(0xec));
 }
 
+/* LT2: what has counted down to 0 stays there, whatever mode comes; a new initial count starts it. */
+static void test_stopped(void **state)
+{
+	(void)state;
+	wr(0x320, 0xec);
+	wr(0x380, 1000);
+	pc_advance(pc, 1500);
+	assert_true(take(0xec));
+	wr(0x320, 0x200ec); /* periodic */
+	assert_int_equal(rd(0x390), 0);
+	assert_int_equal(rd(0x380), 1000);
+	pc_advance(pc, 700);
+	assert_int_equal(rd(0x390), 0);
+	assert_true(idle());
+	assert_false(take(0xec));
+	wr(0x3e0, 0xb);
+	assert_int_equal(rd(0x390), 0);
+	wr(0x380, 400);
+	pc_advance(pc, 100);
+	assert_int_equal(rd(0x390), 300);
+	pc_advance(pc, 300);
+	assert_true(take(0xec));
+	wr(0x320, 0xec); /* one-shot: the period that runs is its last */
+	pc_advance(pc, 399);
+	assert_int_equal(rd(0x390), 1);
+	pc_advance(pc, 1);
+	assert_true(take(0xec));
+	assert_int_equal(rd(0x390), 0);
+	assert_true(idle());
+	wr(0x320, 0x100ec); /* a masked one-shot stops, too */
+	wr(0x380, 100);
+	pc_advance(pc, 200);
+	wr(0x320, 0x200ec);
+	assert_int_equal(rd(0x390), 0);
+	assert_true(idle());
+}
+
 static void test_periodic(void **state)
 {
 	(void)state;
@@ -260,7 +297,7 @@ static void test_linux_calibration(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_one_shot), T(test_periodic),    T(test_storm),        T(test_divide),             T(test_mask),
+		T(test_one_shot), T(test_stopped), T(test_periodic),    T(test_storm),        T(test_divide),             T(test_mask),
 		T(test_late_expiry), T(test_tsc_deadline), T(test_tsc_deadline_edges), T(test_linux_calibration),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

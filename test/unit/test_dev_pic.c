@@ -49,6 +49,24 @@ static void test_silent_before_programming(void **state)
 	assert_false(pic_output(&pc->pic));
 }
 
+/* A guest that only opens a mask gets the BIOS' vectors. */
+static void test_after_bios(void **state)
+{
+	(void)state;
+	pic_reset(&pc->pic);
+	pic_after_bios(&pc->pic);
+	assert_int_equal(inb(pc, 0x21), 0xfb);
+	assert_int_equal(inb(pc, 0xa1), 0xff);
+	pulse(1);
+	pulse(8);
+	assert_false(pic_output(&pc->pic));
+	outb(pc, 0x21, 0xf9);
+	assert_int_equal(pic_ack(&pc->pic), 0x09);
+	outb(pc, 0x20, 0x20);
+	outb(pc, 0xa1, 0xfe);
+	assert_int_equal(pic_ack(&pc->pic), 0x70);
+}
+
 static void test_priority_and_nesting(void **state)
 {
 	(void)state;
@@ -321,7 +339,7 @@ static void test_output_reaches_lint0(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_silent_before_programming), T(test_priority_and_nesting), T(test_cascade),     T(test_mask_and_lost_request),
+		T(test_after_bios), T(test_silent_before_programming), T(test_priority_and_nesting), T(test_cascade),     T(test_mask_and_lost_request),
 		T(test_edge_needs_an_edge),        T(test_level),                T(test_special_mask), T(test_auto_eoi_and_rotation),
 		T(test_rotate_on_eoi), T(test_slave_auto_eoi),
 		T(test_special_fully_nested), T(test_poll),        T(test_icw1_clears),

@@ -1,0 +1,136 @@
+/* vm/schedule.c - which vCPU runs on a CPU when it has several, how long, and when the host's own affairs have their turn.
+ *
+ * F1  Of those that can run, the one for which the CPU has worked least has the next slice: an exit that takes longer than a slice is paid
+ *     back by its own vCPU. Who slept is not given what it did not use, but for one slice.
+ * F2  While a vCPU runs, nobody else's timers interrupt it; they are looked at when its slice ends. So a neighbour that programs timers
+ *     without end costs it nothing. (Alone on its CPU it runs until its own timers.)
+ * F3  The host's interrupts are let in once a slice at the latest, even where a guest's exits, one after the other, keep them from being
+ *     taken (events of a higher priority), or the CPU does not take them (an emulator that masks them while the guest's IF is 0): at an exit by
+ *     the TSC, and where the CPU has a preemption timer, there is an exit. */
+#include "vm/vm.h"
+
+#include "host/lapic.h"
+#include "host/percpu.h"
+#include "vm/control.h"
+
+#define SLICES_PER_SECOND 100
+
+uint64_t schedule_slice(void) { return machine.tsc_hz / SLICES_PER_SECOND; }
+
+static bool runnable(const struct vcpu *v) { return !v->vm->ended && !v->paused && (!v->halted || v->requests); }
+
+/* Could another vCPU of the ring run now? */
+static bool others_runnable(const struct percpu *cpu)
+{
+	for (const struct vcpu *v = cpu->run_queue->ring; v != cpu->run_queue; v = v->ring)
+		if (runnable(v))
+			return true;
+	return false;
+}
+
+/* ---- the CPU's timer ---- */
+
+void schedule_arm_idle(const struct percpu *cpu)
+{
+	const struct vcpu *v = cpu->run_queue;
+	uint64_t next = UINT64_MAX;
+
+	if (!v)
+		return;
+	do {
+		if (!v->vm->clock.stopped)
+			next = min_u64(next, schedule_alarm(v->vm));
+		v = v->ring;
+	} while (v != cpu->run_queue);
+	lapic_host_timer(next);
+}
+
+/* F2. The one that runs is the ring's first; its alarm is set before its entry (set_alarm in vm/run.c) where its clock stands still. */
+static void arm_running(const struct percpu *cpu)
+{
+	struct vcpu *v = cpu->run_queue;
+	uint64_t next = v->vm->clock.stopped ? UINT64_MAX : schedule_alarm(v->vm);
+
+	lapic_host_timer(v->ring == v ? next : min_u64(next, cpu->slice_end));
+	v->vm->timers.earlier = true; /* R1: to be looked at before its next entry */
+}
+
+static void run_timers(const struct percpu *cpu)
+{
+	struct vcpu *v = cpu->run_queue;
+
+	do {
+		spin_lock(&v->vm->device_lock);
+		timers_run(&v->vm->timers, clock_now(&v->vm->clock));
+		spin_unlock(&v->vm->device_lock);
+		v = v->ring;
+	} while (v != cpu->run_queue);
+}
+
+void vm_timer_interrupt(void)
+{
+	struct percpu *cpu = this_cpu();
+	uint64_t now = rdtsc();
+
+	cpu->timer_fired = false;
+	if (!cpu->run_queue)
+		return;
+	run_timers(cpu);
+	if (now >= cpu->slice_end) {
+		/* Again and again while there are others: one may come to be able to run at any time. */
+		cpu->slice_end = now + schedule_slice();
+		if (cpu->run_queue->running && others_runnable(cpu))
+			cpu->run_queue->requests |= REQUEST_SWITCH;
+	}
+	arm_running(cpu);
+}
+
+void vm_host_turn(struct vcpu *v)
+{
+	struct percpu *cpu = v->cpu;
+
+	irq_window();
+	v->host_turn = rdtsc() + schedule_slice();
+	if (cpu->timer_fired)
+		vm_timer_interrupt();
+	control_poll(cpu);
+}
+
+/* ---- whose turn it is ---- */
+
+static struct vcpu *fairest(const struct percpu *cpu)
+{
+	struct vcpu *v = cpu->run_queue, *best = NULL;
+	uint64_t least = cpu->fair_floor - min_u64(cpu->fair_floor, schedule_slice());
+
+	do {
+		v = v->ring;
+		if (!runnable(v))
+			continue;
+		if (v->slept)
+			v->fair = max_u64(v->fair, least);
+		v->slept = false;
+		if (!best || v->fair < best->fair)
+			best = v;
+	} while (v != cpu->run_queue);
+	return best;
+}
+
+struct vcpu *schedule_pick(struct percpu *cpu)
+{
+	struct vcpu *v = cpu->run_queue ? fairest(cpu) : NULL;
+
+	if (!v)
+		return NULL;
+	cpu->run_queue = v;
+	cpu->fair_floor = max_u64(cpu->fair_floor, v->fair);
+	cpu->slice_end = rdtsc() + schedule_slice();
+	arm_running(cpu);
+	return v;
+}
+
+void schedule_account(struct vcpu *v, uint64_t ticks)
+{
+	v->fair += ticks;
+	v->slept = v->halted || v->paused;
+}
