@@ -139,12 +139,28 @@ static void emit(const struct bytes *image, Elf64_Ehdr header, struct headers *h
 		}
 }
 
+/* A Multiboot 1 header with address fields says where in the file the kernel lies, whatever the ELF headers say (Multiboot Specification,
+ * "The address fields of Multiboot header"): such a file must stay as it is. */
+static bool has_file_offsets(const struct bytes *image)
+{
+	enum { SEARCH = 8192, MAGIC = 0x1badb002, ADDRESSES = 0x10000 };
+
+	for (size_t at = 0; at + 12 <= image->length && at + 12 <= SEARCH; at += 4) {
+		uint32_t word[3];
+
+		memcpy(word, image->data + at, sizeof word);
+		if (word[0] == MAGIC && word[0] + word[1] + word[2] == 0)
+			return (word[1] & ADDRESSES) != 0;
+	}
+	return false;
+}
+
 bool slim_elf(const struct bytes *image, struct bytes *out)
 {
 	struct headers headers = { .count = 0 };
 	Elf64_Ehdr header;
 
-	if (!sound(image, &header))
+	if (!sound(image, &header) || has_file_offsets(image))
 		return false;
 	for (unsigned i = 0; i < header.e_phnum; i++) {
 		Elf64_Phdr segment;

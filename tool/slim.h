@@ -8,7 +8,7 @@
 
 #include "tool/util.h"
 
-/* False when the image is no such kernel, or not a sound one: then it is to be used as it is. The result loads the same
+/* False when the image is no such kernel, or not a sound one, or a Multiboot header names offsets in it: then it is to be used as it is. The result loads the same
  * bytes at the same addresses and has the same entry point. */
 bool slim_elf(const struct bytes *image, struct bytes *out);
 

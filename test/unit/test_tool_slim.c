@@ -134,9 +134,28 @@ static void what_is_no_sound_kernel_is_left_alone(void **state)
 	bytes_free(&small);
 }
 
+/* A Multiboot header with address fields counts file offsets from itself; without them the ELF headers are all that counts. */
+static void a_kernel_with_multiboot_addresses_is_left_alone(void **state)
+{
+	uint32_t header[3] = { 0x1badb002, 0x10000, 0 };
+	struct bytes image = kernel(), small = { 0 };
+
+	(void)state;
+	header[2] = 0u - header[0] - header[1];
+	memcpy(image.data + 0x1200, header, sizeof header);
+	assert_false(slim_elf(&image, &small));
+	header[1] = 0;
+	header[2] = 0u - header[0];
+	memcpy(image.data + 0x1200, header, sizeof header);
+	assert_true(slim_elf(&image, &small));
+	bytes_free(&small);
+	bytes_free(&image);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_kernel_with_multiboot_addresses_is_left_alone),
 		cmocka_unit_test(the_same_memory_from_a_smaller_file), cmocka_unit_test(the_note_moves_with_its_segment),
 		cmocka_unit_test(what_is_no_sound_kernel_is_left_alone),
 	};
