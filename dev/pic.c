@@ -282,8 +282,8 @@ void pic_reset(struct pic *p)
 
 void pic_after_bios(struct pic *p)
 {
-	static const uint8_t initialise[2][5] = { { ICW1 | ICW1_NEED_ICW4, 0x08, 1u << CASCADE_PIN, 0x01, (uint8_t)~(1u << CASCADE_PIN) },
-						  { ICW1 | ICW1_NEED_ICW4, 0x70, CASCADE_PIN, 0x01, 0xff } };
+	static const uint8_t initialise[2][5] = { { ICW1 | ICW1_NEED_ICW4, 0x08, 1u << CASCADE_PIN, 0x01, 0xb8 },
+						  { ICW1 | ICW1_NEED_ICW4, 0x70, CASCADE_PIN, 0x01, 0x8f } };
 
 	for (unsigned chip = 0; chip < 2; chip++)
 		for (unsigned i = 0; i < ARRAY_SIZE(initialise[chip]); i++)

@@ -27,8 +27,8 @@ struct pic {
 
 bool pic_init(struct pic *p, struct pio_space *pio, void (*intr)(void *ctx, bool level), void *ctx);
 void pic_reset(struct pic *p);
-/* What a BIOS leaves: both chips initialised for its vectors, 0x08 and 0x70. All pins but the cascade are masked, for there is no BIOS that
- * would serve them. For loaders that start a kernel without one. */
+/* What a BIOS leaves: both chips initialised for its vectors, 0x08 and 0x70; unmasked are timer, keyboard, cascade and floppy, PS/2 mouse, FPU
+ * and the first disk. For loaders that start a kernel without one. */
 void pic_after_bios(struct pic *p);
 /* pin 0..15 (2 is the cascade and is ignored). */
 void pic_set_pin(struct pic *p, unsigned pin, bool level);

@@ -11,17 +11,11 @@
 
 #include "tool/session.h"
 
-/* Linux finds fast strings switched off on the bare machine and forgets them; in a virtual machine it must forget them too, or
- * clearing a page takes 4,096 ticks in one and 700 in the other. A native run says so itself (tool/machines.c). */
-static const char alike[] = "clearcpuid=erms,rep_good";
-
 static char *command_line(const struct comparison *c, const struct configuration *is)
 {
 	struct bytes line = { 0 };
 	const char *pti = is->value[AXIS_PTI];
 
-	if (is->value[AXIS_KERNEL][0] == 0 && !compare_is_native(is))
-		bytes_print(&line, " %s", alike);
 	if (*pti != 0)
 		bytes_print(&line, strcmp(pti, "on") == 0 ? " pti=on" : " nopti pti=off");
 	if (c->append != NULL)
@@ -62,6 +56,8 @@ size_t compare_arguments(const struct comparison *c, const struct cell *cell, co
 		PAIR("--pages", is->value[AXIS_PAGES]);
 	if (!native && strcmp(is->value[AXIS_VPID], "off") == 0)
 		WORD("--no-vpid");
+	if (!native)
+		WORD("--no-rdrand"); /* its values would make no two runs alike */
 	if (c->mem != NULL)
 		PAIR("--mem", c->mem);
 	if (c->hypervisor != NULL)

@@ -128,8 +128,7 @@ static void words_of_a_run(void **state)
 	for (size_t i = 0; i < n; i++)
 		snprintf(line + strlen(line), sizeof line - strlen(line), "%s ", argv[i]);
 	assert_string_equal(line, "vellum run --quiet --json out.json --timeout 3600 --ips 50000000 --workload mix:3 --mmu ept "
-				  "--pages 4k --no-vpid "
-				  "--append clearcpuid=erms,rep_good pti=on quiet ");
+				  "--pages 4k --no-vpid --no-rdrand --append pti=on quiet ");
 	while (n > 0)
 		free(argv[--n]);
 	n = compare_arguments(c, labelled(c, "native"), "vellum", "out.json", argv);
