@@ -209,6 +209,31 @@ bool console_try_line(const char *format, ...)
 	return room;
 }
 
+bool console_log_at_once(const char *format, ...)
+{
+	struct port *p = &ports[CONSOLE_STATS];
+	char line[512];
+	size_t n = fmt(line, sizeof(line), "log ");
+	va_list ap;
+	bool free;
+
+	if (!spin_trylock(&line_lock))
+		return false;
+	free = spin_trylock(&p->lock);
+	if (free)
+		spin_unlock(&p->lock);
+	va_start(ap, format);
+	fmt_v(line + n, sizeof(line) - n - 1, format, ap);
+	va_end(ap);
+	n = strlen(line);
+	line[n++] = '\n';
+	free = free && TX_SIZE - (p->tx_head - p->tx_tail) >= n;
+	for (size_t i = 0; free && i < n; i++)
+		console_put(CONSOLE_STATS, (uint8_t)line[i]);
+	spin_unlock(&line_lock);
+	return free;
+}
+
 void console_log(const char *format, ...)
 {
 	va_list ap;
@@ -218,15 +243,19 @@ void console_log(const char *format, ...)
 	va_end(ap);
 }
 
-/* Every lock may be held, perhaps by this CPU: takes them as they are. */
-_Noreturn void console_panic(const char *format, ...)
+void console_break_locks(void)
 {
-	va_list ap;
-
 	irq_disable();
 	for (unsigned i = 0; i < CONSOLE_PORTS; i++)
 		ports[i].lock = (struct spinlock){ false };
 	line_lock = (struct spinlock){ false };
+}
+
+_Noreturn void console_panic(const char *format, ...)
+{
+	va_list ap;
+
+	console_break_locks();
 	va_start(ap, format);
 	put_line("panic ", format, ap);
 	va_end(ap);

@@ -1,0 +1,115 @@
+#include "host/provoke.h"
+
+#include "host/console.h"
+#include "host/frames.h"
+#include "host/paging.h"
+
+#define OTHER "other-"
+#define INSTRUCTION_RET 0xc3
+
+/* The compiler may not see through these. */
+static uint8_t *volatile null_pointer;
+static volatile unsigned depth_wanted = ~0u;
+
+static void follow_null(void) { *null_pointer = 1; }
+static void call_null(void) { ((void (*)(void))(uintptr_t)null_pointer)(); }
+static void write_code(void) { *(volatile uint8_t *)(uintptr_t)provoke = INSTRUCTION_RET; }
+static void write_constant(void) { *(volatile uint8_t *)(uintptr_t)OTHER = 0; }
+static void write_sealed(void) { *(volatile uint64_t *)&frames_base = frames_base; }
+static void execute(volatile uint8_t *p)
+{
+	*p = INSTRUCTION_RET;
+	((void (*)(void))(uintptr_t)p)();
+}
+
+static void execute_data(void)
+{
+	static volatile uint8_t data[16];
+
+	execute(data);
+}
+
+/* A frame as guests' RAM is made of. */
+static void execute_ram(void)
+{
+	hfn_t f = frames_alloc_run(1, 1);
+
+	if (!hfn_is_none(f))
+		execute(frames_ptr(f));
+}
+
+static void execute_stack(void)
+{
+	volatile uint8_t here[16];
+
+	execute(here);
+}
+
+static __attribute__((noinline)) unsigned deeper(volatile unsigned n)
+{
+	return n == depth_wanted ? 0 : deeper(n + 1) + n;
+}
+
+static void overrun_stack(void) { deeper(0); }
+
+/* An interrupt that finds no stack but its own: it is taken, and returned from, all the same. */
+static void nmi_without_stack(void)
+{
+	__asm__ volatile("movq %%rsp, %%rbx; xorl %%esp, %%esp; int $2; movq %%rbx, %%rsp" : : : "rbx", "memory", "cc");
+	console_log("provoke: an NMI was taken where RSP was 0");
+}
+
+static void machine_check_without_stack(void)
+{
+	__asm__ volatile("movq %%rsp, %%rbx; xorl %%esp, %%esp; int $18; movq %%rbx, %%rsp" : : : "rbx", "memory", "cc");
+}
+
+static void make_writable_code(void)
+{
+	const char *wrong = paging_break_promise();
+
+	if (wrong)
+		console_panic("%s", wrong);
+}
+
+static const struct {
+	const char *name;
+	void (*does)(void);
+} provocations[] = {
+	{ "null", follow_null },
+	{ "null-call", call_null },
+	{ "write-code", write_code },
+	{ "write-constant", write_constant },
+	{ "write-sealed", write_sealed },
+	{ "execute-data", execute_data },
+	{ "execute-ram", execute_ram },
+	{ "execute-stack", execute_stack },
+	{ "stack", overrun_stack },
+	{ "nmi", nmi_without_stack },
+	{ "machine-check", machine_check_without_stack },
+	{ "writable-code", make_writable_code },
+};
+
+static void carry_out(const char *name)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(provocations); i++) {
+		if (strcmp(name, provocations[i].name))
+			continue;
+		provocations[i].does();
+		console_log("provoke: %s: the hypervisor goes on", name);
+		return;
+	}
+	console_panic("provoke: there is no %s", name);
+}
+
+void provoke(const char *name)
+{
+	if (name && strncmp(name, OTHER, strlen(OTHER)))
+		carry_out(name);
+}
+
+void provoke_other(const char *name)
+{
+	if (name && !strncmp(name, OTHER, strlen(OTHER)))
+		carry_out(name + strlen(OTHER));
+}
