@@ -31,8 +31,8 @@ void console_line(const char *format, ...) __attribute__((format(printf, 1, 2)))
 bool console_try_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* "log TEXT". */
 void console_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* The same for an exception that may have come at any instruction: where a lock is held, perhaps by the CPU itself, or there is no room, nothing
- * is written: false. */
+/* The same for an exception that may have come at any instruction: where a lock is held, perhaps by the CPU itself, or there is no room,
+ * nothing is written: false. */
 bool console_log_at_once(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* "panic TEXT", then powers the machine off. For faults of the hypervisor itself. */
 _Noreturn void console_panic(const char *format, ...) __attribute__((format(printf, 1, 2)));

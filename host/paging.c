@@ -223,11 +223,15 @@ void *paging_stack(unsigned pages)
 	return (void *)(uintptr_t)(at + pages * PAGE_SIZE);
 }
 
-const char *paging_break_promise(void)
+const char *paging_break_promise(uint64_t va, uint64_t pa, uint64_t set, uint64_t clear)
 {
-	void *page = paging_window(0, PAGE_SIZE, PAGING_WRITE);
+	uint64_t *leaf;
 
-	if (page)
-		*leaf_at((uintptr_t)page) &= ~ENTRY_NX;
+	if (!va)
+		va = reserve_window(1);
+	if (!map(va, pa, PAGE_SIZE, PAGING_WRITE))
+		return NULL;
+	leaf = leaf_at(va);
+	*leaf = (*leaf | set) & ~clear;
 	return paging_audit();
 }

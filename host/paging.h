@@ -38,8 +38,9 @@ void *paging_stack(unsigned pages);
 
 /* NULL, or one sentence: which of H1 to H4 does not hold, and where. */
 const char *paging_audit(void);
-/* For the tests of paging_audit() alone (host/provoke.c): what it says of a page that is writable and executable. */
-const char *paging_break_promise(void);
+/* For the tests of paging_audit() alone (host/provoke.c): what it says of a page at va (0: in the window area) whose entry, made as a
+ * writable one, has bits set and cleared. */
+const char *paging_break_promise(uint64_t va, uint64_t pa, uint64_t set, uint64_t clear);
 /* Is the page that p points into mapped? */
 bool paging_maps(const void *p);
 

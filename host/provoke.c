@@ -1,7 +1,7 @@
 #include "host/provoke.h"
 
 #include "host/console.h"
-#include "host/frames.h"
+#include "host/page_table.h"
 #include "host/paging.h"
 
 #define OTHER "other-"
@@ -64,13 +64,19 @@ static void machine_check_without_stack(void)
 	__asm__ volatile("movq %%rsp, %%rbx; xorl %%esp, %%esp; int $18; movq %%rbx, %%rsp" : : : "rbx", "memory", "cc");
 }
 
-static void make_writable_code(void)
+/* Pages that paging_audit() must find. */
+static void found(const char *wrong)
 {
-	const char *wrong = paging_break_promise();
-
 	if (wrong)
 		console_panic("%s", wrong);
 }
+
+static void page_writable_code(void) { found(paging_break_promise(0, 0, 0, ENTRY_NX)); }
+static void page_alias(void) { found(paging_break_promise(0, (uintptr_t)image_start, 0, 0)); }
+static void page_user(void) { found(paging_break_promise(0, 0, ENTRY_USER, 0)); }
+static void page_low(void) { found(paging_break_promise(PAGE_SIZE, PAGE_SIZE, 0, 0)); }
+static void page_executable(void) { found(paging_break_promise(0, 0, 0, ENTRY_NX | ENTRY_WRITE)); }
+static void page_guard(void) { found(paging_break_promise((uintptr_t)boot_stack_guard, (uintptr_t)boot_stack_guard, 0, 0)); }
 
 static const struct {
 	const char *name;
@@ -87,7 +93,12 @@ static const struct {
 	{ "stack", overrun_stack },
 	{ "nmi", nmi_without_stack },
 	{ "machine-check", machine_check_without_stack },
-	{ "writable-code", make_writable_code },
+	{ "page-writable-code", page_writable_code },
+	{ "page-alias", page_alias },
+	{ "page-user", page_user },
+	{ "page-low", page_low },
+	{ "page-executable", page_executable },
+	{ "page-guard", page_guard },
 };
 
 static void carry_out(const char *name)

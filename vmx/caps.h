@@ -16,6 +16,7 @@ struct vmx_caps {
 	bool switches_msrs; /* VM entry and exit switch IA32_EFER and IA32_PAT by controls; else by MSR areas (vmx/msrs.h) */
 	bool rdtscp;        /* guests may have RDTSCP, and IA32_TSC_AUX */
 	uint64_t cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
+	uint64_t cr4_host;  /* bits of CR4 that stay as the host has them while a guest runs: MCE, without which a machine check shuts down */
 	struct mmu_caps mmu;
 };
 

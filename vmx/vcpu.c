@@ -207,7 +207,7 @@ static void apply_cr0(const struct vmx_vcpu *v, const struct mmu_vcpu *mmu)
 static void apply_cr4(const struct vmx_vcpu *v, const struct mmu_vcpu *mmu)
 {
 	const struct mmu_intercepts *i = &mmu->intercepts;
-	uint64_t must = v->caps->cr4_fixed0;
+	uint64_t must = v->caps->cr4_fixed0 | v->caps->cr4_host;
 	uint64_t guest = mmu->regs.cr4;
 
 	vmwrite(VMCS_CR4_MASK, must | ~v->cr4_offered | i->cr4_owned | i->cr4_force_mask);
