@@ -52,6 +52,25 @@ static __attribute__((noinline)) unsigned deeper(volatile unsigned n)
 
 static void overrun_stack(void) { deeper(0); }
 
+/* Writes behind an array of its own, up to where its return address is. */
+static __attribute__((noinline)) void overrun_array(void)
+{
+	volatile uint8_t array[16];
+	volatile uint8_t *volatile p = array;
+
+	for (unsigned i = 0; i < 64; i++)
+		p[i] = 0x41;
+}
+
+static void overrun_copy(void)
+{
+	static uint8_t from[64], to[16];
+	volatile size_t n = sizeof(from);
+
+	memcpy(to, from, n);
+	__asm__ volatile("" : : "r"(to) : "memory");
+}
+
 /* An interrupt that finds no stack but its own: it is taken, and returned from, all the same. */
 static void nmi_without_stack(void)
 {
@@ -91,6 +110,8 @@ static const struct {
 	{ "execute-ram", execute_ram },
 	{ "execute-stack", execute_stack },
 	{ "stack", overrun_stack },
+	{ "array", overrun_array },
+	{ "copy", overrun_copy },
 	{ "nmi", nmi_without_stack },
 	{ "machine-check", machine_check_without_stack },
 	{ "page-writable-code", page_writable_code },

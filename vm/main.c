@@ -3,6 +3,7 @@
 #include "vm/vm.h"
 
 #include "host/acpi.h"
+#include "host/canary.h"
 #include "host/console.h"
 #include "host/ioapic.h"
 #include "host/lapic.h"
@@ -157,6 +158,7 @@ static int first_failure(void)
 
 void vellum_main(uint32_t magic, const void *information)
 {
+	canary_choose();
 	start_host(magic, information);
 	start_vmx();
 	stats_host();

@@ -16,6 +16,8 @@ PROVOKED = (
     ('execute-ram', r'the hypervisor stopped: fault in the hypervisor: what is no code was called', False),
     ('execute-stack', r'the hypervisor stopped: fault in the hypervisor: what is no code was called', False),
     ('stack', r"the hypervisor stopped: the hypervisor's stack ran over, on CPU 0", False),
+    ('array', r"the hypervisor stopped: the hypervisor's stack was written over", False),
+    ('copy', r'the hypervisor stopped: broken promise at .*base\.h:\d+: n > __builtin_object_size', False),
     ('page-writable-code', r'the hypervisor stopped: .* is writable and executable \(H1\)', False),
     ('page-alias', r'the hypervisor stopped: .* shows the image a second time \(H1\)', False),
     ('page-user', r"the hypervisor stopped: .* is a user's page \(H2\)", False),
