@@ -1,5 +1,7 @@
 #include "host/acpi.h"
 
+#include "host/paging.h"
+
 static struct acpi_info info;
 
 struct rsdp {
@@ -39,23 +41,37 @@ static bool sums_to_zero(const void *p, size_t n)
 static uint16_t get16(const uint8_t *p) { return (uint16_t)(p[0] | p[1] << 8); }
 static uint32_t get32(const uint8_t *p) { return get16(p) | (uint32_t)get16(p + 2) << 16; }
 
-static const struct rsdp *scan_rsdp(uintptr_t from, uintptr_t to)
+/* Looks where a BIOS leaves it, at multiples of 16 bytes of a range of memory. */
+static const struct rsdp *scan_rsdp(uint64_t from, size_t n)
 {
-	for (uintptr_t a = align_up(from, 16); a + 20 <= to; a += 16)
-		if (!memcmp((const void *)a, "RSD PTR ", 8) && sums_to_zero((const void *)a, 20))
-			return (const struct rsdp *)a;
+	const char *p = paging_window(from, n, PAGING_READ);
+
+	for (size_t at = 0; p && at + 20 <= n; at += 16)
+		if (!memcmp(p + at, "RSD PTR ", 8) && sums_to_zero(p + at, 20))
+			return (const struct rsdp *)(p + at);
 	return NULL;
 }
 
+/* The segment of the extended BIOS data area stands at 0x40e. */
 static const struct rsdp *find_rsdp(void)
 {
-	const uint16_t *volatile ebda_segment = (const uint16_t *)0x40e;
-	uintptr_t ebda = (uintptr_t)*ebda_segment << 4;
+	const uint8_t *segment = paging_window(0x40e, 2, PAGING_READ);
+	uint64_t ebda = segment ? (uint64_t)get16(segment) << 4 : 0;
 	const struct rsdp *r = NULL;
 
 	if (ebda >= 0x400 && ebda < 0xa0000)
-		r = scan_rsdp(ebda, ebda + 1024);
-	return r ? r : scan_rsdp(0xe0000, 0x100000);
+		r = scan_rsdp(ebda, 1024);
+	return r ? r : scan_rsdp(0xe0000, 0x20000);
+}
+
+/* The table at a physical address; NULL: it cannot be one. */
+static const struct sdt *table_at(uint64_t address)
+{
+	const struct sdt *head = address && address < BIT(32) ? paging_window(address, sizeof(*head), PAGING_READ) : NULL;
+
+	if (!head || head->length < sizeof(*head))
+		return NULL;
+	return paging_window(address, head->length, PAGING_READ);
 }
 
 static void madt_local_apic(uint32_t id, uint32_t flags)
@@ -129,16 +145,16 @@ static void parse_fadt(const struct sdt *t)
 		return;
 	info.pm1a_control = (uint16_t)get32(p + 64);
 	info.pm1b_control = (uint16_t)get32(p + 68);
-	dsdt = (const struct sdt *)(uintptr_t)get32(p + 40);
+	dsdt = table_at(get32(p + 40));
 	if (dsdt && !memcmp(dsdt->signature, "DSDT", 4))
 		parse_dsdt(dsdt);
 }
 
 static void parse_table(uint64_t address)
 {
-	const struct sdt *t = (const struct sdt *)(uintptr_t)address;
+	const struct sdt *t = table_at(address);
 
-	if (!address || address >= BIT(32) || t->length < sizeof(*t) || !sums_to_zero(t, t->length))
+	if (!t || !sums_to_zero(t, t->length))
 		return;
 	if (!memcmp(t->signature, "APIC", 4))
 		parse_madt(t);
@@ -157,7 +173,7 @@ void acpi_host_init(const void *given)
 	if (!r)
 		return;
 	wide = r->revision >= 2 && r->xsdt && r->xsdt < BIT(32);
-	root = (const struct sdt *)(uintptr_t)(wide ? r->xsdt : r->rsdt);
+	root = table_at(wide ? r->xsdt : r->rsdt);
 	if (!root)
 		return;
 	info.found = true;

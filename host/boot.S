@@ -1,6 +1,7 @@
 /* host/boot.S - from the Multiboot2 loader's 32-bit protected mode to C in 64-bit mode, on the first CPU.
- * Virtual address = physical address; the first 4 GiB are mapped here, the rest by host/paging.c. */
+ * The first 4 GiB are mapped here onto themselves, until host/paging.c has made the address space that stays. */
 #include "host/asm.h"
+#include "host/long_mode.h"
 
 	.section .multiboot2, "a"
 	.align 8
@@ -53,27 +54,7 @@ boot_entry:
 	loop 2b
 	movl $boot_pdpt + 3, boot_pml4
 
-	call enter_long_mode
-	ljmp $SEL_CODE64, $boot64
-
-/* Turns on PAE, long mode and paging with boot_pml4 and loads the boot GDT. Clobbers EAX, ECX, EDX. Also used by the APs. */
-	.globl enter_long_mode
-enter_long_mode:
-	movl %cr4, %eax
-	orl $0x20, %eax
-	movl %eax, %cr4
-	movl $boot_pml4, %eax
-	movl %eax, %cr3
-	movl $0xc0000080, %ecx
-	rdmsr
-	orl $0x100, %eax
-	wrmsr
-	movl %cr0, %eax
-	andl $0x9fffffff, %eax		/* caches on */
-	orl $0x80000021, %eax		/* PG, NE, PE */
-	movl %eax, %cr0
-	lgdt boot_gdt_pointer
-	ret
+	enter_long_mode boot64
 
 /* Says what is missing on the statistics port (docs/protocol.md), byte by byte, and powers off as power_off() begins to. */
 no_long_mode:
@@ -136,6 +117,7 @@ no_long_mode_text:
 shutdown_text:
 	.asciz "Shutdown"
 	.align 16
+	.globl boot_gdt
 boot_gdt:
 	.quad 0
 	.quad 0x00af9b000000ffff	/* SEL_CODE64 */
@@ -154,6 +136,11 @@ boot_gdt_pointer:
 boot_pml4:	.skip 4096
 boot_pdpt:	.skip 4096
 boot_pd:	.skip 4096 * 4
-	.globl boot_stack_end
+	.globl boot_stack_guard, boot_stack_end
+boot_stack_guard: .skip 4096		/* not mapped, once the tables are paging.c's (H3) */
 boot_stack:	.skip 16384
 boot_stack_end:
+
+	.data
+	.globl boot_cr3
+boot_cr3:	.long boot_pml4		/* what a CPU that comes into 64-bit mode loads */

@@ -217,6 +217,31 @@ bool console_guest_line(const char *format, ...)
 
 bool console_guest_room(void) { return waiting(&ports[CONSOLE_STATS]) + LINE_SIZE <= TX_GUESTS; }
 
+bool console_log_at_once(const char *format, ...)
+{
+	struct port *p = &ports[CONSOLE_STATS];
+	char line[LINE_SIZE];
+	size_t n = fmt(line, sizeof(line), "log ");
+	va_list ap;
+	bool free;
+
+	if (!spin_trylock(&line_lock))
+		return false;
+	free = spin_trylock(&p->lock);
+	if (free)
+		spin_unlock(&p->lock);
+	va_start(ap, format);
+	fmt_v(line + n, sizeof(line) - n - 1, format, ap);
+	va_end(ap);
+	n = strlen(line);
+	line[n++] = '\n';
+	free = free && waiting(p) + n <= TX_SIZE;
+	for (size_t i = 0; free && i < n; i++)
+		put(p, (uint8_t)line[i], TX_SIZE);
+	spin_unlock(&line_lock);
+	return free;
+}
+
 void console_log(const char *format, ...)
 {
 	va_list ap;
@@ -226,15 +251,19 @@ void console_log(const char *format, ...)
 	va_end(ap);
 }
 
-/* Every lock may be held, perhaps by this CPU: takes them as they are. */
-_Noreturn void console_panic(const char *format, ...)
+void console_break_locks(void)
 {
-	va_list ap;
-
 	irq_disable();
 	for (unsigned i = 0; i < CONSOLE_PORTS; i++)
 		ports[i].lock = (struct spinlock){ false };
 	line_lock = (struct spinlock){ false };
+}
+
+_Noreturn void console_panic(const char *format, ...)
+{
+	va_list ap;
+
+	console_break_locks();
 	va_start(ap, format);
 	put_line("panic ", format, ap);
 	va_end(ap);

@@ -1,9 +1,12 @@
 #include "host/frames.h"
 
+#include "host/paging.h"
 #include "host/spinlock.h"
 
 /* A bitmap, one bit a frame, set when free: 2 MiB of bitmap manage 64 GiB. */
-#define FRAMES_MAX (16ull << 20)
+#define FRAMES_MAX (FRAMES_BYTES_MAX >> PAGE_SHIFT)
+
+uint64_t frames_base READ_MOSTLY;
 
 static struct {
 	struct spinlock lock;

@@ -2,7 +2,10 @@
 
 #include "host/asm.h"
 #include "host/console.h"
+#include "host/fault.h"
 #include "host/lapic.h"
+#include "host/mca.h"
+#include "host/paging.h"
 #include "host/percpu.h"
 #include "host/x86.h"
 
@@ -17,7 +20,7 @@ struct idt_gate {
 };
 _Static_assert(sizeof(struct idt_gate) == 16, "SDM, 64-Bit IDT Gate Descriptors");
 
-static struct idt_gate idt[256];
+static struct idt_gate idt[256] READ_MOSTLY;
 extern const char interrupt_stubs[];
 void interrupt_dispatch(struct interrupt_frame *f);
 
@@ -37,7 +40,7 @@ void interrupt_init(void)
 			.offset_mid = (uint16_t)(entry >> 16),
 			.offset_high = (uint32_t)(entry >> 32),
 			.selector = SEL_CODE64,
-			.ist = v == VECTOR_NMI || v == VECTOR_DF || v == VECTOR_MC,
+			.ist = v == VECTOR_NMI ? STACK_NMI : v == VECTOR_DF ? STACK_DF : v == VECTOR_MC ? STACK_MC : 0,
 			.type = 0x8e,
 		};
 	}
@@ -101,8 +104,12 @@ void interrupt_dispatch(struct interrupt_frame *f)
 		return;
 	if (f->vector == VECTOR_NMI)
 		return; /* nobody sends one on purpose; a stray one is not worth stopping for */
-	console_panic("fault in the hypervisor: vector %u error 0x%lx rip 0x%lx cr2 0x%lx rsp 0x%lx rax 0x%lx rdi 0x%lx rsi 0x%lx cpu %u",
-		      (unsigned)f->vector, f->error, f->rip, read_cr2(), f->rsp, f->rax, f->rdi, f->rsi, this_cpu()->id);
+	if (f->vector == VECTOR_MC) {
+		if (!host_machine_check())
+			console_panic("machine check: the hypervisor used what the hardware has lost, at rip 0x%lx on CPU %u", f->rip, this_cpu()->id);
+		return;
+	}
+	fault_report(f);
 }
 
 void interrupt_handle(uint8_t vector)

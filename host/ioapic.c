@@ -2,10 +2,12 @@
 
 #include "host/acpi.h"
 #include "host/lapic.h"
+#include "host/paging.h"
 #include "host/x86.h"
 
 #define IOAPIC_INDEX 0
 #define IOAPIC_DATA 4 /* in 32-bit words */
+#define IOAPIC_BYTES 32
 #define IOAPIC_VERSION 1
 #define IOAPIC_REDIRECTION 0x10
 #define REDIRECTION_LOW_ACTIVE BIT(13)
@@ -29,11 +31,21 @@ static void reg_write(volatile uint32_t *io, unsigned reg, uint32_t v)
 	io[IOAPIC_DATA] = v;
 }
 
+/* Seen once for all; NULL: there is no I/O APIC. */
+static volatile uint32_t *registers(uint64_t address)
+{
+	static volatile uint32_t *seen;
+
+	if (!seen && address)
+		seen = paging_window(address, IOAPIC_BYTES, PAGING_DEVICE);
+	return seen;
+}
+
 bool ioapic_host_route(uint8_t irq, uint8_t vector)
 {
 	const struct acpi_info *acpi = acpi_host_info();
 	struct acpi_isa_irq line = acpi->isa_irq[irq];
-	volatile uint32_t *io = (volatile uint32_t *)(uintptr_t)acpi->ioapic_address;
+	volatile uint32_t *io = registers(acpi->ioapic_address);
 	uint32_t pin, pins;
 
 	if (!io || line.gsi < acpi->ioapic_gsi_base)

@@ -1,6 +1,7 @@
 #include "host/lapic.h"
 
 #include "host/interrupt.h"
+#include "host/paging.h"
 #include "host/percpu.h"
 #include "host/x86.h"
 
@@ -52,7 +53,10 @@ void lapic_host_init(void)
 	if (!(apic_base & APIC_BASE_ENABLE))
 		wrmsr(MSR_APIC_BASE, apic_base |= APIC_BASE_ENABLE);
 	x2apic = apic_base & APIC_BASE_X2APIC;
-	base = (volatile uint32_t *)(uintptr_t)(apic_base & MASK(51, 12));
+	/* Every CPU sees its own at the same address. */
+	if (!base && !x2apic)
+		base = paging_window(apic_base & MASK(51, 12), PAGE_SIZE, PAGING_DEVICE);
+	BUG_ON(!base && !x2apic);
 	tsc_deadline = cpuid(1, 0).ecx & BIT(24);
 	reg_write(REG_SVR, 0x100 | VECTOR_SPURIOUS);
 	reg_write(REG_LVT_LINT0, LVT_MASKED);

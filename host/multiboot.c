@@ -10,6 +10,7 @@
 #define TAG_RSDP_OLD 14
 #define TAG_RSDP_NEW 15
 #define MMAP_RAM 1
+#define PROVOKE "provoke="
 
 struct tag {
 	uint32_t type;
@@ -54,10 +55,11 @@ static void read_mmap(const struct mmap_tag *m)
 	for (uint32_t off = sizeof(*m); off + sizeof(struct mmap_entry) <= m->tag.size; off += m->entry_size) {
 		const struct mmap_entry *e = (const void *)((const uint8_t *)m + off);
 
-		if (e->type != MMAP_RAM)
+		if (e->type != MMAP_RAM || boot.ram_count == BOOT_RAM_MAX)
 			continue;
 		frames_add(e->base, e->base + e->length);
-		boot.ram_end = max_u64(boot.ram_end, e->base + e->length);
+		boot.ram[boot.ram_count].base = e->base;
+		boot.ram[boot.ram_count++].end = e->base + e->length;
 	}
 }
 
@@ -71,8 +73,28 @@ static void read_module(struct module_tag *m)
 	while (*name_end && *name_end != ' ')
 		name_end++;
 	*name_end = '\0';
-	*b = (struct boot_module){ m->string, (const uint8_t *)(uintptr_t)m->start, m->end - m->start };
+	*b = (struct boot_module){ m->string, m->start, NULL, m->end - m->start };
 	boot.module_count++;
+}
+
+/* Words with single blanks between them; what is no word of ours is a boot loader's. */
+static void read_command_line(char *word)
+{
+	while (word) {
+		char *next = word;
+
+		while (*next && *next != ' ')
+			next++;
+		if (*next)
+			*next++ = '\0';
+		else
+			next = NULL;
+		if (!strcmp(word, "native"))
+			boot.native = true;
+		else if (!strncmp(word, PROVOKE, strlen(PROVOKE)))
+			boot.provoke = word + strlen(PROVOKE);
+		word = next;
+	}
 }
 
 const char *boot_info_read(uint32_t magic, const void *information)
@@ -90,16 +112,16 @@ const char *boot_info_read(uint32_t magic, const void *information)
 		else if (t->type == TAG_MODULE)
 			read_module((struct module_tag *)t);
 		else if (t->type == TAG_COMMAND_LINE)
-			boot.native = !strcmp((const char *)(t + 1), "native");
+			read_command_line((char *)(t + 1));
 		else if (t->type == TAG_RSDP_NEW || (t->type == TAG_RSDP_OLD && !boot.rsdp))
 			boot.rsdp = t + 1;
 	}
-	if (!boot.ram_end)
+	if (!boot.ram_count)
 		return "the boot loader gave no memory map";
 	frames_reserve(0, 1 << 20);
 	frames_reserve((uintptr_t)image_start, (uintptr_t)image_end);
 	for (unsigned i = 0; i < boot.module_count; i++)
-		frames_reserve((uintptr_t)boot.module[i].data, (uintptr_t)boot.module[i].data + boot.module[i].size);
+		frames_reserve(boot.module[i].start, boot.module[i].start + boot.module[i].size);
 	return NULL;
 }
 
@@ -108,7 +130,9 @@ const struct boot_info *boot_info(void) { return &boot; }
 const struct boot_module *boot_module_find(const char *name)
 {
 	for (unsigned i = 0; i < boot.module_count; i++)
-		if (!strcmp(boot.module[i].name, name))
+		if (!strcmp(boot.module[i].name, name)) {
+			boot.module[i].data = frames_at(HPA(boot.module[i].start));
 			return &boot.module[i];
+		}
 	return NULL;
 }

@@ -6,18 +6,23 @@
 
 #define BOOT_MODULES_MAX 32
 
+#define BOOT_RAM_MAX 64
+
 struct boot_module {
 	const char *name; /* the first word of its string */
-	const uint8_t *data;
+	uint64_t start;   /* its physical address */
+	const uint8_t *data; /* set by boot_module_find(): where it is seen then */
 	size_t size;
 };
 
 struct boot_info {
 	bool native;      /* the word "native" on the hypervisor's command line: run the guest without it */
+	const char *provoke; /* of the word provoke=NAME (host/provoke.h); NULL: none */
 	const void *rsdp; /* NULL: the loader gave none */
 	unsigned module_count;
 	struct boot_module module[BOOT_MODULES_MAX];
-	uint64_t ram_end; /* the end of the highest RAM, bytes */
+	unsigned ram_count;
+	struct { uint64_t base, end; } ram[BOOT_RAM_MAX]; /* bytes; what a longer memory map has more is left unused */
 };
 
 /* Reads the information once, gives RAM to host/frames.h, and keeps what it needs of it. Returns NULL, or what is wrong. */

@@ -1,48 +1,237 @@
 #include "host/paging.h"
 
-#include "host/frames.h"
+#include "host/multiboot.h"
+#include "host/page_table.h"
+#include "host/random.h"
 #include "host/x86.h"
 
-#define ENTRY_TABLE 0x3ull /* present, writable */
-#define ENTRY_LARGE 0x83ull
 #define GIB (1ull << 30)
+#define TABLE_ENTRY (ENTRY_PRESENT | ENTRY_WRITE) /* leaves say what is allowed */
+#define WINDOW_MAX (16u << 20)
 
+#define CPUID7_EBX_SMEP BIT(7)
+#define CPUID7_EBX_SMAP BIT(20)
+#define CPUID7_ECX_UMIP BIT(2)
+#define CPUID_E1_EDX_NX BIT(20)
+#define CPUID_E1_EDX_1G BIT(26)
+
+uint64_t host_pml4[512] __attribute__((aligned(PAGE_SIZE)));
 extern uint64_t boot_pml4[512];
+extern uint32_t boot_cr3;
 
-static uint64_t *table_of(uint64_t *entry)
+static unsigned largest_level = 2;
+static uint64_t window_next; /* the next virtual address of the window area */
+
+static uint64_t leaf_flags(enum paging_access access)
 {
-	if (!*entry) {
+	switch (access) {
+	case PAGING_WRITE: return ENTRY_PRESENT | ENTRY_WRITE | ENTRY_NX;
+	case PAGING_EXECUTE: return ENTRY_PRESENT;
+	case PAGING_DEVICE: return ENTRY_PRESENT | ENTRY_WRITE | ENTRY_NX | ENTRY_PCD | ENTRY_PWT;
+	default: return ENTRY_PRESENT | ENTRY_NX;
+	}
+}
+
+/* The largest leaf that begins at va and pa and does not reach beyond n bytes. */
+static unsigned leaf_level(uint64_t va, uint64_t pa, uint64_t n)
+{
+	unsigned level = largest_level;
+
+	while (level > 1 && (((va | pa) & MASK(level_shift(level) - 1, 0)) || n < BIT(level_shift(level))))
+		level--;
+	return level;
+}
+
+/* The entry for va at level, with the tables above it; a larger leaf that is there already is returned in its place. NULL: no memory. */
+static uint64_t *make_entry(uint64_t va, unsigned level)
+{
+	uint64_t *entry = entry_of(host_pml4, TOP_LEVEL, va);
+
+	for (unsigned at = TOP_LEVEL; at > level; at--) {
+		if (!*entry) {
+			hfn_t f = frames_alloc();
+
+			if (hfn_is_none(f))
+				return NULL;
+			*entry = hfn_hpa(f).v | TABLE_ENTRY;
+		}
+		if (*entry & ENTRY_LARGE)
+			return entry;
+		entry = entry_of(table_below(*entry), at - 1, va);
+	}
+	return entry;
+}
+
+/* Maps n bytes, whole pages. What is mapped already stays as it is: ranges of a memory map may overlap. */
+static bool map(uint64_t va, uint64_t pa, uint64_t n, enum paging_access access)
+{
+	while (n) {
+		unsigned level = leaf_level(va, pa, n);
+		uint64_t *entry = make_entry(va, level), size;
+
+		/* A table of smaller pages is there: they are looked at one by one. */
+		while (entry && level > 1 && *entry && !(*entry & ENTRY_LARGE))
+			entry = make_entry(va, --level);
+		if (!entry)
+			return false;
+		if (!*entry)
+			*entry = pa | leaf_flags(access) | (level > 1 ? ENTRY_LARGE : 0);
+		size = BIT(level_shift(level));
+		va += size;
+		pa += size;
+		n -= size;
+	}
+	return true;
+}
+
+static bool map_image_part(const char *from, const char *to, enum paging_access access)
+{
+	uint64_t start = (uintptr_t)from;
+
+	return map(start, start, align_up((uintptr_t)to, PAGE_SIZE) - start, access);
+}
+
+static bool map_image(void)
+{
+	return map_image_part(image_start, code_end, PAGING_EXECUTE) && map_image_part(rodata_start, rodata_end, PAGING_READ) &&
+	       map_image_part(sealed_start, sealed_end, PAGING_WRITE) && map_image_part(sealed_end, boot_stack_guard, PAGING_WRITE) &&
+	       map_image_part(boot_stack_guard + PAGE_SIZE, image_end, PAGING_WRITE);
+}
+
+/* The direct map of [from, to), less the image, which has a mapping of its own. */
+static bool map_ram(uint64_t base, uint64_t from, uint64_t to)
+{
+	uint64_t start = (uintptr_t)image_start, end = (uintptr_t)image_end;
+
+	if (from < start && to > start)
+		return map_ram(base, from, start) && map_ram(base, start, to);
+	if (from >= start && from < end)
+		from = min_u64(end, to);
+	return from >= to || map(base + from, from, to - from, PAGING_WRITE);
+}
+
+static bool map_all_ram(uint64_t base)
+{
+	const struct boot_info *b = boot_info();
+
+	for (unsigned i = 0; i < b->ram_count; i++) {
+		uint64_t end = min_u64(align_down(b->ram[i].end, PAGE_SIZE), FRAMES_BYTES_MAX);
+
+		if (!map_ram(base, align_up(b->ram[i].base, PAGE_SIZE), end))
+			return false;
+	}
+	return true;
+}
+
+/* The first address of entry n of the PML4. */
+static uint64_t slot_address(uint64_t n) { return n << 39 | (n & 256 ? MASK(63, 48) : 0); }
+
+/* Both areas begin at a multiple of 1 GiB in an entry of the PML4 of their own, neither of them the first (H3): some 17 bits that a guest
+ * must guess. The tables are as many, wherever that is. */
+static uint64_t choose_places(void)
+{
+	uint64_t r = random_u64(), map_slot = 1 + (r & 0xffff) % 511, window_slot = 1 + (r >> 16 & 0xffff) % 510;
+
+	if (window_slot >= map_slot)
+		window_slot++;
+	window_next = slot_address(window_slot) + (r >> 48 & 255) * GIB + PAGE_SIZE;
+	return slot_address(map_slot) + (r >> 32 & 0xffff) % (512 - FRAMES_BYTES_MAX / GIB) * GIB;
+}
+
+const char *paging_init(void)
+{
+	struct cpuid e1 = cpuid(0x80000001, 0);
+	uint64_t base = choose_places();
+
+	if (!(e1.edx & CPUID_E1_EDX_NX))
+		return "this CPU cannot forbid execution by page; enable \"execute disable\" (XD, NX) in the firmware's setup";
+	if (e1.edx & CPUID_E1_EDX_1G)
+		largest_level = 3;
+	if (!map_image() || !map_all_ram(base))
+		return "there is no memory for the hypervisor's page tables";
+	boot_cr3 = (uint32_t)(uintptr_t)host_pml4;
+	write_cr3((uintptr_t)host_pml4);
+	frames_base = base;
+	memset(boot_pml4, 0, sizeof(boot_pml4));
+	paging_protect_cpu();
+	return NULL;
+}
+
+void paging_protect_cpu(void)
+{
+	uint64_t cr4 = read_cr4();
+
+	write_cr0(read_cr0() | CR0_WP);
+	if (cpuid(0, 0).eax >= 7) {
+		struct cpuid l7 = cpuid(7, 0);
+
+		cr4 |= (l7.ebx & CPUID7_EBX_SMEP ? CR4_SMEP : 0) | (l7.ebx & CPUID7_EBX_SMAP ? CR4_SMAP : 0) |
+		       (l7.ecx & CPUID7_ECX_UMIP ? CR4_UMIP : 0);
+		write_cr4(cr4);
+	}
+}
+
+/* The leaf that maps va, or the entry on its way that is not present. */
+static uint64_t *leaf_at(uint64_t va)
+{
+	uint64_t *entry = entry_of(host_pml4, TOP_LEVEL, va);
+
+	for (unsigned level = TOP_LEVEL; level > 1 && (*entry & ENTRY_PRESENT) && !(*entry & ENTRY_LARGE); level--)
+		entry = entry_of(table_below(*entry), level - 1, va);
+	return entry;
+}
+
+bool paging_maps(const void *p) { return *leaf_at((uintptr_t)p) & ENTRY_PRESENT; }
+
+/* The linker script puts this part on pages of its own; map_image() has mapped it alone. */
+void paging_seal(void)
+{
+	for (const char *p = sealed_start; p < sealed_end; p += PAGE_SIZE)
+		*leaf_at((uintptr_t)p) &= ~ENTRY_WRITE;
+	write_cr3(read_cr3());
+}
+
+/* Room for so many pages in the window area, between two that are never mapped. */
+static uint64_t reserve_window(uint64_t pages)
+{
+	uint64_t at = window_next;
+
+	window_next += (pages + 1) * PAGE_SIZE;
+	return at;
+}
+
+void *paging_window(uint64_t address, size_t n, enum paging_access access)
+{
+	uint64_t offset = address & (PAGE_SIZE - 1), bytes = align_up(offset + n, PAGE_SIZE), at;
+
+	if (n == 0 || n > WINDOW_MAX)
+		return NULL;
+	at = reserve_window(bytes >> PAGE_SHIFT);
+	return map(at, address - offset, bytes, access) ? (void *)(uintptr_t)(at + offset) : NULL;
+}
+
+void *paging_stack(unsigned pages)
+{
+	uint64_t at = reserve_window(pages);
+
+	for (unsigned i = 0; i < pages; i++) {
 		hfn_t f = frames_alloc();
 
-		if (hfn_is_none(f))
+		if (hfn_is_none(f) || !map(at + i * PAGE_SIZE, hfn_hpa(f).v, PAGE_SIZE, PAGING_WRITE))
 			return NULL;
-		*entry = hfn_hpa(f).v | ENTRY_TABLE;
 	}
-	return (uint64_t *)(uintptr_t)(*entry & MASK(51, 12));
+	return (void *)(uintptr_t)(at + pages * PAGE_SIZE);
 }
 
-static bool map_gib(uint64_t at)
+const char *paging_break_promise(uint64_t va, uint64_t pa, uint64_t set, uint64_t clear)
 {
-	uint64_t *pdpt = table_of(&boot_pml4[at >> 39 & 511]), *pd;
+	uint64_t *leaf;
 
-	if (!pdpt)
-		return false;
-	if (cpuid(0x80000001, 0).edx & BIT(26)) {
-		pdpt[at >> 30 & 511] = at | ENTRY_LARGE;
-		return true;
-	}
-	pd = table_of(&pdpt[at >> 30 & 511]);
-	if (!pd)
-		return false;
-	for (unsigned i = 0; i < 512; i++)
-		pd[i] = (at + ((uint64_t)i << 21)) | ENTRY_LARGE;
-	return true;
-}
-
-bool paging_map_to(uint64_t end)
-{
-	for (uint64_t at = 4 * GIB; at < end; at += GIB)
-		if (!map_gib(at))
-			return false;
-	return true;
+	if (!va)
+		va = reserve_window(1);
+	if (!map(va, pa, PAGE_SIZE, PAGING_WRITE))
+		return NULL;
+	leaf = leaf_at(va);
+	*leaf = (*leaf | set) & ~clear;
+	return paging_audit();
 }

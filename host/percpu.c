@@ -1,6 +1,7 @@
 #include "host/percpu.h"
 
 #include "host/asm.h"
+#include "host/paging.h"
 #include "host/x86.h"
 
 static struct percpu *cpus[CPUS_MAX];
@@ -14,6 +15,25 @@ struct table_pointer {
 void percpu_register(struct percpu *p) { cpus[count++] = p; }
 struct percpu *percpu_of(unsigned id) { return id < count ? cpus[id] : NULL; }
 unsigned cpus_count(void) { return count; }
+
+const char *stack_name(unsigned n)
+{
+	static const char *const names[STACKS] = { "stack", "stack for NMIs", "stack for double faults", "stack for machine checks" };
+
+	return names[n];
+}
+
+bool percpu_make_stacks(struct percpu *p)
+{
+	for (unsigned i = STACK_NMI; i < STACKS; i++) {
+		char *top = paging_stack(1);
+
+		if (!top)
+			return false;
+		p->stack[i] = (struct stack){ top - 2 * PAGE_SIZE, top };
+	}
+	return true;
+}
 
 static void fill_gdt(struct percpu *p)
 {
@@ -34,8 +54,9 @@ void percpu_install(struct percpu *p)
 	p->self = p;
 	p->timer_armed = UINT64_MAX;
 	p->tss.io_map_base = sizeof(struct tss);
-	p->tss.rsp[0] = (uintptr_t)p->stack_top;
-	p->tss.ist[0] = (uintptr_t)p->emergency_stack + sizeof(p->emergency_stack);
+	p->tss.rsp[0] = (uintptr_t)p->stack[STACK_MAIN].top;
+	for (unsigned i = STACK_NMI; i < STACKS; i++)
+		p->tss.ist[i - 1] = (uintptr_t)p->stack[i].top;
 	fill_gdt(p);
 	__asm__ volatile("lgdt %0" : : "m"(gdtr));
 	__asm__ volatile("ltr %w0" : : "r"(SEL_TSS));

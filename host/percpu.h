@@ -7,9 +7,18 @@
 #include "mmu/addr.h"
 
 #define CPUS_MAX 64
-#define CPU_STACK_SIZE 16384
+#define CPU_STACK_PAGES 4 /* of the stack that a CPU works on; boot.S has the first CPU's */
 
 struct vcpu;
+
+/* The stacks of a CPU: the one it works on, and one each for what may come at any instruction, whatever RSP is then (SDM, "Interrupt Stack
+ * Table": entry n of the table is stack n here). The page below each is not mapped (H3, host/paging.h). */
+enum { STACK_MAIN, STACK_NMI, STACK_DF, STACK_MC, STACKS };
+
+struct stack {
+	char *guard; /* the page that is not mapped */
+	void *top;
+};
 
 struct tss {
 	uint32_t reserved0;
@@ -25,10 +34,9 @@ struct percpu {
 	struct percpu *self; /* at GS:0 */
 	unsigned id;         /* 0 .. cpus_count() - 1, the boot CPU is 0 */
 	uint32_t apic_id;
-	void *stack_top;
+	struct stack stack[STACKS];
 	uint64_t gdt[6];
 	struct tss tss;
-	uint8_t emergency_stack[2048] __attribute__((aligned(16))); /* NMI, double fault, machine check */
 
 	uint64_t timer_armed;   /* TSC at which the CPU's timer will fire; UINT64_MAX: not armed */
 	bool timer_fired;       /* the timer interrupt was taken and not yet looked at */
@@ -48,7 +56,11 @@ static inline struct percpu *this_cpu(void)
 	return p;
 }
 
-/* Loads GDT, TSS and GS for the calling CPU; p->stack_top and p->id are set. */
+/* Makes the stacks of a CPU but for STACK_MAIN. false: no memory. */
+bool percpu_make_stacks(struct percpu *p);
+/* "stack for double faults", and so on. */
+const char *stack_name(unsigned n);
+/* Loads GDT, TSS and GS for the calling CPU; p->stack and p->id are set. */
 void percpu_install(struct percpu *p);
 /* The structure of CPU id; NULL if there is none. */
 struct percpu *percpu_of(unsigned id);

@@ -5,6 +5,8 @@
 #include "host/frames.h"
 #include "host/interrupt.h"
 #include "host/lapic.h"
+#include "host/mca.h"
+#include "host/paging.h"
 #include "host/percpu.h"
 #include "host/x86.h"
 
@@ -12,8 +14,10 @@
 #define TRAMPOLINE_PAGE 0x8000u
 #define AP_TIMEOUT_SPINS 20000000u
 
-extern char trampoline_start[], trampoline_end[], trampoline_stack[], trampoline_arg[];
-extern char boot_stack_end[];
+extern char trampoline_start[], trampoline_end[];
+extern char boot_stack_guard[], boot_stack_end[];
+/* What trampoline.S hands to the CPU that starts. */
+extern uint64_t ap_stack, ap_percpu;
 void ap_main(struct percpu *p);
 
 static struct percpu boot_cpu;
@@ -23,18 +27,23 @@ static uint64_t tsc_per_ms;
 
 static void install(struct percpu *p)
 {
+	paging_protect_cpu();
 	percpu_install(p);
 	interrupt_install();
+	mca_init_cpu();
 	lapic_host_init();
 	p->apic_id = lapic_host_id();
 }
 
-void smp_init_boot_cpu(void)
+bool smp_init_boot_cpu(void)
 {
 	interrupt_init();
-	boot_cpu.stack_top = boot_stack_end;
+	boot_cpu.stack[STACK_MAIN] = (struct stack){ boot_stack_guard, boot_stack_end };
+	if (!percpu_make_stacks(&boot_cpu))
+		return false;
 	percpu_register(&boot_cpu);
 	install(&boot_cpu);
+	return true;
 }
 
 void ap_main(struct percpu *p)
@@ -52,20 +61,20 @@ static void delay_ms(unsigned ms)
 		cpu_relax();
 }
 
-static void *trampoline_slot(const char *symbol) { return (void *)(uintptr_t)(TRAMPOLINE_PAGE + (symbol - trampoline_start)); }
-
+/* NULL: no memory. */
 static struct percpu *new_percpu(unsigned id)
 {
-	hfn_t stack = frames_alloc_run(CPU_STACK_SIZE / PAGE_SIZE, 1);
+	char *top = paging_stack(CPU_STACK_PAGES);
 	hfn_t cpu = frames_alloc();
 	struct percpu *p;
 
 	_Static_assert(sizeof(struct percpu) <= PAGE_SIZE, "one frame");
-	BUG_ON(hfn_is_none(stack) || hfn_is_none(cpu));
+	if (!top || hfn_is_none(cpu))
+		return NULL;
 	p = frames_ptr(cpu);
 	p->id = id;
-	p->stack_top = (char *)frames_ptr(stack) + CPU_STACK_SIZE;
-	return p;
+	p->stack[STACK_MAIN] = (struct stack){ top - (CPU_STACK_PAGES + 1) * PAGE_SIZE, top };
+	return percpu_make_stacks(p) ? p : NULL;
 }
 
 static bool wait_alive(unsigned ms)
@@ -80,11 +89,8 @@ static bool wait_alive(unsigned ms)
 
 static bool start_one(uint32_t apic_id, struct percpu *p)
 {
-	uint64_t stack = (uintptr_t)p->stack_top, arg = (uintptr_t)p;
-
-	memcpy(trampoline_slot(trampoline_start), trampoline_start, (size_t)(trampoline_end - trampoline_start));
-	memcpy(trampoline_slot(trampoline_stack), &stack, 8);
-	memcpy(trampoline_slot(trampoline_arg), &arg, 8);
+	ap_stack = (uintptr_t)p->stack[STACK_MAIN].top;
+	ap_percpu = (uintptr_t)p;
 	ap_alive = false;
 	lapic_host_init_ipi(apic_id);
 	delay_ms(10);
@@ -99,9 +105,13 @@ static bool start_one(uint32_t apic_id, struct percpu *p)
 void smp_start_others(void (*entry)(void), uint64_t tsc_hz)
 {
 	const struct acpi_info *acpi = acpi_host_info();
+	size_t size = (size_t)(trampoline_end - trampoline_start);
+	void *trampoline = paging_window(TRAMPOLINE_PAGE, size, PAGING_WRITE);
 
 	ap_entry = entry;
 	tsc_per_ms = tsc_hz / 1000;
+	if (trampoline)
+		memcpy(trampoline, trampoline_start, size);
 	for (unsigned i = 0; i < acpi->cpu_count; i++) {
 		struct percpu *p;
 
@@ -109,8 +119,10 @@ void smp_start_others(void (*entry)(void), uint64_t tsc_hz)
 			continue;
 		if (cpus_count() == CPUS_MAX)
 			break;
-		p = new_percpu(cpus_count());
-		if (start_one(acpi->cpu_apic_id[i], p))
+		p = trampoline ? new_percpu(cpus_count()) : NULL;
+		if (!p)
+			console_log("no memory for CPU with APIC ID %u; going on without it", acpi->cpu_apic_id[i]);
+		else if (start_one(acpi->cpu_apic_id[i], p))
 			percpu_register(p);
 		else
 			console_log("CPU with APIC ID %u did not start; going on without it", acpi->cpu_apic_id[i]);

@@ -16,6 +16,9 @@ static inline void spin_lock(struct spinlock *l)
 			cpu_relax();
 }
 
+/* false: somebody holds it. */
+static inline bool spin_trylock(struct spinlock *l) { return !__atomic_exchange_n(&l->held, true, __ATOMIC_ACQUIRE); }
+
 static inline void spin_unlock(struct spinlock *l) { __atomic_store_n(&l->held, false, __ATOMIC_RELEASE); }
 
 #endif

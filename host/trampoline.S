@@ -1,9 +1,10 @@
-/* host/trampoline.S - where an application processor starts: real mode, at a page below 1 MiB that host/smp.c copied this to.
- * Position-independent until it reaches long mode; then it takes the stack that smp.c left for it. */
+/* host/trampoline.S - where an application processor starts: real mode, at a page below 1 MiB that host/smp.c copied this to. In protected
+ * mode it goes on in the image, so that paging never has to let that page execute. */
 #include "host/asm.h"
+#include "host/long_mode.h"
 
 	.section .rodata
-	.globl trampoline_start, trampoline_end, trampoline_stack, trampoline_arg
+	.globl trampoline_start, trampoline_end
 	.balign 16
 	.code16
 trampoline_start:
@@ -11,50 +12,27 @@ trampoline_start:
 	cld
 	movw %cs, %ax
 	movw %ax, %ds
-	movzwl %ax, %ebx
-	shll $4, %ebx			/* where we are */
-	leal (trampoline_protected - trampoline_start)(%ebx), %eax
-	movl %eax, trampoline_far - trampoline_start
-	leal (trampoline_gdt - trampoline_start)(%ebx), %eax
-	movl %eax, trampoline_gdt_pointer + 2 - trampoline_start
 	lgdtl trampoline_gdt_pointer - trampoline_start
 	movl %cr0, %eax
 	orl $1, %eax
 	movl %eax, %cr0
-	ljmpl *(trampoline_far - trampoline_start)
+	ljmpl $SEL_CODE32, $ap32
 
+	.balign 8
+trampoline_gdt_pointer:
+	.short 31
+	.long boot_gdt
+trampoline_end:
+
+	.section .boot, "ax"
 	.code32
-trampoline_protected:
+ap32:
 	movw $SEL_DATA, %ax
 	movw %ax, %ds
 	movw %ax, %es
 	movw %ax, %ss
-	movl (trampoline_stack - trampoline_start)(%ebx), %esp
-	movl (trampoline_arg - trampoline_start)(%ebx), %edi
-	movl $enter_long_mode, %eax
-	call *%eax
-	ljmp $SEL_CODE64, $ap64
+	enter_long_mode ap64
 
-	.balign 8
-trampoline_gdt:
-	.quad 0
-	.quad 0x00af9b000000ffff
-	.quad 0x00cf93000000ffff
-	.quad 0x00cf9b000000ffff
-trampoline_gdt_pointer:
-	.short 31
-	.long 0
-trampoline_far:
-	.long 0
-	.short SEL_CODE32
-	.balign 8
-trampoline_stack:
-	.quad 0
-trampoline_arg:
-	.quad 0
-trampoline_end:
-
-	.text
 	.code64
 ap64:
 	movw $SEL_DATA, %ax
@@ -64,7 +42,15 @@ ap64:
 	xorl %eax, %eax
 	movw %ax, %fs
 	movw %ax, %gs
+	movq ap_stack, %rsp
+	movq ap_percpu, %rdi
 	xorl %ebp, %ebp
 	call ap_main
 1:	hlt
 	jmp 1b
+
+	.data
+	.globl ap_stack, ap_percpu
+	.balign 8
+ap_stack:	.quad 0
+ap_percpu:	.quad 0

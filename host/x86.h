@@ -28,6 +28,12 @@
 #define MSR_KERNEL_GS_BASE 0xc0000102
 #define MSR_TSC_AUX 0xc0000103
 
+#define CR0_WP BIT(16)
+#define CR4_MCE BIT(6)
+#define CR4_UMIP BIT(11)
+#define CR4_SMEP BIT(20)
+#define CR4_SMAP BIT(21)
+#define EFER_NXE BIT(11)
 #define CR4_VMXE BIT(13)
 #define CR4_OSFXSR BIT(9)
 #define CR4_OSXMMEXCPT BIT(10)

@@ -33,11 +33,6 @@ size_t strlen(const char *s);
 int strcmp(const char *a, const char *b);
 int strncmp(const char *a, const char *b, size_t n);
 
-/* A freestanding compiler takes these for functions like any other; as built-ins, small ones need no call. */
-#define memcpy(d, s, n) __builtin_memcpy(d, s, n)
-#define memset(d, c, n) __builtin_memset(d, c, n)
-#define memcmp(a, b, n) __builtin_memcmp(a, b, n)
-
 /* A broken promise inside Vellum itself, never something a guest can cause: prints and does not return. Each program
  * (the hypervisor, the hosted tests) defines it. */
 _Noreturn void bug(const char *file, int line, const char *what);
@@ -48,6 +43,29 @@ _Noreturn void bug(const char *file, int line, const char *what);
 		if (unlikely(cond)) \
 			bug(__FILE__, __LINE__, #cond); \
 	} while (0)
+
+#if __STDC_HOSTED__
+#define memcpy(d, s, n) __builtin_memcpy(d, s, n)
+#define memset(d, c, n) __builtin_memset(d, c, n)
+#else
+/* A freestanding compiler takes these for functions like any other; as built-ins, small ones need no call. Where the compiler knows how
+ * large the object is that is written to, no more than that is written: what libc calls _FORTIFY_SOURCE. */
+static inline __attribute__((always_inline)) void *memcpy_checked(void *restrict dst, const void *restrict src, size_t n)
+{
+	BUG_ON(n > __builtin_object_size(dst, 0));
+	return __builtin_memcpy(dst, src, n);
+}
+
+static inline __attribute__((always_inline)) void *memset_checked(void *dst, int c, size_t n)
+{
+	BUG_ON(n > __builtin_object_size(dst, 0));
+	return __builtin_memset(dst, c, n);
+}
+
+#define memcpy(d, s, n) memcpy_checked(d, s, n)
+#define memset(d, c, n) memset_checked(d, c, n)
+#endif
+#define memcmp(a, b, n) __builtin_memcmp(a, b, n)
 
 #ifdef VELLUM_DEBUG
 #define ASSERT(cond) BUG_ON(!(cond))

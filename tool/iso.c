@@ -26,7 +26,10 @@ static void stage_grub(const char *root, const struct machines *machines)
 	struct bytes script = { 0 };
 	char *path = text("%s/boot/grub/grub.cfg", root);
 
-	bytes_print(&script, "set timeout=0\nmultiboot2 /vellum.elf%s\nmodule2 /vm/config config\n", machines->native ? " native" : "");
+	bytes_print(&script, "set timeout=0\nmultiboot2 /vellum.elf%s", machines->native ? " native" : "");
+	if (machines->provoke != NULL)
+		bytes_print(&script, " provoke=%s", machines->provoke);
+	bytes_print(&script, "\nmodule2 /vm/config config\n");
 	for (size_t i = 0; i < machines->module_count; i++)
 		bytes_print(&script, "module2 /vm/%s %s\n", machines->modules[i].name, machines->modules[i].name);
 	bytes_print(&script, "boot\n");

@@ -17,6 +17,7 @@ struct machines {
 	struct module *modules;
 	size_t module_count;
 	bool native;            /* the one guest runs without the hypervisor */
+	const char *provoke;    /* for the hypervisor's command line; null: nothing */
 	struct bytes config;    /* the description for the hypervisor, files named as on the image */
 };
 

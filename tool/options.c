@@ -69,6 +69,7 @@ enum {
 	OPTION_MMU, OPTION_PAGES, OPTION_NO_VPID, OPTION_NO_RDRAND, OPTION_MEM, OPTION_KERNEL, OPTION_INITRD, OPTION_APPEND, OPTION_VM,
 	OPTION_CLOCK, OPTION_TESTDEV, OPTION_GUEST, OPTION_WORKLOAD, OPTION_NATIVE, OPTION_NO_SWITCH, OPTION_SWITCH_EVERY,
 	OPTION_SWITCH_AMONG, OPTION_NAME, OPTION_JSON, OPTION_TIMEOUT, OPTION_KEEP, OPTION_QUIET, OPTION_HELP, OPTION_VERSION,
+	OPTION_PROVOKE,
 };
 
 static const struct option names[] = {
@@ -96,6 +97,7 @@ static const struct option names[] = {
 	{ "no-switch", no_argument, NULL, OPTION_NO_SWITCH },
 	{ "switch-every", required_argument, NULL, OPTION_SWITCH_EVERY },
 	{ "switch-among", required_argument, NULL, OPTION_SWITCH_AMONG },
+	{ "provoke", required_argument, NULL, OPTION_PROVOKE },
 	{ "interactive", no_argument, NULL, 'i' },
 	{ "name", required_argument, NULL, OPTION_NAME },
 	{ "json", required_argument, NULL, OPTION_JSON },
@@ -174,6 +176,11 @@ static void take(struct options *options, int option, const char *value)
 	case OPTION_WORKLOAD: options->workload = workload_checked("--workload", value); break;
 	case OPTION_NATIVE: options->native = true; break;
 	case OPTION_VM: options->vm_file = value; break;
+	case OPTION_PROVOKE:
+		if (strspn(value, "abcdefghijklmnopqrstuvwxyz-") != strlen(value))
+			die(STATUS_USAGE, "--provoke %s: a provocation is made of small letters and -", value);
+		options->provoke = value;
+		break;
 	case OPTION_CLOCK: set_vm(options, "--clock", "clock", value); break;
 	case OPTION_TESTDEV: set_vm(options, "--testdev", "testdev", "on"); break;
 	case OPTION_NO_SWITCH: set_vm(options, "--no-switch", "switch", "off"); break;

@@ -5,11 +5,13 @@
  * X1  What is given on arrives as it would have without the exit: vector, type, error code, DR6, DR7 and pending traps. */
 #include "vm/vm.h"
 
+#include "host/mca.h"
 #include "host/x86.h"
 
 #define VECTOR_DB 1
 #define VECTOR_PF 14
 #define VECTOR_AC 17
+#define VECTOR_MC 18
 #define RFLAGS_TF BIT(8)
 #define DR6_BREAKPOINTS MASK(3, 0)
 #define DR6_BD BIT(13)
@@ -51,6 +53,21 @@ static void alignment_check(struct vcpu *v)
 	event_exception(v, VECTOR_AC, true, (uint32_t)vmread(VMCS_EXIT_INTERRUPTION_ERROR));
 }
 
+/* The guest has no machine-check banks and no CR4.MCE that would mean anything: where its memory is sound it goes on and is told nothing. */
+static void machine_check(struct vcpu *v)
+{
+	exit_requeue_event(v);
+	if (!host_machine_check())
+		vm_end(v->vm, VM_STATUS_STOPPED, "stopped: a machine check hit what the guest was using, at rip 0x%lx", vmread(VMCS_GUEST_RIP));
+}
+
+/* A machine check during a VM entry (SDM, "Machine-Check Events During VM Entry"): the guest has not run and may be entered again. */
+void exit_machine_check(struct vcpu *v)
+{
+	if (!host_machine_check())
+		vm_end(v->vm, VM_STATUS_STOPPED, "stopped: a machine check hit the entry to the guest, at rip 0x%lx", vmread(VMCS_GUEST_RIP));
+}
+
 void exit_exception(struct vcpu *v)
 {
 	uint64_t info = vmread(VMCS_EXIT_INTERRUPTION_INFO);
@@ -68,6 +85,9 @@ void exit_exception(struct vcpu *v)
 		break;
 	case VECTOR_AC:
 		alignment_check(v);
+		break;
+	case VECTOR_MC:
+		machine_check(v);
 		break;
 	default:
 		vm_end(v->vm, VM_STATUS_STOPPED, "stopped: exception %u exited, which Vellum does not intercept",

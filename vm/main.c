@@ -3,12 +3,14 @@
 #include "vm/vm.h"
 
 #include "host/acpi.h"
+#include "host/canary.h"
 #include "host/console.h"
 #include "host/ioapic.h"
 #include "host/lapic.h"
 #include "host/multiboot.h"
 #include "host/paging.h"
 #include "host/power.h"
+#include "host/provoke.h"
 #include "host/smp.h"
 #include "host/tsc.h"
 #include "host/wallclock.h"
@@ -69,11 +71,13 @@ static void start_host(uint32_t magic, const void *information)
 		refuse(why);
 	if (boot_info()->native)
 		go_native();
-	if (!paging_map_to(boot_info()->ram_end))
-		refuse("there is no memory to map the machine's RAM");
+	why = paging_init();
+	if (why)
+		refuse(why);
 	acpi_host_init(boot_info()->rsdp);
 	pic_host_disable();
-	smp_init_boot_cpu();
+	if (!smp_init_boot_cpu())
+		refuse("there is no memory for the first CPU's stacks");
 	machine.wall_clock = wallclock_read();
 	machine.tsc_hz = tsc_measure();
 	if (!machine.tsc_hz)
@@ -89,6 +93,7 @@ static void other_cpu(void)
 
 	if (why)
 		console_panic("CPU %u: %s", this_cpu()->id, why);
+	provoke_other(boot_info()->provoke);
 	vm_cpu_loop();
 	__builtin_unreachable();
 }
@@ -103,7 +108,12 @@ static void start_vmx(void)
 		refuse(why);
 	vmx_bitmaps_init(&machine.caps);
 	vpid_pool_init(&machine.vpids, VPID_COUNT);
+	paging_seal();
 	smp_start_others(other_cpu, machine.tsc_hz);
+	why = paging_audit();
+	if (why)
+		refuse(why);
+	provoke(boot_info()->provoke);
 }
 
 static void announce(const struct vm *vm)
@@ -148,6 +158,7 @@ static int first_failure(void)
 
 void vellum_main(uint32_t magic, const void *information)
 {
+	canary_choose();
 	start_host(magic, information);
 	start_vmx();
 	stats_host();

@@ -274,7 +274,7 @@ bool event_wakes(struct vcpu *v);
 exit_handler exit_cr_access, exit_xsetbv, exit_invlpg;
 exit_handler exit_rdmsr, exit_wrmsr;
 exit_handler exit_io;
-exit_handler exit_exception, exit_ept_violation, exit_ept_misconfig;
+exit_handler exit_exception, exit_machine_check, exit_ept_violation, exit_ept_misconfig;
 /* A #PF that exited; info: the VM-exit interruption information. */
 void exit_page_fault(struct vcpu *v, uint64_t info);
 /* RDMSR and WRMSR of the vCPU; false: #GP(0). */

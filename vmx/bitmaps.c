@@ -1,9 +1,10 @@
 #include "vmx/bitmaps.h"
 
+#include "host/paging.h"
 #include "host/x86.h"
 
-uint8_t vmx_io_bitmaps[2 * PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
-uint8_t vmx_msr_bitmap[PAGE_SIZE] __attribute__((aligned(PAGE_SIZE)));
+uint8_t vmx_io_bitmaps[2 * PAGE_SIZE] READ_MOSTLY __attribute__((aligned(PAGE_SIZE)));
+uint8_t vmx_msr_bitmap[PAGE_SIZE] READ_MOSTLY __attribute__((aligned(PAGE_SIZE)));
 
 /* The four KBytes of the MSR bitmap: reads of low MSRs, reads of high MSRs, writes of low, writes of high. */
 #define READ_LOW 0

@@ -136,6 +136,7 @@ const char *vmx_caps_read(struct vmx_caps *c)
 	c->cr0_fixed1 = rdmsr(MSR_VMX_CR0_FIXED1);
 	c->cr4_fixed0 = rdmsr(MSR_VMX_CR4_FIXED0);
 	c->cr4_fixed1 = rdmsr(MSR_VMX_CR4_FIXED1);
+	c->cr4_host = read_cr4() & CR4_MCE;
 	read_paging(&c->mmu);
 	read_ept(&c->mmu, c->proc2.may);
 	c->preemption_shift = rdmsr(MSR_VMX_MISC) & 31;

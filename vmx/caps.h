@@ -17,6 +17,7 @@ struct vmx_caps {
 	unsigned preemption_shift; /* the preemption timer counts once in 1 << preemption_shift TSC ticks */
 	bool rdtscp;        /* guests may have RDTSCP, and IA32_TSC_AUX */
 	uint64_t cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
+	uint64_t cr4_host;  /* bits of CR4 that stay as the host has them while a guest runs: MCE, without which a machine check shuts down */
 	struct mmu_caps mmu;
 };
 

@@ -55,8 +55,8 @@ void vmx_msrs_start(struct vmx_vcpu *v)
 	a->guest[ENTRY_PAT].msr = a->host[ENTRY_PAT].msr = MSR_PAT;
 	a->host[ENTRY_EFER].value = rdmsr(MSR_EFER);
 	a->host[ENTRY_PAT].value = rdmsr(MSR_PAT);
-	vmwrite(VMCS_ENTRY_MSR_LOAD_ADDRESS, (uintptr_t)a->guest);
-	vmwrite(VMCS_EXIT_MSR_LOAD_ADDRESS, (uintptr_t)a->host);
+	vmwrite(VMCS_ENTRY_MSR_LOAD_ADDRESS, frames_hpa(a->guest).v);
+	vmwrite(VMCS_EXIT_MSR_LOAD_ADDRESS, frames_hpa(a->host).v);
 }
 
 uint64_t vmx_get_efer(const struct vmx_vcpu *v)

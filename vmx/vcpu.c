@@ -14,7 +14,7 @@ _Static_assert(offsetof(struct vmx_vcpu, gpr) == 0 && offsetof(struct vmx_vcpu, 
 #define CR0_NE BIT(5)
 #define PAT_AFTER_RESET 0x0007040600070406ull
 #define ACCESS_L BIT(13)
-#define EXCEPTIONS_ALWAYS (BIT(1) | BIT(17)) /* #DB, #AC: see vm/exit_exception.c */
+#define EXCEPTIONS_ALWAYS (BIT(1) | BIT(17) | BIT(18)) /* #DB, #AC, #MC: see vm/exit_exception.c */
 #define ACCESS_CODE64 0xa09b
 #define ACCESS_CODE32 0xc09b
 #define ACCESS_DATA 0xc093
@@ -218,7 +218,7 @@ static void apply_cr0(const struct vmx_vcpu *v, const struct mmu_vcpu *mmu)
 static void apply_cr4(const struct vmx_vcpu *v, const struct mmu_vcpu *mmu)
 {
 	const struct mmu_intercepts *i = &mmu->intercepts;
-	uint64_t must = v->caps->cr4_fixed0;
+	uint64_t must = v->caps->cr4_fixed0 | v->caps->cr4_host;
 	uint64_t guest = mmu->regs.cr4;
 
 	vmwrite(VMCS_CR4_MASK, must | ~v->cr4_offered | i->cr4_owned | i->cr4_force_mask);

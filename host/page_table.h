@@ -1,0 +1,25 @@
+/* host/page_table.h - entries and tables of the host's own paging, for host/paging.c and host/paging_audit.c. */
+#ifndef VELLUM_HOST_PAGE_TABLE_H
+#define VELLUM_HOST_PAGE_TABLE_H
+
+#include "host/frames.h"
+
+#define ENTRY_PRESENT BIT(0)
+#define ENTRY_WRITE BIT(1)
+#define ENTRY_USER BIT(2)
+#define ENTRY_PWT BIT(3)
+#define ENTRY_PCD BIT(4)
+#define ENTRY_LARGE BIT(7)
+#define ENTRY_NX BIT(63)
+#define ENTRY_ADDRESS MASK(51, 12)
+#define TOP_LEVEL 4
+
+/* The root, in the image: other CPUs load it while they can only load 32 bits. */
+extern uint64_t host_pml4[512];
+extern char image_start[], image_end[], code_end[], rodata_start[], rodata_end[], sealed_start[], sealed_end[], boot_stack_guard[];
+
+static inline unsigned level_shift(unsigned level) { return PAGE_SHIFT + 9 * (level - 1); }
+static inline uint64_t *entry_of(uint64_t *table, unsigned level, uint64_t va) { return &table[va >> level_shift(level) & 511]; }
+static inline uint64_t *table_below(uint64_t entry) { return frames_ptr(HFN((entry & ENTRY_ADDRESS) >> PAGE_SHIFT)); }
+
+#endif

@@ -1,0 +1,42 @@
+#include "host/random.h"
+
+#include "host/x86.h"
+
+#define CPUID1_ECX_RDRAND BIT(30)
+/* SDM (Intel), "RDRAND": a CPU that gives nothing ten times in a row is broken. */
+#define RDRAND_TRIES 10
+
+static bool rdrand(uint64_t *v)
+{
+	bool ok = false;
+
+	for (unsigned n = 0; !ok && n < RDRAND_TRIES; n++)
+		__asm__ volatile("rdrand %0" : "=r"(*v), "=@ccc"(ok));
+	return ok;
+}
+
+/* Spreads what varies over all bits: the finalizer of SplitMix64. */
+static uint64_t mix(uint64_t x)
+{
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ull;
+	x = (x ^ x >> 27) * 0x94d049bb133111ebull;
+	return x ^ x >> 31;
+}
+
+static uint64_t seconds(void)
+{
+	outb(0x70, 0);
+	return inb(0x71);
+}
+
+uint64_t random_u64(void)
+{
+	static uint64_t state;
+	uint64_t v;
+
+	if ((cpuid(1, 0).ecx & CPUID1_ECX_RDRAND) && rdrand(&v))
+		return v;
+	state = mix(state + rdtsc()) + seconds();
+	state = mix(state + rdtsc());
+	return state;
+}
