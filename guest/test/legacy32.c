@@ -135,6 +135,48 @@ static void switches(uint32_t cr3)
 	CHECK(seen == 0 && is_busy(MAIN), "a switch that faulted left something behind");
 }
 
+/* A task with a TSS of 16 bits, as 80286 systems have them: 16-bit code, half registers, no CR3. */
+struct task_state16 {
+	uint16_t link, sp0, ss0, sp1, ss1, sp2, ss2, ip, flags, ax, cx, dx, bx, sp, bp, si, di, es, cs, ss, ds, ldt;
+};
+_Static_assert(sizeof(struct task_state16) == 44, "as the CPU has it");
+
+extern char task16[], task16_end[];
+__asm__("	.code16\n"
+	"task16:	movl $seen, %esi\n"
+	"	addr32 incl (%esi)\n"
+	"	movl $seen_value, %esi\n"
+	"	addr32 movl %ebx, (%esi)\n"
+	"	clts\n"
+	"	iretw\n"
+	"	jmp task16\n"
+	"task16_end:\n"
+	"	.code32\n");
+
+static void switches16(void)
+{
+	static struct task_state16 b16;
+	uint32_t kept = 0x87654321;
+
+	b16 = (struct task_state16){ .flags = 2, .bx = 0xbeef, .sp = 0x1000, .es = 0x23, .cs = SMALL, .ss = DOWN, .ds = 0x23 };
+	describe(TASK_B, &b16, sizeof(b16) - 1, 0x81, 0);
+	describe(SMALL, task16, 0xffff, 0x9b, 0);
+	describe(DOWN, stack_b, 0xffff, 0x93, 0);
+	for (unsigned i = 0; i < 2; i++) {
+		__asm__ volatile("" : "+S"(kept));
+		call_b(NULL);
+		__asm__ volatile("" : "+S"(kept));
+		CHECK(kept == 0x87654321 && seen == i + 1, "16 bits: %u times, a register is 0x%x", seen, kept);
+		CHECK((seen_value & 0xffff) == 0xbeef, "16 bits: BX is 0x%x", seen_value);
+		CHECK(b16.link == MAIN && !is_busy(TASK_B) && is_busy(MAIN), "16 bits: link 0x%x", b16.link);
+		CHECK(b16.ip == (uint16_t)(task16_end - task16 - 2) && b16.bx == 0xbeef, "16 bits: saved IP 0x%x", b16.ip);
+		clear_ts();
+	}
+	describe(TASK_B, &b16, 42, 0x81, 0);
+	CHECK(trap_call(call_b, NULL) == TRAP(10) && trap.error == TASK_B, "a short task of 16 bits: vector %u, error 0x%x", trap.vector, trap.error);
+	seen = 0;
+}
+
 extern char resume_here[];
 
 /* The double fault has a task of its own, for the stack of the task that faulted is of no use. It mends that task's stack and place. */
@@ -210,6 +252,7 @@ static void test_tasks(void)
 	static uint64_t other_pdpt[4] __attribute__((aligned(32)));
 
 	switches(0);
+	switches16();
 	build_tables();
 	for (unsigned i = 0; i < 1024; i++)
 		other_pd[i] = pd[i];
@@ -219,6 +262,7 @@ static void test_tasks(void)
 	switches((uint32_t)other_pd);
 	tss[7] = (uint32_t)pd;
 	double_fault();
+	switches16();
 	paging_off();
 	paging((uint32_t)pdpt, CR4_PAE);
 	switches((uint32_t)other_pdpt);

@@ -1,0 +1,91 @@
+/* vm/task.h - private to hardware task switches: vm/task_switch.c (what happens) and vm/task_segment.c (what the new task's selectors mean).
+ * SDM, "Task Management", "32-Bit Task-State Segment (TSS)" and "16-Bit Task-State Segment (TSS)". */
+#ifndef VELLUM_VM_TASK_H
+#define VELLUM_VM_TASK_H
+
+#include "vm/vm.h"
+
+#define SOURCE_CALL 0u
+#define SOURCE_IRET 1u
+#define SOURCE_JMP 2u
+#define SOURCE_GATE 3u
+
+#define VECTOR_DB 1
+#define VECTOR_TS 10
+#define VECTOR_NP 11
+#define VECTOR_SS 12
+#define VECTOR_GP 13
+#define FLAG_NT BIT(14)
+#define FLAG_VM BIT(17)
+
+#define DESCRIPTOR_ACCESSED BIT(40)
+#define DESCRIPTOR_BUSY BIT(41)
+#define DESCRIPTOR_S BIT(44)
+#define SELECTOR_TI 4u
+
+/* Where a TSS holds what. */
+struct tss_format {
+	uint8_t type;     /* of its descriptor, not busy */
+	uint8_t bytes;    /* its limit is at least that less one */
+	uint8_t width;    /* bytes of a register, and of the place of a selector */
+	uint8_t cr3;      /* 0: it has none */
+	uint8_t ip, flags, gpr;
+	uint8_t selector; /* ES, CS, SS, DS, ... in the order of enum segment; the LDT's behind them */
+	uint8_t segments; /* so many before the LDT's */
+	uint8_t trap;     /* 0: it has none */
+};
+#define TSS_BYTES_MAX 104u
+
+/* Guest memory that is about to be used: at most two pages. */
+struct span {
+	gpa_t gpa[2];
+	unsigned n[2];
+};
+
+struct new_segment {
+	struct segment_state state;
+	struct span descriptor; /* n[0] = 0: nothing to mark as accessed */
+	uint64_t raw;
+};
+
+struct task {
+	struct vcpu *v;
+	unsigned source;
+	uint16_t selector;
+	bool has_error; /* of the event that came through a gate */
+	uint32_t error;
+	uint32_t resume; /* EIP of the old task */
+	const struct tss_format *old_format, *new_format;
+	uint8_t old_tss[TSS_BYTES_MAX], new_tss[TSS_BYTES_MAX];
+	struct span old, new, old_descriptor, new_descriptor;
+	uint64_t old_raw, new_raw;
+	struct segment_state tr;
+	struct new_segment segment[7]; /* ES to GS, LDTR */
+};
+
+/* n bytes at a linear address, for a supervisor's implicit access. false: a page fault has been queued. */
+bool task_find(struct vcpu *v, uint32_t linear, unsigned n, bool write, struct span *s);
+/* What is not memory reads as all ones, and swallows what is written. */
+void task_copy_in(struct vcpu *v, const struct span *s, void *to);
+void task_copy_out(struct vcpu *v, const struct span *s, const void *from);
+
+/* Queues the exception with the selector as its error code; false. */
+bool task_refuse(struct task *t, uint8_t vector, uint16_t selector);
+/* The selector's descriptor, from the GDT or from ldt, and where it lies. write: it will be changed. false: an exception has been queued. */
+bool task_descriptor(struct task *t, uint16_t selector, const struct segment_state *ldt, bool write, uint64_t *raw, struct span *where);
+struct segment_state task_unpack(uint16_t selector, uint64_t raw);
+/* Looks up and checks every segment of the new task, whose TSS has been read. false: an exception has been queued. */
+bool task_segments(struct task *t);
+
+/* A register or selector of a TSS, zero-extended. */
+static inline uint32_t task_get(const struct tss_format *f, const uint8_t *tss, unsigned at)
+{
+	uint32_t v = 0;
+
+	memcpy(&v, tss + at, f->width);
+	return v;
+}
+
+static inline void task_put(const struct tss_format *f, uint8_t *tss, unsigned at, uint32_t v) { memcpy(tss + at, &v, f->width); }
+
+#endif
