@@ -25,7 +25,8 @@
 #define INTERRUPT_ROUNDS 16
 
 #define TX_SIZE 262144
-#define TX_GUESTS 65536 /* CO1: as many bytes may wait when a guest adds to them */
+#define TX_GUESTS 65536    /* CO1: as many bytes may wait when a guest adds to them */
+#define TX_ACCOUNTS 196608 /* ... and when the account of one is added */
 #define RX_SIZE 1024
 #define LINE_SIZE 512
 
@@ -194,26 +195,34 @@ void console_line(const char *format, ...)
 }
 
 /* Room does not shrink while line_lock is held: every writer to this port holds it. A port that is not there takes everything. */
-bool console_guest_line(const char *format, ...)
+static bool try_line(const char *line, uint32_t limit)
 {
 	struct port *p = &ports[CONSOLE_STATS];
-	char line[LINE_SIZE];
-	va_list ap;
+	size_t n = strlen(line);
 	bool room;
-	size_t n;
 
-	va_start(ap, format);
-	fmt_v(line, sizeof(line) - 1, format, ap);
-	va_end(ap);
-	n = strlen(line);
-	line[n++] = '\n';
 	spin_lock(&line_lock);
-	room = waiting(p) + n <= TX_GUESTS;
+	room = waiting(p) + n + 1 <= limit;
 	for (size_t i = 0; room && i < n; i++)
 		put(p, (uint8_t)line[i], TX_SIZE);
+	if (room)
+		put(p, '\n', TX_SIZE);
 	spin_unlock(&line_lock);
 	return room;
 }
+
+bool console_guest_line(const char *format, ...)
+{
+	char line[LINE_SIZE];
+	va_list ap;
+
+	va_start(ap, format);
+	fmt_v(line, sizeof(line), format, ap);
+	va_end(ap);
+	return try_line(line, TX_GUESTS);
+}
+
+bool console_account_line(const char *line) { return try_line(line, TX_ACCOUNTS); }
 
 bool console_guest_room(void) { return waiting(&ports[CONSOLE_STATS]) + LINE_SIZE <= TX_GUESTS; }
 

@@ -34,6 +34,9 @@ void console_line(const char *format, ...) __attribute__((format(printf, 1, 2)))
 /* The same for what a guest or a request asked for: where the guests' part of the ring has no room for all of the line, nothing is written:
  * false. Never waits for the port. */
 bool console_guest_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* A line of an account, as it is, without its newline: false, and nothing written, if the hypervisor's part of the ring is nearly full, too.
+ * Never waits for the port. */
+bool console_account_line(const char *line);
 /* Is there room for any such line? May be too late when it is asked. */
 bool console_guest_room(void);
 /* "log TEXT". */

@@ -249,9 +249,18 @@ static void retire(struct percpu *cpu, struct vcpu *v)
 		vmx_unload(&v->vmx);
 		cpu->loaded = NULL;
 	}
-	stats_vm(v->vm);
-	if (__atomic_sub_fetch(&vms_alive, 1, __ATOMIC_SEQ_CST) == 0 && cpu->id != 0)
-		lapic_host_kick(percpu_of(0)->apic_id);
+	v->ring = cpu->untold;
+	cpu->untold = v;
+	vm_tell(cpu);
+}
+
+void vm_tell(struct percpu *cpu)
+{
+	while (cpu->untold && stats_vm(cpu->untold->vm)) {
+		cpu->untold = cpu->untold->ring;
+		if (__atomic_sub_fetch(&vms_alive, 1, __ATOMIC_SEQ_CST) == 0 && cpu->id != 0)
+			lapic_host_kick(percpu_of(0)->apic_id);
+	}
 }
 
 static void idle(struct percpu *cpu)
@@ -261,6 +270,7 @@ static void idle(struct percpu *cpu)
 	if (cpu->timer_fired)
 		vm_timer_interrupt();
 	control_poll(cpu);
+	vm_tell(cpu);
 }
 
 void vm_cpu_loop(void)

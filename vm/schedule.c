@@ -35,13 +35,13 @@ void schedule_arm_idle(const struct percpu *cpu)
 	const struct vcpu *v = cpu->run_queue;
 	uint64_t next = UINT64_MAX;
 
-	if (!v)
+	if (cpu->untold)
+		next = rdtsc() + schedule_slice();
+	else if (!v)
 		return;
-	do {
-		if (!v->vm->clock.stopped)
-			next = min_u64(next, schedule_alarm(v->vm));
-		v = v->ring;
-	} while (v != cpu->run_queue);
+	for (const struct vcpu *i = v; i; i = i->ring == v ? NULL : i->ring)
+		if (!i->vm->clock.stopped)
+			next = min_u64(next, schedule_alarm(i->vm));
 	lapic_host_timer(next);
 }
 
@@ -94,6 +94,7 @@ void vm_host_turn(struct vcpu *v)
 	if (cpu->timer_fired)
 		vm_timer_interrupt();
 	control_poll(cpu);
+	vm_tell(cpu);
 }
 
 /* ---- whose turn it is ---- */

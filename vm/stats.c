@@ -1,4 +1,7 @@
-/* vm/stats.c - the account, on the statistics port (docs/protocol.md). */
+/* vm/stats.c - the account, on the statistics port (docs/protocol.md).
+ *
+ * A1  An account leaves line by line as the port has room, and is taken up again where it was: a guest that makes it long, by many phases,
+ *     makes nobody wait. It is whole before the machine's end is said. */
 #include "vm/vm.h"
 
 #include "host/frames.h"
@@ -45,15 +48,32 @@ void stats_host(void)
 
 /* Of which account: all of the run, or a phase. What did not happen in a phase is left out. */
 struct scope {
-	const struct vm *vm;
+	struct vm *vm;
 	char prefix[16];
 	bool zeros;
+	uint64_t at; /* the number of the next line */
+	bool full;   /* no room for it */
 };
 
-static void stat(const struct scope *s, const char *name, uint64_t value)
+/* Writes a line of the account, if it is the next and there is room (A1). */
+static __attribute__((format(printf, 2, 3))) void say(struct scope *s, const char *format, ...)
+{
+	char line[256];
+	va_list ap;
+
+	if (s->full || s->at++ < s->vm->told)
+		return;
+	va_start(ap, format);
+	fmt_v(line, sizeof(line), format, ap);
+	va_end(ap);
+	s->full = !console_account_line(line);
+	s->vm->told += !s->full;
+}
+
+static void stat(struct scope *s, const char *name, uint64_t value)
 {
 	if (value || s->zeros)
-		console_line("stat %u %s%s %lu", s->vm->id, s->prefix, name, value);
+		say(s, "stat %u %s%s %lu", s->vm->id, s->prefix, name, value);
 }
 
 void stats_ticks(const struct vcpu *v, uint64_t *guest, uint64_t *hypervisor)
@@ -66,7 +86,7 @@ void stats_ticks(const struct vcpu *v, uint64_t *guest, uint64_t *hypervisor)
 	*guest = all - exits;
 }
 
-/* Does the guest's memory being virtualized cause such exits? Page faults are the only exceptions that exit; the guest's accesses to
+/* Does the guest's memory being virtualized cause such exits? Nearly all exceptions that exit are page faults; the guest's accesses to
  * devices in memory are among them, or among EPT's misconfigurations. */
 static bool of_mechanism(unsigned reason)
 {
@@ -74,7 +94,7 @@ static bool of_mechanism(unsigned reason)
 	       reason == EXIT_EPT_MISCONFIG;
 }
 
-static void stats_exits(const struct scope *s, const struct exit_stat exits[EXIT_REASON_COUNT], uint64_t run_ticks)
+static void stats_exits(struct scope *s, const struct exit_stat exits[EXIT_REASON_COUNT], uint64_t run_ticks)
 {
 	uint64_t total = 0, ticks = 0, mechanism = 0, mechanism_ticks = 0;
 
@@ -89,8 +109,8 @@ static void stats_exits(const struct scope *s, const struct exit_stat exits[EXIT
 			mechanism += e->count;
 			mechanism_ticks += e->ticks;
 		}
-		console_line("stat %u %sexits.by_reason.%s.count %lu", s->vm->id, s->prefix, exit_names[n], e->count);
-		console_line("stat %u %sexits.by_reason.%s.ticks %lu", s->vm->id, s->prefix, exit_names[n], e->ticks);
+		say(s, "stat %u %sexits.by_reason.%s.count %lu", s->vm->id, s->prefix, exit_names[n], e->count);
+		say(s, "stat %u %sexits.by_reason.%s.ticks %lu", s->vm->id, s->prefix, exit_names[n], e->ticks);
 	}
 	stat(s, "exits.total", total);
 	stat(s, "exits.mechanism.count", mechanism);
@@ -99,7 +119,7 @@ static void stats_exits(const struct scope *s, const struct exit_stat exits[EXIT
 	stat(s, "instructions.hypervisor", ticks);
 }
 
-static void stats_mmu(const struct scope *s, const struct mmu_counters *c, uint64_t table_pages)
+static void stats_mmu(struct scope *s, const struct mmu_counters *c, uint64_t table_pages)
 {
 #define C(name, help) stat(s, "mmu_counters." #name, c->name);
 	MMU_COUNTERS(C)
@@ -107,31 +127,31 @@ static void stats_mmu(const struct scope *s, const struct mmu_counters *c, uint6
 	stat(s, "tables.pages", table_pages);
 }
 
-static void stats_phases(struct vm *vm)
+static void stats_phases(struct scope *s)
 {
-	struct scope s = { .vm = vm };
-
-	phases_end(vm);
+	phases_end(s->vm);
+	s->zeros = false;
 	for (unsigned n = 1; n < PHASES_MAX; n++) {
-		const struct account *a = phases_account(vm, n);
+		const struct account *a = phases_account(s->vm, n);
 
 		if (!a)
 			continue;
-		fmt(s.prefix, sizeof(s.prefix), "phases.%u.", n);
-		stats_exits(&s, a->exits, a->run_ticks);
-		stats_mmu(&s, &a->mmu, a->table_pages);
+		fmt(s->prefix, sizeof(s->prefix), "phases.%u.", n);
+		stats_exits(s, a->exits, a->run_ticks);
+		stats_mmu(s, &a->mmu, a->table_pages);
 	}
 }
 
-void stats_vm(struct vm *vm)
+bool stats_vm(struct vm *vm)
 {
-	const struct scope all = { .vm = vm, .zeros = true };
+	struct scope s = { .vm = vm, .zeros = true };
 
 	if (vm->vcpu && vm->vcpu->started) {
-		stats_exits(&all, vm->vcpu->exits, vm->vcpu->run_ticks);
-		stats_mmu(&all, &vm->mmu.counters, mmu_table_pages(&vm->mmu));
-		stat(&all, "console.dropped", vm->console_dropped);
-		stats_phases(vm);
+		stats_exits(&s, vm->vcpu->exits, vm->vcpu->run_ticks);
+		stats_mmu(&s, &vm->mmu.counters, mmu_table_pages(&vm->mmu));
+		stat(&s, "console.dropped", vm->console_dropped);
+		stats_phases(&s);
 	}
-	console_line("vm %u end %d %s", vm->id, vm->status, vm->end_text);
+	say(&s, "vm %u end %d %s", vm->id, vm->status, vm->end_text);
+	return !s.full;
 }
