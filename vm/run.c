@@ -188,6 +188,10 @@ static inline __attribute__((always_inline)) void run_on(struct vcpu *v, const b
 			clock_enter(&v->vm->clock, now + CLOCK_ENTRY_TICKS);
 			vcpu_write_tsc_offset(v);
 		}
+		if (DEBUG_BUILD && !entry_check(v)) {
+			__atomic_store_n(&v->in_guest, false, __ATOMIC_RELEASE);
+			continue;
+		}
 		v = container_of(vmx_enter(&v->vmx, &failed), struct vcpu, vmx);
 		if (unlikely(failed)) {
 			entry_failed(v);
