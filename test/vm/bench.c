@@ -11,6 +11,7 @@
 #include "vmx/bitmaps.h"
 
 #define STACK_SIZE (256 * 1024)
+#define VPIDS 64
 
 extern const char vmx_exit_entry[1];
 
@@ -222,10 +223,14 @@ static void make_machine(void)
 	machine.tsc_hz = 1000000000;
 	machine.wall_clock = 1700000000;
 	vmx_bitmaps_init(&machine.caps);
+	vpid_pool_init(&machine.vpids, VPIDS);
 }
 
 void bench_new(const struct bench_config *config)
 {
+	/* A test that failed has left one. */
+	if (machine.vm_count)
+		bench_delete();
 	memset(&bench, 0, sizeof(bench));
 	cpu_reset(config->cpu);
 	vmcs_reset();
@@ -256,6 +261,7 @@ void bench_delete(void)
 		BUG_ON(n > 100); /* a virtual machine that has ended is never retired */
 		bench_interrupt(VECTOR_KICK);
 	}
+	memset(&machine, 0, sizeof(machine));
 }
 
 /* ---- what vm/ calls and the bench has none of ---- */
