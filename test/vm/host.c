@@ -185,6 +185,7 @@ _Noreturn void power_off(void)
 static struct {
 	char sent[OUTPUT_MAX + 1];
 	unsigned sent_count;
+	bool divisor; /* LCR.DLAB: register 0 is the divisor's */
 	const char *typed;
 } uart[CONSOLE_PORTS];
 
@@ -195,7 +196,9 @@ void outb(uint16_t port, uint8_t v)
 	unsigned p = port_of(port);
 
 	/* What does not fit is gone: no test looks at so much. */
-	if ((port & 7) == 0 && uart[p].sent_count < OUTPUT_MAX)
+	if ((port & 7) == 3)
+		uart[p].divisor = v & 0x80;
+	if ((port & 7) == 0 && !uart[p].divisor && uart[p].sent_count < OUTPUT_MAX)
 		uart[p].sent[uart[p].sent_count++] = (char)v;
 }
 
