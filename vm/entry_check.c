@@ -2,6 +2,7 @@
  * emulators leave some of them out, and a state that passes there ends a virtual machine on a CPU. */
 #include "vm/vm.h"
 
+#include "host/frames.h"
 #include "model/vmentry.h"
 
 static uint64_t read_field(void *ctx, uint32_t field)
@@ -10,12 +11,11 @@ static uint64_t read_field(void *ctx, uint32_t field)
 	return vmread((enum vmcs_field)field);
 }
 
-/* All host memory is mapped where it is. */
 static const void *host_memory(void *ctx, uint64_t hpa, unsigned n)
 {
 	(void)ctx;
 	(void)n;
-	return (const void *)(uintptr_t)hpa;
+	return frames_at(HPA(hpa));
 }
 
 static uint64_t read_msr(void *ctx, uint32_t msr)

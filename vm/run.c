@@ -3,7 +3,8 @@
  * R1  The timers of the VM that runs are covered by the CPU's timer: timer_armed is at or before the earliest. It needs a look only when
  *     an alarm has become earlier (TM3 in dev/timer.c), or when timer_armed may have become later (arm_running in vm/schedule.c).
  * R2  A vCPU that another CPU must stop (T2) is seen: in_guest is set before the last look at the flush requests, and cleared
- *     after the exit; who requests sets the request first and then looks at in_guest. */
+ *     after the exit; who requests sets the request first and then looks at in_guest.
+ * R3  A virtual machine that has ended is on its CPU's ring until that CPU has taken it off (retire), which is then soon. */
 #include "vm/vm.h"
 
 #include "host/lapic.h"

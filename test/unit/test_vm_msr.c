@@ -231,6 +231,9 @@ static void misc_enable(void **state)
 	assert_int_equal(READS(MSR_MISC_ENABLE), value & ~BIT(0));
 	TAKES(MSR_MISC_ENABLE, value);
 	assert_int_equal(READS(MSR_MISC_ENABLE), value);
+	REFUSES(MSR_MISC_ENABLE, value | BIT(1));
+	REFUSES(MSR_MISC_ENABLE, value | BIT(63));
+	assert_int_equal(READS(MSR_MISC_ENABLE), value);
 	finish();
 }
 

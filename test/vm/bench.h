@@ -77,6 +77,7 @@ struct bench {
 	const char *broken;    /* the last entry's broken rule; NULL: none */
 	uint64_t accesses;     /* VMREAD and VMWRITE since the last entry */
 	unsigned invvpids, invepts, entries;
+	bool machine_check_fatal; /* what the host's machine check lost was in use */
 	bool invalidations_fail; /* INVVPID and INVEPT fail, as on a CPU that lacks the type */
 };
 extern struct bench bench;

@@ -1,5 +1,4 @@
-/* test/vm/host.c - host/ for the bench: frames out of an area at low addresses, where host-virtual is host-physical as in the hypervisor,
- * one CPU, interrupts that the test raises, serial ports that keep what is written, boot modules. What is freed is poisoned. */
+/* test/vm/host.c - host/ for the bench: frames out of an area of the process that has physical addresses of its own, one CPU, interrupts that the test raises, serial ports that keep what is written, boot modules. What is freed is poisoned. */
 #include "test/vm/cpu.h"
 
 #include <stdio.h>
@@ -13,15 +12,19 @@
 #include "host/interrupt.h"
 #include "host/ioapic.h"
 #include "host/lapic.h"
+#include "host/mca.h"
 #include "host/multiboot.h"
 #include "host/percpu.h"
 #include "host/power.h"
 
 /* ---- frames ---- */
 
-/* Below 4 GiB, and below what the sanitizer keeps for itself. */
+/* Where the frames are in the process, and what physical addresses they have: others, so that neither is taken for the other. */
 #define AREA ((uint8_t *)0x20000000)
+#define AREA_HPA 0x1000000u
 #define AREA_FRAMES 24576u
+
+uint64_t frames_base = (uintptr_t)AREA - AREA_HPA;
 
 static bool used[AREA_FRAMES];
 static unsigned in_use, hint;
@@ -104,10 +107,9 @@ uint64_t frames_available(void) { return AREA_FRAMES - in_use; }
 
 const void *host_memory(uint64_t hpa, unsigned n)
 {
-	uint64_t base = (uintptr_t)AREA;
+	uint64_t offset = hpa - AREA_HPA;
 
-	return hpa >= base && hpa + n <= base + (uint64_t)AREA_FRAMES * PAGE_SIZE && used[(hpa - base) / PAGE_SIZE] ?
-		       (const void *)(uintptr_t)hpa : NULL;
+	return hpa >= AREA_HPA && offset + n <= (uint64_t)AREA_FRAMES * PAGE_SIZE && used[offset / PAGE_SIZE] ? AREA + offset : NULL;
 }
 
 /* ---- CPUs and interrupts ---- */
@@ -150,9 +152,8 @@ void irq_disable(void) {}
 
 bool rdmsr_safe(uint32_t msr, uint64_t *value)
 {
-	(void)msr;
-	*value = 0;
-	return false;
+	*value = msr == MSR_MISC_ENABLE ? soft.misc_enable : 0;
+	return msr == MSR_MISC_ENABLE;
 }
 
 bool wrmsr_safe(uint32_t msr, uint64_t value)
@@ -259,6 +260,8 @@ void bench_type(unsigned port, const char *text)
 	interrupt_handle((uint8_t)(VECTOR_UART_FIRST + port));
 }
 
+bool host_machine_check(void) { return !bench.machine_check_fatal; }
+
 _Noreturn void vmx_access_failed(enum vmcs_field field, bool write)
 {
 	fprintf(stderr, "%s of VMCS field 0x%x fails on this CPU\n", write ? "VMWRITE" : "VMREAD", field);
@@ -297,7 +300,7 @@ static void make_kernel(void)
 
 const struct boot_module *boot_module_find(const char *name)
 {
-	static const struct boot_module m = { "kernel", kernel, sizeof(kernel) };
+	static const struct boot_module m = { .name = "kernel", .data = kernel, .size = sizeof(kernel) };
 
 	return strcmp(name, m.name) == 0 ? &m : NULL;
 }
