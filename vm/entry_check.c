@@ -50,8 +50,7 @@ bool entry_check(struct vcpu *v)
 
 	if (!broken)
 		return true;
-	vm_end(v->vm, VM_STATUS_STOPPED,
-	       "stopped: Vellum left a state that a CPU would refuse (exit reason %u, rip 0x%lx): %s", v->exit_reason,
-	       vmread(VMCS_GUEST_RIP), broken);
+	vm_end(v->vm, VM_STATUS_STOPPED, "stopped: Vellum left a state that a CPU would refuse (last exit %u, rip 0x%lx): %s",
+	       (unsigned)(vmread(VMCS_EXIT_REASON) & 0xffff), vmread(VMCS_GUEST_RIP), broken);
 	return false;
 }
