@@ -87,18 +87,23 @@ void pio_out(struct pio_space *s, uint16_t port, unsigned size, uint32_t value);
 static inline uint32_t pio_in_byte(struct pio_space *s, uint16_t port)
 {
 	unsigned i = s->index[port];
-	const struct pio_range *r = &s->range[i - 1];
+	const struct pio_range *r;
 
-	return likely(i) ? r->ops->in(r->dev, port, 1) : 0xff;
+	if (unlikely(!i))
+		return 0xff;
+	r = &s->range[i - 1];
+	return r->ops->in(r->dev, port, 1);
 }
 
 static inline void pio_out_byte(struct pio_space *s, uint16_t port, uint8_t value)
 {
 	unsigned i = s->index[port];
-	const struct pio_range *r = &s->range[i - 1];
+	const struct pio_range *r;
 
-	if (likely(i))
-		r->ops->out(r->dev, port, 1, value);
+	if (unlikely(!i))
+		return;
+	r = &s->range[i - 1];
+	r->ops->out(r->dev, port, 1, value);
 }
 
 /* ---- MMIO ---- */

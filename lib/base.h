@@ -69,8 +69,10 @@ static inline __attribute__((always_inline)) void *memset_checked(void *dst, int
 
 #ifdef VELLUM_DEBUG
 #define ASSERT(cond) BUG_ON(!(cond))
+enum { DEBUG_BUILD = 1 };
 #else
 #define ASSERT(cond) ((void)sizeof(cond))
+enum { DEBUG_BUILD = 0 };
 #endif
 
 #endif

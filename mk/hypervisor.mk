@@ -2,7 +2,8 @@
 
 HYP_DIRS := lib mmu emulate dev vm vmx host
 # Files that only hosted programs use, if a directory has any, go into HYP_EXCLUDE.
-HYP_C := $(filter-out $(HYP_EXCLUDE),$(foreach d,$(HYP_DIRS),$(wildcard $(d)/*.c)))
+# The checks at VM entry (model/vmentry.h) are linked in; only debug builds call them, others drop them.
+HYP_C := $(filter-out $(HYP_EXCLUDE),$(foreach d,$(HYP_DIRS),$(wildcard $(d)/*.c))) $(wildcard model/vmentry*.c)
 HYP_S := $(foreach d,$(HYP_DIRS),$(wildcard $(d)/*.S))
 HYP_O := $(HYP_C:%.c=$(BUILD)/hyp/%.o) $(HYP_S:%.S=$(BUILD)/hyp/%.S.o)
 

@@ -1,15 +1,17 @@
 # The rules for the tests that mk/unit.mk describes; last, when the lists are complete. A source is compiled once for all tests of a
-# compiler that want it with the same flags: in build/unit/COMPILER/plain, or in .../gnu with -D_GNU_SOURCE.
-unit_variant = $(if $(UNIT_$(1)_CFLAGS),gnu,plain)
+# compiler that want it with the same flags: in build/unit/COMPILER/plain, in .../gnu with -D_GNU_SOURCE, or in .../vmbench as
+# mk/vmbench.mk says.
+unit_variant = $(or $(UNIT_$(1)_VARIANT),$(if $(UNIT_$(1)_CFLAGS),gnu,plain))
 unit_objects = $(patsubst %.c,$(BUILD)/unit/$(2)/$(call unit_variant,$(1))/%.o,$(sort $(UNIT_$(1)_SRC) test/unit/hosted.c))
 
 # $(call unit_compile,COMPILER,VARIANT,FLAGS)
 define unit_compile
 $(BUILD)/unit/$(1)/$(2)/%.o: %.c
 	@mkdir -p $$(@D)
-	@$(1) $(UNIT_CFLAGS) $(3) -MMD -MP -c -o $$@ $$<
+	@$(1) $(3) $(UNIT_CFLAGS) -MMD -MP -c -o $$@ $$<
 endef
-$(foreach c,gcc clang,$(eval $(call unit_compile,$(c),plain,)) $(eval $(call unit_compile,$(c),gnu,-D_GNU_SOURCE)))
+$(foreach c,gcc clang,$(eval $(call unit_compile,$(c),plain,)) $(eval $(call unit_compile,$(c),gnu,-D_GNU_SOURCE)) \
+	$(eval $(call unit_compile,$(c),vmbench,$(VMBENCH_FLAGS))))
 
 # $(call unit_rule,TEST,COMPILER)
 define unit_rule

@@ -3,7 +3,8 @@
  * R1  The timers of the VM that runs are covered by the CPU's timer: timer_armed is at or before the earliest. It needs a look only when
  *     an alarm has become earlier (TM3 in dev/timer.c), or when timer_armed may have become later (arm_running in vm/schedule.c).
  * R2  A vCPU that another CPU must stop (T2) is seen: in_guest is set before the last look at the flush requests, and cleared
- *     after the exit; who requests sets the request first and then looks at in_guest. */
+ *     after the exit; who requests sets the request first and then looks at in_guest.
+ * R3  A virtual machine that has ended is on its CPU's ring until that CPU has taken it off (retire), which is then soon. */
 #include "vm/vm.h"
 
 #include "host/lapic.h"
@@ -187,6 +188,10 @@ static inline __attribute__((always_inline)) void run_on(struct vcpu *v, const b
 		if (own_clock) {
 			clock_enter(&v->vm->clock, now + CLOCK_ENTRY_TICKS);
 			vcpu_write_tsc_offset(v);
+		}
+		if (DEBUG_BUILD && !entry_check(v)) {
+			__atomic_store_n(&v->in_guest, false, __ATOMIC_RELEASE);
+			continue;
 		}
 		v = container_of(vmx_enter(&v->vmx, &failed), struct vcpu, vmx);
 		if (unlikely(failed)) {

@@ -17,7 +17,8 @@
 
 uint64_t schedule_slice(void) { return machine.tsc_hz / SLICES_PER_SECOND; }
 
-static bool runnable(const struct vcpu *v) { return !v->vm->ended && !v->paused && (!v->halted || v->requests); }
+/* One that is over has its last turn: also one that a device has reset while it slept, or that was paused (R3 in vm/run.c). */
+static bool runnable(const struct vcpu *v) { return v->vm->ended || (!v->paused && (!v->halted || v->requests)); }
 
 /* Could another vCPU of the ring run now? */
 static bool others_runnable(const struct percpu *cpu)

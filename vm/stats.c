@@ -58,7 +58,7 @@ struct scope {
 /* Writes a line of the account, if it is the next and there is room (A1). */
 static __attribute__((format(printf, 2, 3))) void say(struct scope *s, const char *format, ...)
 {
-	char line[256];
+	char line[320];
 	va_list ap;
 
 	if (s->full || s->at++ < s->vm->told)

@@ -134,7 +134,7 @@ struct vm {
 	const struct vm_config *config;
 	bool ended;
 	int status;
-	char end_text[160];
+	char end_text[240];
 	uint64_t told; /* lines of its account that have been written, after its end */
 
 	struct spinlock device_lock;
@@ -237,6 +237,11 @@ static inline uint64_t schedule_alarm(const struct vm *vm) { return clock_alarm(
 void vm_timer_interrupt(void);
 /* Lets the host's interrupts in at an exit of v (F3). */
 void vm_host_turn(struct vcpu *v);
+
+/* ---- vm/entry_check.c ---- */
+/* Puts the VMCS, which is loaded, through the manual's checks at VM entry (model/vmentry.h). false: a rule is broken; the VM has
+ * ended with a sentence that says which. Debug builds do it before every entry. */
+bool entry_check(struct vcpu *v);
 
 /* ---- vm/switch.c ---- */
 /* Sets up the changes that the description asks for. false: the VM has ended. */

@@ -1,0 +1,11 @@
+# The bench for vm/ and vmx/ (test/vm/bench.h): the exit handlers in an ordinary process. They are compiled as for the hypervisor, without
+# vector registers; headers of test/vm/shadow/ come before those that hold instructions no process may execute.
+
+VMBENCH_HYP_C := $(filter-out vm/main.c vm/native.c vm/fpu.c vm/entry_check.c vmx/cpu.c,$(wildcard vm/*.c vmx/*.c)) host/console.c lib/fmt.c
+VMBENCH_C := $(wildcard test/vm/*.c) $(VMBENCH_HYP_C) $(wildcard dev/*.c emulate/*.c mmu/*.c) $(wildcard model/vmentry*.c)
+# Not position-independent: static tables have addresses that the CPU models can have as physical ones.
+VMBENCH_FLAGS := -D_GNU_SOURCE -mgeneral-regs-only -fno-pie -Itest/vm/shadow
+
+VMBENCH_TESTS := modes exit exception event cr msr io mmu task run
+$(foreach t,$(VMBENCH_TESTS),$(eval UNIT_vm_$(t)_SRC := test/unit/test_vm_$(t).c $(VMBENCH_C))$(eval UNIT_vm_$(t)_VARIANT := vmbench)$(eval UNIT_vm_$(t)_LIBS := -no-pie))
+UNIT_TESTS += $(VMBENCH_TESTS:%=vm_%)

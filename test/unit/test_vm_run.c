@@ -1,0 +1,147 @@
+/* The run loop (vm/run.c): sleeping and waking, the ends of virtual machines, several on one CPU; and starting under every mechanism on every
+ * CPU model. */
+#include "test/unit/vm_fixture.h"
+
+#define IF BIT(9)
+#define X2APIC_LINT0 (MSR_X2APIC + 0x35)
+
+static void lapic_on(void)
+{
+	STEP(bench_wrmsr(MSR_APIC_BASE, 0xfee00d00));
+	STEP(bench_wrmsr(MSR_X2APIC + 0xf, 0x1ff));
+	EXPECT_NOTHING();
+}
+
+static void out(uint16_t port, uint8_t value)
+{
+	*bench_gpr(GPR_RAX) = value;
+	EXIT(.reason = EXIT_IO_INSTRUCTION, .qualification = (uint64_t)port << 16, .length = 2);
+}
+
+/* One interrupt of the 8254 in about a millisecond, by the 8259's IRQ 0. */
+static void start_pit(void)
+{
+	out(0x21, 0xfe);
+	out(0x43, 0x30);
+	out(0x40, 0xa9);
+	out(0x40, 0x04);
+}
+
+static void init_pics(void)
+{
+	out(0x20, 0x11);
+	out(0x21, 0x20);
+	out(0x21, 0x04);
+	out(0x21, 0x01);
+}
+
+static void a_pit_interrupt_by_the_pics(void **state)
+{
+	(void)state;
+	start();
+	init_pics();
+	start_pit();
+	vmcs_put(VMCS_GUEST_RFLAGS, 2 | IF);
+	assert_int_equal(bench_exit_simple(EXIT_HLT, 1), BENCH_IDLE);
+	STEP(bench_timer());
+	EXPECT_EVENT(INFO(INFO_TYPE_EXTERNAL, 0x20), 0);
+	finish();
+}
+
+/* A halted virtual machine that a device resets is over, and gone. */
+static void a_reset_of_a_halted_guest(void **state)
+{
+	(void)state;
+	start();
+	init_pics();
+	lapic_on();
+	STEP(bench_wrmsr(X2APIC_LINT0, 0x500)); /* the 8259's output is an INIT */
+	start_pit();
+	vmcs_put(VMCS_GUEST_RFLAGS, 2 | IF);
+	assert_int_equal(bench_exit_simple(EXIT_HLT, 1), BENCH_IDLE);
+	assert_int_equal(bench_timer(), BENCH_OVER);
+	assert_non_null(strstr(bench.vm[0]->end_text, "reset"));
+	bench_delete();
+}
+
+/* The last counters and the end are told, with status and sentence. */
+static void an_end_is_told(void **state)
+{
+	(void)state;
+	start();
+	*bench_gpr(GPR_RAX) = 3;
+	assert_int_equal(bench_exit(&(struct bench_exit){ .reason = EXIT_IO_INSTRUCTION, .qualification = 0xf4ull << 16, .length = 1 }),
+			 BENCH_OVER);
+	assert_non_null(strstr(bench_log(), "vm 0 end 7 debug exit with value 3"));
+	assert_non_null(strstr(bench_log(), "stat 0 exits.by_reason.io_instruction.count 1"));
+	bench_delete();
+}
+
+/* Two virtual machines take turns; the end of one is none of the other's business. */
+static void two_virtual_machines(void **state)
+{
+	struct vm *first;
+
+	(void)state;
+	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = "shadow", .vms = 2 });
+	check_entry(__LINE__);
+	first = bench.v->vm;
+	for (unsigned n = 0; n < 4 && bench.v->vm == first; n++)
+		STEP(bench_timer());
+	assert_ptr_not_equal(bench.v->vm, first);
+	assert_int_equal(bench_exit_simple(EXIT_TRIPLE_FAULT, 0), BENCH_ENTRY);
+	check_entry(__LINE__);
+	assert_ptr_equal(bench.v->vm, first);
+	STEP(bench_exit_simple(EXIT_CPUID, 2));
+	EXPECT_NOTHING();
+	assert_false(first->ended);
+	finish();
+}
+
+/* An event that waits to be injected is there when the virtual machine has its turn again. */
+static void a_turn_ends_with_an_event(void **state)
+{
+	struct vcpu *v;
+
+	(void)state;
+	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = "ept", .vms = 2 });
+	v = bench.v;
+	vcpu_request(v, REQUEST_SWITCH);
+	STEP(bench_wrmsr(0x12345678, 0));
+	if (bench.v != v) {
+		EXPECT_NOTHING();
+		for (unsigned n = 0; n < 4 && bench.v != v; n++)
+			STEP(bench_timer());
+	}
+	assert_ptr_equal(bench.v, v);
+	EXPECT_GP();
+	finish();
+}
+
+/* A guest that never stops is left by the CPU's timer, and what waits for the host is done. */
+static void other_mechanisms_while_it_runs(void **state)
+{
+	static const char *const to[] = { "shadow", "vtlb", "brute", "ept" };
+
+	(void)state;
+	start();
+	assert_true(bench_mode(BENCH_PAE, 0));
+	for (unsigned n = 0; n < ARRAY_SIZE(to); n++) {
+		assert_null(vcpu_switch(bench.v, mmu_mechanism_by_name(to[n])));
+		STEP(bench_exit_simple(EXIT_CPUID, 2));
+		EXPECT_NOTHING();
+		assert_int_equal(bench.v->mmu.regs.cr4 & CR4_PAE, CR4_PAE);
+	}
+	finish();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_pit_interrupt_by_the_pics), cmocka_unit_test(a_reset_of_a_halted_guest), cmocka_unit_test(an_end_is_told),
+		cmocka_unit_test(two_virtual_machines), cmocka_unit_test(a_turn_ends_with_an_event),
+		cmocka_unit_test(other_mechanisms_while_it_runs),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

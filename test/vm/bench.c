@@ -1,0 +1,285 @@
+/* test/vm/bench.c - the bench: the machine, and the run loop on a stack of its own (test/vm/bench.h). */
+#include "test/vm/cpu.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <ucontext.h>
+
+#include "host/frames.h"
+#include "host/interrupt.h"
+#include "vm/control.h"
+#include "vmx/bitmaps.h"
+
+#define STACK_SIZE (256 * 1024)
+#define VPIDS 64
+
+extern const char vmx_exit_entry[1];
+
+struct bench bench;
+
+static struct {
+	ucontext_t test, loop;
+	char stack[STACK_SIZE] __attribute__((aligned(16)));
+	void *fake; /* of the sanitizer */
+} other;
+
+/* Where the sanitizer is linked in, it has to know of both stacks. */
+__attribute__((weak)) void __sanitizer_start_switch_fiber(void **fake, const void *bottom, size_t size);
+__attribute__((weak)) void __sanitizer_finish_switch_fiber(void *fake, const void **bottom, size_t *size);
+
+static void leave_stack(void **fake, const void *bottom, size_t size)
+{
+	if (__sanitizer_start_switch_fiber)
+		__sanitizer_start_switch_fiber(fake, bottom, size);
+}
+
+static void on_stack(void *fake, const void **bottom, size_t *size)
+{
+	if (__sanitizer_finish_switch_fiber)
+		__sanitizer_finish_switch_fiber(fake, bottom, size);
+}
+
+static const void *test_bottom;
+static size_t test_size;
+
+/* ---- from stack to stack ---- */
+
+/* On the loop's stack: the test goes on, until it wants the loop to. */
+static void yield(enum bench_at at)
+{
+	void *fake = NULL;
+
+	bench.at = at;
+	leave_stack(at == BENCH_OVER ? NULL : &fake, test_bottom, test_size);
+	swapcontext(&other.loop, &other.test);
+	on_stack(fake, &test_bottom, &test_size);
+}
+
+static void loop_main(void)
+{
+	on_stack(NULL, &test_bottom, &test_size);
+	vm_cpu_loop();
+	yield(BENCH_OVER);
+}
+
+/* On the test's stack: the loop goes on, until it comes to where it stands next. */
+static void resume(void)
+{
+	void *fake = NULL;
+
+	BUG_ON(bench.at == BENCH_OVER);
+	bench.accesses = 0;
+	leave_stack(&fake, other.stack, STACK_SIZE);
+	swapcontext(&other.test, &other.loop);
+	on_stack(fake, NULL, NULL);
+}
+
+static void start_loop(void)
+{
+	getcontext(&other.loop);
+	other.loop.uc_stack.ss_sp = other.stack;
+	other.loop.uc_stack.ss_size = STACK_SIZE;
+	other.loop.uc_link = NULL;
+	makecontext(&other.loop, loop_main, 0);
+	bench.at = BENCH_IDLE;
+	resume();
+}
+
+/* ---- the entry ---- */
+
+static uint64_t read_field(void *ctx, uint32_t field)
+{
+	(void)ctx;
+	return vmread((enum vmcs_field)field);
+}
+
+static const void *read_memory(void *ctx, uint64_t hpa, unsigned n)
+{
+	(void)ctx;
+	return host_memory(hpa, n);
+}
+
+static void remember_entry(void)
+{
+	uint32_t event = (uint32_t)vmcs_get(VMCS_ENTRY_INTERRUPTION_INFO);
+
+	bench.entry = (struct bench_entry){
+		.event = event & INFO_VALID ? event : 0,
+		.error = (uint32_t)vmcs_get(VMCS_ENTRY_ERROR_CODE),
+		.length = (uint32_t)vmcs_get(VMCS_ENTRY_INSTRUCTION_LENGTH),
+		.rip = vmcs_get(VMCS_GUEST_RIP),
+		.rflags = vmcs_get(VMCS_GUEST_RFLAGS),
+		.interruptibility = vmcs_get(VMCS_GUEST_INTERRUPTIBILITY),
+		.activity = vmcs_get(VMCS_GUEST_ACTIVITY),
+		.pending_debug = vmcs_get(VMCS_GUEST_PENDING_DEBUG),
+		.proc = vmcs_get(VMCS_PROC_CONTROLS),
+	};
+}
+
+/* What the CPU makes of the VMCS by the time that the guest's next instruction ends, as far as no test wants it otherwise (B3). */
+static void settle(void)
+{
+	uint64_t blocking = bench.entry.interruptibility & ~(BLOCKING_STI | BLOCKING_MOV_SS);
+
+	if ((bench.entry.event & INFO_TYPE) == INFO_TYPE_NMI && (vmcs_get(VMCS_PIN_CONTROLS) & PIN_VIRTUAL_NMI))
+		blocking |= BLOCKING_NMI;
+	vmcs_put(VMCS_ENTRY_INTERRUPTION_INFO, vmcs_get(VMCS_ENTRY_INTERRUPTION_INFO) & ~INFO_VALID);
+	vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, blocking);
+	vmcs_put(VMCS_GUEST_PENDING_DEBUG, 0);
+	vmcs_put(VMCS_GUEST_ACTIVITY, 0);
+}
+
+struct vmx_vcpu *vmx_enter(struct vmx_vcpu *v, uint32_t *failed)
+{
+	struct vmentry e = { .caps = cpu_vmentry_caps(), .read = read_field, .memory = read_memory };
+
+	bench.v = container_of(v, struct vcpu, vmx);
+	bench.entries++;
+	bench.broken = vmentry_check(&e);
+	remember_entry();
+	settle();
+	v->launched = true;
+	*failed = 0;
+	yield(BENCH_ENTRY);
+	return v;
+}
+
+/* HLT of the host, with interrupts on. */
+void irq_wait(void)
+{
+	yield(BENCH_IDLE);
+	irq_window();
+}
+
+/* ---- leaving the guest ---- */
+
+enum bench_at bench_exit(const struct bench_exit *x)
+{
+	BUG_ON(bench.at != BENCH_ENTRY);
+	vmcs_put(VMCS_EXIT_REASON, x->reason);
+	vmcs_put(VMCS_EXIT_QUALIFICATION, x->qualification);
+	vmcs_put(VMCS_EXIT_INSTRUCTION_LENGTH, x->length);
+	vmcs_put(VMCS_EXIT_INSTRUCTION_INFO, x->instruction_info);
+	vmcs_put(VMCS_EXIT_INTERRUPTION_INFO, x->info);
+	vmcs_put(VMCS_EXIT_INTERRUPTION_ERROR, x->error);
+	vmcs_put(VMCS_IDT_VECTORING_INFO, x->vectoring);
+	vmcs_put(VMCS_IDT_VECTORING_ERROR, x->vectoring_error);
+	vmcs_put(VMCS_GUEST_LINEAR_ADDRESS, x->gva);
+	vmcs_put(VMCS_GUEST_PHYSICAL_ADDRESS, x->gpa);
+	resume();
+	return bench.at;
+}
+
+enum bench_at bench_exit_simple(uint32_t reason, uint32_t length)
+{
+	return bench_exit(&(struct bench_exit){ .reason = reason, .length = length });
+}
+
+enum bench_at bench_interrupt(uint8_t vector)
+{
+	if (bench.at == BENCH_ENTRY)
+		return bench_exit(&(struct bench_exit){ .reason = EXIT_EXTERNAL_INTERRUPT, .info = (uint32_t)INFO_VALID | vector });
+	host_interrupt_pending(vector);
+	resume();
+	return bench.at;
+}
+
+void bench_wait(uint64_t ticks) { soft.tsc += ticks; }
+
+enum bench_at bench_timer(void)
+{
+	BUG_ON(soft.percpu.timer_armed == UINT64_MAX);
+	soft.tsc = max_u64(soft.tsc, soft.percpu.timer_armed);
+	soft.percpu.timer_armed = UINT64_MAX;
+	return bench_interrupt(VECTOR_TIMER);
+}
+
+/* ---- the machine ---- */
+
+static struct vm_config vm_configs[VMS_MAX];
+
+static void describe(struct vm_config *c, const struct bench_config *wanted, unsigned n)
+{
+	char text[1024], error[256];
+
+	snprintf(text, sizeof(text), "vm test%u\nkernel kernel\nmem 4M\nclock host\n%s%s\n%s", n, wanted->mmu[0] ? "mmu " : "", wanted->mmu,
+		 wanted->description ? wanted->description : "");
+	if (config_parse(text, strlen(text), c, 1, error, sizeof(error)) != 1) {
+		fprintf(stderr, "bench: %s\n", error);
+		abort();
+	}
+}
+
+static void make_machine(void)
+{
+	const char *why;
+
+	memset(&machine, 0, sizeof(machine));
+	why = vmx_caps_read(&machine.caps);
+	if (why) {
+		fprintf(stderr, "bench: %s\n", why);
+		abort();
+	}
+	machine.tsc_hz = 1000000000;
+	machine.wall_clock = 1700000000;
+	vmx_bitmaps_init(&machine.caps);
+	vpid_pool_init(&machine.vpids, VPIDS);
+}
+
+void bench_new(const struct bench_config *config)
+{
+	/* A test that failed has left one. */
+	if (machine.vm_count)
+		bench_delete();
+	memset(&bench, 0, sizeof(bench));
+	cpu_reset(config->cpu);
+	vmcs_reset();
+	host_reset();
+	make_machine();
+	for (unsigned n = 0; n < (config->vms ? config->vms : 1); n++) {
+		struct vm *vm;
+
+		describe(&vm_configs[n], config, n);
+		vm = vm_create(n, &vm_configs[n], &soft.percpu);
+		if (!vm || vm->ended) {
+			fprintf(stderr, "bench: %s\n", vm ? vm->end_text : "no memory");
+			abort();
+		}
+		bench.vm[n] = machine.vm[n] = vm;
+		machine.vm_count = n + 1;
+		vm_add_to_cpu(vm->vcpu);
+	}
+	start_loop();
+}
+
+void bench_delete(void)
+{
+	for (unsigned n = 0; n < machine.vm_count; n++)
+		if (machine.vm[n])
+			vm_end(machine.vm[n], VM_STATUS_OK, "the test is over");
+	for (unsigned n = 0; bench.at != BENCH_OVER; n++) {
+		BUG_ON(n > 100); /* a virtual machine that has ended is never retired */
+		bench_interrupt(VECTOR_KICK);
+	}
+	memset(&machine, 0, sizeof(machine));
+}
+
+/* ---- what vm/ calls and the bench has none of ---- */
+
+const char vmx_exit_entry[1];
+
+bool fpu_init(struct vcpu *v)
+{
+	v->xcr0 = 1;
+	v->saved_dr[4] = 0xffff0ff0;
+	return true;
+}
+
+/* Debug builds put each entry through the checks here; the bench does it in vmx_enter(), in every build. */
+bool entry_check(struct vcpu *v)
+{
+	(void)v;
+	return true;
+}
+
+void fpu_switch(struct vcpu *v) { this_cpu()->fpu_owner = v; }

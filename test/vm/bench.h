@@ -1,0 +1,132 @@
+/* test/vm/bench.h - the exit handlers in an ordinary process: vm/, vmx/, dev/, emulate/ and mmu/ as they are, over a CPU in software with
+ * its VMCS in memory. The run loop of vm/run.c runs too, on a stack of its own: where it would enter the guest, it comes back to the test,
+ * which is the guest. The test changes registers and memory as the guest's code would, says how the guest was left, and goes on
+ * (bench_exit) until the next entry, a CPU with nothing to do, or the end of the last virtual machine.
+ *
+ * B1  Every entry is put through the manual's checks (model/vmentry.h): bench.broken is the rule that a CPU would find broken. The fixture
+ *     of the unit tests and the fuzzers fail by it.
+ * B2  VMREAD and VMWRITE of a field that the CPU model does not have fail, as on a CPU, and end the process by bug().
+ * B3  After an entry the VMCS is as a CPU has it once the event was delivered: NMIs blocked by one that was injected, blocking by STI and
+ *     MOV SS over, pending debug exceptions delivered. bench.entry is the VMCS as it was entered with.
+ * B4  One process, one bench: bench_new and bench_delete in turn. The same calls give the same results, to the tick. */
+#ifndef VELLUM_TEST_VM_BENCH_H
+#define VELLUM_TEST_VM_BENCH_H
+
+#include "model/vmentry.h"
+#include "vm/vm.h"
+
+/* CPU models: what VT-x offers. */
+enum bench_cpu {
+	BENCH_HASWELL,   /* everything that Vellum uses but SMAP and protection keys */
+	BENCH_MODERN,    /* these too */
+	BENCH_LYNNFIELD, /* EPT without unrestricted guest */
+	BENCH_PENRYN,    /* no EPT, no VPID, EFER and PAT by the MSR areas */
+	BENCH_CPUS,
+};
+
+struct bench_config {
+	enum bench_cpu cpu;
+	const char *mmu;         /* "": the best */
+	const char *description; /* further lines of the virtual machine's description; NULL: none */
+	unsigned vms;            /* 0: one */
+};
+
+/* Where the run loop stands. */
+enum bench_at {
+	BENCH_ENTRY, /* about to enter the guest */
+	BENCH_IDLE,  /* nothing to run: the CPU waits for an interrupt */
+	BENCH_OVER,  /* the last virtual machine has ended */
+};
+
+/* The modes that bench_mode() brings a guest to. */
+enum bench_mode {
+	BENCH_REAL,   /* needs ept with unrestricted guest */
+	BENCH_V86,
+	BENCH_PROT16,
+	BENCH_PROT32, /* without paging */
+	BENCH_PAGED32,
+	BENCH_PAE,
+	BENCH_COMPAT,
+	BENCH_LONG64,
+	BENCH_MODES,
+};
+
+/* What an entry was made with. */
+struct bench_entry {
+	uint32_t event; /* interruption information; 0: none was injected */
+	uint32_t error, length;
+	uint64_t rip, rflags, interruptibility, activity, pending_debug, proc;
+};
+
+/* How the guest is left. What is 0 is written as 0; the field that the reason does not have is not looked at. */
+struct bench_exit {
+	uint32_t reason;
+	uint64_t qualification;
+	uint32_t length; /* of the instruction */
+	uint32_t info, error;           /* VM-exit interruption information */
+	uint32_t vectoring, vectoring_error;
+	uint64_t gva, gpa;
+	uint32_t instruction_info;
+};
+
+struct bench {
+	struct vm *vm[VMS_MAX];
+	struct vcpu *v; /* the one that is about to enter, or entered last */
+	enum bench_at at;
+	struct bench_entry entry;
+	const char *broken;    /* the last entry's broken rule; NULL: none */
+	uint64_t accesses;     /* VMREAD and VMWRITE since the last entry */
+	unsigned invvpids, invepts, entries;
+	bool machine_check_fatal; /* what the host's machine check lost was in use */
+	bool invalidations_fail; /* INVVPID and INVEPT fail, as on a CPU that lacks the type */
+};
+extern struct bench bench;
+
+/* Makes the machine and its virtual machines, and runs to the first entry: protected mode without paging, at the kernel's first
+ * instruction. Fails the process where that is not possible. */
+void bench_new(const struct bench_config *config);
+/* Ends what still runs, and takes everything down. */
+void bench_delete(void);
+
+/* The guest is left for this reason; goes on to where the run loop stands next. */
+enum bench_at bench_exit(const struct bench_exit *exit);
+enum bench_at bench_exit_simple(uint32_t reason, uint32_t length);
+/* A CPU that is idle, or a guest that runs, gets an interrupt of the host. */
+enum bench_at bench_interrupt(uint8_t vector);
+/* The host's time goes on by ticks of the TSC; the CPU's timer is noticed by bench_timer(). */
+void bench_wait(uint64_t ticks);
+/* Goes on to when the CPU's timer is due, and takes its interrupt. */
+enum bench_at bench_timer(void);
+/* What the hypervisor wrote to COM2 since bench_new, and to COM1. */
+const char *bench_log(void);
+const char *bench_console(void);
+/* Bytes arrive on a serial port of the host. */
+void bench_type(unsigned port, const char *text);
+
+/* ---- the guest (test/vm/guest.c) ---- */
+
+/* Guest-physical places that bench_mode() uses; RAM is 4 MiB. */
+#define BENCH_CODE 0x180000u
+#define BENCH_STACK 0x190000u
+#define BENCH_GDT 0x1a0000u
+#define BENCH_TSS 0x1b0000u
+#define BENCH_DATA 0x1c0000u
+#define BENCH_TABLES 0x200000u
+#define BENCH_RAM 0x400000u
+/* Selectors in its GDT. */
+enum { BENCH_CODE0 = 0x08, BENCH_DATA0 = 0x10, BENCH_CODE3 = 0x1b, BENCH_DATA3 = 0x23, BENCH_TSS1 = 0x28, BENCH_TSS2 = 0x38 };
+
+/* As guest code would get there: through exits where there are any. cpl: 0 or 3 (real mode 0, virtual-8086 mode 3). false: this CPU and
+ * mechanism cannot run the mode. */
+bool bench_mode(enum bench_mode mode, unsigned cpl);
+/* MOV to CRn by the guest: an exit where the VMCS says so, else its effect. */
+enum bench_at bench_mov_to_cr(unsigned n, uint64_t value);
+enum bench_at bench_wrmsr(uint32_t msr, uint64_t value);
+enum bench_at bench_rdmsr(uint32_t msr);
+/* Guest-physical memory. */
+void bench_poke(uint64_t gpa, const void *bytes, size_t n);
+void bench_peek(uint64_t gpa, void *bytes, size_t n);
+
+static inline uint64_t *bench_gpr(enum gpr n) { return &bench.v->vmx.gpr[n]; }
+
+#endif

@@ -1,0 +1,207 @@
+/* test/vm/cpu.c - the software CPU of the bench but for its VMCS: control registers, MSRs, CPUID, the TSC. Models as Bochs has them. */
+#include "test/vm/cpu.h"
+
+#include "vmx/vmcs.h"
+
+#define MSR_VMX_PIN 0x481
+#define MSR_VMX_MISC 0x485
+#define TICKS_PER_READ 10
+
+struct soft_cpu soft;
+
+/* What the models' VT-x may set beyond what every model may. */
+static const struct {
+	uint32_t proc2, entry, exit;
+	uint64_t ept_vpid;
+	bool secondary, timer;
+} models[BENCH_CPUS] = {
+	[BENCH_HASWELL] = { 0x000fffff & ~(uint32_t)BIT(17), 0xffff, 0x7fffff, 0xf0106334141, true, true },
+	[BENCH_MODERN] = { 0x000fffff, 0xffff, 0x7fffff, 0xf0106734141, true, true },
+	[BENCH_LYNNFIELD] = { 0x7f, 0xffff, 0x7fffff, 0xf0106114141, true, true },
+	[BENCH_PENRYN] = { 0x41, 0x1fff, 0x03ffff, 0, true, false },
+};
+
+void cpu_reset(enum bench_cpu model)
+{
+	soft = (struct soft_cpu){
+		.model = model,
+		.tsc = 1000000,
+		.cr0 = BIT(31) | BIT(16) | BIT(5) | BIT(4) | BIT(1) | BIT(0),
+		.cr3 = 0x1000,
+		.cr4 = BIT(5) | BIT(6) | BIT(7) | BIT(9) | BIT(10) | BIT(13) | (model == BENCH_PENRYN || model == BENCH_LYNNFIELD ? 0 : BIT(18)),
+		.dr6 = 0xffff0ff0,
+		.efer = 0xd01,
+		.pat = 0x0007040600070406,
+		.misc_enable = BIT(0) | BIT(11) | BIT(12) | BIT(3) | BIT(18),
+		.apic_base = 0xfee00900,
+	};
+	soft.percpu.self = &soft.percpu;
+	soft.percpu.timer_armed = UINT64_MAX;
+}
+
+bool cpu_has_proc2(uint32_t bit) { return models[soft.model].proc2 & bit; }
+
+uint64_t rdtsc(void) { return soft.tsc += TICKS_PER_READ; }
+uint64_t read_cr0(void) { return soft.cr0; }
+uint64_t read_cr2(void) { return soft.cr2; }
+uint64_t read_cr3(void) { return soft.cr3; }
+uint64_t read_cr4(void) { return soft.cr4; }
+void write_cr0(uint64_t v) { soft.cr0 = v; }
+void write_cr2(uint64_t v) { soft.cr2 = v; }
+void write_cr3(uint64_t v) { soft.cr3 = v; }
+void write_cr4(uint64_t v) { soft.cr4 = v; }
+uint64_t read_dr6(void) { return soft.dr6; }
+void write_dr6(uint64_t v) { soft.dr6 = v; }
+
+/* XSETBV of a value that XCR0 does not take is #GP, in the hypervisor. */
+void xsetbv(uint32_t index, uint64_t v) { BUG_ON(index != 0 || !(v & 1) || (v & ~7ull) || ((v & 4) && !(v & 2))); }
+
+/* ---- MSRs ---- */
+
+static uint64_t pair(uint32_t must, uint32_t may) { return (uint64_t)may << 32 | must; }
+
+static uint64_t vmx_msr(uint32_t msr)
+{
+	bool timer = models[soft.model].timer;
+
+	switch (msr - MSR_VMX_BASIC) {
+	case 0: /* BASIC: write-back, true controls */
+		return 0x2b | (uint64_t)PAGE_SIZE << 32 | 6ull << 50 | BIT(54) | BIT(55);
+	case 1:
+	case 0xd:
+		return pair(0x16, timer ? 0x7f : 0x3f);
+	case 2:
+		return pair(0x0401e172, 0x7ff9fffe | (models[soft.model].secondary ? BIT(31) : 0));
+	case 0xe:
+		return pair(0x04006172, 0x7ff9fffe | (models[soft.model].secondary ? BIT(31) : 0));
+	case 3:
+		return pair(0x36dff, models[soft.model].exit);
+	case 0xf:
+		return pair(0x36dfb, models[soft.model].exit);
+	case 4:
+		return pair(0x11ff, models[soft.model].entry);
+	case 0x10:
+		return pair(0x11fb, models[soft.model].entry);
+	case 5: /* MISC: timer's rate is the TSC's, EFER.LMA stored, HLT, shutdown and wait-for-SIPI, 4 targets */
+		return BIT(5) | 7 << 6 | 4 << 16;
+	case 6:
+		return BIT(31) | BIT(5) | BIT(0);
+	case 7:
+		return 0xffffffff;
+	case 8:
+		return BIT(13);
+	case 9:
+		return soft.model == BENCH_MODERN ? 0x7727ff : soft.model == BENCH_HASWELL ? 0x1727ff : 0x67ff;
+	case 0xb:
+		return pair(0, models[soft.model].proc2);
+	case 0xc:
+		return models[soft.model].ept_vpid;
+	}
+	bug(__FILE__, __LINE__, "RDMSR of a VMX capability that is not there");
+}
+
+uint64_t rdmsr(uint32_t msr)
+{
+	switch (msr) {
+	case MSR_EFER:
+		return soft.efer;
+	case MSR_PAT:
+		return soft.pat;
+	case MSR_MISC_ENABLE:
+		return soft.misc_enable;
+	case MSR_APIC_BASE:
+		return soft.apic_base;
+	case MSR_FEATURE_CONTROL:
+		return 5;
+	}
+	if (msr >= MSR_VMX_BASIC && msr <= MSR_VMX_BASIC + 0x11)
+		return vmx_msr(msr);
+	bug(__FILE__, __LINE__, "RDMSR of a register that is not there");
+}
+
+void wrmsr(uint32_t msr, uint64_t v)
+{
+	(void)msr;
+	(void)v;
+	bug(__FILE__, __LINE__, "WRMSR: no handler of an exit writes an MSR of the host");
+}
+
+static uint64_t read_capability(void *ctx, uint32_t msr)
+{
+	(void)ctx;
+	return rdmsr(msr);
+}
+
+const struct vmentry_caps *cpu_vmentry_caps(void)
+{
+	static struct vmentry_caps caps[BENCH_CPUS];
+	struct vmentry_caps *c = &caps[soft.model];
+
+	if (!c->physical_bits) {
+		vmentry_caps_read(c, read_capability, NULL);
+		c->physical_bits = 40;
+		c->linear_bits = 48;
+	}
+	return c;
+}
+
+/* ---- CPUID ---- */
+
+static struct cpuid leaf7(void)
+{
+	if (soft.model == BENCH_MODERN)
+		return (struct cpuid){ 0, 0x21c27ab, 0x8, 0 };
+	if (soft.model == BENCH_HASWELL)
+		return (struct cpuid){ 0, 0x000027ab, 0, 0 };
+	return (struct cpuid){ 0 };
+}
+
+static struct cpuid leaf_d(uint32_t subleaf)
+{
+	uint32_t pkru = soft.model == BENCH_MODERN ? 0x200 : 0;
+
+	if (soft.model == BENCH_PENRYN || soft.model == BENCH_LYNNFIELD)
+		return (struct cpuid){ 0 };
+	switch (subleaf) {
+	case 0:
+		return (struct cpuid){ 7 | pkru, 832, pkru ? 840 : 832, 0 };
+	case 1:
+		return (struct cpuid){ 1, 832, 0, 0 };
+	case 2:
+		return (struct cpuid){ 256, 576, 0, 0 };
+	case 9:
+		return pkru ? (struct cpuid){ 8, 832, 0, 0 } : (struct cpuid){ 0 };
+	default:
+		return (struct cpuid){ 0 };
+	}
+}
+
+struct cpuid cpuid(uint32_t leaf, uint32_t subleaf)
+{
+	bool old = soft.model == BENCH_PENRYN || soft.model == BENCH_LYNNFIELD;
+
+	switch (leaf) {
+	case 0:
+		return (struct cpuid){ 0xd, 0x756e6547, 0x6c65746e, 0x49656e69 };
+	case 1:
+		return (struct cpuid){ 0x306c3, 0x10800, old ? 0x0098e3fd : 0x7ffafbff, 0xbfebfbff };
+	case 2:
+		return (struct cpuid){ 0x76036301, 0xf0b5ff, 0, 0xc10000 };
+	case 4:
+		return subleaf < 3 ? (struct cpuid){ 0x1c004121 + (subleaf << 5), 0x1c0003f, 0x3f, 0 } : (struct cpuid){ 0 };
+	case 7:
+		return subleaf ? (struct cpuid){ 0 } : leaf7();
+	case 0xd:
+		return leaf_d(subleaf);
+	case 0x80000000:
+		return (struct cpuid){ 0x80000008, 0, 0, 0 };
+	case 0x80000001:
+		return (struct cpuid){ 0, 0, 0x21, old ? 0x20100800 : 0x2c100800 };
+	case 0x80000007:
+		return (struct cpuid){ 0, 0, 0, 0x100 };
+	case 0x80000008:
+		return (struct cpuid){ 0x3028, 0, 0, 0 };
+	default:
+		return (struct cpuid){ 0 };
+	}
+}

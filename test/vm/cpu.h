@@ -1,0 +1,34 @@
+/* test/vm/cpu.h - the software CPU of the bench, between its files. */
+#ifndef VELLUM_TEST_VM_CPU_H
+#define VELLUM_TEST_VM_CPU_H
+
+#include "host/percpu.h"
+#include "test/vm/bench.h"
+
+struct soft_cpu {
+	enum bench_cpu model;
+	uint64_t tsc;
+	uint64_t cr0, cr2, cr3, cr4, dr6;
+	uint64_t efer, pat, misc_enable, apic_base;
+	struct percpu percpu;
+};
+extern struct soft_cpu soft;
+
+/* test/vm/cpu.c */
+void cpu_reset(enum bench_cpu model);
+bool cpu_has_proc2(uint32_t bit);
+const struct vmentry_caps *cpu_vmentry_caps(void);
+
+/* test/vm/vmcs.c */
+void vmcs_reset(void);
+/* As the CPU itself reads and writes them: also the read-only ones, and no access counted. */
+uint64_t vmcs_get(uint32_t field);
+void vmcs_put(uint32_t field, uint64_t value);
+bool vmcs_current(void);
+
+/* test/vm/host.c */
+void host_reset(void);
+const void *host_memory(uint64_t hpa, unsigned n);
+void host_interrupt_pending(uint8_t vector);
+
+#endif

@@ -1,0 +1,317 @@
+/* test/vm/host.c - host/ for the bench: frames out of an area of the process that has physical addresses of its own, one CPU, interrupts that the test raises, serial ports that keep what is written, boot modules. What is freed is poisoned. */
+#include "test/vm/cpu.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include <sanitizer/asan_interface.h>
+
+#include "host/acpi.h"
+#include "host/frames.h"
+#include "host/interrupt.h"
+#include "host/ioapic.h"
+#include "host/lapic.h"
+#include "host/mca.h"
+#include "host/multiboot.h"
+#include "host/percpu.h"
+#include "host/power.h"
+
+/* ---- frames ---- */
+
+/* Where the frames are in the process, and what physical addresses they have: others, so that neither is taken for the other. */
+#define AREA ((uint8_t *)0x20000000)
+#define AREA_HPA 0x1000000u
+#define AREA_FRAMES 24576u
+
+uint64_t frames_base = (uintptr_t)AREA - AREA_HPA;
+
+static bool used[AREA_FRAMES];
+static unsigned in_use, hint;
+
+static void map_area(void)
+{
+	static bool mapped;
+	void *p;
+
+	if (mapped)
+		return;
+	p = mmap(AREA, (size_t)AREA_FRAMES * PAGE_SIZE, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+	if (p != AREA) {
+		perror("mmap of the bench's frames");
+		abort();
+	}
+	mapped = true;
+}
+
+static void free_all(void)
+{
+	memset(used, 0, sizeof(used));
+	in_use = hint = 0;
+	ASAN_POISON_MEMORY_REGION(AREA, (size_t)AREA_FRAMES * PAGE_SIZE);
+}
+
+static hfn_t take(unsigned first, unsigned count)
+{
+	for (unsigned i = first; i < first + count; i++)
+		used[i] = true;
+	in_use += count;
+	ASAN_UNPOISON_MEMORY_REGION(AREA + (size_t)first * PAGE_SIZE, (size_t)count * PAGE_SIZE);
+	return frames_of_ptr(AREA + (size_t)first * PAGE_SIZE);
+}
+
+hfn_t frames_alloc(void)
+{
+	hfn_t f;
+
+	while (hint < AREA_FRAMES && used[hint])
+		hint++;
+	if (hint == AREA_FRAMES)
+		return HFN_NONE;
+	f = take(hint, 1);
+	memset(frames_ptr(f), 0, PAGE_SIZE);
+	return f;
+}
+
+hfn_t frames_alloc_run(uint64_t count, uint64_t align)
+{
+	uint64_t base = frames_of_ptr(AREA).v;
+
+	for (uint64_t first = align_down(base + AREA_FRAMES - count, align); count <= AREA_FRAMES && first >= base; first -= align) {
+		unsigned at = (unsigned)(first - base), n = 0;
+
+		while (n < count && !used[at + n])
+			n++;
+		if (n == count)
+			return take(at, (unsigned)count);
+	}
+	return HFN_NONE;
+}
+
+void frames_free(hfn_t first, uint64_t count)
+{
+	unsigned at = (unsigned)(first.v - frames_of_ptr(AREA).v);
+
+	for (uint64_t i = at; i < at + count; i++) {
+		BUG_ON(i >= AREA_FRAMES || !used[i]);
+		used[i] = false;
+	}
+	in_use -= (unsigned)count;
+	hint = (unsigned)min_u64(hint, at);
+	ASAN_POISON_MEMORY_REGION(AREA + (size_t)at * PAGE_SIZE, count * PAGE_SIZE);
+}
+
+uint64_t frames_total(void) { return AREA_FRAMES; }
+uint64_t frames_available(void) { return AREA_FRAMES - in_use; }
+
+const void *host_memory(uint64_t hpa, unsigned n)
+{
+	uint64_t offset = hpa - AREA_HPA;
+
+	return hpa >= AREA_HPA && offset + n <= (uint64_t)AREA_FRAMES * PAGE_SIZE && used[offset / PAGE_SIZE] ? AREA + offset : NULL;
+}
+
+/* ---- CPUs and interrupts ---- */
+
+static uint8_t pending[64];
+static unsigned pending_count;
+
+struct percpu *this_cpu(void) { return &soft.percpu; }
+struct percpu *percpu_of(unsigned id) { return id == 0 ? &soft.percpu : NULL; }
+unsigned cpus_count(void) { return 1; }
+
+void lapic_host_timer(uint64_t deadline) { soft.percpu.timer_armed = deadline; }
+void lapic_host_kick(uint32_t apic_id) { (void)apic_id; }
+void lapic_host_eoi(void) {}
+uint32_t lapic_host_id(void) { return 0; }
+
+void interrupt_handle(uint8_t vector)
+{
+	if (vector == VECTOR_TIMER)
+		soft.percpu.timer_fired = true;
+	else if (vector >= VECTOR_UART_FIRST && vector < VECTOR_UART_FIRST + CONSOLE_PORTS)
+		console_interrupt(vector - VECTOR_UART_FIRST);
+}
+
+void host_interrupt_pending(uint8_t vector)
+{
+	BUG_ON(pending_count == sizeof(pending));
+	pending[pending_count++] = vector;
+}
+
+/* Interrupts are let in for a moment. */
+void irq_window(void)
+{
+	for (unsigned i = 0; i < pending_count; i++)
+		interrupt_handle(pending[i]);
+	pending_count = 0;
+}
+
+void irq_disable(void) {}
+
+bool rdmsr_safe(uint32_t msr, uint64_t *value)
+{
+	*value = msr == MSR_MISC_ENABLE ? soft.misc_enable : 0;
+	return msr == MSR_MISC_ENABLE;
+}
+
+bool wrmsr_safe(uint32_t msr, uint64_t value)
+{
+	(void)msr;
+	(void)value;
+	return false;
+}
+
+bool ioapic_host_route(uint8_t irq, uint8_t vector)
+{
+	(void)irq;
+	(void)vector;
+	return true;
+}
+
+static const char *sent(unsigned port);
+
+/* After a panic: nothing else in vm/ ends the machine. */
+_Noreturn void power_off(void)
+{
+	fprintf(stderr, "%s\n", sent(CONSOLE_STATS));
+	abort();
+}
+
+/* ---- the serial ports ---- */
+
+#define OUTPUT_MAX 65536
+
+static struct {
+	char sent[OUTPUT_MAX + 1];
+	unsigned sent_count;
+	bool divisor; /* LCR.DLAB: register 0 is the divisor's */
+	const char *typed;
+} uart[CONSOLE_PORTS];
+
+static unsigned port_of(uint16_t port) { return port >> 3 == 0x3f8 >> 3 ? CONSOLE_GUEST : CONSOLE_STATS; }
+
+void outb(uint16_t port, uint8_t v)
+{
+	unsigned p = port_of(port);
+
+	/* What does not fit is gone: no test looks at so much. */
+	if ((port & 7) == 3)
+		uart[p].divisor = v & 0x80;
+	if ((port & 7) == 0 && !uart[p].divisor && uart[p].sent_count < OUTPUT_MAX)
+		uart[p].sent[uart[p].sent_count++] = (char)v;
+}
+
+uint8_t inb(uint16_t port)
+{
+	unsigned p = port_of(port);
+	bool data = uart[p].typed && *uart[p].typed;
+
+	switch (port & 7) {
+	case 0:
+		return data ? (uint8_t)*uart[p].typed++ : 0;
+	case 2:
+		return data ? 4 : 1;
+	case 5:
+		return (uint8_t)(0x60 | data);
+	default:
+		return 0;
+	}
+}
+
+void outw(uint16_t port, uint16_t v)
+{
+	(void)port;
+	(void)v;
+}
+
+void outl(uint16_t port, uint32_t v)
+{
+	(void)port;
+	(void)v;
+}
+
+uint16_t inw(uint16_t port)
+{
+	(void)port;
+	return 0xffff;
+}
+
+uint32_t inl(uint16_t port)
+{
+	(void)port;
+	return 0xffffffff;
+}
+
+static const char *sent(unsigned port)
+{
+	console_flush();
+	uart[port].sent[uart[port].sent_count] = '\0';
+	return uart[port].sent;
+}
+
+const char *bench_log(void) { return sent(CONSOLE_STATS); }
+const char *bench_console(void) { return sent(CONSOLE_GUEST); }
+
+void bench_type(unsigned port, const char *text)
+{
+	uart[port].typed = text;
+	interrupt_handle((uint8_t)(VECTOR_UART_FIRST + port));
+}
+
+bool host_machine_check(void) { return !bench.machine_check_fatal; }
+
+_Noreturn void vmx_access_failed(enum vmcs_field field, bool write)
+{
+	fprintf(stderr, "%s of VMCS field 0x%x fails on this CPU\n", write ? "VMWRITE" : "VMREAD", field);
+	abort();
+}
+
+/* ---- boot modules ---- */
+
+/* ELF32, loaded at 1 MiB: a Multiboot header, and nothing that would be executed here. */
+static uint8_t kernel[0x200];
+
+static void put32(unsigned at, uint32_t v) { memcpy(kernel + at, &v, 4); }
+
+static void make_kernel(void)
+{
+	memset(kernel, 0x90, sizeof(kernel));
+	memset(kernel, 0, 0x54);
+	memcpy(kernel, "\177ELF\1\1\1", 7);
+	put32(16, 3 << 16 | 2);
+	put32(20, 1);
+	put32(24, 0x100010);
+	put32(28, 52);
+	put32(40, 52);
+	put32(42, 32);
+	put32(44, 1);
+	put32(52, 1);
+	put32(56, 0x100);
+	put32(60, 0x100000);
+	put32(64, 0x100000);
+	put32(68, 0x100);
+	put32(72, 0x100);
+	put32(0x100, 0x1badb002);
+	put32(0x104, 3);
+	put32(0x108, 0u - 0x1badb002u - 3);
+}
+
+const struct boot_module *boot_module_find(const char *name)
+{
+	static const struct boot_module m = { .name = "kernel", .data = kernel, .size = sizeof(kernel) };
+
+	return strcmp(name, m.name) == 0 ? &m : NULL;
+}
+
+void host_reset(void)
+{
+	map_area();
+	free_all();
+	make_kernel();
+	memset(uart, 0, sizeof(uart));
+	pending_count = 0;
+	console_init();
+	console_route_interrupts();
+}
