@@ -55,6 +55,7 @@ static void load(struct vcpu *v)
 		v->started = true;
 	}
 	vcpu_write_tsc_offset(v);
+	vmx_begin_turn(&v->vmx);
 }
 
 /* What had to be done before the next entry is done; false: the vCPU leaves the CPU instead. */
