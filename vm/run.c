@@ -132,13 +132,15 @@ static __attribute__((noinline, cold)) void exit_other(struct vcpu *v)
 static inline void handle_exit(struct vcpu *v)
 {
 	uint64_t reason = vmread(VMCS_EXIT_REASON) & 0xffff;
+	struct exit_stat *exit = &v->exits[reason];
 
 	if (unlikely(reason >= EXIT_REASON_COUNT)) {
 		exit_other(v);
 		return;
 	}
-	v->exit = &v->exits[reason];
-	v->exit->count++;
+	__asm__("" : "+r"(exit)); /* the compiler would compute it twice */
+	exit->count++;
+	v->exit = exit;
 	exit_handlers[reason](v);
 }
 
