@@ -151,12 +151,12 @@ static inline void account_exit(struct vcpu *v, uint64_t now)
 
 /* A clock that has stopped goes on late by what remains to be done until the entry. So its alarm comes after the time that the guest
  * waits for and not before, when it would have to be set again with no instruction of the guest's in between. */
-#define TICKS_TO_ENTRY (100 + CLOCK_ENTRY_TICKS + CLOCK_EXIT_TICKS)
+#define TICKS_TO_ENTRY (100 + CLOCK_ENTRY_TICKS)
 
 static __attribute__((noinline)) void set_alarm(struct vcpu *v)
 {
 	const struct vm_clock *c = &v->vm->clock;
-	uint64_t late = c->stopped ? rdtsc() - c->stopped_at + TICKS_TO_ENTRY : 0, alarm = schedule_alarm(v->vm);
+	uint64_t late = c->stopped ? rdtsc() - c->stopped_at + TICKS_TO_ENTRY + v->vmx.exit_ticks : 0, alarm = schedule_alarm(v->vm);
 
 	v->vm->timers.earlier = false;
 	if (alarm < UINT64_MAX - late && alarm + late < v->cpu->timer_armed)
@@ -200,7 +200,7 @@ static inline __attribute__((always_inline)) void run_on(struct vcpu *v, const b
 		}
 		v->exit_tsc = rdtsc();
 		if (own_clock)
-			clock_exit(&v->vm->clock, v->exit_tsc - CLOCK_EXIT_TICKS);
+			clock_exit(&v->vm->clock, v->exit_tsc - v->vmx.exit_ticks);
 		__atomic_store_n(&v->in_guest, false, __ATOMIC_RELEASE);
 		handle_exit(v);
 	}

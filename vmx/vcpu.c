@@ -91,13 +91,27 @@ static void write_pin_controls(const struct vmx_caps *c, uint64_t ticks)
 		vmwrite(VMCS_PREEMPTION_TIMER, min_u64(ticks >> c->preemption_shift, UINT32_MAX));
 }
 
+/* Instructions of each way out (vmx/entry.S); of the last, without what is done where a guard asks for it. */
+#define TICKS_BARE 18
+#define TICKS_REGISTERS 30
+#define TICKS_GUARDED 39
+
 /* The ways in and out that do what v->guards asks for, and no more. */
 static void choose_way(struct vmx_vcpu *v)
 {
-	const char *out = v->guards & GUARDS_LONG_WAY ? vmx_exit_guarded : v->guards & GUARD_REGISTERS ? vmx_exit_entry : vmx_exit_bare;
+	const char *out = vmx_exit_bare;
 
+	v->exit_ticks = TICKS_BARE;
+	v->enter_again = vmx_enter_again;
+	if (v->guards & GUARDS_LONG_WAY) {
+		out = vmx_exit_guarded;
+		v->exit_ticks = TICKS_GUARDED;
+		v->enter_again = vmx_enter_guarded;
+	} else if (v->guards & GUARD_REGISTERS) {
+		out = vmx_exit_entry;
+		v->exit_ticks = TICKS_REGISTERS;
+	}
 	vmwrite(VMCS_HOST_RIP, (uintptr_t)out);
-	v->enter_again = v->guards & GUARDS_LONG_WAY ? vmx_enter_guarded : vmx_enter_again;
 	vmx_begin_turn(v);
 }
 

@@ -40,6 +40,7 @@ struct vmx_vcpu {
 	uint32_t guards;           /* GUARD_*; set before vmx_vcpu_start() */
 	bool launched;
 	/* What it does not. */
+	uint64_t exit_ticks;       /* instructions from the guest's last one to the first after vmx_enter(), at least; by the way out */
 	const struct vmx_caps *caps;
 	hpa_t vmcs;
 	uint32_t proc, proc2;
