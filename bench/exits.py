@@ -1,15 +1,16 @@
-"""The tables of exits.sh: exits.py CONSOLE-OF-EXITCOST JSON-OF-BOOT. Status 1 when a limit is exceeded."""
+"""The tables of exits.sh: exits.py CONSOLE-OF-EXITCOST JSON-OF-BOOT DIRECTORY-OF-MEASURES. Status 1 when a limit is exceeded."""
 
 import json
+import os
 import re
 import sys
 
 # Instructions; the same for KVM in the same Bochs, where it was measured.
 EXITS = (
-    ('cpuid', 'CPUID', 150, 1109),
-    ('vmcall', 'VMCALL', 150, None),
-    ('in_served', 'IN from port 0x61, served in the hypervisor', 200, 1543),
-    ('wrmsr_tsc_deadline', 'WRMSR of the TSC deadline', 300, None),
+    ('cpuid', 'CPUID', 143, 1109),
+    ('vmcall', 'VMCALL', 115, None),
+    ('in_served', 'IN from port 0x61, served in the hypervisor', 205, 1543),
+    ('wrmsr_tsc_deadline', 'WRMSR of the TSC deadline', 198, None),
     ('in_absent', 'IN from an absent port', None, None),
     ('rdmsr_efer', 'RDMSR of EFER', None, None),
     ('mmio_lapic_id', 'read of a local APIC register', None, None),
@@ -37,9 +38,28 @@ def head(text):
     print('\n%-48s %14s %12s %12s' % (text, 'measured', 'limit', 'KVM'))
 
 
+def read_costs(path):
+    with open(path, errors='replace') as f:
+        return {n: int(median) for n, median in re.findall(r'^BENCH (\S+) \d+ (\d+)\s*$', f.read(), re.M)}
+
+
+def measures(directory):
+    """What each measure adds to a VMCALL, against the same CPU with --mitigations off."""
+    global exceeded
+    costs = {name: read_costs(os.path.join(directory, name))['vmcall'] for name in os.listdir(directory)}
+    print('\n%-48s %14s %12s %12s' % ('mitigations: a VMCALL, instructions', 'off', 'on', 'adds'))
+    for name in sorted(costs, key=lambda n: (n.split('.')[0], costs[n])):
+        model, measure = name.split('.')
+        if measure == 'off':
+            continue
+        off, on = costs[model + '.off'], costs[name]
+        print('  %-46s %14d %12d %12d' % ('%s: %s' % (model, measure), off, on, on - off))
+        exceeded += on <= off   # a measure that does nothing is none
+    print('  ibpb adds nothing to an exit: it is one WRMSR when another virtual machine gets the CPU')
+
+
 def main():
-    with open(sys.argv[1], errors='replace') as f:
-        cost = {n: int(median) for n, median in re.findall(r'^BENCH (\S+) \d+ (\d+)\s*$', f.read(), re.M)}
+    cost = read_costs(sys.argv[1])
     with open(sys.argv[2]) as f:
         boot = json.load(f)
     print('%s %s, %s, ips %s, %s' % (boot['emulator']['name'], boot['emulator']['version'], boot['cpu'], boot['emulator']['ips'],
@@ -62,6 +82,7 @@ def main():
     head('exits by reason: ticks each')
     for name, r in sorted(boot['exits']['by_reason'].items(), key=lambda x: -x[1]['ticks']):
         print('  %-46s %14s   %s exits' % (name, '{:,}'.format(r['ticks'] // r['count']), '{:,}'.format(r['count'])))
+    measures(sys.argv[3])
     return 1 if exceeded else 0
 
 

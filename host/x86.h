@@ -39,11 +39,12 @@
 #define CR4_OSXMMEXCPT BIT(10)
 #define CR4_OSXSAVE BIT(18)
 
+/* RDMSR and RDTSC clear the upper halves of both registers (SDM); lo and hi say so. */
 static inline uint64_t rdmsr(uint32_t msr)
 {
-	uint32_t lo, hi;
+	uint64_t lo, hi;
 	__asm__ volatile("rdmsr" : "=a"(lo), "=d"(hi) : "c"(msr));
-	return (uint64_t)hi << 32 | lo;
+	return hi << 32 | lo;
 }
 
 static inline void wrmsr(uint32_t msr, uint64_t v)
@@ -53,9 +54,9 @@ static inline void wrmsr(uint32_t msr, uint64_t v)
 
 static inline uint64_t rdtsc(void)
 {
-	uint32_t lo, hi;
+	uint64_t lo, hi;
 	__asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
-	return (uint64_t)hi << 32 | lo;
+	return hi << 32 | lo;
 }
 
 struct cpuid { uint32_t eax, ebx, ecx, edx; };

@@ -1,6 +1,6 @@
 # The `vellum` command: hosted, from tool/ and the few freestanding sources that it shares with the hypervisor.
 
-TOOL_C := $(wildcard tool/*.c) vm/config.c vm/config_print.c vm/config_switch.c lib/fmt.c
+TOOL_C := $(wildcard tool/*.c) vm/config.c vm/config_print.c vm/config_switch.c vm/config_mitigations.c lib/fmt.c
 TOOL_O := $(TOOL_C:%.c=$(BUILD)/tool/%.o)
 TOOL_CFLAGS := -std=gnu11 -O2 -g -D_GNU_SOURCE -D_FORTIFY_SOURCE=2 $(WARNINGS) -I.
 

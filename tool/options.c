@@ -42,6 +42,8 @@ const char help_text[] =
 	"  --clock WHOSE      guest: its clock stands still while the hypervisor works for it; host: it goes on, as on a\n"
 	"                     real PC   (default: guest on Bochs, host elsewhere and in a description)\n"
 	"  --testdev          gives it the test device\n"
+	"  --mitigations LIST what is done against what CPUs do speculatively: auto, off, or some of registers,l1d,verw,\n"
+	"                     ibrs,rsb,ibpb,guest   (default: auto, what the CPU needs; docs/security.md)\n"
 	"  --vm FILE          takes one or more virtual machines from a description instead (docs/protocol.md)\n"
 	"\n"
 	"The machine under the hypervisor:\n"
@@ -69,7 +71,7 @@ enum {
 	OPTION_MMU, OPTION_PAGES, OPTION_NO_VPID, OPTION_NO_RDRAND, OPTION_MEM, OPTION_KERNEL, OPTION_INITRD, OPTION_APPEND, OPTION_VM,
 	OPTION_CLOCK, OPTION_TESTDEV, OPTION_GUEST, OPTION_WORKLOAD, OPTION_NATIVE, OPTION_NO_SWITCH, OPTION_SWITCH_EVERY,
 	OPTION_SWITCH_AMONG, OPTION_NAME, OPTION_JSON, OPTION_TIMEOUT, OPTION_KEEP, OPTION_QUIET, OPTION_HELP, OPTION_VERSION,
-	OPTION_PROVOKE,
+	OPTION_PROVOKE, OPTION_MITIGATIONS,
 };
 
 static const struct option names[] = {
@@ -97,6 +99,7 @@ static const struct option names[] = {
 	{ "no-switch", no_argument, NULL, OPTION_NO_SWITCH },
 	{ "switch-every", required_argument, NULL, OPTION_SWITCH_EVERY },
 	{ "switch-among", required_argument, NULL, OPTION_SWITCH_AMONG },
+	{ "mitigations", required_argument, NULL, OPTION_MITIGATIONS },
 	{ "provoke", required_argument, NULL, OPTION_PROVOKE },
 	{ "interactive", no_argument, NULL, 'i' },
 	{ "name", required_argument, NULL, OPTION_NAME },
@@ -185,6 +188,7 @@ static void take(struct options *options, int option, const char *value)
 	case OPTION_TESTDEV: set_vm(options, "--testdev", "testdev", "on"); break;
 	case OPTION_NO_SWITCH: set_vm(options, "--no-switch", "switch", "off"); break;
 	case OPTION_SWITCH_EVERY: set_vm(options, "--switch-every", "switch-every", value); break;
+	case OPTION_MITIGATIONS: set_vm(options, "--mitigations", "mitigations", value); break;
 	case OPTION_SWITCH_AMONG: set_vm(options, "--switch-among", "switch-among", value); break;
 	case OPTION_NAME:
 		if (!run_name_valid(value))

@@ -257,6 +257,7 @@ static const struct {
 	[CONFIG_SWITCH] = { "switch", .word = set_switch },
 	[CONFIG_SWITCH_EVERY] = { "switch-every", .word = set_switch_every },
 	[CONFIG_SWITCH_AMONG] = { "switch-among", .word = set_switch_among },
+	[CONFIG_MITIGATIONS] = { "mitigations", .word = config_set_mitigations },
 };
 
 /* What stands in a text is shown and written again line by line: a control character in it is a mistake or an attack. */

@@ -43,6 +43,7 @@ enum config_key {
 	CONFIG_SWITCH,
 	CONFIG_SWITCH_EVERY,
 	CONFIG_SWITCH_AMONG,
+	CONFIG_MITIGATIONS,
 	CONFIG_KEYS,
 };
 
@@ -64,6 +65,8 @@ struct vm_config {
 	uint64_t switch_every;                /* microseconds between two changes; 0: none */
 	unsigned switch_exits;                /* VM exits between two changes; 0: none; not both */
 	char switch_among[CONFIG_SWITCH_AMONG_MAX + 1]; /* the mechanisms to go through, by commas; "": all that the CPU can run */
+	bool mitigations_chosen;              /* else: those that the CPU needs */
+	uint32_t mitigations;                 /* a set of bits: n for config_measures[n] */
 	uint32_t given;                       /* BIT(enum config_key) of what was set, for the check for duplicates */
 };
 
@@ -86,6 +89,15 @@ void config_print_period(uint64_t us, unsigned exits, char *buf, size_t size);
 bool config_read_among(char *among, const char *value, char *error, size_t error_size);
 /* The next name of a list, copied to name (16 bytes); returns what is behind it, NULL at the end. */
 const char *config_next_among(const char *among, char *name);
+
+/* What can be done against speculation, by name, in the order of enum measure (vmx/speculation.h); ended by NULL. */
+#define CONFIG_MEASURES 7
+extern const char *const config_measures[CONFIG_MEASURES + 1];
+
+/* The value of mitigations (vm/config_mitigations.c). */
+bool config_set_mitigations(struct vm_config *vm, const char *value, char *error, size_t error_size);
+/* Writes a set of measures as config_set_mitigations() reads it. */
+void config_print_measures(uint32_t measures, char *buf, size_t size);
 
 /* Sets one key, by its name in the text form, as the text does. false: the key is not known, was set already or its value
  * makes no sense; vm is then unchanged. */

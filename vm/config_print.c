@@ -33,7 +33,7 @@ static void print_switching(struct writer *w, const struct vm_config *vm)
 size_t config_print(const struct vm_config *vm, const char *kernel, const char *initrd, char *buf, size_t size)
 {
 	struct writer w = { buf, size, 0 };
-	char mem[24];
+	char mem[24], measures[CONFIG_SWITCH_AMONG_MAX];
 
 	fmt(mem, sizeof(mem), "%luK", vm->mem >> 10);
 	put(&w, "vm", vm->name);
@@ -58,5 +58,9 @@ size_t config_print(const struct vm_config *vm, const char *kernel, const char *
 		put(&w, "clock", vm->guest_clock ? "guest" : "host");
 	put(&w, "testdev", vm->testdev ? "on" : "off");
 	print_switching(&w, vm);
+	if (vm->mitigations_chosen) {
+		config_print_measures(vm->mitigations, measures, sizeof(measures));
+		put(&w, "mitigations", measures);
+	}
 	return w.length;
 }

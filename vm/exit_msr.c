@@ -186,7 +186,7 @@ bool msr_read(struct vcpu *v, uint32_t msr, uint64_t *value)
 	place = mtrr(v->vm, msr);
 	if (place)
 		*value = *place;
-	return place;
+	return place || mitigations_read(v, msr, value);
 }
 
 bool msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
@@ -219,7 +219,7 @@ bool msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 	case MSR_DEBUGCTL:
 		return value == 0; /* no LBR, no BTS */
 	}
-	return mtrr_write(v, msr, value);
+	return mtrr_write(v, msr, value) || mitigations_write(v, msr, value);
 }
 
 void exit_rdmsr(struct vcpu *v)

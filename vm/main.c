@@ -101,11 +101,14 @@ static void other_cpu(void)
 static void start_vmx(void)
 {
 	const char *why = vmx_caps_read(&machine.caps);
+	struct speculation_cpu speculation;
 
 	if (!why)
 		why = vmx_cpu_enable(&machine.caps);
 	if (why)
 		refuse(why);
+	speculation = speculation_read();
+	speculation_judge(&speculation, &machine.speculation);
 	vmx_bitmaps_init(&machine.caps);
 	vpid_pool_init(&machine.vpids, VPID_COUNT);
 	paging_seal();
@@ -138,6 +141,7 @@ static void create_vms(unsigned count)
 
 		if (!vm)
 			refuse("there is no memory for another virtual machine");
+		mitigations_choose(vm);
 		machine.vm[id] = vm;
 		machine.vm_count = id + 1;
 		announce(vm);

@@ -56,6 +56,7 @@ static void load(struct vcpu *v)
 		v->started = true;
 	}
 	vcpu_write_tsc_offset(v);
+	vmx_begin_turn(&v->vmx);
 }
 
 /* What had to be done before the next entry is done; false: the vCPU leaves the CPU instead. */
@@ -132,13 +133,15 @@ static __attribute__((noinline, cold)) void exit_other(struct vcpu *v)
 static inline void handle_exit(struct vcpu *v)
 {
 	uint64_t reason = vmread(VMCS_EXIT_REASON) & 0xffff;
+	struct exit_stat *exit = &v->exits[reason];
 
 	if (unlikely(reason >= EXIT_REASON_COUNT)) {
 		exit_other(v);
 		return;
 	}
-	v->exit = &v->exits[reason];
-	v->exit->count++;
+	__asm__("" : "+r"(exit)); /* the compiler would compute it twice */
+	exit->count++;
+	v->exit = exit;
 	exit_handlers[reason](v);
 }
 
@@ -149,12 +152,12 @@ static inline void account_exit(struct vcpu *v, uint64_t now)
 
 /* A clock that has stopped goes on late by what remains to be done until the entry. So its alarm comes after the time that the guest
  * waits for and not before, when it would have to be set again with no instruction of the guest's in between. */
-#define TICKS_TO_ENTRY (100 + CLOCK_ENTRY_TICKS + CLOCK_EXIT_TICKS)
+#define TICKS_TO_ENTRY (100 + CLOCK_ENTRY_TICKS)
 
 static __attribute__((noinline)) void set_alarm(struct vcpu *v)
 {
 	const struct vm_clock *c = &v->vm->clock;
-	uint64_t late = c->stopped ? rdtsc() - c->stopped_at + TICKS_TO_ENTRY : 0, alarm = schedule_alarm(v->vm);
+	uint64_t late = c->stopped ? rdtsc() - c->stopped_at + TICKS_TO_ENTRY + v->vmx.exit_ticks : 0, alarm = schedule_alarm(v->vm);
 
 	v->vm->timers.earlier = false;
 	if (alarm < UINT64_MAX - late && alarm + late < v->cpu->timer_armed)
@@ -202,7 +205,7 @@ static inline __attribute__((always_inline)) void run_on(struct vcpu *v, const b
 		}
 		v->exit_tsc = rdtsc();
 		if (own_clock)
-			clock_exit(&v->vm->clock, v->exit_tsc - CLOCK_EXIT_TICKS);
+			clock_exit(&v->vm->clock, v->exit_tsc - v->vmx.exit_ticks);
 		__atomic_store_n(&v->in_guest, false, __ATOMIC_RELEASE);
 		handle_exit(v);
 	}

@@ -28,6 +28,7 @@
 #include "vm/clock.h"
 #include "vm/config.h"
 #include "vm/cpuid.h"
+#include "vmx/speculation.h"
 #include "vmx/vcpu.h"
 
 #define VMS_MAX 16
@@ -177,6 +178,7 @@ struct vm {
 /* The machine that everything runs on. */
 struct machine {
 	struct vmx_caps caps;
+	struct speculation speculation;
 	struct vpid_pool vpids;
 	uint64_t tsc_hz;
 	uint64_t wall_clock; /* seconds since 1970, UTC, when the machine started */
@@ -189,6 +191,14 @@ extern struct machine machine;
 /* Makes a VM of config from the boot modules: memory, devices, loaded image, a vCPU on CPU cpu, not yet running. Returns it; where it
  * cannot be started, it has ended already, with a status and a text. NULL: no memory even for that. */
 struct vm *vm_create(unsigned id, const struct vm_config *config, struct percpu *cpu);
+
+/* ---- vm/mitigations.c ---- */
+/* For a new VM whose vCPU has not run: what is done around its runs, and what its guest is offered; one line in the log says what and why. What
+ * cannot be had, though it was asked for, ends the VM. */
+void mitigations_choose(struct vm *vm);
+/* The guest's MSRs that control speculation. false: there is no such register, or the value makes no sense (#GP). */
+bool mitigations_read(const struct vcpu *v, uint32_t msr, uint64_t *value);
+bool mitigations_write(struct vcpu *v, uint32_t msr, uint64_t value);
 
 /* ---- vm/mechanism.c ---- */
 /* The mechanism that the VM's description asks for, or the best that this CPU can run; one line in the log says which and why. NULL:

@@ -7,9 +7,17 @@
 #include "vmx/bitmaps.h"
 #include "vmx/msrs.h"
 
-extern const char vmx_exit_entry[];
+extern const char vmx_exit_bare[], vmx_exit_entry[], vmx_exit_guarded[];
 
-_Static_assert(offsetof(struct vmx_vcpu, gpr) == 0 && offsetof(struct vmx_vcpu, host_rsp) == 128, "entry.S");
+#define ENTRY_KNOWS(field, offset) _Static_assert(offsetof(struct vmx_vcpu, field) == (offset), "vmx/entry.h")
+ENTRY_KNOWS(gpr, 0);
+ENTRY_KNOWS(enter, OFFSET_ENTER);
+ENTRY_KNOWS(enter_again, OFFSET_ENTER_AGAIN);
+ENTRY_KNOWS(host_rsp, OFFSET_HOST_RSP);
+ENTRY_KNOWS(spec_guest, OFFSET_SPEC_GUEST);
+ENTRY_KNOWS(spec_host, OFFSET_SPEC_HOST);
+ENTRY_KNOWS(guards, OFFSET_GUARDS);
+ENTRY_KNOWS(launched, OFFSET_LAUNCHED);
 
 #define CR0_NE BIT(5)
 #define PAT_AFTER_RESET 0x0007040600070406ull
@@ -70,7 +78,6 @@ static void write_host(void)
 	vmwrite(VMCS_HOST_SYSENTER_CS, 0);
 	vmwrite(VMCS_HOST_SYSENTER_ESP, 0);
 	vmwrite(VMCS_HOST_SYSENTER_EIP, 0);
-	vmwrite(VMCS_HOST_RIP, (uintptr_t)vmx_exit_entry);
 	write_host_cpu();
 }
 
@@ -82,6 +89,30 @@ static void write_pin_controls(const struct vmx_caps *c, uint64_t ticks)
 	vmwrite(VMCS_PIN_CONTROLS, pin);
 	if (pin & PIN_PREEMPTION_TIMER)
 		vmwrite(VMCS_PREEMPTION_TIMER, min_u64(ticks >> c->preemption_shift, UINT32_MAX));
+}
+
+/* Instructions of each way out (vmx/entry.S); of the last, without what is done where a guard asks for it. */
+#define TICKS_BARE 18
+#define TICKS_REGISTERS 30
+#define TICKS_GUARDED 39
+
+/* The ways in and out that do what v->guards asks for, and no more. */
+static void choose_way(struct vmx_vcpu *v)
+{
+	const char *out = vmx_exit_bare;
+
+	v->exit_ticks = TICKS_BARE;
+	v->enter_again = vmx_enter_again;
+	if (v->guards & GUARDS_LONG_WAY) {
+		out = vmx_exit_guarded;
+		v->exit_ticks = TICKS_GUARDED;
+		v->enter_again = vmx_enter_guarded;
+	} else if (v->guards & GUARD_REGISTERS) {
+		out = vmx_exit_entry;
+		v->exit_ticks = TICKS_REGISTERS;
+	}
+	vmwrite(VMCS_HOST_RIP, (uintptr_t)out);
+	vmx_begin_turn(v);
 }
 
 static void write_controls(struct vmx_vcpu *v, uint32_t proc2_features)
@@ -149,6 +180,7 @@ void vmx_vcpu_start(struct vmx_vcpu *v, const struct vmx_start *start, struct mm
 	v->cr4_offered = cr4_offered;
 	write_host();
 	write_pin_controls(v->caps, start->longest_run);
+	choose_way(v);
 	write_controls(v, proc2_features);
 	write_guest(start);
 	vmx_msrs_start(v);
@@ -160,6 +192,10 @@ void vmx_vcpu_start(struct vmx_vcpu *v, const struct vmx_start *start, struct mm
 void vmx_load(struct vmx_vcpu *v)
 {
 	BUG_ON(!vmptrld(v->vmcs));
+	if (v->guards & GUARD_SPEC_CTRL)
+		wrmsr(MSR_SPEC_CTRL, v->spec_host);
+	if (v->guards & GUARD_IBPB)
+		wrmsr(MSR_PRED_CMD, 1);
 	if (v->launched)
 		write_host_cpu();
 }

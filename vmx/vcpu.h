@@ -8,6 +8,7 @@
 
 #include "mmu/mmu.h"
 #include "vmx/caps.h"
+#include "vmx/entry.h"
 #include "vmx/ops.h"
 
 /* Indices of gpr[], as instructions encode them. RSP is in the VMCS. */
@@ -23,12 +24,25 @@ struct segment_state {
 	uint64_t base;
 };
 
+/* entry.S; not to be called by C. */
+void vmx_enter_first(void);
+void vmx_enter_again(void);
+void vmx_enter_guarded(void);
+
 struct vmx_vcpu {
-	uint64_t gpr[GPR_COUNT]; /* entry.S knows: first */
-	uint64_t host_rsp;       /* entry.S knows: what the VMCS has */
+	/* What entry.S knows (vmx/entry.h). */
+	uint64_t gpr[GPR_COUNT];
+	void (*enter)(void);       /* the way in that the next entry takes */
+	void (*enter_again)(void); /* and those after it, in the same turn */
+	uint64_t host_rsp;         /* what the VMCS has */
+	uint64_t spec_guest;       /* IA32_SPEC_CTRL: the guest's value, and the host's */
+	uint64_t spec_host;
+	uint32_t guards;           /* GUARD_*; set before vmx_vcpu_start() */
+	bool launched;
+	/* What it does not. */
+	uint64_t exit_ticks;       /* instructions from the guest's last one to the first after vmx_enter(), at least; by the way out */
 	const struct vmx_caps *caps;
 	hpa_t vmcs;
-	bool launched;
 	uint32_t proc, proc2;
 	struct vmx_msr_areas *msr_areas; /* vmx/msrs.c; NULL where the VMCS has fields for the MSRs */
 	uint64_t cr4_offered;    /* CR4 bits that the guest's CPUID offers: it may set them without an exit */
@@ -54,6 +68,8 @@ void vmx_vcpu_start(struct vmx_vcpu *v, const struct vmx_start *start, struct mm
 /* Makes the VMCS current on this CPU, with this CPU's host state; unload makes it current nowhere. */
 void vmx_load(struct vmx_vcpu *v);
 void vmx_unload(struct vmx_vcpu *v);
+/* Before the first of a series of vmx_enter() calls that are made with the same stack pointer. */
+static inline void vmx_begin_turn(struct vmx_vcpu *v) { v->enter = vmx_enter_first; }
 
 /* Brings the VMCS up to date with mmu->intercepts and mmu->regs (controls, CR0, CR4, EFER, their masks and shadows), and with mmu->root. */
 void vmx_apply_paging(struct vmx_vcpu *v, struct mmu_vcpu *mmu);
@@ -86,16 +102,23 @@ struct segment_state vmx_get_segment(enum segment n);
 void vmx_set_segment(enum segment n, const struct segment_state *s);
 
 /* Enters the guest; interrupts are off. Returns v again, so that the caller need not keep it: the guest takes every register. *failed: the
- * entry itself failed (VMCS_INSTRUCTION_ERROR says why), there was no VM exit. */
-static inline struct vmx_vcpu *vmx_enter(struct vmx_vcpu *v, uint32_t *failed)
+ * entry itself failed (VMCS_INSTRUCTION_ERROR says why), there was no VM exit. That is the way out by the label, so that the other one
+ * costs no test. */
+static inline __attribute__((always_inline)) struct vmx_vcpu *vmx_enter(struct vmx_vcpu *v, uint32_t *failed)
 {
-	uint64_t launched = v->launched;
-
-	__asm__ volatile("call vmx_enter_asm"
-			 : "=a"(*failed), "+D"(v), "+S"(launched)
-			 :
-			 : "rbx", "rcx", "rdx", "rbp", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory", "cc");
-	v->launched = true;
+	__asm__ goto volatile("call *%c[enter](%%rdi)\n"
+			      "1:\n\t"
+			      ".pushsection .vmx_failed, \"a\"\n\t"
+			      ".quad 1b, %l[failure]\n\t"
+			      ".popsection"
+			      : "+D"(v)
+			      : [enter] "i"(OFFSET_ENTER)
+			      : "rax", "rbx", "rcx", "rdx", "rbp", "rsi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory", "cc"
+			      : failure);
+	*failed = 0;
+	return v;
+failure:
+	*failed = 1;
 	return v;
 }
 

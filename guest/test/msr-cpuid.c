@@ -158,6 +158,32 @@ static void test_offered_msrs(void)
 	CHECK(!(one.c & 1u << 15) || (cpuid(0, 0).a >= 10 && (cpuid(10, 0).a & 0xff)), "PDCM is offered without a PMU");
 }
 
+/* Controls of speculation: those that are offered take the values that their bits of CPUID name, and no other. */
+static void test_speculation(void)
+{
+	uint32_t d = cpuid(0, 0).a >= 7 ? cpuid(7, 0).d : 0;
+	bool ibrs = d & 1u << 26, stibp = d & 1u << 27, ssbd = d & 1u << 31, capabilities = d & 1u << 29;
+	uint64_t all = (ibrs ? 1u : 0) | (stibp ? 2u : 0) | (ssbd ? 4u : 0);
+
+	print("msr-cpuid: speculation:%s%s%s%s%s%s\n", ibrs ? " IBRS" : "", stibp ? " STIBP" : "", ssbd ? " SSBD" : "",
+	      d & 1u << 10 ? " MD_CLEAR" : "", d & 1u << 28 ? " L1D_FLUSH" : "", capabilities ? " ARCH_CAPABILITIES" : "");
+	CHECK(writable(0x49, 1) == ibrs, "IBPB is %s, and CPUID %s it", ibrs ? "refused" : "taken", ibrs ? "offers" : "does not offer");
+	CHECK(!readable(0x49), "PRED_CMD can be read");
+	check_write_gp(0x49, 2);
+	check_write_gp(0x10a, 0);
+	CHECK(writable(0x10b, 1) == !!(d & 1u << 28), "L1D_FLUSH, and CPUID says otherwise");
+	if (!all)
+		return;
+	CHECK(rdmsr(0x48) == 0, "SPEC_CTRL begins as 0x%lx", (word)rdmsr(0x48));
+	for (uint64_t value = 0; value < 8; value++)
+		if (value & ~all)
+			check_write_gp(0x48, value);
+		else
+			CHECK(writable(0x48, value) && rdmsr(0x48) == value, "SPEC_CTRL reads 0x%lx, not 0x%lx", (word)rdmsr(0x48), (word)value);
+	check_write_gp(0x48, 1ull << 40);
+	wrmsr(0x48, 0);
+}
+
 /* ---- MSRs ---- */
 
 static void test_unknown(void)
@@ -379,6 +405,7 @@ void test_main(void)
 	test_cr4();
 	test_paging_features();
 	test_offered_msrs();
+	test_speculation();
 	test_unknown();
 	test_addresses();
 	test_efer();

@@ -186,6 +186,36 @@ static void test_long_values(void **state)
 	assert_int_equal(parse(text, 3000, error, sizeof(error)), -1);
 }
 
+static void test_mitigations(void **state)
+{
+	static const struct { const char *text; bool chosen; uint32_t set; const char *printed; } values[] = {
+		{ "auto", false, 0, NULL }, { "off", true, 0, "off" }, { "l1d", true, 2, "l1d" }, { "guest,registers", true, 65, "registers,guest" },
+		{ "registers,l1d,verw,ibrs,rsb,ibpb,guest", true, 127, "registers,l1d,verw,ibrs,rsb,ibpb,guest" },
+	};
+	static const char *const wrong[] = { "", "on", "l1d,", ",", "l1d,off", "auto,l1d", "l1dd", "L1D" };
+	static const char text[] = "mitigations must be auto, off, or some of registers,l1d,verw,ibrs,rsb,ibpb,guest, not \"";
+	char error[200], printed[100];
+	struct vm_config vm;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		assert_true(config_init(&vm, "guest", error, sizeof(error)));
+		assert_true(config_set(&vm, "mitigations", values[i].text, error, sizeof(error)));
+		assert_int_equal(vm.mitigations_chosen, values[i].chosen);
+		assert_int_equal(vm.mitigations, values[i].set);
+		if (!values[i].printed)
+			continue;
+		config_print_measures(vm.mitigations, printed, sizeof(printed));
+		assert_string_equal(printed, values[i].printed);
+	}
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		assert_true(config_init(&vm, "guest", error, sizeof(error)));
+		assert_false(config_set(&vm, "mitigations", wrong[i], error, sizeof(error)));
+		assert_false(vm.mitigations_chosen);
+		assert_memory_equal(error, text, strlen(text));
+	}
+}
+
 /* Options of the command: the same checks, and the text that config_print() writes says the same. */
 static void test_options(void **state)
 {
@@ -210,6 +240,7 @@ static void test_options(void **state)
 	assert_true(config_set(&vm, "testdev", "on", error, sizeof(error)));
 	assert_true(config_set(&vm, "clock", "guest", error, sizeof(error)));
 	assert_true(config_set(&vm, "ept-levels", "4", error, sizeof(error)));
+	assert_true(config_set(&vm, "mitigations", "ibpb,registers", error, sizeof(error)));
 	assert_false(config_set(&vm, "mem", "64M", error, sizeof(error)));
 	assert_string_equal(error, "mem is given twice for machine guest");
 	assert_true(config_complete(&vm, error, sizeof(error)));
@@ -224,6 +255,8 @@ static void test_options(void **state)
 	assert_int_equal(vms[0].mem, 64 << 20);
 	assert_int_equal(vms[0].page_bits, 12);
 	assert_int_equal(vms[0].ept_levels, 4);
+	assert_true(vms[0].mitigations_chosen);
+	assert_int_equal(vms[0].mitigations, 1 | 1 << 5);
 	assert_string_equal(vms[0].mmu, "ept");
 	assert_int_equal(vms[0].rdrand, CONFIG_OFF);
 	assert_int_equal(vms[0].vpid, CONFIG_OFF);
@@ -267,7 +300,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),      cmocka_unit_test(test_all),	  cmocka_unit_test(test_bad_values),
 		cmocka_unit_test(test_bad_structure), cmocka_unit_test(test_switching),
-		cmocka_unit_test(test_long_values), cmocka_unit_test(test_options),
+		cmocka_unit_test(test_long_values), cmocka_unit_test(test_options), cmocka_unit_test(test_mitigations),
 		cmocka_unit_test(test_mutations),
 	};
 	return cmocka_run_group_tests_name("config", tests, NULL, NULL);

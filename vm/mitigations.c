@@ -1,0 +1,102 @@
+/* vm/mitigations.c - what is done around one virtual machine's runs against what CPUs do speculatively: by its description, and by what
+ * this CPU needs and can (vmx/speculation.h); and the controls that its guest is offered. */
+#include "vm/vm.h"
+
+#include "host/x86.h"
+#include "lib/fmt.h"
+
+#define MSR_ARCH_CAPABILITIES 0x10a
+#define PRED_CMD_IBPB BIT(0)
+#define LIST_SIZE 200
+
+_Static_assert(CONFIG_MEASURES == (int)MEASURES, "one list of names");
+
+/* What a CPU must have for each, for the sentence that says that it is missing. */
+static const char *const wanted[MEASURES] = {
+	[MEASURE_L1D] = "IA32_FLUSH_CMD", [MEASURE_VERW] = "MD_CLEAR",         [MEASURE_IBRS] = "IA32_SPEC_CTRL",
+	[MEASURE_IBPB] = "IA32_PRED_CMD", [MEASURE_GUEST] = "IA32_SPEC_CTRL",
+};
+
+/* "registers (always), verw (no MDS_NO)" */
+static void list(char *buf, uint32_t measures, bool why)
+{
+	const struct speculation *s = &machine.speculation;
+	size_t n = fmt(buf, LIST_SIZE, "%s", measures ? "" : "none");
+
+	for (unsigned m = 0; m < MEASURES; m++)
+		if (measures & BIT(m))
+			n += fmt(buf + n, LIST_SIZE - n, why ? "%s%s (%s)" : "%s%s", n ? ", " : "", config_measures[m], s->why[m]);
+}
+
+static void announce(const struct vm *vm, uint32_t measures)
+{
+	const struct speculation *s = &machine.speculation;
+	uint32_t missing = s->needs & ~s->can & ~measures;
+	char on[LIST_SIZE], old[LIST_SIZE];
+
+	list(on, measures, !vm->config->mitigations_chosen);
+	list(old, missing, false);
+	if (vm->config->mitigations_chosen)
+		console_log("%s: mitigations: %s, as asked for", vm->config->name, on);
+	else if (missing)
+		console_log("%s: mitigations: %s; the CPU's microcode is too old for what it needs besides: %s", vm->config->name, on, old);
+	else
+		console_log("%s: mitigations: %s", vm->config->name, on);
+}
+
+void mitigations_choose(struct vm *vm)
+{
+	const struct vm_config *c = vm->config;
+	const struct speculation *s = &machine.speculation;
+	uint32_t measures = c->mitigations_chosen ? c->mitigations : s->needs & s->can;
+
+	if (vm->ended)
+		return;
+	for (unsigned m = 0; m < MEASURES; m++) {
+		if (measures & ~s->can & BIT(m)) {
+			vm_end(vm, VM_STATUS_UNSUPPORTED, "mitigations %s cannot be had: this CPU has no %s; use auto, or leave the setting out",
+			       config_measures[m], wanted[m]);
+			return;
+		}
+	}
+	vm->vcpu->vmx.guards = speculation_guards(s, measures);
+	vm->vcpu->vmx.spec_host = measures & BIT(MEASURE_IBRS) ? s->spec_host : 0;
+	if (measures & BIT(MEASURE_GUEST))
+		vm->cpuid.basic[7].edx |= s->guest_l7_edx;
+	announce(vm, measures);
+}
+
+/* The guest's IA32_SPEC_CTRL is in force from the next entry on (vmx/entry.S), and not while the host runs. Its writes exit always: a guest's
+ * kernel that needs one for each of its own entries has a CPU without enhanced IBRS. */
+bool mitigations_read(const struct vcpu *v, uint32_t msr, uint64_t *value)
+{
+	uint32_t offered = v->vm->cpuid.basic[7].edx;
+
+	if (msr == MSR_SPEC_CTRL && (offered & (L7_EDX_SPEC_CTRL | L7_EDX_STIBP | L7_EDX_SSBD)))
+		*value = v->vmx.spec_guest;
+	else if (msr == MSR_ARCH_CAPABILITIES && (offered & L7_EDX_ARCH_CAPABILITIES))
+		*value = machine.speculation.guest_arch_capabilities;
+	else
+		return false;
+	return true;
+}
+
+bool mitigations_write(struct vcpu *v, uint32_t msr, uint64_t value)
+{
+	uint32_t offered = v->vm->cpuid.basic[7].edx;
+
+	if (msr == MSR_SPEC_CTRL && (offered & (L7_EDX_SPEC_CTRL | L7_EDX_STIBP | L7_EDX_SSBD))) {
+		if (value & ~machine.speculation.guest_spec_ctrl)
+			return false;
+		v->vmx.spec_guest = value;
+		return true;
+	}
+	if (msr == MSR_PRED_CMD && (offered & L7_EDX_SPEC_CTRL)) {
+		if (value & ~PRED_CMD_IBPB)
+			return false;
+		if (value)
+			wrmsr(MSR_PRED_CMD, PRED_CMD_IBPB);
+		return true;
+	}
+	return false;
+}

@@ -1,0 +1,104 @@
+#include "vmx/speculation.h"
+
+#include "vmx/entry.h"
+
+/* What a guest may know of its CPU. Left out are promises about what only the host can do. */
+#define GUEST_ARCH (ARCH_RDCL_NO | ARCH_IBRS_ALL | ARCH_RSBA | ARCH_SKIP_L1DFL | ARCH_SSB_NO | ARCH_MDS_NO | ARCH_PSCHANGE_MC_NO | ARCH_TAA_NO | \
+		    ARCH_SBDR_SSDP_NO | ARCH_FBSDP_NO | ARCH_PSDP_NO | ARCH_FB_CLEAR | ARCH_RRSBA | ARCH_BHI_NO | ARCH_PBRSB_NO | ARCH_RFDS_NO | \
+		    ARCH_RFDS_CLEAR)
+#define GUEST_L7_EDX (L7_EDX_MD_CLEAR | L7_EDX_SPEC_CTRL | L7_EDX_STIBP | L7_EDX_ARCH_CAPABILITIES | L7_EDX_SSBD)
+
+static void set(struct speculation *s, enum measure m, bool needs, bool can, const char *why)
+{
+	s->needs |= needs ? (uint32_t)BIT(m) : 0;
+	s->can |= can ? (uint32_t)BIT(m) : 0;
+	s->why[m] = why;
+}
+
+static void judge_l1d(const struct speculation_cpu *cpu, struct speculation *s)
+{
+	bool can = cpu->l7_edx & L7_EDX_L1D_FLUSH;
+
+	if (cpu->arch_capabilities & ARCH_RDCL_NO)
+		set(s, MEASURE_L1D, false, can, "RDCL_NO");
+	else if (cpu->arch_capabilities & ARCH_SKIP_L1DFL)
+		set(s, MEASURE_L1D, false, can, "SKIP_L1DFL_VMENTRY: who runs below this hypervisor flushes");
+	else
+		set(s, MEASURE_L1D, true, can, can ? "no RDCL_NO" : "no RDCL_NO, and no IA32_FLUSH_CMD: the microcode is too old");
+}
+
+static void judge_verw(const struct speculation_cpu *cpu, struct speculation *s)
+{
+	uint64_t a = cpu->arch_capabilities;
+	bool can = (cpu->l7_edx & L7_EDX_MD_CLEAR) || (a & (ARCH_FB_CLEAR | ARCH_RFDS_CLEAR));
+
+	if (!(a & ARCH_MDS_NO))
+		set(s, MEASURE_VERW, true, can, can ? "no MDS_NO" : "no MDS_NO, and no MD_CLEAR: the microcode is too old");
+	else if (cpu->rtm && !(a & ARCH_TAA_NO))
+		set(s, MEASURE_VERW, true, can, can ? "RTM without TAA_NO" : "RTM without TAA_NO, and no MD_CLEAR: the microcode is too old");
+	else if (a & ARCH_FB_CLEAR)
+		set(s, MEASURE_VERW, true, can, "FB_CLEAR");
+	else if (a & ARCH_RFDS_CLEAR)
+		set(s, MEASURE_VERW, true, can, "RFDS_CLEAR");
+	else
+		set(s, MEASURE_VERW, false, can, "MDS_NO");
+}
+
+/* The return stack buffer can be filled on any CPU. Where indirect jumps cannot be protected it alone would close one of two doors. */
+static void judge_branches(const struct speculation_cpu *cpu, struct speculation *s)
+{
+	bool can = cpu->l7_edx & L7_EDX_SPEC_CTRL, ssbd = cpu->l7_edx & L7_EDX_SSBD;
+	uint64_t a = cpu->arch_capabilities;
+
+	s->enhanced_ibrs = can && (a & ARCH_IBRS_ALL);
+	s->spec_host = can ? SPEC_CTRL_IBRS : 0;
+	set(s, MEASURE_IBRS, true, can, s->enhanced_ibrs ? "IBRS_ALL" : can ? "SPEC_CTRL" : "no IA32_SPEC_CTRL: the microcode is too old");
+	set(s, MEASURE_IBPB, true, can, can ? "SPEC_CTRL" : "no IA32_PRED_CMD: the microcode is too old");
+	if (!can)
+		set(s, MEASURE_RSB, false, true, "of no use without ibrs");
+	else if (!s->enhanced_ibrs)
+		set(s, MEASURE_RSB, true, true, "IBRS that is not enhanced");
+	else
+		set(s, MEASURE_RSB, !(a & ARCH_PBRSB_NO), true, a & ARCH_PBRSB_NO ? "PBRSB_NO" : "no PBRSB_NO");
+	s->guest_spec_ctrl = (can ? SPEC_CTRL_IBRS : 0) | (cpu->l7_edx & L7_EDX_STIBP ? SPEC_CTRL_STIBP : 0) | (ssbd ? SPEC_CTRL_SSBD : 0);
+}
+
+static void judge_guest(const struct speculation_cpu *cpu, struct speculation *s)
+{
+	uint32_t offered = cpu->l7_edx & (uint32_t)GUEST_L7_EDX;
+
+	s->guest_l7_edx = offered;
+	s->guest_arch_capabilities = cpu->arch_capabilities & GUEST_ARCH;
+	/* A guest's own guests are not there: nothing that it enters is to be flushed for. */
+	if (offered & L7_EDX_ARCH_CAPABILITIES)
+		s->guest_arch_capabilities |= ARCH_SKIP_L1DFL;
+	set(s, MEASURE_GUEST, offered, offered, offered ? "the CPU has them" : "the CPU has none");
+}
+
+void speculation_judge(const struct speculation_cpu *cpu, struct speculation *s)
+{
+	*s = (struct speculation){ 0 };
+	set(s, MEASURE_REGISTERS, true, true, "always");
+	judge_l1d(cpu, s);
+	judge_verw(cpu, s);
+	judge_branches(cpu, s);
+	judge_guest(cpu, s);
+}
+
+uint32_t speculation_guards(const struct speculation *s, uint32_t measures)
+{
+	uint32_t guards = 0;
+
+	guards |= measures & BIT(MEASURE_REGISTERS) ? GUARD_REGISTERS : 0;
+	guards |= measures & BIT(MEASURE_L1D) ? GUARD_L1D : 0;
+	guards |= measures & BIT(MEASURE_VERW) ? GUARD_VERW : 0;
+	guards |= measures & BIT(MEASURE_IBPB) ? GUARD_IBPB : 0;
+	if (measures & BIT(MEASURE_RSB))
+		guards |= s->enhanced_ibrs ? GUARD_RSB_ONE : GUARD_RSB;
+	/* Also for a guest that sets its own, and a host without. */
+	if (((measures & BIT(MEASURE_GUEST)) && s->guest_spec_ctrl) || (measures & BIT(MEASURE_IBRS)))
+		guards |= GUARD_SPEC_CTRL;
+	if ((measures & BIT(MEASURE_IBRS)) && !s->enhanced_ibrs)
+		guards |= GUARD_SPEC_CTRL_EACH;
+	return guards;
+}

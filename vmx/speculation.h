@@ -1,0 +1,78 @@
+/* vmx/speculation.h - what must be done around a guest so that it learns nothing by what the CPU does speculatively, on this CPU.
+ *
+ * After Intel's "Deep Dive" documents and guidance: "L1 Terminal Fault" (flush at VM entry), "Microarchitectural Data Sampling" and
+ * "Processor MMIO Stale Data Vulnerabilities" (VERW), "Indirect Branch Restricted Speculation", "Indirect Branch Predictor Barrier",
+ * "Retpoline: A Branch Target Injection Mitigation" (filling the RSB), "Post-barrier Return Stack Buffer Predictions" (one call after an
+ * exit), "Speculative Store Bypass". docs/security.md argues each.
+ *
+ * M1  A measure is on only where its check of CPUID and IA32_ARCH_CAPABILITIES says that the CPU can do it.
+ * M2  What the CPU needs and cannot do is said, never passed over. */
+#ifndef VELLUM_VMX_SPECULATION_H
+#define VELLUM_VMX_SPECULATION_H
+
+#include "lib/base.h"
+
+/* Bits of CPUID.(7,0):EDX and of IA32_ARCH_CAPABILITIES. */
+#define L7_EDX_MD_CLEAR BIT(10)
+#define L7_EDX_SPEC_CTRL BIT(26) /* IBRS and IBPB */
+#define L7_EDX_STIBP BIT(27)
+#define L7_EDX_L1D_FLUSH BIT(28)
+#define L7_EDX_ARCH_CAPABILITIES BIT(29)
+#define L7_EDX_SSBD BIT(31)
+#define ARCH_RDCL_NO BIT(0)
+#define ARCH_IBRS_ALL BIT(1)
+#define ARCH_RSBA BIT(2)
+#define ARCH_SKIP_L1DFL BIT(3)
+#define ARCH_SSB_NO BIT(4)
+#define ARCH_MDS_NO BIT(5)
+#define ARCH_PSCHANGE_MC_NO BIT(6)
+#define ARCH_TAA_NO BIT(8)
+#define ARCH_SBDR_SSDP_NO BIT(13)
+#define ARCH_FBSDP_NO BIT(14)
+#define ARCH_PSDP_NO BIT(15)
+#define ARCH_FB_CLEAR BIT(17)
+#define ARCH_RRSBA BIT(19)
+#define ARCH_BHI_NO BIT(20)
+#define ARCH_PBRSB_NO BIT(24)
+#define ARCH_RFDS_NO BIT(27)
+#define ARCH_RFDS_CLEAR BIT(28)
+#define SPEC_CTRL_IBRS BIT(0)
+#define SPEC_CTRL_STIBP BIT(1)
+#define SPEC_CTRL_SSBD BIT(2)
+
+/* The measures, by number and as a set of bits; vm/config_mitigations.c has the names, in the same order. */
+enum measure {
+	MEASURE_REGISTERS, /* general registers are cleared after an exit */
+	MEASURE_L1D,
+	MEASURE_VERW,
+	MEASURE_IBRS,      /* the host runs with IBRS */
+	MEASURE_RSB,
+	MEASURE_IBPB,
+	MEASURE_GUEST,     /* the guest is offered the CPU's own controls */
+	MEASURES,
+};
+
+struct speculation_cpu {
+	uint32_t l7_edx;            /* CPUID.(7,0):EDX; 0 where there is no leaf 7 */
+	bool rtm;                   /* CPUID.(7,0):EBX */
+	uint64_t arch_capabilities; /* 0 where there is no such MSR */
+};
+
+struct speculation {
+	uint32_t can, needs;         /* sets of measures */
+	const char *why[MEASURES];   /* why it is needed, or is not; why it cannot be had, where it is needed and cannot */
+	uint64_t spec_host;          /* IA32_SPEC_CTRL while the host runs, with MEASURE_IBRS */
+	uint32_t guest_l7_edx;       /* what a guest may be offered, with MEASURE_GUEST */
+	uint64_t guest_arch_capabilities;
+	uint64_t guest_spec_ctrl;    /* the bits of IA32_SPEC_CTRL that it may then set */
+	bool enhanced_ibrs;
+};
+
+/* What these facts ask for. A pure function. */
+void speculation_judge(const struct speculation_cpu *cpu, struct speculation *s);
+/* The facts of the calling CPU. */
+struct speculation_cpu speculation_read(void);
+/* GUARD_* of vmx/entry.h for a set of measures, each of which the CPU can. */
+uint32_t speculation_guards(const struct speculation *s, uint32_t measures);
+
+#endif
