@@ -50,14 +50,14 @@ static void machine_below_kick(void *ctx, struct mmu_vcpu *vcpu)
 	(void)vcpu;
 }
 
-static void machine_below_invvpid(void *ctx, enum invvpid_type type, uint16_t vpid, gva_t gva)
+static bool machine_below_invvpid(void *ctx, enum invvpid_type type, uint16_t vpid, gva_t gva)
 {
-	m_invvpid(&((struct machine *)ctx)->cpu, type, vpid, gva.v);
+	return m_invvpid(&((struct machine *)ctx)->cpu, type, vpid, gva.v);
 }
 
-static void machine_below_invept(void *ctx, enum invept_type type, uint64_t eptp)
+static bool machine_below_invept(void *ctx, enum invept_type type, uint64_t eptp)
 {
-	m_invept(&((struct machine *)ctx)->cpu, type, eptp);
+	return m_invept(&((struct machine *)ctx)->cpu, type, eptp);
 }
 
 /* ---- life ---- */

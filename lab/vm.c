@@ -34,7 +34,7 @@ static void below_kick(void *ctx, struct mmu_vcpu *vcpu)
 	(void)vcpu;
 }
 
-static void below_invvpid(void *ctx, enum invvpid_type type, uint16_t vpid, gva_t gva)
+static bool below_invvpid(void *ctx, enum invvpid_type type, uint16_t vpid, gva_t gva)
 {
 	struct lab_machine *m = ctx;
 	struct lab_cover cover = { .linear = true, .vpid = (uint8_t)vpid, .all_pcids = true, .psc_all = true };
@@ -47,9 +47,10 @@ static void below_invvpid(void *ctx, enum invvpid_type type, uint16_t vpid, gva_
 	cover.gva = gva.v;
 	m->counts->invvpids++;
 	lab_invalidate(m, &cover, LAB_FLUSH_invvpid);
+	return true;
 }
 
-static void below_invept(void *ctx, enum invept_type type, uint64_t eptp)
+static bool below_invept(void *ctx, enum invept_type type, uint64_t eptp)
 {
 	struct lab_machine *m = ctx;
 	struct lab_cover cover = { .linear = true, .all_vpids = true, .all_pcids = true, .globals = true, .psc_all = true,
@@ -66,6 +67,7 @@ static void below_invept(void *ctx, enum invept_type type, uint64_t eptp)
 	}
 	m->counts->invepts++;
 	lab_invalidate(m, &cover, LAB_FLUSH_invept);
+	return true;
 }
 
 /* ---- invalidation ---- */

@@ -31,6 +31,7 @@
 	C(invvpid_all, "INVVPID of all contexts") \
 	C(invept_single, "INVEPT of one root") \
 	C(invept_all, "INVEPT of all roots") \
+	C(flushes_refused, "INVVPIDs and INVEPTs that the CPU did not carry out, answered by a wider one") \
 	C(flush_requests, "flushes requested, before merging") \
 	C(kicks, "vCPUs forced out of the guest for a flush") \
 	C(vpid_exhausted, "vCPUs that run untagged because no VPID was free") \

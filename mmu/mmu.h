@@ -207,6 +207,8 @@ struct mmu_result mmu_set_cr0(struct mmu_vcpu *vcpu, uint64_t value);
 struct mmu_result mmu_set_cr3(struct mmu_vcpu *vcpu, uint64_t value);
 struct mmu_result mmu_set_cr4(struct mmu_vcpu *vcpu, uint64_t value);
 struct mmu_result mmu_set_efer(struct mmu_vcpu *vcpu, uint64_t value);
+/* INVLPG of a linear address, as it is before any check: in 64-bit mode one that is not canonical does nothing, outside of it only the
+ * low 32 bits are an address (SDM, INVLPG). */
 void mmu_invlpg(struct mmu_vcpu *vcpu, gva_t gva);
 
 /* Under EPT the guest changes CR3 (and unowned CR0/CR4 bits, and PDPTEs) without an exit: vmx/ tells what the VMCS holds after an

@@ -142,8 +142,20 @@ struct mmu_result mmu_set_efer(struct mmu_vcpu *vcpu, uint64_t value)
 	return commit(vcpu, &new, false, false);
 }
 
+/* Compatibility mode needs no case of its own: its linear addresses have 32 bits, which are canonical. */
+static bool canonical(const struct walk_regs *r, gva_t gva)
+{
+	unsigned bits = walk_mode(r) == PAGING_5LEVEL ? 57 : 48;
+
+	return (uint64_t)((int64_t)(gva.v << (64 - bits)) >> (64 - bits)) == gva.v;
+}
+
 void mmu_invlpg(struct mmu_vcpu *vcpu, gva_t gva)
 {
+	if (walk_mode(&vcpu->regs) < PAGING_4LEVEL)
+		gva.v &= MASK(31, 0);
+	else if (!MUTANT_OR(INVLPG_CANONICAL, canonical(&vcpu->regs, gva)))
+		return;
 	mmu_lock(vcpu->vm);
 	vcpu->vm->counters.invlpg++;
 	vcpu->vm->ops->invlpg(vcpu, gva);

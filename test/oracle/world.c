@@ -102,6 +102,7 @@ struct config config_from_seed(uint64_t seed, const struct mmu_ops *ops)
 	c.mode = c.mode < 1 ? X_NONE : c.mode < 5 ? X_32BIT : c.mode < 9 ? X_PAE : c.mode < 17 || !c.caps.la57 ? X_4LEVEL : X_5LEVEL;
 	c.mode_fixed = chance(&s, 70);
 	c.linear = chance(&s, 30);
+	c.refusing = chance(&s, 20);
 	widen(&c);
 	return c;
 }
