@@ -72,7 +72,7 @@ static const struct mmu_caps all_caps = {
 struct machine *machine_new(const struct mmu_ops *ops, uint64_t pages, enum page_limit limit)
 {
 	struct machine *m = calloc(1, sizeof(*m));
-	struct mmu_config config = { .page_limit = limit, .vpid = true, .table_budget = 1u << 17 };
+	struct mmu_config config = { .page_limit = limit, .vpid = true, .table_frames = 1u << 19 };
 	struct slot slot = { .base = GFN(0), .pages = pages, .kind = SLOT_RAM, .type = MEMTYPE_WB };
 
 	if (!m || !phys_init(&m->phys))

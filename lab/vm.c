@@ -296,7 +296,7 @@ static bool cpu_init(struct lab_cpu *cpu, unsigned number, struct lab_error *err
 	const struct lab_config *c = m->config;
 	struct mmu_config config = { .page_limit = (enum page_limit)c->hv.pages, .vpid = c->hv.vpid,
 				     .ept_levels = (uint8_t)c->hv.ept_levels,
-				     .table_budget = (uint32_t)c->hv.table_budget };
+				     .table_frames = (uint32_t)c->hv.table_frames };
 	const struct mmu_ops *ops = mmu_mechanism_by_name(c->hv.mechanism);
 	const char *why;
 	struct slot slot = { .base = GFN(0), .kind = SLOT_RAM, .type = MEMTYPE_WB, .backing = &cpu->ram.backing };
@@ -313,6 +313,7 @@ static bool cpu_init(struct lab_cpu *cpu, unsigned number, struct lab_error *err
 		return true;
 	if (!ops)
 		return lab_fail(error, "there is no mechanism '%s'; there are native, ept, shadow, vtlb and brute", c->hv.mechanism);
+	config.ram_pages = cpu->ram.pages;
 	why = mmu_unsupported(ops, &m->caps, &config);
 	if (why)
 		return lab_fail(error, "%s cannot run on this machine: %s", ops->name, why);

@@ -18,13 +18,22 @@ static void broken(struct auditor *a, const char *what, uint64_t where)
 	a->where = where;
 }
 
-static uint64_t list_length(const struct shadow *s, uint32_t list)
-{
-	struct rmap_walk w = { list, 0 };
-	uint64_t n = 0;
+static uint64_t entry_of(const struct shadow *s, uint32_t ref) { return spage_at(s, ref >> 9)->table[ref & 511]; }
 
-	while (rmap_walk_next(&s->nodes, &w))
-		n++;
+/* Its length. leaves: of a frame, where the writable ones must come first. */
+static uint64_t check_list(struct auditor *a, uint32_t list, bool leaves)
+{
+	const struct pool *pages = &a->s->pages;
+	uint64_t n = 0;
+	bool writable = true;
+
+	for (uint32_t ref = list; ref && !a->broken; ref = rmap_behind(pages, list, ref), n++) {
+		if (rmap_link(pages, rmap_link(pages, ref)->next)->previous != ref)
+			broken(a, "V1: the links of a list do not fit together", ref);
+		if (leaves && !writable && (entry_of(a->s, ref) & PTE_W))
+			broken(a, "V2: a writable leaf is behind one that is not", ref);
+		writable = entry_of(a->s, ref) & PTE_W;
+	}
 	return n;
 }
 
@@ -67,7 +76,7 @@ static void check_leaf(struct auditor *a, const struct spage *sp, unsigned index
 
 	a->leaves++;
 	check_rights(a, sp, index, leaf);
-	if (!g || !rmap_holds(&s->nodes, large ? g->large : g->leaves, spage_ref(sp, index)))
+	if (!g || !rmap_holds(&s->pages, large ? g->large : g->leaves, spage_ref(sp, index)))
 		broken(a, "S7: a leaf is not on its frame's list", gfn.v);
 	if (large && g && g->block)
 		broken(a, "S10: a tracked frame is inside a large leaf", gfn.v);
@@ -138,11 +147,13 @@ static void check_page(struct auditor *a, const struct spage *sp)
 		}
 		if (entry_is_leaf(sp, i))
 			check_leaf(a, sp, i);
-		else if (!rmap_holds(&a->s->nodes, spage_child(a->s, sp, i)->parents, spage_ref(sp, i)))
+		else if (!rmap_holds(&a->s->pages, spage_child(a->s, sp, i)->parents, spage_ref(sp, i)))
 			broken(a, "S7: a child does not know its parent", sp->gfn.v);
 	}
 	if (!a->broken && present != sp->present)
 		broken(a, "S7: a page counts its entries wrongly", sp->gfn.v);
+	if (!a->broken && check_list(a, sp->parents, false) != sp->named)
+		broken(a, "V1: a page counts its parents wrongly", sp->gfn.v);
 	if (sp->unsync)
 		a->unsync_present += present;
 	for (const struct spage *o = spage_at(a->s, sp->next_of_gfn); o; o = spage_at(a->s, o->next_of_gfn))
@@ -209,7 +220,7 @@ bool shadow_audit(struct mmu_vm *vm, char *why, size_t size)
 	for (const struct mmu_vcpu *v = vm->vcpus; v && !a.broken; v = v->next)
 		check_vcpu(&a, v);
 	for (; !a.broken && (g = rmap_next(&a.s->rmap, &at, GFN(~0ull))); at.v++)
-		listed += list_length(a.s, g->leaves) + list_length(a.s, g->large);
+		listed += check_list(&a, g->leaves, true) + check_list(&a, g->large, false);
 	if (listed != a.leaves)
 		broken(&a, "S7: lists hold references to what is no leaf", listed);
 	if (pages != a.s->pages.in_use)

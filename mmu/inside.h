@@ -46,10 +46,22 @@ static inline struct mmu_result mmu_inject_pf(uint32_t error, gva_t gva)
 
 /* ---- table frames (counted) ---- */
 
+/* From the VM's reserve (mmu/reserve.h), zeroed; HFN_NONE: it has none. raw: with anything in it. */
 hfn_t mmu_table_alloc(struct mmu_vm *vm);
-/* One that CR3 can name under PAE paging. */
+hfn_t mmu_table_alloc_raw(struct mmu_vm *vm);
+/* One that CR3 can name under PAE paging; one for each vCPU and mechanism. */
 hfn_t mmu_table_alloc_low(struct mmu_vm *vm);
 void mmu_table_free(struct mmu_vm *vm, hfn_t frame);
+/* The same for a frame that is known to be all zero. */
+void mmu_table_free_clean(struct mmu_vm *vm, hfn_t frame);
+void mmu_table_free_low(struct mmu_vm *vm, hfn_t frame);
+
+/* K3, before a call into the mechanism. */
+static inline void mmu_prepare(struct mmu_vm *vm)
+{
+	if (unlikely(reserve_count(&vm->reserve) < vm->ops->need))
+		reserve_refill(vm, vm->ops->need);
+}
 
 static inline void *mmu_table_ptr(const struct mmu_vm *vm, hfn_t frame)
 {

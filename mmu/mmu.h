@@ -13,6 +13,7 @@
 #include "mmu/below.h"
 #include "mmu/caps.h"
 #include "mmu/counters.h"
+#include "mmu/reserve.h"
 #include "mmu/slots.h"
 #include "mmu/tag.h"
 #include "mmu/walk.h"
@@ -98,7 +99,9 @@ struct mmu_config {
 	uint8_t gpa_bits;
 	/* Levels of EPT tables, 4 or 5; 0: 4, or 5 where gpa_bits is more than 4 can translate. */
 	uint8_t ept_levels;
-	uint32_t table_budget; /* shadow pages at most before the oldest are dropped; 0: the default */
+	uint64_t ram_pages;    /* of the guest, for what follows; 0: not known, taken for 256 MBytes */
+	uint32_t work;         /* list entries that one operation looks at before it is interrupted; 0: the default. Tests make it small */
+	uint32_t table_frames; /* that the VM may hold for its tables (K2); at least ops->least; 0: mmu_table_limit() */
 };
 
 struct mmu_ops;
@@ -113,6 +116,7 @@ struct mmu_vm {
 	struct mmu_counters counters;
 	struct mmu_vcpu *vcpus;  /* list, by next */
 	uint64_t table_pages;    /* table pages in use by the mechanism */
+	struct reserve reserve;  /* those that wait to be used */
 	uint64_t ept_flushed_on; /* one bit a logical CPU: no INVEPT of the root is owed there */
 	void *priv;              /* the mechanism's, for the VM */
 };
@@ -157,6 +161,10 @@ struct mmu_ops {
 	const char *(*config_unsupported)(const struct mmu_caps *caps, const struct mmu_config *config);
 	bool (*vm_init)(struct mmu_vm *vm);
 	void (*vm_destroy)(struct mmu_vm *vm);
+	/* K3: frames that the longest operation takes, and with which it can run at all, if poorly. */
+	uint16_t need, least;
+	/* Frees tables, those that were not used for longest first, until need frames are in reserve, or nothing is left that could go. */
+	void (*relieve)(struct mmu_vm *vm, uint32_t need);
 	/* Called after regs hold the guest's state (also in the middle of the guest's life, when the mechanism is switched). */
 	bool (*vcpu_init)(struct mmu_vcpu *vcpu);
 	void (*vcpu_destroy)(struct mmu_vcpu *vcpu);

@@ -74,6 +74,10 @@
 	M(MMIO_EPOCH, "dropping MMIO leaves when their generation comes round") \
 	M(LARGE_TRACKED, "looking for tracked frames before a large leaf is made") \
 	M(MAY_WRITE, "keeping leaves of tracked frames read-only") \
+	M(RESERVE_RELIEVE, "losing tables of its own when a VM's reserve is used up") \
+	M(RMAP_ADD, "putting a leaf on its frame's list") \
+	M(RMAP_INTERRUPT, "interrupting the way through a long list") \
+	M(UNCROWD, "dropping the oldest of very many pages of one frame") \
 	M(STALE_DROP, "noting that an entry was dropped without a flush") \
 	M(SHADOW_UNMAP_FLUSH, "the flush after that") \
 	M(SHADOW_PROTECT_FLUSH, "the flush after write-protecting frames") \
@@ -81,6 +85,7 @@
 	M(VTLB_PARTS, "remembering that leaves are parts of one larger guest page") \
 	M(VTLB_HOST_FLUSH, "INVVPID when the host empties the virtual TLB") \
 	M(VTLB_HOST_KICK, "kicking before its tables are freed") \
+	M(VTLB_SEARCH_FLUSH, "INVVPID of all when a load of CR3 empties the virtual TLB because it is too full to be searched") \
 	M(VTLB_REGS_FLUSH, "INVVPID when a register write empties the virtual TLB") \
 	M(VTLB_INVLPG, "dropping what INVLPG names from the virtual TLB") \
 	M(VTLB_INVLPG_FLUSH, "the INVVPID for it") \

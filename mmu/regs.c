@@ -39,6 +39,7 @@ static struct mmu_result commit(struct mmu_vcpu *vcpu, const struct walk_regs *n
 	mmu_lock(vcpu->vm);
 	vcpu->regs = *new;
 	vcpu->stuck = NULL;
+	mmu_prepare(vcpu->vm);
 	vcpu->vm->ops->regs_changed(vcpu, &old, cr3_write, keep_tlb);
 	mmu_unlock(vcpu->vm);
 	return vcpu->stuck ? mmu_stop(vcpu->stuck) : mmu_done(MMU_FIXED);

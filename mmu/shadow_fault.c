@@ -105,6 +105,13 @@ static uint64_t guest_value(const struct fixing *f, const struct spage *sp)
 	return e ? e->value : 0;
 }
 
+/* A page is missing: for want of memory, or because it was too much work for once (S16). */
+static void not_made(struct fixing *f)
+{
+	f->retry |= f->s->interrupted;
+	f->stop |= !f->s->interrupted;
+}
+
 static struct spage *step_down(struct fixing *f, struct spage *sp, unsigned index)
 {
 	const struct pt_format *format = &hw_format_4level;
@@ -123,10 +130,11 @@ static struct spage *step_down(struct fixing *f, struct spage *sp, unsigned inde
 		}
 	}
 	child = spage_get(f->s, f->vcpu, gfn, role);
-	if (!child || !spage_link(f->s, sp, index, guest_value(f, sp), child)) {
-		f->stop = true;
+	if (!child) {
+		not_made(f);
 		return NULL;
 	}
+	spage_link(f->s, sp, index, guest_value(f, sp), child);
 	f->changed = true;
 	return child;
 }
@@ -186,6 +194,7 @@ static struct spage *descend(struct fixing *f, unsigned *index)
 	if (!root) {
 		/* Its table was no memory when the root was loaded, and is now; or there was no host memory then. */
 		f->stop = !shadow_load_root(f->vcpu);
+		f->retry = f->s->interrupted;
 		root = shadow_root_of(f->vcpu, f->gva);
 	}
 	sp = root ? by_path(f, root) : NULL;
@@ -366,14 +375,15 @@ struct mmu_result shadow_fault(struct mmu_vcpu *vcpu, const struct mmu_fault *fa
 	if (fault->kind != MMU_FAULT_PAGE)
 		return mmu_stop("an EPT exit without EPT");
 	v->spurious_gva = ~0ull;
+	s->interrupted = false;
 	if (s->mmio_epoch != hw_mmio_epoch(vcpu->vm))
 		MUTANT(MMIO_EPOCH, drop_special(s));
 	if ((fault->error & PFERR_RSVD) && cached_mmio(vcpu, fault->gva, access, &r))
 		return r;
-	shadow_make_room(s, vcpu);
 	r = walk_and_fix(vcpu, fault, access);
 	if (r.outcome == MMU_SPURIOUS)
 		r = spurious(vcpu, fault, access, again);
+	s->vm->counters.interrupted += s->interrupted;
 	shadow_commit(s, vcpu);
 	shadow_update_invlpg(s, vcpu);
 	tag_synchronize(vcpu->vm, vcpu);

@@ -3,20 +3,29 @@
 #include "mmu/mutate.h"
 #include "mmu/shadow.h"
 
-/* A leaf where no entry is, for the frame that g tells of. false: no memory. */
-static bool leaf_put(struct shadow *s, struct spage *sp, unsigned index, struct gframe *g, uint64_t leaf)
+/* A leaf where no entry is, for the frame that g tells of. */
+static void leaf_put(struct shadow *s, struct spage *sp, unsigned index, struct gframe *g, uint64_t leaf)
 {
 	bool large = role_level(sp->role) > 1;
 
-	if (!rmap_add(&s->nodes, large ? &g->large : &g->leaves, spage_ref(sp, index)))
-		return false;
+	MUTANT(RMAP_ADD, rmap_add(&s->pages, large ? &g->large : &g->leaves, spage_ref(sp, index), &sp->links.link[index], leaf & PTE_W));
+	s->vm->counters.steps++;
 	pt_set(&sp->table[index], leaf);
 	entry_made(s, sp, index);
 	if (large)
 		s->vm->counters.mapped_2m++;
 	else
 		s->vm->counters.mapped_4k++;
-	return true;
+}
+
+/* V2: where a leaf stands on its list says whether it is writable. */
+static void leaf_moves(struct shadow *s, struct spage *sp, unsigned index, struct gframe *g, bool writable)
+{
+	uint32_t *list = role_level(sp->role) > 1 ? &g->large : &g->leaves, ref = spage_ref(sp, index);
+	struct rmap_link *own = &sp->links.link[index];
+
+	rmap_remove(&s->pages, list, ref, own);
+	rmap_add(&s->pages, list, ref, own, writable);
 }
 
 bool leaf_set(struct shadow *s, struct spage *sp, unsigned index, uint64_t guest, gfn_t gfn, uint64_t leaf)
@@ -32,12 +41,15 @@ bool leaf_set(struct shadow *s, struct spage *sp, unsigned index, uint64_t guest
 		if ((old & ~leaf & (PTE_W | PTE_U)) || (~old & leaf & PTE_NX) || ((old ^ leaf) & hw_format_4level.address))
 			s->stale = true;
 		pt_set(&sp->table[index], leaf);
+		if ((old ^ leaf) & PTE_W)
+			leaf_moves(s, sp, index, rmap_gframe(&s->rmap, gfn, false), leaf & PTE_W);
 		return true;
 	}
 	entry_drop(s, sp, index);
 	g = rmap_gframe(&s->rmap, gfn, true);
-	if (!g || !leaf_put(s, sp, index, g, leaf))
+	if (!g)
 		return false;
+	leaf_put(s, sp, index, g, leaf);
 	if (sp->guest)
 		sp->guest[index] = guest;
 	return true;
@@ -107,8 +119,7 @@ static void prefetch_leaf(struct shadow *s, struct spage *sp, unsigned index, ui
 		return;
 	if ((acc & ACC_W) && (!page.writable || (g->tracked && !leaf_may_write(s, gfn))))
 		acc &= ~ACC_W;
-	if (!leaf_put(s, sp, index, g, hw_leaf(s->vm->caps, gfn, page.hfn, PAGE_SHIFT, acc & ACC_ALL, pat, global)))
-		return;
+	leaf_put(s, sp, index, g, hw_leaf(s->vm->caps, gfn, page.hfn, PAGE_SHIFT, acc & ACC_ALL, pat, global));
 	sp->guest[index] = guest;
 	s->vm->counters.prefetched++;
 }
@@ -139,9 +150,8 @@ static void prefetch_direct(struct shadow *s, struct spage *sp, unsigned first, 
 			continue;
 		if ((acc & ACC_W) && (!page.writable || (g->tracked && !leaf_may_write(s, GFN(gfn.v + i)))))
 			acc &= ~ACC_W;
-		if (!leaf_put(s, sp, first + i, g,
-			      hw_leaf(s->vm->caps, GFN(gfn.v + i), HFN(page.hfn.v + i), PAGE_SHIFT, acc, role_pat(sp->role), false)))
-			return;
+		leaf_put(s, sp, first + i, g,
+			 hw_leaf(s->vm->caps, GFN(gfn.v + i), HFN(page.hfn.v + i), PAGE_SHIFT, acc, role_pat(sp->role), false));
 		s->vm->counters.prefetched++;
 		s->vm->counters.prefetched_direct++;
 	}
@@ -175,50 +185,74 @@ void leaf_prefetch_around(struct shadow *s, struct spage *sp, unsigned index)
 
 /* ---- through the list ---- */
 
-/* Large leaves that contain gfn cannot keep it: they go, and what is still wanted comes back in smaller ones by faults. */
-static bool drop_large(struct shadow *s, gfn_t gfn)
+/* One more look at a list. false: there were enough (S16). */
+static inline bool another(struct shadow *s, uint32_t *most)
 {
-	struct gframe *g = rmap_gframe(&s->rmap, GFN(align_down(gfn.v, 512)), false);
+	s->vm->counters.rmap_steps++;
+	s->vm->counters.steps++;
+	if (likely(MUTANT_OR(RMAP_INTERRUPT, (*most)--)))
+		return true;
+	s->interrupted = true;
+	return false;
+}
+
+static bool drop_list(struct shadow *s, const uint32_t *list, uint32_t *most)
+{
 	uint32_t ref;
 
-	if (!g || !g->large)
-		return false;
-	while ((ref = rmap_any(&s->nodes, g->large))) {
+	while ((ref = *list)) {
+		if (!another(s, most))
+			return false;
 		entry_drop(s, spage_at(s, ref >> 9), ref & 511);
-		s->vm->counters.leaves_split++;
 	}
 	return true;
 }
 
-bool rmap_protect(struct shadow *s, gfn_t gfn)
+/* Large leaves that contain gfn cannot keep it: they go, and what is still wanted comes back in smaller ones by faults. */
+static bool drop_large(struct shadow *s, gfn_t gfn, uint32_t *most)
 {
-	bool lost = drop_large(s, gfn);
-	struct gframe *g = rmap_gframe(&s->rmap, gfn, false);
-	struct rmap_walk w = { g ? g->leaves : 0, 0 };
-	uint32_t ref;
+	struct gframe *g = rmap_gframe(&s->rmap, GFN(align_down(gfn.v, 512)), false);
+	uint32_t before = *most;
+	bool all = !g || drop_list(s, &g->large, most);
 
-	while ((ref = rmap_walk_next(&s->nodes, &w))) {
-		uint64_t *entry = &spage_at(s, ref >> 9)->table[ref & 511];
+	s->vm->counters.leaves_split += before - *most;
+	return all;
+}
+
+bool rmap_protect(struct shadow *s, gfn_t gfn, uint32_t most)
+{
+	struct gframe *g;
+	uint32_t start;
+
+	if (!drop_large(s, gfn, &most))
+		return false;
+	g = rmap_gframe(&s->rmap, gfn, false);
+	if (!g || !g->leaves)
+		return true;
+	/* The writable ones are in front; one that is no longer writable becomes the last by a turn of the ring. */
+	start = g->leaves;
+	do {
+		uint64_t *entry = &spage_at(s, g->leaves >> 9)->table[g->leaves & 511];
 
 		if (!(*entry & PTE_W))
-			continue;
+			return true;
+		if (!another(s, &most))
+			return false;
 		MUTANT(RMAP_PROTECT, pt_set(entry, *entry & ~(PTE_W | PTE_D)));
 		s->edits++;
 		s->vm->counters.write_protected++;
-		lost = s->stale = true;
-	}
-	return lost;
+		s->stale = true;
+		g->leaves = rmap_link(&s->pages, g->leaves)->next;
+	} while (g->leaves != start);
+	return true;
 }
 
-bool rmap_zap(struct shadow *s, gfn_t gfn)
+bool rmap_zap(struct shadow *s, gfn_t gfn, uint32_t most)
 {
-	bool lost = drop_large(s, gfn);
-	struct gframe *g = rmap_gframe(&s->rmap, gfn, false);
-	uint32_t ref;
+	struct gframe *g;
 
-	while (g && (ref = rmap_any(&s->nodes, g->leaves))) {
-		entry_drop(s, spage_at(s, ref >> 9), ref & 511);
-		lost = true;
-	}
-	return lost;
+	if (!drop_large(s, gfn, &most))
+		return false;
+	g = rmap_gframe(&s->rmap, gfn, false);
+	return !g || drop_list(s, &g->leaves, &most);
 }

@@ -46,7 +46,7 @@ static bool get_root(struct mmu_vcpu *vcpu, gfn_t gfn, uint32_t role, struct spa
 	if (!(role & ROLE_DIRECT) && mmu_peek(vcpu->vm, gfn).kind == MMU_DEVICE)
 		return true;
 	*out = spage_get(s, vcpu, gfn, role);
-	return *out != NULL;
+	return *out || s->interrupted;
 }
 
 static bool load_pae(struct mmu_vcpu *vcpu, struct spage *root[4])
@@ -165,7 +165,7 @@ bool shadow_load_root(struct mmu_vcpu *vcpu)
 	uint64_t created = vcpu->vm->counters.shadow_created;
 	bool pae = hw_format(&vcpu->regs) == &hw_format_pae, ok;
 
-	shadow_make_room(s, vcpu);
+	s->interrupted = false;
 	ok = pae ? load_pae(vcpu, root) : load_long(vcpu, root);
 	shadow_drop_root(vcpu);
 	for (unsigned i = 0; i < 4; i++) {
@@ -209,6 +209,7 @@ void shadow_regs_changed(struct mmu_vcpu *vcpu, const struct walk_regs *old, boo
 	bool all = !cr3_write && hw_regs_flush_all(old, &vcpu->regs);
 
 	(void)keep_tlb; /* there is no PCID under this mechanism */
+	s->interrupted = false;
 	priv(vcpu)->spurious_gva = ~0ull;
 	if (cr3_write)
 		vcpu->vm->counters.cr3_loads++;
@@ -231,6 +232,8 @@ void shadow_regs_changed(struct mmu_vcpu *vcpu, const struct walk_regs *old, boo
 		MUTANT(SHADOW_CR3_FLUSH, tag_request_nonglobal(vcpu));
 	if (all)
 		priv(vcpu)->upper_seen = s->upper_drops;
+	s->vm->counters.interrupted += s->interrupted;
+	shadow_commit(s, vcpu);
 	shadow_update_invlpg(s, vcpu);
 	tag_synchronize(vcpu->vm, vcpu);
 }

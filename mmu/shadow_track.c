@@ -5,16 +5,20 @@
 
 static struct shadow_vcpu *priv(const struct mmu_vcpu *vcpu) { return vcpu->priv; }
 
-void shadow_track(struct shadow *s, struct mmu_vcpu *self, gfn_t gfn)
+bool shadow_track(struct shadow *s, struct mmu_vcpu *self, gfn_t gfn)
 {
+	bool all = true;
+
 	if (s->policy->track_reads)
-		MUTANT(TRACK_ZAP, rmap_zap(s, gfn));
+		MUTANT(TRACK_ZAP, all = rmap_zap(s, gfn, s->work));
 	else
-		MUTANT(TRACK_PROTECT, rmap_protect(s, gfn));
+		MUTANT(TRACK_PROTECT, all = rmap_protect(s, gfn, s->work));
+	if (!all)
+		return false;
 	/* What was dropped earlier, without a flush because the guest owed one, may be writable in a TLB as well. */
 	if (s->stale)
 		MUTANT(TRACK_FLUSH, shadow_flush_all(s, self));
-	shadow_resync(s, self, gfn);
+	return shadow_resync(s, self, gfn);
 }
 
 /* ---- out of sync ---- */
@@ -75,14 +79,15 @@ bool shadow_unsync(struct shadow *s, struct mmu_vcpu *self, struct gframe *g)
 			return false;
 		more++;
 	}
-	if (more > SHADOW_UNSYNC_MAX)
+	if (more > SHADOW_UNSYNC_ROLES)
 		return false;
 	while (s->unsync_count + more > SHADOW_UNSYNC_MAX) {
 		struct spage *last = s->unsync_first;
 
 		while (last->unsync_next)
 			last = last->unsync_next;
-		shadow_resync(s, self, last->gfn);
+		if (!shadow_resync(s, self, last->gfn))
+			return false;
 	}
 	for (struct spage *sp = spage_at(s, g->pages); sp; sp = spage_at(s, sp->next_of_gfn))
 		if (!(sp->role & ROLE_DIRECT) && !sp->unsync)
@@ -155,23 +160,26 @@ void shadow_sync_page(struct shadow *s, struct spage *sp)
 
 	s->vm->counters.resynced++;
 	s->vm->counters.entries_compared += sp->last - sp->first + 1u;
+	s->vm->counters.steps += (sp->last - sp->first) / COMPARED_AT_ONCE + 1u;
 	if (changed)
 		sp->idle = 0;
 	else if (sp->idle < UINT8_MAX)
 		sp->idle++;
 }
 
-void shadow_resync(struct shadow *s, struct mmu_vcpu *self, gfn_t gfn)
+bool shadow_resync(struct shadow *s, struct mmu_vcpu *self, gfn_t gfn)
 {
 	struct gframe *g = rmap_gframe(&s->rmap, gfn, false);
-	bool any = false;
+	bool any = false, all = true;
 
 	for (struct spage *sp = g ? spage_at(s, g->pages) : NULL; sp; sp = spage_at(s, sp->next_of_gfn))
 		any |= sp->unsync;
 	if (!any)
-		return;
+		return true;
 	/* S5: protect, flush, and only then read. */
-	MUTANT(RESYNC_PROTECT, rmap_protect(s, gfn));
+	MUTANT(RESYNC_PROTECT, all = rmap_protect(s, gfn, s->work));
+	if (!all)
+		return false;
 	if (s->stale)
 		MUTANT(RESYNC_FLUSH, shadow_flush_all(s, self));
 	for (struct spage *sp = spage_at(s, g->pages); sp; sp = spage_at(s, sp->next_of_gfn)) {
@@ -181,28 +189,34 @@ void shadow_resync(struct shadow *s, struct mmu_vcpu *self, gfn_t gfn)
 		MUTANT(RESYNC_READ, shadow_sync_page(s, sp));
 	}
 	shadow_update_invlpg(s, self);
+	return true;
 }
 
-#define PARENTS_LOOKED_AT 16
+#define PARENTS_LOOKED_AT 32
 
-/* Is top the page itself or above it? A page with more parents than are looked at counts as reached. */
-static bool reached(const struct shadow *s, const struct spage *top, const struct spage *sp)
+static bool reached_by(struct shadow *s, const struct spage *top, const struct spage *sp, unsigned *looked)
 {
-	struct rmap_walk w = { sp->parents, 0 };
-	unsigned looked = 0;
-	uint32_t ref;
-
 	if (sp == top)
 		return true;
 	if (role_level(sp->role) >= role_level(top->role))
 		return false;
-	while ((ref = rmap_walk_next(&s->nodes, &w)))
-		if (++looked > PARENTS_LOOKED_AT || reached(s, top, spage_at(s, ref >> 9)))
+	for (uint32_t ref = sp->parents; ref; ref = rmap_behind(&s->pages, sp->parents, ref)) {
+		s->vm->counters.steps++;
+		if (++*looked > PARENTS_LOOKED_AT || reached_by(s, top, spage_at(s, ref >> 9), looked))
 			return true;
+	}
 	return false;
 }
 
-static bool reached_from_roots(const struct shadow *s, const struct shadow_vcpu *v, const struct spage *sp)
+/* Is top the page itself or above it? Where more parents would have to be looked at in all than are looked at, it counts as reached. */
+static bool reached(struct shadow *s, const struct spage *top, const struct spage *sp)
+{
+	unsigned looked = 0;
+
+	return reached_by(s, top, sp, &looked);
+}
+
+static bool reached_from_roots(struct shadow *s, const struct shadow_vcpu *v, const struct spage *sp)
 {
 	for (unsigned i = 0; i < 4; i++)
 		if (v->root[i] && reached(s, v->root[i], sp))
@@ -242,21 +256,33 @@ static void note_reached(struct shadow *s, const struct shadow_vcpu *v, struct s
 	}
 }
 
+/* One page of many. When a great many entries have been brought over already, the others' go instead: that is quicker, and who needs
+ * them brings them over one by one. */
+static void sync_one(struct shadow *s, struct spage *sp, uint64_t until)
+{
+	if (!sp->present)
+		return;
+	if (s->vm->counters.entries_synced < until)
+		shadow_sync_page(s, sp);
+	else
+		spage_clear(s, sp);
+}
+
 static void sync_reached(struct shadow *s, const struct shadow_vcpu *v)
 {
+	uint64_t until = s->vm->counters.entries_synced + SHADOW_SYNCED_MAX;
 	struct shadow_known_root *k = v->now;
 
 	if (k && !(k->shape && MUTANT_OR(ROOT_SHAPE, k->shape == s->shape)))
 		note_reached(s, v, k);
 	if (k && k->shape) {
 		for (unsigned i = 0; i < k->count; i++)
-			if (spage_at(s, k->reached[i])->present)
-				shadow_sync_page(s, spage_at(s, k->reached[i]));
+			sync_one(s, spage_at(s, k->reached[i]), until);
 		return;
 	}
 	for (struct spage *sp = s->unsync_first; sp; sp = sp->unsync_next)
 		if (sp->present && reached_from_roots(s, v, sp))
-			shadow_sync_page(s, sp);
+			sync_one(s, sp, until);
 }
 
 void shadow_sync_root(struct mmu_vcpu *vcpu)
@@ -265,8 +291,9 @@ void shadow_sync_root(struct mmu_vcpu *vcpu)
 	struct spage *sp;
 
 	MUTANT(SYNC_ROOT, sync_reached(s, priv(vcpu)));
-	while ((sp = find_idle(s)))
-		shadow_resync(s, vcpu, sp->gfn);
+	for (unsigned i = 0; i < SHADOW_IDLE_AT_ONCE && (sp = find_idle(s)); i++)
+		if (!shadow_resync(s, vcpu, sp->gfn))
+			break;
 }
 
 void shadow_sync_address(struct mmu_vcpu *vcpu, gva_t gva)

@@ -5,6 +5,8 @@ static hfn_t below_alloc(void *ctx)
 {
 	struct world *w = ctx;
 
+	if (w->made && w->c.starved)
+		return HFN_NONE;
 	w->tables++;
 	return HFN(host_frame(w));
 }

@@ -30,6 +30,7 @@ struct config {
 	bool guest_pcid, big_ram, switching, adversarial, races, low_frames;
 	bool linear;              /* low memory lies in one piece, for good */
 	bool refusing;            /* the CPU refuses an INVVPID or INVEPT now and then */
+	bool starved;             /* once the VMs are made, there are no frames for tables but theirs */
 	bool wide;                /* there are guest-physical addresses of more than 48 bits */
 	uint8_t mode;             /* that the guests start in: enum x_mode */
 	uint8_t mode_fixed;       /* they stay in it */
@@ -79,6 +80,7 @@ enum op {
 	C(BLOCK_OUT, "blocks swapped out") C(BLOCK_HOME, "blocks brought together again") C(LOGS, "logs started") \
 	C(LOGGED, "pages found written in a log") C(SLOT_GONE, "slots removed") C(SLOT_BACK, "slots added") \
 	C(MIGRATED, "vCPUs moved to another CPU") C(VPID_REUSED, "VPIDs given anew") C(SWITCHED, "mechanisms switched") \
+	C(RELIEVED, "times that a VM lost tables of its own") C(INTERRUPTED, "operations interrupted") \
 	C(EPT_5, "accesses through EPT tables of five levels") \
 	C(TO_WIDE, "accesses to memory beyond 48 address bits") C(BEYOND, "accesses beyond what four levels of EPT translate") \
 	C(RACED, "host changes in the middle of a step") C(LAST_STORE, "stores by a vCPU that is being stopped") C(KICKED, "vCPUs stopped")
@@ -194,6 +196,7 @@ struct world {
 	uint64_t now;
 	struct frames { uint64_t next, *free; size_t count, room; } low, high;
 	uint64_t tables;           /* frames that mmu/ holds */
+	bool made;                 /* the VMs are */
 	uint64_t refusals;         /* INVVPIDs and INVEPTs that could have been refused */
 	struct { uint64_t hfn; uint32_t users; } shared[64];
 	uint64_t race;             /* a host step is due at the next taking of the lock; its argument */
