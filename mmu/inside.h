@@ -101,6 +101,16 @@ static inline struct mmu_page mmu_peek_small(struct mmu_vm *vm, gfn_t gfn)
 		return mmu_peek(vm, gfn);
 	return (struct mmu_page){ .kind = MMU_MEMORY, .slot = slot, .hfn = HFN(slot->linear_frame.v + index), .owned = ram, .writable = ram };
 }
+/* mmu_resolve for a leaf of 4 KBytes, in the same way. */
+static inline struct mmu_page mmu_resolve_small(struct mmu_vcpu *vcpu, gfn_t gfn, bool write)
+{
+	struct slot *slot = &vcpu->vm->slots.slot[__atomic_load_n(&vcpu->vm->slots.last, __ATOMIC_RELAXED)];
+	uint64_t index = gfn.v - slot->base.v;
+
+	if (unlikely(index >= slot->pages || !slot->linear_frame.v || slot->dirty || slot->kind != SLOT_RAM))
+		return mmu_resolve(vcpu, gfn, write);
+	return (struct mmu_page){ .kind = MMU_MEMORY, .slot = slot, .hfn = HFN(slot->linear_frame.v + index), .owned = true, .writable = true };
+}
 /* The largest leaf for gfn that page, the configuration and limit (address bits) allow: 12, 21 or 30. */
 unsigned mmu_leaf_shift(const struct mmu_vm *vm, gfn_t gfn, const struct mmu_page *page, unsigned limit);
 

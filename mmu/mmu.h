@@ -146,6 +146,7 @@ struct mmu_vcpu {
 		bool write;
 		gfn_t gfn;
 	} populate;
+	bool tables_aside;       /* the last walk read a table elsewhere than in a slot of RAM or ROM that lies in one piece */
 	void *priv;              /* the mechanism's, for the vCPU */
 	struct mmu_face other;   /* the other mechanism's, while one is exchanged for another */
 };

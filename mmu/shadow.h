@@ -121,11 +121,12 @@ struct shadow {
 	uint32_t unsync_count;
 	uint32_t unsync_present; /* entries of those pages that are not 0 */
 	uint32_t work;
+	bool idle;               /* a page out of sync may be at rest */
 	uint32_t mmio_epoch;
 	uint8_t maxphyaddr;      /* the guest's */
 	bool has_1g;
 	uint64_t edits;          /* of entries, counted */
-	uint64_t shape;          /* changes of what names what above the last level, and of what is out of sync, counted from 1 */
+	uint64_t shape;          /* links by which more may be reached, and changes of what is out of sync, counted from 1 */
 	uint64_t zaps;           /* pages that were unlinked, counted */
 	uint64_t upper_drops;    /* entries above the last level that were dropped, counted */
 	const struct gframe *crowded; /* more pages stand for it than should; NULL: none does */
@@ -152,7 +153,7 @@ struct shadow_known_root {
 	uint64_t zaps;           /* shadow.zaps then */
 	uint32_t generation;     /* of the slots */
 	uint32_t page;           /* 0: nothing remembered here */
-	/* The pages out of sync that the root reaches, as long as shadow.shape is the same. */
+	/* The pages out of sync that the root reaches, or reached, as long as shadow.shape is the same. */
 	uint64_t shape;          /* 0: not known */
 	unsigned count;
 	uint32_t reached[SHADOW_KNOWN_REACHED];
@@ -197,11 +198,6 @@ static inline void entry_cleared(struct shadow *s, struct spage *sp)
 	sp->present--;
 	s->unsync_present -= sp->unsync;
 	s->edits++;
-}
-static inline void shadow_upper_dropped(struct shadow *s)
-{
-	s->upper_drops++;
-	s->shape++;
 }
 /* The page was used: it is not evicted soon. */
 void spage_used(struct shadow *s, struct spage *sp);

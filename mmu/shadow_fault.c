@@ -219,21 +219,23 @@ static struct spage *descend(struct fixing *f, unsigned *index)
 
 static unsigned choose_level(struct fixing *f)
 {
-	struct gframe *block = rmap_gframe(&f->s->rmap, GFN(align_down(f->gfn.v, 512)), false);
-	unsigned limit = f->w->page_shift >= 21 ? 21 : 12;
+	struct gframe *block;
 
+	if (f->w->page_shift < 21)
+		return 1;
+	block = rmap_gframe(&f->s->rmap, GFN(align_down(f->gfn.v, 512)), false);
 	if (block && !MUTANT_OR(LARGE_TRACKED, !block->block))
 		return 1;
-	return pt_level(mmu_leaf_shift(f->s->vm, f->gfn, &f->page, limit));
+	return pt_level(mmu_leaf_shift(f->s->vm, f->gfn, &f->page, 21));
 }
 
 /* Are all tables of the walk memory? What is not cannot be tracked, so its translations cannot be kept. */
 static bool tables_are_memory(const struct fixing *f)
 {
-	for (unsigned i = 0; i < f->w->count; i++) {
+	for (unsigned i = 0; f->vcpu->tables_aside && i < f->w->count; i++) {
 		gpa_t gpa = f->w->entry[i].gpa;
 
-		if (gpa.v != ~0ull && !slots_linear(&f->s->vm->slots, gpa, false) && mmu_peek(f->s->vm, gpa_gfn(gpa)).kind == MMU_DEVICE)
+		if (gpa.v != ~0ull && mmu_peek(f->s->vm, gpa_gfn(gpa)).kind == MMU_DEVICE)
 			return false;
 	}
 	return true;
@@ -276,7 +278,7 @@ static struct mmu_result fix(struct mmu_vcpu *vcpu, gva_t gva, struct access acc
 	unsigned index;
 
 	f.rights = hw_rights(&vcpu->regs, w, access);
-	f.page = mmu_resolve(vcpu, f.gfn, access.write);
+	f.page = w->page_shift < 21 ? mmu_resolve_small(vcpu, f.gfn, access.write) : mmu_resolve(vcpu, f.gfn, access.write);
 	if (f.page.kind == MMU_WAIT)
 		return mmu_done(MMU_RETRY);
 	if (f.rights.emulate || !tables_are_memory(&f) || tracked_access(&f))

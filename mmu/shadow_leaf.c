@@ -4,7 +4,7 @@
 #include "mmu/shadow.h"
 
 /* A leaf where no entry is, for the frame that g tells of. */
-static void leaf_put(struct shadow *s, struct spage *sp, unsigned index, struct gframe *g, uint64_t leaf)
+static inline void leaf_put(struct shadow *s, struct spage *sp, unsigned index, struct gframe *g, uint64_t leaf)
 {
 	bool large = role_level(sp->role) > 1;
 
@@ -45,7 +45,8 @@ bool leaf_set(struct shadow *s, struct spage *sp, unsigned index, uint64_t guest
 			leaf_moves(s, sp, index, rmap_gframe(&s->rmap, gfn, false), leaf & PTE_W);
 		return true;
 	}
-	entry_drop(s, sp, index);
+	if (old)
+		entry_drop(s, sp, index);
 	g = rmap_gframe(&s->rmap, gfn, true);
 	if (!g)
 		return false;
@@ -81,34 +82,41 @@ bool leaf_may_write(struct shadow *s, gfn_t gfn)
 
 /* ---- in advance ---- */
 
-/* The rights of a guest entry of the last level under the page's own; 0: it maps nothing that could be used without a fault. */
-static unsigned guest_rights(const struct shadow *s, const struct spage *sp, uint64_t guest)
+/* The bits that no present entry of the last level may have in the guest's mode. */
+static uint64_t reserved_bits(const struct shadow *s, const struct spage *sp)
+{
+	uint64_t reserved = s->maxphyaddr < 52 ? MASK(51, s->maxphyaddr) : 0;
+
+	if (sp->role & ROLE_NARROW)
+		return 0;
+	reserved |= sp->role & ROLE_NXE ? 0 : PTE_NX;
+	return reserved | (sp->role & ROLE_LONG ? 0 : MASK(62, 52));
+}
+
+/* The rights of a guest entry of the last level under the page's own, where it can be used without a fault. */
+static inline unsigned guest_rights(const struct spage *sp, uint64_t guest)
 {
 	unsigned acc = 0;
 
-	if (!(guest & PTE_P) || !(guest & PTE_A))
-		return 0;
-	if (!(sp->role & ROLE_NARROW)) {
-		uint64_t reserved = s->maxphyaddr < 52 ? MASK(51, s->maxphyaddr) : 0;
-
-		reserved |= sp->role & ROLE_NXE ? 0 : PTE_NX;
-		reserved |= sp->role & ROLE_LONG ? 0 : MASK(62, 52);
-		if (guest & reserved)
-			return 0;
-	}
 	if (guest & PTE_U)
 		acc |= ACC_U;
 	if ((guest & PTE_W) && (guest & PTE_D))
 		acc |= ACC_W;
 	if ((sp->role & ROLE_NARROW) || !(guest & PTE_NX))
 		acc |= ACC_X;
-	/* Bit 3 tells "maps something without rights" from "maps nothing". */
-	return (acc & role_acc(sp->role)) | 8;
+	return acc & role_acc(sp->role);
 }
 
-static void prefetch_leaf(struct shadow *s, struct spage *sp, unsigned index, uint64_t guest, gfn_t gfn, unsigned acc,
-			  unsigned pat, bool global)
+static inline bool usable(uint64_t guest, uint64_t reserved)
 {
+	return (guest & (PTE_P | PTE_A | reserved)) == (PTE_P | PTE_A);
+}
+
+static void prefetch_leaf(struct shadow *s, struct spage *sp, unsigned index, uint64_t guest)
+{
+	gfn_t gfn = gpa_gfn(GPA(guest & (sp->role & ROLE_NARROW ? MASK(31, 12) : MASK(51, 12))));
+	unsigned acc = guest_rights(sp, guest);
+	unsigned pat = (guest & HW_PAT_4K ? 4 : 0) | (guest & PTE_PCD ? 2 : 0) | (guest & PTE_PWT ? 1 : 0);
 	struct mmu_page page = mmu_peek_small(s->vm, gfn);
 	struct gframe *g;
 
@@ -119,18 +127,15 @@ static void prefetch_leaf(struct shadow *s, struct spage *sp, unsigned index, ui
 		return;
 	if ((acc & ACC_W) && (!page.writable || (g->tracked && !leaf_may_write(s, gfn))))
 		acc &= ~ACC_W;
-	leaf_put(s, sp, index, g, hw_leaf(s->vm->caps, gfn, page.hfn, PAGE_SHIFT, acc & ACC_ALL, pat, global));
+	leaf_put(s, sp, index, g, hw_leaf(s->vm->caps, gfn, page.hfn, PAGE_SHIFT, acc, pat, guest & PTE_G));
 	sp->guest[index] = guest;
 	s->vm->counters.prefetched++;
 }
 
 void leaf_prefetch(struct shadow *s, struct spage *sp, unsigned index, uint64_t guest)
 {
-	unsigned acc = guest_rights(s, sp, guest);
-
-	if (acc)
-		prefetch_leaf(s, sp, index, guest, gpa_gfn(GPA(guest & (sp->role & ROLE_NARROW ? MASK(31, 12) : MASK(51, 12)))), acc,
-			      (guest & HW_PAT_4K ? 4 : 0) | (guest & PTE_PCD ? 2 : 0) | (guest & PTE_PWT ? 1 : 0), guest & PTE_G);
+	if (usable(guest, reserved_bits(s, sp)))
+		prefetch_leaf(s, sp, index, guest);
 }
 
 /* Entries of a direct page, whose frames follow each other: where their memory does so too, one look at it is enough. */
@@ -157,30 +162,35 @@ static void prefetch_direct(struct shadow *s, struct spage *sp, unsigned first, 
 	}
 }
 
+static void prefetch_guest(struct shadow *s, struct spage *sp, unsigned first, unsigned count)
+{
+	const char *page = mmu_guest_ptr_locked(s->vm, gfn_gpa(sp->gfn), false);
+	uint64_t reserved = reserved_bits(s, sp);
+
+	for (unsigned i = first; page && i < first + count; i++) {
+		uint64_t guest;
+
+		if (sp->table[i])
+			continue;
+		guest = guest_entry_at(sp, page, i);
+		if (MUTANT_OR(PREFETCH_CHECK, usable(guest, reserved)))
+			prefetch_leaf(s, sp, i, guest);
+	}
+}
+
 void leaf_prefetch_around(struct shadow *s, struct spage *sp, unsigned index)
 {
-	unsigned window = s->policy->prefetch, first = index & ~(window - 1);
-	const char *page;
+	unsigned window = s->policy->prefetch;
 
 	if (sp->thin && ++sp->filled < SHADOW_FILLS)
 		return;
 	sp->thin = false;
 	if (!window || role_level(sp->role) != 1)
 		return;
-	if (sp->role & ROLE_DIRECT) {
+	if (sp->role & ROLE_DIRECT)
 		prefetch_direct(s, sp, index & ~(SHADOW_DIRECT_WINDOW - 1u), SHADOW_DIRECT_WINDOW);
-		return;
-	}
-	page = mmu_guest_ptr_locked(s->vm, gfn_gpa(sp->gfn), false);
-	for (unsigned i = first; page && i < first + window; i++) {
-		uint64_t guest;
-
-		if (sp->table[i])
-			continue;
-		guest = guest_entry_at(sp, page, i);
-		if ((guest & (PTE_P | PTE_A)) == (PTE_P | PTE_A))
-			leaf_prefetch(s, sp, i, guest);
-	}
+	else
+		prefetch_guest(s, sp, index & ~(window - 1), window);
 }
 
 /* ---- through the list ---- */

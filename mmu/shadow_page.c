@@ -81,7 +81,7 @@ void entry_drop(struct shadow *s, struct spage *sp, unsigned index)
 		}
 		MUTANT(STALE_DROP, s->stale = true);
 		if (role_level(sp->role) > 1)
-			shadow_upper_dropped(s);
+			s->upper_drops++;
 	}
 	pt_set(&sp->table[index], 0);
 	entry_cleared(s, sp);
@@ -97,7 +97,8 @@ void spage_link(struct shadow *s, struct spage *parent, unsigned index, uint64_t
 	entry_drop(s, parent, index);
 	if (child->named == SHADOW_PARENTS_MAX)
 		drop_ref(s, rmap_last(&s->pages, child->parents));
-	if (role_level(child->role) > 1)
+	/* Below one that has just been made there is nothing. */
+	if (role_level(child->role) > 1 && child->present)
 		MUTANT(SYNC_BELOW, shadow_sync_below(s, child));
 	rmap_add(&s->pages, &child->parents, spage_ref(parent, index), &parent->links.link[index], true);
 	child->named++;
@@ -105,7 +106,9 @@ void spage_link(struct shadow *s, struct spage *parent, unsigned index, uint64_t
 		parent->guest[index] = guest;
 	pt_set(&parent->table[index], hfn_hpa(child->frame).v | hw_format_4level.table);
 	entry_made(s, parent, index);
-	s->shape++;
+	/* More may be reached now that is out of sync: the child, or what is below it. */
+	if (child->unsync || (role_level(child->role) > 1 && child->present))
+		s->shape++;
 }
 
 void spage_clear(struct shadow *s, struct spage *sp)

@@ -163,8 +163,8 @@ void shadow_sync_page(struct shadow *s, struct spage *sp)
 	s->vm->counters.steps += (sp->last - sp->first) / COMPARED_AT_ONCE + 1u;
 	if (changed)
 		sp->idle = 0;
-	else if (sp->idle < UINT8_MAX)
-		sp->idle++;
+	else if (sp->idle < SHADOW_IDLE_SYNCS)
+		s->idle |= ++sp->idle == SHADOW_IDLE_SYNCS;
 }
 
 bool shadow_resync(struct shadow *s, struct mmu_vcpu *self, gfn_t gfn)
@@ -232,12 +232,14 @@ void shadow_sync_below(struct shadow *s, const struct spage *top)
 }
 
 /* A table that is out of sync and at rest goes back under write-protection. */
-static struct spage *find_idle(const struct shadow *s)
+static struct spage *find_idle(struct shadow *s)
 {
-	for (struct spage *sp = s->unsync_first; sp; sp = sp->unsync_next)
-		if (sp->idle >= SHADOW_IDLE_SYNCS)
-			return sp;
-	return NULL;
+	struct spage *sp = s->idle ? s->unsync_first : NULL;
+
+	while (sp && sp->idle < SHADOW_IDLE_SYNCS)
+		sp = sp->unsync_next;
+	s->idle = sp != NULL;
+	return sp;
 }
 
 /* Finds out, once more, what the known root reaches. */

@@ -265,7 +265,7 @@ static struct mmu_result fix(struct mmu_vcpu *vcpu, gva_t gva, struct access acc
 	struct mmu_vm *vm = vcpu->vm;
 	struct hw_rights rights = hw_rights(&vcpu->regs, w, access);
 	gfn_t gfn = gpa_gfn(w->gpa);
-	struct mmu_page page = mmu_resolve(vcpu, gfn, access.write);
+	struct mmu_page page = w->page_shift < 21 ? mmu_resolve_small(vcpu, gfn, access.write) : mmu_resolve(vcpu, gfn, access.write);
 	struct mmu_result r;
 	unsigned shift, acc = rights.acc;
 	bool global = w->global;
