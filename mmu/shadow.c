@@ -8,7 +8,7 @@
 #include "mmu/shadow.h"
 
 static const struct shadow_policy shadow_policy = { .unsync = true, .prefetch = 32, .flood = 4 };
-static const struct shadow_policy brute_policy = { .track_reads = true, .flood = 4, .forget = true };
+static const struct shadow_policy brute_policy = { .track_reads = true, .flood = 4, .keep_named = true };
 
 /* ---- life ---- */
 

@@ -86,7 +86,7 @@ struct shadow_policy {
 	bool unsync;          /* last-level tables may go out of sync */
 	unsigned prefetch;    /* entries around a fault that are looked at; a power of two, 0: none */
 	unsigned flood;       /* writes to a table, without its use between, that end its shadowing */
-	bool forget;          /* a table that no other names any more is none, and one that others name is one whatever is written */
+	bool keep_named;      /* one that others name is a table whatever is written to it */
 };
 
 /* Frames: for a page its table, its guest entries, its links. K3: at most 6 pages are made at once (four roots under PAE, or five

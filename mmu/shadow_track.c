@@ -352,7 +352,7 @@ static void note_child(struct shadow *s, struct orphans *o, const struct spage *
 {
 	uint64_t entry = sp->table[index];
 
-	if (s->policy->forget && entry && !pt_special(&hw_format_4level, entry) && !entry_is_leaf(sp, index))
+	if (entry && !pt_special(&hw_format_4level, entry) && !entry_is_leaf(sp, index))
 		note_orphan(o, spage_child(s, sp, index));
 }
 
@@ -441,10 +441,10 @@ void shadow_guest_written(struct mmu_vm *vm, gpa_t gpa, unsigned n)
 		page_written(s, sp, gpa, n, &o);
 		if (sp->writes < UINT8_MAX)
 			sp->writes++;
-		if (sp->writes < s->policy->flood || sp->roots || (s->policy->forget && sp->parents))
+		if (sp->writes < s->policy->flood || sp->roots || (s->policy->keep_named && sp->parents))
 			continue;
 		vm->counters.shadow_flooded++;
-		if (!s->policy->forget)
+		if (sp->parents)
 			spage_zap(s, sp);
 		else
 			note_orphan(&o, sp);
