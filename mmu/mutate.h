@@ -64,6 +64,8 @@
 	M(PATH_DROPS, "forgetting the way to a page when entries above the last level went") \
 	M(ROOT_ZAPS, "forgetting known roots when a shadow page was unlinked") \
 	M(ROOT_MODES, "forgetting known roots when the paging modes change") \
+	M(ADOPT_CHECK, "looking whether an entry of a new root may be used without a fault before its table is named") \
+	M(ROOT_UNSYNC, "finding out whether a known root reaches what went out of sync since") \
 	M(ROOT_SHAPE, "finding out anew what a known root reaches when that has changed") \
 	M(MMIO_GENERATION, "comparing the generation of a shadow's MMIO leaf") \
 	M(SPURIOUS_FLUSH, "INVVPID of the address of a fault that changed nothing") \

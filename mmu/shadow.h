@@ -48,6 +48,20 @@
 static inline unsigned role_level(uint32_t role) { return role & ROLE_LEVEL_MASK; }
 static inline unsigned role_quadrant(uint32_t role) { return (role & ROLE_QUADRANT_MASK) >> ROLE_QUADRANT_SHIFT; }
 static inline unsigned role_acc(uint32_t role) { return (role & ROLE_ACC_MASK) >> ROLE_ACC_SHIFT; }
+/* What a guest entry above the last level, of a table of this role, allows. */
+static inline unsigned role_entry_acc(uint32_t role, uint64_t guest)
+{
+	unsigned acc = (guest & PTE_U ? ACC_U : 0) | (guest & PTE_W ? ACC_W : 0);
+
+	return acc | ((role & ROLE_NARROW) || !(guest & PTE_NX) ? ACC_X : 0);
+}
+/* The role of the table that the entry names. */
+static inline uint32_t role_child(uint32_t role, unsigned index, uint64_t guest)
+{
+	uint32_t child = (role & ROLE_MODES) | (role_level(role) - 1) | (role_acc(role) & role_entry_acc(role, guest)) << ROLE_ACC_SHIFT;
+
+	return role & ROLE_NARROW ? child | (index & 1) << ROLE_QUADRANT_SHIFT : child;
+}
 static inline unsigned role_pat(uint32_t role) { return (role & ROLE_PAT_MASK) >> ROLE_PAT_SHIFT; }
 
 /* ---- shadow pages ---- */
@@ -65,7 +79,6 @@ struct spage {
 	uint32_t parents;     /* list of references to entries that name this page */
 	uint32_t next_of_gfn;
 	struct spage *newer, *older;                 /* all pages, by their last use */
-	struct spage *unsync_next, *unsync_previous; /* those out of sync */
 	uint16_t present;     /* entries that are not 0 */
 	uint16_t first, last; /* all of which lie between these two, both included */
 	uint16_t named;       /* references on parents */
@@ -73,6 +86,7 @@ struct spage {
 	uint8_t writes;       /* of the guest to its table since it was last used */
 	uint8_t idle;         /* syncs in a row that found nothing to do */
 	uint8_t invlpgs;      /* that named an entry since it went out of sync, or since it was last thinned out */
+	uint8_t place;        /* of those out of sync */
 	uint8_t filled;       /* faults that made an entry since such an INVLPG */
 	bool unsync;
 	bool thin;            /* only entries that are used are made */
@@ -108,7 +122,6 @@ struct shadow_policy {
 #define SHADOW_FILLS 4      /* faults without an INVLPG between that end its being thin */
 #define SHADOW_PATHS 64     /* that a vCPU remembers: a power of two */
 #define SHADOW_KNOWN_ROOTS 16 /* that a vCPU remembers: a power of two */
-#define SHADOW_KNOWN_REACHED 12
 #define SHADOW_DIRECT_WINDOW 16 /* entries of a direct page that one fault fills: a power of two */
 
 struct shadow {
@@ -117,8 +130,10 @@ struct shadow {
 	struct pool pages;
 	struct rmap rmap;
 	struct spage *newest, *oldest;
-	struct spage *unsync_first;
+	struct spage *unsync[SHADOW_UNSYNC_MAX]; /* those out of sync, by their place; a place of one that no longer is means nothing */
+	uint64_t unsync_used;                    /* the places, by bit, where one is */
 	uint32_t unsync_count;
+	uint64_t unsync_since[SHADOW_UNSYNC_MAX], unsync_last; /* a count of all that went out of sync: when each did, and the last */
 	uint32_t unsync_present; /* entries of those pages that are not 0 */
 	uint32_t work;
 	bool idle;               /* a page out of sync may be at rest */
@@ -126,7 +141,7 @@ struct shadow {
 	uint8_t maxphyaddr;      /* the guest's */
 	bool has_1g;
 	uint64_t edits;          /* of entries, counted */
-	uint64_t shape;          /* links by which more may be reached, and changes of what is out of sync, counted from 1 */
+	uint64_t shape;          /* links by which more may be reached, counted from 1 */
 	uint64_t zaps;           /* pages that were unlinked, counted */
 	uint64_t upper_drops;    /* entries above the last level that were dropped, counted */
 	const struct gframe *crowded; /* more pages stand for it than should; NULL: none does */
@@ -153,10 +168,10 @@ struct shadow_known_root {
 	uint64_t zaps;           /* shadow.zaps then */
 	uint32_t generation;     /* of the slots */
 	uint32_t page;           /* 0: nothing remembered here */
-	/* The pages out of sync that the root reaches, or reached, as long as shadow.shape is the same. */
+	/* The places of pages out of sync that the root reaches, or reached, as long as shadow.shape is the same: of those that went out of
+	 * sync up to .seen. */
+	uint64_t reached, seen;
 	uint64_t shape;          /* 0: not known */
-	unsigned count;
-	uint32_t reached[SHADOW_KNOWN_REACHED];
 };
 
 struct shadow_vcpu {
@@ -207,8 +222,12 @@ void entry_drop(struct shadow *s, struct spage *sp, unsigned index);
 void spage_clear(struct shadow *s, struct spage *sp);
 /* Unlinks the page from everything; its frames wait for the next commit. Not for roots in use. */
 void spage_zap(struct shadow *s, struct spage *sp);
-/* Makes entry index of parent name child. */
+/* Makes entry index of parent name child, and brings up to date what is below it. */
 void spage_link(struct shadow *s, struct spage *parent, unsigned index, uint64_t guest, struct spage *child);
+/* The first alone: nobody runs on parent yet, or what it reaches is brought up to date next. */
+void spage_name(struct shadow *s, struct spage *parent, unsigned index, uint64_t guest, struct spage *child);
+/* The page of this role, if there is one. */
+struct spage *spage_find(struct shadow *s, gfn_t gfn, uint32_t role);
 /* The page that a present table entry names. */
 struct spage *spage_child(struct shadow *s, const struct spage *sp, unsigned index);
 /* Flushes every vCPU entirely, and sees to it that none runs on without (T2). */
@@ -256,12 +275,15 @@ void leaf_prefetch_around(struct shadow *s, struct spage *sp, unsigned index);
 bool rmap_protect(struct shadow *s, gfn_t gfn, uint32_t most);
 bool rmap_zap(struct shadow *s, gfn_t gfn, uint32_t most);
 
-/* ---- shadow_track.c ---- */
+/* ---- shadow_track.c, shadow_unsync.c ---- */
 
 /* S5 for a frame that is about to be tracked by a new page. false: interrupted. */
 bool shadow_track(struct shadow *s, struct mmu_vcpu *self, gfn_t gfn);
 /* A write fault on a tracked frame: may it go out of sync (and has)? */
 bool shadow_unsync(struct shadow *s, struct mmu_vcpu *self, struct gframe *g);
+/* Brings one entry up to date: what was made from another guest entry goes, and is made anew where that needs no fault. true: it
+ * changed. */
+bool shadow_sync_entry(struct shadow *s, struct spage *sp, unsigned index);
 /* Brings the entries of an out-of-sync page up to date; it stays out of sync. */
 void shadow_sync_page(struct shadow *s, struct spage *sp);
 /* Brings all pages of the frame into sync, for good. false: interrupted, they are as they were. */
@@ -274,7 +296,7 @@ void shadow_sync_below(struct shadow *s, const struct spage *top);
 void shadow_sync_address(struct mmu_vcpu *vcpu, gva_t gva);
 void shadow_flags_written(struct mmu_vm *vm, gpa_t gpa, unsigned size);
 void shadow_guest_written(struct mmu_vm *vm, gpa_t gpa, unsigned n);
-/* Takes a page off the list of those out of sync. */
+/* Takes a page out of those out of sync. */
 void shadow_unlist_unsync(struct shadow *s, struct spage *sp);
 /* After an INVLPG of gva: a table that the guest keeps editing and invalidating entry by entry loses its other entries too. */
 void shadow_thin_out(struct mmu_vcpu *vcpu, gva_t gva);

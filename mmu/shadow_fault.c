@@ -46,13 +46,6 @@ static bool leaf_is_global(const struct walk_result *w, unsigned shift)
 	return w->count && w->page_shift == shift && (w->entry[w->count - 1].value & PTE_G);
 }
 
-static unsigned entry_acc(const struct spage *sp, uint64_t guest)
-{
-	unsigned acc = (guest & PTE_U ? ACC_U : 0) | (guest & PTE_W ? ACC_W : 0);
-
-	return acc | ((sp->role & ROLE_NARROW) || !(guest & PTE_NX) ? ACC_X : 0);
-}
-
 static uint32_t direct_role(const struct fixing *f, uint32_t modes, unsigned level)
 {
 	unsigned acc = f->w->count ? f->rights.acc : ACC_ALL;
@@ -70,17 +63,13 @@ static uint32_t child_role(const struct fixing *f, const struct spage *sp, unsig
 {
 	unsigned level = role_level(sp->role);
 	const struct walk_entry *e = walk_entry(f->w, level);
-	uint32_t role = (sp->role & ROLE_MODES) | (level - 1);
 
 	if ((sp->role & ROLE_DIRECT) || level == guest_leaf_level(f->w)) {
 		*gfn = GFN(align_down(f->gfn.v, pt_span(level) >> PAGE_SHIFT));
 		return direct_role(f, sp->role, level - 1);
 	}
 	*gfn = GFN(table_gfn(sp, e->value));
-	role |= (role_acc(sp->role) & entry_acc(sp, e->value)) << ROLE_ACC_SHIFT;
-	if (sp->role & ROLE_NARROW)
-		role |= (index & 1) << ROLE_QUADRANT_SHIFT;
-	return role;
+	return role_child(sp->role, index, e->value);
 }
 
 /* S12: what the walk read is still there, now that sp is tracked. */

@@ -94,21 +94,26 @@ static void drop_ref(struct shadow *s, uint32_t ref)
 
 void spage_link(struct shadow *s, struct spage *parent, unsigned index, uint64_t guest, struct spage *child)
 {
+	bool more = child->unsync || (role_level(child->role) > 1 && child->present);
+
+	/* Below one that has just been made there is nothing. */
+	if (more && !child->unsync)
+		MUTANT(SYNC_BELOW, shadow_sync_below(s, child));
+	spage_name(s, parent, index, guest, child);
+	s->shape += more;
+}
+
+void spage_name(struct shadow *s, struct spage *parent, unsigned index, uint64_t guest, struct spage *child)
+{
 	entry_drop(s, parent, index);
 	if (child->named == SHADOW_PARENTS_MAX)
 		drop_ref(s, rmap_last(&s->pages, child->parents));
-	/* Below one that has just been made there is nothing. */
-	if (role_level(child->role) > 1 && child->present)
-		MUTANT(SYNC_BELOW, shadow_sync_below(s, child));
 	rmap_add(&s->pages, &child->parents, spage_ref(parent, index), &parent->links.link[index], true);
 	child->named++;
 	if (parent->guest)
 		parent->guest[index] = guest;
 	pt_set(&parent->table[index], hfn_hpa(child->frame).v | hw_format_4level.table);
 	entry_made(s, parent, index);
-	/* More may be reached now that is out of sync: the child, or what is below it. */
-	if (child->unsync || (role_level(child->role) > 1 && child->present))
-		s->shape++;
 }
 
 void spage_clear(struct shadow *s, struct spage *sp)
@@ -173,13 +178,12 @@ static struct spage *make(struct shadow *s, gfn_t gfn, uint32_t role)
 
 	if (!sp)
 		return NULL;
-	/* What its entries were made from and how they are linked means nothing before there are any; but syncs compare fewer where it is
-	 * the same as the guest's, which is mostly 0. */
+	/* What its entries were made from and how they are linked means nothing before there are any. */
 	*sp = (struct spage){ .id = id, .role = role, .gfn = gfn, .guest_frame = HFN_NONE };
 	sp->frame = mmu_table_alloc(s->vm);
 	sp->link_frame = mmu_table_alloc_raw(s->vm);
 	if (!(role & ROLE_DIRECT))
-		sp->guest_frame = role_level(role) == 1 ? mmu_table_alloc(s->vm) : mmu_table_alloc_raw(s->vm);
+		sp->guest_frame = mmu_table_alloc_raw(s->vm);
 	if (hfn_is_none(sp->frame) || hfn_is_none(sp->link_frame) || (!(role & ROLE_DIRECT) && hfn_is_none(sp->guest_frame))) {
 		free_page(s, sp);
 		return NULL;
@@ -218,6 +222,13 @@ static void uncrowd(struct shadow *s)
 			MUTANT(UNCROWD, spage_zap(s, sp));
 	}
 	s->crowded = NULL;
+}
+
+struct spage *spage_find(struct shadow *s, gfn_t gfn, uint32_t role)
+{
+	struct gframe *g = rmap_gframe(&s->rmap, gfn, false);
+
+	return g ? look_for(s, g, role) : NULL;
 }
 
 struct spage *spage_get(struct shadow *s, struct mmu_vcpu *self, gfn_t gfn, uint32_t role)

@@ -78,6 +78,25 @@ static bool load_pae(struct mmu_vcpu *vcpu, struct spage *root[4])
 	return true;
 }
 
+/* A root that has just been made names at once what of its kernel's half has been made for other roots: all processes have it in
+ * common. In the lower half there is nothing to be found. What is reached so is brought up to date with all that the root reaches. */
+static void adopt(struct shadow *s, struct spage *root)
+{
+	const uint64_t *page = (const void *)mmu_guest_ptr_locked(s->vm, gfn_gpa(root->gfn), false);
+	uint64_t reserved = (s->maxphyaddr < 52 ? MASK(51, s->maxphyaddr) : 0) | (root->role & ROLE_NXE ? 0 : PTE_NX) | PTE_PS;
+
+	for (unsigned i = 256; page && i < 512; i++) {
+		uint64_t guest = __atomic_load_n(&page[i], __ATOMIC_ACQUIRE);
+		struct spage *child;
+
+		if (!MUTANT_OR(ADOPT_CHECK, (guest & (PTE_P | PTE_A | reserved)) == (PTE_P | PTE_A)))
+			continue;
+		child = spage_find(s, gpa_gfn(GPA(guest & MASK(51, 12))), role_child(root->role, i, guest));
+		if (child)
+			spage_name(s, root, i, guest, child);
+	}
+}
+
 static bool load_long(struct mmu_vcpu *vcpu, struct spage *root[4])
 {
 	const struct walk_regs *r = &vcpu->regs;
@@ -207,6 +226,7 @@ void shadow_regs_changed(struct mmu_vcpu *vcpu, const struct walk_regs *old, boo
 {
 	struct shadow *s = shadow_of(vcpu->vm);
 	bool all = !cr3_write && hw_regs_flush_all(old, &vcpu->regs);
+	uint64_t created;
 
 	(void)keep_tlb; /* there is no PCID under this mechanism */
 	s->interrupted = false;
@@ -222,8 +242,11 @@ void shadow_regs_changed(struct mmu_vcpu *vcpu, const struct walk_regs *old, boo
 	/* PDPTEs may have been loaded anew by other writes than those that flush. */
 	if (!cr3_write && !all && memcmp(old->pdpte, vcpu->regs.pdpte, sizeof(old->pdpte)) == 0)
 		return;
+	created = vcpu->vm->counters.shadow_created;
 	if (!(cr3_write && load_known_root(vcpu)) && !shadow_load_root(vcpu))
 		vcpu->stuck = "there is no host memory for a shadow root";
+	if (created != vcpu->vm->counters.shadow_created && priv(vcpu)->now)
+		adopt(s, priv(vcpu)->root[0]);
 	/* Also where nothing is flushed: what the new root reaches may never have been this vCPU's to be out of date. */
 	shadow_sync_root(vcpu);
 	if (all)
