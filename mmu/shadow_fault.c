@@ -25,13 +25,12 @@ struct fixing {
 	bool retry;           /* the guest's entries changed meanwhile */
 };
 
-/* The walk's entry of a guest level; NULL: none (no paging, or the guest's page is larger). */
+/* The walk's entry of a guest level; NULL: none (no paging, or the guest's page is larger, or it is a register). */
 static const struct walk_entry *walk_entry(const struct walk_result *w, unsigned level)
 {
-	for (unsigned i = 0; i < w->count; i++)
-		if (w->entry[i].level == level && w->entry[i].gpa.v != ~0ull)
-			return &w->entry[i];
-	return NULL;
+	unsigned i = w->entry[0].level - level;
+
+	return i < w->count && w->entry[i].gpa.v != ~0ull ? &w->entry[i] : NULL;
 }
 
 static unsigned guest_leaf_level(const struct walk_result *w)

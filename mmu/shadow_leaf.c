@@ -82,60 +82,62 @@ bool leaf_may_write(struct shadow *s, gfn_t gfn)
 
 /* ---- in advance ---- */
 
-/* The bits that no present entry of the last level may have in the guest's mode. */
-static uint64_t reserved_bits(const struct shadow *s, const struct spage *sp)
-{
-	uint64_t reserved = s->maxphyaddr < 52 ? MASK(51, s->maxphyaddr) : 0;
+/* How a page's guest entries of the last level become leaves. Both have their flags in the same places. */
+struct ahead {
+	uint64_t reserved; /* what no present entry may have in the guest's mode */
+	uint64_t address;
+	uint64_t keep;     /* flags that a leaf takes over */
+	uint64_t no_exec;  /* NX, where the page's role does not allow execution */
+};
 
-	if (sp->role & ROLE_NARROW)
-		return 0;
-	reserved |= sp->role & ROLE_NXE ? 0 : PTE_NX;
-	return reserved | (sp->role & ROLE_LONG ? 0 : MASK(62, 52));
+static struct ahead ahead_of(const struct shadow *s, const struct spage *sp)
+{
+	bool narrow = sp->role & ROLE_NARROW;
+	unsigned acc = role_acc(sp->role);
+	struct ahead a = { .address = narrow ? MASK(31, 12) : MASK(51, 12), .keep = PTE_P | PTE_A | PTE_PWT | PTE_PCD | HW_PAT_4K | PTE_G };
+
+	if (!narrow) {
+		a.reserved = s->maxphyaddr < 52 ? MASK(51, s->maxphyaddr) : 0;
+		a.reserved |= (sp->role & ROLE_NXE ? 0 : PTE_NX) | (sp->role & ROLE_LONG ? 0 : MASK(62, 52));
+		a.keep |= PTE_NX;
+	}
+	a.keep |= (acc & ACC_U ? PTE_U : 0) | (acc & ACC_W ? PTE_W | PTE_D : 0);
+	a.no_exec = !(acc & ACC_X) && s->vm->caps->nx ? PTE_NX : 0;
+	return a;
 }
 
-/* The rights of a guest entry of the last level under the page's own, where it can be used without a fault. */
-static inline unsigned guest_rights(const struct spage *sp, uint64_t guest)
+/* It can be used without a fault. */
+static inline bool usable(const struct ahead *a, uint64_t guest)
 {
-	unsigned acc = 0;
-
-	if (guest & PTE_U)
-		acc |= ACC_U;
-	if ((guest & PTE_W) && (guest & PTE_D))
-		acc |= ACC_W;
-	if ((sp->role & ROLE_NARROW) || !(guest & PTE_NX))
-		acc |= ACC_X;
-	return acc & role_acc(sp->role);
+	return (guest & (PTE_P | PTE_A | a->reserved)) == (PTE_P | PTE_A);
 }
 
-static inline bool usable(uint64_t guest, uint64_t reserved)
+static inline void prefetch_leaf(struct shadow *s, struct spage *sp, unsigned index, uint64_t guest, const struct ahead *a)
 {
-	return (guest & (PTE_P | PTE_A | reserved)) == (PTE_P | PTE_A);
-}
-
-static void prefetch_leaf(struct shadow *s, struct spage *sp, unsigned index, uint64_t guest)
-{
-	gfn_t gfn = gpa_gfn(GPA(guest & (sp->role & ROLE_NARROW ? MASK(31, 12) : MASK(51, 12))));
-	unsigned acc = guest_rights(sp, guest);
-	unsigned pat = (guest & HW_PAT_4K ? 4 : 0) | (guest & PTE_PCD ? 2 : 0) | (guest & PTE_PWT ? 1 : 0);
+	gfn_t gfn = gpa_gfn(GPA(guest & a->address));
 	struct mmu_page page = mmu_peek_small(s->vm, gfn);
+	uint64_t leaf = (guest & a->keep) | a->no_exec;
 	struct gframe *g;
 
-	if (page.kind != MMU_MEMORY || !leaf_allowed(s, gfn))
+	if (!MUTANT_OR(PREFETCH_MEMORY, page.kind == MMU_MEMORY) || !leaf_allowed(s, gfn))
 		return;
 	g = rmap_gframe(&s->rmap, gfn, true);
 	if (!g)
 		return;
-	if ((acc & ACC_W) && (!page.writable || (g->tracked && !leaf_may_write(s, gfn))))
-		acc &= ~ACC_W;
-	leaf_put(s, sp, index, g, hw_leaf(s->vm->caps, gfn, page.hfn, PAGE_SHIFT, acc, pat, guest & PTE_G));
+	/* The first write must be seen, to set the dirty flag. */
+	if ((guest & (PTE_W | PTE_D)) != (PTE_W | PTE_D) || !page.writable || (g->tracked && !leaf_may_write(s, gfn)))
+		MUTANT(PREFETCH_WRITE, leaf &= ~(PTE_W | PTE_D));
+	leaf_put(s, sp, index, g, leaf | hfn_hpa(page.hfn).v);
 	sp->guest[index] = guest;
 	s->vm->counters.prefetched++;
 }
 
 void leaf_prefetch(struct shadow *s, struct spage *sp, unsigned index, uint64_t guest)
 {
-	if (usable(guest, reserved_bits(s, sp)))
-		prefetch_leaf(s, sp, index, guest);
+	struct ahead a = ahead_of(s, sp);
+
+	if (usable(&a, guest))
+		prefetch_leaf(s, sp, index, guest, &a);
 }
 
 /* Entries of a direct page, whose frames follow each other: where their memory does so too, one look at it is enough. */
@@ -165,7 +167,7 @@ static void prefetch_direct(struct shadow *s, struct spage *sp, unsigned first, 
 static void prefetch_guest(struct shadow *s, struct spage *sp, unsigned first, unsigned count)
 {
 	const char *page = mmu_guest_ptr_locked(s->vm, gfn_gpa(sp->gfn), false);
-	uint64_t reserved = reserved_bits(s, sp);
+	struct ahead a = ahead_of(s, sp);
 
 	for (unsigned i = first; page && i < first + count; i++) {
 		uint64_t guest;
@@ -173,8 +175,8 @@ static void prefetch_guest(struct shadow *s, struct spage *sp, unsigned first, u
 		if (sp->table[i])
 			continue;
 		guest = guest_entry_at(sp, page, i);
-		if (MUTANT_OR(PREFETCH_CHECK, usable(guest, reserved)))
-			prefetch_leaf(s, sp, i, guest);
+		if (MUTANT_OR(PREFETCH_CHECK, usable(&a, guest)))
+			prefetch_leaf(s, sp, i, guest, &a);
 	}
 }
 
