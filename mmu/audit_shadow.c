@@ -209,7 +209,7 @@ static void check_vcpu(struct auditor *a, const struct mmu_vcpu *vcpu)
 		const struct shadow_known_root *k = &v->known[i];
 		const struct spage *sp = spage_at(s, k->page);
 
-		if (!sp || k->zaps != s->zaps || k->generation != s->vm->slots.generation)
+		if (!sp || k->generation != s->vm->slots.generation)
 			continue;
 		for (uint64_t left = k->shape == s->shape ? s->unsync_used & ~k->reached : 0; left; left &= left - 1)
 			if (s->unsync_since[__builtin_ctzll(left)] <= k->seen && leads_to(s, sp, s->unsync[__builtin_ctzll(left)]))

@@ -256,6 +256,9 @@ static bool table_update(void *ctx, gpa_t gpa, unsigned size, uint64_t old, uint
 
 struct walk_memory mmu_walk_memory(struct mmu_vcpu *vcpu)
 {
+	struct walk_memory memory = { .read = table_read, .update = table_update, .ctx = vcpu };
+
 	vcpu->tables_aside = false;
-	return (struct walk_memory){ .read = table_read, .update = table_update, .ctx = vcpu };
+	mmu_walk_linear(vcpu->vm, &memory);
+	return memory;
 }

@@ -62,7 +62,7 @@
 	M(INVLPG_FLUSH_UPPER, "INVVPID of all at an INVLPG after entries above the last level went") \
 	M(FAULT_RECHECK, "reading guest entries again after their table is tracked") \
 	M(PATH_DROPS, "forgetting the way to a page when entries above the last level went") \
-	M(ROOT_ZAPS, "forgetting known roots when a shadow page was unlinked") \
+	M(ROOT_ZAPS, "forgetting a known root when its page is unlinked") \
 	M(ROOT_MODES, "forgetting known roots when the paging modes change") \
 	M(ADOPT_CHECK, "looking whether an entry of a new root may be used without a fault before its table is named") \
 	M(ROOT_UNSYNC, "finding out whether a known root reaches what went out of sync since") \

@@ -142,7 +142,7 @@ struct shadow {
 	bool has_1g;
 	uint64_t edits;          /* of entries, counted */
 	uint64_t shape;          /* links by which more may be reached, counted from 1 */
-	uint64_t zaps;           /* pages that were unlinked, counted */
+	uint64_t kernel_used[4]; /* by bit: the entries 256 to 511 of roots in long mode that ever named a table */
 	uint64_t upper_drops;    /* entries above the last level that were dropped, counted */
 	const struct gframe *crowded; /* more pages stand for it than should; NULL: none does */
 	bool interrupted;        /* the operation has looked at enough for once; NULL or false is not for want of memory then */
@@ -161,13 +161,11 @@ struct shadow_path {
 	uint32_t page;           /* 0: nothing remembered here */
 };
 
-/* A root in long mode, found without a look at the modes and the memory map, which have not changed since; nor has a page been
- * unlinked (S15). */
+/* A root in long mode, found without a look at the modes and the memory map, which have not changed since (S15). */
 struct shadow_known_root {
 	uint64_t cr3;
-	uint64_t zaps;           /* shadow.zaps then */
 	uint32_t generation;     /* of the slots */
-	uint32_t page;           /* 0: nothing remembered here */
+	uint32_t page;           /* 0: nothing remembered here, or the page was unlinked */
 	/* The places of pages out of sync that the root reaches, or reached, as long as shadow.shape is the same: of those that went out of
 	 * sync up to .seen. */
 	uint64_t reached, seen;
@@ -311,6 +309,8 @@ uint32_t shadow_modes(const struct walk_regs *r);
 /* false: no memory. Where it was interrupted, the vCPU runs on nothing until a fault loads the rest. */
 bool shadow_load_root(struct mmu_vcpu *vcpu);
 void shadow_drop_root(struct mmu_vcpu *vcpu);
+/* The page is about to be unlinked: nobody knows it as a root any more. */
+void shadow_forget_root(struct shadow *s, const struct spage *sp);
 void shadow_regs_changed(struct mmu_vcpu *vcpu, const struct walk_regs *old, bool cr3_write, bool keep_tlb);
 void shadow_invlpg(struct mmu_vcpu *vcpu, gva_t gva);
 /* What a page fault that the guest gets invalidates: what is cached for its address. */

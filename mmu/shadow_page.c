@@ -114,6 +114,8 @@ void spage_name(struct shadow *s, struct spage *parent, unsigned index, uint64_t
 		parent->guest[index] = guest;
 	pt_set(&parent->table[index], hfn_hpa(child->frame).v | hw_format_4level.table);
 	entry_made(s, parent, index);
+	if (index >= 256 && role_level(parent->role) >= 4)
+		s->kernel_used[index / 64 - 4] |= BIT(index % 64);
 }
 
 void spage_clear(struct shadow *s, struct spage *sp)
@@ -266,7 +268,8 @@ void spage_zap(struct shadow *s, struct spage *sp)
 	struct gframe *g = rmap_gframe(&s->rmap, sp->gfn, false);
 	uint32_t *link = &g->pages, ref;
 
-	s->zaps++;
+	if (role_level(sp->role) >= 4)
+		MUTANT(ROOT_ZAPS, shadow_forget_root(s, sp));
 	spage_clear(s, sp);
 	while ((ref = sp->parents))
 		drop_ref(s, ref);

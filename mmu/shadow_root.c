@@ -85,16 +85,18 @@ static void adopt(struct shadow *s, struct spage *root)
 	const uint64_t *page = (const void *)mmu_guest_ptr_locked(s->vm, gfn_gpa(root->gfn), false);
 	uint64_t reserved = (s->maxphyaddr < 52 ? MASK(51, s->maxphyaddr) : 0) | (root->role & ROLE_NXE ? 0 : PTE_NX) | PTE_PS;
 
-	for (unsigned i = 256; page && i < 512; i++) {
-		uint64_t guest = __atomic_load_n(&page[i], __ATOMIC_ACQUIRE);
-		struct spage *child;
+	for (unsigned i = 0; page && i < 4; i++)
+		for (uint64_t left = s->kernel_used[i]; left; left &= left - 1) {
+			unsigned index = 256 + i * 64 + __builtin_ctzll(left);
+			uint64_t guest = __atomic_load_n(&page[index], __ATOMIC_ACQUIRE);
+			struct spage *child;
 
-		if (!MUTANT_OR(ADOPT_CHECK, (guest & (PTE_P | PTE_A | reserved)) == (PTE_P | PTE_A)))
-			continue;
-		child = spage_find(s, gpa_gfn(GPA(guest & MASK(51, 12))), role_child(root->role, i, guest));
-		if (child)
-			spage_name(s, root, i, guest, child);
-	}
+			if (!MUTANT_OR(ADOPT_CHECK, (guest & (PTE_P | PTE_A | reserved)) == (PTE_P | PTE_A)))
+				continue;
+			child = spage_find(s, gpa_gfn(GPA(guest & MASK(51, 12))), role_child(root->role, index, guest));
+			if (child)
+				spage_name(s, root, index, guest, child);
+		}
 }
 
 static bool load_long(struct mmu_vcpu *vcpu, struct spage *root[4])
@@ -138,12 +140,19 @@ static struct shadow_known_root *known_place(struct mmu_vcpu *vcpu)
 
 static struct shadow_known_root *known_root(struct mmu_vcpu *vcpu)
 {
-	const struct shadow *s = shadow_of(vcpu->vm);
 	struct shadow_known_root *k = known_place(vcpu);
 
 	if (!k->page || k->cr3 != vcpu->regs.cr3 || k->generation != vcpu->vm->slots.generation)
 		return NULL;
-	return MUTANT_OR(ROOT_ZAPS, k->zaps == s->zaps) ? k : NULL;
+	return k;
+}
+
+void shadow_forget_root(struct shadow *s, const struct spage *sp)
+{
+	for (struct mmu_vcpu *v = s->vm->vcpus; v; v = v->next)
+		for (unsigned i = 0; i < SHADOW_KNOWN_ROOTS; i++)
+			if (priv(v)->known[i].page == sp->id)
+				priv(v)->known[i].page = 0;
 }
 
 static void remember_root(struct mmu_vcpu *vcpu, const struct spage *sp)
@@ -151,7 +160,7 @@ static void remember_root(struct mmu_vcpu *vcpu, const struct spage *sp)
 	struct shadow_known_root *k = known_place(vcpu);
 
 	*k = (struct shadow_known_root){
-		.cr3 = vcpu->regs.cr3, .zaps = shadow_of(vcpu->vm)->zaps, .generation = vcpu->vm->slots.generation, .page = sp->id,
+		.cr3 = vcpu->regs.cr3, .generation = vcpu->vm->slots.generation, .page = sp->id,
 	};
 	priv(vcpu)->now = k;
 }
