@@ -50,14 +50,14 @@ static void machine_below_kick(void *ctx, struct mmu_vcpu *vcpu)
 	(void)vcpu;
 }
 
-static void machine_below_invvpid(void *ctx, enum invvpid_type type, uint16_t vpid, gva_t gva)
+static bool machine_below_invvpid(void *ctx, enum invvpid_type type, uint16_t vpid, gva_t gva)
 {
-	m_invvpid(&((struct machine *)ctx)->cpu, type, vpid, gva.v);
+	return m_invvpid(&((struct machine *)ctx)->cpu, type, vpid, gva.v);
 }
 
-static void machine_below_invept(void *ctx, enum invept_type type, uint64_t eptp)
+static bool machine_below_invept(void *ctx, enum invept_type type, uint64_t eptp)
 {
-	m_invept(&((struct machine *)ctx)->cpu, type, eptp);
+	return m_invept(&((struct machine *)ctx)->cpu, type, eptp);
 }
 
 /* ---- life ---- */
@@ -72,7 +72,7 @@ static const struct mmu_caps all_caps = {
 struct machine *machine_new(const struct mmu_ops *ops, uint64_t pages, enum page_limit limit)
 {
 	struct machine *m = calloc(1, sizeof(*m));
-	struct mmu_config config = { .page_limit = limit, .vpid = true, .table_budget = 1u << 17 };
+	struct mmu_config config = { .page_limit = limit, .vpid = true, .table_frames = 1u << 19 };
 	struct slot slot = { .base = GFN(0), .pages = pages, .kind = SLOT_RAM, .type = MEMTYPE_WB };
 
 	if (!m || !phys_init(&m->phys))

@@ -88,7 +88,7 @@ struct lab_geometry {
 	S(COUNT, vms, "hv.vms", "1", "virtual machines that share the CPU, each with the same workload and another seed") \
 	S(COUNT, quantum, "hv.quantum", "1000000", "accesses after which another virtual machine has its turn") \
 	S(COUNT, exit_period, "hv.exit_period", "0", "accesses between exits for other reasons (interrupts, I/O); 0: none") \
-	S(COUNT, table_budget, "hv.table_budget", "0", "shadow pages at most; 0: the mechanism's default") \
+	S(COUNT, table_frames, "hv.table_frames", "0", "4-KByte frames for the mechanism's tables at most; 0: as the guest's memory asks for") \
 	S(CYCLES, path_cpi, "hv.cpi", "1", "cycles an instruction of the hypervisor") \
 	S(COUNT, path_exit, "hv.path_exit", "60", "instructions of the run loop for any exit") \
 	S(COUNT, path_violation, "hv.path_violation", "740", "... more for an EPT violation") \

@@ -34,7 +34,7 @@ static void below_kick(void *ctx, struct mmu_vcpu *vcpu)
 	(void)vcpu;
 }
 
-static void below_invvpid(void *ctx, enum invvpid_type type, uint16_t vpid, gva_t gva)
+static bool below_invvpid(void *ctx, enum invvpid_type type, uint16_t vpid, gva_t gva)
 {
 	struct lab_machine *m = ctx;
 	struct lab_cover cover = { .linear = true, .vpid = (uint8_t)vpid, .all_pcids = true, .psc_all = true };
@@ -47,9 +47,10 @@ static void below_invvpid(void *ctx, enum invvpid_type type, uint16_t vpid, gva_
 	cover.gva = gva.v;
 	m->counts->invvpids++;
 	lab_invalidate(m, &cover, LAB_FLUSH_invvpid);
+	return true;
 }
 
-static void below_invept(void *ctx, enum invept_type type, uint64_t eptp)
+static bool below_invept(void *ctx, enum invept_type type, uint64_t eptp)
 {
 	struct lab_machine *m = ctx;
 	struct lab_cover cover = { .linear = true, .all_vpids = true, .all_pcids = true, .globals = true, .psc_all = true,
@@ -66,6 +67,7 @@ static void below_invept(void *ctx, enum invept_type type, uint64_t eptp)
 	}
 	m->counts->invepts++;
 	lab_invalidate(m, &cover, LAB_FLUSH_invept);
+	return true;
 }
 
 /* ---- invalidation ---- */
@@ -294,7 +296,7 @@ static bool cpu_init(struct lab_cpu *cpu, unsigned number, struct lab_error *err
 	const struct lab_config *c = m->config;
 	struct mmu_config config = { .page_limit = (enum page_limit)c->hv.pages, .vpid = c->hv.vpid,
 				     .ept_levels = (uint8_t)c->hv.ept_levels,
-				     .table_budget = (uint32_t)c->hv.table_budget };
+				     .table_frames = (uint32_t)c->hv.table_frames };
 	const struct mmu_ops *ops = mmu_mechanism_by_name(c->hv.mechanism);
 	const char *why;
 	struct slot slot = { .base = GFN(0), .kind = SLOT_RAM, .type = MEMTYPE_WB, .backing = &cpu->ram.backing };
@@ -311,6 +313,7 @@ static bool cpu_init(struct lab_cpu *cpu, unsigned number, struct lab_error *err
 		return true;
 	if (!ops)
 		return lab_fail(error, "there is no mechanism '%s'; there are native, ept, shadow, vtlb and brute", c->hv.mechanism);
+	config.ram_pages = cpu->ram.pages;
 	why = mmu_unsupported(ops, &m->caps, &config);
 	if (why)
 		return lab_fail(error, "%s cannot run on this machine: %s", ops->name, why);

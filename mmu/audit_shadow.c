@@ -7,7 +7,7 @@ struct auditor {
 	const char *broken;
 	uint64_t where;
 	uint64_t leaves; /* seen in tables */
-	uint64_t unsync_present;
+	uint64_t unsync_present, unsync;
 };
 
 static void broken(struct auditor *a, const char *what, uint64_t where)
@@ -18,13 +18,22 @@ static void broken(struct auditor *a, const char *what, uint64_t where)
 	a->where = where;
 }
 
-static uint64_t list_length(const struct shadow *s, uint32_t list)
-{
-	struct rmap_walk w = { list, 0 };
-	uint64_t n = 0;
+static uint64_t entry_of(const struct shadow *s, uint32_t ref) { return spage_at(s, ref >> 9)->table[ref & 511]; }
 
-	while (rmap_walk_next(&s->nodes, &w))
-		n++;
+/* Its length. leaves: of a frame, where the writable ones must come first. */
+static uint64_t check_list(struct auditor *a, uint32_t list, bool leaves)
+{
+	const struct pool *pages = &a->s->pages;
+	uint64_t n = 0;
+	bool writable = true;
+
+	for (uint32_t ref = list; ref && !a->broken; ref = rmap_behind(pages, list, ref), n++) {
+		if (rmap_link(pages, rmap_link(pages, ref)->next)->previous != ref)
+			broken(a, "V1: the links of a list do not fit together", ref);
+		if (leaves && !writable && (entry_of(a->s, ref) & PTE_W))
+			broken(a, "V2: a writable leaf is behind one that is not", ref);
+		writable = entry_of(a->s, ref) & PTE_W;
+	}
 	return n;
 }
 
@@ -67,7 +76,7 @@ static void check_leaf(struct auditor *a, const struct spage *sp, unsigned index
 
 	a->leaves++;
 	check_rights(a, sp, index, leaf);
-	if (!g || !rmap_holds(&s->nodes, large ? g->large : g->leaves, spage_ref(sp, index)))
+	if (!g || !rmap_holds(&s->pages, large ? g->large : g->leaves, spage_ref(sp, index)))
 		broken(a, "S7: a leaf is not on its frame's list", gfn.v);
 	if (large && g && g->block)
 		broken(a, "S10: a tracked frame is inside a large leaf", gfn.v);
@@ -138,13 +147,19 @@ static void check_page(struct auditor *a, const struct spage *sp)
 		}
 		if (entry_is_leaf(sp, i))
 			check_leaf(a, sp, i);
-		else if (!rmap_holds(&a->s->nodes, spage_child(a->s, sp, i)->parents, spage_ref(sp, i)))
+		else if (!rmap_holds(&a->s->pages, spage_child(a->s, sp, i)->parents, spage_ref(sp, i)))
 			broken(a, "S7: a child does not know its parent", sp->gfn.v);
 	}
 	if (!a->broken && present != sp->present)
 		broken(a, "S7: a page counts its entries wrongly", sp->gfn.v);
-	if (sp->unsync)
+	if (!a->broken && check_list(a, sp->parents, false) != sp->named)
+		broken(a, "V1: a page counts its parents wrongly", sp->gfn.v);
+	if (sp->unsync) {
 		a->unsync_present += present;
+		a->unsync++;
+		if (!(a->s->unsync_used & BIT(sp->place)) || a->s->unsync[sp->place] != sp)
+			broken(a, "S6: a page out of sync is not where it should be", sp->gfn.v);
+	}
 	for (const struct spage *o = spage_at(a->s, sp->next_of_gfn); o; o = spage_at(a->s, o->next_of_gfn))
 		if (o->role == sp->role)
 			broken(a, "S1: two pages have one role", sp->gfn.v);
@@ -163,6 +178,17 @@ static const struct spage *lead(struct shadow *s, const struct spage *sp, uint64
 	return sp;
 }
 
+/* Is top above sp? */
+static bool leads_to(const struct shadow *s, const struct spage *top, const struct spage *sp)
+{
+	if (sp == top)
+		return true;
+	for (uint32_t ref = sp->parents; ref; ref = rmap_behind(&s->pages, sp->parents, ref))
+		if (leads_to(s, top, spage_at(s, ref >> 9)))
+			return true;
+	return false;
+}
+
 static void check_vcpu(struct auditor *a, const struct mmu_vcpu *vcpu)
 {
 	const struct shadow_vcpu *v = vcpu->priv;
@@ -171,8 +197,6 @@ static void check_vcpu(struct auditor *a, const struct mmu_vcpu *vcpu)
 	for (unsigned i = 0; i < 4 && v->pae_format; i++)
 		if ((v->pae[i] & MASK(51, 12)) != (v->root[i] ? hfn_hpa(v->root[i]->frame).v : 0))
 			broken(a, "S9: a PDPTE names another page than the root that is held for it", i);
-	if (s->unsync_count > SHADOW_UNSYNC_MAX)
-		broken(a, "S6: more tables are out of sync than may be", s->unsync_count);
 	if (!vcpu->intercepts.invlpg && (s->unsync_present || v->upper_seen != s->upper_drops))
 		broken(a, "S6: INVLPG does not exit, and something is out of sync", s->unsync_present);
 	for (unsigned i = 0; i < SHADOW_PATHS; i++) {
@@ -185,8 +209,11 @@ static void check_vcpu(struct auditor *a, const struct mmu_vcpu *vcpu)
 		const struct shadow_known_root *k = &v->known[i];
 		const struct spage *sp = spage_at(s, k->page);
 
-		if (!sp || k->zaps != s->zaps || k->generation != s->vm->slots.generation)
+		if (!sp || k->generation != s->vm->slots.generation)
 			continue;
+		for (uint64_t left = k->shape == s->shape ? s->unsync_used & ~k->reached : 0; left; left &= left - 1)
+			if (s->unsync_since[__builtin_ctzll(left)] <= k->seen && leads_to(s, sp, s->unsync[__builtin_ctzll(left)]))
+				broken(a, "S15: a known root reaches what it is not known to reach", k->cr3);
 		if (sp->gfn.v != (k->cr3 & MASK(51, 12)) >> PAGE_SHIFT || (sp->role & ROLE_MODES) != shadow_modes(&vcpu->regs) ||
 		    role_level(sp->role) != hw_format(&vcpu->regs)->root_level)
 			broken(a, "S15: a known root is another page's", k->cr3);
@@ -196,7 +223,7 @@ static void check_vcpu(struct auditor *a, const struct mmu_vcpu *vcpu)
 bool shadow_audit(struct mmu_vm *vm, char *why, size_t size)
 {
 	struct auditor a = { .s = shadow_of(vm) };
-	uint64_t listed = 0, pages = 0;
+	uint64_t listed = 0, pages = 0, places = 0;
 	gfn_t at = GFN(0);
 	struct gframe *g;
 
@@ -206,10 +233,14 @@ bool shadow_audit(struct mmu_vm *vm, char *why, size_t size)
 	}
 	if (!a.broken && a.unsync_present != a.s->unsync_present)
 		broken(&a, "S6: the entries of tables out of sync are counted wrongly", a.s->unsync_present);
+	for (uint64_t left = a.s->unsync_used; left; left &= left - 1)
+		places++;
+	if (!a.broken && (a.unsync != places || a.unsync != a.s->unsync_count))
+		broken(&a, "S6: a place is kept for a page that is not out of sync", a.s->unsync_used);
 	for (const struct mmu_vcpu *v = vm->vcpus; v && !a.broken; v = v->next)
 		check_vcpu(&a, v);
 	for (; !a.broken && (g = rmap_next(&a.s->rmap, &at, GFN(~0ull))); at.v++)
-		listed += list_length(a.s, g->leaves) + list_length(a.s, g->large);
+		listed += check_list(&a, g->leaves, true) + check_list(&a, g->large, false);
 	if (listed != a.leaves)
 		broken(&a, "S7: lists hold references to what is no leaf", listed);
 	if (pages != a.s->pages.in_use)

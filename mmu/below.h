@@ -29,9 +29,10 @@ struct mmu_below {
 	/* Returns when vcpu is not executing guest code and will pass through mmu_enter() before it does again.
 	 * Must be cheap when it is not running; it may be the vCPU on whose behalf the caller runs, which is not running then. */
 	void (*kick)(void *ctx, struct mmu_vcpu *vcpu);
-	/* The instructions, on the logical CPU that calls. Only types that struct mmu_caps offers are asked for. */
-	void (*invvpid)(void *ctx, enum invvpid_type type, uint16_t vpid, gva_t gva);
-	void (*invept)(void *ctx, enum invept_type type, uint64_t eptp);
+	/* The instructions, on the logical CPU that calls. Only types that struct mmu_caps offers are asked for. false: the CPU did not
+	 * do it (VMfail: SDM, INVVPID and INVEPT), and nothing is flushed; the next wider type is then asked for. */
+	bool (*invvpid)(void *ctx, enum invvpid_type type, uint16_t vpid, gva_t gva);
+	bool (*invept)(void *ctx, enum invept_type type, uint64_t eptp);
 	/* The VM's MMU lock (order: docs/architecture.md). The model may leave both NULL. */
 	void (*lock)(void *ctx, struct mmu_vm *vm);
 	void (*unlock)(void *ctx, struct mmu_vm *vm);

@@ -25,12 +25,14 @@
 	C(mmio_stale, "MMIO leaves found out of date") \
 	C(table_pages_allocated, "table pages allocated") \
 	C(table_pages_freed, "table pages freed") \
+	C(tables_relieved, "times that the VM had to lose tables of its own, because its limit or the machine's memory was used up") \
 	C(invvpid_address, "INVVPID of one address") \
 	C(invvpid_single, "INVVPID of one context") \
 	C(invvpid_nonglobal, "INVVPID of one context, global translations kept") \
 	C(invvpid_all, "INVVPID of all contexts") \
 	C(invept_single, "INVEPT of one root") \
 	C(invept_all, "INVEPT of all roots") \
+	C(flushes_refused, "INVVPIDs and INVEPTs that the CPU did not carry out, answered by a wider one") \
 	C(flush_requests, "flushes requested, before merging") \
 	C(kicks, "vCPUs forced out of the guest for a flush") \
 	C(vpid_exhausted, "vCPUs that run untagged because no VPID was free") \
@@ -56,6 +58,9 @@
 	C(wp_flips, "leaves turned between user and supervisor for CR0.WP = 0") \
 	C(write_protected, "leaves made read-only because their frame holds a guest table") \
 	C(rmap_entries, "entries added to reverse maps") \
+	C(rmap_steps, "entries of reverse maps that were looked at on the way through a list") \
+	C(interrupted, "operations that would have looked at too many at once, and were put off until the guest comes back for the rest") \
+	C(steps, "steps of loops whose length the guest decides") \
 	C(log_dirtied, "pages marked dirty while logging")
 
 struct mmu_counters {

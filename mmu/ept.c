@@ -35,6 +35,11 @@
 /* The formats of entries do not depend on the number of levels. */
 static const struct pt_format ept_format = FORMAT(4), ept_format_5level = FORMAT(5);
 
+/* K3: a violation makes a table for each level but the root's, or splits two; at least, that, the records, and what one access needs
+ * whose tables and page lie far from each other. */
+#define EPT_NEED 6
+#define EPT_LEAST 24
+
 /* Subtrees that were unlinked and wait for the flush. */
 #define DETACHED_MAX 32
 
@@ -271,6 +276,13 @@ static void write_protect(struct mmu_vm *vm, gfn_t first, uint64_t pages)
 		MUTANT(EPT_PROTECT_FLUSH, tag_request_ept(vm));
 }
 
+/* What the guest uses comes back by violations. Tables have no order of use here, so all go. */
+static void relieve(struct mmu_vm *vm, uint32_t need)
+{
+	(void)need;
+	unmap(vm, GFN(0), ~0ull);
+}
+
 /* ---- faults ---- */
 
 static const char no_memory[] = "there is no host memory for EPT tables";
@@ -436,6 +448,9 @@ static bool audit(struct mmu_vm *vm, char *why, size_t size)
 
 const struct mmu_ops mmu_ept = {
 	.name = "ept",
+	.need = EPT_NEED,
+	.least = EPT_LEAST,
+	.relieve = relieve,
 	.unsupported = unsupported,
 	.config_unsupported = config_unsupported,
 	.vm_init = vm_init,

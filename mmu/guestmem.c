@@ -189,6 +189,7 @@ static bool table_read(void *ctx, gpa_t gpa, unsigned size, uint64_t *value)
 	const char *p = slots_linear(&vcpu->vm->slots, gpa, false);
 
 	if (unlikely(!p)) {
+		vcpu->tables_aside = true;
 		struct mmu_page page;
 
 		p = page_ptr(vcpu->vm, gpa_gfn(gpa), false, &page);
@@ -237,13 +238,17 @@ static bool table_update(void *ctx, gpa_t gpa, unsigned size, uint64_t old, uint
 	/* A walk over tables that are not in memory means nothing. */
 	if (vcpu->populate.wanted)
 		return false;
-	p = page_ptr(vcpu->vm, gpa_gfn(gpa), true, &page);
-	if (!p) {
-		if (page.kind == MMU_WAIT)
-			want(vcpu, gpa_gfn(gpa), true);
-		return false;
+	p = slots_linear(&vcpu->vm->slots, gpa, true);
+	if (unlikely(!p)) {
+		p = page_ptr(vcpu->vm, gpa_gfn(gpa), true, &page);
+		if (!p) {
+			if (page.kind == MMU_WAIT)
+				want(vcpu, gpa_gfn(gpa), true);
+			return false;
+		}
+		p += gpa.v & (PAGE_SIZE - 1);
 	}
-	*lost = !exchange(p + (gpa.v & (PAGE_SIZE - 1)), size, old, new);
+	*lost = !exchange(p, size, old, new);
 	if (!*lost && vcpu->vm->ops->flags_written)
 		MUTANT(FLAGS_TOLD, vcpu->vm->ops->flags_written(vcpu->vm, gpa, size));
 	return !*lost;
@@ -251,5 +256,9 @@ static bool table_update(void *ctx, gpa_t gpa, unsigned size, uint64_t old, uint
 
 struct walk_memory mmu_walk_memory(struct mmu_vcpu *vcpu)
 {
-	return (struct walk_memory){ .read = table_read, .update = table_update, .ctx = vcpu };
+	struct walk_memory memory = { .read = table_read, .update = table_update, .ctx = vcpu };
+
+	vcpu->tables_aside = false;
+	mmu_walk_linear(vcpu->vm, &memory);
+	return memory;
 }

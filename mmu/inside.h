@@ -46,10 +46,22 @@ static inline struct mmu_result mmu_inject_pf(uint32_t error, gva_t gva)
 
 /* ---- table frames (counted) ---- */
 
+/* From the VM's reserve (mmu/reserve.h), zeroed; HFN_NONE: it has none. raw: with anything in it. */
 hfn_t mmu_table_alloc(struct mmu_vm *vm);
-/* One that CR3 can name under PAE paging. */
+hfn_t mmu_table_alloc_raw(struct mmu_vm *vm);
+/* One that CR3 can name under PAE paging; one for each vCPU and mechanism. */
 hfn_t mmu_table_alloc_low(struct mmu_vm *vm);
 void mmu_table_free(struct mmu_vm *vm, hfn_t frame);
+/* The same for a frame that is known to be all zero. */
+void mmu_table_free_clean(struct mmu_vm *vm, hfn_t frame);
+void mmu_table_free_low(struct mmu_vm *vm, hfn_t frame);
+
+/* K3, before a call into the mechanism. */
+static inline void mmu_prepare(struct mmu_vm *vm)
+{
+	if (unlikely(reserve_count(&vm->reserve) < vm->ops->need))
+		reserve_refill(vm, vm->ops->need);
+}
 
 static inline void *mmu_table_ptr(const struct mmu_vm *vm, hfn_t frame)
 {
@@ -88,6 +100,16 @@ static inline struct mmu_page mmu_peek_small(struct mmu_vm *vm, gfn_t gfn)
 	if (unlikely(index >= slot->pages || !slot->linear_frame.v || slot->dirty))
 		return mmu_peek(vm, gfn);
 	return (struct mmu_page){ .kind = MMU_MEMORY, .slot = slot, .hfn = HFN(slot->linear_frame.v + index), .owned = ram, .writable = ram };
+}
+/* mmu_resolve for a leaf of 4 KBytes, in the same way. */
+static inline struct mmu_page mmu_resolve_small(struct mmu_vcpu *vcpu, gfn_t gfn, bool write)
+{
+	struct slot *slot = &vcpu->vm->slots.slot[__atomic_load_n(&vcpu->vm->slots.last, __ATOMIC_RELAXED)];
+	uint64_t index = gfn.v - slot->base.v;
+
+	if (unlikely(index >= slot->pages || !slot->linear_frame.v || slot->dirty || slot->kind != SLOT_RAM))
+		return mmu_resolve(vcpu, gfn, write);
+	return (struct mmu_page){ .kind = MMU_MEMORY, .slot = slot, .hfn = HFN(slot->linear_frame.v + index), .owned = true, .writable = true };
 }
 /* The largest leaf for gfn that page, the configuration and limit (address bits) allow: 12, 21 or 30. */
 unsigned mmu_leaf_shift(const struct mmu_vm *vm, gfn_t gfn, const struct mmu_page *page, unsigned limit);

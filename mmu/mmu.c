@@ -22,7 +22,12 @@ bool mmu_vm_init(struct mmu_vm *vm, const struct mmu_ops *ops, const struct mmu_
 	if (!vm->config.gpa_bits)
 		vm->config.gpa_bits = GPA_BITS;
 	vm->vpids = vpids;
-	return ops->vm_init(vm);
+	if (!reserve_init(vm))
+		return false;
+	if (ops->vm_init(vm))
+		return true;
+	reserve_destroy(vm);
+	return false;
 }
 
 void mmu_vm_destroy(struct mmu_vm *vm)
@@ -30,6 +35,7 @@ void mmu_vm_destroy(struct mmu_vm *vm)
 	BUG_ON(vm->vcpus);
 	vm->ops->vm_destroy(vm);
 	ASSERT(vm->table_pages == 0);
+	reserve_destroy(vm);
 }
 
 static uint16_t take_vpid(struct mmu_vm *vm)
@@ -55,10 +61,14 @@ bool mmu_vcpu_init(struct mmu_vcpu *vcpu, struct mmu_vm *vm, const struct walk_r
 	vcpu->tag.last_cpu = TAG_NO_CPU;
 	vcpu->root.vpid = vcpu->tag.vpid;
 	mmu_lock(vm);
+	reserve_add_low(vm);
+	mmu_prepare(vm);
 	ok = vm->ops->vcpu_init(vcpu);
 	if (ok) {
 		vcpu->next = vm->vcpus;
 		vm->vcpus = vcpu;
+	} else {
+		reserve_drop_low(vm);
 	}
 	mmu_unlock(vm);
 	if (!ok && vcpu->tag.vpid)
@@ -79,6 +89,7 @@ void mmu_vcpu_destroy(struct mmu_vcpu *vcpu)
 		}
 	}
 	vm->ops->vcpu_destroy(vcpu);
+	reserve_drop_low(vm);
 	mmu_unlock(vm);
 	if (vcpu->tag.vpid)
 		vpid_free(vm->vpids, vcpu->tag.vpid);
@@ -118,6 +129,7 @@ struct mmu_result mmu_fault(struct mmu_vcpu *vcpu, const struct mmu_fault *fault
 	/* A walk and its access may have to bring in a page for each table and one for the data, and may lose some again. */
 	for (unsigned tries = 0;; tries++) {
 		vcpu->populate.wanted = false;
+		mmu_prepare(vm);
 		r = vm->ops->fault(vcpu, fault);
 		if (!vcpu->populate.wanted)
 			break;
@@ -306,6 +318,18 @@ static void drop_old(struct mmu_vm *vm, const struct mmu_ops *old_ops, void *old
 	vm->priv = new_priv;
 }
 
+/* The new mechanism is built beside the old one: that is an operation of its own. */
+static bool make_room(struct mmu_vm *vm, const struct mmu_ops *ops)
+{
+	uint32_t need = max_u64(ops->need, vm->ops->need);
+
+	for (struct mmu_vcpu *v = vm->vcpus; v; v = v->next)
+		need += ops->need;
+	if (reserve_count(&vm->reserve) < need)
+		reserve_refill(vm, need);
+	return reserve_raise(vm, ops->least);
+}
+
 bool mmu_switch(struct mmu_vm *vm, const struct mmu_ops *ops)
 {
 	const struct mmu_ops *old_ops = vm->ops;
@@ -313,9 +337,10 @@ bool mmu_switch(struct mmu_vm *vm, const struct mmu_ops *ops)
 	bool ok;
 
 	mmu_lock(vm);
+	ok = make_room(vm, ops);
 	vm->ops = ops;
 	vm->priv = NULL;
-	ok = ops->vm_init(vm);
+	ok = ok && ops->vm_init(vm);
 	if (ok && !build_vcpus(vm)) {
 		ops->vm_destroy(vm);
 		ok = false;

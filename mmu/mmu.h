@@ -13,6 +13,7 @@
 #include "mmu/below.h"
 #include "mmu/caps.h"
 #include "mmu/counters.h"
+#include "mmu/reserve.h"
 #include "mmu/slots.h"
 #include "mmu/tag.h"
 #include "mmu/walk.h"
@@ -98,7 +99,9 @@ struct mmu_config {
 	uint8_t gpa_bits;
 	/* Levels of EPT tables, 4 or 5; 0: 4, or 5 where gpa_bits is more than 4 can translate. */
 	uint8_t ept_levels;
-	uint32_t table_budget; /* shadow pages at most before the oldest are dropped; 0: the default */
+	uint64_t ram_pages;    /* of the guest, for what follows; 0: not known, taken for 256 MBytes */
+	uint32_t work;         /* list entries that one operation looks at before it is interrupted; 0: the default. Tests make it small */
+	uint32_t table_frames; /* that the VM may hold for its tables (K2); at least ops->least; 0: mmu_table_limit() */
 };
 
 struct mmu_ops;
@@ -113,6 +116,7 @@ struct mmu_vm {
 	struct mmu_counters counters;
 	struct mmu_vcpu *vcpus;  /* list, by next */
 	uint64_t table_pages;    /* table pages in use by the mechanism */
+	struct reserve reserve;  /* those that wait to be used */
 	uint64_t ept_flushed_on; /* one bit a logical CPU: no INVEPT of the root is owed there */
 	void *priv;              /* the mechanism's, for the VM */
 };
@@ -142,6 +146,7 @@ struct mmu_vcpu {
 		bool write;
 		gfn_t gfn;
 	} populate;
+	bool tables_aside;       /* the last walk read a table elsewhere than in a slot of RAM or ROM that lies in one piece */
 	void *priv;              /* the mechanism's, for the vCPU */
 	struct mmu_face other;   /* the other mechanism's, while one is exchanged for another */
 };
@@ -157,6 +162,10 @@ struct mmu_ops {
 	const char *(*config_unsupported)(const struct mmu_caps *caps, const struct mmu_config *config);
 	bool (*vm_init)(struct mmu_vm *vm);
 	void (*vm_destroy)(struct mmu_vm *vm);
+	/* K3: frames that the longest operation takes, and with which it can run at all, if poorly. */
+	uint16_t need, least;
+	/* Frees tables, those that were not used for longest first, until need frames are in reserve, or nothing is left that could go. */
+	void (*relieve)(struct mmu_vm *vm, uint32_t need);
 	/* Called after regs hold the guest's state (also in the middle of the guest's life, when the mechanism is switched). */
 	bool (*vcpu_init)(struct mmu_vcpu *vcpu);
 	void (*vcpu_destroy)(struct mmu_vcpu *vcpu);
@@ -207,6 +216,8 @@ struct mmu_result mmu_set_cr0(struct mmu_vcpu *vcpu, uint64_t value);
 struct mmu_result mmu_set_cr3(struct mmu_vcpu *vcpu, uint64_t value);
 struct mmu_result mmu_set_cr4(struct mmu_vcpu *vcpu, uint64_t value);
 struct mmu_result mmu_set_efer(struct mmu_vcpu *vcpu, uint64_t value);
+/* INVLPG of a linear address, as it is before any check: in 64-bit mode one that is not canonical does nothing, outside of it only the
+ * low 32 bits are an address (SDM, INVLPG). */
 void mmu_invlpg(struct mmu_vcpu *vcpu, gva_t gva);
 
 /* Under EPT the guest changes CR3 (and unowned CR0/CR4 bits, and PDPTEs) without an exit: vmx/ tells what the VMCS holds after an
@@ -249,6 +260,16 @@ size_t mmu_guest_write(struct mmu_vm *vm, gpa_t gpa, const void *buf, size_t n);
  * entry of any vCPU. Valid until the next host-side change. */
 void *mmu_guest_ptr(struct mmu_vm *vm, gpa_t gpa, size_t n, bool write);
 void mmu_guest_written(struct mmu_vm *vm, gpa_t gpa, size_t n);
+
+/* Lets a walk read the slot that the last search found without asking, if it lies in one piece. */
+static inline void mmu_walk_linear(const struct mmu_vm *vm, struct walk_memory *m)
+{
+	const struct slot *slot = &vm->slots.slot[__atomic_load_n(&vm->slots.last, __ATOMIC_RELAXED)];
+
+	m->linear_base = slot->base.v << PAGE_SHIFT;
+	m->linear_bytes = slot->linear ? slot->pages << PAGE_SHIFT : 0;
+	m->linear = slot->linear;
+}
 
 /* For an instruction that cannot be emulated but writes to a tracked table at gpa (a fault there ended in MMU_EMULATE):
  * forgets the shadows of that table, so that the instruction can run by itself. false: this mechanism cannot, or the table is

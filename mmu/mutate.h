@@ -19,6 +19,8 @@
 	M(TAG_NONGLOBAL, "INVVPID of a context, globals kept") \
 	M(TAG_ALL, "INVVPID of a whole context") \
 	M(TAG_EPT, "INVEPT before an entry") \
+	M(FLUSH_WIDEN, "a wider flush where the CPU refused one") \
+	M(INVLPG_CANONICAL, "doing nothing at an INVLPG of an address that is not canonical") \
 	M(EPT_UNMAP_FLUSH, "INVEPT after ept took translations away, before table frames are freed") \
 	M(EPT_UNMAP, "clearing an EPT leaf whose frame goes") \
 	M(EPT_FREE_KICK, "kicking before EPT tables are freed") \
@@ -60,8 +62,10 @@
 	M(INVLPG_FLUSH_UPPER, "INVVPID of all at an INVLPG after entries above the last level went") \
 	M(FAULT_RECHECK, "reading guest entries again after their table is tracked") \
 	M(PATH_DROPS, "forgetting the way to a page when entries above the last level went") \
-	M(ROOT_ZAPS, "forgetting known roots when a shadow page was unlinked") \
+	M(ROOT_ZAPS, "forgetting a known root when its page is unlinked") \
 	M(ROOT_MODES, "forgetting known roots when the paging modes change") \
+	M(ADOPT_CHECK, "looking whether an entry of a new root may be used without a fault before its table is named") \
+	M(ROOT_UNSYNC, "finding out whether a known root reaches what went out of sync since") \
 	M(ROOT_SHAPE, "finding out anew what a known root reaches when that has changed") \
 	M(MMIO_GENERATION, "comparing the generation of a shadow's MMIO leaf") \
 	M(SPURIOUS_FLUSH, "INVVPID of the address of a fault that changed nothing") \
@@ -72,6 +76,13 @@
 	M(MMIO_EPOCH, "dropping MMIO leaves when their generation comes round") \
 	M(LARGE_TRACKED, "looking for tracked frames before a large leaf is made") \
 	M(MAY_WRITE, "keeping leaves of tracked frames read-only") \
+	M(RESERVE_RELIEVE, "losing tables of its own when a VM's reserve is used up") \
+	M(RMAP_ADD, "putting a leaf on its frame's list") \
+	M(PREFETCH_CHECK, "looking whether an entry can be used without a fault before its leaf is made in advance") \
+	M(PREFETCH_MEMORY, "looking whether there is memory for a leaf that is made in advance") \
+	M(PREFETCH_WRITE, "making such a leaf read-only where it must be") \
+	M(RMAP_INTERRUPT, "interrupting the way through a long list") \
+	M(UNCROWD, "dropping the oldest of very many pages of one frame") \
 	M(STALE_DROP, "noting that an entry was dropped without a flush") \
 	M(SHADOW_UNMAP_FLUSH, "the flush after that") \
 	M(SHADOW_PROTECT_FLUSH, "the flush after write-protecting frames") \
@@ -79,6 +90,7 @@
 	M(VTLB_PARTS, "remembering that leaves are parts of one larger guest page") \
 	M(VTLB_HOST_FLUSH, "INVVPID when the host empties the virtual TLB") \
 	M(VTLB_HOST_KICK, "kicking before its tables are freed") \
+	M(VTLB_SEARCH_FLUSH, "INVVPID of all when a load of CR3 empties the virtual TLB because it is too full to be searched") \
 	M(VTLB_REGS_FLUSH, "INVVPID when a register write empties the virtual TLB") \
 	M(VTLB_INVLPG, "dropping what INVLPG names from the virtual TLB") \
 	M(VTLB_INVLPG_FLUSH, "the INVVPID for it") \

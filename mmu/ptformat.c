@@ -98,7 +98,7 @@ void pt_visit(const struct pt *pt, uint64_t first, uint64_t end, struct pt_visit
 	visit_table(pt, pt->root, pt->format->root_level, 0, first, end, v);
 }
 
-uint64_t pt_free(const struct pt *pt, hfn_t table, unsigned level)
+static uint64_t free_below(const struct pt *pt, hfn_t table, unsigned level)
 {
 	const struct pt_format *f = pt->format;
 	uint64_t *entries = mmu_table_ptr(pt->vm, table), count = level > 1 ? BIT(index_bits(f, level)) : 0, looked_at = count;
@@ -106,6 +106,16 @@ uint64_t pt_free(const struct pt *pt, hfn_t table, unsigned level)
 	for (uint64_t i = 0; i < count; i++)
 		if (pt_present(f, entries[i]) && !pt_is_leaf(f, entries[i], level))
 			looked_at += pt_free(pt, pt_frame(f, entries[i]), level - 1);
-	mmu_table_free(pt->vm, table);
 	return looked_at;
 }
+
+uint64_t pt_free(const struct pt *pt, hfn_t table, unsigned level)
+{
+	uint64_t looked_at = free_below(pt, table, level);
+
+	mmu_table_free(pt->vm, table);
+	pt->vm->counters.steps += looked_at + 1;
+	return looked_at;
+}
+
+void pt_free_below_root(const struct pt *pt) { free_below(pt, pt->root, pt->format->root_level); }

@@ -87,5 +87,7 @@ void pt_visit(const struct pt *pt, uint64_t first, uint64_t end, struct pt_visit
 
 /* Frees a table of the given level and all below it. Nothing may walk them any more. Returns how many entries it looked at. */
 uint64_t pt_free(const struct pt *pt, hfn_t table, unsigned level);
+/* The same for all tables below the root, which stays. */
+void pt_free_below_root(const struct pt *pt);
 
 #endif

@@ -32,16 +32,23 @@ static bool load_pdptes(struct mmu_vm *vm, const struct walk_regs *r, uint64_t c
 	return true;
 }
 
-static struct mmu_result commit(struct mmu_vcpu *vcpu, const struct walk_regs *new, bool cr3_write, bool keep_tlb)
+/* Only this vCPU's own CPU looks at its registers, so they need no lock. */
+static struct mmu_result tell(struct mmu_vcpu *vcpu, const struct walk_regs *old, bool cr3_write, bool keep_tlb)
+{
+	mmu_lock(vcpu->vm);
+	vcpu->stuck = NULL;
+	mmu_prepare(vcpu->vm);
+	vcpu->vm->ops->regs_changed(vcpu, old, cr3_write, keep_tlb);
+	mmu_unlock(vcpu->vm);
+	return vcpu->stuck ? mmu_stop(vcpu->stuck) : mmu_done(MMU_FIXED);
+}
+
+static struct mmu_result commit(struct mmu_vcpu *vcpu, const struct walk_regs *new)
 {
 	struct walk_regs old = vcpu->regs;
 
-	mmu_lock(vcpu->vm);
 	vcpu->regs = *new;
-	vcpu->stuck = NULL;
-	vcpu->vm->ops->regs_changed(vcpu, &old, cr3_write, keep_tlb);
-	mmu_unlock(vcpu->vm);
-	return vcpu->stuck ? mmu_stop(vcpu->stuck) : mmu_done(MMU_FIXED);
+	return tell(vcpu, &old, false, false);
 }
 
 static bool cr0_valid(const struct walk_regs *old, uint64_t value)
@@ -75,28 +82,32 @@ struct mmu_result mmu_set_cr0(struct mmu_vcpu *vcpu, uint64_t value)
 	if (paging_pae(&new) && ((new.cr0 ^ vcpu->regs.cr0) & CR0_PDPTE_BITS) &&
 	    !MUTANT_OR(PDPTE_CR0, load_pdptes(vcpu->vm, &new, new.cr3, new.pdpte)))
 		return mmu_inject_gp();
-	return commit(vcpu, &new, false, false);
+	return commit(vcpu, &new);
 }
 
 struct mmu_result mmu_set_cr3(struct mmu_vcpu *vcpu, uint64_t value)
 {
-	struct walk_regs new = vcpu->regs;
+	struct walk_regs *r = &vcpu->regs, old = *r;
+	uint64_t pdpte[4];
 	bool keep_tlb = false;
 
-	if (new.efer & EFER_LMA) {
-		if (new.cr4 & CR4_PCIDE) {
+	if (r->efer & EFER_LMA) {
+		if (r->cr4 & CR4_PCIDE) {
 			keep_tlb = value & CR3_NO_FLUSH;
 			value &= ~CR3_NO_FLUSH;
 		}
-		if (value & MASK(63, new.maxphyaddr))
+		if (value & MASK(63, r->maxphyaddr))
 			return mmu_inject_gp();
 	} else {
 		value &= MASK(31, 0);
 	}
-	new.cr3 = value;
-	if (paging_pae(&new) && !MUTANT_OR(PDPTE_CR3, load_pdptes(vcpu->vm, &new, value, new.pdpte)))
-		return mmu_inject_gp();
-	return commit(vcpu, &new, true, keep_tlb);
+	if (paging_pae(r)) {
+		if (!load_pdptes(vcpu->vm, r, value, pdpte))
+			return mmu_inject_gp();
+		MUTANT(PDPTE_CR3, memcpy(r->pdpte, pdpte, sizeof(pdpte)));
+	}
+	r->cr3 = value;
+	return tell(vcpu, &old, true, keep_tlb);
 }
 
 static bool cr4_valid(const struct walk_regs *old, uint64_t value)
@@ -126,7 +137,7 @@ struct mmu_result mmu_set_cr4(struct mmu_vcpu *vcpu, uint64_t value)
 	if (paging_pae(&new) && ((new.cr4 ^ vcpu->regs.cr4) & CR4_PDPTE_BITS) &&
 	    !MUTANT_OR(PDPTE_CR4, load_pdptes(vcpu->vm, &new, new.cr3, new.pdpte)))
 		return mmu_inject_gp();
-	return commit(vcpu, &new, false, false);
+	return commit(vcpu, &new);
 }
 
 struct mmu_result mmu_set_efer(struct mmu_vcpu *vcpu, uint64_t value)
@@ -139,11 +150,23 @@ struct mmu_result mmu_set_efer(struct mmu_vcpu *vcpu, uint64_t value)
 		return mmu_inject_gp();
 	/* LMA is the CPU's; what is written to it is ignored. */
 	new.efer = (value & ~EFER_LMA) | (new.efer & EFER_LMA);
-	return commit(vcpu, &new, false, false);
+	return commit(vcpu, &new);
+}
+
+/* Compatibility mode needs no case of its own: its linear addresses have 32 bits, which are canonical. */
+static bool canonical(const struct walk_regs *r, gva_t gva)
+{
+	unsigned bits = walk_mode(r) == PAGING_5LEVEL ? 57 : 48;
+
+	return (uint64_t)((int64_t)(gva.v << (64 - bits)) >> (64 - bits)) == gva.v;
 }
 
 void mmu_invlpg(struct mmu_vcpu *vcpu, gva_t gva)
 {
+	if (walk_mode(&vcpu->regs) < PAGING_4LEVEL)
+		gva.v &= MASK(31, 0);
+	else if (!MUTANT_OR(INVLPG_CANONICAL, canonical(&vcpu->regs, gva)))
+		return;
 	mmu_lock(vcpu->vm);
 	vcpu->vm->counters.invlpg++;
 	vcpu->vm->ops->invlpg(vcpu, gva);

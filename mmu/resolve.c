@@ -3,38 +3,6 @@
 #include "mmu/inside.h"
 #include "mmu/mutate.h"
 
-hfn_t mmu_table_alloc(struct mmu_vm *vm)
-{
-	hfn_t frame = vm->below->frame_alloc(vm->below->ctx);
-
-	if (!hfn_is_none(frame)) {
-		vm->table_pages++;
-		vm->counters.table_pages_allocated++;
-	}
-	return frame;
-}
-
-hfn_t mmu_table_alloc_low(struct mmu_vm *vm)
-{
-	hfn_t frame;
-
-	if (!vm->below->frame_alloc_low)
-		return mmu_table_alloc(vm);
-	frame = vm->below->frame_alloc_low(vm->below->ctx);
-	if (!hfn_is_none(frame)) {
-		vm->table_pages++;
-		vm->counters.table_pages_allocated++;
-	}
-	return frame;
-}
-
-void mmu_table_free(struct mmu_vm *vm, hfn_t frame)
-{
-	vm->table_pages--;
-	vm->counters.table_pages_freed++;
-	vm->below->frame_free(vm->below->ctx, frame);
-}
-
 static bool logged_clean(const struct slot *slot, uint64_t index)
 {
 	return slot->dirty && !(slot->dirty[index / 64] & BIT(index % 64));

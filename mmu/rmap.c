@@ -1,121 +1,29 @@
-/* mmu/rmap.c - lists of references, and the tree of what is known of guest frames.
- *
- * V1  A node on a list is never empty, and only the first node of a list may be partly full. */
+/* mmu/rmap.c - lists of references, and the tree of what is known of guest frames. */
 #include "mmu/rmap.h"
 
 /* ---- lists ---- */
 
-static struct rmap_node *node_of(const struct pool *nodes, uint32_t list)
+/* Between the last and the first. */
+void rmap_join(struct pool *owners, uint32_t list, uint32_t ref, struct rmap_link *own)
 {
-	return pool_ptr(nodes, list & ~RMAP_CHAIN);
+	struct rmap_link *first = rmap_link(owners, list), *last = rmap_link(owners, first->previous);
+
+	*own = (struct rmap_link){ list, first->previous };
+	last->next = ref;
+	first->previous = ref;
 }
 
-static bool push_node(struct pool *nodes, uint32_t *list, uint32_t next, uint32_t a, uint32_t b)
+void rmap_part(struct pool *owners, uint32_t *list, uint32_t ref, const struct rmap_link *own)
 {
-	uint32_t id = pool_alloc(nodes);
-	struct rmap_node *n;
-
-	if (!id)
-		return false;
-	n = pool_ptr(nodes, id);
-	n->next = next;
-	n->ref[n->count++] = a;
-	if (b)
-		n->ref[n->count++] = b;
-	*list = id | RMAP_CHAIN;
-	return true;
+	rmap_link(owners, own->previous)->next = own->next;
+	rmap_link(owners, own->next)->previous = own->previous;
+	if (*list == ref)
+		*list = own->next;
 }
 
-bool rmap_add_more(struct pool *nodes, uint32_t *list, uint32_t ref)
+bool rmap_holds(const struct pool *owners, uint32_t list, uint32_t ref)
 {
-	struct rmap_node *n;
-
-	if (!(*list & RMAP_CHAIN))
-		return push_node(nodes, list, 0, *list, ref);
-	n = node_of(nodes, *list);
-	if (n->count == RMAP_NODE_REFS)
-		return push_node(nodes, list, *list, ref, 0);
-	n->ref[n->count++] = ref;
-	return true;
-}
-
-/* Takes one reference off the first node. */
-static uint32_t pop(struct pool *nodes, uint32_t *list)
-{
-	struct rmap_node *n = node_of(nodes, *list);
-	uint32_t ref = n->ref[--n->count];
-
-	if (n->count == 0) {
-		uint32_t next = n->next;
-
-		pool_free(nodes, *list & ~RMAP_CHAIN);
-		*list = next;
-	} else if (n->count == 1 && !n->next) {
-		uint32_t last = n->ref[0];
-
-		pool_free(nodes, *list & ~RMAP_CHAIN);
-		*list = last;
-	}
-	return ref;
-}
-
-void rmap_remove(struct pool *nodes, uint32_t *list, uint32_t ref)
-{
-	if (!(*list & RMAP_CHAIN)) {
-		BUG_ON(*list != ref);
-		*list = 0;
-		return;
-	}
-	for (uint32_t at = *list; at; at = node_of(nodes, at)->next) {
-		struct rmap_node *n = node_of(nodes, at);
-
-		for (uint32_t i = 0; i < n->count; i++) {
-			uint32_t other;
-
-			if (n->ref[i] != ref)
-				continue;
-			/* The last one of the first node fills the place, unless it was itself the one. */
-			other = node_of(nodes, *list)->ref[node_of(nodes, *list)->count - 1];
-			n->ref[i] = other;
-			pop(nodes, list);
-			return;
-		}
-	}
-	BUG_ON(true);
-}
-
-uint32_t rmap_any(const struct pool *nodes, uint32_t list)
-{
-	return list & RMAP_CHAIN ? node_of(nodes, list)->ref[0] : list;
-}
-
-uint32_t rmap_walk_next(const struct pool *nodes, struct rmap_walk *w)
-{
-	struct rmap_node *n;
-	uint32_t ref;
-
-	if (!w->at)
-		return 0;
-	if (!(w->at & RMAP_CHAIN)) {
-		ref = w->at;
-		w->at = 0;
-		return ref;
-	}
-	n = node_of(nodes, w->at);
-	ref = n->ref[w->index++];
-	if (w->index == n->count) {
-		w->at = n->next;
-		w->index = 0;
-	}
-	return ref;
-}
-
-bool rmap_holds(const struct pool *nodes, uint32_t list, uint32_t ref)
-{
-	struct rmap_walk w = { list, 0 };
-	uint32_t r;
-
-	while ((r = rmap_walk_next(nodes, &w)))
+	for (uint32_t r = list; r; r = rmap_behind(owners, list, r))
 		if (r == ref)
 			return true;
 	return false;
@@ -126,9 +34,9 @@ bool rmap_holds(const struct pool *nodes, uint32_t list, uint32_t ref)
 #define TREE_LEVELS 3 /* at first: gfns of 35 bits */
 #define TREE_LEVELS_MAX 4 /* 44 bits: more than guest-physical addresses have */
 
-void rmap_init(struct rmap *map, struct mmu_vm *vm, struct pool *nodes)
+void rmap_init(struct rmap *map, struct mmu_vm *vm)
 {
-	*map = (struct rmap){ .vm = vm, .nodes = nodes, .root = HFN_NONE, .levels = TREE_LEVELS };
+	*map = (struct rmap){ .vm = vm, .root = HFN_NONE, .levels = TREE_LEVELS };
 }
 
 static void free_tree(struct rmap *map, hfn_t frame, unsigned level)

@@ -1,21 +1,26 @@
 /* mmu/rmap.h - reverse maps: for each guest frame, the leaves that map it and the shadow pages that stand for it.
  *
- * A *reference* names one entry of one shadow page: (page's number << 9) | index. A *list* of references is one 32-bit word:
- * 0, or one reference, or (with RMAP_CHAIN) the number of a node that holds several. */
+ * A *reference* names one entry of one shadow page: (page's number << 9) | index; 0 names none. A *list* of references is a ring:
+ * each page has two links for each of its entries, the next and the previous reference on the ring, and the list itself is one
+ * 32-bit word, its first reference. So an entry is put on a list and taken off in a few instructions, however long the list is,
+ * and neither can fail.
+ *
+ * V1  A reference is on at most one list, and its links are those of that list.
+ * V2  Of a frame's leaves the writable ones come first, so that those who look for them need not pass by the others. */
 #ifndef VELLUM_MMU_RMAP_H
 #define VELLUM_MMU_RMAP_H
 
 #include "mmu/pool.h"
 
-#define RMAP_CHAIN (1u << 31)
-#define RMAP_NODE_REFS 6
-
-struct rmap_node {
-	uint32_t next;
-	uint32_t count;
-	uint32_t ref[RMAP_NODE_REFS];
+struct rmap_link {
+	uint32_t next, previous;
 };
-_Static_assert(sizeof(struct rmap_node) == 32, "nodes fill frames");
+_Static_assert(512 * sizeof(struct rmap_link) == PAGE_SIZE, "a page's links fill a frame");
+
+/* What the objects of the pool that references name begin with. */
+struct rmap_owner {
+	struct rmap_link *link; /* 512 */
+};
 
 /* What is known of one guest frame. */
 struct gframe {
@@ -33,7 +38,6 @@ _Static_assert(sizeof(struct gframe) == 16, "gframes fill frames");
 
 struct rmap {
 	struct mmu_vm *vm;
-	struct pool *nodes;
 	hfn_t root;            /* a radix tree over gfn; HFN_NONE: empty. Entries are frame numbers plus one */
 	unsigned levels;       /* of 512 entries, above the gframes; grows with the highest gfn */
 	/* What was looked up last, by the low bits of the number of its frame of gframes. They stay where they are, so that nothing of
@@ -44,7 +48,7 @@ struct rmap {
 	} recent[RMAP_RECENT];
 };
 
-void rmap_init(struct rmap *map, struct mmu_vm *vm, struct pool *nodes);
+void rmap_init(struct rmap *map, struct mmu_vm *vm);
 void rmap_destroy(struct rmap *map);
 /* NULL: nothing is known of it; or with make: no memory, or no such guest frame. Stays where it is until rmap_destroy. */
 struct gframe *rmap_look_up(struct rmap *map, gfn_t gfn, bool make);
@@ -62,26 +66,58 @@ static inline struct gframe *rmap_gframe(struct rmap *map, gfn_t gfn, bool make)
 /* The first frame at or after *gfn, and before end, that might have something known, into *gfn. NULL: none. */
 struct gframe *rmap_next(struct rmap *map, gfn_t *gfn, gfn_t end);
 
-/* false: no memory. */
-bool rmap_add_more(struct pool *nodes, uint32_t *list, uint32_t ref);
-static inline bool rmap_add(struct pool *nodes, uint32_t *list, uint32_t ref)
-{
-	nodes->vm->counters.rmap_entries++;
-	if (*list)
-		return rmap_add_more(nodes, list, ref);
-	*list = ref;
-	return true;
-}
-void rmap_remove(struct pool *nodes, uint32_t *list, uint32_t ref);
-/* Any reference on the list; 0: none. */
-uint32_t rmap_any(const struct pool *nodes, uint32_t list);
-bool rmap_holds(const struct pool *nodes, uint32_t list, uint32_t ref);
+/* ---- lists ---- */
 
-/* for (struct rmap_walk w = { list }; (ref = rmap_walk_next(nodes, &w));) - the list must not change meanwhile. */
-struct rmap_walk {
-	uint32_t at;
-	uint32_t index;
-};
-uint32_t rmap_walk_next(const struct pool *nodes, struct rmap_walk *w);
+static inline struct rmap_link *rmap_link(const struct pool *owners, uint32_t ref)
+{
+	const struct rmap_owner *owner = pool_ptr(owners, ref >> 9);
+
+	return &owner->link[ref & 511];
+}
+
+void rmap_join(struct pool *owners, uint32_t list, uint32_t ref, struct rmap_link *own);
+
+/* Puts ref, which is on no list, before the others or behind them; own: its links. */
+static inline void rmap_add(struct pool *owners, uint32_t *list, uint32_t ref, struct rmap_link *own, bool first)
+{
+	owners->vm->counters.rmap_entries++;
+	if (likely(!*list)) {
+		*own = (struct rmap_link){ ref, ref };
+		*list = ref;
+		return;
+	}
+	rmap_join(owners, *list, ref, own);
+	if (first)
+		*list = ref;
+}
+
+void rmap_part(struct pool *owners, uint32_t *list, uint32_t ref, const struct rmap_link *own);
+
+static inline void rmap_remove(struct pool *owners, uint32_t *list, uint32_t ref, const struct rmap_link *own)
+{
+	if (likely(own->next == ref)) {
+		BUG_ON(*list != ref);
+		*list = 0;
+		return;
+	}
+	rmap_part(owners, list, ref, own);
+}
+
+/* The reference behind ref; 0: ref is the last. */
+static inline uint32_t rmap_behind(const struct pool *owners, uint32_t list, uint32_t ref)
+{
+	uint32_t next = rmap_link(owners, ref)->next;
+
+	return next == list ? 0 : next;
+}
+
+/* The last one; 0: the list is empty. */
+static inline uint32_t rmap_last(const struct pool *owners, uint32_t list)
+{
+	return list ? rmap_link(owners, list)->previous : 0;
+}
+
+/* Slow, for audits. */
+bool rmap_holds(const struct pool *owners, uint32_t list, uint32_t ref);
 
 #endif

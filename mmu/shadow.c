@@ -8,7 +8,7 @@
 #include "mmu/shadow.h"
 
 static const struct shadow_policy shadow_policy = { .unsync = true, .prefetch = 32, .flood = 4 };
-static const struct shadow_policy brute_policy = { .track_reads = true, .flood = 4, .forget = true };
+static const struct shadow_policy brute_policy = { .track_reads = true, .flood = 4, .keep_named = true };
 
 /* ---- life ---- */
 
@@ -26,12 +26,9 @@ static bool vm_init(struct mmu_vm *vm, const struct shadow_policy *policy)
 	}
 	s = mmu_table_ptr(vm, self);
 	*s = (struct shadow){ .vm = vm, .policy = policy, .self = self, .empty = empty, .mmio_epoch = hw_mmio_epoch(vm), .shape = 1 };
-	s->budget = vm->config.table_budget ? vm->config.table_budget : SHADOW_DEFAULT_BUDGET;
-	if (s->budget < SHADOW_MIN_BUDGET)
-		s->budget = SHADOW_MIN_BUDGET;
+	s->work = vm->config.work ? vm->config.work : SHADOW_WORK;
 	pool_init(&s->pages, vm, SPAGE_SHIFT);
-	pool_init(&s->nodes, vm, 5);
-	rmap_init(&s->rmap, vm, &s->nodes);
+	rmap_init(&s->rmap, vm);
 	vm->priv = s;
 	return true;
 }
@@ -46,11 +43,11 @@ static void vm_destroy(struct mmu_vm *vm)
 
 	for (struct spage *sp = s->newest; sp; sp = sp->older) {
 		mmu_table_free(vm, sp->frame);
+		mmu_table_free(vm, sp->link_frame);
 		if (!hfn_is_none(sp->guest_frame))
 			mmu_table_free(vm, sp->guest_frame);
 	}
 	pool_destroy(&s->pages);
-	pool_destroy(&s->nodes);
 	rmap_destroy(&s->rmap);
 	mmu_table_free(vm, s->empty);
 	mmu_table_free(vm, s->self);
@@ -68,7 +65,7 @@ static bool vcpu_init(struct mmu_vcpu *vcpu)
 		if (!hfn_is_none(self))
 			mmu_table_free(vm, self);
 		if (!hfn_is_none(pae))
-			mmu_table_free(vm, pae);
+			mmu_table_free_low(vm, pae);
 		return false;
 	}
 	v = mmu_table_ptr(vm, self);
@@ -88,7 +85,7 @@ static bool vcpu_init(struct mmu_vcpu *vcpu)
 			shadow_update_invlpg(s, vcpu);
 		return true;
 	}
-	mmu_table_free(vm, pae);
+	mmu_table_free_low(vm, pae);
 	mmu_table_free(vm, self);
 	vcpu->priv = NULL;
 	return false;
@@ -99,7 +96,7 @@ static void vcpu_destroy(struct mmu_vcpu *vcpu)
 	struct shadow_vcpu *v = vcpu->priv;
 
 	shadow_drop_root(vcpu);
-	mmu_table_free(vcpu->vm, v->pae_frame);
+	mmu_table_free_low(vcpu->vm, v->pae_frame);
 	mmu_table_free(vcpu->vm, v->self);
 	vcpu->priv = NULL;
 }
@@ -125,7 +122,7 @@ static void unmap(struct mmu_vm *vm, gfn_t first, uint64_t pages)
 		if (at.v < first.v && !g->large)
 			continue;
 		if (g->leaves || g->large)
-			MUTANT(SHADOW_UNMAP, rmap_zap(s, at));
+			MUTANT(SHADOW_UNMAP, rmap_zap(s, at, UINT32_MAX));
 		if (at.v >= first.v && g->tracked)
 			MUTANT(UNMAP_CLEAR, clear_pages_of(s, g));
 	}
@@ -142,7 +139,7 @@ static void write_protect(struct mmu_vm *vm, gfn_t first, uint64_t pages)
 
 	for (; (g = rmap_next(&s->rmap, &at, end)); at.v++)
 		if (at.v < first.v ? g->large : g->leaves || g->large)
-			rmap_protect(s, at);
+			rmap_protect(s, at, UINT32_MAX);
 	if (s->stale)
 		MUTANT(SHADOW_PROTECT_FLUSH, shadow_flush_all(s, NULL));
 	shadow_update_invlpg(s, NULL);
@@ -170,7 +167,8 @@ static bool unshadow(struct mmu_vm *vm, gfn_t gfn)
 
 #define OPS(mechanism, init) \
 	{ \
-		.name = (mechanism), .cr4_unsupported = CR4_PCIDE | CR4_PKE, .unsupported = hw_unsupported, .vm_init = (init), \
+		.name = (mechanism), .need = SHADOW_NEED, .least = SHADOW_LEAST, .relieve = shadow_relieve, \
+		.cr4_unsupported = CR4_PCIDE | CR4_PKE, .unsupported = hw_unsupported, .vm_init = (init), \
 		.vm_destroy = vm_destroy, .vcpu_init = vcpu_init, .vcpu_destroy = vcpu_destroy, .fault = shadow_fault, \
 		.regs_changed = shadow_regs_changed, .invlpg = shadow_invlpg, .unmap = unmap, .write_protect = write_protect, \
 		.guest_written = shadow_guest_written, .flags_written = shadow_flags_written, .unshadow = unshadow, .audit = shadow_audit, \

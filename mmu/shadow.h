@@ -15,6 +15,8 @@
  * S7  A leaf is present if and only if it is on its frame's list; all edits go through leaf_set and entry_drop.
  * S10 A large leaf has no tracked frame inside.
  * S11 Frames of tables are freed only by shadow_commit, after a flush.
+ * S16 No call takes more than MMU_STEPS_MAX steps (docs/mmu.md, "How long a call may take"). What would be longer is interrupted:
+ *     what is done of it stays done, and the guest, which gets no further without it, comes back for the rest.
  * S15 A remembered path names the page to which its root leads, and a known root the page of its CR3. */
 #ifndef VELLUM_MMU_SHADOW_H
 #define VELLUM_MMU_SHADOW_H
@@ -46,28 +48,45 @@
 static inline unsigned role_level(uint32_t role) { return role & ROLE_LEVEL_MASK; }
 static inline unsigned role_quadrant(uint32_t role) { return (role & ROLE_QUADRANT_MASK) >> ROLE_QUADRANT_SHIFT; }
 static inline unsigned role_acc(uint32_t role) { return (role & ROLE_ACC_MASK) >> ROLE_ACC_SHIFT; }
+/* What a guest entry above the last level, of a table of this role, allows. */
+static inline unsigned role_entry_acc(uint32_t role, uint64_t guest)
+{
+	unsigned acc = (guest & PTE_U ? ACC_U : 0) | (guest & PTE_W ? ACC_W : 0);
+
+	return acc | ((role & ROLE_NARROW) || !(guest & PTE_NX) ? ACC_X : 0);
+}
+/* The role of the table that the entry names. */
+static inline uint32_t role_child(uint32_t role, unsigned index, uint64_t guest)
+{
+	uint32_t child = (role & ROLE_MODES) | (role_level(role) - 1) | (role_acc(role) & role_entry_acc(role, guest)) << ROLE_ACC_SHIFT;
+
+	return role & ROLE_NARROW ? child | (index & 1) << ROLE_QUADRANT_SHIFT : child;
+}
 static inline unsigned role_pat(uint32_t role) { return (role & ROLE_PAT_MASK) >> ROLE_PAT_SHIFT; }
 
 /* ---- shadow pages ---- */
 
 struct spage {
+	struct rmap_owner links; /* first: of each entry, to the others on its list */
 	uint32_t id;
 	uint32_t role;
 	gfn_t gfn;            /* the guest table; direct: the first frame that it maps */
 	hfn_t frame;          /* the hardware table */
 	hfn_t guest_frame;    /* holds guest[]; HFN_NONE when direct */
+	hfn_t link_frame;     /* holds the links */
 	uint64_t *table;
 	uint64_t *guest;      /* the guest entry that each present entry was made from */
 	uint32_t parents;     /* list of references to entries that name this page */
 	uint32_t next_of_gfn;
 	struct spage *newer, *older;                 /* all pages, by their last use */
-	struct spage *unsync_next, *unsync_previous; /* those out of sync */
 	uint16_t present;     /* entries that are not 0 */
 	uint16_t first, last; /* all of which lie between these two, both included */
+	uint16_t named;       /* references on parents */
 	uint16_t roots;       /* vCPUs that run on it */
 	uint8_t writes;       /* of the guest to its table since it was last used */
 	uint8_t idle;         /* syncs in a row that found nothing to do */
 	uint8_t invlpgs;      /* that named an entry since it went out of sync, or since it was last thinned out */
+	uint8_t place;        /* of those out of sync */
 	uint8_t filled;       /* faults that made an entry since such an INVLPG */
 	bool unsync;
 	bool thin;            /* only entries that are used are made */
@@ -81,39 +100,52 @@ struct shadow_policy {
 	bool unsync;          /* last-level tables may go out of sync */
 	unsigned prefetch;    /* entries around a fault that are looked at; a power of two, 0: none */
 	unsigned flood;       /* writes to a table, without its use between, that end its shadowing */
-	bool forget;          /* a table that no other names any more is none, and one that others name is one whatever is written */
+	bool keep_named;      /* one that others name is a table whatever is written to it */
 };
 
-#define SHADOW_DEFAULT_BUDGET 8192
-#define SHADOW_MIN_BUDGET 32
+/* Frames: for a page its table, its guest entries, its links. K3: at most 6 pages are made at once (four roots under PAE, or five
+ * levels; one more where a large page turns out to be none), the frames of what is known of their guest tables and of the page
+ * (2 and 2 of the tree each), pools. Least: that, the records, four roots for each of two vCPUs, and what one access needs. */
+#define SHADOW_NEED 64
+#define SHADOW_LEAST 160
+
 #define SHADOW_UNSYNC_MAX 64
-#define SHADOW_FORGET_MAX 64 /* pages that one write of the guest unlinks; the rest waits for its eviction */
+#define SHADOW_WORK 1024     /* list entries that one operation looks at: mmu_config.work */
+#define SHADOW_PARENTS_MAX 512 /* entries that name one page: another one takes the place of the oldest */
+#define SHADOW_ROLES_MAX 32  /* pages of one guest frame that are not roots in use: another one takes the place of the oldest */
+#define SHADOW_UNSYNC_ROLES 4 /* pages of one table that go out of sync together; one with more stays in sync */
+#define SHADOW_SYNCED_MAX 2048 /* entries that a load of CR3 brings over; of the pages that it has not come to by then all entries go */
+#define SHADOW_IDLE_AT_ONCE 4 /* tables that a load of CR3 puts back into sync */
+#define SHADOW_FORGET_MAX 16 /* pages that one write of the guest unlinks; the rest waits for its eviction */
 #define SHADOW_IDLE_SYNCS 8 /* that a table stays out of sync without a write */
 #define SHADOW_INVLPGS 4    /* of a table out of sync, with two of its entries for each, that thin it out */
 #define SHADOW_FILLS 4      /* faults without an INVLPG between that end its being thin */
 #define SHADOW_PATHS 64     /* that a vCPU remembers: a power of two */
 #define SHADOW_KNOWN_ROOTS 16 /* that a vCPU remembers: a power of two */
-#define SHADOW_KNOWN_REACHED 12
 #define SHADOW_DIRECT_WINDOW 16 /* entries of a direct page that one fault fills: a power of two */
 
 struct shadow {
 	struct mmu_vm *vm;
 	const struct shadow_policy *policy;
 	struct pool pages;
-	struct pool nodes;
 	struct rmap rmap;
 	struct spage *newest, *oldest;
-	struct spage *unsync_first;
+	struct spage *unsync[SHADOW_UNSYNC_MAX]; /* those out of sync, by their place; a place of one that no longer is means nothing */
+	uint64_t unsync_used;                    /* the places, by bit, where one is */
 	uint32_t unsync_count;
+	uint64_t unsync_since[SHADOW_UNSYNC_MAX], unsync_last; /* a count of all that went out of sync: when each did, and the last */
 	uint32_t unsync_present; /* entries of those pages that are not 0 */
-	uint32_t budget;
+	uint32_t work;
+	bool idle;               /* a page out of sync may be at rest */
 	uint32_t mmio_epoch;
 	uint8_t maxphyaddr;      /* the guest's */
 	bool has_1g;
 	uint64_t edits;          /* of entries, counted */
-	uint64_t shape;          /* changes of what names what above the last level, and of what is out of sync, counted from 1 */
-	uint64_t zaps;           /* pages that were unlinked, counted */
+	uint64_t shape;          /* links by which more may be reached, counted from 1 */
+	uint64_t kernel_used[4]; /* by bit: the entries 256 to 511 of roots in long mode that ever named a table */
 	uint64_t upper_drops;    /* entries above the last level that were dropped, counted */
+	const struct gframe *crowded; /* more pages stand for it than should; NULL: none does */
+	bool interrupted;        /* the operation has looked at enough for once; NULL or false is not for want of memory then */
 	bool stale;              /* a TLB may hold more than the tables do: not flushed on every vCPU since */
 	struct spage *doomed;    /* unlinked, by older; freed at the next commit */
 	hfn_t empty;             /* a table without entries, for roots that are no memory */
@@ -129,17 +161,15 @@ struct shadow_path {
 	uint32_t page;           /* 0: nothing remembered here */
 };
 
-/* A root in long mode, found without a look at the modes and the memory map, which have not changed since; nor has a page been
- * unlinked (S15). */
+/* A root in long mode, found without a look at the modes and the memory map, which have not changed since (S15). */
 struct shadow_known_root {
 	uint64_t cr3;
-	uint64_t zaps;           /* shadow.zaps then */
 	uint32_t generation;     /* of the slots */
-	uint32_t page;           /* 0: nothing remembered here */
-	/* The pages out of sync that the root reaches, as long as shadow.shape is the same. */
+	uint32_t page;           /* 0: nothing remembered here, or the page was unlinked */
+	/* The places of pages out of sync that the root reaches, or reached, as long as shadow.shape is the same: of those that went out of
+	 * sync up to .seen. */
+	uint64_t reached, seen;
 	uint64_t shape;          /* 0: not known */
-	unsigned count;
-	uint32_t reached[SHADOW_KNOWN_REACHED];
 };
 
 struct shadow_vcpu {
@@ -162,7 +192,7 @@ static inline uint32_t spage_ref(const struct spage *sp, unsigned index) { retur
 
 /* ---- shadow_page.c ---- */
 
-/* The page of this role, found or made; made ones are tracked. NULL: no memory. */
+/* The page of this role, found or made; made ones are tracked. NULL: no memory, or interrupted. */
 struct spage *spage_get(struct shadow *s, struct mmu_vcpu *self, gfn_t gfn, uint32_t role);
 /* An entry was made, or cleared. */
 static inline void entry_made(struct shadow *s, struct spage *sp, unsigned index)
@@ -182,11 +212,6 @@ static inline void entry_cleared(struct shadow *s, struct spage *sp)
 	s->unsync_present -= sp->unsync;
 	s->edits++;
 }
-static inline void shadow_upper_dropped(struct shadow *s)
-{
-	s->upper_drops++;
-	s->shape++;
-}
 /* The page was used: it is not evicted soon. */
 void spage_used(struct shadow *s, struct spage *sp);
 /* Clears one entry, whatever it is. */
@@ -195,8 +220,12 @@ void entry_drop(struct shadow *s, struct spage *sp, unsigned index);
 void spage_clear(struct shadow *s, struct spage *sp);
 /* Unlinks the page from everything; its frames wait for the next commit. Not for roots in use. */
 void spage_zap(struct shadow *s, struct spage *sp);
-/* Makes entry index of parent name child. false: no memory. */
-bool spage_link(struct shadow *s, struct spage *parent, unsigned index, uint64_t guest, struct spage *child);
+/* Makes entry index of parent name child, and brings up to date what is below it. */
+void spage_link(struct shadow *s, struct spage *parent, unsigned index, uint64_t guest, struct spage *child);
+/* The first alone: nobody runs on parent yet, or what it reaches is brought up to date next. */
+void spage_name(struct shadow *s, struct spage *parent, unsigned index, uint64_t guest, struct spage *child);
+/* The page of this role, if there is one. */
+struct spage *spage_find(struct shadow *s, gfn_t gfn, uint32_t role);
 /* The page that a present table entry names. */
 struct spage *spage_child(struct shadow *s, const struct spage *sp, unsigned index);
 /* Flushes every vCPU entirely, and sees to it that none runs on without (T2). */
@@ -209,10 +238,10 @@ static inline void shadow_request_all(struct mmu_vcpu *vcpu)
 	tag_request_all(vcpu);
 	v->upper_seen = shadow_of(vcpu->vm)->upper_drops;
 }
-/* Flushes and frees what was zapped. */
+/* The end of an operation: flushes and frees what was zapped. */
 void shadow_commit(struct shadow *s, struct mmu_vcpu *self);
-/* Keeps the number of pages under the budget. */
-void shadow_make_room(struct shadow *s, struct mmu_vcpu *self);
+/* See mmu_ops.relieve. */
+void shadow_relieve(struct mmu_vm *vm, uint32_t need);
 /* The guest frame that entry index stands for, or names as a table. */
 gfn_t entry_gfn(const struct spage *sp, unsigned index);
 /* Where the guest's entry for shadow entry index is. */
@@ -239,21 +268,24 @@ bool leaf_may_write(struct shadow *s, gfn_t gfn);
 void leaf_prefetch(struct shadow *s, struct spage *sp, unsigned index, uint64_t guest);
 /* Looks at the entries around index. */
 void leaf_prefetch_around(struct shadow *s, struct spage *sp, unsigned index);
-/* Takes W from, or removes, all leaves of a frame (large ones that contain it are removed). true: some TLB may hold more than
- * is left. */
-bool rmap_protect(struct shadow *s, gfn_t gfn);
-bool rmap_zap(struct shadow *s, gfn_t gfn);
+/* Takes W from, or removes, all leaves of a frame (large ones that contain it are removed), most at the most. false: there are more,
+ * and s->interrupted says so. Where a TLB may hold more than is left, s->stale says that. */
+bool rmap_protect(struct shadow *s, gfn_t gfn, uint32_t most);
+bool rmap_zap(struct shadow *s, gfn_t gfn, uint32_t most);
 
-/* ---- shadow_track.c ---- */
+/* ---- shadow_track.c, shadow_unsync.c ---- */
 
-/* S5 for a frame that is about to be tracked by a new page. */
-void shadow_track(struct shadow *s, struct mmu_vcpu *self, gfn_t gfn);
+/* S5 for a frame that is about to be tracked by a new page. false: interrupted. */
+bool shadow_track(struct shadow *s, struct mmu_vcpu *self, gfn_t gfn);
 /* A write fault on a tracked frame: may it go out of sync (and has)? */
 bool shadow_unsync(struct shadow *s, struct mmu_vcpu *self, struct gframe *g);
+/* Brings one entry up to date: what was made from another guest entry goes, and is made anew where that needs no fault. true: it
+ * changed. */
+bool shadow_sync_entry(struct shadow *s, struct spage *sp, unsigned index);
 /* Brings the entries of an out-of-sync page up to date; it stays out of sync. */
 void shadow_sync_page(struct shadow *s, struct spage *sp);
-/* Brings all pages of the frame into sync, for good. */
-void shadow_resync(struct shadow *s, struct mmu_vcpu *self, gfn_t gfn);
+/* Brings all pages of the frame into sync, for good. false: interrupted, they are as they were. */
+bool shadow_resync(struct shadow *s, struct mmu_vcpu *self, gfn_t gfn);
 /* Brings up to date what the vCPU's root reaches. */
 void shadow_sync_root(struct mmu_vcpu *vcpu);
 /* The same for what a page reaches that is about to be linked under a root. */
@@ -262,7 +294,7 @@ void shadow_sync_below(struct shadow *s, const struct spage *top);
 void shadow_sync_address(struct mmu_vcpu *vcpu, gva_t gva);
 void shadow_flags_written(struct mmu_vm *vm, gpa_t gpa, unsigned size);
 void shadow_guest_written(struct mmu_vm *vm, gpa_t gpa, unsigned n);
-/* Takes a page off the list of those out of sync. */
+/* Takes a page out of those out of sync. */
 void shadow_unlist_unsync(struct shadow *s, struct spage *sp);
 /* After an INVLPG of gva: a table that the guest keeps editing and invalidating entry by entry loses its other entries too. */
 void shadow_thin_out(struct mmu_vcpu *vcpu, gva_t gva);
@@ -274,8 +306,11 @@ void shadow_update_invlpg(struct shadow *s, struct mmu_vcpu *self);
 struct mmu_result shadow_fault(struct mmu_vcpu *vcpu, const struct mmu_fault *fault);
 /* The mode bits of the roles of a guest with these registers. */
 uint32_t shadow_modes(const struct walk_regs *r);
+/* false: no memory. Where it was interrupted, the vCPU runs on nothing until a fault loads the rest. */
 bool shadow_load_root(struct mmu_vcpu *vcpu);
 void shadow_drop_root(struct mmu_vcpu *vcpu);
+/* The page is about to be unlinked: nobody knows it as a root any more. */
+void shadow_forget_root(struct shadow *s, const struct spage *sp);
 void shadow_regs_changed(struct mmu_vcpu *vcpu, const struct walk_regs *old, bool cr3_write, bool keep_tlb);
 void shadow_invlpg(struct mmu_vcpu *vcpu, gva_t gva);
 /* What a page fault that the guest gets invalidates: what is cached for its address. */

@@ -25,13 +25,12 @@ struct fixing {
 	bool retry;           /* the guest's entries changed meanwhile */
 };
 
-/* The walk's entry of a guest level; NULL: none (no paging, or the guest's page is larger). */
+/* The walk's entry of a guest level; NULL: none (no paging, or the guest's page is larger, or it is a register). */
 static const struct walk_entry *walk_entry(const struct walk_result *w, unsigned level)
 {
-	for (unsigned i = 0; i < w->count; i++)
-		if (w->entry[i].level == level && w->entry[i].gpa.v != ~0ull)
-			return &w->entry[i];
-	return NULL;
+	unsigned i = w->entry[0].level - level;
+
+	return i < w->count && w->entry[i].gpa.v != ~0ull ? &w->entry[i] : NULL;
 }
 
 static unsigned guest_leaf_level(const struct walk_result *w)
@@ -44,13 +43,6 @@ static unsigned guest_leaf_level(const struct walk_result *w)
 static bool leaf_is_global(const struct walk_result *w, unsigned shift)
 {
 	return w->count && w->page_shift == shift && (w->entry[w->count - 1].value & PTE_G);
-}
-
-static unsigned entry_acc(const struct spage *sp, uint64_t guest)
-{
-	unsigned acc = (guest & PTE_U ? ACC_U : 0) | (guest & PTE_W ? ACC_W : 0);
-
-	return acc | ((sp->role & ROLE_NARROW) || !(guest & PTE_NX) ? ACC_X : 0);
 }
 
 static uint32_t direct_role(const struct fixing *f, uint32_t modes, unsigned level)
@@ -70,17 +62,13 @@ static uint32_t child_role(const struct fixing *f, const struct spage *sp, unsig
 {
 	unsigned level = role_level(sp->role);
 	const struct walk_entry *e = walk_entry(f->w, level);
-	uint32_t role = (sp->role & ROLE_MODES) | (level - 1);
 
 	if ((sp->role & ROLE_DIRECT) || level == guest_leaf_level(f->w)) {
 		*gfn = GFN(align_down(f->gfn.v, pt_span(level) >> PAGE_SHIFT));
 		return direct_role(f, sp->role, level - 1);
 	}
 	*gfn = GFN(table_gfn(sp, e->value));
-	role |= (role_acc(sp->role) & entry_acc(sp, e->value)) << ROLE_ACC_SHIFT;
-	if (sp->role & ROLE_NARROW)
-		role |= (index & 1) << ROLE_QUADRANT_SHIFT;
-	return role;
+	return role_child(sp->role, index, e->value);
 }
 
 /* S12: what the walk read is still there, now that sp is tracked. */
@@ -105,6 +93,13 @@ static uint64_t guest_value(const struct fixing *f, const struct spage *sp)
 	return e ? e->value : 0;
 }
 
+/* A page is missing: for want of memory, or because it was too much work for once (S16). */
+static void not_made(struct fixing *f)
+{
+	f->retry |= f->s->interrupted;
+	f->stop |= !f->s->interrupted;
+}
+
 static struct spage *step_down(struct fixing *f, struct spage *sp, unsigned index)
 {
 	const struct pt_format *format = &hw_format_4level;
@@ -123,10 +118,11 @@ static struct spage *step_down(struct fixing *f, struct spage *sp, unsigned inde
 		}
 	}
 	child = spage_get(f->s, f->vcpu, gfn, role);
-	if (!child || !spage_link(f->s, sp, index, guest_value(f, sp), child)) {
-		f->stop = true;
+	if (!child) {
+		not_made(f);
 		return NULL;
 	}
+	spage_link(f->s, sp, index, guest_value(f, sp), child);
 	f->changed = true;
 	return child;
 }
@@ -186,6 +182,7 @@ static struct spage *descend(struct fixing *f, unsigned *index)
 	if (!root) {
 		/* Its table was no memory when the root was loaded, and is now; or there was no host memory then. */
 		f->stop = !shadow_load_root(f->vcpu);
+		f->retry = f->s->interrupted;
 		root = shadow_root_of(f->vcpu, f->gva);
 	}
 	sp = root ? by_path(f, root) : NULL;
@@ -210,21 +207,23 @@ static struct spage *descend(struct fixing *f, unsigned *index)
 
 static unsigned choose_level(struct fixing *f)
 {
-	struct gframe *block = rmap_gframe(&f->s->rmap, GFN(align_down(f->gfn.v, 512)), false);
-	unsigned limit = f->w->page_shift >= 21 ? 21 : 12;
+	struct gframe *block;
 
+	if (f->w->page_shift < 21)
+		return 1;
+	block = rmap_gframe(&f->s->rmap, GFN(align_down(f->gfn.v, 512)), false);
 	if (block && !MUTANT_OR(LARGE_TRACKED, !block->block))
 		return 1;
-	return pt_level(mmu_leaf_shift(f->s->vm, f->gfn, &f->page, limit));
+	return pt_level(mmu_leaf_shift(f->s->vm, f->gfn, &f->page, 21));
 }
 
 /* Are all tables of the walk memory? What is not cannot be tracked, so its translations cannot be kept. */
 static bool tables_are_memory(const struct fixing *f)
 {
-	for (unsigned i = 0; i < f->w->count; i++) {
+	for (unsigned i = 0; f->vcpu->tables_aside && i < f->w->count; i++) {
 		gpa_t gpa = f->w->entry[i].gpa;
 
-		if (gpa.v != ~0ull && !slots_linear(&f->s->vm->slots, gpa, false) && mmu_peek(f->s->vm, gpa_gfn(gpa)).kind == MMU_DEVICE)
+		if (gpa.v != ~0ull && mmu_peek(f->s->vm, gpa_gfn(gpa)).kind == MMU_DEVICE)
 			return false;
 	}
 	return true;
@@ -267,7 +266,7 @@ static struct mmu_result fix(struct mmu_vcpu *vcpu, gva_t gva, struct access acc
 	unsigned index;
 
 	f.rights = hw_rights(&vcpu->regs, w, access);
-	f.page = mmu_resolve(vcpu, f.gfn, access.write);
+	f.page = w->page_shift < 21 ? mmu_resolve_small(vcpu, f.gfn, access.write) : mmu_resolve(vcpu, f.gfn, access.write);
 	if (f.page.kind == MMU_WAIT)
 		return mmu_done(MMU_RETRY);
 	if (f.rights.emulate || !tables_are_memory(&f) || tracked_access(&f))
@@ -366,14 +365,15 @@ struct mmu_result shadow_fault(struct mmu_vcpu *vcpu, const struct mmu_fault *fa
 	if (fault->kind != MMU_FAULT_PAGE)
 		return mmu_stop("an EPT exit without EPT");
 	v->spurious_gva = ~0ull;
+	s->interrupted = false;
 	if (s->mmio_epoch != hw_mmio_epoch(vcpu->vm))
 		MUTANT(MMIO_EPOCH, drop_special(s));
 	if ((fault->error & PFERR_RSVD) && cached_mmio(vcpu, fault->gva, access, &r))
 		return r;
-	shadow_make_room(s, vcpu);
 	r = walk_and_fix(vcpu, fault, access);
 	if (r.outcome == MMU_SPURIOUS)
 		r = spurious(vcpu, fault, access, again);
+	s->vm->counters.interrupted += s->interrupted;
 	shadow_commit(s, vcpu);
 	shadow_update_invlpg(s, vcpu);
 	tag_synchronize(vcpu->vm, vcpu);

@@ -3,20 +3,29 @@
 #include "mmu/mutate.h"
 #include "mmu/shadow.h"
 
-/* A leaf where no entry is, for the frame that g tells of. false: no memory. */
-static bool leaf_put(struct shadow *s, struct spage *sp, unsigned index, struct gframe *g, uint64_t leaf)
+/* A leaf where no entry is, for the frame that g tells of. */
+static inline void leaf_put(struct shadow *s, struct spage *sp, unsigned index, struct gframe *g, uint64_t leaf)
 {
 	bool large = role_level(sp->role) > 1;
 
-	if (!rmap_add(&s->nodes, large ? &g->large : &g->leaves, spage_ref(sp, index)))
-		return false;
+	MUTANT(RMAP_ADD, rmap_add(&s->pages, large ? &g->large : &g->leaves, spage_ref(sp, index), &sp->links.link[index], leaf & PTE_W));
+	s->vm->counters.steps++;
 	pt_set(&sp->table[index], leaf);
 	entry_made(s, sp, index);
 	if (large)
 		s->vm->counters.mapped_2m++;
 	else
 		s->vm->counters.mapped_4k++;
-	return true;
+}
+
+/* V2: where a leaf stands on its list says whether it is writable. */
+static void leaf_moves(struct shadow *s, struct spage *sp, unsigned index, struct gframe *g, bool writable)
+{
+	uint32_t *list = role_level(sp->role) > 1 ? &g->large : &g->leaves, ref = spage_ref(sp, index);
+	struct rmap_link *own = &sp->links.link[index];
+
+	rmap_remove(&s->pages, list, ref, own);
+	rmap_add(&s->pages, list, ref, own, writable);
 }
 
 bool leaf_set(struct shadow *s, struct spage *sp, unsigned index, uint64_t guest, gfn_t gfn, uint64_t leaf)
@@ -32,12 +41,16 @@ bool leaf_set(struct shadow *s, struct spage *sp, unsigned index, uint64_t guest
 		if ((old & ~leaf & (PTE_W | PTE_U)) || (~old & leaf & PTE_NX) || ((old ^ leaf) & hw_format_4level.address))
 			s->stale = true;
 		pt_set(&sp->table[index], leaf);
+		if ((old ^ leaf) & PTE_W)
+			leaf_moves(s, sp, index, rmap_gframe(&s->rmap, gfn, false), leaf & PTE_W);
 		return true;
 	}
-	entry_drop(s, sp, index);
+	if (old)
+		entry_drop(s, sp, index);
 	g = rmap_gframe(&s->rmap, gfn, true);
-	if (!g || !leaf_put(s, sp, index, g, leaf))
+	if (!g)
 		return false;
+	leaf_put(s, sp, index, g, leaf);
 	if (sp->guest)
 		sp->guest[index] = guest;
 	return true;
@@ -69,57 +82,62 @@ bool leaf_may_write(struct shadow *s, gfn_t gfn)
 
 /* ---- in advance ---- */
 
-/* The rights of a guest entry of the last level under the page's own; 0: it maps nothing that could be used without a fault. */
-static unsigned guest_rights(const struct shadow *s, const struct spage *sp, uint64_t guest)
+/* How a page's guest entries of the last level become leaves. Both have their flags in the same places. */
+struct ahead {
+	uint64_t reserved; /* what no present entry may have in the guest's mode */
+	uint64_t address;
+	uint64_t keep;     /* flags that a leaf takes over */
+	uint64_t no_exec;  /* NX, where the page's role does not allow execution */
+};
+
+static struct ahead ahead_of(const struct shadow *s, const struct spage *sp)
 {
-	unsigned acc = 0;
+	bool narrow = sp->role & ROLE_NARROW;
+	unsigned acc = role_acc(sp->role);
+	struct ahead a = { .address = narrow ? MASK(31, 12) : MASK(51, 12), .keep = PTE_P | PTE_A | PTE_PWT | PTE_PCD | HW_PAT_4K | PTE_G };
 
-	if (!(guest & PTE_P) || !(guest & PTE_A))
-		return 0;
-	if (!(sp->role & ROLE_NARROW)) {
-		uint64_t reserved = s->maxphyaddr < 52 ? MASK(51, s->maxphyaddr) : 0;
-
-		reserved |= sp->role & ROLE_NXE ? 0 : PTE_NX;
-		reserved |= sp->role & ROLE_LONG ? 0 : MASK(62, 52);
-		if (guest & reserved)
-			return 0;
+	if (!narrow) {
+		a.reserved = s->maxphyaddr < 52 ? MASK(51, s->maxphyaddr) : 0;
+		a.reserved |= (sp->role & ROLE_NXE ? 0 : PTE_NX) | (sp->role & ROLE_LONG ? 0 : MASK(62, 52));
+		a.keep |= PTE_NX;
 	}
-	if (guest & PTE_U)
-		acc |= ACC_U;
-	if ((guest & PTE_W) && (guest & PTE_D))
-		acc |= ACC_W;
-	if ((sp->role & ROLE_NARROW) || !(guest & PTE_NX))
-		acc |= ACC_X;
-	/* Bit 3 tells "maps something without rights" from "maps nothing". */
-	return (acc & role_acc(sp->role)) | 8;
+	a.keep |= (acc & ACC_U ? PTE_U : 0) | (acc & ACC_W ? PTE_W | PTE_D : 0);
+	a.no_exec = !(acc & ACC_X) && s->vm->caps->nx ? PTE_NX : 0;
+	return a;
 }
 
-static void prefetch_leaf(struct shadow *s, struct spage *sp, unsigned index, uint64_t guest, gfn_t gfn, unsigned acc,
-			  unsigned pat, bool global)
+/* It can be used without a fault. */
+static inline bool usable(const struct ahead *a, uint64_t guest)
 {
+	return (guest & (PTE_P | PTE_A | a->reserved)) == (PTE_P | PTE_A);
+}
+
+static inline void prefetch_leaf(struct shadow *s, struct spage *sp, unsigned index, uint64_t guest, const struct ahead *a)
+{
+	gfn_t gfn = gpa_gfn(GPA(guest & a->address));
 	struct mmu_page page = mmu_peek_small(s->vm, gfn);
+	uint64_t leaf = (guest & a->keep) | a->no_exec;
 	struct gframe *g;
 
-	if (page.kind != MMU_MEMORY || !leaf_allowed(s, gfn))
+	if (!MUTANT_OR(PREFETCH_MEMORY, page.kind == MMU_MEMORY) || !leaf_allowed(s, gfn))
 		return;
 	g = rmap_gframe(&s->rmap, gfn, true);
 	if (!g)
 		return;
-	if ((acc & ACC_W) && (!page.writable || (g->tracked && !leaf_may_write(s, gfn))))
-		acc &= ~ACC_W;
-	if (!leaf_put(s, sp, index, g, hw_leaf(s->vm->caps, gfn, page.hfn, PAGE_SHIFT, acc & ACC_ALL, pat, global)))
-		return;
+	/* The first write must be seen, to set the dirty flag. */
+	if ((guest & (PTE_W | PTE_D)) != (PTE_W | PTE_D) || !page.writable || (g->tracked && !leaf_may_write(s, gfn)))
+		MUTANT(PREFETCH_WRITE, leaf &= ~(PTE_W | PTE_D));
+	leaf_put(s, sp, index, g, leaf | hfn_hpa(page.hfn).v);
 	sp->guest[index] = guest;
 	s->vm->counters.prefetched++;
 }
 
 void leaf_prefetch(struct shadow *s, struct spage *sp, unsigned index, uint64_t guest)
 {
-	unsigned acc = guest_rights(s, sp, guest);
+	struct ahead a = ahead_of(s, sp);
 
-	if (acc)
-		prefetch_leaf(s, sp, index, guest, gpa_gfn(GPA(guest & (sp->role & ROLE_NARROW ? MASK(31, 12) : MASK(51, 12)))), acc,
-			      (guest & HW_PAT_4K ? 4 : 0) | (guest & PTE_PCD ? 2 : 0) | (guest & PTE_PWT ? 1 : 0), guest & PTE_G);
+	if (usable(&a, guest))
+		prefetch_leaf(s, sp, index, guest, &a);
 }
 
 /* Entries of a direct page, whose frames follow each other: where their memory does so too, one look at it is enough. */
@@ -139,86 +157,114 @@ static void prefetch_direct(struct shadow *s, struct spage *sp, unsigned first, 
 			continue;
 		if ((acc & ACC_W) && (!page.writable || (g->tracked && !leaf_may_write(s, GFN(gfn.v + i)))))
 			acc &= ~ACC_W;
-		if (!leaf_put(s, sp, first + i, g,
-			      hw_leaf(s->vm->caps, GFN(gfn.v + i), HFN(page.hfn.v + i), PAGE_SHIFT, acc, role_pat(sp->role), false)))
-			return;
+		leaf_put(s, sp, first + i, g,
+			 hw_leaf(s->vm->caps, GFN(gfn.v + i), HFN(page.hfn.v + i), PAGE_SHIFT, acc, role_pat(sp->role), false));
 		s->vm->counters.prefetched++;
 		s->vm->counters.prefetched_direct++;
 	}
 }
 
+static void prefetch_guest(struct shadow *s, struct spage *sp, unsigned first, unsigned count)
+{
+	const char *page = mmu_guest_ptr_locked(s->vm, gfn_gpa(sp->gfn), false);
+	struct ahead a = ahead_of(s, sp);
+
+	for (unsigned i = first; page && i < first + count; i++) {
+		uint64_t guest;
+
+		if (sp->table[i])
+			continue;
+		guest = guest_entry_at(sp, page, i);
+		if (MUTANT_OR(PREFETCH_CHECK, usable(&a, guest)))
+			prefetch_leaf(s, sp, i, guest, &a);
+	}
+}
+
 void leaf_prefetch_around(struct shadow *s, struct spage *sp, unsigned index)
 {
-	unsigned window = s->policy->prefetch, first = index & ~(window - 1);
-	const char *page;
+	unsigned window = s->policy->prefetch;
 
 	if (sp->thin && ++sp->filled < SHADOW_FILLS)
 		return;
 	sp->thin = false;
 	if (!window || role_level(sp->role) != 1)
 		return;
-	if (sp->role & ROLE_DIRECT) {
+	if (sp->role & ROLE_DIRECT)
 		prefetch_direct(s, sp, index & ~(SHADOW_DIRECT_WINDOW - 1u), SHADOW_DIRECT_WINDOW);
-		return;
-	}
-	page = mmu_guest_ptr_locked(s->vm, gfn_gpa(sp->gfn), false);
-	for (unsigned i = first; page && i < first + window; i++) {
-		uint64_t guest;
-
-		if (sp->table[i])
-			continue;
-		guest = guest_entry_at(sp, page, i);
-		if ((guest & (PTE_P | PTE_A)) == (PTE_P | PTE_A))
-			leaf_prefetch(s, sp, i, guest);
-	}
+	else
+		prefetch_guest(s, sp, index & ~(window - 1), window);
 }
 
 /* ---- through the list ---- */
 
-/* Large leaves that contain gfn cannot keep it: they go, and what is still wanted comes back in smaller ones by faults. */
-static bool drop_large(struct shadow *s, gfn_t gfn)
+/* One more look at a list. false: there were enough (S16). */
+static inline bool another(struct shadow *s, uint32_t *most)
 {
-	struct gframe *g = rmap_gframe(&s->rmap, GFN(align_down(gfn.v, 512)), false);
+	s->vm->counters.rmap_steps++;
+	s->vm->counters.steps++;
+	if (likely(MUTANT_OR(RMAP_INTERRUPT, (*most)--)))
+		return true;
+	s->interrupted = true;
+	return false;
+}
+
+static bool drop_list(struct shadow *s, const uint32_t *list, uint32_t *most)
+{
 	uint32_t ref;
 
-	if (!g || !g->large)
-		return false;
-	while ((ref = rmap_any(&s->nodes, g->large))) {
+	while ((ref = *list)) {
+		if (!another(s, most))
+			return false;
 		entry_drop(s, spage_at(s, ref >> 9), ref & 511);
-		s->vm->counters.leaves_split++;
 	}
 	return true;
 }
 
-bool rmap_protect(struct shadow *s, gfn_t gfn)
+/* Large leaves that contain gfn cannot keep it: they go, and what is still wanted comes back in smaller ones by faults. */
+static bool drop_large(struct shadow *s, gfn_t gfn, uint32_t *most)
 {
-	bool lost = drop_large(s, gfn);
-	struct gframe *g = rmap_gframe(&s->rmap, gfn, false);
-	struct rmap_walk w = { g ? g->leaves : 0, 0 };
-	uint32_t ref;
+	struct gframe *g = rmap_gframe(&s->rmap, GFN(align_down(gfn.v, 512)), false);
+	uint32_t before = *most;
+	bool all = !g || drop_list(s, &g->large, most);
 
-	while ((ref = rmap_walk_next(&s->nodes, &w))) {
-		uint64_t *entry = &spage_at(s, ref >> 9)->table[ref & 511];
+	s->vm->counters.leaves_split += before - *most;
+	return all;
+}
+
+bool rmap_protect(struct shadow *s, gfn_t gfn, uint32_t most)
+{
+	struct gframe *g;
+	uint32_t start;
+
+	if (!drop_large(s, gfn, &most))
+		return false;
+	g = rmap_gframe(&s->rmap, gfn, false);
+	if (!g || !g->leaves)
+		return true;
+	/* The writable ones are in front; one that is no longer writable becomes the last by a turn of the ring. */
+	start = g->leaves;
+	do {
+		uint64_t *entry = &spage_at(s, g->leaves >> 9)->table[g->leaves & 511];
 
 		if (!(*entry & PTE_W))
-			continue;
+			return true;
+		if (!another(s, &most))
+			return false;
 		MUTANT(RMAP_PROTECT, pt_set(entry, *entry & ~(PTE_W | PTE_D)));
 		s->edits++;
 		s->vm->counters.write_protected++;
-		lost = s->stale = true;
-	}
-	return lost;
+		s->stale = true;
+		g->leaves = rmap_link(&s->pages, g->leaves)->next;
+	} while (g->leaves != start);
+	return true;
 }
 
-bool rmap_zap(struct shadow *s, gfn_t gfn)
+bool rmap_zap(struct shadow *s, gfn_t gfn, uint32_t most)
 {
-	bool lost = drop_large(s, gfn);
-	struct gframe *g = rmap_gframe(&s->rmap, gfn, false);
-	uint32_t ref;
+	struct gframe *g;
 
-	while (g && (ref = rmap_any(&s->nodes, g->leaves))) {
-		entry_drop(s, spage_at(s, ref >> 9), ref & 511);
-		lost = true;
-	}
-	return lost;
+	if (!drop_large(s, gfn, &most))
+		return false;
+	g = rmap_gframe(&s->rmap, gfn, false);
+	return !g || drop_list(s, &g->leaves, &most);
 }

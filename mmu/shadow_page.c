@@ -65,38 +65,57 @@ void entry_drop(struct shadow *s, struct spage *sp, unsigned index)
 
 	if (!old)
 		return;
+	s->vm->counters.steps++;
 	if (!pt_special(f, old)) {
 		struct spage *child = entry_is_leaf(sp, index) ? NULL : spage_child(s, sp, index);
+		const struct rmap_link *own = &sp->links.link[index];
 
 		if (child) {
-			rmap_remove(&s->nodes, &child->parents, spage_ref(sp, index));
+			rmap_remove(&s->pages, &child->parents, spage_ref(sp, index), own);
+			child->named--;
 		} else {
 			struct gframe *g = rmap_gframe(&s->rmap, entry_gfn(sp, index), false);
 
-			rmap_remove(&s->nodes, role_level(sp->role) > 1 ? &g->large : &g->leaves, spage_ref(sp, index));
+			rmap_remove(&s->pages, role_level(sp->role) > 1 ? &g->large : &g->leaves, spage_ref(sp, index), own);
 			s->vm->counters.leaves_removed++;
 		}
 		MUTANT(STALE_DROP, s->stale = true);
 		if (role_level(sp->role) > 1)
-			shadow_upper_dropped(s);
+			s->upper_drops++;
 	}
 	pt_set(&sp->table[index], 0);
 	entry_cleared(s, sp);
 }
 
-bool spage_link(struct shadow *s, struct spage *parent, unsigned index, uint64_t guest, struct spage *child)
+static void drop_ref(struct shadow *s, uint32_t ref)
+{
+	entry_drop(s, spage_at(s, ref >> 9), ref & 511);
+}
+
+void spage_link(struct shadow *s, struct spage *parent, unsigned index, uint64_t guest, struct spage *child)
+{
+	bool more = child->unsync || (role_level(child->role) > 1 && child->present);
+
+	/* Below one that has just been made there is nothing. */
+	if (more && !child->unsync)
+		MUTANT(SYNC_BELOW, shadow_sync_below(s, child));
+	spage_name(s, parent, index, guest, child);
+	s->shape += more;
+}
+
+void spage_name(struct shadow *s, struct spage *parent, unsigned index, uint64_t guest, struct spage *child)
 {
 	entry_drop(s, parent, index);
-	if (role_level(child->role) > 1)
-		MUTANT(SYNC_BELOW, shadow_sync_below(s, child));
-	if (!rmap_add(&s->nodes, &child->parents, spage_ref(parent, index)))
-		return false;
+	if (child->named == SHADOW_PARENTS_MAX)
+		drop_ref(s, rmap_last(&s->pages, child->parents));
+	rmap_add(&s->pages, &child->parents, spage_ref(parent, index), &parent->links.link[index], true);
+	child->named++;
 	if (parent->guest)
 		parent->guest[index] = guest;
 	pt_set(&parent->table[index], hfn_hpa(child->frame).v | hw_format_4level.table);
 	entry_made(s, parent, index);
-	s->shape++;
-	return true;
+	if (index >= 256 && role_level(parent->role) >= 4)
+		s->kernel_used[index / 64 - 4] |= BIT(index % 64);
 }
 
 void spage_clear(struct shadow *s, struct spage *sp)
@@ -143,6 +162,17 @@ static void count_tracked(struct shadow *s, gfn_t gfn, int change)
 		block->block--;
 }
 
+static void free_page(struct shadow *s, struct spage *sp)
+{
+	if (!hfn_is_none(sp->frame))
+		mmu_table_free_clean(s->vm, sp->frame);
+	if (!hfn_is_none(sp->link_frame))
+		mmu_table_free(s->vm, sp->link_frame);
+	if (!hfn_is_none(sp->guest_frame))
+		mmu_table_free(s->vm, sp->guest_frame);
+	pool_free(&s->pages, sp->id);
+}
+
 static struct spage *make(struct shadow *s, gfn_t gfn, uint32_t role)
 {
 	uint32_t id = pool_alloc(&s->pages);
@@ -150,21 +180,57 @@ static struct spage *make(struct shadow *s, gfn_t gfn, uint32_t role)
 
 	if (!sp)
 		return NULL;
+	/* What its entries were made from and how they are linked means nothing before there are any. */
 	*sp = (struct spage){ .id = id, .role = role, .gfn = gfn, .guest_frame = HFN_NONE };
 	sp->frame = mmu_table_alloc(s->vm);
-	if (!hfn_is_none(sp->frame) && !(role & ROLE_DIRECT))
-		sp->guest_frame = mmu_table_alloc(s->vm);
-	if (hfn_is_none(sp->frame) || (!(role & ROLE_DIRECT) && hfn_is_none(sp->guest_frame))) {
-		if (!hfn_is_none(sp->frame))
-			mmu_table_free(s->vm, sp->frame);
-		pool_free(&s->pages, id);
+	sp->link_frame = mmu_table_alloc_raw(s->vm);
+	if (!(role & ROLE_DIRECT))
+		sp->guest_frame = mmu_table_alloc_raw(s->vm);
+	if (hfn_is_none(sp->frame) || hfn_is_none(sp->link_frame) || (!(role & ROLE_DIRECT) && hfn_is_none(sp->guest_frame))) {
+		free_page(s, sp);
 		return NULL;
 	}
 	sp->table = mmu_table_ptr(s->vm, sp->frame);
+	sp->links.link = mmu_table_ptr(s->vm, sp->link_frame);
 	if (!(role & ROLE_DIRECT))
 		sp->guest = mmu_table_ptr(s->vm, sp->guest_frame);
 	s->vm->counters.shadow_created++;
 	return sp;
+}
+
+/* The page of the role among those of the frame. NULL: there is none. */
+static struct spage *look_for(struct shadow *s, const struct gframe *g, uint32_t role)
+{
+	unsigned others = 0;
+
+	for (struct spage *sp = spage_at(s, g->pages); sp; sp = spage_at(s, sp->next_of_gfn)) {
+		if (sp->role == role)
+			return sp;
+		others++;
+	}
+	if (others >= SHADOW_ROLES_MAX)
+		s->crowded = g;
+	return NULL;
+}
+
+/* A frame that the guest uses in very many ways loses the pages that were made first: at the end, for some may be in use until then. */
+static void uncrowd(struct shadow *s)
+{
+	struct spage *next, *sp = spage_at(s, s->crowded->pages);
+
+	for (unsigned others = 0; sp; sp = next) {
+		next = spage_at(s, sp->next_of_gfn);
+		if (!sp->roots && ++others > SHADOW_ROLES_MAX)
+			MUTANT(UNCROWD, spage_zap(s, sp));
+	}
+	s->crowded = NULL;
+}
+
+struct spage *spage_find(struct shadow *s, gfn_t gfn, uint32_t role)
+{
+	struct gframe *g = rmap_gframe(&s->rmap, gfn, false);
+
+	return g ? look_for(s, g, role) : NULL;
 }
 
 struct spage *spage_get(struct shadow *s, struct mmu_vcpu *self, gfn_t gfn, uint32_t role)
@@ -175,21 +241,20 @@ struct spage *spage_get(struct shadow *s, struct mmu_vcpu *self, gfn_t gfn, uint
 	/* The block's counter must exist as well. */
 	if (!g || !rmap_gframe(&s->rmap, GFN(align_down(gfn.v, 512)), true))
 		return NULL;
-	for (sp = spage_at(s, g->pages); sp; sp = spage_at(s, sp->next_of_gfn)) {
-		if (sp->role != role)
-			continue;
+	sp = look_for(s, g, role);
+	if (sp) {
 		if (sp->unsync)
 			MUTANT(SYNC_ON_LINK, shadow_sync_page(s, sp));
 		spage_used(s, sp);
 		return sp;
 	}
+	if (!(role & ROLE_DIRECT) && !shadow_track(s, self, gfn))
+		return NULL;
 	sp = make(s, gfn, role);
 	if (!sp)
 		return NULL;
-	if (!(role & ROLE_DIRECT)) {
-		shadow_track(s, self, gfn);
+	if (!(role & ROLE_DIRECT))
 		count_tracked(s, gfn, 1);
-	}
 	sp->next_of_gfn = g->pages;
 	g->pages = sp->id;
 	use_push(s, sp);
@@ -203,10 +268,11 @@ void spage_zap(struct shadow *s, struct spage *sp)
 	struct gframe *g = rmap_gframe(&s->rmap, sp->gfn, false);
 	uint32_t *link = &g->pages, ref;
 
-	s->zaps++;
+	if (role_level(sp->role) >= 4)
+		MUTANT(ROOT_ZAPS, shadow_forget_root(s, sp));
 	spage_clear(s, sp);
-	while ((ref = rmap_any(&s->nodes, sp->parents)))
-		entry_drop(s, spage_at(s, ref >> 9), ref & 511);
+	while ((ref = sp->parents))
+		drop_ref(s, ref);
 	while (*link != sp->id)
 		link = &spage_at(s, *link)->next_of_gfn;
 	*link = sp->next_of_gfn;
@@ -230,41 +296,39 @@ void shadow_flush_all(struct shadow *s, struct mmu_vcpu *self)
 
 void shadow_commit(struct shadow *s, struct mmu_vcpu *self)
 {
-	struct spage *sp = s->doomed;
+	struct spage *sp;
 
+	if (s->crowded)
+		uncrowd(s);
+	sp = s->doomed;
 	if (!sp)
 		return;
 	MUTANT(SHADOW_FREE_FLUSH, shadow_flush_all(s, self));
 	while (sp) {
 		struct spage *next = sp->older;
 
-		mmu_table_free(s->vm, sp->frame);
-		if (!hfn_is_none(sp->guest_frame))
-			mmu_table_free(s->vm, sp->guest_frame);
-		pool_free(&s->pages, sp->id);
+		free_page(s, sp);
 		sp = next;
 	}
 	s->doomed = NULL;
 }
 
-void shadow_make_room(struct shadow *s, struct mmu_vcpu *self)
+void shadow_relieve(struct mmu_vm *vm, uint32_t need)
 {
-	/* A fault makes at most a page for each level, so a batch leaves room for several faults. */
-	uint32_t batch = s->budget / 16 + 8;
+	struct shadow *s = shadow_of(vm);
+	uint32_t coming = reserve_count(&vm->reserve);
 	struct spage *sp = s->oldest;
 
-	if (s->pages.in_use < s->budget)
-		return;
-	while (sp && batch) {
+	while (sp && coming < need) {
 		struct spage *next = sp->newer;
 
 		if (!sp->roots) {
+			coming += hfn_is_none(sp->guest_frame) ? 2 : 3;
 			spage_zap(s, sp);
-			s->vm->counters.shadow_evicted++;
-			batch--;
+			vm->counters.shadow_evicted++;
 		}
 		sp = next;
 	}
-	shadow_commit(s, self);
-	shadow_update_invlpg(s, self);
+	shadow_commit(s, NULL);
+	shadow_update_invlpg(s, NULL);
 }

@@ -46,7 +46,7 @@ static bool get_root(struct mmu_vcpu *vcpu, gfn_t gfn, uint32_t role, struct spa
 	if (!(role & ROLE_DIRECT) && mmu_peek(vcpu->vm, gfn).kind == MMU_DEVICE)
 		return true;
 	*out = spage_get(s, vcpu, gfn, role);
-	return *out != NULL;
+	return *out || s->interrupted;
 }
 
 static bool load_pae(struct mmu_vcpu *vcpu, struct spage *root[4])
@@ -76,6 +76,27 @@ static bool load_pae(struct mmu_vcpu *vcpu, struct spage *root[4])
 			root[i]->roots++; /* so that the next one does not evict it */
 	}
 	return true;
+}
+
+/* A root that has just been made names at once what of its kernel's half has been made for other roots: all processes have it in
+ * common. In the lower half there is nothing to be found. What is reached so is brought up to date with all that the root reaches. */
+static void adopt(struct shadow *s, struct spage *root)
+{
+	const uint64_t *page = (const void *)mmu_guest_ptr_locked(s->vm, gfn_gpa(root->gfn), false);
+	uint64_t reserved = (s->maxphyaddr < 52 ? MASK(51, s->maxphyaddr) : 0) | (root->role & ROLE_NXE ? 0 : PTE_NX) | PTE_PS;
+
+	for (unsigned i = 0; page && i < 4; i++)
+		for (uint64_t left = s->kernel_used[i]; left; left &= left - 1) {
+			unsigned index = 256 + i * 64 + __builtin_ctzll(left);
+			uint64_t guest = __atomic_load_n(&page[index], __ATOMIC_ACQUIRE);
+			struct spage *child;
+
+			if (!MUTANT_OR(ADOPT_CHECK, (guest & (PTE_P | PTE_A | reserved)) == (PTE_P | PTE_A)))
+				continue;
+			child = spage_find(s, gpa_gfn(GPA(guest & MASK(51, 12))), role_child(root->role, index, guest));
+			if (child)
+				spage_name(s, root, index, guest, child);
+		}
 }
 
 static bool load_long(struct mmu_vcpu *vcpu, struct spage *root[4])
@@ -119,12 +140,19 @@ static struct shadow_known_root *known_place(struct mmu_vcpu *vcpu)
 
 static struct shadow_known_root *known_root(struct mmu_vcpu *vcpu)
 {
-	const struct shadow *s = shadow_of(vcpu->vm);
 	struct shadow_known_root *k = known_place(vcpu);
 
 	if (!k->page || k->cr3 != vcpu->regs.cr3 || k->generation != vcpu->vm->slots.generation)
 		return NULL;
-	return MUTANT_OR(ROOT_ZAPS, k->zaps == s->zaps) ? k : NULL;
+	return k;
+}
+
+void shadow_forget_root(struct shadow *s, const struct spage *sp)
+{
+	for (struct mmu_vcpu *v = s->vm->vcpus; v; v = v->next)
+		for (unsigned i = 0; i < SHADOW_KNOWN_ROOTS; i++)
+			if (priv(v)->known[i].page == sp->id)
+				priv(v)->known[i].page = 0;
 }
 
 static void remember_root(struct mmu_vcpu *vcpu, const struct spage *sp)
@@ -132,7 +160,7 @@ static void remember_root(struct mmu_vcpu *vcpu, const struct spage *sp)
 	struct shadow_known_root *k = known_place(vcpu);
 
 	*k = (struct shadow_known_root){
-		.cr3 = vcpu->regs.cr3, .zaps = shadow_of(vcpu->vm)->zaps, .generation = vcpu->vm->slots.generation, .page = sp->id,
+		.cr3 = vcpu->regs.cr3, .generation = vcpu->vm->slots.generation, .page = sp->id,
 	};
 	priv(vcpu)->now = k;
 }
@@ -165,7 +193,7 @@ bool shadow_load_root(struct mmu_vcpu *vcpu)
 	uint64_t created = vcpu->vm->counters.shadow_created;
 	bool pae = hw_format(&vcpu->regs) == &hw_format_pae, ok;
 
-	shadow_make_room(s, vcpu);
+	s->interrupted = false;
 	ok = pae ? load_pae(vcpu, root) : load_long(vcpu, root);
 	shadow_drop_root(vcpu);
 	for (unsigned i = 0; i < 4; i++) {
@@ -207,8 +235,10 @@ void shadow_regs_changed(struct mmu_vcpu *vcpu, const struct walk_regs *old, boo
 {
 	struct shadow *s = shadow_of(vcpu->vm);
 	bool all = !cr3_write && hw_regs_flush_all(old, &vcpu->regs);
+	uint64_t created;
 
 	(void)keep_tlb; /* there is no PCID under this mechanism */
+	s->interrupted = false;
 	priv(vcpu)->spurious_gva = ~0ull;
 	if (cr3_write)
 		vcpu->vm->counters.cr3_loads++;
@@ -221,8 +251,11 @@ void shadow_regs_changed(struct mmu_vcpu *vcpu, const struct walk_regs *old, boo
 	/* PDPTEs may have been loaded anew by other writes than those that flush. */
 	if (!cr3_write && !all && memcmp(old->pdpte, vcpu->regs.pdpte, sizeof(old->pdpte)) == 0)
 		return;
+	created = vcpu->vm->counters.shadow_created;
 	if (!(cr3_write && load_known_root(vcpu)) && !shadow_load_root(vcpu))
 		vcpu->stuck = "there is no host memory for a shadow root";
+	if (created != vcpu->vm->counters.shadow_created && priv(vcpu)->now)
+		adopt(s, priv(vcpu)->root[0]);
 	/* Also where nothing is flushed: what the new root reaches may never have been this vCPU's to be out of date. */
 	shadow_sync_root(vcpu);
 	if (all)
@@ -231,6 +264,8 @@ void shadow_regs_changed(struct mmu_vcpu *vcpu, const struct walk_regs *old, boo
 		MUTANT(SHADOW_CR3_FLUSH, tag_request_nonglobal(vcpu));
 	if (all)
 		priv(vcpu)->upper_seen = s->upper_drops;
+	s->vm->counters.interrupted += s->interrupted;
+	shadow_commit(s, vcpu);
 	shadow_update_invlpg(s, vcpu);
 	tag_synchronize(vcpu->vm, vcpu);
 }

@@ -1,303 +1,22 @@
-/* mmu/shadow_track.c - guest tables and their shadows: in sync by write-protection, or out of sync and brought up to date when
- * the guest's invalidations ask for it. */
+/* mmu/shadow_track.c - guest tables and their shadows in sync: by write-protection, and by carrying over what the hypervisor writes for
+ * the guest. Tables that nobody needs any more become memory again. */
 #include "mmu/mutate.h"
 #include "mmu/shadow.h"
 
-static struct shadow_vcpu *priv(const struct mmu_vcpu *vcpu) { return vcpu->priv; }
-
-void shadow_track(struct shadow *s, struct mmu_vcpu *self, gfn_t gfn)
+bool shadow_track(struct shadow *s, struct mmu_vcpu *self, gfn_t gfn)
 {
+	bool all = true;
+
 	if (s->policy->track_reads)
-		MUTANT(TRACK_ZAP, rmap_zap(s, gfn));
+		MUTANT(TRACK_ZAP, all = rmap_zap(s, gfn, s->work));
 	else
-		MUTANT(TRACK_PROTECT, rmap_protect(s, gfn));
+		MUTANT(TRACK_PROTECT, all = rmap_protect(s, gfn, s->work));
+	if (!all)
+		return false;
 	/* What was dropped earlier, without a flush because the guest owed one, may be writable in a TLB as well. */
 	if (s->stale)
 		MUTANT(TRACK_FLUSH, shadow_flush_all(s, self));
-	shadow_resync(s, self, gfn);
-}
-
-/* ---- out of sync ---- */
-
-static void list_unsync(struct shadow *s, struct spage *sp)
-{
-	sp->unsync = true;
-	sp->idle = 0;
-	sp->invlpgs = 0;
-	sp->unsync_previous = NULL;
-	sp->unsync_next = s->unsync_first;
-	if (s->unsync_first)
-		s->unsync_first->unsync_previous = sp;
-	s->unsync_first = sp;
-	s->unsync_count++;
-	s->shape++;
-	s->unsync_present += sp->present;
-	s->vm->counters.unsynced++;
-}
-
-void shadow_unlist_unsync(struct shadow *s, struct spage *sp)
-{
-	*(sp->unsync_previous ? &sp->unsync_previous->unsync_next : &s->unsync_first) = sp->unsync_next;
-	if (sp->unsync_next)
-		sp->unsync_next->unsync_previous = sp->unsync_previous;
-	sp->unsync = sp->thin = false;
-	s->unsync_count--;
-	s->shape++;
-	s->unsync_present -= sp->present;
-}
-
-/* INVLPG need exit only while something is out of sync, or dropped above the last level. What has no entry in a table that is out
- * of sync is looked up in the guest's by its next use; all that can be out of date is in the TLB, and INVLPG drops that itself. */
-void shadow_update_invlpg(struct shadow *s, struct mmu_vcpu *self)
-{
-	for (struct mmu_vcpu *v = s->vm->vcpus; v; v = v->next) {
-		bool want = s->unsync_present > 0 || priv(v)->upper_seen != s->upper_drops;
-
-		if (v->intercepts.invlpg == want)
-			continue;
-		v->intercepts.invlpg = want;
-		v->intercepts_changed = true;
-		if (want && v != self)
-			tag_request_all(v); /* it must come out to take note */
-	}
-}
-
-bool shadow_unsync(struct shadow *s, struct mmu_vcpu *self, struct gframe *g)
-{
-	unsigned more = 0;
-
-	if (!s->policy->unsync)
-		return false;
-	for (struct spage *sp = spage_at(s, g->pages); sp; sp = spage_at(s, sp->next_of_gfn)) {
-		if (sp->role & ROLE_DIRECT)
-			continue;
-		if (role_level(sp->role) > 1)
-			return false;
-		more++;
-	}
-	if (more > SHADOW_UNSYNC_MAX)
-		return false;
-	while (s->unsync_count + more > SHADOW_UNSYNC_MAX) {
-		struct spage *last = s->unsync_first;
-
-		while (last->unsync_next)
-			last = last->unsync_next;
-		shadow_resync(s, self, last->gfn);
-	}
-	for (struct spage *sp = spage_at(s, g->pages); sp; sp = spage_at(s, sp->next_of_gfn))
-		if (!(sp->role & ROLE_DIRECT) && !sp->unsync)
-			list_unsync(s, sp);
-	shadow_update_invlpg(s, self);
-	tag_synchronize(s->vm, self);
-	return true;
-}
-
-/* ---- bringing up to date ---- */
-
-/* One entry: what was made from another guest entry goes, and is made anew where that needs no fault. true: it changed. */
-static bool sync_entry(struct shadow *s, struct spage *sp, unsigned index)
-{
-	uint64_t guest;
-
-	if (!sp->table[index])
-		return false;
-	guest = mmu_guest_entry(s->vm, entry_gpa(sp, index), entry_size(sp));
-	if (guest == sp->guest[index])
-		return false;
-	s->vm->counters.entries_synced++;
-	entry_drop(s, sp, index);
-	if (role_level(sp->role) == 1)
-		leaf_prefetch(s, sp, index, guest);
-	return true;
-}
-
-#define COMPARED_AT_ONCE 8
-
-static inline bool differ(const uint64_t *a, const uint64_t *b)
-{
-	const volatile uint64_t *v = a;
-
-	return (v[0] ^ b[0]) | (v[1] ^ b[1]) | (v[2] ^ b[2]) | (v[3] ^ b[3]) | (v[4] ^ b[4]) | (v[5] ^ b[5]) | (v[6] ^ b[6]) | (v[7] ^ b[7]);
-}
-
-/* Most of a table is as it was: that must be quick to see. What the snapshot says of an entry that the shadow does not have
- * means nothing, so it may as well be what the guest's is now, and the next comparison passes it by. */
-static bool sync_8_byte(struct shadow *s, struct spage *sp, const uint64_t *page)
-{
-	bool changed = false;
-
-	for (unsigned i = sp->first & ~(COMPARED_AT_ONCE - 1u), last = sp->last; i <= last; i += COMPARED_AT_ONCE) {
-		if (likely(!differ(page + i, sp->guest + i)))
-			continue;
-		for (unsigned j = i; j < i + COMPARED_AT_ONCE; j++) {
-			if (sp->table[j])
-				changed |= sync_entry(s, sp, j);
-			if (!sp->table[j])
-				sp->guest[j] = page[j];
-		}
-	}
-	return changed;
-}
-
-static bool sync_any(struct shadow *s, struct spage *sp)
-{
-	bool changed = false;
-
-	for (unsigned i = sp->first, last = sp->last; sp->present && i <= last; i++)
-		changed |= sync_entry(s, sp, i);
-	return changed;
-}
-
-void shadow_sync_page(struct shadow *s, struct spage *sp)
-{
-	const void *page = mmu_guest_ptr_locked(s->vm, gfn_gpa(sp->gfn), false);
-	bool changed = page && !(sp->role & ROLE_NARROW) ? sync_8_byte(s, sp, page) : sync_any(s, sp);
-
-	s->vm->counters.resynced++;
-	s->vm->counters.entries_compared += sp->last - sp->first + 1u;
-	if (changed)
-		sp->idle = 0;
-	else if (sp->idle < UINT8_MAX)
-		sp->idle++;
-}
-
-void shadow_resync(struct shadow *s, struct mmu_vcpu *self, gfn_t gfn)
-{
-	struct gframe *g = rmap_gframe(&s->rmap, gfn, false);
-	bool any = false;
-
-	for (struct spage *sp = g ? spage_at(s, g->pages) : NULL; sp; sp = spage_at(s, sp->next_of_gfn))
-		any |= sp->unsync;
-	if (!any)
-		return;
-	/* S5: protect, flush, and only then read. */
-	MUTANT(RESYNC_PROTECT, rmap_protect(s, gfn));
-	if (s->stale)
-		MUTANT(RESYNC_FLUSH, shadow_flush_all(s, self));
-	for (struct spage *sp = spage_at(s, g->pages); sp; sp = spage_at(s, sp->next_of_gfn)) {
-		if (!sp->unsync)
-			continue;
-		shadow_unlist_unsync(s, sp);
-		MUTANT(RESYNC_READ, shadow_sync_page(s, sp));
-	}
-	shadow_update_invlpg(s, self);
-}
-
-#define PARENTS_LOOKED_AT 16
-
-/* Is top the page itself or above it? A page with more parents than are looked at counts as reached. */
-static bool reached(const struct shadow *s, const struct spage *top, const struct spage *sp)
-{
-	struct rmap_walk w = { sp->parents, 0 };
-	unsigned looked = 0;
-	uint32_t ref;
-
-	if (sp == top)
-		return true;
-	if (role_level(sp->role) >= role_level(top->role))
-		return false;
-	while ((ref = rmap_walk_next(&s->nodes, &w)))
-		if (++looked > PARENTS_LOOKED_AT || reached(s, top, spage_at(s, ref >> 9)))
-			return true;
-	return false;
-}
-
-static bool reached_from_roots(const struct shadow *s, const struct shadow_vcpu *v, const struct spage *sp)
-{
-	for (unsigned i = 0; i < 4; i++)
-		if (v->root[i] && reached(s, v->root[i], sp))
-			return true;
-	return false;
-}
-
-void shadow_sync_below(struct shadow *s, const struct spage *top)
-{
-	for (struct spage *sp = s->unsync_first; sp; sp = sp->unsync_next)
-		if (reached(s, top, sp))
-			shadow_sync_page(s, sp);
-}
-
-/* A table that is out of sync and at rest goes back under write-protection. */
-static struct spage *find_idle(const struct shadow *s)
-{
-	for (struct spage *sp = s->unsync_first; sp; sp = sp->unsync_next)
-		if (sp->idle >= SHADOW_IDLE_SYNCS)
-			return sp;
-	return NULL;
-}
-
-/* Finds out, once more, what the known root reaches. */
-static void note_reached(struct shadow *s, const struct shadow_vcpu *v, struct shadow_known_root *k)
-{
-	k->count = 0;
-	k->shape = s->shape;
-	for (struct spage *sp = s->unsync_first; sp; sp = sp->unsync_next) {
-		if (!reached_from_roots(s, v, sp))
-			continue;
-		if (k->count == SHADOW_KNOWN_REACHED) {
-			k->shape = 0;
-			return;
-		}
-		k->reached[k->count++] = sp->id;
-	}
-}
-
-static void sync_reached(struct shadow *s, const struct shadow_vcpu *v)
-{
-	struct shadow_known_root *k = v->now;
-
-	if (k && !(k->shape && MUTANT_OR(ROOT_SHAPE, k->shape == s->shape)))
-		note_reached(s, v, k);
-	if (k && k->shape) {
-		for (unsigned i = 0; i < k->count; i++)
-			if (spage_at(s, k->reached[i])->present)
-				shadow_sync_page(s, spage_at(s, k->reached[i]));
-		return;
-	}
-	for (struct spage *sp = s->unsync_first; sp; sp = sp->unsync_next)
-		if (sp->present && reached_from_roots(s, v, sp))
-			shadow_sync_page(s, sp);
-}
-
-void shadow_sync_root(struct mmu_vcpu *vcpu)
-{
-	struct shadow *s = shadow_of(vcpu->vm);
-	struct spage *sp;
-
-	MUTANT(SYNC_ROOT, sync_reached(s, priv(vcpu)));
-	while ((sp = find_idle(s)))
-		shadow_resync(s, vcpu, sp->gfn);
-}
-
-void shadow_sync_address(struct mmu_vcpu *vcpu, gva_t gva)
-{
-	struct shadow *s = shadow_of(vcpu->vm);
-	unsigned index;
-	struct spage *sp = shadow_lookup(vcpu, gva, &index);
-
-	if (!sp || !sp->unsync)
-		return;
-	if (sync_entry(s, sp, index))
-		tag_request_address(vcpu, gva);
-}
-
-void shadow_thin_out(struct mmu_vcpu *vcpu, gva_t gva)
-{
-	struct shadow *s = shadow_of(vcpu->vm);
-	unsigned index;
-	struct spage *sp = shadow_lookup(vcpu, gva, &index);
-
-	if (!sp || !sp->unsync)
-		return;
-	sp->filled = 0;
-	if (sp->invlpgs < UINT8_MAX)
-		sp->invlpgs++;
-	if (!sp->thin && (sp->invlpgs < SHADOW_INVLPGS || sp->invlpgs * 2 < sp->present))
-		return;
-	/* TLBs may keep what was right until now. */
-	spage_clear(s, sp);
-	sp->invlpgs = 0;
-	sp->thin = true;
+	return shadow_resync(s, self, gfn);
 }
 
 /* ---- writes that the hypervisor carried out ---- */
@@ -323,7 +42,7 @@ static void note_child(struct shadow *s, struct orphans *o, const struct spage *
 {
 	uint64_t entry = sp->table[index];
 
-	if (s->policy->forget && entry && !pt_special(&hw_format_4level, entry) && !entry_is_leaf(sp, index))
+	if (entry && !pt_special(&hw_format_4level, entry) && !entry_is_leaf(sp, index))
 		note_orphan(o, spage_child(s, sp, index));
 }
 
@@ -378,7 +97,7 @@ static void page_written(struct shadow *s, struct spage *sp, gpa_t gpa, unsigned
 		if (overlaps(gpa, n, entry_gpa(sp, i), per)) {
 			if (o)
 				note_child(s, o, sp, i);
-			MUTANT(WRITE_SYNC, sync_entry(s, sp, i));
+			MUTANT(WRITE_SYNC, shadow_sync_entry(s, sp, i));
 		}
 }
 
@@ -412,10 +131,10 @@ void shadow_guest_written(struct mmu_vm *vm, gpa_t gpa, unsigned n)
 		page_written(s, sp, gpa, n, &o);
 		if (sp->writes < UINT8_MAX)
 			sp->writes++;
-		if (sp->writes < s->policy->flood || sp->roots || (s->policy->forget && sp->parents))
+		if (sp->writes < s->policy->flood || sp->roots || (s->policy->keep_named && sp->parents))
 			continue;
 		vm->counters.shadow_flooded++;
-		if (!s->policy->forget)
+		if (sp->parents)
 			spage_zap(s, sp);
 		else
 			note_orphan(&o, sp);

@@ -128,6 +128,25 @@ void tag_synchronize(struct mmu_vm *vm, struct mmu_vcpu *self)
 
 /* ---- consumption ---- */
 
+/* What the CPU refuses is answered by the next wider flush: an operand that it takes for invalid (SDM, INVVPID: an address that is
+ * not canonical for the host) is nothing that a guest may stop the machine with. Of the widest there is nothing to refuse. */
+static bool refused(struct mmu_vm *vm, bool done)
+{
+	vm->counters.flushes_refused += !done;
+	return !MUTANT_OR(FLUSH_WIDEN, done);
+}
+
+static void flush_ept(struct mmu_vm *vm, uint64_t eptp)
+{
+	if (vm->caps->invept_single) {
+		vm->counters.invept_single++;
+		if (!refused(vm, vm->below->invept(vm->below->ctx, INVEPT_SINGLE, eptp)))
+			return;
+	}
+	vm->counters.invept_all++;
+	BUG_ON(!vm->caps->invept_all || !vm->below->invept(vm->below->ctx, INVEPT_ALL, 0));
+}
+
 /* true: an INVEPT was issued, which drops the combined mappings of every VPID as well. */
 static bool consume_ept(struct mmu_vcpu *vcpu, unsigned cpu)
 {
@@ -138,47 +157,47 @@ static bool consume_ept(struct mmu_vcpu *vcpu, unsigned cpu)
 	if (!vcpu->root.eptp || (__atomic_load_n(&vm->ept_flushed_on, __ATOMIC_ACQUIRE) & bit))
 		return false;
 	__atomic_or_fetch(&vm->ept_flushed_on, bit, __ATOMIC_ACQ_REL);
-	if (vm->caps->invept_single) {
-		vm->counters.invept_single++;
-		MUTANT(TAG_EPT, vm->below->invept(vm->below->ctx, INVEPT_SINGLE, vcpu->root.eptp));
-	} else {
-		vm->counters.invept_all++;
-		MUTANT(TAG_EPT, vm->below->invept(vm->below->ctx, INVEPT_ALL, 0));
-	}
+	MUTANT(TAG_EPT, flush_ept(vm, vcpu->root.eptp));
 	return true;
+}
+
+static bool invvpid(struct mmu_vm *vm, enum invvpid_type type, uint16_t vpid, gva_t gva)
+{
+	return !refused(vm, vm->below->invvpid(vm->below->ctx, type, vpid, gva));
 }
 
 static void flush_context(struct mmu_vm *vm, uint16_t vpid)
 {
 	if (vm->caps->invvpid_single) {
 		vm->counters.invvpid_single++;
-		vm->below->invvpid(vm->below->ctx, INVVPID_SINGLE, vpid, GVA(0));
-	} else {
-		vm->counters.invvpid_all++;
-		vm->below->invvpid(vm->below->ctx, INVVPID_ALL, 0, GVA(0));
+		if (invvpid(vm, INVVPID_SINGLE, vpid, GVA(0)))
+			return;
 	}
+	vm->counters.invvpid_all++;
+	BUG_ON(!vm->caps->invvpid_all || !vm->below->invvpid(vm->below->ctx, INVVPID_ALL, 0, GVA(0)));
 }
 
 static void flush_nonglobal(struct mmu_vm *vm, uint16_t vpid)
 {
-	if (!vm->caps->invvpid_single_retaining_globals) {
-		flush_context(vm, vpid);
-		return;
+	if (vm->caps->invvpid_single_retaining_globals) {
+		vm->counters.invvpid_nonglobal++;
+		if (invvpid(vm, INVVPID_SINGLE_RETAINING_GLOBALS, vpid, GVA(0)))
+			return;
 	}
-	vm->counters.invvpid_nonglobal++;
-	vm->below->invvpid(vm->below->ctx, INVVPID_SINGLE_RETAINING_GLOBALS, vpid, GVA(0));
+	flush_context(vm, vpid);
 }
 
 static void flush_addresses(struct mmu_vm *vm, const struct tag_state *t)
 {
-	if (!vm->caps->invvpid_address) {
-		flush_context(vm, t->vpid);
-		return;
-	}
-	for (unsigned i = 0; i < t->address_count; i++) {
+	for (unsigned i = 0; vm->caps->invvpid_address && i < t->address_count; i++) {
 		vm->counters.invvpid_address++;
-		vm->below->invvpid(vm->below->ctx, INVVPID_ADDRESS, t->vpid, t->address[i]);
+		if (!invvpid(vm, INVVPID_ADDRESS, t->vpid, t->address[i])) {
+			flush_context(vm, t->vpid);
+			return;
+		}
 	}
+	if (!vm->caps->invvpid_address)
+		flush_context(vm, t->vpid);
 }
 
 static void consume_vpid(struct mmu_vm *vm, struct tag_state *t, bool first_here)

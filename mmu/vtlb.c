@@ -18,6 +18,14 @@
 
 #define DETACHED_MAX 64
 
+/* K3: a leaf wants a table for each level but the root's; at least, that, two vCPUs' records and roots, and the tables of one access of
+ * each. */
+#define VTLB_NEED 4
+#define VTLB_LEAST 24
+
+/* Entries that a load of CR3 looks through for what is not global; beyond that all goes (S16). */
+#define SEARCH_MAX 16384
+
 struct vtlb {
 	struct pt pt;
 	bool filled;             /* anything was put in since it was last empty */
@@ -84,6 +92,8 @@ static bool drop_visit(struct pt_visitor *visitor, struct pt_position *at, uint6
 	const struct pt_format *f = tlb_of(d->vcpu)->pt.format;
 
 	(void)addr;
+	if (d->keep_global && visitor->looked_at > SEARCH_MAX)
+		return false; /* enough: all goes */
 	if (d->keep_global) {
 		if (at->leaf && (at->value & PTE_G))
 			return false;
@@ -108,7 +118,14 @@ static void drop(struct mmu_vcpu *vcpu, bool keep_global)
 	if (!t->filled || (keep_global && !t->transient))
 		return;
 	pt_visit(&t->pt, 0, pt_limit(t->pt.format), &d.visitor);
+	if (keep_global && d.visitor.looked_at > SEARCH_MAX) {
+		/* A TLB may forget, and the CPU's with it: what it kept could not be told of the host's changes. */
+		MUTANT(VTLB_SEARCH_FLUSH, tag_request_all(vcpu));
+		d.keep_global = keep_global = false;
+		pt_visit(&t->pt, 0, pt_limit(t->pt.format), &d.visitor);
+	}
 	vcpu->vm->counters.entries_searched += d.visitor.looked_at;
+	vcpu->vm->counters.steps += d.visitor.looked_at;
 	t->filled = keep_global;
 	t->transient = false;
 	free_detached(vcpu);
@@ -137,7 +154,7 @@ static bool vcpu_init(struct mmu_vcpu *vcpu)
 		if (!hfn_is_none(self))
 			mmu_table_free(vm, self);
 		if (!hfn_is_none(root))
-			mmu_table_free(vm, root);
+			mmu_table_free_low(vm, root);
 		return false;
 	}
 	t = mmu_table_ptr(vm, self);
@@ -152,7 +169,8 @@ static void vcpu_destroy(struct mmu_vcpu *vcpu)
 {
 	struct vtlb *t = tlb_of(vcpu);
 
-	pt_free(&t->pt, t->pt.root, t->pt.format->root_level);
+	pt_free_below_root(&t->pt);
+	mmu_table_free_low(vcpu->vm, t->pt.root);
 	mmu_table_free(vcpu->vm, t->self);
 	vcpu->priv = NULL;
 }
@@ -247,7 +265,7 @@ static struct mmu_result fix(struct mmu_vcpu *vcpu, gva_t gva, struct access acc
 	struct mmu_vm *vm = vcpu->vm;
 	struct hw_rights rights = hw_rights(&vcpu->regs, w, access);
 	gfn_t gfn = gpa_gfn(w->gpa);
-	struct mmu_page page = mmu_resolve(vcpu, gfn, access.write);
+	struct mmu_page page = w->page_shift < 21 ? mmu_resolve_small(vcpu, gfn, access.write) : mmu_resolve(vcpu, gfn, access.write);
 	struct mmu_result r;
 	unsigned shift, acc = rights.acc;
 	bool global = w->global;
@@ -347,6 +365,12 @@ static void drop_all(struct mmu_vm *vm, gfn_t first, uint64_t pages)
 	}
 }
 
+static void relieve(struct mmu_vm *vm, uint32_t need)
+{
+	(void)need;
+	drop_all(vm, GFN(0), ~0ull);
+}
+
 /* Every leaf must be what the walk would say now, or something that the guest has not invalidated; what can be checked without
  * the guest's history is the frame. */
 struct auditor {
@@ -385,6 +409,9 @@ static bool audit(struct mmu_vm *vm, char *why, size_t size)
 
 const struct mmu_ops mmu_vtlb = {
 	.name = "vtlb",
+	.need = VTLB_NEED,
+	.least = VTLB_LEAST,
+	.relieve = relieve,
 	.cr4_unsupported = CR4_PCIDE | CR4_PKE,
 	.unsupported = unsupported,
 	.vm_init = vm_init,

@@ -140,8 +140,14 @@ static struct walk_result no_paging(gva_t gva)
 
 static inline uint64_t read_entry(const struct walk_memory *m, gpa_t gpa, unsigned size)
 {
+	const char *p = m->linear + (gpa.v - m->linear_base);
 	uint64_t value;
 
+	if (likely(gpa.v - m->linear_base < m->linear_bytes)) {
+		if (size == 4)
+			return __atomic_load_n((const uint32_t *)(const void *)p, __ATOMIC_ACQUIRE);
+		return __atomic_load_n((const uint64_t *)(const void *)p, __ATOMIC_ACQUIRE);
+	}
 	if (!m->read(m->ctx, gpa, size, &value))
 		value = ~0ull;
 	return size == 4 ? (uint32_t)value : value;
@@ -163,14 +169,15 @@ static inline uint64_t read_pdpte(const struct walk_regs *r, gva_t gva, struct w
 	return e->value;
 }
 
-/* Reads the entries down to the leaf. false: not present or reserved, w->error says which. */
+/* Reads the entries down to the leaf; *every: what all entries in memory have set. false: not present or reserved, w->error says
+ * which. */
 ALWAYS_INLINE bool descend(const struct walk_regs *r, const struct walk_memory *m, enum paging_mode mode,
-			   gva_t gva, struct walk_result *w)
+			   gva_t gva, struct walk_result *w, uint64_t *every)
 {
 	const unsigned size = format_entry_size(mode);
 	const uint64_t address = size == 4 ? MASK(31, 12) : MASK(51, 12), index_mask = BIT(format_bits(mode)) - 1;
 	uint64_t common = size == 8 ? reserved_common(r, mode) : 0, base = root_of(r, mode), all = ~0ull, nx = 0;
-	unsigned level = format_levels(mode);
+	unsigned level = format_levels(mode), count = 0;
 
 	if (mode == PAGING_PAE) {
 		base = read_pdpte(r, gva, w);
@@ -178,15 +185,17 @@ ALWAYS_INLINE bool descend(const struct walk_regs *r, const struct walk_memory *
 			return false;
 		base &= address;
 		level--;
+		count++;
 	}
 	for (;; level--) {
-		struct walk_entry *e = &w->entry[w->count++];
+		struct walk_entry *e = &w->entry[count++];
 		uint64_t value;
 		bool leaf;
 
 		e->level = (uint8_t)level;
 		e->gpa = GPA(base + (gva.v >> format_shift(mode, level) & index_mask) * size);
 		e->value = value = read_entry(m, e->gpa, size);
+		w->count = (uint8_t)count;
 		if (!(value & PTE_P))
 			return false;
 		leaf = is_leaf(r, mode, level, value);
@@ -200,6 +209,7 @@ ALWAYS_INLINE bool descend(const struct walk_regs *r, const struct walk_memory *
 			break;
 		base = value & address;
 	}
+	*every = all;
 	w->writable = all & PTE_W;
 	w->user = all & PTE_U;
 	w->executable = !(nx & PTE_NX);
@@ -243,12 +253,13 @@ static bool set_flags(const struct walk_memory *m, unsigned size, struct access 
 ALWAYS_INLINE bool walk_once(const struct walk_regs *r, const struct walk_memory *m, enum paging_mode mode,
 			     gva_t gva, struct access access, bool set_ad, struct walk_result *w)
 {
+	uint64_t every;
 	bool denied;
 
 	/* The entries are written as they are read. */
 	memset(w, 0, offsetof(struct walk_result, entry));
 	w->error = access_error(r, access);
-	if (!descend(r, m, mode, gva, w))
+	if (!descend(r, m, mode, gva, w, &every))
 		return true;
 	read_leaf(r, mode, gva, w);
 	denied = pkey_denies(r, mode, w, access);
@@ -257,6 +268,9 @@ ALWAYS_INLINE bool walk_once(const struct walk_regs *r, const struct walk_memory
 		return true;
 	}
 	w->ok = true;
+	/* Mostly nothing is left to be set. */
+	if ((every & PTE_A) && (!access.write || w->dirty))
+		return true;
 	return !set_ad || MUTANT_OR(WALK_REWALK, set_flags(m, format_entry_size(mode), access, w));
 }
 

@@ -88,6 +88,9 @@ struct walk_memory {
 	 * memory. */
 	bool (*update)(void *ctx, gpa_t gpa, unsigned size, uint64_t old, uint64_t new, bool *lost);
 	void *ctx;
+	/* Memory that can be read without asking: from gpa linear_base on, so many bytes (a multiple of 8), at linear. 0: none. */
+	uint64_t linear_base, linear_bytes;
+	const char *linear;
 };
 
 struct walk_entry {

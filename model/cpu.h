@@ -105,7 +105,7 @@ const char *m_entry(struct m_cpu *cpu, struct m_vmcs *vmcs);
 /* A VM exit for a reason of the outside's (an interrupt, say). */
 void m_exit(struct m_cpu *cpu);
 
-/* What the guest does. va is canonical (or 32 bits wide, by mode); nothing crosses a page. */
+/* What the guest does. va is canonical (or 32 bits wide, by mode), but for INVLPG; nothing crosses a page. */
 struct m_result m_access(struct m_cpu *cpu, uint64_t va, struct x_access access);
 struct m_result m_mov_cr0(struct m_cpu *cpu, uint64_t value);
 struct m_result m_mov_cr3(struct m_cpu *cpu, uint64_t value);
@@ -118,9 +118,10 @@ void m_speculate(struct m_cpu *cpu, uint64_t va);
 /* Can this CPU, in the guest as it is now, still get to the frame through what it has cached, or by its root? */
 bool m_reaches(const struct m_cpu *cpu, uint64_t frame);
 
-/* What the hypervisor executes (SDM, INVVPID and INVEPT), outside the guest. */
-void m_invvpid(struct m_cpu *cpu, unsigned type, uint16_t vpid, uint64_t va);
-void m_invept(struct m_cpu *cpu, unsigned type, uint64_t eptp);
+/* What the hypervisor executes (SDM, INVVPID and INVEPT), outside the guest, on tables of four levels. false: VMfail, nothing was
+ * invalidated. */
+bool m_invvpid(struct m_cpu *cpu, unsigned type, uint16_t vpid, uint64_t va);
+bool m_invept(struct m_cpu *cpu, unsigned type, uint64_t eptp);
 
 /* The entries that tables hold now for va (without EPT) or gpa (with), as text. */
 void m_describe(struct phys *p, const struct m_vmcs *v, uint64_t va, uint64_t gpa, char *buf, size_t room);

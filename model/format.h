@@ -76,6 +76,14 @@ static inline uint64_t x_va(enum x_mode mode, uint64_t va)
 	return mode >= X_4LEVEL ? va : va & 0xffffffffull;
 }
 
+/* SDM, "Canonical Addressing": of an address in 64-bit mode. */
+static inline bool x_canonical(enum x_mode mode, uint64_t va)
+{
+	uint64_t high = va & ~(mode == X_5LEVEL ? 0x00ffffffffffffffull : 0x00007fffffffffffull);
+
+	return mode < X_4LEVEL || high == 0 || high == (mode == X_5LEVEL ? 0xff00000000000000ull : 0xffff800000000000ull);
+}
+
 /* Where the first table is (not for PAE, nor without paging). */
 static inline uint64_t x_root(const struct x_regs *r, enum x_mode mode)
 {

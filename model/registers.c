@@ -180,7 +180,9 @@ struct m_result m_invlpg(struct m_cpu *cpu, uint64_t va)
 	struct m_cover c = own(cpu);
 
 	if (cpu->vmcs->invlpg_exiting)
-		return leave(cpu, M_EXIT_INVLPG, va);
+		return leave(cpu, M_EXIT_INVLPG, x_mode(&cpu->regs) < X_4LEVEL ? (uint32_t)va : va);
+	if (!x_canonical(x_mode(&cpu->regs), va))
+		return done();
 	c.va = x_va(x_mode(&cpu->regs), va);
 	c.one_address = true;
 	c.psc_all = true;
@@ -196,6 +198,8 @@ struct m_result m_invpcid(struct m_cpu *cpu, unsigned type, uint16_t pcid, uint6
 	if (cpu->vmcs->invlpg_exiting)
 		return leave(cpu, M_EXIT_INVPCID, va);
 	if (type > 3 || pcid > 0xfff || (type < 2 && pcid && !(cpu->regs.cr4 & X_CR4_PCIDE)))
+		return gp();
+	if (type == 0 && !x_canonical(x_mode(&cpu->regs), va))
 		return gp();
 	c.pcid = pcid;
 	c.all_pcids = type >= 2;

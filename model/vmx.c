@@ -135,25 +135,30 @@ static void by_software(struct m_cpu *cpu, const struct m_cover *c)
 		cpu->stats.flushes_idle++;
 }
 
-void m_invvpid(struct m_cpu *cpu, unsigned type, uint16_t vpid, uint64_t va)
+bool m_invvpid(struct m_cpu *cpu, unsigned type, uint16_t vpid, uint64_t va)
 {
 	struct m_cover c = { .linear = true, .combined = true, .all_ep4ta = true, .all_pcids = true, .vpid = vpid };
 
-	BUG_ON(type > 3 || (type != 2 && !vpid)); /* VMfail */
+	if (type > 3 || (type != 2 && !vpid) || (type == 0 && !x_canonical(X_4LEVEL, va)))
+		return false;
 	c.one_address = type == 0;
 	c.va = va;
 	c.globals_any_pcid = type == 0;
 	c.all_vpids_but_0 = type == 2;
 	c.keep_globals = type == 3;
 	by_software(cpu, &c);
+	return true;
 }
 
-void m_invept(struct m_cpu *cpu, unsigned type, uint64_t eptp)
+bool m_invept(struct m_cpu *cpu, unsigned type, uint64_t eptp)
 {
 	struct m_cover c = { .guest_physical = true, .combined = true, .all_pcids = true, .ep4ta = eptp & X_ADDRESS_MASK };
 
-	BUG_ON(type != 1 && type != 2);
+	/* SDM, INVEPT: type 1 wants an EPTP that a VM entry would take. */
+	if ((type != 1 && type != 2) || (type == 1 && check_eptp(cpu->caps, eptp)))
+		return false;
 	c.all_ep4ta = type == 2;
 	c.all_vpids = true;
 	by_software(cpu, &c);
+	return true;
 }

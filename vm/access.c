@@ -34,9 +34,11 @@ static bool update_entry(void *ctx, gpa_t gpa, unsigned size, uint64_t old, uint
 
 bool vcpu_translate(struct vcpu *v, gva_t gva, struct access access, gpa_t *gpa, uint32_t *error)
 {
-	struct walk_memory memory = { read_entry, update_entry, v->vm };
-	struct walk_result r = walk(&v->mmu.regs, &memory, gva, access, true);
+	struct walk_memory memory = { .read = read_entry, .update = update_entry, .ctx = v->vm };
+	struct walk_result r;
 
+	mmu_walk_linear(&v->vm->mmu, &memory);
+	r = walk(&v->mmu.regs, &memory, gva, access, true);
 	*gpa = r.gpa;
 	*error = r.error;
 	return r.ok;

@@ -23,7 +23,7 @@ static bool update_entry(void *ctx, gpa_t gpa, unsigned size, uint64_t old, uint
 /* A supervisor's read, which no right but SMAP's and keys' stands against: those are put aside. */
 struct walk_result control_walk(struct vcpu *v, gva_t gva)
 {
-	struct walk_memory memory = { read_entry, update_entry, &v->vm->mmu };
+	struct walk_memory memory = { .read = read_entry, .update = update_entry, .ctx = &v->vm->mmu };
 	struct walk_regs regs = v->mmu.regs;
 
 	regs.cr4 &= ~(CR4_SMAP | CR4_PKE);

@@ -61,16 +61,16 @@ static void below_kick(void *ctx, struct mmu_vcpu *mmu)
 		cpu_relax();
 }
 
-static void below_invvpid(void *ctx, enum invvpid_type type, uint16_t vpid, gva_t gva)
+static bool below_invvpid(void *ctx, enum invvpid_type type, uint16_t vpid, gva_t gva)
 {
 	(void)ctx;
-	BUG_ON(!invvpid_insn(type, vpid, gva.v));
+	return invvpid_insn(type, vpid, gva.v);
 }
 
-static void below_invept(void *ctx, enum invept_type type, uint64_t eptp)
+static bool below_invept(void *ctx, enum invept_type type, uint64_t eptp)
 {
 	(void)ctx;
-	BUG_ON(!invept_insn(type, eptp));
+	return invept_insn(type, eptp);
 }
 
 static void below_lock(void *ctx, struct mmu_vm *mmu)

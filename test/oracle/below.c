@@ -5,6 +5,8 @@ static hfn_t below_alloc(void *ctx)
 {
 	struct world *w = ctx;
 
+	if (w->made && w->c.starved)
+		return HFN_NONE;
 	w->tables++;
 	return HFN(host_frame(w));
 }
@@ -66,7 +68,16 @@ static struct m_cpu *caller_cpu(struct world *w)
 	return NULL;
 }
 
-static void below_invvpid(void *ctx, enum invvpid_type type, uint16_t vpid, gva_t gva)
+/* Some CPUs refuse now and then for no reason at all, as long as there is a wider type. */
+static bool refuses(struct world *w, bool widest)
+{
+	if (widest || !w->c.refusing || (w->refusals++ & 7))
+		return false;
+	cover(w, COVER_REFUSED);
+	return true;
+}
+
+static bool below_invvpid(void *ctx, enum invvpid_type type, uint16_t vpid, gva_t gva)
 {
 	struct world *w = ctx;
 	struct m_cpu *cpu = caller_cpu(w);
@@ -77,22 +88,29 @@ static void below_invvpid(void *ctx, enum invvpid_type type, uint16_t vpid, gva_
 		   : type == INVVPID_ALL    ? k->invvpid_all
 					    : k->invvpid_single_retaining_globals);
 
-	if (!cpu || !ok || (!vpid && type != INVVPID_ALL))
+	if (!cpu || !ok || (!vpid && type != INVVPID_ALL)) {
 		fail(w, "INVVPID type %d, VPID %u: %s", (int)type, vpid, cpu ? "not offered by the CPU" : "outside mmu_enter");
-	else
-		m_invvpid(cpu, type, vpid, gva.v);
+		return true;
+	}
+	if (refuses(w, type == INVVPID_ALL || (type != INVVPID_ADDRESS && !k->invvpid_all)))
+		return false;
+	ok = m_invvpid(cpu, type, vpid, gva.v);
+	if (!ok)
+		cover(w, COVER_REFUSED);
+	return ok;
 }
 
-static void below_invept(void *ctx, enum invept_type type, uint64_t eptp)
+static bool below_invept(void *ctx, enum invept_type type, uint64_t eptp)
 {
 	struct world *w = ctx;
 	struct m_cpu *cpu = caller_cpu(w);
 	const struct mmu_caps *k = &w->c.caps;
 
-	if (!cpu || !k->invept || !(type == INVEPT_SINGLE ? k->invept_single : k->invept_all))
+	if (!cpu || !k->invept || !(type == INVEPT_SINGLE ? k->invept_single : k->invept_all)) {
 		fail(w, "INVEPT type %d: %s", (int)type, cpu ? "not offered by the CPU" : "outside mmu_enter");
-	else
-		m_invept(cpu, type, eptp);
+		return true;
+	}
+	return !refuses(w, type == INVEPT_ALL || !k->invept_all) && m_invept(cpu, type, eptp);
 }
 
 static void below_lock(void *ctx, struct mmu_vm *mmu)

@@ -69,6 +69,13 @@ uint64_t layout_va(const struct x_regs *r, uint32_t b, uint64_t v)
 	return mode == X_PAE ? va & 0xffffffffull : canonical(mode, va);
 }
 
+uint64_t layout_beyond(unsigned which)
+{
+	static const uint64_t bits[] = { BIT(47), BIT(48), BIT(56), BIT(57), BIT(63), MASK(63, 48), MASK(63, 57), MASK(63, 32) };
+
+	return which & 24 ? 0 : bits[which & 7];
+}
+
 uint64_t layout_table(enum x_mode mode, unsigned which)
 {
 	unsigned rare = which >> 8 & 63;

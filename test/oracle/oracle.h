@@ -29,6 +29,8 @@ struct config {
 	uint16_t vpid_limit;
 	bool guest_pcid, big_ram, switching, adversarial, races, low_frames;
 	bool linear;              /* low memory lies in one piece, for good */
+	bool refusing;            /* the CPU refuses an INVVPID or INVEPT now and then */
+	bool starved;             /* once the VMs are made, there are no frames for tables but theirs */
 	bool wide;                /* there are guest-physical addresses of more than 48 bits */
 	uint8_t mode;             /* that the guests start in: enum x_mode */
 	uint8_t mode_fixed;       /* they stay in it */
@@ -70,7 +72,7 @@ enum op {
 	C(EDIT_4, "edits of level 4") C(EDIT_5, "edits of level 5") C(EDIT_STORED, "stores by the guest itself") \
 	C(EDIT_EMULATED, "stores by the hypervisor") C(EDIT_DEVICE, "edits by a device") \
 	C(CLEAR_A, "edits that clear A") C(CLEAR_D, "edits that clear D") C(SPLIT, "large pages split") C(JOIN, "tables made large pages") \
-	C(INVLPG, "INVLPG") C(INVPCID, "INVPCID") C(CR3_SAME, "loads of CR3 with the same") C(CR3_OTHER, "loads of CR3 with another") \
+	C(INVLPG, "INVLPG") C(INVLPG_NOP, "INVLPG of what is no address") C(REFUSED, "INVVPIDs and INVEPTs that the CPU refused") C(INVPCID, "INVPCID") C(CR3_SAME, "loads of CR3 with the same") C(CR3_OTHER, "loads of CR3 with another") \
 	C(CR0_WP, "changes of CR0.WP") C(CR0_PG, "changes of CR0.PG") C(CR4_PGE, "changes of CR4.PGE") C(CR4_PSE, "changes of CR4.PSE") \
 	C(CR4_PAE, "changes of CR4.PAE") C(CR4_SMEP, "changes of CR4.SMEP") C(CR4_SMAP, "changes of CR4.SMAP") \
 	C(CR4_LA57, "changes of CR4.LA57") C(EFER_NXE, "changes of EFER.NXE") C(EFER_LMA, "changes of EFER.LMA") C(GP, "loads that raise #GP") \
@@ -78,6 +80,7 @@ enum op {
 	C(BLOCK_OUT, "blocks swapped out") C(BLOCK_HOME, "blocks brought together again") C(LOGS, "logs started") \
 	C(LOGGED, "pages found written in a log") C(SLOT_GONE, "slots removed") C(SLOT_BACK, "slots added") \
 	C(MIGRATED, "vCPUs moved to another CPU") C(VPID_REUSED, "VPIDs given anew") C(SWITCHED, "mechanisms switched") \
+	C(RELIEVED, "times that a VM lost tables of its own") C(INTERRUPTED, "operations interrupted") \
 	C(EPT_5, "accesses through EPT tables of five levels") \
 	C(TO_WIDE, "accesses to memory beyond 48 address bits") C(BEYOND, "accesses beyond what four levels of EPT translate") \
 	C(RACED, "host changes in the middle of a step") C(LAST_STORE, "stores by a vCPU that is being stopped") C(KICKED, "vCPUs stopped")
@@ -193,6 +196,8 @@ struct world {
 	uint64_t now;
 	struct frames { uint64_t next, *free; size_t count, room; } low, high;
 	uint64_t tables;           /* frames that mmu/ holds */
+	bool made;                 /* the VMs are */
+	uint64_t refusals;         /* INVVPIDs and INVEPTs that could have been refused */
 	struct { uint64_t hfn; uint32_t users; } shared[64];
 	uint64_t race;             /* a host step is due at the next taking of the lock; its argument */
 	struct account account;
@@ -330,6 +335,8 @@ void guest_mode(struct vcpu *v, enum x_mode mode, unsigned which);
 void layout_fill(struct vm *vm);
 uint64_t layout_root(enum x_mode mode, unsigned which);
 uint64_t layout_va(const struct x_regs *r, uint32_t b, uint64_t v);
+/* What turns some addresses into none: bits to be flipped above those that are translated. Mostly 0. */
+uint64_t layout_beyond(unsigned which);
 uint64_t layout_table(enum x_mode mode, unsigned which); /* a frame number */
 bool layout_is_pdpt(uint64_t gfn);
 /* Of the table that gfn is meant to be; 0: none. */

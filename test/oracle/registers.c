@@ -254,12 +254,14 @@ void guest_invlpg(struct vcpu *v, uint64_t va)
 {
 	struct m_result r;
 
-	va = x_va(x_mode(&v->regs), va);
 	if (!enter(v))
 		return;
 	TRACE("  INVLPG %llx\n", (unsigned long long)va);
 	cover(v->vm->world, COVER_INVLPG);
-	spec_drop(v, DROP_ADDRESS, va, x_pcid(&v->regs));
+	if (x_canonical(x_mode(&v->regs), va))
+		spec_drop(v, DROP_ADDRESS, x_va(x_mode(&v->regs), va), x_pcid(&v->regs));
+	else
+		cover(v->vm->world, COVER_INVLPG_NOP);
 	if (mix(va ^ v->vm->world->now) % 8 == 0) {
 		/* The hypervisor carries it out, having come across it after another exit. */
 		leave(v);
@@ -272,7 +274,7 @@ void guest_invlpg(struct vcpu *v, uint64_t va)
 		left(v);
 		tell_registers(v);
 		v->vm->world->account.exits++;
-		mmu_invlpg(&v->mmu, GVA(va));
+		mmu_invlpg(&v->mmu, GVA(r.gla));
 	}
 }
 

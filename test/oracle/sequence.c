@@ -70,6 +70,10 @@ static void add(struct account *sum, const struct world *w)
 
 	for (size_t i = 0; i < sizeof(*sum) / 8; i++)
 		to[i] += from[i];
+	for (unsigned i = 0; i < w->c.vms; i++) {
+		sum->cover[COVER_RELIEVED] += w->vm[i].mmu.counters.tables_relieved;
+		sum->cover[COVER_INTERRUPTED] += w->vm[i].mmu.counters.interrupted;
+	}
 	for (unsigned i = 0; i < CPUS; i++) {
 		sum->flushes += w->cpu[i].stats.flushes;
 		sum->flushes_idle += w->cpu[i].stats.flushes_idle;

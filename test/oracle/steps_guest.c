@@ -356,7 +356,7 @@ void guest_step(struct vcpu *v, const struct step *s)
 		do_copy_table(v, s);
 		break;
 	case OP_INVLPG:
-		guest_invlpg(v, s->a & 1 ? v->last_va : layout_va(&v->regs, s->b, s->v));
+		guest_invlpg(v, (s->a & 1 ? v->last_va : layout_va(&v->regs, s->b, s->v)) ^ layout_beyond(s->a >> 8));
 		break;
 	case OP_CR3:
 		do_cr3(v, s);

@@ -148,8 +148,10 @@ static void do_reboot(struct vcpu *v)
 {
 	leave(v);
 	mmu_vcpu_destroy(&v->mmu);
+	v->vm->world->made = false; /* a new vCPU's two low frames come from below */
 	if (!vcpu_boot(v))
 		fail(v->vm->world, "mmu_vcpu_init refuses");
+	v->vm->world->made = true;
 	if (v->mmu.tag.vpid)
 		cover(v->vm->world, COVER_VPID_REUSED);
 }

@@ -83,7 +83,7 @@ struct config config_from_seed(uint64_t seed, const struct mmu_ops *ops)
 	c.mmu.page_limit = limits[next_random(&s) % 3];
 	c.mmu.vpid = chance(&s, 85);
 	c.mmu.identity_map = GPA(c.caps.unrestricted_guest ? 0 : IDENTITY_GFN * 4096);
-	c.mmu.table_budget = chance(&s, 30) ? 24 + next_random(&s) % 32 : 0;
+	c.mmu.table_frames = chance(&s, 30) ? next_random(&s) % 64 : 0;
 	c.vms = chance(&s, 40) ? 2 : 1;
 	c.vcpus = chance(&s, 60) ? 2 : 1;
 	c.cpus = 1 + next_random(&s) % CPUS;
@@ -102,6 +102,12 @@ struct config config_from_seed(uint64_t seed, const struct mmu_ops *ops)
 	c.mode = c.mode < 1 ? X_NONE : c.mode < 5 ? X_32BIT : c.mode < 9 ? X_PAE : c.mode < 17 || !c.caps.la57 ? X_4LEVEL : X_5LEVEL;
 	c.mode_fixed = chance(&s, 70);
 	c.linear = chance(&s, 30);
+	c.refusing = chance(&s, 20);
+	c.starved = chance(&s, 40);
+	c.mmu.work = chance(&s, 40) ? 1 + next_random(&s) % 8 : 0;
+	c.mmu.ram_pages = 4096;
+	if (c.mmu.table_frames)
+		c.mmu.table_frames += c.switching ? 180 : ops->least;
 	widen(&c);
 	return c;
 }
@@ -215,6 +221,7 @@ struct world *world_make(const struct config *c)
 	for (unsigned i = 0; i < c->vms; i++)
 		if (!make_vm(w, i))
 			return NULL;
+	w->made = true;
 	return w;
 }
 

@@ -17,6 +17,7 @@ struct fake {
 	void *frame[FAKE_FRAMES]; /* by hfn; NULL: free */
 	unsigned next, in_use, limit;
 	unsigned invvpids, invepts, kicks;
+	unsigned refuse_invvpid, refuse_invept; /* types, by bit, that fail */
 	enum invvpid_type last_invvpid_type;
 	uint16_t last_vpid;
 	uint64_t last_gva, last_eptp;
@@ -60,7 +61,7 @@ static inline void fake_kick(void *ctx, struct mmu_vcpu *v)
 	((struct fake *)ctx)->kicks++;
 }
 
-static inline void fake_invvpid(void *ctx, enum invvpid_type type, uint16_t vpid, gva_t gva)
+static inline bool fake_invvpid(void *ctx, enum invvpid_type type, uint16_t vpid, gva_t gva)
 {
 	struct fake *f = ctx;
 
@@ -68,15 +69,16 @@ static inline void fake_invvpid(void *ctx, enum invvpid_type type, uint16_t vpid
 	f->last_invvpid_type = type;
 	f->last_vpid = vpid;
 	f->last_gva = gva.v;
+	return !(f->refuse_invvpid & 1u << type);
 }
 
-static inline void fake_invept(void *ctx, enum invept_type type, uint64_t eptp)
+static inline bool fake_invept(void *ctx, enum invept_type type, uint64_t eptp)
 {
 	struct fake *f = ctx;
 
-	(void)type;
 	f->invepts++;
 	f->last_eptp = eptp;
+	return !(f->refuse_invept & 1u << type);
 }
 
 static inline struct fake *fake_new(void)

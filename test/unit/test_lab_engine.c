@@ -264,7 +264,7 @@ static void random_config(struct lab_config *c, uint64_t seed)
 		{ "machine.npsc_pml5=0", "machine.npsc_pml5=2/full" },
 		{ "hv.exit_period=0", "hv.exit_period=501" },
 		{ "guest.tick=0", "guest.tick=997" },
-		{ "hv.table_budget=0", "hv.table_budget=64" },
+		{ "hv.table_frames=0", "hv.table_frames=192" },
 		{ "warmup=0", "warmup=700" },
 		/* Lines of memory have numbers of 32 bits, or more. */
 		{ "guest.memory=4G", "guest.memory=1G", "guest.memory=64M", "guest.memory=256G" },

@@ -155,7 +155,7 @@ static void spoil_list(void)
 	unsigned i;
 	struct spage *sp = at(0, &i);
 
-	rmap_remove(&s->nodes, &rmap_gframe(&s->rmap, GFN(16), false)->leaves, spage_ref(sp, i));
+	rmap_remove(&s->pages, &rmap_gframe(&s->rmap, GFN(16), false)->leaves, spage_ref(sp, i), &sp->links.link[i]);
 }
 
 static void spoil_flip(void)

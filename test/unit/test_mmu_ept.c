@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "mmu/ept.h"
+#include "mmu/inside.h"
 #include "mmu/mechanisms.h"
 #include "test/unit/fake_below.h"
 
@@ -198,7 +199,7 @@ static void test_map(void **state)
 	mmu_enter(&vcpu, 0);
 	assert_int_equal(f->invepts, 1);
 	assert_int_equal(vm.counters.flush_requests, 0);
-	assert_int_equal(mmu_table_pages(&vm), f->in_use);
+	assert_int_equal(mmu_table_pages(&vm), 5);
 	stop();
 }
 
@@ -353,19 +354,33 @@ static void test_mmio(void **state)
 	stop();
 }
 
+/* K1 to K3: what the machine has no more of stops nobody; the VM loses its own tables. */
 static void test_no_memory(void **state)
 {
 	(void)state;
-	start(PAGE_LIMIT_2M);
-	touch(0x200000, V_WRITE);
+	start_with((struct mmu_config){ .page_limit = PAGE_LIMIT_4K, .table_frames = 1 });
 	f->limit = f->in_use;
-	assert_int_equal(touch(0x40000000ull * 3, V_READ), MMU_EMULATE);
-	assert_int_equal(touch(0x40000000, V_READ), MMU_STOP);
-	/* Unmapping always works: the large leaf goes as a whole. */
+	for (uint64_t gpa = 0x200000; gpa < 0x800000; gpa += 0x10000)
+		assert_int_equal(touch(gpa, V_READ), MMU_FIXED);
+	assert_int_equal(f->in_use, f->limit);
+	assert_int_equal(vm.counters.tables_relieved, 0);
+	/* As little as there can be: it still gets on. */
+	while (vm.reserve.dirty.count + vm.reserve.clean.count)
+		assert_false(hfn_is_none(mmu_table_alloc(&vm)));
+	assert_int_equal(touch(0x40000000, V_READ), MMU_FIXED);
+	assert_int_equal(vm.counters.tables_relieved, 1);
+	expect_none(0x200000);
+	/* Unmapping always works: without a frame to split a large leaf, it goes as a whole. */
+	vm.config.page_limit = PAGE_LIMIT_2M;
+	mmu_unmap(&vm, GFN(0), ~0ull);
+	touch(0x200000, V_WRITE);
+	while (vm.reserve.dirty.count + vm.reserve.clean.count)
+		assert_false(hfn_is_none(mmu_table_alloc(&vm)));
 	mmu_unmap(&vm, GFN(0x210), 1);
 	expect_none(0x200000);
-	f->limit = 1;
-	stop();
+	vm.table_pages = 0; /* those taken here are lost */
+	mmu_vcpu_destroy(&vcpu);
+	fake_delete(f);
 }
 
 /* ---- a backing that comes and goes ---- */

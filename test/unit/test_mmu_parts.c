@@ -210,6 +210,39 @@ static void test_flush_vpid(void **state)
 	unrig(r);
 }
 
+/* What the CPU refuses is answered by the next wider flush. */
+static void test_flush_refused(void **state)
+{
+	struct rig *r = rig(10);
+
+	(void)state;
+	mmu_enter(&r->a, 0);
+	r->f->refuse_invvpid = 1u << INVVPID_ADDRESS;
+	tag_request_address(&r->a, GVA(0x1000));
+	tag_request_address(&r->a, GVA(0x2000));
+	mmu_enter(&r->a, 0);
+	assert_int_equal(r->f->invvpids, 3);
+	assert_int_equal(r->f->last_invvpid_type, INVVPID_SINGLE);
+	assert_int_equal(r->vm.counters.flushes_refused, 1);
+	r->f->refuse_invvpid |= 1u << INVVPID_SINGLE | 1u << INVVPID_SINGLE_RETAINING_GLOBALS;
+	tag_request_address(&r->a, GVA(0x1000));
+	mmu_enter(&r->a, 0);
+	assert_int_equal(r->f->invvpids, 6);
+	assert_int_equal(r->f->last_invvpid_type, INVVPID_ALL);
+	tag_request_nonglobal(&r->a);
+	mmu_enter(&r->a, 0);
+	assert_int_equal(r->f->invvpids, 9);
+	assert_int_equal(r->f->last_invvpid_type, INVVPID_ALL);
+	assert_int_equal(r->vm.counters.flushes_refused, 5);
+	r->a.root.eptp = 0x1000;
+	r->f->refuse_invept = 1u << INVEPT_SINGLE;
+	tag_request_ept(&r->vm);
+	mmu_enter(&r->a, 0);
+	assert_int_equal(r->f->invepts, 2);
+	assert_int_equal(r->vm.counters.invept_all, 1);
+	unrig(r);
+}
+
 static void test_flush_ept(void **state)
 {
 	struct rig *r = rig(2);
@@ -253,7 +286,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_slots), cmocka_unit_test(test_slots_full), cmocka_unit_test(test_backing),
-		cmocka_unit_test(test_vpid), cmocka_unit_test(test_flush_vpid), cmocka_unit_test(test_flush_ept),
+		cmocka_unit_test(test_vpid), cmocka_unit_test(test_flush_vpid), cmocka_unit_test(test_flush_refused),
+		cmocka_unit_test(test_flush_ept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -486,9 +486,9 @@ static void step(bool switching)
 	}
 }
 
-static void start(const struct mmu_ops *ops, bool one_run, uint32_t budget)
+static void start(const struct mmu_ops *ops, bool one_run, uint32_t frames)
 {
-	struct mmu_config config = { .page_limit = PAGE_LIMIT_1G, .vpid = true, .table_budget = budget };
+	struct mmu_config config = { .page_limit = PAGE_LIMIT_1G, .vpid = true, .table_frames = frames };
 	struct walk_regs regs = { .cr0 = CR0_PE, .cr4 = 0, .maxphyaddr = 40, .has_1g = true };
 	struct slot slot = { .base = GFN(0), .pages = PAGES, .kind = SLOT_RAM, .type = MEMTYPE_WB, .backing = &backing };
 	static struct vpid_pool pool;
@@ -534,7 +534,7 @@ static void run(const struct mmu_ops *ops, bool switching)
 		seed = 88172645463325252ull + round * 7919;
 		for (unsigned i = 0; i < 10; i++)
 			rnd();
-		start(ops, round & 1, round & 2 ? 32 : 0);
+		start(ops, round & 1, round & 2 ? 192 : 0);
 		for (unsigned i = 0; i < 3000; i++)
 			step(switching);
 		stop();

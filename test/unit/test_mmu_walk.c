@@ -50,7 +50,7 @@ static bool mem_update(void *ctx, gpa_t gpa, unsigned size, uint64_t old, uint64
 }
 
 static struct memory mem;
-static const struct walk_memory view = { mem_read, mem_update, &mem };
+static const struct walk_memory view = { .read = mem_read, .update = mem_update, .ctx = &mem };
 
 static void put4(uint64_t at, uint32_t v) { memcpy(mem.bytes + at, &v, 4); }
 static void put8(uint64_t at, uint64_t v) { memcpy(mem.bytes + at, &v, 8); }

@@ -315,6 +315,35 @@ static void invvpid(void **state)
 		}
 }
 
+/* Operands that the instructions refuse, and then do nothing. INVLPG of what is no address is a NOP. */
+static void refused(void **state)
+{
+	struct machine m;
+
+	(void)state;
+	start(&m);
+	cache_and_change(&m, 0);
+	m_invlpg(&m.cpu, 1ull << 47);
+	m_invlpg(&m.cpu, 1ull << 63);
+	reaches(&m, 0, READ, OLD);
+	m_exit(&m.cpu);
+	assert_false(m_invvpid(&m.cpu, 0, 1, 1ull << 47));
+	assert_false(m_invvpid(&m.cpu, 0, 1, ~0ull >> 1));
+	assert_false(m_invvpid(&m.cpu, 0, 0, 0));
+	assert_false(m_invvpid(&m.cpu, 1, 0, 0));
+	assert_false(m_invvpid(&m.cpu, 3, 0, 0));
+	assert_false(m_invvpid(&m.cpu, 4, 1, 0));
+	assert_false(m_invept(&m.cpu, 1, 0xf80));
+	assert_false(m_invept(&m.cpu, 3, 0));
+	run(&m);
+	reaches(&m, 0, READ, OLD);
+	m_exit(&m.cpu);
+	assert_true(m_invvpid(&m.cpu, 0, 1, 0));
+	run(&m);
+	reaches(&m, 0, READ, NEW);
+	stop(&m);
+}
+
 /* INVVPID reaches no guest-physical mapping; INVEPT no linear one. */
 static void not_theirs(void **state)
 {
@@ -503,7 +532,7 @@ int main(void)
 		cmocka_unit_test(transitions),
 		cmocka_unit_test(transitions_and_guest_physical),
 		cmocka_unit_test(other_vpid),
-		cmocka_unit_test(invvpid),
+		cmocka_unit_test(invvpid), cmocka_unit_test(refused),
 		cmocka_unit_test(not_theirs),
 		cmocka_unit_test(invept),
 		cmocka_unit_test(kinds),
