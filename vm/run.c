@@ -259,26 +259,32 @@ static void retire(struct percpu *cpu, struct vcpu *v)
 	}
 	v->ring = cpu->untold;
 	cpu->untold = v;
-	vm_tell(cpu);
 }
 
-void vm_tell(struct percpu *cpu)
+bool vm_tell(struct percpu *cpu)
 {
-	while (cpu->untold && stats_vm(cpu->untold->vm)) {
-		cpu->untold = cpu->untold->ring;
+	struct vcpu *v = cpu->untold;
+	bool some = v && stats_vm(v->vm);
+
+	if (v && v->vm->all_told) {
+		cpu->untold = v->ring;
 		if (__atomic_sub_fetch(&vms_alive, 1, __ATOMIC_SEQ_CST) == 0 && cpu->id != 0)
 			lapic_host_kick(percpu_of(0)->apic_id);
 	}
+	return some;
 }
 
 static void idle(struct percpu *cpu)
 {
-	schedule_arm_idle(cpu);
-	irq_wait();
+	if (vm_tell(cpu)) {
+		irq_window(); /* there is something to do */
+	} else {
+		schedule_arm_idle(cpu);
+		irq_wait();
+	}
 	if (cpu->timer_fired)
 		vm_timer_interrupt();
 	control_poll(cpu);
-	vm_tell(cpu);
 }
 
 void vm_cpu_loop(void)

@@ -1,7 +1,7 @@
 /* vm/stats.c - the account, on the statistics port (docs/protocol.md).
  *
- * A1  An account leaves line by line as the port has room, and is taken up again where it was: a guest that makes it long, by many phases,
- *     makes nobody wait. It is whole before the machine's end is said. */
+ * A1  An account leaves some lines at a time, as the port has room, and is taken up again where it was: a guest that makes it long, by many
+ *     phases, makes nobody wait. It is whole before the machine's end is said. */
 #include "vm/vm.h"
 
 #include "host/frames.h"
@@ -51,9 +51,11 @@ struct scope {
 	struct vm *vm;
 	char prefix[16];
 	bool zeros;
-	uint64_t at; /* the number of the next line */
-	bool full;   /* no room for it */
+	uint64_t at; /* lines so far, written or not */
+	unsigned left; /* so many more lines now */
 };
+
+#define LINES_AT_ONCE 32
 
 /* Writes a line of the account, if it is the next and there is room (A1). */
 static __attribute__((format(printf, 2, 3))) void say(struct scope *s, const char *format, ...)
@@ -61,13 +63,17 @@ static __attribute__((format(printf, 2, 3))) void say(struct scope *s, const cha
 	char line[320];
 	va_list ap;
 
-	if (s->full || s->at++ < s->vm->told)
+	if (s->at++ < s->vm->told || !s->left)
 		return;
 	va_start(ap, format);
 	fmt_v(line, sizeof(line), format, ap);
 	va_end(ap);
-	s->full = !console_account_line(line);
-	s->vm->told += !s->full;
+	if (console_account_line(line)) {
+		s->vm->told++;
+		s->left--;
+	} else {
+		s->left = 0;
+	}
 }
 
 static void stat(struct scope *s, const char *name, uint64_t value)
@@ -144,7 +150,8 @@ static void stats_phases(struct scope *s)
 
 bool stats_vm(struct vm *vm)
 {
-	struct scope s = { .vm = vm, .zeros = true };
+	struct scope s = { .vm = vm, .zeros = true, .left = LINES_AT_ONCE };
+	uint64_t before = vm->told;
 
 	if (vm->vcpu && vm->vcpu->started) {
 		stats_exits(&s, vm->vcpu->exits, vm->vcpu->run_ticks);
@@ -153,5 +160,6 @@ bool stats_vm(struct vm *vm)
 		stats_phases(&s);
 	}
 	say(&s, "vm %u end %d %s", vm->id, vm->status, vm->end_text);
-	return !s.full;
+	vm->all_told = vm->told == s.at;
+	return vm->told != before;
 }

@@ -137,6 +137,7 @@ struct vm {
 	int status;
 	char end_text[240];
 	uint64_t told; /* lines of its account that have been written, after its end */
+	bool all_told;
 
 	struct spinlock device_lock;
 	struct spinlock mmu_lock;
@@ -222,8 +223,8 @@ static inline void vcpu_write_tsc_offset(struct vcpu *v)
 void vm_cpu_loop(void);
 /* Gives a new vCPU to the CPU v->cpu, before that CPU enters its loop or while it sleeps in it. */
 void vm_add_to_cpu(struct vcpu *v);
-/* Goes on with the accounts of VMs that have ended on the calling CPU, which is cpu. */
-void vm_tell(struct percpu *cpu);
+/* Goes on with the accounts of VMs that have ended on the calling CPU, which is cpu. false: there is nothing to tell, or no room. */
+bool vm_tell(struct percpu *cpu);
 /* Ends the VM: its vCPU stops before the next entry. The first call counts. */
 void vm_end(struct vm *vm, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* Makes the vCPU look at its requests, wherever it is. */
@@ -334,7 +335,8 @@ bool platform_sends_nmi(struct vm *vm);
 
 /* ---- vm/stats.c ---- */
 void stats_host(void);
-/* The account of a VM that has ended, and why it did. false: the port has no room for all of it; to be called again. */
+/* Some lines of the account of a VM that has ended, and as the last why it did; to be called until vm->all_told. false: the port had no
+ * room for one. */
 bool stats_vm(struct vm *vm);
 /* The exits' names in statistics, by basic exit reason. */
 extern const char *const exit_names[EXIT_REASON_COUNT];
