@@ -105,10 +105,13 @@ struct vcpu {
 	gva_t fault_page; /* the page of the linear address whose translation the last exit told, and that translation */
 	gpa_t fault_gpa;
 	bool fault_known;
+	bool fault_write; /* that access was a write: the translation is good for writes too */
 	gpa_t emulated_gpa; /* why the heart wants an instruction emulated, while that happens */
 	bool emulated_fault;
 	uint64_t unprotected_state; /* rip and registers when an instruction was last let run on a page table, and how often it was the same */
 	unsigned unprotected_count;
+	uint64_t breakpoints; /* DR7, if it has breakpoints on data, while an instruction is emulated; else 0 */
+	uint64_t breakpoint_hits; /* of DR0 to DR3, by the accesses of that instruction */
 	struct exit_stat exits[EXIT_REASON_COUNT];
 };
 
@@ -309,6 +312,13 @@ exit_handler exit_task_switch;
 /* ---- vm/emulation.c ---- */
 /* Emulates the instruction at the guest's RIP. */
 void emulation_step(struct vcpu *v);
+
+/* ---- vm/emulation_ops.c ---- */
+extern const struct emulate_ops emulation_ops;
+/* Is gpa memory for such an access, and not a device's or nobody's? */
+bool emulation_is_memory(struct vm *vm, gpa_t gpa, bool write);
+/* DR7, if it makes data accesses trap; else 0. */
+uint64_t emulation_breakpoints(void);
 
 /* ---- vm/access.c ---- */
 /* What gva means to the guest for the access, A/D bits set. false: *error is the page fault's error code. The paging registers have been
