@@ -12,7 +12,6 @@
 #define PENDING_ENABLED_BREAKPOINT BIT(12)
 #define PENDING_SINGLE_STEP BIT(14)
 #define RFLAGS_TF BIT(8)
-#define SCRATCH_AT (3 * PAGE_SIZE) /* of the vCPU's XSAVE area (vm/fpu.c), which is shorter */
 #define UNPROTECTED_MAX 10000
 
 static enum emulate_mode mode_of(const struct vcpu *v, uint64_t rflags)
@@ -46,7 +45,7 @@ static void fill(struct vcpu *v)
 	e->features = v->vm->cpuid.emulate_features;
 	e->mode = (uint8_t)mode_of(v, e->rflags);
 	e->cpl = v->mmu.regs.cpl;
-	e->scratch = v->vm->cpuid.has_xsave ? (uint8_t *)v->fpu + SCRATCH_AT : NULL;
+	e->scratch = v->xsave_scratch;
 	e->seg_valid = 0;
 	e->seg_dirty = 0;
 	v->breakpoints = emulation_breakpoints();

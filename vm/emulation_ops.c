@@ -61,22 +61,6 @@ static enum emulate_access fetch(struct emulate *e, uint64_t linear, void *buf, 
 
 /* ---- data breakpoints ---- */
 
-#define DR_READ(n, to) __asm__ volatile("mov %%dr" #n ", %0" : "=r"(to))
-
-/* The breakpoint registers are in the CPU (vm/fpu.c). */
-static uint64_t breakpoint_address(unsigned n)
-{
-	uint64_t v;
-
-	switch (n) {
-	case 0: DR_READ(0, v); break;
-	case 1: DR_READ(1, v); break;
-	case 2: DR_READ(2, v); break;
-	default: DR_READ(3, v); break;
-	}
-	return v;
-}
-
 static bool watches_data(uint64_t dr7, unsigned n)
 {
 	unsigned rw = dr7 >> DR7_RW(n) & 3;
@@ -108,7 +92,7 @@ static void look_for_breakpoints(struct emulate *e, uint64_t linear, unsigned si
 
 		if (!watches_data(v->breakpoints, n) || (!write && (v->breakpoints >> DR7_RW(n) & 3) == RW_WRITE))
 			continue;
-		from = align_down(breakpoint_address(n), length);
+		from = align_down(fpu_breakpoint(n), length);
 		if (linear < from + length && from < linear + size) {
 			v->breakpoint_hits |= BIT(n);
 			e->interrupted = true;

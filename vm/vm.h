@@ -99,6 +99,7 @@ struct vcpu {
 	uint64_t saved_dr[5]; /* DR0-DR3, DR6 */
 	uint64_t saved_cr2;
 	void *fpu;             /* XSAVE area, one page or more */
+	uint8_t *xsave_scratch; /* EMULATE_SCRATCH bytes for emulated XSAVE and XRSTOR; NULL: no XSAVE */
 	struct lapic lapic;
 	struct emulate emulate;
 	struct insn_cache insn_cache[INSN_CACHE_SIZE];
@@ -329,6 +330,8 @@ bool vcpu_translate(struct vcpu *v, gva_t gva, struct access access, gpa_t *gpa,
 bool fpu_init(struct vcpu *v);
 /* Makes the FPU, debug and system-call registers of this CPU those of v. */
 void fpu_switch(struct vcpu *v);
+/* DRn, n from 0 to 3, of the vCPU whose registers this CPU has. */
+uint64_t fpu_breakpoint(unsigned n);
 
 /* ---- vm/platform.c ---- */
 /* Wires the devices. false: a table was too small (Vellum's own mistake), or no memory. */

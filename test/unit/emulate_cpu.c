@@ -1,5 +1,7 @@
 /* test/unit/emulate_cpu.c - see emulate_cpu.h. */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include <cpuid.h>
 #include <signal.h>
 #include <stdio.h>
