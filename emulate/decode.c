@@ -14,7 +14,7 @@ struct decoder {
 	bool override_address;
 	uint8_t seg;      /* override, or INSN_NONE */
 	uint8_t prefix;   /* mandatory prefix: 0 none, 1 66, 2 F3, 3 F2 */
-	uint8_t vex_map;  /* 1 0F, 2 0F38, 3 0F3A */
+	uint8_t map;      /* 0 one byte, 1 0F, 2 0F38, 3 0F3A */
 	uint8_t opcode;
 	struct opcode row;
 };
@@ -115,70 +115,73 @@ static bool is_vex(const struct decoder *d)
 	return d->mode >= EMULATE_PROT16 && d->at < d->n && d->bytes[d->at] >= 0xc0;
 }
 
-/* The rest of a VEX prefix, the opcode, and its row. */
+/* The row of d->opcode in d->map, in which the mandatory prefix has its say. */
+static void find_row(struct decoder *d)
+{
+	static const struct opcode (*const maps[4])[4] = { NULL, opcodes_0f_prefixed, opcodes_0f38, opcodes_0f3a };
+	uint32_t how;
+
+	if (d->map == 0) {
+		d->row = opcodes_one[d->opcode];
+		return;
+	}
+	if (d->map == 1) {
+		d->row = opcodes_0f[d->opcode];
+		if (d->row.op != OP_prefix)
+			return;
+	}
+	how = d->map == 1 ? d->row.how : 0;
+	d->row = maps[d->map][d->opcode][d->prefix];
+	d->row.how |= how;
+}
+
+static const uint8_t prefix_flags[4] = { 0, INSN_F_OPSIZE, INSN_F_REP, INSN_F_REPNE };
+
+/* The rest of a VEX prefix, the opcode, and its row. Outside 64-bit mode there are eight registers: R and X are known to be
+ * clear, B and the highest bit of vvvv do not count. */
 static enum insn_status vex(struct decoder *d, struct insn *i, uint8_t first)
 {
 	bool illegal = i->rex || (i->flags & (INSN_F_LOCK | INSN_F_OPSIZE | INSN_F_REP | INSN_F_REPNE));
-	uint8_t b = take8(d), map = 1, last = b;
+	uint8_t b = take8(d), last = b;
 
+	d->map = 1;
 	/* R, X, B, vvvv are inverted. */
 	i->rex = 0x40 | ((b & 0x80) ? 0 : 4);
 	if (first == 0xc4) {
-		map = b & 31;
+		d->map = b & 31;
 		i->rex |= ((b & 0x40) ? 0 : 2) | ((b & 0x20) ? 0 : 1);
 		last = take8(d);
 		if (last & 0x80)
 			i->rex |= 8;
 	}
-	if (!is_long(d))
-		i->rex = 0x40; /* only eight registers; W does not act either */
 	i->vvvv = (~last >> 3) & 15;
-	i->flags |= INSN_F_VEX | ((last & 4) ? INSN_F_VEXL : 0);
-	d->prefix = (last & 3) == 2 ? 2 : (last & 3);
-	d->vex_map = map;
+	if (!is_long(d)) {
+		i->rex &= 0x48;
+		i->vvvv &= 7;
+	}
+	d->prefix = last & 3;
+	i->flags |= INSN_F_VEX | ((last & 4) ? INSN_F_VEXL : 0) | prefix_flags[d->prefix];
 	d->opcode = take8(d);
 	if (illegal)
 		return INSN_UD;
-	if (map == 1)
-		d->row = opcodes_0f[d->opcode];
-	else if (map == 2 && d->prefix == 1 && d->opcode == 0x2a)
-		d->row = opcode_0f38(d->opcode, false);
-	else
+	if (d->map == 0 || d->map > 3)
 		return INSN_UNKNOWN;
-	if (d->row.op == OP_prefix) {
-		uint32_t how = d->row.how;
-
-		d->row = opcode_prefixes[d->row.sub][d->prefix];
-		d->row.how |= how;
-	}
+	find_row(d);
 	return (d->row.how & H_VEX_OK) ? INSN_OK : INSN_UNKNOWN;
 }
 
-/* The row of an opcode that is not VEX-encoded. */
-static void find_row(struct decoder *d, const struct insn *i, uint8_t byte)
+/* The opcode, not VEX-encoded, of which byte is the first. */
+static void legacy(struct decoder *d, const struct insn *i, uint8_t byte)
 {
 	d->prefix = (i->flags & INSN_F_REP) ? 2 : (i->flags & INSN_F_REPNE) ? 3 : (i->flags & INSN_F_OPSIZE) ? 1 : 0;
 	d->opcode = byte;
-	if (byte != 0x0f) {
-		d->row = opcodes_one[byte];
-		return;
-	}
-	d->opcode = byte = take8(d);
-	if (byte == 0x38) {
+	if (byte == 0x0f) {
 		d->opcode = take8(d);
-		if (d->opcode == 0x2a && d->prefix != 1)
-			d->row = (struct opcode){ 0 };
-		else
-			d->row = opcode_0f38(d->opcode, i->flags & INSN_F_REPNE);
-		return;
+		d->map = d->opcode == 0x38 ? 2 : d->opcode == 0x3a ? 3 : 1;
+		if (d->map > 1)
+			d->opcode = take8(d);
 	}
-	d->row = opcodes_0f[byte];
-	if (d->row.op == OP_prefix) {
-		uint32_t how = d->row.how;
-
-		d->row = opcode_prefixes[d->row.sub][d->prefix];
-		d->row.how |= how;
-	}
+	find_row(d);
 }
 
 /* ModRM with 16-bit addressing: SDM, "16-Bit Addressing Forms with the ModR/M Byte". */
@@ -212,7 +215,7 @@ static void memory32(struct decoder *d, struct insn *i, unsigned mod, unsigned r
 		i->base = low | ((i->rex & 1) << 3);
 		i->index = ((sib >> 3) & 7) | ((i->rex & 2) << 2);
 		i->scale = sib >> 6;
-		if (i->index == EMULATE_RSP)
+		if (i->index == EMULATE_RSP && !(d->row.how & H_VSIB))
 			i->index = INSN_NONE;
 	}
 	if (mod == 0 && low == 5) {
@@ -256,8 +259,9 @@ static void sizes(struct decoder *d, struct insn *i)
 		i->opsize = small ? 2 : 8;
 	else
 		i->opsize = small ? 2 : 4;
-	if (how & H_VEX_OK)
-		i->opsize = (i->rex & 8) ? 8 : 4; /* what MOVD/MOVQ want to know; 66 is part of the opcode */
+	/* Here 66 is a part of the opcode. */
+	if ((how & H_NATIVE) && !(how & H_SIZE66))
+		i->opsize = (is_long(d) && (i->rex & 8)) ? 8 : 4;
 }
 
 static void immediate(struct decoder *d, struct insn *i)
@@ -296,6 +300,8 @@ static void immediate(struct decoder *d, struct insn *i)
 		i->imm = take(d, 3);
 		break;
 	}
+	if (d->row.how & H_NATIVE)
+		i->imm = (i->imm & 0xff) | d->opcode << 8 | d->map << 16 | (uint64_t)(d->row.how >> H_N_SHIFT) << 24;
 }
 
 /* Operands that the opcode itself names. */
@@ -307,21 +313,11 @@ static void implied_operands(const struct decoder *d, struct insn *i)
 	}
 	if (d->row.how & H_ACC)
 		i->rm = EMULATE_RAX;
+	if (d->row.op == OP_movsx && d->map == 0 && !is_long(d))
+		i->op = OP_arpl;
 	/* 90 is NOP (with F3 PAUSE), unless REX.B makes it an exchange with R8. */
 	if (d->row.op == OP_xchg && (d->row.how & H_OPREG) && i->reg == EMULATE_RAX)
 		i->op = OP_nop;
-}
-
-static enum insn_status vex_legal(const struct decoder *d, const struct insn *i)
-{
-	bool memory = i->flags & INSN_F_MEM;
-	bool uses_vvvv = (d->row.how & H_VEX_NDS) && (!memory || i->op == OP_vector_half_load);
-
-	if (!uses_vvvv && i->vvvv)
-		return INSN_UD;
-	if ((d->row.how & H_VEX_L0) && (i->flags & INSN_F_VEXL))
-		return INSN_UD;
-	return INSN_OK;
 }
 
 /* What the encoding forbids, or this emulator does not know. */
@@ -330,20 +326,18 @@ static enum insn_status legal(const struct decoder *d, const struct insn *i)
 	uint32_t how = d->row.how;
 	bool memory = i->flags & INSN_F_MEM;
 
-	if (d->row.op == OP_unknown)
+	if (d->row.op == OP_unknown || ((how & H_MEM_ELSE_UNKNOWN) && !memory))
 		return INSN_UNKNOWN;
 	if (d->row.op == OP_ud || ((how & H_NO64) && is_long(d)))
 		return INSN_UD;
-	if (d->opcode == 0x63 && d->row.op == OP_movsx && !is_long(d))
-		return d->mode <= EMULATE_V86 ? INSN_UD : INSN_UNKNOWN; /* ARPL */
+	if (((how & H_PROT) || i->op == OP_arpl) && d->mode <= EMULATE_V86)
+		return INSN_UD;
+	if ((how & H_VEX_ONLY) && !(i->flags & INSN_F_VEX))
+		return INSN_UD;
 	if ((how & H_MEM) && !memory)
 		return INSN_UD;
-	if ((how & H_MEM_ELSE_UNKNOWN) && !memory)
-		return INSN_UNKNOWN;
 	if ((i->flags & INSN_F_LOCK) && !((how & H_LOCK) && memory))
 		return INSN_UD;
-	if (i->flags & INSN_F_VEX)
-		return vex_legal(d, i);
 	return INSN_OK;
 }
 
@@ -351,6 +345,26 @@ static void initialise(struct decoder *d, struct insn *i, const uint8_t *bytes, 
 {
 	*i = (struct insn){ .base = INSN_NONE, .index = INSN_NONE, .seg = EMULATE_DS };
 	*d = (struct decoder){ .bytes = bytes, .n = n < INSN_MAX ? n : INSN_MAX, .mode = mode, .seg = INSN_NONE };
+}
+
+/* Rows that depend on ModRM. */
+static void find_group(struct decoder *d, const struct insn *i)
+{
+	unsigned reg = (i->modrm >> 3) & 7;
+	bool memory = i->modrm < 0xc0;
+	uint32_t how = d->row.how;
+
+	if (d->row.op == OP_group)
+		d->row = opcode_groups[d->row.sub][reg];
+	else if (d->row.op == OP_group_0f01)
+		d->row = memory ? opcode_groups[d->row.sub][reg] : opcode_0f01(i->modrm);
+	else if (d->row.op == OP_group_0fae)
+		d->row = memory ? opcodes_0fae[reg][d->prefix] : opcode_0fae(reg, d->prefix);
+	else
+		return;
+	if (d->map == 1 && (i->flags & INSN_F_VEX) && d->row.op != OP_native)
+		d->row = (struct opcode){ OP_ud, 0, 0 }; /* of 0F AE only VLDMXCSR and VSTMXCSR */
+	d->row.how |= how;
 }
 
 enum insn_status emulate_decode(const uint8_t *bytes, unsigned n, enum emulate_mode mode, struct insn *out)
@@ -366,14 +380,10 @@ enum insn_status emulate_decode(const uint8_t *bytes, unsigned n, enum emulate_m
 	if ((byte == 0xc4 || byte == 0xc5) && is_vex(&d))
 		status = vex(&d, i, byte);
 	else
-		find_row(&d, i, byte);
-	if (d.row.how & H_MODRM)
+		legacy(&d, i, byte);
+	if (d.row.how & H_MODRM) {
 		i->modrm = take8(&d);
-	if (d.row.op == OP_group) {
-		uint32_t how = d.row.how;
-
-		d.row = opcode_groups[d.row.sub][(i->modrm >> 3) & 7];
-		d.row.how |= how;
+		find_group(&d, i);
 	}
 	i->op = d.row.op;
 	i->sub = d.row.sub;

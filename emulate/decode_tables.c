@@ -3,13 +3,8 @@
 
 /* Groups, by modrm.reg. */
 enum {
-	G1_EB, G1_EZ, G1_EI8, G1A, G2_IMM_B, G2_IMM, G2_ONE_B, G2_ONE, G2_CL_B, G2_CL, G3_B, G3, G4, G5, G6, G7, G8, G9, G11_B, G11
-};
-
-/* Rows by mandatory prefix. */
-enum {
-	P_0F10, P_0F11, P_0F12, P_0F13, P_0F16, P_0F17, P_0F28, P_0F29, P_0F2B, P_0F6E, P_0F6F, P_0F7E, P_0F7F, P_0FB8, P_0FC3,
-	P_0FD6, P_0FE7, P_0FF0
+	G17 = OPCODE_GROUP_17, G1_EB, G1_EZ, G1_EI8, G1A, G2_IMM_B, G2_IMM, G2_ONE_B, G2_ONE, G2_CL_B, G2_CL, G3_B, G3, G4, G5, G6, G7, G8, G9, G11_B,
+	G11
 };
 
 #define M H_MODRM
@@ -63,7 +58,8 @@ const struct opcode opcodes_one[256] = {
 	EIGHT(0x58, { OP_pop_r, 0, H_OPREG | H_D64 }),
 	[0x60] = { OP_pusha, 0, H_NO64 },
 	[0x61] = { OP_popa, 0, H_NO64 },
-	[0x63] = { OP_movsx, 4, M | H_DIR }, /* ARPL outside 64-bit mode: the decoder turns it away */
+	[0x62] = { OP_bound, 0, M | H_DIR | H_MEM | H_NO64 }, /* with mod = 3, and in 64-bit mode, EVEX */
+	[0x63] = { OP_movsx, 4, M | H_DIR }, /* outside 64-bit mode the decoder makes it ARPL */
 	[0x68] = { OP_push_imm, 0, H_D64 | H_I(IMM_Z) },
 	[0x69] = { OP_imul_r_rm_imm, 0, M | H_DIR | H_I(IMM_Z) },
 	[0x6a] = { OP_push_imm, 0, H_D64 | H_I(IMM_8) },
@@ -93,7 +89,7 @@ const struct opcode opcodes_one[256] = {
 	[0x98] = { OP_cbw, 0, 0 },
 	[0x99] = { OP_cwd, 0, 0 },
 	[0x9a] = { OP_call_far, 0, H_NO64 | H_I(IMM_FAR) },
-	[0x9b] = { OP_unknown, 0, 0 },
+	[0x9b] = { OP_fwait, 0, 0 },
 	[0x9c] = { OP_pushf, 0, H_D64 },
 	[0x9d] = { OP_popf, 0, H_D64 },
 	[0x9e] = { OP_sahf, 0, 0 },
@@ -140,6 +136,7 @@ const struct opcode opcodes_one[256] = {
 	[0xd5] = { OP_aad, 0, H_NO64 | H_I(IMM_U8) },
 	[0xd6] = { OP_salc, 0, H_NO64 },
 	[0xd7] = { OP_xlat, 0, 0 },
+	EIGHT(0xd8, { OP_x87, 0, M | H_NATIVE | H_SIZE66 }),
 	[0xe0] = { OP_loop, 0, H_F64 | H_I(IMM_8) },
 	[0xe1] = { OP_loop, 1, H_F64 | H_I(IMM_8) },
 	[0xe2] = { OP_loop, 2, H_F64 | H_I(IMM_8) },
@@ -171,36 +168,44 @@ const struct opcode opcodes_one[256] = {
 	[0xff] = { OP_group, G5, M },
 };
 
+#define P { OP_prefix, 0, M }
+#define UD { OP_ud, 0, 0 }
+
 const struct opcode opcodes_0f[256] = {
-	[0x00] = { OP_group, G6, M },
-	[0x01] = { OP_group, G7, M },
+	[0x00] = { OP_group, G6, M | H_PROT },
+	[0x01] = { OP_group_0f01, G7, M },
+	[0x02] = { OP_lar, 0, M | H_DIR | H_PROT },
+	[0x03] = { OP_lsl, 0, M | H_DIR | H_PROT },
+	[0x04] = UD,
 	[0x06] = { OP_clts, 0, 0 },
 	[0x08] = { OP_wbinvd, 0, 0 },
 	[0x09] = { OP_wbinvd, 1, 0 },
-	[0x0b] = { OP_ud, 0, 0 },
+	[0x0a] = UD,
+	[0x0b] = UD,
+	[0x0c] = UD,
 	[0x0d] = { OP_nop, 0, M }, /* PREFETCHW */
-	[0x10] = { OP_prefix, P_0F10, M },
-	[0x11] = { OP_prefix, P_0F11, M },
-	[0x12] = { OP_prefix, P_0F12, M },
-	[0x13] = { OP_prefix, P_0F13, M },
-	[0x16] = { OP_prefix, P_0F16, M },
-	[0x17] = { OP_prefix, P_0F17, M },
+	[0x0e] = UD,
+	[0x0f] = UD,
+	[0x10] = P, [0x11] = P, [0x12] = P, [0x13] = P, [0x14] = P, [0x15] = P, [0x16] = P, [0x17] = P,
 	EIGHT(0x18, { OP_nop, 0, M }), /* PREFETCHh, hint NOPs, ENDBR */
 	[0x20] = { OP_mov_from_cr, 0, M | H_REGS },
 	[0x21] = { OP_mov_from_dr, 0, M | H_REGS },
 	[0x22] = { OP_mov_to_cr, 0, M | H_REGS },
 	[0x23] = { OP_mov_to_dr, 0, M | H_REGS },
-	[0x28] = { OP_prefix, P_0F28, M },
-	[0x29] = { OP_prefix, P_0F29, M },
-	[0x2b] = { OP_prefix, P_0F2B, M },
+	[0x24] = UD, [0x25] = UD, [0x26] = UD, [0x27] = UD,
+	EIGHT(0x28, P),
 	[0x30] = { OP_wrmsr, 0, 0 },
 	[0x31] = { OP_rdtsc, 0, 0 },
 	[0x32] = { OP_rdmsr, 0, 0 },
+	[0x36] = UD, [0x39] = UD, [0x3b] = UD, [0x3c] = UD, [0x3d] = UD, [0x3e] = UD, [0x3f] = UD,
 	CONDITIONS(0x40, OP_cmov, M | H_DIR),
-	[0x6e] = { OP_prefix, P_0F6E, M },
-	[0x6f] = { OP_prefix, P_0F6F, M },
-	[0x7e] = { OP_prefix, P_0F7E, M },
-	[0x7f] = { OP_prefix, P_0F7F, M },
+	EIGHT(0x50, P), EIGHT(0x58, P), EIGHT(0x60, P), EIGHT(0x68, P),
+	[0x70] = P, [0x71] = P, [0x72] = P, [0x73] = P, [0x74] = P, [0x75] = P, [0x76] = P,
+	[0x77] = { OP_prefix, 0, 0 },
+	[0x78] = { OP_ud, 0, M }, /* VMREAD, VMWRITE */
+	[0x79] = { OP_ud, 0, M },
+	[0x7a] = UD, [0x7b] = UD,
+	[0x7c] = P, [0x7d] = P, [0x7e] = P, [0x7f] = P,
 	CONDITIONS(0x80, OP_jcc, H_F64 | H_I(IMM_REL)),
 	CONDITIONS(0x90, OP_setcc, M | B),
 	[0xa0] = { OP_push_seg, EMULATE_FS, H_D64 },
@@ -209,11 +214,14 @@ const struct opcode opcodes_0f[256] = {
 	[0xa3] = { OP_bt_r, BT_TEST, M },
 	[0xa4] = { OP_shld_imm, 0, M | H_I(IMM_U8) },
 	[0xa5] = { OP_shld_cl, 0, M },
+	[0xa6] = UD, [0xa7] = UD,
 	[0xa8] = { OP_push_seg, EMULATE_GS, H_D64 },
 	[0xa9] = { OP_pop_seg, EMULATE_GS, H_D64 },
+	[0xaa] = UD, /* RSM */
 	[0xab] = { OP_bt_r, BT_SET, L },
 	[0xac] = { OP_shrd_imm, 0, M | H_I(IMM_U8) },
 	[0xad] = { OP_shrd_cl, 0, M },
+	[0xae] = { OP_group_0fae, 0, M | H_NATIVE | H_VEX_OK },
 	[0xaf] = { OP_imul_r_rm, 0, M | H_DIR },
 	[0xb0] = { OP_cmpxchg, 0, L | B },
 	[0xb1] = { OP_cmpxchg, 0, L },
@@ -223,7 +231,7 @@ const struct opcode opcodes_0f[256] = {
 	[0xb5] = { OP_load_far_pointer, EMULATE_GS, M | H_DIR | H_MEM },
 	[0xb6] = { OP_movzx, 1, M | H_DIR },
 	[0xb7] = { OP_movzx, 2, M | H_DIR },
-	[0xb8] = { OP_prefix, P_0FB8, M | H_DIR },
+	[0xb8] = { OP_prefix, 0, M | H_DIR },
 	[0xb9] = { OP_ud, 0, M },
 	[0xba] = { OP_group, G8, M | H_I(IMM_U8) },
 	[0xbb] = { OP_bt_r, BT_COMPLEMENT, L },
@@ -233,13 +241,10 @@ const struct opcode opcodes_0f[256] = {
 	[0xbf] = { OP_movsx, 2, M | H_DIR },
 	[0xc0] = { OP_xadd, 0, L | B },
 	[0xc1] = { OP_xadd, 0, L },
-	[0xc3] = { OP_prefix, P_0FC3, M },
+	[0xc2] = P, [0xc3] = P, [0xc4] = P, [0xc5] = P, [0xc6] = P,
 	[0xc7] = { OP_group, G9, M },
 	EIGHT(0xc8, { OP_bswap, 0, H_OPREG }),
-	[0xd6] = { OP_prefix, P_0FD6, M },
-	[0xe7] = { OP_prefix, P_0FE7, M },
-	[0xf0] = { OP_prefix, P_0FF0, M },
-	[0xff] = { OP_ud, 0, M },
+	EIGHT(0xd0, P), EIGHT(0xd8, P), EIGHT(0xe0, P), EIGHT(0xe8, P), EIGHT(0xf0, P), EIGHT(0xf8, P),
 };
 
 /* The rows add to the how of the row that led here. */
@@ -256,8 +261,6 @@ const struct opcode opcodes_0f[256] = {
 #define UNARY_GROUP(imm) { \
 	{ OP_test_rm_imm, 0, H_I(imm) }, { OP_test_rm_imm, 0, H_I(imm) }, { OP_not, 0, H_LOCK }, { OP_neg, 0, H_LOCK }, \
 	{ OP_mul, 0, 0 }, { OP_imul, 0, 0 }, { OP_div, 0, 0 }, { OP_idiv, 0, 0 } }
-
-#define UD { OP_ud, 0, 0 }
 
 const struct opcode opcode_groups[][8] = {
 	[G1_EB] = ALU_GROUP(0),
@@ -277,78 +280,39 @@ const struct opcode opcode_groups[][8] = {
 		{ OP_incdec, 0, H_LOCK }, { OP_incdec, 1, H_LOCK }, { OP_call_rm, 0, H_F64 }, { OP_call_far_mem, 0, H_MEM },
 		{ OP_jmp_rm, 0, H_F64 }, { OP_jmp_far_mem, 0, H_MEM }, { OP_push_rm, 0, H_D64 }, UD,
 	},
-	[G6] = { { 0 } }, /* SLDT, STR, LLDT, LTR, VERR, VERW: not known */
+	[G6] = {
+		{ OP_store_selector, EMULATE_LDTR, 0 }, { OP_store_selector, EMULATE_TR, 0 }, { OP_load_selector, EMULATE_LDTR, 0 },
+		{ OP_load_selector, EMULATE_TR, 0 }, { OP_verify, 0, 0 }, { OP_verify, 1, 0 }, UD, UD,
+	},
 	[G7] = {
-		{ OP_store_dtr, EMULATE_GDTR, H_MEM_ELSE_UNKNOWN | H_F64 }, { OP_store_dtr, EMULATE_IDTR, H_MEM_ELSE_UNKNOWN | H_F64 },
-		{ OP_load_dtr, EMULATE_GDTR, H_MEM_ELSE_UNKNOWN | H_F64 }, { OP_load_dtr, EMULATE_IDTR, H_MEM_ELSE_UNKNOWN | H_F64 },
-		{ OP_smsw, 0, 0 }, { 0 }, { OP_lmsw, 0, 0 }, { OP_invlpg, 0, H_MEM_ELSE_UNKNOWN },
+		{ OP_store_dtr, EMULATE_GDTR, H_F64 }, { OP_store_dtr, EMULATE_IDTR, H_F64 },
+		{ OP_load_dtr, EMULATE_GDTR, H_F64 }, { OP_load_dtr, EMULATE_IDTR, H_F64 },
+		{ OP_smsw, 0, 0 }, UD, { OP_lmsw, 0, 0 }, { OP_invlpg, 0, 0 },
 	},
 	[G8] = {
 		UD, UD, UD, UD, { OP_bt_imm, BT_TEST, 0 }, { OP_bt_imm, BT_SET, H_LOCK }, { OP_bt_imm, BT_RESET, H_LOCK },
 		{ OP_bt_imm, BT_COMPLEMENT, H_LOCK },
 	},
-	[G9] = { { 0 }, { OP_cmpxchg8b, 0, H_LOCK | H_MEM } },
+	/* XSAVEC is for the host's CPU. With mod = 3, /6 and /7 are RDRAND, RDSEED and RDPID; in memory they are VMX instructions. */
+	[G9] = {
+		UD, { OP_cmpxchg8b, 0, H_LOCK | H_MEM }, UD, { 0 }, { OP_xsave, 1, H_MEM | H_NATIVE }, { 0 },
+		{ OP_ud, 0, H_MEM_ELSE_UNKNOWN }, { OP_ud, 0, H_MEM_ELSE_UNKNOWN },
+	},
 	[G11_B] = { { OP_mov_rm_imm, 0, 0 }, UD, UD, UD, UD, UD, UD, { 0 } }, /* /7 is XABORT */
 	[G11] = { { OP_mov_rm_imm, 0, 0 }, UD, UD, UD, UD, UD, UD, { 0 } },   /* /7 is XBEGIN */
+#define BLS { OP_native, NATIVE_OP, H_N(INSN_N_VVVV | INSN_N_RM | INSN_N_GENERAL) }
+	[G17] = { UD, BLS, BLS, BLS, UD, UD, UD, UD }, /* BLSR, BLSMSK, BLSI */
 };
 
-#define LOAD(what, how) { OP_vector_load, what, H_DIR | H_VEX_OK | (how) }
-#define STORE(what, how) { OP_vector_store, what, H_VEX_OK | (how) }
-#define SCALAR (H_VEX_NDS)
-
-const struct opcode opcode_prefixes[][4] = {
-	/* MOVUPS, MOVUPD, MOVSS, MOVSD */
-	[P_0F10] = { LOAD(VEC_FULL, 0), LOAD(VEC_FULL, 0), LOAD(VEC_4 | VEC_MERGE, SCALAR), LOAD(VEC_8 | VEC_MERGE, SCALAR) },
-	[P_0F11] = { STORE(VEC_FULL, 0), STORE(VEC_FULL, 0), STORE(VEC_4 | VEC_MERGE, SCALAR), STORE(VEC_8 | VEC_MERGE, SCALAR) },
-	/* MOVLPS, MOVLPD; the register form is MOVHLPS */
-	[P_0F12] = {
-		{ OP_vector_half_load, 0, H_DIR | H_VEX_OK | H_VEX_NDS | H_VEX_L0 | H_MEM_ELSE_UNKNOWN },
-		{ OP_vector_half_load, 0, H_DIR | H_VEX_OK | H_VEX_NDS | H_VEX_L0 | H_MEM },
-	},
-	[P_0F13] = {
-		{ OP_vector_half_store, 0, H_VEX_OK | H_VEX_L0 | H_MEM },
-		{ OP_vector_half_store, 0, H_VEX_OK | H_VEX_L0 | H_MEM },
-	},
-	/* MOVHPS, MOVHPD; the register form is MOVLHPS */
-	[P_0F16] = {
-		{ OP_vector_half_load, VEC_HIGH, H_DIR | H_VEX_OK | H_VEX_NDS | H_VEX_L0 | H_MEM_ELSE_UNKNOWN },
-		{ OP_vector_half_load, VEC_HIGH, H_DIR | H_VEX_OK | H_VEX_NDS | H_VEX_L0 | H_MEM },
-	},
-	[P_0F17] = {
-		{ OP_vector_half_store, VEC_HIGH, H_VEX_OK | H_VEX_L0 | H_MEM },
-		{ OP_vector_half_store, VEC_HIGH, H_VEX_OK | H_VEX_L0 | H_MEM },
-	},
-	/* MOVAPS, MOVAPD */
-	[P_0F28] = { LOAD(VEC_FULL | VEC_ALIGNED, 0), LOAD(VEC_FULL | VEC_ALIGNED, 0) },
-	[P_0F29] = { STORE(VEC_FULL | VEC_ALIGNED, 0), STORE(VEC_FULL | VEC_ALIGNED, 0) },
-	/* MOVNTPS, MOVNTPD */
-	[P_0F2B] = { STORE(VEC_FULL | VEC_ALIGNED, H_MEM), STORE(VEC_FULL | VEC_ALIGNED, H_MEM) },
-	/* MOVD, MOVQ from a general register or memory */
-	[P_0F6E] = { { 0 }, { OP_vector_movd_load, 0, H_DIR | H_VEX_OK | H_VEX_L0 } },
-	/* MOVDQA, MOVDQU (the row without prefix is MMX) */
-	[P_0F6F] = { { 0 }, LOAD(VEC_FULL | VEC_ALIGNED, 0), LOAD(VEC_FULL, 0) },
-	/* MOVD, MOVQ to a general register or memory; F3: MOVQ xmm, xmm/m64 */
-	[P_0F7E] = { { 0 }, { OP_vector_movd_store, 0, H_VEX_OK | H_VEX_L0 }, LOAD(VEC_8, H_VEX_L0) },
-	[P_0F7F] = { { 0 }, STORE(VEC_FULL | VEC_ALIGNED, 0), STORE(VEC_FULL, 0) },
-	[P_0FB8] = { { 0 }, { 0 }, { OP_popcnt, 0, 0 } },
-	[P_0FC3] = { { OP_movnti, 0, H_MEM } },
-	/* MOVQ xmm/m64, xmm */
-	[P_0FD6] = { { 0 }, STORE(VEC_8, H_VEX_L0) },
-	/* MOVNTDQ */
-	[P_0FE7] = { { 0 }, STORE(VEC_FULL | VEC_ALIGNED, H_MEM) },
-	/* LDDQU */
-	[P_0FF0] = { { 0 }, { 0 }, { 0 }, LOAD(VEC_FULL, H_MEM) },
-};
-
-struct opcode opcode_0f38(uint8_t byte, bool repne)
+struct opcode opcode_0f01(uint8_t modrm)
 {
-	switch (byte) {
-	case 0x2a: /* 66: MOVNTDQA */
-		return (struct opcode){ OP_vector_load, VEC_FULL | VEC_ALIGNED, H_MODRM | H_DIR | H_VEX_OK | H_MEM };
-	case 0xf0:
-		return repne ? (struct opcode){ 0 } : (struct opcode){ OP_movbe_load, 0, H_MODRM | H_DIR | H_MEM };
-	case 0xf1:
-		return repne ? (struct opcode){ 0 } : (struct opcode){ OP_movbe_store, 0, H_MODRM | H_MEM };
-	}
-	return (struct opcode){ 0 };
+	static const struct opcode registers[8] = {
+		[4] = { OP_smsw, 0, 0 }, [6] = { OP_lmsw, 0, 0 },
+	};
+
+	if (modrm == 0xd0)
+		return (struct opcode){ OP_xgetbv, 0, 0 };
+	if (modrm == 0xf9)
+		return (struct opcode){ OP_rdtscp, 0, 0 };
+	return registers[(modrm >> 3) & 7];
 }

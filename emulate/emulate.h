@@ -14,8 +14,13 @@
  *  E3  Before memory or a port is changed, every access of the instruction that may fault has been tried (by the read
  *      itself or by probe()), so that a fault leaves no half-done write.
  *  E4  No callback for memory ever sees an access that crosses a 4 KiB boundary: the core splits it.
- *  E5  The work of one call is bounded: REP stops after rep_limit iterations, a lost race for a locked access after a few
- *      attempts; both give EMULATE_RESTART.
+ *  E5  The work of one call is bounded: REP stops after rep_limit iterations, after one that is single-stepped and after one
+ *      in which a callback set `interrupted`, a lost race for a locked access after a few attempts; each gives
+ *      EMULATE_RESTART with rip at the instruction, so that interrupts are taken before it goes on. Any other instruction
+ *      makes at most 300 accesses of at most 32 bytes (an XSAVE area of 4 KiB is the longest).
+ *  E6  What runs on the host's CPU (struct emulate_native) is one instruction that the core has encoded itself: its memory
+ *      operand is a buffer of the core's, its general registers are rAX, rCX, rDX and rBX. Nothing of the guest's bytes but
+ *      opcode, vector registers and immediate gets there, and no address of the host's stays in the guest's FPU.
  */
 #ifndef VELLUM_EMULATE_EMULATE_H
 #define VELLUM_EMULATE_EMULATE_H
@@ -23,6 +28,16 @@
 #include "lib/base.h"
 
 struct emulate;
+
+/* One instruction for the host's CPU, which has the guest's FPU and vector registers (E6). SDM: "Instruction Format". */
+struct emulate_native {
+	uint8_t code[16];
+	uint8_t length;
+	void *operand;               /* what rDI holds: the memory operand is (%rdi) */
+	uint64_t rax, rcx, rdx, rbx; /* before and after */
+	uint64_t rflags;             /* the status flags before and after */
+	uint64_t rip;                /* after: where the instruction was, as the FPU remembers it */
+};
 
 /* Indices of gpr[], as instructions encode them. */
 enum emulate_gpr {
@@ -90,7 +105,7 @@ struct emulate_ops {
 	 * occur as parts of an access that crosses a page. */
 	enum emulate_access (*read)(struct emulate *e, uint64_t linear, void *buf, unsigned size, unsigned how);
 	enum emulate_access (*write)(struct emulate *e, uint64_t linear, const void *buf, unsigned size, unsigned how);
-	/* Would the access succeed? Sets accessed and dirty flags as the access would, but touches neither data nor device. */
+	/* Would the access, of any size within a page, succeed? Sets accessed and dirty flags as the access would, but touches neither data nor device. */
 	enum emulate_access (*probe)(struct emulate *e, uint64_t linear, unsigned size, unsigned how);
 	/* Atomic compare and exchange of size 1, 2, 4, 8 or 16 bytes: if memory holds *expected, store *desired and set *done,
 	 * else put what memory holds into *expected and clear *done. Needs write permission in both cases. Optional: without
@@ -100,14 +115,13 @@ struct emulate_ops {
 	/* Called before seg[n] is first used when bit n of seg_valid is clear: fills seg[n]. Optional if seg_valid is full. */
 	void (*load_segment)(struct emulate *e, enum emulate_seg n);
 
-	/* Ports; size 1, 2, 4. io_allowed is asked only if CPL > IOPL or in virtual-8086 mode (the TSS's bitmap); NULL: #GP(0). */
-	enum emulate_access (*io_in)(struct emulate *e, uint16_t port, unsigned size, uint32_t *value);   /* optional */
-	enum emulate_access (*io_out)(struct emulate *e, uint16_t port, unsigned size, uint32_t value);   /* optional */
-	enum emulate_access (*io_allowed)(struct emulate *e, uint16_t port, unsigned size, bool *allowed); /* optional */
+	/* Ports; size 1, 2, 4. The core has looked at CPL, IOPL and the TSS's bitmap. Optional. */
+	enum emulate_access (*io_in)(struct emulate *e, uint16_t port, unsigned size, uint32_t *value);
+	enum emulate_access (*io_out)(struct emulate *e, uint16_t port, unsigned size, uint32_t value);
 
-	/* XMM/YMM register n: its low `size` (16 or 32) bytes. clear_upper: bits above 128 become zero (VEX.128). Optional. */
-	enum emulate_access (*get_vector)(struct emulate *e, unsigned n, void *buf, unsigned size);
-	enum emulate_access (*set_vector)(struct emulate *e, unsigned n, const void *buf, unsigned size, bool clear_upper);
+	/* Runs one instruction on the host's CPU, with the guest's FPU, vector registers, MXCSR and XCR0 in it. If the CPU raises
+	 * an exception (#UD, #NM, #MF, #XM, #GP), nothing has changed and the answer is FAULT with its vector. Optional. */
+	enum emulate_access (*native)(struct emulate *e, struct emulate_native *n);
 
 	/* Privileged state, all optional. The core has checked the CPL; validity of values is the callback's (it may return
 	 * FAULT with #GP). After write_cr the callback has updated cr0/cr4/efer/mode of *e itself as far as they changed. */
@@ -117,8 +131,9 @@ struct emulate_ops {
 	enum emulate_access (*write_dr)(struct emulate *e, unsigned n, uint64_t value);
 	enum emulate_access (*read_msr)(struct emulate *e, uint32_t index, uint64_t *value);
 	enum emulate_access (*write_msr)(struct emulate *e, uint32_t index, uint64_t value);
-	enum emulate_access (*read_dtr)(struct emulate *e, enum emulate_dtr which, uint64_t *base, uint32_t *limit);
-	enum emulate_access (*write_dtr)(struct emulate *e, enum emulate_dtr which, uint64_t base, uint32_t limit);
+	/* GDTR and IDTR have base and limit only; LDTR and TR are whole segment registers. */
+	enum emulate_access (*read_dtr)(struct emulate *e, enum emulate_dtr which, struct emulate_segment *s);
+	enum emulate_access (*write_dtr)(struct emulate *e, enum emulate_dtr which, const struct emulate_segment *s);
 	enum emulate_access (*invlpg)(struct emulate *e, uint64_t linear);
 	enum emulate_access (*cpuid)(struct emulate *e, uint32_t leaf, uint32_t subleaf, uint32_t out[4]); /* a, b, c, d */
 	enum emulate_access (*rdtsc)(struct emulate *e, uint64_t *value);
@@ -147,6 +162,8 @@ struct emulate_exception {
 #define EMULATE_HAS_MOVBE 8u
 #define EMULATE_HAS_ALL 15u
 
+#define EMULATE_SCRATCH 4096
+
 /* One virtual CPU as the emulator sees it. The caller fills the first part, once for several instructions if it likes. */
 struct emulate {
 	const struct emulate_ops *ops;
@@ -155,14 +172,18 @@ struct emulate {
 	uint64_t rip, rflags;
 	uint64_t cr0, cr4, efer, xcr0;
 	uint32_t features; /* EMULATE_HAS_* */
+	uint8_t *scratch;  /* EMULATE_SCRATCH bytes, aligned to 64, for XSAVE areas; NULL: XSAVE and the like are unknown */
 	uint32_t rep_limit; /* iterations per call; 0: 4096 */
 	uint8_t mode;      /* enum emulate_mode */
 	uint8_t cpl;       /* 0 in real mode, 3 in virtual-8086 mode */
 	uint8_t seg_valid; /* bit n: seg[n] is filled */
+	bool interrupted;  /* set by a callback: a repeated instruction stops after this iteration (E5) */
 	/* Results, beside the registers. */
 	uint8_t seg_dirty; /* bit n: the instruction loaded seg[n]; the caller clears it when it has taken it over */
 	uint8_t shadow;    /* after EMULATE_OK: 1 blocking by STI, 2 blocking by MOV SS, 0 neither (the VMCS's interruptibility) */
-	bool single_step;  /* after EMULATE_OK: RFLAGS.TF was set, a #DB with DR6.BS is due */
+	bool single_step;  /* after EMULATE_OK, and EMULATE_RESTART: RFLAGS.TF was set, a #DB with DR6.BS is due */
+	bool unblocks_nmi; /* after EMULATE_OK: it was an IRET */
+	bool progress;     /* after EMULATE_RESTART: iterations have been done */
 	uint8_t length;    /* after emulate_step: bytes known of the instruction */
 	uint8_t bytes[15];
 	struct emulate_exception exception;
@@ -206,7 +227,9 @@ struct insn {
 	uint8_t vvvv;     /* VEX.vvvv */
 	uint8_t sub;      /* what the handler wants to know of the opcode: condition, ALU operation, source size ... */
 	int64_t disp;     /* displacement, or the absolute offset of MOV A0-A3 */
-	uint64_t imm;     /* sign-extended to 64 bits; ENTER: size | level << 16; far pointers: offset | selector << 32 */
+	/* Sign-extended to 64 bits; ENTER: size | level << 16; far pointers: offset | selector << 32; for what the host's CPU
+	 * runs: imm8 | opcode << 8 | opcode map << 16 | INSN_N_* << 24. */
+	uint64_t imm;
 };
 
 #define INSN_NONE 0xff

@@ -1,4 +1,4 @@
-/* emulate/exec_control.c - transfers of control: near and far jumps, calls, returns, software interrupts, IRET, HLT. */
+/* emulate/exec_control.c - transfers of control within the segment: jumps, calls, returns; software interrupts, BOUND, HLT. */
 #include "emulate/internal.h"
 
 /* Where a near branch to `target` lands, checked. SDM: "Instruction Pointer in 64-Bit Mode". */
@@ -14,7 +14,7 @@ static enum emulate_result check_target(struct emulate *e, const struct insn *i,
 	return EMULATE_OK;
 }
 
-static enum emulate_result arrive(struct emulate *e, uint64_t target)
+enum emulate_result arrive(struct emulate *e, uint64_t target)
 {
 	e->rip = target;
 	e->rflags &= ~(uint64_t)FLAG_RF;
@@ -110,114 +110,19 @@ enum emulate_result exec_ret(struct emulate *e, const struct insn *i)
 	return arrive(e, target);
 }
 
-/* Is offset within the new code segment? */
-static enum emulate_result check_far(struct emulate *e, const struct emulate_segment *cs, uint64_t offset)
-{
-	bool to_long64 = !is_real_like(e) && (e->efer & EFER_LMA) && (cs->access & EMULATE_SEG_L);
-
-	if (to_long64 ? !is_canonical(e, offset) : offset > cs->limit)
-		return raise_error(e, VECTOR_GP, 0);
-	return EMULATE_OK;
-}
-
-static enum emulate_result jump_far(struct emulate *e, uint16_t selector, uint64_t offset)
-{
-	struct emulate_segment cs;
-
-	TRY(prepare_code_segment(e, selector, false, &cs));
-	TRY(check_far(e, &cs, offset));
-	commit_segment(e, EMULATE_CS, &cs);
-	return arrive(e, offset);
-}
-
-static enum emulate_result call_far(struct emulate *e, const struct insn *i, uint16_t selector, uint64_t offset)
-{
-	uint64_t sp = e->gpr[EMULATE_RSP], probe = sp - i->opsize, mask = size_mask(stack_size(e)), linear;
-	uint16_t old = segment(e, EMULATE_CS)->selector;
-	struct emulate_segment cs;
-
-	TRY(prepare_code_segment(e, selector, false, &cs));
-	TRY(check_far(e, &cs, offset));
-	/* The second push must not fail after the first (E3). */
-	TRY(linear_address(e, EMULATE_SS, (probe - i->opsize) & mask, i->opsize, EMULATE_HOW_WRITE, &linear));
-	TRY(mem_probe(e, linear, i->opsize, EMULATE_HOW_WRITE));
-	TRY(push_at(e, &sp, i->opsize, old));
-	TRY(push_at(e, &sp, i->opsize, e->rip + i->length));
-	e->gpr[EMULATE_RSP] = sp;
-	commit_segment(e, EMULATE_CS, &cs);
-	return arrive(e, offset);
-}
-
-enum emulate_result exec_jmp_far(struct emulate *e, const struct insn *i)
-{
-	return jump_far(e, i->imm >> 32, (uint32_t)i->imm);
-}
-
-enum emulate_result exec_call_far(struct emulate *e, const struct insn *i)
-{
-	return call_far(e, i, i->imm >> 32, (uint32_t)i->imm);
-}
-
-/* The pointer in memory: offset, then selector. */
-static enum emulate_result read_far(struct emulate *e, const struct insn *i, uint16_t *selector, uint64_t *offset)
-{
-	uint8_t pointer[10];
-	uint64_t linear;
-
-	TRY(rm_linear(e, i, i->opsize + 2, 0, &linear));
-	TRY(mem_read(e, linear, pointer, i->opsize + 2, 0));
-	*offset = 0;
-	memcpy(offset, pointer, i->opsize);
-	memcpy(selector, pointer + i->opsize, 2);
-	return EMULATE_OK;
-}
-
-enum emulate_result exec_jmp_far_mem(struct emulate *e, const struct insn *i)
-{
-	uint16_t selector;
-	uint64_t offset;
-
-	TRY(read_far(e, i, &selector, &offset));
-	return jump_far(e, selector, offset);
-}
-
-enum emulate_result exec_call_far_mem(struct emulate *e, const struct insn *i)
-{
-	uint16_t selector;
-	uint64_t offset;
-
-	TRY(read_far(e, i, &selector, &offset));
-	return call_far(e, i, selector, offset);
-}
-
-enum emulate_result exec_ret_far(struct emulate *e, const struct insn *i)
-{
-	uint64_t sp = e->gpr[EMULATE_RSP], offset, selector;
-	struct emulate_segment cs;
-
-	TRY(pop_at(e, &sp, i->opsize, 0, &offset));
-	TRY(pop_at(e, &sp, i->opsize, 0, &selector));
-	TRY(prepare_code_segment(e, selector, true, &cs));
-	TRY(check_far(e, &cs, offset));
-	e->gpr[EMULATE_RSP] = release(e, sp, i->imm);
-	commit_segment(e, EMULATE_CS, &cs);
-	return arrive(e, offset);
-}
-
 /* Real mode: FLAGS, CS and IP go to the stack, the vector table gives CS:IP. SDM: "Interrupt and Exception Handling" in
  * the chapter on 8086 emulation. */
 static enum emulate_result interrupt_real(struct emulate *e, const struct insn *i, unsigned vector)
 {
-	uint64_t sp = e->gpr[EMULATE_RSP], low = sp - 6, mask = size_mask(stack_size(e)), base = 0, entry, linear;
-	uint32_t limit = 0x3ff;
-	struct emulate_segment cs;
+	uint64_t sp = e->gpr[EMULATE_RSP], low = sp - 6, mask = size_mask(stack_size(e)), entry, linear;
+	struct emulate_segment cs, table = { .limit = 0x3ff };
 	uint16_t old = segment(e, EMULATE_CS)->selector;
 
 	if (e->ops->read_dtr)
-		TRY(from_access(e, e->ops->read_dtr(e, EMULATE_IDTR, &base, &limit)));
-	if (4 * vector + 3 > limit)
+		TRY(from_access(e, e->ops->read_dtr(e, EMULATE_IDTR, &table)));
+	if (4 * vector + 3 > table.limit)
 		return raise(e, VECTOR_GP);
-	TRY(read_value(e, (uint32_t)(base + 4 * vector), 4, EMULATE_HOW_SYSTEM, &entry));
+	TRY(read_value(e, (uint32_t)(table.base + 4 * vector), 4, EMULATE_HOW_SYSTEM, &entry));
 	TRY(prepare_code_segment(e, entry >> 16, false, &cs));
 	/* All three pushes together first (E3). */
 	for (unsigned n = 0; n < 6; n += 2) {
@@ -267,31 +172,19 @@ enum emulate_result exec_into(struct emulate *e, const struct insn *i)
 	return raise_software(e, i, VECTOR_OF, EMULATE_SOFTWARE_EXCEPTION);
 }
 
-/* In real and virtual-8086 mode only. */
-enum emulate_result exec_iret(struct emulate *e, const struct insn *i)
+/* The two bounds lie in memory, the lower one first. SDM: "BOUND". */
+enum emulate_result exec_bound(struct emulate *e, const struct insn *i)
 {
-	uint64_t sp = e->gpr[EMULATE_RSP], offset, selector, flags;
-	uint64_t which = FLAGS_ARITH | FLAG_TF | FLAG_IF | FLAG_DF | FLAG_NT | FLAG_RF | FLAG_AC | FLAG_ID;
-	struct emulate_segment cs;
+	int64_t index = (int64_t)sign_extend(e->gpr[i->reg], i->opsize);
+	uint64_t linear, bounds, low, high;
 
-	if (!is_real_like(e))
-		return EMULATE_UNKNOWN;
-	if (e->mode == EMULATE_V86 && (e->rflags & FLAG_IOPL) != FLAG_IOPL)
-		return (e->cr4 & CR4_VME) ? EMULATE_UNKNOWN : raise_error(e, VECTOR_GP, 0);
-	TRY(pop_at(e, &sp, i->opsize, 0, &offset));
-	TRY(pop_at(e, &sp, i->opsize, 0, &selector));
-	TRY(pop_at(e, &sp, i->opsize, 0, &flags));
-	TRY(prepare_code_segment(e, selector, true, &cs));
-	TRY(check_far(e, &cs, offset));
-	e->gpr[EMULATE_RSP] = sp;
-	commit_segment(e, EMULATE_CS, &cs);
-	if (e->mode == EMULATE_REAL)
-		which |= FLAG_IOPL;
-	if (i->opsize == 2)
-		which &= 0xffff;
-	arrive(e, offset);
-	set_flags(e, which, flags);
-	return EMULATE_OK;
+	TRY(rm_linear(e, i, 2 * i->opsize, 0, &linear));
+	TRY(read_value(e, linear, 2 * i->opsize, 0, &bounds));
+	low = sign_extend(bounds, i->opsize);
+	high = sign_extend(bounds >> (8 * i->opsize), i->opsize);
+	if (index < (int64_t)low || index > (int64_t)high)
+		return raise(e, VECTOR_BR);
+	return finish(e, i);
 }
 
 enum emulate_result exec_hlt(struct emulate *e, const struct insn *i)

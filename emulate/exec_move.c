@@ -64,6 +64,13 @@ enum emulate_result exec_movsx(struct emulate *e, const struct insn *i)
 	return finish(e, i);
 }
 
+/* MOVNTI: 4 or 8 bytes; the non-temporal hint is lost. */
+enum emulate_result exec_movnti(struct emulate *e, const struct insn *i)
+{
+	TRY(rm_write(e, i, i->opsize == 8 ? 8 : 4, e->gpr[i->reg]));
+	return finish(e, i);
+}
+
 static uint64_t byte_swap(uint64_t v, unsigned size)
 {
 	return __builtin_bswap64(v) >> (64 - 8 * size);

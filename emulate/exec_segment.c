@@ -2,19 +2,9 @@
  *
  * Real and virtual-8086 mode completely. In protected mode data segments, and code segments without change of
  * privilege; gates and task switches are EMULATE_UNKNOWN. SDM: "Loading Segment Registers", "Segment Descriptors". */
-#include "emulate/internal.h"
-
-#define TYPE_ACCESSED 1u
-#define TYPE_READ_WRITE 2u
-#define TYPE_CONFORMING 4u
-#define TYPE_EXECUTABLE 8u
+#include "emulate/descriptor.h"
 
 #define V86_ACCESS 0xf3u
-
-static unsigned dpl(uint32_t access)
-{
-	return (access >> EMULATE_SEG_DPL_SHIFT) & 3;
-}
 
 /* Limits and rights stay in real mode; virtual-8086 mode has its own. */
 static void load_real(struct emulate *e, unsigned n, uint16_t selector, struct emulate_segment *out)
@@ -28,30 +18,50 @@ static void load_real(struct emulate *e, unsigned n, uint16_t selector, struct e
 	}
 }
 
-/* The eight bytes of a code or data segment's descriptor, in the VMCS's form. */
-static void unpack(uint64_t d, uint16_t selector, struct emulate_segment *out)
+void unpack_descriptor(const struct emulate *e, const struct descriptor *d, uint16_t selector, struct emulate_segment *out)
 {
-	uint32_t limit = (d & 0xffff) | ((d >> 32) & 0xf0000);
+	uint32_t limit = (d->low & 0xffff) | ((d->low >> 32) & 0xf0000);
 
 	out->selector = selector;
-	out->base = ((d >> 16) & 0xffffff) | ((d >> 32) & 0xff000000);
-	out->access = (d >> 40) & 0xf0ff;
+	out->base = ((d->low >> 16) & 0xffffff) | ((d->low >> 32) & 0xff000000);
+	if (system_type(d->access) && is_ia32e(e))
+		out->base |= d->high << 32;
+	out->access = d->access;
 	out->limit = (out->access & EMULATE_SEG_G) ? (limit << 12) | 0xfff : limit;
 }
 
-/* Read selector's descriptor from the GDT or LDT; *address is where it lies. */
-static enum emulate_result read_descriptor(struct emulate *e, uint16_t selector, uint64_t *address, uint64_t *d)
+/* Bytes of the descriptor at hand: system descriptors of IA-32e mode have 16. */
+static enum emulate_result read_upper_half(struct emulate *e, uint16_t selector, uint32_t limit, struct descriptor *d, bool *found)
 {
-	uint64_t base = 0;
-	uint32_t limit = 0;
+	if (!is_ia32e(e) || (d->access & EMULATE_SEG_S) || !system_type(d->access))
+		return EMULATE_OK;
+	if ((selector | 7u) + 8 > limit) {
+		if (!found)
+			return raise_error(e, VECTOR_GP, selector & ~3u);
+		*found = false;
+		return EMULATE_OK;
+	}
+	return read_value(e, d->address + 8, 8, EMULATE_HOW_SYSTEM, &d->high);
+}
 
-	TRY_OPTIONAL(e, read_dtr, e, (selector & 4) ? EMULATE_LDTR : EMULATE_GDTR, &base, &limit);
-	if ((selector | 7u) > limit)
-		return raise_error(e, VECTOR_GP, selector & ~3u);
-	*address = base + (selector & ~7u);
-	if (!is_long64(e))
-		*address = (uint32_t)*address;
-	return read_value(e, *address, 8, EMULATE_HOW_SYSTEM, d);
+enum emulate_result read_descriptor(struct emulate *e, uint16_t selector, struct descriptor *d, bool *found)
+{
+	struct emulate_segment table = { 0 };
+	bool there;
+
+	*d = (struct descriptor){ 0 };
+	TRY_OPTIONAL(e, read_dtr, e, (selector & 4) ? EMULATE_LDTR : EMULATE_GDTR, &table);
+	there = (selector | 7u) <= table.limit && !((selector & 4) && (table.access & EMULATE_SEG_UNUSABLE));
+	if (found)
+		*found = there;
+	if (!there)
+		return found ? EMULATE_OK : raise_error(e, VECTOR_GP, selector & ~3u);
+	d->address = table.base + (selector & ~7u);
+	if (!is_ia32e(e))
+		d->address = (uint32_t)d->address;
+	TRY(read_value(e, d->address, 8, EMULATE_HOW_SYSTEM, &d->low));
+	d->access = (d->low >> 40) & 0xf0ff;
+	return read_upper_half(e, selector, table.limit, d, found);
 }
 
 /* The CPU sets the accessed bit in memory before the register is loaded. */
@@ -81,7 +91,7 @@ static enum emulate_result load_null(struct emulate *e, unsigned n, uint16_t sel
 static bool stack_allowed(const struct emulate *e, uint16_t selector, uint32_t access)
 {
 	return (access & (TYPE_EXECUTABLE | TYPE_READ_WRITE)) == TYPE_READ_WRITE && (selector & 3u) == e->cpl &&
-	       dpl(access) == e->cpl;
+	       access_dpl(access) == e->cpl;
 }
 
 static bool data_allowed(const struct emulate *e, uint16_t selector, uint32_t access)
@@ -92,12 +102,12 @@ static bool data_allowed(const struct emulate *e, uint16_t selector, uint32_t ac
 		return false; /* not readable */
 	if ((access & (TYPE_EXECUTABLE | TYPE_CONFORMING)) == (TYPE_EXECUTABLE | TYPE_CONFORMING))
 		return true;
-	return dpl(access) >= max_u64(rpl, e->cpl);
+	return access_dpl(access) >= max_u64(rpl, e->cpl);
 }
 
 enum emulate_result prepare_segment(struct emulate *e, unsigned n, uint16_t selector, struct emulate_segment *out)
 {
-	uint64_t address, d;
+	struct descriptor d;
 	bool allowed;
 
 	if (is_real_like(e)) {
@@ -106,14 +116,14 @@ enum emulate_result prepare_segment(struct emulate *e, unsigned n, uint16_t sele
 	}
 	if (!(selector & ~3u))
 		return load_null(e, n, selector, out);
-	TRY(read_descriptor(e, selector, &address, &d));
-	unpack(d, selector, out);
+	TRY(read_descriptor(e, selector, &d, NULL));
+	unpack_descriptor(e, &d, selector, out);
 	allowed = n == EMULATE_SS ? stack_allowed(e, selector, out->access) : data_allowed(e, selector, out->access);
 	if (!(out->access & EMULATE_SEG_S) || !allowed)
 		return raise_error(e, VECTOR_GP, selector & ~3u);
 	if (!(out->access & EMULATE_SEG_P))
 		return raise_error(e, n == EMULATE_SS ? VECTOR_SS : VECTOR_NP, selector & ~3u);
-	return set_accessed(e, address, out);
+	return set_accessed(e, d.address, out);
 }
 
 static bool code_allowed(const struct emulate *e, uint16_t selector, uint32_t access, bool is_return)
@@ -121,14 +131,28 @@ static bool code_allowed(const struct emulate *e, uint16_t selector, uint32_t ac
 	unsigned rpl = selector & 3;
 
 	if (access & TYPE_CONFORMING)
-		return dpl(access) <= e->cpl;
-	return dpl(access) == e->cpl && (is_return || rpl <= e->cpl);
+		return access_dpl(access) <= e->cpl;
+	return access_dpl(access) == e->cpl && (is_return || rpl <= e->cpl);
 }
 
-/* For a far jump, call or return to the same privilege. */
+enum emulate_result prepare_code(struct emulate *e, uint16_t selector, const struct descriptor *d, bool is_return,
+				 struct emulate_segment *out)
+{
+	unpack_descriptor(e, d, selector, out);
+	if (!(out->access & EMULATE_SEG_S) || !(out->access & TYPE_EXECUTABLE) || !code_allowed(e, selector, out->access, is_return))
+		return raise_error(e, VECTOR_GP, selector & ~3u);
+	if (is_ia32e(e) && (out->access & EMULATE_SEG_L) && (out->access & EMULATE_SEG_DB))
+		return raise_error(e, VECTOR_GP, selector & ~3u);
+	if (!(out->access & EMULATE_SEG_P))
+		return raise_error(e, VECTOR_NP, selector & ~3u);
+	out->selector = (selector & ~3u) | e->cpl;
+	return set_accessed(e, d->address, out);
+}
+
+/* For a return to the same privilege, or a transfer in real mode. */
 enum emulate_result prepare_code_segment(struct emulate *e, uint16_t selector, bool is_return, struct emulate_segment *out)
 {
-	uint64_t address, d;
+	struct descriptor d;
 
 	if (is_real_like(e)) {
 		load_real(e, EMULATE_CS, selector, out);
@@ -138,18 +162,8 @@ enum emulate_result prepare_code_segment(struct emulate *e, uint16_t selector, b
 		return raise_error(e, VECTOR_GP, 0);
 	if (is_return && (selector & 3u) != e->cpl)
 		return (selector & 3u) < e->cpl ? raise_error(e, VECTOR_GP, selector & ~3u) : EMULATE_UNKNOWN;
-	TRY(read_descriptor(e, selector, &address, &d));
-	unpack(d, selector, out);
-	if (!(out->access & EMULATE_SEG_S))
-		return EMULATE_UNKNOWN; /* a gate or a TSS */
-	if (!(out->access & TYPE_EXECUTABLE) || !code_allowed(e, selector, out->access, is_return))
-		return raise_error(e, VECTOR_GP, selector & ~3u);
-	if ((e->efer & EFER_LMA) && (out->access & EMULATE_SEG_L) && (out->access & EMULATE_SEG_DB))
-		return raise_error(e, VECTOR_GP, selector & ~3u);
-	if (!(out->access & EMULATE_SEG_P))
-		return raise_error(e, VECTOR_NP, selector & ~3u);
-	out->selector = (selector & ~3u) | e->cpl;
-	return set_accessed(e, address, out);
+	TRY(read_descriptor(e, selector, &d, NULL));
+	return prepare_code(e, selector, &d, is_return, out);
 }
 
 /* A new code segment decides the mode. */

@@ -28,7 +28,7 @@ enum emulate_result push_at(struct emulate *e, uint64_t *sp, unsigned size, uint
 }
 
 /* Would push_at() succeed? Moves *sp like it. */
-static enum emulate_result push_probe(struct emulate *e, uint64_t *sp, unsigned size)
+enum emulate_result push_probe(struct emulate *e, uint64_t *sp, unsigned size)
 {
 	uint64_t linear;
 

@@ -28,6 +28,12 @@ static enum emulate_result destination(struct emulate *e, const struct insn *i, 
 	return linear_address(e, EMULATE_ES, e->gpr[EMULATE_RDI] & size_mask(i->adsize), i->opsize, how, linear);
 }
 
+/* After the n-th iteration: is it time to let interrupts and traps in? A single step is one iteration. */
+static bool is_time(const struct emulate *e, uint32_t n, uint32_t limit)
+{
+	return n == limit || e->interrupted || (e->rflags & FLAG_TF);
+}
+
 static enum emulate_result repeat(struct emulate *e, const struct insn *i, iteration one, bool compares)
 {
 	uint32_t limit = e->rep_limit ? e->rep_limit : REP_LIMIT;
@@ -37,13 +43,14 @@ static enum emulate_result repeat(struct emulate *e, const struct insn *i, itera
 		TRY(one(e, i));
 		return finish(e, i);
 	}
-	for (uint32_t n = 0; e->gpr[EMULATE_RCX] & mask; n++) {
-		if (n == limit)
-			return EMULATE_RESTART;
+	for (uint32_t n = 0; e->gpr[EMULATE_RCX] & mask;) {
 		TRY(one(e, i));
 		write_gpr(e, EMULATE_RCX, i->adsize, e->gpr[EMULATE_RCX] - 1);
 		if (compares && !(e->rflags & FLAG_ZF) == !(i->flags & INSN_F_REPNE))
 			break;
+		e->progress = true;
+		if (unlikely(is_time(e, ++n, limit)) && (e->gpr[EMULATE_RCX] & mask))
+			return EMULATE_RESTART;
 	}
 	return finish(e, i);
 }

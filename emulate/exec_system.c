@@ -3,23 +3,45 @@
  * The core checks privilege; what the state is and which values are legal is the callbacks' business. */
 #include "emulate/internal.h"
 
-static enum emulate_result check_cpl0(struct emulate *e)
+#define MSR_TSC_AUX 0xc0000103u
+#define IO_MAP_FIELD 0x66u /* of a TSS: where its I/O permission bitmap begins */
+
+enum emulate_result check_cpl0(struct emulate *e)
 {
 	return e->cpl ? raise_error(e, VECTOR_GP, 0) : EMULATE_OK;
+}
+
+/* The two bytes of the TSS's bitmap in which the ports' bits are; beyond the limit nothing is allowed. A 16-bit TSS has no bitmap. */
+static enum emulate_result read_io_bitmap(struct emulate *e, uint16_t port, bool *there, uint64_t *bits)
+{
+	struct emulate_segment tss = { 0 };
+	uint64_t map;
+
+	*there = false;
+	TRY_OPTIONAL(e, read_dtr, e, EMULATE_TR, &tss);
+	if ((tss.access & EMULATE_SEG_UNUSABLE) || (tss.access & EMULATE_SEG_TYPE) != 11 || tss.limit < IO_MAP_FIELD + 1)
+		return EMULATE_OK;
+	TRY(read_value(e, tss.base + IO_MAP_FIELD, 2, EMULATE_HOW_SYSTEM, &map));
+	if (map + port / 8 + 1 > tss.limit)
+		return EMULATE_OK;
+	*there = true;
+	return read_value(e, tss.base + map + port / 8, 2, EMULATE_HOW_SYSTEM, bits);
 }
 
 /* SDM: "I/O Privilege Level", "I/O Permission Bit Map". */
 enum emulate_result check_port(struct emulate *e, uint16_t port, unsigned size)
 {
-	bool allowed = false;
+	uint64_t bits = 0;
+	bool there;
 
 	if (e->mode == EMULATE_REAL)
 		return EMULATE_OK;
 	if (e->mode != EMULATE_V86 && e->cpl <= (e->rflags & FLAG_IOPL) >> FLAG_IOPL_SHIFT)
 		return EMULATE_OK;
-	if (e->ops->io_allowed)
-		TRY(from_access(e, e->ops->io_allowed(e, port, size, &allowed)));
-	return allowed ? EMULATE_OK : raise_error(e, VECTOR_GP, 0);
+	TRY(read_io_bitmap(e, port, &there, &bits));
+	if (there && !((bits >> (port & 7)) & (BIT(size) - 1)))
+		return EMULATE_OK;
+	return raise_error(e, VECTOR_GP, 0);
 }
 
 static enum emulate_result in(struct emulate *e, const struct insn *i, uint16_t port)
@@ -141,8 +163,8 @@ enum emulate_result exec_clts(struct emulate *e, const struct insn *i)
 	return finish(e, i);
 }
 
-/* User-mode instruction prevention: SGDT, SIDT, SMSW. */
-static enum emulate_result check_umip(struct emulate *e)
+/* User-mode instruction prevention: SGDT, SIDT, SLDT, SMSW, STR. */
+enum emulate_result check_umip(struct emulate *e)
 {
 	return (e->cpl && (e->cr4 & CR4_UMIP)) ? raise_error(e, VECTOR_GP, 0) : EMULATE_OK;
 }
@@ -189,15 +211,15 @@ enum emulate_result exec_wrmsr(struct emulate *e, const struct insn *i)
 enum emulate_result exec_store_dtr(struct emulate *e, const struct insn *i)
 {
 	unsigned size = 2 + control_size(e);
-	uint64_t base = 0, linear;
-	uint32_t limit = 0;
+	struct emulate_segment s = { 0 };
+	uint64_t linear;
 	uint8_t buf[10];
 
 	TRY(check_umip(e));
-	TRY_OPTIONAL(e, read_dtr, e, i->sub, &base, &limit);
+	TRY_OPTIONAL(e, read_dtr, e, i->sub, &s);
 	TRY(rm_linear(e, i, size, EMULATE_HOW_WRITE, &linear));
-	memcpy(buf, &limit, 2);
-	memcpy(buf + 2, &base, 8);
+	memcpy(buf, &s.limit, 2);
+	memcpy(buf + 2, &s.base, 8);
 	TRY(mem_write(e, linear, buf, size, 0));
 	return finish(e, i);
 }
@@ -206,20 +228,20 @@ enum emulate_result exec_store_dtr(struct emulate *e, const struct insn *i)
 enum emulate_result exec_load_dtr(struct emulate *e, const struct insn *i)
 {
 	unsigned size = 2 + control_size(e);
-	uint64_t base = 0, linear;
-	uint16_t limit;
+	struct emulate_segment s = { 0 };
+	uint64_t linear;
 	uint8_t buf[10];
 
 	TRY(check_cpl0(e));
 	TRY(rm_linear(e, i, size, 0, &linear));
 	TRY(mem_read(e, linear, buf, size, 0));
-	memcpy(&limit, buf, 2);
-	memcpy(&base, buf + 2, size - 2);
+	memcpy(&s.limit, buf, 2);
+	memcpy(&s.base, buf + 2, size - 2);
 	if (i->opsize == 2)
-		base &= 0xffffff;
-	if (is_long64(e) && !is_canonical(e, base))
+		s.base &= 0xffffff;
+	if (is_long64(e) && !is_canonical(e, s.base))
 		return raise_error(e, VECTOR_GP, 0);
-	TRY_OPTIONAL(e, write_dtr, e, i->sub, base, limit);
+	TRY_OPTIONAL(e, write_dtr, e, i->sub, &s);
 	return finish(e, i);
 }
 
@@ -259,6 +281,33 @@ enum emulate_result exec_rdtsc(struct emulate *e, const struct insn *i)
 	TRY_OPTIONAL(e, rdtsc, e, &v);
 	write_gpr(e, EMULATE_RAX, 4, v);
 	write_gpr(e, EMULATE_RDX, 4, v >> 32);
+	return finish(e, i);
+}
+
+/* IA32_TSC_AUX goes into rCX. */
+enum emulate_result exec_rdtscp(struct emulate *e, const struct insn *i)
+{
+	uint64_t tsc = 0, aux = 0;
+
+	if (e->cpl && (e->cr4 & CR4_TSD))
+		return raise_error(e, VECTOR_GP, 0);
+	TRY_OPTIONAL(e, rdtsc, e, &tsc);
+	TRY_OPTIONAL(e, read_msr, e, MSR_TSC_AUX, &aux);
+	write_gpr(e, EMULATE_RAX, 4, tsc);
+	write_gpr(e, EMULATE_RDX, 4, tsc >> 32);
+	write_gpr(e, EMULATE_RCX, 4, aux);
+	return finish(e, i);
+}
+
+/* XCR0 only: XGETBV(1) is the CPU's to know. */
+enum emulate_result exec_xgetbv(struct emulate *e, const struct insn *i)
+{
+	if (!(e->cr4 & CR4_OSXSAVE))
+		return raise(e, VECTOR_UD);
+	if ((uint32_t)e->gpr[EMULATE_RCX])
+		return EMULATE_UNKNOWN;
+	write_gpr(e, EMULATE_RAX, 4, e->xcr0);
+	write_gpr(e, EMULATE_RDX, 4, e->xcr0 >> 32);
 	return finish(e, i);
 }
 

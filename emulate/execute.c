@@ -18,6 +18,8 @@ static const executor executors[OP_COUNT] = {
 	[OP_ud] = exec_unknown,
 	[OP_group] = exec_unknown,
 	[OP_prefix] = exec_unknown,
+	[OP_group_0f01] = exec_unknown,
+	[OP_group_0fae] = exec_unknown,
 #define INSN_OP_EXECUTOR(name) [OP_##name] = exec_##name,
 	INSN_OPS(INSN_OP_EXECUTOR)
 #undef INSN_OP_EXECUTOR
@@ -35,7 +37,7 @@ __attribute__((noinline)) static enum emulate_result execute_rest(struct emulate
 {
 	for (unsigned n = 1; lost_race(i, result) && n < LOCK_ATTEMPTS; n++)
 		result = executors[i->op](e, i);
-	if (e->shadow & SHADOW_MOV_SS)
+	if ((e->shadow & SHADOW_MOV_SS) || (result == EMULATE_RESTART && !e->progress))
 		e->single_step = false;
 	return result;
 }
@@ -47,6 +49,7 @@ enum emulate_result emulate_execute(struct emulate *e, const struct insn *i)
 	if (unlikely(i->op >= OP_COUNT))
 		return EMULATE_UNKNOWN;
 	e->shadow = 0;
+	e->interrupted = e->progress = e->unblocks_nmi = false;
 	e->single_step = e->rflags & FLAG_TF;
 	result = executors[i->op](e, i);
 	if (unlikely(result != EMULATE_OK || e->single_step))

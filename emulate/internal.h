@@ -45,6 +45,7 @@
 #define VECTOR_DE 0
 #define VECTOR_BP 3
 #define VECTOR_OF 4
+#define VECTOR_BR 5
 #define VECTOR_UD 6
 #define VECTOR_NM 7
 #define VECTOR_NP 11
@@ -278,9 +279,14 @@ enum emulate_result rm_write(struct emulate *e, const struct insn *i, unsigned s
 /* condition.c: SDM, "EFLAGS Condition Codes". */
 bool condition(uint64_t rflags, unsigned code);
 
-/* exec_stack.c: bytes of the stack pointer, and pushes and pops that change nothing but *sp. */
+/* exec_control.c: rip is now `target`. */
+enum emulate_result arrive(struct emulate *e, uint64_t target);
+
+/* exec_stack.c: bytes of the stack pointer, and pushes and pops that change nothing but *sp; push_probe() only
+ * tries. */
 unsigned stack_size(struct emulate *e);
 enum emulate_result push_at(struct emulate *e, uint64_t *sp, unsigned size, uint64_t v);
+enum emulate_result push_probe(struct emulate *e, uint64_t *sp, unsigned size);
 enum emulate_result pop_at(struct emulate *e, uint64_t *sp, unsigned size, unsigned how, uint64_t *v);
 
 /* exec_segment.c: what loading a selector into seg[n] gives, and putting it there. */
@@ -288,7 +294,10 @@ enum emulate_result prepare_segment(struct emulate *e, unsigned n, uint16_t sele
 enum emulate_result prepare_code_segment(struct emulate *e, uint16_t selector, bool is_return, struct emulate_segment *out);
 void commit_segment(struct emulate *e, unsigned n, const struct emulate_segment *s);
 
-/* exec_system.c: may CPL and the TSS use these ports? */
+/* exec_system.c: #GP(0) but at CPL 0; but there, or with CR4.UMIP clear. */
+enum emulate_result check_cpl0(struct emulate *e);
+enum emulate_result check_umip(struct emulate *e);
+/* May CPL and the TSS use these ports? */
 enum emulate_result check_port(struct emulate *e, uint16_t port, unsigned size);
 
 #endif

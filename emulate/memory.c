@@ -1,5 +1,5 @@
 /* emulate/memory.c - memory accesses that cross a page, and locked ones. */
-#include "emulate/internal.h"
+#include "emulate/native.h"
 
 /* Where the second page's part begins. Outside 64-bit mode linear addresses wrap at 4 GiB. */
 static uint64_t second_page(const struct emulate *e, uint64_t linear, unsigned *first)
@@ -51,4 +51,51 @@ enum emulate_result write_locked(struct emulate *e, uint64_t linear, const void 
 	memcpy(expected, old, size);
 	TRY(from_access(e, e->ops->cmpxchg(e, linear, expected, new, size, &done)));
 	return done ? EMULATE_OK : EMULATE_RESTART;
+}
+
+/* The accesses of a long area have this many bytes. */
+#define PIECE 16u
+
+/* Bytes from linear on, of size, that are one access: none crosses a multiple of PIECE, so none crosses a page. */
+static unsigned piece(uint64_t linear, unsigned size)
+{
+	return min_u64(size, PIECE - (linear & (PIECE - 1)));
+}
+
+static uint64_t wrap(const struct emulate *e, uint64_t linear)
+{
+	return is_long64(e) ? linear : (uint32_t)linear;
+}
+
+enum emulate_result mem_read_long(struct emulate *e, uint64_t linear, void *buf, unsigned size)
+{
+	for (unsigned done = 0, n; done < size; done += n) {
+		uint64_t at = wrap(e, linear + done);
+
+		n = piece(at, size - done);
+		TRY(from_access(e, e->ops->read(e, at, (uint8_t *)buf + done, n, 0)));
+	}
+	return EMULATE_OK;
+}
+
+enum emulate_result mem_write_long(struct emulate *e, uint64_t linear, const void *buf, unsigned size)
+{
+	for (unsigned done = 0, n; done < size; done += n) {
+		uint64_t at = wrap(e, linear + done);
+
+		n = piece(at, size - done);
+		TRY(from_access(e, e->ops->write(e, at, (const uint8_t *)buf + done, n, EMULATE_HOW_WRITE)));
+	}
+	return EMULATE_OK;
+}
+
+enum emulate_result mem_probe_long(struct emulate *e, uint64_t linear, unsigned size, unsigned how)
+{
+	for (unsigned done = 0, n; done < size; done += n) {
+		uint64_t at = wrap(e, linear + done);
+
+		n = min_u64(size - done, PAGE_SIZE - (at & (PAGE_SIZE - 1)));
+		TRY(from_access(e, e->ops->probe(e, at, n, how)));
+	}
+	return EMULATE_OK;
 }

@@ -48,9 +48,11 @@ enum emulate_result linear_segmented(struct emulate *e, unsigned seg, uint64_t o
 	return EMULATE_OK;
 }
 
-/* SDM: "Alignment Check Exception (#AC)". Vectors (16 bytes and more) have their own rules. */
+/* SDM: "Alignment Check Exception (#AC)". Vectors (16 bytes and more) have their own rules; the FPU's 10 bytes are aligned like 8. */
 enum emulate_result check_alignment(struct emulate *e, uint64_t linear, unsigned size)
 {
+	if (size == 10)
+		size = 8;
 	if (e->cpl != 3 || !(e->cr0 & CR0_AM) || size > 8 || (size & (size - 1)) || !(linear & (size - 1)))
 		return EMULATE_OK;
 	return raise_error(e, VECTOR_AC, 0);

@@ -3,6 +3,7 @@
 #include "host/asm.h"
 #include "host/console.h"
 #include "host/fault.h"
+#include "host/insn_slot.h"
 #include "host/lapic.h"
 #include "host/mca.h"
 #include "host/paging.h"
@@ -100,7 +101,7 @@ void interrupt_dispatch(struct interrupt_frame *f)
 		interrupt_handle((uint8_t)f->vector);
 		return;
 	}
-	if (fixed_up(f))
+	if (fixed_up(f) || insn_faulted(f))
 		return;
 	if (f->vector == VECTOR_NMI)
 		return; /* nobody sends one on purpose; a stray one is not worth stopping for */

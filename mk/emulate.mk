@@ -3,16 +3,16 @@
 
 EMULATE_C := $(wildcard emulate/*.c)
 EMULATE_H := $(wildcard emulate/*.h test/unit/emulate_*.h)
-EMULATE_WORLD_C := test/unit/emulate_world.c $(EMULATE_C)
+EMULATE_WORLD_C := test/unit/emulate_world.c test/unit/emulate_cpu.c $(EMULATE_C)
 EMULATE_NATIVE_C := test/unit/test_emulate_native.c test/unit/emulate_machine.c test/unit/emulate_layout.c \
-	test/unit/emulate_mirror.c test/unit/emulate_cases.c test/unit/emulate_encode.c test/unit/emulate_forms.c $(EMULATE_C)
+	test/unit/emulate_mirror.c test/unit/emulate_cpu.c test/unit/emulate_cases.c test/unit/emulate_encode.c test/unit/emulate_forms.c test/unit/emulate_auto.c test/unit/emulate_units.c $(EMULATE_C)
 
 UNIT_emulate_native_SRC := $(EMULATE_NATIVE_C)
 UNIT_emulate_real_SRC := test/unit/test_emulate_real.c $(EMULATE_WORLD_C)
 UNIT_emulate_system_SRC := test/unit/test_emulate_system.c $(EMULATE_WORLD_C)
 UNIT_emulate_faults_SRC := test/unit/test_emulate_faults.c $(EMULATE_WORLD_C)
 UNIT_emulate_fuzz_SRC := test/unit/test_emulate_fuzz.c $(EMULATE_WORLD_C)
-UNIT_emulate_decode_SRC := test/unit/test_emulate_decode.c emulate/decode.c emulate/decode_tables.c
+UNIT_emulate_decode_SRC := test/unit/test_emulate_decode.c $(wildcard emulate/decode*.c)
 EMULATE_TESTS := emulate_native emulate_real emulate_system emulate_faults emulate_fuzz emulate_decode
 $(foreach t,$(EMULATE_TESTS),$(eval UNIT_$(t)_DEPS := $(EMULATE_H)))
 UNIT_TESTS += $(EMULATE_TESTS)

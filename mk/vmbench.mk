@@ -2,7 +2,7 @@
 # vector registers; headers of test/vm/shadow/ come before those that hold instructions no process may execute.
 
 VMBENCH_HYP_C := $(filter-out vm/main.c vm/native.c vm/fpu.c vm/entry_check.c vmx/cpu.c,$(wildcard vm/*.c vmx/*.c)) host/console.c lib/fmt.c
-VMBENCH_C := $(wildcard test/vm/*.c) $(VMBENCH_HYP_C) $(wildcard dev/*.c emulate/*.c mmu/*.c) $(wildcard model/vmentry*.c)
+VMBENCH_C := $(wildcard test/vm/*.c) test/unit/emulate_cpu.c $(VMBENCH_HYP_C) $(wildcard dev/*.c emulate/*.c mmu/*.c) $(wildcard model/vmentry*.c)
 # Not position-independent: static tables have addresses that the CPU models can have as physical ones.
 VMBENCH_FLAGS := -D_GNU_SOURCE -mgeneral-regs-only -fno-pie -Itest/vm/shadow
 

@@ -1,279 +1,18 @@
-/* vm/emulation.c - between the virtual CPU and the instruction emulator: registers in and out, memory and ports for it. */
+/* vm/emulation.c - between the virtual CPU and the instruction emulator: registers in and out, and what becomes of the result. What the
+ * emulator asks for in between is in vm/emulation_ops.c.
+ *
+ * A repeated string instruction makes at most REP_LIMIT iterations for each exit, an instruction with other long operands at most 300
+ * accesses (E5 in emulate/emulate.h); then the guest is entered again, at the same instruction, so that interrupts are taken. */
 #include "vm/vm.h"
 
 #define RFLAGS_VM BIT(17)
 #define RFLAGS_RF BIT(16)
+#define REP_LIMIT 128
 #define REP_LIMIT_TABLE 4
+#define PENDING_ENABLED_BREAKPOINT BIT(12)
+#define PENDING_SINGLE_STEP BIT(14)
+#define RFLAGS_TF BIT(8)
 #define UNPROTECTED_MAX 10000
-
-static struct vcpu *vcpu_of(struct emulate *e) { return e->opaque; }
-
-static enum emulate_access page_fault(struct emulate *e, uint64_t linear, uint32_t error)
-{
-	e->exception = (struct emulate_exception){ .vector = 14, .has_error = true, .error = error, .cr2 = linear };
-	return EMULATE_ACCESS_FAULT;
-}
-
-/* The exit itself told what the faulting page translates to; anything else is walked. */
-static bool translate(struct emulate *e, uint64_t linear, unsigned how, bool fetch, gpa_t *gpa, uint32_t *error)
-{
-	struct vcpu *v = vcpu_of(e);
-	bool system = how & EMULATE_HOW_SYSTEM;
-	struct access access = {
-		.write = how & EMULATE_HOW_WRITE,
-		.fetch = fetch,
-		.user = e->cpl == 3 && !system,
-		.implicit = system,
-	};
-
-	if (v->fault_known && !fetch && linear >> PAGE_SHIFT == v->fault_page.v >> PAGE_SHIFT) {
-		*gpa = GPA(v->fault_gpa.v | (linear & (PAGE_SIZE - 1)));
-		return true;
-	}
-	return vcpu_translate(v, GVA(linear), access, gpa, error);
-}
-
-static enum emulate_access fetch(struct emulate *e, uint64_t linear, void *buf, unsigned n)
-{
-	uint32_t error;
-	gpa_t gpa;
-
-	if (!translate(e, linear, 0, true, &gpa, &error))
-		return page_fault(e, linear, error);
-	return mmu_guest_read(&vcpu_of(e)->vm->mmu, gpa, buf, n) == n ? EMULATE_ACCESS_OK : EMULATE_ACCESS_UNHANDLEABLE;
-}
-
-static bool is_memory(struct vm *vm, gpa_t gpa, bool write)
-{
-	const struct slot *s = slots_find(&vm->mmu.slots, gpa_gfn(gpa));
-
-	return s && (s->kind == SLOT_RAM || (s->kind == SLOT_ROM && !write));
-}
-
-/* A device takes 1, 2, 4 or 8 bytes at a time; other sizes go in pieces. */
-static unsigned device_piece(uint64_t gpa, unsigned left)
-{
-	unsigned size = 8;
-
-	while (size > left || (gpa & (size - 1)))
-		size /= 2;
-	return size;
-}
-
-static void device_read(struct vcpu *v, uint64_t gpa, void *buf, unsigned size)
-{
-	for (unsigned done = 0, n; done < size; done += n) {
-		uint64_t value;
-
-		n = device_piece(gpa + done, size - done);
-		value = platform_mmio_read(v, gpa + done, n);
-		memcpy((uint8_t *)buf + done, &value, n);
-	}
-}
-
-static void device_write(struct vcpu *v, uint64_t gpa, const void *buf, unsigned size)
-{
-	for (unsigned done = 0, n; done < size; done += n) {
-		uint64_t value = 0;
-
-		n = device_piece(gpa + done, size - done);
-		memcpy(&value, (const uint8_t *)buf + done, n);
-		platform_mmio_write(v, gpa + done, n, value);
-	}
-}
-
-static enum emulate_access read_memory(struct emulate *e, uint64_t linear, void *buf, unsigned size, unsigned how)
-{
-	struct vcpu *v = vcpu_of(e);
-	uint32_t error;
-	gpa_t gpa;
-
-	if (!translate(e, linear, how, false, &gpa, &error))
-		return page_fault(e, linear, error);
-	if (is_memory(v->vm, gpa, false))
-		return mmu_guest_read(&v->vm->mmu, gpa, buf, size) == size ? EMULATE_ACCESS_OK : EMULATE_ACCESS_UNHANDLEABLE;
-	device_read(v, gpa.v, buf, size);
-	return EMULATE_ACCESS_OK;
-}
-
-static enum emulate_access write_memory(struct emulate *e, uint64_t linear, const void *buf, unsigned size, unsigned how)
-{
-	struct vcpu *v = vcpu_of(e);
-	uint32_t error;
-	gpa_t gpa;
-
-	if (!translate(e, linear, how | EMULATE_HOW_WRITE, false, &gpa, &error))
-		return page_fault(e, linear, error);
-	if (is_memory(v->vm, gpa, true))
-		return mmu_guest_write(&v->vm->mmu, gpa, buf, size) == size ? EMULATE_ACCESS_OK : EMULATE_ACCESS_UNHANDLEABLE;
-	device_write(v, gpa.v, buf, size);
-	return EMULATE_ACCESS_OK;
-}
-
-static enum emulate_access probe(struct emulate *e, uint64_t linear, unsigned size, unsigned how)
-{
-	uint32_t error;
-	gpa_t gpa;
-
-	(void)size;
-	return translate(e, linear, how, false, &gpa, &error) ? EMULATE_ACCESS_OK : page_fault(e, linear, error);
-}
-
-/* Compares and exchanges *p as the CPU would, atomically. */
-static bool exchange(void *p, void *expected, const void *desired, unsigned size)
-{
-	switch (size) {
-	case 1:
-		return __atomic_compare_exchange((uint8_t *)p, (uint8_t *)expected, (uint8_t *)desired, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
-	case 2:
-		return __atomic_compare_exchange((uint16_t *)p, (uint16_t *)expected, (uint16_t *)desired, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
-	case 4:
-		return __atomic_compare_exchange((uint32_t *)p, (uint32_t *)expected, (uint32_t *)desired, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
-	default:
-		return __atomic_compare_exchange((uint64_t *)p, (uint64_t *)expected, (uint64_t *)desired, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
-	}
-}
-
-static bool exchange16(void *p, void *expected, const void *desired)
-{
-	uint64_t *want = expected;
-	const uint64_t *with = desired;
-	bool done;
-
-	__asm__ volatile("lock cmpxchg16b %1"
-			 : "=@ccz"(done), "+m"(*(unsigned __int128 *)p), "+a"(want[0]), "+d"(want[1])
-			 : "b"(with[0]), "c"(with[1]) : "memory");
-	return done;
-}
-
-/* A locked access to a device is a read and a write, with nothing in between that could be locked out. */
-static enum emulate_access device_exchange(struct vcpu *v, uint64_t gpa, void *expected, const void *desired, unsigned size, bool *done)
-{
-	uint8_t now[16];
-
-	device_read(v, gpa, now, size);
-	*done = !memcmp(now, expected, size);
-	if (*done)
-		device_write(v, gpa, desired, size);
-	else
-		memcpy(expected, now, size);
-	return EMULATE_ACCESS_OK;
-}
-
-static enum emulate_access cmpxchg(struct emulate *e, uint64_t linear, void *expected, const void *desired, unsigned size, bool *done)
-{
-	struct vcpu *v = vcpu_of(e);
-	uint32_t error;
-	gpa_t gpa;
-	void *p;
-
-	if (!translate(e, linear, EMULATE_HOW_WRITE, false, &gpa, &error))
-		return page_fault(e, linear, error);
-	if (!is_memory(v->vm, gpa, true))
-		return device_exchange(v, gpa.v, expected, desired, size, done);
-	p = mmu_guest_ptr(&v->vm->mmu, gpa, size, true);
-	if (!p || (size == 16 && (gpa.v & 15)))
-		return EMULATE_ACCESS_UNHANDLEABLE;
-	*done = size == 16 ? exchange16(p, expected, desired) : exchange(p, expected, desired, size);
-	mmu_guest_written(&v->vm->mmu, gpa, size);
-	return EMULATE_ACCESS_OK;
-}
-
-static void load_segment(struct emulate *e, enum emulate_seg n)
-{
-	struct segment_state s = vmx_get_segment((enum segment)n);
-
-	e->seg[n] = (struct emulate_segment){ s.base, s.limit, s.access, s.selector };
-	e->seg_valid |= (uint8_t)(1u << n);
-}
-
-static enum emulate_access io_in(struct emulate *e, uint16_t port, unsigned size, uint32_t *value)
-{
-	struct vm *vm = vcpu_of(e)->vm;
-
-	spin_lock(&vm->device_lock);
-	*value = pio_in(&vm->pio, port, size);
-	spin_unlock(&vm->device_lock);
-	return EMULATE_ACCESS_OK;
-}
-
-static enum emulate_access io_out(struct emulate *e, uint16_t port, unsigned size, uint32_t value)
-{
-	struct vm *vm = vcpu_of(e)->vm;
-
-	spin_lock(&vm->device_lock);
-	pio_out(&vm->pio, port, size, value);
-	spin_unlock(&vm->device_lock);
-	return EMULATE_ACCESS_OK;
-}
-
-/* The I/O permission bitmap was found to allow the port by the CPU itself, before the exit. */
-static enum emulate_access io_allowed(struct emulate *e, uint16_t port, unsigned size, bool *allowed)
-{
-	(void)e;
-	(void)port;
-	(void)size;
-	*allowed = true;
-	return EMULATE_ACCESS_OK;
-}
-
-#define VECTOR_CASES(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
-
-static enum emulate_access get_vector(struct emulate *e, unsigned n, void *buf, unsigned size)
-{
-	bool wide = size == 32;
-
-	(void)e;
-	switch (n) {
-#define X(i) \
-	case i: \
-		if (wide) \
-			__asm__ volatile("vmovdqu %%ymm" #i ", (%0)" : : "r"(buf) : "memory"); \
-		else \
-			__asm__ volatile("movdqu %%xmm" #i ", (%0)" : : "r"(buf) : "memory"); \
-		return EMULATE_ACCESS_OK;
-	VECTOR_CASES(X)
-#undef X
-	default:
-		return EMULATE_ACCESS_UNHANDLEABLE;
-	}
-}
-
-static enum emulate_access set_vector(struct emulate *e, unsigned n, const void *buf, unsigned size, bool clear_upper)
-{
-	bool wide = size == 32;
-
-	(void)e;
-	switch (n) {
-#define X(i) \
-	case i: \
-		if (wide) \
-			__asm__ volatile("vmovdqu (%0), %%ymm" #i : : "r"(buf) : "memory"); \
-		else if (clear_upper) \
-			__asm__ volatile("vmovdqu (%0), %%xmm" #i : : "r"(buf) : "memory"); \
-		else \
-			__asm__ volatile("movdqu (%0), %%xmm" #i : : "r"(buf) : "memory"); \
-		return EMULATE_ACCESS_OK;
-	VECTOR_CASES(X)
-#undef X
-	default:
-		return EMULATE_ACCESS_UNHANDLEABLE;
-	}
-}
-
-static const struct emulate_ops ops = {
-	.fetch = fetch,
-	.read = read_memory,
-	.write = write_memory,
-	.probe = probe,
-	.cmpxchg = cmpxchg,
-	.load_segment = load_segment,
-	.io_in = io_in,
-	.io_out = io_out,
-	.io_allowed = io_allowed,
-	.get_vector = get_vector,
-	.set_vector = set_vector,
-};
 
 static enum emulate_mode mode_of(const struct vcpu *v, uint64_t rflags)
 {
@@ -294,7 +33,7 @@ static void fill(struct vcpu *v)
 
 	vmx_sync_paging(&v->vmx, &v->mmu);
 	v->vmx.gpr[GPR_RSP] = vmread(VMCS_GUEST_RSP);
-	e->ops = &ops;
+	e->ops = &emulation_ops;
 	e->opaque = v;
 	e->gpr = v->vmx.gpr;
 	e->rip = vmread(VMCS_GUEST_RIP);
@@ -306,8 +45,11 @@ static void fill(struct vcpu *v)
 	e->features = v->vm->cpuid.emulate_features;
 	e->mode = (uint8_t)mode_of(v, e->rflags);
 	e->cpl = v->mmu.regs.cpl;
+	e->scratch = v->xsave_scratch;
 	e->seg_valid = 0;
 	e->seg_dirty = 0;
+	v->breakpoints = emulation_breakpoints();
+	v->breakpoint_hits = 0;
 }
 
 /* The registers, after an instruction or a part of a repeated one. */
@@ -326,14 +68,34 @@ static void take_over(struct vcpu *v)
 	}
 }
 
+/* The traps that the instruction, or the iteration, has caused. What the manual's checks at VM entry say of blocking by STI and MOV SS
+ * holds: then BS is what RFLAGS.TF is. IA32_DEBUGCTL.BTF is never set. */
+static void set_pending_debug(struct vcpu *v)
+{
+	const struct emulate *e = &v->emulate;
+	uint64_t pending = vmread(VMCS_GUEST_PENDING_DEBUG) | v->breakpoint_hits;
+
+	if (v->breakpoint_hits)
+		pending |= PENDING_ENABLED_BREAKPOINT;
+	if (e->single_step || (e->shadow && (e->rflags & RFLAGS_TF)))
+		pending |= PENDING_SINGLE_STEP;
+	else if (e->shadow)
+		pending &= ~PENDING_SINGLE_STEP;
+	vmwrite(VMCS_GUEST_PENDING_DEBUG, pending);
+}
+
+/* After an instruction, or after iterations of one: the blocking that STI or MOV SS before it had caused is over. */
 static void finish(struct vcpu *v)
 {
+	const struct emulate *e = &v->emulate;
 	uint64_t blocking = vmread(VMCS_GUEST_INTERRUPTIBILITY) & ~(BLOCKING_STI | BLOCKING_MOV_SS);
 
 	take_over(v);
-	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, blocking | v->emulate.shadow);
-	if (v->emulate.single_step)
-		vmwrite(VMCS_GUEST_PENDING_DEBUG, vmread(VMCS_GUEST_PENDING_DEBUG) | BIT(14));
+	if (unlikely(e->unblocks_nmi))
+		blocking &= ~BLOCKING_NMI;
+	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, blocking | e->shadow);
+	if (unlikely(e->single_step || e->shadow || v->breakpoint_hits))
+		set_pending_debug(v);
 }
 
 static void deliver(struct vcpu *v, const struct emulate_exception *x)
@@ -391,6 +153,18 @@ static void give_up(struct vcpu *v, const char *what)
 	vm_end(v->vm, VM_STATUS_STOPPED, "stopped: %s at rip 0x%lx:%s", what, e->rip, bytes);
 }
 
+/* What cannot be emulated runs on the CPU, if it is a page table that it accesses. Else a program without privileges gets #UD, so that it
+ * cannot stop its VM; what a kernel does stops it, with a sentence. */
+static void refuse(struct vcpu *v, const char *what)
+{
+	if (run_unprotected(v))
+		return;
+	if (v->emulate.cpl == 3)
+		event_ud(v);
+	else
+		give_up(v, what);
+}
+
 static void conclude(struct vcpu *v, enum emulate_result result)
 {
 	switch (result) {
@@ -398,7 +172,8 @@ static void conclude(struct vcpu *v, enum emulate_result result)
 		finish(v);
 		break;
 	case EMULATE_RESTART:
-		take_over(v);
+		if (v->emulate.progress)
+			finish(v);
 		break;
 	case EMULATE_HALT:
 		finish(v);
@@ -410,14 +185,11 @@ static void conclude(struct vcpu *v, enum emulate_result result)
 		deliver(v, &v->emulate.exception);
 		break;
 	case EMULATE_UNKNOWN:
-		if (!run_unprotected(v))
-			give_up(v, "an instruction that Vellum does not emulate");
+		refuse(v, "an instruction that Vellum does not emulate");
 		break;
 	case EMULATE_UNHANDLEABLE:
-		if (run_unprotected(v))
-			break;
-		give_up(v, v->emulate.length ? "an access that Vellum cannot carry out" :
-			   "the guest executes from memory that is not there");
+		refuse(v, v->emulate.length ? "an access that Vellum cannot carry out" :
+			  "the guest executes from memory that cannot be read");
 		break;
 	}
 }
@@ -431,11 +203,11 @@ static bool still_there(struct vcpu *v, const struct insn_cache *c)
 	if (c->rip != e->rip || c->mode != e->mode || !c->insn.length)
 		return false;
 	if (e->mode != EMULATE_LONG64)
-		load_segment(e, EMULATE_CS);
+		emulation_ops.load_segment(e, EMULATE_CS);
 	linear = e->mode == EMULATE_LONG64 ? e->rip : (uint32_t)(e->rip + e->seg[EMULATE_CS].base);
 	if ((linear & (PAGE_SIZE - 1)) + c->insn.length > PAGE_SIZE)
 		return false;
-	return fetch(e, linear, e->bytes, c->insn.length) == EMULATE_ACCESS_OK && !memcmp(e->bytes, c->bytes, c->insn.length);
+	return emulation_ops.fetch(e, linear, e->bytes, c->insn.length) == EMULATE_ACCESS_OK && !memcmp(e->bytes, c->bytes, c->insn.length);
 }
 
 static void remember(struct vcpu *v, struct insn_cache *c, uint64_t rip)
@@ -453,7 +225,9 @@ static void remember(struct vcpu *v, struct insn_cache *c, uint64_t rip)
  * does the rest by itself. */
 static uint32_t rep_limit(const struct vcpu *v)
 {
-	return v->emulated_fault && v->vm->mmu.ops->unshadow && is_memory(v->vm, v->emulated_gpa, true) ? REP_LIMIT_TABLE : 0;
+	bool table = v->emulated_fault && v->vm->mmu.ops->unshadow && emulation_is_memory(v->vm, v->emulated_gpa, true);
+
+	return table ? REP_LIMIT_TABLE : REP_LIMIT;
 }
 
 void emulation_step(struct vcpu *v)

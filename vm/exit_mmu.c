@@ -2,6 +2,7 @@
 #include "vm/vm.h"
 
 #define VECTOR_PF 14
+#define QUALIFICATION_WRITE BIT(1)
 #define QUALIFICATION_GVA_VALID BIT(7)
 #define QUALIFICATION_GVA_TRANSLATED BIT(8)
 #define QUALIFICATION_NMI_UNBLOCKED BIT(12)
@@ -74,6 +75,7 @@ void exit_ept_violation(struct vcpu *v)
 	if (fault.qualification & QUALIFICATION_GVA_VALID)
 		fault.gva = GVA(vmread(VMCS_GUEST_LINEAR_ADDRESS));
 	v->fault_known = (fault.qualification & translated) == translated;
+	v->fault_write = fault.qualification & QUALIFICATION_WRITE;
 	v->fault_page = fault.gva;
 	v->fault_gpa = GPA(align_down(fault.gpa.v, PAGE_SIZE));
 	give_to_heart(v, &fault, fault.qualification & QUALIFICATION_NMI_UNBLOCKED);
@@ -104,7 +106,7 @@ void exit_page_fault(struct vcpu *v, uint64_t info)
 		vmx_sync_access(&v->mmu);
 	v->fault_page = fault.gva;
 	/* Who may write may read, but not the other way round. */
-	v->fault_known = fault.error & PFERR_W;
+	v->fault_known = v->fault_write = fault.error & PFERR_W;
 	give_to_heart(v, &fault, info & INFO_NMI_UNBLOCKED);
 	v->fault_known = false;
 }

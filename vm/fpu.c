@@ -8,7 +8,8 @@
 static const uint32_t msrs[] = { MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_FMASK, MSR_KERNEL_GS_BASE, MSR_TSC_AUX };
 _Static_assert(ARRAY_SIZE(msrs) == ARRAY_SIZE(((struct vcpu *)0)->saved_msr), "one place each");
 
-/* XSAVE area: legacy region 512 bytes, header 64, then what XCR0 enables. */
+/* XSAVE area: legacy region 512 bytes, header 64, then what XCR0 enables, which is less than three frames; the last frame is the
+ * emulator's. */
 #define FPU_FRAMES 4
 
 /* MSR_TSC_AUX, the last, exists only with RDTSCP. */
@@ -26,6 +27,8 @@ bool fpu_init(struct vcpu *v)
 	memset(v->fpu, 0, FPU_FRAMES * PAGE_SIZE);
 	memcpy(v->fpu, &fcw, sizeof(fcw));
 	memcpy((char *)v->fpu + 24, &mxcsr, sizeof(mxcsr));
+	if (v->vm->cpuid.has_xsave)
+		v->xsave_scratch = (uint8_t *)v->fpu + (FPU_FRAMES - 1) * PAGE_SIZE;
 	v->xcr0 = 1;
 	v->saved_dr[4] = 0xffff0ff0;
 	return true;
@@ -91,4 +94,17 @@ void fpu_switch(struct vcpu *v)
 		save(cpu->fpu_owner);
 	load(v);
 	cpu->fpu_owner = v;
+}
+
+uint64_t fpu_breakpoint(unsigned n)
+{
+	uint64_t address;
+
+	switch (n) {
+	case 0: DR_READ(0, address); break;
+	case 1: DR_READ(1, address); break;
+	case 2: DR_READ(2, address); break;
+	default: DR_READ(3, address); break;
+	}
+	return address;
 }

@@ -99,16 +99,20 @@ struct vcpu {
 	uint64_t saved_dr[5]; /* DR0-DR3, DR6 */
 	uint64_t saved_cr2;
 	void *fpu;             /* XSAVE area, one page or more */
+	uint8_t *xsave_scratch; /* EMULATE_SCRATCH bytes for emulated XSAVE and XRSTOR; NULL: no XSAVE */
 	struct lapic lapic;
 	struct emulate emulate;
 	struct insn_cache insn_cache[INSN_CACHE_SIZE];
 	gva_t fault_page; /* the page of the linear address whose translation the last exit told, and that translation */
 	gpa_t fault_gpa;
 	bool fault_known;
+	bool fault_write; /* that access was a write: the translation is good for writes too */
 	gpa_t emulated_gpa; /* why the heart wants an instruction emulated, while that happens */
 	bool emulated_fault;
 	uint64_t unprotected_state; /* rip and registers when an instruction was last let run on a page table, and how often it was the same */
 	unsigned unprotected_count;
+	uint64_t breakpoints; /* DR7, if it has breakpoints on data, while an instruction is emulated; else 0 */
+	uint64_t breakpoint_hits; /* of DR0 to DR3, by the accesses of that instruction */
 	struct exit_stat exits[EXIT_REASON_COUNT];
 };
 
@@ -311,6 +315,13 @@ exit_handler exit_task_switch;
 /* Emulates the instruction at the guest's RIP. */
 void emulation_step(struct vcpu *v);
 
+/* ---- vm/emulation_ops.c ---- */
+extern const struct emulate_ops emulation_ops;
+/* Is gpa memory for such an access, and not a device's or nobody's? */
+bool emulation_is_memory(struct vm *vm, gpa_t gpa, bool write);
+/* DR7, if it makes data accesses trap; else 0. */
+uint64_t emulation_breakpoints(void);
+
 /* ---- vm/access.c ---- */
 /* What gva means to the guest for the access, A/D bits set. false: *error is the page fault's error code. The paging registers have been
  * synchronised (vmx_sync_paging). */
@@ -320,6 +331,8 @@ bool vcpu_translate(struct vcpu *v, gva_t gva, struct access access, gpa_t *gpa,
 bool fpu_init(struct vcpu *v);
 /* Makes the FPU, debug and system-call registers of this CPU those of v. */
 void fpu_switch(struct vcpu *v);
+/* DRn, n from 0 to 3, of the vCPU whose registers this CPU has. */
+uint64_t fpu_breakpoint(unsigned n);
 
 /* ---- vm/platform.c ---- */
 /* Wires the devices. false: a table was too small (Vellum's own mistake), or no memory. */

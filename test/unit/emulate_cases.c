@@ -10,7 +10,7 @@
 static void stack_registers(struct builder *b)
 {
 	uint64_t base = machine_segment_base(b->c->layout, EMULATE_SS);
-	unsigned flags = b->c->form->flags;
+	uint64_t flags = b->c->form->flags;
 	uint64_t mask = b->c->layout == LAYOUT_CODE16 ? 0xffff : builder_is_64(b) ? ~0ull : 0xffffffff;
 	uint64_t *sp = builder_gpr(b, EMULATE_RSP), *bp = builder_gpr(b, EMULATE_RBP);
 
@@ -48,7 +48,7 @@ static bool is_address_register(const struct insn *i, unsigned reg)
 /* Make interesting outcomes likely, where registers are free. */
 static void favour(struct builder *b, const struct insn *i)
 {
-	uint32_t flags = b->c->form->flags;
+	uint64_t flags = b->c->form->flags;
 
 	if ((flags & F_DIVIDE) && !is_address_register(i, EMULATE_RDX) && chance(70))
 		*builder_gpr(b, EMULATE_RDX) = chance(50) ? random_below(4) : (int64_t)(int32_t)random_value() >> 31;
@@ -70,6 +70,17 @@ static void favour(struct builder *b, const struct insn *i)
 static bool depends_on_make(const struct insn *i)
 {
 	return (i->op == OP_push_seg && i->opsize == 4) || (i->op == OP_movsx && i->sub > i->opsize);
+}
+
+/* A selector of the LDT: in the register, or where the operand is. */
+static void select(struct builder *b, const struct insn *i)
+{
+	uint64_t selector = random_below(9) * 8 | 4 | random_below(4);
+
+	if (!(i->flags & INSN_F_MEM))
+		*builder_gpr(b, i->rm) = (*builder_gpr(b, i->rm) & ~0xffffull) | selector;
+	else if (b->has_target)
+		machine_poke(b->target, &selector, 2);
 }
 
 /* A bit offset reaches up to 2^60 bytes away: keep it near. */
@@ -173,17 +184,8 @@ static void random_state(struct case_ *c)
 	for (unsigned n = 0; n < EMULATE_GPRS; n++)
 		c->in.gpr[n] = small ? (n < 8 ? (uint32_t)random_value() : 0) : random_value();
 	c->in.rflags = (random64() & (FLAGS_ARITH | FLAG_DF)) | FLAG_IF | 2;
-	if (c->form->flags & F_VECTOR) {
-		for (unsigned n = 0; n < sizeof(c->in.vec); n += 8) {
-			uint64_t v = random64();
-
-			memcpy((uint8_t *)c->in.vec + n, &v, 8);
-		}
-		if (!machine_has_avx()) {
-			for (unsigned n = 0; n < 16; n++)
-				memset(c->in.vec[n] + 16, 0, 16);
-		}
-	}
+	if (c->form->flags & F_VECTOR)
+		random_units(c);
 }
 
 static void random_sizes(struct builder *b)
@@ -191,7 +193,7 @@ static void random_sizes(struct builder *b)
 	const struct form *f = b->c->form;
 	bool default16 = b->c->layout == LAYOUT_CODE16;
 
-	b->small = chance(30) && !(f->flags & F_NO66) && f->prefix != 0x66;
+	b->small = chance(30) && ((f->flags & F_SOURCE66) || (!(f->flags & F_NO66) && f->prefix != 0x66));
 	b->address_override = chance(10);
 	b->seg = INSN_NONE;
 	if (chance(10))
@@ -241,7 +243,7 @@ bool case_make(struct case_ *c, const struct form *form, enum layout layout)
 {
 	struct builder b = { .c = c, .bytes = c->bytes };
 	bool memory = (form->flags & F_MEM) || ((form->flags & F_MODRM) && !(form->flags & F_REG) && chance(60));
-	bool vex = (form->flags & F_VEX) && machine_has_avx() && chance(50);
+	bool vex = (form->flags & F_VEX) && cpu_has_avx() && (chance(50) || (form->flags & F_VSIB));
 	enum emulate_mode mode = layout == LAYOUT_LONG64 ? EMULATE_LONG64 :
 				 layout == LAYOUT_CODE16 ? EMULATE_PROT16 : EMULATE_PROT32;
 
@@ -265,6 +267,10 @@ bool case_make(struct case_ *c, const struct form *form, enum layout layout)
 	put_immediate(&b);
 	if (form->flags & F_STRING)
 		string_registers(&b);
+	if (form->flags & F_RDI)
+		set_address_part(&b, EMULATE_RDI, b.target - machine_segment_base(layout, memory_segment(&b, INSN_NONE)));
+	if (form->flags & F_AREA)
+		prepare_area(c, b.target);
 	if (form->flags & F_XLAT) {
 		set_address_part(&b, EMULATE_RBX, b.target - machine_segment_base(layout, memory_segment(&b, INSN_NONE)));
 		b.has_target = true;
@@ -276,6 +282,8 @@ bool case_make(struct case_ *c, const struct form *form, enum layout layout)
 	if (emulate_decode(c->bytes, c->n, mode, &c->insn) == INSN_OK) {
 		favour(&b, &c->insn);
 		landing(&b, &c->insn);
+		if (form->flags & F_SELECTOR)
+			select(&b, &c->insn);
 		if (!near_bit(&b, &c->insn) || depends_on_make(&c->insn))
 			return false;
 	}

@@ -5,40 +5,47 @@
 #include "test/unit/emulate_machine.h"
 
 /* What a form's encoding has beside the opcode, and how it is tested. */
-#define F_MODRM (1u << 0)
-#define F_I8 (1u << 1)
-#define F_IZ (1u << 2)
-#define F_IV (1u << 3)
-#define F_I16 (1u << 4)
-#define F_LOCK (1u << 5)    /* LOCK is legal with memory */
-#define F_MEM (1u << 6)     /* memory operand only */
-#define F_REG (1u << 7)     /* register operand only */
-#define F_STACK (1u << 8)   /* rSP points into the world */
-#define F_STRING (1u << 9)
-#define F_BT (1u << 10)     /* the register operand is a bit offset */
-#define F_MOFFS (1u << 11)
-#define F_CONTROL (1u << 12)
-#define F_VECTOR (1u << 13) /* compares XMM/YMM */
-#define F_OPREG (1u << 14)
-#define F_NO64 (1u << 15)
-#define F_ONLY64 (1u << 16)
-#define F_NO66 (1u << 17)   /* 66 would make another instruction, or one that CPUs of different make do differently */
-#define F_VEX (1u << 18)
-#define F_VVVV (1u << 19)   /* VEX.vvvv is an operand of the register form */
-#define F_VVVV_MEM (1u << 20) /* ... and of the memory form */
-#define F_L0 (1u << 21)     /* VEX.L = 0 only */
-#define F_BYTE (1u << 22)
-#define F_D64 (1u << 23)
-#define F_NOREP (1u << 24)  /* F2/F3 would make another instruction */
-#define F_DIVIDE (1u << 25)
-#define F_COMPARE (1u << 26) /* CMPXCHG: make it equal now and then */
-#define F_ENTER (1u << 27)
-#define F_XLAT (1u << 28)
-#define F_ALIGN (1u << 29)
-#define F_WRITES (1u << 30)  /* several results: the CPU leaves the first ones behind when it faults later, the emulator none */
-#define F_FAULTS (1u << 31) /* always an exception in a user program */
+#define F_MODRM (1ull << 0)
+#define F_I8 (1ull << 1)
+#define F_IZ (1ull << 2)
+#define F_IV (1ull << 3)
+#define F_I16 (1ull << 4)
+#define F_LOCK (1ull << 5)    /* LOCK is legal with memory */
+#define F_MEM (1ull << 6)     /* memory operand only */
+#define F_REG (1ull << 7)     /* register operand only */
+#define F_STACK (1ull << 8)   /* rSP points into the world */
+#define F_STRING (1ull << 9)
+#define F_BT (1ull << 10)     /* the register operand is a bit offset */
+#define F_MOFFS (1ull << 11)
+#define F_CONTROL (1ull << 12)
+#define F_VECTOR (1ull << 13) /* compares XMM/YMM */
+#define F_OPREG (1ull << 14)
+#define F_NO64 (1ull << 15)
+#define F_ONLY64 (1ull << 16)
+#define F_NO66 (1ull << 17)   /* 66 would make another instruction, or one that CPUs of different make do differently */
+#define F_VEX (1ull << 18)
+#define F_VVVV (1ull << 19)   /* VEX.vvvv is an operand of the register form */
+#define F_VVVV_MEM (1ull << 20) /* ... and of the memory form */
+#define F_L0 (1ull << 21)     /* VEX.L = 0 only */
+#define F_BYTE (1ull << 22)
+#define F_D64 (1ull << 23)
+#define F_NOREP (1ull << 24)  /* F2/F3 would make another instruction */
+#define F_DIVIDE (1ull << 25)
+#define F_COMPARE (1ull << 26) /* CMPXCHG: make it equal now and then */
+#define F_ENTER (1ull << 27)
+#define F_XLAT (1ull << 28)
+#define F_ALIGN (1ull << 29)
+#define F_WRITES (1ull << 30)  /* several results: the CPU leaves the first ones behind when it faults later, the emulator none */
+#define F_FAULTS (1ull << 31) /* always an exception in a user program */
+#define F_ANY_VEX (1ull << 32) /* vvvv, L and W are anything: the CPU says what is legal */
+#define F_RDI (1ull << 33)   /* rDI points into the world */
+#define F_VSIB (1ull << 34)  /* the index is a vector register */
+#define F_AREA (1ull << 35)  /* memory is an FXSAVE or XSAVE area */
+#define F_SELECTOR (1ull << 36) /* r/m is a selector of the LDT */
+#define F_LONG (1ull << 38) /* memory of many bytes */
+#define F_SOURCE66 (1ull << 37) /* 66 may come before the mandatory prefix, as an operand size */
 
-#define MAX_FORMS 512
+#define MAX_FORMS 2048
 
 /* Which results the SDM leaves undefined. */
 enum undefined {
@@ -48,11 +55,11 @@ enum undefined {
 
 struct form {
 	const char *name;
-	uint8_t map;    /* 0 one byte, 1 0F, 2 0F38 */
+	uint8_t map;    /* 0 one byte, 1 0F, 2 0F38, 3 0F3A */
 	uint8_t opcode;
 	uint8_t digit;  /* modrm.reg, or 0xff: a register */
 	uint8_t prefix; /* mandatory: 0, 66, F2, F3 */
-	uint32_t flags;
+	uint64_t flags;
 	enum undefined undefined;
 };
 
@@ -69,6 +76,12 @@ struct case_ {
 
 /* Those that the host has. */
 const struct form *cases_forms(unsigned *count);
+
+/* emulate_auto.c: the forms of the vector, MMX and x87 tables of the decoder, of BMI and its like. */
+void forms_from_tables(void (*add)(struct form f));
+/* emulate_units.c: random FPU and vector registers, and what an area in memory must hold. */
+void random_units(struct case_ *c);
+void prepare_area(struct case_ *c, uint64_t at);
 
 void random_seed(uint64_t seed);
 uint64_t random64(void);

@@ -62,7 +62,7 @@ bool builder_is_64(const struct builder *b)
 }
 
 /* Mostly well inside, sometimes across the pages' borders, where writing or everything faults, or outside. */
-uint64_t random_target(uint32_t flags)
+uint64_t random_target(uint64_t flags)
 {
 	uint64_t t;
 
@@ -85,6 +85,8 @@ uint64_t random_target(uint32_t flags)
 	}
 	if ((flags & F_ALIGN) && chance(85))
 		t &= ~31ull;
+	if ((flags & F_AREA) && chance(95))
+		t &= ~63ull;
 	return t;
 }
 
@@ -94,7 +96,7 @@ void put_prefixes(struct builder *b)
 	uint8_t list[8];
 	unsigned n = 0;
 
-	if (b->small && !(f->flags & F_NO66) && f->prefix != 0x66)
+	if (b->small && ((f->flags & F_SOURCE66) || (!(f->flags & F_NO66) && f->prefix != 0x66)))
 		list[n++] = 0x66;
 	if (b->address_override)
 		list[n++] = 0x67;
@@ -127,22 +129,27 @@ void put_vex(struct builder *b, bool memory)
 	const struct form *f = b->c->form;
 	bool uses_vvvv = memory ? f->flags & F_VVVV_MEM : f->flags & (F_VVVV | F_VVVV_MEM);
 	uint8_t vvvv = uses_vvvv ? random_below(builder_is_64(b) ? 16 : 8) : chance(2) ? 3 : 0;
-	uint8_t last = (~vvvv & 15) << 3 | vex_pp(f->prefix);
+	uint8_t last;
 
+	if ((f->flags & F_ANY_VEX) && chance(60))
+		vvvv = random_below(builder_is_64(b) ? 16 : 8);
+	last = (~vvvv & 15) << 3 | vex_pp(f->prefix);
 	if (!(f->flags & (F_L0 | F_VVVV)) ? chance(50) : chance(3))
 		last |= 4;
 	if (b->address_override)
 		put(b, 0x67, 1);
 	if (b->seg != INSN_NONE)
 		put(b, b->seg == EMULATE_GS ? 0x65 : 0x26 + 8 * b->seg, 1);
-	if (f->map == 1 && !(b->rex & 0xb) && chance(60)) {
+	if (f->map == 1 && !(b->rex & 0xb) && !(f->flags & F_ANY_VEX && chance(50)) && chance(60)) {
 		put(b, 0xc5, 1);
 		put(b, last | ((b->rex & 4) ? 0 : 0x80), 1);
 		return;
 	}
 	put(b, 0xc4, 1);
 	put(b, f->map | ((b->rex & 4) ? 0 : 0x80) | ((b->rex & 2) ? 0 : 0x40) | ((b->rex & 1) ? 0 : 0x20), 1);
-	put(b, last | ((b->rex & 8) ? 0x80 : 0), 1);
+	if (!builder_is_64(b) && (f->flags & F_ANY_VEX) && chance(40))
+		b->w = true;
+	put(b, last | (b->w ? 0x80 : 0), 1);
 }
 
 void put_opcode(struct builder *b, bool vex)
@@ -154,8 +161,8 @@ void put_opcode(struct builder *b, bool vex)
 		opcode |= random_below(8);
 	if (!vex && f->map)
 		put(b, 0x0f, 1);
-	if (!vex && f->map == 2)
-		put(b, 0x38, 1);
+	if (!vex && f->map >= 2)
+		put(b, f->map == 2 ? 0x38 : 0x3a, 1);
 	put(b, opcode, 1);
 }
 
@@ -207,6 +214,28 @@ static void put_memory16(struct builder *b, unsigned reg)
 	set_address_part(b, bases[rm], wanted_offset(b, bases[rm]) - disp - (indices[rm] < 8 ? *builder_gpr(b, indices[rm]) : 0));
 	if (mod)
 		put(b, disp, mod);
+}
+
+/* A gather: each element's index small, but now and then one that leads away. */
+static void put_vsib(struct builder *b, unsigned reg)
+{
+	unsigned scale = random_below(4), base = builder_is_64(b) ? random_below(16) : random_below(8), index;
+	uint8_t *v;
+
+	base = base % 8 == 5 || base % 8 == 4 ? EMULATE_RSI : base;
+	base = (base & 7) | (b->rex & 1) << 3;
+	if (base % 8 == 4 || base % 8 == 5)
+		base ^= 2;
+	index = random_below(8) | (b->rex & 2) << 2;
+	v = b->c->in.vec[index];
+	for (unsigned n = 0; n < 32; n += b->c->form->opcode & 1 ? 8 : 4) {
+		int64_t small = chance(97) ? (int64_t)random_below(64) - 32 : (int64_t)random64();
+
+		memcpy(v + n, &small, b->c->form->opcode & 1 ? 8 : 4);
+	}
+	set_address_part(b, base, wanted_offset(b, base));
+	put(b, reg << 3 | 4, 1);
+	put(b, scale << 6 | (index & 7) << 3 | (base & 7), 1);
 }
 
 /* With a SIB byte. */
@@ -277,7 +306,9 @@ void put_modrm(struct builder *b, bool memory)
 		return;
 	}
 	b->has_target = true;
-	if (b->adsize == 2)
+	if (b->c->form->flags & F_VSIB)
+		put_vsib(b, reg);
+	else if (b->adsize == 2)
 		put_memory16(b, reg);
 	else
 		put_memory32(b, reg);
@@ -285,7 +316,7 @@ void put_modrm(struct builder *b, bool memory)
 
 void put_immediate(struct builder *b)
 {
-	uint32_t flags = b->c->form->flags;
+	uint64_t flags = b->c->form->flags;
 	bool near = (flags & F_CONTROL) && builder_is_64(b);
 	unsigned z = near ? 4 : b->opsize == 2 ? 2 : 4;
 

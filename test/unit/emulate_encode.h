@@ -20,7 +20,7 @@ struct builder {
 
 bool chance(unsigned percent);
 uint64_t random_value(void);
-uint64_t random_target(uint32_t flags);
+uint64_t random_target(uint64_t flags);
 
 bool builder_is_64(const struct builder *b);
 uint64_t *builder_gpr(struct builder *b, unsigned n);

@@ -150,40 +150,28 @@ static const struct form fixed_forms[] = {
 	{ "mov_from_cr0", 1, 0x20, 0, 0, M | F_REG | F_FAULTS, U_NONE },
 	{ "mov_to_cr3", 1, 0x22, 3, 0, M | F_REG | F_FAULTS, U_NONE },
 	{ "ud2", 1, 0x0b, R, 0, F_FAULTS, U_NONE },
-	/* Moves of vectors. */
-	{ "movups_load", 1, 0x10, R, 0, M | F_VECTOR | F_VEX, U_NONE },
-	{ "movups_store", 1, 0x11, R, 0, M | F_VECTOR | F_VEX, U_NONE },
-	{ "movupd_load", 1, 0x10, R, 0x66, M | F_VECTOR | F_VEX, U_NONE },
-	{ "movupd_store", 1, 0x11, R, 0x66, M | F_VECTOR | F_VEX, U_NONE },
-	{ "movss_load", 1, 0x10, R, 0xf3, M | F_VECTOR | F_VEX | F_VVVV, U_NONE },
-	{ "movss_store", 1, 0x11, R, 0xf3, M | F_VECTOR | F_VEX | F_VVVV, U_NONE },
-	{ "movsd_load", 1, 0x10, R, 0xf2, M | F_VECTOR | F_VEX | F_VVVV, U_NONE },
-	{ "movsd_store", 1, 0x11, R, 0xf2, M | F_VECTOR | F_VEX | F_VVVV, U_NONE },
-	{ "movlps_load", 1, 0x12, R, 0, M | F_VECTOR | F_MEM | F_VEX | F_VVVV_MEM | F_L0, U_NONE },
-	{ "movlpd_load", 1, 0x12, R, 0x66, M | F_VECTOR | F_MEM | F_VEX | F_VVVV_MEM | F_L0, U_NONE },
-	{ "movlps_store", 1, 0x13, R, 0, M | F_VECTOR | F_MEM | F_VEX | F_L0, U_NONE },
-	{ "movlpd_store", 1, 0x13, R, 0x66, M | F_VECTOR | F_MEM | F_VEX | F_L0, U_NONE },
-	{ "movhps_load", 1, 0x16, R, 0, M | F_VECTOR | F_MEM | F_VEX | F_VVVV_MEM | F_L0, U_NONE },
-	{ "movhpd_load", 1, 0x16, R, 0x66, M | F_VECTOR | F_MEM | F_VEX | F_VVVV_MEM | F_L0, U_NONE },
-	{ "movhps_store", 1, 0x17, R, 0, M | F_VECTOR | F_MEM | F_VEX | F_L0, U_NONE },
-	{ "movhpd_store", 1, 0x17, R, 0x66, M | F_VECTOR | F_MEM | F_VEX | F_L0, U_NONE },
-	{ "movaps_load", 1, 0x28, R, 0, M | F_VECTOR | F_VEX | F_ALIGN, U_NONE },
-	{ "movaps_store", 1, 0x29, R, 0, M | F_VECTOR | F_VEX | F_ALIGN, U_NONE },
-	{ "movapd_load", 1, 0x28, R, 0x66, M | F_VECTOR | F_VEX | F_ALIGN, U_NONE },
-	{ "movapd_store", 1, 0x29, R, 0x66, M | F_VECTOR | F_VEX | F_ALIGN, U_NONE },
-	{ "movntps", 1, 0x2b, R, 0, M | F_VECTOR | F_VEX | F_MEM | F_ALIGN, U_NONE },
-	{ "movntpd", 1, 0x2b, R, 0x66, M | F_VECTOR | F_VEX | F_MEM | F_ALIGN, U_NONE },
-	{ "movntdq", 1, 0xe7, R, 0x66, M | F_VECTOR | F_VEX | F_MEM | F_ALIGN, U_NONE },
-	{ "movntdqa", 2, 0x2a, R, 0x66, M | F_VECTOR | F_VEX | F_MEM | F_ALIGN, U_NONE },
-	{ "movdqa_load", 1, 0x6f, R, 0x66, M | F_VECTOR | F_VEX | F_ALIGN, U_NONE },
-	{ "movdqa_store", 1, 0x7f, R, 0x66, M | F_VECTOR | F_VEX | F_ALIGN, U_NONE },
-	{ "movdqu_load", 1, 0x6f, R, 0xf3, M | F_VECTOR | F_VEX, U_NONE },
-	{ "movdqu_store", 1, 0x7f, R, 0xf3, M | F_VECTOR | F_VEX, U_NONE },
-	{ "movd_load", 1, 0x6e, R, 0x66, M | F_VECTOR | F_VEX | F_L0, U_NONE },
-	{ "movd_store", 1, 0x7e, R, 0x66, M | F_VECTOR | F_VEX | F_L0, U_NONE },
-	{ "movq_load", 1, 0x7e, R, 0xf3, M | F_VECTOR | F_VEX | F_L0, U_NONE },
-	{ "movq_store", 1, 0xd6, R, 0x66, M | F_VECTOR | F_VEX | F_L0, U_NONE },
-	{ "lddqu", 1, 0xf0, R, 0xf2, M | F_VECTOR | F_VEX | F_MEM, U_NONE },
+	/* Looking at descriptors. */
+	{ "lar", 1, 0x02, R, 0, M | F_SELECTOR, U_NONE },
+	{ "lsl", 1, 0x03, R, 0, M | F_SELECTOR, U_NONE },
+	{ "verr", 1, 0x00, 4, 0, M | F_SELECTOR, U_NONE },
+	{ "verw", 1, 0x00, 5, 0, M | F_SELECTOR, U_NONE },
+	{ "arpl", 0, 0x63, R, 0, M | F_NO64 | F_NO66, U_NONE },
+	{ "bound", 0, 0x62, R, 0, M | F_MEM | F_NO64, U_NONE },
+	{ "xgetbv_fault", 1, 0xc7, 2, 0, M | F_MEM | F_FAULTS, U_NONE },
+	/* Parts of the FPU's and vector unit's state. */
+	{ "fwait", 0, 0x9b, R, 0, F_VECTOR | F_NO66, U_NONE },
+	{ "fxsave", 1, 0xae, 0, 0, M | F_MEM | F_VECTOR | F_AREA | F_NO66 | F_NOREP | F_WRITES, U_NONE },
+	{ "fxrstor", 1, 0xae, 1, 0, M | F_MEM | F_VECTOR | F_AREA | F_NO66 | F_NOREP, U_NONE },
+	{ "ldmxcsr", 1, 0xae, 2, 0, M | F_MEM | F_VECTOR | F_VEX | F_NO66 | F_NOREP | F_L0, U_NONE },
+	{ "stmxcsr", 1, 0xae, 3, 0, M | F_MEM | F_VECTOR | F_VEX | F_NO66 | F_NOREP | F_L0, U_NONE },
+	{ "xsave", 1, 0xae, 4, 0, M | F_MEM | F_VECTOR | F_AREA | F_NO66 | F_NOREP | F_WRITES, U_NONE },
+	{ "xrstor", 1, 0xae, 5, 0, M | F_MEM | F_VECTOR | F_AREA | F_NO66 | F_NOREP, U_NONE },
+	{ "xsavec", 1, 0xc7, 4, 0, M | F_MEM | F_VECTOR | F_AREA | F_NO66 | F_NOREP | F_WRITES, U_NONE },
+	{ "clflush", 1, 0xae, 7, 0, M | F_MEM | F_NO66 | F_NOREP, U_NONE },
+	{ "clflushopt", 1, 0xae, 7, 0x66, M | F_MEM | F_NOREP, U_NONE },
+	{ "clwb", 1, 0xae, 6, 0x66, M | F_MEM | F_NOREP, U_NONE },
+	{ "prefetch", 1, 0x18, R, 0, M, U_NONE },
+	{ "prefetchw", 1, 0x0d, 1, 0, M | F_MEM, U_NONE },
 };
 
 static struct form forms[MAX_FORMS];
@@ -202,7 +190,7 @@ static const char *const shift_names[8] = { "rol", "ror", "rcl", "rcr", "shl", "
 
 static void add_alu(unsigned op)
 {
-	uint32_t lock = op == 7 ? 0 : F_LOCK;
+	uint64_t lock = op == 7 ? 0 : F_LOCK;
 	enum undefined u = op == 1 || op == 4 || op == 6 ? U_LOGIC : U_NONE;
 	const char *name = alu_names[op];
 
@@ -246,6 +234,7 @@ const struct form *cases_forms(unsigned *count)
 			add((struct form){ "jcc_8", 0, 0x70 + cc, R, 0, F_CONTROL | F_I8 | F_NO66, U_NONE });
 			add((struct form){ "jcc_z", 1, 0x80 + cc, R, 0, F_CONTROL | F_IZ | F_NO66, U_NONE });
 		}
+		forms_from_tables(add);
 	}
 	*count = form_count;
 	return forms;

@@ -77,6 +77,22 @@ void machine_describe(uint16_t selector, struct emulate_segment *s)
 		s->access |= EMULATE_SEG_G;
 }
 
+unsigned machine_ldt_bytes(void)
+{
+	return 8 * LDT_USED;
+}
+
+uint64_t machine_ldt_entry(unsigned n)
+{
+	struct emulate_segment s;
+	uint64_t limit;
+
+	machine_describe(LDT_SELECTOR(n), &s);
+	limit = (s.access & EMULATE_SEG_G) ? s.limit >> 12 : s.limit;
+	return (limit & 0xffff) | (uint64_t)(s.base & 0xffffff) << 16 | (uint64_t)s.access << 40 | (limit & 0xf0000) << 32 |
+	       (uint64_t)(s.base >> 24) << 56;
+}
+
 bool machine_make_segments(void)
 {
 	for (unsigned n = 0; n < LDT_USED; n++) {

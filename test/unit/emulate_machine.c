@@ -23,6 +23,9 @@ struct context {
 	uint64_t vector, error, cr2, rip;
 	uint8_t vec_in[16][32] __attribute__((aligned(32)));
 	uint8_t vec_out[16][32] __attribute__((aligned(32)));
+	uint8_t fx_in[CPU_FX_BYTES] __attribute__((aligned(16)));
+	uint8_t fx_out[CPU_FX_BYTES] __attribute__((aligned(16)));
+	uint32_t mxcsr; /* as C expects it */
 };
 
 static struct context *const context = (struct context *)(uintptr_t)CONTEXT;
@@ -84,14 +87,34 @@ static void emit_vectors(uint8_t opcode, uint8_t memory[16][32])
 	}
 }
 
+/* FXRSTOR64 or, with digit 0, FXSAVE64. */
+static void emit_fx(unsigned digit, uint8_t *memory)
+{
+	uint8_t b[5] = { 0x48, 0x0f, 0xae, digit << 3 | 4, 0x25 };
+
+	emit(b, 5);
+	emit32(address_of(memory));
+}
+
+/* Saves the vector unit and the FPU, and leaves them as C expects them. */
+static void emit_save(void)
+{
+	emit_vectors(0x7f, context->vec_out);
+	emit_fx(0, context->fx_out);
+	EMIT(0xdb, 0xe3, 0x0f, 0xae, 0x14, 0x25); /* fninit; ldmxcsr [mxcsr] */
+	emit32(address_of(&context->mxcsr));
+}
+
 /* Calls come in here with the C ABI; the jump through in_far leads to the instruction. */
 static void emit_entry(bool vectors)
 {
 	code_entry[vectors] = cursor;
 	EMIT(0x53, 0x55, 0x41, 0x54, 0x41, 0x55, 0x41, 0x56, 0x41, 0x57); /* push rbx rbp r12-r15 */
 	emit_move(0x89, EMULATE_RSP, &context->host_rsp);
-	if (vectors)
+	if (vectors) {
+		emit_fx(1, context->fx_in);
 		emit_vectors(0x6f, context->vec_in);
+	}
 	EMIT(0xff, 0x34, 0x25); /* push [in_flags] */
 	emit32(address_of(&context->in_flags));
 	EMIT(0x9d); /* popf */
@@ -121,7 +144,7 @@ static void emit_exit(bool vectors)
 	emit32(address_of(&context->done));
 	emit32(1);
 	if (vectors)
-		emit_vectors(0x7f, context->vec_out);
+		emit_save();
 	emit_leave();
 }
 
@@ -131,7 +154,7 @@ static void emit_fault(bool vectors)
 	code_fault[vectors] = cursor;
 	emit_move(0x8b, EMULATE_RSP, &context->host_rsp);
 	if (vectors)
-		emit_vectors(0x7f, context->vec_out);
+		emit_save();
 	emit_leave();
 }
 
@@ -171,6 +194,8 @@ __attribute__((no_sanitize("address", "undefined"))) static void on_signal(int n
 	greg_t *g = ((ucontext_t *)extra)->uc_mcontext.gregs;
 
 	(void)info;
+	if (cpu_caught(number, extra))
+		return;
 	if (!in_native) {
 		signal(number, SIG_DFL);
 		return;
@@ -225,16 +250,6 @@ static unsigned host_cpuid(unsigned leaf, unsigned which)
 	return v[which];
 }
 
-static bool detect_avx(void)
-{
-	unsigned xcr0, high, c = host_cpuid(1, 2);
-
-	if (!(c & bit_OSXSAVE) || !(c & bit_AVX))
-		return false;
-	__asm__("xgetbv" : "=a"(xcr0), "=d"(high) : "c"(0));
-	return (xcr0 & 6) == 6;
-}
-
 uint32_t machine_features(void)
 {
 	return ((host_cpuid(7, 1) & bit_BMI) ? EMULATE_HAS_TZCNT : 0) |
@@ -247,6 +262,7 @@ void machine_setup(void)
 {
 	static bool ready;
 
+	cpu_setup();
 	install_handlers();
 	if (ready)
 		return;
@@ -255,7 +271,8 @@ void machine_setup(void)
 	mprotect((void *)(uintptr_t)WORLD_READ_ONLY, PAGE_SIZE, PROT_READ);
 	map(CODE, PAGE_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC);
 	map(CONTEXT, 2 * PAGE_SIZE, PROT_READ | PROT_WRITE);
-	has_avx = detect_avx();
+	has_avx = cpu_has_avx();
+	context->mxcsr = 0x1f80;
 	memset((void *)(uintptr_t)CODE, 0xcc, PAGE_SIZE);
 	cursor = (uint8_t *)(uintptr_t)CODE;
 	for (unsigned vectors = 0; vectors < 2; vectors++) {
@@ -272,11 +289,6 @@ void machine_setup(void)
 bool machine_has(enum layout layout)
 {
 	return layout <= LAYOUT_FLAT32 || has_ldt;
-}
-
-bool machine_has_avx(void)
-{
-	return has_avx;
 }
 
 void machine_fill(uint64_t (*random)(void))
@@ -343,6 +355,7 @@ static void collect(enum layout layout, unsigned n, struct state *out, bool trap
 	out->error = 0;
 	out->cr2 = 0;
 	memcpy(out->vec, context->vec_out, sizeof(out->vec));
+	memcpy(out->fx, context->fx_out, sizeof(out->fx));
 	out->rip = machine_slot(layout) + n;
 	if (context->done == 1)
 		return;
@@ -372,8 +385,10 @@ void machine_native(enum layout layout, const uint8_t *bytes, unsigned n, const 
 {
 	memcpy(context->in, in->gpr, sizeof(in->gpr));
 	context->in_flags = in->rflags;
-	if (vectors)
+	if (vectors) {
 		memcpy(context->vec_in, in->vec, sizeof(in->vec));
+		memcpy(context->fx_in, in->fx, sizeof(in->fx));
+	}
 	context->in_far[0] = CODE_SLOT;
 	context->in_far[1] = USER_CS64;
 	if (layout != LAYOUT_LONG64) {
@@ -390,6 +405,8 @@ void machine_native(enum layout layout, const uint8_t *bytes, unsigned n, const 
 	enter();
 	in_native = false;
 	collect(layout, n, out, traps);
-	if (!vectors)
+	if (!vectors) {
 		memcpy(out->vec, in->vec, sizeof(out->vec));
+		memcpy(out->fx, in->fx, sizeof(out->fx));
+	}
 }

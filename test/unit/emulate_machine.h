@@ -9,7 +9,7 @@
 #ifndef VELLUM_TEST_EMULATE_MACHINE_H
 #define VELLUM_TEST_EMULATE_MACHINE_H
 
-#include "emulate/emulate.h"
+#include "test/unit/emulate_cpu.h"
 
 #define WORLD 0x20000000u
 #define WORLD_DATA (WORLD + 0x1000)
@@ -29,6 +29,7 @@ struct state {
 	uint64_t gpr[EMULATE_GPRS];
 	uint64_t rip, rflags;
 	uint8_t vec[16][32];
+	uint8_t fx[CPU_FX_BYTES] __attribute__((aligned(16))); /* x87 state and MXCSR; its XMM registers are those of vec */
 	/* The exception, if any. */
 	unsigned vector; /* NO_VECTOR: none */
 	uint32_t error;
@@ -48,7 +49,6 @@ enum layout {
 void machine_setup(void);
 /* False where the kernel offers no LDT: only LAYOUT_LONG64 and LAYOUT_FLAT32 then. */
 bool machine_has(enum layout layout);
-bool machine_has_avx(void);
 /* EMULATE_HAS_*, as the host has them. */
 uint32_t machine_features(void);
 
@@ -68,12 +68,17 @@ bool machine_make_segments(void);
 uint16_t machine_selector(enum layout layout, enum emulate_seg seg);
 void machine_describe(uint16_t selector, struct emulate_segment *s);
 
+/* The LDT as it is in memory, where only system accesses of the emulator reach it: its size, and entry n. */
+#define LDT_BASE 0x28000000u
+unsigned machine_ldt_bytes(void);
+uint64_t machine_ldt_entry(unsigned n);
+
 /* The segment bases that generators need: the linear address is base + offset. */
 uint64_t machine_segment_base(enum layout layout, enum emulate_seg seg);
 /* rip of the instruction, as the code segment counts it. */
 uint64_t machine_slot(enum layout layout);
 
-/* Run bytes[0..n) natively from *in; with `vectors` XMM/YMM registers too; `traps`: it ends in a breakpoint, since control
+/* Run bytes[0..n) natively from *in; with `vectors` XMM/YMM registers, the FPU and MXCSR too; `traps`: it ends in a breakpoint, since control
  * may go anywhere. */
 void machine_native(enum layout layout, const uint8_t *bytes, unsigned n, const struct state *in, struct state *out, bool vectors,
 		    bool traps);

@@ -4,12 +4,19 @@
 #include "test/unit/emulate_machine.h"
 
 uint8_t machine_emulated_data[WORLD_BYTES];
-static uint8_t emulated_vectors[16][32];
+static struct cpu_area area;
+static uint8_t scratch[EMULATE_SCRATCH] __attribute__((aligned(64)));
 
 static enum emulate_access page_fault(struct emulate *e, uint64_t linear, uint32_t error)
 {
 	e->exception = (struct emulate_exception){ .vector = 14, .has_error = true, .error = error, .cr2 = linear };
 	return EMULATE_ACCESS_FAULT;
+}
+
+/* The kernel's LDT of this process. */
+static bool is_ldt(uint64_t linear, unsigned how)
+{
+	return (how & EMULATE_HOW_SYSTEM) && linear >= LDT_BASE && linear < LDT_BASE + machine_ldt_bytes();
 }
 
 static enum emulate_access locate(struct emulate *e, uint64_t linear, unsigned size, unsigned how, uint8_t **p)
@@ -37,8 +44,15 @@ static enum emulate_access fetch(struct emulate *e, uint64_t linear, void *buf, 
 static enum emulate_access read_memory(struct emulate *e, uint64_t linear, void *buf, unsigned size, unsigned how)
 {
 	uint8_t *p;
-	enum emulate_access a = locate(e, linear, size, how, &p);
+	enum emulate_access a;
 
+	if (is_ldt(linear, how)) {
+		uint64_t entry = machine_ldt_entry((linear - LDT_BASE) / 8);
+
+		memcpy(buf, &entry, size);
+		return EMULATE_ACCESS_OK;
+	}
+	a = locate(e, linear, size, how, &p);
 	if (a == EMULATE_ACCESS_OK)
 		memcpy(buf, p, size);
 	return a;
@@ -74,25 +88,25 @@ static enum emulate_access compare_exchange(struct emulate *e, uint64_t linear, 
 	return a;
 }
 
-static enum emulate_access get_vector(struct emulate *e, unsigned n, void *buf, unsigned size)
+static enum emulate_access native(struct emulate *e, struct emulate_native *n)
 {
-	(void)e;
-	memcpy(buf, emulated_vectors[n], size);
-	return EMULATE_ACCESS_OK;
+	return cpu_native(e, &area, n);
 }
 
-static enum emulate_access set_vector(struct emulate *e, unsigned n, const void *buf, unsigned size, bool clear_upper)
+static enum emulate_access read_dtr(struct emulate *e, enum emulate_dtr which, struct emulate_segment *s)
 {
 	(void)e;
-	memcpy(emulated_vectors[n], buf, size);
-	if (clear_upper)
-		memset(emulated_vectors[n] + 16, 0, 16);
+	*s = (struct emulate_segment){ 0 };
+	if (which == EMULATE_LDTR)
+		*s = (struct emulate_segment){ .base = LDT_BASE, .limit = machine_ldt_bytes() - 1, .access = 0x82 };
+	else if (which == EMULATE_TR)
+		s->access = EMULATE_SEG_UNUSABLE;
 	return EMULATE_ACCESS_OK;
 }
 
 static const struct emulate_ops ops = {
 	.fetch = fetch, .read = read_memory, .write = write_memory, .probe = probe, .cmpxchg = compare_exchange,
-	.get_vector = get_vector, .set_vector = set_vector,
+	.native = native, .read_dtr = read_dtr,
 };
 
 static void describe_all(enum layout layout, struct emulate *e)
@@ -106,6 +120,25 @@ static void describe_all(enum layout layout, struct emulate *e)
 	e->seg_valid = 0x3f;
 }
 
+static void load_units(const struct state *in)
+{
+	cpu_reset(&area);
+	memcpy(area.bytes, in->fx, CPU_FX_BYTES);
+	for (unsigned n = 0; n < 16; n++) {
+		memcpy(cpu_xmm(&area, n), in->vec[n], 16);
+		memcpy(cpu_ymm_high(&area, n), in->vec[n] + 16, 16);
+	}
+}
+
+static void store_units(struct state *out)
+{
+	memcpy(out->fx, area.bytes, CPU_FX_BYTES);
+	for (unsigned n = 0; n < 16; n++) {
+		memcpy(out->vec[n], cpu_xmm(&area, n), 16);
+		memcpy(out->vec[n] + 16, cpu_ymm_high(&area, n), 16);
+	}
+}
+
 enum emulate_result machine_emulate(enum layout layout, const struct state *in, struct state *out, struct emulate *e)
 {
 	enum emulate_result result;
@@ -113,15 +146,15 @@ enum emulate_result machine_emulate(enum layout layout, const struct state *in, 
 	*out = *in;
 	*e = (struct emulate){
 		.ops = &ops, .gpr = out->gpr, .rip = machine_slot(layout), .rflags = in->rflags,
-		.cr0 = 0x80050033, .cr4 = 0x406f0, .efer = 0xd01, .xcr0 = 7, .features = EMULATE_HAS_ALL, .cpl = 3,
+		.cr0 = 0x80050033, .cr4 = 0x406f0, .efer = 0xd01, .xcr0 = 7, .features = EMULATE_HAS_ALL, .cpl = 3, .scratch = scratch,
 		.mode = layout == LAYOUT_LONG64 ? EMULATE_LONG64 : layout == LAYOUT_CODE16 ? EMULATE_PROT16 : EMULATE_PROT32,
 	};
 	describe_all(layout, e);
-	memcpy(emulated_vectors, in->vec, sizeof(emulated_vectors));
+	load_units(in);
 	result = emulate_step(e);
 	out->rip = e->rip;
 	out->rflags = e->rflags;
-	memcpy(out->vec, emulated_vectors, sizeof(out->vec));
+	store_units(out);
 	out->vector = NO_VECTOR;
 	out->error = 0;
 	out->cr2 = 0;

@@ -39,7 +39,7 @@ static enum emulate_access access(struct emulate *e, char kind, uint64_t linear,
 	uint32_t error = (how & EMULATE_HOW_WRITE) ? 2 : 0;
 
 	note(w, kind, linear, size, how);
-	if (!size || size > 32 || page != ((linear + size - 1) & ~4095ull))
+	if (!size || (size > 32 && kind != 'p') || page != ((linear + size - 1) & ~4095ull))
 		bug(__FILE__, __LINE__, "E4: an access crosses a page");
 	if (page == w->refused)
 		return EMULATE_ACCESS_UNHANDLEABLE;
@@ -126,30 +126,11 @@ static enum emulate_access world_out(struct emulate *e, uint16_t port, unsigned 
 	return disturb(e);
 }
 
-static enum emulate_access world_allowed(struct emulate *e, uint16_t port, unsigned size, bool *allowed)
-{
-	(void)port;
-	(void)size;
-	*allowed = world_of(e)->ports_allowed;
-	return EMULATE_ACCESS_OK;
-}
-
-static enum emulate_access world_get_vector(struct emulate *e, unsigned n, void *buf, unsigned size)
-{
-	memcpy(buf, world_of(e)->vec[n], size);
-	return disturb(e);
-}
-
-static enum emulate_access world_set_vector(struct emulate *e, unsigned n, const void *buf, unsigned size, bool clear_upper)
+static enum emulate_access world_native(struct emulate *e, struct emulate_native *n)
 {
 	enum emulate_access a = disturb(e);
 
-	if (a != EMULATE_ACCESS_OK)
-		return a;
-	memcpy(world_of(e)->vec[n], buf, size);
-	if (clear_upper)
-		memset(world_of(e)->vec[n] + 16, 0, 16);
-	return a;
+	return a == EMULATE_ACCESS_OK ? cpu_native(e, &world_of(e)->cpu, n) : a;
 }
 
 static enum emulate_access world_read_cr(struct emulate *e, unsigned n, uint64_t *value)
@@ -196,17 +177,15 @@ static enum emulate_access world_write_msr(struct emulate *e, uint32_t index, ui
 	return EMULATE_ACCESS_OK;
 }
 
-static enum emulate_access world_read_dtr(struct emulate *e, enum emulate_dtr which, uint64_t *base, uint32_t *limit)
+static enum emulate_access world_read_dtr(struct emulate *e, enum emulate_dtr which, struct emulate_segment *s)
 {
-	*base = world_of(e)->dtr_base[which];
-	*limit = world_of(e)->dtr_limit[which];
+	*s = world_of(e)->dtr[which];
 	return EMULATE_ACCESS_OK;
 }
 
-static enum emulate_access world_write_dtr(struct emulate *e, enum emulate_dtr which, uint64_t base, uint32_t limit)
+static enum emulate_access world_write_dtr(struct emulate *e, enum emulate_dtr which, const struct emulate_segment *s)
 {
-	world_of(e)->dtr_base[which] = base;
-	world_of(e)->dtr_limit[which] = limit;
+	world_of(e)->dtr[which] = *s;
 	return EMULATE_ACCESS_OK;
 }
 
@@ -235,8 +214,7 @@ static enum emulate_access world_rdtsc(struct emulate *e, uint64_t *value)
 
 static const struct emulate_ops world_ops = {
 	.fetch = world_fetch, .read = world_read, .write = world_write, .probe = world_probe, .cmpxchg = world_cmpxchg,
-	.io_in = world_in, .io_out = world_out, .io_allowed = world_allowed,
-	.get_vector = world_get_vector, .set_vector = world_set_vector,
+	.io_in = world_in, .io_out = world_out, .native = world_native,
 	.read_cr = world_read_cr, .write_cr = world_write_cr, .read_dr = world_read_dr, .write_dr = world_write_dr,
 	.read_msr = world_read_msr, .write_msr = world_write_msr, .read_dtr = world_read_dtr, .write_dtr = world_write_dtr,
 	.invlpg = world_invlpg, .cpuid = world_cpuid, .rdtsc = world_rdtsc,
@@ -260,21 +238,27 @@ static void world_segments(struct world *w, enum emulate_mode mode)
 
 struct world *world_new(enum emulate_mode mode)
 {
-	struct world *w = calloc(1, sizeof(*w));
+	struct world *w = aligned_alloc(64, sizeof(*w));
 
 	if (!w)
 		abort();
+	memset(w, 0, sizeof(*w));
+	cpu_setup();
+	cpu_reset(&w->cpu);
 	w->e = (struct emulate){
 		.ops = &world_ops, .opaque = w, .gpr = w->gpr, .rip = 0x7c00, .rflags = 2 | (mode == EMULATE_V86 ? FLAG_VM : 0),
 		.cr0 = mode == EMULATE_REAL ? 0x10 : 0x11, .cr4 = CR4_OSFXSR | CR4_OSXSAVE, .xcr0 = 7,
 		.efer = mode == EMULATE_LONG64 ? 0x500 : 0, .mode = mode, .cpl = mode == EMULATE_V86 ? 3 : 0,
-		.features = EMULATE_HAS_ALL,
+		.features = EMULATE_HAS_ALL, .scratch = w->scratch,
 	};
 	w->absent = w->read_only = w->refused = ~0ull;
 	w->gpr[EMULATE_RSP] = 0x7000;
-	w->dtr_base[EMULATE_GDTR] = WORLD_GDT;
-	w->dtr_limit[EMULATE_GDTR] = 0xff;
-	w->dtr_limit[EMULATE_IDTR] = 0x3ff;
+	w->dtr[EMULATE_GDTR] = (struct emulate_segment){ .base = WORLD_GDT, .limit = 0xff };
+	w->dtr[EMULATE_IDTR].limit = 0x3ff;
+	w->dtr[EMULATE_LDTR].access = EMULATE_SEG_UNUSABLE;
+	w->dtr[EMULATE_TR] = (struct emulate_segment){ WORLD_TSS, WORLD_TSS_LIMIT, 0x8b, 0x40 };
+	world_store(w, WORLD_TSS + 0x66, 2, WORLD_IO_MAP);
+	memset(w->memory + WORLD_TSS + WORLD_IO_MAP, 0xff, WORLD_TSS_LIMIT + 1 - WORLD_IO_MAP);
 	world_segments(w, mode);
 	return w;
 }

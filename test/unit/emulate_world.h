@@ -4,10 +4,14 @@
 #define VELLUM_TEST_EMULATE_WORLD_H
 
 #include "emulate/internal.h"
+#include "test/unit/emulate_cpu.h"
 
 #define WORLD_MEMORY (1u << 20)
 #define WORLD_GDT 0x600u
 #define WORLD_LOG 64
+#define WORLD_TSS 0x800u
+#define WORLD_IO_MAP 0x68u /* within the TSS: all ports are forbidden */
+#define WORLD_TSS_LIMIT 0x87u /* ports up to 0xef */
 
 /* One callback that touched memory or a port. */
 struct world_event {
@@ -25,11 +29,11 @@ struct world {
 	uint64_t refused;     /* page whose accesses are EMULATE_ACCESS_UNHANDLEABLE; ~0: none */
 	unsigned races;       /* so many compare-and-exchanges are lost */
 	unsigned fail_one_in; /* callbacks fail at random, one in so many; 0: never */
-	bool ports_allowed;
 	uint32_t port_value;  /* what IN gives, one more each time */
-	uint64_t cr[16], dr[16], msr, msr_index, invalidated, dtr_base[4];
-	uint32_t dtr_limit[4];
-	uint8_t vec[16][32];
+	uint64_t cr[16], dr[16], msr, msr_index, invalidated;
+	struct emulate_segment dtr[4];
+	struct cpu_area cpu;
+	uint8_t scratch[EMULATE_SCRATCH] __attribute__((aligned(64)));
 	struct world_event log[WORLD_LOG];
 	unsigned events;      /* may exceed WORLD_LOG */
 	unsigned writes;      /* memory writes that were done, but for those of the system's own tables */

@@ -98,7 +98,7 @@ static void test_interrupt_kinds(void **state)
 	assert_int_equal(w->e.rip, 4);
 	assert_ok(RUN(w, 0xcc));
 	assert_int_equal(w->e.rip, 3);
-	w->dtr_limit[EMULATE_IDTR] = 0x3f;
+	w->dtr[EMULATE_IDTR].limit = 0x3f;
 	assert_int_equal(RUN(w, 0xcd, 0x10), EMULATE_EXCEPTION);
 	assert_int_equal(world_exception(w), EXCEPTION(VECTOR_GP));
 }
@@ -254,8 +254,8 @@ static void test_to_protected_mode(void **state)
 	world_store(w, 0x500, 2, 0x17);
 	world_store(w, 0x502, 4, 0xff000000 | WORLD_GDT);
 	assert_ok(RUN(w, 0x0f, 0x01, 0x16, 0x00, 0x05)); /* lgdt [0x500]: 24 bits of the base */
-	assert_int_equal(w->dtr_base[EMULATE_GDTR], WORLD_GDT);
-	assert_int_equal(w->dtr_limit[EMULATE_GDTR], 0x17);
+	assert_int_equal(w->dtr[EMULATE_GDTR].base, WORLD_GDT);
+	assert_int_equal(w->dtr[EMULATE_GDTR].limit, 0x17);
 	w->gpr[EMULATE_RAX] = 0x11;
 	assert_ok(RUN(w, 0x0f, 0x22, 0xc0)); /* mov cr0, eax */
 	assert_int_equal(w->e.mode, EMULATE_PROT16);
@@ -281,7 +281,7 @@ static void test_bad_selectors(void **state)
 	world_descriptor(w, 1, 0, 0xffffffff, 0xc09b);
 	world_descriptor(w, 2, 0, 0xffffffff, 0xc013); /* not present */
 	world_descriptor(w, 3, 0, 0xffffffff, 0xc091); /* not writable */
-	world_descriptor(w, 4, 0, 0xffffffff, 0xc08c); /* a call gate */
+	world_descriptor(w, 4, 0, 0xffffffff, 0xc089); /* a TSS: another task */
 	w->gpr[EMULATE_RAX] = 0x10;
 	assert_int_equal(RUN(w, 0x8e, 0xc0), EMULATE_EXCEPTION); /* mov es */
 	assert_int_equal(world_exception(w), EXCEPTION_ERROR(VECTOR_NP, 0x10));
@@ -316,7 +316,7 @@ static void test_v86(void **state)
 		assert_int_equal(world_exception(w), EXCEPTION_ERROR(VECTOR_GP, 0));
 		assert_int_equal(w->e.rip, 0x7c00);
 	}
-	w->ports_allowed = true;
+	world_store(w, WORLD_TSS + WORLD_IO_MAP, 1, 0); /* ports 0 to 7 */
 	assert_ok(RUN(w, 0xec));
 	w->gpr[EMULATE_RAX] = 0x1000;
 	w->e.seg[EMULATE_DS].limit = 0x10;

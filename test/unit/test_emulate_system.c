@@ -114,14 +114,14 @@ static void test_tables(void **state)
 	world_store(w, 0x5000, 2, 0x7f);
 	world_store(w, 0x5002, 8, 0xffff800000001000);
 	assert_ok(RUN(w, 0x0f, 0x01, 0x10)); /* lgdt [rax] */
-	assert_int_equal(w->dtr_base[EMULATE_GDTR], 0xffff800000001000);
-	assert_int_equal(w->dtr_limit[EMULATE_GDTR], 0x7f);
+	assert_int_equal(w->dtr[EMULATE_GDTR].base, 0xffff800000001000);
+	assert_int_equal(w->dtr[EMULATE_GDTR].limit, 0x7f);
 	w->gpr[EMULATE_RAX] = 0x5100;
 	assert_ok(RUN(w, 0x0f, 0x01, 0x00)); /* sgdt [rax] */
 	assert_memory_equal(w->memory + 0x5000, w->memory + 0x5100, 10);
 	world_store(w, 0x5108, 2, 0x1234);
 	assert_exception(RUN(w, 0x0f, 0x01, 0x18), EXCEPTION_ERROR(VECTOR_GP, 0)); /* lidt: the base is not canonical */
-	assert_int_equal(w->dtr_limit[EMULATE_IDTR], 0x3ff);
+	assert_int_equal(w->dtr[EMULATE_IDTR].limit, 0x3ff);
 }
 
 static void test_invlpg(void **state)
@@ -193,7 +193,7 @@ static void test_vex_in_real_mode(void **state)
 	w->gpr[EMULATE_RSI] = 0x5000;
 	world_store(w, 0x5000, 8, 0x1234);
 	assert_ok(RUN(w, 0xc5, 0xf8, 0x10, 0x04)); /* vmovups xmm0, [si] */
-	assert_int_equal(w->vec[0][0], 0x34);
+	assert_int_equal(cpu_xmm(&w->cpu, 0)[0], 0x34);
 }
 
 static void test_features(void **state)
@@ -233,8 +233,9 @@ static void test_software_interrupts(void **state)
 static void test_unknown(void **state)
 {
 	static const uint8_t unknown[][4] = {
-		{ 0xd8, 0xc0 }, { 0x0f, 0xae, 0x38 }, { 0x0f, 0x01, 0xf8 }, { 0x0f, 0x58, 0xc1 }, { 0x62, 0xf1, 0x7c, 0x48 },
-		{ 0x0f, 0x3a, 0x0f, 0xc0 }, { 0x48, 0xcf }, { 0x0f, 0x6f, 0x00 },
+		/* MONITOR, SWAPGS, RDRAND, SYSCALL, SYSENTER, RDFSBASE, XRSTORS, VEX-encoded KMOVW */
+		{ 0x0f, 0x01, 0xc8 }, { 0x0f, 0x01, 0xf8 }, { 0x0f, 0xc7, 0xf0 }, { 0x0f, 0x05 }, { 0x0f, 0x34 }, { 0xf3, 0x0f, 0xae, 0xc0 },
+		{ 0x0f, 0xc7, 0x18 }, { 0xc5, 0xf8, 0x90, 0x00 },
 	};
 
 	(void)state;

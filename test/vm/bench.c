@@ -283,3 +283,5 @@ bool entry_check(struct vcpu *v)
 }
 
 void fpu_switch(struct vcpu *v) { this_cpu()->fpu_owner = v; }
+
+uint64_t fpu_breakpoint(unsigned n) { return this_cpu()->fpu_owner->saved_dr[n]; }

@@ -1,0 +1,64 @@
+/* emulate/descriptor.h - private to emulate/: segment and gate descriptors. SDM: "Segment Descriptors", "System Descriptor Types". */
+#ifndef VELLUM_EMULATE_DESCRIPTOR_H
+#define VELLUM_EMULATE_DESCRIPTOR_H
+
+#include "emulate/internal.h"
+
+/* Code and data. */
+#define TYPE_ACCESSED 1u
+#define TYPE_READ_WRITE 2u
+#define TYPE_CONFORMING 4u
+#define TYPE_EXECUTABLE 8u
+
+/* System segments and gates; those of 32 bits are the 64-bit ones in IA-32e mode. */
+#define TYPE_TSS16 1u
+#define TYPE_LDT 2u
+#define TYPE_TSS16_BUSY 3u
+#define TYPE_CALL_GATE16 4u
+#define TYPE_TASK_GATE 5u
+#define TYPE_TSS32 9u
+#define TYPE_TSS32_BUSY 11u
+#define TYPE_CALL_GATE32 12u
+#define TYPE_BUSY 2u
+
+static inline unsigned access_dpl(uint32_t access)
+{
+	return (access >> EMULATE_SEG_DPL_SHIFT) & 3;
+}
+
+/* The type of a system descriptor, or 0 (which none has) for code and data. */
+static inline unsigned system_type(uint32_t access)
+{
+	return (access & EMULATE_SEG_S) ? 0 : access & EMULATE_SEG_TYPE;
+}
+
+static inline bool is_conforming_code(uint32_t access)
+{
+	unsigned want = TYPE_EXECUTABLE | TYPE_CONFORMING;
+
+	return (access & EMULATE_SEG_S) && (access & want) == want;
+}
+
+static inline bool is_ia32e(const struct emulate *e)
+{
+	return e->efer & EFER_LMA;
+}
+
+/* A descriptor as memory has it: its 8 bytes, the next 8 if it is a system descriptor of IA-32e mode, and its linear address. */
+struct descriptor {
+	uint64_t low, high, address;
+	uint32_t access; /* as in struct emulate_segment */
+};
+
+/* exec_segment.c: the selector's descriptor from the GDT or LDT. Errors: #GP(selector) beyond the table. found, unless NULL: says that
+ * instead of raising. */
+enum emulate_result read_descriptor(struct emulate *e, uint16_t selector, struct descriptor *d, bool *found);
+/* What a segment register holds of it. */
+void unpack_descriptor(const struct emulate *e, const struct descriptor *d, uint16_t selector, struct emulate_segment *out);
+/* A code segment for a far transfer without change of privilege, from its descriptor (which may be that of a gate's target). */
+enum emulate_result prepare_code(struct emulate *e, uint16_t selector, const struct descriptor *d, bool is_return,
+				 struct emulate_segment *out);
+/* exec_far.c: is offset within the new code segment? */
+enum emulate_result check_far(struct emulate *e, const struct emulate_segment *cs, uint64_t offset);
+
+#endif

@@ -1,0 +1,148 @@
+/* emulate/exec_far.c - far jumps and calls: real mode, code segments, and call gates without change of privilege. Gates to an inner
+ * level, task gates and TSSs are EMULATE_UNKNOWN. SDM: "Far JMP and CALL ...", "Accessing a Code Segment Through a Call Gate". */
+#include "emulate/descriptor.h"
+
+enum emulate_result check_far(struct emulate *e, const struct emulate_segment *cs, uint64_t offset)
+{
+	bool to_long64 = !is_real_like(e) && is_ia32e(e) && (cs->access & EMULATE_SEG_L);
+
+	if (to_long64 ? !is_canonical(e, offset) : offset > cs->limit)
+		return raise_error(e, VECTOR_GP, 0);
+	return EMULATE_OK;
+}
+
+/* Where a far transfer goes, and what it pushes for a return: the operand's size, or that of the gate. */
+struct destination {
+	struct emulate_segment cs;
+	uint64_t offset;
+	unsigned size;
+};
+
+/* What a call gate leads to. In IA-32e mode it must be 64-bit code. */
+static enum emulate_result through_gate(struct emulate *e, const struct descriptor *gate, uint16_t selector, bool is_call,
+					struct destination *to)
+{
+	uint16_t target = gate->low >> 16;
+	bool wide = system_type(gate->access) == TYPE_CALL_GATE32;
+	struct descriptor d;
+
+	if (access_dpl(gate->access) < max_u64(e->cpl, selector & 3u))
+		return raise_error(e, VECTOR_GP, selector & ~3u);
+	if (!(gate->access & EMULATE_SEG_P))
+		return raise_error(e, VECTOR_NP, selector & ~3u);
+	if (!(target & ~3u))
+		return raise_error(e, VECTOR_GP, 0);
+	TRY(read_descriptor(e, target, &d, NULL));
+	if (is_ia32e(e) && (d.access & (EMULATE_SEG_L | EMULATE_SEG_DB)) != EMULATE_SEG_L)
+		return raise_error(e, VECTOR_GP, target & ~3u);
+	if (is_call && !is_conforming_code(d.access) && access_dpl(d.access) < e->cpl)
+		return EMULATE_UNKNOWN; /* to an inner level, on another stack */
+	TRY(prepare_code(e, target & ~3u, &d, false, &to->cs));
+	to->offset = gate->low & 0xffff;
+	if (wide)
+		to->offset |= (gate->low >> 32) & 0xffff0000;
+	if (is_ia32e(e))
+		to->offset |= gate->high << 32;
+	to->size = is_ia32e(e) ? 8 : wide ? 4 : 2;
+	return EMULATE_OK;
+}
+
+static bool is_call_gate(const struct emulate *e, uint32_t access)
+{
+	unsigned type = system_type(access);
+
+	return type == TYPE_CALL_GATE32 || (type == TYPE_CALL_GATE16 && !is_ia32e(e));
+}
+
+/* A task gate, or a TSS that is not busy: there is no task switch in IA-32e mode. */
+static bool is_task(const struct emulate *e, uint32_t access)
+{
+	unsigned type = system_type(access);
+
+	return !is_ia32e(e) && (type == TYPE_TASK_GATE || type == TYPE_TSS16 || type == TYPE_TSS32);
+}
+
+static enum emulate_result find_destination(struct emulate *e, uint16_t selector, bool is_call, struct destination *to)
+{
+	struct descriptor d;
+
+	if (is_real_like(e)) {
+		TRY(prepare_code_segment(e, selector, false, &to->cs));
+		return check_far(e, &to->cs, to->offset);
+	}
+	if (!(selector & ~3u))
+		return raise_error(e, VECTOR_GP, 0);
+	TRY(read_descriptor(e, selector, &d, NULL));
+	if (is_call_gate(e, d.access))
+		TRY(through_gate(e, &d, selector, is_call, to));
+	else if (is_task(e, d.access))
+		return EMULATE_UNKNOWN;
+	else
+		TRY(prepare_code(e, selector, &d, false, &to->cs));
+	return check_far(e, &to->cs, to->offset);
+}
+
+static enum emulate_result jump_far(struct emulate *e, struct destination to, uint16_t selector)
+{
+	TRY(find_destination(e, selector, false, &to));
+	commit_segment(e, EMULATE_CS, &to.cs);
+	return arrive(e, to.offset);
+}
+
+static enum emulate_result call_far(struct emulate *e, const struct insn *i, struct destination to, uint16_t selector)
+{
+	uint64_t sp = e->gpr[EMULATE_RSP], probed = sp;
+	uint16_t old = segment(e, EMULATE_CS)->selector;
+
+	TRY(find_destination(e, selector, true, &to));
+	/* The second push must not fail after the first (E3). */
+	TRY(push_probe(e, &probed, to.size));
+	TRY(push_probe(e, &probed, to.size));
+	TRY(push_at(e, &sp, to.size, old));
+	TRY(push_at(e, &sp, to.size, e->rip + i->length));
+	e->gpr[EMULATE_RSP] = sp;
+	commit_segment(e, EMULATE_CS, &to.cs);
+	return arrive(e, to.offset);
+}
+
+enum emulate_result exec_jmp_far(struct emulate *e, const struct insn *i)
+{
+	return jump_far(e, (struct destination){ .offset = (uint32_t)i->imm }, i->imm >> 32);
+}
+
+enum emulate_result exec_call_far(struct emulate *e, const struct insn *i)
+{
+	return call_far(e, i, (struct destination){ .offset = (uint32_t)i->imm, .size = i->opsize }, i->imm >> 32);
+}
+
+/* The pointer in memory: offset, then selector. */
+static enum emulate_result read_far(struct emulate *e, const struct insn *i, uint16_t *selector, struct destination *to)
+{
+	uint8_t pointer[10];
+	uint64_t linear;
+
+	*to = (struct destination){ .size = i->opsize };
+	TRY(rm_linear(e, i, i->opsize + 2, 0, &linear));
+	TRY(mem_read(e, linear, pointer, i->opsize + 2, 0));
+	memcpy(&to->offset, pointer, i->opsize);
+	memcpy(selector, pointer + i->opsize, 2);
+	return EMULATE_OK;
+}
+
+enum emulate_result exec_jmp_far_mem(struct emulate *e, const struct insn *i)
+{
+	struct destination to;
+	uint16_t selector;
+
+	TRY(read_far(e, i, &selector, &to));
+	return jump_far(e, to, selector);
+}
+
+enum emulate_result exec_call_far_mem(struct emulate *e, const struct insn *i)
+{
+	struct destination to;
+	uint16_t selector;
+
+	TRY(read_far(e, i, &selector, &to));
+	return call_far(e, i, to, selector);
+}

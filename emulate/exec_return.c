@@ -1,0 +1,147 @@
+/* emulate/exec_return.c - far returns and IRET: in real and virtual-8086 mode, and in protected and IA-32e mode to the same or an outer
+ * level. Returns to virtual-8086 mode and to another task are EMULATE_UNKNOWN. SDM: "RET", "IRET/IRETD". */
+#include "emulate/descriptor.h"
+
+/* What is popped, and what it becomes. `stack`: SS and rSP are a part of it. */
+struct frame {
+	uint64_t offset, cs, flags, sp, ss;
+	unsigned cpl;
+	bool stack;
+	struct emulate_segment code, stack_segment;
+};
+
+/* The checks of a segment are those of the level that it is for. */
+static enum emulate_result prepare_at_level(struct emulate *e, struct frame *f)
+{
+	unsigned cpl = e->cpl;
+	enum emulate_result result;
+	bool to_long64;
+
+	e->cpl = f->cpl;
+	result = prepare_code_segment(e, f->cs, true, &f->code);
+	to_long64 = is_ia32e(e) && (f->code.access & EMULATE_SEG_L);
+	if (result == EMULATE_OK && f->stack) {
+		if (!(f->ss & 0xfffc) && (!to_long64 || f->cpl == 3 || (f->ss & 3) != f->cpl))
+			result = raise_error(e, VECTOR_GP, 0);
+		else
+			result = prepare_segment(e, EMULATE_SS, f->ss, &f->stack_segment);
+	}
+	e->cpl = cpl;
+	return result;
+}
+
+/* The level that the popped CS names: none that is more privileged. */
+static enum emulate_result find_level(struct emulate *e, struct frame *f)
+{
+	f->cpl = is_real_like(e) ? e->cpl : f->cs & 3;
+	return f->cpl < e->cpl ? raise_error(e, VECTOR_GP, f->cs & 0xfffc) : EMULATE_OK;
+}
+
+/* An outer level must not find segments of an inner one in the data segment registers. */
+static void drop_segments(struct emulate *e)
+{
+	static const uint8_t registers[] = { EMULATE_ES, EMULATE_DS, EMULATE_FS, EMULATE_GS };
+
+	for (unsigned n = 0; n < ARRAY_SIZE(registers); n++) {
+		struct emulate_segment s = *segment(e, registers[n]);
+
+		if ((s.access & EMULATE_SEG_UNUSABLE) || is_conforming_code(s.access) || access_dpl(s.access) >= e->cpl)
+			continue;
+		s.selector = 0;
+		s.access = EMULATE_SEG_UNUSABLE;
+		commit_segment(e, registers[n], &s);
+	}
+}
+
+/* sp: the stack pointer where the stack stays. */
+static void commit(struct emulate *e, const struct frame *f, uint64_t sp)
+{
+	bool outer = f->cpl > e->cpl;
+	uint64_t mask;
+
+	e->cpl = f->cpl;
+	commit_segment(e, EMULATE_CS, &f->code);
+	if (f->stack) {
+		commit_segment(e, EMULATE_SS, &f->stack_segment);
+		mask = size_mask(stack_size(e));
+		sp = (e->gpr[EMULATE_RSP] & ~mask) | (f->sp & mask);
+	}
+	e->gpr[EMULATE_RSP] = sp;
+	if (outer)
+		drop_segments(e);
+	arrive(e, f->offset);
+}
+
+static uint64_t release(struct emulate *e, uint64_t sp, uint64_t n)
+{
+	uint64_t mask = size_mask(stack_size(e));
+
+	return (sp & ~mask) | ((sp + n) & mask);
+}
+
+enum emulate_result exec_ret_far(struct emulate *e, const struct insn *i)
+{
+	uint64_t sp = e->gpr[EMULATE_RSP];
+	struct frame f = { 0 };
+
+	TRY(pop_at(e, &sp, i->opsize, 0, &f.offset));
+	TRY(pop_at(e, &sp, i->opsize, 0, &f.cs));
+	TRY(find_level(e, &f));
+	sp = release(e, sp, i->imm);
+	f.stack = f.cpl > e->cpl;
+	if (f.stack) {
+		TRY(pop_at(e, &sp, i->opsize, 0, &f.sp));
+		TRY(pop_at(e, &sp, i->opsize, 0, &f.ss));
+		f.sp += i->imm;
+	}
+	TRY(prepare_at_level(e, &f));
+	TRY(check_far(e, &f.code, f.offset));
+	commit(e, &f, sp);
+	return EMULATE_OK;
+}
+
+/* SDM: "IRET", what may change at which level. */
+static uint64_t flags_that_change(const struct emulate *e, unsigned opsize)
+{
+	uint64_t which = FLAGS_ARITH | FLAG_TF | FLAG_DF | FLAG_NT | FLAG_RF | FLAG_AC | FLAG_ID;
+
+	if (e->cpl == 0)
+		which |= FLAG_IOPL | (e->mode == EMULATE_REAL ? 0 : FLAG_VIF | FLAG_VIP);
+	if (e->cpl <= (e->rflags & FLAG_IOPL) >> FLAG_IOPL_SHIFT)
+		which |= FLAG_IF;
+	return opsize == 2 ? which & 0xffff : which;
+}
+
+static enum emulate_result pop_frame(struct emulate *e, const struct insn *i, uint64_t *sp, struct frame *f)
+{
+	TRY(pop_at(e, sp, i->opsize, 0, &f->offset));
+	TRY(pop_at(e, sp, i->opsize, 0, &f->cs));
+	TRY(pop_at(e, sp, i->opsize, 0, &f->flags));
+	f->cs &= 0xffff;
+	TRY(find_level(e, f));
+	if (!is_real_like(e) && !is_ia32e(e) && (f->flags & FLAG_VM) && i->opsize == 4 && e->cpl == 0)
+		return EMULATE_UNKNOWN;
+	f->stack = is_long64(e) || f->cpl > e->cpl;
+	if (!f->stack)
+		return EMULATE_OK;
+	TRY(pop_at(e, sp, i->opsize, 0, &f->sp));
+	return pop_at(e, sp, i->opsize, 0, &f->ss);
+}
+
+enum emulate_result exec_iret(struct emulate *e, const struct insn *i)
+{
+	uint64_t sp = e->gpr[EMULATE_RSP], which = flags_that_change(e, i->opsize);
+	struct frame f = { 0 };
+
+	if (e->mode == EMULATE_V86 && (e->rflags & FLAG_IOPL) != FLAG_IOPL)
+		return (e->cr4 & CR4_VME) ? EMULATE_UNKNOWN : raise_error(e, VECTOR_GP, 0);
+	if (!is_real_like(e) && (e->rflags & FLAG_NT))
+		return is_ia32e(e) ? raise_error(e, VECTOR_GP, 0) : EMULATE_UNKNOWN;
+	TRY(pop_frame(e, i, &sp, &f));
+	TRY(prepare_at_level(e, &f));
+	TRY(check_far(e, &f.code, f.offset));
+	commit(e, &f, sp);
+	set_flags(e, which, f.flags);
+	e->unblocks_nmi = true;
+	return EMULATE_OK;
+}

@@ -1,0 +1,57 @@
+/* host/insn_slot_entry.S - into a slot and out of it (host/insn_slot.h). */
+
+#define STATE_RAX 0
+#define STATE_RCX 8
+#define STATE_RDX 16
+#define STATE_RBX 24
+#define STATE_RFLAGS 32
+#define STATE_RDI 40
+#define STATUS_FLAGS 0x8d5
+
+/* unsigned insn_enter(struct insn_registers *s, const void *slot) */
+	.text
+	.code64
+	.globl insn_enter
+insn_enter:
+	pushq %rbx
+	pushq %rdi
+	pushfq
+	popq %rax
+	andq $~STATUS_FLAGS, %rax
+	movq STATE_RFLAGS(%rdi), %rcx
+	andq $STATUS_FLAGS, %rcx
+	orq %rcx, %rax
+	pushq %rax
+	movq STATE_RAX(%rdi), %rax
+	movq STATE_RCX(%rdi), %rcx
+	movq STATE_RDX(%rdi), %rdx
+	movq STATE_RBX(%rdi), %rbx
+	movq STATE_RDI(%rdi), %rdi
+	popfq
+	call *%rsi
+	movq (%rsp), %rdi
+	movq %rax, STATE_RAX(%rdi)
+	movq %rcx, STATE_RCX(%rdi)
+	movq %rdx, STATE_RDX(%rdi)
+	movq %rbx, STATE_RBX(%rdi)
+	pushfq
+	popq STATE_RFLAGS(%rdi)
+	xorl %eax, %eax
+	popq %rdi
+	popq %rbx
+	ret
+
+/* insn_faulted() leads here, with the vector in EAX and the slot's return address on the stack. */
+	.globl insn_fault
+insn_fault:
+	addq $8, %rsp
+	popq %rdi
+	popq %rbx
+	ret
+
+/* One slot of 64 bytes for each of 64 CPUs, on a page of their own; INT3 where there is nothing. */
+	.section .text.insn_slots, "ax", @progbits
+	.balign 4096
+	.globl insn_slots
+insn_slots:
+	.fill 4096, 1, 0xcc
