@@ -53,6 +53,8 @@ struct descriptor {
 /* exec_segment.c: the selector's descriptor from the GDT or LDT. Errors: #GP(selector) beyond the table. found, unless NULL: says that
  * instead of raising. */
 enum emulate_result read_descriptor(struct emulate *e, uint16_t selector, struct descriptor *d, bool *found);
+/* The CPU sets the accessed bit of a descriptor at address in memory, and in s, before it loads the register. */
+enum emulate_result set_accessed(struct emulate *e, uint64_t address, struct emulate_segment *s);
 /* What a segment register holds of it. */
 void unpack_descriptor(const struct emulate *e, const struct descriptor *d, uint16_t selector, struct emulate_segment *out);
 /* A code segment for a far transfer without change of privilege, from its descriptor (which may be that of a gate's target). */

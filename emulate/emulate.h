@@ -250,6 +250,18 @@ enum insn_status emulate_decode(const uint8_t *bytes, unsigned n, enum emulate_m
 /* Carry out one decoded instruction at e->rip. The caller answers for the bytes still being there. */
 enum emulate_result emulate_execute(struct emulate *e, const struct insn *insn);
 
+/* An event that the CPU could not deliver. kind: EMULATE_HARDWARE_EXCEPTION for interrupts, too. length: of the instruction, for the kinds
+ * that software asks for; else 0. */
+struct emulate_event {
+	uint8_t vector, kind, length;
+	bool has_error;
+	uint32_t error;
+};
+
+/* Delivers it (emulate/deliver.c). EMULATE_OK: registers are those of the handler's first instruction, e->cpl its level.
+ * EMULATE_EXCEPTION: e->exception came up meanwhile; nothing changed but accessed bits. EMULATE_UNKNOWN: the gate leads to a task. */
+enum emulate_result emulate_deliver(struct emulate *e, const struct emulate_event *event);
+
 /* Fetch (with the CS limit or canonical check), decode and carry out the instruction at e->rip. */
 enum emulate_result emulate_step(struct emulate *e);
 

@@ -64,8 +64,7 @@ enum emulate_result read_descriptor(struct emulate *e, uint16_t selector, struct
 	return read_upper_half(e, selector, table.limit, d, found);
 }
 
-/* The CPU sets the accessed bit in memory before the register is loaded. */
-static enum emulate_result set_accessed(struct emulate *e, uint64_t address, struct emulate_segment *s)
+enum emulate_result set_accessed(struct emulate *e, uint64_t address, struct emulate_segment *s)
 {
 	uint8_t byte = s->access | TYPE_ACCESSED;
 

@@ -118,6 +118,46 @@ static void deliver(struct vcpu *v, const struct emulate_exception *x)
 	v->requests |= REQUEST_EVENT;
 }
 
+/* What the CPU would have changed besides: a delivered event ends blocking by STI and MOV SS, an NMI blocks the next, and traps that were
+ * pending are dropped (SDM, "Delivery of Pending Debug Exceptions after VM Entry"). */
+static void delivered(struct vcpu *v)
+{
+	uint64_t blocking = vmread(VMCS_GUEST_INTERRUPTIBILITY) & ~(BLOCKING_STI | BLOCKING_MOV_SS);
+
+	if ((v->event.info & INFO_TYPE) == INFO_TYPE_NMI)
+		blocking |= BLOCKING_NMI;
+	v->event.info = 0;
+	take_over(v);
+	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, blocking);
+	vmwrite(VMCS_GUEST_PENDING_DEBUG, 0);
+}
+
+void emulation_deliver(struct vcpu *v)
+{
+	static const uint8_t kinds[] = { [4] = EMULATE_SOFTWARE_INTERRUPT, [5] = EMULATE_PRIVILEGED_SOFTWARE_EXCEPTION,
+					 [6] = EMULATE_SOFTWARE_EXCEPTION, [7] = EMULATE_HARDWARE_EXCEPTION };
+	struct emulate_event event = {
+		.vector = (uint8_t)(v->event.info & INFO_VECTOR),
+		.kind = kinds[(v->event.info & INFO_TYPE) >> 8],
+		.length = (uint8_t)v->event.length,
+		.has_error = v->event.info & INFO_HAS_ERROR,
+		.error = v->event.error,
+	};
+
+	fill(v);
+	switch (emulate_deliver(&v->emulate, &event)) {
+	case EMULATE_OK:
+		delivered(v);
+		break;
+	case EMULATE_EXCEPTION:
+		deliver(v, &v->emulate.exception);
+		break;
+	default:
+		vm_end(v->vm, VM_STATUS_STOPPED, "stopped: the delivery of vector %u cannot be carried out at rip 0x%lx", event.vector,
+		       vmread(VMCS_GUEST_RIP));
+	}
+}
+
 /* The same instruction with the same registers, so often in a row? It is translated through the table that it accesses: each time, the table
  * is protected again before the instruction has run. */
 static bool without_end(struct vcpu *v)

@@ -9,11 +9,10 @@
 
 static void emulate(struct vcpu *v, gpa_t gpa)
 {
-	/* It is the delivery of an event that reached gpa, not the instruction at RIP: that cannot be emulated, only be made possible. */
+	/* It is the delivery of an event that reached gpa, not the instruction at RIP. To make it possible for the CPU, by giving up a table
+	 * that is written to, would go on for ever where the way to the stack leads through that table. */
 	if (v->event.info & INFO_VALID) {
-		if (!mmu_unshadow(&v->vm->mmu, gpa))
-			vm_end(v->vm, VM_STATUS_STOPPED, "stopped: the delivery of vector %u uses device memory at gpa 0x%lx",
-			       (unsigned)(v->event.info & INFO_VECTOR), gpa.v);
+		emulation_deliver(v);
 		return;
 	}
 	v->emulated_gpa = gpa;

@@ -314,6 +314,8 @@ exit_handler exit_task_switch;
 /* ---- vm/emulation.c ---- */
 /* Emulates the instruction at the guest's RIP. */
 void emulation_step(struct vcpu *v);
+/* Delivers v->event, whose delivery by the CPU has been cut short by an access that only the emulator can make. */
+void emulation_deliver(struct vcpu *v);
 
 /* ---- vm/emulation_ops.c ---- */
 extern const struct emulate_ops emulation_ops;

@@ -232,7 +232,7 @@ void bench_new(const struct bench_config *config)
 	if (machine.vm_count)
 		bench_delete();
 	memset(&bench, 0, sizeof(bench));
-	cpu_reset(config->cpu);
+	bench_cpu_reset(config->cpu);
 	vmcs_reset();
 	host_reset();
 	make_machine();

@@ -21,7 +21,7 @@ static const struct {
 	[BENCH_PENRYN] = { 0x41, 0x1fff, 0x03ffff, 0, true, false },
 };
 
-void cpu_reset(enum bench_cpu model)
+void bench_cpu_reset(enum bench_cpu model)
 {
 	soft = (struct soft_cpu){
 		.model = model,

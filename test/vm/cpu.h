@@ -15,7 +15,7 @@ struct soft_cpu {
 extern struct soft_cpu soft;
 
 /* test/vm/cpu.c */
-void cpu_reset(enum bench_cpu model);
+void bench_cpu_reset(enum bench_cpu model);
 bool cpu_has_proc2(uint32_t bit);
 const struct vmentry_caps *cpu_vmentry_caps(void);
 
