@@ -72,12 +72,14 @@ bool mitigations_read(const struct vcpu *v, uint32_t msr, uint64_t *value)
 {
 	uint32_t offered = v->vm->cpuid.basic[7].edx;
 
-	if (msr == MSR_SPEC_CTRL && (offered & (L7_EDX_SPEC_CTRL | L7_EDX_STIBP | L7_EDX_SSBD)))
+	if (msr == MSR_SPEC_CTRL && (offered & (L7_EDX_SPEC_CTRL | L7_EDX_STIBP | L7_EDX_SSBD))) {
+		ASSERT(rdmsr(MSR_SPEC_CTRL) == v->vmx.spec_host);
 		*value = v->vmx.spec_guest;
-	else if (msr == MSR_ARCH_CAPABILITIES && (offered & L7_EDX_ARCH_CAPABILITIES))
+	} else if (msr == MSR_ARCH_CAPABILITIES && (offered & L7_EDX_ARCH_CAPABILITIES)) {
 		*value = machine.speculation.guest_arch_capabilities;
-	else
+	} else {
 		return false;
+	}
 	return true;
 }
 
