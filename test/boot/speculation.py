@@ -1,5 +1,5 @@
-"""What is done against speculation (docs/security.md): each measure acts where the CPU can do it, is refused where it cannot, and makes no
-difference to what a guest computes."""
+"""What is done against speculation (docs/security.md): each measure acts where the CPU can do it, is refused where it cannot, and
+makes no difference to what a guest computes."""
 
 import re
 
@@ -33,21 +33,23 @@ def bare(c):
     require(rsb > off + 64, 'filling the RSB costs %d' % (rsb - off))
     require(vmcall(c, BARE, 'auto') == registers, 'auto is not registers alone')
     c.run(['run', '--kernel', c.guest('hello'), '--mem', '16M', '--timeout', '50', '--cpu', BARE],
-          expect=[r'mitigations: registers \(always\); the CPU.s microcode is too old for what it needs besides: l1d, verw, ibrs, ibpb'], limit=70)
+          expect=[r'mitigations: registers \(always\); the CPU.s microcode is too old for what it needs besides: l1d, verw, ibrs, ibpb'],
+          limit=70)
 
 
 def refused(measure, missing):
     def run(c):
-        c.run(['run', '--kernel', c.guest('hello'), '--mem', '16M', '--timeout', '50', '--cpu', BARE, '--mitigations', measure], status=67,
-              expect=[r'mitigations %s cannot be had: this CPU has no %s' % (measure, missing)], limit=70)
+        c.run(['run', '--kernel', c.guest('hello'), '--mem', '16M', '--timeout', '50', '--cpu', BARE, '--mitigations', measure],
+              status=67, expect=[r'mitigations %s cannot be had: this CPU has no %s' % (measure, missing)], limit=70)
     return Test('mitigations: %s refused where it cannot be' % measure, run)
 
 
 def offered(c):
     """The guest's controls are there with `guest`, and are not without."""
-    for measures, said in (('guest', r'speculation: IBRS STIBP SSBD MD_CLEAR ARCH_CAPABILITIES$'), ('registers', r'speculation:$')):
-        c.run(['run', '--kernel', c.guest('msr-cpuid'), '--mem', '64M', '--timeout', '50', '--cpu', ABLE, '--mitigations', measures],
-              expect=[said, r'^msr-cpuid: ok'], forbid=[r'FAIL'], limit=70)
+    for measures, said in (('guest', r'speculation: IBRS STIBP SSBD MD_CLEAR ARCH_CAPABILITIES$'),
+                           ('registers', r'speculation:$')):
+        c.run(['run', '--kernel', c.guest('msr-cpuid'), '--mem', '64M', '--timeout', '50', '--cpu', ABLE,
+               '--mitigations', measures], expect=[said, r'^msr-cpuid: ok'], forbid=[r'FAIL'], limit=70)
 
 
 def neighbours(c):
@@ -60,6 +62,7 @@ def neighbours(c):
 
 
 def tests():
-    return [Test('mitigations: each acts', acts), Test('mitigations: a CPU that can do nothing', bare), refused('l1d', 'IA32_FLUSH_CMD'),
-            refused('verw', 'MD_CLEAR'), refused('ibrs', 'IA32_SPEC_CTRL'), refused('ibpb', 'IA32_PRED_CMD'), refused('guest', 'IA32_SPEC_CTRL'),
+    return [Test('mitigations: each acts', acts), Test('mitigations: a CPU that can do nothing', bare),
+            refused('l1d', 'IA32_FLUSH_CMD'), refused('verw', 'MD_CLEAR'), refused('ibrs', 'IA32_SPEC_CTRL'),
+            refused('ibpb', 'IA32_PRED_CMD'), refused('guest', 'IA32_SPEC_CTRL'),
             Test('mitigations: what guests are offered', offered), Test('mitigations: neighbours', neighbours)]
