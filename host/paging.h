@@ -4,7 +4,8 @@
  * a place that each boot chooses anew; stacks and the few pages of firmware and devices that the host needs lie in a window
  * area, each between unmapped pages.
  *
- * H1  No page is both writable and executable, and no frame that one page lets execute can be written through another.
+ * H1  No page is both writable and executable, and no frame that one page lets execute can be written through another. (The
+ *     one writer of code, host/insn_slot.c, clears CR0.WP for the length of a copy.)
  * H2  No page is the user's (U = 0 in every leaf): SMEP and SMAP, where the CPU has them, have nothing to let through.
  * H3  Nothing but the image is mapped below 4 GiB of virtual addresses: a NULL pointer faults. The page under each stack is
  *     not mapped.
