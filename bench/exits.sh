@@ -3,8 +3,8 @@
 #
 #   bench/exits.sh [BUILD] [OPTION]...      BUILD is build by default; the options go to `vellum run`, e.g. --cpu corei7_skylake_x
 #
-# Prints tables: the path length of single exits as the guest sees them (test kernel exitcost), the default guest's boot, and what each
-# measure against speculation adds to an exit, on the CPU model of BARE_CPU and on one that has the MSRs (SCA_CPU).
+# Prints tables: the path length of single exits as the guest sees them (test kernel exitcost), the default guest's boot, and
+# what each measure against speculation adds to an exit, on the CPU model of BARE_CPU and on one that has the MSRs (SCA_CPU).
 # Status 1 when a limit is exceeded or a run fails.
 set -uo pipefail
 build=build
@@ -24,8 +24,8 @@ fail() { echo "bench: $*" >&2; exit 1; }
 BARE_CPU=corei7_haswell_4770 SCA_CPU=tigerlake
 mkdir "$work/measures"
 for run in $BARE_CPU.{off,registers,rsb,auto} $SCA_CPU.{off,registers,l1d,verw,ibrs,rsb,guest,auto}; do
-	"$vellum" run --kernel "$build/guest/test/exitcost.elf" --mem 64M --clock host --timeout 100 --cpu "${run%.*}" --mitigations "${run#*.}" \
-		>"$work/measures/$run" 2>&1 || fail "exitcost with --mitigations ${run#*.} on ${run%.*} did not end well"
+	"$vellum" run --kernel "$build/guest/test/exitcost.elf" --mem 64M --clock host --timeout 100 --cpu "${run%.*}" \
+		--mitigations "${run#*.}" >"$work/measures/$run" 2>&1 || fail "exitcost with --mitigations ${run#*.} on ${run%.*} did not end well"
 done
 
 python3 -B "$(dirname "$0")/exits.py" "$work/cost" "$work/boot.json" "$work/measures"

@@ -1,5 +1,5 @@
-/* host/canary.c - the stack protector: what the compiler puts between a function's arrays and its return address, and looks at before the
- * function returns (gcc, -fstack-protector-strong). */
+/* host/canary.c - the stack protector: what the compiler puts between a function's arrays and its return address, and looks at
+ * before the function returns (gcc, -fstack-protector-strong). */
 #include "host/canary.h"
 
 #include "host/console.h"

@@ -25,8 +25,8 @@ void frames_free(hfn_t first, uint64_t count);
 uint64_t frames_total(void);
 uint64_t frames_available(void);
 
-/* Where the direct map begins, which shows all RAM but the image: chosen by paging_init(), 0 (addresses are physical) until then. These
- * functions are the only ones that convert. */
+/* Where the direct map begins, which shows all RAM but the image: chosen by paging_init(), 0 (addresses are physical) until
+ * then. These functions are the only ones that convert. */
 extern uint64_t frames_base;
 
 static inline void *frames_ptr(hfn_t f) { return (void *)(uintptr_t)(frames_base + (f.v << PAGE_SHIFT)); }

@@ -70,7 +70,8 @@ static void read_record(struct record *r)
 	}
 }
 
-/* The exception may have come where this CPU writes a line: what finds a lock held is not said, unless the machine ends anyway. */
+/* The exception may have come where this CPU writes a line: what finds a lock held is not said, unless the machine ends
+ * anyway. */
 static void say(const struct record *r)
 {
 	console_log_at_once("machine check on CPU %u: IA32_MCG_STATUS 0x%lx", this_cpu()->id, r->mcg_status);

@@ -42,7 +42,8 @@ static unsigned leaf_level(uint64_t va, uint64_t pa, uint64_t n)
 	return level;
 }
 
-/* The entry for va at level, with the tables above it; a larger leaf that is there already is returned in its place. NULL: no memory. */
+/* The entry for va at level, with the tables above it; a larger leaf that is there already is returned in its place. NULL: no
+ * memory. */
 static uint64_t *make_entry(uint64_t va, unsigned level)
 {
 	uint64_t *entry = entry_of(host_pml4, TOP_LEVEL, va);
@@ -126,8 +127,8 @@ static bool map_all_ram(uint64_t base)
 /* The first address of entry n of the PML4. */
 static uint64_t slot_address(uint64_t n) { return n << 39 | (n & 256 ? MASK(63, 48) : 0); }
 
-/* Both areas begin at a multiple of 1 GiB in an entry of the PML4 of their own, neither of them the first (H3): some 17 bits that a guest
- * must guess. The tables are as many, wherever that is. */
+/* Both areas begin at a multiple of 1 GiB in an entry of the PML4 of their own, neither of them the first (H3): some 17 bits
+ * that a guest must guess. The tables are as many, wherever that is. */
 static uint64_t choose_places(void)
 {
 	uint64_t r = random_u64(), map_slot = 1 + (r & 0xffff) % 511, window_slot = 1 + (r >> 16 & 0xffff) % 510;

@@ -11,8 +11,8 @@
 
 struct vcpu;
 
-/* The stacks of a CPU: the one it works on, and one each for what may come at any instruction, whatever RSP is then (SDM, "Interrupt Stack
- * Table": entry n of the table is stack n here). The page below each is not mapped (H3, host/paging.h). */
+/* The stacks of a CPU: the one it works on, and one each for what may come at any instruction, whatever RSP is then (SDM,
+ * "Interrupt Stack Table": entry n of the table is stack n here). The page below each is not mapped (H3, host/paging.h). */
 enum { STACK_MAIN, STACK_NMI, STACK_DF, STACK_MC, STACKS };
 
 struct stack {

@@ -1,22 +1,23 @@
 /* vm/clock.h - the clock of a VM: what the guest's TSC, its timers and its devices run by, in ticks of the host's TSC.
  *
- * It may go on for ever, as time outside does (`clock host`). Or it stands still while the hypervisor works for the guest, or another
- * VM has the CPU, and goes on only while the guest runs or sleeps in HLT (`clock guest`): then the guest cannot see what the
- * hypervisor costs it, and gets the same timer interrupts under a dear mechanism as under a cheap one. The clock of a paused VM
- * stands still either way.
+ * It may go on for ever, as time outside does (`clock host`). Or it stands still while the hypervisor works for the guest, or
+ * another VM has the CPU, and goes on only while the guest runs or sleeps in HLT (`clock guest`): then the guest cannot see
+ * what the hypervisor costs it, and gets the same timer interrupts under a dear mechanism as under a cheap one. The clock of a
+ * paused VM stands still either way.
  *
- *   K1  A clock never goes back.
- *   K2  While the guest runs, VMCS_TSC_OFFSET is vcpu.tsc_offset - behind: its TSC and its timers are one clock.
- *   K3  Only the CPU that a VM's vCPU is on touches its clock. */
+ * K1  A clock never goes back.
+ * K2  While the guest runs, VMCS_TSC_OFFSET is vcpu.tsc_offset - behind: its TSC and its timers are one clock.
+ * K3  Only the CPU that a VM's vCPU is on touches its clock. */
 #ifndef VELLUM_VM_CLOCK_H
 #define VELLUM_VM_CLOCK_H
 
 #include "host/x86.h"
 #include "lib/base.h"
 
-/* Instructions of the hypervisor between its reading of the TSC and the guest's first instruction (vm/run.c, vmx/entry.S), on the shortest
- * way: the guest's own clock does not count them, as it does not those from the guest's last instruction to the next reading
- * (vmx_vcpu.exit_ticks). A real CPU needs more ticks for a VM entry and for a VM exit, so that K1 holds there, too. */
+/* Instructions of the hypervisor between its reading of the TSC and the guest's first instruction (vm/run.c, vmx/entry.S), on
+ * the shortest way: the guest's own clock does not count them, as it does not those from the guest's last instruction to the
+ * next reading (vmx_vcpu.exit_ticks). A real CPU needs more ticks for a VM entry and for a VM exit, so that K1 holds there,
+ * too. */
 #define CLOCK_ENTRY_TICKS 51
 
 struct vm_clock {
@@ -63,8 +64,8 @@ static inline void clock_exit(struct vm_clock *c, uint64_t tsc)
 	c->stopped_at = tsc;
 }
 
-/* The TSC at which the clock shows deadline, if it does not stop any more from its last stop on: at or before the time that it will.
- * UINT64_MAX: never. */
+/* The TSC at which the clock shows deadline, if it does not stop any more from its last stop on: at or before the time that it
+ * will. UINT64_MAX: never. */
 static inline uint64_t clock_alarm(const struct vm_clock *c, uint64_t deadline)
 {
 	return deadline > UINT64_MAX - c->behind ? UINT64_MAX : deadline + c->behind;

@@ -1,4 +1,5 @@
-/* vm/config_mitigations.c - the key about what is done against the speculation of real CPUs: auto, off, or names with commas between them. */
+/* vm/config_mitigations.c - the key about what is done against the speculation of real CPUs: auto, off, or names with commas
+ * between them. */
 #include "vm/config.h"
 
 #include "lib/fmt.h"

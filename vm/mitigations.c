@@ -1,5 +1,5 @@
-/* vm/mitigations.c - what is done around one virtual machine's runs against what CPUs do speculatively: by its description, and by what
- * this CPU needs and can (vmx/speculation.h); and the controls that its guest is offered. */
+/* vm/mitigations.c - what is done around one virtual machine's runs against what CPUs do speculatively: by its description,
+ * and by what this CPU needs and can (vmx/speculation.h); and the controls that its guest is offered. */
 #include "vm/vm.h"
 
 #include "host/x86.h"
@@ -66,18 +66,20 @@ void mitigations_choose(struct vm *vm)
 	announce(vm, measures);
 }
 
-/* The guest's IA32_SPEC_CTRL is in force from the next entry on (vmx/entry.S), and not while the host runs. Its writes exit always: a guest's
- * kernel that needs one for each of its own entries has a CPU without enhanced IBRS. */
+/* The guest's IA32_SPEC_CTRL is in force from the next entry on (vmx/entry.S), and not while the host runs. Its writes exit
+ * always: a guest's kernel that needs one for each of its own entries has a CPU without enhanced IBRS. */
 bool mitigations_read(const struct vcpu *v, uint32_t msr, uint64_t *value)
 {
 	uint32_t offered = v->vm->cpuid.basic[7].edx;
 
-	if (msr == MSR_SPEC_CTRL && (offered & (L7_EDX_SPEC_CTRL | L7_EDX_STIBP | L7_EDX_SSBD)))
+	if (msr == MSR_SPEC_CTRL && (offered & (L7_EDX_SPEC_CTRL | L7_EDX_STIBP | L7_EDX_SSBD))) {
+		ASSERT(rdmsr(MSR_SPEC_CTRL) == v->vmx.spec_host);
 		*value = v->vmx.spec_guest;
-	else if (msr == MSR_ARCH_CAPABILITIES && (offered & L7_EDX_ARCH_CAPABILITIES))
+	} else if (msr == MSR_ARCH_CAPABILITIES && (offered & L7_EDX_ARCH_CAPABILITIES)) {
 		*value = machine.speculation.guest_arch_capabilities;
-	else
+	} else {
 		return false;
+	}
 	return true;
 }
 

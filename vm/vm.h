@@ -198,8 +198,8 @@ extern struct machine machine;
 struct vm *vm_create(unsigned id, const struct vm_config *config, struct percpu *cpu);
 
 /* ---- vm/mitigations.c ---- */
-/* For a new VM whose vCPU has not run: what is done around its runs, and what its guest is offered; one line in the log says what and why. What
- * cannot be had, though it was asked for, ends the VM. */
+/* For a new VM whose vCPU has not run: what is done around its runs, and what its guest is offered; one line in the log says
+ * what and why. What cannot be had, though it was asked for, ends the VM. */
 void mitigations_choose(struct vm *vm);
 /* The guest's MSRs that control speculation. false: there is no such register, or the value makes no sense (#GP). */
 bool mitigations_read(const struct vcpu *v, uint32_t msr, uint64_t *value);

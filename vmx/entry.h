@@ -1,5 +1,5 @@
-/* vmx/entry.h - what vmx/entry.S and C share: offsets in struct vmx_vcpu, and what is done around an entry against the speculation of
- * real CPUs (vmx/speculation.h says what each is for). */
+/* vmx/entry.h - what vmx/entry.S and C share: offsets in struct vmx_vcpu, and what is done around an entry against the
+ * speculation of real CPUs (vmx/speculation.h says what each is for). */
 #ifndef VELLUM_VMX_ENTRY_H
 #define VELLUM_VMX_ENTRY_H
 
@@ -15,7 +15,7 @@
 #define GUARD_REGISTERS 0x01     /* general registers do not keep the guest's values after an exit */
 #define GUARD_L1D 0x02           /* before an entry, the first-level data cache is flushed (IA32_FLUSH_CMD) */
 #define GUARD_VERW 0x04          /* before an entry, VERW overwrites the CPU's buffers */
-#define GUARD_SPEC_CTRL 0x08     /* IA32_SPEC_CTRL: the guest's value before an entry, the host's after an exit, where they differ */
+#define GUARD_SPEC_CTRL 0x08     /* IA32_SPEC_CTRL: the guest's before an entry, the host's after an exit, where they differ */
 #define GUARD_SPEC_CTRL_EACH 0x10 /* the host's value is written at each exit, as IBRS without its enhanced form wants */
 #define GUARD_RSB 0x20           /* after an exit, the return stack buffer is filled with what leads nowhere */
 #define GUARD_RSB_ONE 0x40       /* after an exit, one call and an LFENCE: where the rest of it needs no filling */

@@ -3,9 +3,9 @@
 #include "vmx/entry.h"
 
 /* What a guest may know of its CPU. Left out are promises about what only the host can do. */
-#define GUEST_ARCH (ARCH_RDCL_NO | ARCH_IBRS_ALL | ARCH_RSBA | ARCH_SKIP_L1DFL | ARCH_SSB_NO | ARCH_MDS_NO | ARCH_PSCHANGE_MC_NO | ARCH_TAA_NO | \
-		    ARCH_SBDR_SSDP_NO | ARCH_FBSDP_NO | ARCH_PSDP_NO | ARCH_FB_CLEAR | ARCH_RRSBA | ARCH_BHI_NO | ARCH_PBRSB_NO | ARCH_RFDS_NO | \
-		    ARCH_RFDS_CLEAR)
+#define GUEST_ARCH (ARCH_RDCL_NO | ARCH_IBRS_ALL | ARCH_RSBA | ARCH_SKIP_L1DFL | ARCH_SSB_NO | ARCH_MDS_NO | ARCH_PSCHANGE_MC_NO | \
+		    ARCH_TAA_NO | ARCH_SBDR_SSDP_NO | ARCH_FBSDP_NO | ARCH_PSDP_NO | ARCH_FB_CLEAR | ARCH_RRSBA | ARCH_BHI_NO | \
+		    ARCH_PBRSB_NO | ARCH_RFDS_NO | ARCH_RFDS_CLEAR)
 #define GUEST_L7_EDX (L7_EDX_MD_CLEAR | L7_EDX_SPEC_CTRL | L7_EDX_STIBP | L7_EDX_ARCH_CAPABILITIES | L7_EDX_SSBD)
 
 static void set(struct speculation *s, enum measure m, bool needs, bool can, const char *why)
@@ -44,7 +44,8 @@ static void judge_verw(const struct speculation_cpu *cpu, struct speculation *s)
 		set(s, MEASURE_VERW, false, can, "MDS_NO");
 }
 
-/* The return stack buffer can be filled on any CPU. Where indirect jumps cannot be protected it alone would close one of two doors. */
+/* The return stack buffer can be filled on any CPU. Where indirect jumps cannot be protected it alone would close one of two
+ * doors. */
 static void judge_branches(const struct speculation_cpu *cpu, struct speculation *s)
 {
 	bool can = cpu->l7_edx & L7_EDX_SPEC_CTRL, ssbd = cpu->l7_edx & L7_EDX_SSBD;
@@ -52,7 +53,8 @@ static void judge_branches(const struct speculation_cpu *cpu, struct speculation
 
 	s->enhanced_ibrs = can && (a & ARCH_IBRS_ALL);
 	s->spec_host = can ? SPEC_CTRL_IBRS : 0;
-	set(s, MEASURE_IBRS, true, can, s->enhanced_ibrs ? "IBRS_ALL" : can ? "SPEC_CTRL" : "no IA32_SPEC_CTRL: the microcode is too old");
+	set(s, MEASURE_IBRS, true, can,
+	    s->enhanced_ibrs ? "IBRS_ALL" : can ? "SPEC_CTRL" : "no IA32_SPEC_CTRL: the microcode is too old");
 	set(s, MEASURE_IBPB, true, can, can ? "SPEC_CTRL" : "no IA32_PRED_CMD: the microcode is too old");
 	if (!can)
 		set(s, MEASURE_RSB, false, true, "of no use without ibrs");
@@ -60,7 +62,8 @@ static void judge_branches(const struct speculation_cpu *cpu, struct speculation
 		set(s, MEASURE_RSB, true, true, "IBRS that is not enhanced");
 	else
 		set(s, MEASURE_RSB, !(a & ARCH_PBRSB_NO), true, a & ARCH_PBRSB_NO ? "PBRSB_NO" : "no PBRSB_NO");
-	s->guest_spec_ctrl = (can ? SPEC_CTRL_IBRS : 0) | (cpu->l7_edx & L7_EDX_STIBP ? SPEC_CTRL_STIBP : 0) | (ssbd ? SPEC_CTRL_SSBD : 0);
+	s->guest_spec_ctrl = (can ? SPEC_CTRL_IBRS : 0) | (cpu->l7_edx & L7_EDX_STIBP ? SPEC_CTRL_STIBP : 0) |
+			     (ssbd ? SPEC_CTRL_SSBD : 0);
 }
 
 static void judge_guest(const struct speculation_cpu *cpu, struct speculation *s)

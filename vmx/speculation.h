@@ -1,9 +1,10 @@
-/* vmx/speculation.h - what must be done around a guest so that it learns nothing by what the CPU does speculatively, on this CPU.
+/* vmx/speculation.h - what must be done around a guest so that it learns nothing by what the CPU does speculatively, on this
+ * CPU.
  *
- * After Intel's "Deep Dive" documents and guidance: "L1 Terminal Fault" (flush at VM entry), "Microarchitectural Data Sampling" and
- * "Processor MMIO Stale Data Vulnerabilities" (VERW), "Indirect Branch Restricted Speculation", "Indirect Branch Predictor Barrier",
- * "Retpoline: A Branch Target Injection Mitigation" (filling the RSB), "Post-barrier Return Stack Buffer Predictions" (one call after an
- * exit), "Speculative Store Bypass". docs/security.md argues each.
+ * After Intel's "Deep Dive" documents and guidance: "L1 Terminal Fault" (flush at VM entry), "Microarchitectural Data
+ * Sampling" and "Processor MMIO Stale Data Vulnerabilities" (VERW), "Indirect Branch Restricted Speculation", "Indirect Branch
+ * Predictor Barrier", "Retpoline: A Branch Target Injection Mitigation" (filling the RSB), "Post-barrier Return Stack Buffer
+ * Predictions" (one call after an exit), "Speculative Store Bypass". docs/security.md argues each.
  *
  * M1  A measure is on only where its check of CPUID and IA32_ARCH_CAPABILITIES says that the CPU can do it.
  * M2  What the CPU needs and cannot do is said, never passed over. */

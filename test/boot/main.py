@@ -17,6 +17,7 @@ import matrix       # noqa: E402
 import refusals     # noqa: E402
 import sessions     # noqa: E402
 import switching    # noqa: E402
+import speculation  # noqa: E402
 import workloads    # noqa: E402
 from runner import Runner  # noqa: E402
 
@@ -32,7 +33,7 @@ def main():
     a = p.parse_args()
     # The long ones first, so that they do not stand alone at the end.
     tests = matrix.tests(a.all) + boots.tests() + workloads.tests() + switching.tests() + sessions.tests() + control.tests()
-    tests += compare.tests() + hostmemory.tests() + conformance.tests() + refusals.tests()
+    tests += compare.tests() + hostmemory.tests() + speculation.tests() + conformance.tests() + refusals.tests()
     names = [t.name for t in tests]
     if len(set(names)) != len(names):
         sys.exit('two boot tests have the same name')

@@ -134,6 +134,8 @@ def tests():
         usage('--guest and --kernel', ['run', '--guest', '686', '--kernel', 'x'], r'one of them will do'),
         usage('--guest and --vm', ['run', '--guest', '686', '--vm', '/dev/null'], r'--vm takes everything'),
         Test('refused: the guest of another architecture without its files', without_guest),
+        usage('an unknown measure', ['run', '--mitigations', 'l1d,prayer'], r'mitigations must be auto, off, or some of .*not "l1d,prayer"'),
+        usage('an odd provocation', ['run', '--provoke', 'A B'], r'--provoke A B'),
         usage('an unknown page size', ['run', '--pages', '3m'], r'pages must be'),
         usage('an unknown machine', ['run', '--machine', 'vax'], r'--machine vax: must be'),
         usage('no timeout', ['run', '--timeout', '0'], r'--timeout 0'),

@@ -47,7 +47,8 @@ static void test_updated(void **state)
 			 SET(REGISTERS) | SET(L1D) | SET(VERW) | SET(IBRS) | SET(RSB) | SET(IBPB) | SET(GUEST));
 	assert_false(s.enhanced_ibrs);
 	guards = speculation_guards(&s, s.needs & s.can);
-	assert_int_equal(guards, GUARD_REGISTERS | GUARD_L1D | GUARD_VERW | GUARD_SPEC_CTRL | GUARD_SPEC_CTRL_EACH | GUARD_RSB | GUARD_IBPB);
+	assert_int_equal(guards, GUARD_REGISTERS | GUARD_L1D | GUARD_VERW | GUARD_SPEC_CTRL | GUARD_SPEC_CTRL_EACH | GUARD_RSB |
+					 GUARD_IBPB);
 	assert_int_equal(s.guest_spec_ctrl, SPEC_CTRL_IBRS | SPEC_CTRL_STIBP | SPEC_CTRL_SSBD);
 	/* The guest may not flush the cache of all. */
 	assert_int_equal(s.guest_l7_edx, CONTROLS | L7_EDX_MD_CLEAR);
