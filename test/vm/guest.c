@@ -41,10 +41,13 @@ static void poke32(uint64_t gpa, uint32_t v) { bench_poke(gpa, &v, sizeof(v)); }
 /* The first 4 MiB where they are, and the page of the local APIC and that of the I/O APIC. */
 static void write_page_tables(void)
 {
+	uint32_t pt[1024];
+
 	poke32(PD32, PT32 | TABLE);
 	poke32(PD32 + 4 * 1019, 0xfec00000 | LARGE);
 	for (uint32_t n = 0; n < 1024; n++)
-		poke32(PT32 + 4 * n, n << 12 | LEAF);
+		pt[n] = n << 12 | (uint32_t)LEAF;
+	bench_poke(PT32, pt, sizeof(pt));
 	poke64(PDPT_PAE, PD_LOW | 1);
 	poke64(PDPT_PAE + 24, PD_HIGH | 1);
 	for (uint64_t n = 0; n < 2; n++)

@@ -22,7 +22,7 @@
 /* Where the frames are in the process, and what physical addresses they have: others, so that neither is taken for the other. */
 #define AREA ((uint8_t *)0x20000000)
 #define AREA_HPA 0x1000000u
-#define AREA_FRAMES 24576u
+#define AREA_FRAMES 4096u
 
 uint64_t frames_base = (uintptr_t)AREA - AREA_HPA;
 

@@ -1,0 +1,123 @@
+/* Sequences of exits under libFuzzer, on the bench (test/vm/bench.h). The input chooses CPU model, mechanism, mode and privilege level, then
+ * what the guest does and how it is left, step by step.
+ *
+ * Exits are of two kinds. Those of the first are as a CPU delivers them (test/fuzz/exits_reasons.c says what the manual allows): after
+ * each, the entry passes the manual's checks, or the virtual machine has ended. Those of the second have any reason, qualification and
+ * information: nothing may crash; from then on the state is nobody's, and entries are not judged.
+ *
+ * After every step: no broken promise (BUG_ON), no report of a sanitizer, and no more than so many VMREADs and VMWRITEs, invalidations and
+ * entries: the work for one exit is bounded. In the end every virtual machine can be ended. */
+#include "test/fuzz/exits.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "host/interrupt.h"
+
+#define STEPS_MAX 96
+#define ACCESSES_MAX 2000u
+
+static const char *const mechanisms[] = { "ept", "shadow", "vtlb", "brute" };
+static bool judged;
+
+static void start(struct input *in)
+{
+	struct bench_config c = { .cpu = (enum bench_cpu)in_below(in, BENCH_CPUS), .description = "testdev on\n" };
+	unsigned m = in_below(in, ARRAY_SIZE(mechanisms)), mode;
+
+	c.mmu = mechanisms[c.cpu == BENCH_PENRYN && m == 0 ? 1 : m];
+	bench_new(&c);
+	mode = in8(in);
+	bench_mode((enum bench_mode)(mode % BENCH_MODES), mode & 0x80 && mode % BENCH_MODES != BENCH_REAL ? 3 : 0);
+}
+
+static void judge(void)
+{
+	if (bench.accesses > ACCESSES_MAX) {
+		fprintf(stderr, "an exit took %lu accesses to the VMCS\n", bench.accesses);
+		abort();
+	}
+	if (judged && bench.at == BENCH_ENTRY && bench.broken) {
+		fprintf(stderr, "the entry breaks a rule: %s\n", bench.broken);
+		abort();
+	}
+}
+
+/* Time goes by, and the host's world has its say. */
+static void host_event(struct input *in)
+{
+	static const char *const requests[] = { "1 list\n", "2 stats 0\n", "3 translate 0 0x180000\n", "4 dump 0\n", "5 dump 0 gva 0x180000 64\n",
+						"6 mmu 0 next\n", "7 pause 0\n8 resume 0\n", "9 dump 0 gpa 0 4096\n", "a audit 0\n" };
+
+	bench_wait(in16(in));
+	switch (in8(in) % 6) {
+	case 0:
+		bench_interrupt(VECTOR_KICK);
+		break;
+	case 1:
+	case 2:
+		if (soft.percpu.timer_armed != UINT64_MAX)
+			bench_timer();
+		break;
+	case 3:
+		bench.v->nmi_pending = true;
+		vcpu_request(bench.v, REQUEST_EVENT);
+		break;
+	case 4:
+		bench_type(CONSOLE_STATS, requests[in_below(in, ARRAY_SIZE(requests))]);
+		bench_interrupt(VECTOR_KICK);
+		break;
+	case 5:
+		bench_type(CONSOLE_GUEST, "typed");
+		break;
+	}
+}
+
+/* A guest that sleeps gets what wakes it; one that nothing wakes has had its time. */
+static bool wake(void)
+{
+	for (unsigned n = 0; bench.at == BENCH_IDLE; n++) {
+		if (n == 4 || soft.percpu.timer_armed == UINT64_MAX)
+			return false;
+		bench_timer();
+		judge();
+	}
+	return bench.at == BENCH_ENTRY;
+}
+
+static void step(struct input *in)
+{
+	struct bench_exit x = { 0 };
+	uint8_t op = in8(in);
+
+	if (op < 0x60) {
+		fuzz_guest(in);
+		return;
+	}
+	if (op < 0x70) {
+		host_event(in);
+		return;
+	}
+	if (op >= 0xf8) {
+		judged = false;
+		fuzz_any_exit(in, &x);
+	} else if (!fuzz_consistent_exit(in, &x)) {
+		return;
+	}
+	bench_exit(&x);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct input in = { data, size };
+
+	judged = true;
+	start(&in);
+	judge();
+	for (unsigned n = 0; n < STEPS_MAX && in.left && wake(); n++) {
+		step(&in);
+		judge();
+	}
+	bench_delete();
+	return 0;
+}

@@ -1,0 +1,291 @@
+/* test/fuzz/exits_reasons.c - exits as a CPU makes them.
+ *
+ * What the manual allows (SDM, "VM Exits" and "VMX Non-Root Operation"), and what is generated:
+ *   - instructions that exit always or by a control that is set: instruction length 1 to 15; CPL 0 where the instruction is for the kernel
+ *     (its #GP comes before the exit), and 64-bit operands in 64-bit code only;
+ *   - MOV to CR0 and CR4 where a bit owned by the host differs from the shadow; MOV to and from CR3 and CR8 by their controls;
+ *   - I/O of 1, 2 or 4 bytes; for string instructions an instruction of the kind stands at RIP;
+ *   - page faults where the exception bitmap and the error-code mask want them, with an error code that such an access can have; #DB, #AC and
+ *     machine checks; NMIs and interrupts of the host;
+ *   - EPT violations and misconfigurations where EPT is on, within the physical-address width;
+ *   - windows where they are asked for and open;
+ *   - task switches outside IA-32e mode; by a gate with the event that came through it;
+ *   - IDT-vectoring information only with those that can happen during delivery: exceptions, EPT violations and misconfigurations, task
+ *     switches; of a type and vector that exist, and error codes with those exceptions that have one, outside real mode. */
+#include "test/fuzz/exits.h"
+
+#define IF BIT(9)
+
+static unsigned cpl(void) { return vmcs_get(VMCS_GUEST_SS_ACCESS) >> 5 & 3; }
+static bool long64(void) { return (vmcs_get(VMCS_ENTRY_CONTROLS) & ENTRY_IA32E) && (vmcs_get(VMCS_GUEST_CS_ACCESS) & BIT(13)); }
+static bool real(void) { return !(vmcs_get(VMCS_GUEST_CR0) & CR0_PE); }
+static bool proc(uint64_t bit) { return vmcs_get(VMCS_PROC_CONTROLS) & bit; }
+static bool proc2(uint64_t bit) { return proc(PROC_SECONDARY) && (vmcs_get(VMCS_PROC_CONTROLS2) & bit); }
+static uint64_t address(struct input *in) { return long64() ? fuzz_value(in) : (uint32_t)fuzz_value(in); }
+static uint64_t physical(struct input *in) { return fuzz_value(in) & MASK(39, 0); }
+
+/* ---- events on the way ---- */
+
+static bool has_error(unsigned vector) { return vector == 8 || (vector >= 10 && vector <= 14) || vector == 17; }
+
+static void delivering(struct input *in, struct bench_exit *x)
+{
+	static const uint8_t exceptions[] = { 0, 1, 5, 6, 7, 8, 10, 11, 12, 13, 14, 16, 17, 19 };
+	unsigned vector = exceptions[in_below(in, sizeof(exceptions))];
+
+	switch (in8(in) % 8) {
+	case 0:
+		if (vmcs_get(VMCS_GUEST_RFLAGS) & IF)
+			x->vectoring = (uint32_t)(INFO_VALID | INFO_TYPE_EXTERNAL | in8(in));
+		break;
+	case 1:
+		x->vectoring = (uint32_t)(INFO_VALID | INFO_TYPE_NMI | 2);
+		vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, BLOCKING_NMI);
+		break;
+	case 2:
+		x->vectoring = (uint32_t)(INFO_VALID | INFO_TYPE_SOFTWARE_INTERRUPT | in8(in));
+		x->length = 2;
+		break;
+	case 3:
+		x->vectoring = (uint32_t)(INFO_VALID | INFO_TYPE_SOFTWARE_EXCEPTION | (in_bool(in) ? 3 : 4));
+		x->length = 1;
+		break;
+	case 4:
+		x->vectoring = (uint32_t)(INFO_VALID | INFO_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION | 1);
+		x->length = 1;
+		break;
+	case 5:
+	case 6:
+		x->vectoring = (uint32_t)(INFO_VALID | INFO_TYPE_HARDWARE_EXCEPTION | (has_error(vector) && !real() ? INFO_HAS_ERROR : 0) | vector);
+		x->vectoring_error = vector == 8 || vector == 17 ? 0 : vector == 14 ? in8(in) & 31 : in16(in);
+		break;
+	default:
+		return;
+	}
+	/* Delivery ends what held events back. */
+	if (x->vectoring)
+		vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, vmcs_get(VMCS_GUEST_INTERRUPTIBILITY) & BLOCKING_NMI);
+	if (x->vectoring)
+		vmcs_put(VMCS_GUEST_PENDING_DEBUG, 0);
+	if (in_bool(in))
+		x->vectoring |= x->vectoring ? (uint32_t)BIT(12) : 0;
+}
+
+/* ---- kinds of exits ---- */
+
+/* Reasons that only need their length. Those of the second half are the kernel's. */
+static bool instruction(struct input *in, struct bench_exit *x)
+{
+	static const uint8_t anybody[] = { EXIT_CPUID, EXIT_VMCALL, EXIT_GETSEC, EXIT_VMLAUNCH, EXIT_VMREAD, EXIT_VMXOFF, EXIT_INVEPT, EXIT_VMFUNC,
+					   EXIT_RDPMC };
+	static const uint8_t kernel[] = { EXIT_HLT, EXIT_INVD, EXIT_WBINVD, EXIT_RDMSR, EXIT_WRMSR, EXIT_XSETBV, EXIT_MONITOR, EXIT_MWAIT };
+
+	if (in_bool(in) || cpl())
+		x->reason = anybody[in_below(in, sizeof(anybody))];
+	else
+		x->reason = kernel[in_below(in, sizeof(kernel))];
+	if (x->reason == EXIT_XSETBV && !(vmcs_get(VMCS_GUEST_CR4) & BIT(18)))
+		x->reason = EXIT_CPUID;
+	x->length = 1 + in8(in) % 15;
+	return true;
+}
+
+static bool cr_access(struct input *in, struct bench_exit *x)
+{
+	static const uint8_t which[] = { 0, 3, 4, 8 };
+	unsigned n = which[in8(in) & 3], gpr = in8(in) & 15;
+	uint64_t value = gpr == GPR_RSP ? vmcs_get(VMCS_GUEST_RSP) : *bench_gpr((enum gpr)gpr);
+	bool to = in_bool(in);
+
+	if (cpl() || (gpr > 7 && !long64()) || (n == 8 && !long64()))
+		return false;
+	if (!long64())
+		value = (uint32_t)value;
+	if (!to && !((n == 3 && proc(PROC_CR3_STORE)) || (n == 8 && proc(PROC_CR8_STORE))))
+		return false;
+	if (to && n == 3 && !proc(PROC_CR3_LOAD))
+		return false;
+	if (to && n == 0 && !((value ^ vmcs_get(VMCS_CR0_SHADOW)) & vmcs_get(VMCS_CR0_MASK)))
+		return false;
+	if (to && n == 4 && !((value ^ vmcs_get(VMCS_CR4_SHADOW)) & vmcs_get(VMCS_CR4_MASK)))
+		return false;
+	*x = (struct bench_exit){ .reason = EXIT_CR_ACCESS, .length = 3, .qualification = n | (to ? 0 : BIT(4)) | gpr << 8 };
+	return true;
+}
+
+static bool clts_or_lmsw(struct input *in, struct bench_exit *x)
+{
+	uint64_t mask = vmcs_get(VMCS_CR0_MASK), shadow = vmcs_get(VMCS_CR0_SHADOW);
+	uint16_t value = in16(in);
+
+	if (cpl())
+		return false;
+	*x = (struct bench_exit){ .reason = EXIT_CR_ACCESS, .length = 3 };
+	if (in_bool(in)) {
+		x->qualification = 2 << 4;
+		return mask & shadow & BIT(3);
+	}
+	x->qualification = 3 << 4 | (uint64_t)value << 16;
+	return (mask & (value ^ shadow) & 0xe) || (mask & value & ~shadow & 1);
+}
+
+static bool io(struct input *in, struct bench_exit *x)
+{
+	static const uint16_t ports[] = { 0x3f8, 0x3fd, 0x20, 0x21, 0x40, 0x43, 0x61, 0x70, 0x71, 0x64, 0xcf8, 0xcfc, 0xe0, 0xe4, 0x2000, 0x510, 0x511,
+					  0x80, 0x600, 0x604, 0xfffe };
+	static const uint8_t string[] = { 0x6e, 0x6f, 0x6c, 0x6d };
+	uint8_t size = (uint8_t[]){ 1, 2, 4 }[in_below(in, 3)], flags = in8(in);
+	uint16_t port = flags & 0x80 ? in16(in) : ports[in_below(in, ARRAY_SIZE(ports))];
+	bool is_in = flags & 1, is_string = flags & 2, rep = (flags & 4) && is_string;
+	uint8_t bytes[2] = { 0xf3, string[is_in * 2 + (size > 1)] };
+
+	*x = (struct bench_exit){ .reason = EXIT_IO_INSTRUCTION, .length = 1u + rep,
+				  .qualification = (uint64_t)port << 16 | (size - 1u) | (uint64_t)is_in << 3 | (uint64_t)is_string << 4 |
+						   (uint64_t)rep << 5 };
+	if (is_string) {
+		*bench_gpr(GPR_RDX) = (*bench_gpr(GPR_RDX) & ~0xffffull) | port;
+		vmcs_put(VMCS_GUEST_RIP, vmcs_get(VMCS_GUEST_RIP) & 0xffff ? BENCH_CODE & (real() ? 0xffff : ~0u) : 0);
+		bench_poke(BENCH_CODE, bytes + !rep, 1u + rep);
+	}
+	return true;
+}
+
+static bool page_fault(struct input *in, struct bench_exit *x)
+{
+	static const uint8_t errors[] = { 0, 2, 4, 6, 1, 3, 5, 7, 16, 20, 17, 21, 9, 11, 13, 15 };
+	uint32_t error = errors[in8(in) & 15];
+	uint64_t match = vmcs_get(VMCS_PF_ERROR_MATCH), mask = vmcs_get(VMCS_PF_ERROR_MASK);
+
+	/* A user's access is one of CPL 3. */
+	error = (error & ~4u) | (cpl() == 3 && !(error & 8) ? 4u : 0);
+	if (!(vmcs_get(VMCS_EXCEPTION_BITMAP) & BIT(14)) || (error & mask) != match || !(vmcs_get(VMCS_GUEST_CR0) & CR0_PG))
+		return false;
+	*x = (struct bench_exit){ .reason = EXIT_EXCEPTION_OR_NMI, .error = error, .qualification = address(in),
+				  .info = (uint32_t)(INFO_VALID | INFO_TYPE_HARDWARE_EXCEPTION | INFO_HAS_ERROR | 14) };
+	delivering(in, x);
+	return true;
+}
+
+static bool other_exception(struct input *in, struct bench_exit *x)
+{
+	unsigned vector = (uint8_t[]){ 1, 17, 18 }[in_below(in, 3)];
+
+	if (!(vmcs_get(VMCS_EXCEPTION_BITMAP) & BIT(vector)) || (vector == 17 && real()))
+		return false;
+	*x = (struct bench_exit){ .reason = EXIT_EXCEPTION_OR_NMI,
+				  .info = (uint32_t)(INFO_VALID | INFO_TYPE_HARDWARE_EXCEPTION | (vector == 17 ? INFO_HAS_ERROR : 0) | vector) };
+	if (vector == 1)
+		x->qualification = in16(in) & 0x600f;
+	bench.machine_check_fatal = vector == 18 && in8(in) == 1;
+	if (vector != 1)
+		delivering(in, x);
+	/* The exit takes pending traps away. */
+	vmcs_put(VMCS_GUEST_PENDING_DEBUG, 0);
+	return vector != 1 || !x->vectoring;
+}
+
+static bool ept(struct input *in, struct bench_exit *x)
+{
+	uint64_t gva = address(in);
+	uint8_t how = in8(in);
+
+	if (!proc2(PROC2_EPT))
+		return false;
+	*x = (struct bench_exit){ .reason = how & 0x40 ? EXIT_EPT_MISCONFIG : EXIT_EPT_VIOLATION, .gva = gva, .gpa = physical(in) };
+	if (x->reason == EXIT_EPT_VIOLATION) {
+		x->qualification = (uint64_t[]){ 1, 2, 4, 3 }[how & 3] | (uint64_t)(in8(in) & 7) << 3;
+		x->qualification |= how & 4 ? 0 : 0x80 | (how & 8 ? 0 : 0x100);
+		x->qualification |= how & 16 ? BIT(12) : 0;
+	}
+	if (how & 32)
+		delivering(in, x);
+	return true;
+}
+
+static bool task_switch(struct input *in, struct bench_exit *x)
+{
+	unsigned source = in8(in) & 3;
+	uint16_t selector = in_bool(in) ? BENCH_TSS2 : in16(in);
+
+	if ((vmcs_get(VMCS_ENTRY_CONTROLS) & ENTRY_IA32E) || real() || (source != 3 && (vmcs_get(VMCS_GUEST_RFLAGS) & BIT(17))))
+		return false;
+	*x = (struct bench_exit){ .reason = EXIT_TASK_SWITCH, .length = 2 + in8(in) % 6, .qualification = (uint64_t)source << 30 | selector };
+	if (source == 3) {
+		delivering(in, x);
+		return x->vectoring;
+	}
+	return true;
+}
+
+static bool window(struct input *in, struct bench_exit *x)
+{
+	uint64_t blocking = vmcs_get(VMCS_GUEST_INTERRUPTIBILITY);
+
+	(void)in;
+	if (proc(PROC_NMI_WINDOW) && !(blocking & BLOCKING_NMI)) {
+		vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, 0);
+		vmcs_put(VMCS_GUEST_PENDING_DEBUG, 0);
+		x->reason = EXIT_NMI_WINDOW;
+		return true;
+	}
+	if (!proc(PROC_INTERRUPT_WINDOW) || !(vmcs_get(VMCS_GUEST_RFLAGS) & IF))
+		return false;
+	vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, blocking & BLOCKING_NMI);
+	vmcs_put(VMCS_GUEST_PENDING_DEBUG, 0);
+	x->reason = EXIT_INTERRUPT_WINDOW;
+	return true;
+}
+
+static bool asynchronous(struct input *in, struct bench_exit *x)
+{
+	switch (in8(in) & 3) {
+	case 0:
+		*x = (struct bench_exit){ .reason = EXIT_EXCEPTION_OR_NMI, .info = (uint32_t)(INFO_VALID | INFO_TYPE_NMI | 2) };
+		return true;
+	case 1:
+		x->reason = EXIT_PREEMPTION_TIMER;
+		return vmcs_get(VMCS_PIN_CONTROLS) & BIT(6);
+	case 2:
+		x->reason = EXIT_TRIPLE_FAULT;
+		return in8(in) == 0x33;
+	default:
+		*x = (struct bench_exit){ .reason = EXIT_EXTERNAL_INTERRUPT, .info = (uint32_t)(INFO_VALID | 0xf1) };
+		return true;
+	}
+}
+
+static bool invlpg(struct input *in, struct bench_exit *x)
+{
+	*x = (struct bench_exit){ .reason = EXIT_INVLPG, .length = 3, .qualification = address(in) };
+	return !cpl() && proc(PROC_INVLPG);
+}
+
+bool fuzz_consistent_exit(struct input *in, struct bench_exit *x)
+{
+	static bool (*const kinds[])(struct input *, struct bench_exit *) = {
+		instruction, cr_access, clts_or_lmsw, io, page_fault, other_exception, ept, task_switch, window, asynchronous, invlpg, instruction,
+		page_fault, ept, cr_access, io,
+	};
+
+	*x = (struct bench_exit){ 0 };
+	return kinds[in8(in) % ARRAY_SIZE(kinds)](in, x);
+}
+
+void fuzz_any_exit(struct input *in, struct bench_exit *x)
+{
+	*x = (struct bench_exit){
+		.reason = in_below(in, 80) | (in8(in) == 1 ? (uint32_t)BIT(31) : 0),
+		.qualification = fuzz_value(in),
+		.length = in8(in) & 15,
+		.info = in32(in),
+		.error = in16(in),
+		.vectoring = in_bool(in) ? in32(in) : 0,
+		.vectoring_error = in16(in),
+		.gva = fuzz_value(in),
+		.gpa = physical(in),
+		.instruction_info = in32(in),
+	};
+	/* Without EPT there is not even the field for its exits. */
+	if (!cpu_has_proc2(PROC2_EPT) && (uint16_t)x->reason >= EXIT_EPT_VIOLATION && (uint16_t)x->reason <= EXIT_EPT_MISCONFIG)
+		x->reason = EXIT_CPUID;
+}
