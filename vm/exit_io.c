@@ -11,7 +11,7 @@ static void access_wide(struct vcpu *v, uint64_t q)
 	struct pio_space *pio = &v->vm->pio;
 	uint64_t *rax = &v->vmx.gpr[GPR_RAX];
 	uint16_t port = (uint16_t)(q >> 16);
-	unsigned size = (unsigned)(q & IO_SIZE) + 1;
+	unsigned size = q & IO_SIZE & BIT(1) ? 4 : 2; /* 3 and 1, minus one; there is no other */
 	uint32_t value;
 
 	if (!(q & IO_IN)) {

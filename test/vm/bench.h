@@ -78,7 +78,7 @@ struct bench {
 	uint64_t accesses;     /* VMREAD and VMWRITE since the last entry */
 	unsigned invvpids, invepts, entries;
 	bool machine_check_fatal; /* what the host's machine check lost was in use */
-	bool invalidations_fail; /* INVVPID and INVEPT fail, as on a CPU that lacks the type */
+	bool invalidations_fail; /* INVVPID and INVEPT but of all contexts fail, as on a CPU that lacks the type */
 };
 extern struct bench bench;
 
