@@ -44,7 +44,7 @@ $(ORACLE)-asan/oracle: $(ORACLE)-asan/test/oracle/main.o $(ORACLE_ALL:%.c=$(ORAC
 	$(CC) -fsanitize=address,undefined -o $@ $^
 
 # Part of `make test`: at least 20 million checked accesses over all mechanisms and paging modes.
-.PHONY: oracle soak fuzz account
+.PHONY: oracle soak fuzz-oracle account
 oracle: $(ORACLE)/oracle $(ORACLE)/exhaustive $(ORACLE)-asan/oracle
 	script/oracle.sh $(ORACLE)
 
@@ -56,13 +56,12 @@ soak: $(ORACLE)/oracle $(ORACLE)/exhaustive
 account: $(ORACLE)/oracle
 	$< --account --runs 60 --steps 2000
 
-# Coverage-guided, over the same steps. FUZZ_SECONDS, FUZZ_ARGS.
-FUZZ_SECONDS ?= 600
+# Coverage-guided, over the same steps; one of `make fuzz` (mk/zfuzz.mk).
 $(BUILD)/fuzz/oracle: test/oracle/fuzz.c $(ORACLE_DEPS)
 	@mkdir -p $(@D)
 	$(CLANG) $(ORACLE_CFLAGS) -O1 -DVELLUM_DEBUG -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ test/oracle/fuzz.c $(ORACLE_ALL)
 
-fuzz: $(BUILD)/fuzz/oracle
-	@mkdir -p $(BUILD)/fuzz/corpus
+fuzz-oracle: $(BUILD)/fuzz/oracle
+	@mkdir -p $(BUILD)/fuzz/corpus/oracle
 	ASAN_OPTIONS=detect_leaks=0 $< -max_len=4096 -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=2048 $(FUZZ_ARGS) \
-		-artifact_prefix=$(BUILD)/fuzz/ $(BUILD)/fuzz/corpus test/oracle/corpus
+		-artifact_prefix=$(BUILD)/fuzz/oracle- $(BUILD)/fuzz/corpus/oracle test/oracle/corpus

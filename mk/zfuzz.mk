@@ -8,7 +8,13 @@ FUZZ_FLAGS := -std=gnu11 -O1 -g -DVELLUM_DEBUG -fsanitize=fuzzer,address,undefin
 FUZZ_exits_SRC := test/fuzz/exits.c test/fuzz/exits_guest.c test/fuzz/exits_reasons.c $(VMBENCH_C)
 FUZZ_exits_FLAGS := $(VMBENCH_FLAGS) -no-pie
 FUZZ_exits_VARIANT := vmbench
-FUZZ_TARGETS += exits
+FUZZ_control_SRC := test/fuzz/control.c $(VMBENCH_C)
+FUZZ_control_FLAGS := $(VMBENCH_FLAGS) -no-pie
+FUZZ_control_VARIANT := vmbench
+FUZZ_config_SRC := test/fuzz/config.c vm/config.c vm/config_print.c vm/config_switch.c lib/fmt.c
+FUZZ_load_SRC := test/fuzz/load.c test/unit/load_ram.c $(LOAD_C)
+FUZZ_devices_SRC := test/fuzz/devices.c test/unit/dev_pc.c $(DEV_C)
+FUZZ_TARGETS += exits control config load devices
 
 # $(call fuzz_rules,NAME)
 define fuzz_rules
@@ -18,7 +24,7 @@ $(BUILD)/fuzz/$(1)-obj/%.o: %.c
 -include $(patsubst %.c,$(BUILD)/fuzz/$(1)-obj/%.d,$(FUZZ_$(1)_SRC))
 $(BUILD)/fuzz/$(1): $(patsubst %.c,$(BUILD)/fuzz/$(1)-obj/%.o,$(FUZZ_$(1)_SRC) test/unit/hosted.c)
 	@echo '  fuzz  $(1)'
-	@$(CLANG) $(FUZZ_FLAGS) $(filter -no-pie,$(FUZZ_$(1)_FLAGS)) -o $$@ $$^
+	@$(CLANG) $(FUZZ_FLAGS) $(filter -no-pie,$(FUZZ_$(1)_FLAGS)) -o $$@ $$^ -lcmocka
 
 .PHONY: fuzz-$(1) fuzz-merge-$(1)
 fuzz-$(1): $(BUILD)/fuzz/$(1)
@@ -27,7 +33,7 @@ fuzz-$(1): $(BUILD)/fuzz/$(1)
 		-artifact_prefix=$(BUILD)/fuzz/$(1)- $(BUILD)/fuzz/corpus/$(1) test/fuzz/corpus/$(1)
 
 fuzz-merge-$(1): $(BUILD)/fuzz/$(1)
-	ASAN_OPTIONS=detect_leaks=0 $$< -merge=1 -use_value_profile=0 $(FUZZ_ARGS) test/fuzz/corpus/$(1) $(BUILD)/fuzz/corpus/$(1)
+	ASAN_OPTIONS=detect_leaks=0 $$< -set_cover_merge=1 $(FUZZ_ARGS) test/fuzz/corpus/$(1) $(BUILD)/fuzz/corpus/$(1)
 
 UNIT_fuzz_$(1)_SRC := test/fuzz/replay.c $(FUZZ_$(1)_SRC)
 UNIT_fuzz_$(1)_VARIANT := $(FUZZ_$(1)_VARIANT)
@@ -35,3 +41,7 @@ UNIT_fuzz_$(1)_LIBS := $(filter -no-pie,$(FUZZ_$(1)_FLAGS))
 UNIT_TESTS += fuzz_$(1)
 endef
 $(foreach t,$(FUZZ_TARGETS),$(eval $(call fuzz_rules,$(t))))
+
+# The oracle's own (mk/oracle.mk) among them.
+.PHONY: fuzz
+fuzz: fuzz-oracle $(FUZZ_TARGETS:%=fuzz-%)

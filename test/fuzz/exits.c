@@ -48,6 +48,7 @@ static void host_event(struct input *in)
 {
 	static const char *const requests[] = { "1 list\n", "2 stats 0\n", "3 translate 0 0x180000\n", "4 dump 0\n", "5 dump 0 gva 0x180000 64\n",
 						"6 mmu 0 next\n", "7 pause 0\n8 resume 0\n", "9 dump 0 gpa 0 4096\n", "a audit 0\n" };
+	const char *request;
 
 	bench_wait(in16(in));
 	switch (in8(in) % 6) {
@@ -64,11 +65,12 @@ static void host_event(struct input *in)
 		vcpu_request(bench.v, REQUEST_EVENT);
 		break;
 	case 4:
-		bench_type(CONSOLE_STATS, requests[in_below(in, ARRAY_SIZE(requests))]);
+		request = requests[in_below(in, ARRAY_SIZE(requests))];
+		bench_type(CONSOLE_STATS, request, strlen(request));
 		bench_interrupt(VECTOR_KICK);
 		break;
 	case 5:
-		bench_type(CONSOLE_GUEST, "typed");
+		bench_type(CONSOLE_GUEST, "typed", 5);
 		break;
 	}
 }

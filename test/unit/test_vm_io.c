@@ -57,8 +57,7 @@ static void the_console(void **state)
 		io(0x3f8, 1, false, (uint8_t)text[i]);
 	assert_string_equal(bench_console(), text);
 	/* What is typed reaches the receiver at the guest's next look. */
-	bench_type(CONSOLE_GUEST, "x");
-	bench.vm[0]->input_waiting = true;
+	bench_type(CONSOLE_GUEST, "x", 1);
 	io(0x3fd, 1, true, 0);
 	io(0x3f8, 1, true, 0);
 	assert_int_equal(*bench_gpr(GPR_RAX) & 0xff, 'x');

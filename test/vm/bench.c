@@ -249,6 +249,7 @@ void bench_new(const struct bench_config *config)
 		machine.vm_count = n + 1;
 		vm_add_to_cpu(vm->vcpu);
 	}
+	console_event = platform_console_event;
 	start_loop();
 }
 
@@ -261,6 +262,15 @@ void bench_delete(void)
 		BUG_ON(n > 100); /* a virtual machine that has ended is never retired */
 		bench_interrupt(VECTOR_KICK);
 	}
+	/* A request that waits for its answer must not meet the next machine. */
+	bench_type(CONSOLE_STATS, "\n", 1);
+	for (unsigned n = 0; control_cpus && n < 100; n++) {
+		console_flush();
+		control_serve();
+	}
+	console_event = NULL;
+	while (console_get(CONSOLE_GUEST) >= 0 || console_get(CONSOLE_STATS) >= 0)
+		;
 	memset(&machine, 0, sizeof(machine));
 }
 

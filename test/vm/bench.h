@@ -100,8 +100,8 @@ enum bench_at bench_timer(void);
 /* What the hypervisor wrote to COM2 since bench_new, and to COM1. */
 const char *bench_log(void);
 const char *bench_console(void);
-/* Bytes arrive on a serial port of the host. */
-void bench_type(unsigned port, const char *text);
+/* n bytes arrive on a serial port of the host; they stay where they are until they have been read. */
+void bench_type(unsigned port, const void *bytes, size_t n);
 
 /* ---- the guest (test/vm/guest.c) ---- */
 

@@ -187,7 +187,8 @@ static struct {
 	char sent[OUTPUT_MAX + 1];
 	unsigned sent_count;
 	bool divisor; /* LCR.DLAB: register 0 is the divisor's */
-	const char *typed;
+	const uint8_t *typed;
+	size_t typed_count;
 } uart[CONSOLE_PORTS];
 
 static unsigned port_of(uint16_t port) { return port >> 3 == 0x3f8 >> 3 ? CONSOLE_GUEST : CONSOLE_STATS; }
@@ -206,11 +207,14 @@ void outb(uint16_t port, uint8_t v)
 uint8_t inb(uint16_t port)
 {
 	unsigned p = port_of(port);
-	bool data = uart[p].typed && *uart[p].typed;
+	bool data = uart[p].typed_count;
 
 	switch (port & 7) {
 	case 0:
-		return data ? (uint8_t)*uart[p].typed++ : 0;
+		if (!data)
+			return 0;
+		uart[p].typed_count--;
+		return *uart[p].typed++;
 	case 2:
 		return data ? 4 : 1;
 	case 5:
@@ -254,9 +258,10 @@ static const char *sent(unsigned port)
 const char *bench_log(void) { return sent(CONSOLE_STATS); }
 const char *bench_console(void) { return sent(CONSOLE_GUEST); }
 
-void bench_type(unsigned port, const char *text)
+void bench_type(unsigned port, const void *bytes, size_t n)
 {
-	uart[port].typed = text;
+	uart[port].typed = bytes;
+	uart[port].typed_count = n;
 	interrupt_handle((uint8_t)(VECTOR_UART_FIRST + port));
 }
 
