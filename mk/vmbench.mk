@@ -9,3 +9,21 @@ VMBENCH_FLAGS := -D_GNU_SOURCE -mgeneral-regs-only -fno-pie -Itest/vm/shadow
 VMBENCH_TESTS := modes exit exception event cr msr io mmu task run
 $(foreach t,$(VMBENCH_TESTS),$(eval UNIT_vm_$(t)_SRC := test/unit/test_vm_$(t).c $(VMBENCH_C))$(eval UNIT_vm_$(t)_VARIANT := vmbench)$(eval UNIT_vm_$(t)_LIBS := -no-pie))
 UNIT_TESTS += $(VMBENCH_TESTS:%=vm_%)
+
+# The same with switches that leave out one check or rule each (vmx/mutate.h); `make mutate` runs them after those of the heart.
+VM_MUTANTS_DIR := $(BUILD)/vm-mutants
+$(VM_MUTANTS_DIR)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	@$(CC) $(VMBENCH_FLAGS) -std=gnu11 -O1 -g -DVM_MUTATION $(WARNINGS) -I. -MMD -MP -c -o $@ $<
+define vm_mutants_rule
+$(VM_MUTANTS_DIR)/vm_$(1): $(patsubst %.c,$(VM_MUTANTS_DIR)/obj/%.o,$(UNIT_vm_$(1)_SRC))
+	@echo '  mutants  vm_$(1)'
+	@$(CC) -no-pie -o $$@ $$^ -lcmocka
+endef
+$(foreach t,$(VMBENCH_TESTS),$(eval $(call vm_mutants_rule,$(t))))
+-include $(patsubst %.c,$(VM_MUTANTS_DIR)/obj/%.d,$(sort $(foreach t,$(VMBENCH_TESTS),$(UNIT_vm_$(t)_SRC))))
+
+.PHONY: mutate-vm
+mutate: mutate-vm
+mutate-vm: $(VMBENCH_TESTS:%=$(VM_MUTANTS_DIR)/vm_%)
+	script/mutate-vm.sh $(VM_MUTANTS_DIR) docs/mutations-vm.md

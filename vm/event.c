@@ -2,6 +2,8 @@
  * "Interrupt 8 - Double Fault Exception". */
 #include "vm/vm.h"
 
+#include "vmx/mutate.h"
+
 #define VECTOR_DB 1
 #define VECTOR_NMI 2
 #define VECTOR_DF 8
@@ -38,8 +40,8 @@ static void set_rf(void)
 static void put_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error)
 {
 	if (vector != VECTOR_DB && vector != VECTOR_DF)
-		set_rf();
-	has_error = has_error && (vmread(VMCS_GUEST_CR0) & CR0_PE);
+		VM_MUTANT(RF, set_rf());
+	has_error = has_error && VM_LEFT_OUT_OR(REAL_ERROR, vmread(VMCS_GUEST_CR0) & CR0_PE);
 	v->event = (struct event){ (uint32_t)(INFO_VALID | INFO_TYPE_HARDWARE_EXCEPTION | (has_error ? INFO_HAS_ERROR : 0) | vector), error, 0 };
 	v->requests |= REQUEST_EVENT;
 }
@@ -49,19 +51,19 @@ void event_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t er
 	uint8_t first = (uint8_t)(v->event.info & INFO_VECTOR);
 
 	if (is_fault(&v->event)) {
-		if (first == VECTOR_DF) {
+		if (VM_KEPT(TRIPLE_FAULT, first == VECTOR_DF)) {
 			vm_end(v->vm, VM_STATUS_TRIPLE_FAULT, "stopped: triple fault at rip 0x%lx", vmread(VMCS_GUEST_RIP));
 			return;
 		}
-		if (doubles(first, vector)) {
+		if (VM_KEPT(DOUBLE_FAULT, doubles(first, vector))) {
 			put_exception(v, VECTOR_DF, true, 0);
 			return;
 		}
 	} else if ((v->event.info & INFO_VALID) && (v->event.info & INFO_TYPE) == INFO_TYPE_EXTERNAL) {
-		v->requeued = true; /* the interrupt comes after the exception */
+		VM_MUTANT(KEEP_INTERRUPT, v->requeued = true); /* the interrupt comes after the exception */
 		v->requeued_vector = first;
 	} else if ((v->event.info & INFO_VALID) && (v->event.info & INFO_TYPE) == INFO_TYPE_NMI) {
-		v->nmi_pending = true;
+		VM_MUTANT(KEEP_NMI, v->nmi_pending = true);
 	}
 	put_exception(v, vector, has_error, error);
 }
@@ -74,16 +76,16 @@ void event_int1(struct vcpu *v, uint32_t length)
 
 void event_page_fault(struct vcpu *v, uint32_t error, uint64_t cr2)
 {
-	write_cr2(cr2);
+	VM_MUTANT(CR2, write_cr2(cr2));
 	event_exception(v, VECTOR_PF, true, error);
 }
 
 static void inject(struct vcpu *v)
 {
 	vmwrite(VMCS_ENTRY_INTERRUPTION_INFO, v->event.info);
-	if (v->event.info & INFO_HAS_ERROR)
+	if (VM_KEPT(INJECT_ERROR, v->event.info & INFO_HAS_ERROR))
 		vmwrite(VMCS_ENTRY_ERROR_CODE, v->event.error);
-	if (v->event.length)
+	if (VM_KEPT(INJECT_LENGTH, v->event.length))
 		vmwrite(VMCS_ENTRY_INSTRUCTION_LENGTH, v->event.length);
 	v->event.info = 0;
 }
@@ -107,7 +109,7 @@ static int take_interrupt(struct vcpu *v)
 		return pic_ack(&v->vm->pic);
 	vector = lapic_pending(&v->lapic);
 	if (vector >= 0)
-		lapic_ack(&v->lapic, (uint8_t)vector);
+		VM_MUTANT(INTERRUPT_ACK, lapic_ack(&v->lapic, (uint8_t)vector));
 	return vector;
 }
 
@@ -120,18 +122,22 @@ static bool interrupt_waits(struct vcpu *v)
  * would drop the trap ("Delivery of Pending Debug Exceptions after VM Entry"). */
 static bool trap_waits(void)
 {
-	return vmread(VMCS_GUEST_PENDING_DEBUG) & (PENDING_DEBUG_ENABLED | PENDING_DEBUG_BS);
+	return VM_KEPT(TRAP_FIRST, vmread(VMCS_GUEST_PENDING_DEBUG) & (PENDING_DEBUG_ENABLED | PENDING_DEBUG_BS));
 }
 
 static bool interrupts_open(void)
 {
-	return (vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF) && !(vmread(VMCS_GUEST_INTERRUPTIBILITY) & (BLOCKING_STI | BLOCKING_MOV_SS)) &&
-	       !trap_waits();
+	uint64_t blocking = vmread(VMCS_GUEST_INTERRUPTIBILITY);
+
+	return VM_LEFT_OUT_OR(INTERRUPT_IF, vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF) &&
+	       VM_LEFT_OUT_OR(INTERRUPT_BLOCKING, !(blocking & (BLOCKING_STI | BLOCKING_MOV_SS))) && !trap_waits();
 }
 
 static bool nmi_open(void)
 {
-	return !(vmread(VMCS_GUEST_INTERRUPTIBILITY) & (BLOCKING_NMI | BLOCKING_MOV_SS | BLOCKING_STI)) && !trap_waits();
+	uint64_t blocking = vmread(VMCS_GUEST_INTERRUPTIBILITY);
+
+	return VM_LEFT_OUT_OR(NMI_BLOCKING, !(blocking & (BLOCKING_NMI | BLOCKING_MOV_SS | BLOCKING_STI))) && !trap_waits();
 }
 
 /* true: an NMI was injected. */
@@ -143,10 +149,10 @@ static bool deliver_nmi(struct vcpu *v, bool busy)
 		v->nmi_pending = false;
 		v->event = (struct event){ (uint32_t)(INFO_VALID | INFO_TYPE_NMI | VECTOR_NMI), 0, 0 };
 		inject(v);
-		vmx_set_nmi_window(&v->vmx, false);
+		VM_MUTANT(WINDOW_CLOSED, vmx_set_nmi_window(&v->vmx, false));
 		return true;
 	}
-	vmx_set_nmi_window(&v->vmx, v->nmi_pending);
+	VM_MUTANT(NMI_WINDOW, vmx_set_nmi_window(&v->vmx, v->nmi_pending));
 	return false;
 }
 
@@ -161,7 +167,7 @@ void event_deliver(struct vcpu *v)
 		busy |= deliver_nmi(v, busy);
 	spin_lock(&v->vm->device_lock);
 	waits = interrupt_waits(v);
-	if (waits && !busy && interrupts_open()) {
+	if (waits && VM_LEFT_OUT_OR(ONE_EVENT, !busy) && interrupts_open()) {
 		int vector = take_interrupt(v);
 
 		if (vector >= 0)
@@ -169,16 +175,16 @@ void event_deliver(struct vcpu *v)
 		waits = interrupt_waits(v);
 	}
 	spin_unlock(&v->vm->device_lock);
-	vmx_set_interrupt_window(&v->vmx, waits);
+	VM_MUTANT(INTERRUPT_WINDOW, vmx_set_interrupt_window(&v->vmx, waits));
 }
 
 bool event_wakes(struct vcpu *v)
 {
 	bool waits;
 
-	if ((v->event.info & INFO_VALID) || v->nmi_pending || trap_waits())
+	if ((v->event.info & INFO_VALID) || v->nmi_pending || VM_KEPT(WAKE_TRAP, trap_waits()))
 		return true;
-	if (!(vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF))
+	if (VM_KEPT(WAKE_IF, !(vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF)))
 		return false;
 	spin_lock(&v->vm->device_lock);
 	waits = interrupt_waits(v);

@@ -4,6 +4,7 @@
 #include "host/interrupt.h"
 #include "host/percpu.h"
 #include "vm/control.h"
+#include "vmx/mutate.h"
 
 #define RFLAGS_IF BIT(9)
 #define INSTRUCTION_LENGTH_MAX 15
@@ -19,12 +20,12 @@ void exit_skip(struct vcpu *v)
 
 	(void)v;
 	if (unlikely((uint32_t)rip < INSTRUCTION_LENGTH_MAX) && !vmx_in_64bit_code())
-		rip = (uint32_t)rip;
+		VM_MUTANT(SKIP_WRAP, rip = (uint32_t)rip);
 	vmwrite(VMCS_GUEST_RIP, rip);
-	if (unlikely(blocking & (BLOCKING_STI | BLOCKING_MOV_SS)))
+	if (VM_KEPT(SKIP_BLOCKING, unlikely(blocking & (BLOCKING_STI | BLOCKING_MOV_SS))))
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, blocking & ~(BLOCKING_STI | BLOCKING_MOV_SS));
 	/* RFLAGS.TF: the single-step trap that the instruction would have caused. */
-	if (unlikely(rflags & BIT(8)))
+	if (VM_KEPT(SKIP_STEP, unlikely(rflags & BIT(8))))
 		vmwrite(VMCS_GUEST_PENDING_DEBUG, vmread(VMCS_GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
 }
 
@@ -33,16 +34,17 @@ void exit_requeue_event(struct vcpu *v)
 	uint64_t info = vmread(VMCS_IDT_VECTORING_INFO);
 	uint32_t type = (uint32_t)(info & INFO_TYPE);
 
-	if (likely(!(info & INFO_VALID)))
+	if (VM_LEFT_OUT_OR(REQUEUE, likely(!(info & INFO_VALID))))
 		return;
-	v->event = (struct event){ .info = (uint32_t)info & (uint32_t)~BIT(12) };
-	if (info & INFO_HAS_ERROR)
+	v->event = (struct event){ .info = (uint32_t)info };
+	VM_MUTANT(REQUEUE_UNDEFINED, v->event.info &= (uint32_t)~BIT(12));
+	if (VM_KEPT(REQUEUE_ERROR, info & INFO_HAS_ERROR))
 		v->event.error = (uint32_t)vmread(VMCS_IDT_VECTORING_ERROR);
 	if (type == INFO_TYPE_SOFTWARE_INTERRUPT || type == INFO_TYPE_SOFTWARE_EXCEPTION ||
 	    type == INFO_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION)
-		v->event.length = (uint32_t)vmread(VMCS_EXIT_INSTRUCTION_LENGTH);
+		VM_MUTANT(REQUEUE_LENGTH, v->event.length = (uint32_t)vmread(VMCS_EXIT_INSTRUCTION_LENGTH));
 	/* An NMI that is delivered again must not find itself blocked. */
-	if (type == INFO_TYPE_NMI)
+	if (VM_KEPT(REQUEUE_NMI, type == INFO_TYPE_NMI))
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, vmread(VMCS_GUEST_INTERRUPTIBILITY) & ~BLOCKING_NMI);
 	v->requests |= REQUEST_EVENT;
 }
@@ -91,7 +93,7 @@ static void exit_window(struct vcpu *v) { v->requests |= REQUEST_EVENT; }
 static void exit_hlt(struct vcpu *v)
 {
 	exit_skip(v);
-	if (!(vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF) && !event_wakes(v) && !platform_sends_nmi(v->vm)) {
+	if (VM_KEPT(HLT_FOR_GOOD, !(vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF)) && !event_wakes(v) && !platform_sends_nmi(v->vm)) {
 		vm_end(v->vm, VM_STATUS_STOPPED, "stopped: halted for good: HLT with interrupts disabled at rip 0x%lx",
 		       vmread(VMCS_GUEST_RIP) - 1);
 		return;
@@ -109,7 +111,7 @@ static void exit_triple_fault(struct vcpu *v)
  * CPU without the instruction. */
 static void exit_vmcall(struct vcpu *v)
 {
-	if (vmx_cpl()) {
+	if (VM_KEPT(VMCALL_CPL, vmx_cpl())) {
 		event_ud(v);
 		return;
 	}

@@ -1,6 +1,8 @@
 /* vm/exit_cr.c - the guest's loads of control registers that exit. SDM, "Exit Qualification for Control-Register Accesses". */
 #include "vm/vm.h"
 
+#include "vmx/mutate.h"
+
 #define CR0_MP_EM_TS_PE 0xfull
 #define CR0_TS BIT(3)
 
@@ -30,7 +32,7 @@ static bool concluded(struct vcpu *v, unsigned n, struct mmu_result r)
 		vm_end(v->vm, VM_STATUS_STOPPED, "stopped: %s", r.why);
 		return false;
 	}
-	if (n != 3)
+	if (VM_KEPT(CR_APPLY, n != 3))
 		vmx_apply_paging(&v->vmx, &v->mmu);
 	v->mmu.root_changed = true;
 	return true;
@@ -39,7 +41,7 @@ static bool concluded(struct vcpu *v, unsigned n, struct mmu_result r)
 /* VT-x without "unrestricted guest" runs no code with CR0.PE = 0 (SDM, "Unrestricted Guests"), and nobody else does either. */
 static bool mode_possible(struct vcpu *v)
 {
-	if ((v->mmu.regs.cr0 & CR0_PE) || mechanism_runs_real_mode(v->vm->mmu.ops))
+	if (VM_LEFT_OUT_OR(REAL_MODE, v->mmu.regs.cr0 & CR0_PE) || mechanism_runs_real_mode(v->vm->mmu.ops))
 		return true;
 	vm_end(v->vm, VM_STATUS_STOPPED, "stopped: the guest went to real mode at rip 0x%lx, which mmu %s cannot run on this CPU; "
 	       "it takes mmu ept and a CPU with \"unrestricted guest\"", vmread(VMCS_GUEST_RIP), v->vm->mmu.ops->name);
@@ -56,7 +58,7 @@ bool cr_write(struct vcpu *v, unsigned n, uint64_t value)
 	case 4:
 		return concluded(v, 4, mmu_set_cr4(&v->mmu, value));
 	case 8:
-		if (value > 15) {
+		if (VM_KEPT(CR8_RANGE, value > 15)) {
 			event_gp(v);
 			return false;
 		}
@@ -74,7 +76,7 @@ static bool move_to(struct vcpu *v, unsigned n, unsigned gpr)
 {
 	uint64_t value = gpr_read(v, gpr);
 
-	return cr_write(v, n, vmx_in_64bit_code() ? value : (uint32_t)value);
+	return cr_write(v, n, VM_LEFT_OUT_OR(OPERAND_32, vmx_in_64bit_code()) ? value : (uint32_t)value);
 }
 
 static void move_from(struct vcpu *v, unsigned n, unsigned gpr)
@@ -88,7 +90,7 @@ void exit_cr_access(struct vcpu *v)
 	unsigned n = q & 15, gpr = q >> 8 & 15;
 	bool done = true;
 
-	if (n != 3 || v->mmu.intercepts.ept)
+	if (VM_KEPT(CR_SYNC, n != 3 || v->mmu.intercepts.ept))
 		vmx_sync_paging(&v->vmx, &v->mmu);
 	switch (q >> 4 & 3) {
 	case ACCESS_TO:
@@ -102,7 +104,8 @@ void exit_cr_access(struct vcpu *v)
 		break;
 	case ACCESS_LMSW:
 		/* LMSW can set PE but not clear it. */
-		done = cr_write(v, 0, (v->mmu.regs.cr0 & ~(CR0_MP_EM_TS_PE & ~CR0_PE)) | (q >> 16 & CR0_MP_EM_TS_PE));
+		done = cr_write(v, 0, (v->mmu.regs.cr0 & ~(CR0_MP_EM_TS_PE & ~(VM_LEFT_OUT_OR(LMSW_PE, false) ? 0 : CR0_PE))) |
+					      (q >> 16 & CR0_MP_EM_TS_PE));
 		break;
 	}
 	if (done)
@@ -115,7 +118,7 @@ static bool xcr0_valid(const struct vcpu *v, uint64_t x)
 
 	if (!(x & 1) || (x & ~v->vm->cpuid.xcr0_offered))
 		return false;
-	if ((x & avx) && !(x & sse))
+	if (VM_KEPT(XCR0_AVX, x & avx) && !(x & sse))
 		return false;
 	return !(x & avx512) || ((x & avx512) == avx512 && (x & avx));
 }
@@ -125,7 +128,7 @@ void exit_xsetbv(struct vcpu *v)
 {
 	uint64_t value = (uint32_t)v->vmx.gpr[GPR_RAX] | v->vmx.gpr[GPR_RDX] << 32;
 
-	if ((uint32_t)v->vmx.gpr[GPR_RCX] != 0 || !xcr0_valid(v, value)) {
+	if (VM_KEPT(XCR_INDEX, (uint32_t)v->vmx.gpr[GPR_RCX] != 0) || VM_KEPT(XCR0_VALID, !xcr0_valid(v, value))) {
 		event_gp(v);
 		return;
 	}

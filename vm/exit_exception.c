@@ -7,6 +7,7 @@
 
 #include "host/mca.h"
 #include "host/x86.h"
+#include "vmx/mutate.h"
 
 #define VECTOR_DB 1
 #define VECTOR_PF 14
@@ -22,8 +23,8 @@
  * is done here. The guest's DR6 is in the CPU (vm/fpu.c). */
 static void update_debug_registers(uint64_t qualification)
 {
-	write_dr6((read_dr6() & ~DR6_BREAKPOINTS) | (qualification & QUALIFICATION_DR6));
-	if (qualification & DR6_BD)
+	VM_MUTANT(DB_REGISTERS, write_dr6((read_dr6() & ~DR6_BREAKPOINTS) | (qualification & QUALIFICATION_DR6)));
+	if (VM_KEPT(DB_GD, qualification & DR6_BD))
 		vmwrite(VMCS_GUEST_DR7, vmread(VMCS_GUEST_DR7) & ~DR7_GD);
 }
 
@@ -38,7 +39,7 @@ static void keep_pending_step(void)
 static void debug_exception(struct vcpu *v, uint64_t info)
 {
 	exit_requeue_event(v);
-	keep_pending_step();
+	VM_MUTANT(DB_PENDING, keep_pending_step());
 	if ((info & INFO_TYPE) == INFO_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION) { /* INT1: no DR6, and behind the instruction */
 		event_int1(v, (uint32_t)vmread(VMCS_EXIT_INSTRUCTION_LENGTH));
 		return;
@@ -49,15 +50,15 @@ static void debug_exception(struct vcpu *v, uint64_t info)
 
 static void alignment_check(struct vcpu *v)
 {
-	exit_requeue_event(v);
+	VM_MUTANT(AC_REQUEUE, exit_requeue_event(v));
 	event_exception(v, VECTOR_AC, true, (uint32_t)vmread(VMCS_EXIT_INTERRUPTION_ERROR));
 }
 
 /* The guest has no machine-check banks and no CR4.MCE that would mean anything: where its memory is sound it goes on and is told nothing. */
 static void machine_check(struct vcpu *v)
 {
-	exit_requeue_event(v);
-	if (!host_machine_check())
+	VM_MUTANT(MC_REQUEUE, exit_requeue_event(v));
+	if (VM_KEPT(MC_FATAL, !host_machine_check()))
 		vm_end(v->vm, VM_STATUS_STOPPED, "stopped: a machine check hit what the guest was using, at rip 0x%lx", vmread(VMCS_GUEST_RIP));
 }
 

@@ -1,6 +1,8 @@
 /* vm/exit_mmu.c - page faults, EPT violations and EPT misconfigurations: to the heart, and what it decided. */
 #include "vm/vm.h"
 
+#include "vmx/mutate.h"
+
 #define VECTOR_PF 14
 #define QUALIFICATION_WRITE BIT(1)
 #define QUALIFICATION_GVA_VALID BIT(7)
@@ -11,7 +13,7 @@ static void emulate(struct vcpu *v, gpa_t gpa)
 {
 	/* It is the delivery of an event that reached gpa, not the instruction at RIP. To make it possible for the CPU, by giving up a table
 	 * that is written to, would go on for ever where the way to the stack leads through that table. */
-	if (v->event.info & INFO_VALID) {
+	if (VM_KEPT(DELIVERY, v->event.info & INFO_VALID)) {
 		emulation_deliver(v);
 		return;
 	}
@@ -48,7 +50,8 @@ static void conclude(struct vcpu *v, const struct mmu_result *r)
  * executed again. The guest's own handler of the fault runs with them unblocked, as without the exit. */
 static void restore_nmi_blocking(bool unblocked, enum mmu_outcome outcome)
 {
-	if (unblocked && outcome != MMU_INJECT && !(vmread(VMCS_IDT_VECTORING_INFO) & INFO_VALID))
+	if (VM_KEPT(IRET_NMI, unblocked) && VM_LEFT_OUT_OR(IRET_NMI_INJECT, outcome != MMU_INJECT) &&
+	    VM_LEFT_OUT_OR(IRET_NMI_DELIVERY, !(vmread(VMCS_IDT_VECTORING_INFO) & INFO_VALID)))
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, vmread(VMCS_GUEST_INTERRUPTIBILITY) | BLOCKING_NMI);
 }
 
@@ -56,7 +59,7 @@ static void give_to_heart(struct vcpu *v, const struct mmu_fault *fault, bool nm
 {
 	struct mmu_result r;
 
-	exit_requeue_event(v);
+	VM_MUTANT(FAULT_QUEUED, exit_requeue_event(v));
 	r = mmu_fault(&v->mmu, fault);
 	restore_nmi_blocking(nmi_unblocked, r.outcome);
 	conclude(v, &r);

@@ -3,6 +3,7 @@
 
 #include "host/interrupt.h"
 #include "vmx/msrs.h"
+#include "vmx/mutate.h"
 
 #define MSR_PLATFORM_ID 0x17
 #define MSR_BIOS_UPDATE_TRIGGER 0x79
@@ -84,11 +85,11 @@ static bool mtrr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 
 	if (!place)
 		return false;
-	if (msr == MSR_MTRR_DEF_TYPE && (!type_valid(value & 0xff) || (value & ~(MTRR_DEF_ENABLE | MTRR_DEF_FIXED | 0xff))))
+	if (VM_KEPT(MTRR_DEF, msr == MSR_MTRR_DEF_TYPE) && (!type_valid(value & 0xff) || (value & ~(MTRR_DEF_ENABLE | MTRR_DEF_FIXED | 0xff))))
 		return false;
-	if (msr >= MSR_MTRR_FIXED_64K && msr <= MSR_MTRR_FIXED_4K_LAST && !types_valid(value, false))
+	if (VM_KEPT(MTRR_FIXED, msr >= MSR_MTRR_FIXED_64K) && msr <= MSR_MTRR_FIXED_4K_LAST && !types_valid(value, false))
 		return false;
-	if (msr < MSR_MTRR_FIXED_64K) {
+	if (VM_KEPT(MTRR_VARIABLE, msr < MSR_MTRR_FIXED_64K)) {
 		bool mask = msr & 1;
 
 		if (value & (reserved | (mask ? 0x7ff : 0xf00)) || (!mask && !type_valid(value & 0xff)))
@@ -108,7 +109,7 @@ static bool efer_write(struct vcpu *v, uint64_t value)
 	r = mmu_set_efer(&v->mmu, value);
 	if (r.outcome == MMU_INJECT)
 		return false;
-	vmx_apply_paging(&v->vmx, &v->mmu);
+	VM_MUTANT(EFER_APPLY, vmx_apply_paging(&v->vmx, &v->mmu));
 	v->mmu.root_changed = true;
 	return true;
 }
@@ -116,8 +117,8 @@ static bool efer_write(struct vcpu *v, uint64_t value)
 /* WRMSR to the TSC, or to IA32_TSC_ADJUST, moves both by the same amount (SDM, "IA32_TSC_ADJUST Register"). */
 static void tsc_move(struct vcpu *v, uint64_t by)
 {
-	v->tsc_adjust += by;
-	v->tsc_offset += by;
+	VM_MUTANT(TSC_ADJUST, v->tsc_adjust += by);
+	VM_MUTANT(TSC_OFFSET, v->tsc_offset += by);
 	vcpu_write_tsc_offset(v);
 	spin_lock(&v->vm->device_lock);
 	lapic_set_tsc_offset(&v->lapic, v->tsc_offset);
@@ -186,7 +187,7 @@ bool msr_read(struct vcpu *v, uint32_t msr, uint64_t *value)
 	place = mtrr(v->vm, msr);
 	if (place)
 		*value = *place;
-	return place || mitigations_read(v, msr, value);
+	return VM_LEFT_OUT_OR(MSR_ABSENT, place) || mitigations_read(v, msr, value);
 }
 
 bool msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
@@ -197,7 +198,7 @@ bool msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 	case MSR_EFER:
 		return efer_write(v, value);
 	case MSR_PAT:
-		if (!types_valid(value, true))
+		if (VM_KEPT(PAT_TYPES, !types_valid(value, true)))
 			return false;
 		vmx_set_pat(&v->vmx, value);
 		return true;
@@ -208,7 +209,7 @@ bool msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 		tsc_move(v, value - v->tsc_adjust);
 		return true;
 	case MSR_MISC_ENABLE: /* remembered, not obeyed */
-		if (value & ~MISC_ENABLE_WRITABLE)
+		if (VM_KEPT(MISC_ENABLE, value & ~MISC_ENABLE_WRITABLE))
 			return false;
 		v->misc_enable = value;
 		return true;
@@ -217,7 +218,7 @@ bool msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 	case MSR_MCG_STATUS:
 		return true; /* nothing to do: no microcode, no machine checks */
 	case MSR_DEBUGCTL:
-		return value == 0; /* no LBR, no BTS */
+		return VM_LEFT_OUT_OR(DEBUGCTL, value == 0); /* no LBR, no BTS */
 	}
 	return mtrr_write(v, msr, value) || mitigations_write(v, msr, value);
 }

@@ -11,6 +11,7 @@
 #include "host/percpu.h"
 #include "lib/fmt.h"
 #include "vm/control.h"
+#include "vmx/mutate.h"
 
 struct machine machine;
 static unsigned vms_alive;
@@ -64,19 +65,19 @@ static bool serve_requests(struct vcpu *v)
 {
 	uint64_t requests = __atomic_exchange_n(&v->requests, 0, __ATOMIC_SEQ_CST);
 
-	if (requests & REQUEST_STOP)
+	if (VM_KEPT(STOP, requests & REQUEST_STOP))
 		return false;
 	if (unlikely(requests & REQUEST_MMU))
 		switch_next(v);
 	if (v->halted) {
 		if (!event_wakes(v))
 			return false;
-		v->halted = false;
+		VM_MUTANT(WOKEN, v->halted = false);
 		switch_woken(v);
 	}
 	/* What was put into the VMCS to be injected must be entered with: whoever leaves now looks for events when it comes back. */
 	if (requests & REQUEST_SWITCH) {
-		v->requests |= REQUEST_EVENT;
+		VM_MUTANT(LEAVE_WITH_EVENT, v->requests |= REQUEST_EVENT);
 		return false;
 	}
 	event_deliver(v);

@@ -12,13 +12,14 @@
 #include "host/lapic.h"
 #include "host/percpu.h"
 #include "vm/control.h"
+#include "vmx/mutate.h"
 
 #define SLICES_PER_SECOND 100
 
 uint64_t schedule_slice(void) { return machine.tsc_hz / SLICES_PER_SECOND; }
 
 /* One that is over has its last turn: also one that a device has reset while it slept, or that was paused (R3 in vm/run.c). */
-static bool runnable(const struct vcpu *v) { return v->vm->ended || (!v->paused && (!v->halted || v->requests)); }
+static bool runnable(const struct vcpu *v) { return VM_KEPT(LAST_TURN, v->vm->ended) || (!v->paused && (!v->halted || v->requests)); }
 
 /* Could another vCPU of the ring run now? */
 static bool others_runnable(const struct percpu *cpu)

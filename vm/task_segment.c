@@ -2,6 +2,8 @@
  * Switching", the table of checks). Nothing is changed here. */
 #include "vm/task.h"
 
+#include "vmx/mutate.h"
+
 #define TYPE_LDT 2u
 #define TYPE_CODE 8u
 #define TYPE_CONFORMING 4u
@@ -47,7 +49,7 @@ void task_copy_out(struct vcpu *v, const struct span *s, const void *from)
 bool task_refuse(struct task *t, uint8_t vector, uint16_t selector)
 {
 	/* An event that software did not ask for makes it external. */
-	bool external = t->source == SOURCE_GATE && !t->v->event.length;
+	bool external = VM_KEPT(TASK_EXTERNAL, t->source == SOURCE_GATE) && !t->v->event.length;
 
 	event_exception(t->v, vector, true, (selector & ~3u) | external);
 	return false;
@@ -116,7 +118,7 @@ static bool prepare_segment(struct task *t, enum segment n, uint16_t selector, u
 	if (!task_descriptor(t, selector, &t->segment[SEG_LDTR].state, false, &s->raw, &s->descriptor))
 		return false;
 	s->state = task_unpack(selector, s->raw);
-	if (!segment_allowed(&s->state, n, cpl))
+	if (VM_KEPT(TASK_CHECK_SEGMENT, !segment_allowed(&s->state, n, cpl)))
 		return task_refuse(t, VECTOR_TS, selector);
 	if (!(s->state.access & EMULATE_SEG_P))
 		return task_refuse(t, n == SEG_SS ? VECTOR_SS : VECTOR_NP, selector);

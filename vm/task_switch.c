@@ -6,6 +6,8 @@
  * that the new task's segments do not allow raise their exception in the old task, and they are looked up in its address space. */
 #include "vm/task.h"
 
+#include "vmx/mutate.h"
+
 #define DR6_BT BIT(15)
 #define DR7_LOCAL 0x155ull /* L0 to L3, LE */
 #define UPPER_HALF 0xffff0000u /* of a register loaded from 16 bits, which the manual leaves open: as Bochs has it */
@@ -50,11 +52,11 @@ static bool prepare_new(struct task *t)
 		return false;
 	t->tr = task_unpack(t->selector, t->new_raw);
 	t->new_format = format_of(t->tr.access);
-	if (!t->new_format || !(t->tr.access & 2) != (t->source != SOURCE_IRET))
+	if (!t->new_format || VM_KEPT(TASK_CHECK_BUSY, !(t->tr.access & 2) != (t->source != SOURCE_IRET)))
 		return task_refuse(t, wrong, t->selector);
-	if (!(t->tr.access & EMULATE_SEG_P))
+	if (VM_KEPT(TASK_CHECK_PRESENT, !(t->tr.access & EMULATE_SEG_P)))
 		return task_refuse(t, VECTOR_NP, t->selector);
-	if (t->tr.limit < t->new_format->bytes - 1u)
+	if (VM_KEPT(TASK_CHECK_LIMIT, t->tr.limit < t->new_format->bytes - 1u))
 		return task_refuse(t, VECTOR_TS, t->selector);
 	if (!task_find(t->v, (uint32_t)t->tr.base, t->new_format->bytes, true, &t->new))
 		return false;
@@ -71,7 +73,7 @@ static void save_old(struct task *t)
 	uint64_t rflags = vmread(VMCS_GUEST_RFLAGS);
 
 	if (t->source == SOURCE_IRET)
-		rflags &= ~FLAG_NT;
+		VM_MUTANT(TASK_NT, rflags &= ~FLAG_NT);
 	task_put(f, t->old_tss, f->ip, t->resume);
 	task_put(f, t->old_tss, f->flags, (uint32_t)rflags);
 	t->v->vmx.gpr[GPR_RSP] = vmread(VMCS_GUEST_RSP);
@@ -80,7 +82,7 @@ static void save_old(struct task *t)
 	for (enum segment n = SEG_ES; n < f->segments; n++)
 		task_put(f, t->old_tss, f->selector + f->width * n, vmx_get_segment(n).selector);
 	task_copy_out(t->v, &t->old, t->old_tss);
-	if (t->source == SOURCE_JMP || t->source == SOURCE_IRET) {
+	if (VM_KEPT(TASK_FREE, t->source == SOURCE_JMP || t->source == SOURCE_IRET)) {
 		t->old_raw &= ~DESCRIPTOR_BUSY;
 		task_copy_out(t->v, &t->old_descriptor, &t->old_raw);
 	}
@@ -90,14 +92,15 @@ static void enter_new(struct task *t)
 {
 	const struct tss_format *f = t->new_format;
 	bool nests = t->source == SOURCE_CALL || t->source == SOURCE_GATE;
-	uint64_t rflags = (task_get(f, t->new_tss, f->flags) & 0x3f7fd7) | 2;
+	uint64_t rflags = task_get(f, t->new_tss, f->flags);
 
-	if (nests) {
+	VM_MUTANT(TASK_FLAGS, rflags = (rflags & 0x3f7fd7) | 2);
+	if (VM_KEPT(TASK_LINK, nests)) {
 		task_put(f, t->new_tss, 0, vmx_get_segment(SEG_TR).selector); /* the link */
 		task_copy_out(t->v, &t->new, t->new_tss);
 		rflags |= FLAG_NT;
 	}
-	t->new_raw |= DESCRIPTOR_BUSY;
+	VM_MUTANT(TASK_BUSY, t->new_raw |= DESCRIPTOR_BUSY);
 	task_copy_out(t->v, &t->new_descriptor, &t->new_raw);
 	for (unsigned n = 0; n < 8; n++)
 		t->v->vmx.gpr[n] = task_get(f, t->new_tss, f->gpr + f->width * n) | (f->width == 2 ? UPPER_HALF : 0);
@@ -107,15 +110,16 @@ static void enter_new(struct task *t)
 	for (enum segment n = SEG_ES; n <= SEG_LDTR; n++) {
 		struct new_segment *s = &t->segment[n];
 
-		if (s->descriptor.n[0] && !(s->raw & DESCRIPTOR_ACCESSED)) {
+		if (VM_KEPT(TASK_ACCESSED, s->descriptor.n[0]) && !(s->raw & DESCRIPTOR_ACCESSED)) {
 			s->raw |= DESCRIPTOR_ACCESSED;
 			task_copy_out(t->v, &s->descriptor, &s->raw);
 		}
 		vmx_set_segment(n, &s->state);
 	}
 	vmx_set_segment(SEG_TR, &t->tr);
-	vmwrite(VMCS_GUEST_DR7, vmread(VMCS_GUEST_DR7) & ~DR7_LOCAL);
-	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, vmread(VMCS_GUEST_INTERRUPTIBILITY) & ~(BLOCKING_STI | BLOCKING_MOV_SS));
+	VM_MUTANT(TASK_DR7, vmwrite(VMCS_GUEST_DR7, vmread(VMCS_GUEST_DR7) & ~DR7_LOCAL));
+	VM_MUTANT(TASK_BLOCKING,
+		  vmwrite(VMCS_GUEST_INTERRUPTIBILITY, vmread(VMCS_GUEST_INTERRUPTIBILITY) & ~(BLOCKING_STI | BLOCKING_MOV_SS)));
 }
 
 /* The error code of the exception that the gate was for goes onto the new task's stack; a fault there is the new task's. */
@@ -144,7 +148,7 @@ static void describe(struct task *t, struct vcpu *v)
 	t->selector = (uint16_t)q;
 	t->source = q >> 30 & 3;
 	exit_requeue_event(v);
-	software = t->source != SOURCE_GATE || v->event.length;
+	software = VM_KEPT(TASK_RESUME, t->source != SOURCE_GATE || v->event.length);
 	t->resume = (uint32_t)(vmread(VMCS_GUEST_RIP) + (software ? vmread(VMCS_EXIT_INSTRUCTION_LENGTH) : 0));
 	t->has_error = t->source == SOURCE_GATE && (info & INFO_VALID) && (info & INFO_HAS_ERROR);
 	t->error = v->event.error;
@@ -167,17 +171,18 @@ void exit_task_switch(struct vcpu *v)
 	if (!prepare_old(&t) || !prepare_new(&t))
 		return;
 	nmi = t.source == SOURCE_GATE && (v->event.info & INFO_TYPE) == INFO_TYPE_NMI && (v->event.info & INFO_VALID);
-	if (t.new_format->cr3 && (v->mmu.regs.cr0 & CR0_PG) && !cr_write(v, 3, task_get(t.new_format, t.new_tss, t.new_format->cr3)))
+	if (t.new_format->cr3 && (v->mmu.regs.cr0 & CR0_PG) && VM_KEPT(TASK_CR3, true) &&
+	    !cr_write(v, 3, task_get(t.new_format, t.new_tss, t.new_format->cr3)))
 		return;
-	if (t.source == SOURCE_GATE)
+	if (VM_KEPT(TASK_DELIVERED, t.source == SOURCE_GATE))
 		v->event.info = 0; /* delivered */
 	save_old(&t);
 	enter_new(&t);
-	cr_write(v, 0, v->mmu.regs.cr0 | BIT(3)); /* TS */
-	if (nmi)
+	VM_MUTANT(TASK_TS, cr_write(v, 0, v->mmu.regs.cr0 | BIT(3))); /* TS */
+	if (VM_KEPT(TASK_NMI, nmi))
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, vmread(VMCS_GUEST_INTERRUPTIBILITY) | BLOCKING_NMI);
-	if (t.has_error)
+	if (VM_KEPT(TASK_ERROR, t.has_error))
 		push_error(&t);
-	if (t.new_format->trap && (t.new_tss[t.new_format->trap] & 1))
+	if (VM_KEPT(TASK_TRAP, t.new_format->trap) && (t.new_tss[t.new_format->trap] & 1))
 		trap_into(v);
 }

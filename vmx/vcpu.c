@@ -6,6 +6,7 @@
 #include "host/x86.h"
 #include "vmx/bitmaps.h"
 #include "vmx/msrs.h"
+#include "vmx/mutate.h"
 
 extern const char vmx_exit_bare[], vmx_exit_entry[], vmx_exit_guarded[];
 
@@ -231,9 +232,9 @@ static void apply_controls(struct vmx_vcpu *v, const struct mmu_vcpu *mmu)
 
 	proc |= (uint32_t)((i->cr3_load ? PROC_CR3_LOAD : 0) | (i->cr3_store ? PROC_CR3_STORE : 0) | (i->invlpg ? PROC_INVLPG : 0));
 	proc2 |= (uint32_t)((i->ept ? PROC2_EPT : 0) | (unrestricted(v, i) ? PROC2_UNRESTRICTED : 0));
-	write_proc(v, proc);
+	VM_MUTANT(CONTROLS, write_proc(v, proc));
 	write_proc2(v, proc2);
-	vmwrite(VMCS_EXCEPTION_BITMAP, EXCEPTIONS_ALWAYS | (i->page_fault ? BIT(14) : 0));
+	vmwrite(VMCS_EXCEPTION_BITMAP, (VM_LEFT_OUT_OR(INTERCEPT, false) ? 0 : EXCEPTIONS_ALWAYS) | (i->page_fault ? BIT(14) : 0));
 	vmwrite(VMCS_PF_ERROR_MASK, i->pf_mask);
 	vmwrite(VMCS_PF_ERROR_MATCH, i->pf_match);
 }
@@ -241,12 +242,14 @@ static void apply_controls(struct vmx_vcpu *v, const struct mmu_vcpu *mmu)
 static void apply_cr0(const struct vmx_vcpu *v, const struct mmu_vcpu *mmu)
 {
 	const struct mmu_intercepts *i = &mmu->intercepts;
-	uint64_t must = v->caps->cr0_fixed0 & ~(unrestricted(v, i) ? CR0_PE | CR0_PG : 0);
+	uint64_t fixed = VM_LEFT_OUT_OR(CR0_FIXED, false) ? 0 : v->caps->cr0_fixed0;
+	uint64_t must = fixed & ~(unrestricted(v, i) ? CR0_PE | CR0_PG : 0);
 	uint64_t guest = mmu->regs.cr0;
-	uint64_t hardware = ((guest & ~i->cr0_force_mask) | i->cr0_force_value | must) & v->caps->cr0_fixed1 & ~(CR0_CD | CR0_NW);
+	uint64_t hardware = ((guest & ~i->cr0_force_mask) | i->cr0_force_value | must) & v->caps->cr0_fixed1;
 
 	/* Caching is the host's: a guest's CD and NW are remembered, not obeyed. */
-	vmwrite(VMCS_CR0_MASK, must | ~v->caps->cr0_fixed1 | CR0_CD | CR0_NW | i->cr0_owned | i->cr0_force_mask);
+	VM_MUTANT(CR0_CACHING, hardware &= ~(CR0_CD | CR0_NW));
+	VM_MUTANT(CR0_MASK, vmwrite(VMCS_CR0_MASK, must | ~v->caps->cr0_fixed1 | CR0_CD | CR0_NW | i->cr0_owned | i->cr0_force_mask));
 	vmwrite(VMCS_CR0_SHADOW, guest);
 	vmwrite(VMCS_GUEST_CR0, hardware);
 }
@@ -254,10 +257,10 @@ static void apply_cr0(const struct vmx_vcpu *v, const struct mmu_vcpu *mmu)
 static void apply_cr4(const struct vmx_vcpu *v, const struct mmu_vcpu *mmu)
 {
 	const struct mmu_intercepts *i = &mmu->intercepts;
-	uint64_t must = v->caps->cr4_fixed0 | v->caps->cr4_host;
+	uint64_t must = VM_LEFT_OUT_OR(CR4_FIXED, false) ? 0 : v->caps->cr4_fixed0 | v->caps->cr4_host;
 	uint64_t guest = mmu->regs.cr4;
 
-	vmwrite(VMCS_CR4_MASK, must | ~v->cr4_offered | i->cr4_owned | i->cr4_force_mask);
+	VM_MUTANT(CR4_MASK, vmwrite(VMCS_CR4_MASK, must | ~v->cr4_offered | i->cr4_owned | i->cr4_force_mask));
 	vmwrite(VMCS_CR4_SHADOW, guest);
 	vmwrite(VMCS_GUEST_CR4, ((guest & ~i->cr4_force_mask) | i->cr4_force_value | must) & v->caps->cr4_fixed1);
 }
@@ -269,7 +272,7 @@ static void apply_efer(struct vmx_vcpu *v, const struct mmu_vcpu *mmu)
 	uint64_t entry = vmread(VMCS_ENTRY_CONTROLS) & ~ENTRY_IA32E;
 
 	vmx_set_efer(v, efer);
-	vmwrite(VMCS_ENTRY_CONTROLS, entry | (efer & EFER_LMA ? ENTRY_IA32E : 0));
+	VM_MUTANT(IA32E, vmwrite(VMCS_ENTRY_CONTROLS, entry | (efer & EFER_LMA ? ENTRY_IA32E : 0)));
 }
 
 void vmx_apply_paging(struct vmx_vcpu *v, struct mmu_vcpu *mmu)
@@ -285,10 +288,10 @@ void vmx_apply_root(struct vmx_vcpu *v, struct mmu_vcpu *mmu)
 {
 	const struct mmu_root *r = &mmu->root;
 
-	vmwrite(VMCS_GUEST_CR3, r->cr3);
+	VM_MUTANT(ROOT, vmwrite(VMCS_GUEST_CR3, r->cr3));
 	if (mmu->intercepts.ept)
 		vmwrite(VMCS_EPTP, r->eptp);
-	if (r->load_pdptes && mmu->intercepts.ept)
+	if (VM_KEPT(PDPTES, r->load_pdptes && mmu->intercepts.ept))
 		for (unsigned n = 0; n < 4; n++)
 			vmwrite(VMCS_GUEST_PDPTE0 + 2 * n, r->pdpte[n]);
 	write_proc2(v, r->vpid ? v->proc2 | PROC2_VPID : v->proc2 & ~(uint32_t)PROC2_VPID);
@@ -308,7 +311,7 @@ void vmx_sync_unowned(struct mmu_vcpu *mmu)
 void vmx_sync_paging(struct vmx_vcpu *v, struct mmu_vcpu *mmu)
 {
 	uint64_t cr0_mask = vmread(VMCS_CR0_MASK), cr4_mask = vmread(VMCS_CR4_MASK);
-	uint64_t cr0 = (vmread(VMCS_CR0_SHADOW) & cr0_mask) | (vmread(VMCS_GUEST_CR0) & ~cr0_mask);
+	uint64_t cr0 = (vmread(VM_LEFT_OUT_OR(SYNC_SHADOW, false) ? VMCS_GUEST_CR0 : VMCS_CR0_SHADOW) & cr0_mask) | (vmread(VMCS_GUEST_CR0) & ~cr0_mask);
 	uint64_t cr4 = (vmread(VMCS_CR4_SHADOW) & cr4_mask) | (vmread(VMCS_GUEST_CR4) & ~cr4_mask);
 	uint64_t efer_mask = mmu->intercepts.efer_force_mask;
 	uint64_t pdpte[4] = { 0 };

@@ -180,10 +180,12 @@ static void an_interrupt_waits_for_its_window(void **state)
 	/* STI and MOV SS hold it back for one instruction more. */
 	vmcs_put(VMCS_GUEST_RFLAGS, 2 | IF);
 	vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, BLOCKING_STI);
+	vcpu_request(bench.v, REQUEST_EVENT);
 	STEP(bench_interrupt(0xf1));
 	EXPECT_NOTHING();
 	assert_true(bench.entry.proc & PROC_INTERRUPT_WINDOW);
 	vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, BLOCKING_MOV_SS);
+	vcpu_request(bench.v, REQUEST_EVENT);
 	STEP(bench_interrupt(0xf1));
 	EXPECT_NOTHING();
 	STEP(bench_exit_simple(EXIT_INTERRUPT_WINDOW, 0));

@@ -130,12 +130,21 @@ static void hlt_sleeps_until_an_interrupt(void **state)
 	assert_int_equal(bench.entry.rip, BENCH_CODE + 1);
 	assert_int_equal(bench.entry.interruptibility, 0);
 	assert_int_equal(bench.entry.activity, 0);
+	/* It is awake for good, whatever else there is to look at. */
+	vcpu_request(bench.v, REQUEST_EVENT);
+	STEP(bench_exit_simple(EXIT_CPUID, 2));
 	finish();
 }
 
 static void hlt_for_good(void **state)
 {
 	(void)state;
+	/* An interrupt does not wake what has them disabled. */
+	at_mode(BENCH_HASWELL, "ept", BENCH_LONG64, 0);
+	lapic_on();
+	STEP(bench_wrmsr(MSR_X2APIC + 0x3f, 0x41));
+	EXPECT_END(bench_exit_simple(EXIT_HLT, 1), "halted for good");
+	bench_delete();
 	at_mode(BENCH_HASWELL, "ept", BENCH_LONG64, 0);
 	EXPECT_END(bench_exit_simple(EXIT_HLT, 1), "halted for good");
 	assert_int_equal(bench.vm[0]->status, VM_STATUS_STOPPED);

@@ -2,6 +2,8 @@
  * CPU model. */
 #include "test/unit/vm_fixture.h"
 
+#include "host/interrupt.h"
+
 #define IF BIT(9)
 #define X2APIC_LINT0 (MSR_X2APIC + 0x35)
 
@@ -61,6 +63,19 @@ static void a_reset_of_a_halted_guest(void **state)
 	assert_int_equal(bench_exit_simple(EXIT_HLT, 1), BENCH_IDLE);
 	assert_int_equal(bench_timer(), BENCH_OVER);
 	assert_non_null(strstr(bench.vm[0]->end_text, "reset"));
+	bench_delete();
+}
+
+/* The same for one that was paused. */
+static void an_end_while_it_is_paused(void **state)
+{
+	(void)state;
+	start();
+	bench_type(CONSOLE_STATS, "1 pause 0\n", 10);
+	assert_int_equal(bench_interrupt(VECTOR_KICK), BENCH_IDLE);
+	assert_true(bench.vm[0]->vcpu->paused);
+	vm_end(bench.vm[0], VM_STATUS_OK, "enough");
+	assert_int_equal(bench_interrupt(VECTOR_KICK), BENCH_OVER);
 	bench_delete();
 }
 
@@ -138,7 +153,8 @@ static void other_mechanisms_while_it_runs(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_pit_interrupt_by_the_pics), cmocka_unit_test(a_reset_of_a_halted_guest), cmocka_unit_test(an_end_is_told),
+		cmocka_unit_test(a_pit_interrupt_by_the_pics), cmocka_unit_test(a_reset_of_a_halted_guest), cmocka_unit_test(an_end_while_it_is_paused),
+		cmocka_unit_test(an_end_is_told),
 		cmocka_unit_test(two_virtual_machines), cmocka_unit_test(a_turn_ends_with_an_event),
 		cmocka_unit_test(other_mechanisms_while_it_runs),
 	};

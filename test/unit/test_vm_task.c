@@ -101,6 +101,25 @@ static void jump(void **state)
 	}
 }
 
+/* The new task has its own address space. */
+static void the_new_address_space(void **state)
+{
+	static const char *const mechanisms[] = { "ept", "shadow", "vtlb", "brute" };
+	uint8_t directory[4096];
+
+	(void)state;
+	for (unsigned m = 0; m < ARRAY_SIZE(mechanisms); m++) {
+		prepare_as(mechanisms[m]);
+		bench_peek(BENCH_TABLES, directory, sizeof(directory));
+		bench_poke(BENCH_DATA + 0x4000, directory, sizeof(directory));
+		put(TSS_CR3, BENCH_DATA + 0x4000);
+		STEP(switch_by(SOURCE_CALL));
+		EXPECT_NEW_TASK();
+		assert_int_equal(bench.v->mmu.regs.cr3, BENCH_DATA + 0x4000);
+		finish();
+	}
+}
+
 static void call(void **state)
 {
 	(void)state;
@@ -394,7 +413,7 @@ static void a_tss_of_16_bits(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(jump), cmocka_unit_test(call), cmocka_unit_test(iret), cmocka_unit_test(gates),
+		cmocka_unit_test(jump), cmocka_unit_test(the_new_address_space), cmocka_unit_test(call), cmocka_unit_test(iret), cmocka_unit_test(gates),
 		cmocka_unit_test(what_the_old_task_leaves), cmocka_unit_test(the_new_tss), cmocka_unit_test(the_new_segments),
 		cmocka_unit_test(good_segments), cmocka_unit_test(to_virtual_8086_mode), cmocka_unit_test(the_trap_flag_of_a_task),
 		cmocka_unit_test(faults_on_the_way_to_a_gate), cmocka_unit_test(what_is_no_tss), cmocka_unit_test(a_tss_of_16_bits),
