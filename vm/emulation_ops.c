@@ -314,9 +314,24 @@ static enum emulate_access write_dtr(struct emulate *e, enum emulate_dtr which, 
 	return EMULATE_ACCESS_OK;
 }
 
-/* LMSW from memory is the one load of a control register that can get here; what it may change is always legal. */
+/* MOV to CR3 under PAE, with page-directory pointers where the CPU found no memory: they are all ones, which is #GP, or a device's. */
+static enum emulate_access load_cr3(struct emulate *e, uint64_t value)
+{
+	struct mmu_result r = mmu_set_cr3(&vcpu_of(e)->mmu, value);
+
+	if (r.outcome == MMU_INJECT) {
+		e->exception = (struct emulate_exception){ .vector = r.exception.vector, .has_error = true, .error = r.exception.error };
+		return EMULATE_ACCESS_FAULT;
+	}
+	vcpu_of(e)->mmu.root_changed = true;
+	return r.outcome == MMU_STOP ? EMULATE_ACCESS_UNHANDLEABLE : EMULATE_ACCESS_OK;
+}
+
+/* Beside that, LMSW from memory is the one load of a control register that can get here; what it may change is always legal. */
 static enum emulate_access write_cr(struct emulate *e, unsigned n, uint64_t value)
 {
+	if (n == 3)
+		return load_cr3(e, value);
 	if (n != 0 || !cr_write(vcpu_of(e), 0, value))
 		return EMULATE_ACCESS_UNHANDLEABLE;
 	e->cr0 = vcpu_of(e)->mmu.regs.cr0;

@@ -14,21 +14,32 @@
 
 #include "host/interrupt.h"
 
-#define STEPS_MAX 96
+#define STEPS_MAX 128
 #define ACCESSES_MAX 2000u
 
 static const char *const mechanisms[] = { "ept", "shadow", "vtlb", "brute" };
 static bool judged;
 
+/* A second task that can be gone to, until the input spoils it. SDM, "32-Bit Task-State Segment (TSS)". */
+static void write_task(void)
+{
+	uint32_t tss[26] = { [7] = (uint32_t)bench.v->mmu.regs.cr3, [8] = BENCH_CODE, [9] = 0x202, [14] = BENCH_STACK, [18] = BENCH_DATA0,
+			     [19] = BENCH_CODE0, [20] = BENCH_DATA0, [21] = BENCH_DATA0 };
+
+	bench_poke(BENCH_TSS + 0x100, tss, sizeof(tss));
+}
+
 static void start(struct input *in)
 {
-	struct bench_config c = { .cpu = (enum bench_cpu)in_below(in, BENCH_CPUS), .description = "testdev on\n" };
+	static const char *const descriptions[] = { "testdev on\n", "testdev on\n", "pages 4k\nvpid off\n", "switch-every 32exits\n" };
+	struct bench_config c = { .cpu = (enum bench_cpu)in_below(in, BENCH_CPUS), .description = descriptions[in8(in) & 3] };
 	unsigned m = in_below(in, ARRAY_SIZE(mechanisms)), mode;
 
 	c.mmu = mechanisms[c.cpu == BENCH_PENRYN && m == 0 ? 1 : m];
 	bench_new(&c);
 	mode = in8(in);
 	bench_mode((enum bench_mode)(mode % BENCH_MODES), mode & 0x80 && mode % BENCH_MODES != BENCH_REAL ? 3 : 0);
+	write_task();
 }
 
 static void judge(void)

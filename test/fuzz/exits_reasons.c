@@ -254,6 +254,69 @@ static bool asynchronous(struct input *in, struct bench_exit *x)
 	}
 }
 
+static bool msr(struct input *in, struct bench_exit *x)
+{
+	static const uint32_t msrs[] = { 0x10, 0x1b, 0x3b, 0x48, 0x49, 0x79, 0x8b, 0xfe, 0x10a, 0x10b, 0x122, 0x174, 0x176, 0x17a, 0x1a0, 0x1d9, 0x200,
+					 0x201, 0x20f, 0x250, 0x258, 0x26f, 0x277, 0x2ff, 0x6e0, 0x802, 0x808, 0x80b, 0x80d, 0x80f, 0x810, 0x82f,
+					 0x830, 0x832, 0x835, 0x837, 0x838, 0x839, 0x83e, 0x83f, 0xc0000080, 0xc0000081, 0xc0000100, 0xc0000103 };
+	uint8_t how = in8(in);
+	uint64_t value = how & 0x20 ? fuzz_value(in) : in16(in);
+
+	if (cpl())
+		return false;
+	*bench_gpr(GPR_RCX) = msrs[in_below(in, ARRAY_SIZE(msrs))];
+	*bench_gpr(GPR_RAX) = (uint32_t)value;
+	*bench_gpr(GPR_RDX) = value >> 32;
+	*x = (struct bench_exit){ .reason = how & 0x40 ? EXIT_RDMSR : EXIT_WRMSR, .length = 2 };
+	return true;
+}
+
+/* An instruction at RIP that reads or writes a device, memory that is not there, or a page table, by RBX. */
+static bool access_by_instruction(struct input *in, struct bench_exit *x)
+{
+	static const struct {
+		uint8_t n, bytes[7];
+		bool write;
+	} code[] = {
+		{ 2, { 0x89, 0x03 }, true }, { 2, { 0x8b, 0x03 }, false }, { 2, { 0x88, 0x03 }, true }, { 2, { 0x8a, 0x03 }, false },
+		{ 2, { 0x01, 0x03 }, true }, { 2, { 0x0b, 0x03 }, false }, { 3, { 0xf6, 0x03, 0x01 }, false }, { 2, { 0x87, 0x03 }, true },
+		{ 6, { 0xc7, 0x03, 0x30, 0, 0, 0 }, true }, { 2, { 0xff, 0x33 }, false }, { 2, { 0x8f, 0x03 }, true }, { 2, { 0xff, 0x03 }, true },
+		{ 2, { 0x8e, 0x13 }, false }, { 2, { 0x8e, 0x1b }, false }, { 2, { 0x8c, 0x13 }, true }, { 4, { 0xf0, 0x0f, 0xb1, 0x03 }, true },
+		{ 4, { 0xf0, 0x0f, 0xba, 0x2b }, true }, { 3, { 0x0f, 0xb6, 0x03 }, false }, { 3, { 0x0f, 0xbf, 0x03 }, false },
+		{ 3, { 0x0f, 0xc7, 0x0b }, true }, { 2, { 0xf3, 0xa4 }, true }, { 2, { 0xf3, 0xab }, true }, { 1, { 0xa5 }, true }, { 1, { 0xae }, false },
+		{ 3, { 0x0f, 0x01, 0x13 }, false }, { 3, { 0x0f, 0x01, 0x33 }, false }, { 3, { 0x0f, 0x00, 0x1b }, false },
+		{ 3, { 0x0f, 0x00, 0x13 }, false }, { 2, { 0xd9, 0x03 }, false }, { 3, { 0x0f, 0x6f, 0x03 }, false }, { 3, { 0x0f, 0x11, 0x03 }, true },
+		{ 3, { 0x0f, 0xae, 0x03 }, true }, { 3, { 0x0f, 0xae, 0x3b }, false }, { 2, { 0xff, 0x23 }, false }, { 2, { 0xff, 0x2b }, false },
+		{ 2, { 0xff, 0x13 }, false }, { 2, { 0xc5, 0x03 }, false }, { 1, { 0xcf }, false }, { 1, { 0x9d }, false }, { 1, { 0xf4 }, false },
+		{ 1, { 0xfb }, false }, { 3, { 0x0f, 0x22, 0xd8 }, false }, { 3, { 0x0f, 0x20, 0xc0 }, false }, { 2, { 0x0f, 0x30 }, false },
+		{ 2, { 0x62, 0x03 }, false }, { 2, { 0xcd, 0x21 }, false }, { 3, { 0x0f, 0x01, 0x3b }, false }, { 2, { 0xd7, 0x90 }, false },
+	};
+	static const uint32_t places[] = { 0xfee00080, 0xfee000b0, 0xfee00300, 0xfee00ffe, 0xfec00000, 0xfec00010, 0xff000000, 0xa0000,
+					   BENCH_RAM, BENCH_RAM - 2, BENCH_TABLES, BENCH_TABLES + 0x1ffc, BENCH_TABLES + 0x3000 };
+	unsigned n = in_below(in, ARRAY_SIZE(code)), how = in8(in);
+	uint64_t at = places[in_below(in, ARRAY_SIZE(places))] + (how & 0x10 ? in8(in) : 0);
+	uint64_t rip = real() || (vmcs_get(VMCS_GUEST_RFLAGS) & BIT(17)) ? 0x8000 : BENCH_CODE;
+
+	if (vmcs_get(VMCS_GUEST_ES_BASE + 2 * SEG_CS))
+		return false;
+	bench_poke(rip, code[n].bytes, code[n].n);
+	vmcs_put(VMCS_GUEST_RIP, rip);
+	*bench_gpr(GPR_RBX) = *bench_gpr(GPR_RDI) = at;
+	if (how & 0x20)
+		*bench_gpr(GPR_RSI) = at;
+	if (how & 0x40)
+		vmcs_put(VMCS_GUEST_RSP, at);
+	if (proc2(PROC2_EPT)) {
+		*x = (struct bench_exit){ .reason = EXIT_EPT_VIOLATION, .gva = at, .gpa = at, .qualification = code[n].write ? 0x182 : 0x181 };
+		return true;
+	}
+	*x = (struct bench_exit){ .reason = EXIT_EXCEPTION_OR_NMI, .qualification = at,
+				  .error = (code[n].write ? 2u : 0) | (cpl() == 3 ? 4u : 0) | (how & 0x80 ? 1u : 0),
+				  .info = (uint32_t)(INFO_VALID | INFO_TYPE_HARDWARE_EXCEPTION | INFO_HAS_ERROR | 14) };
+	return (vmcs_get(VMCS_EXCEPTION_BITMAP) & BIT(14)) && (vmcs_get(VMCS_GUEST_CR0) & CR0_PG) &&
+	       (x->error & vmcs_get(VMCS_PF_ERROR_MASK)) == vmcs_get(VMCS_PF_ERROR_MATCH);
+}
+
 static bool invlpg(struct input *in, struct bench_exit *x)
 {
 	*x = (struct bench_exit){ .reason = EXIT_INVLPG, .length = 3, .qualification = address(in) };
@@ -264,7 +327,7 @@ bool fuzz_consistent_exit(struct input *in, struct bench_exit *x)
 {
 	static bool (*const kinds[])(struct input *, struct bench_exit *) = {
 		instruction, cr_access, clts_or_lmsw, io, page_fault, other_exception, ept, task_switch, window, asynchronous, invlpg, instruction,
-		page_fault, ept, cr_access, io,
+		page_fault, ept, cr_access, io, msr, access_by_instruction, access_by_instruction, task_switch,
 	};
 
 	*x = (struct bench_exit){ 0 };
