@@ -73,6 +73,8 @@ bool mmu_vcpu_init(struct mmu_vcpu *vcpu, struct mmu_vm *vm, const struct walk_r
 	mmu_unlock(vm);
 	if (!ok && vcpu->tag.vpid)
 		vpid_free(vm->vpids, vcpu->tag.vpid);
+	if (!ok)
+		vcpu->vm = NULL;
 	vcpu->intercepts_changed = vcpu->root_changed = true;
 	return ok;
 }

@@ -201,7 +201,7 @@ bool mmu_vm_init(struct mmu_vm *vm, const struct mmu_ops *ops, const struct mmu_
 		 const struct mmu_config *config, struct vpid_pool *vpids);
 /* Frees the tables. The vCPUs have been destroyed, nothing runs. */
 void mmu_vm_destroy(struct mmu_vm *vm);
-/* Adds a vCPU that starts with regs. Takes a VPID where the configuration and the pool allow. false: no memory. */
+/* Adds a vCPU that starts with regs. Takes a VPID where the configuration and the pool allow. false: no memory; vcpu->vm is NULL. */
 bool mmu_vcpu_init(struct mmu_vcpu *vcpu, struct mmu_vm *vm, const struct walk_regs *regs);
 void mmu_vcpu_destroy(struct mmu_vcpu *vcpu);
 /* Changes the mechanism between two guest instructions: drops the old tables, requests the flushes. No vCPU is running.

@@ -265,7 +265,10 @@ static void retire(struct percpu *cpu, struct vcpu *v)
 void vm_tell(struct percpu *cpu)
 {
 	while (cpu->untold && stats_vm(cpu->untold->vm)) {
+		struct vm *vm = cpu->untold->vm;
+
 		cpu->untold = cpu->untold->ring;
+		vm_release(vm);
 		if (__atomic_sub_fetch(&vms_alive, 1, __ATOMIC_SEQ_CST) == 0 && cpu->id != 0)
 			lapic_host_kick(percpu_of(0)->apic_id);
 	}
