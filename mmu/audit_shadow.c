@@ -104,7 +104,7 @@ static void check_sync(struct auditor *a, const struct spage *sp, unsigned index
 		return;
 	if (sp->unsync && role_level(sp->role) > 1)
 		broken(a, "S6: a table above the last level is out of sync", sp->gfn.v);
-	if (sp->unsync || mmu_peek(a->s->vm, sp->gfn).kind != MMU_MEMORY)
+	if (sp->unsync || shadow_is_loose(a->s, sp->gfn) || mmu_peek(a->s->vm, sp->gfn).kind != MMU_MEMORY)
 		return;
 	guest = mmu_guest_entry(a->s->vm, entry_gpa(sp, index), entry_size(sp));
 	if ((guest ^ sp->guest[index]) & ~(PTE_A | PTE_D))
@@ -197,7 +197,7 @@ static void check_vcpu(struct auditor *a, const struct mmu_vcpu *vcpu)
 	for (unsigned i = 0; i < 4 && v->pae_format; i++)
 		if ((v->pae[i] & MASK(51, 12)) != (v->root[i] ? hfn_hpa(v->root[i]->frame).v : 0))
 			broken(a, "S9: a PDPTE names another page than the root that is held for it", i);
-	if (!vcpu->intercepts.invlpg && (s->unsync_present || v->upper_seen != s->upper_drops))
+	if (!vcpu->intercepts.invlpg && (s->unsync_present || s->loose_count || v->upper_seen != s->upper_drops))
 		broken(a, "S6: INVLPG does not exit, and something is out of sync", s->unsync_present);
 	for (unsigned i = 0; i < SHADOW_PATHS; i++) {
 		const struct shadow_path *p = &v->path[i];

@@ -368,6 +368,16 @@ bool mmu_unshadow(struct mmu_vm *vm, gpa_t gpa)
 	return ok;
 }
 
+bool mmu_loosen(struct mmu_vm *vm, gpa_t gpa)
+{
+	bool ok;
+
+	mmu_lock(vm);
+	ok = vm->ops->loosen && vm->ops->loosen(vm, gpa_gfn(gpa));
+	mmu_unlock(vm);
+	return ok;
+}
+
 uint64_t mmu_table_pages(const struct mmu_vm *vm)
 {
 	return vm->table_pages;

@@ -53,6 +53,7 @@ struct mmu_fault {
 	uint64_t qualification; /* MMU_FAULT_EPT_VIOLATION: the exit qualification, as the CPU gave it */
 	gva_t gva;              /* MMU_FAULT_PAGE always; EPT violation when qualification bit 7 is set */
 	gpa_t gpa;              /* EPT violation and misconfiguration */
+	bool delivery;          /* an event was being delivered, not an instruction carried out; see mmu_loosen() */
 };
 
 /* What the mechanism wants the CPU to intercept. Changes only when the guest's registers or the mechanism do. */
@@ -184,6 +185,8 @@ struct mmu_ops {
 	void (*flags_written)(struct mmu_vm *vm, gpa_t gpa, unsigned size);
 	/* See mmu_unshadow(). May be NULL. */
 	bool (*unshadow)(struct mmu_vm *vm, gfn_t gfn);
+	/* See mmu_loosen(). May be NULL. */
+	bool (*loosen)(struct mmu_vm *vm, gfn_t gfn);
 	/* The invariants that can be checked between two steps: false, and which one and why in the text, where one does not hold.
 	 * May be NULL. */
 	bool (*audit)(struct mmu_vm *vm, char *why, size_t size);
@@ -275,6 +278,12 @@ static inline void mmu_walk_linear(const struct mmu_vm *vm, struct walk_memory *
  * forgets the shadows of that table, so that the instruction can run by itself. false: this mechanism cannot, or the table is
  * in use as a root. */
 bool mmu_unshadow(struct mmu_vm *vm, gpa_t gpa);
+
+/* For the delivery of an event that reaches a tracked table at gpa (a fault with .delivery ended in MMU_EMULATE), and cannot be
+ * emulated: lets the CPU reach the table, whose shadows stay as they are, and are brought up to date at the next call for the VM that is
+ * not about the delivery of an event. So the delivery ends, even where it writes to the tables that translate its stack. false: that is
+ * no tracked table, or the CPU can reach it already; the event cannot be delivered. */
+bool mmu_loosen(struct mmu_vm *vm, gpa_t gpa);
 
 /* Pages in use by the mechanism of this VM now, for tables and what it keeps about them. */
 uint64_t mmu_table_pages(const struct mmu_vm *vm);

@@ -79,6 +79,9 @@
 	M(RESERVE_RELIEVE, "losing tables of its own when a VM's reserve is used up") \
 	M(RMAP_ADD, "putting a leaf on its frame's list") \
 	M(PREFETCH_CHECK, "looking whether an entry can be used without a fault before its leaf is made in advance") \
+	M(TIGHTEN_PROTECT, "protecting a table that was let loose for the delivery of an event") \
+	M(TIGHTEN_FLUSH, "the flush before such a table is read") \
+	M(TIGHTEN_READ, "reading it") \
 	M(PREFETCH_MEMORY, "looking whether there is memory for a leaf that is made in advance") \
 	M(PREFETCH_WRITE, "making such a leaf read-only where it must be") \
 	M(RMAP_INTERRUPT, "interrupting the way through a long list") \

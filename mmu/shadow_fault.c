@@ -234,7 +234,7 @@ static bool tracked_access(struct fixing *f)
 {
 	struct gframe *g = rmap_gframe(&f->s->rmap, f->gfn, false);
 
-	if (!g || !g->tracked)
+	if (!g || !g->tracked || shadow_is_loose(f->s, f->gfn))
 		return false;
 	if (f->s->policy->track_reads) {
 		if (!f->access.write)
@@ -366,6 +366,8 @@ struct mmu_result shadow_fault(struct mmu_vcpu *vcpu, const struct mmu_fault *fa
 		return mmu_stop("an EPT exit without EPT");
 	v->spurious_gva = ~0ull;
 	s->interrupted = false;
+	if (unlikely(s->loose_count) && !fault->delivery)
+		shadow_tighten(s, vcpu);
 	if (s->mmio_epoch != hw_mmio_epoch(vcpu->vm))
 		MUTANT(MMIO_EPOCH, drop_special(s));
 	if ((fault->error & PFERR_RSVD) && cached_mmio(vcpu, fault->gva, access, &r))

@@ -65,14 +65,14 @@ bool leaf_allowed(struct shadow *s, gfn_t gfn)
 	if (!s->policy->track_reads)
 		return true;
 	g = rmap_gframe(&s->rmap, gfn, false);
-	return !g || !g->tracked;
+	return !g || !g->tracked || shadow_is_loose(s, gfn);
 }
 
 bool leaf_may_write(struct shadow *s, gfn_t gfn)
 {
 	struct gframe *g = rmap_gframe(&s->rmap, gfn, false);
 
-	if (!g || !g->tracked)
+	if (!g || !g->tracked || shadow_is_loose(s, gfn))
 		return true;
 	for (struct spage *sp = spage_at(s, g->pages); sp; sp = spage_at(s, sp->next_of_gfn))
 		if (!(sp->role & ROLE_DIRECT) && !sp->unsync)

@@ -10,7 +10,7 @@ static void emulate(struct vcpu *v, gpa_t gpa)
 {
 	/* It is the delivery of an event that reached gpa, not the instruction at RIP: that cannot be emulated, only be made possible. */
 	if (v->event.info & INFO_VALID) {
-		if (!mmu_unshadow(&v->vm->mmu, gpa))
+		if (!mmu_loosen(&v->vm->mmu, gpa))
 			vm_end(v->vm, VM_STATUS_STOPPED, "stopped: the delivery of vector %u uses device memory at gpa 0x%lx",
 			       (unsigned)(v->event.info & INFO_VECTOR), gpa.v);
 		return;
@@ -52,11 +52,12 @@ static void restore_nmi_blocking(bool unblocked, enum mmu_outcome outcome)
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, vmread(VMCS_GUEST_INTERRUPTIBILITY) | BLOCKING_NMI);
 }
 
-static void give_to_heart(struct vcpu *v, const struct mmu_fault *fault, bool nmi_unblocked)
+static void give_to_heart(struct vcpu *v, struct mmu_fault *fault, bool nmi_unblocked)
 {
 	struct mmu_result r;
 
 	exit_requeue_event(v);
+	fault->delivery = v->event.info & INFO_VALID;
 	r = mmu_fault(&v->mmu, fault);
 	restore_nmi_blocking(nmi_unblocked, r.outcome);
 	conclude(v, &r);
