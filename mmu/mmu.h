@@ -82,6 +82,11 @@ struct mmu_root {
 	uint16_t vpid;      /* 0: run untagged ("enable VPID" off) */
 };
 
+/* How long a call that a guest causes may take: steps of the loops whose length the guest decides (the counter of that name; a step is
+ * some 20 to 50 instructions). And what one operation looks at of a list before it is interrupted, where the configuration does not say. */
+#define MMU_STEPS_MAX 100000
+#define MMU_WORK 1024
+
 /* The largest leaf that a mechanism may use: the address bits of its offset. */
 enum page_limit {
 	PAGE_LIMIT_4K = 12,

@@ -26,7 +26,7 @@ static bool vm_init(struct mmu_vm *vm, const struct shadow_policy *policy)
 	}
 	s = mmu_table_ptr(vm, self);
 	*s = (struct shadow){ .vm = vm, .policy = policy, .self = self, .empty = empty, .mmio_epoch = hw_mmio_epoch(vm), .shape = 1 };
-	s->work = vm->config.work ? vm->config.work : SHADOW_WORK;
+	s->work = vm->config.work ? vm->config.work : MMU_WORK;
 	pool_init(&s->pages, vm, SPAGE_SHIFT);
 	rmap_init(&s->rmap, vm);
 	vm->priv = s;

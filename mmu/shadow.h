@@ -113,7 +113,6 @@ struct shadow_policy {
 #define SHADOW_LEAST 160
 
 #define SHADOW_UNSYNC_MAX 64
-#define SHADOW_WORK 1024     /* list entries that one operation looks at: mmu_config.work */
 #define SHADOW_PARENTS_MAX 512 /* entries that name one page: another one takes the place of the oldest */
 #define SHADOW_ROLES_MAX 32  /* pages of one guest frame that are not roots in use: another one takes the place of the oldest */
 #define SHADOW_UNSYNC_ROLES 4 /* pages of one table that go out of sync together; one with more stays in sync */

@@ -333,6 +333,7 @@ static bool flush_after_upper_drops(struct mmu_vcpu *vcpu)
 
 void shadow_page_fault(struct mmu_vcpu *vcpu, gva_t gva)
 {
+	shadow_tighten(shadow_of(vcpu->vm), vcpu);
 	MUTANT(INJECT_SYNC, shadow_sync_address(vcpu, gva));
 	if (flush_after_upper_drops(vcpu))
 		return;

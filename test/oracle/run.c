@@ -123,10 +123,11 @@ void leave(struct vcpu *v)
 	left(v);
 }
 
-struct mmu_result exit_fault(struct vcpu *v, const struct m_result *r)
+struct mmu_result exit_fault(struct vcpu *v, const struct m_result *r, bool delivery)
 {
 	struct world *w = v->vm->world;
-	struct mmu_fault f = { .gva = GVA(r->gla), .gpa = GPA(r->gpa), .error = r->error, .qualification = r->qualification };
+	struct mmu_fault f = { .gva = GVA(r->gla), .gpa = GPA(r->gpa), .error = r->error, .qualification = r->qualification,
+			       .delivery = delivery };
 	struct mmu_result out;
 
 	left(v);

@@ -308,6 +308,53 @@ static void do_cr4(struct vcpu *v, const struct step *s)
 		guest_cr4(v, v->regs.cr4 ^ flip);
 }
 
+/* All entries of the table that the last access used name one frame, most of them are used, and then that frame is a table: so lists
+ * get as long as a guest can make them. */
+static void do_crowd(struct vcpu *v, const struct step *s)
+{
+	struct vm *vm = v->vm;
+	struct outcome x = spec_walk(vm, &v->regs, v->last_va, v->last_access);
+	unsigned size = x_entry_size(x_mode(&v->regs));
+	uint64_t at = shared_entry(v), frame = 100 + (s->a >> 4 & 1), e = frame * 4096 | X_P | X_W | X_U | X_A | X_D, word, gpa;
+	uint64_t page[512];
+
+	if (!at || x.shift != 12 || at >> PAGE_SHIFT == frame || vm->changes + 700 > HISTORY)
+		return;
+	word = size == 8 ? e : e | e << 32;
+	at = align_down(at, PAGE_SIZE);
+	for (unsigned i = 0; i < 512; i++)
+		page[i] = word;
+	if (mmu_guest_write(&vm->mmu, GPA(at), page, PAGE_SIZE) != PAGE_SIZE)
+		return;
+	for (unsigned i = 0; i < 512; i++)
+		gm_write(vm, at + i * 8, 8, word);
+	guest_cr3(v, v->regs.cr3);
+	for (unsigned i = 0; i < 512 && !vm->world->failed; i += 32)
+		guest_access(v, align_down(v->last_va, 512 * PAGE_SIZE) + i * PAGE_SIZE, (struct x_access){ .write = s->a & 1 }, 8,
+			     s->a & 1 ? &s->v : NULL, &gpa);
+	if (vm->world->failed || x.levels < 2 || !(s->a & 2))
+		return;
+	write_entry(v, x.level[x.levels - 2].gpa, size, e, false);
+	if (!vm->world->failed)
+		invalidate_and_look(v);
+}
+
+/* An event, to a stack anywhere: often in a table, by the kernel's map of low memory or by whatever leads there. */
+static void do_deliver(struct vcpu *v, const struct step *s)
+{
+	enum x_mode mode = x_mode(&v->regs);
+	uint64_t va = layout_va(&v->regs, s->b, s->v);
+
+	if (s->a & 1)
+		va = layout_direct(mode, layout_table(mode == X_NONE ? X_4LEVEL : mode, s->a >> 4) * 4096 + (s->v & 0xff8));
+	else if (s->a & 2)
+		va = v->last_va;
+	/* Across a page's beginning, now and then. */
+	guest_deliver(v, s->a & 12 ? va : align_down(va, PAGE_SIZE) + 16, 3 + (s->a >> 14), layout_entry(v->vm->world, 0, 8, 0, s->v));
+	if (s->a >> 12 & 1 && !v->vm->world->failed)
+		guest_look_again(v);
+}
+
 void guest_step(struct vcpu *v, const struct step *s)
 {
 	struct world *w = v->vm->world;
@@ -351,6 +398,12 @@ void guest_step(struct vcpu *v, const struct step *s)
 		break;
 	case OP_RETRACK:
 		do_retrack(v, s);
+		break;
+	case OP_CROWD:
+		do_crowd(v, s);
+		break;
+	case OP_DELIVER:
+		do_deliver(v, s);
 		break;
 	case OP_COPY_TABLE:
 		do_copy_table(v, s);
