@@ -53,6 +53,7 @@ struct mmu_fault {
 	uint64_t qualification; /* MMU_FAULT_EPT_VIOLATION: the exit qualification, as the CPU gave it */
 	gva_t gva;              /* MMU_FAULT_PAGE always; EPT violation when qualification bit 7 is set */
 	gpa_t gpa;              /* EPT violation and misconfiguration */
+	bool pdptes;            /* EPT: the vCPU is outside IA-32e mode, so that it may have been a load of PDPTEs by MOV to a control register */
 	bool delivery;          /* an event was being delivered, not an instruction carried out; see mmu_loosen() */
 };
 

@@ -28,6 +28,7 @@
 	M(EPT_INVLPG_FLUSH, "the INVVPID of an INVLPG that the hypervisor carries out under ept") \
 	M(EPT_PROTECT_FLUSH, "INVEPT after ept took write permission away") \
 	M(EPT_PROTECT, "clearing W in an EPT leaf") \
+	M(EPT_PDPTES, "telling a load of PDPTEs from other accesses outside IA-32e mode") \
 	M(EPT_GENERATION, "comparing the generation of an MMIO leaf") \
 	M(EPT_REGS_FLUSH, "the flush of an emulated register write under ept") \
 	M(SWITCH_FLUSH, "INVVPID after another mechanism took over") \

@@ -140,10 +140,11 @@ static struct walk_result no_paging(gva_t gva)
 
 static inline uint64_t read_entry(const struct walk_memory *m, gpa_t gpa, unsigned size)
 {
-	const char *p = m->linear + (gpa.v - m->linear_base);
 	uint64_t value;
 
 	if (likely(gpa.v - m->linear_base < m->linear_bytes)) {
+		const char *p = m->linear + (gpa.v - m->linear_base);
+
 		if (size == 4)
 			return __atomic_load_n((const uint32_t *)(const void *)p, __ATOMIC_ACQUIRE);
 		return __atomic_load_n((const uint64_t *)(const void *)p, __ATOMIC_ACQUIRE);

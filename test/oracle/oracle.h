@@ -81,6 +81,7 @@ enum op {
 	C(BLOCK_OUT, "blocks swapped out") C(BLOCK_HOME, "blocks brought together again") C(LOGS, "logs started") \
 	C(LOGGED, "pages found written in a log") C(SLOT_GONE, "slots removed") C(SLOT_BACK, "slots added") \
 	C(MIGRATED, "vCPUs moved to another CPU") C(VPID_REUSED, "VPIDs given anew") C(SWITCHED, "mechanisms switched") \
+	C(PDPT_NOWHERE, "loads of PDPTEs from where no memory is") C(ROOT_NOWHERE, "loads of CR3 that name no memory") \
 	C(DELIVERED, "events delivered") C(LOOSENED, "events delivered to a stack in a table in use") \
 	C(RELIEVED, "times that a VM lost tables of its own") C(INTERRUPTED, "operations interrupted") \
 	C(EPT_5, "accesses through EPT tables of five levels") \
@@ -343,6 +344,8 @@ uint64_t layout_root(enum x_mode mode, unsigned which);
 uint64_t layout_va(const struct x_regs *r, uint32_t b, uint64_t v);
 /* What turns some addresses into none: bits to be flipped above those that are translated. Mostly 0. */
 uint64_t layout_beyond(unsigned which);
+/* Where a table should not be. */
+uint64_t layout_nowhere(unsigned which);
 uint64_t layout_table(enum x_mode mode, unsigned which); /* a frame number */
 bool layout_is_pdpt(uint64_t gfn);
 /* Of the table that gfn is meant to be; 0: none. */

@@ -138,6 +138,7 @@ struct mmu_result exit_fault(struct vcpu *v, const struct m_result *r, bool deli
 						   : MMU_FAULT_EPT_VIOLATION;
 	if (f.kind == MMU_FAULT_EPT_MISCONFIG)
 		f.gva = GVA(0); /* the CPU does not say */
+	f.pdptes = !(v->view.efer & X_EFER_LMA);
 	v->mmu.regs.ac = v->regs.ac;
 	v->mmu.regs.pkru = v->regs.pkru;
 	v->mmu.regs.cpl = v->cpl;

@@ -273,10 +273,15 @@ static void do_cr3(struct vcpu *v, const struct step *s)
 	enum x_mode mode = x_mode(&v->regs);
 	uint64_t cr3 = s->a & 1 ? v->regs.cr3 : layout_root(mode == X_NONE ? v->vm->world->c.mode : mode, s->b);
 
+	/* A table in ROM, at a device, or where nothing is; where that is no #GP, the guest gets no further for a while. */
+	if ((s->b >> 17 & (mode == X_PAE ? 7 : 63)) == 1)
+		cr3 = layout_nowhere(s->b >> 23);
 	if (v->regs.cr4 & X_CR4_PCIDE)
 		cr3 = (cr3 & ~0xfffull) | (s->b >> 8 & 3) | (s->b & 0x400 ? X_CR3_KEEP : 0);
 	else if (mode >= X_4LEVEL && !(s->b >> 12 & 31))
 		cr3 |= X_PCD;
+	if (!page_find(v->vm, cr3 >> PAGE_SHIFT & MASK(39, 0)))
+		cover(v->vm->world, mode == X_PAE ? COVER_PDPT_NOWHERE : COVER_ROOT_NOWHERE);
 	guest_cr3(v, cr3);
 }
 
