@@ -127,7 +127,7 @@ static void check_mmio(struct auditor *a, uint64_t leaf)
 
 static void check_page(struct auditor *a, const struct spage *sp)
 {
-	unsigned present = 0;
+	unsigned present = 0, others = 0;
 
 	if (role_quadrant(sp->role) && (!(sp->role & ROLE_NARROW) || (role_level(sp->role) == 1 && role_quadrant(sp->role) > 1)) &&
 	    !(sp->role & ROLE_DIRECT))
@@ -160,9 +160,13 @@ static void check_page(struct auditor *a, const struct spage *sp)
 		if (!(a->s->unsync_used & BIT(sp->place)) || a->s->unsync[sp->place] != sp)
 			broken(a, "S6: a page out of sync is not where it should be", sp->gfn.v);
 	}
-	for (const struct spage *o = spage_at(a->s, sp->next_of_gfn); o; o = spage_at(a->s, o->next_of_gfn))
+	for (const struct spage *o = spage_at(a->s, sp->next_of_gfn); o; o = spage_at(a->s, o->next_of_gfn)) {
+		others += !o->roots;
 		if (o->role == sp->role)
 			broken(a, "S1: two pages have one role", sp->gfn.v);
+	}
+	if (others > SHADOW_ROLES_MAX || sp->named > SHADOW_PARENTS_MAX)
+		broken(a, "S16: a frame has more pages, or a page more parents, than may be", sp->gfn.v);
 }
 
 /* Where root leads for the block of 2 MBytes; NULL: not to the last level. */

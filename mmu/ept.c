@@ -314,10 +314,12 @@ static struct mmu_result mmio(struct mmu_vm *vm, const struct mmu_fault *fault)
 
 static uint64_t make_leaf(const struct mmu_page *page, gfn_t gfn, unsigned shift)
 {
-	uint64_t offset = gfn.v & (BIT(shift - PAGE_SHIFT) - 1);
-	uint64_t leaf = hfn_hpa(HFN(page->hfn.v - offset)).v | EPT_R | EPT_X | (uint64_t)page->slot->type << EPT_TYPE_SHIFT;
+	uint64_t first = page->hfn.v, leaf = EPT_R | EPT_X;
 
-	if (page->writable)
+	MUTANT(EPT_MAP_FIRST, first -= gfn.v & (BIT(shift - PAGE_SHIFT) - 1));
+	MUTANT(EPT_MAP_TYPE, leaf |= (uint64_t)page->slot->type << EPT_TYPE_SHIFT);
+	leaf |= hfn_hpa(HFN(first)).v;
+	if (MUTANT_OR(EPT_MAP_WRITABLE, page->writable))
 		leaf |= EPT_W;
 	return shift > PAGE_SHIFT ? leaf | EPT_LARGE : leaf;
 }

@@ -148,7 +148,7 @@ static void prefetch_direct(struct shadow *s, struct spage *sp, unsigned first, 
 	struct gframe *g = rmap_gframe(&s->rmap, gfn, true);
 
 	_Static_assert(BIT(GFRAME_BITS) % SHADOW_DIRECT_WINDOW == 0, "the gframes of a window are in one piece");
-	if (page.kind != MMU_MEMORY || BIT(page.order) < count || !g)
+	if (page.kind != MMU_MEMORY || !MUTANT_OR(DIRECT_BACKED, BIT(page.order) >= count) || !g)
 		return;
 	for (unsigned i = 0; i < count; i++, g++) {
 		unsigned acc = role_acc(sp->role);
@@ -156,7 +156,7 @@ static void prefetch_direct(struct shadow *s, struct spage *sp, unsigned first, 
 		if (sp->table[first + i])
 			continue;
 		if ((acc & ACC_W) && (!page.writable || (g->tracked && !leaf_may_write(s, GFN(gfn.v + i)))))
-			acc &= ~ACC_W;
+			MUTANT(DIRECT_WRITE, acc &= ~ACC_W);
 		leaf_put(s, sp, first + i, g,
 			 hw_leaf(s->vm->caps, GFN(gfn.v + i), HFN(page.hfn.v + i), PAGE_SHIFT, acc, role_pat(sp->role), false));
 		s->vm->counters.prefetched++;
