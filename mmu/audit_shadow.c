@@ -104,7 +104,7 @@ static void check_sync(struct auditor *a, const struct spage *sp, unsigned index
 		return;
 	if (sp->unsync && role_level(sp->role) > 1)
 		broken(a, "S6: a table above the last level is out of sync", sp->gfn.v);
-	if (sp->unsync || mmu_peek(a->s->vm, sp->gfn).kind != MMU_MEMORY)
+	if (sp->unsync || shadow_is_loose(a->s, sp->gfn) || mmu_peek(a->s->vm, sp->gfn).kind != MMU_MEMORY)
 		return;
 	guest = mmu_guest_entry(a->s->vm, entry_gpa(sp, index), entry_size(sp));
 	if ((guest ^ sp->guest[index]) & ~(PTE_A | PTE_D))
@@ -127,7 +127,7 @@ static void check_mmio(struct auditor *a, uint64_t leaf)
 
 static void check_page(struct auditor *a, const struct spage *sp)
 {
-	unsigned present = 0;
+	unsigned present = 0, others = 0;
 
 	if (role_quadrant(sp->role) && (!(sp->role & ROLE_NARROW) || (role_level(sp->role) == 1 && role_quadrant(sp->role) > 1)) &&
 	    !(sp->role & ROLE_DIRECT))
@@ -160,9 +160,13 @@ static void check_page(struct auditor *a, const struct spage *sp)
 		if (!(a->s->unsync_used & BIT(sp->place)) || a->s->unsync[sp->place] != sp)
 			broken(a, "S6: a page out of sync is not where it should be", sp->gfn.v);
 	}
-	for (const struct spage *o = spage_at(a->s, sp->next_of_gfn); o; o = spage_at(a->s, o->next_of_gfn))
+	for (const struct spage *o = spage_at(a->s, sp->next_of_gfn); o; o = spage_at(a->s, o->next_of_gfn)) {
+		others += !o->roots;
 		if (o->role == sp->role)
 			broken(a, "S1: two pages have one role", sp->gfn.v);
+	}
+	if (others > SHADOW_ROLES_MAX || sp->named > SHADOW_PARENTS_MAX)
+		broken(a, "S16: a frame has more pages, or a page more parents, than may be", sp->gfn.v);
 }
 
 /* Where root leads for the block of 2 MBytes; NULL: not to the last level. */
@@ -197,7 +201,7 @@ static void check_vcpu(struct auditor *a, const struct mmu_vcpu *vcpu)
 	for (unsigned i = 0; i < 4 && v->pae_format; i++)
 		if ((v->pae[i] & MASK(51, 12)) != (v->root[i] ? hfn_hpa(v->root[i]->frame).v : 0))
 			broken(a, "S9: a PDPTE names another page than the root that is held for it", i);
-	if (!vcpu->intercepts.invlpg && (s->unsync_present || v->upper_seen != s->upper_drops))
+	if (!vcpu->intercepts.invlpg && (s->unsync_present || s->loose_count || v->upper_seen != s->upper_drops))
 		broken(a, "S6: INVLPG does not exit, and something is out of sync", s->unsync_present);
 	for (unsigned i = 0; i < SHADOW_PATHS; i++) {
 		const struct shadow_path *p = &v->path[i];

@@ -48,6 +48,7 @@
 	C(shadow_flooded, "shadow pages dropped because the guest kept writing to the table") \
 	C(tracked_writes, "writes to guest tables that were carried over into shadow tables") \
 	C(tracked_reads, "reads of guest tables that were answered by emulation") \
+	C(loosened, "guest tables that the delivery of an event was let reach") \
 	C(unsynced, "guest tables let go out of sync") \
 	C(resynced, "guest tables brought back into sync") \
 	C(entries_compared, "entries that syncs compared with those that the shadow was made from") \

@@ -22,6 +22,7 @@
 #define QUALIFICATION_READ BIT(0)
 #define QUALIFICATION_WRITE BIT(1)
 #define QUALIFICATION_FETCH BIT(2)
+#define QUALIFICATION_GVA_VALID BIT(7)
 
 /* A page that is never right: W and X without R. The generation sits in the address bits, where a leaf would have its frame. */
 #define EPT_MMIO (EPT_W | EPT_X)
@@ -287,11 +288,22 @@ static void relieve(struct mmu_vm *vm, uint32_t need)
 
 static const char no_memory[] = "there is no host memory for EPT tables";
 
-static struct mmu_result mmio(struct mmu_vm *vm, gpa_t gpa)
+/* Where there is no memory, a load of PDPTEs reads all ones: P and reserved bits (SDM, "PDPTE Registers"). Such a load is the only
+ * access without a linear address ("Exit Qualification for EPT Violations"). An access to a cached MMIO leaf does not tell. */
+static bool loads_pdptes(const struct mmu_fault *fault)
+{
+	return fault->pdptes && MUTANT_OR(EPT_PDPTES, !(fault->qualification & QUALIFICATION_GVA_VALID));
+}
+
+static struct mmu_result mmio(struct mmu_vm *vm, const struct mmu_fault *fault)
 {
 	struct ept_vm *e = vm->priv;
+	gpa_t gpa = fault->gpa;
 	struct pt_position at = pt_lookup(&e->pt, gpa.v, 1);
 
+	/* Outside IA-32e mode it is not cached, so that each access tells what it is. */
+	if (fault->pdptes)
+		return mmu_emulate(gpa);
 	/* A page that cannot be cached for want of memory still works by violation. */
 	if (!pt_present(&ept_format, at.value) && pt_reach(&e->pt, gpa.v, 1, &at)) {
 		pt_set(at.entry, EPT_MMIO | (uint64_t)vm->slots.generation << EPT_MMIO_GENERATION_SHIFT);
@@ -302,10 +314,12 @@ static struct mmu_result mmio(struct mmu_vm *vm, gpa_t gpa)
 
 static uint64_t make_leaf(const struct mmu_page *page, gfn_t gfn, unsigned shift)
 {
-	uint64_t offset = gfn.v & (BIT(shift - PAGE_SHIFT) - 1);
-	uint64_t leaf = hfn_hpa(HFN(page->hfn.v - offset)).v | EPT_R | EPT_X | (uint64_t)page->slot->type << EPT_TYPE_SHIFT;
+	uint64_t first = page->hfn.v, leaf = EPT_R | EPT_X;
 
-	if (page->writable)
+	MUTANT(EPT_MAP_FIRST, first -= gfn.v & (BIT(shift - PAGE_SHIFT) - 1));
+	MUTANT(EPT_MAP_TYPE, leaf |= (uint64_t)page->slot->type << EPT_TYPE_SHIFT);
+	leaf |= hfn_hpa(HFN(first)).v;
+	if (MUTANT_OR(EPT_MAP_WRITABLE, page->writable))
 		leaf |= EPT_W;
 	return shift > PAGE_SHIFT ? leaf | EPT_LARGE : leaf;
 }
@@ -371,14 +385,16 @@ static struct mmu_result violation(struct mmu_vcpu *vcpu, const struct mmu_fault
 
 	vm->counters.ept_violations++;
 	if (fault->gpa.v >= pt_limit(e->pt.format))
-		return mmu_emulate(fault->gpa);
+		return loads_pdptes(fault) ? mmu_inject_gp() : mmu_emulate(fault->gpa);
 	if (is_identity_map(vm, gpa_gfn(fault->gpa)))
 		return map_identity(vm, fault->gpa);
 	page = mmu_resolve(vcpu, gpa_gfn(fault->gpa), write);
 	if (page.kind == MMU_WAIT)
 		return mmu_done(MMU_RETRY);
+	if (page.kind == MMU_DEVICE && loads_pdptes(fault))
+		return mmu_inject_gp();
 	if (page.slot && page.slot->kind == SLOT_MMIO)
-		return mmio(vm, fault->gpa);
+		return mmio(vm, fault);
 	if (page.kind == MMU_DEVICE)
 		return mmu_emulate(fault->gpa);
 	at = pt_lookup(&e->pt, fault->gpa.v, 1);
@@ -408,10 +424,10 @@ static struct mmu_result misconfig(struct mmu_vcpu *vcpu, const struct mmu_fault
 			return mmu_stop("an EPT entry is misconfigured");
 		return mmu_done(MMU_RETRY);
 	}
-	if (MUTANT_OR(EPT_GENERATION, (uint32_t)(at.value >> EPT_MMIO_GENERATION_SHIFT) == vm->slots.generation))
+	if (!fault->pdptes && MUTANT_OR(EPT_GENERATION, (uint32_t)(at.value >> EPT_MMIO_GENERATION_SHIFT) == vm->slots.generation))
 		return mmu_emulate(fault->gpa);
-	/* The map changed since: look again, by violation. */
-	vm->counters.mmio_stale++;
+	/* The map changed since, or it must be known which access it is: look again, by violation. */
+	vm->counters.mmio_stale += !fault->pdptes;
 	pt_set(at.entry, 0);
 	return mmu_done(MMU_FIXED);
 }

@@ -95,7 +95,7 @@ struct hw_rights hw_rights(const struct walk_regs *r, const struct walk_result *
 
 	if (w->writable) {
 		/* The first write must be seen, to set the dirty flag. */
-		if (w->dirty)
+		if (MUTANT_OR(HW_DIRTY, w->dirty))
 			rights.acc |= ACC_W;
 		return rights;
 	}
@@ -110,7 +110,7 @@ struct hw_rights hw_rights(const struct walk_regs *r, const struct walk_result *
 		return rights;
 	}
 	rights.flipped = true;
-	rights.acc &= ~ACC_U;
+	MUTANT(HW_FLIP, rights.acc &= ~ACC_U);
 	if (r->cr4 & CR4_SMEP)
 		rights.acc &= ~ACC_X;
 	return rights;
@@ -118,15 +118,16 @@ struct hw_rights hw_rights(const struct walk_regs *r, const struct walk_result *
 
 uint64_t hw_leaf(const struct mmu_caps *caps, gfn_t gfn, hfn_t hfn, unsigned shift, unsigned acc, unsigned pat_index, bool global)
 {
-	uint64_t offset = gfn.v & (BIT(shift - PAGE_SHIFT) - 1);
-	uint64_t leaf = hfn_hpa(HFN(hfn.v - offset)).v | PTE_P | PTE_A;
+	uint64_t first = hfn.v, leaf = PTE_P | PTE_A;
 
+	MUTANT(HW_FIRST, first -= gfn.v & (BIT(shift - PAGE_SHIFT) - 1));
+	leaf |= hfn_hpa(HFN(first)).v;
 	if (acc & ACC_U)
 		leaf |= PTE_U;
 	if (acc & ACC_W)
 		leaf |= PTE_W | PTE_D;
 	if (!(acc & ACC_X) && caps->nx)
-		leaf |= PTE_NX;
+		MUTANT(HW_NO_EXEC, leaf |= PTE_NX);
 	if (global)
 		leaf |= PTE_G;
 	if (pat_index & 1)

@@ -73,6 +73,8 @@ bool mmu_vcpu_init(struct mmu_vcpu *vcpu, struct mmu_vm *vm, const struct walk_r
 	mmu_unlock(vm);
 	if (!ok && vcpu->tag.vpid)
 		vpid_free(vm->vpids, vcpu->tag.vpid);
+	if (!ok)
+		vcpu->vm = NULL;
 	vcpu->intercepts_changed = vcpu->root_changed = true;
 	return ok;
 }
@@ -362,6 +364,16 @@ bool mmu_unshadow(struct mmu_vm *vm, gpa_t gpa)
 
 	mmu_lock(vm);
 	ok = vm->ops->unshadow && vm->ops->unshadow(vm, gpa_gfn(gpa));
+	mmu_unlock(vm);
+	return ok;
+}
+
+bool mmu_loosen(struct mmu_vm *vm, gpa_t gpa)
+{
+	bool ok;
+
+	mmu_lock(vm);
+	ok = vm->ops->loosen && vm->ops->loosen(vm, gpa_gfn(gpa));
 	mmu_unlock(vm);
 	return ok;
 }

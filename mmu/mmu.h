@@ -53,6 +53,8 @@ struct mmu_fault {
 	uint64_t qualification; /* MMU_FAULT_EPT_VIOLATION: the exit qualification, as the CPU gave it */
 	gva_t gva;              /* MMU_FAULT_PAGE always; EPT violation when qualification bit 7 is set */
 	gpa_t gpa;              /* EPT violation and misconfiguration */
+	bool pdptes;            /* EPT: the vCPU is outside IA-32e mode, so that it may have been a load of PDPTEs by MOV to a control register */
+	bool delivery;          /* an event was being delivered, not an instruction carried out; see mmu_loosen() */
 };
 
 /* What the mechanism wants the CPU to intercept. Changes only when the guest's registers or the mechanism do. */
@@ -80,6 +82,11 @@ struct mmu_root {
 	bool load_pdptes;
 	uint16_t vpid;      /* 0: run untagged ("enable VPID" off) */
 };
+
+/* How long a call that a guest causes may take: steps of the loops whose length the guest decides (the counter of that name; a step is
+ * some 20 to 50 instructions). And what one operation looks at of a list before it is interrupted, where the configuration does not say. */
+#define MMU_STEPS_MAX 100000
+#define MMU_WORK 1024
 
 /* The largest leaf that a mechanism may use: the address bits of its offset. */
 enum page_limit {
@@ -184,6 +191,8 @@ struct mmu_ops {
 	void (*flags_written)(struct mmu_vm *vm, gpa_t gpa, unsigned size);
 	/* See mmu_unshadow(). May be NULL. */
 	bool (*unshadow)(struct mmu_vm *vm, gfn_t gfn);
+	/* See mmu_loosen(). May be NULL. */
+	bool (*loosen)(struct mmu_vm *vm, gfn_t gfn);
 	/* The invariants that can be checked between two steps: false, and which one and why in the text, where one does not hold.
 	 * May be NULL. */
 	bool (*audit)(struct mmu_vm *vm, char *why, size_t size);
@@ -201,7 +210,7 @@ bool mmu_vm_init(struct mmu_vm *vm, const struct mmu_ops *ops, const struct mmu_
 		 const struct mmu_config *config, struct vpid_pool *vpids);
 /* Frees the tables. The vCPUs have been destroyed, nothing runs. */
 void mmu_vm_destroy(struct mmu_vm *vm);
-/* Adds a vCPU that starts with regs. Takes a VPID where the configuration and the pool allow. false: no memory. */
+/* Adds a vCPU that starts with regs. Takes a VPID where the configuration and the pool allow. false: no memory; vcpu->vm is NULL. */
 bool mmu_vcpu_init(struct mmu_vcpu *vcpu, struct mmu_vm *vm, const struct walk_regs *regs);
 void mmu_vcpu_destroy(struct mmu_vcpu *vcpu);
 /* Changes the mechanism between two guest instructions: drops the old tables, requests the flushes. No vCPU is running.
@@ -275,6 +284,12 @@ static inline void mmu_walk_linear(const struct mmu_vm *vm, struct walk_memory *
  * forgets the shadows of that table, so that the instruction can run by itself. false: this mechanism cannot, or the table is
  * in use as a root. */
 bool mmu_unshadow(struct mmu_vm *vm, gpa_t gpa);
+
+/* For the delivery of an event that reaches a tracked table at gpa (a fault with .delivery ended in MMU_EMULATE), and cannot be
+ * emulated: lets the CPU reach the table, whose shadows stay as they are, and are brought up to date at the next call for the VM that is
+ * not about the delivery of an event. So the delivery ends, even where it writes to the tables that translate its stack. false: that is
+ * no tracked table, or the CPU can reach it already; the event cannot be delivered. */
+bool mmu_loosen(struct mmu_vm *vm, gpa_t gpa);
 
 /* Pages in use by the mechanism of this VM now, for tables and what it keeps about them. */
 uint64_t mmu_table_pages(const struct mmu_vm *vm);

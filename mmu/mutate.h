@@ -1,4 +1,4 @@
-/* mmu/mutate.h - the names of the flushes, write-protections, syncs, barriers and rechecks, each of which a mutation build can
+/* mmu/mutate.h - the names of the flushes, write-protections, syncs, barriers, rechecks and limits, each of which a mutation build can
  * leave out.
  *
  * In every normal build MUTANT(NAME, statement) is the statement. With -DMUTATION it is skipped while NAME is the mutant that
@@ -28,6 +28,7 @@
 	M(EPT_INVLPG_FLUSH, "the INVVPID of an INVLPG that the hypervisor carries out under ept") \
 	M(EPT_PROTECT_FLUSH, "INVEPT after ept took write permission away") \
 	M(EPT_PROTECT, "clearing W in an EPT leaf") \
+	M(EPT_PDPTES, "telling a load of PDPTEs from other accesses outside IA-32e mode") \
 	M(EPT_GENERATION, "comparing the generation of an MMIO leaf") \
 	M(EPT_REGS_FLUSH, "the flush of an emulated register write under ept") \
 	M(SWITCH_FLUSH, "INVVPID after another mechanism took over") \
@@ -79,6 +80,27 @@
 	M(RESERVE_RELIEVE, "losing tables of its own when a VM's reserve is used up") \
 	M(RMAP_ADD, "putting a leaf on its frame's list") \
 	M(PREFETCH_CHECK, "looking whether an entry can be used without a fault before its leaf is made in advance") \
+	M(EPT_MAP_FIRST, "making a large EPT leaf begin with its block's first frame") \
+	M(EPT_MAP_TYPE, "the memory type of an EPT leaf") \
+	M(EPT_MAP_WRITABLE, "looking whether a page may be written before its EPT leaf is writable") \
+	M(LARGE_SLOT, "looking whether the slot holds all of a large leaf") \
+	M(LARGE_ALIGNED, "looking whether guest and host frames of a large leaf are aligned alike") \
+	M(LARGE_BACKED, "looking whether the backing is one piece as large as a leaf") \
+	M(RESOLVE_ROM, "leaving writes to ROM to the emulator") \
+	M(HW_DIRTY, "keeping a leaf read-only until the guest's dirty flag is set") \
+	M(HW_FLIP, "keeping the user from what the supervisor writes with CR0.WP clear") \
+	M(HW_FIRST, "making a large leaf begin with its block's first frame") \
+	M(HW_NO_EXEC, "execute-disable in a leaf") \
+	M(VTLB_WRITABLE, "keeping the leaf of a page read-only that must not be written, in the virtual TLB") \
+	M(FAULT_WRITABLE, "the same in a shadow") \
+	M(VTLB_MARKS, "marking what an entry of the virtual TLB has below it") \
+	M(PART_GLOBAL, "making parts of a larger guest page not global") \
+	M(TABLES_MEMORY, "leaving what is translated by tables outside memory to the emulator") \
+	M(DIRECT_WRITE, "keeping leaves read-only that are made in advance for a larger guest page") \
+	M(DIRECT_BACKED, "looking whether their memory is one piece") \
+	M(TIGHTEN_PROTECT, "protecting a table that was let loose for the delivery of an event") \
+	M(TIGHTEN_FLUSH, "the flush before such a table is read") \
+	M(TIGHTEN_READ, "reading it") \
 	M(PREFETCH_MEMORY, "looking whether there is memory for a leaf that is made in advance") \
 	M(PREFETCH_WRITE, "making such a leaf read-only where it must be") \
 	M(RMAP_INTERRUPT, "interrupting the way through a long list") \

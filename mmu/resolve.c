@@ -56,7 +56,7 @@ struct mmu_page mmu_resolve(struct mmu_vcpu *vcpu, gfn_t gfn, bool write)
 {
 	struct mmu_page page = { .kind = MMU_DEVICE, .slot = slots_find(&vcpu->vm->slots, gfn) };
 
-	if (!page.slot || page.slot->kind == SLOT_MMIO || (write && page.slot->kind == SLOT_ROM))
+	if (!page.slot || page.slot->kind == SLOT_MMIO || (write && !MUTANT_OR(RESOLVE_ROM, page.slot->kind != SLOT_ROM)))
 		return page;
 	if (!look_up(page.slot, gfn, &page))
 		return wait(vcpu, gfn, write, page);
@@ -75,11 +75,11 @@ unsigned mmu_leaf_shift(const struct mmu_vm *vm, gfn_t gfn, const struct mmu_pag
 		unsigned order = shifts[i] - PAGE_SHIFT;
 		uint64_t first = align_down(gfn.v, BIT(order));
 
-		if (shifts[i] > limit || shifts[i] > vm->config.page_limit || order > page->order)
+		if (shifts[i] > limit || shifts[i] > vm->config.page_limit || !MUTANT_OR(LARGE_BACKED, order <= page->order))
 			continue;
-		if (first < page->slot->base.v || first + BIT(order) > page->slot->base.v + page->slot->pages)
+		if (!MUTANT_OR(LARGE_SLOT, first >= page->slot->base.v && first + BIT(order) <= page->slot->base.v + page->slot->pages))
 			continue;
-		if ((gfn.v ^ page->hfn.v) & (BIT(order) - 1))
+		if (!MUTANT_OR(LARGE_ALIGNED, !((gfn.v ^ page->hfn.v) & (BIT(order) - 1))))
 			continue;
 		return shifts[i];
 	}

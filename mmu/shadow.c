@@ -26,7 +26,7 @@ static bool vm_init(struct mmu_vm *vm, const struct shadow_policy *policy)
 	}
 	s = mmu_table_ptr(vm, self);
 	*s = (struct shadow){ .vm = vm, .policy = policy, .self = self, .empty = empty, .mmio_epoch = hw_mmio_epoch(vm), .shape = 1 };
-	s->work = vm->config.work ? vm->config.work : SHADOW_WORK;
+	s->work = vm->config.work ? vm->config.work : MMU_WORK;
 	pool_init(&s->pages, vm, SPAGE_SHIFT);
 	rmap_init(&s->rmap, vm);
 	vm->priv = s;
@@ -70,6 +70,7 @@ static bool vcpu_init(struct mmu_vcpu *vcpu)
 	}
 	v = mmu_table_ptr(vm, self);
 	*v = (struct shadow_vcpu){ .pae_frame = pae, .pae = mmu_table_ptr(vm, pae), .spurious_gva = ~0ull, .self = self };
+	shadow_tighten(s, vcpu);
 	s->maxphyaddr = vcpu->regs.maxphyaddr;
 	s->has_1g = vcpu->regs.has_1g;
 	vcpu->priv = v;
@@ -152,6 +153,7 @@ static bool unshadow(struct mmu_vm *vm, gfn_t gfn)
 	struct spage *next;
 	bool ok = true;
 
+	shadow_tighten(s, NULL);
 	for (struct spage *sp = g ? spage_at(s, g->pages) : NULL; sp; sp = next) {
 		next = spage_at(s, sp->next_of_gfn);
 		if (sp->role & ROLE_DIRECT)
@@ -171,7 +173,8 @@ static bool unshadow(struct mmu_vm *vm, gfn_t gfn)
 		.cr4_unsupported = CR4_PCIDE | CR4_PKE, .unsupported = hw_unsupported, .vm_init = (init), \
 		.vm_destroy = vm_destroy, .vcpu_init = vcpu_init, .vcpu_destroy = vcpu_destroy, .fault = shadow_fault, \
 		.regs_changed = shadow_regs_changed, .invlpg = shadow_invlpg, .unmap = unmap, .write_protect = write_protect, \
-		.guest_written = shadow_guest_written, .flags_written = shadow_flags_written, .unshadow = unshadow, .audit = shadow_audit, \
+		.guest_written = shadow_guest_written, .flags_written = shadow_flags_written, .unshadow = unshadow, .loosen = shadow_loosen, \
+		.audit = shadow_audit, \
 	}
 
 const struct mmu_ops mmu_shadow = OPS("shadow", shadow_vm_init);

@@ -17,6 +17,9 @@
  * S11 Frames of tables are freed only by shadow_commit, after a flush.
  * S16 No call takes more than MMU_STEPS_MAX steps (docs/mmu.md, "How long a call may take"). What would be longer is interrupted:
  *     what is done of it stays done, and the guest, which gets no further without it, comes back for the rest.
+ * S17 A table that was let loose for the delivery of an event (shadow.loose) may be reached by the CPU as if it were none: S4 and S5 do
+ *     not hold for it. It is tightened - leaves protected, a flush, shadows brought up to date - before any call for the VM does what
+ *     is not about the delivery of an event. INVLPG exits meanwhile.
  * S15 A remembered path names the page to which its root leads, and a known root the page of its CR3. */
 #ifndef VELLUM_MMU_SHADOW_H
 #define VELLUM_MMU_SHADOW_H
@@ -110,11 +113,11 @@ struct shadow_policy {
 #define SHADOW_LEAST 160
 
 #define SHADOW_UNSYNC_MAX 64
-#define SHADOW_WORK 1024     /* list entries that one operation looks at: mmu_config.work */
 #define SHADOW_PARENTS_MAX 512 /* entries that name one page: another one takes the place of the oldest */
 #define SHADOW_ROLES_MAX 32  /* pages of one guest frame that are not roots in use: another one takes the place of the oldest */
 #define SHADOW_UNSYNC_ROLES 4 /* pages of one table that go out of sync together; one with more stays in sync */
 #define SHADOW_SYNCED_MAX 2048 /* entries that a load of CR3 brings over; of the pages that it has not come to by then all entries go */
+#define SHADOW_LOOSE_MAX 16  /* tables that one delivery reaches: code, stack, IDT, GDT, TSS, and what they are translated by */
 #define SHADOW_IDLE_AT_ONCE 4 /* tables that a load of CR3 puts back into sync */
 #define SHADOW_FORGET_MAX 16 /* pages that one write of the guest unlinks; the rest waits for its eviction */
 #define SHADOW_IDLE_SYNCS 8 /* that a table stays out of sync without a write */
@@ -135,6 +138,8 @@ struct shadow {
 	uint32_t unsync_count;
 	uint64_t unsync_since[SHADOW_UNSYNC_MAX], unsync_last; /* a count of all that went out of sync: when each did, and the last */
 	uint32_t unsync_present; /* entries of those pages that are not 0 */
+	gfn_t loose[SHADOW_LOOSE_MAX];
+	uint32_t loose_count;
 	uint32_t work;
 	bool idle;               /* a page out of sync may be at rest */
 	uint32_t mmio_epoch;
@@ -277,6 +282,10 @@ bool rmap_zap(struct shadow *s, gfn_t gfn, uint32_t most);
 
 /* S5 for a frame that is about to be tracked by a new page. false: interrupted. */
 bool shadow_track(struct shadow *s, struct mmu_vcpu *self, gfn_t gfn);
+/* S17. */
+bool shadow_loosen(struct mmu_vm *vm, gfn_t gfn);
+bool shadow_is_loose(const struct shadow *s, gfn_t gfn);
+void shadow_tighten(struct shadow *s, struct mmu_vcpu *self);
 /* A write fault on a tracked frame: may it go out of sync (and has)? */
 bool shadow_unsync(struct shadow *s, struct mmu_vcpu *self, struct gframe *g);
 /* Brings one entry up to date: what was made from another guest entry goes, and is made anew where that needs no fault. true: it

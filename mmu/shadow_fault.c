@@ -42,7 +42,7 @@ static unsigned guest_leaf_level(const struct walk_result *w)
  * global: after a load of CR3 nobody would know any more that the other parts must go with it. */
 static bool leaf_is_global(const struct walk_result *w, unsigned shift)
 {
-	return w->count && w->page_shift == shift && (w->entry[w->count - 1].value & PTE_G);
+	return w->count && MUTANT_OR(PART_GLOBAL, w->page_shift == shift) && (w->entry[w->count - 1].value & PTE_G);
 }
 
 static uint32_t direct_role(const struct fixing *f, uint32_t modes, unsigned level)
@@ -132,7 +132,7 @@ static void install(struct fixing *f, struct spage *sp, unsigned index)
 	unsigned shift = pt_shift(f->leaf_level), acc = f->rights.acc;
 	uint64_t leaf;
 
-	if ((acc & ACC_W) && (!f->page.writable || !leaf_may_write(f->s, f->gfn)))
+	if ((acc & ACC_W) && (!MUTANT_OR(FAULT_WRITABLE, f->page.writable) || !leaf_may_write(f->s, f->gfn)))
 		acc &= ~ACC_W;
 	leaf = hw_leaf(f->s->vm->caps, f->gfn, f->page.hfn, shift, acc, f->w->pat_index, leaf_is_global(f->w, shift));
 	if (sp->table[index] == leaf && (!sp->guest || sp->guest[index] == guest_value(f, sp)))
@@ -234,7 +234,7 @@ static bool tracked_access(struct fixing *f)
 {
 	struct gframe *g = rmap_gframe(&f->s->rmap, f->gfn, false);
 
-	if (!g || !g->tracked)
+	if (!g || !g->tracked || shadow_is_loose(f->s, f->gfn))
 		return false;
 	if (f->s->policy->track_reads) {
 		if (!f->access.write)
@@ -269,7 +269,7 @@ static struct mmu_result fix(struct mmu_vcpu *vcpu, gva_t gva, struct access acc
 	f.page = w->page_shift < 21 ? mmu_resolve_small(vcpu, f.gfn, access.write) : mmu_resolve(vcpu, f.gfn, access.write);
 	if (f.page.kind == MMU_WAIT)
 		return mmu_done(MMU_RETRY);
-	if (f.rights.emulate || !tables_are_memory(&f) || tracked_access(&f))
+	if (f.rights.emulate || !MUTANT_OR(TABLES_MEMORY, tables_are_memory(&f)) || tracked_access(&f))
 		return mmu_emulate(w->gpa);
 	if (f.page.kind == MMU_DEVICE) {
 		if (!f.page.slot || f.page.slot->kind != SLOT_MMIO || !hw_mmio_possible(vcpu->vm->caps))
@@ -366,6 +366,8 @@ struct mmu_result shadow_fault(struct mmu_vcpu *vcpu, const struct mmu_fault *fa
 		return mmu_stop("an EPT exit without EPT");
 	v->spurious_gva = ~0ull;
 	s->interrupted = false;
+	if (unlikely(s->loose_count) && !fault->delivery)
+		shadow_tighten(s, vcpu);
 	if (s->mmio_epoch != hw_mmio_epoch(vcpu->vm))
 		MUTANT(MMIO_EPOCH, drop_special(s));
 	if ((fault->error & PFERR_RSVD) && cached_mmio(vcpu, fault->gva, access, &r))

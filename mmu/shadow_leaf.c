@@ -65,14 +65,14 @@ bool leaf_allowed(struct shadow *s, gfn_t gfn)
 	if (!s->policy->track_reads)
 		return true;
 	g = rmap_gframe(&s->rmap, gfn, false);
-	return !g || !g->tracked;
+	return !g || !g->tracked || shadow_is_loose(s, gfn);
 }
 
 bool leaf_may_write(struct shadow *s, gfn_t gfn)
 {
 	struct gframe *g = rmap_gframe(&s->rmap, gfn, false);
 
-	if (!g || !g->tracked)
+	if (!g || !g->tracked || shadow_is_loose(s, gfn))
 		return true;
 	for (struct spage *sp = spage_at(s, g->pages); sp; sp = spage_at(s, sp->next_of_gfn))
 		if (!(sp->role & ROLE_DIRECT) && !sp->unsync)
@@ -148,7 +148,7 @@ static void prefetch_direct(struct shadow *s, struct spage *sp, unsigned first, 
 	struct gframe *g = rmap_gframe(&s->rmap, gfn, true);
 
 	_Static_assert(BIT(GFRAME_BITS) % SHADOW_DIRECT_WINDOW == 0, "the gframes of a window are in one piece");
-	if (page.kind != MMU_MEMORY || BIT(page.order) < count || !g)
+	if (page.kind != MMU_MEMORY || !MUTANT_OR(DIRECT_BACKED, BIT(page.order) >= count) || !g)
 		return;
 	for (unsigned i = 0; i < count; i++, g++) {
 		unsigned acc = role_acc(sp->role);
@@ -156,7 +156,7 @@ static void prefetch_direct(struct shadow *s, struct spage *sp, unsigned first, 
 		if (sp->table[first + i])
 			continue;
 		if ((acc & ACC_W) && (!page.writable || (g->tracked && !leaf_may_write(s, GFN(gfn.v + i)))))
-			acc &= ~ACC_W;
+			MUTANT(DIRECT_WRITE, acc &= ~ACC_W);
 		leaf_put(s, sp, first + i, g,
 			 hw_leaf(s->vm->caps, GFN(gfn.v + i), HFN(page.hfn.v + i), PAGE_SHIFT, acc, role_pat(sp->role), false));
 		s->vm->counters.prefetched++;

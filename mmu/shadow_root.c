@@ -239,6 +239,7 @@ void shadow_regs_changed(struct mmu_vcpu *vcpu, const struct walk_regs *old, boo
 
 	(void)keep_tlb; /* there is no PCID under this mechanism */
 	s->interrupted = false;
+	shadow_tighten(s, vcpu);
 	priv(vcpu)->spurious_gva = ~0ull;
 	if (cr3_write)
 		vcpu->vm->counters.cr3_loads++;
@@ -332,6 +333,7 @@ static bool flush_after_upper_drops(struct mmu_vcpu *vcpu)
 
 void shadow_page_fault(struct mmu_vcpu *vcpu, gva_t gva)
 {
+	shadow_tighten(shadow_of(vcpu->vm), vcpu);
 	MUTANT(INJECT_SYNC, shadow_sync_address(vcpu, gva));
 	if (flush_after_upper_drops(vcpu))
 		return;
@@ -345,6 +347,7 @@ void shadow_invlpg(struct mmu_vcpu *vcpu, gva_t gva)
 	struct shadow_vcpu *v = priv(vcpu);
 
 	v->spurious_gva = ~0ull;
+	shadow_tighten(shadow_of(vcpu->vm), vcpu);
 	MUTANT(INVLPG_SYNC, shadow_sync_address(vcpu, gva));
 	shadow_thin_out(vcpu, gva);
 	if (!flush_after_upper_drops(vcpu))

@@ -19,6 +19,55 @@ bool shadow_track(struct shadow *s, struct mmu_vcpu *self, gfn_t gfn)
 	return shadow_resync(s, self, gfn);
 }
 
+/* ---- let loose (S17) ---- */
+
+bool shadow_is_loose(const struct shadow *s, gfn_t gfn)
+{
+	for (unsigned i = 0; i < s->loose_count; i++)
+		if (s->loose[i].v == gfn.v)
+			return true;
+	return false;
+}
+
+bool shadow_loosen(struct mmu_vm *vm, gfn_t gfn)
+{
+	struct shadow *s = shadow_of(vm);
+	const struct gframe *g = rmap_gframe(&s->rmap, gfn, false);
+
+	if (!g || !g->tracked || shadow_is_loose(s, gfn))
+		return false;
+	/* Some are left of earlier events: one alone does not reach so many. */
+	if (s->loose_count == SHADOW_LOOSE_MAX)
+		shadow_tighten(s, NULL);
+	s->loose[s->loose_count++] = gfn;
+	vm->counters.loosened++;
+	shadow_update_invlpg(s, NULL);
+	tag_synchronize(vm, NULL);
+	return true;
+}
+
+/* Only leaves that were made since it is loose must go or be protected: few. */
+static void tighten(struct shadow *s, struct mmu_vcpu *self, gfn_t gfn)
+{
+	const struct gframe *g = rmap_gframe(&s->rmap, gfn, false);
+
+	if (s->policy->track_reads)
+		MUTANT(TIGHTEN_PROTECT, rmap_zap(s, gfn, UINT32_MAX));
+	else
+		MUTANT(TIGHTEN_PROTECT, rmap_protect(s, gfn, UINT32_MAX));
+	if (s->stale)
+		MUTANT(TIGHTEN_FLUSH, shadow_flush_all(s, self));
+	for (struct spage *sp = g ? spage_at(s, g->pages) : NULL; sp; sp = spage_at(s, sp->next_of_gfn))
+		if (!(sp->role & ROLE_DIRECT) && !sp->unsync)
+			MUTANT(TIGHTEN_READ, shadow_sync_page(s, sp));
+}
+
+void shadow_tighten(struct shadow *s, struct mmu_vcpu *self)
+{
+	while (s->loose_count)
+		tighten(s, self, s->loose[--s->loose_count]);
+}
+
 /* ---- writes that the hypervisor carried out ---- */
 
 static bool overlaps(gpa_t gpa, unsigned n, gpa_t entry, unsigned size)

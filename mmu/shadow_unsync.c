@@ -51,7 +51,7 @@ static struct spage *longest_unsync(const struct shadow *s)
 void shadow_update_invlpg(struct shadow *s, struct mmu_vcpu *self)
 {
 	for (struct mmu_vcpu *v = s->vm->vcpus; v; v = v->next) {
-		bool want = s->unsync_present > 0 || priv(v)->upper_seen != s->upper_drops;
+		bool want = s->unsync_present > 0 || s->loose_count || priv(v)->upper_seen != s->upper_drops;
 
 		if (v->intercepts.invlpg == want)
 			continue;

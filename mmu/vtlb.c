@@ -226,8 +226,9 @@ static void mark_above(struct vtlb *t, gva_t gva, unsigned leaf_level, unsigned 
 {
 	for (unsigned level = leaf_level + 1; level <= t->pt.format->root_level; level++) {
 		struct pt_position at = pt_lookup(&t->pt, gva.v, level);
-		uint64_t marks = global ? HOLDS_GLOBAL : HOLDS_OTHERS;
+		uint64_t marks = 0;
 
+		MUTANT(VTLB_MARKS, marks = global ? HOLDS_GLOBAL : HOLDS_OTHERS);
 		/* A 4-MByte page is two entries of level 2, so what says that there are parts is one level up. */
 		if ((level <= 3 && guest_shift >= pt_shift(level)) || (level == 3 && guest_shift == 22))
 			MUTANT(VTLB_PARTS, marks |= HOLDS_PARTS);
@@ -282,7 +283,7 @@ static struct mmu_result fix(struct mmu_vcpu *vcpu, gva_t gva, struct access acc
 		return mmu_emulate(w->gpa);
 	}
 	if (!page.writable)
-		acc &= ~ACC_W;
+		MUTANT(VTLB_WRITABLE, acc &= ~ACC_W);
 	shift = mmu_leaf_shift(vm, gfn, &page, w->page_shift >= 21 ? 21 : 12);
 	r = put(vcpu, gva, w, pt_level(shift), hw_leaf(vm->caps, gfn, page.hfn, shift, acc, w->pat_index, global));
 	if (r.outcome == MMU_FIXED) {

@@ -29,6 +29,8 @@ struct phases;
 
 /* Adds the port. false: the table of ports is full. */
 bool phases_init(struct vm *vm);
+/* Gives the accounts' memory back. */
+void phases_free(struct vm *vm);
 /* Closes what is open, now that the guest has stopped. */
 void phases_end(struct vm *vm);
 /* The account of a phase, or NULL. */

@@ -128,8 +128,10 @@ static unsigned take_memory(struct extent *extent, uint64_t pages)
 	}
 	if (done == pages)
 		return count;
-	while (count--)
+	while (count--) {
 		frames_free(extent[count].hfn, extent[count].pages);
+		extent[count] = (struct extent){ 0, 0, HFN(0) };
+	}
 	return 0;
 }
 
@@ -189,17 +191,22 @@ static bool create_mmu(struct vm *vm)
 		.page_limit = vm->config->page_bits ? (enum page_limit)vm->config->page_bits : PAGE_LIMIT_1G,
 		.vpid = vm->config->vpid != CONFIG_OFF,
 		.ept_levels = (uint8_t)vm->config->ept_levels,
+		.ram_pages = vm->config->mem >> PAGE_SHIFT,
 		.identity_map = GPA(IDENTITY_MAP),
 	};
 
 	if (!ops)
 		return false;
+	/* By its RAM, but no more than an eighth of the machine's. */
+	config.table_frames = (uint32_t)max_u64(mmu_table_least(config.ram_pages),
+						min_u64(mmu_table_limit(config.ram_pages), frames_total() / 8));
 	vm->below = below_template;
 	vm->below.ctx = vm;
 	if (!mmu_vm_init(&vm->mmu, ops, &vm->below, &machine.caps.mmu, &config, &machine.vpids)) {
 		vm_end(vm, VM_STATUS_BAD_IMAGE, "there is no memory for its tables");
 		return false;
 	}
+	vm->has_mmu = true;
 	return true;
 }
 

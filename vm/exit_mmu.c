@@ -11,10 +11,11 @@
 
 static void emulate(struct vcpu *v, gpa_t gpa)
 {
-	/* It is the delivery of an event that reached gpa, not the instruction at RIP. To make it possible for the CPU, by giving up a table
-	 * that is written to, would go on for ever where the way to the stack leads through that table. */
+	/* It is the delivery of an event that reached gpa, not the instruction at RIP. Where the CPU can be let at a page table for as long, it
+	 * goes on by itself; else the event is delivered by hand. */
 	if (VM_KEPT(DELIVERY, v->event.info & INFO_VALID)) {
-		emulation_deliver(v);
+		if (!mmu_loosen(&v->vm->mmu, gpa))
+			emulation_deliver(v);
 		return;
 	}
 	v->emulated_gpa = gpa;
@@ -55,11 +56,13 @@ static void restore_nmi_blocking(bool unblocked, enum mmu_outcome outcome)
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, vmread(VMCS_GUEST_INTERRUPTIBILITY) | BLOCKING_NMI);
 }
 
-static void give_to_heart(struct vcpu *v, const struct mmu_fault *fault, bool nmi_unblocked)
+static void give_to_heart(struct vcpu *v, struct mmu_fault *fault, bool nmi_unblocked)
 {
 	struct mmu_result r;
 
 	VM_MUTANT(FAULT_QUEUED, exit_requeue_event(v));
+	fault->pdptes = !(vmread(VMCS_ENTRY_CONTROLS) & ENTRY_IA32E);
+	fault->delivery = v->event.info & INFO_VALID;
 	r = mmu_fault(&v->mmu, fault);
 	restore_nmi_blocking(nmi_unblocked, r.outcome);
 	conclude(v, &r);

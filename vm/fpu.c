@@ -34,6 +34,12 @@ bool fpu_init(struct vcpu *v)
 	return true;
 }
 
+void fpu_free(struct vcpu *v)
+{
+	frames_free(frames_of_ptr(v->fpu), FPU_FRAMES);
+	v->fpu = NULL;
+}
+
 static void save_fpu(struct vcpu *v)
 {
 	if (!v->vm->cpuid.has_xsave) {

@@ -5,6 +5,7 @@
 #include "host/acpi.h"
 #include "host/canary.h"
 #include "host/console.h"
+#include "host/frames.h"
 #include "host/ioapic.h"
 #include "host/lapic.h"
 #include "host/multiboot.h"
@@ -145,10 +146,12 @@ static void create_vms(unsigned count)
 		machine.vm[id] = vm;
 		machine.vm_count = id + 1;
 		announce(vm);
-		if (vm->ended)
+		if (vm->ended) {
 			stats_vm(vm);
-		else
+			vm_release(vm);
+		} else {
 			vm_add_to_cpu(vm->vcpu);
+		}
 	}
 }
 
@@ -162,15 +165,20 @@ static int first_failure(void)
 
 void vellum_main(uint32_t magic, const void *information)
 {
+	int status;
+
 	canary_choose();
 	start_host(magic, information);
 	start_vmx();
 	stats_host();
+	machine.frames_before = frames_available();
 	create_vms(read_configs());
 	console_event = platform_console_event;
 	control_port_event(); /* what came before */
 	for (unsigned n = 1; n < cpus_count(); n++)
 		lapic_host_kick(percpu_of(n)->apic_id);
 	vm_cpu_loop();
-	finish(first_failure());
+	status = first_failure();
+	vm_release_all();
+	finish(status);
 }

@@ -82,6 +82,13 @@ bool phases_init(struct vm *vm)
 	return pio_add(&vm->pio, MARK_PORT, 1, &ops, vm);
 }
 
+void phases_free(struct vm *vm)
+{
+	if (vm->phases)
+		frames_free(frames_of_ptr(vm->phases), align_up(sizeof(struct phases), PAGE_SIZE) >> PAGE_SHIFT);
+	vm->phases = NULL;
+}
+
 void phases_end(struct vm *vm)
 {
 	if (vm->phases)

@@ -269,6 +269,7 @@ bool vm_tell(struct percpu *cpu)
 
 	if (v && v->vm->all_told) {
 		cpu->untold = v->ring;
+		vm_release(v->vm);
 		if (__atomic_sub_fetch(&vms_alive, 1, __ATOMIC_SEQ_CST) == 0 && cpu->id != 0)
 			lapic_host_kick(percpu_of(0)->apic_id);
 	}

@@ -146,6 +146,7 @@ struct vm {
 	struct spinlock device_lock;
 	struct spinlock mmu_lock;
 	struct mmu_vm mmu;
+	bool has_mmu; /* .mmu has been set up */
 	struct mmu_below below;
 	struct backing_extents low_backing, high_backing;
 	struct extent extent[2][VM_EXTENTS_MAX];
@@ -186,6 +187,7 @@ struct machine {
 	struct speculation speculation;
 	struct vpid_pool vpids;
 	uint64_t tsc_hz;
+	uint64_t frames_before; /* free ones, before the first VM was made */
 	uint64_t wall_clock; /* seconds since 1970, UTC, when the machine started */
 	unsigned vm_count;
 	struct vm *vm[VMS_MAX];
@@ -196,6 +198,14 @@ extern struct machine machine;
 /* Makes a VM of config from the boot modules: memory, devices, loaded image, a vCPU on CPU cpu, not yet running. Returns it; where it
  * cannot be started, it has ended already, with a status and a text. NULL: no memory even for that. */
 struct vm *vm_create(unsigned id, const struct vm_config *config, struct percpu *cpu);
+
+/* ---- vm/release.c ---- */
+/* Gives back what a VM held that has ended and whose account has been told: its RAM, tables, VMCS and all else but what is still said of
+ * it on request (struct vm and struct vcpu). On the CPU of its vCPU, which is on no ring. Once. */
+void vm_release(struct vm *vm);
+/* Gives back the rest, of every VM, when the last one is over; says so in the log where frames are missing of those that there were
+ * before the first was made (machine.frames_before). */
+void vm_release_all(void);
 
 /* ---- vm/mitigations.c ---- */
 /* For a new VM whose vCPU has not run: what is done around its runs, and what its guest is offered; one line in the log says
@@ -331,6 +341,7 @@ bool vcpu_translate(struct vcpu *v, gva_t gva, struct access access, gpa_t *gpa,
 
 /* ---- vm/fpu.c ---- */
 bool fpu_init(struct vcpu *v);
+void fpu_free(struct vcpu *v);
 /* Makes the FPU, debug and system-call registers of this CPU those of v. */
 void fpu_switch(struct vcpu *v);
 /* DRn, n from 0 to 3, of the vCPU whose registers this CPU has. */

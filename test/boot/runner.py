@@ -21,7 +21,8 @@ MARK = 'VELLUM_BOOT_TEST'
 TAIL = 15
 
 # What no run may say, whatever it is about.
-NEVER = [r'panic', r'broken promise', r'\bBUG\b', r'Call Trace', r'WARNING: CPU', r'\bOops\b', r'AddressSanitizer', r'[Ss]egmentation fault']
+NEVER = [r'panic', r'broken promise', r'\bBUG\b', r'Call Trace', r'WARNING: CPU', r'\bOops\b', r'AddressSanitizer', r'[Ss]egmentation fault',
+         r'free frames only']
 
 
 class Failure(Exception):

@@ -113,6 +113,23 @@ static bool below_invept(void *ctx, enum invept_type type, uint64_t eptp)
 	return !refuses(w, type == INVEPT_ALL || !k->invept_all) && m_invept(cpu, type, eptp);
 }
 
+/* S16: what the guest makes mmu/ do in one hold of the lock is bounded. The host may ask for as much as it likes, also for a page that the
+ * guest waits for. */
+static void check_work(struct world *w, struct vm *vm)
+{
+	const struct mmu_counters *now = &vm->mmu.counters, *then = &vm->before;
+	uint64_t steps = now->steps - then->steps, rmap = now->rmap_steps - then->rmap_steps;
+	uint64_t most = 16ull * (w->c.mmu.work ? w->c.mmu.work : MMU_WORK) + 512;
+
+	if (w->by_host || now->populated != then->populated)
+		return;
+	w->account.steps_most = max_u64(w->account.steps_most, steps);
+	if (steps > MMU_STEPS_MAX)
+		fail(w, "one call took %llu steps (S16)", (unsigned long long)steps);
+	if (rmap > most)
+		fail(w, "one call looked at %llu entries of lists, and may look at %llu (S16)", (unsigned long long)rmap, (unsigned long long)most);
+}
+
 static void below_lock(void *ctx, struct mmu_vm *mmu)
 {
 	struct world *w = ctx;
@@ -123,6 +140,7 @@ static void below_lock(void *ctx, struct mmu_vm *mmu)
 	if (w->race)
 		step_race(w);
 	vm->locked = 1;
+	vm->before = mmu->counters;
 }
 
 static void below_unlock(void *ctx, struct mmu_vm *mmu)
@@ -132,6 +150,7 @@ static void below_unlock(void *ctx, struct mmu_vm *mmu)
 	if (!vm->locked)
 		fail(ctx, "the VM's lock is released without having been taken");
 	vm->locked = 0;
+	check_work(ctx, vm);
 }
 
 void below_init(struct world *w)

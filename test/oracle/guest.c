@@ -3,7 +3,7 @@
 
 #include "test/oracle/oracle.h"
 
-#define ATTEMPTS_MAX 60u
+#define ATTEMPTS_MAX 4000u /* a long list is protected piece by piece (S16) */
 
 static const char *mechanism(const struct vcpu *v) { return v->mmu.vm->ops->name; }
 
@@ -38,7 +38,7 @@ static bool carry_out(struct vcpu *v, uint64_t va, struct x_access a, struct obs
 			return true;
 		}
 
-		struct mmu_result f = exit_fault(v, &r);
+		struct mmu_result f = exit_fault(v, &r, false);
 
 		if (f.outcome == MMU_STOP)
 			return false;
@@ -217,12 +217,11 @@ static void load(struct vcpu *v, uint64_t gpa, unsigned size, bool by_hypervisor
 		     (unsigned long long)must);
 }
 
-bool guest_access(struct vcpu *v, uint64_t va, struct x_access a, unsigned size, const uint64_t *value, uint64_t *gpa)
+/* Notes what is about to be accessed. */
+static uint64_t begin(struct vcpu *v, uint64_t va, struct x_access a)
 {
-	struct world *w = v->vm->world;
 	enum x_mode mode = x_mode(&v->regs);
-	struct observed o;
-	struct outcome x;
+	struct world *w = v->vm->world;
 
 	va = x_va(mode, va);
 	v->last_va = va;
@@ -235,8 +234,17 @@ bool guest_access(struct vcpu *v, uint64_t va, struct x_access a, unsigned size,
 		v->in->regs.pkru = v->regs.pkru;
 	}
 	w->accessing = v;
-	if (!carry_out(v, va, a, &o) || w->failed)
-		return false;
+	return va;
+}
+
+/* What an access did is right, and it has its effect. Returns and *gpa as guest_access. */
+static bool judge(struct vcpu *v, uint64_t va, struct x_access a, unsigned size, const uint64_t *value, uint64_t *gpa, struct observed seen)
+{
+	struct world *w = v->vm->world;
+	enum x_mode mode = x_mode(&v->regs);
+	struct observed o = seen;
+	struct outcome x;
+
 	w->accessing = NULL;
 	if ((o.attempts > 1 || o.flags_set) && mode != X_NONE)
 		spec_adopt_all(v, va, a);
@@ -265,4 +273,89 @@ bool guest_access(struct vcpu *v, uint64_t va, struct x_access a, unsigned size,
 	else if (!a.fetch)
 		load(v, *gpa, size, o.how == SEEN_EMULATED);
 	return true;
+}
+
+bool guest_access(struct vcpu *v, uint64_t va, struct x_access a, unsigned size, const uint64_t *value, uint64_t *gpa)
+{
+	struct observed o;
+
+	va = begin(v, va, a);
+	return carry_out(v, va, a, &o) && !v->vm->world->failed && judge(v, va, a, size, value, gpa, o);
+}
+
+/* ---- events ---- */
+
+/* Could the CPU write there by itself? Not to a device or to ROM, nor by tables that are no memory, nor where no leaf can be right. */
+static bool deliverable(struct vcpu *v, uint64_t va, struct x_access a)
+{
+	struct outcome x = spec_walk(v->vm, &v->regs, va, a);
+	struct ram *r = ram_find(v->vm, x.gpa >> PAGE_SHIFT);
+
+	for (unsigned i = 0; i < x.levels; i++)
+		if (!page_find(v->vm, x.level[i].gpa >> PAGE_SHIFT))
+			return false;
+	return !x.fault && r && r->kind == SLOT_RAM && (v->regs.cr0 & X_CR0_WP || !(v->regs.cr4 & X_CR4_SMAP));
+}
+
+enum delivery { DELIVERED, AGAIN, ENDED };
+
+/* One word of the event's frame. */
+static enum delivery deliver_word(struct vcpu *v, uint64_t va, uint64_t value, unsigned attempts)
+{
+	struct x_access a = { .write = true };
+	struct world *w = v->vm->world;
+	struct observed o = { .attempts = attempts };
+	struct mmu_result f = { 0 };
+	struct m_result r;
+	uint64_t flags, gpa;
+
+	if (!enter(v) || w->failed)
+		return ENDED;
+	flags = v->in->stats.flags_set;
+	r = m_access(v->in, va, a);
+	o.ept = v->vmcs.ept;
+	o.flags_set = w->cpu[v->cpu].stats.flags_set != flags;
+	if (r.event == M_EXIT) {
+		f = exit_fault(v, &r, true);
+		if (f.outcome == MMU_EMULATE && mmu_loosen(&v->vm->mmu, f.gpa))
+			cover(w, COVER_LOOSENED);
+		else if (f.outcome == MMU_EMULATE && deliverable(v, va, a))
+			fail(w, "%s: an event cannot be delivered to %llx (S17)", mechanism(v), (unsigned long long)va);
+		else if (f.outcome == MMU_EMULATE || f.outcome == MMU_STOP)
+			return ENDED;
+		if (f.outcome != MMU_INJECT)
+			return AGAIN;
+	}
+	o.how = r.event == M_OK ? SEEN_DIRECT : SEEN_FAULT;
+	o.hpa = r.hpa;
+	o.ept_type = r.ept_type;
+	o.error = r.event == M_EXIT ? f.exception.error : r.error;
+	return judge(v, va, a, 8, &value, &gpa, o) ? DELIVERED : ENDED;
+}
+
+void guest_deliver(struct vcpu *v, uint64_t va, unsigned words, uint64_t value)
+{
+	struct world *w = v->vm->world;
+	struct x_access a = { .write = true };
+
+	v->regs.ac = true; /* SMAP does not speak of stacks */
+	v->regs.pkru = 0;
+	for (unsigned attempts = 1, i = 0; i < words && !w->failed; attempts++) {
+		uint64_t at = begin(v, (va & ~7ull) - 8 * i, a);
+
+		enum delivery d = deliver_word(v, at, mix(value + i), attempts);
+
+		/* Whatever flags the attempt has set stay. */
+		if (d != DELIVERED && !w->failed && x_mode(&v->regs) != X_NONE)
+			spec_adopt_all(v, at, a);
+		if (d == ENDED) {
+			w->accessing = NULL;
+			return;
+		}
+		i = d == DELIVERED ? i + 1 : 0;
+		if (attempts == 4 * ATTEMPTS_MAX)
+			fail(w, "%s: the delivery of an event never ends (S3)", mechanism(v));
+	}
+	if (!w->failed)
+		cover(w, COVER_DELIVERED);
 }

@@ -85,12 +85,12 @@ static void report(const char *name, const struct account *a, double seconds, bo
 {
 	printf("%-7s %10llu accesses checked (%.2f M/s; none %llu, 32-bit %llu, PAE %llu, 4-level %llu, 5-level %llu), %llu "
 	       "faults, %llu MMIO, "
-	       "%llu emulated, %llu stale, %llu exits, %llu spurious\n",
+	       "%llu emulated, %llu stale, %llu exits, %llu spurious, at most %llu steps a call\n",
 	       name, (unsigned long long)a->accesses, (double)a->accesses / seconds / 1e6, (unsigned long long)a->by_mode[0],
 	       (unsigned long long)a->by_mode[1], (unsigned long long)a->by_mode[2], (unsigned long long)a->by_mode[3],
 	       (unsigned long long)a->by_mode[4], (unsigned long long)a->faults, (unsigned long long)a->mmio,
 	       (unsigned long long)a->emulated, (unsigned long long)a->stale, (unsigned long long)a->exits,
-	       (unsigned long long)a->spurious);
+	       (unsigned long long)a->spurious, (unsigned long long)a->steps_most);
 	if (accounted)
 		printf("%-7s %10llu flushes issued, %llu of them dropped nothing that was wrong\n", name, (unsigned long long)a->flushes,
 		       (unsigned long long)a->flushes_idle);

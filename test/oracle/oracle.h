@@ -47,7 +47,8 @@ struct step {
 	O(ACCESS, 110) O(REPEAT, 30) O(TABLE_READ, 6) O(EDIT, 20) O(EDIT_FLUSH, 12) O(EDIT_PATH, 26) O(HEAL, 16) O(EDIT_OTHER, 8) \
 	O(DEVICE_WRITE, 3) O(INVLPG, 8) O(CR3, 8) O(CR0, 4) O(CR4, 5) O(EFER, 1) O(MODE, 1) O(INVPCID, 2) O(SPECULATE, 12) \
 	O(SWAP_OUT, 4) O(MERGE, 2) O(LOG_START, 1) O(LOG_COLLECT, 3) O(LOG_STOP, 1) O(SLOT, 1) O(PROTECT, 2) O(MIGRATE, 6) O(EXIT, 6) \
-	O(REBOOT, 1) O(SWITCH, 1) O(COPY_TABLE, 2) O(REST, 2) O(RETRACK, 3) O(BLOCK, 2) O(DROP, 2)
+	O(REBOOT, 1) O(SWITCH, 1) O(COPY_TABLE, 2) O(REST, 2) O(RETRACK, 3) O(BLOCK, 2) O(DROP, 2) \
+	O(DELIVER, 6) O(CROWD, 1)
 
 enum op {
 #define O(name, weight) OP_##name,
@@ -80,6 +81,8 @@ enum op {
 	C(BLOCK_OUT, "blocks swapped out") C(BLOCK_HOME, "blocks brought together again") C(LOGS, "logs started") \
 	C(LOGGED, "pages found written in a log") C(SLOT_GONE, "slots removed") C(SLOT_BACK, "slots added") \
 	C(MIGRATED, "vCPUs moved to another CPU") C(VPID_REUSED, "VPIDs given anew") C(SWITCHED, "mechanisms switched") \
+	C(PDPT_NOWHERE, "loads of PDPTEs from where no memory is") C(ROOT_NOWHERE, "loads of CR3 that name no memory") \
+	C(DELIVERED, "events delivered") C(LOOSENED, "events delivered to a stack in a table in use") \
 	C(RELIEVED, "times that a VM lost tables of its own") C(INTERRUPTED, "operations interrupted") \
 	C(EPT_5, "accesses through EPT tables of five levels") \
 	C(TO_WIDE, "accesses to memory beyond 48 address bits") C(BEYOND, "accesses beyond what four levels of EPT translate") \
@@ -174,6 +177,7 @@ struct vm {
 	struct vcpu vcpu[VCPUS];
 	struct ram ram[RAMS];
 	unsigned rams, locked;
+	struct mmu_counters before; /* as they were when the lock was taken */
 	struct change *change;
 	uint32_t changes;
 	uint32_t bucket[BUCKETS];
@@ -181,7 +185,7 @@ struct vm {
 
 struct account {
 	uint64_t steps, accesses, faults, mmio, stale, emulated, exits, spurious, by_mode[5];
-	uint64_t flushes, flushes_idle;
+	uint64_t flushes, flushes_idle, steps_most;
 	uint64_t op[OP_COUNT], cover[COVER_COUNT];
 	uint64_t by_mechanism[4][5]; /* accesses, by what the VM ran under and the mode */
 };
@@ -197,6 +201,7 @@ struct world {
 	struct frames { uint64_t next, *free; size_t count, room; } low, high;
 	uint64_t tables;           /* frames that mmu/ holds */
 	bool made;                 /* the VMs are */
+	bool by_host;              /* what is done now is the host's doing */
 	uint64_t refusals;         /* INVVPIDs and INVEPTs that could have been refused */
 	struct { uint64_t hfn; uint32_t users; } shared[64];
 	uint64_t race;             /* a host step is due at the next taking of the lock; its argument */
@@ -314,11 +319,13 @@ void leave(struct vcpu *v);
 void left(struct vcpu *v);
 /* Gives the exit of r to mmu/. The outcome, and the fault's result. */
 void tell_registers(struct vcpu *v);
-struct mmu_result exit_fault(struct vcpu *v, const struct m_result *r);
+struct mmu_result exit_fault(struct vcpu *v, const struct m_result *r, bool delivery);
 
 /* guest.c: what the guest does */
 /* Returns true where the access succeeded; *gpa then says where. value: written, or NULL. size: 4 or 8. */
 bool guest_access(struct vcpu *v, uint64_t va, struct x_access a, unsigned size, const uint64_t *value, uint64_t *gpa);
+/* The CPU delivers an event to the supervisor: writes words of 8 bytes below va, from the beginning again after each exit. */
+void guest_deliver(struct vcpu *v, uint64_t va, unsigned words, uint64_t value);
 void guest_store(struct vcpu *v, uint64_t gpa, unsigned size, uint64_t value, bool by_device);
 
 /* registers.c */
@@ -337,6 +344,8 @@ uint64_t layout_root(enum x_mode mode, unsigned which);
 uint64_t layout_va(const struct x_regs *r, uint32_t b, uint64_t v);
 /* What turns some addresses into none: bits to be flipped above those that are translated. Mostly 0. */
 uint64_t layout_beyond(unsigned which);
+/* Where a table should not be. */
+uint64_t layout_nowhere(unsigned which);
 uint64_t layout_table(enum x_mode mode, unsigned which); /* a frame number */
 bool layout_is_pdpt(uint64_t gfn);
 /* Of the table that gfn is meant to be; 0: none. */

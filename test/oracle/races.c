@@ -76,11 +76,15 @@ void step_race(struct world *w)
 		.op = ops[(w->race >> 8) % ARRAY_SIZE(ops)], .a = w->race >> 16, .b = (uint32_t)(w->race >> 24), .v = mix(w->race)
 	};
 
+	bool before = w->by_host;
+
 	w->race = 0;
 	cover(w, COVER_RACED);
 	adopt_so_far(w);
+	w->by_host = true;
 	if (w->accessing && s.a & 1)
 		race_edit(w->accessing, &s);
 	else
 		host_step(&w->vm[w->now % w->c.vms].vcpu[0], &s);
+	w->by_host = before;
 }

@@ -140,8 +140,10 @@ static bool carry_out(struct vcpu *v, enum load which, uint64_t value)
 		if (r.event != M_EXIT)
 			return r.event == M_OK;
 		if (r.exit == M_EXIT_EPT_VIOLATION || r.exit == M_EXIT_EPT_MISCONFIG) {
-			struct mmu_result f = exit_fault(v, &r);
+			struct mmu_result f = exit_fault(v, &r, false);
 
+			if (f.outcome == MMU_INJECT && f.exception.vector == 13)
+				return false;
 			if (f.outcome != MMU_FIXED && f.outcome != MMU_RETRY && f.outcome != MMU_SPURIOUS)
 				fail(w, "%s: its load of PDPTEs ends in outcome %d", load_names[which], (int)f.outcome);
 			continue;

@@ -123,10 +123,11 @@ void leave(struct vcpu *v)
 	left(v);
 }
 
-struct mmu_result exit_fault(struct vcpu *v, const struct m_result *r)
+struct mmu_result exit_fault(struct vcpu *v, const struct m_result *r, bool delivery)
 {
 	struct world *w = v->vm->world;
-	struct mmu_fault f = { .gva = GVA(r->gla), .gpa = GPA(r->gpa), .error = r->error, .qualification = r->qualification };
+	struct mmu_fault f = { .gva = GVA(r->gla), .gpa = GPA(r->gpa), .error = r->error, .qualification = r->qualification,
+			       .delivery = delivery };
 	struct mmu_result out;
 
 	left(v);
@@ -137,6 +138,7 @@ struct mmu_result exit_fault(struct vcpu *v, const struct m_result *r)
 						   : MMU_FAULT_EPT_VIOLATION;
 	if (f.kind == MMU_FAULT_EPT_MISCONFIG)
 		f.gva = GVA(0); /* the CPU does not say */
+	f.pdptes = !(v->view.efer & X_EFER_LMA);
 	v->mmu.regs.ac = v->regs.ac;
 	v->mmu.regs.pkru = v->regs.pkru;
 	v->mmu.regs.cpl = v->cpl;

@@ -67,9 +67,11 @@ static void add(struct account *sum, const struct world *w)
 {
 	const uint64_t *from = (const uint64_t *)&w->account;
 	uint64_t *to = (uint64_t *)sum;
+	uint64_t most = max_u64(sum->steps_most, w->account.steps_most);
 
 	for (size_t i = 0; i < sizeof(*sum) / 8; i++)
 		to[i] += from[i];
+	sum->steps_most = most;
 	for (unsigned i = 0; i < w->c.vms; i++) {
 		sum->cover[COVER_RELIEVED] += w->vm[i].mmu.counters.tables_relieved;
 		sum->cover[COVER_INTERRUPTED] += w->vm[i].mmu.counters.interrupted;

@@ -50,6 +50,13 @@ void flush_history(struct vm *vm)
 	memset(vm->bucket, 0, sizeof(vm->bucket));
 }
 
+static void by_host(struct vcpu *v, const struct step *s)
+{
+	v->vm->world->by_host = true;
+	host_step(v, s);
+	v->vm->world->by_host = false;
+}
+
 void step_do(struct world *w, const struct step *s)
 {
 	struct vm *vm = &w->vm[s->who % w->c.vms];
@@ -67,9 +74,9 @@ void step_do(struct world *w, const struct step *s)
 	w->stepping = v;
 	w->last_store = w->c.races && s->op <= OP_CR4 && (s->b >> 26 & 3) == 0 ? mix(s->v + 1) | 1 : 0;
 	w->race = w->c.races && s->op <= OP_HEAL && (s->b >> 28) < 3 ? mix(s->v) | 1 : 0;
-	if (s->op <= OP_SPECULATE || (s->op >= OP_COPY_TABLE && s->op <= OP_RETRACK))
+	if (s->op <= OP_SPECULATE || (s->op >= OP_COPY_TABLE && s->op <= OP_RETRACK) || s->op >= OP_DELIVER)
 		guest_step(v, s);
 	else
-		host_step(v, s);
+		by_host(v, s);
 	w->race = w->last_store = 0;
 }

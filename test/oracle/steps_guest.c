@@ -273,10 +273,15 @@ static void do_cr3(struct vcpu *v, const struct step *s)
 	enum x_mode mode = x_mode(&v->regs);
 	uint64_t cr3 = s->a & 1 ? v->regs.cr3 : layout_root(mode == X_NONE ? v->vm->world->c.mode : mode, s->b);
 
+	/* A table in ROM, at a device, or where nothing is; where that is no #GP, the guest gets no further for a while. */
+	if ((s->b >> 17 & (mode == X_PAE ? 7 : 63)) == 1)
+		cr3 = layout_nowhere(s->b >> 23);
 	if (v->regs.cr4 & X_CR4_PCIDE)
 		cr3 = (cr3 & ~0xfffull) | (s->b >> 8 & 3) | (s->b & 0x400 ? X_CR3_KEEP : 0);
 	else if (mode >= X_4LEVEL && !(s->b >> 12 & 31))
 		cr3 |= X_PCD;
+	if (!page_find(v->vm, cr3 >> PAGE_SHIFT & MASK(39, 0)))
+		cover(v->vm->world, mode == X_PAE ? COVER_PDPT_NOWHERE : COVER_ROOT_NOWHERE);
 	guest_cr3(v, cr3);
 }
 
@@ -306,6 +311,53 @@ static void do_cr4(struct vcpu *v, const struct step *s)
 		guest_cr3(v, v->regs.cr3 & ~0xfffull);
 	if (!v->vm->world->failed)
 		guest_cr4(v, v->regs.cr4 ^ flip);
+}
+
+/* All entries of the table that the last access used name one frame, most of them are used, and then that frame is a table: so lists
+ * get as long as a guest can make them. */
+static void do_crowd(struct vcpu *v, const struct step *s)
+{
+	struct vm *vm = v->vm;
+	struct outcome x = spec_walk(vm, &v->regs, v->last_va, v->last_access);
+	unsigned size = x_entry_size(x_mode(&v->regs));
+	uint64_t at = shared_entry(v), frame = 100 + (s->a >> 4 & 1), e = frame * 4096 | X_P | X_W | X_U | X_A | X_D, word, gpa;
+	uint64_t page[512];
+
+	if (!at || x.shift != 12 || at >> PAGE_SHIFT == frame || vm->changes + 700 > HISTORY)
+		return;
+	word = size == 8 ? e : e | e << 32;
+	at = align_down(at, PAGE_SIZE);
+	for (unsigned i = 0; i < 512; i++)
+		page[i] = word;
+	if (mmu_guest_write(&vm->mmu, GPA(at), page, PAGE_SIZE) != PAGE_SIZE)
+		return;
+	for (unsigned i = 0; i < 512; i++)
+		gm_write(vm, at + i * 8, 8, word);
+	guest_cr3(v, v->regs.cr3);
+	for (unsigned i = 0; i < 512 && !vm->world->failed; i += 32)
+		guest_access(v, align_down(v->last_va, 512 * PAGE_SIZE) + i * PAGE_SIZE, (struct x_access){ .write = s->a & 1 }, 8,
+			     s->a & 1 ? &s->v : NULL, &gpa);
+	if (vm->world->failed || x.levels < 2 || !(s->a & 2))
+		return;
+	write_entry(v, x.level[x.levels - 2].gpa, size, e, false);
+	if (!vm->world->failed)
+		invalidate_and_look(v);
+}
+
+/* An event, to a stack anywhere: often in a table, by the kernel's map of low memory or by whatever leads there. */
+static void do_deliver(struct vcpu *v, const struct step *s)
+{
+	enum x_mode mode = x_mode(&v->regs);
+	uint64_t va = layout_va(&v->regs, s->b, s->v);
+
+	if (s->a & 1)
+		va = layout_direct(mode, layout_table(mode == X_NONE ? X_4LEVEL : mode, s->a >> 4) * 4096 + (s->v & 0xff8));
+	else if (s->a & 2)
+		va = v->last_va;
+	/* Across a page's beginning, now and then. */
+	guest_deliver(v, s->a & 12 ? va : align_down(va, PAGE_SIZE) + 16, 3 + (s->a >> 14), layout_entry(v->vm->world, 0, 8, 0, s->v));
+	if (s->a >> 12 & 1 && !v->vm->world->failed)
+		guest_look_again(v);
 }
 
 void guest_step(struct vcpu *v, const struct step *s)
@@ -351,6 +403,12 @@ void guest_step(struct vcpu *v, const struct step *s)
 		break;
 	case OP_RETRACK:
 		do_retrack(v, s);
+		break;
+	case OP_CROWD:
+		do_crowd(v, s);
+		break;
+	case OP_DELIVER:
+		do_deliver(v, s);
 		break;
 	case OP_COPY_TABLE:
 		do_copy_table(v, s);

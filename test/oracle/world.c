@@ -104,7 +104,7 @@ struct config config_from_seed(uint64_t seed, const struct mmu_ops *ops)
 	c.linear = chance(&s, 30);
 	c.refusing = chance(&s, 20);
 	c.starved = chance(&s, 40);
-	c.mmu.work = chance(&s, 40) ? 1 + next_random(&s) % 8 : 0;
+	c.mmu.work = chance(&s, 40) ? 2 + next_random(&s) % 8 : 0;
 	c.mmu.ram_pages = 4096;
 	if (c.mmu.table_frames)
 		c.mmu.table_frames += c.switching ? 180 : ops->least;

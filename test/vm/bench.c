@@ -236,6 +236,7 @@ void bench_new(const struct bench_config *config)
 	vmcs_reset();
 	host_reset();
 	make_machine();
+	machine.frames_before = frames_available();
 	for (unsigned n = 0; n < (config->vms ? config->vms : 1); n++) {
 		struct vm *vm;
 
@@ -271,6 +272,9 @@ void bench_delete(void)
 	console_event = NULL;
 	while (console_get(CONSOLE_GUEST) >= 0 || console_get(CONSOLE_STATS) >= 0)
 		;
+	/* Nothing that a virtual machine held is lost. */
+	vm_release_all();
+	BUG_ON(frames_available() != machine.frames_before);
 	memset(&machine, 0, sizeof(machine));
 }
 
@@ -284,6 +288,8 @@ bool fpu_init(struct vcpu *v)
 	v->saved_dr[4] = 0xffff0ff0;
 	return true;
 }
+
+void fpu_free(struct vcpu *v) { (void)v; }
 
 /* Debug builds put each entry through the checks here; the bench does it in vmx_enter(), in every build. */
 bool entry_check(struct vcpu *v)
