@@ -9,6 +9,7 @@
 #define SSE 2u
 #define AVX 4u
 #define ZMM MASK(7, 6) /* the upper halves of ZMM 0 to 15, and ZMM 16 to 31 */
+#define KNOWN MASK(9, 0) /* up to PKRU: these fit e->scratch */
 #define HEADER_AT 512
 #define HEADER_BYTES 64
 #define EXTENDED_AT (HEADER_AT + HEADER_BYTES)
@@ -116,7 +117,7 @@ static enum emulate_result find_area(struct emulate *e, const struct insn *i, un
 {
 	uint64_t mask = (e->gpr[EMULATE_RDX] << 32) | (uint32_t)e->gpr[EMULATE_RAX];
 
-	if (!e->scratch)
+	if (!e->scratch || (e->xcr0 & ~KNOWN))
 		return EMULATE_UNKNOWN;
 	if (!(e->cr4 & CR4_OSXSAVE))
 		return raise(e, VECTOR_UD);

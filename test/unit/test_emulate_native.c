@@ -107,6 +107,11 @@ static bool same_units(const struct case_ *c, const struct state *a, const struc
 	       same_last_instruction(c, a, b);
 }
 
+static bool is_operand_fault(const struct state *s)
+{
+	return s->vector == 14 || s->vector == VECTOR_GP || s->vector == VECTOR_SS;
+}
+
 /* CPUs of AMD's make do not want the operands of SHA instructions aligned. */
 static bool unaligned_sha(const struct case_ *c, const struct state *native, const struct state *emulated)
 {
@@ -121,7 +126,7 @@ static bool untouched_fault(const struct case_ *c, const struct state *native, c
 {
 	bool half = (c->form->flags & F_AREA) && c->layout != LAYOUT_LONG64;
 
-	return half && emulated->vector == NO_VECTOR && (native->vector == 14 || native->vector == VECTOR_GP || native->vector == VECTOR_SS);
+	return half && emulated->vector == NO_VECTOR && is_operand_fault(native);
 }
 
 /* CMPS, of which both operands fault: which comes first the SDM does not say, and depends on the prefixes. */
@@ -149,8 +154,8 @@ static const char *compare(const struct case_ *c, const struct state *native, st
 		return NULL;
 	if (unaligned_sha(c, native, emulated) || untouched_fault(c, native, emulated) || either_operand(c, native, emulated))
 		return NULL;
-	/* Which part of a long area is touched first is each CPU's own. */
-	if ((c->form->flags & (F_AREA | F_WRITES | F_LONG)) && native->vector == 14 && emulated->vector == 14)
+	/* Which part of a long area is looked at first, and for what, is each CPU's own. */
+	if ((c->form->flags & (F_AREA | F_WRITES | F_LONG)) && is_operand_fault(native) && is_operand_fault(emulated))
 		return NULL;
 	if (native->vector != emulated->vector || expected_error(native) != emulated->error)
 		return "exception";
