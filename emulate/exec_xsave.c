@@ -1,8 +1,9 @@
 /* emulate/exec_xsave.c - XSAVE, XSAVEOPT, XSAVEC and XRSTOR. SDM: "Managing State Using the XSAVE Feature Set".
  *
- * The CPU saves to and restores from e->scratch, in the standard format; what the guest's area gets or gives is copied component by
- * component, so that nothing is touched that the instruction does not touch, and where a compacted area has it. XSAVEOPT is done as XSAVE: what it may leave out it may also write.
- * Outside 64-bit mode the registers 8 to 15 stay as they are. */
+ * The CPU saves to and restores from e->scratch, in the standard format; what the guest's area gets or gives is copied
+ * component by component, so that nothing is touched that the instruction does not touch, and where a compacted area has it.
+ * XSAVEOPT is done as XSAVE: what it may leave out it may also write. Outside 64-bit mode the registers 8 to 15 stay as they
+ * are. */
 #include "emulate/native.h"
 
 #define X87 1u
@@ -162,8 +163,8 @@ static enum emulate_result has_compaction(struct emulate *e, bool *has)
 	return EMULATE_OK;
 }
 
-/* sub: 1 XSAVEC, else XSAVE and XSAVEOPT. The CPU saves in the standard format; XSTATE_BV then says what is in use. XSAVE keeps the
- * bits of XSTATE_BV that were not asked for; XSAVEC clears them, and leaves out what is in its initial state. */
+/* sub: 1 XSAVEC, else XSAVE and XSAVEOPT. The CPU saves in the standard format; XSTATE_BV then says what is in use. XSAVE keeps
+ * the bits of XSTATE_BV that were not asked for; XSAVEC clears them, and leaves out what is in its initial state. */
 enum emulate_result exec_xsave(struct emulate *e, const struct insn *i)
 {
 	bool compact = i->sub, has = true;
@@ -225,8 +226,8 @@ static enum emulate_result load_mxcsr(struct emulate *e, const struct area *a, u
 	return EMULATE_OK;
 }
 
-/* The CPU's own state first, over it what the area has. Outside 64-bit mode registers 8 to 15 so stay, and what is to be initialised
- * is loaded as zeros. */
+/* The CPU's own state first, over it what the area has. Outside 64-bit mode registers 8 to 15 so stay, and what is to be
+ * initialised is loaded as zeros. */
 enum emulate_result exec_xrstor(struct emulate *e, const struct insn *i)
 {
 	struct area a;

@@ -1,5 +1,6 @@
-/* 64 bits: instructions on devices' and absent memory, which the hypervisor emulates, behave as on RAM, which it does not: single-stepping,
- * data breakpoints, read-only pages, tables where no memory is, code where no memory is, what the FPU remembers. */
+/* 64 bits: instructions on devices' and absent memory, which the hypervisor emulates, behave as on RAM, which it does not:
+ * single-stepping, data breakpoints, read-only pages, tables where no memory is, code where no memory is, what the FPU
+ * remembers. */
 #include "apic.h"
 #include "pages.h"
 
@@ -132,7 +133,8 @@ static void check_rights(void)
 	map(APIC, PTE_P | PTE_U);
 	CHECK(trap_call_user(do_movs, (void *)WINDOW) == TRAP(PF) && trap.error == (PF_P | PF_W | PF_U),
 	      "movs in a read-only device's page: trap %u, error 0x%x", trap.vector, trap.error);
-	CHECK(trap.cr2 == WINDOW + 0x80 && apic_read(APIC_TPR) == 0, "movs faulted at 0x%lx, the TPR is 0x%x", trap.cr2, apic_read(APIC_TPR));
+	CHECK(trap.cr2 == WINDOW + 0x80 && apic_read(APIC_TPR) == 0, "movs faulted at 0x%lx, the TPR is 0x%x", trap.cr2,
+	      apic_read(APIC_TPR));
 }
 
 /* A table where no memory is reads as ones: a reserved bit is set. */

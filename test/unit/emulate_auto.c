@@ -1,6 +1,6 @@
-/* test/unit/emulate_auto.c - forms made from the decoder's own tables, so that nothing that the host's CPU carries out for the emulator
- * is left out. What a table does not say (which VEX.L and vvvv are legal) is tried at random: the CPU answers #UD, and so must the
- * emulator. */
+/* test/unit/emulate_auto.c - forms made from the decoder's own tables, so that nothing that the host's CPU carries out for the
+ * emulator is left out. What a table does not say (which VEX.L and vvvv are legal) is tried at random: the CPU answers #UD, and
+ * so must the emulator. */
 #include <stdio.h>
 
 #include "emulate/ops.h"

@@ -23,8 +23,8 @@ struct registers {
 extern const char cpu_faulted[];
 unsigned cpu_enter(struct registers *r, const void *slot, void *area, uint64_t wide);
 
-/* RDI: registers; RSI: slot; RDX: area; RCX: 64-bit form. What is left behind is a clean FPU, as C expects it. FNINIT before XRSTOR clears the
- * FPU's last addresses, which CPUs of AMD's make do not load unless an exception is flagged. */
+/* RDI: registers; RSI: slot; RDX: area; RCX: 64-bit form. What is left behind is a clean FPU, as C expects it. FNINIT before
+ * XRSTOR clears the FPU's last addresses, which CPUs of AMD's make do not load unless an exception is flagged. */
 __asm__(".pushsection .text\n"
 	"cpu_enter:\n"
 	"	pushq %rbx\n	pushq %rbp\n	pushq %r12\n	pushq %r13\n	pushq %r14\n"

@@ -81,15 +81,16 @@ static bool both_faults(const struct case_ *c, const struct state *native, const
 	return (c->form->flags & (F_ALIGN | F_AREA)) && native->vector == VECTOR_GP && emulated->vector == VECTOR_SS;
 }
 
-/* An encoding that the CPU does not have is #UD before the operand is looked at; the emulator, which lets the CPU judge, may find a fault of
- * the operand first. No such instruction gets to the emulator but by a change of its bytes. */
+/* An encoding that the CPU does not have is #UD before the operand is looked at; the emulator, which lets the CPU judge, may
+ * find a fault of the operand first. No such instruction gets to the emulator but by a change of its bytes. */
 static bool illegal(const struct case_ *c, const struct state *native, const struct state *emulated)
 {
 	return (c->form->flags & (F_ANY_VEX | F_VEX)) && native->vector == VECTOR_UD && emulated->vector != NO_VECTOR;
 }
 
-/* What the FPU remembers of its last instruction, where it is that of this case: CPUs differ in when they remember it, save it and load it
- * (those of AMD's make only while an exception is flagged), and outside 64-bit mode its selectors do not survive a switch of tasks. */
+/* What the FPU remembers of its last instruction, where it is that of this case: CPUs differ in when they remember it, save it
+ * and load it (those of AMD's make only while an exception is flagged), and outside 64-bit mode its selectors do not survive a
+ * switch of tasks. */
 static bool same_last_instruction(const struct case_ *c, const struct state *native, const struct state *emulated)
 {
 	unsigned width = c->layout == LAYOUT_LONG64 ? 8 : 4;
@@ -132,7 +133,7 @@ static bool untouched_fault(const struct case_ *c, const struct state *native, c
 /* CMPS, of which both operands fault: which comes first the SDM does not say, and depends on the prefixes. */
 static bool either_operand(const struct case_ *c, const struct state *native, const struct state *emulated)
 {
-	return c->insn.op == OP_cmps && native->vector == 14 && emulated->vector == 14 && native->cr2 != emulated->cr2;
+	return c->insn.op == OP_cmps && is_operand_fault(native) && is_operand_fault(emulated);
 }
 
 /* MASKMOVQ and MASKMOVDQU: whether bytes that the mask leaves out can fault is each CPU's own. */
@@ -188,8 +189,8 @@ static bool lands_badly(const struct case_ *c, const struct state *s)
 	return linear < CODE_SLOT - LANDING || linear >= CODE_SLOT + LANDING || (linear >= CODE_SLOT && linear < CODE_SLOT + c->n);
 }
 
-/* A gather that faults: of what is left of the mask only the sign of each element counts; the SDM has it all ones, CPUs of AMD's make leave
- * it as it was. */
+/* A gather that faults: of what is left of the mask only the sign of each element counts; the SDM has it all ones, CPUs of
+ * AMD's make leave it as it was. */
 static void normalise_mask(const struct case_ *c, struct state *s)
 {
 	unsigned size = (c->insn.rex & 8) ? 8 : 4;

@@ -1,5 +1,5 @@
-/* test/unit/test_emulate_protected.c - protected and IA-32e mode: gates, far returns, IRET, LDTR and TR, single-stepped repetitions, and
- * what a fault leaves of the FPU. */
+/* test/unit/test_emulate_protected.c - protected and IA-32e mode: gates, far returns, IRET, LDTR and TR, single-stepped
+ * repetitions, and what a fault leaves of the FPU. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -65,7 +65,9 @@ static void assert_exception(enum emulate_result result, uint32_t exception)
 /* A gate of `type` to CODE0:offset. */
 static void make_gate(unsigned type, uint64_t offset)
 {
-	world_store(w, WORLD_GDT + GATE, 8, (offset & 0xffff) | CODE0 << 16 | (uint64_t)(0xe0 | type) << 40 | (offset & 0xffff0000) << 32);
+	uint64_t low = (offset & 0xffff) | CODE0 << 16 | (uint64_t)(0xe0 | type) << 40 | (offset & 0xffff0000) << 32;
+
+	world_store(w, WORLD_GDT + GATE, 8, low);
 	world_store(w, WORLD_GDT + GATE + 8, 8, offset >> 32);
 }
 
