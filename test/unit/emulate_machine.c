@@ -306,7 +306,7 @@ void machine_fill(uint64_t (*random)(void))
 
 void machine_poke(uint64_t linear, const void *bytes, unsigned n)
 {
-	if (linear < WORLD_DATA || linear + n > WORLD_READ_ONLY)
+	if (linear < WORLD_DATA || linear > WORLD_READ_ONLY - n)
 		return;
 	memcpy(native_data + (linear - WORLD_DATA), bytes, n);
 	memcpy(machine_emulated_data + (linear - WORLD_DATA), bytes, n);

@@ -200,6 +200,26 @@ static void normalise_mask(const struct case_ *c, struct state *s)
 		memset(mask + n, mask[n + size - 1] & 0x80 ? 0xff : 0, size);
 }
 
+/* Where an instruction has stored the addresses that the FPU remembers: they do not survive each switch of the host's tasks, so both
+ * memories forget them. */
+static void forget_addresses(struct case_ *c)
+{
+	struct emulate e = { .gpr = c->in.gpr, .rip = c->in.rip, .mode = c->layout == LAYOUT_LONG64 ? EMULATE_LONG64 : EMULATE_PROT32 };
+	bool environment = c->insn.op == OP_x87 && (c->form->opcode == 0xd9 || c->form->opcode == 0xdd) && c->form->digit == 6;
+	bool area = c->insn.op == OP_fxsave || c->insn.op == OP_xsave, narrow = environment && c->insn.opsize == 2;
+	uint8_t zeros[18] = { 0 };
+	uint64_t linear;
+
+	if (!(c->insn.flags & INSN_F_MEM) || !(environment || area))
+		return;
+	linear = machine_segment_base(c->layout, c->insn.seg) + effective_address(&e, &c->insn);
+	linear = c->layout == LAYOUT_LONG64 ? linear : (uint32_t)linear;
+	if (area)
+		machine_poke(linear + 6, zeros, 18);
+	else
+		machine_poke(linear + (narrow ? 6 : 12), zeros, narrow ? 8 : 16);
+}
+
 /* What cannot be compared: undefined results, and what the CPU did of an instruction that then faulted. */
 static void forget(const struct case_ *c, struct state *native, struct state *emulated)
 {
@@ -233,6 +253,7 @@ static const char *run(struct case_ *c, struct state *native, struct state *emul
 	if (result != EMULATE_OK && result != EMULATE_EXCEPTION)
 		return "result";
 	forget(c, native, emulated);
+	forget_addresses(c);
 	return compare(c, native, emulated);
 }
 
