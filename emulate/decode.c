@@ -115,6 +115,14 @@ static bool is_vex(const struct decoder *d)
 	return d->mode >= EMULATE_PROT16 && d->at < d->n && d->bytes[d->at] >= 0xc0;
 }
 
+/* 62 at hand: is it EVEX, not BOUND? Nothing that is so encoded is known here. */
+static bool is_evex(const struct decoder *d)
+{
+	if (is_long(d))
+		return true;
+	return d->mode >= EMULATE_PROT16 && d->at < d->n && d->bytes[d->at] >= 0xc0;
+}
+
 /* The row of d->opcode in d->map, in which the mandatory prefix has its say. */
 static void find_row(struct decoder *d)
 {
@@ -379,6 +387,8 @@ enum insn_status emulate_decode(const uint8_t *bytes, unsigned n, enum emulate_m
 	i->adsize = mode == EMULATE_LONG64 ? (d.override_address ? 4 : 8) : (default16(&d) != d.override_address) ? 2 : 4;
 	if ((byte == 0xc4 || byte == 0xc5) && is_vex(&d))
 		status = vex(&d, i, byte);
+	else if (byte == 0x62 && is_evex(&d))
+		status = INSN_UNKNOWN;
 	else
 		legacy(&d, i, byte);
 	if (d.row.how & H_MODRM) {

@@ -68,7 +68,10 @@ const struct opcode opcodes_0f38[256][4] = {
 	[0xdb] = V, [0xdc] = V, [0xdd] = V, [0xde] = V, [0xdf] = V, /* AES */
 	/* MOVBE; CRC32, whose 66 is the operand size (66 and F2 together are column F2) */
 	[0xf0] = { MOVBE(OP_movbe_load), MOVBE(OP_movbe_load), HOLE, NL(1, GENERAL) },
-	[0xf1] = { MOVBE(OP_movbe_store), MOVBE(OP_movbe_store), HOLE, { OP_native, NATIVE_OP, H_MODRM | H_NATIVE | H_SIZE66 | H_N(GENERAL) } },
+	[0xf1] = {
+		MOVBE(OP_movbe_store), MOVBE(OP_movbe_store), HOLE,
+		{ OP_native, NATIVE_OP, H_MODRM | H_NATIVE | H_SIZE66 | H_N(GENERAL) },
+	},
 	[0xf2] = { BMI },
 	[0xf3] = { { OP_group, OPCODE_GROUP_17, H_MODRM | H_NATIVE | H_VEX_OK | H_VEX_ONLY } },
 	[0xf5] = { BMI, HOLE, BMI, BMI },

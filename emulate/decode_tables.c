@@ -3,8 +3,8 @@
 
 /* Groups, by modrm.reg. */
 enum {
-	G17 = OPCODE_GROUP_17, G1_EB, G1_EZ, G1_EI8, G1A, G2_IMM_B, G2_IMM, G2_ONE_B, G2_ONE, G2_CL_B, G2_CL, G3_B, G3, G4, G5, G6, G7, G8, G9, G11_B,
-	G11
+	G17 = OPCODE_GROUP_17, G1_EB, G1_EZ, G1_EI8, G1A, G2_IMM_B, G2_IMM, G2_ONE_B, G2_ONE, G2_CL_B, G2_CL, G3_B, G3, G4, G5, G6,
+	G7, G8, G9, G11_B, G11
 };
 
 #define M H_MODRM
@@ -293,7 +293,8 @@ const struct opcode opcode_groups[][8] = {
 		UD, UD, UD, UD, { OP_bt_imm, BT_TEST, 0 }, { OP_bt_imm, BT_SET, H_LOCK }, { OP_bt_imm, BT_RESET, H_LOCK },
 		{ OP_bt_imm, BT_COMPLEMENT, H_LOCK },
 	},
-	/* XSAVEC is for the host's CPU. With mod = 3, /6 and /7 are RDRAND, RDSEED and RDPID; in memory they are VMX instructions. */
+	/* XSAVEC is for the host's CPU. With mod = 3, /6 and /7 are RDRAND, RDSEED and RDPID; in memory they are VMX
+	 * instructions. */
 	[G9] = {
 		UD, { OP_cmpxchg8b, 0, H_LOCK | H_MEM }, UD, { 0 }, { OP_xsave, 1, H_MEM | H_NATIVE }, { 0 },
 		{ OP_ud, 0, H_MEM_ELSE_UNKNOWN }, { OP_ud, 0, H_MEM_ELSE_UNKNOWN },

@@ -1,4 +1,5 @@
-/* emulate/descriptor.h - private to emulate/: segment and gate descriptors. SDM: "Segment Descriptors", "System Descriptor Types". */
+/* emulate/descriptor.h - private to emulate/: segment and gate descriptors. SDM: "Segment Descriptors", "System Descriptor
+ * Types". */
 #ifndef VELLUM_EMULATE_DESCRIPTOR_H
 #define VELLUM_EMULATE_DESCRIPTOR_H
 
@@ -50,8 +51,8 @@ struct descriptor {
 	uint32_t access; /* as in struct emulate_segment */
 };
 
-/* exec_segment.c: the selector's descriptor from the GDT or LDT. Errors: #GP(selector) beyond the table. found, unless NULL: says that
- * instead of raising. */
+/* exec_segment.c: the selector's descriptor from the GDT or LDT. Errors: #GP(selector) beyond the table. found, unless NULL:
+ * says that instead of raising. */
 enum emulate_result read_descriptor(struct emulate *e, uint16_t selector, struct descriptor *d, bool *found);
 /* The CPU sets the accessed bit of a descriptor at address in memory, and in s, before it loads the register. */
 enum emulate_result set_accessed(struct emulate *e, uint64_t address, struct emulate_segment *s);

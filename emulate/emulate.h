@@ -105,7 +105,8 @@ struct emulate_ops {
 	 * occur as parts of an access that crosses a page. */
 	enum emulate_access (*read)(struct emulate *e, uint64_t linear, void *buf, unsigned size, unsigned how);
 	enum emulate_access (*write)(struct emulate *e, uint64_t linear, const void *buf, unsigned size, unsigned how);
-	/* Would the access, of any size within a page, succeed? Sets accessed and dirty flags as the access would, but touches neither data nor device. */
+	/* Would the access, of any size within a page, succeed? Sets accessed and dirty flags as the access would, but touches
+	 * neither data nor device. */
 	enum emulate_access (*probe)(struct emulate *e, uint64_t linear, unsigned size, unsigned how);
 	/* Atomic compare and exchange of size 1, 2, 4, 8 or 16 bytes: if memory holds *expected, store *desired and set *done,
 	 * else put what memory holds into *expected and clear *done. Needs write permission in both cases. Optional: without

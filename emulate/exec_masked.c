@@ -1,4 +1,5 @@
-/* emulate/exec_masked.c - vector instructions that touch some elements of memory only: VMASKMOV, MASKMOVQ and MASKMOVDQU, gathers.
+/* emulate/exec_masked.c - vector instructions that touch some elements of memory only: VMASKMOV, MASKMOVQ and MASKMOVDQU,
+ * gathers.
  *
  * Elements are accessed one by one, each with its own width; those that the mask leaves out are not accessed at all. */
 #include "emulate/native.h"
@@ -62,7 +63,8 @@ enum emulate_result exec_vmaskmov(struct emulate *e, const struct insn *i)
 	return finish(e, i);
 }
 
-/* An MMX or XMM register's low bytes. The first access to an MMX register makes the x87 unit one of MMX, as the instruction would. */
+/* An MMX or XMM register's low bytes. The first access to an MMX register makes the x87 unit one of MMX, as the instruction
+ * would. */
 static enum emulate_result get_register(struct emulate *e, const struct insn *i, unsigned v, uint8_t *buf)
 {
 	if (i->sub == 16)
@@ -92,7 +94,8 @@ enum emulate_result exec_maskmov(struct emulate *e, const struct insn *i)
 	return finish(e, i);
 }
 
-/* What a gather works on; each element of the mask is made all ones or all zeros first. The index has `i->sub` bytes for each element, the element 4 or, with VEX.W, 8. */
+/* What a gather works on; each element of the mask is made all ones or all zeros first. The index has `i->sub` bytes for each
+ * element, the element 4 or, with VEX.W, 8. */
 struct gather {
 	unsigned size, count;
 	uint8_t mask[32], index[32], data[32];
@@ -139,7 +142,7 @@ static enum emulate_result gather_commit(struct emulate *e, const struct insn *i
 	return native_set_vector(e, i->vvvv, true, g->mask);
 }
 
-/* Each element that is read clears its part of the mask, so that a fault in the middle goes on where it was. SDM: "VPGATHERDD". */
+/* Each element that is read clears its part of the mask, so that a fault in the middle goes on from there. SDM: "VPGATHERDD". */
 enum emulate_result exec_gather(struct emulate *e, const struct insn *i)
 {
 	enum emulate_result result = EMULATE_OK;

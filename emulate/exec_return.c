@@ -1,5 +1,5 @@
-/* emulate/exec_return.c - far returns and IRET: in real and virtual-8086 mode, and in protected and IA-32e mode to the same or an outer
- * level. Returns to virtual-8086 mode and to another task are EMULATE_UNKNOWN. SDM: "RET", "IRET/IRETD". */
+/* emulate/exec_return.c - far returns and IRET: in real and virtual-8086 mode, and in protected and IA-32e mode to the same or
+ * an outer level. Returns to virtual-8086 mode and to another task are EMULATE_UNKNOWN. SDM: "RET", "IRET/IRETD". */
 #include "emulate/descriptor.h"
 
 /* What is popped, and what it becomes. `stack`: SS and rSP are a part of it. */

@@ -31,7 +31,8 @@ void unpack_descriptor(const struct emulate *e, const struct descriptor *d, uint
 }
 
 /* Bytes of the descriptor at hand: system descriptors of IA-32e mode have 16. */
-static enum emulate_result read_upper_half(struct emulate *e, uint16_t selector, uint32_t limit, struct descriptor *d, bool *found)
+static enum emulate_result read_upper_half(struct emulate *e, uint16_t selector, uint32_t limit, struct descriptor *d,
+					   bool *found)
 {
 	if (!is_ia32e(e) || (d->access & EMULATE_SEG_S) || !system_type(d->access))
 		return EMULATE_OK;

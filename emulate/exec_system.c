@@ -11,7 +11,8 @@ enum emulate_result check_cpl0(struct emulate *e)
 	return e->cpl ? raise_error(e, VECTOR_GP, 0) : EMULATE_OK;
 }
 
-/* The two bytes of the TSS's bitmap in which the ports' bits are; beyond the limit nothing is allowed. A 16-bit TSS has no bitmap. */
+/* The two bytes of the TSS's bitmap in which the ports' bits are; beyond the limit nothing is allowed. A 16-bit TSS has no
+ * bitmap. */
 static enum emulate_result read_io_bitmap(struct emulate *e, uint16_t port, bool *there, uint64_t *bits)
 {
 	struct emulate_segment tss = { 0 };

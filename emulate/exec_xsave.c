@@ -1,14 +1,16 @@
 /* emulate/exec_xsave.c - XSAVE, XSAVEOPT, XSAVEC and XRSTOR. SDM: "Managing State Using the XSAVE Feature Set".
  *
- * The CPU saves to and restores from e->scratch, in the standard format; what the guest's area gets or gives is copied component by
- * component, so that nothing is touched that the instruction does not touch, and where a compacted area has it. XSAVEOPT is done as XSAVE: what it may leave out it may also write.
- * Outside 64-bit mode the registers 8 to 15 stay as they are. */
+ * The CPU saves to and restores from e->scratch, in the standard format; what the guest's area gets or gives is copied
+ * component by component, so that nothing is touched that the instruction does not touch, and where a compacted area has it.
+ * XSAVEOPT is done as XSAVE: what it may leave out it may also write. Outside 64-bit mode the registers 8 to 15 stay as they
+ * are. */
 #include "emulate/native.h"
 
 #define X87 1u
 #define SSE 2u
 #define AVX 4u
 #define ZMM MASK(7, 6) /* the upper halves of ZMM 0 to 15, and ZMM 16 to 31 */
+#define KNOWN MASK(9, 0) /* up to PKRU: these fit e->scratch */
 #define HEADER_AT 512
 #define HEADER_BYTES 64
 #define EXTENDED_AT (HEADER_AT + HEADER_BYTES)
@@ -116,7 +118,7 @@ static enum emulate_result find_area(struct emulate *e, const struct insn *i, un
 {
 	uint64_t mask = (e->gpr[EMULATE_RDX] << 32) | (uint32_t)e->gpr[EMULATE_RAX];
 
-	if (!e->scratch)
+	if (!e->scratch || (e->xcr0 & ~KNOWN))
 		return EMULATE_UNKNOWN;
 	if (!(e->cr4 & CR4_OSXSAVE))
 		return raise(e, VECTOR_UD);
@@ -161,8 +163,8 @@ static enum emulate_result has_compaction(struct emulate *e, bool *has)
 	return EMULATE_OK;
 }
 
-/* sub: 1 XSAVEC, else XSAVE and XSAVEOPT. The CPU saves in the standard format; XSTATE_BV then says what is in use. XSAVE keeps the
- * bits of XSTATE_BV that were not asked for; XSAVEC clears them, and leaves out what is in its initial state. */
+/* sub: 1 XSAVEC, else XSAVE and XSAVEOPT. The CPU saves in the standard format; XSTATE_BV then says what is in use. XSAVE keeps
+ * the bits of XSTATE_BV that were not asked for; XSAVEC clears them, and leaves out what is in its initial state. */
 enum emulate_result exec_xsave(struct emulate *e, const struct insn *i)
 {
 	bool compact = i->sub, has = true;
@@ -224,8 +226,8 @@ static enum emulate_result load_mxcsr(struct emulate *e, const struct area *a, u
 	return EMULATE_OK;
 }
 
-/* The CPU's own state first, over it what the area has. Outside 64-bit mode registers 8 to 15 so stay, and what is to be initialised
- * is loaded as zeros. */
+/* The CPU's own state first, over it what the area has. Outside 64-bit mode registers 8 to 15 so stay, and what is to be
+ * initialised is loaded as zeros. */
 enum emulate_result exec_xrstor(struct emulate *e, const struct insn *i)
 {
 	struct area a;

@@ -10,11 +10,13 @@ EMULATE_NATIVE_C := test/unit/test_emulate_native.c test/unit/emulate_machine.c 
 UNIT_emulate_native_SRC := $(EMULATE_NATIVE_C)
 UNIT_emulate_real_SRC := test/unit/test_emulate_real.c $(EMULATE_WORLD_C)
 UNIT_emulate_system_SRC := test/unit/test_emulate_system.c $(EMULATE_WORLD_C)
+UNIT_emulate_protected_SRC := test/unit/test_emulate_protected.c $(EMULATE_WORLD_C)
 UNIT_emulate_faults_SRC := test/unit/test_emulate_faults.c $(EMULATE_WORLD_C)
 UNIT_emulate_deliver_SRC := test/unit/test_emulate_deliver.c $(EMULATE_WORLD_C)
 UNIT_emulate_fuzz_SRC := test/unit/test_emulate_fuzz.c $(EMULATE_WORLD_C)
 UNIT_emulate_decode_SRC := test/unit/test_emulate_decode.c $(wildcard emulate/decode*.c)
-EMULATE_TESTS := emulate_native emulate_real emulate_system emulate_faults emulate_deliver emulate_fuzz emulate_decode
+EMULATE_TESTS := emulate_native emulate_real emulate_system emulate_protected emulate_faults emulate_deliver emulate_fuzz \
+	emulate_decode
 $(foreach t,$(EMULATE_TESTS),$(eval UNIT_$(t)_DEPS := $(EMULATE_H)))
 UNIT_TESTS += $(EMULATE_TESTS)
 
@@ -39,3 +41,7 @@ emulate-hot: $(BUILD)/emulate-hot
 			valgrind --tool=callgrind --callgrind-out-file=/dev/null $< $$n $$how 2>&1 | sed -n 's/.*Collected : //p'; \
 		done | { read a; read b; echo "instructions per store $${how:+with decoding}: $$(((b - a) / 10000))"; }; \
 	done
+
+# Coverage-guided, over states and instruction bytes (mk/zfuzz.mk).
+FUZZ_emulate_SRC := test/fuzz/emulate.c $(EMULATE_WORLD_C)
+FUZZ_TARGETS += emulate

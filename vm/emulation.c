@@ -1,8 +1,9 @@
-/* vm/emulation.c - between the virtual CPU and the instruction emulator: registers in and out, and what becomes of the result. What the
- * emulator asks for in between is in vm/emulation_ops.c.
+/* vm/emulation.c - between the virtual CPU and the instruction emulator: registers in and out, and what becomes of the result.
+ * What the emulator asks for in between is in vm/emulation_ops.c.
  *
- * A repeated string instruction makes at most REP_LIMIT iterations for each exit, an instruction with other long operands at most 300
- * accesses (E5 in emulate/emulate.h); then the guest is entered again, at the same instruction, so that interrupts are taken. */
+ * A repeated string instruction makes at most REP_LIMIT iterations for each exit, an instruction with other long operands at
+ * most 300 accesses (E5 in emulate/emulate.h); then the guest is entered again, at the same instruction, so that interrupts are
+ * taken. */
 #include "vm/vm.h"
 
 #define RFLAGS_VM BIT(17)
@@ -68,8 +69,8 @@ static void take_over(struct vcpu *v)
 	}
 }
 
-/* The traps that the instruction, or the iteration, has caused. What the manual's checks at VM entry say of blocking by STI and MOV SS
- * holds: then BS is what RFLAGS.TF is. IA32_DEBUGCTL.BTF is never set. */
+/* The traps that the instruction, or the iteration, has caused. What the manual's checks at VM entry say of blocking by STI and
+ * MOV SS holds: then BS is what RFLAGS.TF is. IA32_DEBUGCTL.BTF is never set. */
 static void set_pending_debug(struct vcpu *v)
 {
 	const struct emulate *e = &v->emulate;
@@ -158,8 +159,8 @@ void emulation_deliver(struct vcpu *v)
 	}
 }
 
-/* The same instruction with the same registers, so often in a row? It is translated through the table that it accesses: each time, the table
- * is protected again before the instruction has run. */
+/* The same instruction with the same registers, so often in a row? It is translated through the table that it accesses: each
+ * time, the table is protected again before the instruction has run. */
 static bool without_end(struct vcpu *v)
 {
 	uint64_t state = v->emulate.rip;
@@ -193,8 +194,8 @@ static void give_up(struct vcpu *v, const char *what)
 	vm_end(v->vm, VM_STATUS_STOPPED, "stopped: %s at rip 0x%lx:%s", what, e->rip, bytes);
 }
 
-/* What cannot be emulated runs on the CPU, if it is a page table that it accesses. Else a program without privileges gets #UD, so that it
- * cannot stop its VM; what a kernel does stops it, with a sentence. */
+/* What cannot be emulated runs on the CPU, if it is a page table that it accesses. Else a program without privileges gets #UD,
+ * so that it cannot stop its VM; what a kernel does stops it, with a sentence. */
 static void refuse(struct vcpu *v, const char *what)
 {
 	if (run_unprotected(v))
@@ -247,7 +248,8 @@ static bool still_there(struct vcpu *v, const struct insn_cache *c)
 	linear = e->mode == EMULATE_LONG64 ? e->rip : (uint32_t)(e->rip + e->seg[EMULATE_CS].base);
 	if ((linear & (PAGE_SIZE - 1)) + c->insn.length > PAGE_SIZE)
 		return false;
-	return emulation_ops.fetch(e, linear, e->bytes, c->insn.length) == EMULATE_ACCESS_OK && !memcmp(e->bytes, c->bytes, c->insn.length);
+	return emulation_ops.fetch(e, linear, e->bytes, c->insn.length) == EMULATE_ACCESS_OK &&
+	       !memcmp(e->bytes, c->bytes, c->insn.length);
 }
 
 static void remember(struct vcpu *v, struct insn_cache *c, uint64_t rip)
@@ -261,8 +263,8 @@ static void remember(struct vcpu *v, struct insn_cache *c, uint64_t rip)
 		c->insn.length = 0;
 }
 
-/* A repeated instruction that writes a guest's page table wipes it: a few writes tell the heart that it is a table no longer, and the CPU
- * does the rest by itself. */
+/* A repeated instruction that writes a guest's page table wipes it: a few writes tell the heart that it is a table no longer,
+ * and the CPU does the rest by itself. */
 static uint32_t rep_limit(const struct vcpu *v)
 {
 	bool table = v->emulated_fault && v->vm->mmu.ops->unshadow && emulation_is_memory(v->vm, v->emulated_gpa, true);

@@ -1,8 +1,8 @@
-/* vm/emulation_ops.c - what the instruction emulator asks for: guest memory and devices by linear address, segment and descriptor-table
- * registers, ports, and the CPU itself for FPU and vector instructions.
+/* vm/emulation_ops.c - what the instruction emulator asks for: guest memory and devices by linear address, segment and
+ * descriptor-table registers, ports, and the CPU itself for FPU and vector instructions.
  *
- * Absent memory reads as all ones, and what is written to it is lost; instructions fetched from where no memory is are ones too, which are
- * no instruction: #UD. */
+ * Absent memory reads as all ones, and what is written to it is lost; instructions fetched from where no memory is are ones
+ * too, which are no instruction: #UD. */
 #include "vm/vm.h"
 
 #include "host/insn_slot.h"
@@ -21,8 +21,8 @@ static enum emulate_access page_fault(struct emulate *e, uint64_t linear, uint32
 	return EMULATE_ACCESS_FAULT;
 }
 
-/* The exit itself told what the faulting page translates to, for such an access; anything else is walked. Once there was an implicit
- * supervisor access, so is everything: it may have been that which exited. */
+/* The exit itself told what the faulting page translates to, for such an access; anything else is walked. Once there was an
+ * implicit supervisor access, so is everything: it may have been that which exited. */
 static bool translate(struct emulate *e, uint64_t linear, unsigned how, bool fetch, gpa_t *gpa, uint32_t *error)
 {
 	struct vcpu *v = vcpu_of(e);
@@ -80,8 +80,8 @@ uint64_t emulation_breakpoints(void)
 	return 0;
 }
 
-/* SDM, "Debug Exceptions", "Breakpoint Field Recognition": an access that overlaps the aligned range of a breakpoint. The trap comes after
- * the instruction, or the iteration. */
+/* SDM, "Debug Exceptions", "Breakpoint Field Recognition": an access that overlaps the aligned range of a breakpoint. The trap
+ * comes after the instruction, or the iteration. */
 static void look_for_breakpoints(struct emulate *e, uint64_t linear, unsigned size, bool write)
 {
 	static const uint8_t lengths[4] = { 1, 2, 8, 4 };
@@ -185,16 +185,20 @@ static enum emulate_access probe(struct emulate *e, uint64_t linear, unsigned si
 /* Compares and exchanges *p as the CPU would, atomically. */
 static bool exchange(void *p, void *expected, const void *desired, unsigned size)
 {
+#define EXCHANGE(type) \
+	__atomic_compare_exchange_n((type *)p, (type *)expected, *(const type *)desired, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
+
 	switch (size) {
 	case 1:
-		return __atomic_compare_exchange((uint8_t *)p, (uint8_t *)expected, (uint8_t *)desired, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+		return EXCHANGE(uint8_t);
 	case 2:
-		return __atomic_compare_exchange((uint16_t *)p, (uint16_t *)expected, (uint16_t *)desired, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+		return EXCHANGE(uint16_t);
 	case 4:
-		return __atomic_compare_exchange((uint32_t *)p, (uint32_t *)expected, (uint32_t *)desired, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+		return EXCHANGE(uint32_t);
 	default:
-		return __atomic_compare_exchange((uint64_t *)p, (uint64_t *)expected, (uint64_t *)desired, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+		return EXCHANGE(uint64_t);
 	}
+#undef EXCHANGE
 }
 
 static bool exchange16(void *p, void *expected, const void *desired)
@@ -210,7 +214,8 @@ static bool exchange16(void *p, void *expected, const void *desired)
 }
 
 /* A locked access to a device is a read and a write, with nothing in between that could be locked out. */
-static enum emulate_access device_exchange(struct vcpu *v, uint64_t gpa, void *expected, const void *desired, unsigned size, bool *done)
+static enum emulate_access device_exchange(struct vcpu *v, uint64_t gpa, void *expected, const void *desired, unsigned size,
+					   bool *done)
 {
 	uint8_t now[16];
 
@@ -223,7 +228,8 @@ static enum emulate_access device_exchange(struct vcpu *v, uint64_t gpa, void *e
 	return EMULATE_ACCESS_OK;
 }
 
-static enum emulate_access cmpxchg(struct emulate *e, uint64_t linear, void *expected, const void *desired, unsigned size, bool *done)
+static enum emulate_access cmpxchg(struct emulate *e, uint64_t linear, void *expected, const void *desired, unsigned size,
+				   bool *done)
 {
 	struct vcpu *v = vcpu_of(e);
 	uint32_t error;

@@ -5,10 +5,11 @@
 #define W(name) static void write_##name(uint64_t *e, uint64_t v)
 #define R(name) static uint64_t read_##name(const uint64_t *e)
 
-static bool has_avx;
+static bool has_avx, has_avx512;
 
 static bool always(void) { return true; }
 static bool avx(void) { return has_avx; }
+static bool avx512(void) { return has_avx512; }
 static bool movbe(void) { return cpuid(1, 0).c & 1u << 22; }
 static bool cx16(void) { return cpuid(1, 0).c & 1u << 13; }
 
@@ -20,7 +21,8 @@ void tables_init(void)
 	if (!has_avx)
 		return;
 	write_cr4(read_cr4() | 1u << 18);
-	ASM("xsetbv" : : "c"(0), "a"(7), "d"(0));
+	has_avx512 = cpuid(0, 0).a >= 7 && (cpuid(7, 0).b & 1u << 16);
+	ASM("xsetbv" : : "c"(0), "a"(has_avx512 ? 0xe7 : 7), "d"(0));
 }
 
 /* ---- writers: general registers ---- */
@@ -218,7 +220,8 @@ W(vmovdqu_ymm)
 	ASM("vmovdqu (%1), %%ymm7; vmovdqu %%ymm7, (%0); vzeroupper" : : "r"(e - 1), "r"(four) : "memory");
 }
 
-/* Instructions that no emulator of page-table accesses knows: the table is given up, and they run. */
+/* What few emulators of page-table accesses know; and AVX-512, which the hypervisor does not: the table is given up, and it runs. */
+W(vmovdqu64) { ASM("kmovw %2, %%k1; vpbroadcastq %1, %%zmm3; vmovdqu64 %%zmm3, %0 %{%%k1%}" : "=m"(*e) : "r"(v), "r"(1)); }
 W(mmx) { ASM("movq %1, %%mm2; movq %%mm2, %0; emms" : "=m"(*e) : "m"(v)); }
 W(fistp) { ASM("fildll %1; fistpll %0" : "=m"(*e) : "m"(v)); }
 W(maskmovdqu)
@@ -248,7 +251,7 @@ const struct writer writers[] = {
 	ROW(movlps, always), ROW(movhps, always), ROW(movaps, always), ROW(movups, always), ROW(movapd, always), ROW(movdqa, always),
 	ROW(movdqu, always), ROW(movdqu_before, always), ROW(movntps, always), ROW(movntdq, always), ROW(vmovups, avx),
 	ROW(vmovdqu, avx), ROW(vmovntdq, avx), ROW(vmovdqu_ymm, avx), ROW(mmx, always), ROW(fistp, always), ROW(maskmovdqu, always),
-	ROW(sidt, always), { NULL, NULL, NULL },
+	ROW(sidt, always), ROW(vmovdqu64, avx512), { NULL, NULL, NULL },
 };
 #undef ROW
 

@@ -252,13 +252,11 @@ static void build_user(void)
 	boot_pml4[4] = (uint64_t)user_pdpt | PTE_U | PTE_W | PTE_P;
 }
 
-/* An instruction that no emulator knows, on what cannot be given up: the guest is stopped, and told why. */
+/* An instruction that the hypervisor does not emulate (AVX-512), on what cannot be given up: the guest is stopped, and told why. */
 static void hopeless(volatile void *p)
 {
-	static const uint64_t ones[2] = { ~0ul, ~0ul };
-
 	print("tables: now\n");
-	__asm__ volatile("movdqu %1, %%xmm1; maskmovdqu %%xmm1, %%xmm1" : : "D"(p), "m"(ones) : "memory");
+	__asm__ volatile("vmovups %%zmm0, (%0)" : : "r"((word)p & ~63ul) : "memory");
 	print("tables: still here\n");
 }
 

@@ -23,12 +23,13 @@ struct registers {
 extern const char cpu_faulted[];
 unsigned cpu_enter(struct registers *r, const void *slot, void *area, uint64_t wide);
 
-/* RDI: registers; RSI: slot; RDX: area; RCX: 64-bit form. What is saved last is a clean FPU, as C expects it. */
+/* RDI: registers; RSI: slot; RDX: area; RCX: 64-bit form. What is left behind is a clean FPU, as C expects it. FNINIT before
+ * XRSTOR clears the FPU's last addresses, which CPUs of AMD's make do not load unless an exception is flagged. */
 __asm__(".pushsection .text\n"
 	"cpu_enter:\n"
 	"	pushq %rbx\n	pushq %rbp\n	pushq %r12\n	pushq %r13\n	pushq %r14\n"
 	"	movq %rdi, %rbp\n	movq %rsi, %r12\n	movq %rdx, %r13\n	movq %rcx, %r14\n"
-	"	movl $7, %eax\n	xorl %edx, %edx\n"
+	"	fninit\n	movl $7, %eax\n	xorl %edx, %edx\n"
 	"	testq %r14, %r14\n	jz 1f\n	xrstor64 (%r13)\n	jmp 2f\n1:	xrstor (%r13)\n2:\n"
 	"	pushfq\n	popq %rax\n	andq $~0x8d5, %rax\n	movq 32(%rbp), %rcx\n	andq $0x8d5, %rcx\n	orq %rcx, %rax\n	pushq %rax\n"
 	"	movq 0(%rbp), %rax\n	movq 8(%rbp), %rcx\n	movq 16(%rbp), %rdx\n	movq 24(%rbp), %rbx\n	movq 40(%rbp), %rdi\n"

@@ -1,5 +1,5 @@
-/* test/unit/emulate_cpu.h - ops->native for hosted tests: the FPU and vector registers that an emulated CPU has, as an XSAVE area, and
- * running one instruction on the host's CPU with them loaded. */
+/* test/unit/emulate_cpu.h - ops->native for hosted tests: the FPU and vector registers that an emulated CPU has, as an XSAVE
+ * area, and running one instruction on the host's CPU with them loaded. */
 #ifndef VELLUM_TEST_EMULATE_CPU_H
 #define VELLUM_TEST_EMULATE_CPU_H
 
@@ -13,8 +13,8 @@ struct cpu_area {
 	uint8_t bytes[CPU_AREA] __attribute__((aligned(64)));
 };
 
-/* The handler of SIGILL, SIGFPE and SIGSEGV, which goes on to the one that was there before; the page for the instruction. Each call
- * puts the handler in front again. */
+/* The handler of SIGILL, SIGFPE and SIGSEGV, which goes on to the one that was there before; the page for the instruction. Each
+ * call puts the handler in front again. */
 void cpu_setup(void);
 bool cpu_has_avx(void);
 /* As after FNINIT, with MXCSR as after reset. */

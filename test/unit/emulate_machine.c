@@ -112,6 +112,7 @@ static void emit_entry(bool vectors)
 	EMIT(0x53, 0x55, 0x41, 0x54, 0x41, 0x55, 0x41, 0x56, 0x41, 0x57); /* push rbx rbp r12-r15 */
 	emit_move(0x89, EMULATE_RSP, &context->host_rsp);
 	if (vectors) {
+		EMIT(0xdb, 0xe3); /* fninit, as cpu_native() does */
 		emit_fx(1, context->fx_in);
 		emit_vectors(0x6f, context->vec_in);
 	}
@@ -305,7 +306,7 @@ void machine_fill(uint64_t (*random)(void))
 
 void machine_poke(uint64_t linear, const void *bytes, unsigned n)
 {
-	if (linear < WORLD_DATA || linear + n > WORLD_READ_ONLY)
+	if (linear < WORLD_DATA || linear > WORLD_READ_ONLY - n)
 		return;
 	memcpy(native_data + (linear - WORLD_DATA), bytes, n);
 	memcpy(machine_emulated_data + (linear - WORLD_DATA), bytes, n);

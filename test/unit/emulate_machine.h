@@ -78,8 +78,8 @@ uint64_t machine_segment_base(enum layout layout, enum emulate_seg seg);
 /* rip of the instruction, as the code segment counts it. */
 uint64_t machine_slot(enum layout layout);
 
-/* Run bytes[0..n) natively from *in; with `vectors` XMM/YMM registers, the FPU and MXCSR too; `traps`: it ends in a breakpoint, since control
- * may go anywhere. */
+/* Run bytes[0..n) natively from *in; with `vectors` XMM/YMM registers, the FPU and MXCSR too; `traps`: it ends in a breakpoint,
+ * since control may go anywhere. */
 void machine_native(enum layout layout, const uint8_t *bytes, unsigned n, const struct state *in, struct state *out, bool vectors,
 		    bool traps);
 /* The same by emulate_step(), on the emulator's copy. */

@@ -81,6 +81,7 @@ static enum emulate_access world_write(struct emulate *e, uint64_t linear, const
 		return a;
 	memcpy(p, buf, size);
 	w->writes += !(how & EMULATE_HOW_SYSTEM);
+	e->interrupted |= w->interrupts;
 	return a;
 }
 
@@ -236,12 +237,8 @@ static void world_segments(struct world *w, enum emulate_mode mode)
 	w->e.seg_valid = 0x3f;
 }
 
-struct world *world_new(enum emulate_mode mode)
+void world_reset(struct world *w, enum emulate_mode mode)
 {
-	struct world *w = aligned_alloc(64, sizeof(*w));
-
-	if (!w)
-		abort();
 	memset(w, 0, sizeof(*w));
 	cpu_setup();
 	cpu_reset(&w->cpu);
@@ -260,6 +257,15 @@ struct world *world_new(enum emulate_mode mode)
 	world_store(w, WORLD_TSS + 0x66, 2, WORLD_IO_MAP);
 	memset(w->memory + WORLD_TSS + WORLD_IO_MAP, 0xff, WORLD_TSS_LIMIT + 1 - WORLD_IO_MAP);
 	world_segments(w, mode);
+}
+
+struct world *world_new(enum emulate_mode mode)
+{
+	struct world *w = aligned_alloc(64, sizeof(*w));
+
+	if (!w)
+		abort();
+	world_reset(w, mode);
 	return w;
 }
 
@@ -270,6 +276,7 @@ void world_free(struct world *w)
 
 enum emulate_result world_step(struct world *w, const uint8_t *code, unsigned n)
 {
+	cpu_setup(); /* cmocka puts its own handlers in front for each test */
 	memcpy(w->memory + w->e.seg[EMULATE_CS].base + w->e.rip, code, n);
 	w->events = w->writes = 0;
 	return emulate_step(&w->e);

@@ -28,6 +28,7 @@ struct world {
 	uint64_t read_only;   /* page that cannot be written; ~0: none */
 	uint64_t refused;     /* page whose accesses are EMULATE_ACCESS_UNHANDLEABLE; ~0: none */
 	unsigned races;       /* so many compare-and-exchanges are lost */
+	bool interrupts;      /* each write asks for a pause (E5) */
 	unsigned fail_one_in; /* callbacks fail at random, one in so many; 0: never */
 	uint32_t port_value;  /* what IN gives, one more each time */
 	uint64_t cr[16], dr[16], msr, msr_index, invalidated;
@@ -43,6 +44,8 @@ struct world {
 /* Everything zero, then a mode: CS:IP at linear 0x7c00, flat data segments (real mode: base 0), stack pointer 0x7000. */
 struct world *world_new(enum emulate_mode mode);
 void world_free(struct world *w);
+/* As world_new() makes it. */
+void world_reset(struct world *w, enum emulate_mode mode);
 
 /* Put code at CS:rip and carry out one instruction. */
 enum emulate_result world_step(struct world *w, const uint8_t *code, unsigned n);

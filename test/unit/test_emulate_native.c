@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "emulate/ops.h"
 #include "emulate/internal.h"
 #include "test/unit/emulate_cases.h"
 
@@ -80,29 +81,36 @@ static bool both_faults(const struct case_ *c, const struct state *native, const
 	return (c->form->flags & (F_ALIGN | F_AREA)) && native->vector == VECTOR_GP && emulated->vector == VECTOR_SS;
 }
 
-/* An encoding that the CPU does not have is #UD before the operand is looked at; the emulator, which lets the CPU judge, may find a fault of
- * the operand first. No such instruction gets to the emulator but by a change of its bytes. */
+/* An encoding that the CPU does not have is #UD before the operand is looked at; the emulator, which lets the CPU judge, may
+ * find a fault of the operand first. No such instruction gets to the emulator but by a change of its bytes. */
 static bool illegal(const struct case_ *c, const struct state *native, const struct state *emulated)
 {
 	return (c->form->flags & (F_ANY_VEX | F_VEX)) && native->vector == VECTOR_UD && emulated->vector != NO_VECTOR;
 }
 
-/* What the FPU remembers of its last instruction, where it is that of this case: CPUs differ in when they remember it, save it and load it
- * (those of AMD's make only while an exception is flagged), and outside 64-bit mode its selectors do not survive a switch of tasks. */
+/* What the FPU remembers of its last instruction, where it is that of this case: CPUs differ in when they remember it, save it
+ * and load it (those of AMD's make only while an exception is flagged), and outside 64-bit mode its selectors do not survive a
+ * switch of tasks. */
 static bool same_last_instruction(const struct case_ *c, const struct state *native, const struct state *emulated)
 {
 	unsigned width = c->layout == LAYOUT_LONG64 ? 8 : 4;
 
 	if (native->vector != NO_VECTOR || memcmp(native->fx + 8, &c->in.rip, width))
 		return true;
-	return !memcmp(native->fx + 6, emulated->fx + 6, 2) && !memcmp(native->fx + 8, emulated->fx + 8, width) &&
-	       !memcmp(native->fx + 16, emulated->fx + 16, width);
+	if (memcmp(native->fx + 6, emulated->fx + 6, 2) || memcmp(native->fx + 8, emulated->fx + 8, width))
+		return false;
+	return !(c->insn.flags & INSN_F_MEM) || !memcmp(native->fx + 16, emulated->fx + 16, width);
 }
 
 static bool same_units(const struct case_ *c, const struct state *a, const struct state *b)
 {
 	return !memcmp(a->fx, b->fx, 5) && !memcmp(a->fx + 24, b->fx + 24, 4) && !memcmp(a->fx + 32, b->fx + 32, 128) &&
 	       same_last_instruction(c, a, b);
+}
+
+static bool is_operand_fault(const struct state *s)
+{
+	return s->vector == 14 || s->vector == VECTOR_GP || s->vector == VECTOR_SS;
 }
 
 /* CPUs of AMD's make do not want the operands of SHA instructions aligned. */
@@ -112,6 +120,20 @@ static bool unaligned_sha(const struct case_ *c, const struct state *native, con
 	bool sha = (f->map == 2 && f->opcode >= 0xc8 && f->opcode <= 0xcd) || (f->map == 3 && f->opcode == 0xcc);
 
 	return sha && f->prefix == 0 && emulated->vector == VECTOR_GP && native->vector != VECTOR_GP;
+}
+
+/* CPUs of AMD's make look at a whole XSAVE component, of which outside 64-bit mode only the first half is written. */
+static bool untouched_fault(const struct case_ *c, const struct state *native, const struct state *emulated)
+{
+	bool half = (c->form->flags & F_AREA) && c->layout != LAYOUT_LONG64;
+
+	return half && emulated->vector == NO_VECTOR && is_operand_fault(native);
+}
+
+/* CMPS, of which both operands fault: which comes first the SDM does not say, and depends on the prefixes. */
+static bool either_operand(const struct case_ *c, const struct state *native, const struct state *emulated)
+{
+	return c->insn.op == OP_cmps && is_operand_fault(native) && is_operand_fault(emulated);
 }
 
 /* MASKMOVQ and MASKMOVDQU: whether bytes that the mask leaves out can fault is each CPU's own. */
@@ -131,10 +153,10 @@ static const char *compare(const struct case_ *c, const struct state *native, st
 {
 	if (both_faults(c, native, emulated) || illegal(c, native, emulated) || unselected_fault(c, native, emulated))
 		return NULL;
-	if (unaligned_sha(c, native, emulated))
+	if (unaligned_sha(c, native, emulated) || untouched_fault(c, native, emulated) || either_operand(c, native, emulated))
 		return NULL;
-	/* Which part of a long area is touched first is each CPU's own. */
-	if ((c->form->flags & (F_AREA | F_WRITES | F_LONG)) && native->vector == 14 && emulated->vector == 14)
+	/* Which part of a long area is looked at first, and for what, is each CPU's own. */
+	if ((c->form->flags & (F_AREA | F_WRITES | F_LONG)) && is_operand_fault(native) && is_operand_fault(emulated))
 		return NULL;
 	if (native->vector != emulated->vector || expected_error(native) != emulated->error)
 		return "exception";
@@ -167,8 +189,8 @@ static bool lands_badly(const struct case_ *c, const struct state *s)
 	return linear < CODE_SLOT - LANDING || linear >= CODE_SLOT + LANDING || (linear >= CODE_SLOT && linear < CODE_SLOT + c->n);
 }
 
-/* A gather that faults: of what is left of the mask only the sign of each element counts; the SDM has it all ones, CPUs of AMD's make leave
- * it as it was. */
+/* A gather that faults: of what is left of the mask only the sign of each element counts; the SDM has it all ones, CPUs of
+ * AMD's make leave it as it was. */
 static void normalise_mask(const struct case_ *c, struct state *s)
 {
 	unsigned size = (c->insn.rex & 8) ? 8 : 4;
@@ -178,11 +200,31 @@ static void normalise_mask(const struct case_ *c, struct state *s)
 		memset(mask + n, mask[n + size - 1] & 0x80 ? 0xff : 0, size);
 }
 
+/* Where an instruction has stored the addresses that the FPU remembers: they do not survive each switch of the host's tasks, so both
+ * memories forget them. */
+static void forget_addresses(struct case_ *c)
+{
+	struct emulate e = { .gpr = c->in.gpr, .rip = c->in.rip, .mode = c->layout == LAYOUT_LONG64 ? EMULATE_LONG64 : EMULATE_PROT32 };
+	bool environment = c->insn.op == OP_x87 && (c->form->opcode == 0xd9 || c->form->opcode == 0xdd) && c->form->digit == 6;
+	bool area = c->insn.op == OP_fxsave || c->insn.op == OP_xsave, narrow = environment && c->insn.opsize == 2;
+	uint8_t zeros[18] = { 0 };
+	uint64_t linear;
+
+	if (!(c->insn.flags & INSN_F_MEM) || !(environment || area))
+		return;
+	linear = machine_segment_base(c->layout, c->insn.seg) + effective_address(&e, &c->insn);
+	linear = c->layout == LAYOUT_LONG64 ? linear : (uint32_t)linear;
+	if (area)
+		machine_poke(linear + 6, zeros, 18);
+	else
+		machine_poke(linear + (narrow ? 6 : 12), zeros, narrow ? 8 : 16);
+}
+
 /* What cannot be compared: undefined results, and what the CPU did of an instruction that then faulted. */
 static void forget(const struct case_ *c, struct state *native, struct state *emulated)
 {
 	bool partial = (c->form->flags & F_WRITES) && native->vector != NO_VECTOR &&
-		       (native->vector == emulated->vector || (c->form->flags & F_RDI));
+		       (native->vector == emulated->vector || (c->form->flags & (F_RDI | F_AREA)));
 
 	if ((c->form->flags & F_VSIB) && native->vector != NO_VECTOR && native->vector != VECTOR_UD) {
 		normalise_mask(c, native);
@@ -211,6 +253,7 @@ static const char *run(struct case_ *c, struct state *native, struct state *emul
 	if (result != EMULATE_OK && result != EMULATE_EXCEPTION)
 		return "result";
 	forget(c, native, emulated);
+	forget_addresses(c);
 	return compare(c, native, emulated);
 }
 

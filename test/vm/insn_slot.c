@@ -1,4 +1,5 @@
-/* test/vm/insn_slot.c - host/insn_slot.h in a process: FPU and vector instructions run on the host's CPU, with registers of their own. */
+/* test/vm/insn_slot.c - host/insn_slot.h in a process: FPU and vector instructions run on the host's CPU, with registers of
+ * their own. */
 #include "host/insn_slot.h"
 
 #include "test/unit/emulate_cpu.h"

@@ -1,0 +1,195 @@
+/* 64 bits: instructions on devices' and absent memory, which the hypervisor emulates, behave as on RAM, which it does not:
+ * single-stepping, data breakpoints, read-only pages, tables where no memory is, code where no memory is, what the FPU
+ * remembers. */
+#include "apic.h"
+#include "pages.h"
+
+const char test_name[] = "emulated";
+
+#define ABSENT 0xfd000000ul
+#define APIC 0xfee00000ul
+#define WINDOW (2ul << 39) /* entry 2 of the PML4, ours */
+#define TABLE __attribute__((aligned(4096)))
+
+extern uint64_t boot_pml4[512], boot_pdpt[512], boot_pd[16][512];
+static uint64_t pdpt[512] TABLE, pd[512] TABLE, pt[512] TABLE;
+static uint8_t ram[4096] TABLE;
+
+/* ---- #DB, counted ---- */
+
+volatile word db_count, db_dr6, db_ip;
+void db_entry(void);
+__asm__(".text\n"
+	"db_entry:\n"
+	"	pushq %rax\n"
+	"	incq db_count\n"
+	"	movq %dr6, %rax\n"
+	"	movq %rax, db_dr6\n"
+	"	movl $0xffff0ff0, %eax\n"
+	"	movq %rax, %dr6\n"
+	"	movq 8(%rsp), %rax\n"
+	"	movq %rax, db_ip\n"
+	"	popq %rax\n"
+	"	iretq\n");
+
+static void catch_db(void)
+{
+	struct { uint16_t limit; uint64_t base; } __attribute__((packed)) idtr;
+	word entry = (word)db_entry;
+	uint64_t *gate;
+
+	__asm__ volatile("sidt %0" : "=m"(idtr));
+	gate = (uint64_t *)idtr.base + 2;
+	gate[0] = (gate[0] & 0x0000ffffffff0000) | (entry & 0xffff) | (entry & 0xffff0000) << 32;
+	gate[1] = entry >> 32;
+}
+
+#define STEP_BEGIN "pushfq; orq $0x100, (%%rsp); popfq\n"
+#define STEP_END "pushfq; andq $~0x100, (%%rsp); popfq\n"
+
+/* So many traps that a repeated instruction and the three that end it take. */
+static word steps_of_rep_stos(word at, word n)
+{
+	db_count = 0;
+	__asm__ volatile(STEP_BEGIN "rep stosb\n" STEP_END : "+D"(at), "+c"(n) : "a"(0) : "memory", "cc");
+	return db_count;
+}
+
+static word steps_of_moves(word at)
+{
+	word v;
+
+	db_count = 0;
+	__asm__ volatile(STEP_BEGIN "movl %k0, (%1); movl (%1), %k0; movups %%xmm0, (%1)\n" STEP_END
+			 : "=&r"(v) : "r"(at) : "memory", "cc");
+	return db_count;
+}
+
+static void check_steps(word at)
+{
+	word rep = steps_of_rep_stos((word)ram, 7), moves = steps_of_moves((word)ram);
+
+	CHECK(rep == 10 && moves == 6, "on RAM %lu and %lu traps", rep, moves);
+	CHECK(steps_of_rep_stos(at, 7) == rep, "rep stosb at 0x%lx: %lu traps, on RAM %lu", at, db_count, rep);
+	CHECK(steps_of_moves(at) == moves, "moves at 0x%lx: %lu traps, on RAM %lu", at, db_count, moves);
+	CHECK(db_dr6 & 1u << 14, "DR6 0x%lx after a single step", db_dr6);
+}
+
+/* ---- data breakpoints ---- */
+
+#define DR7_WRITES 0xd0401ul  /* breakpoint 0, global as well as local: writes of 4 bytes */
+#define DR7_ACCESSES 0xf0401ul
+
+static void set_breakpoint(word at, word dr7)
+{
+	__asm__ volatile("movq %0, %%dr0; movq %1, %%dr7" : : "r"(at), "r"(dr7));
+}
+
+static void check_breakpoints(word at)
+{
+	word v = 0, di = at, n = 8;
+
+	set_breakpoint(at + 4, DR7_WRITES);
+	db_count = 0;
+	__asm__ volatile("movl (%1), %k0; movl 4(%1), %k0" : "=&r"(v) : "r"(at) : "memory");
+	CHECK(db_count == 0, "reads at 0x%lx: %lu traps by a breakpoint on writes", at, db_count);
+	__asm__ volatile("movb %b0, 3(%1); movb %b0, 8(%1)" : : "r"(v), "r"(at) : "memory");
+	CHECK(db_count == 0, "writes beside 0x%lx: %lu traps", at + 4, db_count);
+	__asm__ volatile("movb %b0, 7(%1); 1: leaq 1b(%%rip), %0" : "+r"(v) : "r"(at) : "memory");
+	CHECK(db_count == 1 && (db_dr6 & 15) == 1 && db_ip == v, "a write at 0x%lx: %lu traps, DR6 0x%lx, at 0x%lx", at + 7, db_count,
+	      db_dr6, db_ip);
+	db_count = 0;
+	__asm__ volatile("rep stosb" : "+D"(di), "+c"(n) : "a"(0) : "memory");
+	CHECK(db_count == 4 && n == 0, "rep stosb over a breakpoint at 0x%lx: %lu traps", at + 4, db_count);
+	set_breakpoint(at + 4, DR7_ACCESSES);
+	db_count = 0;
+	__asm__ volatile("movq (%1), %0; lock incl 4(%1)" : "=&r"(v) : "r"(at) : "memory", "cc");
+	CHECK(db_count == 2, "accesses to 0x%lx: %lu traps", at + 4, db_count);
+	set_breakpoint(0, 0x400);
+}
+
+/* ---- what pages allow ---- */
+
+static void do_movs(void *p)
+{
+	void *from = (char *)p + 0x30, *to = (char *)p + 0x80;
+
+	__asm__ volatile("movsl" : "+S"(from), "+D"(to) : : "memory");
+}
+
+static void do_fldt(void *p) { __asm__ volatile("fldt (%0); fstp %%st" : : "r"(p)); }
+
+static void map(word frame, uint64_t rights)
+{
+	pt[0] = frame | rights;
+	pd[0] = (word)pt | PTE_P | PTE_W | PTE_U;
+	pdpt[0] = (word)pd | PTE_P | PTE_W | PTE_U;
+	boot_pml4[2] = (word)pdpt | PTE_P | PTE_W | PTE_U;
+	write_cr3(read_cr3());
+}
+
+static void check_rights(void)
+{
+	map(APIC, PTE_P | PTE_U);
+	CHECK(trap_call_user(do_movs, (void *)WINDOW) == TRAP(PF) && trap.error == (PF_P | PF_W | PF_U),
+	      "movs in a read-only device's page: trap %u, error 0x%x", trap.vector, trap.error);
+	CHECK(trap.cr2 == WINDOW + 0x80 && apic_read(APIC_TPR) == 0, "movs faulted at 0x%lx, the TPR is 0x%x", trap.cr2,
+	      apic_read(APIC_TPR));
+}
+
+/* A table where no memory is reads as ones: a reserved bit is set. */
+static void check_absent_tables(void)
+{
+	map((word)ram, PTE_P | PTE_W | PTE_U);
+	pd[0] = ABSENT | PTE_P | PTE_W | PTE_U;
+	write_cr3(read_cr3());
+	expect_fault("a read through a page table that is not there", do_read, WINDOW, false, PF_P | PF_RSVD);
+	expect_fault("a write through a page table that is not there", do_write, WINDOW, false, PF_P | PF_RSVD | PF_W);
+	expect_fault("an FPU load through a page table that is not there", do_fldt, WINDOW, true, PF_P | PF_RSVD | PF_U);
+	pdpt[0] = ABSENT | PTE_P | PTE_W | PTE_U;
+	write_cr3(read_cr3());
+	expect_fault("a read through a directory that is not there", do_read, WINDOW + 0x5000, true, PF_P | PF_RSVD | PF_U);
+}
+
+static void do_jump(void *p) { __asm__ volatile("call *%0" : : "r"(p)); }
+
+static void check_code(void)
+{
+	CHECK(trap_call(do_jump, (void *)ABSENT) == TRAP(UD), "code where no memory is ended in trap %u", trap.vector);
+	CHECK(trap.ip == ABSENT, "#UD at 0x%lx", trap.ip);
+}
+
+/* ---- the FPU ---- */
+
+static struct { uint32_t fcw, fsw, ftw, fip, fcs_fop, fdp, fds; } environment;
+
+/* FIP and FDP are the guest's own. CPUs may remember them only with an unmasked exception: so there is one. */
+static void check_fpu(word at)
+{
+	static const uint16_t unmask_stack = 0x37e;
+	word insn;
+
+	__asm__ volatile("fninit; leaq 1f(%%rip), %0; 1: fldt (%1); fnstenv %2" : "=&r"(insn) : "r"(at), "m"(environment) : "memory");
+	CHECK(environment.fip == (uint32_t)insn && environment.fdp == (uint32_t)at, "FIP 0x%x, FDP 0x%x, of a load at 0x%lx from 0x%lx",
+	      environment.fip, environment.fdp, insn, at);
+	/* A store from an empty register, with the exception unmasked: nothing is stored, nothing is popped. */
+	*(volatile uint64_t *)ram = 0x1234;
+	__asm__ volatile("fninit; fldcw %0; fstpl (%1); fnstsw %2; fnclex; fninit" : : "m"(unmask_stack), "r"(at), "m"(environment.fsw)
+			 : "memory");
+	CHECK((environment.fsw & 0xb8c1) == 0x80c1, "FSW 0x%x after a store from an empty register", environment.fsw);
+}
+
+void test_main(void)
+{
+	write_cr4(read_cr4() | 0x600);
+	catch_db();
+	check_steps(ABSENT);
+	check_steps(APIC + APIC_TPR);
+	check_breakpoints((word)ram);
+	check_breakpoints(ABSENT);
+	boot_pml4[0] |= PTE_U, boot_pdpt[0] |= PTE_U, boot_pd[0][0] |= PTE_U;
+	check_rights();
+	check_absent_tables();
+	check_code();
+	check_fpu(ABSENT);
+}
