@@ -7,7 +7,7 @@ HYP_C := $(filter-out $(HYP_EXCLUDE),$(foreach d,$(HYP_DIRS),$(wildcard $(d)/*.c
 HYP_S := $(foreach d,$(HYP_DIRS),$(wildcard $(d)/*.S))
 HYP_O := $(HYP_C:%.c=$(BUILD)/hyp/%.o) $(HYP_S:%.S=$(BUILD)/hyp/%.S.o)
 
-HYP_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -fno-pic -fno-pie -mno-red-zone -mgeneral-regs-only -mcmodel=small \
+HYP_CFLAGS := -std=gnu11 -O3 -g -ffreestanding -fno-pic -fno-pie -mno-red-zone -mgeneral-regs-only -mcmodel=small \
 	-mstack-protector-guard=global -fno-asynchronous-unwind-tables -fno-strict-aliasing -fomit-frame-pointer -ffunction-sections \
 	-fdata-sections $(WARNINGS) -Wframe-larger-than=2048 -I.
 # The stack protector (host/canary.c): where a function has any array, or hands out the address of a local variable; and local variables

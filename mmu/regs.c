@@ -87,7 +87,8 @@ struct mmu_result mmu_set_cr0(struct mmu_vcpu *vcpu, uint64_t value)
 
 struct mmu_result mmu_set_cr3(struct mmu_vcpu *vcpu, uint64_t value)
 {
-	struct walk_regs *r = &vcpu->regs, old = *r;
+	struct walk_regs *r = &vcpu->regs, old;
+	const struct walk_regs *before = r; /* but for CR3, and the PDPTEs, they are the same */
 	uint64_t pdpte[4];
 	bool keep_tlb = false;
 
@@ -104,10 +105,12 @@ struct mmu_result mmu_set_cr3(struct mmu_vcpu *vcpu, uint64_t value)
 	if (paging_pae(r)) {
 		if (!load_pdptes(vcpu->vm, r, value, pdpte))
 			return mmu_inject_gp();
+		old = *r;
+		before = &old;
 		MUTANT(PDPTE_CR3, memcpy(r->pdpte, pdpte, sizeof(pdpte)));
 	}
 	r->cr3 = value;
-	return tell(vcpu, &old, true, keep_tlb);
+	return tell(vcpu, before, true, keep_tlb);
 }
 
 static bool cr4_valid(const struct walk_regs *old, uint64_t value)

@@ -30,7 +30,7 @@ uint32_t shadow_modes(const struct walk_regs *r)
 
 void shadow_drop_root(struct mmu_vcpu *vcpu)
 {
-	for (unsigned i = 0; i < 4; i++) {
+	for (unsigned i = 0, n = priv(vcpu)->pae_format ? 4 : 1; i < n; i++) {
 		if (priv(vcpu)->root[i])
 			priv(vcpu)->root[i]->roots--;
 		priv(vcpu)->root[i] = NULL;

@@ -61,7 +61,7 @@ static void give_to_heart(struct vcpu *v, struct mmu_fault *fault, bool nmi_unbl
 	struct mmu_result r;
 
 	VM_MUTANT(FAULT_QUEUED, exit_requeue_event(v));
-	fault->pdptes = !(vmread(VMCS_ENTRY_CONTROLS) & ENTRY_IA32E);
+	fault->pdptes = fault->kind != MMU_FAULT_PAGE && !(vmread(VMCS_ENTRY_CONTROLS) & ENTRY_IA32E);
 	fault->delivery = v->event.info & INFO_VALID;
 	r = mmu_fault(&v->mmu, fault);
 	restore_nmi_blocking(nmi_unblocked, r.outcome);
