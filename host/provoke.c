@@ -1,6 +1,7 @@
 #include "host/provoke.h"
 
 #include "host/console.h"
+#include "host/insn_slot.h"
 #include "host/page_table.h"
 #include "host/paging.h"
 
@@ -14,6 +15,17 @@ static volatile unsigned depth_wanted = ~0u;
 static void follow_null(void) { *null_pointer = 1; }
 static void call_null(void) { ((void (*)(void))(uintptr_t)null_pointer)(); }
 static void write_code(void) { *(volatile uint8_t *)(uintptr_t)provoke = INSTRUCTION_RET; }
+/* An instruction that is made at run time, and one that is none; then the page that they were made on. */
+static void write_slot(void)
+{
+	static const uint8_t increment[] = { 0x48, 0xff, 0xc0 }, undefined[] = { 0x0f, 0x0b };
+	struct insn_registers s = { .rax = 41, .rflags = 2 };
+	unsigned first = insn_run(increment, sizeof(increment), &s), second = insn_run(undefined, sizeof(undefined), &s);
+
+	console_log("provoke: INC gave %lu, vector %u; UD2 vector %u", s.rax, first, second);
+	*(volatile uint8_t *)s.rip = INSTRUCTION_RET;
+}
+
 static void write_constant(void) { *(volatile uint8_t *)(uintptr_t)OTHER = 0; }
 static void write_sealed(void) { *(volatile uint64_t *)&frames_base = frames_base; }
 static void execute(volatile uint8_t *p)
@@ -106,6 +118,7 @@ static const struct {
 	{ "write-code", write_code },
 	{ "write-constant", write_constant },
 	{ "write-sealed", write_sealed },
+	{ "slot", write_slot },
 	{ "execute-data", execute_data },
 	{ "execute-ram", execute_ram },
 	{ "execute-stack", execute_stack },

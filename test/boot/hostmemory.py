@@ -12,6 +12,8 @@ PROVOKED = (
     ('write-code', r'the hypervisor stopped: fault in the hypervisor: its own code was written to', False),
     ('write-constant', r'the hypervisor stopped: fault in the hypervisor: its own constants were written to', False),
     ('write-sealed', r'the hypervisor stopped: fault in the hypervisor: an access that its own tables forbid', False),
+    ('slot', r'(?s)provoke: INC gave 42, vector 0; UD2 vector 6.*the hypervisor stopped: fault in the hypervisor: its own code was written to',
+     False),
     ('execute-data', r'the hypervisor stopped: fault in the hypervisor: what is no code was called', False),
     ('execute-ram', r'the hypervisor stopped: fault in the hypervisor: what is no code was called', False),
     ('execute-stack', r'the hypervisor stopped: fault in the hypervisor: what is no code was called', False),
