@@ -20,7 +20,6 @@
 	M(TAG_ALL, "INVVPID of a whole context") \
 	M(TAG_EPT, "INVEPT before an entry") \
 	M(FLUSH_WIDEN, "a wider flush where the CPU refused one") \
-	M(INVLPG_CANONICAL, "doing nothing at an INVLPG of an address that is not canonical") \
 	M(EPT_UNMAP_FLUSH, "INVEPT after ept took translations away, before table frames are freed") \
 	M(EPT_UNMAP, "clearing an EPT leaf whose frame goes") \
 	M(EPT_FREE_KICK, "kicking before EPT tables are freed") \
