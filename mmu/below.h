@@ -24,6 +24,9 @@ struct mmu_below {
 	/* A zeroed host frame for tables or bookkeeping, owned by the caller until frame_free; HFN_NONE when there is none. */
 	hfn_t (*frame_alloc)(void *ctx);
 	void (*frame_free)(void *ctx, hfn_t frame);
+	/* A frame is no longer in use, though the VM keeps it in its reserve: nothing walks it, and nothing of what is in it counts. May be
+	 * NULL; tests look, and write into it what nobody must read. */
+	void (*frame_idle)(void *ctx, hfn_t frame);
 	/* Where the frame can be read and written; valid for as long as the frame is. Never NULL for a frame that exists. */
 	void *(*frame_ptr)(void *ctx, hfn_t frame);
 	/* Returns when vcpu is not executing guest code and will pass through mmu_enter() before it does again.

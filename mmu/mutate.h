@@ -20,7 +20,6 @@
 	M(TAG_ALL, "INVVPID of a whole context") \
 	M(TAG_EPT, "INVEPT before an entry") \
 	M(FLUSH_WIDEN, "a wider flush where the CPU refused one") \
-	M(INVLPG_CANONICAL, "doing nothing at an INVLPG of an address that is not canonical") \
 	M(EPT_UNMAP_FLUSH, "INVEPT after ept took translations away, before table frames are freed") \
 	M(EPT_UNMAP, "clearing an EPT leaf whose frame goes") \
 	M(EPT_FREE_KICK, "kicking before EPT tables are freed") \
@@ -83,8 +82,6 @@
 	M(EPT_MAP_FIRST, "making a large EPT leaf begin with its block's first frame") \
 	M(EPT_MAP_TYPE, "the memory type of an EPT leaf") \
 	M(EPT_MAP_WRITABLE, "looking whether a page may be written before its EPT leaf is writable") \
-	M(LARGE_SLOT, "looking whether the slot holds all of a large leaf") \
-	M(LARGE_ALIGNED, "looking whether guest and host frames of a large leaf are aligned alike") \
 	M(LARGE_BACKED, "looking whether the backing is one piece as large as a leaf") \
 	M(RESOLVE_ROM, "leaving writes to ROM to the emulator") \
 	M(HW_DIRTY, "keeping a leaf read-only until the guest's dirty flag is set") \

@@ -183,8 +183,14 @@ hfn_t mmu_table_alloc_low(struct mmu_vm *vm)
 
 static void put_back(struct mmu_vm *vm, struct frame_list *list, hfn_t frame)
 {
+	const struct mmu_below *b = vm->below;
+
 	vm->table_pages--;
 	vm->counters.table_pages_freed++;
+	if (unlikely(b->frame_idle)) {
+		b->frame_idle(b->ctx, frame);
+		list = &vm->reserve.dirty;
+	}
 	push(vm, list, frame);
 	if (reserve_count(&vm->reserve) > vm->reserve.need + 2 * BATCH && held(vm) > vm->reserve.least)
 		give_back(vm, vm->reserve.dirty.count ? &vm->reserve.dirty : &vm->reserve.clean);
@@ -198,4 +204,9 @@ void mmu_table_free_clean(struct mmu_vm *vm, hfn_t frame)
 	put_back(vm, &vm->reserve.clean, frame);
 }
 
-void mmu_table_free_low(struct mmu_vm *vm, hfn_t frame) { push(vm, &vm->reserve.low, frame); }
+void mmu_table_free_low(struct mmu_vm *vm, hfn_t frame)
+{
+	if (unlikely(vm->below->frame_idle))
+		vm->below->frame_idle(vm->below->ctx, frame);
+	push(vm, &vm->reserve.low, frame);
+}

@@ -77,9 +77,9 @@ unsigned mmu_leaf_shift(const struct mmu_vm *vm, gfn_t gfn, const struct mmu_pag
 
 		if (shifts[i] > limit || shifts[i] > vm->config.page_limit || !MUTANT_OR(LARGE_BACKED, order <= page->order))
 			continue;
-		if (!MUTANT_OR(LARGE_SLOT, first >= page->slot->base.v && first + BIT(order) <= page->slot->base.v + page->slot->pages))
+		if (first < page->slot->base.v || first + BIT(order) > page->slot->base.v + page->slot->pages)
 			continue;
-		if (!MUTANT_OR(LARGE_ALIGNED, !((gfn.v ^ page->hfn.v) & (BIT(order) - 1))))
+		if ((gfn.v ^ page->hfn.v) & (BIT(order) - 1))
 			continue;
 		return shifts[i];
 	}

@@ -7,6 +7,7 @@
  *     any part drops the whole.
  * L3  A load of CR3 drops all leaves that are not global (SDM, "Operations that Invalidate TLBs and Paging-Structure Caches").
  * L4  A host-side change drops everything: a TLB may forget. Tables are freed only after the flush that follows (S11). */
+#include "mmu/grave.h"
 #include "mmu/hwpaging.h"
 #include "mmu/mechanisms.h"
 #include "mmu/mutate.h"
@@ -18,13 +19,16 @@
 
 #define DETACHED_MAX 64
 
-/* K3: a leaf wants a table for each level but the root's; at least, that, two vCPUs' records and roots, and the tables of one access of
+/* K3: a leaf wants a table for each level but the root's; at least, that, two vCPUs' records and graves, and the tables of one access of
  * each. */
 #define VTLB_NEED 4
-#define VTLB_LEAST 24
+#define VTLB_LEAST 28
 
-/* Entries that a load of CR3 looks through for what is not global; beyond that all goes (S16). */
+/* S16: a load of CR3 looks through so many tables, and so many of their entries, for what is not global; beyond that all goes. */
+#define SEARCH_TABLES_MAX 128
 #define SEARCH_MAX 16384
+/* Entries of buried tables that a fault looks at: more than it can add. */
+#define GRAVE_STEPS 2048
 
 struct vtlb {
 	struct pt pt;
@@ -36,6 +40,7 @@ struct vtlb {
 		uint8_t level;
 	} detached[DETACHED_MAX];
 	unsigned detached_count;
+	struct grave grave;
 	hfn_t self;
 };
 
@@ -117,13 +122,16 @@ static void drop(struct mmu_vcpu *vcpu, bool keep_global)
 
 	if (!t->filled || (keep_global && !t->transient))
 		return;
-	pt_visit(&t->pt, 0, pt_limit(t->pt.format), &d.visitor);
-	if (keep_global && d.visitor.looked_at > SEARCH_MAX) {
+	keep_global = keep_global && vcpu->vm->table_pages <= SEARCH_TABLES_MAX;
+	if (keep_global)
+		pt_visit(&t->pt, 0, pt_limit(t->pt.format), &d.visitor);
+	if (d.keep_global && (!keep_global || d.visitor.looked_at > SEARCH_MAX)) {
 		/* A TLB may forget, and the CPU's with it: what it kept could not be told of the host's changes. */
 		MUTANT(VTLB_SEARCH_FLUSH, tag_request_all(vcpu));
-		d.keep_global = keep_global = false;
-		pt_visit(&t->pt, 0, pt_limit(t->pt.format), &d.visitor);
+		keep_global = false;
 	}
+	if (!keep_global)
+		grave_bury(&t->grave, &t->pt);
 	vcpu->vm->counters.entries_searched += d.visitor.looked_at;
 	vcpu->vm->counters.steps += d.visitor.looked_at;
 	t->filled = keep_global;
@@ -148,9 +156,10 @@ static bool vcpu_init(struct mmu_vcpu *vcpu)
 {
 	struct mmu_vm *vm = vcpu->vm;
 	hfn_t self = mmu_table_alloc(vm), root = mmu_table_alloc_low(vm);
+	struct grave grave;
 	struct vtlb *t;
 
-	if (hfn_is_none(self) || hfn_is_none(root)) {
+	if (hfn_is_none(self) || hfn_is_none(root) || !grave_init(&grave, vm)) {
 		if (!hfn_is_none(self))
 			mmu_table_free(vm, self);
 		if (!hfn_is_none(root))
@@ -158,7 +167,7 @@ static bool vcpu_init(struct mmu_vcpu *vcpu)
 		return false;
 	}
 	t = mmu_table_ptr(vm, self);
-	*t = (struct vtlb){ .pt = { hw_format(&vcpu->regs), vm, root }, .self = self, .spurious_gva = ~0ull };
+	*t = (struct vtlb){ .pt = { hw_format(&vcpu->regs), vm, root }, .self = self, .spurious_gva = ~0ull, .grave = grave };
 	vcpu->priv = t;
 	vcpu->intercepts = hw_intercepts(vcpu);
 	vcpu->root.cr3 = hfn_hpa(root).v;
@@ -169,6 +178,7 @@ static void vcpu_destroy(struct mmu_vcpu *vcpu)
 {
 	struct vtlb *t = tlb_of(vcpu);
 
+	grave_destroy(&t->grave, vcpu->vm);
 	pt_free_below_root(&t->pt);
 	mmu_table_free_low(vcpu->vm, t->pt.root);
 	mmu_table_free(vcpu->vm, t->self);
@@ -183,6 +193,7 @@ static void regs_changed(struct mmu_vcpu *vcpu, const struct walk_regs *old, boo
 	bool pdptes = memcmp(old->pdpte, vcpu->regs.pdpte, sizeof(old->pdpte)) != 0;
 
 	(void)keep_tlb; /* there is no PCID under this mechanism */
+	grave_free(&t->grave, vcpu->vm, GRAVE_STEPS);
 	t->spurious_gva = ~0ull;
 	if (cr3_write)
 		vcpu->vm->counters.cr3_loads++;
@@ -344,6 +355,8 @@ static struct mmu_result fault(struct mmu_vcpu *vcpu, const struct mmu_fault *f)
 	if (f->kind != MMU_FAULT_PAGE)
 		return mmu_stop("an EPT exit without EPT");
 	t->spurious_gva = ~0ull;
+	if (unlikely(t->grave.depth))
+		grave_free(&t->grave, vcpu->vm, GRAVE_STEPS);
 	if ((f->error & PFERR_RSVD) && cached_mmio(vcpu, f->gva, access, &r))
 		return r;
 	r = walk_and_fix(vcpu, f->gva, access);
@@ -366,10 +379,16 @@ static void drop_all(struct mmu_vm *vm, gfn_t first, uint64_t pages)
 	}
 }
 
+/* What is buried already comes first; of what is not, only as much is freed as is needed now. */
 static void relieve(struct mmu_vm *vm, uint32_t need)
 {
-	(void)need;
-	drop_all(vm, GFN(0), ~0ull);
+	for (unsigned round = 0; round < 2; round++) {
+		for (struct mmu_vcpu *v = vm->vcpus; v; v = v->next)
+			while (tlb_of(v)->grave.depth && reserve_count(&vm->reserve) < need)
+				grave_free(&tlb_of(v)->grave, vm, GRAVE_STEPS);
+		if (reserve_count(&vm->reserve) < need)
+			drop_all(vm, GFN(0), ~0ull);
+	}
 }
 
 /* Every leaf must be what the walk would say now, or something that the guest has not invalidated; what can be checked without

@@ -1,4 +1,6 @@
 /* What lies below mmu/ (mmu/below.h): the driver's frames, the model's instructions. */
+#include <string.h>
+
 #include "test/oracle/oracle.h"
 
 static hfn_t below_alloc(void *ctx)
@@ -19,14 +21,24 @@ static hfn_t below_alloc_low(void *ctx)
 	return HFN(host_take(w, &w->low));
 }
 
+static void below_idle(void *ctx, hfn_t frame)
+{
+	struct world *w = ctx;
+	uint8_t *p = phys_ptr(&w->phys, frame.v);
+	uint64_t nowhere = 0xffff00ull << PAGE_SHIFT | X_P | X_W | X_U | X_A | X_D;
+
+	for (unsigned i = 0; i < CPUS; i++)
+		if (m_reaches(&w->cpu[i], frame.v))
+			fail(w, "mmu/ frees frame %llx, which a CPU in the guest still reaches (S11)", (unsigned long long)frame.v);
+	for (unsigned i = 0; p && i < PAGE_SIZE; i += 8)
+		memcpy(p + i, &nowhere, 8);
+}
+
 static void below_free(void *ctx, hfn_t frame)
 {
 	struct world *w = ctx;
 
 	w->tables--;
-	for (unsigned i = 0; i < CPUS; i++)
-		if (m_reaches(&w->cpu[i], frame.v))
-			fail(w, "mmu/ frees frame %llx, which a CPU in the guest still reaches (S11)", (unsigned long long)frame.v);
 	if (!phys_exists(&w->phys, frame.v))
 		fail(w, "mmu/ frees frame %llx, which does not exist", (unsigned long long)frame.v);
 	else
@@ -157,7 +169,7 @@ void below_init(struct world *w)
 {
 	w->below = (struct mmu_below){
 		.frame_alloc = below_alloc, .frame_free = below_free, .frame_ptr = below_ptr, .kick = below_kick, .invvpid = below_invvpid,
-		.invept = below_invept, .lock = below_lock, .unlock = below_unlock,
+		.frame_idle = below_idle, .invept = below_invept, .lock = below_lock, .unlock = below_unlock,
 		.frame_alloc_low = w->c.low_frames ? NULL : below_alloc_low, .ctx = w,
 	};
 }
