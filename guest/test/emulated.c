@@ -55,6 +55,14 @@ static word steps_of_rep_stos(word at, word n)
 	return db_count;
 }
 
+/* A string that goes out through a port is emulated wherever it lies. */
+static word steps_of_rep_outs(word from, word n)
+{
+	db_count = 0;
+	__asm__ volatile(STEP_BEGIN "rep outsb\n" STEP_END : "+S"(from), "+c"(n) : "d"(0x80) : "memory", "cc");
+	return db_count;
+}
+
 static word steps_of_moves(word at)
 {
 	word v;
@@ -71,6 +79,7 @@ static void check_steps(word at)
 
 	CHECK(rep == 10 && moves == 6, "on RAM %lu and %lu traps", rep, moves);
 	CHECK(steps_of_rep_stos(at, 7) == rep, "rep stosb at 0x%lx: %lu traps, on RAM %lu", at, db_count, rep);
+	CHECK(steps_of_rep_outs(at, 7) == rep && steps_of_rep_outs((word)ram, 7) == rep, "rep outsb from 0x%lx: %lu traps", at, db_count);
 	CHECK(steps_of_moves(at) == moves, "moves at 0x%lx: %lu traps, on RAM %lu", at, db_count, moves);
 	CHECK(db_dr6 & 1u << 14, "DR6 0x%lx after a single step", db_dr6);
 }
@@ -179,6 +188,19 @@ static void check_fpu(word at)
 	CHECK((environment.fsw & 0xb8c1) == 0x80c1, "FSW 0x%x after a store from an empty register", environment.fsw);
 }
 
+/* A program's instruction that is not emulated (AVX-512) is #UD to it. */
+static void do_avx512(void *p) { __asm__ volatile("vmovups %%zmm0, (%0)" : : "r"(p) : "memory"); }
+
+static void check_program(void)
+{
+	if (cpuid(0, 0).a < 7 || !(cpuid(7, 0).b & 1u << 16))
+		return;
+	write_cr4(read_cr4() | 1u << 18);
+	__asm__ volatile("xsetbv" : : "c"(0), "a"(0xe7), "d"(0));
+	map(ABSENT, PTE_P | PTE_W | PTE_U);
+	CHECK(trap_call_user(do_avx512, (void *)WINDOW) == TRAP(UD), "AVX-512 on what is not there ended in trap %u", trap.vector);
+}
+
 void test_main(void)
 {
 	write_cr4(read_cr4() | 0x600);
@@ -192,4 +214,5 @@ void test_main(void)
 	check_absent_tables();
 	check_code();
 	check_fpu(ABSENT);
+	check_program();
 }
