@@ -37,7 +37,8 @@ static bool translate(struct emulate *e, uint64_t linear, unsigned how, bool fet
 
 	if (system)
 		v->fault_known = false;
-	if (v->fault_known && !fetch && VM_LEFT_OUT_OR(EMULATE_RIGHTS, v->fault_write || !write) && linear >> PAGE_SHIFT == v->fault_page.v >> PAGE_SHIFT) {
+	if (v->fault_known && !fetch && VM_LEFT_OUT_OR(EMULATE_RIGHTS, v->fault_write || !write) &&
+	    linear >> PAGE_SHIFT == v->fault_page.v >> PAGE_SHIFT) {
 		*gpa = GPA(v->fault_gpa.v | (linear & (PAGE_SIZE - 1)));
 		return true;
 	}
