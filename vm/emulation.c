@@ -6,6 +6,8 @@
  * taken. */
 #include "vm/vm.h"
 
+#include "vmx/mutate.h"
+
 #define RFLAGS_VM BIT(17)
 #define RFLAGS_RF BIT(16)
 #define REP_LIMIT 128
@@ -49,7 +51,7 @@ static void fill(struct vcpu *v)
 	e->scratch = v->xsave_scratch;
 	e->seg_valid = 0;
 	e->seg_dirty = 0;
-	v->breakpoints = emulation_breakpoints();
+	VM_MUTANT(EMULATE_BREAKPOINT, v->breakpoints = emulation_breakpoints());
 	v->breakpoint_hits = 0;
 }
 
@@ -78,7 +80,7 @@ static void set_pending_debug(struct vcpu *v)
 
 	if (v->breakpoint_hits)
 		pending |= PENDING_ENABLED_BREAKPOINT;
-	if (e->single_step || (e->shadow && (e->rflags & RFLAGS_TF)))
+	if (VM_KEPT(EMULATE_STEP, e->single_step) || VM_KEPT(EMULATE_BLOCKED, e->shadow && (e->rflags & RFLAGS_TF)))
 		pending |= PENDING_SINGLE_STEP;
 	else if (e->shadow)
 		pending &= ~PENDING_SINGLE_STEP;
@@ -89,8 +91,9 @@ static void set_pending_debug(struct vcpu *v)
 static void finish(struct vcpu *v)
 {
 	const struct emulate *e = &v->emulate;
-	uint64_t blocking = vmread(VMCS_GUEST_INTERRUPTIBILITY) & ~(BLOCKING_STI | BLOCKING_MOV_SS);
+	uint64_t blocking = vmread(VMCS_GUEST_INTERRUPTIBILITY);
 
+	VM_MUTANT(EMULATE_UNBLOCK, blocking &= ~(BLOCKING_STI | BLOCKING_MOV_SS));
 	take_over(v);
 	if (unlikely(e->unblocks_nmi))
 		blocking &= ~BLOCKING_NMI;
@@ -200,7 +203,7 @@ static void refuse(struct vcpu *v, const char *what)
 {
 	if (run_unprotected(v))
 		return;
-	if (v->emulate.cpl == 3)
+	if (VM_KEPT(EMULATE_PROGRAM, v->emulate.cpl == 3))
 		event_ud(v);
 	else
 		give_up(v, what);
@@ -269,7 +272,7 @@ static uint32_t rep_limit(const struct vcpu *v)
 {
 	bool table = v->emulated_fault && v->vm->mmu.ops->unshadow && emulation_is_memory(v->vm, v->emulated_gpa, true);
 
-	return table ? REP_LIMIT_TABLE : REP_LIMIT;
+	return table ? REP_LIMIT_TABLE : VM_KEPT(EMULATE_REPEAT, true) ? REP_LIMIT : 0;
 }
 
 void emulation_step(struct vcpu *v)

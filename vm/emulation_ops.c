@@ -6,6 +6,7 @@
 #include "vm/vm.h"
 
 #include "host/insn_slot.h"
+#include "vmx/mutate.h"
 
 #define DR7_ENABLED MASK(7, 0)
 #define DR7_RW(n) (16 + 4 * (n))
@@ -36,7 +37,8 @@ static bool translate(struct emulate *e, uint64_t linear, unsigned how, bool fet
 
 	if (system)
 		v->fault_known = false;
-	if (v->fault_known && !fetch && (v->fault_write || !write) && linear >> PAGE_SHIFT == v->fault_page.v >> PAGE_SHIFT) {
+	if (v->fault_known && !fetch && VM_LEFT_OUT_OR(EMULATE_RIGHTS, v->fault_write || !write) &&
+	    linear >> PAGE_SHIFT == v->fault_page.v >> PAGE_SHIFT) {
 		*gpa = GPA(v->fault_gpa.v | (linear & (PAGE_SIZE - 1)));
 		return true;
 	}
@@ -90,7 +92,9 @@ static void look_for_breakpoints(struct emulate *e, uint64_t linear, unsigned si
 	for (unsigned n = 0; n < 4; n++) {
 		uint64_t length = lengths[v->breakpoints >> DR7_LEN(n) & 3], from;
 
-		if (!watches_data(v->breakpoints, n) || (!write && (v->breakpoints >> DR7_RW(n) & 3) == RW_WRITE))
+		bool writes_only = VM_KEPT(EMULATE_WRITES_ONLY, (v->breakpoints >> DR7_RW(n) & 3) == RW_WRITE);
+
+		if (!watches_data(v->breakpoints, n) || (writes_only && !write))
 			continue;
 		from = align_down(fpu_breakpoint(n), length);
 		if (linear < from + length && from < linear + size) {

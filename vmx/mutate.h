@@ -52,6 +52,14 @@
 	M(IRET_NMI_INJECT, "leaving them unblocked where the guest gets the fault") \
 	M(IRET_NMI_DELIVERY, "not looking at that bit where an event was being delivered") \
 	M(FAULT_QUEUED, "queueing what was being delivered when a fault exited") \
+	M(EMULATE_RIGHTS, "using the translation of a read for reads only") \
+	M(EMULATE_PROGRAM, "#UD for a program whose instruction is not known, not the end of its VM") \
+	M(EMULATE_STEP, "the single-step trap of an emulated instruction") \
+	M(EMULATE_BLOCKED, "keeping that trap pending where STI or MOV SS blocks") \
+	M(EMULATE_UNBLOCK, "the end of blocking by STI and MOV SS after an emulated instruction") \
+	M(EMULATE_BREAKPOINT, "breakpoints on data that an emulated instruction accesses") \
+	M(EMULATE_WRITES_ONLY, "that reads do not meet a breakpoint on writes") \
+	M(EMULATE_REPEAT, "the bound of a repeated instruction for each exit") \
 	M(OPERAND_32, "cutting the operand of MOV to a control register to 32 bits outside 64-bit code") \
 	M(CR8_RANGE, "#GP for what CR8 cannot hold") \
 	M(CR_APPLY, "taking a control register that the guest wrote over into the VMCS") \
