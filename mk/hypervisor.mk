@@ -13,7 +13,7 @@ HYP_CFLAGS := -std=gnu11 -O3 -g -ffreestanding -fno-pic -fno-pie -mno-red-zone -
 # The stack protector (host/canary.c): where a function has any array, or hands out the address of a local variable; and local variables
 # begin as 0. In the files that the shortest exits go through, and in the heart, whose variables by address are structures of a fixed form,
 # only where a function has an array of bytes: there each check would be 5 of some 100 instructions.
-HYP_LEAN := $(wildcard mmu/*.c) vm/exit.c vm/exit_msr.c
+HYP_LEAN := $(wildcard mmu/*.c) vm/exit.c vm/exit_msr.c vm/exit_cr.c vm/exit_mmu.c vm/event.c vmx/vcpu.c
 hyp_protector = $(if $(filter $(HYP_LEAN),$(1)),-fstack-protector,-fstack-protector-strong -ftrivial-auto-var-init=zero)
 ifdef DEBUG
 HYP_CFLAGS += -DVELLUM_DEBUG

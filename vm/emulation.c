@@ -9,7 +9,6 @@
 #include "vmx/mutate.h"
 
 #define RFLAGS_VM BIT(17)
-#define RFLAGS_RF BIT(16)
 #define REP_LIMIT 128
 #define REP_LIMIT_TABLE 4
 #define PENDING_ENABLED_BREAKPOINT BIT(12)
@@ -60,13 +59,13 @@ static void take_over(struct vcpu *v)
 {
 	struct emulate *e = &v->emulate;
 
-	vmwrite(VMCS_GUEST_RSP, v->vmx.gpr[GPR_RSP]);
+	VM_MUTANT(EMULATED_RSP, vmwrite(VMCS_GUEST_RSP, v->vmx.gpr[GPR_RSP]));
 	vmwrite(VMCS_GUEST_RIP, e->rip);
-	vmwrite(VMCS_GUEST_RFLAGS, e->rflags & ~RFLAGS_RF);
+	vmwrite(VMCS_GUEST_RFLAGS, e->rflags); /* RF as the instruction leaves it: an IRET may set it */
 	for (unsigned n = 0; e->seg_dirty && n < EMULATE_SEGS; n++) {
 		struct segment_state s = { e->seg[n].selector, e->seg[n].limit, e->seg[n].access, e->seg[n].base };
 
-		if (e->seg_dirty & 1u << n)
+		if (VM_KEPT(EMULATED_SEGMENTS, e->seg_dirty & 1u << n))
 			vmx_set_segment((enum segment)n, &s);
 	}
 }
@@ -80,7 +79,7 @@ static void set_pending_debug(struct vcpu *v)
 
 	if (v->breakpoint_hits)
 		pending |= PENDING_ENABLED_BREAKPOINT;
-	if (VM_KEPT(EMULATE_STEP, e->single_step) || VM_KEPT(EMULATE_BLOCKED, e->shadow && (e->rflags & RFLAGS_TF)))
+	if (VM_KEPT(EMULATE_STEP, e->single_step) || VM_KEPT(EMULATED_HELD_BACK, e->shadow && (e->rflags & RFLAGS_TF)))
 		pending |= PENDING_SINGLE_STEP;
 	else if (e->shadow)
 		pending &= ~PENDING_SINGLE_STEP;
@@ -93,12 +92,13 @@ static void finish(struct vcpu *v)
 	const struct emulate *e = &v->emulate;
 	uint64_t blocking = vmread(VMCS_GUEST_INTERRUPTIBILITY);
 
-	VM_MUTANT(EMULATE_UNBLOCK, blocking &= ~(BLOCKING_STI | BLOCKING_MOV_SS));
+	VM_MUTANT(EMULATED_BLOCKING, blocking &= ~(BLOCKING_STI | BLOCKING_MOV_SS));
 	take_over(v);
-	if (unlikely(e->unblocks_nmi))
+	if (VM_KEPT(EMULATED_NMI, unlikely(e->unblocks_nmi)))
 		blocking &= ~BLOCKING_NMI;
-	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, blocking | e->shadow);
-	if (unlikely(e->single_step || e->shadow || v->breakpoint_hits))
+	VM_MUTANT(EMULATED_SHADOW, blocking |= e->shadow);
+	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, blocking);
+	if (VM_KEPT(EMULATED_TRAPS, unlikely(e->single_step || e->shadow || v->breakpoint_hits)))
 		set_pending_debug(v);
 }
 
@@ -126,14 +126,15 @@ static void deliver(struct vcpu *v, const struct emulate_exception *x)
  * pending are dropped (SDM, "Delivery of Pending Debug Exceptions after VM Entry"). */
 static void delivered(struct vcpu *v)
 {
-	uint64_t blocking = vmread(VMCS_GUEST_INTERRUPTIBILITY) & ~(BLOCKING_STI | BLOCKING_MOV_SS);
+	uint64_t blocking = vmread(VMCS_GUEST_INTERRUPTIBILITY);
 
-	if ((v->event.info & INFO_TYPE) == INFO_TYPE_NMI)
+	VM_MUTANT(DELIVERED_BLOCKING, blocking &= ~(BLOCKING_STI | BLOCKING_MOV_SS));
+	if (VM_KEPT(DELIVERED_NMI, (v->event.info & INFO_TYPE) == INFO_TYPE_NMI))
 		blocking |= BLOCKING_NMI;
-	v->event.info = 0;
+	VM_MUTANT(DELIVERED, v->event.info = 0);
 	take_over(v);
 	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, blocking);
-	vmwrite(VMCS_GUEST_PENDING_DEBUG, 0);
+	VM_MUTANT(DELIVERED_TRAPS, vmwrite(VMCS_GUEST_PENDING_DEBUG, 0));
 }
 
 void emulation_deliver(struct vcpu *v)
@@ -203,7 +204,7 @@ static void refuse(struct vcpu *v, const char *what)
 {
 	if (run_unprotected(v))
 		return;
-	if (VM_KEPT(EMULATE_PROGRAM, v->emulate.cpl == 3))
+	if (VM_KEPT(EMULATED_UD, v->emulate.cpl == 3))
 		event_ud(v);
 	else
 		give_up(v, what);
@@ -252,7 +253,7 @@ static bool still_there(struct vcpu *v, const struct insn_cache *c)
 	if ((linear & (PAGE_SIZE - 1)) + c->insn.length > PAGE_SIZE)
 		return false;
 	return emulation_ops.fetch(e, linear, e->bytes, c->insn.length) == EMULATE_ACCESS_OK &&
-	       !memcmp(e->bytes, c->bytes, c->insn.length);
+	       VM_LEFT_OUT_OR(EMULATED_CACHE, !memcmp(e->bytes, c->bytes, c->insn.length));
 }
 
 static void remember(struct vcpu *v, struct insn_cache *c, uint64_t rip)

@@ -134,12 +134,13 @@ static __attribute__((noinline, cold)) void exit_other(struct vcpu *v)
 static inline void handle_exit(struct vcpu *v)
 {
 	uint64_t reason = vmread(VMCS_EXIT_REASON) & 0xffff;
-	struct exit_stat *exit = &v->exits[reason];
+	struct exit_stat *exit;
 
 	if (unlikely(reason >= EXIT_REASON_COUNT)) {
 		exit_other(v);
 		return;
 	}
+	exit = &v->exits[reason];
 	__asm__("" : "+r"(exit)); /* the compiler would compute it twice */
 	exit->count++;
 	v->exit = exit;

@@ -9,6 +9,12 @@
  * W3  Between two changes by the alarm the guest makes progress, however short the period is. */
 #include "vm/vm.h"
 
+#define RFLAGS_VM BIT(17)
+#define SEGMENT_TYPE 15u
+#define SEGMENT_CODE BIT(3)
+#define SEGMENT_NONCONFORMING 11u /* types up to here */
+#define SEGMENT_DPL_SHIFT 5
+#define SEGMENT_UNUSABLE BIT(16)
 #define OWN_TICKS_MIN 4000 /* of the guest, between two changes */
 
 static const struct mmu_ops *usable(unsigned n)
@@ -28,6 +34,26 @@ uint64_t switch_hidden_cr4(const struct vm *vm)
 	return hidden;
 }
 
+/* Does the VMCS hold segment registers as real mode leaves them, which VM entry takes only with "unrestricted guest"? So it is between
+ * setting CR0.PE and loading them anew. SDM, "Checks on Guest Segment Registers". */
+static bool segments_of_real_mode(void)
+{
+	struct segment_state cs = vmx_get_segment(SEG_CS), ss = vmx_get_segment(SEG_SS);
+
+	if (vmread(VMCS_GUEST_RFLAGS) & RFLAGS_VM)
+		return false;
+	if (!(cs.access & SEGMENT_CODE) || ((cs.selector ^ ss.selector) & 3) || (ss.access >> SEGMENT_DPL_SHIFT & 3) != (ss.selector & 3u))
+		return true;
+	for (enum segment n = SEG_ES; n <= SEG_GS; n++) {
+		struct segment_state s = vmx_get_segment(n);
+
+		if (n != SEG_CS && n != SEG_SS && !(s.access & SEGMENT_UNUSABLE) && (s.access & SEGMENT_TYPE) <= SEGMENT_NONCONFORMING &&
+		    (s.access >> SEGMENT_DPL_SHIFT & 3) < (s.selector & 3u))
+			return true;
+	}
+	return false;
+}
+
 static const char *refusal(const struct vcpu *v, const struct mmu_ops *ops)
 {
 	const char *missing = ops->unsupported(&machine.caps.mmu);
@@ -38,6 +64,8 @@ static const char *refusal(const struct vcpu *v, const struct mmu_ops *ops)
 		return "the virtual machine was started with switch off, and its CPU has PCID or protection keys, which this mechanism lacks";
 	if (!(v->mmu.regs.cr0 & CR0_PE) && !mechanism_runs_real_mode(ops))
 		return "the guest is in real mode, which this mechanism cannot run";
+	if (v->started && !mechanism_runs_real_mode(ops) && segments_of_real_mode())
+		return "the guest is about to leave real mode, which this mechanism cannot run";
 	return NULL;
 }
 

@@ -53,10 +53,7 @@
 	M(IRET_NMI_DELIVERY, "not looking at that bit where an event was being delivered") \
 	M(FAULT_QUEUED, "queueing what was being delivered when a fault exited") \
 	M(EMULATE_RIGHTS, "using the translation of a read for reads only") \
-	M(EMULATE_PROGRAM, "#UD for a program whose instruction is not known, not the end of its VM") \
 	M(EMULATE_STEP, "the single-step trap of an emulated instruction") \
-	M(EMULATE_BLOCKED, "keeping that trap pending where STI or MOV SS blocks") \
-	M(EMULATE_UNBLOCK, "the end of blocking by STI and MOV SS after an emulated instruction") \
 	M(EMULATE_BREAKPOINT, "breakpoints on data that an emulated instruction accesses") \
 	M(EMULATE_WRITES_ONLY, "that reads do not meet a breakpoint on writes") \
 	M(EMULATE_REPEAT, "the bound of a repeated instruction for each exit") \
@@ -93,6 +90,19 @@
 	M(PDPTES, "PDPTEs of a guest with PAE under EPT") \
 	M(CONTROLS, "exits of CR3, INVLPG and page faults as the mechanism wants them") \
 	M(SYNC_SHADOW, "the guest's own value of bits that the host owns") \
+	M(EMULATED_RSP, "RSP after an emulated instruction") \
+	M(EMULATED_SEGMENTS, "segment registers that an emulated instruction has loaded") \
+	M(EMULATED_BLOCKING, "the end of blocking by STI and MOV SS after an emulated instruction") \
+	M(EMULATED_SHADOW, "blocking after an emulated STI or MOV SS") \
+	M(EMULATED_TRAPS, "traps of an emulated instruction") \
+	M(EMULATED_HELD_BACK, "the trap that an emulated MOV SS holds back") \
+	M(EMULATED_NMI, "unblocking NMIs by an emulated IRET") \
+	M(EMULATED_CACHE, "comparing a remembered instruction with what stands there") \
+	M(EMULATED_UD, "#UD for a program that executes what Vellum does not know") \
+	M(DELIVERED, "that an event which was delivered by hand is") \
+	M(DELIVERED_NMI, "blocking NMIs after one that was delivered by hand") \
+	M(DELIVERED_BLOCKING, "the end of blocking with a delivery by hand") \
+	M(DELIVERED_TRAPS, "dropping pending traps with a delivery by hand") \
 	M(TASK_RESUME, "where the old task goes on") \
 	M(TASK_NT, "clearing NT in the image of a task that IRET leaves") \
 	M(TASK_FREE, "that a task which JMP or IRET leaves is not busy") \

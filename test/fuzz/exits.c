@@ -19,6 +19,20 @@
 
 static const char *const mechanisms[] = { "ept", "shadow", "vtlb", "brute" };
 static bool judged;
+static struct bench_exit last;
+
+/* What the step was, for who reads the report. */
+static void report(void)
+{
+	fprintf(stderr, "cpu %u, %s, cr0 0x%lx, cr4 0x%lx, efer 0x%lx, rip 0x%lx, rflags 0x%lx, cs 0x%lx\n", soft.model,
+		bench.vm[0]->mmu.ops->name, bench.v->mmu.regs.cr0, bench.v->mmu.regs.cr4, bench.v->mmu.regs.efer, vmcs_get(VMCS_GUEST_RIP),
+		vmcs_get(VMCS_GUEST_RFLAGS), vmcs_get(VMCS_GUEST_CS_ACCESS));
+	fprintf(stderr, "last exit: reason %u, qualification 0x%lx, length %u, info 0x%x error 0x%x, vectoring 0x%x error 0x%x, gva 0x%lx, gpa 0x%lx\n",
+		last.reason, last.qualification, last.length, last.info, last.error, last.vectoring, last.vectoring_error, last.gva, last.gpa);
+	fprintf(stderr, "entry: event 0x%x, rip 0x%lx, rflags 0x%lx, interruptibility 0x%lx, pending debug 0x%lx\n", bench.entry.event,
+		bench.entry.rip, bench.entry.rflags, bench.entry.interruptibility, bench.entry.pending_debug);
+	abort();
+}
 
 /* A second task that can be gone to, until the input spoils it. SDM, "32-Bit Task-State Segment (TSS)". */
 static void write_task(void)
@@ -46,11 +60,11 @@ static void judge(void)
 {
 	if (bench.accesses > ACCESSES_MAX) {
 		fprintf(stderr, "an exit took %lu accesses to the VMCS\n", bench.accesses);
-		abort();
+		report();
 	}
 	if (judged && bench.at == BENCH_ENTRY && bench.broken) {
 		fprintf(stderr, "the entry breaks a rule: %s\n", bench.broken);
-		abort();
+		report();
 	}
 }
 
@@ -117,6 +131,7 @@ static void step(struct input *in)
 	} else if (!fuzz_consistent_exit(in, &x)) {
 		return;
 	}
+	last = x;
 	bench_exit(&x);
 }
 
