@@ -36,7 +36,10 @@ static const struct encoding system_list[] = {
 #define SYSTEM_COUNT (sizeof(system_list) / sizeof(system_list[0]))
 
 /* What lies from `random` on may be taken for instructions. */
-struct out { uint8_t *at, *random; };
+struct out {
+	uint8_t *at, *random;
+	bool alone; /* for its own mode only: no other slot may run into it */
+};
 
 static void put8(struct out *o, unsigned v) { *o->at++ = (uint8_t)v; }
 
@@ -104,10 +107,10 @@ static void put_displacement(struct experiment *x, struct out *o, unsigned mod, 
 		put32(o, chance(x, 2) ? (uint32_t)pointer_any(x) : below(x, 256) - 128);
 }
 
-static void put_modrm(struct experiment *x, struct out *o, int digit)
+static void put_modrm(struct experiment *x, struct out *o, int digit, bool memory)
 {
 	static const uint8_t mods[8] = { 0, 0, 0, 1, 1, 2, 3, 3 };
-	unsigned mod = mods[below(x, 8)], rm = below(x, 8), reg = digit >= 0 ? (unsigned)digit : below(x, 8);
+	unsigned mod = mods[below(x, memory ? 6 : 8)], rm = below(x, 8), reg = digit >= 0 ? (unsigned)digit : below(x, 8);
 
 	put8(o, mod << 6 | reg << 3 | rm);
 	if (mod != 3 && rm == 4)
@@ -195,6 +198,7 @@ static void put_mov_cr(struct experiment *x, struct out *o, bool long_mode)
 	put8(o, 0x22);
 	put8(o, 0xc0 | (n & 7) << 3);
 	o->random = o->at;
+	o->alone = true;
 }
 
 static void put_system(struct experiment *x, struct out *o, unsigned mode)
@@ -214,7 +218,7 @@ static void put_system(struct experiment *x, struct out *o, unsigned mode)
 	if (e->bytes[0] == 0xcd && (x->kind->may & MAY_GATES))
 		put8(o, GATES_FIRST + below(x, GATES));
 	else if (e->digit != NONE)
-		put_modrm(x, o, e->digit);
+		put_modrm(x, o, e->digit, e->bytes[1] == 0x01); /* 0F 01 with registers: quite other instructions */
 }
 
 static void put_vex(struct experiment *x, struct out *o)
@@ -228,7 +232,7 @@ static void put_vex(struct experiment *x, struct out *o)
 		put8(o, random_next(x) >> 9 & 0xff);
 	}
 	put8(o, below(x, 256));
-	put_modrm(x, o, ANY);
+	put_modrm(x, o, ANY, false);
 }
 
 static void put_ordinary(struct experiment *x, struct out *o, bool long_mode)
@@ -259,13 +263,13 @@ static void put_ordinary(struct experiment *x, struct out *o, bool long_mode)
 		while (op == 0x82);
 		put8(o, op);
 	}
-	put_modrm(x, o, ANY);
+	put_modrm(x, o, ANY, false);
 }
 
 static void make_slot(struct experiment *x, uint8_t *at, unsigned mode)
 {
 	uint8_t text[64];
-	struct out o = { text, text };
+	struct out o = { text, text, false };
 	unsigned n;
 	/* Where tables change, each instruction is a start of its own: a TLB may hold what the tables no longer say until CR3 is loaded. */
 	uint8_t rest = x->kind->may & MAY_TABLES ? 0xcc : 0x90;
@@ -283,6 +287,8 @@ static void make_slot(struct experiment *x, uint8_t *at, unsigned mode)
 	n = (unsigned)(o.at - text) > SLOT ? SLOT : (unsigned)(o.at - text);
 	for (unsigned i = 0; i < SLOT; i++)
 		at[i] = i < n ? text[i] : rest;
+	if (o.alone)
+		at[-1] = 0xcc;
 }
 
 void code_make(struct experiment *x, uint8_t *place)

@@ -17,6 +17,9 @@ hostile_run:
 	movq	frame, %rsp
 	movl	$world_pml4, %eax
 	movb	$1, running
+	/* From here on the watchdog's NMI comes back; it may have come before. */
+	cmpb	$0, nmi_seen
+	jne	hostile_leave
 	movq	%rax, %cr3
 	popq	%r15
 	popq	%r14
@@ -71,6 +74,15 @@ hostile_trap:
 	pushq	%r13
 	pushq	%r14
 	pushq	%r15
+	/* INT n pushes no error code, whatever n is. */
+	cmpq	frame, %rsp
+	je	hostile_leave
+	movq	%rsp, %rsi
+	leaq	-8(%rsp), %rdi
+	movl	$16, %ecx
+	cld
+	rep movsq
+	movq	$0, (%rdi)
 hostile_leave:
 	/* DR7.GD would make this the next exception; that one clears it. */
 	movl	$0x400, %eax
@@ -113,6 +125,11 @@ nmi:	movb	$1, nmi_seen
 	pushq	$0x18
 	pushq	$hostile_leave
 	iretq
+
+	/* Where SYSCALL and SYSENTER lead, with whatever stack there is. */
+	.globl hostile_ud2
+hostile_ud2:
+	ud2
 
 	.data
 	.balign 8

@@ -5,7 +5,7 @@
 
 #define ALIGNED __attribute__((aligned(4096)))
 extern uint64_t boot_pml4[512];
-extern char hostile_stubs[];
+extern char hostile_stubs[], hostile_ud2[];
 
 uint8_t region_memory[PAGES_RAM][PAGE] ALIGNED;
 uint64_t world_pml4[512] ALIGNED;
@@ -184,7 +184,8 @@ static uint64_t filler(unsigned page, unsigned i)
 			i % 5 == 3 ? REGION + PAGE_STACK * PAGE + i * 8 % PAGE : 0x23;
 	if (page <= PAGE_CODE2)
 		return 0xcccccccccccccccc;
-	return mix(page, i);
+	/* Run as a program it does not reach ports or anything behind 0F. */
+	return mix(page, i) & 0xfbfbfbfbfbfbfbfb;
 }
 
 static void fill(unsigned page)
@@ -261,10 +262,10 @@ static void init_registers(void)
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_NXE | 1);
 	wrmsr(0x174, 0x18);
 	wrmsr(0x175, REGION + (PAGE_STACK + 1) * PAGE - 64);
-	wrmsr(0x176, (word)hostile_stubs + 6 * 16);
+	wrmsr(0x176, (word)hostile_ud2);
 	wrmsr(0xc0000081, 0x0018ull << 32 | 0x0020ull << 48);
-	wrmsr(0xc0000082, (word)hostile_stubs + 6 * 16);
-	wrmsr(0xc0000083, (word)hostile_stubs + 6 * 16);
+	wrmsr(0xc0000082, (word)hostile_ud2);
+	wrmsr(0xc0000083, (word)hostile_ud2);
 	wrmsr(0xc0000084, 0x700);
 }
 
@@ -290,7 +291,7 @@ static void init_watchdog(void)
 	outb(0x43, 0x30);
 }
 
-static void wind_watchdog(void)
+void world_wind_watchdog(void)
 {
 	outb(0x40, WATCHDOG_TICKS & 0xff);
 	outb(0x40, WATCHDOG_TICKS >> 8);
@@ -333,5 +334,5 @@ void world_make(struct experiment *x)
 		write_cr4(world_cr4 ^ 0x80);
 		write_cr4(world_cr4);
 	}
-	wind_watchdog();
+	world_wind_watchdog();
 }

@@ -125,6 +125,10 @@ static uint64_t run_slots(struct experiment *x)
 		unsigned next;
 
 		prepare(x, slot);
+		if (verbose > 2)
+			tell(x, slot, 0);
+		if (verbose)
+			world_wind_watchdog();
 		hostile_run();
 		starts++;
 		if (frame->vector == 2 || world_timed_out()) {
@@ -150,6 +154,8 @@ static void experiment(const struct kind *k, uint64_t number)
 
 	world_make(&x);
 	code_make(&x, region_memory[0] + CODE_START);
+	for (unsigned slot = 0; verbose > 3 && slot < SLOTS; slot++)
+		tell(&x, slot, 0);
 	h = run_slots(&x);
 	if (verbose)
 		print("  %lu: %lx\n", (word)number, (word)h);

@@ -89,6 +89,7 @@ void world_make(struct experiment *x);
 /* All that was changed and is not made anew for each experiment. */
 void world_restore(const struct kind *kind);
 uint64_t world_digest(uint64_t h);
+void world_wind_watchdog(void);
 /* Has the watchdog come? */
 bool world_timed_out(void);
 extern uint8_t region_memory[PAGES_RAM][PAGE];
