@@ -12,7 +12,9 @@ const char test_name[] = "hostile";
 const struct kind kinds[] = {
 	{ "bytes", RAW_BYTES, ALL_MODES, true, 0, ORDINARY },
 	{ "user", MAY_CR, USER_MODES, true, 3, ORDINARY },
-	{ "kernel", MAY_CR, KERNEL_MODES, true, 7, ORDINARY },
+	/* A program for 64 and 32 bits, run as one of 16, would load CR3 with half a value. */
+	{ "kernel", MAY_CR, 0x03, true, 7, ORDINARY },
+	{ "kernel16", 0, 0x04, true, 7, ORDINARY },
 	{ NULL, 0, 0, false, 0, { 0 } },
 };
 
