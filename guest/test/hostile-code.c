@@ -38,7 +38,8 @@ static const struct encoding system_list[] = {
 /* What lies from `random` on may be taken for instructions. */
 struct out {
 	uint8_t *at, *random;
-	bool alone; /* for its own mode only: no other slot may run into it */
+	bool has_value; /* RAX must be value; no other slot may run into it */
+	word value;
 };
 
 static void put8(struct out *o, unsigned v) { *o->at++ = (uint8_t)v; }
@@ -183,29 +184,21 @@ static void put_mov_cr(struct experiment *x, struct out *o, bool long_mode)
 		v = world_cr4 ^ (1ul << below(x, 32) & (chance(x, 8) ? ~CR4_NOT_ALIKE : world_cr4_may));
 	else if (n == 3)
 		v = (word)world_pml4 + (chance(x, 8) ? 1ul << (40 + below(x, 23)) : below(x, 4) * 8);
-	if (long_mode) {
-		put8(o, 0x48);
-		put8(o, 0xb8);
-		put32(o, (uint32_t)v);
-		put32(o, (uint32_t)(v >> 32));
-		if (n == 8)
-			put8(o, 0x44);
-	} else {
-		put8(o, 0xb8);
-		put32(o, (uint32_t)v);
-	}
+	if (n == 8)
+		put8(o, 0x44);
 	put8(o, 0x0f);
 	put8(o, 0x22);
 	put8(o, 0xc0 | (n & 7) << 3);
 	o->random = o->at;
-	o->alone = true;
+	o->has_value = true;
+	o->value = v;
 }
 
 static void put_system(struct experiment *x, struct out *o, unsigned mode)
 {
 	const struct encoding *e;
 
-	if ((x->kind->may & MAY_CR) && mode != MODE_K16 && chance(x, 4)) {
+	if (x->loads_cr && mode != MODE_K16 && chance(x, 4)) {
 		put_mov_cr(x, o, MODE_IS_64(mode));
 		return;
 	}
@@ -266,10 +259,11 @@ static void put_ordinary(struct experiment *x, struct out *o, bool long_mode)
 	put_modrm(x, o, ANY, false);
 }
 
-static void make_slot(struct experiment *x, uint8_t *at, unsigned mode)
+static void make_slot(struct experiment *x, uint8_t *at, unsigned slot)
 {
+	unsigned mode = x->mode[slot];
 	uint8_t text[64];
-	struct out o = { text, text, false };
+	struct out o = { text, text, false, 0 };
 	unsigned n;
 	/* Where tables change, each instruction is a start of its own: a TLB may hold what the tables no longer say until CR3 is loaded. */
 	uint8_t rest = x->kind->may & MAY_TABLES ? 0xcc : 0x90;
@@ -287,16 +281,20 @@ static void make_slot(struct experiment *x, uint8_t *at, unsigned mode)
 	n = (unsigned)(o.at - text) > SLOT ? SLOT : (unsigned)(o.at - text);
 	for (unsigned i = 0; i < SLOT; i++)
 		at[i] = i < n ? text[i] : rest;
-	if (o.alone)
+	x->has_ax[slot] = o.has_value;
+	x->ax[slot] = o.value;
+	if (o.has_value)
 		at[-1] = 0xcc;
 }
 
 void code_make(struct experiment *x, uint8_t *place)
 {
+	/* Seldom, for a jump right to MOV to CR0 or CR3 with another value in RAX may be the end of this machine. */
+	x->loads_cr = (x->kind->may & MAY_CR) && chance(x, 4);
 	for (unsigned i = 0; i < SLOTS; i++) {
 		do
 			x->mode[i] = (uint8_t)below(x, MODES);
 		while (!(x->kind->modes & 1u << x->mode[i]));
-		make_slot(x, place + i * SLOT, x->mode[i]);
+		make_slot(x, place + i * SLOT, i);
 	}
 }

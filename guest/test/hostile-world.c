@@ -85,7 +85,7 @@ static void make_gates(struct experiment *x)
 	static const uint8_t types[8] = { 0xee, 0xee, 0xef, 0xee, 0x8e, 0x6e, 0xe5, 0xe6 };
 
 	for (unsigned v = GATES_FIRST; v < GATES_FIRST + GATES; v++) {
-		word at = chance(x, 2) ? (word)hostile_stubs + 16 * v : REGION + CODE_START + SLOT * below(x, SLOTS);
+		word at = chance(x, 2) ? (word)hostile_stubs + 16 * v : REGION + CODE_START + SLOT * below(x, SLOTS) + SLOT / 2;
 
 		set_gate(v, chance(x, 16) ? value_any(x) : at, chance(x, 6) ? 8 * below(x, 24) : 0x18, types[below(x, 8)], below(x, 8));
 	}
@@ -180,7 +180,7 @@ static uint64_t filler(unsigned page, unsigned i)
 {
 	/* On the stack lie what returns and pops can use: addresses in the program, selectors, flags. */
 	if (page == PAGE_STACK)
-		return i % 5 == 0 ? REGION + CODE_START + i % SLOTS * SLOT : i % 5 == 1 ? 8 * (i % 21) + (i & 3) : i % 5 == 2 ? 0x202 :
+		return i % 5 == 0 ? REGION + CODE_START + i % SLOTS * SLOT + SLOT / 2 : i % 5 == 1 ? 8 * (i % 21) + (i & 3) : i % 5 == 2 ? 0x202 :
 			i % 5 == 3 ? REGION + PAGE_STACK * PAGE + i * 8 % PAGE : 0x23;
 	if (page <= PAGE_CODE2)
 		return 0xcccccccccccccccc;

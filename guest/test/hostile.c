@@ -15,6 +15,14 @@ const struct kind kinds[] = {
 	/* A program for 64 and 32 bits, run as one of 16, would load CR3 with half a value. */
 	{ "kernel", MAY_CR, 0x03, true, 7, ORDINARY },
 	{ "kernel16", 0, 0x04, true, 7, ORDINARY },
+	{ "segments", MAY_SEGMENTS, ALL_MODES, true, 10, ORDINARY },
+	{ "flags", MAY_FLAGS | MAY_DR, ALL_MODES, true, 4, ORDINARY },
+	{ "events", MAY_GATES, ALL_MODES, true, 9, ORDINARY },
+	{ "tables", MAY_TABLES, ALL_MODES, true, 2, { PAGE_PT, PAGE_PT, PAGE_PD, PAGE_DATA, PAGE_DATA2, PAGE_STACK, PAGE_HOLE, PAGE_READONLY } },
+	{ "absent", 0, ALL_MODES, true, 2, { PAGE_VOID, PAGE_VOID, PAGE_VOID, PAGE_DATA, PAGE_STACK } },
+	{ "devices", MAY_DIFFER, ALL_MODES, false, 2, { PAGE_LAPIC, PAGE_IOAPIC, PAGE_VGA, PAGE_LAST, PAGE_VOID, PAGE_DATA, PAGE_STACK } },
+	{ "msrs", MAY_MSR | MAY_DIFFER, KERNEL_MODES, false, 14, ORDINARY },
+	{ "ports", MAY_PORTS | MAY_DIFFER, KERNEL_MODES, false, 12, ORDINARY },
 	{ NULL, 0, 0, false, 0, { 0 } },
 };
 
@@ -68,6 +76,8 @@ static void prepare(struct experiment *x, unsigned slot)
 		*r = value_any(x);
 	if (!chance(x, 4))
 		frame->cx = below(x, 80);
+	if (x->has_ax[slot])
+		frame->ax = x->ax[slot];
 	frame->ip = base + CODE_START + slot * SLOT;
 	frame->cs = selectors[mode].code;
 	frame->ss = selectors[mode].stack;
@@ -151,7 +161,7 @@ static uint64_t run_slots(struct experiment *x)
 
 static void experiment(const struct kind *k, uint64_t number)
 {
-	struct experiment x = { k, number, mix(mix(seed, (word)k->name[0] << 8 | (uint8_t)k->name[1]), number), { 0 } };
+	struct experiment x = { k, number, mix(mix(seed, (word)k->name[0] << 8 | (uint8_t)k->name[1]), number), false, { 0 }, { 0 }, { 0 } };
 	uint64_t h;
 
 	world_make(&x);

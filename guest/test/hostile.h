@@ -63,7 +63,10 @@ extern const struct kind kinds[];
 struct experiment {
 	const struct kind *kind;
 	uint64_t number, random;
+	bool loads_cr;
 	uint8_t mode[SLOTS];
+	bool has_ax[SLOTS]; /* the slot wants this in RAX */
+	word ax[SLOTS];
 };
 
 uint64_t random_next(struct experiment *x);
