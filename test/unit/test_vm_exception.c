@@ -146,7 +146,8 @@ static void what_nobody_asked_for(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(they_are_intercepted), cmocka_unit_test(a_breakpoint), cmocka_unit_test(a_debug_register_that_is_protected), cmocka_unit_test(a_breakpoint_while_they_are_protected),
+		cmocka_unit_test(they_are_intercepted), cmocka_unit_test(a_breakpoint), cmocka_unit_test(a_debug_register_that_is_protected),
+		cmocka_unit_test(a_breakpoint_while_they_are_protected),
 		cmocka_unit_test(int1), cmocka_unit_test(a_trap_while_sti_or_mov_ss_blocks), cmocka_unit_test(an_alignment_check),
 		cmocka_unit_test(a_machine_check), cmocka_unit_test(what_nobody_asked_for),
 	};
