@@ -207,7 +207,7 @@ void test_main(void)
 	}
 	CHECK(any, "no such kind");
 	print("hostile: %lu starts;", (word)starts);
-	for (unsigned v = 0; v < 256; v++)
+	for (unsigned v = 0; v < 32; v++)
 		if (vectors[v])
 			print(" %u:%lu", v, (word)vectors[v]);
 	print("\n");
