@@ -44,9 +44,9 @@ void exit_requeue_event(struct vcpu *v)
 	if (type == INFO_TYPE_SOFTWARE_INTERRUPT || type == INFO_TYPE_SOFTWARE_EXCEPTION ||
 	    type == INFO_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION)
 		VM_MUTANT(REQUEUE_LENGTH, v->event.length = (uint32_t)vmread(VMCS_EXIT_INSTRUCTION_LENGTH));
-	/* The fault that its delivery ended in has set RF in the flags (SDM, "Saving RIP, RSP, RFLAGS, and SSP"); what is no fault pushes them
-	 * without. */
-	if (VM_KEPT(REQUEUE_RF, type != INFO_TYPE_HARDWARE_EXCEPTION))
+	/* The fault that its delivery ended in has set RF in the flags (SDM, "Saving RIP, RSP, RFLAGS, and SSP"); what is no fault, and #DB,
+	 * pushes them without. */
+	if (VM_KEPT(REQUEUE_RF, !event_sets_rf((uint32_t)info)))
 		vmwrite(VMCS_GUEST_RFLAGS, vmread(VMCS_GUEST_RFLAGS) & ~RFLAGS_RF);
 	/* An NMI that is delivered again must not find itself blocked. */
 	if (VM_KEPT(REQUEUE_NMI, type == INFO_TYPE_NMI))
