@@ -109,7 +109,11 @@ static void mmio_repeated(void)
 
 #define VECTOR 0x51u
 
-static void apic_eoi(void) { apic_write(APIC_EOI, 0); }
+static void apic_eoi(void)
+{
+	apic_write(APIC_EOI, 0);
+	flood_round();
+}
 
 static void spin_with_interrupts(void)
 {

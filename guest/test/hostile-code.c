@@ -100,6 +100,42 @@ word value_any(struct experiment *x)
 	return edges[below(x, sizeof(edges) / sizeof(edges[0]))];
 }
 
+/* What ends the run, and the console, which is to tell of it. */
+static bool port_forbidden(const struct kind *k, unsigned port)
+{
+	bool ends = (port >= 0xf1 && port <= 0xf7) || (port >= 0x88fd && port <= 0x8900) || (port >= 0x600 && port <= 0x607) ||
+		    (port >= 0xcf6 && port <= 0xcf9) || (port >= 0x61 && port <= 0x64) || (port >= 0x8f && port <= 0x92);
+
+	return (ends && !(k->may & MAY_END)) || (port >= 0x3f5 && port <= 0x3ff);
+}
+
+word port_any(struct experiment *x)
+{
+	static const uint16_t known[] = { 0x20, 0x40, 0x60, 0x70, 0x80, 0xa0, 0x4d0, 0x510, 0x608, 0xcf8, 0xcfc, 0x3f8, 0x2f8, 0xe0, 0x2000,
+					  0x8900, 0xf4, 0xb2, 0x402 };
+	unsigned port;
+
+	do
+		port = chance(x, 2) ? known[below(x, sizeof(known) / 2)] + below(x, 4) : below(x, 0x10000);
+	while (port_forbidden(x->kind, port));
+	return port;
+}
+
+/* Registers and ranges of them; but for the APIC's base, without which no watchdog comes, and x2APIC's command register. */
+word msr_any(struct experiment *x)
+{
+	static const uint32_t known[] = { 0x10, 0x17, 0x3a, 0x3b, 0x79, 0x8b, 0xc1, 0xe2, 0xfe, 0x122, 0x174, 0x175, 0x176, 0x179, 0x17a, 0x186, 0x19c,
+		0x1a0, 0x1d9, 0x200, 0x250, 0x258, 0x268, 0x277, 0x2ff, 0x309, 0x345, 0x38d, 0x390, 0x3f1, 0x400, 0x480, 0x48b, 0x560, 0x6e0, 0x802,
+		0x80d, 0x832, 0x83f, 0xd90, 0xda0, 0x40000000, 0x4b564d00, 0xc0000080, 0xc0000081, 0xc0000082, 0xc0000084, 0xc0000100, 0xc0000101,
+		0xc0000102, 0xc0000103, 0xc0010015 };
+	uint32_t msr;
+
+	do
+		msr = chance(x, 8) ? (uint32_t)random_next(x) : known[below(x, sizeof(known) / 4)] + (chance(x, 3) ? below(x, 16) : 0);
+	while (msr == 0x1b || msr == 0x830);
+	return msr;
+}
+
 static void put_displacement(struct experiment *x, struct out *o, unsigned mod, unsigned modrm)
 {
 	if (mod == 1)
@@ -117,7 +153,11 @@ static void put_modrm(struct experiment *x, struct out *o, int digit, bool memor
 	if (mod != 3 && rm == 4)
 		put8(o, chance(x, 2) ? 0x20 | below(x, 8) : below(x, 256));
 	put_displacement(x, o, mod, rm);
-	put32(o, chance(x, 2) ? below(x, 256) : (uint32_t)value_any(x));
+	/* An immediate operand, or the next instruction, which must not be where an instruction has to be alone. */
+	if (x->kind->may & MAY_TABLES)
+		put32(o, 0xcccccccc);
+	else
+		put32(o, chance(x, 2) ? below(x, 256) : (uint32_t)value_any(x));
 }
 
 static void put_prefixes(struct experiment *x, struct out *o, bool long_mode)
@@ -145,6 +185,9 @@ static bool one_byte_forbidden(struct experiment *x, unsigned op)
 {
 	if ((op >= 0xe4 && op <= 0xe7) || (op >= 0xec && op <= 0xef) || (op >= 0x6c && op <= 0x6f))
 		return !(x->kind->may & MAY_PORTS);
+	if (x->kind->may & MAY_STOP_WATCHDOG) /* jumps, loops, returns, HLT: nothing would end them */
+		return (op >= 0x70 && op <= 0x7f) || (op >= 0xe0 && op <= 0xeb) || (op >= 0xc2 && op <= 0xc3) || (op >= 0xca && op <= 0xcf) ||
+		       op == 0x9a || op == 0xf4 || op == 0xff;
 	return op == 0xf4 && !chance(x, 8);
 }
 
@@ -152,6 +195,8 @@ static bool one_byte_forbidden(struct experiment *x, unsigned op)
 static bool two_byte_forbidden(const struct kind *k, unsigned op)
 {
 	if (op == 0x00 || op == 0x01 || op == 0x22 || (op >= 0x30 && op <= 0x33) || op == 0xa2 || op == 0xc7)
+		return true;
+	if ((k->may & MAY_STOP_WATCHDOG) && op >= 0x80 && op <= 0x8f)
 		return true;
 	return (op == 0x21 || op == 0x23) && !(k->may & MAY_DR);
 }
@@ -196,6 +241,7 @@ static void put_mov_cr(struct experiment *x, struct out *o, bool long_mode)
 
 static void put_system(struct experiment *x, struct out *o, unsigned mode)
 {
+	const unsigned wanted = x->kind->may & (MAY_MSR | MAY_PORTS);
 	const struct encoding *e;
 
 	if (x->loads_cr && mode != MODE_K16 && chance(x, 4)) {
@@ -204,12 +250,14 @@ static void put_system(struct experiment *x, struct out *o, unsigned mode)
 	}
 	do
 		e = &system_list[below(x, SYSTEM_COUNT)];
-	while (e->needs & ~x->kind->may);
+	while ((e->needs & ~x->kind->may) || (wanted && !(e->needs & wanted) && !chance(x, 16)));
 	for (unsigned i = 0; i < e->length; i++)
 		put8(o, e->bytes[i]);
 	o->random = o->at;
 	if (e->bytes[0] == 0xcd && (x->kind->may & MAY_GATES))
 		put8(o, GATES_FIRST + below(x, GATES));
+	else if (e->bytes[0] == 0xe4)
+		put8(o, port_any(x) & 0xff);
 	else if (e->digit != NONE)
 		put_modrm(x, o, e->digit, e->bytes[1] == 0x01); /* 0F 01 with registers: quite other instructions */
 }
@@ -265,8 +313,9 @@ static void make_slot(struct experiment *x, uint8_t *at, unsigned slot)
 	uint8_t text[64];
 	struct out o = { text, text, false, 0 };
 	unsigned n;
-	/* Where tables change, each instruction is a start of its own: a TLB may hold what the tables no longer say until CR3 is loaded. */
-	uint8_t rest = x->kind->may & MAY_TABLES ? 0xcc : 0x90;
+	/* Where tables change, each instruction is a start of its own: a TLB may hold what the tables no longer say until CR3 is loaded. So it
+	 * is where the watchdog's own ports and registers may have been hit. */
+	uint8_t rest = x->kind->may & (MAY_TABLES | MAY_STOP_WATCHDOG) ? 0xcc : 0x90;
 
 	if (x->kind->may & RAW_BYTES) {
 		for (unsigned i = 0; i < SLOT; i += 8)

@@ -247,6 +247,21 @@ static void restore_rest(const struct kind *k)
 		__asm__ volatile("mov %0, %%dr0; mov %0, %%dr1; mov %0, %%dr2; mov %0, %%dr3" : : "r"(zero));
 }
 
+/* What a program may have written, where programs may. */
+static void init_msrs(void)
+{
+	wrmsr(MSR_EFER, (rdmsr(MSR_EFER) & 0xd00) | EFER_NXE | 1);
+	wrmsr(0x277, 0x0007040600070406);
+	wrmsr(MSR_TSC_DEADLINE, 0);
+	wrmsr(0x174, 0x18);
+	wrmsr(0x175, REGION + (PAGE_STACK + 1) * PAGE - 64);
+	wrmsr(0x176, (word)hostile_ud2);
+	wrmsr(0xc0000081, 0x0018ull << 32 | 0x0020ull << 48);
+	wrmsr(0xc0000082, (word)hostile_ud2);
+	wrmsr(0xc0000083, (word)hostile_ud2);
+	wrmsr(0xc0000084, 0x700);
+}
+
 static void init_registers(void)
 {
 	struct cpuid l1 = cpuid(1, 0), l7 = cpuid(0, 0).a >= 7 ? cpuid(7, 0) : (struct cpuid){ 0 };
@@ -259,14 +274,7 @@ static void init_registers(void)
 	write_cr4(world_cr4);
 	xcr0 = has_xsave ? cpuid(0xd, 0).a & 7 : 0;
 	*(uint32_t *)(no_state + 24) = 0x1f80;
-	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_NXE | 1);
-	wrmsr(0x174, 0x18);
-	wrmsr(0x175, REGION + (PAGE_STACK + 1) * PAGE - 64);
-	wrmsr(0x176, (word)hostile_ud2);
-	wrmsr(0xc0000081, 0x0018ull << 32 | 0x0020ull << 48);
-	wrmsr(0xc0000082, (word)hostile_ud2);
-	wrmsr(0xc0000083, (word)hostile_ud2);
-	wrmsr(0xc0000084, 0x700);
+	init_msrs();
 }
 
 /* ---- the watchdog ---- */
@@ -279,12 +287,16 @@ static void ioapic_write(unsigned reg, uint32_t v)
 	*(volatile uint32_t *)0xfec00010ul = v;
 }
 
-static void init_watchdog(void)
+static void mask_interrupts(void)
 {
 	outb(0x21, 0xff);
 	outb(0xa1, 0xff);
 	for (unsigned pin = 0; pin < 24; pin++)
 		ioapic_write(0x10 + 2 * pin, 0x10000);
+}
+
+static void init_watchdog(void)
+{
 	apic_write(APIC_SVR, 0x1ff);
 	ioapic_write(0x15, apic_read(APIC_ID) & 0xff000000);
 	ioapic_write(0x14, 0x400); /* IRQ 0: pin 2, an NMI */
@@ -307,16 +319,24 @@ void world_init(void)
 	init_tables();
 	init_descriptors();
 	init_registers();
+	mask_interrupts();
 	init_watchdog();
 	for (unsigned page = 0; page < PAGES_RAM; page++)
 		fill(page);
 }
 
+/* Can it have reached the watchdog's devices? */
+static bool reaches_devices(const struct kind *k) { return k->may & MAY_STOP_WATCHDOG; }
+
 void world_restore(const struct kind *kind)
 {
 	restore_registers();
-	if (kind->may & (MAY_PORTS | MAY_MSR) || reaches(kind, PAGE_LAPIC))
+	if (kind->may & MAY_MSR)
+		init_msrs();
+	if (reaches_devices(kind)) {
+		apic_write(APIC_EOI, 0);
 		init_watchdog();
+	}
 }
 
 void world_make(struct experiment *x)
@@ -333,6 +353,10 @@ void world_make(struct experiment *x)
 	if (x->kind->may & MAY_TABLES) {
 		write_cr4(world_cr4 ^ 0x80);
 		write_cr4(world_cr4);
+	}
+	if (reaches_devices(x->kind)) {
+		mask_interrupts();
+		init_watchdog();
 	}
 	world_wind_watchdog();
 }

@@ -20,9 +20,9 @@ const struct kind kinds[] = {
 	{ "events", MAY_GATES, ALL_MODES, true, 9, ORDINARY },
 	{ "tables", MAY_TABLES, ALL_MODES, true, 2, { PAGE_PT, PAGE_PT, PAGE_PD, PAGE_DATA, PAGE_DATA2, PAGE_STACK, PAGE_HOLE, PAGE_READONLY } },
 	{ "absent", 0, ALL_MODES, true, 2, { PAGE_VOID, PAGE_VOID, PAGE_VOID, PAGE_DATA, PAGE_STACK } },
-	{ "devices", MAY_DIFFER, ALL_MODES, false, 2, { PAGE_LAPIC, PAGE_IOAPIC, PAGE_VGA, PAGE_LAST, PAGE_VOID, PAGE_DATA, PAGE_STACK } },
-	{ "msrs", MAY_MSR | MAY_DIFFER, KERNEL_MODES, false, 14, ORDINARY },
-	{ "ports", MAY_PORTS | MAY_DIFFER, KERNEL_MODES, false, 12, ORDINARY },
+	{ "devices", MAY_DIFFER | MAY_STOP_WATCHDOG, ALL_MODES, false, 2, { PAGE_LAPIC, PAGE_IOAPIC, PAGE_VGA, PAGE_LAST, PAGE_VOID, PAGE_DATA, PAGE_STACK } },
+	{ "msrs", MAY_MSR | MAY_DIFFER | MAY_STOP_WATCHDOG, KERNEL_MODES, false, 16, ORDINARY },
+	{ "ports", MAY_PORTS | MAY_DIFFER | MAY_STOP_WATCHDOG, KERNEL_MODES, false, 16, ORDINARY },
 	{ NULL, 0, 0, false, 0, { 0 } },
 };
 
@@ -76,6 +76,10 @@ static void prepare(struct experiment *x, unsigned slot)
 		*r = value_any(x);
 	if (!chance(x, 4))
 		frame->cx = below(x, 80);
+	if (x->kind->may & MAY_PORTS)
+		frame->dx = port_any(x);
+	if (x->kind->may & MAY_MSR)
+		frame->cx = msr_any(x);
 	if (x->has_ax[slot])
 		frame->ax = x->ax[slot];
 	frame->ip = base + CODE_START + slot * SLOT;

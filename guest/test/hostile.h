@@ -45,6 +45,7 @@ enum mode { MODE_K64, MODE_K32, MODE_K16, MODE_U64, MODE_U32, MODE_U16, MODES };
 #define MAY_GATES 0x100u
 #define MAY_END 0x200u    /* what ends the machine */
 #define RAW_BYTES 0x400u
+#define MAY_STOP_WATCHDOG 0x800u
 
 /* The vectors whose gates are random where MAY_GATES. */
 #define GATES_FIRST 0x60u
@@ -85,6 +86,9 @@ void code_make(struct experiment *x, uint8_t *place);
 /* A value that an instruction may do something with: mostly a pointer into the region. */
 word value_any(struct experiment *x);
 word pointer_any(struct experiment *x);
+/* A port or a model-specific register that may be tried. */
+word port_any(struct experiment *x);
+word msr_any(struct experiment *x);
 
 /* ---- hostile-world.c: the address space, descriptors, devices ---- */
 void world_init(void);
