@@ -1,7 +1,7 @@
 # The test kernels: build/guest/test/NAME.elf, Multiboot 1, freestanding. A name of GUEST_TEST64 is built for long mode and then given
 # the ELF32 wrapping that Multiboot demands.
 GUEST_TEST32 := hello exit-code triple-fault garbage absent paging32 legacy32
-GUEST_TEST64 := paging64 msr-cpuid timer exitcost memory chaos tables emulated stay
+GUEST_TEST64 := paging64 msr-cpuid timer exitcost memory chaos tables emulated stay hostile neighbour flood
 GUEST_TEST_LIB := rt pages
 GUEST_TEST_ELF := $(GUEST_TEST32:%=$(GUEST)/test/%.elf) $(GUEST_TEST64:%=$(GUEST)/test/%.elf)
 
@@ -26,6 +26,8 @@ $(eval $(call guest_test_rules,64))
 
 # $(call guest_test_objects,BITS,NAME); GUEST_TEST_MORE_NAME: its objects besides NAME.o
 GUEST_TEST_MORE_tables := table-access
+GUEST_TEST_MORE_flood := flood-kinds flood-tables
+GUEST_TEST_MORE_hostile := hostile-code hostile-world hostile-entry
 guest_test_objects = $(patsubst %,$(GUEST)/test/$(1)/%.o,boot$(1) $(2) $(GUEST_TEST_MORE_$(2)) $(GUEST_TEST_LIB))
 
 define guest_test32

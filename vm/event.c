@@ -36,6 +36,13 @@ static void set_rf(void)
 		vmwrite(VMCS_GUEST_RFLAGS, rflags | RFLAGS_RF);
 }
 
+bool event_sets_rf(uint32_t info)
+{
+	uint32_t vector = info & INFO_VECTOR;
+
+	return (info & INFO_TYPE) == INFO_TYPE_HARDWARE_EXCEPTION && vector != VECTOR_DB && vector != VECTOR_DF;
+}
+
 /* In real mode no exception has an error code, and VM entry refuses one (SDM, "VM-Entry Controls for Event Injection"). */
 static void put_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error)
 {

@@ -7,6 +7,7 @@
 #include "vmx/mutate.h"
 
 #define RFLAGS_IF BIT(9)
+#define RFLAGS_RF BIT(16)
 #define INSTRUCTION_LENGTH_MAX 15
 
 /* Outside 64-bit code EIP has 32 bits: behind the end of the 4 GiB comes their beginning, and VM entry refuses any other value. In 64-bit code
@@ -43,6 +44,10 @@ void exit_requeue_event(struct vcpu *v)
 	if (type == INFO_TYPE_SOFTWARE_INTERRUPT || type == INFO_TYPE_SOFTWARE_EXCEPTION ||
 	    type == INFO_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION)
 		VM_MUTANT(REQUEUE_LENGTH, v->event.length = (uint32_t)vmread(VMCS_EXIT_INSTRUCTION_LENGTH));
+	/* The fault that its delivery ended in has set RF in the flags (SDM, "Saving RIP, RSP, RFLAGS, and SSP"); what is no fault, and #DB,
+	 * pushes them without. */
+	if (VM_KEPT(REQUEUE_RF, !event_sets_rf((uint32_t)info)))
+		vmwrite(VMCS_GUEST_RFLAGS, vmread(VMCS_GUEST_RFLAGS) & ~RFLAGS_RF);
 	/* An NMI that is delivered again must not find itself blocked. */
 	if (VM_KEPT(REQUEUE_NMI, type == INFO_TYPE_NMI))
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, vmread(VMCS_GUEST_INTERRUPTIBILITY) & ~BLOCKING_NMI);

@@ -24,8 +24,8 @@
 static void update_debug_registers(uint64_t qualification)
 {
 	VM_MUTANT(DB_REGISTERS, write_dr6((read_dr6() & ~DR6_BREAKPOINTS) | (qualification & QUALIFICATION_DR6)));
-	if (VM_KEPT(DB_GD, qualification & DR6_BD))
-		vmwrite(VMCS_GUEST_DR7, vmread(VMCS_GUEST_DR7) & ~DR7_GD);
+	/* Whatever the debug exception's cause, its handler may reach the debug registers (SDM, "Debug Control Register (DR7)"). */
+	VM_MUTANT(DB_GD, vmwrite(VMCS_GUEST_DR7, vmread(VMCS_GUEST_DR7) & ~DR7_GD));
 }
 
 /* With TF set and blocking by STI or MOV SS, a single-step trap must be pending at VM entry (SDM, "Checks on Guest Non-Register State"); an

@@ -293,6 +293,8 @@ void exit_skip(struct vcpu *v);
 /* ---- vm/event.c ---- */
 /* Queues an exception for the next entry; together with one that was being delivered it may become a double or triple fault. */
 void event_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error);
+/* Does this event (as in the VM-entry interruption information) push RFLAGS with RF set? */
+bool event_sets_rf(uint32_t info);
 void event_page_fault(struct vcpu *v, uint32_t error, uint64_t cr2);
 /* The #DB that INT1 raises, with the instruction's length in bytes: no DR6 changes, and no DPL is checked. */
 void event_int1(struct vcpu *v, uint32_t length);

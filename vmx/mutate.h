@@ -17,6 +17,7 @@
 	M(REQUEUE_UNDEFINED, "masking the undefined bit of IDT-vectoring information") \
 	M(REQUEUE_ERROR, "the error code of such an event") \
 	M(REQUEUE_LENGTH, "the length of the instruction of such an event") \
+	M(REQUEUE_RF, "clearing RF, which a fault has set, for an event that is no fault") \
 	M(REQUEUE_NMI, "unblocking NMIs for one that is delivered again") \
 	M(HLT_FOR_GOOD, "stopping a guest that halts with nothing to wake it") \
 	M(VMCALL_CPL, "refusing hypercalls of programs") \

@@ -191,6 +191,19 @@ unsigned parameter_number(const char *name, unsigned otherwise)
 	return v;
 }
 
+bool parameter_text(const char *name, const char *value)
+{
+	const char *p = find_parameter(name);
+
+	if (!p || *p++ != '=')
+		return true;
+	while (*value && *p == *value) {
+		p++;
+		value++;
+	}
+	return !*value && (!*p || *p == ' ');
+}
+
 /* ---- traps ---- */
 
 static word read_cr2(void)

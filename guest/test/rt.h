@@ -43,6 +43,8 @@ static inline const struct multiboot_info *info(void) { return (const void *)boo
 bool parameter(const char *word);
 /* The number behind NAME= on the command line, or otherwise. */
 unsigned parameter_number(const char *name, unsigned otherwise);
+/* Is there no NAME= on the command line, or is it VALUE? */
+bool parameter_text(const char *name, const char *value);
 
 /* ---- traps ---- */
 

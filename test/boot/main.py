@@ -12,6 +12,8 @@ import boots        # noqa: E402
 import compare      # noqa: E402
 import conformance  # noqa: E402
 import control      # noqa: E402
+import fairness     # noqa: E402
+import hostile      # noqa: E402
 import hostmemory   # noqa: E402
 import matrix       # noqa: E402
 import refusals     # noqa: E402
@@ -33,7 +35,7 @@ def main():
     a = p.parse_args()
     # The long ones first, so that they do not stand alone at the end.
     tests = matrix.tests(a.all) + boots.tests() + workloads.tests() + switching.tests() + sessions.tests() + control.tests()
-    tests += compare.tests() + hostmemory.tests() + speculation.tests() + conformance.tests() + refusals.tests()
+    tests += fairness.tests() + hostile.tests() + compare.tests() + hostmemory.tests() + speculation.tests() + conformance.tests() + refusals.tests()
     names = [t.name for t in tests]
     if len(set(names)) != len(names):
         sys.exit('two boot tests have the same name')

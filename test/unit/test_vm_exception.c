@@ -58,6 +58,18 @@ static void a_debug_register_that_is_protected(void **state)
 	finish();
 }
 
+/* The handler of any debug exception may reach the debug registers. */
+static void a_breakpoint_while_they_are_protected(void **state)
+{
+	(void)state;
+	at_mode(BENCH_LONG64);
+	vmcs_put(VMCS_GUEST_DR7, 0x400 | DR7_GD | 3);
+	exception(EXCEPTION(1), 0, 1, 0);
+	EXPECT_EVENT(EXCEPTION(1), 0);
+	assert_int_equal(vmcs_get(VMCS_GUEST_DR7), 0x403);
+	finish();
+}
+
 /* INT1 pushes the address behind it, and leaves DR6 alone. */
 static void int1(void **state)
 {
@@ -135,6 +147,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(they_are_intercepted), cmocka_unit_test(a_breakpoint), cmocka_unit_test(a_debug_register_that_is_protected),
+		cmocka_unit_test(a_breakpoint_while_they_are_protected),
 		cmocka_unit_test(int1), cmocka_unit_test(a_trap_while_sti_or_mov_ss_blocks), cmocka_unit_test(an_alignment_check),
 		cmocka_unit_test(a_machine_check), cmocka_unit_test(what_nobody_asked_for),
 	};

@@ -252,8 +252,11 @@ static void exits_that_end_it(void **state)
 
 static void requeued(uint32_t vectoring, uint32_t error, uint32_t length, uint64_t blocking_before, uint64_t blocking_after)
 {
+	bool rf = (vectoring & INFO_TYPE) == INFO_TYPE_HARDWARE_EXCEPTION && (vectoring & INFO_VECTOR) != 1;
+
 	at_mode(BENCH_HASWELL, "ept", BENCH_LONG64, 0);
-	vmcs_put(VMCS_GUEST_RFLAGS, 2 | IF);
+	/* As the fault leaves it that the delivery ended in. */
+	vmcs_put(VMCS_GUEST_RFLAGS, 2 | IF | BIT(16));
 	vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, blocking_before);
 	/* Bit 12 of the vectoring information is undefined. */
 	EXIT(.reason = EXIT_EXTERNAL_INTERRUPT, .info = INFO(INFO_TYPE_EXTERNAL, 0xf1), .vectoring = vectoring | (uint32_t)BIT(12),
@@ -262,6 +265,8 @@ static void requeued(uint32_t vectoring, uint32_t error, uint32_t length, uint64
 	if (length)
 		assert_int_equal(bench.entry.length, length);
 	assert_int_equal(bench.entry.interruptibility, blocking_after);
+	/* The flags that a fault pushes have RF, those of a debug exception and of anything else have not. */
+	assert_int_equal(!!(vmcs_get(VMCS_GUEST_RFLAGS) & BIT(16)), rf);
 	/* Once. */
 	EXIT(.reason = EXIT_EXTERNAL_INTERRUPT, .info = INFO(INFO_TYPE_EXTERNAL, 0xf1));
 	EXPECT_NOTHING();
@@ -275,6 +280,7 @@ static void events_are_delivered_again(void **state)
 	requeued(INFO(INFO_TYPE_NMI, 2), 0, 0, BLOCKING_NMI, 0);
 	requeued(EXCEPTION_ERROR(13), 0x18, 0, 0, 0);
 	requeued(EXCEPTION(6), 0, 0, BLOCKING_NMI, BLOCKING_NMI);
+	requeued(EXCEPTION(1), 0, 0, 0, 0);
 	requeued(INFO(INFO_TYPE_SOFTWARE_INTERRUPT, 0x80), 0, 2, 0, 0);
 	requeued(INFO(INFO_TYPE_SOFTWARE_EXCEPTION, 3), 0, 1, 0, 0);
 	requeued(INFO(INFO_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION, 1), 0, 1, 0, 0);

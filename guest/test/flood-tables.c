@@ -1,0 +1,105 @@
+/* guest/test/flood-tables.c - floods by page tables: roots, edits, faults, reverse maps, and an event whose stack is a page table. */
+#include "flood.h"
+#include "pages.h"
+
+#define ALIGNED __attribute__((aligned(4096)))
+#define WINDOW (2ul << 39)
+#define ROOTS 8u
+
+extern uint64_t boot_pml4[512];
+static uint64_t root[ROOTS][512] ALIGNED, pdpt[512] ALIGNED, pd[512] ALIGNED, pt[512] ALIGNED;
+static uint8_t data[4096] ALIGNED;
+
+static void map_window(void)
+{
+	boot_pml4[2] = (word)pdpt | 0x63;
+	pdpt[0] = (word)pd | 0x63;
+	pd[0] = (word)pt | 0x63;
+	for (unsigned i = 0; i < 512; i++)
+		pt[i] = (word)data | 0x63;
+	write_cr3(read_cr3());
+}
+
+void flood_cr3(void)
+{
+	map_window();
+	for (unsigned r = 0; r < ROOTS; r++)
+		for (unsigned i = 0; i < 512; i++)
+			root[r][i] = boot_pml4[i];
+	for (unsigned n = 0;; n++) {
+		write_cr3((word)root[n % ROOTS]);
+		*(volatile uint8_t *)(WINDOW + n % 512 * 4096) = 1;
+		if (n % 16 == 0)
+			flood_round();
+	}
+}
+
+void flood_edits(void)
+{
+	map_window();
+	for (unsigned n = 0;; n++) {
+		word at = WINDOW + n % 512 * 4096;
+
+		*(volatile uint64_t *)&pt[n % 512] = (n & 512 ? (word)data : 0x800000 + n % 64 * 4096) | 0x63;
+		invlpg((void *)at);
+		*(volatile uint8_t *)at = 1;
+		if (n % 512 == 0)
+			write_cr3(read_cr3());
+		if (n % 16 == 0)
+			flood_round();
+	}
+}
+
+void flood_faults(void)
+{
+	map_window();
+	pt[1] = 0;
+	pt[2] &= ~2ull;
+	write_cr3(read_cr3());
+	for (unsigned n = 0;; n++) {
+		trap_call(n % 2 ? do_read : do_write, (void *)(WINDOW + (1 + n % 2) * 4096));
+		if (n % 16 == 0)
+			flood_round();
+	}
+}
+
+/* One page, mapped by every entry of many tables; then the tables are cleared, and CR3 loaded. */
+void flood_reverse_map(void)
+{
+	const unsigned tables = 256;
+	volatile uint64_t *many = (void *)0x1000000;
+
+	map_window();
+	for (;;) {
+		for (unsigned i = 0; i < tables * 512; i++)
+			many[i] = (word)data | 0x63;
+		for (unsigned t = 0; t < tables; t++)
+			pd[t] = 0x1000000 + t * 4096 + 0x63;
+		write_cr3(read_cr3());
+		for (unsigned t = 0; t < tables; t++) {
+			for (unsigned i = 0; i < 512; i += 16)
+				(void)*(volatile uint8_t *)(WINDOW + t * 0x200000ul + i * 4096ul);
+			flood_round();
+		}
+		for (unsigned i = 0; i < tables * 512; i++)
+			many[i] = 0;
+		write_cr3(read_cr3());
+	}
+}
+
+/* The stack of INT lies in a page directory that is reached through itself. */
+__asm__("int_entry: iretq");
+extern const char int_entry[];
+
+void flood_badstack(void)
+{
+	map_window();
+	pt[1] = (word)pd | 0x63;
+	write_cr3(read_cr3());
+	set_ist(3, WINDOW + 0x1000 + 0xf00);
+	set_gate(0x60, int_entry, 3);
+	for (;;) {
+		__asm__ volatile("int $0x60" : : : "memory");
+		flood_round();
+	}
+}

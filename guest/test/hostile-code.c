@@ -1,0 +1,349 @@
+/* guest/test/hostile-code.c - random programs: opcodes with operands that mostly lead somewhere, or bytes. */
+#include "hostile.h"
+
+/* Instructions that a program hardly finds by chance. After the opcode comes a ModRM byte whose reg field is digit, or any. */
+struct encoding { uint8_t length, bytes[4]; int8_t digit; uint16_t needs; };
+#define ANY (-1)
+#define NONE (-2)
+static const struct encoding system_list[] = {
+	{ 2, { 0x0f, 0x00 }, 0, 0 }, { 2, { 0x0f, 0x00 }, 1, 0 }, { 2, { 0x0f, 0x00 }, 2, 0 }, { 2, { 0x0f, 0x00 }, 3, MAY_END },
+	{ 2, { 0x0f, 0x00 }, 4, 0 }, { 2, { 0x0f, 0x00 }, 5, 0 }, { 2, { 0x0f, 0x01 }, 0, 0 }, { 2, { 0x0f, 0x01 }, 1, 0 },
+	{ 2, { 0x0f, 0x01 }, 2, MAY_END }, { 2, { 0x0f, 0x01 }, 3, MAY_END }, { 2, { 0x0f, 0x01 }, 4, 0 }, { 2, { 0x0f, 0x01 }, 6, MAY_CR },
+	{ 2, { 0x0f, 0x01 }, 7, 0 }, { 2, { 0x0f, 0x01 }, 7, 0 }, { 3, { 0x0f, 0x01, 0xf8 }, NONE, 0 }, { 3, { 0x0f, 0x01, 0xd0 }, NONE, 0 },
+	{ 3, { 0x0f, 0x01, 0xd1 }, NONE, MAY_CR }, { 3, { 0x0f, 0x01, 0xca }, NONE, 0 }, { 3, { 0x0f, 0x01, 0xcb }, NONE, 0 },
+	{ 3, { 0x0f, 0x01, 0xf9 }, NONE, MAY_DIFFER }, { 3, { 0x0f, 0x01, 0xc8 }, NONE, MAY_DIFFER }, { 3, { 0x0f, 0x01, 0xc9 }, NONE, MAY_DIFFER },
+	{ 3, { 0x0f, 0x01, 0xc1 }, NONE, MAY_DIFFER }, { 3, { 0x0f, 0x01, 0xc2 }, NONE, 0 }, { 3, { 0x0f, 0x01, 0xc4 }, NONE, 0 },
+	{ 3, { 0x0f, 0x01, 0xd4 }, NONE, 0 }, { 2, { 0x0f, 0x02 }, ANY, 0 }, { 2, { 0x0f, 0x03 }, ANY, 0 }, { 2, { 0x0f, 0x06 }, NONE, MAY_CR },
+	{ 2, { 0x0f, 0x08 }, NONE, 0 }, { 2, { 0x0f, 0x09 }, NONE, 0 }, { 2, { 0x0f, 0x20 }, ANY, 0 }, { 2, { 0x0f, 0x21 }, ANY, MAY_DR },
+	{ 2, { 0x0f, 0x23 }, ANY, MAY_DR }, { 2, { 0x0f, 0x23 }, ANY, MAY_DR }, { 2, { 0x0f, 0x05 }, NONE, 0 }, { 2, { 0x0f, 0x07 }, NONE, 0 },
+	{ 2, { 0x0f, 0x34 }, NONE, 0 }, { 2, { 0x0f, 0x35 }, NONE, 0 }, { 2, { 0x0f, 0xae }, ANY, 0 }, { 3, { 0xf3, 0x0f, 0xae }, ANY, 0 },
+	{ 3, { 0x48, 0x0f, 0xae }, ANY, 0 }, { 2, { 0x0f, 0xc7 }, 1, 0 }, { 3, { 0x48, 0x0f, 0xc7 }, 1, 0 }, { 3, { 0xf0, 0x0f, 0xc7 }, 1, 0 },
+	{ 2, { 0x0f, 0xc7 }, ANY, MAY_DIFFER }, { 1, { 0x8e }, ANY, 0 }, { 1, { 0x8e }, 2, 0 }, { 1, { 0x8c }, ANY, 0 }, { 1, { 0xcf }, NONE, 0 },
+	{ 2, { 0x48, 0xcf }, NONE, 0 }, { 1, { 0xcb }, NONE, 0 }, { 2, { 0x48, 0xcb }, NONE, 0 }, { 1, { 0xcd }, ANY, 0 }, { 1, { 0xcd }, ANY, 0 },
+	{ 1, { 0x9d }, NONE, 0 }, { 1, { 0x9c }, NONE, 0 }, { 1, { 0x17 }, NONE, 0 }, { 2, { 0x0f, 0xa1 }, NONE, 0 }, { 2, { 0x0f, 0xa9 }, NONE, 0 },
+	{ 2, { 0x0f, 0xb2 }, ANY, 0 }, { 2, { 0x0f, 0xb4 }, ANY, 0 }, { 1, { 0xff }, 3, 0 }, { 1, { 0xff }, 5, 0 }, { 1, { 0xc8 }, ANY, 0 },
+	{ 1, { 0xf1 }, NONE, 0 }, { 1, { 0xcc }, NONE, 0 }, { 1, { 0xce }, NONE, 0 }, { 2, { 0x0f, 0x0b }, NONE, 0 }, { 1, { 0xfa }, NONE, 0 },
+	{ 1, { 0xfb }, NONE, 0 }, { 1, { 0x9b }, NONE, 0 }, { 2, { 0xdb, 0xe3 }, NONE, 0 }, { 1, { 0x62 }, ANY, 0 }, { 1, { 0xd7 }, NONE, 0 },
+	{ 2, { 0x0f, 0x37 }, NONE, 0 }, { 2, { 0x0f, 0xaa }, NONE, 0 }, { 2, { 0x0f, 0x78 }, ANY, 0 }, { 2, { 0x0f, 0x79 }, ANY, 0 },
+	{ 4, { 0x66, 0x0f, 0x38, 0x80 }, ANY, 0 }, { 4, { 0x66, 0x0f, 0x38, 0x81 }, ANY, 0 }, { 2, { 0x0f, 0xa2 }, NONE, MAY_DIFFER },
+	{ 2, { 0x0f, 0x31 }, NONE, MAY_DIFFER }, { 2, { 0x0f, 0x33 }, NONE, MAY_DIFFER }, { 2, { 0x0f, 0x32 }, NONE, MAY_MSR },
+	{ 2, { 0x0f, 0x30 }, NONE, MAY_MSR }, { 2, { 0x0f, 0x30 }, NONE, MAY_MSR }, { 2, { 0x0f, 0x32 }, NONE, MAY_MSR },
+	{ 1, { 0xe4 }, ANY, MAY_PORTS }, { 1, { 0xec }, NONE, MAY_PORTS }, { 1, { 0xed }, NONE, MAY_PORTS }, { 1, { 0xee }, NONE, MAY_PORTS },
+	{ 1, { 0xef }, NONE, MAY_PORTS }, { 1, { 0x6c }, NONE, MAY_PORTS }, { 1, { 0x6d }, NONE, MAY_PORTS }, { 1, { 0x6e }, NONE, MAY_PORTS },
+	{ 1, { 0x6f }, NONE, MAY_PORTS }, { 2, { 0xf3, 0x6c }, NONE, MAY_PORTS }, { 2, { 0xf3, 0x6d }, NONE, MAY_PORTS },
+	{ 2, { 0xf3, 0x6e }, NONE, MAY_PORTS }, { 2, { 0xf3, 0x6f }, NONE, MAY_PORTS },
+};
+#define SYSTEM_COUNT (sizeof(system_list) / sizeof(system_list[0]))
+
+/* What lies from `random` on may be taken for instructions. */
+struct out {
+	uint8_t *at, *random;
+	bool has_value; /* RAX must be value; no other slot may run into it */
+	word value;
+};
+
+static void put8(struct out *o, unsigned v) { *o->at++ = (uint8_t)v; }
+
+static void put32(struct out *o, uint32_t v)
+{
+	for (unsigned i = 0; i < 4; i++)
+		put8(o, v >> 8 * i);
+}
+
+/* ---- operands ---- */
+
+word pointer_any(struct experiment *x)
+{
+	unsigned n = 0;
+	word page, offset = below(x, PAGE);
+
+	while (n < sizeof(x->kind->pages) && x->kind->pages[n])
+		n++;
+	page = x->kind->pages[below(x, n)];
+	if (chance(x, 2))
+		offset &= ~7ul;
+	else if (chance(x, 3))
+		offset = PAGE - 1 - below(x, 32);
+	return REGION + page * PAGE + offset;
+}
+
+/* What a page-table entry may be: any frame of interest with any flags. */
+static word entry_any(struct experiment *x)
+{
+	static const word frames[] = { 0xfee00000, 0xfec00000, 0xb8000, 0xc0000000, 0x80000000, 0xfffff000, 0x1000000, 0 };
+	word v = (word)region_memory + (word)below(x, PAGES_RAM) * PAGE;
+
+	if (chance(x, 3))
+		v = frames[below(x, sizeof(frames) / sizeof(frames[0]))];
+	v |= random_next(x) >> 20 & 0xfff;
+	if (!chance(x, 4))
+		v |= 7;
+	if (chance(x, 8))
+		v |= 1ul << (12 + below(x, 52));
+	return v;
+}
+
+word value_any(struct experiment *x)
+{
+	static const word edges[] = { 0, 1, 0x7fffffffffff, 0x800000000000, 0xffff800000000000, 0xffff7fffffffffff, ~0ul, 0xfffffffc,
+				      0x8000000000000000, 0x7ffffffffffffff8, 0x3ffffffe, 0xffffffffffffffff };
+	unsigned r = below(x, 16);
+
+	if (r < 8)
+		return (x->kind->may & MAY_TABLES) && r < 2 ? entry_any(x) : pointer_any(x);
+	if (r < 11)
+		return below(x, 64);
+	if (r < 13)
+		return random_next(x);
+	if (r < 14)
+		return 8 * below(x, 32) + below(x, 8); /* a selector */
+	return edges[below(x, sizeof(edges) / sizeof(edges[0]))];
+}
+
+/* What ends the run, and the console, which is to tell of it. */
+static bool port_forbidden(const struct kind *k, unsigned port)
+{
+	bool ends = (port >= 0xf1 && port <= 0xf7) || (port >= 0x88fd && port <= 0x8900) || (port >= 0x600 && port <= 0x607) ||
+		    (port >= 0xcf6 && port <= 0xcf9) || (port >= 0x61 && port <= 0x64) || (port >= 0x8f && port <= 0x92);
+
+	return (ends && !(k->may & MAY_END)) || (port >= 0x3f5 && port <= 0x3ff);
+}
+
+word port_any(struct experiment *x)
+{
+	static const uint16_t known[] = { 0x20, 0x40, 0x60, 0x70, 0x80, 0xa0, 0x4d0, 0x510, 0x608, 0xcf8, 0xcfc, 0x3f8, 0x2f8, 0xe0, 0x2000,
+					  0x8900, 0xf4, 0xb2, 0x402 };
+	unsigned port;
+
+	do
+		port = chance(x, 2) ? known[below(x, sizeof(known) / 2)] + below(x, 4) : below(x, 0x10000);
+	while (port_forbidden(x->kind, port));
+	return port;
+}
+
+/* Registers and ranges of them; but for the APIC's base, without which no watchdog comes, and x2APIC's command register. */
+word msr_any(struct experiment *x)
+{
+	static const uint32_t known[] = { 0x10, 0x17, 0x3a, 0x3b, 0x79, 0x8b, 0xc1, 0xe2, 0xfe, 0x122, 0x174, 0x175, 0x176, 0x179, 0x17a, 0x186, 0x19c,
+		0x1a0, 0x1d9, 0x200, 0x250, 0x258, 0x268, 0x277, 0x2ff, 0x309, 0x345, 0x38d, 0x390, 0x3f1, 0x400, 0x480, 0x48b, 0x560, 0x6e0, 0x802,
+		0x80d, 0x832, 0x83f, 0xd90, 0xda0, 0x40000000, 0x4b564d00, 0xc0000080, 0xc0000081, 0xc0000082, 0xc0000084, 0xc0000100, 0xc0000101,
+		0xc0000102, 0xc0000103, 0xc0010015 };
+	uint32_t msr;
+
+	do
+		msr = chance(x, 8) ? (uint32_t)random_next(x) : known[below(x, sizeof(known) / 4)] + (chance(x, 3) ? below(x, 16) : 0);
+	while (msr == 0x1b || msr == 0x830);
+	return msr;
+}
+
+static void put_displacement(struct experiment *x, struct out *o, unsigned mod, unsigned modrm)
+{
+	if (mod == 1)
+		put8(o, below(x, 256));
+	else if (mod == 2 || (mod == 0 && (modrm & 7) == 5))
+		put32(o, chance(x, 2) ? (uint32_t)pointer_any(x) : below(x, 256) - 128);
+}
+
+static void put_modrm(struct experiment *x, struct out *o, int digit, bool memory)
+{
+	static const uint8_t mods[8] = { 0, 0, 0, 1, 1, 2, 3, 3 };
+	unsigned mod = mods[below(x, memory ? 6 : 8)], rm = below(x, 8), reg = digit >= 0 ? (unsigned)digit : below(x, 8);
+
+	put8(o, mod << 6 | reg << 3 | rm);
+	if (mod != 3 && rm == 4)
+		put8(o, chance(x, 2) ? 0x20 | below(x, 8) : below(x, 256));
+	put_displacement(x, o, mod, rm);
+	/* An immediate operand, or the next instruction, which must not be where an instruction has to be alone. */
+	if (x->kind->may & MAY_TABLES)
+		put32(o, 0xcccccccc);
+	else
+		put32(o, chance(x, 2) ? below(x, 256) : (uint32_t)value_any(x));
+}
+
+static void put_prefixes(struct experiment *x, struct out *o, bool long_mode)
+{
+	static const uint8_t segment[6] = { 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65 };
+
+	if (chance(x, 8))
+		put8(o, 0x66);
+	if (chance(x, 16))
+		put8(o, 0x67);
+	if (chance(x, 10))
+		put8(o, 0xf2 + below(x, 2));
+	if (chance(x, 16))
+		put8(o, 0xf0);
+	if (chance(x, 20))
+		put8(o, segment[below(x, 6)]);
+	if (long_mode && chance(x, 2))
+		put8(o, 0x40 + below(x, 16));
+}
+
+/* ---- what is left out ---- */
+
+/* Ports belong to kinds of their own; a program may reach HLT, but seldom: it costs the watchdog's time. */
+static bool one_byte_forbidden(struct experiment *x, unsigned op)
+{
+	if ((op >= 0xe4 && op <= 0xe7) || (op >= 0xec && op <= 0xef) || (op >= 0x6c && op <= 0x6f))
+		return !(x->kind->may & MAY_PORTS);
+	if (x->kind->may & MAY_STOP_WATCHDOG) /* jumps, loops, returns, HLT: nothing would end them */
+		return (op >= 0x70 && op <= 0x7f) || (op >= 0xe0 && op <= 0xeb) || (op >= 0xc2 && op <= 0xc3) || (op >= 0xca && op <= 0xcf) ||
+		       op == 0x9a || op == 0xf4 || op == 0xff;
+	return op == 0xf4 && !chance(x, 8);
+}
+
+/* 0F: what differs between machines, and what would take the supervisor's ground away. */
+static bool two_byte_forbidden(const struct kind *k, unsigned op)
+{
+	if (op == 0x00 || op == 0x01 || op == 0x22 || (op >= 0x30 && op <= 0x33) || op == 0xa2 || op == 0xc7)
+		return true;
+	if ((k->may & MAY_STOP_WATCHDOG) && op >= 0x80 && op <= 0x8f)
+		return true;
+	return (op == 0x21 || op == 0x23) && !(k->may & MAY_DR);
+}
+
+/* The same for bytes as they come. */
+static void clean_bytes(struct experiment *x, uint8_t *at, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (one_byte_forbidden(x, at[i]))
+			at[i] = 0x90;
+		if (i && at[i - 1] == 0x0f && (two_byte_forbidden(x->kind, at[i]) || (at[i] == 0x38 && i + 1 < n && at[i + 1] == 0x82)))
+			at[i] = 0x1f;
+	}
+}
+
+/* ---- instructions ---- */
+
+/* PAE, and what a virtual machine is not offered: VMXE, SMXE, PCIDE, PKE; SMEP and SMAP where they are. */
+#define CR4_NOT_ALIKE 0x726020ul
+
+static void put_mov_cr(struct experiment *x, struct out *o, bool long_mode)
+{
+	static const uint8_t numbers[8] = { 0, 0, 3, 3, 4, 4, 2, 8 };
+	unsigned n = numbers[below(x, long_mode ? 8 : 7)];
+	word v = value_any(x);
+
+	if (n == 0)
+		v = world_cr0 ^ 1ul << ((x->kind->may & MAY_END) && chance(x, 2) ? 31 * below(x, 2) : 1 + below(x, 30));
+	else if (n == 4)
+		v = world_cr4 ^ (1ul << below(x, 32) & (chance(x, 8) ? ~CR4_NOT_ALIKE : world_cr4_may));
+	else if (n == 3)
+		v = (word)world_pml4 + (chance(x, 8) ? 1ul << (40 + below(x, 23)) : below(x, 4) * 8);
+	if (n == 8)
+		put8(o, 0x44);
+	put8(o, 0x0f);
+	put8(o, 0x22);
+	put8(o, 0xc0 | (n & 7) << 3);
+	o->random = o->at;
+	o->has_value = true;
+	o->value = v;
+}
+
+static void put_system(struct experiment *x, struct out *o, unsigned mode)
+{
+	const unsigned wanted = x->kind->may & (MAY_MSR | MAY_PORTS);
+	const struct encoding *e;
+
+	if (x->loads_cr && mode != MODE_K16 && chance(x, 4)) {
+		put_mov_cr(x, o, MODE_IS_64(mode));
+		return;
+	}
+	do
+		e = &system_list[below(x, SYSTEM_COUNT)];
+	while ((e->needs & ~x->kind->may) || (wanted && !(e->needs & wanted) && !chance(x, 16)));
+	for (unsigned i = 0; i < e->length; i++)
+		put8(o, e->bytes[i]);
+	o->random = o->at;
+	if (e->bytes[0] == 0xcd && (x->kind->may & MAY_GATES))
+		put8(o, GATES_FIRST + below(x, GATES));
+	else if (e->bytes[0] == 0xe4)
+		put8(o, port_any(x) & 0xff);
+	else if (e->digit != NONE)
+		put_modrm(x, o, e->digit, e->bytes[1] == 0x01); /* 0F 01 with registers: quite other instructions */
+}
+
+static void put_vex(struct experiment *x, struct out *o)
+{
+	if (chance(x, 2)) {
+		put8(o, 0xc5);
+		put8(o, random_next(x) >> 9 & 0xff);
+	} else {
+		put8(o, 0xc4);
+		put8(o, 0xe0 | (1 + below(x, 3)));
+		put8(o, random_next(x) >> 9 & 0xff);
+	}
+	put8(o, below(x, 256));
+	put_modrm(x, o, ANY, false);
+}
+
+static void put_ordinary(struct experiment *x, struct out *o, bool long_mode)
+{
+	unsigned r = below(x, 16), op;
+
+	if (r == 0 && long_mode) {
+		put_vex(x, o);
+		return;
+	}
+	put_prefixes(x, o, long_mode);
+	if (r >= 6) {
+		do
+			op = below(x, 256);
+		while (one_byte_forbidden(x, op) || op == 0x0f);
+		put8(o, op);
+	} else if (r >= 2) {
+		do
+			op = below(x, 256);
+		while (two_byte_forbidden(x->kind, op));
+		put8(o, 0x0f);
+		put8(o, op);
+	} else {
+		put8(o, 0x0f);
+		put8(o, r ? 0x38 : 0x3a);
+		do
+			op = below(x, 256);
+		while (op == 0x82);
+		put8(o, op);
+	}
+	put_modrm(x, o, ANY, false);
+}
+
+static void make_slot(struct experiment *x, uint8_t *at, unsigned slot)
+{
+	unsigned mode = x->mode[slot];
+	uint8_t text[64];
+	struct out o = { text, text, false, 0 };
+	unsigned n;
+	/* Where tables change, each instruction is a start of its own: a TLB may hold what the tables no longer say until CR3 is loaded. So it
+	 * is where the watchdog's own ports and registers may have been hit. */
+	uint8_t rest = x->kind->may & (MAY_TABLES | MAY_STOP_WATCHDOG) ? 0xcc : 0x90;
+
+	if (x->kind->may & RAW_BYTES) {
+		for (unsigned i = 0; i < SLOT; i += 8)
+			*(uint64_t *)(text + i) = random_next(x);
+		o.at = text + 2 + below(x, SLOT - 2);
+	} else if (below(x, 16) < x->kind->system_of_16) {
+		put_system(x, &o, mode);
+	} else {
+		put_ordinary(x, &o, MODE_IS_64(mode));
+	}
+	clean_bytes(x, o.random, (unsigned)(o.at - o.random));
+	n = (unsigned)(o.at - text) > SLOT ? SLOT : (unsigned)(o.at - text);
+	for (unsigned i = 0; i < SLOT; i++)
+		at[i] = i < n ? text[i] : rest;
+	x->has_ax[slot] = o.has_value;
+	x->ax[slot] = o.value;
+	if (o.has_value)
+		at[-1] = 0xcc;
+}
+
+void code_make(struct experiment *x, uint8_t *place)
+{
+	/* Seldom, for a jump right to MOV to CR0 or CR3 with another value in RAX may be the end of this machine. */
+	x->loads_cr = (x->kind->may & MAY_CR) && chance(x, 4);
+	for (unsigned i = 0; i < SLOTS; i++) {
+		do
+			x->mode[i] = (uint8_t)below(x, MODES);
+		while (!(x->kind->modes & 1u << x->mode[i]));
+		make_slot(x, place + i * SLOT, i);
+	}
+}

@@ -1,0 +1,140 @@
+/* Into the experiment and out of it (64 bits). The world's tables map what is used here read-only, but for the frame and nmi_seen. */
+	.text
+	.globl hostile_run
+hostile_run:
+	pushq	%rbp
+	pushq	%rbx
+	pushq	%r12
+	pushq	%r13
+	pushq	%r14
+	pushq	%r15
+	movq	%rsp, supervisor_sp
+	movw	hostile_data_selector, %ax
+	movw	%ax, %ds
+	movw	%ax, %es
+	movw	%ax, %fs
+	movw	%ax, %gs
+	movq	frame, %rsp
+	movl	$world_pml4, %eax
+	movb	$1, running
+	/* From here on the watchdog's NMI comes back; it may have come before. */
+	cmpb	$0, nmi_seen
+	jne	hostile_leave
+	movq	%rax, %cr3
+	popq	%r15
+	popq	%r14
+	popq	%r13
+	popq	%r12
+	popq	%r11
+	popq	%r10
+	popq	%r9
+	popq	%r8
+	popq	%rdi
+	popq	%rsi
+	popq	%rbp
+	popq	%rbx
+	popq	%rdx
+	popq	%rcx
+	popq	%rax
+	addq	$16, %rsp
+	iretq
+
+	/* One stub for each vector, 16 bytes apart; all on the stack that begins at the end of frame, but for the NMI's. */
+	.balign 16
+	.globl hostile_stubs
+hostile_stubs:
+	.set	vector, 0
+	.rept	256
+	.balign	16
+	.if	vector == 2
+	jmp	nmi
+	.else
+	.if	(vector == 8) || (vector >= 10 && vector <= 14) || (vector == 17) || (vector == 21)
+	.else
+	pushq	$0
+	.endif
+	pushq	$vector
+	jmp	hostile_trap
+	.endif
+	.set	vector, vector + 1
+	.endr
+hostile_trap:
+	pushq	%rax
+	pushq	%rcx
+	pushq	%rdx
+	pushq	%rbx
+	pushq	%rbp
+	pushq	%rsi
+	pushq	%rdi
+	pushq	%r8
+	pushq	%r9
+	pushq	%r10
+	pushq	%r11
+	pushq	%r12
+	pushq	%r13
+	pushq	%r14
+	pushq	%r15
+	/* INT n pushes no error code, whatever n is. */
+	cmpq	frame, %rsp
+	je	hostile_leave
+	movq	%rsp, %rsi
+	leaq	-8(%rsp), %rdi
+	movl	$16, %ecx
+	cld
+	rep movsq
+	movq	$0, (%rdi)
+hostile_leave:
+	/* DR7.GD would make this the next exception; that one clears it. */
+	movl	$0x400, %eax
+	movq	%rax, %dr7
+	movl	$boot_pml4, %eax
+	movq	%rax, %cr3
+	cld
+	movw	$0x10, %ax
+	movw	%ax, %ss
+	movw	%ax, %ds
+	movw	%ax, %es
+	movw	%ax, %fs
+	movw	%ax, %gs
+	cmpb	$0, running
+	je	2f
+	movb	$0, running
+	movq	supervisor_sp, %rsp
+	popq	%r15
+	popq	%r14
+	popq	%r13
+	popq	%r12
+	popq	%rbx
+	popq	%rbp
+	ret
+2:	movq	%rsp, %rdi
+	andq	$-16, %rsp
+	call	hostile_unexpected
+
+	/* The watchdog. In the supervisor it is noted; in an experiment, it is the end of it. IRET, so that the next NMI can come. */
+nmi:	movb	$1, nmi_seen
+	cmpb	$0, running
+	jne	3f
+	iretq
+3:	movq	frame, %rax
+	movq	$2, 15 * 8(%rax)
+	movq	%rsp, %rcx
+	pushq	$0x10
+	pushq	%rcx
+	pushq	$2
+	pushq	$0x18
+	pushq	$hostile_leave
+	iretq
+
+	/* Where SYSCALL and SYSENTER lead, with whatever stack there is. */
+	.globl hostile_ud2
+hostile_ud2:
+	ud2
+
+	.data
+	.balign 8
+supervisor_sp:	.quad	0
+	.globl hostile_data_selector
+hostile_data_selector:	.word	0x23
+running:	.byte	0
+	.section .note.GNU-stack, "", @progbits

@@ -1,0 +1,119 @@
+/* guest/test/hostile.h - a guest that does its worst, and can do it again: experiments from a seed.
+ *
+ * An experiment is a short program of random instructions in an address space of its own (the world), at any privilege level and operand
+ * size. Each instruction lies in a slot; what faults is noted, and the next slot is started with new registers. The supervisor - all that
+ * is not the experiment - is mapped in the world too, but read-only; every exception comes back to it on a stack of its own.
+ *
+ * H1  An experiment depends on seed, kind and number alone: memory, tables, descriptors and registers are made anew before it.
+ * H2  An experiment ends: after its last slot, or by the watchdog, an NMI that the interval timer sends through the I/O APIC whatever IF is.
+ * H3  Where the machine is the same, so is the digest of what was seen: vectors, error codes, addresses, registers, memory, A and D flags.
+ *     Kinds that reach what differs between a virtual and a bare machine (devices, MSRs, CPUID) have no digest. */
+#ifndef VELLUM_GUEST_TEST_HOSTILE_H
+#define VELLUM_GUEST_TEST_HOSTILE_H
+
+#include "rt.h"
+
+#define REGION 0x40000000ul
+#define PAGE 4096u
+#define SLOTS 48u
+#define SLOT 32u
+/* The program lies across a page's end. */
+#define CODE_START (PAGE - SLOTS / 2 * SLOT - 16)
+
+/* The pages of the region, in order. A 16-bit segment reaches all of them. */
+enum page {
+	PAGE_CODE, PAGE_CODE2, PAGE_DATA, PAGE_DATA2, PAGE_STACK, PAGE_READONLY, PAGE_HOLE, PAGE_NX, PAGE_SUPERVISOR,
+	PAGE_PT, PAGE_PD, PAGE_VOID, PAGE_LAPIC, PAGE_IOAPIC, PAGE_VGA, PAGE_LAST, PAGES
+};
+#define PAGES_RAM (PAGE_STACK + 1)
+
+/* Privilege level and code segment that a slot is started with. */
+enum mode { MODE_K64, MODE_K32, MODE_K16, MODE_U64, MODE_U32, MODE_U16, MODES };
+#define MODE_IS_USER(m) ((m) >= MODE_U64)
+#define MODE_IS_64(m) ((m) == MODE_K64 || (m) == MODE_U64)
+#define MODE_IS_16(m) ((m) == MODE_K16 || (m) == MODE_U16)
+
+/* What an experiment may do. */
+#define MAY_CR 0x1u       /* MOV to control registers */
+#define MAY_DR 0x2u
+#define MAY_MSR 0x4u
+#define MAY_PORTS 0x8u
+#define MAY_DIFFER 0x10u  /* instructions whose results differ between machines */
+#define MAY_TABLES 0x20u  /* its own page tables */
+#define MAY_SEGMENTS 0x40u
+#define MAY_FLAGS 0x80u   /* TF, NT, RF, AC */
+#define MAY_GATES 0x100u
+#define MAY_END 0x200u    /* what ends the machine */
+#define RAW_BYTES 0x400u
+#define MAY_STOP_WATCHDOG 0x800u
+
+/* The vectors whose gates are random where MAY_GATES. */
+#define GATES_FIRST 0x60u
+#define GATES 32u
+
+struct kind {
+	const char *name;
+	unsigned may;
+	unsigned modes;        /* a bit each */
+	bool digest;
+	uint8_t system_of_16;  /* of 16 instructions, how many come from the list of system instructions */
+	uint8_t pages[8];      /* where pointers point; ends with 0 */
+};
+extern const struct kind kinds[];
+
+struct experiment {
+	const struct kind *kind;
+	uint64_t number, random;
+	bool loads_cr;
+	uint8_t mode[SLOTS];
+	bool has_ax[SLOTS]; /* the slot wants this in RAX */
+	word ax[SLOTS];
+};
+
+uint64_t random_next(struct experiment *x);
+static inline unsigned below(struct experiment *x, unsigned n) { return (unsigned)((random_next(x) >> 33) % n); }
+/* Once in n times. */
+static inline bool chance(struct experiment *x, unsigned n) { return below(x, n) == 0; }
+
+/* Where an instruction stopped: the stack frame of the exception, which is also what a slot is started with. */
+struct hostile_frame {
+	word r15, r14, r13, r12, r11, r10, r9, r8, di, si, bp, bx, dx, cx, ax;
+	word vector, error, ip, cs, flags, sp, ss;
+};
+
+/* ---- hostile-code.c: programs ---- */
+void code_make(struct experiment *x, uint8_t *place);
+/* A value that an instruction may do something with: mostly a pointer into the region. */
+word value_any(struct experiment *x);
+word pointer_any(struct experiment *x);
+/* A port or a model-specific register that may be tried. */
+word port_any(struct experiment *x);
+word msr_any(struct experiment *x);
+
+/* ---- hostile-world.c: the address space, descriptors, devices ---- */
+void world_init(void);
+void world_make(struct experiment *x);
+/* All that was changed and is not made anew for each experiment. */
+void world_restore(const struct kind *kind);
+uint64_t world_digest(uint64_t h);
+void world_wind_watchdog(void);
+/* Has the watchdog come? */
+bool world_timed_out(void);
+extern uint8_t region_memory[PAGES_RAM][PAGE];
+extern struct hostile_frame *frame;
+extern uint64_t world_pml4[512];
+extern word world_cr0, world_cr4, world_cr4_may;
+
+/* ---- hostile-entry.S ---- */
+/* Starts frame; back at the next exception, or at the watchdog's NMI (vector 2). */
+void hostile_run(void);
+extern uint16_t hostile_data_selector;
+
+/* Mixes v into h. */
+static inline uint64_t mix(uint64_t h, uint64_t v)
+{
+	h = (h ^ v) * 0x9e3779b97f4a7c15ull;
+	return h ^ h >> 29;
+}
+
+#endif

@@ -1,0 +1,72 @@
+/* 64 bits: a neighbour that must notice nothing. It fills its memory with a pattern, checks all of it over and over, and measures its share of
+ * the CPU, with the host's clock (clock host): what goes by between two readings of the TSC, beyond the few instructions between them, is
+ * time that it did not have. mega=N: for N million ticks; mhz=N: ticks of the TSC in a microsecond; share=N: at least that percentage of the
+ * time (0: not checked); slices=N: no gap longer than N slices of 10 ms. */
+#include "rt.h"
+
+const char test_name[] = "neighbour";
+
+#define FIRST 0x200000ul
+#define STEP 64u
+/* What may go by between two looks at the clock without anybody else having the CPU. */
+#define OWN_TICKS 2000u
+
+static uint64_t seed, passes, wrong;
+static uint64_t last, lost, longest, gaps, begin, end;
+
+static uint64_t pattern(word at) { return (at ^ seed) * 0x9e3779b97f4a7c15ull + seed; }
+
+static void look_at_clock(void)
+{
+	uint64_t now = rdtsc(), gap = now - last;
+
+	last = now;
+	if (gap <= OWN_TICKS)
+		return;
+	gaps++;
+	lost += gap;
+	if (gap > longest)
+		longest = gap;
+}
+
+static void fill(word limit)
+{
+	for (word at = FIRST; at < limit; at += 8)
+		*(volatile uint64_t *)at = pattern(at);
+}
+
+/* A few words at a time, so that the clock is looked at often. false: the time is over. */
+static bool check(word limit)
+{
+	for (word at = FIRST; at < limit; at += STEP) {
+		for (unsigned i = 0; i < STEP; i += 8)
+			if (*(volatile uint64_t *)(at + i) != pattern(at + i))
+				wrong++;
+		look_at_clock();
+		if (last >= end)
+			return false;
+	}
+	passes++;
+	return true;
+}
+
+void test_main(void)
+{
+	word limit = 0x100000 + (word)info()->mem_upper * 1024;
+	uint64_t mega = parameter_number("mega", 500), mhz = parameter_number("mhz", 50), had;
+	unsigned share = parameter_number("share", 45), slices = parameter_number("slices", 5);
+
+	seed = parameter_number("seed", 1) * 0x100000001ull;
+	__asm__ volatile("sti");
+	fill(limit);
+	begin = last = rdtsc();
+	end = begin + mega * 1000000;
+	while (check(limit))
+		;
+	had = (last - begin - lost) * 100 / (last - begin);
+	print("neighbour: share %lu percent of %lu Mticks, longest gap %lu us, %lu gaps, %lu passes and a part\n", (word)had,
+	      (word)((last - begin) / 1000000), (word)(longest / mhz), (word)gaps, (word)passes);
+	CHECK(wrong == 0, "%lu words of its memory changed", (word)wrong);
+	CHECK(had >= share, "it had %lu percent of the time, not %u", (word)had, share);
+	CHECK(longest <= slices * 10000 * mhz, "it waited %lu us for the CPU, longer than %u slices", (word)(longest / mhz), slices);
+}
