@@ -216,7 +216,8 @@ static void put_memory16(struct builder *b, unsigned reg)
 		put(b, disp, mod);
 }
 
-/* A gather: each element's index small, but now and then one that leads away. */
+/* A gather: each element's index small, but now and then one that leads into the holes around the world, not beyond: there the
+ * host has memory of its own. */
 static void put_vsib(struct builder *b, unsigned reg)
 {
 	unsigned scale = random_below(4), base = builder_is_64(b) ? random_below(16) : random_below(8), index;
@@ -229,7 +230,7 @@ static void put_vsib(struct builder *b, unsigned reg)
 	index = random_below(8) | (b->rex & 2) << 2;
 	v = b->c->in.vec[index];
 	for (unsigned n = 0; n < 32; n += b->c->form->opcode & 1 ? 8 : 4) {
-		int64_t small = chance(97) ? (int64_t)random_below(64) - 32 : (int64_t)random64();
+		int64_t small = chance(97) ? (int64_t)random_below(64) - 32 : (int64_t)random_below(0x2000) - 0x1000;
 
 		memcpy(v + n, &small, b->c->form->opcode & 1 ? 8 : 4);
 	}
