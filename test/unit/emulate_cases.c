@@ -271,6 +271,8 @@ bool case_make(struct case_ *c, const struct form *form, enum layout layout)
 		set_address_part(&b, EMULATE_RDI, b.target - machine_segment_base(layout, memory_segment(&b, INSN_NONE)));
 	if (form->flags & F_AREA)
 		prepare_area(c, b.target);
+	if (form->flags & F_MXCSR)
+		prepare_mxcsr(b.target);
 	if (form->flags & F_XLAT) {
 		set_address_part(&b, EMULATE_RBX, b.target - machine_segment_base(layout, memory_segment(&b, INSN_NONE)));
 		b.has_target = true;

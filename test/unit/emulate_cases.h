@@ -43,6 +43,7 @@
 #define F_AREA (1ull << 35)  /* memory is an FXSAVE or XSAVE area */
 #define F_SELECTOR (1ull << 36) /* r/m is a selector of the LDT */
 #define F_LONG (1ull << 38) /* memory of many bytes */
+#define F_MXCSR (1ull << 39) /* memory is what MXCSR can hold */
 #define F_SOURCE66 (1ull << 37) /* 66 may come before the mandatory prefix, as an operand size */
 
 #define MAX_FORMS 2048
@@ -82,6 +83,7 @@ void forms_from_tables(void (*add)(struct form f));
 /* emulate_units.c: random FPU and vector registers, and what an area in memory must hold. */
 void random_units(struct case_ *c);
 void prepare_area(struct case_ *c, uint64_t at);
+void prepare_mxcsr(uint64_t at);
 
 void random_seed(uint64_t seed);
 uint64_t random64(void);

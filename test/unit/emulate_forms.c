@@ -162,7 +162,7 @@ static const struct form fixed_forms[] = {
 	{ "fwait", 0, 0x9b, R, 0, F_VECTOR | F_NO66, U_NONE },
 	{ "fxsave", 1, 0xae, 0, 0, M | F_MEM | F_VECTOR | F_AREA | F_NO66 | F_NOREP | F_WRITES, U_NONE },
 	{ "fxrstor", 1, 0xae, 1, 0, M | F_MEM | F_VECTOR | F_AREA | F_NO66 | F_NOREP, U_NONE },
-	{ "ldmxcsr", 1, 0xae, 2, 0, M | F_MEM | F_VECTOR | F_VEX | F_NO66 | F_NOREP | F_L0, U_NONE },
+	{ "ldmxcsr", 1, 0xae, 2, 0, M | F_MEM | F_VECTOR | F_VEX | F_NO66 | F_NOREP | F_L0 | F_MXCSR, U_NONE },
 	{ "stmxcsr", 1, 0xae, 3, 0, M | F_MEM | F_VECTOR | F_VEX | F_NO66 | F_NOREP | F_L0, U_NONE },
 	{ "xsave", 1, 0xae, 4, 0, M | F_MEM | F_VECTOR | F_AREA | F_NO66 | F_NOREP | F_WRITES, U_NONE },
 	{ "xrstor", 1, 0xae, 5, 0, M | F_MEM | F_VECTOR | F_AREA | F_NO66 | F_NOREP, U_NONE },

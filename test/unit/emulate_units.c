@@ -107,3 +107,11 @@ void prepare_area(struct case_ *c, uint64_t at)
 	machine_poke(at, fx, chance(95) ? 32 : 24);
 	machine_poke(at + CPU_FX_BYTES, header, sizeof(header));
 }
+
+/* Mostly without reserved bits. */
+void prepare_mxcsr(uint64_t at)
+{
+	uint32_t mxcsr = chance(90) ? random64() & 0xffff : random64();
+
+	machine_poke(at, &mxcsr, sizeof(mxcsr));
+}
