@@ -171,6 +171,7 @@ struct shadow_known_root {
 	uint64_t cr3;
 	uint32_t generation;     /* of the slots */
 	uint32_t page;           /* 0: nothing remembered here, or the page was unlinked */
+	struct spage *sp;        /* the same */
 	/* The places of pages out of sync that the root reaches, or reached, as long as shadow.shape is the same: of those that went out of
 	 * sync up to .seen. */
 	uint64_t reached, seen;
@@ -309,6 +310,18 @@ void shadow_unlist_unsync(struct shadow *s, struct spage *sp);
 void shadow_thin_out(struct mmu_vcpu *vcpu, gva_t gva);
 /* INVLPG need exit only while a table that is out of sync has entries, or something was dropped above the last level. */
 void shadow_update_invlpg(struct shadow *s, struct mmu_vcpu *self);
+
+/* The end of a call that the vCPU has caused. */
+static inline void shadow_finish(struct shadow *s, struct mmu_vcpu *self)
+{
+	s->vm->counters.interrupted += s->interrupted;
+	if (unlikely(s->doomed || s->crowded))
+		shadow_commit(s, self);
+	shadow_update_invlpg(s, self);
+	/* Nobody else runs where there is nobody else. */
+	if (s->vm->vcpus->next)
+		tag_synchronize(s->vm, self);
+}
 
 /* ---- shadow_fault.c, shadow_root.c ---- */
 

@@ -375,9 +375,6 @@ struct mmu_result shadow_fault(struct mmu_vcpu *vcpu, const struct mmu_fault *fa
 	r = walk_and_fix(vcpu, fault, access);
 	if (r.outcome == MMU_SPURIOUS)
 		r = spurious(vcpu, fault, access, again);
-	s->vm->counters.interrupted += s->interrupted;
-	shadow_commit(s, vcpu);
-	shadow_update_invlpg(s, vcpu);
-	tag_synchronize(vcpu->vm, vcpu);
+	shadow_finish(s, vcpu);
 	return r;
 }
