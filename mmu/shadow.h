@@ -90,6 +90,7 @@ struct spage {
 	uint8_t idle;         /* syncs in a row that found nothing to do */
 	uint8_t invlpgs;      /* that named an entry since it went out of sync, or since it was last thinned out */
 	uint8_t place;        /* of those out of sync */
+	uint8_t barren;       /* looks around a fault in a row that found no leaf to make, or were left out for that */
 	uint8_t filled;       /* faults that made an entry since such an INVLPG */
 	bool unsync;
 	bool thin;            /* only entries that are used are made */
@@ -123,6 +124,7 @@ struct shadow_policy {
 #define SHADOW_IDLE_SYNCS 8 /* that a table stays out of sync without a write */
 #define SHADOW_INVLPGS 4    /* of a table out of sync, with two of its entries for each, that thin it out */
 #define SHADOW_FILLS 4      /* faults without an INVLPG between that end its being thin */
+#define SHADOW_BARREN 2     /* looks that found nothing, after which three in four are left out */
 #define SHADOW_PATHS 64     /* that a vCPU remembers: a power of two */
 #define SHADOW_KNOWN_ROOTS 16 /* that a vCPU remembers: a power of two */
 #define SHADOW_DIRECT_WINDOW 16 /* entries of a direct page that one fault fills: a power of two */

@@ -357,6 +357,5 @@ void shadow_invlpg(struct mmu_vcpu *vcpu, gva_t gva)
 	shadow_thin_out(vcpu, gva);
 	if (!flush_after_upper_drops(vcpu))
 		MUTANT(INVLPG_FLUSH, tag_request_address(vcpu, gva));
-	shadow_update_invlpg(shadow_of(vcpu->vm), vcpu);
-	tag_synchronize(vcpu->vm, vcpu);
+	shadow_finish(shadow_of(vcpu->vm), vcpu);
 }
