@@ -288,7 +288,12 @@ bool shadow_track(struct shadow *s, struct mmu_vcpu *self, gfn_t gfn);
 /* S17. */
 bool shadow_loosen(struct mmu_vm *vm, gfn_t gfn);
 bool shadow_is_loose(const struct shadow *s, gfn_t gfn);
-void shadow_tighten(struct shadow *s, struct mmu_vcpu *self);
+void shadow_tighten_all(struct shadow *s, struct mmu_vcpu *self);
+static inline void shadow_tighten(struct shadow *s, struct mmu_vcpu *self)
+{
+	if (unlikely(s->loose_count))
+		shadow_tighten_all(s, self);
+}
 /* A write fault on a tracked frame: may it go out of sync (and has)? */
 bool shadow_unsync(struct shadow *s, struct mmu_vcpu *self, struct gframe *g);
 /* Brings one entry up to date: what was made from another guest entry goes, and is made anew where that needs no fault. true: it
@@ -313,16 +318,26 @@ void shadow_thin_out(struct mmu_vcpu *vcpu, gva_t gva);
 /* INVLPG need exit only while a table that is out of sync has entries, or something was dropped above the last level. */
 void shadow_update_invlpg(struct shadow *s, struct mmu_vcpu *self);
 
+/* INVLPG need exit only while something is out of sync or loose, or was dropped above the last level. What has no entry in a table that is
+ * out of sync is looked up in the guest's by its next use; all that can be out of date is in the TLB, and INVLPG drops that itself. */
+static inline bool shadow_wants_invlpg(const struct shadow *s, const struct mmu_vcpu *vcpu)
+{
+	const struct shadow_vcpu *v = vcpu->priv;
+
+	return s->unsync_present > 0 || s->loose_count || v->upper_seen != s->upper_drops;
+}
+
 /* The end of a call that the vCPU has caused. */
 static inline void shadow_finish(struct shadow *s, struct mmu_vcpu *self)
 {
 	s->vm->counters.interrupted += s->interrupted;
 	if (unlikely(s->doomed || s->crowded))
 		shadow_commit(s, self);
-	shadow_update_invlpg(s, self);
 	/* Nobody else runs where there is nobody else. */
-	if (s->vm->vcpus->next)
+	if (self->intercepts.invlpg != shadow_wants_invlpg(s, self) || s->vm->vcpus->next) {
+		shadow_update_invlpg(s, self);
 		tag_synchronize(s->vm, self);
+	}
 }
 
 /* ---- shadow_fault.c, shadow_root.c ---- */

@@ -46,12 +46,10 @@ static struct spage *longest_unsync(const struct shadow *s)
 	return s->unsync[longest];
 }
 
-/* INVLPG need exit only while something is out of sync, or dropped above the last level. What has no entry in a table that is out
- * of sync is looked up in the guest's by its next use; all that can be out of date is in the TLB, and INVLPG drops that itself. */
 void shadow_update_invlpg(struct shadow *s, struct mmu_vcpu *self)
 {
 	for (struct mmu_vcpu *v = s->vm->vcpus; v; v = v->next) {
-		bool want = s->unsync_present > 0 || s->loose_count || priv(v)->upper_seen != s->upper_drops;
+		bool want = shadow_wants_invlpg(s, v);
 
 		if (v->intercepts.invlpg == want)
 			continue;
