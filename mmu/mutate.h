@@ -90,9 +90,6 @@
 	M(HW_NO_EXEC, "execute-disable in a leaf") \
 	M(VTLB_WRITABLE, "keeping the leaf of a page read-only that must not be written, in the virtual TLB") \
 	M(FAULT_WRITABLE, "the same in a shadow") \
-	M(VTLB_MARKS, "marking what an entry of the virtual TLB has below it") \
-	M(PART_GLOBAL, "making parts of a larger guest page not global") \
-	M(TABLES_MEMORY, "leaving what is translated by tables outside memory to the emulator") \
 	M(DIRECT_WRITE, "keeping leaves read-only that are made in advance for a larger guest page") \
 	M(DIRECT_BACKED, "looking whether their memory is one piece") \
 	M(TIGHTEN_PROTECT, "protecting a table that was let loose for the delivery of an event") \
@@ -101,7 +98,6 @@
 	M(PREFETCH_MEMORY, "looking whether there is memory for a leaf that is made in advance") \
 	M(PREFETCH_WRITE, "making such a leaf read-only where it must be") \
 	M(RMAP_INTERRUPT, "interrupting the way through a long list") \
-	M(UNCROWD, "dropping the oldest of very many pages of one frame") \
 	M(STALE_DROP, "noting that an entry was dropped without a flush") \
 	M(SHADOW_UNMAP_FLUSH, "the flush after that") \
 	M(SHADOW_PROTECT_FLUSH, "the flush after write-protecting frames") \

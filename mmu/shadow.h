@@ -90,6 +90,7 @@ struct spage {
 	uint8_t idle;         /* syncs in a row that found nothing to do */
 	uint8_t invlpgs;      /* that named an entry since it went out of sync, or since it was last thinned out */
 	uint8_t place;        /* of those out of sync */
+	uint8_t barren;       /* looks around a fault in a row that found no leaf to make, or were left out for that */
 	uint8_t filled;       /* faults that made an entry since such an INVLPG */
 	bool unsync;
 	bool thin;            /* only entries that are used are made */
@@ -123,6 +124,7 @@ struct shadow_policy {
 #define SHADOW_IDLE_SYNCS 8 /* that a table stays out of sync without a write */
 #define SHADOW_INVLPGS 4    /* of a table out of sync, with two of its entries for each, that thin it out */
 #define SHADOW_FILLS 4      /* faults without an INVLPG between that end its being thin */
+#define SHADOW_BARREN 2     /* looks that found nothing, after which three in four are left out */
 #define SHADOW_PATHS 64     /* that a vCPU remembers: a power of two */
 #define SHADOW_KNOWN_ROOTS 16 /* that a vCPU remembers: a power of two */
 #define SHADOW_DIRECT_WINDOW 16 /* entries of a direct page that one fault fills: a power of two */
@@ -171,6 +173,7 @@ struct shadow_known_root {
 	uint64_t cr3;
 	uint32_t generation;     /* of the slots */
 	uint32_t page;           /* 0: nothing remembered here, or the page was unlinked */
+	struct spage *sp;        /* the same */
 	/* The places of pages out of sync that the root reaches, or reached, as long as shadow.shape is the same: of those that went out of
 	 * sync up to .seen. */
 	uint64_t reached, seen;
@@ -285,7 +288,12 @@ bool shadow_track(struct shadow *s, struct mmu_vcpu *self, gfn_t gfn);
 /* S17. */
 bool shadow_loosen(struct mmu_vm *vm, gfn_t gfn);
 bool shadow_is_loose(const struct shadow *s, gfn_t gfn);
-void shadow_tighten(struct shadow *s, struct mmu_vcpu *self);
+void shadow_tighten_all(struct shadow *s, struct mmu_vcpu *self);
+static inline void shadow_tighten(struct shadow *s, struct mmu_vcpu *self)
+{
+	if (unlikely(s->loose_count))
+		shadow_tighten_all(s, self);
+}
 /* A write fault on a tracked frame: may it go out of sync (and has)? */
 bool shadow_unsync(struct shadow *s, struct mmu_vcpu *self, struct gframe *g);
 /* Brings one entry up to date: what was made from another guest entry goes, and is made anew where that needs no fault. true: it
@@ -309,6 +317,28 @@ void shadow_unlist_unsync(struct shadow *s, struct spage *sp);
 void shadow_thin_out(struct mmu_vcpu *vcpu, gva_t gva);
 /* INVLPG need exit only while a table that is out of sync has entries, or something was dropped above the last level. */
 void shadow_update_invlpg(struct shadow *s, struct mmu_vcpu *self);
+
+/* INVLPG need exit only while something is out of sync or loose, or was dropped above the last level. What has no entry in a table that is
+ * out of sync is looked up in the guest's by its next use; all that can be out of date is in the TLB, and INVLPG drops that itself. */
+static inline bool shadow_wants_invlpg(const struct shadow *s, const struct mmu_vcpu *vcpu)
+{
+	const struct shadow_vcpu *v = vcpu->priv;
+
+	return s->unsync_present > 0 || s->loose_count || v->upper_seen != s->upper_drops;
+}
+
+/* The end of a call that the vCPU has caused. */
+static inline void shadow_finish(struct shadow *s, struct mmu_vcpu *self)
+{
+	s->vm->counters.interrupted += s->interrupted;
+	if (unlikely(s->doomed || s->crowded))
+		shadow_commit(s, self);
+	/* Nobody else runs where there is nobody else. */
+	if (self->intercepts.invlpg != shadow_wants_invlpg(s, self) || s->vm->vcpus->next) {
+		shadow_update_invlpg(s, self);
+		tag_synchronize(s->vm, self);
+	}
+}
 
 /* ---- shadow_fault.c, shadow_root.c ---- */
 

@@ -42,7 +42,7 @@ static unsigned guest_leaf_level(const struct walk_result *w)
  * global: after a load of CR3 nobody would know any more that the other parts must go with it. */
 static bool leaf_is_global(const struct walk_result *w, unsigned shift)
 {
-	return w->count && MUTANT_OR(PART_GLOBAL, w->page_shift == shift) && (w->entry[w->count - 1].value & PTE_G);
+	return w->count && w->page_shift == shift && (w->entry[w->count - 1].value & PTE_G);
 }
 
 static uint32_t direct_role(const struct fixing *f, uint32_t modes, unsigned level)
@@ -269,7 +269,7 @@ static struct mmu_result fix(struct mmu_vcpu *vcpu, gva_t gva, struct access acc
 	f.page = w->page_shift < 21 ? mmu_resolve_small(vcpu, f.gfn, access.write) : mmu_resolve(vcpu, f.gfn, access.write);
 	if (f.page.kind == MMU_WAIT)
 		return mmu_done(MMU_RETRY);
-	if (f.rights.emulate || !MUTANT_OR(TABLES_MEMORY, tables_are_memory(&f)) || tracked_access(&f))
+	if (f.rights.emulate || !tables_are_memory(&f) || tracked_access(&f))
 		return mmu_emulate(w->gpa);
 	if (f.page.kind == MMU_DEVICE) {
 		if (!f.page.slot || f.page.slot->kind != SLOT_MMIO || !hw_mmio_possible(vcpu->vm->caps))
@@ -287,7 +287,7 @@ static struct mmu_result fix(struct mmu_vcpu *vcpu, gva_t gva, struct access acc
 		f.leaf_level = 1;
 		sp = descend(&f, &index);
 	}
-	if (sp && !leaf_allowed(f.s, f.gfn))
+	if (sp && f.s->policy->track_reads && !leaf_allowed(f.s, f.gfn))
 		return mmu_emulate(w->gpa);
 	if (sp)
 		install(&f, sp, index);
@@ -375,9 +375,6 @@ struct mmu_result shadow_fault(struct mmu_vcpu *vcpu, const struct mmu_fault *fa
 	r = walk_and_fix(vcpu, fault, access);
 	if (r.outcome == MMU_SPURIOUS)
 		r = spurious(vcpu, fault, access, again);
-	s->vm->counters.interrupted += s->interrupted;
-	shadow_commit(s, vcpu);
-	shadow_update_invlpg(s, vcpu);
-	tag_synchronize(vcpu->vm, vcpu);
+	shadow_finish(s, vcpu);
 	return r;
 }

@@ -164,20 +164,39 @@ static void prefetch_direct(struct shadow *s, struct spage *sp, unsigned first, 
 	}
 }
 
-static void prefetch_guest(struct shadow *s, struct spage *sp, unsigned first, unsigned count)
+/* narrow is a constant: the loop is a good part of what a fault costs. */
+static inline __attribute__((always_inline)) void prefetch_from(struct shadow *s, struct spage *sp, const char *page, unsigned first,
+								unsigned count, const bool narrow)
 {
-	const char *page = mmu_guest_ptr_locked(s->vm, gfn_gpa(sp->gfn), false);
 	struct ahead a = ahead_of(s, sp);
 
-	for (unsigned i = first; page && i < first + count; i++) {
+	for (unsigned i = first; i < first + count; i++) {
 		uint64_t guest;
 
 		if (sp->table[i])
 			continue;
-		guest = guest_entry_at(sp, page, i);
+		guest = narrow ? guest_entry_at(sp, page, i) : __atomic_load_n((const uint64_t *)(const void *)(page + i * 8), __ATOMIC_ACQUIRE);
 		if (MUTANT_OR(PREFETCH_CHECK, usable(&a, guest)))
 			prefetch_leaf(s, sp, i, guest, &a);
 	}
+}
+
+static void prefetch_guest(struct shadow *s, struct spage *sp, unsigned first, unsigned count)
+{
+	const char *page = mmu_guest_ptr_locked(s->vm, gfn_gpa(sp->gfn), false);
+	uint64_t before = s->vm->counters.prefetched;
+
+	if (!page)
+		return;
+	if (sp->role & ROLE_NARROW)
+		prefetch_from(s, sp, page, first, count, true);
+	else
+		prefetch_from(s, sp, page, first, count, false);
+	/* Memory that the guest uses for the first time, one page after the other, has nothing ahead that was accessed. */
+	if (s->vm->counters.prefetched != before)
+		sp->barren = 0;
+	else if (sp->barren < SHADOW_BARREN)
+		sp->barren++;
 }
 
 void leaf_prefetch_around(struct shadow *s, struct spage *sp, unsigned index)
@@ -188,6 +207,8 @@ void leaf_prefetch_around(struct shadow *s, struct spage *sp, unsigned index)
 		return;
 	sp->thin = false;
 	if (!window || role_level(sp->role) != 1)
+		return;
+	if (sp->barren >= SHADOW_BARREN && (++sp->barren & 3))
 		return;
 	if (sp->role & ROLE_DIRECT)
 		prefetch_direct(s, sp, index & ~(SHADOW_DIRECT_WINDOW - 1u), SHADOW_DIRECT_WINDOW);

@@ -155,15 +155,18 @@ void shadow_forget_root(struct shadow *s, const struct spage *sp)
 				priv(v)->known[i].page = 0;
 }
 
-static void remember_root(struct mmu_vcpu *vcpu, const struct spage *sp)
+static void remember_root(struct mmu_vcpu *vcpu, struct spage *sp)
 {
 	struct shadow_known_root *k = known_place(vcpu);
 
 	*k = (struct shadow_known_root){
-		.cr3 = vcpu->regs.cr3, .generation = vcpu->vm->slots.generation, .page = sp->id,
+		.cr3 = vcpu->regs.cr3, .generation = vcpu->vm->slots.generation, .page = sp->id, .sp = sp,
 	};
 	priv(vcpu)->now = k;
 }
+
+/* How often the load of a known root counts as its use: one in so many. */
+#define USED_EVERY 16
 
 /* For a load of CR3 that changes nothing else. false: it must be looked for. */
 static bool load_known_root(struct mmu_vcpu *vcpu)
@@ -175,13 +178,18 @@ static bool load_known_root(struct mmu_vcpu *vcpu)
 	if (!k)
 		return false;
 	v->now = k;
-	sp = spage_at(shadow_of(vcpu->vm), k->page);
-	spage_used(shadow_of(vcpu->vm), sp);
+	sp = k->sp;
+	sp->writes = 0;
+	if (vcpu->vm->counters.root_hits++ % USED_EVERY == 0)
+		spage_used(shadow_of(vcpu->vm), sp);
+	if (v->root[0] == sp)
+		return true;
 	sp->roots++;
-	shadow_drop_root(vcpu);
+	if (v->root[0])
+		v->root[0]->roots--;
 	v->root[0] = sp;
-	vcpu->vm->counters.root_hits++;
-	publish(vcpu);
+	vcpu->root.cr3 = hfn_hpa(sp->frame).v;
+	vcpu->root_changed = true;
 	return true;
 }
 
@@ -265,10 +273,7 @@ void shadow_regs_changed(struct mmu_vcpu *vcpu, const struct walk_regs *old, boo
 		MUTANT(SHADOW_CR3_FLUSH, tag_request_nonglobal(vcpu));
 	if (all)
 		priv(vcpu)->upper_seen = s->upper_drops;
-	s->vm->counters.interrupted += s->interrupted;
-	shadow_commit(s, vcpu);
-	shadow_update_invlpg(s, vcpu);
-	tag_synchronize(vcpu->vm, vcpu);
+	shadow_finish(s, vcpu);
 }
 
 /* ---- paths ---- */
@@ -352,6 +357,5 @@ void shadow_invlpg(struct mmu_vcpu *vcpu, gva_t gva)
 	shadow_thin_out(vcpu, gva);
 	if (!flush_after_upper_drops(vcpu))
 		MUTANT(INVLPG_FLUSH, tag_request_address(vcpu, gva));
-	shadow_update_invlpg(shadow_of(vcpu->vm), vcpu);
-	tag_synchronize(vcpu->vm, vcpu);
+	shadow_finish(shadow_of(vcpu->vm), vcpu);
 }

@@ -62,7 +62,7 @@ static void tighten(struct shadow *s, struct mmu_vcpu *self, gfn_t gfn)
 			MUTANT(TIGHTEN_READ, shadow_sync_page(s, sp));
 }
 
-void shadow_tighten(struct shadow *s, struct mmu_vcpu *self)
+void shadow_tighten_all(struct shadow *s, struct mmu_vcpu *self)
 {
 	while (s->loose_count)
 		tighten(s, self, s->loose[--s->loose_count]);

@@ -46,12 +46,10 @@ static struct spage *longest_unsync(const struct shadow *s)
 	return s->unsync[longest];
 }
 
-/* INVLPG need exit only while something is out of sync, or dropped above the last level. What has no entry in a table that is out
- * of sync is looked up in the guest's by its next use; all that can be out of date is in the TLB, and INVLPG drops that itself. */
 void shadow_update_invlpg(struct shadow *s, struct mmu_vcpu *self)
 {
 	for (struct mmu_vcpu *v = s->vm->vcpus; v; v = v->next) {
-		bool want = s->unsync_present > 0 || s->loose_count || priv(v)->upper_seen != s->upper_drops;
+		bool want = shadow_wants_invlpg(s, v);
 
 		if (v->intercepts.invlpg == want)
 			continue;
@@ -90,13 +88,9 @@ bool shadow_unsync(struct shadow *s, struct mmu_vcpu *self, struct gframe *g)
 
 /* ---- bringing up to date ---- */
 
-bool shadow_sync_entry(struct shadow *s, struct spage *sp, unsigned index)
+/* The entry, which there is, where guest is the guest's now. */
+static bool sync_value(struct shadow *s, struct spage *sp, unsigned index, uint64_t guest)
 {
-	uint64_t guest;
-
-	if (!sp->table[index])
-		return false;
-	guest = mmu_guest_entry(s->vm, entry_gpa(sp, index), entry_size(sp));
 	if (guest == sp->guest[index])
 		return false;
 	s->vm->counters.entries_synced++;
@@ -104,6 +98,11 @@ bool shadow_sync_entry(struct shadow *s, struct spage *sp, unsigned index)
 	if (role_level(sp->role) == 1)
 		leaf_prefetch(s, sp, index, guest);
 	return true;
+}
+
+bool shadow_sync_entry(struct shadow *s, struct spage *sp, unsigned index)
+{
+	return sp->table[index] && sync_value(s, sp, index, mmu_guest_entry(s->vm, entry_gpa(sp, index), entry_size(sp)));
 }
 
 #define COMPARED_AT_ONCE 8
@@ -125,10 +124,14 @@ static bool sync_8_byte(struct shadow *s, struct spage *sp, const uint64_t *page
 		if (likely(!differ(page + i, sp->guest + i)))
 			continue;
 		for (unsigned j = i; j < i + COMPARED_AT_ONCE; j++) {
+			uint64_t guest = __atomic_load_n(&page[j], __ATOMIC_ACQUIRE);
+
+			if (guest == sp->guest[j])
+				continue;
 			if (sp->table[j])
-				changed |= shadow_sync_entry(s, sp, j);
+				changed |= sync_value(s, sp, j, guest);
 			if (!sp->table[j])
-				sp->guest[j] = page[j];
+				sp->guest[j] = guest;
 		}
 	}
 	return changed;

@@ -237,9 +237,8 @@ static void mark_above(struct vtlb *t, gva_t gva, unsigned leaf_level, unsigned 
 {
 	for (unsigned level = leaf_level + 1; level <= t->pt.format->root_level; level++) {
 		struct pt_position at = pt_lookup(&t->pt, gva.v, level);
-		uint64_t marks = 0;
+		uint64_t marks = global ? HOLDS_GLOBAL : HOLDS_OTHERS;
 
-		MUTANT(VTLB_MARKS, marks = global ? HOLDS_GLOBAL : HOLDS_OTHERS);
 		/* A 4-MByte page is two entries of level 2, so what says that there are parts is one level up. */
 		if ((level <= 3 && guest_shift >= pt_shift(level)) || (level == 3 && guest_shift == 22))
 			MUTANT(VTLB_PARTS, marks |= HOLDS_PARTS);

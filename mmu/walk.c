@@ -259,13 +259,14 @@ ALWAYS_INLINE bool walk_once(const struct walk_regs *r, const struct walk_memory
 
 	/* The entries are written as they are read. */
 	memset(w, 0, offsetof(struct walk_result, entry));
-	w->error = access_error(r, access);
-	if (!descend(r, m, mode, gva, w, &every))
+	if (!descend(r, m, mode, gva, w, &every)) {
+		w->error |= access_error(r, access);
 		return true;
+	}
 	read_leaf(r, mode, gva, w);
 	denied = pkey_denies(r, mode, w, access);
 	if (denied || !rights_allow(r, w, access)) {
-		w->error |= PFERR_P | (denied ? PFERR_PK : 0);
+		w->error = access_error(r, access) | PFERR_P | (denied ? PFERR_PK : 0);
 		return true;
 	}
 	w->ok = true;

@@ -297,6 +297,14 @@ static bool deliverable(struct vcpu *v, uint64_t va, struct x_access a)
 	return !x.fault && r && r->kind == SLOT_RAM && (v->regs.cr0 & X_CR0_WP || !(v->regs.cr4 & X_CR4_SMAP));
 }
 
+/* Or may the CPU use a translation to a device that the guest has not invalidated? */
+static bool device_by_stale(struct vcpu *v, uint64_t va, struct x_access a, uint64_t gpa)
+{
+	struct observed o = { .how = SEEN_EMULATED, .gpa = gpa, .attempts = 1 };
+
+	return !page_find(v->vm, gpa >> PAGE_SHIFT) && x_mode(&v->regs) != X_NONE && spec_stale(v, va, a, &o, &gpa);
+}
+
 enum delivery { DELIVERED, AGAIN, ENDED };
 
 /* One word of the event's frame. */
@@ -319,7 +327,7 @@ static enum delivery deliver_word(struct vcpu *v, uint64_t va, uint64_t value, u
 		f = exit_fault(v, &r, true);
 		if (f.outcome == MMU_EMULATE && mmu_loosen(&v->vm->mmu, f.gpa))
 			cover(w, COVER_LOOSENED);
-		else if (f.outcome == MMU_EMULATE && deliverable(v, va, a))
+		else if (f.outcome == MMU_EMULATE && deliverable(v, va, a) && !device_by_stale(v, va, a, f.gpa.v))
 			fail(w, "%s: an event cannot be delivered to %llx (S17)", mechanism(v), (unsigned long long)va);
 		else if (f.outcome == MMU_EMULATE || f.outcome == MMU_STOP)
 			return ENDED;
