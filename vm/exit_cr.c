@@ -5,6 +5,7 @@
 
 #define CR0_MP_EM_TS_PE 0xfull
 #define CR0_TS BIT(3)
+#define TYPE_TSS_BUSY 11u /* of 32 or 64 bits */
 
 enum { ACCESS_TO, ACCESS_FROM, ACCESS_CLTS, ACCESS_LMSW };
 
@@ -48,10 +49,22 @@ static bool mode_possible(struct vcpu *v)
 	return false;
 }
 
+/* SDM, MOV to CR0: #GP(0) where IA-32e mode would begin with a TSS of 16 bits in TR. VM entry refuses it, too. */
+static bool tss_allows(const struct vcpu *v, uint64_t cr0)
+{
+	bool begins = (cr0 & CR0_PG) && !(v->mmu.regs.cr0 & CR0_PG) && (v->mmu.regs.efer & EFER_LME);
+
+	return VM_LEFT_OUT_OR(LONG_TSS, !begins) || (vmread(VMCS_GUEST_TR_ACCESS) & EMULATE_SEG_TYPE) == TYPE_TSS_BUSY;
+}
+
 bool cr_write(struct vcpu *v, unsigned n, uint64_t value)
 {
 	switch (n) {
 	case 0:
+		if (!tss_allows(v, value)) {
+			event_gp(v);
+			return false;
+		}
 		return concluded(v, 0, mmu_set_cr0(&v->mmu, value)) && mode_possible(v);
 	case 3:
 		return concluded(v, 3, mmu_set_cr3(&v->mmu, value));

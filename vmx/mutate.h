@@ -63,6 +63,7 @@
 	M(CR_APPLY, "taking a control register that the guest wrote over into the VMCS") \
 	M(CR_SYNC, "what the guest changed without an exit, before a control register is emulated") \
 	M(REAL_MODE, "ending a guest that goes to real mode where it cannot run") \
+	M(LONG_TSS, "#GP where IA-32e mode would begin with a TSS of 16 bits") \
 	M(LMSW_PE, "that LMSW does not clear PE") \
 	M(XCR_INDEX, "#GP for other registers than XCR0") \
 	M(XCR0_VALID, "#GP for what XCR0 cannot hold") \

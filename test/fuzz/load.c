@@ -30,10 +30,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input in = { data, size };
 	unsigned how = in8(&in);
-	size_t initrd = in8(&in) * 8u % (in.left + 1), kernel = in.left - initrd;
+	size_t wanted = in8(&in) * 8u, initrd = wanted % (in.left + 1), kernel = in.left - initrd;
 	void *kernel_copy = exact_copy(in.data, kernel), *initrd_copy = exact_copy(in.data + kernel, initrd);
-	struct image_files files = { .kernel = kernel_copy, .kernel_size = kernel, .initrd = how & 1 ? initrd_copy : NULL, .initrd_size = how & 1 ? initrd : 0,
-				     .cmdline = how & 2 ? "console=ttyS0 a b" : "", .kernel_name = how & 4 ? "/boot/kernel" : NULL,
+	struct image_files files = { .kernel = kernel_copy, .kernel_size = kernel, .initrd = how & 1 ? initrd_copy : NULL,
+				     .initrd_size = how & 1 ? initrd : 0, .cmdline = how & 2 ? "console=ttyS0 a b" : "", .kernel_name = how & 4 ? "/boot/kernel" : NULL,
 				     .initrd_name = how & 8 ? "initrd" : NULL };
 	struct cpu_start start;
 	char error[240] = "";

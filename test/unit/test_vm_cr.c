@@ -209,6 +209,29 @@ static void long_mode_on_and_off(void **state)
 	}
 }
 
+/* SDM, MOV to CR0: IA-32e mode is not entered with a TSS of 16 bits, and not left while CR4.PCIDE is set. */
+static void what_long_mode_demands(void **state)
+{
+	(void)state;
+	for (unsigned m = 0; m < ARRAY_SIZE(mechanisms); m++) {
+		at_mode(mechanisms[m], BENCH_COMPAT);
+		ACCEPTED(0, LONG_CR0 & ~CR0_PG);
+		vmcs_put(VMCS_GUEST_TR_ACCESS, 0x83);
+		REFUSED(0, LONG_CR0);
+		assert_false(bench.v->mmu.regs.efer & EFER_LMA);
+		vmcs_put(VMCS_GUEST_TR_ACCESS, 0x8b);
+		ACCEPTED(0, LONG_CR0);
+		finish();
+	}
+	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = "ept", .description = "switch off\n" });
+	assert_true(bench_mode(BENCH_COMPAT, 0));
+	assert_true(bench.vm[0]->cpuid.cr4_offered & CR4_PCIDE);
+	STEP(bench_mov_to_cr(4, CR4_PAE | CR4_PCIDE));
+	vmx_sync_paging(&bench.v->vmx, &bench.v->mmu);
+	REFUSED(0, LONG_CR0 & ~CR0_PG);
+	finish();
+}
+
 static void try_xsetbv(uint64_t rcx, uint64_t value)
 {
 	vmcs_put(VMCS_GUEST_RIP, BENCH_CODE);
@@ -265,7 +288,7 @@ int main(void)
 		cmocka_unit_test(cr0), cmocka_unit_test(operands), cmocka_unit_test(clts_and_lmsw),
 		cmocka_unit_test(real_mode_where_it_cannot_be), cmocka_unit_test(cr4), cmocka_unit_test(cr3_of_64_bits),
 		cmocka_unit_test(cr3_under_pae), cmocka_unit_test(cr3_under_pae_and_ept), cmocka_unit_test(cr8),
-		cmocka_unit_test(long_mode_on_and_off), cmocka_unit_test(xcr0), cmocka_unit_test(invlpg),
+		cmocka_unit_test(long_mode_on_and_off), cmocka_unit_test(what_long_mode_demands), cmocka_unit_test(xcr0), cmocka_unit_test(invlpg),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
