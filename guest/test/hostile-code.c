@@ -35,7 +35,7 @@ static const struct encoding system_list[] = {
 };
 #define SYSTEM_COUNT (sizeof(system_list) / sizeof(system_list[0]))
 
-/* What lies from `random` on may be taken for instructions. */
+/* What lies from `random` on (NULL: all of it) may be taken for instructions. */
 struct out {
 	uint8_t *at, *random;
 	bool has_value; /* RAX must be value; no other slot may run into it */
@@ -153,6 +153,8 @@ static void put_modrm(struct experiment *x, struct out *o, int digit, bool memor
 	if (mod != 3 && rm == 4)
 		put8(o, chance(x, 2) ? 0x20 | below(x, 8) : below(x, 256));
 	put_displacement(x, o, mod, rm);
+	if (o->random)
+		o->random = o->at;
 	/* An immediate operand, or the next instruction, which must not be where an instruction has to be alone. */
 	if (x->kind->may & MAY_TABLES)
 		put32(o, 0xcccccccc);
@@ -311,7 +313,7 @@ static void make_slot(struct experiment *x, uint8_t *at, unsigned slot)
 {
 	unsigned mode = x->mode[slot];
 	uint8_t text[64];
-	struct out o = { text, text, false, 0 };
+	struct out o = { text, NULL, false, 0 };
 	unsigned n;
 	/* Where tables change, each instruction is a start of its own: a TLB may hold what the tables no longer say until CR3 is loaded. So it
 	 * is where the watchdog's own ports and registers may have been hit. */
@@ -326,6 +328,8 @@ static void make_slot(struct experiment *x, uint8_t *at, unsigned slot)
 	} else {
 		put_ordinary(x, &o, MODE_IS_64(mode));
 	}
+	if (!o.random)
+		o.random = text;
 	clean_bytes(x, o.random, (unsigned)(o.at - o.random));
 	n = (unsigned)(o.at - text) > SLOT ? SLOT : (unsigned)(o.at - text);
 	for (unsigned i = 0; i < SLOT; i++)

@@ -12,7 +12,7 @@ from runner import NEVER, Context, Failure, Runner, Test, require
 
 HASWELL, LYNNFIELD = 'corei7_haswell_4770', 'corei5_lynnfield_750'
 # Kinds that have a digest; and those that reach what the bare machine has otherwise.
-ALIKE = ('bytes', 'user', 'kernel', 'kernel16', 'segments', 'flags', 'events', 'tables')
+ALIKE = ('bytes', 'user', 'kernel', 'kernel16', 'segments', 'flags', 'events', 'tables', 'absent')
 UNLIKE = ('devices', 'msrs', 'ports')
 MECHANISMS = ('ept', 'shadow', 'vtlb', 'brute')
 BLOCK = 20
