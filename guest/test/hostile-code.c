@@ -150,11 +150,11 @@ static void put_modrm(struct experiment *x, struct out *o, int digit, bool memor
 	unsigned mod = mods[below(x, memory ? 6 : 8)], rm = below(x, 8), reg = digit >= 0 ? (unsigned)digit : below(x, 8);
 
 	put8(o, mod << 6 | reg << 3 | rm);
+	if (o->random)
+		o->random = o->at;
 	if (mod != 3 && rm == 4)
 		put8(o, chance(x, 2) ? 0x20 | below(x, 8) : below(x, 256));
 	put_displacement(x, o, mod, rm);
-	if (o->random)
-		o->random = o->at;
 	/* An immediate operand, or the next instruction, which must not be where an instruction has to be alone. */
 	if (x->kind->may & MAY_TABLES)
 		put32(o, 0xcccccccc);
