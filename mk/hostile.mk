@@ -1,4 +1,5 @@
-# The hostile guest at length: STARTS random instructions, at least, under each of MECHANISMS, beside a neighbour, compared with the bare
+# The hostile guest at length: STARTS random instructions, at least, under each of MECHANISMS, beside a neighbour, compared
+# with the bare
 # machine. Hours. And the table of what each flood leaves a neighbour (FLOODS=REGEX chooses some).
 STARTS ?= 10000000
 .PHONY: hostile bench-fairness

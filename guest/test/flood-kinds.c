@@ -208,9 +208,12 @@ static void step(void)
 }
 
 const struct flood floods[] = {
-	{ "console", console }, { "outs", outs }, { "outs-endless", outs_endless }, { "ins-endless", ins_endless }, { "cpuid", exits_cpuid },
-	{ "vmcall", exits_vmcall }, { "violations", violations }, { "faults", flood_faults }, { "cr3", flood_cr3 }, { "edits", flood_edits },
+	{ "console", console }, { "outs", outs }, { "outs-endless", outs_endless }, { "ins-endless", ins_endless },
+	{ "cpuid", exits_cpuid },
+	{ "vmcall", exits_vmcall }, { "violations", violations }, { "faults", flood_faults }, { "cr3", flood_cr3 },
+	{ "edits", flood_edits },
 	{ "reverse-map", flood_reverse_map }, { "mmio", mmio }, { "mmio-rep", mmio_repeated }, { "apic-timer", timer_apic },
-	{ "pit", timer_pit }, { "ipi", ipi }, { "nmi", nmi }, { "halt", halt }, { "spin", spin }, { "debug", debug }, { "step", step },
+	{ "pit", timer_pit }, { "ipi", ipi }, { "nmi", nmi }, { "halt", halt }, { "spin", spin }, { "debug", debug },
+	{ "step", step },
 	{ "badstack", flood_badstack }, { NULL, NULL },
 };

@@ -8,34 +8,51 @@ struct encoding { uint8_t length, bytes[4]; int8_t digit; uint16_t needs; };
 static const struct encoding system_list[] = {
 	{ 2, { 0x0f, 0x00 }, 0, 0 }, { 2, { 0x0f, 0x00 }, 1, 0 }, { 2, { 0x0f, 0x00 }, 2, 0 }, { 2, { 0x0f, 0x00 }, 3, MAY_END },
 	{ 2, { 0x0f, 0x00 }, 4, 0 }, { 2, { 0x0f, 0x00 }, 5, 0 }, { 2, { 0x0f, 0x01 }, 0, 0 }, { 2, { 0x0f, 0x01 }, 1, 0 },
-	{ 2, { 0x0f, 0x01 }, 2, MAY_END }, { 2, { 0x0f, 0x01 }, 3, MAY_END }, { 2, { 0x0f, 0x01 }, 4, 0 }, { 2, { 0x0f, 0x01 }, 6, MAY_CR },
-	{ 2, { 0x0f, 0x01 }, 7, 0 }, { 2, { 0x0f, 0x01 }, 7, 0 }, { 3, { 0x0f, 0x01, 0xf8 }, NONE, 0 }, { 3, { 0x0f, 0x01, 0xd0 }, NONE, 0 },
+	{ 2, { 0x0f, 0x01 }, 2, MAY_END }, { 2, { 0x0f, 0x01 }, 3, MAY_END }, { 2, { 0x0f, 0x01 }, 4, 0 },
+	{ 2, { 0x0f, 0x01 }, 6, MAY_CR },
+	{ 2, { 0x0f, 0x01 }, 7, 0 }, { 2, { 0x0f, 0x01 }, 7, 0 }, { 3, { 0x0f, 0x01, 0xf8 }, NONE, 0 },
+	{ 3, { 0x0f, 0x01, 0xd0 }, NONE, 0 },
 	{ 3, { 0x0f, 0x01, 0xd1 }, NONE, MAY_CR }, { 3, { 0x0f, 0x01, 0xca }, NONE, 0 }, { 3, { 0x0f, 0x01, 0xcb }, NONE, 0 },
-	{ 3, { 0x0f, 0x01, 0xf9 }, NONE, MAY_DIFFER }, { 3, { 0x0f, 0x01, 0xc8 }, NONE, MAY_DIFFER }, { 3, { 0x0f, 0x01, 0xc9 }, NONE, MAY_DIFFER },
+	{ 3, { 0x0f, 0x01, 0xf9 }, NONE, MAY_DIFFER }, { 3, { 0x0f, 0x01, 0xc8 }, NONE, MAY_DIFFER },
+	{ 3, { 0x0f, 0x01, 0xc9 }, NONE, MAY_DIFFER },
 	{ 3, { 0x0f, 0x01, 0xc1 }, NONE, MAY_DIFFER }, { 3, { 0x0f, 0x01, 0xc2 }, NONE, 0 }, { 3, { 0x0f, 0x01, 0xc4 }, NONE, 0 },
-	{ 3, { 0x0f, 0x01, 0xd4 }, NONE, 0 }, { 2, { 0x0f, 0x02 }, ANY, 0 }, { 2, { 0x0f, 0x03 }, ANY, 0 }, { 2, { 0x0f, 0x06 }, NONE, MAY_CR },
-	{ 2, { 0x0f, 0x08 }, NONE, 0 }, { 2, { 0x0f, 0x09 }, NONE, 0 }, { 2, { 0x0f, 0x20 }, ANY, 0 }, { 2, { 0x0f, 0x21 }, ANY, MAY_DR },
-	{ 2, { 0x0f, 0x23 }, ANY, MAY_DR }, { 2, { 0x0f, 0x23 }, ANY, MAY_DR }, { 2, { 0x0f, 0x05 }, NONE, 0 }, { 2, { 0x0f, 0x07 }, NONE, 0 },
-	{ 2, { 0x0f, 0x34 }, NONE, 0 }, { 2, { 0x0f, 0x35 }, NONE, 0 }, { 2, { 0x0f, 0xae }, ANY, 0 }, { 3, { 0xf3, 0x0f, 0xae }, ANY, 0 },
-	{ 3, { 0x48, 0x0f, 0xae }, ANY, 0 }, { 2, { 0x0f, 0xc7 }, 1, 0 }, { 3, { 0x48, 0x0f, 0xc7 }, 1, 0 }, { 3, { 0xf0, 0x0f, 0xc7 }, 1, 0 },
-	{ 2, { 0x0f, 0xc7 }, ANY, MAY_DIFFER }, { 1, { 0x8e }, ANY, 0 }, { 1, { 0x8e }, 2, 0 }, { 1, { 0x8c }, ANY, 0 }, { 1, { 0xcf }, NONE, 0 },
-	{ 2, { 0x48, 0xcf }, NONE, 0 }, { 1, { 0xcb }, NONE, 0 }, { 2, { 0x48, 0xcb }, NONE, 0 }, { 1, { 0xcd }, ANY, 0 }, { 1, { 0xcd }, ANY, 0 },
-	{ 1, { 0x9d }, NONE, 0 }, { 1, { 0x9c }, NONE, 0 }, { 1, { 0x17 }, NONE, 0 }, { 2, { 0x0f, 0xa1 }, NONE, 0 }, { 2, { 0x0f, 0xa9 }, NONE, 0 },
-	{ 2, { 0x0f, 0xb2 }, ANY, 0 }, { 2, { 0x0f, 0xb4 }, ANY, 0 }, { 1, { 0xff }, 3, 0 }, { 1, { 0xff }, 5, 0 }, { 1, { 0xc8 }, ANY, 0 },
-	{ 1, { 0xf1 }, NONE, 0 }, { 1, { 0xcc }, NONE, 0 }, { 1, { 0xce }, NONE, 0 }, { 2, { 0x0f, 0x0b }, NONE, 0 }, { 1, { 0xfa }, NONE, 0 },
-	{ 1, { 0xfb }, NONE, 0 }, { 1, { 0x9b }, NONE, 0 }, { 2, { 0xdb, 0xe3 }, NONE, 0 }, { 1, { 0x62 }, ANY, 0 }, { 1, { 0xd7 }, NONE, 0 },
+	{ 3, { 0x0f, 0x01, 0xd4 }, NONE, 0 }, { 2, { 0x0f, 0x02 }, ANY, 0 }, { 2, { 0x0f, 0x03 }, ANY, 0 },
+	{ 2, { 0x0f, 0x06 }, NONE, MAY_CR },
+	{ 2, { 0x0f, 0x08 }, NONE, 0 }, { 2, { 0x0f, 0x09 }, NONE, 0 }, { 2, { 0x0f, 0x20 }, ANY, 0 },
+	{ 2, { 0x0f, 0x21 }, ANY, MAY_DR },
+	{ 2, { 0x0f, 0x23 }, ANY, MAY_DR }, { 2, { 0x0f, 0x23 }, ANY, MAY_DR }, { 2, { 0x0f, 0x05 }, NONE, 0 },
+	{ 2, { 0x0f, 0x07 }, NONE, 0 },
+	{ 2, { 0x0f, 0x34 }, NONE, 0 }, { 2, { 0x0f, 0x35 }, NONE, 0 }, { 2, { 0x0f, 0xae }, ANY, 0 },
+	{ 3, { 0xf3, 0x0f, 0xae }, ANY, 0 },
+	{ 3, { 0x48, 0x0f, 0xae }, ANY, 0 }, { 2, { 0x0f, 0xc7 }, 1, 0 }, { 3, { 0x48, 0x0f, 0xc7 }, 1, 0 },
+	{ 3, { 0xf0, 0x0f, 0xc7 }, 1, 0 },
+	{ 2, { 0x0f, 0xc7 }, ANY, MAY_DIFFER }, { 1, { 0x8e }, ANY, 0 }, { 1, { 0x8e }, 2, 0 }, { 1, { 0x8c }, ANY, 0 },
+	{ 1, { 0xcf }, NONE, 0 },
+	{ 2, { 0x48, 0xcf }, NONE, 0 }, { 1, { 0xcb }, NONE, 0 }, { 2, { 0x48, 0xcb }, NONE, 0 }, { 1, { 0xcd }, ANY, 0 },
+	{ 1, { 0xcd }, ANY, 0 },
+	{ 1, { 0x9d }, NONE, 0 }, { 1, { 0x9c }, NONE, 0 }, { 1, { 0x17 }, NONE, 0 }, { 2, { 0x0f, 0xa1 }, NONE, 0 },
+	{ 2, { 0x0f, 0xa9 }, NONE, 0 },
+	{ 2, { 0x0f, 0xb2 }, ANY, 0 }, { 2, { 0x0f, 0xb4 }, ANY, 0 }, { 1, { 0xff }, 3, 0 }, { 1, { 0xff }, 5, 0 },
+	{ 1, { 0xc8 }, ANY, 0 },
+	{ 1, { 0xf1 }, NONE, 0 }, { 1, { 0xcc }, NONE, 0 }, { 1, { 0xce }, NONE, 0 }, { 2, { 0x0f, 0x0b }, NONE, 0 },
+	{ 1, { 0xfa }, NONE, 0 },
+	{ 1, { 0xfb }, NONE, 0 }, { 1, { 0x9b }, NONE, 0 }, { 2, { 0xdb, 0xe3 }, NONE, 0 }, { 1, { 0x62 }, ANY, 0 },
+	{ 1, { 0xd7 }, NONE, 0 },
 	{ 2, { 0x0f, 0x37 }, NONE, 0 }, { 2, { 0x0f, 0xaa }, NONE, 0 }, { 2, { 0x0f, 0x78 }, ANY, 0 }, { 2, { 0x0f, 0x79 }, ANY, 0 },
-	{ 4, { 0x66, 0x0f, 0x38, 0x80 }, ANY, 0 }, { 4, { 0x66, 0x0f, 0x38, 0x81 }, ANY, 0 }, { 2, { 0x0f, 0xa2 }, NONE, MAY_DIFFER },
+	{ 4, { 0x66, 0x0f, 0x38, 0x80 }, ANY, 0 }, { 4, { 0x66, 0x0f, 0x38, 0x81 }, ANY, 0 },
+	{ 2, { 0x0f, 0xa2 }, NONE, MAY_DIFFER },
 	{ 2, { 0x0f, 0x31 }, NONE, MAY_DIFFER }, { 2, { 0x0f, 0x33 }, NONE, MAY_DIFFER }, { 2, { 0x0f, 0x32 }, NONE, MAY_MSR },
 	{ 2, { 0x0f, 0x30 }, NONE, MAY_MSR }, { 2, { 0x0f, 0x30 }, NONE, MAY_MSR }, { 2, { 0x0f, 0x32 }, NONE, MAY_MSR },
-	{ 1, { 0xe4 }, ANY, MAY_PORTS }, { 1, { 0xec }, NONE, MAY_PORTS }, { 1, { 0xed }, NONE, MAY_PORTS }, { 1, { 0xee }, NONE, MAY_PORTS },
-	{ 1, { 0xef }, NONE, MAY_PORTS }, { 1, { 0x6c }, NONE, MAY_PORTS }, { 1, { 0x6d }, NONE, MAY_PORTS }, { 1, { 0x6e }, NONE, MAY_PORTS },
+	{ 1, { 0xe4 }, ANY, MAY_PORTS }, { 1, { 0xec }, NONE, MAY_PORTS }, { 1, { 0xed }, NONE, MAY_PORTS },
+	{ 1, { 0xee }, NONE, MAY_PORTS },
+	{ 1, { 0xef }, NONE, MAY_PORTS }, { 1, { 0x6c }, NONE, MAY_PORTS }, { 1, { 0x6d }, NONE, MAY_PORTS },
+	{ 1, { 0x6e }, NONE, MAY_PORTS },
 	{ 1, { 0x6f }, NONE, MAY_PORTS }, { 2, { 0xf3, 0x6c }, NONE, MAY_PORTS }, { 2, { 0xf3, 0x6d }, NONE, MAY_PORTS },
 	{ 2, { 0xf3, 0x6e }, NONE, MAY_PORTS }, { 2, { 0xf3, 0x6f }, NONE, MAY_PORTS },
 };
 #define SYSTEM_COUNT (sizeof(system_list) / sizeof(system_list[0]))
 
-/* What lies from `random` on may be taken for instructions. */
+/* What lies from `random` on (NULL: all of it) may be taken for instructions. */
 struct out {
 	uint8_t *at, *random;
 	bool has_value; /* RAX must be value; no other slot may run into it */
@@ -111,7 +128,8 @@ static bool port_forbidden(const struct kind *k, unsigned port)
 
 word port_any(struct experiment *x)
 {
-	static const uint16_t known[] = { 0x20, 0x40, 0x60, 0x70, 0x80, 0xa0, 0x4d0, 0x510, 0x608, 0xcf8, 0xcfc, 0x3f8, 0x2f8, 0xe0, 0x2000,
+	static const uint16_t known[] = { 0x20, 0x40, 0x60, 0x70, 0x80, 0xa0, 0x4d0, 0x510, 0x608, 0xcf8, 0xcfc, 0x3f8, 0x2f8,
+			0xe0, 0x2000,
 					  0x8900, 0xf4, 0xb2, 0x402 };
 	unsigned port;
 
@@ -124,9 +142,12 @@ word port_any(struct experiment *x)
 /* Registers and ranges of them; but for the APIC's base, without which no watchdog comes, and x2APIC's command register. */
 word msr_any(struct experiment *x)
 {
-	static const uint32_t known[] = { 0x10, 0x17, 0x3a, 0x3b, 0x79, 0x8b, 0xc1, 0xe2, 0xfe, 0x122, 0x174, 0x175, 0x176, 0x179, 0x17a, 0x186, 0x19c,
-		0x1a0, 0x1d9, 0x200, 0x250, 0x258, 0x268, 0x277, 0x2ff, 0x309, 0x345, 0x38d, 0x390, 0x3f1, 0x400, 0x480, 0x48b, 0x560, 0x6e0, 0x802,
-		0x80d, 0x832, 0x83f, 0xd90, 0xda0, 0x40000000, 0x4b564d00, 0xc0000080, 0xc0000081, 0xc0000082, 0xc0000084, 0xc0000100, 0xc0000101,
+	static const uint32_t known[] = { 0x10, 0x17, 0x3a, 0x3b, 0x79, 0x8b, 0xc1, 0xe2, 0xfe, 0x122, 0x174, 0x175, 0x176, 0x179,
+			0x17a, 0x186, 0x19c,
+		0x1a0, 0x1d9, 0x200, 0x250, 0x258, 0x268, 0x277, 0x2ff, 0x309, 0x345, 0x38d, 0x390, 0x3f1, 0x400, 0x480, 0x48b, 0x560,
+		0x6e0, 0x802,
+		0x80d, 0x832, 0x83f, 0xd90, 0xda0, 0x40000000, 0x4b564d00, 0xc0000080, 0xc0000081, 0xc0000082, 0xc0000084, 0xc0000100,
+		0xc0000101,
 		0xc0000102, 0xc0000103, 0xc0010015 };
 	uint32_t msr;
 
@@ -150,6 +171,8 @@ static void put_modrm(struct experiment *x, struct out *o, int digit, bool memor
 	unsigned mod = mods[below(x, memory ? 6 : 8)], rm = below(x, 8), reg = digit >= 0 ? (unsigned)digit : below(x, 8);
 
 	put8(o, mod << 6 | reg << 3 | rm);
+	if (o->random)
+		o->random = o->at;
 	if (mod != 3 && rm == 4)
 		put8(o, chance(x, 2) ? 0x20 | below(x, 8) : below(x, 256));
 	put_displacement(x, o, mod, rm);
@@ -311,9 +334,10 @@ static void make_slot(struct experiment *x, uint8_t *at, unsigned slot)
 {
 	unsigned mode = x->mode[slot];
 	uint8_t text[64];
-	struct out o = { text, text, false, 0 };
+	struct out o = { text, NULL, false, 0 };
 	unsigned n;
-	/* Where tables change, each instruction is a start of its own: a TLB may hold what the tables no longer say until CR3 is loaded. So it
+	/* Where tables change, each instruction is a start of its own: a TLB may hold what the tables no longer say until CR3 is
+	 * loaded. So it
 	 * is where the watchdog's own ports and registers may have been hit. */
 	uint8_t rest = x->kind->may & (MAY_TABLES | MAY_STOP_WATCHDOG) ? 0xcc : 0x90;
 
@@ -326,6 +350,8 @@ static void make_slot(struct experiment *x, uint8_t *at, unsigned slot)
 	} else {
 		put_ordinary(x, &o, MODE_IS_64(mode));
 	}
+	if (!o.random)
+		o.random = text;
 	clean_bytes(x, o.random, (unsigned)(o.at - o.random));
 	n = (unsigned)(o.at - text) > SLOT ? SLOT : (unsigned)(o.at - text);
 	for (unsigned i = 0; i < SLOT; i++)

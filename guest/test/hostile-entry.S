@@ -1,4 +1,5 @@
-/* Into the experiment and out of it (64 bits). The world's tables map what is used here read-only, but for the frame and nmi_seen. */
+/* Into the experiment and out of it (64 bits). The world's tables map what is used here read-only, but for the frame and
+ * nmi_seen. */
 	.text
 	.globl hostile_run
 hostile_run:

@@ -1,4 +1,5 @@
-/* guest/test/hostile-world.c - the address space of the experiments, its descriptors, and the way back to a known state (64 bits). */
+/* guest/test/hostile-world.c - the address space of the experiments, its descriptors, and the way back to a known state (64
+ * bits). */
 #include "apic.h"
 #include "hostile.h"
 #include "pages.h"
@@ -34,7 +35,8 @@ static void put(uint64_t *at, uint64_t v)
 
 static uint64_t gdt_fixed(unsigned n)
 {
-	static const uint64_t low[] = { 0, 0x00cf9b000000ffff, 0x00cf93000000ffff, 0x00af9b000000ffff, 0x00cff3000000ffff, 0x00cffb000000ffff,
+	static const uint64_t low[] = { 0, 0x00cf9b000000ffff, 0x00cf93000000ffff, 0x00af9b000000ffff, 0x00cff3000000ffff,
+			0x00cffb000000ffff,
 					0x00affb000000ffff };
 	uint64_t base = (word)tss_page;
 

@@ -1,4 +1,5 @@
-/* guest/test/hostile.c - runs experiments (hostile.h): kind=NAME seed=N from=N count=N block=N verbose=1 on the command line. Says for each
+/* guest/test/hostile.c - runs experiments (hostile.h): kind=NAME seed=N from=N count=N block=N verbose=1 on the command
+ * line. Says for each
  * block what it saw, as a digest that the bare machine must have too. Without kind=, all kinds in turn. */
 #include "hostile.h"
 
@@ -18,9 +19,11 @@ const struct kind kinds[] = {
 	{ "segments", MAY_SEGMENTS, ALL_MODES, true, 10, ORDINARY },
 	{ "flags", MAY_FLAGS | MAY_DR, ALL_MODES, true, 4, ORDINARY },
 	{ "events", MAY_GATES, ALL_MODES, true, 9, ORDINARY },
-	{ "tables", MAY_TABLES, ALL_MODES, true, 2, { PAGE_PT, PAGE_PT, PAGE_PD, PAGE_DATA, PAGE_DATA2, PAGE_STACK, PAGE_HOLE, PAGE_READONLY } },
+	{ "tables", MAY_TABLES, ALL_MODES, true, 2, { PAGE_PT, PAGE_PT, PAGE_PD, PAGE_DATA, PAGE_DATA2, PAGE_STACK, PAGE_HOLE,
+	PAGE_READONLY } },
 	{ "absent", 0, ALL_MODES, true, 2, { PAGE_VOID, PAGE_VOID, PAGE_VOID, PAGE_DATA, PAGE_STACK } },
-	{ "devices", MAY_DIFFER | MAY_STOP_WATCHDOG, ALL_MODES, false, 2, { PAGE_LAPIC, PAGE_IOAPIC, PAGE_VGA, PAGE_LAST, PAGE_VOID, PAGE_DATA, PAGE_STACK } },
+	{ "devices", MAY_DIFFER | MAY_STOP_WATCHDOG, ALL_MODES, false, 2, { PAGE_LAPIC, PAGE_IOAPIC, PAGE_VGA, PAGE_LAST,
+	PAGE_VOID, PAGE_DATA, PAGE_STACK } },
 	{ "msrs", MAY_MSR | MAY_DIFFER | MAY_STOP_WATCHDOG, KERNEL_MODES, false, 16, ORDINARY },
 	{ "ports", MAY_PORTS | MAY_DIFFER | MAY_STOP_WATCHDOG, KERNEL_MODES, false, 16, ORDINARY },
 	{ NULL, 0, 0, false, 0, { 0 } },
@@ -123,7 +126,8 @@ static void tell(const struct experiment *x, unsigned slot, uint64_t h)
 	print("  %lu/%u mode %u:", (word)x->number, slot, x->mode[slot]);
 	for (unsigned i = 0; i < SLOT; i++)
 		print(" %x", code[i]);
-	print(" -> vector %lu error %lx ip %lx cs %lx flags %lx sp %lx ss %lx hash %lx\n", frame->vector, frame->error, frame->ip, frame->cs,
+	print(" -> vector %lu error %lx ip %lx cs %lx flags %lx sp %lx ss %lx hash %lx\n", frame->vector, frame->error, frame->ip,
+			frame->cs,
 	      frame->flags, frame->sp, frame->ss, (word)h);
 	for (const word *r = &frame->r15; verbose > 1 && r <= &frame->ax; r++)
 		print(" %lx", *r);
@@ -165,7 +169,8 @@ static uint64_t run_slots(struct experiment *x)
 
 static void experiment(const struct kind *k, uint64_t number)
 {
-	struct experiment x = { k, number, mix(mix(seed, (word)k->name[0] << 8 | (uint8_t)k->name[1]), number), false, { 0 }, { 0 }, { 0 } };
+	struct experiment x = { k, number, mix(mix(seed, (word)k->name[0] << 8 | (uint8_t)k->name[1]), number), false, { 0 },
+			{ 0 }, { 0 } };
 	uint64_t h;
 
 	world_make(&x);
@@ -197,7 +202,8 @@ static void kind_run(const struct kind *k, uint64_t from, unsigned count, unsign
 
 void test_main(void)
 {
-	unsigned count = parameter_number("count", 100), per_block = parameter_number("block", 100), from = parameter_number("from", 0);
+	unsigned count = parameter_number("count", 100), per_block = parameter_number("block", 100),
+			from = parameter_number("from", 0);
 	bool any = false;
 
 	seed = parameter_number("seed", 1);

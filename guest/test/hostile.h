@@ -1,12 +1,17 @@
 /* guest/test/hostile.h - a guest that does its worst, and can do it again: experiments from a seed.
  *
- * An experiment is a short program of random instructions in an address space of its own (the world), at any privilege level and operand
- * size. Each instruction lies in a slot; what faults is noted, and the next slot is started with new registers. The supervisor - all that
+ * An experiment is a short program of random instructions in an address space of its own (the world), at any privilege level
+ * and operand
+ * size. Each instruction lies in a slot; what faults is noted, and the next slot is started with new registers. The
+ * supervisor - all that
  * is not the experiment - is mapped in the world too, but read-only; every exception comes back to it on a stack of its own.
  *
- * H1  An experiment depends on seed, kind and number alone: memory, tables, descriptors and registers are made anew before it.
- * H2  An experiment ends: after its last slot, or by the watchdog, an NMI that the interval timer sends through the I/O APIC whatever IF is.
- * H3  Where the machine is the same, so is the digest of what was seen: vectors, error codes, addresses, registers, memory, A and D flags.
+ * H1  An experiment depends on seed, kind and number alone: memory, tables, descriptors and registers are made anew before
+ * it.
+ * H2  An experiment ends: after its last slot, or by the watchdog, an NMI that the interval timer sends through the I/O APIC
+ * whatever IF is.
+ * H3  Where the machine is the same, so is the digest of what was seen: vectors, error codes, addresses, registers, memory,
+ * A and D flags.
  *     Kinds that reach what differs between a virtual and a bare machine (devices, MSRs, CPUID) have no digest. */
 #ifndef VELLUM_GUEST_TEST_HOSTILE_H
 #define VELLUM_GUEST_TEST_HOSTILE_H

@@ -1,6 +1,9 @@
-/* 64 bits: a neighbour that must notice nothing. It fills its memory with a pattern, checks all of it over and over, and measures its share of
- * the CPU, with the host's clock (clock host): what goes by between two readings of the TSC, beyond the few instructions between them, is
- * time that it did not have. mega=N: for N million ticks; mhz=N: ticks of the TSC in a microsecond; share=N: at least that percentage of the
+/* 64 bits: a neighbour that must notice nothing. It fills its memory with a pattern, checks all of it over and over, and
+ * measures its share of
+ * the CPU, with the host's clock (clock host): what goes by between two readings of the TSC, beyond the few instructions
+ * between them, is
+ * time that it did not have. mega=N: for N million ticks; mhz=N: ticks of the TSC in a microsecond; share=N: at least that
+ * percentage of the
  * time (0: not checked); slices=N: no gap longer than N slices of 10 ms. */
 #include "rt.h"
 
