@@ -105,7 +105,6 @@
 	M(VTLB_PARTS, "remembering that leaves are parts of one larger guest page") \
 	M(VTLB_HOST_FLUSH, "INVVPID when the host empties the virtual TLB") \
 	M(VTLB_HOST_KICK, "kicking before its tables are freed") \
-	M(VTLB_SEARCH_FLUSH, "INVVPID of all when a load of CR3 empties the virtual TLB because it is too full to be searched") \
 	M(VTLB_REGS_FLUSH, "INVVPID when a register write empties the virtual TLB") \
 	M(VTLB_INVLPG, "dropping what INVLPG names from the virtual TLB") \
 	M(VTLB_INVLPG_FLUSH, "the INVVPID for it") \

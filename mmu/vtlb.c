@@ -127,7 +127,7 @@ static void drop(struct mmu_vcpu *vcpu, bool keep_global)
 		pt_visit(&t->pt, 0, pt_limit(t->pt.format), &d.visitor);
 	if (d.keep_global && (!keep_global || d.visitor.looked_at > SEARCH_MAX)) {
 		/* A TLB may forget, and the CPU's with it: what it kept could not be told of the host's changes. */
-		MUTANT(VTLB_SEARCH_FLUSH, tag_request_all(vcpu));
+		tag_request_all(vcpu);
 		keep_global = false;
 	}
 	if (!keep_global)
