@@ -1,5 +1,5 @@
-/* The control channel under libFuzzer: what arrives on COM2 while a guest runs (vm/control*.c), byte by byte as it likes. Whatever comes, the
- * guest goes on as it was, or by another mechanism, and every request is answered by a line. */
+/* The control channel under libFuzzer: what arrives on COM2 while a guest runs (vm/control*.c), byte by byte as it likes.
+ * Whatever comes, the guest goes on as it was, or by another mechanism, and every request is answered by a line. */
 #include "test/fuzz/input.h"
 #include "test/vm/bench.h"
 

@@ -1,5 +1,5 @@
-/* The guest's devices under libFuzzer: accesses to ports, MMIO and local APICs, bytes from outside, and time. Nothing may crash, an access does
- * a bounded amount of work, interrupts that are offered exist, and alarms are in order. */
+/* The guest's devices under libFuzzer: accesses to ports, MMIO and local APICs, bytes from outside, and time. Nothing may crash,
+ * an access does a bounded amount of work, interrupts that are offered exist, and alarms are in order. */
 #include "test/fuzz/input.h"
 
 #include <stdio.h>
@@ -18,7 +18,8 @@ static void fail_with(const char *what)
 
 static uint16_t port(struct input *in)
 {
-	static const uint16_t bases[] = { 0x20, 0xa0, 0x40, 0x42, 0x60, 0x64, 0x70, 0x72, 0x80, 0x92, 0xe0, 0xe4, 0xf4, 0x3f8, 0x3fc, 0x4d0,
+	static const uint16_t bases[] = { 0x20, 0xa0, 0x40, 0x42, 0x60, 0x64, 0x70, 0x72, 0x80, 0x92, 0xe0, 0xe4, 0xf4, 0x3f8, 0x3fc,
+					  0x4d0,
 					  0x510, 0x600, 0x604, 0x608, 0x620, 0xcf8, 0xcfc, 0x2000, 0x200c, 0x8900, 0xfffc };
 	uint8_t n = in8(in);
 
@@ -124,7 +125,8 @@ static void check_timers(const struct pc *pc)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static void (*const what[])(struct pc *, struct input *) = { port_access, port_access, mmio_access, lapic_access, lapic_access, outside };
+	static void (*const what[])(struct pc *, struct input *) = { port_access, port_access, mmio_access, lapic_access, lapic_access,
+								     outside };
 	struct input in = { data, size };
 	struct pc *pc = pc_new(in_bool(&in) ? 50000000 : 3000000000);
 

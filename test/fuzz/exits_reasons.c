@@ -1,17 +1,18 @@
 /* test/fuzz/exits_reasons.c - exits as a CPU makes them.
  *
  * What the manual allows (SDM, "VM Exits" and "VMX Non-Root Operation"), and what is generated:
- *   - instructions that exit always or by a control that is set: instruction length 1 to 15; CPL 0 where the instruction is for the kernel
- *     (its #GP comes before the exit), and 64-bit operands in 64-bit code only;
+ *   - instructions that exit always or by a control that is set: instruction length 1 to 15; CPL 0 where the instruction is for
+ *     the kernel (its #GP comes before the exit), and 64-bit operands in 64-bit code only;
  *   - MOV to CR0 and CR4 where a bit owned by the host differs from the shadow; MOV to and from CR3 and CR8 by their controls;
  *   - I/O of 1, 2 or 4 bytes; for string instructions an instruction of the kind stands at RIP;
- *   - page faults where the exception bitmap and the error-code mask want them, with an error code that such an access can have; #DB, #AC and
- *     machine checks; NMIs and interrupts of the host;
+ *   - page faults where the exception bitmap and the error-code mask want them, with an error code that such an access can have;
+ *     #DB, #AC and machine checks; NMIs and interrupts of the host;
  *   - EPT violations and misconfigurations where EPT is on, within the physical-address width;
  *   - windows where they are asked for and open;
  *   - task switches outside IA-32e mode; by a gate with the event that came through it;
- *   - IDT-vectoring information only with those that can happen during delivery: exceptions, EPT violations and misconfigurations, task
- *     switches; of a type and vector that exist, and error codes with those exceptions that have one, outside real mode. */
+ *   - IDT-vectoring information only with those that can happen during delivery: exceptions, EPT violations and
+ *     misconfigurations, task switches; of a type and vector that exist, and error codes with those exceptions that have one,
+ *     outside real mode. */
 #include "test/fuzz/exits.h"
 
 #define IF BIT(9)
@@ -56,7 +57,9 @@ static void delivering(struct input *in, struct bench_exit *x)
 		break;
 	case 5:
 	case 6:
-		x->vectoring = (uint32_t)(INFO_VALID | INFO_TYPE_HARDWARE_EXCEPTION | (has_error(vector) && !real() ? INFO_HAS_ERROR : 0) | vector);
+		x->vectoring = (uint32_t)(INFO_VALID | INFO_TYPE_HARDWARE_EXCEPTION | vector);
+		if (has_error(vector) && !real())
+			x->vectoring |= (uint32_t)INFO_HAS_ERROR;
 		x->vectoring_error = vector == 8 || vector == 17 ? 0 : vector == 14 ? in8(in) & 31 : in16(in);
 		break;
 	default:
@@ -76,9 +79,10 @@ static void delivering(struct input *in, struct bench_exit *x)
 /* Reasons that only need their length. Those of the second half are the kernel's. */
 static bool instruction(struct input *in, struct bench_exit *x)
 {
-	static const uint8_t anybody[] = { EXIT_CPUID, EXIT_VMCALL, EXIT_GETSEC, EXIT_VMLAUNCH, EXIT_VMREAD, EXIT_VMXOFF, EXIT_INVEPT, EXIT_VMFUNC,
-					   EXIT_RDPMC };
-	static const uint8_t kernel[] = { EXIT_HLT, EXIT_INVD, EXIT_WBINVD, EXIT_RDMSR, EXIT_WRMSR, EXIT_XSETBV, EXIT_MONITOR, EXIT_MWAIT };
+	static const uint8_t anybody[] = { EXIT_CPUID, EXIT_VMCALL, EXIT_GETSEC, EXIT_VMLAUNCH, EXIT_VMREAD, EXIT_VMXOFF, EXIT_INVEPT,
+					   EXIT_VMFUNC, EXIT_RDPMC };
+	static const uint8_t kernel[] = { EXIT_HLT, EXIT_INVD, EXIT_WBINVD, EXIT_RDMSR, EXIT_WRMSR, EXIT_XSETBV, EXIT_MONITOR,
+					  EXIT_MWAIT };
 
 	if (in_bool(in) || cpl())
 		x->reason = anybody[in_below(in, sizeof(anybody))];
@@ -131,8 +135,8 @@ static bool clts_or_lmsw(struct input *in, struct bench_exit *x)
 
 static bool io(struct input *in, struct bench_exit *x)
 {
-	static const uint16_t ports[] = { 0x3f8, 0x3fd, 0x20, 0x21, 0x40, 0x43, 0x61, 0x70, 0x71, 0x64, 0xcf8, 0xcfc, 0xe0, 0xe4, 0x2000, 0x510, 0x511,
-					  0x80, 0x600, 0x604, 0xfffe };
+	static const uint16_t ports[] = { 0x3f8, 0x3fd, 0x20, 0x21, 0x40, 0x43, 0x61, 0x70, 0x71, 0x64, 0xcf8, 0xcfc, 0xe0, 0xe4,
+					  0x2000, 0x510, 0x511, 0x80, 0x600, 0x604, 0xfffe };
 	static const uint8_t string[] = { 0x6e, 0x6f, 0x6c, 0x6d };
 	uint8_t size = (uint8_t[]){ 1, 2, 4 }[in_below(in, 3)], flags = in8(in);
 	uint16_t port = flags & 0x80 ? in16(in) : ports[in_below(in, ARRAY_SIZE(ports))];
@@ -209,7 +213,8 @@ static bool task_switch(struct input *in, struct bench_exit *x)
 
 	if ((vmcs_get(VMCS_ENTRY_CONTROLS) & ENTRY_IA32E) || real() || (source != 3 && (vmcs_get(VMCS_GUEST_RFLAGS) & BIT(17))))
 		return false;
-	*x = (struct bench_exit){ .reason = EXIT_TASK_SWITCH, .length = 2 + in8(in) % 6, .qualification = (uint64_t)source << 30 | selector };
+	*x = (struct bench_exit){ .reason = EXIT_TASK_SWITCH, .length = 2 + in8(in) % 6,
+				  .qualification = (uint64_t)source << 30 | selector };
 	if (source == 3) {
 		delivering(in, x);
 		return x->vectoring;
@@ -256,8 +261,9 @@ static bool asynchronous(struct input *in, struct bench_exit *x)
 
 static bool msr(struct input *in, struct bench_exit *x)
 {
-	static const uint32_t msrs[] = { 0x10, 0x1b, 0x3b, 0x48, 0x49, 0x79, 0x8b, 0xfe, 0x10a, 0x10b, 0x122, 0x174, 0x176, 0x17a, 0x1a0, 0x1d9, 0x200,
-					 0x201, 0x20f, 0x250, 0x258, 0x26f, 0x277, 0x2ff, 0x6e0, 0x802, 0x808, 0x80b, 0x80d, 0x80f, 0x810, 0x82f,
+	static const uint32_t msrs[] = { 0x10, 0x1b, 0x3b, 0x48, 0x49, 0x79, 0x8b, 0xfe, 0x10a, 0x10b, 0x122, 0x174, 0x176, 0x17a,
+					 0x1a0, 0x1d9, 0x200, 0x201, 0x20f, 0x250, 0x258, 0x26f, 0x277, 0x2ff, 0x6e0, 0x802,
+					 0x808, 0x80b, 0x80d, 0x80f, 0x810, 0x82f,
 					 0x830, 0x832, 0x835, 0x837, 0x838, 0x839, 0x83e, 0x83f, 0xc0000080, 0xc0000081, 0xc0000100, 0xc0000103 };
 	uint8_t how = in8(in);
 	uint64_t value = how & 0x20 ? fuzz_value(in) : in16(in);
@@ -271,35 +277,42 @@ static bool msr(struct input *in, struct bench_exit *x)
 	return true;
 }
 
+/* Instructions that read or write at RBX, RSI, RDI or RSP. */
+static const struct {
+	uint8_t n, bytes[7];
+	bool write;
+} accesses[] = {
+	{ 2, { 0x89, 0x03 }, true }, { 2, { 0x8b, 0x03 }, false }, { 2, { 0x88, 0x03 }, true },
+	{ 2, { 0x8a, 0x03 }, false }, { 2, { 0x01, 0x03 }, true }, { 2, { 0x0b, 0x03 }, false },
+	{ 3, { 0xf6, 0x03, 0x01 }, false }, { 2, { 0x87, 0x03 }, true }, { 6, { 0xc7, 0x03, 0x30, 0, 0, 0 }, true },
+	{ 2, { 0xff, 0x33 }, false }, { 2, { 0x8f, 0x03 }, true }, { 2, { 0xff, 0x03 }, true },
+	{ 2, { 0x8e, 0x13 }, false }, { 2, { 0x8e, 0x1b }, false }, { 2, { 0x8c, 0x13 }, true },
+	{ 4, { 0xf0, 0x0f, 0xb1, 0x03 }, true }, { 4, { 0xf0, 0x0f, 0xba, 0x2b }, true },
+	{ 3, { 0x0f, 0xb6, 0x03 }, false }, { 3, { 0x0f, 0xbf, 0x03 }, false }, { 3, { 0x0f, 0xc7, 0x0b }, true },
+	{ 2, { 0xf3, 0xa4 }, true }, { 2, { 0xf3, 0xab }, true }, { 1, { 0xa5 }, true }, { 1, { 0xae }, false },
+	{ 3, { 0x0f, 0x01, 0x13 }, false }, { 3, { 0x0f, 0x01, 0x33 }, false }, { 3, { 0x0f, 0x00, 0x1b }, false },
+	{ 3, { 0x0f, 0x00, 0x13 }, false }, { 2, { 0xd9, 0x03 }, false }, { 3, { 0x0f, 0x6f, 0x03 }, false },
+	{ 3, { 0x0f, 0x11, 0x03 }, true }, { 3, { 0x0f, 0xae, 0x03 }, true }, { 3, { 0x0f, 0xae, 0x3b }, false },
+	{ 2, { 0xff, 0x23 }, false }, { 2, { 0xff, 0x2b }, false }, { 2, { 0xff, 0x13 }, false },
+	{ 2, { 0xc5, 0x03 }, false }, { 1, { 0xcf }, false }, { 1, { 0x9d }, false }, { 1, { 0xf4 }, false },
+	{ 1, { 0xfb }, false }, { 3, { 0x0f, 0x22, 0xd8 }, false }, { 3, { 0x0f, 0x20, 0xc0 }, false },
+	{ 2, { 0x0f, 0x30 }, false }, { 2, { 0x62, 0x03 }, false }, { 2, { 0xcd, 0x21 }, false },
+	{ 3, { 0x0f, 0x01, 0x3b }, false }, { 2, { 0xd7, 0x90 }, false },
+};
+
 /* An instruction at RIP that reads or writes a device, memory that is not there, or a page table, by RBX. */
 static bool access_by_instruction(struct input *in, struct bench_exit *x)
 {
-	static const struct {
-		uint8_t n, bytes[7];
-		bool write;
-	} code[] = {
-		{ 2, { 0x89, 0x03 }, true }, { 2, { 0x8b, 0x03 }, false }, { 2, { 0x88, 0x03 }, true }, { 2, { 0x8a, 0x03 }, false },
-		{ 2, { 0x01, 0x03 }, true }, { 2, { 0x0b, 0x03 }, false }, { 3, { 0xf6, 0x03, 0x01 }, false }, { 2, { 0x87, 0x03 }, true },
-		{ 6, { 0xc7, 0x03, 0x30, 0, 0, 0 }, true }, { 2, { 0xff, 0x33 }, false }, { 2, { 0x8f, 0x03 }, true }, { 2, { 0xff, 0x03 }, true },
-		{ 2, { 0x8e, 0x13 }, false }, { 2, { 0x8e, 0x1b }, false }, { 2, { 0x8c, 0x13 }, true }, { 4, { 0xf0, 0x0f, 0xb1, 0x03 }, true },
-		{ 4, { 0xf0, 0x0f, 0xba, 0x2b }, true }, { 3, { 0x0f, 0xb6, 0x03 }, false }, { 3, { 0x0f, 0xbf, 0x03 }, false },
-		{ 3, { 0x0f, 0xc7, 0x0b }, true }, { 2, { 0xf3, 0xa4 }, true }, { 2, { 0xf3, 0xab }, true }, { 1, { 0xa5 }, true }, { 1, { 0xae }, false },
-		{ 3, { 0x0f, 0x01, 0x13 }, false }, { 3, { 0x0f, 0x01, 0x33 }, false }, { 3, { 0x0f, 0x00, 0x1b }, false },
-		{ 3, { 0x0f, 0x00, 0x13 }, false }, { 2, { 0xd9, 0x03 }, false }, { 3, { 0x0f, 0x6f, 0x03 }, false }, { 3, { 0x0f, 0x11, 0x03 }, true },
-		{ 3, { 0x0f, 0xae, 0x03 }, true }, { 3, { 0x0f, 0xae, 0x3b }, false }, { 2, { 0xff, 0x23 }, false }, { 2, { 0xff, 0x2b }, false },
-		{ 2, { 0xff, 0x13 }, false }, { 2, { 0xc5, 0x03 }, false }, { 1, { 0xcf }, false }, { 1, { 0x9d }, false }, { 1, { 0xf4 }, false },
-		{ 1, { 0xfb }, false }, { 3, { 0x0f, 0x22, 0xd8 }, false }, { 3, { 0x0f, 0x20, 0xc0 }, false }, { 2, { 0x0f, 0x30 }, false },
-		{ 2, { 0x62, 0x03 }, false }, { 2, { 0xcd, 0x21 }, false }, { 3, { 0x0f, 0x01, 0x3b }, false }, { 2, { 0xd7, 0x90 }, false },
-	};
+
 	static const uint32_t places[] = { 0xfee00080, 0xfee000b0, 0xfee00300, 0xfee00ffe, 0xfec00000, 0xfec00010, 0xff000000, 0xa0000,
 					   BENCH_RAM, BENCH_RAM - 2, BENCH_TABLES, BENCH_TABLES + 0x1ffc, BENCH_TABLES + 0x3000 };
-	unsigned n = in_below(in, ARRAY_SIZE(code)), how = in8(in);
+	unsigned n = in_below(in, ARRAY_SIZE(accesses)), how = in8(in);
 	uint64_t at = places[in_below(in, ARRAY_SIZE(places))] + (how & 0x10 ? in8(in) : 0);
 	uint64_t rip = real() || (vmcs_get(VMCS_GUEST_RFLAGS) & BIT(17)) ? 0x8000 : BENCH_CODE;
 
 	if (vmcs_get(VMCS_GUEST_ES_BASE + 2 * SEG_CS))
 		return false;
-	bench_poke(rip, code[n].bytes, code[n].n);
+	bench_poke(rip, accesses[n].bytes, accesses[n].n);
 	vmcs_put(VMCS_GUEST_RIP, rip);
 	*bench_gpr(GPR_RBX) = *bench_gpr(GPR_RDI) = at;
 	if (how & 0x20)
@@ -307,11 +320,12 @@ static bool access_by_instruction(struct input *in, struct bench_exit *x)
 	if (how & 0x40)
 		vmcs_put(VMCS_GUEST_RSP, at);
 	if (proc2(PROC2_EPT)) {
-		*x = (struct bench_exit){ .reason = EXIT_EPT_VIOLATION, .gva = at, .gpa = at, .qualification = code[n].write ? 0x182 : 0x181 };
+		*x = (struct bench_exit){ .reason = EXIT_EPT_VIOLATION, .gva = at, .gpa = at,
+					  .qualification = accesses[n].write ? 0x182 : 0x181 };
 		return true;
 	}
 	*x = (struct bench_exit){ .reason = EXIT_EXCEPTION_OR_NMI, .qualification = at,
-				  .error = (code[n].write ? 2u : 0) | (cpl() == 3 ? 4u : 0) | (how & 0x80 ? 1u : 0),
+				  .error = (accesses[n].write ? 2u : 0) | (cpl() == 3 ? 4u : 0) | (how & 0x80 ? 1u : 0),
 				  .info = (uint32_t)(INFO_VALID | INFO_TYPE_HARDWARE_EXCEPTION | INFO_HAS_ERROR | 14) };
 	return (vmcs_get(VMCS_EXCEPTION_BITMAP) & BIT(14)) && (vmcs_get(VMCS_GUEST_CR0) & CR0_PG) &&
 	       (x->error & vmcs_get(VMCS_PF_ERROR_MASK)) == vmcs_get(VMCS_PF_ERROR_MATCH);
@@ -326,8 +340,8 @@ static bool invlpg(struct input *in, struct bench_exit *x)
 bool fuzz_consistent_exit(struct input *in, struct bench_exit *x)
 {
 	static bool (*const kinds[])(struct input *, struct bench_exit *) = {
-		instruction, cr_access, clts_or_lmsw, io, page_fault, other_exception, ept, task_switch, window, asynchronous, invlpg, instruction,
-		page_fault, ept, cr_access, io, msr, access_by_instruction, access_by_instruction, task_switch,
+		instruction, cr_access, clts_or_lmsw, io, page_fault, other_exception, ept, task_switch, window, asynchronous, invlpg,
+		instruction, page_fault, ept, cr_access, io, msr, access_by_instruction, access_by_instruction, task_switch,
 	};
 
 	*x = (struct bench_exit){ 0 };

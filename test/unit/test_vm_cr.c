@@ -1,4 +1,5 @@
-/* MOV to and from control registers, CLTS, LMSW, XSETBV, INVLPG (vm/exit_cr.c). SDM, the instructions' own pages, and "Control Registers". */
+/* MOV to and from control registers, CLTS, LMSW, XSETBV, INVLPG (vm/exit_cr.c). SDM, the instructions' own pages, and "Control
+ * Registers". */
 #include "test/unit/vm_fixture.h"
 
 #define CR0_NE BIT(5)
@@ -35,7 +36,8 @@ static void expect_refused(unsigned n, uint64_t value, int line)
 
 	step_to_entry(mov_to(n, value), line);
 	expect_event(EXCEPTION_ERROR(13), 0, line);
-	if (bench.v->mmu.regs.cr0 != cr0 || bench.v->mmu.regs.cr3 != cr3 || bench.v->mmu.regs.cr4 != cr4 || bench.entry.rip != BENCH_CODE)
+	if (bench.v->mmu.regs.cr0 != cr0 || bench.v->mmu.regs.cr3 != cr3 || bench.v->mmu.regs.cr4 != cr4 ||
+	    bench.entry.rip != BENCH_CODE)
 		fail_msg("line %d: #GP, and yet something changed", line);
 }
 #define REFUSED(n, value) expect_refused(n, value, __LINE__)
@@ -288,7 +290,8 @@ int main(void)
 		cmocka_unit_test(cr0), cmocka_unit_test(operands), cmocka_unit_test(clts_and_lmsw),
 		cmocka_unit_test(real_mode_where_it_cannot_be), cmocka_unit_test(cr4), cmocka_unit_test(cr3_of_64_bits),
 		cmocka_unit_test(cr3_under_pae), cmocka_unit_test(cr3_under_pae_and_ept), cmocka_unit_test(cr8),
-		cmocka_unit_test(long_mode_on_and_off), cmocka_unit_test(what_long_mode_demands), cmocka_unit_test(xcr0), cmocka_unit_test(invlpg),
+		cmocka_unit_test(long_mode_on_and_off), cmocka_unit_test(what_long_mode_demands), cmocka_unit_test(xcr0),
+		cmocka_unit_test(invlpg),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* Exceptions that exit although they are the guest's own: #DB, #AC, #MC (vm/exit_exception.c). They arrive as without the exit. */
+/* Exceptions that exit although they are the guest's own: #DB, #AC, #MC (vm/exit_exception.c). They arrive as without it. */
 #include "test/unit/vm_fixture.h"
 
 #define TF BIT(8)

@@ -88,8 +88,8 @@ static void skip_under_single_step(void **state)
 	finish();
 }
 
-/* The guest is left before the instruction for which MOV SS holds the trap back: the CPU has saved it (SDM, "Saving Non-Register State"),
- * and an entry needs it ("Checks on Guest Non-Register State"). */
+/* The guest is left before the instruction for which MOV SS holds the trap back: the CPU has saved it (SDM, "Saving Non-Register
+ * State"), and an entry needs it ("Checks on Guest Non-Register State"). */
 static void a_trap_that_mov_ss_holds_back(void **state)
 {
 	(void)state;
@@ -189,7 +189,8 @@ static void vmcall(void **state)
 
 static void instructions_that_do_not_exist(void **state)
 {
-	static const uint32_t reasons[] = { EXIT_GETSEC, EXIT_VMCLEAR, EXIT_VMLAUNCH, EXIT_VMPTRLD, EXIT_VMPTRST, EXIT_VMREAD, EXIT_VMRESUME,
+	static const uint32_t reasons[] = { EXIT_GETSEC, EXIT_VMCLEAR, EXIT_VMLAUNCH, EXIT_VMPTRLD, EXIT_VMPTRST, EXIT_VMREAD,
+					    EXIT_VMRESUME,
 					    EXIT_VMWRITE, EXIT_VMXOFF, EXIT_VMXON, EXIT_INVEPT, EXIT_INVVPID, EXIT_VMFUNC, EXIT_MONITOR,
 					    EXIT_MWAIT };
 

@@ -69,7 +69,8 @@ static void string_instruction(const char *bytes, unsigned n, bool in, unsigned 
 {
 	vmcs_put(VMCS_GUEST_RIP, BENCH_CODE);
 	bench_poke(BENCH_CODE, bytes, n);
-	EXIT(.reason = EXIT_IO_INSTRUCTION, .qualification = QUALIFICATION(PORT_LATCH, size, in, 1, rep), .length = n, .gva = BENCH_DATA);
+	EXIT(.reason = EXIT_IO_INSTRUCTION, .qualification = QUALIFICATION(PORT_LATCH, size, in, 1, rep), .length = n,
+	     .gva = BENCH_DATA);
 }
 
 static void strings(void **state)
@@ -146,7 +147,8 @@ static void cpuid_of(uint64_t leaf, uint64_t subleaf)
 	*bench_gpr(GPR_RCX) = subleaf;
 	STEP(bench_exit_simple(EXIT_CPUID, 2));
 	EXPECT_NOTHING();
-	assert_int_equal(*bench_gpr(GPR_RAX) >> 32 | *bench_gpr(GPR_RBX) >> 32 | *bench_gpr(GPR_RCX) >> 32 | *bench_gpr(GPR_RDX) >> 32, 0);
+	assert_int_equal(*bench_gpr(GPR_RAX) >> 32 | *bench_gpr(GPR_RBX) >> 32 | *bench_gpr(GPR_RCX) >> 32 | *bench_gpr(GPR_RDX) >> 32,
+			 0);
 }
 
 static void cpuid_leaves(void **state)

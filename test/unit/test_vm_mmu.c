@@ -1,4 +1,5 @@
-/* EPT violations, misconfigurations and page faults (vm/exit_mmu.c), and the instructions that are emulated for them (vm/emulation.c). */
+/* EPT violations, misconfigurations and page faults (vm/exit_mmu.c), and the instructions that are emulated for them
+ * (vm/emulation.c). */
 #include "test/unit/vm_fixture.h"
 
 #define TF BIT(8)
@@ -258,7 +259,8 @@ static void delivery_to_a_device(void **state)
 	with_a_gate();
 	vmcs_put(VMCS_GUEST_RSP, LAPIC + 0x20);
 	vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, BLOCKING_STI);
-	EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = WRITE | GVA_KNOWN, .gpa = LAPIC + 0x1c, .gva = LAPIC + 0x1c, .vectoring = EXCEPTION(6));
+	EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = WRITE | GVA_KNOWN, .gpa = LAPIC + 0x1c, .gva = LAPIC + 0x1c,
+	     .vectoring = EXCEPTION(6));
 	EXPECT_NOTHING();
 	assert_int_equal(bench.entry.rip, BENCH_CODE);
 	assert_int_equal(vmcs_get(VMCS_GUEST_RSP), LAPIC + 0x20 - 12);
@@ -267,7 +269,8 @@ static void delivery_to_a_device(void **state)
 	/* Without a gate for it, it becomes what the CPU would make of it: #GP, whose delivery is the CPU's again. */
 	at_mode("ept", BENCH_PROT32, 0);
 	vmcs_put(VMCS_GUEST_IDTR_LIMIT, 0);
-	EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = WRITE | GVA_KNOWN, .gpa = LAPIC + 0x1c, .gva = LAPIC + 0x1c, .vectoring = EXCEPTION(6));
+	EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = WRITE | GVA_KNOWN, .gpa = LAPIC + 0x1c, .gva = LAPIC + 0x1c,
+	     .vectoring = EXCEPTION(6));
 	EXPECT_EVENT(EXCEPTION_ERROR(13), 0x33);
 	finish();
 }
@@ -299,7 +302,8 @@ static void nmi_blocking_by_iret(void **state)
 	}
 }
 
-/* Delivery of an event whose stack is in a page table that is write-protected: the frame is written as the guest's writes to tables are. */
+/* Delivery of an event whose stack is in a page table that is write-protected: the frame is written as the guest's writes to
+ * tables are. */
 static void delivery_onto_a_page_table(void **state)
 {
 	uint32_t frame[3];

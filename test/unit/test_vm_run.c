@@ -1,5 +1,5 @@
-/* The run loop (vm/run.c): sleeping and waking, the ends of virtual machines, several on one CPU; and starting under every mechanism on every
- * CPU model. */
+/* The run loop (vm/run.c): sleeping and waking, the ends of virtual machines, several on one CPU; and starting under every
+ * mechanism on every CPU model. */
 #include "test/unit/vm_fixture.h"
 
 #include "host/interrupt.h"
@@ -150,7 +150,8 @@ static void other_mechanisms_while_it_runs(void **state)
 	finish();
 }
 
-/* On the way from real mode to protected mode: CR0.PE is set, the segment registers are not loaded yet. Only "unrestricted guest" runs that. */
+/* On the way from real mode to protected mode: CR0.PE is set, the segment registers are not loaded yet. Only "unrestricted guest"
+ * runs that. */
 static void no_other_mechanism_half_way_out_of_real_mode(void **state)
 {
 	(void)state;
@@ -176,7 +177,8 @@ static void no_other_mechanism_half_way_out_of_real_mode(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_pit_interrupt_by_the_pics), cmocka_unit_test(a_reset_of_a_halted_guest), cmocka_unit_test(an_end_while_it_is_paused),
+		cmocka_unit_test(a_pit_interrupt_by_the_pics), cmocka_unit_test(a_reset_of_a_halted_guest),
+		cmocka_unit_test(an_end_while_it_is_paused),
 		cmocka_unit_test(an_end_is_told),
 		cmocka_unit_test(two_virtual_machines), cmocka_unit_test(a_turn_ends_with_an_event),
 		cmocka_unit_test(other_mechanisms_while_it_runs), cmocka_unit_test(no_other_mechanism_half_way_out_of_real_mode),

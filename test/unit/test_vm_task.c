@@ -15,7 +15,8 @@
 #define LDT_DESCRIPTOR (BENCH_GDT + 0x60) /* of the 16-bit data, here an LDT's */
 #define LDT_AT (BENCH_DATA + 0x800)
 
-enum { TSS_LINK = 0, TSS_CR3 = 0x1c, TSS_EIP = 0x20, TSS_EFLAGS = 0x24, TSS_GPR = 0x28, TSS_ES = 0x48, TSS_CS = 0x4c, TSS_SS = 0x50,
+enum { TSS_LINK = 0, TSS_CR3 = 0x1c, TSS_EIP = 0x20, TSS_EFLAGS = 0x24, TSS_GPR = 0x28, TSS_ES = 0x48, TSS_CS = 0x4c,
+       TSS_SS = 0x50,
        TSS_DS = 0x54, TSS_FS = 0x58, TSS_GS = 0x5c, TSS_LDT = 0x60, TSS_TRAP = 0x64 };
 
 static void put(uint32_t offset, uint32_t v) { bench_poke(NEW_TSS + offset, &v, 4); }
@@ -55,7 +56,8 @@ static void prepare(void) { prepare_as("shadow"); }
 
 static enum bench_at switch_by(unsigned source)
 {
-	return bench_exit(&(struct bench_exit){ .reason = EXIT_TASK_SWITCH, .qualification = QUALIFICATION(source, BENCH_TSS2), .length = 7 });
+	return bench_exit(&(struct bench_exit){ .reason = EXIT_TASK_SWITCH, .qualification = QUALIFICATION(source, BENCH_TSS2),
+						.length = 7 });
 }
 
 static enum bench_at switch_by_event(uint32_t vectoring, uint32_t error, uint32_t length)
@@ -413,7 +415,8 @@ static void a_tss_of_16_bits(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(jump), cmocka_unit_test(the_new_address_space), cmocka_unit_test(call), cmocka_unit_test(iret), cmocka_unit_test(gates),
+		cmocka_unit_test(jump), cmocka_unit_test(the_new_address_space), cmocka_unit_test(call), cmocka_unit_test(iret),
+		cmocka_unit_test(gates),
 		cmocka_unit_test(what_the_old_task_leaves), cmocka_unit_test(the_new_tss), cmocka_unit_test(the_new_segments),
 		cmocka_unit_test(good_segments), cmocka_unit_test(to_virtual_8086_mode), cmocka_unit_test(the_trap_flag_of_a_task),
 		cmocka_unit_test(faults_on_the_way_to_a_gate), cmocka_unit_test(what_is_no_tss), cmocka_unit_test(a_tss_of_16_bits),

@@ -1,5 +1,5 @@
-/* test/unit/vm_fixture.h - what the unit tests of vm/ share: a bench for each test, and steps that fail where the manual's checks at VM
- * entry find a rule broken. */
+/* test/unit/vm_fixture.h - what the unit tests of vm/ share: a bench for each test, and steps that fail where the manual's checks
+ * at VM entry find a rule broken. */
 #ifndef VM_FIXTURE_H
 #define VM_FIXTURE_H
 
@@ -48,7 +48,8 @@ static inline void finish(void) { bench_delete(); }
 static inline void expect_event(uint32_t info, uint32_t error, int line)
 {
 	if (bench.entry.event != info || ((info & INFO_HAS_ERROR) && bench.entry.error != error))
-		fail_msg("line %d: injected 0x%x, error code 0x%x; expected 0x%x, 0x%x", line, bench.entry.event, bench.entry.error, info, error);
+		fail_msg("line %d: injected 0x%x, error code 0x%x; expected 0x%x, 0x%x", line, bench.entry.event, bench.entry.error, info,
+			 error);
 }
 #define EXPECT_EVENT(info, error) expect_event(info, error, __LINE__)
 #define EXPECT_NOTHING() EXPECT_EVENT(0, 0)

@@ -1,7 +1,10 @@
-/* test/unit/vmentry_breaches.h - for each rule of the VM-entry checks one change of a good state that breaks it, and where a rule has an
- * edge, the change that just does not. Changes of MEMORY_AT write memory: the index of the word in bits 63:56, the word below. */
+/* test/unit/vmentry_breaches.h - for each rule of the VM-entry checks one change of a good state that breaks it, and where a rule
+ * has an edge, the change that just does not. Changes of MEMORY_AT write memory: the index of the word in bits 63:56, the word
+ * below. */
 #define ADDRESS_BEYOND BIT(PHYSICAL_BITS)
 #define NON_CANONICAL 0x800000000000ull
+#define MSR_AREA { F_ENTRY_LOAD_COUNT, 1 }, { F_ENTRY_LOAD, MEMORY_AT }
+#define TPR_SHADOW { F_PROC, CONTROLS_PROC | C_TPR_SHADOW }, { F_VIRTUAL_APIC, MEMORY_AT }
 #define WORD(n, value) ((uint64_t)(n) << 56 | (value))
 
 static const struct breach breaches[] = {
@@ -24,28 +27,28 @@ static const struct breach breaches[] = {
 	{ PROT32, EPT, "virtualizing of the x2APIC mode", { { F_PROC2, C2_EPT | C2_APIC_REGISTERS } } },
 	{ PROT32, EPT, "the virtual-APIC page is a page", { { F_PROC, CONTROLS_PROC | C_TPR_SHADOW }, { F_VIRTUAL_APIC, 8 } } },
 	{ PROT32, EPT, "31:4 of the TPR threshold",
-	  { { F_PROC, CONTROLS_PROC | C_TPR_SHADOW }, { F_VIRTUAL_APIC, MEMORY_AT }, { F_TPR_THRESHOLD, 16 } } },
+	  { TPR_SHADOW, { F_TPR_THRESHOLD, 16 } } },
 	{ PROT32, EPT, "the virtual-APIC page is memory",
 	  { { F_PROC, CONTROLS_PROC | C_TPR_SHADOW }, { F_VIRTUAL_APIC, 0xa000 }, { F_TPR_THRESHOLD, 0 } } },
 	{ PROT32, EPT, "above the class of VTPR",
-	  { { F_PROC, CONTROLS_PROC | C_TPR_SHADOW }, { F_VIRTUAL_APIC, MEMORY_AT }, { F_TPR_THRESHOLD, 3 }, { MEMORY_AT, WORD(16, 0x20) } } },
+	  { TPR_SHADOW, { F_TPR_THRESHOLD, 3 }, { MEMORY_AT, WORD(16, 0x20) } } },
 	{ PROT32, EPT, NULL,
-	  { { F_PROC, CONTROLS_PROC | C_TPR_SHADOW }, { F_VIRTUAL_APIC, MEMORY_AT }, { F_TPR_THRESHOLD, 2 }, { MEMORY_AT, WORD(16, 0x20) } } },
+	  { TPR_SHADOW, { F_TPR_THRESHOLD, 2 }, { MEMORY_AT, WORD(16, 0x20) } } },
 	{ PROT32, EPT, "the APIC-access page", { { F_PROC2, C2_EPT | C2_APIC_ACCESS }, { F_APIC_ACCESS, 8 } } },
 	{ PROT32, EPT, "where the x2APIC mode is",
-	  { { F_PROC, CONTROLS_PROC | C_TPR_SHADOW }, { F_VIRTUAL_APIC, MEMORY_AT }, { F_PROC2, C2_VIRTUAL_INTERRUPTS | C2_X2APIC | C2_APIC_ACCESS },
+	  { TPR_SHADOW, { F_PROC2, C2_VIRTUAL_INTERRUPTS | C2_X2APIC | C2_APIC_ACCESS },
 	    { F_APIC_ACCESS, 0 } } },
 	{ PROT32, NO_EPT, "external interrupts exit where",
-	  { { F_PROC, CONTROLS_PROC | C_TPR_SHADOW }, { F_VIRTUAL_APIC, MEMORY_AT }, { F_PROC2, C2_VIRTUAL_INTERRUPTS }, { F_PIN, 0x16 } } },
+	  { TPR_SHADOW, { F_PROC2, C2_VIRTUAL_INTERRUPTS }, { F_PIN, 0x16 } } },
 	{ PROT32, EPT, "virtualized where interrupts are posted", { { F_PIN, 0x16 | C_PIN_POSTED } } },
 	{ PROT32, EPT, "acknowledged on exit",
-	  { { F_PIN, 0x16 | C_PIN_POSTED | C_PIN_EXTERNAL }, { F_PROC, CONTROLS_PROC | C_TPR_SHADOW }, { F_VIRTUAL_APIC, MEMORY_AT },
+	  { { F_PIN, 0x16 | C_PIN_POSTED | C_PIN_EXTERNAL }, TPR_SHADOW,
 	    { F_PROC2, C2_VIRTUAL_INTERRUPTS }, { F_EXIT, 0x36dfb | CX_HOST_64 } } },
 	{ PROT32, EPT, "notification vector",
-	  { { F_PIN, 0x16 | C_PIN_POSTED | C_PIN_EXTERNAL }, { F_PROC, CONTROLS_PROC | C_TPR_SHADOW }, { F_VIRTUAL_APIC, MEMORY_AT },
+	  { { F_PIN, 0x16 | C_PIN_POSTED | C_PIN_EXTERNAL }, TPR_SHADOW,
 	    { F_PROC2, C2_VIRTUAL_INTERRUPTS }, { F_POSTED_VECTOR, 256 } } },
 	{ PROT32, EPT, "posted-interrupt descriptor",
-	  { { F_PIN, 0x16 | C_PIN_POSTED | C_PIN_EXTERNAL }, { F_PROC, CONTROLS_PROC | C_TPR_SHADOW }, { F_VIRTUAL_APIC, MEMORY_AT },
+	  { { F_PIN, 0x16 | C_PIN_POSTED | C_PIN_EXTERNAL }, TPR_SHADOW,
 	    { F_PROC2, C2_VIRTUAL_INTERRUPTS }, { F_POSTED_VECTOR, 255 }, { F_POSTED, 32 } } },
 	{ PROT32, EPT, "VPID is not 0", { { F_VPID, BIT(16) } } },
 	{ PROT32, EPT, "TSC multiplier", { { F_PROC2, C2_EPT | C2_TSC_SCALING }, { F_TSC_MULTIPLIER, 0 } } },
@@ -88,7 +91,8 @@ static const struct breach breaches[] = {
 	{ PROT32, EPT, "host CR0 has", { { F_HOST_CR0, 0 } } },
 	{ PROT32, EPT, "host CR4 has", { { F_HOST_CR4, B_CR4_PAE } } },
 	{ PROT32, EPT, "host CR4 has", { { F_HOST_CR4, B_CR4_PAE | BIT(13) | BIT(30) } } },
-	{ PROT32, EPT, "host CR4.CET", { { F_HOST_CR4, B_CR4_PAE | BIT(13) | B_CR4_CET }, { F_HOST_CR0, B_CR0_PE | BIT(5) | B_CR0_PG } } },
+	{ PROT32, EPT, "host CR4.CET",
+	  { { F_HOST_CR4, B_CR4_PAE | BIT(13) | B_CR4_CET }, { F_HOST_CR0, B_CR0_PE | BIT(5) | B_CR0_PG } } },
 	{ PROT32, EPT, "host CR3", { { F_HOST_CR3, ADDRESS_BEYOND } } },
 	{ PROT32, EPT, "host IA32_SYSENTER_ESP", { { F_HOST_SYSENTER_ESP, NON_CANONICAL } } },
 	{ PROT32, EPT, "host IA32_SYSENTER_EIP", { { F_HOST_SYSENTER_EIP, NON_CANONICAL } } },
@@ -242,13 +246,13 @@ static const struct breach breaches[] = {
 	{ PAE, NO_EPT, "CR3 names memory", { { F_CR3, 0xa000 } } },
 	/* Loading MSRs */
 	{ PROT32, EPT, "the MSR-load area is memory", { { F_ENTRY_LOAD_COUNT, 1 }, { F_ENTRY_LOAD, 0xa000 } } },
-	{ PROT32, EPT, "bases of FS and GS are not", { { F_ENTRY_LOAD_COUNT, 1 }, { F_ENTRY_LOAD, MEMORY_AT }, { MEMORY_AT, WORD(0, 0xc0000100) } } },
-	{ PROT32, EPT, "x2APIC are not loaded", { { F_ENTRY_LOAD_COUNT, 1 }, { F_ENTRY_LOAD, MEMORY_AT }, { MEMORY_AT, WORD(0, 0x80b) } } },
-	{ PROT32, EPT, "bits 63:32 of an entry", { { F_ENTRY_LOAD_COUNT, 1 }, { F_ENTRY_LOAD, MEMORY_AT }, { MEMORY_AT, WORD(0, BIT(32) | 0x277) } } },
+	{ PROT32, EPT, "bases of FS and GS are not", { MSR_AREA, { MEMORY_AT, WORD(0, 0xc0000100) } } },
+	{ PROT32, EPT, "x2APIC are not loaded", { MSR_AREA, { MEMORY_AT, WORD(0, 0x80b) } } },
+	{ PROT32, EPT, "bits 63:32 of an entry", { MSR_AREA, { MEMORY_AT, WORD(0, BIT(32) | 0x277) } } },
 	{ PROT32, EPT, "Loading MSRs: IA32_PAT",
-	  { { F_ENTRY_LOAD_COUNT, 1 }, { F_ENTRY_LOAD, MEMORY_AT }, { MEMORY_AT, WORD(0, 0x277) }, { MEMORY_AT, WORD(1, 3) } } },
+	  { MSR_AREA, { MEMORY_AT, WORD(0, 0x277) }, { MEMORY_AT, WORD(1, 3) } } },
 	{ PROT32, EPT, "Loading MSRs: reserved",
-	  { { F_ENTRY_LOAD_COUNT, 1 }, { F_ENTRY_LOAD, MEMORY_AT }, { MEMORY_AT, WORD(0, 0xc0000080) }, { MEMORY_AT, WORD(1, 2) } } },
+	  { MSR_AREA, { MEMORY_AT, WORD(0, 0xc0000080) }, { MEMORY_AT, WORD(1, 2) } } },
 	{ PROT32, EPT, "Loading MSRs: with paging",
-	  { { F_ENTRY_LOAD_COUNT, 1 }, { F_ENTRY_LOAD, MEMORY_AT }, { MEMORY_AT, WORD(0, 0xc0000080) }, { MEMORY_AT, WORD(1, BIT(8)) } } },
+	  { MSR_AREA, { MEMORY_AT, WORD(0, 0xc0000080) }, { MEMORY_AT, WORD(1, BIT(8)) } } },
 };

@@ -116,7 +116,7 @@ static void remember_entry(void)
 	};
 }
 
-/* What the CPU makes of the VMCS by the time that the guest's next instruction ends, as far as no test wants it otherwise (B3). */
+/* What the CPU makes of the VMCS by the time that the guest's next instruction ends, as far as no test wants it otherwise. B3. */
 static void settle(void)
 {
 	uint64_t blocking = bench.entry.interruptibility & ~(BLOCKING_STI | BLOCKING_MOV_SS);
@@ -202,8 +202,8 @@ static void describe(struct vm_config *c, const struct bench_config *wanted, uns
 {
 	char text[1024], error[256];
 
-	snprintf(text, sizeof(text), "vm test%u\nkernel kernel\nmem 4M\nclock host\n%s%s\n%s", n, wanted->mmu[0] ? "mmu " : "", wanted->mmu,
-		 wanted->description ? wanted->description : "");
+	snprintf(text, sizeof(text), "vm test%u\nkernel kernel\nmem 4M\nclock host\n%s%s\n%s", n, wanted->mmu[0] ? "mmu " : "",
+		 wanted->mmu, wanted->description ? wanted->description : "");
 	if (config_parse(text, strlen(text), c, 1, error, sizeof(error)) != 1) {
 		fprintf(stderr, "bench: %s\n", error);
 		abort();

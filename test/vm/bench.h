@@ -1,13 +1,13 @@
-/* test/vm/bench.h - the exit handlers in an ordinary process: vm/, vmx/, dev/, emulate/ and mmu/ as they are, over a CPU in software with
- * its VMCS in memory. The run loop of vm/run.c runs too, on a stack of its own: where it would enter the guest, it comes back to the test,
- * which is the guest. The test changes registers and memory as the guest's code would, says how the guest was left, and goes on
- * (bench_exit) until the next entry, a CPU with nothing to do, or the end of the last virtual machine.
+/* test/vm/bench.h - the exit handlers in an ordinary process: vm/, vmx/, dev/, emulate/ and mmu/ as they are, over a CPU in
+ * software with its VMCS in memory. The run loop of vm/run.c runs too, on a stack of its own: where it would enter the guest, it
+ * comes back to the test, which is the guest. The test changes registers and memory as the guest's code would, says how the guest
+ * was left, and goes on (bench_exit) until the next entry, a CPU with nothing to do, or the end of the last virtual machine.
  *
- * B1  Every entry is put through the manual's checks (model/vmentry.h): bench.broken is the rule that a CPU would find broken. The fixture
- *     of the unit tests and the fuzzers fail by it.
+ * B1  Every entry is put through the manual's checks (model/vmentry.h): bench.broken is the rule that a CPU would find broken.
+ *     The fixture of the unit tests and the fuzzers fail by it.
  * B2  VMREAD and VMWRITE of a field that the CPU model does not have fail, as on a CPU, and end the process by bug().
- * B3  After an entry the VMCS is as a CPU has it once the event was delivered: NMIs blocked by one that was injected, blocking by STI and
- *     MOV SS over, pending debug exceptions delivered. bench.entry is the VMCS as it was entered with.
+ * B3  After an entry the VMCS is as a CPU has it once the event was delivered: NMIs blocked by one that was injected, blocking by
+ *     STI and MOV SS over, pending debug exceptions delivered. bench.entry is the VMCS as it was entered with.
  * B4  One process, one bench: bench_new and bench_delete in turn. The same calls give the same results, to the tick. */
 #ifndef VELLUM_TEST_VM_BENCH_H
 #define VELLUM_TEST_VM_BENCH_H
@@ -116,8 +116,8 @@ void bench_type(unsigned port, const void *bytes, size_t n);
 /* Selectors in its GDT. */
 enum { BENCH_CODE0 = 0x08, BENCH_DATA0 = 0x10, BENCH_CODE3 = 0x1b, BENCH_DATA3 = 0x23, BENCH_TSS1 = 0x28, BENCH_TSS2 = 0x38 };
 
-/* As guest code would get there: through exits where there are any. cpl: 0 or 3 (real mode 0, virtual-8086 mode 3). false: this CPU and
- * mechanism cannot run the mode. */
+/* As guest code would get there: through exits where there are any. cpl: 0 or 3 (real mode 0, virtual-8086 mode 3). false: this
+ * CPU and mechanism cannot run the mode. */
 bool bench_mode(enum bench_mode mode, unsigned cpl);
 /* MOV to CRn by the guest: an exit where the VMCS says so, else its effect. */
 enum bench_at bench_mov_to_cr(unsigned n, uint64_t value);

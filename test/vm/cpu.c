@@ -1,4 +1,5 @@
-/* test/vm/cpu.c - the software CPU of the bench but for its VMCS: control registers, MSRs, CPUID, the TSC. Models as Bochs has them. */
+/* test/vm/cpu.c - the software CPU of the bench but for its VMCS: control registers, MSRs, CPUID, the TSC. Models as Bochs has
+ * them. */
 #include "test/vm/cpu.h"
 
 #include "vmx/vmcs.h"
@@ -28,7 +29,8 @@ void bench_cpu_reset(enum bench_cpu model)
 		.tsc = 1000000,
 		.cr0 = BIT(31) | BIT(16) | BIT(5) | BIT(4) | BIT(1) | BIT(0),
 		.cr3 = 0x1000,
-		.cr4 = BIT(5) | BIT(6) | BIT(7) | BIT(9) | BIT(10) | BIT(13) | (model == BENCH_PENRYN || model == BENCH_LYNNFIELD ? 0 : BIT(18)),
+		.cr4 = BIT(5) | BIT(6) | BIT(7) | BIT(9) | BIT(10) | BIT(13) | (model == BENCH_PENRYN ||
+										model == BENCH_LYNNFIELD ? 0 : BIT(18)),
 		.dr6 = 0xffff0ff0,
 		.efer = 0xd01,
 		.pat = 0x0007040600070406,

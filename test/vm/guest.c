@@ -215,7 +215,9 @@ bool bench_mode(enum bench_mode mode, unsigned cpl)
 		return false;
 	write_page_tables();
 	write_gdt();
-	if (mode == BENCH_REAL ? !step(bench_mov_to_cr(0, BIT(5) | CR0_ET)) : mode != BENCH_PROT32 && mode != BENCH_PROT16 && !turn_on_paging(mode))
+	if (mode == BENCH_REAL && !step(bench_mov_to_cr(0, BIT(5) | CR0_ET)))
+		return false;
+	if (mode != BENCH_REAL && mode != BENCH_PROT32 && mode != BENCH_PROT16 && !turn_on_paging(mode))
 		return false;
 	put_segments(mode, cpl);
 	vmcs_put(VMCS_GUEST_RIP, small ? 0x8000 : BENCH_CODE);

@@ -1,4 +1,5 @@
-/* test/vm/host.c - host/ for the bench: frames out of an area of the process that has physical addresses of its own, one CPU, interrupts that the test raises, serial ports that keep what is written, boot modules. What is freed is poisoned. */
+/* test/vm/host.c - host/ for the bench: frames out of an area of the process that has physical addresses of its own, one CPU,
+ * interrupts that the test raises, serial ports that keep what is written, boot modules. What is freed is poisoned. */
 #include "test/vm/cpu.h"
 
 #include <stdio.h>
