@@ -330,7 +330,7 @@ static void test_golden(void **state)
 	} golden[] = {
 		{ "hv.mmu=native", 13459, 30246, 0, 1042 },
 		{ "hv.mmu=ept", 20374, 67375, 2937, 1042 },
-		{ "hv.mmu=shadow", 26905, 66634, 15345, 0 },
+		{ "hv.mmu=shadow", 26924, 66731, 15364, 0 },
 	};
 	struct lab_result *r = malloc(sizeof(*r));
 
