@@ -84,7 +84,7 @@ def same_rest(c):
     """What the mechanism does not cause is the same under each, since the guest's clock stands still while the hypervisor works: to the
     exit where time plays no part, and but for a few where it does (ports of timers, WRMSR to the APIC's)."""
     exits = c.runner.facts.get('exits', {})
-    pair = ('boot: all defaults', 'boot: shadow paging')
+    pair = ('boot: without RDRAND', 'boot: shadow paging')
     require(all(name in exits for name in pair), 'there are no boots under ept and under shadow to compare')
     ept, shadow = (exits[name]['by_reason'] for name in pair)
     for reason in ('cpuid', 'rdmsr', 'xsetbv'):
@@ -109,7 +109,8 @@ def tests():
     t += [other('boot: 2 host CPUs', ['--host-cpus', '2'], two_cpus),
           other("boot: by the host's clock", ['--clock', 'host'], host_clock),
           other('boot: all defaults', []),
-          other('boot: shadow paging', ['--mmu', 'shadow'], shadowed),
+          other('boot: without RDRAND', ['--no-rdrand']),
+          other('boot: shadow paging', ['--mmu', 'shadow', '--no-rdrand'], shadowed),
           other('boot: Ice Lake', ['--cpu', 'corei7_icelake_u']),
           other('boot: 512 MB', ['--mem', '512M']),
           Test('boot: the same result everywhere', same_result, last=True),
