@@ -15,10 +15,10 @@
 #include "lib/base.h"
 
 /* Instructions of the hypervisor between its reading of the TSC and the guest's first instruction (vm/run.c, vmx/entry.S), on
- * the shortest way: the guest's own clock does not count them, as it does not those from the guest's last instruction to the
+ * the shortest way, some less: the guest's own clock does not count them, as it does not those from the guest's last instruction to the
  * next reading (vmx_vcpu.exit_ticks). A real CPU needs more ticks for a VM entry and for a VM exit, so that K1 holds there,
  * too. */
-#define CLOCK_ENTRY_TICKS 51
+#define CLOCK_ENTRY_TICKS 44
 
 struct vm_clock {
 	uint64_t behind;     /* ticks that it lacks of the TSC, when it goes */

@@ -45,7 +45,7 @@ def refused(what, args, status, sentence):
 
 
 def tests():
-    t = [linux('switching: 200 changes in one boot', 200, ['--switch-every', '75']),
+    t = [linux('switching: 200 changes in one boot', 200, ['--switch-every', '60']),
          linux('switching: every change there is, in one boot', 150, ['--switch-every', '75', '--switch-among', ALL_CHANGES,
                                                                      '--cpu', 'corei5_lynnfield_750']),
          linux('switching: a guest with PAE', 120, ['--guest', '686-pae', '--switch-every', '75']),
