@@ -51,6 +51,7 @@ static void debug_exception(struct vcpu *v, uint64_t info)
 static void alignment_check(struct vcpu *v)
 {
 	VM_MUTANT(AC_REQUEUE, exit_requeue_event(v));
+	keep_pending_step(); /* a CPU has saved it with this exit; not every emulator does */
 	event_exception(v, VECTOR_AC, true, (uint32_t)vmread(VMCS_EXIT_INTERRUPTION_ERROR));
 }
 

@@ -115,6 +115,14 @@ static void an_alignment_check(void **state)
 	STEP(bench_exit_simple(EXIT_INTERRUPT_WINDOW, 0));
 	EXPECT_EVENT(INFO(INFO_TYPE_EXTERNAL, 0x77), 0);
 	finish();
+	/* In the shadow of a MOV SS, under single-step, from an emulator that has not saved the trap. */
+	at_mode(BENCH_LONG64);
+	vmcs_put(VMCS_GUEST_RFLAGS, 2 | BIT(8));
+	vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, BLOCKING_MOV_SS);
+	exception(EXCEPTION_ERROR(17), 0, 0, 0);
+	EXPECT_EVENT(EXCEPTION_ERROR(17), 0);
+	assert_int_equal(bench.entry.pending_debug, BIT(14));
+	finish();
 }
 
 static void a_machine_check(void **state)
