@@ -45,8 +45,8 @@ part() {
 	[ $# -lt 3 ] || [ ! -f "$3" ] || read -r p f <"$3"
 	passed=$((passed + p)) failed=$((failed + f))
 }
-export EMULATE_CASES=1000000
-part "some million instructions, on this CPU and in the emulator" emulate-native
+export EMULATE_CASES=4000000
+part "ten million instructions, on this CPU and in the emulator" emulate-native
 part "the mechanisms against the model" oracle
 part "the figures of docs/mmu.md" figures-check
 part "recording programs" record-test
