@@ -18,7 +18,7 @@
  * the shortest way, some less: the guest's own clock does not count them, as it does not those from the guest's last instruction to the
  * next reading (vmx_vcpu.exit_ticks). A real CPU needs more ticks for a VM entry and for a VM exit, so that K1 holds there,
  * too. */
-#define CLOCK_ENTRY_TICKS 44
+#define CLOCK_ENTRY_TICKS 47
 
 struct vm_clock {
 	uint64_t behind;     /* ticks that it lacks of the TSC, when it goes */
