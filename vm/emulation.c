@@ -11,7 +11,6 @@
 #define RFLAGS_VM BIT(17)
 #define REP_LIMIT 128
 #define REP_LIMIT_TABLE 4
-#define PENDING_ENABLED_BREAKPOINT BIT(12)
 #define PENDING_SINGLE_STEP BIT(14)
 #define RFLAGS_TF BIT(8)
 #define UNPROTECTED_MAX 10000
@@ -50,8 +49,7 @@ static void fill(struct vcpu *v)
 	e->scratch = v->xsave_scratch;
 	e->seg_valid = 0;
 	e->seg_dirty = 0;
-	VM_MUTANT(EMULATE_BREAKPOINT, v->breakpoints = emulation_breakpoints());
-	v->breakpoint_hits = 0;
+	breakpoints_begin(v);
 }
 
 /* The registers, after an instruction or a part of a repeated one. */
@@ -75,15 +73,14 @@ static void take_over(struct vcpu *v)
 static void set_pending_debug(struct vcpu *v)
 {
 	const struct emulate *e = &v->emulate;
-	uint64_t pending = vmread(VMCS_GUEST_PENDING_DEBUG) | v->breakpoint_hits;
+	uint64_t pending = vmread(VMCS_GUEST_PENDING_DEBUG);
 
-	if (v->breakpoint_hits)
-		pending |= PENDING_ENABLED_BREAKPOINT;
 	if (VM_KEPT(EMULATE_STEP, e->single_step) || VM_KEPT(EMULATED_HELD_BACK, e->shadow && (e->rflags & RFLAGS_TF)))
 		pending |= PENDING_SINGLE_STEP;
 	else if (e->shadow)
 		pending &= ~PENDING_SINGLE_STEP;
 	vmwrite(VMCS_GUEST_PENDING_DEBUG, pending);
+	breakpoints_trap(v);
 }
 
 /* After an instruction, or after iterations of one: the blocking that STI or MOV SS before it had caused is over. */

@@ -8,11 +8,6 @@
 #include "host/insn_slot.h"
 #include "vmx/mutate.h"
 
-#define DR7_ENABLED MASK(7, 0)
-#define DR7_RW(n) (16 + 4 * (n))
-#define DR7_LEN(n) (18 + 4 * (n))
-#define RW_WRITE 1
-#define RW_ACCESS 3
 
 static struct vcpu *vcpu_of(struct emulate *e) { return e->opaque; }
 
@@ -59,49 +54,6 @@ static enum emulate_access fetch(struct emulate *e, uint64_t linear, void *buf, 
 		return EMULATE_ACCESS_UNHANDLEABLE;
 	memset(buf, 0xff, n);
 	return EMULATE_ACCESS_OK;
-}
-
-/* ---- data breakpoints ---- */
-
-static bool watches_data(uint64_t dr7, unsigned n)
-{
-	unsigned rw = dr7 >> DR7_RW(n) & 3;
-
-	return (dr7 >> (2 * n) & 3) && (rw == RW_WRITE || rw == RW_ACCESS);
-}
-
-uint64_t emulation_breakpoints(void)
-{
-	uint64_t dr7 = vmread(VMCS_GUEST_DR7);
-
-	if (likely(!(dr7 & DR7_ENABLED)))
-		return 0;
-	for (unsigned n = 0; n < 4; n++)
-		if (watches_data(dr7, n))
-			return dr7;
-	return 0;
-}
-
-/* SDM, "Debug Exceptions", "Breakpoint Field Recognition": an access that overlaps the aligned range of a breakpoint. The trap
- * comes after the instruction, or the iteration. */
-static void look_for_breakpoints(struct emulate *e, uint64_t linear, unsigned size, bool write)
-{
-	static const uint8_t lengths[4] = { 1, 2, 8, 4 };
-	struct vcpu *v = vcpu_of(e);
-
-	for (unsigned n = 0; n < 4; n++) {
-		uint64_t length = lengths[v->breakpoints >> DR7_LEN(n) & 3], from;
-
-		bool writes_only = VM_KEPT(EMULATE_WRITES_ONLY, (v->breakpoints >> DR7_RW(n) & 3) == RW_WRITE);
-
-		if (!watches_data(v->breakpoints, n) || (writes_only && !write))
-			continue;
-		from = align_down(fpu_breakpoint(n), length);
-		if (linear < from + length && from < linear + size) {
-			v->breakpoint_hits |= BIT(n);
-			e->interrupted = true;
-		}
-	}
 }
 
 /* ---- memory and devices ---- */
@@ -153,8 +105,8 @@ static enum emulate_access read_memory(struct emulate *e, uint64_t linear, void 
 
 	if (!translate(e, linear, how, false, &gpa, &error))
 		return page_fault(e, linear, error);
-	if (unlikely(v->breakpoints))
-		look_for_breakpoints(e, linear, size, false);
+	if (unlikely(v->breakpoints) && breakpoints_on_data(v, linear, size, false))
+		e->interrupted = true;
 	if (emulation_is_memory(v->vm, gpa, false))
 		return mmu_guest_read(&v->vm->mmu, gpa, buf, size) == size ? EMULATE_ACCESS_OK : EMULATE_ACCESS_UNHANDLEABLE;
 	device_read(v, gpa.v, buf, size);
@@ -169,8 +121,8 @@ static enum emulate_access write_memory(struct emulate *e, uint64_t linear, cons
 
 	if (!translate(e, linear, how | EMULATE_HOW_WRITE, false, &gpa, &error))
 		return page_fault(e, linear, error);
-	if (unlikely(v->breakpoints))
-		look_for_breakpoints(e, linear, size, true);
+	if (unlikely(v->breakpoints) && breakpoints_on_data(v, linear, size, true))
+		e->interrupted = true;
 	if (emulation_is_memory(v->vm, gpa, true))
 		return mmu_guest_write(&v->vm->mmu, gpa, buf, size) == size ? EMULATE_ACCESS_OK : EMULATE_ACCESS_UNHANDLEABLE;
 	device_write(v, gpa.v, buf, size);
@@ -242,8 +194,8 @@ static enum emulate_access cmpxchg(struct emulate *e, uint64_t linear, void *exp
 
 	if (!translate(e, linear, EMULATE_HOW_WRITE, false, &gpa, &error))
 		return page_fault(e, linear, error);
-	if (unlikely(v->breakpoints))
-		look_for_breakpoints(e, linear, size, true);
+	if (unlikely(v->breakpoints) && breakpoints_on_data(v, linear, size, true))
+		e->interrupted = true;
 	if (!emulation_is_memory(v->vm, gpa, true))
 		return device_exchange(v, gpa.v, expected, desired, size, done);
 	p = mmu_guest_ptr(&v->vm->mmu, gpa, size, true);
@@ -264,21 +216,25 @@ static void load_segment(struct emulate *e, enum emulate_seg n)
 
 static enum emulate_access io_in(struct emulate *e, uint16_t port, unsigned size, uint32_t *value)
 {
-	struct vm *vm = vcpu_of(e)->vm;
+	struct vcpu *v = vcpu_of(e);
 
-	spin_lock(&vm->device_lock);
-	*value = pio_in(&vm->pio, port, size);
-	spin_unlock(&vm->device_lock);
+	spin_lock(&v->vm->device_lock);
+	*value = pio_in(&v->vm->pio, port, size);
+	spin_unlock(&v->vm->device_lock);
+	if (unlikely(v->breakpoints) && breakpoints_on_port(v, port, size))
+		e->interrupted = true;
 	return EMULATE_ACCESS_OK;
 }
 
 static enum emulate_access io_out(struct emulate *e, uint16_t port, unsigned size, uint32_t value)
 {
-	struct vm *vm = vcpu_of(e)->vm;
+	struct vcpu *v = vcpu_of(e);
 
-	spin_lock(&vm->device_lock);
-	pio_out(&vm->pio, port, size, value);
-	spin_unlock(&vm->device_lock);
+	spin_lock(&v->vm->device_lock);
+	pio_out(&v->vm->pio, port, size, value);
+	spin_unlock(&v->vm->device_lock);
+	if (unlikely(v->breakpoints) && breakpoints_on_port(v, port, size))
+		e->interrupted = true;
 	return EMULATE_ACCESS_OK;
 }
 

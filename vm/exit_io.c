@@ -1,6 +1,8 @@
 /* vm/exit_io.c - IN, OUT, INS, OUTS. SDM, "Exit Qualification for I/O Instructions". */
 #include "vm/vm.h"
 
+#include "vmx/mutate.h"
+
 #define IO_SIZE MASK(2, 0) /* minus one */
 #define IO_IN BIT(3)
 #define IO_STRING BIT(4)
@@ -33,6 +35,14 @@ static inline void access_byte(struct vcpu *v, struct vm *vm, uint64_t q)
 		pio_out_byte(&vm->pio, port, *al);
 }
 
+/* After the instruction, as its single-step trap. */
+static void breakpoints(struct vcpu *v, uint64_t q)
+{
+	breakpoints_begin(v);
+	if (VM_KEPT(IO_BREAKPOINT, v->breakpoints) && breakpoints_on_port(v, (uint16_t)(q >> 16), (q & IO_SIZE) + 1))
+		breakpoints_trap(v);
+}
+
 /* What guests do most is a byte at a time. */
 void exit_io(struct vcpu *v)
 {
@@ -52,4 +62,6 @@ void exit_io(struct vcpu *v)
 	if (unlikely(vm->input_waiting))
 		platform_feed_uart(vm);
 	exit_skip(v);
+	if (unlikely(vmread(VMCS_GUEST_DR7) & DR7_ENABLED))
+		breakpoints(v, q);
 }

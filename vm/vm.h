@@ -111,7 +111,7 @@ struct vcpu {
 	bool emulated_fault;
 	uint64_t unprotected_state; /* rip and registers when an instruction was last let run on a page table, and how often it was the same */
 	unsigned unprotected_count;
-	uint64_t breakpoints; /* DR7, if it has breakpoints on data, while an instruction is emulated; else 0 */
+	uint64_t breakpoints; /* DR7, if it has breakpoints on data or ports, while an instruction is done for the guest; else 0 */
 	uint64_t breakpoint_hits; /* of DR0 to DR3, by the accesses of that instruction */
 	struct exit_stat exits[EXIT_REASON_COUNT];
 };
@@ -333,8 +333,16 @@ void emulation_deliver(struct vcpu *v);
 extern const struct emulate_ops emulation_ops;
 /* Is gpa memory for such an access, and not a device's or nobody's? */
 bool emulation_is_memory(struct vm *vm, gpa_t gpa, bool write);
-/* DR7, if it makes data accesses trap; else 0. */
-uint64_t emulation_breakpoints(void);
+
+/* ---- vm/breakpoint.c ---- */
+#define DR7_ENABLED MASK(7, 0)
+/* Before an instruction is done for the guest: what there is to look for, if v->breakpoints then is not 0. */
+void breakpoints_begin(struct vcpu *v);
+/* An access of size bytes. true: it has hit a breakpoint, so that a repeated instruction stops here. */
+bool breakpoints_on_data(struct vcpu *v, uint64_t linear, unsigned size, bool write);
+bool breakpoints_on_port(struct vcpu *v, uint16_t port, unsigned size);
+/* After the instruction: the trap for what was hit is pending. */
+void breakpoints_trap(struct vcpu *v);
 
 /* ---- vm/access.c ---- */
 /* What gva means to the guest for the access, A/D bits set. false: *error is the page fault's error code. The paging registers have been

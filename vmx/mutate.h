@@ -57,6 +57,8 @@
 	M(EMULATE_RIGHTS, "using the translation of a read for reads only") \
 	M(EMULATE_STEP, "the single-step trap of an emulated instruction") \
 	M(EMULATE_BREAKPOINT, "breakpoints on data that an emulated instruction accesses") \
+	M(BREAKPOINT_DE, "that ports are watched where CR4.DE says so only") \
+	M(IO_BREAKPOINT, "breakpoints on ports") \
 	M(EMULATE_WRITES_ONLY, "that reads do not meet a breakpoint on writes") \
 	M(EMULATE_REPEAT, "the bound of a repeated instruction for each exit") \
 	M(OPERAND_32, "cutting the operand of MOV to a control register to 32 bits outside 64-bit code") \

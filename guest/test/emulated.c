@@ -118,6 +118,29 @@ static void check_breakpoints(word at)
 	set_breakpoint(0, 0x400);
 }
 
+/* ---- breakpoints on ports ---- */
+
+#define DR7_PORTS 0x60401ul /* breakpoint 0: ports, two of them */
+#define CR4_DE 8ul
+
+/* 0x80 and 0x81: pages of the DMA controller, which nothing else here uses. */
+static void check_port_breakpoints(void)
+{
+	word cr4 = read_cr4();
+
+	write_cr4(cr4 | CR4_DE);
+	set_breakpoint(0x80, DR7_PORTS);
+	db_count = 0;
+	outb(0x82, 0);
+	inb(0x82);
+	CHECK(db_count == 0, "ports beside: %lu traps", db_count);
+	outb(0x80, 0);
+	inb(0x81);
+	CHECK(db_count == 2 && (db_dr6 & 15) == 1, "ports: %lu traps, DR6 0x%lx", db_count, db_dr6);
+	set_breakpoint(0, 0x400);
+	write_cr4(cr4);
+}
+
 /* ---- what pages allow ---- */
 
 static void do_movs(void *p)
@@ -210,6 +233,7 @@ void test_main(void)
 	check_steps(APIC + APIC_TPR);
 	check_breakpoints((word)ram);
 	check_breakpoints(ABSENT);
+	check_port_breakpoints();
 	boot_pml4[0] |= PTE_U, boot_pdpt[0] |= PTE_U, boot_pd[0][0] |= PTE_U;
 	check_rights();
 	check_absent_tables();

@@ -68,7 +68,7 @@ static void a_repeated_instruction_is_stepped(void **state)
 	finish();
 }
 
-static void breakpoints_on_data(void **state)
+static void watched_data(void **state)
 {
 	(void)state;
 	at_mode(BENCH_LONG64, 0);
@@ -141,7 +141,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_repeated_instruction_is_bounded), cmocka_unit_test(a_repeated_instruction_is_stepped),
-		cmocka_unit_test(breakpoints_on_data), cmocka_unit_test(what_is_not_known), cmocka_unit_test(fpu_and_system_instructions),
+		cmocka_unit_test(watched_data), cmocka_unit_test(what_is_not_known), cmocka_unit_test(fpu_and_system_instructions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -121,6 +121,51 @@ static void a_repeated_instruction_under_single_step(void **state)
 	finish();
 }
 
+#define DR7_PORTS(size) (0x20401u | ((size) - 1ul) << 18) /* breakpoint 0: ports */
+#define HIT (BIT(12) | BIT(0))
+
+static void watched(uint16_t port, unsigned size, bool in, uint64_t pending)
+{
+	vmcs_put(VMCS_GUEST_PENDING_DEBUG, 0);
+	io(port, size, in, 0);
+	assert_int_equal(bench.entry.pending_debug, pending);
+}
+
+/* SDM, "Breakpoint Field Recognition": by the port's number, where CR4.DE is set. */
+static void watched_ports(void **state)
+{
+	(void)state;
+	in_long_mode();
+	bench.v->saved_dr[0] = PORT_LATCH + 2;
+	STEP(bench_mov_to_cr(4, CR4_PAE | BIT(3)));
+	watched(PORT_LATCH, 4, false, 0);
+	vmcs_put(VMCS_GUEST_DR7, DR7_PORTS(2));
+	watched(PORT_LATCH + 2, 1, false, HIT);
+	watched(PORT_LATCH + 3, 1, true, HIT);
+	watched(PORT_LATCH, 4, true, HIT);
+	watched(PORT_LATCH, 2, true, 0);
+	watched(PORT_LATCH + 4, 1, true, 0);
+	/* Together with a single-step trap; and a repeated instruction stops where it hits. */
+	vmcs_put(VMCS_GUEST_RFLAGS, 2 | BIT(8));
+	watched(PORT_LATCH + 2, 2, false, HIT | BIT(14));
+	vmcs_put(VMCS_GUEST_RFLAGS, 2);
+	vmcs_put(VMCS_GUEST_PENDING_DEBUG, 0);
+	*bench_gpr(GPR_RDX) = PORT_LATCH;
+	*bench_gpr(GPR_RSI) = BENCH_DATA;
+	*bench_gpr(GPR_RCX) = 3;
+	string_instruction("\xf3\x6f", 2, false, 4, true);
+	assert_int_equal(*bench_gpr(GPR_RCX), 2);
+	assert_int_equal(bench.entry.pending_debug, HIT);
+	/* Without CR4.DE, and breakpoints of another kind. */
+	vmcs_put(VMCS_GUEST_RIP, BENCH_CODE);
+	STEP(bench_mov_to_cr(4, CR4_PAE));
+	watched(PORT_LATCH + 2, 2, false, 0);
+	STEP(bench_mov_to_cr(4, CR4_PAE | BIT(3)));
+	vmcs_put(VMCS_GUEST_DR7, 0xf0401);
+	watched(PORT_LATCH + 2, 2, false, 0);
+	finish();
+}
+
 static void ways_to_end(uint16_t port, unsigned size, uint64_t value, int status, const char *text)
 {
 	in_long_mode();
@@ -203,7 +248,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sizes), cmocka_unit_test(ports_without_a_device), cmocka_unit_test(the_console), cmocka_unit_test(strings),
-		cmocka_unit_test(a_repeated_instruction_under_single_step), cmocka_unit_test(ports_that_end_it),
+		cmocka_unit_test(a_repeated_instruction_under_single_step), cmocka_unit_test(watched_ports), cmocka_unit_test(ports_that_end_it),
 		cmocka_unit_test(cpuid_leaves), cmocka_unit_test(cpuid_mirrors),
 	};
 
