@@ -99,6 +99,15 @@ def beyond(what, append, more):
                 r'tables: now', more=['--cpu', 'corei7_skylake_x'] + more)
 
 
+def lost(c):
+    """CR3 where no memory is, or a device: all ones, or what there is to read, are no tables. The end is the bare machine's, a triple fault."""
+    for mmu in ('ept', 'shadow', 'vtlb', 'brute'):
+        for page in (0x80000, 0xfee00, 0xfffff):
+            o = c.run(['run', '--kernel', c.guest('lost'), '--append', 'cr3=%d' % page, '--mem', '16M', '--mmu', mmu, '--timeout', '50'],
+                      status=65, expect=[r'^lost: now$'])
+            require('triple fault' in o.json['guest']['end'], 'it ended with: %s' % o.json['guest']['end'])
+
+
 def exit_codes(c):
     for value in (0, 1, 21, 127, 128, 255, 256):
         o = c.run(['run', '--kernel', c.guest('exit-code'), '--append', 'value=%d' % value, '--mem', '16M', '--timeout', '50'],
@@ -184,6 +193,7 @@ def tests():
         Test('a clock that stands still while the hypervisor works', own_clock),
         ends('a triple fault', 'triple-fault', '', 65, 'triple fault', r'^triple-fault: now$'),
         ends('garbage without an IDT', 'garbage', '', 65, 'triple fault', r'^garbage: now$'),
+        Test('CR3 that leads nowhere', lost),
         single('absent', 'exec', []),
         beyond('a root', 'root', ['--mmu', 'shadow']),
         beyond('its own table', 'self', ['--mmu', 'shadow']),
