@@ -35,24 +35,8 @@ static inline void access_byte(struct vcpu *v, struct vm *vm, uint64_t q)
 		pio_out_byte(&vm->pio, port, *al);
 }
 
-/* After the instruction, as its single-step trap. */
-static void breakpoints(struct vcpu *v, uint64_t q)
+static inline __attribute__((always_inline)) void access(struct vcpu *v, struct vm *vm, uint64_t q)
 {
-	breakpoints_begin(v);
-	if (VM_KEPT(IO_BREAKPOINT, v->breakpoints) && breakpoints_on_port(v, (uint16_t)(q >> 16), (q & IO_SIZE) + 1))
-		breakpoints_trap(v);
-}
-
-/* What guests do most is a byte at a time. */
-void exit_io(struct vcpu *v)
-{
-	uint64_t q = vmread(VMCS_EXIT_QUALIFICATION);
-	struct vm *vm = v->vm;
-
-	if (unlikely(q & IO_STRING)) {
-		emulation_step(v);
-		return;
-	}
 	spin_lock(&vm->device_lock);
 	if (likely(!(q & IO_SIZE)))
 		access_byte(v, vm, q);
@@ -62,6 +46,29 @@ void exit_io(struct vcpu *v)
 	if (unlikely(vm->input_waiting))
 		platform_feed_uart(vm);
 	exit_skip(v);
-	if (unlikely(vmread(VMCS_GUEST_DR7) & DR7_ENABLED))
-		breakpoints(v, q);
+}
+
+/* The trap of a breakpoint comes after the instruction, as that of a single step. */
+static __attribute__((noinline, cold)) void access_watched(struct vcpu *v, struct vm *vm, uint64_t q)
+{
+	bool hit;
+
+	breakpoints_begin(v);
+	hit = v->breakpoints && breakpoints_on_port(v, (uint16_t)(q >> 16), (q & IO_SIZE) + 1);
+	access(v, vm, q);
+	if (VM_KEPT(IO_BREAKPOINT, hit))
+		breakpoints_trap(v);
+}
+
+/* What guests do most is a byte at a time. */
+void exit_io(struct vcpu *v)
+{
+	uint64_t q = vmread(VMCS_EXIT_QUALIFICATION);
+
+	if (unlikely(q & IO_STRING))
+		emulation_step(v);
+	else if (unlikely(vmread(VMCS_GUEST_DR7) & DR7_ENABLED))
+		access_watched(v, v->vm, q);
+	else
+		access(v, v->vm, q);
 }
