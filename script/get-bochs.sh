@@ -7,7 +7,7 @@
 # Why not Debian's binary package: it is version 2.7 built with the debugger, which is a third as fast, and it lacks
 # several fixes to VMX. Where the source cannot be had, that package is what LINK points to, after a loud line.
 #
-# Only the .orig tarball is used (no packaging). Its SHA256 comes from the archive's signed index. Two faults are mended (repair).
+# Only the .orig tarball is used (no packaging). Its SHA256 comes from the archive's signed index. Three faults are mended (repair).
 set -euo pipefail
 VELLUM_SAY=get-bochs
 . "$(dirname "$0")/cache.sh"
@@ -22,7 +22,7 @@ flags=(--with-nogui --enable-smp --enable-cpu-level=6 --enable-x86-64 --enable-v
        --disable-docbook)
 cflags=-O2
 
-# Two faults are mended, a line each (docs/bochs.md).
+# Three faults are mended, a line each (docs/bochs.md).
 #
 # With several CPUs, Bochs 3.0 does not commit RIP and RSP after it has delivered an exception: a VM exit, or a second fault, at the
 # first instruction of the guest's handler then saves the registers of before. With one CPU its loop commits them; so it must here.
@@ -30,6 +30,9 @@ commit='BX_CPU(processor)->prev_rip = BX_CPU(processor)->gen_reg[BX_64BIT_REG_RI
 # VM entry loads RFLAGS before the CPU counts as being in the guest. With IF = 0 there, external interrupts are then masked as they are
 # outside, though they must exit, until the guest next changes IF.
 unmask='handleInterruptMaskChange();'
+# SYSRET leaves base, limit and size of SS as they were, which AMD's CPUs do; Intel's make it flat and of 32 bits.
+flat=
+for set in 'base = 0' 'limit_scaled = 0xFFFFFFFF' 'g = 1' 'd_b = 1'; do flat+="BX_CPU_THIS_PTR sregs[BX_SEG_REG_SS].cache.u.segment.$set; "; done
 
 # mend FILE PATTERN LINE: adds LINE below the only line of FILE that has PATTERN.
 mend() {
@@ -38,10 +41,11 @@ mend() {
 	[ "$(grep -cF -- "$3" "$1")" -ge 1 ]
 }
 repair() {
-	mend main.cc 'BX_CPU(processor)->icount++;' "$commit" && mend cpu/vmx.cc 'BX_CPU_THIS_PTR in_vmx_guest = true;' "$unmask"
+	mend main.cc 'BX_CPU(processor)->icount++;' "$commit" && mend cpu/vmx.cc 'BX_CPU_THIS_PTR in_vmx_guest = true;' "$unmask" &&
+		mend cpu/proc_ctrl.cc 'writeEFlags((Bit32u) R11, EFlagsValidMask);' "$flat"
 }
 
-recipe=$(printf '%s\n' "$version" "$suite" "${flags[@]}" "$cflags" "$commit" "$unmask" | sha256sum | cut -c1-12)
+recipe=$(printf '%s\n' "$version" "$suite" "${flags[@]}" "$cflags" "$commit" "$unmask" "$flat" | sha256sum | cut -c1-12)
 home=$vellum_cache/bochs-$version-$recipe
 binary=$home/bochs
 

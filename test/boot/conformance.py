@@ -193,6 +193,8 @@ def tests():
         Test('a clock that stands still while the hypervisor works', own_clock),
         ends('a triple fault', 'triple-fault', '', 65, 'triple fault', r'^triple-fault: now$'),
         ends('garbage without an IDT', 'garbage', '', 65, 'triple fault', r'^garbage: now$'),
+        single('sysret', '', []),
+        single('sysret', '', ['--mmu', 'vtlb']),
         Test('CR3 that leads nowhere', lost),
         single('absent', 'exec', []),
         beyond('a root', 'root', ['--mmu', 'shadow']),

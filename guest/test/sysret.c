@@ -1,0 +1,54 @@
+/* 64 bits: SYSRET to a 32-bit program, from a kernel whose SS is null. The manual (SYSRET) gives SS the attributes of a flat 32-bit stack,
+ * whatever it had: pushes and pops use all of ESP. */
+#include "pages.h"
+
+const char test_name[] = "sysret";
+
+#define MSR_STAR 0xc0000081
+#define MSR_LSTAR 0xc0000082
+#define MSR_FMASK 0xc0000084
+#define EFER_SCE 1u
+#define STACK 0x9f000ul /* above 64 KiB, below 1 MiB: memory that the test's image does not use */
+
+extern uint64_t boot_pml4[512], boot_pdpt[512], boot_pd[16][512];
+void kernel_entry(void);
+__asm__(".text\n"
+	"kernel_entry:\n" /* by SYSCALL, on the program's stack */
+	"	xorl %eax, %eax\n"
+	"	movw %ax, %ss\n"
+	"	leaq compat(%rip), %rcx\n"
+	"	movl $2, %r11d\n"
+	"	movl $0x9f000, %esp\n"
+	"	sysretl\n"
+	"	.code32\n"
+	"compat:\n"
+	"	pushl $0x12345678\n"
+	"	popl %ebx\n"
+	"	movl %esp, %ecx\n"
+	"	pushl $0x5a5a5a5a\n"
+	"	ud2\n"
+	"	.code64\n");
+
+static void program(void *p)
+{
+	(void)p;
+	__asm__ volatile("syscall" : : : "rax", "rbx", "rcx", "r11", "memory");
+}
+
+void test_main(void)
+{
+	volatile uint32_t *top = (volatile uint32_t *)STACK;
+
+	boot_pml4[0] |= PTE_U, boot_pdpt[0] |= PTE_U, boot_pd[0][0] |= PTE_U;
+	write_cr3(read_cr3());
+	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SCE);
+	wrmsr(MSR_STAR, 0x0028ull << 48 | 0x0018ull << 32);
+	wrmsr(MSR_LSTAR, (word)kernel_entry);
+	wrmsr(MSR_FMASK, 0x700);
+	for (unsigned n = 0; n < 100; n++) {
+		top[-1] = 0;
+		CHECK(trap_call_user(program, NULL) == TRAP(UD), "the 32-bit program ended in trap %u, error 0x%x, CR2 0x%lx", trap.vector,
+		      trap.error, trap.cr2);
+		CHECK(top[-1] == 0x5a5a5a5a, "what it pushed is not on its stack");
+	}
+}
