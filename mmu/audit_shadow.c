@@ -118,11 +118,13 @@ static void check_mmio(struct auditor *a, uint64_t leaf)
 {
 	const struct slot *slot;
 
+	if (~leaf & hw_mmio_high(a->s->vm->caps))
+		broken(a, "H3: an MMIO leaf has the address of what may be memory", leaf);
 	if (a->s->mmio_epoch != hw_mmio_epoch(a->s->vm) || !hw_mmio_current(a->s->vm, leaf))
 		return;
-	slot = slots_find(&a->s->vm->slots, hw_mmio_gfn(leaf));
+	slot = slots_find(&a->s->vm->slots, hw_mmio_gfn(a->s->vm->caps, leaf));
 	if (!slot || slot->kind != SLOT_MMIO)
-		broken(a, "S14: a current MMIO leaf is no MMIO", hw_mmio_gfn(leaf).v);
+		broken(a, "S14: a current MMIO leaf is no MMIO", hw_mmio_gfn(a->s->vm->caps, leaf).v);
 }
 
 static void check_page(struct auditor *a, const struct spage *sp)

@@ -5,7 +5,8 @@
 #define TABLE (PTE_P | PTE_W | PTE_U | PTE_A)
 /* The highest address bit, reserved on every CPU with fewer than 52. */
 #define MMIO_BIT BIT(51)
-#define MMIO_GFN_MASK MASK(50, 12)
+/* H3: so many address bits below the CPU's width are set, if there are places for so many above it: what they were goes there. */
+#define MMIO_HIGH_BITS 5u
 /* The generation: 3 ignored bits, and 11 that are ignored (long mode) or reserved as well (PAE). */
 #define MMIO_LOW_SHIFT 9
 #define MMIO_HIGH_SHIFT 52
@@ -141,9 +142,24 @@ uint64_t hw_leaf(const struct mmu_caps *caps, gfn_t gfn, hfn_t hfn, unsigned shi
 
 /* ---- MMIO ---- */
 
-bool hw_mmio_possible(const struct mmu_caps *caps)
+/* 0 where there is no place even for one. */
+static unsigned high_bits(const struct mmu_caps *caps)
 {
-	return caps->maxphyaddr < 52;
+	return caps->maxphyaddr < 51 ? (unsigned)min_u64(MMIO_HIGH_BITS, 51u - caps->maxphyaddr) : 0;
+}
+
+/* What is left of the address below the bits that are set, and where the rest is. */
+static uint64_t low_mask(const struct mmu_caps *caps) { return MASK(caps->maxphyaddr - high_bits(caps) - 1, PAGE_SHIFT); }
+static uint64_t moved_mask(const struct mmu_caps *caps) { return MASK(50, caps->maxphyaddr); }
+
+uint64_t hw_mmio_high(const struct mmu_caps *caps)
+{
+	return MASK(caps->maxphyaddr - 1, caps->maxphyaddr - high_bits(caps));
+}
+
+bool hw_mmio_possible(const struct mmu_caps *caps, gfn_t gfn)
+{
+	return high_bits(caps) && !(gfn_gpa(gfn).v >> (51 - high_bits(caps)));
 }
 
 static uint64_t generation_bits(const struct mmu_vm *vm)
@@ -155,8 +171,11 @@ static uint64_t generation_bits(const struct mmu_vm *vm)
 
 uint64_t hw_mmio_leaf(const struct mmu_vm *vm, gfn_t gfn, unsigned acc)
 {
-	uint64_t leaf = MMIO_BIT | PTE_P | (gfn_gpa(gfn).v & MMIO_GFN_MASK) | generation_bits(vm);
+	const struct mmu_caps *caps = vm->caps;
+	uint64_t gpa = gfn_gpa(gfn).v, leaf = MMIO_BIT | PTE_P | (gpa & low_mask(caps)) | generation_bits(vm);
 
+	leaf |= (gpa & ~low_mask(caps)) << high_bits(caps);
+	MUTANT(MMIO_HIGH, leaf |= hw_mmio_high(caps));
 	return leaf | (acc & ACC_U ? PTE_U : 0) | (acc & ACC_W ? PTE_W : 0);
 }
 
@@ -167,9 +186,9 @@ bool hw_mmio_current(const struct mmu_vm *vm, uint64_t leaf)
 	return (leaf & mask) == generation_bits(vm);
 }
 
-gfn_t hw_mmio_gfn(uint64_t leaf)
+gfn_t hw_mmio_gfn(const struct mmu_caps *caps, uint64_t leaf)
 {
-	return gpa_gfn(GPA(leaf & MMIO_GFN_MASK));
+	return gpa_gfn(GPA((leaf & low_mask(caps)) | (leaf & moved_mask(caps)) >> high_bits(caps)));
 }
 
 uint32_t hw_mmio_epoch(const struct mmu_vm *vm)

@@ -7,7 +7,10 @@
  * H1  The CPU runs with CR0.PG, CR0.WP and EFER.NXE set and CR4.PAE set, whatever the guest wrote; CR4.SMEP and CR4.SMAP
  *     follow the guest while it pages, so that what depends on RFLAGS.AC is judged by the CPU at each access.
  * H2  An MMIO page is a present leaf with a reserved address bit, the guest frame, the rights, and the slots' generation
- *     (S14). */
+ *     (S14).
+ * H3  What such a leaf has for an address is beyond any memory, whatever guest frame it stands for: the highest bits of the CPU's
+ *     width are set (hw_mmio_high), and the guest frame's bits there are above. A CPU with "L1 Terminal Fault" takes the address of
+ *     an entry with a reserved bit for one of memory, until it faults. */
 #ifndef VELLUM_MMU_HWPAGING_H
 #define VELLUM_MMU_HWPAGING_H
 
@@ -54,11 +57,13 @@ uint64_t hw_leaf(const struct mmu_caps *caps, gfn_t gfn, hfn_t hfn, unsigned shi
 /* The first frame that a leaf of this level maps. (A large leaf has its PAT flag where a small one has an address bit.) */
 static inline hfn_t hw_leaf_frame(uint64_t leaf, unsigned level) { return HFN((leaf & MASK(50, pt_shift(level))) >> PAGE_SHIFT); }
 
-/* MMIO leaves: not possible on a CPU without a reserved bit to spare. */
-bool hw_mmio_possible(const struct mmu_caps *caps);
+/* MMIO leaves: not possible on a CPU without two reserved bits to spare, nor for a frame that is beyond its width. */
+bool hw_mmio_possible(const struct mmu_caps *caps, gfn_t gfn);
+/* The address bits that are set in all of them (H3). */
+uint64_t hw_mmio_high(const struct mmu_caps *caps);
 uint64_t hw_mmio_leaf(const struct mmu_vm *vm, gfn_t gfn, unsigned acc);
 bool hw_mmio_current(const struct mmu_vm *vm, uint64_t leaf);
-gfn_t hw_mmio_gfn(uint64_t leaf);
+gfn_t hw_mmio_gfn(const struct mmu_caps *caps, uint64_t leaf);
 /* Generations that look the same in a leaf have the same epoch only while they are the same: drop all MMIO leaves when it
  * changes. */
 uint32_t hw_mmio_epoch(const struct mmu_vm *vm);

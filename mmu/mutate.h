@@ -79,6 +79,10 @@
 	M(RESERVE_RELIEVE, "losing tables of its own when a VM's reserve is used up") \
 	M(RMAP_ADD, "putting a leaf on its frame's list") \
 	M(PREFETCH_CHECK, "looking whether an entry can be used without a fault before its leaf is made in advance") \
+	M(RESERVE_LIMIT, "looking whether a VM may hold more frames before one is taken for it") \
+	M(RESERVE_LEAST, "looking whether a VM holds more than its own before one is given back") \
+	M(INVLPG_CANONICAL, "doing nothing at an INVLPG of what is no address") \
+	M(MMIO_HIGH, "giving MMIO leaves the address of what is no memory") \
 	M(EPT_MAP_FIRST, "making a large EPT leaf begin with its block's first frame") \
 	M(EPT_MAP_TYPE, "the memory type of an EPT leaf") \
 	M(EPT_MAP_WRITABLE, "looking whether a page may be written before its EPT leaf is writable") \
@@ -90,6 +94,14 @@
 	M(HW_NO_EXEC, "execute-disable in a leaf") \
 	M(VTLB_WRITABLE, "keeping the leaf of a page read-only that must not be written, in the virtual TLB") \
 	M(FAULT_WRITABLE, "the same in a shadow") \
+	M(VTLB_MARKS, "marking what an entry of the virtual TLB has below it") \
+	M(VTLB_SEARCH_FLUSH, "the flush of all where a virtual TLB is too full to be searched for what is not global") \
+	M(GRAVE_REST, "freeing what a grave holds before more is buried") \
+	M(GRAVE_RELIEVE, "freeing what is buried when a VM's reserve is used up") \
+	M(PART_GLOBAL, "making parts of a larger guest page not global, in a shadow") \
+	M(TABLES_MEMORY, "leaving what is translated by tables outside memory to the emulator") \
+	M(LOOSEN_INVLPG, "intercepting INVLPG while a table is let loose for the delivery of an event") \
+	M(LOOSEN_KICK, "kicking for that") \
 	M(DIRECT_WRITE, "keeping leaves read-only that are made in advance for a larger guest page") \
 	M(DIRECT_BACKED, "looking whether their memory is one piece") \
 	M(TIGHTEN_PROTECT, "protecting a table that was let loose for the delivery of an event") \

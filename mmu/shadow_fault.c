@@ -42,7 +42,7 @@ static unsigned guest_leaf_level(const struct walk_result *w)
  * global: after a load of CR3 nobody would know any more that the other parts must go with it. */
 static bool leaf_is_global(const struct walk_result *w, unsigned shift)
 {
-	return w->count && w->page_shift == shift && (w->entry[w->count - 1].value & PTE_G);
+	return w->count && MUTANT_OR(PART_GLOBAL, w->page_shift == shift) && (w->entry[w->count - 1].value & PTE_G);
 }
 
 static uint32_t direct_role(const struct fixing *f, uint32_t modes, unsigned level)
@@ -269,10 +269,10 @@ static struct mmu_result fix(struct mmu_vcpu *vcpu, gva_t gva, struct access acc
 	f.page = w->page_shift < 21 ? mmu_resolve_small(vcpu, f.gfn, access.write) : mmu_resolve(vcpu, f.gfn, access.write);
 	if (f.page.kind == MMU_WAIT)
 		return mmu_done(MMU_RETRY);
-	if (f.rights.emulate || !tables_are_memory(&f) || tracked_access(&f))
+	if (f.rights.emulate || !MUTANT_OR(TABLES_MEMORY, tables_are_memory(&f)) || tracked_access(&f))
 		return mmu_emulate(w->gpa);
 	if (f.page.kind == MMU_DEVICE) {
-		if (!f.page.slot || f.page.slot->kind != SLOT_MMIO || !hw_mmio_possible(vcpu->vm->caps))
+		if (!f.page.slot || f.page.slot->kind != SLOT_MMIO || !hw_mmio_possible(vcpu->vm->caps, f.gfn))
 			return mmu_emulate(w->gpa);
 		f.leaf_level = 1;
 		sp = descend(&f, &index);
@@ -307,7 +307,7 @@ static bool cached_mmio(struct mmu_vcpu *vcpu, gva_t gva, struct access access, 
 		vcpu->vm->counters.mmio_stale++;
 		return false;
 	}
-	*r = mmu_emulate(gpa_add(gfn_gpa(hw_mmio_gfn(leaf)), gva.v & (PAGE_SIZE - 1)));
+	*r = mmu_emulate(gpa_add(gfn_gpa(hw_mmio_gfn(vcpu->vm->caps, leaf)), gva.v & (PAGE_SIZE - 1)));
 	return true;
 }
 

@@ -7,6 +7,7 @@
  *     any part drops the whole.
  * L3  A load of CR3 drops all leaves that are not global (SDM, "Operations that Invalidate TLBs and Paging-Structure Caches").
  * L4  A host-side change drops everything: a TLB may forget. Tables are freed only after the flush that follows (S11). */
+#include "lib/fmt.h"
 #include "mmu/grave.h"
 #include "mmu/hwpaging.h"
 #include "mmu/mechanisms.h"
@@ -27,6 +28,7 @@
 /* S16: a load of CR3 looks through so many tables, and so many of their entries, for what is not global; beyond that all goes. */
 #define SEARCH_TABLES_MAX 128
 #define SEARCH_MAX 16384
+#define SEARCH_EACH 16ull /* the same for each entry of the work that a test allows */
 /* Entries of buried tables that a fault looks at: more than it can add. */
 #define GRAVE_STEPS 2048
 
@@ -91,13 +93,15 @@ struct drop {
 	bool keep_global;
 };
 
+static uint64_t search_max(const struct mmu_vm *vm) { return vm->config.work ? vm->config.work * SEARCH_EACH : SEARCH_MAX; }
+
 static bool drop_visit(struct pt_visitor *visitor, struct pt_position *at, uint64_t addr)
 {
 	struct drop *d = container_of(visitor, struct drop, visitor);
 	const struct pt_format *f = tlb_of(d->vcpu)->pt.format;
 
 	(void)addr;
-	if (d->keep_global && visitor->looked_at > SEARCH_MAX)
+	if (d->keep_global && visitor->looked_at > search_max(d->vcpu->vm))
 		return false; /* enough: all goes */
 	if (d->keep_global) {
 		if (at->leaf && (at->value & PTE_G))
@@ -125,9 +129,9 @@ static void drop(struct mmu_vcpu *vcpu, bool keep_global)
 	keep_global = keep_global && vcpu->vm->table_pages <= SEARCH_TABLES_MAX;
 	if (keep_global)
 		pt_visit(&t->pt, 0, pt_limit(t->pt.format), &d.visitor);
-	if (d.keep_global && (!keep_global || d.visitor.looked_at > SEARCH_MAX)) {
+	if (d.keep_global && (!keep_global || d.visitor.looked_at > search_max(vcpu->vm))) {
 		/* A TLB may forget, and the CPU's with it: what it kept could not be told of the host's changes. */
-		tag_request_all(vcpu);
+		MUTANT(VTLB_SEARCH_FLUSH, tag_request_all(vcpu));
 		keep_global = false;
 	}
 	if (!keep_global)
@@ -237,8 +241,9 @@ static void mark_above(struct vtlb *t, gva_t gva, unsigned leaf_level, unsigned 
 {
 	for (unsigned level = leaf_level + 1; level <= t->pt.format->root_level; level++) {
 		struct pt_position at = pt_lookup(&t->pt, gva.v, level);
-		uint64_t marks = global ? HOLDS_GLOBAL : HOLDS_OTHERS;
+		uint64_t marks = 0;
 
+		MUTANT(VTLB_MARKS, marks = global ? HOLDS_GLOBAL : HOLDS_OTHERS);
 		/* A 4-MByte page is two entries of level 2, so what says that there are parts is one level up. */
 		if ((level <= 3 && guest_shift >= pt_shift(level)) || (level == 3 && guest_shift == 22))
 			MUTANT(VTLB_PARTS, marks |= HOLDS_PARTS);
@@ -286,7 +291,7 @@ static struct mmu_result fix(struct mmu_vcpu *vcpu, gva_t gva, struct access acc
 	if (rights.emulate)
 		return mmu_emulate(w->gpa);
 	if (page.kind == MMU_DEVICE) {
-		if (page.slot && page.slot->kind == SLOT_MMIO && hw_mmio_possible(vm->caps)) {
+		if (page.slot && page.slot->kind == SLOT_MMIO && hw_mmio_possible(vm->caps, gfn)) {
 			put(vcpu, gva, w, 1, hw_mmio_leaf(vm, gfn, acc));
 			vm->counters.mmio_cached++;
 		}
@@ -318,7 +323,7 @@ static bool cached_mmio(struct mmu_vcpu *vcpu, gva_t gva, struct access access, 
 	if (!pt_special(t->pt.format, at.value) || !hw_mmio_allows(&vcpu->regs, at.value, access))
 		return false;
 	/* It is of this generation: a change of the slots drops everything (L4). */
-	*r = mmu_emulate(gpa_add(gfn_gpa(hw_mmio_gfn(at.value)), gva.v & (PAGE_SIZE - 1)));
+	*r = mmu_emulate(gpa_add(gfn_gpa(hw_mmio_gfn(vcpu->vm->caps, at.value)), gva.v & (PAGE_SIZE - 1)));
 	return true;
 }
 
@@ -378,13 +383,18 @@ static void drop_all(struct mmu_vm *vm, gfn_t first, uint64_t pages)
 	}
 }
 
+static void exhume(struct mmu_vcpu *vcpu, uint32_t need)
+{
+	while (tlb_of(vcpu)->grave.depth && reserve_count(&vcpu->vm->reserve) < need)
+		grave_free(&tlb_of(vcpu)->grave, vcpu->vm, GRAVE_STEPS);
+}
+
 /* What is buried already comes first; of what is not, only as much is freed as is needed now. */
 static void relieve(struct mmu_vm *vm, uint32_t need)
 {
 	for (unsigned round = 0; round < 2; round++) {
 		for (struct mmu_vcpu *v = vm->vcpus; v; v = v->next)
-			while (tlb_of(v)->grave.depth && reserve_count(&vm->reserve) < need)
-				grave_free(&tlb_of(v)->grave, vm, GRAVE_STEPS);
+			MUTANT(GRAVE_RELIEVE, exhume(v, need));
 		if (reserve_count(&vm->reserve) < need)
 			drop_all(vm, GFN(0), ~0ull);
 	}
@@ -396,7 +406,7 @@ struct auditor {
 	struct pt_visitor visitor;
 	struct mmu_vm *vm;
 	const struct pt_format *format;
-	bool ok;
+	const char *broken;
 };
 
 static bool audit_visit(struct pt_visitor *visitor, struct pt_position *at, uint64_t addr)
@@ -406,20 +416,22 @@ static bool audit_visit(struct pt_visitor *visitor, struct pt_position *at, uint
 
 	(void)addr;
 	if (at->leaf && a->vm->caps->maxphyaddr < 51 && (at->value & reserved))
-		a->ok = false;
+		a->broken = "S4: a leaf has reserved bits";
+	if (pt_special(a->format, at->value) && (~at->value & hw_mmio_high(a->vm->caps)))
+		a->broken = "H3: an MMIO leaf has the address of what may be memory";
 	return true;
 }
 
 static bool audit(struct mmu_vm *vm, char *why, size_t size)
 {
 	for (struct mmu_vcpu *v = vm->vcpus; v; v = v->next) {
-		struct auditor a = { { audit_visit, 0 }, vm, tlb_of(v)->pt.format, true };
+		struct auditor a = { { audit_visit, 0 }, vm, tlb_of(v)->pt.format, NULL };
 
 		pt_visit(&tlb_of(v)->pt, 0, pt_limit(a.format), &a.visitor);
-		if (!a.ok || tlb_of(v)->detached_count) {
-			static const char text[] = "S4: a leaf has reserved bits, or S11: tables wait to be freed";
-
-			memcpy(why, text, min_u64(size, sizeof(text)));
+		if (tlb_of(v)->detached_count)
+			a.broken = "S11: tables wait to be freed";
+		if (a.broken) {
+			fmt(why, size, "%s", a.broken);
 			return false;
 		}
 	}

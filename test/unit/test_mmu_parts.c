@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "mmu/hwpaging.h"
 #include "mmu/mechanisms.h"
 #include "test/unit/fake_below.h"
 
@@ -282,10 +283,41 @@ static void test_flush_ept(void **state)
 	unrig(r);
 }
 
+/* H2, H3: whatever the CPU's width, an MMIO leaf says which frame it is, and names what is beyond memory. */
+static void test_mmio_leaf(void **state)
+{
+	struct mmu_vm vm = { .slots.generation = 0x2aaa };
+	struct mmu_caps caps = { 0 };
+
+	(void)state;
+	vm.caps = &caps;
+	for (caps.maxphyaddr = 32; caps.maxphyaddr <= 52; caps.maxphyaddr++) {
+		uint64_t high = hw_mmio_high(&caps);
+
+		if (caps.maxphyaddr > 50) {
+			assert_false(hw_mmio_possible(&caps, GFN(0xfee00)));
+			continue;
+		}
+		assert_int_equal(__builtin_popcountll(high), caps.maxphyaddr > 46 ? 51 - caps.maxphyaddr : 5);
+		assert_true(high & BIT(caps.maxphyaddr - 1));
+		for (unsigned bit = 0; bit < caps.maxphyaddr - 12u; bit++) {
+			gfn_t gfn = GFN(BIT(bit) | 1);
+			uint64_t leaf = hw_mmio_leaf(&vm, gfn, ACC_ALL);
+
+			assert_true(hw_mmio_possible(&caps, gfn));
+			assert_int_equal(hw_mmio_gfn(&caps, leaf).v, gfn.v);
+			assert_int_equal(leaf & high, high);
+			assert_true(pt_special(&hw_format_pae, leaf) && hw_mmio_current(&vm, leaf));
+		}
+		assert_int_equal(hw_mmio_gfn(&caps, hw_mmio_leaf(&vm, GFN(BIT(caps.maxphyaddr - 12) - 1), 0)).v, BIT(caps.maxphyaddr - 12) - 1);
+		assert_false(hw_mmio_possible(&caps, GFN(BIT(39))));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_slots), cmocka_unit_test(test_slots_full), cmocka_unit_test(test_backing),
+		cmocka_unit_test(test_mmio_leaf), cmocka_unit_test(test_slots), cmocka_unit_test(test_slots_full), cmocka_unit_test(test_backing),
 		cmocka_unit_test(test_vpid), cmocka_unit_test(test_flush_vpid), cmocka_unit_test(test_flush_refused),
 		cmocka_unit_test(test_flush_ept),
 	};
