@@ -1,4 +1,5 @@
-/* mmu/audit.c - checks what all mechanisms have in common: the bookkeeping of VPIDs and flushes (T1, T2). Then the mechanism checks
+/* mmu/audit.c - checks what all mechanisms have in common: the bookkeeping of VPIDs and flushes (T1, T2), and of
+ * frames (K1, K2). Then the mechanism checks
  * its own. */
 #include "lib/fmt.h"
 #include "mmu/inside.h"
@@ -27,12 +28,22 @@ static const char *check_tag(const struct mmu_vm *vm, const struct mmu_vcpu *v)
 	return NULL;
 }
 
+static const char *check_reserve(const struct mmu_vm *vm)
+{
+	uint64_t held = vm->table_pages + reserve_count(&vm->reserve);
+
+	if (held < vm->reserve.least)
+		return "K1: the VM holds fewer frames than are its own";
+	return held > vm->reserve.limit ? "K2: the VM holds more frames than it may" : NULL;
+}
+
 bool mmu_audit(struct mmu_vm *vm, char *why, size_t size)
 {
-	const char *broken = NULL;
+	const char *broken;
 	bool ok;
 
 	mmu_lock(vm);
+	broken = check_reserve(vm);
 	for (const struct mmu_vcpu *v = vm->vcpus; v && !broken; v = v->next)
 		broken = check_tag(vm, v);
 	if (broken)

@@ -1,6 +1,7 @@
 /* mmu/grave.c - tables that are freed little by little. */
 #include "mmu/grave.h"
 #include "mmu/inside.h"
+#include "mmu/mutate.h"
 
 bool grave_init(struct grave *g, struct mmu_vm *vm)
 {
@@ -23,7 +24,7 @@ void grave_bury(struct grave *g, struct pt *pt)
 {
 	uint64_t *from = mmu_table_ptr(pt->vm, pt->root), *to = mmu_table_ptr(pt->vm, g->root);
 
-	grave_free(g, pt->vm, ~0ull);
+	MUTANT(GRAVE_REST, grave_free(g, pt->vm, ~0ull));
 	g->format = pt->format;
 	for (unsigned i = 0; i < count_of(g, pt->format->root_level); i++) {
 		to[i] = pt_get(&from[i]);

@@ -168,7 +168,7 @@ void mmu_invlpg(struct mmu_vcpu *vcpu, gva_t gva)
 {
 	if (walk_mode(&vcpu->regs) < PAGING_4LEVEL)
 		gva.v &= MASK(31, 0);
-	else if (!canonical(&vcpu->regs, gva))
+	else if (!MUTANT_OR(INVLPG_CANONICAL, canonical(&vcpu->regs, gva)))
 		return;
 	mmu_lock(vcpu->vm);
 	vcpu->vm->counters.invlpg++;

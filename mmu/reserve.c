@@ -133,13 +133,14 @@ void reserve_refill(struct mmu_vm *vm, uint32_t need)
 	struct reserve *r = &vm->reserve;
 
 	r->need = need;
-	while (reserve_count(r) < need + BATCH && held(vm) < r->limit)
+	while (reserve_count(r) < need + BATCH && MUTANT_OR(RESERVE_LIMIT, held(vm) < r->limit))
 		if (!take(vm))
 			break;
 	if (reserve_count(r) >= need)
 		return;
 	vm->counters.tables_relieved++;
 	MUTANT(RESERVE_RELIEVE, vm->ops->relieve(vm, need));
+	r->short_of |= need <= vm->ops->need && reserve_count(r) < need; /* more: a change of mechanisms, which can do without */
 }
 
 /* ---- table frames ---- */
@@ -192,7 +193,7 @@ static void put_back(struct mmu_vm *vm, struct frame_list *list, hfn_t frame)
 		list = &vm->reserve.dirty;
 	}
 	push(vm, list, frame);
-	if (reserve_count(&vm->reserve) > vm->reserve.need + 2 * BATCH && held(vm) > vm->reserve.least)
+	if (reserve_count(&vm->reserve) > vm->reserve.need + 2 * BATCH && MUTANT_OR(RESERVE_LEAST, held(vm) > vm->reserve.least))
 		give_back(vm, vm->reserve.dirty.count ? &vm->reserve.dirty : &vm->reserve.clean);
 }
 

@@ -67,20 +67,22 @@ struct mmu_page mmu_resolve(struct mmu_vcpu *vcpu, gfn_t gfn, bool write)
 	return page.writable ? page : wait(vcpu, gfn, true, page);
 }
 
+static inline bool in_slot(const struct slot *slot, uint64_t first, uint64_t pages)
+{
+	return first >= slot->base.v && first + pages <= slot->base.v + slot->pages;
+}
+
 unsigned mmu_leaf_shift(const struct mmu_vm *vm, gfn_t gfn, const struct mmu_page *page, unsigned limit)
 {
 	static const unsigned shifts[] = { 30, 21 };
 
 	for (unsigned i = 0; i < ARRAY_SIZE(shifts); i++) {
 		unsigned order = shifts[i] - PAGE_SHIFT;
-		uint64_t first = align_down(gfn.v, BIT(order));
 
 		if (shifts[i] > limit || shifts[i] > vm->config.page_limit || !MUTANT_OR(LARGE_BACKED, order <= page->order))
 			continue;
-		if (first < page->slot->base.v || first + BIT(order) > page->slot->base.v + page->slot->pages)
-			continue;
-		if ((gfn.v ^ page->hfn.v) & (BIT(order) - 1))
-			continue;
+		/* The order says besides that the block lies in the slot, and that its frames are aligned alike (struct backing_page). */
+		ASSERT(in_slot(page->slot, align_down(gfn.v, BIT(order)), BIT(order)) && !((gfn.v ^ page->hfn.v) & (BIT(order) - 1)));
 		return shifts[i];
 	}
 	return PAGE_SHIFT;

@@ -41,8 +41,8 @@ bool shadow_loosen(struct mmu_vm *vm, gfn_t gfn)
 		shadow_tighten(s, NULL);
 	s->loose[s->loose_count++] = gfn;
 	vm->counters.loosened++;
-	shadow_update_invlpg(s, NULL);
-	tag_synchronize(vm, NULL);
+	MUTANT(LOOSEN_INVLPG, shadow_update_invlpg(s, NULL));
+	MUTANT(LOOSEN_KICK, tag_synchronize(vm, NULL));
 	return true;
 }
 

@@ -100,6 +100,8 @@ static bool below_invvpid(void *ctx, enum invvpid_type type, uint16_t vpid, gva_
 		   : type == INVVPID_ALL    ? k->invvpid_all
 					    : k->invvpid_single_retaining_globals);
 
+	if (type == INVVPID_ADDRESS && !x_canonical(X_5LEVEL, gva.v))
+		fail(w, "INVVPID of %llx, which is no address", (unsigned long long)gva.v);
 	if (!cpu || !ok || (!vpid && type != INVVPID_ALL)) {
 		fail(w, "INVVPID type %d, VPID %u: %s", (int)type, vpid, cpu ? "not offered by the CPU" : "outside mmu_enter");
 		return true;

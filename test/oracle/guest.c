@@ -96,14 +96,24 @@ static bool fits_fresh(struct vcpu *v, const struct outcome *x, struct x_access 
 	return true;
 }
 
+/* What a table says that is no memory, which reads as ones, leads to memory: nothing can keep such a translation up to date. */
+static bool by_ones(struct vcpu *v, const struct outcome *x, const struct observed *o)
+{
+	bool aside = false;
+
+	for (unsigned i = 0; i < x->levels; i++)
+		aside |= !page_find(v->vm, x->level[i].gpa >> PAGE_SHIFT);
+	return aside && !x->fault && o->gpa == x->gpa;
+}
+
 /* A table lies where no memory is, or in ROM: the mechanism leaves that to the emulator, whose own walk then decides. */
 static bool left_to_emulator(struct vcpu *v, const struct outcome *x, uint64_t va, struct x_access a, struct observed *o)
 {
 	unsigned size = x_entry_size(x_mode(&v->regs));
 	struct ram *r = ram_find(v->vm, o->gpa >> PAGE_SHIFT);
-	bool at_table = false;
+	bool at_table = by_ones(v, x, o);
 
-	if (o->how != SEEN_EMULATED || (r && r->kind == SLOT_RAM))
+	if (o->how != SEEN_EMULATED || (r && r->kind == SLOT_RAM && !at_table))
 		return false;
 	for (unsigned i = 0; i < x->levels; i++)
 		at_table |= o->gpa == x->level[i].gpa;
@@ -297,15 +307,26 @@ static bool deliverable(struct vcpu *v, uint64_t va, struct x_access a)
 	return !x.fault && r && r->kind == SLOT_RAM && (v->regs.cr0 & X_CR0_WP || !(v->regs.cr4 & X_CR4_SMAP));
 }
 
-/* Or may the CPU use a translation to a device that the guest has not invalidated? */
+/* Or may the CPU use a translation to a device, to ROM, or by a table there, that the guest has not invalidated? */
 static bool device_by_stale(struct vcpu *v, uint64_t va, struct x_access a, uint64_t gpa)
 {
 	struct observed o = { .how = SEEN_EMULATED, .gpa = gpa, .attempts = 1 };
+	struct ram *r = ram_find(v->vm, gpa >> PAGE_SHIFT);
+	uint64_t at;
 
-	return !page_find(v->vm, gpa >> PAGE_SHIFT) && x_mode(&v->regs) != X_NONE && spec_stale(v, va, a, &o, &gpa);
+	if ((r && r->kind == SLOT_RAM) || x_mode(&v->regs) == X_NONE)
+		return false;
+	return spec_stale(v, va, a, &o, &at) || spec_stale_table(v, va, a, gpa);
 }
 
 enum delivery { DELIVERED, AGAIN, ENDED };
+
+/* What must hold while a table is loose holds from the beginning (S17), not only when the delivery goes on. */
+static void loosened(struct world *w)
+{
+	cover(w, COVER_LOOSENED);
+	check_audit(w);
+}
 
 /* One word of the event's frame. */
 static enum delivery deliver_word(struct vcpu *v, uint64_t va, uint64_t value, unsigned attempts)
@@ -326,7 +347,7 @@ static enum delivery deliver_word(struct vcpu *v, uint64_t va, uint64_t value, u
 	if (r.event == M_EXIT) {
 		f = exit_fault(v, &r, true);
 		if (f.outcome == MMU_EMULATE && mmu_loosen(&v->vm->mmu, f.gpa))
-			cover(w, COVER_LOOSENED);
+			loosened(w);
 		else if (f.outcome == MMU_EMULATE && deliverable(v, va, a) && !device_by_stale(v, va, a, f.gpa.v))
 			fail(w, "%s: an event cannot be delivered to %llx (S17)", mechanism(v), (unsigned long long)va);
 		else if (f.outcome == MMU_EMULATE || f.outcome == MMU_STOP)

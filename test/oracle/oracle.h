@@ -16,7 +16,7 @@
 #define VMS 2
 #define VCPUS 2
 #define CPUS 3
-#define RAMS 9
+#define RAMS 10
 
 /* ---- what a run is made of ---- */
 
@@ -31,6 +31,7 @@ struct config {
 	bool linear;              /* low memory lies in one piece, for good */
 	bool refusing;            /* the CPU refuses an INVVPID or INVEPT now and then */
 	bool starved;             /* once the VMs are made, there are no frames for tables but theirs */
+	bool top;                 /* there is memory at the end of 32-bit addresses, which is what a table entry of ones names */
 	bool wide;                /* there are guest-physical addresses of more than 48 bits */
 	uint8_t mode;             /* that the guests start in: enum x_mode */
 	uint8_t mode_fixed;       /* they stay in it */
@@ -48,7 +49,7 @@ struct step {
 	O(DEVICE_WRITE, 3) O(INVLPG, 8) O(CR3, 8) O(CR0, 4) O(CR4, 5) O(EFER, 1) O(MODE, 1) O(INVPCID, 2) O(SPECULATE, 12) \
 	O(SWAP_OUT, 4) O(MERGE, 2) O(LOG_START, 1) O(LOG_COLLECT, 3) O(LOG_STOP, 1) O(SLOT, 1) O(PROTECT, 2) O(MIGRATE, 6) O(EXIT, 6) \
 	O(REBOOT, 1) O(SWITCH, 1) O(COPY_TABLE, 2) O(REST, 2) O(RETRACK, 3) O(BLOCK, 2) O(DROP, 2) \
-	O(DELIVER, 6) O(CROWD, 1)
+	O(DELIVER, 6) O(CROWD, 1) O(PARTS, 3)
 
 enum op {
 #define O(name, weight) OP_##name,
@@ -82,6 +83,7 @@ enum op {
 	C(LOGGED, "pages found written in a log") C(SLOT_GONE, "slots removed") C(SLOT_BACK, "slots added") \
 	C(MIGRATED, "vCPUs moved to another CPU") C(VPID_REUSED, "VPIDs given anew") C(SWITCHED, "mechanisms switched") \
 	C(PDPT_NOWHERE, "loads of PDPTEs from where no memory is") C(ROOT_NOWHERE, "loads of CR3 that name no memory") \
+	C(PARTS, "INVLPGs of parts of another root's global page") C(TABLE_NOWHERE, "tables of ones that lead to memory") \
 	C(DELIVERED, "events delivered") C(LOOSENED, "events delivered to a stack in a table in use") \
 	C(RELIEVED, "times that a VM lost tables of its own") C(INTERRUPTED, "operations interrupted") \
 	C(EPT_5, "accesses through EPT tables of five levels") \
@@ -206,7 +208,6 @@ struct world {
 	struct { uint64_t hfn; uint32_t users; } shared[64];
 	uint64_t race;             /* a host step is due at the next taking of the lock; its argument */
 	struct account account;
-	unsigned audit_every, compare_every;
 	bool failed;
 	const char *kind;          /* of failure: its format */
 	uint64_t last_store;       /* the next vCPU that is kicked writes to a table before it stops; what, and where */
@@ -360,12 +361,19 @@ uint64_t layout_direct(enum x_mode mode, uint64_t gpa);
 #define IDENTITY_GFN 0xfe000ull
 #define DEVICE_GFN 0x500ull
 #define WIDE_GFN (1ull << 36)
+#define TOP_GFN 0xfffffull
 
 /* steps_guest.c, steps_host.c, races.c, steps.c */
 /* The page last accessed becomes a device's, and is read; it is read again. */
 void guest_map_device(struct vcpu *v);
 void guest_look_again(struct vcpu *v);
+/* The guest's kernel writes an entry where it maps it; where it no longer can, a device does. */
+void guest_edit(struct vcpu *v, uint64_t at, unsigned size, uint64_t value, bool by_device);
 void guest_step(struct vcpu *v, const struct step *s);
+/* steps_parts.c */
+void guest_parts(struct vcpu *v, const struct step *s);
+/* What the last access used is translated by a table at gfn, where no memory is. */
+void guest_table_nowhere(struct vcpu *v, uint64_t gfn);
 void host_step(struct vcpu *v, const struct step *s);
 /* Histories are finite: makes the guests flush before they are full. */
 void flush_in_time(struct vm *vm);
@@ -378,6 +386,8 @@ struct step step_random(uint64_t *random);
 const char *op_name(unsigned op);
 
 /* sequence.c */
+/* The mechanisms' invariants hold, as they must between any two calls, and what was requested of who runs was done. */
+void check_audit(struct world *w);
 struct sequence {
 	struct config c;
 	struct step *step;

@@ -252,6 +252,18 @@ bool guest_efer(struct vcpu *v, uint64_t value)
 	return ok;
 }
 
+/* Of what is no address it does nothing (SDM, INVLPG). */
+static void invlpg_by_hypervisor(struct vcpu *v, uint64_t va)
+{
+	const struct mmu_counters *c = &v->vm->mmu.counters;
+	uint64_t requests = c->flush_requests, removed = c->leaves_removed;
+
+	tell_registers(v);
+	mmu_invlpg(&v->mmu, GVA(va));
+	if (!x_canonical(x_mode(&v->regs), va) && (c->flush_requests != requests || c->leaves_removed != removed))
+		fail(v->vm->world, "INVLPG of %llx, which is no address, does something", (unsigned long long)va);
+}
+
 void guest_invlpg(struct vcpu *v, uint64_t va)
 {
 	struct m_result r;
@@ -267,16 +279,14 @@ void guest_invlpg(struct vcpu *v, uint64_t va)
 	if (mix(va ^ v->vm->world->now) % 8 == 0) {
 		/* The hypervisor carries it out, having come across it after another exit. */
 		leave(v);
-		tell_registers(v);
-		mmu_invlpg(&v->mmu, GVA(va));
+		invlpg_by_hypervisor(v, va);
 		return;
 	}
 	r = m_invlpg(v->in, va);
 	if (r.event == M_EXIT) {
 		left(v);
-		tell_registers(v);
 		v->vm->world->account.exits++;
-		mmu_invlpg(&v->mmu, GVA(r.gla));
+		invlpg_by_hypervisor(v, r.gla);
 	}
 }
 

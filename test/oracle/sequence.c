@@ -41,21 +41,38 @@ static void catch_signals(void)
 #endif
 }
 
-static void check(struct world *w, size_t i, unsigned thorough)
+static void check_requests(struct world *w)
 {
-	unsigned audit = thorough ? 1 : 512, compare = thorough ? 8 : 128;
-	char why[300] = "";
-
-	if (i % audit == 0)
-		for (unsigned k = 0; k < w->c.vms; k++)
-			if (!mmu_audit(&w->vm[k].mmu, why, sizeof(why)))
-				fail(w, "audit of %s: %s", w->vm[k].mmu.ops->name, why);
 	for (unsigned k = 0; k < VMS * VCPUS; k++) {
 		const struct vcpu *v = &w->vm[k / VCPUS].vcpu[k % VCPUS];
 
 		if (v->in && tag_requested(&v->mmu.tag))
 			fail(w, "a vCPU runs on, and a flush of it was requested (T2)");
 	}
+}
+
+void check_audit(struct world *w)
+{
+	char why[300] = "";
+
+	for (unsigned k = 0; k < w->c.vms; k++) {
+		struct mmu_vm *vm = &w->vm[k].mmu;
+
+		if (!mmu_audit(vm, why, sizeof(why)))
+			fail(w, "audit of %s: %s", vm->ops->name, why);
+		if (vm->reserve.short_of)
+			fail(w, "audit of %s: K3: a call began with fewer frames in reserve than it may take", vm->ops->name);
+	}
+	check_requests(w);
+}
+
+static void check(struct world *w, size_t i, unsigned thorough)
+{
+	unsigned audit = thorough ? 1 : 512, compare = thorough ? 8 : 128;
+
+	if (i % audit == 0)
+		check_audit(w);
+	check_requests(w);
 	if (i % compare == 0)
 		for (unsigned k = 0; k < w->c.vms && !w->failed; k++)
 			gm_compare(&w->vm[k]);

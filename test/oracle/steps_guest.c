@@ -37,8 +37,7 @@ static void do_table_read(struct vcpu *v, const struct step *s)
 	guest_access(v, layout_direct(x_mode(&v->regs), gpa), (struct x_access){ 0 }, 8, NULL, &gpa);
 }
 
-/* The guest's kernel writes an entry where it maps it; where it no longer can, a device does. */
-static void write_entry(struct vcpu *v, uint64_t at, unsigned size, uint64_t value, bool by_device)
+void guest_edit(struct vcpu *v, uint64_t at, unsigned size, uint64_t value, bool by_device)
 {
 	enum x_mode mode = x_mode(&v->regs);
 	uint64_t va = layout_direct(mode, at), gpa;
@@ -69,7 +68,7 @@ static uint64_t do_edit(struct vcpu *v, const struct step *s, bool by_device)
 	value = layout_entry(v->vm->world, gfn, size, gm_read(v->vm, at, size), s->v);
 	if (layout_is_pdpt(gfn) && s->b >> 20 & 7)
 		value &= MASK(35, 12) | X_P;
-	write_entry(v, at, size, value, by_device);
+	guest_edit(v, at, size, value, by_device);
 	return at;
 }
 
@@ -87,7 +86,7 @@ static void do_edit_path(struct vcpu *v, const struct step *s)
 	r = ram_find(v->vm, at >> PAGE_SHIFT);
 	if (!r || r->kind != SLOT_RAM || r->base == IDENTITY_GFN)
 		return;
-	write_entry(
+	guest_edit(
 		v, at, x_entry_size(mode),
 		layout_entry(v->vm->world, at >> PAGE_SHIFT, x_entry_size(mode), gm_read(v->vm, at, x_entry_size(mode)), s->v),
 		false);
@@ -110,7 +109,7 @@ static void do_edit_other(struct vcpu *v, const struct step *s)
 	r = ram_find(v->vm, at >> PAGE_SHIFT);
 	if (!r || r->kind != SLOT_RAM || r->base == IDENTITY_GFN)
 		return;
-	write_entry(other, at, size, layout_entry(v->vm->world, at >> PAGE_SHIFT, size, gm_read(v->vm, at, size), s->v), false);
+	guest_edit(other, at, size, layout_entry(v->vm->world, at >> PAGE_SHIFT, size, gm_read(v->vm, at, size), s->v), false);
 	if (v->vm->world->failed)
 		return;
 	if (s->b & 3)
@@ -138,7 +137,7 @@ static void edit_shared(struct vcpu *v, struct vcpu *by, uint64_t at, uint64_t h
 	unsigned size = x_entry_size(x_mode(&v->regs));
 
 	if (!v->vm->world->failed)
-		write_entry(by, at, size, layout_entry(v->vm->world, at >> PAGE_SHIFT, size, gm_read(v->vm, at, size), how), false);
+		guest_edit(by, at, size, layout_entry(v->vm->world, at >> PAGE_SHIFT, size, gm_read(v->vm, at, size), how), false);
 }
 
 static void invalidate_and_look(struct vcpu *v)
@@ -207,7 +206,7 @@ void guest_map_device(struct vcpu *v)
 	r = ram_find(v->vm, x.level[x.levels - 1].gpa >> PAGE_SHIFT);
 	if (!r || r->kind != SLOT_RAM)
 		return;
-	write_entry(v, x.level[x.levels - 1].gpa, x_entry_size(mode), DEVICE_GFN * 4096 | X_P | X_W | X_A | X_D, false);
+	guest_edit(v, x.level[x.levels - 1].gpa, x_entry_size(mode), DEVICE_GFN * 4096 | X_P | X_W | X_A | X_D, false);
 	if (v->vm->world->failed)
 		return;
 	guest_invlpg(v, v->last_va);
@@ -220,7 +219,7 @@ static void do_heal(struct vcpu *v, const struct step *s)
 	unsigned size = mode == X_NONE ? 8 : x_entry_size(mode);
 	uint64_t gfn = layout_table(mode == X_NONE ? X_4LEVEL : mode, s->a | 0x3f00);
 
-	write_entry(v, gfn * 4096 + (layout_is_pdpt(gfn) ? s->b & 7 : layout_index(size, s->b)) * size, size,
+	guest_edit(v, gfn * 4096 + (layout_is_pdpt(gfn) ? s->b & 7 : layout_index(size, s->b)) * size, size,
 		    layout_good(v->vm->world, gfn, size, s->v), false);
 }
 
@@ -239,7 +238,7 @@ static void write_other_root(struct vcpu *v, const struct step *s)
 	if (!guest_cr3(v, root) || !guest_cr3(v, other))
 		return;
 	for (unsigned i = 0; i < 6 && !v->vm->world->failed; i++)
-		write_entry(v, root + layout_index(8, i) * 8, 8, gm_read(v->vm, root + layout_index(8, i) * 8, 8) ^ BIT(9), false);
+		guest_edit(v, root + layout_index(8, i) * 8, 8, gm_read(v->vm, root + layout_index(8, i) * 8, 8) ^ BIT(9), false);
 	v->last_va = va;
 	if (!v->vm->world->failed && guest_cr3(v, root))
 		guest_look_again(v);
@@ -264,7 +263,7 @@ static void do_copy_table(struct vcpu *v, const struct step *s)
 	for (unsigned i = 0; i < 12 && !v->vm->world->failed; i++) {
 		unsigned index = i < 4 ? layout_index(size, i) : i;
 
-		write_entry(v, to + index * size, size, gm_read(v->vm, from + index * size, size), false);
+		guest_edit(v, to + index * size, size, gm_read(v->vm, from + index * size, size), false);
 	}
 }
 
@@ -339,7 +338,7 @@ static void do_crowd(struct vcpu *v, const struct step *s)
 			     s->a & 1 ? &s->v : NULL, &gpa);
 	if (vm->world->failed || x.levels < 2 || !(s->a & 2))
 		return;
-	write_entry(v, x.level[x.levels - 2].gpa, size, e, false);
+	guest_edit(v, x.level[x.levels - 2].gpa, size, e, false);
 	if (!vm->world->failed)
 		invalidate_and_look(v);
 }
@@ -409,6 +408,9 @@ void guest_step(struct vcpu *v, const struct step *s)
 		break;
 	case OP_DELIVER:
 		do_deliver(v, s);
+		break;
+	case OP_PARTS:
+		guest_parts(v, s);
 		break;
 	case OP_COPY_TABLE:
 		do_copy_table(v, s);

@@ -120,6 +120,10 @@ static void do_slot(struct vcpu *v, const struct step *s)
 		guest_map_device(v);
 	if (vm->world->failed)
 		return;
+	if (!r->present && s->a & 64)
+		guest_table_nowhere(v, r->base);
+	if (vm->world->failed)
+		return;
 	/* A user of the heart may stop the vCPUs first, and need not. */
 	if (s->a & 32)
 		all_leave(vm);

@@ -65,6 +65,7 @@ static void widen(struct config *c)
 		c->caps.ept_5level = c->caps.ept;
 	if (which == 6 || which == 7)
 		c->mmu.ept_levels = c->caps.ept_5level ? 5 : 0;
+	c->top = which == 3 || which == 9 || which == 14;
 	if (which != 10 && which != 12)
 		return;
 	c->caps.maxphyaddr = 52;
@@ -163,6 +164,8 @@ static bool make_map(struct vm *vm, unsigned n)
 		ok = ram_init(vm, 0x40000, 1u << 18, (1u << 23) + n * (1u << 18), SLOT_RAM, MEMTYPE_WB);
 	if (ok && c->wide)
 		ok = ram_init(vm, WIDE_GFN, 1024, 0x8c0000 + n * 0x1000, SLOT_RAM, MEMTYPE_WB);
+	if (ok && c->top)
+		ok = ram_init(vm, TOP_GFN, 1, 0, SLOT_RAM, MEMTYPE_WB);
 	if (ok && !c->caps.unrestricted_guest)
 		ok = ram_init(vm, IDENTITY_GFN, 1, 0, SLOT_RAM, MEMTYPE_WB);
 	for (unsigned i = 0; ok && i < vm->rams; i++) {
