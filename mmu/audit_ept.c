@@ -49,7 +49,9 @@ static bool visit(struct pt_visitor *visitor, struct pt_position *at, uint64_t a
 
 		if (at->level != 1)
 			broken = "E4: an MMIO leaf is large";
-		else if ((uint32_t)(at->value >> PAGE_SHIFT) == a->pt->vm->slots.generation && (!slot || slot->kind != SLOT_MMIO))
+		else if (~at->value & ept_mmio_high(a->pt->vm))
+			broken = "E4: an MMIO leaf has the address of what may be memory";
+		else if (at->value == ept_mmio_leaf(a->pt->vm) && (!slot || slot->kind != SLOT_MMIO))
 			broken = "S14: a current MMIO leaf is no MMIO";
 	} else if (at->leaf && pt_frame(a->pt->format, at->value).v != a->identity.v) {
 		broken = check_leaf(a->pt, at, addr);

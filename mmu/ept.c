@@ -10,7 +10,7 @@
  *     T1, T2). What was added needs none: translations that are not present are not cached, and an EPT violation drops the one
  *     that lacked rights.
  * E4  An MMIO page is a leaf that cannot be (writable, not readable: a misconfiguration, never cached by the CPU) and that
- *     holds the slots' generation; an old generation is a miss (S14).
+ *     holds the slots' generation; an old generation is a miss (S14). Its address is beyond any memory, as those of H3 are.
  * E7  The tables have five levels where the configuration or the width of guest-physical addresses asks for it, else four,
  *     and the EPTP that a vCPU runs with says so. What lies beyond their reach is no memory. */
 #include "lib/fmt.h"
@@ -23,10 +23,6 @@
 #define QUALIFICATION_WRITE BIT(1)
 #define QUALIFICATION_FETCH BIT(2)
 #define QUALIFICATION_GVA_VALID BIT(7)
-
-/* A page that is never right: W and X without R. The generation sits in the address bits, where a leaf would have its frame. */
-#define EPT_MMIO (EPT_W | EPT_X)
-#define EPT_MMIO_GENERATION_SHIFT 12
 
 #define FORMAT(levels) \
 	{ \
@@ -306,7 +302,7 @@ static struct mmu_result mmio(struct mmu_vm *vm, const struct mmu_fault *fault)
 		return mmu_emulate(gpa);
 	/* A page that cannot be cached for want of memory still works by violation. */
 	if (!pt_present(&ept_format, at.value) && pt_reach(&e->pt, gpa.v, 1, &at)) {
-		pt_set(at.entry, EPT_MMIO | (uint64_t)vm->slots.generation << EPT_MMIO_GENERATION_SHIFT);
+		pt_set(at.entry, ept_mmio_leaf(vm));
 		vm->counters.mmio_cached++;
 	}
 	return mmu_emulate(gpa);
@@ -424,7 +420,7 @@ static struct mmu_result misconfig(struct mmu_vcpu *vcpu, const struct mmu_fault
 			return mmu_stop("an EPT entry is misconfigured");
 		return mmu_done(MMU_RETRY);
 	}
-	if (!fault->pdptes && MUTANT_OR(EPT_GENERATION, (uint32_t)(at.value >> EPT_MMIO_GENERATION_SHIFT) == vm->slots.generation))
+	if (!fault->pdptes && MUTANT_OR(EPT_GENERATION, at.value == ept_mmio_leaf(vm)))
 		return mmu_emulate(fault->gpa);
 	/* The map changed since, or it must be known which access it is: look again, by violation. */
 	vm->counters.mmio_stale += !fault->pdptes;

@@ -4,6 +4,7 @@
 #define VELLUM_MMU_EPT_H
 
 #include "mmu/mmu.h"
+#include "mmu/mutate.h"
 #include "mmu/ptformat.h"
 
 #define EPT_R BIT(0)
@@ -15,6 +16,19 @@
 #define EPT_LARGE BIT(7)
 #define EPT_A BIT(8)
 #define EPT_D BIT(9)
+
+/* A page that is never right (E4): W and X without R. */
+#define EPT_MMIO (EPT_W | EPT_X)
+/* What such an entry has for an address: the last 16 MBytes of what the CPU can address, where no memory is. */
+static inline uint64_t ept_mmio_high(const struct mmu_vm *vm) { return MASK(vm->caps->maxphyaddr - 1, 24); }
+/* One of the slots' present generation: 9 bits of it in the places of type and flags, 11 in ignored bits, 12 in the low address bits. */
+static inline uint64_t ept_mmio_leaf(const struct mmu_vm *vm)
+{
+	uint64_t g = vm->slots.generation, leaf = EPT_MMIO | (g & 0x1ff) << 3 | (g >> 9 & 0x7ff) << 52 | g >> 20 << 12;
+
+	MUTANT(MMIO_HIGH, leaf |= ept_mmio_high(vm));
+	return leaf;
+}
 
 #define EPTP_TYPE_MASK 7ull
 #define EPTP_WALK_SHIFT 3 /* page-walk length minus one, 3 bits */

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 
+#include "mmu/ept.h"
 #include "mmu/mechanisms.h"
 #include "mmu/shadow.h"
 #include "test/unit/fake_below.h"
@@ -298,7 +299,7 @@ static void test_ept(void **state)
 	expect("S10");
 
 	start(&mmu_ept);
-	*ept_leaf(0) = 6 | (uint64_t)vm.slots.generation << 12;
+	*ept_leaf(0) = ept_mmio_leaf(&vm);
 	expect("S14");
 
 	start(&mmu_ept);
