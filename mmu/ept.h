@@ -21,7 +21,8 @@
 #define EPT_MMIO (EPT_W | EPT_X)
 /* What such an entry has for an address: the last 16 MBytes of what the CPU can address, where no memory is. */
 static inline uint64_t ept_mmio_high(const struct mmu_vm *vm) { return MASK(vm->caps->maxphyaddr - 1, 24); }
-/* One of the slots' present generation: 9 bits of it in the places of type and flags, 11 in ignored bits, 12 in the low address bits. */
+/* One of the slots' present generation: 9 bits of it in the places of type and flags, 11 in ignored bits, 12 in the lowest of the
+ * address. */
 static inline uint64_t ept_mmio_leaf(const struct mmu_vm *vm)
 {
 	uint64_t g = vm->slots.generation, leaf = EPT_MMIO | (g & 0x1ff) << 3 | (g >> 9 & 0x7ff) << 52 | g >> 20 << 12;

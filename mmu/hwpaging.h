@@ -9,8 +9,8 @@
  * H2  An MMIO page is a present leaf with a reserved address bit, the guest frame, the rights, and the slots' generation
  *     (S14).
  * H3  What such a leaf has for an address is beyond any memory, whatever guest frame it stands for: the highest bits of the CPU's
- *     width are set (hw_mmio_high), and the guest frame's bits there are above. A CPU with "L1 Terminal Fault" takes the address of
- *     an entry with a reserved bit for one of memory, until it faults. */
+ *     width are set (hw_mmio_high), and the guest frame's bits there are above. A CPU with "L1 Terminal Fault" takes the address
+ *     of an entry with a reserved bit for one of memory, until it faults. */
 #ifndef VELLUM_MMU_HWPAGING_H
 #define VELLUM_MMU_HWPAGING_H
 

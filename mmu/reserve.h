@@ -29,7 +29,7 @@ struct reserve {
 	struct frame_list dirty;
 	struct frame_list low;   /* below 4 GBytes, two a vCPU, for mechanisms that run on PAE tables; not counted elsewhere */
 	uint32_t least, limit, need; /* need: of whoever asked last; what is freed stays here up to it and some */
-	bool short_of;           /* there was a call for which K3 could not be had: somebody else took the VM's frames, or K1 is broken */
+	bool short_of;           /* there was a call for which K3 could not be had: K1 was broken, or somebody took the VM's frames */
 };
 
 /* The frames that a VM with so many pages of RAM may hold at most, and has at least, where its configuration does not say. */

@@ -44,13 +44,13 @@ static void look(struct vcpu *v, uint64_t va)
 		guest_access(v, va, (struct x_access){ 0 }, 8, NULL, &gpa);
 }
 
-/* A large global page of one root is used in two parts; then another root is loaded, under which the address is something else, one of
- * the parts is invalidated, and the other is used: with it went all of the page (SDM, "Operations that Invalidate TLBs and
+/* A large global page of one root is used in two parts; then another root is loaded, under which the address is something else,
+ * one of the parts is invalidated, and the other is used: with it went all of the page (SDM, "Operations that Invalidate TLBs and
  * Paging-Structure Caches"). */
 void guest_parts(struct vcpu *v, const struct step *s)
 {
 	static const uint32_t large[] = { 0x800000, 0, 0x800000, 0xa00000 };
-	uint64_t here, there, va, other = layout_root(x_mode(&v->regs), s->a);
+	uint64_t here, there, va, frame, other = layout_root(x_mode(&v->regs), s->a);
 	struct world *w = v->vm->world;
 	struct x_regs r;
 
@@ -61,8 +61,8 @@ void guest_parts(struct vcpu *v, const struct step *s)
 	there = level_2(v->vm, &r, va);
 	if (!here || here == there)
 		return;
-	guest_edit(v, here, x_entry_size(x_mode(&v->regs)),
-		   (large[s->a >> 4 & 3] & (x_mode(&v->regs) == X_32BIT ? 0xffc00000u : ~0u)) | X_P | X_W | X_U | X_A | X_D | X_PS | X_G, false);
+	frame = large[s->a >> 4 & 3] & (x_mode(&r) == X_32BIT ? 0xffc00000u : ~0u);
+	guest_edit(v, here, x_entry_size(x_mode(&r)), frame | X_P | X_W | X_U | X_A | X_D | X_PS | X_G, false);
 	if (!w->failed)
 		guest_invlpg(v, va);
 	look(v, va | 0x1000);
