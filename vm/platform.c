@@ -4,12 +4,12 @@
 #include "host/console.h"
 #include "host/frames.h"
 #include "vm/control.h"
+#include "vmx/mutate.h"
 
 #define COM1_PORT 0x3f8
 #define COM1_IRQ 4
 #define RTC_IRQ 8
 #define SCI_IRQ 9
-
 
 /* ---- the ends of the wires ---- */
 
@@ -22,21 +22,21 @@ static void pic_output_changed(void *ctx, bool level)
 {
 	struct vm *vm = ctx;
 
-	lapic_set_lint(&vm->vcpu->lapic, 0, level);
+	VM_MUTANT(PIC_WIRE, lapic_set_lint(&vm->vcpu->lapic, 0, level));
 }
 
 static bool ioapic_send(void *ctx, const struct apic_message *m)
 {
 	struct vm *vm = ctx;
 
-	return apic_bus_send(&vm->apic_bus, m, NULL);
+	return !VM_LEFT_OUT_OR(IOAPIC_WIRE, false) && apic_bus_send(&vm->apic_bus, m, NULL);
 }
 
 static void lapic_ipi(void *ctx, struct lapic *from, const struct apic_message *m)
 {
 	struct vcpu *v = ctx;
 
-	apic_bus_send(&v->vm->apic_bus, m, from);
+	VM_MUTANT(IPI, apic_bus_send(&v->vm->apic_bus, m, from));
 }
 
 static void lapic_eoi_broadcast(void *ctx, struct lapic *from, uint8_t vector)
@@ -44,13 +44,13 @@ static void lapic_eoi_broadcast(void *ctx, struct lapic *from, uint8_t vector)
 	struct vcpu *v = ctx;
 
 	(void)from;
-	ioapic_eoi(&v->vm->ioapic, vector);
+	VM_MUTANT(EOI_BROADCAST, ioapic_eoi(&v->vm->ioapic, vector));
 }
 
 static void lapic_kick(void *ctx, struct lapic *l)
 {
 	(void)l;
-	vcpu_request(ctx, REQUEST_EVENT);
+	VM_MUTANT(LAPIC_KICK, vcpu_request(ctx, REQUEST_EVENT));
 }
 
 static void lapic_signal(void *ctx, struct lapic *l, enum apic_delivery what, uint8_t vector)
@@ -61,10 +61,10 @@ static void lapic_signal(void *ctx, struct lapic *l, enum apic_delivery what, ui
 	(void)vector;
 	if (what == APIC_NMI) {
 		v->nmi_pending = true;
-		vcpu_request(v, REQUEST_EVENT);
+		VM_MUTANT(NMI_KICK, vcpu_request(v, REQUEST_EVENT));
 	} else if (what == APIC_INIT) {
 		/* The only CPU resets itself by INIT: as by its other ways. */
-		vm_end(v->vm, VM_STATUS_OK, "reset by an INIT to itself");
+		VM_MUTANT(INIT_RESETS, vm_end(v->vm, VM_STATUS_OK, "reset by an INIT to itself"));
 	}
 	/* SIPI: meaningful only after INIT. SMI: there is no system-management mode to enter. */
 }
@@ -76,7 +76,7 @@ bool platform_sends_nmi(struct vm *vm)
 	bool possible;
 
 	spin_lock(&vm->device_lock);
-	possible = lapic_lint_unmaskable(&vm->vcpu->lapic) || ioapic_unmaskable(&vm->ioapic);
+	possible = VM_KEPT(LINT_NMI, lapic_lint_unmaskable(&vm->vcpu->lapic)) || VM_KEPT(IOAPIC_NMI, ioapic_unmaskable(&vm->ioapic));
 	spin_unlock(&vm->device_lock);
 	return possible;
 }
@@ -93,7 +93,8 @@ static void machine_event(void *ctx, enum machine_event kind, uint32_t value)
 		vm_end(vm, VM_STATUS_OK, "reset (port 0x%x)", value);
 		break;
 	case MACHINE_DEBUG_EXIT:
-		vm_end(vm, (int)((value << 1 | 1) & 0xff), "debug exit with value %u", value);
+		vm_end(vm, VM_LEFT_OUT_OR(DEBUG_STATUS, false) ? (int)(value << 1 | 1) : (uint8_t)(value << 1 | 1),
+		       "debug exit with value %u", value);
 		break;
 	}
 }
@@ -110,7 +111,7 @@ static void first_console_tx(void *ctx, uint8_t byte)
 static bool first_console_room(void *ctx)
 {
 	(void)ctx;
-	return console_room(CONSOLE_GUEST);
+	return VM_LEFT_OUT_OR(CONSOLE_BUSY, console_room(CONSOLE_GUEST));
 }
 
 /* Other VMs' consoles travel as lines on the statistics port. A line that the port has no room for stays, and the transmitter of its VM
@@ -118,7 +119,7 @@ static bool first_console_room(void *ctx)
 static bool flush_console_line(struct vm *vm)
 {
 	vm->console_text[vm->console_used] = '\0';
-	if (!console_guest_line("con %u %s", vm->id, vm->console_text))
+	if (VM_KEPT(CONSOLE_KEEP, !console_guest_line("con %u %s", vm->id, vm->console_text)))
 		return false;
 	vm->console_used = 0;
 	vm->console_complete = false;
@@ -129,7 +130,7 @@ static bool other_console_room(void *ctx)
 {
 	struct vm *vm = ctx;
 
-	return !vm->console_complete || (console_guest_room() && flush_console_line(vm));
+	return VM_LEFT_OUT_OR(OTHER_BUSY, !vm->console_complete) || (console_guest_room() && flush_console_line(vm));
 }
 
 static void other_console_tx(void *ctx, uint8_t byte)
@@ -141,21 +142,21 @@ static void other_console_tx(void *ctx, uint8_t byte)
 		vm->console_dropped++;
 		return;
 	}
-	if (byte == '\r')
+	if (VM_KEPT(CONSOLE_CR, byte == '\r'))
 		return;
 	if (byte == '\n') {
 		vm->console_complete = true;
 		flush_console_line(vm);
 		return;
 	}
-	if (byte < 0x20 || byte > 0x7e || byte == '%') {
+	if (VM_KEPT(ESCAPE_CONTROL, byte < 0x20) || VM_KEPT(ESCAPE_HIGH, byte > 0x7e) || VM_KEPT(ESCAPE_ITSELF, byte == '%')) {
 		vm->console_text[vm->console_used++] = '%';
 		vm->console_text[vm->console_used++] = digit[byte >> 4];
 		vm->console_text[vm->console_used++] = digit[byte & 15];
 	} else {
 		vm->console_text[vm->console_used++] = (char)byte;
 	}
-	if (vm->console_used + 4 > sizeof(vm->console_text)) {
+	if (VM_KEPT(CONSOLE_FULL, vm->console_used + 4 > sizeof(vm->console_text))) {
 		vm->console_complete = true;
 		flush_console_line(vm);
 	}
@@ -166,11 +167,11 @@ void platform_feed_uart(struct vm *vm)
 	int byte;
 
 	spin_lock(&vm->device_lock);
-	while (uart_rx_room(&vm->uart) && (byte = console_get(CONSOLE_GUEST)) >= 0)
+	while (VM_LEFT_OUT_OR(FEED_ROOM, uart_rx_room(&vm->uart)) && (byte = console_get(CONSOLE_GUEST)) >= 0)
 		uart_receive(&vm->uart, (uint8_t)byte);
-	vm->input_waiting = console_waiting(CONSOLE_GUEST);
+	vm->input_waiting = VM_KEPT(FEED_REST, console_waiting(CONSOLE_GUEST));
 	if (console_room(CONSOLE_GUEST))
-		uart_tx_ready(&vm->uart);
+		VM_MUTANT(CONSOLE_READY, uart_tx_ready(&vm->uart));
 	spin_unlock(&vm->device_lock);
 }
 
@@ -180,10 +181,10 @@ static void other_consoles_go_on(void)
 	for (unsigned id = 1; id < machine.vm_count; id++) {
 		struct vm *vm = machine.vm[id];
 
-		if (vm->ended || !__atomic_load_n(&vm->console_complete, __ATOMIC_RELAXED))
+		if (VM_KEPT(OTHER_ENDED, vm->ended) || !__atomic_load_n(&vm->console_complete, __ATOMIC_RELAXED))
 			continue;
 		spin_lock(&vm->device_lock);
-		uart_tx_ready(&vm->uart);
+		VM_MUTANT(OTHER_READY, uart_tx_ready(&vm->uart));
 		spin_unlock(&vm->device_lock);
 	}
 }
@@ -194,7 +195,7 @@ void platform_console_event(unsigned port)
 		control_port_event();
 		other_consoles_go_on();
 	}
-	if (port == CONSOLE_GUEST && machine.vm_count && !machine.vm[0]->ended && machine.vm[0]->vcpu)
+	if (port == CONSOLE_GUEST && machine.vm_count && VM_LEFT_OUT_OR(FEED_ENDED, !machine.vm[0]->ended) && machine.vm[0]->vcpu)
 		platform_feed_uart(machine.vm[0]);
 }
 
@@ -202,7 +203,8 @@ void platform_console_event(unsigned port)
 
 static bool is_lapic_page(const struct vcpu *v, uint64_t gpa)
 {
-	return lapic_mmio_active(&v->lapic) && align_down(gpa, PAGE_SIZE) == lapic_base_gpa(&v->lapic);
+	return VM_LEFT_OUT_OR(LAPIC_ACTIVE, lapic_mmio_active(&v->lapic)) &&
+	       VM_LEFT_OUT_OR(LAPIC_BASE, align_down(gpa, PAGE_SIZE) == lapic_base_gpa(&v->lapic));
 }
 
 uint64_t platform_mmio_read(struct vcpu *v, uint64_t gpa, unsigned size)
@@ -234,7 +236,7 @@ static void drop_mapping(void *ctx, uint64_t gpa)
 {
 	struct vm *vm = ctx;
 
-	mmu_unmap(&vm->mmu, gpa_gfn(GPA(gpa)), 1);
+	VM_MUTANT(DROP_MAPPING, mmu_unmap(&vm->mmu, gpa_gfn(GPA(gpa)), 1));
 }
 
 static bool add_testdev(struct vm *vm)
@@ -257,13 +259,13 @@ static bool add_interrupt_controllers(struct vm *vm)
 		  ioapic_init(&vm->ioapic, &vm->mmio, IOAPIC_BASE, 1, ioapic_send, vm);
 
 	if (ok)
-		pic_after_bios(&vm->pic);
+		VM_MUTANT(AFTER_BIOS, pic_after_bios(&vm->pic));
 	irqhub_init(&vm->irqhub, &vm->pic, &vm->ioapic);
 	vm->apic_bus.cpu[0] = &v->lapic;
 	vm->apic_bus.count = 1;
 	lapic_init(&v->lapic, &vm->timers, 0, true, vm->cpuid.lapic_features, vm->cpuid.maxphyaddr, &lapic_host, v);
-	lapic_virtual_wire(&v->lapic);
-	lapic_set_tsc_offset(&v->lapic, v->tsc_offset);
+	VM_MUTANT(VIRTUAL_WIRE, lapic_virtual_wire(&v->lapic));
+	VM_MUTANT(LAPIC_TSC, lapic_set_tsc_offset(&v->lapic, v->tsc_offset));
 	return ok;
 }
 

@@ -127,7 +127,37 @@
 	M(TASK_CHECK_LIMIT, "checking its limit") \
 	M(TASK_CHECK_SEGMENT, "checking what the new segment registers may hold") \
 	M(TASK_EXTERNAL, "the bit EXT of an error code") \
-	M(TASK_CR3, "CR3 of the new task")
+	M(TASK_CR3, "CR3 of the new task") \
+	M(PIC_WIRE, "the wire from the 8259s to the local APIC") \
+	M(IOAPIC_WIRE, "the wire from the I/O APIC to the local APIC") \
+	M(IPI, "interrupts that the guest sends to itself") \
+	M(EOI_BROADCAST, "telling the I/O APIC of the end of a level-triggered interrupt") \
+	M(LAPIC_KICK, "looking for events when the local APIC has one") \
+	M(NMI_KICK, "looking for events when a device sends an NMI") \
+	M(INIT_RESETS, "the reset of a guest that sends INIT to itself") \
+	M(LINT_NMI, "that a HLT with interrupts disabled may wait for an NMI of a local pin") \
+	M(IOAPIC_NMI, "that it may wait for one of the I/O APIC") \
+	M(DEBUG_STATUS, "cutting the status of a debug exit to a byte") \
+	M(CONSOLE_BUSY, "the transmitter of the first guest being busy while the port has no room") \
+	M(CONSOLE_READY, "its going on when there is room") \
+	M(CONSOLE_KEEP, "keeping a line of another guest's console while the port has no room") \
+	M(OTHER_BUSY, "the transmitter of that guest being busy meanwhile") \
+	M(OTHER_READY, "its going on when there is room") \
+	M(OTHER_ENDED, "leaving out guests that have ended there") \
+	M(CONSOLE_CR, "leaving carriage returns out of such lines") \
+	M(ESCAPE_CONTROL, "escaping control characters in them") \
+	M(ESCAPE_HIGH, "escaping bytes that are not ASCII") \
+	M(ESCAPE_ITSELF, "escaping the escape character") \
+	M(CONSOLE_FULL, "sending a long line in pieces") \
+	M(FEED_ROOM, "not giving the guest's receiver more bytes than it takes") \
+	M(FEED_REST, "giving it the rest when it has taken some") \
+	M(FEED_ENDED, "giving nothing to the receiver of a guest that has ended") \
+	M(LAPIC_ACTIVE, "that the local APIC's page is there in xAPIC mode only") \
+	M(LAPIC_BASE, "where that page is") \
+	M(DROP_MAPPING, "taking a mapping away as the test device says") \
+	M(AFTER_BIOS, "the 8259s as a BIOS leaves them") \
+	M(VIRTUAL_WIRE, "virtual-wire mode at the start") \
+	M(LAPIC_TSC, "the TSC that the local APIC's timer goes by")
 
 #ifdef VM_MUTATION
 #include "lib/base.h"

@@ -202,15 +202,15 @@ static void describe(struct vm_config *c, const struct bench_config *wanted, uns
 {
 	char text[1024], error[256];
 
-	snprintf(text, sizeof(text), "vm test%u\nkernel kernel\nmem 4M\nclock host\n%s%s\n%s", n, wanted->mmu[0] ? "mmu " : "",
-		 wanted->mmu, wanted->description ? wanted->description : "");
+	snprintf(text, sizeof(text), "vm test%u\nkernel kernel\nmem 4M\nclock %s\n%s%s\n%s", n, wanted->guest_clock ? "guest" : "host",
+		 wanted->mmu[0] ? "mmu " : "", wanted->mmu, wanted->description ? wanted->description : "");
 	if (config_parse(text, strlen(text), c, 1, error, sizeof(error)) != 1) {
 		fprintf(stderr, "bench: %s\n", error);
 		abort();
 	}
 }
 
-static void make_machine(void)
+static void make_machine(const struct speculation_cpu *speculation)
 {
 	const char *why;
 
@@ -222,8 +222,29 @@ static void make_machine(void)
 	}
 	machine.tsc_hz = 1000000000;
 	machine.wall_clock = 1700000000;
+	if (speculation)
+		speculation_judge(speculation, &machine.speculation);
 	vmx_bitmaps_init(&machine.caps);
 	vpid_pool_init(&machine.vpids, VPIDS);
+}
+
+struct vm *bench_create(const struct bench_config *config)
+{
+	unsigned n = machine.vm_count;
+	struct vm *vm;
+
+	BUG_ON(n == VMS_MAX);
+	describe(&vm_configs[n], config, n);
+	vm = vm_create(n, &vm_configs[n], &soft.percpu);
+	BUG_ON(!vm);
+	mitigations_choose(vm);
+	bench.vm[n] = machine.vm[n] = vm;
+	machine.vm_count = n + 1;
+	if (vm->ended)
+		vm_release(vm);
+	else
+		vm_add_to_cpu(vm->vcpu);
+	return vm;
 }
 
 void bench_new(const struct bench_config *config)
@@ -232,23 +253,18 @@ void bench_new(const struct bench_config *config)
 	if (machine.vm_count)
 		bench_delete();
 	memset(&bench, 0, sizeof(bench));
-	bench_cpu_reset(config->cpu);
+	bench_cpu_reset(config);
 	vmcs_reset();
 	host_reset();
-	make_machine();
+	make_machine(config->speculation);
 	machine.frames_before = frames_available();
 	for (unsigned n = 0; n < (config->vms ? config->vms : 1); n++) {
-		struct vm *vm;
+		struct vm *vm = bench_create(config);
 
-		describe(&vm_configs[n], config, n);
-		vm = vm_create(n, &vm_configs[n], &soft.percpu);
-		if (!vm || vm->ended) {
-			fprintf(stderr, "bench: %s\n", vm ? vm->end_text : "no memory");
+		if (vm->ended) {
+			fprintf(stderr, "bench: %s\n", vm->end_text);
 			abort();
 		}
-		bench.vm[n] = machine.vm[n] = vm;
-		machine.vm_count = n + 1;
-		vm_add_to_cpu(vm->vcpu);
 	}
 	console_event = platform_console_event;
 	start_loop();
@@ -256,6 +272,7 @@ void bench_new(const struct bench_config *config)
 
 void bench_delete(void)
 {
+	bench.stalled = false;
 	for (unsigned n = 0; n < machine.vm_count; n++)
 		if (machine.vm[n])
 			vm_end(machine.vm[n], VM_STATUS_OK, "the test is over");

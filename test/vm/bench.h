@@ -29,6 +29,11 @@ struct bench_config {
 	const char *mmu;         /* "": the best */
 	const char *description; /* further lines of the virtual machine's description; NULL: none */
 	unsigned vms;            /* 0: one */
+	bool guest_clock;
+	const struct speculation_cpu *speculation; /* what the CPU says of itself there; NULL: nothing is needed, nothing can be had */
+	/* What the CPU says in place of what its model does; NULL: that. */
+	uint64_t (*msr)(uint32_t msr, uint64_t value);
+	struct cpuid (*cpuid)(uint32_t leaf, uint32_t subleaf, struct cpuid c);
 };
 
 /* Where the run loop stands. */
@@ -78,6 +83,7 @@ struct bench {
 	uint64_t accesses;     /* VMREAD and VMWRITE since the last entry */
 	unsigned invvpids, invepts, entries;
 	bool machine_check_fatal; /* what the host's machine check lost was in use */
+	bool stalled;            /* the host's serial ports take no byte */
 	bool invalidations_fail; /* INVVPID and INVEPT but of all contexts fail, as on a CPU that lacks the type */
 };
 extern struct bench bench;
@@ -85,6 +91,8 @@ extern struct bench bench;
 /* Makes the machine and its virtual machines, and runs to the first entry: protected mode without paging, at the kernel's first
  * instruction. Fails the process where that is not possible. */
 void bench_new(const struct bench_config *config);
+/* One more virtual machine of the same machine, as vm/main.c makes it: it waits for its turn, or it has ended, and a sentence says why. */
+struct vm *bench_create(const struct bench_config *config);
 /* Ends what still runs, and takes everything down. */
 void bench_delete(void);
 
@@ -97,9 +105,11 @@ enum bench_at bench_interrupt(uint8_t vector);
 void bench_wait(uint64_t ticks);
 /* Goes on to when the CPU's timer is due, and takes its interrupt. */
 enum bench_at bench_timer(void);
-/* What the hypervisor wrote to COM2 since bench_new, and to COM1. */
+/* What the hypervisor wrote to COM2 since bench_new, and to COM1; all of it, also where the ports are stalled. */
 const char *bench_log(void);
 const char *bench_console(void);
+/* The host's serial port sends some of what waits, and says so by its interrupt. */
+enum bench_at bench_sent(unsigned port);
 /* n bytes arrive on a serial port of the host; they stay where they are until they have been read. */
 void bench_type(unsigned port, const void *bytes, size_t n);
 

@@ -2,6 +2,7 @@
  * them. */
 #include "test/vm/cpu.h"
 
+#include "vmx/entry.h"
 #include "vmx/vmcs.h"
 
 #define MSR_VMX_PIN 0x481
@@ -22,8 +23,10 @@ static const struct {
 	[BENCH_PENRYN] = { 0x41, 0x1fff, 0x03ffff, 0, true, false },
 };
 
-void bench_cpu_reset(enum bench_cpu model)
+void bench_cpu_reset(const struct bench_config *config)
 {
+	enum bench_cpu model = config->cpu;
+
 	soft = (struct soft_cpu){
 		.model = model,
 		.tsc = 1000000,
@@ -36,6 +39,8 @@ void bench_cpu_reset(enum bench_cpu model)
 		.pat = 0x0007040600070406,
 		.misc_enable = BIT(0) | BIT(11) | BIT(12) | BIT(3) | BIT(18),
 		.apic_base = 0xfee00900,
+		.msr = config->msr,
+		.cpuid = config->cpuid,
 	};
 	soft.percpu.self = &soft.percpu;
 	soft.percpu.timer_armed = UINT64_MAX;
@@ -102,7 +107,7 @@ static uint64_t vmx_msr(uint32_t msr)
 	bug(__FILE__, __LINE__, "RDMSR of a VMX capability that is not there");
 }
 
-uint64_t rdmsr(uint32_t msr)
+static uint64_t model_msr(uint32_t msr)
 {
 	switch (msr) {
 	case MSR_EFER:
@@ -115,23 +120,32 @@ uint64_t rdmsr(uint32_t msr)
 		return soft.apic_base;
 	case MSR_FEATURE_CONTROL:
 		return 5;
+	case MSR_SPEC_CTRL:
+		return soft.spec_ctrl;
 	}
 	if (msr >= MSR_VMX_BASIC && msr <= MSR_VMX_BASIC + 0x11)
 		return vmx_msr(msr);
 	bug(__FILE__, __LINE__, "RDMSR of a register that is not there");
 }
 
+uint64_t rdmsr(uint32_t msr)
+{
+	uint64_t value = model_msr(msr);
+
+	return soft.msr ? soft.msr(msr, value) : value;
+}
+
 void wrmsr(uint32_t msr, uint64_t v)
 {
-	(void)msr;
-	(void)v;
-	bug(__FILE__, __LINE__, "WRMSR: no handler of an exit writes an MSR of the host");
+	if (msr != MSR_PRED_CMD || v != 1)
+		bug(__FILE__, __LINE__, "WRMSR: no handler of an exit writes another MSR of the host than IA32_PRED_CMD");
+	soft.barriers++;
 }
 
 static uint64_t read_capability(void *ctx, uint32_t msr)
 {
 	(void)ctx;
-	return rdmsr(msr);
+	return model_msr(msr);
 }
 
 const struct vmentry_caps *cpu_vmentry_caps(void)
@@ -178,7 +192,7 @@ static struct cpuid leaf_d(uint32_t subleaf)
 	}
 }
 
-struct cpuid cpuid(uint32_t leaf, uint32_t subleaf)
+static struct cpuid model_cpuid(uint32_t leaf, uint32_t subleaf)
 {
 	bool old = soft.model == BENCH_PENRYN || soft.model == BENCH_LYNNFIELD;
 
@@ -206,4 +220,11 @@ struct cpuid cpuid(uint32_t leaf, uint32_t subleaf)
 	default:
 		return (struct cpuid){ 0 };
 	}
+}
+
+struct cpuid cpuid(uint32_t leaf, uint32_t subleaf)
+{
+	struct cpuid c = model_cpuid(leaf, subleaf);
+
+	return soft.cpuid ? soft.cpuid(leaf, subleaf, c) : c;
 }

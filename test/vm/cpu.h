@@ -9,13 +9,16 @@ struct soft_cpu {
 	enum bench_cpu model;
 	uint64_t tsc;
 	uint64_t cr0, cr2, cr3, cr4, dr6;
-	uint64_t efer, pat, misc_enable, apic_base;
+	uint64_t efer, pat, misc_enable, apic_base, spec_ctrl;
+	unsigned barriers; /* indirect branch predictor barriers */
+	uint64_t (*msr)(uint32_t msr, uint64_t value);
+	struct cpuid (*cpuid)(uint32_t leaf, uint32_t subleaf, struct cpuid c);
 	struct percpu percpu;
 };
 extern struct soft_cpu soft;
 
 /* test/vm/cpu.c */
-void bench_cpu_reset(enum bench_cpu model);
+void bench_cpu_reset(const struct bench_config *config);
 bool cpu_has_proc2(uint32_t bit);
 const struct vmentry_caps *cpu_vmentry_caps(void);
 

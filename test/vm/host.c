@@ -153,8 +153,10 @@ void irq_disable(void) {}
 
 bool rdmsr_safe(uint32_t msr, uint64_t *value)
 {
-	*value = msr == MSR_MISC_ENABLE ? soft.misc_enable : 0;
-	return msr == MSR_MISC_ENABLE;
+	bool known = msr == MSR_MISC_ENABLE || msr == MSR_FEATURE_CONTROL;
+
+	*value = known ? rdmsr(msr) : 0;
+	return known;
 }
 
 bool wrmsr_safe(uint32_t msr, uint64_t value)
@@ -182,12 +184,13 @@ _Noreturn void power_off(void)
 
 /* ---- the serial ports ---- */
 
-#define OUTPUT_MAX 65536
+#define OUTPUT_MAX (1u << 20)
 
 static struct {
 	char sent[OUTPUT_MAX + 1];
 	unsigned sent_count;
-	bool divisor; /* LCR.DLAB: register 0 is the divisor's */
+	bool divisor; /* LCR.DLAB: registers 0 and 1 are the divisor's */
+	uint8_t ier;
 	const uint8_t *typed;
 	size_t typed_count;
 } uart[CONSOLE_PORTS];
@@ -201,6 +204,8 @@ void outb(uint16_t port, uint8_t v)
 	/* What does not fit is gone: no test looks at so much. */
 	if ((port & 7) == 3)
 		uart[p].divisor = v & 0x80;
+	if ((port & 7) == 1 && !uart[p].divisor)
+		uart[p].ier = v;
 	if ((port & 7) == 0 && !uart[p].divisor && uart[p].sent_count < OUTPUT_MAX)
 		uart[p].sent[uart[p].sent_count++] = (char)v;
 }
@@ -217,9 +222,9 @@ uint8_t inb(uint16_t port)
 		uart[p].typed_count--;
 		return *uart[p].typed++;
 	case 2:
-		return data ? 4 : 1;
+		return data ? 4 : (uart[p].ier & 2) && !bench.stalled ? 2 : 1;
 	case 5:
-		return (uint8_t)(0x60 | data);
+		return (uint8_t)((bench.stalled ? 0 : 0x60) | data);
 	default:
 		return 0;
 	}
@@ -251,7 +256,11 @@ uint32_t inl(uint16_t port)
 
 static const char *sent(unsigned port)
 {
+	bool stalled = bench.stalled;
+
+	bench.stalled = false;
 	console_flush();
+	bench.stalled = stalled;
 	uart[port].sent[uart[port].sent_count] = '\0';
 	return uart[port].sent;
 }
@@ -265,6 +274,8 @@ void bench_type(unsigned port, const void *bytes, size_t n)
 	uart[port].typed_count = n;
 	interrupt_handle((uint8_t)(VECTOR_UART_FIRST + port));
 }
+
+enum bench_at bench_sent(unsigned port) { return bench_interrupt((uint8_t)(VECTOR_UART_FIRST + port)); }
 
 bool host_machine_check(void) { return !bench.machine_check_fatal; }
 
@@ -316,7 +327,10 @@ void host_reset(void)
 	map_area();
 	free_all();
 	make_kernel();
-	memset(uart, 0, sizeof(uart));
+	for (unsigned p = 0; p < CONSOLE_PORTS; p++) {
+		uart[p].sent_count = 0;
+		uart[p].typed_count = 0;
+	}
 	pending_count = 0;
 	console_init();
 	console_route_interrupts();
