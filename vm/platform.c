@@ -162,6 +162,8 @@ static void other_console_tx(void *ctx, uint8_t byte)
 	}
 }
 
+bool platform_console_rest(struct vm *vm) { return !vm->console_used || flush_console_line(vm); }
+
 void platform_feed_uart(struct vm *vm)
 {
 	int byte;

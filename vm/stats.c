@@ -7,6 +7,7 @@
 #include "host/frames.h"
 #include "host/percpu.h"
 #include "lib/fmt.h"
+#include "vmx/mutate.h"
 
 const char *const exit_names[EXIT_REASON_COUNT] = {
 #define X(number, name, text) [number] = #text,
@@ -153,6 +154,8 @@ bool stats_vm(struct vm *vm)
 	struct scope s = { .vm = vm, .zeros = true, .left = LINES_AT_ONCE };
 	uint64_t before = vm->told;
 
+	if (!VM_LEFT_OUT_OR(CONSOLE_REST, false) && !platform_console_rest(vm))
+		return false;
 	if (vm->vcpu && vm->vcpu->started) {
 		stats_exits(&s, vm->vcpu->exits, vm->vcpu->run_ticks);
 		stats_mmu(&s, &vm->mmu.counters, mmu_table_pages(&vm->mmu));

@@ -366,6 +366,9 @@ void platform_mmio_write(struct vcpu *v, uint64_t gpa, unsigned size, uint64_t v
 /* Bytes for COM1 have arrived, or room for output: called on the CPU that runs VM 0, without the device lock. */
 void platform_console_event(unsigned port);
 void platform_feed_uart(struct vm *vm);
+/* What is left of the console's output of a VM that has ended: a line that no newline ended, or that waits for room. false: there is
+ * still no room. */
+bool platform_console_rest(struct vm *vm);
 /* Is there a device whose interrupt comes as an NMI or as INIT, as the guest has programmed it? */
 bool platform_sends_nmi(struct vm *vm);
 

@@ -157,7 +157,8 @@
 	M(DROP_MAPPING, "taking a mapping away as the test device says") \
 	M(AFTER_BIOS, "the 8259s as a BIOS leaves them") \
 	M(VIRTUAL_WIRE, "virtual-wire mode at the start") \
-	M(LAPIC_TSC, "the TSC that the local APIC's timer goes by")
+	M(LAPIC_TSC, "the TSC that the local APIC's timer goes by") \
+	M(CONSOLE_REST, "what a guest wrote last to its console, when it has ended")
 
 #ifdef VM_MUTATION
 #include "lib/base.h"

@@ -223,6 +223,13 @@ static void fill(unsigned port)
 	bench.stalled = true;
 }
 
+/* The host's turn comes once a slice. */
+static void next_slice(void)
+{
+	bench_wait(schedule_slice());
+	again();
+}
+
 /* IRQ 4 at the 8259s, and the UART's interrupt for an empty transmitter. */
 static void transmitter_interrupt(void)
 {
@@ -337,6 +344,46 @@ static void another_console_without_room(void **state)
 	finish();
 }
 
+/* What it wrote last is told, also where no newline ended it, and before its end is. */
+static void the_last_words(void **state)
+{
+	const char *words;
+
+	(void)state;
+	second();
+	say("panic: no");
+	assert_int_equal(bench_exit_simple(EXIT_TRIPLE_FAULT, 0), BENCH_ENTRY);
+	for (unsigned n = 0; n < 20 && !bench.vm[1]->all_told; n++)
+		next_slice();
+	words = strstr(bench_log(), "con 1 panic: no\n");
+	assert_non_null(words);
+	assert_non_null(strstr(words, "vm 1 end 65"));
+	finish();
+}
+
+/* One that ended while its line waited is not spoken to any more; the line comes with its account. */
+static void an_end_while_a_line_waits(void **state)
+{
+	(void)state;
+	second();
+	fill(CONSOLE_STATS);
+	say("whole\n");
+	assert_int_equal(in(COM1 + 5), 0);
+	assert_int_equal(bench_exit_simple(EXIT_TRIPLE_FAULT, 0), BENCH_ENTRY);
+	assert_int_equal(bench.v->vm->id, 0);
+	bench.stalled = false;
+	for (unsigned n = 0; n < 8 && !bench.vm[1]->uart.thre_pending; n++) {
+		uint8_t lsr = bench.vm[1]->uart.lsr;
+
+		STEP(bench_sent(CONSOLE_STATS));
+		assert_int_equal(bench.vm[1]->uart.lsr, lsr);
+	}
+	for (unsigned n = 0; n < 20 && !bench.vm[1]->all_told; n++)
+		next_slice();
+	assert_int_equal(occurrences(bench_log(), "con 1 whole\n"), 1);
+	finish();
+}
+
 /* Bytes that arrive faster than the guest takes them stay in order where they are. */
 static void input(void **state)
 {
@@ -376,7 +423,8 @@ int main(void)
 		cmocka_unit_test(a_level_at_the_ioapic), cmocka_unit_test(an_nmi_that_may_come), cmocka_unit_test(the_deadline_timer),
 		cmocka_unit_test(the_lapic_page), cmocka_unit_test(a_dropped_mapping), cmocka_unit_test(the_status_of_a_debug_exit),
 		cmocka_unit_test(a_console_without_room), cmocka_unit_test(lines_of_another), cmocka_unit_test(a_long_line),
-		cmocka_unit_test(another_console_without_room), cmocka_unit_test(input), cmocka_unit_test(input_after_the_end),
+		cmocka_unit_test(another_console_without_room), cmocka_unit_test(the_last_words),
+		cmocka_unit_test(an_end_while_a_line_waits), cmocka_unit_test(input), cmocka_unit_test(input_after_the_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
