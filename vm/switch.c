@@ -9,6 +9,8 @@
  * W3  Between two changes by the alarm the guest makes progress, however short the period is. */
 #include "vm/vm.h"
 
+#include "vmx/mutate.h"
+
 #define RFLAGS_VM BIT(17)
 #define SEGMENT_TYPE 15u
 #define SEGMENT_CODE BIT(3)
@@ -26,11 +28,11 @@ uint64_t switch_hidden_cr4(const struct vm *vm)
 {
 	uint64_t hidden = vm->mmu.ops->cr4_unsupported;
 
-	if (vm->config->may_switch == CONFIG_OFF)
+	if (VM_KEPT(SWITCH_OFF, vm->config->may_switch == CONFIG_OFF))
 		return hidden;
 	for (unsigned n = 0; mmu_mechanisms[n]; n++)
 		if (usable(n))
-			hidden |= mmu_mechanisms[n]->cr4_unsupported;
+			VM_MUTANT(SWITCH_HIDDEN, hidden |= mmu_mechanisms[n]->cr4_unsupported);
 	return hidden;
 }
 
@@ -40,15 +42,17 @@ static bool segments_of_real_mode(void)
 {
 	struct segment_state cs = vmx_get_segment(SEG_CS), ss = vmx_get_segment(SEG_SS);
 
-	if (vmread(VMCS_GUEST_RFLAGS) & RFLAGS_VM)
+	if (VM_KEPT(SEGMENTS_V86, vmread(VMCS_GUEST_RFLAGS) & RFLAGS_VM))
 		return false;
-	if (!(cs.access & SEGMENT_CODE) || ((cs.selector ^ ss.selector) & 3) || (ss.access >> SEGMENT_DPL_SHIFT & 3) != (ss.selector & 3u))
+	if (VM_KEPT(SEGMENTS_CODE, !(cs.access & SEGMENT_CODE)) || VM_KEPT(SEGMENTS_RPL, (cs.selector ^ ss.selector) & 3) ||
+	    VM_KEPT(SEGMENTS_SS, (ss.access >> SEGMENT_DPL_SHIFT & 3) != (ss.selector & 3u)))
 		return true;
 	for (enum segment n = SEG_ES; n <= SEG_GS; n++) {
 		struct segment_state s = vmx_get_segment(n);
 
-		if (n != SEG_CS && n != SEG_SS && !(s.access & SEGMENT_UNUSABLE) && (s.access & SEGMENT_TYPE) <= SEGMENT_NONCONFORMING &&
-		    (s.access >> SEGMENT_DPL_SHIFT & 3) < (s.selector & 3u))
+		if (n != SEG_CS && n != SEG_SS && VM_LEFT_OUT_OR(SEGMENTS_UNUSABLE, !(s.access & SEGMENT_UNUSABLE)) &&
+		    VM_LEFT_OUT_OR(SEGMENTS_CONFORMING, (s.access & SEGMENT_TYPE) <= SEGMENT_NONCONFORMING) &&
+		    VM_KEPT(SEGMENTS_DATA, (s.access >> SEGMENT_DPL_SHIFT & 3) < (s.selector & 3u)))
 			return true;
 	}
 	return false;
@@ -58,13 +62,13 @@ static const char *refusal(const struct vcpu *v, const struct mmu_ops *ops)
 {
 	const char *missing = ops->unsupported(&machine.caps.mmu);
 
-	if (missing)
+	if (VM_KEPT(SWITCH_LACKS, missing))
 		return missing;
-	if (v->vm->cpuid.cr4_offered & ops->cr4_unsupported)
+	if (VM_KEPT(SWITCH_OFFERED, v->vm->cpuid.cr4_offered & ops->cr4_unsupported))
 		return "the virtual machine was started with switch off, and its CPU has PCID or protection keys, which this mechanism lacks";
-	if (!(v->mmu.regs.cr0 & CR0_PE) && !mechanism_runs_real_mode(ops))
+	if (VM_KEPT(SWITCH_REAL_MODE, !(v->mmu.regs.cr0 & CR0_PE)) && !mechanism_runs_real_mode(ops))
 		return "the guest is in real mode, which this mechanism cannot run";
-	if (v->started && !mechanism_runs_real_mode(ops) && segments_of_real_mode())
+	if (VM_KEPT(SWITCH_STARTED, v->started) && !mechanism_runs_real_mode(ops) && segments_of_real_mode())
 		return "the guest is about to leave real mode, which this mechanism cannot run";
 	return NULL;
 }
@@ -74,8 +78,8 @@ const char *vcpu_switch(struct vcpu *v, const struct mmu_ops *ops)
 	const char *why;
 
 	if (v->started) {
-		vcpu_bring_up_to_date(v); /* W1 */
-		vmx_sync_paging(&v->vmx, &v->mmu);
+		VM_MUTANT(SWITCH_WRITTEN, vcpu_bring_up_to_date(v)); /* W1 */
+		VM_MUTANT(SWITCH_READ, vmx_sync_paging(&v->vmx, &v->mmu));
 	}
 	why = refusal(v, ops);
 	if (why || ops == v->vm->mmu.ops)
@@ -113,11 +117,11 @@ static bool too_early(struct vcpu *v)
 {
 	struct switching *s = &v->vm->switching;
 
-	if (v->halted)
+	if (VM_KEPT(SWITCH_HALTED, v->halted))
 		return false;
 	if (s->exits)
-		return ++s->seen < s->exits;
-	return guest_ticks(v) - s->since < max_u64(s->period / 16, OWN_TICKS_MIN);
+		return VM_KEPT(SWITCH_EXITS, ++s->seen < s->exits);
+	return VM_KEPT(SWITCH_TICKS, guest_ticks(v) - s->since < max_u64(s->period / 16, OWN_TICKS_MIN));
 }
 
 static void ask_again(struct vcpu *v, bool early)
@@ -125,10 +129,10 @@ static void ask_again(struct vcpu *v, bool early)
 	struct switching *s = &v->vm->switching;
 
 	/* A request would keep a halted vCPU from sleeping. */
-	if (s->exits && !v->halted)
+	if (s->exits && VM_LEFT_OUT_OR(SWITCH_SLEEP, !v->halted))
 		v->requests |= REQUEST_MMU;
 	else if (s->period)
-		arm(v->vm, early ? max_u64(s->period / 16, OWN_TICKS_MIN) : s->period);
+		arm(v->vm, VM_KEPT(SWITCH_SOON, early) ? max_u64(s->period / 16, OWN_TICKS_MIN) : s->period);
 }
 
 void switch_next(struct vcpu *v)
@@ -151,7 +155,7 @@ void switch_next(struct vcpu *v)
 
 void switch_woken(struct vcpu *v)
 {
-	if (v->vm->switching.exits)
+	if (VM_KEPT(SWITCH_WOKEN, v->vm->switching.exits))
 		v->requests |= REQUEST_MMU;
 }
 
@@ -162,14 +166,14 @@ static bool read_list(struct vm *vm)
 	char name[16];
 
 	for (unsigned n = 0; !*p && mmu_mechanisms[n]; n++)
-		if (usable(n))
+		if (VM_LEFT_OUT_OR(SWITCH_USABLE, usable(n)))
 			s->list[s->count++] = mmu_mechanisms[n];
 	while (p && *p && s->count < CONFIG_SWITCHES_MAX) {
 		const struct mmu_ops *ops;
 
 		p = config_next_among(p, name);
 		ops = mmu_mechanism_by_name(name);
-		if (!ops || ops->unsupported(&machine.caps.mmu)) {
+		if (!ops || VM_KEPT(SWITCH_LIST, ops->unsupported(&machine.caps.mmu))) {
 			vm_end(vm, VM_STATUS_UNSUPPORTED, "switch-among names %s, which cannot be used: %s", name,
 			       ops ? ops->unsupported(&machine.caps.mmu) : "there is no such mechanism");
 			return false;
@@ -190,7 +194,7 @@ bool switch_init(struct vm *vm)
 	for (s->at = 0; s->at < s->count && s->list[s->at] != vm->mmu.ops; s->at++)
 		;
 	if (s->at == s->count) /* it starts outside of the list: the first change leads to the list's first */
-		s->at = s->count - 1;
+		VM_MUTANT(SWITCH_OUTSIDE, s->at = s->count - 1);
 	s->timer = (struct timer){ .fire = alarm, .dev = vm };
 	s->period = vm->config->switch_every * (machine.tsc_hz / 1000) / 1000;
 	s->exits = vm->config->switch_exits;

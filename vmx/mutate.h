@@ -158,7 +158,31 @@
 	M(AFTER_BIOS, "the 8259s as a BIOS leaves them") \
 	M(VIRTUAL_WIRE, "virtual-wire mode at the start") \
 	M(LAPIC_TSC, "the TSC that the local APIC's timer goes by") \
-	M(CONSOLE_REST, "what a guest wrote last to its console, when it has ended")
+	M(CONSOLE_REST, "what a guest wrote last to its console, when it has ended") \
+	M(SWITCH_OFF, "that a guest which may not change its mechanism has all features of the one that it has") \
+	M(SWITCH_HIDDEN, "hiding from a guest what a mechanism lacks that it may come to") \
+	M(SEGMENTS_V86, "that segment registers of virtual-8086 mode are none of real mode") \
+	M(SEGMENTS_CODE, "not leaving \"unrestricted guest\" while CS holds no code") \
+	M(SEGMENTS_RPL, "nor while CS and SS are of two levels") \
+	M(SEGMENTS_SS, "nor while SS has another level than its selector") \
+	M(SEGMENTS_DATA, "nor while a data segment is of a lower level than its selector") \
+	M(SEGMENTS_UNUSABLE, "that this is not asked of segments that cannot be used") \
+	M(SEGMENTS_CONFORMING, "nor of conforming code") \
+	M(SWITCH_LACKS, "not going over to what the CPU cannot run") \
+	M(SWITCH_OFFERED, "nor to what lacks a feature that the guest was offered") \
+	M(SWITCH_REAL_MODE, "nor from real mode to what cannot run it") \
+	M(SWITCH_STARTED, "that this is asked of the VMCS only once it is written") \
+	M(SWITCH_WRITTEN, "writing what is to be written into the VMCS before a change (W1)") \
+	M(SWITCH_READ, "reading the guest's registers before it (W1)") \
+	M(SWITCH_HALTED, "that a guest in HLT needs no progress between two changes") \
+	M(SWITCH_EXITS, "counting the exits between two changes (W3)") \
+	M(SWITCH_TICKS, "progress of the guest between two changes (W3)") \
+	M(SWITCH_SLEEP, "letting a guest in HLT sleep") \
+	M(SWITCH_SOON, "looking again soon where it was too early") \
+	M(SWITCH_WOKEN, "counting exits again after a HLT") \
+	M(SWITCH_USABLE, "leaving what the CPU cannot run out of the round") \
+	M(SWITCH_LIST, "refusing it in a list") \
+	M(SWITCH_OUTSIDE, "beginning with the first of a list that does not have the mechanism at the start")
 
 #ifdef VM_MUTATION
 #include "lib/base.h"

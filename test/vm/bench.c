@@ -69,6 +69,7 @@ static void resume(void)
 
 	BUG_ON(bench.at == BENCH_OVER);
 	bench.accesses = 0;
+	soft.reads = 0;
 	leave_stack(&fake, other.stack, STACK_SIZE);
 	swapcontext(&other.test, &other.loop);
 	on_stack(fake, NULL, NULL);

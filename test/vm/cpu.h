@@ -8,6 +8,7 @@
 struct soft_cpu {
 	enum bench_cpu model;
 	uint64_t tsc;
+	unsigned reads; /* of the TSC since the loop went on */
 	uint64_t cr0, cr2, cr3, cr4, dr6;
 	uint64_t efer, pat, misc_enable, apic_base, spec_ctrl;
 	unsigned barriers; /* indirect branch predictor barriers */
