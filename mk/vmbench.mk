@@ -6,7 +6,7 @@ VMBENCH_C := $(wildcard test/vm/*.c) test/unit/emulate_cpu.c $(VMBENCH_HYP_C) $(
 # Not position-independent: static tables have addresses that the CPU models can have as physical ones.
 VMBENCH_FLAGS := -D_GNU_SOURCE -mgeneral-regs-only -fno-pie -Itest/vm/shadow
 
-VMBENCH_TESTS := modes exit exception event cr msr io mmu emulation handover task run platform switch
+VMBENCH_TESTS := modes exit exception event cr msr io mmu emulation handover task run platform switch mitigations
 $(foreach t,$(VMBENCH_TESTS),$(eval UNIT_vm_$(t)_SRC := test/unit/test_vm_$(t).c $(VMBENCH_C))$(eval UNIT_vm_$(t)_VARIANT := vmbench)$(eval UNIT_vm_$(t)_LIBS := -no-pie))
 UNIT_TESTS += $(VMBENCH_TESTS:%=vm_%)
 
@@ -21,9 +21,17 @@ $(VM_MUTANTS_DIR)/vm_$(1): $(patsubst %.c,$(VM_MUTANTS_DIR)/obj/%.o,$(UNIT_vm_$(
 	@$(CC) -no-pie -o $$@ $$^ -lcmocka
 endef
 $(foreach t,$(VMBENCH_TESTS),$(eval $(call vm_mutants_rule,$(t))))
+# Parts of vm/ and vmx/ whose unit tests need no bench.
+VM_PLAIN_TESTS := vmx_speculation
+define vm_plain_rule
+$(VM_MUTANTS_DIR)/vm_plain_$(1): $(patsubst %.c,$(VM_MUTANTS_DIR)/obj/%.o,$(UNIT_$(1)_SRC) test/vm/mutants.c test/unit/hosted.c)
+	@echo '  mutants  $(1)'
+	@$(CC) -no-pie -o $$@ $$^ -lcmocka
+endef
+$(foreach t,$(VM_PLAIN_TESTS),$(eval $(call vm_plain_rule,$(t))))
 -include $(patsubst %.c,$(VM_MUTANTS_DIR)/obj/%.d,$(sort $(foreach t,$(VMBENCH_TESTS),$(UNIT_vm_$(t)_SRC))))
 
 .PHONY: mutate-vm
 mutate: mutate-vm
-mutate-vm: $(VMBENCH_TESTS:%=$(VM_MUTANTS_DIR)/vm_%)
+mutate-vm: $(VMBENCH_TESTS:%=$(VM_MUTANTS_DIR)/vm_%) $(VM_PLAIN_TESTS:%=$(VM_MUTANTS_DIR)/vm_plain_%)
 	script/mutate-vm.sh $(VM_MUTANTS_DIR) docs/mutations-vm.md

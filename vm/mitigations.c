@@ -4,6 +4,7 @@
 
 #include "host/x86.h"
 #include "lib/fmt.h"
+#include "vmx/mutate.h"
 
 #define MSR_ARCH_CAPABILITIES 0x10a
 #define PRED_CMD_IBPB BIT(0)
@@ -31,7 +32,7 @@ static void list(char *buf, uint32_t measures, bool why)
 static void announce(const struct vm *vm, uint32_t measures)
 {
 	const struct speculation *s = &machine.speculation;
-	uint32_t missing = s->needs & ~s->can & ~measures;
+	uint32_t missing = VM_LEFT_OUT_OR(MITIGATIONS_SAID, false) ? 0 : s->needs & ~s->can & ~measures;
 	char on[LIST_SIZE], old[LIST_SIZE];
 
 	list(on, measures, !vm->config->mitigations_chosen);
@@ -48,20 +49,20 @@ void mitigations_choose(struct vm *vm)
 {
 	const struct vm_config *c = vm->config;
 	const struct speculation *s = &machine.speculation;
-	uint32_t measures = c->mitigations_chosen ? c->mitigations : s->needs & s->can;
+	uint32_t measures = c->mitigations_chosen ? c->mitigations : s->needs & (VM_LEFT_OUT_OR(MITIGATIONS_CAN, false) ? UINT32_MAX : s->can);
 
 	if (vm->ended)
 		return;
 	for (unsigned m = 0; m < MEASURES; m++) {
-		if (measures & ~s->can & BIT(m)) {
+		if (VM_KEPT(MITIGATIONS_REFUSED, measures & ~s->can & BIT(m))) {
 			vm_end(vm, VM_STATUS_UNSUPPORTED, "mitigations %s cannot be had: this CPU has no %s; use auto, or leave the setting out",
 			       config_measures[m], wanted[m]);
 			return;
 		}
 	}
 	vm->vcpu->vmx.guards = speculation_guards(s, measures);
-	vm->vcpu->vmx.spec_host = measures & BIT(MEASURE_IBRS) ? s->spec_host : 0;
-	if (measures & BIT(MEASURE_GUEST))
+	vm->vcpu->vmx.spec_host = VM_LEFT_OUT_OR(MITIGATIONS_HOST, measures & BIT(MEASURE_IBRS)) ? s->spec_host : 0;
+	if (VM_LEFT_OUT_OR(MITIGATIONS_GUEST, measures & BIT(MEASURE_GUEST)))
 		vm->cpuid.basic[7].edx |= s->guest_l7_edx;
 	announce(vm, measures);
 }
@@ -72,10 +73,10 @@ bool mitigations_read(const struct vcpu *v, uint32_t msr, uint64_t *value)
 {
 	uint32_t offered = v->vm->cpuid.basic[7].edx;
 
-	if (msr == MSR_SPEC_CTRL && (offered & (L7_EDX_SPEC_CTRL | L7_EDX_STIBP | L7_EDX_SSBD))) {
+	if (msr == MSR_SPEC_CTRL && VM_LEFT_OUT_OR(SPEC_CTRL_READ, offered & (L7_EDX_SPEC_CTRL | L7_EDX_STIBP | L7_EDX_SSBD))) {
 		ASSERT(rdmsr(MSR_SPEC_CTRL) == v->vmx.spec_host);
 		*value = v->vmx.spec_guest;
-	} else if (msr == MSR_ARCH_CAPABILITIES && (offered & L7_EDX_ARCH_CAPABILITIES)) {
+	} else if (msr == MSR_ARCH_CAPABILITIES && VM_LEFT_OUT_OR(ARCH_READ, offered & L7_EDX_ARCH_CAPABILITIES)) {
 		*value = machine.speculation.guest_arch_capabilities;
 	} else {
 		return false;
@@ -87,17 +88,17 @@ bool mitigations_write(struct vcpu *v, uint32_t msr, uint64_t value)
 {
 	uint32_t offered = v->vm->cpuid.basic[7].edx;
 
-	if (msr == MSR_SPEC_CTRL && (offered & (L7_EDX_SPEC_CTRL | L7_EDX_STIBP | L7_EDX_SSBD))) {
-		if (value & ~machine.speculation.guest_spec_ctrl)
+	if (msr == MSR_SPEC_CTRL && VM_LEFT_OUT_OR(SPEC_CTRL_WRITE, offered & (L7_EDX_SPEC_CTRL | L7_EDX_STIBP | L7_EDX_SSBD))) {
+		if (VM_KEPT(SPEC_CTRL_BITS, value & ~machine.speculation.guest_spec_ctrl))
 			return false;
 		v->vmx.spec_guest = value;
 		return true;
 	}
-	if (msr == MSR_PRED_CMD && (offered & L7_EDX_SPEC_CTRL)) {
-		if (value & ~PRED_CMD_IBPB)
+	if (msr == MSR_PRED_CMD && VM_LEFT_OUT_OR(PRED_CMD_WRITE, offered & L7_EDX_SPEC_CTRL)) {
+		if (VM_KEPT(PRED_CMD_BITS, value & ~PRED_CMD_IBPB))
 			return false;
-		if (value)
-			wrmsr(MSR_PRED_CMD, PRED_CMD_IBPB);
+		if (VM_LEFT_OUT_OR(PRED_CMD_ZERO, value))
+			VM_MUTANT(PRED_CMD_BARRIER, wrmsr(MSR_PRED_CMD, PRED_CMD_IBPB));
 		return true;
 	}
 	return false;

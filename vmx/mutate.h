@@ -182,7 +182,40 @@
 	M(SWITCH_WOKEN, "counting exits again after a HLT") \
 	M(SWITCH_USABLE, "leaving what the CPU cannot run out of the round") \
 	M(SWITCH_LIST, "refusing it in a list") \
-	M(SWITCH_OUTSIDE, "beginning with the first of a list that does not have the mechanism at the start")
+	M(SWITCH_OUTSIDE, "beginning with the first of a list that does not have the mechanism at the start") \
+	M(MITIGATIONS_SAID, "saying what the CPU needs and cannot do (M2)") \
+	M(MITIGATIONS_CAN, "taking only what the CPU can do (M1)") \
+	M(MITIGATIONS_REFUSED, "refusing a measure that cannot be had") \
+	M(MITIGATIONS_HOST, "that the host runs without IBRS where it is not asked for") \
+	M(MITIGATIONS_GUEST, "that a guest is offered its controls only where it is asked for") \
+	M(SPEC_CTRL_READ, "#GP for reading IA32_SPEC_CTRL where it is not offered") \
+	M(ARCH_READ, "#GP for reading IA32_ARCH_CAPABILITIES where it is not offered") \
+	M(SPEC_CTRL_WRITE, "#GP for writing IA32_SPEC_CTRL where it is not offered") \
+	M(SPEC_CTRL_BITS, "#GP for what IA32_SPEC_CTRL does not have") \
+	M(PRED_CMD_WRITE, "#GP for IA32_PRED_CMD where it is not offered") \
+	M(PRED_CMD_BITS, "#GP for what IA32_PRED_CMD does not have") \
+	M(PRED_CMD_ZERO, "that writing 0 to it does nothing") \
+	M(PRED_CMD_BARRIER, "the barrier that the guest asks for") \
+	M(L1D_RDCL_NO, "no flush of the L1D for a CPU that says RDCL_NO") \
+	M(L1D_SKIP, "nor under another hypervisor that does it") \
+	M(L1D_CAN, "its check of CPUID") \
+	M(VERW_CAN, "the check of CPUID for VERW") \
+	M(VERW_MDS, "VERW for a CPU without MDS_NO") \
+	M(VERW_TAA, "for one with RTM and without TAA_NO") \
+	M(VERW_FB, "for one with FB_CLEAR") \
+	M(VERW_RFDS, "for one with RFDS_CLEAR") \
+	M(IBRS_CAN, "the check of CPUID for IBRS") \
+	M(IBRS_ENHANCED, "that IBRS_ALL without IA32_SPEC_CTRL means nothing") \
+	M(RSB_ALONE, "not filling the RSB where indirect jumps are open anyway") \
+	M(RSB_PBRSB_NO, "not filling it where PBRSB_NO and enhanced IBRS are there") \
+	M(GUEST_FEATURES, "that a guest is offered known features only") \
+	M(GUEST_PROMISES, "that it is shown known bits of IA32_ARCH_CAPABILITIES only") \
+	M(GUEST_SKIP, "telling it that nothing is to be flushed for guests of its own") \
+	M(RSB_ONE, "filling all of the RSB where IBRS is not enhanced") \
+	M(SPEC_CTRL_GUEST, "switching IA32_SPEC_CTRL for a guest that may set it") \
+	M(SPEC_CTRL_EACH, "writing IBRS at each exit where it is not enhanced") \
+	M(LOAD_SPEC_CTRL, "the host's IA32_SPEC_CTRL when a virtual CPU gets the CPU") \
+	M(LOAD_IBPB, "the barrier between two virtual CPUs")
 
 #ifdef VM_MUTATION
 #include "lib/base.h"

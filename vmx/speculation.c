@@ -1,6 +1,7 @@
 #include "vmx/speculation.h"
 
 #include "vmx/entry.h"
+#include "vmx/mutate.h"
 
 /* What a guest may know of its CPU. Left out are promises about what only the host can do. */
 #define GUEST_ARCH (ARCH_RDCL_NO | ARCH_IBRS_ALL | ARCH_RSBA | ARCH_SKIP_L1DFL | ARCH_SSB_NO | ARCH_MDS_NO | ARCH_PSCHANGE_MC_NO | \
@@ -17,11 +18,11 @@ static void set(struct speculation *s, enum measure m, bool needs, bool can, con
 
 static void judge_l1d(const struct speculation_cpu *cpu, struct speculation *s)
 {
-	bool can = cpu->l7_edx & L7_EDX_L1D_FLUSH;
+	bool can = VM_LEFT_OUT_OR(L1D_CAN, cpu->l7_edx & L7_EDX_L1D_FLUSH);
 
-	if (cpu->arch_capabilities & ARCH_RDCL_NO)
+	if (VM_KEPT(L1D_RDCL_NO, cpu->arch_capabilities & ARCH_RDCL_NO))
 		set(s, MEASURE_L1D, false, can, "RDCL_NO");
-	else if (cpu->arch_capabilities & ARCH_SKIP_L1DFL)
+	else if (VM_KEPT(L1D_SKIP, cpu->arch_capabilities & ARCH_SKIP_L1DFL))
 		set(s, MEASURE_L1D, false, can, "SKIP_L1DFL_VMENTRY: who runs below this hypervisor flushes");
 	else
 		set(s, MEASURE_L1D, true, can, can ? "no RDCL_NO" : "no RDCL_NO, and no IA32_FLUSH_CMD: the microcode is too old");
@@ -30,15 +31,15 @@ static void judge_l1d(const struct speculation_cpu *cpu, struct speculation *s)
 static void judge_verw(const struct speculation_cpu *cpu, struct speculation *s)
 {
 	uint64_t a = cpu->arch_capabilities;
-	bool can = (cpu->l7_edx & L7_EDX_MD_CLEAR) || (a & (ARCH_FB_CLEAR | ARCH_RFDS_CLEAR));
+	bool can = VM_LEFT_OUT_OR(VERW_CAN, cpu->l7_edx & L7_EDX_MD_CLEAR) || (a & (ARCH_FB_CLEAR | ARCH_RFDS_CLEAR));
 
-	if (!(a & ARCH_MDS_NO))
+	if (VM_KEPT(VERW_MDS, !(a & ARCH_MDS_NO)))
 		set(s, MEASURE_VERW, true, can, can ? "no MDS_NO" : "no MDS_NO, and no MD_CLEAR: the microcode is too old");
-	else if (cpu->rtm && !(a & ARCH_TAA_NO))
+	else if (VM_KEPT(VERW_TAA, cpu->rtm && !(a & ARCH_TAA_NO)))
 		set(s, MEASURE_VERW, true, can, can ? "RTM without TAA_NO" : "RTM without TAA_NO, and no MD_CLEAR: the microcode is too old");
-	else if (a & ARCH_FB_CLEAR)
+	else if (VM_KEPT(VERW_FB, a & ARCH_FB_CLEAR))
 		set(s, MEASURE_VERW, true, can, "FB_CLEAR");
-	else if (a & ARCH_RFDS_CLEAR)
+	else if (VM_KEPT(VERW_RFDS, a & ARCH_RFDS_CLEAR))
 		set(s, MEASURE_VERW, true, can, "RFDS_CLEAR");
 	else
 		set(s, MEASURE_VERW, false, can, "MDS_NO");
@@ -48,33 +49,33 @@ static void judge_verw(const struct speculation_cpu *cpu, struct speculation *s)
  * doors. */
 static void judge_branches(const struct speculation_cpu *cpu, struct speculation *s)
 {
-	bool can = cpu->l7_edx & L7_EDX_SPEC_CTRL, ssbd = cpu->l7_edx & L7_EDX_SSBD;
+	bool can = VM_LEFT_OUT_OR(IBRS_CAN, cpu->l7_edx & L7_EDX_SPEC_CTRL), ssbd = cpu->l7_edx & L7_EDX_SSBD;
 	uint64_t a = cpu->arch_capabilities;
 
-	s->enhanced_ibrs = can && (a & ARCH_IBRS_ALL);
+	s->enhanced_ibrs = VM_LEFT_OUT_OR(IBRS_ENHANCED, can) && (a & ARCH_IBRS_ALL);
 	s->spec_host = can ? SPEC_CTRL_IBRS : 0;
 	set(s, MEASURE_IBRS, true, can,
 	    s->enhanced_ibrs ? "IBRS_ALL" : can ? "SPEC_CTRL" : "no IA32_SPEC_CTRL: the microcode is too old");
 	set(s, MEASURE_IBPB, true, can, can ? "SPEC_CTRL" : "no IA32_PRED_CMD: the microcode is too old");
-	if (!can)
+	if (VM_KEPT(RSB_ALONE, !can))
 		set(s, MEASURE_RSB, false, true, "of no use without ibrs");
 	else if (!s->enhanced_ibrs)
 		set(s, MEASURE_RSB, true, true, "IBRS that is not enhanced");
 	else
-		set(s, MEASURE_RSB, !(a & ARCH_PBRSB_NO), true, a & ARCH_PBRSB_NO ? "PBRSB_NO" : "no PBRSB_NO");
+		set(s, MEASURE_RSB, VM_LEFT_OUT_OR(RSB_PBRSB_NO, !(a & ARCH_PBRSB_NO)), true, a & ARCH_PBRSB_NO ? "PBRSB_NO" : "no PBRSB_NO");
 	s->guest_spec_ctrl = (can ? SPEC_CTRL_IBRS : 0) | (cpu->l7_edx & L7_EDX_STIBP ? SPEC_CTRL_STIBP : 0) |
 			     (ssbd ? SPEC_CTRL_SSBD : 0);
 }
 
 static void judge_guest(const struct speculation_cpu *cpu, struct speculation *s)
 {
-	uint32_t offered = cpu->l7_edx & (uint32_t)GUEST_L7_EDX;
+	uint32_t offered = cpu->l7_edx & (VM_LEFT_OUT_OR(GUEST_FEATURES, false) ? UINT32_MAX : (uint32_t)GUEST_L7_EDX);
 
 	s->guest_l7_edx = offered;
-	s->guest_arch_capabilities = cpu->arch_capabilities & GUEST_ARCH;
+	s->guest_arch_capabilities = cpu->arch_capabilities & (VM_LEFT_OUT_OR(GUEST_PROMISES, false) ? UINT64_MAX : GUEST_ARCH);
 	/* A guest's own guests are not there: nothing that it enters is to be flushed for. */
 	if (offered & L7_EDX_ARCH_CAPABILITIES)
-		s->guest_arch_capabilities |= ARCH_SKIP_L1DFL;
+		VM_MUTANT(GUEST_SKIP, s->guest_arch_capabilities |= ARCH_SKIP_L1DFL);
 	set(s, MEASURE_GUEST, offered, offered, offered ? "the CPU has them" : "the CPU has none");
 }
 
@@ -97,11 +98,11 @@ uint32_t speculation_guards(const struct speculation *s, uint32_t measures)
 	guards |= measures & BIT(MEASURE_VERW) ? GUARD_VERW : 0;
 	guards |= measures & BIT(MEASURE_IBPB) ? GUARD_IBPB : 0;
 	if (measures & BIT(MEASURE_RSB))
-		guards |= s->enhanced_ibrs ? GUARD_RSB_ONE : GUARD_RSB;
+		guards |= VM_LEFT_OUT_OR(RSB_ONE, s->enhanced_ibrs) ? GUARD_RSB_ONE : GUARD_RSB;
 	/* Also for a guest that sets its own, and a host without. */
-	if (((measures & BIT(MEASURE_GUEST)) && s->guest_spec_ctrl) || (measures & BIT(MEASURE_IBRS)))
+	if (VM_KEPT(SPEC_CTRL_GUEST, (measures & BIT(MEASURE_GUEST)) && s->guest_spec_ctrl) || (measures & BIT(MEASURE_IBRS)))
 		guards |= GUARD_SPEC_CTRL;
-	if ((measures & BIT(MEASURE_IBRS)) && !s->enhanced_ibrs)
+	if (VM_KEPT(SPEC_CTRL_EACH, measures & BIT(MEASURE_IBRS)) && !s->enhanced_ibrs)
 		guards |= GUARD_SPEC_CTRL_EACH;
 	return guards;
 }

@@ -193,9 +193,9 @@ void vmx_vcpu_start(struct vmx_vcpu *v, const struct vmx_start *start, struct mm
 void vmx_load(struct vmx_vcpu *v)
 {
 	BUG_ON(!vmptrld(v->vmcs));
-	if (v->guards & GUARD_SPEC_CTRL)
+	if (VM_KEPT(LOAD_SPEC_CTRL, v->guards & GUARD_SPEC_CTRL))
 		wrmsr(MSR_SPEC_CTRL, v->spec_host);
-	if (v->guards & GUARD_IBPB)
+	if (VM_KEPT(LOAD_IBPB, v->guards & GUARD_IBPB))
 		wrmsr(MSR_PRED_CMD, 1);
 	if (v->launched)
 		write_host_cpu();

@@ -144,9 +144,12 @@ uint64_t rdmsr(uint32_t msr)
 
 void wrmsr(uint32_t msr, uint64_t v)
 {
-	if (msr != MSR_PRED_CMD || v != 1)
-		bug(__FILE__, __LINE__, "WRMSR: no handler of an exit writes another MSR of the host than IA32_PRED_CMD");
-	soft.barriers++;
+	if (msr == MSR_SPEC_CTRL && !(v & ~7ull))
+		soft.spec_ctrl = v;
+	else if (msr == MSR_PRED_CMD && v == 1)
+		soft.barriers++;
+	else
+		bug(__FILE__, __LINE__, "WRMSR: nothing here writes another MSR of the host than those that control speculation");
 }
 
 static uint64_t read_capability(void *ctx, uint32_t msr)
