@@ -2,12 +2,12 @@
 #include "vm/vm.h"
 
 #include "host/frames.h"
+#include "vmx/mutate.h"
 
 /* The account of a phase is opened by taking the vCPU's counters away from it and closed by adding them: unsigned arithmetic
  * makes the difference right, and no copy of them is kept. */
 struct phases {
 	unsigned open; /* 0: none */
-	bool seen[PHASES_MAX];
 	struct account account[PHASES_MAX];
 };
 
@@ -32,11 +32,10 @@ static void go_to(struct vm *vm, unsigned phase, uint64_t ran)
 {
 	struct phases *p = vm->phases;
 
-	if (p->open)
+	if (VM_KEPT(PHASE_CLOSED, p->open))
 		add_now(&p->account[p->open], vm, ran, false);
 	p->open = phase;
-	p->seen[phase] = true;
-	if (phase)
+	if (VM_KEPT(PHASE_OPENED, phase))
 		add_now(&p->account[phase], vm, ran, true);
 }
 
@@ -51,7 +50,7 @@ static bool have_room(struct vm *vm)
 	if (hfn_is_none(f))
 		return false;
 	vm->phases = frames_ptr(f);
-	memset(vm->phases, 0, sizeof(*vm->phases));
+	VM_MUTANT(PHASE_CLEAR, memset(vm->phases, 0, sizeof(*vm->phases)));
 	return true;
 }
 
@@ -65,7 +64,7 @@ static void mark(void *ctx, uint16_t port, unsigned size, uint32_t value)
 	(void)port;
 	(void)size;
 	if (have_room(vm))
-		go_to(vm, phase < PHASES_MAX ? phase : 0, v->run_ticks + v->exit_tsc - v->run_start);
+		go_to(vm, VM_LEFT_OUT_OR(PHASE_RANGE, phase < PHASES_MAX) ? phase : 0, v->run_ticks + (VM_LEFT_OUT_OR(PHASE_TICKS, false) ? 0 : v->exit_tsc - v->run_start));
 }
 
 static uint32_t no_mark(void *ctx, uint16_t port, unsigned size)
@@ -92,10 +91,10 @@ void phases_free(struct vm *vm)
 void phases_end(struct vm *vm)
 {
 	if (vm->phases)
-		go_to(vm, 0, vm->vcpu->run_ticks);
+		VM_MUTANT(PHASE_END, go_to(vm, 0, vm->vcpu->run_ticks));
 }
 
 const struct account *phases_account(const struct vm *vm, unsigned phase)
 {
-	return vm->phases && phase && vm->phases->seen[phase] ? &vm->phases->account[phase] : NULL;
+	return vm->phases && phase ? &vm->phases->account[phase] : NULL;
 }

@@ -3,14 +3,15 @@
 
 #include "host/console.h"
 #include "host/frames.h"
+#include "vmx/mutate.h"
 
 static uint64_t pages_of(size_t bytes) { return align_up(bytes, PAGE_SIZE) >> PAGE_SHIFT; }
 
 static void release_vcpu(struct vcpu *v)
 {
-	if (v->mmu.vm)
+	if (VM_KEPT(RELEASE_ROOTS, v->mmu.vm))
 		mmu_vcpu_destroy(&v->mmu);
-	if (v->vmx.vmcs.v)
+	if (VM_KEPT(RELEASE_VMCS, v->vmx.vmcs.v))
 		vmx_vcpu_destroy(&v->vmx);
 	if (v->fpu)
 		fpu_free(v);
@@ -20,14 +21,14 @@ void vm_release(struct vm *vm)
 {
 	if (vm->vcpu)
 		release_vcpu(vm->vcpu);
-	if (vm->has_mmu)
+	if (VM_KEPT(RELEASE_TABLES, vm->has_mmu))
 		mmu_vm_destroy(&vm->mmu);
 	for (unsigned which = 0; which < ARRAY_SIZE(vm->extent); which++)
 		for (unsigned i = 0; i < VM_EXTENTS_MAX; i++)
-			if (vm->extent[which][i].pages)
+			if (VM_KEPT(RELEASE_RAM, vm->extent[which][i].pages))
 				frames_free(vm->extent[which][i].hfn, vm->extent[which][i].pages);
-	phases_free(vm);
-	if (vm->testdev)
+	VM_MUTANT(RELEASE_PHASES, phases_free(vm));
+	if (VM_KEPT(RELEASE_TESTDEV, vm->testdev))
 		frames_free(frames_of_ptr(vm->testdev), pages_of(sizeof(struct testdev)));
 }
 
@@ -36,11 +37,11 @@ void vm_release_all(void)
 	for (unsigned n = 0; n < machine.vm_count; n++) {
 		struct vm *vm = machine.vm[n];
 
-		if (vm->vcpu)
+		if (VM_KEPT(RELEASE_VCPU, vm->vcpu))
 			frames_free(frames_of_ptr(vm->vcpu), pages_of(sizeof(struct vcpu)));
-		frames_free(frames_of_ptr(vm), pages_of(sizeof(struct vm)));
+		VM_MUTANT(RELEASE_VM, frames_free(frames_of_ptr(vm), pages_of(sizeof(struct vm))));
 	}
 	machine.vm_count = 0;
-	if (frames_available() != machine.frames_before)
+	if (VM_KEPT(RELEASE_SAID, frames_available() != machine.frames_before))
 		console_log("of %lu free frames only %lu came back", machine.frames_before, frames_available());
 }

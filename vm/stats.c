@@ -64,28 +64,28 @@ static __attribute__((format(printf, 2, 3))) void say(struct scope *s, const cha
 	char line[320];
 	va_list ap;
 
-	if (s->at++ < s->vm->told || !s->left)
+	if (VM_KEPT(ACCOUNT_ONCE, s->at++ < s->vm->told) || !s->left)
 		return;
 	va_start(ap, format);
 	fmt_v(line, sizeof(line), format, ap);
 	va_end(ap);
 	if (console_account_line(line)) {
 		s->vm->told++;
-		s->left--;
+		VM_MUTANT(ACCOUNT_PIECE, s->left--);
 	} else {
-		s->left = 0;
+		VM_MUTANT(ACCOUNT_WAITS, s->left = 0);
 	}
 }
 
 static void stat(struct scope *s, const char *name, uint64_t value)
 {
-	if (value || s->zeros)
+	if (VM_LEFT_OUT_OR(ACCOUNT_ZEROS, value || s->zeros))
 		say(s, "stat %u %s%s %lu", s->vm->id, s->prefix, name, value);
 }
 
 void stats_ticks(const struct vcpu *v, uint64_t *guest, uint64_t *hypervisor)
 {
-	uint64_t all = v->run_ticks + (v->running ? v->exit_tsc - v->run_start : 0), exits = 0;
+	uint64_t all = v->run_ticks + (VM_KEPT(ACCOUNT_RUNNING, v->running) ? v->exit_tsc - v->run_start : 0), exits = 0;
 
 	for (unsigned n = 0; n < EXIT_REASON_COUNT; n++)
 		exits += v->exits[n].ticks;
@@ -112,7 +112,7 @@ static void stats_exits(struct scope *s, const struct exit_stat exits[EXIT_REASO
 			continue;
 		total += e->count;
 		ticks += e->ticks;
-		if (of_mechanism(n)) {
+		if (VM_LEFT_OUT_OR(ACCOUNT_MECHANISM, of_mechanism(n))) {
 			mechanism += e->count;
 			mechanism_ticks += e->ticks;
 		}
@@ -156,13 +156,13 @@ bool stats_vm(struct vm *vm)
 
 	if (!VM_LEFT_OUT_OR(CONSOLE_REST, false) && !platform_console_rest(vm))
 		return false;
-	if (vm->vcpu && vm->vcpu->started) {
+	if (vm->vcpu && VM_LEFT_OUT_OR(ACCOUNT_STARTED, vm->vcpu->started)) {
 		stats_exits(&s, vm->vcpu->exits, vm->vcpu->run_ticks);
 		stats_mmu(&s, &vm->mmu.counters, mmu_table_pages(&vm->mmu));
 		stat(&s, "console.dropped", vm->console_dropped);
 		stats_phases(&s);
 	}
 	say(&s, "vm %u end %d %s", vm->id, vm->status, vm->end_text);
-	vm->all_told = vm->told == s.at;
+	vm->all_told = VM_LEFT_OUT_OR(ACCOUNT_WHOLE, vm->told == s.at);
 	return vm->told != before;
 }

@@ -215,7 +215,30 @@
 	M(SPEC_CTRL_GUEST, "switching IA32_SPEC_CTRL for a guest that may set it") \
 	M(SPEC_CTRL_EACH, "writing IBRS at each exit where it is not enhanced") \
 	M(LOAD_SPEC_CTRL, "the host's IA32_SPEC_CTRL when a virtual CPU gets the CPU") \
-	M(LOAD_IBPB, "the barrier between two virtual CPUs")
+	M(LOAD_IBPB, "the barrier between two virtual CPUs") \
+	M(ACCOUNT_ONCE, "taking an account up where it was (A1)") \
+	M(ACCOUNT_PIECE, "that it leaves some lines at a time (A1)") \
+	M(ACCOUNT_WAITS, "that its lines wait for each other where the port has no room (A1)") \
+	M(ACCOUNT_ZEROS, "leaving out of a phase what did not happen") \
+	M(ACCOUNT_RUNNING, "counting the ticks of the turn that is not over") \
+	M(ACCOUNT_MECHANISM, "which exits are the mechanism's") \
+	M(ACCOUNT_STARTED, "that who has not run has no account") \
+	M(ACCOUNT_WHOLE, "waiting with the end until all is told") \
+	M(PHASE_CLOSED, "closing a phase") \
+	M(PHASE_OPENED, "that a phase begins with what was counted before") \
+	M(PHASE_RANGE, "the range of a phase's number") \
+	M(PHASE_TICKS, "the ticks of the turn in which a phase begins or ends") \
+	M(PHASE_END, "closing a phase with the guest's end") \
+	M(PHASE_CLEAR, "accounts that begin empty") \
+	M(RELEASE_ROOTS, "giving back a vCPU's roots") \
+	M(RELEASE_VMCS, "giving back the VMCS") \
+	M(RELEASE_TABLES, "giving back the tables") \
+	M(RELEASE_RAM, "giving back the guest's RAM") \
+	M(RELEASE_PHASES, "giving back the accounts of phases") \
+	M(RELEASE_TESTDEV, "giving back the test device") \
+	M(RELEASE_VCPU, "giving back the vCPU") \
+	M(RELEASE_VM, "giving back what is known of a virtual machine") \
+	M(RELEASE_SAID, "saying that frames are missing")
 
 #ifdef VM_MUTATION
 #include "lib/base.h"

@@ -69,7 +69,7 @@ static void resume(void)
 
 	BUG_ON(bench.at == BENCH_OVER);
 	bench.accesses = 0;
-	soft.reads = 0;
+	soft.steps = 0;
 	leave_stack(&fake, other.stack, STACK_SIZE);
 	swapcontext(&other.test, &other.loop);
 	on_stack(fake, NULL, NULL);
@@ -274,6 +274,7 @@ void bench_new(const struct bench_config *config)
 void bench_delete(void)
 {
 	bench.stalled = false;
+	console_flush();
 	for (unsigned n = 0; n < machine.vm_count; n++)
 		if (machine.vm[n])
 			vm_end(machine.vm[n], VM_STATUS_OK, "the test is over");

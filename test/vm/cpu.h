@@ -8,7 +8,7 @@
 struct soft_cpu {
 	enum bench_cpu model;
 	uint64_t tsc;
-	unsigned reads; /* of the TSC since the loop went on */
+	unsigned steps; /* since the loop went on: readings of the TSC, and windows for interrupts */
 	uint64_t cr0, cr2, cr3, cr4, dr6;
 	uint64_t efer, pat, misc_enable, apic_base, spec_ctrl;
 	unsigned barriers; /* indirect branch predictor barriers */
@@ -19,6 +19,8 @@ struct soft_cpu {
 extern struct soft_cpu soft;
 
 /* test/vm/cpu.c */
+/* B5: whoever goes round without an entry and without sleeping does this again and again. */
+void soft_step(void);
 void bench_cpu_reset(const struct bench_config *config);
 bool cpu_has_proc2(uint32_t bit);
 const struct vmentry_caps *cpu_vmentry_caps(void);

@@ -144,6 +144,7 @@ void host_interrupt_pending(uint8_t vector)
 /* Interrupts are let in for a moment. */
 void irq_window(void)
 {
+	soft_step();
 	for (unsigned i = 0; i < pending_count; i++)
 		interrupt_handle(pending[i]);
 	pending_count = 0;
@@ -197,17 +198,26 @@ static struct {
 
 static unsigned port_of(uint16_t port) { return port >> 3 == 0x3f8 >> 3 ? CONSOLE_GUEST : CONSOLE_STATS; }
 
+/* Where it does not fit the older half is gone: no test looks at so much. */
+static void keep(unsigned p, char c)
+{
+	if (uart[p].sent_count == OUTPUT_MAX) {
+		uart[p].sent_count /= 2;
+		memcpy(uart[p].sent, uart[p].sent + OUTPUT_MAX / 2, OUTPUT_MAX / 2);
+	}
+	uart[p].sent[uart[p].sent_count++] = c;
+}
+
 void outb(uint16_t port, uint8_t v)
 {
 	unsigned p = port_of(port);
 
-	/* What does not fit is gone: no test looks at so much. */
 	if ((port & 7) == 3)
 		uart[p].divisor = v & 0x80;
 	if ((port & 7) == 1 && !uart[p].divisor)
 		uart[p].ier = v;
-	if ((port & 7) == 0 && !uart[p].divisor && uart[p].sent_count < OUTPUT_MAX)
-		uart[p].sent[uart[p].sent_count++] = (char)v;
+	if ((port & 7) == 0 && !uart[p].divisor)
+		keep(p, (char)v);
 }
 
 uint8_t inb(uint16_t port)
