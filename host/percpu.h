@@ -47,7 +47,7 @@ struct percpu {
 	struct vcpu *run_queue; /* the vCPUs that live here, a ring; the one that runs, or ran last */
 	struct vcpu *untold;    /* those of virtual machines that have ended here, but whose account has not been written */
 	uint64_t slice_end;     /* TSC: when another vCPU of the ring has its turn */
-	uint64_t fair_floor;    /* the least vcpu.fair that the last one to be picked had; never goes back */
+	uint64_t fair_floor;    /* the least vcpu.fair of those that want the CPU, when one of them left it; never goes back */
 };
 
 static inline struct percpu *this_cpu(void)

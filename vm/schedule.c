@@ -126,14 +126,25 @@ struct vcpu *schedule_pick(struct percpu *cpu)
 	if (!v)
 		return NULL;
 	cpu->run_queue = v;
-	cpu->fair_floor = max_u64(cpu->fair_floor, v->fair);
 	cpu->slice_end = rdtsc() + schedule_slice();
 	arm_running(cpu);
 	return v;
+}
+
+/* The floor goes up with the least that one of those has which want the CPU all the time: also while v alone did, and nobody was picked. */
+static void raise_floor(struct percpu *cpu, const struct vcpu *v)
+{
+	uint64_t least = v->fair;
+
+	for (const struct vcpu *i = v->ring; i != v; i = i->ring)
+		if (runnable(i) && !i->slept)
+			least = min_u64(least, i->fair);
+	cpu->fair_floor = max_u64(cpu->fair_floor, least);
 }
 
 void schedule_account(struct vcpu *v, uint64_t ticks)
 {
 	v->fair += ticks;
 	v->slept = v->halted || v->paused;
+	raise_floor(v->cpu, v);
 }
