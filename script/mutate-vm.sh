@@ -13,7 +13,7 @@ trap 'rm -rf "$work"' EXIT
 
 # A program that ends by a signal or not in time, with no promise broken, is tried once more: something else may have ended it.
 run() {
-	VM_MUTANT=$1 timeout 60 "$2" > "$work/out" 2> "$work/err"
+	VM_MUTANT=$1 timeout 20 "$2" > "$work/out" 2> "$work/err"
 	status=$?
 	cat "$work/err" >> "$work/out"
 	[ $status -lt 124 ] || grep -q '^panic ' "$work/out"

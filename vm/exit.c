@@ -79,17 +79,17 @@ static void exit_external_interrupt(struct vcpu *v)
 
 	exit_requeue_event(v);
 	if (info & INFO_VALID)
-		interrupt_handle((uint8_t)(info & INFO_VECTOR));
-	if (v->cpu->timer_fired)
+		VM_MUTANT(HOST_INTERRUPT, interrupt_handle((uint8_t)(info & INFO_VECTOR)));
+	if (VM_KEPT(EXIT_TIMER, v->cpu->timer_fired))
 		vm_timer_interrupt();
-	control_poll(v->cpu);
+	VM_MUTANT(EXIT_CONTROL, control_poll(v->cpu));
 }
 
 /* The guest ran for a whole period without an exit: vm_host_turn() comes before the next entry. */
 static void exit_preemption_timer(struct vcpu *v)
 {
-	exit_requeue_event(v);
-	v->host_turn = 0;
+	VM_MUTANT(PREEMPTION_REQUEUE, exit_requeue_event(v));
+	VM_MUTANT(PREEMPTION_TURN, v->host_turn = 0);
 }
 
 static void exit_window(struct vcpu *v) { v->requests |= REQUEST_EVENT; }

@@ -27,7 +27,7 @@ void vm_end(struct vm *vm, int status, const char *format, ...)
 {
 	va_list ap;
 
-	if (vm->ended)
+	if (VM_KEPT(END_FIRST, vm->ended))
 		return;
 	va_start(ap, format);
 	fmt_v(vm->end_text, sizeof(vm->end_text), format, ap);
@@ -35,7 +35,7 @@ void vm_end(struct vm *vm, int status, const char *format, ...)
 	vm->status = status;
 	vm->ended = true;
 	if (vm->vcpu)
-		__atomic_fetch_or(&vm->vcpu->requests, REQUEST_STOP, __ATOMIC_SEQ_CST);
+		VM_MUTANT(END_STOP, __atomic_fetch_or(&vm->vcpu->requests, REQUEST_STOP, __ATOMIC_SEQ_CST));
 }
 
 /* ---- one vCPU ---- */
@@ -48,7 +48,7 @@ static void load(struct vcpu *v)
 		vmx_load(&v->vmx);
 		cpu->loaded = v;
 	}
-	fpu_switch(v);
+	VM_MUTANT(LOAD_FPU, fpu_switch(v));
 	if (!v->started) {
 		uint32_t features = (v->vm->cpuid.has_rdtscp ? PROC2_RDTSCP : 0) | (v->vm->cpuid.has_invpcid ? PROC2_INVPCID : 0);
 
@@ -56,7 +56,7 @@ static void load(struct vcpu *v)
 		vmx_vcpu_start(&v->vmx, &v->start, &v->mmu, features, v->vm->cpuid.cr4_offered);
 		v->started = true;
 	}
-	vcpu_write_tsc_offset(v);
+	VM_MUTANT(LOAD_TSC, vcpu_write_tsc_offset(v));
 	vmx_begin_turn(&v->vmx);
 }
 
@@ -89,7 +89,7 @@ __attribute__((noinline)) void vcpu_bring_up_to_date(struct vcpu *v)
 {
 	mmu_enter(&v->mmu, v->cpu->id);
 	if (v->mmu.intercepts_changed) {
-		vmx_sync_unowned(&v->mmu);
+		VM_MUTANT(CURRENT_UNOWNED, vmx_sync_unowned(&v->mmu));
 		vmx_apply_paging(&v->vmx, &v->mmu);
 	}
 	if (v->mmu.root_changed)
@@ -118,8 +118,8 @@ static __attribute__((noinline)) void make_current_at_last(struct vcpu *v)
 /* The tables and registers that the CPU runs the guest with are in force; R2. */
 static inline void make_current(struct vcpu *v)
 {
-	__atomic_store_n(&v->in_guest, true, __ATOMIC_SEQ_CST);
-	if (unlikely(out_of_date(v)))
+	VM_MUTANT(IN_GUEST, __atomic_store_n(&v->in_guest, true, __ATOMIC_SEQ_CST));
+	if (VM_KEPT(CURRENT, unlikely(out_of_date(v))))
 		make_current_at_last(v);
 }
 
@@ -149,7 +149,7 @@ static inline void handle_exit(struct vcpu *v)
 
 static inline void account_exit(struct vcpu *v, uint64_t now)
 {
-	v->exit->ticks += now - v->exit_tsc;
+	VM_MUTANT(EXIT_TICKS, v->exit->ticks += now - v->exit_tsc);
 }
 
 /* A clock that has stopped goes on late by what remains to be done until the entry. So its alarm comes after the time that the guest
@@ -159,7 +159,8 @@ static inline void account_exit(struct vcpu *v, uint64_t now)
 static __attribute__((noinline)) void set_alarm(struct vcpu *v)
 {
 	const struct vm_clock *c = &v->vm->clock;
-	uint64_t late = c->stopped ? rdtsc() - c->stopped_at + TICKS_TO_ENTRY + v->vmx.exit_ticks : 0, alarm = schedule_alarm(v->vm);
+	uint64_t late = VM_KEPT(ALARM_LATE, c->stopped) ? rdtsc() - c->stopped_at + TICKS_TO_ENTRY + v->vmx.exit_ticks : 0;
+	uint64_t alarm = schedule_alarm(v->vm);
 
 	v->vm->timers.earlier = false;
 	if (alarm < UINT64_MAX - late && alarm + late < v->cpu->timer_armed)
@@ -181,18 +182,18 @@ static inline __attribute__((always_inline)) void run_on(struct vcpu *v, const b
 	for (;;) {
 		uint64_t now;
 
-		if (unlikely(v->exit_tsc >= v->host_turn))
+		if (VM_KEPT(HOST_TURN, unlikely(v->exit_tsc >= v->host_turn)))
 			vm_host_turn(v);
 		if (unlikely(v->requests) && !serve_requests(v))
 			return;
-		if (unlikely(v->vm->timers.earlier))
+		if (VM_KEPT(SET_ALARM, unlikely(v->vm->timers.earlier)))
 			set_alarm(v);
 		make_current(v);
 		now = rdtsc();
 		account_exit(v, now);
 		if (own_clock) {
 			clock_enter(&v->vm->clock, now + CLOCK_ENTRY_TICKS);
-			vcpu_write_tsc_offset(v);
+			VM_MUTANT(CLOCK_OFFSET, vcpu_write_tsc_offset(v));
 		}
 		if (DEBUG_BUILD && !entry_check(v)) {
 			__atomic_store_n(&v->in_guest, false, __ATOMIC_RELEASE);
@@ -200,7 +201,7 @@ static inline __attribute__((always_inline)) void run_on(struct vcpu *v, const b
 		}
 		v = container_of(vmx_enter(&v->vmx, &failed), struct vcpu, vmx);
 		if (unlikely(failed)) {
-			entry_failed(v);
+			VM_MUTANT(ENTRY_FAILED, entry_failed(v));
 			if (own_clock)
 				clock_exit(&v->vm->clock, rdtsc());
 			continue;
@@ -208,7 +209,7 @@ static inline __attribute__((always_inline)) void run_on(struct vcpu *v, const b
 		v->exit_tsc = rdtsc();
 		if (own_clock)
 			clock_exit(&v->vm->clock, v->exit_tsc - v->vmx.exit_ticks);
-		__atomic_store_n(&v->in_guest, false, __ATOMIC_RELEASE);
+		VM_MUTANT(OUT_OF_GUEST, __atomic_store_n(&v->in_guest, false, __ATOMIC_RELEASE));
 		handle_exit(v);
 	}
 }
@@ -223,9 +224,7 @@ static void run(struct vcpu *v)
 		v->exit = &v->exits[EXIT_OTHER]; /* nothing has exited yet */
 	v->running = true;
 	if (own_clock)
-		clock_stop(&v->vm->clock, now);
-	else
-		clock_go(&v->vm->clock, now);
+		VM_MUTANT(CLOCK_BEGINS, clock_stop(&v->vm->clock, now));
 	load(v);
 	vcpu_bring_up_to_date(v);
 	if (own_clock)
@@ -238,9 +237,9 @@ static void run(struct vcpu *v)
 	schedule_account(v, now - v->run_start);
 	v->running = false;
 	if (v->paused)
-		clock_stop(&v->vm->clock, now);
+		VM_MUTANT(CLOCK_PAUSED, clock_stop(&v->vm->clock, now));
 	else if (v->halted)
-		clock_go(&v->vm->clock, now);
+		VM_MUTANT(CLOCK_HALTED, clock_go(&v->vm->clock, now));
 }
 
 /* ---- one CPU ---- */
@@ -253,9 +252,9 @@ static void retire(struct percpu *cpu, struct vcpu *v)
 		before = before->ring;
 	before->ring = v->ring;
 	cpu->run_queue = v->ring == v ? NULL : v->ring;
-	if (cpu->fpu_owner == v)
+	if (VM_KEPT(RETIRE_FPU, cpu->fpu_owner == v))
 		cpu->fpu_owner = NULL;
-	if (cpu->loaded == v) {
+	if (VM_KEPT(RETIRE_LOADED, cpu->loaded == v)) {
 		vmx_unload(&v->vmx);
 		cpu->loaded = NULL;
 	}
@@ -311,7 +310,7 @@ void vm_add_to_cpu(struct vcpu *v)
 {
 	struct percpu *cpu = v->cpu;
 
-	v->fair = cpu->fair_floor;
+	VM_MUTANT(FAIR_NEW, v->fair = cpu->fair_floor);
 	v->ring = cpu->run_queue ? cpu->run_queue->ring : v;
 	if (cpu->run_queue)
 		cpu->run_queue->ring = v;

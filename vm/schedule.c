@@ -19,7 +19,12 @@
 uint64_t schedule_slice(void) { return machine.tsc_hz / SLICES_PER_SECOND; }
 
 /* One that is over has its last turn: also one that a device has reset while it slept, or that was paused (R3 in vm/run.c). */
-static bool runnable(const struct vcpu *v) { return VM_KEPT(LAST_TURN, v->vm->ended) || (!v->paused && (!v->halted || v->requests)); }
+static bool runnable(const struct vcpu *v)
+{
+	if (VM_KEPT(LAST_TURN, v->vm->ended))
+		return true;
+	return VM_LEFT_OUT_OR(RUN_PAUSED, !v->paused) && (VM_LEFT_OUT_OR(RUN_HALTED, !v->halted) || v->requests);
+}
 
 /* Could another vCPU of the ring run now? */
 static bool others_runnable(const struct percpu *cpu)
@@ -37,12 +42,12 @@ void schedule_arm_idle(const struct percpu *cpu)
 	const struct vcpu *v = cpu->run_queue;
 	uint64_t next = UINT64_MAX;
 
-	if (cpu->untold)
+	if (VM_KEPT(IDLE_UNTOLD, cpu->untold))
 		next = rdtsc() + schedule_slice();
 	else if (!v)
 		return;
 	for (const struct vcpu *i = v; i; i = i->ring == v ? NULL : i->ring)
-		if (!i->vm->clock.stopped)
+		if (VM_LEFT_OUT_OR(IDLE_STOPPED, !i->vm->clock.stopped))
 			next = min_u64(next, schedule_alarm(i->vm));
 	lapic_host_timer(next);
 }
@@ -53,8 +58,8 @@ static void arm_running(const struct percpu *cpu)
 	struct vcpu *v = cpu->run_queue;
 	uint64_t next = v->vm->clock.stopped ? UINT64_MAX : schedule_alarm(v->vm);
 
-	lapic_host_timer(v->ring == v ? next : min_u64(next, cpu->slice_end));
-	v->vm->timers.earlier = true; /* R1: to be looked at before its next entry */
+	lapic_host_timer(VM_LEFT_OUT_OR(SLICE_ARMED, v->ring == v) ? next : min_u64(next, cpu->slice_end));
+	VM_MUTANT(ARM_AGAIN, v->vm->timers.earlier = true); /* R1: to be looked at before its next entry */
 }
 
 static void run_timers(const struct percpu *cpu)
@@ -66,7 +71,7 @@ static void run_timers(const struct percpu *cpu)
 		timers_run(&v->vm->timers, clock_now(&v->vm->clock));
 		spin_unlock(&v->vm->device_lock);
 		v = v->ring;
-	} while (v != cpu->run_queue);
+	} while (VM_KEPT(TIMERS_OF_ALL, v != cpu->run_queue));
 }
 
 void vm_timer_interrupt(void)
@@ -78,11 +83,11 @@ void vm_timer_interrupt(void)
 	if (!cpu->run_queue)
 		return;
 	run_timers(cpu);
-	if (now >= cpu->slice_end) {
+	if (VM_LEFT_OUT_OR(SLICE_OVER, now >= cpu->slice_end)) {
 		/* Again and again while there are others: one may come to be able to run at any time. */
 		cpu->slice_end = now + schedule_slice();
 		if (cpu->run_queue->running && others_runnable(cpu))
-			cpu->run_queue->requests |= REQUEST_SWITCH;
+			VM_MUTANT(SLICE_ENDS, cpu->run_queue->requests |= REQUEST_SWITCH);
 	}
 	arm_running(cpu);
 }
@@ -91,12 +96,12 @@ void vm_host_turn(struct vcpu *v)
 {
 	struct percpu *cpu = v->cpu;
 
-	irq_window();
+	VM_MUTANT(HOST_WINDOW, irq_window());
 	v->host_turn = rdtsc() + schedule_slice();
-	if (cpu->timer_fired)
+	if (VM_KEPT(HOST_TIMER, cpu->timer_fired))
 		vm_timer_interrupt();
-	control_poll(cpu);
-	vm_tell(cpu);
+	VM_MUTANT(HOST_CONTROL, control_poll(cpu));
+	VM_MUTANT(HOST_TELL, vm_tell(cpu));
 }
 
 /* ---- whose turn it is ---- */
@@ -110,10 +115,10 @@ static struct vcpu *fairest(const struct percpu *cpu)
 		v = v->ring;
 		if (!runnable(v))
 			continue;
-		if (v->slept)
+		if (VM_KEPT(FAIR_SLEPT, v->slept))
 			v->fair = max_u64(v->fair, least);
 		v->slept = false;
-		if (!best || v->fair < best->fair)
+		if (!best || VM_KEPT(FAIR_LEAST, v->fair < best->fair))
 			best = v;
 	} while (v != cpu->run_queue);
 	return best;
@@ -144,7 +149,7 @@ static void raise_floor(struct percpu *cpu, const struct vcpu *v)
 
 void schedule_account(struct vcpu *v, uint64_t ticks)
 {
-	v->fair += ticks;
+	VM_MUTANT(FAIR_TICKS, v->fair += ticks);
 	v->slept = v->halted || v->paused;
-	raise_floor(v->cpu, v);
+	VM_MUTANT(FAIR_RAISED, raise_floor(v->cpu, v));
 }

@@ -238,7 +238,50 @@
 	M(RELEASE_TESTDEV, "giving back the test device") \
 	M(RELEASE_VCPU, "giving back the vCPU") \
 	M(RELEASE_VM, "giving back what is known of a virtual machine") \
-	M(RELEASE_SAID, "saying that frames are missing")
+	M(RELEASE_SAID, "saying that frames are missing") \
+	M(RUN_PAUSED, "not running who is paused") \
+	M(RUN_HALTED, "not running who sleeps in HLT") \
+	M(IDLE_UNTOLD, "coming back to an account that waits while nobody runs") \
+	M(IDLE_STOPPED, "that a clock which stands still wakes nobody") \
+	M(SLICE_ARMED, "the CPU's timer for the end of a slice") \
+	M(ARM_AGAIN, "looking at the timers of who runs before its next entry (R1)") \
+	M(TIMERS_OF_ALL, "looking at the timers of all of a CPU when a slice ends (F2)") \
+	M(SLICE_OVER, "that a timer of its own does not end a slice") \
+	M(SLICE_ENDS, "the end of a slice") \
+	M(HOST_WINDOW, "letting the host's interrupts in once a slice (F3)") \
+	M(HOST_TIMER, "looking then whether the CPU's timer was among them") \
+	M(HOST_CONTROL, "serving the control channel once a slice") \
+	M(HOST_TELL, "telling accounts while others run") \
+	M(FAIR_SLEPT, "that who slept is not given all that it did not use (F1)") \
+	M(FAIR_LEAST, "giving the CPU to the one that had least of it (F1)") \
+	M(FAIR_TICKS, "counting how long the CPU worked for each (F1)") \
+	M(FAIR_NEW, "that who is new begins with as much as the others had") \
+	M(END_FIRST, "that the first end counts") \
+	M(END_STOP, "asking who has ended to leave") \
+	M(LOAD_FPU, "the FPU's registers of who runs") \
+	M(LOAD_TSC, "the TSC offset of who gets the CPU again") \
+	M(CURRENT_UNOWNED, "what the guest changed without an exit, before its intercepts change") \
+	M(IN_GUEST, "that others can see that a vCPU is in the guest (R2)") \
+	M(OUT_OF_GUEST, "or no more (R2)") \
+	M(EXIT_TICKS, "the ticks of an exit") \
+	M(ALARM_LATE, "that the alarm of a clock which stands still comes after its time, not before") \
+	M(ENTRY_FAILED, "ending a guest that the CPU does not enter") \
+	M(HOST_TURN, "the host's turn once a slice, at an exit (F3)") \
+	M(SET_ALARM, "an alarm for a timer that is earlier than the others (R1)") \
+	M(CLOCK_OFFSET, "the TSC that the guest reads going by its clock (K2)") \
+	M(CLOCK_BEGINS, "that a clock of the guest's own stands still in the hypervisor") \
+	M(CLOCK_PAUSED, "that it stands still") \
+	M(CLOCK_HALTED, "that the clock goes on in HLT") \
+	M(RETIRE_FPU, "that nobody's registers are saved to who has ended") \
+	M(RETIRE_LOADED, "giving up the VMCS of who has ended") \
+	M(PREEMPTION_REQUEUE, "delivering again what the preemption timer interrupted") \
+	M(PREEMPTION_TURN, "the host's turn after a whole slice without an exit (F3)") \
+	M(HOST_INTERRUPT, "the host's interrupt that a guest was left for") \
+	M(EXIT_TIMER, "the host's timer then") \
+	M(EXIT_CONTROL, "the control channel then") \
+	M(TIMERS_OWN, "that timers go by the guest's own clock where it has one") \
+	M(FAIR_RAISED, "that this least goes up while one runs alone (F1)") \
+	M(CURRENT, "tables and flushes that are in force before an entry")
 
 #ifdef VM_MUTATION
 #include "lib/base.h"

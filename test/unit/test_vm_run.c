@@ -2,6 +2,8 @@
  * mechanism on every CPU model. */
 #include "test/unit/vm_fixture.h"
 
+#include <stdio.h>
+
 #include "host/interrupt.h"
 
 #define IF BIT(9)
@@ -92,6 +94,111 @@ static void an_end_is_told(void **state)
 	bench_delete();
 }
 
+/* The first end counts, whatever comes after it. */
+static void an_end_is_one(void **state)
+{
+	(void)state;
+	start();
+	vm_end(bench.vm[0], VM_STATUS_STOPPED, "the first");
+	vm_end(bench.vm[0], VM_STATUS_OK, "the second");
+	EXPECT_END(bench_exit_simple(EXIT_CPUID, 2), "the first");
+	assert_int_equal(bench.vm[0]->status, VM_STATUS_STOPPED);
+	assert_non_null(strstr(bench_log(), "vm 0 end 66 the first\n"));
+	bench_delete();
+}
+
+/* Where VMLAUNCH or VMRESUME fails, that guest is over; its neighbour runs on. */
+static void an_entry_that_fails(void **state)
+{
+	struct vm *first;
+
+	(void)state;
+	for (unsigned own = 0; own < 2; own++) {
+		bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = "ept", .vms = 2, .guest_clock = own });
+		first = bench.v->vm;
+		bench.entry_fails = true;
+		STEP(bench_exit_simple(EXIT_CPUID, 2));
+		assert_true(first->ended);
+		assert_non_null(strstr(first->end_text, "VM-instruction error 7"));
+		assert_ptr_not_equal(bench.v->vm, first);
+		STEP(bench_exit_simple(EXIT_CPUID, 2));
+		EXPECT_NOTHING();
+		finish();
+	}
+}
+
+/* Nothing of the CPU is the dead one's any more: a look at the other's registers, which is paused, leaves its VMCS alone. */
+static void what_the_dead_leave(void **state)
+{
+	struct vm *first, *other;
+	char request[20];
+
+	(void)state;
+	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = "ept", .vms = 2 });
+	first = bench.v->vm;
+	other = bench.vm[!first->id];
+	while (bench.v->vm == first)
+		STEP(bench_timer());
+	snprintf(request, sizeof(request), "1 pause %u\n", other->id);
+	bench_type(CONSOLE_STATS, request, strlen(request));
+	STEP(bench_interrupt(VECTOR_KICK));
+	assert_ptr_equal(bench.v->vm, first);
+	assert_ptr_equal(soft.percpu.fpu_owner, first->vcpu);
+	assert_int_equal(bench_exit_simple(EXIT_TRIPLE_FAULT, 0), BENCH_IDLE);
+	assert_null(soft.percpu.fpu_owner);
+	assert_null(soft.percpu.loaded);
+	snprintf(request, sizeof(request), "2 dump %u\n", other->id);
+	bench_type(CONSOLE_STATS, request, strlen(request));
+	assert_int_equal(bench_interrupt(VECTOR_KICK), BENCH_IDLE);
+	assert_non_null(strstr(bench_log(), "done 2 ok"));
+	finish();
+}
+
+/* R2, and whose registers the CPU holds. */
+static void who_is_in_the_guest(void **state)
+{
+	struct vcpu *first;
+
+	(void)state;
+	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = "shadow", .vms = 2 });
+	first = bench.v;
+	assert_true(first->in_guest);
+	assert_ptr_equal(soft.percpu.fpu_owner, first);
+	while (bench.v == first)
+		STEP(bench_timer());
+	assert_false(first->in_guest);
+	assert_true(bench.v->in_guest);
+	assert_ptr_equal(soft.percpu.fpu_owner, bench.v);
+	finish();
+}
+
+/* What the heart changed for a guest that has not exited since is in force with its next entry. */
+static void what_changed_meanwhile(void **state)
+{
+	uint64_t cr4;
+
+	(void)state;
+	start_as(BENCH_HASWELL, "shadow");
+	assert_true(bench_mode(BENCH_PAE, 0));
+	/* A flush that somebody requests. */
+	bench.invvpids = 0;
+	tag_request_all(&bench.v->mmu);
+	STEP(bench_exit_simple(EXIT_CPUID, 2));
+	assert_int_not_equal(bench.invvpids, 0);
+	assert_int_equal(tag_requested(&bench.v->mmu.tag), 0);
+	finish();
+	/* A bit of CR4 that the guest may change by itself survives a change of what exits. */
+	start();
+	assert_true(bench_mode(BENCH_LONG64, 0));
+	cr4 = vmcs_get(VMCS_GUEST_CR4) ^ BIT(2); /* TSD */
+	assert_false(vmcs_get(VMCS_CR4_MASK) & BIT(2));
+	vmcs_put(VMCS_GUEST_CR4, cr4);
+	bench.v->mmu.intercepts_changed = true;
+	STEP(bench_exit_simple(EXIT_CPUID, 2));
+	assert_int_equal(vmcs_get(VMCS_GUEST_CR4), cr4);
+	finish();
+}
+
 /* Two virtual machines take turns; the end of one is none of the other's business. */
 static void two_virtual_machines(void **state)
 {
@@ -179,7 +286,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_pit_interrupt_by_the_pics), cmocka_unit_test(a_reset_of_a_halted_guest),
 		cmocka_unit_test(an_end_while_it_is_paused),
-		cmocka_unit_test(an_end_is_told),
+		cmocka_unit_test(an_end_is_told), cmocka_unit_test(an_end_is_one), cmocka_unit_test(an_entry_that_fails),
+		cmocka_unit_test(what_the_dead_leave), cmocka_unit_test(who_is_in_the_guest), cmocka_unit_test(what_changed_meanwhile),
 		cmocka_unit_test(two_virtual_machines), cmocka_unit_test(a_turn_ends_with_an_event),
 		cmocka_unit_test(other_mechanisms_while_it_runs), cmocka_unit_test(no_other_mechanism_half_way_out_of_real_mode),
 	};

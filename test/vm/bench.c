@@ -135,12 +135,17 @@ struct vmx_vcpu *vmx_enter(struct vmx_vcpu *v, uint32_t *failed)
 	struct vmentry e = { .caps = cpu_vmentry_caps(), .read = read_field, .memory = read_memory };
 
 	bench.v = container_of(v, struct vcpu, vmx);
+	*failed = bench.entry_fails;
+	if (*failed) {
+		bench.entry_fails = false;
+		vmcs_put(VMCS_INSTRUCTION_ERROR, 7);
+		return v;
+	}
 	bench.entries++;
 	bench.broken = vmentry_check(&e);
 	remember_entry();
 	settle();
 	v->launched = true;
-	*failed = 0;
 	yield(BENCH_ENTRY);
 	return v;
 }

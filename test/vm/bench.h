@@ -84,6 +84,7 @@ struct bench {
 	uint64_t accesses;     /* VMREAD and VMWRITE since the last entry */
 	unsigned invvpids, invepts, entries;
 	bool machine_check_fatal; /* what the host's machine check lost was in use */
+	bool entry_fails;        /* the next VMLAUNCH or VMRESUME: VMCS_INSTRUCTION_ERROR says 7 */
 	bool stalled;            /* the host's serial ports take no byte */
 	bool invalidations_fail; /* INVVPID and INVEPT but of all contexts fail, as on a CPU that lacks the type */
 };

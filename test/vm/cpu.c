@@ -7,7 +7,6 @@
 
 #define MSR_VMX_PIN 0x481
 #define MSR_VMX_MISC 0x485
-#define TICKS_PER_READ 10
 #define STEPS_MAX 100000 /* for one exit */
 
 struct soft_cpu soft;
@@ -31,6 +30,7 @@ void bench_cpu_reset(const struct bench_config *config)
 	soft = (struct soft_cpu){
 		.model = model,
 		.tsc = 1000000,
+		.ticks = 10,
 		.cr0 = BIT(31) | BIT(16) | BIT(5) | BIT(4) | BIT(1) | BIT(0),
 		.cr3 = 0x1000,
 		.cr4 = BIT(5) | BIT(6) | BIT(7) | BIT(9) | BIT(10) | BIT(13) | (model == BENCH_PENRYN ||
@@ -54,7 +54,7 @@ void soft_step(void) { BUG_ON(++soft.steps > STEPS_MAX); }
 uint64_t rdtsc(void)
 {
 	soft_step();
-	return soft.tsc += TICKS_PER_READ;
+	return soft.tsc += soft.ticks;
 }
 
 uint64_t read_cr0(void) { return soft.cr0; }
