@@ -3,6 +3,7 @@
 
 #include "host/console.h"
 #include "lib/fmt.h"
+#include "vmx/mutate.h"
 
 /* The best one that the CPU can run; *why: what it lacks for the best of all, NULL if this is that. */
 static const struct mmu_ops *best(const struct mmu_caps *caps, const char **why)
@@ -12,7 +13,7 @@ static const struct mmu_ops *best(const struct mmu_caps *caps, const char **why)
 	*why = NULL;
 	for (unsigned i = 0; mmu_mechanisms[i]; i++) {
 		lacks = mmu_mechanisms[i]->unsupported(caps);
-		if (!lacks)
+		if (VM_LEFT_OUT_OR(BEST_LACKS, !lacks))
 			return mmu_mechanisms[i];
 		if (!*why)
 			*why = lacks;
@@ -53,17 +54,18 @@ static bool options_supported(struct vm *vm, const struct mmu_ops *ops)
 	const struct mmu_caps *caps = &machine.caps.mmu;
 	const struct vm_config *c = vm->config;
 
-	if (c->vpid == CONFIG_ON && !tag_usable(caps)) {
+	if (VM_KEPT(WANTS_VPID, c->vpid == CONFIG_ON) && !tag_usable(caps)) {
 		vm_end(vm, VM_STATUS_UNSUPPORTED, "vpid on cannot be had: this CPU has no VPID; leave the setting out");
 		return false;
 	}
 	/* Whatever the mechanism: it may go over to ept later. */
-	if (c->ept_levels == 5 && !caps->ept_5level) {
+	if (VM_KEPT(WANTS_LEVELS, c->ept_levels == 5) && !caps->ept_5level) {
 		vm_end(vm, VM_STATUS_UNSUPPORTED, "ept-levels 5 cannot be had: this CPU has no EPT tables of 5 levels; use 4 or auto");
 		return false;
 	}
 	if (!strcmp(ops->name, "ept") &&
-	    ((c->page_bits == PAGE_LIMIT_1G && !caps->ept_1g) || (c->page_bits == PAGE_LIMIT_2M && !caps->ept_2m))) {
+	    (VM_KEPT(WANTS_1G, c->page_bits == PAGE_LIMIT_1G && !caps->ept_1g) ||
+	     VM_KEPT(WANTS_2M, c->page_bits == PAGE_LIMIT_2M && !caps->ept_2m))) {
 		vm_end(vm, VM_STATUS_UNSUPPORTED, "pages %s cannot be had: this CPU's EPT has no pages of that size; use 4k or auto",
 		       c->page_bits == PAGE_LIMIT_1G ? "1g" : "2m");
 		return false;
@@ -73,7 +75,8 @@ static bool options_supported(struct vm *vm, const struct mmu_ops *ops)
 
 bool mechanism_runs_real_mode(const struct mmu_ops *ops)
 {
-	return strcmp(ops->name, "ept") == 0 && machine.caps.mmu.unrestricted_guest;
+	return VM_LEFT_OUT_OR(REAL_EPT, strcmp(ops->name, "ept") == 0) &&
+	       VM_LEFT_OUT_OR(REAL_UNRESTRICTED, machine.caps.mmu.unrestricted_guest);
 }
 
 const struct mmu_ops *mechanism_choose(struct vm *vm)
@@ -89,7 +92,7 @@ const struct mmu_ops *mechanism_choose(struct vm *vm)
 	if (vm->config->mmu[0]) {
 		ops = mmu_mechanism_by_name(vm->config->mmu);
 		why = ops ? ops->unsupported(caps) : "there is no such mechanism";
-		if (why) {
+		if (VM_KEPT(WANTS_MMU, why)) {
 			vm_end(vm, VM_STATUS_UNSUPPORTED, "mmu %s cannot be used: %s; use mmu %s, or leave the setting out", vm->config->mmu, why,
 			       first->name);
 			return NULL;

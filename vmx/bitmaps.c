@@ -2,6 +2,7 @@
 
 #include "host/paging.h"
 #include "host/x86.h"
+#include "vmx/mutate.h"
 
 uint8_t vmx_io_bitmaps[2 * PAGE_SIZE] READ_MOSTLY __attribute__((aligned(PAGE_SIZE)));
 uint8_t vmx_msr_bitmap[PAGE_SIZE] READ_MOSTLY __attribute__((aligned(PAGE_SIZE)));
@@ -14,7 +15,7 @@ uint8_t vmx_msr_bitmap[PAGE_SIZE] READ_MOSTLY __attribute__((aligned(PAGE_SIZE))
 
 static void allow(unsigned low_part, unsigned high_part, uint32_t msr)
 {
-	unsigned part = msr >= 0xc0000000 ? high_part : low_part;
+	unsigned part = VM_KEPT(BITMAP_HIGH, msr >= 0xc0000000) ? high_part : low_part;
 	uint32_t bit = msr & 0x1fff;
 
 	vmx_msr_bitmap[part + bit / 8] &= (uint8_t)~(1u << bit % 8);
@@ -26,14 +27,14 @@ void vmx_bitmaps_init(const struct vmx_caps *caps)
 	static const uint32_t own[] = { MSR_SYSENTER_CS, MSR_SYSENTER_ESP, MSR_SYSENTER_EIP, MSR_FS_BASE, MSR_GS_BASE,
 					MSR_KERNEL_GS_BASE, MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_FMASK };
 
-	memset(vmx_io_bitmaps, 0xff, sizeof(vmx_io_bitmaps));
-	memset(vmx_msr_bitmap, 0xff, sizeof(vmx_msr_bitmap));
+	VM_MUTANT(BITMAP_IO, memset(vmx_io_bitmaps, 0xff, sizeof(vmx_io_bitmaps)));
+	VM_MUTANT(BITMAP_MSR, memset(vmx_msr_bitmap, 0xff, sizeof(vmx_msr_bitmap)));
 	for (unsigned i = 0; i < ARRAY_SIZE(own); i++) {
 		allow(READ_LOW, READ_HIGH, own[i]);
 		allow(WRITE_LOW, WRITE_HIGH, own[i]);
 	}
 	allow(READ_LOW, READ_HIGH, MSR_TSC); /* the CPU adds the offset */
-	if (caps->rdtscp) {
+	if (VM_LEFT_OUT_OR(BITMAP_AUX, caps->rdtscp)) {
 		allow(READ_LOW, READ_HIGH, MSR_TSC_AUX);
 		allow(WRITE_LOW, WRITE_HIGH, MSR_TSC_AUX);
 	}

@@ -2,6 +2,7 @@
 
 #include "host/interrupt.h"
 #include "host/x86.h"
+#include "vmx/mutate.h"
 #include "vmx/vmcs.h"
 
 /* The capability MSRs, from MSR_VMX_BASIC. */
@@ -49,16 +50,21 @@ static struct vmx_control_caps control_caps(uint32_t msr)
 	return (struct vmx_control_caps){ (uint32_t)v, (uint32_t)(v >> 32) };
 }
 
-uint32_t vmx_control(struct vmx_control_caps caps, uint32_t wanted) { return (wanted & caps.may) | caps.must; }
+uint32_t vmx_control(struct vmx_control_caps caps, uint32_t wanted)
+{
+	VM_MUTANT(CONTROL_MAY, wanted &= caps.may);
+	VM_MUTANT(CONTROL_MUST, wanted |= caps.must);
+	return wanted;
+}
 
 static void read_paging(struct mmu_caps *m)
 {
 	uint32_t max_extended = cpuid(0x80000000, 0).eax;
 	struct cpuid l1 = cpuid(1, 0), e1 = cpuid(0x80000001, 0), l7 = { 0 };
 
-	if (cpuid(0, 0).eax >= 7)
+	if (VM_LEFT_OUT_OR(CAPS_LEAF7, cpuid(0, 0).eax >= 7))
 		l7 = cpuid(7, 0);
-	m->maxphyaddr = max_extended >= 0x80000008 ? (uint8_t)cpuid(0x80000008, 0).eax : 36;
+	m->maxphyaddr = VM_LEFT_OUT_OR(CAPS_WIDTH, max_extended >= 0x80000008) ? (uint8_t)cpuid(0x80000008, 0).eax : 36;
 	m->nx = e1.edx & BIT(20);
 	m->page_1g = e1.edx & BIT(26);
 	m->pcid = l1.ecx & BIT(17);
@@ -76,7 +82,8 @@ static void read_ept(struct mmu_caps *m, uint32_t proc2_may)
 	m->invept_single = cap & CAP_INVEPT_SINGLE;
 	m->invept_all = cap & CAP_INVEPT_ALL;
 	/* Without a walk length of 4 or any INVEPT, EPT could not be used correctly. */
-	m->ept = (proc2_may & PROC2_EPT) && (cap & CAP_WALK_4) && m->invept && (m->invept_single || m->invept_all);
+	m->ept = VM_LEFT_OUT_OR(EPT_CONTROL, proc2_may & PROC2_EPT) && VM_LEFT_OUT_OR(EPT_WALK, cap & CAP_WALK_4) &&
+		 VM_LEFT_OUT_OR(EPT_INVEPT, m->invept) && VM_LEFT_OUT_OR(EPT_INVEPT_TYPE, m->invept_single || m->invept_all);
 	m->ept_execute_only = cap & CAP_EXECUTE_ONLY;
 	m->ept_wb = cap & CAP_EPT_WB;
 	m->ept_2m = cap & CAP_EPT_2M;
@@ -88,26 +95,30 @@ static void read_ept(struct mmu_caps *m, uint32_t proc2_may)
 	m->invvpid_single = cap & CAP_INVVPID_SINGLE;
 	m->invvpid_all = cap & CAP_INVVPID_ALL;
 	m->invvpid_single_retaining_globals = cap & CAP_INVVPID_RETAINING;
-	m->vpid = (proc2_may & PROC2_VPID) && m->invvpid && (m->invvpid_single || m->invvpid_all);
-	m->unrestricted_guest = m->ept && (proc2_may & PROC2_UNRESTRICTED);
+	m->vpid = VM_LEFT_OUT_OR(VPID_CONTROL, proc2_may & PROC2_VPID) && VM_LEFT_OUT_OR(VPID_INVVPID, m->invvpid) &&
+		  VM_LEFT_OUT_OR(VPID_INVVPID_TYPE, m->invvpid_single || m->invvpid_all);
+	m->unrestricted_guest = VM_LEFT_OUT_OR(UNRESTRICTED_EPT, m->ept) && (proc2_may & PROC2_UNRESTRICTED);
 }
 
 static const char *missing_control(const struct vmx_caps *c)
 {
-	if ((~c->pin.may & (PIN_EXTERNAL_INTERRUPT | PIN_NMI | PIN_VIRTUAL_NMI)) || (~c->proc.may & PROC_NMI_WINDOW))
+	if (VM_KEPT(LACKS_PIN, ~c->pin.may & (PIN_EXTERNAL_INTERRUPT | PIN_NMI | PIN_VIRTUAL_NMI)) ||
+	    VM_KEPT(LACKS_NMI_WINDOW, ~c->proc.may & PROC_NMI_WINDOW))
 		return "this CPU's VT-x cannot make interrupts exit; Vellum needs external-interrupt and NMI exiting, and virtual NMIs";
-	if (~c->proc.may & (PROC_HLT | PROC_TSC_OFFSETTING | PROC_IO_BITMAPS | PROC_MSR_BITMAPS | PROC_INVLPG | PROC_CR8_LOAD))
+	if (VM_KEPT(LACKS_PROC, ~c->proc.may & (PROC_HLT | PROC_TSC_OFFSETTING | PROC_IO_BITMAPS | PROC_MSR_BITMAPS | PROC_INVLPG |
+						PROC_CR8_LOAD)))
 		return "this CPU's VT-x lacks I/O or MSR bitmaps, TSC offsetting or HLT, INVLPG or CR8 exiting; Vellum needs them all";
-	if (~c->exit.may & (EXIT_HOST_64 | EXIT_ACK_INTERRUPT))
+	if (VM_KEPT(LACKS_EXIT, ~c->exit.may & (EXIT_HOST_64 | EXIT_ACK_INTERRUPT)))
 		return "this CPU's VT-x has no 64-bit host or no acknowledgement of interrupts on exit; Vellum needs a 64-bit CPU of 2006 or later";
-	if (~c->entry.may & ENTRY_IA32E)
+	if (VM_KEPT(LACKS_ENTRY, ~c->entry.may & ENTRY_IA32E))
 		return "this CPU's VT-x cannot enter 64-bit guests; Vellum needs a 64-bit CPU of 2006 or later";
 	return NULL;
 }
 
 static bool switches_msrs(const struct vmx_caps *c)
 {
-	return !(~c->exit.may & (EXIT_SAVE_EFER | EXIT_LOAD_EFER | EXIT_LOAD_PAT)) && !(~c->entry.may & (ENTRY_LOAD_EFER | ENTRY_LOAD_PAT));
+	return VM_LEFT_OUT_OR(SWITCHES_EXIT, !(~c->exit.may & (EXIT_SAVE_EFER | EXIT_LOAD_EFER | EXIT_LOAD_PAT))) &&
+	       VM_LEFT_OUT_OR(SWITCHES_ENTRY, !(~c->entry.may & (ENTRY_LOAD_EFER | ENTRY_LOAD_PAT)));
 }
 
 const char *vmx_caps_read(struct vmx_caps *c)
@@ -116,21 +127,21 @@ const char *vmx_caps_read(struct vmx_caps *c)
 	uint32_t true_offset;
 
 	*c = (struct vmx_caps){ 0 };
-	if (!(cpuid(1, 0).ecx & BIT(5)))
+	if (VM_KEPT(LACKS_VMX, !(cpuid(1, 0).ecx & BIT(5))))
 		return "this CPU has no VT-x (CPUID says no VMX); use an Intel CPU with VT-x, or an emulator or hypervisor that offers it";
 	rdmsr_safe(MSR_FEATURE_CONTROL, &feature_control);
-	if ((feature_control & FEATURE_CONTROL_LOCKED) && !(feature_control & FEATURE_CONTROL_VMX))
+	if (VM_KEPT(LACKS_UNLOCKED, feature_control & FEATURE_CONTROL_LOCKED) && !(feature_control & FEATURE_CONTROL_VMX))
 		return "the firmware has disabled VT-x and locked it; enable Intel Virtualization Technology in the firmware's setup";
 	basic = rdmsr(MSR_VMX_BASIC);
-	if ((basic >> BASIC_MEMTYPE_SHIFT & 15) != BASIC_MEMTYPE_WB)
+	if (VM_KEPT(LACKS_CACHE, (basic >> BASIC_MEMTYPE_SHIFT & 15) != BASIC_MEMTYPE_WB))
 		return "this CPU wants its VMCS in uncached memory; Vellum needs one that keeps it write-back (any since 2006)";
 	c->revision = (uint32_t)basic & 0x7fffffff;
-	true_offset = basic & BASIC_TRUE_CONTROLS ? MSR_VMX_TRUE_OFFSET : 0;
+	true_offset = VM_LEFT_OUT_OR(TRUE_CONTROLS, basic & BASIC_TRUE_CONTROLS) ? MSR_VMX_TRUE_OFFSET : 0;
 	c->pin = control_caps(MSR_VMX_PIN + true_offset);
 	c->proc = control_caps(MSR_VMX_PROC + true_offset);
 	c->exit = control_caps(MSR_VMX_EXIT + true_offset);
 	c->entry = control_caps(MSR_VMX_ENTRY + true_offset);
-	if (c->proc.may & PROC_SECONDARY)
+	if (VM_LEFT_OUT_OR(SECONDARY, c->proc.may & PROC_SECONDARY))
 		c->proc2 = control_caps(MSR_VMX_PROC2);
 	c->cr0_fixed0 = rdmsr(MSR_VMX_CR0_FIXED0);
 	c->cr0_fixed1 = rdmsr(MSR_VMX_CR0_FIXED1);
@@ -140,7 +151,8 @@ const char *vmx_caps_read(struct vmx_caps *c)
 	read_paging(&c->mmu);
 	read_ept(&c->mmu, c->proc2.may);
 	c->preemption_shift = rdmsr(MSR_VMX_MISC) & 31;
-	c->rdtscp = (c->proc2.may & PROC2_RDTSCP) && (cpuid(0x80000001, 0).edx & BIT(27));
+	c->rdtscp = VM_LEFT_OUT_OR(RDTSCP_CONTROL, c->proc2.may & PROC2_RDTSCP) &&
+		    VM_LEFT_OUT_OR(RDTSCP_CPUID, cpuid(0x80000001, 0).edx & BIT(27));
 	c->switches_msrs = switches_msrs(c);
 	return missing_control(c);
 }

@@ -2,6 +2,7 @@
 
 #include "host/frames.h"
 #include "host/x86.h"
+#include "vmx/mutate.h"
 
 /* One entry of an area (SDM, "Format of an MSR Entry"). */
 struct msr_entry {
@@ -35,26 +36,26 @@ bool vmx_msrs_init(struct vmx_vcpu *v)
 void vmx_msrs_destroy(struct vmx_vcpu *v)
 {
 	if (v->msr_areas)
-		frames_free(frames_of_ptr(v->msr_areas), 1);
+		VM_MUTANT(AREAS_FREED, frames_free(frames_of_ptr(v->msr_areas), 1));
 }
 
 void vmx_msrs_start(struct vmx_vcpu *v)
 {
 	struct vmx_msr_areas *a = v->msr_areas;
-	uint32_t count = a ? ENTRY_COUNT : 0;
+	uint32_t count = VM_KEPT(AREAS_COUNT, a) ? ENTRY_COUNT : 0;
 
-	vmwrite(VMCS_EXIT_MSR_STORE_COUNT, 0);
+	VM_MUTANT(AREAS_STORE, vmwrite(VMCS_EXIT_MSR_STORE_COUNT, 0));
 	vmwrite(VMCS_EXIT_MSR_LOAD_COUNT, count);
 	vmwrite(VMCS_ENTRY_MSR_LOAD_COUNT, count);
 	if (!a) {
-		vmwrite(VMCS_HOST_EFER, rdmsr(MSR_EFER));
-		vmwrite(VMCS_HOST_PAT, rdmsr(MSR_PAT));
+		VM_MUTANT(HOST_EFER, vmwrite(VMCS_HOST_EFER, rdmsr(MSR_EFER)));
+		VM_MUTANT(HOST_PAT, vmwrite(VMCS_HOST_PAT, rdmsr(MSR_PAT)));
 		return;
 	}
 	a->guest[ENTRY_EFER].msr = a->host[ENTRY_EFER].msr = MSR_EFER;
 	a->guest[ENTRY_PAT].msr = a->host[ENTRY_PAT].msr = MSR_PAT;
-	a->host[ENTRY_EFER].value = rdmsr(MSR_EFER);
-	a->host[ENTRY_PAT].value = rdmsr(MSR_PAT);
+	VM_MUTANT(AREAS_HOST_EFER, a->host[ENTRY_EFER].value = rdmsr(MSR_EFER));
+	VM_MUTANT(AREAS_HOST_PAT, a->host[ENTRY_PAT].value = rdmsr(MSR_PAT));
 	vmwrite(VMCS_ENTRY_MSR_LOAD_ADDRESS, frames_hpa(a->guest).v);
 	vmwrite(VMCS_EXIT_MSR_LOAD_ADDRESS, frames_hpa(a->host).v);
 }

@@ -281,7 +281,52 @@
 	M(EXIT_CONTROL, "the control channel then") \
 	M(TIMERS_OWN, "that timers go by the guest's own clock where it has one") \
 	M(FAIR_RAISED, "that this least goes up while one runs alone (F1)") \
-	M(CURRENT, "tables and flushes that are in force before an entry")
+	M(CURRENT, "tables and flushes that are in force before an entry") \
+	M(CONTROL_MAY, "taking only controls that the CPU has") \
+	M(CONTROL_MUST, "taking those that it wants set") \
+	M(EPT_CONTROL, "the check of the control for EPT") \
+	M(EPT_WALK, "that EPT needs a walk of 4 levels") \
+	M(EPT_INVEPT, "that it needs INVEPT") \
+	M(EPT_INVEPT_TYPE, "of one of two types") \
+	M(VPID_CONTROL, "the check of the control for VPIDs") \
+	M(VPID_INVVPID, "that VPIDs need INVVPID") \
+	M(VPID_INVVPID_TYPE, "of one of two types") \
+	M(UNRESTRICTED_EPT, "that \"unrestricted guest\" needs EPT") \
+	M(LACKS_PIN, "refusing a CPU without the pin-based controls") \
+	M(LACKS_NMI_WINDOW, "or without NMI windows") \
+	M(LACKS_PROC, "or without the processor-based controls") \
+	M(LACKS_EXIT, "or without the controls for exits") \
+	M(LACKS_ENTRY, "or without 64-bit guests") \
+	M(LACKS_VMX, "or without VT-x") \
+	M(LACKS_UNLOCKED, "or whose firmware has locked VT-x away") \
+	M(LACKS_CACHE, "or that wants its VMCS uncached") \
+	M(SWITCHES_EXIT, "MSR areas where a control for exits is missing") \
+	M(SWITCHES_ENTRY, "MSR areas where a control for entries is missing") \
+	M(TRUE_CONTROLS, "reading the true controls only where they are") \
+	M(SECONDARY, "reading secondary controls only where they are") \
+	M(RDTSCP_CONTROL, "the check of the control for RDTSCP") \
+	M(RDTSCP_CPUID, "the check of CPUID for it") \
+	M(CAPS_LEAF7, "reading CPUID's leaf 7 only where it is") \
+	M(CAPS_WIDTH, "reading the width of addresses only where it is told") \
+	M(BITMAP_IO, "exits of all ports") \
+	M(BITMAP_MSR, "exits of all MSRs but those of the guest's own") \
+	M(BITMAP_AUX, "exits of IA32_TSC_AUX where RDTSCP is not offered") \
+	M(BITMAP_HIGH, "the two halves of MSR numbers") \
+	M(AREAS_FREED, "giving back the MSR areas") \
+	M(AREAS_COUNT, "loading the MSRs of the areas") \
+	M(AREAS_HOST_EFER, "the host's EFER after an exit, by the areas") \
+	M(AREAS_HOST_PAT, "the host's PAT after an exit, by the areas") \
+	M(AREAS_STORE, "storing no MSR at an exit") \
+	M(HOST_EFER, "the host's EFER after an exit") \
+	M(HOST_PAT, "the host's PAT after an exit") \
+	M(WANTS_VPID, "refusing VPIDs that the CPU has not") \
+	M(WANTS_LEVELS, "refusing EPT tables of 5 levels") \
+	M(WANTS_1G, "refusing pages of 1 GByte") \
+	M(WANTS_2M, "refusing pages of 2 MBytes") \
+	M(REAL_EPT, "that real mode needs the mechanism ept") \
+	M(REAL_UNRESTRICTED, "that it needs \"unrestricted guest\"") \
+	M(WANTS_MMU, "refusing a mechanism that the CPU cannot run") \
+	M(BEST_LACKS, "passing over such a mechanism where none was asked for")
 
 #ifdef VM_MUTATION
 #include "lib/base.h"
