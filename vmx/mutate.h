@@ -326,7 +326,43 @@
 	M(REAL_EPT, "that real mode needs the mechanism ept") \
 	M(REAL_UNRESTRICTED, "that it needs \"unrestricted guest\"") \
 	M(WANTS_MMU, "refusing a mechanism that the CPU cannot run") \
-	M(BEST_LACKS, "passing over such a mechanism where none was asked for")
+	M(BEST_LACKS, "passing over such a mechanism where none was asked for") \
+	M(CPUID_PASS_1C, "offering known features only: leaf 1, ECX") \
+	M(CPUID_PASS_1D, "leaf 1, EDX") \
+	M(CPUID_PASS_7B, "leaf 7, EBX") \
+	M(CPUID_PASS_7C, "leaf 7, ECX") \
+	M(CPUID_PASS_81C, "leaf 0x80000001, ECX") \
+	M(CPUID_PASS_81D, "leaf 0x80000001, EDX") \
+	M(CPUID_RDRAND, "hiding RDRAND where it is asked for") \
+	M(CPUID_RDSEED, "hiding RDSEED where it is asked for") \
+	M(CPUID_PCID, "PCIDs only where the mechanism has them") \
+	M(CPUID_INVPCID, "INVPCID only there") \
+	M(CPUID_INVPCID_CONTROL, "INVPCID only where its control is") \
+	M(CPUID_PKU, "protection keys only where the mechanism has them") \
+	M(CPUID_AVX512, "AVX-512 only with its state") \
+	M(XCR0_PKU, "the state of protection keys only with them") \
+	M(XCR0_KNOWN, "known states only") \
+	M(XCR0_ALL_512, "all of AVX-512's state or none") \
+	M(XSAVE_XSAVES, "hiding XSAVES") \
+	M(XSAVE_OFFERED, "the sizes of states that are offered only") \
+	M(XSAVE_ENABLED, "the size of the states that are enabled only") \
+	M(CPUID_CORES, "one core, of one thread") \
+	M(CPUID_RDTSCP, "RDTSCP only where its control is") \
+	M(EFER_NX, "EFER.NXE only where CPUID has it") \
+	M(CR4_POSSIBLE, "bits of CR4 that the CPU can set only") \
+	M(CR4_OFFERED_PCID, "CR4.PCIDE only with its feature") \
+	M(CR4_OFFERED_SMEP, "CR4.SMEP only with its feature") \
+	M(CR4_OFFERED_SMAP, "CR4.SMAP only with its feature") \
+	M(CR4_OFFERED_PKE, "CR4.PKE only with its feature") \
+	M(CPUID_OSXSAVE, "the mirror of CR4.OSXSAVE") \
+	M(CPUID_OSPKE, "the mirror of CR4.PKE") \
+	M(CPUID_APIC, "the mirror of IA32_APIC_BASE's enable bit") \
+	M(CPUID_HIGHEST, "the answer of the highest leaf for those above") \
+	M(CPUID_XSAVE_END, "the end of leaf 0xd's subleaves") \
+	M(CPUID_CACHE_END, "the end of leaf 4's subleaves") \
+	M(CPUID_SUBLEAF, "that leaf 7 has one subleaf") \
+	M(CPUID_HAS_D, "asking the CPU for leaf 0xd only where it is") \
+	M(CPUID_HAS_7, "asking it for leaf 7 only where it is")
 
 #ifdef VM_MUTATION
 #include "lib/base.h"
