@@ -22,9 +22,10 @@ $(VM_MUTANTS_DIR)/vm_$(1): $(patsubst %.c,$(VM_MUTANTS_DIR)/obj/%.o,$(UNIT_vm_$(
 endef
 $(foreach t,$(VMBENCH_TESTS),$(eval $(call vm_mutants_rule,$(t))))
 # Parts of vm/ and vmx/ whose unit tests need no bench.
-VM_PLAIN_TESTS := vmx_speculation
+VM_PLAIN_TESTS := vmx_speculation config control load_linux load_multiboot
 define vm_plain_rule
-$(VM_MUTANTS_DIR)/vm_plain_$(1): $(patsubst %.c,$(VM_MUTANTS_DIR)/obj/%.o,$(UNIT_$(1)_SRC) test/vm/mutants.c test/unit/hosted.c)
+$(VM_MUTANTS_DIR)/plain/$(1): $(patsubst %.c,$(VM_MUTANTS_DIR)/obj/%.o,$(UNIT_$(1)_SRC) test/vm/mutants.c test/unit/hosted.c)
+	@mkdir -p $$(@D)
 	@echo '  mutants  $(1)'
 	@$(CC) -no-pie -o $$@ $$^ -lcmocka
 endef
@@ -33,5 +34,5 @@ $(foreach t,$(VM_PLAIN_TESTS),$(eval $(call vm_plain_rule,$(t))))
 
 .PHONY: mutate-vm
 mutate: mutate-vm
-mutate-vm: $(VMBENCH_TESTS:%=$(VM_MUTANTS_DIR)/vm_%) $(VM_PLAIN_TESTS:%=$(VM_MUTANTS_DIR)/vm_plain_%)
+mutate-vm: $(VMBENCH_TESTS:%=$(VM_MUTANTS_DIR)/vm_%) $(VM_PLAIN_TESTS:%=$(VM_MUTANTS_DIR)/plain/%)
 	script/mutate-vm.sh $(VM_MUTANTS_DIR) docs/mutations-vm.md

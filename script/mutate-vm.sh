@@ -29,8 +29,8 @@ try() {
 	sort -u -o "$work/failed" "$work/failed"
 }
 
-for program in "$directory"/vm_*; do
-	case $program in *.d | *.o) continue ;; esac
+for program in "$directory"/vm_* "$directory"/plain/*; do
+	case $program in *.d | *.o | *\*) continue ;; esac
 	echo "$program"
 done > "$work/programs"
 while read -r program; do

@@ -2,6 +2,7 @@
 #include "vm/config.h"
 
 #include "lib/fmt.h"
+#include "vmx/mutate.h"
 
 /* A piece of text that no NUL ends. */
 struct text {
@@ -21,7 +22,7 @@ static bool text_is(struct text t, const char *word) { return t.n == strlen(word
 
 static bool copy_text(char *dst, size_t max, const char *what, struct text value, char *error, size_t error_size)
 {
-	if (value.n > max) {
+	if (VM_KEPT(CONFIG_LONG, value.n > max)) {
 		fmt(error, error_size, "%s is too long: %zu characters, at most %zu are possible", what, value.n, max);
 		return false;
 	}
@@ -32,7 +33,7 @@ static bool copy_text(char *dst, size_t max, const char *what, struct text value
 
 static bool set_file(char *dst, const char *key, struct text value, char *error, size_t error_size)
 {
-	if (value.n == 0) {
+	if (VM_KEPT(CONFIG_NO_FILE, value.n == 0)) {
 		fmt(error, error_size, "%s needs the name of a file", key);
 		return false;
 	}
@@ -64,7 +65,7 @@ static bool read_number(const char **p, uint64_t *out)
 	for (; is_digit(**p); (*p)++) {
 		unsigned digit = (unsigned)(**p - '0');
 
-		if (n > (UINT64_MAX - digit) / 10)
+		if (VM_KEPT(CONFIG_NUMBER, n > (UINT64_MAX - digit) / 10))
 			return false;
 		n = n * 10 + digit;
 	}
@@ -88,20 +89,20 @@ static bool set_mem(struct vm_config *vm, const char *value, char *error, size_t
 	uint64_t n;
 	unsigned bits;
 
-	if (!read_number(&p, &n) || !(bits = unit_bits(*p)) || p[1]) {
+	if (!read_number(&p, &n) || !(bits = unit_bits(*p)) || VM_KEPT(CONFIG_MEM_UNIT, p[1])) {
 		fmt(error, error_size, "mem must be a number with K, M or G, such as 256M, not \"%.40s\"", value);
 		return false;
 	}
-	if (n > CONFIG_MEM_MAX >> bits) {
+	if (VM_KEPT(CONFIG_MEM_MOST, n > CONFIG_MEM_MAX >> bits)) {
 		fmt(error, error_size, "mem %.40s is too much: at most %lluG are possible", value, CONFIG_MEM_MAX >> 30);
 		return false;
 	}
 	n <<= bits;
-	if (n < CONFIG_MEM_MIN) {
+	if (VM_KEPT(CONFIG_MEM_LEAST, n < CONFIG_MEM_MIN)) {
 		fmt(error, error_size, "mem %.40s is too little: a machine needs at least %lluM", value, CONFIG_MEM_MIN >> 20);
 		return false;
 	}
-	if (n % PAGE_SIZE) {
+	if (VM_KEPT(CONFIG_MEM_PAGES, n % PAGE_SIZE)) {
 		fmt(error, error_size, "mem %.40s is not a multiple of 4K", value);
 		return false;
 	}
@@ -118,7 +119,7 @@ static bool set_cpus(struct vm_config *vm, const char *value, char *error, size_
 		fmt(error, error_size, "cpus must be a number from 1, not \"%.40s\"", value);
 		return false;
 	}
-	if (n != 1) {
+	if (VM_KEPT(CONFIG_ONE_CPU, n != 1)) {
 		fmt(error, error_size, "cpus %.40s is not possible: this version runs one virtual CPU per machine", value);
 		return false;
 	}
@@ -282,13 +283,13 @@ static bool init_machine(struct vm_config *vm, struct text name, char *error, si
 		return false;
 	}
 	for (size_t i = 0; i < name.n; i++) {
-		if (!name_char(name.p[i])) {
+		if (VM_KEPT(CONFIG_NAME_CHARS, !name_char(name.p[i]))) {
 			fmt(error, error_size, "a machine's name is made of letters, digits, - and _, not \"%.*s\"",
 			    (int)min_u64(name.n, 40), name.p);
 			return false;
 		}
 	}
-	if (name.n == 0 || name.n > CONFIG_NAME_MAX) {
+	if (VM_KEPT(CONFIG_NAME_LENGTH, name.n == 0 || name.n > CONFIG_NAME_MAX)) {
 		fmt(error, error_size, "a machine's name has 1 to %d characters, not %zu", CONFIG_NAME_MAX, name.n);
 		return false;
 	}
@@ -315,11 +316,11 @@ static bool set_value(struct vm_config *vm, unsigned key, struct text value, cha
 {
 	bool ok;
 
-	if (vm->given & BIT(key)) {
+	if (VM_KEPT(CONFIG_TWICE, vm->given & BIT(key))) {
 		fmt(error, error_size, "%s is given twice for machine %s", keys[key].name, vm->name);
 		return false;
 	}
-	if (!printable(value, keys[key].text != NULL)) {
+	if (VM_KEPT(CONFIG_CONTROL, !printable(value, keys[key].text != NULL))) {
 		fmt(error, error_size, "the value of %s holds a control character", keys[key].name);
 		return false;
 	}
@@ -345,15 +346,15 @@ bool config_set(struct vm_config *vm, const char *key, const char *value, char *
 
 bool config_complete(const struct vm_config *vm, char *error, size_t error_size)
 {
-	if (!vm->kernel[0]) {
+	if (VM_KEPT(CONFIG_NO_KERNEL, !vm->kernel[0])) {
 		fmt(error, error_size, "machine %s has no kernel", vm->name);
 		return false;
 	}
-	if (vm->may_switch == CONFIG_OFF && (vm->switch_every || vm->switch_exits)) {
+	if (VM_KEPT(CONFIG_SWITCH_OFF, vm->may_switch == CONFIG_OFF && (vm->switch_every || vm->switch_exits))) {
 		fmt(error, error_size, "machine %s has switch-every, and switch off, which forbids it", vm->name);
 		return false;
 	}
-	if (vm->switch_among[0] && !vm->switch_every && !vm->switch_exits) {
+	if (VM_KEPT(CONFIG_AMONG_ALONE, vm->switch_among[0] && !vm->switch_every && !vm->switch_exits)) {
 		fmt(error, error_size, "machine %s has switch-among, but no switch-every that would go through the list", vm->name);
 		return false;
 	}
@@ -374,14 +375,14 @@ struct parser {
 static bool start_machine(struct parser *p, struct text name)
 {
 	for (unsigned i = 0; i < p->count; i++) {
-		if (text_is(name, p->out[i].name)) {
+		if (VM_KEPT(CONFIG_SAME_NAME, text_is(name, p->out[i].name))) {
 			fmt(p->error, p->error_size, "there are two machines named %s", p->out[i].name);
 			return false;
 		}
 	}
-	if (p->count > 0 && !config_complete(&p->out[p->count - 1], p->error, p->error_size))
+	if (VM_KEPT(CONFIG_COMPLETE, p->count > 0 && !config_complete(&p->out[p->count - 1], p->error, p->error_size)))
 		return false;
-	if (p->count == p->max) {
+	if (VM_KEPT(CONFIG_MOST, p->count == p->max)) {
 		fmt(p->error, p->error_size, "there are more than %u machines", p->max);
 		return false;
 	}
@@ -409,13 +410,13 @@ static bool parse_line(struct parser *p, struct text line)
 	while (key.n < line.n && !is_blank(line.p[key.n]))
 		key.n++;
 	value = trim((struct text){ line.p + key.n, line.n - key.n });
-	if (!printable(key, false)) {
+	if (VM_KEPT(CONFIG_CONTROL_KEY, !printable(key, false))) {
 		fmt(p->error, p->error_size, "the line holds a control character: this is not a text");
 		return false;
 	}
 	if (text_is(key, "vm"))
 		return start_machine(p, value);
-	if (p->count == 0) {
+	if (VM_KEPT(CONFIG_BEFORE, p->count == 0)) {
 		fmt(p->error, p->error_size, "\"%.*s\" stands before the first \"vm NAME\"", (int)min_u64(key.n, 40), key.p);
 		return false;
 	}
@@ -443,7 +444,7 @@ int config_parse(const char *text, size_t n, struct vm_config *out, unsigned max
 		line = next_line((struct text){ text + at, n - at });
 		ok = parse_line(&p, line);
 	}
-	if (ok && p.count == 0) {
+	if (VM_KEPT(CONFIG_NONE, ok && p.count == 0)) {
 		fmt(error, error_size, "the description has no machine in it: it must begin with \"vm NAME\"");
 		return -1;
 	}

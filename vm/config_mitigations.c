@@ -3,6 +3,7 @@
 #include "vm/config.h"
 
 #include "lib/fmt.h"
+#include "vmx/mutate.h"
 
 /* vm/mitigations.c and vmx/speculation.h say what each is. */
 const char *const config_measures[CONFIG_MEASURES + 1] = { "registers", "l1d", "verw", "ibrs", "rsb", "ibpb", "guest", NULL };
@@ -21,11 +22,11 @@ static bool find(const char *name, uint32_t *bit)
 static bool read_list(const char *value, uint32_t *set, char *error, size_t error_size)
 {
 	char known[80] = "", name[16];
-	uint32_t bit;
+	uint32_t bit = 0;
 
 	for (const char *rest = value; rest;) {
 		rest = config_next_among(rest, name);
-		if (find(name, &bit)) {
+		if (VM_LEFT_OUT_OR(CONFIG_MEASURE, find(name, &bit))) {
 			*set |= bit;
 			continue;
 		}

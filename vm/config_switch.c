@@ -2,6 +2,7 @@
 #include "vm/config.h"
 
 #include "lib/fmt.h"
+#include "vmx/mutate.h"
 
 #define PERIOD_MIN_US 100ull
 #define PERIOD_MAX_US 1000000000ull
@@ -19,11 +20,12 @@ bool config_read_period(uint64_t *us, unsigned *exits, const char *value, char *
 
 	for (; *p >= '0' && *p <= '9'; p++)
 		n = n <= PERIOD_MAX_US ? n * 10 + (uint64_t)(*p - '0') : n;
-	if (p != value && strcmp(p, "exits") == 0 && n >= EXITS_MIN && n <= EXITS_MAX) {
+	if (p != value && strcmp(p, "exits") == 0 && VM_LEFT_OUT_OR(CONFIG_EXITS_LEAST, n >= EXITS_MIN) &&
+	    VM_LEFT_OUT_OR(CONFIG_EXITS_MOST, n <= EXITS_MAX)) {
 		*exits = (unsigned)n;
 		return true;
 	}
-	if (p == value || (*p && strcmp(p, "us") != 0 && strcmp(p, "ms") != 0)) {
+	if (p == value || (VM_KEPT(CONFIG_UNIT, *p && strcmp(p, "us") != 0 && strcmp(p, "ms") != 0))) {
 		fmt(error, error_size, "switch-every must be milliseconds, microseconds or VM exits (at least %u), "
 		    "such as 20, 500us or 100exits, not \"%.40s\"",
 		    EXITS_MIN, value);
@@ -31,7 +33,7 @@ bool config_read_period(uint64_t *us, unsigned *exits, const char *value, char *
 	}
 	if (strcmp(p, "us") != 0)
 		n *= 1000;
-	if (n < PERIOD_MIN_US || n > PERIOD_MAX_US) {
+	if (VM_KEPT(CONFIG_PERIOD, n < PERIOD_MIN_US || n > PERIOD_MAX_US)) {
 		fmt(error, error_size, "switch-every must be from %lluus to %llu ms, not %.40s", PERIOD_MIN_US, PERIOD_MAX_US / 1000, value);
 		return false;
 	}
@@ -51,7 +53,7 @@ const char *config_next_among(const char *among, char *name)
 {
 	size_t n = 0;
 
-	while (among[n] && among[n] != ',' && n < 15) {
+	while (among[n] && among[n] != ',' && VM_LEFT_OUT_OR(CONFIG_AMONG_NAME, n < 15)) {
 		name[n] = among[n];
 		n++;
 	}
@@ -76,12 +78,12 @@ bool config_read_among(char *among, const char *value, char *error, size_t error
 
 	for (const char *p = value; p; count++) {
 		p = config_next_among(p, name);
-		if (known(name))
+		if (VM_LEFT_OUT_OR(CONFIG_AMONG_KNOWN, known(name)))
 			continue;
 		fmt(error, error_size, "switch-among must be mechanisms with commas between them, such as ept,shadow, not \"%.40s\"", value);
 		return false;
 	}
-	if (count > CONFIG_SWITCHES_MAX || strlen(value) > CONFIG_SWITCH_AMONG_MAX) {
+	if (VM_KEPT(CONFIG_AMONG_LONG, count > CONFIG_SWITCHES_MAX || strlen(value) > CONFIG_SWITCH_AMONG_MAX)) {
 		fmt(error, error_size, "switch-among names %u mechanisms, at most %u are possible", count, CONFIG_SWITCHES_MAX);
 		return false;
 	}

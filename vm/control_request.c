@@ -1,6 +1,7 @@
 #include "vm/control_request.h"
 
 #include "lib/fmt.h"
+#include "vmx/mutate.h"
 
 #define WORDS_MAX 6
 
@@ -22,9 +23,9 @@ bool control_line_take(struct control_line *line, uint8_t byte)
 		return false;
 	if (byte == '\t')
 		byte = ' ';
-	if (byte < 0x20 || byte > 0x7e)
+	if (VM_KEPT(REQUEST_GARBAGE, byte < 0x20 || byte > 0x7e))
 		line->garbage = true;
-	else if (line->length == CONTROL_LINE_MAX)
+	else if (VM_KEPT(REQUEST_LONG, line->length == CONTROL_LINE_MAX))
 		line->too_long = true;
 	else
 		line->text[line->length++] = (char)byte;
@@ -56,9 +57,9 @@ static bool is_name(const char *s, size_t max)
 	size_t n = 0;
 
 	for (; s[n]; n++)
-		if (!name_char(s[n]))
+		if (VM_KEPT(REQUEST_NAME, !name_char(s[n])))
 			return false;
-	return n > 0 && n <= max;
+	return VM_LEFT_OUT_OR(REQUEST_NAME_LENGTH, n > 0 && n <= max);
 }
 
 static int digit(char c)
@@ -81,7 +82,7 @@ static bool read_number(const char *s, uint64_t *out)
 	for (; *s; s++) {
 		unsigned d = (unsigned)digit(*s);
 
-		if (d >= base || n > (UINT64_MAX - d) / base)
+		if (d >= base || VM_KEPT(REQUEST_NUMBER, n > (UINT64_MAX - d) / base))
 			return false;
 		n = n * base + d;
 	}
@@ -132,7 +133,8 @@ static bool parse_memory(struct control_request *r, char *const *word, unsigned 
 		fmt(error, size, "%.40s is not an address", word[0]);
 		return false;
 	}
-	if (count == 2 && (!read_number(word[1], &r->length) || r->length == 0 || r->length > CONTROL_DUMP_MAX)) {
+	if (count == 2 && (!read_number(word[1], &r->length) ||
+			   VM_KEPT(REQUEST_LENGTH, r->length == 0 || r->length > CONTROL_DUMP_MAX))) {
 		fmt(error, size, "the length must be from 1 to %u, not %.40s", CONTROL_DUMP_MAX, word[1]);
 		return false;
 	}
@@ -146,19 +148,19 @@ static bool parse_words(struct control_request *r, struct words *w, char *error,
 		    w->count < 2 ? "no command" : "there is no command ", w->count < 2 ? "" : w->word[1]);
 		return false;
 	}
-	if (w->count - 2 < commands[r->command].least || w->count - 2 > commands[r->command].most) {
+	if (VM_KEPT(REQUEST_COUNT, w->count - 2 < commands[r->command].least || w->count - 2 > commands[r->command].most)) {
 		fmt(error, size, "it is: %s", commands[r->command].usage);
 		return false;
 	}
 	if (w->count == 2)
 		return true;
-	if (!is_name(w->word[2], CONTROL_WORD_MAX)) {
+	if (VM_KEPT(REQUEST_VM, !is_name(w->word[2], CONTROL_WORD_MAX))) {
 		fmt(error, size, "%.40s is not a virtual machine's name or number", w->word[2]);
 		return false;
 	}
 	memcpy(r->vm, w->word[2], strlen(w->word[2]) + 1);
 	if (r->command == CONTROL_MMU) {
-		if (!is_name(w->word[3], CONTROL_WORD_MAX)) {
+		if (VM_KEPT(REQUEST_WORD, !is_name(w->word[3], CONTROL_WORD_MAX))) {
 			fmt(error, size, "%.40s is not a mechanism's name", w->word[3]);
 			return false;
 		}
@@ -178,7 +180,7 @@ bool control_parse(struct control_line *line, struct control_request *request, c
 
 	*request = (struct control_request){ .tag = "-" };
 	cut(line->text, &w);
-	if (w.count && !line->garbage && is_name(w.word[0], CONTROL_TAG_MAX))
+	if (VM_LEFT_OUT_OR(REQUEST_TAG, w.count && !line->garbage && is_name(w.word[0], CONTROL_TAG_MAX)))
 		memcpy(request->tag, w.word[0], strlen(w.word[0]) + 1);
 	if (line->garbage)
 		fmt(error, error_size, "the line holds bytes that are no printable characters");

@@ -99,7 +99,8 @@ static void set_xsave(struct cpuid_policy *p, bool nested, const struct mmu_caps
 	if (VM_KEPT(XCR0_ALL_512, (p->xcr0_offered & XCR0_AVX512) != XCR0_AVX512))
 		p->xcr0_offered &= ~XCR0_AVX512;
 	p->xsave[0] = (struct cpuid){ (uint32_t)p->xcr0_offered, 0, 576, (uint32_t)(p->xcr0_offered >> 32) };
-	p->xsave[1] = (struct cpuid){ h1.eax & (VM_LEFT_OUT_OR(XSAVE_XSAVES, false) ? 15 : 7), 0, 0, 0 }; /* XSAVEOPT, XSAVEC, XGETBV(1); not XSAVES */
+	/* XSAVEOPT, XSAVEC, XGETBV(1); not XSAVES. */
+	p->xsave[1] = (struct cpuid){ h1.eax & (VM_LEFT_OUT_OR(XSAVE_XSAVES, false) ? 15 : 7), 0, 0, 0 };
 	for (unsigned n = 2; n < CPUID_XSAVE_COUNT; n++) {
 		if (VM_KEPT(XSAVE_OFFERED, !(p->xcr0_offered & BIT(n))))
 			continue;

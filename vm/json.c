@@ -1,12 +1,13 @@
 #include "vm/json.h"
 
 #include "lib/fmt.h"
+#include "vmx/mutate.h"
 
 void json_init(struct json *j, char *buf, size_t size) { *j = (struct json){ .buf = buf, .size = size }; }
 
 static void put(struct json *j, char c)
 {
-	if (j->used + 1 < j->size) {
+	if (VM_LEFT_OUT_OR(JSON_FULL, j->used + 1 < j->size)) {
 		j->buf[j->used++] = c;
 		j->buf[j->used] = '\0';
 	} else {
@@ -22,7 +23,7 @@ static void put_all(struct json *j, const char *s)
 
 static void key_of(struct json *j, const char *key)
 {
-	if (j->comma)
+	if (VM_KEPT(JSON_COMMA, j->comma))
 		put(j, ',');
 	j->comma = true;
 	if (!key)
@@ -78,9 +79,9 @@ void json_text(struct json *j, const char *key, const char *text)
 	}
 	put(j, '"');
 	for (; *text; text++) {
-		char c = *text < 0x20 || *text > 0x7e ? '?' : *text;
+		char c = VM_KEPT(JSON_PRINTABLE, *text < 0x20 || *text > 0x7e) ? '?' : *text;
 
-		if (c == '"' || c == '\\')
+		if (VM_KEPT(JSON_ESCAPE, c == '"' || c == '\\'))
 			put(j, '\\');
 		put(j, c);
 	}

@@ -2,6 +2,7 @@
 #include "vm/load.h"
 
 #include "lib/fmt.h"
+#include "vmx/mutate.h"
 
 bool load_fail(struct loader *l, const char *format, ...)
 {
@@ -41,7 +42,7 @@ bool load_in_file(struct loader *l, uint64_t offset, uint64_t n, const char *wha
 {
 	size_t size = l->files->kernel_size;
 
-	if (offset <= size && n <= size - offset)
+	if (VM_LEFT_OUT_OR(LOAD_FILE, offset <= size && n <= size - offset))
 		return true;
 	if (n > UINT64_MAX - offset)
 		return load_fail(l, "the kernel image is damaged: its %s would begin at byte %lu and be %lu long", what, offset, n);
@@ -71,7 +72,7 @@ static const struct load_claim *overlap(const struct loader *l, uint64_t base, u
 
 static bool add_claim(struct loader *l, const char *what, uint64_t base, uint64_t end)
 {
-	if (l->claims == LOAD_CLAIMS_MAX)
+	if (VM_KEPT(LOAD_CLAIMS, l->claims == LOAD_CLAIMS_MAX))
 		return load_fail(l, "the kernel image has too many segments");
 	l->claim[l->claims++] = (struct load_claim){ what, base, end };
 	return true;
@@ -84,15 +85,15 @@ bool load_claim(struct loader *l, const char *what, uint64_t base, uint64_t size
 
 	if (size == 0)
 		return true;
-	if (end < base)
+	if (VM_KEPT(LOAD_WRAP, end < base))
 		return load_fail(l, "the %s cannot be loaded: it would begin at 0x%lx and be %lu bytes long", what, base, size);
-	if (end > l->mem->low_ram_end)
+	if (VM_KEPT(LOAD_RAM, end > l->mem->low_ram_end))
 		return too_little_ram(l, what, end);
-	if (base < LOADER_MB && end > LOADER_EBDA)
+	if (VM_KEPT(LOAD_HOLE, base < LOADER_MB && end > LOADER_EBDA))
 		return load_fail(l, "the %s cannot be loaded at 0x%lx to 0x%lx: there is no RAM from 0x%llx to 0x%llx", what, base, end,
 				 LOADER_EBDA, LOADER_MB);
 	other = overlap(l, base, end);
-	if (other)
+	if (VM_KEPT(LOAD_OVERLAP, other))
 		return load_fail(l, "the %s cannot be loaded at 0x%lx to 0x%lx: the %s is there", what, base, end, other->what);
 	return add_claim(l, what, base, end);
 }
@@ -162,9 +163,9 @@ bool load_image(const struct loader_memory *mem, const struct image_files *files
 	size_t header;
 
 	memset(out, 0, sizeof(*out));
-	if (mem->low_ram_end < LOADER_MB || mem->low_ram_end > LOADER_LOW_MAX || mem->low_ram_end % PAGE_SIZE)
+	if (VM_KEPT(LOAD_LOW, mem->low_ram_end < LOADER_MB || mem->low_ram_end > LOADER_LOW_MAX || mem->low_ram_end % PAGE_SIZE))
 		return load_fail(&l, "a machine cannot have %lu bytes of RAM below 4 GiB", mem->low_ram_end);
-	if (files->kernel_size == 0)
+	if (VM_KEPT(LOAD_EMPTY, files->kernel_size == 0))
 		return load_fail(&l, "the kernel image is empty");
 	if (bzimage_is(&l))
 		return load_bzimage(&l, out);

@@ -2,6 +2,8 @@
  * "The Real-Mode Kernel Header", "32-bit Boot Protocol", "64-bit Boot Protocol", and "Zero Page"). */
 #include "vm/load.h"
 
+#include "vmx/mutate.h"
+
 /* Where the loader's own tables lie: RAM that the kernel has read before it uses it for anything else. */
 #define GDT_AT 0x6000ull       /* and a stack below the page's end, which no kernel needs */
 #define ZERO_PAGE_AT 0x7000ull
@@ -163,7 +165,7 @@ static bool finish(struct loader *l, const struct linux_kernel *k, struct cpu_st
 	size_t length = strlen(l->files->cmdline);
 	uint64_t initrd;
 
-	if (length > min_u64(k->cmdline_max, PAGE_SIZE - 1))
+	if (VM_KEPT(LINUX_CMDLINE, length > min_u64(k->cmdline_max, PAGE_SIZE - 1)))
 		return load_fail(l, "the command line has %zu characters, this kernel takes %lu", length,
 				 min_u64(k->cmdline_max, PAGE_SIZE - 1));
 	if (!claim_initrd(l, k, &initrd))
@@ -189,7 +191,8 @@ static bool finish(struct loader *l, const struct linux_kernel *k, struct cpu_st
 
 bool bzimage_is(const struct loader *l)
 {
-	return l->files->kernel_size >= ZP_VERSION && load_u16(l, ZP_BOOT_FLAG) == BOOT_FLAG && load_u32(l, ZP_HEADER) == HEADER_MAGIC;
+	return l->files->kernel_size >= ZP_VERSION && load_u16(l, ZP_BOOT_FLAG) == BOOT_FLAG &&
+	       VM_LEFT_OUT_OR(LINUX_MAGIC, load_u32(l, ZP_HEADER) == HEADER_MAGIC);
 }
 
 /* Is the header one that we can follow? Its fields up to init_size are in the image afterwards. */
@@ -200,7 +203,7 @@ static bool check_bzimage(struct loader *l, struct linux_kernel *k)
 	if (!load_in_file(l, 0, ZP_INIT_SIZE + 4, "setup header"))
 		return false;
 	version = load_u16(l, ZP_VERSION);
-	if (version < VERSION_XLOADFLAGS)
+	if (VM_KEPT(LINUX_OLD, version < VERSION_XLOADFLAGS))
 		return load_fail(l, "the kernel is too old: its boot protocol is %u.%02u, at least 2.12 is needed", version >> 8, version & 255);
 	k->is64 = load_u16(l, ZP_XLOADFLAGS) & XLF_KERNEL_64;
 	k->header_end = ZP_HEADER + ((const uint8_t *)l->files->kernel)[ZP_HEADER_LENGTH];
@@ -222,12 +225,12 @@ bool load_bzimage(struct loader *l, struct cpu_start *out)
 	start = ((uint64_t)(sectors ? sectors : 4) + 1) * 512;
 	size = (uint64_t)load_u32(l, ZP_SYSSIZE) * 16; /* rounded up: the file may end within the last paragraph */
 	at = load_u64(l, ZP_PREF_ADDRESS);
-	if (size <= (k.is64 ? ENTRY_64 : 0) + 16)
+	if (VM_KEPT(LINUX_SIZE, size <= (k.is64 ? ENTRY_64 : 0) + 16))
 		return load_fail(l, "the kernel image is damaged: its header says that it holds %lu bytes of code", size);
-	if (!load_in_file(l, start, size - 15, "code"))
+	if (VM_KEPT(LINUX_CODE, !load_in_file(l, start, size - 15, "code")))
 		return false;
 	size = min_u64(size, l->files->kernel_size - start);
-	if (at < LOADER_MB || at % PAGE_SIZE)
+	if (VM_KEPT(LINUX_PLACE, at < LOADER_MB || at % PAGE_SIZE))
 		return load_fail(l, "the kernel image is damaged: it wants to be loaded at 0x%lx", at);
 	if (!load_claim(l, "kernel", at, max_u64(load_u32(l, ZP_INIT_SIZE), size)) || !claim_tables(l))
 		return false;
@@ -257,7 +260,7 @@ bool load_vmlinux(struct loader *l, struct cpu_start *out)
 
 	if (!claim_tables(l) || !elf_claim(l, &elf))
 		return false;
-	if (!has_kernel_addresses(l, &elf))
+	if (VM_KEPT(LINUX_ADDRESSES, !has_kernel_addresses(l, &elf)))
 		return load_fail(l, "the kernel image is a %u-bit ELF program, but not a Linux kernel%s", elf.is64 ? 64 : 32,
 				 elf.is64 ? "" : ", nor has it a Multiboot header");
 	k.is64 = elf.is64;

@@ -2,6 +2,8 @@
  * state", "Boot information format"). */
 #include "vm/load.h"
 
+#include "vmx/mutate.h"
+
 #define HEADER_SEARCH 8192u
 #define HEADER_MAGIC 0x1badb002u
 #define HEADER_FLAG_VIDEO 0x00000004u
@@ -48,7 +50,8 @@ size_t multiboot_header(const struct loader *l)
 	size_t end = (size_t)min_u64(l->files->kernel_size, HEADER_SEARCH);
 
 	for (size_t at = 0; at + HEADER_SIZE <= end; at += 4)
-		if (load_u32(l, at) == HEADER_MAGIC && load_u32(l, at) + load_u32(l, at + 4) + load_u32(l, at + 8) == 0)
+		if (load_u32(l, at) == HEADER_MAGIC &&
+		    VM_LEFT_OUT_OR(MB_CHECKSUM, load_u32(l, at) + load_u32(l, at + 4) + load_u32(l, at + 8) == 0))
 			return at;
 	return SIZE_MAX;
 }
@@ -71,14 +74,14 @@ static bool read_addresses(struct loader *l, size_t header, struct addresses *a)
 	load_end = load_u32(l, header + 20);
 	bss_end = load_u32(l, header + 24);
 	a->entry = load_u32(l, header + 28);
-	if (header_addr < a->base || header_addr - a->base > header)
+	if (VM_KEPT(MB_BEGIN, header_addr < a->base || header_addr - a->base > header))
 		return load_fail(l, "the kernel image is damaged: its Multiboot header says that it begins before the file");
 	a->offset = header - (header_addr - a->base);
 	if (load_end == 0)
 		load_end = a->base + (l->files->kernel_size - a->offset);
 	if (bss_end == 0)
 		bss_end = load_end;
-	if (load_end < a->base || bss_end < load_end || a->entry < a->base || a->entry >= bss_end)
+	if (VM_KEPT(MB_ADDRESSES, load_end < a->base || bss_end < load_end || a->entry < a->base || a->entry >= bss_end))
 		return load_fail(l, "the kernel image is damaged: the addresses in its Multiboot header contradict each other");
 	a->file_size = load_end - a->base;
 	a->mem_size = bss_end - a->base;
@@ -89,9 +92,9 @@ static bool check_flags(struct loader *l, uint32_t flags)
 {
 	uint32_t unknown = flags & HEADER_FLAGS_REQUIRED & ~HEADER_FLAGS_KNOWN;
 
-	if (unknown)
+	if (VM_KEPT(MB_UNKNOWN, unknown))
 		return load_fail(l, "the Multiboot kernel demands what no loader knows (header flags 0x%x)", unknown);
-	if (flags & HEADER_FLAG_VIDEO)
+	if (VM_KEPT(MB_VIDEO, flags & HEADER_FLAG_VIDEO))
 		return load_fail(l, "the Multiboot kernel demands a video mode, and the machine has no screen");
 	return true;
 }
@@ -107,7 +110,7 @@ static void base_name(const char *path, char *buf)
 	for (; *path; path++)
 		if (*path == '/')
 			p = path + 1;
-	for (; p[n] && p[n] != ' ' && p[n] != '\t' && n < NAME_MAX; n++)
+	for (; p[n] && p[n] != ' ' && p[n] != '\t' && VM_LEFT_OUT_OR(MB_NAME, n < NAME_MAX); n++)
 		buf[n] = p[n];
 	buf[n] = 0;
 }
@@ -206,7 +209,7 @@ static bool claim_rest(struct loader *l, uint64_t *block, uint64_t *module)
 	size_t length = strlen(l->files->cmdline);
 
 	*module = 0;
-	if (length + NAME_MAX + 2 > CMDLINE_SIZE)
+	if (VM_KEPT(MB_CMDLINE, length + NAME_MAX + 2 > CMDLINE_SIZE))
 		return load_fail(l, "the command line has %zu characters, at most %u are possible", length, CMDLINE_SIZE - NAME_MAX - 2);
 	if (!place_block(l, block))
 		return false;
@@ -227,7 +230,7 @@ bool load_multiboot(struct loader *l, size_t header, struct cpu_start *out)
 		return read_addresses(l, header, &a) && load_claim(l, "kernel", a.base, a.mem_size) && claim_rest(l, &block, &module) &&
 		       load_write(l, a.base, (const uint8_t *)l->files->kernel + a.offset, a.file_size) &&
 		       load_zero(l, a.base + a.file_size, a.mem_size - a.file_size) && finish(l, a.entry, block, module, out);
-	if (!elf_is_class(l, 1))
+	if (VM_KEPT(MB_CLASS, !elf_is_class(l, 1)))
 		return load_fail(l, "the Multiboot kernel is not a 32-bit ELF file, and its header does not say where it is loaded");
 	return elf_claim(l, &elf) && claim_rest(l, &block, &module) && elf_write(l, &elf) && finish(l, elf.entry, block, module, out);
 }

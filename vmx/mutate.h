@@ -362,7 +362,79 @@
 	M(CPUID_CACHE_END, "the end of leaf 4's subleaves") \
 	M(CPUID_SUBLEAF, "that leaf 7 has one subleaf") \
 	M(CPUID_HAS_D, "asking the CPU for leaf 0xd only where it is") \
-	M(CPUID_HAS_7, "asking it for leaf 7 only where it is")
+	M(CPUID_HAS_7, "asking it for leaf 7 only where it is") \
+	M(LOAD_FILE, "not reading beyond the end of an image") \
+	M(LOAD_CLAIMS, "the bound of an image's segments") \
+	M(LOAD_WRAP, "refusing a segment that goes round the address space") \
+	M(LOAD_RAM, "refusing a segment that ends beyond RAM") \
+	M(LOAD_HOLE, "refusing one in the hole below 1 MByte") \
+	M(LOAD_OVERLAP, "refusing one where another is") \
+	M(LOAD_EMPTY, "refusing an empty image") \
+	M(LOAD_LOW, "refusing what RAM below 4 GBytes cannot be") \
+	M(ELF_KIND, "refusing ELF files that are no executables for x86") \
+	M(ELF_HEADERS, "refusing program headers of another size, or none") \
+	M(ELF_SIZES, "refusing a segment that is larger in the file than in memory") \
+	M(ELF_NOTHING, "refusing an image with nothing to load") \
+	M(ELF_ENTRY, "refusing an entry in no segment") \
+	M(ELF_LOAD, "loading PT_LOAD segments only") \
+	M(MB_CHECKSUM, "the checksum of a Multiboot header") \
+	M(MB_BEGIN, "refusing a header that lies before its file") \
+	M(MB_ADDRESSES, "refusing addresses that contradict each other") \
+	M(MB_UNKNOWN, "refusing what the header demands and nobody knows") \
+	M(MB_VIDEO, "refusing a video mode") \
+	M(MB_CMDLINE, "the length of the command line") \
+	M(MB_NAME, "the length of a name") \
+	M(MB_CLASS, "refusing a kernel that says nowhere where it goes") \
+	M(LINUX_CMDLINE, "the length of the command line that a kernel takes") \
+	M(LINUX_OLD, "refusing a boot protocol that is too old") \
+	M(LINUX_SIZE, "refusing a kernel without code") \
+	M(LINUX_CODE, "that all of its code is in the file") \
+	M(LINUX_PLACE, "refusing a place below 1 MByte or between pages") \
+	M(LINUX_ADDRESSES, "refusing a program that is no kernel") \
+	M(LINUX_MAGIC, "the magic of a bzImage") \
+	M(CONFIG_LONG, "the length of a text") \
+	M(CONFIG_NO_FILE, "refusing a file without a name") \
+	M(CONFIG_NUMBER, "numbers of 64 bits only") \
+	M(CONFIG_MEM_UNIT, "a size's unit, with nothing behind it") \
+	M(CONFIG_MEM_MOST, "the most RAM") \
+	M(CONFIG_MEM_LEAST, "the least RAM") \
+	M(CONFIG_MEM_PAGES, "RAM of whole pages") \
+	M(CONFIG_ONE_CPU, "one virtual CPU") \
+	M(CONFIG_CONTROL, "no control characters in values") \
+	M(CONFIG_CONTROL_KEY, "nor in keys") \
+	M(CONFIG_NAME_CHARS, "the characters of a machine's name") \
+	M(CONFIG_NAME_LENGTH, "the length of a machine's name") \
+	M(CONFIG_TWICE, "refusing a key that is given twice") \
+	M(CONFIG_NO_KERNEL, "refusing a machine without a kernel") \
+	M(CONFIG_SWITCH_OFF, "refusing switch-every with switch off") \
+	M(CONFIG_AMONG_ALONE, "refusing switch-among without switch-every") \
+	M(CONFIG_SAME_NAME, "refusing two machines of one name") \
+	M(CONFIG_COMPLETE, "that each machine is complete") \
+	M(CONFIG_MOST, "as many machines as there is room for") \
+	M(CONFIG_BEFORE, "refusing a key before the first machine") \
+	M(CONFIG_NONE, "refusing a description of nothing") \
+	M(CONFIG_PERIOD, "the least and most of a period") \
+	M(CONFIG_EXITS_LEAST, "the least number of exits between two changes") \
+	M(CONFIG_EXITS_MOST, "the most") \
+	M(CONFIG_UNIT, "the unit of a period") \
+	M(CONFIG_AMONG_KNOWN, "refusing mechanisms in a list that there are not") \
+	M(CONFIG_AMONG_LONG, "the length of a list") \
+	M(CONFIG_AMONG_NAME, "the length of a name in it") \
+	M(CONFIG_MEASURE, "refusing measures that there are not") \
+	M(REQUEST_LONG, "the length of a request") \
+	M(REQUEST_GARBAGE, "refusing bytes that are no text") \
+	M(REQUEST_NAME, "the characters of a name") \
+	M(REQUEST_NAME_LENGTH, "the length of a name") \
+	M(REQUEST_NUMBER, "numbers of 64 bits only") \
+	M(REQUEST_COUNT, "how many words a command takes") \
+	M(REQUEST_LENGTH, "the length of a dump") \
+	M(REQUEST_TAG, "that a tag shown back is one") \
+	M(REQUEST_VM, "the name of a machine") \
+	M(REQUEST_WORD, "the name of a mechanism") \
+	M(JSON_FULL, "the end of the answer's buffer") \
+	M(JSON_COMMA, "commas") \
+	M(JSON_PRINTABLE, "that an answer is printable") \
+	M(JSON_ESCAPE, "escaping quotes and backslashes")
 
 #ifdef VM_MUTATION
 #include "lib/base.h"

@@ -157,6 +157,8 @@ static void test_switching(void **state)
 	bad("vm a\nkernel k\nswitch-every 99999999999999999999", "line 3: switch-every must be from 100us to 1000000 ms, not 99999999999999999999");
 	bad("vm a\nkernel k\nswitch-every 31exits", "line 3: switch-every must be milliseconds, microseconds or VM exits (at least 32), "
 	    "such as 20, 500us or 100exits, not \"31exits\"");
+	bad("vm a\nkernel k\nswitch-every 1000000001exits", "line 3: switch-every must be milliseconds, microseconds or VM exits (at least 32), "
+	    "such as 20, 500us or 100exits, not \"1000000001exits\"");
 	bad("vm a\nkernel k\nswitch-every 5\nswitch-among ept,,brute",
 	    "line 4: switch-among must be mechanisms with commas between them, such as ept,shadow, not \"ept,,brute\"");
 	bad("vm a\nkernel k\nswitch-every 5\nswitch-among ept,eptshadowvtlbbrute",
@@ -165,6 +167,22 @@ static void test_switching(void **state)
 	    "line 4: switch-among names 17 mechanisms, at most 16 are possible");
 	bad("vm a\nkernel k\nswitch-among ept", "line 3: machine a has switch-among, but no switch-every that would go through the list");
 	bad("vm a\nkernel k\nswitch off\nswitch-every 5", "line 4: machine a has switch-every, and switch off, which forbids it");
+}
+
+/* A name that is longer than any is cut, not written beyond its place. */
+static void test_names_of_a_list(void **state)
+{
+	char name[40];
+	const char *rest;
+
+	(void)state;
+	memset(name, '#', sizeof(name));
+	rest = config_next_among("a-name-that-is-longer,b", name);
+	assert_string_equal(rest, "b");
+	assert_string_equal(name, "a-name-that-is-");
+	assert_int_equal(name[16], '#');
+	assert_null(config_next_among(rest, name));
+	assert_string_equal(name, "b");
 }
 
 static void test_long_values(void **state)
@@ -300,7 +318,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),      cmocka_unit_test(test_all),	  cmocka_unit_test(test_bad_values),
 		cmocka_unit_test(test_bad_structure), cmocka_unit_test(test_switching),
-		cmocka_unit_test(test_long_values), cmocka_unit_test(test_options), cmocka_unit_test(test_mitigations),
+		cmocka_unit_test(test_names_of_a_list), cmocka_unit_test(test_long_values), cmocka_unit_test(test_options), cmocka_unit_test(test_mitigations),
 		cmocka_unit_test(test_mutations),
 	};
 	return cmocka_run_group_tests_name("config", tests, NULL, NULL);

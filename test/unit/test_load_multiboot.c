@@ -224,6 +224,28 @@ static void test_bad(void **state)
 	free(k);
 }
 
+/* A command line that is too long for its place; a name that is cut. */
+static void test_texts(void **state)
+{
+	static char text[9000], path[400];
+	size_t n;
+	uint8_t *k = make_elf(&n);
+	struct image_files f = { .kernel = k, .kernel_size = n, .cmdline = text, .kernel_name = path };
+	struct cpu_start s;
+	struct ram r;
+
+	(void)state;
+	memset(text, 'x', sizeof(text) - 1);
+	memset(path, 'k', sizeof(path) - 1);
+	ram_init(&r, 8 * MB, 0, true);
+	load_bad(&r, &f, "the command line has 8999 characters");
+	text[10] = 0;
+	s = load_ok(&r, &f);
+	assert_int_equal(strlen(ram_text(&r, ram_u32(&r, s.rbx + 16))), 255 + 1 + 10);
+	ram_free(&r);
+	free(k);
+}
+
 static void test_flat_bad(void **state)
 {
 	size_t n;
@@ -278,7 +300,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_elf),	   cmocka_unit_test(test_module), cmocka_unit_test(test_flat),
 		cmocka_unit_test(test_low_kernel), cmocka_unit_test(test_bad),	  cmocka_unit_test(test_flat_bad),
-		cmocka_unit_test(test_mutations),
+		cmocka_unit_test(test_texts), cmocka_unit_test(test_mutations),
 	};
 	return cmocka_run_group_tests_name("load_multiboot", tests, NULL, NULL);
 }
