@@ -3,6 +3,7 @@
 #include "host/console.h"
 #include "host/lapic.h"
 #include "lib/fmt.h"
+#include "vmx/mutate.h"
 
 #define ANSWER_SIZE 32768
 #define PIECE 200 /* of an answer, a line */
@@ -45,7 +46,7 @@ static bool send_piece(void)
 {
 	size_t left = channel.answer.used - channel.sent, n = min_u64(left, PIECE);
 
-	if (!console_guest_line("reply %s %.*s", channel.request.tag, (int)n, channel.text + channel.sent))
+	if (VM_KEPT(REPLY_WAITS, !console_guest_line("reply %s %.*s", channel.request.tag, (int)n, channel.text + channel.sent)))
 		return false;
 	channel.sent += n;
 	return true;
@@ -74,7 +75,7 @@ static struct vm *find_vm(const char *name)
 			return machine.vm[n];
 	while (*p >= '0' && *p <= '9' && id < VMS_MAX)
 		id = id * 10 + (uint64_t)(*p++ - '0');
-	return *p || id >= machine.vm_count ? NULL : machine.vm[id];
+	return VM_KEPT(FIND_WHOLE, *p) || id >= machine.vm_count ? NULL : machine.vm[id];
 }
 
 static bool say_pair(struct json *j, const struct vm *vm, const char *key, const char *value)
@@ -128,16 +129,16 @@ static bool do_mmu(struct vcpu *v)
 static void set_clock(struct vcpu *v)
 {
 	if (v->paused)
-		clock_stop(&v->vm->clock, rdtsc());
-	else if (v->halted || !v->vm->clock.guest_only)
-		clock_go(&v->vm->clock, rdtsc());
+		VM_MUTANT(PAUSE_STOPS, clock_stop(&v->vm->clock, rdtsc()));
+	else if (VM_LEFT_OUT_OR(RESUME_OWN, v->halted || !v->vm->clock.guest_only))
+		VM_MUTANT(RESUME_GOES, clock_go(&v->vm->clock, rdtsc()));
 }
 
 static bool do_pause(struct vcpu *v, bool on)
 {
 	v->paused = on;
 	if (on)
-		v->requests |= REQUEST_SWITCH;
+		VM_MUTANT(PAUSE_LEAVES, v->requests |= REQUEST_SWITCH);
 	if (!v->running)
 		set_clock(v);
 	return say_pair(&channel.answer, v->vm, "state", control_state(v->vm));
@@ -192,15 +193,15 @@ static bool visit(struct vcpu *v)
 		return false;
 	}
 	if (v->started) {
-		if (before != v) {
+		if (VM_KEPT(VISIT_LOADS, before != v)) {
 			vmx_load(&v->vmx);
 			cpu->loaded = v;
 		}
-		vcpu_bring_up_to_date(v);
-		vmx_sync_paging(&v->vmx, &v->mmu);
+		VM_MUTANT(VISIT_WRITTEN, vcpu_bring_up_to_date(v));
+		VM_MUTANT(VISIT_READ, vmx_sync_paging(&v->vmx, &v->mmu));
 	}
 	ok = carry_out(v);
-	if (before && before != cpu->loaded) {
+	if (VM_KEPT(VISIT_RESTORES, before && before != cpu->loaded)) {
 		vmx_load(&before->vmx);
 		cpu->loaded = before;
 	}
@@ -264,7 +265,7 @@ static void move(void)
 	for (;;) {
 		enum state state = __atomic_load_n(&channel.state, __ATOMIC_ACQUIRE);
 
-		if (state == ASKED || (state == ANSWERED && !send()))
+		if (VM_KEPT(ONE_AT_A_TIME, state == ASKED) || (state == ANSWERED && !send()))
 			return;
 		do {
 			byte = console_get(CONSOLE_STATS);

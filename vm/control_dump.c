@@ -3,6 +3,7 @@
 
 #include "lib/fmt.h"
 #include "vmx/msrs.h"
+#include "vmx/mutate.h"
 
 static void show_general(struct json *j, const struct vcpu *v)
 {
@@ -26,7 +27,7 @@ static void show_system(struct json *j, struct vcpu *v)
 
 	json_open(j, "control", '{');
 	json_hex(j, "cr0", r->cr0);
-	json_hex(j, "cr2", owner ? read_cr2() : v->saved_cr2);
+	json_hex(j, "cr2", VM_LEFT_OUT_OR(DUMP_OWNER, owner) ? read_cr2() : v->saved_cr2);
 	json_hex(j, "cr3", r->cr3);
 	json_hex(j, "cr4", r->cr4);
 	json_hex(j, "efer", r->efer);
@@ -115,7 +116,7 @@ static void show_tables(struct json *j, const struct vcpu *v)
 
 bool control_dump(struct vcpu *v, struct json *j, char *error, size_t size)
 {
-	if (!v->started) {
+	if (VM_KEPT(DUMP_STARTED, !v->started)) {
 		fmt(error, size, "%s has not begun to run yet", v->vm->config->name);
 		return false;
 	}
@@ -155,7 +156,7 @@ static size_t read_bytes(struct vcpu *v, const struct control_request *r, uint8_
 
 	while (done < r->length) {
 		uint64_t at = r->address + done;
-		size_t n = min_u64(r->length - done, PAGE_SIZE - (at & (PAGE_SIZE - 1))), got;
+		size_t n = min_u64(r->length - done, VM_LEFT_OUT_OR(DUMP_PAGES, false) ? SIZE_MAX : PAGE_SIZE - (at & (PAGE_SIZE - 1))), got;
 		gpa_t gpa;
 
 		if (!locate(v, r->space, at, &gpa))
@@ -174,7 +175,7 @@ bool control_memory(struct vcpu *v, const struct control_request *r, struct json
 	const char *space = r->space == CONTROL_GPA ? "gpa" : "gva";
 	size_t n = read_bytes(v, r, bytes);
 
-	if (n == 0) {
+	if (VM_KEPT(DUMP_NOTHING, n == 0)) {
 		fmt(error, size, "there is no memory at %s 0x%lx", space, r->address);
 		return false;
 	}

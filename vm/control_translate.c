@@ -6,6 +6,7 @@
 #include "mmu/hwpaging.h"
 #include "mmu/inspect.h"
 #include "vmx/msrs.h"
+#include "vmx/mutate.h"
 
 static bool read_entry(void *ctx, gpa_t gpa, unsigned size, uint64_t *value)
 {
@@ -26,7 +27,7 @@ struct walk_result control_walk(struct vcpu *v, gva_t gva)
 	struct walk_memory memory = { .read = read_entry, .update = update_entry, .ctx = &v->vm->mmu };
 	struct walk_regs regs = v->mmu.regs;
 
-	regs.cr4 &= ~(CR4_SMAP | CR4_PKE);
+	VM_MUTANT(TRANSLATE_RIGHTS, regs.cr4 &= ~(CR4_SMAP | CR4_PKE));
 	return walk(&regs, &memory, gva, (struct access){ .write = false }, false);
 }
 

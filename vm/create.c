@@ -9,6 +9,7 @@
 #include "host/percpu.h"
 #include "lib/fmt.h"
 #include "vm/image.h"
+#include "vmx/mutate.h"
 
 #define LOW_RAM_MAX LOADER_LOW_MAX
 #define GIB (1ull << 30)
@@ -122,7 +123,7 @@ static unsigned take_memory(struct extent *extent, uint64_t pages)
 			break;
 		}
 		extent[count++] = (struct extent){ done, piece, run };
-		memset(frames_ptr(run), 0, piece << PAGE_SHIFT);
+		VM_MUTANT(RAM_CLEAR, memset(frames_ptr(run), 0, piece << PAGE_SHIFT));
 		done += piece;
 		piece = min_u64(piece, pages - done);
 	}
@@ -271,7 +272,7 @@ static bool load_guest(struct vm *vm, struct cpu_start *start)
 	struct loader_memory mem = { guest_write, guest_zero, vm, vm->low_ram, vm->high_ram, LOADER_FIRMWARE };
 	struct image_files files = { .cmdline = c->append, .kernel_name = c->kernel };
 
-	if (!kernel || (c->initrd[0] && !(initrd = find_module(vm, c->initrd, "initrd"))))
+	if (!kernel || (VM_KEPT(LOAD_INITRD, c->initrd[0]) && !(initrd = find_module(vm, c->initrd, "initrd"))))
 		return false;
 	files.kernel = kernel->data;
 	files.kernel_size = kernel->size;
@@ -300,8 +301,8 @@ static struct walk_regs start_regs(const struct vm *vm, const struct cpu_start *
 	struct walk_regs r = {
 		.maxphyaddr = vm->cpuid.maxphyaddr,
 		.has_1g = vm->cpuid.has_1g,
-		.cr4_reserved = ~vm->cpuid.cr4_offered,
-		.efer_reserved = ~vm->cpuid.efer_offered,
+		.cr4_reserved = VM_LEFT_OUT_OR(CR4_RESERVED, false) ? 0 : ~vm->cpuid.cr4_offered,
+		.efer_reserved = VM_LEFT_OUT_OR(EFER_RESERVED, false) ? 0 : ~vm->cpuid.efer_offered,
 	};
 	bool is_long = s->mode == START_LONG64;
 
@@ -333,7 +334,7 @@ static bool create_vcpu(struct vm *vm, struct percpu *cpu)
 		v->cpu = cpu;
 		vm->clock.guest_only = vm->config->guest_clock;
 		/* The guest's TSC starts at 0. */
-		v->tsc_offset = 0 - rdtsc();
+		VM_MUTANT(TSC_ZERO, v->tsc_offset = 0 - rdtsc());
 		msr_reset_vcpu(v);
 	}
 	if (v && fpu_init(v) && vmx_vcpu_init(&v->vmx, &machine.caps))

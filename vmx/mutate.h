@@ -434,7 +434,28 @@
 	M(JSON_FULL, "the end of the answer's buffer") \
 	M(JSON_COMMA, "commas") \
 	M(JSON_PRINTABLE, "that an answer is printable") \
-	M(JSON_ESCAPE, "escaping quotes and backslashes")
+	M(JSON_ESCAPE, "escaping quotes and backslashes") \
+	M(REPLY_WAITS, "that an answer waits where the port has no room (CT2)") \
+	M(FIND_WHOLE, "that a virtual machine's number is nothing but digits") \
+	M(PAUSE_STOPS, "stopping the clock of one that sleeps when it is paused") \
+	M(RESUME_OWN, "not letting a clock of the guest's own go before the guest does") \
+	M(RESUME_GOES, "letting the clock go when it is resumed") \
+	M(PAUSE_LEAVES, "leaving the CPU when it is paused") \
+	M(VISIT_LOADS, "loading the VMCS of who is asked") \
+	M(VISIT_WRITTEN, "that what is to be written into it is, before it is read") \
+	M(VISIT_READ, "reading the guest's registers for an answer") \
+	M(VISIT_RESTORES, "loading the VMCS of who runs again") \
+	M(ONE_AT_A_TIME, "one request at a time (CT1)") \
+	M(DUMP_STARTED, "that who has not run has no registers") \
+	M(DUMP_OWNER, "CR2 of who has not the CPU") \
+	M(DUMP_PAGES, "reading page by page") \
+	M(DUMP_NOTHING, "saying that there is no memory") \
+	M(TRANSLATE_RIGHTS, "looking past SMAP and protection keys") \
+	M(RAM_CLEAR, "RAM that is clear at the start") \
+	M(LOAD_INITRD, "the initrd that is named") \
+	M(TSC_ZERO, "a TSC that starts at 0") \
+	M(CR4_RESERVED, "bits of CR4 that are not offered being reserved") \
+	M(EFER_RESERVED, "bits of EFER that are not offered being reserved")
 
 #ifdef VM_MUTATION
 #include "lib/base.h"
