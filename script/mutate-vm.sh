@@ -33,10 +33,16 @@ for program in "$directory"/vm_* "$directory"/plain/*; do
 	case $program in *.d | *.o | *\*) continue ;; esac
 	echo "$program"
 done > "$work/programs"
+# Those that take long come last.
+: > "$work/quick"
+: > "$work/slow"
 while read -r program; do
+	began=$(date +%s%N)
 	try NONE "$program"
 	cp "$work/failed" "$work/base.$(basename "$program")"
+	[ $((($(date +%s%N) - began) / 1000000)) -lt 2000 ] && echo "$program" >> "$work/quick" || echo "$program" >> "$work/slow"
 done < "$work/programs"
+cat "$work/quick" "$work/slow" > "$work/programs"
 VM_MUTANT=list $(head -1 "$work/programs") | grep -v '^NONE	' > "$work/all"
 if [ $# -gt 0 ]; then
 	printf '%s\n' "$@" > "$work/names"
@@ -72,11 +78,11 @@ if [ $# -eq 0 ]; then
 # Mutations of vm/ and vmx/
 
 As [mutations.md](mutations.md) for the heart: for each check, requeue, window, truncation and blocking rule of `vm/` and `vmx/` there is
-a *mutant*, compiled only into `build/vm-mutants/`, that leaves out exactly this one. The list is in `vmx/mutate.h`. `make mutate` runs the
-unit tests of the exit handlers (`test/unit/test_vm_*.c`, on the bench of `test/vm/`) against each mutant, and fails where one lives. It wrote
-this page.
+a *mutant*, compiled only into `build/vm-mutants/`, that leaves out exactly this one. The lists are in `vmx/mutants_*.h`. `make mutate` runs
+the unit tests of `vm/` and `vmx/` (`test/unit/test_vm_*.c`, on the bench of `test/vm/`, and those of the loaders, descriptions, requests and
+mitigations, which need none) against each mutant, and fails where one lives. It wrote this page.
 
-*Killed by* is a test that fails with the mutant and passes without: see it again with `VM_MUTANT=NAME build/vm-mutants/PROGRAM`.
+*Killed by* is a test that fails with the mutant and passes without: see it again with `VM_MUTANT=NAME build/vm-mutants/PROGRAM` (`plain/PROGRAM` where its name does not begin with `vm_`).
 
 | mutant | left out | killed by |
 |---|---|---|

@@ -43,7 +43,7 @@ static bool overlaps(const struct vcpu *v, unsigned n, uint64_t at, unsigned siz
 	static const uint8_t lengths[4] = { 1, 2, 8, 4 };
 	uint64_t length = lengths[v->breakpoints >> DR7_LEN(n) & 3], from = align_down(fpu_breakpoint(n), length);
 
-	return enabled(v->breakpoints, n) && at < from + length && from < at + size;
+	return VM_LEFT_OUT_OR(BREAKPOINT_ENABLED, enabled(v->breakpoints, n)) && at < from + length && from < at + size;
 }
 
 bool breakpoints_on_data(struct vcpu *v, uint64_t linear, unsigned size, bool write)
@@ -52,8 +52,9 @@ bool breakpoints_on_data(struct vcpu *v, uint64_t linear, unsigned size, bool wr
 
 	for (unsigned n = 0; n < 4; n++) {
 		bool writes_only = VM_KEPT(EMULATE_WRITES_ONLY, kind(v->breakpoints, n) == RW_WRITE);
+		bool data = VM_LEFT_OUT_OR(BREAKPOINT_PORT_KIND, kind(v->breakpoints, n) != RW_PORT);
 
-		if (kind(v->breakpoints, n) != RW_PORT && (write || !writes_only) && overlaps(v, n, linear, size))
+		if (data && (write || !writes_only) && overlaps(v, n, linear, size))
 			v->breakpoint_hits |= BIT(n);
 	}
 	return v->breakpoint_hits != before;
@@ -64,7 +65,7 @@ bool breakpoints_on_port(struct vcpu *v, uint16_t port, unsigned size)
 	uint64_t before = v->breakpoint_hits;
 
 	for (unsigned n = 0; n < 4; n++)
-		if (kind(v->breakpoints, n) == RW_PORT && overlaps(v, n, port, size))
+		if (VM_LEFT_OUT_OR(BREAKPOINT_DATA_KIND, kind(v->breakpoints, n) == RW_PORT) && overlaps(v, n, port, size))
 			v->breakpoint_hits |= BIT(n);
 	return v->breakpoint_hits != before;
 }

@@ -19,11 +19,11 @@ static enum emulate_mode mode_of(const struct vcpu *v, uint64_t rflags)
 {
 	uint32_t cs = (uint32_t)vmread(VMCS_GUEST_CS_ACCESS);
 
-	if (!(v->mmu.regs.cr0 & CR0_PE))
+	if (VM_KEPT(MODE_REAL, !(v->mmu.regs.cr0 & CR0_PE)))
 		return EMULATE_REAL;
-	if (rflags & RFLAGS_VM)
+	if (VM_KEPT(MODE_V86, rflags & RFLAGS_VM))
 		return EMULATE_V86;
-	if ((v->mmu.regs.efer & EFER_LMA) && (cs & EMULATE_SEG_L))
+	if ((VM_LEFT_OUT_OR(MODE_64, v->mmu.regs.efer & EFER_LMA)) && (cs & EMULATE_SEG_L))
 		return EMULATE_LONG64;
 	return cs & EMULATE_SEG_DB ? EMULATE_PROT32 : EMULATE_PROT16;
 }
@@ -242,7 +242,7 @@ static bool still_there(struct vcpu *v, const struct insn_cache *c)
 	struct emulate *e = &v->emulate;
 	uint64_t linear;
 
-	if (c->rip != e->rip || c->mode != e->mode || !c->insn.length)
+	if (c->rip != e->rip || VM_KEPT(CACHE_MODE, c->mode != e->mode) || !c->insn.length)
 		return false;
 	if (e->mode != EMULATE_LONG64)
 		emulation_ops.load_segment(e, EMULATE_CS);

@@ -26,14 +26,14 @@ static bool translate(struct emulate *e, uint64_t linear, unsigned how, bool fet
 	struct access access = {
 		.write = write,
 		.fetch = fetch,
-		.user = e->cpl == 3 && !system,
+		.user = VM_KEPT(USER_ACCESS, e->cpl == 3 && !system),
 		.implicit = system,
 	};
 
 	if (system)
 		v->fault_known = false;
 	if (v->fault_known && !fetch && VM_LEFT_OUT_OR(EMULATE_RIGHTS, v->fault_write || !write) &&
-	    linear >> PAGE_SHIFT == v->fault_page.v >> PAGE_SHIFT) {
+	    VM_LEFT_OUT_OR(KNOWN_PAGE, linear >> PAGE_SHIFT == v->fault_page.v >> PAGE_SHIFT)) {
 		*gpa = GPA(v->fault_gpa.v | (linear & (PAGE_SIZE - 1)));
 		return true;
 	}
@@ -70,7 +70,7 @@ static unsigned device_piece(uint64_t gpa, unsigned left)
 {
 	unsigned size = 8;
 
-	while (size > left || (gpa & (size - 1)))
+	while (size > left || VM_KEPT(DEVICE_ALIGNED, (gpa & (size - 1))))
 		size /= 2;
 	return size;
 }

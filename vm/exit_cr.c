@@ -11,7 +11,7 @@ enum { ACCESS_TO, ACCESS_FROM, ACCESS_CLTS, ACCESS_LMSW };
 
 static uint64_t gpr_read(const struct vcpu *v, unsigned n)
 {
-	return n == GPR_RSP ? vmread(VMCS_GUEST_RSP) : v->vmx.gpr[n];
+	return VM_KEPT(CR_RSP, n == GPR_RSP) ? vmread(VMCS_GUEST_RSP) : v->vmx.gpr[n];
 }
 
 static void gpr_write(struct vcpu *v, unsigned n, uint64_t value)
@@ -129,7 +129,7 @@ static bool xcr0_valid(const struct vcpu *v, uint64_t x)
 {
 	const uint64_t sse = BIT(1), avx = BIT(2), avx512 = BIT(5) | BIT(6) | BIT(7);
 
-	if (!(x & 1) || (x & ~v->vm->cpuid.xcr0_offered))
+	if (VM_KEPT(XCR0_X87, !(x & 1)) || VM_KEPT(XCR0_OFFERED, (x & ~v->vm->cpuid.xcr0_offered)))
 		return false;
 	if (VM_KEPT(XCR0_AVX, x & avx) && !(x & sse))
 		return false;

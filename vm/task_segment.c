@@ -60,19 +60,18 @@ bool task_descriptor(struct task *t, uint16_t selector, const struct segment_sta
 {
 	uint32_t base = (uint32_t)vmread(VMCS_GUEST_GDTR_BASE), limit = (uint32_t)vmread(VMCS_GUEST_GDTR_LIMIT), at = selector & ~7u;
 
-	if (selector & SELECTOR_TI) {
-		if (ldt->access & EMULATE_SEG_UNUSABLE)
-			return task_refuse(t, VECTOR_TS, selector);
+	if (selector & SELECTOR_TI) { /* the limit of one that is not there is 0 */
 		base = (uint32_t)ldt->base;
 		limit = ldt->limit;
 	}
-	if (at + 7 > limit)
+	if (VM_KEPT(TASK_TABLE_LIMIT, at + 7 > limit))
 		return task_refuse(t, VECTOR_TS, selector);
 	if (!task_find(t->v, base + at, 8, write, where))
 		return false;
 	task_copy_in(t->v, where, raw);
 	/* Only one that was never used will be marked. */
-	return write || !(*raw & DESCRIPTOR_S) || (*raw & DESCRIPTOR_ACCESSED) || task_find(t->v, base + at, 8, true, where);
+	return write || !(*raw & DESCRIPTOR_S) || (*raw & DESCRIPTOR_ACCESSED) ||
+	       VM_LEFT_OUT_OR(TASK_MARKED, task_find(t->v, base + at, 8, true, where));
 }
 
 struct segment_state task_unpack(uint16_t selector, uint64_t raw)
@@ -84,7 +83,7 @@ struct segment_state task_unpack(uint16_t selector, uint64_t raw)
 		.base = (raw >> 16 & 0xffffff) | (raw >> 32 & 0xff000000),
 	};
 
-	if (s.access & EMULATE_SEG_G)
+	if (VM_KEPT(TASK_GRANULAR, s.access & EMULATE_SEG_G))
 		s.limit = s.limit << 12 | 0xfff;
 	return s;
 }
@@ -97,15 +96,15 @@ static bool segment_allowed(const struct segment_state *s, enum segment n, unsig
 	unsigned type = s->access & EMULATE_SEG_TYPE, rpl = s->selector & 3, dpl = dpl_of(s);
 	bool code = type & TYPE_CODE;
 
-	if (!(s->access & EMULATE_SEG_S))
+	if (VM_KEPT(SEGMENT_SYSTEM, !(s->access & EMULATE_SEG_S)))
 		return false;
 	if (n == SEG_CS)
-		return code && ((type & TYPE_CONFORMING) ? dpl <= rpl : dpl == rpl);
+		return code && (VM_LEFT_OUT_OR(SEGMENT_CS_LEVEL, (type & TYPE_CONFORMING) ? dpl <= rpl : dpl == rpl));
 	if (n == SEG_SS)
-		return !code && (type & TYPE_READ_WRITE) && dpl == cpl && rpl == cpl;
-	if (code && !(type & TYPE_READ_WRITE))
+		return !code && (type & TYPE_READ_WRITE) && VM_LEFT_OUT_OR(SEGMENT_SS_LEVEL, dpl == cpl && rpl == cpl);
+	if (VM_KEPT(SEGMENT_READABLE, code && !(type & TYPE_READ_WRITE)))
 		return false;
-	return (code && (type & TYPE_CONFORMING)) || (dpl >= cpl && dpl >= rpl);
+	return (code && (type & TYPE_CONFORMING)) || (VM_LEFT_OUT_OR(SEGMENT_LEVEL, dpl >= cpl && dpl >= rpl));
 }
 
 static bool prepare_segment(struct task *t, enum segment n, uint16_t selector, unsigned cpl)
@@ -114,13 +113,13 @@ static bool prepare_segment(struct task *t, enum segment n, uint16_t selector, u
 
 	*s = (struct new_segment){ .state = { .selector = selector, .access = ACCESS_NULL } };
 	if (!(selector & ~3u))
-		return (n != SEG_CS && n != SEG_SS) || task_refuse(t, VECTOR_TS, selector);
+		return (VM_LEFT_OUT_OR(SEGMENT_NULL, n != SEG_CS && n != SEG_SS)) || task_refuse(t, VECTOR_TS, selector);
 	if (!task_descriptor(t, selector, &t->segment[SEG_LDTR].state, false, &s->raw, &s->descriptor))
 		return false;
 	s->state = task_unpack(selector, s->raw);
 	if (VM_KEPT(TASK_CHECK_SEGMENT, !segment_allowed(&s->state, n, cpl)))
 		return task_refuse(t, VECTOR_TS, selector);
-	if (!(s->state.access & EMULATE_SEG_P))
+	if (VM_KEPT(SEGMENT_PRESENT, !(s->state.access & EMULATE_SEG_P)))
 		return task_refuse(t, n == SEG_SS ? VECTOR_SS : VECTOR_NP, selector);
 	s->state.access |= 1; /* accessed */
 	return true;
@@ -134,12 +133,13 @@ static bool prepare_ldt(struct task *t, uint16_t selector)
 	*s = (struct new_segment){ .state = { .selector = selector, .access = ACCESS_NULL } };
 	if (!(selector & ~3u))
 		return true;
-	if (selector & SELECTOR_TI)
+	if (VM_KEPT(TASK_LDT_GLOBAL, selector & SELECTOR_TI))
 		return task_refuse(t, VECTOR_TS, selector);
 	if (!task_descriptor(t, selector, NULL, false, &s->raw, &where))
 		return false;
 	s->state = task_unpack(selector, s->raw);
-	if ((s->state.access & (EMULATE_SEG_TYPE | EMULATE_SEG_S)) != TYPE_LDT || !(s->state.access & EMULATE_SEG_P))
+	if (VM_KEPT(TASK_LDT_TYPE, (s->state.access & (EMULATE_SEG_TYPE | EMULATE_SEG_S)) != TYPE_LDT ||
+				   !(s->state.access & EMULATE_SEG_P)))
 		return task_refuse(t, VECTOR_TS, selector);
 	return true;
 }
@@ -155,7 +155,7 @@ bool task_segments(struct task *t)
 	for (enum segment n = SEG_ES; n <= SEG_GS; n++) {
 		uint16_t selector = n < f->segments ? (uint16_t)task_get(f, t->new_tss, f->selector + f->width * n) : 0;
 
-		if (v86)
+		if (VM_KEPT(TASK_V86, v86))
 			t->segment[n].state = (struct segment_state){ selector, 0xffff, ACCESS_V86, (uint64_t)selector << 4 };
 		else if (!prepare_segment(t, n, selector, cpl))
 			return false;

@@ -119,6 +119,32 @@
 	M(TASK_CHECK_LIMIT, "checking its limit") \
 	M(TASK_CHECK_SEGMENT, "checking what the new segment registers may hold") \
 	M(TASK_EXTERNAL, "the bit EXT of an error code") \
-	M(TASK_CR3, "CR3 of the new task")
+	M(TASK_CR3, "CR3 of the new task") \
+	M(CACHE_MODE, "the mode of a remembered instruction") \
+	M(MODE_64, "that 64-bit code is so in IA-32e mode only") \
+	M(MODE_V86, "virtual-8086 mode of an emulated instruction") \
+	M(MODE_REAL, "real mode of an emulated instruction") \
+	M(KNOWN_PAGE, "using the translation that the exit told for its page only") \
+	M(USER_ACCESS, "that a program's access is a user's") \
+	M(DEVICE_ALIGNED, "aligned accesses to devices") \
+	M(TASK_TABLE_LIMIT, "the limit of a descriptor table") \
+	M(TASK_MARKED, "finding out that a descriptor can be marked before anything changes") \
+	M(SEGMENT_SYSTEM, "refusing a system descriptor in a segment register") \
+	M(SEGMENT_CS_LEVEL, "the level of CS") \
+	M(SEGMENT_SS_LEVEL, "the level of SS") \
+	M(SEGMENT_READABLE, "that code in a data segment register can be read") \
+	M(SEGMENT_LEVEL, "the level of a data segment") \
+	M(SEGMENT_NULL, "refusing a null selector in CS and SS") \
+	M(SEGMENT_PRESENT, "refusing a segment that is not present") \
+	M(TASK_LDT_GLOBAL, "that an LDT is in the GDT") \
+	M(TASK_LDT_TYPE, "that an LDT is one, and present") \
+	M(TASK_GRANULAR, "limits in pages") \
+	M(TASK_V86, "segment registers of a task in virtual-8086 mode") \
+	M(BREAKPOINT_ENABLED, "breakpoints that are enabled only") \
+	M(BREAKPOINT_PORT_KIND, "that breakpoints on ports are none on data") \
+	M(BREAKPOINT_DATA_KIND, "and the other way round") \
+	M(XCR0_X87, "that XCR0 has x87 state") \
+	M(XCR0_OFFERED, "what XCR0 may hold") \
+	M(CR_RSP, "RSP as the operand of MOV to a control register")
 
 #endif

@@ -266,6 +266,19 @@ static void the_new_segments(void **state)
 	BAD(TSS_DS, BENCH_TSS1, 10);        /* a system segment */
 	BAD(TSS_DS, BENCH_DATA0 | 4, 10);   /* there is no LDT */
 	BAD(TSS_LDT, 0x14, 10);             /* an LDT in the LDT */
+	prepare();
+	put64(BENCH_GDT + 0x68, 0x00cf93000000ffff); /* a good one, but just beyond the table's limit */
+	put(TSS_DS, 0x68);
+	REFUSED(switch_by(SOURCE_JMP), 10, 0x68);
+	prepare();
+	put64(BENCH_GDT + CODE16, 0x000099000000ffff); /* code that cannot be read, as data */
+	put(TSS_DS, CODE16);
+	REFUSED(switch_by(SOURCE_JMP), 10, CODE16);
+	prepare();
+	put(TSS_CS, BENCH_CODE3);
+	put(TSS_SS, BENCH_DATA3);
+	put(TSS_DS, BENCH_DATA0); /* of the kernel, at CPL 3 */
+	REFUSED(switch_by(SOURCE_JMP), 10, BENCH_DATA0);
 	BAD(TSS_LDT, BENCH_DATA0, 10);
 	prepare();
 	put64(BENCH_GDT + CODE16, 0x00001b000000ffff); /* not present */
@@ -305,6 +318,20 @@ static void good_segments(void **state)
 	EXPECT_NEW_TASK();
 	assert_int_equal(vmcs_get(VMCS_GUEST_CS_ACCESS), 0xc0fb);
 	assert_int_equal(vmcs_get(VMCS_GUEST_ES_SELECTOR + 2 * SEG_DS), 0xf);
+	assert_int_equal(vmcs_get(VMCS_GUEST_ES_LIMIT + 2 * SEG_DS), 0xffffffff);
+	assert_int_equal(vmcs_get(VMCS_GUEST_LDTR_LIMIT), 0xfff);
+	finish();
+	/* One that has to be marked, and cannot be: the fault comes before anything has changed. */
+	prepare();
+	put64(LDT_DESCRIPTOR, 0x0000820000000fff | (uint64_t)(LDT_AT & 0xffffff) << 16);
+	put64(LDT_AT + 8, 0x00cf92000000ffff);
+	bench_poke(BENCH_TABLES + 0x1000 + (LDT_AT >> 12) * 4, &(uint32_t){ (LDT_AT & ~0xfffu) | 0x25 }, 4);
+	put(TSS_LDT, LDT_DESCRIPTOR - BENCH_GDT);
+	put(TSS_DS, 0xc);
+	step_to_entry(switch_by(SOURCE_JMP), __LINE__);
+	EXPECT_EVENT(EXCEPTION_ERROR(14), 3);
+	assert_int_equal(read_cr2(), LDT_AT + 8);
+	assert_int_equal(vmcs_get(VMCS_GUEST_TR_SELECTOR), BENCH_TSS1);
 	finish();
 }
 
