@@ -21,7 +21,7 @@
 /* ---- frames ---- */
 
 /* Where the frames are in the process, and what physical addresses they have: others, so that neither is taken for the other. */
-#define AREA ((uint8_t *)0x20000000)
+#define AREA ((uint8_t *)0x60000000) /* above where brk() may begin, below the shadow of the sanitizer */
 #define AREA_HPA 0x1000000u
 #define AREA_FRAMES 4096u
 
