@@ -49,7 +49,8 @@ void mitigations_choose(struct vm *vm)
 {
 	const struct vm_config *c = vm->config;
 	const struct speculation *s = &machine.speculation;
-	uint32_t measures = c->mitigations_chosen ? c->mitigations : s->needs & (VM_LEFT_OUT_OR(MITIGATIONS_CAN, false) ? UINT32_MAX : s->can);
+	uint32_t can = VM_LEFT_OUT_OR(MITIGATIONS_CAN, false) ? UINT32_MAX : s->can;
+	uint32_t measures = c->mitigations_chosen ? c->mitigations : s->needs & can;
 
 	if (vm->ended)
 		return;

@@ -60,11 +60,13 @@ static void mark(void *ctx, uint16_t port, unsigned size, uint32_t value)
 	struct vm *vm = ctx;
 	struct vcpu *v = vm->vcpu;
 	uint8_t phase = (uint8_t)value;
+	uint64_t ran = v->run_ticks;
 
 	(void)port;
 	(void)size;
+	VM_MUTANT(PHASE_TICKS, ran += v->exit_tsc - v->run_start);
 	if (have_room(vm))
-		go_to(vm, VM_LEFT_OUT_OR(PHASE_RANGE, phase < PHASES_MAX) ? phase : 0, v->run_ticks + (VM_LEFT_OUT_OR(PHASE_TICKS, false) ? 0 : v->exit_tsc - v->run_start));
+		go_to(vm, VM_LEFT_OUT_OR(PHASE_RANGE, phase < PHASES_MAX) ? phase : 0, ran);
 }
 
 static uint32_t no_mark(void *ctx, uint16_t port, unsigned size)

@@ -294,7 +294,11 @@ bool platform_init(struct vm *vm)
 {
 	struct machine_sink sink = { machine_event, vm };
 
-	vm->timers = (struct timers){ .tsc_hz = machine.tsc_hz, .now = VM_KEPT(TIMERS_OWN, vm->clock.guest_only) ? now_own : now_host, .ctx = &vm->clock };
+	vm->timers = (struct timers){
+		.tsc_hz = machine.tsc_hz,
+		.now = VM_KEPT(TIMERS_OWN, vm->clock.guest_only) ? now_own : now_host,
+		.ctx = &vm->clock,
+	};
 	return add_interrupt_controllers(vm) && add_clocks(vm) && add_uart(vm) && ports_init(&vm->ports, &vm->pio, sink) &&
 	       pci_init(&vm->pci, &vm->pio, &vm->ports) && fw_cfg_init(&vm->fw_cfg, &vm->pio, 1, vm->low_ram + vm->high_ram) &&
 	       phases_init(vm) && (!vm->config->testdev || add_testdev(vm));

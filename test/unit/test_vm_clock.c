@@ -5,7 +5,7 @@
 #include "host/interrupt.h"
 
 #define IF BIT(9)
-#define CHEAP 100 /* ticks for each look at the TSC: no less than the way into the guest and out of it takes on a CPU (CLOCK_ENTRY_TICKS) */
+#define CHEAP 100 /* ticks for each look at the TSC: no less than the way in and out takes on a CPU (CLOCK_ENTRY_TICKS) */
 #define DEAR 5000 /* and more than two looks for each exit */
 
 static void start_clock(bool own, unsigned vms)
