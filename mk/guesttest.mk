@@ -27,7 +27,7 @@ $(eval $(call guest_test_rules,64))
 # $(call guest_test_objects,BITS,NAME); GUEST_TEST_MORE_NAME: its objects besides NAME.o
 GUEST_TEST_MORE_tables := table-access
 GUEST_TEST_MORE_flood := flood-kinds flood-tables
-GUEST_TEST_MORE_hostile := hostile-code hostile-world hostile-entry
+GUEST_TEST_MORE_hostile := hostile64 hostile64-entry hostile-code hostile-operands hostile-memory
 guest_test_objects = $(patsubst %,$(GUEST)/test/$(1)/%.o,boot$(1) $(2) $(GUEST_TEST_MORE_$(2)) $(GUEST_TEST_LIB))
 
 define guest_test32

@@ -1,10 +1,10 @@
-# The hostile guest at length: STARTS random instructions, at least, under each of MECHANISMS, beside a neighbour, compared
-# with the bare
-# machine. Hours. And the table of what each flood leaves a neighbour (FLOODS=REGEX chooses some).
-STARTS ?= 10000000
+# The hostile guests at length: INSTRUCTIONS hostile ones, at least, under each of MECHANISMS, beside a neighbour, compared with the bare
+# machine (EXPERIMENTS=N: so many in a run). And the table of what each flood leaves a neighbour (FLOODS=REGEX chooses some).
+INSTRUCTIONS ?= 10000000
+EXPERIMENTS ?= 400
 .PHONY: hostile bench-fairness
 hostile: all
-	python3 -B test/boot/hostile.py $(BUILD) $(STARTS) $(MECHANISMS)
+	EXPERIMENTS=$(EXPERIMENTS) python3 -B test/boot/hostile.py $(BUILD) $(INSTRUCTIONS) $(MECHANISMS)
 
 bench-fairness: all
 	python3 -B test/boot/fairness.py $(BUILD) $(FLOODS)

@@ -6,49 +6,39 @@ struct encoding { uint8_t length, bytes[4]; int8_t digit; uint16_t needs; };
 #define ANY (-1)
 #define NONE (-2)
 static const struct encoding system_list[] = {
-	{ 2, { 0x0f, 0x00 }, 0, 0 }, { 2, { 0x0f, 0x00 }, 1, 0 }, { 2, { 0x0f, 0x00 }, 2, 0 }, { 2, { 0x0f, 0x00 }, 3, MAY_END },
-	{ 2, { 0x0f, 0x00 }, 4, 0 }, { 2, { 0x0f, 0x00 }, 5, 0 }, { 2, { 0x0f, 0x01 }, 0, 0 }, { 2, { 0x0f, 0x01 }, 1, 0 },
-	{ 2, { 0x0f, 0x01 }, 2, MAY_END }, { 2, { 0x0f, 0x01 }, 3, MAY_END }, { 2, { 0x0f, 0x01 }, 4, 0 },
-	{ 2, { 0x0f, 0x01 }, 6, MAY_CR },
+	{ 2, { 0x0f, 0x00 }, 0, 0 }, { 2, { 0x0f, 0x00 }, 1, 0 }, { 2, { 0x0f, 0x00 }, 2, 0 },
+	{ 2, { 0x0f, 0x00 }, 3, MAY_END }, { 2, { 0x0f, 0x00 }, 4, 0 }, { 2, { 0x0f, 0x00 }, 5, 0 },
+	{ 2, { 0x0f, 0x01 }, 0, 0 }, { 2, { 0x0f, 0x01 }, 1, 0 }, { 2, { 0x0f, 0x01 }, 2, MAY_END },
+	{ 2, { 0x0f, 0x01 }, 3, MAY_END }, { 2, { 0x0f, 0x01 }, 4, 0 }, { 2, { 0x0f, 0x01 }, 6, MAY_CR },
 	{ 2, { 0x0f, 0x01 }, 7, 0 }, { 2, { 0x0f, 0x01 }, 7, 0 }, { 3, { 0x0f, 0x01, 0xf8 }, NONE, 0 },
-	{ 3, { 0x0f, 0x01, 0xd0 }, NONE, 0 },
-	{ 3, { 0x0f, 0x01, 0xd1 }, NONE, MAY_CR }, { 3, { 0x0f, 0x01, 0xca }, NONE, 0 }, { 3, { 0x0f, 0x01, 0xcb }, NONE, 0 },
-	{ 3, { 0x0f, 0x01, 0xf9 }, NONE, MAY_DIFFER }, { 3, { 0x0f, 0x01, 0xc8 }, NONE, MAY_DIFFER },
-	{ 3, { 0x0f, 0x01, 0xc9 }, NONE, MAY_DIFFER },
-	{ 3, { 0x0f, 0x01, 0xc1 }, NONE, MAY_DIFFER }, { 3, { 0x0f, 0x01, 0xc2 }, NONE, 0 }, { 3, { 0x0f, 0x01, 0xc4 }, NONE, 0 },
-	{ 3, { 0x0f, 0x01, 0xd4 }, NONE, 0 }, { 2, { 0x0f, 0x02 }, ANY, 0 }, { 2, { 0x0f, 0x03 }, ANY, 0 },
-	{ 2, { 0x0f, 0x06 }, NONE, MAY_CR },
-	{ 2, { 0x0f, 0x08 }, NONE, 0 }, { 2, { 0x0f, 0x09 }, NONE, 0 }, { 2, { 0x0f, 0x20 }, ANY, 0 },
-	{ 2, { 0x0f, 0x21 }, ANY, MAY_DR },
+	{ 3, { 0x0f, 0x01, 0xd0 }, NONE, 0 }, { 3, { 0x0f, 0x01, 0xd1 }, NONE, MAY_CR }, { 3, { 0x0f, 0x01, 0xca }, NONE, 0 },
+	{ 3, { 0x0f, 0x01, 0xcb }, NONE, 0 }, { 3, { 0x0f, 0x01, 0xf9 }, NONE, MAY_DIFFER },
+	{ 3, { 0x0f, 0x01, 0xc8 }, NONE, MAY_DIFFER }, { 3, { 0x0f, 0x01, 0xc9 }, NONE, MAY_DIFFER },
+	{ 3, { 0x0f, 0x01, 0xc1 }, NONE, MAY_DIFFER }, { 3, { 0x0f, 0x01, 0xc2 }, NONE, 0 },
+	{ 3, { 0x0f, 0x01, 0xc4 }, NONE, 0 }, { 3, { 0x0f, 0x01, 0xd4 }, NONE, 0 }, { 2, { 0x0f, 0x02 }, ANY, 0 },
+	{ 2, { 0x0f, 0x03 }, ANY, 0 }, { 2, { 0x0f, 0x06 }, NONE, MAY_CR }, { 2, { 0x0f, 0x08 }, NONE, 0 },
+	{ 2, { 0x0f, 0x09 }, NONE, 0 }, { 2, { 0x0f, 0x20 }, ANY, 0 }, { 2, { 0x0f, 0x21 }, ANY, MAY_DR },
 	{ 2, { 0x0f, 0x23 }, ANY, MAY_DR }, { 2, { 0x0f, 0x23 }, ANY, MAY_DR }, { 2, { 0x0f, 0x05 }, NONE, 0 },
-	{ 2, { 0x0f, 0x07 }, NONE, 0 },
-	{ 2, { 0x0f, 0x34 }, NONE, 0 }, { 2, { 0x0f, 0x35 }, NONE, 0 }, { 2, { 0x0f, 0xae }, ANY, 0 },
-	{ 3, { 0xf3, 0x0f, 0xae }, ANY, 0 },
-	{ 3, { 0x48, 0x0f, 0xae }, ANY, 0 }, { 2, { 0x0f, 0xc7 }, 1, 0 }, { 3, { 0x48, 0x0f, 0xc7 }, 1, 0 },
-	{ 3, { 0xf0, 0x0f, 0xc7 }, 1, 0 },
+	{ 2, { 0x0f, 0x07 }, NONE, 0 }, { 2, { 0x0f, 0x34 }, NONE, 0 }, { 2, { 0x0f, 0x35 }, NONE, 0 },
+	{ 2, { 0x0f, 0xae }, ANY, 0 }, { 3, { 0xf3, 0x0f, 0xae }, ANY, 0 }, { 3, { 0x48, 0x0f, 0xae }, ANY, 0 },
+	{ 2, { 0x0f, 0xc7 }, 1, 0 }, { 3, { 0x48, 0x0f, 0xc7 }, 1, 0 }, { 3, { 0xf0, 0x0f, 0xc7 }, 1, 0 },
 	{ 2, { 0x0f, 0xc7 }, ANY, MAY_DIFFER }, { 1, { 0x8e }, ANY, 0 }, { 1, { 0x8e }, 2, 0 }, { 1, { 0x8c }, ANY, 0 },
-	{ 1, { 0xcf }, NONE, 0 },
-	{ 2, { 0x48, 0xcf }, NONE, 0 }, { 1, { 0xcb }, NONE, 0 }, { 2, { 0x48, 0xcb }, NONE, 0 }, { 1, { 0xcd }, ANY, 0 },
-	{ 1, { 0xcd }, ANY, 0 },
-	{ 1, { 0x9d }, NONE, 0 }, { 1, { 0x9c }, NONE, 0 }, { 1, { 0x17 }, NONE, 0 }, { 2, { 0x0f, 0xa1 }, NONE, 0 },
-	{ 2, { 0x0f, 0xa9 }, NONE, 0 },
+	{ 1, { 0xcf }, NONE, 0 }, { 2, { 0x48, 0xcf }, NONE, 0 }, { 1, { 0xcb }, NONE, 0 }, { 2, { 0x48, 0xcb }, NONE, 0 },
+	{ 1, { 0xcd }, ANY, 0 }, { 1, { 0xcd }, ANY, 0 }, { 1, { 0x9d }, NONE, 0 }, { 1, { 0x9c }, NONE, 0 },
+	{ 1, { 0x17 }, NONE, 0 }, { 2, { 0x0f, 0xa1 }, NONE, 0 }, { 2, { 0x0f, 0xa9 }, NONE, 0 },
 	{ 2, { 0x0f, 0xb2 }, ANY, 0 }, { 2, { 0x0f, 0xb4 }, ANY, 0 }, { 1, { 0xff }, 3, 0 }, { 1, { 0xff }, 5, 0 },
-	{ 1, { 0xc8 }, ANY, 0 },
-	{ 1, { 0xf1 }, NONE, 0 }, { 1, { 0xcc }, NONE, 0 }, { 1, { 0xce }, NONE, 0 }, { 2, { 0x0f, 0x0b }, NONE, 0 },
-	{ 1, { 0xfa }, NONE, 0 },
-	{ 1, { 0xfb }, NONE, 0 }, { 1, { 0x9b }, NONE, 0 }, { 2, { 0xdb, 0xe3 }, NONE, 0 }, { 1, { 0x62 }, ANY, 0 },
-	{ 1, { 0xd7 }, NONE, 0 },
-	{ 2, { 0x0f, 0x37 }, NONE, 0 }, { 2, { 0x0f, 0xaa }, NONE, 0 }, { 2, { 0x0f, 0x78 }, ANY, 0 }, { 2, { 0x0f, 0x79 }, ANY, 0 },
+	{ 1, { 0xc8 }, ANY, 0 }, { 1, { 0xf1 }, NONE, 0 }, { 1, { 0xcc }, NONE, 0 }, { 1, { 0xce }, NONE, 0 },
+	{ 2, { 0x0f, 0x0b }, NONE, 0 }, { 1, { 0xfa }, NONE, 0 }, { 1, { 0xfb }, NONE, 0 }, { 1, { 0x9b }, NONE, 0 },
+	{ 2, { 0xdb, 0xe3 }, NONE, 0 }, { 1, { 0x62 }, ANY, 0 }, { 1, { 0xd7 }, NONE, 0 }, { 2, { 0x0f, 0x37 }, NONE, 0 },
+	{ 2, { 0x0f, 0xaa }, NONE, 0 }, { 2, { 0x0f, 0x78 }, ANY, 0 }, { 2, { 0x0f, 0x79 }, ANY, 0 },
 	{ 4, { 0x66, 0x0f, 0x38, 0x80 }, ANY, 0 }, { 4, { 0x66, 0x0f, 0x38, 0x81 }, ANY, 0 },
-	{ 2, { 0x0f, 0xa2 }, NONE, MAY_DIFFER },
-	{ 2, { 0x0f, 0x31 }, NONE, MAY_DIFFER }, { 2, { 0x0f, 0x33 }, NONE, MAY_DIFFER }, { 2, { 0x0f, 0x32 }, NONE, MAY_MSR },
-	{ 2, { 0x0f, 0x30 }, NONE, MAY_MSR }, { 2, { 0x0f, 0x30 }, NONE, MAY_MSR }, { 2, { 0x0f, 0x32 }, NONE, MAY_MSR },
-	{ 1, { 0xe4 }, ANY, MAY_PORTS }, { 1, { 0xec }, NONE, MAY_PORTS }, { 1, { 0xed }, NONE, MAY_PORTS },
-	{ 1, { 0xee }, NONE, MAY_PORTS },
+	{ 2, { 0x0f, 0xa2 }, NONE, MAY_DIFFER }, { 2, { 0x0f, 0x31 }, NONE, MAY_DIFFER },
+	{ 2, { 0x0f, 0x33 }, NONE, MAY_DIFFER }, { 2, { 0x0f, 0x32 }, NONE, MAY_MSR }, { 2, { 0x0f, 0x30 }, NONE, MAY_MSR },
+	{ 2, { 0x0f, 0x30 }, NONE, MAY_MSR }, { 2, { 0x0f, 0x32 }, NONE, MAY_MSR }, { 1, { 0xe4 }, ANY, MAY_PORTS },
+	{ 1, { 0xec }, NONE, MAY_PORTS }, { 1, { 0xed }, NONE, MAY_PORTS }, { 1, { 0xee }, NONE, MAY_PORTS },
 	{ 1, { 0xef }, NONE, MAY_PORTS }, { 1, { 0x6c }, NONE, MAY_PORTS }, { 1, { 0x6d }, NONE, MAY_PORTS },
-	{ 1, { 0x6e }, NONE, MAY_PORTS },
-	{ 1, { 0x6f }, NONE, MAY_PORTS }, { 2, { 0xf3, 0x6c }, NONE, MAY_PORTS }, { 2, { 0xf3, 0x6d }, NONE, MAY_PORTS },
-	{ 2, { 0xf3, 0x6e }, NONE, MAY_PORTS }, { 2, { 0xf3, 0x6f }, NONE, MAY_PORTS },
+	{ 1, { 0x6e }, NONE, MAY_PORTS }, { 1, { 0x6f }, NONE, MAY_PORTS }, { 2, { 0xf3, 0x6c }, NONE, MAY_PORTS },
+	{ 2, { 0xf3, 0x6d }, NONE, MAY_PORTS }, { 2, { 0xf3, 0x6e }, NONE, MAY_PORTS }, { 2, { 0xf3, 0x6f }, NONE, MAY_PORTS },
 };
 #define SYSTEM_COUNT (sizeof(system_list) / sizeof(system_list[0]))
 
@@ -67,102 +57,12 @@ static void put32(struct out *o, uint32_t v)
 		put8(o, v >> 8 * i);
 }
 
-/* ---- operands ---- */
-
-word pointer_any(struct experiment *x)
-{
-	unsigned n = 0;
-	word page, offset = below(x, PAGE);
-
-	while (n < sizeof(x->kind->pages) && x->kind->pages[n])
-		n++;
-	page = x->kind->pages[below(x, n)];
-	if (chance(x, 2))
-		offset &= ~7ul;
-	else if (chance(x, 3))
-		offset = PAGE - 1 - below(x, 32);
-	return REGION + page * PAGE + offset;
-}
-
-/* What a page-table entry may be: any frame of interest with any flags. */
-static word entry_any(struct experiment *x)
-{
-	static const word frames[] = { 0xfee00000, 0xfec00000, 0xb8000, 0xc0000000, 0x80000000, 0xfffff000, 0x1000000, 0 };
-	word v = (word)region_memory + (word)below(x, PAGES_RAM) * PAGE;
-
-	if (chance(x, 3))
-		v = frames[below(x, sizeof(frames) / sizeof(frames[0]))];
-	v |= random_next(x) >> 20 & 0xfff;
-	if (!chance(x, 4))
-		v |= 7;
-	if (chance(x, 8))
-		v |= 1ul << (12 + below(x, 52));
-	return v;
-}
-
-word value_any(struct experiment *x)
-{
-	static const word edges[] = { 0, 1, 0x7fffffffffff, 0x800000000000, 0xffff800000000000, 0xffff7fffffffffff, ~0ul, 0xfffffffc,
-				      0x8000000000000000, 0x7ffffffffffffff8, 0x3ffffffe, 0xffffffffffffffff };
-	unsigned r = below(x, 16);
-
-	if (r < 8)
-		return (x->kind->may & MAY_TABLES) && r < 2 ? entry_any(x) : pointer_any(x);
-	if (r < 11)
-		return below(x, 64);
-	if (r < 13)
-		return random_next(x);
-	if (r < 14)
-		return 8 * below(x, 32) + below(x, 8); /* a selector */
-	return edges[below(x, sizeof(edges) / sizeof(edges[0]))];
-}
-
-/* What ends the run, and the console, which is to tell of it. */
-static bool port_forbidden(const struct kind *k, unsigned port)
-{
-	bool ends = (port >= 0xf1 && port <= 0xf7) || (port >= 0x88fd && port <= 0x8900) || (port >= 0x600 && port <= 0x607) ||
-		    (port >= 0xcf6 && port <= 0xcf9) || (port >= 0x61 && port <= 0x64) || (port >= 0x8f && port <= 0x92);
-
-	return (ends && !(k->may & MAY_END)) || (port >= 0x3f5 && port <= 0x3ff);
-}
-
-word port_any(struct experiment *x)
-{
-	static const uint16_t known[] = { 0x20, 0x40, 0x60, 0x70, 0x80, 0xa0, 0x4d0, 0x510, 0x608, 0xcf8, 0xcfc, 0x3f8, 0x2f8,
-			0xe0, 0x2000,
-					  0x8900, 0xf4, 0xb2, 0x402 };
-	unsigned port;
-
-	do
-		port = chance(x, 2) ? known[below(x, sizeof(known) / 2)] + below(x, 4) : below(x, 0x10000);
-	while (port_forbidden(x->kind, port));
-	return port;
-}
-
-/* Registers and ranges of them; but for the APIC's base, without which no watchdog comes, and x2APIC's command register. */
-word msr_any(struct experiment *x)
-{
-	static const uint32_t known[] = { 0x10, 0x17, 0x3a, 0x3b, 0x79, 0x8b, 0xc1, 0xe2, 0xfe, 0x122, 0x174, 0x175, 0x176, 0x179,
-			0x17a, 0x186, 0x19c,
-		0x1a0, 0x1d9, 0x200, 0x250, 0x258, 0x268, 0x277, 0x2ff, 0x309, 0x345, 0x38d, 0x390, 0x3f1, 0x400, 0x480, 0x48b, 0x560,
-		0x6e0, 0x802,
-		0x80d, 0x832, 0x83f, 0xd90, 0xda0, 0x40000000, 0x4b564d00, 0xc0000080, 0xc0000081, 0xc0000082, 0xc0000084, 0xc0000100,
-		0xc0000101,
-		0xc0000102, 0xc0000103, 0xc0010015 };
-	uint32_t msr;
-
-	do
-		msr = chance(x, 8) ? (uint32_t)random_next(x) : known[below(x, sizeof(known) / 4)] + (chance(x, 3) ? below(x, 16) : 0);
-	while (msr == 0x1b || msr == 0x830);
-	return msr;
-}
-
 static void put_displacement(struct experiment *x, struct out *o, unsigned mod, unsigned modrm)
 {
 	if (mod == 1)
 		put8(o, below(x, 256));
 	else if (mod == 2 || (mod == 0 && (modrm & 7) == 5))
-		put32(o, chance(x, 2) ? (uint32_t)pointer_any(x) : below(x, 256) - 128);
+		put32(o, chance(x, mod == 2 ? 8 : 2) ? (uint32_t)pointer_any(x) : below(x, 256) - 128);
 }
 
 static void put_modrm(struct experiment *x, struct out *o, int digit, bool memory)
@@ -174,7 +74,7 @@ static void put_modrm(struct experiment *x, struct out *o, int digit, bool memor
 	if (o->random)
 		o->random = o->at;
 	if (mod != 3 && rm == 4)
-		put8(o, chance(x, 2) ? 0x20 | below(x, 8) : below(x, 256));
+		put8(o, chance(x, 8) ? below(x, 256) : 0x20 | below(x, 8));
 	put_displacement(x, o, mod, rm);
 	/* An immediate operand, or the next instruction, which must not be where an instruction has to be alone. */
 	if (x->kind->may & MAY_TABLES)
@@ -191,9 +91,9 @@ static void put_prefixes(struct experiment *x, struct out *o, bool long_mode)
 		put8(o, 0x66);
 	if (chance(x, 16))
 		put8(o, 0x67);
-	if (chance(x, 10))
-		put8(o, 0xf2 + below(x, 2));
 	if (chance(x, 16))
+		put8(o, 0xf2 + below(x, 2));
+	if (chance(x, 64))
 		put8(o, 0xf0);
 	if (chance(x, 20))
 		put8(o, segment[below(x, 6)]);
@@ -238,7 +138,7 @@ static void clean_bytes(struct experiment *x, uint8_t *at, unsigned n)
 /* ---- instructions ---- */
 
 /* PAE, and what a virtual machine is not offered: VMXE, SMXE, PCIDE, PKE; SMEP and SMAP where they are. */
-#define CR4_NOT_ALIKE 0x726020ul
+#define CR4_NOT_ALIKE 0x726020u
 
 static void put_mov_cr(struct experiment *x, struct out *o, bool long_mode)
 {
@@ -247,11 +147,11 @@ static void put_mov_cr(struct experiment *x, struct out *o, bool long_mode)
 	word v = value_any(x);
 
 	if (n == 0)
-		v = world_cr0 ^ 1ul << ((x->kind->may & MAY_END) && chance(x, 2) ? 31 * below(x, 2) : 1 + below(x, 30));
+		v = world_cr0 ^ 1u << ((x->kind->may & MAY_END) && chance(x, 2) ? 31 * below(x, 2) : 1 + below(x, 30));
 	else if (n == 4)
-		v = world_cr4 ^ (1ul << below(x, 32) & (chance(x, 8) ? ~CR4_NOT_ALIKE : world_cr4_may));
+		v = world_cr4 ^ (1u << below(x, 32) & (chance(x, 8) ? ~CR4_NOT_ALIKE : world_cr4_may));
 	else if (n == 3)
-		v = (word)world_pml4 + (chance(x, 8) ? 1ul << (40 + below(x, 23)) : below(x, 4) * 8);
+		v = read_cr3() | (chance(x, 8) ? (word)(1ull << (40 + below(x, 23))) : below(x, 4) * 8);
 	if (n == 8)
 		put8(o, 0x44);
 	put8(o, 0x0f);
@@ -303,17 +203,17 @@ static void put_ordinary(struct experiment *x, struct out *o, bool long_mode)
 {
 	unsigned r = below(x, 16), op;
 
-	if (r == 0 && long_mode) {
+	if (r == 0 && long_mode && chance(x, 3)) {
 		put_vex(x, o);
 		return;
 	}
 	put_prefixes(x, o, long_mode);
-	if (r >= 6) {
+	if (r >= 5) {
 		do
 			op = below(x, 256);
 		while (one_byte_forbidden(x, op) || op == 0x0f);
 		put8(o, op);
-	} else if (r >= 2) {
+	} else if (r >= 1) {
 		do
 			op = below(x, 256);
 		while (two_byte_forbidden(x->kind, op));
@@ -321,7 +221,7 @@ static void put_ordinary(struct experiment *x, struct out *o, bool long_mode)
 		put8(o, op);
 	} else {
 		put8(o, 0x0f);
-		put8(o, r ? 0x38 : 0x3a);
+		put8(o, chance(x, 2) ? 0x38 : 0x3a);
 		do
 			op = below(x, 256);
 		while (op == 0x82);
@@ -330,36 +230,89 @@ static void put_ordinary(struct experiment *x, struct out *o, bool long_mode)
 	put_modrm(x, o, ANY, false);
 }
 
-static void make_slot(struct experiment *x, uint8_t *at, unsigned slot)
+/* ---- slots ---- */
+
+/* An instruction that does nothing, as long as the rest of a slot asks. */
+static void pad(uint8_t *at, unsigned n)
+{
+	for (; n > 14; n--)
+		*at++ = 0x90;
+	while (n > 1) {
+		*at++ = 0x3e;
+		n--;
+	}
+	if (n)
+		*at = 0x90;
+}
+
+/* What follows must not make another instruction of it. */
+static void close_instruction(const uint8_t *text, struct out *o)
+{
+	if (o->at[-1] == 0x0f)
+		o->at[-1] = 0x90;
+	if (o->at - text > 2 && o->at[-1] == 0x38 && o->at[-2] == 0x0f)
+		o->at[-1] = 0x1f;
+}
+
+static unsigned make_instruction(struct experiment *x, uint8_t *text, unsigned slot)
 {
 	unsigned mode = x->mode[slot];
-	uint8_t text[64];
 	struct out o = { text, NULL, false, 0 };
-	unsigned n;
-	/* Where tables change, each instruction is a start of its own: a TLB may hold what the tables no longer say until CR3 is
-	 * loaded. So it
-	 * is where the watchdog's own ports and registers may have been hit. */
-	uint8_t rest = x->kind->may & (MAY_TABLES | MAY_STOP_WATCHDOG) ? 0xcc : 0x90;
 
-	if (x->kind->may & RAW_BYTES) {
-		for (unsigned i = 0; i < SLOT; i += 8)
-			*(uint64_t *)(text + i) = random_next(x);
-		o.at = text + 2 + below(x, SLOT - 2);
-	} else if (below(x, 16) < x->kind->system_of_16) {
+	if (below(x, 16) < x->kind->system_of_16)
 		put_system(x, &o, mode);
-	} else {
+	else
 		put_ordinary(x, &o, MODE_IS_64(mode));
-	}
 	if (!o.random)
 		o.random = text;
 	clean_bytes(x, o.random, (unsigned)(o.at - o.random));
-	n = (unsigned)(o.at - text) > SLOT ? SLOT : (unsigned)(o.at - text);
-	for (unsigned i = 0; i < SLOT; i++)
-		at[i] = i < n ? text[i] : rest;
+	close_instruction(text, &o);
 	x->has_ax[slot] = o.has_value;
 	x->ax[slot] = o.value;
-	if (o.has_value)
-		at[-1] = 0xcc;
+	return (unsigned)(o.at - text);
+}
+
+static void make_bytes(struct experiment *x, uint8_t *at)
+{
+	for (unsigned i = 0; i < SLOT; i += 8)
+		*(uint64_t *)(at + i) = random_next(x);
+	clean_bytes(x, at, SLOT);
+	if (at[SLOT - 1] == 0x0f)
+		at[SLOT - 1] = 0x90;
+}
+
+/* Where tables change, each instruction is a start of its own: a TLB may hold what the tables no longer say until CR3 is loaded. So it is
+ * where the watchdog's own ports and registers may have been hit, and where RAX must have been given. */
+static void make_slot(struct experiment *x, uint8_t *at, unsigned slot)
+{
+	bool alone = x->kind->may & (MAY_TABLES | MAY_STOP_WATCHDOG);
+	uint8_t text[64];
+	unsigned room = SLOT, n;
+
+	if (x->kind->may & RAW_BYTES) {
+		x->has_ax[slot] = false;
+		make_bytes(x, at);
+		return;
+	}
+	do {
+		n = make_instruction(x, text, slot);
+		if (n > room || (x->has_ax[slot] && room < SLOT))
+			break;
+		for (unsigned i = 0; i < n; i++)
+			at[i] = text[i];
+		at += n;
+		room -= n;
+		alone |= x->has_ax[slot];
+	} while (!alone);
+	if (!alone) {
+		x->has_ax[slot] = false;
+		pad(at, room);
+		return;
+	}
+	for (unsigned i = 0; i < room; i++)
+		at[i] = 0xcc;
+	if (x->has_ax[slot])
+		at[(int)room - (int)SLOT - 1] = 0xcc;
 }
 
 void code_make(struct experiment *x, uint8_t *place)

@@ -1,36 +1,13 @@
-/* guest/test/hostile.c - runs experiments (hostile.h): kind=NAME seed=N from=N count=N block=N verbose=1 on the command
- * line. Says for each
- * block what it saw, as a digest that the bare machine must have too. Without kind=, all kinds in turn. */
+/* guest/test/hostile.c - runs experiments (hostile.h): kind=NAME seed=N from=N count=N block=N verbose=N on the command line.
+ * Says for each block what it saw, as a digest that the bare machine must have too, and how much was executed. Without kind=, all kinds. */
 #include "hostile.h"
 
 const char test_name[] = "hostile";
 
-#define ALL_MODES 0x3fu
-#define USER_MODES 0x38u
-#define KERNEL_MODES 0x07u
-
-#define ORDINARY { PAGE_DATA, PAGE_DATA, PAGE_DATA2, PAGE_STACK, PAGE_READONLY, PAGE_HOLE, PAGE_NX, PAGE_SUPERVISOR }
-const struct kind kinds[] = {
-	{ "bytes", RAW_BYTES, ALL_MODES, true, 0, ORDINARY },
-	{ "user", MAY_CR, USER_MODES, true, 3, ORDINARY },
-	/* A program for 64 and 32 bits, run as one of 16, would load CR3 with half a value. */
-	{ "kernel", MAY_CR, 0x03, true, 7, ORDINARY },
-	{ "kernel16", 0, 0x04, true, 7, ORDINARY },
-	{ "segments", MAY_SEGMENTS, ALL_MODES, true, 10, ORDINARY },
-	{ "flags", MAY_FLAGS | MAY_DR, ALL_MODES, true, 4, ORDINARY },
-	{ "events", MAY_GATES, ALL_MODES, true, 9, ORDINARY },
-	{ "tables", MAY_TABLES, ALL_MODES, true, 2, { PAGE_PT, PAGE_PT, PAGE_PD, PAGE_DATA, PAGE_DATA2, PAGE_STACK, PAGE_HOLE,
-	PAGE_READONLY } },
-	{ "absent", 0, ALL_MODES, true, 2, { PAGE_VOID, PAGE_VOID, PAGE_VOID, PAGE_DATA, PAGE_STACK } },
-	{ "devices", MAY_DIFFER | MAY_STOP_WATCHDOG, ALL_MODES, false, 2, { PAGE_LAPIC, PAGE_IOAPIC, PAGE_VGA, PAGE_LAST,
-	PAGE_VOID, PAGE_DATA, PAGE_STACK } },
-	{ "msrs", MAY_MSR | MAY_DIFFER | MAY_STOP_WATCHDOG, KERNEL_MODES, false, 16, ORDINARY },
-	{ "ports", MAY_PORTS | MAY_DIFFER | MAY_STOP_WATCHDOG, KERNEL_MODES, false, 16, ORDINARY },
-	{ NULL, 0, 0, false, 0, { 0 } },
-};
-
-static unsigned seed, verbose;
-static uint64_t digest, starts, vectors[257];
+static unsigned seed, verbose, count, from, per_block;
+static uint64_t digest;
+static unsigned starts, instructions, vectors[257];
+static unsigned long all_starts, all_instructions;
 
 uint64_t random_next(struct experiment *x)
 {
@@ -48,60 +25,99 @@ _Noreturn void hostile_unexpected(const struct hostile_frame *f)
 	debug_exit(0x7f);
 }
 
+/* ---- how much was executed (H4) ---- */
+
+/* Of one start no more counts: a loop that the watchdog ends is no news. */
+#define MOST_OF_A_START 64u
+#define NO_TICKS 0xffffffffu
+
+/* Ticks of a start whose first instruction ends it; NO_TICKS: the TSC does not count instructions. */
+static uint32_t own_ticks = NO_TICKS;
+
+static uint32_t ticks_of(struct experiment *x, unsigned nops, unsigned mode)
+{
+	uint8_t *at = region_memory[0] + CODE_START;
+
+	for (unsigned i = 0; i < nops; i++)
+		at[i] = 0x90;
+	at[nops] = 0xcc;
+	world_aim(x, mode, CODE_START, PAGE_STACK * PAGE + 0x800, 2);
+	hostile_run();
+	return hostile_end - hostile_begin;
+}
+
+/* A start of one instruction, of 11, of 31: is a tick an instruction? */
+static void calibrate(struct experiment *x)
+{
+	unsigned mode = 0;
+	uint32_t one;
+
+	while (!(x->kind->modes & 1u << mode))
+		mode++;
+	world_make(x);
+	watchdog_wind();
+	ticks_of(x, 30, mode);
+	one = ticks_of(x, 0, mode);
+	if (ticks_of(x, 10, mode) - one == 10 && ticks_of(x, 30, mode) - one == 30)
+		own_ticks = one;
+}
+
+/* Slots end with an instruction that does nothing; those passed do not count. */
+static unsigned executed(unsigned slots_passed)
+{
+	uint32_t ticks = hostile_end - hostile_begin, n;
+
+	if (own_ticks == NO_TICKS || ticks <= own_ticks + slots_passed)
+		return 1;
+	n = ticks - own_ticks - slots_passed;
+	return n < MOST_OF_A_START ? 1 + n : MOST_OF_A_START;
+}
+
 /* ---- one start ---- */
 
-static const struct { uint8_t code, stack, data; } selectors[MODES] = {
-	[MODE_K64] = { 0x18, 0x10, 0x10 }, [MODE_K32] = { 0x08, 0x10, 0x10 }, [MODE_K16] = { 0x48, 0x50, 0x50 },
-	[MODE_U64] = { 0x33, 0x23, 0x23 }, [MODE_U32] = { 0x2b, 0x23, 0x23 }, [MODE_U16] = { 0x5b, 0x63, 0x63 },
-};
-
-static word flags_any(struct experiment *x)
+static word flags_any(struct experiment *x, uint64_t r)
 {
-	word f = 2 | (random_next(x) & 0x8d5);
+	word f = 2 | (word)(r & 0x8d5);
 
-	if (chance(x, 4))
+	if (!(r & 0x30000))
 		f |= 0x400;
-	if (chance(x, 2))
+	if (r & 0x40000)
 		f |= 0x200;
-	if (chance(x, 8))
+	if (!(r & 0x380000))
 		f |= 0x3000;
 	if (x->kind->may & MAY_FLAGS)
-		f |= random_next(x) & random_next(x) & 0x2d4100; /* ID, AC, RF, NT, TF */
+		f |= (word)(random_next(x) & random_next(x)) & 0x2d4100; /* ID, AC, VIF, RF, NT, TF */
 	return f;
 }
 
 static void prepare(struct experiment *x, unsigned slot)
 {
-	unsigned mode = x->mode[slot];
-	word base = MODE_IS_16(mode) ? 0 : REGION;
+	uint64_t r = random_next(x);
+	unsigned step = (unsigned)(r >> 32) | 1, at = (unsigned)(r >> 48);
+	word *registers = (word *)frame;
 
-	for (word *r = &frame->r15; r <= &frame->ax; r++)
-		*r = value_any(x);
-	if (!chance(x, 4))
-		frame->cx = below(x, 80);
+	for (unsigned i = 0; i < REGISTERS; i++)
+		registers[i] = x->pool[(at + i * step) % POOL];
+	if (r >> 60)
+		frame->cx = (word)(r >> 40 & 63);
 	if (x->kind->may & MAY_PORTS)
 		frame->dx = port_any(x);
 	if (x->kind->may & MAY_MSR)
 		frame->cx = msr_any(x);
 	if (x->has_ax[slot])
 		frame->ax = x->ax[slot];
-	frame->ip = base + CODE_START + slot * SLOT;
-	frame->cs = selectors[mode].code;
-	frame->ss = selectors[mode].stack;
-	frame->sp = base + PAGE_STACK * PAGE + 8 * (64 + below(x, 384));
-	frame->flags = flags_any(x);
-	hostile_data_selector = selectors[mode].data;
+	world_aim(x, x->mode[slot], CODE_START + slot * SLOT, PAGE_STACK * PAGE + 8 * (64 + (word)(r >> 22 & 0xff)), flags_any(x, r));
 }
 
 /* The slot to start next. */
 static unsigned after(unsigned slot)
 {
-	word ip = frame->ip, from = REGION + CODE_START;
+	word ip = frame->ip, start = REGION + CODE_START;
 
 	if (ip < 0x10000)
 		ip += REGION;
-	if (ip >= from + slot * SLOT && ip < from + SLOTS * SLOT)
-		return (unsigned)((ip - from) / SLOT) + 1;
+	if (ip >= start + slot * SLOT && ip < start + SLOTS * SLOT)
+		return (unsigned)((ip - start) / SLOT) + 1;
 	return slot + 1;
 }
 
@@ -110,7 +126,7 @@ static uint64_t outcome(void)
 	uint64_t h = 0;
 	word v = 0;
 
-	for (const word *r = &frame->r15; r <= &frame->ss; r++)
+	for (const word *r = (word *)frame; r < (word *)(frame + 1); r++)
 		h = mix(h, *r);
 	if (frame->vector == 14)
 		__asm__ volatile("mov %%cr2, %0" : "=r"(v));
@@ -126,10 +142,10 @@ static void tell(const struct experiment *x, unsigned slot, uint64_t h)
 	print("  %lu/%u mode %u:", (word)x->number, slot, x->mode[slot]);
 	for (unsigned i = 0; i < SLOT; i++)
 		print(" %x", code[i]);
-	print(" -> vector %lu error %lx ip %lx cs %lx flags %lx sp %lx ss %lx hash %lx\n", frame->vector, frame->error, frame->ip,
-			frame->cs,
-	      frame->flags, frame->sp, frame->ss, (word)h);
-	for (const word *r = &frame->r15; verbose > 1 && r <= &frame->ax; r++)
+	print(" -> vector %lu error %lx ip %lx cs %lx flags %lx sp %lx ss %lx", frame->vector, frame->error, frame->ip, frame->cs, frame->flags,
+	      frame->sp, frame->ss);
+	print(" hash %llx ticks %u\n", (unsigned long long)h, hostile_end - hostile_begin);
+	for (const word *r = (word *)frame; verbose > 1 && r <= &frame->ax; r++)
 		print(" %lx", *r);
 	if (verbose > 1)
 		print("\n");
@@ -137,64 +153,82 @@ static void tell(const struct experiment *x, unsigned slot, uint64_t h)
 
 /* ---- one experiment ---- */
 
+#define WIND_EVERY 8u
+
+static void make(struct experiment *x)
+{
+	world_make(x);
+	for (unsigned i = 0; i < POOL; i++)
+		x->pool[i] = value_any(x);
+	code_make(x, region_memory[0] + CODE_START);
+}
+
 static uint64_t run_slots(struct experiment *x)
 {
 	uint64_t h = 0, one;
+	unsigned next;
 
-	for (unsigned slot = 0; slot < SLOTS;) {
-		unsigned next;
-
+	for (unsigned slot = 0, n = 0; slot < SLOTS; slot = next) {
+		if (n++ % WIND_EVERY == 0 || verbose)
+			watchdog_wind();
 		prepare(x, slot);
 		if (verbose > 2)
 			tell(x, slot, 0);
-		if (verbose)
-			world_wind_watchdog();
 		hostile_run();
 		starts++;
-		if (frame->vector == 2 || world_timed_out()) {
+		next = slot + 1;
+		if (frame->vector == 2 || nmi_seen) {
+			/* What it left depends on the time: the next one gets a new world. */
 			vectors[2]++;
-			return 0x74696d65; /* where it hung depends on the time */
+			instructions++;
+			h = mix(h, slot);
+			make(x);
+			continue;
 		}
-		vectors[frame->vector]++;
+		next = after(slot);
+		instructions += executed(next - slot - 1);
+		vectors[frame->vector & 255]++;
 		one = outcome();
 		if (verbose)
 			tell(x, slot, one);
 		h = mix(h, one);
-		next = after(slot);
 		world_restore(x->kind);
-		slot = next;
 	}
-	return world_digest(h);
+	return memory_digest(h);
 }
 
 static void experiment(const struct kind *k, uint64_t number)
 {
-	struct experiment x = { k, number, mix(mix(seed, (word)k->name[0] << 8 | (uint8_t)k->name[1]), number), false, { 0 },
-			{ 0 }, { 0 } };
-	uint64_t h;
+	static struct experiment x;
+	uint64_t start = mix(mix(seed, (unsigned)k->name[0] << 8 | (uint8_t)k->name[1]), number), h;
 
-	world_make(&x);
-	code_make(&x, region_memory[0] + CODE_START);
+	x.kind = k;
+	x.number = number;
+	x.random = start;
+	make(&x);
 	for (unsigned slot = 0; verbose > 3 && slot < SLOTS; slot++)
 		tell(&x, slot, 0);
 	h = run_slots(&x);
 	if (verbose)
-		print("  %lu: %lx\n", (word)number, (word)h);
+		print("  %lu: %llx\n", (word)number, (unsigned long long)h);
 	digest = mix(digest, h);
 }
 
-static void block(const struct kind *k, uint64_t from, unsigned count)
+static void block(const struct kind *k, uint64_t first, unsigned n)
 {
 	digest = 0;
-	for (unsigned i = 0; i < count; i++)
-		experiment(k, from + i);
-	print("hostile: %s %lu+%u", k->name, (word)from, count);
+	starts = instructions = 0;
+	for (unsigned i = 0; i < n; i++)
+		experiment(k, first + i);
+	all_starts += starts;
+	all_instructions += instructions;
+	print("hostile: %s %lu+%u starts %u instructions %u", k->name, (word)first, n, starts, own_ticks == NO_TICKS ? starts : instructions);
 	if (k->digest)
-		print(" digest %lx", (word)digest);
+		print(" digest %llx", (unsigned long long)digest);
 	print("\n");
 }
 
-static void kind_run(const struct kind *k, uint64_t from, unsigned count, unsigned per_block)
+static void kind_run(const struct kind *k)
 {
 	for (unsigned done = 0; done < count; done += per_block)
 		block(k, from + done, count - done < per_block ? count - done : per_block);
@@ -202,23 +236,27 @@ static void kind_run(const struct kind *k, uint64_t from, unsigned count, unsign
 
 void test_main(void)
 {
-	unsigned count = parameter_number("count", 100), per_block = parameter_number("block", 100),
-			from = parameter_number("from", 0);
-	bool any = false;
+	static struct experiment first;
+	uint32_t chosen = 0;
 
+	count = parameter_number("count", 20);
+	per_block = parameter_number("block", 20);
+	from = parameter_number("from", 0);
 	seed = parameter_number("seed", 1);
 	verbose = parameter_number("verbose", 0);
+	/* The command line may lie where experiments will. */
+	for (unsigned i = 0; kinds[i].name; i++)
+		chosen |= (uint32_t)parameter_text("kind", kinds[i].name) << i;
+	CHECK(chosen, "no such kind");
 	world_init();
-	for (const struct kind *k = kinds; k->name; k++) {
-		if (!parameter_text("kind", k->name))
-			continue;
-		any = true;
-		kind_run(k, from, count, per_block);
-	}
-	CHECK(any, "no such kind");
-	print("hostile: %lu starts;", (word)starts);
+	first.kind = kinds;
+	calibrate(&first);
+	for (unsigned i = 0; kinds[i].name; i++)
+		if (chosen & 1u << i)
+			kind_run(&kinds[i]);
+	print("hostile: %lu starts, %lu instructions;", all_starts, own_ticks == NO_TICKS ? all_starts : all_instructions);
 	for (unsigned v = 0; v < 32; v++)
 		if (vectors[v])
-			print(" %u:%lu", v, (word)vectors[v]);
+			print(" %u:%u", v, vectors[v]);
 	print("\n");
 }

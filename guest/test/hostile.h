@@ -1,29 +1,43 @@
 /* guest/test/hostile.h - a guest that does its worst, and can do it again: experiments from a seed.
  *
- * An experiment is a short program of random instructions in an address space of its own (the world), at any privilege level
- * and operand
- * size. Each instruction lies in a slot; what faults is noted, and the next slot is started with new registers. The
- * supervisor - all that
- * is not the experiment - is mapped in the world too, but read-only; every exception comes back to it on a stack of its own.
+ * An experiment is a program of random instructions in an address space of its own (the region), at any privilege level and operand size.
+ * Its instructions lie in slots. What faults is noted, and the next slot is started with new registers. The supervisor - all that is not
+ * the experiment - lives in the same address space, so that neither way needs another CR3.
  *
- * H1  An experiment depends on seed, kind and number alone: memory, tables, descriptors and registers are made anew before
- * it.
- * H2  An experiment ends: after its last slot, or by the watchdog, an NMI that the interval timer sends through the I/O APIC
- * whatever IF is.
- * H3  Where the machine is the same, so is the digest of what was seen: vectors, error codes, addresses, registers, memory,
- * A and D flags.
- *     Kinds that reach what differs between a virtual and a bare machine (devices, MSRs, CPUID) have no digest. */
+ * H1  An experiment depends on seed, kind and number alone: memory, tables, descriptors and registers are made anew before it.
+ * H2  An experiment ends: after its last slot. A start ends by the watchdog, an NMI that the interval timer sends through the I/O APIC
+ *     whatever IF is; the world is made anew behind it.
+ * H3  Where the machine is the same, so is the digest of what was seen: vectors, error codes, addresses, registers, memory, A and D flags.
+ *     Kinds that reach what differs between a virtual and a bare machine (devices, MSRs, CPUID) have no digest.
+ * H4  What is counted was executed: an instruction is counted where the TSC counts instructions, else a start is one. */
 #ifndef VELLUM_GUEST_TEST_HOSTILE_H
 #define VELLUM_GUEST_TEST_HOSTILE_H
 
 #include "rt.h"
 
-#define REGION 0x40000000ul
 #define PAGE 4096u
-#define SLOTS 48u
+#define SLOTS 192u
 #define SLOT 32u
 /* The program lies across a page's end. */
 #define CODE_START (PAGE - SLOTS / 2 * SLOT - 16)
+
+/* What the width of a register decides. */
+#ifdef __x86_64__
+#define REGION 0x40000000ul
+#define REGISTERS 15u
+struct hostile_frame {
+	word r15, r14, r13, r12, r11, r10, r9, r8, di, si, bp, bx, dx, cx, ax;
+	word vector, error, ip, cs, flags, sp, ss;
+};
+#else
+/* Where real mode and virtual-8086 mode reach it as well. */
+#define REGION 0x10000ul
+#define REGISTERS 8u
+struct hostile_frame {
+	word di, si, bp, unused, bx, dx, cx, ax;
+	word vector, error, ip, cs, flags, sp, ss, es, ds, fs, gs;
+};
+#endif
 
 /* The pages of the region, in order. A 16-bit segment reaches all of them. */
 enum page {
@@ -33,10 +47,9 @@ enum page {
 #define PAGES_RAM (PAGE_STACK + 1)
 
 /* Privilege level and code segment that a slot is started with. */
-enum mode { MODE_K64, MODE_K32, MODE_K16, MODE_U64, MODE_U32, MODE_U16, MODES };
-#define MODE_IS_USER(m) ((m) >= MODE_U64)
+enum mode { MODE_K64, MODE_K32, MODE_K16, MODE_U64, MODE_U32, MODE_U16, MODE_V86, MODE_REAL, MODES };
 #define MODE_IS_64(m) ((m) == MODE_K64 || (m) == MODE_U64)
-#define MODE_IS_16(m) ((m) == MODE_K16 || (m) == MODE_U16)
+#define MODE_IS_16(m) ((m) == MODE_K16 || (m) >= MODE_U16)
 
 /* What an experiment may do. */
 #define MAY_CR 0x1u       /* MOV to control registers */
@@ -51,6 +64,7 @@ enum mode { MODE_K64, MODE_K32, MODE_K16, MODE_U64, MODE_U32, MODE_U16, MODES };
 #define MAY_END 0x200u    /* what ends the machine */
 #define RAW_BYTES 0x400u
 #define MAY_STOP_WATCHDOG 0x800u
+#define MAY_TASKS 0x1000u
 
 /* The vectors whose gates are random where MAY_GATES. */
 #define GATES_FIRST 0x60u
@@ -64,30 +78,27 @@ struct kind {
 	uint8_t system_of_16;  /* of 16 instructions, how many come from the list of system instructions */
 	uint8_t pages[8];      /* where pointers point; ends with 0 */
 };
-extern const struct kind kinds[];
 
+#define POOL 64u
 struct experiment {
 	const struct kind *kind;
 	uint64_t number, random;
 	bool loads_cr;
 	uint8_t mode[SLOTS];
-	bool has_ax[SLOTS]; /* the slot wants this in RAX */
+	bool has_ax[SLOTS];  /* the slot wants this in RAX, and is to be alone */
 	word ax[SLOTS];
+	word pool[POOL];     /* what registers are filled from */
 };
 
 uint64_t random_next(struct experiment *x);
-static inline unsigned below(struct experiment *x, unsigned n) { return (unsigned)((random_next(x) >> 33) % n); }
+static inline unsigned below(struct experiment *x, unsigned n) { return (unsigned)(random_next(x) >> 33) % n; }
 /* Once in n times. */
 static inline bool chance(struct experiment *x, unsigned n) { return below(x, n) == 0; }
 
-/* Where an instruction stopped: the stack frame of the exception, which is also what a slot is started with. */
-struct hostile_frame {
-	word r15, r14, r13, r12, r11, r10, r9, r8, di, si, bp, bx, dx, cx, ax;
-	word vector, error, ip, cs, flags, sp, ss;
-};
-
 /* ---- hostile-code.c: programs ---- */
 void code_make(struct experiment *x, uint8_t *place);
+
+/* ---- hostile-operands.c ---- */
 /* A value that an instruction may do something with: mostly a pointer into the region. */
 word value_any(struct experiment *x);
 word pointer_any(struct experiment *x);
@@ -95,24 +106,43 @@ word pointer_any(struct experiment *x);
 word port_any(struct experiment *x);
 word msr_any(struct experiment *x);
 
-/* ---- hostile-world.c: the address space, descriptors, devices ---- */
+/* ---- hostile-memory.c: what both widths have: memory, floating point, watchdog ---- */
+void memory_init(void);
+void memory_make(void);
+uint64_t memory_digest(uint64_t h);
+/* CR0, CR4 and XCR0 as they were; the rest of the extended state too if all. */
+void control_init(word cr0, word cr4, word cr4_may);
+void control_restore(const struct kind *k, bool all);
+void watchdog_init(void);
+void watchdog_mask_interrupts(void);
+void watchdog_wind(void);
+/* Where the supervisor reaches the region's memory, and where it lies. */
+extern uint8_t (*region_memory)[PAGE];
+extern word region_physical, region_alias;
+extern word world_cr0, world_cr4, world_cr4_may;
+extern volatile uint8_t nmi_seen;
+
+/* ---- hostile64.c, hostile32.c: address space, descriptors, and the way back to a known state ---- */
+extern const struct kind kinds[];
 void world_init(void);
 void world_make(struct experiment *x);
-/* All that was changed and is not made anew for each experiment. */
+/* After each start: all that was changed and the next start needs. */
 void world_restore(const struct kind *kind);
-uint64_t world_digest(uint64_t h);
-void world_wind_watchdog(void);
-/* Has the watchdog come? */
-bool world_timed_out(void);
-extern uint8_t region_memory[PAGES_RAM][PAGE];
+/* The region's entry of the page table; has it, or another entry for the same memory, been written through? */
+uint64_t world_entry(unsigned page);
+bool world_dirty(unsigned page);
+/* Fills in the frame behind the registers. sp is an offset into the region. */
+void world_aim(struct experiment *x, unsigned mode, word ip, word sp, word flags);
+/* How many pages of the region are memory of its own. */
+extern unsigned region_pages;
 extern struct hostile_frame *frame;
-extern uint64_t world_pml4[512];
-extern word world_cr0, world_cr4, world_cr4_may;
 
-/* ---- hostile-entry.S ---- */
+/* ---- hostile64-entry.S, hostile32-entry.S ---- */
 /* Starts frame; back at the next exception, or at the watchdog's NMI (vector 2). */
 void hostile_run(void);
 extern uint16_t hostile_data_selector;
+/* The TSC's low half, just before the start and just behind its end. */
+extern uint32_t hostile_begin, hostile_end;
 
 /* Mixes v into h. */
 static inline uint64_t mix(uint64_t h, uint64_t v)

@@ -1,132 +1,198 @@
-"""The hostile guest (guest/test/hostile.h) under each mechanism beside a neighbour, and on the bare machine: the same digests, no stop of the
-machine, no stop of the guest that the bare machine would not have made too, and nothing that the neighbour notices.
+"""The hostile guests (guest/test/hostile.h) under each mechanism beside a neighbour, and on the bare machine: the same digests, no stop of
+the machine, no stop of the guest that the bare machine would not have made too, and nothing that the neighbour notices.
 
-As a program, `hostile.py BUILD [STARTS [MECHANISM...]]`, this is `make hostile`: it goes on, with seed after seed, until the guests have
-been started that often under each mechanism. A start is one random instruction at least."""
+As a program, `hostile.py BUILD [INSTRUCTIONS [MECHANISM...]]`, this is `make hostile`: it goes on, with seed after seed, until so many
+hostile instructions have been executed under each mechanism."""
 
 import os
 import re
 import sys
+import time
 
 from runner import NEVER, Context, Failure, Runner, Test, require
 
-HASWELL, LYNNFIELD = 'corei7_haswell_4770', 'corei5_lynnfield_750'
-# Kinds that have a digest; and those that reach what the bare machine has otherwise.
-ALIKE = ('bytes', 'user', 'kernel', 'kernel16', 'segments', 'flags', 'events', 'tables', 'absent')
-UNLIKE = ('devices', 'msrs', 'ports')
+HASWELL, LYNNFIELD, PENRYN = 'corei7_haswell_4770', 'corei5_lynnfield_750', 'core2_penryn_t9600'
 MECHANISMS = ('ept', 'shadow', 'vtlb', 'brute')
-BLOCK = 20
+BLOCK = 5
 # Ways a guest ends itself on purpose: that is no stop.
 OWN_END = r'powered off|reset|debug exit'
+# What the neighbour has to have of the CPU while it is awake, in percent, and how long it may wait, in us: five slices.
+LEAST_SHARE, MOST_GAP_US = 45, 50000
+
+
+class Guest:
+    """A hostile guest: its file, its kinds with a digest, its kinds that reach what the bare machine has otherwise, and what else it is told."""
+
+    def __init__(self, name, elf, alike, unlike, more='', cpus=(HASWELL, HASWELL, LYNNFIELD)):
+        self.name, self.elf, self.alike, self.unlike, self.more, self.cpus = name, elf, alike, unlike, more, cpus
+
+    def append(self, kind, seed, first, count):
+        return 'kind=%s seed=%d from=%d count=%d block=%d%s' % (kind, seed, first, count, BLOCK, self.more)
+
+
+G64 = Guest('64 bits', 'hostile', ('bytes', 'user', 'kernel', 'kernel16', 'segments', 'flags', 'events', 'tables', 'absent'),
+            ('maps', 'devices', 'msrs', 'ports'))
+GUESTS = (G64,)
 
 
 class Seen:
-    """What one run of the hostile guest showed: digests by block, starts, and how it ended."""
+    """What one run of a hostile guest showed: blocks as {first experiment: (starts, instructions, digest or '')}, and how it ended."""
 
-    def __init__(self, text, end):
-        self.digests = dict(re.findall(r'hostile: \S+ (\d+)\+\d+(?: digest ([0-9a-f]+))?$', text, re.M))
-        found = re.search(r'hostile: (\d+) starts;', text)
-        self.starts = int(found.group(1)) if found else 0
+    def __init__(self, text, end, ticks=0):
+        self.blocks = {int(n): (int(s), int(i), d) for n, s, i, d in
+                       re.findall(r'hostile: \S+ (\d+)\+\d+ starts (\d+) instructions (\d+)(?: digest ([0-9a-f]+))?$', text, re.M)}
         self.whole = 'hostile: ok' in text
         self.end = end
+        self.ticks = ticks
 
     def next_block(self, first):
         """The block that it did not come through."""
-        return max([int(n) for n in self.digests], default=first - BLOCK) + BLOCK
+        return max(self.blocks, default=first - BLOCK) + BLOCK
 
 
-def append_for(kind, seed, first, count):
-    return 'kind=%s seed=%d from=%d count=%d block=%d' % (kind, seed, first, count, BLOCK)
-
-
-def native(c, append, cpu):
+def native(c, g, append, cpu):
     """On the bare machine; any end is one."""
-    _, text = c.finish(c.start(['run', '--native', '--kernel', c.guest('hostile'), '--append', append, '--mem', '16M', '--cpu', cpu, '--timeout', '600']),
+    _, text = c.finish(c.start(['run', '--native', '--kernel', c.guest(g.elf), '--append', append, '--mem', '16M', '--cpu', cpu, '--timeout', '600']),
                        620)
     return Seen(text, 'native')
 
 
-def beside(c, append, mmu, cpu, mega):
+def beside(c, g, append, mmu, cpu, mega):
     """Under a mechanism, with a neighbour on the same CPU that must be well."""
-    path = c.file('machines.txt', 'vm good\nkernel %s\nappend mega=%d share=0 slices=1000000\nmem 4M\nclock host\n\n'
-                  'vm bad\nkernel %s\nappend %s\nmem 16M\nmmu %s\nclock guest\n' % (c.guest('neighbour'), mega, c.guest('hostile'), append, mmu))
+    path = c.file('machines.txt', 'vm good\nkernel %s\nappend mega=%d duty=10 share=%d slices=1000000\nmem 4M\nclock host\n\n'
+                  'vm bad\nkernel %s\nappend %s\nmem 16M\nmmu %s\nclock guest\n' %
+                  (c.guest('neighbour'), mega, LEAST_SHARE, c.guest(g.elf), append, mmu))
     o = c.run(['run', '--vm', path, '--timeout', '1500', '--cpu', cpu], status=tuple(range(256)), limit=1520, never=NEVER + [r'neighbour: FAILED'])
     # The two write at the same time; the one's lines may come within the other's.
     good = re.sub(r'\[bad\] [^\n]*\n?', '', o.text)
     require('neighbour: ok' in good, 'the neighbour did not come to its end well')
     gap = int(re.search(r'longest gap (\d+) us', good).group(1))
-    require(gap <= 50000, 'the neighbour waited %d us' % gap)
+    require(gap <= MOST_GAP_US, 'the neighbour waited %d us' % gap)
     # Long lines of the second machine's console come in pieces.
     text = re.sub(r'\n\[bad\] (?!hostile|neighbour)', '', o.text)
-    return Seen(text.replace('[bad] ', ''), o.json['vms'][1]['guest']['end'])
+    bad = o.json['vms'][1]
+    return Seen(text.replace('[bad] ', ''), bad['guest']['end'], bad['instructions']['guest'] + bad['instructions']['hypervisor'])
 
 
-def differing(a, b):
-    """The blocks that both have come through, with another digest."""
-    return sorted(int(n) for n in a.digests if n in b.digests and a.digests[n] != b.digests[n])
+class Bare:
+    """What the bare machine showed of a kind and a seed: all blocks that it came through, and those that ended it."""
+
+    def __init__(self, c, g, kind, seed, count, cpu):
+        self.blocks, self.ends, first = {}, set(), 0
+        while first < count:
+            seen = native(c, g, g.append(kind, seed, first, count - first), cpu)
+            self.blocks.update(seen.blocks)
+            if seen.whole:
+                break
+            first = seen.next_block(first)
+            self.ends.add(first)
+            first += BLOCK
 
 
-def one_run(c, kind, seed, first, count, mmu, cpu, mega):
-    """(starts, blocks that differ, the experiment to go on with). Fails when the guest was stopped for nothing."""
-    append = append_for(kind, seed, first, count)
-    got = beside(c, append, mmu, cpu, mega)
-    if got.whole and kind in UNLIKE:
-        return got.starts, [], first + count
-    bare = native(c, append, cpu) if kind in ALIKE or not re.search(OWN_END, got.end) else None
-    if not got.whole and not re.search(OWN_END, got.end):
-        require(not bare.whole and bare.next_block(first) <= got.next_block(first),
-                '%s on %s, "%s": %s; the bare machine went on' % (mmu, cpu, append, got.end))
-    differ = differing(bare, got) if kind in ALIKE else []
-    return got.starts, differ, first + count if got.whole else got.next_block(first) + BLOCK
+class Tally:
+    """What one mechanism did in all."""
+
+    def __init__(self):
+        self.starts = self.instructions = self.blocks = 0
+        self.differing = []
+
+    def add(self, blocks, bare, what):
+        """A block counts by the bare machine's instructions where both saw the same, else by its starts."""
+        for first, (starts, _, digest) in sorted(blocks.items()):
+            self.starts += starts
+            self.blocks += 1
+            same = bare and first in bare.blocks and bare.blocks[first][2] == digest
+            self.instructions += bare.blocks[first][1] if same else starts
+            if bare and first in bare.blocks and not same:
+                self.differing.append((first, what))
 
 
-def short(mmu, cpu, kinds, count):
+def one_kind(c, g, kind, seed, count, mmu, cpu, bare, tally, pace):
+    """All experiments of a kind and a seed under a mechanism. Fails when the guest was stopped for nothing."""
+    first = 0
+    while first < count:
+        append = g.append(kind, seed, first, count - first)
+        mega = max(60, int(pace.get((g.name, kind, mmu), 0.4) * (count - first)))
+        got = beside(c, g, append, mmu, cpu, mega)
+        tally.add(got.blocks, bare, '--mmu %s --cpu %s --kernel %s' % (mmu, cpu, g.elf))
+        if got.whole:
+            pace[g.name, kind, mmu] = got.ticks / 1e6 / (count - first) * 0.9
+            return
+        first = got.next_block(first)
+        if not re.search(OWN_END, got.end):
+            ended = first in bare.ends if bare else not native(c, g, g.append(kind, seed, first, BLOCK), cpu).whole
+            require(ended, '%s on %s, "%s": %s; the bare machine went on' % (mmu, cpu, g.append(kind, seed, first, BLOCK), got.end))
+        first += BLOCK
+
+
+def short(g, mmu, cpu, kinds, count, seed=1):
     """For make test: few experiments, of a seed whose digests are known to be alike."""
     def run(c):
         for kind in kinds:
-            _, differ, _ = one_run(c, kind, 1, 0, count, mmu, cpu, 20)
-            require(not differ, '%s: the bare machine saw something else from experiment %s on' % (kind, differ))
-    return Test('hostile guest: %s on %s' % (mmu, cpu), run)
+            bare = Bare(c, g, kind, seed, count, cpu) if kind in g.alike else None
+            tally = Tally()
+            one_kind(c, g, kind, seed, count, mmu, cpu, bare, tally, {})
+            require(not tally.differing, '%s: the bare machine saw something else from experiment %s on' % (kind, tally.differing))
+            require(tally.blocks, '%s: no block of it came to its end' % kind)
+    return Test('hostile guest: %s, %s on %s' % (g.name, mmu, cpu), run)
 
 
 def tests():
-    return [short('ept', HASWELL, ('bytes', 'user', 'kernel', 'kernel16', 'segments', 'flags', 'events', 'msrs', 'ports'), 60),
-            short('shadow', HASWELL, ('bytes', 'kernel', 'events', 'ports'), 60),
-            short('vtlb', HASWELL, ('user', 'kernel16'), 40), short('brute', HASWELL, ('bytes', 'kernel'), 40),
-            short('ept', LYNNFIELD, ('bytes', 'user', 'kernel'), 60), short('shadow', 'core2_penryn_t9600', ('bytes', 'kernel'), 60)]
+    return [short(G64, 'ept', HASWELL, ('bytes', 'user', 'kernel', 'kernel16', 'segments', 'flags', 'events', 'msrs', 'ports'), 20),
+            short(G64, 'shadow', HASWELL, ('bytes', 'kernel', 'events', 'ports'), 20),
+            short(G64, 'vtlb', HASWELL, ('user', 'kernel16'), 20), short(G64, 'brute', HASWELL, ('bytes', 'kernel'), 20),
+            short(G64, 'ept', LYNNFIELD, ('bytes', 'user', 'kernel'), 20), short(G64, 'shadow', PENRYN, ('bytes', 'kernel'), 20)]
 
 
-def long_run(build, wanted, mechanisms):
-    runner = Runner(build, os.path.join(build, 'hostile'))
-    failed = 0
-    for mmu in mechanisms:
-        starts, seed, differ = 0, 1, 0
-        while starts < wanted:
-            for kind in ALIKE + UNLIKE:
-                cpu = LYNNFIELD if seed % 3 == 2 else HASWELL
-                first, count = 0, 1000
-                while first < count:
-                    c = Context(runner, '%s-%s-%d-%d' % (mmu, kind, seed, first))
-                    try:
-                        more, blocks, first = one_run(c, kind, seed, first, count - first, mmu, cpu, 200)
-                        starts += more
-                        differ += len(blocks)
-                        for b in blocks:
-                            print('another digest: --mmu %s --cpu %s --append "%s"' % (mmu, cpu, append_for(kind, seed, b, BLOCK)), flush=True)
-                    except Failure as e:
-                        failed += 1
-                        print('FAIL %s, %s, seed %d: %s' % (mmu, kind, seed, e), flush=True)
-                        break
-                    finally:
-                        c.close()
-                print('%s on %s, seed %d, %s: %d starts so far' % (mmu, cpu, seed, kind, starts), flush=True)
-                if starts >= wanted:
-                    break
+class Campaign:
+    def __init__(self, build, wanted, mechanisms, count):
+        self.runner = Runner(build, os.path.join(build, 'hostile'))
+        self.wanted, self.mechanisms, self.count = wanted, mechanisms, count
+        self.tallies = {m: Tally() for m in mechanisms}
+        self.failed, self.pace = 0, {}
+
+    def guarded(self, name, function):
+        """function(context); None if it failed, which is told."""
+        c = Context(self.runner, name)
+        try:
+            return function(c)
+        except Failure as e:
+            self.failed += 1
+            print('FAIL %s: %s' % (name, e), flush=True)
+            return None
+        finally:
+            c.close()
+
+    def kind(self, g, kind, seed):
+        cpu = g.cpus[seed % len(g.cpus)]
+        name = '%s %s seed %d' % (g.name + g.more, kind, seed)
+        bare = self.guarded(name, lambda c: Bare(c, g, kind, seed, self.count, cpu)) if kind in g.alike else None
+        for mmu, t in self.tallies.items():
+            if t.instructions >= self.wanted:
+                continue
+            self.guarded('%s %s' % (name, mmu), lambda c: one_kind(c, g, kind, seed, self.count, mmu, cpu, bare, t, self.pace))
+            while t.differing:
+                first, what = t.differing.pop()
+                print('another digest: %s --append "%s"' % (what, g.append(kind, seed, first, BLOCK)), flush=True)
+        print('%s on %s: %s' % (name, cpu, ', '.join('%s %d' % (m, t.instructions) for m, t in self.tallies.items())), flush=True)
+
+    def wants_more(self):
+        return any(t.instructions < self.wanted for t in self.tallies.values())
+
+    def run(self):
+        seed, began = 1, time.monotonic()
+        while self.wants_more():
+            for g in GUESTS:
+                for kind in g.alike + g.unlike:
+                    if self.wants_more():
+                        self.kind(g, kind, seed)
             seed += 1
-        print('%s: %d starts, %d blocks of %d experiments with another digest than the bare machine' % (mmu, starts, differ, BLOCK), flush=True)
-    print('hostile: %d failed' % failed)
-    return 1 if failed else 0
+        for m, t in self.tallies.items():
+            print('%s: %d instructions counted in %d starts' % (m, t.instructions, t.starts))
+        print('hostile: %d failed; %.0f s, of which %.0f s of CPU' % (self.failed, time.monotonic() - began, sum(os.times()[:4])))
+        return 1 if self.failed else 0
 
 
 if __name__ == '__main__':
-    sys.exit(long_run(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 10000000, sys.argv[3:] or MECHANISMS))
+    sys.exit(Campaign(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 10000000, sys.argv[3:] or MECHANISMS,
+                      int(os.environ.get('EXPERIMENTS', 400))).run())

@@ -1,5 +1,4 @@
-/* Into the experiment and out of it (64 bits). The world's tables map what is used here read-only, but for the frame and
- * nmi_seen. */
+/* guest/test/hostile64-entry.S - into the experiment and out of it (64 bits). */
 	.text
 	.globl hostile_run
 hostile_run:
@@ -16,12 +15,12 @@ hostile_run:
 	movw	%ax, %fs
 	movw	%ax, %gs
 	movq	frame, %rsp
-	movl	$world_pml4, %eax
 	movb	$1, running
 	/* From here on the watchdog's NMI comes back; it may have come before. */
 	cmpb	$0, nmi_seen
 	jne	hostile_leave
-	movq	%rax, %cr3
+	rdtsc
+	movl	%eax, hostile_begin
 	popq	%r15
 	popq	%r14
 	popq	%r13
@@ -75,6 +74,8 @@ hostile_trap:
 	pushq	%r13
 	pushq	%r14
 	pushq	%r15
+	rdtsc
+	movl	%eax, hostile_end
 	/* INT n pushes no error code, whatever n is. */
 	cmpq	frame, %rsp
 	je	hostile_leave
@@ -88,8 +89,6 @@ hostile_leave:
 	/* DR7.GD would make this the next exception; that one clears it. */
 	movl	$0x400, %eax
 	movq	%rax, %dr7
-	movl	$boot_pml4, %eax
-	movq	%rax, %cr3
 	cld
 	movw	$0x10, %ax
 	movw	%ax, %ss
@@ -137,5 +136,10 @@ hostile_ud2:
 supervisor_sp:	.quad	0
 	.globl hostile_data_selector
 hostile_data_selector:	.word	0x23
+	.globl hostile_begin, hostile_end, nmi_seen
+	.balign 8
+hostile_begin:	.long	0
+hostile_end:	.long	0
 running:	.byte	0
+nmi_seen:	.byte	0
 	.section .note.GNU-stack, "", @progbits

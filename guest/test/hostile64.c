@@ -1,26 +1,47 @@
-/* guest/test/hostile-world.c - the address space of the experiments, its descriptors, and the way back to a known state (64
- * bits). */
+/* guest/test/hostile64.c - the address space of the experiments, its descriptors, and the way back to a known state (64 bits).
+ * The supervisor's code is mapped read-only, its variables writable; none of the pointers that programs are given leads there. */
 #include "apic.h"
 #include "hostile.h"
 #include "pages.h"
 
 #define ALIGNED __attribute__((aligned(4096)))
-extern uint64_t boot_pml4[512];
-extern char hostile_stubs[], hostile_ud2[];
+extern char hostile_stubs[], hostile_ud2[], data_start[];
 
-uint8_t region_memory[PAGES_RAM][PAGE] ALIGNED;
-uint64_t world_pml4[512] ALIGNED;
-static uint64_t pdpt[512] ALIGNED, pd_image[512] ALIGNED, pt_image[512] ALIGNED, pd[512] ALIGNED, pt[512] ALIGNED;
+static uint8_t memory[PAGES_RAM][PAGE] ALIGNED;
+/* CR3 can be read: these are read-only once they are loaded. */
+static struct { uint64_t pml4[512], pdpt[512], pd_image[512], pt_image[512], pd_devices[512], pt_ioapic[512], pt_lapic[512]; } fixed ALIGNED;
+static uint64_t pd[512] ALIGNED, pt[512] ALIGNED;
 static uint64_t gdt_page[512] ALIGNED, idt_page[512] ALIGNED;
 static uint32_t tss_page[1024] ALIGNED;
-/* The stack of all exceptions, and the NMI's; the second page's first byte is nmi_seen. */
+/* The stack of all exceptions, and the NMI's. */
 static uint8_t trap_stack[PAGE] ALIGNED, nmi_stack[PAGE] ALIGNED;
 struct hostile_frame *frame = (struct hostile_frame *)(trap_stack + PAGE) - 1;
-word world_cr0, world_cr4, world_cr4_may;
-static uint32_t has_xsave, xcr0;
-static uint8_t no_state[1024] __attribute__((aligned(64)));
 
-extern volatile uint8_t nmi_seen __attribute__((alias("nmi_stack")));
+#define ALL_MODES (1u << MODE_K64 | 1u << MODE_K32 | 1u << MODE_K16 | USER_MODES)
+#define USER_MODES (1u << MODE_U64 | 1u << MODE_U32 | 1u << MODE_U16)
+#define KERNEL_MODES (1u << MODE_K64 | 1u << MODE_K32 | 1u << MODE_K16)
+
+#define ORDINARY { PAGE_DATA, PAGE_DATA, PAGE_DATA2, PAGE_STACK, PAGE_READONLY, PAGE_HOLE, PAGE_NX, PAGE_SUPERVISOR }
+#define WITH_TABLES { PAGE_PT, PAGE_PT, PAGE_PD, PAGE_DATA, PAGE_DATA2, PAGE_STACK, PAGE_HOLE, PAGE_READONLY }
+#define WITHOUT_MEMORY { PAGE_VOID, PAGE_VOID, PAGE_VOID, PAGE_DATA, PAGE_STACK }
+#define WITH_DEVICES { PAGE_LAPIC, PAGE_IOAPIC, PAGE_VGA, PAGE_LAST, PAGE_VOID, PAGE_DATA, PAGE_STACK }
+const struct kind kinds[] = {
+	{ "bytes", RAW_BYTES, ALL_MODES, true, 0, ORDINARY },
+	{ "user", MAY_CR, USER_MODES, true, 3, ORDINARY },
+	/* A program for 64 and 32 bits, run as one of 16, would load CR3 with half a value. */
+	{ "kernel", MAY_CR, 1u << MODE_K64 | 1u << MODE_K32, true, 7, ORDINARY },
+	{ "kernel16", 0, 1u << MODE_K16, true, 7, ORDINARY },
+	{ "segments", MAY_SEGMENTS, ALL_MODES, true, 10, ORDINARY },
+	{ "flags", MAY_FLAGS | MAY_DR, ALL_MODES, true, 4, ORDINARY },
+	{ "events", MAY_GATES, ALL_MODES, true, 9, ORDINARY },
+	{ "tables", MAY_TABLES, ALL_MODES, true, 2, WITH_TABLES },
+	{ "maps", MAY_TABLES | MAY_DIFFER | MAY_STOP_WATCHDOG, ALL_MODES, false, 2, WITH_TABLES },
+	{ "absent", 0, ALL_MODES, true, 2, WITHOUT_MEMORY },
+	{ "devices", MAY_DIFFER | MAY_STOP_WATCHDOG, ALL_MODES, false, 2, WITH_DEVICES },
+	{ "msrs", MAY_MSR | MAY_DIFFER | MAY_STOP_WATCHDOG, KERNEL_MODES, false, 16, ORDINARY },
+	{ "ports", MAY_PORTS | MAY_DIFFER | MAY_STOP_WATCHDOG, KERNEL_MODES, false, 16, ORDINARY },
+	{ NULL, 0, 0, false, 0, { 0 } },
+};
 
 /* ---- descriptors ---- */
 
@@ -135,10 +156,10 @@ static uint64_t region_entry(const struct kind *k, enum page page)
 	const uint64_t user = PTE_P | PTE_W | PTE_U;
 
 	switch (page) {
-	case PAGE_CODE ... PAGE_STACK: return (word)region_memory[page] | user;
-	case PAGE_READONLY: return (word)region_memory[PAGE_DATA] | PTE_P | PTE_U;
-	case PAGE_NX: return (word)region_memory[PAGE_DATA2] | user | PTE_NX;
-	case PAGE_SUPERVISOR: return (word)region_memory[PAGE_DATA] | PTE_P | PTE_W;
+	case PAGE_CODE ... PAGE_STACK: return (word)memory[page] | user;
+	case PAGE_READONLY: return (word)memory[PAGE_DATA] | PTE_P | PTE_U;
+	case PAGE_NX: return (word)memory[PAGE_DATA2] | user | PTE_NX;
+	case PAGE_SUPERVISOR: return (word)memory[PAGE_DATA] | PTE_P | PTE_W;
 	case PAGE_PT: return k->may & MAY_TABLES ? (word)pt | user : 0;
 	case PAGE_PD: return k->may & MAY_TABLES ? (word)pd | user : 0;
 	case PAGE_VOID: return reaches(k, page) ? 0x80000000 | user : 0;
@@ -161,42 +182,33 @@ static void make_tables(const struct kind *k)
 		put(&pd[i], 0);
 }
 
+static bool writable(word at)
+{
+	return at + PAGE > (word)data_start && !(at >= (word)&fixed && at < (word)(&fixed + 1));
+}
+
+/* The supervisor's own: code can be read, variables written; the devices that it talks to. */
 static void init_tables(void)
 {
 	const uint64_t all = PTE_P | PTE_W | PTE_U, seen = PTE_A | PTE_D;
-	word writable[] = { (word)trap_stack, (word)nmi_stack, (word)gdt_page };
 
-	world_pml4[0] = (word)pdpt | all | PTE_A;
-	pdpt[0] = (word)pd_image | all | PTE_A;
-	pdpt[1] = (word)pd | all | PTE_A;
-	pd_image[0] = (word)pt_image | all | PTE_A;
+	fixed.pml4[0] = (word)fixed.pdpt | all | PTE_A;
+	fixed.pdpt[0] = (word)fixed.pd_image | all | PTE_A;
+	fixed.pdpt[1] = (word)pd | all | PTE_A;
+	fixed.pdpt[3] = (word)fixed.pd_devices | all | PTE_A;
+	fixed.pd_image[0] = (word)fixed.pt_image | all | PTE_A;
+	fixed.pd_devices[0xfec00000 >> 21 & 511] = (word)fixed.pt_ioapic | PTE_P | PTE_W | PTE_A;
+	fixed.pd_devices[0xfee00000 >> 21 & 511] = (word)fixed.pt_lapic | PTE_P | PTE_W | PTE_A;
+	/* Each lies at the beginning of its 2 MiB. */
+	fixed.pt_ioapic[0] = 0xfec00000 | PTE_P | PTE_W | seen;
+	fixed.pt_lapic[0] = 0xfee00000 | PTE_P | PTE_W | seen;
 	for (word at = 0x100000; at < (word)image_end; at += PAGE)
-		pt_image[at / PAGE] = at | PTE_P | PTE_A;
-	for (unsigned i = 0; i < sizeof(writable) / sizeof(writable[0]); i++)
-		pt_image[writable[i] / PAGE] |= PTE_W | seen;
+		fixed.pt_image[at / PAGE] = at | PTE_P | PTE_A | (writable(at) ? PTE_W | PTE_D : 0);
 }
 
-/* ---- memory ---- */
+uint64_t world_entry(unsigned page) { return pt[page]; }
 
-static uint64_t filler(unsigned page, unsigned i)
-{
-	/* On the stack lie what returns and pops can use: addresses in the program, selectors, flags. */
-	if (page == PAGE_STACK)
-		return i % 5 == 0 ? REGION + CODE_START + i % SLOTS * SLOT + SLOT / 2 : i % 5 == 1 ? 8 * (i % 21) + (i & 3) : i % 5 == 2 ? 0x202 :
-			i % 5 == 3 ? REGION + PAGE_STACK * PAGE + i * 8 % PAGE : 0x23;
-	if (page <= PAGE_CODE2)
-		return 0xcccccccccccccccc;
-	/* Run as a program it does not reach ports or anything behind 0F. */
-	return mix(page, i) & 0xfbfbfbfbfbfbfbfb;
-}
-
-static void fill(unsigned page)
-{
-	for (unsigned i = 0; i < PAGE / 8; i++)
-		((volatile uint64_t *)region_memory[page])[i] = filler(page, i);
-}
-
-static bool dirty(unsigned page)
+bool world_dirty(unsigned page)
 {
 	switch (page) {
 	case PAGE_DATA: return (pt[PAGE_DATA] | pt[PAGE_SUPERVISOR] | pt[PAGE_READONLY]) & PTE_D;
@@ -205,35 +217,7 @@ static bool dirty(unsigned page)
 	}
 }
 
-uint64_t world_digest(uint64_t h)
-{
-	for (unsigned i = 0; i < PAGES; i++)
-		h = mix(h, pt[i]);
-	for (unsigned page = 0; page < PAGES_RAM; page++)
-		for (unsigned i = 0; i < PAGE / 8 && dirty(page); i++)
-			h = mix(h, ((uint64_t *)region_memory[page])[i]);
-	return h;
-}
-
 /* ---- registers ---- */
-
-static void restore_registers(void)
-{
-	uint32_t a, d;
-
-	if (read_cr0() != world_cr0)
-		write_cr0(world_cr0);
-	if (read_cr4() != world_cr4)
-		write_cr4(world_cr4);
-	if (has_xsave) {
-		__asm__ volatile("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
-		if (a != xcr0)
-			__asm__ volatile("xsetbv" : : "a"(xcr0), "d"(0), "c"(0));
-		__asm__ volatile("xrstor %0" : : "m"(no_state), "a"(~0u), "d"(~0u));
-	} else {
-		__asm__ volatile("fxrstor %0" : : "m"(no_state));
-	}
-}
 
 /* Both bases of GS, that of FS, LDTR, CR8, debug registers. */
 static void restore_rest(const struct kind *k)
@@ -264,101 +248,70 @@ static void init_msrs(void)
 	wrmsr(0xc0000084, 0x700);
 }
 
-static void init_registers(void)
+/* ---- one start ---- */
+
+static const struct { uint8_t code, stack, data; } selectors[MODES] = {
+	[MODE_K64] = { 0x18, 0x10, 0x10 }, [MODE_K32] = { 0x08, 0x10, 0x10 }, [MODE_K16] = { 0x48, 0x50, 0x50 },
+	[MODE_U64] = { 0x33, 0x23, 0x23 }, [MODE_U32] = { 0x2b, 0x23, 0x23 }, [MODE_U16] = { 0x5b, 0x63, 0x63 },
+};
+
+void world_aim(struct experiment *x, unsigned mode, word ip, word sp, word flags)
 {
-	struct cpuid l1 = cpuid(1, 0), l7 = cpuid(0, 0).a >= 7 ? cpuid(7, 0) : (struct cpuid){ 0 };
+	word base = MODE_IS_16(mode) ? 0 : REGION;
 
-	has_xsave = l1.c >> 26 & 1;
-	world_cr0 = 0x80010033;
-	world_cr4 = 0x20 | 0x600 | has_xsave << 18;
-	world_cr4_may = 0x7df | has_xsave << 18 | (l7.b & 1) << 16 | (l7.b >> 7 & 1) << 20 | (l7.b >> 20 & 1) << 21;
-	write_cr0(world_cr0);
-	write_cr4(world_cr4);
-	xcr0 = has_xsave ? cpuid(0xd, 0).a & 7 : 0;
-	*(uint32_t *)(no_state + 24) = 0x1f80;
-	init_msrs();
+	(void)x;
+	frame->ip = base + ip;
+	frame->cs = selectors[mode].code;
+	frame->flags = flags;
+	frame->sp = base + sp;
+	frame->ss = selectors[mode].stack;
+	hostile_data_selector = selectors[mode].data;
 }
-
-/* ---- the watchdog ---- */
-
-#define WATCHDOG_TICKS 6000u /* of 1193182 Hz: 5 ms */
-
-static void ioapic_write(unsigned reg, uint32_t v)
-{
-	*(volatile uint32_t *)0xfec00000ul = reg;
-	*(volatile uint32_t *)0xfec00010ul = v;
-}
-
-static void mask_interrupts(void)
-{
-	outb(0x21, 0xff);
-	outb(0xa1, 0xff);
-	for (unsigned pin = 0; pin < 24; pin++)
-		ioapic_write(0x10 + 2 * pin, 0x10000);
-}
-
-static void init_watchdog(void)
-{
-	apic_write(APIC_SVR, 0x1ff);
-	ioapic_write(0x15, apic_read(APIC_ID) & 0xff000000);
-	ioapic_write(0x14, 0x400); /* IRQ 0: pin 2, an NMI */
-	outb(0x43, 0x30);
-}
-
-void world_wind_watchdog(void)
-{
-	outb(0x40, WATCHDOG_TICKS & 0xff);
-	outb(0x40, WATCHDOG_TICKS >> 8);
-	nmi_seen = 0;
-}
-
-bool world_timed_out(void) { return nmi_seen; }
 
 /* ---- all of it ---- */
 
 void world_init(void)
 {
+	region_memory = memory;
+	region_physical = (word)memory;
+	region_pages = PAGES_RAM;
 	init_tables();
 	init_descriptors();
-	init_registers();
-	mask_interrupts();
-	init_watchdog();
-	for (unsigned page = 0; page < PAGES_RAM; page++)
-		fill(page);
+	control_init(0x80010033, 0x20, 0x7df);
+	init_msrs();
+	watchdog_mask_interrupts();
+	watchdog_init();
+	memory_init();
+	write_cr3((word)fixed.pml4);
 }
 
 /* Can it have reached the watchdog's devices? */
 static bool reaches_devices(const struct kind *k) { return k->may & MAY_STOP_WATCHDOG; }
 
-void world_restore(const struct kind *kind)
+void world_restore(const struct kind *k)
 {
-	restore_registers();
-	if (kind->may & MAY_MSR)
+	control_restore(k, false);
+	if (k->may & MAY_MSR)
 		init_msrs();
-	if (reaches_devices(kind)) {
-		apic_write(APIC_EOI, 0);
-		init_watchdog();
-	}
+	/* A TLB may hold what the tables no longer say. */
+	if (k->may & MAY_TABLES)
+		write_cr3((word)fixed.pml4);
+	if (reaches_devices(k))
+		watchdog_init();
 }
 
 void world_make(struct experiment *x)
 {
-	restore_registers();
+	control_restore(x->kind, true);
 	restore_rest(x->kind);
-	for (unsigned page = 0; page < PAGES_RAM; page++)
-		if (dirty(page))
-			fill(page);
+	memory_make();
 	make_gdt(x);
 	make_tables(x->kind);
 	if (x->kind->may & MAY_GATES)
 		make_gates(x);
-	if (x->kind->may & MAY_TABLES) {
-		write_cr4(world_cr4 ^ 0x80);
-		write_cr4(world_cr4);
-	}
+	write_cr3((word)fixed.pml4);
 	if (reaches_devices(x->kind)) {
-		mask_interrupts();
-		init_watchdog();
+		watchdog_mask_interrupts();
+		watchdog_init();
 	}
-	world_wind_watchdog();
 }

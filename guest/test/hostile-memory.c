@@ -1,0 +1,142 @@
+/* guest/test/hostile-memory.c - what experiments of 64 and of 32 bits have alike: the region's memory, control registers, floating point,
+ * the watchdog. */
+#include "apic.h"
+#include "hostile.h"
+
+uint8_t (*region_memory)[PAGE];
+word region_physical, region_alias;
+unsigned region_pages;
+word world_cr0, world_cr4, world_cr4_may;
+static uint32_t has_xsave, has_fxsr, xcr0;
+static uint8_t no_state[1024] __attribute__((aligned(64)));
+
+/* ---- memory ---- */
+
+/* On the stack lie what returns and pops can use: addresses in the program, selectors, flags. */
+static uint64_t stack_filler(unsigned i)
+{
+	const uint64_t values[] = { REGION + CODE_START + i % SLOTS * SLOT + SLOT / 2, 8 * (i % 21) + (i & 3), 0x202, REGION + PAGE_STACK * PAGE + i * 8 % PAGE,
+				    0x23 };
+
+	return values[i % 5];
+}
+
+static uint64_t filler(unsigned page, unsigned i)
+{
+	if (page == PAGE_STACK)
+		return stack_filler(i);
+	if (page <= PAGE_CODE2)
+		return 0xcccccccccccccccc;
+	/* Run as a program it does not reach ports or anything behind 0F. */
+	return mix(page, i) & 0xfbfbfbfbfbfbfbfb;
+}
+
+static void fill(unsigned page)
+{
+	for (unsigned i = 0; i < PAGE / 8; i++)
+		((volatile uint64_t *)region_memory[page])[i] = filler(page, i);
+}
+
+void memory_make(void)
+{
+	for (unsigned page = 0; page < region_pages; page++)
+		if (world_dirty(page))
+			fill(page);
+}
+
+void memory_init(void)
+{
+	for (unsigned page = 0; page < region_pages; page++)
+		fill(page);
+}
+
+uint64_t memory_digest(uint64_t h)
+{
+	for (unsigned i = 0; i < PAGES; i++)
+		h = mix(h, world_entry(i));
+	for (unsigned page = 0; page < region_pages; page++) {
+		if (!world_dirty(page))
+			continue;
+		for (unsigned i = 0; i < PAGE / 8; i++)
+			h = mix(h, ((uint64_t *)region_memory[page])[i]);
+	}
+	return h;
+}
+
+/* ---- registers ---- */
+
+void control_init(word cr0, word cr4, word cr4_may)
+{
+	struct cpuid l1 = cpuid(1, 0), l7 = cpuid(0, 0).a >= 7 ? cpuid(7, 0) : (struct cpuid){ 0, 0, 0, 0 };
+
+	has_xsave = l1.c >> 26 & 1;
+	has_fxsr = l1.d >> 24 & 1;
+	world_cr0 = cr0;
+	world_cr4 = cr4 | has_fxsr * 0x600 | has_xsave << 18;
+	world_cr4_may = cr4_may | has_xsave << 18 | (l7.b & 1) << 16 | (l7.b >> 7 & 1) << 20 | (l7.b >> 20 & 1) << 21;
+	write_cr0(world_cr0);
+	write_cr4(world_cr4);
+	xcr0 = has_xsave ? cpuid(0xd, 0).a & 7 : 0;
+	*(uint32_t *)(no_state + 24) = 0x1f80;
+}
+
+static void restore_xcr0(void)
+{
+	uint32_t a, d;
+
+	__asm__ volatile("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
+	if (a != xcr0)
+		__asm__ volatile("xsetbv" : : "a"(xcr0), "d"(0), "c"(0));
+}
+
+void control_restore(const struct kind *k, bool all)
+{
+	if (read_cr0() != world_cr0)
+		write_cr0(world_cr0);
+	if (read_cr4() != world_cr4)
+		write_cr4(world_cr4);
+	if (has_xsave && (all || (k->may & MAY_CR)))
+		restore_xcr0();
+	if (!all)
+		return;
+	if (has_xsave)
+		__asm__ volatile("xrstor %0" : : "m"(no_state), "a"(~0u), "d"(~0u));
+	else if (has_fxsr)
+		__asm__ volatile("fxrstor %0" : : "m"(no_state));
+	else
+		__asm__ volatile("fninit");
+}
+
+/* ---- the watchdog ---- */
+
+#define WATCHDOG_TICKS 2400u /* of 1193182 Hz: 2 ms */
+
+static void ioapic_write(unsigned reg, uint32_t v)
+{
+	*(volatile uint32_t *)0xfec00000ul = reg;
+	*(volatile uint32_t *)0xfec00010ul = v;
+}
+
+void watchdog_mask_interrupts(void)
+{
+	outb(0x21, 0xff);
+	outb(0xa1, 0xff);
+	for (unsigned pin = 0; pin < 24; pin++)
+		ioapic_write(0x10 + 2 * pin, 0x10000);
+}
+
+void watchdog_init(void)
+{
+	apic_write(APIC_EOI, 0);
+	apic_write(APIC_SVR, 0x1ff);
+	ioapic_write(0x15, apic_read(APIC_ID) & 0xff000000);
+	ioapic_write(0x14, 0x400); /* IRQ 0: pin 2, an NMI */
+	outb(0x43, 0x30);
+}
+
+void watchdog_wind(void)
+{
+	outb(0x40, WATCHDOG_TICKS & 0xff);
+	outb(0x40, WATCHDOG_TICKS >> 8);
+	nmi_seen = 0;
+}
