@@ -1,6 +1,6 @@
 # The test kernels: build/guest/test/NAME.elf, Multiboot 1, freestanding. A name of GUEST_TEST64 is built for long mode and then given
 # the ELF32 wrapping that Multiboot demands.
-GUEST_TEST32 := hello exit-code triple-fault garbage absent paging32 legacy32
+GUEST_TEST32 := hello exit-code triple-fault garbage absent paging32 legacy32 hostile32
 GUEST_TEST64 := paging64 msr-cpuid timer exitcost memory chaos tables emulated stay hostile neighbour flood lost sysret
 GUEST_TEST_LIB := rt pages
 GUEST_TEST_ELF := $(GUEST_TEST32:%=$(GUEST)/test/%.elf) $(GUEST_TEST64:%=$(GUEST)/test/%.elf)
@@ -27,12 +27,17 @@ $(eval $(call guest_test_rules,64))
 # $(call guest_test_objects,BITS,NAME); GUEST_TEST_MORE_NAME: its objects besides NAME.o
 GUEST_TEST_MORE_tables := table-access
 GUEST_TEST_MORE_flood := flood-kinds flood-tables
-GUEST_TEST_MORE_hostile := hostile64 hostile64-entry hostile-code hostile-operands hostile-memory
+HOSTILE := hostile-code hostile-operands hostile-memory
+GUEST_TEST_MORE_hostile := hostile64 hostile64-entry $(HOSTILE)
+GUEST_TEST_MORE_hostile32 := hostile hostile32-entry hostile32-tables hostile32-tasks hostile32-real $(HOSTILE)
+# Below it lies what its experiments have.
+GUEST_TEST_AT_hostile32 := 0x400000
 guest_test_objects = $(patsubst %,$(GUEST)/test/$(1)/%.o,boot$(1) $(2) $(GUEST_TEST_MORE_$(2)) $(GUEST_TEST_LIB))
 
+comma := ,
 define guest_test32
 $(GUEST)/test/$(1).elf: $(call guest_test_objects,32,$(1)) guest/test/test.ld
-	$$(CC) -m32 $$(GUEST_TEST_LDFLAGS) $$(filter %.o,$$^) -o $$@
+	$$(CC) -m32 $$(GUEST_TEST_LDFLAGS) $$(if $$(GUEST_TEST_AT_$(1)),-Wl$$(comma)--defsym=image_start=$$(GUEST_TEST_AT_$(1))) $$(filter %.o,$$^) -o $$@
 endef
 define guest_test64
 $(GUEST)/test/$(1).elf: $(call guest_test_objects,64,$(1)) guest/test/test.ld

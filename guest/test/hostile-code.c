@@ -147,7 +147,7 @@ static void put_mov_cr(struct experiment *x, struct out *o, bool long_mode)
 	word v = value_any(x);
 
 	if (n == 0)
-		v = world_cr0 ^ 1u << ((x->kind->may & MAY_END) && chance(x, 2) ? 31 * below(x, 2) : 1 + below(x, 30));
+		v = world_cr0 ^ (1u << below(x, 32) & world_cr0_may);
 	else if (n == 4)
 		v = world_cr4 ^ (1u << below(x, 32) & (chance(x, 8) ? ~CR4_NOT_ALIKE : world_cr4_may));
 	else if (n == 3)

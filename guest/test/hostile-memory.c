@@ -6,7 +6,7 @@
 uint8_t (*region_memory)[PAGE];
 word region_physical, region_alias;
 unsigned region_pages;
-word world_cr0, world_cr4, world_cr4_may;
+word world_cr0, world_cr0_may = 0x7ffffffe, world_cr4, world_cr4_may;
 static uint32_t has_xsave, has_fxsr, xcr0;
 static uint8_t no_state[1024] __attribute__((aligned(64)));
 

@@ -43,6 +43,7 @@ static uint32_t ticks_of(struct experiment *x, unsigned nops, unsigned mode)
 	at[nops] = 0xcc;
 	world_aim(x, mode, CODE_START, PAGE_STACK * PAGE + 0x800, 2);
 	hostile_run();
+	world_settle();
 	return hostile_end - hostile_begin;
 }
 
@@ -175,6 +176,7 @@ static uint64_t run_slots(struct experiment *x)
 		if (verbose > 2)
 			tell(x, slot, 0);
 		hostile_run();
+		world_settle();
 		starts++;
 		next = slot + 1;
 		if (frame->vector == 2 || nmi_seen) {

@@ -119,7 +119,7 @@ void watchdog_wind(void);
 /* Where the supervisor reaches the region's memory, and where it lies. */
 extern uint8_t (*region_memory)[PAGE];
 extern word region_physical, region_alias;
-extern word world_cr0, world_cr4, world_cr4_may;
+extern word world_cr0, world_cr0_may, world_cr4, world_cr4_may;
 extern volatile uint8_t nmi_seen;
 
 /* ---- hostile64.c, hostile32.c: address space, descriptors, and the way back to a known state ---- */
@@ -128,6 +128,8 @@ void world_init(void);
 void world_make(struct experiment *x);
 /* After each start: all that was changed and the next start needs. */
 void world_restore(const struct kind *kind);
+/* Right behind a start: completes frame. */
+void world_settle(void);
 /* The region's entry of the page table; has it, or another entry for the same memory, been written through? */
 uint64_t world_entry(unsigned page);
 bool world_dirty(unsigned page);

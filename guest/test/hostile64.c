@@ -268,6 +268,8 @@ void world_aim(struct experiment *x, unsigned mode, word ip, word sp, word flags
 	hostile_data_selector = selectors[mode].data;
 }
 
+void world_settle(void) {}
+
 /* ---- all of it ---- */
 
 void world_init(void)

@@ -1,0 +1,149 @@
+/* guest/test/hostile32-tables.c - the address space of 32-bit experiments: none, two-level tables, PAE. The region lies at REGION in physical
+ * memory too, so that programs may turn paging off; the supervisor is mapped to itself, and reaches the region by another way. */
+#include "hostile32.h"
+
+#define SUPERVISORS_WAY 0xc00000u
+#define LARGE_PAGE 0x40000000u
+#define WINDOWS 6u
+extern char data_start[];
+
+enum paging paging;
+static uint64_t pt[512] ALIGNED;
+/* CR3 can be read: these are read-only once they are loaded. */
+static struct { uint64_t top[512], pd[4][512], window[WINDOWS][512]; } fixed ALIGNED;
+static unsigned windows;
+
+static uint64_t get(const void *table, unsigned i)
+{
+	return paging == PAGING_PAE ? ((const volatile uint64_t *)table)[i] : ((const volatile uint32_t *)table)[i];
+}
+
+static void set(void *table, unsigned i, uint64_t v)
+{
+	if (paging == PAGING_PAE)
+		((volatile uint64_t *)table)[i] = v;
+	else
+		((volatile uint32_t *)table)[i] = (uint32_t)v;
+}
+
+/* ---- the region ---- */
+
+static bool reaches(const struct kind *k, enum page page)
+{
+	for (unsigned i = 0; i < sizeof(k->pages); i++)
+		if (k->pages[i] == page)
+			return true;
+	return false;
+}
+
+static uint64_t region_entry(const struct kind *k, enum page page)
+{
+	const uint64_t user = PTE_P | PTE_W | PTE_U;
+
+	switch (page) {
+	case PAGE_CODE ... PAGE_STACK: return (REGION + page * PAGE) | user;
+	case PAGE_READONLY: return (REGION + PAGE_DATA * PAGE) | PTE_P | PTE_U;
+	case PAGE_NX: return (REGION + PAGE_DATA2 * PAGE) | user | (paging == PAGING_PAE && rdmsr(MSR_EFER) & EFER_NXE ? PTE_NX : 0);
+	case PAGE_SUPERVISOR: return (REGION + PAGE_DATA * PAGE) | PTE_P | PTE_W;
+	case PAGE_PT: return k->may & MAY_TABLES ? (word)pt | user : 0;
+	case PAGE_VOID: return reaches(k, page) ? 0x80000000 | user : 0;
+	case PAGE_LAPIC: return reaches(k, page) ? 0xfee00000 | user : 0;
+	case PAGE_IOAPIC: return reaches(k, page) ? 0xfec00000 | user : 0;
+	case PAGE_VGA: return reaches(k, page) ? 0xb8000 | user : 0;
+	case PAGE_LAST: return reaches(k, page) ? 0xc0000000 | user : 0;
+	default: return 0;
+	}
+}
+
+#define REGION_FIRST (REGION / PAGE)
+
+void tables_make(const struct kind *k)
+{
+	unsigned entries = paging == PAGING_PAE ? 512 : 1024;
+
+	if (paging == PAGING_NONE)
+		return;
+	for (unsigned i = 0; i < entries; i++) {
+		uint64_t wanted = i >= REGION_FIRST && i < REGION_FIRST + PAGES ? region_entry(k, i - REGION_FIRST) : 0;
+
+		if (get(pt, i) != wanted)
+			set(pt, i, wanted);
+	}
+	tables_flush();
+}
+
+void tables_flush(void)
+{
+	if (paging != PAGING_NONE)
+		write_cr3((word)fixed.top);
+}
+
+uint64_t world_entry(unsigned page) { return paging == PAGING_NONE ? 0 : get(pt, REGION_FIRST + page); }
+
+/* The supervisor writes the stack; without tables nobody knows. */
+bool world_dirty(unsigned page)
+{
+	if (paging == PAGING_NONE || page == PAGE_STACK || page == PAGE_DATA)
+		return true;
+	if (page == PAGE_DATA2 && world_entry(PAGE_NX) & PTE_D)
+		return true;
+	return region_alias || world_entry(page) & PTE_D;
+}
+
+/* ---- the supervisor ---- */
+
+/* What maps at in the page directory: one entry of 4M or 2M. */
+static void set_directory(uint32_t at, uint64_t v)
+{
+	if (paging == PAGING_PAE)
+		set(fixed.pd[at >> 30], at >> 21 & 511, v);
+	else
+		set(fixed.top, at >> 22, v);
+}
+
+static void map(uint32_t at, uint32_t to, uint64_t flags)
+{
+	unsigned shift = paging == PAGING_PAE ? 21 : 22;
+	static uint32_t window_of[WINDOWS];
+	unsigned w = 0;
+
+	while (w < windows && window_of[w] != at >> shift)
+		w++;
+	if (w == windows) {
+		if (windows == WINDOWS)
+			debug_exit(0x7e);
+		window_of[windows++] = at >> shift;
+		set_directory(at, (word)fixed.window[w] | PTE_P | PTE_W | PTE_A);
+	}
+	set(fixed.window[w], at >> 12 & (paging == PAGING_PAE ? 511 : 1023), to | flags | PTE_P | PTE_A);
+}
+
+static bool writable(word at)
+{
+	return at + PAGE > (word)data_start && !(at >= (word)&fixed && at < (word)(&fixed + 1));
+}
+
+void tables_init(void)
+{
+	const uint64_t all = PTE_P | PTE_W | PTE_U | PTE_A;
+	extern char start[];
+
+	region_memory = (void *)(paging == PAGING_NONE ? REGION : SUPERVISORS_WAY);
+	region_physical = REGION;
+	region_pages = paging == PAGING_NONE ? PAGES : PAGES_RAM;
+	if (paging == PAGING_NONE)
+		return;
+	for (unsigned i = 0; paging == PAGING_PAE && i < 4; i++)
+		set(fixed.top, i, (word)fixed.pd[i] | PTE_P);
+	set_directory(0, (word)pt | all);
+	set_directory(LARGE_PAGE, all | PTE_PS);
+	region_alias = LARGE_PAGE;
+	for (word at = (word)start & ~(PAGE - 1ul); at < (word)image_end; at += PAGE)
+		map(at, at, writable(at) ? PTE_W | PTE_D : 0);
+	for (unsigned i = 0; i < PAGES; i++)
+		map(SUPERVISORS_WAY + i * PAGE, REGION + i * PAGE, PTE_W | PTE_D);
+	map(0xfec00000, 0xfec00000, PTE_W | PTE_D);
+	map(0xfee00000, 0xfee00000, PTE_W | PTE_D);
+	write_cr4(read_cr4() | (paging == PAGING_PAE ? CR4_PAE : CR4_PSE));
+	write_cr3((word)fixed.top);
+}

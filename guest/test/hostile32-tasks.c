@@ -1,0 +1,221 @@
+/* guest/test/hostile32-tasks.c - descriptors of 32-bit experiments, and hardware tasks: the supervisor's own, one each for the double fault
+ * and the NMI, and those that programs may switch to, whose states lie in the region. */
+#include "hostile32.h"
+
+struct task_state {
+	uint32_t link, esp0, ss0, esp1, ss1, esp2, ss2, cr3, eip, eflags, eax, ecx, edx, ebx, esp, ebp, esi, edi;
+	uint32_t es, cs, ss, ds, fs, gs, ldt, bitmap, redirection[8];
+};
+struct task_state16 {
+	uint16_t link, sp0, ss0, sp1, ss1, sp2, ss2, ip, flags, ax, cx, dx, bx, sp, bp, si, di, es, cs, ss, ds, ldt;
+};
+
+uint64_t gdt_page[GDT_COUNT] ALIGNED;
+static uint64_t idt[256] ALIGNED;
+static struct task_state task_main ALIGNED, task_fault ALIGNED, task_nmi ALIGNED;
+static uint8_t stack_main[PAGE] ALIGNED, stack_fault[PAGE] ALIGNED, stack_nmi[PAGE] ALIGNED;
+
+/* ---- descriptors ---- */
+
+static uint64_t descriptor(word base, uint32_t limit, unsigned access, unsigned more)
+{
+	return (limit & 0xffff) | (uint64_t)(base & 0xffffff) << 16 | (uint64_t)access << 40 | (uint64_t)(limit >> 16 & 15) << 48 |
+	       (uint64_t)more << 52 | (uint64_t)(base >> 24) << 56;
+}
+
+static uint64_t gdt_fixed(unsigned n)
+{
+	switch (n) {
+	case 1: case 3: return descriptor(0, 0xfffff, 0x9b, 0xc);
+	case 2: return descriptor(0, 0xfffff, 0x93, 0xc);
+	case 4: return descriptor(0, 0xfffff, 0xf3, 0xc);
+	case 5: return descriptor(0, 0xfffff, 0xfb, 0xc);
+	case 6: return descriptor(0, 0xfffff, 0xff, 0xc); /* conforming, level 3 */
+	case 7: return descriptor((word)&task_main, sizeof(struct task_state) - 1, 0x89, 0);
+	case 9: return descriptor(REGION, 0xffff, 0x9b, 0);
+	case 10: return descriptor(REGION, 0xffff, 0x93, 0);
+	case 11: return descriptor(REGION, 0xffff, 0xfb, 0);
+	case 12: return descriptor(REGION, 0xffff, 0xf3, 0);
+	case 13: return descriptor(REGION + PAGE_DATA * PAGE, 0x3f, 0x82, 0);
+	case 14: return descriptor(0x9e000, 0xffff, 0x9b, 0);
+	case 15: return descriptor(0, 0xffff, 0x93, 0);
+	case 16: return (REGION & 0xffff) | 0x80000ull | 0xecull << 40 | (uint64_t)(REGION >> 16) << 48; /* a call gate */
+	case 17: return descriptor(0, 0xfffff, 0x9f, 0xc);            /* conforming */
+	case 18: return descriptor(0, REGION >> 12, 0xf7, 0xc);       /* expand-down */
+	case 19: return descriptor(0, 0xfffff, 0x73, 0xc);            /* not present */
+	case 20: return descriptor(REGION, 0xfff, 0x97, 0);           /* expand-down, 16 bits */
+	case 21: return descriptor((word)&task_fault, 103, 0x89, 0);
+	case 22: return descriptor((word)&task_nmi, 103, 0x89, 0);
+	default: return 0;
+	}
+}
+
+static uint64_t descriptor_any(struct experiment *x)
+{
+	uint64_t v = random_next(x);
+
+	if (chance(x, 2))
+		v = (v & 0x00ffff0000000000) | REGION << 16 | 0xffff;
+	/* A TSS at a random place would be the next one that is switched from. */
+	if ((v >> 40 & 0x15) == 1)
+		v |= 1ull << 44;
+	return v;
+}
+
+static void set_gate(unsigned v, word at, unsigned selector, unsigned type)
+{
+	idt[v] = (at & 0xffff) | (uint64_t)selector << 16 | (uint64_t)type << 40 | (uint64_t)(at >> 16) << 48;
+}
+
+static void make_gates(struct experiment *x)
+{
+	static const uint8_t types[8] = { 0xee, 0xee, 0xef, 0xe6, 0x8e, 0x6e, 0xe7, 0xe5 };
+
+	for (unsigned v = GATES_FIRST; v < GATES_FIRST + GATES; v++) {
+		word at = chance(x, 2) ? (word)hostile_stubs + 16 * v : REGION + CODE_START + SLOT * below(x, SLOTS) + SLOT / 2;
+		unsigned type = types[below(x, 8)], selector = chance(x, 6) ? 8 * below(x, 24) : CODE;
+
+		if (x->kind->may & MAY_TASKS && chance(x, 2)) {
+			type = 0xe5;
+			selector = 8 * (TASKS_FIRST + below(x, TASKS));
+		}
+		set_gate(v, chance(x, 16) ? value_any(x) : at, selector, type);
+	}
+}
+
+/* ---- tasks ---- */
+
+static void set_task(struct task_state *t, const char *entry, uint8_t *stack)
+{
+	t->cr3 = read_cr3();
+	t->eip = (word)entry;
+	t->eflags = 2;
+	t->esp = (word)stack + PAGE;
+	t->es = t->ds = t->fs = t->gs = 0x23;
+	t->cs = CODE;
+	t->ss = DATA;
+	t->ldt = 0;
+	t->bitmap = 104u << 16;
+}
+
+bool tasks_moved(void)
+{
+	word task;
+
+	__asm__ volatile("str %0" : "=r"(task));
+	return (task & 0xffff) != TASK_MAIN;
+}
+
+void tasks_restore(void)
+{
+	task_main.link = 0;
+	task_main.cr3 = read_cr3();
+	task_main.esp0 = (word)stack_main + PAGE;
+	task_main.ss0 = DATA;
+	task_main.ldt = 0;
+	task_main.bitmap = sizeof(struct task_state) << 16;
+	set_task(&task_fault, hostile_double_fault, stack_fault);
+	set_task(&task_nmi, hostile_nmi, stack_nmi);
+	gdt_page[7] = gdt_fixed(7);
+	gdt_page[21] = gdt_fixed(21);
+	gdt_page[22] = gdt_fixed(22);
+	__asm__ volatile("clts; ltr %w0; lldt %w1" : : "r"(TASK_MAIN), "r"(0) : "memory");
+}
+
+/* Where a task's state lies in the region: behind what pointers mostly hit. */
+#define STATE_SIZE 128u
+static uint32_t state_at(unsigned n) { return PAGE_DATA * PAGE + 0x800 + n * STATE_SIZE; }
+
+static word segment_any(struct experiment *x, word usual) { return chance(x, 12) ? 8 * below(x, 24) + below(x, 4) : usual; }
+
+static const struct { uint8_t code, data; bool is16; } levels[4] = {
+	{ CODE, DATA, false }, { 0x48, 0x50, true }, { 0x2b, 0x23, false }, { 0x5b, 0x63, true },
+};
+
+static void make_state(struct experiment *x, struct task_state *t)
+{
+	unsigned level = below(x, 4);
+	word base = levels[level].is16 ? 0 : REGION, data = levels[level].data;
+
+	for (uint32_t *r = &t->link; r < (uint32_t *)(t + 1); r++)
+		*r = value_any(x);
+	t->link = 8 * (TASKS_FIRST + below(x, TASKS));
+	t->esp0 = t->esp1 = t->esp2 = REGION + PAGE_STACK * PAGE + 0x700;
+	t->ss0 = segment_any(x, DATA);
+	t->cr3 = read_cr3();
+	t->eip = base + CODE_START + SLOT * below(x, SLOTS);
+	t->eflags = 2 | (random_next(x) & (chance(x, 8) ? 0x34fd5 : 0x44d5));
+	t->esp = base + PAGE_STACK * PAGE + 0xe00;
+	t->cs = segment_any(x, levels[level].code);
+	t->ss = segment_any(x, data);
+	t->ds = segment_any(x, data);
+	t->es = segment_any(x, data);
+	t->fs = segment_any(x, data);
+	t->gs = segment_any(x, data);
+	t->ldt = chance(x, 8) ? 0x68 : 0;
+	t->bitmap = 104u << 16 | chance(x, 16);
+}
+
+static void make_state16(struct experiment *x, struct task_state16 *t)
+{
+	for (uint16_t *r = &t->link; r < (uint16_t *)(t + 1); r++)
+		*r = (uint16_t)value_any(x);
+	t->link = (uint16_t)(8 * (TASKS_FIRST + below(x, TASKS)));
+	t->ip = (uint16_t)(CODE_START + SLOT * below(x, SLOTS));
+	t->flags = (uint16_t)(2 | (random_next(x) & 0x44d5));
+	t->sp = PAGE_STACK * PAGE + 0xe00;
+	t->cs = (uint16_t)segment_any(x, 0x48);
+	t->es = t->ss = t->ds = (uint16_t)segment_any(x, 0x50);
+	t->ldt = 0;
+}
+
+/* Available ones and busy ones, of 32 and 16 bits, some too short, some not there; gates that lead to them. */
+static void make_tasks(struct experiment *x)
+{
+	for (unsigned n = 0; n < TASKS; n++) {
+		void *state = region_memory[0] + state_at(n);
+		unsigned type = chance(x, 4) ? 1 : 9, access = (chance(x, 16) ? 0 : 0x80) | (chance(x, 2) ? 0x60 : 0) | type | (chance(x, 8) ? 2 : 0);
+
+		if (n % 4 == 3) {
+			gdt_page[TASKS_FIRST + n] = (uint64_t)(8 * (TASKS_FIRST + below(x, TASKS))) << 16 | 0xe5ull << 40;
+			continue;
+		}
+		if (type == 1)
+			make_state16(x, state);
+		else
+			make_state(x, state);
+		gdt_page[TASKS_FIRST + n] = descriptor(REGION + state_at(n), chance(x, 16) ? below(x, 104) : 103, access, 0);
+	}
+	task_main.link = 8 * (TASKS_FIRST + below(x, TASKS));
+}
+
+/* ---- all of them ---- */
+
+void descriptors_make(struct experiment *x)
+{
+	for (unsigned i = 0; i < GDT_COUNT; i++)
+		gdt_page[i] = i > 22 && (x->kind->may & MAY_SEGMENTS) ? descriptor_any(x) : gdt_fixed(i);
+	tasks_restore();
+	/* Which INT virtual-8086 mode serves itself, where CR4.VME is set. */
+	for (unsigned i = 0; i < 8; i++)
+		task_main.redirection[i] = (uint32_t)random_next(x);
+	if (x->kind->may & MAY_GATES)
+		make_gates(x);
+	if (x->kind->may & MAY_TASKS)
+		make_tasks(x);
+}
+
+void descriptors_init(void)
+{
+	struct table_register gdtr = { sizeof(gdt_page) - 1, (word)gdt_page };
+
+	for (unsigned i = 0; i < GDT_COUNT; i++)
+		gdt_page[i] = gdt_fixed(i);
+	for (unsigned v = 0; v < 256; v++)
+		set_gate(v, (word)hostile_stubs + 16 * v, CODE, v == 3 || v == 4 || v >= 32 ? 0xee : 0x8e);
+	set_gate(2, 0, TASK_NMI, 0x85);
+	set_gate(8, 0, TASK_FAULT, 0x85);
+	hostile_idtr = (struct table_register){ sizeof(idt) - 1, (word)idt };
+	__asm__ volatile("lgdt %0; lidt %1" : : "m"(gdtr), "m"(hostile_idtr));
+	tasks_restore();
+}

@@ -1,0 +1,151 @@
+/* guest/test/hostile32.c - experiments of 32 bits: kinds, starts, and the way back to a known state. paging=none, legacy or pae on the command
+ * line; without, all of it is without paging. */
+#include "apic.h"
+#include "hostile32.h"
+
+#define USER_MODES (1u << MODE_U32 | 1u << MODE_U16 | 1u << MODE_V86)
+#define KERNEL_MODES (1u << MODE_K32 | 1u << MODE_K16)
+#define ALL_MODES (KERNEL_MODES | USER_MODES)
+
+#define ORDINARY { PAGE_DATA, PAGE_DATA, PAGE_DATA2, PAGE_STACK, PAGE_READONLY, PAGE_HOLE, PAGE_NX, PAGE_SUPERVISOR }
+#define WITH_TABLES { PAGE_PT, PAGE_PT, PAGE_PT, PAGE_DATA, PAGE_DATA2, PAGE_STACK, PAGE_HOLE, PAGE_READONLY }
+#define WITHOUT_MEMORY { PAGE_VOID, PAGE_VOID, PAGE_VOID, PAGE_DATA, PAGE_STACK }
+#define WITH_DEVICES { PAGE_LAPIC, PAGE_IOAPIC, PAGE_VGA, PAGE_LAST, PAGE_VOID, PAGE_DATA, PAGE_STACK }
+const struct kind kinds[] = {
+	{ "bytes", RAW_BYTES, ALL_MODES, true, 0, ORDINARY },
+	{ "user", MAY_CR, USER_MODES, true, 3, ORDINARY },
+	{ "v86", 0, 1u << MODE_V86, true, 5, ORDINARY },
+	{ "kernel", MAY_CR, 1u << MODE_K32, true, 7, ORDINARY },
+	{ "kernel16", 0, 1u << MODE_K16, true, 7, ORDINARY },
+	{ "segments", MAY_SEGMENTS, ALL_MODES, true, 10, ORDINARY },
+	{ "flags", MAY_FLAGS | MAY_DR, ALL_MODES, true, 4, ORDINARY },
+	{ "events", MAY_GATES, ALL_MODES, true, 9, ORDINARY },
+	{ "tasks", MAY_TASKS | MAY_GATES | MAY_FLAGS, ALL_MODES, true, 9, ORDINARY },
+	{ "tables", MAY_TABLES, ALL_MODES, true, 2, WITH_TABLES },
+	{ "maps", MAY_TABLES | MAY_DIFFER | MAY_STOP_WATCHDOG, ALL_MODES, false, 2, WITH_TABLES },
+	{ "absent", 0, ALL_MODES, true, 2, WITHOUT_MEMORY },
+	{ "devices", MAY_DIFFER | MAY_STOP_WATCHDOG, ALL_MODES, false, 2, WITH_DEVICES },
+	{ "msrs", MAY_MSR | MAY_DIFFER | MAY_STOP_WATCHDOG, KERNEL_MODES, false, 16, ORDINARY },
+	{ "ports", MAY_PORTS | MAY_DIFFER | MAY_STOP_WATCHDOG, KERNEL_MODES, false, 16, ORDINARY },
+	{ "real", 0, 1u << MODE_REAL, false, 6, ORDINARY },
+	{ NULL, 0, 0, false, 0, { 0 } },
+};
+
+struct hostile_frame *frame = &hostile_frame;
+
+/* ---- one start ---- */
+
+static const struct { uint8_t code, stack, data; } selectors[MODES] = {
+	[MODE_K32] = { CODE, DATA, DATA }, [MODE_K16] = { 0x48, 0x50, 0x50 }, [MODE_U32] = { 0x2b, 0x23, 0x23 }, [MODE_U16] = { 0x5b, 0x63, 0x63 },
+};
+
+void world_aim(struct experiment *x, unsigned mode, word ip, word sp, word flags)
+{
+	word base = MODE_IS_16(mode) ? 0 : REGION;
+
+	hostile_is_real = mode == MODE_REAL;
+	if (mode == MODE_REAL) {
+		real_aim(ip, sp, flags);
+		return;
+	}
+	frame->ip = base + ip;
+	frame->cs = selectors[mode].code;
+	frame->flags = flags;
+	frame->sp = base + sp;
+	frame->ss = selectors[mode].stack;
+	hostile_data_selector = selectors[mode].data;
+	if (mode == MODE_V86) {
+		frame->cs = frame->ss = frame->es = frame->ds = frame->fs = frame->gs = REGION / 16;
+		frame->flags |= 0x20000 | (chance(x, 2) ? 0x3000 : 0);
+		hostile_data_selector = 0x23;
+	}
+	hostile_stack = (struct stack_pointer){ (word)&frame->ip, DATA };
+	if (mode != MODE_K32 && mode != MODE_K16)
+		return;
+	/* The privilege level stays: IRET takes its words from the experiment's own stack. */
+	for (unsigned i = 0; i < 3; i++)
+		((uint32_t *)(region_memory[0] + sp))[(int)i - 3] = (&frame->ip)[i];
+	hostile_stack = (struct stack_pointer){ base + sp - 12, selectors[mode].stack };
+}
+
+/* ---- the way back ---- */
+
+static void init_msrs(void)
+{
+	struct cpuid l = cpuid(0x80000000, 0), l1 = cpuid(1, 0);
+
+	if (l.a > 0x80000000 && cpuid(0x80000001, 0).d & 1u << 20)
+		wrmsr(MSR_EFER, paging == PAGING_PAE ? EFER_NXE : 0);
+	if (l1.d & 1u << 16)
+		wrmsr(0x277, 0x0007040600070406);
+	if (l1.c & 1u << 24)
+		wrmsr(MSR_TSC_DEADLINE, 0);
+	wrmsr(0x174, CODE);
+	wrmsr(0x175, REGION + (PAGE_STACK + 1) * PAGE - 64);
+	wrmsr(0x176, (word)hostile_ud2);
+}
+
+static void restore_debug(const struct kind *k)
+{
+	word zero = 0;
+
+	__asm__ volatile("mov %0, %%dr6" : : "r"(0xffff0ff0ul));
+	if (k->may & MAY_DR)
+		__asm__ volatile("mov %0, %%dr0; mov %0, %%dr1; mov %0, %%dr2; mov %0, %%dr3" : : "r"(zero));
+}
+
+static enum paging chosen_paging(void)
+{
+	CHECK(parameter_text("paging", "none") || parameter_text("paging", "legacy") || parameter_text("paging", "pae"), "no such paging");
+	if (parameter_text("paging", "none"))
+		return PAGING_NONE;
+	return parameter_text("paging", "pae") ? PAGING_PAE : PAGING_LEGACY;
+}
+
+void world_init(void)
+{
+	paging = chosen_paging();
+	init_msrs();
+	tables_init();
+	control_init(0x10033 | (paging == PAGING_NONE ? 0 : CR0_PG), paging == PAGING_PAE ? CR4_PAE : CR4_PSE, 0x7df);
+	world_cr0_may = paging == PAGING_NONE ? 0x7ffffffe : 0xfffffffe;
+	descriptors_init();
+	real_init();
+	watchdog_mask_interrupts();
+	watchdog_init();
+	memory_init();
+}
+
+static bool reaches_devices(const struct kind *k) { return k->may & MAY_STOP_WATCHDOG; }
+
+void world_restore(const struct kind *k)
+{
+	control_restore(k, false);
+	if (k->may & MAY_MSR)
+		init_msrs();
+	if (k->may & MAY_TABLES)
+		tables_flush();
+	if (k->may & MAY_TASKS || tasks_moved())
+		tasks_restore();
+	if (reaches_devices(k))
+		watchdog_init();
+}
+
+void world_settle(void)
+{
+	if (hostile_is_real)
+		real_fetch();
+}
+
+void world_make(struct experiment *x)
+{
+	control_restore(x->kind, true);
+	restore_debug(x->kind);
+	tables_make(x->kind);
+	memory_make();
+	descriptors_make(x);
+	if (reaches_devices(x->kind)) {
+		watchdog_mask_interrupts();
+		watchdog_init();
+	}
+}
