@@ -4,7 +4,7 @@
 
 const char test_name[] = "hostile";
 
-static unsigned seed, verbose, count, from, per_block;
+static unsigned seed, verbose, told_from, count, from, per_block;
 static uint64_t digest;
 static unsigned starts, instructions, vectors[257];
 static unsigned long all_starts, all_instructions;
@@ -136,21 +136,25 @@ static uint64_t outcome(void)
 	return mix(h, v);
 }
 
+/* verbose=1: what each start came to; 2: with its bytes and registers. */
 static void tell(const struct experiment *x, unsigned slot, uint64_t h)
 {
 	const uint8_t *code = region_memory[0] + CODE_START + slot * SLOT;
 
-	print("  %lu/%u mode %u:", (word)x->number, slot, x->mode[slot]);
-	for (unsigned i = 0; i < SLOT; i++)
+	print("  %lu/%u mode %u vector %lu error %lx ip %lx hash %llx\n", (word)x->number, slot, x->mode[slot], frame->vector, frame->error, frame->ip,
+	      (unsigned long long)h);
+	if (verbose < 2)
+		return;
+	for (unsigned i = 0; i < (verbose > 3 ? 2 : 1) * SLOT; i++)
 		print(" %x", code[i]);
-	print(" -> vector %lu error %lx ip %lx cs %lx flags %lx sp %lx ss %lx", frame->vector, frame->error, frame->ip, frame->cs, frame->flags,
-	      frame->sp, frame->ss);
-	print(" hash %llx ticks %u\n", (unsigned long long)h, hostile_end - hostile_begin);
-	for (const word *r = (word *)frame; verbose > 1 && r <= &frame->ax; r++)
+	print(" cs %lx flags %lx sp %lx ss %lx ticks %u:", frame->cs, frame->flags, frame->sp, frame->ss, hostile_end - hostile_begin);
+	for (const word *r = (word *)frame; r <= &frame->ax; r++)
 		print(" %lx", *r);
-	if (verbose > 1)
-		print("\n");
+	print("\n");
 }
+
+/* Is this slot to be told of? at=N: from there on 4 of them. */
+static bool told(unsigned slot) { return verbose && slot >= told_from && slot < told_from + (told_from ? 4 : SLOTS); }
 
 /* ---- one experiment ---- */
 
@@ -170,10 +174,10 @@ static uint64_t run_slots(struct experiment *x)
 	unsigned next;
 
 	for (unsigned slot = 0, n = 0; slot < SLOTS; slot = next) {
-		if (n++ % WIND_EVERY == 0 || verbose)
+		if (n++ % WIND_EVERY == 0 || nmi_seen)
 			watchdog_wind();
 		prepare(x, slot);
-		if (verbose > 2)
+		if (verbose > 2 && told(slot))
 			tell(x, slot, 0);
 		hostile_run();
 		world_settle();
@@ -181,6 +185,9 @@ static uint64_t run_slots(struct experiment *x)
 		next = slot + 1;
 		if (frame->vector == 2 || nmi_seen) {
 			/* What it left depends on the time: the next one gets a new world. */
+			frame->vector = 2;
+			if (told(slot))
+				tell(x, slot, 0);
 			vectors[2]++;
 			instructions++;
 			h = mix(h, slot);
@@ -191,7 +198,7 @@ static uint64_t run_slots(struct experiment *x)
 		instructions += executed(next - slot - 1);
 		vectors[frame->vector & 255]++;
 		one = outcome();
-		if (verbose)
+		if (told(slot))
 			tell(x, slot, one);
 		h = mix(h, one);
 		world_restore(x->kind);
@@ -208,8 +215,6 @@ static void experiment(const struct kind *k, uint64_t number)
 	x.number = number;
 	x.random = start;
 	make(&x);
-	for (unsigned slot = 0; verbose > 3 && slot < SLOTS; slot++)
-		tell(&x, slot, 0);
 	h = run_slots(&x);
 	if (verbose)
 		print("  %lu: %llx\n", (word)number, (unsigned long long)h);
@@ -246,6 +251,7 @@ void test_main(void)
 	from = parameter_number("from", 0);
 	seed = parameter_number("seed", 1);
 	verbose = parameter_number("verbose", 0);
+	told_from = parameter_number("at", 0);
 	/* The command line may lie where experiments will. */
 	for (unsigned i = 0; kinds[i].name; i++)
 		chosen |= (uint32_t)parameter_text("kind", kinds[i].name) << i;

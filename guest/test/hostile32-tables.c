@@ -72,6 +72,22 @@ void tables_make(const struct kind *k)
 	tables_flush();
 }
 
+/* The part that pointers lead to is cleared. */
+void tables_clear_large(void)
+{
+	uint32_t *memory = (uint32_t *)(SUPERVISORS_WAY + REGION * 2);
+	void *table = paging == PAGING_PAE ? fixed.pd[1] : fixed.top;
+	unsigned i = paging == PAGING_PAE ? 0 : LARGE_PAGE >> 22;
+
+	if (paging == PAGING_NONE || !(get(table, i) & PTE_D))
+		return;
+	for (unsigned n = 0; n < PAGES * PAGE / 4; n++)
+		memory[n] = 0;
+	write_cr0(world_cr0 & ~(word)CR0_WP);
+	set(table, i, LARGE_MEMORY | PTE_P | PTE_W | PTE_U | PTE_A | PTE_PS);
+	write_cr0(world_cr0);
+}
+
 void tables_flush(void)
 {
 	if (paging != PAGING_NONE)
@@ -87,7 +103,7 @@ bool world_dirty(unsigned page)
 		return true;
 	if (page == PAGE_DATA2 && world_entry(PAGE_NX) & PTE_D)
 		return true;
-	return region_alias || world_entry(page) & PTE_D;
+	return world_entry(page) & PTE_D;
 }
 
 /* ---- the supervisor ---- */
@@ -136,10 +152,12 @@ void tables_init(void)
 	for (unsigned i = 0; paging == PAGING_PAE && i < 4; i++)
 		set(fixed.top, i, (word)fixed.pd[i] | PTE_P);
 	set_directory(0, (word)pt | all);
-	set_directory(LARGE_PAGE, all | PTE_PS);
+	set_directory(LARGE_PAGE, LARGE_MEMORY | all | PTE_PS);
 	region_alias = LARGE_PAGE;
 	for (word at = (word)start & ~(PAGE - 1ul); at < (word)image_end; at += PAGE)
 		map(at, at, writable(at) ? PTE_W | PTE_D : 0);
+	for (unsigned i = 0; i < PAGES; i++)
+		map(SUPERVISORS_WAY + REGION * 2 + i * PAGE, LARGE_MEMORY + REGION + i * PAGE, PTE_W | PTE_D);
 	for (unsigned i = 0; i < PAGES; i++)
 		map(SUPERVISORS_WAY + i * PAGE, REGION + i * PAGE, PTE_W | PTE_D);
 	map(0xfec00000, 0xfec00000, PTE_W | PTE_D);

@@ -102,9 +102,22 @@ static enum paging chosen_paging(void)
 	return parameter_text("paging", "pae") ? PAGING_PAE : PAGING_LEGACY;
 }
 
+/* What a BIOS and a loader left where programs reach it, the same on every machine. */
+static void clear(word from, word to)
+{
+	for (; from < to; from += 4) {
+		volatile uint32_t *at = (volatile uint32_t *)from;
+
+		__asm__("" : "+r"(at));
+		*at = 0;
+	}
+}
+
 void world_init(void)
 {
 	paging = chosen_paging();
+	clear(0, 0x9e000);
+	clear(LARGE_MEMORY, LARGE_MEMORY + 0x400000);
 	init_msrs();
 	tables_init();
 	control_init(0x10033 | (paging == PAGING_NONE ? 0 : CR0_PG), paging == PAGING_PAE ? CR4_PAE : CR4_PSE, 0x7df);
@@ -139,10 +152,14 @@ void world_settle(void)
 
 void world_make(struct experiment *x)
 {
+	/* A program may have gone to the NMI's task itself: the next NMI finds it available. */
+	control_restore(x->kind, false);
+	tasks_restore();
 	control_restore(x->kind, true);
 	restore_debug(x->kind);
-	tables_make(x->kind);
+	tables_clear_large();
 	memory_make();
+	tables_make(x->kind);
 	descriptors_make(x);
 	if (reaches_devices(x->kind)) {
 		watchdog_mask_interrupts();

@@ -7,6 +7,8 @@
 
 #define ALIGNED __attribute__((aligned(4096)))
 #define GDT_COUNT 64u
+/* What the large page leads to: nothing else does. */
+#define LARGE_MEMORY 0x800000u
 
 /* Selectors. */
 #define CODE 0x08u
@@ -23,6 +25,8 @@ extern enum paging paging;
 void tables_init(void);
 void tables_make(const struct kind *k);
 void tables_flush(void);
+/* The large page's memory as it was. */
+void tables_clear_large(void);
 
 /* ---- hostile32-tasks.c: descriptors and hardware tasks ---- */
 extern uint64_t gdt_page[GDT_COUNT];

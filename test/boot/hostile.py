@@ -21,10 +21,11 @@ LEAST_SHARE, MOST_GAP_US = 45, 50000
 
 
 class Guest:
-    """A hostile guest: its file, its kinds with a digest, its kinds that reach what the bare machine has otherwise, and what else it is told."""
+    """A hostile guest: its file, its kinds with a digest, its kinds that reach what the bare machine has otherwise, what else it is told, the
+    CPUs that it runs on in turn, and the mechanisms that can run it."""
 
-    def __init__(self, name, elf, alike, unlike, more='', cpus=(HASWELL, HASWELL, LYNNFIELD)):
-        self.name, self.elf, self.alike, self.unlike, self.more, self.cpus = name, elf, alike, unlike, more, cpus
+    def __init__(self, name, elf, alike, unlike, more='', cpus=(HASWELL, HASWELL, LYNNFIELD), mechanisms=MECHANISMS):
+        self.name, self.elf, self.alike, self.unlike, self.more, self.cpus, self.mechanisms = name, elf, alike, unlike, more, cpus, mechanisms
 
     def append(self, kind, seed, first, count):
         return 'kind=%s seed=%d from=%d count=%d block=%d%s' % (kind, seed, first, count, BLOCK, self.more)
@@ -32,7 +33,14 @@ class Guest:
 
 G64 = Guest('64 bits', 'hostile', ('bytes', 'user', 'kernel', 'kernel16', 'segments', 'flags', 'events', 'tables', 'absent'),
             ('maps', 'devices', 'msrs', 'ports'))
-GUESTS = (G64,)
+# Two-level tables and PAE; and no paging, where a program reaches what the bare machine has elsewhere: BIOS and video memory.
+KINDS32 = ('bytes', 'user', 'v86', 'kernel', 'kernel16', 'segments', 'flags', 'events', 'tasks', 'tables', 'absent')
+G32 = Guest('32 bits', 'hostile32', KINDS32, ('maps', 'devices', 'msrs', 'ports'), ' paging=legacy')
+GPAE = Guest('PAE', 'hostile32', KINDS32, ('maps', 'devices', 'msrs', 'ports'), ' paging=pae')
+GFLAT = Guest('no paging', 'hostile32', (), tuple(k for k in KINDS32 if k != 'tables') + ('devices', 'msrs', 'ports'), ' paging=none')
+# Real mode needs unrestricted guest, which only EPT offers.
+GREAL = Guest('real mode', 'hostile32', (), ('real',), ' paging=none', (HASWELL,), ('ept',))
+GUESTS = (G64, G32, GPAE, GFLAT, GREAL)
 
 
 class Seen:
@@ -165,12 +173,12 @@ class Campaign:
 
     def kind(self, g, kind, seed):
         cpu = g.cpus[seed % len(g.cpus)]
-        name = '%s %s seed %d' % (g.name + g.more, kind, seed)
+        name = '%s, %s, seed %d' % (g.name, kind, seed)
         bare = self.guarded(name, lambda c: Bare(c, g, kind, seed, self.count, cpu)) if kind in g.alike else None
         for mmu, t in self.tallies.items():
-            if t.instructions >= self.wanted:
+            if t.instructions >= self.wanted or mmu not in g.mechanisms:
                 continue
-            self.guarded('%s %s' % (name, mmu), lambda c: one_kind(c, g, kind, seed, self.count, mmu, cpu, bare, t, self.pace))
+            self.guarded('%s, %s' % (name, mmu), lambda c: one_kind(c, g, kind, seed, self.count, mmu, cpu, bare, t, self.pace))
             while t.differing:
                 first, what = t.differing.pop()
                 print('another digest: %s --append "%s"' % (what, g.append(kind, seed, first, BLOCK)), flush=True)
