@@ -1,5 +1,5 @@
 /* emulate/exec_return.c - far returns and IRET: in real and virtual-8086 mode, and in protected and IA-32e mode to the same or
- * an outer level. Returns to virtual-8086 mode and to another task are EMULATE_UNKNOWN. SDM: "RET", "IRET/IRETD". */
+ * an outer level, and IRET to virtual-8086 mode. Returns to another task are EMULATE_UNKNOWN. SDM: "RET", "IRET/IRETD". */
 #include "emulate/descriptor.h"
 
 /* What is popped, and what it becomes. `stack`: SS and rSP are a part of it. */
@@ -112,15 +112,43 @@ static uint64_t flags_that_change(const struct emulate *e, unsigned opsize)
 	return opsize == 2 ? which & 0xffff : which;
 }
 
+/* SDM: "IRET", RETURN-TO-VIRTUAL-8086-MODE. The rest of the stack: ESP, SS, ES, DS, FS, GS. */
+static enum emulate_result return_to_v86(struct emulate *e, uint64_t sp, const struct frame *f)
+{
+	static const uint8_t order[] = { EMULATE_SS, EMULATE_ES, EMULATE_DS, EMULATE_FS, EMULATE_GS };
+	const uint64_t which = flags_that_change(e, 4) | FLAG_VM;
+	uint64_t esp, selector[ARRAY_SIZE(order)];
+
+	TRY(pop_at(e, &sp, 4, 0, &esp));
+	for (unsigned n = 0; n < ARRAY_SIZE(order); n++)
+		TRY(pop_at(e, &sp, 4, 0, &selector[n]));
+	if (f->offset > 0xffff)
+		return raise_error(e, VECTOR_GP, 0);
+	e->mode = EMULATE_V86;
+	e->cpl = 3;
+	commit_v86_segment(e, EMULATE_CS, (uint16_t)f->cs);
+	for (unsigned n = 0; n < ARRAY_SIZE(order); n++)
+		commit_v86_segment(e, order[n], (uint16_t)selector[n]);
+	e->gpr[EMULATE_RSP] = (uint32_t)esp;
+	arrive(e, f->offset);
+	set_flags(e, which, f->flags);
+	return EMULATE_OK;
+}
+
+static bool goes_to_v86(const struct emulate *e, const struct insn *i, const struct frame *f)
+{
+	return !is_real_like(e) && !is_ia32e(e) && (f->flags & FLAG_VM) && i->opsize == 4 && e->cpl == 0;
+}
+
 static enum emulate_result pop_frame(struct emulate *e, const struct insn *i, uint64_t *sp, struct frame *f)
 {
 	TRY(pop_at(e, sp, i->opsize, 0, &f->offset));
 	TRY(pop_at(e, sp, i->opsize, 0, &f->cs));
 	TRY(pop_at(e, sp, i->opsize, 0, &f->flags));
 	f->cs &= 0xffff;
+	if (goes_to_v86(e, i, f))
+		return EMULATE_OK;
 	TRY(find_level(e, f));
-	if (!is_real_like(e) && !is_ia32e(e) && (f->flags & FLAG_VM) && i->opsize == 4 && e->cpl == 0)
-		return EMULATE_UNKNOWN;
 	f->stack = is_long64(e) || f->cpl > e->cpl;
 	if (!f->stack)
 		return EMULATE_OK;
@@ -138,6 +166,11 @@ enum emulate_result exec_iret(struct emulate *e, const struct insn *i)
 	if (!is_real_like(e) && (e->rflags & FLAG_NT))
 		return is_ia32e(e) ? raise_error(e, VECTOR_GP, 0) : EMULATE_UNKNOWN;
 	TRY(pop_frame(e, i, &sp, &f));
+	if (goes_to_v86(e, i, &f)) {
+		TRY(return_to_v86(e, sp, &f));
+		e->unblocks_nmi = true;
+		return EMULATE_OK;
+	}
 	TRY(prepare_at_level(e, &f));
 	TRY(check_far(e, &f.code, f.offset));
 	commit(e, &f, sp);

@@ -186,6 +186,13 @@ void commit_segment(struct emulate *e, unsigned n, const struct emulate_segment 
 		set_mode(e, s);
 }
 
+void commit_v86_segment(struct emulate *e, unsigned n, uint16_t selector)
+{
+	struct emulate_segment s = { .selector = selector, .limit = 0xffff, .access = V86_ACCESS, .base = (uint32_t)selector << 4 };
+
+	commit_segment(e, n, &s);
+}
+
 /* To memory always 16 bits, to a register the operand's size, zero-extended. REX.R does not count here. */
 enum emulate_result exec_mov_from_seg(struct emulate *e, const struct insn *i)
 {

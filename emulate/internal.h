@@ -293,6 +293,8 @@ enum emulate_result pop_at(struct emulate *e, uint64_t *sp, unsigned size, unsig
 enum emulate_result prepare_segment(struct emulate *e, unsigned n, uint16_t selector, struct emulate_segment *out);
 enum emulate_result prepare_code_segment(struct emulate *e, uint16_t selector, bool is_return, struct emulate_segment *out);
 void commit_segment(struct emulate *e, unsigned n, const struct emulate_segment *s);
+/* As virtual-8086 mode has them; e->mode is that already. */
+void commit_v86_segment(struct emulate *e, unsigned n, uint16_t selector);
 
 /* exec_system.c: #GP(0) but at CPL 0; but there, or with CR4.UMIP clear. */
 enum emulate_result check_cpl0(struct emulate *e);

@@ -167,6 +167,36 @@ static void test_iret(void **state)
 	assert_int_equal(RUN(w, 0xcf), EMULATE_UNKNOWN); /* another task */
 }
 
+static void test_iret_v86(void **state)
+{
+	static const uint32_t frame[] = { 0x1234, 0x2000, FLAG_VM | FLAG_IOPL | FLAG_IF | FLAG_CF | 2, 0x56789, 0x3000, 0x4000, 0x5000, 0x6000, 0x7000 };
+	static const unsigned registers[] = { EMULATE_SS, EMULATE_ES, EMULATE_DS, EMULATE_FS, EMULATE_GS };
+
+	(void)state;
+	memcpy(w->memory + 0x7000, frame, sizeof(frame));
+	world_store(w, 0x7000, 4, 0x10000); /* beyond the segment's limit, which is that of the mode */
+	assert_exception(RUN(w, 0xcf), EXCEPTION_ERROR(VECTOR_GP, 0));
+	assert_int_equal(w->e.cpl, 0);
+	assert_int_equal(w->gpr[EMULATE_RSP], 0x7000);
+	world_store(w, 0x7000, 4, 0x1234);
+	assert_ok(RUN(w, 0xcf));
+	assert_int_equal(w->e.rip, 0x1234);
+	assert_int_equal(w->e.mode, EMULATE_V86);
+	assert_int_equal(w->e.cpl, 3);
+	assert_int_equal(w->e.rflags, frame[2]);
+	assert_int_equal(w->gpr[EMULATE_RSP], 0x56789);
+	assert_int_equal(w->e.seg[EMULATE_CS].base, 0x20000);
+	for (unsigned n = 0; n < 5; n++) {
+		const struct emulate_segment *s = &w->e.seg[registers[n]];
+
+		assert_int_equal(s->selector, frame[4 + n]);
+		assert_int_equal(s->base, frame[4 + n] << 4);
+		assert_int_equal(s->limit, 0xffff);
+		assert_int_equal(s->access, 0xf3);
+	}
+	assert_true(w->e.unblocks_nmi);
+}
+
 static void test_iret_64(void **state)
 {
 	static const uint64_t same[] = { 0x1234, CODE0, FLAG_IF | 2, 0x6008, 0 };
@@ -339,7 +369,7 @@ static void test_gather_fault(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T32(test_call_gate), T64(test_call_gate_64), T32(test_return_outward), T32(test_iret), T64(test_iret_64),
+		T32(test_call_gate), T64(test_call_gate_64), T32(test_return_outward), T32(test_iret), T32(test_iret_v86), T64(test_iret_64),
 		T64(test_system_segments), T64(test_stepped_repetition), T64(test_fpu_faults), T64(test_environment_real), T32(test_bound),
 		T64(test_gather_fault),
 	};
