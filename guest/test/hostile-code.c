@@ -103,11 +103,19 @@ static void put_prefixes(struct experiment *x, struct out *o, bool long_mode)
 
 /* ---- what is left out ---- */
 
+/* IMUL, MUL, DIV, shifts by more than one. */
+static bool leaves_undefined(unsigned op)
+{
+	return op == 0x69 || op == 0x6b || op == 0xf6 || op == 0xf7 || op == 0xc0 || op == 0xc1 || op == 0xd2 || op == 0xd3;
+}
+
 /* Ports belong to kinds of their own; a program may reach HLT, but seldom: it costs the watchdog's time. */
 static bool one_byte_forbidden(struct experiment *x, unsigned op)
 {
 	if ((op >= 0xe4 && op <= 0xe7) || (op >= 0xec && op <= 0xef) || (op >= 0x6c && op <= 0x6f))
 		return !(x->kind->may & MAY_PORTS);
+	if (x->kind->may & MUST_DEFINE && leaves_undefined(op))
+		return true;
 	if (x->kind->may & MAY_STOP_WATCHDOG) /* jumps, loops, returns, HLT: nothing would end them */
 		return (op >= 0x70 && op <= 0x7f) || (op >= 0xe0 && op <= 0xeb) || (op >= 0xc2 && op <= 0xc3) || (op >= 0xca && op <= 0xcf) ||
 		       op == 0x9a || op == 0xf4 || op == 0xff;
@@ -118,6 +126,9 @@ static bool one_byte_forbidden(struct experiment *x, unsigned op)
 static bool two_byte_forbidden(const struct kind *k, unsigned op)
 {
 	if (op == 0x00 || op == 0x01 || op == 0x22 || (op >= 0x30 && op <= 0x33) || op == 0xa2 || op == 0xc7)
+		return true;
+	/* SHLD, SHRD, IMUL, BSF, BSR */
+	if (k->may & MUST_DEFINE && (op == 0xa4 || op == 0xa5 || (op >= 0xac && op <= 0xaf && op != 0xae) || (op >= 0xbc && op <= 0xbd)))
 		return true;
 	if ((k->may & MAY_STOP_WATCHDOG) && op >= 0x80 && op <= 0x8f)
 		return true;

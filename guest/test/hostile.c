@@ -174,11 +174,11 @@ static uint64_t run_slots(struct experiment *x)
 	unsigned next;
 
 	for (unsigned slot = 0, n = 0; slot < SLOTS; slot = next) {
-		if (n++ % WIND_EVERY == 0 || nmi_seen)
-			watchdog_wind();
 		prepare(x, slot);
 		if (verbose > 2 && told(slot))
 			tell(x, slot, 0);
+		if (n++ % WIND_EVERY == 0 || nmi_seen || verbose)
+			watchdog_wind();
 		hostile_run();
 		world_settle();
 		starts++;

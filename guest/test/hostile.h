@@ -65,6 +65,7 @@ enum mode { MODE_K64, MODE_K32, MODE_K16, MODE_U64, MODE_U32, MODE_U16, MODE_V86
 #define RAW_BYTES 0x400u
 #define MAY_STOP_WATCHDOG 0x800u
 #define MAY_TASKS 0x1000u
+#define MUST_DEFINE 0x2000u  /* nothing that leaves flags undefined: on absent memory they would be the emulator's */
 
 /* The vectors whose gates are random where MAY_GATES. */
 #define GATES_FIRST 0x60u

@@ -23,7 +23,7 @@ const struct kind kinds[] = {
 	{ "tasks", MAY_TASKS | MAY_GATES | MAY_FLAGS, ALL_MODES, true, 9, ORDINARY },
 	{ "tables", MAY_TABLES, ALL_MODES, true, 2, WITH_TABLES },
 	{ "maps", MAY_TABLES | MAY_DIFFER | MAY_STOP_WATCHDOG, ALL_MODES, false, 2, WITH_TABLES },
-	{ "absent", 0, ALL_MODES, true, 2, WITHOUT_MEMORY },
+	{ "absent", MUST_DEFINE, ALL_MODES, true, 2, WITHOUT_MEMORY },
 	{ "devices", MAY_DIFFER | MAY_STOP_WATCHDOG, ALL_MODES, false, 2, WITH_DEVICES },
 	{ "msrs", MAY_MSR | MAY_DIFFER | MAY_STOP_WATCHDOG, KERNEL_MODES, false, 16, ORDINARY },
 	{ "ports", MAY_PORTS | MAY_DIFFER | MAY_STOP_WATCHDOG, KERNEL_MODES, false, 16, ORDINARY },
