@@ -138,5 +138,7 @@ void watchdog_wind(void)
 {
 	outb(0x40, WATCHDOG_TICKS & 0xff);
 	outb(0x40, WATCHDOG_TICKS >> 8);
+	/* If it came by a task, CR0.TS is set. */
+	__asm__ volatile("clts");
 	nmi_seen = 0;
 }

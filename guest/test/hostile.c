@@ -145,7 +145,7 @@ static void tell(const struct experiment *x, unsigned slot, uint64_t h)
 	      (unsigned long long)h);
 	if (verbose < 2)
 		return;
-	for (unsigned i = 0; i < (verbose > 3 ? 2 : 1) * SLOT; i++)
+	for (unsigned i = 0; i < (verbose > 3 ? 4 : 1) * SLOT; i++)
 		print(" %x", code[i]);
 	print(" cs %lx flags %lx sp %lx ss %lx ticks %u:", frame->cs, frame->flags, frame->sp, frame->ss, hostile_end - hostile_begin);
 	for (const word *r = (word *)frame; r <= &frame->ax; r++)

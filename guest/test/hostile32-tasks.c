@@ -126,7 +126,7 @@ void tasks_restore(void)
 #define STATE_SIZE 128u
 static uint32_t state_at(unsigned n) { return PAGE_DATA * PAGE + 0x800 + n * STATE_SIZE; }
 
-static word segment_any(struct experiment *x, word usual) { return chance(x, 12) ? 8 * below(x, 24) + below(x, 4) : usual; }
+static word segment_any(struct experiment *x, word usual) { return chance(x, 100) ? 8 * below(x, 24) + below(x, 4) : usual; }
 
 static const struct { uint8_t code, data; bool is16; } levels[4] = {
 	{ CODE, DATA, false }, { 0x48, 0x50, true }, { 0x2b, 0x23, false }, { 0x5b, 0x63, true },
