@@ -153,7 +153,7 @@ static void make_state(struct experiment *x, struct task_state *t)
 	t->fs = segment_any(x, data);
 	t->gs = segment_any(x, data);
 	t->ldt = chance(x, 8) ? 0x68 : 0;
-	t->bitmap = 104u << 16 | chance(x, 16);
+	t->bitmap = 104u << 16;
 }
 
 static void make_state16(struct experiment *x, struct task_state16 *t)

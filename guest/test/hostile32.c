@@ -146,6 +146,9 @@ void world_restore(const struct kind *k)
 
 void world_settle(void)
 {
+	/* The supervisor is to be a task that a program has not made. */
+	if (tasks_moved())
+		tasks_restore();
 	if (hostile_is_real)
 		real_fetch();
 }
