@@ -89,9 +89,7 @@ static uint64_t descriptor_any(struct experiment *x)
 	if ((v >> 40 & 0x1d) == 9 || (v >> 40 & 0x1d) == 1)
 		v |= 1ull << 44;
 	if ((v >> 40 & 0x18) == 0x18 && v >> 53 & 1)
-		v = (v & ~(4ull << 40)) | (v >> 46 & 1 ? 0x60ull << 40 : 0);
-	if ((v >> 40 & 0x18) == 0x18 && v >> 53 & 1 && (v >> 45 & 3) != 3)
-		v &= ~(0x60ull << 40);
+		v = (v & ~(0x64ull << 40)) | (v >> 46 & 1 ? 0x60ull << 40 : 0);
 	return v;
 }
 
