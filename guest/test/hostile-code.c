@@ -117,9 +117,15 @@ static bool one_byte_forbidden(struct experiment *x, unsigned op)
 	if (x->kind->may & MUST_DEFINE && leaves_undefined(op))
 		return true;
 	if (x->kind->may & MAY_STOP_WATCHDOG) /* jumps, loops, returns, HLT: nothing would end them */
-		return (op >= 0x70 && op <= 0x7f) || (op >= 0xe0 && op <= 0xeb) || (op >= 0xc2 && op <= 0xc3) || (op >= 0xca && op <= 0xcf) ||
-		       op == 0x9a || op == 0xf4 || op == 0xff;
+		return (op >= 0x70 && op <= 0x7f) || (op >= 0xe0 && op <= 0xeb) || (op >= 0xc2 && op <= 0xc3) ||
+		       (op >= 0xca && op <= 0xcf) || op == 0x9a || op == 0xf4 || op == 0xff;
 	return op == 0xf4 && !chance(x, 8);
+}
+
+/* SHLD, SHRD, IMUL, BSF, BSR. */
+static bool two_byte_leaves_undefined(unsigned op)
+{
+	return op == 0xa4 || op == 0xa5 || op == 0xac || op == 0xad || op == 0xaf || op == 0xbc || op == 0xbd;
 }
 
 /* 0F: what differs between machines, and what would take the supervisor's ground away. */
@@ -127,8 +133,7 @@ static bool two_byte_forbidden(const struct kind *k, unsigned op)
 {
 	if (op == 0x00 || op == 0x01 || op == 0x22 || (op >= 0x30 && op <= 0x33) || op == 0xa2 || op == 0xc7)
 		return true;
-	/* SHLD, SHRD, IMUL, BSF, BSR */
-	if (k->may & MUST_DEFINE && (op == 0xa4 || op == 0xa5 || (op >= 0xac && op <= 0xaf && op != 0xae) || (op >= 0xbc && op <= 0xbd)))
+	if (k->may & MUST_DEFINE && two_byte_leaves_undefined(op))
 		return true;
 	if ((k->may & MAY_STOP_WATCHDOG) && op >= 0x80 && op <= 0x8f)
 		return true;
@@ -141,7 +146,9 @@ static void clean_bytes(struct experiment *x, uint8_t *at, unsigned n)
 	for (unsigned i = 0; i < n; i++) {
 		if (one_byte_forbidden(x, at[i]))
 			at[i] = 0x90;
-		if (i && at[i - 1] == 0x0f && (two_byte_forbidden(x->kind, at[i]) || (at[i] == 0x38 && i + 1 < n && at[i + 1] == 0x82)))
+		if (!i || at[i - 1] != 0x0f)
+			continue;
+		if (two_byte_forbidden(x->kind, at[i]) || (at[i] == 0x38 && i + 1 < n && at[i + 1] == 0x82))
 			at[i] = 0x1f;
 	}
 }
@@ -292,8 +299,8 @@ static void make_bytes(struct experiment *x, uint8_t *at)
 		at[SLOT - 1] = 0x90;
 }
 
-/* Where tables change, each instruction is a start of its own: a TLB may hold what the tables no longer say until CR3 is loaded. So it is
- * where the watchdog's own ports and registers may have been hit, and where RAX must have been given. */
+/* Where tables change, each instruction is a start of its own: a TLB may hold what the tables no longer say until CR3 is
+ * loaded. So it is where the watchdog's own ports and registers may have been hit, and where RAX must have been given. */
 static void make_slot(struct experiment *x, uint8_t *at, unsigned slot)
 {
 	bool alone = x->kind->may & (MAY_TABLES | MAY_STOP_WATCHDOG);

@@ -1,5 +1,5 @@
-/* guest/test/hostile-memory.c - what experiments of 64 and of 32 bits have alike: the region's memory, control registers, floating point,
- * the watchdog. */
+/* guest/test/hostile-memory.c - what experiments of 64 and of 32 bits have alike: the region's memory, control registers,
+ * floating point, the watchdog. */
 #include "apic.h"
 #include "hostile.h"
 
@@ -15,8 +15,10 @@ static uint8_t no_state[1024] __attribute__((aligned(64)));
 /* On the stack lie what returns and pops can use: addresses in the program, selectors, flags. */
 static uint64_t stack_filler(unsigned i)
 {
-	const uint64_t values[] = { REGION + CODE_START + i % SLOTS * SLOT + SLOT / 2, 8 * (i % 21) + (i & 3), 0x202, REGION + PAGE_STACK * PAGE + i * 8 % PAGE,
-				    0x23 };
+	const uint64_t values[] = {
+		REGION + CODE_START + i % SLOTS * SLOT + SLOT / 2, 8 * (i % 21) + (i & 3), 0x202,
+		REGION + PAGE_STACK * PAGE + i * 8 % PAGE, 0x23,
+	};
 
 	return values[i % 5];
 }

@@ -1,5 +1,6 @@
 /* guest/test/hostile.c - runs experiments (hostile.h): kind=NAME seed=N from=N count=N block=N verbose=N on the command line.
- * Says for each block what it saw, as a digest that the bare machine must have too, and how much was executed. Without kind=, all kinds. */
+ * Says for each block what it saw, as a digest that the bare machine must have too, and how much was executed. Without kind=,
+ * all kinds. */
 #include "hostile.h"
 
 const char test_name[] = "hostile";
@@ -107,7 +108,8 @@ static void prepare(struct experiment *x, unsigned slot)
 		frame->cx = msr_any(x);
 	if (x->has_ax[slot])
 		frame->ax = x->ax[slot];
-	world_aim(x, x->mode[slot], CODE_START + slot * SLOT, PAGE_STACK * PAGE + 8 * (64 + (word)(r >> 22 & 0xff)), flags_any(x, r));
+	world_aim(x, x->mode[slot], CODE_START + slot * SLOT, PAGE_STACK * PAGE + 8 * (64 + (word)(r >> 22 & 0xff)),
+		  flags_any(x, r));
 }
 
 /* The slot to start next. */
@@ -141,13 +143,14 @@ static void tell(const struct experiment *x, unsigned slot, uint64_t h)
 {
 	const uint8_t *code = region_memory[0] + CODE_START + slot * SLOT;
 
-	print("  %lu/%u mode %u vector %lu error %lx ip %lx hash %llx\n", (word)x->number, slot, x->mode[slot], frame->vector, frame->error, frame->ip,
-	      (unsigned long long)h);
+	print("  %lu/%u mode %u vector %lu error %lx ip %lx hash %llx\n", (word)x->number, slot, x->mode[slot], frame->vector,
+	      frame->error, frame->ip, (unsigned long long)h);
 	if (verbose < 2)
 		return;
 	for (unsigned i = 0; i < (verbose > 3 ? 4 : 1) * SLOT; i++)
 		print(" %x", code[i]);
-	print(" cs %lx flags %lx sp %lx ss %lx ticks %u:", frame->cs, frame->flags, frame->sp, frame->ss, hostile_end - hostile_begin);
+	print(" cs %lx flags %lx sp %lx ss %lx ticks %u:", frame->cs, frame->flags, frame->sp, frame->ss,
+	      hostile_end - hostile_begin);
 	for (const word *r = (word *)frame; r <= &frame->ax; r++)
 		print(" %lx", *r);
 	print("\n");
@@ -229,7 +232,8 @@ static void block(const struct kind *k, uint64_t first, unsigned n)
 		experiment(k, first + i);
 	all_starts += starts;
 	all_instructions += instructions;
-	print("hostile: %s %lu+%u starts %u instructions %u", k->name, (word)first, n, starts, own_ticks == NO_TICKS ? starts : instructions);
+	print("hostile: %s %lu+%u starts %u instructions %u", k->name, (word)first, n, starts,
+	      own_ticks == NO_TICKS ? starts : instructions);
 	if (k->digest)
 		print(" digest %llx", (unsigned long long)digest);
 	print("\n");

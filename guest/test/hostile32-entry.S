@@ -217,7 +217,8 @@ real_back:
 	.data
 	.balign 8
 supervisor_sp:	.long	0
-	.globl hostile_data_selector, hostile_begin, hostile_end, nmi_seen, hostile_stack, hostile_is_real, real_idtr, hostile_idtr
+	.globl hostile_data_selector, hostile_begin, hostile_end, nmi_seen
+	.globl hostile_stack, hostile_is_real, real_idtr, hostile_idtr
 hostile_data_selector:	.word	0x23
 	.balign 4
 hostile_stack:	.long	0, 0

@@ -1,5 +1,6 @@
-/* guest/test/hostile32-tables.c - the address space of 32-bit experiments: none, two-level tables, PAE. The region lies at REGION in physical
- * memory too, so that programs may turn paging off; the supervisor is mapped to itself, and reaches the region by another way. */
+/* guest/test/hostile32-tables.c - the address space of 32-bit experiments: none, two-level tables, PAE. The region lies at
+ * REGION in physical memory too, so that programs may turn paging off; the supervisor is mapped to itself, and reaches the
+ * region by another way. */
 #include "hostile32.h"
 
 #define SUPERVISORS_WAY 0xc00000u
@@ -36,6 +37,8 @@ static bool reaches(const struct kind *k, enum page page)
 	return false;
 }
 
+static bool has_nx(void) { return paging == PAGING_PAE && rdmsr(MSR_EFER) & EFER_NXE; }
+
 static uint64_t region_entry(const struct kind *k, enum page page)
 {
 	const uint64_t user = PTE_P | PTE_W | PTE_U;
@@ -43,7 +46,7 @@ static uint64_t region_entry(const struct kind *k, enum page page)
 	switch (page) {
 	case PAGE_CODE ... PAGE_STACK: return (REGION + page * PAGE) | user;
 	case PAGE_READONLY: return (REGION + PAGE_DATA * PAGE) | PTE_P | PTE_U;
-	case PAGE_NX: return (REGION + PAGE_DATA2 * PAGE) | user | (paging == PAGING_PAE && rdmsr(MSR_EFER) & EFER_NXE ? PTE_NX : 0);
+	case PAGE_NX: return (REGION + PAGE_DATA2 * PAGE) | user | (has_nx() ? PTE_NX : 0);
 	case PAGE_SUPERVISOR: return (REGION + PAGE_DATA * PAGE) | PTE_P | PTE_W;
 	case PAGE_PT: return k->may & MAY_TABLES ? (word)pt | user : 0;
 	case PAGE_VOID: return reaches(k, page) ? 0x80000000 | user : 0;

@@ -1,5 +1,5 @@
-/* guest/test/hostile32-tasks.c - descriptors of 32-bit experiments, and hardware tasks: the supervisor's own, one each for the double fault
- * and the NMI, and those that programs may switch to, whose states lie in the region. */
+/* guest/test/hostile32-tasks.c - descriptors of 32-bit experiments, and hardware tasks: the supervisor's own, one each for
+ * the double fault and the NMI, and those that programs may switch to, whose states lie in the region. */
 #include "hostile32.h"
 
 struct task_state {
@@ -19,8 +19,8 @@ static uint8_t stack_main[PAGE] ALIGNED, stack_fault[PAGE] ALIGNED, stack_nmi[PA
 
 static uint64_t descriptor(word base, uint32_t limit, unsigned access, unsigned more)
 {
-	return (limit & 0xffff) | (uint64_t)(base & 0xffffff) << 16 | (uint64_t)access << 40 | (uint64_t)(limit >> 16 & 15) << 48 |
-	       (uint64_t)more << 52 | (uint64_t)(base >> 24) << 56;
+	return (limit & 0xffff) | (uint64_t)(base & 0xffffff) << 16 | (uint64_t)access << 40 |
+	       (uint64_t)(limit >> 16 & 15) << 48 | (uint64_t)more << 52 | (uint64_t)(base >> 24) << 56;
 }
 
 static uint64_t gdt_fixed(unsigned n)
@@ -174,7 +174,9 @@ static void make_tasks(struct experiment *x)
 {
 	for (unsigned n = 0; n < TASKS; n++) {
 		void *state = region_memory[0] + state_at(n);
-		unsigned type = chance(x, 4) ? 1 : 9, access = (chance(x, 16) ? 0 : 0x80) | (chance(x, 2) ? 0x60 : 0) | type | (chance(x, 8) ? 2 : 0);
+		unsigned type = chance(x, 4) ? 1 : 9, access = type | (chance(x, 8) ? 2 : 0);
+
+		access |= (chance(x, 16) ? 0 : 0x80) | (chance(x, 2) ? 0x60 : 0);
 
 		if (n % 4 == 3) {
 			gdt_page[TASKS_FIRST + n] = (uint64_t)(8 * (TASKS_FIRST + below(x, TASKS))) << 16 | 0xe5ull << 40;

@@ -1,5 +1,5 @@
-/* guest/test/hostile32.c - experiments of 32 bits: kinds, starts, and the way back to a known state. paging=none, legacy or pae on the command
- * line; without, all of it is without paging. */
+/* guest/test/hostile32.c - experiments of 32 bits: kinds, starts, and the way back to a known state. paging=none, legacy or
+ * pae on the command line; without, all of it is without paging. */
 #include "apic.h"
 #include "hostile32.h"
 
@@ -36,7 +36,8 @@ struct hostile_frame *frame = &hostile_frame;
 /* ---- one start ---- */
 
 static const struct { uint8_t code, stack, data; } selectors[MODES] = {
-	[MODE_K32] = { CODE, DATA, DATA }, [MODE_K16] = { 0x48, 0x50, 0x50 }, [MODE_U32] = { 0x2b, 0x23, 0x23 }, [MODE_U16] = { 0x5b, 0x63, 0x63 },
+	[MODE_K32] = { CODE, DATA, DATA }, [MODE_K16] = { 0x48, 0x50, 0x50 },
+	[MODE_U32] = { 0x2b, 0x23, 0x23 }, [MODE_U16] = { 0x5b, 0x63, 0x63 },
 };
 
 void world_aim(struct experiment *x, unsigned mode, word ip, word sp, word flags)
@@ -96,7 +97,8 @@ static void restore_debug(const struct kind *k)
 
 static enum paging chosen_paging(void)
 {
-	CHECK(parameter_text("paging", "none") || parameter_text("paging", "legacy") || parameter_text("paging", "pae"), "no such paging");
+	CHECK(parameter_text("paging", "none") || parameter_text("paging", "legacy") || parameter_text("paging", "pae"),
+	      "no such paging");
 	if (parameter_text("paging", "none"))
 		return PAGING_NONE;
 	return parameter_text("paging", "pae") ? PAGING_PAE : PAGING_LEGACY;

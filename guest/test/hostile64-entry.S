@@ -111,7 +111,8 @@ hostile_leave:
 	andq	$-16, %rsp
 	call	hostile_unexpected
 
-	/* The watchdog. In the supervisor it is noted; in an experiment, it is the end of it. IRET, so that the next NMI can come. */
+	/* The watchdog. In the supervisor it is noted; in an experiment, it is the end of it. IRET, so that the next NMI can
+	 * come. */
 nmi:	movb	$1, nmi_seen
 	cmpb	$0, running
 	jne	3f

@@ -9,7 +9,9 @@ extern char hostile_stubs[], hostile_ud2[], data_start[];
 
 static uint8_t memory[PAGES_RAM][PAGE] ALIGNED;
 /* CR3 can be read: these are read-only once they are loaded. */
-static struct { uint64_t pml4[512], pdpt[512], pd_image[512], pt_image[512], pd_devices[512], pt_ioapic[512], pt_lapic[512]; } fixed ALIGNED;
+static struct {
+	uint64_t pml4[512], pdpt[512], pd_image[512], pt_image[512], pd_devices[512], pt_ioapic[512], pt_lapic[512];
+} fixed ALIGNED;
 static uint64_t pd[512] ALIGNED, pt[512] ALIGNED;
 static uint64_t gdt_page[512] ALIGNED, idt_page[512] ALIGNED;
 static uint32_t tss_page[1024] ALIGNED;
@@ -78,8 +80,9 @@ static uint64_t gdt_fixed(unsigned n)
 	}
 }
 
-/* Anything but a TSS, which LTR and the next exception would take for the supervisor's. And no 64-bit code that level 1 or 2 may run: Bochs
- * lets a return go there with a null SS of another RPL, which no CPU does, and refuses that state at the next VM entry. */
+/* Anything but a TSS, which LTR and the next exception would take for the supervisor's. And no 64-bit code that level 1 or 2
+ * may run: Bochs lets a return go there with a null SS of another RPL, which no CPU does, and refuses that state at the next
+ * VM entry. */
 static uint64_t descriptor_any(struct experiment *x)
 {
 	uint64_t v = random_next(x);
@@ -113,7 +116,8 @@ static void make_gates(struct experiment *x)
 	for (unsigned v = GATES_FIRST; v < GATES_FIRST + GATES; v++) {
 		word at = chance(x, 2) ? (word)hostile_stubs + 16 * v : REGION + CODE_START + SLOT * below(x, SLOTS) + SLOT / 2;
 
-		set_gate(v, chance(x, 16) ? value_any(x) : at, chance(x, 6) ? 8 * below(x, 24) : 0x18, types[below(x, 8)], below(x, 8));
+		set_gate(v, chance(x, 16) ? value_any(x) : at, chance(x, 6) ? 8 * below(x, 24) : 0x18, types[below(x, 8)],
+			 below(x, 8));
 	}
 }
 

@@ -1,7 +1,8 @@
-/* 64 bits: a neighbour that must notice nothing. It fills its memory with a pattern, checks all of it over and over, and measures its share
- * of the CPU with the host's clock (clock host): what goes by between two readings of the TSC, beyond the few instructions between them, is
- * time that it did not have. mega=N: for N million ticks; mhz=N: ticks of the TSC in a microsecond; share=N: at least that percentage of
- * the time that it was awake (0: not checked); slices=N: no gap longer than N slices of 10 ms; duty=N: awake N percent of the time. */
+/* 64 bits: a neighbour that must notice nothing. It fills its memory with a pattern, checks all of it over and over, and
+ * measures its share of the CPU with the host's clock (clock host): what goes by between two readings of the TSC, beyond the
+ * few instructions between them, is time that it did not have. mega=N: for N million ticks; mhz=N: ticks of the TSC in a
+ * microsecond; share=N: at least that percentage of the time that it was awake (0: not checked); slices=N: no gap longer than
+ * N slices of 10 ms; duty=N: awake N percent of the time. */
 #include "apic.h"
 
 const char test_name[] = "neighbour";
@@ -91,7 +92,8 @@ void test_main(void)
 {
 	word limit = 0x100000 + (word)info()->mem_upper * 1024;
 	uint64_t mega = parameter_number("mega", 500), mhz = parameter_number("mhz", 50), had, awake;
-	unsigned share = parameter_number("share", 45), slices = parameter_number("slices", 5), duty = parameter_number("duty", 100);
+	unsigned share = parameter_number("share", 45), slices = parameter_number("slices", 5);
+	unsigned duty = parameter_number("duty", 100);
 
 	seed = parameter_number("seed", 1) * 0x100000001ull;
 	__asm__ volatile("sti");
@@ -112,5 +114,6 @@ void test_main(void)
 	      (word)(awake / 1000000), (word)(longest / mhz), (word)gaps, (word)passes);
 	CHECK(wrong == 0, "%lu words of its memory changed", (word)wrong);
 	CHECK(had >= share, "it had %lu percent of the time, not %u", (word)had, share);
-	CHECK(longest <= slices * 10000 * mhz, "it waited %lu us for the CPU, longer than %u slices", (word)(longest / mhz), slices);
+	CHECK(longest <= slices * 10000 * mhz, "it waited %lu us for the CPU, longer than %u slices", (word)(longest / mhz),
+	      slices);
 }

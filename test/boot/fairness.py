@@ -18,10 +18,11 @@ MOST_GAP_US = 5 * 10000     # five slices
 # Kinds whose work the mechanism does are tried under each; the others once.
 TABLES = ('faults', 'cr3', 'edits', 'reverse-map', 'badstack', 'violations')
 OTHERS = ('console', 'outs', 'outs-endless', 'ins-endless', 'cpuid', 'vmcall', 'mmio', 'mmio-rep', 'apic-timer', 'pit', 'ipi', 'nmi', 'halt', 'spin',
-          'debug', 'step')
+          'debug', 'alignment', 'step')
 MECHANISMS = ('ept', 'shadow', 'vtlb', 'brute')
 CASES = tuple((kind, 'ept', False) for kind in OTHERS) + tuple((kind, mmu, False) for kind in TABLES for mmu in MECHANISMS) + \
-    (('console', 'ept', True), ('outs', 'ept', True), ('mmio-rep', 'shadow', False), ('nmi', 'shadow', False), ('debug', 'shadow', False))
+    (('console', 'ept', True), ('outs', 'ept', True), ('mmio-rep', 'shadow', False), ('nmi', 'shadow', False), ('debug', 'shadow', False),
+     ('alignment', 'shadow', False))
 
 
 def name_of(kind, mmu, first):
@@ -29,7 +30,9 @@ def name_of(kind, mmu, first):
 
 
 # Nothing ends these: each round of the flood is the cause of the next, and the timer's NMI has to wait, as on a bare machine.
-ENDLESS = ('debug',)
+ENDLESS = ('debug', 'alignment')
+# Kinds that only a guest of 32 bits has; all others are flood's.
+GUEST_OF = {'alignment': 'flood32'}
 
 
 def until_heard(c, args, limit=250):
@@ -49,7 +52,7 @@ def until_heard(c, args, limit=250):
 def measure(c, kind, mmu, first, mega=60, cpu=None):
     """One run. first: the bad neighbour has the first virtual machine's place, whose console is the machine's own. (share, gap in us)"""
     good = 'vm good\nkernel %s\nappend mega=%d share=0 slices=1000000\nmem 8M\nclock host\n\n' % (c.guest('neighbour'), mega)
-    bad = 'vm bad\nkernel %s\nappend kind=%s mega=%d\nmem 32M\nmmu %s\nclock host\ntestdev on\n\n' % (c.guest('flood'), kind, mega + 40, mmu)
+    bad = 'vm bad\nkernel %s\nappend kind=%s mega=%d\nmem 32M\nmmu %s\nclock host\ntestdev on\n\n' % (c.guest(GUEST_OF.get(kind, 'flood')), kind, mega + 40, mmu)
     path = c.file('machines.txt', bad + good if first else good + bad)
     args = ['run', '--vm', path, '--timeout', '250'] + (['--cpu', cpu] if cpu else [])
     if kind in ENDLESS:
