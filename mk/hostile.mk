@@ -1,5 +1,5 @@
-# The hostile guests at length: INSTRUCTIONS hostile ones, at least, under each of MECHANISMS, beside a neighbour, compared with the bare
-# machine (EXPERIMENTS=N: so many in a run). And the table of what each flood leaves a neighbour (FLOODS=REGEX chooses some).
+# The hostile guests at length: INSTRUCTIONS hostile ones, at least, under each of MECHANISMS, beside a neighbour, compared with
+# the bare machine (EXPERIMENTS=N: so many in a run). And the table of what each flood leaves a neighbour (FLOODS=REGEX chooses).
 INSTRUCTIONS ?= 10000000
 EXPERIMENTS ?= 400
 .PHONY: hostile bench-fairness

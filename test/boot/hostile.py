@@ -1,8 +1,8 @@
-"""The hostile guests (guest/test/hostile.h) under each mechanism beside a neighbour, and on the bare machine: the same digests, no stop of
-the machine, no stop of the guest that the bare machine would not have made too, and nothing that the neighbour notices.
+"""The hostile guests (guest/test/hostile.h) under each mechanism beside a neighbour, and on the bare machine: the same digests,
+no stop of the machine, no stop of the guest that the bare machine would not have made too, nothing that the neighbour notices.
 
-As a program, `hostile.py BUILD [INSTRUCTIONS [MECHANISM...]]`, this is `make hostile`: it goes on, with seed after seed, until so many
-hostile instructions have been executed under each mechanism."""
+As a program, `hostile.py BUILD [INSTRUCTIONS [MECHANISM...]]`, this is `make hostile`: it goes on, with seed after seed, until so
+many hostile instructions have been executed under each mechanism."""
 
 import os
 import re
@@ -21,12 +21,13 @@ LEAST_SHARE, MOST_GAP_US = 45, 50000
 
 
 class Guest:
-    """A hostile guest: its file, its kinds with a digest, its kinds that reach what the bare machine has otherwise, what else it is told, the
-    CPUs that it runs on in turn, the mechanisms that can run it, and whether it has nothing that protects its supervisor: then a triple fault
-    is an end like others, for what it ran into is elsewhere on the bare machine."""
+    """A hostile guest: its file, its kinds with a digest, its kinds that reach what the bare machine has otherwise, what else it
+    is told, the CPUs that it runs on in turn, the mechanisms that can run it, and whether nothing protects its supervisor: then a
+    triple fault is an end like others, for what it ran into is elsewhere on the bare machine."""
 
     def __init__(self, name, elf, alike, unlike, more='', cpus=(HASWELL, HASWELL, LYNNFIELD), mechanisms=MECHANISMS, bare=False):
-        self.name, self.elf, self.alike, self.unlike, self.more, self.cpus, self.mechanisms = name, elf, alike, unlike, more, cpus, mechanisms
+        self.name, self.elf, self.alike, self.unlike, self.more = name, elf, alike, unlike, more
+        self.cpus, self.mechanisms = cpus, mechanisms
         self.own_end = OWN_END + '|triple fault' if bare else OWN_END
 
     def append(self, kind, seed, first, count):
@@ -39,18 +40,20 @@ G64 = Guest('64 bits', 'hostile', ('bytes', 'user', 'kernel', 'kernel16', 'segme
 KINDS32 = ('bytes', 'user', 'v86', 'kernel', 'kernel16', 'segments', 'flags', 'events', 'tasks', 'tables', 'absent')
 G32 = Guest('32 bits', 'hostile32', KINDS32, ('maps', 'devices', 'msrs', 'ports'), ' paging=legacy')
 GPAE = Guest('PAE', 'hostile32', KINDS32, ('maps', 'devices', 'msrs', 'ports'), ' paging=pae')
-GFLAT = Guest('no paging', 'hostile32', (), tuple(k for k in KINDS32 if k != 'tables') + ('devices', 'msrs', 'ports'), ' paging=none', bare=True)
+GFLAT = Guest('no paging', 'hostile32', (), tuple(k for k in KINDS32 if k != 'tables') + ('devices', 'msrs', 'ports'),
+              ' paging=none', bare=True)
 # Real mode needs unrestricted guest, which only EPT offers.
 GREAL = Guest('real mode', 'hostile32', (), ('real',), ' paging=none', (HASWELL,), ('ept',), True)
 GUESTS = (G64, G32, GPAE, GFLAT, GREAL)
 
 
 class Seen:
-    """What one run of a hostile guest showed: blocks as {first experiment: (starts, instructions, digest or '')}, and how it ended."""
+    """What one run of a hostile guest showed: blocks as {first experiment: (starts, instructions, digest or '')}; its end."""
 
     def __init__(self, text, end, ticks=0):
         self.blocks = {int(n): (int(s), int(i), d) for n, s, i, d in
-                       re.findall(r'hostile: \S+ (\d+)\+\d+ starts (\d+) instructions (\d+)(?: digest ([0-9a-f]+))?$', text, re.M)}
+                       re.findall(r'hostile: \S+ (\d+)\+\d+ starts (\d+) instructions (\d+)(?: digest ([0-9a-f]+))?$', text,
+                                  re.M)}
         self.whole = 'hostile: ok' in text
         self.end = end
         self.ticks = ticks
@@ -62,8 +65,8 @@ class Seen:
 
 def native(c, g, append, cpu):
     """On the bare machine; any end is one."""
-    _, text = c.finish(c.start(['run', '--native', '--kernel', c.guest(g.elf), '--append', append, '--mem', '16M', '--cpu', cpu, '--timeout', '600']),
-                       620)
+    args = ['run', '--native', '--kernel', c.guest(g.elf), '--append', append, '--mem', '16M', '--cpu', cpu, '--timeout', '600']
+    _, text = c.finish(c.start(args), 620)
     return Seen(text, 'native')
 
 
@@ -72,7 +75,8 @@ def beside(c, g, append, mmu, cpu, mega):
     path = c.file('machines.txt', 'vm good\nkernel %s\nappend mega=%d duty=10 share=%d slices=1000000\nmem 4M\nclock host\n\n'
                   'vm bad\nkernel %s\nappend %s\nmem 16M\nmmu %s\nclock guest\n' %
                   (c.guest('neighbour'), mega, LEAST_SHARE, c.guest(g.elf), append, mmu))
-    o = c.run(['run', '--vm', path, '--timeout', '1500', '--cpu', cpu], status=tuple(range(256)), limit=1520, never=NEVER + [r'neighbour: FAILED'])
+    o = c.run(['run', '--vm', path, '--timeout', '1500', '--cpu', cpu], status=tuple(range(256)), limit=1520,
+              never=NEVER + [r'neighbour: FAILED'])
     # The two write at the same time; the one's lines may come within the other's.
     good = re.sub(r'\[bad\] [^\n]*\n?', '', o.text)
     require('neighbour: ok' in good, 'the neighbour did not come to its end well')
@@ -131,7 +135,8 @@ def one_kind(c, g, kind, seed, count, mmu, cpu, bare, tally, pace):
         first = got.next_block(first)
         if not re.search(g.own_end, got.end):
             ended = first in bare.ends if bare else not native(c, g, g.append(kind, seed, first, BLOCK), cpu).whole
-            require(ended, '%s on %s, "%s": %s; the bare machine went on' % (mmu, cpu, g.append(kind, seed, first, BLOCK), got.end))
+            require(ended, '%s on %s, "%s": %s; the bare machine went on' %
+                    (mmu, cpu, g.append(kind, seed, first, BLOCK), got.end))
         first += BLOCK
 
 
@@ -142,19 +147,23 @@ def short(g, mmu, cpu, kinds, count, seed=1):
             bare = Bare(c, g, kind, seed, count, cpu) if kind in g.alike else None
             tally = Tally()
             one_kind(c, g, kind, seed, count, mmu, cpu, bare, tally, {})
-            require(not tally.differing, '%s: the bare machine saw something else from experiment %s on' % (kind, tally.differing))
+            require(not tally.differing, '%s: the bare machine saw something else from experiment %s on' %
+                    (kind, tally.differing))
             require(tally.blocks or kind == 'real', '%s: no block of it came to its end' % kind)
     return Test('hostile guest: %s, %s on %s' % (g.name, mmu, cpu), run)
 
 
 def tests():
-    return [short(G64, 'ept', HASWELL, ('bytes', 'user', 'kernel', 'kernel16', 'segments', 'flags', 'events', 'msrs', 'ports'), 20),
+    return [short(G64, 'ept', HASWELL, ('bytes', 'user', 'kernel', 'kernel16', 'segments', 'flags', 'events', 'msrs', 'ports'),
+                  20),
             short(G64, 'shadow', HASWELL, ('bytes', 'kernel', 'events', 'ports'), 20),
             short(G64, 'vtlb', HASWELL, ('user', 'kernel16'), 20), short(G64, 'brute', HASWELL, ('bytes', 'kernel'), 20),
             short(G64, 'ept', LYNNFIELD, ('bytes', 'user', 'kernel'), 20), short(G64, 'shadow', PENRYN, ('bytes', 'kernel'), 20),
             short(G32, 'ept', HASWELL, ('bytes', 'v86', 'kernel', 'segments', 'flags', 'events', 'tasks', 'msrs'), 10),
-            short(GPAE, 'shadow', HASWELL, ('bytes', 'user', 'kernel', 'events', 'tasks'), 10), short(G32, 'vtlb', HASWELL, ('user', 'tasks'), 10),
-            short(GPAE, 'brute', HASWELL, ('v86', 'kernel16'), 10), short(GPAE, 'ept', LYNNFIELD, ('bytes', 'kernel', 'tasks'), 10),
+            short(GPAE, 'shadow', HASWELL, ('bytes', 'user', 'kernel', 'events', 'tasks'), 10),
+            short(G32, 'vtlb', HASWELL, ('user', 'tasks'), 10),
+            short(GPAE, 'brute', HASWELL, ('v86', 'kernel16'), 10),
+            short(GPAE, 'ept', LYNNFIELD, ('bytes', 'kernel', 'tasks'), 10),
             short(G32, 'shadow', PENRYN, ('bytes', 'kernel', 'events'), 10), short(GFLAT, 'ept', HASWELL, ('v86', 'tasks'), 10),
             short(GFLAT, 'shadow', PENRYN, ('kernel16', 'events'), 10), short(GREAL, 'ept', HASWELL, ('real',), 5)]
 
