@@ -7,7 +7,7 @@
 # Why not Debian's binary package: it is version 2.7 built with the debugger, which is a third as fast, and it lacks
 # several fixes to VMX. Where the source cannot be had, that package is what LINK points to, after a loud line.
 #
-# Only the .orig tarball is used (no packaging). Its SHA256 comes from the archive's signed index. Three faults are mended (repair).
+# Only the .orig tarball is used (no packaging). Its SHA256 comes from the archive's signed index. Five faults are mended (repair).
 set -euo pipefail
 VELLUM_SAY=get-bochs
 . "$(dirname "$0")/cache.sh"
@@ -22,7 +22,7 @@ flags=(--with-nogui --enable-smp --enable-cpu-level=6 --enable-x86-64 --enable-v
        --disable-docbook)
 cflags=-O2
 
-# Three faults are mended, a line each (docs/bochs.md).
+# Five faults are mended (docs/bochs.md).
 #
 # With several CPUs, Bochs 3.0 does not commit RIP and RSP after it has delivered an exception: a VM exit, or a second fault, at the
 # first instruction of the guest's handler then saves the registers of before. With one CPU its loop commits them; so it must here.
@@ -33,6 +33,10 @@ unmask='handleInterruptMaskChange();'
 # SYSRET leaves base, limit and size of SS as they were, which AMD's CPUs do; Intel's make it flat and of 32 bits.
 flat=
 for set in 'base = 0' 'limit_scaled = 0xFFFFFFFF' 'g = 1' 'd_b = 1'; do flat+="BX_CPU_THIS_PTR sregs[BX_SEG_REG_SS].cache.u.segment.$set; "; done
+# In IA-32e mode RET and IRET may load a null SS for levels 0 to 2, but of no other RPL than that of the new CS.
+level='if (raw_ss_selector < 4) if (raw_ss_selector != cs_selector.rpl) exception(BX_GP_EXCEPTION, 0);'
+# The DPL of SS is the CPL, also while SS is null: a VM exit saves it, and the next VM entry takes the CPL from it.
+dpl='if (seg - BX_CPU_THIS_PTR sregs == BX_SEG_REG_SS) seg->cache.dpl = seg->selector.rpl;'
 
 # mend FILE PATTERN LINE: adds LINE below the only line of FILE that has PATTERN.
 mend() {
@@ -42,10 +46,12 @@ mend() {
 }
 repair() {
 	mend main.cc 'BX_CPU(processor)->icount++;' "$commit" && mend cpu/vmx.cc 'BX_CPU_THIS_PTR in_vmx_guest = true;' "$unmask" &&
-		mend cpu/proc_ctrl.cc 'writeEFlags((Bit32u) R11, EFlagsValidMask);' "$flat"
+		mend cpu/proc_ctrl.cc 'writeEFlags((Bit32u) R11, EFlagsValidMask);' "$flat" &&
+		mend cpu/ret_far.cc 'parse_selector(raw_ss_selector, &ss_selector);' "$level" &&
+		mend cpu/iret.cc 'Bit8u prev_cpl = CPL;' "$level" && mend cpu/segment_ctrl_pro.cc 'seg->cache.dpl      = 0;' "$dpl"
 }
 
-recipe=$(printf '%s\n' "$version" "$suite" "${flags[@]}" "$cflags" "$commit" "$unmask" "$flat" | sha256sum | cut -c1-12)
+recipe=$(printf '%s\n' "$version" "$suite" "${flags[@]}" "$cflags" "$commit" "$unmask" "$flat" "$level" "$dpl" | sha256sum | cut -c1-12)
 home=$vellum_cache/bochs-$version-$recipe
 binary=$home/bochs
 

@@ -109,12 +109,15 @@ static bool leaves_undefined(unsigned op)
 	return op == 0x69 || op == 0x6b || op == 0xf6 || op == 0xf7 || op == 0xc0 || op == 0xc1 || op == 0xd2 || op == 0xd3;
 }
 
+/* ENTER, where a mechanism ends in its midst: how much of the frame is on the stack by then is each CPU's own. */
+static bool ends_half_done(const struct kind *k, unsigned op) { return op == 0xc8 && (k->may & (MUST_DEFINE | MAY_TABLES)); }
+
 /* Ports belong to kinds of their own; a program may reach HLT, but seldom: it costs the watchdog's time. */
 static bool one_byte_forbidden(struct experiment *x, unsigned op)
 {
 	if ((op >= 0xe4 && op <= 0xe7) || (op >= 0xec && op <= 0xef) || (op >= 0x6c && op <= 0x6f))
 		return !(x->kind->may & MAY_PORTS);
-	if (x->kind->may & MUST_DEFINE && leaves_undefined(op))
+	if ((x->kind->may & MUST_DEFINE && leaves_undefined(op)) || ends_half_done(x->kind, op))
 		return true;
 	if (x->kind->may & MAY_STOP_WATCHDOG) /* jumps, loops, returns, HLT: nothing would end them */
 		return (op >= 0x70 && op <= 0x7f) || (op >= 0xe0 && op <= 0xeb) || (op >= 0xc2 && op <= 0xc3) ||
@@ -191,7 +194,7 @@ static void put_system(struct experiment *x, struct out *o, unsigned mode)
 	}
 	do
 		e = &system_list[below(x, SYSTEM_COUNT)];
-	while ((e->needs & ~x->kind->may) || (wanted && !(e->needs & wanted) && !chance(x, 16)));
+	while ((e->needs & ~x->kind->may) || ends_half_done(x->kind, e->bytes[0]) || (wanted && !(e->needs & wanted) && !chance(x, 16)));
 	for (unsigned i = 0; i < e->length; i++)
 		put8(o, e->bytes[i]);
 	o->random = o->at;

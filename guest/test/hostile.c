@@ -138,16 +138,17 @@ static uint64_t outcome(void)
 	return mix(h, v);
 }
 
-/* verbose=1: what each start came to; 2: with its bytes and registers. */
+/* verbose=1: what each start came to, and a digest of the memory behind it; 2: with its bytes and registers; from 4 on: the bytes
+ * of so many slots. */
 static void tell(const struct experiment *x, unsigned slot, uint64_t h)
 {
 	const uint8_t *code = region_memory[0] + CODE_START + slot * SLOT;
 
-	print("  %lu/%u mode %u vector %lu error %lx ip %lx hash %llx\n", (word)x->number, slot, x->mode[slot], frame->vector,
-	      frame->error, frame->ip, (unsigned long long)h);
+	print("  %lu/%u mode %u vector %lu error %lx ip %lx hash %llx memory %llx\n", (word)x->number, slot, x->mode[slot],
+	      frame->vector, frame->error, frame->ip, (unsigned long long)h, (unsigned long long)memory_digest(0));
 	if (verbose < 2)
 		return;
-	for (unsigned i = 0; i < (verbose > 3 ? 4 : 1) * SLOT; i++)
+	for (unsigned i = 0; i < (verbose > 3 ? verbose : 1) * SLOT; i++)
 		print(" %x", code[i]);
 	print(" cs %lx flags %lx sp %lx ss %lx ticks %u:", frame->cs, frame->flags, frame->sp, frame->ss,
 	      hostile_end - hostile_begin);

@@ -75,14 +75,12 @@ static uint64_t gdt_fixed(unsigned n)
 	case 17: return 0x00cf9f000000ffff; /* conforming */
 	case 18: return 0x00c0f70000000000 | (REGION >> 12 & 0xfff); /* expand-down */
 	case 19: return 0x00cf73000000ffff; /* not present */
-	case 20: return 0x00cf99000000ffff; /* execute-only */
+	case 20: return 0x00af9f000000ffff; /* conforming, 64 bits */
 	default: return 0;
 	}
 }
 
-/* Anything but a TSS, which LTR and the next exception would take for the supervisor's. And no 64-bit code that level 1 or 2
- * may run: Bochs lets a return go there with a null SS of another RPL, which no CPU does, and refuses that state at the next
- * VM entry. */
+/* Anything but a TSS, which LTR and the next exception would take for the supervisor's. */
 static uint64_t descriptor_any(struct experiment *x)
 {
 	uint64_t v = random_next(x);
@@ -91,8 +89,6 @@ static uint64_t descriptor_any(struct experiment *x)
 		v = (v & 0x00ffff0000000000) | 0x000f00000000ffff;
 	if ((v >> 40 & 0x1d) == 9 || (v >> 40 & 0x1d) == 1)
 		v |= 1ull << 44;
-	if ((v >> 40 & 0x18) == 0x18 && v >> 53 & 1)
-		v = (v & ~(0x64ull << 40)) | (v >> 46 & 1 ? 0x60ull << 40 : 0);
 	return v;
 }
 
