@@ -195,6 +195,8 @@ def tests():
         ends('garbage without an IDT', 'garbage', '', 65, 'triple fault', r'^garbage: now$'),
         single('sysret', '', []),
         single('sysret', '', ['--mmu', 'vtlb']),
+        single('nullss', '', []),
+        single('nullss', '', ['--mmu', 'shadow']),
         Test('CR3 that leads nowhere', lost),
         single('absent', 'exec', []),
         beyond('a root', 'root', ['--mmu', 'shadow']),
