@@ -1,5 +1,5 @@
-/* 64 bits: level 2, whose SS may be null. RET and IRET take a null SS of that level's RPL only (the manual: RET, IRET); and it stays level
- * 2 over a VM exit, which takes the level from the DPL of SS. */
+/* 64 bits: level 2, whose SS may be null. RET and IRET take a null SS of that level's RPL only (the manual: RET, IRET); and it
+ * stays level 2 over a VM exit, which takes the level from the DPL of SS. */
 #include "pages.h"
 
 const char test_name[] = "nullss";
