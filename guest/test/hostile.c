@@ -143,6 +143,7 @@ static uint64_t outcome(void)
 static void tell(const struct experiment *x, unsigned slot, uint64_t h)
 {
 	const uint8_t *code = region_memory[0] + CODE_START + slot * SLOT;
+	word cr2, dr6;
 
 	print("  %lu/%u mode %u vector %lu error %lx ip %lx hash %llx memory %llx\n", (word)x->number, slot, x->mode[slot],
 	      frame->vector, frame->error, frame->ip, (unsigned long long)h, (unsigned long long)memory_digest(0));
@@ -154,7 +155,8 @@ static void tell(const struct experiment *x, unsigned slot, uint64_t h)
 	      hostile_end - hostile_begin);
 	for (const word *r = (word *)frame; r <= &frame->ax; r++)
 		print(" %lx", *r);
-	print("\n");
+	__asm__ volatile("mov %%cr2, %0; mov %%dr6, %1" : "=r"(cr2), "=r"(dr6));
+	print(" cr2 %lx dr6 %lx\n", cr2, dr6);
 }
 
 /* Is this slot to be told of? at=N: from there on 4 of them. */
