@@ -74,7 +74,8 @@ enum op {
 	C(EDIT_4, "edits of level 4") C(EDIT_5, "edits of level 5") C(EDIT_STORED, "stores by the guest itself") \
 	C(EDIT_EMULATED, "stores by the hypervisor") C(EDIT_DEVICE, "edits by a device") \
 	C(CLEAR_A, "edits that clear A") C(CLEAR_D, "edits that clear D") C(SPLIT, "large pages split") C(JOIN, "tables made large pages") \
-	C(INVLPG, "INVLPG") C(INVLPG_NOP, "INVLPG of what is no address") C(REFUSED, "INVVPIDs and INVEPTs that the CPU refused") C(INVPCID, "INVPCID") C(CR3_SAME, "loads of CR3 with the same") C(CR3_OTHER, "loads of CR3 with another") \
+	C(INVLPG, "INVLPG") C(INVLPG_NOP, "INVLPG of what is no address") \
+	C(REFUSED, "INVVPIDs and INVEPTs that the CPU refused") C(INVPCID, "INVPCID") C(CR3_SAME, "loads of CR3 with the same") C(CR3_OTHER, "loads of CR3 with another") \
 	C(CR0_WP, "changes of CR0.WP") C(CR0_PG, "changes of CR0.PG") C(CR4_PGE, "changes of CR4.PGE") C(CR4_PSE, "changes of CR4.PSE") \
 	C(CR4_PAE, "changes of CR4.PAE") C(CR4_SMEP, "changes of CR4.SMEP") C(CR4_SMAP, "changes of CR4.SMAP") \
 	C(CR4_LA57, "changes of CR4.LA57") C(EFER_NXE, "changes of EFER.NXE") C(EFER_LMA, "changes of EFER.LMA") C(GP, "loads that raise #GP") \

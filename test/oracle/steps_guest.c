@@ -359,86 +359,55 @@ static void do_deliver(struct vcpu *v, const struct step *s)
 		guest_look_again(v);
 }
 
+static void do_device_write(struct vcpu *v, const struct step *s) { do_edit(v, s, true); }
+static void do_edit_one(struct vcpu *v, const struct step *s) { do_edit(v, s, false); }
+
+static void do_invlpg(struct vcpu *v, const struct step *s)
+{
+	guest_invlpg(v, (s->a & 1 ? v->last_va : layout_va(&v->regs, s->b, s->v)) ^ layout_beyond(s->a >> 8));
+}
+
+static void do_efer(struct vcpu *v, const struct step *s)
+{
+	(void)s;
+	guest_efer(v, v->regs.efer ^ X_EFER_NXE);
+}
+
+static void do_mode(struct vcpu *v, const struct step *s)
+{
+	const struct world *w = v->vm->world;
+
+	guest_mode(v, w->c.mode_fixed ? w->c.mode : s->a % (w->c.caps.la57 ? 5 : 4), s->b);
+}
+
+static void do_invpcid(struct vcpu *v, const struct step *s)
+{
+	guest_invpcid(v, s->a & 3, v->regs.cr4 & X_CR4_PCIDE ? s->b & 3 : 0, layout_va(&v->regs, s->b >> 2, s->v));
+}
+
+static void do_speculate(struct vcpu *v, const struct step *s)
+{
+	if (!enter(v))
+		return;
+	for (unsigned i = 0; i < 4; i++)
+		m_speculate(v->in, layout_va(&v->regs, mix(s->b + i), mix(s->v + i)));
+}
+
 void guest_step(struct vcpu *v, const struct step *s)
 {
-	struct world *w = v->vm->world;
+	static void (*const steps[])(struct vcpu *, const struct step *) = {
+		[OP_ACCESS] = do_access, [OP_REPEAT] = do_repeat, [OP_TABLE_READ] = do_table_read, [OP_EDIT] = do_edit_one,
+		[OP_EDIT_FLUSH] = do_edit_flush, [OP_EDIT_PATH] = do_edit_path, [OP_HEAL] = do_heal, [OP_EDIT_OTHER] = do_edit_other,
+		[OP_DEVICE_WRITE] = do_device_write, [OP_REST] = do_rest, [OP_RETRACK] = do_retrack, [OP_CROWD] = do_crowd,
+		[OP_DELIVER] = do_deliver, [OP_PARTS] = guest_parts, [OP_COPY_TABLE] = do_copy_table, [OP_INVLPG] = do_invlpg,
+		[OP_CR3] = do_cr3, [OP_CR0] = do_cr0, [OP_CR4] = do_cr4, [OP_EFER] = do_efer, [OP_MODE] = do_mode,
+		[OP_INVPCID] = do_invpcid, [OP_SPECULATE] = do_speculate,
+	};
+	const struct world *w = v->vm->world;
 
 	/* A guest that lost its paging starts anew before long. */
 	if (x_mode(&v->regs) == X_NONE && w->c.mode != X_NONE && s->b >> 29 == 0)
 		guest_mode(v, w->c.mode, s->b);
-	if (w->failed)
-		return;
-
-	switch (s->op) {
-	case OP_ACCESS:
-		do_access(v, s);
-		break;
-	case OP_REPEAT:
-		do_repeat(v, s);
-		break;
-	case OP_TABLE_READ:
-		do_table_read(v, s);
-		break;
-	case OP_EDIT:
-		do_edit(v, s, false);
-		break;
-	case OP_EDIT_FLUSH:
-		do_edit_flush(v, s);
-		break;
-	case OP_EDIT_PATH:
-		do_edit_path(v, s);
-		break;
-	case OP_HEAL:
-		do_heal(v, s);
-		break;
-	case OP_EDIT_OTHER:
-		do_edit_other(v, s);
-		break;
-	case OP_DEVICE_WRITE:
-		do_edit(v, s, true);
-		break;
-	case OP_REST:
-		do_rest(v, s);
-		break;
-	case OP_RETRACK:
-		do_retrack(v, s);
-		break;
-	case OP_CROWD:
-		do_crowd(v, s);
-		break;
-	case OP_DELIVER:
-		do_deliver(v, s);
-		break;
-	case OP_PARTS:
-		guest_parts(v, s);
-		break;
-	case OP_COPY_TABLE:
-		do_copy_table(v, s);
-		break;
-	case OP_INVLPG:
-		guest_invlpg(v, (s->a & 1 ? v->last_va : layout_va(&v->regs, s->b, s->v)) ^ layout_beyond(s->a >> 8));
-		break;
-	case OP_CR3:
-		do_cr3(v, s);
-		break;
-	case OP_CR0:
-		do_cr0(v, s);
-		break;
-	case OP_CR4:
-		do_cr4(v, s);
-		break;
-	case OP_EFER:
-		guest_efer(v, v->regs.efer ^ X_EFER_NXE);
-		break;
-	case OP_MODE:
-		guest_mode(v, w->c.mode_fixed ? w->c.mode : s->a % (w->c.caps.la57 ? 5 : 4), s->b);
-		break;
-	case OP_INVPCID:
-		guest_invpcid(v, s->a & 3, v->regs.cr4 & X_CR4_PCIDE ? s->b & 3 : 0, layout_va(&v->regs, s->b >> 2, s->v));
-		break;
-	default: /* OP_SPECULATE */
-		if (enter(v))
-			for (unsigned i = 0; i < 4; i++)
-				m_speculate(v->in, layout_va(&v->regs, mix(s->b + i), mix(s->v + i)));
-	}
+	if (!w->failed)
+		steps[s->op](v, s);
 }
