@@ -1,6 +1,6 @@
-/* vm/breakpoint.c - the guest's breakpoints (DR0 to DR3) on accesses that the hypervisor makes for it: to data, by the instruction
- * emulator, and to ports. SDM, "Debug Exceptions", "Breakpoint Field Recognition". The trap comes after the instruction, or after the iteration
- * of a repeated one. */
+/* vm/breakpoint.c - the guest's breakpoints (DR0 to DR3) on accesses that the hypervisor makes for it: to data, by the
+ * instruction emulator, and to ports. SDM, "Debug Exceptions", "Breakpoint Field Recognition". The trap comes after the
+ * instruction, or after the iteration of a repeated one. */
 #include "vm/vm.h"
 
 #include "vmx/mutate.h"

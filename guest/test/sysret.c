@@ -1,5 +1,5 @@
-/* 64 bits: SYSRET to a 32-bit program, from a kernel whose SS is null. The manual (SYSRET) gives SS the attributes of a flat 32-bit stack,
- * whatever it had: pushes and pops use all of ESP. */
+/* 64 bits: SYSRET to a 32-bit program, from a kernel whose SS is null. The manual (SYSRET) gives SS the attributes of a flat
+ * 32-bit stack, whatever it had: pushes and pops use all of ESP. */
 #include "pages.h"
 
 const char test_name[] = "sysret";

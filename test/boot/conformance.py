@@ -155,7 +155,7 @@ def own_clock(c):
         seen[clock] = {n: int(least) for n, least in re.findall(r'^BENCH (\S+) (\d+) \d+$', o.text, re.M)}
     for name in ('cpuid', 'vmcall', 'in_served', 'mmio_lapic_id', 'mov_to_cr3'):
         own, whole = seen['guest'][name], seen['host'][name]
-        require(own <= 15 and (whole >= 60 or name == 'mov_to_cr3'), '%s: %d ticks of its own, %d in all' % (name, own, whole))
+        require(own <= 10 and (whole >= 60 or name == 'mov_to_cr3'), '%s: %d ticks of its own, %d in all' % (name, own, whole))
 
 
 def costs(c):
