@@ -1,4 +1,4 @@
-/* vm/task.h - private to hardware task switches: vm/task_switch.c (what happens) and vm/task_segment.c (what the new task's selectors mean).
+/* vm/task.h - private to hardware task switches: vm/task_switch.c (what happens) and vm/task_segment.c (its segment registers).
  * SDM, "Task Management", "32-Bit Task-State Segment (TSS)" and "16-Bit Task-State Segment (TSS)". */
 #ifndef VELLUM_VM_TASK_H
 #define VELLUM_VM_TASK_H
@@ -17,11 +17,13 @@
 #define VECTOR_GP 13
 #define FLAG_NT BIT(14)
 #define FLAG_VM BIT(17)
+#define FLAG_AC BIT(18)
 
 #define DESCRIPTOR_ACCESSED BIT(40)
 #define DESCRIPTOR_BUSY BIT(41)
 #define DESCRIPTOR_S BIT(44)
 #define SELECTOR_TI 4u
+#define TYPE_EXPAND_DOWN 4u /* of data */
 
 /* Where a TSS holds what. */
 struct tss_format {
@@ -42,12 +44,6 @@ struct span {
 	unsigned n[2];
 };
 
-struct new_segment {
-	struct segment_state state;
-	struct span descriptor; /* n[0] = 0: nothing to mark as accessed */
-	uint64_t raw;
-};
-
 struct task {
 	struct vcpu *v;
 	unsigned source;
@@ -60,21 +56,25 @@ struct task {
 	struct span old, new, old_descriptor, new_descriptor;
 	uint64_t old_raw, new_raw;
 	struct segment_state tr;
-	struct new_segment segment[7]; /* ES to GS, LDTR */
 };
 
-/* n bytes at a linear address, for a supervisor's implicit access. false: a page fault has been queued. */
-bool task_find(struct vcpu *v, uint32_t linear, unsigned n, bool write, struct span *s);
+/* The CPU's own accesses, which are a supervisor's whatever the level. */
+#define TASK_READS ((struct access){ .implicit = true })
+#define TASK_WRITES ((struct access){ .write = true, .implicit = true })
+/* n bytes at a linear address. The paging registers have been synchronised (vmx_sync_paging), or are newer than the VMCS. false: a page fault has
+ * been queued. */
+bool task_find(struct vcpu *v, uint32_t linear, unsigned n, struct access access, struct span *s);
 /* What is not memory reads as all ones, and swallows what is written. */
 void task_copy_in(struct vcpu *v, const struct span *s, void *to);
 void task_copy_out(struct vcpu *v, const struct span *s, const void *from);
 
 /* Queues the exception with the selector as its error code; false. */
 bool task_refuse(struct task *t, uint8_t vector, uint16_t selector);
-/* The selector's descriptor, from the GDT or from ldt, and where it lies. write: it will be changed. false: an exception has been queued. */
-bool task_descriptor(struct task *t, uint16_t selector, const struct segment_state *ldt, bool write, uint64_t *raw, struct span *where);
+/* The selector's descriptor, from the GDT or the LDT, and where it lies, which can be written if write, or if it is a segment's that was never
+ * used. false: an exception has been queued. */
+bool task_descriptor(struct task *t, uint16_t selector, bool write, uint64_t *raw, struct span *where);
 struct segment_state task_unpack(uint16_t selector, uint64_t raw);
-/* Looks up and checks every segment of the new task, whose TSS has been read. false: an exception has been queued. */
+/* Loads the segment registers of the new task, which runs already. false: an exception of its has been queued. */
 bool task_segments(struct task *t);
 
 /* A register or selector of a TSS, zero-extended. */

@@ -1,5 +1,6 @@
-/* vm/task_segment.c - the descriptors behind the selectors of a task that is switched to: looked up, and checked as the SDM demands ("Task
- * Switching", the table of checks). Nothing is changed here. */
+/* vm/task_segment.c - the segment registers of a task that has been switched to: the descriptors behind its selectors are looked up, checked
+ * and loaded. SDM, "Task Switching", the table of checks: what is wrong here is an exception of the new task, in its address space, which
+ * finds the registers that come after it not loaded. */
 #include "vm/task.h"
 
 #include "vmx/mutate.h"
@@ -10,13 +11,13 @@
 #define TYPE_READ_WRITE 2u
 #define ACCESS_NULL EMULATE_SEG_UNUSABLE
 #define ACCESS_V86 0xf3u
+#define ACCESS_CODE 0xc09bu /* flat, 32 bits, level 0 */
 
 /* ---- memory ---- */
 
 /* false: a page fault has been queued. */
-bool task_find(struct vcpu *v, uint32_t linear, unsigned n, bool write, struct span *s)
+bool task_find(struct vcpu *v, uint32_t linear, unsigned n, struct access access, struct span *s)
 {
-	struct access access = { .write = write, .implicit = true };
 	unsigned first = (unsigned)min_u64(n, PAGE_SIZE - (linear & (PAGE_SIZE - 1)));
 	uint32_t error;
 
@@ -55,23 +56,24 @@ bool task_refuse(struct task *t, uint8_t vector, uint16_t selector)
 	return false;
 }
 
-/* write: it will be changed. */
-bool task_descriptor(struct task *t, uint16_t selector, const struct segment_state *ldt, bool write, uint64_t *raw, struct span *where)
+bool task_descriptor(struct task *t, uint16_t selector, bool write, uint64_t *raw, struct span *where)
 {
 	uint32_t base = (uint32_t)vmread(VMCS_GUEST_GDTR_BASE), limit = (uint32_t)vmread(VMCS_GUEST_GDTR_LIMIT), at = selector & ~7u;
 
 	if (selector & SELECTOR_TI) { /* the limit of one that is not there is 0 */
-		base = (uint32_t)ldt->base;
-		limit = ldt->limit;
+		struct segment_state ldt = vmx_get_segment(SEG_LDTR);
+
+		base = (uint32_t)ldt.base;
+		limit = ldt.limit;
 	}
 	if (VM_KEPT(TASK_TABLE_LIMIT, at + 7 > limit))
 		return task_refuse(t, VECTOR_TS, selector);
-	if (!task_find(t->v, base + at, 8, write, where))
+	if (!task_find(t->v, base + at, 8, write ? TASK_WRITES : TASK_READS, where))
 		return false;
 	task_copy_in(t->v, where, raw);
 	/* Only one that was never used will be marked. */
 	return write || !(*raw & DESCRIPTOR_S) || (*raw & DESCRIPTOR_ACCESSED) ||
-	       VM_LEFT_OUT_OR(TASK_MARKED, task_find(t->v, base + at, 8, true, where));
+	       VM_LEFT_OUT_OR(TASK_MARKED, task_find(t->v, base + at, 8, TASK_WRITES, where));
 }
 
 struct segment_state task_unpack(uint16_t selector, uint64_t raw)
@@ -107,58 +109,104 @@ static bool segment_allowed(const struct segment_state *s, enum segment n, unsig
 	return (code && (type & TYPE_CONFORMING)) || (VM_LEFT_OUT_OR(SEGMENT_LEVEL, dpl >= cpl && dpl >= rpl));
 }
 
-static bool prepare_segment(struct task *t, enum segment n, uint16_t selector, unsigned cpl)
+static uint16_t selector_of(const struct task *t, enum segment n)
 {
-	struct new_segment *s = &t->segment[n];
+	const struct tss_format *f = t->new_format;
 
-	*s = (struct new_segment){ .state = { .selector = selector, .access = ACCESS_NULL } };
+	if (n == SEG_LDTR)
+		n = f->segments;
+	else if (n >= f->segments)
+		return 0; /* a TSS of 16 bits has no FS and GS */
+	return (uint16_t)task_get(f, t->new_tss, f->selector + f->width * n);
+}
+
+/* ---- loading ---- */
+
+/* Selectors without descriptors: what an exception finds while they are loaded. CS and SS have the new level, for VM entry asks for that, and
+ * of a CPU without unrestricted guest SS the RPL too (SDM, "Checks on Guest Segment Registers"). */
+static void unload(struct task *t, unsigned cpl)
+{
+	bool exact = mechanism_runs_real_mode(t->v->vm->mmu.ops);
+
+	for (enum segment n = SEG_ES; n <= SEG_LDTR; n++) {
+		struct segment_state s = { .selector = selector_of(t, n), .access = ACCESS_NULL };
+
+		if (n == SEG_CS)
+			s = (struct segment_state){ s.selector, 0xffffffff, ACCESS_CODE | cpl << EMULATE_SEG_DPL_SHIFT, 0 };
+		if (n == SEG_SS)
+			VM_MUTANT(TASK_SS_LEVEL, s.access |= cpl << EMULATE_SEG_DPL_SHIFT);
+		if (n == SEG_SS && VM_KEPT(TASK_SS_RPL, !exact))
+			s.selector = (uint16_t)((s.selector & ~3u) | cpl);
+		vmx_set_segment(n, &s);
+	}
+}
+
+static bool load_segment(struct task *t, enum segment n, unsigned cpl)
+{
+	uint16_t selector = selector_of(t, n);
+	struct segment_state s;
+	struct span where;
+	uint64_t raw;
+
 	if (!(selector & ~3u))
 		return (VM_LEFT_OUT_OR(SEGMENT_NULL, n != SEG_CS && n != SEG_SS)) || task_refuse(t, VECTOR_TS, selector);
-	if (!task_descriptor(t, selector, &t->segment[SEG_LDTR].state, false, &s->raw, &s->descriptor))
+	if (!task_descriptor(t, selector, false, &raw, &where))
 		return false;
-	s->state = task_unpack(selector, s->raw);
-	if (VM_KEPT(TASK_CHECK_SEGMENT, !segment_allowed(&s->state, n, cpl)))
+	s = task_unpack(selector, raw);
+	if (VM_KEPT(TASK_CHECK_SEGMENT, !segment_allowed(&s, n, cpl)))
 		return task_refuse(t, VECTOR_TS, selector);
-	if (VM_KEPT(SEGMENT_PRESENT, !(s->state.access & EMULATE_SEG_P)))
+	if (VM_KEPT(SEGMENT_PRESENT, !(s.access & EMULATE_SEG_P)))
 		return task_refuse(t, n == SEG_SS ? VECTOR_SS : VECTOR_NP, selector);
-	s->state.access |= 1; /* accessed */
+	if (!(raw & DESCRIPTOR_ACCESSED)) {
+		raw |= DESCRIPTOR_ACCESSED;
+		VM_MUTANT(TASK_ACCESSED, task_copy_out(t->v, &where, &raw));
+	}
+	s.access |= 1; /* accessed */
+	vmx_set_segment(n, &s);
 	return true;
 }
 
-static bool prepare_ldt(struct task *t, uint16_t selector)
+static bool load_ldt(struct task *t)
 {
-	struct new_segment *s = &t->segment[SEG_LDTR];
+	uint16_t selector = selector_of(t, SEG_LDTR);
+	struct segment_state s;
 	struct span where;
+	uint64_t raw;
 
-	*s = (struct new_segment){ .state = { .selector = selector, .access = ACCESS_NULL } };
 	if (!(selector & ~3u))
 		return true;
-	if (VM_KEPT(TASK_LDT_GLOBAL, selector & SELECTOR_TI))
+	if (!task_descriptor(t, selector, false, &raw, &where))
+		return false; /* in an LDT there is nothing, while none is loaded */
+	s = task_unpack(selector, raw);
+	if (VM_KEPT(TASK_LDT_TYPE, (s.access & (EMULATE_SEG_TYPE | EMULATE_SEG_S)) != TYPE_LDT || !(s.access & EMULATE_SEG_P)))
 		return task_refuse(t, VECTOR_TS, selector);
-	if (!task_descriptor(t, selector, NULL, false, &s->raw, &where))
-		return false;
-	s->state = task_unpack(selector, s->raw);
-	if (VM_KEPT(TASK_LDT_TYPE, (s->state.access & (EMULATE_SEG_TYPE | EMULATE_SEG_S)) != TYPE_LDT ||
-				   !(s->state.access & EMULATE_SEG_P)))
-		return task_refuse(t, VECTOR_TS, selector);
+	vmx_set_segment(SEG_LDTR, &s);
 	return true;
+}
+
+static void load_v86(struct task *t)
+{
+	for (enum segment n = SEG_ES; n <= SEG_GS; n++) {
+		uint16_t selector = selector_of(t, n);
+
+		vmx_set_segment(n, &(struct segment_state){ selector, 0xffff, ACCESS_V86, (uint64_t)selector << 4 });
+	}
 }
 
 bool task_segments(struct task *t)
 {
-	const struct tss_format *f = t->new_format;
-	bool v86 = task_get(f, t->new_tss, f->flags) & FLAG_VM;
-	unsigned cpl = t->new_tss[f->selector + f->width * SEG_CS] & 3;
+	static const enum segment order[] = { SEG_SS, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS };
+	bool v86 = task_get(t->new_format, t->new_tss, t->new_format->flags) & FLAG_VM;
+	unsigned cpl = selector_of(t, SEG_CS) & 3;
 
-	if (!prepare_ldt(t, (uint16_t)task_get(f, t->new_tss, f->selector + f->width * f->segments)))
+	unload(t, cpl);
+	v86 = VM_KEPT(TASK_V86, v86);
+	if (v86)
+		load_v86(t);
+	if (!load_ldt(t))
 		return false;
-	for (enum segment n = SEG_ES; n <= SEG_GS; n++) {
-		uint16_t selector = n < f->segments ? (uint16_t)task_get(f, t->new_tss, f->selector + f->width * n) : 0;
-
-		if (VM_KEPT(TASK_V86, v86))
-			t->segment[n].state = (struct segment_state){ selector, 0xffff, ACCESS_V86, (uint64_t)selector << 4 };
-		else if (!prepare_segment(t, n, selector, cpl))
+	for (unsigned n = 0; n < ARRAY_SIZE(order) && !v86; n++)
+		if (!load_segment(t, order[n], cpl))
 			return false;
-	}
 	return true;
 }

@@ -2,8 +2,8 @@
  * fault, whose gate leads to a task with a stack of its own. SDM, "Task Switching" and, for what the CPU has checked before the exit,
  * "Treatment of Task Switches".
  *
- * First everything is looked up and checked, then it is done, which cannot fail. That is one deviation from the SDM: descriptors
- * that the new task's segments do not allow raise their exception in the old task, and they are looked up in its address space. */
+ * First both TSSs are looked up and checked: what is wrong there is an exception of the old task, and nothing has changed. Then the new task
+ * takes over. What is wrong with its segments is an exception of its own. */
 #include "vm/task.h"
 
 #include "vmx/mutate.h"
@@ -34,9 +34,9 @@ static bool prepare_old(struct task *t)
 	t->old_format = format_of(tr.access);
 	if (!t->old_format || tr.limit < t->old_format->bytes - 1u)
 		return task_refuse(t, VECTOR_TS, tr.selector);
-	if (!task_descriptor(t, tr.selector, NULL, true, &t->old_raw, &t->old_descriptor))
+	if (!task_descriptor(t, tr.selector, true, &t->old_raw, &t->old_descriptor))
 		return false;
-	if (!task_find(t->v, (uint32_t)tr.base, t->old_format->bytes, true, &t->old))
+	if (!task_find(t->v, (uint32_t)tr.base, t->old_format->bytes, TASK_WRITES, &t->old))
 		return false;
 	task_copy_in(t->v, &t->old, t->old_tss);
 	return true;
@@ -48,7 +48,7 @@ static bool prepare_new(struct task *t)
 
 	if ((t->selector & SELECTOR_TI) || !(t->selector & ~7u))
 		return task_refuse(t, VECTOR_TS, t->selector);
-	if (!task_descriptor(t, t->selector, NULL, true, &t->new_raw, &t->new_descriptor))
+	if (!task_descriptor(t, t->selector, true, &t->new_raw, &t->new_descriptor))
 		return false;
 	t->tr = task_unpack(t->selector, t->new_raw);
 	t->new_format = format_of(t->tr.access);
@@ -58,11 +58,11 @@ static bool prepare_new(struct task *t)
 		return task_refuse(t, VECTOR_NP, t->selector);
 	if (VM_KEPT(TASK_CHECK_LIMIT, t->tr.limit < t->new_format->bytes - 1u))
 		return task_refuse(t, VECTOR_TS, t->selector);
-	if (!task_find(t->v, (uint32_t)t->tr.base, t->new_format->bytes, true, &t->new))
+	if (!task_find(t->v, (uint32_t)t->tr.base, t->new_format->bytes, TASK_WRITES, &t->new))
 		return false;
 	task_copy_in(t->v, &t->new, t->new_tss);
 	t->tr.access |= 2;
-	return task_segments(t);
+	return true;
 }
 
 /* ---- doing it ---- */
@@ -107,35 +107,40 @@ static void enter_new(struct task *t)
 	vmwrite(VMCS_GUEST_RSP, t->v->vmx.gpr[GPR_RSP]);
 	vmwrite(VMCS_GUEST_RIP, task_get(f, t->new_tss, f->ip));
 	vmwrite(VMCS_GUEST_RFLAGS, rflags);
-	for (enum segment n = SEG_ES; n <= SEG_LDTR; n++) {
-		struct new_segment *s = &t->segment[n];
-
-		if (VM_KEPT(TASK_ACCESSED, s->descriptor.n[0]) && !(s->raw & DESCRIPTOR_ACCESSED)) {
-			s->raw |= DESCRIPTOR_ACCESSED;
-			task_copy_out(t->v, &s->descriptor, &s->raw);
-		}
-		vmx_set_segment(n, &s->state);
-	}
 	vmx_set_segment(SEG_TR, &t->tr);
 	VM_MUTANT(TASK_DR7, vmwrite(VMCS_GUEST_DR7, vmread(VMCS_GUEST_DR7) & ~DR7_LOCAL));
 	VM_MUTANT(TASK_BLOCKING,
 		  vmwrite(VMCS_GUEST_INTERRUPTIBILITY, vmread(VMCS_GUEST_INTERRUPTIBILITY) & ~(BLOCKING_STI | BLOCKING_MOV_SS)));
 }
 
-/* The error code of the exception that the gate was for goes onto the new task's stack; a fault there is the new task's. */
-static void push_error(struct task *t)
+static bool stack_holds(const struct segment_state *ss, uint32_t at, unsigned n)
 {
-	const struct segment_state *ss = &t->segment[SEG_SS].state;
-	bool wide = ss->access & EMULATE_SEG_DB;
+	uint32_t last = at + n - 1;
+
+	if (ss->access & TYPE_EXPAND_DOWN)
+		return at > ss->limit && last >= at && (last <= 0xffff || (ss->access & EMULATE_SEG_DB));
+	return last >= at && last <= ss->limit;
+}
+
+/* The error code of the exception that the gate was for goes onto the new task's stack, at its level. false: that was a fault of its own. */
+static bool push_error(struct task *t)
+{
+	struct segment_state ss = vmx_get_segment(SEG_SS);
+	bool wide = ss.access & EMULATE_SEG_DB;
 	unsigned n = t->new_format->width;
 	uint32_t esp = (uint32_t)vmread(VMCS_GUEST_RSP), to = wide ? esp - n : (esp & 0xffff0000) | ((esp - n) & 0xffff);
+	uint32_t at = wide ? to : to & 0xffff;
+	struct access access = { .write = true, .user = VM_KEPT(TASK_STACK_LEVEL, (ss.access >> EMULATE_SEG_DPL_SHIFT & 3) == 3) };
 	struct span s;
 
-	vmx_sync_paging(&t->v->vmx, &t->v->mmu);
-	if (!task_find(t->v, (uint32_t)(ss->base + (wide ? to : to & 0xffff)), n, true, &s))
-		return;
+	if (VM_KEPT(TASK_STACK_LIMIT, !stack_holds(&ss, at, n)))
+		return task_refuse(t, VECTOR_SS, 0);
+	t->v->mmu.regs.ac = vmread(VMCS_GUEST_RFLAGS) & FLAG_AC;
+	if (!task_find(t->v, (uint32_t)(ss.base + at), n, access, &s))
+		return false;
 	task_copy_out(t->v, &s, &t->error);
 	vmwrite(VMCS_GUEST_RSP, to);
+	return true;
 }
 
 /* What the exit tells of the switch; takes the event that caused it. */
@@ -174,15 +179,17 @@ void exit_task_switch(struct vcpu *v)
 	if (t.new_format->cr3 && (v->mmu.regs.cr0 & CR0_PG) && VM_KEPT(TASK_CR3, true) &&
 	    !cr_write(v, 3, task_get(t.new_format, t.new_tss, t.new_format->cr3)))
 		return;
-	if (VM_KEPT(TASK_DELIVERED, t.source == SOURCE_GATE))
-		v->event.info = 0; /* delivered */
 	save_old(&t);
 	enter_new(&t);
 	VM_MUTANT(TASK_TS, cr_write(v, 0, v->mmu.regs.cr0 | BIT(3))); /* TS */
 	if (VM_KEPT(TASK_NMI, nmi))
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, vmread(VMCS_GUEST_INTERRUPTIBILITY) | BLOCKING_NMI);
-	if (VM_KEPT(TASK_ERROR, t.has_error))
-		push_error(&t);
+	if (VM_KEPT(TASK_INTERRUPT, (v->event.info & INFO_TYPE) != INFO_TYPE_HARDWARE_EXCEPTION))
+		v->event.info = 0; /* delivered; an exception may still become a double fault */
+	if (!task_segments(&t) || (VM_KEPT(TASK_ERROR, t.has_error) && !push_error(&t)))
+		return;
+	if (VM_KEPT(TASK_DELIVERED, t.source == SOURCE_GATE))
+		v->event.info = 0;
 	if (VM_KEPT(TASK_TRAP, t.new_format->trap) && (t.new_tss[t.new_format->trap] & 1))
 		trap_into(v);
 }

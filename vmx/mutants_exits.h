@@ -128,7 +128,12 @@
 	M(USER_ACCESS, "that a program's access is a user's") \
 	M(DEVICE_ALIGNED, "aligned accesses to devices") \
 	M(TASK_TABLE_LIMIT, "the limit of a descriptor table") \
-	M(TASK_MARKED, "finding out that a descriptor can be marked before anything changes") \
+	M(TASK_MARKED, "finding out that a descriptor can be marked before it is loaded") \
+	M(TASK_INTERRUPT, "that an interrupt is delivered when the new task takes over") \
+	M(TASK_STACK_LIMIT, "the limit of the stack that an error code goes to") \
+	M(TASK_STACK_LEVEL, "that it is written at the new task's level") \
+	M(TASK_SS_LEVEL, "the level of an SS that is not loaded yet") \
+	M(TASK_SS_RPL, "its RPL, without unrestricted guest") \
 	M(SEGMENT_SYSTEM, "refusing a system descriptor in a segment register") \
 	M(SEGMENT_CS_LEVEL, "the level of CS") \
 	M(SEGMENT_SS_LEVEL, "the level of SS") \
@@ -136,7 +141,6 @@
 	M(SEGMENT_LEVEL, "the level of a data segment") \
 	M(SEGMENT_NULL, "refusing a null selector in CS and SS") \
 	M(SEGMENT_PRESENT, "refusing a segment that is not present") \
-	M(TASK_LDT_GLOBAL, "that an LDT is in the GDT") \
 	M(TASK_LDT_TYPE, "that an LDT is one, and present") \
 	M(TASK_GRANULAR, "limits in pages") \
 	M(TASK_V86, "segment registers of a task in virtual-8086 mode") \
