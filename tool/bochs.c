@@ -223,3 +223,15 @@ void bochs_explain(FILE *out, const char *log)
 		fprintf(out, "  Bochs: %s\n", strstr(panics[i], ">>PANIC<<") + strlen(">>PANIC<<") + 1);
 	bytes_free(&content);
 }
+
+bool bochs_powered_off(const char *log)
+{
+	struct bytes content = { 0 };
+	bool off;
+
+	if (log == NULL || !file_read(log, &content))
+		return false;
+	off = strstr(content.data, ">>PANIC<< Shutdown port: shutdown requested") != NULL;
+	bytes_free(&content);
+	return off;
+}

@@ -42,5 +42,7 @@ bool bochs_can_have(bool mended, unsigned cpus, char *error, size_t error_size);
 
 /* Says why the emulator ended, from its log; prints nothing when there is nothing to say. */
 void bochs_explain(FILE *out, const char *log);
+/* Did the guest write "Shutdown" to the port for it (0x8900), as kernels without ACPI power a Bochs off? */
+bool bochs_powered_off(const char *log);
 
 #endif

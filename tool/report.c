@@ -185,3 +185,13 @@ void report_print(FILE *out, const struct run_result *result)
 		fprintf(out, "\n%s %s: %.1f s, of which %.1f s of CPU\n", machine->emulator, machine->emulator_version,
 			machine->seconds, machine->cpu_seconds);
 }
+
+void report_bad_ends(FILE *out, const struct run_result *result)
+{
+	for (size_t i = 0; i < result->vm_count; i++) {
+		const struct vm_result *vm = &result->vms[i];
+
+		if (vm->ended && vm->status != 0)
+			fprintf(out, "vellum: %s: status %u, %s\n", vm->name, vm->status, vm->end);
+	}
+}

@@ -92,7 +92,7 @@ static void end_natively(struct session *session)
 {
 	struct vm_result *vm = result_vm(&session->result, 0);
 	struct record end = { .kind = RECORD_VM_END, .text = "powered off" };
-	bool off = false;
+	bool off = bochs_powered_off(session->emulator.log);
 
 	result_native(vm, session->options->ips);
 	for (unsigned i = 0; i < TAIL && i < session->console_tail.count; i++)
@@ -157,6 +157,8 @@ int run(const struct options *options)
 		report_print(stdout, &session.result);
 		fflush(stdout);
 	}
+	if (options->quiet)
+		report_bad_ends(stderr, &session.result);
 	if (options->json != NULL)
 		write_json(&session, status);
 	tail_free(&session.console_tail);

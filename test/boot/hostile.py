@@ -69,8 +69,10 @@ class Seen:
 def native(c, g, append, cpu):
     """On the bare machine; any end is one."""
     args = ['run', '--native', '--kernel', c.guest(g.elf), '--append', append, '--mem', '16M', '--cpu', cpu, '--timeout', str(BARE_TIMEOUT)]
-    _, text = c.finish(c.start(args), BARE_TIMEOUT + 20)
-    return Seen(text, 'native')
+    status, text = c.finish(c.start(args), BARE_TIMEOUT + 20)
+    seen = Seen(text, 'native')
+    require(status == 0 or not seen.whole, 'status %d, though the guest powered the machine off' % status)
+    return seen
 
 
 def beside(c, g, append, mmu, cpu, mega):

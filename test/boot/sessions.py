@@ -169,6 +169,9 @@ def image(c):
 
 
 def quiet(c):
+    o = c.run(['run', '--quiet', '--kernel', c.guest('triple-fault'), '--timeout', '50'], status=65)
+    require(o.text.strip().startswith('vellum: guest: status 65, stopped: triple fault') and o.text.count('\n') == 1,
+            'not one sentence: %s' % o.text)
     o = c.run(['run', '--quiet', '--kernel', c.guest('hello'), '--timeout', '50'])
     require(o.text == '', 'it said: %r' % o.text)
 
