@@ -49,8 +49,12 @@ static enum emulate_result repeat(struct emulate *e, const struct insn *i, itera
 		if (compares && !(e->rflags & FLAG_ZF) == !(i->flags & INSN_F_REPNE))
 			break;
 		e->progress = true;
-		if (unlikely(is_time(e, ++n, limit)) && (e->gpr[EMULATE_RCX] & mask))
+		if (unlikely(is_time(e, ++n, limit)) && (e->gpr[EMULATE_RCX] & mask)) {
+			/* Between iterations RF is set: a breakpoint on the instruction has had its turn (SDM, "Instruction-Breakpoint
+			 * Exception Condition" and "RF flag"). */
+			e->rflags |= FLAG_RF;
 			return EMULATE_RESTART;
+		}
 	}
 	return finish(e, i);
 }

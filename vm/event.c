@@ -53,6 +53,8 @@ static void put_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32
 	v->requests |= REQUEST_EVENT;
 }
 
+/* An interrupt or NMI whose delivery ends in a fault of the guest's is over, as on a CPU: it was acknowledged, and the NMI blocks others until
+ * an IRET. */
 void event_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error)
 {
 	uint8_t first = (uint8_t)(v->event.info & INFO_VECTOR);
@@ -66,11 +68,8 @@ void event_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t er
 			put_exception(v, VECTOR_DF, true, 0);
 			return;
 		}
-	} else if ((v->event.info & INFO_VALID) && (v->event.info & INFO_TYPE) == INFO_TYPE_EXTERNAL) {
-		VM_MUTANT(KEEP_INTERRUPT, v->requeued = true); /* the interrupt comes after the exception */
-		v->requeued_vector = first;
 	} else if ((v->event.info & INFO_VALID) && (v->event.info & INFO_TYPE) == INFO_TYPE_NMI) {
-		VM_MUTANT(KEEP_NMI, v->nmi_pending = true);
+		VM_MUTANT(LOST_NMI, vmwrite(VMCS_GUEST_INTERRUPTIBILITY, vmread(VMCS_GUEST_INTERRUPTIBILITY) | BLOCKING_NMI));
 	}
 	put_exception(v, vector, has_error, error);
 }
@@ -108,10 +107,6 @@ static int take_interrupt(struct vcpu *v)
 {
 	int vector;
 
-	if (v->requeued) {
-		v->requeued = false;
-		return v->requeued_vector;
-	}
 	if (lapic_extint(&v->lapic))
 		return pic_ack(&v->vm->pic);
 	vector = lapic_pending(&v->lapic);
@@ -122,7 +117,7 @@ static int take_interrupt(struct vcpu *v)
 
 static bool interrupt_waits(struct vcpu *v)
 {
-	return v->requeued || lapic_extint(&v->lapic) || lapic_pending(&v->lapic) >= 0;
+	return lapic_extint(&v->lapic) || lapic_pending(&v->lapic) >= 0;
 }
 
 /* A debug trap of the last instruction comes before any interrupt (SDM, "Priority Among Concurrent Events"), and an entry that injects one

@@ -184,8 +184,6 @@ void exit_task_switch(struct vcpu *v)
 	VM_MUTANT(TASK_TS, cr_write(v, 0, v->mmu.regs.cr0 | BIT(3))); /* TS */
 	if (VM_KEPT(TASK_NMI, nmi))
 		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, vmread(VMCS_GUEST_INTERRUPTIBILITY) | BLOCKING_NMI);
-	if (VM_KEPT(TASK_INTERRUPT, (v->event.info & INFO_TYPE) != INFO_TYPE_HARDWARE_EXCEPTION))
-		v->event.info = 0; /* delivered; an exception may still become a double fault */
 	if (!task_segments(&t) || (VM_KEPT(TASK_ERROR, t.has_error) && !push_error(&t)))
 		return;
 	if (VM_KEPT(TASK_DELIVERED, t.source == SOURCE_GATE))

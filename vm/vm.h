@@ -87,8 +87,6 @@ struct vcpu {
 	bool slept;          /* since it last had the CPU */
 	uint64_t run_ticks;  /* on a CPU, in the guest and in the hypervisor; what the exits took of it is in exits[] */
 	struct event event;
-	bool requeued;           /* requeued_vector is that of an external interrupt whose delivery an exception came before */
-	uint8_t requeued_vector;
 	bool nmi_pending;
 	uint64_t xcr0;
 	uint64_t tsc_offset; /* the guest's TSC less the VM's clock */

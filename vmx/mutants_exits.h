@@ -18,8 +18,7 @@
 	M(REAL_ERROR, "dropping the error code in real mode") \
 	M(TRIPLE_FAULT, "the triple fault after a double fault") \
 	M(DOUBLE_FAULT, "the double fault of two exceptions") \
-	M(KEEP_INTERRUPT, "keeping an acknowledged interrupt that an exception came before") \
-	M(KEEP_NMI, "keeping an NMI that an exception came before") \
+	M(LOST_NMI, "blocking NMIs after one whose delivery has faulted") \
 	M(CR2, "CR2 of a page fault") \
 	M(INJECT_ERROR, "the error code of an injected event") \
 	M(INJECT_LENGTH, "the instruction length of an injected event") \
@@ -129,7 +128,6 @@
 	M(DEVICE_ALIGNED, "aligned accesses to devices") \
 	M(TASK_TABLE_LIMIT, "the limit of a descriptor table") \
 	M(TASK_MARKED, "finding out that a descriptor can be marked before it is loaded") \
-	M(TASK_INTERRUPT, "that an interrupt is delivered when the new task takes over") \
 	M(TASK_STACK_LIMIT, "the limit of the stack that an error code goes to") \
 	M(TASK_STACK_LEVEL, "that it is written at the new task's level") \
 	M(TASK_SS_LEVEL, "the level of an SS that is not loaded yet") \

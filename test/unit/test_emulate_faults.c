@@ -60,8 +60,11 @@ static void test_rep_limit(void **state)
 	assert_int_equal(w->gpr[EMULATE_RCX], 15);
 	assert_int_equal(w->gpr[EMULATE_RDI], 0x5050);
 	assert_int_equal(w->e.rip, 0x7c00);
+	/* A breakpoint on it has had its turn, until it is done. */
+	assert_true(w->e.rflags & FLAG_RF);
 	assert_int_equal(RUN(w, 0xf3, 0x48, 0xab), EMULATE_RESTART);
 	assert_ok(RUN(w, 0xf3, 0x48, 0xab));
+	assert_false(w->e.rflags & FLAG_RF);
 	assert_int_equal(w->gpr[EMULATE_RDI], 0x5000 + 25 * 8);
 	assert_int_equal(world_load(w, 0x5000 + 24 * 8, 8), 0x1122334455667788);
 	assert_int_equal(world_load(w, 0x5000 + 25 * 8, 8), 0);

@@ -521,7 +521,7 @@ static void faults_behind_a_gate(void **state)
 	vmcs_put(VMCS_GUEST_RFLAGS, 0x202);
 	step_to_entry(switch_by_event(INFO(INFO_TYPE_EXTERNAL, 0x41), 0, 0), __LINE__);
 	EXPECT_EVENT(EXCEPTION_ERROR(10), 0xfff8 | 1);
-	assert_false(bench.v->requeued);
+	assert_false(bench.entry.proc & PROC_INTERRUPT_WINDOW);
 	finish();
 }
 
