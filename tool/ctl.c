@@ -26,7 +26,7 @@ static const char usage[] =
 	"\n"
 	"VM is a name or a number, and may be left out where there is one. --run chooses a run where there are several\n"
 	"(vellum run --name). --json prints the answer as it comes. The exit status is 0, 1 where the hypervisor refused,\n"
-	"2 for what is no request, or where there is no run.\n";
+	"2 where there is no run, or nothing was asked.\n";
 
 const cJSON *ctl_get(const cJSON *object, const char *name)
 {

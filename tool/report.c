@@ -166,6 +166,8 @@ static void print_vm(FILE *out, const struct run_result *result, const struct vm
 	if (stat_find(vm, "exits.total") != 0) {
 		print_exits(out, vm);
 		print_memory(out, vm);
+		if (stat_find(vm, "console.dropped") != 0)
+			fprintf(out, "  console: %s bytes lost, which came faster than the port takes them\n", grouped(stat_find(vm, "console.dropped"), a));
 		fprintf(out, "  %s: guest %s, hypervisor %s (%.2f%% of the guest's)\n", unit, grouped(guest, a), grouped(own, b),
 			percent(own, guest));
 	}

@@ -80,7 +80,7 @@ bool config_read_among(char *among, const char *value, char *error, size_t error
 		p = config_next_among(p, name);
 		if (VM_LEFT_OUT_OR(CONFIG_AMONG_KNOWN, known(name)))
 			continue;
-		fmt(error, error_size, "switch-among must be mechanisms with commas between them, such as ept,shadow, not \"%.40s\"", value);
+		fmt(error, error_size, "switch-among must be mechanisms with commas between them, among ept, shadow, vtlb and brute, such as ept,shadow, not \"%.40s\"", value);
 		return false;
 	}
 	if (VM_KEPT(CONFIG_AMONG_LONG, count > CONFIG_SWITCHES_MAX || strlen(value) > CONFIG_SWITCH_AMONG_MAX)) {

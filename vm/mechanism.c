@@ -66,8 +66,8 @@ static bool options_supported(struct vm *vm, const struct mmu_ops *ops)
 	if (!strcmp(ops->name, "ept") &&
 	    (VM_KEPT(WANTS_1G, c->page_bits == PAGE_LIMIT_1G && !caps->ept_1g) ||
 	     VM_KEPT(WANTS_2M, c->page_bits == PAGE_LIMIT_2M && !caps->ept_2m))) {
-		vm_end(vm, VM_STATUS_UNSUPPORTED, "pages %s cannot be had: this CPU's EPT has no pages of that size; use 4k or auto",
-		       c->page_bits == PAGE_LIMIT_1G ? "1g" : "2m");
+		vm_end(vm, VM_STATUS_UNSUPPORTED, "pages %s cannot be had: this CPU's EPT has no pages of that size; use %s4k or auto",
+		       c->page_bits == PAGE_LIMIT_1G ? "1g" : "2m", caps->ept_2m ? "2m, " : "");
 		return false;
 	}
 	return true;

@@ -160,9 +160,9 @@ static void test_switching(void **state)
 	bad("vm a\nkernel k\nswitch-every 1000000001exits", "line 3: switch-every must be milliseconds, microseconds or VM exits (at least 32), "
 	    "such as 20, 500us or 100exits, not \"1000000001exits\"");
 	bad("vm a\nkernel k\nswitch-every 5\nswitch-among ept,,brute",
-	    "line 4: switch-among must be mechanisms with commas between them, such as ept,shadow, not \"ept,,brute\"");
+	    "line 4: switch-among must be mechanisms with commas between them, among ept, shadow, vtlb and brute, such as ept,shadow, not \"ept,,brute\"");
 	bad("vm a\nkernel k\nswitch-every 5\nswitch-among ept,eptshadowvtlbbrute",
-	    "line 4: switch-among must be mechanisms with commas between them, such as ept,shadow, not \"ept,eptshadowvtlbbrute\"");
+	    "line 4: switch-among must be mechanisms with commas between them, among ept, shadow, vtlb and brute, such as ept,shadow, not \"ept,eptshadowvtlbbrute\"");
 	bad("vm a\nkernel k\nswitch-every 5\nswitch-among ept,ept,ept,ept,ept,ept,ept,ept,ept,ept,ept,ept,ept,ept,ept,ept,ept",
 	    "line 4: switch-among names 17 mechanisms, at most 16 are possible");
 	bad("vm a\nkernel k\nswitch-among ept", "line 3: machine a has switch-among, but no switch-every that would go through the list");
