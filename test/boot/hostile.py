@@ -16,9 +16,9 @@ MECHANISMS = ('ept', 'shadow', 'vtlb', 'brute')
 BLOCK = 5
 # Ways a guest ends itself on purpose: that is no stop.
 OWN_END = r'powered off|reset|debug exit'
-# Seconds after which a program is said to hang: one that went to real mode or took the NMI's place may keep the watchdog out. It counts as
+# Seconds after which a program is said to hang: one that went to real mode, or wrote to the interval timer, keeps the watchdog out. It counts as
 # one that ended its machine.
-BARE_TIMEOUT, BESIDE_TIMEOUT = 150, 400
+BARE_TIMEOUT, BESIDE_TIMEOUT = 100, 200
 # What the neighbour has to have of the CPU while it is awake, in percent, and how long it may wait, in us: five slices.
 LEAST_SHARE, MOST_GAP_US = 45, 50000
 
@@ -89,9 +89,9 @@ def beside(c, g, append, mmu, cpu, mega):
     require(gap <= MOST_GAP_US, 'the neighbour waited %d us' % gap)
     # Long lines of the second machine's console come in pieces.
     text = re.sub(r'\n\[bad\] (?!hostile|neighbour)', '', o.text)
-    if 'vms' not in o.json:  # nothing is told of virtual machines that were stopped with the machine
+    bad = o.json['vms'][1] if 'vms' in o.json else {}
+    if 'instructions' not in bad:  # nothing is told of a virtual machine that was stopped with its machine
         return Seen(text.replace('[bad] ', ''), 'no end')
-    bad = o.json['vms'][1]
     return Seen(text.replace('[bad] ', ''), bad['guest']['end'], bad['instructions']['guest'] + bad['instructions']['hypervisor'])
 
 
