@@ -43,6 +43,8 @@ word value_any(struct experiment *x)
 	};
 	unsigned r = below(x, 16);
 
+	if (r < 4 && x->kind->may & MAY_LOAD)
+		return system_pointer(x);
 	if (r < 10)
 		return (x->kind->may & MAY_TABLES) && r < 2 ? entry_any(x) : pointer_any(x);
 	if (r < 12)

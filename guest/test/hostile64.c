@@ -13,7 +13,9 @@ static struct {
 	uint64_t pml4[512], pdpt[512], pd_image[512], pt_image[512], pd_devices[512], pt_ioapic[512], pt_lapic[512];
 } fixed ALIGNED;
 static uint64_t pd[512] ALIGNED, pt[512] ALIGNED;
-static uint64_t gdt_page[512] ALIGNED, idt_page[512] ALIGNED;
+uint64_t gdt_page[GDT_COUNT] ALIGNED;
+static uint64_t idt_page[512] ALIGNED, system_page[512] ALIGNED;
+struct table_register hostile_gdtr = { sizeof(gdt_page) - 1, (word)gdt_page }, hostile_idtr = { sizeof(idt_page) - 1, (word)idt_page };
 static uint32_t tss_page[1024] ALIGNED;
 /* The stack of all exceptions, and the NMI's. */
 static uint8_t trap_stack[PAGE] ALIGNED, nmi_stack[PAGE] ALIGNED;
@@ -25,6 +27,7 @@ struct hostile_frame *frame = (struct hostile_frame *)(trap_stack + PAGE) - 1;
 
 #define ORDINARY { PAGE_DATA, PAGE_DATA, PAGE_DATA2, PAGE_STACK, PAGE_READONLY, PAGE_HOLE, PAGE_NX, PAGE_SUPERVISOR }
 #define WITH_TABLES { PAGE_PT, PAGE_PT, PAGE_PD, PAGE_DATA, PAGE_DATA2, PAGE_STACK, PAGE_HOLE, PAGE_READONLY }
+#define WITH_SYSTEM { PAGE_DATA, PAGE_SYSTEM, PAGE_DATA2, PAGE_STACK, PAGE_READONLY, PAGE_HOLE, PAGE_NX, PAGE_SYSTEM_READONLY }
 #define WITHOUT_MEMORY { PAGE_VOID, PAGE_VOID, PAGE_VOID, PAGE_DATA, PAGE_STACK }
 #define WITH_DEVICES { PAGE_LAPIC, PAGE_IOAPIC, PAGE_VGA, PAGE_LAST, PAGE_VOID, PAGE_DATA, PAGE_STACK }
 const struct kind kinds[] = {
@@ -36,6 +39,7 @@ const struct kind kinds[] = {
 	{ "segments", MAY_SEGMENTS, ALL_MODES, true, 10, ORDINARY },
 	{ "flags", MAY_FLAGS | MAY_DR, ALL_MODES, true, 4, ORDINARY },
 	{ "events", MAY_GATES, ALL_MODES, true, 9, ORDINARY },
+	{ "system", MAY_LOAD | MAY_GATES, 1u << MODE_K64 | 1u << MODE_K32, true, 9, WITH_SYSTEM },
 	{ "tables", MAY_TABLES, ALL_MODES, true, 2, WITH_TABLES },
 	{ "maps", MAY_TABLES | MAY_DIFFER | MAY_STOP_WATCHDOG, ALL_MODES, false, 2, WITH_TABLES },
 	{ "absent", MUST_DEFINE, ALL_MODES, true, 2, WITHOUT_MEMORY },
@@ -47,7 +51,6 @@ const struct kind kinds[] = {
 
 /* ---- descriptors ---- */
 
-#define GDT_COUNT 64u
 #define BASE16 ((uint64_t)(REGION & 0xffffff) << 16 | (uint64_t)(REGION >> 24) << 56)
 
 static void put(uint64_t *at, uint64_t v)
@@ -117,6 +120,21 @@ static void make_gates(struct experiment *x)
 	}
 }
 
+/* The supervisor's, but for what its handlers do not need. */
+void world_make_tss(struct experiment *x, void *at)
+{
+	uint32_t *to = at;
+
+	for (unsigned i = 0; i < 26; i++)
+		to[i] = tss_page[i];
+	for (unsigned i = 1; i < 7; i++)
+		to[i] = (uint32_t)pointer_any(x);
+	for (unsigned i = 13; i < 23; i++)
+		if (chance(x, 2))
+			to[i] = (uint32_t)value_any(x);
+	to[25] = (uint32_t)random_next(x);
+}
+
 static void set_stack(unsigned ist, uint64_t at)
 {
 	tss_page[7 + 2 * ist] = (uint32_t)at;
@@ -125,8 +143,6 @@ static void set_stack(unsigned ist, uint64_t at)
 
 static void init_descriptors(void)
 {
-	struct { uint16_t limit; uint64_t base; } __attribute__((packed)) gdtr = { GDT_COUNT * 8 - 1, (word)gdt_page },
-		idtr = { sizeof(idt_page) - 1, (word)idt_page };
 	static const uint8_t bad[] = { PAGE_HOLE, PAGE_READONLY, PAGE_PT, PAGE_VOID };
 
 	for (unsigned i = 0; i < GDT_COUNT; i++)
@@ -141,7 +157,7 @@ static void init_descriptors(void)
 	for (unsigned i = 0; i < 4; i++)
 		set_stack(4 + i, REGION + bad[i] * PAGE + 0x800 - 8 * i);
 	tss_page[25] = 104u << 16;
-	__asm__ volatile("lgdt %0; lidt %1; ltr %w2" : : "m"(gdtr), "m"(idtr), "r"(0x38));
+	__asm__ volatile("lgdt %0; lidt %1; ltr %w2" : : "m"(hostile_gdtr), "m"(hostile_idtr), "r"(0x38));
 }
 
 /* ---- tables ---- */
@@ -169,17 +185,21 @@ static uint64_t region_entry(const struct kind *k, enum page page)
 	case PAGE_LAPIC: return reaches(k, page) ? 0xfee00000 | user : 0;
 	case PAGE_IOAPIC: return reaches(k, page) ? 0xfec00000 | user : 0;
 	case PAGE_VGA: return reaches(k, page) ? 0xb8000 | user : 0;
-	case PAGE_LAST: return reaches(k, page) ? 0xc0000000 | user : 0;
+	case PAGE_SYSTEM: /* or PAGE_LAST */
+		if (k->may & MAY_LOAD)
+			return (word)system_page | user;
+		return reaches(k, page) ? 0xc0000000 | user : 0;
+	case PAGE_SYSTEM_READONLY: return k->may & MAY_LOAD ? (word)system_page | PTE_P | PTE_U : 0;
 	default: return 0;
 	}
 }
 
 static void make_tables(const struct kind *k)
 {
-	unsigned all = k->may & MAY_TABLES ? 512 : PAGES;
+	unsigned all = k->may & MAY_TABLES ? 512 : PAGES_ALL;
 
 	for (unsigned i = 0; i < all; i++)
-		put(&pt[i], i < PAGES ? region_entry(k, i) : 0);
+		put(&pt[i], i < PAGES_ALL ? region_entry(k, i) : 0);
 	put(&pd[0], (word)pt | PTE_P | PTE_W | PTE_U);
 	for (unsigned i = 1; i < all; i++)
 		put(&pd[i], 0);
@@ -280,6 +300,7 @@ void world_init(void)
 	region_memory = memory;
 	region_physical = (word)memory;
 	region_pages = PAGES_RAM;
+	system_memory = system_page;
 	init_tables();
 	init_descriptors();
 	control_init(0x80010033, 0x20, 0x7df);
@@ -305,6 +326,8 @@ void world_restore(const struct kind *k)
 		watchdog_init();
 }
 
+uint64_t world_seen(const struct kind *k, uint64_t h) { return k->may & MAY_LOAD ? system_settle(h) : h; }
+
 void world_make(struct experiment *x)
 {
 	control_restore(x->kind, true);
@@ -314,6 +337,8 @@ void world_make(struct experiment *x)
 	make_tables(x->kind);
 	if (x->kind->may & MAY_GATES)
 		make_gates(x);
+	system_make(x);
+	world_entries = x->kind->may & MAY_LOAD ? PAGES_ALL : PAGES;
 	write_cr3((word)fixed.pml4);
 	if (reaches_devices(x->kind)) {
 		watchdog_mask_interrupts();

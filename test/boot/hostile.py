@@ -34,10 +34,10 @@ class Guest:
         return 'kind=%s seed=%d from=%d count=%d block=%d%s' % (kind, seed, first, count, BLOCK, self.more)
 
 
-G64 = Guest('64 bits', 'hostile', ('bytes', 'user', 'kernel', 'kernel16', 'segments', 'flags', 'events', 'tables', 'absent'),
-            ('maps', 'devices', 'msrs', 'ports'))
+G64 = Guest('64 bits', 'hostile', ('bytes', 'user', 'kernel', 'kernel16', 'segments', 'flags', 'events', 'system', 'tables',
+                                   'absent'), ('maps', 'devices', 'msrs', 'ports'))
 # Two-level tables and PAE; and no paging, where a program reaches what the bare machine has elsewhere: BIOS and video memory.
-KINDS32 = ('bytes', 'user', 'v86', 'kernel', 'kernel16', 'segments', 'flags', 'events', 'tasks', 'tables', 'absent')
+KINDS32 = ('bytes', 'user', 'v86', 'kernel', 'kernel16', 'segments', 'flags', 'events', 'tasks', 'system', 'tables', 'absent')
 G32 = Guest('32 bits', 'hostile32', KINDS32, ('maps', 'devices', 'msrs', 'ports'), ' paging=legacy')
 GPAE = Guest('PAE', 'hostile32', KINDS32, ('maps', 'devices', 'msrs', 'ports'), ' paging=pae')
 GFLAT = Guest('no paging', 'hostile32', (), tuple(k for k in KINDS32 if k != 'tables') + ('devices', 'msrs', 'ports'),
