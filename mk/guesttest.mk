@@ -28,7 +28,7 @@ $(eval $(call guest_test_rules,64))
 GUEST_TEST_MORE_tables := table-access
 GUEST_TEST_MORE_flood := flood-kinds flood-tables
 HOSTILE := hostile-code hostile-operands hostile-memory hostile-system
-GUEST_TEST_MORE_hostile := hostile64 hostile64-entry $(HOSTILE)
+GUEST_TEST_MORE_hostile := hostile64 hostile64-entry hostile64-tables $(HOSTILE)
 GUEST_TEST_MORE_hostile32 := hostile hostile32-entry hostile32-tables hostile32-tasks hostile32-real $(HOSTILE)
 # Below it lies what its experiments have.
 GUEST_TEST_AT_hostile32 := 0x400000

@@ -65,6 +65,17 @@ uint64_t memory_digest(uint64_t h)
 	return h;
 }
 
+uint64_t undo(uint64_t h, uint64_t *seen, const uint64_t *was, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (seen[i] == was[i])
+			continue;
+		h = mix(mix(h, i), seen[i]);
+		seen[i] = was[i];
+	}
+	return h;
+}
+
 /* ---- registers ---- */
 
 void control_init(word cr0, word cr4, word cr4_may)

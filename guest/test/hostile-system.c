@@ -206,20 +206,9 @@ void system_make(struct experiment *x)
 	put(system_memory, (const uint64_t *)&page, PAGE / 8);
 }
 
-static uint64_t settle(uint64_t h, uint64_t *seen, const uint64_t *was, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++) {
-		if (seen[i] == was[i])
-			continue;
-		h = mix(mix(h, i), seen[i]);
-		seen[i] = was[i];
-	}
-	return h;
-}
-
 uint64_t system_settle(uint64_t h)
 {
-	return settle(settle(h, gdt_page, gdt, GDT_COUNT), system_memory, (const uint64_t *)&page, PAGE / 8);
+	return undo(undo(h, gdt_page, gdt, GDT_COUNT), system_memory, (const uint64_t *)&page, PAGE / 8);
 }
 
 /* ---- instructions ---- */

@@ -113,6 +113,8 @@ void choose_mode(struct experiment *x, unsigned slot);
 /* A value that an instruction may do something with: mostly a pointer into the region. */
 word value_any(struct experiment *x);
 word pointer_any(struct experiment *x);
+/* Where a kind has its own. */
+extern word (*own_pointer)(struct experiment *x), (*own_value)(struct experiment *x);
 /* A port or a model-specific register that may be tried. */
 word port_any(struct experiment *x);
 word msr_any(struct experiment *x);
@@ -139,6 +141,8 @@ word system_pointer(struct experiment *x);
 void memory_init(void);
 void memory_make(void);
 uint64_t memory_digest(uint64_t h);
+/* Adds the words of seen that are not as they were to h, and makes them so. */
+uint64_t undo(uint64_t h, uint64_t *seen, const uint64_t *was, unsigned n);
 /* CR0, CR4 and XCR0 as they were; the rest of the extended state too if all. */
 void control_init(word cr0, word cr4, word cr4_may);
 void control_restore(const struct kind *k, bool all);

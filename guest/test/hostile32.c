@@ -171,6 +171,7 @@ void world_make(struct experiment *x)
 	memory_make();
 	tables_make(x->kind);
 	world_entries = x->kind->may & MAY_LOAD ? PAGES_ALL : PAGES;
+	own_value = x->kind->may & MAY_LOAD ? system_pointer : NULL;
 	descriptors_make(x);
 	if (reaches_devices(x->kind)) {
 		watchdog_mask_interrupts();
