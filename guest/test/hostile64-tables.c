@@ -50,12 +50,6 @@ static uint64_t region_entry(const struct kind *k, enum page page)
 	}
 }
 
-static void put(uint64_t *at, uint64_t v)
-{
-	if (*at != v)
-		*at = v;
-}
-
 /* ---- MAY_UPPER ----
  *
  * A PML4 and a PDPT that programs may write. The first entry of that PML4 is the supervisor's; other entries lead to the region on
@@ -65,12 +59,13 @@ static void put(uint64_t *at, uint64_t v)
 #define UPPER 64u
 #define UPPER_COUNT 8u
 #define UPPER_HALF 256u
+#define PTE_IGNORED (1ull << 52)
 
 static uint64_t *const tables[4] = { pt, pd, pdpt, pml4 };
 static uint64_t wanted[4][512];
 
 /* A table of any level, memory, nothing; rarely with reserved bits. */
-word upper_entry(struct experiment *x)
+static word entry_any(struct experiment *x)
 {
 	word v = (word)tables[below(x, 4)];
 
@@ -86,6 +81,9 @@ word upper_entry(struct experiment *x)
 	return v;
 }
 
+/* As an address it is not canonical: what is a frame in an entry would be the supervisor's as a pointer. */
+word upper_entry(struct experiment *x) { return entry_any(x) | PTE_IGNORED; }
+
 /* Half of the ways lead on, the others with fewer rights, or anywhere. */
 static uint64_t entry_to(struct experiment *x, const uint64_t *table, unsigned n)
 {
@@ -93,7 +91,7 @@ static uint64_t entry_to(struct experiment *x, const uint64_t *table, unsigned n
 	case 1: return (word)table | PTE_P | PTE_U;
 	case 2: return (word)table | PTE_P | PTE_W;
 	case 3: return (word)table | PTE_P | PTE_W | PTE_U | PTE_NX;
-	case 4: return upper_entry(x);
+	case 4: return entry_any(x);
 	default: return (word)table | PTE_P | PTE_W | PTE_U;
 	}
 }

@@ -6,8 +6,9 @@
 extern char hostile_stubs[], hostile_ud2[];
 
 uint64_t gdt_page[GDT_COUNT] ALIGNED;
-static uint64_t idt_page[512] ALIGNED ALIGNED;
-struct table_register hostile_gdtr = { sizeof(gdt_page) - 1, (word)gdt_page }, hostile_idtr = { sizeof(idt_page) - 1, (word)idt_page };
+static uint64_t idt_page[512] ALIGNED;
+struct table_register hostile_gdtr = { sizeof(gdt_page) - 1, (word)gdt_page };
+struct table_register hostile_idtr = { sizeof(idt_page) - 1, (word)idt_page };
 static uint32_t tss_page[1024] ALIGNED;
 /* The stack of all exceptions, and the NMI's. */
 static uint8_t trap_stack[PAGE] ALIGNED, nmi_stack[PAGE] ALIGNED;
@@ -47,12 +48,6 @@ const struct kind kinds[] = {
 /* ---- descriptors ---- */
 
 #define BASE16 ((uint64_t)(REGION & 0xffffff) << 16 | (uint64_t)(REGION >> 24) << 56)
-
-static void put(uint64_t *at, uint64_t v)
-{
-	if (*at != v)
-		*at = v;
-}
 
 static uint64_t gdt_fixed(unsigned n)
 {

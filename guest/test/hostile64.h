@@ -7,6 +7,12 @@
 
 #define ALIGNED __attribute__((aligned(4096)))
 
+static inline void put(uint64_t *at, uint64_t v)
+{
+	if (*at != v)
+		*at = v;
+}
+
 /* ---- hostile64-tables.c ---- */
 void tables_init(void);
 void tables_make(struct experiment *x);
