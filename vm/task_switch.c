@@ -27,6 +27,12 @@ static const struct tss_format *format_of(uint32_t access)
 	return NULL;
 }
 
+/* The old task ends: its TSS is not busy any more. */
+static bool leaves(const struct task *t) { return t->source == SOURCE_JMP || t->source == SOURCE_IRET; }
+
+/* The old task goes on later: the new TSS has a link to it. */
+static bool nests(const struct task *t) { return t->source == SOURCE_CALL || t->source == SOURCE_GATE; }
+
 static bool prepare_old(struct task *t)
 {
 	struct segment_state tr = vmx_get_segment(SEG_TR);
@@ -34,7 +40,9 @@ static bool prepare_old(struct task *t)
 	t->old_format = format_of(tr.access);
 	if (!t->old_format || tr.limit < t->old_format->bytes - 1u)
 		return task_refuse(t, VECTOR_TS, tr.selector);
-	if (!task_descriptor(t, tr.selector, NULL, true, &t->old_raw, &t->old_descriptor))
+	/* A nested task leaves it alone, whatever the GDT holds by now. */
+	if (VM_LEFT_OUT_OR(TASK_OLD_ALONE, leaves(t)) &&
+	    !task_descriptor(t, tr.selector, NULL, true, &t->old_raw, &t->old_descriptor))
 		return false;
 	if (!task_find(t->v, (uint32_t)tr.base, t->old_format->bytes, true, &t->old))
 		return false;
@@ -48,7 +56,9 @@ static bool prepare_new(struct task *t)
 
 	if ((t->selector & SELECTOR_TI) || !(t->selector & ~7u))
 		return task_refuse(t, VECTOR_TS, t->selector);
-	if (!task_descriptor(t, t->selector, NULL, true, &t->new_raw, &t->new_descriptor))
+	/* For IRET it is busy already. */
+	if (!task_descriptor(t, t->selector, NULL, VM_LEFT_OUT_OR(TASK_BUSY_ALONE, t->source != SOURCE_IRET), &t->new_raw,
+			     &t->new_descriptor))
 		return false;
 	t->tr = task_unpack(t->selector, t->new_raw);
 	t->new_format = format_of(t->tr.access);
@@ -58,7 +68,7 @@ static bool prepare_new(struct task *t)
 		return task_refuse(t, VECTOR_NP, t->selector);
 	if (VM_KEPT(TASK_CHECK_LIMIT, t->tr.limit < t->new_format->bytes - 1u))
 		return task_refuse(t, VECTOR_TS, t->selector);
-	if (!task_find(t->v, (uint32_t)t->tr.base, t->new_format->bytes, true, &t->new))
+	if (!task_find(t->v, (uint32_t)t->tr.base, t->new_format->bytes, VM_LEFT_OUT_OR(TASK_NEW_READ, nests(t)), &t->new))
 		return false;
 	task_copy_in(t->v, &t->new, t->new_tss);
 	t->tr.access |= 2;
@@ -82,7 +92,7 @@ static void save_old(struct task *t)
 	for (enum segment n = SEG_ES; n < f->segments; n++)
 		task_put(f, t->old_tss, f->selector + f->width * n, vmx_get_segment(n).selector);
 	task_copy_out(t->v, &t->old, t->old_tss);
-	if (VM_KEPT(TASK_FREE, t->source == SOURCE_JMP || t->source == SOURCE_IRET)) {
+	if (VM_KEPT(TASK_FREE, leaves(t))) {
 		t->old_raw &= ~DESCRIPTOR_BUSY;
 		task_copy_out(t->v, &t->old_descriptor, &t->old_raw);
 	}
@@ -91,17 +101,17 @@ static void save_old(struct task *t)
 static void enter_new(struct task *t)
 {
 	const struct tss_format *f = t->new_format;
-	bool nests = t->source == SOURCE_CALL || t->source == SOURCE_GATE;
 	uint64_t rflags = task_get(f, t->new_tss, f->flags);
 
 	VM_MUTANT(TASK_FLAGS, rflags = (rflags & 0x3f7fd7) | 2);
-	if (VM_KEPT(TASK_LINK, nests)) {
+	if (VM_KEPT(TASK_LINK, nests(t))) {
 		task_put(f, t->new_tss, 0, vmx_get_segment(SEG_TR).selector); /* the link */
 		task_copy_out(t->v, &t->new, t->new_tss);
 		rflags |= FLAG_NT;
 	}
 	VM_MUTANT(TASK_BUSY, t->new_raw |= DESCRIPTOR_BUSY);
-	task_copy_out(t->v, &t->new_descriptor, &t->new_raw);
+	if (t->source != SOURCE_IRET)
+		task_copy_out(t->v, &t->new_descriptor, &t->new_raw);
 	for (unsigned n = 0; n < 8; n++)
 		t->v->vmx.gpr[n] = task_get(f, t->new_tss, f->gpr + f->width * n) | (f->width == 2 ? UPPER_HALF : 0);
 	vmwrite(VMCS_GUEST_RSP, t->v->vmx.gpr[GPR_RSP]);

@@ -105,6 +105,9 @@
 	M(TASK_FREE, "that a task which JMP or IRET leaves is not busy") \
 	M(TASK_BUSY, "that the new task is busy") \
 	M(TASK_LINK, "the link to the old task") \
+	M(TASK_OLD_ALONE, "leaving the old TSS's descriptor alone when a task nests") \
+	M(TASK_NEW_READ, "only reading the new TSS when no task nests") \
+	M(TASK_BUSY_ALONE, "only reading the new TSS's descriptor at IRET") \
 	M(TASK_FLAGS, "reserved flags of the new task") \
 	M(TASK_ACCESSED, "marking descriptors as accessed") \
 	M(TASK_DR7, "local breakpoints, which a task switch turns off") \

@@ -244,6 +244,69 @@ static void the_new_tss(void **state)
 	finish();
 }
 
+static void set_page(uint32_t at, uint32_t flags)
+{
+	bench_poke(BENCH_TABLES + 0x1000 + (at >> 12) * 4, &(uint32_t){ (at & ~0xfffu) | flags }, 4);
+}
+
+/* The new TSS where it is read-only: a page fault where it would be linked to the old one, none where it is only read. */
+static void a_new_tss_that_is_read_only(void **state)
+{
+	uint8_t tss[104];
+
+	(void)state;
+	for (unsigned source = SOURCE_CALL; source <= SOURCE_JMP; source++) {
+		prepare();
+		bench_peek(NEW_TSS, tss, sizeof(tss));
+		bench_poke(BENCH_DATA, tss, sizeof(tss));
+		put64(NEW_DESCRIPTOR, (get64(NEW_DESCRIPTOR) & 0x00fffd000000ffff) | (uint64_t)BENCH_DATA << 16 |
+				       (source == SOURCE_IRET ? BUSY : 0));
+		set_page(BENCH_DATA, 0x25);
+		step_to_entry(switch_by(source), __LINE__);
+		if (source == SOURCE_CALL)
+			EXPECT_EVENT(EXCEPTION_ERROR(14), 3);
+		else
+			EXPECT_EVENT(0, 0);
+		assert_int_equal(vmcs_get(VMCS_GUEST_TR_SELECTOR), source == SOURCE_CALL ? BENCH_TSS1 : BENCH_TSS2);
+		finish();
+	}
+}
+
+/* The GDT may have changed since TR was loaded: CALL does not look for the old TSS in it. */
+static void the_old_descriptor_is_gone(void **state)
+{
+	(void)state;
+	prepare();
+	vmcs_put(VMCS_GUEST_TR_SELECTOR, 0xff00);
+	STEP(switch_by(SOURCE_CALL));
+	EXPECT_NEW_TASK();
+	assert_int_equal(get(NEW_TSS + TSS_LINK) & 0xffff, 0xff00);
+	finish();
+	prepare();
+	vmcs_put(VMCS_GUEST_TR_SELECTOR, 0xff00);
+	step_to_entry(switch_by(SOURCE_JMP), __LINE__);
+	EXPECT_EVENT(EXCEPTION_ERROR(10), 0xff00);
+	finish();
+}
+
+/* IRET finds it busy, and writes nothing there. */
+static void a_busy_descriptor_that_is_read_only(void **state)
+{
+	uint64_t raw;
+
+	(void)state;
+	prepare();
+	raw = get64(NEW_DESCRIPTOR) | BUSY;
+	vmcs_put(VMCS_GUEST_GDTR_LIMIT, 0x1fff);
+	put64(BENCH_GDT + 0x1000, raw);
+	set_page(BENCH_GDT + 0x1000, 0x25);
+	STEP(bench_exit(&(struct bench_exit){ .reason = EXIT_TASK_SWITCH, .qualification = QUALIFICATION(SOURCE_IRET, 0x1000),
+					      .length = 7 }));
+	EXPECT_EVENT(0, 0);
+	assert_int_equal(vmcs_get(VMCS_GUEST_TR_SELECTOR), 0x1000);
+	finish();
+}
+
 static void bad_selector(uint32_t offset, uint16_t selector, uint32_t vector, int line)
 {
 	prepare();
@@ -446,7 +509,9 @@ int main(void)
 		cmocka_unit_test(gates),
 		cmocka_unit_test(what_the_old_task_leaves), cmocka_unit_test(the_new_tss), cmocka_unit_test(the_new_segments),
 		cmocka_unit_test(good_segments), cmocka_unit_test(to_virtual_8086_mode), cmocka_unit_test(the_trap_flag_of_a_task),
-		cmocka_unit_test(faults_on_the_way_to_a_gate), cmocka_unit_test(what_is_no_tss), cmocka_unit_test(a_tss_of_16_bits),
+		cmocka_unit_test(faults_on_the_way_to_a_gate), cmocka_unit_test(what_is_no_tss),
+		cmocka_unit_test(a_new_tss_that_is_read_only), cmocka_unit_test(the_old_descriptor_is_gone),
+		cmocka_unit_test(a_busy_descriptor_that_is_read_only), cmocka_unit_test(a_tss_of_16_bits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
