@@ -27,8 +27,8 @@ $(eval $(call guest_test_rules,64))
 # $(call guest_test_objects,BITS,NAME); GUEST_TEST_MORE_NAME: its objects besides NAME.o
 GUEST_TEST_MORE_tables := table-access
 GUEST_TEST_MORE_flood := flood-kinds flood-tables
-HOSTILE := hostile-code hostile-operands hostile-memory
-GUEST_TEST_MORE_hostile := hostile64 hostile64-entry $(HOSTILE)
+HOSTILE := hostile-code hostile-operands hostile-memory hostile-system
+GUEST_TEST_MORE_hostile := hostile64 hostile64-entry hostile64-tables $(HOSTILE)
 GUEST_TEST_MORE_hostile32 := hostile hostile32-entry hostile32-tables hostile32-tasks hostile32-real $(HOSTILE)
 # Below it lies what its experiments have.
 GUEST_TEST_AT_hostile32 := 0x400000

@@ -53,7 +53,7 @@ struct task {
 	uint32_t resume; /* EIP of the old task */
 	const struct tss_format *old_format, *new_format;
 	uint8_t old_tss[TSS_BYTES_MAX], new_tss[TSS_BYTES_MAX];
-	struct span old, new, old_descriptor, new_descriptor;
+	struct span old, new, link, old_descriptor, new_descriptor;
 	uint64_t old_raw, new_raw;
 	struct segment_state tr;
 };

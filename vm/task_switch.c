@@ -27,6 +27,14 @@ static const struct tss_format *format_of(uint32_t access)
 	return NULL;
 }
 
+/* The old task ends: its TSS is not busy any more. */
+static bool leaves(const struct task *t) { return t->source == SOURCE_JMP || t->source == SOURCE_IRET; }
+
+/* The old task goes on later: the new TSS has a link to it. */
+static bool nests(const struct task *t) { return t->source == SOURCE_CALL || t->source == SOURCE_GATE; }
+
+static unsigned saved_bytes(const struct tss_format *f) { return f->selector + f->width * f->segments - (unsigned)f->ip; }
+
 static bool prepare_old(struct task *t)
 {
 	struct segment_state tr = vmx_get_segment(SEG_TR);
@@ -34,11 +42,14 @@ static bool prepare_old(struct task *t)
 	t->old_format = format_of(tr.access);
 	if (!t->old_format || tr.limit < t->old_format->bytes - 1u)
 		return task_refuse(t, VECTOR_TS, tr.selector);
-	if (!task_descriptor(t, tr.selector, true, &t->old_raw, &t->old_descriptor))
+	/* A nested task leaves it alone, whatever the GDT holds by now. */
+	if (VM_LEFT_OUT_OR(TASK_OLD_ALONE, leaves(t)) &&
+	    !task_descriptor(t, tr.selector, true, &t->old_raw, &t->old_descriptor))
 		return false;
-	if (!task_find(t->v, (uint32_t)tr.base, t->old_format->bytes, TASK_WRITES, &t->old))
+	/* Of the old TSS what lies from EIP to the last selector. */
+	if (!task_find(t->v, (uint32_t)tr.base + t->old_format->ip, saved_bytes(t->old_format), TASK_WRITES, &t->old))
 		return false;
-	task_copy_in(t->v, &t->old, t->old_tss);
+	task_copy_in(t->v, &t->old, t->old_tss + t->old_format->ip);
 	return true;
 }
 
@@ -48,7 +59,9 @@ static bool prepare_new(struct task *t)
 
 	if ((t->selector & SELECTOR_TI) || !(t->selector & ~7u))
 		return task_refuse(t, VECTOR_TS, t->selector);
-	if (!task_descriptor(t, t->selector, true, &t->new_raw, &t->new_descriptor))
+	/* For IRET it is busy already. */
+	if (!task_descriptor(t, t->selector, VM_LEFT_OUT_OR(TASK_BUSY_ALONE, t->source != SOURCE_IRET), &t->new_raw,
+			     &t->new_descriptor))
 		return false;
 	t->tr = task_unpack(t->selector, t->new_raw);
 	t->new_format = format_of(t->tr.access);
@@ -58,7 +71,9 @@ static bool prepare_new(struct task *t)
 		return task_refuse(t, VECTOR_NP, t->selector);
 	if (VM_KEPT(TASK_CHECK_LIMIT, t->tr.limit < t->new_format->bytes - 1u))
 		return task_refuse(t, VECTOR_TS, t->selector);
-	if (!task_find(t->v, (uint32_t)t->tr.base, t->new_format->bytes, TASK_WRITES, &t->new))
+	if (!task_find(t->v, (uint32_t)t->tr.base, t->new_format->bytes, TASK_READS, &t->new))
+		return false;
+	if (VM_KEPT(TASK_LINK_WRITE, nests(t)) && !task_find(t->v, (uint32_t)t->tr.base, 2, TASK_WRITES, &t->link))
 		return false;
 	task_copy_in(t->v, &t->new, t->new_tss);
 	t->tr.access |= 2;
@@ -80,9 +95,9 @@ static void save_old(struct task *t)
 	for (unsigned n = 0; n < 8; n++)
 		task_put(f, t->old_tss, f->gpr + f->width * n, (uint32_t)t->v->vmx.gpr[n]);
 	for (enum segment n = SEG_ES; n < f->segments; n++)
-		task_put(f, t->old_tss, f->selector + f->width * n, vmx_get_segment(n).selector);
-	task_copy_out(t->v, &t->old, t->old_tss);
-	if (VM_KEPT(TASK_FREE, t->source == SOURCE_JMP || t->source == SOURCE_IRET)) {
+		memcpy(t->old_tss + f->selector + f->width * n, &(uint16_t){ vmx_get_segment(n).selector }, 2);
+	task_copy_out(t->v, &t->old, t->old_tss + f->ip);
+	if (VM_KEPT(TASK_FREE, leaves(t))) {
 		t->old_raw &= ~DESCRIPTOR_BUSY;
 		task_copy_out(t->v, &t->old_descriptor, &t->old_raw);
 	}
@@ -91,17 +106,16 @@ static void save_old(struct task *t)
 static void enter_new(struct task *t)
 {
 	const struct tss_format *f = t->new_format;
-	bool nests = t->source == SOURCE_CALL || t->source == SOURCE_GATE;
 	uint64_t rflags = task_get(f, t->new_tss, f->flags);
 
 	VM_MUTANT(TASK_FLAGS, rflags = (rflags & 0x3f7fd7) | 2);
-	if (VM_KEPT(TASK_LINK, nests)) {
-		task_put(f, t->new_tss, 0, vmx_get_segment(SEG_TR).selector); /* the link */
-		task_copy_out(t->v, &t->new, t->new_tss);
+	if (VM_KEPT(TASK_LINK, nests(t))) {
+		task_copy_out(t->v, &t->link, &(uint16_t){ vmx_get_segment(SEG_TR).selector });
 		rflags |= FLAG_NT;
 	}
 	VM_MUTANT(TASK_BUSY, t->new_raw |= DESCRIPTOR_BUSY);
-	task_copy_out(t->v, &t->new_descriptor, &t->new_raw);
+	if (t->source != SOURCE_IRET)
+		task_copy_out(t->v, &t->new_descriptor, &t->new_raw);
 	for (unsigned n = 0; n < 8; n++)
 		t->v->vmx.gpr[n] = task_get(f, t->new_tss, f->gpr + f->width * n) | (f->width == 2 ? UPPER_HALF : 0);
 	vmwrite(VMCS_GUEST_RSP, t->v->vmx.gpr[GPR_RSP]);
@@ -180,6 +194,7 @@ void exit_task_switch(struct vcpu *v)
 	    !cr_write(v, 3, task_get(t.new_format, t.new_tss, t.new_format->cr3)))
 		return;
 	save_old(&t);
+	VM_MUTANT(TASK_SAVED, task_copy_in(v, &t.new, t.new_tss)); /* they may overlap */
 	enter_new(&t);
 	VM_MUTANT(TASK_TS, cr_write(v, 0, v->mmu.regs.cr0 | BIT(3))); /* TS */
 	if (VM_KEPT(TASK_NMI, nmi))

@@ -104,6 +104,10 @@
 	M(TASK_FREE, "that a task which JMP or IRET leaves is not busy") \
 	M(TASK_BUSY, "that the new task is busy") \
 	M(TASK_LINK, "the link to the old task") \
+	M(TASK_OLD_ALONE, "leaving the old TSS's descriptor alone when a task nests") \
+	M(TASK_LINK_WRITE, "finding out that the link can be written before anything changes") \
+	M(TASK_SAVED, "saving the old task before the new one is read") \
+	M(TASK_BUSY_ALONE, "only reading the new TSS's descriptor at IRET") \
 	M(TASK_FLAGS, "reserved flags of the new task") \
 	M(TASK_ACCESSED, "marking descriptors as accessed") \
 	M(TASK_DR7, "local breakpoints, which a task switch turns off") \

@@ -192,6 +192,11 @@ static void put_system(struct experiment *x, struct out *o, unsigned mode)
 		put_mov_cr(x, o, MODE_IS_64(mode));
 		return;
 	}
+	if (x->kind->may & MAY_LOAD && !chance(x, 4)) {
+		o->at += system_instruction(x, mode, o->at);
+		o->random = o->at;
+		return;
+	}
 	do
 		e = &system_list[below(x, SYSTEM_COUNT)];
 	while ((e->needs & ~x->kind->may) || ends_half_done(x->kind, e->bytes[0]) || (wanted && !(e->needs & wanted) && !chance(x, 16)));
@@ -336,14 +341,22 @@ static void make_slot(struct experiment *x, uint8_t *at, unsigned slot)
 		at[(int)room - (int)SLOT - 1] = 0xcc;
 }
 
+void choose_mode(struct experiment *x, unsigned slot)
+{
+	do
+		x->mode[slot] = (uint8_t)below(x, MODES);
+	while (!(x->kind->modes & 1u << x->mode[slot]));
+}
+
 void code_make(struct experiment *x, uint8_t *place)
 {
 	/* Seldom, for a jump right to MOV to CR0 or CR3 with another value in RAX may be the end of this machine. */
 	x->loads_cr = (x->kind->may & MAY_CR) && chance(x, 4);
 	for (unsigned i = 0; i < SLOTS; i++) {
-		do
-			x->mode[i] = (uint8_t)below(x, MODES);
-		while (!(x->kind->modes & 1u << x->mode[i]));
+		if (x->kind->may & MAY_LOAD) /* an address of 32 bits is none of 16 */
+			x->mode[i] = x->mode[0];
+		else
+			choose_mode(x, i);
 		make_slot(x, place + i * SLOT, i);
 	}
 }

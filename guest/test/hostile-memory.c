@@ -5,7 +5,7 @@
 
 uint8_t (*region_memory)[PAGE];
 word region_physical, region_alias;
-unsigned region_pages;
+unsigned region_pages, world_entries = PAGES;
 word world_cr0, world_cr0_may = 0x7ffffffe, world_cr4, world_cr4_may;
 static uint32_t has_xsave, has_fxsr, xcr0;
 static uint8_t no_state[1024] __attribute__((aligned(64)));
@@ -54,13 +54,24 @@ void memory_init(void)
 
 uint64_t memory_digest(uint64_t h)
 {
-	for (unsigned i = 0; i < PAGES; i++)
+	for (unsigned i = 0; i < world_entries; i++)
 		h = mix(h, world_entry(i));
 	for (unsigned page = 0; page < region_pages; page++) {
 		if (!world_dirty(page))
 			continue;
 		for (unsigned i = 0; i < PAGE / 8; i++)
 			h = mix(h, ((uint64_t *)region_memory[page])[i]);
+	}
+	return h;
+}
+
+uint64_t undo(uint64_t h, uint64_t *seen, const uint64_t *was, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (seen[i] == was[i])
+			continue;
+		h = mix(mix(h, i), seen[i]);
+		seen[i] = was[i];
 	}
 	return h;
 }

@@ -1,11 +1,16 @@
 /* guest/test/hostile-operands.c - operands that mostly lead somewhere. */
 #include "hostile.h"
 
+word (*own_pointer)(struct experiment *x), (*own_value)(struct experiment *x);
+
 word pointer_any(struct experiment *x)
 {
 	unsigned n = 0;
-	word page, offset = below(x, PAGE);
+	word page, offset;
 
+	if (own_pointer)
+		return own_pointer(x);
+	offset = below(x, PAGE);
 	while (n < sizeof(x->kind->pages) && x->kind->pages[n])
 		n++;
 	/* The first half is what seldom faults. */
@@ -43,6 +48,8 @@ word value_any(struct experiment *x)
 	};
 	unsigned r = below(x, 16);
 
+	if (r < 4 && own_value)
+		return own_value(x);
 	if (r < 10)
 		return (x->kind->may & MAY_TABLES) && r < 2 ? entry_any(x) : pointer_any(x);
 	if (r < 12)

@@ -206,7 +206,7 @@ static uint64_t run_slots(struct experiment *x)
 		one = outcome();
 		if (told(slot))
 			tell(x, slot, one);
-		h = mix(h, one);
+		h = world_seen(x->kind, mix(h, one));
 		world_restore(x->kind);
 	}
 	return memory_digest(h);

@@ -44,7 +44,10 @@ struct hostile_frame {
 /* The pages of the region, in order. A 16-bit segment reaches all of them. */
 enum page {
 	PAGE_CODE, PAGE_CODE2, PAGE_DATA, PAGE_DATA2, PAGE_STACK, PAGE_READONLY, PAGE_HOLE, PAGE_NX, PAGE_SUPERVISOR,
-	PAGE_PT, PAGE_PD, PAGE_VOID, PAGE_LAPIC, PAGE_IOAPIC, PAGE_VGA, PAGE_LAST, PAGES
+	PAGE_PT, PAGE_PD, PAGE_VOID, PAGE_LAPIC, PAGE_IOAPIC, PAGE_VGA, PAGE_LAST, PAGES,
+	/* What few kinds have: the page of MAY_LOAD, where a 16-bit segment reaches it, and again; the tables of MAY_UPPER, with
+	 * nothing between them. */
+	PAGE_SYSTEM = PAGE_LAST, PAGE_SYSTEM_READONLY = PAGES, PAGE_HOLE2, PAGE_PDPT, PAGE_HOLE3, PAGE_PML4, PAGES_ALL
 };
 #define PAGES_RAM (PAGE_STACK + 1)
 
@@ -68,6 +71,9 @@ enum mode { MODE_K64, MODE_K32, MODE_K16, MODE_U64, MODE_U32, MODE_U16, MODE_V86
 #define MAY_STOP_WATCHDOG 0x800u
 #define MAY_TASKS 0x1000u
 #define MUST_DEFINE 0x2000u  /* nothing that leaves flags undefined: on absent memory they would be the emulator's */
+
+#define MAY_LOAD 0x4000u     /* GDTR, IDTR, LDTR, TR */
+#define MAY_UPPER 0x8000u    /* MAY_TABLES, and the tables above */
 
 /* The vectors whose gates are random where MAY_GATES. */
 #define GATES_FIRST 0x60u
@@ -100,19 +106,43 @@ static inline bool chance(struct experiment *x, unsigned n) { return below(x, n)
 
 /* ---- hostile-code.c: programs ---- */
 void code_make(struct experiment *x, uint8_t *place);
+/* One that the kind has. */
+void choose_mode(struct experiment *x, unsigned slot);
 
 /* ---- hostile-operands.c ---- */
 /* A value that an instruction may do something with: mostly a pointer into the region. */
 word value_any(struct experiment *x);
 word pointer_any(struct experiment *x);
+/* Where a kind has its own. */
+extern word (*own_pointer)(struct experiment *x), (*own_value)(struct experiment *x);
 /* A port or a model-specific register that may be tried. */
 word port_any(struct experiment *x);
 word msr_any(struct experiment *x);
+
+/* ---- hostile-system.c: what MAY_LOAD adds ---- */
+#define GDT_COUNT 64u
+struct table_register { uint16_t limit; word base; } __attribute__((packed));
+extern struct table_register hostile_gdtr, hostile_idtr;
+extern uint64_t gdt_page[GDT_COUNT];
+/* Behind an exception the supervisor loads its own tables and TR again. */
+extern uint8_t hostile_loads_tables;
+/* Where the supervisor reaches PAGE_SYSTEM. */
+extern void *system_memory;
+/* Fills that page and the end of the supervisor's GDT, and chooses the mode of all slots. */
+void system_make(struct experiment *x);
+/* Adds what a start changed there to h, and undoes it. */
+uint64_t system_settle(uint64_t h);
+/* An instruction, at most 16 bytes; its length. */
+unsigned system_instruction(struct experiment *x, unsigned mode, uint8_t *at);
+/* An address in that page that instructions can use. */
+word system_pointer(struct experiment *x);
 
 /* ---- hostile-memory.c: what both widths have: memory, floating point, watchdog ---- */
 void memory_init(void);
 void memory_make(void);
 uint64_t memory_digest(uint64_t h);
+/* Adds the words of seen that are not as they were to h, and makes them so. */
+uint64_t undo(uint64_t h, uint64_t *seen, const uint64_t *was, unsigned n);
 /* CR0, CR4 and XCR0 as they were; the rest of the extended state too if all. */
 void control_init(word cr0, word cr4, word cr4_may);
 void control_restore(const struct kind *k, bool all);
@@ -136,6 +166,12 @@ void world_settle(void);
 /* The region's entry of the page table; has it, or another entry for the same memory, been written through? */
 uint64_t world_entry(unsigned page);
 bool world_dirty(unsigned page);
+/* How many entries of it a digest covers. */
+extern unsigned world_entries;
+/* Behind a start: h, with what it changed of what is made anew behind each. */
+uint64_t world_seen(const struct kind *k, uint64_t h);
+/* A TSS that may be loaded: its 104 bytes. */
+void world_make_tss(struct experiment *x, void *at);
 /* Fills in the frame behind the registers. sp is an offset into the region. */
 void world_aim(struct experiment *x, unsigned mode, word ip, word sp, word flags);
 /* How many pages of the region are memory of its own. */

@@ -41,8 +41,29 @@ hostile_stubs:
 	jmp	hostile_trap
 	.set	vector, vector + 1
 	.endr
+
+	/* Where a program may have loaded them: GDTR, IDTR and TR again. EAX and DS are lost. */
+	.macro	supervisors_tables
+	cmpb	$0, %cs:hostile_loads_tables
+	je	9f
+	movl	%cs, %eax
+	testb	$3, %al
+	jnz	no_way_back
+	lgdtl	%cs:hostile_gdtr
+	lidtl	%cs:hostile_idtr
+	movw	$0x10, %ax
+	movw	%ax, %ds
+	andb	$~2, gdt_page + 0x38 + 5
+	movw	$0x38, %ax
+	ltr	%ax
+9:
+	.endm
+	/* The descriptor of the handlers' code has another level now, where nothing can be loaded. The NMI's task is the end. */
+no_way_back:
+	jmp	no_way_back
 hostile_trap:
 	pushal
+	supervisors_tables
 	movw	$0x10, %ax
 	movw	%ax, %ds
 	movw	%ax, %es
@@ -105,6 +126,7 @@ hostile_leave:
 hostile_double_fault:
 	rdtsc
 	movl	%eax, hostile_end
+	supervisors_tables
 	movl	$8, hostile_frame + 32
 	jmp	hostile_leave
 hostile_nmi:
@@ -114,7 +136,8 @@ hostile_nmi:
 	iretl
 	jmp	hostile_nmi
 	/* IRET, so that the next NMI can come. */
-4:	movl	$2, hostile_frame + 32
+4:	supervisors_tables
+	movl	$2, hostile_frame + 32
 	pushl	$2
 	popfl
 	pushl	$2

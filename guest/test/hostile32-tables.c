@@ -53,7 +53,11 @@ static uint64_t region_entry(const struct kind *k, enum page page)
 	case PAGE_LAPIC: return reaches(k, page) ? 0xfee00000 | user : 0;
 	case PAGE_IOAPIC: return reaches(k, page) ? 0xfec00000 | user : 0;
 	case PAGE_VGA: return reaches(k, page) ? 0xb8000 | user : 0;
-	case PAGE_LAST: return reaches(k, page) ? 0xc0000000 | user : 0;
+	case PAGE_SYSTEM_READONLY: return k->may & MAY_LOAD ? (REGION + PAGE_SYSTEM * PAGE) | PTE_P | PTE_U : 0;
+	case PAGE_SYSTEM: /* or PAGE_LAST */
+		if (k->may & MAY_LOAD)
+			return (REGION + PAGE_SYSTEM * PAGE) | user;
+		return reaches(k, page) ? 0xc0000000 | user : 0;
 	default: return 0;
 	}
 }
@@ -67,7 +71,7 @@ void tables_make(const struct kind *k)
 	if (paging == PAGING_NONE)
 		return;
 	for (unsigned i = 0; i < entries; i++) {
-		uint64_t wanted = i >= REGION_FIRST && i < REGION_FIRST + PAGES ? region_entry(k, i - REGION_FIRST) : 0;
+		uint64_t wanted = i >= REGION_FIRST && i < REGION_FIRST + PAGES_ALL ? region_entry(k, i - REGION_FIRST) : 0;
 
 		if (get(pt, i) != wanted)
 			set(pt, i, wanted);

@@ -11,6 +11,7 @@ struct task_state16 {
 };
 
 uint64_t gdt_page[GDT_COUNT] ALIGNED;
+struct table_register hostile_gdtr = { sizeof(gdt_page) - 1, (word)gdt_page };
 static uint64_t idt[256] ALIGNED;
 static struct task_state task_main ALIGNED, task_fault ALIGNED, task_nmi ALIGNED;
 static uint8_t stack_main[PAGE] ALIGNED, stack_fault[PAGE] ALIGNED, stack_nmi[PAGE] ALIGNED;
@@ -169,6 +170,15 @@ static void make_state16(struct experiment *x, struct task_state16 *t)
 	t->ldt = 0;
 }
 
+void world_make_tss(struct experiment *x, void *at)
+{
+	struct task_state t;
+
+	make_state(x, &t);
+	for (unsigned i = 0; i < offsetof(struct task_state, redirection) / 4; i++)
+		((uint32_t *)at)[i] = (&t.link)[i];
+}
+
 /* Available ones and busy ones, of 32 and 16 bits, some too short, some not there; gates that lead to them. */
 static void make_tasks(struct experiment *x)
 {
@@ -205,12 +215,11 @@ void descriptors_make(struct experiment *x)
 		make_gates(x);
 	if (x->kind->may & MAY_TASKS)
 		make_tasks(x);
+	system_make(x);
 }
 
 void descriptors_init(void)
 {
-	struct table_register gdtr = { sizeof(gdt_page) - 1, (word)gdt_page };
-
 	for (unsigned i = 0; i < GDT_COUNT; i++)
 		gdt_page[i] = gdt_fixed(i);
 	for (unsigned v = 0; v < 256; v++)
@@ -218,6 +227,6 @@ void descriptors_init(void)
 	set_gate(2, 0, TASK_NMI, 0x85);
 	set_gate(8, 0, TASK_FAULT, 0x85);
 	hostile_idtr = (struct table_register){ sizeof(idt) - 1, (word)idt };
-	__asm__ volatile("lgdt %0; lidt %1" : : "m"(gdtr), "m"(hostile_idtr));
+	__asm__ volatile("lgdt %0; lidt %1" : : "m"(hostile_gdtr), "m"(hostile_idtr));
 	tasks_restore();
 }

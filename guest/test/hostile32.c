@@ -9,6 +9,7 @@
 
 #define ORDINARY { PAGE_DATA, PAGE_DATA, PAGE_DATA2, PAGE_STACK, PAGE_READONLY, PAGE_HOLE, PAGE_NX, PAGE_SUPERVISOR }
 #define WITH_TABLES { PAGE_PT, PAGE_PT, PAGE_PT, PAGE_DATA, PAGE_DATA2, PAGE_STACK, PAGE_HOLE, PAGE_READONLY }
+#define WITH_SYSTEM { PAGE_DATA, PAGE_SYSTEM, PAGE_DATA2, PAGE_STACK, PAGE_READONLY, PAGE_HOLE, PAGE_NX, PAGE_SYSTEM_READONLY }
 #define WITHOUT_MEMORY { PAGE_VOID, PAGE_VOID, PAGE_VOID, PAGE_DATA, PAGE_STACK }
 #define WITH_DEVICES { PAGE_LAPIC, PAGE_IOAPIC, PAGE_VGA, PAGE_LAST, PAGE_VOID, PAGE_DATA, PAGE_STACK }
 const struct kind kinds[] = {
@@ -21,6 +22,7 @@ const struct kind kinds[] = {
 	{ "flags", MAY_FLAGS | MAY_DR, ALL_MODES, true, 4, ORDINARY },
 	{ "events", MAY_GATES, ALL_MODES, true, 9, ORDINARY },
 	{ "tasks", MAY_TASKS | MAY_GATES | MAY_FLAGS, ALL_MODES, true, 9, ORDINARY },
+	{ "system", MAY_LOAD | MAY_GATES, KERNEL_MODES, true, 9, WITH_SYSTEM },
 	{ "tables", MAY_TABLES, ALL_MODES, true, 2, WITH_TABLES },
 	{ "maps", MAY_TABLES | MAY_DIFFER | MAY_STOP_WATCHDOG, ALL_MODES, false, 2, WITH_TABLES },
 	{ "absent", MUST_DEFINE, ALL_MODES, true, 2, WITHOUT_MEMORY },
@@ -122,6 +124,7 @@ void world_init(void)
 	clear(LARGE_MEMORY, LARGE_MEMORY + 0x400000);
 	init_msrs();
 	tables_init();
+	system_memory = region_memory[PAGE_SYSTEM];
 	control_init(0x10033 | (paging == PAGING_NONE ? 0 : CR0_PG), paging == PAGING_PAE ? CR4_PAE : CR4_PSE, 0x7df);
 	world_cr0_may = paging == PAGING_NONE ? 0x7ffffffe : 0xfffffffe;
 	descriptors_init();
@@ -146,10 +149,12 @@ void world_restore(const struct kind *k)
 		watchdog_init();
 }
 
+uint64_t world_seen(const struct kind *k, uint64_t h) { return k->may & MAY_LOAD ? system_settle(h) : h; }
+
 void world_settle(void)
 {
 	/* The supervisor is to be a task that a program has not made. */
-	if (tasks_moved())
+	if (hostile_loads_tables || tasks_moved())
 		tasks_restore();
 	if (hostile_is_real)
 		real_fetch();
@@ -165,6 +170,8 @@ void world_make(struct experiment *x)
 	tables_clear_large();
 	memory_make();
 	tables_make(x->kind);
+	world_entries = x->kind->may & MAY_LOAD ? PAGES_ALL : PAGES;
+	own_value = x->kind->may & MAY_LOAD ? system_pointer : NULL;
 	descriptors_make(x);
 	if (reaches_devices(x->kind)) {
 		watchdog_mask_interrupts();

@@ -6,7 +6,6 @@
 #include "pages.h"
 
 #define ALIGNED __attribute__((aligned(4096)))
-#define GDT_COUNT 64u
 /* What the large page leads to: nothing else does. */
 #define LARGE_MEMORY 0x800000u
 
@@ -29,7 +28,6 @@ void tables_flush(void);
 void tables_clear_large(void);
 
 /* ---- hostile32-tasks.c: descriptors and hardware tasks ---- */
-extern uint64_t gdt_page[GDT_COUNT];
 void descriptors_init(void);
 void descriptors_make(struct experiment *x);
 /* The task register, and the tasks that exceptions have, as they were. */
@@ -47,9 +45,7 @@ void real_fetch(void);
 extern struct hostile_frame hostile_frame;
 extern char hostile_stubs[], hostile_ud2[], hostile_double_fault[], hostile_nmi[];
 extern uint8_t hostile_is_real;
-struct table_register { uint16_t limit; uint32_t base; } __attribute__((packed));
 struct stack_pointer { uint32_t offset, selector; };
-extern struct table_register hostile_idtr;
 extern struct stack_pointer hostile_stack;
 
 #endif

@@ -58,6 +58,21 @@ hostile_stubs:
 	.endif
 	.set	vector, vector + 1
 	.endr
+
+	/* Where a program may have loaded them: GDTR, IDTR and TR again. RAX is lost. */
+	.macro	supervisors_tables
+	cmpb	$0, hostile_loads_tables
+	je	9f
+	movl	%cs, %eax
+	testb	$3, %al
+	jnz	no_way_back
+	lgdt	hostile_gdtr
+	lidt	hostile_idtr
+	andb	$~2, gdt_page + 0x38 + 5
+	movw	$0x38, %ax
+	ltr	%ax
+9:
+	.endm
 hostile_trap:
 	pushq	%rax
 	pushq	%rcx
@@ -76,15 +91,23 @@ hostile_trap:
 	pushq	%r15
 	rdtsc
 	movl	%eax, hostile_end
-	/* INT n pushes no error code, whatever n is. */
-	cmpq	frame, %rsp
-	je	hostile_leave
-	movq	%rsp, %rsi
-	leaq	-8(%rsp), %rdi
-	movl	$16, %ecx
+	supervisors_tables
 	cld
+	movq	%rsp, %rsi
+	movq	frame, %rdi
+	cmpq	%rdi, %rsi
+	je	hostile_leave
+	leaq	8(%rdi), %rax
+	cmpq	%rax, %rsi
+	jne	1f
+	/* INT n pushes no error code, whatever n is. */
+	movl	$16, %ecx
 	rep movsq
 	movq	$0, (%rdi)
+	jmp	hostile_leave
+	/* On a stack that a program's TSS or gate has chosen. */
+1:	movl	$22, %ecx
+	rep movsq
 hostile_leave:
 	/* DR7.GD would make this the next exception; that one clears it. */
 	movl	$0x400, %eax
@@ -117,7 +140,8 @@ nmi:	movb	$1, nmi_seen
 	cmpb	$0, running
 	jne	3f
 	iretq
-3:	movq	frame, %rax
+3:	supervisors_tables
+	movq	frame, %rax
 	movq	$2, 15 * 8(%rax)
 	movq	%rsp, %rcx
 	pushq	$0x10
@@ -126,6 +150,19 @@ nmi:	movb	$1, nmi_seen
 	pushq	$0x18
 	pushq	$hostile_leave
 	iretq
+
+	/* The descriptor of the handlers' code has another level now, where nothing can be loaded: without gates the next exception
+	 * is the end. */
+no_way_back:
+	movq	hostile_idtr + 2, %rdi
+	movl	$512, %ecx
+	xorl	%eax, %eax
+	cld
+	rep stosq
+	movq	system_memory, %rdi
+	movl	$512, %ecx
+	rep stosq
+	ud2
 
 	/* Where SYSCALL and SYSENTER lead, with whatever stack there is. */
 	.globl hostile_ud2

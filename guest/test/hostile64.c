@@ -1,19 +1,14 @@
 /* guest/test/hostile64.c - the address space of the experiments, its descriptors, and the way back to a known state (64 bits).
  * The supervisor's code is mapped read-only, its variables writable; none of the pointers that programs are given leads there. */
 #include "apic.h"
-#include "hostile.h"
-#include "pages.h"
+#include "hostile64.h"
 
-#define ALIGNED __attribute__((aligned(4096)))
-extern char hostile_stubs[], hostile_ud2[], data_start[];
+extern char hostile_stubs[], hostile_ud2[];
 
-static uint8_t memory[PAGES_RAM][PAGE] ALIGNED;
-/* CR3 can be read: these are read-only once they are loaded. */
-static struct {
-	uint64_t pml4[512], pdpt[512], pd_image[512], pt_image[512], pd_devices[512], pt_ioapic[512], pt_lapic[512];
-} fixed ALIGNED;
-static uint64_t pd[512] ALIGNED, pt[512] ALIGNED;
-static uint64_t gdt_page[512] ALIGNED, idt_page[512] ALIGNED;
+uint64_t gdt_page[GDT_COUNT] ALIGNED;
+static uint64_t idt_page[512] ALIGNED;
+struct table_register hostile_gdtr = { sizeof(gdt_page) - 1, (word)gdt_page };
+struct table_register hostile_idtr = { sizeof(idt_page) - 1, (word)idt_page };
 static uint32_t tss_page[1024] ALIGNED;
 /* The stack of all exceptions, and the NMI's. */
 static uint8_t trap_stack[PAGE] ALIGNED, nmi_stack[PAGE] ALIGNED;
@@ -25,6 +20,8 @@ struct hostile_frame *frame = (struct hostile_frame *)(trap_stack + PAGE) - 1;
 
 #define ORDINARY { PAGE_DATA, PAGE_DATA, PAGE_DATA2, PAGE_STACK, PAGE_READONLY, PAGE_HOLE, PAGE_NX, PAGE_SUPERVISOR }
 #define WITH_TABLES { PAGE_PT, PAGE_PT, PAGE_PD, PAGE_DATA, PAGE_DATA2, PAGE_STACK, PAGE_HOLE, PAGE_READONLY }
+#define WITH_SYSTEM { PAGE_DATA, PAGE_SYSTEM, PAGE_DATA2, PAGE_STACK, PAGE_READONLY, PAGE_HOLE, PAGE_NX, PAGE_SYSTEM_READONLY }
+#define WITH_UPPER { PAGE_PT, PAGE_PD, PAGE_PDPT, PAGE_PML4, PAGE_DATA, PAGE_DATA2, PAGE_STACK, PAGE_READONLY }
 #define WITHOUT_MEMORY { PAGE_VOID, PAGE_VOID, PAGE_VOID, PAGE_DATA, PAGE_STACK }
 #define WITH_DEVICES { PAGE_LAPIC, PAGE_IOAPIC, PAGE_VGA, PAGE_LAST, PAGE_VOID, PAGE_DATA, PAGE_STACK }
 const struct kind kinds[] = {
@@ -36,7 +33,10 @@ const struct kind kinds[] = {
 	{ "segments", MAY_SEGMENTS, ALL_MODES, true, 10, ORDINARY },
 	{ "flags", MAY_FLAGS | MAY_DR, ALL_MODES, true, 4, ORDINARY },
 	{ "events", MAY_GATES, ALL_MODES, true, 9, ORDINARY },
+	{ "system", MAY_LOAD | MAY_GATES, 1u << MODE_K64 | 1u << MODE_K32, true, 9, WITH_SYSTEM },
 	{ "tables", MAY_TABLES, ALL_MODES, true, 2, WITH_TABLES },
+	/* Pointers of 32 bits lead through the supervisor's PML4 entry only. */
+	{ "upper", MAY_TABLES | MAY_UPPER | MUST_DEFINE, 1u << MODE_K64 | 1u << MODE_U64, true, 2, WITH_UPPER },
 	{ "maps", MAY_TABLES | MAY_DIFFER | MAY_STOP_WATCHDOG, ALL_MODES, false, 2, WITH_TABLES },
 	{ "absent", MUST_DEFINE, ALL_MODES, true, 2, WITHOUT_MEMORY },
 	{ "devices", MAY_DIFFER | MAY_STOP_WATCHDOG, ALL_MODES, false, 2, WITH_DEVICES },
@@ -47,14 +47,7 @@ const struct kind kinds[] = {
 
 /* ---- descriptors ---- */
 
-#define GDT_COUNT 64u
 #define BASE16 ((uint64_t)(REGION & 0xffffff) << 16 | (uint64_t)(REGION >> 24) << 56)
-
-static void put(uint64_t *at, uint64_t v)
-{
-	if (*at != v)
-		*at = v;
-}
 
 static uint64_t gdt_fixed(unsigned n)
 {
@@ -117,6 +110,21 @@ static void make_gates(struct experiment *x)
 	}
 }
 
+/* The supervisor's, but for what its handlers do not need. */
+void world_make_tss(struct experiment *x, void *at)
+{
+	uint32_t *to = at;
+
+	for (unsigned i = 0; i < 26; i++)
+		to[i] = tss_page[i];
+	for (unsigned i = 1; i < 7; i++)
+		to[i] = (uint32_t)pointer_any(x);
+	for (unsigned i = 13; i < 23; i++)
+		if (chance(x, 2))
+			to[i] = (uint32_t)value_any(x);
+	to[25] = (uint32_t)random_next(x);
+}
+
 static void set_stack(unsigned ist, uint64_t at)
 {
 	tss_page[7 + 2 * ist] = (uint32_t)at;
@@ -125,8 +133,6 @@ static void set_stack(unsigned ist, uint64_t at)
 
 static void init_descriptors(void)
 {
-	struct { uint16_t limit; uint64_t base; } __attribute__((packed)) gdtr = { GDT_COUNT * 8 - 1, (word)gdt_page },
-		idtr = { sizeof(idt_page) - 1, (word)idt_page };
 	static const uint8_t bad[] = { PAGE_HOLE, PAGE_READONLY, PAGE_PT, PAGE_VOID };
 
 	for (unsigned i = 0; i < GDT_COUNT; i++)
@@ -141,83 +147,7 @@ static void init_descriptors(void)
 	for (unsigned i = 0; i < 4; i++)
 		set_stack(4 + i, REGION + bad[i] * PAGE + 0x800 - 8 * i);
 	tss_page[25] = 104u << 16;
-	__asm__ volatile("lgdt %0; lidt %1; ltr %w2" : : "m"(gdtr), "m"(idtr), "r"(0x38));
-}
-
-/* ---- tables ---- */
-
-static bool reaches(const struct kind *k, enum page page)
-{
-	for (unsigned i = 0; i < sizeof(k->pages); i++)
-		if (k->pages[i] == page)
-			return true;
-	return false;
-}
-
-static uint64_t region_entry(const struct kind *k, enum page page)
-{
-	const uint64_t user = PTE_P | PTE_W | PTE_U;
-
-	switch (page) {
-	case PAGE_CODE ... PAGE_STACK: return (word)memory[page] | user;
-	case PAGE_READONLY: return (word)memory[PAGE_DATA] | PTE_P | PTE_U;
-	case PAGE_NX: return (word)memory[PAGE_DATA2] | user | PTE_NX;
-	case PAGE_SUPERVISOR: return (word)memory[PAGE_DATA] | PTE_P | PTE_W;
-	case PAGE_PT: return k->may & MAY_TABLES ? (word)pt | user : 0;
-	case PAGE_PD: return k->may & MAY_TABLES ? (word)pd | user : 0;
-	case PAGE_VOID: return reaches(k, page) ? 0x80000000 | user : 0;
-	case PAGE_LAPIC: return reaches(k, page) ? 0xfee00000 | user : 0;
-	case PAGE_IOAPIC: return reaches(k, page) ? 0xfec00000 | user : 0;
-	case PAGE_VGA: return reaches(k, page) ? 0xb8000 | user : 0;
-	case PAGE_LAST: return reaches(k, page) ? 0xc0000000 | user : 0;
-	default: return 0;
-	}
-}
-
-static void make_tables(const struct kind *k)
-{
-	unsigned all = k->may & MAY_TABLES ? 512 : PAGES;
-
-	for (unsigned i = 0; i < all; i++)
-		put(&pt[i], i < PAGES ? region_entry(k, i) : 0);
-	put(&pd[0], (word)pt | PTE_P | PTE_W | PTE_U);
-	for (unsigned i = 1; i < all; i++)
-		put(&pd[i], 0);
-}
-
-static bool writable(word at)
-{
-	return at + PAGE > (word)data_start && !(at >= (word)&fixed && at < (word)(&fixed + 1));
-}
-
-/* The supervisor's own: code can be read, variables written; the devices that it talks to. */
-static void init_tables(void)
-{
-	const uint64_t all = PTE_P | PTE_W | PTE_U, seen = PTE_A | PTE_D;
-
-	fixed.pml4[0] = (word)fixed.pdpt | all | PTE_A;
-	fixed.pdpt[0] = (word)fixed.pd_image | all | PTE_A;
-	fixed.pdpt[1] = (word)pd | all | PTE_A;
-	fixed.pdpt[3] = (word)fixed.pd_devices | all | PTE_A;
-	fixed.pd_image[0] = (word)fixed.pt_image | all | PTE_A;
-	fixed.pd_devices[0xfec00000 >> 21 & 511] = (word)fixed.pt_ioapic | PTE_P | PTE_W | PTE_A;
-	fixed.pd_devices[0xfee00000 >> 21 & 511] = (word)fixed.pt_lapic | PTE_P | PTE_W | PTE_A;
-	/* Each lies at the beginning of its 2 MiB. */
-	fixed.pt_ioapic[0] = 0xfec00000 | PTE_P | PTE_W | seen;
-	fixed.pt_lapic[0] = 0xfee00000 | PTE_P | PTE_W | seen;
-	for (word at = 0x100000; at < (word)image_end; at += PAGE)
-		fixed.pt_image[at / PAGE] = at | PTE_P | PTE_A | (writable(at) ? PTE_W | PTE_D : 0);
-}
-
-uint64_t world_entry(unsigned page) { return pt[page]; }
-
-bool world_dirty(unsigned page)
-{
-	switch (page) {
-	case PAGE_DATA: return (pt[PAGE_DATA] | pt[PAGE_SUPERVISOR] | pt[PAGE_READONLY]) & PTE_D;
-	case PAGE_DATA2: return (pt[PAGE_DATA2] | pt[PAGE_NX]) & PTE_D;
-	default: return pt[page] & PTE_D;
-	}
+	__asm__ volatile("lgdt %0; lidt %1; ltr %w2" : : "m"(hostile_gdtr), "m"(hostile_idtr), "r"(0x38));
 }
 
 /* ---- registers ---- */
@@ -277,17 +207,14 @@ void world_settle(void) {}
 
 void world_init(void)
 {
-	region_memory = memory;
-	region_physical = (word)memory;
-	region_pages = PAGES_RAM;
-	init_tables();
+	tables_init();
 	init_descriptors();
 	control_init(0x80010033, 0x20, 0x7df);
 	init_msrs();
 	watchdog_mask_interrupts();
 	watchdog_init();
 	memory_init();
-	write_cr3((word)fixed.pml4);
+	tables_flush(kinds);
 }
 
 /* Can it have reached the watchdog's devices? */
@@ -300,21 +227,37 @@ void world_restore(const struct kind *k)
 		init_msrs();
 	/* A TLB may hold what the tables no longer say. */
 	if (k->may & MAY_TABLES)
-		write_cr3((word)fixed.pml4);
+		tables_flush(k);
 	if (reaches_devices(k))
 		watchdog_init();
 }
 
+uint64_t world_seen(const struct kind *k, uint64_t h)
+{
+	if (k->may & MAY_LOAD)
+		return system_settle(h);
+	return k->may & MAY_UPPER ? upper_settle(h) : h;
+}
+
+static void choose_kind(const struct kind *k)
+{
+	world_entries = k->may & (MAY_LOAD | MAY_UPPER) ? PAGES_ALL : PAGES;
+	own_value = k->may & MAY_LOAD ? system_pointer : k->may & MAY_UPPER ? upper_entry : NULL;
+	own_pointer = k->may & MAY_UPPER ? upper_pointer : NULL;
+}
+
 void world_make(struct experiment *x)
 {
+	choose_kind(x->kind);
 	control_restore(x->kind, true);
 	restore_rest(x->kind);
 	memory_make();
 	make_gdt(x);
-	make_tables(x->kind);
+	tables_make(x);
 	if (x->kind->may & MAY_GATES)
 		make_gates(x);
-	write_cr3((word)fixed.pml4);
+	system_make(x);
+	tables_flush(x->kind);
 	if (reaches_devices(x->kind)) {
 		watchdog_mask_interrupts();
 		watchdog_init();

@@ -37,10 +37,10 @@ class Guest:
         return 'kind=%s seed=%d from=%d count=%d block=%d%s' % (kind, seed, first, count, BLOCK, self.more)
 
 
-G64 = Guest('64 bits', 'hostile', ('bytes', 'user', 'kernel', 'kernel16', 'segments', 'flags', 'events', 'tables', 'absent'),
-            ('maps', 'devices', 'msrs', 'ports'))
+G64 = Guest('64 bits', 'hostile', ('bytes', 'user', 'kernel', 'kernel16', 'segments', 'flags', 'events', 'system', 'tables',
+                                   'upper', 'absent'), ('maps', 'devices', 'msrs', 'ports'))
 # Two-level tables and PAE; and no paging, where a program reaches what the bare machine has elsewhere: BIOS and video memory.
-KINDS32 = ('bytes', 'user', 'v86', 'kernel', 'kernel16', 'segments', 'flags', 'events', 'tasks', 'tables', 'absent')
+KINDS32 = ('bytes', 'user', 'v86', 'kernel', 'kernel16', 'segments', 'flags', 'events', 'tasks', 'system', 'tables', 'absent')
 G32 = Guest('32 bits', 'hostile32', KINDS32, ('maps', 'devices', 'msrs', 'ports'), ' paging=legacy')
 GPAE = Guest('PAE', 'hostile32', KINDS32, ('maps', 'devices', 'msrs', 'ports'), ' paging=pae')
 GFLAT = Guest('no paging', 'hostile32', (), tuple(k for k in KINDS32 if k != 'tables') + ('devices', 'msrs', 'ports'),
@@ -161,17 +161,20 @@ def short(g, mmu, cpu, kinds, count, seed=1):
 
 
 def tests():
-    return [short(G64, 'ept', HASWELL, ('bytes', 'user', 'kernel', 'kernel16', 'segments', 'flags', 'events', 'msrs', 'ports'),
-                  20),
-            short(G64, 'shadow', HASWELL, ('bytes', 'kernel', 'events', 'ports'), 20),
-            short(G64, 'vtlb', HASWELL, ('user', 'kernel16'), 20), short(G64, 'brute', HASWELL, ('bytes', 'kernel'), 20),
-            short(G64, 'ept', LYNNFIELD, ('bytes', 'user', 'kernel'), 20), short(G64, 'shadow', PENRYN, ('bytes', 'kernel'), 20),
-            short(G32, 'ept', HASWELL, ('bytes', 'v86', 'kernel', 'segments', 'flags', 'events', 'tasks', 'msrs'), 10),
-            short(GPAE, 'shadow', HASWELL, ('bytes', 'user', 'kernel', 'events', 'tasks'), 10),
-            short(G32, 'vtlb', HASWELL, ('user', 'tasks'), 10),
+    return [short(G64, 'ept', HASWELL, ('bytes', 'user', 'kernel', 'kernel16', 'segments', 'flags', 'events', 'system', 'upper',
+                                        'msrs', 'ports'), 20),
+            short(G64, 'shadow', HASWELL, ('bytes', 'kernel', 'events', 'system', 'upper', 'ports'), 20),
+            short(G64, 'vtlb', HASWELL, ('user', 'kernel16', 'system'), 20),
+            short(G64, 'brute', HASWELL, ('bytes', 'kernel', 'upper'), 20),
+            short(G64, 'ept', LYNNFIELD, ('bytes', 'user', 'kernel', 'system'), 20),
+            short(G64, 'shadow', PENRYN, ('bytes', 'kernel', 'system', 'upper'), 20),
+            short(G32, 'ept', HASWELL, ('bytes', 'v86', 'kernel', 'segments', 'flags', 'events', 'tasks', 'system', 'msrs'), 10),
+            short(GPAE, 'shadow', HASWELL, ('bytes', 'user', 'kernel', 'events', 'tasks', 'system'), 10),
+            short(G32, 'vtlb', HASWELL, ('user', 'tasks', 'system'), 10),
             short(GPAE, 'brute', HASWELL, ('v86', 'kernel16'), 10),
             short(GPAE, 'ept', LYNNFIELD, ('bytes', 'kernel', 'tasks'), 10),
-            short(G32, 'shadow', PENRYN, ('bytes', 'kernel', 'events'), 10), short(GFLAT, 'ept', HASWELL, ('v86', 'tasks'), 10),
+            short(G32, 'shadow', PENRYN, ('bytes', 'kernel', 'events'), 10),
+            short(GFLAT, 'ept', HASWELL, ('v86', 'tasks', 'system'), 10),
             short(GFLAT, 'shadow', PENRYN, ('kernel16', 'events'), 10), short(GREAL, 'ept', HASWELL, ('real',), 5)]
 
 

@@ -244,6 +244,92 @@ static void the_new_tss(void **state)
 	finish();
 }
 
+static void set_page(uint32_t at, uint32_t flags)
+{
+	bench_poke(BENCH_TABLES + 0x1000 + (at >> 12) * 4, &(uint32_t){ (at & ~0xfffu) | flags }, 4);
+}
+
+/* The new TSS where it is read-only: a page fault where it would be linked to the old one, none where it is only read. */
+static void a_new_tss_that_is_read_only(void **state)
+{
+	uint8_t tss[104];
+
+	(void)state;
+	for (unsigned source = SOURCE_CALL; source <= SOURCE_JMP; source++) {
+		prepare();
+		bench_peek(NEW_TSS, tss, sizeof(tss));
+		bench_poke(BENCH_DATA, tss, sizeof(tss));
+		put64(NEW_DESCRIPTOR, (get64(NEW_DESCRIPTOR) & 0x00fffd000000ffff) | (uint64_t)BENCH_DATA << 16 |
+				       (source == SOURCE_IRET ? BUSY : 0));
+		set_page(BENCH_DATA, 0x25);
+		step_to_entry(switch_by(source), __LINE__);
+		if (source == SOURCE_CALL)
+			EXPECT_EVENT(EXCEPTION_ERROR(14), 3);
+		else
+			EXPECT_EVENT(0, 0);
+		assert_int_equal(vmcs_get(VMCS_GUEST_TR_SELECTOR), source == SOURCE_CALL ? BENCH_TSS1 : BENCH_TSS2);
+		finish();
+	}
+}
+
+/* Two descriptors of one TSS: what the old task leaves there is what the new one begins with. */
+static void the_same_tss_under_another_name(void **state)
+{
+	(void)state;
+	for (unsigned source = SOURCE_CALL; source <= SOURCE_JMP; source += SOURCE_JMP) {
+		prepare();
+		put64(NEW_DESCRIPTOR, (get64(NEW_DESCRIPTOR) & 0x00fffd000000ffff) | (uint64_t)BENCH_TSS << 16);
+		bench_poke(BENCH_TSS + TSS_CR3, &(uint32_t){ BENCH_TABLES }, 4);
+		bench_poke(BENCH_TSS + TSS_LDT, &(uint32_t){ 0 }, 4);
+		bench_poke(BENCH_TSS + TSS_TRAP, &(uint32_t){ 0 }, 4);
+		bench_poke(BENCH_TSS + TSS_DS + 2, &(uint16_t){ 0xabcd }, 2);
+		STEP(switch_by(source));
+		EXPECT_NOTHING();
+		assert_int_equal(bench.entry.rip, BENCH_CODE + 7);
+		assert_int_equal(*bench_gpr(GPR_RBX), 0x1234);
+		/* What is reserved stays as it was. */
+		assert_int_equal(get(BENCH_TSS + TSS_DS) >> 16, 0xabcd);
+		assert_int_equal(vmcs_get(VMCS_GUEST_TR_SELECTOR), BENCH_TSS2);
+		assert_int_equal(get(BENCH_TSS + TSS_LINK) & 0xffff, source == SOURCE_CALL ? BENCH_TSS1 : 0);
+		finish();
+	}
+}
+
+/* The GDT may have changed since TR was loaded: CALL does not look for the old TSS in it. */
+static void the_old_descriptor_is_gone(void **state)
+{
+	(void)state;
+	prepare();
+	vmcs_put(VMCS_GUEST_TR_SELECTOR, 0xff00);
+	STEP(switch_by(SOURCE_CALL));
+	EXPECT_NEW_TASK();
+	assert_int_equal(get(NEW_TSS + TSS_LINK) & 0xffff, 0xff00);
+	finish();
+	prepare();
+	vmcs_put(VMCS_GUEST_TR_SELECTOR, 0xff00);
+	step_to_entry(switch_by(SOURCE_JMP), __LINE__);
+	EXPECT_EVENT(EXCEPTION_ERROR(10), 0xff00);
+	finish();
+}
+
+/* IRET finds it busy, and writes nothing there. */
+static void a_busy_descriptor_that_is_read_only(void **state)
+{
+	uint64_t raw;
+
+	(void)state;
+	prepare();
+	raw = get64(NEW_DESCRIPTOR) | BUSY;
+	vmcs_put(VMCS_GUEST_GDTR_LIMIT, 0x1fff);
+	put64(BENCH_GDT + 0x1000, raw);
+	set_page(BENCH_GDT + 0x1000, 0x25);
+	STEP(bench_exit(&(struct bench_exit){ .reason = EXIT_TASK_SWITCH, .qualification = QUALIFICATION(SOURCE_IRET, 0x1000),
+					      .length = 7 }));
+	EXPECT_EVENT(0, 0);
+	assert_int_equal(vmcs_get(VMCS_GUEST_TR_SELECTOR), 0x1000);
+	finish();
+}
+
 /* ---- what is wrong with its segments is an exception of the new task ---- */
 
 static void raised_in_the_new_task(enum bench_at at, uint32_t vector, uint32_t error, int line)
@@ -585,7 +671,10 @@ int main(void)
 		cmocka_unit_test(descriptors_in_the_new_address_space), cmocka_unit_test(the_error_code_in_the_new_address_space),
 		cmocka_unit_test(no_place_for_the_error_code), cmocka_unit_test(faults_behind_a_gate),
 		cmocka_unit_test(to_virtual_8086_mode), cmocka_unit_test(the_trap_flag_of_a_task),
-		cmocka_unit_test(faults_on_the_way_to_a_gate), cmocka_unit_test(what_is_no_tss), cmocka_unit_test(a_tss_of_16_bits),
+		cmocka_unit_test(faults_on_the_way_to_a_gate), cmocka_unit_test(what_is_no_tss),
+		cmocka_unit_test(a_new_tss_that_is_read_only), cmocka_unit_test(the_same_tss_under_another_name),
+		cmocka_unit_test(the_old_descriptor_is_gone),
+		cmocka_unit_test(a_busy_descriptor_that_is_read_only), cmocka_unit_test(a_tss_of_16_bits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
