@@ -16,6 +16,7 @@
 #define VECTOR_SS 12
 #define VECTOR_GP 13
 #define FLAG_NT BIT(14)
+#define FLAG_RF BIT(16)
 #define FLAG_VM BIT(17)
 #define FLAG_AC BIT(18)
 
@@ -48,7 +49,8 @@ struct task {
 	struct vcpu *v;
 	unsigned source;
 	uint16_t selector;
-	bool has_error; /* of the event that came through a gate */
+	bool faulted;   /* the event that came through a gate is a fault */
+	bool has_error; /* it has an error code */
 	uint32_t error;
 	uint32_t resume; /* EIP of the old task */
 	const struct tss_format *old_format, *new_format;

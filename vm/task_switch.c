@@ -89,6 +89,8 @@ static void save_old(struct task *t)
 
 	if (t->source == SOURCE_IRET)
 		VM_MUTANT(TASK_NT, rflags &= ~FLAG_NT);
+	if (t->faulted)
+		VM_MUTANT(TASK_RF, rflags |= FLAG_RF); /* as in the image on a stack (SDM, "RF flag"); Bochs' exits do not have it */
 	task_put(f, t->old_tss, f->ip, t->resume);
 	task_put(f, t->old_tss, f->flags, (uint32_t)rflags);
 	t->v->vmx.gpr[GPR_RSP] = vmread(VMCS_GUEST_RSP);
@@ -170,6 +172,7 @@ static void describe(struct task *t, struct vcpu *v)
 	software = VM_KEPT(TASK_RESUME, t->source != SOURCE_GATE || v->event.length);
 	t->resume = (uint32_t)(vmread(VMCS_GUEST_RIP) + (software ? vmread(VMCS_EXIT_INSTRUCTION_LENGTH) : 0));
 	t->has_error = t->source == SOURCE_GATE && (info & INFO_VALID) && (info & INFO_HAS_ERROR);
+	t->faulted = t->source == SOURCE_GATE && (info & INFO_VALID) && event_sets_rf((uint32_t)info);
 	t->error = v->event.error;
 }
 

@@ -101,6 +101,7 @@
 	M(DELIVERED_TRAPS, "dropping pending traps with a delivery by hand") \
 	M(TASK_RESUME, "where the old task goes on") \
 	M(TASK_NT, "clearing NT in the image of a task that IRET leaves") \
+	M(TASK_RF, "RF in the flags of a task that a fault leaves") \
 	M(TASK_FREE, "that a task which JMP or IRET leaves is not busy") \
 	M(TASK_BUSY, "that the new task is busy") \
 	M(TASK_LINK, "the link to the old task") \

@@ -156,6 +156,7 @@ static void gates(void **state)
 	STEP(switch_by_event(EXCEPTION(6), 0, 0));
 	EXPECT_NEW_TASK();
 	assert_int_equal(get(BENCH_TSS + TSS_EIP), BENCH_CODE);
+	assert_int_equal(get(BENCH_TSS + TSS_EFLAGS), 0x10002);
 	assert_int_equal(get(NEW_TSS + TSS_LINK) & 0xffff, BENCH_TSS1);
 	finish();
 	/* A double fault: its error code is on the new stack. */
@@ -174,6 +175,7 @@ static void gates(void **state)
 	STEP(switch_by_event(INFO(INFO_TYPE_SOFTWARE_INTERRUPT, 0x80), 0, 2));
 	EXPECT_NEW_TASK();
 	assert_int_equal(get(BENCH_TSS + TSS_EIP), BENCH_CODE + 2);
+	assert_int_equal(get(BENCH_TSS + TSS_EFLAGS), 2);
 	finish();
 	/* An NMI blocks those after it. */
 	prepare();
