@@ -108,12 +108,14 @@ static void an_alignment_check(void **state)
 	/* On the way to another exception: benign, so that it comes instead. */
 	EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION_ERROR(17), .vectoring = EXCEPTION_ERROR(13), .vectoring_error = 8);
 	EXPECT_EVENT(EXCEPTION_ERROR(17), 0);
-	/* An interrupt that it came before is not lost. */
+	/* On the way to an interrupt, which is lost, and to an NMI, which blocks the next. */
 	vmcs_put(VMCS_GUEST_RFLAGS, 2 | IF);
 	EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION_ERROR(17), .vectoring = INFO(INFO_TYPE_EXTERNAL, 0x77));
 	EXPECT_EVENT(EXCEPTION_ERROR(17), 0);
-	STEP(bench_exit_simple(EXIT_INTERRUPT_WINDOW, 0));
-	EXPECT_EVENT(INFO(INFO_TYPE_EXTERNAL, 0x77), 0);
+	assert_false(bench.entry.proc & PROC_INTERRUPT_WINDOW);
+	EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION_ERROR(17), .vectoring = INFO(INFO_TYPE_NMI, 2));
+	EXPECT_EVENT(EXCEPTION_ERROR(17), 0);
+	assert_int_equal(bench.entry.interruptibility, BLOCKING_NMI);
 	finish();
 	/* In the shadow of a MOV SS, under single-step, from an emulator that has not saved the trap. */
 	at_mode(BENCH_LONG64);
