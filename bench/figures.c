@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "bench/machine.h"
-#include "mmu/ept.h"
+#include "mmu/ept/ept.h"
 #include "mmu/mechanisms.h"
-#include "mmu/shadow.h"
+#include "mmu/shadow/shadow.h"
 
 #define VA_A 0x0ull
 #define VA_B 0x1000ull

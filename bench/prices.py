@@ -2,7 +2,7 @@
 """What pieces of the work of shadow paging take, in instructions: callgrind over runs of the lab, which calls mmu/ as the
 hypervisor does.
 
-    prices.py VELLUM        prints a table; some of the lab's defaults (hv.path_*, lab/config.h) are made from its last line
+    prices.py VELLUM        prints a table; some of the lab's defaults (hv.path_*, lab/config/config.h) are made from its last line
 
 Inclusive costs of functions, less those of what is priced by itself; of frame allocation nothing is counted."""
 import collections

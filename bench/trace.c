@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "lab/trace.h"
+#include "lab/trace/trace.h"
 
 static double cpu_seconds(void)
 {

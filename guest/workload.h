@@ -3,7 +3,7 @@
  *
  * Each workload computes something, checks it, and returns a checksum of what it read that depends on its size and on
  * nothing else: not on the kernel, the word size, the RAM or the MMU mechanism. What it does falls into phases, which it
- * marks: the hypervisor accounts for each of them separately (vm/account.h), and bare hardware ignores the marks.
+ * marks: the hypervisor accounts for each of them separately (vm/account/account.h), and bare hardware ignores the marks.
  */
 #ifndef WORKLOAD_H
 #define WORKLOAD_H

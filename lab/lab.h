@@ -1,16 +1,16 @@
 /* lab/lab.h - the lab: what will a mechanism, page sizes and tags cost this workload? One run, as a library; `vellum lab` is
  * made of it.
  *
- *   lab/event.h     what a program does, as a stream        from workloads and traces
- *   lab/os.h        what the guest's kernel makes of it     on lab/guestcpu.h
- *   lab/engine*.c   the machine with its time               over mmu/, unchanged
- *   lab/config.h    the settings    lab/result.h  the account */
+ *   lab/machine/event.h     what a program does, as a stream        from workloads and traces
+ *   lab/os/os.h        what the guest's kernel makes of it     on lab/os/guestcpu.h
+ *   lab/engine/engine.c   the machine with its time               over mmu/, unchanged
+ *   lab/config/config.h    the settings    lab/sweep/result.h  the account */
 #ifndef VELLUM_LAB_LAB_H
 #define VELLUM_LAB_LAB_H
 
-#include "lab/config.h"
-#include "lab/event.h"
-#include "lab/result.h"
+#include "lab/config/config.h"
+#include "lab/machine/event.h"
+#include "lab/sweep/result.h"
 
 /* Called now and then during a run, with the accesses made so far, and those expected (0: not known). May be NULL. */
 typedef void lab_progress(void *ctx, uint64_t done, uint64_t all);
@@ -23,7 +23,7 @@ bool lab_run(const struct lab_config *config, struct lab_result *result, lab_pro
 bool lab_run_sources(const struct lab_config *config, struct lab_source *const source[], struct lab_result *result,
 		     lab_progress *progress, void *ctx, struct lab_error *error);
 
-/* `vellum lab NAME ...`: each part adds a line to the table in lab/command.c. argv[0] is NAME. Returns the exit status. */
+/* `vellum lab NAME ...`: each part adds a line to the table in lab/command/command.c. argv[0] is NAME. Returns the exit status. */
 struct lab_command {
 	const char *name, *usage, *help;
 	int (*run)(int argc, char **argv);

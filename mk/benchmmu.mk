@@ -1,13 +1,13 @@
 # What the memory mechanisms cost, over the model; and the figures of docs/mmu.md, drawn from their tables.
 
 BENCHMMU := $(BUILD)/benchmmu
-BENCHMMU_C := bench/machine.c $(wildcard mmu/*.c) lib/fmt.c test/unit/hosted.c $(wildcard model/*.c)
+BENCHMMU_C := bench/machine.c $(MMU_C) lib/fmt.c test/unit/hosted.c $(wildcard model/*.c)
 BENCHMMU_O := $(BENCHMMU_C:%.c=$(BENCHMMU)/%.o)
 
 $(BENCHMMU)/%.o: %.c
 	@mkdir -p $(@D)
 	@$(CC) -std=gnu11 -O2 -g $(WARNINGS) -I. -MMD -MP -c $< -o $@
--include $(wildcard $(BENCHMMU)/*/*.d)
+-include $(BENCHMMU_O:.o=.d)
 
 $(BENCHMMU)/figures: $(BENCHMMU)/bench/figures.o $(BENCHMMU_O)
 	$(CC) -o $@ $^

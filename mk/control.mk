@@ -1,3 +1,3 @@
 # The unit test of the control channel.
-UNIT_control_SRC := test/unit/test_control.c vm/control_request.c vm/json.c lib/fmt.c
+UNIT_control_SRC := test/unit/vm/control/test_request.c vm/control/request.c vm/control/json.c lib/fmt.c
 UNIT_TESTS += control

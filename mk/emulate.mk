@@ -2,19 +2,19 @@
 # does millions of them with an optimised build.
 
 EMULATE_C := $(wildcard emulate/*.c)
-EMULATE_H := $(wildcard emulate/*.h test/unit/emulate_*.h)
-EMULATE_WORLD_C := test/unit/emulate_world.c test/unit/emulate_cpu.c $(EMULATE_C)
-EMULATE_NATIVE_C := test/unit/test_emulate_native.c test/unit/emulate_machine.c test/unit/emulate_layout.c \
-	test/unit/emulate_mirror.c test/unit/emulate_cpu.c test/unit/emulate_cases.c test/unit/emulate_encode.c test/unit/emulate_forms.c test/unit/emulate_auto.c test/unit/emulate_units.c $(EMULATE_C)
+EMULATE_H := $(call headers,emulate test/unit/emulate)
+EMULATE_WORLD_C := test/unit/emulate/world.c test/unit/emulate/cpu.c $(EMULATE_C)
+EMULATE_NATIVE_C := test/unit/emulate/test_native.c test/unit/emulate/machine.c test/unit/emulate/layout.c \
+	test/unit/emulate/mirror.c test/unit/emulate/cpu.c test/unit/emulate/cases.c test/unit/emulate/encode.c test/unit/emulate/forms.c test/unit/emulate/auto.c test/unit/emulate/units.c $(EMULATE_C)
 
 UNIT_emulate_native_SRC := $(EMULATE_NATIVE_C)
-UNIT_emulate_real_SRC := test/unit/test_emulate_real.c $(EMULATE_WORLD_C)
-UNIT_emulate_system_SRC := test/unit/test_emulate_system.c $(EMULATE_WORLD_C)
-UNIT_emulate_protected_SRC := test/unit/test_emulate_protected.c $(EMULATE_WORLD_C)
-UNIT_emulate_faults_SRC := test/unit/test_emulate_faults.c $(EMULATE_WORLD_C)
-UNIT_emulate_deliver_SRC := test/unit/test_emulate_deliver.c $(EMULATE_WORLD_C)
-UNIT_emulate_fuzz_SRC := test/unit/test_emulate_fuzz.c $(EMULATE_WORLD_C)
-UNIT_emulate_decode_SRC := test/unit/test_emulate_decode.c $(wildcard emulate/decode*.c)
+UNIT_emulate_real_SRC := test/unit/emulate/test_real.c $(EMULATE_WORLD_C)
+UNIT_emulate_system_SRC := test/unit/emulate/test_system.c $(EMULATE_WORLD_C)
+UNIT_emulate_protected_SRC := test/unit/emulate/test_protected.c $(EMULATE_WORLD_C)
+UNIT_emulate_faults_SRC := test/unit/emulate/test_faults.c $(EMULATE_WORLD_C)
+UNIT_emulate_deliver_SRC := test/unit/emulate/test_deliver.c $(EMULATE_WORLD_C)
+UNIT_emulate_fuzz_SRC := test/unit/emulate/test_fuzz.c $(EMULATE_WORLD_C)
+UNIT_emulate_decode_SRC := test/unit/emulate/test_decode.c $(wildcard emulate/decode*.c)
 EMULATE_TESTS := emulate_native emulate_real emulate_system emulate_protected emulate_faults emulate_deliver emulate_fuzz \
 	emulate_decode
 $(foreach t,$(EMULATE_TESTS),$(eval UNIT_$(t)_DEPS := $(EMULATE_H)))
@@ -29,10 +29,10 @@ emulate-native: $(BUILD)/emulate-native
 	EMULATE_CASES=$${EMULATE_CASES:-2000000} $(BUILD)/emulate-native
 
 # How many instructions one simple store takes (and with its decoding), callbacks included, built as for the hypervisor.
-$(BUILD)/emulate-hot: test/unit/emulate_hot.c $(EMULATE_C) test/unit/hosted.c $(wildcard emulate/*.h)
+$(BUILD)/emulate-hot: test/unit/emulate/hot.c $(EMULATE_C) test/unit/hosted.c $(wildcard emulate/*.h)
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 -fno-strict-aliasing -fno-omit-frame-pointer -fcf-protection=none $(WARNINGS) -I. -o $@ \
-		test/unit/emulate_hot.c $(EMULATE_C) test/unit/hosted.c
+		test/unit/emulate/hot.c $(EMULATE_C) test/unit/hosted.c
 
 .PHONY: emulate-hot
 emulate-hot: $(BUILD)/emulate-hot
@@ -42,6 +42,6 @@ emulate-hot: $(BUILD)/emulate-hot
 		done | { read a; read b; echo "instructions per store $${how:+with decoding}: $$(((b - a) / 10000))"; }; \
 	done
 
-# Coverage-guided, over states and instruction bytes (mk/zfuzz.mk).
+# Coverage-guided, over states and instruction bytes (mk/fuzz.mk).
 FUZZ_emulate_SRC := test/fuzz/emulate.c $(EMULATE_WORLD_C)
 FUZZ_TARGETS += emulate

@@ -1,9 +1,8 @@
 # The hypervisor: build/vellum.elf, freestanding.
 
-HYP_DIRS := lib mmu emulate dev vm vmx host
-# Files that only hosted programs use, if a directory has any, go into HYP_EXCLUDE.
+HYP_DIRS := lib $(MMU_DIRS) emulate $(DEV_DIRS) $(VM_DIRS) vmx host
 # The checks at VM entry (model/vmentry.h) are linked in; only debug builds call them, others drop them.
-HYP_C := $(filter-out $(HYP_EXCLUDE),$(foreach d,$(HYP_DIRS),$(wildcard $(d)/*.c))) $(wildcard model/vmentry*.c)
+HYP_C := $(call sources,$(HYP_DIRS)) $(wildcard model/vmentry*.c)
 HYP_S := $(foreach d,$(HYP_DIRS),$(wildcard $(d)/*.S))
 HYP_O := $(HYP_C:%.c=$(BUILD)/hyp/%.o) $(HYP_S:%.S=$(BUILD)/hyp/%.S.o)
 
@@ -13,7 +12,7 @@ HYP_CFLAGS := -std=gnu11 -O3 -g -ffreestanding -fno-pic -fno-pie -mno-red-zone -
 # The stack protector (host/canary.c): where a function has any array, or hands out the address of a local variable; and local variables
 # begin as 0. In the files that the shortest exits go through, and in the heart, whose variables by address are structures of a fixed form,
 # only where a function has an array of bytes: there each check would be 5 of some 100 instructions.
-HYP_LEAN := $(wildcard mmu/*.c) vm/exit.c vm/exit_msr.c vm/exit_cr.c vm/exit_mmu.c vm/event.c vmx/vcpu.c
+HYP_LEAN := $(MMU_C) vm/exit/dispatch.c vm/exit/msr.c vm/exit/cr.c vm/exit/mmu.c vm/exit/event.c vmx/vcpu.c
 hyp_protector = $(if $(filter $(HYP_LEAN),$(1)),-fstack-protector,-fstack-protector-strong -ftrivial-auto-var-init=zero)
 ifdef DEBUG
 HYP_CFLAGS += -DVELLUM_DEBUG

@@ -1,8 +1,8 @@
 # The lab: hosted, linked into build/vellum (mk/tool.mk) together with the heart, unchanged.
 
-LAB_C := $(wildcard lab/*.c) lab/plugin/program.c
-LAB_MMU_C := $(filter-out $(HYP_EXCLUDE),$(wildcard mmu/*.c))
-LAB_O := $(LAB_C:%.c=$(BUILD)/lab/%.o) $(LAB_MMU_C:%.c=$(BUILD)/lab/%.o)
+LAB_C := $(call sources,$(LAB_DIRS)) lab/plugin/program.c
+LAB_H := $(call headers,$(LAB_DIRS))
+LAB_O := $(LAB_C:%.c=$(BUILD)/lab/%.o) $(MMU_C:%.c=$(BUILD)/lab/%.o)
 LAB_CFLAGS := -std=gnu11 -O2 -g -D_GNU_SOURCE -D_FORTIFY_SOURCE=2 $(WARNINGS) -I.
 LAB_LIBS := -lzstd -lm
 
@@ -15,19 +15,18 @@ $(BUILD)/lab.a: $(LAB_O)
 	@rm -f $@
 	ar rcs $@ $(LAB_O)
 
--include $(wildcard $(BUILD)/lab/*/*.d $(BUILD)/lab/*/*/*.d)
+-include $(LAB_O:.o=.d)
 
 # The engine's tests.
-LAB_ENGINE_C := $(addprefix lab/,account.c config.c config_text.c engine.c error.c ghost.c guestcpu.c loop.c memory.c presets.c price.c values.c vm.c) \
-	$(wildcard lab/fast*.c lab/plain*.c lab/os*.c lab/work*.c) lab/trace_read.c lab/trace_decode.c lab/trace_write.c \
-	$(LAB_MMU_C) lib/fmt.c
-UNIT_lab_walk_SRC := test/unit/test_lab_walk.c $(filter-out lab/work_list.c,$(LAB_ENGINE_C))
-UNIT_lab_engine_SRC := test/unit/test_lab_engine.c $(filter-out lab/work_list.c,$(LAB_ENGINE_C))
+LAB_ENGINE_C := lab/error.c $(call sources,lab/engine lab/machine lab/os lab/work lab/config) lab/trace/read.c lab/trace/decode.c lab/trace/write.c \
+	$(MMU_C) lib/fmt.c
+UNIT_lab_walk_SRC := test/unit/lab/machine/test_walk.c $(filter-out lab/work/list.c,$(LAB_ENGINE_C))
+UNIT_lab_engine_SRC := test/unit/lab/engine/test_engine.c $(filter-out lab/work/list.c,$(LAB_ENGINE_C))
 $(foreach t,lab_walk lab_engine,$(eval UNIT_$(t)_CFLAGS := -D_GNU_SOURCE) $(eval UNIT_$(t)_LIBS := -lcjson -lzstd -lm) \
-	$(eval UNIT_$(t)_DEPS := $(wildcard lab/*.h)))
+	$(eval UNIT_$(t)_DEPS := $(LAB_H)))
 UNIT_TESTS += lab_walk lab_engine
 
-UNIT_lab_config_SRC := test/unit/test_lab_config.c lab/config.c lab/config_text.c lab/presets.c lab/error.c
+UNIT_lab_config_SRC := test/unit/lab/config/test_config.c lab/config/config.c lab/config/config_text.c lab/config/presets.c lab/error.c
 UNIT_lab_config_CFLAGS := -D_GNU_SOURCE
 UNIT_lab_config_LIBS := -lm
 UNIT_TESTS += lab_config

@@ -1,31 +1,31 @@
 # What QEMU loads to record a program (vellum lab record).
 RECORD_SO_C := lab/plugin/record.c lab/plugin/regions.c lab/plugin/program.c
-$(BUILD)/vellum-record.so: $(RECORD_SO_C) $(wildcard lab/plugin/*.h) lab/event.h
+$(BUILD)/vellum-record.so: $(RECORD_SO_C) $(wildcard lab/plugin/*.h) lab/machine/event.h
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 -g -fPIC -shared -fvisibility=hidden $(WARNINGS) -I. -o $@ $(RECORD_SO_C)
 ALL += $(BUILD)/vellum-record.so
 
 # Traces: how fast they are decoded. TRACE=FILE names one; without, a run of sort is recorded.
-TRACE_READ_C := lab/trace_read.c lab/trace_decode.c lab/trace_write.c lab/error.c
+TRACE_READ_C := lab/trace/read.c lab/trace/decode.c lab/trace/write.c lab/error.c
 
-$(BUILD)/bench-trace: bench/trace.c $(TRACE_READ_C) $(wildcard lab/*.h)
+$(BUILD)/bench-trace: bench/trace.c $(TRACE_READ_C) $(LAB_H)
 	@mkdir -p $(@D)
 	$(CC) $(LAB_CFLAGS) -O3 -o $@ bench/trace.c $(TRACE_READ_C) -lzstd
 
-UNIT_lab_trace_SRC := test/unit/test_lab_trace.c $(TRACE_READ_C)
+UNIT_lab_trace_SRC := test/unit/lab/trace/test_trace.c $(TRACE_READ_C)
 UNIT_lab_trace_CFLAGS := -D_GNU_SOURCE
 UNIT_lab_trace_LIBS := -lzstd
 UNIT_TESTS += lab_trace
 
 # The guest OS, on a CPU made for the test.
-UNIT_lab_os_SRC := test/unit/test_lab_os.c test/unit/lab_os_cpu.c $(wildcard lab/os*.c) lab/error.c
-UNIT_lab_os_DEPS := $(wildcard lab/*.h) test/unit/lab_os_cpu.h
+UNIT_lab_os_SRC := test/unit/lab/os/test_os.c test/unit/lab/os_cpu.c $(call sources,lab/os) lab/error.c
+UNIT_lab_os_DEPS := $(LAB_H) test/unit/lab/os_cpu.h
 UNIT_TESTS += lab_os
 
-UNIT_lab_work_SRC := test/unit/test_lab_work.c test/unit/lab_os_cpu.c lab/work.c $(filter-out lab/work_list.c,$(wildcard lab/work_*.c)) \
-	$(wildcard lab/os*.c) lab/config.c lab/config_text.c lab/presets.c $(TRACE_READ_C)
+UNIT_lab_work_SRC := test/unit/lab/work/test_work.c test/unit/lab/os_cpu.c lab/work/work.c $(filter-out lab/work/work.c lab/work/list.c,$(call sources,lab/work)) \
+	$(call sources,lab/os) lab/config/config.c lab/config/config_text.c lab/config/presets.c $(TRACE_READ_C)
 UNIT_lab_work_CFLAGS := -D_GNU_SOURCE
-UNIT_lab_work_DEPS := $(wildcard lab/*.h) test/unit/lab_os_cpu.h
+UNIT_lab_work_DEPS := $(LAB_H) test/unit/lab/os_cpu.h
 UNIT_lab_work_LIBS := -lzstd -lm
 UNIT_TESTS += lab_work
 
@@ -34,9 +34,9 @@ UNIT_TESTS += lab_work
 record-test: $(BUILD)/vellum $(BUILD)/vellum-record.so
 	@test/lab/record.sh $(BUILD)
 
-UNIT_lab_record_SRC := test/unit/test_lab_record.c lab/record_drain.c lab/import_lackey.c lab/import_champsim.c $(TRACE_READ_C)
+UNIT_lab_record_SRC := test/unit/lab/trace/test_record.c lab/trace/record_drain.c lab/trace/import_lackey.c lab/trace/import_champsim.c $(TRACE_READ_C)
 UNIT_lab_record_CFLAGS := -D_GNU_SOURCE
-UNIT_lab_record_DEPS := $(wildcard lab/*.h lab/plugin/*.h)
+UNIT_lab_record_DEPS := $(LAB_H) $(wildcard lab/plugin/*.h)
 UNIT_lab_record_LIBS := -lzstd
 UNIT_TESTS += lab_record
 
@@ -44,7 +44,7 @@ UNIT_TESTS += lab_record
 $(BUILD)/lab/lab/trace_decode.o: LAB_CFLAGS += -O3
 
 # Coverage-guided, on the reader: FUZZ_SECONDS.
-$(BUILD)/fuzz/trace: test/lab/fuzz_trace.c $(TRACE_READ_C) $(wildcard lab/*.h)
+$(BUILD)/fuzz/trace: test/lab/fuzz_trace.c $(TRACE_READ_C) $(LAB_H)
 	@mkdir -p $(@D)
 	$(CLANG) -std=gnu11 -g -O1 -D_GNU_SOURCE $(WARNINGS) -I. -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ \
 		test/lab/fuzz_trace.c $(TRACE_READ_C) -lzstd

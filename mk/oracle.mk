@@ -3,15 +3,15 @@
 ORACLE := $(BUILD)/oracle
 ORACLE_MAIN := test/oracle/main.c test/oracle/exhaustive.c test/oracle/fuzz.c
 ORACLE_C := $(filter-out $(ORACLE_MAIN),$(wildcard test/oracle/*.c))
-ORACLE_MMU_C := $(filter-out $(HYP_EXCLUDE),$(wildcard mmu/*.c)) lib/fmt.c
+ORACLE_MMU_C := $(MMU_C) lib/fmt.c
 ORACLE_ALL := $(ORACLE_C) $(MODEL_C) $(ORACLE_MMU_C)
 ORACLE_CFLAGS := -std=gnu11 -g $(WARNINGS) -I.
-ORACLE_DEPS := $(ORACLE_ALL) $(wildcard test/oracle/*.h model/*.h mmu/*.h lib/*.h)
+ORACLE_DEPS := $(ORACLE_ALL) $(call headers,test/oracle model $(MMU_DIRS) lib)
 
 $(ORACLE)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(ORACLE_CFLAGS) -O2 -MMD -MP -c $< -o $@
--include $(wildcard $(ORACLE)/*/*.d $(ORACLE)/*/*/*.d)
+-include $(ORACLE_ALL:%.c=$(ORACLE)/%.d) $(ORACLE_MAIN:%.c=$(ORACLE)/%.d)
 
 $(ORACLE)/oracle: $(ORACLE)/test/oracle/main.o $(ORACLE_ALL:%.c=$(ORACLE)/%.o)
 	$(CC) -o $@ $^
@@ -20,7 +20,7 @@ $(ORACLE)/oracle: $(ORACLE)/test/oracle/main.o $(ORACLE_ALL:%.c=$(ORACLE)/%.o)
 $(ORACLE)-mutants/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(ORACLE_CFLAGS) -O2 -DMUTATION -MMD -MP -c $< -o $@
--include $(wildcard $(ORACLE)-mutants/*/*.d $(ORACLE)-mutants/*/*/*.d)
+-include $(ORACLE_ALL:%.c=$(ORACLE)-mutants/%.d) $(ORACLE_MAIN:%.c=$(ORACLE)-mutants/%.d)
 
 $(ORACLE)-mutants/oracle: $(ORACLE)-mutants/test/oracle/main.o $(ORACLE_ALL:%.c=$(ORACLE)-mutants/%.o)
 	$(CC) -o $@ $^
@@ -38,7 +38,7 @@ ORACLE_SANITIZE := -O1 -DVELLUM_DEBUG -fsanitize=address,undefined -fno-sanitize
 $(ORACLE)-asan/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(ORACLE_CFLAGS) $(ORACLE_SANITIZE) -MMD -MP -c $< -o $@
--include $(wildcard $(ORACLE)-asan/*/*.d $(ORACLE)-asan/*/*/*.d)
+-include $(ORACLE_ALL:%.c=$(ORACLE)-asan/%.d) $(ORACLE_MAIN:%.c=$(ORACLE)-asan/%.d)
 
 $(ORACLE)-asan/oracle: $(ORACLE)-asan/test/oracle/main.o $(ORACLE_ALL:%.c=$(ORACLE)-asan/%.o)
 	$(CC) -fsanitize=address,undefined -o $@ $^
@@ -56,7 +56,7 @@ soak: $(ORACLE)/oracle $(ORACLE)/exhaustive
 account: $(ORACLE)/oracle
 	$< --account --runs 60 --steps 2000
 
-# Coverage-guided, over the same steps; one of `make fuzz` (mk/zfuzz.mk).
+# Coverage-guided, over the same steps; one of `make fuzz` (mk/fuzz.mk).
 $(BUILD)/fuzz/oracle: test/oracle/fuzz.c $(ORACLE_DEPS)
 	@mkdir -p $(@D)
 	$(CLANG) $(ORACLE_CFLAGS) -O1 -DVELLUM_DEBUG -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ test/oracle/fuzz.c $(ORACLE_ALL)

@@ -1,6 +1,6 @@
 # The `vellum` command: hosted, from tool/ and the few freestanding sources that it shares with the hypervisor.
 
-TOOL_C := $(wildcard tool/*.c) vm/config.c vm/config_print.c vm/config_switch.c vm/config_mitigations.c lib/fmt.c
+TOOL_C := $(call sources,$(TOOL_DIRS)) $(CONFIG_C) lib/fmt.c
 TOOL_O := $(TOOL_C:%.c=$(BUILD)/tool/%.o)
 TOOL_CFLAGS := -std=gnu11 -O2 -g -D_GNU_SOURCE -D_FORTIFY_SOURCE=2 $(WARNINGS) -I.
 
@@ -32,12 +32,12 @@ OUT ?= $(BUILD)/vellum.iso
 iso: $(BUILD)/vellum $(BUILD)/vellum.elf guest
 	$(BUILD)/vellum iso $(OUT) $(RUN)
 
-UNIT_tool_protocol_SRC := test/unit/test_tool_protocol.c tool/protocol.c tool/size.c
-UNIT_tool_report_SRC := test/unit/test_tool_report.c tool/report.c tool/result.c tool/json.c tool/size.c tool/util.c tool/protocol.c
+UNIT_tool_protocol_SRC := test/unit/tool/base/test_protocol.c tool/base/protocol.c tool/base/size.c
+UNIT_tool_report_SRC := test/unit/tool/run/test_report.c tool/run/report.c tool/base/result.c tool/run/json.c tool/base/size.c tool/base/util.c tool/base/protocol.c
 UNIT_tool_report_CFLAGS := -D_GNU_SOURCE
 UNIT_tool_report_LIBS := -lcjson
-UNIT_tool_slim_SRC := test/unit/test_tool_slim.c tool/slim.c tool/util.c
+UNIT_tool_slim_SRC := test/unit/tool/emulator/test_slim.c tool/emulator/slim.c tool/base/util.c
 UNIT_tool_slim_CFLAGS := -D_GNU_SOURCE
-UNIT_tool_util_SRC := test/unit/test_tool_util.c tool/bochs.c tool/util.c
+UNIT_tool_util_SRC := test/unit/tool/base/test_util.c tool/emulator/bochs.c tool/base/util.c
 UNIT_tool_util_CFLAGS := -D_GNU_SOURCE
 UNIT_TESTS += tool_protocol tool_report tool_slim tool_util

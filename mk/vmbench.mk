@@ -1,16 +1,16 @@
 # The bench for vm/ and vmx/ (test/vm/bench.h): the exit handlers in an ordinary process. They are compiled as for the hypervisor, without
 # vector registers; headers of test/vm/shadow/ come before those that hold instructions no process may execute.
 
-VMBENCH_HYP_C := $(filter-out vm/main.c vm/native.c vm/fpu.c vm/entry_check.c vmx/cpu.c,$(wildcard vm/*.c vmx/*.c)) host/console.c lib/fmt.c
-VMBENCH_C := $(wildcard test/vm/*.c) test/unit/emulate_cpu.c $(VMBENCH_HYP_C) $(wildcard dev/*.c emulate/*.c mmu/*.c) $(wildcard model/vmentry*.c)
+VMBENCH_HYP_C := $(filter-out vm/main.c vm/native/native.c vm/resident.c vm/exit/entry_check.c vmx/cpu.c,$(call sources,$(VM_DIRS) vmx)) host/console.c lib/fmt.c
+VMBENCH_C := $(wildcard test/vm/*.c) test/unit/emulate/cpu.c $(VMBENCH_HYP_C) $(call sources,$(DEV_DIRS) emulate $(MMU_DIRS)) $(wildcard model/vmentry*.c)
 # Not position-independent: static tables have addresses that the CPU models can have as physical ones.
 VMBENCH_FLAGS := -D_GNU_SOURCE -mgeneral-regs-only -fno-pie -Itest/vm/shadow
 
-VMBENCH_TESTS := modes exit exception event cr msr io mmu emulation handover task run platform switch mitigations stats release schedule clock caps mechanism cpuid create channel
-$(foreach t,$(VMBENCH_TESTS),$(eval UNIT_vm_$(t)_SRC := test/unit/test_vm_$(t).c $(VMBENCH_C))$(eval UNIT_vm_$(t)_VARIANT := vmbench)$(eval UNIT_vm_$(t)_LIBS := -no-pie))
+VMBENCH_TESTS := modes exit exception event cr msr io mmu emulation handover task run platform mechanism_switch mitigations stats release schedule clock caps mechanism cpuid create channel
+$(foreach t,$(VMBENCH_TESTS),$(eval UNIT_vm_$(t)_SRC := $(wildcard test/unit/vm*/test_$(t).c test/unit/vm/*/test_$(t).c) $(VMBENCH_C))$(eval UNIT_vm_$(t)_VARIANT := vmbench)$(eval UNIT_vm_$(t)_LIBS := -no-pie))
 UNIT_TESTS += $(VMBENCH_TESTS:%=vm_%)
 
-# The same with switches that leave out one check or rule each (vmx/mutate.h); `make mutate` runs them after those of the heart.
+# The same with switches that leave out one check or rule each (lib/mutants/mutate.h); `make mutate` runs them after those of the heart.
 VM_MUTANTS_DIR := $(BUILD)/vm-mutants
 $(VM_MUTANTS_DIR)/obj/%.o: %.c
 	@mkdir -p $(@D)

@@ -15,7 +15,7 @@
 #define VELLUM_MMU_HWPAGING_H
 
 #include "mmu/inside.h"
-#include "mmu/ptformat.h"
+#include "mmu/table/ptformat.h"
 
 /* Rights as they accumulate over a walk. */
 #define ACC_U 1u

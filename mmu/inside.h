@@ -46,7 +46,7 @@ static inline struct mmu_result mmu_inject_pf(uint32_t error, gva_t gva)
 
 /* ---- table frames (counted) ---- */
 
-/* From the VM's reserve (mmu/reserve.h), zeroed; HFN_NONE: it has none. raw: with anything in it. */
+/* From the VM's reserve (mmu/table/reserve.h), zeroed; HFN_NONE: it has none. raw: with anything in it. */
 hfn_t mmu_table_alloc(struct mmu_vm *vm);
 hfn_t mmu_table_alloc_raw(struct mmu_vm *vm);
 /* One that CR3 can name under PAE paging; one for each vCPU and mechanism. */

@@ -1,6 +1,6 @@
 #include "mmu/inspect.h"
 
-#include "mmu/ept.h"
+#include "mmu/ept/ept.h"
 #include "mmu/hwpaging.h"
 #include "mmu/inside.h"
 

@@ -1,6 +1,6 @@
 /* mmu/mmu.h - the heart's face: memory virtualization for one virtual machine.
  *
- * A mechanism (mmu/ept.c, …) is one `struct mmu_ops`. Everything above (vm/, vmx/, the lab, the tests) calls the front
+ * A mechanism (mmu/ept/ept.c, …) is one `struct mmu_ops`. Everything above (vm/, vmx/, the lab, the tests) calls the front
  * functions below, which keep what all mechanisms share - the guest's paging registers, the slots, the flush requests,
  * the counters - and call the mechanism. Freestanding; no privileged instruction; no global mutable state.
  *
@@ -13,7 +13,7 @@
 #include "mmu/below.h"
 #include "mmu/caps.h"
 #include "mmu/counters.h"
-#include "mmu/reserve.h"
+#include "mmu/table/reserve.h"
 #include "mmu/slots.h"
 #include "mmu/tag.h"
 #include "mmu/walk.h"

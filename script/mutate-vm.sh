@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs every mutant of vmx/mutate.h against the unit tests of vm/, and writes the table of what killed it: mutate-vm.sh DIRECTORY TABLE
+# Runs every mutant of lib/mutants/mutate.h against the unit tests of vm/, and writes the table of what killed it: mutate-vm.sh DIRECTORY TABLE
 # [MUTANT...], DIRECTORY with the test programs. Fails where a mutant lives. With names given, only those run, and no table is written.
 #
 # A kill is a test that fails with the mutant and passes without it, or a promise of Vellum's (BUG_ON) that its program ends by. A crash of
@@ -78,8 +78,8 @@ if [ $# -eq 0 ]; then
 # Mutations of vm/ and vmx/
 
 As [mutations.md](mutations.md) for the heart: for each check, requeue, window, truncation and blocking rule of `vm/` and `vmx/` there is
-a *mutant*, compiled only into `build/vm-mutants/`, that leaves out exactly this one. The lists are in `vmx/mutants_*.h`. `make mutate` runs
-the unit tests of `vm/` and `vmx/` (`test/unit/test_vm_*.c`, on the bench of `test/vm/`, and those of the loaders, descriptions, requests and
+a *mutant*, compiled only into `build/vm-mutants/`, that leaves out exactly this one. The lists are in `lib/mutants/*.h`. `make mutate` runs
+the unit tests of `vm/` and `vmx/` (`test/unit/vm/*`, on the bench of `test/vm/`, and those of the loaders, descriptions, requests and
 mitigations, which need none) against each mutant, and fails where one lives. It wrote this page.
 
 *Killed by* is a test that fails with the mutant and passes without: see it again with `VM_MUTANT=NAME build/vm-mutants/PROGRAM` (`plain/PROGRAM` where its name does not begin with `vm_`).

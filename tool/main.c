@@ -4,13 +4,13 @@
 #include <string.h>
 
 #include "lab/lab.h"
-#include "tool/compare.h"
-#include "tool/ctl.h"
-#include "tool/iso.h"
-#include "tool/options.h"
-#include "tool/run.h"
-#include "tool/top.h"
-#include "tool/util.h"
+#include "tool/compare/compare.h"
+#include "tool/ctl/ctl.h"
+#include "tool/emulator/iso.h"
+#include "tool/base/options.h"
+#include "tool/run/run.h"
+#include "tool/ctl/top.h"
+#include "tool/base/util.h"
 
 #ifndef VELLUM_VERSION
 #define VELLUM_VERSION "0.1"

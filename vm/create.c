@@ -1,15 +1,15 @@
 /* vm/create.c - a virtual machine from its description: memory, mechanism, devices, image, vCPU. */
 #include "vm/vm.h"
 
-#include "dev/acpi_tables.h"
-#include "dev/mp_table.h"
+#include "dev/firmware/acpi_tables.h"
+#include "dev/firmware/mp_table.h"
 #include "host/frames.h"
 #include "host/lapic.h"
 #include "host/multiboot.h"
 #include "host/percpu.h"
 #include "lib/fmt.h"
-#include "vm/image.h"
-#include "vmx/mutate.h"
+#include "vm/load/image.h"
+#include "lib/mutants/mutate.h"
 
 #define LOW_RAM_MAX LOADER_LOW_MAX
 #define GIB (1ull << 30)

@@ -1,5 +1,5 @@
 /* vm/main.c - from the boot loader to the last virtual machine's end. The first CPU comes here from host/boot.S. */
-#include "vm/control.h"
+#include "vm/control/control.h"
 #include "vm/vm.h"
 
 #include "host/acpi.h"
@@ -15,7 +15,7 @@
 #include "host/smp.h"
 #include "host/tsc.h"
 #include "host/wallclock.h"
-#include "vm/native.h"
+#include "vm/native/native.h"
 #include "vmx/bitmaps.h"
 #include "vmx/cpu.h"
 

@@ -3,7 +3,7 @@
 
 #include "host/console.h"
 #include "lib/fmt.h"
-#include "vmx/mutate.h"
+#include "lib/mutants/mutate.h"
 
 /* The best one that the CPU can run; *why: what it lacks for the best of all, NULL if this is that. */
 static const struct mmu_ops *best(const struct mmu_caps *caps, const char **why)

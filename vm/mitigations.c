@@ -4,7 +4,7 @@
 
 #include "host/x86.h"
 #include "lib/fmt.h"
-#include "vmx/mutate.h"
+#include "lib/mutants/mutate.h"
 
 #define MSR_ARCH_CAPABILITIES 0x10a
 #define PRED_CMD_IBPB BIT(0)

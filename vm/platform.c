@@ -3,8 +3,8 @@
 
 #include "host/console.h"
 #include "host/frames.h"
-#include "vm/control.h"
-#include "vmx/mutate.h"
+#include "vm/control/control.h"
+#include "lib/mutants/mutate.h"
 
 #define COM1_PORT 0x3f8
 #define COM1_IRQ 4

@@ -3,7 +3,7 @@
 
 #include "host/console.h"
 #include "host/frames.h"
-#include "vmx/mutate.h"
+#include "lib/mutants/mutate.h"
 
 static uint64_t pages_of(size_t bytes) { return align_up(bytes, PAGE_SIZE) >> PAGE_SHIFT; }
 

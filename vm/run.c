@@ -10,8 +10,8 @@
 #include "host/lapic.h"
 #include "host/percpu.h"
 #include "lib/fmt.h"
-#include "vm/control.h"
-#include "vmx/mutate.h"
+#include "vm/control/control.h"
+#include "lib/mutants/mutate.h"
 
 struct machine machine;
 static unsigned vms_alive;

@@ -11,8 +11,8 @@
 
 #include "host/lapic.h"
 #include "host/percpu.h"
-#include "vm/control.h"
-#include "vmx/mutate.h"
+#include "vm/control/control.h"
+#include "lib/mutants/mutate.h"
 
 #define SLICES_PER_SECOND 100
 

@@ -8,26 +8,26 @@
 #ifndef VELLUM_VM_VM_H
 #define VELLUM_VM_VM_H
 
-#include "dev/acpi_pm.h"
-#include "dev/fw_cfg.h"
-#include "dev/ioapic.h"
-#include "dev/irqhub.h"
-#include "dev/lapic.h"
-#include "dev/pci.h"
-#include "dev/pic.h"
-#include "dev/pit.h"
-#include "dev/ports.h"
-#include "dev/rtc.h"
-#include "dev/testdev.h"
-#include "dev/uart.h"
+#include "dev/firmware/acpi_pm.h"
+#include "dev/firmware/fw_cfg.h"
+#include "dev/irq/ioapic.h"
+#include "dev/irq/irqhub.h"
+#include "dev/irq/lapic.h"
+#include "dev/bus/pci.h"
+#include "dev/irq/pic.h"
+#include "dev/time/pit.h"
+#include "dev/bus/ports.h"
+#include "dev/time/rtc.h"
+#include "dev/test/testdev.h"
+#include "dev/serial/uart.h"
 #include "emulate/emulate.h"
 #include "host/spinlock.h"
 #include "mmu/backing.h"
 #include "mmu/mmu.h"
-#include "vm/account.h"
+#include "vm/account/account.h"
 #include "vm/clock.h"
-#include "vm/config.h"
-#include "vm/cpuid.h"
+#include "vm/config/config.h"
+#include "vm/exit/cpuid.h"
 #include "vmx/speculation.h"
 #include "vmx/vcpu.h"
 
@@ -93,7 +93,7 @@ struct vcpu {
 	uint64_t tsc_offset_in_vmcs;
 	uint64_t tsc_adjust; /* IA32_TSC_ADJUST */
 	uint64_t misc_enable; /* IA32_MISC_ENABLE */
-	uint64_t saved_msr[6]; /* those that are not in the VMCS (vm/fpu.c) */
+	uint64_t saved_msr[6]; /* those that are not in the VMCS (vm/resident.c) */
 	uint64_t saved_dr[5]; /* DR0-DR3, DR6 */
 	uint64_t saved_cr2;
 	void *fpu;             /* XSAVE area, one page or more */
@@ -120,7 +120,7 @@ struct mtrrs {
 	uint64_t variable[16]; /* base, mask, base, mask, … */
 };
 
-/* Going through several mechanisms, over and over (vm/switch.c). */
+/* Going through several mechanisms, over and over (vm/mechanism_switch.c). */
 struct switching {
 	const struct mmu_ops *list[CONFIG_SWITCHES_MAX];
 	unsigned count; /* 0: it does not */
@@ -261,12 +261,12 @@ void vm_timer_interrupt(void);
 /* Lets the host's interrupts in at an exit of v (F3). */
 void vm_host_turn(struct vcpu *v);
 
-/* ---- vm/entry_check.c ---- */
+/* ---- vm/exit/entry_check.c ---- */
 /* Puts the VMCS, which is loaded, through the manual's checks at VM entry (model/vmentry.h). false: a rule is broken; the VM has
  * ended with a sentence that says which. Debug builds do it before every entry. */
 bool entry_check(struct vcpu *v);
 
-/* ---- vm/switch.c ---- */
+/* ---- vm/mechanism_switch.c ---- */
 /* Sets up the changes that the description asks for. false: the VM has ended. */
 bool switch_init(struct vm *vm);
 /* CR4 bits of features that the guest must not be offered. */
@@ -279,7 +279,7 @@ void switch_next(struct vcpu *v);
 /* The vCPU goes on after a HLT. */
 void switch_woken(struct vcpu *v);
 
-/* ---- vm/exit.c ---- */
+/* ---- vm/exit/dispatch.c ---- */
 typedef void exit_handler(struct vcpu *v);
 extern exit_handler *const exit_handlers[EXIT_REASON_COUNT];
 /* For exits that can happen while an event is being delivered: puts the event back (SDM, "Information for VM Exits That Occur During Event
@@ -288,7 +288,7 @@ void exit_requeue_event(struct vcpu *v);
 /* Past the instruction that exited. */
 void exit_skip(struct vcpu *v);
 
-/* ---- vm/event.c ---- */
+/* ---- vm/exit/event.c ---- */
 /* Queues an exception for the next entry; together with one that was being delivered it may become a double or triple fault. */
 void event_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error);
 /* Does this event (as in the VM-entry interruption information) push RFLAGS with RF set? */
@@ -303,7 +303,7 @@ void event_deliver(struct vcpu *v);
 /* Is there something that ends a HLT? */
 bool event_wakes(struct vcpu *v);
 
-/* ---- vm/exit_cr.c, exit_msr.c, exit_io.c, exit_exception.c, exit_mmu.c ---- */
+/* ---- vm/exit/: cr.c, msr.c, io.c, exception.c, mmu.c ---- */
 exit_handler exit_cr_access, exit_xsetbv, exit_invlpg;
 exit_handler exit_rdmsr, exit_wrmsr;
 exit_handler exit_io;
@@ -318,21 +318,21 @@ void msr_reset_vcpu(struct vcpu *v);
 /* MOV to CRn. false: an exception has been queued. */
 bool cr_write(struct vcpu *v, unsigned n, uint64_t value);
 
-/* ---- vm/task_switch.c ---- */
+/* ---- vm/exit/task_switch.c ---- */
 exit_handler exit_task_switch;
 
-/* ---- vm/emulation.c ---- */
+/* ---- vm/exit/emulation.c ---- */
 /* Emulates the instruction at the guest's RIP. */
 void emulation_step(struct vcpu *v);
 /* Delivers v->event, whose delivery by the CPU has been cut short by an access that only the emulator can make. */
 void emulation_deliver(struct vcpu *v);
 
-/* ---- vm/emulation_ops.c ---- */
+/* ---- vm/exit/emulation_ops.c ---- */
 extern const struct emulate_ops emulation_ops;
 /* Is gpa memory for such an access, and not a device's or nobody's? */
 bool emulation_is_memory(struct vm *vm, gpa_t gpa, bool write);
 
-/* ---- vm/breakpoint.c ---- */
+/* ---- vm/exit/breakpoint.c ---- */
 #define DR7_ENABLED MASK(7, 0)
 /* Before an instruction is done for the guest: what there is to look for, if v->breakpoints then is not 0. */
 void breakpoints_begin(struct vcpu *v);
@@ -342,12 +342,12 @@ bool breakpoints_on_port(struct vcpu *v, uint16_t port, unsigned size);
 /* After the instruction: the trap for what was hit is pending. */
 void breakpoints_trap(struct vcpu *v);
 
-/* ---- vm/access.c ---- */
+/* ---- vm/exit/access.c ---- */
 /* What gva means to the guest for the access, A/D bits set. false: *error is the page fault's error code. The paging registers have been
  * synchronised (vmx_sync_paging). */
 bool vcpu_translate(struct vcpu *v, gva_t gva, struct access access, gpa_t *gpa, uint32_t *error);
 
-/* ---- vm/fpu.c ---- */
+/* ---- vm/resident.c ---- */
 bool fpu_init(struct vcpu *v);
 void fpu_free(struct vcpu *v);
 /* Makes the FPU, debug and system-call registers of this CPU those of v. */
@@ -370,7 +370,7 @@ bool platform_console_rest(struct vm *vm);
 /* Is there a device whose interrupt comes as an NMI or as INIT, as the guest has programmed it? */
 bool platform_sends_nmi(struct vm *vm);
 
-/* ---- vm/stats.c ---- */
+/* ---- vm/account/stats.c ---- */
 void stats_host(void);
 /* Some lines of the account of a VM that has ended, and as the last why it did; to be called until vm->all_told. false: the port had no
  * room for one. */

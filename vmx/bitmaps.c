@@ -2,7 +2,7 @@
 
 #include "host/paging.h"
 #include "host/x86.h"
-#include "vmx/mutate.h"
+#include "lib/mutants/mutate.h"
 
 uint8_t vmx_io_bitmaps[2 * PAGE_SIZE] READ_MOSTLY __attribute__((aligned(PAGE_SIZE)));
 uint8_t vmx_msr_bitmap[PAGE_SIZE] READ_MOSTLY __attribute__((aligned(PAGE_SIZE)));
@@ -23,7 +23,7 @@ static void allow(unsigned low_part, unsigned high_part, uint32_t msr)
 
 void vmx_bitmaps_init(const struct vmx_caps *caps)
 {
-	/* Kept in the VMCS, or switched with the vCPU (vm/fpu.c). */
+	/* Kept in the VMCS, or switched with the vCPU (vm/resident.c). */
 	static const uint32_t own[] = { MSR_SYSENTER_CS, MSR_SYSENTER_ESP, MSR_SYSENTER_EIP, MSR_FS_BASE, MSR_GS_BASE,
 					MSR_KERNEL_GS_BASE, MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_FMASK };
 

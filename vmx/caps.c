@@ -2,7 +2,7 @@
 
 #include "host/interrupt.h"
 #include "host/x86.h"
-#include "vmx/mutate.h"
+#include "lib/mutants/mutate.h"
 #include "vmx/vmcs.h"
 
 /* The capability MSRs, from MSR_VMX_BASIC. */

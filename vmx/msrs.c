@@ -2,7 +2,7 @@
 
 #include "host/frames.h"
 #include "host/x86.h"
-#include "vmx/mutate.h"
+#include "lib/mutants/mutate.h"
 
 /* One entry of an area (SDM, "Format of an MSR Entry"). */
 struct msr_entry {

@@ -1,7 +1,7 @@
 #include "vmx/speculation.h"
 
 #include "vmx/entry.h"
-#include "vmx/mutate.h"
+#include "lib/mutants/mutate.h"
 
 /* What a guest may know of its CPU. Left out are promises about what only the host can do. */
 #define GUEST_ARCH (ARCH_RDCL_NO | ARCH_IBRS_ALL | ARCH_RSBA | ARCH_SKIP_L1DFL | ARCH_SSB_NO | ARCH_MDS_NO | ARCH_PSCHANGE_MC_NO | \

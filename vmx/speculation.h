@@ -41,7 +41,7 @@
 #define SPEC_CTRL_STIBP BIT(1)
 #define SPEC_CTRL_SSBD BIT(2)
 
-/* The measures, by number and as a set of bits; vm/config_mitigations.c has the names, in the same order. */
+/* The measures, by number and as a set of bits; vm/config/mitigations.c has the names, in the same order. */
 enum measure {
 	MEASURE_REGISTERS, /* general registers are cleared after an exit */
 	MEASURE_L1D,

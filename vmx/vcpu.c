@@ -6,7 +6,7 @@
 #include "host/x86.h"
 #include "vmx/bitmaps.h"
 #include "vmx/msrs.h"
-#include "vmx/mutate.h"
+#include "lib/mutants/mutate.h"
 
 extern const char vmx_exit_bare[], vmx_exit_entry[], vmx_exit_guarded[];
 
@@ -23,7 +23,7 @@ ENTRY_KNOWS(launched, OFFSET_LAUNCHED);
 #define CR0_NE BIT(5)
 #define PAT_AFTER_RESET 0x0007040600070406ull
 #define ACCESS_L BIT(13)
-#define EXCEPTIONS_ALWAYS (BIT(1) | BIT(17) | BIT(18)) /* #DB, #AC, #MC: see vm/exit_exception.c */
+#define EXCEPTIONS_ALWAYS (BIT(1) | BIT(17) | BIT(18)) /* #DB, #AC, #MC: see vm/exit/exception.c */
 #define ACCESS_CODE64 0xa09b
 #define ACCESS_CODE32 0xc09b
 #define ACCESS_DATA 0xc093

@@ -16,7 +16,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "lab/event.h"
+#include "lab/machine/event.h"
 #include "lab/plugin/inside.h"
 #include "lab/plugin/program.h"
 #include "lab/plugin/qemu.h"

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <sys/types.h>
 
-#include "lab/event.h"
+#include "lab/machine/event.h"
 #include "lab/plugin/inside.h"
 
 uint64_t file_number(dev_t device, ino_t inode)

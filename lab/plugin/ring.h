@@ -1,4 +1,4 @@
-/* lab/plugin/ring.h - the memory that the plugin in QEMU (lab/plugin/record.c) and the recorder (lab/record*.c) share: chunks of
+/* lab/plugin/ring.h - the memory that the plugin in QEMU (lab/plugin/record.c) and the recorder (lab/trace/record*.c) share: chunks of
  * records, each filled by one thread, handed over in the order of their tickets.
  *
  * Q1: a chunk belongs to whoever moved its state on: FREE -> (a thread) CLAIMED -> submitted, by its number in queue[] -> (the

@@ -1,12 +1,12 @@
 /* Descriptions of virtual machines under libFuzzer: what config_parse() takes, it takes again as config_print() writes it, and it
- * is the same machine (C1, C2 in vm/config.h). */
+ * is the same machine (C1, C2 in vm/config/config.h). */
 #include "test/fuzz/input.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "vm/config.h"
+#include "vm/config/config.h"
 
 #define MACHINES_MAX 4
 

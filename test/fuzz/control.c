@@ -1,4 +1,4 @@
-/* The control channel under libFuzzer: what arrives on COM2 while a guest runs (vm/control*.c), byte by byte as it likes.
+/* The control channel under libFuzzer: what arrives on COM2 while a guest runs (vm/control/), byte by byte as it likes.
  * Whatever comes, the guest goes on as it was, or by another mechanism, and every request is answered by a line. */
 #include "test/fuzz/input.h"
 #include "test/vm/bench.h"

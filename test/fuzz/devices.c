@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "test/unit/dev_pc.h"
+#include "test/unit/dev/pc.h"
 
 #define STEPS_MAX 300
 #define CALLBACKS_MAX 200000u /* in 10 ms: the fastest timer that the devices have, all of them */

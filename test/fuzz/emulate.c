@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "emulate/ops.h"
-#include "test/unit/emulate_world.h"
+#include "test/unit/emulate/world.h"
 
 #define STEPS_MAX 8
 #define EVENTS_MAX 3000

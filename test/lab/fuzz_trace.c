@@ -5,8 +5,8 @@
 #include <unistd.h>
 #include <zstd.h>
 
-#include "lab/trace.h"
-#include "lab/trace_format.h"
+#include "lab/trace/trace.h"
+#include "lab/trace/format.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

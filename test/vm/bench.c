@@ -7,7 +7,7 @@
 
 #include "host/frames.h"
 #include "host/interrupt.h"
-#include "vm/control.h"
+#include "vm/control/control.h"
 #include "vmx/bitmaps.h"
 
 #define STACK_SIZE (256 * 1024)

@@ -2,7 +2,7 @@
  * their own. */
 #include "host/insn_slot.h"
 
-#include "test/unit/emulate_cpu.h"
+#include "test/unit/emulate/cpu.h"
 
 unsigned insn_run(const uint8_t *code, unsigned length, struct insn_registers *s)
 {

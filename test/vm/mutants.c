@@ -1,6 +1,6 @@
-/* test/vm/mutants.c - the selection of one mutant of vm/ and vmx/ (vmx/mutate.h): by its name in the variable VM_MUTANT. With
+/* test/vm/mutants.c - the selection of one mutant of vm/ and vmx/ (lib/mutants/mutate.h): by its name in the variable VM_MUTANT. With
  * `list` there, the program prints all of them and ends. */
-#include "vmx/mutate.h"
+#include "lib/mutants/mutate.h"
 
 #ifdef VM_MUTATION
 #include <stdio.h>

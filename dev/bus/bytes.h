@@ -1,0 +1,26 @@
+/* dev/bus/bytes.h - for devices whose registers are bytes: wider accesses are taken apart, lowest port first, as the ISA bus does. */
+#ifndef VELLUM_DEV_BYTES_H
+#define VELLUM_DEV_BYTES_H
+
+#include "lib/base.h"
+
+uint32_t bytes_in_wide(void *dev, uint16_t port, unsigned size, uint8_t (*in)(void *dev, uint16_t port));
+void bytes_out_wide(void *dev, uint16_t port, unsigned size, uint32_t value,
+	void (*out)(void *dev, uint16_t port, uint8_t value));
+
+/* Inline, so that a byte access is one jump to the device's function. */
+static inline uint32_t bytes_in(void *dev, uint16_t port, unsigned size, uint8_t (*in)(void *dev, uint16_t port))
+{
+	return likely(size == 1) ? in(dev, port) : bytes_in_wide(dev, port, size, in);
+}
+
+static inline void bytes_out(void *dev, uint16_t port, unsigned size, uint32_t value,
+	void (*out)(void *dev, uint16_t port, uint8_t value))
+{
+	if (likely(size == 1))
+		out(dev, port, (uint8_t)value);
+	else
+		bytes_out_wide(dev, port, size, value, out);
+}
+
+#endif

@@ -1,0 +1,93 @@
+/* dev/firmware/acpi_dsdt.c - the DSDT's body: what an operating system cannot find by itself. In ASL:
+ *
+ *   Name (\_S5, Package () { 5, 5, 0, 0 })
+ *   Scope (\_SB)
+ *   {
+ *       Device (PCI0) { _HID PNP0A03, _CRS: the buses, the ports and the memory of PCI; _PRT empty: no device has an INTx pin }
+ *       Device (COM1) { _HID PNP0501, _UID 1, _CRS: IO (0x3f8, 8), IRQ 4 }
+ *       Device (RTC_) { _HID PNP0B00, _CRS: IO (0x70, 4), IRQ 8 }
+ *       Device (C000) { _HID "ACPI0007", _UID 0 } ... one per processor
+ *   }
+ */
+#include "dev/firmware/acpi_pm.h"
+#include "dev/firmware/acpi_tables.h"
+#include "dev/firmware/acpi_writer.h"
+
+static void hid(struct acpi_writer *w, const char id[7])
+{
+	aml_name(w, "_HID");
+	aml_eisa_id(w, id);
+}
+
+static void integer(struct acpi_writer *w, const char name[4], uint32_t v)
+{
+	aml_name(w, name);
+	aml_integer(w, v);
+}
+
+static void sleep_states(struct acpi_writer *w)
+{
+	aml_name(w, "_S5_");
+	size_t package = aml_package_begin(w, 4);
+	aml_integer(w, ACPI_SLP_TYP_S5);
+	aml_integer(w, ACPI_SLP_TYP_S5);
+	aml_integer(w, 0);
+	aml_integer(w, 0);
+	aml_end(w, package);
+}
+
+static void pci_root(struct acpi_writer *w, const struct acpi_config *config)
+{
+	size_t device = aml_device_begin(w, "PCI0");
+	hid(w, "PNP0A03");
+	integer(w, "_UID", 0);
+	aml_name(w, "_CRS");
+	size_t crs = aml_resources_begin(w);
+	aml_bus_window(w, 0, 0xff);
+	aml_io(w, 0xcf8, 8);
+	aml_io_window(w, 0, 0xcf7);
+	aml_io_window(w, 0xd00, 0xffff);
+	if (config->pci_mem_end > config->pci_mem_base)
+		aml_memory_window(w, config->pci_mem_base, config->pci_mem_end - 1);
+	aml_resources_end(w, crs);
+	aml_name(w, "_PRT");
+	aml_end(w, aml_package_begin(w, 0));
+	aml_end(w, device);
+}
+
+static void isa_device(struct acpi_writer *w, const char name[4], const char id[7], uint32_t uid, uint16_t port, uint8_t ports,
+	unsigned irq)
+{
+	size_t device = aml_device_begin(w, name);
+	hid(w, id);
+	integer(w, "_UID", uid);
+	aml_name(w, "_CRS");
+	size_t crs = aml_resources_begin(w);
+	aml_io(w, port, ports);
+	aml_irq(w, irq);
+	aml_resources_end(w, crs);
+	aml_end(w, device);
+}
+
+static void processor(struct acpi_writer *w, unsigned n)
+{
+	static const char digits[] = "0123456789ABCDEF";
+	const char name[4] = { 'C', digits[n >> 8 & 15], digits[n >> 4 & 15], digits[n & 15] };
+	size_t device = aml_device_begin(w, name);
+	aml_name(w, "_HID");
+	aml_string(w, "ACPI0007");
+	integer(w, "_UID", n);
+	aml_end(w, device);
+}
+
+void acpi_dsdt(struct acpi_writer *w, const struct acpi_config *config)
+{
+	sleep_states(w);
+	size_t scope = aml_scope_begin(w, "_SB_");
+	pci_root(w, config);
+	isa_device(w, "COM1", "PNP0501", 1, 0x3f8, 8, 4);
+	isa_device(w, "RTC_", "PNP0B00", 0, 0x70, 4, 8);
+	for (unsigned n = 0; n < config->cpus; n++)
+		processor(w, n);
+	aml_end(w, scope);
+}

@@ -1,0 +1,69 @@
+/* dev/irq/apic_message.c - whom an interrupt message is for. SDM, "Determining IPI Destination", "Logical x2APIC ID", "Lowest
+ * Priority Delivery Mode". */
+#include "dev/irq/lapic.h"
+
+/* xAPIC logical destination: flat model (DFR all ones) or clusters of four. */
+static bool xapic_logical_match(const struct lapic *l, uint8_t dest)
+{
+	if (l->dfr == 0xf)
+		return l->logical_id & dest;
+	return l->logical_id >> 4 == dest >> 4 && (l->logical_id & dest & 0xf);
+}
+
+static bool destination_match(const struct apic_message *m, const struct lapic *l)
+{
+	if (m->dest == (m->wide ? 0xffffffff : 0xff))
+		return true;
+	if (!m->logical)
+		return m->dest == (l->x2apic ? l->id : l->xapic_id);
+	if (!l->x2apic)
+		return m->dest <= 0xff && xapic_logical_match(l, (uint8_t)m->dest);
+	uint32_t logical = lapic_x2apic_logical_id(l);
+	return logical >> 16 == m->dest >> 16 && (logical & m->dest & 0xffff);
+}
+
+bool apic_message_matches(const struct apic_message *m, const struct lapic *l, const struct lapic *from)
+{
+	switch (m->shorthand) {
+	case APIC_SELF:
+		return l == from;
+	case APIC_ALL:
+		return true;
+	case APIC_OTHERS:
+		return l != from;
+	default:
+		return destination_match(m, l);
+	}
+}
+
+/* The addressed local APIC of lowest processor priority takes it; among equals, in turn. */
+static bool send_lowest(struct apic_bus *bus, const struct apic_message *m, const struct lapic *from)
+{
+	struct lapic *best = NULL;
+	unsigned best_at = 0;
+	for (unsigned i = 0; i < bus->count; i++) {
+		unsigned at = (bus->turn + i) % bus->count;
+		struct lapic *l = bus->cpu[at];
+		if (!l->enabled || !l->sw_enabled || !apic_message_matches(m, l, from))
+			continue;
+		if (!best || l->ppr >> 4 < best->ppr >> 4) {
+			best = l;
+			best_at = at;
+		}
+	}
+	if (!best)
+		return false;
+	bus->turn = (best_at + 1) % bus->count;
+	return lapic_deliver(best, m);
+}
+
+bool apic_bus_send(struct apic_bus *bus, const struct apic_message *m, const struct lapic *from)
+{
+	if (m->delivery == APIC_LOWEST)
+		return send_lowest(bus, m, from);
+	bool accepted = false;
+	for (unsigned i = 0; i < bus->count; i++)
+		if (apic_message_matches(m, bus->cpu[i], from))
+			accepted |= lapic_deliver(bus->cpu[i], m);
+	return accepted;
+}

@@ -1,0 +1,162 @@
+/* dev/irq/ioapic.c - the redirection table. Intel 82093AA data sheet; the EOI register as in the ICHs (version 0x20). */
+#include "dev/irq/ioapic.h"
+
+#define REG_SELECT 0x00u
+#define REG_WINDOW 0x10u
+#define REG_EOI 0x40u
+
+#define INDEX_ID 0x00u
+#define INDEX_VERSION 0x01u
+#define INDEX_ARBITRATION 0x02u
+#define INDEX_TABLE 0x10u
+
+#define VERSION (0x20u | (IOAPIC_PINS - 1) << 16)
+
+#define ENTRY_LOGICAL BIT(11)
+#define ENTRY_STATUS BIT(12)
+#define ENTRY_REMOTE_IRR BIT(14)
+#define ENTRY_LEVEL BIT(15)
+#define ENTRY_MASKED BIT(16)
+#define ENTRY_READ_ONLY (ENTRY_STATUS | ENTRY_REMOTE_IRR)
+#define ENTRY_WRITABLE (MASK(63, 56) | MASK(16, 0))
+
+static bool send_entry(struct ioapic *io, uint64_t entry)
+{
+	struct apic_message m = {
+		.dest = (uint32_t)(entry >> 56),
+		.vector = (uint8_t)entry,
+		.delivery = entry >> 8 & 7,
+		.logical = entry & ENTRY_LOGICAL,
+		.level = entry & ENTRY_LEVEL,
+		.assert = true,
+	};
+	if (m.delivery == APIC_SIPI)
+		return false; /* reserved here */
+	return io->send(io->ctx, &m);
+}
+
+/* Sends for a level-triggered pin that is asserted, unless it waits for its EOI (IO1). */
+static void service_level(struct ioapic *io, unsigned pin)
+{
+	uint64_t entry = io->redirection[pin];
+	if ((entry & (ENTRY_LEVEL | ENTRY_MASKED | ENTRY_REMOTE_IRR)) != ENTRY_LEVEL || !(io->pins >> pin & 1))
+		return;
+	if (send_entry(io, entry))
+		io->redirection[pin] |= ENTRY_REMOTE_IRR;
+}
+
+void ioapic_set_pin(struct ioapic *io, unsigned pin, bool level)
+{
+	if (pin >= IOAPIC_PINS)
+		return;
+	uint32_t bit = 1u << pin;
+	bool rising = level && !(io->pins & bit);
+	uint64_t entry = io->redirection[pin];
+	if (level)
+		io->pins |= bit;
+	else
+		io->pins &= ~bit;
+	if (entry & ENTRY_LEVEL)
+		service_level(io, pin);
+	else if (rising && !(entry & ENTRY_MASKED))
+		send_entry(io, entry);
+}
+
+void ioapic_eoi(struct ioapic *io, uint8_t vector)
+{
+	for (unsigned pin = 0; pin < IOAPIC_PINS; pin++) {
+		uint64_t entry = io->redirection[pin];
+		if ((uint8_t)entry != vector || !(entry & ENTRY_REMOTE_IRR))
+			continue;
+		io->redirection[pin] = entry & ~ENTRY_REMOTE_IRR;
+		service_level(io, pin);
+	}
+}
+
+static void entry_write(struct ioapic *io, unsigned pin, uint64_t value, uint64_t written)
+{
+	uint64_t old = io->redirection[pin], change = written & ENTRY_WRITABLE & ~ENTRY_READ_ONLY;
+	uint64_t entry = (old & ~change) | (value & change);
+	if (!(entry & ENTRY_LEVEL)) /* an edge-triggered entry has no remote IRR: how old drivers clear it */
+		entry &= ~ENTRY_REMOTE_IRR;
+	io->redirection[pin] = entry;
+	service_level(io, pin);
+}
+
+static uint32_t index_read(const struct ioapic *io)
+{
+	unsigned slot = io->select - INDEX_TABLE;
+	switch (io->select) {
+	case INDEX_ID:
+	case INDEX_ARBITRATION:
+		return (uint32_t)io->id << 24;
+	case INDEX_VERSION:
+		return VERSION;
+	default:
+		if (io->select < INDEX_TABLE || slot >= 2 * IOAPIC_PINS)
+			return 0xffffffff;
+		return (uint32_t)(io->redirection[slot / 2] >> (slot & 1 ? 32 : 0));
+	}
+}
+
+static void index_write(struct ioapic *io, uint32_t value)
+{
+	unsigned slot = io->select - INDEX_TABLE;
+	if (io->select == INDEX_ID)
+		io->id = value >> 24 & 0xf;
+	else if (io->select >= INDEX_TABLE && slot < 2 * IOAPIC_PINS && (slot & 1))
+		entry_write(io, slot / 2, (uint64_t)value << 32, MASK(63, 32));
+	else if (io->select >= INDEX_TABLE && slot < 2 * IOAPIC_PINS)
+		entry_write(io, slot / 2, value, MASK(31, 0));
+}
+
+static uint64_t ioapic_read(void *dev, uint64_t offset, unsigned size)
+{
+	struct ioapic *io = dev;
+	uint32_t value = 0;
+	if ((offset & ~3ull) == REG_SELECT)
+		value = io->select;
+	else if ((offset & ~3ull) == REG_WINDOW)
+		value = index_read(io);
+	value >>= 8 * (offset & 3);
+	return size < 4 ? value & MASK(8 * size - 1, 0) : value;
+}
+
+static void ioapic_write(void *dev, uint64_t offset, unsigned size, uint64_t value)
+{
+	struct ioapic *io = dev;
+	(void)size;
+	if (offset == REG_SELECT)
+		io->select = (uint8_t)value;
+	else if (offset == REG_WINDOW)
+		index_write(io, (uint32_t)value);
+	else if (offset == REG_EOI)
+		ioapic_eoi(io, (uint8_t)value);
+}
+
+bool ioapic_unmaskable(const struct ioapic *io)
+{
+	for (unsigned pin = 0; pin < IOAPIC_PINS; pin++) {
+		unsigned delivery = io->redirection[pin] >> 8 & 7;
+
+		if (!(io->redirection[pin] & ENTRY_MASKED) && (delivery == APIC_NMI || delivery == APIC_INIT))
+			return true;
+	}
+	return false;
+}
+
+void ioapic_reset(struct ioapic *io)
+{
+	io->select = 0;
+	for (unsigned pin = 0; pin < IOAPIC_PINS; pin++)
+		io->redirection[pin] = ENTRY_MASKED;
+}
+
+bool ioapic_init(struct ioapic *io, struct mmio_space *mmio, uint64_t base, uint8_t id,
+	bool (*send)(void *ctx, const struct apic_message *m), void *ctx)
+{
+	static const struct mmio_ops ops = { ioapic_read, ioapic_write };
+	*io = (struct ioapic){ .id = id & 0xf, .send = send, .ctx = ctx };
+	ioapic_reset(io);
+	return mmio_add(mmio, base, PAGE_SIZE, &ops, io);
+}

@@ -1,0 +1,24 @@
+/* dev/irq/irqhub.h - from a global system interrupt to the controllers' pins.
+ *
+ * GSI 0 (the PIT) reaches PIC pin 0 and I/O APIC pin 2, as the MADT's interrupt source override says; GSI n < 16 reaches pin n
+ * of both; GSI 16..23 only the I/O APIC. GSI 2 is the PICs' cascade: it reaches I/O APIC pin 2 alone. Several devices may not
+ * share a GSI. */
+#ifndef VELLUM_DEV_IRQHUB_H
+#define VELLUM_DEV_IRQHUB_H
+
+#include "dev/irq/ioapic.h"
+#include "dev/irq/pic.h"
+
+struct irqhub {
+	struct pic *pic;
+	struct ioapic *ioapic;
+	uint32_t levels; /* by GSI */
+};
+
+void irqhub_init(struct irqhub *h, struct pic *pic, struct ioapic *ioapic);
+void irqhub_reset(struct irqhub *h);
+void irqhub_set(struct irqhub *h, unsigned gsi, bool level);
+/* The end that a device holds. */
+struct irq_line irqhub_line(struct irqhub *h, unsigned gsi);
+
+#endif

@@ -1,0 +1,312 @@
+/* dev/irq/lapic.c - acceptance, priority, delivery, reset. SDM, "Handling Interrupts", "Interrupt, Task, and Processor Priority",
+ * "Local APIC State". The invariants are in lapic.h. */
+#include "dev/irq/lapic_internal.h"
+
+/* ---- 256-bit vector registers ---- */
+
+static bool vector_test(const uint32_t *reg, unsigned v)
+{
+	return reg[v >> 5] >> (v & 31) & 1;
+}
+
+static void vector_set(uint32_t *reg, unsigned v)
+{
+	reg[v >> 5] |= 1u << (v & 31);
+}
+
+static void vector_clear(uint32_t *reg, unsigned v)
+{
+	reg[v >> 5] &= ~(1u << (v & 31));
+}
+
+/* The highest set bit that is not above v, which is not negative; or -1. */
+static int16_t vector_highest(const uint32_t *reg, unsigned v)
+{
+	for (int i = (int)(v >> 5); i >= 0; i--)
+		if (reg[i])
+			return (int16_t)(i * 32 + 31 - __builtin_clz(reg[i]));
+	return -1;
+}
+
+/* ---- priority ---- */
+
+static void update_ppr(struct lapic *l)
+{
+	uint8_t in_service = l->isr_max < 0 ? 0 : (uint8_t)(l->isr_max & 0xf0);
+	l->ppr = (l->tpr & 0xf0) >= in_service ? l->tpr : in_service;
+}
+
+void lapic_notice(struct lapic *l)
+{
+	if (l->irq_maybe)
+		return;
+	l->irq_maybe = true;
+	l->host->kick(l->ctx, l);
+}
+
+void lapic_set_tpr(struct lapic *l, uint8_t tpr)
+{
+	if (l->tpr == tpr)
+		return;
+	l->tpr = tpr;
+	update_ppr(l);
+	if (l->irr_max >= 0)
+		lapic_notice(l);
+}
+
+unsigned lapic_tpr_threshold(const struct lapic *l)
+{
+	if (l->irr_max < 0 || !l->enabled)
+		return 0;
+	unsigned waiting = (unsigned)l->irr_max >> 4;
+	return l->tpr >> 4 >= (int)waiting ? waiting : 0;
+}
+
+int lapic_pending(struct lapic *l)
+{
+	if (likely(l->irr_max >= 0) && likely(l->enabled) && (l->irr_max & 0xf0) > (l->ppr & 0xf0))
+		return l->irr_max;
+	if (!lapic_extint(l))
+		l->irq_maybe = false;
+	return -1;
+}
+
+void lapic_ack(struct lapic *l, uint8_t vector)
+{
+	vector_clear(l->irr, vector);
+	l->irr_max = l->irr_max < 0 ? -1 : vector_highest(l->irr, (unsigned)l->irr_max);
+	vector_set(l->isr, vector);
+	if (vector > l->isr_max)
+		l->isr_max = vector;
+	update_ppr(l);
+}
+
+/* ---- acceptance ---- */
+
+static void accept_vector(struct lapic *l, uint8_t vector, bool level)
+{
+	if (vector < 16) { /* L4 */
+		lapic_error(l, ESR_RECEIVE_ILLEGAL_VECTOR);
+		return;
+	}
+	vector_set(l->irr, vector);
+	if (level)
+		vector_set(l->tmr, vector);
+	else
+		vector_clear(l->tmr, vector);
+	if (vector > l->irr_max)
+		l->irr_max = vector;
+	lapic_notice(l);
+}
+
+bool lapic_deliver(struct lapic *l, const struct apic_message *m)
+{
+	if (!l->enabled)
+		return false;
+	switch (m->delivery) {
+	case APIC_FIXED:
+	case APIC_LOWEST:
+		if (!l->sw_enabled)
+			return false;
+		accept_vector(l, m->vector, m->level);
+		return true;
+	case APIC_INIT:
+		if (m->level && !m->assert)
+			return true; /* level de-assert: nothing to do since the Pentium 4 */
+		l->host->signal(l->ctx, l, APIC_INIT, 0);
+		return true;
+	case APIC_SMI:
+	case APIC_NMI:
+	case APIC_SIPI:
+		l->host->signal(l->ctx, l, (enum apic_delivery)m->delivery, m->vector);
+		return true;
+	default: /* reserved; ExtINT comes by the LINT0 pin only */
+		return false;
+	}
+}
+
+/* An interrupt from this APIC's own local vector table. */
+static void deliver_lvt(struct lapic *l, uint32_t lvt, bool level)
+{
+	if (lvt & LVT_MASKED)
+		return;
+	struct apic_message m = { .vector = lvt & LVT_VECTOR, .delivery = (uint8_t)lvt_delivery(lvt), .level = level, .assert = true };
+	if (m.delivery != APIC_LOWEST && m.delivery != APIC_SIPI)
+		lapic_deliver(l, &m);
+}
+
+void lapic_local_event(struct lapic *l, unsigned lvt)
+{
+	deliver_lvt(l, l->lvt[lvt], false);
+}
+
+void lapic_error(struct lapic *l, uint32_t esr_bits)
+{
+	bool news = esr_bits & ~l->esr_pending;
+	uint32_t lvt = l->lvt[LVT_ERROR];
+	l->esr_pending |= esr_bits;
+	/* A bad vector in the error entry itself must not recurse. */
+	if (news && !(lvt & LVT_MASKED) && l->sw_enabled && (lvt & LVT_VECTOR) >= 16)
+		accept_vector(l, lvt & LVT_VECTOR, false);
+}
+
+void lapic_eoi(struct lapic *l)
+{
+	if (l->isr_max < 0)
+		return;
+	uint8_t vector = (uint8_t)l->isr_max;
+	vector_clear(l->isr, vector);
+	l->isr_max = vector_highest(l->isr, vector);
+	update_ppr(l);
+	if (l->irr_max >= 0)
+		lapic_notice(l);
+	if (likely(!vector_test(l->tmr, vector)))
+		return;
+	bool waits = false;
+	for (unsigned pin = 0; pin < 2; pin++) {
+		if ((l->remote_irr >> pin & 1) && (l->lvt[LVT_LINT0 + pin] & LVT_VECTOR) == vector) {
+			l->remote_irr &= (uint8_t)~(1u << pin);
+			waits = true;
+		}
+	}
+	if (waits)
+		lapic_lint_changed(l);
+	if (!((l->svr & SVR_SUPPRESS_EOI_BROADCAST) && (l->features & LAPIC_DIRECTED_EOI)))
+		l->host->eoi(l->ctx, l, vector);
+}
+
+/* ---- LINT pins ---- */
+
+bool lapic_accepts_extint(const struct lapic *l)
+{
+	uint32_t lvt = l->lvt[LVT_LINT0];
+	return !l->enabled || (lvt & (LVT_MASKED | LVT_DELIVERY)) == APIC_EXTINT << 8;
+}
+
+static bool lint_is_level(uint32_t lvt)
+{
+	return (lvt & (LVT_LEVEL | LVT_DELIVERY)) == (LVT_LEVEL | APIC_FIXED << 8);
+}
+
+/* A level-triggered fixed LINT pin is sent while it is asserted and the last one has been served. */
+static void lint_level(struct lapic *l, unsigned pin)
+{
+	uint32_t lvt = l->lvt[LVT_LINT0 + pin];
+	if (!l->lint[pin] || (l->remote_irr >> pin & 1) || (lvt & LVT_MASKED) || !lint_is_level(lvt) || !l->enabled)
+		return;
+	if ((lvt & LVT_VECTOR) < 16) {
+		lapic_error(l, ESR_RECEIVE_ILLEGAL_VECTOR);
+		return;
+	}
+	l->remote_irr |= (uint8_t)(1u << pin);
+	deliver_lvt(l, lvt, true);
+}
+
+void lapic_lint_changed(struct lapic *l)
+{
+	for (unsigned pin = 0; pin < 2; pin++) {
+		if (!lint_is_level(l->lvt[LVT_LINT0 + pin]))
+			l->remote_irr &= (uint8_t)~(1u << pin);
+		lint_level(l, pin);
+	}
+	if (lapic_extint(l))
+		lapic_notice(l);
+}
+
+void lapic_set_lint(struct lapic *l, unsigned pin, bool level)
+{
+	bool rising = level && !l->lint[pin];
+	uint32_t lvt = l->lvt[LVT_LINT0 + pin];
+	l->lint[pin] = level;
+	if (!rising)
+		return;
+	if (!l->enabled) { /* the pins are INTR and NMI then */
+		if (pin == 0)
+			lapic_notice(l);
+		else
+			l->host->signal(l->ctx, l, APIC_NMI, 0);
+	} else if (lvt_delivery(lvt) == APIC_EXTINT) {
+		if (pin == 0 && lapic_accepts_extint(l))
+			lapic_notice(l);
+	} else if (lint_is_level(lvt)) {
+		lint_level(l, pin);
+	} else {
+		deliver_lvt(l, lvt, false);
+	}
+}
+
+/* ---- reset and IA32_APIC_BASE ---- */
+
+void lapic_init_reset(struct lapic *l)
+{
+	memset(l->irr, 0, sizeof(l->irr));
+	memset(l->isr, 0, sizeof(l->isr));
+	memset(l->tmr, 0, sizeof(l->tmr));
+	l->irr_max = -1;
+	l->isr_max = -1;
+	l->tpr = 0;
+	l->ppr = 0;
+	l->logical_id = 0;
+	l->dfr = 0xf;
+	l->svr = 0xff;
+	l->sw_enabled = false;
+	l->esr = 0;
+	l->esr_pending = 0;
+	l->icr = 0;
+	l->remote_irr = 0;
+	for (unsigned i = 0; i < LVT_COUNT; i++)
+		l->lvt[i] = LVT_MASKED;
+	lapic_timer_reset(l);
+	l->irq_maybe = false;
+}
+
+void lapic_set_base(struct lapic *l, uint64_t base)
+{
+	bool was_enabled = l->enabled;
+	l->base = base;
+	l->enabled = base & APIC_BASE_EN;
+	l->x2apic = base & APIC_BASE_EXTD;
+	if (l->enabled != was_enabled) { /* disabled it keeps nothing, and it comes back as after power-up */
+		lapic_init_reset(l);
+		l->xapic_id = (uint8_t)l->id;
+	}
+	lapic_lint_changed(l);
+}
+
+bool lapic_lint_unmaskable(const struct lapic *l)
+{
+	uint32_t lvt = l->lvt[LVT_LINT0];
+	unsigned delivery = lvt_delivery(lvt);
+
+	return !(lvt & LVT_MASKED) && (delivery == APIC_NMI || delivery == APIC_INIT);
+}
+
+void lapic_virtual_wire(struct lapic *l)
+{
+	l->svr = SVR_ENABLED | 0xff;
+	l->sw_enabled = true;
+	l->lvt[LVT_LINT0] = APIC_EXTINT << 8;
+	l->lvt[LVT_LINT1] = APIC_NMI << 8;
+	lapic_lint_changed(l);
+}
+
+void lapic_reset(struct lapic *l)
+{
+	l->enabled = true;
+	l->x2apic = false;
+	l->xapic_id = (uint8_t)l->id;
+	l->base = LAPIC_DEFAULT_BASE | APIC_BASE_EN | (l->base & APIC_BASE_BSP);
+	lapic_init_reset(l);
+}
+
+void lapic_init(struct lapic *l, struct timers *timers, uint32_t id, bool bsp, uint64_t features, unsigned physaddr_bits,
+	const struct lapic_host *host, void *ctx)
+{
+	*l = (struct lapic){ .timers = timers, .id = id, .features = features, .host = host, .ctx = ctx };
+	l->timer = (struct timer){ .fire = lapic_timer_fire, .dev = l };
+	l->base = bsp ? APIC_BASE_BSP : 0;
+	l->base_reserved = ~MASK(physaddr_bits - 1, 12) & ~(APIC_BASE_BSP | APIC_BASE_EN);
+	if (features & LAPIC_X2APIC)
+		l->base_reserved &= ~APIC_BASE_EXTD;
+	lapic_reset(l);
+}

@@ -1,0 +1,139 @@
+/* dev/irq/lapic.h - the local APIC of one virtual CPU: xAPIC and x2APIC. SDM, chapter "Advanced Programmable Interrupt Controller".
+ *
+ * Reading order: lapic.c (acceptance, priority, delivery, reset), lapic_timer.c, lapic_regs.c (the registers, by offset and by
+ * MSR). The APIC timer counts TSC ticks divided by the divide configuration, nothing else: its "bus clock" is tsc_hz.
+ * Interrupts of a periodic timer that were missed, or come faster than LAPIC_MIN_PERIOD_US, merge into one; the count read
+ * back is exact all the same.
+ *
+ * L1  irr_max / isr_max are the highest set bit of irr / isr, or -1.
+ * L2  ppr follows from tpr and isr_max at all times.
+ * L3  irq_maybe is set whenever lapic_pending() or lapic_extint() would offer an interrupt. It may be set when they would not.
+ * L4  a vector below 16 never enters irr. */
+#ifndef VELLUM_DEV_LAPIC_H
+#define VELLUM_DEV_LAPIC_H
+
+#include "dev/irq/apic_message.h"
+#include "dev/dev.h"
+
+#define LAPIC_DEFAULT_BASE 0xfee00000u
+#define LAPIC_MIN_PERIOD_US 50u
+
+#define MSR_IA32_APIC_BASE 0x1bu
+#define APIC_BASE_BSP BIT(8)
+#define APIC_BASE_EXTD BIT(10)
+#define APIC_BASE_EN BIT(11)
+#define MSR_IA32_TSC_DEADLINE 0x6e0u
+#define MSR_X2APIC_FIRST 0x800u
+#define MSR_X2APIC_LAST 0x8ffu
+
+/* What the guest's CPUID offers; decides what exists here. */
+#define LAPIC_X2APIC BIT(0)
+#define LAPIC_TSC_DEADLINE BIT(1)
+#define LAPIC_CMCI BIT(2)         /* the CMCI LVT entry */
+#define LAPIC_DIRECTED_EOI BIT(3) /* SVR can suppress EOI broadcasts */
+
+enum { LVT_CMCI, LVT_TIMER, LVT_THERMAL, LVT_PERF, LVT_LINT0, LVT_LINT1, LVT_ERROR, LVT_COUNT };
+
+/* What the local APIC needs from the owner of the vCPU. All called with the device lock held. */
+struct lapic_host {
+	/* ICR was written: usually apic_bus_send(bus, m, from). */
+	void (*ipi)(void *ctx, struct lapic *from, const struct apic_message *m);
+	/* EOI of a level-triggered vector, not suppressed: ioapic_eoi(). */
+	void (*eoi)(void *ctx, struct lapic *from, uint8_t vector);
+	/* irq_maybe went from false to true: the vCPU must look at it before it next enters, or leave the guest, or wake up. */
+	void (*kick)(void *ctx, struct lapic *l);
+	/* APIC_SMI, APIC_NMI, APIC_INIT or APIC_SIPI (then vector is meaningful) has arrived; the vCPU keeps it pending. On INIT
+	 * the vCPU calls lapic_init_reset() when it takes the INIT. */
+	void (*signal)(void *ctx, struct lapic *l, enum apic_delivery what, uint8_t vector);
+};
+
+struct lapic {
+	bool irq_maybe; /* the run loop's word: nothing to inject while false (L3) */
+	bool enabled; /* IA32_APIC_BASE.EN */
+	bool x2apic;
+	bool sw_enabled; /* SVR bit 8 */
+	uint8_t tpr, ppr;
+	int16_t irr_max, isr_max;
+	uint32_t irr[8], isr[8], tmr[8];
+
+	uint64_t base; /* IA32_APIC_BASE */
+	uint64_t features, base_reserved;
+	uint32_t id; /* the initial (x2APIC) id */
+	uint8_t xapic_id, logical_id, dfr; /* as the xAPIC registers' bits 31..24, 31..24 and 31..28 */
+	uint32_t svr, esr, esr_pending;
+	uint64_t icr;
+	uint32_t lvt[LVT_COUNT];
+	bool lint[2]; /* levels of the pins */
+	uint8_t remote_irr; /* LVT_LINT0/1 level-triggered, delivered, no EOI yet: bits 0 and 1 */
+
+	struct timers *timers;
+	struct timer timer;
+	uint64_t tsc_offset;   /* guest TSC = ticks + tsc_offset */
+	uint64_t tsc_deadline; /* as the guest wrote it; 0 disarmed */
+	uint64_t timer_start;  /* ticks when counting from timer_initial began */
+	uint32_t timer_initial;
+	uint8_t timer_shift; /* log2 of the divisor */
+	uint8_t divide;      /* the divide configuration register */
+	bool timer_done;     /* a one-shot count has ended: the current count stays 0 until an initial count is written */
+
+	const struct lapic_host *host;
+	void *ctx;
+};
+
+/* id: the initial APIC ID (CPUID); physaddr_bits bounds IA32_APIC_BASE. Power-up state, xAPIC mode. */
+void lapic_init(struct lapic *l, struct timers *timers, uint32_t id, bool bsp, uint64_t features, unsigned physaddr_bits,
+	const struct lapic_host *host, void *ctx);
+/* The state after power-up: IA32_APIC_BASE too. */
+void lapic_reset(struct lapic *l);
+/* What a BIOS leaves on the boot processor: software-enabled, LINT0 passes the PIC's interrupts on, LINT1 is NMI. For loaders
+ * that start a kernel without a BIOS. */
+void lapic_virtual_wire(struct lapic *l);
+/* The state after INIT: IA32_APIC_BASE and the id stay. */
+void lapic_init_reset(struct lapic *l);
+/* guest TSC = ticks + offset (modulo 2^64); rearms a pending deadline. */
+void lapic_set_tsc_offset(struct lapic *l, uint64_t offset);
+
+/* ---- registers ---- */
+
+static inline uint64_t lapic_base_gpa(const struct lapic *l) { return l->base & ~0xfffull; }
+/* The page at lapic_base_gpa() answers (EN, not x2APIC). */
+static inline bool lapic_mmio_active(const struct lapic *l) { return l->enabled && !l->x2apic; }
+/* offset 0..0xfff within the page; size 1, 2, 4 or 8. Registers are 32 bits wide at multiples of 16; other writes are ignored. */
+uint64_t lapic_mmio_read(struct lapic *l, uint64_t offset, unsigned size);
+void lapic_mmio_write(struct lapic *l, uint64_t offset, unsigned size, uint64_t value);
+/* IA32_APIC_BASE, IA32_TSC_DEADLINE and 0x800-0x8ff. false: #GP(0), and nothing has changed. */
+bool lapic_msr_read(struct lapic *l, uint32_t msr, uint64_t *value);
+bool lapic_msr_write(struct lapic *l, uint32_t msr, uint64_t value);
+/* The fast path of WRMSR to IA32_TSC_DEADLINE; same as lapic_msr_write(). */
+bool lapic_write_tsc_deadline(struct lapic *l, uint64_t guest_tsc);
+
+/* CR8 and the TPR shadow: value is the whole TPR (CR8 << 4). */
+void lapic_set_tpr(struct lapic *l, uint8_t tpr);
+static inline uint8_t lapic_tpr(const struct lapic *l) { return l->tpr; }
+/* The TPR threshold (0..15) below which the guest's TPR must fall for an interrupt to become deliverable; 0: none waits. */
+unsigned lapic_tpr_threshold(const struct lapic *l);
+
+/* The 32-bit logical ID of x2APIC mode. */
+static inline uint32_t lapic_x2apic_logical_id(const struct lapic *l) { return (l->id >> 4) << 16 | 1u << (l->id & 15); }
+
+/* ---- interrupts ---- */
+
+/* Accept m, which is addressed to l (apic_bus_send() does the matching). false: not accepted (disabled APIC). */
+bool lapic_deliver(struct lapic *l, const struct apic_message *m);
+/* The levels of the LINT0 (the PIC's INT output, on the BSP) and LINT1 (NMI) pins. */
+void lapic_set_lint(struct lapic *l, unsigned pin, bool level);
+/* Can the PIC's output bring an NMI or an INIT? */
+bool lapic_lint_unmaskable(const struct lapic *l);
+/* A local event other than the timer: LVT_PERF, LVT_THERMAL, LVT_CMCI. */
+void lapic_local_event(struct lapic *l, unsigned lvt);
+
+/* The highest vector that may be delivered now, or -1. Clears irq_maybe when there is nothing (no ExtINT either). */
+int lapic_pending(struct lapic *l);
+/* Take it: vector (from lapic_pending()) moves from IRR to ISR. */
+void lapic_ack(struct lapic *l, uint8_t vector);
+/* LINT0 lets the PIC's interrupts through: ExtINT unmasked, or the APIC hardware-disabled. */
+bool lapic_accepts_extint(const struct lapic *l);
+/* The PIC asks and is let through: take it with pic_ack(). Comes before lapic_pending() in priority. */
+static inline bool lapic_extint(const struct lapic *l) { return l->lint[0] && lapic_accepts_extint(l); }
+
+#endif

@@ -1,0 +1,43 @@
+/* dev/irq/lapic_internal.h - what the files of the local APIC share. */
+#ifndef VELLUM_DEV_LAPIC_INTERNAL_H
+#define VELLUM_DEV_LAPIC_INTERNAL_H
+
+#include "dev/irq/lapic.h"
+
+#define SVR_ENABLED 0x100u
+#define SVR_SUPPRESS_EOI_BROADCAST 0x1000u
+
+#define LVT_VECTOR 0xffu
+#define LVT_DELIVERY 0x700u
+#define LVT_POLARITY 0x2000u
+#define LVT_REMOTE_IRR 0x4000u
+#define LVT_LEVEL 0x8000u
+#define LVT_MASKED 0x10000u
+#define LVT_TIMER_MODE 0x60000u
+#define LVT_TIMER_ONE_SHOT 0x00000u
+#define LVT_TIMER_PERIODIC 0x20000u
+#define LVT_TIMER_DEADLINE 0x40000u
+
+#define ESR_SEND_ILLEGAL_VECTOR 0x20u
+#define ESR_RECEIVE_ILLEGAL_VECTOR 0x40u
+#define ESR_ILLEGAL_REGISTER 0x80u
+
+static inline unsigned lvt_delivery(uint32_t lvt) { return lvt >> 8 & 7; }
+
+/* lapic.c */
+void lapic_notice(struct lapic *l); /* something may have become deliverable */
+void lapic_eoi(struct lapic *l);
+void lapic_error(struct lapic *l, uint32_t esr_bits);
+void lapic_lint_changed(struct lapic *l); /* a LINT entry was written: levels are looked at again */
+void lapic_set_base(struct lapic *l, uint64_t base); /* a legal value: performs the transition */
+
+/* lapic_timer.c */
+void lapic_timer_reset(struct lapic *l);
+void lapic_timer_fire(void *dev, uint64_t now);
+void lapic_timer_write_lvt(struct lapic *l, uint32_t lvt);
+void lapic_timer_write_initial(struct lapic *l, uint32_t count);
+void lapic_timer_write_divide(struct lapic *l, uint32_t divide);
+uint64_t lapic_timer_deadline(struct lapic *l, uint64_t now); /* what IA32_TSC_DEADLINE reads as */
+uint32_t lapic_timer_current(const struct lapic *l);
+
+#endif

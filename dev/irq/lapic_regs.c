@@ -1,0 +1,365 @@
+/* dev/irq/lapic_regs.c - the local APIC's registers, by offset (xAPIC) and by MSR (x2APIC). SDM, "Local APIC Block Diagram" (register
+ * address map), "Extended XAPIC (x2APIC)".
+ *
+ * Both faces share one numbering, offset / 16 = MSR - 0x800, one reader and one performer; what is legal in x2APIC mode is
+ * decided before anything is performed. */
+#include "dev/irq/lapic_internal.h"
+
+enum {
+	REG_ID = 0x02,
+	REG_VERSION = 0x03,
+	REG_TPR = 0x08,
+	REG_APR = 0x09,
+	REG_PPR = 0x0a,
+	REG_EOI = 0x0b,
+	REG_RRD = 0x0c,
+	REG_LDR = 0x0d,
+	REG_DFR = 0x0e,
+	REG_SVR = 0x0f,
+	REG_ISR = 0x10,
+	REG_TMR = 0x18,
+	REG_IRR = 0x20,
+	REG_ESR = 0x28,
+	REG_CMCI = 0x2f,
+	REG_ICR = 0x30,
+	REG_ICR_HIGH = 0x31,
+	REG_LVT_TIMER = 0x32, /* to 0x37: timer, thermal, performance, LINT0, LINT1, error */
+	REG_LVT_ERROR = 0x37,
+	REG_INITIAL = 0x38,
+	REG_CURRENT = 0x39,
+	REG_DIVIDE = 0x3e,
+	REG_SELF_IPI = 0x3f,
+};
+
+#define VERSION 0x14u
+#define LVT_STATUS_BITS 0x1000u /* delivery status: read-only */
+#define ICR_LEGAL_X2APIC 0xffffffff000ccfffull
+#define ICR_BUSY 0x1000u
+
+/* The entry of the local vector table at register r, or -1. */
+static int lvt_of(const struct lapic *l, unsigned r)
+{
+	if (r >= REG_LVT_TIMER && r <= REG_LVT_ERROR)
+		return (int)(r - REG_LVT_TIMER) + LVT_TIMER;
+	return r == REG_CMCI && (l->features & LAPIC_CMCI) ? LVT_CMCI : -1;
+}
+
+/* The bits of an entry that software can change. */
+static uint32_t lvt_writable(const struct lapic *l, unsigned lvt)
+{
+	switch (lvt) {
+	case LVT_TIMER:
+		return LVT_VECTOR | LVT_MASKED | (l->features & LAPIC_TSC_DEADLINE ? LVT_TIMER_MODE : LVT_TIMER_PERIODIC);
+	case LVT_LINT0:
+	case LVT_LINT1:
+		return LVT_VECTOR | LVT_DELIVERY | LVT_POLARITY | LVT_LEVEL | LVT_MASKED;
+	case LVT_ERROR:
+		return LVT_VECTOR | LVT_MASKED;
+	default:
+		return LVT_VECTOR | LVT_DELIVERY | LVT_MASKED;
+	}
+}
+
+static uint32_t lvt_read(const struct lapic *l, unsigned lvt)
+{
+	bool waiting = (lvt == LVT_LINT0 || lvt == LVT_LINT1) && (l->remote_irr >> (lvt - LVT_LINT0) & 1);
+	return l->lvt[lvt] | (waiting ? LVT_REMOTE_IRR : 0);
+}
+
+static uint32_t version(const struct lapic *l)
+{
+	unsigned entries = l->features & LAPIC_CMCI ? 7 : 6;
+	return VERSION | (entries - 1) << 16 | (l->features & LAPIC_DIRECTED_EOI ? 1u << 24 : 0);
+}
+
+static uint32_t svr_writable(const struct lapic *l)
+{
+	return 0x1ff | (l->features & LAPIC_DIRECTED_EOI ? SVR_SUPPRESS_EOI_BROADCAST : 0);
+}
+
+/* ---- reading ---- */
+
+/* false: there is no such register, or it cannot be read. */
+static bool reg_read(const struct lapic *l, unsigned r, uint32_t *value)
+{
+	int lvt = lvt_of(l, r);
+	*value = 0;
+	if (lvt >= 0)
+		*value = lvt_read(l, (unsigned)lvt);
+	else if (r >= REG_ISR && r < REG_TMR)
+		*value = l->isr[r - REG_ISR];
+	else if (r >= REG_TMR && r < REG_IRR)
+		*value = l->tmr[r - REG_TMR];
+	else if (r >= REG_IRR && r < REG_ESR)
+		*value = l->irr[r - REG_IRR];
+	else
+		switch (r) {
+		case REG_ID: *value = l->x2apic ? l->id : (uint32_t)l->xapic_id << 24; break;
+		case REG_VERSION: *value = version(l); break;
+		case REG_TPR: *value = l->tpr; break;
+		case REG_PPR: *value = l->ppr; break;
+		case REG_LDR: *value = l->x2apic ? lapic_x2apic_logical_id(l) : (uint32_t)l->logical_id << 24; break;
+		case REG_SVR: *value = l->svr; break;
+		case REG_ESR: *value = l->esr; break;
+		case REG_ICR: *value = (uint32_t)l->icr; break;
+		case REG_INITIAL: *value = l->timer_initial; break;
+		case REG_CURRENT: *value = lapic_timer_current(l); break;
+		case REG_DIVIDE: *value = l->divide; break;
+		/* xAPIC only */
+		case REG_DFR: *value = (uint32_t)l->dfr << 28 | 0x0fffffff; return !l->x2apic;
+		case REG_ICR_HIGH: *value = (uint32_t)(l->icr >> 32); return !l->x2apic;
+		case REG_APR:
+		case REG_RRD:
+		case REG_EOI: return !l->x2apic; /* read as 0 */
+		default: return false;
+		}
+	return true;
+}
+
+/* ---- writing ---- */
+
+static void svr_write(struct lapic *l, uint32_t value)
+{
+	l->svr = value & svr_writable(l);
+	l->sw_enabled = l->svr & SVR_ENABLED;
+	if (l->sw_enabled)
+		return;
+	for (unsigned i = 0; i < LVT_COUNT; i++)
+		if (i != LVT_TIMER)
+			l->lvt[i] |= LVT_MASKED;
+	lapic_timer_write_lvt(l, l->lvt[LVT_TIMER] | LVT_MASKED);
+}
+
+static void lvt_write(struct lapic *l, unsigned lvt, uint32_t value)
+{
+	value &= lvt_writable(l, lvt);
+	if (!l->sw_enabled)
+		value |= LVT_MASKED;
+	if (lvt == LVT_TIMER) {
+		lapic_timer_write_lvt(l, value);
+		return;
+	}
+	l->lvt[lvt] = value;
+	if (lvt == LVT_LINT0 || lvt == LVT_LINT1)
+		lapic_lint_changed(l);
+}
+
+/* Sends what l->icr says. */
+static void icr_send(struct lapic *l)
+{
+	uint64_t icr = l->icr;
+	struct apic_message m = {
+		.dest = l->x2apic ? (uint32_t)(icr >> 32) : (uint32_t)(icr >> 56),
+		.vector = (uint8_t)icr,
+		.delivery = icr >> 8 & 7,
+		.shorthand = icr >> 18 & 3,
+		.logical = icr >> 11 & 1,
+		.level = icr >> 15 & 1,
+		.assert = icr >> 14 & 1,
+		.wide = l->x2apic,
+	};
+	bool vectored = m.delivery == APIC_FIXED || m.delivery == APIC_LOWEST;
+	if (vectored && m.vector < 16) {
+		lapic_error(l, ESR_SEND_ILLEGAL_VECTOR);
+		return;
+	}
+	if (m.delivery == APIC_EXTINT || m.delivery == 3)
+		return; /* not defined for ICR: sent, and nobody listens */
+	if (m.delivery != APIC_INIT)
+		m.level = false; /* IPIs are edge-triggered */
+	l->host->ipi(l->ctx, l, &m);
+}
+
+static void esr_write(struct lapic *l)
+{
+	l->esr = l->esr_pending;
+	l->esr_pending = 0;
+}
+
+static void self_ipi(struct lapic *l, uint8_t vector)
+{
+	struct apic_message m = { .vector = vector, .delivery = APIC_FIXED, .shorthand = APIC_SELF, .assert = true };
+	if (vector < 16)
+		lapic_error(l, ESR_SEND_ILLEGAL_VECTOR);
+	else
+		lapic_deliver(l, &m);
+}
+
+/* Registers that only xAPIC mode can write. false: there is no such register. */
+static bool xapic_write(struct lapic *l, unsigned r, uint32_t value)
+{
+	switch (r) {
+	case REG_ID:
+		l->xapic_id = (uint8_t)(value >> 24);
+		return true;
+	case REG_LDR:
+		l->logical_id = (uint8_t)(value >> 24);
+		return true;
+	case REG_DFR:
+		l->dfr = (uint8_t)(value >> 28);
+		return true;
+	case REG_ICR_HIGH:
+		l->icr = (l->icr & 0xffffffff) | (uint64_t)(value & 0xff000000) << 32;
+		return true;
+	case REG_VERSION:
+	case REG_APR:
+	case REG_PPR:
+	case REG_RRD:
+	case REG_CURRENT:
+		return true; /* read-only */
+	default:
+		return r >= REG_ISR && r < REG_ESR;
+	}
+}
+
+/* Performs a write that is legal in the present mode. false: there is no such register. */
+static bool reg_write(struct lapic *l, unsigned r, uint32_t value)
+{
+	int lvt = lvt_of(l, r);
+	if (lvt >= 0) {
+		lvt_write(l, (unsigned)lvt, value);
+		return true;
+	}
+	switch (r) {
+	case REG_EOI:
+		lapic_eoi(l);
+		return true;
+	case REG_TPR:
+		lapic_set_tpr(l, (uint8_t)value);
+		return true;
+	case REG_SVR:
+		svr_write(l, value);
+		return true;
+	case REG_ESR:
+		esr_write(l);
+		return true;
+	case REG_ICR:
+		l->icr = (l->icr & 0xffffffff00000000) | (value & (uint32_t)ICR_LEGAL_X2APIC & ~ICR_BUSY);
+		icr_send(l);
+		return true;
+	case REG_INITIAL:
+		lapic_timer_write_initial(l, value);
+		return true;
+	case REG_DIVIDE:
+		lapic_timer_write_divide(l, value);
+		return true;
+	default:
+		return !l->x2apic && xapic_write(l, r, value);
+	}
+}
+
+/* ---- xAPIC ---- */
+
+uint64_t lapic_mmio_read(struct lapic *l, uint64_t offset, unsigned size)
+{
+	uint32_t value;
+	if ((offset & 0xc) || (offset & 3) + size > 4) {
+		if ((offset & 0xf) || size != 8)
+			return 0; /* undefined by the SDM */
+	}
+	if (!reg_read(l, (unsigned)(offset >> 4 & 0xff), &value)) {
+		lapic_error(l, ESR_ILLEGAL_REGISTER);
+		return 0;
+	}
+	value >>= 8 * (offset & 3);
+	return size < 4 ? value & MASK(8 * size - 1, 0) : value;
+}
+
+void lapic_mmio_write(struct lapic *l, uint64_t offset, unsigned size, uint64_t value)
+{
+	if ((offset & 0xf) || size < 4)
+		return;
+	if (!reg_write(l, (unsigned)(offset >> 4 & 0xff), (uint32_t)value))
+		lapic_error(l, ESR_ILLEGAL_REGISTER);
+}
+
+/* ---- MSRs ---- */
+
+/* The bits that may be set in a write to register r in x2APIC mode; writable: the register can be written at all. SDM, "x2APIC
+ * Register Address Space", "Reserved Bit Checking". */
+static uint64_t x2apic_legal_bits(const struct lapic *l, unsigned r, bool *writable)
+{
+	int lvt = lvt_of(l, r);
+	*writable = true;
+	if (lvt == LVT_LINT0 || lvt == LVT_LINT1)
+		return lvt_writable(l, (unsigned)lvt) | LVT_STATUS_BITS | LVT_REMOTE_IRR;
+	if (lvt >= 0)
+		return lvt_writable(l, (unsigned)lvt) | LVT_STATUS_BITS;
+	switch (r) {
+	case REG_TPR:
+	case REG_SELF_IPI:
+		return 0xff;
+	case REG_EOI:
+	case REG_ESR:
+		return 0;
+	case REG_SVR:
+		return svr_writable(l);
+	case REG_ICR:
+		return ICR_LEGAL_X2APIC | ICR_BUSY;
+	case REG_INITIAL:
+		return 0xffffffff;
+	case REG_DIVIDE:
+		return 0xb;
+	default:
+		*writable = false;
+		return 0;
+	}
+}
+
+static bool x2apic_msr_write(struct lapic *l, unsigned r, uint64_t value)
+{
+	bool writable;
+	uint64_t legal = x2apic_legal_bits(l, r, &writable);
+	if (!l->x2apic || !writable || (value & ~legal))
+		return false;
+	if (r == REG_SELF_IPI) {
+		self_ipi(l, (uint8_t)value);
+		return true;
+	}
+	if (r == REG_ICR)
+		l->icr = value & 0xffffffff00000000;
+	return reg_write(l, r, (uint32_t)value);
+}
+
+/* SDM, "x2APIC State Transitions": EN and EXTD move only off -> xAPIC -> x2APIC -> off. */
+static bool apic_base_legal(const struct lapic *l, uint64_t value)
+{
+	bool en = value & APIC_BASE_EN, extd = value & APIC_BASE_EXTD;
+	if ((value & l->base_reserved) || (extd && !en))
+		return false;
+	if (extd && !l->enabled)
+		return false;
+	return !(l->x2apic && en && !extd);
+}
+
+bool lapic_msr_read(struct lapic *l, uint32_t msr, uint64_t *value)
+{
+	uint32_t low;
+	if (msr == MSR_IA32_APIC_BASE) {
+		*value = l->base;
+		return true;
+	}
+	if (msr == MSR_IA32_TSC_DEADLINE) {
+		*value = lapic_timer_deadline(l, timers_now(l->timers));
+		return l->features & LAPIC_TSC_DEADLINE;
+	}
+	if (msr < MSR_X2APIC_FIRST || msr > MSR_X2APIC_LAST || !l->x2apic || !reg_read(l, msr - MSR_X2APIC_FIRST, &low))
+		return false;
+	*value = msr - MSR_X2APIC_FIRST == REG_ICR ? l->icr : low;
+	return true;
+}
+
+bool lapic_msr_write(struct lapic *l, uint32_t msr, uint64_t value)
+{
+	if (likely(msr == MSR_IA32_TSC_DEADLINE))
+		return lapic_write_tsc_deadline(l, value);
+	if (msr == MSR_IA32_APIC_BASE) {
+		if (!apic_base_legal(l, value))
+			return false;
+		lapic_set_base(l, value);
+		return true;
+	}
+	if (msr < MSR_X2APIC_FIRST || msr > MSR_X2APIC_LAST)
+		return false;
+	return x2apic_msr_write(l, msr - MSR_X2APIC_FIRST, value);
+}

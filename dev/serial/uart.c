@@ -1,0 +1,298 @@
+/* dev/serial/uart.c - the registers of the 16550A. National Semiconductor PC16550D data sheet. */
+#include "dev/serial/uart.h"
+#include "dev/bus/bytes.h"
+
+enum { REG_DATA, REG_IER, REG_IIR_FCR, REG_LCR, REG_MCR, REG_LSR, REG_MSR, REG_SCR };
+
+#define IER_RX 0x01u
+#define IER_THRE 0x02u
+#define IER_LINE 0x04u
+#define IER_MODEM 0x08u
+
+#define IIR_MODEM 0x00u
+#define IIR_NONE 0x01u
+#define IIR_THRE 0x02u
+#define IIR_RX 0x04u
+#define IIR_LINE 0x06u
+#define IIR_TIMEOUT 0x0cu
+#define IIR_FIFOS 0xc0u
+
+#define FCR_ENABLE 0x01u
+#define FCR_CLEAR_RX 0x02u
+#define FCR_TRIGGER 0xc0u
+
+#define LCR_DLAB 0x80u
+
+#define MCR_OUT2 0x08u
+#define MCR_LOOP 0x10u
+
+#define LSR_DR 0x01u
+#define LSR_OE 0x02u
+#define LSR_ERRORS 0x1eu
+#define LSR_EMPTY 0x60u /* THRE and TEMT */
+
+#define MSR_DELTAS 0x0fu
+#define MSR_TERI 0x04u
+#define MSR_RI 0x40u
+#define MSR_READY 0xb0u /* CTS, DSR, DCD: a terminal is attached */
+
+static unsigned rx_capacity(const struct uart *u)
+{
+	return u->fcr & FCR_ENABLE ? UART_FIFO : 1;
+}
+
+/* The highest-priority pending interrupt's identification, without the FIFO bits. */
+static uint8_t uart_iir(const struct uart *u)
+{
+	static const uint8_t trigger[4] = { 1, 4, 8, 14 };
+	if ((u->ier & IER_LINE) && (u->lsr & LSR_ERRORS))
+		return IIR_LINE;
+	if ((u->ier & IER_RX) && u->rx_count)
+		return (u->fcr & FCR_ENABLE) && u->rx_count < trigger[u->fcr >> 6] ? IIR_TIMEOUT : IIR_RX;
+	if ((u->ier & IER_THRE) && u->thre_pending)
+		return IIR_THRE;
+	if ((u->ier & IER_MODEM) && (u->msr & MSR_DELTAS))
+		return IIR_MODEM;
+	return IIR_NONE;
+}
+
+static void uart_update(struct uart *u)
+{
+	bool level = uart_iir(u) != IIR_NONE && (u->mcr & (MCR_OUT2 | MCR_LOOP)) == MCR_OUT2;
+	if (level != u->asserted) {
+		u->asserted = level;
+		irq_set(&u->irq, level);
+	}
+}
+
+static void rx_clear(struct uart *u)
+{
+	u->rx_first = 0;
+	u->rx_count = 0;
+	u->lsr &= (uint8_t)~LSR_DR;
+}
+
+static void rx_put(struct uart *u, uint8_t byte)
+{
+	u->rx[(u->rx_first + u->rx_count) % UART_FIFO] = byte;
+	u->rx_count++;
+	u->lsr |= LSR_DR;
+}
+
+static uint8_t rx_get(struct uart *u)
+{
+	uint8_t byte = u->rx[u->rx_first];
+	if (u->rx_count) {
+		u->rx_first = (u->rx_first + 1) % UART_FIFO;
+		if (!--u->rx_count)
+			u->lsr &= (uint8_t)~LSR_DR;
+		uart_update(u);
+	}
+	return byte;
+}
+
+/* Modem lines: in loopback, MCR's outputs feed MSR's inputs. */
+static void msr_update(struct uart *u)
+{
+	uint8_t lines = MSR_READY;
+	if (u->mcr & MCR_LOOP)
+		lines = (uint8_t)((u->mcr & 0x0c) << 4 | (u->mcr & 0x02) << 3 | (u->mcr & 0x01) << 5);
+	uint8_t changed = (u->msr ^ lines) & 0xf0;
+	uint8_t deltas = changed >> 4 & (uint8_t)~MSR_TERI;
+	if ((changed & MSR_RI) && !(lines & MSR_RI))
+		deltas |= MSR_TERI;
+	u->msr = lines | (u->msr & MSR_DELTAS) | deltas;
+}
+
+static void loop_byte(struct uart *u, uint8_t byte)
+{
+	if (u->rx_count < rx_capacity(u))
+		rx_put(u, byte);
+	else
+		u->lsr |= LSR_OE;
+}
+
+/* The holding register was written: transmit. The "empty" interrupt goes away with the write and comes back when the character is
+ * gone, which is at once unless the sink is full; an edge-triggered controller must see both. */
+static void thr_write(struct uart *u, uint8_t byte)
+{
+	if (unlikely(u->mcr & MCR_LOOP)) {
+		loop_byte(u, byte);
+	} else {
+		u->tx(u->ctx, byte);
+		if (u->tx_room && unlikely(!u->tx_room(u->ctx)))
+			u->lsr &= (uint8_t)~LSR_EMPTY;
+	}
+	if (likely(!(u->ier & IER_THRE)) && likely(!(u->mcr & MCR_LOOP)))
+		return;
+	u->thre_pending = false;
+	uart_update(u);
+	if (u->lsr & LSR_EMPTY) {
+		u->thre_pending = true;
+		uart_update(u);
+	}
+}
+
+void uart_tx_ready(struct uart *u)
+{
+	if ((u->lsr & LSR_EMPTY) || (u->tx_room && !u->tx_room(u->ctx)))
+		return;
+	u->lsr |= LSR_EMPTY;
+	u->thre_pending = true;
+	uart_update(u);
+}
+
+static uint8_t lsr_read(struct uart *u)
+{
+	if (unlikely(!(u->lsr & LSR_EMPTY)))
+		uart_tx_ready(u);
+	uint8_t lsr = u->lsr;
+	if (unlikely(lsr & LSR_ERRORS)) {
+		u->lsr &= (uint8_t)~LSR_ERRORS;
+		uart_update(u);
+	}
+	return lsr;
+}
+
+static uint8_t iir_read(struct uart *u)
+{
+	uint8_t id = uart_iir(u);
+	if (id == IIR_THRE) {
+		u->thre_pending = false;
+		uart_update(u);
+	}
+	return id | (u->fcr & FCR_ENABLE ? IIR_FIFOS : 0);
+}
+
+static uint8_t msr_read(struct uart *u)
+{
+	uint8_t msr = u->msr;
+	u->msr &= (uint8_t)~MSR_DELTAS;
+	uart_update(u);
+	return msr;
+}
+
+static uint8_t uart_read(void *dev, uint16_t port)
+{
+	struct uart *u = dev;
+	switch (port & 7) {
+	case REG_LSR:
+		return lsr_read(u);
+	case REG_DATA:
+		return u->lcr & LCR_DLAB ? (uint8_t)u->divisor : rx_get(u);
+	case REG_IER:
+		return u->lcr & LCR_DLAB ? (uint8_t)(u->divisor >> 8) : u->ier;
+	case REG_IIR_FCR:
+		return iir_read(u);
+	case REG_LCR:
+		return u->lcr;
+	case REG_MCR:
+		return u->mcr;
+	case REG_MSR:
+		return msr_read(u);
+	default:
+		return u->scr;
+	}
+}
+
+static void ier_write(struct uart *u, uint8_t value)
+{
+	value &= 0x0f;
+	/* Enabling the interrupt while the transmitter is empty raises it: drivers rely on that to start sending. */
+	if ((value & ~u->ier & IER_THRE) && (u->lsr & LSR_EMPTY))
+		u->thre_pending = true;
+	u->ier = value;
+	uart_update(u);
+}
+
+static void fcr_write(struct uart *u, uint8_t value)
+{
+	if (((value ^ u->fcr) & FCR_ENABLE) || (value & FCR_CLEAR_RX))
+		rx_clear(u);
+	u->fcr = value & FCR_ENABLE ? value & (FCR_ENABLE | FCR_TRIGGER) : 0;
+	uart_update(u);
+}
+
+static void uart_write(void *dev, uint16_t port, uint8_t value)
+{
+	struct uart *u = dev;
+	bool dlab = u->lcr & LCR_DLAB;
+	switch (port & 7) {
+	case REG_DATA:
+		if (unlikely(dlab))
+			u->divisor = (uint16_t)((u->divisor & 0xff00) | value);
+		else
+			thr_write(u, value);
+		break;
+	case REG_IER:
+		if (dlab)
+			u->divisor = (uint16_t)((u->divisor & 0x00ff) | value << 8);
+		else
+			ier_write(u, value);
+		break;
+	case REG_IIR_FCR:
+		fcr_write(u, value);
+		break;
+	case REG_LCR:
+		u->lcr = value;
+		break;
+	case REG_MCR:
+		u->mcr = value & 0x1f;
+		msr_update(u);
+		uart_update(u);
+		break;
+	case REG_SCR:
+		u->scr = value;
+		break;
+	default: /* LSR and MSR are read-only */
+		break;
+	}
+}
+
+static uint32_t uart_in(void *dev, uint16_t port, unsigned size)
+{
+	return bytes_in(dev, port, size, uart_read);
+}
+
+static void uart_out(void *dev, uint16_t port, unsigned size, uint32_t value)
+{
+	bytes_out(dev, port, size, value, uart_write);
+}
+
+bool uart_rx_room(const struct uart *u)
+{
+	return u->rx_count < rx_capacity(u) && !(u->mcr & MCR_LOOP);
+}
+
+bool uart_receive(struct uart *u, uint8_t byte)
+{
+	if (!uart_rx_room(u))
+		return false;
+	rx_put(u, byte);
+	uart_update(u);
+	return true;
+}
+
+void uart_reset(struct uart *u)
+{
+	u->lcr = 0;
+	u->ier = 0;
+	u->mcr = 0;
+	u->lsr = LSR_EMPTY;
+	u->msr = MSR_READY;
+	u->fcr = 0;
+	u->scr = 0;
+	u->divisor = 12; /* 9600 baud; nothing depends on it */
+	u->thre_pending = false;
+	rx_clear(u);
+	uart_update(u);
+}
+
+bool uart_init(struct uart *u, struct pio_space *pio, uint16_t port, struct irq_line irq, void (*tx)(void *ctx, uint8_t byte),
+	bool (*tx_room)(void *ctx), void *ctx)
+{
+	static const struct pio_ops ops = { uart_in, uart_out };
+	*u = (struct uart){ .tx = tx, .tx_room = tx_room, .ctx = ctx, .irq = irq, .port = port };
+	uart_reset(u);
+	return pio_add(pio, port, 8, &ops, u);
+}

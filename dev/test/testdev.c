@@ -1,0 +1,96 @@
+/* dev/test/testdev.c - the test device's ports and memory. */
+#include "dev/test/testdev.h"
+#include "dev/bus/bytes.h"
+
+#define PORT_LATCH 0xe0u
+#define PORT_DROP 0xe4u
+#define PORT_LINES 0x2000u
+
+static uint8_t latch_read(void *dev, uint16_t port)
+{
+	const struct testdev *t = dev;
+	return t->latch[port & 3];
+}
+
+static void latch_write(void *dev, uint16_t port, uint8_t value)
+{
+	struct testdev *t = dev;
+	t->latch[port & 3] = value;
+}
+
+static uint32_t latch_in(void *dev, uint16_t port, unsigned size)
+{
+	return bytes_in(dev, port, size, latch_read);
+}
+
+static void latch_out(void *dev, uint16_t port, unsigned size, uint32_t value)
+{
+	bytes_out(dev, port, size, value, latch_write);
+}
+
+static uint32_t nothing_in(void *dev, uint16_t port, unsigned size)
+{
+	(void)dev;
+	(void)port;
+	return (uint32_t)MASK(8 * size - 1, 0);
+}
+
+static void drop_out(void *dev, uint16_t port, unsigned size, uint32_t value)
+{
+	struct testdev *t = dev;
+	if (port == PORT_DROP && size == 4 && t->drop)
+		t->drop(t->ctx, value);
+}
+
+/* The whole value goes to the line of the first port, whatever the access's size: guests use outl to consecutive ports. */
+static void lines_out(void *dev, uint16_t port, unsigned size, uint32_t value)
+{
+	struct testdev *t = dev;
+	unsigned n = port - PORT_LINES;
+	(void)size;
+	if (n >= TESTDEV_LINES)
+		return;
+	t->levels = (t->levels & ~(1u << n)) | (uint32_t)!!value << n;
+	irq_set(&t->line[n], value);
+}
+
+static uint64_t mem_read(void *dev, uint64_t offset, unsigned size)
+{
+	const struct testdev *t = dev;
+	uint64_t value = 0;
+	memcpy(&value, &t->mem[offset], size);
+	return value;
+}
+
+static void mem_write(void *dev, uint64_t offset, unsigned size, uint64_t value)
+{
+	struct testdev *t = dev;
+	memcpy(&t->mem[offset], &value, size);
+}
+
+void testdev_reset(struct testdev *t)
+{
+	memset(t->latch, 0, sizeof(t->latch));
+	memset(t->mem, 0, sizeof(t->mem));
+	for (unsigned n = 0; n < TESTDEV_LINES; n++)
+		if (t->levels >> n & 1)
+			irq_set(&t->line[n], false);
+	t->levels = 0;
+}
+
+bool testdev_init(struct testdev *t, struct pio_space *pio, struct mmio_space *mmio, const struct irq_line lines[TESTDEV_LINES],
+	void (*drop)(void *ctx, uint64_t gpa), void *ctx)
+{
+	static const struct pio_ops latch = { latch_in, latch_out }, drops = { nothing_in, drop_out },
+		line = { nothing_in, lines_out };
+	static const struct mmio_ops mem = { mem_read, mem_write };
+	t->drop = drop;
+	t->ctx = ctx;
+	t->levels = 0;
+	memcpy(t->line, lines, sizeof(t->line));
+	testdev_reset(t);
+	/* Three ports more than lines, so that outl to the last one stays in one piece. */
+	return pio_add(pio, PORT_LATCH, 4, &latch, t) && pio_add(pio, PORT_DROP, 4, &drops, t) &&
+		pio_add(pio, PORT_LINES, TESTDEV_LINES + 3, &line, t) &&
+		mmio_add(mmio, TESTDEV_MMIO_BASE, TESTDEV_MMIO_SIZE, &mem, t);
+}

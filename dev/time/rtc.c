@@ -1,0 +1,414 @@
+/* dev/time/rtc.c - the MC146818's registers and interrupts. Motorola MC146818A data sheet. */
+#include "dev/time/rtc.h"
+#include "dev/bus/bytes.h"
+#include "dev/time/civil.h"
+
+enum {
+	SECONDS = 0x00,
+	SECONDS_ALARM = 0x01,
+	MINUTES = 0x02,
+	MINUTES_ALARM = 0x03,
+	HOURS = 0x04,
+	HOURS_ALARM = 0x05,
+	WEEKDAY = 0x06,
+	DAY = 0x07,
+	MONTH = 0x08,
+	YEAR = 0x09,
+	REG_A = 0x0a,
+	REG_B = 0x0b,
+	REG_C = 0x0c,
+	REG_D = 0x0d,
+	CENTURY = 0x32,
+};
+
+#define A_UIP 0x80u
+#define A_DIVIDER 0x70u
+#define A_DIVIDER_RUN 0x20u
+#define A_RATE 0x0fu
+#define B_SET 0x80u
+#define B_BINARY 0x04u
+#define B_24H 0x02u
+#define C_IRQF 0x80u
+#define C_PERIODIC 0x40u /* the enable bits in B have the same places */
+#define C_ALARM 0x20u
+#define C_UPDATE 0x10u
+#define C_FLAGS 0x70u
+#define D_VALID 0x80u
+#define HOUR_PM 0x80u
+#define ALARM_ANY 0xc0u
+
+/* Update in progress is seen for 244 + 1984 microseconds before the second changes. */
+#define UIP_CLOCKS (RTC_HZ * 2228 / 1000000)
+
+static uint64_t clock_at(const struct rtc *r, uint64_t ticks)
+{
+	return ratio_apply(r->to_clocks, ticks - r->boot_ticks);
+}
+
+static uint64_t clock_now(const struct rtc *r)
+{
+	return clock_at(r, timers_now(r->timers));
+}
+
+/* The divider chain runs (it does not when it is held in reset). */
+static bool divider_runs(const struct rtc *r)
+{
+	return (r->reg_a & A_DIVIDER) == A_DIVIDER_RUN;
+}
+
+/* The registers follow the time of day. */
+static bool updating(const struct rtc *r)
+{
+	return divider_runs(r) && !(r->reg_b & B_SET);
+}
+
+static uint64_t seconds_since_base(const struct rtc *r, uint64_t clk)
+{
+	return clk > r->base_clock ? (clk - r->base_clock) / RTC_HZ : 0;
+}
+
+/* ---- the formats of the registers ---- */
+
+static uint8_t encode(const struct rtc *r, unsigned v)
+{
+	return (uint8_t)(r->reg_b & B_BINARY ? v : v / 10 % 10 << 4 | v % 10);
+}
+
+static unsigned decode(const struct rtc *r, uint8_t v)
+{
+	return r->reg_b & B_BINARY ? v : (v >> 4) * 10u + (v & 15);
+}
+
+static uint8_t encode_hour(const struct rtc *r, unsigned hour)
+{
+	if (r->reg_b & B_24H)
+		return encode(r, hour);
+	return encode(r, hour % 12 ? hour % 12 : 12) | (hour >= 12 ? HOUR_PM : 0);
+}
+
+static unsigned decode_hour(const struct rtc *r, uint8_t v)
+{
+	if (r->reg_b & B_24H)
+		return decode(r, v);
+	return decode(r, v & (uint8_t)~HOUR_PM) % 12 + (v & HOUR_PM ? 12 : 0);
+}
+
+/* ---- the time of day ---- */
+
+static void registers_from_time(struct rtc *r, uint64_t clk)
+{
+	struct civil c = civil_from_seconds(r->base_seconds + (int64_t)seconds_since_base(r, clk));
+	r->cmos[SECONDS] = encode(r, c.second);
+	r->cmos[MINUTES] = encode(r, c.minute);
+	r->cmos[HOURS] = encode_hour(r, c.hour);
+	r->cmos[WEEKDAY] = encode(r, c.weekday);
+	r->cmos[DAY] = encode(r, c.day);
+	r->cmos[MONTH] = encode(r, c.month);
+	r->cmos[YEAR] = encode(r, (unsigned)c.year % 100);
+	r->cmos[CENTURY] = encode(r, (unsigned)c.year / 100 % 100);
+}
+
+/* Makes what the registers say the time of day, with the next update at clock `update`. Nonsense in them is carried over. */
+static void time_from_registers(struct rtc *r, uint64_t update)
+{
+	unsigned month = decode(r, r->cmos[MONTH]);
+	struct civil c = {
+		.year = (int)(decode(r, r->cmos[CENTURY]) * 100 + decode(r, r->cmos[YEAR])),
+		.month = month < 1 ? 1 : month > 12 ? 12 : month,
+		.day = decode(r, r->cmos[DAY]),
+		.hour = decode_hour(r, r->cmos[HOURS]),
+		.minute = decode(r, r->cmos[MINUTES]),
+		.second = decode(r, r->cmos[SECONDS]),
+	};
+	r->base_seconds = civil_to_seconds(&c);
+	if (update < RTC_HZ) { /* the base would lie before clock 0: begin one second later */
+		r->base_seconds++;
+		update += RTC_HZ;
+	}
+	r->base_clock = update - RTC_HZ;
+	r->seen_seconds = 0;
+}
+
+/* The clock of the next update after clk. */
+static uint64_t next_update(const struct rtc *r, uint64_t clk)
+{
+	return r->base_clock + (seconds_since_base(r, clk) + 1) * RTC_HZ;
+}
+
+static bool is_time_register(unsigned index)
+{
+	return index == SECONDS || index == MINUTES || (index >= HOURS && index <= YEAR && index != HOURS_ALARM) || index == CENTURY;
+}
+
+/* ---- flags and interrupts ---- */
+
+/* The periodic interrupt's period in clocks, 0 when there is none. */
+static uint64_t period(const struct rtc *r)
+{
+	unsigned rate = r->reg_a & A_RATE;
+	if (!rate || !divider_runs(r))
+		return 0;
+	return 1ull << (rate <= 2 ? rate + 6 : rate - 1);
+}
+
+static bool alarm_field_matches(const struct rtc *r, unsigned reg, unsigned value)
+{
+	uint8_t v = r->cmos[reg];
+	return (v & ALARM_ANY) == ALARM_ANY || (reg == HOURS_ALARM ? decode_hour(r, v) : decode(r, v)) == value;
+}
+
+/* The first second after `after` (both since base) that the alarm matches, or UINT64_MAX. Whole hours and minutes that do not
+ * match are skipped, so that a match is found within a few dozen steps or does not exist. */
+static uint64_t next_alarm(const struct rtc *r, uint64_t after)
+{
+	uint64_t t = after + 1;
+	for (unsigned step = 0; step < 24 + 60 + 60 + 3; step++) {
+		unsigned of_day = civil_second_of_day(r->base_seconds + (int64_t)t);
+		if (!alarm_field_matches(r, HOURS_ALARM, of_day / 3600))
+			t += 3600 - of_day % 3600;
+		else if (!alarm_field_matches(r, MINUTES_ALARM, of_day / 60 % 60))
+			t += 60 - of_day % 60;
+		else if (!alarm_field_matches(r, SECONDS_ALARM, of_day % 60))
+			t++;
+		else
+			return t;
+	}
+	return UINT64_MAX;
+}
+
+/* Sets the flags of what has happened up to clk. */
+static void flags_sync(struct rtc *r, uint64_t clk)
+{
+	uint64_t p = period(r);
+	if (p && clk / p != r->seen_periods) {
+		r->seen_periods = clk / p;
+		r->reg_c |= C_PERIODIC;
+	}
+	uint64_t seconds = seconds_since_base(r, clk);
+	if (!updating(r) || seconds <= r->seen_seconds)
+		return;
+	if (next_alarm(r, r->seen_seconds) <= seconds)
+		r->reg_c |= C_ALARM;
+	r->reg_c |= C_UPDATE;
+	r->seen_seconds = seconds;
+}
+
+/* The clock at which the next enabled interrupt's flag will be set, or UINT64_MAX (R2). */
+static uint64_t next_event(const struct rtc *r, uint64_t clk)
+{
+	uint64_t event = UINT64_MAX, p = period(r);
+	unsigned waiting = r->reg_b & ~r->reg_c & C_FLAGS;
+	if ((waiting & C_PERIODIC) && p)
+		event = (clk / p + 1) * p;
+	if (!updating(r))
+		return event;
+	if (waiting & C_UPDATE)
+		event = min_u64(event, next_update(r, clk));
+	if (waiting & C_ALARM) {
+		uint64_t second = next_alarm(r, seconds_since_base(r, clk));
+		if (second != UINT64_MAX)
+			event = min_u64(event, r->base_clock + second * RTC_HZ);
+	}
+	return event;
+}
+
+/* After any change: the line (R1) and the alarm (R2). */
+static void rtc_update(struct rtc *r, uint64_t clk)
+{
+	if (r->reg_b & r->reg_c & C_FLAGS)
+		r->reg_c |= C_IRQF;
+	else
+		r->reg_c &= (uint8_t)~C_IRQF;
+	irq_set(&r->irq, r->reg_c & C_IRQF);
+	uint64_t event = next_event(r, clk);
+	if (event == UINT64_MAX)
+		timer_cancel(r->timers, &r->alarm);
+	else
+		timer_arm(r->timers, &r->alarm, r->boot_ticks + ratio_apply(r->to_ticks, event) + 1);
+}
+
+static void rtc_fire(void *dev, uint64_t now)
+{
+	struct rtc *r = dev;
+	uint64_t clk = clock_at(r, now);
+	flags_sync(r, clk);
+	rtc_update(r, clk);
+	/* Rounding between the clocks may have brought the alarm a tick too early. */
+	if (r->alarm.armed && r->alarm.deadline <= now)
+		timer_arm(r->timers, &r->alarm, now + 1);
+}
+
+/* ---- registers ---- */
+
+static uint8_t reg_a_read(const struct rtc *r, uint64_t clk)
+{
+	bool uip = updating(r) && next_update(r, clk) - clk <= UIP_CLOCKS;
+	return r->reg_a | (uip ? A_UIP : 0);
+}
+
+static uint8_t cmos_read(struct rtc *r, unsigned index)
+{
+	uint64_t clk = clock_now(r);
+	uint8_t flags;
+	switch (index) {
+	case REG_A:
+		return reg_a_read(r, clk);
+	case REG_B:
+		return r->reg_b;
+	case REG_C:
+		flags_sync(r, clk);
+		rtc_update(r, clk);
+		flags = r->reg_c;
+		r->reg_c = 0;
+		rtc_update(r, clk);
+		return flags;
+	case REG_D:
+		return D_VALID;
+	default:
+		if (is_time_register(index) && updating(r))
+			registers_from_time(r, clk);
+		return r->cmos[index];
+	}
+}
+
+/* Register A or B changes. When that stops or starts the updates, the time of day goes into or comes out of the registers. */
+static void control_write(struct rtc *r, unsigned index, uint8_t value, uint64_t clk)
+{
+	bool was_updating = updating(r), did_run = divider_runs(r);
+	uint64_t update = next_update(r, clk);
+	if (was_updating)
+		registers_from_time(r, clk);
+	if (index == REG_A) {
+		r->reg_a = value & (uint8_t)~A_UIP;
+	} else {
+		if (value & B_SET)
+			value &= (uint8_t)~C_UPDATE; /* SET clears the update-ended interrupt's enable */
+		r->reg_b = value;
+	}
+	if (!did_run && divider_runs(r))
+		update = clk + RTC_HZ / 2; /* the first update comes half a second after the divider's reset */
+	if (!was_updating && updating(r))
+		time_from_registers(r, update);
+	else if (!did_run && divider_runs(r)) /* SET still holds the time: only the phase */
+		r->base_clock = update > RTC_HZ ? update - RTC_HZ : 0;
+	uint64_t p = period(r);
+	r->seen_periods = p ? clk / p : 0;
+}
+
+static void cmos_write(struct rtc *r, unsigned index, uint8_t value)
+{
+	uint64_t clk = clock_now(r);
+	if (index == REG_C || index == REG_D)
+		return;
+	flags_sync(r, clk);
+	if (index == REG_A || index == REG_B) {
+		control_write(r, index, value, clk);
+	} else if (is_time_register(index) && updating(r)) {
+		uint64_t update = next_update(r, clk);
+		registers_from_time(r, clk);
+		r->cmos[index] = value;
+		time_from_registers(r, update);
+	} else {
+		r->cmos[index] = value;
+	}
+	rtc_update(r, clk);
+}
+
+static uint8_t rtc_read(void *dev, uint16_t port)
+{
+	struct rtc *r = dev;
+	switch (port & 3) {
+	case 1:
+		return cmos_read(r, r->index);
+	case 2:
+		return r->index_high;
+	case 3:
+		return r->cmos[0x80 | r->index_high];
+	default:
+		return 0xff; /* 0x70 is write-only */
+	}
+}
+
+/* Bit 7 of 0x70 is the NMI mask, which has nothing to mask here. */
+static void rtc_write(void *dev, uint16_t port, uint8_t value)
+{
+	struct rtc *r = dev;
+	switch (port & 3) {
+	case 0:
+		r->index = value & 0x7f;
+		break;
+	case 1:
+		cmos_write(r, r->index, value);
+		break;
+	case 2:
+		r->index_high = value & 0x7f;
+		break;
+	default:
+		r->cmos[0x80 | r->index_high] = value;
+		break;
+	}
+}
+
+static uint32_t rtc_in(void *dev, uint16_t port, unsigned size)
+{
+	return bytes_in(dev, port, size, rtc_read);
+}
+
+static void rtc_out(void *dev, uint16_t port, unsigned size, uint32_t value)
+{
+	bytes_out(dev, port, size, value, rtc_write);
+}
+
+/* ---- start ---- */
+
+static void put16(struct rtc *r, unsigned index, uint64_t value)
+{
+	value = min_u64(value, 0xffff);
+	r->cmos[index] = (uint8_t)value;
+	r->cmos[index + 1] = (uint8_t)(value >> 8);
+}
+
+/* What a BIOS and old boot loaders look for. */
+static void cmos_describe(struct rtc *r, const struct rtc_config *config)
+{
+	uint64_t low = config->mem_below_4g, high = config->mem_above_4g >> 16;
+	uint64_t above_1m = low > 0x100000 ? (low - 0x100000) >> 10 : 0;
+	unsigned sum = 0;
+	r->cmos[0x14] = 0x02; /* equipment: a coprocessor */
+	put16(r, 0x15, min_u64(low >> 10, 640));
+	put16(r, 0x17, above_1m);
+	put16(r, 0x30, above_1m);
+	put16(r, 0x34, low > 0x1000000 ? (low - 0x1000000) >> 16 : 0);
+	r->cmos[0x5b] = (uint8_t)high;
+	r->cmos[0x5c] = (uint8_t)(high >> 8);
+	r->cmos[0x5d] = (uint8_t)(high >> 16);
+	for (unsigned i = 0x10; i < 0x2e; i++)
+		sum += r->cmos[i];
+	r->cmos[0x2e] = (uint8_t)(sum >> 8);
+	r->cmos[0x2f] = (uint8_t)sum;
+}
+
+/* The clock and the CMOS RAM have a battery: only the interrupts are reset. */
+void rtc_reset(struct rtc *r)
+{
+	r->index = 0;
+	r->index_high = 0;
+	r->reg_b &= (uint8_t)~C_FLAGS;
+	r->reg_c = 0;
+	rtc_update(r, clock_now(r));
+}
+
+bool rtc_init(struct rtc *r, struct pio_space *pio, struct timers *timers, struct irq_line irq, const struct rtc_config *config)
+{
+	static const struct pio_ops ops = { rtc_in, rtc_out };
+	*r = (struct rtc){ .timers = timers, .irq = irq, .alarm = { .fire = rtc_fire, .dev = r } };
+	r->to_clocks = ratio_init(timers->tsc_hz, RTC_HZ);
+	r->to_ticks = ratio_init(RTC_HZ, timers->tsc_hz);
+	r->boot_ticks = timers_now(timers);
+	r->base_seconds = (int64_t)config->epoch_seconds;
+	r->reg_a = A_DIVIDER_RUN | 6;
+	r->reg_b = B_24H;
+	cmos_describe(r, config);
+	rtc_reset(r);
+	return pio_add(pio, 0x70, 4, &ops, r);
+}

@@ -1,0 +1,43 @@
+/* lab/command/command.c - `vellum lab`: the table of commands. */
+#include <stdio.h>
+#include <string.h>
+
+#include "lab/lab.h"
+
+const struct lab_command lab_commands[] = {
+	{ "run", "run [OPTION]... [WORKLOAD]", "runs one configuration: the full account", lab_command_run },
+	{ "explain", "explain [OPTION]... [GVA]...", "one access, reference by reference: what each cache answered",
+	  lab_command_explain },
+	{ "presets", "presets [NAME]", "lists the machines, or prints one as a configuration file", lab_command_presets },
+	{ "workloads", "workloads [NAME]", "lists the built-in workloads and their parameters", lab_command_workloads },
+	{ "record", "record [-o TRACE] -- PROGRAM ...", "makes a trace of a program's run", lab_command_record },
+	{ "import", "import -o TRACE [FILE]", "makes a trace of valgrind's lackey text or of a ChampSim trace", lab_command_import },
+	{ "trace-info", "trace-info FILE", "says what is inside a trace, and whether it is whole", lab_command_trace_info },
+	{ "sweep", "sweep --vary KEY=V,V,... ...", "runs every combination of settings, on all CPUs", lab_command_sweep },
+	{ "merge", "merge FILE... -o FILE", "joins the results of a sweep that ran in parts", lab_command_merge },
+	{ "report", "report FILE...", "makes tables and reports of results", lab_command_report },
+	{ "figure", "figure NAME...", "reproduces a published figure: SVG, CSV, and how far ours is off", lab_command_figure },
+	{ NULL, NULL, NULL, NULL },
+};
+
+static int help(FILE *out)
+{
+	fprintf(out, "usage: vellum lab COMMAND ...\n\n");
+	for (const struct lab_command *c = lab_commands; c->name; c++)
+		fprintf(out, "  %-34s %s\n", c->usage, c->help);
+	fprintf(out, "\nOptions of the commands that run something:\n%s", lab_options_help);
+	return out == stdout ? 0 : 2;
+}
+
+int lab_main(int argc, char **argv)
+{
+	if (argc < 2)
+		return help(stderr);
+	if (!strcmp(argv[1], "help") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
+		return help(stdout);
+	for (const struct lab_command *c = lab_commands; c->name; c++)
+		if (!strcmp(argv[1], c->name))
+			return c->run(argc - 1, argv + 1);
+	fprintf(stderr, "vellum: there is no command 'lab %s'; 'vellum lab help' lists them\n", argv[1]);
+	return 2;
+}

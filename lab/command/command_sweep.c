@@ -1,0 +1,239 @@
+/* lab/command/command_sweep.c - `vellum lab sweep`: its command line. lab/command/sweep_run.c does what it asks for. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lab/sweep/jobs.h"
+#include "lab/lab.h"
+#include "lab/sweep/pool.h"
+#include "lab/command/sweep_run.h"
+
+static const char usage[] =
+	"usage: vellum lab sweep [OPTION]... --vary KEY=VALUE,VALUE,... [--vary ...] [-o FILE]\n\n"
+	"Runs every combination of the values, each in a process of its own on all CPUs. What is done is kept in FILE at once; the "
+	"same\n"
+	"command again runs what is missing. Combinations that cannot be are left out, with a note.\n\n"
+	"  --vary KEY=A,B,... a setting and its values (;-separated where a value holds commas: workload=gups:size=1G;chase:size=1G)\n"
+	"  --pair K,L=A,B;C,D settings that change together\n"
+	"  -o FILE            the results file (sweep.jsonl)\n"
+	"  --jobs N           runs at a time (as many as CPUs)\n"
+	"  --cells A-B        only these cells of the sweep, counted from 1\n"
+	"  --jobs-for WHAT    runs nothing; writes a job list for GNU parallel (parallel) or a Slurm array (slurm)\n"
+	"  --chunk N          ... with N cells for each job\n"
+	"  --list             runs nothing; lists the cells\n"
+	"  --quiet            no progress and no table\n";
+
+struct args {
+	int argc;
+	char **argv;
+	int *base;              /* where in argv options of the base configuration begin */
+	unsigned bases;
+	struct lab_sweep sweep;
+	struct lab_output output;
+	const char *file, *jobs_for;
+	unsigned jobs, chunk, first, last;
+	bool quiet, list;
+	char **word;            /* what a job list repeats */
+	unsigned words;
+};
+
+/* ---- the command line ---- */
+
+static bool number(const char *text, unsigned least, unsigned *out)
+{
+	uint64_t v;
+
+	if (!text || !lab_parse_count(text, &v) || v < least || v > 1000000)
+		return false;
+	*out = (unsigned)v;
+	return true;
+}
+
+static bool cells_range(struct args *a, const char *text)
+{
+	char left[32];
+	const char *dash = text ? strchr(text, '-') : NULL;
+
+	if (!text || (size_t)(dash ? dash - text : (long)strlen(text)) >= sizeof(left))
+		return false;
+	snprintf(left, sizeof(left), "%.*s", (int)(dash ? dash - text : (long)strlen(text)), text);
+	return number(left, 1, &a->first) && number(dash ? dash + 1 : left, a->first, &a->last);
+}
+
+/* Options that take a value and are the sweep's own. false without an error: no such option. */
+static bool own_option(struct args *a, int *at, struct lab_error *error)
+{
+	const char *option = a->argv[*at], *value = *at + 1 < a->argc ? a->argv[*at + 1] : NULL;
+	static const char *const all[] = { "--vary", "--pair", "-o", "--jobs", "--cells", "--jobs-for", "--chunk" };
+	bool known = false;
+
+	for (unsigned i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		known |= !strcmp(all[i], option);
+	if (!known)
+		return false;
+	if (!value)
+		return lab_fail(error, "%s needs a value", option);
+	*at += 2;
+	if (!strcmp(option, "--vary"))
+		return lab_sweep_vary(&a->sweep, value, error);
+	if (!strcmp(option, "--pair"))
+		return lab_sweep_pair(&a->sweep, value, error);
+	if (!strcmp(option, "--cells"))
+		return cells_range(a, value) || lab_fail(error, "--cells takes A-B, cells of the sweep counted from 1, not '%s'", value);
+	if (!strcmp(option, "--jobs"))
+		return number(value, 1, &a->jobs) || lab_fail(error, "--jobs takes a number from 1 on, not '%s'", value);
+	if (!strcmp(option, "--chunk"))
+		return number(value, 1, &a->chunk) || lab_fail(error, "--chunk takes a number from 1 on, not '%s'", value);
+	*(!strcmp(option, "-o") ? &a->file : &a->jobs_for) = value;
+	return true;
+}
+
+static bool flag(struct args *a, const char *option)
+{
+	bool *which = !strcmp(option, "--quiet") ? &a->quiet : !strcmp(option, "--list") ? &a->list : NULL;
+
+	if (which)
+		*which = true;
+	return which != NULL;
+}
+
+static void repeat_words(struct args *a, int from, int to)
+{
+	while (from < to)
+		a->word[a->words++] = a->argv[from++];
+}
+
+static bool parse(struct args *a, struct lab_error *error)
+{
+	struct lab_config scratch;
+	int at = 1;
+
+	lab_config_init(&scratch);
+	while (at < a->argc) {
+		int from = at;
+
+		if (lab_option(&scratch, a->argc, a->argv, &at, error)) {
+			a->base[a->bases++] = from;
+			repeat_words(a, from, at);
+		} else if (!error->text[0] && own_option(a, &at, error)) {
+			if (!strcmp(a->argv[from], "--vary") || !strcmp(a->argv[from], "--pair"))
+				repeat_words(a, from, at);
+		} else if (!error->text[0] && !lab_output_option(&a->output, a->argc, a->argv, &at, error)) {
+			if (error->text[0])
+				return false;
+			if (!flag(a, a->argv[at]))
+				return lab_fail(error, "vellum lab sweep has no option '%s'; vellum lab sweep --help lists them", a->argv[at]);
+			at++;
+		}
+		if (error->text[0])
+			return false;
+	}
+	return true;
+}
+
+static bool set_base(void *ctx, struct lab_config *config, struct lab_error *error)
+{
+	const struct args *a = ctx;
+
+	for (unsigned i = 0; i < a->bases; i++) {
+		int at = a->base[i];
+
+		if (!lab_option(config, a->argc, a->argv, &at, error))
+			return false;
+	}
+	return true;
+}
+
+/* ---- what is to be done ---- */
+
+/* A guess of each cell's time, and a first look at every workload: what cannot be opened is better said now than in an hour. */
+static bool weigh(struct lab_sweep *sweep, struct lab_error *error)
+{
+	struct lab_cell *last = NULL;
+	uint64_t accesses = 0;
+
+	for (unsigned i = 0; i < sweep->cells; i++) {
+		struct lab_cell *cell = &sweep->cell[i];
+		const struct lab_config *c = &cell->config;
+
+		if (cell->why)
+			continue;
+		if (!last || strcmp(last->config.workload, c->workload) || last->config.seed != c->seed || last->config.limit != c->limit) {
+			struct lab_source *source = lab_source_open(c->workload, c->seed, c->limit, error);
+
+			if (!source)
+				return false;
+			accesses = source->accesses;
+			lab_source_close(source);
+			last = cell;
+		}
+		cell->weight = lab_pool_weight(c, accesses);
+	}
+	return true;
+}
+
+static bool keys(struct lab_sweep *sweep, struct lab_error *error)
+{
+	struct lab_identities identities = { 0 };
+	bool ok = true;
+
+	for (unsigned i = 0; i < sweep->cells && ok; i++)
+		ok = sweep->cell[i].why || lab_cell_key(&sweep->cell[i].config, &identities, sweep->cell[i].key, error);
+	lab_identities_free(&identities);
+	return ok;
+}
+
+static void list_cells(const struct lab_sweep *sweep)
+{
+	for (unsigned i = 0; i < sweep->cells; i++)
+		printf("%5u  %-16s  %s%s%s\n", i + 1, sweep->cell[i].why ? "-" : sweep->cell[i].key, sweep->cell[i].label,
+		       sweep->cell[i].why ? "  cannot be: " : "", sweep->cell[i].why ? sweep->cell[i].why : "");
+}
+
+static int go(struct args *a, struct lab_error *error)
+{
+	struct lab_jobs jobs;
+
+	if (!parse(a, error))
+		return 2;
+	if (a->output.columns && !strcmp(a->output.columns, "list")) {
+		lab_columns_help(stdout);
+		return 0;
+	}
+	if (!lab_sweep_expand(&a->sweep, set_base, a, error) || !weigh(&a->sweep, error) || !keys(&a->sweep, error))
+		return 2;
+	if (a->last > a->sweep.cells) {
+		lab_fail(error, "the sweep has %u cells; --cells asks for %u-%u", a->sweep.cells, a->first, a->last);
+		return 2;
+	}
+	if (a->list) {
+		list_cells(&a->sweep);
+		return 0;
+	}
+	if (!a->jobs_for)
+		return lab_sweep_run(&(struct lab_sweep_run){ &a->sweep, &a->output, a->file, a->jobs, a->first, a->last, a->quiet }, error);
+	jobs = (struct lab_jobs){ a->jobs_for, a->file, a->sweep.cells, a->chunk, a->words, a->word };
+	return lab_jobs_write(&jobs, error) ? 0 : 2;
+}
+
+int lab_command_sweep(int argc, char **argv)
+{
+	struct args a = { .argc = argc, .argv = argv, .file = "sweep.jsonl" };
+	struct lab_error error = { "" };
+	int status;
+
+	if (argc == 1 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
+		printf("%s%s\nThe base configuration:\n%s", usage, lab_output_help, lab_options_help);
+		return argc == 1 ? 2 : 0;
+	}
+	a.base = calloc((size_t)argc, sizeof(*a.base));
+	a.word = calloc((size_t)argc, sizeof(*a.word));
+	if (!a.base || !a.word)
+		abort();
+	status = go(&a, &error);
+	if (error.text[0])
+		fprintf(stderr, "vellum: %s\n", error.text);
+	lab_sweep_free(&a.sweep);
+	free(a.base);
+	free(a.word);
+	return status;
+}

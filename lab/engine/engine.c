@@ -1,0 +1,218 @@
+/* lab/engine/engine.c - one run: virtual machines take turns on the CPU until their streams end. */
+#include <stdlib.h>
+
+#include "lab/machine/machine.h"
+
+bool lab_config_check(const struct lab_config *c, struct lab_error *error)
+{
+	bool native = !strcmp(c->hv.mechanism, "native");
+
+	if (!native && !mmu_mechanism_by_name(c->hv.mechanism))
+		return lab_fail(error, "there is no mechanism '%s'; there are native, ept, shadow, vtlb and brute", c->hv.mechanism);
+	if (c->hv.vms < 1 || c->hv.vms > LAB_VMS_MAX)
+		return lab_fail(error, "hv.vms must be from 1 to %d", LAB_VMS_MAX);
+	if (native && c->hv.vms > 1)
+		return lab_fail(error, "hv.vms must be 1 where hv.mmu is native: without a hypervisor there is one machine");
+	if (!strcmp(c->hv.mechanism, "ept") && !c->machine.ept)
+		return lab_fail(error, "the machine '%s' has no EPT: choose hv.mmu=shadow, vtlb or brute, or another machine",
+				c->machine.preset);
+	if (c->guest.levels != 4 && c->guest.levels != 5)
+		return lab_fail(error, "guest.levels must be 4 or 5");
+	if (c->guest.levels == 5 && !c->machine.la57)
+		return lab_fail(error, "the machine '%s' has no 5-level paging: set machine.la57=on, or guest.levels=4",
+				c->machine.preset);
+	if (c->hv.ept_levels != 4 && c->hv.ept_levels != 5)
+		return lab_fail(error, "hv.ept_levels must be 4 or 5");
+	if (c->hv.ept_levels == 5 && !c->machine.ept_5level && !strcmp(c->hv.mechanism, "ept"))
+		return lab_fail(error, "the machine '%s' has no EPT tables of five levels: set machine.ept_5level=on, or hv.ept_levels=4",
+				c->machine.preset);
+	if (c->guest.memory % (2u << 20) || c->guest.memory < 64u << 20 || c->guest.memory > LAB_MEMORY_MAX)
+		return lab_fail(error, "guest.memory must be a multiple of 2M, from 64M to 4T");
+	if (!c->machine.l1d_4k.entries || !c->machine.l1i_4k.entries)
+		return lab_fail(error, "machine.l1d_4k and machine.l1i_4k must have entries: every CPU has TLBs for 4K pages");
+	if (!c->machine.walkers)
+		return lab_fail(error, "machine.walkers must be at least 1");
+	if (c->machine.ghz <= 0)
+		return lab_fail(error, "machine.ghz must be more than 0");
+	if (!c->hv.quantum)
+		return lab_fail(error, "hv.quantum must be at least 1");
+	return true;
+}
+
+/* ---- a turn ---- */
+
+static uint64_t earliest(const struct lab_cpu *cpu, uint64_t until)
+{
+	if (cpu->m->config->guest.tick)
+		until = min_u64(until, cpu->next_tick);
+	if (cpu->m->config->hv.exit_period && !cpu->native)
+		until = min_u64(until, cpu->next_exit);
+	return until;
+}
+
+/* Runs the machine's current guest until its stream has made so many accesses, with what interrupts it. */
+static bool run_until(struct lab_cpu *cpu, uint64_t until)
+{
+	const struct lab_config *c = cpu->m->config;
+
+	while (!cpu->ended && cpu->done < until) {
+		uint64_t stop = earliest(cpu, until);
+
+		if (!(c->plain ? lab_loop_plain(cpu, stop) : lab_loop_fast(cpu, stop)))
+			return false;
+		if (c->hv.exit_period && !cpu->native && cpu->done >= cpu->next_exit) {
+			cpu->next_exit = cpu->done + c->hv.exit_period;
+			lab_exited(cpu, LAB_EXIT_other, c->hv.path_other);
+			lab_enter(cpu);
+		}
+		if (c->guest.tick && cpu->done >= cpu->next_tick) {
+			cpu->next_tick = cpu->done + c->guest.tick;
+			lab_os_tick(cpu->os);
+		}
+		if (cpu->m->error->text[0])
+			return false;
+	}
+	return true;
+}
+
+/* The CPU goes over to another virtual machine. */
+static void switch_to(struct lab_machine *m, struct lab_cpu *cpu)
+{
+	if (m->running == cpu)
+		return;
+	if (m->running && m->running->vcpu_ready)
+		lab_exited(m->running, LAB_EXIT_other, m->config->hv.path_other);
+	if (cpu->vcpu_ready)
+		lab_enter(cpu);
+	m->running = cpu;
+}
+
+static bool boot(struct lab_machine *m, struct lab_source *const source[])
+{
+	for (unsigned i = 0; i < m->config->hv.vms; i++) {
+		struct lab_cpu *cpu = &m->vm[i];
+
+		cpu->source = source[i];
+		cpu->next_tick = m->config->guest.tick;
+		cpu->next_exit = m->config->hv.exit_period;
+		switch_to(m, cpu);
+		cpu->os = lab_os_new(cpu, m->config, source[i]->implicit_mappings, m->error);
+		if (!cpu->os || m->error->text[0])
+			return false;
+	}
+	lab_measure(m);
+	return true;
+}
+
+static bool all_ended(const struct lab_machine *m, uint64_t limit)
+{
+	for (unsigned i = 0; i < m->config->hv.vms; i++)
+		if (!m->vm[i].ended && m->vm[i].done < limit)
+			return false;
+	return true;
+}
+
+static uint64_t done_in_all(const struct lab_machine *m)
+{
+	uint64_t done = 0;
+
+	for (unsigned i = 0; i < m->config->hv.vms; i++)
+		done += m->vm[i].done;
+	return done;
+}
+
+/* Every guest up to `limit` accesses of its stream. */
+static bool turns(struct lab_machine *m, uint64_t limit, lab_progress *progress, void *ctx, uint64_t expected)
+{
+	while (!all_ended(m, limit)) {
+		for (unsigned i = 0; i < m->config->hv.vms; i++) {
+			struct lab_cpu *cpu = &m->vm[i];
+			uint64_t quantum = m->config->hv.vms > 1 ? m->config->hv.quantum : 1u << 20;
+
+			if (cpu->ended || cpu->done >= limit)
+				continue;
+			switch_to(m, cpu);
+			if (!run_until(cpu, min_u64(limit, cpu->done + quantum)))
+				return false;
+		}
+		if (progress)
+			progress(ctx, done_in_all(m), expected);
+	}
+	return true;
+}
+
+struct extras {
+	lab_progress *progress;
+	void *progress_ctx;
+	lab_after *after;
+	void *after_ctx;
+};
+
+static bool run_sources(const struct lab_config *config, struct lab_source *const source[], struct lab_result *result,
+			const struct extras *x, struct lab_error *error)
+{
+	struct lab_error own = { "" }, *e = error ? error : &own;
+	uint64_t limit = config->limit ? config->limit + config->warmup : UINT64_MAX, expected = 0;
+	struct lab_counts *counts = calloc(1, sizeof(*counts));
+	struct lab_machine m = { 0 };
+	bool ok;
+
+	if (!counts)
+		return lab_fail(e, "out of memory");
+	if (!lab_config_check(config, e)) {
+		free(counts);
+		return false;
+	}
+	for (unsigned i = 0; i < config->hv.vms; i++)
+		expected += min_u64(source[i]->accesses, limit);
+	ok = lab_machine_init(&m, config, counts, e) && boot(&m, source);
+	if (ok && config->warmup) {
+		ok = turns(&m, config->warmup, x->progress, x->progress_ctx, expected);
+		lab_measure(&m);
+	}
+	ok = ok && turns(&m, limit, x->progress, x->progress_ctx, expected);
+	if (ok) {
+		lab_account(&m, result);
+		ok = lab_result_check(result, e);
+	}
+	if (ok && x->after)
+		x->after(&m, x->after_ctx);
+	lab_machine_fini(&m);
+	free(counts);
+	return ok;
+}
+
+bool lab_run_sources(const struct lab_config *config, struct lab_source *const source[], struct lab_result *result,
+		     lab_progress *progress, void *ctx, struct lab_error *error)
+{
+	const struct extras x = { .progress = progress, .progress_ctx = ctx };
+
+	return run_sources(config, source, result, &x, error);
+}
+
+bool lab_run_then(const struct lab_config *config, struct lab_source *const source[], struct lab_result *result, lab_after *after,
+		  void *ctx, struct lab_error *error)
+{
+	const struct extras x = { .after = after, .after_ctx = ctx };
+
+	return run_sources(config, source, result, &x, error);
+}
+
+bool lab_run(const struct lab_config *config, struct lab_result *result, lab_progress *progress, void *ctx,
+	     struct lab_error *error)
+{
+	uint64_t limit = config->limit ? config->limit + config->warmup : 0;
+	struct lab_source *source[LAB_VMS_MAX] = { NULL };
+	struct lab_error own = { "" }, *e = error ? error : &own;
+	bool ok = lab_config_check(config, e);
+
+	for (unsigned i = 0; ok && i < config->hv.vms; i++) {
+		source[i] = lab_source_open(config->workload, config->seed + i, limit, e);
+		ok = source[i] != NULL;
+	}
+	ok = ok && lab_run_sources(config, source, result, progress, ctx, e);
+	for (unsigned i = 0; i < LAB_VMS_MAX; i++)
+		if (source[i])
+			lab_source_close(source[i]);
+	return ok;
+}

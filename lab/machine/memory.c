@@ -1,0 +1,170 @@
+/* lab/machine/memory.c - see lab/machine/memory.h. */
+#include "lab/machine/memory.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define BLOCK_PAGES 512ull
+#define GIGA_PAGES (1ull << 18)
+
+void *lab_reserve(uint64_t bytes, struct lab_error *error)
+{
+	void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (at == MAP_FAILED) {
+		lab_fail(error, "cannot reserve %llu GBytes of address space (%s): allow overcommit (vm.overcommit_memory = 0 or 1, "
+			 "ulimit -v unlimited) or choose a smaller guest.memory", (unsigned long long)(bytes >> 30), strerror(errno));
+		return NULL;
+	}
+	/* One table page here and there must not take 2 MBytes. */
+	madvise(at, bytes, MADV_NOHUGEPAGE);
+	return at;
+}
+
+void lab_release(void *at, uint64_t bytes)
+{
+	if (at)
+		munmap(at, bytes);
+}
+
+/* ---- what backs a guest ---- */
+
+static uint64_t mix(uint64_t x)
+{
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ull;
+	x = (x ^ x >> 27) * 0x94d049bb133111ebull;
+	return x ^ x >> 31;
+}
+
+static bool scattered(const struct lab_ram *ram, uint64_t block, unsigned salt, uint32_t part, uint64_t *key)
+{
+	*key = mix(ram->seed ^ mix(block * 2 + salt));
+	return *key >> 32 < part || part == UINT32_MAX;
+}
+
+/* A block in pieces keeps its frames, each exchanged with its neighbour at an odd distance: no two pieces are in order. */
+uint64_t lab_ram_scatter(const struct lab_ram *ram, uint64_t index)
+{
+	uint64_t key;
+
+	if (ram->scattered_1g && scattered(ram, index / GIGA_PAGES, 1, ram->scattered_1g, &key))
+		index ^= (key % BLOCK_PAGES | 1) * BLOCK_PAGES;
+	/* By place in the host, so that the way back decides alike. */
+	if (ram->scattered_2m && scattered(ram, index / BLOCK_PAGES, 0, ram->scattered_2m, &key))
+		index ^= key % BLOCK_PAGES | 1;
+	return index;
+}
+
+static uint64_t unscatter(const struct lab_ram *ram, uint64_t index)
+{
+	uint64_t key;
+
+	if (ram->scattered_2m && scattered(ram, index / BLOCK_PAGES, 0, ram->scattered_2m, &key))
+		index ^= key % BLOCK_PAGES | 1;
+	if (ram->scattered_1g && scattered(ram, index / GIGA_PAGES, 1, ram->scattered_1g, &key))
+		index ^= (key % BLOCK_PAGES | 1) * BLOCK_PAGES;
+	return index;
+}
+
+static uint8_t order_of(const struct lab_ram *ram, uint64_t index)
+{
+	uint64_t at = lab_ram_scatter(ram, index), key;
+
+	if (ram->order == 0)
+		return 0;
+	if (ram->scattered_2m && scattered(ram, at / BLOCK_PAGES, 0, ram->scattered_2m, &key))
+		return 0;
+	if (ram->order < 18 || (ram->scattered_1g && scattered(ram, index / GIGA_PAGES, 1, ram->scattered_1g, &key)))
+		return 9;
+	/* A whole GByte is one piece only if none of its blocks is in pieces. */
+	for (uint64_t block = index / GIGA_PAGES * 512; ram->scattered_2m && block < index / GIGA_PAGES * 512 + 512; block++)
+		if (scattered(ram, block, 0, ram->scattered_2m, &key))
+			return 9;
+	return 18;
+}
+
+static bool page(struct backing *backing, uint64_t index, struct backing_page *out)
+{
+	const struct lab_ram *ram = container_of(backing, struct lab_ram, backing);
+
+	*out = (struct backing_page){ .hfn = HFN(ram->base + lab_ram_scatter(ram, index)), .order = order_of(ram, index),
+				      .writable = true };
+	return true;
+}
+
+static uint32_t part_of_all(double ratio)
+{
+	return ratio >= 1 ? UINT32_MAX : (uint32_t)(ratio * 4294967296.0);
+}
+
+bool lab_ram_init(struct lab_ram *ram, unsigned vm, const struct lab_config *config, struct lab_error *error)
+{
+	*ram = (struct lab_ram){ .backing = { .page = page }, .pages = config->guest.memory >> PAGE_SHIFT,
+				 .base = (uint64_t)(vm + 1) << LAB_VM_HFN_SHIFT, .seed = mix(config->seed + vm),
+				 .scattered_2m = part_of_all(config->hv.fragmentation),
+				 .scattered_1g = config->hv.pages >= 30 ? part_of_all(config->hv.fragmentation) : 0 };
+	ram->order = (uint8_t)(config->hv.pages - PAGE_SHIFT);
+	ram->bytes = lab_reserve(config->guest.memory, error);
+	ram->stored = ram->bytes ? lab_reserve(ram->pages / 8 + 8, error) : NULL;
+	return ram->stored != NULL;
+}
+
+void lab_ram_fini(struct lab_ram *ram)
+{
+	lab_release(ram->bytes, ram->pages << PAGE_SHIFT);
+	lab_release(ram->stored, ram->pages / 8 + 8);
+}
+
+
+
+void *lab_ram_ptr(const struct lab_ram *ram, uint64_t hfn)
+{
+	uint64_t index = unscatter(ram, hfn - ram->base);
+
+	BUG_ON(index >= ram->pages);
+	return ram->bytes + (index << PAGE_SHIFT);
+}
+
+/* ---- frames for mmu/ ---- */
+
+bool lab_frames_init(struct lab_frames *frames, struct lab_error *error)
+{
+	*frames = (struct lab_frames){ .bytes = lab_reserve(LAB_TABLE_FRAMES << PAGE_SHIFT, error) };
+	return frames->bytes != NULL;
+}
+
+void lab_frames_fini(struct lab_frames *frames)
+{
+	lab_release(frames->bytes, LAB_TABLE_FRAMES << PAGE_SHIFT);
+	free(frames->spare);
+}
+
+hfn_t lab_frames_alloc(struct lab_frames *frames)
+{
+	if (frames->spares) {
+		uint64_t hfn = frames->spare[--frames->spares];
+
+		memset(lab_frames_ptr(frames, hfn), 0, PAGE_SIZE);
+		return HFN(hfn);
+	}
+	if (frames->next == LAB_TABLE_FRAMES)
+		return HFN_NONE;
+	return HFN(LAB_TABLE_HFN + frames->next++);
+}
+
+void lab_frames_free(struct lab_frames *frames, hfn_t hfn)
+{
+	if (frames->spares == frames->room) {
+		size_t room = frames->room ? 2 * frames->room : 1024;
+		uint64_t *spare = realloc(frames->spare, room * sizeof(*spare));
+
+		/* A frame that cannot be noted is not used again; there are more. */
+		if (!spare)
+			return;
+		frames->spare = spare;
+		frames->room = room;
+	}
+	frames->spare[frames->spares++] = hfn.v;
+}

@@ -1,0 +1,25 @@
+/* lab/show/figures.h - the rows of the figures in lab/show/figures.c. */
+#ifndef VELLUM_LAB_FIGURES_H
+#define VELLUM_LAB_FIGURES_H
+
+#include "lab/show/figure.h"
+
+void lab_rows_walks(struct lab_figure_table *t);
+void lab_rows_chase(struct lab_figure_table *t);
+void lab_rows_nested_cache(struct lab_figure_table *t);
+void lab_rows_shadow_ept(struct lab_figure_table *t);
+void lab_rows_crossover(struct lab_figure_table *t);
+void lab_rows_forkwait(struct lab_figure_table *t);
+void lab_rows_vpid(struct lab_figure_table *t);
+void lab_rows_large_pages(struct lab_figure_table *t);
+void lab_rows_exits(struct lab_figure_table *t);
+
+/* The cells' labels and their rows are made of the same text. */
+#define NO_CACHE "0,0,0,0,0,0,0"
+#define GUEST_CACHE "2/full,4/full,24/full,0,0,0,0"
+#define BOTH_CACHES "2/full,4/full,24/full,2/full,4/full,24/full,0"
+#define BOTH_AND_NTLB "2/full,4/full,24/full,2/full,4/full,24/full,16/full"
+#define CACHE_KEYS \
+	"machine.psc_pml4,machine.psc_pdpt,machine.psc_pd,machine.npsc_pml4,machine.npsc_pdpt,machine.npsc_pd,machine.ntlb"
+
+#endif

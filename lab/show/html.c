@@ -1,0 +1,220 @@
+/* lab/show/html.c - results as one HTML page. For a performance engineer: first the question's answer (predicted time, as ranges),
+ * then where the cycles go, then why (walks, exits), then the table and what all of it was computed with. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lab/show/view.h"
+#include "tool/base/chart.h"
+
+static const char head[] = "<meta charset=\"utf-8\"/>\n<meta name=\"viewport\" content=\"width=device-width\"/>\n<style>\n"
+			   "body { font-family: sans-serif; color: #222; background: #fff; max-width: 1080px; margin: 2em auto; "
+			   "padding: 0 1em; line-height: 1.4 }\n"
+			   "table { border-collapse: collapse; font-size: 13px }\n"
+			   "th, td { padding: 3px 8px; border-bottom: 1px solid #ccc; text-align: right; white-space: nowrap }\n"
+			   "th.t, td.t { text-align: left }\nthead th { border-bottom: 2px solid #222 }\n"
+			   ".wide { overflow-x: auto }\nsvg { max-width: 100%; height: auto }\n.n { color: #555 }\n</style>\n";
+
+/* Parts of cycles.most, as lab/sweep/result.h sums them. What walks take comes last: it may be hidden. */
+static const struct { const char *number, *name; } parts[] = {
+	{ "cycles.base", "program" }, { "cycles.kernel", "guest kernel" }, { "cycles.data", "data" }, { "cycles.l2_tlb", "L2 TLB hits" },
+	{ "cycles.exits", "exits and entries" }, { "cycles.hypervisor", "hypervisor" }, { "cycles.flushes", "INVVPID, INVEPT" },
+	{ "cycles.walk_guest", "walks: guest or shadow tables" }, { "cycles.walk_ept", "walks: EPT" },
+};
+enum { PARTS = sizeof(parts) / sizeof(parts[0]) };
+
+static char **labels(const struct lab_view *v)
+{
+	char **label = calloc(v->count + 1, sizeof(*label));
+
+	if (!label)
+		abort();
+	for (unsigned i = 0; i < v->count; i++)
+		label[i] = lab_view_label(v, i);
+	return label;
+}
+
+static double *numbers(unsigned count)
+{
+	double *n = calloc(count + 1, sizeof(*n));
+
+	if (!n)
+		abort();
+	return n;
+}
+
+static void time_chart(const struct lab_view *v, char **label, FILE *out)
+{
+	double *low = numbers(v->count), *high = numbers(v->count);
+	struct chart_ranges chart = { "Predicted time",
+				      "seconds; from walks hidden wholly behind other work to walks not hidden at all",
+				      v->count,
+				      (const char *const *)label,
+				      low,
+				      high };
+
+	for (unsigned i = 0; i < v->count; i++) {
+		low[i] = lab_record_number(v->record[i], "seconds.least");
+		high[i] = lab_record_number(v->record[i], "seconds.most");
+	}
+	chart_ranges(&chart, out);
+	free(low);
+	free(high);
+}
+
+static void cycles_chart(const struct lab_view *v, char **label, FILE *out)
+{
+	const char *name[PARTS];
+	double *value = numbers(v->count * PARTS), *mark = numbers(v->count);
+	struct chart_bars chart = {
+		"Where the cycles go",	  "cycles an access", v->count, PARTS, (const char *const *)label, name, value, mark,
+		"the least: walks hidden"
+	};
+
+	for (unsigned p = 0; p < PARTS; p++)
+		name[p] = parts[p].name;
+	for (unsigned i = 0; i < v->count; i++) {
+		double accesses = lab_record_number(v->record[i], "accesses");
+
+		for (unsigned p = 0; p < PARTS; p++)
+			value[i * PARTS + p] = lab_record_number(v->record[i], parts[p].number) / accesses;
+		mark[i] = lab_record_number(v->record[i], "cycles.least") / accesses;
+	}
+	chart_bars(&chart, out);
+	free(value);
+	free(mark);
+}
+
+/* A chart of the numbers whose names begin with prefix, an access or a million; none where all are zero. */
+static void family_chart(const struct lab_view *v, char **label, const char *title, const char *unit, const char *prefix,
+			 double scale, FILE *out)
+{
+	const char *name[64];
+	unsigned n = 0;
+	double *value, any = 0;
+
+	for (unsigned i = 0; lab_result_name(i) && n < 64; i++) {
+		const char *rest = lab_result_name(i) + strlen(prefix);
+		bool some = false;
+
+		if (strncmp(lab_result_name(i), prefix, strlen(prefix)) || strchr(rest, '.'))
+			continue;
+		for (unsigned r = 0; r < v->count; r++)
+			some |= lab_record_number(v->record[r], lab_result_name(i)) > 0;
+		if (some)
+			name[n++] = rest;
+	}
+	value = numbers(v->count * n);
+	for (unsigned r = 0; r < v->count; r++) {
+		for (unsigned i = 0; i < n; i++) {
+			char full[128];
+
+			snprintf(full, sizeof(full), "%s%s", prefix, name[i]);
+			value[r * n + i] = lab_record_number(v->record[r], full) * scale / lab_record_number(v->record[r], "accesses");
+			any = fmax(any, value[r * n + i]);
+		}
+	}
+	if (any > 0) {
+		struct chart_bars chart = { title, unit, v->count, n, (const char *const *)label, name, value, NULL, NULL };
+
+		chart_bars(&chart, out);
+	}
+	free(value);
+}
+
+static void table(const struct lab_view *v, FILE *out)
+{
+	fputs("<div class=\"wide\"><table><thead><tr>", out);
+	for (unsigned c = 0; c < v->columns; c++) {
+		fprintf(out, "<th%s>", v->count && lab_column_value(v->record[0], v->column[c]).text ? " class=\"t\"" : "");
+		chart_escape(lab_column_heading(v->column[c]), out);
+		fputs("</th>", out);
+	}
+	fputs("</tr></thead><tbody>\n", out);
+	for (unsigned i = 0; i < v->count; i++) {
+		fputs("<tr>", out);
+		for (unsigned c = 0; c < v->columns; c++) {
+			struct lab_value value = lab_column_value(v->record[i], v->column[c]);
+			char low[32], high[32];
+
+			if (value.text) {
+				fputs("<td class=\"t\">", out);
+				chart_escape(value.text, out);
+			} else if (isnan(value.low)) {
+				fputs("<td>-", out);
+			} else {
+				chart_number(value.low, low);
+				chart_number(value.high, high);
+				fprintf(out, "<td>%s%s%s", low, value.low != value.high ? " \xe2\x80\x93 " : "", value.low != value.high ? high : "");
+			}
+			fputs("</td>", out);
+		}
+		fputs("</tr>\n", out);
+	}
+	fputs("</tbody></table></div>\n", out);
+}
+
+/* What is common to all, and for the machines where they differ, their names alone. */
+static void settings(const struct lab_view *v, FILE *out)
+{
+	bool machines = false;
+
+	for (unsigned i = 0; i < v->varies; i++)
+		machines |= !strcmp(v->varied[i], "machine.preset");
+	fputs("<details><summary>Settings that all cells share</summary><table><tbody>\n", out);
+	for (unsigned i = 0; v->count && lab_config_key(i); i++) {
+		const char *key = lab_config_key(i), *value = lab_record_setting(v->record[0], key);
+		bool varied = machines && !strncmp(key, "machine.", 8);
+
+		for (unsigned k = 0; k < v->varies; k++)
+			varied |= !strcmp(v->varied[k], key);
+		if (varied || !value)
+			continue;
+		fputs("<tr><td class=\"t\">", out);
+		chart_escape(key, out);
+		fputs("</td><td class=\"t\">", out);
+		chart_escape(value, out);
+		fputs("</td></tr>\n", out);
+	}
+	fputs("</tbody></table></details>\n", out);
+}
+
+void lab_view_html(const struct lab_view *v, FILE *out)
+{
+	char **label = labels(v);
+	const char *workload = v->count ? lab_record_setting(v->record[0], "workload") : NULL;
+	bool workloads = false;
+
+	for (unsigned i = 0; i < v->varies; i++)
+		workloads |= !strcmp(v->varied[i], "workload");
+	fprintf(out, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<title>");
+	chart_escape(v->title, out);
+	fprintf(out, "</title>\n%s</head>\n<body>\n<h1>", head);
+	chart_escape(v->title, out);
+	fprintf(out, "</h1>\n<p>%u configuration%s", v->count, v->count == 1 ? "" : "s");
+	if (workload && !workloads) {
+		fputs(" of <code>", out);
+		chart_escape(workload, out);
+		fputs("</code>", out);
+	}
+	fputs(". Times are predictions of a model, given as ranges: a CPU hides some of its page walks behind other work, and the "
+	      "model does not "
+	      "say how many. Two ranges that overlap mean that the order of the two is not known. Counts are exact for the modelled "
+	      "machine.</p>\n",
+	      out);
+	for (unsigned i = 0; i < v->notes; i++) {
+		fputs("<p class=\"n\">", out);
+		chart_escape(v->note[i], out);
+		fputs("</p>\n", out);
+	}
+	time_chart(v, label, out);
+	cycles_chart(v, label, out);
+	family_chart(v, label, "VM exits", "exits in a million accesses", "exits.", 1e6, out);
+	family_chart(v, label, "Walks that a flush caused", "refills in 1000 accesses", "refills.", 1000, out);
+	table(v, out);
+	settings(v, out);
+	fputs("</body>\n</html>\n", out);
+	for (unsigned i = 0; i < v->count; i++)
+		free(label[i]);
+	free(label);
+}

@@ -1,0 +1,221 @@
+/* lab/show/view.c - results as a table, as CSV and as JSON, and where they go. */
+#include "lab/show/view.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cjson/cJSON.h>
+
+/* ---- the table ---- */
+
+static void number_text(double v, char *text, size_t size)
+{
+	if (isnan(v))
+		snprintf(text, size, "-");
+	else if ((v == floor(v) && fabs(v) < 1e15) || fabs(v) >= 1000)
+		snprintf(text, size, "%.0f", v);
+	else
+		snprintf(text, size, "%.4g", v);
+}
+
+static void value_text(const struct lab_record *record, const char *column, char *text, size_t size)
+{
+	struct lab_value v = lab_column_value(record, column);
+	char low[40], high[40];
+
+	if (v.text) {
+		snprintf(text, size, "%s", v.text);
+		return;
+	}
+	number_text(v.low, low, sizeof(low));
+	number_text(v.high, high, sizeof(high));
+	if (!strcmp(low, high))
+		snprintf(text, size, "%s", low);
+	else
+		snprintf(text, size, "%s..%s", low, high);
+}
+
+void lab_view_table(const struct lab_view *v, FILE *out)
+{
+	int *width = calloc(v->columns + 1, sizeof(*width));
+	char text[600];
+
+	if (!width)
+		abort();
+	for (unsigned c = 0; c < v->columns; c++) {
+		width[c] = (int)strlen(lab_column_heading(v->column[c]));
+		for (unsigned i = 0; i < v->count; i++) {
+			value_text(v->record[i], v->column[c], text, sizeof(text));
+			if ((int)strlen(text) > width[c])
+				width[c] = (int)strlen(text);
+		}
+	}
+	for (unsigned c = 0; c < v->columns; c++)
+		fprintf(out, "%s%*s", c ? "  " : "", v->count && lab_column_value(v->record[0], v->column[c]).text ? -width[c] : width[c],
+			lab_column_heading(v->column[c]));
+	fputc('\n', out);
+	for (unsigned i = 0; i < v->count; i++) {
+		for (unsigned c = 0; c < v->columns; c++) {
+			value_text(v->record[i], v->column[c], text, sizeof(text));
+			fprintf(out, "%s%*s", c ? "  " : "", lab_column_value(v->record[0], v->column[c]).text ? -width[c] : width[c], text);
+		}
+		fputc('\n', out);
+	}
+	free(width);
+}
+
+/* ---- CSV: the settings that vary, then every number ---- */
+
+void lab_csv_field(const char *text, FILE *out)
+{
+	if (!strpbrk(text, ",\"\r\n")) {
+		fputs(text, out);
+		return;
+	}
+	fputc('"', out);
+	for (; *text; text++) {
+		if (*text == '"')
+			fputc('"', out);
+		fputc(*text, out);
+	}
+	fputc('"', out);
+}
+
+/* What another build counted under names of its own is left out of CSV; JSON has it. */
+void lab_view_csv(const struct lab_view *v, FILE *out)
+{
+	fputs("cell,machine.preset,hv.mmu,workload", out);
+	for (unsigned i = 0; i < v->varies; i++)
+		if (strcmp(v->varied[i], "machine.preset") && strcmp(v->varied[i], "hv.mmu") && strcmp(v->varied[i], "workload"))
+			fprintf(out, ",%s", v->varied[i]);
+	for (unsigned i = 0; lab_result_name(i); i++)
+		fprintf(out, ",%s", lab_result_name(i));
+	fputc('\n', out);
+	for (unsigned r = 0; r < v->count; r++) {
+		static const char *const first[] = { "machine.preset", "hv.mmu", "workload" };
+
+		fputs(v->record[r]->key, out);
+		for (unsigned i = 0; i < 3; i++) {
+			const char *text = lab_record_setting(v->record[r], first[i]);
+
+			fputc(',', out);
+			lab_csv_field(text ? text : "", out);
+		}
+		for (unsigned i = 0; i < v->varies; i++) {
+			const char *text = lab_record_setting(v->record[r], v->varied[i]);
+
+			if (!strcmp(v->varied[i], "machine.preset") || !strcmp(v->varied[i], "hv.mmu") || !strcmp(v->varied[i], "workload"))
+				continue;
+			fputc(',', out);
+			lab_csv_field(text ? text : "", out);
+		}
+		for (unsigned i = 0; lab_result_name(i); i++) {
+			double n = lab_record_number(v->record[r], lab_result_name(i));
+
+			fputc(',', out);
+			if (!isnan(n))
+				fprintf(out, "%.15g", n);
+		}
+		fputc('\n', out);
+	}
+}
+
+/* ---- JSON: what all share, and each cell ---- */
+
+static bool is_varied(const struct lab_view *v, const char *key)
+{
+	for (unsigned i = 0; i < v->varies; i++)
+		if (!strcmp(v->varied[i], key))
+			return true;
+	/* With the preset, all of the machine changes. */
+	if (!strncmp(key, "machine.", 8))
+		for (unsigned i = 0; i < v->varies; i++)
+			if (!strcmp(v->varied[i], "machine.preset"))
+				return true;
+	return false;
+}
+
+void lab_view_json(const struct lab_view *v, FILE *out)
+{
+	cJSON *root = cJSON_CreateObject(), *common = cJSON_AddObjectToObject(root, "common"), *cells;
+	char *text;
+
+	for (unsigned i = 0; v->count && lab_config_key(i); i++)
+		if (!is_varied(v, lab_config_key(i)) && lab_record_setting(v->record[0], lab_config_key(i)))
+			cJSON_AddStringToObject(common, lab_config_key(i), lab_record_setting(v->record[0], lab_config_key(i)));
+	cells = cJSON_AddArrayToObject(root, "cells");
+	for (unsigned r = 0; r < v->count; r++) {
+		cJSON *cell = cJSON_CreateObject(), *settings;
+
+		cJSON_AddStringToObject(cell, "cell", v->record[r]->key);
+		settings = cJSON_AddObjectToObject(cell, "settings");
+		for (unsigned i = 0; lab_config_key(i); i++)
+			if (is_varied(v, lab_config_key(i)) && lab_record_setting(v->record[r], lab_config_key(i)))
+				cJSON_AddStringToObject(settings, lab_config_key(i), lab_record_setting(v->record[r], lab_config_key(i)));
+		cJSON_AddItemToObject(cell, "account", cJSON_Duplicate(v->record[r]->account, true));
+		cJSON_AddItemToArray(cells, cell);
+	}
+	text = cJSON_Print(root);
+	cJSON_Delete(root);
+	if (!text)
+		abort();
+	fprintf(out, "%s\n", text);
+	free(text);
+}
+
+/* ---- where they go ---- */
+
+const char lab_output_help[] =
+	"  --columns A,B,...  what the table shows; --columns list says what there is\n"
+	"  --csv FILE         the results as CSV (-: standard output, instead of the table)\n"
+	"  --json FILE        ... as JSON\n"
+	"  --html FILE        ... as one HTML page with charts, which needs nothing from outside\n";
+
+bool lab_output_option(struct lab_output *o, int argc, char **argv, int *at, struct lab_error *error)
+{
+	const struct { const char *name, **where; } options[] = {
+		{ "--columns", &o->columns }, { "--csv", &o->csv }, { "--json", &o->json }, { "--html", &o->html },
+	};
+
+	for (unsigned i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		if (strcmp(argv[*at], options[i].name))
+			continue;
+		if (*at + 1 >= argc)
+			return lab_fail(error, "%s needs a value", argv[*at]);
+		*options[i].where = argv[*at + 1];
+		*at += 2;
+		return true;
+	}
+	return false;
+}
+
+static bool write_one(const char *file, void (*write)(const struct lab_view *, FILE *), const struct lab_view *v,
+		      struct lab_error *error)
+{
+	bool standard = file && !strcmp(file, "-"), ok;
+	FILE *f;
+
+	if (!file)
+		return true;
+	f = standard ? stdout : fopen(file, "w");
+	if (!f)
+		return lab_fail(error, "cannot write %s: %s", file, strerror(errno));
+	write(v, f);
+	/* What failed before the last piece is only remembered in the stream. */
+	ok = !ferror(f);
+	if ((standard ? fflush(f) : fclose(f)) || !ok)
+		return lab_fail(error, "cannot write %s: %s", file, strerror(errno));
+	return true;
+}
+
+bool lab_output_write(const struct lab_output *o, const struct lab_view *v, struct lab_error *error)
+{
+	bool taken = (o->csv && !strcmp(o->csv, "-")) || (o->json && !strcmp(o->json, "-")) || (o->html && !strcmp(o->html, "-"));
+
+	if (!taken && !o->no_table && !write_one("-", lab_view_table, v, error))
+		return false;
+	return write_one(o->csv, lab_view_csv, v, error) && write_one(o->json, lab_view_json, v, error) &&
+	       write_one(o->html, lab_view_html, v, error);
+}

@@ -1,0 +1,57 @@
+/* lab/show/view.h - results for people and programs: a terminal table, CSV, JSON, one self-contained HTML page. */
+#ifndef VELLUM_LAB_VIEW_H
+#define VELLUM_LAB_VIEW_H
+
+#include <stdio.h>
+
+#include "lab/sweep/results.h"
+
+/* What is shown: some records, in some order. */
+struct lab_view {
+	const struct lab_record **record;
+	unsigned count;
+	const char **varied;     /* settings in which they differ, the most telling first */
+	unsigned varies;
+	char **column;           /* of the table */
+	unsigned columns;
+	const char *title;
+	const char *const *note; /* sentences for the reader (cells that were left out, say) */
+	unsigned notes;
+};
+
+/* record: copied. columns: names separated by commas (settings, numbers of the account, or what lab_columns_help lists); NULL: a
+ * good choice. false: there is no such column. The records and texts stay the caller's. */
+bool lab_view_init(struct lab_view *view, const struct lab_record *const *record, unsigned count, const char *columns,
+		   struct lab_error *error);
+void lab_view_free(struct lab_view *view);
+
+/* A column's value: text of a setting, or numbers; low differs from high in ranges only. */
+struct lab_value {
+	const char *text; /* NULL: it is numbers */
+	double low, high; /* NAN: not known */
+};
+struct lab_value lab_column_value(const struct lab_record *record, const char *column);
+const char *lab_column_heading(const char *column);
+void lab_columns_help(FILE *out);
+/* A record by what tells it from the others: the values of view->varied. The caller frees. */
+char *lab_view_label(const struct lab_view *view, unsigned record);
+
+void lab_view_table(const struct lab_view *view, FILE *out);
+void lab_view_csv(const struct lab_view *view, FILE *out);
+void lab_view_json(const struct lab_view *view, FILE *out);
+void lab_view_html(const struct lab_view *view, FILE *out);
+/* A field of CSV (RFC 4180). */
+void lab_csv_field(const char *text, FILE *out);
+
+/* What the commands' options ask for. */
+struct lab_output {
+	const char *columns, *json, *csv, *html; /* NULL: not asked for; "-": the standard output */
+	bool no_table;
+};
+/* --columns, --json, --csv, --html: as lab_option(). */
+bool lab_output_option(struct lab_output *output, int argc, char **argv, int *at, struct lab_error *error);
+extern const char lab_output_help[];
+/* Writes all that is asked for, and the table (unless the standard output is taken). view->columns are output's. */
+bool lab_output_write(const struct lab_output *output, const struct lab_view *view, struct lab_error *error);
+
+#endif

@@ -1,0 +1,153 @@
+/* lab/sweep/jobs.c - see lab/sweep/jobs.h. Every job is a `vellum lab sweep --cells A-B` of the same sweep: it can be started again, and
+ * goes on where it was. */
+#include "lab/sweep/jobs.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { SLURM_ARRAY_MOST = 1000 }; /* Slurm's MaxArraySize is 1001 unless its administrator says otherwise */
+
+/* As a word of the shell. */
+static void quote(const char *text, FILE *out)
+{
+	if (*text && strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,@%") == strlen(text)) {
+		fputs(text, out);
+		return;
+	}
+	fputc('\'', out);
+	for (; *text; text++) {
+		if (*text == '\'')
+			fputs("'\\''", out);
+		else
+			fputc(*text, out);
+	}
+	fputc('\'', out);
+}
+
+static void quote_with(const char *text, const char *suffix, FILE *out)
+{
+	char *whole;
+
+	if (asprintf(&whole, "%s%s", text, suffix) < 0)
+		abort();
+	quote(whole, out);
+	free(whole);
+}
+
+static bool program(char *path, struct lab_error *error)
+{
+	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - 1);
+
+	if (n < 0)
+		return lab_fail(error, "cannot find out where this program is: %s", strerror(errno));
+	path[n] = '\0';
+	return true;
+}
+
+/* cd DIRECTORY && PROGRAM lab sweep OPTIONS --jobs 1 --quiet */
+static void command(const struct lab_jobs *jobs, const char *directory, const char *path, FILE *out)
+{
+	fputs("cd ", out);
+	quote(directory, out);
+	fputs(" && ", out);
+	quote(path, out);
+	fputs(" lab sweep", out);
+	for (unsigned i = 0; i < jobs->words; i++) {
+		fputc(' ', out);
+		quote(jobs->word[i], out);
+	}
+	fputs(" --jobs 1 --quiet", out);
+}
+
+static void parallel(const struct lab_jobs *jobs, unsigned chunk, const char *directory, const char *path, FILE *out)
+{
+	for (unsigned first = 1; first <= jobs->cells; first += chunk) {
+		unsigned last = first + chunk - 1 < jobs->cells ? first + chunk - 1 : jobs->cells;
+		char name[40];
+
+		command(jobs, directory, path, out);
+		snprintf(name, sizeof(name), ".parts/%05u.jsonl", first);
+		fprintf(out, " --cells %u-%u -o ", first, last);
+		quote_with(jobs->file, name, out);
+		fputc('\n', out);
+	}
+}
+
+static void slurm(const struct lab_jobs *jobs, unsigned chunk, const char *directory, const char *path, FILE *out)
+{
+	fprintf(out, "#!/bin/bash\n#SBATCH --job-name=vellum-lab\n#SBATCH --array=0-%u\n#SBATCH --ntasks=1\n#SBATCH --cpus-per-task=1\n",
+		(jobs->cells - 1) / chunk);
+	fprintf(out,
+		"# A task is %u of %u cells; it can be submitted again and goes on where it was. Time and memory: add --time, "
+		"--mem.\n",
+		chunk, jobs->cells);
+	fprintf(out, "set -euo pipefail\nfirst=$((SLURM_ARRAY_TASK_ID * %u + 1))\nlast=$((first + %u))\n", chunk, chunk - 1);
+	fprintf(out, "[ \"$last\" -le %u ] || last=%u\n", jobs->cells, jobs->cells);
+	command(jobs, directory, path, out);
+	fputs(" --cells \"$first-$last\" -o ", out);
+	quote_with(jobs->file, ".parts/", out);
+	fputs("\"$(printf %05d \"$first\")\".jsonl\n", out);
+}
+
+static void say_how(const struct lab_jobs *jobs, const char *list, unsigned tasks)
+{
+	printf("%s: %u job%s for %u cells. To run them, and then join the results:\n  ", list, tasks, tasks == 1 ? "" : "s",
+	       jobs->cells);
+	fputs(!strcmp(jobs->kind, "slurm") ? "sbatch --wait " : "parallel --joblog ", stdout);
+	if (!strcmp(jobs->kind, "parallel")) {
+		quote_with(jobs->file, ".joblog", stdout);
+		fputs(" < ", stdout);
+	}
+	quote(list, stdout);
+	fputs("\n  vellum lab merge ", stdout);
+	quote_with(jobs->file, ".parts/", stdout);
+	fputs("*.jsonl -o ", stdout);
+	quote(jobs->file, stdout);
+	fputc('\n', stdout);
+}
+
+static bool write_list(const struct lab_jobs *jobs, const char *list, unsigned chunk, struct lab_error *error)
+{
+	char directory[PATH_MAX], path[PATH_MAX];
+	FILE *f;
+
+	if (!program(path, error))
+		return false;
+	if (!getcwd(directory, sizeof(directory)))
+		return lab_fail(error, "cannot find out the current directory: %s", strerror(errno));
+	f = fopen(list, "w");
+	if (!f)
+		return lab_fail(error, "cannot write the job list %s: %s", list, strerror(errno));
+	(!strcmp(jobs->kind, "slurm") ? slurm : parallel)(jobs, chunk, directory, path, f);
+	return !fclose(f) || lab_fail(error, "cannot write the job list %s: %s", list, strerror(errno));
+}
+
+bool lab_jobs_write(const struct lab_jobs *jobs, struct lab_error *error)
+{
+	bool array = !strcmp(jobs->kind, "slurm");
+	unsigned chunk = jobs->chunk;
+	char *list, *parts;
+	bool ok;
+
+	if (!array && strcmp(jobs->kind, "parallel"))
+		return lab_fail(error, "--jobs-for takes parallel or slurm, not '%s'", jobs->kind);
+	for (unsigned i = 0; i < jobs->words; i++)
+		if (strchr(jobs->word[i], '\n'))
+			return lab_fail(error, "a job list has one job a line: no option may hold a line break");
+	if (!chunk)
+		chunk = array ? (jobs->cells + SLURM_ARRAY_MOST - 1) / SLURM_ARRAY_MOST : 1;
+	if (asprintf(&list, "%s.%s", jobs->file, array ? "sbatch" : "jobs") < 0 || asprintf(&parts, "%s.parts", jobs->file) < 0)
+		abort();
+	ok = !mkdir(parts, 0777) || errno == EEXIST || lab_fail(error, "cannot make the directory %s: %s", parts, strerror(errno));
+	ok = ok && write_list(jobs, list, chunk, error);
+	if (ok)
+		say_how(jobs, list, (jobs->cells + chunk - 1) / chunk);
+	free(list);
+	free(parts);
+	return ok;
+}

@@ -1,0 +1,116 @@
+/* lab/sweep/result.h - the account of one run. All numbers but times are exact counts; the same configuration gives the same account,
+ * to the bit, on every computer.
+ *
+ * Laws, checked at the end of every run (lab_result_check): accesses = hits + walks that ended in a translation or a fault;
+ * references = sum over who and where; cycles = sum of the parts. */
+#ifndef VELLUM_LAB_RESULT_H
+#define VELLUM_LAB_RESULT_H
+
+#include "lab/config/config.h"
+#include "lab/os/os.h"
+#include "mmu/counters.h"
+
+/* Page sizes, as indices. */
+enum { LAB_4K, LAB_2M, LAB_1G, LAB_SIZES };
+/* What answered a reference. */
+enum { LAB_L1, LAB_L2, LAB_L3, LAB_DRAM, LAB_PLACES };
+/* Why the guest was left. */
+#define LAB_EXITS(E) \
+	E(ept_violation, "EPT violation") \
+	E(page_fault_fixed, "page fault that the mechanism answered") \
+	E(page_fault_guest, "page fault that was the guest's") \
+	E(page_fault_emulated, "page fault that ended in the emulator (a write to a guarded table)") \
+	E(cr3, "MOV to CR3") \
+	E(cr4, "MOV to CR4") \
+	E(invlpg, "INVLPG") \
+	E(other, "interrupts, I/O and the like (hv.exit_period, quantum)")
+enum lab_exit {
+#define E(name, help) LAB_EXIT_##name,
+	LAB_EXITS(E)
+#undef E
+	LAB_EXIT_COUNT
+};
+/* What dropped translations. Refills: walks for pages that had been in a TLB and were dropped by such a flush, and not since. */
+#define LAB_FLUSHES(F) \
+	F(cr3, "guest load of CR3") \
+	F(invlpg, "guest INVLPG or INVPCID of an address") \
+	F(cr4, "guest flush of everything") \
+	F(transition, "VM exit or entry without VPID") \
+	F(invvpid, "INVVPID") \
+	F(invept, "INVEPT")
+enum lab_flush {
+#define F(name, help) LAB_FLUSH_##name,
+	LAB_FLUSHES(F)
+#undef F
+	LAB_FLUSH_COUNT
+};
+
+struct lab_result {
+	/* What was run, for the reader and for joining results: the workload's description, and the mechanism. */
+	struct lab_config config;
+
+	/* The program. */
+	uint64_t instructions;        /* of the programs: as many as fetches */
+	uint64_t kernel_instructions; /* of the guest's kernel, not modelled access by access */
+	uint64_t hypervisor_instructions;
+	uint64_t accesses;            /* reads + writes + fetches, the guest kernel's included */
+	uint64_t reads, writes, fetches, kernel_accesses;
+
+	/* TLBs, by page size of the translation. tries repeat after a fault or exit, so hits + walks = accesses + retries. */
+	uint64_t retries;
+	uint64_t l1_hits[LAB_SIZES], l2_hits[LAB_SIZES];
+	uint64_t walks;               /* = completed + faults + exits of the walk */
+	uint64_t walks_completed[LAB_SIZES]; /* by the size that the TLB got */
+	uint64_t walks_faulted;       /* guest page fault, or one that exits */
+	uint64_t walks_exited;        /* EPT violation */
+	uint64_t flag_updates;        /* accessed and dirty flags set by the CPU */
+
+	/* Of the walks: references by table level [1 .. 5] and by what answered. guest: the tables that CR3 names (the guest's own, or
+	 * shadow tables); ept: those that EPTP names. */
+	uint64_t references;
+	uint64_t guest_references[6][LAB_PLACES];
+	uint64_t ept_references[6][LAB_PLACES];
+	uint64_t psc_hits[6];         /* walks that began below the root, by the level of the entry that was cached; [0]: at the root */
+	uint64_t npsc_hits[6];        /* the same for each translation of a guest-physical address */
+	uint64_t ntlb_hits, ntlb_misses;
+	uint64_t data[LAB_PLACES];    /* machine.data_cache */
+
+	/* Cycles. */
+	double cycles_base;           /* instructions at machine.cpi */
+	double cycles_kernel;         /* the guest kernel's instructions, faults' delivery, CR3 loads, INVLPG, zeroing */
+	double cycles_data;           /* machine.data_cache: what data took beyond an L1 hit */
+	double cycles_l2_tlb;
+	double cycles_walk_guest, cycles_walk_ept; /* if nothing overlaps */
+	double cycles_exits;          /* exits and entries */
+	double cycles_hypervisor;     /* the hypervisor's instructions */
+	double cycles_flushes;        /* INVVPID and INVEPT */
+	/* The prediction: walks wholly hidden behind other work, and not at all. */
+	double cycles_least, cycles_most;
+	double seconds_least, seconds_most;
+
+	/* Exits and flushes. */
+	uint64_t exits[LAB_EXIT_COUNT], exits_all;
+	double exit_cycles[LAB_EXIT_COUNT]; /* with the hypervisor's instructions */
+	uint64_t flushes[LAB_FLUSH_COUNT], flushed_entries[LAB_FLUSH_COUNT], refills[LAB_FLUSH_COUNT];
+	double refill_cycles[LAB_FLUSH_COUNT];
+
+	/* Table memory at the end, pages. */
+	uint64_t guest_table_pages, host_table_pages;
+
+	struct mmu_counters mmu;      /* of all virtual machines */
+	struct lab_os_counters os;
+};
+
+/* The laws. false: one is broken, and which; that is an error of the lab. */
+bool lab_result_check(const struct lab_result *result, struct lab_error *error);
+/* The account as tables for people. */
+void lab_result_print(const struct lab_result *result, FILE *out);
+/* As JSON (docs/lab.md); one object and a newline. */
+void lab_result_json(const struct lab_result *result, FILE *out);
+
+/* The scalars by name ("walks", "cycles_most", "exits.cr3", "refs_per_walk", ...), for sweeps and figures: NULL after the last.
+ * lab_result_value of an unknown name is NAN. */
+const char *lab_result_name(unsigned index);
+double lab_result_value(const struct lab_result *result, const char *name);
+
+#endif

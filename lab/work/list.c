@@ -1,0 +1,29 @@
+/* lab/work/list.c - `vellum lab workloads`. */
+#include <stdio.h>
+#include <string.h>
+
+#include "lab/lab.h"
+
+int lab_command_workloads(int argc, char **argv)
+{
+	bool found = false;
+
+	for (const struct lab_workload *w = lab_workloads; w->name; w++) {
+		if (argc > 1 && strcmp(argv[1], w->name))
+			continue;
+		found = true;
+		printf("%s - %s\n", w->name, w->help);
+		for (const char *line = w->keys; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
+			int key = (int)strcspn(line, " "), all = (int)strcspn(line, "\n");
+
+			printf("    %-18.*s%.*s\n", key, line, all - key - 2, line + key + 2);
+		}
+	}
+	if (argc <= 1)
+		printf("trace:FILE - a recorded trace (vellum lab record, vellum lab import)\n"
+		       "    skip=0            accesses at its beginning that are left out; its system calls are made\n\n"
+		       "Use one as --workload NAME:key=value,key=value; K, M, G and T are powers of 1024.\n");
+	else if (!found)
+		fprintf(stderr, "vellum: there is no workload %s; 'vellum lab workloads' lists them\n", argv[1]);
+	return found ? 0 : 2;
+}

@@ -1,0 +1,157 @@
+/* lib/mutants/exits.h - mutants (lib/mutants/mutate.h) of what becomes of an exit, and of what is injected. */
+#ifndef VELLUM_VMX_MUTANTS_EXITS_H
+#define VELLUM_VMX_MUTANTS_EXITS_H
+
+#define VM_MUTANTS_EXITS(M) \
+	M(SKIP_WRAP, "cutting RIP to 32 bits outside 64-bit code, behind a skipped instruction") \
+	M(SKIP_BLOCKING, "the end of blocking by STI and MOV SS after a skipped instruction") \
+	M(SKIP_STEP, "the single-step trap of a skipped instruction") \
+	M(REQUEUE, "delivering again the event whose delivery an exit interrupted") \
+	M(REQUEUE_UNDEFINED, "masking the undefined bit of IDT-vectoring information") \
+	M(REQUEUE_ERROR, "the error code of such an event") \
+	M(REQUEUE_LENGTH, "the length of the instruction of such an event") \
+	M(REQUEUE_RF, "clearing RF, which a fault has set, for an event that is no fault") \
+	M(REQUEUE_NMI, "unblocking NMIs for one that is delivered again") \
+	M(HLT_FOR_GOOD, "stopping a guest that halts with nothing to wake it") \
+	M(VMCALL_CPL, "refusing hypercalls of programs") \
+	M(RF, "RF in the image of RFLAGS that a fault saves") \
+	M(REAL_ERROR, "dropping the error code in real mode") \
+	M(TRIPLE_FAULT, "the triple fault after a double fault") \
+	M(DOUBLE_FAULT, "the double fault of two exceptions") \
+	M(LOST_NMI, "blocking NMIs after one whose delivery has faulted") \
+	M(CR2, "CR2 of a page fault") \
+	M(INJECT_ERROR, "the error code of an injected event") \
+	M(INJECT_LENGTH, "the instruction length of an injected event") \
+	M(INTERRUPT_ACK, "acknowledging an interrupt at the local APIC") \
+	M(TRAP_FIRST, "letting a debug trap come before an interrupt") \
+	M(INTERRUPT_IF, "RFLAGS.IF before an interrupt is injected") \
+	M(INTERRUPT_BLOCKING, "blocking by STI and MOV SS before an interrupt is injected") \
+	M(NMI_BLOCKING, "blocking before an NMI is injected") \
+	M(NMI_WINDOW, "asking for an NMI window") \
+	M(INTERRUPT_WINDOW, "asking for an interrupt window") \
+	M(WINDOW_CLOSED, "giving a window up when nothing waits for it") \
+	M(ONE_EVENT, "injecting no interrupt over an event that is being injected") \
+	M(WAKE_TRAP, "a debug trap that ends a HLT") \
+	M(WAKE_IF, "sleeping through interrupts while RFLAGS.IF is 0") \
+	M(DB_REGISTERS, "DR6 of a #DB that exited") \
+	M(DB_GD, "clearing DR7.GD for such a #DB") \
+	M(DB_PENDING, "keeping the single-step trap pending where STI or MOV SS blocks") \
+	M(AC_REQUEUE, "the event that an #AC came before") \
+	M(MC_REQUEUE, "the event that a machine check came before") \
+	M(MC_FATAL, "ending a guest that used what a machine check lost") \
+	M(INTERCEPT, "intercepting #DB, #AC and #MC") \
+	M(DELIVERY, "not emulating the instruction at RIP where a delivery faulted") \
+	M(IRET_NMI, "blocking NMIs again after a fault of IRET") \
+	M(IRET_NMI_INJECT, "leaving them unblocked where the guest gets the fault") \
+	M(IRET_NMI_DELIVERY, "not looking at that bit where an event was being delivered") \
+	M(FAULT_QUEUED, "queueing what was being delivered when a fault exited") \
+	M(EMULATE_RIGHTS, "using the translation of a read for reads only") \
+	M(EMULATE_STEP, "the single-step trap of an emulated instruction") \
+	M(EMULATE_BREAKPOINT, "breakpoints on data that an emulated instruction accesses") \
+	M(BREAKPOINT_DE, "that ports are watched where CR4.DE says so only") \
+	M(IO_BREAKPOINT, "breakpoints on ports") \
+	M(EMULATE_WRITES_ONLY, "that reads do not meet a breakpoint on writes") \
+	M(EMULATE_REPEAT, "the bound of a repeated instruction for each exit") \
+	M(OPERAND_32, "cutting the operand of MOV to a control register to 32 bits outside 64-bit code") \
+	M(CR8_RANGE, "#GP for what CR8 cannot hold") \
+	M(CR_APPLY, "taking a control register that the guest wrote over into the VMCS") \
+	M(CR_SYNC, "what the guest changed without an exit, before a control register is emulated") \
+	M(REAL_MODE, "ending a guest that goes to real mode where it cannot run") \
+	M(LONG_TSS, "#GP where IA-32e mode would begin with a TSS of 16 bits") \
+	M(LMSW_PE, "that LMSW does not clear PE") \
+	M(XCR_INDEX, "#GP for other registers than XCR0") \
+	M(XCR0_VALID, "#GP for what XCR0 cannot hold") \
+	M(XCR0_AVX, "that AVX state needs SSE state") \
+	M(PAT_TYPES, "#GP for types that PAT does not have") \
+	M(MTRR_DEF, "checking IA32_MTRR_DEF_TYPE") \
+	M(MTRR_FIXED, "checking types of fixed MTRRs") \
+	M(MTRR_VARIABLE, "checking variable MTRRs") \
+	M(EFER_APPLY, "taking EFER over into the VMCS") \
+	M(TSC_OFFSET, "moving the TSC that the guest reads") \
+	M(TSC_ADJUST, "moving IA32_TSC_ADJUST with it") \
+	M(MISC_ENABLE, "reserved bits of IA32_MISC_ENABLE") \
+	M(DEBUGCTL, "#GP for what IA32_DEBUGCTL does not have") \
+	M(MSR_ABSENT, "#GP(0) for MSRs that are not there") \
+	M(STOP, "leaving a virtual machine that has ended") \
+	M(WOKEN, "the end of a HLT by what wakes it") \
+	M(LEAVE_WITH_EVENT, "looking for events again after another's turn") \
+	M(LAST_TURN, "the last turn of a virtual machine that ended while it slept") \
+	M(CR0_FIXED, "fixed bits of CR0") \
+	M(CR0_CACHING, "keeping CD and NW out of the CPU's CR0") \
+	M(CR0_MASK, "the mask of CR0") \
+	M(CR4_FIXED, "fixed bits of CR4") \
+	M(CR4_MASK, "the mask of CR4") \
+	M(IA32E, "the control \"IA-32e mode guest\" following EFER.LMA") \
+	M(ROOT, "the root of the tables") \
+	M(PDPTES, "PDPTEs of a guest with PAE under EPT") \
+	M(CONTROLS, "exits of CR3, INVLPG and page faults as the mechanism wants them") \
+	M(SYNC_SHADOW, "the guest's own value of bits that the host owns") \
+	M(EMULATED_RSP, "RSP after an emulated instruction") \
+	M(EMULATED_SEGMENTS, "segment registers that an emulated instruction has loaded") \
+	M(EMULATED_BLOCKING, "the end of blocking by STI and MOV SS after an emulated instruction") \
+	M(EMULATED_SHADOW, "blocking after an emulated STI or MOV SS") \
+	M(EMULATED_TRAPS, "traps of an emulated instruction") \
+	M(EMULATED_HELD_BACK, "the trap that an emulated MOV SS holds back") \
+	M(EMULATED_NMI, "unblocking NMIs by an emulated IRET") \
+	M(EMULATED_CACHE, "comparing a remembered instruction with what stands there") \
+	M(EMULATED_UD, "#UD for a program that executes what Vellum does not know") \
+	M(DELIVERED, "that an event which was delivered by hand is") \
+	M(DELIVERED_NMI, "blocking NMIs after one that was delivered by hand") \
+	M(DELIVERED_BLOCKING, "the end of blocking with a delivery by hand") \
+	M(DELIVERED_TRAPS, "dropping pending traps with a delivery by hand") \
+	M(TASK_RESUME, "where the old task goes on") \
+	M(TASK_NT, "clearing NT in the image of a task that IRET leaves") \
+	M(TASK_RF, "RF in the flags of a task that a fault leaves") \
+	M(TASK_FREE, "that a task which JMP or IRET leaves is not busy") \
+	M(TASK_BUSY, "that the new task is busy") \
+	M(TASK_LINK, "the link to the old task") \
+	M(TASK_OLD_ALONE, "leaving the old TSS's descriptor alone when a task nests") \
+	M(TASK_LINK_WRITE, "finding out that the link can be written before anything changes") \
+	M(TASK_SAVED, "saving the old task before the new one is read") \
+	M(TASK_BUSY_ALONE, "only reading the new TSS's descriptor at IRET") \
+	M(TASK_FLAGS, "reserved flags of the new task") \
+	M(TASK_ACCESSED, "marking descriptors as accessed") \
+	M(TASK_DR7, "local breakpoints, which a task switch turns off") \
+	M(TASK_BLOCKING, "the end of blocking by STI and MOV SS") \
+	M(TASK_TS, "CR0.TS after a task switch") \
+	M(TASK_NMI, "blocking NMIs after one that came through a task gate") \
+	M(TASK_ERROR, "the error code on the new task's stack") \
+	M(TASK_TRAP, "the trap of a task with the T flag") \
+	M(TASK_DELIVERED, "that the event is delivered by the switch") \
+	M(TASK_CHECK_BUSY, "checking that the new TSS is free, or for IRET busy") \
+	M(TASK_CHECK_PRESENT, "checking that it is present") \
+	M(TASK_CHECK_LIMIT, "checking its limit") \
+	M(TASK_CHECK_SEGMENT, "checking what the new segment registers may hold") \
+	M(TASK_EXTERNAL, "the bit EXT of an error code") \
+	M(TASK_CR3, "CR3 of the new task") \
+	M(CACHE_MODE, "the mode of a remembered instruction") \
+	M(MODE_64, "that 64-bit code is so in IA-32e mode only") \
+	M(MODE_V86, "virtual-8086 mode of an emulated instruction") \
+	M(MODE_REAL, "real mode of an emulated instruction") \
+	M(KNOWN_PAGE, "using the translation that the exit told for its page only") \
+	M(USER_ACCESS, "that a program's access is a user's") \
+	M(DEVICE_ALIGNED, "aligned accesses to devices") \
+	M(TASK_TABLE_LIMIT, "the limit of a descriptor table") \
+	M(TASK_MARKED, "finding out that a descriptor can be marked before it is loaded") \
+	M(TASK_STACK_LIMIT, "the limit of the stack that an error code goes to") \
+	M(TASK_STACK_LEVEL, "that it is written at the new task's level") \
+	M(TASK_SS_LEVEL, "the level of an SS that is not loaded yet") \
+	M(TASK_SS_RPL, "its RPL, without unrestricted guest") \
+	M(SEGMENT_SYSTEM, "refusing a system descriptor in a segment register") \
+	M(SEGMENT_CS_LEVEL, "the level of CS") \
+	M(SEGMENT_SS_LEVEL, "the level of SS") \
+	M(SEGMENT_READABLE, "that code in a data segment register can be read") \
+	M(SEGMENT_LEVEL, "the level of a data segment") \
+	M(SEGMENT_NULL, "refusing a null selector in CS and SS") \
+	M(SEGMENT_PRESENT, "refusing a segment that is not present") \
+	M(TASK_LDT_TYPE, "that an LDT is one, and present") \
+	M(TASK_GRANULAR, "limits in pages") \
+	M(TASK_V86, "segment registers of a task in virtual-8086 mode") \
+	M(BREAKPOINT_ENABLED, "breakpoints that are enabled only") \
+	M(BREAKPOINT_PORT_KIND, "that breakpoints on ports are none on data") \
+	M(BREAKPOINT_DATA_KIND, "and the other way round") \
+	M(XCR0_X87, "that XCR0 has x87 state") \
+	M(XCR0_OFFERED, "what XCR0 may hold") \
+	M(CR_RSP, "RSP as the operand of MOV to a control register")
+
+#endif

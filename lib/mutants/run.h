@@ -1,0 +1,178 @@
+/* lib/mutants/run.h - mutants (lib/mutants/mutate.h) of what goes on around exits: the guest's machine, turns, clocks, changes of the
+ * mechanism, accounts, the control channel. */
+#ifndef VELLUM_VMX_MUTANTS_RUN_H
+#define VELLUM_VMX_MUTANTS_RUN_H
+
+#define VM_MUTANTS_RUN(M) \
+	M(PIC_WIRE, "the wire from the 8259s to the local APIC") \
+	M(IOAPIC_WIRE, "the wire from the I/O APIC to the local APIC") \
+	M(IPI, "interrupts that the guest sends to itself") \
+	M(EOI_BROADCAST, "telling the I/O APIC of the end of a level-triggered interrupt") \
+	M(LAPIC_KICK, "looking for events when the local APIC has one") \
+	M(NMI_KICK, "looking for events when a device sends an NMI") \
+	M(INIT_RESETS, "the reset of a guest that sends INIT to itself") \
+	M(LINT_NMI, "that a HLT with interrupts disabled may wait for an NMI of a local pin") \
+	M(IOAPIC_NMI, "that it may wait for one of the I/O APIC") \
+	M(DEBUG_STATUS, "cutting the status of a debug exit to a byte") \
+	M(CONSOLE_BUSY, "the transmitter of the first guest being busy while the port has no room") \
+	M(CONSOLE_READY, "its going on when there is room") \
+	M(CONSOLE_KEEP, "keeping a line of another guest's console while the port has no room") \
+	M(OTHER_BUSY, "the transmitter of that guest being busy meanwhile") \
+	M(OTHER_READY, "its going on when there is room") \
+	M(OTHER_ENDED, "leaving out guests that have ended there") \
+	M(CONSOLE_CR, "leaving carriage returns out of such lines") \
+	M(ESCAPE_CONTROL, "escaping control characters in them") \
+	M(ESCAPE_HIGH, "escaping bytes that are not ASCII") \
+	M(ESCAPE_ITSELF, "escaping the escape character") \
+	M(CONSOLE_FULL, "sending a long line in pieces") \
+	M(FEED_ROOM, "not giving the guest's receiver more bytes than it takes") \
+	M(FEED_REST, "giving it the rest when it has taken some") \
+	M(FEED_ENDED, "giving nothing to the receiver of a guest that has ended") \
+	M(LAPIC_ACTIVE, "that the local APIC's page is there in xAPIC mode only") \
+	M(LAPIC_BASE, "where that page is") \
+	M(DROP_MAPPING, "taking a mapping away as the test device says") \
+	M(AFTER_BIOS, "the 8259s as a BIOS leaves them") \
+	M(VIRTUAL_WIRE, "virtual-wire mode at the start") \
+	M(LAPIC_TSC, "the TSC that the local APIC's timer goes by") \
+	M(CONSOLE_REST, "what a guest wrote last to its console, when it has ended") \
+	M(SWITCH_OFF, "that a guest which may not change its mechanism has all features of the one that it has") \
+	M(SWITCH_HIDDEN, "hiding from a guest what a mechanism lacks that it may come to") \
+	M(SEGMENTS_V86, "that segment registers of virtual-8086 mode are none of real mode") \
+	M(SEGMENTS_CODE, "not leaving \"unrestricted guest\" while CS holds no code") \
+	M(SEGMENTS_RPL, "nor while CS and SS are of two levels") \
+	M(SEGMENTS_SS, "nor while SS has another level than its selector") \
+	M(SEGMENTS_DATA, "nor while a data segment is of a lower level than its selector") \
+	M(SEGMENTS_UNUSABLE, "that this is not asked of segments that cannot be used") \
+	M(SEGMENTS_CONFORMING, "nor of conforming code") \
+	M(SWITCH_LACKS, "not going over to what the CPU cannot run") \
+	M(SWITCH_OFFERED, "nor to what lacks a feature that the guest was offered") \
+	M(SWITCH_REAL_MODE, "nor from real mode to what cannot run it") \
+	M(SWITCH_STARTED, "that this is asked of the VMCS only once it is written") \
+	M(SWITCH_WRITTEN, "writing what is to be written into the VMCS before a change (W1)") \
+	M(SWITCH_READ, "reading the guest's registers before it (W1)") \
+	M(SWITCH_HALTED, "that a guest in HLT needs no progress between two changes") \
+	M(SWITCH_EXITS, "counting the exits between two changes (W3)") \
+	M(SWITCH_TICKS, "progress of the guest between two changes (W3)") \
+	M(SWITCH_SLEEP, "letting a guest in HLT sleep") \
+	M(SWITCH_SOON, "looking again soon where it was too early") \
+	M(SWITCH_WOKEN, "counting exits again after a HLT") \
+	M(SWITCH_USABLE, "leaving what the CPU cannot run out of the round") \
+	M(SWITCH_LIST, "refusing it in a list") \
+	M(SWITCH_OUTSIDE, "beginning with the first of a list that does not have the mechanism at the start") \
+	M(MITIGATIONS_SAID, "saying what the CPU needs and cannot do (M2)") \
+	M(MITIGATIONS_CAN, "taking only what the CPU can do (M1)") \
+	M(MITIGATIONS_REFUSED, "refusing a measure that cannot be had") \
+	M(MITIGATIONS_HOST, "that the host runs without IBRS where it is not asked for") \
+	M(MITIGATIONS_GUEST, "that a guest is offered its controls only where it is asked for") \
+	M(SPEC_CTRL_READ, "#GP for reading IA32_SPEC_CTRL where it is not offered") \
+	M(ARCH_READ, "#GP for reading IA32_ARCH_CAPABILITIES where it is not offered") \
+	M(SPEC_CTRL_WRITE, "#GP for writing IA32_SPEC_CTRL where it is not offered") \
+	M(SPEC_CTRL_BITS, "#GP for what IA32_SPEC_CTRL does not have") \
+	M(PRED_CMD_WRITE, "#GP for IA32_PRED_CMD where it is not offered") \
+	M(PRED_CMD_BITS, "#GP for what IA32_PRED_CMD does not have") \
+	M(PRED_CMD_ZERO, "that writing 0 to it does nothing") \
+	M(PRED_CMD_BARRIER, "the barrier that the guest asks for") \
+	M(L1D_RDCL_NO, "no flush of the L1D for a CPU that says RDCL_NO") \
+	M(L1D_SKIP, "nor under another hypervisor that does it") \
+	M(L1D_CAN, "its check of CPUID") \
+	M(VERW_CAN, "the check of CPUID for VERW") \
+	M(VERW_MDS, "VERW for a CPU without MDS_NO") \
+	M(VERW_TAA, "for one with RTM and without TAA_NO") \
+	M(VERW_FB, "for one with FB_CLEAR") \
+	M(VERW_RFDS, "for one with RFDS_CLEAR") \
+	M(IBRS_CAN, "the check of CPUID for IBRS") \
+	M(IBRS_ENHANCED, "that IBRS_ALL without IA32_SPEC_CTRL means nothing") \
+	M(RSB_ALONE, "not filling the RSB where indirect jumps are open anyway") \
+	M(RSB_PBRSB_NO, "not filling it where PBRSB_NO and enhanced IBRS are there") \
+	M(GUEST_FEATURES, "that a guest is offered known features only") \
+	M(GUEST_PROMISES, "that it is shown known bits of IA32_ARCH_CAPABILITIES only") \
+	M(GUEST_SKIP, "telling it that nothing is to be flushed for guests of its own") \
+	M(RSB_ONE, "filling all of the RSB where IBRS is not enhanced") \
+	M(SPEC_CTRL_GUEST, "switching IA32_SPEC_CTRL for a guest that may set it") \
+	M(SPEC_CTRL_EACH, "writing IBRS at each exit where it is not enhanced") \
+	M(LOAD_SPEC_CTRL, "the host's IA32_SPEC_CTRL when a virtual CPU gets the CPU") \
+	M(LOAD_IBPB, "the barrier between two virtual CPUs") \
+	M(ACCOUNT_ONCE, "taking an account up where it was (A1)") \
+	M(ACCOUNT_PIECE, "that it leaves some lines at a time (A1)") \
+	M(ACCOUNT_WAITS, "that its lines wait for each other where the port has no room (A1)") \
+	M(ACCOUNT_ZEROS, "leaving out of a phase what did not happen") \
+	M(ACCOUNT_RUNNING, "counting the ticks of the turn that is not over") \
+	M(ACCOUNT_MECHANISM, "which exits are the mechanism's") \
+	M(ACCOUNT_STARTED, "that who has not run has no account") \
+	M(ACCOUNT_WHOLE, "waiting with the end until all is told") \
+	M(PHASE_CLOSED, "closing a phase") \
+	M(PHASE_OPENED, "that a phase begins with what was counted before") \
+	M(PHASE_RANGE, "the range of a phase's number") \
+	M(PHASE_TICKS, "the ticks of the turn in which a phase begins or ends") \
+	M(PHASE_END, "closing a phase with the guest's end") \
+	M(PHASE_CLEAR, "accounts that begin empty") \
+	M(RELEASE_ROOTS, "giving back a vCPU's roots") \
+	M(RELEASE_VMCS, "giving back the VMCS") \
+	M(RELEASE_TABLES, "giving back the tables") \
+	M(RELEASE_RAM, "giving back the guest's RAM") \
+	M(RELEASE_PHASES, "giving back the accounts of phases") \
+	M(RELEASE_TESTDEV, "giving back the test device") \
+	M(RELEASE_VCPU, "giving back the vCPU") \
+	M(RELEASE_VM, "giving back what is known of a virtual machine") \
+	M(RELEASE_SAID, "saying that frames are missing") \
+	M(RUN_PAUSED, "not running who is paused") \
+	M(RUN_HALTED, "not running who sleeps in HLT") \
+	M(IDLE_UNTOLD, "coming back to an account that waits while nobody runs") \
+	M(IDLE_STOPPED, "that a clock which stands still wakes nobody") \
+	M(SLICE_ARMED, "the CPU's timer for the end of a slice") \
+	M(ARM_AGAIN, "looking at the timers of who runs before its next entry (R1)") \
+	M(TIMERS_OF_ALL, "looking at the timers of all of a CPU when a slice ends (F2)") \
+	M(SLICE_OVER, "that a timer of its own does not end a slice") \
+	M(SLICE_ENDS, "the end of a slice") \
+	M(HOST_WINDOW, "letting the host's interrupts in once a slice (F3)") \
+	M(HOST_TIMER, "looking then whether the CPU's timer was among them") \
+	M(HOST_CONTROL, "serving the control channel once a slice") \
+	M(HOST_TELL, "telling accounts while others run") \
+	M(FAIR_SLEPT, "that who slept is not given all that it did not use (F1)") \
+	M(FAIR_LEAST, "giving the CPU to the one that had least of it (F1)") \
+	M(FAIR_TICKS, "counting how long the CPU worked for each (F1)") \
+	M(FAIR_NEW, "that who is new begins with as much as the others had") \
+	M(END_FIRST, "that the first end counts") \
+	M(END_STOP, "asking who has ended to leave") \
+	M(LOAD_FPU, "the FPU's registers of who runs") \
+	M(LOAD_TSC, "the TSC offset of who gets the CPU again") \
+	M(CURRENT_UNOWNED, "what the guest changed without an exit, before its intercepts change") \
+	M(IN_GUEST, "that others can see that a vCPU is in the guest (R2)") \
+	M(OUT_OF_GUEST, "or no more (R2)") \
+	M(EXIT_TICKS, "the ticks of an exit") \
+	M(ALARM_LATE, "that the alarm of a clock which stands still comes after its time, not before") \
+	M(ENTRY_FAILED, "ending a guest that the CPU does not enter") \
+	M(HOST_TURN, "the host's turn once a slice, at an exit (F3)") \
+	M(SET_ALARM, "an alarm for a timer that is earlier than the others (R1)") \
+	M(CLOCK_OFFSET, "the TSC that the guest reads going by its clock (K2)") \
+	M(CLOCK_BEGINS, "that a clock of the guest's own stands still in the hypervisor") \
+	M(CLOCK_PAUSED, "that it stands still") \
+	M(CLOCK_HALTED, "that the clock goes on in HLT") \
+	M(RETIRE_FPU, "that nobody's registers are saved to who has ended") \
+	M(RETIRE_LOADED, "giving up the VMCS of who has ended") \
+	M(PREEMPTION_REQUEUE, "delivering again what the preemption timer interrupted") \
+	M(PREEMPTION_TURN, "the host's turn after a whole slice without an exit (F3)") \
+	M(HOST_INTERRUPT, "the host's interrupt that a guest was left for") \
+	M(EXIT_TIMER, "the host's timer then") \
+	M(EXIT_CONTROL, "the control channel then") \
+	M(TIMERS_OWN, "that timers go by the guest's own clock where it has one") \
+	M(FAIR_RAISED, "that this least goes up while one runs alone (F1)") \
+	M(CURRENT, "tables and flushes that are in force before an entry") \
+	M(REPLY_WAITS, "that an answer waits where the port has no room (CT2)") \
+	M(FIND_WHOLE, "that a virtual machine's number is nothing but digits") \
+	M(PAUSE_STOPS, "stopping the clock of one that sleeps when it is paused") \
+	M(RESUME_OWN, "not letting a clock of the guest's own go before the guest does") \
+	M(RESUME_GOES, "letting the clock go when it is resumed") \
+	M(PAUSE_LEAVES, "leaving the CPU when it is paused") \
+	M(VISIT_LOADS, "loading the VMCS of who is asked") \
+	M(VISIT_WRITTEN, "that what is to be written into it is, before it is read") \
+	M(VISIT_READ, "reading the guest's registers for an answer") \
+	M(VISIT_RESTORES, "loading the VMCS of who runs again") \
+	M(ONE_AT_A_TIME, "one request at a time (CT1)") \
+	M(DUMP_STARTED, "that who has not run has no registers") \
+	M(DUMP_OWNER, "CR2 of who has not the CPU") \
+	M(DUMP_PAGES, "reading page by page") \
+	M(DUMP_NOTHING, "saying that there is no memory") \
+	M(TRANSLATE_RIGHTS, "looking past SMAP and protection keys")
+
+#endif

@@ -1,0 +1,166 @@
+/* lib/mutants/start.h - mutants (lib/mutants/mutate.h) of what is before a guest's first instruction: what the CPU can do, what the guest is
+ * offered, descriptions, images. */
+#ifndef VELLUM_VMX_MUTANTS_START_H
+#define VELLUM_VMX_MUTANTS_START_H
+
+#define VM_MUTANTS_START(M) \
+	M(CONTROL_MAY, "taking only controls that the CPU has") \
+	M(CONTROL_MUST, "taking those that it wants set") \
+	M(EPT_CONTROL, "the check of the control for EPT") \
+	M(EPT_WALK, "that EPT needs a walk of 4 levels") \
+	M(EPT_INVEPT, "that it needs INVEPT") \
+	M(EPT_INVEPT_TYPE, "of one of two types") \
+	M(VPID_CONTROL, "the check of the control for VPIDs") \
+	M(VPID_INVVPID, "that VPIDs need INVVPID") \
+	M(VPID_INVVPID_TYPE, "of one of two types") \
+	M(UNRESTRICTED_EPT, "that \"unrestricted guest\" needs EPT") \
+	M(LACKS_PIN, "refusing a CPU without the pin-based controls") \
+	M(LACKS_NMI_WINDOW, "or without NMI windows") \
+	M(LACKS_PROC, "or without the processor-based controls") \
+	M(LACKS_EXIT, "or without the controls for exits") \
+	M(LACKS_ENTRY, "or without 64-bit guests") \
+	M(LACKS_VMX, "or without VT-x") \
+	M(LACKS_UNLOCKED, "or whose firmware has locked VT-x away") \
+	M(LACKS_CACHE, "or that wants its VMCS uncached") \
+	M(SWITCHES_EXIT, "MSR areas where a control for exits is missing") \
+	M(SWITCHES_ENTRY, "MSR areas where a control for entries is missing") \
+	M(TRUE_CONTROLS, "reading the true controls only where they are") \
+	M(SECONDARY, "reading secondary controls only where they are") \
+	M(RDTSCP_CONTROL, "the check of the control for RDTSCP") \
+	M(RDTSCP_CPUID, "the check of CPUID for it") \
+	M(CAPS_LEAF7, "reading CPUID's leaf 7 only where it is") \
+	M(CAPS_WIDTH, "reading the width of addresses only where it is told") \
+	M(BITMAP_IO, "exits of all ports") \
+	M(BITMAP_MSR, "exits of all MSRs but those of the guest's own") \
+	M(BITMAP_AUX, "exits of IA32_TSC_AUX where RDTSCP is not offered") \
+	M(BITMAP_HIGH, "the two halves of MSR numbers") \
+	M(AREAS_FREED, "giving back the MSR areas") \
+	M(AREAS_COUNT, "loading the MSRs of the areas") \
+	M(AREAS_HOST_EFER, "the host's EFER after an exit, by the areas") \
+	M(AREAS_HOST_PAT, "the host's PAT after an exit, by the areas") \
+	M(AREAS_STORE, "storing no MSR at an exit") \
+	M(HOST_EFER, "the host's EFER after an exit") \
+	M(HOST_PAT, "the host's PAT after an exit") \
+	M(WANTS_VPID, "refusing VPIDs that the CPU has not") \
+	M(WANTS_LEVELS, "refusing EPT tables of 5 levels") \
+	M(WANTS_1G, "refusing pages of 1 GByte") \
+	M(WANTS_2M, "refusing pages of 2 MBytes") \
+	M(REAL_EPT, "that real mode needs the mechanism ept") \
+	M(REAL_UNRESTRICTED, "that it needs \"unrestricted guest\"") \
+	M(WANTS_MMU, "refusing a mechanism that the CPU cannot run") \
+	M(BEST_LACKS, "passing over such a mechanism where none was asked for") \
+	M(CPUID_PASS_1C, "offering known features only: leaf 1, ECX") \
+	M(CPUID_PASS_1D, "leaf 1, EDX") \
+	M(CPUID_PASS_7B, "leaf 7, EBX") \
+	M(CPUID_PASS_7C, "leaf 7, ECX") \
+	M(CPUID_PASS_81C, "leaf 0x80000001, ECX") \
+	M(CPUID_PASS_81D, "leaf 0x80000001, EDX") \
+	M(CPUID_RDRAND, "hiding RDRAND where it is asked for") \
+	M(CPUID_RDSEED, "hiding RDSEED where it is asked for") \
+	M(CPUID_PCID, "PCIDs only where the mechanism has them") \
+	M(CPUID_INVPCID, "INVPCID only there") \
+	M(CPUID_INVPCID_CONTROL, "INVPCID only where its control is") \
+	M(CPUID_PKU, "protection keys only where the mechanism has them") \
+	M(CPUID_AVX512, "AVX-512 only with its state") \
+	M(XCR0_PKU, "the state of protection keys only with them") \
+	M(XCR0_KNOWN, "known states only") \
+	M(XCR0_ALL_512, "all of AVX-512's state or none") \
+	M(XSAVE_XSAVES, "hiding XSAVES") \
+	M(XSAVE_OFFERED, "the sizes of states that are offered only") \
+	M(XSAVE_ENABLED, "the size of the states that are enabled only") \
+	M(CPUID_CORES, "one core, of one thread") \
+	M(CPUID_RDTSCP, "RDTSCP only where its control is") \
+	M(EFER_NX, "EFER.NXE only where CPUID has it") \
+	M(CR4_POSSIBLE, "bits of CR4 that the CPU can set only") \
+	M(CR4_OFFERED_PCID, "CR4.PCIDE only with its feature") \
+	M(CR4_OFFERED_SMEP, "CR4.SMEP only with its feature") \
+	M(CR4_OFFERED_SMAP, "CR4.SMAP only with its feature") \
+	M(CR4_OFFERED_PKE, "CR4.PKE only with its feature") \
+	M(CPUID_OSXSAVE, "the mirror of CR4.OSXSAVE") \
+	M(CPUID_OSPKE, "the mirror of CR4.PKE") \
+	M(CPUID_APIC, "the mirror of IA32_APIC_BASE's enable bit") \
+	M(CPUID_HIGHEST, "the answer of the highest leaf for those above") \
+	M(CPUID_XSAVE_END, "the end of leaf 0xd's subleaves") \
+	M(CPUID_CACHE_END, "the end of leaf 4's subleaves") \
+	M(CPUID_SUBLEAF, "that leaf 7 has one subleaf") \
+	M(CPUID_HAS_D, "asking the CPU for leaf 0xd only where it is") \
+	M(CPUID_HAS_7, "asking it for leaf 7 only where it is") \
+	M(LOAD_FILE, "not reading beyond the end of an image") \
+	M(LOAD_CLAIMS, "the bound of an image's segments") \
+	M(LOAD_WRAP, "refusing a segment that goes round the address space") \
+	M(LOAD_RAM, "refusing a segment that ends beyond RAM") \
+	M(LOAD_HOLE, "refusing one in the hole below 1 MByte") \
+	M(LOAD_OVERLAP, "refusing one where another is") \
+	M(LOAD_EMPTY, "refusing an empty image") \
+	M(LOAD_LOW, "refusing what RAM below 4 GBytes cannot be") \
+	M(ELF_KIND, "refusing ELF files that are no executables for x86") \
+	M(ELF_HEADERS, "refusing program headers of another size, or none") \
+	M(ELF_SIZES, "refusing a segment that is larger in the file than in memory") \
+	M(ELF_NOTHING, "refusing an image with nothing to load") \
+	M(ELF_ENTRY, "refusing an entry in no segment") \
+	M(ELF_LOAD, "loading PT_LOAD segments only") \
+	M(MB_CHECKSUM, "the checksum of a Multiboot header") \
+	M(MB_BEGIN, "refusing a header that lies before its file") \
+	M(MB_ADDRESSES, "refusing addresses that contradict each other") \
+	M(MB_UNKNOWN, "refusing what the header demands and nobody knows") \
+	M(MB_VIDEO, "refusing a video mode") \
+	M(MB_CMDLINE, "the length of the command line") \
+	M(MB_NAME, "the length of a name") \
+	M(MB_CLASS, "refusing a kernel that says nowhere where it goes") \
+	M(LINUX_CMDLINE, "the length of the command line that a kernel takes") \
+	M(LINUX_OLD, "refusing a boot protocol that is too old") \
+	M(LINUX_SIZE, "refusing a kernel without code") \
+	M(LINUX_CODE, "that all of its code is in the file") \
+	M(LINUX_PLACE, "refusing a place below 1 MByte or between pages") \
+	M(LINUX_ADDRESSES, "refusing a program that is no kernel") \
+	M(LINUX_MAGIC, "the magic of a bzImage") \
+	M(CONFIG_LONG, "the length of a text") \
+	M(CONFIG_NO_FILE, "refusing a file without a name") \
+	M(CONFIG_NUMBER, "numbers of 64 bits only") \
+	M(CONFIG_MEM_UNIT, "a size's unit, with nothing behind it") \
+	M(CONFIG_MEM_MOST, "the most RAM") \
+	M(CONFIG_MEM_LEAST, "the least RAM") \
+	M(CONFIG_MEM_PAGES, "RAM of whole pages") \
+	M(CONFIG_ONE_CPU, "one virtual CPU") \
+	M(CONFIG_CONTROL, "no control characters in values") \
+	M(CONFIG_CONTROL_KEY, "nor in keys") \
+	M(CONFIG_NAME_CHARS, "the characters of a machine's name") \
+	M(CONFIG_NAME_LENGTH, "the length of a machine's name") \
+	M(CONFIG_TWICE, "refusing a key that is given twice") \
+	M(CONFIG_NO_KERNEL, "refusing a machine without a kernel") \
+	M(CONFIG_SWITCH_OFF, "refusing switch-every with switch off") \
+	M(CONFIG_AMONG_ALONE, "refusing switch-among without switch-every") \
+	M(CONFIG_SAME_NAME, "refusing two machines of one name") \
+	M(CONFIG_COMPLETE, "that each machine is complete") \
+	M(CONFIG_MOST, "as many machines as there is room for") \
+	M(CONFIG_BEFORE, "refusing a key before the first machine") \
+	M(CONFIG_NONE, "refusing a description of nothing") \
+	M(CONFIG_PERIOD, "the least and most of a period") \
+	M(CONFIG_EXITS_LEAST, "the least number of exits between two changes") \
+	M(CONFIG_EXITS_MOST, "the most") \
+	M(CONFIG_UNIT, "the unit of a period") \
+	M(CONFIG_AMONG_KNOWN, "refusing mechanisms in a list that there are not") \
+	M(CONFIG_AMONG_LONG, "the length of a list") \
+	M(CONFIG_AMONG_NAME, "the length of a name in it") \
+	M(CONFIG_MEASURE, "refusing measures that there are not") \
+	M(REQUEST_LONG, "the length of a request") \
+	M(REQUEST_GARBAGE, "refusing bytes that are no text") \
+	M(REQUEST_NAME, "the characters of a name") \
+	M(REQUEST_NAME_LENGTH, "the length of a name") \
+	M(REQUEST_NUMBER, "numbers of 64 bits only") \
+	M(REQUEST_COUNT, "how many words a command takes") \
+	M(REQUEST_LENGTH, "the length of a dump") \
+	M(REQUEST_TAG, "that a tag shown back is one") \
+	M(REQUEST_VM, "the name of a machine") \
+	M(REQUEST_WORD, "the name of a mechanism") \
+	M(JSON_FULL, "the end of the answer's buffer") \
+	M(JSON_COMMA, "commas") \
+	M(JSON_PRINTABLE, "that an answer is printable") \
+	M(JSON_ESCAPE, "escaping quotes and backslashes") \
+	M(RAM_CLEAR, "RAM that is clear at the start") \
+	M(LOAD_INITRD, "the initrd that is named") \
+	M(TSC_ZERO, "a TSC that starts at 0") \
+	M(CR4_RESERVED, "bits of CR4 that are not offered being reserved") \
+	M(EFER_RESERVED, "bits of EFER that are not offered being reserved")
+
+#endif

@@ -1,0 +1,15 @@
+# The rooms: which folders hold the sources of what. docs/architecture.md says what is in them, and who may include whom.
+
+MMU_DIRS := mmu mmu/table mmu/ept mmu/shadow mmu/vtlb
+DEV_DIRS := dev dev/bus dev/irq dev/time dev/serial dev/firmware dev/test
+VM_DIRS := vm vm/exit vm/load vm/control vm/config vm/native vm/account
+LAB_DIRS := lab lab/engine lab/machine lab/os lab/work lab/trace lab/config lab/sweep lab/show lab/command
+TOOL_DIRS := tool tool/base tool/emulator tool/run tool/ctl tool/compare
+
+# $(call sources,FOLDER...): the C sources in them; headers likewise.
+sources = $(foreach d,$(1),$(wildcard $(d)/*.c))
+headers = $(foreach d,$(1),$(wildcard $(d)/*.h))
+
+MMU_C := $(call sources,$(MMU_DIRS))
+# What the command has of the hypervisor: the description of virtual machines.
+CONFIG_C := $(call sources,vm/config)

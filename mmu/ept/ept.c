@@ -1,0 +1,478 @@
+/* mmu/ept/ept.c - the mechanism `ept`: nested paging, empty at the start and built by EPT violations. The guest owns CR3, INVLPG
+ * and #PF.
+ *
+ * Implements SDM, "The Extended Page Table Mechanism (EPT)" and "Caching Translation Information" for it.
+ *
+ * E1  A leaf is RAM or ROM that its slot's backing holds now, with the slot's memory type; W only where the backing, the slot
+ *     and the log let it be written.
+ * E2  A leaf is as large as slot, alignment, backing, log, configuration and CPU allow (S10), never larger.
+ * E3  What was taken away is flushed by INVEPT before anyone relies on it, and table frames are freed only after that (S11,
+ *     T1, T2). What was added needs none: translations that are not present are not cached, and an EPT violation drops the one
+ *     that lacked rights.
+ * E4  An MMIO page is a leaf that cannot be (writable, not readable: a misconfiguration, never cached by the CPU) and that
+ *     holds the slots' generation; an old generation is a miss (S14). Its address is beyond any memory, as those of H3 are.
+ * E7  The tables have five levels where the configuration or the width of guest-physical addresses asks for it, else four,
+ *     and the EPTP that a vCPU runs with says so. What lies beyond their reach is no memory. */
+#include "lib/fmt.h"
+#include "mmu/ept/ept.h"
+#include "mmu/inside.h"
+#include "mmu/mechanisms.h"
+#include "mmu/mutate.h"
+
+#define QUALIFICATION_READ BIT(0)
+#define QUALIFICATION_WRITE BIT(1)
+#define QUALIFICATION_FETCH BIT(2)
+#define QUALIFICATION_GVA_VALID BIT(7)
+
+#define FORMAT(levels) \
+	{ \
+		.root_level = (levels), .root_bits = 9, .present = EPT_R | EPT_W | EPT_X, .address = MASK(51, 12), .leaf = EPT_LARGE, \
+		.table = EPT_R | EPT_W | EPT_X, .leaf_only = EPT_LARGE, .special_mask = EPT_R | EPT_W | EPT_X, .special = EPT_MMIO, \
+	}
+/* The formats of entries do not depend on the number of levels. */
+static const struct pt_format ept_format = FORMAT(4), ept_format_5level = FORMAT(5);
+
+/* K3: a violation makes a table for each level but the root's, or splits two; at least, that, the records, and what one access needs
+ * whose tables and page lie far from each other. */
+#define EPT_NEED 6
+#define EPT_LEAST 24
+
+/* Subtrees that were unlinked and wait for the flush. */
+#define DETACHED_MAX 32
+
+struct ept_vm {
+	struct pt pt;
+	struct {
+		hfn_t table;
+		uint8_t level;
+	} detached[DETACHED_MAX];
+	unsigned detached_count;
+	hfn_t identity; /* the page that is shown at config.identity_map; HFN_NONE: none */
+	hfn_t self; /* the frame that holds this */
+};
+
+static const char *unsupported(const struct mmu_caps *caps)
+{
+	if (!caps->ept)
+		return "the CPU has no EPT";
+	if (!caps->invept || !(caps->invept_single || caps->invept_all))
+		return "the CPU has EPT but no usable INVEPT";
+	return NULL;
+}
+
+/* Some of the guest-physical addresses are beyond what tables of four levels translate. */
+static bool beyond_four(const struct mmu_config *config)
+{
+	return config->gpa_bits && BIT(config->gpa_bits - 1) >= pt_limit(&ept_format);
+}
+
+static bool five_levels(const struct mmu_config *config)
+{
+	return config->ept_levels == 5 || (!config->ept_levels && beyond_four(config));
+}
+
+static const char *config_unsupported(const struct mmu_caps *caps, const struct mmu_config *config)
+{
+	if (config->ept_levels && config->ept_levels != 4 && config->ept_levels != 5)
+		return "EPT has tables of 4 or 5 levels";
+	if (config->ept_levels == 4 && beyond_four(config))
+		return "EPT tables of 4 levels do not reach all of its guest-physical memory";
+	if (five_levels(config) && !caps->ept_5level)
+		return "the CPU's EPT has tables of 4 levels only";
+	return NULL;
+}
+
+/* ---- life ---- */
+
+static void free_if(struct mmu_vm *vm, hfn_t frame)
+{
+	if (!hfn_is_none(frame))
+		mmu_table_free(vm, frame);
+}
+
+static bool vm_init(struct mmu_vm *vm)
+{
+	bool want_identity = !vm->caps->unrestricted_guest && vm->config.identity_map.v && !(vm->config.identity_map.v >> 32);
+	hfn_t self = mmu_table_alloc(vm), root = mmu_table_alloc(vm), identity = want_identity ? mmu_table_alloc(vm) : HFN_NONE;
+	struct ept_vm *e;
+
+	BUG_ON(config_unsupported(vm->caps, &vm->config));
+	if (hfn_is_none(self) || hfn_is_none(root) || (want_identity && hfn_is_none(identity))) {
+		free_if(vm, self);
+		free_if(vm, root);
+		free_if(vm, identity);
+		return false;
+	}
+	e = mmu_table_ptr(vm, self);
+	e->self = self;
+	e->identity = identity;
+	e->pt = (struct pt){ five_levels(&vm->config) ? &ept_format_5level : &ept_format, vm, root };
+	vm->priv = e;
+	/* The root's frame may have been another root before: every CPU owes an INVEPT at its first entry. */
+	MUTANT(EPT_NEW_ROOT, __atomic_store_n(&vm->ept_flushed_on, 0, __ATOMIC_RELEASE));
+	return true;
+}
+
+static void vm_destroy(struct mmu_vm *vm)
+{
+	struct ept_vm *e = vm->priv;
+
+	pt_free(&e->pt, e->pt.root, e->pt.format->root_level);
+	free_if(vm, e->identity);
+	mmu_table_free(vm, e->self);
+	vm->priv = NULL;
+}
+
+void *ept_identity_map(struct mmu_vm *vm)
+{
+	const struct ept_vm *e = vm->priv;
+
+	return hfn_is_none(e->identity) ? NULL : mmu_table_ptr(vm, e->identity);
+}
+
+static bool is_identity_map(const struct mmu_vm *vm, gfn_t gfn)
+{
+	const struct ept_vm *e = vm->priv;
+
+	return !hfn_is_none(e->identity) && gfn.v == gpa_gfn(vm->config.identity_map).v;
+}
+
+static uint64_t ept_pointer(const struct mmu_vm *vm)
+{
+	const struct ept_vm *e = vm->priv;
+	uint64_t eptp = hfn_hpa(e->pt.root).v | (e->pt.format->root_level - 1ull) << EPTP_WALK_SHIFT;
+
+	eptp |= vm->caps->ept_wb ? MEMTYPE_WB : MEMTYPE_UC;
+	return vm->caps->ept_ad ? eptp | EPTP_AD : eptp;
+}
+
+static bool vcpu_init(struct mmu_vcpu *vcpu)
+{
+	vcpu->root.eptp = ept_pointer(vcpu->vm);
+	vcpu->intercepts.ept = true;
+	return ept_apply_regs(vcpu);
+}
+
+static void vcpu_destroy(struct mmu_vcpu *vcpu)
+{
+	(void)vcpu;
+}
+
+/* ---- taking away ---- */
+
+/* Makes what was taken away so far really gone, then frees the subtrees that were unlinked. */
+static void flush_and_free(struct mmu_vm *vm)
+{
+	struct ept_vm *e = vm->priv;
+
+	MUTANT(EPT_UNMAP_FLUSH, tag_request_ept(vm));
+	if (!e->detached_count)
+		return;
+	MUTANT(EPT_FREE_KICK, tag_synchronize(vm, NULL));
+	for (unsigned i = 0; i < e->detached_count; i++)
+		pt_free(&e->pt, e->detached[i].table, e->detached[i].level);
+	e->detached_count = 0;
+}
+
+struct ept_visitor {
+	struct pt_visitor visitor;
+	struct mmu_vm *vm;
+	uint64_t first, end; /* guest-physical bytes */
+	bool lost;           /* a right was lost */
+};
+
+/* A leaf that is only partly inside: true when it was split. Without memory for that, the whole of it goes, to be built again
+ * by faults. */
+static bool split_partial(struct ept_visitor *v, struct pt_position *at, uint64_t addr)
+{
+	struct ept_vm *e = v->vm->priv;
+
+	if (addr >= v->first && addr + pt_span(at->level) <= v->end)
+		return false;
+	if (pt_split(&e->pt, addr, at))
+		return true;
+	pt_set(at->entry, 0);
+	v->vm->counters.leaves_removed++;
+	v->lost = true;
+	return false;
+}
+
+static bool unmap_visit(struct pt_visitor *visitor, struct pt_position *at, uint64_t addr)
+{
+	struct ept_visitor *v = container_of(visitor, struct ept_visitor, visitor);
+	struct ept_vm *e = v->vm->priv;
+
+	/* MMIO leaves are judged by their generation. */
+	if (pt_special(&ept_format, at->value))
+		return false;
+	if (at->leaf && split_partial(v, at, addr))
+		return true;
+	if (pt_get(at->entry) == 0)
+		return false;
+	if (at->leaf)
+		MUTANT(EPT_UNMAP, pt_set(at->entry, 0));
+	else
+		pt_set(at->entry, 0);
+	v->lost = true;
+	if (at->leaf) {
+		v->vm->counters.leaves_removed++;
+		return false;
+	}
+	if (e->detached_count == DETACHED_MAX)
+		flush_and_free(v->vm);
+	e->detached[e->detached_count].table = pt_frame(&ept_format, at->value);
+	e->detached[e->detached_count++].level = at->level - 1;
+	return false;
+}
+
+static bool protect_visit(struct pt_visitor *visitor, struct pt_position *at, uint64_t addr)
+{
+	struct ept_visitor *v = container_of(visitor, struct ept_visitor, visitor);
+
+	if (pt_special(&ept_format, at->value))
+		return false;
+	if (!at->leaf)
+		return true;
+	if (!(at->value & EPT_W))
+		return false;
+	if (split_partial(v, at, addr))
+		return true;
+	if (pt_get(at->entry) == 0)
+		return false;
+	/* The CPU may be setting A and D in this entry. */
+	MUTANT(EPT_PROTECT, __atomic_and_fetch(at->entry, ~(uint64_t)EPT_W, __ATOMIC_ACQ_REL));
+	v->vm->counters.leaves_removed++;
+	v->lost = true;
+	return false;
+}
+
+static bool visit_range(struct mmu_vm *vm, gfn_t first, uint64_t pages,
+			bool (*visit)(struct pt_visitor *, struct pt_position *, uint64_t))
+{
+	const struct ept_vm *e = vm->priv;
+	uint64_t limit = pt_limit(e->pt.format) >> PAGE_SHIFT;
+	struct ept_visitor v = { .visitor = { .visit = visit }, .vm = vm };
+
+	if (first.v >= limit)
+		return false;
+	v.first = first.v << PAGE_SHIFT;
+	v.end = (first.v + min_u64(pages, limit - first.v)) << PAGE_SHIFT;
+	pt_visit(&e->pt, v.first, v.end, &v.visitor);
+	return v.lost;
+}
+
+static void unmap(struct mmu_vm *vm, gfn_t first, uint64_t pages)
+{
+	if (visit_range(vm, first, pages, unmap_visit))
+		flush_and_free(vm);
+}
+
+static void write_protect(struct mmu_vm *vm, gfn_t first, uint64_t pages)
+{
+	if (visit_range(vm, first, pages, protect_visit))
+		MUTANT(EPT_PROTECT_FLUSH, tag_request_ept(vm));
+}
+
+/* What the guest uses comes back by violations. Tables have no order of use here, so all go. */
+static void relieve(struct mmu_vm *vm, uint32_t need)
+{
+	(void)need;
+	unmap(vm, GFN(0), ~0ull);
+}
+
+/* ---- faults ---- */
+
+static const char no_memory[] = "there is no host memory for EPT tables";
+
+/* Where there is no memory, a load of PDPTEs reads all ones: P and reserved bits (SDM, "PDPTE Registers"). Such a load is the only
+ * access without a linear address ("Exit Qualification for EPT Violations"). An access to a cached MMIO leaf does not tell. */
+static bool loads_pdptes(const struct mmu_fault *fault)
+{
+	return fault->pdptes && MUTANT_OR(EPT_PDPTES, !(fault->qualification & QUALIFICATION_GVA_VALID));
+}
+
+static struct mmu_result mmio(struct mmu_vm *vm, const struct mmu_fault *fault)
+{
+	struct ept_vm *e = vm->priv;
+	gpa_t gpa = fault->gpa;
+	struct pt_position at = pt_lookup(&e->pt, gpa.v, 1);
+
+	/* Outside IA-32e mode it is not cached, so that each access tells what it is. */
+	if (fault->pdptes)
+		return mmu_emulate(gpa);
+	/* A page that cannot be cached for want of memory still works by violation. */
+	if (!pt_present(&ept_format, at.value) && pt_reach(&e->pt, gpa.v, 1, &at)) {
+		pt_set(at.entry, ept_mmio_leaf(vm));
+		vm->counters.mmio_cached++;
+	}
+	return mmu_emulate(gpa);
+}
+
+static uint64_t make_leaf(const struct mmu_page *page, gfn_t gfn, unsigned shift)
+{
+	uint64_t first = page->hfn.v, leaf = EPT_R | EPT_X;
+
+	MUTANT(EPT_MAP_FIRST, first -= gfn.v & (BIT(shift - PAGE_SHIFT) - 1));
+	MUTANT(EPT_MAP_TYPE, leaf |= (uint64_t)page->slot->type << EPT_TYPE_SHIFT);
+	leaf |= hfn_hpa(HFN(first)).v;
+	if (MUTANT_OR(EPT_MAP_WRITABLE, page->writable))
+		leaf |= EPT_W;
+	return shift > PAGE_SHIFT ? leaf | EPT_LARGE : leaf;
+}
+
+static void count_leaf(struct mmu_counters *c, unsigned level)
+{
+	if (level == 1)
+		c->mapped_4k++;
+	else if (level == 2)
+		c->mapped_2m++;
+	else
+		c->mapped_1g++;
+}
+
+/* Makes the leaf for gpa. at: the deepest position there, not special. */
+static struct mmu_result map(struct mmu_vm *vm, gpa_t gpa, const struct mmu_page *page, struct pt_position at)
+{
+	struct ept_vm *e = vm->priv;
+	gfn_t gfn = gpa_gfn(gpa);
+	unsigned limit = vm->caps->ept_1g ? 30 : vm->caps->ept_2m ? 21 : 12;
+	unsigned level = pt_level(mmu_leaf_shift(vm, gfn, page, limit));
+	uint64_t leaf;
+
+	while (level > 1 && !hfn_is_none(e->identity) && ((gpa.v ^ vm->config.identity_map.v) >> pt_shift(level)) == 0)
+		level--;
+
+	while (at.leaf && at.level > level)
+		if (!pt_split(&e->pt, gpa.v, &at))
+			return mmu_stop(no_memory);
+	if (at.level < level)
+		level = at.level;
+	if (!pt_reach(&e->pt, gpa.v, level, &at))
+		return mmu_stop(no_memory);
+	leaf = make_leaf(page, gfn, pt_shift(level));
+	pt_set(at.entry, leaf);
+	count_leaf(&vm->counters, level);
+	return mmu_done(MMU_FIXED);
+}
+
+/* The identity map is shown whatever the slots say. Its accessed and dirty flags are set, but EPT's own may make each walk a
+ * write. */
+static struct mmu_result map_identity(struct mmu_vm *vm, gpa_t gpa)
+{
+	struct ept_vm *e = vm->priv;
+	struct pt_position at = pt_lookup(&e->pt, gpa.v, 1);
+
+	while (at.leaf && at.level > 1)
+		if (!pt_split(&e->pt, gpa.v, &at))
+			return mmu_stop(no_memory);
+	if (!pt_reach(&e->pt, gpa.v, 1, &at))
+		return mmu_stop(no_memory);
+	pt_set(at.entry, hfn_hpa(e->identity).v | EPT_R | EPT_W | EPT_X | MEMTYPE_WB << EPT_TYPE_SHIFT);
+	return mmu_done(MMU_FIXED);
+}
+
+static struct mmu_result violation(struct mmu_vcpu *vcpu, const struct mmu_fault *fault)
+{
+	struct mmu_vm *vm = vcpu->vm;
+	struct ept_vm *e = vm->priv;
+	bool write = fault->qualification & QUALIFICATION_WRITE;
+	struct mmu_page page;
+	struct pt_position at;
+
+	vm->counters.ept_violations++;
+	if (fault->gpa.v >= pt_limit(e->pt.format))
+		return loads_pdptes(fault) ? mmu_inject_gp() : mmu_emulate(fault->gpa);
+	if (is_identity_map(vm, gpa_gfn(fault->gpa)))
+		return map_identity(vm, fault->gpa);
+	page = mmu_resolve(vcpu, gpa_gfn(fault->gpa), write);
+	if (page.kind == MMU_WAIT)
+		return mmu_done(MMU_RETRY);
+	if (page.kind == MMU_DEVICE && loads_pdptes(fault))
+		return mmu_inject_gp();
+	if (page.slot && page.slot->kind == SLOT_MMIO)
+		return mmio(vm, fault);
+	if (page.kind == MMU_DEVICE)
+		return mmu_emulate(fault->gpa);
+	at = pt_lookup(&e->pt, fault->gpa.v, 1);
+	if (pt_special(&ept_format, at.value)) {
+		vm->counters.mmio_stale++;
+		pt_set(at.entry, 0);
+		at.value = 0;
+	}
+	if (at.leaf && (!write || (at.value & EPT_W)))
+		return mmu_done(MMU_SPURIOUS);
+	return map(vm, fault->gpa, &page, at);
+}
+
+static struct mmu_result misconfig(struct mmu_vcpu *vcpu, const struct mmu_fault *fault)
+{
+	struct mmu_vm *vm = vcpu->vm;
+	struct ept_vm *e = vm->priv;
+	struct pt_position at;
+
+	vm->counters.ept_misconfigs++;
+	if (fault->gpa.v >= pt_limit(e->pt.format))
+		return mmu_emulate(fault->gpa);
+	at = pt_lookup(&e->pt, fault->gpa.v, 1);
+	if (!pt_special(&ept_format, at.value)) {
+		/* Another CPU has repaired it; or it is a leaf that this code made wrong, which must not loop. */
+		if (pt_present(&ept_format, at.value))
+			return mmu_stop("an EPT entry is misconfigured");
+		return mmu_done(MMU_RETRY);
+	}
+	if (!fault->pdptes && MUTANT_OR(EPT_GENERATION, at.value == ept_mmio_leaf(vm)))
+		return mmu_emulate(fault->gpa);
+	/* The map changed since, or it must be known which access it is: look again, by violation. */
+	vm->counters.mmio_stale += !fault->pdptes;
+	pt_set(at.entry, 0);
+	return mmu_done(MMU_FIXED);
+}
+
+static struct mmu_result fault(struct mmu_vcpu *vcpu, const struct mmu_fault *f)
+{
+	switch (f->kind) {
+	case MMU_FAULT_EPT_VIOLATION:
+		return violation(vcpu, f);
+	case MMU_FAULT_EPT_MISCONFIG:
+		return misconfig(vcpu, f);
+	case MMU_FAULT_PAGE:
+		break;
+	}
+	return mmu_stop("a page fault was intercepted under EPT");
+}
+
+static bool audit(struct mmu_vm *vm, char *why, size_t size)
+{
+	const struct ept_vm *e = vm->priv;
+
+	if (e->detached_count) {
+		fmt(why, size, "S11: %u tables wait to be freed after the step", e->detached_count);
+		return false;
+	}
+	for (const struct mmu_vcpu *v = vm->vcpus; v; v = v->next) {
+		if (v->root.eptp == ept_pointer(vm))
+			continue;
+		fmt(why, size, "E7: a vCPU runs with EPTP %lx", v->root.eptp);
+		return false;
+	}
+	return ept_audit(&e->pt, e->identity, why, size);
+}
+
+const struct mmu_ops mmu_ept = {
+	.name = "ept",
+	.need = EPT_NEED,
+	.least = EPT_LEAST,
+	.relieve = relieve,
+	.unsupported = unsupported,
+	.config_unsupported = config_unsupported,
+	.vm_init = vm_init,
+	.vm_destroy = vm_destroy,
+	.vcpu_init = vcpu_init,
+	.vcpu_destroy = vcpu_destroy,
+	.fault = fault,
+	.regs_changed = ept_regs_changed,
+	.invlpg = ept_invlpg,
+	.unmap = unmap,
+	.write_protect = write_protect,
+	.audit = audit,
+};

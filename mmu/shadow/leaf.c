@@ -1,0 +1,291 @@
+/* mmu/shadow/leaf.c - leaves: put on and taken off their frame's list in the same move (S7), made in advance, and protected
+ * through the list. */
+#include "mmu/mutate.h"
+#include "mmu/shadow/shadow.h"
+
+/* A leaf where no entry is, for the frame that g tells of. */
+static inline void leaf_put(struct shadow *s, struct spage *sp, unsigned index, struct gframe *g, uint64_t leaf)
+{
+	bool large = role_level(sp->role) > 1;
+
+	MUTANT(RMAP_ADD, rmap_add(&s->pages, large ? &g->large : &g->leaves, spage_ref(sp, index), &sp->links.link[index], leaf & PTE_W));
+	s->vm->counters.steps++;
+	pt_set(&sp->table[index], leaf);
+	entry_made(s, sp, index);
+	if (large)
+		s->vm->counters.mapped_2m++;
+	else
+		s->vm->counters.mapped_4k++;
+}
+
+/* V2: where a leaf stands on its list says whether it is writable. */
+static void leaf_moves(struct shadow *s, struct spage *sp, unsigned index, struct gframe *g, bool writable)
+{
+	uint32_t *list = role_level(sp->role) > 1 ? &g->large : &g->leaves, ref = spage_ref(sp, index);
+	struct rmap_link *own = &sp->links.link[index];
+
+	rmap_remove(&s->pages, list, ref, own);
+	rmap_add(&s->pages, list, ref, own, writable);
+}
+
+bool leaf_set(struct shadow *s, struct spage *sp, unsigned index, uint64_t guest, gfn_t gfn, uint64_t leaf)
+{
+	uint64_t old = sp->table[index];
+	struct gframe *g;
+
+	s->edits++;
+	/* The same frame with other rights stays on the same list. */
+	if (old && !pt_special(&hw_format_4level, old) && entry_is_leaf(sp, index) && entry_gfn(sp, index).v == gfn.v) {
+		if (sp->guest)
+			sp->guest[index] = guest;
+		if ((old & ~leaf & (PTE_W | PTE_U)) || (~old & leaf & PTE_NX) || ((old ^ leaf) & hw_format_4level.address))
+			s->stale = true;
+		pt_set(&sp->table[index], leaf);
+		if ((old ^ leaf) & PTE_W)
+			leaf_moves(s, sp, index, rmap_gframe(&s->rmap, gfn, false), leaf & PTE_W);
+		return true;
+	}
+	if (old)
+		entry_drop(s, sp, index);
+	g = rmap_gframe(&s->rmap, gfn, true);
+	if (!g)
+		return false;
+	leaf_put(s, sp, index, g, leaf);
+	if (sp->guest)
+		sp->guest[index] = guest;
+	return true;
+}
+
+/* ---- tracked frames ---- */
+
+bool leaf_allowed(struct shadow *s, gfn_t gfn)
+{
+	struct gframe *g;
+
+	if (!s->policy->track_reads)
+		return true;
+	g = rmap_gframe(&s->rmap, gfn, false);
+	return !g || !g->tracked || shadow_is_loose(s, gfn);
+}
+
+bool leaf_may_write(struct shadow *s, gfn_t gfn)
+{
+	struct gframe *g = rmap_gframe(&s->rmap, gfn, false);
+
+	if (!g || !g->tracked || shadow_is_loose(s, gfn))
+		return true;
+	for (struct spage *sp = spage_at(s, g->pages); sp; sp = spage_at(s, sp->next_of_gfn))
+		if (!(sp->role & ROLE_DIRECT) && !sp->unsync)
+			return MUTANT_OR(MAY_WRITE, false);
+	return true;
+}
+
+/* ---- in advance ---- */
+
+/* How a page's guest entries of the last level become leaves. Both have their flags in the same places. */
+struct ahead {
+	uint64_t reserved; /* what no present entry may have in the guest's mode */
+	uint64_t address;
+	uint64_t keep;     /* flags that a leaf takes over */
+	uint64_t no_exec;  /* NX, where the page's role does not allow execution */
+};
+
+static struct ahead ahead_of(const struct shadow *s, const struct spage *sp)
+{
+	bool narrow = sp->role & ROLE_NARROW;
+	unsigned acc = role_acc(sp->role);
+	struct ahead a = { .address = narrow ? MASK(31, 12) : MASK(51, 12), .keep = PTE_P | PTE_A | PTE_PWT | PTE_PCD | HW_PAT_4K | PTE_G };
+
+	if (!narrow) {
+		a.reserved = s->maxphyaddr < 52 ? MASK(51, s->maxphyaddr) : 0;
+		a.reserved |= (sp->role & ROLE_NXE ? 0 : PTE_NX) | (sp->role & ROLE_LONG ? 0 : MASK(62, 52));
+		a.keep |= PTE_NX;
+	}
+	a.keep |= (acc & ACC_U ? PTE_U : 0) | (acc & ACC_W ? PTE_W | PTE_D : 0);
+	a.no_exec = !(acc & ACC_X) && s->vm->caps->nx ? PTE_NX : 0;
+	return a;
+}
+
+/* It can be used without a fault. */
+static inline bool usable(const struct ahead *a, uint64_t guest)
+{
+	return (guest & (PTE_P | PTE_A | a->reserved)) == (PTE_P | PTE_A);
+}
+
+static inline void prefetch_leaf(struct shadow *s, struct spage *sp, unsigned index, uint64_t guest, const struct ahead *a)
+{
+	gfn_t gfn = gpa_gfn(GPA(guest & a->address));
+	struct mmu_page page = mmu_peek_small(s->vm, gfn);
+	uint64_t leaf = (guest & a->keep) | a->no_exec;
+	struct gframe *g;
+
+	if (!MUTANT_OR(PREFETCH_MEMORY, page.kind == MMU_MEMORY) || !leaf_allowed(s, gfn))
+		return;
+	g = rmap_gframe(&s->rmap, gfn, true);
+	if (!g)
+		return;
+	/* The first write must be seen, to set the dirty flag. */
+	if ((guest & (PTE_W | PTE_D)) != (PTE_W | PTE_D) || !page.writable || (g->tracked && !leaf_may_write(s, gfn)))
+		MUTANT(PREFETCH_WRITE, leaf &= ~(PTE_W | PTE_D));
+	leaf_put(s, sp, index, g, leaf | hfn_hpa(page.hfn).v);
+	sp->guest[index] = guest;
+	s->vm->counters.prefetched++;
+}
+
+void leaf_prefetch(struct shadow *s, struct spage *sp, unsigned index, uint64_t guest)
+{
+	struct ahead a = ahead_of(s, sp);
+
+	if (usable(&a, guest))
+		prefetch_leaf(s, sp, index, guest, &a);
+}
+
+/* Entries of a direct page, whose frames follow each other: where their memory does so too, one look at it is enough. */
+static void prefetch_direct(struct shadow *s, struct spage *sp, unsigned first, unsigned count)
+{
+	gfn_t gfn = entry_gfn(sp, first);
+	struct mmu_page page = mmu_peek(s->vm, gfn);
+	struct gframe *g = rmap_gframe(&s->rmap, gfn, true);
+
+	_Static_assert(BIT(GFRAME_BITS) % SHADOW_DIRECT_WINDOW == 0, "the gframes of a window are in one piece");
+	if (page.kind != MMU_MEMORY || !MUTANT_OR(DIRECT_BACKED, BIT(page.order) >= count) || !g)
+		return;
+	for (unsigned i = 0; i < count; i++, g++) {
+		unsigned acc = role_acc(sp->role);
+
+		if (sp->table[first + i])
+			continue;
+		if ((acc & ACC_W) && (!page.writable || (g->tracked && !leaf_may_write(s, GFN(gfn.v + i)))))
+			MUTANT(DIRECT_WRITE, acc &= ~ACC_W);
+		leaf_put(s, sp, first + i, g,
+			 hw_leaf(s->vm->caps, GFN(gfn.v + i), HFN(page.hfn.v + i), PAGE_SHIFT, acc, role_pat(sp->role), false));
+		s->vm->counters.prefetched++;
+		s->vm->counters.prefetched_direct++;
+	}
+}
+
+/* narrow is a constant: the loop is a good part of what a fault costs. */
+static inline __attribute__((always_inline)) void prefetch_from(struct shadow *s, struct spage *sp, const char *page, unsigned first,
+								unsigned count, const bool narrow)
+{
+	struct ahead a = ahead_of(s, sp);
+
+	for (unsigned i = first; i < first + count; i++) {
+		uint64_t guest;
+
+		if (sp->table[i])
+			continue;
+		guest = narrow ? guest_entry_at(sp, page, i) : __atomic_load_n((const uint64_t *)(const void *)(page + i * 8), __ATOMIC_ACQUIRE);
+		if (MUTANT_OR(PREFETCH_CHECK, usable(&a, guest)))
+			prefetch_leaf(s, sp, i, guest, &a);
+	}
+}
+
+static void prefetch_guest(struct shadow *s, struct spage *sp, unsigned first, unsigned count)
+{
+	const char *page = mmu_guest_ptr_locked(s->vm, gfn_gpa(sp->gfn), false);
+	uint64_t before = s->vm->counters.prefetched;
+
+	if (!page)
+		return;
+	if (sp->role & ROLE_NARROW)
+		prefetch_from(s, sp, page, first, count, true);
+	else
+		prefetch_from(s, sp, page, first, count, false);
+	/* Memory that the guest uses for the first time, one page after the other, has nothing ahead that was accessed. */
+	if (s->vm->counters.prefetched != before)
+		sp->barren = 0;
+	else if (sp->barren < SHADOW_BARREN)
+		sp->barren++;
+}
+
+void leaf_prefetch_around(struct shadow *s, struct spage *sp, unsigned index)
+{
+	unsigned window = s->policy->prefetch;
+
+	if (sp->thin && ++sp->filled < SHADOW_FILLS)
+		return;
+	sp->thin = false;
+	if (!window || role_level(sp->role) != 1)
+		return;
+	if (sp->barren >= SHADOW_BARREN && (++sp->barren & 3))
+		return;
+	if (sp->role & ROLE_DIRECT)
+		prefetch_direct(s, sp, index & ~(SHADOW_DIRECT_WINDOW - 1u), SHADOW_DIRECT_WINDOW);
+	else
+		prefetch_guest(s, sp, index & ~(window - 1), window);
+}
+
+/* ---- through the list ---- */
+
+/* One more look at a list. false: there were enough (S16). */
+static inline bool another(struct shadow *s, uint32_t *most)
+{
+	s->vm->counters.rmap_steps++;
+	s->vm->counters.steps++;
+	if (likely(MUTANT_OR(RMAP_INTERRUPT, (*most)--)))
+		return true;
+	s->interrupted = true;
+	return false;
+}
+
+static bool drop_list(struct shadow *s, const uint32_t *list, uint32_t *most)
+{
+	uint32_t ref;
+
+	while ((ref = *list)) {
+		if (!another(s, most))
+			return false;
+		entry_drop(s, spage_at(s, ref >> 9), ref & 511);
+	}
+	return true;
+}
+
+/* Large leaves that contain gfn cannot keep it: they go, and what is still wanted comes back in smaller ones by faults. */
+static bool drop_large(struct shadow *s, gfn_t gfn, uint32_t *most)
+{
+	struct gframe *g = rmap_gframe(&s->rmap, GFN(align_down(gfn.v, 512)), false);
+	uint32_t before = *most;
+	bool all = !g || drop_list(s, &g->large, most);
+
+	s->vm->counters.leaves_split += before - *most;
+	return all;
+}
+
+bool rmap_protect(struct shadow *s, gfn_t gfn, uint32_t most)
+{
+	struct gframe *g;
+	uint32_t start;
+
+	if (!drop_large(s, gfn, &most))
+		return false;
+	g = rmap_gframe(&s->rmap, gfn, false);
+	if (!g || !g->leaves)
+		return true;
+	/* The writable ones are in front; one that is no longer writable becomes the last by a turn of the ring. */
+	start = g->leaves;
+	do {
+		uint64_t *entry = &spage_at(s, g->leaves >> 9)->table[g->leaves & 511];
+
+		if (!(*entry & PTE_W))
+			return true;
+		if (!another(s, &most))
+			return false;
+		MUTANT(RMAP_PROTECT, pt_set(entry, *entry & ~(PTE_W | PTE_D)));
+		s->edits++;
+		s->vm->counters.write_protected++;
+		s->stale = true;
+		g->leaves = rmap_link(&s->pages, g->leaves)->next;
+	} while (g->leaves != start);
+	return true;
+}
+
+bool rmap_zap(struct shadow *s, gfn_t gfn, uint32_t most)
+{
+	struct gframe *g;
+
+	if (!drop_large(s, gfn, &most))
+		return false;
+	g = rmap_gframe(&s->rmap, gfn, false);
+	return !g || drop_list(s, &g->leaves, &most);
+}

@@ -1,0 +1,361 @@
+/* test/unit/emulate/test_native.c - random instructions, on the host CPU and in the emulator: registers, flags, memory, vector
+ * registers and exceptions must be the same.
+ *
+ * EMULATE_CASES sets the number of cases, EMULATE_SEED the seed; a failure prints the seed of its case. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "emulate/ops.h"
+#include "emulate/internal.h"
+#include "test/unit/emulate/cases.h"
+
+#define DEFAULT_CASES 200000
+#define REFILL 512 /* fresh memory after so many cases */
+
+static const char *const layout_names[LAYOUT_COUNT] = { "64-bit", "flat 32-bit", "small 32-bit", "16-bit" };
+
+static uint64_t number(const char *name, uint64_t otherwise)
+{
+	const char *text = getenv(name);
+
+	return text ? strtoull(text, NULL, 0) : otherwise;
+}
+
+static void print_state(const char *title, const struct state *s)
+{
+	printf("%s: rip %llx rflags %llx vector %x error %x cr2 %llx\n", title, (unsigned long long)s->rip,
+	       (unsigned long long)s->rflags, s->vector, s->error, (unsigned long long)s->cr2);
+	for (unsigned n = 0; n < EMULATE_GPRS; n++)
+		printf(" %016llx%s", (unsigned long long)s->gpr[n], n % 4 == 3 ? "\n" : "");
+}
+
+static void print_vector(const char *title, const uint8_t v[32], unsigned number)
+{
+	printf("%s vector %u:", title, number);
+	for (unsigned n = 32; n-- > 0;)
+		printf("%s%02x", n % 4 == 3 ? " " : "", v[n]);
+	printf("\n");
+}
+
+static void report(const struct case_ *c, const struct state *native, const struct state *emulated, uint64_t seed,
+		   const char *what)
+{
+	printf("%s differs: %s, %s, seed %llu:", what, c->form->name, layout_names[c->layout], (unsigned long long)seed);
+	for (unsigned n = 0; n < c->n; n++)
+		printf(" %02x", c->bytes[n]);
+	printf("\n");
+	print_state("before", &c->in);
+	print_state("native", native);
+	print_state("emulated", emulated);
+	for (unsigned n = 0; n < WORLD_BYTES; n++) {
+		if (machine_native_memory()[n] != machine_emulated_memory()[n])
+			printf("at %x: native %02x emulated %02x\n", WORLD_DATA + n, machine_native_memory()[n],
+			       machine_emulated_memory()[n]);
+	}
+	for (unsigned n = 0; n < 16; n++) {
+		if (!memcmp(native->vec[n], emulated->vec[n], 32))
+			continue;
+		print_vector("before", c->in.vec[n], n);
+		print_vector("native", native->vec[n], n);
+		print_vector("emulated", emulated->vec[n], n);
+	}
+	for (unsigned n = 0; n < 160; n++) {
+		if (native->fx[n] != emulated->fx[n])
+			printf("FPU %u: before %02x native %02x emulated %02x\n", n, c->in.fx[n], native->fx[n], emulated->fx[n]);
+	}
+}
+
+/* Two faults at once, whose order the SDM leaves open or AMD's CPUs have otherwise: a CALL with a bad target and a bad stack
+ * (the SDM looks at the target first), and a vector that is misaligned and beyond the stack segment's limit. */
+static bool both_faults(const struct case_ *c, const struct state *native, const struct state *emulated)
+{
+	bool is_call = (c->form->flags & (F_CONTROL | F_STACK)) == (F_CONTROL | F_STACK);
+
+	if (is_call && emulated->vector == VECTOR_GP)
+		return native->vector == 14 || native->vector == VECTOR_SS;
+	return (c->form->flags & (F_ALIGN | F_AREA)) && native->vector == VECTOR_GP && emulated->vector == VECTOR_SS;
+}
+
+/* An encoding that the CPU does not have is #UD before the operand is looked at; the emulator, which lets the CPU judge, may
+ * find a fault of the operand first. No such instruction gets to the emulator but by a change of its bytes. */
+static bool illegal(const struct case_ *c, const struct state *native, const struct state *emulated)
+{
+	return (c->form->flags & (F_ANY_VEX | F_VEX)) && native->vector == VECTOR_UD && emulated->vector != NO_VECTOR;
+}
+
+/* What the FPU remembers of its last instruction, where it is that of this case: CPUs differ in when they remember it, save it
+ * and load it (those of AMD's make only while an exception is flagged), and outside 64-bit mode its selectors do not survive a
+ * switch of tasks. */
+static bool same_last_instruction(const struct case_ *c, const struct state *native, const struct state *emulated)
+{
+	unsigned width = c->layout == LAYOUT_LONG64 ? 8 : 4;
+
+	if (native->vector != NO_VECTOR || memcmp(native->fx + 8, &c->in.rip, width))
+		return true;
+	if (memcmp(native->fx + 6, emulated->fx + 6, 2) || memcmp(native->fx + 8, emulated->fx + 8, width))
+		return false;
+	return !(c->insn.flags & INSN_F_MEM) || !memcmp(native->fx + 16, emulated->fx + 16, width);
+}
+
+static bool same_units(const struct case_ *c, const struct state *a, const struct state *b)
+{
+	return !memcmp(a->fx, b->fx, 5) && !memcmp(a->fx + 24, b->fx + 24, 4) && !memcmp(a->fx + 32, b->fx + 32, 128) &&
+	       same_last_instruction(c, a, b);
+}
+
+static bool is_operand_fault(const struct state *s)
+{
+	return s->vector == 14 || s->vector == VECTOR_GP || s->vector == VECTOR_SS;
+}
+
+/* CPUs of AMD's make do not want the operands of SHA instructions aligned. */
+static bool unaligned_sha(const struct case_ *c, const struct state *native, const struct state *emulated)
+{
+	const struct form *f = c->form;
+	bool sha = (f->map == 2 && f->opcode >= 0xc8 && f->opcode <= 0xcd) || (f->map == 3 && f->opcode == 0xcc);
+
+	return sha && f->prefix == 0 && emulated->vector == VECTOR_GP && native->vector != VECTOR_GP;
+}
+
+/* CPUs of AMD's make look at a whole XSAVE component, of which outside 64-bit mode only the first half is written. */
+static bool untouched_fault(const struct case_ *c, const struct state *native, const struct state *emulated)
+{
+	bool half = (c->form->flags & F_AREA) && c->layout != LAYOUT_LONG64;
+
+	return half && emulated->vector == NO_VECTOR && is_operand_fault(native);
+}
+
+/* CMPS, of which both operands fault: which comes first the SDM does not say, and depends on the prefixes. */
+static bool either_operand(const struct case_ *c, const struct state *native, const struct state *emulated)
+{
+	return c->insn.op == OP_cmps && is_operand_fault(native) && is_operand_fault(emulated);
+}
+
+/* MASKMOVQ and MASKMOVDQU: whether bytes that the mask leaves out can fault is each CPU's own. */
+static bool unselected_fault(const struct case_ *c, const struct state *native, const struct state *emulated)
+{
+	return (c->form->flags & F_RDI) && native->vector != NO_VECTOR && emulated->vector == NO_VECTOR;
+}
+
+/* The host's own kernel is mapped in the upper half, where the emulator's world has nothing. */
+static uint32_t expected_error(const struct state *native)
+{
+	return native->vector == 14 && (native->cr2 >> 63) ? native->error & ~1u : native->error;
+}
+
+/* What differs, or NULL. */
+static const char *compare(const struct case_ *c, const struct state *native, struct state *emulated)
+{
+	if (both_faults(c, native, emulated) || illegal(c, native, emulated) || unselected_fault(c, native, emulated))
+		return NULL;
+	if (unaligned_sha(c, native, emulated) || untouched_fault(c, native, emulated) || either_operand(c, native, emulated))
+		return NULL;
+	/* Which part of a long area is looked at first, and for what, is each CPU's own. */
+	if ((c->form->flags & (F_AREA | F_WRITES | F_LONG)) && is_operand_fault(native) && is_operand_fault(emulated))
+		return NULL;
+	if (native->vector != emulated->vector || expected_error(native) != emulated->error)
+		return "exception";
+	if (native->cr2 != emulated->cr2)
+		return "cr2";
+	if (native->rip != emulated->rip)
+		return "rip";
+	if (memcmp(machine_native_memory(), machine_emulated_memory(), WORLD_BYTES))
+		return "memory";
+	if (memcmp(native->gpr, emulated->gpr, sizeof(native->gpr)))
+		return "register";
+	if ((native->rflags ^ emulated->rflags) & ~(uint64_t)FLAG_RF & ~c->undefined_flags)
+		return "flags";
+	if (memcmp(native->vec, emulated->vec, sizeof(native->vec)))
+		return "vector register";
+	if ((c->form->flags & F_VECTOR) && !same_units(c, native, emulated))
+		return "FPU";
+	return NULL;
+}
+
+/* Code lies there that is not breakpoints. */
+static bool lands_badly(const struct case_ *c, const struct state *s)
+{
+	uint64_t base = machine_segment_base(c->layout, EMULATE_CS), linear = base + s->rip;
+
+	if (s->vector != NO_VECTOR || linear < CODE || linear >= CODE + PAGE_SIZE)
+		return false;
+	if (linear == CODE_SLOT + c->n)
+		return false;
+	return linear < CODE_SLOT - LANDING || linear >= CODE_SLOT + LANDING || (linear >= CODE_SLOT && linear < CODE_SLOT + c->n);
+}
+
+/* A gather that faults: of what is left of the mask only the sign of each element counts; the SDM has it all ones, CPUs of
+ * AMD's make leave it as it was. */
+static void normalise_mask(const struct case_ *c, struct state *s)
+{
+	unsigned size = (c->insn.rex & 8) ? 8 : 4;
+	uint8_t *mask = s->vec[c->insn.vvvv];
+
+	for (unsigned n = 0; n < 32; n += size)
+		memset(mask + n, mask[n + size - 1] & 0x80 ? 0xff : 0, size);
+}
+
+/* Where an instruction has stored the addresses that the FPU remembers: they do not survive each switch of the host's tasks, so both
+ * memories forget them. */
+static void forget_addresses(struct case_ *c)
+{
+	struct emulate e = { .gpr = c->in.gpr, .rip = c->in.rip, .mode = c->layout == LAYOUT_LONG64 ? EMULATE_LONG64 : EMULATE_PROT32 };
+	bool environment = c->insn.op == OP_x87 && (c->form->opcode == 0xd9 || c->form->opcode == 0xdd) && c->form->digit == 6;
+	bool area = c->insn.op == OP_fxsave || c->insn.op == OP_xsave, narrow = environment && c->insn.opsize == 2;
+	uint8_t zeros[18] = { 0 };
+	uint64_t linear;
+
+	if (!(c->insn.flags & INSN_F_MEM) || !(environment || area))
+		return;
+	linear = machine_segment_base(c->layout, c->insn.seg) + effective_address(&e, &c->insn);
+	linear = c->layout == LAYOUT_LONG64 ? linear : (uint32_t)linear;
+	if (area)
+		machine_poke(linear + 6, zeros, 18);
+	else
+		machine_poke(linear + (narrow ? 6 : 12), zeros, narrow ? 8 : 16);
+}
+
+/* What cannot be compared: undefined results, and what the CPU did of an instruction that then faulted. */
+static void forget(const struct case_ *c, struct state *native, struct state *emulated)
+{
+	bool partial = (c->form->flags & F_WRITES) && native->vector != NO_VECTOR &&
+		       (native->vector == emulated->vector || (c->form->flags & (F_RDI | F_AREA)));
+
+	if ((c->form->flags & F_VSIB) && native->vector != NO_VECTOR && native->vector != VECTOR_UD) {
+		normalise_mask(c, native);
+		normalise_mask(c, emulated);
+	}
+	if (!c->undefined_result && !partial)
+		return;
+	memcpy(emulated->gpr, native->gpr, sizeof(native->gpr));
+	machine_fill(random64);
+}
+
+static const char *run(struct case_ *c, struct state *native, struct state *emulated)
+{
+	bool traps = c->form->flags & F_CONTROL;
+	struct emulate e;
+	enum emulate_result result;
+
+	/* The slot must hold the instruction before the emulator fetches it. */
+	memcpy((void *)(uintptr_t)CODE_SLOT, c->bytes, sizeof(c->bytes));
+	result = machine_emulate(c->layout, &c->in, emulated, &e);
+	if (lands_badly(c, emulated)) {
+		machine_fill(random64);
+		return NULL;
+	}
+	machine_native(c->layout, c->bytes, c->n, &c->in, native, c->form->flags & F_VECTOR, traps);
+	if (result != EMULATE_OK && result != EMULATE_EXCEPTION)
+		return "result";
+	forget(c, native, emulated);
+	forget_addresses(c);
+	return compare(c, native, emulated);
+}
+
+/* Every form must have come to its end, without an exception, where it can. */
+static void check_coverage(enum layout layout, const struct form *list, unsigned forms, const unsigned *completed,
+			   const unsigned *other)
+{
+	uint64_t never = layout == LAYOUT_LONG64 ? F_NO64 : F_ONLY64;
+
+	for (unsigned n = 0; n < forms; n++) {
+		if ((list[n].flags & (never | F_FAULTS)) || completed[n])
+			continue;
+		if ((list[n].flags & (F_ANY_VEX | F_VECTOR)) && !other[n])
+			continue; /* the host's CPU does not have it: nothing but #UD */
+		printf("%s never ran to its end (%s)\n", list[n].name, layout_names[layout]);
+		fail();
+	}
+}
+
+static void check(enum layout layout, uint64_t cases)
+{
+	static struct state native, emulated;
+	static struct case_ c;
+	static unsigned completed[MAX_FORMS], other[MAX_FORMS];
+	unsigned forms, done = 0, faults = 0, remembered = 0;
+	const struct form *list = cases_forms(&forms), *form;
+	uint64_t first = number("EMULATE_SEED", 1);
+	unsigned differences = 0;
+
+	machine_setup();
+	memset(completed, 0, sizeof(completed));
+	memset(other, 0, sizeof(other));
+	for (uint64_t n = 0; n < cases; n++) {
+		const char *what;
+		/* Each case has its own seed, but memory lives on from REFILL to REFILL. */
+		uint64_t seed = first + n;
+
+		if (n % REFILL == 0 || differences)
+			machine_fill(random64);
+		random_seed(seed);
+		form = &list[random_below(forms)];
+		if ((form->flags & F_CONTROL) && random_below(4))
+			continue; /* each costs a signal */
+		if (!case_make(&c, form, layout))
+			continue;
+		what = run(&c, &native, &emulated);
+		done++;
+		faults += native.vector != NO_VECTOR;
+		completed[form - list] += native.vector == NO_VECTOR;
+		remembered += native.vector == NO_VECTOR && (form->flags & F_VECTOR) && !memcmp(native.fx + 8, &c.in.rip, 4);
+		other[form - list] += native.vector != NO_VECTOR && native.vector != VECTOR_UD;
+		if (what) {
+			report(&c, &native, &emulated, seed, what);
+			if (++differences == 5)
+				break;
+		}
+	}
+	printf("%s: %u cases, %u exceptions, %u times an FPU's last instruction\n", layout_names[layout], done, faults, remembered);
+	assert_int_equal(differences, 0);
+	assert_true(cases < 10000 || (done > cases / 2 && faults && remembered));
+	if (cases >= 100000)
+		check_coverage(layout, list, forms, completed, other);
+}
+
+static void test_long64(void **state)
+{
+	(void)state;
+	check(LAYOUT_LONG64, number("EMULATE_CASES", DEFAULT_CASES));
+}
+
+static void test_flat32(void **state)
+{
+	(void)state;
+	check(LAYOUT_FLAT32, number("EMULATE_CASES", DEFAULT_CASES) / 2);
+}
+
+static void test_small32(void **state)
+{
+	(void)state;
+	if (!machine_has(LAYOUT_SMALL32))
+		skip();
+	check(LAYOUT_SMALL32, number("EMULATE_CASES", DEFAULT_CASES) / 2);
+}
+
+static void test_code16(void **state)
+{
+	(void)state;
+	if (!machine_has(LAYOUT_CODE16))
+		skip();
+	check(LAYOUT_CODE16, number("EMULATE_CASES", DEFAULT_CASES) / 2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_long64),
+		cmocka_unit_test(test_flat32),
+		cmocka_unit_test(test_small32),
+		cmocka_unit_test(test_code16),
+	};
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	machine_setup();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

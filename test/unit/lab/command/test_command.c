@@ -1,0 +1,254 @@
+/* The command line of `vellum lab run`, `explain`, `presets` and `workloads`, over the real engine: what they write, and that
+ * what cannot be is one sentence and a status. The program is its own `vellum lab`. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cjson/cJSON.h>
+#include <cmocka.h>
+
+#include "lab/lab.h"
+#include "test/unit/lab/own_command.h"
+#include "test/unit/xml.h"
+
+/* A command line, its output in the files out and err: its status. */
+static int run(const char *command) { return shell("exec 2>err >out; %s", command); }
+
+/* The file holds the text (or, with not, it does not). */
+static void look(const char *name, const char *what, bool there)
+{
+	char *text = slurp(name);
+
+	if ((strstr(text, what) != NULL) != there)
+		fail_msg("%s %s '%s': %s", name, there ? "does not hold" : "holds", what, text);
+	free(text);
+}
+
+#define SMALL "gups:size=1M,updates=2000"
+
+/* ---- run ---- */
+
+static double account(const cJSON *json, const char *name)
+{
+	const cJSON *v = cJSON_GetObjectItemCaseSensitive(cJSON_GetObjectItemCaseSensitive(json, "account"), name);
+
+	assert_true(cJSON_IsNumber(v));
+	return v->valuedouble;
+}
+
+static void test_json(void **state)
+{
+	char *text;
+	cJSON *json;
+	const cJSON *settings;
+
+	(void)state;
+	assert_int_equal(0, run("\"$V\" lab run --pages 2m --seed 7 --json - " SMALL));
+	text = slurp("out");
+	json = cJSON_ParseWithOpts(text, NULL, true);
+	assert_non_null(json);
+	settings = cJSON_GetObjectItemCaseSensitive(json, "settings");
+	assert_string_equal("2m", cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(settings, "hv.pages")));
+	assert_string_equal("7", cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(settings, "seed")));
+	assert_string_equal(SMALL, cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(settings, "workload")));
+	/* A law of the account, by the names that readers of the file use. */
+	assert_true(account(json, "accesses") > 2000 && account(json, "accesses") == account(json, "reads") + account(json, "writes") +
+		    account(json, "fetches"));
+	cJSON_Delete(json);
+	free(text);
+	/* A file beside the account, and the same again. */
+	assert_int_equal(0, run("\"$V\" lab run --pages 2m --seed 7 --json one " SMALL
+				  " && \"$V\" lab run --pages 2m --seed 7 --json - " SMALL " >two && cmp one two"));
+	look("out", "Predicted run time", true);
+}
+
+/* The n-th field of a line of CSV whose fields hold no commas. */
+static char *field(const char *line, unsigned n)
+{
+	while (n--) {
+		line = strchr(line, ',');
+		assert_non_null(line);
+		line++;
+	}
+	return strndup(line, strcspn(line, ",\n"));
+}
+
+static void test_csv(void **state)
+{
+	char *csv, *text, *values;
+	cJSON *json;
+	unsigned found = 0;
+
+	(void)state;
+	assert_int_equal(0, run("\"$V\" lab run --mmu shadow --json j --csv - gups:size=1M"));
+	csv = slurp("out");
+	text = slurp("j");
+	json = cJSON_Parse(text);
+	values = strchr(csv, '\n');
+	assert_non_null(json);
+	assert_non_null(values);
+	assert_int_equal(0, strncmp(csv, "cell,machine.preset,hv.mmu,workload,", 36));
+	assert_non_null(strstr(values, ",haswell,shadow,gups:size=1M,"));
+	/* Every number of the account, each under its name. */
+	for (unsigned i = 4; i < 4 + 400 && lab_result_name(i - 4); i++, found++) {
+		char *name = field(csv, i), *value = field(values + 1, i);
+
+		assert_string_equal(lab_result_name(i - 4), name);
+		if (*value)
+			assert_true(fabs(strtod(value, NULL) - account(json, name)) <= 1e-9 * fabs(account(json, name)));
+		free(name);
+		free(value);
+	}
+	assert_true(found > 60);
+	cJSON_Delete(json);
+	free(text);
+	free(csv);
+}
+
+static void test_html(void **state)
+{
+	char *html;
+
+	(void)state;
+	assert_int_equal(0, run("\"$V\" lab run --mmu shadow --html page.html " SMALL));
+	look("out", "Predicted run time", true);
+	html = slurp("page.html");
+	xml_check(html);
+	assert_non_null(strstr(html, "<svg"));
+	assert_non_null(strstr(html, "vellum lab run"));
+	assert_non_null(strstr(html, SMALL));
+	free(html);
+}
+
+static void test_settings(void **state)
+{
+	(void)state;
+	/* What --settings prints is a configuration that makes the same run. */
+	assert_int_equal(0, run("\"$V\" lab run --preset nehalem --mmu vtlb --settings " SMALL
+				  " >conf && \"$V\" lab run --config conf --json a >b && "
+				  "\"$V\" lab run --preset nehalem --mmu vtlb --json c " SMALL " >d && cmp a c && cmp b d"));
+	assert_int_equal(0, run("\"$V\" lab run --help"));
+	look("out", "--html FILE", true);
+}
+
+/* ---- explain, presets, workloads ---- */
+
+static void test_explain(void **state)
+{
+	(void)state;
+	assert_int_equal(0, run("\"$V\" lab explain --cold --pages 4k --guest-pages 4k --set machine.ntlb=0 --set machine.npsc_pml4=0 "
+				  "--set machine.npsc_pdpt=0 --set machine.npsc_pd=0 --workload " SMALL));
+	look("out", "nothing cached", true);
+	look("out", "; 24 references, ", true);
+	assert_int_equal(0, run("\"$V\" lab explain --cold --pages 4k --guest-pages 4k --preset icelake --set machine.ntlb=0 "
+				  "--set machine.npsc_pml5=0 --set machine.npsc_pml4=0 --set machine.npsc_pdpt=0 --set machine.npsc_pd=0 "
+				  "--set guest.levels=5 --set hv.ept_levels=5 --workload " SMALL));
+	look("out", "; 35 references, ", true);
+	look("out", "EPT   PML5  at 0x", true);
+	assert_int_equal(0, run("\"$V\" lab explain --mmu native --cold --write --workload " SMALL));
+	look("out", "write of 0x", true);
+	look("out", "; 4 references, ", true);
+	look("out", "EPT", false);
+	assert_int_equal(0, run("\"$V\" lab explain --fetch --workload " SMALL " 0x123456789000 0"));
+	look("out", "fetch of 0x123456789000 by the program", true);
+	look("out", "page fault, error code 0x1", true);
+}
+
+static void test_presets(void **state)
+{
+	(void)state;
+	for (const struct lab_preset *p = lab_presets; p->name; p++) {
+		char command[300];
+
+		assert_int_equal(0, run("\"$V\" lab presets"));
+		look("out", p->name, true);
+		snprintf(command, sizeof(command), "\"$V\" lab presets %s >conf && \"$V\" lab run --config conf --settings | grep ^machine | "
+			 "diff conf -", p->name);
+		assert_int_equal(0, run(command));
+	}
+	assert_int_equal(0, run("\"$V\" lab workloads"));
+	look("out", "gups", true);
+	assert_int_equal(0, run("\"$V\" lab workloads gups"));
+	look("out", "updates", true);
+	assert_int_equal(0, run("\"$V\" lab help"));
+	look("out", "explain [OPTION]... [GVA]...", true);
+}
+
+/* ---- what cannot be ---- */
+
+static void test_bad_commands(void **state)
+{
+	static const struct { const char *args, *says; int status; } cases[] = {
+		{ "frob", "there is no command 'lab frob'; 'vellum lab help' lists them", 2 },
+		{ "run --frob", "vellum lab run has no option '--frob'; vellum lab run --help lists them", 2 },
+		{ "run --json", "--json needs a file, or - for the standard output", 2 },
+		{ "run --html", "--html needs a file, or - for the standard output", 2 },
+		{ "run --csv - --json - " SMALL, "only one of --json, --csv and --html can be -", 2 },
+		{ "run --csv /nowhere/x " SMALL, "cannot write /nowhere/x: No such file or directory", 1 },
+		{ "run --json /nowhere/x " SMALL, "cannot write /nowhere/x: No such file or directory", 1 },
+		{ "run --html /dev/full " SMALL, "cannot write /dev/full: No space left on device", 1 },
+		{ "run --json /dev/full " SMALL, "cannot write /dev/full: No space left on device", 1 },
+		{ "run --set", "--set needs a value", 2 },
+		{ "run --set hv.pages", "'hv.pages' is not of the form key=value", 2 },
+		{ "run --set hv.page=4k", "there is no setting 'hv.page' (perhaps hv.pages was meant)", 2 },
+		{ "run --pages 3k", "hv.pages cannot be '3k': it takes 4k, 2m or 1g", 2 },
+		{ "run --set machine.l2=1000/7", "where the ways divide the entries", 2 },
+		{ "run --mmu magic " SMALL, "magic", 2 },
+		{ "run --preset 80386", "there is no preset '80386'; there are penryn, nehalem", 2 },
+		{ "run --preset penryn " SMALL, "EPT", 2 },
+		{ "run --config nowhere.conf", "cannot read the configuration nowhere.conf: No such file or directory", 2 },
+		{ "run --config bad.conf", "bad.conf, line 2: there is no setting 'machine.l9'", 2 },
+		{ "run nothing", "nothing", 2 },
+		{ "run gups:size=wide", "size", 2 },
+		{ "run trace:nowhere.vtrace", "nowhere.vtrace", 2 },
+		{ "run trace:bad.conf", "bad.conf", 2 },
+		{ "explain --frob", "'--frob' is neither an option nor an address like 0x10000000000", 2 },
+		{ "explain 0xzz", "'0xzz' is neither an option nor an address", 2 },
+		{ "explain --set hv.vms=2 --workload " SMALL, "explain shows one virtual machine: hv.vms must be 1", 2 },
+		{ "explain --workload nothing", "nothing", 2 },
+		{ "explain --pages", "--pages needs a value", 2 },
+		{ "presets 80386", "there is no preset '80386'; there are penryn", 2 },
+		{ "presets haswell zen1", "usage: vellum lab presets [NAME]", 2 },
+		{ "workloads nothing", "nothing", 2 },
+	};
+	FILE *f = fopen("bad.conf", "w");
+
+	(void)state;
+	assert_non_null(f);
+	fputs("machine.l2 = 2048/16\nmachine.l9 = 1\n", f);
+	fclose(f);
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char command[300], *said;
+		int status;
+
+		snprintf(command, sizeof(command), "\"$V\" lab %s", cases[i].args);
+		status = run(command);
+		said = slurp("err");
+		if (status != cases[i].status || !strstr(said, cases[i].says) || strchr(said, '\n') != said + strlen(said) - 1)
+			fail_msg("lab %s: status %d, \"%s\"; expected status %d and one line with \"%s\"", cases[i].args, status, said,
+				 cases[i].status, cases[i].says);
+		free(said);
+	}
+	/* What could not be written is not lost: it is on the terminal. */
+	assert_int_equal(1, run("\"$V\" lab run --csv /nowhere/x " SMALL));
+	look("out", "Predicted run time", true);
+	assert_int_equal(1, run("\"$V\" lab run " SMALL " >/dev/full"));
+	look("err", "cannot write the account: No space left on device", true);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_json), cmocka_unit_test(test_csv), cmocka_unit_test(test_html), cmocka_unit_test(test_settings),
+		cmocka_unit_test(test_explain), cmocka_unit_test(test_presets), cmocka_unit_test(test_bad_commands),
+	};
+
+	if (argc > 1 && !strcmp(argv[1], "lab"))
+		return lab_main(argc - 1, argv + 1);
+	return cmocka_run_group_tests(tests, own_command_setup, own_command_teardown);
+}

@@ -1,0 +1,239 @@
+/* test/unit/lab/os_cpu.c - see the header. A bug of the OS ends the test by an assertion. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "test/unit/lab/os_cpu.h"
+
+enum { P = 1, W = 2, U = 4, PS = 0x80, G = 0x100 };
+#define NX (1ull << 63)
+#define ADDR 0x000ffffffffff000ull
+
+static uint64_t *word(struct lab_cpu *cpu, uint64_t gpa)
+{
+	uint64_t frame = gpa >> 12;
+
+	assert_true(gpa < cpu->features.memory && !(gpa & 7));
+	if (!cpu->frame[frame])
+		cpu->frame[frame] = calloc(512, 8);
+	assert_non_null(cpu->frame[frame]);
+	return &cpu->frame[frame][gpa >> 3 & 511];
+}
+
+uint64_t lab_cpu_peek(const struct lab_cpu *cpu, uint64_t gpa)
+{
+	assert_true(gpa < cpu->features.memory);
+	return cpu->frame[gpa >> 12] ? cpu->frame[gpa >> 12][gpa >> 3 & 511] : 0;
+}
+
+void lab_cpu_poke(struct lab_cpu *cpu, uint64_t gpa, uint64_t value) { *word(cpu, gpa) = value; }
+
+bool lab_cpu_start(struct lab_cpu *cpu, uint64_t cr3, uint64_t cr4)
+{
+	cpu->cr3 = cr3;
+	cpu->cr4 = cr4;
+	return true;
+}
+
+const char *lab_cpu_why(const struct lab_cpu *cpu)
+{
+	(void)cpu;
+	return "";
+}
+
+/* A walk: the entry for the 4-KByte page, with the rights of all levels, and the size of the page that holds it; 0:
+ * not present. */
+static uint64_t walk_to(struct lab_cpu *cpu, uint64_t va, unsigned *size)
+{
+	uint64_t table = cpu->cr3 & ADDR, rights = P | W | U, nx = 0;
+
+	for (unsigned level = cpu->features.levels;; level--) {
+		unsigned shift = 12 + 9 * (level - 1);
+		uint64_t value = lab_cpu_peek(cpu, table + (va >> shift & 511) * 8);
+
+		if (!(value & P))
+			return 0;
+		rights &= value;
+		nx |= value & NX;
+		if (level == 1 || (value & PS)) {
+			assert_true(level <= 3);
+			*size = shift;
+			assert_int_equal(value & ADDR & ((1ull << shift) - 1), 0);
+			return (((value & ADDR) | (va & ((1ull << shift) - 1))) & ADDR) | rights | nx | (value & G);
+		}
+		table = value & ADDR;
+	}
+}
+
+static uint64_t walk(struct lab_cpu *cpu, uint64_t va)
+{
+	unsigned size;
+
+	return walk_to(cpu, va, &size);
+}
+
+static unsigned pcid(const struct lab_cpu *cpu) { return cpu->cr4 & 1u << 17 ? cpu->cr3 & 0xfff : 0; }
+
+static struct cpu_entry *look_up(struct lab_cpu *cpu, uint64_t va)
+{
+	struct cpu_entry *e = &cpu->tlb[((va >> 12) ^ (va >> 21) ^ pcid(cpu) * 37) % CPU_TLB];
+
+	return e->valid && e->page == va >> 12 && (e->global || e->pcid == pcid(cpu)) ? e : NULL;
+}
+
+/* What the TLB says must be what the tables say: as the frame is concerned, exactly, and no right more. */
+static uint64_t translate(struct lab_cpu *cpu, uint64_t va)
+{
+	struct cpu_entry *e = look_up(cpu, va);
+	unsigned size = 0;
+	uint64_t now = walk_to(cpu, va, &size);
+
+	if (e) {
+		assert_int_equal(e->value & ADDR, now & ADDR);
+		assert_true(now & P);
+		assert_int_equal(e->value & ~now & (W | U), 0);
+		assert_true((e->value & NX) || !(now & NX));
+		return e->value;
+	}
+	if (now & P) {
+		e = &cpu->tlb[((va >> 12) ^ (va >> 21) ^ pcid(cpu) * 37) % CPU_TLB];
+		*e = (struct cpu_entry){ true, now & G, pcid(cpu), va >> 12, now, size };
+	}
+	return now;
+}
+
+void cpu_check(struct lab_cpu *cpu)
+{
+	for (unsigned i = 0; i < CPU_TLB; i++)
+		if (cpu->tlb[i].valid && cpu->tlb[i].pcid == pcid(cpu))
+			translate(cpu, cpu->tlb[i].page << 12);
+}
+
+bool cpu_access(struct lab_cpu *cpu, uint64_t va, bool write, uint64_t *frame, uint32_t *error)
+{
+	uint64_t value = translate(cpu, va);
+	struct cpu_entry *e;
+
+	if ((value & P) && (value & U) && (!write || (value & W))) {
+		*frame = (value & ADDR) >> 12;
+		return true;
+	}
+	*error = (value & P ? 1 : 0) | (write ? 2 : 0) | 4;
+	e = look_up(cpu, va);
+	if (e)
+		e->valid = false;
+	cpu->faults++;
+	return false;
+}
+
+/* The kernel reaches memory through its direct map, in whatever tables are loaded. */
+static void check_direct(struct lab_cpu *cpu, uint64_t gpa)
+{
+	uint64_t value = walk(cpu, (cpu->features.levels == 5 ? LAB_DIRECT_MAP_5LEVEL : LAB_DIRECT_MAP) + gpa);
+
+	assert_int_equal(value & (P | W | U), P | W);
+	assert_int_equal(value & ADDR, gpa & ADDR);
+}
+
+uint64_t lab_cpu_read_pte(struct lab_cpu *cpu, uint64_t gpa)
+{
+	check_direct(cpu, gpa);
+	return *word(cpu, gpa);
+}
+
+void lab_cpu_write_pte(struct lab_cpu *cpu, uint64_t gpa, uint64_t value)
+{
+	check_direct(cpu, gpa);
+	*word(cpu, gpa) = value;
+}
+
+void lab_cpu_zero(struct lab_cpu *cpu, uint64_t gpa, uint64_t bytes)
+{
+	for (uint64_t at = gpa; at < gpa + bytes; at += 4096) {
+		check_direct(cpu, at);
+		cpu->tag[at >> 12] = 0;
+		if (cpu->frame[at >> 12])
+			memset(cpu->frame[at >> 12], 0, 4096);
+	}
+}
+
+void lab_cpu_copy(struct lab_cpu *cpu, uint64_t to, uint64_t from, uint64_t bytes)
+{
+	for (uint64_t at = 0; at < bytes; at += 4096) {
+		check_direct(cpu, to + at);
+		check_direct(cpu, from + at);
+		cpu->tag[(to + at) >> 12] = cpu->tag[(from + at) >> 12];
+	}
+}
+
+void lab_cpu_touch(struct lab_cpu *cpu, uint64_t gva, bool write)
+{
+	(void)write;
+	assert_true(translate(cpu, gva) & P);
+}
+
+void lab_cpu_work(struct lab_cpu *cpu, unsigned which, uint64_t instructions)
+{
+	(void)instructions;
+	assert_true(walk(cpu, LAB_KERNEL_TEXT + 4096 * (which % 512)) & P);
+}
+
+static void drop(struct lab_cpu *cpu, bool all, unsigned id)
+{
+	for (unsigned i = 0; i < CPU_TLB; i++)
+		if (all || (!cpu->tlb[i].global && cpu->tlb[i].pcid == id))
+			cpu->tlb[i].valid = false;
+}
+
+void lab_cpu_load_cr3(struct lab_cpu *cpu, uint64_t value)
+{
+	bool tagged = cpu->cr4 & 1u << 17;
+
+	assert_true(tagged || !(value >> 63));
+	cpu->cr3 = value & ~NX;
+	cpu->loads++;
+	cpu->kept += value >> 63;
+	if (!(value >> 63))
+		drop(cpu, false, pcid(cpu));
+}
+
+void lab_cpu_invlpg(struct lab_cpu *cpu, uint64_t gva)
+{
+	cpu->pages_flushed++;
+	/* All pieces of a large page, of which the OS names any address; of a small one, that page alone. */
+	for (unsigned i = 0; i < CPU_TLB; i++)
+		if (cpu->tlb[i].valid && (cpu->tlb[i].global || cpu->tlb[i].pcid == pcid(cpu)) &&
+		    cpu->tlb[i].page << 12 >> cpu->tlb[i].shift == gva >> cpu->tlb[i].shift)
+			cpu->tlb[i].valid = false;
+}
+
+void lab_cpu_invpcid(struct lab_cpu *cpu, unsigned type, unsigned id, uint64_t gva)
+{
+	assert_int_equal(type, 0);
+	for (unsigned i = 0; i < CPU_TLB; i++)
+		if (cpu->tlb[i].pcid == id && !cpu->tlb[i].global &&
+		    cpu->tlb[i].page << 12 >> cpu->tlb[i].shift == gva >> cpu->tlb[i].shift)
+			cpu->tlb[i].valid = false;
+}
+
+void lab_cpu_flush_all(struct lab_cpu *cpu)
+{
+	cpu->flushes++;
+	drop(cpu, true, 0);
+}
+
+struct lab_guest_features lab_cpu_features(const struct lab_cpu *cpu) { return cpu->features; }
+
+void cpu_reset(struct lab_cpu *cpu, unsigned levels, bool tagged, uint64_t memory)
+{
+	for (unsigned i = 0; i < 1 << 20; i++)
+		free(cpu->frame[i]);
+	memset(cpu, 0, sizeof(*cpu));
+	cpu->features = (struct lab_guest_features){ .levels = levels, .pcid = tagged, .invpcid = tagged, .pages_1g = true,
+						     .memory = memory };
+}

@@ -1,0 +1,99 @@
+/* What is refused before a machine is started: a file that cannot be written, CPUs that an emulator gets wrong. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "tool/emulator/emulator.h"
+#include "tool/base/util.h"
+
+static char *directory;
+
+/* One for the whole program: it is removed at exit. */
+static int make_temporary(void **state)
+{
+	(void)state;
+	directory = temporary_directory();
+	return 0;
+}
+
+static void writable_new_file(void **state)
+{
+	char *path = text("%s/new", directory);
+
+	(void)state;
+	assert_true(file_writable(path));
+	assert_false(file_exists(path));        /* asking leaves nothing behind */
+	free(path);
+}
+
+static void writable_old_file(void **state)
+{
+	char *path = text("%s/old", directory);
+	struct bytes content = { 0 };
+
+	(void)state;
+	file_write(path, "kept", 4);
+	assert_true(file_writable(path));
+	assert_true(file_read(path, &content));
+	assert_string_equal(content.data, "kept");
+	bytes_free(&content);
+	free(path);
+}
+
+static void not_writable(void **state)
+{
+	char *missing = text("%s/no/such/dir/x.json", directory);
+	char *through_file = text("%s/old/x.json", directory), *old = text("%s/old", directory);
+
+	(void)state;
+	assert_false(file_writable(missing));
+	assert_int_equal(errno, ENOENT);
+	assert_false(file_writable(directory));
+	assert_int_equal(errno, EISDIR);
+	file_write(old, "", 0);
+	assert_false(file_writable(through_file));
+	assert_int_equal(errno, ENOTDIR);
+	if (geteuid() != 0) {                   /* to root every file is writable */
+		assert_int_equal(chmod(old, 0444), 0);
+		assert_false(file_writable(old));
+		assert_int_equal(errno, EACCES);
+	}
+	free(missing);
+	free(through_file);
+	free(old);
+}
+
+static void cpus_of_bochs(void **state)
+{
+	char error[300] = "";
+
+	(void)state;
+	assert_true(bochs_can_have(true, 1, error, sizeof error));
+	assert_true(bochs_can_have(true, 8, error, sizeof error));
+	assert_true(bochs_can_have(false, 1, error, sizeof error));
+	assert_string_equal(error, "");
+	assert_false(bochs_can_have(false, 2, error, sizeof error));
+	assert_non_null(strstr(error, "--host-cpus 2: "));
+	assert_non_null(strstr(error, "make bochs"));
+	assert_null(strchr(error, '\n'));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(writable_new_file),
+		cmocka_unit_test(writable_old_file),
+		cmocka_unit_test(not_writable),
+		cmocka_unit_test(cpus_of_bochs),
+	};
+
+	return cmocka_run_group_tests(tests, make_temporary, NULL);
+}

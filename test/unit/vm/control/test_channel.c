@@ -1,0 +1,297 @@
+/* The control channel between a guest's exits (vm/control/control.c, control_dump.c, control_translate.c): who is asked, what an answer shows, and that
+ * nothing changes for whoever runs. The grammar of requests: test_control.c. */
+#include "test/unit/vm/fixture.h"
+
+#include <stdio.h>
+
+#include "host/console.h"
+#include "host/interrupt.h"
+
+#define PT32 (BENCH_TABLES + 0x1000)
+
+static void again(void) { STEP(bench_exit_simple(EXIT_CPUID, 2)); }
+
+/* Arrives, and the guest is left for it. */
+static enum bench_at ask(const char *request)
+{
+	bench_type(CONSOLE_STATS, request, strlen(request));
+	return bench_interrupt(VECTOR_KICK);
+}
+
+static bool said(const char *text) { return strstr(bench_log(), text); }
+
+/* All pieces of the answer to the tag, put together. */
+static const char *answer(const char *tag)
+{
+	static char text[40000];
+	char prefix[20];
+	size_t used = 0;
+
+	snprintf(prefix, sizeof(prefix), "\nreply %s ", tag);
+	for (const char *p = bench_log(); (p = strstr(p, prefix)); p++) {
+		size_t n = strcspn(p + strlen(prefix), "\n");
+
+		assert_in_range(n, 1, 200);
+		memcpy(text + used, p + strlen(prefix), n);
+		used += n;
+	}
+	text[used] = '\0';
+	return text;
+}
+
+static bool answers(const char *tag, const char *text) { return strstr(answer(tag), text); }
+
+/* ---- the channel ---- */
+
+static void answers_in_pieces(void **state)
+{
+	uint8_t bytes[1000];
+	char hex[2001];
+
+	(void)state;
+	start();
+	for (unsigned n = 0; n < sizeof(bytes); n++) {
+		bytes[n] = (uint8_t)(n * 7);
+		snprintf(hex + 2 * n, 3, "%02x", bytes[n]);
+	}
+	bench_poke(BENCH_DATA, bytes, sizeof(bytes));
+	STEP(ask("a1 dump 0 gpa 0x1c0000 1000\n"));
+	assert_true(answers("a1", hex));
+	assert_true(said("done a1 ok\n"));
+	finish();
+}
+
+/* CT1: two that arrive together are two. */
+static void two_at_once(void **state)
+{
+	(void)state;
+	start();
+	STEP(ask("1 dump 0\n2 stats 0\n3 list\n"));
+	for (unsigned n = 0; n < 4 && !said("done 3"); n++)
+		STEP(bench_interrupt(VECTOR_KICK));
+	assert_true(said("done 1 ok\n"));
+	assert_true(answers("1", "\"rip\":"));
+	assert_true(said("done 2 ok\n"));
+	assert_true(answers("2", "\"exits\":"));
+	assert_true(said("done 3 ok\n"));
+	finish();
+}
+
+/* CT2: the answer waits for room, and nobody for the answer. */
+static void an_answer_without_room(void **state)
+{
+	(void)state;
+	start();
+	bench.stalled = true;
+	while (console_guest_line("."))
+		;
+	STEP(ask("1 dump 0\n"));
+	for (unsigned n = 0; n < 10; n++)
+		again();
+	bench.stalled = false;
+	for (unsigned n = 0; n < 20; n++)
+		STEP(bench_sent(CONSOLE_STATS));
+	assert_true(said("done 1 ok\n"));
+	assert_true(answers("1", "{\"vm\":\"test0\""));
+	assert_int_equal(answer("1")[strlen(answer("1")) - 1], '}');
+	finish();
+}
+
+static void who_is_asked(void **state)
+{
+	(void)state;
+	start();
+	STEP(ask("1 pause zz\n"));
+	assert_true(said("done 1 error there is no virtual machine zz\n"));
+	STEP(ask("2 audit 1\n"));
+	assert_true(said("done 2 error there is no virtual machine 1\n"));
+	STEP(ask("3 audit 0x\n"));
+	assert_true(said("done 3 error there is no virtual machine 0x\n"));
+	STEP(ask("4 audit 99999999999999999999\n"));
+	assert_true(said("done 4 error there is no"));
+	STEP(ask("4a audit 99\n"));
+	assert_true(said("done 4a error there is no"));
+	STEP(ask("5 audit 0\n"));
+	assert_true(said("done 5 ok\n"));
+	STEP(ask("6 audit test0\n"));
+	assert_true(said("done 6 ok\n"));
+	finish();
+}
+
+/* ---- who is visited ---- */
+
+static struct vcpu *other_than(const struct vcpu *v) { return bench.vm[!v->vm->id]->vcpu; }
+
+static void wait_for(const struct vcpu *v)
+{
+	for (unsigned n = 0; n < 8 && bench.v != v; n++)
+		STEP(bench_timer());
+	assert_ptr_equal(bench.v, v);
+}
+
+/* One that waits for its turn: its registers, not those of whoever runs, to whom nothing happens. */
+static void one_that_waits(void **state)
+{
+	struct vcpu *first, *other;
+	char request[40], rip[40];
+
+	(void)state;
+	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = "ept", .vms = 2 });
+	first = bench.v;
+	other = other_than(first);
+	/* It has not begun: there are no registers, and a look at it spoils nothing. */
+	assert_false(other->started);
+	snprintf(request, sizeof(request), "1 dump %u\n", other->vm->id);
+	STEP(ask(request));
+	assert_true(said("done 1 error"));
+	snprintf(request, sizeof(request), "2 translate %u 0x1000\n", other->vm->id);
+	STEP(ask(request));
+	assert_true(said("done 2 ok"));
+	assert_ptr_equal(bench.v, first);
+	wait_for(other);
+	assert_int_equal(bench.entry.rip, 0x100010);
+	wait_for(first);
+	/* Now it has. */
+	vmcs_put(VMCS_GUEST_RIP, 0x123000);
+	first->saved_cr2 = 0x1111;
+	other->saved_cr2 = 0x2222;
+	soft.cr2 = 0x3333;
+	snprintf(request, sizeof(request), "3 dump %u\n", other->vm->id);
+	STEP(ask(request));
+	assert_ptr_equal(bench.v, first);
+	snprintf(rip, sizeof(rip), "\"rip\":\"0x%x\"", 0x100010);
+	assert_true(answers("3", rip));
+	assert_true(answers("3", "\"cr2\":\"0x2222\""));
+	assert_int_equal(bench.entry.rip, 0x123000);
+	assert_ptr_equal(soft.percpu.loaded, first);
+	snprintf(request, sizeof(request), "4 dump %u\n", first->vm->id);
+	STEP(ask(request));
+	assert_true(answers("4", "\"rip\":\"0x123000\""));
+	assert_true(answers("4", "\"cr2\":\"0x3333\""));
+	finish();
+}
+
+/* What the guest changed without an exit is shown, and what was about to be written is not lost. */
+static void registers_on_the_way(void **state)
+{
+	uint64_t pdpte[4];
+
+	(void)state;
+	start();
+	assert_true(bench_mode(BENCH_PAGED32, 0));
+	vmcs_put(VMCS_GUEST_CR3, BENCH_TABLES + 0x18);
+	STEP(ask("1 dump 0\n"));
+	assert_true(answers("1", "\"cr2\":\"0x0\",\"cr3\":\"0x200018\""));
+	finish();
+	start_as(BENCH_LYNNFIELD, "ept");
+	assert_true(bench_mode(BENCH_PAE, 0));
+	STEP(bench_mov_to_cr(0, CR0_WP | BIT(5) | CR0_ET | CR0_PE));
+	memcpy(pdpte, bench.v->mmu.regs.pdpte, sizeof(pdpte));
+	for (unsigned n = 0; n < 4; n++)
+		vmcs_put(VMCS_GUEST_PDPTE0 + 2 * n, 0);
+	bench_type(CONSOLE_STATS, "1 dump 0\n", 9);
+	bench.v->host_turn = 0;
+	STEP(bench_mov_to_cr(0, CR0_PG | CR0_WP | BIT(5) | CR0_ET | CR0_PE));
+	assert_true(said("done 1 ok"));
+	assert_memory_equal(bench.v->mmu.regs.pdpte, pdpte, sizeof(pdpte));
+	assert_int_equal(vmcs_get(VMCS_GUEST_PDPTE0), pdpte[0]);
+	finish();
+}
+
+/* The clock of a guest's own stands still until the guest goes on, not only until somebody says that it may. */
+static void a_resumed_one_that_waits(void **state)
+{
+	struct vcpu *v, *other;
+	char request[20];
+	uint64_t before;
+
+	(void)state;
+	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = "ept", .vms = 2, .guest_clock = true });
+	soft.ticks = 100;
+	v = bench.v;
+	other = other_than(v);
+	before = soft.tsc + vmcs_get(VMCS_TSC_OFFSET);
+	snprintf(request, sizeof(request), "1 pause %u\n", v->vm->id);
+	STEP(ask(request));
+	assert_ptr_equal(bench.v, other);
+	bench_wait(5 * schedule_slice());
+	again();
+	snprintf(request, sizeof(request), "2 resume %u\n", v->vm->id);
+	STEP(ask(request));
+	assert_ptr_equal(bench.v, other);
+	bench_wait(schedule_slice());
+	wait_for(v);
+	assert_true(soft.tsc + vmcs_get(VMCS_TSC_OFFSET) - before < schedule_slice() / 4);
+	finish();
+}
+
+/* ---- memory ---- */
+
+static void poke32(uint64_t gpa, uint32_t v) { bench_poke(gpa, &v, sizeof(v)); }
+
+static void memory_by_linear_address(void **state)
+{
+	static const char left[] = "left", right[] = "right", wrong[] = "wrong";
+	uint32_t pte;
+
+	(void)state;
+	start();
+	assert_true(bench_mode(BENCH_PAGED32, 0));
+	/* Two pages that are neighbours to the guest and not in its memory. */
+	poke32(PT32 + 4 * (BENCH_DATA / PAGE_SIZE + 1), (BENCH_DATA + 0x5000) | 0x43);
+	bench_poke(BENCH_DATA + 0xffc, left, 4);
+	bench_poke(BENCH_DATA + 0x1000, wrong, 5);
+	bench_poke(BENCH_DATA + 0x5000, right, 5);
+	STEP(ask("1 dump 0 gva 0x1c0ffc 9\n"));
+	assert_true(answers("1", "6c6566747269676874"));
+	assert_true(answers("1", "\"complete\":true"));
+	/* Looking sets no flag: accessed is still clear. */
+	bench_peek(PT32 + 4 * (BENCH_DATA / PAGE_SIZE + 1), &pte, sizeof(pte));
+	assert_int_equal(pte & PTE_A, 0x43 & PTE_A);
+	poke32(PT32 + 4 * (BENCH_DATA / PAGE_SIZE + 1), (BENCH_DATA + 0x5000) | 3);
+	STEP(ask("2 translate 0 0x1c1004\n"));
+	assert_true(answers("2", "\"gpa\":\"0x1c5004\""));
+	bench_peek(PT32 + 4 * (BENCH_DATA / PAGE_SIZE + 1), &pte, sizeof(pte));
+	assert_int_equal(pte & (PTE_A | PTE_D), 0);
+	finish();
+}
+
+static void where_memory_ends(void **state)
+{
+	(void)state;
+	start();
+	STEP(ask("1 dump 0 gpa 0x3ffff0 64\n"));
+	assert_true(answers("1", "\"length\":16,"));
+	assert_true(answers("1", "\"complete\":false"));
+	STEP(ask("2 dump 0 gpa 0x400000 64\n"));
+	assert_true(said("done 2 error there is no memory"));
+	/* A device is not asked. */
+	STEP(ask("3 dump 0 gpa 0xfee00000 64\n"));
+	assert_true(said("done 3 error there is no memory"));
+	finish();
+}
+
+/* A user's page, under SMAP. */
+static void past_the_guests_rights(void **state)
+{
+	(void)state;
+	start_as(BENCH_MODERN, "ept");
+	assert_true(bench_mode(BENCH_LONG64, 0));
+	STEP(bench_mov_to_cr(4, CR4_PAE | CR4_SMAP));
+	EXPECT_NOTHING();
+	STEP(ask("1 translate 0 0x1c0123\n"));
+	assert_true(answers("1", "\"gpa\":\"0x1c0123\""));
+	finish();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(answers_in_pieces), cmocka_unit_test(two_at_once), cmocka_unit_test(an_answer_without_room),
+		cmocka_unit_test(who_is_asked), cmocka_unit_test(one_that_waits), cmocka_unit_test(registers_on_the_way),
+		cmocka_unit_test(a_resumed_one_that_waits), cmocka_unit_test(memory_by_linear_address), cmocka_unit_test(where_memory_ends),
+		cmocka_unit_test(past_the_guests_rights),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

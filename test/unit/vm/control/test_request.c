@@ -1,0 +1,198 @@
+/* The control channel's requests and the JSON of its answers, with what arrives on a serial port: requests, halves of them, garbage. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vm/control/request.h"
+#include "vm/control/json.h"
+
+static struct control_request request;
+static char error[200];
+
+/* Feeds a text; 1: a request came out, 0: a sentence, -1: nothing. Only the first line counts. */
+static int feed(const char *text)
+{
+	static struct control_line line;
+
+	memset(&request, 0x5a, sizeof(request));
+	error[0] = 0;
+	for (; *text; text++)
+		if (control_line_take(&line, (uint8_t)*text))
+			return control_parse(&line, &request, error, sizeof(error));
+	return -1;
+}
+
+static void bad(const char *text, const char *tag, const char *sentence)
+{
+	assert_int_equal(feed(text), 0);
+	assert_string_equal(request.tag, tag);
+	assert_string_equal(error, sentence);
+}
+
+static void test_requests(void **state)
+{
+	(void)state;
+	assert_int_equal(feed("a1 list\n"), 1);
+	assert_int_equal(request.command, CONTROL_LIST);
+	assert_string_equal(request.tag, "a1");
+	assert_int_equal(feed("x  stats \t guest\r\n"), 1);
+	assert_int_equal(request.command, CONTROL_STATS);
+	assert_string_equal(request.vm, "guest");
+	assert_int_equal(feed("x mmu 0 shadow\n"), 1);
+	assert_string_equal(request.word, "shadow");
+	assert_int_equal(feed("x translate g 0xffffFFFF81000000\n"), 1);
+	assert_int_equal(request.address, 0xffffffff81000000);
+	assert_int_equal(feed("x dump g\n"), 1);
+	assert_int_equal(request.space, CONTROL_REGISTERS);
+	assert_int_equal(feed("x dump g 4096\n"), 1);
+	assert_int_equal(request.space, CONTROL_GVA);
+	assert_int_equal(request.address, 4096);
+	assert_int_equal(request.length, 256);
+	assert_int_equal(feed("x dump g gpa 0x10 4096\n"), 1);
+	assert_int_equal(request.space, CONTROL_GPA);
+	assert_int_equal(request.length, 4096);
+	assert_int_equal(feed("\n"), -1);
+	assert_int_equal(feed("a li"), -1);
+	assert_int_equal(feed("st\n"), 1);
+}
+
+static void test_refusals(void **state)
+{
+	char text[1000];
+
+	(void)state;
+	bad("list\n", "list", "no command; there are list, stats, mmu, pause, resume, translate, dump and audit");
+	bad("a lust\n", "a", "there is no command lust; there are list, stats, mmu, pause, resume, translate, dump and audit");
+	bad("a list b\n", "a", "it is: list");
+	bad("a stats\n", "a", "it is: stats VM");
+	bad("a dump g gva\n", "a", "it is: dump VM, or dump VM [gva|gpa] ADDRESS [LENGTH]");
+	bad("a dump g gva 1 2 3 4 5 6\n", "a", "it is: dump VM, or dump VM [gva|gpa] ADDRESS [LENGTH]");
+	bad("a dump g 1 0\n", "a", "the length must be from 1 to 4096, not 0");
+	bad("a dump g 1 4097\n", "a", "the length must be from 1 to 4096, not 4097");
+	bad("a translate g 0x\n", "a", "0x is not an address");
+	bad("a translate g 0x10000000000000000\n", "a", "0x10000000000000000 is not an address");
+	bad("a translate g 18446744073709551616\n", "a", "18446744073709551616 is not an address");
+	bad("a translate g 12f\n", "a", "12f is not an address");
+	bad("a stats a/b\n", "a", "a/b is not a virtual machine's name or number");
+	bad("a$ list\n", "-", "a line must begin with a tag of 1 to 16 letters, digits, - _ and .");
+	bad("12345678901234567 list\n", "-", "a line must begin with a tag of 1 to 16 letters, digits, - _ and .");
+	bad("a \x01list\n", "-", "the line holds bytes that are no printable characters");
+	bad(" \n", "-", "a line must begin with a tag of 1 to 16 letters, digits, - _ and .");
+	memset(text, 'x', sizeof(text));
+	memcpy(text, "a stats ", 8);
+	memcpy(text + 990, "\n", 2);
+	bad(text, "a", "the line is too long: at most 200 characters");
+	assert_int_equal(feed("a list\n"), 1);
+}
+
+static uint64_t random_state = 88172645463325252;
+
+static unsigned random_below(unsigned n)
+{
+	random_state ^= random_state << 13;
+	random_state ^= random_state >> 7;
+	random_state ^= random_state << 17;
+	return (unsigned)(random_state >> 33) % n;
+}
+
+static void check_request(bool ok)
+{
+	assert_true(strlen(request.tag) >= 1 && strlen(request.tag) <= CONTROL_TAG_MAX);
+	if (!ok) {
+		assert_true(strlen(error) > 0 && strlen(error) < sizeof(error));
+		assert_null(strpbrk(error, "\r\n"));
+		return;
+	}
+	assert_in_range(request.command, CONTROL_LIST, CONTROL_AUDIT);
+	assert_true(strlen(request.vm) <= CONTROL_WORD_MAX && strlen(request.word) <= CONTROL_WORD_MAX);
+	assert_true((request.command == CONTROL_LIST) == (request.vm[0] == 0));
+	if (request.command == CONTROL_DUMP && request.space != CONTROL_REGISTERS)
+		assert_in_range(request.length, 1, CONTROL_DUMP_MAX);
+}
+
+/* Requests with bytes changed, left out, put in: never more than a sentence, and the next good request works. */
+static void test_garbage(void **state)
+{
+	static const char *const seeds[] = { "t dump guest gva 0xffffffff81000000 4096\n", "t1 translate 0 18446744073709551615\n",
+					     "abc mmu guest next\n", "q list\n", "q audit g\n", "\n\n a b c d e f g h i j\n", "dump dump dump dump dump dump\n" };
+	unsigned requests = 0, sentences = 0;
+
+	(void)state;
+	for (unsigned n = 0; n < 200000; n++) {
+		struct control_line *line = calloc(1, sizeof(*line));
+		const char *seed = seeds[random_below(ARRAY_SIZE(seeds))];
+		size_t length = strlen(seed);
+
+		for (unsigned round = 0; round < 3; round++) {
+			for (size_t i = 0; i < length; i++) {
+				unsigned what = random_below(60);
+				uint8_t byte = what == 0 ? (uint8_t)random_below(256) : what == 1 ? ' ' : (uint8_t)seed[i];
+
+				if (what == 2)
+					continue;
+				for (unsigned copies = what == 3 ? random_below(300) : 1; copies; copies--) {
+					bool ok;
+
+					if (!control_line_take(line, byte))
+						continue;
+					memset(&request, 0x5a, sizeof(request));
+					error[0] = 0;
+					ok = control_parse(line, &request, error, sizeof(error));
+					check_request(ok);
+					requests += ok;
+					sentences += !ok;
+				}
+			}
+		}
+		free(line);
+	}
+	assert_true(requests > 10000 && sentences > 10000);
+}
+
+static void test_json(void **state)
+{
+	char *buf = malloc(200), expected[] = "{\"a\":1,\"b\":\"0xff\",\"c\":[true,\"x\\\"\\\\?\",null],\"d\":\"00ff\",\"e\":{}}";
+	const uint8_t bytes[] = { 0, 255 };
+	struct json j;
+
+	(void)state;
+	for (size_t size = 200; size; size--) {
+		buf = realloc(buf, size); /* the sanitizer sees a byte too many */
+		json_init(&j, buf, size);
+		json_open(&j, NULL, '{');
+		json_number(&j, "a", 1);
+		json_hex(&j, "b", 255);
+		json_open(&j, "c", '[');
+		json_bool(&j, NULL, true);
+		json_text(&j, NULL, "x\"\\\n");
+		json_text(&j, NULL, NULL);
+		json_close(&j, '[');
+		json_bytes(&j, "d", bytes, sizeof(bytes));
+		json_open(&j, "e", '{');
+		json_close(&j, '{');
+		json_close(&j, '{');
+		assert_int_equal(j.overflow, size < sizeof(expected));
+		if (!j.overflow)
+			assert_string_equal(buf, expected);
+		else if (size > 1)
+			assert_memory_equal(buf, expected, size - 1);
+	}
+	free(buf);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_requests),
+		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_garbage),
+		cmocka_unit_test(test_json),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

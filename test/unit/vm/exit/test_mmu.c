@@ -1,0 +1,359 @@
+/* EPT violations, misconfigurations and page faults (vm/exit/mmu.c), and the instructions that are emulated for them
+ * (vm/exit/emulation.c). */
+#include "test/unit/vm/fixture.h"
+
+#define TF BIT(8)
+#define IF BIT(9)
+#define BS BIT(14)
+#define LAPIC 0xfee00000u
+#define LAPIC_TPR 0x80
+#define ABSENT 0x30000000u /* no memory, no device */
+
+/* Exit qualification for EPT violations. */
+#define READ BIT(0)
+#define WRITE BIT(1)
+#define FETCH BIT(2)
+#define MAPPED_RW (BIT(3) | BIT(4))
+#define GVA_KNOWN (BIT(7) | BIT(8))
+#define NMI_UNBLOCKED BIT(12)
+
+static const char *const shadows[] = { "shadow", "vtlb", "brute" };
+
+static void at_mode(const char *mmu, enum bench_mode mode, unsigned cpl)
+{
+	start_as(BENCH_HASWELL, mmu);
+	assert_true(bench_mode(mode, cpl));
+}
+
+static enum bench_at violation(uint64_t qualification, uint64_t gpa)
+{
+	return bench_exit(&(struct bench_exit){ .reason = EXIT_EPT_VIOLATION, .qualification = qualification, .gpa = gpa, .gva = gpa });
+}
+
+static enum bench_at page_fault(uint32_t error, uint64_t gva)
+{
+	return bench_exit(&(struct bench_exit){ .reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION_ERROR(14), .error = error,
+						.qualification = gva });
+}
+
+static void code(const char *bytes, size_t n)
+{
+	vmcs_put(VMCS_GUEST_RIP, BENCH_CODE);
+	bench_poke(BENCH_CODE, bytes, n);
+}
+#define CODE(bytes) code(bytes, sizeof(bytes) - 1)
+
+/* ---- memory ---- */
+
+static void memory_is_mapped(void **state)
+{
+	(void)state;
+	at_mode("ept", BENCH_LONG64, 0);
+	STEP(violation(READ | GVA_KNOWN, BENCH_DATA));
+	EXPECT_NOTHING();
+	assert_int_equal(bench.entry.rip, BENCH_CODE);
+	assert_int_equal(bench.vm[0]->mmu.counters.ept_violations, 1);
+	/* Again: nothing to do, and it is said. */
+	STEP(violation(READ | GVA_KNOWN, BENCH_DATA));
+	EXPECT_NOTHING();
+	finish();
+	for (unsigned m = 0; m < ARRAY_SIZE(shadows); m++) {
+		at_mode(shadows[m], BENCH_LONG64, 0);
+		STEP(page_fault(0, BENCH_DATA));
+		EXPECT_NOTHING();
+		assert_int_equal(bench.entry.rip, BENCH_CODE);
+		STEP(page_fault(2, BENCH_DATA));
+		EXPECT_NOTHING();
+		/* The guest's own fault: its error code says what the guest's tables say. */
+		STEP(page_fault(2, 0x40000000));
+		EXPECT_EVENT(EXCEPTION_ERROR(14), 2);
+		assert_int_equal(read_cr2(), 0x40000000);
+		finish();
+	}
+}
+
+/* A user's write to a page that the guest has made read-only. */
+static void the_guests_own_protection(void **state)
+{
+	static const uint32_t read_only = (BENCH_DATA & ~0xfffu) | 0x25;
+
+	(void)state;
+	for (unsigned m = 0; m < ARRAY_SIZE(shadows); m++) {
+		at_mode(shadows[m], BENCH_PAGED32, 3);
+		bench_poke(BENCH_TABLES + 0x1000 + (BENCH_DATA >> 12) * 4, &read_only, 4);
+		STEP(page_fault(6, BENCH_DATA));
+		EXPECT_EVENT(EXCEPTION_ERROR(14), 7);
+		finish();
+	}
+}
+
+/* ---- devices ---- */
+
+static enum bench_at touch(const char *mmu, bool write, uint64_t address)
+{
+	if (!strcmp(mmu, "ept"))
+		return violation((write ? WRITE : READ) | GVA_KNOWN, address);
+	return page_fault(write ? 2 : 0, address);
+}
+
+static void device_memory_is_emulated(void **state)
+{
+	static const char *const all[] = { "ept", "shadow", "vtlb", "brute" };
+
+	(void)state;
+	for (unsigned m = 0; m < ARRAY_SIZE(all); m++) {
+		at_mode(all[m], BENCH_PAE, 0);
+		*bench_gpr(GPR_RAX) = 0x30;
+		*bench_gpr(GPR_RBX) = LAPIC + LAPIC_TPR;
+		CODE("\x89\x03"); /* mov [ebx], eax */
+		STEP(touch(all[m], true, LAPIC + LAPIC_TPR));
+		EXPECT_NOTHING();
+		assert_int_equal(bench.entry.rip, BENCH_CODE + 2);
+		assert_int_equal(lapic_tpr(&bench.v->lapic), 0x30);
+		CODE("\x8b\x0b"); /* mov ecx, [ebx] */
+		*bench_gpr(GPR_RCX) = ~0ull;
+		STEP(touch(all[m], false, LAPIC + LAPIC_TPR));
+		assert_int_equal(*bench_gpr(GPR_RCX), 0x30);
+		finish();
+	}
+}
+
+static void absent_memory_reads_as_ones(void **state)
+{
+	(void)state;
+	start();
+	assert_true(bench_mode(BENCH_PROT32, 0));
+	*bench_gpr(GPR_RBX) = ABSENT;
+	*bench_gpr(GPR_RAX) = 0;
+	CODE("\x8b\x03"); /* mov eax, [ebx] */
+	STEP(violation(READ | GVA_KNOWN, ABSENT));
+	EXPECT_NOTHING();
+	assert_int_equal(*bench_gpr(GPR_RAX), 0xffffffff);
+	CODE("\xf0\x0f\xb1\x03"); /* lock cmpxchg [ebx], eax */
+	STEP(violation(WRITE | GVA_KNOWN, ABSENT));
+	EXPECT_NOTHING();
+	assert_int_equal(bench.entry.rip, BENCH_CODE + 4);
+	finish();
+}
+
+static void code_where_no_memory_is(void **state)
+{
+	(void)state;
+	start();
+	assert_true(bench_mode(BENCH_PROT32, 0));
+	vmcs_put(VMCS_GUEST_RIP, ABSENT);
+	STEP(violation(FETCH | GVA_KNOWN, ABSENT)); /* all ones are no instruction */
+	EXPECT_UD();
+	finish();
+}
+
+/* A write through the guest's read-only mapping of a device page faults, even where a read has told the translation. */
+static void read_only_device_page(void **state)
+{
+	static const uint64_t read_only = LAPIC | 0xe5;
+
+	(void)state;
+	at_mode("ept", BENCH_LONG64, 0);
+	bench_poke(BENCH_TABLES + 0x4000 + 503 * 8, &read_only, 8);
+	*bench_gpr(GPR_RBX) = LAPIC + LAPIC_TPR;
+	*bench_gpr(GPR_RAX) = 0x30;
+	CODE("\x01\x03"); /* add [rbx], eax: the read exits first */
+	STEP(violation(READ | GVA_KNOWN, LAPIC + LAPIC_TPR));
+	EXPECT_EVENT(EXCEPTION_ERROR(14), 3);
+	assert_int_equal(read_cr2(), LAPIC + LAPIC_TPR);
+	assert_int_equal(lapic_tpr(&bench.v->lapic), 0);
+	assert_int_equal(bench.entry.rip, BENCH_CODE);
+	finish();
+}
+
+/* ---- what an emulated instruction leaves ---- */
+
+static void single_step_of_an_emulated_instruction(void **state)
+{
+	(void)state;
+	at_mode("ept", BENCH_LONG64, 0);
+	*bench_gpr(GPR_RBX) = LAPIC + LAPIC_TPR;
+	vmcs_put(VMCS_GUEST_RFLAGS, 2 | TF);
+	CODE("\x89\x03");
+	STEP(violation(WRITE | GVA_KNOWN, LAPIC + LAPIC_TPR));
+	EXPECT_NOTHING();
+	assert_int_equal(bench.entry.pending_debug, BS);
+	/* After MOV SS the trap of MOV SS is lost, that of the instruction is not. */
+	vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, BLOCKING_MOV_SS);
+	CODE("\x89\x03");
+	STEP(violation(WRITE | GVA_KNOWN, LAPIC + LAPIC_TPR));
+	assert_int_equal(bench.entry.pending_debug, BS);
+	assert_int_equal(bench.entry.interruptibility, 0);
+	finish();
+}
+
+/* MOV SS out of device memory blocks, and under single-step its own trap waits for the next instruction. */
+static void an_emulated_mov_ss(void **state)
+{
+	(void)state;
+	for (unsigned steps = 0; steps < 2; steps++) {
+		at_mode("ept", BENCH_PAE, 0);
+		/* The TPR holds the selector. */
+		STEP(bench_mov_to_cr(8, BENCH_DATA0 >> 4));
+		*bench_gpr(GPR_RBX) = LAPIC + LAPIC_TPR;
+		vmcs_put(VMCS_GUEST_RFLAGS, 2 | (steps ? TF : 0));
+		CODE("\x8e\x13"); /* mov ss, [ebx] */
+		STEP(violation(READ | GVA_KNOWN, LAPIC + LAPIC_TPR));
+		EXPECT_NOTHING();
+		assert_int_equal(vmcs_get(VMCS_GUEST_ES_SELECTOR + 2 * SEG_SS), BENCH_DATA0);
+		assert_int_equal(bench.entry.interruptibility, BLOCKING_MOV_SS);
+		assert_int_equal(bench.entry.pending_debug, steps ? BS : 0);
+		finish();
+	}
+}
+
+static void rip_wraps_after_an_emulated_instruction(void **state)
+{
+	(void)state;
+	start();
+	assert_true(bench_mode(BENCH_PROT16, 0));
+	*bench_gpr(GPR_RBX) = LAPIC + LAPIC_TPR;
+	/* At the end of the 4 GiB, by way of a base. */
+	vmcs_put(VMCS_GUEST_ES_BASE + 2 * SEG_CS, BENCH_CODE + 4);
+	vmcs_put(VMCS_GUEST_ES_LIMIT + 2 * SEG_CS, 0xffffffff);
+	vmcs_put(VMCS_GUEST_ES_ACCESS + 2 * SEG_CS, 0xc09b);
+	vmcs_put(VMCS_GUEST_ES_LIMIT + 2 * SEG_DS, 0xffffffff);
+	vmcs_put(VMCS_GUEST_ES_ACCESS + 2 * SEG_DS, 0xc093);
+	bench_poke(BENCH_CODE + 2, "\x89\x03", 2);
+	vmcs_put(VMCS_GUEST_RIP, 0xfffffffe);
+	STEP(violation(WRITE | GVA_KNOWN, LAPIC + LAPIC_TPR));
+	EXPECT_NOTHING();
+	assert_int_equal(bench.entry.rip, 0);
+	finish();
+}
+
+/* ---- delivery of events ---- */
+
+static void delivery_that_needs_memory(void **state)
+{
+	(void)state;
+	at_mode("ept", BENCH_LONG64, 0);
+	EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = WRITE | GVA_KNOWN, .gpa = BENCH_STACK - 8, .gva = BENCH_STACK - 8,
+	     .vectoring = INFO(INFO_TYPE_SOFTWARE_INTERRUPT, 0x80), .length = 2);
+	EXPECT_EVENT(INFO(INFO_TYPE_SOFTWARE_INTERRUPT, 0x80), 0);
+	assert_int_equal(bench.entry.length, 2);
+	finish();
+}
+
+/* A gate for #UD, to code at BENCH_CODE. */
+static void with_a_gate(void)
+{
+	uint64_t gate = (BENCH_CODE & 0xffff) | (uint64_t)BENCH_CODE0 << 16 | 0x8e0000000000 | (uint64_t)(BENCH_CODE >> 16) << 48;
+
+	bench_poke(BENCH_DATA + 0x800 + 6 * 8, &gate, 8);
+	vmcs_put(VMCS_GUEST_IDTR_BASE, BENCH_DATA + 0x800);
+	vmcs_put(VMCS_GUEST_IDTR_LIMIT, 0x7f);
+	vmcs_put(VMCS_GUEST_RIP, 0x1234);
+}
+
+/* A stack in a device's memory: the frame is written there by hand, which a local APIC ignores. */
+static void delivery_to_a_device(void **state)
+{
+	(void)state;
+	at_mode("ept", BENCH_PROT32, 0);
+	with_a_gate();
+	vmcs_put(VMCS_GUEST_RSP, LAPIC + 0x20);
+	vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, BLOCKING_STI);
+	EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = WRITE | GVA_KNOWN, .gpa = LAPIC + 0x1c, .gva = LAPIC + 0x1c,
+	     .vectoring = EXCEPTION(6));
+	EXPECT_NOTHING();
+	assert_int_equal(bench.entry.rip, BENCH_CODE);
+	assert_int_equal(vmcs_get(VMCS_GUEST_RSP), LAPIC + 0x20 - 12);
+	assert_int_equal(bench.entry.interruptibility, 0);
+	finish();
+	/* Without a gate for it, it becomes what the CPU would make of it: #GP, whose delivery is the CPU's again. */
+	at_mode("ept", BENCH_PROT32, 0);
+	vmcs_put(VMCS_GUEST_IDTR_LIMIT, 0);
+	EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = WRITE | GVA_KNOWN, .gpa = LAPIC + 0x1c, .gva = LAPIC + 0x1c,
+	     .vectoring = EXCEPTION(6));
+	EXPECT_EVENT(EXCEPTION_ERROR(13), 0x33);
+	finish();
+}
+
+/* SDM, "Information for VM Exits Due to EPT Violations": an IRET that faults has unblocked NMIs; it is executed again. */
+static void nmi_blocking_by_iret(void **state)
+{
+	(void)state;
+	at_mode("ept", BENCH_LONG64, 0);
+	STEP(violation(READ | GVA_KNOWN | NMI_UNBLOCKED, BENCH_STACK));
+	assert_int_equal(bench.entry.interruptibility, BLOCKING_NMI);
+	vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, 0);
+	/* Not where an event was being delivered: the bit means nothing then. */
+	EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = READ | GVA_KNOWN | NMI_UNBLOCKED, .gpa = BENCH_STACK, .gva = BENCH_STACK,
+	     .vectoring = EXCEPTION(6));
+	assert_int_equal(bench.entry.interruptibility, 0);
+	finish();
+	for (unsigned m = 0; m < ARRAY_SIZE(shadows); m++) {
+		at_mode(shadows[m], BENCH_PAGED32, 0);
+		EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION_ERROR(14) | (uint32_t)INFO_NMI_UNBLOCKED, .qualification = BENCH_STACK);
+		EXPECT_NOTHING();
+		assert_int_equal(bench.entry.interruptibility, BLOCKING_NMI);
+		vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, 0);
+		/* The guest's own fault: its handler runs with NMIs as IRET left them. */
+		EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION_ERROR(14) | (uint32_t)INFO_NMI_UNBLOCKED, .qualification = 0x800000);
+		EXPECT_EVENT(EXCEPTION_ERROR(14), 0);
+		assert_int_equal(bench.entry.interruptibility, 0);
+		finish();
+	}
+}
+
+/* Delivery of an event whose stack is in a page table that is write-protected: the frame is written as the guest's writes to
+ * tables are. */
+static void delivery_onto_a_page_table(void **state)
+{
+	uint32_t frame[3];
+
+	(void)state;
+	for (unsigned m = 0; m < ARRAY_SIZE(shadows); m++) {
+		at_mode(shadows[m], BENCH_PAGED32, 0);
+		with_a_gate();
+		STEP(page_fault(0, BENCH_DATA)); /* its tables are shadowed from here on */
+		vmcs_put(VMCS_GUEST_RSP, BENCH_TABLES + 0x2000);
+		EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION_ERROR(14), .error = 3, .qualification = BENCH_TABLES + 0x1ffc,
+		     .vectoring = EXCEPTION(6));
+		if (bench.entry.event == 0) {
+			bench_peek(BENCH_TABLES + 0x2000 - sizeof(frame), frame, sizeof(frame));
+			assert_int_equal(frame[0], 0x1234);
+			assert_int_equal(frame[1], BENCH_CODE0);
+			assert_int_equal(bench.entry.rip, BENCH_CODE);
+		} else {
+			EXPECT_EVENT(EXCEPTION(6), 0); /* nothing is protected there: the CPU goes on */
+		}
+		finish();
+	}
+}
+
+/* INVVPID and INVEPT that the CPU refuses stop nobody. */
+static void invalidations_that_fail(void **state)
+{
+	(void)state;
+	for (unsigned m = 0; m < ARRAY_SIZE(shadows); m++) {
+		at_mode(shadows[m], BENCH_PAGED32, 0);
+		bench.invalidations_fail = true;
+		STEP(page_fault(0, BENCH_DATA));
+		EXIT(.reason = EXIT_INVLPG, .length = 3, .qualification = BENCH_DATA);
+		STEP(bench_mov_to_cr(3, BENCH_TABLES));
+		STEP(page_fault(2, BENCH_DATA));
+		bench.invalidations_fail = false;
+		finish();
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(memory_is_mapped), cmocka_unit_test(the_guests_own_protection), cmocka_unit_test(device_memory_is_emulated),
+		cmocka_unit_test(absent_memory_reads_as_ones), cmocka_unit_test(code_where_no_memory_is),
+		cmocka_unit_test(read_only_device_page), cmocka_unit_test(single_step_of_an_emulated_instruction),
+		cmocka_unit_test(an_emulated_mov_ss), cmocka_unit_test(rip_wraps_after_an_emulated_instruction),
+		cmocka_unit_test(delivery_that_needs_memory), cmocka_unit_test(delivery_to_a_device), cmocka_unit_test(nmi_blocking_by_iret),
+		cmocka_unit_test(delivery_onto_a_page_table), cmocka_unit_test(invalidations_that_fail),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,250 @@
+/* RDMSR and WRMSR (vm/exit/msr.c). SDM, "Model-Specific Registers", and the chapters that name each register. */
+#include "test/unit/vm/fixture.h"
+
+#define MSR_TSC_ADJUST 0x3b
+#define MSR_PLATFORM_ID 0x17
+#define MSR_BIOS_SIGNATURE 0x8b
+#define MSR_MCG_CAP 0x179
+#define MSR_DEBUGCTL 0x1d9
+#define MTRR_PHYSBASE0 0x200
+#define MTRR_PHYSMASK0 0x201
+#define MTRR_FIX64K 0x250
+#define MTRR_FIX16K_80000 0x258
+#define MTRR_FIX4K_F8000 0x26f
+
+static void in_long_mode(void)
+{
+	start();
+	assert_true(bench_mode(BENCH_LONG64, 0));
+}
+
+static void takes(uint32_t msr, uint64_t value, int line)
+{
+	vmcs_put(VMCS_GUEST_RIP, BENCH_CODE);
+	step_to_entry(bench_wrmsr(msr, value), line);
+	expect_event(0, 0, line);
+	if (bench.entry.rip != BENCH_CODE + 2)
+		fail_msg("line %d: the instruction was not skipped", line);
+}
+#define TAKES(msr, value) takes(msr, value, __LINE__)
+
+static void refuses(uint32_t msr, uint64_t value, int line)
+{
+	vmcs_put(VMCS_GUEST_RIP, BENCH_CODE);
+	step_to_entry(bench_wrmsr(msr, value), line);
+	expect_event(EXCEPTION_ERROR(13), 0, line);
+	if (bench.entry.rip != BENCH_CODE)
+		fail_msg("line %d: the instruction was skipped", line);
+}
+#define REFUSES(msr, value) refuses(msr, value, __LINE__)
+
+static uint64_t reads(uint32_t msr, int line)
+{
+	vmcs_put(VMCS_GUEST_RIP, BENCH_CODE);
+	*bench_gpr(GPR_RAX) = *bench_gpr(GPR_RDX) = ~0ull;
+	step_to_entry(bench_rdmsr(msr), line);
+	expect_event(0, 0, line);
+	if (bench.entry.rip != BENCH_CODE + 2 || *bench_gpr(GPR_RAX) >> 32 || *bench_gpr(GPR_RDX) >> 32)
+		fail_msg("line %d: not skipped, or the upper halves of RAX and RDX are not clear", line);
+	return *bench_gpr(GPR_RAX) | *bench_gpr(GPR_RDX) << 32;
+}
+#define READS(msr) reads(msr, __LINE__)
+
+static void registers_that_are_not_there(void **state)
+{
+	static const uint32_t msrs[] = { 0x2, 0x3a, 0xe7, 0x186, 0x345, 0x38f, 0x480, 0x48f, 0x570, 0x6a0, 0xc0000084 + 0x1000,
+					 0xc0010015,
+					 0x40000000, 0xffffffff, MTRR_PHYSBASE0 + 16 };
+
+	(void)state;
+	in_long_mode();
+	for (unsigned i = 0; i < ARRAY_SIZE(msrs); i++) {
+		REFUSES(msrs[i], 0);
+		*bench_gpr(GPR_RAX) = 0x1122334455667788;
+		STEP(bench_rdmsr(msrs[i]));
+		EXPECT_GP();
+		assert_int_equal(bench.entry.rip, BENCH_CODE);
+		assert_int_equal(*bench_gpr(GPR_RAX), 0x1122334455667788);
+	}
+	finish();
+}
+
+/* The number is in ECX, whatever the upper half of RCX holds; the value in EDX:EAX, whatever is above. */
+static void operands(void **state)
+{
+	(void)state;
+	in_long_mode();
+	*bench_gpr(GPR_RCX) = 0xdeadbeef00000000 | MSR_PAT;
+	*bench_gpr(GPR_RAX) = 0xffffffff00070406;
+	*bench_gpr(GPR_RDX) = 0xffffffff00070406;
+	STEP(bench_exit_simple(EXIT_WRMSR, 2));
+	EXPECT_NOTHING();
+	assert_int_equal(READS(MSR_PAT), 0x0007040600070406);
+	finish();
+}
+
+static void efer(void **state)
+{
+	(void)state;
+	in_long_mode();
+	TAKES(MSR_EFER, EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE);
+	assert_int_equal(READS(MSR_EFER), EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE);
+	/* LMA is read-only, and what is written to it does not matter. */
+	TAKES(MSR_EFER, EFER_LME);
+	assert_int_equal(READS(MSR_EFER), EFER_LME | EFER_LMA);
+	REFUSES(MSR_EFER, 0);             /* LME under paging */
+	REFUSES(MSR_EFER, EFER_LME | BIT(1));
+	REFUSES(MSR_EFER, EFER_LME | BIT(12));
+	REFUSES(MSR_EFER, EFER_LME | BIT(63));
+	assert_int_equal(READS(MSR_EFER), EFER_LME | EFER_LMA);
+	finish();
+	start();
+	assert_true(bench_mode(BENCH_PAE, 0));
+	REFUSES(MSR_EFER, EFER_LME);
+	TAKES(MSR_EFER, EFER_NXE);
+	assert_int_equal(READS(MSR_EFER), EFER_NXE);
+	finish();
+}
+
+static void efer_where_areas_switch_it(void **state)
+{
+	(void)state;
+	start_as(BENCH_PENRYN, "shadow");
+	assert_true(bench_mode(BENCH_LONG64, 0));
+	TAKES(MSR_EFER, EFER_SCE | EFER_LME);
+	assert_int_equal(READS(MSR_EFER), EFER_SCE | EFER_LME | EFER_LMA);
+	TAKES(MSR_PAT, 0x0606060606060606);
+	assert_int_equal(READS(MSR_PAT), 0x0606060606060606);
+	REFUSES(MSR_PAT, 2);
+	finish();
+}
+
+static void pat(void **state)
+{
+	(void)state;
+	in_long_mode();
+	TAKES(MSR_PAT, 0x0706050401000706);
+	for (unsigned i = 0; i < 8; i++) {
+		REFUSES(MSR_PAT, 2ull << 8 * i);
+		REFUSES(MSR_PAT, 3ull << 8 * i);
+		REFUSES(MSR_PAT, 8ull << 8 * i);
+		REFUSES(MSR_PAT, 0x86ull << 8 * i);
+	}
+	assert_int_equal(READS(MSR_PAT), 0x0706050401000706);
+	finish();
+}
+
+static void mtrrs(void **state)
+{
+	(void)state;
+	in_long_mode();
+	assert_int_equal(READS(MSR_MTRR_CAP), 0x108);
+	REFUSES(MSR_MTRR_CAP, 0x108);
+	TAKES(MSR_MTRR_DEF_TYPE, 0xc06);
+	REFUSES(MSR_MTRR_DEF_TYPE, 0xc02);
+	REFUSES(MSR_MTRR_DEF_TYPE, 0xc07); /* UC- is the PAT's alone */
+	REFUSES(MSR_MTRR_DEF_TYPE, 0x1c06);
+	TAKES(MTRR_PHYSBASE0, 0xc0000000);
+	REFUSES(MTRR_PHYSBASE0, 0xc0000100);
+	REFUSES(MTRR_PHYSBASE0, 0xc0000002);
+	REFUSES(MTRR_PHYSBASE0, BIT(40));
+	TAKES(MTRR_PHYSMASK0, 0xffc0000800);
+	REFUSES(MTRR_PHYSMASK0, 0xffc0000801);
+	REFUSES(MTRR_PHYSMASK0, BIT(40) | 0x800);
+	TAKES(MTRR_PHYSBASE0 + 14, 6);
+	for (uint32_t msr = MTRR_FIX16K_80000; msr <= MTRR_FIX4K_F8000; msr += MTRR_FIX4K_F8000 - MTRR_FIX16K_80000) {
+		TAKES(msr, 0x0605040100060504);
+		assert_int_equal(READS(msr), 0x0605040100060504);
+		REFUSES(msr, 0x0200000000000000);
+		REFUSES(msr, 0x07);
+		REFUSES(msr, 0x0900);
+	}
+	TAKES(MTRR_FIX64K, 0x0606060606060606);
+	finish();
+}
+
+static void tsc(void **state)
+{
+	uint64_t adjust, before;
+
+	(void)state;
+	in_long_mode();
+	adjust = READS(MSR_TSC_ADJUST);
+	TAKES(MSR_TSC, 0x1000000000);
+	before = READS(MSR_TSC);
+	assert_in_range(before, 0x1000000000, 0x1000001000);
+	assert_int_not_equal(READS(MSR_TSC_ADJUST), adjust);
+	TAKES(MSR_TSC_ADJUST, READS(MSR_TSC_ADJUST) + 0x100000);
+	assert_in_range(READS(MSR_TSC), before + 0x100000, before + 0x101000);
+	/* What RDTSC adds is the same. */
+	assert_in_range(soft.tsc + vmcs_get(VMCS_TSC_OFFSET), before + 0x100000, before + 0x102000);
+	finish();
+}
+
+static void machine_registers(void **state)
+{
+	(void)state;
+	in_long_mode();
+	assert_int_equal(READS(MSR_PLATFORM_ID), 0);
+	assert_int_equal(READS(MSR_MCG_CAP), 0);
+	assert_int_equal(READS(MSR_BIOS_SIGNATURE), 0);
+	assert_int_equal(READS(MSR_DEBUGCTL), 0);
+	TAKES(MSR_DEBUGCTL, 0);
+	REFUSES(MSR_DEBUGCTL, BIT(2));
+	REFUSES(MSR_DEBUGCTL, BIT(16));
+	finish();
+}
+
+static void apic(void **state)
+{
+	(void)state;
+	in_long_mode();
+	REFUSES(MSR_X2APIC + 0x80, 0);           /* not in x2APIC mode */
+	REFUSES(MSR_APIC_BASE, 0xfee00d01);      /* reserved */
+	REFUSES(MSR_APIC_BASE, 0xfee00500);      /* x2APIC mode of a disabled APIC */
+	REFUSES(MSR_APIC_BASE, BIT(40) | 0xfee00900);
+	TAKES(MSR_APIC_BASE, 0xfee00d00);
+	REFUSES(MSR_APIC_BASE, 0xfee00900);      /* only by way of "disabled" */
+	TAKES(MSR_X2APIC + 0x8, 0x20);
+	assert_int_equal(READS(MSR_X2APIC + 0x8), 0x20);
+	REFUSES(MSR_X2APIC + 0x8, 0x100);
+	REFUSES(MSR_X2APIC + 0x3, 0);            /* the version is read-only */
+	REFUSES(MSR_X2APIC + 0xb, 1);            /* an EOI is 0 */
+	REFUSES(MSR_X2APIC + 0x3ff, 0);
+	REFUSES(MSR_X2APIC + 0x31, 0);           /* the ICR is one register */
+	TAKES(MSR_APIC_BASE, 0xfee00000);
+	finish();
+}
+
+/* Bits that the CPU shows can be written as it lets them; others are #GP. */
+static void misc_enable(void **state)
+{
+	uint64_t value;
+
+	(void)state;
+	in_long_mode();
+	value = READS(MSR_MISC_ENABLE);
+	assert_true(value & BIT(0));
+	assert_true(value & BIT(11));
+	assert_true(value & BIT(12));
+	TAKES(MSR_MISC_ENABLE, value);
+	TAKES(MSR_MISC_ENABLE, value & ~BIT(0));
+	assert_int_equal(READS(MSR_MISC_ENABLE), value & ~BIT(0));
+	TAKES(MSR_MISC_ENABLE, value);
+	assert_int_equal(READS(MSR_MISC_ENABLE), value);
+	REFUSES(MSR_MISC_ENABLE, value | BIT(1));
+	REFUSES(MSR_MISC_ENABLE, value | BIT(63));
+	assert_int_equal(READS(MSR_MISC_ENABLE), value);
+	finish();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(registers_that_are_not_there), cmocka_unit_test(operands), cmocka_unit_test(efer),
+		cmocka_unit_test(efer_where_areas_switch_it), cmocka_unit_test(pat), cmocka_unit_test(mtrrs), cmocka_unit_test(tsc),
+		cmocka_unit_test(machine_registers), cmocka_unit_test(apic), cmocka_unit_test(misc_enable),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

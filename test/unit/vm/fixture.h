@@ -1,0 +1,67 @@
+/* test/unit/vm/fixture.h - what the unit tests of vm/ share: a bench for each test, and steps that fail where the manual's checks
+ * at VM entry find a rule broken. */
+#ifndef VM_FIXTURE_H
+#define VM_FIXTURE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "test/vm/bench.h"
+#include "test/vm/cpu.h"
+
+static inline void check_entry(int line)
+{
+	if (bench.at == BENCH_ENTRY && bench.broken)
+		fail_msg("line %d: the entry breaks a rule: %s", line, bench.broken);
+}
+
+/* Goes on to the next entry; it is one, and no rule is broken. */
+static inline void step_to_entry(enum bench_at at, int line)
+{
+	if (at != BENCH_ENTRY)
+		fail_msg("line %d: no entry, but %s: %s", line, at == BENCH_IDLE ? "idle" : "the end", bench.vm[0]->end_text);
+	check_entry(line);
+}
+#define STEP(call) step_to_entry(call, __LINE__)
+/* The exit, by designated initializers of struct bench_exit. */
+#define EXIT(...) STEP(bench_exit(&(struct bench_exit){ __VA_ARGS__ }))
+
+static inline void start_as(enum bench_cpu cpu, const char *mmu)
+{
+	bench_new(&(struct bench_config){ .cpu = cpu, .mmu = mmu });
+	check_entry(0);
+	assert_int_equal(bench.at, BENCH_ENTRY);
+}
+static inline void start(void) { start_as(BENCH_HASWELL, ""); }
+static inline void finish(void) { bench_delete(); }
+
+#define INFO(type, vector) ((uint32_t)(INFO_VALID | (type) | (vector)))
+#define EXCEPTION(vector) INFO(INFO_TYPE_HARDWARE_EXCEPTION, vector)
+#define EXCEPTION_ERROR(vector) (EXCEPTION(vector) | (uint32_t)INFO_HAS_ERROR)
+
+/* What the entry injects. */
+static inline void expect_event(uint32_t info, uint32_t error, int line)
+{
+	if (bench.entry.event != info || ((info & INFO_HAS_ERROR) && bench.entry.error != error))
+		fail_msg("line %d: injected 0x%x, error code 0x%x; expected 0x%x, 0x%x", line, bench.entry.event, bench.entry.error, info,
+			 error);
+}
+#define EXPECT_EVENT(info, error) expect_event(info, error, __LINE__)
+#define EXPECT_NOTHING() EXPECT_EVENT(0, 0)
+#define EXPECT_GP() EXPECT_EVENT(EXCEPTION_ERROR(13), 0)
+#define EXPECT_UD() EXPECT_EVENT(EXCEPTION(6), 0)
+
+/* The virtual machine is over, and the sentence holds the text. */
+static inline void expect_end(enum bench_at at, const char *text, int line)
+{
+	if (at != BENCH_OVER || !strstr(bench.vm[0]->end_text, text))
+		fail_msg("line %d: expected the end with \"%s\"; it is at %u, \"%s\"", line, text, at, bench.vm[0]->end_text);
+}
+#define EXPECT_END(call, text) expect_end(call, text, __LINE__)
+
+#endif

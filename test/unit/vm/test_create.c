@@ -1,0 +1,108 @@
+/* A virtual machine at its start (vm/create.c): its memory, its clock, what it may set. */
+#include "test/unit/vm/fixture.h"
+
+#include "host/frames.h"
+
+static const uint8_t *ram(uint64_t gpa) { return mmu_guest_ptr(&bench.v->vm->mmu, GPA(gpa), 1, false); }
+
+/* Whatever was in the host's memory before is not the guest's to read. */
+static void memory_is_clear(void **state)
+{
+	hfn_t f;
+	struct vm *vm;
+
+	(void)state;
+	start();
+	f = frames_alloc_run(2048, 1);
+	memset(frames_ptr(f), 0xa5, 2048 * PAGE_SIZE);
+	frames_free(f, 2048);
+	vm = bench_create(&(struct bench_config){ .mmu = "ept" });
+	assert_false(vm->ended);
+	for (uint64_t gpa = 0x200000; gpa < BENCH_RAM; gpa += PAGE_SIZE) {
+		const uint64_t *p = mmu_guest_ptr(&vm->mmu, GPA(gpa), PAGE_SIZE, false);
+
+		assert_non_null(p);
+		for (unsigned n = 0; n < PAGE_SIZE / 8; n++)
+			assert_int_equal(p[n], 0);
+	}
+	finish();
+}
+
+static void what_is_loaded(void **state)
+{
+	struct vm *vm;
+
+	(void)state;
+	start();
+	assert_int_equal(bench.entry.rip, 0x100010);
+	assert_int_equal(*ram(0x100010), 0x90);
+	assert_int_equal(*bench_gpr(GPR_RAX), 0x2badb002);
+	assert_memory_equal(ram(0xf0000), "_MP_", 4);
+	vm = bench_create(&(struct bench_config){ .mmu = "ept", .description = "initrd nowhere\n" });
+	assert_true(vm->ended);
+	assert_int_equal(vm->status, VM_STATUS_BAD_IMAGE);
+	assert_non_null(strstr(vm->end_text, "nowhere"));
+	finish();
+}
+
+/* The guest's TSC begins with its virtual machine. */
+static void the_tsc_begins_at_0(void **state)
+{
+	(void)state;
+	start();
+	assert_in_range(soft.tsc + vmcs_get(VMCS_TSC_OFFSET), 0, 100000);
+	finish();
+}
+
+/* What CPUID does not offer is reserved. */
+static void bits_that_are_not_offered(void **state)
+{
+	static const unsigned bits[] = { 11, 12, 13, 14, 15, 17, 19, 22, 23, 31 };
+	static const char *const mechanisms[] = { "ept", "shadow" };
+
+	(void)state;
+	for (unsigned m = 0; m < 2; m++) {
+		start_as(BENCH_HASWELL, mechanisms[m]);
+		assert_true(bench_mode(BENCH_PAE, 0));
+		for (unsigned n = 0; n < ARRAY_SIZE(bits); n++) {
+			STEP(bench_mov_to_cr(4, CR4_PAE | BIT(bits[n])));
+			EXPECT_GP();
+		}
+		STEP(bench_wrmsr(MSR_EFER, BIT(12))); /* SVME */
+		EXPECT_GP();
+		STEP(bench_wrmsr(MSR_EFER, BIT(14))); /* FFXSR */
+		EXPECT_GP();
+		STEP(bench_wrmsr(MSR_EFER, EFER_NXE));
+		EXPECT_NOTHING();
+		finish();
+	}
+}
+
+static struct cpuid no_nx(uint32_t leaf, uint32_t subleaf, struct cpuid c)
+{
+	(void)subleaf;
+	if (leaf == 0x80000001)
+		c.edx &= ~(uint32_t)BIT(20);
+	return c;
+}
+
+static void a_cpu_without_nx(void **state)
+{
+	(void)state;
+	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = "ept", .cpuid = no_nx });
+	STEP(bench_wrmsr(MSR_EFER, EFER_LME));
+	EXPECT_NOTHING();
+	STEP(bench_wrmsr(MSR_EFER, EFER_LME | EFER_NXE));
+	EXPECT_GP();
+	finish();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(memory_is_clear), cmocka_unit_test(what_is_loaded), cmocka_unit_test(the_tsc_begins_at_0),
+		cmocka_unit_test(bits_that_are_not_offered), cmocka_unit_test(a_cpu_without_nx),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

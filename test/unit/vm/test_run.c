@@ -1,0 +1,296 @@
+/* The run loop (vm/run.c): sleeping and waking, the ends of virtual machines, several on one CPU; and starting under every
+ * mechanism on every CPU model. */
+#include "test/unit/vm/fixture.h"
+
+#include <stdio.h>
+
+#include "host/interrupt.h"
+
+#define IF BIT(9)
+#define X2APIC_LINT0 (MSR_X2APIC + 0x35)
+
+static void lapic_on(void)
+{
+	STEP(bench_wrmsr(MSR_APIC_BASE, 0xfee00d00));
+	STEP(bench_wrmsr(MSR_X2APIC + 0xf, 0x1ff));
+	EXPECT_NOTHING();
+}
+
+static void out(uint16_t port, uint8_t value)
+{
+	*bench_gpr(GPR_RAX) = value;
+	EXIT(.reason = EXIT_IO_INSTRUCTION, .qualification = (uint64_t)port << 16, .length = 2);
+}
+
+/* One interrupt of the 8254 in about a millisecond, by the 8259's IRQ 0. */
+static void start_pit(void)
+{
+	out(0x21, 0xfe);
+	out(0x43, 0x30);
+	out(0x40, 0xa9);
+	out(0x40, 0x04);
+}
+
+static void init_pics(void)
+{
+	out(0x20, 0x11);
+	out(0x21, 0x20);
+	out(0x21, 0x04);
+	out(0x21, 0x01);
+}
+
+static void a_pit_interrupt_by_the_pics(void **state)
+{
+	(void)state;
+	start();
+	init_pics();
+	start_pit();
+	vmcs_put(VMCS_GUEST_RFLAGS, 2 | IF);
+	assert_int_equal(bench_exit_simple(EXIT_HLT, 1), BENCH_IDLE);
+	STEP(bench_timer());
+	EXPECT_EVENT(INFO(INFO_TYPE_EXTERNAL, 0x20), 0);
+	finish();
+}
+
+/* A halted virtual machine that a device resets is over, and gone. */
+static void a_reset_of_a_halted_guest(void **state)
+{
+	(void)state;
+	start();
+	init_pics();
+	lapic_on();
+	STEP(bench_wrmsr(X2APIC_LINT0, 0x500)); /* the 8259's output is an INIT */
+	start_pit();
+	vmcs_put(VMCS_GUEST_RFLAGS, 2 | IF);
+	assert_int_equal(bench_exit_simple(EXIT_HLT, 1), BENCH_IDLE);
+	assert_int_equal(bench_timer(), BENCH_OVER);
+	assert_non_null(strstr(bench.vm[0]->end_text, "reset"));
+	bench_delete();
+}
+
+/* The same for one that was paused. */
+static void an_end_while_it_is_paused(void **state)
+{
+	(void)state;
+	start();
+	bench_type(CONSOLE_STATS, "1 pause 0\n", 10);
+	assert_int_equal(bench_interrupt(VECTOR_KICK), BENCH_IDLE);
+	assert_true(bench.vm[0]->vcpu->paused);
+	vm_end(bench.vm[0], VM_STATUS_OK, "enough");
+	assert_int_equal(bench_interrupt(VECTOR_KICK), BENCH_OVER);
+	bench_delete();
+}
+
+/* The last counters and the end are told, with status and sentence. */
+static void an_end_is_told(void **state)
+{
+	(void)state;
+	start();
+	*bench_gpr(GPR_RAX) = 3;
+	assert_int_equal(bench_exit(&(struct bench_exit){ .reason = EXIT_IO_INSTRUCTION, .qualification = 0xf4ull << 16, .length = 1 }),
+			 BENCH_OVER);
+	assert_non_null(strstr(bench_log(), "vm 0 end 7 debug exit with value 3"));
+	assert_non_null(strstr(bench_log(), "stat 0 exits.by_reason.io_instruction.count 1"));
+	bench_delete();
+}
+
+/* The first end counts, whatever comes after it. */
+static void an_end_is_one(void **state)
+{
+	(void)state;
+	start();
+	vm_end(bench.vm[0], VM_STATUS_STOPPED, "the first");
+	vm_end(bench.vm[0], VM_STATUS_OK, "the second");
+	EXPECT_END(bench_exit_simple(EXIT_CPUID, 2), "the first");
+	assert_int_equal(bench.vm[0]->status, VM_STATUS_STOPPED);
+	assert_non_null(strstr(bench_log(), "vm 0 end 66 the first\n"));
+	bench_delete();
+}
+
+/* Where VMLAUNCH or VMRESUME fails, that guest is over; its neighbour runs on. */
+static void an_entry_that_fails(void **state)
+{
+	struct vm *first;
+
+	(void)state;
+	for (unsigned own = 0; own < 2; own++) {
+		bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = "ept", .vms = 2, .guest_clock = own });
+		first = bench.v->vm;
+		bench.entry_fails = true;
+		STEP(bench_exit_simple(EXIT_CPUID, 2));
+		assert_true(first->ended);
+		assert_non_null(strstr(first->end_text, "VM-instruction error 7"));
+		assert_ptr_not_equal(bench.v->vm, first);
+		STEP(bench_exit_simple(EXIT_CPUID, 2));
+		EXPECT_NOTHING();
+		finish();
+	}
+}
+
+/* Nothing of the CPU is the dead one's any more: a look at the other's registers, which is paused, leaves its VMCS alone. */
+static void what_the_dead_leave(void **state)
+{
+	struct vm *first, *other;
+	char request[20];
+
+	(void)state;
+	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = "ept", .vms = 2 });
+	first = bench.v->vm;
+	other = bench.vm[!first->id];
+	while (bench.v->vm == first)
+		STEP(bench_timer());
+	snprintf(request, sizeof(request), "1 pause %u\n", other->id);
+	bench_type(CONSOLE_STATS, request, strlen(request));
+	STEP(bench_interrupt(VECTOR_KICK));
+	assert_ptr_equal(bench.v->vm, first);
+	assert_ptr_equal(soft.percpu.fpu_owner, first->vcpu);
+	assert_int_equal(bench_exit_simple(EXIT_TRIPLE_FAULT, 0), BENCH_IDLE);
+	assert_null(soft.percpu.fpu_owner);
+	assert_null(soft.percpu.loaded);
+	snprintf(request, sizeof(request), "2 dump %u\n", other->id);
+	bench_type(CONSOLE_STATS, request, strlen(request));
+	assert_int_equal(bench_interrupt(VECTOR_KICK), BENCH_IDLE);
+	assert_non_null(strstr(bench_log(), "done 2 ok"));
+	finish();
+}
+
+/* R2, and whose registers the CPU holds. */
+static void who_is_in_the_guest(void **state)
+{
+	struct vcpu *first;
+
+	(void)state;
+	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = "shadow", .vms = 2 });
+	first = bench.v;
+	assert_true(first->in_guest);
+	assert_ptr_equal(soft.percpu.fpu_owner, first);
+	while (bench.v == first)
+		STEP(bench_timer());
+	assert_false(first->in_guest);
+	assert_true(bench.v->in_guest);
+	assert_ptr_equal(soft.percpu.fpu_owner, bench.v);
+	finish();
+}
+
+/* What the heart changed for a guest that has not exited since is in force with its next entry. */
+static void what_changed_meanwhile(void **state)
+{
+	uint64_t cr4;
+
+	(void)state;
+	start_as(BENCH_HASWELL, "shadow");
+	assert_true(bench_mode(BENCH_PAE, 0));
+	/* A flush that somebody requests. */
+	bench.invvpids = 0;
+	tag_request_all(&bench.v->mmu);
+	STEP(bench_exit_simple(EXIT_CPUID, 2));
+	assert_int_not_equal(bench.invvpids, 0);
+	assert_int_equal(tag_requested(&bench.v->mmu.tag), 0);
+	finish();
+	/* A bit of CR4 that the guest may change by itself survives a change of what exits. */
+	start();
+	assert_true(bench_mode(BENCH_LONG64, 0));
+	cr4 = vmcs_get(VMCS_GUEST_CR4) ^ BIT(2); /* TSD */
+	assert_false(vmcs_get(VMCS_CR4_MASK) & BIT(2));
+	vmcs_put(VMCS_GUEST_CR4, cr4);
+	bench.v->mmu.intercepts_changed = true;
+	STEP(bench_exit_simple(EXIT_CPUID, 2));
+	assert_int_equal(vmcs_get(VMCS_GUEST_CR4), cr4);
+	finish();
+}
+
+/* Two virtual machines take turns; the end of one is none of the other's business. */
+static void two_virtual_machines(void **state)
+{
+	struct vm *first;
+
+	(void)state;
+	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = "shadow", .vms = 2 });
+	check_entry(__LINE__);
+	first = bench.v->vm;
+	for (unsigned n = 0; n < 4 && bench.v->vm == first; n++)
+		STEP(bench_timer());
+	assert_ptr_not_equal(bench.v->vm, first);
+	assert_int_equal(bench_exit_simple(EXIT_TRIPLE_FAULT, 0), BENCH_ENTRY);
+	check_entry(__LINE__);
+	assert_ptr_equal(bench.v->vm, first);
+	STEP(bench_exit_simple(EXIT_CPUID, 2));
+	EXPECT_NOTHING();
+	assert_false(first->ended);
+	finish();
+}
+
+/* An event that waits to be injected is there when the virtual machine has its turn again. */
+static void a_turn_ends_with_an_event(void **state)
+{
+	struct vcpu *v;
+
+	(void)state;
+	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = "ept", .vms = 2 });
+	v = bench.v;
+	vcpu_request(v, REQUEST_SWITCH);
+	STEP(bench_wrmsr(0x12345678, 0));
+	if (bench.v != v) {
+		EXPECT_NOTHING();
+		for (unsigned n = 0; n < 4 && bench.v != v; n++)
+			STEP(bench_timer());
+	}
+	assert_ptr_equal(bench.v, v);
+	EXPECT_GP();
+	finish();
+}
+
+/* A guest that never stops is left by the CPU's timer, and what waits for the host is done. */
+static void other_mechanisms_while_it_runs(void **state)
+{
+	static const char *const to[] = { "shadow", "vtlb", "brute", "ept" };
+
+	(void)state;
+	start();
+	assert_true(bench_mode(BENCH_PAE, 0));
+	for (unsigned n = 0; n < ARRAY_SIZE(to); n++) {
+		assert_null(vcpu_switch(bench.v, mmu_mechanism_by_name(to[n])));
+		STEP(bench_exit_simple(EXIT_CPUID, 2));
+		EXPECT_NOTHING();
+		assert_int_equal(bench.v->mmu.regs.cr4 & CR4_PAE, CR4_PAE);
+	}
+	finish();
+}
+
+/* On the way from real mode to protected mode: CR0.PE is set, the segment registers are not loaded yet. Only "unrestricted guest"
+ * runs that. */
+static void no_other_mechanism_half_way_out_of_real_mode(void **state)
+{
+	(void)state;
+	for (unsigned n = 0; n < 3; n++) {
+		start();
+		assert_true(bench_mode(BENCH_REAL, 0));
+		assert_non_null(vcpu_switch(bench.v, mmu_mechanism_by_name("shadow")));
+		STEP(bench_mov_to_cr(0, BIT(5) | CR0_ET | CR0_PE));
+		/* Code that is data still; a stack or data whose selectors are numbers. */
+		vmcs_put(VMCS_GUEST_CS_ACCESS, n ? 0x9b : 0x93);
+		vmcs_put(VMCS_GUEST_ES_SELECTOR + 2 * (n == 1 ? SEG_SS : SEG_DS), n ? 3 : 0);
+		assert_non_null(vcpu_switch(bench.v, mmu_mechanism_by_name("shadow")));
+		STEP(bench_exit_simple(EXIT_CPUID, 2));
+		vmcs_put(VMCS_GUEST_CS_ACCESS, 0x9b);
+		vmcs_put(VMCS_GUEST_ES_SELECTOR + 2 * SEG_SS, 0);
+		vmcs_put(VMCS_GUEST_ES_SELECTOR + 2 * SEG_DS, 0);
+		assert_null(vcpu_switch(bench.v, mmu_mechanism_by_name("shadow")));
+		STEP(bench_exit_simple(EXIT_CPUID, 2));
+		finish();
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_pit_interrupt_by_the_pics), cmocka_unit_test(a_reset_of_a_halted_guest),
+		cmocka_unit_test(an_end_while_it_is_paused),
+		cmocka_unit_test(an_end_is_told), cmocka_unit_test(an_end_is_one), cmocka_unit_test(an_entry_that_fails),
+		cmocka_unit_test(what_the_dead_leave), cmocka_unit_test(who_is_in_the_guest), cmocka_unit_test(what_changed_meanwhile),
+		cmocka_unit_test(two_virtual_machines), cmocka_unit_test(a_turn_ends_with_an_event),
+		cmocka_unit_test(other_mechanisms_while_it_runs), cmocka_unit_test(no_other_mechanism_half_way_out_of_real_mode),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

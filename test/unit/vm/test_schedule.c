@@ -1,0 +1,286 @@
+/* Whose turn it is, how long, and when the host has its own (vm/schedule.c): F1 to F3. */
+#include "test/unit/vm/fixture.h"
+
+#include "host/console.h"
+#include "host/interrupt.h"
+
+#define IF BIT(9)
+
+static void again(void) { STEP(bench_exit_simple(EXIT_CPUID, 2)); }
+
+/* Two of them; the one that runs. */
+static struct vcpu *two(void)
+{
+	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = "ept", .vms = 2 });
+	check_entry(__LINE__);
+	return bench.v;
+}
+
+static struct vcpu *other_than(const struct vcpu *v) { return bench.vm[!v->vm->id]->vcpu; }
+
+/* Slices that v has one after the other, from now on. */
+static unsigned slices_of(const struct vcpu *v)
+{
+	unsigned n = 0;
+
+	while (bench.v == v) {
+		assert_in_range(soft.percpu.timer_armed, soft.tsc, soft.tsc + schedule_slice());
+		STEP(bench_timer());
+		assert_true(++n < 200);
+	}
+	return n;
+}
+
+/* An interrupt of the local APIC's timer in so many ticks. */
+static void deadline(uint64_t ticks)
+{
+	STEP(bench_wrmsr(MSR_APIC_BASE, 0xfee00d00));
+	STEP(bench_wrmsr(MSR_X2APIC + 0xf, 0x1ff));
+	STEP(bench_wrmsr(MSR_X2APIC + 0x32, 0x40031));
+	STEP(bench_wrmsr(MSR_TSC_DEADLINE, vmcs_get(VMCS_TSC_OFFSET) + soft.tsc + ticks));
+	vmcs_put(VMCS_GUEST_RFLAGS, 2 | IF);
+}
+
+/* Goes to sleep, for so many ticks; somebody else runs, or nobody. */
+static void sleep_for(uint64_t ticks)
+{
+	deadline(ticks);
+	bench_exit_simple(EXIT_HLT, 1);
+}
+
+/* ---- F1 ---- */
+
+static void they_take_turns(void **state)
+{
+	struct vcpu *v;
+
+	(void)state;
+	v = two();
+	slices_of(v);
+	for (unsigned n = 0; n < 6; n++) {
+		v = bench.v;
+		assert_in_range(slices_of(v), 1, 2);
+		assert_ptr_equal(bench.v, other_than(v));
+	}
+	finish();
+}
+
+/* What one had too much is paid back by itself. */
+static void a_long_slice_is_paid_back(void **state)
+{
+	struct vcpu *v;
+
+	(void)state;
+	v = two();
+	bench_wait(20 * schedule_slice());
+	STEP(bench_timer());
+	assert_ptr_not_equal(bench.v, v);
+	assert_in_range(slices_of(other_than(v)), 18, 22);
+	finish();
+}
+
+/* Who slept has its turn at once, but no more of it than one slice ahead. */
+static void sleep_is_no_credit(void **state)
+{
+	struct vcpu *sleeper, *busy;
+
+	(void)state;
+	sleeper = two();
+	busy = other_than(sleeper);
+	sleep_for(50 * schedule_slice());
+	assert_ptr_equal(bench.v, busy);
+	assert_in_range(slices_of(busy), 50, 52);
+	EXPECT_EVENT(INFO(INFO_TYPE_EXTERNAL, 0x31), 0);
+	assert_in_range(slices_of(sleeper), 1, 3);
+	finish();
+}
+
+/* Nor is what it had less before. */
+static void sleep_forfeits(void **state)
+{
+	struct vcpu *sleeper, *busy;
+
+	(void)state;
+	busy = two();
+	sleeper = other_than(busy);
+	bench_wait(20 * schedule_slice());
+	STEP(bench_timer());
+	assert_ptr_equal(bench.v, sleeper);
+	STEP(bench_timer());
+	STEP(bench_timer());
+	sleep_for(2 * schedule_slice());
+	assert_in_range(slices_of(busy), 1, 3);
+	assert_in_range(slices_of(sleeper), 1, 5);
+	finish();
+}
+
+/* Nor where the other goes to sleep when this one wakes up. */
+static void no_credit_against_a_sleeper(void **state)
+{
+	struct vcpu *sleeper, *busy;
+	unsigned n = 0;
+
+	(void)state;
+	sleeper = two();
+	busy = other_than(sleeper);
+	sleep_for(50 * schedule_slice());
+	for (unsigned k = 0; k < 49; k++)
+		STEP(bench_timer());
+	assert_ptr_equal(bench.v, busy);
+	sleep_for(3 * schedule_slice());
+	assert_int_equal(bench.at, BENCH_IDLE);
+	STEP(bench_timer());
+	assert_ptr_equal(bench.v, sleeper);
+	for (; bench.v == sleeper; n++) {
+		assert_true(n < 10);
+		STEP(bench_timer());
+	}
+	finish();
+}
+
+static void nor_is_being_new(void **state)
+{
+	struct vcpu *v;
+
+	(void)state;
+	start();
+	v = bench.v;
+	bench_wait(50 * schedule_slice());
+	vcpu_request(v, REQUEST_SWITCH);
+	again();
+	bench_create(&(struct bench_config){ .mmu = "ept" });
+	vcpu_request(v, REQUEST_SWITCH);
+	again();
+	slices_of(v);
+	assert_in_range(slices_of(other_than(v)), 1, 3);
+	finish();
+}
+
+/* ---- F2 ---- */
+
+/* The timer of one that sleeps is looked at when the other's slice ends, and not before. */
+static void the_timer_of_a_neighbour(void **state)
+{
+	struct vcpu *busy;
+
+	(void)state;
+	busy = other_than(two());
+	sleep_for(schedule_slice() / 10);
+	assert_ptr_equal(bench.v, busy);
+	assert_true(soft.percpu.timer_armed > soft.tsc + schedule_slice() / 2);
+	assert_int_equal(slices_of(busy), 1);
+	EXPECT_EVENT(INFO(INFO_TYPE_EXTERNAL, 0x31), 0);
+	finish();
+}
+
+/* One's own timer comes at its time, and ends no slice. */
+static void a_timer_of_its_own(void **state)
+{
+	struct vcpu *v;
+
+	(void)state;
+	v = two();
+	deadline(20000);
+	again();
+	assert_true(soft.percpu.timer_armed < soft.tsc + schedule_slice() / 2);
+	STEP(bench_timer());
+	assert_ptr_equal(bench.v, v);
+	EXPECT_EVENT(INFO(INFO_TYPE_EXTERNAL, 0x31), 0);
+	/* The next one, too: the CPU's timer covers it (R1). */
+	STEP(bench_wrmsr(MSR_X2APIC + 0xb, 0));
+	deadline(3000000);
+	again();
+	STEP(bench_timer());
+	assert_ptr_equal(bench.v, v);
+	EXPECT_EVENT(INFO(INFO_TYPE_EXTERNAL, 0x31), 0);
+	finish();
+}
+
+/* ---- F3 ---- */
+
+/* Interrupts that no exit brings are let in at one, after a slice. */
+static void the_hosts_turn(void **state)
+{
+	struct vcpu *v;
+
+	(void)state;
+	v = two();
+	again();
+	host_interrupt_pending(VECTOR_TIMER);
+	bench_wait(schedule_slice());
+	again();
+	assert_ptr_not_equal(bench.v, v);
+	/* And requests. */
+	bench_type(CONSOLE_STATS, "7 list\n", 7);
+	bench_wait(schedule_slice());
+	again();
+	assert_non_null(strstr(bench_log(), "done 7 ok"));
+	finish();
+}
+
+/* The preemption timer: after a slice without any exit, whatever the CPU does not take. */
+static void a_guest_that_does_not_exit(void **state)
+{
+	(void)state;
+	start();
+	assert_true(vmcs_get(VMCS_PIN_CONTROLS) & PIN_PREEMPTION_TIMER);
+	assert_int_equal(vmcs_get(VMCS_PREEMPTION_TIMER), schedule_slice());
+	again();
+	host_interrupt_pending(VECTOR_UART_FIRST + CONSOLE_STATS);
+	bench_type(CONSOLE_STATS, "7 list\n", 7);
+	EXIT(.reason = EXIT_PREEMPTION_TIMER, .vectoring = INFO(INFO_TYPE_NMI, 2));
+	EXPECT_EVENT(INFO(INFO_TYPE_NMI, 2), 0);
+	assert_non_null(strstr(bench_log(), "done 7 ok"));
+	finish();
+}
+
+/* An exit for the host's interrupt serves it at once. */
+static void an_interrupt_of_the_host(void **state)
+{
+	struct vcpu *v;
+
+	(void)state;
+	v = two();
+	again();
+	bench_wait(schedule_slice() + 1000);
+	/* The turn of the host has just been. */
+	v->host_turn = UINT64_MAX;
+	STEP(bench_interrupt(VECTOR_TIMER));
+	assert_ptr_not_equal(bench.v, v);
+	bench.v->host_turn = UINT64_MAX;
+	bench_type(CONSOLE_STATS, "7 list\n", 7);
+	STEP(bench_interrupt(VECTOR_KICK));
+	assert_non_null(strstr(bench_log(), "done 7 ok"));
+	finish();
+}
+
+/* The timers of one that is paused, whose clock stands still, wake nobody. */
+static void timers_of_one_that_is_paused(void **state)
+{
+	(void)state;
+	start();
+	deadline(20000);
+	bench_type(CONSOLE_STATS, "1 pause 0\n", 10);
+	assert_int_equal(bench_interrupt(VECTOR_KICK), BENCH_IDLE);
+	assert_int_equal(soft.percpu.timer_armed, UINT64_MAX);
+	bench_wait(100000);
+	bench_type(CONSOLE_STATS, "2 resume 0\n", 11);
+	STEP(bench_interrupt(VECTOR_KICK));
+	EXPECT_NOTHING();
+	STEP(bench_timer());
+	EXPECT_EVENT(INFO(INFO_TYPE_EXTERNAL, 0x31), 0);
+	finish();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(they_take_turns), cmocka_unit_test(a_long_slice_is_paid_back), cmocka_unit_test(sleep_is_no_credit),
+		cmocka_unit_test(sleep_forfeits), cmocka_unit_test(no_credit_against_a_sleeper),
+		cmocka_unit_test(nor_is_being_new), cmocka_unit_test(the_timer_of_a_neighbour), cmocka_unit_test(a_timer_of_its_own),
+		cmocka_unit_test(the_hosts_turn), cmocka_unit_test(a_guest_that_does_not_exit), cmocka_unit_test(an_interrupt_of_the_host),
+		cmocka_unit_test(timers_of_one_that_is_paused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,243 @@
+#include "tool/base/machines.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* One less than MAX_VMS of the protocol would do; a description of more is surely a mistake. */
+enum { MOST_VMS = 16, MOST_MODULES = 31 };      /* the hypervisor keeps 32 modules, of which one is the description */
+
+/* The second word skips the self-tests of the kernel's ciphers: 0.9 G instructions, almost half of Debian's boot. On the emulated
+ * machine there is no speculation for page-table isolation to guard against, only two loads of CR3 at each entry to the
+ * kernel. */
+static const char default_append[] = "console=ttyS0 cryptomgr.notests=1", console_append[] = "console=ttyS0",
+		  emulated_append[] = " nopti";
+
+/* Puts the file on the image, once however often it is used; returns its name there. */
+static const char *module_for(struct machines *machines, const char *vm, const char *kind, const char *path)
+{
+	struct stat info;
+
+	for (size_t i = 0; i < machines->module_count; i++)
+		if (strcmp(machines->modules[i].path, path) == 0)
+			return machines->modules[i].name;
+	if (stat(path, &info) != 0)
+		die(STATUS_USAGE, "%s, the %s of %s: %s", path, kind, vm, strerror(errno));
+	if (!S_ISREG(info.st_mode))
+		die(STATUS_USAGE, "%s, the %s of %s, is not a file", path, kind, vm);
+	if (!file_exists(path))
+		die(STATUS_USAGE, "%s, the %s of %s, cannot be read", path, kind, vm);
+	if (info.st_size == 0)
+		die(STATUS_USAGE, "%s, the %s of %s, is empty", path, kind, vm);
+	if (machines->module_count == MOST_MODULES)
+		die(STATUS_USAGE, "the virtual machines need more than %d files", MOST_MODULES);
+	machines->modules = grow(machines->modules, (machines->module_count + 1) * sizeof *machines->modules);
+	machines->modules[machines->module_count] = (struct module){ text("%s.%s", vm, kind), text("%s", path),
+		(uint64_t)info.st_size };
+	return machines->modules[machines->module_count++].name;
+}
+
+/* Which Linux a kernel is, if it is one; else a Multiboot kernel, or nothing that the hypervisor knows. */
+enum linux_bits { NOT_LINUX, LINUX_64, LINUX_32 };
+
+/* An ELF program of 32 bits is Linux when it is linked for the upper part of the address space and loaded low. */
+static enum linux_bits elf32_is(FILE *file, const unsigned char *head)
+{
+	unsigned offset = head[28] | head[29] << 8 | (unsigned)head[30] << 16 | (unsigned)head[31] << 24,
+		 count = head[44] | head[45] << 8;
+	unsigned char segment[32];
+
+	for (unsigned i = 0; i < count && i < 64; i++) {
+		if (fseek(file, (long)(offset + i * sizeof segment), SEEK_SET) != 0 || fread(segment, sizeof segment, 1, file) != 1)
+			break;
+		/* p_type, then the topmost byte of p_vaddr against that of p_paddr. */
+		if (segment[0] == 1 && segment[11] >= 0x40 && segment[15] < segment[11])
+			return LINUX_32;
+	}
+	return NOT_LINUX;
+}
+
+static enum linux_bits linux_bits_of(const char *path)
+{
+	enum { HEAD = 0x238, XLOADFLAGS = 0x236 };
+	unsigned char head[HEAD] = { 0 };
+	FILE *file = fopen(path, "re");
+	enum linux_bits kind = NOT_LINUX;
+	size_t n = 0;
+
+	if (file == NULL)
+		return NOT_LINUX;
+	n = fread(head, 1, sizeof head, file);
+	if (n == sizeof head && memcmp(head + 0x202, "HdrS", 4) == 0)
+		kind = head[XLOADFLAGS] & 1 ? LINUX_64 : LINUX_32;
+	else if (n > 52 && memcmp(head, "\177ELF\2", 5) == 0)
+		kind = LINUX_64;
+	else if (n > 52 && memcmp(head, "\177ELF\1", 5) == 0)
+		kind = elf32_is(file, head);
+	fclose(file);
+	return kind;
+}
+
+/* A file of a guest that `make` has prepared, which must be there. target: what makes it. */
+static void prepared(char *target_name, const char *name, const char *what, const char *target)
+{
+	char *path = text("%s/guest/%s", program_directory(), name);
+
+	if (!file_exists(path))
+		die(STATUS_FAILED, "%s, %s, is missing: run make %s", what, path, target);
+	if (strlen(path) > CONFIG_FILE_MAX)
+		die(STATUS_USAGE, "%s: the name is too long", path);
+	strcpy(target_name, path);
+	free(path);
+}
+
+static void copy_name(char *target, const char *path)
+{
+	if (strlen(path) > CONFIG_FILE_MAX)
+		die(STATUS_USAGE, "%s: the name is too long", path);
+	strcpy(target, path);
+}
+
+/* One of Debian's kernels: the default, or what --guest says. */
+static void choose_guest(struct vm_config *vm, const char *guest)
+{
+	char *name, *what;
+
+	if (strcmp(guest, "amd64") == 0) {
+		prepared(vm->kernel, "vmlinux", "the default guest's kernel", "guest");
+		return;
+	}
+	name = text("%s/vmlinux", guest);
+	what = text("the kernel of the guest %s", guest);
+	prepared(vm->kernel, name, what, "guests");
+	free(name);
+	free(what);
+}
+
+/* What a workload, and a run without the hypervisor, add to the command line. Natively, Linux meets what Bochs gets wrong and the
+ * hypervisor hides (docs/bochs.md), and random numbers that would make two runs differ; it finds fast strings switched off, and
+ * would forget them by itself. */
+static char *more(char *append, const struct options *options, bool linux_kernel)
+{
+	struct bytes line = { 0 };
+
+	bytes_print(&line, "%s", append);
+	if (options->native && linux_kernel)
+		bytes_print(&line, "%sclearcpuid=fsrm,rdrand,rdseed,erms,rep_good tsc_early_khz=%llu", line.length != 0 ? " " : "",
+			    (unsigned long long)options->ips / 1000);
+	if (options->workload != NULL)
+		bytes_print(&line, "%svellum.workload=%s", line.length != 0 ? " " : "", options->workload);
+	free(append);
+	return line.data;
+}
+
+/* The one virtual machine of the options: fills in what was not given. */
+static void complete_default(struct vm_config *vm, const struct options *options)
+{
+	bool own_kernel = (vm->given & BIT(CONFIG_KERNEL)) != 0, own_initrd = (vm->given & BIT(CONFIG_INITRD)) != 0;
+	enum linux_bits linux_kernel;
+	/* An image that is made for its own sake may be meant for a real PC. */
+	bool emulated_machine = options->output == NULL && strcmp(options->machine, "bochs") == 0;
+	const char *emulated = emulated_machine ? emulated_append : "";
+	char *path, *append, error[100];
+
+	if (!own_kernel)
+		choose_guest(vm, options->guest);
+	linux_kernel = linux_bits_of(vm->kernel);
+	if (!own_initrd && !options->no_initrd && linux_kernel == LINUX_64)
+		prepared(vm->initrd, "initramfs.cpio", "the default guest's initramfs", "guest");
+	if (!own_initrd && !options->no_initrd && linux_kernel == LINUX_32)
+		prepared(vm->initrd, "i386/initramfs.cpio", "the initramfs of the 32-bit guests", "guests");
+	/* A kernel of the user's gets the command line that was given, to the letter; otherwise it needs a console. */
+	if ((vm->given & BIT(CONFIG_APPEND)) == 0)
+		append = text("%s%s", !own_kernel ? default_append : linux_kernel ? console_append : "", own_kernel ? "" : emulated);
+	else
+		append = text("%s%s%s%s", own_kernel ? "" : default_append, own_kernel ? "" : emulated,
+			      own_kernel || vm->append[0] == 0 ? "" : " ", vm->append);
+	append = more(append, options, linux_kernel != NOT_LINUX);
+	/* There a tick is an instruction, and what the hypervisor costs is counted, not felt. */
+	if (emulated_machine && !options->native && (vm->given & BIT(CONFIG_CLOCK)) == 0)
+		config_set(vm, "clock", "guest", error, sizeof error);
+	if (options->interactive && !own_initrd && !options->no_initrd && linux_kernel && strstr(append, "vellum.") == NULL) {
+		path = append;
+		append = text("%s%svellum.shell", path, *path != 0 ? " " : "");
+		free(path);
+	}
+	if (strlen(append) > CONFIG_APPEND_MAX)
+		die(STATUS_USAGE, "the command line is too long: at most %d characters", CONFIG_APPEND_MAX);
+	strcpy(vm->append, append);
+	free(append);
+}
+
+/* File names in a description are relative to where it lies. */
+static void resolve(char *name, const char *description)
+{
+	const char *slash = strrchr(description, '/');
+	char *path;
+
+	if (name[0] == 0 || name[0] == '/' || slash == NULL)
+		return;
+	path = text("%.*s/%s", (int)(slash - description), description, name);
+	copy_name(name, path);
+	free(path);
+}
+
+static void read_description(struct machines *machines, const char *path)
+{
+	struct bytes content = { 0 };
+	char error[400];
+	int count;
+
+	if (!file_read(path, &content))
+		die(STATUS_USAGE, "%s: %s", path, strerror(errno));
+	machines->vms = allocate(MOST_VMS * sizeof *machines->vms);
+	count = config_parse(content.data, content.length, machines->vms, MOST_VMS, error, sizeof error);
+	if (count < 0)
+		die(STATUS_USAGE, "%s: %s", path, error);
+	machines->count = (size_t)count;
+	for (size_t i = 0; i < machines->count; i++) {
+		resolve(machines->vms[i].kernel, path);
+		resolve(machines->vms[i].initrd, path);
+	}
+	bytes_free(&content);
+}
+
+void machines_prepare(struct machines *machines, const struct options *options)
+{
+	static char printed[CONFIG_FILE_MAX * 2 + CONFIG_APPEND_MAX + 1000];
+	char error[200];
+
+	*machines = (struct machines){ .native = options->native, .provoke = options->provoke };
+	if (options->vm_file != NULL) {
+		read_description(machines, options->vm_file);
+	} else {
+		machines->vms = allocate(sizeof *machines->vms);
+		machines->vms[0] = options->vm;
+		machines->count = 1;
+		complete_default(&machines->vms[0], options);
+		if (!config_complete(&machines->vms[0], error, sizeof error))
+			die(STATUS_USAGE, "%s", error);
+	}
+	for (size_t i = 0; i < machines->count; i++) {
+		struct vm_config *vm = &machines->vms[i];
+		const char *kernel = module_for(machines, vm->name, "kernel", vm->kernel);
+		const char *initrd = vm->initrd[0] != 0 ? module_for(machines, vm->name, "initrd", vm->initrd) : "";
+
+		if (config_print(vm, kernel, initrd, printed, sizeof printed) >= sizeof printed)
+			die(STATUS_USAGE, "the description of %s is too long", vm->name);
+		bytes_print(&machines->config, "%s", printed);
+	}
+}
+
+uint64_t machines_memory(const struct machines *machines)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < machines->count; i++)
+		sum += machines->vms[i].mem * (machines->native ? 2 : 1);
+	for (size_t i = 0; i < machines->module_count; i++)
+		sum += machines->modules[i].bytes;
+	return sum;
+}

@@ -1,0 +1,29 @@
+/* The virtual machines that a run is for, and the files they need: from the options, or from a description. */
+#ifndef VELLUM_TOOL_MACHINES_H
+#define VELLUM_TOOL_MACHINES_H
+
+#include "tool/base/options.h"
+#include "tool/base/util.h"
+
+/* A file on the boot image. */
+struct module {
+	char *name, *path;      /* the name on the image; the file here */
+	uint64_t bytes;
+};
+
+struct machines {
+	struct vm_config *vms;
+	size_t count;
+	struct module *modules;
+	size_t module_count;
+	bool native;            /* the one guest runs without the hypervisor */
+	const char *provoke;    /* for the hypervisor's command line; null: nothing */
+	struct bytes config;    /* the description for the hypervisor, files named as on the image */
+};
+
+/* Ends the program with one sentence when something is wrong or missing. */
+void machines_prepare(struct machines *machines, const struct options *options);
+/* All RAM of the virtual machines, and all bytes of their files. */
+uint64_t machines_memory(const struct machines *machines);
+
+#endif

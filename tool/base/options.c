@@ -1,0 +1,277 @@
+#include "tool/base/options.h"
+
+#include <getopt.h>
+#include <string.h>
+
+#include "tool/base/runtime.h"
+#include "tool/base/size.h"
+#include "tool/base/util.h"
+#include "tool/base/workload.h"
+
+enum { DEFAULT_IPS = 50000000, MOST_CPUS = 8 };
+
+const char help_text[] =
+	"usage: vellum run [OPTION]...           boots virtual machines on Vellum, in an emulated PC\n"
+	"       vellum iso OUT.iso [OPTION]...   makes the boot image only, for a real PC too (BIOS, and UEFI where\n"
+	"                                        GRUB's EFI modules are installed)\n"
+	"       vellum lab COMMAND ...           what would it cost? (vellum lab help)\n"
+	"       vellum ctl COMMAND ...           looks at a running virtual machine and directs it (vellum ctl help)\n"
+	"       vellum top                       shows live what its VM exits are\n"
+	"       vellum compare [OPTION]...       one workload under many configurations (vellum compare --help)\n"
+	"       vellum help | --version\n"
+	"\n"
+	"The virtual machine:\n"
+	"  --guest NAME       which of Debian's kernels: amd64, 686-pae (32 bits, PAE) or 686 (32 bits, two-level page\n"
+	"                     tables)   (default: amd64)\n"
+	"  --kernel FILE      a Linux bzImage or vmlinux, or a Multiboot 1 kernel   (instead of --guest)\n"
+	"  --initrd FILE      its initial RAM disk, or none   (default: the self-checking workload, for Linux)\n"
+	"  --append TEXT      its command line; Debian's kernels get console=ttyS0 and\n"
+	"                     cryptomgr.notests=1 before it, and nopti on Bochs\n"
+	"  --workload NAME    what the default initramfs does: memory (default), boot, fork, mmap, switch, fault, compute,\n"
+	"                     compile or mix; NAME:SIZE for more or less of it (docs/compare.md)\n"
+	"  --mem SIZE         its RAM, a number with K, M or G   (default: 256M)\n"
+	"  --mmu NAME         how its memory is virtualized: ept, shadow, vtlb or brute   (default: the first of these\n"
+	"                     that the CPU can run)\n"
+	"  --pages SIZE       largest leaf of its tables: 4k, 2m, 1g or auto   (default: auto)\n"
+	"  --no-vpid          runs it without a VPID\n"
+	"  --no-rdrand        hides RDRAND and RDSEED, whose values make no two runs on Bochs alike\n"
+	"  --no-switch        keeps its mechanism for good; it then has every CPU feature that the mechanism supports\n"
+	"  --switch-every T   goes over to another mechanism every T milliseconds of its own time, or 500us, ...\n"
+	"  --switch-among A,B,...  through these, over and over   (default: all that the CPU can run)\n"
+	"  --native           runs it on the emulated machine itself, without the hypervisor: what it costs by itself\n"
+	"  --clock WHOSE      guest: its clock stands still while the hypervisor works for it; host: it goes on, as on a\n"
+	"                     real PC   (default: guest on Bochs, host elsewhere and in a description)\n"
+	"  --testdev          gives it the test device\n"
+	"  --mitigations LIST what is done against what CPUs do speculatively: auto, off, or some of registers,l1d,verw,\n"
+	"                     ibrs,rsb,ibpb,guest   (default: auto, what the CPU needs; docs/security.md)\n"
+	"  --vm FILE          takes one or more virtual machines from a description instead (docs/protocol.md)\n"
+	"\n"
+	"The machine under the hypervisor:\n"
+	"  --machine NAME     bochs, or qemu with KVM and nested VT-x   (default: bochs)\n"
+	"  --bochs WHICH      built: 3.0 as the build made it; debian: the package's 2.7   (default: built, if there)\n"
+	"  --cpu MODEL        a CPU model of Bochs, or a part of its name   (default: corei7_haswell_4770)\n"
+	"  --host-cpus N      number of CPUs   (default: 1)\n"
+	"  --host-mem SIZE    RAM   (default: what the virtual machines need, at least 512M)\n"
+	"  --ips N            instructions per emulated second   (default: 50000000)\n"
+	"  --hypervisor FILE  the hypervisor's image   (default: vellum.elf beside this program)\n"
+	"\n"
+	"The run:\n"
+	"  -i, --interactive  the keyboard goes to the guest, Ctrl-] quits; the default guest gives a shell\n"
+	"  --name NAME        what vellum ctl and vellum top call this run   (default: its process's number)\n"
+	"  --json FILE        writes what it cost as JSON; - is the standard output\n"
+	"  --timeout S        gives up after S seconds, with status 124\n"
+	"  --keep DIR         leaves the image, the configuration and all output there\n"
+	"  --quiet            shows nothing but errors and the guest's result line\n"
+	"\n"
+	"The exit status is the guest's: 0 after a power-off; docs/protocol.md lists the others. 2 is a bad option,\n"
+	"1 a machine that could not be started, 70 a hypervisor that stopped, 124 a timeout.\n";
+
+enum {
+	OPTION_MACHINE = 256, OPTION_BOCHS, OPTION_CPU, OPTION_HOST_CPUS, OPTION_HOST_MEM, OPTION_IPS, OPTION_HYPERVISOR,
+	OPTION_MMU, OPTION_PAGES, OPTION_NO_VPID, OPTION_NO_RDRAND, OPTION_MEM, OPTION_KERNEL, OPTION_INITRD, OPTION_APPEND, OPTION_VM,
+	OPTION_CLOCK, OPTION_TESTDEV, OPTION_GUEST, OPTION_WORKLOAD, OPTION_NATIVE, OPTION_NO_SWITCH, OPTION_SWITCH_EVERY,
+	OPTION_SWITCH_AMONG, OPTION_NAME, OPTION_JSON, OPTION_TIMEOUT, OPTION_KEEP, OPTION_QUIET, OPTION_HELP, OPTION_VERSION,
+	OPTION_PROVOKE, OPTION_MITIGATIONS,
+};
+
+static const struct option names[] = {
+	{ "machine", required_argument, NULL, OPTION_MACHINE },
+	{ "bochs", required_argument, NULL, OPTION_BOCHS },
+	{ "cpu", required_argument, NULL, OPTION_CPU },
+	{ "host-cpus", required_argument, NULL, OPTION_HOST_CPUS },
+	{ "host-mem", required_argument, NULL, OPTION_HOST_MEM },
+	{ "ips", required_argument, NULL, OPTION_IPS },
+	{ "hypervisor", required_argument, NULL, OPTION_HYPERVISOR },
+	{ "mmu", required_argument, NULL, OPTION_MMU },
+	{ "pages", required_argument, NULL, OPTION_PAGES },
+	{ "no-vpid", no_argument, NULL, OPTION_NO_VPID },
+	{ "no-rdrand", no_argument, NULL, OPTION_NO_RDRAND },
+	{ "guest", required_argument, NULL, OPTION_GUEST },
+	{ "mem", required_argument, NULL, OPTION_MEM },
+	{ "kernel", required_argument, NULL, OPTION_KERNEL },
+	{ "initrd", required_argument, NULL, OPTION_INITRD },
+	{ "append", required_argument, NULL, OPTION_APPEND },
+	{ "workload", required_argument, NULL, OPTION_WORKLOAD },
+	{ "native", no_argument, NULL, OPTION_NATIVE },
+	{ "vm", required_argument, NULL, OPTION_VM },
+	{ "clock", required_argument, NULL, OPTION_CLOCK },
+	{ "testdev", no_argument, NULL, OPTION_TESTDEV },
+	{ "no-switch", no_argument, NULL, OPTION_NO_SWITCH },
+	{ "switch-every", required_argument, NULL, OPTION_SWITCH_EVERY },
+	{ "switch-among", required_argument, NULL, OPTION_SWITCH_AMONG },
+	{ "mitigations", required_argument, NULL, OPTION_MITIGATIONS },
+	{ "provoke", required_argument, NULL, OPTION_PROVOKE },
+	{ "interactive", no_argument, NULL, 'i' },
+	{ "name", required_argument, NULL, OPTION_NAME },
+	{ "json", required_argument, NULL, OPTION_JSON },
+	{ "timeout", required_argument, NULL, OPTION_TIMEOUT },
+	{ "keep", required_argument, NULL, OPTION_KEEP },
+	{ "quiet", no_argument, NULL, OPTION_QUIET },
+	{ "help", no_argument, NULL, OPTION_HELP },
+	{ "version", no_argument, NULL, OPTION_VERSION },
+	{ NULL, 0, NULL, 0 },
+};
+
+/* Sets a key of the one virtual machine, in the words of its description. */
+static void set_vm(struct options *options, const char *option, const char *key, const char *value)
+{
+	char error[300];
+
+	if (!config_set(&options->vm, key, value, error, sizeof error))
+		die(STATUS_USAGE, "%s: %s", option, error);
+}
+
+static uint64_t number_between(const char *option, const char *value, uint64_t low, uint64_t high)
+{
+	uint64_t number;
+
+	if (!parse_number(value, &number) || number < low || number > high)
+		die(STATUS_USAGE, "%s %s: must be a number from %llu to %llu", option, value, (unsigned long long)low,
+		    (unsigned long long)high);
+	return number;
+}
+
+static const char *one_of(const char *option, const char *value, const char *const *choices)
+{
+	struct bytes list = { 0 };
+
+	for (size_t i = 0; choices[i] != NULL; i++) {
+		if (strcmp(value, choices[i]) == 0)
+			return choices[i];
+		bytes_print(&list, "%s%s", i == 0 ? "" : " or ", choices[i]);
+	}
+	die(STATUS_USAGE, "%s %s: must be %s", option, value, list.data);
+}
+
+static void take(struct options *options, int option, const char *value)
+{
+	static const char *const machines[] = { "bochs", "qemu", NULL };
+	static const char *const guests[] = { "amd64", "686-pae", "686", NULL };
+	static const char *const emulators[] = { "auto", "built", "debian", NULL };
+
+	switch (option) {
+	case OPTION_MACHINE: options->machine = one_of("--machine", value, machines); break;
+	case OPTION_BOCHS: options->bochs = one_of("--bochs", value, emulators); break;
+	case OPTION_CPU: options->cpu = value; break;
+	case OPTION_HOST_CPUS:
+		options->host_cpus = (unsigned)number_between("--host-cpus", value, 1, MOST_CPUS);
+		break;
+	case OPTION_HOST_MEM:
+		if (!parse_size(value, &options->host_mem))
+			die(STATUS_USAGE, "--host-mem %s: must be a number with K, M or G", value);
+		break;
+	case OPTION_IPS: options->ips = number_between("--ips", value, 1000000, 4000000000u); break;
+	case OPTION_HYPERVISOR: options->hypervisor = value; break;
+	case OPTION_MMU: set_vm(options, "--mmu", "mmu", value); break;
+	case OPTION_PAGES: set_vm(options, "--pages", "pages", value); break;
+	case OPTION_NO_VPID: set_vm(options, "--no-vpid", "vpid", "off"); break;
+	case OPTION_NO_RDRAND: set_vm(options, "--no-rdrand", "rdrand", "off"); break;
+	case OPTION_MEM: set_vm(options, "--mem", "mem", value); break;
+	case OPTION_KERNEL: set_vm(options, "--kernel", "kernel", value); break;
+	case OPTION_INITRD:
+		if (strcmp(value, "none") == 0)
+			options->no_initrd = true;
+		else
+			set_vm(options, "--initrd", "initrd", value);
+		break;
+	case OPTION_APPEND: set_vm(options, "--append", "append", value); break;
+	case OPTION_GUEST: options->guest = one_of("--guest", value, guests); break;
+	case OPTION_WORKLOAD: options->workload = workload_checked("--workload", value); break;
+	case OPTION_NATIVE: options->native = true; break;
+	case OPTION_VM: options->vm_file = value; break;
+	case OPTION_PROVOKE:
+		if (strspn(value, "abcdefghijklmnopqrstuvwxyz-") != strlen(value))
+			die(STATUS_USAGE, "--provoke %s: a provocation is made of small letters and -", value);
+		options->provoke = value;
+		break;
+	case OPTION_CLOCK: set_vm(options, "--clock", "clock", value); break;
+	case OPTION_TESTDEV: set_vm(options, "--testdev", "testdev", "on"); break;
+	case OPTION_NO_SWITCH: set_vm(options, "--no-switch", "switch", "off"); break;
+	case OPTION_SWITCH_EVERY: set_vm(options, "--switch-every", "switch-every", value); break;
+	case OPTION_MITIGATIONS: set_vm(options, "--mitigations", "mitigations", value); break;
+	case OPTION_SWITCH_AMONG: set_vm(options, "--switch-among", "switch-among", value); break;
+	case OPTION_NAME:
+		if (!run_name_valid(value))
+			die(STATUS_USAGE, "--name %s: a name has 1 to %d letters, digits, - _ and .", value, RUN_NAME_MAX);
+		options->name = value;
+		break;
+	case 'i': options->interactive = true; break;
+	case OPTION_JSON: options->json = value; break;
+	case OPTION_TIMEOUT: options->timeout = (unsigned)number_between("--timeout", value, 1, 1000000); break;
+	case OPTION_KEEP: options->keep = value; break;
+	case OPTION_QUIET: options->quiet = true; break;
+	case OPTION_HELP: options->command = COMMAND_HELP; break;
+	case OPTION_VERSION: options->command = COMMAND_VERSION; break;
+	}
+}
+
+static void check(const struct options *options)
+{
+	if (options->guest != NULL && (options->vm.given & BIT(CONFIG_KERNEL)) != 0)
+		die(STATUS_USAGE, "--guest chooses one of Debian's kernels, --kernel a file: one of them will do");
+	if (options->vm_file != NULL && (options->vm.given != 0 || options->no_initrd || options->guest != NULL))
+		die(STATUS_USAGE, "--vm takes everything about its virtual machines from the file: "
+		    "no option may describe one beside it");
+	if (options->workload != NULL &&
+	    (options->vm_file != NULL || options->no_initrd || (options->vm.given & BIT(CONFIG_INITRD)) != 0))
+		die(STATUS_USAGE, "--workload chooses what the default initramfs does: it needs that initramfs");
+	if (options->native && (options->vm.given & (BIT(CONFIG_MMU) | BIT(CONFIG_PAGES) | BIT(CONFIG_VPID) | BIT(CONFIG_RDRAND) | BIT(CONFIG_CLOCK) |
+						 BIT(CONFIG_TESTDEV))) != 0)
+		die(STATUS_USAGE, "--native runs the guest without the hypervisor: --mmu, --pages, --no-vpid, --no-rdrand, --clock and "
+				  "--testdev mean nothing to it");
+	if (options->native && (options->vm_file != NULL || options->command == COMMAND_ISO || strcmp(options->machine, "bochs") != 0))
+		die(STATUS_USAGE, "--native is for one guest of vellum run on Bochs");
+	if (options->quiet && options->interactive)
+		die(STATUS_USAGE, "-i and --quiet exclude each other");
+	if (strcmp(options->machine, "qemu") == 0 && (options->cpu != NULL || strcmp(options->bochs, "auto") != 0))
+		die(STATUS_USAGE, "--cpu and --bochs choose an emulated CPU: --machine qemu has this machine's own");
+}
+
+/* The command: the first word. */
+static void take_command(struct options *options, int *argc, char ***argv)
+{
+	static const struct { const char *name; enum command command; } commands[] = {
+		{ "run", COMMAND_RUN }, { "iso", COMMAND_ISO }, { "help", COMMAND_HELP }, { "version", COMMAND_VERSION },
+		{ "--help", COMMAND_HELP }, { "-h", COMMAND_HELP }, { "--version", COMMAND_VERSION },
+	};
+	const char *word = *argc > 1 ? (*argv)[1] : NULL;
+
+	if (word == NULL)
+		die(STATUS_USAGE, "say what to do: vellum run, or vellum help");
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		if (strcmp(word, commands[i].name) == 0) {
+			options->command = commands[i].command;
+			++*argv;
+			--*argc;
+			return;
+		}
+	die(STATUS_USAGE, "there is no command %s (vellum help lists them)", word);
+}
+
+void options_parse(struct options *options, int argc, char **argv)
+{
+	char error[100];
+	int option;
+
+	*options = (struct options){ .machine = "bochs", .bochs = "auto", .host_cpus = 1, .ips = DEFAULT_IPS };
+	config_init(&options->vm, "guest", error, sizeof error);
+	take_command(options, &argc, &argv);
+	opterr = 0;
+	while ((option = getopt_long(argc, argv, ":ih", names, NULL)) != -1) {
+		if (option == ':')
+			die(STATUS_USAGE, "%s needs a value", argv[optind - 1]);
+		if (option == '?')
+			die(STATUS_USAGE, "there is no option %s here, or it takes no value (vellum help lists them)", argv[optind - 1]);
+		take(options, option == 'h' ? OPTION_HELP : option, optarg);
+	}
+	if (options->command == COMMAND_ISO && optind < argc)
+		options->output = argv[optind++];
+	if (options->command == COMMAND_ISO && options->output == NULL)
+		die(STATUS_USAGE, "iso: give the name of the image to make");
+	if (optind < argc)
+		die(STATUS_USAGE, "%s: what should be done with that? (vellum help lists the options)", argv[optind]);
+	if (options->command == COMMAND_RUN || options->command == COMMAND_ISO)
+		check(options);
+	if (options->guest == NULL)
+		options->guest = "amd64";
+}

@@ -1,0 +1,37 @@
+/* The command line of `vellum`. */
+#ifndef VELLUM_TOOL_OPTIONS_H
+#define VELLUM_TOOL_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vm/config/config.h"
+
+enum command { COMMAND_RUN, COMMAND_ISO, COMMAND_HELP, COMMAND_VERSION };
+
+struct options {
+	enum command command;
+	const char *guest;              /* which of Debian's kernels: "amd64", "686-pae" or "686" */
+	const char *machine;            /* "bochs" or "qemu" */
+	const char *bochs;              /* "auto", "built" or "debian" */
+	const char *cpu;                /* null: the machine's default */
+	unsigned host_cpus;
+	uint64_t host_mem;              /* bytes; 0: what the virtual machines need */
+	uint64_t ips;
+	const char *hypervisor;         /* null: the one beside this program */
+	const char *vm_file;            /* null: `vm` below describes the one virtual machine */
+	struct vm_config vm;
+	bool no_initrd;                 /* --initrd none */
+	bool native;                    /* the guest without the hypervisor */
+	const char *provoke;            /* a fault of the hypervisor on purpose (docs/security.md), for its tests; null: none */
+	const char *workload;           /* for the default initramfs; null: its default */
+	const char *json, *keep, *output, *name;
+	unsigned timeout;               /* seconds; 0: none */
+	bool interactive, quiet;
+};
+
+/* Ends the program with one sentence when the options make no sense. */
+void options_parse(struct options *options, int argc, char **argv);
+extern const char help_text[];
+
+#endif

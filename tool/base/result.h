@@ -1,0 +1,75 @@
+/* What a run has told: filled from the protocol's records while the machine runs, read by the report and the JSON. */
+#ifndef VELLUM_TOOL_RESULT_H
+#define VELLUM_TOOL_RESULT_H
+
+#include "tool/base/protocol.h"
+
+struct fact {
+	char *name, *value;
+};
+
+/* A phase of the guest's work, as the guest told it; what the hypervisor counted in it is in the stats "phases.NUMBER.…". */
+struct phase {
+	unsigned number;
+	char *name;
+	uint64_t ticks, steps;          /* of the TSC, hypervisor included; operations done, in the workload's own unit */
+};
+
+struct stat_value {
+	char *name;
+	uint64_t value;
+};
+
+/* One virtual machine. */
+struct vm_result {
+	bool started, ended;
+	char *name;
+	char *result;                   /* its VELLUM-RESULT line, or null */
+	char *end;                      /* why it ended */
+	unsigned status;
+	struct fact *settings;
+	size_t setting_count;
+	struct stat_value *stats;
+	size_t stat_count;
+	uint64_t clock_ticks, idle_ms;  /* at the workload's end, as the guest told; 0: it did not */
+	struct phase *phases;
+	size_t phase_count;
+};
+
+/* How the machine was made; not told by the protocol. Strings may be null. */
+struct machine_facts {
+	const char *machine, *cpu, *emulator, *emulator_version;
+	unsigned cpus;
+	uint64_t memory, ips;           /* bytes; instructions per emulated second, 0 on real hardware */
+	double seconds, cpu_seconds;    /* what the run took here */
+};
+
+struct run_result {
+	struct machine_facts machine;
+	struct fact *host;
+	size_t host_count;
+	struct vm_result *vms;          /* vm_count of them, by number */
+	size_t vm_count;
+	bool spoke;                     /* the hypervisor's first line came */
+	uint64_t version;
+	bool ended;
+	unsigned status;
+	char *panic;
+};
+
+void result_apply(struct run_result *result, const struct record *record);
+/* Looks at a line that a VM wrote to its console. */
+void result_console_line(struct run_result *result, unsigned vm, const char *line);
+/* Adds the stats "workload.…", the sums over all phases (of tables.pages the largest), once the machine has ended. */
+void result_sum_phases(struct vm_result *vm);
+/* Without a hypervisor, what the guest told is all there is: its ticks are taken for its instructions, those of `ips` a second
+ * during which it had nothing to do left out. */
+void result_native(struct vm_result *vm, uint64_t ips);
+void result_free(struct run_result *result);
+
+/* Null or 0 when there is none. */
+const char *fact_find(const struct fact *facts, size_t count, const char *name);
+uint64_t stat_find(const struct vm_result *vm, const char *name);
+struct vm_result *result_vm(struct run_result *result, unsigned vm);
+
+#endif

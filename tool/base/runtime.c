@@ -1,0 +1,225 @@
+#include "tool/base/runtime.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static const char suffix[] = ".sock";
+static char *own_path, *own_directory;
+
+bool run_name_valid(const char *name)
+{
+	return *name != 0 && *name != '.' && strlen(name) <= RUN_NAME_MAX &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == strlen(name);
+}
+
+static char *directory(void)
+{
+	const char *base = getenv("XDG_RUNTIME_DIR"), *tmp = getenv("TMPDIR");
+
+	if (base != NULL && *base == '/')
+		return text("%s/vellum", base);
+	return text("%s/vellum-%u", tmp != NULL && *tmp == '/' ? tmp : "/tmp", (unsigned)getuid());
+}
+
+/* Others must not be able to put sockets there. */
+static bool is_ours(const char *path)
+{
+	struct stat info;
+
+	return lstat(path, &info) == 0 && S_ISDIR(info.st_mode) && info.st_uid == getuid() && (info.st_mode & 022) == 0;
+}
+
+/* A name of a socket can have 107 bytes; through the directory's descriptor that is enough for any. */
+static bool address_of(int dir, const char *name, struct sockaddr_un *address)
+{
+	*address = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	return snprintf(address->sun_path, sizeof address->sun_path, "/proc/self/fd/%d/%s%s", dir, name, suffix) <
+	       (int)sizeof address->sun_path;
+}
+
+static int connect_in(int dir, const char *name)
+{
+	struct sockaddr_un address;
+	int file = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (file >= 0 && address_of(dir, name, &address) && connect(file, (struct sockaddr *)&address, sizeof address) == 0)
+		return file;
+	if (file >= 0)
+		close(file);
+	return -1;
+}
+
+/* Connects; where nobody listens any more the socket is removed. */
+static int connect_or_clean(int dir, const char *name)
+{
+	int file = connect_in(dir, name);
+	char *socket_name;
+
+	if (file < 0 && errno == ECONNREFUSED) {
+		socket_name = text("%s%s", name, suffix);
+		unlinkat(dir, socket_name, 0);
+		free(socket_name);
+		errno = ECONNREFUSED;
+	}
+	return file;
+}
+
+static void forget(void)
+{
+	if (own_path == NULL)
+		return;
+	unlink(own_path);
+	rmdir(own_directory);           /* the last one out */
+}
+
+static int listen_in(int dir, const char *path, const char *name, char *error, size_t error_size)
+{
+	struct sockaddr_un address;
+	int other = connect_or_clean(dir, name), file;
+
+	if (other >= 0) {
+		close(other);
+		snprintf(error, error_size, "there is a run named %s already", name);
+		return -1;
+	}
+	file = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (file < 0 || !address_of(dir, name, &address) || bind(file, (struct sockaddr *)&address, sizeof address) != 0) {
+		snprintf(error, error_size, "cannot listen in %s: %s", path, strerror(errno));
+		return -1;
+	}
+	own_path = text("%s/%s%s", path, name, suffix);
+	own_directory = text("%s", path);
+	atexit(forget);
+	if (listen(file, 8) != 0) {
+		snprintf(error, error_size, "cannot listen on %s: %s", own_path, strerror(errno));
+		return -1;
+	}
+	return file;
+}
+
+int runtime_listen(const char *name, char *error, size_t error_size)
+{
+	char *path = directory();
+	int dir, file = -1;
+
+	if ((mkdir(path, 0700) != 0 && errno != EEXIST) || (dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0) {
+		snprintf(error, error_size, "cannot use the directory %s: %s", path, strerror(errno));
+	} else {
+		if (is_ours(path))
+			file = listen_in(dir, path, name, error, error_size);
+		else
+			snprintf(error, error_size, "%s belongs to somebody else, or others may write to it", path);
+		close(dir);
+	}
+	free(path);
+	return file;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The name in a file's name; NULL: it is none. The caller frees. */
+static char *name_in(const char *file)
+{
+	size_t length = strlen(file), tail = strlen(suffix);
+	char *name;
+
+	if (length <= tail || strcmp(file + length - tail, suffix) != 0)
+		return NULL;
+	name = text("%.*s", (int)(length - tail), file);
+	if (run_name_valid(name))
+		return name;
+	free(name);
+	return NULL;
+}
+
+char **runtime_sessions(size_t *count)
+{
+	char **names = NULL, *path = directory(), *name;
+	DIR *dir = is_ours(path) ? opendir(path) : NULL;
+	struct dirent *entry;
+	int file;
+
+	*count = 0;
+	while (dir != NULL && (entry = readdir(dir)) != NULL) {
+		if ((name = name_in(entry->d_name)) == NULL)
+			continue;
+		file = connect_or_clean(dirfd(dir), name);
+		if (file < 0) {
+			free(name);
+			continue;
+		}
+		close(file);
+		names = grow(names, (*count + 1) * sizeof *names);
+		names[(*count)++] = name;
+	}
+	if (dir != NULL)
+		closedir(dir);
+	if (*count > 0)
+		qsort(names, *count, sizeof *names, by_name);
+	else
+		rmdir(path);
+	free(path);
+	return names;
+}
+
+static int connect_named(const char *name, char *error, size_t error_size)
+{
+	char *path = directory();
+	int dir = is_ours(path) ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1, file = -1;
+
+	if (dir >= 0) {
+		file = connect_or_clean(dir, name);
+		if (file < 0 && errno == ECONNREFUSED)
+			snprintf(error, error_size, "the run %s is over (it ended without saying so)", name);
+		else if (file < 0)
+			snprintf(error, error_size, "there is no run named %s", name);
+		close(dir);
+	} else {
+		snprintf(error, error_size, "there is no run named %s, nor any other: start one with vellum run", name);
+	}
+	free(path);
+	return file;
+}
+
+int runtime_connect(const char *name, char **found, char *error, size_t error_size)
+{
+	struct bytes list = { 0 };
+	size_t count = 0;
+	char **names = NULL, *only;
+	int file = -1;
+
+	if (name != NULL) {
+		if (found != NULL)
+			*found = text("%s", name);
+		return connect_named(name, error, error_size);
+	}
+	names = runtime_sessions(&count);
+	if (count == 1) {
+		only = names[0];
+		file = connect_named(only, error, error_size);
+		if (found != NULL)
+			*found = text("%s", only);
+	} else if (count == 0) {
+		snprintf(error, error_size, "nothing runs: start a virtual machine with vellum run");
+	} else {
+		for (size_t i = 0; i < count; i++)
+			bytes_print(&list, " %s", names[i]);
+		snprintf(error, error_size, "there are several runs: choose one with --run:%s", list.data);
+		bytes_free(&list);
+	}
+	for (size_t i = 0; i < count; i++)
+		free(names[i]);
+	free(names);
+	return file;
+}

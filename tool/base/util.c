@@ -1,0 +1,284 @@
+#include "tool/base/util.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void say_list(const char *format, va_list list)
+{
+	char line[1000];
+
+	/* One write, so that lines of different sources do not mix. */
+	vsnprintf(line, sizeof line, format, list);
+	fprintf(stderr, "vellum: %s\n", line);
+}
+
+void say(const char *format, ...)
+{
+	va_list list;
+
+	va_start(list, format);
+	say_list(format, list);
+	va_end(list);
+}
+
+void die(int status, const char *format, ...)
+{
+	va_list list;
+
+	va_start(list, format);
+	say_list(format, list);
+	va_end(list);
+	exit(status);
+}
+
+void *grow(void *memory, size_t bytes)
+{
+	void *p = realloc(memory, bytes > 0 ? bytes : 1);
+
+	if (p == NULL)
+		die(STATUS_FAILED, "out of memory");
+	return p;
+}
+
+void *allocate(size_t bytes)
+{
+	return memset(grow(NULL, bytes), 0, bytes);
+}
+
+char *text(const char *format, ...)
+{
+	char *result;
+	va_list list;
+	int n;
+
+	va_start(list, format);
+	n = vasprintf(&result, format, list);
+	va_end(list);
+	if (n < 0)
+		die(STATUS_FAILED, "out of memory");
+	return result;
+}
+
+void bytes_add(struct bytes *bytes, const void *data, size_t length)
+{
+	if (bytes->length + length + 1 > bytes->room) {
+		bytes->room = 2 * (bytes->length + length + 1);
+		bytes->data = grow(bytes->data, bytes->room);
+	}
+	if (length > 0)
+		memcpy(bytes->data + bytes->length, data, length);
+	bytes->length += length;
+	bytes->data[bytes->length] = 0;
+}
+
+void bytes_print(struct bytes *bytes, const char *format, ...)
+{
+	char *more;
+	va_list list;
+	int n;
+
+	va_start(list, format);
+	n = vasprintf(&more, format, list);
+	va_end(list);
+	if (n < 0)
+		die(STATUS_FAILED, "out of memory");
+	bytes_add(bytes, more, (size_t)n);
+	free(more);
+}
+
+void bytes_free(struct bytes *bytes)
+{
+	free(bytes->data);
+	*bytes = (struct bytes){ 0 };
+}
+
+static bool read_all(int file, struct bytes *out)
+{
+	static char block[65536];
+	ssize_t n;
+
+	bytes_add(out, "", 0);
+	while ((n = read(file, block, sizeof block)) != 0) {
+		if (n < 0 && errno != EINTR)
+			return false;
+		if (n > 0)
+			bytes_add(out, block, (size_t)n);
+	}
+	return true;
+}
+
+bool file_read(const char *path, struct bytes *out)
+{
+	int file = open(path, O_RDONLY | O_CLOEXEC), error;
+	struct stat info;
+	bool good;
+
+	if (file < 0)
+		return false;
+	/* One block for all of it, where the size is known. */
+	if (fstat(file, &info) == 0 && S_ISREG(info.st_mode)) {
+		out->room = out->length + (size_t)info.st_size + 1;
+		out->data = grow(out->data, out->room);
+	}
+	good = read_all(file, out);
+	error = errno;
+	close(file);
+	errno = error;
+	return good;
+}
+
+void file_write(const char *path, const void *data, size_t length)
+{
+	FILE *file = fopen(path, "we");
+	bool good = file != NULL && (length == 0 || fwrite(data, 1, length, file) == length);
+
+	if (file != NULL && fclose(file) != 0)
+		good = false;
+	if (!good)
+		die(STATUS_FAILED, "cannot write %s: %s", path, strerror(errno));
+}
+
+bool file_exists(const char *path)
+{
+	return access(path, R_OK) == 0;
+}
+
+bool file_writable(const char *path)
+{
+	struct stat info;
+	int file;
+
+	if (stat(path, &info) == 0) {
+		if (S_ISDIR(info.st_mode)) {
+			errno = EISDIR;
+			return false;
+		}
+		return access(path, W_OK) == 0;
+	}
+	if (errno != ENOENT)
+		return false;
+	file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (file < 0)
+		return false;
+	close(file);
+	unlink(path);
+	return true;
+}
+
+void make_directory(const char *path)
+{
+	if (mkdir(path, 0755) != 0 && errno != EEXIST)
+		die(STATUS_FAILED, "cannot make the directory %s: %s", path, strerror(errno));
+}
+
+static char *temporary;
+static pid_t temporary_owner;
+
+static int remove_one(const char *path, const struct stat *info, int type, struct FTW *where)
+{
+	(void)info;
+	(void)type;
+	(void)where;
+	return remove(path);
+}
+
+static void remove_temporary(void)
+{
+	if (temporary != NULL && getpid() == temporary_owner)
+		nftw(temporary, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	free(temporary);
+	temporary = NULL;
+}
+
+char *temporary_directory(void)
+{
+	const char *where = getenv("TMPDIR");
+
+	temporary = text("%s/vellum-XXXXXX", where != NULL && *where != 0 ? where : "/tmp");
+	if (mkdtemp(temporary) == NULL)
+		die(STATUS_FAILED, "cannot make a directory %s: %s", temporary, strerror(errno));
+	temporary_owner = getpid();
+	atexit(remove_temporary);
+	return temporary;
+}
+
+const char *program_directory(void)
+{
+	static char path[PATH_MAX];
+
+	if (path[0] == 0) {
+		ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+		char *slash;
+
+		path[n > 0 ? n : 0] = 0;
+		slash = strrchr(path, '/');
+		if (slash == NULL)
+			die(STATUS_FAILED, "cannot find the directory of this program (is /proc mounted?)");
+		*slash = 0;
+	}
+	return path;
+}
+
+pid_t spawn(char *const argv[], const char *directory, int output)
+{
+	pid_t parent = getpid(), pid;
+	sigset_t none;
+	int in;
+
+	fflush(NULL);
+	pid = fork();
+	if (pid != 0) {
+		if (pid > 0)
+			setpgid(pid, pid);      /* here too, so that it is true as soon as this returns */
+		return pid;
+	}
+	setpgid(0, 0);
+	/* The parent may have died before this took effect. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(127);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_DFL);
+	in = open("/dev/null", O_RDONLY);
+	if (in < 0 || dup2(in, 0) < 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0)
+		_exit(127);
+	if (directory == NULL || chdir(directory) == 0)
+		execvp(argv[0], argv);
+	dprintf(2, "cannot run %s: %s\n", argv[0], strerror(errno));
+	_exit(127);
+}
+
+int run_program(char *const argv[], struct bytes *output)
+{
+	struct bytes ignored = { 0 };
+	int ends[2], status;
+	pid_t pid;
+
+	if (pipe2(ends, O_CLOEXEC) != 0)
+		die(STATUS_FAILED, "cannot make a pipe: %s", strerror(errno));
+	pid = spawn(argv, NULL, ends[1]);
+	close(ends[1]);
+	if (pid < 0) {
+		close(ends[0]);
+		return -1;
+	}
+	read_all(ends[0], output != NULL ? output : &ignored);
+	close(ends[0]);
+	bytes_free(&ignored);
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -1;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}

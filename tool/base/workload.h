@@ -1,0 +1,12 @@
+/* The workloads of the default initramfs, by name (guest/workload_list.h). */
+#ifndef VELLUM_TOOL_WORKLOAD_H
+#define VELLUM_TOOL_WORKLOAD_H
+
+#include "tool/base/util.h"
+
+/* Says what is wrong with NAME or NAME:SIZE; null: nothing. The caller frees. */
+char *workload_error(const char *name);
+/* Returns it, or ends the program with one sentence that begins with the option. */
+const char *workload_checked(const char *option, const char *name);
+
+#endif

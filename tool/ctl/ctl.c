@@ -1,0 +1,260 @@
+#include "tool/ctl/ctl.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tool/base/runtime.h"
+
+enum { PATIENCE_MS = 60000, ANSWER_MAX = 1 << 20 };
+
+static const char usage[] =
+	"usage: vellum ctl [--run NAME] [--json] COMMAND ...\n"
+	"\n"
+	"  list                          the virtual machines of the run\n"
+	"  stats [VM]                    its VM exits and counters so far\n"
+	"  mmu [VM] MECHANISM            changes the mechanism: ept, shadow, vtlb, brute, or next\n"
+	"  pause [VM] | resume [VM]      stops it between two instructions; lets it go on\n"
+	"  translate [VM] ADDRESS        a guest-virtual address, level by level, down to memory\n"
+	"  dump [VM]                     its registers and controls\n"
+	"  dump [VM] [gva|gpa] ADDRESS [LENGTH]   its memory, at most 4096 bytes\n"
+	"  audit [VM]                    checks the invariants of its tables\n"
+	"  runs                          the names of the runs there are\n"
+	"\n"
+	"VM is a name or a number, and may be left out where there is one. --run chooses a run where there are several\n"
+	"(vellum run --name). --json prints the answer as it comes. The exit status is 0, 1 where the hypervisor refused,\n"
+	"2 where there is no run, or nothing was asked.\n";
+
+const cJSON *ctl_get(const cJSON *object, const char *name)
+{
+	return cJSON_GetObjectItemCaseSensitive(object, name);
+}
+
+const char *ctl_text(const cJSON *object, const char *name)
+{
+	const cJSON *item = ctl_get(object, name);
+
+	return cJSON_IsString(item) ? item->valuestring : "";
+}
+
+double ctl_number(const cJSON *object, const char *name)
+{
+	const cJSON *item = ctl_get(object, name);
+
+	return cJSON_IsNumber(item) ? item->valuedouble : 0;
+}
+
+/* ---- the connection ---- */
+
+static bool send_all(int file, const char *data, size_t length)
+{
+	while (length > 0) {
+		ssize_t n = send(file, data, length, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		data += n;
+		length -= (size_t)n;
+	}
+	return true;
+}
+
+/* The next line that came, without its end, in place; NULL: the session is gone, or says nothing for too long. */
+static char *next_line(struct ctl *ctl, size_t *used)
+{
+	char block[4096], *end;
+	struct pollfd ready = { .fd = ctl->file, .events = POLLIN };
+	ssize_t n;
+
+	ctl->in.length -= *used;
+	if (*used > 0)
+		memmove(ctl->in.data, ctl->in.data + *used, ctl->in.length + 1);
+	*used = 0;
+	while (ctl->in.length == 0 || (end = memchr(ctl->in.data, '\n', ctl->in.length)) == NULL) {
+		int got = ctl->in.length > ANSWER_MAX ? 0 : poll(&ready, 1, PATIENCE_MS);
+
+		if (got < 0 && errno == EINTR && (ctl->stop == NULL || !*ctl->stop))
+			continue;
+		n = got > 0 ? read(ctl->file, block, sizeof block) : 0;
+		if (n <= 0)
+			return NULL;
+		bytes_add(&ctl->in, block, (size_t)n);
+	}
+	*end = 0;
+	*used = (size_t)(end - ctl->in.data) + 1;
+	return ctl->in.data;
+}
+
+char *ctl_ask(struct ctl *ctl, const char *request, char *error, size_t error_size)
+{
+	char *line = text("%s\n", request), *said;
+	bool sent = send_all(ctl->file, line, strlen(line));
+	struct bytes answer = { 0 };
+	size_t used = 0;
+
+	free(line);
+	while (sent && (said = next_line(ctl, &used)) != NULL && answer.length < ANSWER_MAX) {
+		if (strncmp(said, "reply ", 6) == 0) {
+			bytes_add(&answer, said + 6, strlen(said + 6));
+		} else if (strcmp(said, "done ok") == 0) {
+			ctl->in.length -= used;
+			memmove(ctl->in.data, ctl->in.data + used, ctl->in.length);
+			bytes_add(&answer, "", 0);
+			return answer.data != NULL ? answer.data : text("{}");
+		} else if (strncmp(said, "done error ", 11) == 0) {
+			snprintf(error, error_size, "%s", said + 11);
+			ctl->in.length -= used;
+			memmove(ctl->in.data, ctl->in.data + used, ctl->in.length);
+			bytes_free(&answer);
+			return NULL;
+		}
+	}
+	bytes_free(&answer);
+	snprintf(error, error_size, "the run ended, or does not answer");
+	return NULL;
+}
+
+/* ---- the command ---- */
+
+static cJSON *ask_json(struct ctl *ctl, const char *request, char **raw, char *error, size_t error_size)
+{
+	char *answer = ctl_ask(ctl, request, error, error_size);
+	cJSON *parsed;
+
+	if (answer == NULL)
+		return NULL;
+	parsed = cJSON_Parse(answer);
+	if (parsed == NULL)
+		snprintf(error, error_size, "the hypervisor's answer is not whole: %.60s", answer);
+	if (raw != NULL)
+		*raw = answer;
+	else
+		free(answer);
+	return parsed;
+}
+
+static bool is_vm(const cJSON *vms, const char *word)
+{
+	const cJSON *vm;
+
+	cJSON_ArrayForEach(vm, vms) {
+		char *id = text("%.0f", ctl_number(vm, "id"));
+		bool same = strcmp(ctl_text(vm, "name"), word) == 0 || strcmp(id, word) == 0;
+
+		free(id);
+		if (same)
+			return true;
+	}
+	return false;
+}
+
+/* Do the words of a command leave out the virtual machine? */
+static bool leaves_out(const cJSON *vms, int argc, char **argv)
+{
+	if (strcmp(argv[0], "dump") != 0)
+		return argc - 1 <= (strcmp(argv[0], "mmu") == 0 || strcmp(argv[0], "translate") == 0);
+	return argc == 1 || strcmp(argv[1], "gva") == 0 || strcmp(argv[1], "gpa") == 0 ||
+	       (argv[1][0] >= '0' && argv[1][0] <= '9' && !is_vm(vms, argv[1]));
+}
+
+/* The virtual machine that was left out, where there is only one; else NULL. */
+static char *left_out(struct ctl *ctl, int argc, char **argv)
+{
+	char error[300], *name = NULL;
+	cJSON *list;
+	const cJSON *vms;
+
+	if (strcmp(argv[0], "list") == 0 || argc > 4)
+		return NULL;
+	list = ask_json(ctl, "list", NULL, error, sizeof error);
+	vms = ctl_get(list, "vms");
+	if (cJSON_GetArraySize(vms) == 1 && leaves_out(vms, argc, argv))
+		name = text("%s", ctl_text(cJSON_GetArrayItem(vms, 0), "name"));
+	cJSON_Delete(list);
+	return name;
+}
+
+static char *make_request(struct ctl *ctl, int argc, char **argv)
+{
+	char *vm = left_out(ctl, argc, argv);
+	struct bytes request = { 0 };
+
+	/* A word with a blank or a line's end in it must not become two. */
+	for (int i = 0; i < argc; i++)
+		if (strpbrk(argv[i], " \t\r\n") != NULL || argv[i][0] == 0)
+			die(STATUS_USAGE, "ctl: \"%s\" is no word of a request", argv[i]);
+	for (int i = 0; i < argc; i++) {
+		bytes_print(&request, "%s%s", i == 0 ? "" : " ", argv[i]);
+		if (i == 0 && vm != NULL)
+			bytes_print(&request, " %s", vm);
+	}
+	free(vm);
+	return request.data;
+}
+
+static int list_runs(void)
+{
+	size_t count;
+	char **names = runtime_sessions(&count);
+
+	for (size_t i = 0; i < count; i++) {
+		puts(names[i]);
+		free(names[i]);
+	}
+	free(names);
+	return 0;
+}
+
+static int request_and_show(const char *run, bool json, int argc, char **argv)
+{
+	char error[300], *request, *raw = NULL;
+	struct ctl ctl = { .file = runtime_connect(run, NULL, error, sizeof error) };
+	cJSON *answer;
+
+	if (ctl.file < 0)
+		die(STATUS_USAGE, "%s", error);
+	request = make_request(&ctl, argc, argv);
+	answer = ask_json(&ctl, request, &raw, error, sizeof error);
+	if (answer == NULL)
+		die(STATUS_FAILED, "%s", error);
+	if (json)
+		puts(raw);
+	else
+		ctl_show(stdout, argv[0], answer);
+	cJSON_Delete(answer);
+	free(raw);
+	free(request);
+	bytes_free(&ctl.in);
+	close(ctl.file);
+	return 0;
+}
+
+int ctl_main(int argc, char **argv)
+{
+	const char *run = NULL;
+	bool json = false;
+	int at = 1;
+
+	for (; at < argc && argv[at][0] == '-'; at++) {
+		if (strcmp(argv[at], "--json") == 0)
+			json = true;
+		else if (strcmp(argv[at], "--run") == 0 && at + 1 < argc)
+			run = argv[++at];
+		else if (strcmp(argv[at], "--help") == 0 || strcmp(argv[at], "-h") == 0)
+			return fputs(usage, stdout) < 0;
+		else
+			die(STATUS_USAGE, "ctl: there is no option %s here, or it needs a value (vellum ctl help)", argv[at]);
+	}
+	if (at == argc)
+		die(STATUS_USAGE, "ctl: say what to do (vellum ctl help)");
+	if (strcmp(argv[at], "help") == 0)
+		return fputs(usage, stdout) < 0;
+	if (strcmp(argv[at], "runs") == 0)
+		return list_runs();
+	return request_and_show(run, json, argc - at, argv + at);
+}

@@ -1,0 +1,31 @@
+/* vellum ctl: one request to a running session, and its answer as text. */
+#ifndef VELLUM_TOOL_CTL_H
+#define VELLUM_TOOL_CTL_H
+
+#include <cjson/cJSON.h>
+#include <signal.h>
+#include <stdio.h>
+
+#include "tool/base/util.h"
+
+int ctl_main(int argc, char **argv);
+
+/* A connection to a session (tool/base/runtime.h). */
+struct ctl {
+	int file;
+	struct bytes in;
+	const volatile sig_atomic_t *stop;      /* may be null: a signal that sets it ends the waiting */
+};
+
+/* Sends the request and waits for its answer: the JSON as text, to be freed; NULL: error is one sentence. */
+char *ctl_ask(struct ctl *ctl, const char *request, char *error, size_t error_size);
+
+/* ctl_show.c: the answer to a command, for people. */
+void ctl_show(FILE *out, const char *command, const cJSON *answer);
+
+/* For reading answers: what is missing counts as "" and 0. */
+const char *ctl_text(const cJSON *object, const char *name);
+double ctl_number(const cJSON *object, const char *name);
+const cJSON *ctl_get(const cJSON *object, const char *name);
+
+#endif

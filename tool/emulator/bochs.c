@@ -1,0 +1,237 @@
+/* Bochs: how to find one, what configuration it gets, and how to read its log. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tool/emulator/emulator.h"
+#include "tool/base/util.h"
+
+static const char default_cpu[] = "corei7_haswell_4770";
+static const char bios[] = "/usr/share/bochs/BIOS-bochs-latest", vga_bios[] = "/usr/share/vgabios/vgabios.bin";
+static const char debian_bochs[] = "/usr/bin/bochs";
+
+/* Bochs keeps at most 2 GB of an emulated machine's memory in its own, and pages the rest to a file. Above 3 GB begins the hole
+ * of the PC's devices, whose RAM Bochs does not move elsewhere. */
+enum { MEGABYTE = 1 << 20, BOCHS_MOST_MB = 3072, BOCHS_RESIDENT_MB = 2048 };
+
+uint64_t emulator_memory(const struct options *options, uint64_t needed, unsigned most, const char *name)
+{
+	const uint64_t step = 64u * MEGABYTE, least = 512u * MEGABYTE, own = 128u * MEGABYTE;
+	uint64_t memory = options->host_mem != 0 ? options->host_mem : needed + own;
+
+	if (options->host_mem != 0 && memory % MEGABYTE != 0)
+		die(STATUS_USAGE, "--host-mem: must be a multiple of 1M");
+	if (options->host_mem == 0)
+		memory = memory < least ? least : (memory + step - 1) / step * step;
+	if (memory > (uint64_t)most * MEGABYTE)
+		die(STATUS_USAGE, "the machine would need %llu MB of RAM%s, and %s can give it at most %u MB",
+		    (unsigned long long)(memory / MEGABYTE), options->host_mem == 0 ? " for its virtual machines" : "", name, most);
+	if (memory < needed)
+		die(STATUS_USAGE, "--host-mem: %llu MB are too few for virtual machines and files of %llu MB",
+		    (unsigned long long)(memory / MEGABYTE), (unsigned long long)(needed / MEGABYTE));
+	return memory;
+}
+
+/* Runs "bochs --help [TOPIC]"; its text is in `said`. Its exit status means nothing. */
+static bool ask(const char *program, const char *topic, struct bytes *said)
+{
+	static char help[] = "--help";
+	char *path = text("%s", program), *about = topic != NULL ? text("%s", topic) : NULL;
+	char *argv[] = { path, help, about, NULL };
+	int status = run_program(argv, said);
+
+	free(path);
+	free(about);
+	return status >= 0 && status != 127;
+}
+
+static char *built_path(void)
+{
+	return text("%s/bochs", program_directory());
+}
+
+/* The Bochs that was asked for; the one the build made unless told otherwise. */
+static char *choose(const char *which)
+{
+	char *built = built_path();
+
+	if (strcmp(which, "debian") != 0) {
+		if (access(built, X_OK) == 0)
+			return built;
+		if (strcmp(which, "built") == 0)
+			die(STATUS_FAILED, "there is no Bochs at %s: run make bochs", built);
+	}
+	free(built);
+	if (access(debian_bochs, X_OK) != 0)
+		die(STATUS_FAILED, "there is no Bochs: run make bochs%s",
+		    strcmp(which, "debian") == 0 ? ", or script/deps.sh bochs-debian for the package" : "");
+	return text("%s", debian_bochs);
+}
+
+bool bochs_can_have(bool mended, unsigned cpus, char *error, size_t error_size)
+{
+	if (mended || cpus == 1)
+		return true;
+	snprintf(error, error_size, "--host-cpus %u: with several CPUs, Debian's package of Bochs forgets where an exception's handler "
+		 "begins; only the Bochs that the build makes (make bochs) is mended", cpus);
+	return false;
+}
+
+static char *version_of(const char *program)
+{
+	static const char title[] = "Bochs x86 Emulator ";
+	struct bytes said = { 0 };
+	char *start, *version;
+
+	if (!ask(program, "cpu", &said) || (start = strstr(said.data, title)) == NULL)
+		die(STATUS_FAILED, "%s does not run, or is no Bochs", program);
+	start += strlen(title);
+	version = text("%.*s", (int)strcspn(start, " \n"), start);
+	bytes_free(&said);
+	return version;
+}
+
+/* The model's full name: of the names that Bochs lists, the one that is `wanted`, or the only one that contains it. */
+static char *cpu_model(const char *program, const char *wanted)
+{
+	struct bytes said = { 0 }, all = { 0 }, several = { 0 };
+	char *found = NULL, *line, *state;
+	unsigned matches = 0;
+
+	ask(program, "cpu", &said);
+	line = said.data != NULL ? strstr(said.data, "Supported CPU models:") : NULL;
+	if (line == NULL)
+		die(STATUS_FAILED, "%s does not list its CPU models", program);
+	line = strchr(line, '\n');
+	for (line = line != NULL ? strtok_r(line, "\n", &state) : NULL; line != NULL; line = strtok_r(NULL, "\n", &state)) {
+		/* The list ends at the first line that is no model's name. */
+		if (strspn(line, "abcdefghijklmnopqrstuvwxyz0123456789_") != strlen(line))
+			break;
+		bytes_print(&all, " %s", line);
+		if (strcmp(line, wanted) == 0) {
+			free(found);
+			found = text("%s", line);
+			matches = 1;
+			break;
+		}
+		if (strstr(line, wanted) == NULL)
+			continue;
+		bytes_print(&several, " %s", line);
+		if (matches++ == 0)
+			found = text("%s", line);
+	}
+	bytes_free(&said);
+	if (matches == 0)
+		die(STATUS_USAGE, "--cpu %s: Bochs has no such model; it has%s", wanted, all.data != NULL ? all.data : " none");
+	if (matches > 1)
+		die(STATUS_USAGE, "--cpu %s: could be any of%s", wanted, several.data);
+	bytes_free(&all);
+	bytes_free(&several);
+	return found;
+}
+
+void bochs_find(struct emulator *emulator, const struct options *options, uint64_t needed)
+{
+	struct bytes said = { 0 };
+	char error[300], *real;
+	bool package;
+
+	emulator->program = choose(options->bochs);
+	if (access(bios, R_OK) != 0 || access(vga_bios, R_OK) != 0)
+		die(STATUS_FAILED, "the BIOS for Bochs is missing: run script/deps.sh (packages bochsbios and vgabios)");
+	emulator->name = "Bochs";
+	emulator->version = version_of(emulator->program);
+	/* Debian's is built with the debugger, which wants a file of commands, and has no display that needs no screen. */
+	ask(emulator->program, NULL, &said);
+	emulator->needs_screen = said.data != NULL && strstr(said.data, "-rc ") != NULL;
+	bytes_free(&said);
+	real = realpath(emulator->program, NULL);
+	package = real != NULL && strcmp(real, debian_bochs) == 0;
+	emulator->build = package ? "Debian's binary package" : "optimised, built from source";
+	free(real);
+	if (!bochs_can_have(!package, options->host_cpus, error, sizeof error))
+		die(STATUS_USAGE, "%s", error);
+	emulator->cpu = cpu_model(emulator->program, options->cpu != NULL ? options->cpu : default_cpu);
+	emulator->cpus = options->host_cpus;
+	emulator->memory = emulator_memory(options, needed, BOCHS_MOST_MB, "Bochs");
+	emulator->ips = options->ips;
+}
+
+static void write_configuration(const struct emulator *emulator, const char *path, const char *iso, const struct wires *wires)
+{
+	struct bytes c = { 0 };
+	unsigned long long megabytes = emulator->memory / MEGABYTE;
+
+	bytes_print(&c, "config_interface: textconfig\n");
+	bytes_print(&c, "display_library: %s\n", emulator->needs_screen ? "term" : "nogui");
+	bytes_print(&c, "romimage: file=%s, options=fastboot\n", bios);
+	bytes_print(&c, "vgaromimage: file=%s\n", vga_bios);
+	if (emulator->needs_screen)
+		bytes_print(&c, "vga: extension=vbe, update_freq=1, realtime=0\n");
+	/* ignore_bad_msrs: Linux on bare Bochs reads some. A triple fault ends the emulator instead of starting again. */
+	bytes_print(&c, "cpu: model=%s, count=%u, ips=%llu, reset_on_triple_fault=0, ignore_bad_msrs=1\n", emulator->cpu,
+		    emulator->cpus, (unsigned long long)emulator->ips);
+	bytes_print(&c, "memory: guest=%llu, host=%llu\n", megabytes, megabytes < BOCHS_RESIDENT_MB ? megabytes : BOCHS_RESIDENT_MB);
+	bytes_print(&c, "pci: enabled=1, chipset=i440fx\n");
+	/* The emulated clock runs with the instructions, from a fixed date: two runs are alike to the tick. */
+	bytes_print(&c, "clock: sync=none, time0=1700000000\n");
+	bytes_print(&c, "ata0-master: type=cdrom, path=\"%s\", status=inserted\n", iso);
+	bytes_print(&c, "boot: cdrom\n");
+	bytes_print(&c, "com1: enabled=1, mode=%s, dev=\"%s\"\n", wires->console_is_terminal ? "term" : "file", wires->console);
+	bytes_print(&c, "com2: enabled=1, mode=socket-client, dev=\"127.0.0.1:%u\"\n", wires->statistics);
+	bytes_print(&c, "panic: action=fatal\nerror: action=ignore\ninfo: action=ignore\ndebug: action=ignore\n");
+	bytes_print(&c, "log: bochs.log\n");
+	file_write(path, c.data, c.length);
+	bytes_free(&c);
+}
+
+pid_t bochs_start(struct emulator *emulator, const char *iso, const char *work, const struct wires *wires, int output)
+{
+	static char quick[] = "-q", f[] = "-f", name[] = "bochsrc", rc[] = "-rc", commands[] = "commands";
+	char *argv[] = { emulator->program, quick, f, name, NULL, NULL, NULL };
+	char *path = text("%s/bochsrc", work);
+
+	write_configuration(emulator, path, iso, wires);
+	free(path);
+	if (emulator->needs_screen) {
+		path = text("%s/commands", work);
+		file_write(path, "c\n", 2);
+		free(path);
+		argv[4] = rc;
+		argv[5] = commands;
+		setenv("TERM", "vt100", 1);
+		output = wires->screen;
+	}
+	emulator->log = text("%s/bochs.log", work);
+	return spawn(argv, work, output);
+}
+
+void bochs_explain(FILE *out, const char *log)
+{
+	struct bytes content = { 0 };
+	char *line, *state, *panics[4] = { NULL };
+	unsigned count = 0;
+
+	if (log == NULL || !file_read(log, &content))
+		return;
+	/* "00012345678p[CPU0  ] >>PANIC<< ..." */
+	for (line = strtok_r(content.data, "\n", &state); line != NULL; line = strtok_r(NULL, "\n", &state))
+		if (strstr(line, ">>PANIC<<") != NULL)
+			panics[count++ % ARRAY_SIZE(panics)] = line;
+	for (unsigned i = 0; i < count && i < ARRAY_SIZE(panics); i++)
+		fprintf(out, "  Bochs: %s\n", strstr(panics[i], ">>PANIC<<") + strlen(">>PANIC<<") + 1);
+	bytes_free(&content);
+}
+
+bool bochs_powered_off(const char *log)
+{
+	struct bytes content = { 0 };
+	bool off;
+
+	if (log == NULL || !file_read(log, &content))
+		return false;
+	off = strstr(content.data, ">>PANIC<< Shutdown port: shutdown requested") != NULL;
+	bytes_free(&content);
+	return off;
+}

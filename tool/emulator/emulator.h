@@ -1,0 +1,48 @@
+/* The machine under the hypervisor, as a process. One file per kind of machine (bochs.c, qemu.c). */
+#ifndef VELLUM_TOOL_EMULATOR_H
+#define VELLUM_TOOL_EMULATOR_H
+
+#include <stdio.h>
+
+#include "tool/base/options.h"
+#include "tool/base/result.h"
+
+/* What the machine's ends are connected to: paths of FIFOs or terminals. */
+struct wires {
+	const char *console;                    /* COM1 */
+	unsigned statistics;                    /* COM2, both ways: a port of 127.0.0.1 to connect to */
+	bool console_is_terminal;               /* both ways; else a file that is only written to */
+	int screen;                             /* a terminal for an emulator that insists on one, or -1 */
+};
+
+struct emulator {
+	char *program;
+	const char *name, *build;
+	char *version;
+	char *cpu;
+	char *log;                              /* the emulator's own log, or null */
+	bool needs_screen;
+	unsigned cpus;
+	uint64_t memory, ips;                   /* bytes; 0 instructions per second on real hardware */
+};
+
+/* Fill in the emulator or end the program with one sentence. `needed` is what the virtual machines take, in bytes. */
+void bochs_find(struct emulator *emulator, const struct options *options, uint64_t needed);
+void qemu_find(struct emulator *emulator, const struct options *options, uint64_t needed);
+
+/* Start it on `iso`, with `work` as its directory and its messages going to `output`. Returns the process's id. */
+pid_t bochs_start(struct emulator *emulator, const char *iso, const char *work, const struct wires *wires, int output);
+pid_t qemu_start(struct emulator *emulator, const char *iso, const char *work, const struct wires *wires, int output);
+
+/* RAM for the machine, from the options or from what is needed: whole 64 MB, at least 512, at most `most` MB. */
+uint64_t emulator_memory(const struct options *options, uint64_t needed, unsigned most, const char *name);
+
+/* May a Bochs, mended by script/get-bochs.sh or not, have so many CPUs? false: the error is one sentence. */
+bool bochs_can_have(bool mended, unsigned cpus, char *error, size_t error_size);
+
+/* Says why the emulator ended, from its log; prints nothing when there is nothing to say. */
+void bochs_explain(FILE *out, const char *log);
+/* Did the guest write "Shutdown" to the port for it (0x8900), as kernels without ACPI power a Bochs off? */
+bool bochs_powered_off(const char *log);
+
+#endif

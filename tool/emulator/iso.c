@@ -1,0 +1,119 @@
+#include "tool/emulator/iso.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tool/emulator/slim.h"
+
+static void stage(const char *root, const char *name, const char *path, bool slim)
+{
+	struct bytes content = { 0 }, small = { 0 };
+	char *target = text("%s/%s", root, name);
+	bool good;
+
+	if (!file_read(path, &content))
+		die(STATUS_FAILED, "cannot read %s: %s", path, strerror(errno));
+	good = slim && slim_elf(&content, &small);
+	file_write(target, good ? small.data : content.data, good ? small.length : content.length);
+	bytes_free(&small);
+	bytes_free(&content);
+	free(target);
+}
+
+static void stage_grub(const char *root, const struct machines *machines)
+{
+	struct bytes script = { 0 };
+	char *path = text("%s/boot/grub/grub.cfg", root);
+
+	bytes_print(&script, "set timeout=0\nmultiboot2 /vellum.elf%s", machines->native ? " native" : "");
+	if (machines->provoke != NULL)
+		bytes_print(&script, " provoke=%s", machines->provoke);
+	bytes_print(&script, "\nmodule2 /vm/config config\n");
+	for (size_t i = 0; i < machines->module_count; i++)
+		bytes_print(&script, "module2 /vm/%s %s\n", machines->modules[i].name, machines->modules[i].name);
+	bytes_print(&script, "boot\n");
+	file_write(path, script.data, script.length);
+	bytes_free(&script);
+	free(path);
+}
+
+/* The last line of what a program said that sounds like a complaint, or just the last. */
+static const char *complaint(struct bytes *output)
+{
+	const char *found = "it does not say why";
+	char *line, *state;
+
+	line = output->data != NULL ? strtok_r(output->data, "\n", &state) : NULL;
+	for (; line != NULL; line = strtok_r(NULL, "\n", &state))
+		if (strcasestr(line, "error") != NULL || strstr(line, "FAILURE") != NULL || strcasestr(line, "cannot") != NULL)
+			found = line;
+	return found;
+}
+
+/* Is there a Multiboot2 header (the specification's section "OS image format"): 8-byte aligned, in the first 32 KB? */
+static void check_hypervisor(const char *path)
+{
+	static const unsigned char magic[] = { 0xd6, 0x50, 0x52, 0xe8 };
+	struct bytes image = { 0 };
+	bool found = false;
+
+	if (!file_read(path, &image))
+		die(STATUS_FAILED, "the hypervisor %s: %s%s", path, strerror(errno), errno == ENOENT ? " (run make)" : "");
+	for (size_t i = 0; i + sizeof magic <= image.length && i < 32768 && !found; i += 8)
+		found = memcmp(image.data + i, magic, sizeof magic) == 0;
+	bytes_free(&image);
+	if (!found)
+		die(STATUS_USAGE, "the hypervisor %s is no Multiboot2 image", path);
+}
+
+static void rescue(const char *output, const char *root, bool everywhere)
+{
+	static char program[] = "grub-mkrescue", o[] = "-o", d[] = "-d", pc[] = "/usr/lib/grub/i386-pc";
+	/* What reads a CD through the BIOS and starts a Multiboot2 kernel; everything else only costs time. */
+	static char modules[] = "--install-modules=multiboot2 normal iso9660 biosdisk", locales[] = "--locales=",
+		    fonts[] = "--fonts=", themes[] = "--themes=";
+	char *image = text("%s", output), *directory = text("%s", root);
+	char *small[] = { program, d, pc, o, image, directory, modules, locales, fonts, themes, NULL };
+	char *full[] = { program, o, image, directory, NULL };
+	struct bytes said = { 0 };
+	int status;
+
+	if (!file_exists("/usr/lib/grub/i386-pc/multiboot2.mod"))
+		die(STATUS_FAILED, "GRUB's BIOS modules are missing: run script/deps.sh (package grub-pc-bin)");
+	status = run_program(everywhere ? full : small, &said);
+	if (status == 127)
+		die(STATUS_FAILED, "grub-mkrescue is missing: run script/deps.sh (packages grub-common and xorriso)");
+	if (status != 0)
+		die(STATUS_FAILED, "grub-mkrescue could not make %s: %s", output, complaint(&said));
+	bytes_free(&said);
+	free(image);
+	free(directory);
+}
+
+void iso_make(const char *output, const char *work, const char *hypervisor, const struct machines *machines, bool everywhere)
+{
+	static const char *const directories[] = { "", "/boot", "/boot/grub", "/vm" };
+	char *root = text("%s/image", work), *path;
+
+	check_hypervisor(hypervisor);
+	/* Says why in plain words when it cannot be written; grub-mkrescue would not. */
+	file_write(output, "", 0);
+	for (size_t i = 0; i < ARRAY_SIZE(directories); i++) {
+		path = text("%s%s", root, directories[i]);
+		make_directory(path);
+		free(path);
+	}
+	stage(root, "vellum.elf", hypervisor, false);
+	for (size_t i = 0; i < machines->module_count; i++) {
+		path = text("vm/%s", machines->modules[i].name);
+		stage(root, path, machines->modules[i].path, true);
+		free(path);
+	}
+	path = text("%s/vm/config", root);
+	file_write(path, machines->config.data, machines->config.length);
+	free(path);
+	stage_grub(root, machines);
+	rescue(output, root, everywhere);
+	free(root);
+}

@@ -1,0 +1,103 @@
+/* QEMU with KVM and nested VT-x, where the machine offers them. QEMU alone emulates no VT-x. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tool/emulator/emulator.h"
+#include "tool/base/util.h"
+
+enum { QEMU_MOST_MB = 1 << 20 };
+
+/* Has the first processor this flag in /proc/cpuinfo? */
+static bool cpu_flag(const char *flag)
+{
+	struct bytes info = { 0 };
+	char *line, *end, *word, *state;
+	bool found = false;
+
+	if (file_read("/proc/cpuinfo", &info) && (line = strstr(info.data, "\nflags")) != NULL) {
+		end = strchr(line + 1, '\n');
+		if (end != NULL)
+			*end = 0;
+		for (word = strtok_r(line, " \t:", &state); word != NULL && !found; word = strtok_r(NULL, " \t:", &state))
+			found = strcmp(word, flag) == 0;
+	}
+	bytes_free(&info);
+	return found;
+}
+
+static void check_kvm(void)
+{
+	struct bytes nested = { 0 };
+
+	if (!cpu_flag("vmx"))
+		die(STATUS_FAILED, "--machine qemu needs a CPU with VT-x, and this one does not offer it%s: use --machine bochs",
+		    cpu_flag("svm") ? " (it is AMD's)" : "");
+	if (access("/dev/kvm", F_OK) != 0)
+		die(STATUS_FAILED, "--machine qemu needs KVM, and there is no /dev/kvm here: use --machine bochs");
+	if (access("/dev/kvm", R_OK | W_OK) != 0)
+		die(STATUS_FAILED, "--machine qemu needs KVM, and /dev/kvm may not be opened: add yourself to the group kvm");
+	if (!file_read("/sys/module/kvm_intel/parameters/nested", &nested) || nested.length == 0 ||
+	    (nested.data[0] != 'Y' && nested.data[0] != '1'))
+		die(STATUS_FAILED, "--machine qemu needs nested VT-x, and KVM does not offer it: load kvm_intel with nested=1");
+	bytes_free(&nested);
+}
+
+/* "QEMU emulator version 7.2.17 (Debian …)": the number. */
+static char *version_of(const char *program)
+{
+	static char option[] = "--version";
+	static const char title[] = "version ";
+	struct bytes said = { 0 };
+	char *path = text("%s", program), *start, *version;
+	char *argv[] = { path, option, NULL };
+
+	if (run_program(argv, &said) != 0 || (start = strstr(said.data, title)) == NULL)
+		die(STATUS_FAILED, "%s is missing: run script/deps.sh qemu", program);
+	start += strlen(title);
+	version = text("%.*s", (int)strcspn(start, " \n"), start);
+	bytes_free(&said);
+	free(path);
+	return version;
+}
+
+void qemu_find(struct emulator *emulator, const struct options *options, uint64_t needed)
+{
+	check_kvm();
+	emulator->program = text("qemu-system-x86_64");
+	emulator->name = "QEMU";
+	emulator->build = "KVM, nested VT-x";
+	emulator->version = version_of(emulator->program);
+	emulator->cpu = text("host");
+	emulator->cpus = options->host_cpus;
+	emulator->memory = emulator_memory(options, needed, QEMU_MOST_MB, "QEMU");
+	emulator->ips = 0;
+}
+
+pid_t qemu_start(struct emulator *emulator, const char *iso, const char *work, const struct wires *wires, int output)
+{
+	/* The options that depend on nothing, then those that do, in pairs. */
+	static const char fixed[] = "-enable-kvm -cpu host,+vmx -boot d -no-reboot -display none -monitor none -nodefaults "
+				    "-serial chardev:console -serial chardev:statistics";
+	char *words = text("%s", fixed), *argv[32], *word, *state;
+	size_t n = 0;
+	pid_t pid;
+
+	argv[n++] = emulator->program;
+	for (word = strtok_r(words, " ", &state); word != NULL; word = strtok_r(NULL, " ", &state))
+		argv[n++] = word;
+	argv[n++] = text("-m");
+	argv[n++] = text("%llu", (unsigned long long)(emulator->memory >> 20));
+	argv[n++] = text("-smp");
+	argv[n++] = text("%u", emulator->cpus);
+	argv[n++] = text("-cdrom");
+	argv[n++] = text("%s", iso);
+	argv[n++] = text("-chardev");
+	argv[n++] = text("%s,id=console,path=%s", wires->console_is_terminal ? "serial" : "file", wires->console);
+	argv[n++] = text("-chardev");
+	argv[n++] = text("socket,id=statistics,host=127.0.0.1,port=%u,server=off", wires->statistics);
+	argv[n] = NULL;
+	pid = spawn(argv, work, output);
+	free(words);
+	return pid;
+}

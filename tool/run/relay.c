@@ -1,0 +1,456 @@
+/* Moves what a running machine says and is told: serial ports, keyboard, signals, time. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tool/run/console.h"
+#include "tool/run/session.h"
+
+/* For atexit(): what must not outlive us. */
+static struct session *current;
+
+double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void kill_machine(void)
+{
+	if (current != NULL && current->alive)
+		kill(-current->pid, SIGKILL);
+}
+
+void guard_machine(struct session *session)
+{
+	current = session;
+	session->alive = true;
+	atexit(kill_machine);
+}
+
+static void show(struct session *session, const char *data, size_t length)
+{
+	if (!console_write(data, length) && session->ending == RUNNING)
+		session->ending = OUTPUT_GONE;
+}
+
+static void on_console_line(void *context, char *line)
+{
+	struct session *session = context;
+
+	tail_add(&session->console_tail, line);
+	result_console_line(&session->result, 0, line);
+	if (session->options->quiet && strstr(line, "VELLUM-RESULT") != NULL) {
+		show(session, line, strlen(line));
+		show(session, "\n", 1);
+	}
+}
+
+static void release_held(struct session *session)
+{
+	if (session->held.length == 0)
+		return;
+	fwrite(session->held.data, 1, session->held.length, stderr);
+	session->held.length = 0;
+}
+
+/* What was held comes behind the first line that ends here. */
+static void show_console(struct session *session, const char *data, size_t length)
+{
+	const char *end = session->held.length != 0 ? memchr(data, '\n', length) : NULL;
+
+	if (end != NULL) {
+		size_t n = (size_t)(end - data) + 1;
+
+		show(session, data, n);
+		release_held(session);
+		data += n;
+		length -= n;
+	}
+	if (length != 0)
+		show(session, data, length);
+	session->middle_of_line = length != 0 && data[length - 1] != '\n';
+}
+
+static void on_console(struct session *session, const char *data, size_t length)
+{
+	fwrite(data, 1, length, session->console_copy);
+	if (!session->options->quiet)
+		show_console(session, data, length);
+	lines_feed(&session->console_lines, data, length, on_console_line, session);
+}
+
+static void show_other_console(struct session *session, const struct record *record)
+{
+	const char *name = result_vm(&session->result, record->vm)->name;
+	char *line = text("[%s] %s\n", name != NULL ? name : "?", record->text);
+
+	if (!session->options->quiet || strstr(record->text, "VELLUM-RESULT") != NULL)
+		show(session, line, strlen(line));
+	free(line);
+}
+
+/* The hypervisor's own words. On one terminal with the guest's, they do not go on where the guest stopped. */
+static void show_log(struct session *session, const char *line)
+{
+	if (session->options->quiet)
+		return;
+	if (session->middle_of_line) {
+		bytes_print(&session->held, "vellum: %s\n", line);
+		session->held_since = now();
+		return;
+	}
+	say("%s", line);
+}
+
+/* A line that does not end, such as a prompt, is not waited for. */
+static void do_not_wait_for_ever(struct session *session)
+{
+	if (session->held.length == 0 || (now() - session->held_since) * 1000 < HELD_MS)
+		return;
+	if (isatty(1) && isatty(2))
+		fputc('\n', stderr);
+	session->middle_of_line = false;
+	release_held(session);
+}
+
+static void on_statistics_line(void *context, char *line)
+{
+	struct session *session = context;
+	struct record record;
+
+	if (control_answer(&session->control, line))
+		return;
+	fprintf(session->statistics_copy, "%s\n", line);
+	tail_add(&session->statistics_tail, line);
+	if (!record_parse(line, &record))
+		return;         /* a newer hypervisor may say more than we know */
+	result_apply(&session->result, &record);
+	if (record.kind == RECORD_LOG)
+		show_log(session, record.text);
+	if (record.kind == RECORD_CON)
+		show_other_console(session, &record);
+	if (record.kind == RECORD_VERSION && record.value != 1)
+		say("the hypervisor speaks version %llu of the protocol, this program version 1", (unsigned long long)record.value);
+	if ((record.kind == RECORD_END || record.kind == RECORD_PANIC) && session->ending == RUNNING) {
+		session->ending = record.kind == RECORD_END ? ENDED : PANICKED;
+		session->ended_at = now();
+	}
+}
+
+static void on_statistics(struct session *session, const char *data, size_t length)
+{
+	lines_feed(&session->statistics_lines, data, length, on_statistics_line, session);
+}
+
+static void on_screen(struct session *session, const char *data, size_t length)
+{
+	(void)session;
+	(void)data;
+	(void)length;
+}
+
+/* Passes on what can be read now; closes the descriptor at its end. */
+static void drain(struct session *session, int *file, void (*handler)(struct session *, const char *, size_t))
+{
+	char block[16384];
+	ssize_t n;
+
+	while (*file >= 0 && (n = read(*file, block, sizeof block)) != 0) {
+		if (n > 0)
+			handler(session, block, (size_t)n);
+		else if (errno == EAGAIN)
+			return;
+		else if (errno != EINTR)
+			break;
+	}
+	if (*file >= 0)
+		close(*file);
+	*file = -1;
+}
+
+static int make_fifo(const char *path)
+{
+	int file;
+
+	unlink(path);
+	if (mkfifo(path, 0600) != 0 || (file = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)) < 0)
+		die(STATUS_FAILED, "cannot make the pipe %s: %s", path, strerror(errno));
+	return file;
+}
+
+/* Where the machine connects its second serial port to: a port that the kernel chooses. */
+static int make_listener(unsigned *port)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t length = sizeof address;
+	int file = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (file < 0 || bind(file, (struct sockaddr *)&address, length) != 0 || listen(file, 1) != 0 ||
+	    getsockname(file, (struct sockaddr *)&address, &length) != 0)
+		die(STATUS_FAILED, "cannot listen on a port of 127.0.0.1: %s", strerror(errno));
+	*port = ntohs(address.sin_port);
+	return file;
+}
+
+/* Is the other end of a connection from 127.0.0.1 a program of this user? The kernel's table says whose each local end is. */
+static bool same_user(unsigned port)
+{
+	struct bytes table = { 0 };
+	char *line, *state;
+	bool same = false;
+
+	if (!file_read("/proc/net/tcp", &table))
+		return true;            /* nobody can tell; without the connection there is no run */
+	for (line = strtok_r(table.data, "\n", &state); line != NULL && !same; line = strtok_r(NULL, "\n", &state)) {
+		unsigned local, uid;
+
+		if (sscanf(line, " %*u: 0100007F:%x %*x:%*x %*x %*x:%*x %*x:%*x %*x %u", &local, &uid) == 2)
+			same = local == port && uid == getuid();
+	}
+	bytes_free(&table);
+	return same;
+}
+
+static void accept_statistics(struct session *session)
+{
+	struct sockaddr_in peer;
+	socklen_t length = sizeof peer;
+	int file = accept4(session->statistics_listener, (struct sockaddr *)&peer, &length, SOCK_CLOEXEC | SOCK_NONBLOCK), on = 1;
+
+	if (file < 0)
+		return;
+	if (!same_user(ntohs(peer.sin_port))) {
+		close(file);
+		return;
+	}
+	setsockopt(file, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	session->statistics = file;
+	close(session->statistics_listener);
+	session->statistics_listener = -1;
+}
+
+static FILE *make_copy(const struct session *session, const char *name)
+{
+	char *path = text("%s/%s", session->work, name);
+	FILE *file = fopen(path, "we");
+
+	if (file == NULL)
+		die(STATUS_FAILED, "cannot write %s: %s", path, strerror(errno));
+	free(path);
+	return file;
+}
+
+void connect_wires(struct session *session, struct wires *wires)
+{
+	unsigned port;
+
+	session->statistics_listener = make_listener(&port);
+	if (session->options->interactive) {
+		session->console = pseudo_terminal(&session->console_path, &session->console_other);
+	} else {
+		session->console_path = text("%s/console.pipe", session->work);
+		session->console = make_fifo(session->console_path);
+	}
+	if (session->emulator.needs_screen)
+		session->screen = pseudo_terminal(&session->screen_path, &session->screen_other);
+	session->console_copy = make_copy(session, "console.txt");
+	session->statistics_copy = make_copy(session, "statistics.txt");
+	*wires = (struct wires){ .console = session->console_path, .statistics = port,
+		.console_is_terminal = session->options->interactive, .screen = session->screen_other };
+}
+
+void disconnect_wires(struct session *session)
+{
+	fclose(session->console_copy);
+	fclose(session->statistics_copy);
+	if (!session->options->interactive)
+		unlink(session->console_path);
+}
+
+void watch_signals(struct session *session)
+{
+	static const int caught[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGCHLD };
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_SIZE(caught); i++)
+		sigaddset(&set, caught[i]);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	session->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (session->signals < 0)
+		die(STATUS_FAILED, "cannot watch for signals: %s", strerror(errno));
+}
+
+static void on_signals(struct session *session)
+{
+	struct signalfd_siginfo info;
+
+	while (read(session->signals, &info, sizeof info) == sizeof info)
+		if (info.ssi_signo != SIGCHLD && session->ending == RUNNING) {
+			session->ending = INTERRUPTED;
+			session->signal = (int)info.ssi_signo;
+		}
+}
+
+/* Notices the machine's end; keeps its CPU time. */
+static void look_after_machine(struct session *session, int options)
+{
+	struct rusage usage;
+	int status;
+	pid_t pid;
+
+	if (!session->alive)
+		return;
+	do
+		pid = wait4(session->pid, &status, options, &usage);
+	while (pid < 0 && errno == EINTR);
+	if (pid != session->pid)
+		return;
+	session->alive = false;
+	session->result.machine.cpu_seconds = (double)usage.ru_utime.tv_sec + (double)usage.ru_stime.tv_sec +
+		(double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+	session->result.machine.seconds = now() - session->start;
+}
+
+static void on_keyboard(struct session *session)
+{
+	char typed[256], *escape;
+	ssize_t n = read(session->keyboard, typed, sizeof typed);
+
+	if (n <= 0) {
+		if (n == 0 || (errno != EINTR && errno != EAGAIN))
+			session->keyboard = -1;         /* the input's end is not the session's */
+		return;
+	}
+	escape = memchr(typed, ESCAPE_KEY, (size_t)n);
+	if (escape != NULL && isatty(0)) {
+		n = escape - typed;
+		session->ending = QUIT;
+	}
+	bytes_add(&session->keys, typed, (size_t)n);
+}
+
+static void send_keys(struct session *session)
+{
+	if (session->keys.length == 0 || session->console < 0 || now() < session->next_key)
+		return;
+	if (write(session->console, session->keys.data, 1) == 1)
+		memmove(session->keys.data, session->keys.data + 1, session->keys.length--);
+	session->next_key = now() + KEY_PAUSE_MS / 1000.0;
+}
+
+/* How long to wait for something to happen, in milliseconds; sets the ending when a time is over. */
+static int patience(struct session *session)
+{
+	double past = (now() - session->start) * 1000, left = 1000;
+
+	if (session->ending != RUNNING)
+		return 100;
+	if (session->options->timeout != 0) {
+		left = session->options->timeout * 1000.0 - past;
+		if (left <= 0)
+			session->ending = TIMED_OUT;
+	}
+	if (!session->result.spoke && past > SILENCE_MS)
+		session->ending = SILENT;
+	if (session->keys.length > 0)
+		left = KEY_PAUSE_MS;
+	if (session->held.length > 0 && left > HELD_MS)
+		left = HELD_MS;
+	return left <= 0 ? 0 : left > 1000 ? 1000 : (int)left + 1;
+}
+
+/* Requests of `vellum ctl` on their way to the hypervisor. */
+static void send_requests(struct session *session)
+{
+	ssize_t n;
+
+	if (session->statistics < 0 || session->ending != RUNNING)
+		return;
+	control_next(&session->control, now(), &session->requests);
+	if (session->requests.length == 0)
+		return;
+	n = send(session->statistics, session->requests.data, session->requests.length, MSG_NOSIGNAL);
+	if (n > 0) {
+		session->requests.length -= (size_t)n;
+		memmove(session->requests.data, session->requests.data + n, session->requests.length);
+	}
+}
+
+enum { OWN_POLLS = 6 };
+
+static void wait_for_news(struct session *session)
+{
+	struct pollfd list[OWN_POLLS + CONTROL_CLIENTS + 1] = {
+		{ .fd = session->signals, .events = POLLIN },
+		{ .fd = session->console, .events = POLLIN },
+		{ .fd = session->statistics, .events = POLLIN },
+		{ .fd = session->screen, .events = POLLIN },
+		{ .fd = session->keyboard, .events = POLLIN },
+		{ .fd = session->statistics_listener, .events = POLLIN },
+	};
+	size_t clients = control_polls(&session->control, list + OWN_POLLS);
+
+	if (poll(list, OWN_POLLS + clients, patience(session)) < 0 && errno != EINTR)
+		die(STATUS_FAILED, "cannot wait for the machine: %s", strerror(errno));
+	if (list[0].revents != 0)
+		on_signals(session);
+	/* A guest's own words before what is told about it. */
+	if (list[1].revents != 0)
+		drain(session, &session->console, on_console);
+	if (list[2].revents != 0)
+		drain(session, &session->statistics, on_statistics);
+	if (list[3].revents != 0)
+		drain(session, &session->screen, on_screen);
+	if (list[4].revents != 0)
+		on_keyboard(session);
+	do_not_wait_for_ever(session);
+	send_keys(session);
+	if (list[5].revents != 0)
+		accept_statistics(session);
+	control_move(&session->control);
+	send_requests(session);
+}
+
+void relay(struct session *session)
+{
+	for (;;) {
+		wait_for_news(session);
+		look_after_machine(session, WNOHANG);
+		if (!session->alive)
+			break;
+		if (session->ending != RUNNING && session->ending != ENDED)
+			break;
+		if (session->ending == ENDED && (now() - session->ended_at) * 1000 > LINGER_MS)
+			break;
+	}
+	if (session->alive) {
+		kill_machine();
+		look_after_machine(session, 0);
+	}
+	/* What was still on its way. */
+	drain(session, &session->console, on_console);
+	drain(session, &session->statistics, on_statistics);
+	lines_end(&session->console_lines, on_console_line, session);
+	lines_end(&session->statistics_lines, on_statistics_line, session);
+	release_held(session);
+	if (session->ending == RUNNING)
+		session->ending = MACHINE_GONE;
+}

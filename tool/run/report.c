@@ -1,0 +1,199 @@
+#include "tool/run/report.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tool/base/util.h"
+
+struct reason {
+	const char *name;
+	size_t length;          /* of the name, within a counter's name */
+	uint64_t count, ticks;
+};
+
+static const char exits_prefix[] = "exits.by_reason.";
+
+char *grouped(uint64_t value, char buffer[32])
+{
+	char digits[24];
+	int n = snprintf(digits, sizeof digits, "%" PRIu64, value), out = 0;
+
+	for (int i = 0; i < n; i++) {
+		if (i > 0 && (n - i) % 3 == 0)
+			buffer[out++] = ',';
+		buffer[out++] = digits[i];
+	}
+	buffer[out] = 0;
+	return buffer;
+}
+
+static int by_count(const void *a, const void *b)
+{
+	const struct reason *x = a, *y = b;
+
+	if (x->count != y->count)
+		return x->count < y->count ? 1 : -1;
+	return strncmp(x->name, y->name, x->length);
+}
+
+/* Gathers "exits.by_reason.NAME.count" and ".ticks" into one entry per NAME; the caller frees the list. */
+static struct reason *reasons(const struct vm_result *vm, size_t *count)
+{
+	struct reason *list = allocate((vm->stat_count + 1) * sizeof *list);
+	size_t n = 0, i;
+
+	for (size_t s = 0; s < vm->stat_count; s++) {
+		const char *name = vm->stats[s].name, *field;
+
+		if (strncmp(name, exits_prefix, strlen(exits_prefix)) != 0)
+			continue;
+		name += strlen(exits_prefix);
+		field = strrchr(name, '.');
+		if (field == NULL)
+			continue;
+		for (i = 0; i < n; i++)
+			if (list[i].length == (size_t)(field - name) && strncmp(list[i].name, name, list[i].length) == 0)
+				break;
+		if (i == n)
+			list[n++] = (struct reason){ .name = name, .length = (size_t)(field - name) };
+		if (strcmp(field, ".count") == 0)
+			list[i].count = vm->stats[s].value;
+		else if (strcmp(field, ".ticks") == 0)
+			list[i].ticks = vm->stats[s].value;
+	}
+	qsort(list, n, sizeof *list, by_count);
+	*count = n;
+	return list;
+}
+
+static double percent(uint64_t part, uint64_t whole)
+{
+	return whole != 0 ? 100.0 * (double)part / (double)whole : 0;
+}
+
+static void print_row(FILE *out, const char *name, int length, uint64_t count, uint64_t total, uint64_t ticks)
+{
+	char a[32], b[32], c[32];
+
+	fprintf(out, "  %-30.*s %12s %7.1f%% %16s %9s\n", length, name, grouped(count, a), percent(count, total),
+		grouped(ticks, b), grouped(count != 0 ? (ticks + count / 2) / count : 0, c));
+}
+
+static void print_exits(FILE *out, const struct vm_result *vm)
+{
+	size_t count;
+	struct reason *list = reasons(vm, &count);
+	uint64_t total = stat_find(vm, "exits.total"), ticks = 0, counted = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		ticks += list[i].ticks;
+		counted += list[i].count;
+	}
+	if (total == 0)
+		total = counted;
+	fprintf(out, "  %-30s %12s %8s %16s %9s\n", "VM exits by reason", "count", "share", "ticks", "per exit");
+	for (size_t i = 0; i < count; i++)
+		if (list[i].count != 0)
+			print_row(out, list[i].name, (int)list[i].length, list[i].count, total, list[i].ticks);
+	print_row(out, "total", 5, total, total, ticks);
+	print_row(out, "of these, the mechanism's", 25, stat_find(vm, "exits.mechanism.count"), total,
+		  stat_find(vm, "exits.mechanism.ticks"));
+	free(list);
+}
+
+static void print_memory(FILE *out, const struct vm_result *vm)
+{
+	uint64_t tables = stat_find(vm, "tables.pages");
+	char a[32], b[32], c[32], d[32], e[32];
+
+	fprintf(out, "  EPT violations %s, misconfigurations %s; pages mapped: %s of 4K, %s of 2M, %s of 1G\n",
+		grouped(stat_find(vm, "mmu_counters.ept_violations"), a),
+		grouped(stat_find(vm, "mmu_counters.ept_misconfigs"), b), grouped(stat_find(vm, "mmu_counters.mapped_4k"), c),
+		grouped(stat_find(vm, "mmu_counters.mapped_2m"), d), grouped(stat_find(vm, "mmu_counters.mapped_1g"), e));
+	fprintf(out, "  tables %s pages (%s KB); INVVPID %s, INVEPT %s\n", grouped(tables, a), grouped(4 * tables, b),
+		grouped(stat_find(vm, "mmu_counters.invvpid_address") + stat_find(vm, "mmu_counters.invvpid_single") +
+			stat_find(vm, "mmu_counters.invvpid_nonglobal") + stat_find(vm, "mmu_counters.invvpid_all"), c),
+		grouped(stat_find(vm, "mmu_counters.invept_single") + stat_find(vm, "mmu_counters.invept_all"), d));
+}
+
+static void print_setting(FILE *out, const struct vm_result *vm, const char *name, const char *shown)
+{
+	const char *value = fact_find(vm->settings, vm->setting_count, name);
+
+	if (value != NULL)
+		fprintf(out, ", %s%s%s", shown, *shown != 0 ? " " : "", value);
+}
+
+/* A line for each phase that the guest has marked. */
+static void print_phases(FILE *out, const struct vm_result *vm, const char *unit)
+{
+	char a[32], b[32], c[32];
+
+	if (vm->phase_count != 0)
+		fprintf(out, "  %-30s %16s %16s %12s   (%s)\n", "phases of the workload", "guest", "hypervisor", "VM exits", unit);
+	for (size_t i = 0; i < vm->phase_count; i++) {
+		char *guest = text("phases.%u.instructions.guest", vm->phases[i].number),
+		     *own = text("phases.%u.instructions.hypervisor", vm->phases[i].number),
+		     *exits = text("phases.%u.exits.total", vm->phases[i].number);
+
+		fprintf(out, "  %-30s %16s %16s %12s\n", vm->phases[i].name, grouped(stat_find(vm, guest), a), grouped(stat_find(vm, own), b),
+			grouped(stat_find(vm, exits), c));
+		free(guest);
+		free(own);
+		free(exits);
+	}
+}
+
+static void print_vm(FILE *out, const struct run_result *result, const struct vm_result *vm)
+{
+	uint64_t guest = stat_find(vm, "instructions.guest"), own = stat_find(vm, "instructions.hypervisor");
+	const char *unit = result->machine.ips != 0 ? "instructions" : "TSC ticks";
+	char a[32], b[32];
+
+	fprintf(out, "What it cost: %s", vm->name != NULL ? vm->name : "(without a name)");
+	print_setting(out, vm, "mmu", "");
+	print_setting(out, vm, "pages", "pages");
+	print_setting(out, vm, "vpid", "VPID");
+	if (vm->ended)
+		fprintf(out, "; status %u, %s", vm->status, vm->end);
+	fprintf(out, "\n");
+	if (vm->stat_count == 0) {
+		fprintf(out, "  no counters were told\n");
+		return;
+	}
+	/* On Bochs a tick of the TSC is an instruction; elsewhere it is only time. */
+	if (stat_find(vm, "exits.total") != 0) {
+		print_exits(out, vm);
+		print_memory(out, vm);
+		if (stat_find(vm, "console.dropped") != 0)
+			fprintf(out, "  console: %s bytes lost, which came faster than the port takes them\n", grouped(stat_find(vm, "console.dropped"), a));
+		fprintf(out, "  %s: guest %s, hypervisor %s (%.2f%% of the guest's)\n", unit, grouped(guest, a), grouped(own, b),
+			percent(own, guest));
+	}
+	print_phases(out, vm, unit);
+}
+
+void report_print(FILE *out, const struct run_result *result)
+{
+	const struct machine_facts *machine = &result->machine;
+
+	for (size_t i = 0; i < result->vm_count; i++)
+		if (result->vms[i].started || result->vms[i].ended) {
+			fprintf(out, "\n");
+			print_vm(out, result, &result->vms[i]);
+		}
+	if (machine->emulator != NULL)
+		fprintf(out, "\n%s %s: %.1f s, of which %.1f s of CPU\n", machine->emulator, machine->emulator_version,
+			machine->seconds, machine->cpu_seconds);
+}
+
+void report_bad_ends(FILE *out, const struct run_result *result)
+{
+	for (size_t i = 0; i < result->vm_count; i++) {
+		const struct vm_result *vm = &result->vms[i];
+
+		if (vm->ended && vm->status != 0)
+			fprintf(out, "vellum: %s: status %u, %s\n", vm->name, vm->status, vm->end);
+	}
+}

@@ -1,0 +1,168 @@
+#include "tool/run/run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tool/run/console.h"
+#include "tool/emulator/iso.h"
+#include "tool/run/json.h"
+#include "tool/run/report.h"
+#include "tool/run/session.h"
+
+static void describe(struct session *session)
+{
+	const struct emulator *e = &session->emulator;
+	struct machine_facts *facts = &session->result.machine;
+
+	*facts = (struct machine_facts){ .machine = session->options->machine, .cpu = e->cpu, .emulator = e->name,
+		.emulator_version = e->version, .cpus = e->cpus, .memory = e->memory, .ips = e->ips };
+	if (session->options->quiet)
+		return;
+	say("%s %s (%s): %s, %u CPU%s, %llu MB", e->name, e->version, e->build, e->cpu, e->cpus, e->cpus == 1 ? "" : "s",
+	    (unsigned long long)(e->memory >> 20));
+	if (session->options->interactive && isatty(0))
+		say("the keyboard goes to the guest; Ctrl-] quits");
+}
+
+static void start_machine(struct session *session, const struct machines *machines)
+{
+	const struct options *options = session->options;
+	bool qemu = strcmp(options->machine, "qemu") == 0;
+	char *hypervisor = options->hypervisor != NULL ? text("%s", options->hypervisor) : text("%s/vellum.elf", program_directory());
+	char *iso = text("%s/vellum.iso", session->work), *path = text("%s/emulator.txt", session->work);
+	struct wires wires;
+	int output;
+
+	iso_make(iso, session->work, hypervisor, machines, false);
+	watch_signals(session);
+	connect_wires(session, &wires);
+	output = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	if (output < 0)
+		die(STATUS_FAILED, "cannot write %s: %s", path, strerror(errno));
+	describe(session);
+	session->start = now();
+	session->pid = (qemu ? qemu_start : bochs_start)(&session->emulator, iso, session->work, &wires, output);
+	if (session->pid < 0)
+		die(STATUS_FAILED, "cannot start %s: %s", session->emulator.program, strerror(errno));
+	guard_machine(session);
+	close(output);
+	free(hypervisor);
+	free(iso);
+	free(path);
+}
+
+static void write_json(const struct session *session, int status)
+{
+	char *json = json_text(&session->result, status);
+
+	if (strcmp(session->options->json, "-") == 0)
+		console_write(json, strlen(json));
+	else
+		file_write(session->options->json, json, strlen(json));
+	free(json);
+}
+
+/* Said before the run, not when its results are lost. */
+static void check_json(const char *path)
+{
+	if (path != NULL && strcmp(path, "-") != 0 && !file_writable(path))
+		die(STATUS_USAGE, "--json %s: cannot be written: %s", path, strerror(errno));
+}
+
+static char *working_directory(const struct options *options)
+{
+	char *path;
+
+	if (options->keep == NULL)
+		return temporary_directory();
+	make_directory(options->keep);
+	path = realpath(options->keep, NULL);
+	if (path == NULL)
+		die(STATUS_FAILED, "%s: %s", options->keep, strerror(errno));
+	if (strpbrk(path, "\",\n") != NULL)
+		die(STATUS_USAGE, "--keep %s: the name may hold no quotation mark and no comma", path);
+	return path;
+}
+
+/* Without a hypervisor nobody says how the guest ended: it has powered the machine off, or has not. */
+static void end_natively(struct session *session)
+{
+	struct vm_result *vm = result_vm(&session->result, 0);
+	struct record end = { .kind = RECORD_VM_END, .text = "powered off" };
+	bool off = bochs_powered_off(session->emulator.log);
+
+	result_native(vm, session->options->ips);
+	for (unsigned i = 0; i < TAIL && i < session->console_tail.count; i++)
+		off |= strstr(session->console_tail.lines[i], "reboot: Power down") != NULL;
+	if (session->ending != MACHINE_GONE || !off)
+		return;
+	/* As the debug-exit port would have ended a virtual machine whose workload failed. */
+	if (vm->result != NULL && strncmp(vm->result, "FAIL", 4) == 0)
+		end = (struct record){ .kind = RECORD_VM_END, .value = 3, .text = "the workload failed, then powered off" };
+	result_apply(&session->result, &end);
+	session->result.status = vm->status;
+	session->ending = ENDED;
+}
+
+/* A run that was given no name has its process's number. It goes on without the channel where it cannot have one. */
+static void open_control(struct session *session)
+{
+	char error[300], *name;
+
+	session->control = (struct control){ .listener = -1, .active = -1 };
+	for (size_t i = 0; i < CONTROL_CLIENTS; i++)
+		session->control.client[i].file = -1;
+	if (session->options->native)
+		return;                 /* nobody would answer */
+	name = session->options->name != NULL ? text("%s", session->options->name) : text("%d", (int)getpid());
+	if (!control_open(&session->control, name, error, sizeof error)) {
+		if (session->options->name != NULL)
+			die(STATUS_USAGE, "--name %s: %s", name, error);
+		say("vellum ctl will not find this run: %s", error);
+	}
+	free(name);
+}
+
+int run(const struct options *options)
+{
+	static struct session session;
+	struct machines machines;
+	int status;
+
+	session = (struct session){ .options = options, .console = -1, .statistics = -1, .screen = -1, .keyboard = -1,
+		.console_other = -1, .screen_other = -1, .statistics_listener = -1 };
+	machines_prepare(&machines, options);
+	(strcmp(options->machine, "qemu") == 0 ? qemu_find : bochs_find)(&session.emulator, options, machines_memory(&machines));
+	session.work = working_directory(options);
+	check_json(options->json);
+	open_control(&session);
+	start_machine(&session, &machines);
+	if (options->interactive) {
+		console_raw();
+		session.keyboard = 0;
+	}
+	relay(&session);
+	if (options->native)
+		end_natively(&session);
+	for (size_t i = 0; i < session.result.vm_count; i++)
+		result_sum_phases(&session.result.vms[i]);
+	console_restore();
+	control_close(&session.control);
+	disconnect_wires(&session);
+	status = conclude(&session);
+	if (!options->quiet && session.result.spoke) {
+		report_print(stdout, &session.result);
+		fflush(stdout);
+	}
+	if (options->quiet)
+		report_bad_ends(stderr, &session.result);
+	if (options->json != NULL)
+		write_json(&session, status);
+	tail_free(&session.console_tail);
+	tail_free(&session.statistics_tail);
+	result_free(&session.result);
+	return status;
+}

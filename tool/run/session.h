@@ -1,0 +1,70 @@
+/* One run, from the machine's start to its end: what relay.c moves, conclude.c explains and run.c puts together. */
+#ifndef VELLUM_TOOL_SESSION_H
+#define VELLUM_TOOL_SESSION_H
+
+#include <stdio.h>
+
+#include "tool/run/control.h"
+#include "tool/emulator/emulator.h"
+#include "tool/base/protocol.h"
+#include "tool/base/util.h"
+
+enum {
+	TAIL = 8,               /* lines that are shown again after a bad end */
+	HELD_MS = 300,          /* that words of the hypervisor wait for the end of a line of the guest */
+	KEY_PAUSE_MS = 2,       /* between two characters for the guest: its UART has room for 16 */
+	LINGER_MS = 5000,       /* for the machine to power off after the last line */
+	SILENCE_MS = 180000,    /* for the hypervisor to say its first word */
+};
+
+enum ending { RUNNING, MACHINE_GONE, ENDED, PANICKED, TIMED_OUT, SILENT, INTERRUPTED, QUIT, OUTPUT_GONE };
+
+struct tail {
+	char *lines[TAIL];
+	unsigned count;
+};
+
+struct session {
+	const struct options *options;
+	struct emulator emulator;
+	struct run_result result;
+	char *work;
+	pid_t pid;
+	bool alive;
+	enum ending ending;
+	int signal;                             /* that interrupted us */
+	double start, ended_at;
+	int console, statistics, screen, signals, keyboard;     /* descriptors, or -1 */
+	int console_other, screen_other;
+	char *console_path, *screen_path;
+	FILE *console_copy, *statistics_copy;   /* in the working directory */
+	struct line_cutter console_lines, statistics_lines;
+	bool middle_of_line;                    /* the console's last byte ended no line */
+	struct bytes held;                      /* the hypervisor's words that wait for that line's end, each with its newline */
+	double held_since;
+	struct tail console_tail, statistics_tail;
+	struct bytes keys;                      /* typed, not sent yet */
+	double next_key;
+	int statistics_listener;                /* where the machine's second serial port will connect to, or -1 */
+	struct control control;
+	struct bytes requests;                  /* for the hypervisor, not sent yet */
+};
+
+double now(void);                               /* seconds, from some moment on */
+void tail_add(struct tail *tail, const char *line);
+void tail_print(const struct tail *tail, const char *title);
+void tail_free(struct tail *tail);
+
+/* relay.c: makes the ends of the serial ports, in the working directory; then, once the machine runs, passes on what comes
+ * from them and from the keyboard until it ends or has to be ended. */
+void connect_wires(struct session *session, struct wires *wires);
+void disconnect_wires(struct session *session);
+void watch_signals(struct session *session);
+void relay(struct session *session);
+/* Kills the machine when this program ends before it. */
+void guard_machine(struct session *session);
+
+/* conclude.c: says in one sentence how a run ended that did not end by itself; returns the exit status. */
+int conclude(const struct session *session);
+
+#endif

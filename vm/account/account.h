@@ -1,0 +1,39 @@
+/* vm/account/account.h - what a virtual machine has cost: all of it, or one phase of what its guest does.
+ *
+ * A guest says where a phase begins by a byte to port MARK_PORT: 1 to PHASES_MAX - 1 begin (or continue) the phase of that
+ * number, any other value ends the one that is open. A machine without such a port ignores it. A phase's account is the sum of
+ * the counters between its marks; the OUT that begins it counts with what was before, the OUT that ends it with the phase. */
+#ifndef VELLUM_VM_ACCOUNT_H
+#define VELLUM_VM_ACCOUNT_H
+
+#include "mmu/counters.h"
+#include "vmx/vmcs.h"
+
+#define MARK_PORT 0x8904u
+#define PHASES_MAX 40
+
+struct exit_stat {
+	uint64_t count;
+	uint64_t ticks; /* TSC, from the exit to the next entry */
+};
+
+struct account {
+	uint64_t run_ticks; /* on a CPU, in the guest and in the hypervisor */
+	struct exit_stat exits[EXIT_REASON_COUNT];
+	struct mmu_counters mmu;
+	uint64_t table_pages; /* as many as there were when it was closed */
+};
+
+struct vm;
+struct phases;
+
+/* Adds the port. false: the table of ports is full. */
+bool phases_init(struct vm *vm);
+/* Gives the accounts' memory back. */
+void phases_free(struct vm *vm);
+/* Closes what is open, now that the guest has stopped. */
+void phases_end(struct vm *vm);
+/* The account of a phase, or NULL. */
+const struct account *phases_account(const struct vm *vm, unsigned phase);
+
+#endif

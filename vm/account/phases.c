@@ -1,0 +1,102 @@
+/* vm/account/phases.c - the phases of a guest's work, as the guest marks them (vm/account/account.h). */
+#include "vm/vm.h"
+
+#include "host/frames.h"
+#include "lib/mutants/mutate.h"
+
+/* The account of a phase is opened by taking the vCPU's counters away from it and closed by adding them: unsigned arithmetic
+ * makes the difference right, and no copy of them is kept. */
+struct phases {
+	unsigned open; /* 0: none */
+	struct account account[PHASES_MAX];
+};
+
+static void add_words(uint64_t *to, const uint64_t *from, size_t bytes, bool minus)
+{
+	for (size_t i = 0; i < bytes / sizeof(*to); i++)
+		to[i] += minus ? 0 - from[i] : from[i];
+}
+
+/* ran: ticks that the vCPU has had the CPU until now. */
+static void add_now(struct account *a, const struct vm *vm, uint64_t ran, bool minus)
+{
+	const struct vcpu *v = vm->vcpu;
+
+	add_words(&a->run_ticks, &ran, sizeof(ran), minus);
+	add_words(&a->exits[0].count, &v->exits[0].count, sizeof(v->exits), minus);
+	add_words((uint64_t *)&a->mmu, (const uint64_t *)&vm->mmu.counters, sizeof(a->mmu), minus);
+	a->table_pages = mmu_table_pages(&vm->mmu);
+}
+
+static void go_to(struct vm *vm, unsigned phase, uint64_t ran)
+{
+	struct phases *p = vm->phases;
+
+	if (VM_KEPT(PHASE_CLOSED, p->open))
+		add_now(&p->account[p->open], vm, ran, false);
+	p->open = phase;
+	if (VM_KEPT(PHASE_OPENED, phase))
+		add_now(&p->account[phase], vm, ran, true);
+}
+
+static bool have_room(struct vm *vm)
+{
+	uint64_t pages = align_up(sizeof(struct phases), PAGE_SIZE) >> PAGE_SHIFT;
+	hfn_t f;
+
+	if (vm->phases)
+		return true;
+	f = frames_alloc_run(pages, 1);
+	if (hfn_is_none(f))
+		return false;
+	vm->phases = frames_ptr(f);
+	VM_MUTANT(PHASE_CLEAR, memset(vm->phases, 0, sizeof(*vm->phases)));
+	return true;
+}
+
+/* The vCPU has exited for this OUT: its ticks so far are those up to the exit. */
+static void mark(void *ctx, uint16_t port, unsigned size, uint32_t value)
+{
+	struct vm *vm = ctx;
+	struct vcpu *v = vm->vcpu;
+	uint8_t phase = (uint8_t)value;
+	uint64_t ran = v->run_ticks;
+
+	(void)port;
+	(void)size;
+	VM_MUTANT(PHASE_TICKS, ran += v->exit_tsc - v->run_start);
+	if (have_room(vm))
+		go_to(vm, VM_LEFT_OUT_OR(PHASE_RANGE, phase < PHASES_MAX) ? phase : 0, ran);
+}
+
+static uint32_t no_mark(void *ctx, uint16_t port, unsigned size)
+{
+	(void)ctx;
+	(void)port;
+	return (uint32_t)MASK(8 * size - 1, 0);
+}
+
+bool phases_init(struct vm *vm)
+{
+	static const struct pio_ops ops = { no_mark, mark };
+
+	return pio_add(&vm->pio, MARK_PORT, 1, &ops, vm);
+}
+
+void phases_free(struct vm *vm)
+{
+	if (vm->phases)
+		frames_free(frames_of_ptr(vm->phases), align_up(sizeof(struct phases), PAGE_SIZE) >> PAGE_SHIFT);
+	vm->phases = NULL;
+}
+
+void phases_end(struct vm *vm)
+{
+	if (vm->phases)
+		VM_MUTANT(PHASE_END, go_to(vm, 0, vm->vcpu->run_ticks));
+}
+
+const struct account *phases_account(const struct vm *vm, unsigned phase)
+{
+	return vm->phases && phase ? &vm->phases->account[phase] : NULL;
+}

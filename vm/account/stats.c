@@ -1,0 +1,168 @@
+/* vm/account/stats.c - the account, on the statistics port (docs/protocol.md).
+ *
+ * A1  An account leaves some lines at a time, as the port has room, and is taken up again where it was: a guest that makes it long, by many
+ *     phases, makes nobody wait. It is whole before the machine's end is said. */
+#include "vm/vm.h"
+
+#include "host/frames.h"
+#include "host/percpu.h"
+#include "lib/fmt.h"
+#include "lib/mutants/mutate.h"
+
+const char *const exit_names[EXIT_REASON_COUNT] = {
+#define X(number, name, text) [number] = #text,
+	EXIT_REASONS(X)
+#undef X
+};
+
+static void brand(char text[49])
+{
+	memset(text, 0, 49);
+	if (cpuid(0x80000000, 0).eax < 0x80000004)
+		return;
+	for (unsigned n = 0; n < 3; n++) {
+		struct cpuid c = cpuid(0x80000002 + n, 0);
+
+		memcpy(text + 16 * n, &c, 16);
+	}
+}
+
+void stats_host(void)
+{
+	const struct mmu_caps *c = &machine.caps.mmu;
+	char name[49];
+
+	brand(name);
+	console_line("host cpu_brand %s", name);
+	console_line("host cpus %u", cpus_count());
+	console_line("host tsc_hz %lu", machine.tsc_hz);
+	console_line("host mem_bytes %lu", frames_total() << PAGE_SHIFT);
+	console_line("host maxphyaddr %u", c->maxphyaddr);
+	console_line("host ept %u", c->ept);
+	console_line("host ept_2m %u", c->ept_2m);
+	console_line("host ept_1g %u", c->ept_1g);
+	console_line("host ept_5level %u", c->ept_5level);
+	console_line("host ept_ad %u", c->ept_ad);
+	console_line("host vpid %u", c->vpid);
+	console_line("host unrestricted_guest %u", c->unrestricted_guest);
+}
+
+/* Of which account: all of the run, or a phase. What did not happen in a phase is left out. */
+struct scope {
+	struct vm *vm;
+	char prefix[16];
+	bool zeros;
+	uint64_t at; /* lines so far, written or not */
+	unsigned left; /* so many more lines now */
+};
+
+#define LINES_AT_ONCE 32
+
+/* Writes a line of the account, if it is the next and there is room (A1). */
+static __attribute__((format(printf, 2, 3))) void say(struct scope *s, const char *format, ...)
+{
+	char line[320];
+	va_list ap;
+
+	if (VM_KEPT(ACCOUNT_ONCE, s->at++ < s->vm->told) || !s->left)
+		return;
+	va_start(ap, format);
+	fmt_v(line, sizeof(line), format, ap);
+	va_end(ap);
+	if (console_account_line(line)) {
+		s->vm->told++;
+		VM_MUTANT(ACCOUNT_PIECE, s->left--);
+	} else {
+		VM_MUTANT(ACCOUNT_WAITS, s->left = 0);
+	}
+}
+
+static void stat(struct scope *s, const char *name, uint64_t value)
+{
+	if (VM_LEFT_OUT_OR(ACCOUNT_ZEROS, value || s->zeros))
+		say(s, "stat %u %s%s %lu", s->vm->id, s->prefix, name, value);
+}
+
+void stats_ticks(const struct vcpu *v, uint64_t *guest, uint64_t *hypervisor)
+{
+	uint64_t all = v->run_ticks + (VM_KEPT(ACCOUNT_RUNNING, v->running) ? v->exit_tsc - v->run_start : 0), exits = 0;
+
+	for (unsigned n = 0; n < EXIT_REASON_COUNT; n++)
+		exits += v->exits[n].ticks;
+	*hypervisor = exits;
+	*guest = all - exits;
+}
+
+/* Does the guest's memory being virtualized cause such exits? Nearly all exceptions that exit are page faults; the guest's accesses to
+ * devices in memory are among them, or among EPT's misconfigurations. */
+static bool of_mechanism(unsigned reason)
+{
+	return reason == EXIT_EXCEPTION_OR_NMI || reason == EXIT_INVLPG || reason == EXIT_CR_ACCESS || reason == EXIT_EPT_VIOLATION ||
+	       reason == EXIT_EPT_MISCONFIG;
+}
+
+static void stats_exits(struct scope *s, const struct exit_stat exits[EXIT_REASON_COUNT], uint64_t run_ticks)
+{
+	uint64_t total = 0, ticks = 0, mechanism = 0, mechanism_ticks = 0;
+
+	for (unsigned n = 0; n < EXIT_REASON_COUNT; n++) {
+		const struct exit_stat *e = &exits[n];
+
+		if (!e->count)
+			continue;
+		total += e->count;
+		ticks += e->ticks;
+		if (VM_LEFT_OUT_OR(ACCOUNT_MECHANISM, of_mechanism(n))) {
+			mechanism += e->count;
+			mechanism_ticks += e->ticks;
+		}
+		say(s, "stat %u %sexits.by_reason.%s.count %lu", s->vm->id, s->prefix, exit_names[n], e->count);
+		say(s, "stat %u %sexits.by_reason.%s.ticks %lu", s->vm->id, s->prefix, exit_names[n], e->ticks);
+	}
+	stat(s, "exits.total", total);
+	stat(s, "exits.mechanism.count", mechanism);
+	stat(s, "exits.mechanism.ticks", mechanism_ticks);
+	stat(s, "instructions.guest", run_ticks - ticks);
+	stat(s, "instructions.hypervisor", ticks);
+}
+
+static void stats_mmu(struct scope *s, const struct mmu_counters *c, uint64_t table_pages)
+{
+#define C(name, help) stat(s, "mmu_counters." #name, c->name);
+	MMU_COUNTERS(C)
+#undef C
+	stat(s, "tables.pages", table_pages);
+}
+
+static void stats_phases(struct scope *s)
+{
+	phases_end(s->vm);
+	s->zeros = false;
+	for (unsigned n = 1; n < PHASES_MAX; n++) {
+		const struct account *a = phases_account(s->vm, n);
+
+		if (!a)
+			continue;
+		fmt(s->prefix, sizeof(s->prefix), "phases.%u.", n);
+		stats_exits(s, a->exits, a->run_ticks);
+		stats_mmu(s, &a->mmu, a->table_pages);
+	}
+}
+
+bool stats_vm(struct vm *vm)
+{
+	struct scope s = { .vm = vm, .zeros = true, .left = LINES_AT_ONCE };
+	uint64_t before = vm->told;
+
+	if (!VM_LEFT_OUT_OR(CONSOLE_REST, false) && !platform_console_rest(vm))
+		return false;
+	if (vm->vcpu && VM_LEFT_OUT_OR(ACCOUNT_STARTED, vm->vcpu->started)) {
+		stats_exits(&s, vm->vcpu->exits, vm->vcpu->run_ticks);
+		stats_mmu(&s, &vm->mmu.counters, mmu_table_pages(&vm->mmu));
+		stat(&s, "console.dropped", vm->console_dropped);
+		stats_phases(&s);
+	}
+	say(&s, "vm %u end %d %s", vm->id, vm->status, vm->end_text);
+	vm->all_told = VM_LEFT_OUT_OR(ACCOUNT_WHOLE, vm->told == s.at);
+	return vm->told != before;
+}

@@ -1,0 +1,116 @@
+/* vm/config/config.h - the description of virtual machines: its text form (docs/protocol.md), and what a reader makes of it.
+ *
+ * Freestanding and without state: the hypervisor reads the module `config` with it, the `vellum` command a --vm file and
+ * its own options, so that both refuse the same nonsense in the same words.
+ *
+ *   C1  What config_parse() returns is complete and sane: every limit below holds, nothing needs to be checked again.
+ *   C2  An error is one clause or sentence without a final newline; config_parse() puts "line N: " before it. */
+#ifndef VELLUM_VM_CONFIG_H
+#define VELLUM_VM_CONFIG_H
+
+#include "lib/base.h"
+
+#define CONFIG_NAME_MAX 31
+#define CONFIG_FILE_MAX 1023
+/* One less than what Linux keeps of a command line on x86. */
+#define CONFIG_APPEND_MAX 2047
+#define CONFIG_SWITCHES_MAX 16      /* mechanisms in a list to go through */
+#define CONFIG_SWITCH_AMONG_MAX 127
+#define CONFIG_MEM_DEFAULT (256ull << 20)
+#define CONFIG_MEM_MIN (1ull << 20)
+#define CONFIG_MEM_MAX (512ull << 30)
+
+enum config_switch {
+	CONFIG_DEFAULT, /* not given: as the CPU allows */
+	CONFIG_ON,
+	CONFIG_OFF,
+};
+
+/* The keys, also as a set of bits in vm_config.given. */
+enum config_key {
+	CONFIG_KERNEL,
+	CONFIG_INITRD,
+	CONFIG_APPEND,
+	CONFIG_MEM,
+	CONFIG_CPUS,
+	CONFIG_MMU,
+	CONFIG_PAGES,
+	CONFIG_EPT_LEVELS,
+	CONFIG_VPID,
+	CONFIG_RDRAND,
+	CONFIG_CLOCK,
+	CONFIG_TESTDEV,
+	CONFIG_SWITCH,
+	CONFIG_SWITCH_EVERY,
+	CONFIG_SWITCH_AMONG,
+	CONFIG_MITIGATIONS,
+	CONFIG_KEYS,
+};
+
+struct vm_config {
+	char name[CONFIG_NAME_MAX + 1];
+	char kernel[CONFIG_FILE_MAX + 1];     /* a file of the host in a --vm file, a module's name on the boot image */
+	char initrd[CONFIG_FILE_MAX + 1];     /* "": none */
+	char append[CONFIG_APPEND_MAX + 1];
+	uint64_t mem;                         /* bytes, a multiple of 4 KiB */
+	unsigned cpus;                        /* 1 */
+	char mmu[16];                         /* the mechanism's name; "": the best that the CPU has */
+	unsigned page_bits;                   /* 12, 21 or 30, as enum page_limit in mmu/mmu.h; 0: auto */
+	unsigned ept_levels;                  /* of EPT tables: 4 or 5; 0: as many as its memory needs */
+	enum config_switch vpid;
+	enum config_switch rdrand;            /* are RDRAND and RDSEED offered where the CPU has them? */
+	bool guest_clock;                     /* its clock stands still while it does not run; else it is the host's */
+	bool testdev;
+	enum config_switch may_switch;        /* to another mechanism, while it runs */
+	uint64_t switch_every;                /* microseconds between two changes; 0: none */
+	unsigned switch_exits;                /* VM exits between two changes; 0: none; not both */
+	char switch_among[CONFIG_SWITCH_AMONG_MAX + 1]; /* the mechanisms to go through, by commas; "": all that the CPU can run */
+	bool mitigations_chosen;              /* else: those that the CPU needs */
+	uint32_t mitigations;                 /* a set of bits: n for config_measures[n] */
+	uint32_t given;                       /* BIT(enum config_key) of what was set, for the check for duplicates */
+};
+
+/* A machine of this name (which must be valid) with every default. false: error says what is wrong with the name. */
+bool config_init(struct vm_config *vm, const char *name, char *error, size_t error_size);
+
+/* The mechanisms' names, ended by NULL. */
+extern const char *const config_mechanisms[];
+
+/* The page sizes' names with their address bits, ended by one without a name. */
+struct config_page_size {
+	const char *name;
+	unsigned bits;
+};
+extern const struct config_page_size config_page_sizes[];
+
+/* The values of switch-every and switch-among (vm/config/switch.c), as config_set() reads and config_print() writes them. */
+bool config_read_period(uint64_t *us, unsigned *exits, const char *value, char *error, size_t error_size);
+void config_print_period(uint64_t us, unsigned exits, char *buf, size_t size);
+bool config_read_among(char *among, const char *value, char *error, size_t error_size);
+/* The next name of a list, copied to name (16 bytes); returns what is behind it, NULL at the end. */
+const char *config_next_among(const char *among, char *name);
+
+/* What can be done against speculation, by name, in the order of enum measure (vmx/speculation.h); ended by NULL. */
+#define CONFIG_MEASURES 7
+extern const char *const config_measures[CONFIG_MEASURES + 1];
+
+/* The value of mitigations (vm/config/mitigations.c). */
+bool config_set_mitigations(struct vm_config *vm, const char *value, char *error, size_t error_size);
+/* Writes a set of measures as config_set_mitigations() reads it. */
+void config_print_measures(uint32_t measures, char *buf, size_t size);
+
+/* Sets one key, by its name in the text form, as the text does. false: the key is not known, was set already or its value
+ * makes no sense; vm is then unchanged. */
+bool config_set(struct vm_config *vm, const char *key, const char *value, char *error, size_t error_size);
+
+/* true: everything that must be given was given. */
+bool config_complete(const struct vm_config *vm, char *error, size_t error_size);
+
+/* Reads n bytes of text (no NUL needed) into out[0 .. max). Returns how many machines it describes, at least 1, or -1. */
+int config_parse(const char *text, size_t n, struct vm_config *out, unsigned max, char *error, size_t error_size);
+
+/* Writes vm's text form (vm/config/print.c), which config_parse() reads back into the same machine. Returns the length of the whole text, as
+ * fmt() does. kernel and initrd are the names to write in place of vm's own; NULL keeps them. */
+size_t config_print(const struct vm_config *vm, const char *kernel, const char *initrd, char *buf, size_t size);
+
+#endif

@@ -1,0 +1,66 @@
+/* vm/config/print.c - writes the description of a virtual machine, as vm/config/config.c reads it. */
+#include "vm/config/config.h"
+
+#include "lib/fmt.h"
+
+struct writer {
+	char *buf;
+	size_t size;
+	size_t length;
+};
+
+static void put(struct writer *w, const char *key, const char *value)
+{
+	size_t left = w->length < w->size ? w->size - w->length : 0;
+
+	w->length += fmt(left ? w->buf + w->length : NULL, left, "%s %s\n", key, value);
+}
+
+static void print_switching(struct writer *w, const struct vm_config *vm)
+{
+	char period[24];
+
+	if (vm->may_switch != CONFIG_DEFAULT)
+		put(w, "switch", vm->may_switch == CONFIG_ON ? "on" : "off");
+	if (vm->switch_every || vm->switch_exits) {
+		config_print_period(vm->switch_every, vm->switch_exits, period, sizeof(period));
+		put(w, "switch-every", period);
+	}
+	if (vm->switch_among[0])
+		put(w, "switch-among", vm->switch_among);
+}
+
+size_t config_print(const struct vm_config *vm, const char *kernel, const char *initrd, char *buf, size_t size)
+{
+	struct writer w = { buf, size, 0 };
+	char mem[24], measures[CONFIG_SWITCH_AMONG_MAX];
+
+	fmt(mem, sizeof(mem), "%luK", vm->mem >> 10);
+	put(&w, "vm", vm->name);
+	put(&w, "kernel", kernel ? kernel : vm->kernel);
+	if (vm->initrd[0])
+		put(&w, "initrd", initrd ? initrd : vm->initrd);
+	if (vm->append[0])
+		put(&w, "append", vm->append);
+	put(&w, "mem", mem);
+	if (vm->mmu[0])
+		put(&w, "mmu", vm->mmu);
+	for (size_t i = 0; config_page_sizes[i].name; i++)
+		if (vm->page_bits == config_page_sizes[i].bits)
+			put(&w, "pages", config_page_sizes[i].name);
+	if (vm->ept_levels)
+		put(&w, "ept-levels", vm->ept_levels == 5 ? "5" : "4");
+	if (vm->vpid != CONFIG_DEFAULT)
+		put(&w, "vpid", vm->vpid == CONFIG_ON ? "on" : "off");
+	if (vm->rdrand != CONFIG_DEFAULT)
+		put(&w, "rdrand", vm->rdrand == CONFIG_ON ? "on" : "off");
+	if (vm->given & BIT(CONFIG_CLOCK))
+		put(&w, "clock", vm->guest_clock ? "guest" : "host");
+	put(&w, "testdev", vm->testdev ? "on" : "off");
+	print_switching(&w, vm);
+	if (vm->mitigations_chosen) {
+		config_print_measures(vm->mitigations, measures, sizeof(measures));
+		put(&w, "mitigations", measures);
+	}
+	return w.length;
+}

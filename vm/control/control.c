@@ -1,0 +1,301 @@
+#include "vm/control/control.h"
+
+#include "host/console.h"
+#include "host/lapic.h"
+#include "lib/fmt.h"
+#include "lib/mutants/mutate.h"
+
+#define ANSWER_SIZE 32768
+#define PIECE 200 /* of an answer, a line */
+
+enum state {
+	IDLE,
+	ASKED,    /* the request waits for CPU channel.cpu */
+	ANSWERED, /* the answer leaves */
+};
+
+/* The first CPU's, but for the time from ASKED to ANSWERED, when the request and the answer belong to channel.cpu. */
+static struct {
+	enum state state;
+	unsigned cpu;
+	struct vm *vm;
+	struct control_line line;
+	struct control_request request;
+	struct json answer;
+	char error[200];
+	bool ok;
+	size_t sent;
+	char text[ANSWER_SIZE];
+} channel;
+
+uint64_t control_cpus;
+
+static void tell(unsigned cpu)
+{
+	__atomic_fetch_or(&control_cpus, BIT(cpu), __ATOMIC_SEQ_CST);
+	if (cpu != this_cpu()->id)
+		lapic_host_kick(percpu_of(cpu)->apic_id);
+}
+
+void control_port_event(void) { tell(this_cpu()->id); }
+
+/* ---- answers leave ---- */
+
+/* false: no room now. */
+static bool send_piece(void)
+{
+	size_t left = channel.answer.used - channel.sent, n = min_u64(left, PIECE);
+
+	if (VM_KEPT(REPLY_WAITS, !console_guest_line("reply %s %.*s", channel.request.tag, (int)n, channel.text + channel.sent)))
+		return false;
+	channel.sent += n;
+	return true;
+}
+
+static bool send(void)
+{
+	while (channel.ok && channel.sent < channel.answer.used)
+		if (!send_piece())
+			return false;
+	if (!console_guest_line("done %s %s%s", channel.request.tag, channel.ok ? "ok" : "error ", channel.ok ? "" : channel.error))
+		return false;
+	channel.state = IDLE;
+	return true;
+}
+
+/* ---- requests ---- */
+
+static struct vm *find_vm(const char *name)
+{
+	const char *p = name;
+	uint64_t id = 0;
+
+	for (unsigned n = 0; n < machine.vm_count; n++)
+		if (strcmp(machine.vm[n]->config->name, name) == 0)
+			return machine.vm[n];
+	while (*p >= '0' && *p <= '9' && id < VMS_MAX)
+		id = id * 10 + (uint64_t)(*p++ - '0');
+	return VM_KEPT(FIND_WHOLE, *p) || id >= machine.vm_count ? NULL : machine.vm[id];
+}
+
+static bool say_pair(struct json *j, const struct vm *vm, const char *key, const char *value)
+{
+	json_open(j, NULL, '{');
+	json_text(j, "vm", vm->config->name);
+	json_text(j, key, value);
+	json_close(j, '{');
+	return true;
+}
+
+/* The mechanism after the one in use, of those that it could go over to. */
+static bool switch_to_next(struct vcpu *v, char *error, size_t size)
+{
+	const char *why = NULL;
+	unsigned n = 0, count = 0;
+
+	while (mmu_mechanisms[count])
+		count++;
+	while (mmu_mechanisms[n] != v->vm->mmu.ops)
+		n++;
+	for (unsigned i = 1; i < count; i++)
+		if (!(why = vcpu_switch(v, mmu_mechanisms[(n + i) % count])))
+			return true;
+	fmt(error, size, "%s stays with %s: %s", v->vm->config->name, v->vm->mmu.ops->name, why);
+	return false;
+}
+
+static bool change_mechanism(struct vcpu *v, const char *name, char *error, size_t size)
+{
+	const struct mmu_ops *ops = mmu_mechanism_by_name(name);
+	const char *why = ops ? vcpu_switch(v, ops) : "there is no such mechanism; there are ept, shadow, vtlb and brute";
+
+	if (!why)
+		return true;
+	fmt(error, size, "%s stays with %s; %s cannot be used: %s", v->vm->config->name, v->vm->mmu.ops->name, name, why);
+	return false;
+}
+
+static bool do_mmu(struct vcpu *v)
+{
+	const char *word = channel.request.word;
+
+	if (!(strcmp(word, "next") == 0 ? switch_to_next(v, channel.error, sizeof(channel.error))
+					: change_mechanism(v, word, channel.error, sizeof(channel.error))))
+		return false;
+	return say_pair(&channel.answer, v->vm, "mmu", v->vm->mmu.ops->name);
+}
+
+/* Of one that has not got the CPU; else vm/run.c does it when it leaves. */
+static void set_clock(struct vcpu *v)
+{
+	if (v->paused)
+		VM_MUTANT(PAUSE_STOPS, clock_stop(&v->vm->clock, rdtsc()));
+	else if (VM_LEFT_OUT_OR(RESUME_OWN, v->halted || !v->vm->clock.guest_only))
+		VM_MUTANT(RESUME_GOES, clock_go(&v->vm->clock, rdtsc()));
+}
+
+static bool do_pause(struct vcpu *v, bool on)
+{
+	v->paused = on;
+	if (on)
+		VM_MUTANT(PAUSE_LEAVES, v->requests |= REQUEST_SWITCH);
+	if (!v->running)
+		set_clock(v);
+	return say_pair(&channel.answer, v->vm, "state", control_state(v->vm));
+}
+
+static bool do_audit(struct vcpu *v)
+{
+	char why[120] = "";
+
+	if (mmu_audit(&v->vm->mmu, why, sizeof(why)))
+		return say_pair(&channel.answer, v->vm, "audit", "ok");
+	fmt(channel.error, sizeof(channel.error), "the tables of %s break an invariant: %s", v->vm->config->name, why);
+	return false;
+}
+
+static bool carry_out(struct vcpu *v)
+{
+	const struct control_request *r = &channel.request;
+	struct json *j = &channel.answer;
+
+	switch (r->command) {
+	case CONTROL_LIST:
+	case CONTROL_STATS:
+		break; /* not here */
+	case CONTROL_MMU:
+		return do_mmu(v);
+	case CONTROL_PAUSE:
+		return do_pause(v, true);
+	case CONTROL_RESUME:
+		return do_pause(v, false);
+	case CONTROL_AUDIT:
+		return do_audit(v);
+	case CONTROL_TRANSLATE:
+		return control_translate(v, GVA(r->address), j, channel.error, sizeof(channel.error));
+	case CONTROL_DUMP:
+		if (r->space == CONTROL_REGISTERS)
+			return control_dump(v, j, channel.error, sizeof(channel.error));
+		return control_memory(v, r, j, channel.error, sizeof(channel.error));
+	}
+	return false;
+}
+
+/* With v's VMCS on this CPU for the time being, its registers in the heart, and nothing changed for whoever runs. */
+static bool visit(struct vcpu *v)
+{
+	struct percpu *cpu = this_cpu();
+	struct vcpu *before = cpu->loaded;
+	bool ok;
+
+	if (v->vm->ended) {
+		fmt(channel.error, sizeof(channel.error), "%s is over: %s", v->vm->config->name, v->vm->end_text);
+		return false;
+	}
+	if (v->started) {
+		if (VM_KEPT(VISIT_LOADS, before != v)) {
+			vmx_load(&v->vmx);
+			cpu->loaded = v;
+		}
+		VM_MUTANT(VISIT_WRITTEN, vcpu_bring_up_to_date(v));
+		VM_MUTANT(VISIT_READ, vmx_sync_paging(&v->vmx, &v->mmu));
+	}
+	ok = carry_out(v);
+	if (VM_KEPT(VISIT_RESTORES, before && before != cpu->loaded)) {
+		vmx_load(&before->vmx);
+		cpu->loaded = before;
+	}
+	return ok;
+}
+
+static void answered(bool ok)
+{
+	if (ok && channel.answer.overflow) {
+		fmt(channel.error, sizeof(channel.error), "the answer is longer than the channel can hold");
+		ok = false;
+	}
+	channel.ok = ok;
+	__atomic_store_n(&channel.state, ANSWERED, __ATOMIC_RELEASE);
+}
+
+static void ask(struct vm *vm)
+{
+	channel.vm = vm;
+	channel.cpu = vm->vcpu->cpu->id;
+	__atomic_store_n(&channel.state, ASKED, __ATOMIC_RELEASE);
+	tell(channel.cpu);
+}
+
+/* A request has arrived. */
+static void begin(void)
+{
+	const struct control_request *r = &channel.request;
+	struct vm *vm;
+	bool ok = control_parse(&channel.line, &channel.request, channel.error, sizeof(channel.error));
+
+	json_init(&channel.answer, channel.text, sizeof(channel.text));
+	channel.sent = 0;
+	if (!ok) {
+		answered(false);
+		return;
+	}
+	if (r->command == CONTROL_LIST) {
+		answered(control_list(&channel.answer, channel.error, sizeof(channel.error)));
+		return;
+	}
+	vm = find_vm(r->vm);
+	if (!vm) {
+		fmt(channel.error, sizeof(channel.error), "there is no virtual machine %s", r->vm);
+		answered(false);
+	} else if (r->command == CONTROL_STATS && vm->ended) {
+		answered(control_stats(vm, &channel.answer, channel.error, sizeof(channel.error)));
+	} else if (vm->ended) {
+		fmt(channel.error, sizeof(channel.error), "%s is over: %s", vm->config->name, vm->end_text);
+		answered(false);
+	} else {
+		ask(vm);
+	}
+}
+
+/* The first CPU's part: answers out, requests in. */
+static void move(void)
+{
+	int byte;
+
+	for (;;) {
+		enum state state = __atomic_load_n(&channel.state, __ATOMIC_ACQUIRE);
+
+		if (VM_KEPT(ONE_AT_A_TIME, state == ASKED) || (state == ANSWERED && !send()))
+			return;
+		do {
+			byte = console_get(CONSOLE_STATS);
+			if (byte < 0)
+				return;
+		} while (!control_line_take(&channel.line, (uint8_t)byte));
+		begin();
+	}
+}
+
+static void serve_asked(void)
+{
+	struct vm *vm = channel.vm;
+
+	if (channel.request.command == CONTROL_STATS)
+		answered(control_stats(vm, &channel.answer, channel.error, sizeof(channel.error)));
+	else
+		answered(visit(vm->vcpu));
+	tell(0);
+}
+
+void control_serve(void)
+{
+	unsigned cpu = this_cpu()->id;
+
+	/* Again where the first CPU has asked itself. */
+	while (__atomic_fetch_and(&control_cpus, ~BIT(cpu), __ATOMIC_SEQ_CST) & BIT(cpu)) {
+		if (__atomic_load_n(&channel.state, __ATOMIC_ACQUIRE) == ASKED && channel.cpu == cpu)
+			serve_asked();
+		if (cpu == 0)
+			move();
+	}
+}

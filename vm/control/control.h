@@ -1,0 +1,42 @@
+/* vm/control/control.h - the control channel: requests that arrive on COM2 are carried out between the guests' exits, and answered there.
+ *
+ *   CT1  One request at a time, in the order of their arrival, on the CPU where its virtual machine lives.
+ *   CT2  Nobody waits: a request whose CPU is busy waits for its next exit; an answer leaves as the port's ring has room, line by line;
+ *        what arrives while the ring for it is full is lost, which spoils that line alone.
+ *   CT3  Nothing here is held during an exit that no request is about: one look at control_cpus in the external-interrupt handler.
+ *
+ * control.c: the channel. control_show.c, control_dump.c, control_translate.c: the answers. */
+#ifndef VELLUM_VM_CONTROL_H
+#define VELLUM_VM_CONTROL_H
+
+#include "host/percpu.h"
+#include "vm/control/request.h"
+#include "vm/control/json.h"
+#include "vm/vm.h"
+
+/* Bytes arrived on COM2, or left it: called on the first CPU, by the interrupt handler. */
+void control_port_event(void);
+
+/* One bit for each CPU that has to look at the channel. */
+extern uint64_t control_cpus;
+void control_serve(void);
+/* Between two exits, and after the idle loop woke up. */
+static inline void control_poll(const struct percpu *cpu)
+{
+	if (unlikely(__atomic_load_n(&control_cpus, __ATOMIC_ACQUIRE) >> cpu->id & 1))
+		control_serve();
+}
+
+/* The answers; v is on this CPU with its VMCS loaded (if it has started) and its registers known to the heart. false: error is one
+ * sentence. */
+bool control_list(struct json *j, char *error, size_t size);
+bool control_stats(struct vm *vm, struct json *j, char *error, size_t size);
+bool control_translate(struct vcpu *v, gva_t gva, struct json *j, char *error, size_t size);
+bool control_dump(struct vcpu *v, struct json *j, char *error, size_t size);
+bool control_memory(struct vcpu *v, const struct control_request *r, struct json *j, char *error, size_t size);
+const char *control_state(const struct vm *vm);
+const char *control_paging_mode(const struct walk_regs *r);
+/* What gva means to the guest, of whatever rights, with nothing changed: accessed and dirty flags stay as they are. */
+struct walk_result control_walk(struct vcpu *v, gva_t gva);
+
+#endif

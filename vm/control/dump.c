@@ -1,0 +1,190 @@
+/* vm/control/dump.c - a virtual CPU's registers and controls, and pieces of a guest's memory. */
+#include "vm/control/control.h"
+
+#include "lib/fmt.h"
+#include "vmx/msrs.h"
+#include "lib/mutants/mutate.h"
+
+static void show_general(struct json *j, const struct vcpu *v)
+{
+	static const char *const names[GPR_COUNT] = { "rax", "rcx", "rdx", "rbx", NULL, "rbp", "rsi", "rdi",
+						      "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15" };
+
+	json_open(j, "registers", '{');
+	for (unsigned n = 0; n < GPR_COUNT; n++)
+		if (names[n])
+			json_hex(j, names[n], v->vmx.gpr[n]);
+	json_hex(j, "rsp", vmread(VMCS_GUEST_RSP));
+	json_hex(j, "rip", vmread(VMCS_GUEST_RIP));
+	json_hex(j, "rflags", vmread(VMCS_GUEST_RFLAGS));
+	json_close(j, '{');
+}
+
+static void show_system(struct json *j, struct vcpu *v)
+{
+	const struct walk_regs *r = &v->mmu.regs;
+	bool owner = v->cpu->fpu_owner == v;
+
+	json_open(j, "control", '{');
+	json_hex(j, "cr0", r->cr0);
+	json_hex(j, "cr2", VM_LEFT_OUT_OR(DUMP_OWNER, owner) ? read_cr2() : v->saved_cr2);
+	json_hex(j, "cr3", r->cr3);
+	json_hex(j, "cr4", r->cr4);
+	json_hex(j, "efer", r->efer);
+	json_hex(j, "pat", vmx_get_pat(&v->vmx));
+	json_hex(j, "xcr0", v->xcr0);
+	json_hex(j, "dr7", vmread(VMCS_GUEST_DR7));
+	json_text(j, "paging", control_paging_mode(r));
+	json_number(j, "cpl", r->cpl);
+	json_close(j, '{');
+	json_open(j, "interrupts", '{');
+	json_hex(j, "interruptibility", vmread(VMCS_GUEST_INTERRUPTIBILITY));
+	json_hex(j, "to_inject", v->event.info);
+	json_number(j, "tpr", lapic_tpr(&v->lapic));
+	json_close(j, '{');
+}
+
+static void show_segments(struct json *j)
+{
+	static const char *const names[] = { "es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr" };
+
+	json_open(j, "segments", '{');
+	for (enum segment n = SEG_ES; n <= SEG_TR; n++) {
+		struct segment_state s = vmx_get_segment(n);
+
+		json_open(j, names[n], '{');
+		json_hex(j, "selector", s.selector);
+		json_hex(j, "base", s.base);
+		json_hex(j, "limit", s.limit);
+		json_hex(j, "access", s.access);
+		json_close(j, '{');
+	}
+	json_open(j, "gdtr", '{');
+	json_hex(j, "base", vmread(VMCS_GUEST_GDTR_BASE));
+	json_hex(j, "limit", vmread(VMCS_GUEST_GDTR_LIMIT));
+	json_close(j, '{');
+	json_open(j, "idtr", '{');
+	json_hex(j, "base", vmread(VMCS_GUEST_IDTR_BASE));
+	json_hex(j, "limit", vmread(VMCS_GUEST_IDTR_LIMIT));
+	json_close(j, '{');
+	json_close(j, '{');
+}
+
+/* What the CPU really runs with, where the guest sees something else, and what exits. */
+static void show_vmcs(struct json *j, const struct vcpu *v)
+{
+	json_open(j, "vmcs", '{');
+	json_hex(j, "proc", v->vmx.proc);
+	json_hex(j, "proc2", v->vmx.proc2);
+	json_hex(j, "exceptions", vmread(VMCS_EXCEPTION_BITMAP));
+	json_hex(j, "pf_mask", vmread(VMCS_PF_ERROR_MASK));
+	json_hex(j, "pf_match", vmread(VMCS_PF_ERROR_MATCH));
+	json_hex(j, "cr0", vmread(VMCS_GUEST_CR0));
+	json_hex(j, "cr0_mask", vmread(VMCS_CR0_MASK));
+	json_hex(j, "cr3", vmread(VMCS_GUEST_CR3));
+	json_hex(j, "cr4", vmread(VMCS_GUEST_CR4));
+	json_hex(j, "cr4_mask", vmread(VMCS_CR4_MASK));
+	json_hex(j, "efer", vmx_get_efer(&v->vmx));
+	json_hex(j, "eptp", v->mmu.root.eptp);
+	json_number(j, "vpid", v->mmu.root.vpid);
+	json_close(j, '{');
+}
+
+static void show_tables(struct json *j, const struct vcpu *v)
+{
+	const struct mmu_vm *vm = &v->vm->mmu;
+
+	json_open(j, "tables", '{');
+	json_text(j, "mmu", vm->ops->name);
+	json_number(j, "pages", mmu_table_pages(vm));
+	json_hex(j, "root", v->mmu.intercepts.ept ? v->mmu.root.eptp : v->mmu.root.cr3);
+	json_number(j, "switches", vm->counters.switches);
+	json_number(j, "faults", vm->counters.faults);
+	json_open(j, "slots", '[');
+	for (unsigned n = 0; n < vm->slots.count; n++) {
+		const struct slot *s = &vm->slots.slot[n];
+
+		json_open(j, NULL, '{');
+		json_hex(j, "gpa", gfn_gpa(s->base).v);
+		json_hex(j, "bytes", s->pages << PAGE_SHIFT);
+		json_text(j, "kind", s->kind == SLOT_RAM ? "ram" : s->kind == SLOT_ROM ? "rom" : "mmio");
+		json_close(j, '{');
+	}
+	json_close(j, '[');
+	json_close(j, '{');
+}
+
+bool control_dump(struct vcpu *v, struct json *j, char *error, size_t size)
+{
+	if (VM_KEPT(DUMP_STARTED, !v->started)) {
+		fmt(error, size, "%s has not begun to run yet", v->vm->config->name);
+		return false;
+	}
+	json_open(j, NULL, '{');
+	json_text(j, "vm", v->vm->config->name);
+	json_text(j, "state", control_state(v->vm));
+	json_text(j, "mmu", v->vm->mmu.ops->name);
+	json_number(j, "cpu", v->cpu->id);
+	show_general(j, v);
+	show_system(j, v);
+	show_segments(j);
+	show_vmcs(j, v);
+	show_tables(j, v);
+	json_close(j, '{');
+	return true;
+}
+
+/* ---- memory ---- */
+
+/* The guest-physical address of the byte at addr; false: the guest has nothing there. */
+static bool locate(struct vcpu *v, enum control_space space, uint64_t addr, gpa_t *gpa)
+{
+	struct walk_result w;
+
+	*gpa = GPA(addr);
+	if (space == CONTROL_GPA)
+		return true;
+	w = control_walk(v, GVA(addr));
+	*gpa = w.gpa;
+	return w.ok;
+}
+
+/* Reads until a page that is not there. Devices are not asked: reading them can change them. */
+static size_t read_bytes(struct vcpu *v, const struct control_request *r, uint8_t *out)
+{
+	size_t done = 0;
+
+	while (done < r->length) {
+		uint64_t at = r->address + done;
+		size_t n = min_u64(r->length - done, VM_LEFT_OUT_OR(DUMP_PAGES, false) ? SIZE_MAX : PAGE_SIZE - (at & (PAGE_SIZE - 1))), got;
+		gpa_t gpa;
+
+		if (!locate(v, r->space, at, &gpa))
+			break;
+		got = mmu_guest_read(&v->vm->mmu, gpa, out + done, n);
+		done += got;
+		if (got < n)
+			break;
+	}
+	return done;
+}
+
+bool control_memory(struct vcpu *v, const struct control_request *r, struct json *j, char *error, size_t size)
+{
+	static uint8_t bytes[CONTROL_DUMP_MAX]; /* one request at a time */
+	const char *space = r->space == CONTROL_GPA ? "gpa" : "gva";
+	size_t n = read_bytes(v, r, bytes);
+
+	if (VM_KEPT(DUMP_NOTHING, n == 0)) {
+		fmt(error, size, "there is no memory at %s 0x%lx", space, r->address);
+		return false;
+	}
+	json_open(j, NULL, '{');
+	json_text(j, "vm", v->vm->config->name);
+	json_hex(j, space, r->address);
+	json_number(j, "length", n);
+	json_bool(j, "complete", n == r->length);
+	json_bytes(j, "bytes", bytes, n);
+	json_close(j, '{');
+	return true;
+}

@@ -1,0 +1,102 @@
+#include "vm/control/json.h"
+
+#include "lib/fmt.h"
+#include "lib/mutants/mutate.h"
+
+void json_init(struct json *j, char *buf, size_t size) { *j = (struct json){ .buf = buf, .size = size }; }
+
+static void put(struct json *j, char c)
+{
+	if (VM_LEFT_OUT_OR(JSON_FULL, j->used + 1 < j->size)) {
+		j->buf[j->used++] = c;
+		j->buf[j->used] = '\0';
+	} else {
+		j->overflow = true;
+	}
+}
+
+static void put_all(struct json *j, const char *s)
+{
+	while (*s)
+		put(j, *s++);
+}
+
+static void key_of(struct json *j, const char *key)
+{
+	if (VM_KEPT(JSON_COMMA, j->comma))
+		put(j, ',');
+	j->comma = true;
+	if (!key)
+		return;
+	put(j, '"');
+	put_all(j, key);
+	put_all(j, "\":");
+}
+
+void json_open(struct json *j, const char *key, char bracket)
+{
+	key_of(j, key);
+	put(j, bracket);
+	j->comma = false;
+}
+
+void json_close(struct json *j, char bracket)
+{
+	put(j, bracket == '{' ? '}' : ']');
+	j->comma = true;
+}
+
+void json_number(struct json *j, const char *key, uint64_t value)
+{
+	char text[24];
+
+	fmt(text, sizeof(text), "%lu", value);
+	key_of(j, key);
+	put_all(j, text);
+}
+
+void json_hex(struct json *j, const char *key, uint64_t value)
+{
+	char text[24];
+
+	fmt(text, sizeof(text), "\"0x%lx\"", value);
+	key_of(j, key);
+	put_all(j, text);
+}
+
+void json_bool(struct json *j, const char *key, bool value)
+{
+	key_of(j, key);
+	put_all(j, value ? "true" : "false");
+}
+
+void json_text(struct json *j, const char *key, const char *text)
+{
+	key_of(j, key);
+	if (!text) {
+		put_all(j, "null");
+		return;
+	}
+	put(j, '"');
+	for (; *text; text++) {
+		char c = VM_KEPT(JSON_PRINTABLE, *text < 0x20 || *text > 0x7e) ? '?' : *text;
+
+		if (VM_KEPT(JSON_ESCAPE, c == '"' || c == '\\'))
+			put(j, '\\');
+		put(j, c);
+	}
+	put(j, '"');
+}
+
+void json_bytes(struct json *j, const char *key, const uint8_t *bytes, size_t n)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	key_of(j, key);
+	put(j, '"');
+	for (size_t i = 0; i < n; i++) {
+		put(j, digits[bytes[i] >> 4]);
+		put(j, digits[bytes[i] & 15]);
+	}
+	put(j, '"');
+}

@@ -1,0 +1,195 @@
+#include "vm/control/request.h"
+
+#include "lib/fmt.h"
+#include "lib/mutants/mutate.h"
+
+#define WORDS_MAX 6
+
+struct words {
+	char *word[WORDS_MAX + 1];
+	unsigned count; /* WORDS_MAX + 1: more than there can be */
+};
+
+bool control_line_take(struct control_line *line, uint8_t byte)
+{
+	if (byte == '\n') {
+		if (line->length || line->too_long || line->garbage) {
+			line->text[line->length] = '\0';
+			return true;
+		}
+		return false;
+	}
+	if (byte == '\r')
+		return false;
+	if (byte == '\t')
+		byte = ' ';
+	if (VM_KEPT(REQUEST_GARBAGE, byte < 0x20 || byte > 0x7e))
+		line->garbage = true;
+	else if (VM_KEPT(REQUEST_LONG, line->length == CONTROL_LINE_MAX))
+		line->too_long = true;
+	else
+		line->text[line->length++] = (char)byte;
+	return false;
+}
+
+static void cut(char *text, struct words *w)
+{
+	w->count = 0;
+	for (;;) {
+		while (*text == ' ')
+			*text++ = '\0';
+		if (!*text || w->count > WORDS_MAX)
+			return;
+		w->word[w->count < WORDS_MAX ? w->count : WORDS_MAX] = text;
+		w->count++;
+		while (*text && *text != ' ')
+			text++;
+	}
+}
+
+static bool name_char(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_' || c == '.';
+}
+
+static bool is_name(const char *s, size_t max)
+{
+	size_t n = 0;
+
+	for (; s[n]; n++)
+		if (VM_KEPT(REQUEST_NAME, !name_char(s[n])))
+			return false;
+	return VM_LEFT_OUT_OR(REQUEST_NAME_LENGTH, n > 0 && n <= max);
+}
+
+static int digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : 99;
+}
+
+/* Decimal, or hexadecimal behind 0x. */
+static bool read_number(const char *s, uint64_t *out)
+{
+	unsigned base = s[0] == '0' && (s[1] | 0x20) == 'x' ? 16 : 10;
+	uint64_t n = 0;
+
+	s += base == 16 ? 2 : 0;
+	if (!*s)
+		return false;
+	for (; *s; s++) {
+		unsigned d = (unsigned)digit(*s);
+
+		if (d >= base || VM_KEPT(REQUEST_NUMBER, n > (UINT64_MAX - d) / base))
+			return false;
+		n = n * base + d;
+	}
+	*out = n;
+	return true;
+}
+
+static const struct {
+	const char *name;
+	unsigned least, most; /* words behind the command */
+	const char *usage;
+} commands[] = {
+	[CONTROL_LIST] = { "list", 0, 0, "list" },
+	[CONTROL_STATS] = { "stats", 1, 1, "stats VM" },
+	[CONTROL_MMU] = { "mmu", 2, 2, "mmu VM MECHANISM, or mmu VM next" },
+	[CONTROL_PAUSE] = { "pause", 1, 1, "pause VM" },
+	[CONTROL_RESUME] = { "resume", 1, 1, "resume VM" },
+	[CONTROL_TRANSLATE] = { "translate", 2, 2, "translate VM ADDRESS" },
+	[CONTROL_DUMP] = { "dump", 1, 4, "dump VM, or dump VM [gva|gpa] ADDRESS [LENGTH]" },
+	[CONTROL_AUDIT] = { "audit", 1, 1, "audit VM" },
+};
+
+static bool find_command(const char *name, struct control_request *r)
+{
+	for (unsigned n = 0; n < ARRAY_SIZE(commands); n++) {
+		if (strcmp(name, commands[n].name) == 0) {
+			r->command = (enum control_command)n;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* [gva|gpa] ADDRESS [LENGTH] */
+static bool parse_memory(struct control_request *r, char *const *word, unsigned count, char *error, size_t size)
+{
+	bool named = strcmp(word[0], "gva") == 0 || strcmp(word[0], "gpa") == 0;
+
+	r->space = named && word[0][1] == 'p' ? CONTROL_GPA : CONTROL_GVA;
+	r->length = 256;
+	word += named;
+	count -= named;
+	if (count < 1 || count > 2) {
+		fmt(error, size, "it is: %s", commands[CONTROL_DUMP].usage);
+		return false;
+	}
+	if (!read_number(word[0], &r->address)) {
+		fmt(error, size, "%.40s is not an address", word[0]);
+		return false;
+	}
+	if (count == 2 && (!read_number(word[1], &r->length) ||
+			   VM_KEPT(REQUEST_LENGTH, r->length == 0 || r->length > CONTROL_DUMP_MAX))) {
+		fmt(error, size, "the length must be from 1 to %u, not %.40s", CONTROL_DUMP_MAX, word[1]);
+		return false;
+	}
+	return true;
+}
+
+static bool parse_words(struct control_request *r, struct words *w, char *error, size_t size)
+{
+	if (w->count < 2 || !find_command(w->word[1], r)) {
+		fmt(error, size, "%s%.40s; there are list, stats, mmu, pause, resume, translate, dump and audit",
+		    w->count < 2 ? "no command" : "there is no command ", w->count < 2 ? "" : w->word[1]);
+		return false;
+	}
+	if (VM_KEPT(REQUEST_COUNT, w->count - 2 < commands[r->command].least || w->count - 2 > commands[r->command].most)) {
+		fmt(error, size, "it is: %s", commands[r->command].usage);
+		return false;
+	}
+	if (w->count == 2)
+		return true;
+	if (VM_KEPT(REQUEST_VM, !is_name(w->word[2], CONTROL_WORD_MAX))) {
+		fmt(error, size, "%.40s is not a virtual machine's name or number", w->word[2]);
+		return false;
+	}
+	memcpy(r->vm, w->word[2], strlen(w->word[2]) + 1);
+	if (r->command == CONTROL_MMU) {
+		if (VM_KEPT(REQUEST_WORD, !is_name(w->word[3], CONTROL_WORD_MAX))) {
+			fmt(error, size, "%.40s is not a mechanism's name", w->word[3]);
+			return false;
+		}
+		memcpy(r->word, w->word[3], strlen(w->word[3]) + 1);
+	}
+	if (r->command == CONTROL_TRANSLATE && !read_number(w->word[3], &r->address)) {
+		fmt(error, size, "%.40s is not an address", w->word[3]);
+		return false;
+	}
+	return r->command != CONTROL_DUMP || w->count == 3 || parse_memory(r, w->word + 3, w->count - 3, error, size);
+}
+
+bool control_parse(struct control_line *line, struct control_request *request, char *error, size_t error_size)
+{
+	struct words w;
+	bool ok = false;
+
+	*request = (struct control_request){ .tag = "-" };
+	cut(line->text, &w);
+	if (VM_LEFT_OUT_OR(REQUEST_TAG, w.count && !line->garbage && is_name(w.word[0], CONTROL_TAG_MAX)))
+		memcpy(request->tag, w.word[0], strlen(w.word[0]) + 1);
+	if (line->garbage)
+		fmt(error, error_size, "the line holds bytes that are no printable characters");
+	else if (line->too_long)
+		fmt(error, error_size, "the line is too long: at most %u characters", CONTROL_LINE_MAX);
+	else if (w.count == 0 || !is_name(w.word[0], CONTROL_TAG_MAX))
+		fmt(error, error_size, "a line must begin with a tag of 1 to %u letters, digits, - _ and .", CONTROL_TAG_MAX);
+	else
+		ok = parse_words(request, &w, error, error_size);
+	*line = (struct control_line){ .length = 0 };
+	return ok;
+}

@@ -1,0 +1,51 @@
+/* vm/control/request.h - the control channel's requests: bytes to lines, lines to requests (docs/protocol.md). Freestanding, without
+ * state of its own, so that hosted tests can feed it garbage.
+ *
+ *   Q1  Whatever arrives, at most CONTROL_LINE_MAX bytes are kept, and every line ends in a request or in one sentence.
+ *   Q2  A line too long is dropped as a whole, up to its end. */
+#ifndef VELLUM_VM_CONTROL_REQUEST_H
+#define VELLUM_VM_CONTROL_REQUEST_H
+
+#include "lib/base.h"
+
+#define CONTROL_LINE_MAX 200
+#define CONTROL_TAG_MAX 16
+#define CONTROL_WORD_MAX 31
+#define CONTROL_DUMP_MAX 4096
+
+enum control_command {
+	CONTROL_LIST,
+	CONTROL_STATS,
+	CONTROL_MMU,
+	CONTROL_PAUSE,
+	CONTROL_RESUME,
+	CONTROL_TRANSLATE,
+	CONTROL_DUMP,
+	CONTROL_AUDIT,
+};
+
+enum control_space { CONTROL_REGISTERS, CONTROL_GVA, CONTROL_GPA };
+
+struct control_request {
+	char tag[CONTROL_TAG_MAX + 1]; /* the requester's; "-" where the line has none that could be one */
+	enum control_command command;
+	char vm[CONTROL_WORD_MAX + 1];   /* its name or number */
+	char word[CONTROL_WORD_MAX + 1]; /* CONTROL_MMU: the mechanism */
+	enum control_space space;        /* CONTROL_DUMP: what */
+	uint64_t address;
+	uint64_t length;                 /* CONTROL_DUMP of memory: 1 .. CONTROL_DUMP_MAX */
+};
+
+struct control_line {
+	char text[CONTROL_LINE_MAX + 1];
+	unsigned length;
+	bool too_long;
+	bool garbage; /* it holds a byte that no request has */
+};
+
+/* Takes one byte. true: a line is complete in line->text, to be parsed before the next byte; empty lines are not told. */
+bool control_line_take(struct control_line *line, uint8_t byte);
+/* Makes a request of the complete line, and the line empty. false: error is one sentence; request->tag is set in any case. */
+bool control_parse(struct control_line *line, struct control_request *request, char *error, size_t error_size);
+
+#endif

@@ -1,0 +1,108 @@
+/* vm/control/show.c - the virtual machines, and what was counted of one. */
+#include "vm/control/control.h"
+
+const char *control_state(const struct vm *vm)
+{
+	const struct vcpu *v = vm->vcpu;
+
+	if (vm->ended)
+		return "ended";
+	return v->paused ? "paused" : v->halted ? "halted" : "running";
+}
+
+static void show_vm(struct json *j, const struct vm *vm)
+{
+	json_open(j, NULL, '{');
+	json_number(j, "id", vm->id);
+	json_text(j, "name", vm->config->name);
+	json_text(j, "state", control_state(vm));
+	json_text(j, "mmu", vm->mmu.ops ? vm->mmu.ops->name : NULL);
+	json_number(j, "cpu", vm->vcpu ? vm->vcpu->cpu->id : 0);
+	json_number(j, "mem_bytes", vm->config->mem);
+	json_bool(j, "switch", vm->config->may_switch != CONFIG_OFF);
+	json_number(j, "status", (uint64_t)vm->status);
+	json_text(j, "end", vm->ended ? vm->end_text : NULL);
+	json_close(j, '{');
+}
+
+bool control_list(struct json *j, char *error, size_t size)
+{
+	(void)error;
+	(void)size;
+	json_open(j, NULL, '{');
+	json_number(j, "tsc_hz", machine.tsc_hz);
+	json_number(j, "ticks", rdtsc());
+	json_open(j, "mechanisms", '[');
+	for (unsigned n = 0; mmu_mechanisms[n]; n++)
+		if (!mmu_mechanisms[n]->unsupported(&machine.caps.mmu))
+			json_text(j, NULL, mmu_mechanisms[n]->name);
+	json_close(j, '[');
+	json_open(j, "vms", '[');
+	for (unsigned n = 0; n < machine.vm_count; n++)
+		show_vm(j, machine.vm[n]);
+	json_close(j, '[');
+	json_close(j, '{');
+	return true;
+}
+
+static void show_exits(struct json *j, const struct vcpu *v)
+{
+	uint64_t total = 0;
+
+	json_open(j, "exits", '{');
+	json_open(j, "by_reason", '{');
+	for (unsigned n = 0; n < EXIT_REASON_COUNT; n++) {
+		const struct exit_stat *e = &v->exits[n];
+
+		if (!e->count)
+			continue;
+		total += e->count;
+		json_open(j, exit_names[n], '{');
+		json_number(j, "count", e->count);
+		json_number(j, "ticks", e->ticks);
+		json_close(j, '{');
+	}
+	json_close(j, '{');
+	json_number(j, "total", total);
+	json_close(j, '{');
+}
+
+static void show_counters(struct json *j, const struct vm *vm)
+{
+	const struct mmu_counters *c = &vm->mmu.counters;
+
+	json_open(j, "mmu_counters", '{');
+#define C(name, help) json_number(j, #name, c->name);
+	MMU_COUNTERS(C)
+#undef C
+	json_close(j, '{');
+	json_open(j, "tables", '{');
+	json_number(j, "pages", mmu_table_pages(&vm->mmu));
+	json_close(j, '{');
+}
+
+bool control_stats(struct vm *vm, struct json *j, char *error, size_t size)
+{
+	uint64_t guest = 0, hypervisor = 0;
+
+	(void)error;
+	(void)size;
+	json_open(j, NULL, '{');
+	json_text(j, "vm", vm->config->name);
+	json_text(j, "state", control_state(vm));
+	json_text(j, "mmu", vm->mmu.ops ? vm->mmu.ops->name : NULL);
+	json_number(j, "tsc_hz", machine.tsc_hz);
+	json_number(j, "ticks", rdtsc());
+	if (vm->vcpu) {
+		json_number(j, "clock", clock_now(&vm->clock));
+		stats_ticks(vm->vcpu, &guest, &hypervisor);
+		json_open(j, "instructions", '{');
+		json_number(j, "guest", guest);
+		json_number(j, "hypervisor", hypervisor);
+		json_close(j, '{');
+		show_exits(j, vm->vcpu);
+		show_counters(j, vm);
+	}
+	json_close(j, '{');
+	return true;
+}

@@ -1,0 +1,77 @@
+/* vm/exit/breakpoint.c - the guest's breakpoints (DR0 to DR3) on accesses that the hypervisor makes for it: to data, by the
+ * instruction emulator, and to ports. SDM, "Debug Exceptions", "Breakpoint Field Recognition". The trap comes after the
+ * instruction, or after the iteration of a repeated one. */
+#include "vm/vm.h"
+
+#include "lib/mutants/mutate.h"
+
+#define DR7_RW(n) (16 + 4 * (n))
+#define DR7_LEN(n) (18 + 4 * (n))
+#define RW_WRITE 1
+#define RW_PORT 2
+#define RW_ACCESS 3
+#define CR4_DE BIT(3)
+
+static bool enabled(uint64_t dr7, unsigned n) { return dr7 >> (2 * n) & 3; }
+static unsigned kind(uint64_t dr7, unsigned n) { return dr7 >> DR7_RW(n) & 3; }
+
+/* Ports are watched where CR4.DE says so; without it that kind is undefined. */
+static bool may_hit(uint64_t dr7, unsigned n)
+{
+	switch (kind(dr7, n)) {
+	case RW_WRITE:
+	case RW_ACCESS: return true;
+	case RW_PORT: return VM_LEFT_OUT_OR(BREAKPOINT_DE, vmread(VMCS_GUEST_CR4) & CR4_DE);
+	default: return false; /* the CPU sees to those on instructions */
+	}
+}
+
+void breakpoints_begin(struct vcpu *v)
+{
+	uint64_t dr7 = vmread(VMCS_GUEST_DR7);
+
+	for (unsigned n = 0; n < 4 && unlikely(dr7 & DR7_ENABLED); n++)
+		if (!may_hit(dr7, n))
+			dr7 &= ~(3ull << (2 * n));
+	v->breakpoints = VM_KEPT(EMULATE_BREAKPOINT, dr7 & DR7_ENABLED) ? dr7 : 0;
+	v->breakpoint_hits = 0;
+}
+
+/* Is breakpoint n enabled, and does an access of size bytes at `at` overlap its aligned range? */
+static bool overlaps(const struct vcpu *v, unsigned n, uint64_t at, unsigned size)
+{
+	static const uint8_t lengths[4] = { 1, 2, 8, 4 };
+	uint64_t length = lengths[v->breakpoints >> DR7_LEN(n) & 3], from = align_down(fpu_breakpoint(n), length);
+
+	return VM_LEFT_OUT_OR(BREAKPOINT_ENABLED, enabled(v->breakpoints, n)) && at < from + length && from < at + size;
+}
+
+bool breakpoints_on_data(struct vcpu *v, uint64_t linear, unsigned size, bool write)
+{
+	uint64_t before = v->breakpoint_hits;
+
+	for (unsigned n = 0; n < 4; n++) {
+		bool writes_only = VM_KEPT(EMULATE_WRITES_ONLY, kind(v->breakpoints, n) == RW_WRITE);
+		bool data = VM_LEFT_OUT_OR(BREAKPOINT_PORT_KIND, kind(v->breakpoints, n) != RW_PORT);
+
+		if (data && (write || !writes_only) && overlaps(v, n, linear, size))
+			v->breakpoint_hits |= BIT(n);
+	}
+	return v->breakpoint_hits != before;
+}
+
+bool breakpoints_on_port(struct vcpu *v, uint16_t port, unsigned size)
+{
+	uint64_t before = v->breakpoint_hits;
+
+	for (unsigned n = 0; n < 4; n++)
+		if (VM_LEFT_OUT_OR(BREAKPOINT_DATA_KIND, kind(v->breakpoints, n) == RW_PORT) && overlaps(v, n, port, size))
+			v->breakpoint_hits |= BIT(n);
+	return v->breakpoint_hits != before;
+}
+
+void breakpoints_trap(struct vcpu *v)
+{
+	if (v->breakpoint_hits)
+		vmwrite(VMCS_GUEST_PENDING_DEBUG, vmread(VMCS_GUEST_PENDING_DEBUG) | v->breakpoint_hits | PENDING_DEBUG_ENABLED);
+}

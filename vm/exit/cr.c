@@ -1,0 +1,159 @@
+/* vm/exit/cr.c - the guest's loads of control registers that exit. SDM, "Exit Qualification for Control-Register Accesses". */
+#include "vm/vm.h"
+
+#include "lib/mutants/mutate.h"
+
+#define CR0_MP_EM_TS_PE 0xfull
+#define CR0_TS BIT(3)
+#define TYPE_TSS_BUSY 11u /* of 32 or 64 bits */
+
+enum { ACCESS_TO, ACCESS_FROM, ACCESS_CLTS, ACCESS_LMSW };
+
+static uint64_t gpr_read(const struct vcpu *v, unsigned n)
+{
+	return VM_KEPT(CR_RSP, n == GPR_RSP) ? vmread(VMCS_GUEST_RSP) : v->vmx.gpr[n];
+}
+
+static void gpr_write(struct vcpu *v, unsigned n, uint64_t value)
+{
+	if (n == GPR_RSP)
+		vmwrite(VMCS_GUEST_RSP, value);
+	else
+		v->vmx.gpr[n] = value;
+}
+
+/* The front functions of the heart check and act; what they did then goes into the VMCS. */
+static bool concluded(struct vcpu *v, unsigned n, struct mmu_result r)
+{
+	if (r.outcome == MMU_INJECT) {
+		event_exception(v, r.exception.vector, true, r.exception.error);
+		return false;
+	}
+	if (r.outcome == MMU_STOP) {
+		vm_end(v->vm, VM_STATUS_STOPPED, "stopped: %s", r.why);
+		return false;
+	}
+	if (VM_KEPT(CR_APPLY, n != 3))
+		vmx_apply_paging(&v->vmx, &v->mmu);
+	v->mmu.root_changed = true;
+	return true;
+}
+
+/* VT-x without "unrestricted guest" runs no code with CR0.PE = 0 (SDM, "Unrestricted Guests"), and nobody else does either. */
+static bool mode_possible(struct vcpu *v)
+{
+	if (VM_LEFT_OUT_OR(REAL_MODE, v->mmu.regs.cr0 & CR0_PE) || mechanism_runs_real_mode(v->vm->mmu.ops))
+		return true;
+	vm_end(v->vm, VM_STATUS_STOPPED, "stopped: the guest went to real mode at rip 0x%lx, which mmu %s cannot run on this CPU; "
+	       "it takes mmu ept and a CPU with \"unrestricted guest\"", vmread(VMCS_GUEST_RIP), v->vm->mmu.ops->name);
+	return false;
+}
+
+/* SDM, MOV to CR0: #GP(0) where IA-32e mode would begin with a TSS of 16 bits in TR. VM entry refuses it, too. */
+static bool tss_allows(const struct vcpu *v, uint64_t cr0)
+{
+	bool begins = (cr0 & CR0_PG) && !(v->mmu.regs.cr0 & CR0_PG) && (v->mmu.regs.efer & EFER_LME);
+
+	return VM_LEFT_OUT_OR(LONG_TSS, !begins) || (vmread(VMCS_GUEST_TR_ACCESS) & EMULATE_SEG_TYPE) == TYPE_TSS_BUSY;
+}
+
+bool cr_write(struct vcpu *v, unsigned n, uint64_t value)
+{
+	switch (n) {
+	case 0:
+		if (!tss_allows(v, value)) {
+			event_gp(v);
+			return false;
+		}
+		return concluded(v, 0, mmu_set_cr0(&v->mmu, value)) && mode_possible(v);
+	case 3:
+		return concluded(v, 3, mmu_set_cr3(&v->mmu, value));
+	case 4:
+		return concluded(v, 4, mmu_set_cr4(&v->mmu, value));
+	case 8:
+		if (VM_KEPT(CR8_RANGE, value > 15)) {
+			event_gp(v);
+			return false;
+		}
+		spin_lock(&v->vm->device_lock);
+		lapic_set_tpr(&v->lapic, (uint8_t)(value << 4));
+		spin_unlock(&v->vm->device_lock);
+		return true;
+	default:
+		event_ud(v);
+		return false;
+	}
+}
+
+static bool move_to(struct vcpu *v, unsigned n, unsigned gpr)
+{
+	uint64_t value = gpr_read(v, gpr);
+
+	return cr_write(v, n, VM_LEFT_OUT_OR(OPERAND_32, vmx_in_64bit_code()) ? value : (uint32_t)value);
+}
+
+static void move_from(struct vcpu *v, unsigned n, unsigned gpr)
+{
+	gpr_write(v, gpr, n == 8 ? lapic_tpr(&v->lapic) >> 4 : v->mmu.regs.cr3);
+}
+
+void exit_cr_access(struct vcpu *v)
+{
+	uint64_t q = vmread(VMCS_EXIT_QUALIFICATION);
+	unsigned n = q & 15, gpr = q >> 8 & 15;
+	bool done = true;
+
+	if (VM_KEPT(CR_SYNC, n != 3 || v->mmu.intercepts.ept))
+		vmx_sync_paging(&v->vmx, &v->mmu);
+	switch (q >> 4 & 3) {
+	case ACCESS_TO:
+		done = move_to(v, n, gpr);
+		break;
+	case ACCESS_FROM:
+		move_from(v, n, gpr);
+		break;
+	case ACCESS_CLTS:
+		done = cr_write(v, 0, v->mmu.regs.cr0 & ~CR0_TS);
+		break;
+	case ACCESS_LMSW:
+		/* LMSW can set PE but not clear it. */
+		done = cr_write(v, 0, (v->mmu.regs.cr0 & ~(CR0_MP_EM_TS_PE & ~(VM_LEFT_OUT_OR(LMSW_PE, false) ? 0 : CR0_PE))) |
+					      (q >> 16 & CR0_MP_EM_TS_PE));
+		break;
+	}
+	if (done)
+		exit_skip(v);
+}
+
+static bool xcr0_valid(const struct vcpu *v, uint64_t x)
+{
+	const uint64_t sse = BIT(1), avx = BIT(2), avx512 = BIT(5) | BIT(6) | BIT(7);
+
+	if (VM_KEPT(XCR0_X87, !(x & 1)) || VM_KEPT(XCR0_OFFERED, (x & ~v->vm->cpuid.xcr0_offered)))
+		return false;
+	if (VM_KEPT(XCR0_AVX, x & avx) && !(x & sse))
+		return false;
+	return !(x & avx512) || ((x & avx512) == avx512 && (x & avx));
+}
+
+/* SDM, XSETBV. The CPU has checked CPL and CR4.OSXSAVE before the exit. */
+void exit_xsetbv(struct vcpu *v)
+{
+	uint64_t value = (uint32_t)v->vmx.gpr[GPR_RAX] | v->vmx.gpr[GPR_RDX] << 32;
+
+	if (VM_KEPT(XCR_INDEX, (uint32_t)v->vmx.gpr[GPR_RCX] != 0) || VM_KEPT(XCR0_VALID, !xcr0_valid(v, value))) {
+		event_gp(v);
+		return;
+	}
+	v->xcr0 = value;
+	xsetbv(0, value);
+	exit_skip(v);
+}
+
+void exit_invlpg(struct vcpu *v)
+{
+	if (v->mmu.intercepts.ept)
+		vmx_sync_paging(&v->vmx, &v->mmu);
+	mmu_invlpg(&v->mmu, GVA(vmread(VMCS_EXIT_QUALIFICATION)));
+	exit_skip(v);
+}

@@ -1,0 +1,297 @@
+/* vm/exit/emulation.c - between the virtual CPU and the instruction emulator: registers in and out, and what becomes of the result.
+ * What the emulator asks for in between is in vm/exit/emulation_ops.c.
+ *
+ * A repeated string instruction makes at most REP_LIMIT iterations for each exit, an instruction with other long operands at
+ * most 300 accesses (E5 in emulate/emulate.h); then the guest is entered again, at the same instruction, so that interrupts are
+ * taken. */
+#include "vm/vm.h"
+
+#include "lib/mutants/mutate.h"
+
+#define RFLAGS_VM BIT(17)
+#define REP_LIMIT 128
+#define REP_LIMIT_TABLE 4
+#define PENDING_SINGLE_STEP BIT(14)
+#define RFLAGS_TF BIT(8)
+#define UNPROTECTED_MAX 10000
+
+static enum emulate_mode mode_of(const struct vcpu *v, uint64_t rflags)
+{
+	uint32_t cs = (uint32_t)vmread(VMCS_GUEST_CS_ACCESS);
+
+	if (VM_KEPT(MODE_REAL, !(v->mmu.regs.cr0 & CR0_PE)))
+		return EMULATE_REAL;
+	if (VM_KEPT(MODE_V86, rflags & RFLAGS_VM))
+		return EMULATE_V86;
+	if ((VM_LEFT_OUT_OR(MODE_64, v->mmu.regs.efer & EFER_LMA)) && (cs & EMULATE_SEG_L))
+		return EMULATE_LONG64;
+	return cs & EMULATE_SEG_DB ? EMULATE_PROT32 : EMULATE_PROT16;
+}
+
+static void fill(struct vcpu *v)
+{
+	struct emulate *e = &v->emulate;
+
+	vmx_sync_paging(&v->vmx, &v->mmu);
+	v->vmx.gpr[GPR_RSP] = vmread(VMCS_GUEST_RSP);
+	e->ops = &emulation_ops;
+	e->opaque = v;
+	e->gpr = v->vmx.gpr;
+	e->rip = vmread(VMCS_GUEST_RIP);
+	e->rflags = vmread(VMCS_GUEST_RFLAGS);
+	e->cr0 = v->mmu.regs.cr0;
+	e->cr4 = v->mmu.regs.cr4;
+	e->efer = v->mmu.regs.efer;
+	e->xcr0 = v->xcr0;
+	e->features = v->vm->cpuid.emulate_features;
+	e->mode = (uint8_t)mode_of(v, e->rflags);
+	e->cpl = v->mmu.regs.cpl;
+	e->scratch = v->xsave_scratch;
+	e->seg_valid = 0;
+	e->seg_dirty = 0;
+	breakpoints_begin(v);
+}
+
+/* The registers, after an instruction or a part of a repeated one. */
+static void take_over(struct vcpu *v)
+{
+	struct emulate *e = &v->emulate;
+
+	VM_MUTANT(EMULATED_RSP, vmwrite(VMCS_GUEST_RSP, v->vmx.gpr[GPR_RSP]));
+	vmwrite(VMCS_GUEST_RIP, e->rip);
+	vmwrite(VMCS_GUEST_RFLAGS, e->rflags); /* RF as the instruction leaves it: an IRET may set it */
+	for (unsigned n = 0; e->seg_dirty && n < EMULATE_SEGS; n++) {
+		struct segment_state s = { e->seg[n].selector, e->seg[n].limit, e->seg[n].access, e->seg[n].base };
+
+		if (VM_KEPT(EMULATED_SEGMENTS, e->seg_dirty & 1u << n))
+			vmx_set_segment((enum segment)n, &s);
+	}
+}
+
+/* The traps that the instruction, or the iteration, has caused. What the manual's checks at VM entry say of blocking by STI and
+ * MOV SS holds: then BS is what RFLAGS.TF is. IA32_DEBUGCTL.BTF is never set. */
+static void set_pending_debug(struct vcpu *v)
+{
+	const struct emulate *e = &v->emulate;
+	uint64_t pending = vmread(VMCS_GUEST_PENDING_DEBUG);
+
+	if (VM_KEPT(EMULATE_STEP, e->single_step) || VM_KEPT(EMULATED_HELD_BACK, e->shadow && (e->rflags & RFLAGS_TF)))
+		pending |= PENDING_SINGLE_STEP;
+	else if (e->shadow)
+		pending &= ~PENDING_SINGLE_STEP;
+	vmwrite(VMCS_GUEST_PENDING_DEBUG, pending);
+	breakpoints_trap(v);
+}
+
+/* After an instruction, or after iterations of one: the blocking that STI or MOV SS before it had caused is over. */
+static void finish(struct vcpu *v)
+{
+	const struct emulate *e = &v->emulate;
+	uint64_t blocking = vmread(VMCS_GUEST_INTERRUPTIBILITY);
+
+	VM_MUTANT(EMULATED_BLOCKING, blocking &= ~(BLOCKING_STI | BLOCKING_MOV_SS));
+	take_over(v);
+	if (VM_KEPT(EMULATED_NMI, unlikely(e->unblocks_nmi)))
+		blocking &= ~BLOCKING_NMI;
+	VM_MUTANT(EMULATED_SHADOW, blocking |= e->shadow);
+	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, blocking);
+	if (VM_KEPT(EMULATED_TRAPS, unlikely(e->single_step || e->shadow || v->breakpoint_hits)))
+		set_pending_debug(v);
+}
+
+static void deliver(struct vcpu *v, const struct emulate_exception *x)
+{
+	static const uint32_t types[] = {
+		[EMULATE_HARDWARE_EXCEPTION] = INFO_TYPE_HARDWARE_EXCEPTION,
+		[EMULATE_SOFTWARE_INTERRUPT] = INFO_TYPE_SOFTWARE_INTERRUPT,
+		[EMULATE_SOFTWARE_EXCEPTION] = INFO_TYPE_SOFTWARE_EXCEPTION,
+		[EMULATE_PRIVILEGED_SOFTWARE_EXCEPTION] = INFO_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION,
+	};
+
+	if (x->kind == EMULATE_HARDWARE_EXCEPTION) {
+		if (x->vector == 14)
+			event_page_fault(v, x->error, x->cr2);
+		else
+			event_exception(v, x->vector, x->has_error, x->error);
+		return;
+	}
+	v->event = (struct event){ (uint32_t)(INFO_VALID | types[x->kind] | x->vector), 0, x->length };
+	v->requests |= REQUEST_EVENT;
+}
+
+/* What the CPU would have changed besides: a delivered event ends blocking by STI and MOV SS, an NMI blocks the next, and traps that were
+ * pending are dropped (SDM, "Delivery of Pending Debug Exceptions after VM Entry"). */
+static void delivered(struct vcpu *v)
+{
+	uint64_t blocking = vmread(VMCS_GUEST_INTERRUPTIBILITY);
+
+	VM_MUTANT(DELIVERED_BLOCKING, blocking &= ~(BLOCKING_STI | BLOCKING_MOV_SS));
+	if (VM_KEPT(DELIVERED_NMI, (v->event.info & INFO_TYPE) == INFO_TYPE_NMI))
+		blocking |= BLOCKING_NMI;
+	VM_MUTANT(DELIVERED, v->event.info = 0);
+	take_over(v);
+	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, blocking);
+	VM_MUTANT(DELIVERED_TRAPS, vmwrite(VMCS_GUEST_PENDING_DEBUG, 0));
+}
+
+void emulation_deliver(struct vcpu *v)
+{
+	static const uint8_t kinds[] = { [4] = EMULATE_SOFTWARE_INTERRUPT, [5] = EMULATE_PRIVILEGED_SOFTWARE_EXCEPTION,
+					 [6] = EMULATE_SOFTWARE_EXCEPTION, [7] = EMULATE_HARDWARE_EXCEPTION };
+	struct emulate_event event = {
+		.vector = (uint8_t)(v->event.info & INFO_VECTOR),
+		.kind = kinds[(v->event.info & INFO_TYPE) >> 8],
+		.length = (uint8_t)v->event.length,
+		.has_error = v->event.info & INFO_HAS_ERROR,
+		.error = v->event.error,
+	};
+
+	fill(v);
+	switch (emulate_deliver(&v->emulate, &event)) {
+	case EMULATE_OK:
+		delivered(v);
+		break;
+	case EMULATE_EXCEPTION:
+		deliver(v, &v->emulate.exception);
+		break;
+	default:
+		vm_end(v->vm, VM_STATUS_STOPPED, "stopped: the delivery of vector %u cannot be carried out at rip 0x%lx", event.vector,
+		       vmread(VMCS_GUEST_RIP));
+	}
+}
+
+/* The same instruction with the same registers, so often in a row? It is translated through the table that it accesses: each
+ * time, the table is protected again before the instruction has run. */
+static bool without_end(struct vcpu *v)
+{
+	uint64_t state = v->emulate.rip;
+
+	for (unsigned n = 0; n < EMULATE_GPRS; n++)
+		state = (state << 7 | state >> 57) ^ v->vmx.gpr[n];
+	v->unprotected_count = state == v->unprotected_state ? v->unprotected_count + 1 : 0;
+	v->unprotected_state = state;
+	return v->unprotected_count > UNPROTECTED_MAX;
+}
+
+/* An instruction that cannot be emulated on a guest's page table runs on the CPU, once the table is no longer protected. */
+static bool run_unprotected(struct vcpu *v)
+{
+	return v->emulated_fault && !without_end(v) && mmu_unshadow(&v->vm->mmu, v->emulated_gpa);
+}
+
+static void give_up(struct vcpu *v, const char *what)
+{
+	const struct emulate *e = &v->emulate;
+	char bytes[3 * 15 + 1] = "";
+
+	for (unsigned i = 0; i < e->length && i < 15; i++) {
+		static const char digit[] = "0123456789abcdef";
+
+		bytes[3 * i] = ' ';
+		bytes[3 * i + 1] = digit[e->bytes[i] >> 4];
+		bytes[3 * i + 2] = digit[e->bytes[i] & 15];
+		bytes[3 * i + 3] = '\0';
+	}
+	vm_end(v->vm, VM_STATUS_STOPPED, "stopped: %s at rip 0x%lx:%s", what, e->rip, bytes);
+}
+
+/* What cannot be emulated runs on the CPU, if it is a page table that it accesses. Else a program without privileges gets #UD,
+ * so that it cannot stop its VM; what a kernel does stops it, with a sentence. */
+static void refuse(struct vcpu *v, const char *what)
+{
+	if (run_unprotected(v))
+		return;
+	if (VM_KEPT(EMULATED_UD, v->emulate.cpl == 3))
+		event_ud(v);
+	else
+		give_up(v, what);
+}
+
+static void conclude(struct vcpu *v, enum emulate_result result)
+{
+	switch (result) {
+	case EMULATE_OK:
+		finish(v);
+		break;
+	case EMULATE_RESTART:
+		if (v->emulate.progress)
+			finish(v);
+		break;
+	case EMULATE_HALT:
+		finish(v);
+		v->halted = true;
+		v->requests |= REQUEST_EVENT;
+		break;
+	case EMULATE_EXCEPTION:
+		take_over(v);
+		deliver(v, &v->emulate.exception);
+		break;
+	case EMULATE_UNKNOWN:
+		refuse(v, "an instruction that Vellum does not emulate");
+		break;
+	case EMULATE_UNHANDLEABLE:
+		refuse(v, v->emulate.length ? "an access that Vellum cannot carry out" :
+			  "the guest executes from memory that cannot be read");
+		break;
+	}
+}
+
+/* The instruction's bytes as they are now: true if they and the mode are those of the cached one. */
+static bool still_there(struct vcpu *v, const struct insn_cache *c)
+{
+	struct emulate *e = &v->emulate;
+	uint64_t linear;
+
+	if (c->rip != e->rip || VM_KEPT(CACHE_MODE, c->mode != e->mode) || !c->insn.length)
+		return false;
+	if (e->mode != EMULATE_LONG64)
+		emulation_ops.load_segment(e, EMULATE_CS);
+	linear = e->mode == EMULATE_LONG64 ? e->rip : (uint32_t)(e->rip + e->seg[EMULATE_CS].base);
+	if ((linear & (PAGE_SIZE - 1)) + c->insn.length > PAGE_SIZE)
+		return false;
+	return emulation_ops.fetch(e, linear, e->bytes, c->insn.length) == EMULATE_ACCESS_OK &&
+	       VM_LEFT_OUT_OR(EMULATED_CACHE, !memcmp(e->bytes, c->bytes, c->insn.length));
+}
+
+static void remember(struct vcpu *v, struct insn_cache *c, uint64_t rip)
+{
+	const struct emulate *e = &v->emulate;
+
+	c->rip = rip;
+	c->mode = e->mode;
+	memcpy(c->bytes, e->bytes, sizeof(c->bytes));
+	if (emulate_decode(e->bytes, e->length, (enum emulate_mode)e->mode, &c->insn) != INSN_OK)
+		c->insn.length = 0;
+}
+
+/* A repeated instruction that writes a guest's page table wipes it: a few writes tell the heart that it is a table no longer,
+ * and the CPU does the rest by itself. */
+static uint32_t rep_limit(const struct vcpu *v)
+{
+	bool table = v->emulated_fault && v->vm->mmu.ops->unshadow && emulation_is_memory(v->vm, v->emulated_gpa, true);
+
+	return table ? REP_LIMIT_TABLE : VM_KEPT(EMULATE_REPEAT, true) ? REP_LIMIT : 0;
+}
+
+void emulation_step(struct vcpu *v)
+{
+	struct emulate *e = &v->emulate;
+	struct insn_cache *c;
+	enum emulate_result result;
+	uint64_t rip;
+
+	fill(v);
+	e->rep_limit = rep_limit(v);
+	e->length = 0;
+	rip = e->rip;
+	c = &v->insn_cache[(rip ^ rip >> 4) % INSN_CACHE_SIZE];
+	if (likely(still_there(v, c))) {
+		e->length = c->insn.length;
+		result = emulate_execute(e, &c->insn);
+	} else {
+		result = emulate_step(e);
+		if (result == EMULATE_OK)
+			remember(v, c, rip);
+	}
+	conclude(v, result);
+}

@@ -1,0 +1,341 @@
+/* vm/exit/emulation_ops.c - what the instruction emulator asks for: guest memory and devices by linear address, segment and
+ * descriptor-table registers, ports, and the CPU itself for FPU and vector instructions.
+ *
+ * Absent memory reads as all ones, and what is written to it is lost; instructions fetched from where no memory is are ones
+ * too, which are no instruction: #UD. */
+#include "vm/vm.h"
+
+#include "host/insn_slot.h"
+#include "lib/mutants/mutate.h"
+
+
+static struct vcpu *vcpu_of(struct emulate *e) { return e->opaque; }
+
+static enum emulate_access page_fault(struct emulate *e, uint64_t linear, uint32_t error)
+{
+	e->exception = (struct emulate_exception){ .vector = 14, .has_error = true, .error = error, .cr2 = linear };
+	return EMULATE_ACCESS_FAULT;
+}
+
+/* The exit itself told what the faulting page translates to, for such an access; anything else is walked. Once there was an
+ * implicit supervisor access, so is everything: it may have been that which exited. */
+static bool translate(struct emulate *e, uint64_t linear, unsigned how, bool fetch, gpa_t *gpa, uint32_t *error)
+{
+	struct vcpu *v = vcpu_of(e);
+	bool system = how & EMULATE_HOW_SYSTEM, write = how & EMULATE_HOW_WRITE;
+	struct access access = {
+		.write = write,
+		.fetch = fetch,
+		.user = VM_KEPT(USER_ACCESS, e->cpl == 3 && !system),
+		.implicit = system,
+	};
+
+	if (system)
+		v->fault_known = false;
+	if (v->fault_known && !fetch && VM_LEFT_OUT_OR(EMULATE_RIGHTS, v->fault_write || !write) &&
+	    VM_LEFT_OUT_OR(KNOWN_PAGE, linear >> PAGE_SHIFT == v->fault_page.v >> PAGE_SHIFT)) {
+		*gpa = GPA(v->fault_gpa.v | (linear & (PAGE_SIZE - 1)));
+		return true;
+	}
+	return vcpu_translate(v, GVA(linear), access, gpa, error);
+}
+
+static enum emulate_access fetch(struct emulate *e, uint64_t linear, void *buf, unsigned n)
+{
+	struct vm *vm = vcpu_of(e)->vm;
+	uint32_t error;
+	gpa_t gpa;
+
+	if (!translate(e, linear, 0, true, &gpa, &error))
+		return page_fault(e, linear, error);
+	if (mmu_guest_read(&vm->mmu, gpa, buf, n) == n)
+		return EMULATE_ACCESS_OK;
+	if (emulation_is_memory(vm, gpa, false))
+		return EMULATE_ACCESS_UNHANDLEABLE;
+	memset(buf, 0xff, n);
+	return EMULATE_ACCESS_OK;
+}
+
+/* ---- memory and devices ---- */
+
+bool emulation_is_memory(struct vm *vm, gpa_t gpa, bool write)
+{
+	const struct slot *s = slots_find(&vm->mmu.slots, gpa_gfn(gpa));
+
+	return s && (s->kind == SLOT_RAM || (s->kind == SLOT_ROM && !write));
+}
+
+/* A device takes 1, 2, 4 or 8 bytes at a time; other sizes go in pieces. */
+static unsigned device_piece(uint64_t gpa, unsigned left)
+{
+	unsigned size = 8;
+
+	while (size > left || VM_KEPT(DEVICE_ALIGNED, (gpa & (size - 1))))
+		size /= 2;
+	return size;
+}
+
+static void device_read(struct vcpu *v, uint64_t gpa, void *buf, unsigned size)
+{
+	for (unsigned done = 0, n; done < size; done += n) {
+		uint64_t value;
+
+		n = device_piece(gpa + done, size - done);
+		value = platform_mmio_read(v, gpa + done, n);
+		memcpy((uint8_t *)buf + done, &value, n);
+	}
+}
+
+static void device_write(struct vcpu *v, uint64_t gpa, const void *buf, unsigned size)
+{
+	for (unsigned done = 0, n; done < size; done += n) {
+		uint64_t value = 0;
+
+		n = device_piece(gpa + done, size - done);
+		memcpy(&value, (const uint8_t *)buf + done, n);
+		platform_mmio_write(v, gpa + done, n, value);
+	}
+}
+
+static enum emulate_access read_memory(struct emulate *e, uint64_t linear, void *buf, unsigned size, unsigned how)
+{
+	struct vcpu *v = vcpu_of(e);
+	uint32_t error;
+	gpa_t gpa;
+
+	if (!translate(e, linear, how, false, &gpa, &error))
+		return page_fault(e, linear, error);
+	if (unlikely(v->breakpoints) && breakpoints_on_data(v, linear, size, false))
+		e->interrupted = true;
+	if (emulation_is_memory(v->vm, gpa, false))
+		return mmu_guest_read(&v->vm->mmu, gpa, buf, size) == size ? EMULATE_ACCESS_OK : EMULATE_ACCESS_UNHANDLEABLE;
+	device_read(v, gpa.v, buf, size);
+	return EMULATE_ACCESS_OK;
+}
+
+static enum emulate_access write_memory(struct emulate *e, uint64_t linear, const void *buf, unsigned size, unsigned how)
+{
+	struct vcpu *v = vcpu_of(e);
+	uint32_t error;
+	gpa_t gpa;
+
+	if (!translate(e, linear, how | EMULATE_HOW_WRITE, false, &gpa, &error))
+		return page_fault(e, linear, error);
+	if (unlikely(v->breakpoints) && breakpoints_on_data(v, linear, size, true))
+		e->interrupted = true;
+	if (emulation_is_memory(v->vm, gpa, true))
+		return mmu_guest_write(&v->vm->mmu, gpa, buf, size) == size ? EMULATE_ACCESS_OK : EMULATE_ACCESS_UNHANDLEABLE;
+	device_write(v, gpa.v, buf, size);
+	return EMULATE_ACCESS_OK;
+}
+
+static enum emulate_access probe(struct emulate *e, uint64_t linear, unsigned size, unsigned how)
+{
+	uint32_t error;
+	gpa_t gpa;
+
+	(void)size;
+	return translate(e, linear, how, false, &gpa, &error) ? EMULATE_ACCESS_OK : page_fault(e, linear, error);
+}
+
+/* Compares and exchanges *p as the CPU would, atomically. */
+static bool exchange(void *p, void *expected, const void *desired, unsigned size)
+{
+#define EXCHANGE(type) \
+	__atomic_compare_exchange_n((type *)p, (type *)expected, *(const type *)desired, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
+
+	switch (size) {
+	case 1:
+		return EXCHANGE(uint8_t);
+	case 2:
+		return EXCHANGE(uint16_t);
+	case 4:
+		return EXCHANGE(uint32_t);
+	default:
+		return EXCHANGE(uint64_t);
+	}
+#undef EXCHANGE
+}
+
+static bool exchange16(void *p, void *expected, const void *desired)
+{
+	uint64_t *want = expected;
+	const uint64_t *with = desired;
+	bool done;
+
+	__asm__ volatile("lock cmpxchg16b %1"
+			 : "=@ccz"(done), "+m"(*(unsigned __int128 *)p), "+a"(want[0]), "+d"(want[1])
+			 : "b"(with[0]), "c"(with[1]) : "memory");
+	return done;
+}
+
+/* A locked access to a device is a read and a write, with nothing in between that could be locked out. */
+static enum emulate_access device_exchange(struct vcpu *v, uint64_t gpa, void *expected, const void *desired, unsigned size,
+					   bool *done)
+{
+	uint8_t now[16];
+
+	device_read(v, gpa, now, size);
+	*done = !memcmp(now, expected, size);
+	if (*done)
+		device_write(v, gpa, desired, size);
+	else
+		memcpy(expected, now, size);
+	return EMULATE_ACCESS_OK;
+}
+
+static enum emulate_access cmpxchg(struct emulate *e, uint64_t linear, void *expected, const void *desired, unsigned size,
+				   bool *done)
+{
+	struct vcpu *v = vcpu_of(e);
+	uint32_t error;
+	gpa_t gpa;
+	void *p;
+
+	if (!translate(e, linear, EMULATE_HOW_WRITE, false, &gpa, &error))
+		return page_fault(e, linear, error);
+	if (unlikely(v->breakpoints) && breakpoints_on_data(v, linear, size, true))
+		e->interrupted = true;
+	if (!emulation_is_memory(v->vm, gpa, true))
+		return device_exchange(v, gpa.v, expected, desired, size, done);
+	p = mmu_guest_ptr(&v->vm->mmu, gpa, size, true);
+	if (!p || (size == 16 && (gpa.v & 15)))
+		return EMULATE_ACCESS_UNHANDLEABLE;
+	*done = size == 16 ? exchange16(p, expected, desired) : exchange(p, expected, desired, size);
+	mmu_guest_written(&v->vm->mmu, gpa, size);
+	return EMULATE_ACCESS_OK;
+}
+
+static void load_segment(struct emulate *e, enum emulate_seg n)
+{
+	struct segment_state s = vmx_get_segment((enum segment)n);
+
+	e->seg[n] = (struct emulate_segment){ s.base, s.limit, s.access, s.selector };
+	e->seg_valid |= (uint8_t)(1u << n);
+}
+
+static enum emulate_access io_in(struct emulate *e, uint16_t port, unsigned size, uint32_t *value)
+{
+	struct vcpu *v = vcpu_of(e);
+
+	spin_lock(&v->vm->device_lock);
+	*value = pio_in(&v->vm->pio, port, size);
+	spin_unlock(&v->vm->device_lock);
+	if (unlikely(v->breakpoints) && breakpoints_on_port(v, port, size))
+		e->interrupted = true;
+	return EMULATE_ACCESS_OK;
+}
+
+static enum emulate_access io_out(struct emulate *e, uint16_t port, unsigned size, uint32_t value)
+{
+	struct vcpu *v = vcpu_of(e);
+
+	spin_lock(&v->vm->device_lock);
+	pio_out(&v->vm->pio, port, size, value);
+	spin_unlock(&v->vm->device_lock);
+	if (unlikely(v->breakpoints) && breakpoints_on_port(v, port, size))
+		e->interrupted = true;
+	return EMULATE_ACCESS_OK;
+}
+
+/* ---- registers ---- */
+
+static enum emulate_access read_dtr(struct emulate *e, enum emulate_dtr which, struct emulate_segment *s)
+{
+	struct segment_state r;
+
+	(void)e;
+	if (which == EMULATE_GDTR || which == EMULATE_IDTR) {
+		bool gdt = which == EMULATE_GDTR;
+
+		*s = (struct emulate_segment){
+			.base = vmread(gdt ? VMCS_GUEST_GDTR_BASE : VMCS_GUEST_IDTR_BASE),
+			.limit = (uint32_t)vmread(gdt ? VMCS_GUEST_GDTR_LIMIT : VMCS_GUEST_IDTR_LIMIT),
+		};
+		return EMULATE_ACCESS_OK;
+	}
+	r = vmx_get_segment(which == EMULATE_LDTR ? SEG_LDTR : SEG_TR);
+	*s = (struct emulate_segment){ r.base, r.limit, r.access, r.selector };
+	return EMULATE_ACCESS_OK;
+}
+
+static enum emulate_access write_dtr(struct emulate *e, enum emulate_dtr which, const struct emulate_segment *s)
+{
+	struct segment_state r = { s->selector, s->limit, s->access, s->base };
+
+	(void)e;
+	switch (which) {
+	case EMULATE_GDTR:
+		vmwrite(VMCS_GUEST_GDTR_BASE, s->base);
+		vmwrite(VMCS_GUEST_GDTR_LIMIT, s->limit);
+		break;
+	case EMULATE_IDTR:
+		vmwrite(VMCS_GUEST_IDTR_BASE, s->base);
+		vmwrite(VMCS_GUEST_IDTR_LIMIT, s->limit);
+		break;
+	default:
+		vmx_set_segment(which == EMULATE_LDTR ? SEG_LDTR : SEG_TR, &r);
+		break;
+	}
+	return EMULATE_ACCESS_OK;
+}
+
+/* MOV to CR3 under PAE, with page-directory pointers where the CPU found no memory: they are all ones, which is #GP, or a device's. */
+static enum emulate_access load_cr3(struct emulate *e, uint64_t value)
+{
+	struct mmu_result r = mmu_set_cr3(&vcpu_of(e)->mmu, value);
+
+	if (r.outcome == MMU_INJECT) {
+		e->exception = (struct emulate_exception){ .vector = r.exception.vector, .has_error = true, .error = r.exception.error };
+		return EMULATE_ACCESS_FAULT;
+	}
+	vcpu_of(e)->mmu.root_changed = true;
+	return r.outcome == MMU_STOP ? EMULATE_ACCESS_UNHANDLEABLE : EMULATE_ACCESS_OK;
+}
+
+/* Beside that, LMSW from memory is the one load of a control register that can get here; what it may change is always legal. */
+static enum emulate_access write_cr(struct emulate *e, unsigned n, uint64_t value)
+{
+	if (n == 3)
+		return load_cr3(e, value);
+	if (n != 0 || !cr_write(vcpu_of(e), 0, value))
+		return EMULATE_ACCESS_UNHANDLEABLE;
+	e->cr0 = vcpu_of(e)->mmu.regs.cr0;
+	return EMULATE_ACCESS_OK;
+}
+
+/* The guest's FPU and vector registers are in the CPU. */
+static enum emulate_access native(struct emulate *e, struct emulate_native *n)
+{
+	struct insn_registers s = {
+		.rax = n->rax, .rcx = n->rcx, .rdx = n->rdx, .rbx = n->rbx, .rflags = n->rflags, .rdi = (uintptr_t)n->operand,
+	};
+	unsigned vector = insn_run(n->code, n->length, &s);
+
+	if (vector) {
+		e->exception = (struct emulate_exception){ .vector = (uint8_t)vector };
+		return EMULATE_ACCESS_FAULT;
+	}
+	n->rax = s.rax;
+	n->rcx = s.rcx;
+	n->rdx = s.rdx;
+	n->rbx = s.rbx;
+	n->rflags = s.rflags;
+	n->rip = s.rip;
+	return EMULATE_ACCESS_OK;
+}
+
+const struct emulate_ops emulation_ops = {
+	.fetch = fetch,
+	.read = read_memory,
+	.write = write_memory,
+	.probe = probe,
+	.cmpxchg = cmpxchg,
+	.load_segment = load_segment,
+	.io_in = io_in,
+	.io_out = io_out,
+	.native = native,
+	.write_cr = write_cr,
+	.read_dtr = read_dtr,
+	.write_dtr = write_dtr,
+};

@@ -1,0 +1,195 @@
+/* vm/exit/event.c - what is injected at the next entry: exceptions, NMIs, interrupts. SDM, "Event Injection" and, for two faults at once,
+ * "Interrupt 8 - Double Fault Exception". */
+#include "vm/vm.h"
+
+#include "lib/mutants/mutate.h"
+
+#define VECTOR_DB 1
+#define VECTOR_NMI 2
+#define VECTOR_DF 8
+#define VECTOR_PF 14
+#define RFLAGS_IF BIT(9)
+#define RFLAGS_RF BIT(16)
+
+/* Contributory exceptions: #DE, #TS, #NP, #SS, #GP. */
+static bool contributory(uint8_t vector) { return vector == 0 || (vector >= 10 && vector <= 13); }
+
+static bool is_fault(const struct event *e)
+{
+	return (e->info & INFO_VALID) && (e->info & INFO_TYPE) == INFO_TYPE_HARDWARE_EXCEPTION;
+}
+
+/* A second exception while the first was being delivered. */
+static bool doubles(uint8_t first, uint8_t second)
+{
+	return (contributory(first) && contributory(second)) ||
+	       (first == VECTOR_PF && (contributory(second) || second == VECTOR_PF));
+}
+
+/* The image of RFLAGS that a fault saves has RF set, so that the instruction is not caught by its own breakpoint once more (SDM, "Debug
+ * Exceptions"); VM entry pushes what the VMCS holds. */
+static void set_rf(void)
+{
+	uint64_t rflags = vmread(VMCS_GUEST_RFLAGS);
+
+	if (!(rflags & RFLAGS_RF))
+		vmwrite(VMCS_GUEST_RFLAGS, rflags | RFLAGS_RF);
+}
+
+bool event_sets_rf(uint32_t info)
+{
+	uint32_t vector = info & INFO_VECTOR;
+
+	return (info & INFO_TYPE) == INFO_TYPE_HARDWARE_EXCEPTION && vector != VECTOR_DB && vector != VECTOR_DF;
+}
+
+/* In real mode no exception has an error code, and VM entry refuses one (SDM, "VM-Entry Controls for Event Injection"). */
+static void put_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error)
+{
+	if (vector != VECTOR_DB && vector != VECTOR_DF)
+		VM_MUTANT(RF, set_rf());
+	has_error = has_error && VM_LEFT_OUT_OR(REAL_ERROR, vmread(VMCS_GUEST_CR0) & CR0_PE);
+	v->event = (struct event){ (uint32_t)(INFO_VALID | INFO_TYPE_HARDWARE_EXCEPTION | (has_error ? INFO_HAS_ERROR : 0) | vector), error, 0 };
+	v->requests |= REQUEST_EVENT;
+}
+
+/* An interrupt or NMI whose delivery ends in a fault of the guest's is over, as on a CPU: it was acknowledged, and the NMI blocks others until
+ * an IRET. */
+void event_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error)
+{
+	uint8_t first = (uint8_t)(v->event.info & INFO_VECTOR);
+
+	if (is_fault(&v->event)) {
+		if (VM_KEPT(TRIPLE_FAULT, first == VECTOR_DF)) {
+			vm_end(v->vm, VM_STATUS_TRIPLE_FAULT, "stopped: triple fault at rip 0x%lx", vmread(VMCS_GUEST_RIP));
+			return;
+		}
+		if (VM_KEPT(DOUBLE_FAULT, doubles(first, vector))) {
+			put_exception(v, VECTOR_DF, true, 0);
+			return;
+		}
+	} else if ((v->event.info & INFO_VALID) && (v->event.info & INFO_TYPE) == INFO_TYPE_NMI) {
+		VM_MUTANT(LOST_NMI, vmwrite(VMCS_GUEST_INTERRUPTIBILITY, vmread(VMCS_GUEST_INTERRUPTIBILITY) | BLOCKING_NMI));
+	}
+	put_exception(v, vector, has_error, error);
+}
+
+void event_int1(struct vcpu *v, uint32_t length)
+{
+	v->event = (struct event){ (uint32_t)(INFO_VALID | INFO_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION | VECTOR_DB), 0, length };
+	v->requests |= REQUEST_EVENT;
+}
+
+void event_page_fault(struct vcpu *v, uint32_t error, uint64_t cr2)
+{
+	VM_MUTANT(CR2, write_cr2(cr2));
+	event_exception(v, VECTOR_PF, true, error);
+}
+
+static void inject(struct vcpu *v)
+{
+	vmwrite(VMCS_ENTRY_INTERRUPTION_INFO, v->event.info);
+	if (VM_KEPT(INJECT_ERROR, v->event.info & INFO_HAS_ERROR))
+		vmwrite(VMCS_ENTRY_ERROR_CODE, v->event.error);
+	if (VM_KEPT(INJECT_LENGTH, v->event.length))
+		vmwrite(VMCS_ENTRY_INSTRUCTION_LENGTH, v->event.length);
+	v->event.info = 0;
+}
+
+static void inject_vector(struct vcpu *v, uint8_t vector)
+{
+	v->event = (struct event){ (uint32_t)(INFO_VALID | INFO_TYPE_EXTERNAL | vector), 0, 0 };
+	inject(v);
+}
+
+/* The vector of the interrupt that comes next, acknowledged, or -1. */
+static int take_interrupt(struct vcpu *v)
+{
+	int vector;
+
+	if (lapic_extint(&v->lapic))
+		return pic_ack(&v->vm->pic);
+	vector = lapic_pending(&v->lapic);
+	if (vector >= 0)
+		VM_MUTANT(INTERRUPT_ACK, lapic_ack(&v->lapic, (uint8_t)vector));
+	return vector;
+}
+
+static bool interrupt_waits(struct vcpu *v)
+{
+	return lapic_extint(&v->lapic) || lapic_pending(&v->lapic) >= 0;
+}
+
+/* A debug trap of the last instruction comes before any interrupt (SDM, "Priority Among Concurrent Events"), and an entry that injects one
+ * would drop the trap ("Delivery of Pending Debug Exceptions after VM Entry"). */
+static bool trap_waits(void)
+{
+	return VM_KEPT(TRAP_FIRST, vmread(VMCS_GUEST_PENDING_DEBUG) & (PENDING_DEBUG_ENABLED | PENDING_DEBUG_BS));
+}
+
+static bool interrupts_open(void)
+{
+	uint64_t blocking = vmread(VMCS_GUEST_INTERRUPTIBILITY);
+
+	return VM_LEFT_OUT_OR(INTERRUPT_IF, vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF) &&
+	       VM_LEFT_OUT_OR(INTERRUPT_BLOCKING, !(blocking & (BLOCKING_STI | BLOCKING_MOV_SS))) && !trap_waits();
+}
+
+static bool nmi_open(void)
+{
+	uint64_t blocking = vmread(VMCS_GUEST_INTERRUPTIBILITY);
+
+	return VM_LEFT_OUT_OR(NMI_BLOCKING, !(blocking & (BLOCKING_NMI | BLOCKING_MOV_SS | BLOCKING_STI))) && !trap_waits();
+}
+
+/* true: an NMI was injected. */
+static bool deliver_nmi(struct vcpu *v, bool busy)
+{
+	bool open = !busy && nmi_open();
+
+	if (v->nmi_pending && open) {
+		v->nmi_pending = false;
+		v->event = (struct event){ (uint32_t)(INFO_VALID | INFO_TYPE_NMI | VECTOR_NMI), 0, 0 };
+		inject(v);
+		VM_MUTANT(WINDOW_CLOSED, vmx_set_nmi_window(&v->vmx, false));
+		return true;
+	}
+	VM_MUTANT(NMI_WINDOW, vmx_set_nmi_window(&v->vmx, v->nmi_pending));
+	return false;
+}
+
+void event_deliver(struct vcpu *v)
+{
+	bool busy = v->event.info & INFO_VALID;
+	bool waits;
+
+	if (busy)
+		inject(v);
+	if (unlikely(v->nmi_pending))
+		busy |= deliver_nmi(v, busy);
+	spin_lock(&v->vm->device_lock);
+	waits = interrupt_waits(v);
+	if (waits && VM_LEFT_OUT_OR(ONE_EVENT, !busy) && interrupts_open()) {
+		int vector = take_interrupt(v);
+
+		if (vector >= 0)
+			inject_vector(v, (uint8_t)vector);
+		waits = interrupt_waits(v);
+	}
+	spin_unlock(&v->vm->device_lock);
+	VM_MUTANT(INTERRUPT_WINDOW, vmx_set_interrupt_window(&v->vmx, waits));
+}
+
+bool event_wakes(struct vcpu *v)
+{
+	bool waits;
+
+	if ((v->event.info & INFO_VALID) || v->nmi_pending || VM_KEPT(WAKE_TRAP, trap_waits()))
+		return true;
+	if (VM_KEPT(WAKE_IF, !(vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF)))
+		return false;
+	spin_lock(&v->vm->device_lock);
+	waits = interrupt_waits(v);
+	spin_unlock(&v->vm->device_lock);
+	return waits;
+}

@@ -1,0 +1,98 @@
+/* vm/exit/exception.c - exceptions that exit, and what becomes of them. Page faults go to the heart (vm/exit/mmu.c). #AC and #DB exit
+ * because a guest can make their delivery cause the next one, in microcode, for ever and with interrupts shut out (CVE-2015-5307,
+ * CVE-2015-8104): here each round is an exit, after which the host has its turn. A machine check is the host's affair first.
+ *
+ * X1  What is given on arrives as it would have without the exit: vector, type, error code, DR6, DR7 and pending traps. */
+#include "vm/vm.h"
+
+#include "host/mca.h"
+#include "host/x86.h"
+#include "lib/mutants/mutate.h"
+
+#define VECTOR_DB 1
+#define VECTOR_PF 14
+#define VECTOR_AC 17
+#define VECTOR_MC 18
+#define RFLAGS_TF BIT(8)
+#define DR6_BREAKPOINTS MASK(3, 0)
+#define DR6_BD BIT(13)
+#define DR7_GD BIT(13)
+#define QUALIFICATION_DR6 (DR6_BREAKPOINTS | DR6_BD | BIT(14))
+
+/* A #DB that exits has changed neither DR6 nor DR7 yet (SDM, "Exit Qualification for Debug Exceptions"): what its delivery would have done
+ * is done here. The guest's DR6 is in the CPU (vm/resident.c). */
+static void update_debug_registers(uint64_t qualification)
+{
+	VM_MUTANT(DB_REGISTERS, write_dr6((read_dr6() & ~DR6_BREAKPOINTS) | (qualification & QUALIFICATION_DR6)));
+	/* Whatever the debug exception's cause, its handler may reach the debug registers (SDM, "Debug Control Register (DR7)"). */
+	VM_MUTANT(DB_GD, vmwrite(VMCS_GUEST_DR7, vmread(VMCS_GUEST_DR7) & ~DR7_GD));
+}
+
+/* With TF set and blocking by STI or MOV SS, a single-step trap must be pending at VM entry (SDM, "Checks on Guest Non-Register State"); an
+ * exit by #DB takes it away. */
+static void keep_pending_step(void)
+{
+	if ((vmread(VMCS_GUEST_RFLAGS) & RFLAGS_TF) && (vmread(VMCS_GUEST_INTERRUPTIBILITY) & (BLOCKING_STI | BLOCKING_MOV_SS)))
+		vmwrite(VMCS_GUEST_PENDING_DEBUG, vmread(VMCS_GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
+}
+
+static void debug_exception(struct vcpu *v, uint64_t info)
+{
+	exit_requeue_event(v);
+	VM_MUTANT(DB_PENDING, keep_pending_step());
+	if ((info & INFO_TYPE) == INFO_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION) { /* INT1: no DR6, and behind the instruction */
+		event_int1(v, (uint32_t)vmread(VMCS_EXIT_INSTRUCTION_LENGTH));
+		return;
+	}
+	update_debug_registers(vmread(VMCS_EXIT_QUALIFICATION));
+	event_exception(v, VECTOR_DB, false, 0);
+}
+
+static void alignment_check(struct vcpu *v)
+{
+	VM_MUTANT(AC_REQUEUE, exit_requeue_event(v));
+	keep_pending_step(); /* a CPU has saved it with this exit; not every emulator does */
+	event_exception(v, VECTOR_AC, true, (uint32_t)vmread(VMCS_EXIT_INTERRUPTION_ERROR));
+}
+
+/* The guest has no machine-check banks and no CR4.MCE that would mean anything: where its memory is sound it goes on and is told nothing. */
+static void machine_check(struct vcpu *v)
+{
+	VM_MUTANT(MC_REQUEUE, exit_requeue_event(v));
+	if (VM_KEPT(MC_FATAL, !host_machine_check()))
+		vm_end(v->vm, VM_STATUS_STOPPED, "stopped: a machine check hit what the guest was using, at rip 0x%lx", vmread(VMCS_GUEST_RIP));
+}
+
+/* A machine check during a VM entry (SDM, "Machine-Check Events During VM Entry"): the guest has not run and may be entered again. */
+void exit_machine_check(struct vcpu *v)
+{
+	if (!host_machine_check())
+		vm_end(v->vm, VM_STATUS_STOPPED, "stopped: a machine check hit the entry to the guest, at rip 0x%lx", vmread(VMCS_GUEST_RIP));
+}
+
+void exit_exception(struct vcpu *v)
+{
+	uint64_t info = vmread(VMCS_EXIT_INTERRUPTION_INFO);
+
+	if ((info & INFO_TYPE) == INFO_TYPE_NMI) {
+		exit_requeue_event(v); /* the host's own NMI: nobody sends one on purpose */
+		return;
+	}
+	switch (info & INFO_VECTOR) {
+	case VECTOR_PF:
+		exit_page_fault(v, info);
+		break;
+	case VECTOR_DB:
+		debug_exception(v, info);
+		break;
+	case VECTOR_AC:
+		alignment_check(v);
+		break;
+	case VECTOR_MC:
+		machine_check(v);
+		break;
+	default:
+		vm_end(v->vm, VM_STATUS_STOPPED, "stopped: exception %u exited, which Vellum does not intercept",
+		       (unsigned)(info & INFO_VECTOR));
+	}
+}

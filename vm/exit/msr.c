@@ -1,0 +1,247 @@
+/* vm/exit/msr.c - the MSRs that the guest does not reach directly. An MSR that is not here does not exist: #GP(0), as on a CPU without it. */
+#include "vm/vm.h"
+
+#include "host/interrupt.h"
+#include "vmx/msrs.h"
+#include "lib/mutants/mutate.h"
+
+#define MSR_PLATFORM_ID 0x17
+#define MSR_BIOS_UPDATE_TRIGGER 0x79
+#define MSR_BIOS_SIGNATURE 0x8b
+#define MSR_TSC_ADJUST 0x3b
+#define MSR_MCG_CAP 0x179
+#define MSR_MCG_STATUS 0x17a
+#define MSR_DEBUGCTL 0x1d9
+#define MSR_MTRR_VARIABLE 0x200
+#define MSR_MTRR_FIXED_64K 0x250
+#define MSR_MTRR_FIXED_16K_FIRST 0x258
+#define MSR_MTRR_FIXED_16K_LAST 0x259
+#define MSR_MTRR_FIXED_4K_FIRST 0x268
+#define MSR_MTRR_FIXED_4K_LAST 0x26f
+
+/* IA32_MISC_ENABLE: what the guest may write, and of that what it is told when it starts only if its CPUID has the feature, which it has
+ * not: performance monitoring, SpeedStep, MONITOR. */
+#define MISC_ENABLE_WRITABLE (BIT(0) | BIT(3) | BIT(7) | BIT(11) | BIT(12) | BIT(16) | BIT(18) | BIT(22) | BIT(23) | BIT(34))
+#define MISC_ENABLE_HIDDEN (BIT(7) | BIT(16) | BIT(18))
+
+#define MTRR_VARIABLE_COUNT 8
+#define MTRR_CAP_FIXED BIT(8)
+#define MTRR_DEF_ENABLE BIT(11)
+#define MTRR_DEF_FIXED BIT(10)
+#define MTRR_MASK_VALID BIT(11)
+
+/* As firmware leaves them: write-back but for the hole below 4 GiB and the legacy video memory. */
+void msr_reset(struct vm *vm)
+{
+	struct mtrrs *m = &vm->mtrrs;
+
+	memset(m, 0, sizeof(*m));
+	m->def_type = MTRR_DEF_ENABLE | MTRR_DEF_FIXED | MEMTYPE_WB;
+	for (unsigned i = 0; i < ARRAY_SIZE(m->fixed); i++)
+		m->fixed[i] = 0x0606060606060606; /* WB */
+	m->fixed[2] = 0;                          /* 0xa0000 - 0xbffff */
+	m->variable[0] = 0xc0000000 | MEMTYPE_UC;
+	m->variable[1] = (MASK(vm->cpuid.maxphyaddr - 1, 12) & ~0x3fffffffull) | MTRR_MASK_VALID;
+}
+
+void msr_reset_vcpu(struct vcpu *v)
+{
+	rdmsr_safe(MSR_MISC_ENABLE, &v->misc_enable);
+	v->misc_enable &= MISC_ENABLE_WRITABLE & ~MISC_ENABLE_HIDDEN;
+}
+
+/* The place of an MTRR; NULL: no such register. SDM, "Memory Type Range Registers". */
+static uint64_t *mtrr(struct vm *vm, uint32_t msr)
+{
+	struct mtrrs *m = &vm->mtrrs;
+
+	if (msr == MSR_MTRR_DEF_TYPE)
+		return &m->def_type;
+	if (msr >= MSR_MTRR_VARIABLE && msr < MSR_MTRR_VARIABLE + 2 * MTRR_VARIABLE_COUNT)
+		return &m->variable[msr - MSR_MTRR_VARIABLE];
+	if (msr == MSR_MTRR_FIXED_64K)
+		return &m->fixed[0];
+	if (msr >= MSR_MTRR_FIXED_16K_FIRST && msr <= MSR_MTRR_FIXED_16K_LAST)
+		return &m->fixed[1 + msr - MSR_MTRR_FIXED_16K_FIRST];
+	if (msr >= MSR_MTRR_FIXED_4K_FIRST && msr <= MSR_MTRR_FIXED_4K_LAST)
+		return &m->fixed[3 + msr - MSR_MTRR_FIXED_4K_FIRST];
+	return NULL;
+}
+
+static bool type_valid(uint64_t t) { return t == MEMTYPE_UC || t == MEMTYPE_WC || (t >= MEMTYPE_WT && t <= MEMTYPE_WB); }
+
+static bool types_valid(uint64_t v, bool uc_minus)
+{
+	for (unsigned i = 0; i < 8; i++, v >>= 8)
+		if (!type_valid(v & 0xff) && !(uc_minus && (v & 0xff) == 7))
+			return false;
+	return true;
+}
+
+static bool mtrr_write(struct vcpu *v, uint32_t msr, uint64_t value)
+{
+	uint64_t *place = mtrr(v->vm, msr);
+	uint64_t reserved = ~MASK(v->vm->cpuid.maxphyaddr - 1, 0);
+
+	if (!place)
+		return false;
+	if (VM_KEPT(MTRR_DEF, msr == MSR_MTRR_DEF_TYPE) && (!type_valid(value & 0xff) || (value & ~(MTRR_DEF_ENABLE | MTRR_DEF_FIXED | 0xff))))
+		return false;
+	if (VM_KEPT(MTRR_FIXED, msr >= MSR_MTRR_FIXED_64K) && msr <= MSR_MTRR_FIXED_4K_LAST && !types_valid(value, false))
+		return false;
+	if (VM_KEPT(MTRR_VARIABLE, msr < MSR_MTRR_FIXED_64K)) {
+		bool mask = msr & 1;
+
+		if (value & (reserved | (mask ? 0x7ff : 0xf00)) || (!mask && !type_valid(value & 0xff)))
+			return false;
+	}
+	/* Remembered, not obeyed: RAM is write-back whatever the guest's MTRRs say (the EPT leaf's type and the guest's PAT decide). */
+	*place = value;
+	return true;
+}
+
+/* LMA is the CPU's: mmu_set_efer keeps it. */
+static bool efer_write(struct vcpu *v, uint64_t value)
+{
+	struct mmu_result r;
+
+	vmx_sync_paging(&v->vmx, &v->mmu);
+	r = mmu_set_efer(&v->mmu, value);
+	if (r.outcome == MMU_INJECT)
+		return false;
+	VM_MUTANT(EFER_APPLY, vmx_apply_paging(&v->vmx, &v->mmu));
+	v->mmu.root_changed = true;
+	return true;
+}
+
+/* WRMSR to the TSC, or to IA32_TSC_ADJUST, moves both by the same amount (SDM, "IA32_TSC_ADJUST Register"). */
+static void tsc_move(struct vcpu *v, uint64_t by)
+{
+	VM_MUTANT(TSC_ADJUST, v->tsc_adjust += by);
+	VM_MUTANT(TSC_OFFSET, v->tsc_offset += by);
+	vcpu_write_tsc_offset(v);
+	spin_lock(&v->vm->device_lock);
+	lapic_set_tsc_offset(&v->lapic, v->tsc_offset);
+	spin_unlock(&v->vm->device_lock);
+}
+
+static bool is_lapic(uint32_t msr)
+{
+	return msr == MSR_IA32_TSC_DEADLINE || msr == MSR_IA32_APIC_BASE || (msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST);
+}
+
+static bool lapic_read(struct vcpu *v, uint32_t msr, uint64_t *value)
+{
+	bool ok;
+
+	spin_lock(&v->vm->device_lock);
+	ok = lapic_msr_read(&v->lapic, msr, value);
+	spin_unlock(&v->vm->device_lock);
+	return ok;
+}
+
+static bool lapic_write(struct vcpu *v, uint32_t msr, uint64_t value)
+{
+	bool ok;
+
+	spin_lock(&v->vm->device_lock);
+	ok = msr == MSR_IA32_TSC_DEADLINE ? lapic_write_tsc_deadline(&v->lapic, value) : lapic_msr_write(&v->lapic, msr, value);
+	spin_unlock(&v->vm->device_lock);
+	return ok;
+}
+
+bool msr_read(struct vcpu *v, uint32_t msr, uint64_t *value)
+{
+	const uint64_t *place;
+
+	if (is_lapic(msr))
+		return lapic_read(v, msr, value);
+	*value = 0;
+	switch (msr) {
+	case MSR_EFER:
+		vmx_sync_paging(&v->vmx, &v->mmu);
+		*value = v->mmu.regs.efer;
+		return true;
+	case MSR_PAT:
+		*value = vmx_get_pat(&v->vmx);
+		return true;
+	case MSR_TSC:
+		*value = clock_now(&v->vm->clock) + v->tsc_offset;
+		return true;
+	case MSR_TSC_ADJUST:
+		*value = v->tsc_adjust;
+		return true;
+	case MSR_MTRR_CAP:
+		*value = MTRR_CAP_FIXED | MTRR_VARIABLE_COUNT;
+		return true;
+	case MSR_MISC_ENABLE:
+		*value = v->misc_enable;
+		return true;
+	case MSR_PLATFORM_ID:
+	case MSR_BIOS_SIGNATURE:
+	case MSR_MCG_CAP: /* no bank */
+	case MSR_MCG_STATUS:
+	case MSR_DEBUGCTL:
+		return true;
+	}
+	place = mtrr(v->vm, msr);
+	if (place)
+		*value = *place;
+	return VM_LEFT_OUT_OR(MSR_ABSENT, place) || mitigations_read(v, msr, value);
+}
+
+bool msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
+{
+	if (is_lapic(msr))
+		return lapic_write(v, msr, value);
+	switch (msr) {
+	case MSR_EFER:
+		return efer_write(v, value);
+	case MSR_PAT:
+		if (VM_KEPT(PAT_TYPES, !types_valid(value, true)))
+			return false;
+		vmx_set_pat(&v->vmx, value);
+		return true;
+	case MSR_TSC:
+		tsc_move(v, value - (clock_now(&v->vm->clock) + v->tsc_offset));
+		return true;
+	case MSR_TSC_ADJUST:
+		tsc_move(v, value - v->tsc_adjust);
+		return true;
+	case MSR_MISC_ENABLE: /* remembered, not obeyed */
+		if (VM_KEPT(MISC_ENABLE, value & ~MISC_ENABLE_WRITABLE))
+			return false;
+		v->misc_enable = value;
+		return true;
+	case MSR_BIOS_SIGNATURE:
+	case MSR_BIOS_UPDATE_TRIGGER:
+	case MSR_MCG_STATUS:
+		return true; /* nothing to do: no microcode, no machine checks */
+	case MSR_DEBUGCTL:
+		return VM_LEFT_OUT_OR(DEBUGCTL, value == 0); /* no LBR, no BTS */
+	}
+	return mtrr_write(v, msr, value) || mitigations_write(v, msr, value);
+}
+
+void exit_rdmsr(struct vcpu *v)
+{
+	uint64_t value;
+
+	if (!msr_read(v, (uint32_t)v->vmx.gpr[GPR_RCX], &value)) {
+		event_gp(v);
+		return;
+	}
+	v->vmx.gpr[GPR_RAX] = (uint32_t)value;
+	v->vmx.gpr[GPR_RDX] = value >> 32;
+	exit_skip(v);
+}
+
+void exit_wrmsr(struct vcpu *v)
+{
+	uint64_t value = (uint32_t)v->vmx.gpr[GPR_RAX] | v->vmx.gpr[GPR_RDX] << 32;
+
+	if (msr_write(v, (uint32_t)v->vmx.gpr[GPR_RCX], value))
+		exit_skip(v);
+	else
+		event_gp(v);
+}

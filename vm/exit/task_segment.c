@@ -1,0 +1,212 @@
+/* vm/exit/task_segment.c - the segment registers of a task that has been switched to: the descriptors behind its selectors are looked up, checked
+ * and loaded. SDM, "Task Switching", the table of checks: what is wrong here is an exception of the new task, in its address space, which
+ * finds the registers that come after it not loaded. */
+#include "vm/exit/task.h"
+
+#include "lib/mutants/mutate.h"
+
+#define TYPE_LDT 2u
+#define TYPE_CODE 8u
+#define TYPE_CONFORMING 4u
+#define TYPE_READ_WRITE 2u
+#define ACCESS_NULL EMULATE_SEG_UNUSABLE
+#define ACCESS_V86 0xf3u
+#define ACCESS_CODE 0xc09bu /* flat, 32 bits, level 0 */
+
+/* ---- memory ---- */
+
+/* false: a page fault has been queued. */
+bool task_find(struct vcpu *v, uint32_t linear, unsigned n, struct access access, struct span *s)
+{
+	unsigned first = (unsigned)min_u64(n, PAGE_SIZE - (linear & (PAGE_SIZE - 1)));
+	uint32_t error;
+
+	*s = (struct span){ .n = { first, n - first } };
+	for (unsigned i = 0, done = 0; i < 2 && s->n[i]; done += s->n[i++])
+		if (!vcpu_translate(v, GVA((uint32_t)(linear + done)), access, &s->gpa[i], &error)) {
+			event_page_fault(v, error, (uint32_t)(linear + done));
+			return false;
+		}
+	return true;
+}
+
+void task_copy_in(struct vcpu *v, const struct span *s, void *to)
+{
+	memset(to, 0xff, s->n[0] + s->n[1]); /* as what is not memory reads */
+	mmu_guest_read(&v->vm->mmu, s->gpa[0], to, s->n[0]);
+	if (s->n[1])
+		mmu_guest_read(&v->vm->mmu, s->gpa[1], (uint8_t *)to + s->n[0], s->n[1]);
+}
+
+void task_copy_out(struct vcpu *v, const struct span *s, const void *from)
+{
+	mmu_guest_write(&v->vm->mmu, s->gpa[0], from, s->n[0]);
+	if (s->n[1])
+		mmu_guest_write(&v->vm->mmu, s->gpa[1], (const uint8_t *)from + s->n[0], s->n[1]);
+}
+
+/* ---- descriptors ---- */
+
+bool task_refuse(struct task *t, uint8_t vector, uint16_t selector)
+{
+	/* An event that software did not ask for makes it external. */
+	bool external = VM_KEPT(TASK_EXTERNAL, t->source == SOURCE_GATE) && !t->v->event.length;
+
+	event_exception(t->v, vector, true, (selector & ~3u) | external);
+	return false;
+}
+
+bool task_descriptor(struct task *t, uint16_t selector, bool write, uint64_t *raw, struct span *where)
+{
+	uint32_t base = (uint32_t)vmread(VMCS_GUEST_GDTR_BASE), limit = (uint32_t)vmread(VMCS_GUEST_GDTR_LIMIT), at = selector & ~7u;
+
+	if (selector & SELECTOR_TI) { /* the limit of one that is not there is 0 */
+		struct segment_state ldt = vmx_get_segment(SEG_LDTR);
+
+		base = (uint32_t)ldt.base;
+		limit = ldt.limit;
+	}
+	if (VM_KEPT(TASK_TABLE_LIMIT, at + 7 > limit))
+		return task_refuse(t, VECTOR_TS, selector);
+	if (!task_find(t->v, base + at, 8, write ? TASK_WRITES : TASK_READS, where))
+		return false;
+	task_copy_in(t->v, where, raw);
+	/* Only one that was never used will be marked. */
+	return write || !(*raw & DESCRIPTOR_S) || (*raw & DESCRIPTOR_ACCESSED) ||
+	       VM_LEFT_OUT_OR(TASK_MARKED, task_find(t->v, base + at, 8, TASK_WRITES, where));
+}
+
+struct segment_state task_unpack(uint16_t selector, uint64_t raw)
+{
+	struct segment_state s = {
+		.selector = selector,
+		.limit = (uint32_t)((raw & 0xffff) | (raw >> 32 & 0xf0000)),
+		.access = (uint32_t)(raw >> 40 & 0xf0ff),
+		.base = (raw >> 16 & 0xffffff) | (raw >> 32 & 0xff000000),
+	};
+
+	if (VM_KEPT(TASK_GRANULAR, s.access & EMULATE_SEG_G))
+		s.limit = s.limit << 12 | 0xfff;
+	return s;
+}
+
+static unsigned dpl_of(const struct segment_state *s) { return s->access >> EMULATE_SEG_DPL_SHIFT & 3; }
+
+/* May segment register n of a task of this CPL hold it? SDM, "Task Switching", the table of checks. */
+static bool segment_allowed(const struct segment_state *s, enum segment n, unsigned cpl)
+{
+	unsigned type = s->access & EMULATE_SEG_TYPE, rpl = s->selector & 3, dpl = dpl_of(s);
+	bool code = type & TYPE_CODE;
+
+	if (VM_KEPT(SEGMENT_SYSTEM, !(s->access & EMULATE_SEG_S)))
+		return false;
+	if (n == SEG_CS)
+		return code && (VM_LEFT_OUT_OR(SEGMENT_CS_LEVEL, (type & TYPE_CONFORMING) ? dpl <= rpl : dpl == rpl));
+	if (n == SEG_SS)
+		return !code && (type & TYPE_READ_WRITE) && VM_LEFT_OUT_OR(SEGMENT_SS_LEVEL, dpl == cpl && rpl == cpl);
+	if (VM_KEPT(SEGMENT_READABLE, code && !(type & TYPE_READ_WRITE)))
+		return false;
+	return (code && (type & TYPE_CONFORMING)) || (VM_LEFT_OUT_OR(SEGMENT_LEVEL, dpl >= cpl && dpl >= rpl));
+}
+
+static uint16_t selector_of(const struct task *t, enum segment n)
+{
+	const struct tss_format *f = t->new_format;
+
+	if (n == SEG_LDTR)
+		n = f->segments;
+	else if (n >= f->segments)
+		return 0; /* a TSS of 16 bits has no FS and GS */
+	return (uint16_t)task_get(f, t->new_tss, f->selector + f->width * n);
+}
+
+/* ---- loading ---- */
+
+/* Selectors without descriptors: what an exception finds while they are loaded. CS and SS have the new level, for VM entry asks for that, and
+ * of a CPU without unrestricted guest SS the RPL too (SDM, "Checks on Guest Segment Registers"). */
+static void unload(struct task *t, unsigned cpl)
+{
+	bool exact = mechanism_runs_real_mode(t->v->vm->mmu.ops);
+
+	for (enum segment n = SEG_ES; n <= SEG_LDTR; n++) {
+		struct segment_state s = { .selector = selector_of(t, n), .access = ACCESS_NULL };
+
+		if (n == SEG_CS)
+			s = (struct segment_state){ s.selector, 0xffffffff, ACCESS_CODE | cpl << EMULATE_SEG_DPL_SHIFT, 0 };
+		if (n == SEG_SS)
+			VM_MUTANT(TASK_SS_LEVEL, s.access |= cpl << EMULATE_SEG_DPL_SHIFT);
+		if (n == SEG_SS && VM_KEPT(TASK_SS_RPL, !exact))
+			s.selector = (uint16_t)((s.selector & ~3u) | cpl);
+		vmx_set_segment(n, &s);
+	}
+}
+
+static bool load_segment(struct task *t, enum segment n, unsigned cpl)
+{
+	uint16_t selector = selector_of(t, n);
+	struct segment_state s;
+	struct span where;
+	uint64_t raw;
+
+	if (!(selector & ~3u))
+		return (VM_LEFT_OUT_OR(SEGMENT_NULL, n != SEG_CS && n != SEG_SS)) || task_refuse(t, VECTOR_TS, selector);
+	if (!task_descriptor(t, selector, false, &raw, &where))
+		return false;
+	s = task_unpack(selector, raw);
+	if (VM_KEPT(TASK_CHECK_SEGMENT, !segment_allowed(&s, n, cpl)))
+		return task_refuse(t, VECTOR_TS, selector);
+	if (VM_KEPT(SEGMENT_PRESENT, !(s.access & EMULATE_SEG_P)))
+		return task_refuse(t, n == SEG_SS ? VECTOR_SS : VECTOR_NP, selector);
+	if (!(raw & DESCRIPTOR_ACCESSED)) {
+		raw |= DESCRIPTOR_ACCESSED;
+		VM_MUTANT(TASK_ACCESSED, task_copy_out(t->v, &where, &raw));
+	}
+	s.access |= 1; /* accessed */
+	vmx_set_segment(n, &s);
+	return true;
+}
+
+static bool load_ldt(struct task *t)
+{
+	uint16_t selector = selector_of(t, SEG_LDTR);
+	struct segment_state s;
+	struct span where;
+	uint64_t raw;
+
+	if (!(selector & ~3u))
+		return true;
+	if (!task_descriptor(t, selector, false, &raw, &where))
+		return false; /* in an LDT there is nothing, while none is loaded */
+	s = task_unpack(selector, raw);
+	if (VM_KEPT(TASK_LDT_TYPE, (s.access & (EMULATE_SEG_TYPE | EMULATE_SEG_S)) != TYPE_LDT || !(s.access & EMULATE_SEG_P)))
+		return task_refuse(t, VECTOR_TS, selector);
+	vmx_set_segment(SEG_LDTR, &s);
+	return true;
+}
+
+static void load_v86(struct task *t)
+{
+	for (enum segment n = SEG_ES; n <= SEG_GS; n++) {
+		uint16_t selector = selector_of(t, n);
+
+		vmx_set_segment(n, &(struct segment_state){ selector, 0xffff, ACCESS_V86, (uint64_t)selector << 4 });
+	}
+}
+
+bool task_segments(struct task *t)
+{
+	static const enum segment order[] = { SEG_SS, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS };
+	bool v86 = task_get(t->new_format, t->new_tss, t->new_format->flags) & FLAG_VM;
+	unsigned cpl = selector_of(t, SEG_CS) & 3;
+
+	unload(t, cpl);
+	v86 = VM_KEPT(TASK_V86, v86);
+	if (v86)
+		load_v86(t);
+	if (!load_ldt(t))
+		return false;
+	for (unsigned n = 0; n < ARRAY_SIZE(order) && !v86; n++)
+		if (!load_segment(t, order[n], cpl))
+			return false;
+	return true;
+}

@@ -1,0 +1,270 @@
+/* vm/load/linux.c - Linux by its 64-bit or its 32-bit boot protocol, whichever the kernel is ("The Linux/x86 Boot Protocol", sections
+ * "The Real-Mode Kernel Header", "32-bit Boot Protocol", "64-bit Boot Protocol", and "Zero Page"). */
+#include "vm/load/load.h"
+
+#include "lib/mutants/mutate.h"
+
+/* Where the loader's own tables lie: RAM that the kernel has read before it uses it for anything else. */
+#define GDT_AT 0x6000ull       /* and a stack below the page's end, which no kernel needs */
+#define ZERO_PAGE_AT 0x7000ull
+#define CMDLINE_AT 0x8000ull
+#define PAGE_TABLES_AT 0x9000ull /* the PML4, the PDPT, one page directory per GiB */
+#define TABLES_END 0xf000ull
+#define MAPPED_GIB 4u
+
+#define BOOT_CS 0x10
+#define BOOT_DS 0x18
+
+/* The kernel's own limit where its header gives none (COMMAND_LINE_SIZE - 1). */
+#define CMDLINE_MAX 2047u
+/* The initrd's end where there is no header to say so; of a 32-bit kernel, what it maps at its start. */
+#define INITRD_MAX_64 0x80000000ull
+#define INITRD_MAX_32 0x38000000ull
+
+/* Fields of the zero page; those of the setup header lie at the same offsets in the image. */
+#define ZP_ACPI_RSDP 0x070
+#define ZP_E820_ENTRIES 0x1e8
+#define ZP_SETUP_SECTS 0x1f1
+#define ZP_SYSSIZE 0x1f4
+#define ZP_VID_MODE 0x1fa
+#define ZP_BOOT_FLAG 0x1fe
+#define ZP_HEADER_LENGTH 0x201 /* second byte of the jump: the header ends at 0x202 + this */
+#define ZP_HEADER 0x202
+#define ZP_VERSION 0x206
+#define ZP_TYPE_OF_LOADER 0x210
+#define ZP_LOADFLAGS 0x211
+#define ZP_RAMDISK_IMAGE 0x218
+#define ZP_RAMDISK_SIZE 0x21c
+#define ZP_CMD_LINE_PTR 0x228
+#define ZP_INITRD_ADDR_MAX 0x22c
+#define ZP_KERNEL_ALIGNMENT 0x230
+#define ZP_XLOADFLAGS 0x236
+#define ZP_CMDLINE_SIZE 0x238
+#define ZP_PREF_ADDRESS 0x258
+#define ZP_INIT_SIZE 0x260
+#define ZP_HEADER_MAX 0x290 /* the setup header may not reach beyond */
+#define ZP_E820_TABLE 0x2d0
+
+#define BOOT_FLAG 0xaa55u
+#define HEADER_MAGIC 0x53726448u /* "HdrS" */
+#define VERSION_XLOADFLAGS 0x20cu /* the first with that field */
+#define VERSION_FILLED_IN 0x20fu /* what we know of, for a vmlinux, which has no header */
+#define LOADFLAG_LOADED_HIGH 0x01u
+#define XLF_KERNEL_64 0x01u
+#define ENTRY_64 0x200ull
+#define LOADER_UNDEFINED 0xffu
+#define VID_MODE_NORMAL 0xffffu
+#define E820_ENTRY_SIZE 20u
+
+#define PTE_PRESENT_WRITABLE 0x3ull
+#define PDE_LARGE 0x80ull
+
+/* What the two formats hand to the part they share. */
+struct linux_kernel {
+	bool is64;             /* entered in long mode; else in protected mode without paging */
+	uint64_t entry;
+	uint64_t initrd_max;   /* the initrd lies below this */
+	uint64_t cmdline_max;
+	size_t header_end;     /* of the setup header in the image; 0: the image has none */
+};
+
+static bool claim_tables(struct loader *l)
+{
+	return load_claim(l, "loader's tables", GDT_AT, TABLES_END - GDT_AT);
+}
+
+static bool write_gdt(struct loader *l, bool is64)
+{
+	const uint64_t gdt[] = { 0, 0, is64 ? GDT_FLAT_CODE64 : GDT_FLAT_CODE32, GDT_FLAT_DATA };
+
+	return load_write(l, GDT_AT, gdt, sizeof(gdt));
+}
+
+/* Maps [first, first + 2M * 512) to itself with one page directory. */
+static bool write_page_directory(struct loader *l, uint64_t at, uint64_t first)
+{
+	uint64_t pde[64];
+
+	for (unsigned i = 0; i < 512; i += ARRAY_SIZE(pde)) {
+		for (unsigned j = 0; j < ARRAY_SIZE(pde); j++)
+			pde[j] = (first + ((uint64_t)(i + j) << 21)) | PDE_LARGE | PTE_PRESENT_WRITABLE;
+		if (!load_write(l, at + i * 8, pde, sizeof(pde)))
+			return false;
+	}
+	return true;
+}
+
+static bool write_page_tables(struct loader *l)
+{
+	uint64_t pdpt = PAGE_TABLES_AT + PAGE_SIZE, pd = pdpt + PAGE_SIZE;
+
+	if (!load_zero(l, PAGE_TABLES_AT, 2 * PAGE_SIZE) || !load_write_u64(l, PAGE_TABLES_AT, pdpt | PTE_PRESENT_WRITABLE))
+		return false;
+	for (unsigned i = 0; i < MAPPED_GIB; i++, pd += PAGE_SIZE)
+		if (!load_write_u64(l, pdpt + i * 8, pd | PTE_PRESENT_WRITABLE) || !write_page_directory(l, pd, (uint64_t)i << 30))
+			return false;
+	return true;
+}
+
+static bool write_e820(struct loader *l)
+{
+	struct load_map_entry map[LOAD_MAP_MAX];
+	unsigned n = load_map(l, map);
+	uint8_t count = (uint8_t)n;
+
+	for (unsigned i = 0; i < n; i++) {
+		uint64_t at = ZERO_PAGE_AT + ZP_E820_TABLE + i * E820_ENTRY_SIZE;
+
+		if (!load_write_u64(l, at, map[i].base) || !load_write_u64(l, at + 8, map[i].size) ||
+		    !load_write_u32(l, at + 16, map[i].type))
+			return false;
+	}
+	return load_write(l, ZERO_PAGE_AT + ZP_E820_ENTRIES, &count, 1);
+}
+
+/* The setup header as the kernel's build made it, or what one for a vmlinux would say. */
+static bool write_header(struct loader *l, const struct linux_kernel *k)
+{
+	const uint8_t loadflags = LOADFLAG_LOADED_HIGH;
+
+	if (k->header_end)
+		return load_write(l, ZERO_PAGE_AT + ZP_SETUP_SECTS, (const uint8_t *)l->files->kernel + ZP_SETUP_SECTS,
+				  k->header_end - ZP_SETUP_SECTS);
+	return load_write_u16(l, ZERO_PAGE_AT + ZP_BOOT_FLAG, BOOT_FLAG) && load_write_u32(l, ZERO_PAGE_AT + ZP_HEADER, HEADER_MAGIC) &&
+	       load_write_u16(l, ZERO_PAGE_AT + ZP_VERSION, VERSION_FILLED_IN) &&
+	       load_write(l, ZERO_PAGE_AT + ZP_LOADFLAGS, &loadflags, 1) &&
+	       load_write_u32(l, ZERO_PAGE_AT + ZP_INITRD_ADDR_MAX, (uint32_t)(k->initrd_max - 1)) &&
+	       load_write_u32(l, ZERO_PAGE_AT + ZP_KERNEL_ALIGNMENT, 2u << 20) &&
+	       load_write_u16(l, ZERO_PAGE_AT + ZP_XLOADFLAGS, k->is64 ? XLF_KERNEL_64 : 0) &&
+	       load_write_u32(l, ZERO_PAGE_AT + ZP_CMDLINE_SIZE, CMDLINE_MAX);
+}
+
+static bool write_zero_page(struct loader *l, const struct linux_kernel *k, uint64_t initrd)
+{
+	const uint8_t loader = LOADER_UNDEFINED;
+
+	return load_zero(l, ZERO_PAGE_AT, PAGE_SIZE) && write_header(l, k) && load_write(l, ZERO_PAGE_AT + ZP_TYPE_OF_LOADER, &loader, 1) &&
+	       load_write_u16(l, ZERO_PAGE_AT + ZP_VID_MODE, VID_MODE_NORMAL) &&
+	       load_write_u32(l, ZERO_PAGE_AT + ZP_RAMDISK_IMAGE, (uint32_t)initrd) &&
+	       load_write_u32(l, ZERO_PAGE_AT + ZP_RAMDISK_SIZE, (uint32_t)l->files->initrd_size) &&
+	       load_write_u32(l, ZERO_PAGE_AT + ZP_CMD_LINE_PTR, CMDLINE_AT) &&
+	       load_write_u64(l, ZERO_PAGE_AT + ZP_ACPI_RSDP, l->mem->acpi_rsdp) && write_e820(l) &&
+	       load_write(l, CMDLINE_AT, l->files->cmdline, strlen(l->files->cmdline) + 1);
+}
+
+static bool claim_initrd(struct loader *l, const struct linux_kernel *k, uint64_t *initrd)
+{
+	*initrd = 0;
+	return l->files->initrd_size == 0 ||
+	       load_place(l, "kernel with its initrd", l->files->initrd_size, PAGE_SIZE, LOADER_MB, k->initrd_max, initrd);
+}
+
+/* The kernel's own memory is claimed; the rest is, then all but the kernel itself is written. */
+static bool finish(struct loader *l, const struct linux_kernel *k, struct cpu_start *out)
+{
+	size_t length = strlen(l->files->cmdline);
+	uint64_t initrd;
+
+	if (VM_KEPT(LINUX_CMDLINE, length > min_u64(k->cmdline_max, PAGE_SIZE - 1)))
+		return load_fail(l, "the command line has %zu characters, this kernel takes %lu", length,
+				 min_u64(k->cmdline_max, PAGE_SIZE - 1));
+	if (!claim_initrd(l, k, &initrd))
+		return false;
+	if (!load_write(l, initrd, l->files->initrd, l->files->initrd_size) || !write_zero_page(l, k, initrd) ||
+	    !write_gdt(l, k->is64) || (k->is64 && !write_page_tables(l)))
+		return false;
+	*out = (struct cpu_start){
+		.mode = k->is64 ? START_LONG64 : START_PROT32,
+		.rip = k->entry,
+		.rsp = GDT_AT + PAGE_SIZE - 16,
+		.rsi = ZERO_PAGE_AT,
+		.cr3 = k->is64 ? PAGE_TABLES_AT : 0,
+		.gdt_base = GDT_AT,
+		.gdt_limit = BOOT_DS + 7,
+		.cs = BOOT_CS,
+		.ds = BOOT_DS,
+	};
+	return true;
+}
+
+/* ---- bzImage ---- */
+
+bool bzimage_is(const struct loader *l)
+{
+	return l->files->kernel_size >= ZP_VERSION && load_u16(l, ZP_BOOT_FLAG) == BOOT_FLAG &&
+	       VM_LEFT_OUT_OR(LINUX_MAGIC, load_u32(l, ZP_HEADER) == HEADER_MAGIC);
+}
+
+/* Is the header one that we can follow? Its fields up to init_size are in the image afterwards. */
+static bool check_bzimage(struct loader *l, struct linux_kernel *k)
+{
+	unsigned version;
+
+	if (!load_in_file(l, 0, ZP_INIT_SIZE + 4, "setup header"))
+		return false;
+	version = load_u16(l, ZP_VERSION);
+	if (VM_KEPT(LINUX_OLD, version < VERSION_XLOADFLAGS))
+		return load_fail(l, "the kernel is too old: its boot protocol is %u.%02u, at least 2.12 is needed", version >> 8, version & 255);
+	k->is64 = load_u16(l, ZP_XLOADFLAGS) & XLF_KERNEL_64;
+	k->header_end = ZP_HEADER + ((const uint8_t *)l->files->kernel)[ZP_HEADER_LENGTH];
+	k->header_end = (size_t)min_u64(max_u64(k->header_end, ZP_INIT_SIZE + 4), ZP_HEADER_MAX);
+	k->initrd_max = (uint64_t)load_u32(l, ZP_INITRD_ADDR_MAX) + 1;
+	k->cmdline_max = load_u32(l, ZP_CMDLINE_SIZE);
+	return load_in_file(l, 0, k->header_end, "setup header");
+}
+
+bool load_bzimage(struct loader *l, struct cpu_start *out)
+{
+	struct linux_kernel k = { 0 };
+	uint64_t at, start, size;
+	unsigned sectors;
+
+	if (!check_bzimage(l, &k))
+		return false;
+	sectors = ((const uint8_t *)l->files->kernel)[ZP_SETUP_SECTS];
+	start = ((uint64_t)(sectors ? sectors : 4) + 1) * 512;
+	size = (uint64_t)load_u32(l, ZP_SYSSIZE) * 16; /* rounded up: the file may end within the last paragraph */
+	at = load_u64(l, ZP_PREF_ADDRESS);
+	if (VM_KEPT(LINUX_SIZE, size <= (k.is64 ? ENTRY_64 : 0) + 16))
+		return load_fail(l, "the kernel image is damaged: its header says that it holds %lu bytes of code", size);
+	if (VM_KEPT(LINUX_CODE, !load_in_file(l, start, size - 15, "code")))
+		return false;
+	size = min_u64(size, l->files->kernel_size - start);
+	if (VM_KEPT(LINUX_PLACE, at < LOADER_MB || at % PAGE_SIZE))
+		return load_fail(l, "the kernel image is damaged: it wants to be loaded at 0x%lx", at);
+	if (!load_claim(l, "kernel", at, max_u64(load_u32(l, ZP_INIT_SIZE), size)) || !claim_tables(l))
+		return false;
+	k.entry = at + (k.is64 ? ENTRY_64 : 0);
+	return load_write(l, at, (const uint8_t *)l->files->kernel + start, size) && finish(l, &k, out);
+}
+
+/* ---- vmlinux ---- */
+
+/* The kernel's code is linked for the upper part of the address space (32 bits: from 1 GiB on, depending on how it was configured) but
+ * loaded low, which no ordinary program's is. */
+static bool has_kernel_addresses(const struct loader *l, const struct elf *elf)
+{
+	struct elf_segment s;
+
+	for (unsigned i = 0; i < elf->phnum; i++)
+		if (elf_segment(l, elf, i, &s) && (elf->is64 ? s.vaddr >> 47 == 0x1ffff : s.vaddr >> 30 != 0 && s.vaddr != s.paddr))
+			return true;
+	return false;
+}
+
+bool load_vmlinux(struct loader *l, struct cpu_start *out)
+{
+	/* Without a header: what every such kernel's header says. */
+	struct linux_kernel k = { .cmdline_max = CMDLINE_MAX };
+	struct elf elf;
+
+	if (!claim_tables(l) || !elf_claim(l, &elf))
+		return false;
+	if (VM_KEPT(LINUX_ADDRESSES, !has_kernel_addresses(l, &elf)))
+		return load_fail(l, "the kernel image is a %u-bit ELF program, but not a Linux kernel%s", elf.is64 ? 64 : 32,
+				 elf.is64 ? "" : ", nor has it a Multiboot header");
+	k.is64 = elf.is64;
+	k.initrd_max = elf.is64 ? INITRD_MAX_64 : INITRD_MAX_32;
+	k.entry = elf.entry;
+	return elf_write(l, &elf) && finish(l, &k, out);
+}

@@ -1,0 +1,95 @@
+/* vm/load/load.h - what the loaders of the image formats share. Not for others: vm/load/image.h is the interface. */
+#ifndef VELLUM_VM_LOAD_H
+#define VELLUM_VM_LOAD_H
+
+#include "vm/load/image.h"
+
+/* Parts of RAM that are spoken for: the kernel's segments and what the loader places. */
+#define LOAD_CLAIMS_MAX 32
+
+struct load_claim {
+	const char *what;
+	uint64_t base;
+	uint64_t end;
+};
+
+struct loader {
+	const struct loader_memory *mem;
+	const struct image_files *files;
+	char *error;
+	size_t error_size;
+	struct load_claim claim[LOAD_CLAIMS_MAX];
+	unsigned claims;
+};
+
+/* Sets the error; returns false, so that a check can `return load_fail(...)`. */
+bool load_fail(struct loader *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Little-endian fields of the kernel image. The caller has checked that it is long enough. */
+uint16_t load_u16(const struct loader *l, size_t offset);
+uint32_t load_u32(const struct loader *l, size_t offset);
+uint64_t load_u64(const struct loader *l, size_t offset);
+
+/* false, with the sentence "cut short", when what begins at offset is longer than the kernel image has bytes. */
+bool load_in_file(struct loader *l, uint64_t offset, uint64_t n, const char *what);
+
+/* Claims [base, base + size) of RAM, which must be RAM and unclaimed. An empty range is fine and claims nothing. */
+bool load_claim(struct loader *l, const char *what, uint64_t base, uint64_t size);
+/* Claims size bytes at the highest address that is a multiple of align (a power of two), within [low, high). Without room, false,
+ * and the error says how much RAM would do. */
+bool load_place(struct loader *l, const char *what, uint64_t size, uint64_t align, uint64_t low, uint64_t high, uint64_t *base);
+
+/* Write claimed RAM. */
+bool load_write(struct loader *l, uint64_t gpa, const void *data, size_t n);
+bool load_write_u16(struct loader *l, uint64_t gpa, uint16_t value);
+bool load_write_u32(struct loader *l, uint64_t gpa, uint32_t value);
+bool load_write_u64(struct loader *l, uint64_t gpa, uint64_t value);
+bool load_zero(struct loader *l, uint64_t gpa, uint64_t n);
+
+/* The memory map of vm/load/image.h, as firmware would tell it. type: 1 RAM, 2 reserved. */
+struct load_map_entry {
+	uint64_t base;
+	uint64_t size;
+	uint32_t type;
+};
+#define LOAD_MAP_MAX 5
+unsigned load_map(const struct loader *l, struct load_map_entry map[LOAD_MAP_MAX]);
+
+/* ---- ELF ---- */
+
+struct elf {
+	bool is64;
+	uint64_t entry; /* gpa */
+	uint64_t phoff;
+	unsigned phnum;
+};
+
+struct elf_segment {
+	uint64_t offset, file_size;
+	uint64_t vaddr, paddr, mem_size;
+};
+
+/* Is it an ELF file of class 1 (32 bits) or 2 (64 bits)? */
+bool elf_is_class(const struct loader *l, unsigned class);
+/* Reads and checks the headers, claims the segments' memory, and finds the entry. */
+bool elf_claim(struct loader *l, struct elf *elf);
+/* The segment i < phnum. false: it is nothing to load. */
+bool elf_segment(const struct loader *l, const struct elf *elf, unsigned i, struct elf_segment *out);
+/* Writes the segments. */
+bool elf_write(struct loader *l, const struct elf *elf);
+
+/* ---- the formats ---- */
+
+/* Where the Multiboot header is, or SIZE_MAX. */
+size_t multiboot_header(const struct loader *l);
+bool load_multiboot(struct loader *l, size_t header, struct cpu_start *out);
+bool bzimage_is(const struct loader *l);
+bool load_bzimage(struct loader *l, struct cpu_start *out);
+bool load_vmlinux(struct loader *l, struct cpu_start *out);
+
+/* Bits of a descriptor for flat segments, base 0, limit 4 GiB, accessed (SDM, "Segment Descriptors"). */
+#define GDT_FLAT_CODE64 0x00af9b000000ffffull
+#define GDT_FLAT_CODE32 0x00cf9b000000ffffull
+#define GDT_FLAT_DATA 0x00cf93000000ffffull
+
+#endif

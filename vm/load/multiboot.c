@@ -1,0 +1,236 @@
+/* vm/load/multiboot.c - Multiboot 1 kernels ("Multiboot Specification", version 0.6.96: "The layout of Multiboot header", "Machine
+ * state", "Boot information format"). */
+#include "vm/load/load.h"
+
+#include "lib/mutants/mutate.h"
+
+#define HEADER_SEARCH 8192u
+#define HEADER_MAGIC 0x1badb002u
+#define HEADER_FLAG_VIDEO 0x00000004u
+#define HEADER_FLAGS_KNOWN 0x00010007u /* align modules, memory information, video mode, address fields */
+#define HEADER_FLAGS_REQUIRED 0x0000ffffu
+#define HEADER_FLAG_ADDRESSES 0x00010000u
+#define HEADER_SIZE 12u
+#define HEADER_SIZE_ADDRESSES 32u
+#define BOOT_MAGIC 0x2badb002u
+
+#define INFO_MEMORY 0x001u
+#define INFO_CMDLINE 0x004u
+#define INFO_MODULES 0x008u
+#define INFO_MMAP 0x040u
+#define INFO_LOADER_NAME 0x200u
+
+#define CS 0x08
+#define DS 0x10
+
+/* The loader's block in guest memory. Physical page 0 and 0x8000-0xe000, where guests put the code that starts further CPUs, stay
+ * free, and so does all below 0x10000. */
+#define BLOCK_LOW 0x10000ull
+#define BLOCK_SIZE 0x2000u
+#define NAME_MAX 255u
+
+/* The block: everything that EBX leads to. */
+#define AT_GDT 0x000u
+#define AT_INFO 0x020u
+#define AT_MODULE 0x0a0u
+#define AT_LOADER_NAME 0x0b0u
+#define AT_MMAP 0x0c0u
+#define AT_MODULE_NAME 0x200u
+#define AT_CMDLINE 0x400u
+#define CMDLINE_SIZE (BLOCK_SIZE - AT_CMDLINE)
+
+#define MMAP_ENTRY_SIZE 24u
+
+static const char loader_name[] = "vellum";
+
+/* ---- the header ---- */
+
+size_t multiboot_header(const struct loader *l)
+{
+	size_t end = (size_t)min_u64(l->files->kernel_size, HEADER_SEARCH);
+
+	for (size_t at = 0; at + HEADER_SIZE <= end; at += 4)
+		if (load_u32(l, at) == HEADER_MAGIC &&
+		    VM_LEFT_OUT_OR(MB_CHECKSUM, load_u32(l, at) + load_u32(l, at + 4) + load_u32(l, at + 8) == 0))
+			return at;
+	return SIZE_MAX;
+}
+
+/* An image that says itself where it goes, instead of by ELF. */
+struct addresses {
+	uint64_t offset, file_size; /* in the file */
+	uint64_t base, mem_size;
+	uint64_t entry;
+};
+
+static bool read_addresses(struct loader *l, size_t header, struct addresses *a)
+{
+	uint64_t header_addr, load_end, bss_end;
+
+	if (!load_in_file(l, header, HEADER_SIZE_ADDRESSES, "Multiboot header"))
+		return false;
+	header_addr = load_u32(l, header + 12);
+	a->base = load_u32(l, header + 16);
+	load_end = load_u32(l, header + 20);
+	bss_end = load_u32(l, header + 24);
+	a->entry = load_u32(l, header + 28);
+	if (VM_KEPT(MB_BEGIN, header_addr < a->base || header_addr - a->base > header))
+		return load_fail(l, "the kernel image is damaged: its Multiboot header says that it begins before the file");
+	a->offset = header - (header_addr - a->base);
+	if (load_end == 0)
+		load_end = a->base + (l->files->kernel_size - a->offset);
+	if (bss_end == 0)
+		bss_end = load_end;
+	if (VM_KEPT(MB_ADDRESSES, load_end < a->base || bss_end < load_end || a->entry < a->base || a->entry >= bss_end))
+		return load_fail(l, "the kernel image is damaged: the addresses in its Multiboot header contradict each other");
+	a->file_size = load_end - a->base;
+	a->mem_size = bss_end - a->base;
+	return load_in_file(l, a->offset, a->file_size, "code");
+}
+
+static bool check_flags(struct loader *l, uint32_t flags)
+{
+	uint32_t unknown = flags & HEADER_FLAGS_REQUIRED & ~HEADER_FLAGS_KNOWN;
+
+	if (VM_KEPT(MB_UNKNOWN, unknown))
+		return load_fail(l, "the Multiboot kernel demands what no loader knows (header flags 0x%x)", unknown);
+	if (VM_KEPT(MB_VIDEO, flags & HEADER_FLAG_VIDEO))
+		return load_fail(l, "the Multiboot kernel demands a video mode, and the machine has no screen");
+	return true;
+}
+
+/* ---- what EBX leads to ---- */
+
+/* The last component of a path, without blanks, as the first word of a command line. */
+static void base_name(const char *path, char *buf)
+{
+	const char *p = path;
+	size_t n = 0;
+
+	for (; *path; path++)
+		if (*path == '/')
+			p = path + 1;
+	for (; p[n] && p[n] != ' ' && p[n] != '\t' && VM_LEFT_OUT_OR(MB_NAME, n < NAME_MAX); n++)
+		buf[n] = p[n];
+	buf[n] = 0;
+}
+
+static bool write_cmdline(struct loader *l, uint64_t block)
+{
+	const char *cmdline = l->files->cmdline, *path = l->files->kernel_name;
+	char name[NAME_MAX + 1];
+	size_t n;
+
+	base_name(path && *path ? path : "kernel", name);
+	n = strlen(name);
+	if (!load_write(l, block + AT_CMDLINE, name, n + 1) || !*cmdline)
+		return *cmdline == 0;
+	return load_write(l, block + AT_CMDLINE + n, " ", 1) && load_write(l, block + AT_CMDLINE + n + 1, cmdline, strlen(cmdline) + 1);
+}
+
+static bool write_mmap(struct loader *l, uint64_t at, unsigned *length)
+{
+	struct load_map_entry map[LOAD_MAP_MAX];
+	unsigned n = load_map(l, map);
+
+	*length = n * MMAP_ENTRY_SIZE;
+	for (unsigned i = 0; i < n; i++, at += MMAP_ENTRY_SIZE)
+		if (!load_write_u32(l, at, MMAP_ENTRY_SIZE - 4) || !load_write_u64(l, at + 4, map[i].base) ||
+		    !load_write_u64(l, at + 12, map[i].size) || !load_write_u32(l, at + 20, map[i].type))
+			return false;
+	return true;
+}
+
+static bool write_module(struct loader *l, uint64_t block, uint64_t module)
+{
+	const struct image_files *f = l->files;
+	char name[NAME_MAX + 1];
+	uint32_t entry[4] = { (uint32_t)module, (uint32_t)(module + f->initrd_size), (uint32_t)(block + AT_MODULE_NAME), 0 };
+
+	base_name(f->initrd_name ? f->initrd_name : "", name);
+	return load_write(l, module, f->initrd, f->initrd_size) && load_write(l, block + AT_MODULE, entry, sizeof(entry)) &&
+	       load_write(l, block + AT_MODULE_NAME, name, strlen(name) + 1);
+}
+
+static bool write_info(struct loader *l, uint64_t block, bool has_module)
+{
+	uint64_t info = block + AT_INFO;
+	uint32_t flags = INFO_MEMORY | INFO_CMDLINE | INFO_MODULES | INFO_MMAP | INFO_LOADER_NAME;
+	unsigned mmap_length;
+
+	return load_zero(l, info, AT_MODULE - AT_INFO) && write_mmap(l, block + AT_MMAP, &mmap_length) &&
+	       load_write_u32(l, info, flags) && load_write_u32(l, info + 4, (uint32_t)(LOADER_EBDA >> 10)) &&
+	       load_write_u32(l, info + 8, (uint32_t)((l->mem->low_ram_end - LOADER_MB) >> 10)) &&
+	       load_write_u32(l, info + 16, (uint32_t)(block + AT_CMDLINE)) && load_write_u32(l, info + 20, has_module) &&
+	       load_write_u32(l, info + 24, (uint32_t)(block + AT_MODULE)) && load_write_u32(l, info + 44, mmap_length) &&
+	       load_write_u32(l, info + 48, (uint32_t)(block + AT_MMAP)) &&
+	       load_write_u32(l, info + 64, (uint32_t)(block + AT_LOADER_NAME)) &&
+	       load_write(l, block + AT_LOADER_NAME, loader_name, sizeof(loader_name));
+}
+
+static bool write_gdt(struct loader *l, uint64_t block)
+{
+	const uint64_t gdt[] = { 0, GDT_FLAT_CODE32, GDT_FLAT_DATA };
+
+	return load_write(l, block + AT_GDT, gdt, sizeof(gdt));
+}
+
+/* The block goes below 1 MiB if the kernel leaves room there, else to the top of RAM. */
+static bool place_block(struct loader *l, uint64_t *block)
+{
+	return load_place(l, "loader's tables", BLOCK_SIZE, PAGE_SIZE, BLOCK_LOW, LOADER_EBDA, block) ||
+	       load_place(l, "loader's tables", BLOCK_SIZE, PAGE_SIZE, LOADER_MB, LOADER_LOW_MAX, block);
+}
+
+/* The kernel is claimed and written; the rest follows. */
+static bool finish(struct loader *l, uint64_t entry, uint64_t block, uint64_t module, struct cpu_start *out)
+{
+	bool has_module = l->files->initrd != NULL;
+
+	if (!write_gdt(l, block) || !write_cmdline(l, block) || !write_info(l, block, has_module))
+		return false;
+	if (has_module && !write_module(l, block, module))
+		return false;
+	*out = (struct cpu_start){
+		.mode = START_PROT32,
+		.rip = entry,
+		.rax = BOOT_MAGIC,
+		.rbx = block + AT_INFO,
+		.gdt_base = block + AT_GDT,
+		.gdt_limit = DS + 7,
+		.cs = CS,
+		.ds = DS,
+	};
+	return true;
+}
+
+static bool claim_rest(struct loader *l, uint64_t *block, uint64_t *module)
+{
+	size_t length = strlen(l->files->cmdline);
+
+	*module = 0;
+	if (VM_KEPT(MB_CMDLINE, length + NAME_MAX + 2 > CMDLINE_SIZE))
+		return load_fail(l, "the command line has %zu characters, at most %u are possible", length, CMDLINE_SIZE - NAME_MAX - 2);
+	if (!place_block(l, block))
+		return false;
+	return l->files->initrd_size == 0 ||
+	       load_place(l, "kernel with its module", l->files->initrd_size, PAGE_SIZE, LOADER_MB, LOADER_LOW_MAX, module);
+}
+
+bool load_multiboot(struct loader *l, size_t header, struct cpu_start *out)
+{
+	uint32_t flags = load_u32(l, header + 4);
+	uint64_t block, module;
+	struct addresses a = { 0 };
+	struct elf elf;
+
+	if (!check_flags(l, flags))
+		return false;
+	if (flags & HEADER_FLAG_ADDRESSES)
+		return read_addresses(l, header, &a) && load_claim(l, "kernel", a.base, a.mem_size) && claim_rest(l, &block, &module) &&
+		       load_write(l, a.base, (const uint8_t *)l->files->kernel + a.offset, a.file_size) &&
+		       load_zero(l, a.base + a.file_size, a.mem_size - a.file_size) && finish(l, a.entry, block, module, out);
+	if (VM_KEPT(MB_CLASS, !elf_is_class(l, 1)))
+		return load_fail(l, "the Multiboot kernel is not a 32-bit ELF file, and its header does not say where it is loaded");
+	return elf_claim(l, &elf) && claim_rest(l, &block, &module) && elf_write(l, &elf) && finish(l, elf.entry, block, module, out);
+}

@@ -1,0 +1,206 @@
+/* vm/mechanism_switch.c - a virtual machine goes over to another mechanism while it runs: on request, or every so often by an alarm.
+ *
+ * It happens between two guest instructions, with the vCPU's VMCS loaded and none of its guest state in flight but what struct vcpu
+ * holds: an event to inject, a HLT, a repeated instruction that was emulated in part. None of these belongs to a mechanism.
+ *
+ * W1  What was to be written into the VMCS is written before its registers are read, and the heart's copy of the registers is up to
+ *     date before the old mechanism goes.
+ * W2  A guest that may switch is offered no feature that one of the mechanisms it may come to lacks (switch_hidden_cr4).
+ * W3  Between two changes by the alarm the guest makes progress, however short the period is. */
+#include "vm/vm.h"
+
+#include "lib/mutants/mutate.h"
+
+#define RFLAGS_VM BIT(17)
+#define SEGMENT_TYPE 15u
+#define SEGMENT_CODE BIT(3)
+#define SEGMENT_NONCONFORMING 11u /* types up to here */
+#define SEGMENT_DPL_SHIFT 5
+#define SEGMENT_UNUSABLE BIT(16)
+#define OWN_TICKS_MIN 4000 /* of the guest, between two changes */
+
+static const struct mmu_ops *usable(unsigned n)
+{
+	return mmu_mechanisms[n]->unsupported(&machine.caps.mmu) ? NULL : mmu_mechanisms[n];
+}
+
+uint64_t switch_hidden_cr4(const struct vm *vm)
+{
+	uint64_t hidden = vm->mmu.ops->cr4_unsupported;
+
+	if (VM_KEPT(SWITCH_OFF, vm->config->may_switch == CONFIG_OFF))
+		return hidden;
+	for (unsigned n = 0; mmu_mechanisms[n]; n++)
+		if (usable(n))
+			VM_MUTANT(SWITCH_HIDDEN, hidden |= mmu_mechanisms[n]->cr4_unsupported);
+	return hidden;
+}
+
+/* Does the VMCS hold segment registers as real mode leaves them, which VM entry takes only with "unrestricted guest"? So it is between
+ * setting CR0.PE and loading them anew. SDM, "Checks on Guest Segment Registers". */
+static bool segments_of_real_mode(void)
+{
+	struct segment_state cs = vmx_get_segment(SEG_CS), ss = vmx_get_segment(SEG_SS);
+
+	if (VM_KEPT(SEGMENTS_V86, vmread(VMCS_GUEST_RFLAGS) & RFLAGS_VM))
+		return false;
+	if (VM_KEPT(SEGMENTS_CODE, !(cs.access & SEGMENT_CODE)) || VM_KEPT(SEGMENTS_RPL, (cs.selector ^ ss.selector) & 3) ||
+	    VM_KEPT(SEGMENTS_SS, (ss.access >> SEGMENT_DPL_SHIFT & 3) != (ss.selector & 3u)))
+		return true;
+	for (enum segment n = SEG_ES; n <= SEG_GS; n++) {
+		struct segment_state s = vmx_get_segment(n);
+
+		if (n != SEG_CS && n != SEG_SS && VM_LEFT_OUT_OR(SEGMENTS_UNUSABLE, !(s.access & SEGMENT_UNUSABLE)) &&
+		    VM_LEFT_OUT_OR(SEGMENTS_CONFORMING, (s.access & SEGMENT_TYPE) <= SEGMENT_NONCONFORMING) &&
+		    VM_KEPT(SEGMENTS_DATA, (s.access >> SEGMENT_DPL_SHIFT & 3) < (s.selector & 3u)))
+			return true;
+	}
+	return false;
+}
+
+static const char *refusal(const struct vcpu *v, const struct mmu_ops *ops)
+{
+	const char *missing = ops->unsupported(&machine.caps.mmu);
+
+	if (VM_KEPT(SWITCH_LACKS, missing))
+		return missing;
+	if (VM_KEPT(SWITCH_OFFERED, v->vm->cpuid.cr4_offered & ops->cr4_unsupported))
+		return "the virtual machine was started with switch off, and its CPU has PCID or protection keys, which this mechanism lacks";
+	if (VM_KEPT(SWITCH_REAL_MODE, !(v->mmu.regs.cr0 & CR0_PE)) && !mechanism_runs_real_mode(ops))
+		return "the guest is in real mode, which this mechanism cannot run";
+	if (VM_KEPT(SWITCH_STARTED, v->started) && !mechanism_runs_real_mode(ops) && segments_of_real_mode())
+		return "the guest is about to leave real mode, which this mechanism cannot run";
+	return NULL;
+}
+
+const char *vcpu_switch(struct vcpu *v, const struct mmu_ops *ops)
+{
+	const char *why;
+
+	if (v->started) {
+		VM_MUTANT(SWITCH_WRITTEN, vcpu_bring_up_to_date(v)); /* W1 */
+		VM_MUTANT(SWITCH_READ, vmx_sync_paging(&v->vmx, &v->mmu));
+	}
+	why = refusal(v, ops);
+	if (why || ops == v->vm->mmu.ops)
+		return why;
+	return mmu_switch(&v->vm->mmu, ops) ? NULL : "there is no host memory for the new mechanism's tables";
+}
+
+/* ---- every so often (W3: a period begins when the change is done) ---- */
+
+static void alarm(void *dev, uint64_t now)
+{
+	struct vm *vm = dev;
+
+	(void)now;
+	__atomic_fetch_or(&vm->vcpu->requests, REQUEST_MMU, __ATOMIC_SEQ_CST);
+}
+
+static void arm(struct vm *vm, uint64_t ticks)
+{
+	spin_lock(&vm->device_lock);
+	timer_arm(&vm->timers, &vm->switching.timer, timers_now(&vm->timers) + ticks);
+	spin_unlock(&vm->device_lock);
+}
+
+static uint64_t guest_ticks(const struct vcpu *v)
+{
+	uint64_t guest, hypervisor;
+
+	stats_ticks(v, &guest, &hypervisor);
+	return guest;
+}
+
+/* W3: under tables that begin empty an instruction may fault many times before it is done; the guest gets past it. */
+static bool too_early(struct vcpu *v)
+{
+	struct switching *s = &v->vm->switching;
+
+	if (VM_KEPT(SWITCH_HALTED, v->halted))
+		return false;
+	if (s->exits)
+		return VM_KEPT(SWITCH_EXITS, ++s->seen < s->exits);
+	return VM_KEPT(SWITCH_TICKS, guest_ticks(v) - s->since < max_u64(s->period / 16, OWN_TICKS_MIN));
+}
+
+static void ask_again(struct vcpu *v, bool early)
+{
+	struct switching *s = &v->vm->switching;
+
+	/* A request would keep a halted vCPU from sleeping. */
+	if (s->exits && VM_LEFT_OUT_OR(SWITCH_SLEEP, !v->halted))
+		v->requests |= REQUEST_MMU;
+	else if (s->period)
+		arm(v->vm, VM_KEPT(SWITCH_SOON, early) ? max_u64(s->period / 16, OWN_TICKS_MIN) : s->period);
+}
+
+void switch_next(struct vcpu *v)
+{
+	struct switching *s = &v->vm->switching;
+	bool early;
+
+	if (!s->count)
+		return;
+	early = too_early(v);
+	if (!early) {
+		/* One that cannot be gone to now has its turn again in the next round. */
+		s->at = (s->at + 1) % s->count;
+		vcpu_switch(v, s->list[s->at]);
+		s->seen = 0;
+		s->since = guest_ticks(v);
+	}
+	ask_again(v, early);
+}
+
+void switch_woken(struct vcpu *v)
+{
+	if (VM_KEPT(SWITCH_WOKEN, v->vm->switching.exits))
+		v->requests |= REQUEST_MMU;
+}
+
+static bool read_list(struct vm *vm)
+{
+	struct switching *s = &vm->switching;
+	const char *p = vm->config->switch_among;
+	char name[16];
+
+	for (unsigned n = 0; !*p && mmu_mechanisms[n]; n++)
+		if (VM_LEFT_OUT_OR(SWITCH_USABLE, usable(n)))
+			s->list[s->count++] = mmu_mechanisms[n];
+	while (p && *p && s->count < CONFIG_SWITCHES_MAX) {
+		const struct mmu_ops *ops;
+
+		p = config_next_among(p, name);
+		ops = mmu_mechanism_by_name(name);
+		if (!ops || VM_KEPT(SWITCH_LIST, ops->unsupported(&machine.caps.mmu))) {
+			vm_end(vm, VM_STATUS_UNSUPPORTED, "switch-among names %s, which cannot be used: %s", name,
+			       ops ? ops->unsupported(&machine.caps.mmu) : "there is no such mechanism");
+			return false;
+		}
+		s->list[s->count++] = ops;
+	}
+	return true;
+}
+
+bool switch_init(struct vm *vm)
+{
+	struct switching *s = &vm->switching;
+
+	if (!vm->config->switch_every && !vm->config->switch_exits)
+		return true;
+	if (!read_list(vm))
+		return false;
+	for (s->at = 0; s->at < s->count && s->list[s->at] != vm->mmu.ops; s->at++)
+		;
+	if (s->at == s->count) /* it starts outside of the list: the first change leads to the list's first */
+		VM_MUTANT(SWITCH_OUTSIDE, s->at = s->count - 1);
+	s->timer = (struct timer){ .fire = alarm, .dev = vm };
+	s->period = vm->config->switch_every * (machine.tsc_hz / 1000) / 1000;
+	s->exits = vm->config->switch_exits;
+	if (s->exits)
+		vm->vcpu->requests |= REQUEST_MMU;
+	else
+		arm(vm, s->period);
+	return true;
+}

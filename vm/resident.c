@@ -1,0 +1,116 @@
+/* vm/resident.c - the registers that neither the VMCS nor the hypervisor touches: FPU and vector state, XCR0, CR2, debug registers, the MSRs of
+ * SYSCALL. They stay in the CPU from exit to entry, and change hands only when another vCPU runs on the CPU. */
+#include "vm/vm.h"
+
+#include "host/frames.h"
+#include "host/percpu.h"
+
+static const uint32_t msrs[] = { MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_FMASK, MSR_KERNEL_GS_BASE, MSR_TSC_AUX };
+_Static_assert(ARRAY_SIZE(msrs) == ARRAY_SIZE(((struct vcpu *)0)->saved_msr), "one place each");
+
+/* XSAVE area: legacy region 512 bytes, header 64, then what XCR0 enables, which is less than three frames; the last frame is the
+ * emulator's. */
+#define FPU_FRAMES 4
+
+/* MSR_TSC_AUX, the last, exists only with RDTSCP. */
+static unsigned msr_count(const struct vcpu *v) { return v->vm->cpuid.has_rdtscp ? ARRAY_SIZE(msrs) : ARRAY_SIZE(msrs) - 1; }
+
+bool fpu_init(struct vcpu *v)
+{
+	hfn_t f = frames_alloc_run(FPU_FRAMES, 1);
+	uint16_t fcw = 0x37f;
+	uint32_t mxcsr = 0x1f80;
+
+	if (hfn_is_none(f))
+		return false;
+	v->fpu = frames_ptr(f);
+	memset(v->fpu, 0, FPU_FRAMES * PAGE_SIZE);
+	memcpy(v->fpu, &fcw, sizeof(fcw));
+	memcpy((char *)v->fpu + 24, &mxcsr, sizeof(mxcsr));
+	if (v->vm->cpuid.has_xsave)
+		v->xsave_scratch = (uint8_t *)v->fpu + (FPU_FRAMES - 1) * PAGE_SIZE;
+	v->xcr0 = 1;
+	v->saved_dr[4] = 0xffff0ff0;
+	return true;
+}
+
+void fpu_free(struct vcpu *v)
+{
+	frames_free(frames_of_ptr(v->fpu), FPU_FRAMES);
+	v->fpu = NULL;
+}
+
+static void save_fpu(struct vcpu *v)
+{
+	if (!v->vm->cpuid.has_xsave) {
+		__asm__ volatile("fxsave64 %0" : "=m"(*(char(*)[512])v->fpu));
+		return;
+	}
+	xsetbv(0, v->vm->cpuid.xcr0_offered);
+	__asm__ volatile("xsave64 (%0)" : : "r"(v->fpu), "a"(-1), "d"(-1) : "memory");
+}
+
+static void load_fpu(struct vcpu *v)
+{
+	if (!v->vm->cpuid.has_xsave) {
+		__asm__ volatile("fxrstor64 %0" : : "m"(*(char(*)[512])v->fpu));
+		return;
+	}
+	xsetbv(0, v->vm->cpuid.xcr0_offered);
+	__asm__ volatile("xrstor64 (%0)" : : "r"(v->fpu), "a"(-1), "d"(-1) : "memory");
+	xsetbv(0, v->xcr0);
+}
+
+#define DR_READ(n, to) __asm__ volatile("mov %%dr" #n ", %0" : "=r"(to))
+#define DR_WRITE(n, from) __asm__ volatile("mov %0, %%dr" #n : : "r"(from))
+
+static void save(struct vcpu *v)
+{
+	for (unsigned i = 0; i < msr_count(v); i++)
+		v->saved_msr[i] = rdmsr(msrs[i]);
+	DR_READ(0, v->saved_dr[0]);
+	DR_READ(1, v->saved_dr[1]);
+	DR_READ(2, v->saved_dr[2]);
+	DR_READ(3, v->saved_dr[3]);
+	DR_READ(6, v->saved_dr[4]);
+	v->saved_cr2 = read_cr2();
+	save_fpu(v);
+}
+
+static void load(struct vcpu *v)
+{
+	for (unsigned i = 0; i < msr_count(v); i++)
+		wrmsr(msrs[i], v->saved_msr[i]);
+	DR_WRITE(0, v->saved_dr[0]);
+	DR_WRITE(1, v->saved_dr[1]);
+	DR_WRITE(2, v->saved_dr[2]);
+	DR_WRITE(3, v->saved_dr[3]);
+	DR_WRITE(6, v->saved_dr[4]);
+	write_cr2(v->saved_cr2);
+	load_fpu(v);
+}
+
+void fpu_switch(struct vcpu *v)
+{
+	struct percpu *cpu = this_cpu();
+
+	if (cpu->fpu_owner == v)
+		return;
+	if (cpu->fpu_owner)
+		save(cpu->fpu_owner);
+	load(v);
+	cpu->fpu_owner = v;
+}
+
+uint64_t fpu_breakpoint(unsigned n)
+{
+	uint64_t address;
+
+	switch (n) {
+	case 0: DR_READ(0, address); break;
+	case 1: DR_READ(1, address); break;
+	case 2: DR_READ(2, address); break;
+	default: DR_READ(3, address); break;
+	}
+	return address;
+}
