@@ -10,3 +10,8 @@ test-all:
 	@$(MAKE) --no-print-directory test MATRIX=all
 
 unit-binaries: $(UNIT_BINARIES)
+
+# The tree against the tables of docs/architecture.md.
+.PHONY: rooms-check
+rooms-check: all
+	script/rooms.py $(BUILD)

@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+"""Holds the tree against docs/architecture.md: rooms.py [BUILD].
+
+* The table of rooms: which folders there are, and which a file in them may include headers of.
+* With BUILD: what their objects call when they are linked lies in the same rooms.
+* The reading order: every file of the hypervisor is in it, or in the list for reference behind it.
+
+In the table `mmu/addr.h` is one header, `bug()` a function that may be called wherever it is."""
+
+import fnmatch
+import os
+import re
+import subprocess
+import sys
+
+DOCUMENT = 'docs/architecture.md'
+SOURCES = ('.c', '.h', '.S')
+HYPERVISOR = ('lib', 'mmu', 'emulate', 'dev', 'host', 'vmx', 'vm')
+# Where the objects of the hypervisor, the command and the lab lie under BUILD.
+PROGRAMS = ('hyp', 'tool', 'lab')
+
+
+def section(text, title):
+    """The text below a heading, up to the next one of the same level."""
+    found = re.search(r'^## %s\n(.*?)(?=^## |\Z)' % re.escape(title), text, re.M | re.S)
+    if not found:
+        sys.exit('%s has no section "%s"' % (DOCUMENT, title))
+    return found.group(1)
+
+
+def read_rooms(text):
+    """{room: names it may use}, from the rows of the table."""
+    rooms = {}
+    for line in section(text, 'Rooms, and who may use whom').splitlines():
+        cells = [c.strip() for c in line.strip('|').split('|')]
+        if line.startswith('| `') and len(cells) == 3:
+            for room in re.findall(r'`([^`]+)`', cells[0]):
+                rooms[room] = set(re.findall(r'`([^`]+)`', cells[2])) | {room}
+    return rooms
+
+
+def room_of(path, rooms):
+    folder = os.path.dirname(path)
+    return folder if folder in rooms else None
+
+
+def wrong_includes(files, rooms):
+    for path in files:
+        mine = rooms[room_of(path, rooms)]
+        with open(path, encoding='utf-8') as f:
+            for number, line in enumerate(f, 1):
+                found = re.match(r'\s*#\s*include "([^"]+)"', line)
+                if found and os.path.dirname(found.group(1)) not in mine and found.group(1) not in mine:
+                    yield '%s:%d includes "%s": %s may not use %s' % (
+                        path, number, found.group(1), os.path.dirname(path), os.path.dirname(found.group(1)))
+
+
+def symbols(build, program, files):
+    """{source: (names it defines, names it wants)} of the objects that the program is made of."""
+    table = {}
+    for path in files:
+        for name in (path + '.o', os.path.splitext(path)[0] + '.o'):
+            at = os.path.join(build, program, name)
+            if path.endswith(('.c', '.S')) and os.path.exists(at):
+                lines = subprocess.run(['nm', at], check=True, capture_output=True, text=True).stdout.splitlines()
+                words = [line.split() for line in lines]
+                table[path] = ({w[2] for w in words if len(w) == 3 and w[1] in 'TDBRVWC'},
+               {w[1] for w in words if len(w) == 2 and w[0] == 'U'})
+    return table
+
+
+def wrong_calls(build, files, rooms):
+    for program in PROGRAMS:
+        table = symbols(build, program, files)
+        owner = {name: path for path, (defined, _) in table.items() for name in defined}
+        for path, (_, wanted) in sorted(table.items()):
+            mine = rooms[room_of(path, rooms)]
+            for name in sorted(wanted):
+                where = None if name.startswith('__') else owner.get(name)  # the compiler's own
+                if where and os.path.dirname(where) not in mine and not any(fnmatch.fnmatch(name + '()', m) for m in mine):
+                    yield '%s calls %s of %s: %s may not use %s' % (
+                        path, name, where, os.path.dirname(path), os.path.dirname(where))
+
+
+def not_read(files, text):
+    named = re.findall(r'`([\w/*.]+\.[chS])`', section(text, 'Reading order') + section(text, 'For reference'))
+    for path in files:
+        if path.split('/')[0] in HYPERVISOR and not any(fnmatch.fnmatch(path, name) for name in named):
+            yield '%s is neither in the reading order nor in the list for reference' % path
+    for name in named:
+        if not fnmatch.filter(files, name):
+            yield 'the reading order has %s, which does not exist' % name
+
+
+def main():
+    with open(DOCUMENT, encoding='utf-8') as f:
+        text = f.read()
+    rooms = read_rooms(text)
+    tops = {r.split('/')[0] for r in rooms}
+    files = sorted(os.path.join(folder, name) for top in tops for folder, _, names in os.walk(top) for name in names
+                   if name.endswith(SOURCES))
+    faults = ['%s: its folder is not in the table of rooms' % p for p in files if not room_of(p, rooms)]
+    if not faults:
+        faults = list(wrong_includes(files, rooms)) + list(not_read(files, text))
+        if len(sys.argv) > 1:
+            faults += wrong_calls(sys.argv[1], files, rooms)
+    for fault in faults:
+        print(fault)
+    print('%d files in %d rooms, %d faults' % (len(files), len(rooms), len(faults)))
+    sys.exit(1 if faults else 0)
+
+
+if __name__ == '__main__':
+    main()
