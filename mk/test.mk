@@ -12,6 +12,10 @@ test-all:
 unit-binaries: $(UNIT_BINARIES)
 
 # The tree against the tables of docs/architecture.md.
-.PHONY: rooms-check
+.PHONY: rooms-check adding-check
 rooms-check: all
 	script/rooms.py $(BUILD)
+
+# What docs/architecture.md says of adding a mechanism or a device, done in a copy of the tree.
+adding-check: all
+	script/adding.sh $(BUILD)

@@ -50,6 +50,7 @@ part "ten million instructions, on this CPU and in the emulator" emulate-native
 part "the mechanisms against the model" oracle
 part "the figures of docs/mmu.md" figures-check
 part "the rooms, who uses whom, and the reading order" rooms-check
+part "adding a mechanism and a device" adding-check
 part "recording programs" record-test
 part "boots" boot-test "$build/boot-test.counts"
 

@@ -1,0 +1,33 @@
+#!/bin/sh
+# Adds a mechanism and a device as docs/architecture.md says ("To add one"), in a copy of the tree, and boots a guest with both: adding.sh BUILD.
+set -eu
+build=$(cd "$1" && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+for folder in Makefile mk script lib mmu emulate dev host vmx vm model tool lab guest; do
+	mkdir -p "$work/$(dirname "$folder")"
+	cp -a "$folder" "$work/$(dirname "$folder")"
+done
+mkdir -p "$work/build"
+cp -a "$build/hyp" "$build/tool" "$build/lab" "$build/bochs" "$work/build/"
+cd "$work"
+
+# A mechanism: the virtual TLB under another name.
+mkdir mmu/added
+sed 's/mmu_vtlb/mmu_added/; s/\.name = "vtlb"/.name = "added"/' mmu/vtlb/vtlb.c > mmu/added/added.c
+sed -i 's|^MMU_DIRS := .*|& mmu/added|' mk/rooms.mk
+sed -i 's|^extern const struct mmu_ops mmu_brute;|&\nextern const struct mmu_ops mmu_added;|' mmu/mechanisms.h
+sed -i 's|^\t&mmu_brute,|&\n\t\&mmu_added,|' mmu/mechanisms.c
+sed -i 's|"brute", NULL }|"brute", "added", NULL }|' vm/config/switch.c
+
+# A device: the test device's latch, of four ports, at another place.
+sed 's/testdev/added/g; s/TESTDEV/ADDED/g; s/0xff000000u/0xff100000u/' dev/test/testdev.h > dev/test/added.h
+sed 's/testdev/added/g; s/TESTDEV/ADDED/g; s/0xe0/0xe8/g; s/0xe4/0xec/g; s/0x2000/0x2800/g' dev/test/testdev.c > dev/test/added.c
+sed -i 's|^#include "dev/test/testdev.h"|#include "dev/test/added.h"\n&|; s|^\tstruct testdev \*testdev;.*|&\n\tstruct added added;|' vm/vm.h
+sed -i 's|phases_init(vm) &&|added_init(\&vm->added, \&vm->pio, \&vm->mmio, (struct irq_line[ADDED_LINES]){ { 0 } }, drop_mapping, vm) \&\& &|' vm/platform.c
+
+make --no-print-directory -j2 build/vellum build/vellum.elf > "$work/log" 2>&1 || { cat "$work/log"; exit 1; }
+printf 'vm added\nkernel %s/guest/test/memory.elf\nmem 16M\nmmu added\n' "$build" > machines
+build/vellum run --quiet --vm machines --timeout 120 > out 2>&1 || { cat out; exit 1; }
+echo "a mechanism and a device have been added, and a guest has run on them"
