@@ -40,24 +40,45 @@ void fpu_free(struct vcpu *v)
 	v->fpu = NULL;
 }
 
+/* Where the last x87 instruction and its operand lay is saved in one of two forms: as addresses of 64 bits, or of 32 bits with the selectors FCS
+ * and FDS, which the other form loses (SDM, "x87 State", and FXSAVE). The shorter one is right where it loses nothing. */
+static bool fits_the_short_form(const struct vcpu *v)
+{
+	const uint64_t *image = v->fpu;
+
+	return !(image[1] >> 32) && !(image[2] >> 32);
+}
+
 static void save_fpu(struct vcpu *v)
 {
 	if (!v->vm->cpuid.has_xsave) {
-		__asm__ volatile("fxsave64 %0" : "=m"(*(char(*)[512])v->fpu));
+		__asm__ volatile("fxsave64 (%0)" : : "r"(v->fpu) : "memory");
+		v->fpu_short = fits_the_short_form(v);
+		if (v->fpu_short)
+			__asm__ volatile("fxsave (%0)" : : "r"(v->fpu) : "memory");
 		return;
 	}
 	xsetbv(0, v->vm->cpuid.xcr0_offered);
 	__asm__ volatile("xsave64 (%0)" : : "r"(v->fpu), "a"(-1), "d"(-1) : "memory");
+	v->fpu_short = fits_the_short_form(v);
+	if (v->fpu_short)
+		__asm__ volatile("xsave (%0)" : : "r"(v->fpu), "a"(1), "d"(0) : "memory");
 }
 
 static void load_fpu(struct vcpu *v)
 {
 	if (!v->vm->cpuid.has_xsave) {
-		__asm__ volatile("fxrstor64 %0" : : "m"(*(char(*)[512])v->fpu));
+		if (v->fpu_short)
+			__asm__ volatile("fxrstor (%0)" : : "r"(v->fpu) : "memory");
+		else
+			__asm__ volatile("fxrstor64 (%0)" : : "r"(v->fpu) : "memory");
 		return;
 	}
 	xsetbv(0, v->vm->cpuid.xcr0_offered);
-	__asm__ volatile("xrstor64 (%0)" : : "r"(v->fpu), "a"(-1), "d"(-1) : "memory");
+	if (v->fpu_short)
+		__asm__ volatile("xrstor (%0)" : : "r"(v->fpu), "a"(-1), "d"(-1) : "memory");
+	else
+		__asm__ volatile("xrstor64 (%0)" : : "r"(v->fpu), "a"(-1), "d"(-1) : "memory");
 	xsetbv(0, v->xcr0);
 }
 

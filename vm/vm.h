@@ -97,6 +97,7 @@ struct vcpu {
 	uint64_t saved_dr[5]; /* DR0-DR3, DR6 */
 	uint64_t saved_cr2;
 	void *fpu;             /* XSAVE area, one page or more */
+	bool fpu_short;        /* ... in the form with the selectors of the last x87 instruction, and addresses of 32 bits */
 	uint8_t *xsave_scratch; /* EMULATE_SCRATCH bytes for emulated XSAVE and XRSTOR; NULL: no XSAVE */
 	struct lapic lapic;
 	struct emulate emulate;

@@ -144,11 +144,13 @@ void watchdog_init(void)
 	apic_write(APIC_SVR, 0x1ff);
 	ioapic_write(0x15, apic_read(APIC_ID) & 0xff000000);
 	ioapic_write(0x14, 0x400); /* IRQ 0: pin 2, an NMI */
-	outb(0x43, 0x30);
 }
 
+/* The mode is set each time: a program may have written half a count, after which the next first half would be taken for the second, and
+ * a count of which but one half is written stops the counter (Intel 8254, "Mode 0"). */
 void watchdog_wind(void)
 {
+	outb(0x43, 0x30);
 	outb(0x40, WATCHDOG_TICKS & 0xff);
 	outb(0x40, WATCHDOG_TICKS >> 8);
 	/* If it came by a task, CR0.TS is set. */
