@@ -129,9 +129,6 @@ static void switches(uint32_t cr3)
 	CHECK(trap_call(call_b, NULL) == TRAP(11) && trap.error == TASK_B, "a call of an absent task: vector %u, error 0x%x", trap.vector, trap.error);
 	describe(TASK_B, &b, 40, 0x89, 0);
 	CHECK(trap_call(call_b, NULL) == TRAP(10) && trap.error == TASK_B, "a call of a short task: vector %u, error 0x%x", trap.vector, trap.error);
-	set_task(&b, TASK_B, task_b, stack_b, 1024);
-	b.ss = 0x23;
-	CHECK(trap_call(call_b, NULL) == TRAP(10) && trap.error == 0x20, "a task with a bad stack: vector %u, error 0x%x", trap.vector, trap.error);
 	CHECK(seen == 0 && is_busy(MAIN), "a switch that faulted left something behind");
 }
 
@@ -202,16 +199,20 @@ static void lose_stack(void *p)
 	__asm__ volatile("movl $0x40001000, %%esp; pushl $0; .globl resume_here; resume_here: int $0x80" : : : "memory");
 }
 
-static void double_fault(void)
+static volatile uint64_t *gate_of(unsigned vector)
 {
-	static uint64_t old_gate;
 	struct { uint16_t limit; uint32_t base; } __attribute__((packed)) idtr;
-	volatile uint64_t *gate;
-	unsigned got;
 
 	__asm__ volatile("sidt %0" : "=m"(idtr));
-	gate = (volatile uint64_t *)idtr.base + 8;
-	old_gate = *gate;
+	return (volatile uint64_t *)idtr.base + vector;
+}
+
+static void double_fault(void)
+{
+	volatile uint64_t *gate = gate_of(8);
+	uint64_t old_gate = *gate;
+	unsigned got;
+
 	*gate = (uint64_t)TASK_F << 16 | 0x8500ull << 32;
 	set_task(&f, TASK_F, task_f, stack_f, 1024);
 	seen = seen_error = 0;
@@ -223,6 +224,41 @@ static void double_fault(void)
 	CHECK(f.link == MAIN && !is_busy(TASK_F) && is_busy(MAIN), "link 0x%x", f.link);
 	*gate = old_gate;
 	seen = 0;
+}
+
+/* The task that invalid TSSs are mended by. */
+static volatile uint32_t ts_error, ts_eip, ts_link;
+static void task_ts(void)
+{
+	for (;;) {
+		ts_error = *(volatile uint32_t *)(stack_f + 1023);
+		ts_eip = *(volatile uint32_t *)&b.eip;
+		ts_link = *(volatile uint32_t *)&f.link;
+		*(volatile uint32_t *)&b.ss = 0x10;
+		clear_ts();
+		__asm__ volatile("iret" : : : "memory");
+	}
+}
+
+/* A new task whose stack segment is none: the exception is the new task's, before its first instruction, which runs when that is mended. */
+static void bad_segment(void)
+{
+	volatile uint64_t *gate = gate_of(10);
+	uint64_t old_gate = *gate;
+
+	*gate = (uint64_t)TASK_F << 16 | 0x8500ull << 32;
+	set_task(&f, TASK_F, task_ts, stack_f, 1024);
+	set_task(&b, TASK_B, task_b, stack_b, 1024);
+	b.ss = 0x23;
+	seen = 0;
+	call_b(NULL);
+	CHECK(ts_error == 0x20 && ts_eip == (uint32_t)task_b, "a bad stack segment: error 0x%x, EIP 0x%x", ts_error, ts_eip);
+	CHECK(ts_link == TASK_B, "a bad stack segment: the exception is of task 0x%x", ts_link);
+	CHECK(seen == 1 && seen_link == MAIN && is_busy(MAIN) && !is_busy(TASK_B) && !is_busy(TASK_F), "a bad stack segment: the task ran %u times",
+	      seen);
+	clear_ts();
+	seen = 0;
+	*gate = old_gate;
 }
 
 static void paging(uint32_t cr3, uint32_t cr4)
@@ -262,12 +298,14 @@ static void test_tasks(void)
 	switches((uint32_t)other_pd);
 	tss[7] = (uint32_t)pd;
 	double_fault();
+	bad_segment();
 	switches16();
 	paging_off();
 	paging((uint32_t)pdpt, CR4_PAE);
 	switches((uint32_t)other_pdpt);
 	tss[7] = (uint32_t)pdpt;
 	double_fault();
+	bad_segment();
 	paging_off();
 }
 
