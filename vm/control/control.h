@@ -5,7 +5,7 @@
  *        what arrives while the ring for it is full is lost, which spoils that line alone.
  *   CT3  Nothing here is held during an exit that no request is about: one look at control_cpus in the external-interrupt handler.
  *
- * control.c: the channel. control_show.c, control_dump.c, control_translate.c: the answers. */
+ * control.c: the channel. show.c, dump.c, translate.c: the answers. */
 #ifndef VELLUM_VM_CONTROL_H
 #define VELLUM_VM_CONTROL_H
 

@@ -1,4 +1,4 @@
-/* test/unit/emulate/world.c - see emulate_world.h. */
+/* test/unit/emulate/world.c - see world.h. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* The control channel between a guest's exits (vm/control/control.c, control_dump.c, control_translate.c): who is asked, what an answer shows, and that
+/* The control channel between a guest's exits (vm/control/control.c, dump.c, translate.c): who is asked, what an answer shows, and that
  * nothing changes for whoever runs. The grammar of requests: test_control.c. */
 #include "test/unit/vm/fixture.h"
 
