@@ -1,4 +1,4 @@
-/* test/unit/emulate/cases.c - see emulate_cases.h: a form with random prefixes, operands and registers, so that something is to
+/* test/unit/emulate/cases.c - see cases.h: a form with random prefixes, operands and registers, so that something is to
  * be seen, and which of its results are undefined. */
 #include <string.h>
 

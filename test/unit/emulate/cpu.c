@@ -1,4 +1,4 @@
-/* test/unit/emulate/cpu.c - see emulate_cpu.h. */
+/* test/unit/emulate/cpu.c - see cpu.h. */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif

@@ -1,4 +1,4 @@
-/* test/unit/emulate/encode.c - see emulate_encode.h. */
+/* test/unit/emulate/encode.c - see encode.h. */
 #include <string.h>
 
 #include "emulate/internal.h"

@@ -1,4 +1,4 @@
-/* test/unit/emulate/mirror.c - the emulator's side of emulate_machine.h: callbacks over its copy of the world. */
+/* test/unit/emulate/mirror.c - the emulator's side of machine.h: callbacks over its copy of the world. */
 #include <string.h>
 
 #include "test/unit/emulate/machine.h"
