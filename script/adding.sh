@@ -27,7 +27,13 @@ sed 's/testdev/added/g; s/TESTDEV/ADDED/g; s/0xe0/0xe8/g; s/0xe4/0xec/g; s/0x200
 sed -i 's|^#include "dev/test/testdev.h"|#include "dev/test/added.h"\n&|; s|^\tstruct testdev \*testdev;.*|&\n\tstruct added added;|' vm/vm.h
 sed -i 's|phases_init(vm) &&|added_init(\&vm->added, \&vm->pio, \&vm->mmio, (struct irq_line[ADDED_LINES]){ { 0 } }, drop_mapping, vm) \&\& &|' vm/platform.c
 
+# What sed has not found is not added.
+for place in mk/rooms.mk:mmu/added mmu/mechanisms.h:mmu_added mmu/mechanisms.c:mmu_added vm/config/switch.c:'"added"' vm/vm.h:'struct added added' \
+	vm/platform.c:added_init; do
+	grep -q "${place#*:}" "${place%%:*}" || { echo "adding.sh: ${place%%:*} has no place for ${place#*:}"; exit 1; }
+done
+
 make --no-print-directory -j2 build/vellum build/vellum.elf > "$work/log" 2>&1 || { cat "$work/log"; exit 1; }
 printf 'vm added\nkernel %s/guest/test/memory.elf\nmem 16M\nmmu added\n' "$build" > machines
 build/vellum run --quiet --vm machines --timeout 120 > out 2>&1 || { cat out; exit 1; }
-echo "a mechanism and a device have been added, and a guest has run on them"
+echo "a mechanism and a device have been added; a guest has run under the one, with the other beside it"

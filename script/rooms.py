@@ -8,6 +8,7 @@
 In the table `mmu/addr.h` is one header, `bug()` a function that may be called wherever it is."""
 
 import fnmatch
+import glob
 import os
 import re
 import subprocess
@@ -65,7 +66,7 @@ def symbols(build, program, files):
                 lines = subprocess.run(['nm', at], check=True, capture_output=True, text=True).stdout.splitlines()
                 words = [line.split() for line in lines]
                 table[path] = ({w[2] for w in words if len(w) == 3 and w[1] in 'TDBRVWC'},
-               {w[1] for w in words if len(w) == 2 and w[0] == 'U'})
+                               {w[1] for w in words if len(w) == 2 and w[0] == 'U'})
     return table
 
 
@@ -88,7 +89,7 @@ def not_read(files, text):
         if path.split('/')[0] in HYPERVISOR and not any(fnmatch.fnmatch(path, name) for name in named):
             yield '%s is neither in the reading order nor in the list for reference' % path
     for name in named:
-        if not fnmatch.filter(files, name):
+        if not glob.glob(name):
             yield 'the reading order has %s, which does not exist' % name
 
 

@@ -17,8 +17,8 @@ BLOCK = 5
 # Ways a guest ends itself on purpose: that is no stop.
 OWN_END = r'powered off|reset|debug exit'
 # Seconds after which a program is said to hang: one that went to real mode, or wrote to the interval timer, keeps the watchdog out. It counts as
-# one that ended its machine.
-BARE_TIMEOUT, BESIDE_TIMEOUT = 100, 200
+# one that ended its machine. The campaign waits less, for it comes upon many.
+PATIENCE = {'bare': 600, 'beside': 1500}
 # What the neighbour has to have of the CPU while it is awake, in percent, and how long it may wait, in us: five slices.
 LEAST_SHARE, MOST_GAP_US = 45, 50000
 
@@ -68,8 +68,8 @@ class Seen:
 
 def native(c, g, append, cpu):
     """On the bare machine; any end is one."""
-    args = ['run', '--native', '--kernel', c.guest(g.elf), '--append', append, '--mem', '16M', '--cpu', cpu, '--timeout', str(BARE_TIMEOUT)]
-    status, text = c.finish(c.start(args), BARE_TIMEOUT + 20)
+    args = ['run', '--native', '--kernel', c.guest(g.elf), '--append', append, '--mem', '16M', '--cpu', cpu, '--timeout', str(PATIENCE['bare'])]
+    status, text = c.finish(c.start(args), PATIENCE['bare'] + 20)
     seen = Seen(text, 'native')
     require(status == 0 or not seen.whole, 'status %d, though the guest powered the machine off' % status)
     return seen
@@ -80,7 +80,7 @@ def beside(c, g, append, mmu, cpu, mega):
     path = c.file('machines.txt', 'vm good\nkernel %s\nappend mega=%d duty=10 share=%d slices=1000000\nmem 4M\nclock host\n\n'
                   'vm bad\nkernel %s\nappend %s\nmem 16M\nmmu %s\nclock guest\n' %
                   (c.guest('neighbour'), mega, LEAST_SHARE, c.guest(g.elf), append, mmu))
-    o = c.run(['run', '--vm', path, '--timeout', str(BESIDE_TIMEOUT), '--cpu', cpu], status=tuple(range(256)), limit=BESIDE_TIMEOUT + 20,
+    o = c.run(['run', '--vm', path, '--timeout', str(PATIENCE['beside']), '--cpu', cpu], status=tuple(range(256)), limit=PATIENCE['beside'] + 20,
               never=NEVER + [r'neighbour: FAILED'])
     # The two write at the same time; the one's lines may come within the other's.
     good = re.sub(r'\[bad\] [^\n]*\n?', '', o.text)
@@ -185,6 +185,7 @@ class Campaign:
         self.wanted, self.mechanisms, self.count, self.seed = wanted, mechanisms, count, seed
         self.tallies = {m: Tally() for m in mechanisms}
         self.failed, self.pace = 0, {}
+        PATIENCE.update(bare=100, beside=200)
 
     def guarded(self, name, function):
         """function(context); None if it failed, which is told."""
