@@ -5,7 +5,8 @@
  * what the hypervisor costs it, and gets the same timer interrupts under a dear mechanism as under a cheap one. The clock of a
  * paused VM stands still either way.
  *
- * K1  A clock never goes back.
+ * K1  A clock never goes back, and each entry into the guest is a tick of it at least, also one that ends in another exit before the guest's
+ *     first instruction: a guest that takes one exception after the other comes to its timers, as on a CPU.
  * K2  While the guest runs, VMCS_TSC_OFFSET is vcpu.tsc_offset - behind: its TSC and its timers are one clock.
  * K3  Only the CPU that a VM's vCPU is on touches its clock. */
 #ifndef VELLUM_VM_CLOCK_H
@@ -13,16 +14,17 @@
 
 #include "host/x86.h"
 #include "lib/base.h"
+#include "lib/mutants/mutate.h"
 
-/* Instructions of the hypervisor between its reading of the TSC and the guest's first instruction (vm/run.c, vmx/entry.S), on
- * the shortest way, some less: the guest's own clock does not count them, as it does not those from the guest's last instruction to the
- * next reading (vmx_vcpu.exit_ticks). A real CPU needs more ticks for a VM entry and for a VM exit, so that K1 holds there,
- * too. */
+/* Instructions of the hypervisor between its reading of the TSC and the guest's first instruction (vm/run.c, vmx/entry.S): the guest's own
+ * clock does not count them, as it does not those from the guest's last instruction to the next reading (vmx_vcpu.exit_ticks). What is
+ * taken off for both may be some more than was needed; clock_exit() keeps K1 then. A real CPU needs more ticks for a VM entry
+ * and for a VM exit. */
 #define CLOCK_ENTRY_TICKS 47
 
 struct vm_clock {
 	uint64_t behind;     /* ticks that it lacks of the TSC, when it goes */
-	uint64_t stopped_at; /* TSC */
+	uint64_t stopped_at; /* TSC; while the guest runs, that of the entry */
 	bool stopped;
 	bool guest_only; /* `clock guest` */
 };
@@ -55,13 +57,14 @@ static inline void clock_enter(struct vm_clock *c, uint64_t tsc)
 	ASSERT(c->stopped);
 	c->stopped = false;
 	c->behind += tsc - c->stopped_at;
+	c->stopped_at = tsc;
 }
 
 static inline void clock_exit(struct vm_clock *c, uint64_t tsc)
 {
 	ASSERT(!c->stopped);
 	c->stopped = true;
-	c->stopped_at = tsc;
+	c->stopped_at = VM_LEFT_OUT_OR(CLOCK_TICK, tsc > c->stopped_at) ? tsc : c->stopped_at + 1;
 }
 
 /* The TSC at which the clock shows deadline, if it does not stop any more from its last stop on: at or before the time that it

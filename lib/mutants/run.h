@@ -144,6 +144,7 @@
 	M(ENTRY_FAILED, "ending a guest that the CPU does not enter") \
 	M(HOST_TURN, "the host's turn once a slice, at an exit (F3)") \
 	M(SET_ALARM, "an alarm for a timer that is earlier than the others (R1)") \
+	M(CLOCK_TICK, "an entry that ends before the guest's first instruction is a tick of its clock (K1)") \
 	M(CLOCK_OFFSET, "the TSC that the guest reads going by its clock (K2)") \
 	M(CLOCK_BEGINS, "that a clock of the guest's own stands still in the hypervisor") \
 	M(CLOCK_PAUSED, "that it stands still") \

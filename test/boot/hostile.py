@@ -161,8 +161,20 @@ def short(g, mmu, cpu, kinds, count, seed=1):
     return Test('hostile guest: %s, %s on %s' % (g.name, mmu, cpu), run)
 
 
+def its_clock_goes_on(c):
+    """An experiment that takes one page fault after the other and executes nothing between them: its watchdog comes, though the guest's
+    clock stands still while the hypervisor works."""
+    bare = native(c, G64, G64.append('system', 4, 378, 1), HASWELL)
+    for mmu in ('shadow', 'vtlb', 'brute', 'ept'):
+        o = c.run(['run', '--kernel', c.guest('hostile'), '--mem', '16M', '--mmu', mmu, '--clock', 'guest', '--timeout', str(PATIENCE['bare']),
+                   '--append', G64.append('system', 4, 378, 1)], limit=PATIENCE['bare'] + 20, never=NEVER)
+        seen = Seen(o.text, o.json['guest']['end'])
+        require(bare.blocks[378][2] == seen.blocks[378][2], '%s: the bare machine saw something else' % mmu)
+
+
 def tests():
-    return [short(G64, 'ept', HASWELL, ('bytes', 'user', 'kernel', 'kernel16', 'segments', 'flags', 'events', 'system', 'upper',
+    return [Test('a guest that executes nothing has a clock', its_clock_goes_on),
+            short(G64, 'ept', HASWELL, ('bytes', 'user', 'kernel', 'kernel16', 'segments', 'flags', 'events', 'system', 'upper',
                                         'msrs', 'ports'), 20),
             short(G64, 'shadow', HASWELL, ('bytes', 'kernel', 'events', 'system', 'upper', 'ports'), 20),
             short(G64, 'vtlb', HASWELL, ('user', 'kernel16', 'system'), 20),

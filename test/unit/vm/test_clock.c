@@ -52,6 +52,39 @@ static void the_hypervisors_time(void **state)
 	}
 }
 
+static void deadline(uint64_t tsc)
+{
+	STEP(bench_wrmsr(MSR_APIC_BASE, 0xfee00d00));
+	STEP(bench_wrmsr(MSR_X2APIC + 0xf, 0x1ff));
+	STEP(bench_wrmsr(MSR_X2APIC + 0x32, 0x40031));
+	STEP(bench_wrmsr(MSR_TSC_DEADLINE, tsc));
+	vmcs_put(VMCS_GUEST_RFLAGS, 2 | IF);
+}
+
+/* K1, where the way in and out was shorter than what is taken off for it, and no instruction of the guest's was executed: its clock
+ * goes on by a tick each time, so that a timer that it has set ends what would go on for ever. */
+static void no_instruction_of_its_own(void **state)
+{
+	const struct vm_clock *c;
+	uint64_t before;
+
+	(void)state;
+	start_clock(true, 1);
+	c = &bench.v->vm->clock;
+	deadline(guest_tsc() + 300);
+	soft.ticks = 1;
+	for (unsigned n = 0; timers_next(&bench.vm[0]->timers) > c->stopped_at - c->behind; n++) {
+		assert_in_range(n, 0, 300);
+		before = c->stopped_at - c->behind;
+		again();
+		check_offset();
+		assert_int_equal(c->stopped_at - c->behind, before + 1);
+	}
+	STEP(bench_timer());
+	EXPECT_EVENT(INFO(INFO_TYPE_EXTERNAL, 0x31), 0);
+	finish();
+}
+
 /* RDMSR says the same, and what is written there is what RDTSC then reads. */
 static void the_msr(void **state)
 {
@@ -93,15 +126,6 @@ static void a_neighbours_time(void **state)
 			assert_true(guest_tsc() - before >= 2 * schedule_slice());
 		finish();
 	}
-}
-
-static void deadline(uint64_t tsc)
-{
-	STEP(bench_wrmsr(MSR_APIC_BASE, 0xfee00d00));
-	STEP(bench_wrmsr(MSR_X2APIC + 0xf, 0x1ff));
-	STEP(bench_wrmsr(MSR_X2APIC + 0x32, 0x40031));
-	STEP(bench_wrmsr(MSR_TSC_DEADLINE, tsc));
-	vmcs_put(VMCS_GUEST_RFLAGS, 2 | IF);
 }
 
 /* In HLT the clock goes on: time passes until the timer that it waits for. */
@@ -191,7 +215,7 @@ static void time_while_it_is_paused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_hypervisors_time), cmocka_unit_test(the_msr), cmocka_unit_test(a_neighbours_time),
+		cmocka_unit_test(the_hypervisors_time), cmocka_unit_test(no_instruction_of_its_own), cmocka_unit_test(the_msr), cmocka_unit_test(a_neighbours_time),
 		cmocka_unit_test(time_in_hlt), cmocka_unit_test(the_alarm_is_not_early), cmocka_unit_test(a_count_begins_now),
 		cmocka_unit_test(time_while_it_is_paused),
 	};
