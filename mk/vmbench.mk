@@ -1,7 +1,7 @@
 # The bench for vm/ and vmx/ (test/vm/bench.h): the exit handlers in an ordinary process. They are compiled as for the hypervisor, without
 # vector registers; headers of test/vm/shadow/ come before those that hold instructions no process may execute.
 
-VMBENCH_HYP_C := $(filter-out vm/main.c vm/native/native.c vm/resident.c vm/exit/entry_check.c vmx/cpu.c,$(call sources,$(VM_DIRS) vmx)) host/console.c lib/fmt.c
+VMBENCH_HYP_C := $(filter-out vm/main.c vm/native/native.c vm/resident.c vmx/entry_check.c vmx/cpu.c,$(call sources,$(VM_DIRS) vmx)) host/console.c lib/fmt.c
 VMBENCH_C := $(wildcard test/vm/*.c) test/unit/emulate/cpu.c $(VMBENCH_HYP_C) $(call sources,$(DEV_DIRS) emulate $(MMU_DIRS)) $(wildcard model/vmentry*.c)
 # Not position-independent: static tables have addresses that the CPU models can have as physical ones.
 VMBENCH_FLAGS := -D_GNU_SOURCE -mgeneral-regs-only -fno-pie -Itest/vm/shadow

@@ -47,11 +47,17 @@ enum mmu_fault_kind {
 	MMU_FAULT_EPT_MISCONFIG,
 };
 
+/* What an access does; a walk that sets flags reads and writes. */
+#define MMU_READ 0x01u
+#define MMU_WRITE 0x02u
+#define MMU_FETCH 0x04u
+#define MMU_LINEAR 0x80u /* it began with a linear address; a load of PDPTEs has none */
+
 struct mmu_fault {
 	enum mmu_fault_kind kind;
 	uint32_t error;         /* MMU_FAULT_PAGE: the page-fault error code */
-	uint64_t qualification; /* MMU_FAULT_EPT_VIOLATION: the exit qualification, as the CPU gave it */
-	gva_t gva;              /* MMU_FAULT_PAGE always; EPT violation when qualification bit 7 is set */
+	uint8_t access;         /* MMU_FAULT_EPT_VIOLATION: MMU_READ, MMU_WRITE, MMU_FETCH, MMU_LINEAR */
+	gva_t gva;              /* MMU_FAULT_PAGE always; else with MMU_LINEAR */
 	gpa_t gpa;              /* EPT violation and misconfiguration */
 	bool pdptes;            /* EPT: the vCPU is outside IA-32e mode, so that it may have been a load of PDPTEs by MOV to a control register */
 	bool delivery;          /* an event was being delivered, not an instruction carried out; see mmu_loosen() */

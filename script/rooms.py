@@ -3,6 +3,7 @@
 
 * The table of rooms: which folders there are, and which a file in them may include headers of.
 * With BUILD: what their objects call when they are linked lies in the same rooms.
+* A vendor's words (VMCS fields, VMX instructions) stand in its own room and in that of the neutral interface only.
 * The reading order: every file of the hypervisor is in it, or in the list for reference behind it.
 
 In the table `mmu/addr.h` is one header, `bug()` a function that may be called wherever it is."""
@@ -16,7 +17,10 @@ import sys
 
 DOCUMENT = 'docs/architecture.md'
 SOURCES = ('.c', '.h', '.S')
-HYPERVISOR = ('lib', 'mmu', 'emulate', 'dev', 'host', 'vmx', 'vm')
+HYPERVISOR = ('lib', 'mmu', 'emulate', 'dev', 'host', 'hvm', 'vmx', 'vm')
+# The virtualization extension of one vendor, and where it may be spoken of.
+VENDOR_WORDS = re.compile(r'\b(vmx_\w+|VMCS_\w+|vmread|vmwrite|EXIT_REASON\w*)\b')
+VENDOR_ROOMS = ('vmx', 'hvm')
 # Where the objects of the hypervisor, the command and the lab lie under BUILD.
 PROGRAMS = ('hyp', 'tool', 'lab')
 
@@ -54,6 +58,16 @@ def wrong_includes(files, rooms):
                 if found and os.path.dirname(found.group(1)) not in mine and found.group(1) not in mine:
                     yield '%s:%d includes "%s": %s may not use %s' % (
                         path, number, found.group(1), os.path.dirname(path), os.path.dirname(found.group(1)))
+
+
+def wrong_words(files):
+    for path in files:
+        if path.split('/')[0] not in HYPERVISOR or path.split('/')[0] in VENDOR_ROOMS:
+            continue
+        with open(path, encoding='utf-8') as f:
+            for number, line in enumerate(f, 1):
+                for word in VENDOR_WORDS.findall(line):
+                    yield '%s:%d says %s, which only %s may' % (path, number, word, ' and '.join(VENDOR_ROOMS))
 
 
 def symbols(build, program, files):
@@ -102,7 +116,7 @@ def main():
                    if name.endswith(SOURCES))
     faults = ['%s: its folder is not in the table of rooms' % p for p in files if not room_of(p, rooms)]
     if not faults:
-        faults = list(wrong_includes(files, rooms)) + list(not_read(files, text))
+        faults = list(wrong_includes(files, rooms)) + list(wrong_words(files)) + list(not_read(files, text))
         if len(sys.argv) > 1:
             faults += wrong_calls(sys.argv[1], files, rooms)
     for fault in faults:

@@ -7,7 +7,7 @@
  *
  * K1  A clock never goes back, and each entry into the guest is a tick of it at least, also one that ends in another exit before the guest's
  *     first instruction: a guest that takes one exception after the other comes to its timers, as on a CPU.
- * K2  While the guest runs, VMCS_TSC_OFFSET is vcpu.tsc_offset - behind: its TSC and its timers are one clock.
+ * K2  While the guest runs, the CPU's TSC offset for it is vcpu.tsc_offset - behind: its TSC and its timers are one clock.
  * K3  Only the CPU that a VM's vCPU is on touches its clock. */
 #ifndef VELLUM_VM_CLOCK_H
 #define VELLUM_VM_CLOCK_H
@@ -17,7 +17,7 @@
 #include "lib/mutants/mutate.h"
 
 /* Instructions of the hypervisor between its reading of the TSC and the guest's first instruction (vm/run.c, vmx/entry.S): the guest's own
- * clock does not count them, as it does not those from the guest's last instruction to the next reading (vmx_vcpu.exit_ticks). What is
+ * clock does not count them, as it does not those from the guest's last instruction to the next reading (hvm_vcpu.exit_ticks). What is
  * taken off for both may be some more than was needed; clock_exit() keeps K1 then. A real CPU needs more ticks for a VM entry
  * and for a VM exit. */
 #define CLOCK_ENTRY_TICKS 47

@@ -65,13 +65,13 @@ static void below_kick(void *ctx, struct mmu_vcpu *mmu)
 static bool below_invvpid(void *ctx, enum invvpid_type type, uint16_t vpid, gva_t gva)
 {
 	(void)ctx;
-	return invvpid_insn(type, vpid, gva.v);
+	return hvm_invvpid(type, vpid, gva);
 }
 
 static bool below_invept(void *ctx, enum invept_type type, uint64_t eptp)
 {
 	(void)ctx;
-	return invept_insn(type, eptp);
+	return hvm_invept(type, eptp);
 }
 
 static void below_lock(void *ctx, struct mmu_vm *mmu)
@@ -337,7 +337,7 @@ static bool create_vcpu(struct vm *vm, struct percpu *cpu)
 		VM_MUTANT(TSC_ZERO, v->tsc_offset = 0 - rdtsc());
 		msr_reset_vcpu(v);
 	}
-	if (v && fpu_init(v) && vmx_vcpu_init(&v->vmx, &machine.caps))
+	if (v && fpu_init(v) && hvm_vcpu_init(&v->hvm, &machine.caps))
 		return true;
 	vm_end(vm, VM_STATUS_BAD_IMAGE, "there is no memory for its virtual CPU");
 	return false;
@@ -348,8 +348,9 @@ static bool start_vcpu(struct vm *vm, const struct cpu_start *s)
 	struct walk_regs regs = start_regs(vm, s);
 	struct vcpu *v = vm->vcpu;
 
-	v->start = (struct vmx_start){ s->rip, s->rsp, s->rax, s->rbx, s->rsi, s->gdt_base, s->gdt_limit, s->cs, s->ds,
-				       s->mode == START_LONG64, schedule_slice() };
+	v->start = (struct hvm_start){ s->rip, s->rsp, s->rax, s->rbx, s->rsi, s->gdt_base, s->gdt_limit, s->cs, s->ds,
+				       s->mode == START_LONG64, schedule_slice(),
+				       vm->cpuid.has_rdtscp, vm->cpuid.has_invpcid, vm->cpuid.cr4_offered };
 	if (mmu_vcpu_init(&v->mmu, &vm->mmu, &regs))
 		return true;
 	vm_end(vm, VM_STATUS_BAD_IMAGE, "there is no memory for its tables");
@@ -388,8 +389,7 @@ struct vm *vm_create(unsigned id, const struct vm_config *config, struct percpu 
 	vm->high_ram = config->mem - vm->low_ram;
 	if (!create_mmu(vm))
 		return vm;
-	cpuid_policy_init(&vm->cpuid, 0, &machine.caps.mmu, machine.caps.proc2.may, machine.caps.cr4_fixed1, machine.tsc_hz,
-			  !(switch_hidden_cr4(vm) & CR4_PCIDE), vm->config->rdrand != CONFIG_OFF);
+	cpuid_policy_init(&vm->cpuid, 0, &machine.caps, machine.tsc_hz, !(switch_hidden_cr4(vm) & CR4_PCIDE), vm->config->rdrand != CONFIG_OFF);
 	msr_reset(vm);
 	if (create_vcpu(vm, cpu) && create_platform(vm) && create_memory(vm) && load_guest(vm, &start) && start_vcpu(vm, &start) &&
 	    switch_init(vm))

@@ -16,8 +16,6 @@
 #include "host/tsc.h"
 #include "host/wallclock.h"
 #include "vm/native/native.h"
-#include "vmx/bitmaps.h"
-#include "vmx/cpu.h"
 
 void vellum_main(uint32_t magic, const void *information);
 
@@ -87,10 +85,10 @@ static void start_host(uint32_t magic, const void *information)
 	console_route_interrupts();
 }
 
-/* An application processor: into VMX operation, and to work or sleep. */
+/* An application processor: ready for guests, and to work or sleep. */
 static void other_cpu(void)
 {
-	const char *why = vmx_cpu_enable(&machine.caps);
+	const char *why = hvm_cpu_enable(&machine.caps);
 
 	if (why)
 		console_panic("CPU %u: %s", this_cpu()->id, why);
@@ -99,18 +97,19 @@ static void other_cpu(void)
 	__builtin_unreachable();
 }
 
-static void start_vmx(void)
+static void start_hvm(void)
 {
-	const char *why = vmx_caps_read(&machine.caps);
+	const char *why = hvm_caps_read(&machine.caps);
 	struct speculation_cpu speculation;
 
 	if (!why)
-		why = vmx_cpu_enable(&machine.caps);
+		why = hvm_cpu_enable(&machine.caps);
 	if (why)
 		refuse(why);
 	speculation = speculation_read();
 	speculation_judge(&speculation, &machine.speculation);
-	vmx_bitmaps_init(&machine.caps);
+	hvm_intercepts_init(&machine.caps);
+	exit_handlers_init();
 	vpid_pool_init(&machine.vpids, VPID_COUNT);
 	paging_seal();
 	smp_start_others(other_cpu, machine.tsc_hz);
@@ -169,7 +168,7 @@ void vellum_main(uint32_t magic, const void *information)
 
 	canary_choose();
 	start_host(magic, information);
-	start_vmx();
+	start_hvm();
 	stats_host();
 	machine.frames_before = frames_available();
 	create_vms(read_configs());

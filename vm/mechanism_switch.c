@@ -38,17 +38,17 @@ uint64_t switch_hidden_cr4(const struct vm *vm)
 
 /* Does the VMCS hold segment registers as real mode leaves them, which VM entry takes only with "unrestricted guest"? So it is between
  * setting CR0.PE and loading them anew. SDM, "Checks on Guest Segment Registers". */
-static bool segments_of_real_mode(void)
+static bool segments_of_real_mode(const struct vcpu *v)
 {
-	struct segment_state cs = vmx_get_segment(SEG_CS), ss = vmx_get_segment(SEG_SS);
+	struct segment_state cs = hvm_segment(&v->hvm, SEG_CS), ss = hvm_segment(&v->hvm, SEG_SS);
 
-	if (VM_KEPT(SEGMENTS_V86, vmread(VMCS_GUEST_RFLAGS) & RFLAGS_VM))
+	if (VM_KEPT(SEGMENTS_V86, hvm_rflags(&v->hvm) & RFLAGS_VM))
 		return false;
 	if (VM_KEPT(SEGMENTS_CODE, !(cs.access & SEGMENT_CODE)) || VM_KEPT(SEGMENTS_RPL, (cs.selector ^ ss.selector) & 3) ||
 	    VM_KEPT(SEGMENTS_SS, (ss.access >> SEGMENT_DPL_SHIFT & 3) != (ss.selector & 3u)))
 		return true;
 	for (enum segment n = SEG_ES; n <= SEG_GS; n++) {
-		struct segment_state s = vmx_get_segment(n);
+		struct segment_state s = hvm_segment(&v->hvm, n);
 
 		if (n != SEG_CS && n != SEG_SS && VM_LEFT_OUT_OR(SEGMENTS_UNUSABLE, !(s.access & SEGMENT_UNUSABLE)) &&
 		    VM_LEFT_OUT_OR(SEGMENTS_CONFORMING, (s.access & SEGMENT_TYPE) <= SEGMENT_NONCONFORMING) &&
@@ -68,7 +68,7 @@ static const char *refusal(const struct vcpu *v, const struct mmu_ops *ops)
 		return "the virtual machine was started with switch off, and its CPU has PCID or protection keys, which this mechanism lacks";
 	if (VM_KEPT(SWITCH_REAL_MODE, !(v->mmu.regs.cr0 & CR0_PE)) && !mechanism_runs_real_mode(ops))
 		return "the guest is in real mode, which this mechanism cannot run";
-	if (VM_KEPT(SWITCH_STARTED, v->started) && !mechanism_runs_real_mode(ops) && segments_of_real_mode())
+	if (VM_KEPT(SWITCH_STARTED, v->started) && !mechanism_runs_real_mode(ops) && segments_of_real_mode(v))
 		return "the guest is about to leave real mode, which this mechanism cannot run";
 	return NULL;
 }
@@ -79,7 +79,7 @@ const char *vcpu_switch(struct vcpu *v, const struct mmu_ops *ops)
 
 	if (v->started) {
 		VM_MUTANT(SWITCH_WRITTEN, vcpu_bring_up_to_date(v)); /* W1 */
-		VM_MUTANT(SWITCH_READ, vmx_sync_paging(&v->vmx, &v->mmu));
+		VM_MUTANT(SWITCH_READ, hvm_sync_paging(&v->hvm, &v->mmu));
 	}
 	why = refusal(v, ops);
 	if (why || ops == v->vm->mmu.ops)

@@ -61,8 +61,8 @@ void mitigations_choose(struct vm *vm)
 			return;
 		}
 	}
-	vm->vcpu->vmx.guards = speculation_guards(s, measures);
-	vm->vcpu->vmx.spec_host = VM_LEFT_OUT_OR(MITIGATIONS_HOST, measures & BIT(MEASURE_IBRS)) ? s->spec_host : 0;
+	vm->vcpu->hvm.guards = speculation_guards(s, measures);
+	vm->vcpu->hvm.spec_host = VM_LEFT_OUT_OR(MITIGATIONS_HOST, measures & BIT(MEASURE_IBRS)) ? s->spec_host : 0;
 	if (VM_LEFT_OUT_OR(MITIGATIONS_GUEST, measures & BIT(MEASURE_GUEST)))
 		vm->cpuid.basic[7].edx |= s->guest_l7_edx;
 	announce(vm, measures);
@@ -75,8 +75,8 @@ bool mitigations_read(const struct vcpu *v, uint32_t msr, uint64_t *value)
 	uint32_t offered = v->vm->cpuid.basic[7].edx;
 
 	if (msr == MSR_SPEC_CTRL && VM_LEFT_OUT_OR(SPEC_CTRL_READ, offered & (L7_EDX_SPEC_CTRL | L7_EDX_STIBP | L7_EDX_SSBD))) {
-		ASSERT(rdmsr(MSR_SPEC_CTRL) == v->vmx.spec_host);
-		*value = v->vmx.spec_guest;
+		ASSERT(rdmsr(MSR_SPEC_CTRL) == v->hvm.spec_host);
+		*value = v->hvm.spec_guest;
 	} else if (msr == MSR_ARCH_CAPABILITIES && VM_LEFT_OUT_OR(ARCH_READ, offered & L7_EDX_ARCH_CAPABILITIES)) {
 		*value = machine.speculation.guest_arch_capabilities;
 	} else {
@@ -92,7 +92,7 @@ bool mitigations_write(struct vcpu *v, uint32_t msr, uint64_t value)
 	if (msr == MSR_SPEC_CTRL && VM_LEFT_OUT_OR(SPEC_CTRL_WRITE, offered & (L7_EDX_SPEC_CTRL | L7_EDX_STIBP | L7_EDX_SSBD))) {
 		if (VM_KEPT(SPEC_CTRL_BITS, value & ~machine.speculation.guest_spec_ctrl))
 			return false;
-		v->vmx.spec_guest = value;
+		v->hvm.spec_guest = value;
 		return true;
 	}
 	if (msr == MSR_PRED_CMD && VM_LEFT_OUT_OR(PRED_CMD_WRITE, offered & L7_EDX_SPEC_CTRL)) {

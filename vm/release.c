@@ -11,8 +11,8 @@ static void release_vcpu(struct vcpu *v)
 {
 	if (VM_KEPT(RELEASE_ROOTS, v->mmu.vm))
 		mmu_vcpu_destroy(&v->mmu);
-	if (VM_KEPT(RELEASE_VMCS, v->vmx.vmcs.v))
-		vmx_vcpu_destroy(&v->vmx);
+	if (VM_KEPT(RELEASE_VMCS, hvm_vcpu_exists(&v->hvm)))
+		hvm_vcpu_destroy(&v->hvm);
 	if (v->fpu)
 		fpu_free(v);
 }

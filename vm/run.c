@@ -45,19 +45,17 @@ static void load(struct vcpu *v)
 	struct percpu *cpu = this_cpu();
 
 	if (cpu->loaded != v) {
-		vmx_load(&v->vmx);
+		hvm_load(&v->hvm);
 		cpu->loaded = v;
 	}
 	VM_MUTANT(LOAD_FPU, fpu_switch(v));
 	if (!v->started) {
-		uint32_t features = (v->vm->cpuid.has_rdtscp ? PROC2_RDTSCP : 0) | (v->vm->cpuid.has_invpcid ? PROC2_INVPCID : 0);
-
 		mmu_enter(&v->mmu, cpu->id);
-		vmx_vcpu_start(&v->vmx, &v->start, &v->mmu, features, v->vm->cpuid.cr4_offered);
+		hvm_vcpu_start(&v->hvm, &v->start, &v->mmu);
 		v->started = true;
 	}
 	VM_MUTANT(LOAD_TSC, vcpu_write_tsc_offset(v));
-	vmx_begin_turn(&v->vmx);
+	hvm_begin_turn(&v->hvm);
 }
 
 /* What had to be done before the next entry is done; false: the vCPU leaves the CPU instead. */
@@ -89,11 +87,11 @@ __attribute__((noinline)) void vcpu_bring_up_to_date(struct vcpu *v)
 {
 	mmu_enter(&v->mmu, v->cpu->id);
 	if (v->mmu.intercepts_changed) {
-		VM_MUTANT(CURRENT_UNOWNED, vmx_sync_unowned(&v->mmu));
-		vmx_apply_paging(&v->vmx, &v->mmu);
+		VM_MUTANT(CURRENT_UNOWNED, hvm_sync_unowned(&v->hvm, &v->mmu));
+		hvm_apply_paging(&v->hvm, &v->mmu);
 	}
 	if (v->mmu.root_changed)
-		vmx_apply_root(&v->vmx, &v->mmu);
+		hvm_apply_root(&v->hvm, &v->mmu);
 }
 
 static inline unsigned out_of_date(const struct vcpu *v)
@@ -126,17 +124,17 @@ static inline void make_current(struct vcpu *v)
 /* A CPU newer than the table. */
 static __attribute__((noinline, cold)) void exit_other(struct vcpu *v)
 {
-	v->exit = &v->exits[EXIT_OTHER];
+	v->exit = &v->exits[HVM_EXIT_OTHER];
 	v->exit->count++;
-	exit_handlers[EXIT_OTHER](v);
+	exit_handlers[HVM_EXIT_OTHER](v);
 }
 
 static inline void handle_exit(struct vcpu *v)
 {
-	uint64_t reason = vmread(VMCS_EXIT_REASON) & 0xffff;
+	uint64_t reason = hvm_exit_code(&v->hvm);
 	struct exit_stat *exit;
 
-	if (unlikely(reason >= EXIT_REASON_COUNT)) {
+	if (unlikely(reason >= HVM_EXIT_CODES)) {
 		exit_other(v);
 		return;
 	}
@@ -159,7 +157,7 @@ static inline void account_exit(struct vcpu *v, uint64_t now)
 static __attribute__((noinline)) void set_alarm(struct vcpu *v)
 {
 	const struct vm_clock *c = &v->vm->clock;
-	uint64_t late = VM_KEPT(ALARM_LATE, c->stopped) ? rdtsc() - c->stopped_at + TICKS_TO_ENTRY + v->vmx.exit_ticks : 0;
+	uint64_t late = VM_KEPT(ALARM_LATE, c->stopped) ? rdtsc() - c->stopped_at + TICKS_TO_ENTRY + v->hvm.exit_ticks : 0;
 	uint64_t alarm = schedule_alarm(v->vm);
 
 	v->vm->timers.earlier = false;
@@ -167,10 +165,21 @@ static __attribute__((noinline)) void set_alarm(struct vcpu *v)
 		lapic_host_timer(alarm + late);
 }
 
+/* false: the CPU would refuse the state; the VM has ended, with a sentence that says why. */
+static bool entry_check(struct vcpu *v)
+{
+	const char *broken = hvm_entry_check(&v->hvm, &machine.caps);
+
+	if (broken)
+		vm_end(v->vm, VM_STATUS_STOPPED, "stopped: Vellum left a state that a CPU would refuse (last exit %u, rip 0x%lx): %s",
+		       (unsigned)hvm_exit_code(&v->hvm), hvm_rip(&v->hvm), broken);
+	return !broken;
+}
+
 static void entry_failed(struct vcpu *v)
 {
 	vm_end(v->vm, VM_STATUS_STOPPED, "stopped: the CPU refused to enter the guest (VM-instruction error %lu)",
-	       vmread(VMCS_INSTRUCTION_ERROR));
+	       hvm_entry_error(&v->hvm));
 }
 
 /* Until it halts, is over, or another's turn has come. Nothing but v itself is kept across the entry; own_clock is a constant, so that
@@ -199,7 +208,7 @@ static inline __attribute__((always_inline)) void run_on(struct vcpu *v, const b
 			__atomic_store_n(&v->in_guest, false, __ATOMIC_RELEASE);
 			continue;
 		}
-		v = container_of(vmx_enter(&v->vmx, &failed), struct vcpu, vmx);
+		v = container_of(hvm_enter(&v->hvm, &failed), struct vcpu, hvm);
 		if (unlikely(failed)) {
 			VM_MUTANT(ENTRY_FAILED, entry_failed(v));
 			if (own_clock)
@@ -208,7 +217,7 @@ static inline __attribute__((always_inline)) void run_on(struct vcpu *v, const b
 		}
 		v->exit_tsc = rdtsc();
 		if (own_clock)
-			clock_exit(&v->vm->clock, v->exit_tsc - v->vmx.exit_ticks);
+			clock_exit(&v->vm->clock, v->exit_tsc - v->hvm.exit_ticks);
 		VM_MUTANT(OUT_OF_GUEST, __atomic_store_n(&v->in_guest, false, __ATOMIC_RELEASE));
 		handle_exit(v);
 	}
@@ -221,7 +230,7 @@ static void run(struct vcpu *v)
 
 	v->run_start = v->exit_tsc = now;
 	if (!v->exit)
-		v->exit = &v->exits[EXIT_OTHER]; /* nothing has exited yet */
+		v->exit = &v->exits[HVM_EXIT_OTHER]; /* nothing has exited yet */
 	v->running = true;
 	if (own_clock)
 		VM_MUTANT(CLOCK_BEGINS, clock_stop(&v->vm->clock, now));
@@ -255,7 +264,7 @@ static void retire(struct percpu *cpu, struct vcpu *v)
 	if (VM_KEPT(RETIRE_FPU, cpu->fpu_owner == v))
 		cpu->fpu_owner = NULL;
 	if (VM_KEPT(RETIRE_LOADED, cpu->loaded == v)) {
-		vmx_unload(&v->vmx);
+		hvm_unload(&v->hvm);
 		cpu->loaded = NULL;
 	}
 	v->ring = cpu->untold;

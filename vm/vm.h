@@ -22,6 +22,7 @@
 #include "dev/serial/uart.h"
 #include "emulate/emulate.h"
 #include "host/spinlock.h"
+#include "hvm/hvm.h"
 #include "mmu/backing.h"
 #include "mmu/mmu.h"
 #include "vm/account/account.h"
@@ -29,7 +30,6 @@
 #include "vm/config/config.h"
 #include "vm/exit/cpuid.h"
 #include "vmx/speculation.h"
-#include "vmx/vcpu.h"
 
 #define VMS_MAX 16
 #define VM_EXTENTS_MAX 16
@@ -49,13 +49,6 @@ enum vm_status {
 #define REQUEST_SWITCH BIT(2) /* let another vCPU of this CPU run */
 #define REQUEST_MMU BIT(3)    /* go over to the next mechanism */
 
-/* An event to inject at the next entry, in the VMCS's format. */
-struct event {
-	uint32_t info; /* valid bit clear: none */
-	uint32_t error;
-	uint32_t length;
-};
-
 #define INSN_CACHE_SIZE 8
 
 /* Decoded instructions that touched MMIO, so that the next time they only need to be compared. */
@@ -67,7 +60,10 @@ struct insn_cache {
 };
 
 struct vcpu {
-	struct vmx_vcpu vmx; /* first: entry.S */
+	union {
+		struct hvm_vcpu hvm;
+		union hvm_vcpu_room hvm_room; /* which begins with it */
+	};
 	uint64_t requests;
 	struct mmu_vcpu mmu;
 	struct vm *vm;
@@ -75,9 +71,9 @@ struct vcpu {
 	struct vcpu *ring; /* the next vCPU on the same CPU */
 	bool halted;
 	bool paused;   /* by the control channel: it is not picked */
-	bool started;  /* the VMCS has been written */
+	bool started;  /* hvm_vcpu_start() was called */
 	bool in_guest; /* read by other CPUs: entering, or in the guest (vm/run.c) */
-	struct vmx_start start;
+	struct hvm_start start;
 	uint64_t exit_tsc;   /* when the last exit happened */
 	uint64_t host_turn;  /* TSC: when the host's interrupts are let in at an exit, whatever exits there are (F3) */
 	struct exit_stat *exit; /* the account of its reason, in exits[] */
@@ -112,7 +108,7 @@ struct vcpu {
 	unsigned unprotected_count;
 	uint64_t breakpoints; /* DR7, if it has breakpoints on data or ports, while an instruction is done for the guest; else 0 */
 	uint64_t breakpoint_hits; /* of DR0 to DR3, by the accesses of that instruction */
-	struct exit_stat exits[EXIT_REASON_COUNT];
+	struct exit_stat exits[HVM_EXIT_CODES];
 };
 
 struct mtrrs {
@@ -182,7 +178,10 @@ struct vm {
 
 /* The machine that everything runs on. */
 struct machine {
-	struct vmx_caps caps;
+	union {
+		struct hvm_caps caps;
+		union hvm_caps_room caps_room; /* which begins with them */
+	};
 	struct speculation speculation;
 	struct vpid_pool vpids;
 	uint64_t tsc_hz;
@@ -229,7 +228,7 @@ static inline void vcpu_write_tsc_offset(struct vcpu *v)
 
 	if (offset != v->tsc_offset_in_vmcs) {
 		v->tsc_offset_in_vmcs = offset;
-		vmwrite(VMCS_TSC_OFFSET, offset);
+		hvm_set_tsc_offset(&v->hvm, offset);
 	}
 }
 /* The calling CPU runs the vCPUs on its ring until the last VM of the machine has ended; an application processor then parks. */
@@ -262,11 +261,6 @@ void vm_timer_interrupt(void);
 /* Lets the host's interrupts in at an exit of v (F3). */
 void vm_host_turn(struct vcpu *v);
 
-/* ---- vm/exit/entry_check.c ---- */
-/* Puts the VMCS, which is loaded, through the manual's checks at VM entry (model/vmentry.h). false: a rule is broken; the VM has
- * ended with a sentence that says which. Debug builds do it before every entry. */
-bool entry_check(struct vcpu *v);
-
 /* ---- vm/mechanism_switch.c ---- */
 /* Sets up the changes that the description asks for. false: the VM has ended. */
 bool switch_init(struct vm *vm);
@@ -282,7 +276,9 @@ void switch_woken(struct vcpu *v);
 
 /* ---- vm/exit/dispatch.c ---- */
 typedef void exit_handler(struct vcpu *v);
-extern exit_handler *const exit_handlers[EXIT_REASON_COUNT];
+/* By the exits' codes; set up once, before any vCPU runs. */
+extern exit_handler *exit_handlers[HVM_EXIT_CODES];
+void exit_handlers_init(void);
 /* For exits that can happen while an event is being delivered: puts the event back (SDM, "Information for VM Exits That Occur During Event
  * Delivery"). */
 void exit_requeue_event(struct vcpu *v);
@@ -292,7 +288,7 @@ void exit_skip(struct vcpu *v);
 /* ---- vm/exit/event.c ---- */
 /* Queues an exception for the next entry; together with one that was being delivered it may become a double or triple fault. */
 void event_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error);
-/* Does this event (as in the VM-entry interruption information) push RFLAGS with RF set? */
+/* Does this event (.info) push RFLAGS with RF set? */
 bool event_sets_rf(uint32_t info);
 void event_page_fault(struct vcpu *v, uint32_t error, uint64_t cr2);
 /* The #DB that INT1 raises, with the instruction's length in bytes: no DR6 changes, and no DPL is checked. */
@@ -308,8 +304,8 @@ bool event_wakes(struct vcpu *v);
 exit_handler exit_cr_access, exit_xsetbv, exit_invlpg;
 exit_handler exit_rdmsr, exit_wrmsr;
 exit_handler exit_io;
-exit_handler exit_exception, exit_machine_check, exit_ept_violation, exit_ept_misconfig;
-/* A #PF that exited; info: the VM-exit interruption information. */
+exit_handler exit_exception, exit_machine_check, exit_nested_fault, exit_nested_misconfig;
+/* A #PF that exited; info: hvm_exit_event(). */
 void exit_page_fault(struct vcpu *v, uint64_t info);
 /* RDMSR and WRMSR of the vCPU; false: #GP(0). */
 bool msr_read(struct vcpu *v, uint32_t msr, uint64_t *value);
@@ -345,7 +341,7 @@ void breakpoints_trap(struct vcpu *v);
 
 /* ---- vm/exit/access.c ---- */
 /* What gva means to the guest for the access, A/D bits set. false: *error is the page fault's error code. The paging registers have been
- * synchronised (vmx_sync_paging). */
+ * synchronised (hvm_sync_paging). */
 bool vcpu_translate(struct vcpu *v, gva_t gva, struct access access, gpa_t *gpa, uint32_t *error);
 
 /* ---- vm/resident.c ---- */
@@ -376,8 +372,6 @@ void stats_host(void);
 /* Some lines of the account of a VM that has ended, and as the last why it did; to be called until vm->all_told. false: the port had no
  * room for one. */
 bool stats_vm(struct vm *vm);
-/* The exits' names in statistics, by basic exit reason. */
-extern const char *const exit_names[EXIT_REASON_COUNT];
 /* Ticks that the vCPU had so far, in the guest and in its exits' handlers; called on its CPU. */
 void stats_ticks(const struct vcpu *v, uint64_t *guest, uint64_t *hypervisor);
 

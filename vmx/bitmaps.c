@@ -34,7 +34,7 @@ void vmx_bitmaps_init(const struct vmx_caps *caps)
 		allow(WRITE_LOW, WRITE_HIGH, own[i]);
 	}
 	allow(READ_LOW, READ_HIGH, MSR_TSC); /* the CPU adds the offset */
-	if (VM_LEFT_OUT_OR(BITMAP_AUX, caps->rdtscp)) {
+	if (VM_LEFT_OUT_OR(BITMAP_AUX, caps->hvm.rdtscp)) {
 		allow(READ_LOW, READ_HIGH, MSR_TSC_AUX);
 		allow(WRITE_LOW, WRITE_HIGH, MSR_TSC_AUX);
 	}

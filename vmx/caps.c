@@ -148,10 +148,12 @@ const char *vmx_caps_read(struct vmx_caps *c)
 	c->cr4_fixed0 = rdmsr(MSR_VMX_CR4_FIXED0);
 	c->cr4_fixed1 = rdmsr(MSR_VMX_CR4_FIXED1);
 	c->cr4_host = read_cr4() & CR4_MCE;
-	read_paging(&c->mmu);
-	read_ept(&c->mmu, c->proc2.may);
+	read_paging(&c->hvm.mmu);
+	read_ept(&c->hvm.mmu, c->proc2.may);
+	c->hvm.invpcid = c->proc2.may & PROC2_INVPCID;
+	c->hvm.cr4_may = c->cr4_fixed1;
 	c->preemption_shift = rdmsr(MSR_VMX_MISC) & 31;
-	c->rdtscp = VM_LEFT_OUT_OR(RDTSCP_CONTROL, c->proc2.may & PROC2_RDTSCP) &&
+	c->hvm.rdtscp = VM_LEFT_OUT_OR(RDTSCP_CONTROL, c->proc2.may & PROC2_RDTSCP) &&
 		    VM_LEFT_OUT_OR(RDTSCP_CPUID, cpuid(0x80000001, 0).edx & BIT(27));
 	c->switches_msrs = switches_msrs(c);
 	return missing_control(c);

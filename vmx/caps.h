@@ -2,7 +2,7 @@
 #ifndef VELLUM_VMX_CAPS_H
 #define VELLUM_VMX_CAPS_H
 
-#include "mmu/caps.h"
+#include "hvm/types.h"
 
 /* A control field: bits that must be 1, bits that may be 1. */
 struct vmx_control_caps {
@@ -11,14 +11,13 @@ struct vmx_control_caps {
 };
 
 struct vmx_caps {
+	struct hvm_caps hvm;
 	uint32_t revision;
 	struct vmx_control_caps pin, proc, proc2, exit, entry;
 	bool switches_msrs; /* VM entry and exit switch IA32_EFER and IA32_PAT by controls; else by MSR areas (vmx/msrs.h) */
 	unsigned preemption_shift; /* the preemption timer counts once in 1 << preemption_shift TSC ticks */
-	bool rdtscp;        /* guests may have RDTSCP, and IA32_TSC_AUX */
 	uint64_t cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
 	uint64_t cr4_host;  /* bits of CR4 that stay as the host has them while a guest runs: MCE, without which a machine check shuts down */
-	struct mmu_caps mmu;
 };
 
 /* Reads the capabilities. NULL, or one sentence that says what is missing. */

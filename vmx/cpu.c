@@ -45,9 +45,9 @@ const char *vmx_cpu_enable(const struct vmx_caps *caps)
 	if (!vmxon(cpu->vmxon_region))
 		return "VMXON failed";
 	/* Nothing that an earlier owner of this machine left may be used (T1). */
-	if (caps->mmu.invept_all)
+	if (caps->hvm.mmu.invept_all)
 		invept_insn(2, 0);
-	if (caps->mmu.invvpid_all)
+	if (caps->hvm.mmu.invvpid_all)
 		invvpid_insn(2, 0, 0);
 	return NULL;
 }

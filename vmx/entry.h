@@ -3,13 +3,13 @@
 #ifndef VELLUM_VMX_ENTRY_H
 #define VELLUM_VMX_ENTRY_H
 
-#define OFFSET_ENTER 128
-#define OFFSET_ENTER_AGAIN 136
-#define OFFSET_HOST_RSP 144
-#define OFFSET_SPEC_GUEST 152
-#define OFFSET_SPEC_HOST 160
-#define OFFSET_GUARDS 168
-#define OFFSET_LAUNCHED 172
+#define OFFSET_SPEC_GUEST 128
+#define OFFSET_SPEC_HOST 136
+#define OFFSET_GUARDS 144
+#define OFFSET_ENTER 160
+#define OFFSET_ENTER_AGAIN 168
+#define OFFSET_HOST_RSP 176
+#define OFFSET_LAUNCHED 184
 
 /* Bits of guards. */
 #define GUARD_REGISTERS 0x01     /* general registers do not keep the guest's values after an exit */

@@ -11,18 +11,17 @@
 extern const char vmx_exit_bare[], vmx_exit_entry[], vmx_exit_guarded[];
 
 #define ENTRY_KNOWS(field, offset) _Static_assert(offsetof(struct vmx_vcpu, field) == (offset), "vmx/entry.h")
-ENTRY_KNOWS(gpr, 0);
+ENTRY_KNOWS(hvm.gpr, 0);
 ENTRY_KNOWS(enter, OFFSET_ENTER);
 ENTRY_KNOWS(enter_again, OFFSET_ENTER_AGAIN);
 ENTRY_KNOWS(host_rsp, OFFSET_HOST_RSP);
-ENTRY_KNOWS(spec_guest, OFFSET_SPEC_GUEST);
-ENTRY_KNOWS(spec_host, OFFSET_SPEC_HOST);
-ENTRY_KNOWS(guards, OFFSET_GUARDS);
+ENTRY_KNOWS(hvm.spec_guest, OFFSET_SPEC_GUEST);
+ENTRY_KNOWS(hvm.spec_host, OFFSET_SPEC_HOST);
+ENTRY_KNOWS(hvm.guards, OFFSET_GUARDS);
 ENTRY_KNOWS(launched, OFFSET_LAUNCHED);
 
 #define CR0_NE BIT(5)
 #define PAT_AFTER_RESET 0x0007040600070406ull
-#define ACCESS_L BIT(13)
 #define EXCEPTIONS_ALWAYS (BIT(1) | BIT(17) | BIT(18)) /* #DB, #AC, #MC: see vm/exit/exception.c */
 #define ACCESS_CODE64 0xa09b
 #define ACCESS_CODE32 0xc09b
@@ -97,32 +96,32 @@ static void write_pin_controls(const struct vmx_caps *c, uint64_t ticks)
 #define TICKS_REGISTERS 30
 #define TICKS_GUARDED 39
 
-/* The ways in and out that do what v->guards asks for, and no more. */
+/* The ways in and out that do what v->hvm.guards asks for, and no more. */
 static void choose_way(struct vmx_vcpu *v)
 {
 	const char *out = vmx_exit_bare;
 
-	v->exit_ticks = TICKS_BARE;
+	v->hvm.exit_ticks = TICKS_BARE;
 	v->enter_again = vmx_enter_again;
-	if (v->guards & GUARDS_LONG_WAY) {
+	if (v->hvm.guards & GUARDS_LONG_WAY) {
 		out = vmx_exit_guarded;
-		v->exit_ticks = TICKS_GUARDED;
+		v->hvm.exit_ticks = TICKS_GUARDED;
 		v->enter_again = vmx_enter_guarded;
-	} else if (v->guards & GUARD_REGISTERS) {
+	} else if (v->hvm.guards & GUARD_REGISTERS) {
 		out = vmx_exit_entry;
-		v->exit_ticks = TICKS_REGISTERS;
+		v->hvm.exit_ticks = TICKS_REGISTERS;
 	}
 	vmwrite(VMCS_HOST_RIP, (uintptr_t)out);
 	vmx_begin_turn(v);
 }
 
-static void write_controls(struct vmx_vcpu *v, uint32_t proc2_features)
+static void write_controls(struct vmx_vcpu *v, const struct hvm_start *start)
 {
 	const struct vmx_caps *c = v->caps;
 
 	v->proc = vmx_control(c->proc, PROC_TSC_OFFSETTING | PROC_HLT | PROC_MWAIT | PROC_MONITOR | PROC_RDPMC | PROC_CR8_LOAD |
 					       PROC_CR8_STORE | PROC_IO_BITMAPS | PROC_MSR_BITMAPS | PROC_SECONDARY);
-	v->proc2 = vmx_control(c->proc2, PROC2_WBINVD | proc2_features);
+	v->proc2 = vmx_control(c->proc2, PROC2_WBINVD | (start->rdtscp ? PROC2_RDTSCP : 0) | (start->invpcid ? PROC2_INVPCID : 0));
 	vmwrite(VMCS_PROC_CONTROLS, v->proc);
 	if (v->proc & PROC_SECONDARY)
 		vmwrite(VMCS_PROC_CONTROLS2, v->proc2);
@@ -137,7 +136,7 @@ static void write_controls(struct vmx_vcpu *v, uint32_t proc2_features)
 	vmwrite(VMCS_LINK_POINTER, ~0ull);
 }
 
-static void write_guest_segments(const struct vmx_start *s)
+static void write_guest_segments(const struct hvm_start *s)
 {
 	struct segment_state data = { s->ds, 0xffffffff, ACCESS_DATA, 0 };
 	struct segment_state code = { s->cs, 0xffffffff, s->long_mode ? ACCESS_CODE64 : ACCESS_CODE32, 0 };
@@ -154,7 +153,7 @@ static void write_guest_segments(const struct vmx_start *s)
 	vmwrite(VMCS_GUEST_IDTR_LIMIT, 0);
 }
 
-static void write_guest(const struct vmx_start *s)
+static void write_guest(const struct hvm_start *s)
 {
 	write_guest_segments(s);
 	vmwrite(VMCS_GUEST_RIP, s->rip);
@@ -170,19 +169,18 @@ static void write_guest(const struct vmx_start *s)
 	vmwrite(VMCS_GUEST_SYSENTER_EIP, 0);
 }
 
-void vmx_vcpu_start(struct vmx_vcpu *v, const struct vmx_start *start, struct mmu_vcpu *mmu, uint32_t proc2_features,
-		    uint64_t cr4_offered)
+void vmx_vcpu_start(struct vmx_vcpu *v, const struct hvm_start *start, struct mmu_vcpu *mmu)
 {
-	memset(v->gpr, 0, sizeof(v->gpr));
-	v->gpr[GPR_RAX] = start->rax;
-	v->gpr[GPR_RBX] = start->rbx;
-	v->gpr[GPR_RSI] = start->rsi;
+	memset(v->hvm.gpr, 0, sizeof(v->hvm.gpr));
+	v->hvm.gpr[GPR_RAX] = start->rax;
+	v->hvm.gpr[GPR_RBX] = start->rbx;
+	v->hvm.gpr[GPR_RSI] = start->rsi;
 	v->host_rsp = 0;
-	v->cr4_offered = cr4_offered;
+	v->cr4_offered = start->cr4_offered;
 	write_host();
 	write_pin_controls(v->caps, start->longest_run);
 	choose_way(v);
-	write_controls(v, proc2_features);
+	write_controls(v, start);
 	write_guest(start);
 	vmx_msrs_start(v);
 	vmx_set_pat(v, PAT_AFTER_RESET);
@@ -193,9 +191,9 @@ void vmx_vcpu_start(struct vmx_vcpu *v, const struct vmx_start *start, struct mm
 void vmx_load(struct vmx_vcpu *v)
 {
 	BUG_ON(!vmptrld(v->vmcs));
-	if (VM_KEPT(LOAD_SPEC_CTRL, v->guards & GUARD_SPEC_CTRL))
-		wrmsr(MSR_SPEC_CTRL, v->spec_host);
-	if (VM_KEPT(LOAD_IBPB, v->guards & GUARD_IBPB))
+	if (VM_KEPT(LOAD_SPEC_CTRL, v->hvm.guards & GUARD_SPEC_CTRL))
+		wrmsr(MSR_SPEC_CTRL, v->hvm.spec_host);
+	if (VM_KEPT(LOAD_IBPB, v->hvm.guards & GUARD_IBPB))
 		wrmsr(MSR_PRED_CMD, 1);
 	if (v->launched)
 		write_host_cpu();
@@ -221,7 +219,7 @@ static void write_proc2(struct vmx_vcpu *v, uint32_t proc2)
 
 static bool unrestricted(const struct vmx_vcpu *v, const struct mmu_intercepts *i)
 {
-	return i->ept && v->caps->mmu.unrestricted_guest;
+	return i->ept && v->caps->hvm.mmu.unrestricted_guest;
 }
 
 static void apply_controls(struct vmx_vcpu *v, const struct mmu_vcpu *mmu)
@@ -319,7 +317,7 @@ void vmx_sync_paging(struct vmx_vcpu *v, struct mmu_vcpu *mmu)
 
 	mmu->regs.efer = (mmu->regs.efer & efer_mask) | (vmx_get_efer(v) & ~efer_mask);
 	mmu->regs.ac = vmread(VMCS_GUEST_RFLAGS) & BIT(18);
-	mmu->regs.cpl = (uint8_t)(vmread(VMCS_GUEST_SS_ACCESS) >> 5 & 3);
+	mmu->regs.cpl = (uint8_t)vmx_cpl();
 	mmu->regs.cs_l = vmread(VMCS_GUEST_CS_ACCESS) & ACCESS_L;
 	pae = pae && !(mmu->regs.efer & EFER_LMA);
 	for (unsigned n = 0; pae && n < 4; n++)

@@ -9,20 +9,8 @@
 #include "mmu/mmu.h"
 #include "vmx/caps.h"
 #include "vmx/entry.h"
+#include "vmx/guest.h"
 #include "vmx/ops.h"
-
-/* Indices of gpr[], as instructions encode them. RSP is in the VMCS. */
-enum gpr { GPR_RAX, GPR_RCX, GPR_RDX, GPR_RBX, GPR_RSP, GPR_RBP, GPR_RSI, GPR_RDI, GPR_R8, GPR_R15 = 15, GPR_COUNT };
-
-/* Segment registers, in the VMCS's order. */
-enum segment { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_LDTR, SEG_TR };
-
-struct segment_state {
-	uint16_t selector;
-	uint32_t limit;
-	uint32_t access; /* SDM, "Format of Access Rights" */
-	uint64_t base;
-};
 
 /* entry.S; not to be called by C. */
 void vmx_enter_first(void);
@@ -31,16 +19,12 @@ void vmx_enter_guarded(void);
 
 struct vmx_vcpu {
 	/* What entry.S knows (vmx/entry.h). */
-	uint64_t gpr[GPR_COUNT];
+	struct hvm_vcpu hvm;
 	void (*enter)(void);       /* the way in that the next entry takes */
 	void (*enter_again)(void); /* and those after it, in the same turn */
 	uint64_t host_rsp;         /* what the VMCS has */
-	uint64_t spec_guest;       /* IA32_SPEC_CTRL: the guest's value, and the host's */
-	uint64_t spec_host;
-	uint32_t guards;           /* GUARD_*; set before vmx_vcpu_start() */
 	bool launched;
 	/* What it does not. */
-	uint64_t exit_ticks;       /* instructions from the guest's last one to the first after vmx_enter(), at least; by the way out */
 	const struct vmx_caps *caps;
 	hpa_t vmcs;
 	uint32_t proc, proc2;
@@ -48,22 +32,11 @@ struct vmx_vcpu {
 	uint64_t cr4_offered;    /* CR4 bits that the guest's CPUID offers: it may set them without an exit */
 };
 
-/* How the guest's first instruction finds the CPU; registers not named are 0. */
-struct vmx_start {
-	uint64_t rip, rsp, rax, rbx, rsi;
-	uint64_t gdt_base;
-	uint32_t gdt_limit;
-	uint16_t cs, ds;
-	bool long_mode;
-	uint64_t longest_run; /* TSC ticks without an exit, where the CPU has a preemption timer */
-};
-
-/* Allocates the VMCS. features: bits of PROC2_* that the guest's CPUID offers (RDTSCP, INVPCID). false: no memory. */
+/* Allocates the VMCS. false: no memory. */
 bool vmx_vcpu_init(struct vmx_vcpu *v, const struct vmx_caps *caps);
 void vmx_vcpu_destroy(struct vmx_vcpu *v);
 /* Writes every field of a new VMCS. mmu->regs, ->intercepts and ->root are set. */
-void vmx_vcpu_start(struct vmx_vcpu *v, const struct vmx_start *start, struct mmu_vcpu *mmu, uint32_t proc2_features,
-		    uint64_t cr4_offered);
+void vmx_vcpu_start(struct vmx_vcpu *v, const struct hvm_start *start, struct mmu_vcpu *mmu);
 
 /* Makes the VMCS current on this CPU, with this CPU's host state; unload makes it current nowhere. */
 void vmx_load(struct vmx_vcpu *v);
@@ -85,15 +58,7 @@ void vmx_sync_unowned(struct mmu_vcpu *mmu);
 static inline void vmx_sync_access(struct mmu_vcpu *mmu)
 {
 	mmu->regs.ac = vmread(VMCS_GUEST_RFLAGS) & BIT(18);
-	mmu->regs.cpl = (uint8_t)(vmread(VMCS_GUEST_SS_ACCESS) >> 5 & 3);
-}
-
-/* The guest's privilege level: that of SS (SDM, "Guest Register State"). */
-static inline unsigned vmx_cpl(void) { return vmread(VMCS_GUEST_SS_ACCESS) >> 5 & 3; }
-/* Does the guest run 64-bit code? CS.L counts in IA-32e mode only. */
-static inline bool vmx_in_64bit_code(void)
-{
-	return (vmread(VMCS_ENTRY_CONTROLS) & ENTRY_IA32E) && (vmread(VMCS_GUEST_CS_ACCESS) & BIT(13));
+	mmu->regs.cpl = (uint8_t)vmx_cpl();
 }
 
 void vmx_set_interrupt_window(struct vmx_vcpu *v, bool on);
@@ -101,6 +66,9 @@ void vmx_set_nmi_window(struct vmx_vcpu *v, bool on);
 
 struct segment_state vmx_get_segment(enum segment n);
 void vmx_set_segment(enum segment n, const struct segment_state *s);
+
+/* For hvm_control() (hvm/hvm.h). */
+const char *vmx_control_shown(const struct vmx_vcpu *v, unsigned n, uint64_t *value);
 
 /* Enters the guest; interrupts are off. Returns v again, so that the caller need not keep it: the guest takes every register.
  * *failed: the entry itself failed (VMCS_INSTRUCTION_ERROR says why), there was no VM exit. That is the way out by the label,

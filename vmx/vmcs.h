@@ -155,28 +155,6 @@ enum vmcs_field {
 #define ENTRY_LOAD_PAT BIT(14)
 #define ENTRY_LOAD_EFER BIT(15)
 
-/* Interruption information (entry, exit and IDT-vectoring share the format). */
-#define INFO_VECTOR MASK(7, 0)
-#define INFO_TYPE MASK(10, 8)
-#define INFO_TYPE_EXTERNAL (0u << 8)
-#define INFO_TYPE_NMI (2u << 8)
-#define INFO_TYPE_HARDWARE_EXCEPTION (3u << 8)
-#define INFO_TYPE_SOFTWARE_INTERRUPT (4u << 8)
-#define INFO_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION (5u << 8)
-#define INFO_TYPE_SOFTWARE_EXCEPTION (6u << 8)
-#define INFO_HAS_ERROR BIT(11)
-#define INFO_NMI_UNBLOCKED BIT(12)
-#define INFO_VALID BIT(31)
-
-/* Pending debug exceptions. */
-#define PENDING_DEBUG_ENABLED BIT(12) /* one of the breakpoints met is enabled */
-#define PENDING_DEBUG_BS BIT(14)      /* single-step */
-
-/* Interruptibility state. */
-#define BLOCKING_STI BIT(0)
-#define BLOCKING_MOV_SS BIT(1)
-#define BLOCKING_NMI BIT(3)
-
 /* Exit reasons. X(number, name, in snake case as in the statistics). SDM, "VMX Basic Exit Reasons". */
 #define EXIT_REASONS(X) \
 	X(0, EXCEPTION_OR_NMI, exception_or_nmi) \

@@ -166,13 +166,13 @@ static bool deliver(struct lab_cpu *cpu, uint64_t gva, uint32_t error)
 static enum lab_ended violation(struct lab_cpu *cpu, uint64_t gva, enum lab_kind kind, const struct lab_translation *t)
 {
 	const struct lab_hypervisor_config *hv = &cpu->m->config->hv;
-	struct mmu_fault f = { .kind = MMU_FAULT_EPT_VIOLATION, .gva = GVA(gva), .gpa = GPA(t->gpa), .qualification = X_QUAL_GLA_VALID };
+	struct mmu_fault f = { .kind = MMU_FAULT_EPT_VIOLATION, .gva = GVA(gva), .gpa = GPA(t->gpa), .access = MMU_LINEAR };
 	struct mmu_result r;
 
 	if (t->of_table)
-		f.qualification |= X_QUAL_READ | (cpu->m->caps.ept_ad ? X_QUAL_WRITE : 0);
+		f.access |= cpu->m->caps.ept_ad ? MMU_READ | MMU_WRITE : MMU_READ;
 	else
-		f.qualification |= X_QUAL_TRANSLATION | (kind == LAB_WRITE ? X_QUAL_WRITE : kind == LAB_FETCH ? X_QUAL_FETCH : X_QUAL_READ);
+		f.access |= kind == LAB_WRITE ? MMU_WRITE : kind == LAB_FETCH ? MMU_FETCH : MMU_READ;
 	r = mmu_fault(&cpu->vcpu, &f);
 	lab_exited(cpu, LAB_EXIT_ept_violation, hv->path_violation);
 	if (r.outcome == MMU_STOP)

@@ -19,10 +19,6 @@
 #include "mmu/mechanisms.h"
 #include "mmu/mutate.h"
 
-#define QUALIFICATION_READ BIT(0)
-#define QUALIFICATION_WRITE BIT(1)
-#define QUALIFICATION_FETCH BIT(2)
-#define QUALIFICATION_GVA_VALID BIT(7)
 
 #define FORMAT(levels) \
 	{ \
@@ -288,7 +284,7 @@ static const char no_memory[] = "there is no host memory for EPT tables";
  * access without a linear address ("Exit Qualification for EPT Violations"). An access to a cached MMIO leaf does not tell. */
 static bool loads_pdptes(const struct mmu_fault *fault)
 {
-	return fault->pdptes && MUTANT_OR(EPT_PDPTES, !(fault->qualification & QUALIFICATION_GVA_VALID));
+	return fault->pdptes && MUTANT_OR(EPT_PDPTES, !(fault->access & MMU_LINEAR));
 }
 
 static struct mmu_result mmio(struct mmu_vm *vm, const struct mmu_fault *fault)
@@ -375,7 +371,7 @@ static struct mmu_result violation(struct mmu_vcpu *vcpu, const struct mmu_fault
 {
 	struct mmu_vm *vm = vcpu->vm;
 	struct ept_vm *e = vm->priv;
-	bool write = fault->qualification & QUALIFICATION_WRITE;
+	bool write = fault->access & MMU_WRITE;
 	struct mmu_page page;
 	struct pt_position at;
 

@@ -37,29 +37,29 @@ static void delivering(struct input *in, struct bench_exit *x)
 	switch (in8(in) % 8) {
 	case 0:
 		if (vmcs_get(VMCS_GUEST_RFLAGS) & IF)
-			x->vectoring = (uint32_t)(INFO_VALID | INFO_TYPE_EXTERNAL | in8(in));
+			x->vectoring = (uint32_t)(EVENT_VALID | EVENT_TYPE_EXTERNAL | in8(in));
 		break;
 	case 1:
-		x->vectoring = (uint32_t)(INFO_VALID | INFO_TYPE_NMI | 2);
+		x->vectoring = (uint32_t)(EVENT_VALID | EVENT_TYPE_NMI | 2);
 		vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, BLOCKING_NMI);
 		break;
 	case 2:
-		x->vectoring = (uint32_t)(INFO_VALID | INFO_TYPE_SOFTWARE_INTERRUPT | in8(in));
+		x->vectoring = (uint32_t)(EVENT_VALID | EVENT_TYPE_SOFTWARE_INTERRUPT | in8(in));
 		x->length = 2;
 		break;
 	case 3:
-		x->vectoring = (uint32_t)(INFO_VALID | INFO_TYPE_SOFTWARE_EXCEPTION | (in_bool(in) ? 3 : 4));
+		x->vectoring = (uint32_t)(EVENT_VALID | EVENT_TYPE_SOFTWARE_EXCEPTION | (in_bool(in) ? 3 : 4));
 		x->length = 1;
 		break;
 	case 4:
-		x->vectoring = (uint32_t)(INFO_VALID | INFO_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION | 1);
+		x->vectoring = (uint32_t)(EVENT_VALID | EVENT_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION | 1);
 		x->length = 1;
 		break;
 	case 5:
 	case 6:
-		x->vectoring = (uint32_t)(INFO_VALID | INFO_TYPE_HARDWARE_EXCEPTION | vector);
+		x->vectoring = (uint32_t)(EVENT_VALID | EVENT_TYPE_HARDWARE_EXCEPTION | vector);
 		if (has_error(vector) && !real())
-			x->vectoring |= (uint32_t)INFO_HAS_ERROR;
+			x->vectoring |= (uint32_t)EVENT_HAS_ERROR;
 		x->vectoring_error = vector == 8 || vector == 17 ? 0 : vector == 14 ? in8(in) & 31 : in16(in);
 		break;
 	default:
@@ -165,7 +165,7 @@ static bool page_fault(struct input *in, struct bench_exit *x)
 	if (!(vmcs_get(VMCS_EXCEPTION_BITMAP) & BIT(14)) || (error & mask) != match || !(vmcs_get(VMCS_GUEST_CR0) & CR0_PG))
 		return false;
 	*x = (struct bench_exit){ .reason = EXIT_EXCEPTION_OR_NMI, .error = error, .qualification = address(in),
-				  .info = (uint32_t)(INFO_VALID | INFO_TYPE_HARDWARE_EXCEPTION | INFO_HAS_ERROR | 14) };
+				  .info = (uint32_t)(EVENT_VALID | EVENT_TYPE_HARDWARE_EXCEPTION | EVENT_HAS_ERROR | 14) };
 	delivering(in, x);
 	return true;
 }
@@ -177,7 +177,7 @@ static bool other_exception(struct input *in, struct bench_exit *x)
 	if (!(vmcs_get(VMCS_EXCEPTION_BITMAP) & BIT(vector)) || (vector == 17 && real()))
 		return false;
 	*x = (struct bench_exit){ .reason = EXIT_EXCEPTION_OR_NMI,
-				  .info = (uint32_t)(INFO_VALID | INFO_TYPE_HARDWARE_EXCEPTION | (vector == 17 ? INFO_HAS_ERROR : 0) | vector) };
+				  .info = (uint32_t)(EVENT_VALID | EVENT_TYPE_HARDWARE_EXCEPTION | (vector == 17 ? EVENT_HAS_ERROR : 0) | vector) };
 	if (vector == 1)
 		x->qualification = in16(in) & 0x600f;
 	bench.machine_check_fatal = vector == 18 && in8(in) == 1;
@@ -245,7 +245,7 @@ static bool asynchronous(struct input *in, struct bench_exit *x)
 {
 	switch (in8(in) & 3) {
 	case 0:
-		*x = (struct bench_exit){ .reason = EXIT_EXCEPTION_OR_NMI, .info = (uint32_t)(INFO_VALID | INFO_TYPE_NMI | 2) };
+		*x = (struct bench_exit){ .reason = EXIT_EXCEPTION_OR_NMI, .info = (uint32_t)(EVENT_VALID | EVENT_TYPE_NMI | 2) };
 		return true;
 	case 1:
 		x->reason = EXIT_PREEMPTION_TIMER;
@@ -254,7 +254,7 @@ static bool asynchronous(struct input *in, struct bench_exit *x)
 		x->reason = EXIT_TRIPLE_FAULT;
 		return in8(in) == 0x33;
 	default:
-		*x = (struct bench_exit){ .reason = EXIT_EXTERNAL_INTERRUPT, .info = (uint32_t)(INFO_VALID | 0xf1) };
+		*x = (struct bench_exit){ .reason = EXIT_EXTERNAL_INTERRUPT, .info = (uint32_t)(EVENT_VALID | 0xf1) };
 		return true;
 	}
 }
@@ -326,7 +326,7 @@ static bool access_by_instruction(struct input *in, struct bench_exit *x)
 	}
 	*x = (struct bench_exit){ .reason = EXIT_EXCEPTION_OR_NMI, .qualification = at,
 				  .error = (accesses[n].write ? 2u : 0) | (cpl() == 3 ? 4u : 0) | (how & 0x80 ? 1u : 0),
-				  .info = (uint32_t)(INFO_VALID | INFO_TYPE_HARDWARE_EXCEPTION | INFO_HAS_ERROR | 14) };
+				  .info = (uint32_t)(EVENT_VALID | EVENT_TYPE_HARDWARE_EXCEPTION | EVENT_HAS_ERROR | 14) };
 	return (vmcs_get(VMCS_EXCEPTION_BITMAP) & BIT(14)) && (vmcs_get(VMCS_GUEST_CR0) & CR0_PG) &&
 	       (x->error & vmcs_get(VMCS_PF_ERROR_MASK)) == vmcs_get(VMCS_PF_ERROR_MATCH);
 }

@@ -126,8 +126,7 @@ void leave(struct vcpu *v)
 struct mmu_result exit_fault(struct vcpu *v, const struct m_result *r, bool delivery)
 {
 	struct world *w = v->vm->world;
-	struct mmu_fault f = { .gva = GVA(r->gla), .gpa = GPA(r->gpa), .error = r->error, .qualification = r->qualification,
-			       .delivery = delivery };
+	struct mmu_fault f = { .gva = GVA(r->gla), .gpa = GPA(r->gpa), .error = r->error, .delivery = delivery };
 	struct mmu_result out;
 
 	left(v);
@@ -136,6 +135,11 @@ struct mmu_result exit_fault(struct vcpu *v, const struct m_result *r, bool deli
 	f.kind = r->exit == M_EXIT_PF              ? MMU_FAULT_PAGE
 		 : r->exit == M_EXIT_EPT_MISCONFIG ? MMU_FAULT_EPT_MISCONFIG
 						   : MMU_FAULT_EPT_VIOLATION;
+	if (f.kind == MMU_FAULT_EPT_VIOLATION) {
+		f.access = (uint8_t)((r->qualification & X_QUAL_READ ? MMU_READ : 0) | (r->qualification & X_QUAL_WRITE ? MMU_WRITE : 0) |
+				     (r->qualification & X_QUAL_FETCH ? MMU_FETCH : 0) |
+				     (r->qualification & X_QUAL_GLA_VALID ? MMU_LINEAR : 0));
+	}
 	if (f.kind == MMU_FAULT_EPT_MISCONFIG)
 		f.gva = GVA(0); /* the CPU does not say */
 	f.pdptes = !(v->view.efer & X_EFER_LMA);

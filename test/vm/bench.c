@@ -8,7 +8,6 @@
 #include "host/frames.h"
 #include "host/interrupt.h"
 #include "vm/control/control.h"
-#include "vmx/bitmaps.h"
 
 #define STACK_SIZE (256 * 1024)
 #define VPIDS 64
@@ -105,7 +104,7 @@ static void remember_entry(void)
 	uint32_t event = (uint32_t)vmcs_get(VMCS_ENTRY_INTERRUPTION_INFO);
 
 	bench.entry = (struct bench_entry){
-		.event = event & INFO_VALID ? event : 0,
+		.event = event & EVENT_VALID ? event : 0,
 		.error = (uint32_t)vmcs_get(VMCS_ENTRY_ERROR_CODE),
 		.length = (uint32_t)vmcs_get(VMCS_ENTRY_INSTRUCTION_LENGTH),
 		.rip = vmcs_get(VMCS_GUEST_RIP),
@@ -122,9 +121,9 @@ static void settle(void)
 {
 	uint64_t blocking = bench.entry.interruptibility & ~(BLOCKING_STI | BLOCKING_MOV_SS);
 
-	if ((bench.entry.event & INFO_TYPE) == INFO_TYPE_NMI && (vmcs_get(VMCS_PIN_CONTROLS) & PIN_VIRTUAL_NMI))
+	if ((bench.entry.event & EVENT_TYPE) == EVENT_TYPE_NMI && (vmcs_get(VMCS_PIN_CONTROLS) & PIN_VIRTUAL_NMI))
 		blocking |= BLOCKING_NMI;
-	vmcs_put(VMCS_ENTRY_INTERRUPTION_INFO, vmcs_get(VMCS_ENTRY_INTERRUPTION_INFO) & ~INFO_VALID);
+	vmcs_put(VMCS_ENTRY_INTERRUPTION_INFO, vmcs_get(VMCS_ENTRY_INTERRUPTION_INFO) & ~EVENT_VALID);
 	vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, blocking);
 	vmcs_put(VMCS_GUEST_PENDING_DEBUG, 0);
 	vmcs_put(VMCS_GUEST_ACTIVITY, 0);
@@ -134,7 +133,7 @@ struct vmx_vcpu *vmx_enter(struct vmx_vcpu *v, uint32_t *failed)
 {
 	struct vmentry e = { .caps = cpu_vmentry_caps(), .read = read_field, .memory = read_memory };
 
-	bench.v = container_of(v, struct vcpu, vmx);
+	bench.v = container_of(&v->hvm, struct vcpu, hvm);
 	*failed = bench.entry_fails;
 	if (*failed) {
 		bench.entry_fails = false;
@@ -184,7 +183,7 @@ enum bench_at bench_exit_simple(uint32_t reason, uint32_t length)
 enum bench_at bench_interrupt(uint8_t vector)
 {
 	if (bench.at == BENCH_ENTRY)
-		return bench_exit(&(struct bench_exit){ .reason = EXIT_EXTERNAL_INTERRUPT, .info = (uint32_t)INFO_VALID | vector });
+		return bench_exit(&(struct bench_exit){ .reason = EXIT_EXTERNAL_INTERRUPT, .info = (uint32_t)EVENT_VALID | vector });
 	host_interrupt_pending(vector);
 	resume();
 	return bench.at;
@@ -221,7 +220,7 @@ static void make_machine(const struct speculation_cpu *speculation)
 	const char *why;
 
 	memset(&machine, 0, sizeof(machine));
-	why = vmx_caps_read(&machine.caps);
+	why = hvm_caps_read(&machine.caps);
 	if (why) {
 		fprintf(stderr, "bench: %s\n", why);
 		abort();
@@ -230,7 +229,8 @@ static void make_machine(const struct speculation_cpu *speculation)
 	machine.wall_clock = 1700000000;
 	if (speculation)
 		speculation_judge(speculation, &machine.speculation);
-	vmx_bitmaps_init(&machine.caps);
+	hvm_intercepts_init(&machine.caps);
+	exit_handlers_init();
 	vpid_pool_init(&machine.vpids, VPIDS);
 }
 
@@ -316,10 +316,10 @@ bool fpu_init(struct vcpu *v)
 void fpu_free(struct vcpu *v) { (void)v; }
 
 /* Debug builds put each entry through the checks here; the bench does it in vmx_enter(), in every build. */
-bool entry_check(struct vcpu *v)
+const char *vmx_entry_check(const struct hvm_caps *caps)
 {
-	(void)v;
-	return true;
+	(void)caps;
+	return NULL;
 }
 
 void fpu_switch(struct vcpu *v) { this_cpu()->fpu_owner = v; }

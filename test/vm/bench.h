@@ -139,6 +139,6 @@ enum bench_at bench_rdmsr(uint32_t msr);
 void bench_poke(uint64_t gpa, const void *bytes, size_t n);
 void bench_peek(uint64_t gpa, void *bytes, size_t n);
 
-static inline uint64_t *bench_gpr(enum gpr n) { return &bench.v->vmx.gpr[n]; }
+static inline uint64_t *bench_gpr(enum gpr n) { return &bench.v->hvm.gpr[n]; }
 
 #endif

@@ -7,7 +7,7 @@
 #define VELLUM_VM_ACCOUNT_H
 
 #include "mmu/counters.h"
-#include "vmx/vmcs.h"
+#include "hvm/types.h"
 
 #define MARK_PORT 0x8904u
 #define PHASES_MAX 40
@@ -19,7 +19,7 @@ struct exit_stat {
 
 struct account {
 	uint64_t run_ticks; /* on a CPU, in the guest and in the hypervisor */
-	struct exit_stat exits[EXIT_REASON_COUNT];
+	struct exit_stat exits[HVM_EXIT_CODES];
 	struct mmu_counters mmu;
 	uint64_t table_pages; /* as many as there were when it was closed */
 };

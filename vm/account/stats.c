@@ -9,12 +9,6 @@
 #include "lib/fmt.h"
 #include "lib/mutants/mutate.h"
 
-const char *const exit_names[EXIT_REASON_COUNT] = {
-#define X(number, name, text) [number] = #text,
-	EXIT_REASONS(X)
-#undef X
-};
-
 static void brand(char text[49])
 {
 	memset(text, 0, 49);
@@ -87,7 +81,7 @@ void stats_ticks(const struct vcpu *v, uint64_t *guest, uint64_t *hypervisor)
 {
 	uint64_t all = v->run_ticks + (VM_KEPT(ACCOUNT_RUNNING, v->running) ? v->exit_tsc - v->run_start : 0), exits = 0;
 
-	for (unsigned n = 0; n < EXIT_REASON_COUNT; n++)
+	for (unsigned n = 0; n < HVM_EXIT_CODES; n++)
 		exits += v->exits[n].ticks;
 	*hypervisor = exits;
 	*guest = all - exits;
@@ -95,17 +89,19 @@ void stats_ticks(const struct vcpu *v, uint64_t *guest, uint64_t *hypervisor)
 
 /* Does the guest's memory being virtualized cause such exits? Nearly all exceptions that exit are page faults; the guest's accesses to
  * devices in memory are among them, or among EPT's misconfigurations. */
-static bool of_mechanism(unsigned reason)
+static bool of_mechanism(unsigned code)
 {
-	return reason == EXIT_EXCEPTION_OR_NMI || reason == EXIT_INVLPG || reason == EXIT_CR_ACCESS || reason == EXIT_EPT_VIOLATION ||
-	       reason == EXIT_EPT_MISCONFIG;
+	enum hvm_exit_kind kind = hvm_exit_kind(code);
+
+	return kind == HVM_EXIT_EXCEPTION || kind == HVM_EXIT_INVLPG || kind == HVM_EXIT_CR_ACCESS || kind == HVM_EXIT_NESTED_FAULT ||
+	       kind == HVM_EXIT_NESTED_MISCONFIG;
 }
 
-static void stats_exits(struct scope *s, const struct exit_stat exits[EXIT_REASON_COUNT], uint64_t run_ticks)
+static void stats_exits(struct scope *s, const struct exit_stat exits[HVM_EXIT_CODES], uint64_t run_ticks)
 {
 	uint64_t total = 0, ticks = 0, mechanism = 0, mechanism_ticks = 0;
 
-	for (unsigned n = 0; n < EXIT_REASON_COUNT; n++) {
+	for (unsigned n = 0; n < HVM_EXIT_CODES; n++) {
 		const struct exit_stat *e = &exits[n];
 
 		if (!e->count)
@@ -116,8 +112,8 @@ static void stats_exits(struct scope *s, const struct exit_stat exits[EXIT_REASO
 			mechanism += e->count;
 			mechanism_ticks += e->ticks;
 		}
-		say(s, "stat %u %sexits.by_reason.%s.count %lu", s->vm->id, s->prefix, exit_names[n], e->count);
-		say(s, "stat %u %sexits.by_reason.%s.ticks %lu", s->vm->id, s->prefix, exit_names[n], e->ticks);
+		say(s, "stat %u %sexits.by_reason.%s.count %lu", s->vm->id, s->prefix, hvm_exit_name(n), e->count);
+		say(s, "stat %u %sexits.by_reason.%s.ticks %lu", s->vm->id, s->prefix, hvm_exit_name(n), e->ticks);
 	}
 	stat(s, "exits.total", total);
 	stat(s, "exits.mechanism.count", mechanism);

@@ -194,15 +194,15 @@ static bool visit(struct vcpu *v)
 	}
 	if (v->started) {
 		if (VM_KEPT(VISIT_LOADS, before != v)) {
-			vmx_load(&v->vmx);
+			hvm_load(&v->hvm);
 			cpu->loaded = v;
 		}
 		VM_MUTANT(VISIT_WRITTEN, vcpu_bring_up_to_date(v));
-		VM_MUTANT(VISIT_READ, vmx_sync_paging(&v->vmx, &v->mmu));
+		VM_MUTANT(VISIT_READ, hvm_sync_paging(&v->hvm, &v->mmu));
 	}
 	ok = carry_out(v);
 	if (VM_KEPT(VISIT_RESTORES, before && before != cpu->loaded)) {
-		vmx_load(&before->vmx);
+		hvm_load(&before->hvm);
 		cpu->loaded = before;
 	}
 	return ok;

@@ -2,7 +2,6 @@
 #include "vm/control/control.h"
 
 #include "lib/fmt.h"
-#include "vmx/msrs.h"
 #include "lib/mutants/mutate.h"
 
 static void show_general(struct json *j, const struct vcpu *v)
@@ -13,10 +12,10 @@ static void show_general(struct json *j, const struct vcpu *v)
 	json_open(j, "registers", '{');
 	for (unsigned n = 0; n < GPR_COUNT; n++)
 		if (names[n])
-			json_hex(j, names[n], v->vmx.gpr[n]);
-	json_hex(j, "rsp", vmread(VMCS_GUEST_RSP));
-	json_hex(j, "rip", vmread(VMCS_GUEST_RIP));
-	json_hex(j, "rflags", vmread(VMCS_GUEST_RFLAGS));
+			json_hex(j, names[n], v->hvm.gpr[n]);
+	json_hex(j, "rsp", hvm_rsp(&v->hvm));
+	json_hex(j, "rip", hvm_rip(&v->hvm));
+	json_hex(j, "rflags", hvm_rflags(&v->hvm));
 	json_close(j, '{');
 }
 
@@ -31,26 +30,34 @@ static void show_system(struct json *j, struct vcpu *v)
 	json_hex(j, "cr3", r->cr3);
 	json_hex(j, "cr4", r->cr4);
 	json_hex(j, "efer", r->efer);
-	json_hex(j, "pat", vmx_get_pat(&v->vmx));
+	json_hex(j, "pat", hvm_pat(&v->hvm));
 	json_hex(j, "xcr0", v->xcr0);
-	json_hex(j, "dr7", vmread(VMCS_GUEST_DR7));
+	json_hex(j, "dr7", hvm_dr7(&v->hvm));
 	json_text(j, "paging", control_paging_mode(r));
 	json_number(j, "cpl", r->cpl);
 	json_close(j, '{');
 	json_open(j, "interrupts", '{');
-	json_hex(j, "interruptibility", vmread(VMCS_GUEST_INTERRUPTIBILITY));
+	json_hex(j, "interruptibility", hvm_blocking(&v->hvm));
 	json_hex(j, "to_inject", v->event.info);
 	json_number(j, "tpr", lapic_tpr(&v->lapic));
 	json_close(j, '{');
 }
 
-static void show_segments(struct json *j)
+static void show_table_register(struct json *j, const char *name, struct table_register r)
+{
+	json_open(j, name, '{');
+	json_hex(j, "base", r.base);
+	json_hex(j, "limit", r.limit);
+	json_close(j, '{');
+}
+
+static void show_segments(struct json *j, const struct vcpu *v)
 {
 	static const char *const names[] = { "es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr" };
 
 	json_open(j, "segments", '{');
 	for (enum segment n = SEG_ES; n <= SEG_TR; n++) {
-		struct segment_state s = vmx_get_segment(n);
+		struct segment_state s = hvm_segment(&v->hvm, n);
 
 		json_open(j, names[n], '{');
 		json_hex(j, "selector", s.selector);
@@ -59,32 +66,20 @@ static void show_segments(struct json *j)
 		json_hex(j, "access", s.access);
 		json_close(j, '{');
 	}
-	json_open(j, "gdtr", '{');
-	json_hex(j, "base", vmread(VMCS_GUEST_GDTR_BASE));
-	json_hex(j, "limit", vmread(VMCS_GUEST_GDTR_LIMIT));
-	json_close(j, '{');
-	json_open(j, "idtr", '{');
-	json_hex(j, "base", vmread(VMCS_GUEST_IDTR_BASE));
-	json_hex(j, "limit", vmread(VMCS_GUEST_IDTR_LIMIT));
-	json_close(j, '{');
+	show_table_register(j, "gdtr", hvm_gdtr(&v->hvm));
+	show_table_register(j, "idtr", hvm_idtr(&v->hvm));
 	json_close(j, '{');
 }
 
 /* What the CPU really runs with, where the guest sees something else, and what exits. */
-static void show_vmcs(struct json *j, const struct vcpu *v)
+static void show_controls(struct json *j, const struct vcpu *v)
 {
+	const char *name;
+	uint64_t value;
+
 	json_open(j, "vmcs", '{');
-	json_hex(j, "proc", v->vmx.proc);
-	json_hex(j, "proc2", v->vmx.proc2);
-	json_hex(j, "exceptions", vmread(VMCS_EXCEPTION_BITMAP));
-	json_hex(j, "pf_mask", vmread(VMCS_PF_ERROR_MASK));
-	json_hex(j, "pf_match", vmread(VMCS_PF_ERROR_MATCH));
-	json_hex(j, "cr0", vmread(VMCS_GUEST_CR0));
-	json_hex(j, "cr0_mask", vmread(VMCS_CR0_MASK));
-	json_hex(j, "cr3", vmread(VMCS_GUEST_CR3));
-	json_hex(j, "cr4", vmread(VMCS_GUEST_CR4));
-	json_hex(j, "cr4_mask", vmread(VMCS_CR4_MASK));
-	json_hex(j, "efer", vmx_get_efer(&v->vmx));
+	for (unsigned n = 0; (name = hvm_control(&v->hvm, n, &value)); n++)
+		json_hex(j, name, value);
 	json_hex(j, "eptp", v->mmu.root.eptp);
 	json_number(j, "vpid", v->mmu.root.vpid);
 	json_close(j, '{');
@@ -127,8 +122,8 @@ bool control_dump(struct vcpu *v, struct json *j, char *error, size_t size)
 	json_number(j, "cpu", v->cpu->id);
 	show_general(j, v);
 	show_system(j, v);
-	show_segments(j);
-	show_vmcs(j, v);
+	show_segments(j, v);
+	show_controls(j, v);
 	show_tables(j, v);
 	json_close(j, '{');
 	return true;

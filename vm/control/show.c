@@ -51,13 +51,13 @@ static void show_exits(struct json *j, const struct vcpu *v)
 
 	json_open(j, "exits", '{');
 	json_open(j, "by_reason", '{');
-	for (unsigned n = 0; n < EXIT_REASON_COUNT; n++) {
+	for (unsigned n = 0; n < HVM_EXIT_CODES; n++) {
 		const struct exit_stat *e = &v->exits[n];
 
 		if (!e->count)
 			continue;
 		total += e->count;
-		json_open(j, exit_names[n], '{');
+		json_open(j, hvm_exit_name(n), '{');
 		json_number(j, "count", e->count);
 		json_number(j, "ticks", e->ticks);
 		json_close(j, '{');

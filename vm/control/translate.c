@@ -5,7 +5,6 @@
 #include "lib/fmt.h"
 #include "mmu/hwpaging.h"
 #include "mmu/inspect.h"
-#include "vmx/msrs.h"
 #include "lib/mutants/mutate.h"
 
 static bool read_entry(void *ctx, gpa_t gpa, unsigned size, uint64_t *value)
@@ -167,7 +166,7 @@ static unsigned pat_index(const struct mmu_path_entry *leaf)
 static void show_types(struct json *j, struct vcpu *v, const struct walk_result *w, const struct mmu_path *p)
 {
 	const struct mmu_path_entry *leaf = &p->entry[p->count - 1];
-	uint64_t pat = v->started ? vmx_get_pat(&v->vmx) : 0x0007040600070406ull;
+	uint64_t pat = v->started ? hvm_pat(&v->hvm) : 0x0007040600070406ull;
 	unsigned index = !p->ept ? pat_index(leaf) : w->ok ? w->pat_index : 0, ept = leaf->value >> 3 & 7;
 	bool paged = walk_mode(&v->mmu.regs) != PAGING_NONE;
 	unsigned by_pat = !p->ept || paged ? pat >> 8 * index & 7 : MEMTYPE_WB;

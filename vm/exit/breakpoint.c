@@ -16,22 +16,22 @@ static bool enabled(uint64_t dr7, unsigned n) { return dr7 >> (2 * n) & 3; }
 static unsigned kind(uint64_t dr7, unsigned n) { return dr7 >> DR7_RW(n) & 3; }
 
 /* Ports are watched where CR4.DE says so; without it that kind is undefined. */
-static bool may_hit(uint64_t dr7, unsigned n)
+static bool may_hit(const struct vcpu *v, uint64_t dr7, unsigned n)
 {
 	switch (kind(dr7, n)) {
 	case RW_WRITE:
 	case RW_ACCESS: return true;
-	case RW_PORT: return VM_LEFT_OUT_OR(BREAKPOINT_DE, vmread(VMCS_GUEST_CR4) & CR4_DE);
+	case RW_PORT: return VM_LEFT_OUT_OR(BREAKPOINT_DE, hvm_hardware_cr4(&v->hvm) & CR4_DE);
 	default: return false; /* the CPU sees to those on instructions */
 	}
 }
 
 void breakpoints_begin(struct vcpu *v)
 {
-	uint64_t dr7 = vmread(VMCS_GUEST_DR7);
+	uint64_t dr7 = hvm_dr7(&v->hvm);
 
 	for (unsigned n = 0; n < 4 && unlikely(dr7 & DR7_ENABLED); n++)
-		if (!may_hit(dr7, n))
+		if (!may_hit(v, dr7, n))
 			dr7 &= ~(3ull << (2 * n));
 	v->breakpoints = VM_KEPT(EMULATE_BREAKPOINT, dr7 & DR7_ENABLED) ? dr7 : 0;
 	v->breakpoint_hits = 0;
@@ -73,5 +73,5 @@ bool breakpoints_on_port(struct vcpu *v, uint16_t port, unsigned size)
 void breakpoints_trap(struct vcpu *v)
 {
 	if (v->breakpoint_hits)
-		vmwrite(VMCS_GUEST_PENDING_DEBUG, vmread(VMCS_GUEST_PENDING_DEBUG) | v->breakpoint_hits | PENDING_DEBUG_ENABLED);
+		hvm_set_pending_debug(&v->hvm, hvm_pending_debug(&v->hvm) | v->breakpoint_hits | PENDING_DEBUG_ENABLED);
 }

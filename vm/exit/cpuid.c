@@ -4,7 +4,6 @@
 #include "emulate/emulate.h"
 #include "mmu/walk.h"
 #include "lib/mutants/mutate.h"
-#include "vmx/vmcs.h"
 
 /* Leaf 1, ECX: SSE3 PCLMULQDQ SSSE3 FMA CX16 SSE4.1 SSE4.2 MOVBE POPCNT AES XSAVE AVX F16C. RDRAND
  * if it is not hidden. Not MONITOR, VMX, SMX, EIST, TM2, DTES64, DS-CPL, PDCM, DCA: nothing here makes them work. */
@@ -67,8 +66,9 @@ static void set_leaf1(struct cpuid_policy *p, uint32_t id, bool nested, bool ran
 	p->has_xsave = l->ecx & L1_ECX_XSAVE;
 }
 
-static void set_leaf7(struct cpuid_policy *p, bool nested, bool random, const struct mmu_caps *caps, uint32_t proc2_may)
+static void set_leaf7(struct cpuid_policy *p, bool nested, bool random, const struct hvm_caps *cpu)
 {
+	const struct mmu_caps *caps = &cpu->mmu;
 	struct cpuid h = cpuid(7, 0), *l = &p->basic[7];
 	uint32_t ebx = h.ebx, ecx = h.ecx;
 
@@ -76,7 +76,7 @@ static void set_leaf7(struct cpuid_policy *p, bool nested, bool random, const st
 	VM_MUTANT(CPUID_PASS_7C, ecx &= (uint32_t)L7_ECX_PASS);
 
 	p->has_invpcid = VM_LEFT_OUT_OR(CPUID_INVPCID, nested) && caps->pcid && (h.ebx & L7_EBX_INVPCID) &&
-			 VM_LEFT_OUT_OR(CPUID_INVPCID_CONTROL, proc2_may & PROC2_INVPCID);
+			 VM_LEFT_OUT_OR(CPUID_INVPCID_CONTROL, cpu->invpcid);
 	ebx |= (uint32_t)((caps->smep ? L7_EBX_SMEP : 0) | (caps->smap ? L7_EBX_SMAP : 0) | (p->has_invpcid ? L7_EBX_INVPCID : 0) |
 			  L7_EBX_TSC_ADJUST);
 	ecx |= (uint32_t)(VM_LEFT_OUT_OR(CPUID_PKU, nested) && caps->pku ? L7_ECX_PKU : 0);
@@ -120,14 +120,15 @@ static void set_caches(struct cpuid_policy *p, uint32_t host_max)
 		p->basic[2] = cpuid(2, 0);
 }
 
-static void set_extended(struct cpuid_policy *p, const struct mmu_caps *caps, uint32_t proc2_may)
+static void set_extended(struct cpuid_policy *p, const struct hvm_caps *cpu)
 {
+	const struct mmu_caps *caps = &cpu->mmu;
 	uint32_t host_max = cpuid(EXTENDED, 0).eax;
 	struct cpuid h1 = cpuid(EXTENDED + 1, 0);
 	uint32_t edx = VM_LEFT_OUT_OR(CPUID_PASS_81D, false) ? h1.edx : h1.edx & (uint32_t)E1_EDX_PASS;
 
 	p->has_1g = caps->page_1g;
-	p->has_rdtscp = (h1.edx & E1_EDX_RDTSCP) && VM_LEFT_OUT_OR(CPUID_RDTSCP, proc2_may & PROC2_RDTSCP);
+	p->has_rdtscp = (h1.edx & E1_EDX_RDTSCP) && VM_LEFT_OUT_OR(CPUID_RDTSCP, cpu->rdtscp);
 	edx |= (uint32_t)((p->has_1g ? E1_EDX_1G : 0) | (p->has_rdtscp ? E1_EDX_RDTSCP : 0));
 	p->extended[0] = (struct cpuid){ EXTENDED + CPUID_EXTENDED_COUNT - 1, 0, 0, 0 };
 	p->extended[1] = (struct cpuid){ 0, 0, VM_LEFT_OUT_OR(CPUID_PASS_81C, false) ? h1.ecx : h1.ecx & (uint32_t)E1_ECX_PASS, edx };
@@ -159,10 +160,10 @@ static uint32_t emulate_features(const struct cpuid_policy *p)
 	       (p->basic[1].ecx & BIT(23) ? EMULATE_HAS_POPCNT : 0) | (p->basic[1].ecx & BIT(22) ? EMULATE_HAS_MOVBE : 0);
 }
 
-void cpuid_policy_init(struct cpuid_policy *p, uint32_t id, const struct mmu_caps *caps, uint32_t proc2_may, uint64_t cr4_fixed1,
-		       uint64_t tsc_hz, bool nested, bool random)
+void cpuid_policy_init(struct cpuid_policy *p, uint32_t id, const struct hvm_caps *cpu, uint64_t tsc_hz, bool nested, bool random)
 {
 	struct cpuid h = cpuid(0, 0);
+	const struct mmu_caps *caps = &cpu->mmu;
 	uint32_t mhz = (uint32_t)(tsc_hz / 1000000);
 
 	memset(p, 0, sizeof(*p));
@@ -174,14 +175,14 @@ void cpuid_policy_init(struct cpuid_policy *p, uint32_t id, const struct mmu_cap
 	if (VM_LEFT_OUT_OR(CPUID_HAS_D, h.eax >= 0xd))
 		set_xsave(p, nested, caps);
 	if (VM_LEFT_OUT_OR(CPUID_HAS_7, h.eax >= 7)) /* else TSC_ADJUST would need a leaf of its own */
-		set_leaf7(p, nested, random, caps, proc2_may);
+		set_leaf7(p, nested, random, cpu);
 	p->basic[0xb].edx = id;
 	/* The TSC counts the "crystal" itself, so that its rate is exact and needs no measuring. */
 	p->basic[LEAF_TSC] = (struct cpuid){ 1, 1, (uint32_t)min_u64(tsc_hz, UINT32_MAX), 0 };
 	p->basic[LEAF_FREQUENCY] = (struct cpuid){ mhz, mhz, mhz, 0 };
 	p->hypervisor = (struct cpuid){ 0x40000000, 0x6c6c6556, 0x65566d75, 0x6d756c6c }; /* "VellumVellum" */
-	set_extended(p, caps, proc2_may);
-	p->cr4_offered = cr4_offered(p, cr4_fixed1);
+	set_extended(p, cpu);
+	p->cr4_offered = cr4_offered(p, cpu->cr4_may);
 	p->lapic_features = LAPIC_X2APIC | LAPIC_TSC_DEADLINE;
 	p->emulate_features = emulate_features(p);
 }

@@ -3,7 +3,7 @@
 #define VELLUM_VM_CPUID_H
 
 #include "host/x86.h"
-#include "mmu/caps.h"
+#include "hvm/types.h"
 
 #define CPUID_BASIC_COUNT 0x17 /* 0 .. 0x16 */
 #define CPUID_EXTENDED_COUNT 9
@@ -31,8 +31,7 @@ struct cpuid_policy {
 
 /* What the virtual CPU of number id is, on this host. nested: the guest's own paging reaches the CPU (EPT): paging features of the
  * CPU are offered; else only those that shadow paging supports. random: RDRAND and RDSEED are offered where the CPU has them. */
-void cpuid_policy_init(struct cpuid_policy *p, uint32_t id, const struct mmu_caps *caps, uint32_t proc2_may, uint64_t cr4_fixed1,
-		       uint64_t tsc_hz, bool nested, bool random);
+void cpuid_policy_init(struct cpuid_policy *p, uint32_t id, const struct hvm_caps *cpu, uint64_t tsc_hz, bool nested, bool random);
 
 /* What some bits of the answers follow: the guest's CR4, XCR0 and IA32_APIC_BASE. */
 struct cpuid_state {

@@ -7,19 +7,17 @@
 #define CR0_TS BIT(3)
 #define TYPE_TSS_BUSY 11u /* of 32 or 64 bits */
 
-enum { ACCESS_TO, ACCESS_FROM, ACCESS_CLTS, ACCESS_LMSW };
-
 static uint64_t gpr_read(const struct vcpu *v, unsigned n)
 {
-	return VM_KEPT(CR_RSP, n == GPR_RSP) ? vmread(VMCS_GUEST_RSP) : v->vmx.gpr[n];
+	return VM_KEPT(CR_RSP, n == GPR_RSP) ? hvm_rsp(&v->hvm) : v->hvm.gpr[n];
 }
 
 static void gpr_write(struct vcpu *v, unsigned n, uint64_t value)
 {
 	if (n == GPR_RSP)
-		vmwrite(VMCS_GUEST_RSP, value);
+		hvm_set_rsp(&v->hvm, value);
 	else
-		v->vmx.gpr[n] = value;
+		v->hvm.gpr[n] = value;
 }
 
 /* The front functions of the heart check and act; what they did then goes into the VMCS. */
@@ -34,7 +32,7 @@ static bool concluded(struct vcpu *v, unsigned n, struct mmu_result r)
 		return false;
 	}
 	if (VM_KEPT(CR_APPLY, n != 3))
-		vmx_apply_paging(&v->vmx, &v->mmu);
+		hvm_apply_paging(&v->hvm, &v->mmu);
 	v->mmu.root_changed = true;
 	return true;
 }
@@ -45,7 +43,7 @@ static bool mode_possible(struct vcpu *v)
 	if (VM_LEFT_OUT_OR(REAL_MODE, v->mmu.regs.cr0 & CR0_PE) || mechanism_runs_real_mode(v->vm->mmu.ops))
 		return true;
 	vm_end(v->vm, VM_STATUS_STOPPED, "stopped: the guest went to real mode at rip 0x%lx, which mmu %s cannot run on this CPU; "
-	       "it takes mmu ept and a CPU with \"unrestricted guest\"", vmread(VMCS_GUEST_RIP), v->vm->mmu.ops->name);
+	       "it takes mmu ept and a CPU with \"unrestricted guest\"", hvm_rip(&v->hvm), v->vm->mmu.ops->name);
 	return false;
 }
 
@@ -54,7 +52,7 @@ static bool tss_allows(const struct vcpu *v, uint64_t cr0)
 {
 	bool begins = (cr0 & CR0_PG) && !(v->mmu.regs.cr0 & CR0_PG) && (v->mmu.regs.efer & EFER_LME);
 
-	return VM_LEFT_OUT_OR(LONG_TSS, !begins) || (vmread(VMCS_GUEST_TR_ACCESS) & EMULATE_SEG_TYPE) == TYPE_TSS_BUSY;
+	return VM_LEFT_OUT_OR(LONG_TSS, !begins) || (hvm_segment(&v->hvm, SEG_TR).access & EMULATE_SEG_TYPE) == TYPE_TSS_BUSY;
 }
 
 bool cr_write(struct vcpu *v, unsigned n, uint64_t value)
@@ -89,7 +87,7 @@ static bool move_to(struct vcpu *v, unsigned n, unsigned gpr)
 {
 	uint64_t value = gpr_read(v, gpr);
 
-	return cr_write(v, n, VM_LEFT_OUT_OR(OPERAND_32, vmx_in_64bit_code()) ? value : (uint32_t)value);
+	return cr_write(v, n, VM_LEFT_OUT_OR(OPERAND_32, hvm_in_64bit_code(&v->hvm)) ? value : (uint32_t)value);
 }
 
 static void move_from(struct vcpu *v, unsigned n, unsigned gpr)
@@ -99,26 +97,25 @@ static void move_from(struct vcpu *v, unsigned n, unsigned gpr)
 
 void exit_cr_access(struct vcpu *v)
 {
-	uint64_t q = vmread(VMCS_EXIT_QUALIFICATION);
-	unsigned n = q & 15, gpr = q >> 8 & 15;
+	struct hvm_cr_access a = hvm_exit_cr(&v->hvm);
 	bool done = true;
 
-	if (VM_KEPT(CR_SYNC, n != 3 || v->mmu.intercepts.ept))
-		vmx_sync_paging(&v->vmx, &v->mmu);
-	switch (q >> 4 & 3) {
-	case ACCESS_TO:
-		done = move_to(v, n, gpr);
+	if (VM_KEPT(CR_SYNC, a.cr != 3 || v->mmu.intercepts.ept))
+		hvm_sync_paging(&v->hvm, &v->mmu);
+	switch (a.how) {
+	case HVM_CR_TO:
+		done = move_to(v, a.cr, a.gpr);
 		break;
-	case ACCESS_FROM:
-		move_from(v, n, gpr);
+	case HVM_CR_FROM:
+		move_from(v, a.cr, a.gpr);
 		break;
-	case ACCESS_CLTS:
+	case HVM_CR_CLTS:
 		done = cr_write(v, 0, v->mmu.regs.cr0 & ~CR0_TS);
 		break;
-	case ACCESS_LMSW:
+	case HVM_CR_LMSW:
 		/* LMSW can set PE but not clear it. */
 		done = cr_write(v, 0, (v->mmu.regs.cr0 & ~(CR0_MP_EM_TS_PE & ~(VM_LEFT_OUT_OR(LMSW_PE, false) ? 0 : CR0_PE))) |
-					      (q >> 16 & CR0_MP_EM_TS_PE));
+					      (a.lmsw & CR0_MP_EM_TS_PE));
 		break;
 	}
 	if (done)
@@ -139,9 +136,9 @@ static bool xcr0_valid(const struct vcpu *v, uint64_t x)
 /* SDM, XSETBV. The CPU has checked CPL and CR4.OSXSAVE before the exit. */
 void exit_xsetbv(struct vcpu *v)
 {
-	uint64_t value = (uint32_t)v->vmx.gpr[GPR_RAX] | v->vmx.gpr[GPR_RDX] << 32;
+	uint64_t value = (uint32_t)v->hvm.gpr[GPR_RAX] | v->hvm.gpr[GPR_RDX] << 32;
 
-	if (VM_KEPT(XCR_INDEX, (uint32_t)v->vmx.gpr[GPR_RCX] != 0) || VM_KEPT(XCR0_VALID, !xcr0_valid(v, value))) {
+	if (VM_KEPT(XCR_INDEX, (uint32_t)v->hvm.gpr[GPR_RCX] != 0) || VM_KEPT(XCR0_VALID, !xcr0_valid(v, value))) {
 		event_gp(v);
 		return;
 	}
@@ -153,7 +150,7 @@ void exit_xsetbv(struct vcpu *v)
 void exit_invlpg(struct vcpu *v)
 {
 	if (v->mmu.intercepts.ept)
-		vmx_sync_paging(&v->vmx, &v->mmu);
-	mmu_invlpg(&v->mmu, GVA(vmread(VMCS_EXIT_QUALIFICATION)));
+		hvm_sync_paging(&v->hvm, &v->mmu);
+	mmu_invlpg(&v->mmu, hvm_exit_invlpg(&v->hvm));
 	exit_skip(v);
 }

@@ -2,6 +2,7 @@
 #include "vm/vm.h"
 
 #include "host/interrupt.h"
+#include "host/paging.h"
 #include "host/percpu.h"
 #include "vm/control/control.h"
 #include "lib/mutants/mutate.h"
@@ -15,53 +16,53 @@
  * RIP, RFLAGS, and SSP"). */
 void exit_skip(struct vcpu *v)
 {
-	uint64_t rip = vmread(VMCS_GUEST_RIP) + vmread(VMCS_EXIT_INSTRUCTION_LENGTH);
-	uint64_t blocking = vmread(VMCS_GUEST_INTERRUPTIBILITY);
-	uint64_t rflags = vmread(VMCS_GUEST_RFLAGS);
+	uint64_t rip = hvm_rip(&v->hvm) + hvm_exit_length(&v->hvm);
+	uint64_t blocking = hvm_blocking(&v->hvm);
+	uint64_t rflags = hvm_rflags(&v->hvm);
 
 	(void)v;
-	if (unlikely((uint32_t)rip < INSTRUCTION_LENGTH_MAX) && !vmx_in_64bit_code())
+	if (unlikely((uint32_t)rip < INSTRUCTION_LENGTH_MAX) && !hvm_in_64bit_code(&v->hvm))
 		VM_MUTANT(SKIP_WRAP, rip = (uint32_t)rip);
-	vmwrite(VMCS_GUEST_RIP, rip);
+	hvm_set_rip(&v->hvm, rip);
 	if (VM_KEPT(SKIP_BLOCKING, unlikely(blocking & (BLOCKING_STI | BLOCKING_MOV_SS))))
-		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, blocking & ~(BLOCKING_STI | BLOCKING_MOV_SS));
+		hvm_set_blocking(&v->hvm, blocking & ~(BLOCKING_STI | BLOCKING_MOV_SS));
 	/* RFLAGS.TF: the single-step trap that the instruction would have caused. */
 	if (VM_KEPT(SKIP_STEP, unlikely(rflags & BIT(8))))
-		vmwrite(VMCS_GUEST_PENDING_DEBUG, vmread(VMCS_GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
+		hvm_set_pending_debug(&v->hvm, hvm_pending_debug(&v->hvm) | PENDING_DEBUG_BS);
 }
 
 void exit_requeue_event(struct vcpu *v)
 {
-	uint64_t info = vmread(VMCS_IDT_VECTORING_INFO);
-	uint32_t type = (uint32_t)(info & INFO_TYPE);
+	uint64_t info = hvm_exit_delivery(&v->hvm);
+	uint32_t type = (uint32_t)(info & EVENT_TYPE);
 
-	if (VM_LEFT_OUT_OR(REQUEUE, likely(!(info & INFO_VALID))))
+	if (VM_LEFT_OUT_OR(REQUEUE, likely(!(info & EVENT_VALID))))
 		return;
 	v->event = (struct event){ .info = (uint32_t)info };
-	VM_MUTANT(REQUEUE_UNDEFINED, v->event.info &= (uint32_t)~BIT(12));
-	if (VM_KEPT(REQUEUE_ERROR, info & INFO_HAS_ERROR))
-		v->event.error = (uint32_t)vmread(VMCS_IDT_VECTORING_ERROR);
-	if (type == INFO_TYPE_SOFTWARE_INTERRUPT || type == INFO_TYPE_SOFTWARE_EXCEPTION ||
-	    type == INFO_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION)
-		VM_MUTANT(REQUEUE_LENGTH, v->event.length = (uint32_t)vmread(VMCS_EXIT_INSTRUCTION_LENGTH));
+	VM_MUTANT(REQUEUE_UNDEFINED, v->event.info &= (uint32_t)~EVENT_NMI_UNBLOCKED);
+	if (VM_KEPT(REQUEUE_ERROR, info & EVENT_HAS_ERROR))
+		v->event.error = (uint32_t)hvm_exit_delivery_error(&v->hvm);
+	if (type == EVENT_TYPE_SOFTWARE_INTERRUPT || type == EVENT_TYPE_SOFTWARE_EXCEPTION ||
+	    type == EVENT_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION)
+		VM_MUTANT(REQUEUE_LENGTH, v->event.length = (uint32_t)hvm_exit_length(&v->hvm));
 	/* The fault that its delivery ended in has set RF in the flags (SDM, "Saving RIP, RSP, RFLAGS, and SSP"); what is no fault, and #DB,
 	 * pushes them without. */
 	if (VM_KEPT(REQUEUE_RF, !event_sets_rf((uint32_t)info)))
-		vmwrite(VMCS_GUEST_RFLAGS, vmread(VMCS_GUEST_RFLAGS) & ~RFLAGS_RF);
+		hvm_set_rflags(&v->hvm, hvm_rflags(&v->hvm) & ~RFLAGS_RF);
 	/* An NMI that is delivered again must not find itself blocked. */
-	if (VM_KEPT(REQUEUE_NMI, type == INFO_TYPE_NMI))
-		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, vmread(VMCS_GUEST_INTERRUPTIBILITY) & ~BLOCKING_NMI);
+	if (VM_KEPT(REQUEUE_NMI, type == EVENT_TYPE_NMI))
+		hvm_set_blocking(&v->hvm, hvm_blocking(&v->hvm) & ~BLOCKING_NMI);
 	v->requests |= REQUEST_EVENT;
 }
 
 static void exit_cpuid(struct vcpu *v)
 {
-	uint64_t *gpr = v->vmx.gpr;
+	uint64_t *gpr = v->hvm.gpr;
 	const struct cpuid *constant = cpuid_constant(&v->vm->cpuid, (uint32_t)gpr[GPR_RAX]);
 	struct cpuid r;
 
 	if (unlikely(!constant)) {
-		struct cpuid_state state = { vmread(VMCS_GUEST_CR4), v->xcr0, v->lapic.enabled };
+		struct cpuid_state state = { hvm_hardware_cr4(&v->hvm), v->xcr0, v->lapic.enabled };
 
 		r = cpuid_answer(&v->vm->cpuid, (uint32_t)gpr[GPR_RAX], (uint32_t)gpr[GPR_RCX], &state);
 		constant = &r;
@@ -75,18 +76,18 @@ static void exit_cpuid(struct vcpu *v)
 
 static void exit_external_interrupt(struct vcpu *v)
 {
-	uint64_t info = vmread(VMCS_EXIT_INTERRUPTION_INFO);
+	uint64_t info = hvm_exit_event(&v->hvm);
 
 	exit_requeue_event(v);
-	if (info & INFO_VALID)
-		VM_MUTANT(HOST_INTERRUPT, interrupt_handle((uint8_t)(info & INFO_VECTOR)));
+	if (info & EVENT_VALID)
+		VM_MUTANT(HOST_INTERRUPT, interrupt_handle((uint8_t)(info & EVENT_VECTOR)));
 	if (VM_KEPT(EXIT_TIMER, v->cpu->timer_fired))
 		vm_timer_interrupt();
 	VM_MUTANT(EXIT_CONTROL, control_poll(v->cpu));
 }
 
 /* The guest ran for a whole period without an exit: vm_host_turn() comes before the next entry. */
-static void exit_preemption_timer(struct vcpu *v)
+static void exit_longest_run(struct vcpu *v)
 {
 	VM_MUTANT(PREEMPTION_REQUEUE, exit_requeue_event(v));
 	VM_MUTANT(PREEMPTION_TURN, v->host_turn = 0);
@@ -98,9 +99,9 @@ static void exit_window(struct vcpu *v) { v->requests |= REQUEST_EVENT; }
 static void exit_hlt(struct vcpu *v)
 {
 	exit_skip(v);
-	if (VM_KEPT(HLT_FOR_GOOD, !(vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF)) && !event_wakes(v) && !platform_sends_nmi(v->vm)) {
+	if (VM_KEPT(HLT_FOR_GOOD, !(hvm_rflags(&v->hvm) & RFLAGS_IF)) && !event_wakes(v) && !platform_sends_nmi(v->vm)) {
 		vm_end(v->vm, VM_STATUS_STOPPED, "stopped: halted for good: HLT with interrupts disabled at rip 0x%lx",
-		       vmread(VMCS_GUEST_RIP) - 1);
+		       hvm_rip(&v->hvm) - 1);
 		return;
 	}
 	v->halted = true;
@@ -109,18 +110,18 @@ static void exit_hlt(struct vcpu *v)
 
 static void exit_triple_fault(struct vcpu *v)
 {
-	vm_end(v->vm, VM_STATUS_TRIPLE_FAULT, "stopped: triple fault at rip 0x%lx", vmread(VMCS_GUEST_RIP));
+	vm_end(v->vm, VM_STATUS_TRIPLE_FAULT, "stopped: triple fault at rip 0x%lx", hvm_rip(&v->hvm));
 }
 
 /* Hypercalls: none yet; the number in RAX is unknown, as any hypervisor says. They are for the kernel: what runs at another level finds a
  * CPU without the instruction. */
-static void exit_vmcall(struct vcpu *v)
+static void exit_hypercall(struct vcpu *v)
 {
-	if (VM_KEPT(VMCALL_CPL, vmx_cpl())) {
+	if (VM_KEPT(VMCALL_CPL, hvm_cpl(&v->hvm))) {
 		event_ud(v);
 		return;
 	}
-	v->vmx.gpr[GPR_RAX] = ~0ull;
+	v->hvm.gpr[GPR_RAX] = ~0ull;
 	exit_skip(v);
 }
 
@@ -131,57 +132,45 @@ static void exit_entry_failed(struct vcpu *v)
 {
 	vm_end(v->vm, VM_STATUS_STOPPED,
 	       "stopped: the CPU refused the guest's state (exit reason %u, qualification %lu) at rip 0x%lx, CR0 0x%lx, CR4 0x%lx, RFLAGS 0x%lx",
-	       (unsigned)(vmread(VMCS_EXIT_REASON) & 0xffff), vmread(VMCS_EXIT_QUALIFICATION), vmread(VMCS_GUEST_RIP), vmread(VMCS_GUEST_CR0), vmread(VMCS_GUEST_CR4),
-	       vmread(VMCS_GUEST_RFLAGS));
+	       (unsigned)hvm_exit_code(&v->hvm), hvm_exit_detail(&v->hvm), hvm_rip(&v->hvm), hvm_hardware_cr0(&v->hvm), hvm_hardware_cr4(&v->hvm),
+	       hvm_rflags(&v->hvm));
 }
 
 static void exit_unknown(struct vcpu *v)
 {
-	vm_end(v->vm, VM_STATUS_STOPPED, "stopped: VM exit with reason %lu, which Vellum does not handle", vmread(VMCS_EXIT_REASON) & 0xffff);
+	vm_end(v->vm, VM_STATUS_STOPPED, "stopped: VM exit with reason %lu, which Vellum does not handle", hvm_exit_code(&v->hvm));
 }
 
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Woverride-init"
-exit_handler *const exit_handlers[EXIT_REASON_COUNT] = {
-	[0 ... EXIT_REASON_COUNT - 1] = exit_unknown,
-	[EXIT_EXCEPTION_OR_NMI] = exit_exception,
-	[EXIT_EXTERNAL_INTERRUPT] = exit_external_interrupt,
-	[EXIT_TRIPLE_FAULT] = exit_triple_fault,
-	[EXIT_INTERRUPT_WINDOW] = exit_window,
-	[EXIT_NMI_WINDOW] = exit_window,
-	[EXIT_TASK_SWITCH] = exit_task_switch,
-	[EXIT_CPUID] = exit_cpuid,
-	[EXIT_GETSEC] = event_ud,
-	[EXIT_HLT] = exit_hlt,
-	[EXIT_INVD] = exit_nothing,
-	[EXIT_INVLPG] = exit_invlpg,
-	[EXIT_RDPMC] = event_gp,
-	[EXIT_VMCALL] = exit_vmcall,
-	[EXIT_VMCLEAR] = event_ud,
-	[EXIT_VMLAUNCH] = event_ud,
-	[EXIT_VMPTRLD] = event_ud,
-	[EXIT_VMPTRST] = event_ud,
-	[EXIT_VMREAD] = event_ud,
-	[EXIT_VMRESUME] = event_ud,
-	[EXIT_VMWRITE] = event_ud,
-	[EXIT_VMXOFF] = event_ud,
-	[EXIT_VMXON] = event_ud,
-	[EXIT_CR_ACCESS] = exit_cr_access,
-	[EXIT_IO_INSTRUCTION] = exit_io,
-	[EXIT_RDMSR] = exit_rdmsr,
-	[EXIT_WRMSR] = exit_wrmsr,
-	[EXIT_INVALID_GUEST_STATE] = exit_entry_failed,
-	[EXIT_MSR_LOADING] = exit_entry_failed,
-	[EXIT_MACHINE_CHECK] = exit_machine_check,
-	[EXIT_PREEMPTION_TIMER] = exit_preemption_timer,
-	[EXIT_MWAIT] = event_ud,
-	[EXIT_MONITOR] = event_ud,
-	[EXIT_EPT_VIOLATION] = exit_ept_violation,
-	[EXIT_EPT_MISCONFIG] = exit_ept_misconfig,
-	[EXIT_INVEPT] = event_ud,
-	[EXIT_INVVPID] = event_ud,
-	[EXIT_WBINVD] = exit_nothing,
-	[EXIT_XSETBV] = exit_xsetbv,
-	[EXIT_VMFUNC] = event_ud,
+static exit_handler *const handlers[HVM_EXIT_KINDS] = {
+	[HVM_EXIT_UNKNOWN] = exit_unknown,
+	[HVM_EXIT_EXCEPTION] = exit_exception,
+	[HVM_EXIT_INTERRUPT] = exit_external_interrupt,
+	[HVM_EXIT_TRIPLE_FAULT] = exit_triple_fault,
+	[HVM_EXIT_WINDOW] = exit_window,
+	[HVM_EXIT_TASK_SWITCH] = exit_task_switch,
+	[HVM_EXIT_CPUID] = exit_cpuid,
+	[HVM_EXIT_HLT] = exit_hlt,
+	[HVM_EXIT_NOTHING_TO_DO] = exit_nothing,
+	[HVM_EXIT_INVLPG] = exit_invlpg,
+	[HVM_EXIT_RDPMC] = event_gp,
+	[HVM_EXIT_HYPERCALL] = exit_hypercall,
+	[HVM_EXIT_ABSENT] = event_ud,
+	[HVM_EXIT_CR_ACCESS] = exit_cr_access,
+	[HVM_EXIT_IO] = exit_io,
+	[HVM_EXIT_RDMSR] = exit_rdmsr,
+	[HVM_EXIT_WRMSR] = exit_wrmsr,
+	[HVM_EXIT_XSETBV] = exit_xsetbv,
+	[HVM_EXIT_ENTRY_FAILED] = exit_entry_failed,
+	[HVM_EXIT_MACHINE_CHECK] = exit_machine_check,
+	[HVM_EXIT_TIMER] = exit_longest_run,
+	[HVM_EXIT_NESTED_FAULT] = exit_nested_fault,
+	[HVM_EXIT_NESTED_MISCONFIG] = exit_nested_misconfig,
 };
-#pragma GCC diagnostic pop
+
+exit_handler *exit_handlers[HVM_EXIT_CODES] READ_MOSTLY;
+
+void exit_handlers_init(void)
+{
+	for (unsigned code = 0; code < HVM_EXIT_CODES; code++)
+		exit_handlers[code] = handlers[hvm_exit_kind(code)];
+}

@@ -17,7 +17,7 @@
 
 static enum emulate_mode mode_of(const struct vcpu *v, uint64_t rflags)
 {
-	uint32_t cs = (uint32_t)vmread(VMCS_GUEST_CS_ACCESS);
+	uint32_t cs = hvm_cs_access(&v->hvm);
 
 	if (VM_KEPT(MODE_REAL, !(v->mmu.regs.cr0 & CR0_PE)))
 		return EMULATE_REAL;
@@ -32,13 +32,13 @@ static void fill(struct vcpu *v)
 {
 	struct emulate *e = &v->emulate;
 
-	vmx_sync_paging(&v->vmx, &v->mmu);
-	v->vmx.gpr[GPR_RSP] = vmread(VMCS_GUEST_RSP);
+	hvm_sync_paging(&v->hvm, &v->mmu);
+	v->hvm.gpr[GPR_RSP] = hvm_rsp(&v->hvm);
 	e->ops = &emulation_ops;
 	e->opaque = v;
-	e->gpr = v->vmx.gpr;
-	e->rip = vmread(VMCS_GUEST_RIP);
-	e->rflags = vmread(VMCS_GUEST_RFLAGS);
+	e->gpr = v->hvm.gpr;
+	e->rip = hvm_rip(&v->hvm);
+	e->rflags = hvm_rflags(&v->hvm);
 	e->cr0 = v->mmu.regs.cr0;
 	e->cr4 = v->mmu.regs.cr4;
 	e->efer = v->mmu.regs.efer;
@@ -57,14 +57,14 @@ static void take_over(struct vcpu *v)
 {
 	struct emulate *e = &v->emulate;
 
-	VM_MUTANT(EMULATED_RSP, vmwrite(VMCS_GUEST_RSP, v->vmx.gpr[GPR_RSP]));
-	vmwrite(VMCS_GUEST_RIP, e->rip);
-	vmwrite(VMCS_GUEST_RFLAGS, e->rflags); /* RF as the instruction leaves it: an IRET may set it */
+	VM_MUTANT(EMULATED_RSP, hvm_set_rsp(&v->hvm, v->hvm.gpr[GPR_RSP]));
+	hvm_set_rip(&v->hvm, e->rip);
+	hvm_set_rflags(&v->hvm, e->rflags); /* RF as the instruction leaves it: an IRET may set it */
 	for (unsigned n = 0; e->seg_dirty && n < EMULATE_SEGS; n++) {
 		struct segment_state s = { e->seg[n].selector, e->seg[n].limit, e->seg[n].access, e->seg[n].base };
 
 		if (VM_KEPT(EMULATED_SEGMENTS, e->seg_dirty & 1u << n))
-			vmx_set_segment((enum segment)n, &s);
+			hvm_set_segment(&v->hvm, (enum segment)n, &s);
 	}
 }
 
@@ -73,13 +73,13 @@ static void take_over(struct vcpu *v)
 static void set_pending_debug(struct vcpu *v)
 {
 	const struct emulate *e = &v->emulate;
-	uint64_t pending = vmread(VMCS_GUEST_PENDING_DEBUG);
+	uint64_t pending = hvm_pending_debug(&v->hvm);
 
 	if (VM_KEPT(EMULATE_STEP, e->single_step) || VM_KEPT(EMULATED_HELD_BACK, e->shadow && (e->rflags & RFLAGS_TF)))
 		pending |= PENDING_SINGLE_STEP;
 	else if (e->shadow)
 		pending &= ~PENDING_SINGLE_STEP;
-	vmwrite(VMCS_GUEST_PENDING_DEBUG, pending);
+	hvm_set_pending_debug(&v->hvm, pending);
 	breakpoints_trap(v);
 }
 
@@ -87,14 +87,14 @@ static void set_pending_debug(struct vcpu *v)
 static void finish(struct vcpu *v)
 {
 	const struct emulate *e = &v->emulate;
-	uint64_t blocking = vmread(VMCS_GUEST_INTERRUPTIBILITY);
+	uint64_t blocking = hvm_blocking(&v->hvm);
 
 	VM_MUTANT(EMULATED_BLOCKING, blocking &= ~(BLOCKING_STI | BLOCKING_MOV_SS));
 	take_over(v);
 	if (VM_KEPT(EMULATED_NMI, unlikely(e->unblocks_nmi)))
 		blocking &= ~BLOCKING_NMI;
 	VM_MUTANT(EMULATED_SHADOW, blocking |= e->shadow);
-	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, blocking);
+	hvm_set_blocking(&v->hvm, blocking);
 	if (VM_KEPT(EMULATED_TRAPS, unlikely(e->single_step || e->shadow || v->breakpoint_hits)))
 		set_pending_debug(v);
 }
@@ -102,10 +102,10 @@ static void finish(struct vcpu *v)
 static void deliver(struct vcpu *v, const struct emulate_exception *x)
 {
 	static const uint32_t types[] = {
-		[EMULATE_HARDWARE_EXCEPTION] = INFO_TYPE_HARDWARE_EXCEPTION,
-		[EMULATE_SOFTWARE_INTERRUPT] = INFO_TYPE_SOFTWARE_INTERRUPT,
-		[EMULATE_SOFTWARE_EXCEPTION] = INFO_TYPE_SOFTWARE_EXCEPTION,
-		[EMULATE_PRIVILEGED_SOFTWARE_EXCEPTION] = INFO_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION,
+		[EMULATE_HARDWARE_EXCEPTION] = EVENT_TYPE_HARDWARE_EXCEPTION,
+		[EMULATE_SOFTWARE_INTERRUPT] = EVENT_TYPE_SOFTWARE_INTERRUPT,
+		[EMULATE_SOFTWARE_EXCEPTION] = EVENT_TYPE_SOFTWARE_EXCEPTION,
+		[EMULATE_PRIVILEGED_SOFTWARE_EXCEPTION] = EVENT_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION,
 	};
 
 	if (x->kind == EMULATE_HARDWARE_EXCEPTION) {
@@ -115,7 +115,7 @@ static void deliver(struct vcpu *v, const struct emulate_exception *x)
 			event_exception(v, x->vector, x->has_error, x->error);
 		return;
 	}
-	v->event = (struct event){ (uint32_t)(INFO_VALID | types[x->kind] | x->vector), 0, x->length };
+	v->event = (struct event){ (uint32_t)(EVENT_VALID | types[x->kind] | x->vector), 0, x->length };
 	v->requests |= REQUEST_EVENT;
 }
 
@@ -123,15 +123,15 @@ static void deliver(struct vcpu *v, const struct emulate_exception *x)
  * pending are dropped (SDM, "Delivery of Pending Debug Exceptions after VM Entry"). */
 static void delivered(struct vcpu *v)
 {
-	uint64_t blocking = vmread(VMCS_GUEST_INTERRUPTIBILITY);
+	uint64_t blocking = hvm_blocking(&v->hvm);
 
 	VM_MUTANT(DELIVERED_BLOCKING, blocking &= ~(BLOCKING_STI | BLOCKING_MOV_SS));
-	if (VM_KEPT(DELIVERED_NMI, (v->event.info & INFO_TYPE) == INFO_TYPE_NMI))
+	if (VM_KEPT(DELIVERED_NMI, (v->event.info & EVENT_TYPE) == EVENT_TYPE_NMI))
 		blocking |= BLOCKING_NMI;
 	VM_MUTANT(DELIVERED, v->event.info = 0);
 	take_over(v);
-	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, blocking);
-	VM_MUTANT(DELIVERED_TRAPS, vmwrite(VMCS_GUEST_PENDING_DEBUG, 0));
+	hvm_set_blocking(&v->hvm, blocking);
+	VM_MUTANT(DELIVERED_TRAPS, hvm_set_pending_debug(&v->hvm, 0));
 }
 
 void emulation_deliver(struct vcpu *v)
@@ -139,10 +139,10 @@ void emulation_deliver(struct vcpu *v)
 	static const uint8_t kinds[] = { [4] = EMULATE_SOFTWARE_INTERRUPT, [5] = EMULATE_PRIVILEGED_SOFTWARE_EXCEPTION,
 					 [6] = EMULATE_SOFTWARE_EXCEPTION, [7] = EMULATE_HARDWARE_EXCEPTION };
 	struct emulate_event event = {
-		.vector = (uint8_t)(v->event.info & INFO_VECTOR),
-		.kind = kinds[(v->event.info & INFO_TYPE) >> 8],
+		.vector = (uint8_t)(v->event.info & EVENT_VECTOR),
+		.kind = kinds[(v->event.info & EVENT_TYPE) >> 8],
 		.length = (uint8_t)v->event.length,
-		.has_error = v->event.info & INFO_HAS_ERROR,
+		.has_error = v->event.info & EVENT_HAS_ERROR,
 		.error = v->event.error,
 	};
 
@@ -156,7 +156,7 @@ void emulation_deliver(struct vcpu *v)
 		break;
 	default:
 		vm_end(v->vm, VM_STATUS_STOPPED, "stopped: the delivery of vector %u cannot be carried out at rip 0x%lx", event.vector,
-		       vmread(VMCS_GUEST_RIP));
+		       hvm_rip(&v->hvm));
 	}
 }
 
@@ -167,7 +167,7 @@ static bool without_end(struct vcpu *v)
 	uint64_t state = v->emulate.rip;
 
 	for (unsigned n = 0; n < EMULATE_GPRS; n++)
-		state = (state << 7 | state >> 57) ^ v->vmx.gpr[n];
+		state = (state << 7 | state >> 57) ^ v->hvm.gpr[n];
 	v->unprotected_count = state == v->unprotected_state ? v->unprotected_count + 1 : 0;
 	v->unprotected_state = state;
 	return v->unprotected_count > UNPROTECTED_MAX;

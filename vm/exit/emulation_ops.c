@@ -208,7 +208,7 @@ static enum emulate_access cmpxchg(struct emulate *e, uint64_t linear, void *exp
 
 static void load_segment(struct emulate *e, enum emulate_seg n)
 {
-	struct segment_state s = vmx_get_segment((enum segment)n);
+	struct segment_state s = hvm_segment(&vcpu_of(e)->hvm, (enum segment)n);
 
 	e->seg[n] = (struct emulate_segment){ s.base, s.limit, s.access, s.selector };
 	e->seg_valid |= (uint8_t)(1u << n);
@@ -242,19 +242,16 @@ static enum emulate_access io_out(struct emulate *e, uint16_t port, unsigned siz
 
 static enum emulate_access read_dtr(struct emulate *e, enum emulate_dtr which, struct emulate_segment *s)
 {
+	const struct hvm_vcpu *v = &vcpu_of(e)->hvm;
 	struct segment_state r;
 
-	(void)e;
 	if (which == EMULATE_GDTR || which == EMULATE_IDTR) {
-		bool gdt = which == EMULATE_GDTR;
+		struct table_register t = which == EMULATE_GDTR ? hvm_gdtr(v) : hvm_idtr(v);
 
-		*s = (struct emulate_segment){
-			.base = vmread(gdt ? VMCS_GUEST_GDTR_BASE : VMCS_GUEST_IDTR_BASE),
-			.limit = (uint32_t)vmread(gdt ? VMCS_GUEST_GDTR_LIMIT : VMCS_GUEST_IDTR_LIMIT),
-		};
+		*s = (struct emulate_segment){ .base = t.base, .limit = t.limit };
 		return EMULATE_ACCESS_OK;
 	}
-	r = vmx_get_segment(which == EMULATE_LDTR ? SEG_LDTR : SEG_TR);
+	r = hvm_segment(v, which == EMULATE_LDTR ? SEG_LDTR : SEG_TR);
 	*s = (struct emulate_segment){ r.base, r.limit, r.access, r.selector };
 	return EMULATE_ACCESS_OK;
 }
@@ -262,19 +259,17 @@ static enum emulate_access read_dtr(struct emulate *e, enum emulate_dtr which, s
 static enum emulate_access write_dtr(struct emulate *e, enum emulate_dtr which, const struct emulate_segment *s)
 {
 	struct segment_state r = { s->selector, s->limit, s->access, s->base };
+	struct hvm_vcpu *v = &vcpu_of(e)->hvm;
 
-	(void)e;
 	switch (which) {
 	case EMULATE_GDTR:
-		vmwrite(VMCS_GUEST_GDTR_BASE, s->base);
-		vmwrite(VMCS_GUEST_GDTR_LIMIT, s->limit);
+		hvm_set_gdtr(v, (struct table_register){ s->base, s->limit });
 		break;
 	case EMULATE_IDTR:
-		vmwrite(VMCS_GUEST_IDTR_BASE, s->base);
-		vmwrite(VMCS_GUEST_IDTR_LIMIT, s->limit);
+		hvm_set_idtr(v, (struct table_register){ s->base, s->limit });
 		break;
 	default:
-		vmx_set_segment(which == EMULATE_LDTR ? SEG_LDTR : SEG_TR, &r);
+		hvm_set_segment(v, which == EMULATE_LDTR ? SEG_LDTR : SEG_TR, &r);
 		break;
 	}
 	return EMULATE_ACCESS_OK;

@@ -16,7 +16,7 @@ static bool contributory(uint8_t vector) { return vector == 0 || (vector >= 10 &
 
 static bool is_fault(const struct event *e)
 {
-	return (e->info & INFO_VALID) && (e->info & INFO_TYPE) == INFO_TYPE_HARDWARE_EXCEPTION;
+	return (e->info & EVENT_VALID) && (e->info & EVENT_TYPE) == EVENT_TYPE_HARDWARE_EXCEPTION;
 }
 
 /* A second exception while the first was being delivered. */
@@ -27,29 +27,29 @@ static bool doubles(uint8_t first, uint8_t second)
 }
 
 /* The image of RFLAGS that a fault saves has RF set, so that the instruction is not caught by its own breakpoint once more (SDM, "Debug
- * Exceptions"); VM entry pushes what the VMCS holds. */
-static void set_rf(void)
+ * Exceptions"); VM entry pushes what the vCPU has. */
+static void set_rf(struct vcpu *v)
 {
-	uint64_t rflags = vmread(VMCS_GUEST_RFLAGS);
+	uint64_t rflags = hvm_rflags(&v->hvm);
 
 	if (!(rflags & RFLAGS_RF))
-		vmwrite(VMCS_GUEST_RFLAGS, rflags | RFLAGS_RF);
+		hvm_set_rflags(&v->hvm, rflags | RFLAGS_RF);
 }
 
 bool event_sets_rf(uint32_t info)
 {
-	uint32_t vector = info & INFO_VECTOR;
+	uint32_t vector = info & EVENT_VECTOR;
 
-	return (info & INFO_TYPE) == INFO_TYPE_HARDWARE_EXCEPTION && vector != VECTOR_DB && vector != VECTOR_DF;
+	return (info & EVENT_TYPE) == EVENT_TYPE_HARDWARE_EXCEPTION && vector != VECTOR_DB && vector != VECTOR_DF;
 }
 
 /* In real mode no exception has an error code, and VM entry refuses one (SDM, "VM-Entry Controls for Event Injection"). */
 static void put_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error)
 {
 	if (vector != VECTOR_DB && vector != VECTOR_DF)
-		VM_MUTANT(RF, set_rf());
-	has_error = has_error && VM_LEFT_OUT_OR(REAL_ERROR, vmread(VMCS_GUEST_CR0) & CR0_PE);
-	v->event = (struct event){ (uint32_t)(INFO_VALID | INFO_TYPE_HARDWARE_EXCEPTION | (has_error ? INFO_HAS_ERROR : 0) | vector), error, 0 };
+		VM_MUTANT(RF, set_rf(v));
+	has_error = has_error && VM_LEFT_OUT_OR(REAL_ERROR, hvm_hardware_cr0(&v->hvm) & CR0_PE);
+	v->event = (struct event){ (uint32_t)(EVENT_VALID | EVENT_TYPE_HARDWARE_EXCEPTION | (has_error ? EVENT_HAS_ERROR : 0) | vector), error, 0 };
 	v->requests |= REQUEST_EVENT;
 }
 
@@ -57,26 +57,26 @@ static void put_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32
  * an IRET. */
 void event_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error)
 {
-	uint8_t first = (uint8_t)(v->event.info & INFO_VECTOR);
+	uint8_t first = (uint8_t)(v->event.info & EVENT_VECTOR);
 
 	if (is_fault(&v->event)) {
 		if (VM_KEPT(TRIPLE_FAULT, first == VECTOR_DF)) {
-			vm_end(v->vm, VM_STATUS_TRIPLE_FAULT, "stopped: triple fault at rip 0x%lx", vmread(VMCS_GUEST_RIP));
+			vm_end(v->vm, VM_STATUS_TRIPLE_FAULT, "stopped: triple fault at rip 0x%lx", hvm_rip(&v->hvm));
 			return;
 		}
 		if (VM_KEPT(DOUBLE_FAULT, doubles(first, vector))) {
 			put_exception(v, VECTOR_DF, true, 0);
 			return;
 		}
-	} else if ((v->event.info & INFO_VALID) && (v->event.info & INFO_TYPE) == INFO_TYPE_NMI) {
-		VM_MUTANT(LOST_NMI, vmwrite(VMCS_GUEST_INTERRUPTIBILITY, vmread(VMCS_GUEST_INTERRUPTIBILITY) | BLOCKING_NMI));
+	} else if ((v->event.info & EVENT_VALID) && (v->event.info & EVENT_TYPE) == EVENT_TYPE_NMI) {
+		VM_MUTANT(LOST_NMI, hvm_set_blocking(&v->hvm, hvm_blocking(&v->hvm) | BLOCKING_NMI));
 	}
 	put_exception(v, vector, has_error, error);
 }
 
 void event_int1(struct vcpu *v, uint32_t length)
 {
-	v->event = (struct event){ (uint32_t)(INFO_VALID | INFO_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION | VECTOR_DB), 0, length };
+	v->event = (struct event){ (uint32_t)(EVENT_VALID | EVENT_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION | VECTOR_DB), 0, length };
 	v->requests |= REQUEST_EVENT;
 }
 
@@ -88,17 +88,13 @@ void event_page_fault(struct vcpu *v, uint32_t error, uint64_t cr2)
 
 static void inject(struct vcpu *v)
 {
-	vmwrite(VMCS_ENTRY_INTERRUPTION_INFO, v->event.info);
-	if (VM_KEPT(INJECT_ERROR, v->event.info & INFO_HAS_ERROR))
-		vmwrite(VMCS_ENTRY_ERROR_CODE, v->event.error);
-	if (VM_KEPT(INJECT_LENGTH, v->event.length))
-		vmwrite(VMCS_ENTRY_INSTRUCTION_LENGTH, v->event.length);
+	hvm_inject(&v->hvm, &v->event);
 	v->event.info = 0;
 }
 
 static void inject_vector(struct vcpu *v, uint8_t vector)
 {
-	v->event = (struct event){ (uint32_t)(INFO_VALID | INFO_TYPE_EXTERNAL | vector), 0, 0 };
+	v->event = (struct event){ (uint32_t)(EVENT_VALID | EVENT_TYPE_EXTERNAL | vector), 0, 0 };
 	inject(v);
 }
 
@@ -122,45 +118,45 @@ static bool interrupt_waits(struct vcpu *v)
 
 /* A debug trap of the last instruction comes before any interrupt (SDM, "Priority Among Concurrent Events"), and an entry that injects one
  * would drop the trap ("Delivery of Pending Debug Exceptions after VM Entry"). */
-static bool trap_waits(void)
+static bool trap_waits(const struct vcpu *v)
 {
-	return VM_KEPT(TRAP_FIRST, vmread(VMCS_GUEST_PENDING_DEBUG) & (PENDING_DEBUG_ENABLED | PENDING_DEBUG_BS));
+	return VM_KEPT(TRAP_FIRST, hvm_pending_debug(&v->hvm) & (PENDING_DEBUG_ENABLED | PENDING_DEBUG_BS));
 }
 
-static bool interrupts_open(void)
+static bool interrupts_open(const struct vcpu *v)
 {
-	uint64_t blocking = vmread(VMCS_GUEST_INTERRUPTIBILITY);
+	uint64_t blocking = hvm_blocking(&v->hvm);
 
-	return VM_LEFT_OUT_OR(INTERRUPT_IF, vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF) &&
-	       VM_LEFT_OUT_OR(INTERRUPT_BLOCKING, !(blocking & (BLOCKING_STI | BLOCKING_MOV_SS))) && !trap_waits();
+	return VM_LEFT_OUT_OR(INTERRUPT_IF, hvm_rflags(&v->hvm) & RFLAGS_IF) &&
+	       VM_LEFT_OUT_OR(INTERRUPT_BLOCKING, !(blocking & (BLOCKING_STI | BLOCKING_MOV_SS))) && !trap_waits(v);
 }
 
-static bool nmi_open(void)
+static bool nmi_open(const struct vcpu *v)
 {
-	uint64_t blocking = vmread(VMCS_GUEST_INTERRUPTIBILITY);
+	uint64_t blocking = hvm_blocking(&v->hvm);
 
-	return VM_LEFT_OUT_OR(NMI_BLOCKING, !(blocking & (BLOCKING_NMI | BLOCKING_MOV_SS | BLOCKING_STI))) && !trap_waits();
+	return VM_LEFT_OUT_OR(NMI_BLOCKING, !(blocking & (BLOCKING_NMI | BLOCKING_MOV_SS | BLOCKING_STI))) && !trap_waits(v);
 }
 
 /* true: an NMI was injected. */
 static bool deliver_nmi(struct vcpu *v, bool busy)
 {
-	bool open = !busy && nmi_open();
+	bool open = !busy && nmi_open(v);
 
 	if (v->nmi_pending && open) {
 		v->nmi_pending = false;
-		v->event = (struct event){ (uint32_t)(INFO_VALID | INFO_TYPE_NMI | VECTOR_NMI), 0, 0 };
+		v->event = (struct event){ (uint32_t)(EVENT_VALID | EVENT_TYPE_NMI | VECTOR_NMI), 0, 0 };
 		inject(v);
-		VM_MUTANT(WINDOW_CLOSED, vmx_set_nmi_window(&v->vmx, false));
+		VM_MUTANT(WINDOW_CLOSED, hvm_set_nmi_window(&v->hvm, false));
 		return true;
 	}
-	VM_MUTANT(NMI_WINDOW, vmx_set_nmi_window(&v->vmx, v->nmi_pending));
+	VM_MUTANT(NMI_WINDOW, hvm_set_nmi_window(&v->hvm, v->nmi_pending));
 	return false;
 }
 
 void event_deliver(struct vcpu *v)
 {
-	bool busy = v->event.info & INFO_VALID;
+	bool busy = v->event.info & EVENT_VALID;
 	bool waits;
 
 	if (busy)
@@ -169,7 +165,7 @@ void event_deliver(struct vcpu *v)
 		busy |= deliver_nmi(v, busy);
 	spin_lock(&v->vm->device_lock);
 	waits = interrupt_waits(v);
-	if (waits && VM_LEFT_OUT_OR(ONE_EVENT, !busy) && interrupts_open()) {
+	if (waits && VM_LEFT_OUT_OR(ONE_EVENT, !busy) && interrupts_open(v)) {
 		int vector = take_interrupt(v);
 
 		if (vector >= 0)
@@ -177,16 +173,16 @@ void event_deliver(struct vcpu *v)
 		waits = interrupt_waits(v);
 	}
 	spin_unlock(&v->vm->device_lock);
-	VM_MUTANT(INTERRUPT_WINDOW, vmx_set_interrupt_window(&v->vmx, waits));
+	VM_MUTANT(INTERRUPT_WINDOW, hvm_set_interrupt_window(&v->hvm, waits));
 }
 
 bool event_wakes(struct vcpu *v)
 {
 	bool waits;
 
-	if ((v->event.info & INFO_VALID) || v->nmi_pending || VM_KEPT(WAKE_TRAP, trap_waits()))
+	if ((v->event.info & EVENT_VALID) || v->nmi_pending || VM_KEPT(WAKE_TRAP, trap_waits(v)))
 		return true;
-	if (VM_KEPT(WAKE_IF, !(vmread(VMCS_GUEST_RFLAGS) & RFLAGS_IF)))
+	if (VM_KEPT(WAKE_IF, !(hvm_rflags(&v->hvm) & RFLAGS_IF)))
 		return false;
 	spin_lock(&v->vm->device_lock);
 	waits = interrupt_waits(v);

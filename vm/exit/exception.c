@@ -17,42 +17,41 @@
 #define DR6_BREAKPOINTS MASK(3, 0)
 #define DR6_BD BIT(13)
 #define DR7_GD BIT(13)
-#define QUALIFICATION_DR6 (DR6_BREAKPOINTS | DR6_BD | BIT(14))
 
 /* A #DB that exits has changed neither DR6 nor DR7 yet (SDM, "Exit Qualification for Debug Exceptions"): what its delivery would have done
  * is done here. The guest's DR6 is in the CPU (vm/resident.c). */
-static void update_debug_registers(uint64_t qualification)
+static void update_debug_registers(struct vcpu *v)
 {
-	VM_MUTANT(DB_REGISTERS, write_dr6((read_dr6() & ~DR6_BREAKPOINTS) | (qualification & QUALIFICATION_DR6)));
+	VM_MUTANT(DB_REGISTERS, write_dr6((read_dr6() & ~DR6_BREAKPOINTS) | hvm_exit_debug_causes(&v->hvm)));
 	/* Whatever the debug exception's cause, its handler may reach the debug registers (SDM, "Debug Control Register (DR7)"). */
-	VM_MUTANT(DB_GD, vmwrite(VMCS_GUEST_DR7, vmread(VMCS_GUEST_DR7) & ~DR7_GD));
+	VM_MUTANT(DB_GD, hvm_set_dr7(&v->hvm, hvm_dr7(&v->hvm) & ~DR7_GD));
 }
 
 /* With TF set and blocking by STI or MOV SS, a single-step trap must be pending at VM entry (SDM, "Checks on Guest Non-Register State"); an
  * exit by #DB takes it away. */
-static void keep_pending_step(void)
+static void keep_pending_step(struct vcpu *v)
 {
-	if ((vmread(VMCS_GUEST_RFLAGS) & RFLAGS_TF) && (vmread(VMCS_GUEST_INTERRUPTIBILITY) & (BLOCKING_STI | BLOCKING_MOV_SS)))
-		vmwrite(VMCS_GUEST_PENDING_DEBUG, vmread(VMCS_GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
+	if ((hvm_rflags(&v->hvm) & RFLAGS_TF) && (hvm_blocking(&v->hvm) & (BLOCKING_STI | BLOCKING_MOV_SS)))
+		hvm_set_pending_debug(&v->hvm, hvm_pending_debug(&v->hvm) | PENDING_DEBUG_BS);
 }
 
 static void debug_exception(struct vcpu *v, uint64_t info)
 {
 	exit_requeue_event(v);
-	VM_MUTANT(DB_PENDING, keep_pending_step());
-	if ((info & INFO_TYPE) == INFO_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION) { /* INT1: no DR6, and behind the instruction */
-		event_int1(v, (uint32_t)vmread(VMCS_EXIT_INSTRUCTION_LENGTH));
+	VM_MUTANT(DB_PENDING, keep_pending_step(v));
+	if ((info & EVENT_TYPE) == EVENT_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION) { /* INT1: no DR6, and behind the instruction */
+		event_int1(v, (uint32_t)hvm_exit_length(&v->hvm));
 		return;
 	}
-	update_debug_registers(vmread(VMCS_EXIT_QUALIFICATION));
+	update_debug_registers(v);
 	event_exception(v, VECTOR_DB, false, 0);
 }
 
 static void alignment_check(struct vcpu *v)
 {
 	VM_MUTANT(AC_REQUEUE, exit_requeue_event(v));
-	keep_pending_step(); /* a CPU has saved it with this exit; not every emulator does */
-	event_exception(v, VECTOR_AC, true, (uint32_t)vmread(VMCS_EXIT_INTERRUPTION_ERROR));
+	keep_pending_step(v); /* a CPU has saved it with this exit; not every emulator does */
+	event_exception(v, VECTOR_AC, true, (uint32_t)hvm_exit_event_error(&v->hvm));
 }
 
 /* The guest has no machine-check banks and no CR4.MCE that would mean anything: where its memory is sound it goes on and is told nothing. */
@@ -60,25 +59,25 @@ static void machine_check(struct vcpu *v)
 {
 	VM_MUTANT(MC_REQUEUE, exit_requeue_event(v));
 	if (VM_KEPT(MC_FATAL, !host_machine_check()))
-		vm_end(v->vm, VM_STATUS_STOPPED, "stopped: a machine check hit what the guest was using, at rip 0x%lx", vmread(VMCS_GUEST_RIP));
+		vm_end(v->vm, VM_STATUS_STOPPED, "stopped: a machine check hit what the guest was using, at rip 0x%lx", hvm_rip(&v->hvm));
 }
 
 /* A machine check during a VM entry (SDM, "Machine-Check Events During VM Entry"): the guest has not run and may be entered again. */
 void exit_machine_check(struct vcpu *v)
 {
 	if (!host_machine_check())
-		vm_end(v->vm, VM_STATUS_STOPPED, "stopped: a machine check hit the entry to the guest, at rip 0x%lx", vmread(VMCS_GUEST_RIP));
+		vm_end(v->vm, VM_STATUS_STOPPED, "stopped: a machine check hit the entry to the guest, at rip 0x%lx", hvm_rip(&v->hvm));
 }
 
 void exit_exception(struct vcpu *v)
 {
-	uint64_t info = vmread(VMCS_EXIT_INTERRUPTION_INFO);
+	uint64_t info = hvm_exit_event(&v->hvm);
 
-	if ((info & INFO_TYPE) == INFO_TYPE_NMI) {
+	if ((info & EVENT_TYPE) == EVENT_TYPE_NMI) {
 		exit_requeue_event(v); /* the host's own NMI: nobody sends one on purpose */
 		return;
 	}
-	switch (info & INFO_VECTOR) {
+	switch (info & EVENT_VECTOR) {
 	case VECTOR_PF:
 		exit_page_fault(v, info);
 		break;
@@ -93,6 +92,6 @@ void exit_exception(struct vcpu *v)
 		break;
 	default:
 		vm_end(v->vm, VM_STATUS_STOPPED, "stopped: exception %u exited, which Vellum does not intercept",
-		       (unsigned)(info & INFO_VECTOR));
+		       (unsigned)(info & EVENT_VECTOR));
 	}
 }

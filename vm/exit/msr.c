@@ -2,7 +2,6 @@
 #include "vm/vm.h"
 
 #include "host/interrupt.h"
-#include "vmx/msrs.h"
 #include "lib/mutants/mutate.h"
 
 #define MSR_PLATFORM_ID 0x17
@@ -105,11 +104,11 @@ static bool efer_write(struct vcpu *v, uint64_t value)
 {
 	struct mmu_result r;
 
-	vmx_sync_paging(&v->vmx, &v->mmu);
+	hvm_sync_paging(&v->hvm, &v->mmu);
 	r = mmu_set_efer(&v->mmu, value);
 	if (r.outcome == MMU_INJECT)
 		return false;
-	VM_MUTANT(EFER_APPLY, vmx_apply_paging(&v->vmx, &v->mmu));
+	VM_MUTANT(EFER_APPLY, hvm_apply_paging(&v->hvm, &v->mmu));
 	v->mmu.root_changed = true;
 	return true;
 }
@@ -159,11 +158,11 @@ bool msr_read(struct vcpu *v, uint32_t msr, uint64_t *value)
 	*value = 0;
 	switch (msr) {
 	case MSR_EFER:
-		vmx_sync_paging(&v->vmx, &v->mmu);
+		hvm_sync_paging(&v->hvm, &v->mmu);
 		*value = v->mmu.regs.efer;
 		return true;
 	case MSR_PAT:
-		*value = vmx_get_pat(&v->vmx);
+		*value = hvm_pat(&v->hvm);
 		return true;
 	case MSR_TSC:
 		*value = clock_now(&v->vm->clock) + v->tsc_offset;
@@ -200,7 +199,7 @@ bool msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 	case MSR_PAT:
 		if (VM_KEPT(PAT_TYPES, !types_valid(value, true)))
 			return false;
-		vmx_set_pat(&v->vmx, value);
+		hvm_set_pat(&v->hvm, value);
 		return true;
 	case MSR_TSC:
 		tsc_move(v, value - (clock_now(&v->vm->clock) + v->tsc_offset));
@@ -227,20 +226,20 @@ void exit_rdmsr(struct vcpu *v)
 {
 	uint64_t value;
 
-	if (!msr_read(v, (uint32_t)v->vmx.gpr[GPR_RCX], &value)) {
+	if (!msr_read(v, (uint32_t)v->hvm.gpr[GPR_RCX], &value)) {
 		event_gp(v);
 		return;
 	}
-	v->vmx.gpr[GPR_RAX] = (uint32_t)value;
-	v->vmx.gpr[GPR_RDX] = value >> 32;
+	v->hvm.gpr[GPR_RAX] = (uint32_t)value;
+	v->hvm.gpr[GPR_RDX] = value >> 32;
 	exit_skip(v);
 }
 
 void exit_wrmsr(struct vcpu *v)
 {
-	uint64_t value = (uint32_t)v->vmx.gpr[GPR_RAX] | v->vmx.gpr[GPR_RDX] << 32;
+	uint64_t value = (uint32_t)v->hvm.gpr[GPR_RAX] | v->hvm.gpr[GPR_RDX] << 32;
 
-	if (msr_write(v, (uint32_t)v->vmx.gpr[GPR_RCX], value))
+	if (msr_write(v, (uint32_t)v->hvm.gpr[GPR_RCX], value))
 		exit_skip(v);
 	else
 		event_gp(v);

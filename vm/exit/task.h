@@ -5,10 +5,6 @@
 
 #include "vm/vm.h"
 
-#define SOURCE_CALL 0u
-#define SOURCE_IRET 1u
-#define SOURCE_JMP 2u
-#define SOURCE_GATE 3u
 
 #define VECTOR_DB 1
 #define VECTOR_TS 10
@@ -47,7 +43,7 @@ struct span {
 
 struct task {
 	struct vcpu *v;
-	unsigned source;
+	enum hvm_task_source source;
 	uint16_t selector;
 	bool faulted;   /* the event that came through a gate is a fault */
 	bool has_error; /* it has an error code */
@@ -63,7 +59,7 @@ struct task {
 /* The CPU's own accesses, which are a supervisor's whatever the level. */
 #define TASK_READS ((struct access){ .implicit = true })
 #define TASK_WRITES ((struct access){ .write = true, .implicit = true })
-/* n bytes at a linear address. The paging registers have been synchronised (vmx_sync_paging), or are newer than the VMCS. false: a page fault has
+/* n bytes at a linear address. The paging registers have been synchronised (hvm_sync_paging), or are newer than the VMCS. false: a page fault has
  * been queued. */
 bool task_find(struct vcpu *v, uint32_t linear, unsigned n, struct access access, struct span *s);
 /* What is not memory reads as all ones, and swallows what is written. */

@@ -50,7 +50,7 @@ void task_copy_out(struct vcpu *v, const struct span *s, const void *from)
 bool task_refuse(struct task *t, uint8_t vector, uint16_t selector)
 {
 	/* An event that software did not ask for makes it external. */
-	bool external = VM_KEPT(TASK_EXTERNAL, t->source == SOURCE_GATE) && !t->v->event.length;
+	bool external = VM_KEPT(TASK_EXTERNAL, t->source == HVM_TASK_GATE) && !t->v->event.length;
 
 	event_exception(t->v, vector, true, (selector & ~3u) | external);
 	return false;
@@ -58,10 +58,11 @@ bool task_refuse(struct task *t, uint8_t vector, uint16_t selector)
 
 bool task_descriptor(struct task *t, uint16_t selector, bool write, uint64_t *raw, struct span *where)
 {
-	uint32_t base = (uint32_t)vmread(VMCS_GUEST_GDTR_BASE), limit = (uint32_t)vmread(VMCS_GUEST_GDTR_LIMIT), at = selector & ~7u;
+	struct table_register gdt = hvm_gdtr(&t->v->hvm);
+	uint32_t base = (uint32_t)gdt.base, limit = gdt.limit, at = selector & ~7u;
 
 	if (selector & SELECTOR_TI) { /* the limit of one that is not there is 0 */
-		struct segment_state ldt = vmx_get_segment(SEG_LDTR);
+		struct segment_state ldt = hvm_segment(&t->v->hvm, SEG_LDTR);
 
 		base = (uint32_t)ldt.base;
 		limit = ldt.limit;
@@ -137,7 +138,7 @@ static void unload(struct task *t, unsigned cpl)
 			VM_MUTANT(TASK_SS_LEVEL, s.access |= cpl << EMULATE_SEG_DPL_SHIFT);
 		if (n == SEG_SS && VM_KEPT(TASK_SS_RPL, !exact))
 			s.selector = (uint16_t)((s.selector & ~3u) | cpl);
-		vmx_set_segment(n, &s);
+		hvm_set_segment(&t->v->hvm, n, &s);
 	}
 }
 
@@ -162,7 +163,7 @@ static bool load_segment(struct task *t, enum segment n, unsigned cpl)
 		VM_MUTANT(TASK_ACCESSED, task_copy_out(t->v, &where, &raw));
 	}
 	s.access |= 1; /* accessed */
-	vmx_set_segment(n, &s);
+	hvm_set_segment(&t->v->hvm, n, &s);
 	return true;
 }
 
@@ -180,7 +181,7 @@ static bool load_ldt(struct task *t)
 	s = task_unpack(selector, raw);
 	if (VM_KEPT(TASK_LDT_TYPE, (s.access & (EMULATE_SEG_TYPE | EMULATE_SEG_S)) != TYPE_LDT || !(s.access & EMULATE_SEG_P)))
 		return task_refuse(t, VECTOR_TS, selector);
-	vmx_set_segment(SEG_LDTR, &s);
+	hvm_set_segment(&t->v->hvm, SEG_LDTR, &s);
 	return true;
 }
 
@@ -189,7 +190,7 @@ static void load_v86(struct task *t)
 	for (enum segment n = SEG_ES; n <= SEG_GS; n++) {
 		uint16_t selector = selector_of(t, n);
 
-		vmx_set_segment(n, &(struct segment_state){ selector, 0xffff, ACCESS_V86, (uint64_t)selector << 4 });
+		hvm_set_segment(&t->v->hvm, n, &(struct segment_state){ selector, 0xffff, ACCESS_V86, (uint64_t)selector << 4 });
 	}
 }
 

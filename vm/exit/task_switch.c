@@ -28,16 +28,16 @@ static const struct tss_format *format_of(uint32_t access)
 }
 
 /* The old task ends: its TSS is not busy any more. */
-static bool leaves(const struct task *t) { return t->source == SOURCE_JMP || t->source == SOURCE_IRET; }
+static bool leaves(const struct task *t) { return t->source == HVM_TASK_JMP || t->source == HVM_TASK_IRET; }
 
 /* The old task goes on later: the new TSS has a link to it. */
-static bool nests(const struct task *t) { return t->source == SOURCE_CALL || t->source == SOURCE_GATE; }
+static bool nests(const struct task *t) { return t->source == HVM_TASK_CALL || t->source == HVM_TASK_GATE; }
 
 static unsigned saved_bytes(const struct tss_format *f) { return f->selector + f->width * f->segments - (unsigned)f->ip; }
 
 static bool prepare_old(struct task *t)
 {
-	struct segment_state tr = vmx_get_segment(SEG_TR);
+	struct segment_state tr = hvm_segment(&t->v->hvm, SEG_TR);
 
 	t->old_format = format_of(tr.access);
 	if (!t->old_format || tr.limit < t->old_format->bytes - 1u)
@@ -55,17 +55,17 @@ static bool prepare_old(struct task *t)
 
 static bool prepare_new(struct task *t)
 {
-	uint8_t wrong = t->source == SOURCE_IRET ? VECTOR_TS : VECTOR_GP;
+	uint8_t wrong = t->source == HVM_TASK_IRET ? VECTOR_TS : VECTOR_GP;
 
 	if ((t->selector & SELECTOR_TI) || !(t->selector & ~7u))
 		return task_refuse(t, VECTOR_TS, t->selector);
 	/* For IRET it is busy already. */
-	if (!task_descriptor(t, t->selector, VM_LEFT_OUT_OR(TASK_BUSY_ALONE, t->source != SOURCE_IRET), &t->new_raw,
+	if (!task_descriptor(t, t->selector, VM_LEFT_OUT_OR(TASK_BUSY_ALONE, t->source != HVM_TASK_IRET), &t->new_raw,
 			     &t->new_descriptor))
 		return false;
 	t->tr = task_unpack(t->selector, t->new_raw);
 	t->new_format = format_of(t->tr.access);
-	if (!t->new_format || VM_KEPT(TASK_CHECK_BUSY, !(t->tr.access & 2) != (t->source != SOURCE_IRET)))
+	if (!t->new_format || VM_KEPT(TASK_CHECK_BUSY, !(t->tr.access & 2) != (t->source != HVM_TASK_IRET)))
 		return task_refuse(t, wrong, t->selector);
 	if (VM_KEPT(TASK_CHECK_PRESENT, !(t->tr.access & EMULATE_SEG_P)))
 		return task_refuse(t, VECTOR_NP, t->selector);
@@ -85,19 +85,19 @@ static bool prepare_new(struct task *t)
 static void save_old(struct task *t)
 {
 	const struct tss_format *f = t->old_format;
-	uint64_t rflags = vmread(VMCS_GUEST_RFLAGS);
+	uint64_t rflags = hvm_rflags(&t->v->hvm);
 
-	if (t->source == SOURCE_IRET)
+	if (t->source == HVM_TASK_IRET)
 		VM_MUTANT(TASK_NT, rflags &= ~FLAG_NT);
 	if (t->faulted)
 		VM_MUTANT(TASK_RF, rflags |= FLAG_RF); /* as in the image on a stack (SDM, "RF flag"); Bochs' exits do not have it */
 	task_put(f, t->old_tss, f->ip, t->resume);
 	task_put(f, t->old_tss, f->flags, (uint32_t)rflags);
-	t->v->vmx.gpr[GPR_RSP] = vmread(VMCS_GUEST_RSP);
+	t->v->hvm.gpr[GPR_RSP] = hvm_rsp(&t->v->hvm);
 	for (unsigned n = 0; n < 8; n++)
-		task_put(f, t->old_tss, f->gpr + f->width * n, (uint32_t)t->v->vmx.gpr[n]);
+		task_put(f, t->old_tss, f->gpr + f->width * n, (uint32_t)t->v->hvm.gpr[n]);
 	for (enum segment n = SEG_ES; n < f->segments; n++)
-		memcpy(t->old_tss + f->selector + f->width * n, &(uint16_t){ vmx_get_segment(n).selector }, 2);
+		memcpy(t->old_tss + f->selector + f->width * n, &(uint16_t){ hvm_segment(&t->v->hvm, n).selector }, 2);
 	task_copy_out(t->v, &t->old, t->old_tss + f->ip);
 	if (VM_KEPT(TASK_FREE, leaves(t))) {
 		t->old_raw &= ~DESCRIPTOR_BUSY;
@@ -112,21 +112,21 @@ static void enter_new(struct task *t)
 
 	VM_MUTANT(TASK_FLAGS, rflags = (rflags & 0x3f7fd7) | 2);
 	if (VM_KEPT(TASK_LINK, nests(t))) {
-		task_copy_out(t->v, &t->link, &(uint16_t){ vmx_get_segment(SEG_TR).selector });
+		task_copy_out(t->v, &t->link, &(uint16_t){ hvm_segment(&t->v->hvm, SEG_TR).selector });
 		rflags |= FLAG_NT;
 	}
 	VM_MUTANT(TASK_BUSY, t->new_raw |= DESCRIPTOR_BUSY);
-	if (t->source != SOURCE_IRET)
+	if (t->source != HVM_TASK_IRET)
 		task_copy_out(t->v, &t->new_descriptor, &t->new_raw);
 	for (unsigned n = 0; n < 8; n++)
-		t->v->vmx.gpr[n] = task_get(f, t->new_tss, f->gpr + f->width * n) | (f->width == 2 ? UPPER_HALF : 0);
-	vmwrite(VMCS_GUEST_RSP, t->v->vmx.gpr[GPR_RSP]);
-	vmwrite(VMCS_GUEST_RIP, task_get(f, t->new_tss, f->ip));
-	vmwrite(VMCS_GUEST_RFLAGS, rflags);
-	vmx_set_segment(SEG_TR, &t->tr);
-	VM_MUTANT(TASK_DR7, vmwrite(VMCS_GUEST_DR7, vmread(VMCS_GUEST_DR7) & ~DR7_LOCAL));
+		t->v->hvm.gpr[n] = task_get(f, t->new_tss, f->gpr + f->width * n) | (f->width == 2 ? UPPER_HALF : 0);
+	hvm_set_rsp(&t->v->hvm, t->v->hvm.gpr[GPR_RSP]);
+	hvm_set_rip(&t->v->hvm, task_get(f, t->new_tss, f->ip));
+	hvm_set_rflags(&t->v->hvm, rflags);
+	hvm_set_segment(&t->v->hvm, SEG_TR, &t->tr);
+	VM_MUTANT(TASK_DR7, hvm_set_dr7(&t->v->hvm, hvm_dr7(&t->v->hvm) & ~DR7_LOCAL));
 	VM_MUTANT(TASK_BLOCKING,
-		  vmwrite(VMCS_GUEST_INTERRUPTIBILITY, vmread(VMCS_GUEST_INTERRUPTIBILITY) & ~(BLOCKING_STI | BLOCKING_MOV_SS)));
+		  hvm_set_blocking(&t->v->hvm, hvm_blocking(&t->v->hvm) & ~(BLOCKING_STI | BLOCKING_MOV_SS)));
 }
 
 static bool stack_holds(const struct segment_state *ss, uint32_t at, unsigned n)
@@ -141,38 +141,39 @@ static bool stack_holds(const struct segment_state *ss, uint32_t at, unsigned n)
 /* The error code of the exception that the gate was for goes onto the new task's stack, at its level. false: that was a fault of its own. */
 static bool push_error(struct task *t)
 {
-	struct segment_state ss = vmx_get_segment(SEG_SS);
+	struct segment_state ss = hvm_segment(&t->v->hvm, SEG_SS);
 	bool wide = ss.access & EMULATE_SEG_DB;
 	unsigned n = t->new_format->width;
-	uint32_t esp = (uint32_t)vmread(VMCS_GUEST_RSP), to = wide ? esp - n : (esp & 0xffff0000) | ((esp - n) & 0xffff);
+	uint32_t esp = (uint32_t)hvm_rsp(&t->v->hvm), to = wide ? esp - n : (esp & 0xffff0000) | ((esp - n) & 0xffff);
 	uint32_t at = wide ? to : to & 0xffff;
 	struct access access = { .write = true, .user = VM_KEPT(TASK_STACK_LEVEL, (ss.access >> EMULATE_SEG_DPL_SHIFT & 3) == 3) };
 	struct span s;
 
 	if (VM_KEPT(TASK_STACK_LIMIT, !stack_holds(&ss, at, n)))
 		return task_refuse(t, VECTOR_SS, 0);
-	t->v->mmu.regs.ac = vmread(VMCS_GUEST_RFLAGS) & FLAG_AC;
+	t->v->mmu.regs.ac = hvm_rflags(&t->v->hvm) & FLAG_AC;
 	if (!task_find(t->v, (uint32_t)(ss.base + at), n, access, &s))
 		return false;
 	task_copy_out(t->v, &s, &t->error);
-	vmwrite(VMCS_GUEST_RSP, to);
+	hvm_set_rsp(&t->v->hvm, to);
 	return true;
 }
 
 /* What the exit tells of the switch; takes the event that caused it. */
 static void describe(struct task *t, struct vcpu *v)
 {
-	uint64_t q = vmread(VMCS_EXIT_QUALIFICATION), info = vmread(VMCS_IDT_VECTORING_INFO);
+	struct hvm_task_switch s = hvm_exit_task_switch(&v->hvm);
+	uint64_t info = hvm_exit_delivery(&v->hvm);
 	bool software;
 
 	t->v = v;
-	t->selector = (uint16_t)q;
-	t->source = q >> 30 & 3;
+	t->selector = s.selector;
+	t->source = s.source;
 	exit_requeue_event(v);
-	software = VM_KEPT(TASK_RESUME, t->source != SOURCE_GATE || v->event.length);
-	t->resume = (uint32_t)(vmread(VMCS_GUEST_RIP) + (software ? vmread(VMCS_EXIT_INSTRUCTION_LENGTH) : 0));
-	t->has_error = t->source == SOURCE_GATE && (info & INFO_VALID) && (info & INFO_HAS_ERROR);
-	t->faulted = t->source == SOURCE_GATE && (info & INFO_VALID) && event_sets_rf((uint32_t)info);
+	software = VM_KEPT(TASK_RESUME, t->source != HVM_TASK_GATE || v->event.length);
+	t->resume = (uint32_t)(hvm_rip(&v->hvm) + (software ? hvm_exit_length(&v->hvm) : 0));
+	t->has_error = t->source == HVM_TASK_GATE && (info & EVENT_VALID) && (info & EVENT_HAS_ERROR);
+	t->faulted = t->source == HVM_TASK_GATE && (info & EVENT_VALID) && event_sets_rf((uint32_t)info);
 	t->error = v->event.error;
 }
 
@@ -189,10 +190,10 @@ void exit_task_switch(struct vcpu *v)
 	bool nmi;
 
 	describe(&t, v);
-	vmx_sync_paging(&v->vmx, &v->mmu);
+	hvm_sync_paging(&v->hvm, &v->mmu);
 	if (!prepare_old(&t) || !prepare_new(&t))
 		return;
-	nmi = t.source == SOURCE_GATE && (v->event.info & INFO_TYPE) == INFO_TYPE_NMI && (v->event.info & INFO_VALID);
+	nmi = t.source == HVM_TASK_GATE && (v->event.info & EVENT_TYPE) == EVENT_TYPE_NMI && (v->event.info & EVENT_VALID);
 	if (t.new_format->cr3 && (v->mmu.regs.cr0 & CR0_PG) && VM_KEPT(TASK_CR3, true) &&
 	    !cr_write(v, 3, task_get(t.new_format, t.new_tss, t.new_format->cr3)))
 		return;
@@ -201,10 +202,10 @@ void exit_task_switch(struct vcpu *v)
 	enter_new(&t);
 	VM_MUTANT(TASK_TS, cr_write(v, 0, v->mmu.regs.cr0 | BIT(3))); /* TS */
 	if (VM_KEPT(TASK_NMI, nmi))
-		vmwrite(VMCS_GUEST_INTERRUPTIBILITY, vmread(VMCS_GUEST_INTERRUPTIBILITY) | BLOCKING_NMI);
+		hvm_set_blocking(&v->hvm, hvm_blocking(&v->hvm) | BLOCKING_NMI);
 	if (!task_segments(&t) || (VM_KEPT(TASK_ERROR, t.has_error) && !push_error(&t)))
 		return;
-	if (VM_KEPT(TASK_DELIVERED, t.source == SOURCE_GATE))
+	if (VM_KEPT(TASK_DELIVERED, t.source == HVM_TASK_GATE))
 		v->event.info = 0;
 	if (VM_KEPT(TASK_TRAP, t.new_format->trap) && (t.new_tss[t.new_format->trap] & 1))
 		trap_into(v);

@@ -44,7 +44,7 @@ static void touch(uint64_t gva, uint32_t error)
 	enum mmu_outcome o;
 
 	if (vcpu.intercepts.ept) {
-		fault = (struct mmu_fault){ .kind = MMU_FAULT_EPT_VIOLATION, .gpa = GPA(gva), .qualification = error & PFERR_W ? 2 : 1 };
+		fault = (struct mmu_fault){ .kind = MMU_FAULT_EPT_VIOLATION, .gpa = GPA(gva), .access = error & PFERR_W ? MMU_WRITE : MMU_READ };
 		mmu_fault(&vcpu, &fault);
 		return;
 	}

@@ -197,7 +197,7 @@ static void test_memory(void **state)
 
 static void test_forced_paging(void **state)
 {
-	struct mmu_fault walk_fault = { .kind = MMU_FAULT_EPT_VIOLATION, .qualification = 1, .gpa = GPA(0xe000) };
+	struct mmu_fault walk_fault = { .kind = MMU_FAULT_EPT_VIOLATION, .access = MMU_READ, .gpa = GPA(0xe000) };
 	uint64_t frame;
 
 	(void)state;

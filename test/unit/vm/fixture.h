@@ -40,14 +40,14 @@ static inline void start_as(enum bench_cpu cpu, const char *mmu)
 static inline void start(void) { start_as(BENCH_HASWELL, ""); }
 static inline void finish(void) { bench_delete(); }
 
-#define INFO(type, vector) ((uint32_t)(INFO_VALID | (type) | (vector)))
-#define EXCEPTION(vector) INFO(INFO_TYPE_HARDWARE_EXCEPTION, vector)
-#define EXCEPTION_ERROR(vector) (EXCEPTION(vector) | (uint32_t)INFO_HAS_ERROR)
+#define INFO(type, vector) ((uint32_t)(EVENT_VALID | (type) | (vector)))
+#define EXCEPTION(vector) INFO(EVENT_TYPE_HARDWARE_EXCEPTION, vector)
+#define EXCEPTION_ERROR(vector) (EXCEPTION(vector) | (uint32_t)EVENT_HAS_ERROR)
 
 /* What the entry injects. */
 static inline void expect_event(uint32_t info, uint32_t error, int line)
 {
-	if (bench.entry.event != info || ((info & INFO_HAS_ERROR) && bench.entry.error != error))
+	if (bench.entry.event != info || ((info & EVENT_HAS_ERROR) && bench.entry.error != error))
 		fail_msg("line %d: injected 0x%x, error code 0x%x; expected 0x%x, 0x%x", line, bench.entry.event, bench.entry.error, info,
 			 error);
 }

@@ -81,7 +81,7 @@ static void no_instruction_of_its_own(void **state)
 		assert_int_equal(c->stopped_at - c->behind, before + 1);
 	}
 	STEP(bench_timer());
-	EXPECT_EVENT(INFO(INFO_TYPE_EXTERNAL, 0x31), 0);
+	EXPECT_EVENT(INFO(EVENT_TYPE_EXTERNAL, 0x31), 0);
 	finish();
 }
 
@@ -140,7 +140,7 @@ static void time_in_hlt(void **state)
 		deadline(due);
 		assert_int_equal(bench_exit_simple(EXIT_HLT, 1), BENCH_IDLE);
 		STEP(bench_timer());
-		EXPECT_EVENT(INFO(INFO_TYPE_EXTERNAL, 0x31), 0);
+		EXPECT_EVENT(INFO(EVENT_TYPE_EXTERNAL, 0x31), 0);
 		check_offset();
 		assert_in_range(guest_tsc() + 100, due, due + 10000);
 		finish();
@@ -159,7 +159,7 @@ static void the_alarm_is_not_early(void **state)
 		deadline(due);
 		assert_in_range(soft.percpu.timer_armed + vmcs_get(VMCS_TSC_OFFSET), due, due + 10 * CHEAP);
 		STEP(bench_timer());
-		EXPECT_EVENT(INFO(INFO_TYPE_EXTERNAL, 0x31), 0);
+		EXPECT_EVENT(INFO(EVENT_TYPE_EXTERNAL, 0x31), 0);
 		finish();
 	}
 }
@@ -205,7 +205,7 @@ static void time_while_it_is_paused(void **state)
 		if (asleep)
 			assert_int_equal(bench.at, BENCH_IDLE);
 		STEP(bench_timer());
-		EXPECT_EVENT(INFO(INFO_TYPE_EXTERNAL, 0x31), 0);
+		EXPECT_EVENT(INFO(EVENT_TYPE_EXTERNAL, 0x31), 0);
 		check_offset();
 		assert_in_range(guest_tsc() - before, 490000, 600000);
 		finish();

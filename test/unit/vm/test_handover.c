@@ -171,12 +171,12 @@ static void deliveries_by_hand(void **state)
 	finish();
 	/* INT n: the address behind it. */
 	prepare_delivery();
-	DELIVER(INFO(INFO_TYPE_SOFTWARE_INTERRUPT, 0x80), 0, 2);
+	DELIVER(INFO(EVENT_TYPE_SOFTWARE_INTERRUPT, 0x80), 0, 2);
 	assert_int_equal(pushed(3), BENCH_CODE + 2);
 	finish();
 	/* An interrupt has no error code. */
 	prepare_delivery();
-	DELIVER(INFO(INFO_TYPE_EXTERNAL, 0x41), 0, 0);
+	DELIVER(INFO(EVENT_TYPE_EXTERNAL, 0x41), 0, 0);
 	assert_int_equal(vmcs_get(VMCS_GUEST_RSP), STACK_IN_A_DEVICE - 12);
 	finish();
 }
@@ -186,7 +186,7 @@ static void an_nmi_by_hand(void **state)
 	(void)state;
 	prepare_delivery();
 	vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, BLOCKING_NMI);
-	DELIVER(INFO(INFO_TYPE_NMI, 2), 0, 0);
+	DELIVER(INFO(EVENT_TYPE_NMI, 2), 0, 0);
 	assert_int_equal(bench.entry.interruptibility, BLOCKING_NMI);
 	finish();
 }
@@ -212,7 +212,7 @@ static void a_delivery_that_faults(void **state)
 	(void)state;
 	prepare_delivery();
 	vmcs_put(VMCS_GUEST_IDTR_LIMIT, 0x7f); /* vectors below 16 */
-	STEP(delivery_faults(INFO(INFO_TYPE_SOFTWARE_INTERRUPT, 0x80), 0, 2));
+	STEP(delivery_faults(INFO(EVENT_TYPE_SOFTWARE_INTERRUPT, 0x80), 0, 2));
 	EXPECT_EVENT(EXCEPTION_ERROR(13), 0x402);
 	finish();
 	prepare_delivery();

@@ -250,7 +250,7 @@ static void a_hlt_between_exits(void **state)
 	vmcs_put(VMCS_GUEST_RFLAGS, 2 | IF);
 	assert_int_equal(bench_exit_simple(EXIT_HLT, 1), BENCH_IDLE);
 	STEP(bench_timer());
-	EXPECT_EVENT(INFO(INFO_TYPE_EXTERNAL, 0x31), 0);
+	EXPECT_EVENT(INFO(EVENT_TYPE_EXTERNAL, 0x31), 0);
 	for (n = 0; n < 40 && !strcmp(mmu(), bench.vm[0]->switching.list[0]->name); n++)
 		again();
 	for (n = 0; n < 100 && bench.vm[0]->mmu.counters.switches < 2; n++)

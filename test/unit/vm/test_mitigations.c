@@ -61,8 +61,8 @@ static void old_microcode(void **state)
 	assert_false(bench_create(&c)->ended);
 	finish();
 	start_on(&old, "");
-	assert_int_equal(bench.v->vmx.guards, GUARD_REGISTERS);
-	assert_int_equal(bench.v->vmx.spec_host, 0);
+	assert_int_equal(bench.v->hvm.guards, GUARD_REGISTERS);
+	assert_int_equal(bench.v->hvm.spec_host, 0);
 	assert_non_null(strstr(bench_log(), "too old for what it needs besides: l1d, verw, ibrs, ibpb"));
 	assert_int_equal(leaf7_edx(), 0);
 	refuses(MSR_SPEC_CTRL, 0);
@@ -80,13 +80,13 @@ static void what_the_cpu_needs(void **state)
 {
 	(void)state;
 	start_on(&updated, "");
-	assert_int_equal(bench.v->vmx.guards, GUARD_REGISTERS | GUARD_L1D | GUARD_VERW | GUARD_SPEC_CTRL | GUARD_SPEC_CTRL_EACH |
+	assert_int_equal(bench.v->hvm.guards, GUARD_REGISTERS | GUARD_L1D | GUARD_VERW | GUARD_SPEC_CTRL | GUARD_SPEC_CTRL_EACH |
 						      GUARD_RSB | GUARD_IBPB);
-	assert_int_equal(bench.v->vmx.spec_host, SPEC_CTRL_IBRS);
+	assert_int_equal(bench.v->hvm.spec_host, SPEC_CTRL_IBRS);
 	assert_null(strstr(bench_log(), "too old"));
 	finish();
 	start_on(&newest, "");
-	assert_int_equal(bench.v->vmx.guards & (GUARD_L1D | GUARD_VERW | GUARD_SPEC_CTRL_EACH | GUARD_RSB | GUARD_RSB_ONE), 0);
+	assert_int_equal(bench.v->hvm.guards & (GUARD_L1D | GUARD_VERW | GUARD_SPEC_CTRL_EACH | GUARD_RSB | GUARD_RSB_ONE), 0);
 	finish();
 }
 
@@ -98,13 +98,13 @@ static void what_was_asked_for(void **state)
 
 	(void)state;
 	start_on(&updated, "mitigations off\n");
-	assert_int_equal(bench.v->vmx.guards, 0);
-	assert_int_equal(bench.v->vmx.spec_host, 0);
+	assert_int_equal(bench.v->hvm.guards, 0);
+	assert_int_equal(bench.v->hvm.spec_host, 0);
 	assert_int_equal(leaf7_edx(), 0);
 	finish();
 	start_on(&updated, "mitigations verw,guest\n");
-	assert_int_equal(bench.v->vmx.guards, GUARD_VERW | GUARD_SPEC_CTRL);
-	assert_int_equal(bench.v->vmx.spec_host, 0);
+	assert_int_equal(bench.v->hvm.guards, GUARD_VERW | GUARD_SPEC_CTRL);
+	assert_int_equal(bench.v->hvm.spec_host, 0);
 	finish();
 	/* What the CPU has not is refused, not passed over. */
 	start_on(&old, "");
@@ -126,8 +126,8 @@ static void spec_ctrl(void **state)
 	assert_int_equal(reads(MSR_SPEC_CTRL), 0);
 	takes(MSR_SPEC_CTRL, MSR_SPEC_CTRL_BITS);
 	assert_int_equal(reads(MSR_SPEC_CTRL), MSR_SPEC_CTRL_BITS);
-	assert_int_equal(bench.v->vmx.spec_guest, MSR_SPEC_CTRL_BITS);
-	assert_int_equal(bench.v->vmx.spec_host, SPEC_CTRL_IBRS);
+	assert_int_equal(bench.v->hvm.spec_guest, MSR_SPEC_CTRL_BITS);
+	assert_int_equal(bench.v->hvm.spec_host, SPEC_CTRL_IBRS);
 	refuses(MSR_SPEC_CTRL, BIT(3));
 	refuses(MSR_SPEC_CTRL, BIT(63));
 	assert_int_equal(reads(MSR_SPEC_CTRL), MSR_SPEC_CTRL_BITS);

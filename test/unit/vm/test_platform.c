@@ -54,11 +54,11 @@ static void interrupts_to_itself(void **state)
 	x2apic_on();
 	open_interrupts();
 	STEP(bench_wrmsr(MSR_X2APIC + ICR, SELF | 0x41));
-	EXPECT_EVENT(INFO(INFO_TYPE_EXTERNAL, 0x41), 0);
+	EXPECT_EVENT(INFO(EVENT_TYPE_EXTERNAL, 0x41), 0);
 	again();
 	EXPECT_NOTHING();
 	STEP(bench_wrmsr(MSR_X2APIC + ICR, ASSERT_LEVEL | NMI));
-	EXPECT_EVENT(INFO(INFO_TYPE_NMI, 2), 0);
+	EXPECT_EVENT(INFO(EVENT_TYPE_NMI, 2), 0);
 	EXPECT_END(bench_wrmsr(MSR_X2APIC + ICR, ASSERT_LEVEL | INIT), "INIT");
 	assert_int_equal(bench.vm[0]->status, VM_STATUS_OK);
 	bench_delete();
@@ -75,7 +75,7 @@ static void interrupt_controllers_at_the_start(void **state)
 	out(0x40, 0x04);
 	assert_int_equal(bench_exit_simple(EXIT_HLT, 1), BENCH_IDLE);
 	STEP(bench_timer());
-	EXPECT_EVENT(INFO(INFO_TYPE_EXTERNAL, 8), 0);
+	EXPECT_EVENT(INFO(EVENT_TYPE_EXTERNAL, 8), 0);
 	finish();
 }
 
@@ -96,11 +96,11 @@ static void a_level_at_the_ioapic(void **state)
 	open_interrupts();
 	ioapic_pin(10, BIT(15) | 0x51);
 	out(0x200a, 1);
-	EXPECT_EVENT(INFO(INFO_TYPE_EXTERNAL, 0x51), 0);
+	EXPECT_EVENT(INFO(EVENT_TYPE_EXTERNAL, 0x51), 0);
 	again();
 	EXPECT_NOTHING();
 	eoi();
-	EXPECT_EVENT(INFO(INFO_TYPE_EXTERNAL, 0x51), 0);
+	EXPECT_EVENT(INFO(EVENT_TYPE_EXTERNAL, 0x51), 0);
 	out(0x200a, 0);
 	EXPECT_NOTHING();
 	eoi();
@@ -260,7 +260,7 @@ static void a_console_without_room(void **state)
 	EXPECT_NOTHING();
 	bench.stalled = false;
 	STEP(bench_sent(CONSOLE_GUEST));
-	EXPECT_EVENT(INFO(INFO_TYPE_EXTERNAL, 0x0c), 0);
+	EXPECT_EVENT(INFO(EVENT_TYPE_EXTERNAL, 0x0c), 0);
 	assert_int_equal(in(COM1 + 5), LSR_READY);
 	assert_int_equal(occurrences(bench_console(), "a"), written);
 	assert_null(strchr(bench_console(), 'b'));
@@ -337,7 +337,7 @@ static void another_console_without_room(void **state)
 	bench.stalled = false;
 	for (unsigned n = 0; n < 8 && !bench.entry.event; n++)
 		STEP(bench_sent(CONSOLE_STATS));
-	EXPECT_EVENT(INFO(INFO_TYPE_EXTERNAL, 0x0c), 0);
+	EXPECT_EVENT(INFO(EVENT_TYPE_EXTERNAL, 0x0c), 0);
 	assert_int_equal(in(COM1 + 5), LSR_READY);
 	assert_int_equal(occurrences(bench_log(), "con 1 whole\n"), 1);
 	assert_null(strchr(strstr(bench_log(), "con 1 "), 'z'));

@@ -48,7 +48,7 @@ static void a_pit_interrupt_by_the_pics(void **state)
 	vmcs_put(VMCS_GUEST_RFLAGS, 2 | IF);
 	assert_int_equal(bench_exit_simple(EXIT_HLT, 1), BENCH_IDLE);
 	STEP(bench_timer());
-	EXPECT_EVENT(INFO(INFO_TYPE_EXTERNAL, 0x20), 0);
+	EXPECT_EVENT(INFO(EVENT_TYPE_EXTERNAL, 0x20), 0);
 	finish();
 }
 

@@ -90,7 +90,7 @@ static void sleep_is_no_credit(void **state)
 	sleep_for(50 * schedule_slice());
 	assert_ptr_equal(bench.v, busy);
 	assert_in_range(slices_of(busy), 50, 52);
-	EXPECT_EVENT(INFO(INFO_TYPE_EXTERNAL, 0x31), 0);
+	EXPECT_EVENT(INFO(EVENT_TYPE_EXTERNAL, 0x31), 0);
 	assert_in_range(slices_of(sleeper), 1, 3);
 	finish();
 }
@@ -169,7 +169,7 @@ static void the_timer_of_a_neighbour(void **state)
 	assert_ptr_equal(bench.v, busy);
 	assert_true(soft.percpu.timer_armed > soft.tsc + schedule_slice() / 2);
 	assert_int_equal(slices_of(busy), 1);
-	EXPECT_EVENT(INFO(INFO_TYPE_EXTERNAL, 0x31), 0);
+	EXPECT_EVENT(INFO(EVENT_TYPE_EXTERNAL, 0x31), 0);
 	finish();
 }
 
@@ -185,14 +185,14 @@ static void a_timer_of_its_own(void **state)
 	assert_true(soft.percpu.timer_armed < soft.tsc + schedule_slice() / 2);
 	STEP(bench_timer());
 	assert_ptr_equal(bench.v, v);
-	EXPECT_EVENT(INFO(INFO_TYPE_EXTERNAL, 0x31), 0);
+	EXPECT_EVENT(INFO(EVENT_TYPE_EXTERNAL, 0x31), 0);
 	/* The next one, too: the CPU's timer covers it (R1). */
 	STEP(bench_wrmsr(MSR_X2APIC + 0xb, 0));
 	deadline(3000000);
 	again();
 	STEP(bench_timer());
 	assert_ptr_equal(bench.v, v);
-	EXPECT_EVENT(INFO(INFO_TYPE_EXTERNAL, 0x31), 0);
+	EXPECT_EVENT(INFO(EVENT_TYPE_EXTERNAL, 0x31), 0);
 	finish();
 }
 
@@ -228,8 +228,8 @@ static void a_guest_that_does_not_exit(void **state)
 	again();
 	host_interrupt_pending(VECTOR_UART_FIRST + CONSOLE_STATS);
 	bench_type(CONSOLE_STATS, "7 list\n", 7);
-	EXIT(.reason = EXIT_PREEMPTION_TIMER, .vectoring = INFO(INFO_TYPE_NMI, 2));
-	EXPECT_EVENT(INFO(INFO_TYPE_NMI, 2), 0);
+	EXIT(.reason = EXIT_PREEMPTION_TIMER, .vectoring = INFO(EVENT_TYPE_NMI, 2));
+	EXPECT_EVENT(INFO(EVENT_TYPE_NMI, 2), 0);
 	assert_non_null(strstr(bench_log(), "done 7 ok"));
 	finish();
 }
@@ -268,7 +268,7 @@ static void timers_of_one_that_is_paused(void **state)
 	STEP(bench_interrupt(VECTOR_KICK));
 	EXPECT_NOTHING();
 	STEP(bench_timer());
-	EXPECT_EVENT(INFO(INFO_TYPE_EXTERNAL, 0x31), 0);
+	EXPECT_EVENT(INFO(EVENT_TYPE_EXTERNAL, 0x31), 0);
 	finish();
 }
 

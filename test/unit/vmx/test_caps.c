@@ -67,13 +67,13 @@ static void a_whole_cpu(void **state)
 	start();
 	spoiled_leaf = UINT32_MAX;
 	assert_null(read_caps());
-	assert_true(caps.mmu.ept && caps.mmu.vpid && caps.mmu.unrestricted_guest && caps.rdtscp && caps.switches_msrs);
-	assert_int_equal(caps.mmu.maxphyaddr, 40);
-	assert_true(caps.mmu.smep);
+	assert_true(caps.hvm.mmu.ept && caps.hvm.mmu.vpid && caps.hvm.mmu.unrestricted_guest && caps.hvm.rdtscp && caps.switches_msrs);
+	assert_int_equal(caps.hvm.mmu.maxphyaddr, 40);
+	assert_true(caps.hvm.mmu.smep);
 	finish();
 	start_as(BENCH_PENRYN, "shadow");
 	assert_null(read_caps());
-	assert_false(caps.mmu.ept || caps.mmu.vpid || caps.mmu.unrestricted_guest || caps.switches_msrs);
+	assert_false(caps.hvm.mmu.ept || caps.hvm.mmu.vpid || caps.hvm.mmu.unrestricted_guest || caps.switches_msrs);
 	finish();
 }
 
@@ -108,26 +108,26 @@ static void what_it_does_without(void **state)
 	(void)state;
 	start();
 	assert_null(msr_lacks(VMX_EPT_VPID, BIT(6)));
-	assert_false(caps.mmu.ept || caps.mmu.unrestricted_guest);
+	assert_false(caps.hvm.mmu.ept || caps.hvm.mmu.unrestricted_guest);
 	assert_null(msr_lacks(VMX_EPT_VPID, BIT(20)));
-	assert_false(caps.mmu.ept);
-	assert_true(caps.mmu.vpid);
+	assert_false(caps.hvm.mmu.ept);
+	assert_true(caps.hvm.mmu.vpid);
 	assert_null(msr_lacks(VMX_EPT_VPID, BIT(25) | BIT(26)));
-	assert_false(caps.mmu.ept);
+	assert_false(caps.hvm.mmu.ept);
 	assert_null(msr_lacks(VMX_EPT_VPID, BIT(25)));
-	assert_true(caps.mmu.ept);
+	assert_true(caps.hvm.mmu.ept);
 	assert_null(msr_lacks(VMX_PROC2, MAY(PROC2_EPT)));
-	assert_false(caps.mmu.ept || caps.mmu.unrestricted_guest);
+	assert_false(caps.hvm.mmu.ept || caps.hvm.mmu.unrestricted_guest);
 	assert_null(msr_lacks(VMX_PROC2, MAY(PROC2_VPID)));
-	assert_false(caps.mmu.vpid);
+	assert_false(caps.hvm.mmu.vpid);
 	assert_null(msr_lacks(VMX_EPT_VPID, BIT(32)));
-	assert_false(caps.mmu.vpid);
+	assert_false(caps.hvm.mmu.vpid);
 	assert_null(msr_lacks(VMX_EPT_VPID, BIT(41) | BIT(42)));
-	assert_false(caps.mmu.vpid);
+	assert_false(caps.hvm.mmu.vpid);
 	assert_null(msr_lacks(VMX_PROC2, MAY(PROC2_RDTSCP)));
-	assert_false(caps.rdtscp);
+	assert_false(caps.hvm.rdtscp);
 	assert_null(cpuid_lacks(0x80000001, (struct cpuid){ .edx = BIT(27) }));
-	assert_false(caps.rdtscp);
+	assert_false(caps.hvm.rdtscp);
 	assert_null(msr_lacks(VMX_TRUE_EXIT, MAY(EXIT_LOAD_PAT)));
 	assert_false(caps.switches_msrs);
 	assert_null(msr_lacks(VMX_TRUE_ENTRY, MAY(ENTRY_LOAD_EFER)));
@@ -147,11 +147,11 @@ static void where_it_looks(void **state)
 	assert_int_equal(caps.proc.must & PROC_CR3_LOAD, 0);
 	assert_null(msr_lacks(VMX_TRUE_PROC, MAY(PROC_SECONDARY)));
 	assert_int_equal(caps.proc2.may, 0);
-	assert_false(caps.mmu.ept);
+	assert_false(caps.hvm.mmu.ept);
 	assert_null(cpuid_lacks(0, (struct cpuid){ .eax = 8 }));
-	assert_false(caps.mmu.smep);
+	assert_false(caps.hvm.mmu.smep);
 	assert_null(cpuid_lacks(0x80000000, (struct cpuid){ .eax = 8 }));
-	assert_int_equal(caps.mmu.maxphyaddr, 36);
+	assert_int_equal(caps.hvm.mmu.maxphyaddr, 36);
 	finish();
 }
 
@@ -182,7 +182,7 @@ static bool own(uint32_t msr, bool write)
 	for (unsigned n = 0; n < ARRAY_SIZE(msrs); n++)
 		if (msr == msrs[n])
 			return true;
-	return (msr == 0x10 && !write) || (msr == 0xc0000103 && caps.rdtscp);
+	return (msr == 0x10 && !write) || (msr == 0xc0000103 && caps.hvm.rdtscp);
 }
 
 static void bitmaps(void **state)
@@ -190,8 +190,8 @@ static void bitmaps(void **state)
 	(void)state;
 	start();
 	for (unsigned rdtscp = 0; rdtscp < 2; rdtscp++) {
-		caps = machine.caps;
-		caps.rdtscp = rdtscp;
+		caps = machine.caps_room.vmx;
+		caps.hvm.rdtscp = rdtscp;
 		memset(vmx_io_bitmaps, 0, 2 * PAGE_SIZE);
 		memset(vmx_msr_bitmap, 0, PAGE_SIZE);
 		vmx_bitmaps_init(&caps);
@@ -203,7 +203,7 @@ static void bitmaps(void **state)
 		for (unsigned n = 0; n < 2 * PAGE_SIZE; n++)
 			assert_int_equal(vmx_io_bitmaps[n], 0xff);
 	}
-	vmx_bitmaps_init(&machine.caps);
+	vmx_bitmaps_init(&machine.caps_room.vmx);
 	finish();
 }
 

@@ -11,10 +11,6 @@
 #include "mmu/mechanisms.h"
 #include "test/unit/mmu/fake_below.h"
 
-#define V_READ 1u
-#define V_WRITE 2u
-#define V_FETCH 4u
-
 static struct fake *f;
 static struct mmu_caps caps;
 static struct mmu_vm vm;
@@ -71,9 +67,10 @@ static void stop(void)
 	fake_delete(f);
 }
 
-static enum mmu_outcome touch(uint64_t gpa, uint64_t how)
+/* how: MMU_READ, MMU_WRITE, MMU_FETCH. */
+static enum mmu_outcome touch(uint64_t gpa, uint8_t access)
 {
-	struct mmu_fault fault = { .kind = MMU_FAULT_EPT_VIOLATION, .qualification = how, .gpa = GPA(gpa) };
+	struct mmu_fault fault = { .kind = MMU_FAULT_EPT_VIOLATION, .access = access, .gpa = GPA(gpa) };
 	enum mmu_outcome o = mmu_fault(&vcpu, &fault).outcome;
 
 	check();
@@ -134,18 +131,18 @@ static void test_five_levels(void **state)
 	start_with(five);
 	assert_int_equal(vcpu.root.eptp & 0xfff, MEMTYPE_WB | 4 << 3 | EPTP_AD);
 	assert_false(mmu_slot_add(&vm, &far)); /* the addresses are still of 48 bits */
-	assert_int_equal(touch(0x123456, V_READ), MMU_FIXED);
+	assert_int_equal(touch(0x123456, MMU_READ), MMU_FIXED);
 	expect_leaf(0x123456, 2, 0x100000, 7, MEMTYPE_WB);
 	assert_int_equal(vm.table_pages, 1 + 4); /* its own page, and the root to the directory */
-	assert_int_equal(touch(gpa, V_WRITE), MMU_EMULATE);
+	assert_int_equal(touch(gpa, MMU_WRITE), MMU_EMULATE);
 	stop();
 
 	start_with(wide);
 	assert_int_equal(vcpu.root.eptp >> 3 & 7, 4);
 	assert_true(mmu_slot_add(&vm, &far));
-	assert_int_equal(touch(gpa + 0x200000, V_WRITE), MMU_FIXED);
+	assert_int_equal(touch(gpa + 0x200000, MMU_WRITE), MMU_FIXED);
 	expect_leaf(gpa + 0x200000, 2, 0x100200, 7, MEMTYPE_WT);
-	assert_int_equal(touch(gpa + 0x400000, V_READ), MMU_EMULATE);
+	assert_int_equal(touch(gpa + 0x400000, MMU_READ), MMU_EMULATE);
 	mmu_unmap(&vm, GFN(far.base.v + 0x201), 1);
 	expect_leaf(gpa + 0x200000, 1, 0x100200, 7, MEMTYPE_WT);
 	expect_none(gpa + 0x201000);
@@ -153,7 +150,7 @@ static void test_five_levels(void **state)
 	expect_none(gpa + 0x200000);
 	/* MMIO up there is cached as anywhere. */
 	assert_true(mmu_slot_add(&vm, &(struct slot){ .base = far.base, .pages = 1, .kind = SLOT_MMIO }));
-	assert_int_equal(touch(gpa, V_READ), MMU_EMULATE);
+	assert_int_equal(touch(gpa, MMU_READ), MMU_EMULATE);
 	assert_int_equal(touch_misconfig(gpa), MMU_EMULATE);
 	assert_int_equal(vm.counters.mmio_cached, 1);
 	stop();
@@ -179,22 +176,22 @@ static void test_map(void **state)
 	start(PAGE_LIMIT_1G);
 	assert_int_equal(vcpu.root.eptp & 0xfff, MEMTYPE_WB | 3 << 3 | EPTP_AD);
 	assert_true(vcpu.intercepts.ept && !vcpu.intercepts.cr3_load && !vcpu.intercepts.page_fault);
-	assert_int_equal(touch(0x123456, V_READ), MMU_FIXED);
+	assert_int_equal(touch(0x123456, MMU_READ), MMU_FIXED);
 	expect_leaf(0x123456, 2, 0x100000, 7, MEMTYPE_WB);
-	assert_int_equal(touch(0x123456, V_WRITE), MMU_SPURIOUS);
+	assert_int_equal(touch(0x123456, MMU_WRITE), MMU_SPURIOUS);
 	/* 1 GByte where the slot is that large and aligned. */
-	assert_int_equal(touch(0x40000000 + 0x1234567, V_WRITE), MMU_FIXED);
+	assert_int_equal(touch(0x40000000 + 0x1234567, MMU_WRITE), MMU_FIXED);
 	expect_leaf(0x40000000, 3, 0x400000, 7, MEMTYPE_WB);
 	assert_int_equal(vm.counters.mapped_1g, 1);
 	assert_int_equal(vm.counters.mapped_2m, 1);
 	/* ROM is read and fetched, not written. */
-	assert_int_equal(touch(0x901000, V_FETCH), MMU_FIXED);
+	assert_int_equal(touch(0x901000, MMU_FETCH), MMU_FIXED);
 	expect_leaf(0x901000, 1, 0x200001, 5, MEMTYPE_WP);
-	assert_int_equal(touch(0x901000, V_WRITE), MMU_EMULATE);
+	assert_int_equal(touch(0x901000, MMU_WRITE), MMU_EMULATE);
 	expect_leaf(0x901000, 1, 0x200001, 5, MEMTYPE_WP);
 	/* Absent, also beyond what four levels reach. */
-	assert_int_equal(touch(0x800000, V_READ), MMU_EMULATE);
-	assert_int_equal(touch(1ull << 50, V_READ), MMU_EMULATE);
+	assert_int_equal(touch(0x800000, MMU_READ), MMU_EMULATE);
+	assert_int_equal(touch(1ull << 50, MMU_READ), MMU_EMULATE);
 	/* Adding needs no flush. */
 	mmu_enter(&vcpu, 0);
 	assert_int_equal(f->invepts, 1);
@@ -207,25 +204,25 @@ static void test_limits(void **state)
 {
 	(void)state;
 	start(PAGE_LIMIT_4K);
-	touch(0x123456, V_READ);
+	touch(0x123456, MMU_READ);
 	expect_leaf(0x123456, 1, 0x100123, 7, MEMTYPE_WB);
 	stop();
 	start(PAGE_LIMIT_2M);
-	touch(0x40000000 + 0x1234567, V_READ);
+	touch(0x40000000 + 0x1234567, MMU_READ);
 	expect_leaf(0x40000000 + 0x1234567, 2, 0x401200, 7, MEMTYPE_WB);
 	stop();
 	start(PAGE_LIMIT_1G);
 	caps.ept_1g = false;
-	touch(0x40000000, V_READ);
+	touch(0x40000000, MMU_READ);
 	expect_leaf(0x40000000, 2, 0x400000, 7, MEMTYPE_WB);
 	stop();
 	start(PAGE_LIMIT_1G);
 	caps.ept_2m = caps.ept_1g = false;
-	touch(0x40200000, V_READ);
+	touch(0x40200000, MMU_READ);
 	expect_leaf(0x40200000, 1, 0x400200, 7, MEMTYPE_WB);
 	caps.ept_2m = caps.ept_1g = true;
 	/* Tables that stand are used as they are. */
-	touch(0x40201000, V_READ);
+	touch(0x40201000, MMU_READ);
 	expect_leaf(0x40201000, 1, 0x400201, 7, MEMTYPE_WB);
 	stop();
 }
@@ -236,7 +233,7 @@ static void test_unmap(void **state)
 
 	(void)state;
 	start(PAGE_LIMIT_1G);
-	touch(0x40000000, V_WRITE);
+	touch(0x40000000, MMU_WRITE);
 	tables = vm.table_pages;
 	mmu_unmap(&vm, GFN(0x40000 + 5), 1); /* 1G -> 2M -> 4K */
 	expect_none(0x40005000);
@@ -246,7 +243,7 @@ static void test_unmap(void **state)
 	assert_int_equal(vm.table_pages, tables + 2);
 	mmu_enter(&vcpu, 0);
 	assert_int_equal(f->invepts, 2);
-	assert_int_equal(touch(0x40005000, V_READ), MMU_FIXED);
+	assert_int_equal(touch(0x40005000, MMU_READ), MMU_FIXED);
 	expect_leaf(0x40005000, 1, 0x400005, 7, MEMTYPE_WB);
 	/* Nothing there: nothing to flush. */
 	mmu_unmap(&vm, GFN(0x100), 0x300);
@@ -258,7 +255,7 @@ static void test_unmap(void **state)
 	assert_int_equal(vm.table_pages, tables);
 	mmu_enter(&vcpu, 0);
 	assert_int_equal(f->invepts, 3);
-	touch(0x40004000, V_READ);
+	touch(0x40004000, MMU_READ);
 	expect_leaf(0x40004000, 3, 0x400000, 7, MEMTYPE_WB);
 	mmu_unmap(&vm, GFN(0), ~0ull >> 1);
 	expect_none(0x40004000);
@@ -269,7 +266,7 @@ static void test_protect(void **state)
 {
 	(void)state;
 	start(PAGE_LIMIT_2M);
-	touch(0x200000, V_WRITE);
+	touch(0x200000, MMU_WRITE);
 	mmu_write_protect(&vm, GFN(0x200), 0x200);
 	expect_leaf(0x200000, 2, 0x100200, 5, MEMTYPE_WB);
 	mmu_enter(&vcpu, 0);
@@ -277,7 +274,7 @@ static void test_protect(void **state)
 	mmu_write_protect(&vm, GFN(0x200), 0x200); /* already */
 	mmu_enter(&vcpu, 0);
 	assert_int_equal(f->invepts, 2);
-	assert_int_equal(touch(0x200000, V_WRITE), MMU_FIXED);
+	assert_int_equal(touch(0x200000, MMU_WRITE), MMU_FIXED);
 	expect_leaf(0x200000, 2, 0x100200, 7, MEMTYPE_WB);
 	mmu_write_protect(&vm, GFN(0x210), 2);
 	expect_leaf(0x210000, 1, 0x100210, 5, MEMTYPE_WB);
@@ -291,8 +288,8 @@ static void test_log(void **state)
 
 	(void)state;
 	start(PAGE_LIMIT_2M);
-	touch(0x200000, V_WRITE);
-	touch(0x0, V_WRITE);
+	touch(0x200000, MMU_WRITE);
+	touch(0x0, MMU_WRITE);
 	assert_false(mmu_log_start(&vm, GFN(1), bits));
 	assert_false(mmu_log_collect(&vm, GFN(0), out));
 	assert_true(mmu_log_start(&vm, GFN(0), bits));
@@ -300,11 +297,11 @@ static void test_log(void **state)
 	expect_leaf(0x200000, 2, 0x100200, 5, MEMTYPE_WB);
 	mmu_enter(&vcpu, 0);
 	assert_int_equal(f->invepts, 2);
-	assert_int_equal(touch(0x203000, V_READ), MMU_SPURIOUS);
-	assert_int_equal(touch(0x203000, V_WRITE), MMU_FIXED);
+	assert_int_equal(touch(0x203000, MMU_READ), MMU_SPURIOUS);
+	assert_int_equal(touch(0x203000, MMU_WRITE), MMU_FIXED);
 	expect_leaf(0x203000, 1, 0x100203, 7, MEMTYPE_WB);
 	expect_leaf(0x204000, 1, 0x100204, 5, MEMTYPE_WB);
-	assert_int_equal(touch(0x600000, V_READ), MMU_FIXED); /* S10: no large leaf while logged */
+	assert_int_equal(touch(0x600000, MMU_READ), MMU_FIXED); /* S10: no large leaf while logged */
 	expect_leaf(0x600000, 1, 0x100600, 5, MEMTYPE_WB);
 	assert_true(mmu_log_collect(&vm, GFN(0), out));
 	assert_int_equal(out[0x203 / 64], BIT(0x203 % 64));
@@ -314,10 +311,10 @@ static void test_log(void **state)
 	assert_int_equal(f->invepts, 3);
 	assert_true(mmu_log_collect(&vm, GFN(0), out));
 	assert_int_equal(out[0x203 / 64], 0);
-	assert_int_equal(touch(0x203000, V_WRITE), MMU_FIXED);
+	assert_int_equal(touch(0x203000, MMU_WRITE), MMU_FIXED);
 	assert_true(mmu_log_stop(&vm, GFN(0)));
 	assert_false(mmu_log_stop(&vm, GFN(0)));
-	assert_int_equal(touch(0x204000, V_WRITE), MMU_FIXED);
+	assert_int_equal(touch(0x204000, MMU_WRITE), MMU_FIXED);
 	stop();
 }
 
@@ -328,7 +325,7 @@ static void test_mmio(void **state)
 
 	(void)state;
 	start(PAGE_LIMIT_1G);
-	assert_int_equal(touch(0xa03ff8, V_READ), MMU_EMULATE);
+	assert_int_equal(touch(0xa03ff8, MMU_READ), MMU_EMULATE);
 	assert_int_equal(entry(0xa03000, &level) & 7, 6); /* W and X without R */
 	assert_int_equal(vm.counters.mmio_cached, 1);
 	assert_int_equal(touch_misconfig(0xa03ff8), MMU_EMULATE);
@@ -339,17 +336,17 @@ static void test_mmio(void **state)
 	assert_int_equal(vm.counters.mmio_stale, 1);
 	expect_none(0xa03000);
 	assert_int_equal(touch_misconfig(0xa03ff8), MMU_RETRY);
-	assert_int_equal(touch(0xa03ff8, V_WRITE), MMU_EMULATE);
+	assert_int_equal(touch(0xa03ff8, MMU_WRITE), MMU_EMULATE);
 	assert_int_equal(touch_misconfig(0xa03ff8), MMU_EMULATE);
 	/* RAM where MMIO was. */
 	assert_true(mmu_slot_remove(&vm, GFN(0xa00)));
-	assert_int_equal(touch(0xa03ff8, V_WRITE), MMU_EMULATE);
+	assert_int_equal(touch(0xa03ff8, MMU_WRITE), MMU_EMULATE);
 	assert_int_equal(vm.counters.mmio_cached, 2);
 	/* None of this took a translation away that a CPU could hold. */
 	mmu_enter(&vcpu, 0);
 	assert_int_equal(f->invepts, 1);
 	/* A misconfiguration that is not ours stops the VM. */
-	touch(0x1000, V_READ);
+	touch(0x1000, MMU_READ);
 	assert_int_equal(touch_misconfig(0x1000), MMU_STOP);
 	stop();
 }
@@ -361,19 +358,19 @@ static void test_no_memory(void **state)
 	start_with((struct mmu_config){ .page_limit = PAGE_LIMIT_4K, .table_frames = 1 });
 	f->limit = f->in_use;
 	for (uint64_t gpa = 0x200000; gpa < 0x800000; gpa += 0x10000)
-		assert_int_equal(touch(gpa, V_READ), MMU_FIXED);
+		assert_int_equal(touch(gpa, MMU_READ), MMU_FIXED);
 	assert_int_equal(f->in_use, f->limit);
 	assert_int_equal(vm.counters.tables_relieved, 0);
 	/* As little as there can be: it still gets on. */
 	while (vm.reserve.dirty.count + vm.reserve.clean.count)
 		assert_false(hfn_is_none(mmu_table_alloc(&vm)));
-	assert_int_equal(touch(0x40000000, V_READ), MMU_FIXED);
+	assert_int_equal(touch(0x40000000, MMU_READ), MMU_FIXED);
 	assert_int_equal(vm.counters.tables_relieved, 1);
 	expect_none(0x200000);
 	/* Unmapping always works: without a frame to split a large leaf, it goes as a whole. */
 	vm.config.page_limit = PAGE_LIMIT_2M;
 	mmu_unmap(&vm, GFN(0), ~0ull);
-	touch(0x200000, V_WRITE);
+	touch(0x200000, MMU_WRITE);
 	while (vm.reserve.dirty.count + vm.reserve.clean.count)
 		assert_false(hfn_is_none(mmu_table_alloc(&vm)));
 	mmu_unmap(&vm, GFN(0x210), 1);
@@ -423,10 +420,10 @@ static void test_populate(void **state)
 	swap.backing = (struct backing){ swap_page, swap_populate };
 	swap.hfn = 0x500000;
 	assert_true(mmu_slot_add(&vm, &slot));
-	assert_int_equal(touch(0x1003000, V_READ), MMU_FIXED);
+	assert_int_equal(touch(0x1003000, MMU_READ), MMU_FIXED);
 	expect_leaf(0x1003000, 1, 0x500003, 5, MEMTYPE_WB);
 	assert_int_equal(swap.populated, 1);
-	assert_int_equal(touch(0x1003000, V_WRITE), MMU_FIXED);
+	assert_int_equal(touch(0x1003000, MMU_WRITE), MMU_FIXED);
 	expect_leaf(0x1003000, 1, 0x501003, 7, MEMTYPE_WB);
 	mmu_enter(&vcpu, 0); /* another frame: the old translation went */
 	assert_int_equal(f->invepts, 2);
@@ -435,7 +432,7 @@ static void test_populate(void **state)
 	mmu_unmap(&vm, GFN(0x1003), 1);
 	expect_none(0x1003000);
 	swap.fail = true;
-	assert_int_equal(touch(0x1003000, V_WRITE), MMU_STOP);
+	assert_int_equal(touch(0x1003000, MMU_WRITE), MMU_STOP);
 	stop();
 }
 

@@ -4,10 +4,10 @@
 
 #include "test/unit/vm/fixture.h"
 
-#define SOURCE_CALL 0u
-#define SOURCE_IRET 1u
-#define SOURCE_JMP 2u
-#define SOURCE_GATE 3u
+#define HVM_TASK_CALL 0u
+#define HVM_TASK_IRET 1u
+#define HVM_TASK_JMP 2u
+#define HVM_TASK_GATE 3u
 #define QUALIFICATION(source, selector) ((uint64_t)(source) << 30 | (selector))
 
 #define NEW_TSS (BENCH_TSS + 0x100)
@@ -65,7 +65,7 @@ static inline enum bench_at switch_by(unsigned source)
 
 static inline enum bench_at switch_by_event(uint32_t vectoring, uint32_t error, uint32_t length)
 {
-	return bench_exit(&(struct bench_exit){ .reason = EXIT_TASK_SWITCH, .qualification = QUALIFICATION(SOURCE_GATE, BENCH_TSS2),
+	return bench_exit(&(struct bench_exit){ .reason = EXIT_TASK_SWITCH, .qualification = QUALIFICATION(HVM_TASK_GATE, BENCH_TSS2),
 						.vectoring = vectoring, .vectoring_error = error, .length = length });
 }
 

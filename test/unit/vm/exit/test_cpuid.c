@@ -31,7 +31,9 @@ static struct cpuid_policy p;
 
 static void policy(const struct mmu_caps *caps, uint32_t proc2, uint64_t cr4_fixed1, bool nested, bool random)
 {
-	cpuid_policy_init(&p, 3, caps, proc2, cr4_fixed1, 2000000000, nested, random);
+	const struct hvm_caps cpu = { *caps, proc2 & PROC2_RDTSCP, proc2 & PROC2_INVPCID, cr4_fixed1 };
+
+	cpuid_policy_init(&p, 3, &cpu, 2000000000, nested, random);
 }
 
 static struct cpuid answer(uint32_t leaf, uint32_t subleaf)

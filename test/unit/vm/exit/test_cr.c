@@ -229,7 +229,7 @@ static void what_long_mode_demands(void **state)
 	assert_true(bench_mode(BENCH_COMPAT, 0));
 	assert_true(bench.vm[0]->cpuid.cr4_offered & CR4_PCIDE);
 	STEP(bench_mov_to_cr(4, CR4_PAE | CR4_PCIDE));
-	vmx_sync_paging(&bench.v->vmx, &bench.v->mmu);
+	hvm_sync_paging(&bench.v->hvm, &bench.v->mmu);
 	REFUSED(0, LONG_CR0 & ~CR0_PG);
 	finish();
 }

@@ -75,13 +75,13 @@ static void a_fault_after_a_double_fault(void **state)
 /* A software interrupt whose delivery faults is executed again, once the fault is mended: nothing is left of it. */
 static void a_fault_after_a_software_event(void **state)
 {
-	static const uint32_t first[] = { INFO_TYPE_SOFTWARE_INTERRUPT | 0x80, INFO_TYPE_SOFTWARE_EXCEPTION | 3,
-					  INFO_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION | 1 };
+	static const uint32_t first[] = { EVENT_TYPE_SOFTWARE_INTERRUPT | 0x80, EVENT_TYPE_SOFTWARE_EXCEPTION | 3,
+					  EVENT_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION | 1 };
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(first); i++) {
 		at_mode("shadow", BENCH_PAGED32);
-		STEP(fault_during((uint32_t)INFO_VALID | first[i], 0, 2));
+		STEP(fault_during((uint32_t)EVENT_VALID | first[i], 0, 2));
 		EXPECT_EVENT(EXCEPTION_ERROR(14), 2);
 		STEP(bench_interrupt(0xf1));
 		EXPECT_NOTHING();
@@ -98,7 +98,7 @@ static void a_fault_after_an_interrupt(void **state)
 	for (unsigned i = 0; i < ARRAY_SIZE(vectors); i++) {
 		at_mode("shadow", BENCH_PAGED32);
 		vmcs_put(VMCS_GUEST_RFLAGS, 2 | IF);
-		STEP(fault_during(INFO(INFO_TYPE_EXTERNAL, vectors[i]), 0, 0));
+		STEP(fault_during(INFO(EVENT_TYPE_EXTERNAL, vectors[i]), 0, 0));
 		EXPECT_EVENT(EXCEPTION_ERROR(14), 2);
 		assert_false(bench.entry.proc & PROC_INTERRUPT_WINDOW);
 		STEP(bench_interrupt(0xf1));
@@ -112,7 +112,7 @@ static void a_fault_after_an_nmi(void **state)
 	(void)state;
 	at_mode("shadow", BENCH_PAGED32);
 	vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, BLOCKING_NMI);
-	STEP(fault_during(INFO(INFO_TYPE_NMI, 2), 0, 0));
+	STEP(fault_during(INFO(EVENT_TYPE_NMI, 2), 0, 0));
 	EXPECT_EVENT(EXCEPTION_ERROR(14), 2);
 	assert_int_equal(bench.entry.interruptibility & BLOCKING_NMI, BLOCKING_NMI);
 	assert_false(bench.entry.proc & PROC_NMI_WINDOW);
@@ -181,7 +181,7 @@ static void an_interrupt_waits_for_its_window(void **state)
 	STEP(bench_interrupt(0xf1));
 	EXPECT_NOTHING();
 	STEP(bench_exit_simple(EXIT_INTERRUPT_WINDOW, 0));
-	EXPECT_EVENT(INFO(INFO_TYPE_EXTERNAL, 0x51), 0);
+	EXPECT_EVENT(INFO(EVENT_TYPE_EXTERNAL, 0x51), 0);
 	assert_false(bench.entry.proc & PROC_INTERRUPT_WINDOW);
 	finish();
 }
@@ -196,13 +196,13 @@ static void the_higher_class_comes_first(void **state)
 	STEP(bench_wrmsr(X2APIC_SELF_IPI, 0x61));
 	vmcs_put(VMCS_GUEST_RFLAGS, 2 | IF);
 	STEP(bench_exit_simple(EXIT_INTERRUPT_WINDOW, 0));
-	EXPECT_EVENT(INFO(INFO_TYPE_EXTERNAL, 0x81), 0);
+	EXPECT_EVENT(INFO(EVENT_TYPE_EXTERNAL, 0x81), 0);
 	/* The others wait for its end, not for a window. */
 	assert_false(bench.entry.proc & PROC_INTERRUPT_WINDOW);
 	STEP(bench_wrmsr(X2APIC_EOI, 0));
-	EXPECT_EVENT(INFO(INFO_TYPE_EXTERNAL, 0x61), 0);
+	EXPECT_EVENT(INFO(EVENT_TYPE_EXTERNAL, 0x61), 0);
 	STEP(bench_wrmsr(X2APIC_EOI, 0));
-	EXPECT_EVENT(INFO(INFO_TYPE_EXTERNAL, 0x51), 0);
+	EXPECT_EVENT(INFO(EVENT_TYPE_EXTERNAL, 0x51), 0);
 	STEP(bench_wrmsr(X2APIC_EOI, 0));
 	EXPECT_NOTHING();
 	finish();
@@ -220,7 +220,7 @@ static void the_task_priority_holds_interrupts_back(void **state)
 	EXPECT_NOTHING();
 	assert_false(bench.entry.proc & PROC_INTERRUPT_WINDOW);
 	STEP(bench_mov_to_cr(8, 4));
-	EXPECT_EVENT(INFO(INFO_TYPE_EXTERNAL, 0x51), 0);
+	EXPECT_EVENT(INFO(EVENT_TYPE_EXTERNAL, 0x51), 0);
 	finish();
 }
 
@@ -248,7 +248,7 @@ static void an_nmi_and_its_window(void **state)
 	at_mode("ept", BENCH_LONG64);
 	lapic_on();
 	STEP(bench_wrmsr(X2APIC_ICR, ICR_NMI_TO_ALL));
-	EXPECT_EVENT(INFO(INFO_TYPE_NMI, 2), 0);
+	EXPECT_EVENT(INFO(EVENT_TYPE_NMI, 2), 0);
 	assert_false(bench.entry.proc & PROC_NMI_WINDOW);
 	/* Another one while the first is being handled. */
 	assert_true(vmcs_get(VMCS_GUEST_INTERRUPTIBILITY) & BLOCKING_NMI);
@@ -258,7 +258,7 @@ static void an_nmi_and_its_window(void **state)
 	/* IRET. */
 	vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, 0);
 	STEP(bench_exit_simple(EXIT_NMI_WINDOW, 0));
-	EXPECT_EVENT(INFO(INFO_TYPE_NMI, 2), 0);
+	EXPECT_EVENT(INFO(EVENT_TYPE_NMI, 2), 0);
 	assert_false(bench.entry.proc & PROC_NMI_WINDOW);
 	finish();
 }
@@ -278,7 +278,7 @@ static void an_nmi_waits_for_sti_and_mov_ss(void **state)
 		EXPECT_NOTHING();
 		assert_true(bench.entry.proc & PROC_NMI_WINDOW);
 		STEP(bench_exit_simple(EXIT_NMI_WINDOW, 0));
-		EXPECT_EVENT(INFO(INFO_TYPE_NMI, 2), 0);
+		EXPECT_EVENT(INFO(EVENT_TYPE_NMI, 2), 0);
 		finish();
 	}
 }
@@ -291,7 +291,7 @@ static void an_nmi_comes_before_an_interrupt(void **state)
 	STEP(bench_wrmsr(X2APIC_SELF_IPI, 0x51));
 	vmcs_put(VMCS_GUEST_RFLAGS, 2 | IF);
 	STEP(bench_wrmsr(X2APIC_ICR, ICR_NMI_TO_ALL));
-	EXPECT_EVENT(INFO(INFO_TYPE_NMI, 2), 0);
+	EXPECT_EVENT(INFO(EVENT_TYPE_NMI, 2), 0);
 	assert_true(bench.entry.proc & PROC_INTERRUPT_WINDOW);
 	finish();
 }
@@ -306,7 +306,7 @@ static void a_requeued_event_comes_first(void **state)
 	bench.v->nmi_pending = true;
 	vcpu_request(bench.v, REQUEST_EVENT);
 	vmcs_put(VMCS_GUEST_RFLAGS, 2 | IF);
-	EXIT(.reason = EXIT_EXTERNAL_INTERRUPT, .info = INFO(INFO_TYPE_EXTERNAL, 0xf1), .vectoring = EXCEPTION_ERROR(13));
+	EXIT(.reason = EXIT_EXTERNAL_INTERRUPT, .info = INFO(EVENT_TYPE_EXTERNAL, 0xf1), .vectoring = EXCEPTION_ERROR(13));
 	EXPECT_GP();
 	assert_true(bench.entry.proc & PROC_NMI_WINDOW);
 	assert_true(bench.entry.proc & PROC_INTERRUPT_WINDOW);

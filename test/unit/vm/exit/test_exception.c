@@ -75,8 +75,8 @@ static void int1(void **state)
 {
 	(void)state;
 	at_mode(BENCH_LONG64);
-	exception(INFO(INFO_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION, 1), 0, 0, 1);
-	EXPECT_EVENT(INFO(INFO_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION, 1), 0);
+	exception(INFO(EVENT_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION, 1), 0, 0, 1);
+	EXPECT_EVENT(INFO(EVENT_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION, 1), 0);
 	assert_int_equal(bench.entry.length, 1);
 	assert_int_equal(read_dr6(), 0xffff0ff0);
 	finish();
@@ -110,10 +110,10 @@ static void an_alignment_check(void **state)
 	EXPECT_EVENT(EXCEPTION_ERROR(17), 0);
 	/* On the way to an interrupt, which is lost, and to an NMI, which blocks the next. */
 	vmcs_put(VMCS_GUEST_RFLAGS, 2 | IF);
-	EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION_ERROR(17), .vectoring = INFO(INFO_TYPE_EXTERNAL, 0x77));
+	EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION_ERROR(17), .vectoring = INFO(EVENT_TYPE_EXTERNAL, 0x77));
 	EXPECT_EVENT(EXCEPTION_ERROR(17), 0);
 	assert_false(bench.entry.proc & PROC_INTERRUPT_WINDOW);
-	EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION_ERROR(17), .vectoring = INFO(INFO_TYPE_NMI, 2));
+	EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION_ERROR(17), .vectoring = INFO(EVENT_TYPE_NMI, 2));
 	EXPECT_EVENT(EXCEPTION_ERROR(17), 0);
 	assert_int_equal(bench.entry.interruptibility, BLOCKING_NMI);
 	finish();

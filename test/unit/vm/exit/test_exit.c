@@ -126,7 +126,7 @@ static void hlt_sleeps_until_an_interrupt(void **state)
 	vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, BLOCKING_STI);
 	assert_int_equal(bench_exit_simple(EXIT_HLT, 1), BENCH_IDLE);
 	STEP(bench_timer());
-	EXPECT_EVENT(INFO(INFO_TYPE_EXTERNAL, 0x31), 0);
+	EXPECT_EVENT(INFO(EVENT_TYPE_EXTERNAL, 0x31), 0);
 	assert_int_equal(bench.entry.rip, BENCH_CODE + 1);
 	assert_int_equal(bench.entry.interruptibility, 0);
 	assert_int_equal(bench.entry.activity, 0);
@@ -253,14 +253,14 @@ static void exits_that_end_it(void **state)
 
 static void requeued(uint32_t vectoring, uint32_t error, uint32_t length, uint64_t blocking_before, uint64_t blocking_after)
 {
-	bool rf = (vectoring & INFO_TYPE) == INFO_TYPE_HARDWARE_EXCEPTION && (vectoring & INFO_VECTOR) != 1;
+	bool rf = (vectoring & EVENT_TYPE) == EVENT_TYPE_HARDWARE_EXCEPTION && (vectoring & EVENT_VECTOR) != 1;
 
 	at_mode(BENCH_HASWELL, "ept", BENCH_LONG64, 0);
 	/* As the fault leaves it that the delivery ended in. */
 	vmcs_put(VMCS_GUEST_RFLAGS, 2 | IF | BIT(16));
 	vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, blocking_before);
 	/* Bit 12 of the vectoring information is undefined. */
-	EXIT(.reason = EXIT_EXTERNAL_INTERRUPT, .info = INFO(INFO_TYPE_EXTERNAL, 0xf1), .vectoring = vectoring | (uint32_t)BIT(12),
+	EXIT(.reason = EXIT_EXTERNAL_INTERRUPT, .info = INFO(EVENT_TYPE_EXTERNAL, 0xf1), .vectoring = vectoring | (uint32_t)BIT(12),
 	     .vectoring_error = error, .length = length);
 	EXPECT_EVENT(vectoring, error);
 	if (length)
@@ -269,7 +269,7 @@ static void requeued(uint32_t vectoring, uint32_t error, uint32_t length, uint64
 	/* The flags that a fault pushes have RF, those of a debug exception and of anything else have not. */
 	assert_int_equal(!!(vmcs_get(VMCS_GUEST_RFLAGS) & BIT(16)), rf);
 	/* Once. */
-	EXIT(.reason = EXIT_EXTERNAL_INTERRUPT, .info = INFO(INFO_TYPE_EXTERNAL, 0xf1));
+	EXIT(.reason = EXIT_EXTERNAL_INTERRUPT, .info = INFO(EVENT_TYPE_EXTERNAL, 0xf1));
 	EXPECT_NOTHING();
 	finish();
 }
@@ -277,14 +277,14 @@ static void requeued(uint32_t vectoring, uint32_t error, uint32_t length, uint64
 static void events_are_delivered_again(void **state)
 {
 	(void)state;
-	requeued(INFO(INFO_TYPE_EXTERNAL, 0x41), 0, 0, 0, 0);
-	requeued(INFO(INFO_TYPE_NMI, 2), 0, 0, BLOCKING_NMI, 0);
+	requeued(INFO(EVENT_TYPE_EXTERNAL, 0x41), 0, 0, 0, 0);
+	requeued(INFO(EVENT_TYPE_NMI, 2), 0, 0, BLOCKING_NMI, 0);
 	requeued(EXCEPTION_ERROR(13), 0x18, 0, 0, 0);
 	requeued(EXCEPTION(6), 0, 0, BLOCKING_NMI, BLOCKING_NMI);
 	requeued(EXCEPTION(1), 0, 0, 0, 0);
-	requeued(INFO(INFO_TYPE_SOFTWARE_INTERRUPT, 0x80), 0, 2, 0, 0);
-	requeued(INFO(INFO_TYPE_SOFTWARE_EXCEPTION, 3), 0, 1, 0, 0);
-	requeued(INFO(INFO_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION, 1), 0, 1, 0, 0);
+	requeued(INFO(EVENT_TYPE_SOFTWARE_INTERRUPT, 0x80), 0, 2, 0, 0);
+	requeued(INFO(EVENT_TYPE_SOFTWARE_EXCEPTION, 3), 0, 1, 0, 0);
+	requeued(INFO(EVENT_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION, 1), 0, 1, 0, 0);
 }
 
 /* The host's own interrupts and NMIs cost the guest nothing. */
@@ -294,7 +294,7 @@ static void host_interrupts(void **state)
 	at_mode(BENCH_HASWELL, "ept", BENCH_LONG64, 3);
 	STEP(bench_interrupt(0xf1));
 	EXPECT_NOTHING();
-	EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = INFO(INFO_TYPE_NMI, 2));
+	EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = INFO(EVENT_TYPE_NMI, 2));
 	EXPECT_NOTHING();
 	assert_int_equal(bench.entry.rip, BENCH_CODE);
 	finish();

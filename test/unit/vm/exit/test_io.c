@@ -206,9 +206,9 @@ static void cpuid_leaves(void **state)
 	assert_int_equal(*bench_gpr(GPR_RBX), 0x756e6547);
 	/* Above the highest basic leaf: its answer. */
 	cpuid_of(*bench_gpr(GPR_RAX), 0);
-	memcpy(highest, bench.v->vmx.gpr, sizeof(highest));
+	memcpy(highest, bench.v->hvm.gpr, sizeof(highest));
 	cpuid_of(0x3fffffff, 0);
-	assert_memory_equal(highest, bench.v->vmx.gpr, sizeof(highest));
+	assert_memory_equal(highest, bench.v->hvm.gpr, sizeof(highest));
 	cpuid_of(0x40000000, 0);
 	assert_int_equal(*bench_gpr(GPR_RBX), 0x6c6c6556);
 	cpuid_of(0x80000008, 0);

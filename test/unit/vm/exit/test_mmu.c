@@ -234,8 +234,8 @@ static void delivery_that_needs_memory(void **state)
 	(void)state;
 	at_mode("ept", BENCH_LONG64, 0);
 	EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = WRITE | GVA_KNOWN, .gpa = BENCH_STACK - 8, .gva = BENCH_STACK - 8,
-	     .vectoring = INFO(INFO_TYPE_SOFTWARE_INTERRUPT, 0x80), .length = 2);
-	EXPECT_EVENT(INFO(INFO_TYPE_SOFTWARE_INTERRUPT, 0x80), 0);
+	     .vectoring = INFO(EVENT_TYPE_SOFTWARE_INTERRUPT, 0x80), .length = 2);
+	EXPECT_EVENT(INFO(EVENT_TYPE_SOFTWARE_INTERRUPT, 0x80), 0);
 	assert_int_equal(bench.entry.length, 2);
 	finish();
 }
@@ -290,12 +290,12 @@ static void nmi_blocking_by_iret(void **state)
 	finish();
 	for (unsigned m = 0; m < ARRAY_SIZE(shadows); m++) {
 		at_mode(shadows[m], BENCH_PAGED32, 0);
-		EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION_ERROR(14) | (uint32_t)INFO_NMI_UNBLOCKED, .qualification = BENCH_STACK);
+		EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION_ERROR(14) | (uint32_t)EVENT_NMI_UNBLOCKED, .qualification = BENCH_STACK);
 		EXPECT_NOTHING();
 		assert_int_equal(bench.entry.interruptibility, BLOCKING_NMI);
 		vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, 0);
 		/* The guest's own fault: its handler runs with NMIs as IRET left them. */
-		EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION_ERROR(14) | (uint32_t)INFO_NMI_UNBLOCKED, .qualification = 0x800000);
+		EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION_ERROR(14) | (uint32_t)EVENT_NMI_UNBLOCKED, .qualification = 0x800000);
 		EXPECT_EVENT(EXCEPTION_ERROR(14), 0);
 		assert_int_equal(bench.entry.interruptibility, 0);
 		finish();

@@ -9,7 +9,7 @@ static void jump(void **state)
 	for (unsigned m = 0; m < ARRAY_SIZE(mechanisms); m++) {
 		prepare_as(mechanisms[m]);
 		vmcs_put(VMCS_GUEST_RFLAGS, 0x2 | BIT(14));
-		STEP(switch_by(SOURCE_JMP));
+		STEP(switch_by(HVM_TASK_JMP));
 		EXPECT_NEW_TASK();
 		assert_int_equal(bench.entry.rflags, 0x202);
 		assert_int_equal(vmcs_get(VMCS_GUEST_RSP), BENCH_STACK - 0x100);
@@ -38,7 +38,7 @@ static void the_new_address_space(void **state)
 		bench_peek(BENCH_TABLES, directory, sizeof(directory));
 		bench_poke(BENCH_DATA + 0x4000, directory, sizeof(directory));
 		put(TSS_CR3, BENCH_DATA + 0x4000);
-		STEP(switch_by(SOURCE_CALL));
+		STEP(switch_by(HVM_TASK_CALL));
 		EXPECT_NEW_TASK();
 		assert_int_equal(bench.v->mmu.regs.cr3, BENCH_DATA + 0x4000);
 		finish();
@@ -49,7 +49,7 @@ static void call(void **state)
 {
 	(void)state;
 	prepare();
-	STEP(switch_by(SOURCE_CALL));
+	STEP(switch_by(HVM_TASK_CALL));
 	EXPECT_NEW_TASK();
 	assert_int_equal(bench.entry.rflags, 0x4202); /* NT */
 	assert_int_equal(get(NEW_TSS + TSS_LINK) & 0xffff, BENCH_TSS1);
@@ -63,7 +63,7 @@ static void iret(void **state)
 	prepare();
 	put64(NEW_DESCRIPTOR, get64(NEW_DESCRIPTOR) | BUSY);
 	vmcs_put(VMCS_GUEST_RFLAGS, 0x4002);
-	STEP(switch_by(SOURCE_IRET));
+	STEP(switch_by(HVM_TASK_IRET));
 	EXPECT_NEW_TASK();
 	assert_int_equal(get(BENCH_TSS + TSS_EFLAGS), 0x0002); /* NT is clear in the image */
 	assert_int_equal(get64(OLD_DESCRIPTOR) & BUSY, 0);
@@ -95,14 +95,14 @@ static void gates(void **state)
 	finish();
 	/* INT n: behind it. */
 	prepare();
-	STEP(switch_by_event(INFO(INFO_TYPE_SOFTWARE_INTERRUPT, 0x80), 0, 2));
+	STEP(switch_by_event(INFO(EVENT_TYPE_SOFTWARE_INTERRUPT, 0x80), 0, 2));
 	EXPECT_NEW_TASK();
 	assert_int_equal(get(BENCH_TSS + TSS_EIP), BENCH_CODE + 2);
 	assert_int_equal(get(BENCH_TSS + TSS_EFLAGS), 2);
 	finish();
 	/* An NMI blocks those after it. */
 	prepare();
-	STEP(switch_by_event(INFO(INFO_TYPE_NMI, 2), 0, 0));
+	STEP(switch_by_event(INFO(EVENT_TYPE_NMI, 2), 0, 0));
 	EXPECT_NEW_TASK();
 	assert_int_equal(bench.entry.interruptibility, BLOCKING_NMI);
 	finish();
@@ -116,7 +116,7 @@ static void what_the_old_task_leaves(void **state)
 	vmcs_put(VMCS_GUEST_RFLAGS, 0x202);
 	vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, BLOCKING_STI);
 	vmcs_put(VMCS_GUEST_RIP, 0xfffffffd);
-	STEP(switch_by(SOURCE_JMP));
+	STEP(switch_by(HVM_TASK_JMP));
 	EXPECT_NEW_TASK();
 	assert_int_equal(bench.entry.interruptibility, 0);
 	assert_int_equal(get(BENCH_TSS + TSS_EIP), 4);
@@ -124,7 +124,7 @@ static void what_the_old_task_leaves(void **state)
 	/* The new task's reserved flags do not get into RFLAGS. */
 	prepare();
 	put(TSS_EFLAGS, 0xffc08028);
-	STEP(switch_by(SOURCE_JMP));
+	STEP(switch_by(HVM_TASK_JMP));
 	assert_int_equal(bench.entry.rflags, 2);
 	finish();
 }
@@ -146,25 +146,25 @@ static void the_new_tss(void **state)
 	(void)state;
 	prepare();
 	put64(NEW_DESCRIPTOR, get64(NEW_DESCRIPTOR) | BUSY);
-	REFUSED(switch_by(SOURCE_JMP), 13, BENCH_TSS2);
+	REFUSED(switch_by(HVM_TASK_JMP), 13, BENCH_TSS2);
 	prepare();
-	REFUSED(switch_by(SOURCE_IRET), 10, BENCH_TSS2); /* not busy */
+	REFUSED(switch_by(HVM_TASK_IRET), 10, BENCH_TSS2); /* not busy */
 	prepare();
 	put64(NEW_DESCRIPTOR, get64(NEW_DESCRIPTOR) & ~BIT(47));
-	REFUSED(switch_by(SOURCE_JMP), 11, BENCH_TSS2);
+	REFUSED(switch_by(HVM_TASK_JMP), 11, BENCH_TSS2);
 	prepare();
 	put64(NEW_DESCRIPTOR, get64(NEW_DESCRIPTOR) & ~1ull); /* a limit of 0x66 */
-	REFUSED(switch_by(SOURCE_JMP), 10, BENCH_TSS2);
+	REFUSED(switch_by(HVM_TASK_JMP), 10, BENCH_TSS2);
 	/* For an event of no instruction the error code says so (EXT). */
 	prepare();
 	put64(NEW_DESCRIPTOR, get64(NEW_DESCRIPTOR) & ~BIT(47));
-	REFUSED(switch_by_event(INFO(INFO_TYPE_EXTERNAL, 0x41), 0, 0), 11, BENCH_TSS2 | 1);
+	REFUSED(switch_by_event(INFO(EVENT_TYPE_EXTERNAL, 0x41), 0, 0), 11, BENCH_TSS2 | 1);
 	prepare();
 	put64(NEW_DESCRIPTOR, get64(NEW_DESCRIPTOR) & ~BIT(47));
-	REFUSED(switch_by_event(INFO(INFO_TYPE_SOFTWARE_INTERRUPT, 0x80), 0, 2), 11, BENCH_TSS2);
+	REFUSED(switch_by_event(INFO(EVENT_TYPE_SOFTWARE_INTERRUPT, 0x80), 0, 2), 11, BENCH_TSS2);
 	prepare();
 	bench_poke(BENCH_TABLES + 0x1000 + (NEW_TSS >> 12) * 4, "\0\0\0\0", 4);
-	step_to_entry(switch_by(SOURCE_JMP), __LINE__);
+	step_to_entry(switch_by(HVM_TASK_JMP), __LINE__);
 	EXPECT_EVENT(EXCEPTION_ERROR(14), 2); /* implicit, supervisor, a write */
 	finish();
 }
@@ -180,19 +180,19 @@ static void a_new_tss_that_is_read_only(void **state)
 	uint8_t tss[104];
 
 	(void)state;
-	for (unsigned source = SOURCE_CALL; source <= SOURCE_JMP; source++) {
+	for (unsigned source = HVM_TASK_CALL; source <= HVM_TASK_JMP; source++) {
 		prepare();
 		bench_peek(NEW_TSS, tss, sizeof(tss));
 		bench_poke(BENCH_DATA, tss, sizeof(tss));
 		put64(NEW_DESCRIPTOR, (get64(NEW_DESCRIPTOR) & 0x00fffd000000ffff) | (uint64_t)BENCH_DATA << 16 |
-				       (source == SOURCE_IRET ? BUSY : 0));
+				       (source == HVM_TASK_IRET ? BUSY : 0));
 		set_page(BENCH_DATA, 0x25);
 		step_to_entry(switch_by(source), __LINE__);
-		if (source == SOURCE_CALL)
+		if (source == HVM_TASK_CALL)
 			EXPECT_EVENT(EXCEPTION_ERROR(14), 3);
 		else
 			EXPECT_EVENT(0, 0);
-		assert_int_equal(vmcs_get(VMCS_GUEST_TR_SELECTOR), source == SOURCE_CALL ? BENCH_TSS1 : BENCH_TSS2);
+		assert_int_equal(vmcs_get(VMCS_GUEST_TR_SELECTOR), source == HVM_TASK_CALL ? BENCH_TSS1 : BENCH_TSS2);
 		finish();
 	}
 }
@@ -201,7 +201,7 @@ static void a_new_tss_that_is_read_only(void **state)
 static void the_same_tss_under_another_name(void **state)
 {
 	(void)state;
-	for (unsigned source = SOURCE_CALL; source <= SOURCE_JMP; source += SOURCE_JMP) {
+	for (unsigned source = HVM_TASK_CALL; source <= HVM_TASK_JMP; source += HVM_TASK_JMP) {
 		prepare();
 		put64(NEW_DESCRIPTOR, (get64(NEW_DESCRIPTOR) & 0x00fffd000000ffff) | (uint64_t)BENCH_TSS << 16);
 		bench_poke(BENCH_TSS + TSS_CR3, &(uint32_t){ BENCH_TABLES }, 4);
@@ -215,7 +215,7 @@ static void the_same_tss_under_another_name(void **state)
 		/* What is reserved stays as it was. */
 		assert_int_equal(get(BENCH_TSS + TSS_DS) >> 16, 0xabcd);
 		assert_int_equal(vmcs_get(VMCS_GUEST_TR_SELECTOR), BENCH_TSS2);
-		assert_int_equal(get(BENCH_TSS + TSS_LINK) & 0xffff, source == SOURCE_CALL ? BENCH_TSS1 : 0);
+		assert_int_equal(get(BENCH_TSS + TSS_LINK) & 0xffff, source == HVM_TASK_CALL ? BENCH_TSS1 : 0);
 		finish();
 	}
 }
@@ -226,13 +226,13 @@ static void the_old_descriptor_is_gone(void **state)
 	(void)state;
 	prepare();
 	vmcs_put(VMCS_GUEST_TR_SELECTOR, 0xff00);
-	STEP(switch_by(SOURCE_CALL));
+	STEP(switch_by(HVM_TASK_CALL));
 	EXPECT_NEW_TASK();
 	assert_int_equal(get(NEW_TSS + TSS_LINK) & 0xffff, 0xff00);
 	finish();
 	prepare();
 	vmcs_put(VMCS_GUEST_TR_SELECTOR, 0xff00);
-	step_to_entry(switch_by(SOURCE_JMP), __LINE__);
+	step_to_entry(switch_by(HVM_TASK_JMP), __LINE__);
 	EXPECT_EVENT(EXCEPTION_ERROR(10), 0xff00);
 	finish();
 }
@@ -248,7 +248,7 @@ static void a_busy_descriptor_that_is_read_only(void **state)
 	vmcs_put(VMCS_GUEST_GDTR_LIMIT, 0x1fff);
 	put64(BENCH_GDT + 0x1000, raw);
 	set_page(BENCH_GDT + 0x1000, 0x25);
-	STEP(bench_exit(&(struct bench_exit){ .reason = EXIT_TASK_SWITCH, .qualification = QUALIFICATION(SOURCE_IRET, 0x1000),
+	STEP(bench_exit(&(struct bench_exit){ .reason = EXIT_TASK_SWITCH, .qualification = QUALIFICATION(HVM_TASK_IRET, 0x1000),
 					      .length = 7 }));
 	EXPECT_EVENT(0, 0);
 	assert_int_equal(vmcs_get(VMCS_GUEST_TR_SELECTOR), 0x1000);
@@ -260,7 +260,7 @@ static void the_trap_flag_of_a_task(void **state)
 	(void)state;
 	prepare();
 	put(TSS_TRAP, 1);
-	STEP(switch_by(SOURCE_JMP));
+	STEP(switch_by(HVM_TASK_JMP));
 	EXPECT_EVENT(EXCEPTION(1), 0);
 	assert_int_equal(bench.entry.rip, BENCH_CODE + 0x1000);
 	assert_true(read_dr6() & BIT(15));
@@ -297,10 +297,10 @@ static void what_is_no_tss(void **state)
 	(void)state;
 	prepare();
 	put64(NEW_DESCRIPTOR, 0x0000820000000067 | (uint64_t)NEW_TSS << 16); /* an LDT */
-	REFUSED(switch_by(SOURCE_JMP), 13, BENCH_TSS2);
+	REFUSED(switch_by(HVM_TASK_JMP), 13, BENCH_TSS2);
 	prepare();
 	put64(NEW_DESCRIPTOR, 0x0000820000000067 | (uint64_t)NEW_TSS << 16);
-	REFUSED(switch_by(SOURCE_IRET), 10, BENCH_TSS2);
+	REFUSED(switch_by(HVM_TASK_IRET), 10, BENCH_TSS2);
 }
 
 static void put16(uint32_t offset, uint16_t v) { bench_poke(NEW_TSS + offset, &v, 2); }
@@ -320,7 +320,7 @@ static void a_tss_of_16_bits(void **state)
 	put16(0x26, BENCH_DATA0);
 	put16(0x28, BENCH_DATA0);
 	put16(0x2a, 0);
-	STEP(switch_by(SOURCE_CALL));
+	STEP(switch_by(HVM_TASK_CALL));
 	EXPECT_NOTHING();
 	assert_int_equal(bench.entry.rip, 0x1234);
 	assert_int_equal(*bench_gpr(GPR_RDI) & 0xffff, 0x707);
@@ -331,12 +331,12 @@ static void a_tss_of_16_bits(void **state)
 	finish();
 	prepare();
 	put64(NEW_DESCRIPTOR, 0x000081000000002a | (uint64_t)NEW_TSS << 16);
-	REFUSED(switch_by(SOURCE_JMP), 10, BENCH_TSS2);
+	REFUSED(switch_by(HVM_TASK_JMP), 10, BENCH_TSS2);
 	/* What the old task leaves in a TSS of 16 bits. */
 	prepare();
 	vmcs_put(VMCS_GUEST_TR_ACCESS, 0x83);
 	*bench_gpr(GPR_RDI) = 0xabcd1234;
-	STEP(switch_by(SOURCE_JMP));
+	STEP(switch_by(HVM_TASK_JMP));
 	EXPECT_NEW_TASK();
 	assert_int_equal(get(BENCH_TSS + 0x20) & 0xffff, 0x1234);
 	finish();

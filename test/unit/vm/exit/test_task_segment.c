@@ -19,7 +19,7 @@ static void bad_selector(uint32_t offset, uint16_t selector, uint32_t vector, in
 {
 	prepare();
 	put(offset, selector);
-	raised_in_the_new_task(switch_by(SOURCE_JMP), vector, selector & 0xfffcu, line);
+	raised_in_the_new_task(switch_by(HVM_TASK_JMP), vector, selector & 0xfffcu, line);
 }
 #define BAD(offset, selector, vector) bad_selector(offset, selector, vector, __LINE__)
 
@@ -38,34 +38,34 @@ static void the_new_segments(void **state)
 	prepare();
 	put64(LDT_DESCRIPTOR, 0x0000820000000fff); /* and one whose type would be writable data */
 	put(TSS_DS, LDT_DESCRIPTOR - BENCH_GDT);
-	RAISED(switch_by(SOURCE_JMP), 10, LDT_DESCRIPTOR - BENCH_GDT);
+	RAISED(switch_by(HVM_TASK_JMP), 10, LDT_DESCRIPTOR - BENCH_GDT);
 	BAD(TSS_DS, BENCH_DATA0 | 4, 10);   /* there is no LDT */
 	BAD(TSS_LDT, 0x14, 10);             /* an LDT in the LDT */
 	prepare();
 	put(TSS_CS, BENCH_CODE3); /* the SS of the kernel */
-	RAISED(switch_by(SOURCE_JMP), 10, BENCH_DATA0);
+	RAISED(switch_by(HVM_TASK_JMP), 10, BENCH_DATA0);
 	prepare();
 	put64(BENCH_GDT + 0x68, 0x00cf93000000ffff); /* a good one, but just beyond the table's limit */
 	put(TSS_DS, 0x68);
-	RAISED(switch_by(SOURCE_JMP), 10, 0x68);
+	RAISED(switch_by(HVM_TASK_JMP), 10, 0x68);
 	prepare();
 	put64(BENCH_GDT + CODE16, 0x000099000000ffff); /* code that cannot be read, as data */
 	put(TSS_DS, CODE16);
-	RAISED(switch_by(SOURCE_JMP), 10, CODE16);
+	RAISED(switch_by(HVM_TASK_JMP), 10, CODE16);
 	prepare();
 	put(TSS_CS, BENCH_CODE3);
 	put(TSS_SS, BENCH_DATA3);
 	put(TSS_DS, BENCH_DATA0); /* of the kernel, at CPL 3 */
-	RAISED(switch_by(SOURCE_JMP), 10, BENCH_DATA0);
+	RAISED(switch_by(HVM_TASK_JMP), 10, BENCH_DATA0);
 	BAD(TSS_LDT, BENCH_DATA0, 10);
 	prepare();
 	put64(BENCH_GDT + CODE16, 0x00001b000000ffff); /* not present */
 	put(TSS_CS, CODE16);
-	RAISED(switch_by(SOURCE_JMP), 11, CODE16);
+	RAISED(switch_by(HVM_TASK_JMP), 11, CODE16);
 	prepare();
 	put64(BENCH_GDT + CODE16, 0x000013000000ffff);
 	put(TSS_SS, CODE16);
-	RAISED(switch_by(SOURCE_JMP), 12, CODE16);
+	RAISED(switch_by(HVM_TASK_JMP), 12, CODE16);
 }
 
 /* Null selectors make unusable segments, descriptors that were never used are marked. */
@@ -76,7 +76,7 @@ static void good_segments(void **state)
 	put(TSS_DS, 3);
 	put(TSS_FS, CODE16);
 	put64(BENCH_GDT + CODE16, 0x000092000000ffff);
-	STEP(switch_by(SOURCE_JMP));
+	STEP(switch_by(HVM_TASK_JMP));
 	EXPECT_NEW_TASK();
 	assert_int_equal(vmcs_get(VMCS_GUEST_ES_ACCESS + 2 * SEG_DS) & BIT(16), BIT(16));
 	assert_int_equal(vmcs_get(VMCS_GUEST_ES_SELECTOR + 2 * SEG_DS), 3);
@@ -92,7 +92,7 @@ static void good_segments(void **state)
 	put(TSS_SS, BENCH_DATA3);
 	put(TSS_DS, 0xf);
 	put(TSS_ES, 0);
-	STEP(switch_by(SOURCE_JMP));
+	STEP(switch_by(HVM_TASK_JMP));
 	EXPECT_NEW_TASK();
 	assert_int_equal(vmcs_get(VMCS_GUEST_CS_ACCESS), 0xc0fb);
 	assert_int_equal(vmcs_get(VMCS_GUEST_ES_SELECTOR + 2 * SEG_DS), 0xf);
@@ -106,7 +106,7 @@ static void good_segments(void **state)
 	bench_poke(BENCH_TABLES + 0x1000 + (LDT_AT >> 12) * 4, &(uint32_t){ (LDT_AT & ~0xfffu) | 0x25 }, 4);
 	put(TSS_LDT, LDT_DESCRIPTOR - BENCH_GDT);
 	put(TSS_DS, 0xc);
-	step_to_entry(switch_by(SOURCE_JMP), __LINE__);
+	step_to_entry(switch_by(HVM_TASK_JMP), __LINE__);
 	EXPECT_EVENT(EXCEPTION_ERROR(14), 3);
 	assert_int_equal(read_cr2(), LDT_AT + 8);
 	assert_int_equal(vmcs_get(VMCS_GUEST_TR_SELECTOR), BENCH_TSS2);
@@ -172,13 +172,13 @@ static void segments_half_loaded(void **state)
 	(void)state;
 	prepare_as("ept");
 	put(TSS_SS, BENCH_DATA0 | 3); /* with unrestricted guest it may stay as it is */
-	STEP(switch_by(SOURCE_JMP));
+	STEP(switch_by(HVM_TASK_JMP));
 	EXPECT_EVENT(EXCEPTION_ERROR(10), BENCH_DATA0);
 	assert_int_equal(vmcs_get(VMCS_GUEST_ES_SELECTOR + 2 * SEG_SS), BENCH_DATA0 | 3);
 	finish();
 	prepare();
 	put(TSS_ES, 0xfff8);
-	STEP(switch_by(SOURCE_JMP));
+	STEP(switch_by(HVM_TASK_JMP));
 	EXPECT_EVENT(EXCEPTION_ERROR(10), 0xfff8);
 	assert_int_equal(vmcs_get(VMCS_GUEST_ES_SELECTOR), 0xfff8);
 	assert_int_equal(vmcs_get(VMCS_GUEST_ES_ACCESS) & BIT(16), BIT(16));
@@ -203,7 +203,7 @@ static void descriptors_in_the_new_address_space(void **state)
 	bench_poke(table, page, sizeof(page));
 	bench_poke(table + (BENCH_GDT >> 12) * 4, "\0\0\0\0", 4);
 	put(TSS_CR3, directory);
-	STEP(switch_by(SOURCE_JMP));
+	STEP(switch_by(HVM_TASK_JMP));
 	EXPECT_EVENT(EXCEPTION_ERROR(14), 0);
 	assert_int_equal(read_cr2(), BENCH_GDT + BENCH_DATA0);
 	assert_int_equal(bench.v->mmu.regs.cr3, directory);
@@ -218,7 +218,7 @@ static void to_virtual_8086_mode(void **state)
 	put(TSS_EIP, 0x100);
 	for (uint32_t at = TSS_ES; at <= TSS_GS; at += 4)
 		put(at, 0x1800);
-	STEP(switch_by(SOURCE_JMP));
+	STEP(switch_by(HVM_TASK_JMP));
 	EXPECT_NOTHING();
 	assert_int_equal(bench.entry.rip, 0x100);
 	assert_int_equal(bench.entry.rflags, 0x20202);
@@ -240,7 +240,7 @@ static void faults_behind_a_gate(void **state)
 	prepare();
 	put(TSS_DS, 0xfff8);
 	vmcs_put(VMCS_GUEST_RFLAGS, 0x202);
-	step_to_entry(switch_by_event(INFO(INFO_TYPE_EXTERNAL, 0x41), 0, 0), __LINE__);
+	step_to_entry(switch_by_event(INFO(EVENT_TYPE_EXTERNAL, 0x41), 0, 0), __LINE__);
 	EXPECT_EVENT(EXCEPTION_ERROR(10), 0xfff8 | 1);
 	assert_false(bench.entry.proc & PROC_INTERRUPT_WINDOW);
 	finish();

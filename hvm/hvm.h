@@ -1,0 +1,163 @@
+/* hvm/hvm.h - one virtual CPU, whoever made the real one: everything that vm/ does with the CPU's virtualization extension. Behind each
+ * function is the vendor's; there is VT-x (vmx/). What is that vendor's alone - fields of the VMCS, exit
+ * reasons, exit qualifications - is known in vmx/ only.
+ *
+ * H1  Every function but hvm_vcpu_init, hvm_vcpu_destroy and those of the machine wants the vCPU to be loaded on the calling CPU. */
+#ifndef VELLUM_HVM_HVM_H
+#define VELLUM_HVM_HVM_H
+
+#include "hvm/types.h"
+#include "vmx/bitmaps.h"
+#include "vmx/cpu.h"
+#include "vmx/entry_check.h"
+#include "vmx/exits.h"
+#include "vmx/guest.h"
+#include "vmx/msrs.h"
+#include "vmx/vcpu.h"
+
+/* Room for what the vendor keeps of a virtual CPU, and of the machine. */
+union hvm_vcpu_room {
+	struct hvm_vcpu hvm;
+	struct vmx_vcpu vmx;
+};
+union hvm_caps_room {
+	struct hvm_caps hvm;
+	struct vmx_caps vmx;
+};
+
+static inline struct vmx_vcpu *hvm_vmx(const struct hvm_vcpu *v) { return (struct vmx_vcpu *)container_of(v, struct vmx_vcpu, hvm); }
+static inline struct vmx_caps *hvm_vmx_caps(const struct hvm_caps *c) { return (struct vmx_caps *)container_of(c, struct vmx_caps, hvm); }
+
+/* ---- the machine ---- */
+
+/* What this CPU can do, into *c, which begins a union hvm_caps_room. NULL, or one sentence that says what is missing. */
+static inline const char *hvm_caps_read(struct hvm_caps *c) { return vmx_caps_read(hvm_vmx_caps(c)); }
+/* Lets the calling CPU run guests. NULL, or one sentence that says why it cannot. */
+static inline const char *hvm_cpu_enable(const struct hvm_caps *c) { return vmx_cpu_enable(hvm_vmx_caps(c)); }
+/* Which ports and MSRs exit: once, before any vCPU is started. */
+static inline void hvm_intercepts_init(const struct hvm_caps *c) { vmx_bitmaps_init(hvm_vmx_caps(c)); }
+/* INVVPID and INVEPT, for the heart (struct mmu_below). false: the CPU lacks the type. */
+static inline bool hvm_invvpid(enum invvpid_type type, uint16_t vpid, gva_t gva) { return invvpid_insn(type, vpid, gva.v); }
+static inline bool hvm_invept(enum invept_type type, uint64_t eptp) { return invept_insn(type, eptp); }
+
+/* The name of an exit's code in statistics, NULL: there is no such exit; and what it asks for. */
+static inline const char *hvm_exit_name(unsigned code) { return vmx_exit_names[code]; }
+static inline enum hvm_exit_kind hvm_exit_kind(unsigned code) { return (enum hvm_exit_kind)vmx_exit_kinds[code]; }
+
+/* ---- a virtual CPU's life ---- */
+
+/* Allocates what it is kept in. false: no memory. */
+static inline bool hvm_vcpu_init(struct hvm_vcpu *v, const struct hvm_caps *c) { return vmx_vcpu_init(hvm_vmx(v), hvm_vmx_caps(c)); }
+static inline bool hvm_vcpu_exists(const struct hvm_vcpu *v) { return hvm_vmx(v)->vmcs.v; }
+static inline void hvm_vcpu_destroy(struct hvm_vcpu *v) { vmx_vcpu_destroy(hvm_vmx(v)); }
+/* Before the first entry. mmu->regs, ->intercepts and ->root are set. */
+static inline void hvm_vcpu_start(struct hvm_vcpu *v, const struct hvm_start *start, struct mmu_vcpu *mmu)
+{
+	vmx_vcpu_start(hvm_vmx(v), start, mmu);
+}
+/* Loads it on this CPU; unload leaves it loaded nowhere, so that another CPU may load it. */
+static inline void hvm_load(struct hvm_vcpu *v) { vmx_load(hvm_vmx(v)); }
+static inline void hvm_unload(struct hvm_vcpu *v) { vmx_unload(hvm_vmx(v)); }
+
+/* Before the first of a series of hvm_enter() calls that are made with the same stack pointer. */
+static inline void hvm_begin_turn(struct hvm_vcpu *v) { vmx_begin_turn(hvm_vmx(v)); }
+/* Enters the guest; interrupts are off. Returns v again, so that the caller need not keep it: the guest takes every register.
+ * *failed: there was no entry (hvm_entry_error() says why), and no exit. */
+static inline __attribute__((always_inline)) struct hvm_vcpu *hvm_enter(struct hvm_vcpu *v, uint32_t *failed)
+{
+	return &vmx_enter(hvm_vmx(v), failed)->hvm;
+}
+static inline uint64_t hvm_entry_error(const struct hvm_vcpu *v) { (void)v; return vmread(VMCS_INSTRUCTION_ERROR); }
+/* Would a CPU enter with this state? NULL, or the manual's rule that it breaks. */
+static inline const char *hvm_entry_check(const struct hvm_vcpu *v, const struct hvm_caps *c) { (void)v; return vmx_entry_check(c); }
+
+/* ---- paging ---- */
+
+/* What the heart changed of intercepts, registers and roots becomes the CPU's. */
+static inline void hvm_apply_paging(struct hvm_vcpu *v, struct mmu_vcpu *mmu) { vmx_apply_paging(hvm_vmx(v), mmu); }
+static inline void hvm_apply_root(struct hvm_vcpu *v, struct mmu_vcpu *mmu) { vmx_apply_root(hvm_vmx(v), mmu); }
+/* The reverse: what the guest changed without an exit, into mmu->regs. */
+static inline void hvm_sync_paging(struct hvm_vcpu *v, struct mmu_vcpu *mmu) { vmx_sync_paging(hvm_vmx(v), mmu); }
+/* Of CR0 and CR4 only the bits that the guest changes without an exit: before hvm_apply_paging() where nobody has synchronised since the
+ * last entry, for what is applied must not undo them. */
+static inline void hvm_sync_unowned(struct hvm_vcpu *v, struct mmu_vcpu *mmu) { (void)v; vmx_sync_unowned(mmu); }
+/* Only what an access depends on beside control registers: enough without nested paging, where each change of a bit of those that
+ * paging looks at has exited. */
+static inline void hvm_sync_access(struct hvm_vcpu *v, struct mmu_vcpu *mmu) { (void)v; vmx_sync_access(mmu); }
+
+/* ---- registers that are not in gpr[] ---- */
+
+static inline uint64_t hvm_rip(const struct hvm_vcpu *v) { (void)v; return vmread(VMCS_GUEST_RIP); }
+static inline void hvm_set_rip(struct hvm_vcpu *v, uint64_t rip) { (void)v; vmwrite(VMCS_GUEST_RIP, rip); }
+static inline uint64_t hvm_rsp(const struct hvm_vcpu *v) { (void)v; return vmread(VMCS_GUEST_RSP); }
+static inline void hvm_set_rsp(struct hvm_vcpu *v, uint64_t rsp) { (void)v; vmwrite(VMCS_GUEST_RSP, rsp); }
+static inline uint64_t hvm_rflags(const struct hvm_vcpu *v) { (void)v; return vmread(VMCS_GUEST_RFLAGS); }
+static inline void hvm_set_rflags(struct hvm_vcpu *v, uint64_t rflags) { (void)v; vmwrite(VMCS_GUEST_RFLAGS, rflags); }
+static inline uint64_t hvm_dr7(const struct hvm_vcpu *v) { (void)v; return vmread(VMCS_GUEST_DR7); }
+static inline void hvm_set_dr7(struct hvm_vcpu *v, uint64_t dr7) { (void)v; vmwrite(VMCS_GUEST_DR7, dr7); }
+/* As the CPU runs with; the guest's own are in mmu->regs. */
+static inline uint64_t hvm_hardware_cr0(const struct hvm_vcpu *v) { (void)v; return vmread(VMCS_GUEST_CR0); }
+static inline uint64_t hvm_hardware_cr4(const struct hvm_vcpu *v) { (void)v; return vmread(VMCS_GUEST_CR4); }
+static inline uint64_t hvm_pat(const struct hvm_vcpu *v) { return vmx_get_pat(hvm_vmx(v)); }
+static inline void hvm_set_pat(struct hvm_vcpu *v, uint64_t pat) { vmx_set_pat(hvm_vmx(v), pat); }
+static inline void hvm_set_tsc_offset(struct hvm_vcpu *v, uint64_t ticks) { (void)v; vmwrite(VMCS_TSC_OFFSET, ticks); }
+
+static inline unsigned hvm_cpl(const struct hvm_vcpu *v) { (void)v; return vmx_cpl(); }
+static inline bool hvm_in_64bit_code(const struct hvm_vcpu *v) { (void)v; return vmx_in_64bit_code(); }
+/* IA-32e mode, with code of whatever width. */
+static inline bool hvm_in_long_mode(const struct hvm_vcpu *v) { (void)v; return vmread(VMCS_ENTRY_CONTROLS) & ENTRY_IA32E; }
+
+static inline struct segment_state hvm_segment(const struct hvm_vcpu *v, enum segment n) { (void)v; return vmx_get_segment(n); }
+static inline uint32_t hvm_cs_access(const struct hvm_vcpu *v) { (void)v; return (uint32_t)vmread(VMCS_GUEST_CS_ACCESS); }
+static inline void hvm_set_segment(struct hvm_vcpu *v, enum segment n, const struct segment_state *s) { (void)v; vmx_set_segment(n, s); }
+static inline struct table_register hvm_gdtr(const struct hvm_vcpu *v) { (void)v; return vmx_get_gdtr(); }
+static inline struct table_register hvm_idtr(const struct hvm_vcpu *v) { (void)v; return vmx_get_idtr(); }
+static inline void hvm_set_gdtr(struct hvm_vcpu *v, struct table_register r) { (void)v; vmx_set_gdtr(r); }
+static inline void hvm_set_idtr(struct hvm_vcpu *v, struct table_register r) { (void)v; vmx_set_idtr(r); }
+
+/* BLOCKING_*, PENDING_DEBUG_*. */
+static inline uint64_t hvm_blocking(const struct hvm_vcpu *v) { (void)v; return vmread(VMCS_GUEST_INTERRUPTIBILITY); }
+static inline void hvm_set_blocking(struct hvm_vcpu *v, uint64_t b) { (void)v; vmwrite(VMCS_GUEST_INTERRUPTIBILITY, b); }
+static inline uint64_t hvm_pending_debug(const struct hvm_vcpu *v) { (void)v; return vmread(VMCS_GUEST_PENDING_DEBUG); }
+static inline void hvm_set_pending_debug(struct hvm_vcpu *v, uint64_t p) { (void)v; vmwrite(VMCS_GUEST_PENDING_DEBUG, p); }
+
+/* ---- the last exit ---- */
+
+/* HVM_EXIT_CODES and above: of a CPU newer than this hypervisor. */
+static inline uint64_t hvm_exit_code(const struct hvm_vcpu *v) { (void)v; return vmx_exit_code(); }
+/* What else the CPU says, for sentences. */
+static inline uint64_t hvm_exit_detail(const struct hvm_vcpu *v) { (void)v; return vmread(VMCS_EXIT_QUALIFICATION); }
+/* Of the instruction that exited, or whose event was being delivered, bytes. */
+static inline uint64_t hvm_exit_length(const struct hvm_vcpu *v) { (void)v; return vmread(VMCS_EXIT_INSTRUCTION_LENGTH); }
+/* The event that was being delivered, as struct event's .info and .error (SDM, "Information for VM Exits That Occur During Event
+ * Delivery"). */
+static inline uint64_t hvm_exit_delivery(const struct hvm_vcpu *v) { (void)v; return vmread(VMCS_IDT_VECTORING_INFO); }
+static inline uint64_t hvm_exit_delivery_error(const struct hvm_vcpu *v) { (void)v; return vmread(VMCS_IDT_VECTORING_ERROR); }
+/* HVM_EXIT_EXCEPTION, HVM_EXIT_INTERRUPT: what it was, in the same format. An interrupt with EVENT_VALID has been acknowledged. */
+static inline uint64_t hvm_exit_event(const struct hvm_vcpu *v) { (void)v; return vmread(VMCS_EXIT_INTERRUPTION_INFO); }
+static inline uint64_t hvm_exit_event_error(const struct hvm_vcpu *v) { (void)v; return vmread(VMCS_EXIT_INTERRUPTION_ERROR); }
+/* #PF: what CR2 would be. #DB: the bits of DR6 that it sets. */
+static inline gva_t hvm_exit_fault_gva(const struct hvm_vcpu *v) { (void)v; return GVA(vmread(VMCS_EXIT_QUALIFICATION)); }
+static inline uint64_t hvm_exit_debug_causes(const struct hvm_vcpu *v) { (void)v; return vmx_exit_debug_causes(); }
+/* By their kinds. */
+static inline gva_t hvm_exit_invlpg(const struct hvm_vcpu *v) { (void)v; return GVA(vmread(VMCS_EXIT_QUALIFICATION)); }
+static inline struct hvm_cr_access hvm_exit_cr(const struct hvm_vcpu *v) { (void)v; return vmx_exit_cr(); }
+static inline hvm_io_t hvm_exit_io(const struct hvm_vcpu *v) { (void)v; return vmx_exit_io(); }
+static inline struct hvm_task_switch hvm_exit_task_switch(const struct hvm_vcpu *v) { (void)v; return vmx_exit_task_switch(); }
+static inline struct hvm_nested_fault hvm_exit_nested_fault(const struct hvm_vcpu *v) { (void)v; return vmx_exit_nested_fault(); }
+/* HVM_EXIT_NESTED_MISCONFIG tells nothing but that. */
+static inline gpa_t hvm_exit_gpa(const struct hvm_vcpu *v) { (void)v; return GPA(vmread(VMCS_GUEST_PHYSICAL_ADDRESS)); }
+
+/* ---- the next entry ---- */
+
+static inline void hvm_inject(struct hvm_vcpu *v, const struct event *e) { (void)v; vmx_inject(e); }
+/* Asks for an exit as soon as an interrupt, or an NMI, can be delivered. */
+static inline void hvm_set_interrupt_window(struct hvm_vcpu *v, bool on) { vmx_set_interrupt_window(hvm_vmx(v), on); }
+static inline void hvm_set_nmi_window(struct hvm_vcpu *v, bool on) { vmx_set_nmi_window(hvm_vmx(v), on); }
+
+/* ---- for people ---- */
+
+/* The n-th of the controls that the CPU runs the guest with; its value into *value. Returns its name, NULL behind the last. */
+static inline const char *hvm_control(const struct hvm_vcpu *v, unsigned n, uint64_t *value) { return vmx_control_shown(hvm_vmx(v), n, value); }
+
+#endif

@@ -1,0 +1,157 @@
+/* hvm/types.h - a virtual CPU in neutral terms: what Intel's VT-x and AMD's AMD-V have in common, and what vm/ works with. vmx/ fills and
+ * reads these; hvm/hvm.h has the functions. */
+#ifndef VELLUM_HVM_TYPES_H
+#define VELLUM_HVM_TYPES_H
+
+#include "lib/base.h"
+#include "mmu/addr.h"
+#include "mmu/caps.h"
+
+/* ---- registers ---- */
+
+/* Indices of gpr[], as instructions encode them. RSP is in the VMCS. */
+enum gpr { GPR_RAX, GPR_RCX, GPR_RDX, GPR_RBX, GPR_RSP, GPR_RBP, GPR_RSI, GPR_RDI, GPR_R8, GPR_R15 = 15, GPR_COUNT };
+
+/* Segment registers, as instructions encode the first six. */
+enum segment { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_LDTR, SEG_TR };
+
+struct segment_state {
+	uint16_t selector;
+	uint32_t limit;
+	uint32_t access; /* SDM, "Format of Access Rights" */
+	uint64_t base;
+};
+
+/* GDTR, IDTR. */
+struct table_register {
+	uint64_t base;
+	uint32_t limit;
+};
+
+/* What blocks interrupts and NMIs beside RFLAGS.IF (SDM, "Format of Interruptibility State"). */
+#define BLOCKING_STI BIT(0)
+#define BLOCKING_MOV_SS BIT(1)
+#define BLOCKING_NMI BIT(3)
+
+/* Debug traps that wait for the next instruction boundary: bits 3:0 as in DR6, and (SDM, "Format of Pending-Debug-Exceptions"): */
+#define PENDING_DEBUG_ENABLED BIT(12) /* one of the breakpoints met is enabled */
+#define PENDING_DEBUG_BS BIT(14)      /* single-step */
+
+/* What a virtual CPU has under either vendor; the vendor's own begins with it (struct vmx_vcpu). */
+struct hvm_vcpu {
+	uint64_t gpr[GPR_COUNT];
+	uint64_t spec_guest; /* IA32_SPEC_CTRL: the guest's value, and the host's */
+	uint64_t spec_host;
+	uint32_t guards;     /* GUARD_* (vmx/entry.h); set before hvm_vcpu_start() */
+	uint64_t exit_ticks; /* instructions from the guest's last one to the first after hvm_enter(), at least; by the way out */
+};
+
+/* How the guest's first instruction finds the CPU; registers not named are 0. */
+struct hvm_start {
+	uint64_t rip, rsp, rax, rbx, rsi;
+	uint64_t gdt_base;
+	uint32_t gdt_limit;
+	uint16_t cs, ds;
+	bool long_mode;
+	uint64_t longest_run; /* TSC ticks without an exit, where the CPU has a timer for that */
+	/* What the guest's CPUID offers, and so may be used without an exit. */
+	bool rdtscp, invpcid;
+	uint64_t cr4_offered; /* CR4 bits */
+};
+
+/* What this CPU can do for its guests; the vendor's own begins with it (struct vmx_caps). */
+struct hvm_caps {
+	struct mmu_caps mmu;
+	bool rdtscp;      /* guests may have RDTSCP, and IA32_TSC_AUX */
+	bool invpcid;     /* guests may have INVPCID */
+	uint64_t cr4_may; /* bits of CR4 that may be set while a guest runs */
+};
+
+/* ---- events ---- */
+
+/* What is injected, was being delivered, or has exited: in the format that both vendors' have (SDM, "Format of the VM-Entry
+ * Interruption-Information Field"; APM, "EVENTINJ Field"). */
+struct event {
+	uint32_t info; /* EVENT_VALID clear: none */
+	uint32_t error;
+	uint32_t length; /* of the instruction, for those that come from one */
+};
+
+#define EVENT_VECTOR MASK(7, 0)
+#define EVENT_TYPE MASK(10, 8)
+#define EVENT_TYPE_SHIFT 8
+#define EVENT_TYPE_EXTERNAL (0u << EVENT_TYPE_SHIFT)
+#define EVENT_TYPE_NMI (2u << EVENT_TYPE_SHIFT)
+#define EVENT_TYPE_HARDWARE_EXCEPTION (3u << EVENT_TYPE_SHIFT)
+#define EVENT_TYPE_SOFTWARE_INTERRUPT (4u << EVENT_TYPE_SHIFT)
+#define EVENT_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION (5u << EVENT_TYPE_SHIFT)
+#define EVENT_TYPE_SOFTWARE_EXCEPTION (6u << EVENT_TYPE_SHIFT)
+#define EVENT_HAS_ERROR BIT(11)
+#define EVENT_NMI_UNBLOCKED BIT(12) /* of one that has exited: an IRET that faulted had already unblocked NMIs; else undefined */
+#define EVENT_VALID BIT(31)
+
+/* ---- exits ---- */
+
+/* An exit's code is the vendor's number of its reason, as an index; how many there are at most, and what stands for all others. */
+#define HVM_EXIT_CODES 80
+#define HVM_EXIT_OTHER 79
+
+/* What an exit asks for. */
+enum hvm_exit_kind {
+	HVM_EXIT_UNKNOWN,      /* nothing that this hypervisor has asked the CPU for */
+	HVM_EXIT_EXCEPTION,    /* an exception that is intercepted, or the host's NMI */
+	HVM_EXIT_INTERRUPT,    /* the host's */
+	HVM_EXIT_TRIPLE_FAULT,
+	HVM_EXIT_WINDOW,       /* an interrupt or NMI can be delivered */
+	HVM_EXIT_TASK_SWITCH,
+	HVM_EXIT_CPUID,
+	HVM_EXIT_HLT,
+	HVM_EXIT_NOTHING_TO_DO, /* INVD, WBINVD: caches are coherent */
+	HVM_EXIT_INVLPG,
+	HVM_EXIT_RDPMC,
+	HVM_EXIT_HYPERCALL,
+	HVM_EXIT_ABSENT,       /* an instruction that the guest's CPU does not have */
+	HVM_EXIT_CR_ACCESS,
+	HVM_EXIT_IO,
+	HVM_EXIT_RDMSR,
+	HVM_EXIT_WRMSR,
+	HVM_EXIT_XSETBV,
+	HVM_EXIT_ENTRY_FAILED, /* the CPU has not taken the guest's state */
+	HVM_EXIT_MACHINE_CHECK, /* during an entry */
+	HVM_EXIT_TIMER,        /* the guest has run for longest_run */
+	HVM_EXIT_NESTED_FAULT, /* EPT violation */
+	HVM_EXIT_NESTED_MISCONFIG,
+	HVM_EXIT_KINDS,
+};
+
+enum hvm_cr_how { HVM_CR_TO, HVM_CR_FROM, HVM_CR_CLTS, HVM_CR_LMSW };
+
+struct hvm_cr_access {
+	enum hvm_cr_how how;
+	unsigned cr, gpr; /* of MOV */
+	uint16_t lmsw;    /* the operand of LMSW */
+};
+
+/* IN, OUT, INS, OUTS, in one word, which costs VT-x nothing: bits 31:16 are the port. */
+typedef struct { uint32_t v; } hvm_io_t;
+#define HVM_IO_SIZE MASK(2, 0) /* bytes, minus one: 0, 1, 3 */
+#define HVM_IO_IN BIT(3)
+#define HVM_IO_STRING BIT(4)
+
+enum hvm_task_source { HVM_TASK_CALL, HVM_TASK_IRET, HVM_TASK_JMP, HVM_TASK_GATE };
+
+struct hvm_task_switch {
+	enum hvm_task_source source;
+	uint16_t selector;
+};
+
+/* A guest-physical access that the nested tables did not allow. */
+struct hvm_nested_fault {
+	gpa_t gpa;
+	gva_t gva;          /* with MMU_LINEAR: the linear address that the access began with */
+	uint8_t access;     /* MMU_READ, MMU_WRITE, MMU_FETCH, MMU_LINEAR (mmu/mmu.h) */
+	bool translated;    /* gpa is what gva means; else a page table on the way there, or its flags */
+	bool nmi_unblocked; /* as EVENT_NMI_UNBLOCKED */
+};
+
+#endif

@@ -1,0 +1,11 @@
+/* vmx/exits.h - what the exit reasons of VT-x are called, and what they ask for in the terms of hvm/types.h. */
+#ifndef VELLUM_VMX_EXITS_H
+#define VELLUM_VMX_EXITS_H
+
+#include "hvm/types.h"
+
+/* By basic exit reason. */
+extern const char *const vmx_exit_names[HVM_EXIT_CODES];  /* NULL: there is none of this number */
+extern const uint8_t vmx_exit_kinds[HVM_EXIT_CODES];      /* enum hvm_exit_kind */
+
+#endif

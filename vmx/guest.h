@@ -1,0 +1,101 @@
+/* vmx/guest.h - the guest's registers in the VMCS that is current, and what its last exit says, in the terms of hvm/types.h. SDM, "Guest
+ * State" and "Information for VM Exits". */
+#ifndef VELLUM_VMX_GUEST_H
+#define VELLUM_VMX_GUEST_H
+
+#include "hvm/types.h"
+#include "lib/mutants/mutate.h"
+#include "mmu/mmu.h"
+#include "vmx/ops.h"
+
+#define ACCESS_L BIT(13)
+#define ACCESS_DPL_SHIFT 5
+
+/* ---- registers ---- */
+
+/* The guest's privilege level: that of SS (SDM, "Guest Register State"). */
+static inline unsigned vmx_cpl(void) { return vmread(VMCS_GUEST_SS_ACCESS) >> ACCESS_DPL_SHIFT & 3; }
+
+/* Does the guest run 64-bit code? CS.L counts in IA-32e mode only. */
+static inline bool vmx_in_64bit_code(void)
+{
+	return (vmread(VMCS_ENTRY_CONTROLS) & ENTRY_IA32E) && (vmread(VMCS_GUEST_CS_ACCESS) & ACCESS_L);
+}
+
+static inline struct table_register vmx_get_gdtr(void)
+{
+	return (struct table_register){ vmread(VMCS_GUEST_GDTR_BASE), (uint32_t)vmread(VMCS_GUEST_GDTR_LIMIT) };
+}
+
+static inline void vmx_set_gdtr(struct table_register r)
+{
+	vmwrite(VMCS_GUEST_GDTR_BASE, r.base);
+	vmwrite(VMCS_GUEST_GDTR_LIMIT, r.limit);
+}
+
+static inline struct table_register vmx_get_idtr(void)
+{
+	return (struct table_register){ vmread(VMCS_GUEST_IDTR_BASE), (uint32_t)vmread(VMCS_GUEST_IDTR_LIMIT) };
+}
+
+static inline void vmx_set_idtr(struct table_register r)
+{
+	vmwrite(VMCS_GUEST_IDTR_BASE, r.base);
+	vmwrite(VMCS_GUEST_IDTR_LIMIT, r.limit);
+}
+
+/* ---- the last exit ---- */
+
+/* HVM_EXIT_CODES and above: a CPU newer than vmx/vmcs.h. */
+static inline uint64_t vmx_exit_code(void) { return vmread(VMCS_EXIT_REASON) & 0xffff; }
+
+/* SDM, "Exit Qualification for Control-Register Accesses". */
+static inline struct hvm_cr_access vmx_exit_cr(void)
+{
+	uint64_t q = vmread(VMCS_EXIT_QUALIFICATION);
+
+	return (struct hvm_cr_access){ (enum hvm_cr_how)(q >> 4 & 3), q & 15, q >> 8 & 15, (uint16_t)(q >> 16) };
+}
+
+/* SDM, "Exit Qualification for I/O Instructions". */
+static inline hvm_io_t vmx_exit_io(void) { return (hvm_io_t){ (uint32_t)vmread(VMCS_EXIT_QUALIFICATION) }; }
+
+/* SDM, "Exit Qualification for Task Switches". */
+static inline struct hvm_task_switch vmx_exit_task_switch(void)
+{
+	uint64_t q = vmread(VMCS_EXIT_QUALIFICATION);
+
+	return (struct hvm_task_switch){ (enum hvm_task_source)(q >> 30 & 3), (uint16_t)q };
+}
+
+/* SDM, "Exit Qualification for Debug Exceptions": bits of DR6 that the exception sets. */
+static inline uint64_t vmx_exit_debug_causes(void) { return vmread(VMCS_EXIT_QUALIFICATION) & (MASK(3, 0) | BIT(13) | BIT(14)); }
+
+/* SDM, "Exit Qualification for EPT Violations". */
+static inline struct hvm_nested_fault vmx_exit_nested_fault(void)
+{
+	uint64_t q = vmread(VMCS_EXIT_QUALIFICATION);
+	struct hvm_nested_fault f = {
+		.gpa = GPA(vmread(VMCS_GUEST_PHYSICAL_ADDRESS)),
+		.access = q & (MMU_READ | MMU_WRITE | MMU_FETCH | MMU_LINEAR), /* bits 2:0 and 7 */
+		.translated = (q & (BIT(7) | BIT(8))) == (BIT(7) | BIT(8)),
+		.nmi_unblocked = q & BIT(12),
+	};
+
+	if (f.access & MMU_LINEAR)
+		f.gva = GVA(vmread(VMCS_GUEST_LINEAR_ADDRESS));
+	return f;
+}
+
+/* ---- the next entry ---- */
+
+static inline void vmx_inject(const struct event *e)
+{
+	vmwrite(VMCS_ENTRY_INTERRUPTION_INFO, e->info);
+	if (VM_KEPT(INJECT_ERROR, e->info & EVENT_HAS_ERROR))
+		vmwrite(VMCS_ENTRY_ERROR_CODE, e->error);
+	if (VM_KEPT(INJECT_LENGTH, e->length))
+		vmwrite(VMCS_ENTRY_INSTRUCTION_LENGTH, e->length);
+}
+
+#endif
