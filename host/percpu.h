@@ -43,7 +43,7 @@ struct percpu {
 
 	hpa_t vmxon_region;
 	struct vcpu *loaded;    /* whose VMCS is current on this CPU */
-	struct vcpu *fpu_owner; /* whose FPU, debug and system-call registers the CPU holds */
+	struct vcpu *resident; /* whose FPU, debug and system-call registers the CPU holds */
 	struct vcpu *run_queue; /* the vCPUs that live here, a ring; the one that runs, or ran last */
 	struct vcpu *untold;    /* those of virtual machines that have ended here, but whose account has not been written */
 	uint64_t slice_end;     /* TSC: when another vCPU of the ring has its turn */

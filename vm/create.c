@@ -329,7 +329,8 @@ static bool create_vcpu(struct vm *vm, struct percpu *cpu)
 	struct vcpu *v = alloc_vcpu();
 
 	if (v) {
-		vm->vcpu = v;
+		v->id = vm->vcpu_count;
+		vm->vcpu[vm->vcpu_count++] = v;
 		v->vm = vm;
 		v->cpu = cpu;
 		vm->clock.guest_only = vm->config->guest_clock;
@@ -337,7 +338,7 @@ static bool create_vcpu(struct vm *vm, struct percpu *cpu)
 		VM_MUTANT(TSC_ZERO, v->tsc_offset = 0 - rdtsc());
 		msr_reset_vcpu(v);
 	}
-	if (v && fpu_init(v) && hvm_vcpu_init(&v->hvm, &machine.caps))
+	if (v && resident_init(v) && hvm_vcpu_init(&v->hvm, &machine.caps))
 		return true;
 	vm_end(vm, VM_STATUS_BAD_IMAGE, "there is no memory for its virtual CPU");
 	return false;
@@ -346,7 +347,7 @@ static bool create_vcpu(struct vm *vm, struct percpu *cpu)
 static bool start_vcpu(struct vm *vm, const struct cpu_start *s)
 {
 	struct walk_regs regs = start_regs(vm, s);
-	struct vcpu *v = vm->vcpu;
+	struct vcpu *v = vm->vcpu[0];
 
 	v->start = (struct hvm_start){ s->rip, s->rsp, s->rax, s->rbx, s->rsi, s->gdt_base, s->gdt_limit, s->cs, s->ds,
 				       s->mode == START_LONG64, schedule_slice(),
@@ -389,7 +390,7 @@ struct vm *vm_create(unsigned id, const struct vm_config *config, struct percpu 
 	vm->high_ram = config->mem - vm->low_ram;
 	if (!create_mmu(vm))
 		return vm;
-	cpuid_policy_init(&vm->cpuid, 0, &machine.caps, machine.tsc_hz, !(switch_hidden_cr4(vm) & CR4_PCIDE), vm->config->rdrand != CONFIG_OFF);
+	cpuid_policy_init(&vm->cpuid, &machine.caps, machine.tsc_hz, !(switch_hidden_cr4(vm) & CR4_PCIDE), vm->config->rdrand != CONFIG_OFF);
 	msr_reset(vm);
 	if (create_vcpu(vm, cpu) && create_platform(vm) && create_memory(vm) && load_guest(vm, &start) && start_vcpu(vm, &start) &&
 	    switch_init(vm))

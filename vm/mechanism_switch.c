@@ -94,7 +94,7 @@ static void alarm(void *dev, uint64_t now)
 	struct vm *vm = dev;
 
 	(void)now;
-	__atomic_fetch_or(&vm->vcpu->requests, REQUEST_MMU, __ATOMIC_SEQ_CST);
+	vcpu_request(vm->vcpu[0], REQUEST_MMU);
 }
 
 static void arm(struct vm *vm, uint64_t ticks)
@@ -130,7 +130,7 @@ static void ask_again(struct vcpu *v, bool early)
 
 	/* A request would keep a halted vCPU from sleeping. */
 	if (s->exits && VM_LEFT_OUT_OR(SWITCH_SLEEP, !v->halted))
-		v->requests |= REQUEST_MMU;
+		vcpu_note(v, REQUEST_MMU);
 	else if (s->period)
 		arm(v->vm, VM_KEPT(SWITCH_SOON, early) ? max_u64(s->period / 16, OWN_TICKS_MIN) : s->period);
 }
@@ -156,7 +156,7 @@ void switch_next(struct vcpu *v)
 void switch_woken(struct vcpu *v)
 {
 	if (VM_KEPT(SWITCH_WOKEN, v->vm->switching.exits))
-		v->requests |= REQUEST_MMU;
+		vcpu_note(v, REQUEST_MMU);
 }
 
 static bool read_list(struct vm *vm)
@@ -199,7 +199,7 @@ bool switch_init(struct vm *vm)
 	s->period = vm->config->switch_every * (machine.tsc_hz / 1000) / 1000;
 	s->exits = vm->config->switch_exits;
 	if (s->exits)
-		vm->vcpu->requests |= REQUEST_MMU;
+		vcpu_note(vm->vcpu[0], REQUEST_MMU);
 	else
 		arm(vm, s->period);
 	return true;

@@ -51,6 +51,7 @@ void mitigations_choose(struct vm *vm)
 	const struct speculation *s = &machine.speculation;
 	uint32_t can = VM_LEFT_OUT_OR(MITIGATIONS_CAN, false) ? UINT32_MAX : s->can;
 	uint32_t measures = c->mitigations_chosen ? c->mitigations : s->needs & can;
+	struct vcpu *v;
 
 	if (vm->ended)
 		return;
@@ -61,8 +62,10 @@ void mitigations_choose(struct vm *vm)
 			return;
 		}
 	}
-	vm->vcpu->hvm.guards = speculation_guards(s, measures);
-	vm->vcpu->hvm.spec_host = VM_LEFT_OUT_OR(MITIGATIONS_HOST, measures & BIT(MEASURE_IBRS)) ? s->spec_host : 0;
+	for_each_vcpu(v, vm) {
+		v->hvm.guards = speculation_guards(s, measures);
+		v->hvm.spec_host = VM_LEFT_OUT_OR(MITIGATIONS_HOST, measures & BIT(MEASURE_IBRS)) ? s->spec_host : 0;
+	}
 	if (VM_LEFT_OUT_OR(MITIGATIONS_GUEST, measures & BIT(MEASURE_GUEST)))
 		vm->cpuid.basic[7].edx |= s->guest_l7_edx;
 	announce(vm, measures);

@@ -22,7 +22,7 @@ static void pic_output_changed(void *ctx, bool level)
 {
 	struct vm *vm = ctx;
 
-	VM_MUTANT(PIC_WIRE, lapic_set_lint(&vm->vcpu->lapic, 0, level));
+	VM_MUTANT(PIC_WIRE, lapic_set_lint(&vm->vcpu[0]->lapic, 0, level));
 }
 
 static bool ioapic_send(void *ctx, const struct apic_message *m)
@@ -73,10 +73,13 @@ static const struct lapic_host lapic_host = { lapic_ipi, lapic_eoi_broadcast, la
 
 bool platform_sends_nmi(struct vm *vm)
 {
+	struct vcpu *v;
 	bool possible;
 
 	spin_lock(&vm->device_lock);
-	possible = VM_KEPT(LINT_NMI, lapic_lint_unmaskable(&vm->vcpu->lapic)) || VM_KEPT(IOAPIC_NMI, ioapic_unmaskable(&vm->ioapic));
+	possible = VM_KEPT(IOAPIC_NMI, ioapic_unmaskable(&vm->ioapic));
+	for_each_vcpu(v, vm)
+		possible |= VM_KEPT(LINT_NMI, lapic_lint_unmaskable(&v->lapic));
 	spin_unlock(&vm->device_lock);
 	return possible;
 }
@@ -197,7 +200,7 @@ void platform_console_event(unsigned port)
 		control_port_event();
 		other_consoles_go_on();
 	}
-	if (port == CONSOLE_GUEST && machine.vm_count && VM_LEFT_OUT_OR(FEED_ENDED, !machine.vm[0]->ended) && machine.vm[0]->vcpu)
+	if (port == CONSOLE_GUEST && machine.vm_count && VM_LEFT_OUT_OR(FEED_ENDED, !machine.vm[0]->ended) && machine.vm[0]->vcpu_count)
 		platform_feed_uart(machine.vm[0]);
 }
 
@@ -256,18 +259,19 @@ static bool add_testdev(struct vm *vm)
 
 static bool add_interrupt_controllers(struct vm *vm)
 {
-	struct vcpu *v = vm->vcpu;
+	struct vcpu *v;
 	bool ok = pic_init(&vm->pic, &vm->pio, pic_output_changed, vm) &&
 		  ioapic_init(&vm->ioapic, &vm->mmio, IOAPIC_BASE, 1, ioapic_send, vm);
 
 	if (ok)
 		VM_MUTANT(AFTER_BIOS, pic_after_bios(&vm->pic));
 	irqhub_init(&vm->irqhub, &vm->pic, &vm->ioapic);
-	vm->apic_bus.cpu[0] = &v->lapic;
-	vm->apic_bus.count = 1;
-	lapic_init(&v->lapic, &vm->timers, 0, true, vm->cpuid.lapic_features, vm->cpuid.maxphyaddr, &lapic_host, v);
-	VM_MUTANT(VIRTUAL_WIRE, lapic_virtual_wire(&v->lapic));
-	VM_MUTANT(LAPIC_TSC, lapic_set_tsc_offset(&v->lapic, v->tsc_offset));
+	for_each_vcpu(v, vm) {
+		vm->apic_bus.cpu[vm->apic_bus.count++] = &v->lapic;
+		lapic_init(&v->lapic, &vm->timers, v->id, v->id == 0, vm->cpuid.lapic_features, vm->cpuid.maxphyaddr, &lapic_host, v);
+		VM_MUTANT(LAPIC_TSC, lapic_set_tsc_offset(&v->lapic, v->tsc_offset));
+	}
+	VM_MUTANT(VIRTUAL_WIRE, lapic_virtual_wire(&vm->vcpu[0]->lapic));
 	return ok;
 }
 

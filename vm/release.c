@@ -14,13 +14,15 @@ static void release_vcpu(struct vcpu *v)
 	if (VM_KEPT(RELEASE_VMCS, hvm_vcpu_exists(&v->hvm)))
 		hvm_vcpu_destroy(&v->hvm);
 	if (v->fpu)
-		fpu_free(v);
+		resident_free(v);
 }
 
 void vm_release(struct vm *vm)
 {
-	if (vm->vcpu)
-		release_vcpu(vm->vcpu);
+	struct vcpu *v;
+
+	for_each_vcpu(v, vm)
+		release_vcpu(v);
 	if (VM_KEPT(RELEASE_TABLES, vm->has_mmu))
 		mmu_vm_destroy(&vm->mmu);
 	for (unsigned which = 0; which < ARRAY_SIZE(vm->extent); which++)
@@ -37,8 +39,8 @@ void vm_release_all(void)
 	for (unsigned n = 0; n < machine.vm_count; n++) {
 		struct vm *vm = machine.vm[n];
 
-		if (VM_KEPT(RELEASE_VCPU, vm->vcpu))
-			frames_free(frames_of_ptr(vm->vcpu), pages_of(sizeof(struct vcpu)));
+		for (unsigned i = 0; i < vm->vcpu_count; i++)
+			VM_MUTANT(RELEASE_VCPU, frames_free(frames_of_ptr(vm->vcpu[i]), pages_of(sizeof(struct vcpu))));
 		VM_MUTANT(RELEASE_VM, frames_free(frames_of_ptr(vm), pages_of(sizeof(struct vm))));
 	}
 	machine.vm_count = 0;

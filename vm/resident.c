@@ -15,7 +15,7 @@ _Static_assert(ARRAY_SIZE(msrs) == ARRAY_SIZE(((struct vcpu *)0)->saved_msr), "o
 /* MSR_TSC_AUX, the last, exists only with RDTSCP. */
 static unsigned msr_count(const struct vcpu *v) { return v->vm->cpuid.has_rdtscp ? ARRAY_SIZE(msrs) : ARRAY_SIZE(msrs) - 1; }
 
-bool fpu_init(struct vcpu *v)
+bool resident_init(struct vcpu *v)
 {
 	hfn_t f = frames_alloc_run(FPU_FRAMES, 1);
 	uint16_t fcw = 0x37f;
@@ -34,7 +34,7 @@ bool fpu_init(struct vcpu *v)
 	return true;
 }
 
-void fpu_free(struct vcpu *v)
+void resident_free(struct vcpu *v)
 {
 	frames_free(frames_of_ptr(v->fpu), FPU_FRAMES);
 	v->fpu = NULL;
@@ -111,19 +111,29 @@ static void load(struct vcpu *v)
 	load_fpu(v);
 }
 
-void fpu_switch(struct vcpu *v)
+void resident_switch(struct vcpu *v)
 {
 	struct percpu *cpu = this_cpu();
 
-	if (cpu->fpu_owner == v)
+	if (cpu->resident == v)
 		return;
-	if (cpu->fpu_owner)
-		save(cpu->fpu_owner);
+	if (cpu->resident)
+		save(cpu->resident);
 	load(v);
-	cpu->fpu_owner = v;
+	cpu->resident = v;
 }
 
-uint64_t fpu_breakpoint(unsigned n)
+void resident_release(struct vcpu *v)
+{
+	struct percpu *cpu = this_cpu();
+
+	if (cpu->resident != v)
+		return;
+	save(v);
+	cpu->resident = NULL;
+}
+
+uint64_t resident_breakpoint(unsigned n)
 {
 	uint64_t address;
 

@@ -18,13 +18,14 @@ static unsigned vms_alive;
 
 void vcpu_request(struct vcpu *v, uint64_t request)
 {
-	__atomic_fetch_or(&v->requests, request, __ATOMIC_SEQ_CST);
+	vcpu_note(v, request);
 	if (v->cpu != this_cpu())
 		lapic_host_kick(v->cpu->apic_id);
 }
 
 void vm_end(struct vm *vm, int status, const char *format, ...)
 {
+	struct vcpu *v;
 	va_list ap;
 
 	if (VM_KEPT(END_FIRST, vm->ended))
@@ -34,8 +35,8 @@ void vm_end(struct vm *vm, int status, const char *format, ...)
 	va_end(ap);
 	vm->status = status;
 	vm->ended = true;
-	if (vm->vcpu)
-		VM_MUTANT(END_STOP, __atomic_fetch_or(&vm->vcpu->requests, REQUEST_STOP, __ATOMIC_SEQ_CST));
+	for_each_vcpu(v, vm)
+		VM_MUTANT(END_STOP, vcpu_request(v, REQUEST_STOP));
 }
 
 /* ---- one vCPU ---- */
@@ -48,7 +49,7 @@ static void load(struct vcpu *v)
 		hvm_load(&v->hvm);
 		cpu->loaded = v;
 	}
-	VM_MUTANT(LOAD_FPU, fpu_switch(v));
+	VM_MUTANT(LOAD_FPU, resident_switch(v));
 	if (!v->started) {
 		mmu_enter(&v->mmu, cpu->id);
 		hvm_vcpu_start(&v->hvm, &v->start, &v->mmu);
@@ -75,7 +76,7 @@ static bool serve_requests(struct vcpu *v)
 	}
 	/* What was put into the VMCS to be injected must be entered with: whoever leaves now looks for events when it comes back. */
 	if (requests & REQUEST_SWITCH) {
-		VM_MUTANT(LEAVE_WITH_EVENT, v->requests |= REQUEST_EVENT);
+		VM_MUTANT(LEAVE_WITH_EVENT, vcpu_note(v, REQUEST_EVENT));
 		return false;
 	}
 	event_deliver(v);
@@ -253,6 +254,18 @@ static void run(struct vcpu *v)
 
 /* ---- one CPU ---- */
 
+void vcpu_leave_cpu(struct vcpu *v)
+{
+	struct percpu *cpu = this_cpu();
+
+	ASSERT(!v->running);
+	VM_MUTANT(LEAVE_RESIDENT, resident_release(v));
+	if (VM_KEPT(LEAVE_LOADED, cpu->loaded == v)) {
+		hvm_unload(&v->hvm);
+		cpu->loaded = NULL;
+	}
+}
+
 static void retire(struct percpu *cpu, struct vcpu *v)
 {
 	struct vcpu *before = v;
@@ -261,12 +274,7 @@ static void retire(struct percpu *cpu, struct vcpu *v)
 		before = before->ring;
 	before->ring = v->ring;
 	cpu->run_queue = v->ring == v ? NULL : v->ring;
-	if (VM_KEPT(RETIRE_FPU, cpu->fpu_owner == v))
-		cpu->fpu_owner = NULL;
-	if (VM_KEPT(RETIRE_LOADED, cpu->loaded == v)) {
-		hvm_unload(&v->hvm);
-		cpu->loaded = NULL;
-	}
+	vcpu_leave_cpu(v);
 	v->ring = cpu->untold;
 	cpu->untold = v;
 }

@@ -87,7 +87,7 @@ void vm_timer_interrupt(void)
 		/* Again and again while there are others: one may come to be able to run at any time. */
 		cpu->slice_end = now + schedule_slice();
 		if (cpu->run_queue->running && others_runnable(cpu))
-			VM_MUTANT(SLICE_ENDS, cpu->run_queue->requests |= REQUEST_SWITCH);
+			VM_MUTANT(SLICE_ENDS, vcpu_note(cpu->run_queue, REQUEST_SWITCH));
 	}
 	arm_running(cpu);
 }

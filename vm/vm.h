@@ -3,8 +3,13 @@
  * Locks, in the order in which they may be taken (docs/architecture.md): vm.device_lock, then vm.mmu_lock, then the leaves (frames,
  * the VPID pool, a console port). Every exit handler runs with none of them held.
  *
- * VM1  A vCPU lives on one physical CPU at a time (vcpu.cpu); only that CPU touches it, but for `requests`.
- * VM2  vcpu.requests is 0, or the vCPU looks at it before it next enters the guest. */
+ * VM1  A vCPU lives on one physical CPU at a time (vcpu.cpu); only that CPU touches it, but for `requests`, which is changed by atomic
+ *      operations only.
+ * VM2  vcpu.requests is 0, or the vCPU looks at it before it next enters the guest.
+ *
+ * What is a virtual machine's: memory, the mechanism and its tables (struct mmu_vm), devices, the clock, what CPUID offers, MTRRs, the end
+ * and its status. What is a virtual CPU's: registers, the virtualization extension's state, paging registers and roots (struct mmu_vcpu), its
+ * VPID, the local APIC, events to inject, the instruction that is emulated, exits and ticks. So far each virtual machine has one. */
 #ifndef VELLUM_VM_VM_H
 #define VELLUM_VM_VM_H
 
@@ -32,6 +37,7 @@
 #include "vmx/speculation.h"
 
 #define VMS_MAX 16
+#define VCPUS_MAX 16
 #define VM_EXTENTS_MAX 16
 
 /* docs/protocol.md, STATUS. */
@@ -67,6 +73,7 @@ struct vcpu {
 	uint64_t requests;
 	struct mmu_vcpu mmu;
 	struct vm *vm;
+	unsigned id; /* in vm->vcpu[]; its initial APIC ID */
 	struct percpu *cpu;
 	struct vcpu *ring; /* the next vCPU on the same CPU */
 	bool halted;
@@ -146,7 +153,8 @@ struct vm {
 	struct backing_extents low_backing, high_backing;
 	struct extent extent[2][VM_EXTENTS_MAX];
 	uint64_t low_ram, high_ram; /* bytes */
-	struct vcpu *vcpu;
+	struct vcpu *vcpu[VCPUS_MAX]; /* the first is the boot processor */
+	unsigned vcpu_count;          /* fixed once the VM is made; 0: there was no memory for one */
 	struct cpuid_policy cpuid;
 	struct mtrrs mtrrs;
 
@@ -175,6 +183,9 @@ struct vm {
 	struct mmio_space mmio;
 	struct pio_space pio;
 };
+
+#define for_each_vcpu(v, vm) \
+	for (unsigned n_##v = 0; n_##v < (vm)->vcpu_count && ((v) = (vm)->vcpu[n_##v]); n_##v++)
 
 /* The machine that everything runs on. */
 struct machine {
@@ -241,6 +252,11 @@ bool vm_tell(struct percpu *cpu);
 void vm_end(struct vm *vm, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* Makes the vCPU look at its requests, wherever it is. */
 void vcpu_request(struct vcpu *v, uint64_t request);
+/* The same, of one that lives on the calling CPU, which looks at them before it enters the guest. */
+static inline void vcpu_note(struct vcpu *v, uint64_t request) { __atomic_fetch_or(&v->requests, request, __ATOMIC_SEQ_CST); }
+/* Takes v off the calling CPU, on which it lives and does not run: its registers and what the CPU keeps of it in memory go to memory, so that
+ * another CPU may take it up (or nobody, if it is over). */
+void vcpu_leave_cpu(struct vcpu *v);
 
 /* What the heart changed of registers, intercepts and roots is in the VMCS, which is loaded, and flushes are done. */
 void vcpu_bring_up_to_date(struct vcpu *v);
@@ -345,12 +361,14 @@ void breakpoints_trap(struct vcpu *v);
 bool vcpu_translate(struct vcpu *v, gva_t gva, struct access access, gpa_t *gpa, uint32_t *error);
 
 /* ---- vm/resident.c ---- */
-bool fpu_init(struct vcpu *v);
-void fpu_free(struct vcpu *v);
+bool resident_init(struct vcpu *v);
+void resident_free(struct vcpu *v);
 /* Makes the FPU, debug and system-call registers of this CPU those of v. */
-void fpu_switch(struct vcpu *v);
+void resident_switch(struct vcpu *v);
+/* v's are in memory again, if this CPU has them, and the CPU has nobody's. */
+void resident_release(struct vcpu *v);
 /* DRn, n from 0 to 3, of the vCPU whose registers this CPU has. */
-uint64_t fpu_breakpoint(unsigned n);
+uint64_t resident_breakpoint(unsigned n);
 
 /* ---- vm/platform.c ---- */
 /* Wires the devices. false: a table was too small (Vellum's own mistake), or no memory. */
@@ -372,6 +390,8 @@ void stats_host(void);
 /* Some lines of the account of a VM that has ended, and as the last why it did; to be called until vm->all_told. false: the port had no
  * room for one. */
 bool stats_vm(struct vm *vm);
+/* The account of exits with this code, of all vCPUs. */
+struct exit_stat stats_exit(const struct vm *vm, unsigned code);
 /* Ticks that the vCPU had so far, in the guest and in its exits' handlers; called on its CPU. */
 void stats_ticks(const struct vcpu *v, uint64_t *guest, uint64_t *hypervisor);
 

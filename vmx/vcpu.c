@@ -48,7 +48,7 @@ void vmx_vcpu_destroy(struct vmx_vcpu *v)
 	frames_free(hpa_hfn(v->vmcs), 1);
 }
 
-/* What differs from CPU to CPU. */
+/* What differs from CPU to CPU: at each load, since the last one may have been on another. */
 static void write_host_cpu(void)
 {
 	struct percpu *cpu = this_cpu();
@@ -78,7 +78,6 @@ static void write_host(void)
 	vmwrite(VMCS_HOST_SYSENTER_CS, 0);
 	vmwrite(VMCS_HOST_SYSENTER_ESP, 0);
 	vmwrite(VMCS_HOST_SYSENTER_EIP, 0);
-	write_host_cpu();
 }
 
 /* Where the CPU has the timer, no guest runs longer than ticks without an exit. Nothing is saved: each entry starts it anew. */
@@ -195,8 +194,7 @@ void vmx_load(struct vmx_vcpu *v)
 		wrmsr(MSR_SPEC_CTRL, v->hvm.spec_host);
 	if (VM_KEPT(LOAD_IBPB, v->hvm.guards & GUARD_IBPB))
 		wrmsr(MSR_PRED_CMD, 1);
-	if (v->launched)
-		write_host_cpu();
+	VM_MUTANT(LOAD_HOST, write_host_cpu());
 }
 
 void vmx_unload(struct vmx_vcpu *v)

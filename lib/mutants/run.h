@@ -90,6 +90,7 @@
 	M(RSB_ONE, "filling all of the RSB where IBRS is not enhanced") \
 	M(SPEC_CTRL_GUEST, "switching IA32_SPEC_CTRL for a guest that may set it") \
 	M(SPEC_CTRL_EACH, "writing IBRS at each exit where it is not enhanced") \
+	M(LOAD_HOST, "that an exit leads to the CPU that has loaded the vCPU, and not to the one before it") \
 	M(LOAD_SPEC_CTRL, "the host's IA32_SPEC_CTRL when a virtual CPU gets the CPU") \
 	M(LOAD_IBPB, "the barrier between two virtual CPUs") \
 	M(ACCOUNT_ONCE, "taking an account up where it was (A1)") \
@@ -149,8 +150,8 @@
 	M(CLOCK_BEGINS, "that a clock of the guest's own stands still in the hypervisor") \
 	M(CLOCK_PAUSED, "that it stands still") \
 	M(CLOCK_HALTED, "that the clock goes on in HLT") \
-	M(RETIRE_FPU, "that nobody's registers are saved to who has ended") \
-	M(RETIRE_LOADED, "giving up the VMCS of who has ended") \
+	M(LEAVE_RESIDENT, "saving the registers that stay in the CPU of who leaves it, or has ended") \
+	M(LEAVE_LOADED, "giving up the VMCS of who leaves the CPU, or has ended") \
 	M(PREEMPTION_REQUEUE, "delivering again what the preemption timer interrupted") \
 	M(PREEMPTION_TURN, "the host's turn after a whole slice without an exit (F3)") \
 	M(HOST_INTERRUPT, "the host's interrupt that a guest was left for") \

@@ -249,7 +249,7 @@ struct vm *bench_create(const struct bench_config *config)
 	if (vm->ended)
 		vm_release(vm);
 	else
-		vm_add_to_cpu(vm->vcpu);
+		vm_add_to_cpu(vm->vcpu[0]);
 	return vm;
 }
 
@@ -306,14 +306,14 @@ void bench_delete(void)
 
 const char vmx_exit_entry[1];
 
-bool fpu_init(struct vcpu *v)
+bool resident_init(struct vcpu *v)
 {
 	v->xcr0 = 1;
 	v->saved_dr[4] = 0xffff0ff0;
 	return true;
 }
 
-void fpu_free(struct vcpu *v) { (void)v; }
+void resident_free(struct vcpu *v) { (void)v; }
 
 /* Debug builds put each entry through the checks here; the bench does it in vmx_enter(), in every build. */
 const char *vmx_entry_check(const struct hvm_caps *caps)
@@ -322,6 +322,12 @@ const char *vmx_entry_check(const struct hvm_caps *caps)
 	return NULL;
 }
 
-void fpu_switch(struct vcpu *v) { this_cpu()->fpu_owner = v; }
+void resident_switch(struct vcpu *v) { this_cpu()->resident = v; }
 
-uint64_t fpu_breakpoint(unsigned n) { return this_cpu()->fpu_owner->saved_dr[n]; }
+void resident_release(struct vcpu *v)
+{
+	if (this_cpu()->resident == v)
+		this_cpu()->resident = NULL;
+}
+
+uint64_t resident_breakpoint(unsigned n) { return this_cpu()->resident->saved_dr[n]; }

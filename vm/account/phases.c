@@ -17,13 +17,14 @@ static void add_words(uint64_t *to, const uint64_t *from, size_t bytes, bool min
 		to[i] += minus ? 0 - from[i] : from[i];
 }
 
-/* ran: ticks that the vCPU has had the CPU until now. */
+/* ran: ticks that the vCPUs have had CPUs until now. */
 static void add_now(struct account *a, const struct vm *vm, uint64_t ran, bool minus)
 {
-	const struct vcpu *v = vm->vcpu;
+	const struct vcpu *v;
 
 	add_words(&a->run_ticks, &ran, sizeof(ran), minus);
-	add_words(&a->exits[0].count, &v->exits[0].count, sizeof(v->exits), minus);
+	for_each_vcpu(v, vm)
+		add_words(&a->exits[0].count, &v->exits[0].count, sizeof(v->exits), minus);
 	add_words((uint64_t *)&a->mmu, (const uint64_t *)&vm->mmu.counters, sizeof(a->mmu), minus);
 	a->table_pages = mmu_table_pages(&vm->mmu);
 }
@@ -54,17 +55,18 @@ static bool have_room(struct vm *vm)
 	return true;
 }
 
-/* The vCPU has exited for this OUT: its ticks so far are those up to the exit. */
+/* A vCPU has exited for this OUT: its ticks so far are those up to the exit, as its exits' are. */
 static void mark(void *ctx, uint16_t port, unsigned size, uint32_t value)
 {
 	struct vm *vm = ctx;
-	struct vcpu *v = vm->vcpu;
+	struct vcpu *v;
 	uint8_t phase = (uint8_t)value;
-	uint64_t ran = v->run_ticks;
+	uint64_t ran = 0;
 
 	(void)port;
 	(void)size;
-	VM_MUTANT(PHASE_TICKS, ran += v->exit_tsc - v->run_start);
+	for_each_vcpu(v, vm)
+		ran += v->run_ticks + (VM_KEPT(PHASE_TICKS, v->running) ? v->exit_tsc - v->run_start : 0);
 	if (have_room(vm))
 		go_to(vm, VM_LEFT_OUT_OR(PHASE_RANGE, phase < PHASES_MAX) ? phase : 0, ran);
 }
@@ -92,8 +94,13 @@ void phases_free(struct vm *vm)
 
 void phases_end(struct vm *vm)
 {
+	struct vcpu *v;
+	uint64_t ran = 0;
+
+	for_each_vcpu(v, vm)
+		ran += v->run_ticks;
 	if (vm->phases)
-		VM_MUTANT(PHASE_END, go_to(vm, 0, vm->vcpu->run_ticks));
+		VM_MUTANT(PHASE_END, go_to(vm, 0, ran));
 }
 
 const struct account *phases_account(const struct vm *vm, unsigned phase)

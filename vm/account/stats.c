@@ -97,28 +97,44 @@ static bool of_mechanism(unsigned code)
 	       kind == HVM_EXIT_NESTED_MISCONFIG;
 }
 
-static void stats_exits(struct scope *s, const struct exit_stat exits[HVM_EXIT_CODES], uint64_t run_ticks)
+struct exit_stat stats_exit(const struct vm *vm, unsigned code)
 {
-	uint64_t total = 0, ticks = 0, mechanism = 0, mechanism_ticks = 0;
+	struct exit_stat sum = { 0 };
+	const struct vcpu *v;
+
+	for_each_vcpu(v, vm) {
+		sum.count += v->exits[code].count;
+		sum.ticks += v->exits[code].ticks;
+	}
+	return sum;
+}
+
+/* of: a phase's account, or NULL for all of the run. */
+static void stats_exits(struct scope *s, const struct account *of)
+{
+	uint64_t total = 0, ticks = 0, mechanism = 0, mechanism_ticks = 0, ran = of ? of->run_ticks : 0;
+	const struct vcpu *v;
 
 	for (unsigned n = 0; n < HVM_EXIT_CODES; n++) {
-		const struct exit_stat *e = &exits[n];
+		struct exit_stat e = of ? of->exits[n] : stats_exit(s->vm, n);
 
-		if (!e->count)
+		if (!e.count)
 			continue;
-		total += e->count;
-		ticks += e->ticks;
+		total += e.count;
+		ticks += e.ticks;
 		if (VM_LEFT_OUT_OR(ACCOUNT_MECHANISM, of_mechanism(n))) {
-			mechanism += e->count;
-			mechanism_ticks += e->ticks;
+			mechanism += e.count;
+			mechanism_ticks += e.ticks;
 		}
-		say(s, "stat %u %sexits.by_reason.%s.count %lu", s->vm->id, s->prefix, hvm_exit_name(n), e->count);
-		say(s, "stat %u %sexits.by_reason.%s.ticks %lu", s->vm->id, s->prefix, hvm_exit_name(n), e->ticks);
+		say(s, "stat %u %sexits.by_reason.%s.count %lu", s->vm->id, s->prefix, hvm_exit_name(n), e.count);
+		say(s, "stat %u %sexits.by_reason.%s.ticks %lu", s->vm->id, s->prefix, hvm_exit_name(n), e.ticks);
 	}
+	for_each_vcpu(v, s->vm)
+		ran += of ? 0 : v->run_ticks;
 	stat(s, "exits.total", total);
 	stat(s, "exits.mechanism.count", mechanism);
 	stat(s, "exits.mechanism.ticks", mechanism_ticks);
-	stat(s, "instructions.guest", run_ticks - ticks);
+	stat(s, "instructions.guest", ran - ticks);
 	stat(s, "instructions.hypervisor", ticks);
 }
 
@@ -140,7 +156,7 @@ static void stats_phases(struct scope *s)
 		if (!a)
 			continue;
 		fmt(s->prefix, sizeof(s->prefix), "phases.%u.", n);
-		stats_exits(s, a->exits, a->run_ticks);
+		stats_exits(s, a);
 		stats_mmu(s, &a->mmu, a->table_pages);
 	}
 }
@@ -152,8 +168,8 @@ bool stats_vm(struct vm *vm)
 
 	if (!VM_LEFT_OUT_OR(CONSOLE_REST, false) && !platform_console_rest(vm))
 		return false;
-	if (vm->vcpu && VM_LEFT_OUT_OR(ACCOUNT_STARTED, vm->vcpu->started)) {
-		stats_exits(&s, vm->vcpu->exits, vm->vcpu->run_ticks);
+	if (vm->vcpu_count && VM_LEFT_OUT_OR(ACCOUNT_STARTED, vm->vcpu[0]->started)) {
+		stats_exits(&s, NULL);
 		stats_mmu(&s, &vm->mmu.counters, mmu_table_pages(&vm->mmu));
 		stat(&s, "console.dropped", vm->console_dropped);
 		stats_phases(&s);

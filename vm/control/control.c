@@ -138,7 +138,7 @@ static bool do_pause(struct vcpu *v, bool on)
 {
 	v->paused = on;
 	if (on)
-		VM_MUTANT(PAUSE_LEAVES, v->requests |= REQUEST_SWITCH);
+		VM_MUTANT(PAUSE_LEAVES, vcpu_note(v, REQUEST_SWITCH));
 	if (!v->running)
 		set_clock(v);
 	return say_pair(&channel.answer, v->vm, "state", control_state(v->vm));
@@ -221,7 +221,7 @@ static void answered(bool ok)
 static void ask(struct vm *vm)
 {
 	channel.vm = vm;
-	channel.cpu = vm->vcpu->cpu->id;
+	channel.cpu = vm->vcpu[0]->cpu->id;
 	__atomic_store_n(&channel.state, ASKED, __ATOMIC_RELEASE);
 	tell(channel.cpu);
 }
@@ -283,7 +283,7 @@ static void serve_asked(void)
 	if (channel.request.command == CONTROL_STATS)
 		answered(control_stats(vm, &channel.answer, channel.error, sizeof(channel.error)));
 	else
-		answered(visit(vm->vcpu));
+		answered(visit(vm->vcpu[0]));
 	tell(0);
 }
 

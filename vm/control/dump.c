@@ -22,7 +22,7 @@ static void show_general(struct json *j, const struct vcpu *v)
 static void show_system(struct json *j, struct vcpu *v)
 {
 	const struct walk_regs *r = &v->mmu.regs;
-	bool owner = v->cpu->fpu_owner == v;
+	bool owner = v->cpu->resident == v;
 
 	json_open(j, "control", '{');
 	json_hex(j, "cr0", r->cr0);

@@ -3,11 +3,16 @@
 
 const char *control_state(const struct vm *vm)
 {
-	const struct vcpu *v = vm->vcpu;
+	const struct vcpu *v;
+	bool paused = true, halted = true;
 
 	if (vm->ended)
 		return "ended";
-	return v->paused ? "paused" : v->halted ? "halted" : "running";
+	for_each_vcpu(v, vm) {
+		paused &= v->paused;
+		halted &= v->halted;
+	}
+	return paused ? "paused" : halted ? "halted" : "running";
 }
 
 static void show_vm(struct json *j, const struct vm *vm)
@@ -17,7 +22,7 @@ static void show_vm(struct json *j, const struct vm *vm)
 	json_text(j, "name", vm->config->name);
 	json_text(j, "state", control_state(vm));
 	json_text(j, "mmu", vm->mmu.ops ? vm->mmu.ops->name : NULL);
-	json_number(j, "cpu", vm->vcpu ? vm->vcpu->cpu->id : 0);
+	json_number(j, "cpu", vm->vcpu_count ? vm->vcpu[0]->cpu->id : 0);
 	json_number(j, "mem_bytes", vm->config->mem);
 	json_bool(j, "switch", vm->config->may_switch != CONFIG_OFF);
 	json_number(j, "status", (uint64_t)vm->status);
@@ -45,21 +50,21 @@ bool control_list(struct json *j, char *error, size_t size)
 	return true;
 }
 
-static void show_exits(struct json *j, const struct vcpu *v)
+static void show_exits(struct json *j, const struct vm *vm)
 {
 	uint64_t total = 0;
 
 	json_open(j, "exits", '{');
 	json_open(j, "by_reason", '{');
 	for (unsigned n = 0; n < HVM_EXIT_CODES; n++) {
-		const struct exit_stat *e = &v->exits[n];
+		struct exit_stat e = stats_exit(vm, n);
 
-		if (!e->count)
+		if (!e.count)
 			continue;
-		total += e->count;
+		total += e.count;
 		json_open(j, hvm_exit_name(n), '{');
-		json_number(j, "count", e->count);
-		json_number(j, "ticks", e->ticks);
+		json_number(j, "count", e.count);
+		json_number(j, "ticks", e.ticks);
 		json_close(j, '{');
 	}
 	json_close(j, '{');
@@ -81,6 +86,19 @@ static void show_counters(struct json *j, const struct vm *vm)
 	json_close(j, '{');
 }
 
+static void add_ticks(const struct vm *vm, uint64_t *guest, uint64_t *hypervisor)
+{
+	const struct vcpu *v;
+
+	for_each_vcpu(v, vm) {
+		uint64_t g, h;
+
+		stats_ticks(v, &g, &h);
+		*guest += g;
+		*hypervisor += h;
+	}
+}
+
 bool control_stats(struct vm *vm, struct json *j, char *error, size_t size)
 {
 	uint64_t guest = 0, hypervisor = 0;
@@ -93,14 +111,14 @@ bool control_stats(struct vm *vm, struct json *j, char *error, size_t size)
 	json_text(j, "mmu", vm->mmu.ops ? vm->mmu.ops->name : NULL);
 	json_number(j, "tsc_hz", machine.tsc_hz);
 	json_number(j, "ticks", rdtsc());
-	if (vm->vcpu) {
+	if (vm->vcpu_count) {
 		json_number(j, "clock", clock_now(&vm->clock));
-		stats_ticks(vm->vcpu, &guest, &hypervisor);
+		add_ticks(vm, &guest, &hypervisor);
 		json_open(j, "instructions", '{');
 		json_number(j, "guest", guest);
 		json_number(j, "hypervisor", hypervisor);
 		json_close(j, '{');
-		show_exits(j, vm->vcpu);
+		show_exits(j, vm);
 		show_counters(j, vm);
 	}
 	json_close(j, '{');

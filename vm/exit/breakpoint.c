@@ -41,7 +41,7 @@ void breakpoints_begin(struct vcpu *v)
 static bool overlaps(const struct vcpu *v, unsigned n, uint64_t at, unsigned size)
 {
 	static const uint8_t lengths[4] = { 1, 2, 8, 4 };
-	uint64_t length = lengths[v->breakpoints >> DR7_LEN(n) & 3], from = align_down(fpu_breakpoint(n), length);
+	uint64_t length = lengths[v->breakpoints >> DR7_LEN(n) & 3], from = align_down(resident_breakpoint(n), length);
 
 	return VM_LEFT_OUT_OR(BREAKPOINT_ENABLED, enabled(v->breakpoints, n)) && at < from + length && from < at + size;
 }

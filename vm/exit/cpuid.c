@@ -52,12 +52,12 @@
 #define LEAF_FREQUENCY 0x16
 #define EXTENDED 0x80000000u
 
-static void set_leaf1(struct cpuid_policy *p, uint32_t id, bool nested, bool random, const struct mmu_caps *caps)
+static void set_leaf1(struct cpuid_policy *p, bool nested, bool random, const struct mmu_caps *caps)
 {
 	struct cpuid h = cpuid(1, 0), *l = &p->basic[1];
 
 	l->eax = h.eax;
-	l->ebx = (h.ebx & 0xffff) | 1u << 16 | id << 24;
+	l->ebx = (h.ebx & 0xffff) | 1u << 16;
 	VM_MUTANT(CPUID_PASS_1C, h.ecx &= (uint32_t)(L1_ECX_PASS | (VM_LEFT_OUT_OR(CPUID_RDRAND, random) ? L1_ECX_RDRAND : 0)));
 	l->ecx = (uint32_t)(h.ecx | L1_ECX_X2APIC | L1_ECX_TSC_DEADLINE | L1_ECX_HYPERVISOR);
 	if (VM_LEFT_OUT_OR(CPUID_PCID, nested) && caps->pcid)
@@ -160,7 +160,7 @@ static uint32_t emulate_features(const struct cpuid_policy *p)
 	       (p->basic[1].ecx & BIT(23) ? EMULATE_HAS_POPCNT : 0) | (p->basic[1].ecx & BIT(22) ? EMULATE_HAS_MOVBE : 0);
 }
 
-void cpuid_policy_init(struct cpuid_policy *p, uint32_t id, const struct hvm_caps *cpu, uint64_t tsc_hz, bool nested, bool random)
+void cpuid_policy_init(struct cpuid_policy *p, const struct hvm_caps *cpu, uint64_t tsc_hz, bool nested, bool random)
 {
 	struct cpuid h = cpuid(0, 0);
 	const struct mmu_caps *caps = &cpu->mmu;
@@ -169,14 +169,13 @@ void cpuid_policy_init(struct cpuid_policy *p, uint32_t id, const struct hvm_cap
 	memset(p, 0, sizeof(*p));
 	p->max_basic = LEAF_FREQUENCY;
 	p->basic[0] = (struct cpuid){ p->max_basic, h.ebx, h.ecx, h.edx };
-	set_leaf1(p, id, nested, random, caps);
+	set_leaf1(p, nested, random, caps);
 	set_caches(p, h.eax);
 	p->basic[6].eax = BIT(2); /* the APIC timer always runs */
 	if (VM_LEFT_OUT_OR(CPUID_HAS_D, h.eax >= 0xd))
 		set_xsave(p, nested, caps);
 	if (VM_LEFT_OUT_OR(CPUID_HAS_7, h.eax >= 7)) /* else TSC_ADJUST would need a leaf of its own */
 		set_leaf7(p, nested, random, cpu);
-	p->basic[0xb].edx = id;
 	/* The TSC counts the "crystal" itself, so that its rate is exact and needs no measuring. */
 	p->basic[LEAF_TSC] = (struct cpuid){ 1, 1, (uint32_t)min_u64(tsc_hz, UINT32_MAX), 0 };
 	p->basic[LEAF_FREQUENCY] = (struct cpuid){ mhz, mhz, mhz, 0 };
@@ -187,9 +186,9 @@ void cpuid_policy_init(struct cpuid_policy *p, uint32_t id, const struct hvm_cap
 	p->emulate_features = emulate_features(p);
 }
 
-static struct cpuid topology(const struct cpuid_policy *p, uint32_t subleaf)
+static struct cpuid topology(uint32_t id, uint32_t subleaf)
 {
-	struct cpuid r = { 0, 0, subleaf & 0xff, p->basic[0xb].edx };
+	struct cpuid r = { 0, 0, subleaf & 0xff, id };
 
 	if (subleaf < 2) {
 		r.ebx = 1;
@@ -236,6 +235,7 @@ struct cpuid cpuid_answer(const struct cpuid_policy *p, uint32_t leaf, uint32_t 
 	switch (leaf) {
 	case 1:
 		r = p->basic[1];
+		r.ebx |= state->apic_id << 24;
 		if (VM_KEPT(CPUID_OSXSAVE, state->cr4 & CR4_OSXSAVE))
 			r.ecx |= (uint32_t)L1_ECX_OSXSAVE;
 		if (VM_KEPT(CPUID_APIC, !state->apic_enabled))
@@ -249,7 +249,7 @@ struct cpuid cpuid_answer(const struct cpuid_policy *p, uint32_t leaf, uint32_t 
 			r.ecx |= (uint32_t)L7_ECX_OSPKE;
 		return r;
 	case 0xb:
-		return topology(p, subleaf);
+		return topology(state->apic_id, subleaf);
 	case 0xd:
 		return xsave_answer(p, subleaf, state->xcr0);
 	default:

@@ -29,14 +29,15 @@ struct cpuid_policy {
 	uint32_t emulate_features;             /* EMULATE_HAS_* of emulate/emulate.h */
 };
 
-/* What the virtual CPU of number id is, on this host. nested: the guest's own paging reaches the CPU (EPT): paging features of the
+/* What a virtual machine's CPUs are, on this host. nested: the guest's own paging reaches the CPU (EPT): paging features of the
  * CPU are offered; else only those that shadow paging supports. random: RDRAND and RDSEED are offered where the CPU has them. */
-void cpuid_policy_init(struct cpuid_policy *p, uint32_t id, const struct hvm_caps *cpu, uint64_t tsc_hz, bool nested, bool random);
+void cpuid_policy_init(struct cpuid_policy *p, const struct hvm_caps *cpu, uint64_t tsc_hz, bool nested, bool random);
 
-/* What some bits of the answers follow: the guest's CR4, XCR0 and IA32_APIC_BASE. */
+/* What some bits of the answers follow, of the virtual CPU that asks: CR4, XCR0 and IA32_APIC_BASE; and who it is. */
 struct cpuid_state {
 	uint64_t cr4, xcr0;
 	bool apic_enabled;
+	uint32_t apic_id; /* the initial one */
 };
 
 /* The answer for leaf and subleaf. */

@@ -52,7 +52,7 @@ void exit_requeue_event(struct vcpu *v)
 	/* An NMI that is delivered again must not find itself blocked. */
 	if (VM_KEPT(REQUEUE_NMI, type == EVENT_TYPE_NMI))
 		hvm_set_blocking(&v->hvm, hvm_blocking(&v->hvm) & ~BLOCKING_NMI);
-	v->requests |= REQUEST_EVENT;
+	vcpu_note(v, REQUEST_EVENT);
 }
 
 static void exit_cpuid(struct vcpu *v)
@@ -62,7 +62,7 @@ static void exit_cpuid(struct vcpu *v)
 	struct cpuid r;
 
 	if (unlikely(!constant)) {
-		struct cpuid_state state = { hvm_hardware_cr4(&v->hvm), v->xcr0, v->lapic.enabled };
+		struct cpuid_state state = { hvm_hardware_cr4(&v->hvm), v->xcr0, v->lapic.enabled, v->id };
 
 		r = cpuid_answer(&v->vm->cpuid, (uint32_t)gpr[GPR_RAX], (uint32_t)gpr[GPR_RCX], &state);
 		constant = &r;
@@ -93,7 +93,7 @@ static void exit_longest_run(struct vcpu *v)
 	VM_MUTANT(PREEMPTION_TURN, v->host_turn = 0);
 }
 
-static void exit_window(struct vcpu *v) { v->requests |= REQUEST_EVENT; }
+static void exit_window(struct vcpu *v) { vcpu_note(v, REQUEST_EVENT); }
 
 /* With interrupts off only an NMI ends it, or a debug trap that the HLT itself has caused. */
 static void exit_hlt(struct vcpu *v)
@@ -105,7 +105,7 @@ static void exit_hlt(struct vcpu *v)
 		return;
 	}
 	v->halted = true;
-	v->requests |= REQUEST_EVENT;
+	vcpu_note(v, REQUEST_EVENT);
 }
 
 static void exit_triple_fault(struct vcpu *v)

@@ -116,7 +116,7 @@ static void deliver(struct vcpu *v, const struct emulate_exception *x)
 		return;
 	}
 	v->event = (struct event){ (uint32_t)(EVENT_VALID | types[x->kind] | x->vector), 0, x->length };
-	v->requests |= REQUEST_EVENT;
+	vcpu_note(v, REQUEST_EVENT);
 }
 
 /* What the CPU would have changed besides: a delivered event ends blocking by STI and MOV SS, an NMI blocks the next, and traps that were
@@ -220,7 +220,7 @@ static void conclude(struct vcpu *v, enum emulate_result result)
 	case EMULATE_HALT:
 		finish(v);
 		v->halted = true;
-		v->requests |= REQUEST_EVENT;
+		vcpu_note(v, REQUEST_EVENT);
 		break;
 	case EMULATE_EXCEPTION:
 		take_over(v);

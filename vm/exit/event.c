@@ -50,7 +50,7 @@ static void put_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32
 		VM_MUTANT(RF, set_rf(v));
 	has_error = has_error && VM_LEFT_OUT_OR(REAL_ERROR, hvm_hardware_cr0(&v->hvm) & CR0_PE);
 	v->event = (struct event){ (uint32_t)(EVENT_VALID | EVENT_TYPE_HARDWARE_EXCEPTION | (has_error ? EVENT_HAS_ERROR : 0) | vector), error, 0 };
-	v->requests |= REQUEST_EVENT;
+	vcpu_note(v, REQUEST_EVENT);
 }
 
 /* An interrupt or NMI whose delivery ends in a fault of the guest's is over, as on a CPU: it was acknowledged, and the NMI blocks others until
@@ -77,7 +77,7 @@ void event_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t er
 void event_int1(struct vcpu *v, uint32_t length)
 {
 	v->event = (struct event){ (uint32_t)(EVENT_VALID | EVENT_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION | VECTOR_DB), 0, length };
-	v->requests |= REQUEST_EVENT;
+	vcpu_note(v, REQUEST_EVENT);
 }
 
 void event_page_fault(struct vcpu *v, uint32_t error, uint64_t cr2)

@@ -138,9 +138,9 @@ static void one_that_has_not_run(void **state)
 	(void)state;
 	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = "ept", .vms = 2 });
 	other = bench.vm[!bench.v->vm->id];
-	assert_false(other->vcpu->started);
+	assert_false(other->vcpu[0]->started);
 	put(SEG_CS, BENCH_CODE0, 0xc093);
-	assert_null(vcpu_switch(other->vcpu, mmu_mechanism_by_name("shadow")));
+	assert_null(vcpu_switch(other->vcpu[0], mmu_mechanism_by_name("shadow")));
 	put(SEG_CS, BENCH_CODE0, 0xc09b);
 	assert_string_equal(other->mmu.ops->name, "shadow");
 	for (unsigned n = 0; n < 8 && bench.v->vm != other; n++)

@@ -8,7 +8,7 @@ static const char *const mechanisms[] = { "ept", "shadow", "vtlb", "brute" };
 static uint64_t pages_of(size_t bytes) { return align_up(bytes, PAGE_SIZE) >> PAGE_SHIFT; }
 
 /* What stays while there is a machine: what is still said of it on request. */
-static uint64_t kept(const struct vm *vm) { return pages_of(sizeof(struct vm)) + (vm->vcpu ? pages_of(sizeof(struct vcpu)) : 0); }
+static uint64_t kept(const struct vm *vm) { return pages_of(sizeof(struct vm)) + (vm->vcpu_count ? pages_of(sizeof(struct vcpu)) : 0); }
 
 static void everything_of_one_that_ended(void **state)
 {

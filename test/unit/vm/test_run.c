@@ -75,7 +75,7 @@ static void an_end_while_it_is_paused(void **state)
 	start();
 	bench_type(CONSOLE_STATS, "1 pause 0\n", 10);
 	assert_int_equal(bench_interrupt(VECTOR_KICK), BENCH_IDLE);
-	assert_true(bench.vm[0]->vcpu->paused);
+	assert_true(bench.vm[0]->vcpu[0]->paused);
 	vm_end(bench.vm[0], VM_STATUS_OK, "enough");
 	assert_int_equal(bench_interrupt(VECTOR_KICK), BENCH_OVER);
 	bench_delete();
@@ -143,14 +143,51 @@ static void what_the_dead_leave(void **state)
 	bench_type(CONSOLE_STATS, request, strlen(request));
 	STEP(bench_interrupt(VECTOR_KICK));
 	assert_ptr_equal(bench.v->vm, first);
-	assert_ptr_equal(soft.percpu.fpu_owner, first->vcpu);
+	assert_ptr_equal(soft.percpu.resident, first->vcpu[0]);
 	assert_int_equal(bench_exit_simple(EXIT_TRIPLE_FAULT, 0), BENCH_IDLE);
-	assert_null(soft.percpu.fpu_owner);
+	assert_null(soft.percpu.resident);
 	assert_null(soft.percpu.loaded);
 	snprintf(request, sizeof(request), "2 dump %u\n", other->id);
 	bench_type(CONSOLE_STATS, request, strlen(request));
 	assert_int_equal(bench_interrupt(VECTOR_KICK), BENCH_IDLE);
 	assert_non_null(strstr(bench_log(), "done 2 ok"));
+	finish();
+}
+
+/* A vCPU that has left its CPU is taken up by another: it is launched there, exits to there, and flushes what that one may hold of it. */
+static void another_cpu_takes_it_up(void **state)
+{
+	struct vcpu *v;
+	unsigned flushes;
+
+	(void)state;
+	start();
+	v = bench.v;
+	STEP(bench_exit_simple(EXIT_CPUID, 2));
+	bench_type(CONSOLE_STATS, "1 pause 0\n", 10);
+	assert_int_equal(bench_interrupt(VECTOR_KICK), BENCH_IDLE);
+	vcpu_leave_cpu(v);
+	assert_null(soft.percpu.loaded);
+	assert_null(soft.percpu.resident);
+	/* There is one CPU here: it is another one if it has another number, and the state that the last one left is not its own. */
+	soft.percpu.id = 1;
+	hvm_load(&v->hvm);
+	vmcs_put(VMCS_HOST_GS_BASE, 0x1000);
+	vmcs_put(VMCS_HOST_TR_BASE, 0x2000);
+	vmcs_put(VMCS_HOST_GDTR_BASE, 0x3000);
+	hvm_unload(&v->hvm);
+	flushes = bench.invvpids + bench.invepts;
+	v->paused = false; /* the first CPU's control channel is not there to say it */
+	clock_go(&v->vm->clock, rdtsc());
+	STEP(bench_interrupt(VECTOR_KICK));
+	assert_ptr_equal(bench.v, v);
+	assert_ptr_equal(soft.percpu.loaded, v);
+	assert_ptr_equal(soft.percpu.resident, v);
+	assert_int_equal(vmcs_get(VMCS_HOST_GS_BASE), (uintptr_t)&soft.percpu);
+	assert_int_equal(vmcs_get(VMCS_HOST_TR_BASE), (uintptr_t)&soft.percpu.tss);
+	assert_int_equal(vmcs_get(VMCS_HOST_GDTR_BASE), (uintptr_t)soft.percpu.gdt);
+	assert_true(bench.invvpids + bench.invepts > flushes);
+	soft.percpu.id = 0;
 	finish();
 }
 
@@ -163,12 +200,12 @@ static void who_is_in_the_guest(void **state)
 	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = "shadow", .vms = 2 });
 	first = bench.v;
 	assert_true(first->in_guest);
-	assert_ptr_equal(soft.percpu.fpu_owner, first);
+	assert_ptr_equal(soft.percpu.resident, first);
 	while (bench.v == first)
 		STEP(bench_timer());
 	assert_false(first->in_guest);
 	assert_true(bench.v->in_guest);
-	assert_ptr_equal(soft.percpu.fpu_owner, bench.v);
+	assert_ptr_equal(soft.percpu.resident, bench.v);
 	finish();
 }
 
@@ -287,7 +324,7 @@ int main(void)
 		cmocka_unit_test(a_pit_interrupt_by_the_pics), cmocka_unit_test(a_reset_of_a_halted_guest),
 		cmocka_unit_test(an_end_while_it_is_paused),
 		cmocka_unit_test(an_end_is_told), cmocka_unit_test(an_end_is_one), cmocka_unit_test(an_entry_that_fails),
-		cmocka_unit_test(what_the_dead_leave), cmocka_unit_test(who_is_in_the_guest), cmocka_unit_test(what_changed_meanwhile),
+		cmocka_unit_test(what_the_dead_leave), cmocka_unit_test(another_cpu_takes_it_up), cmocka_unit_test(who_is_in_the_guest), cmocka_unit_test(what_changed_meanwhile),
 		cmocka_unit_test(two_virtual_machines), cmocka_unit_test(a_turn_ends_with_an_event),
 		cmocka_unit_test(other_mechanisms_while_it_runs), cmocka_unit_test(no_other_mechanism_half_way_out_of_real_mode),
 	};

@@ -120,7 +120,7 @@ static void who_is_asked(void **state)
 
 /* ---- who is visited ---- */
 
-static struct vcpu *other_than(const struct vcpu *v) { return bench.vm[!v->vm->id]->vcpu; }
+static struct vcpu *other_than(const struct vcpu *v) { return bench.vm[!v->vm->id]->vcpu[0]; }
 
 static void wait_for(const struct vcpu *v)
 {

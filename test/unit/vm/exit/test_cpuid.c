@@ -33,12 +33,12 @@ static void policy(const struct mmu_caps *caps, uint32_t proc2, uint64_t cr4_fix
 {
 	const struct hvm_caps cpu = { *caps, proc2 & PROC2_RDTSCP, proc2 & PROC2_INVPCID, cr4_fixed1 };
 
-	cpuid_policy_init(&p, 3, &cpu, 2000000000, nested, random);
+	cpuid_policy_init(&p, &cpu, 2000000000, nested, random);
 }
 
 static struct cpuid answer(uint32_t leaf, uint32_t subleaf)
 {
-	struct cpuid_state state = { .cr4 = 0, .xcr0 = 1, .apic_enabled = true };
+	struct cpuid_state state = { .cr4 = 0, .xcr0 = 1, .apic_enabled = true, .apic_id = 3 };
 
 	return cpuid_answer(&p, leaf, subleaf, &state);
 }

@@ -324,7 +324,7 @@ static void a_tss_of_16_bits(void **state)
 	EXPECT_NOTHING();
 	assert_int_equal(bench.entry.rip, 0x1234);
 	assert_int_equal(*bench_gpr(GPR_RDI) & 0xffff, 0x707);
-	assert_int_equal(vmcs_get(VMCS_GUEST_CR3), bench.vm[0]->vcpu->mmu.root.cr3);
+	assert_int_equal(vmcs_get(VMCS_GUEST_CR3), bench.vm[0]->vcpu[0]->mmu.root.cr3);
 	assert_int_equal(vmcs_get(VMCS_GUEST_TR_ACCESS) & 0x1f, 3);
 	assert_true(vmcs_get(VMCS_GUEST_ES_ACCESS + 2 * SEG_FS) & BIT(16));
 	assert_int_equal(get(NEW_TSS) & 0xffff, BENCH_TSS1);
