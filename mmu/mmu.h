@@ -167,6 +167,7 @@ struct mmu_vcpu {
 /* One mechanism. All are called with the VM's lock held, by the front functions only. */
 struct mmu_ops {
 	const char *name;
+	bool nested; /* the CPU walks the guest's own tables, and the mechanism's below them */
 	/* CR4 bits that guests of this mechanism do not have: hidden in CPUID, #GP when set. */
 	uint64_t cr4_unsupported;
 	/* NULL where this CPU can run it, else one clause that says what is missing. */

@@ -43,7 +43,7 @@ struct mmu_page mmu_peek(struct mmu_vm *vm, gfn_t gfn)
 	return page;
 }
 
-static struct mmu_page wait(struct mmu_vcpu *vcpu, gfn_t gfn, bool write, struct mmu_page page)
+static struct mmu_page ask_for(struct mmu_vcpu *vcpu, gfn_t gfn, bool write, struct mmu_page page)
 {
 	page.kind = MMU_WAIT;
 	vcpu->populate.wanted = true;
@@ -59,12 +59,12 @@ struct mmu_page mmu_resolve(struct mmu_vcpu *vcpu, gfn_t gfn, bool write)
 	if (!page.slot || page.slot->kind == SLOT_MMIO || (write && !MUTANT_OR(RESOLVE_ROM, page.slot->kind != SLOT_ROM)))
 		return page;
 	if (!look_up(page.slot, gfn, &page))
-		return wait(vcpu, gfn, write, page);
+		return ask_for(vcpu, gfn, write, page);
 	if (!write || page.writable)
 		return page;
 	MUTANT(LOG_MARK_FAULT, mmu_mark_dirty(vcpu->vm, page.slot, gfn));
 	look_up(page.slot, gfn, &page);
-	return page.writable ? page : wait(vcpu, gfn, true, page);
+	return page.writable ? page : ask_for(vcpu, gfn, true, page);
 }
 
 static inline bool in_slot(const struct slot *slot, uint64_t first, uint64_t pages)

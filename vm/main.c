@@ -21,7 +21,7 @@ void vellum_main(uint32_t magic, const void *information);
 
 static struct vm_config configs[VMS_MAX];
 
-static _Noreturn void finish(int status)
+static _Noreturn void end_machine(int status)
 {
 	console_line("end %d", status);
 	console_flush();
@@ -32,7 +32,7 @@ static _Noreturn void finish(int status)
 static _Noreturn void refuse(const char *why)
 {
 	console_log("%s", why);
-	finish(VM_STATUS_UNSUPPORTED);
+	end_machine(VM_STATUS_UNSUPPORTED);
 }
 
 static unsigned read_configs(void)
@@ -46,7 +46,7 @@ static unsigned read_configs(void)
 	n = config_parse((const char *)m->data, m->size, configs, VMS_MAX, error, sizeof(error));
 	if (n < 0) {
 		console_log("the description of the virtual machines: %s", error);
-		finish(VM_STATUS_BAD_IMAGE);
+		end_machine(VM_STATUS_BAD_IMAGE);
 	}
 	return (unsigned)n;
 }
@@ -181,5 +181,5 @@ void vellum_main(uint32_t magic, const void *information)
 	vm_cpu_loop();
 	status = first_failure();
 	vm_release_all();
-	finish(status);
+	end_machine(status);
 }

@@ -24,7 +24,7 @@ static const struct mmu_ops *best(const struct mmu_caps *caps, const char **why)
 /* What the CPU has of EPT and VPID, as a list. */
 static void describe(const struct mmu_caps *c, const struct mmu_ops *ops, char *text, size_t size)
 {
-	if (strcmp(ops->name, "ept"))
+	if (!ops->nested)
 		fmt(text, size, "%s", tag_usable(c) ? "VPID" : "no VPID");
 	else
 		fmt(text, size, "pages of 4K%s%s, %s%s, %s, %s", c->ept_2m ? ", 2M" : "", c->ept_1g ? ", 1G" : "",
@@ -63,7 +63,7 @@ static bool options_supported(struct vm *vm, const struct mmu_ops *ops)
 		vm_end(vm, VM_STATUS_UNSUPPORTED, "ept-levels 5 cannot be had: this CPU has no EPT tables of 5 levels; use 4 or auto");
 		return false;
 	}
-	if (!strcmp(ops->name, "ept") &&
+	if (ops->nested &&
 	    (VM_KEPT(WANTS_1G, c->page_bits == PAGE_LIMIT_1G && !caps->ept_1g) ||
 	     VM_KEPT(WANTS_2M, c->page_bits == PAGE_LIMIT_2M && !caps->ept_2m))) {
 		vm_end(vm, VM_STATUS_UNSUPPORTED, "pages %s cannot be had: this CPU's EPT has no pages of that size; use %s4k or auto",
@@ -75,7 +75,7 @@ static bool options_supported(struct vm *vm, const struct mmu_ops *ops)
 
 bool mechanism_runs_real_mode(const struct mmu_ops *ops)
 {
-	return VM_LEFT_OUT_OR(REAL_EPT, strcmp(ops->name, "ept") == 0) &&
+	return VM_LEFT_OUT_OR(REAL_EPT, ops->nested) &&
 	       VM_LEFT_OUT_OR(REAL_UNRESTRICTED, machine.caps.mmu.unrestricted_guest);
 }
 

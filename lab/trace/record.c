@@ -229,7 +229,7 @@ static void pump(struct recording *r)
 		fprintf(stderr, "\r\033[K");
 }
 
-static bool finish(struct recording *r, struct lab_error *error)
+static bool finish_recording(struct recording *r, struct lab_error *error)
 {
 	bool image = r->drain.image;
 
@@ -267,7 +267,7 @@ int lab_command_record(int argc, char **argv)
 		ok = start(&r, &error);
 		if (ok) {
 			pump(&r);
-			ok = finish(&r, &error);
+			ok = finish_recording(&r, &error);
 		}
 	}
 	if (r.ring_path[0])

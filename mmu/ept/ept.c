@@ -456,6 +456,7 @@ static bool audit(struct mmu_vm *vm, char *why, size_t size)
 
 const struct mmu_ops mmu_ept = {
 	.name = "ept",
+	.nested = true,
 	.need = EPT_NEED,
 	.least = EPT_LEAST,
 	.relieve = relieve,

@@ -23,7 +23,7 @@ static uint64_t entry_of(const struct shadow *s, uint32_t ref) { return spage_at
 /* Its length. leaves: of a frame, where the writable ones must come first. */
 static uint64_t check_list(struct auditor *a, uint32_t list, bool leaves)
 {
-	const struct pool *pages = &a->s->pages;
+	const struct slab *pages = &a->s->pages;
 	uint64_t n = 0;
 	bool writable = true;
 

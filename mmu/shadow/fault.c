@@ -246,7 +246,7 @@ static bool tracked_access(struct fixing *f)
 	return !shadow_unsync(f->s, f->vcpu, g);
 }
 
-static struct mmu_result finish(struct fixing *f, bool usable)
+static struct mmu_result outcome_of(struct fixing *f, bool usable)
 {
 	if (f->stop)
 		return mmu_stop(no_memory);
@@ -291,7 +291,7 @@ static struct mmu_result fix(struct mmu_vcpu *vcpu, gva_t gva, struct access acc
 		return mmu_emulate(w->gpa);
 	if (sp)
 		install(&f, sp, index);
-	return finish(&f, sp != NULL);
+	return outcome_of(&f, sp != NULL);
 }
 
 /* The access that reserved bits in an MMIO leaf stopped. true: answered. */

@@ -170,12 +170,12 @@ static void free_page(struct shadow *s, struct spage *sp)
 		mmu_table_free(s->vm, sp->link_frame);
 	if (!hfn_is_none(sp->guest_frame))
 		mmu_table_free(s->vm, sp->guest_frame);
-	pool_free(&s->pages, sp->id);
+	slab_free(&s->pages, sp->id);
 }
 
 static struct spage *make(struct shadow *s, gfn_t gfn, uint32_t role)
 {
-	uint32_t id = pool_alloc(&s->pages);
+	uint32_t id = slab_alloc(&s->pages);
 	struct spage *sp = spage_at(s, id);
 
 	if (!sp)

@@ -4,7 +4,7 @@
 /* ---- lists ---- */
 
 /* Between the last and the first. */
-void rmap_join(struct pool *owners, uint32_t list, uint32_t ref, struct rmap_link *own)
+void rmap_join(struct slab *owners, uint32_t list, uint32_t ref, struct rmap_link *own)
 {
 	struct rmap_link *first = rmap_link(owners, list), *last = rmap_link(owners, first->previous);
 
@@ -13,7 +13,7 @@ void rmap_join(struct pool *owners, uint32_t list, uint32_t ref, struct rmap_lin
 	first->previous = ref;
 }
 
-void rmap_part(struct pool *owners, uint32_t *list, uint32_t ref, const struct rmap_link *own)
+void rmap_part(struct slab *owners, uint32_t *list, uint32_t ref, const struct rmap_link *own)
 {
 	rmap_link(owners, own->previous)->next = own->next;
 	rmap_link(owners, own->next)->previous = own->previous;
@@ -21,7 +21,7 @@ void rmap_part(struct pool *owners, uint32_t *list, uint32_t ref, const struct r
 		*list = own->next;
 }
 
-bool rmap_holds(const struct pool *owners, uint32_t list, uint32_t ref)
+bool rmap_holds(const struct slab *owners, uint32_t list, uint32_t ref)
 {
 	for (uint32_t r = list; r; r = rmap_behind(owners, list, r))
 		if (r == ref)

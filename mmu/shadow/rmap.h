@@ -10,14 +10,14 @@
 #ifndef VELLUM_MMU_RMAP_H
 #define VELLUM_MMU_RMAP_H
 
-#include "mmu/table/pool.h"
+#include "mmu/table/slab.h"
 
 struct rmap_link {
 	uint32_t next, previous;
 };
 _Static_assert(512 * sizeof(struct rmap_link) == PAGE_SIZE, "a page's links fill a frame");
 
-/* What the objects of the pool that references name begin with. */
+/* What the objects of the slab that references name begin with. */
 struct rmap_owner {
 	struct rmap_link *link; /* 512 */
 };
@@ -68,17 +68,17 @@ struct gframe *rmap_next(struct rmap *map, gfn_t *gfn, gfn_t end);
 
 /* ---- lists ---- */
 
-static inline struct rmap_link *rmap_link(const struct pool *owners, uint32_t ref)
+static inline struct rmap_link *rmap_link(const struct slab *owners, uint32_t ref)
 {
-	const struct rmap_owner *owner = pool_ptr(owners, ref >> 9);
+	const struct rmap_owner *owner = slab_ptr(owners, ref >> 9);
 
 	return &owner->link[ref & 511];
 }
 
-void rmap_join(struct pool *owners, uint32_t list, uint32_t ref, struct rmap_link *own);
+void rmap_join(struct slab *owners, uint32_t list, uint32_t ref, struct rmap_link *own);
 
 /* Puts ref, which is on no list, before the others or behind them; own: its links. */
-static inline void rmap_add(struct pool *owners, uint32_t *list, uint32_t ref, struct rmap_link *own, bool first)
+static inline void rmap_add(struct slab *owners, uint32_t *list, uint32_t ref, struct rmap_link *own, bool first)
 {
 	owners->vm->counters.rmap_entries++;
 	if (likely(!*list)) {
@@ -91,9 +91,9 @@ static inline void rmap_add(struct pool *owners, uint32_t *list, uint32_t ref, s
 		*list = ref;
 }
 
-void rmap_part(struct pool *owners, uint32_t *list, uint32_t ref, const struct rmap_link *own);
+void rmap_part(struct slab *owners, uint32_t *list, uint32_t ref, const struct rmap_link *own);
 
-static inline void rmap_remove(struct pool *owners, uint32_t *list, uint32_t ref, const struct rmap_link *own)
+static inline void rmap_remove(struct slab *owners, uint32_t *list, uint32_t ref, const struct rmap_link *own)
 {
 	if (likely(own->next == ref)) {
 		BUG_ON(*list != ref);
@@ -104,7 +104,7 @@ static inline void rmap_remove(struct pool *owners, uint32_t *list, uint32_t ref
 }
 
 /* The reference behind ref; 0: ref is the last. */
-static inline uint32_t rmap_behind(const struct pool *owners, uint32_t list, uint32_t ref)
+static inline uint32_t rmap_behind(const struct slab *owners, uint32_t list, uint32_t ref)
 {
 	uint32_t next = rmap_link(owners, ref)->next;
 
@@ -112,12 +112,12 @@ static inline uint32_t rmap_behind(const struct pool *owners, uint32_t list, uin
 }
 
 /* The last one; 0: the list is empty. */
-static inline uint32_t rmap_last(const struct pool *owners, uint32_t list)
+static inline uint32_t rmap_last(const struct slab *owners, uint32_t list)
 {
 	return list ? rmap_link(owners, list)->previous : 0;
 }
 
 /* Slow, for audits. */
-bool rmap_holds(const struct pool *owners, uint32_t list, uint32_t ref);
+bool rmap_holds(const struct slab *owners, uint32_t list, uint32_t ref);
 
 #endif

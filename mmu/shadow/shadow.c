@@ -27,7 +27,7 @@ static bool vm_init(struct mmu_vm *vm, const struct shadow_policy *policy)
 	s = mmu_table_ptr(vm, self);
 	*s = (struct shadow){ .vm = vm, .policy = policy, .self = self, .empty = empty, .mmio_epoch = hw_mmio_epoch(vm), .shape = 1 };
 	s->work = vm->config.work ? vm->config.work : MMU_WORK;
-	pool_init(&s->pages, vm, SPAGE_SHIFT);
+	slab_init(&s->pages, vm, SPAGE_SHIFT);
 	rmap_init(&s->rmap, vm);
 	vm->priv = s;
 	return true;
@@ -47,7 +47,7 @@ static void vm_destroy(struct mmu_vm *vm)
 		if (!hfn_is_none(sp->guest_frame))
 			mmu_table_free(vm, sp->guest_frame);
 	}
-	pool_destroy(&s->pages);
+	slab_destroy(&s->pages);
 	rmap_destroy(&s->rmap);
 	mmu_table_free(vm, s->empty);
 	mmu_table_free(vm, s->self);

@@ -132,7 +132,7 @@ struct shadow_policy {
 struct shadow {
 	struct mmu_vm *vm;
 	const struct shadow_policy *policy;
-	struct pool pages;
+	struct slab pages;
 	struct rmap rmap;
 	struct spage *newest, *oldest;
 	struct spage *unsync[SHADOW_UNSYNC_MAX]; /* those out of sync, by their place; a place of one that no longer is means nothing */
@@ -195,7 +195,7 @@ struct shadow_vcpu {
 };
 
 static inline struct shadow *shadow_of(const struct mmu_vm *vm) { return vm->priv; }
-static inline struct spage *spage_at(const struct shadow *s, uint32_t id) { return id ? pool_ptr(&s->pages, id) : NULL; }
+static inline struct spage *spage_at(const struct shadow *s, uint32_t id) { return id ? slab_ptr(&s->pages, id) : NULL; }
 static inline uint32_t spage_ref(const struct spage *sp, unsigned index) { return sp->id << 9 | index; }
 
 /* ---- page.c ---- */

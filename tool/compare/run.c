@@ -97,7 +97,7 @@ static void start(struct comparison *c, struct cell *cell, const char *work)
 	free(said);
 }
 
-static void finish(struct comparison *c, struct cell *cell, const char *work, int status)
+static void cell_ended(struct comparison *c, struct cell *cell, const char *work, int status)
 {
 	char *json = file_of(work, c, cell, "json"), *said = file_of(work, c, cell, "said");
 	struct bytes content = { 0 }, words = { 0 };
@@ -143,7 +143,7 @@ static void collect(struct comparison *c, const char *work, unsigned *running)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
 		for (size_t i = 0; i < c->count; i++)
 			if (c->cells[i].state == CELL_RUNNING && c->cells[i].pid == pid) {
-				finish(c, &c->cells[i], work, status);
+				cell_ended(c, &c->cells[i], work, status);
 				progress(c, &c->cells[i]);
 				--*running;
 			}

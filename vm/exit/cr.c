@@ -21,7 +21,7 @@ static void gpr_write(struct vcpu *v, unsigned n, uint64_t value)
 }
 
 /* The front functions of the heart check and act; what they did then goes into the VMCS. */
-static bool concluded(struct vcpu *v, unsigned n, struct mmu_result r)
+static bool register_loaded(struct vcpu *v, unsigned n, struct mmu_result r)
 {
 	if (r.outcome == MMU_INJECT) {
 		event_exception(v, r.exception.vector, true, r.exception.error);
@@ -63,11 +63,11 @@ bool cr_write(struct vcpu *v, unsigned n, uint64_t value)
 			event_gp(v);
 			return false;
 		}
-		return concluded(v, 0, mmu_set_cr0(&v->mmu, value)) && mode_possible(v);
+		return register_loaded(v, 0, mmu_set_cr0(&v->mmu, value)) && mode_possible(v);
 	case 3:
-		return concluded(v, 3, mmu_set_cr3(&v->mmu, value));
+		return register_loaded(v, 3, mmu_set_cr3(&v->mmu, value));
 	case 4:
-		return concluded(v, 4, mmu_set_cr4(&v->mmu, value));
+		return register_loaded(v, 4, mmu_set_cr4(&v->mmu, value));
 	case 8:
 		if (VM_KEPT(CR8_RANGE, value > 15)) {
 			event_gp(v);

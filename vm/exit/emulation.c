@@ -84,7 +84,7 @@ static void set_pending_debug(struct vcpu *v)
 }
 
 /* After an instruction, or after iterations of one: the blocking that STI or MOV SS before it had caused is over. */
-static void finish(struct vcpu *v)
+static void instruction_done(struct vcpu *v)
 {
 	const struct emulate *e = &v->emulate;
 	uint64_t blocking = hvm_blocking(&v->hvm);
@@ -207,18 +207,18 @@ static void refuse(struct vcpu *v, const char *what)
 		give_up(v, what);
 }
 
-static void conclude(struct vcpu *v, enum emulate_result result)
+static void act_on_result(struct vcpu *v, enum emulate_result result)
 {
 	switch (result) {
 	case EMULATE_OK:
-		finish(v);
+		instruction_done(v);
 		break;
 	case EMULATE_RESTART:
 		if (v->emulate.progress)
-			finish(v);
+			instruction_done(v);
 		break;
 	case EMULATE_HALT:
-		finish(v);
+		instruction_done(v);
 		v->halted = true;
 		vcpu_note(v, REQUEST_EVENT);
 		break;
@@ -293,5 +293,5 @@ void emulation_step(struct vcpu *v)
 		if (result == EMULATE_OK)
 			remember(v, c, rip);
 	}
-	conclude(v, result);
+	act_on_result(v, result);
 }

@@ -21,7 +21,7 @@ static void emulate(struct vcpu *v, gpa_t gpa)
 	v->emulated_fault = false;
 }
 
-static void conclude(struct vcpu *v, const struct mmu_result *r)
+static void act_on_outcome(struct vcpu *v, const struct mmu_result *r)
 {
 	switch (r->outcome) {
 	case MMU_FIXED:
@@ -61,7 +61,7 @@ static void give_to_heart(struct vcpu *v, struct mmu_fault *fault, bool nmi_unbl
 	fault->delivery = v->event.info & EVENT_VALID;
 	r = mmu_fault(&v->mmu, fault);
 	restore_nmi_blocking(v, nmi_unblocked, r.outcome);
-	conclude(v, &r);
+	act_on_outcome(v, &r);
 }
 
 void exit_nested_fault(struct vcpu *v)

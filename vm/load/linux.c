@@ -160,7 +160,7 @@ static bool claim_initrd(struct loader *l, const struct linux_kernel *k, uint64_
 }
 
 /* The kernel's own memory is claimed; the rest is, then all but the kernel itself is written. */
-static bool finish(struct loader *l, const struct linux_kernel *k, struct cpu_start *out)
+static bool load_rest(struct loader *l, const struct linux_kernel *k, struct cpu_start *out)
 {
 	size_t length = strlen(l->files->cmdline);
 	uint64_t initrd;
@@ -235,7 +235,7 @@ bool load_bzimage(struct loader *l, struct cpu_start *out)
 	if (!load_claim(l, "kernel", at, max_u64(load_u32(l, ZP_INIT_SIZE), size)) || !claim_tables(l))
 		return false;
 	k.entry = at + (k.is64 ? ENTRY_64 : 0);
-	return load_write(l, at, (const uint8_t *)l->files->kernel + start, size) && finish(l, &k, out);
+	return load_write(l, at, (const uint8_t *)l->files->kernel + start, size) && load_rest(l, &k, out);
 }
 
 /* ---- vmlinux ---- */
@@ -266,5 +266,5 @@ bool load_vmlinux(struct loader *l, struct cpu_start *out)
 	k.is64 = elf.is64;
 	k.initrd_max = elf.is64 ? INITRD_MAX_64 : INITRD_MAX_32;
 	k.entry = elf.entry;
-	return elf_write(l, &elf) && finish(l, &k, out);
+	return elf_write(l, &elf) && load_rest(l, &k, out);
 }

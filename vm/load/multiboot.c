@@ -183,7 +183,7 @@ static bool place_block(struct loader *l, uint64_t *block)
 }
 
 /* The kernel is claimed and written; the rest follows. */
-static bool finish(struct loader *l, uint64_t entry, uint64_t block, uint64_t module, struct cpu_start *out)
+static bool load_rest(struct loader *l, uint64_t entry, uint64_t block, uint64_t module, struct cpu_start *out)
 {
 	bool has_module = l->files->initrd != NULL;
 
@@ -229,8 +229,8 @@ bool load_multiboot(struct loader *l, size_t header, struct cpu_start *out)
 	if (flags & HEADER_FLAG_ADDRESSES)
 		return read_addresses(l, header, &a) && load_claim(l, "kernel", a.base, a.mem_size) && claim_rest(l, &block, &module) &&
 		       load_write(l, a.base, (const uint8_t *)l->files->kernel + a.offset, a.file_size) &&
-		       load_zero(l, a.base + a.file_size, a.mem_size - a.file_size) && finish(l, a.entry, block, module, out);
+		       load_zero(l, a.base + a.file_size, a.mem_size - a.file_size) && load_rest(l, a.entry, block, module, out);
 	if (VM_KEPT(MB_CLASS, !elf_is_class(l, 1)))
 		return load_fail(l, "the Multiboot kernel is not a 32-bit ELF file, and its header does not say where it is loaded");
-	return elf_claim(l, &elf) && claim_rest(l, &block, &module) && elf_write(l, &elf) && finish(l, elf.entry, block, module, out);
+	return elf_claim(l, &elf) && claim_rest(l, &block, &module) && elf_write(l, &elf) && load_rest(l, elf.entry, block, module, out);
 }
