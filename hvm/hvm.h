@@ -67,7 +67,7 @@ static inline __attribute__((always_inline)) struct hvm_vcpu *hvm_enter(struct h
 {
 	return &vmx_enter(hvm_vmx(v), failed)->hvm;
 }
-static inline uint64_t hvm_entry_error(const struct hvm_vcpu *v) { (void)v; return vmread(VMCS_INSTRUCTION_ERROR); }
+static inline uint64_t hvm_entry_error(const struct hvm_vcpu *v) { (void)v; return vmx_entry_error(); }
 /* Would a CPU enter with this state? NULL, or the manual's rule that it breaks. */
 static inline const char *hvm_entry_check(const struct hvm_vcpu *v, const struct hvm_caps *c) { (void)v; return vmx_entry_check(c); }
 
@@ -87,28 +87,28 @@ static inline void hvm_sync_access(struct hvm_vcpu *v, struct mmu_vcpu *mmu) { (
 
 /* ---- registers that are not in gpr[] ---- */
 
-static inline uint64_t hvm_rip(const struct hvm_vcpu *v) { (void)v; return vmread(VMCS_GUEST_RIP); }
-static inline void hvm_set_rip(struct hvm_vcpu *v, uint64_t rip) { (void)v; vmwrite(VMCS_GUEST_RIP, rip); }
-static inline uint64_t hvm_rsp(const struct hvm_vcpu *v) { (void)v; return vmread(VMCS_GUEST_RSP); }
-static inline void hvm_set_rsp(struct hvm_vcpu *v, uint64_t rsp) { (void)v; vmwrite(VMCS_GUEST_RSP, rsp); }
-static inline uint64_t hvm_rflags(const struct hvm_vcpu *v) { (void)v; return vmread(VMCS_GUEST_RFLAGS); }
-static inline void hvm_set_rflags(struct hvm_vcpu *v, uint64_t rflags) { (void)v; vmwrite(VMCS_GUEST_RFLAGS, rflags); }
-static inline uint64_t hvm_dr7(const struct hvm_vcpu *v) { (void)v; return vmread(VMCS_GUEST_DR7); }
-static inline void hvm_set_dr7(struct hvm_vcpu *v, uint64_t dr7) { (void)v; vmwrite(VMCS_GUEST_DR7, dr7); }
+static inline uint64_t hvm_rip(const struct hvm_vcpu *v) { (void)v; return vmx_rip(); }
+static inline void hvm_set_rip(struct hvm_vcpu *v, uint64_t rip) { (void)v; vmx_set_rip(rip); }
+static inline uint64_t hvm_rsp(const struct hvm_vcpu *v) { (void)v; return vmx_rsp(); }
+static inline void hvm_set_rsp(struct hvm_vcpu *v, uint64_t rsp) { (void)v; vmx_set_rsp(rsp); }
+static inline uint64_t hvm_rflags(const struct hvm_vcpu *v) { (void)v; return vmx_rflags(); }
+static inline void hvm_set_rflags(struct hvm_vcpu *v, uint64_t rflags) { (void)v; vmx_set_rflags(rflags); }
+static inline uint64_t hvm_dr7(const struct hvm_vcpu *v) { (void)v; return vmx_dr7(); }
+static inline void hvm_set_dr7(struct hvm_vcpu *v, uint64_t dr7) { (void)v; vmx_set_dr7(dr7); }
 /* As the CPU runs with; the guest's own are in mmu->regs. */
-static inline uint64_t hvm_hardware_cr0(const struct hvm_vcpu *v) { (void)v; return vmread(VMCS_GUEST_CR0); }
-static inline uint64_t hvm_hardware_cr4(const struct hvm_vcpu *v) { (void)v; return vmread(VMCS_GUEST_CR4); }
+static inline uint64_t hvm_hardware_cr0(const struct hvm_vcpu *v) { (void)v; return vmx_hardware_cr0(); }
+static inline uint64_t hvm_hardware_cr4(const struct hvm_vcpu *v) { (void)v; return vmx_hardware_cr4(); }
 static inline uint64_t hvm_pat(const struct hvm_vcpu *v) { return vmx_get_pat(hvm_vmx(v)); }
 static inline void hvm_set_pat(struct hvm_vcpu *v, uint64_t pat) { vmx_set_pat(hvm_vmx(v), pat); }
-static inline void hvm_set_tsc_offset(struct hvm_vcpu *v, uint64_t ticks) { (void)v; vmwrite(VMCS_TSC_OFFSET, ticks); }
+static inline void hvm_set_tsc_offset(struct hvm_vcpu *v, uint64_t ticks) { (void)v; vmx_set_tsc_offset(ticks); }
 
 static inline unsigned hvm_cpl(const struct hvm_vcpu *v) { (void)v; return vmx_cpl(); }
 static inline bool hvm_in_64bit_code(const struct hvm_vcpu *v) { (void)v; return vmx_in_64bit_code(); }
 /* IA-32e mode, with code of whatever width. */
-static inline bool hvm_in_long_mode(const struct hvm_vcpu *v) { (void)v; return vmread(VMCS_ENTRY_CONTROLS) & ENTRY_IA32E; }
+static inline bool hvm_in_long_mode(const struct hvm_vcpu *v) { (void)v; return vmx_in_long_mode(); }
 
 static inline struct segment_state hvm_segment(const struct hvm_vcpu *v, enum segment n) { (void)v; return vmx_get_segment(n); }
-static inline uint32_t hvm_cs_access(const struct hvm_vcpu *v) { (void)v; return (uint32_t)vmread(VMCS_GUEST_CS_ACCESS); }
+static inline uint32_t hvm_cs_access(const struct hvm_vcpu *v) { (void)v; return vmx_cs_access(); }
 static inline void hvm_set_segment(struct hvm_vcpu *v, enum segment n, const struct segment_state *s) { (void)v; vmx_set_segment(n, s); }
 static inline struct table_register hvm_gdtr(const struct hvm_vcpu *v) { (void)v; return vmx_get_gdtr(); }
 static inline struct table_register hvm_idtr(const struct hvm_vcpu *v) { (void)v; return vmx_get_idtr(); }
@@ -116,37 +116,37 @@ static inline void hvm_set_gdtr(struct hvm_vcpu *v, struct table_register r) { (
 static inline void hvm_set_idtr(struct hvm_vcpu *v, struct table_register r) { (void)v; vmx_set_idtr(r); }
 
 /* BLOCKING_*, PENDING_DEBUG_*. */
-static inline uint64_t hvm_blocking(const struct hvm_vcpu *v) { (void)v; return vmread(VMCS_GUEST_INTERRUPTIBILITY); }
-static inline void hvm_set_blocking(struct hvm_vcpu *v, uint64_t b) { (void)v; vmwrite(VMCS_GUEST_INTERRUPTIBILITY, b); }
-static inline uint64_t hvm_pending_debug(const struct hvm_vcpu *v) { (void)v; return vmread(VMCS_GUEST_PENDING_DEBUG); }
-static inline void hvm_set_pending_debug(struct hvm_vcpu *v, uint64_t p) { (void)v; vmwrite(VMCS_GUEST_PENDING_DEBUG, p); }
+static inline uint64_t hvm_blocking(const struct hvm_vcpu *v) { (void)v; return vmx_blocking(); }
+static inline void hvm_set_blocking(struct hvm_vcpu *v, uint64_t b) { (void)v; vmx_set_blocking(b); }
+static inline uint64_t hvm_pending_debug(const struct hvm_vcpu *v) { (void)v; return vmx_pending_debug(); }
+static inline void hvm_set_pending_debug(struct hvm_vcpu *v, uint64_t p) { (void)v; vmx_set_pending_debug(p); }
 
 /* ---- the last exit ---- */
 
 /* HVM_EXIT_CODES and above: of a CPU newer than this hypervisor. */
 static inline uint64_t hvm_exit_code(const struct hvm_vcpu *v) { (void)v; return vmx_exit_code(); }
 /* What else the CPU says, for sentences. */
-static inline uint64_t hvm_exit_detail(const struct hvm_vcpu *v) { (void)v; return vmread(VMCS_EXIT_QUALIFICATION); }
+static inline uint64_t hvm_exit_detail(const struct hvm_vcpu *v) { (void)v; return vmx_exit_detail(); }
 /* Of the instruction that exited, or whose event was being delivered, bytes. */
-static inline uint64_t hvm_exit_length(const struct hvm_vcpu *v) { (void)v; return vmread(VMCS_EXIT_INSTRUCTION_LENGTH); }
+static inline uint64_t hvm_exit_length(const struct hvm_vcpu *v) { (void)v; return vmx_exit_length(); }
 /* The event that was being delivered, as struct event's .info and .error (SDM, "Information for VM Exits That Occur During Event
  * Delivery"). */
-static inline uint64_t hvm_exit_delivery(const struct hvm_vcpu *v) { (void)v; return vmread(VMCS_IDT_VECTORING_INFO); }
-static inline uint64_t hvm_exit_delivery_error(const struct hvm_vcpu *v) { (void)v; return vmread(VMCS_IDT_VECTORING_ERROR); }
+static inline uint64_t hvm_exit_delivery(const struct hvm_vcpu *v) { (void)v; return vmx_exit_delivery(); }
+static inline uint64_t hvm_exit_delivery_error(const struct hvm_vcpu *v) { (void)v; return vmx_exit_delivery_error(); }
 /* HVM_EXIT_EXCEPTION, HVM_EXIT_INTERRUPT: what it was, in the same format. An interrupt with EVENT_VALID has been acknowledged. */
-static inline uint64_t hvm_exit_event(const struct hvm_vcpu *v) { (void)v; return vmread(VMCS_EXIT_INTERRUPTION_INFO); }
-static inline uint64_t hvm_exit_event_error(const struct hvm_vcpu *v) { (void)v; return vmread(VMCS_EXIT_INTERRUPTION_ERROR); }
+static inline uint64_t hvm_exit_event(const struct hvm_vcpu *v) { (void)v; return vmx_exit_event(); }
+static inline uint64_t hvm_exit_event_error(const struct hvm_vcpu *v) { (void)v; return vmx_exit_event_error(); }
 /* #PF: what CR2 would be. #DB: the bits of DR6 that it sets. */
-static inline gva_t hvm_exit_fault_gva(const struct hvm_vcpu *v) { (void)v; return GVA(vmread(VMCS_EXIT_QUALIFICATION)); }
+static inline gva_t hvm_exit_fault_gva(const struct hvm_vcpu *v) { (void)v; return vmx_exit_fault_gva(); }
 static inline uint64_t hvm_exit_debug_causes(const struct hvm_vcpu *v) { (void)v; return vmx_exit_debug_causes(); }
 /* By their kinds. */
-static inline gva_t hvm_exit_invlpg(const struct hvm_vcpu *v) { (void)v; return GVA(vmread(VMCS_EXIT_QUALIFICATION)); }
+static inline gva_t hvm_exit_invlpg(const struct hvm_vcpu *v) { (void)v; return vmx_exit_invlpg(); }
 static inline struct hvm_cr_access hvm_exit_cr(const struct hvm_vcpu *v) { (void)v; return vmx_exit_cr(); }
 static inline hvm_io_t hvm_exit_io(const struct hvm_vcpu *v) { (void)v; return vmx_exit_io(); }
 static inline struct hvm_task_switch hvm_exit_task_switch(const struct hvm_vcpu *v) { (void)v; return vmx_exit_task_switch(); }
 static inline struct hvm_nested_fault hvm_exit_nested_fault(const struct hvm_vcpu *v) { (void)v; return vmx_exit_nested_fault(); }
 /* HVM_EXIT_NESTED_MISCONFIG tells nothing but that. */
-static inline gpa_t hvm_exit_gpa(const struct hvm_vcpu *v) { (void)v; return GPA(vmread(VMCS_GUEST_PHYSICAL_ADDRESS)); }
+static inline gpa_t hvm_exit_gpa(const struct hvm_vcpu *v) { (void)v; return vmx_exit_gpa(); }
 
 /* ---- the next entry ---- */
 

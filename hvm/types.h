@@ -9,7 +9,7 @@
 
 /* ---- registers ---- */
 
-/* Indices of gpr[], as instructions encode them. RSP is in the VMCS. */
+/* Indices of gpr[], as instructions encode them. RSP is elsewhere: hvm_rsp(). */
 enum gpr { GPR_RAX, GPR_RCX, GPR_RDX, GPR_RBX, GPR_RSP, GPR_RBP, GPR_RSI, GPR_RDI, GPR_R8, GPR_R15 = 15, GPR_COUNT };
 
 /* Segment registers, as instructions encode the first six. */

@@ -13,6 +13,23 @@
 
 /* ---- registers ---- */
 
+static inline uint64_t vmx_rip(void) { return vmread(VMCS_GUEST_RIP); }
+static inline void vmx_set_rip(uint64_t rip) { vmwrite(VMCS_GUEST_RIP, rip); }
+static inline uint64_t vmx_rsp(void) { return vmread(VMCS_GUEST_RSP); }
+static inline void vmx_set_rsp(uint64_t rsp) { vmwrite(VMCS_GUEST_RSP, rsp); }
+static inline uint64_t vmx_rflags(void) { return vmread(VMCS_GUEST_RFLAGS); }
+static inline void vmx_set_rflags(uint64_t rflags) { vmwrite(VMCS_GUEST_RFLAGS, rflags); }
+static inline uint64_t vmx_dr7(void) { return vmread(VMCS_GUEST_DR7); }
+static inline void vmx_set_dr7(uint64_t dr7) { vmwrite(VMCS_GUEST_DR7, dr7); }
+static inline uint64_t vmx_hardware_cr0(void) { return vmread(VMCS_GUEST_CR0); }
+static inline uint64_t vmx_hardware_cr4(void) { return vmread(VMCS_GUEST_CR4); }
+static inline bool vmx_in_long_mode(void) { return vmread(VMCS_ENTRY_CONTROLS) & ENTRY_IA32E; }
+static inline uint32_t vmx_cs_access(void) { return (uint32_t)vmread(VMCS_GUEST_CS_ACCESS); }
+static inline uint64_t vmx_blocking(void) { return vmread(VMCS_GUEST_INTERRUPTIBILITY); }
+static inline void vmx_set_blocking(uint64_t b) { vmwrite(VMCS_GUEST_INTERRUPTIBILITY, b); }
+static inline uint64_t vmx_pending_debug(void) { return vmread(VMCS_GUEST_PENDING_DEBUG); }
+static inline void vmx_set_pending_debug(uint64_t p) { vmwrite(VMCS_GUEST_PENDING_DEBUG, p); }
+
 /* The guest's privilege level: that of SS (SDM, "Guest Register State"). */
 static inline unsigned vmx_cpl(void) { return vmread(VMCS_GUEST_SS_ACCESS) >> ACCESS_DPL_SHIFT & 3; }
 
@@ -48,6 +65,15 @@ static inline void vmx_set_idtr(struct table_register r)
 
 /* HVM_EXIT_CODES and above: a CPU newer than vmx/vmcs.h. */
 static inline uint64_t vmx_exit_code(void) { return vmread(VMCS_EXIT_REASON) & 0xffff; }
+static inline uint64_t vmx_exit_detail(void) { return vmread(VMCS_EXIT_QUALIFICATION); }
+static inline uint64_t vmx_exit_length(void) { return vmread(VMCS_EXIT_INSTRUCTION_LENGTH); }
+static inline uint64_t vmx_exit_delivery(void) { return vmread(VMCS_IDT_VECTORING_INFO); }
+static inline uint64_t vmx_exit_delivery_error(void) { return vmread(VMCS_IDT_VECTORING_ERROR); }
+static inline uint64_t vmx_exit_event(void) { return vmread(VMCS_EXIT_INTERRUPTION_INFO); }
+static inline uint64_t vmx_exit_event_error(void) { return vmread(VMCS_EXIT_INTERRUPTION_ERROR); }
+static inline gva_t vmx_exit_fault_gva(void) { return GVA(vmread(VMCS_EXIT_QUALIFICATION)); }
+static inline gva_t vmx_exit_invlpg(void) { return GVA(vmread(VMCS_EXIT_QUALIFICATION)); }
+static inline gpa_t vmx_exit_gpa(void) { return GPA(vmread(VMCS_GUEST_PHYSICAL_ADDRESS)); }
 
 /* SDM, "Exit Qualification for Control-Register Accesses". */
 static inline struct hvm_cr_access vmx_exit_cr(void)
@@ -88,6 +114,9 @@ static inline struct hvm_nested_fault vmx_exit_nested_fault(void)
 }
 
 /* ---- the next entry ---- */
+
+static inline uint64_t vmx_entry_error(void) { return vmread(VMCS_INSTRUCTION_ERROR); }
+static inline void vmx_set_tsc_offset(uint64_t ticks) { vmwrite(VMCS_TSC_OFFSET, ticks); }
 
 static inline void vmx_inject(const struct event *e)
 {
