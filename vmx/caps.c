@@ -50,6 +50,7 @@ static struct vmx_control_caps control_caps(uint32_t msr)
 	return (struct vmx_control_caps){ (uint32_t)v, (uint32_t)(v >> 32) };
 }
 
+/* SDM, "Algorithms for Determining VMX Capabilities". */
 uint32_t vmx_control(struct vmx_control_caps caps, uint32_t wanted)
 {
 	VM_MUTANT(CONTROL_MAY, wanted &= caps.may);
@@ -100,6 +101,7 @@ static void read_ept(struct mmu_caps *m, uint32_t proc2_may)
 	m->unrestricted_guest = VM_LEFT_OUT_OR(UNRESTRICTED_EPT, m->ept) && (proc2_may & PROC2_UNRESTRICTED);
 }
 
+/* What every entry of Vellum's asks for (SDM, "VM-Execution Control Fields", "VM-Exit Controls", "VM-Entry Controls"). */
 static const char *missing_control(const struct vmx_caps *c)
 {
 	if (VM_KEPT(LACKS_PIN, ~c->pin.may & (PIN_EXTERNAL_INTERRUPT | PIN_NMI | PIN_VIRTUAL_NMI)) ||
@@ -115,6 +117,7 @@ static const char *missing_control(const struct vmx_caps *c)
 	return NULL;
 }
 
+/* SDM, "VM-Exit Controls" and "VM-Entry Controls": Nehalem and later; else the MSR areas do it (vmx/msrs.c). */
 static bool switches_msrs(const struct vmx_caps *c)
 {
 	return VM_LEFT_OUT_OR(SWITCHES_EXIT, !(~c->exit.may & (EXIT_SAVE_EFER | EXIT_LOAD_EFER | EXIT_LOAD_PAT))) &&
@@ -129,6 +132,7 @@ const char *vmx_caps_read(struct vmx_caps *c)
 	*c = (struct vmx_caps){ 0 };
 	if (VM_KEPT(LACKS_VMX, !(cpuid(1, 0).ecx & BIT(5))))
 		return "this CPU has no VT-x (CPUID says no VMX); use an Intel CPU with VT-x, or an emulator or hypervisor that offers it";
+	/* SDM, "Enabling and Entering VMX Operation". */
 	rdmsr_safe(MSR_FEATURE_CONTROL, &feature_control);
 	if (VM_KEPT(LACKS_UNLOCKED, feature_control & FEATURE_CONTROL_LOCKED) && !(feature_control & FEATURE_CONTROL_VMX))
 		return "the firmware has disabled VT-x and locked it; enable Intel Virtualization Technology in the firmware's setup";

@@ -69,6 +69,7 @@ bool cr_write(struct vcpu *v, unsigned n, uint64_t value)
 	case 4:
 		return register_loaded(v, 4, mmu_set_cr4(&v->mmu, value));
 	case 8:
+		/* Bits 63:4 are reserved (SDM, MOV to and from control registers). */
 		if (VM_KEPT(CR8_RANGE, value > 15)) {
 			event_gp(v);
 			return false;
@@ -83,6 +84,7 @@ bool cr_write(struct vcpu *v, unsigned n, uint64_t value)
 	}
 }
 
+/* The operand has 64 bits in 64-bit mode, whatever its prefixes, and else 32 (SDM, MOV to and from control registers). */
 static bool move_to(struct vcpu *v, unsigned n, unsigned gpr)
 {
 	uint64_t value = gpr_read(v, gpr);
@@ -122,6 +124,7 @@ void exit_cr_access(struct vcpu *v)
 		exit_skip(v);
 }
 
+/* SDM, "Extended Control Registers (Including XCR0)": x87 always; AVX with SSE; AVX-512 whole and with AVX. */
 static bool xcr0_valid(const struct vcpu *v, uint64_t x)
 {
 	const uint64_t sse = BIT(1), avx = BIT(2), avx512 = BIT(5) | BIT(6) | BIT(7);
@@ -133,7 +136,7 @@ static bool xcr0_valid(const struct vcpu *v, uint64_t x)
 	return !(x & avx512) || ((x & avx512) == avx512 && (x & avx));
 }
 
-/* SDM, XSETBV. The CPU has checked CPL and CR4.OSXSAVE before the exit. */
+/* SDM, XSETBV: there is XCR0 only. The CPU has checked CPL and CR4.OSXSAVE before the exit. */
 void exit_xsetbv(struct vcpu *v)
 {
 	uint64_t value = (uint32_t)v->hvm.gpr[GPR_RAX] | v->hvm.gpr[GPR_RDX] << 32;
@@ -147,6 +150,7 @@ void exit_xsetbv(struct vcpu *v)
 	exit_skip(v);
 }
 
+/* SDM, INVLPG: a page of an address that is not canonical is no error (mmu_invlpg). */
 void exit_invlpg(struct vcpu *v)
 {
 	if (v->mmu.intercepts.ept)

@@ -15,6 +15,7 @@
 #define RFLAGS_TF BIT(8)
 #define UNPROTECTED_MAX 10000
 
+/* SDM, "Modes of Operation" and, for CS.L and CS.D, "Code-Segment Descriptor in 64-bit Mode". */
 static enum emulate_mode mode_of(const struct vcpu *v, uint64_t rflags)
 {
 	uint32_t cs = hvm_cs_access(&v->hvm);

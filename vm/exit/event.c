@@ -80,6 +80,7 @@ void event_int1(struct vcpu *v, uint32_t length)
 	vcpu_note(v, REQUEST_EVENT);
 }
 
+/* The CPU loads CR2 before the handler runs, and VM entry does not (SDM, "Interrupt 14 - Page-Fault Exception (#PF)"). */
 void event_page_fault(struct vcpu *v, uint32_t error, uint64_t cr2)
 {
 	VM_MUTANT(CR2, write_cr2(cr2));
@@ -123,6 +124,8 @@ static bool trap_waits(const struct vcpu *v)
 	return VM_KEPT(TRAP_FIRST, hvm_pending_debug(&v->hvm) & (PENDING_DEBUG_ENABLED | PENDING_DEBUG_BS));
 }
 
+/* RFLAGS.IF, and one instruction behind STI and behind a load of SS (SDM, "Masking Maskable Hardware Interrupts" and "Masking Exceptions and
+ * Interrupts When Switching Stacks"). */
 static bool interrupts_open(const struct vcpu *v)
 {
 	uint64_t blocking = hvm_blocking(&v->hvm);
@@ -131,6 +134,7 @@ static bool interrupts_open(const struct vcpu *v)
 	       VM_LEFT_OUT_OR(INTERRUPT_BLOCKING, !(blocking & (BLOCKING_STI | BLOCKING_MOV_SS))) && !trap_waits(v);
 }
 
+/* Blocked by the last one until an IRET (SDM, "Handling Multiple NMIs"). */
 static bool nmi_open(const struct vcpu *v)
 {
 	uint64_t blocking = hvm_blocking(&v->hvm);

@@ -77,6 +77,8 @@ static bool types_valid(uint64_t v, bool uc_minus)
 	return true;
 }
 
+/* What is reserved or no memory type is #GP (SDM, "IA32_MTRR_DEF_TYPE MSR", "Fixed Range MTRRs", "Variable Range
+ * MTRRs"). */
 static bool mtrr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 {
 	uint64_t *place = mtrr(v->vm, msr);
@@ -196,7 +198,7 @@ bool msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 	switch (msr) {
 	case MSR_EFER:
 		return efer_write(v, value);
-	case MSR_PAT:
+	case MSR_PAT: /* SDM, "IA32_PAT MSR" */
 		if (VM_KEPT(PAT_TYPES, !types_valid(value, true)))
 			return false;
 		hvm_set_pat(&v->hvm, value);

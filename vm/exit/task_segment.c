@@ -93,7 +93,8 @@ struct segment_state task_unpack(uint16_t selector, uint64_t raw)
 
 static unsigned dpl_of(const struct segment_state *s) { return s->access >> EMULATE_SEG_DPL_SHIFT & 3; }
 
-/* May segment register n of a task of this CPL hold it? SDM, "Task Switching", the table of checks. */
+/* May segment register n of a task of this CPL hold it? SDM, "Task Switching", table "Exception
+ * Conditions Checked During a Task Switch". */
 static bool segment_allowed(const struct segment_state *s, enum segment n, unsigned cpl)
 {
 	unsigned type = s->access & EMULATE_SEG_TYPE, rpl = s->selector & 3, dpl = dpl_of(s);
@@ -142,6 +143,7 @@ static void unload(struct task *t, unsigned cpl)
 	}
 }
 
+/* The same table: null selectors, segments of the wrong kind or level, absent ones; each with its vector. */
 static bool load_segment(struct task *t, enum segment n, unsigned cpl)
 {
 	uint16_t selector = selector_of(t, n);

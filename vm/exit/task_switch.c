@@ -82,6 +82,7 @@ static bool prepare_new(struct task *t)
 
 /* ---- doing it ---- */
 
+/* SDM, "Task Switching", table "Effect of a Task Switch on Busy Flag, NT Flag, Previous Task Link Field, and TS Flag". */
 static void save_old(struct task *t)
 {
 	const struct tss_format *f = t->old_format;
@@ -105,6 +106,8 @@ static void save_old(struct task *t)
 	}
 }
 
+/* The same table; and what of the flags and of DR7 a task switch changes ("Task Switching", "Debug Control Register
+ * (DR7)"). */
 static void enter_new(struct task *t)
 {
 	const struct tss_format *f = t->new_format;
