@@ -1,4 +1,5 @@
 /* vellum - boots virtual machines on the hypervisor, and makes its boot images. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include "tool/ctl/ctl.h"
 #include "tool/emulator/iso.h"
 #include "tool/base/options.h"
+#include "tool/base/output.h"
 #include "tool/run/run.h"
 #include "tool/ctl/top.h"
 #include "tool/base/util.h"
@@ -19,10 +21,21 @@
 static int make_image(const struct options *options)
 {
 	char *hypervisor = options->hypervisor != NULL ? text("%s", options->hypervisor) : text("%s/vellum.elf", program_directory());
+	char *work, *made;
 	struct machines machines;
+	struct bytes image = { 0 };
 
+	if (!output_possible(options->output))
+		die(STATUS_USAGE, "%s cannot be written: %s", options->output, strerror(errno));
 	machines_prepare(&machines, options);
-	iso_make(options->output, temporary_directory(), hypervisor, &machines, true);
+	work = temporary_directory();
+	made = text("%s/vellum.iso", work);
+	iso_make(made, work, hypervisor, &machines, true);
+	if (!file_read(made, &image))
+		die(STATUS_FAILED, "cannot read %s: %s", made, strerror(errno));
+	file_write(options->output, image.data, image.length);
+	bytes_free(&image);
+	free(made);
 	say("%s boots from a CD, or a USB stick that it is copied to; BIOS%s", options->output,
 	    file_exists("/usr/lib/grub/x86_64-efi/multiboot2.mod") ? " and UEFI" :
 	    " only (GRUB's EFI modules are not installed: package grub-efi-amd64-bin)");

@@ -77,7 +77,8 @@ def against_native(c):
 
 
 def interrupted(c):
-    """Ctrl-C: the runs end with it, and what there is is written."""
+    """Ctrl-C: the runs end with it, and what there is is written, but not over an earlier report."""
+    old = [c.file(name, 'old') for name in ('p.html', 'p.json', 'p.csv')]
     p = c.start(['compare', '--mmu', 'ept,shadow', '--timeout', '100'] + outputs(c))
     try:
         p.wait(timeout=4)
@@ -85,8 +86,11 @@ def interrupted(c):
         pass
     os.kill(p.pid, 2)
     status, text = c.finish(p, 30)
-    require(status == 130 and 'interrupted; to go on: --resume' in text, 'status %d: %s' % (status, text))
-    require(len(loaded(c.path('p.json'))['cells']) == 3, 'the JSON is not complete')
+    require(status == 130 and 'p.json.partial; to go on: --resume' in text, 'status %d: %s' % (status, text))
+    require(len(loaded(c.path('p.json.partial'))['cells']) == 3, 'the JSON is not complete')
+    for path in old:
+        with open(path, encoding='utf-8') as f:
+            require(f.read() == 'old', '%s was overwritten' % path)
 
 
 def refused(name, args, pattern):

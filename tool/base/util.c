@@ -14,6 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tool/base/output.h"
+
 static void say_list(const char *format, va_list list)
 {
 	char line[1000];
@@ -140,40 +142,17 @@ bool file_read(const char *path, struct bytes *out)
 
 void file_write(const char *path, const void *data, size_t length)
 {
-	FILE *file = fopen(path, "we");
-	bool good = file != NULL && (length == 0 || fwrite(data, 1, length, file) == length);
+	FILE *file = output_begin(path);
 
-	if (file != NULL && fclose(file) != 0)
-		good = false;
-	if (!good)
+	if (file != NULL && length != 0)
+		fwrite(data, 1, length, file);
+	if (file == NULL || !output_end(file))
 		die(STATUS_FAILED, "cannot write %s: %s", path, strerror(errno));
 }
 
 bool file_exists(const char *path)
 {
 	return access(path, R_OK) == 0;
-}
-
-bool file_writable(const char *path)
-{
-	struct stat info;
-	int file;
-
-	if (stat(path, &info) == 0) {
-		if (S_ISDIR(info.st_mode)) {
-			errno = EISDIR;
-			return false;
-		}
-		return access(path, W_OK) == 0;
-	}
-	if (errno != ENOENT)
-		return false;
-	file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-	if (file < 0)
-		return false;
-	close(file);
-	unlink(path);
-	return true;
 }
 
 void make_directory(const char *path)

@@ -36,10 +36,9 @@ void bytes_free(struct bytes *bytes);
 
 /* False when the file cannot be read; errno says why. */
 bool file_read(const char *path, struct bytes *out);
+/* The whole file at once (tool/base/output.h): what was there before stays until then. */
 void file_write(const char *path, const void *data, size_t length);
 bool file_exists(const char *path);
-/* Could file_write() write it now? false: errno says why. Leaves what is there as it is, and nothing new. */
-bool file_writable(const char *path);
 
 /* Makes a directory that is removed, with all that is in it, when the program exits. */
 char *temporary_directory(void);

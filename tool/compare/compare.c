@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tool/base/output.h"
+
 /* FNV-1a, over the files that decide the numbers: only results of the same ones may be put beside each other. */
 static void fingerprint_file(uint64_t *hash, const char *path)
 {
@@ -65,10 +67,10 @@ static void write_with(const struct comparison *c, const char *path, void (*writ
 	free(content);
 }
 
-static void write_all(const struct comparison *c)
+static void print_all(const struct comparison *c)
 {
 	struct crossing *x = allocate(sizeof *x);
-	char *json = compare_json(c), *sentence, *prices;
+	char *sentence, *prices;
 
 	compare_table(c, stdout);
 	for (size_t k = 0; k < CROSSING_KINDS; k++) {
@@ -81,16 +83,41 @@ static void write_all(const struct comparison *c)
 		free(prices);
 	}
 	fflush(stdout);
+	free(x);
+}
+
+static void write_report(const struct comparison *c)
+{
 	write_with(c, c->html, compare_html);
 	write_with(c, c->csv, compare_csv);
-	if (c->json != NULL)
-		file_write(c->json, json, strlen(json));
 	if (c->svg != NULL)
 		compare_svg(c, c->svg);
 	if (c->html != NULL)
 		say("the report is in %s", c->html);
+}
+
+static void write_json(const struct comparison *c, const char *path)
+{
+	char *json = compare_json(c);
+
+	file_write(path, json, strlen(json));
 	free(json);
-	free(x);
+}
+
+/* What was interrupted, or has nothing in it, takes no other report's place; what there is can be resumed. */
+static void write_part(const struct comparison *c, const char *why)
+{
+	bool own = c->resume != NULL && c->json != NULL && output_same(c->resume, c->json);
+	char *path;
+
+	if (c->json == NULL) {
+		say("%s", why);
+		return;
+	}
+	path = text("%s%s", c->json, file_exists(c->json) && !own ? ".partial" : "");
+	write_json(c, path);
+	say("%s; what there is is in %s; to go on: --resume %s", why, path, path);
+	free(path);
 }
 
 static void free_all(struct comparison *c)
@@ -120,11 +147,15 @@ int compare_main(int argc, char **argv)
 	announce(&c);
 	complete = compare_run(&c, &signal_number);
 	compare_results(&c);
-	/* Also when interrupted: what there is can be resumed. */
-	write_all(&c);
+	print_all(&c);
+	if (!complete || compare_failed(&c) == c.count) {
+		write_part(&c, complete ? "no run succeeded" : "interrupted");
+	} else {
+		write_report(&c);
+		if (c.json != NULL)
+			write_json(&c, c.json);
+	}
 	status = compare_failed(&c) != 0;
-	if (!complete)
-		say("interrupted%s%s", c.json != NULL ? "; to go on: --resume " : "", c.json != NULL ? c.json : "");
 	free_all(&c);
 	return complete ? status : 128 + signal_number;
 }

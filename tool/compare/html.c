@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "tool/base/chart.h"
+#include "tool/base/output.h"
 #include "tool/run/report.h"
 
 enum { REASONS = 10 };          /* in the chart of exits; the others are one part */
@@ -355,12 +356,18 @@ void compare_html(const struct comparison *c, FILE *out)
 static FILE *open_in(const char *directory, const char *name)
 {
 	char *path = text("%s/%s.svg", directory, name);
-	FILE *file = fopen(path, "we");
+	FILE *file = output_begin(path);
 
 	if (file == NULL)
 		die(STATUS_FAILED, "cannot write %s: %s", path, strerror(errno));
 	free(path);
 	return file;
+}
+
+static void close_in(const char *directory, const char *name, FILE *file)
+{
+	if (!output_end(file))
+		die(STATUS_FAILED, "cannot write %s/%s.svg: %s", directory, name, strerror(errno));
 }
 
 void compare_svg(const struct comparison *c, const char *directory)
@@ -379,14 +386,14 @@ void compare_svg(const struct comparison *c, const char *directory)
 	for (size_t i = 0; i < sizeof charts / sizeof *charts; i++) {
 		file = open_in(directory, charts[i].name);
 		charts[i].draw(c, file);
-		fclose(file);
+		close_in(directory, charts[i].name, file);
 	}
 	for (size_t k = 0; k < CROSSING_KINDS; k++) {
 		if (!compare_crossing(c, &crossing_kinds[k], x))
 			continue;
 		file = open_in(directory, crossing_kinds[k].file);
 		crossing_chart(x, file);
-		fclose(file);
+		close_in(directory, crossing_kinds[k].file, file);
 	}
 	free(x);
 }

@@ -1,12 +1,14 @@
 /* The command line of `vellum compare`. */
 #include "tool/compare/compare.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "lib/base.h"
+#include "tool/base/output.h"
 #include "tool/base/size.h"
 #include "tool/base/workload.h"
 
@@ -211,8 +213,8 @@ static void check(struct comparison *c)
 	for (size_t i = 0; i < 3; i++) {
 		const char *path = i == 0 ? c->html : i == 1 ? c->json : c->csv;
 
-		if (path != NULL && !file_writable(path))
-			die(STATUS_USAGE, "%s cannot be written", path);
+		if (path != NULL && !output_possible(path))
+			die(STATUS_USAGE, "%s cannot be written: %s", path, strerror(errno));
 	}
 }
 

@@ -97,8 +97,6 @@ void iso_make(const char *output, const char *work, const char *hypervisor, cons
 	char *root = text("%s/image", work), *path;
 
 	check_hypervisor(hypervisor);
-	/* Says why in plain words when it cannot be written; grub-mkrescue would not. */
-	file_write(output, "", 0);
 	for (size_t i = 0; i < ARRAY_SIZE(directories); i++) {
 		path = text("%s%s", root, directories[i]);
 		make_directory(path);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tool/base/output.h"
 #include "tool/run/console.h"
 #include "tool/emulator/iso.h"
 #include "tool/run/json.h"
@@ -68,7 +69,7 @@ static void write_json(const struct session *session, int status)
 /* Said before the run, not when its results are lost. */
 static void check_json(const char *path)
 {
-	if (path != NULL && strcmp(path, "-") != 0 && !file_writable(path))
+	if (path != NULL && strcmp(path, "-") != 0 && !output_possible(path))
 		die(STATUS_USAGE, "--json %s: cannot be written: %s", path, strerror(errno));
 }
 

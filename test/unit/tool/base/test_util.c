@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "tool/emulator/emulator.h"
+#include "tool/base/output.h"
 #include "tool/base/util.h"
 
 static char *directory;
@@ -29,7 +30,7 @@ static void writable_new_file(void **state)
 	char *path = text("%s/new", directory);
 
 	(void)state;
-	assert_true(file_writable(path));
+	assert_true(output_possible(path));
 	assert_false(file_exists(path));        /* asking leaves nothing behind */
 	free(path);
 }
@@ -41,7 +42,7 @@ static void writable_old_file(void **state)
 
 	(void)state;
 	file_write(path, "kept", 4);
-	assert_true(file_writable(path));
+	assert_true(output_possible(path));
 	assert_true(file_read(path, &content));
 	assert_string_equal(content.data, "kept");
 	bytes_free(&content);
@@ -54,16 +55,16 @@ static void not_writable(void **state)
 	char *through_file = text("%s/old/x.json", directory), *old = text("%s/old", directory);
 
 	(void)state;
-	assert_false(file_writable(missing));
+	assert_false(output_possible(missing));
 	assert_int_equal(errno, ENOENT);
-	assert_false(file_writable(directory));
+	assert_false(output_possible(directory));
 	assert_int_equal(errno, EISDIR);
 	file_write(old, "", 0);
-	assert_false(file_writable(through_file));
+	assert_false(output_possible(through_file));
 	assert_int_equal(errno, ENOTDIR);
 	if (geteuid() != 0) {                   /* to root every file is writable */
 		assert_int_equal(chmod(old, 0444), 0);
-		assert_false(file_writable(old));
+		assert_false(output_possible(old));
 		assert_int_equal(errno, EACCES);
 	}
 	free(missing);
