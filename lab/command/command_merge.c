@@ -10,6 +10,7 @@
 #include "lab/lab.h"
 #include "lab/sweep/results.h"
 #include "lab/show/view.h"
+#include "tool/base/output.h"
 
 struct args {
 	const char **file;
@@ -112,31 +113,15 @@ static void write_results(const struct lab_results *results, const struct lab_re
 		fprintf(f, "%s\n", record[i]->text);
 }
 
-/* Beside the old file first: it may be one of those that were read. */
+/* It may be one of those that were read. */
 static bool write_out(const char *file, const struct lab_results *results, const struct lab_record *const *record,
 		      struct lab_error *error)
 {
-	char *fresh;
-	FILE *f;
-	bool ok;
+	FILE *f = output_begin(file);
 
-	if (asprintf(&fresh, "%s.new", file) < 0)
-		abort();
-	f = fopen(fresh, "w");
-	if (!f) {
-		lab_fail(error, "cannot write %s: %s", fresh, strerror(errno));
-		free(fresh);
-		return false;
-	}
-	write_results(results, record, f);
-	ok = !ferror(f);
-	ok = !fclose(f) && ok && !rename(fresh, file);
-	if (!ok) {
-		lab_fail(error, "cannot write %s: %s", file, strerror(errno));
-		unlink(fresh);
-	}
-	free(fresh);
-	return ok;
+	if (f)
+		write_results(results, record, f);
+	return (f && output_end(f)) || lab_fail(error, "cannot write %s: %s", file, strerror(errno));
 }
 
 static int go(struct args *a, struct lab_results *results, struct lab_error *error)

@@ -8,6 +8,7 @@
 #include "lab/lab.h"
 #include "lab/sweep/results.h"
 #include "lab/show/view.h"
+#include "tool/base/output.h"
 
 static void progress(void *ctx, uint64_t done, uint64_t all)
 {
@@ -50,13 +51,12 @@ static bool is_standard(const char *file)
 
 static bool write_json(const struct lab_result *result, const char *path, struct lab_error *error)
 {
-	FILE *f = is_standard(path) ? stdout : fopen(path, "w");
+	FILE *f = is_standard(path) ? stdout : output_begin(path);
 	bool ok = f != NULL;
 
 	if (ok) {
 		lab_result_json(result, f);
-		ok = !ferror(f);
-		ok = !(f == stdout ? fflush(f) : fclose(f)) && ok;
+		ok = f == stdout ? !ferror(f) && !fflush(f) : output_end(f);
 	}
 	return ok || lab_fail(error, "cannot write %s: %s", path, strerror(errno));
 }

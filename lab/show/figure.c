@@ -14,6 +14,7 @@
 #include "lab/lab.h"
 #include "lab/sweep/pool.h"
 #include "lab/show/view.h"
+#include "tool/base/output.h"
 
 static const char usage[] = "usage: vellum lab figure NAME... [-o DIRECTORY] [--quick] [--jobs N]\n"
 			    "       vellum lab figure --list | --all\n\n"
@@ -203,10 +204,10 @@ static bool write_file(const struct lab_figure_table *t, const char *directory, 
 
 	if (asprintf(&file, "%s/%s.%s", directory, t->figure->name, suffix) < 0)
 		abort();
-	f = fopen(file, "w");
+	f = output_begin(file);
 	if (f)
 		write(t, f);
-	ok = f && !fclose(f);
+	ok = f && output_end(f);
 	if (!ok)
 		lab_fail(error, "cannot write %s: %s", file, strerror(errno));
 	free(file);

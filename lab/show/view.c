@@ -1,5 +1,6 @@
 /* lab/show/view.c - results as a table, as CSV and as JSON, and where they go. */
 #include "lab/show/view.h"
+#include "tool/base/output.h"
 
 #include <errno.h>
 #include <math.h>
@@ -199,13 +200,13 @@ static bool write_one(const char *file, void (*write)(const struct lab_view *, F
 
 	if (!file)
 		return true;
-	f = standard ? stdout : fopen(file, "w");
+	f = standard ? stdout : output_begin(file);
 	if (!f)
 		return lab_fail(error, "cannot write %s: %s", file, strerror(errno));
 	write(v, f);
 	/* What failed before the last piece is only remembered in the stream. */
-	ok = !ferror(f);
-	if ((standard ? fflush(f) : fclose(f)) || !ok)
+	ok = standard ? !ferror(f) && !fflush(f) : output_end(f);
+	if (!ok)
 		return lab_fail(error, "cannot write %s: %s", file, strerror(errno));
 	return true;
 }

@@ -1,6 +1,7 @@
 /* lab/sweep/jobs.c - see lab/sweep/jobs.h. Every job is a `vellum lab sweep --cells A-B` of the same sweep: it can be started again, and
  * goes on where it was. */
 #include "lab/sweep/jobs.h"
+#include "tool/base/output.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -120,11 +121,11 @@ static bool write_list(const struct lab_jobs *jobs, const char *list, unsigned c
 		return false;
 	if (!getcwd(directory, sizeof(directory)))
 		return lab_fail(error, "cannot find out the current directory: %s", strerror(errno));
-	f = fopen(list, "w");
+	f = output_begin(list);
 	if (!f)
 		return lab_fail(error, "cannot write the job list %s: %s", list, strerror(errno));
 	(!strcmp(jobs->kind, "slurm") ? slurm : parallel)(jobs, chunk, directory, path, f);
-	return !fclose(f) || lab_fail(error, "cannot write the job list %s: %s", list, strerror(errno));
+	return output_end(f) || lab_fail(error, "cannot write the job list %s: %s", list, strerror(errno));
 }
 
 bool lab_jobs_write(const struct lab_jobs *jobs, struct lab_error *error)

@@ -7,6 +7,7 @@
 
 #include "lab/trace/import.h"
 #include "lab/lab.h"
+#include "tool/base/output.h"
 
 static const char usage[] =
 	"usage: vellum lab import [--format lackey|champsim] [--level N] -o TRACE [FILE]\n"
@@ -20,7 +21,7 @@ struct job {
 	int level;
 	FILE *in;
 	pid_t unpacker;
-	bool created; /* the output */
+	FILE *out;
 };
 
 static const struct { const char *magic; unsigned bytes; char *argv[4]; const char *package; } packers[] = {
@@ -115,24 +116,36 @@ static bool finish_input(struct job *job, bool whole, struct lab_error *error)
 static bool convert(struct job *job, struct lab_error *error)
 {
 	import_function *import = choose(job, error);
-	FILE *out = import ? fopen(job->output, "wb") : NULL;
+	FILE *out = NULL;
 	struct lab_writer *w;
 	char notes[256];
 	bool ok;
 
 	if (!import)
 		return false;
+	if (output_same(job->input, job->output))
+		return lab_fail(error, "%s: the trace would take the place of what it is made from: name another file by -o",
+				job->output);
+	out = output_begin(job->output);
 	if (!out)
 		return lab_fail(error, "%s: cannot be written: %s", job->output, strerror(errno));
-	job->created = true;
 	snprintf(notes, sizeof(notes), "source: %s\nmappings: none\n", job->format);
 	w = lab_writer_open(out, notes, job->level);
 	ok = w ? import(job->in, job->input, w, error) : lab_fail(error, "no memory");
 	if (w && !lab_writer_close(w))
 		ok = lab_fail(error, "%s: writing failed: %s", job->output, strerror(errno));
-	if (fclose(out) && ok)
-		ok = lab_fail(error, "%s: writing failed: %s", job->output, strerror(errno));
+	job->out = out;
 	return ok;
+}
+
+/* Half an import is no trace. */
+static bool finish_output(struct job *job, bool whole, struct lab_error *error)
+{
+	if (job->out && !whole)
+		output_drop(job->out);
+	if (!job->out || !whole)
+		return false;
+	return output_end(job->out) || lab_fail(error, "%s: writing failed: %s", job->output, strerror(errno));
 }
 
 static bool parse(struct job *job, int argc, char **argv, struct lab_error *error)
@@ -168,8 +181,7 @@ int lab_command_import(int argc, char **argv)
 		ok = convert(&job, &error);
 		if (!finish_input(&job, ok, &error))
 			ok = false;
-		if (!ok && job.created)
-			unlink(job.output); /* half an import is no trace */
+		ok = finish_output(&job, ok, &error);
 	}
 	if (!ok)
 		fprintf(stderr, "vellum: %s\n", error.text);

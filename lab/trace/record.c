@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -14,17 +15,19 @@
 #include "lab/lab.h"
 #include "lab/plugin/program.h"
 #include "lab/trace/record.h"
+#include "tool/base/output.h"
 #include "tool/base/util.h"
 
 static const char usage[] =
-	"usage: vellum lab record [-o TRACE] [--level N] [--quiet] -- PROGRAM [ARGUMENT]...\n"
+	"usage: vellum lab record [-o TRACE] [--force] [--level N] [--quiet] -- PROGRAM [ARGUMENT]...\n"
 	"  -o TRACE    where the trace goes (default: PROGRAM's name with .vtrace, in the current directory)\n"
+	"  --force     a file of that name that is there is replaced\n"
 	"  --level N   of zstd, 1 to 19 (default 3)";
 
 struct recording {
 	char *output;
 	int level;
-	bool quiet;
+	bool quiet, force;
 	char **argv;
 	char ring_path[64];
 	struct ring *ring;
@@ -48,6 +51,8 @@ static bool parse(struct recording *r, int argc, char **argv, struct lab_error *
 		}
 		if (!strcmp(argv[i], "--quiet"))
 			r->quiet = true;
+		else if (!strcmp(argv[i], "--force"))
+			r->force = true;
 		else if (!strcmp(argv[i], "-o") && i + 1 < argc)
 			r->output = strdup(argv[++i]);
 		else if (!strcmp(argv[i], "--level") && i + 1 < argc)
@@ -126,11 +131,15 @@ static bool make_ring(struct recording *r, struct lab_error *error)
 
 static bool open_output(struct recording *r, struct lab_error *error)
 {
-	char *notes = text("source: record\nprogram: %s\nmappings: all but those of the kernel\n", r->argv[0]);
+	struct stat info;
+	char *notes;
 
-	r->out = fopen(r->output, "wbe");
+	if (!r->force && !stat(r->output, &info) && S_ISREG(info.st_mode) && info.st_size)
+		return lab_fail(error, "%s is there already: name another file by -o, or replace it by --force", r->output);
+	r->out = output_begin(r->output);
 	if (!r->out)
 		return lab_fail(error, "%s: cannot be written: %s", r->output, strerror(errno));
+	notes = text("source: record\nprogram: %s\nmappings: all but those of the kernel\n", r->argv[0]);
 	r->drain.ring = r->ring;
 	r->drain.writer = lab_writer_open(r->out, notes, r->level);
 	free(notes);
@@ -240,14 +249,14 @@ static bool finish_recording(struct recording *r, struct lab_error *error)
 			(unsigned long long)r->drain.lost_execs);
 	if (r->drain.lost_threads)
 		fprintf(stderr, "vellum: with more than 4096 threads, some of them were taken for each other\n");
-	if (!lab_writer_close(r->drain.writer) || fclose(r->out)) {
-		r->out = NULL;
-		return lab_fail(error, "%s: writing failed: %s", r->output, strerror(errno));
+	if (!lab_writer_close(r->drain.writer)) {
+		lab_fail(error, "%s: writing failed: %s", r->output, strerror(errno));
+		output_drop(r->out);
+		return false;
 	}
-	r->out = NULL;
 	if (image)
-		return true;
-	unlink(r->output);
+		return output_end(r->out) || lab_fail(error, "%s: writing failed: %s", r->output, strerror(errno));
+	output_drop(r->out);
 	return lab_fail(error, "QEMU did not run %s (status %d): does 'qemu-x86_64 -h' know -plugin? Debian 12's does", r->argv[0],
 			r->status);
 }

@@ -51,9 +51,9 @@ check "the status of a killed program" [ $? = 137 ]
 check "the trace of a killed program" "$vellum" lab trace-info "$work/killed.vtrace" >/dev/null
 
 # One that does not end by itself: what ends the recorder is passed on to it, and the trace is whole.
-"$vellum" lab record --quiet -o "$work/ended.vtrace" -- sleep 100 &
+"$vellum" lab record --quiet -o "$work/ended.vtrace" -- sh -c "echo begun >$work/begun; exec sleep 100" &
 for _ in $(seq 300); do
-	[ -s "$work/ended.vtrace" ] && break
+	[ -s "$work/begun" ] && break
 	sleep 0.1
 done
 sleep 0.5
@@ -88,6 +88,22 @@ check "a program with threads" "$vellum" lab record --quiet -o "$work/threads.vt
 check "all that the threads wrote" [ "$(count "$work/threads.vtrace" writes)" -gt 262144 ]
 check "threads are one process" [ "$(count "$work/threads.vtrace" processes)" = 1 ]
 check "and are switched between" [ "$(count "$work/threads.vtrace" switch)" -gt 4 ]
+
+# Nothing is lost: neither another trace, nor what a trace is made from, nor an old one by a conversion that fails.
+cp "$work/threads.vtrace" "$work/kept.vtrace"
+"$vellum" lab record --quiet -o "$work/kept.vtrace" -- /bin/true 2>"$work/error"
+check "another trace in its place" [ $? = 2 ] && check "... is named" grep -q 'is there already: name another file by -o, or replace it by --force' "$work/error"
+printf 'I  04000890,3\n L 1ffeffe7e,8\n' >"$work/lackey"
+cp "$work/lackey" "$work/same"
+"$vellum" lab import -o "$work/same" "$work/same" 2>"$work/error"
+check "a trace over its own input" [ $? = 2 ] && check "... says so" grep -q 'name another file by -o' "$work/error"
+check "the input is what it was" cmp -s "$work/lackey" "$work/same"
+echo 'no such line' >>"$work/same"
+"$vellum" lab import --format lackey -o "$work/kept.vtrace" "$work/same" 2>"$work/error"
+check "a conversion that fails" [ $? = 2 ] && check "the old trace is what it was" cmp -s "$work/threads.vtrace" "$work/kept.vtrace"
+check "one that may be replaced" "$vellum" lab record --quiet --force -o "$work/kept.vtrace" -- /bin/true
+check "and was" [ "$(count "$work/kept.vtrace" processes)" = 1 ]
+check "nothing is left beside it" [ -z "$(find "$work" -name 'kept.vtrace?*')" ]
 
 # What cannot be done is said, and leaves no file.
 "$vellum" lab record -o "$work/none.vtrace" -- /nonexistent 2>"$work/error"
