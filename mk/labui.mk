@@ -19,7 +19,7 @@ UNIT_lab_figure_LIBS := $(BUILD)/lab.a -lcjson -lzstd -lm
 UNIT_TESTS += lab_figure
 
 # The commands of one run, over the same.
-UNIT_lab_command_SRC := test/unit/lab/command/test_command.c test/unit/lab/own_command.c lab/command/run.c lab/command/explain.c lab/config/presets.c lab/command/command.c lab/show/view.c lab/show/html.c tool/base/chart.c tool/base/output.c tool/base/util.c lib/fmt.c
+UNIT_lab_command_SRC := test/unit/lab/command/test_command.c test/unit/lab/own_command.c lab/command/run.c lab/command/explain.c lab/config/presets.c lab/command/command.c lab/show/view.c lab/show/html.c tool/base/chart.c tool/base/output.c tool/base/util.c tool/base/temporary.c lib/fmt.c
 UNIT_lab_command_DEPS := $(BUILD)/lab.a
 UNIT_lab_command_CFLAGS := -D_GNU_SOURCE
 UNIT_lab_command_LIBS := $(BUILD)/lab.a -lcjson -lzstd -lm

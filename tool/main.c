@@ -10,6 +10,7 @@
 #include "tool/emulator/iso.h"
 #include "tool/base/options.h"
 #include "tool/base/output.h"
+#include "tool/base/temporary.h"
 #include "tool/run/run.h"
 #include "tool/ctl/top.h"
 #include "tool/base/util.h"
@@ -31,6 +32,7 @@ static int make_image(const struct options *options)
 	work = temporary_directory();
 	made = text("%s/vellum.iso", work);
 	iso_make(made, work, hypervisor, &machines, true);
+	temporary_check();
 	if (!file_read(made, &image))
 		die(STATUS_FAILED, "cannot read %s: %s", made, strerror(errno));
 	file_write(options->output, image.data, image.length);

@@ -79,7 +79,7 @@ def stopped_by(number):
 
 
 def killed(c):
-    """Even SIGKILL to the command leaves no emulator running. (Its temporary directory stays: nobody could remove it.)"""
+    """Even SIGKILL to the command leaves no emulator running. (Its temporary directory stays until the next command removes it.)"""
     p = c.start(['run', '--timeout', '100'])
     read_until(p.stdout.fileno(), rb'Linux version', 60)
     os.kill(p.pid, signal.SIGKILL)

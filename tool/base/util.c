@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -15,6 +14,7 @@
 #include <unistd.h>
 
 #include "tool/base/output.h"
+#include "tool/base/temporary.h"
 
 static void say_list(const char *format, va_list list)
 {
@@ -161,37 +161,6 @@ void make_directory(const char *path)
 		die(STATUS_FAILED, "cannot make the directory %s: %s", path, strerror(errno));
 }
 
-static char *temporary;
-static pid_t temporary_owner;
-
-static int remove_one(const char *path, const struct stat *info, int type, struct FTW *where)
-{
-	(void)info;
-	(void)type;
-	(void)where;
-	return remove(path);
-}
-
-static void remove_temporary(void)
-{
-	if (temporary != NULL && getpid() == temporary_owner)
-		nftw(temporary, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-	free(temporary);
-	temporary = NULL;
-}
-
-char *temporary_directory(void)
-{
-	const char *where = getenv("TMPDIR");
-
-	temporary = text("%s/vellum-XXXXXX", where != NULL && *where != 0 ? where : "/tmp");
-	if (mkdtemp(temporary) == NULL)
-		die(STATUS_FAILED, "cannot make a directory %s: %s", temporary, strerror(errno));
-	temporary_owner = getpid();
-	atexit(remove_temporary);
-	return temporary;
-}
-
 const char *program_directory(void)
 {
 	static char path[PATH_MAX];
@@ -253,11 +222,14 @@ int run_program(char *const argv[], struct bytes *output)
 		close(ends[0]);
 		return -1;
 	}
+	temporary_waits_for(pid);
 	read_all(ends[0], output != NULL ? output : &ignored);
 	close(ends[0]);
 	bytes_free(&ignored);
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return -1;
+	temporary_waits_for(0);
+	temporary_check();
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }

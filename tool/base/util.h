@@ -40,8 +40,6 @@ bool file_read(const char *path, struct bytes *out);
 void file_write(const char *path, const void *data, size_t length);
 bool file_exists(const char *path);
 
-/* Makes a directory that is removed, with all that is in it, when the program exits. */
-char *temporary_directory(void);
 void make_directory(const char *path);
 
 /* The directory this program lies in. */
@@ -51,7 +49,7 @@ const char *program_directory(void);
  * `output`. `directory` may be null. -1 and errno when it cannot be started. */
 pid_t spawn(char *const argv[], const char *directory, int output);
 /* Runs a program to its end: its exit status, or -1 when it could not be started or died of a signal. Its output is
- * appended to *output (which may be null). */
+ * appended to *output (which may be null). A signal that this program is to end by ends that one first (tool/base/temporary.h). */
 int run_program(char *const argv[], struct bytes *output);
 
 #endif

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tool/base/temporary.h"
 #include "tool/run/session.h"
 
 static char *command_line(const struct comparison *c, const struct configuration *is)
@@ -175,6 +176,7 @@ bool compare_run(struct comparison *c, int *signal_number)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, NULL);
+	temporary_check(); /* those before it */
 	for (;;) {
 		while (running < c->jobs && (cell = next(c, CELL_WAITING)) != NULL) {
 			start(c, cell, work);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tool/base/temporary.h"
 #include "tool/emulator/slim.h"
 
 static void stage(const char *root, const char *name, const char *path, bool slim)
@@ -14,6 +15,7 @@ static void stage(const char *root, const char *name, const char *path, bool sli
 
 	if (!file_read(path, &content))
 		die(STATUS_FAILED, "cannot read %s: %s", path, strerror(errno));
+	temporary_check();
 	good = slim && slim_elf(&content, &small);
 	file_write(target, good ? small.data : content.data, good ? small.length : content.length);
 	bytes_free(&small);
@@ -67,15 +69,16 @@ static void check_hypervisor(const char *path)
 		die(STATUS_USAGE, "the hypervisor %s is no Multiboot2 image", path);
 }
 
-static void rescue(const char *output, const char *root, bool everywhere)
+/* What grub-mkrescue leaves in its own temporary directory, if it is ended, goes with work. */
+static void rescue(const char *output, const char *work, const char *root, bool everywhere)
 {
-	static char program[] = "grub-mkrescue", o[] = "-o", d[] = "-d", pc[] = "/usr/lib/grub/i386-pc";
+	static char env[] = "env", program[] = "grub-mkrescue", o[] = "-o", d[] = "-d", pc[] = "/usr/lib/grub/i386-pc";
 	/* What reads a CD through the BIOS and starts a Multiboot2 kernel; everything else only costs time. */
 	static char modules[] = "--install-modules=multiboot2 normal iso9660 biosdisk", locales[] = "--locales=",
 		    fonts[] = "--fonts=", themes[] = "--themes=";
-	char *image = text("%s", output), *directory = text("%s", root);
-	char *small[] = { program, d, pc, o, image, directory, modules, locales, fonts, themes, NULL };
-	char *full[] = { program, o, image, directory, NULL };
+	char *image = text("%s", output), *directory = text("%s", root), *temporary = text("TMPDIR=%s", work);
+	char *small[] = { env, temporary, program, d, pc, o, image, directory, modules, locales, fonts, themes, NULL };
+	char *full[] = { env, temporary, program, o, image, directory, NULL };
 	struct bytes said = { 0 };
 	int status;
 
@@ -89,6 +92,7 @@ static void rescue(const char *output, const char *root, bool everywhere)
 	bytes_free(&said);
 	free(image);
 	free(directory);
+	free(temporary);
 }
 
 void iso_make(const char *output, const char *work, const char *hypervisor, const struct machines *machines, bool everywhere)
@@ -112,6 +116,6 @@ void iso_make(const char *output, const char *work, const char *hypervisor, cons
 	file_write(path, machines->config.data, machines->config.length);
 	free(path);
 	stage_grub(root, machines);
-	rescue(output, root, everywhere);
+	rescue(output, work, root, everywhere);
 	free(root);
 }

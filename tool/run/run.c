@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "tool/base/output.h"
+#include "tool/base/temporary.h"
 #include "tool/run/console.h"
 #include "tool/emulator/iso.h"
 #include "tool/run/json.h"
@@ -39,6 +40,7 @@ static void start_machine(struct session *session, const struct machines *machin
 
 	iso_make(iso, session->work, hypervisor, machines, false);
 	watch_signals(session);
+	temporary_check(); /* those before it */
 	connect_wires(session, &wires);
 	output = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	if (output < 0)

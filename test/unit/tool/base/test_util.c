@@ -13,6 +13,7 @@
 
 #include "tool/emulator/emulator.h"
 #include "tool/base/output.h"
+#include "tool/base/temporary.h"
 #include "tool/base/util.h"
 
 static char *directory;
