@@ -3,33 +3,33 @@
 
 bool condition(uint64_t rflags, unsigned code)
 {
-	bool less = !(rflags & FLAG_SF) != !(rflags & FLAG_OF);
+	bool less = !(rflags & RFLAGS_SF) != !(rflags & RFLAGS_OF);
 	bool holds = false;
 
 	switch (code >> 1) {
 	case 0:
-		holds = rflags & FLAG_OF;
+		holds = rflags & RFLAGS_OF;
 		break;
 	case 1:
-		holds = rflags & FLAG_CF;
+		holds = rflags & RFLAGS_CF;
 		break;
 	case 2:
-		holds = rflags & FLAG_ZF;
+		holds = rflags & RFLAGS_ZF;
 		break;
 	case 3:
-		holds = rflags & (FLAG_CF | FLAG_ZF);
+		holds = rflags & (RFLAGS_CF | RFLAGS_ZF);
 		break;
 	case 4:
-		holds = rflags & FLAG_SF;
+		holds = rflags & RFLAGS_SF;
 		break;
 	case 5:
-		holds = rflags & FLAG_PF;
+		holds = rflags & RFLAGS_PF;
 		break;
 	case 6:
 		holds = less;
 		break;
 	case 7:
-		holds = less || (rflags & FLAG_ZF);
+		holds = less || (rflags & RFLAGS_ZF);
 		break;
 	}
 	return holds != (code & 1);

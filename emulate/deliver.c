@@ -5,13 +5,6 @@
  * First everything is looked up and checked and the frame's memory tried; then it is written, and the registers change (E2, E3). */
 #include "emulate/descriptor.h"
 
-#define TYPE_INTERRUPT16 6u
-#define TYPE_TRAP16 7u
-#define TYPE_INTERRUPT64 14u
-#define TYPE_TRAP64 15u
-#define VECTOR_TS 10
-#define ERROR_EXT 1u /* an event that the program did not ask for was being delivered */
-#define ERROR_IDT 2u
 #define FRAME_MAX 10u /* values: GS, FS, DS, ES, SS, SP, FLAGS, CS, IP, error */
 
 struct delivery {
@@ -43,7 +36,7 @@ static enum emulate_result fail(struct emulate *e, const struct delivery *d, uns
 
 static enum emulate_result fail_idt(struct emulate *e, const struct delivery *d, unsigned vector)
 {
-	return fail(e, d, vector, (uint32_t)d->event->vector << 3 | ERROR_IDT);
+	return fail(e, d, vector, (uint32_t)d->event->vector << ERROR_INDEX_SHIFT | ERROR_IDT);
 }
 
 /* The return address: behind the instruction for those that software asks for. */
@@ -72,20 +65,20 @@ static enum emulate_result read_gate(struct emulate *e, struct delivery *d)
 	if (is_ia32e(e))
 		TRY(read_value(e, at + 8, 8, EMULATE_HOW_SYSTEM, &d->gate.high));
 	d->gate.access = (d->gate.low >> 40) & 0xff;
-	d->type = d->gate.access & (EMULATE_SEG_S | EMULATE_SEG_TYPE);
+	d->type = d->gate.access & (SEGMENT_S | SEGMENT_TYPE);
 	return EMULATE_OK;
 }
 
 static enum emulate_result check_gate(struct emulate *e, struct delivery *d)
 {
-	bool wide = d->type == TYPE_INTERRUPT64 || d->type == TYPE_TRAP64;
-	bool narrow = d->type == TYPE_INTERRUPT16 || d->type == TYPE_TRAP16;
+	bool wide = d->type == TYPE_INTERRUPT_GATE32 || d->type == TYPE_TRAP_GATE32;
+	bool narrow = d->type == TYPE_INTERRUPT_GATE16 || d->type == TYPE_TRAP_GATE16;
 
 	if (!wide && (is_ia32e(e) || (!narrow && d->type != TYPE_TASK_GATE)))
 		return fail_idt(e, d, VECTOR_GP);
 	if (by_software(d->event) && access_dpl(d->gate.access) < e->cpl)
 		return fail_idt(e, d, VECTOR_GP);
-	if (!(d->gate.access & EMULATE_SEG_P))
+	if (!(d->gate.access & SEGMENT_P))
 		return fail_idt(e, d, VECTOR_NP);
 	if (d->type == TYPE_TASK_GATE)
 		return EMULATE_UNKNOWN;
@@ -99,7 +92,7 @@ static enum emulate_result check_gate(struct emulate *e, struct delivery *d)
 static enum emulate_result find_code(struct emulate *e, struct delivery *d)
 {
 	uint16_t selector = d->gate.low >> 16;
-	uint32_t error = selector & ~3u, want = EMULATE_SEG_S | TYPE_EXECUTABLE;
+	uint32_t error = selector & ~SELECTOR_RPL, want = SEGMENT_S | TYPE_CODE;
 	bool found;
 
 	if (!error)
@@ -107,9 +100,9 @@ static enum emulate_result find_code(struct emulate *e, struct delivery *d)
 	TRY(read_descriptor(e, selector, &d->code, &found));
 	if (!found || (d->code.access & want) != want || access_dpl(d->code.access) > e->cpl)
 		return fail(e, d, VECTOR_GP, error);
-	if (is_ia32e(e) && (d->code.access & (EMULATE_SEG_L | EMULATE_SEG_DB)) != EMULATE_SEG_L)
+	if (is_ia32e(e) && (d->code.access & (SEGMENT_L | SEGMENT_DB)) != SEGMENT_L)
 		return fail(e, d, VECTOR_GP, error);
-	if (!(d->code.access & EMULATE_SEG_P))
+	if (!(d->code.access & SEGMENT_P))
 		return fail(e, d, VECTOR_NP, error);
 	d->cpl = is_conforming_code(d->code.access) ? e->cpl : access_dpl(d->code.access);
 	if (e->mode == EMULATE_V86 && d->cpl != 0)
@@ -128,7 +121,7 @@ static enum emulate_result read_tss(struct emulate *e, const struct delivery *d,
 
 	TRY_OPTIONAL(e, read_dtr, e, EMULATE_TR, tr);
 	if (at + bytes - 1 > tr->limit)
-		return fail(e, d, VECTOR_TS, tr->selector & ~3u);
+		return fail(e, d, VECTOR_TS, tr->selector & ~SELECTOR_RPL);
 	linear = tr->base + at;
 	return read_value(e, is_ia32e(e) ? linear : (uint32_t)linear, bytes, EMULATE_HOW_SYSTEM, value);
 }
@@ -146,24 +139,24 @@ static enum emulate_result stack_64(struct emulate *e, struct delivery *d)
 		TRY(read_tss(e, d, ist ? 0x24 + 8 * (ist - 1) : 4 + 8 * d->cpl, 8, &d->sp, &tr));
 	if (d->cpl != e->cpl)
 		d->ss = (struct emulate_segment){ .selector = (uint16_t)d->cpl,
-						  .access = EMULATE_SEG_UNUSABLE | d->cpl << EMULATE_SEG_DPL_SHIFT };
+						  .access = SEGMENT_UNUSABLE | d->cpl << SEGMENT_DPL_SHIFT };
 	d->sp &= ~15ull;
 	return EMULATE_OK;
 }
 
 static enum emulate_result check_new_stack(struct emulate *e, struct delivery *d, uint16_t selector)
 {
-	uint32_t error = selector & ~3u;
+	uint32_t error = selector & ~SELECTOR_RPL;
 	struct descriptor s;
 	bool found;
 
 	if (!error)
 		return fail(e, d, VECTOR_TS, 0);
 	TRY(read_descriptor(e, selector, &s, &found));
-	if (!found || (selector & 3u) != d->cpl || access_dpl(s.access) != d->cpl || !(s.access & EMULATE_SEG_S) ||
-	    (s.access & (TYPE_EXECUTABLE | TYPE_READ_WRITE)) != TYPE_READ_WRITE)
+	if (!found || (selector & SELECTOR_RPL) != d->cpl || access_dpl(s.access) != d->cpl || !(s.access & SEGMENT_S) ||
+	    (s.access & (TYPE_CODE | TYPE_READ_WRITE)) != TYPE_READ_WRITE)
 		return fail(e, d, VECTOR_TS, error);
-	if (!(s.access & EMULATE_SEG_P))
+	if (!(s.access & SEGMENT_P))
 		return fail(e, d, VECTOR_SS, error);
 	unpack_descriptor(e, &s, selector, &d->ss);
 	return set_accessed(e, s.address, &d->ss);
@@ -182,7 +175,7 @@ static enum emulate_result stack_32(struct emulate *e, struct delivery *d)
 	if (!d->new_stack)
 		return EMULATE_OK;
 	TRY_OPTIONAL(e, read_dtr, e, EMULATE_TR, &tr);
-	wide = (tr.access & EMULATE_SEG_TYPE & ~TYPE_BUSY) == TYPE_TSS32;
+	wide = (tr.access & SEGMENT_TYPE & ~TYPE_BUSY) == TYPE_TSS32;
 	TRY(read_tss(e, d, wide ? 4 + 8 * d->cpl : 2 + 4 * d->cpl, wide ? 6 : 4, &d->sp, &tr));
 	selector = wide ? d->sp >> 32 : d->sp >> 16;
 	d->sp &= wide ? 0xffffffff : 0xffff;
@@ -211,16 +204,16 @@ static void make_frame(struct emulate *e, struct delivery *d)
 }
 
 /* Bytes of the stack pointer that count. */
-static unsigned sp_size(const struct delivery *d) { return d->size == 8 ? 8 : (d->ss.access & EMULATE_SEG_DB) ? 4 : 2; }
+static unsigned sp_size(const struct delivery *d) { return d->size == 8 ? 8 : (d->ss.access & SEGMENT_DB) ? 4 : 2; }
 
 static bool in_stack(const struct delivery *d, uint64_t offset, unsigned bytes)
 {
 	uint64_t last = offset + bytes - 1;
 
-	if (d->ss.access & EMULATE_SEG_UNUSABLE)
+	if (d->ss.access & SEGMENT_UNUSABLE)
 		return false;
-	if ((d->ss.access & TYPE_CONFORMING) && !(d->ss.access & TYPE_EXECUTABLE)) /* expands down */
-		return offset > d->ss.limit && last <= ((d->ss.access & EMULATE_SEG_DB) ? 0xffffffff : 0xffff);
+	if ((d->ss.access & TYPE_CONFORMING) && !(d->ss.access & TYPE_CODE)) /* expands down */
+		return offset > d->ss.limit && last <= ((d->ss.access & SEGMENT_DB) ? 0xffffffff : 0xffff);
 	return last <= d->ss.limit;
 }
 
@@ -228,7 +221,7 @@ static bool in_stack(const struct delivery *d, uint64_t offset, unsigned bytes)
 static enum emulate_result place_frame(struct emulate *e, struct delivery *d)
 {
 	unsigned bytes = d->count * d->size, size = sp_size(d);
-	uint32_t error = d->new_stack && d->size != 8 ? d->ss.selector & ~3u : 0;
+	uint32_t error = d->new_stack && d->size != 8 ? d->ss.selector & ~SELECTOR_RPL : 0;
 
 	d->frame_sp = (d->sp - bytes) & size_mask(size);
 	if (d->size == 8) {
@@ -264,7 +257,7 @@ static enum emulate_result write_frame(struct emulate *e, const struct delivery 
 static void clear_data_segments(struct emulate *e)
 {
 	static const uint8_t data[] = { EMULATE_ES, EMULATE_DS, EMULATE_FS, EMULATE_GS };
-	const struct emulate_segment null = { .access = EMULATE_SEG_UNUSABLE };
+	const struct emulate_segment null = { .access = SEGMENT_UNUSABLE };
 
 	for (unsigned i = 0; i < ARRAY_SIZE(data); i++)
 		commit_segment(e, data[i], &null);
@@ -272,11 +265,11 @@ static void clear_data_segments(struct emulate *e)
 
 static void enter_handler(struct emulate *e, const struct delivery *d)
 {
-	uint64_t clear = FLAG_TF | FLAG_NT | FLAG_RF | FLAG_VM;
+	uint64_t clear = RFLAGS_TF | RFLAGS_NT | RFLAGS_RF | RFLAGS_VM;
 	bool was_v86 = e->mode == EMULATE_V86;
 
 	if (!(d->type & 1)) /* an interrupt gate, not a trap gate */
-		clear |= FLAG_IF;
+		clear |= RFLAGS_IF;
 	e->rflags &= ~clear;
 	if (was_v86) {
 		e->mode = EMULATE_PROT32; /* commit_segment() makes it what the code segment says */
@@ -326,7 +319,7 @@ static enum emulate_result deliver_real(struct emulate *e, struct delivery *d)
 	TRY(prepare_segment(e, EMULATE_CS, (uint16_t)(vector >> 16), &d->cs));
 	commit_segment(e, EMULATE_CS, &d->cs);
 	write_gpr(e, EMULATE_RSP, sp_size(d), d->frame_sp);
-	e->rflags &= ~(uint64_t)(FLAG_IF | FLAG_TF | FLAG_RF | FLAG_AC);
+	e->rflags &= ~(uint64_t)(RFLAGS_IF | RFLAGS_TF | RFLAGS_RF | RFLAGS_AC);
 	e->rip = vector & 0xffff;
 	return EMULATE_OK;
 }

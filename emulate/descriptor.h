@@ -5,39 +5,22 @@
 
 #include "emulate/internal.h"
 
-/* Code and data. */
-#define TYPE_ACCESSED 1u
-#define TYPE_READ_WRITE 2u
-#define TYPE_CONFORMING 4u
-#define TYPE_EXECUTABLE 8u
-
-/* System segments and gates; those of 32 bits are the 64-bit ones in IA-32e mode. */
-#define TYPE_TSS16 1u
-#define TYPE_LDT 2u
-#define TYPE_TSS16_BUSY 3u
-#define TYPE_CALL_GATE16 4u
-#define TYPE_TASK_GATE 5u
-#define TYPE_TSS32 9u
-#define TYPE_TSS32_BUSY 11u
-#define TYPE_CALL_GATE32 12u
-#define TYPE_BUSY 2u
-
 static inline unsigned access_dpl(uint32_t access)
 {
-	return (access >> EMULATE_SEG_DPL_SHIFT) & 3;
+	return (access >> SEGMENT_DPL_SHIFT) & 3;
 }
 
 /* The type of a system descriptor, or 0 (which none has) for code and data. */
 static inline unsigned system_type(uint32_t access)
 {
-	return (access & EMULATE_SEG_S) ? 0 : access & EMULATE_SEG_TYPE;
+	return (access & SEGMENT_S) ? 0 : access & SEGMENT_TYPE;
 }
 
 static inline bool is_conforming_code(uint32_t access)
 {
-	unsigned want = TYPE_EXECUTABLE | TYPE_CONFORMING;
+	unsigned want = TYPE_CODE | TYPE_CONFORMING;
 
-	return (access & EMULATE_SEG_S) && (access & want) == want;
+	return (access & SEGMENT_S) && (access & want) == want;
 }
 
 static inline bool is_ia32e(const struct emulate *e)

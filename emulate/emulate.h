@@ -26,6 +26,7 @@
 #define VELLUM_EMULATE_EMULATE_H
 
 #include "lib/base.h"
+#include "lib/x86.h"
 
 struct emulate;
 
@@ -62,23 +63,13 @@ enum emulate_mode {
 };
 
 /* A segment register, in the form that the VMCS keeps it: limit in bytes, access as in the SDM's "Format of Access
- * Rights" (type 3:0, S 4, DPL 6:5, P 7, AVL 12, L 13, D/B 14, G 15, unusable 16). */
+ * Rights" (SEGMENT_* of lib/x86.h). */
 struct emulate_segment {
 	uint64_t base;
 	uint32_t limit;
 	uint32_t access;
 	uint16_t selector;
 };
-
-#define EMULATE_SEG_TYPE MASK(3, 0)
-#define EMULATE_SEG_S (1u << 4)
-#define EMULATE_SEG_DPL_SHIFT 5
-#define EMULATE_SEG_P (1u << 7)
-#define EMULATE_SEG_AVL (1u << 12)
-#define EMULATE_SEG_L (1u << 13)
-#define EMULATE_SEG_DB (1u << 14)
-#define EMULATE_SEG_G (1u << 15)
-#define EMULATE_SEG_UNUSABLE (1u << 16)
 
 /* What a callback says. On FAULT it has filled e->exception (a page fault: vector 14, error code, cr2). UNHANDLEABLE: the
  * caller of the emulator cannot do this; the instruction is abandoned with EMULATE_UNHANDLEABLE, nothing changed. */

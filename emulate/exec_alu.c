@@ -4,7 +4,7 @@
 /* One of the eight operations: the result, and the new status flags in *flags. */
 static uint64_t alu(unsigned op, uint64_t a, uint64_t b, unsigned size, uint64_t rflags, uint64_t *flags)
 {
-	uint64_t carry = rflags & FLAG_CF, r = 0;
+	uint64_t carry = rflags & RFLAGS_CF, r = 0;
 
 	switch ((enum alu_op)op) {
 	case ALU_ADD:
@@ -46,7 +46,7 @@ static enum emulate_result alu_rm(struct emulate *e, const struct insn *i, uint6
 	r = alu(i->sub, a, b, i->opsize, e->rflags, &flags);
 	if (writes)
 		TRY(rm_update(e, i, i->opsize, linear, a, r));
-	set_flags(e, FLAGS_ARITH, flags);
+	set_flags(e, RFLAGS_STATUS, flags);
 	return finish(e, i);
 }
 
@@ -68,7 +68,7 @@ enum emulate_result exec_alu_r_rm(struct emulate *e, const struct insn *i)
 	r = alu(i->sub, read_reg(e, i, i->reg, i->opsize), b, i->opsize, e->rflags, &flags);
 	if (i->sub != ALU_CMP)
 		write_reg(e, i, i->reg, i->opsize, r);
-	set_flags(e, FLAGS_ARITH, flags);
+	set_flags(e, RFLAGS_STATUS, flags);
 	return finish(e, i);
 }
 
@@ -77,7 +77,7 @@ static enum emulate_result test(struct emulate *e, const struct insn *i, uint64_
 	uint64_t linear, a;
 
 	TRY(rm_read(e, i, i->opsize, 0, &linear, &a));
-	set_flags(e, FLAGS_ARITH, flags_result(a & b, i->opsize));
+	set_flags(e, RFLAGS_STATUS, flags_result(a & b, i->opsize));
 	return finish(e, i);
 }
 
@@ -106,7 +106,7 @@ enum emulate_result exec_neg(struct emulate *e, const struct insn *i)
 
 	TRY(rm_read(e, i, i->opsize, EMULATE_HOW_WRITE, &linear, &v));
 	TRY(rm_update(e, i, i->opsize, linear, v, 0 - v));
-	set_flags(e, FLAGS_ARITH, flags_sub(0, v, 0 - v, i->opsize));
+	set_flags(e, RFLAGS_STATUS, flags_sub(0, v, 0 - v, i->opsize));
 	return finish(e, i);
 }
 
@@ -118,7 +118,7 @@ enum emulate_result exec_incdec(struct emulate *e, const struct insn *i)
 	TRY(rm_read(e, i, i->opsize, EMULATE_HOW_WRITE, &linear, &v));
 	r = i->sub ? v - 1 : v + 1;
 	TRY(rm_update(e, i, i->opsize, linear, v, r));
-	set_flags(e, FLAGS_ARITH & ~FLAG_CF, i->sub ? flags_sub(v, 1, r, i->opsize) : flags_add(v, 1, r, i->opsize));
+	set_flags(e, RFLAGS_STATUS & ~RFLAGS_CF, i->sub ? flags_sub(v, 1, r, i->opsize) : flags_add(v, 1, r, i->opsize));
 	return finish(e, i);
 }
 
@@ -133,7 +133,7 @@ enum emulate_result exec_xadd(struct emulate *e, const struct insn *i)
 	write_reg(e, i, i->reg, i->opsize, a);
 	if (!is_memory(i))
 		write_reg(e, i, i->rm, i->opsize, a + b);
-	set_flags(e, FLAGS_ARITH, flags_add(a, b, a + b, i->opsize));
+	set_flags(e, RFLAGS_STATUS, flags_add(a, b, a + b, i->opsize));
 	return finish(e, i);
 }
 
@@ -150,7 +150,7 @@ enum emulate_result exec_cmpxchg(struct emulate *e, const struct insn *i)
 		TRY(rm_update(e, i, i->opsize, linear, v, equal ? source : v));
 	if (!equal)
 		write_gpr(e, EMULATE_RAX, i->opsize, v);
-	set_flags(e, FLAGS_ARITH, flags_sub(accumulator, v, accumulator - v, i->opsize));
+	set_flags(e, RFLAGS_STATUS, flags_sub(accumulator, v, accumulator - v, i->opsize));
 	return finish(e, i);
 }
 
@@ -181,6 +181,6 @@ enum emulate_result exec_cmpxchg8b(struct emulate *e, const struct insn *i)
 		write_gpr(e, EMULATE_RAX, half, old[0]);
 		write_gpr(e, EMULATE_RDX, half, old[1]);
 	}
-	set_flags(e, FLAG_ZF, equal ? FLAG_ZF : 0);
+	set_flags(e, RFLAGS_ZF, equal ? RFLAGS_ZF : 0);
 	return finish(e, i);
 }

@@ -34,7 +34,7 @@ static enum emulate_result bit_operation(struct emulate *e, const struct insn *i
 	}
 	if (i->sub != BT_TEST)
 		TRY(rm_update(e, i, i->opsize, linear, v, change_bit(i->sub, v, mask)));
-	set_flags(e, FLAG_CF, (v & mask) ? FLAG_CF : 0);
+	set_flags(e, RFLAGS_CF, (v & mask) ? RFLAGS_CF : 0);
 	return finish(e, i);
 }
 
@@ -63,7 +63,7 @@ static enum emulate_result scan(struct emulate *e, const struct insn *i, uint64_
 {
 	if (v)
 		write_gpr(e, i->reg, i->opsize, found);
-	set_flags(e, FLAG_ZF, v ? 0 : FLAG_ZF);
+	set_flags(e, RFLAGS_ZF, v ? 0 : RFLAGS_ZF);
 	return finish(e, i);
 }
 
@@ -71,7 +71,7 @@ static enum emulate_result scan(struct emulate *e, const struct insn *i, uint64_
 static enum emulate_result count_zeros(struct emulate *e, const struct insn *i, uint64_t v, unsigned count)
 {
 	write_gpr(e, i->reg, i->opsize, count);
-	set_flags(e, FLAG_CF | FLAG_ZF, (v ? 0 : FLAG_CF) | (count ? 0 : FLAG_ZF));
+	set_flags(e, RFLAGS_CF | RFLAGS_ZF, (v ? 0 : RFLAGS_CF) | (count ? 0 : RFLAGS_ZF));
 	return finish(e, i);
 }
 
@@ -109,6 +109,6 @@ enum emulate_result exec_popcnt(struct emulate *e, const struct insn *i)
 	for (uint64_t rest = v; rest; rest &= rest - 1)
 		ones++;
 	write_gpr(e, i->reg, i->opsize, ones);
-	set_flags(e, FLAGS_ARITH, v ? 0 : FLAG_ZF);
+	set_flags(e, RFLAGS_STATUS, v ? 0 : RFLAGS_ZF);
 	return finish(e, i);
 }

@@ -17,7 +17,7 @@ static enum emulate_result check_target(struct emulate *e, const struct insn *i,
 enum emulate_result arrive(struct emulate *e, uint64_t target)
 {
 	e->rip = target;
-	e->rflags &= ~(uint64_t)FLAG_RF;
+	e->rflags &= ~RFLAGS_RF;
 	return EMULATE_OK;
 }
 
@@ -54,7 +54,7 @@ enum emulate_result exec_jmp_rm(struct emulate *e, const struct insn *i)
 enum emulate_result exec_loop(struct emulate *e, const struct insn *i)
 {
 	uint64_t count = (e->gpr[EMULATE_RCX] - 1) & size_mask(i->adsize), target = relative(e, i);
-	bool zf = e->rflags & FLAG_ZF, taken = count && (i->sub == 2 || zf == (i->sub == 1));
+	bool zf = e->rflags & RFLAGS_ZF, taken = count && (i->sub == 2 || zf == (i->sub == 1));
 
 	if (taken)
 		TRY(check_target(e, i, &target));
@@ -134,7 +134,7 @@ static enum emulate_result interrupt_real(struct emulate *e, const struct insn *
 	TRY(push_at(e, &sp, 2, e->rip + i->length));
 	e->gpr[EMULATE_RSP] = sp;
 	commit_segment(e, EMULATE_CS, &cs);
-	e->rflags &= ~(uint64_t)(FLAG_IF | FLAG_TF | FLAG_AC);
+	e->rflags &= ~(uint64_t)(RFLAGS_IF | RFLAGS_TF | RFLAGS_AC);
 	return arrive(e, entry & 0xffff);
 }
 
@@ -144,7 +144,7 @@ enum emulate_result exec_int(struct emulate *e, const struct insn *i)
 		return interrupt_real(e, i, i->imm);
 	if (e->mode == EMULATE_V86 && (e->cr4 & CR4_VME))
 		return EMULATE_UNKNOWN; /* the TSS's redirection bitmap decides */
-	if (e->mode == EMULATE_V86 && (e->rflags & FLAG_IOPL) != FLAG_IOPL)
+	if (e->mode == EMULATE_V86 && (e->rflags & RFLAGS_IOPL) != RFLAGS_IOPL)
 		return raise_error(e, VECTOR_GP, 0);
 	return raise_software(e, i, i->imm, EMULATE_SOFTWARE_INTERRUPT);
 }
@@ -165,7 +165,7 @@ enum emulate_result exec_int1(struct emulate *e, const struct insn *i)
 
 enum emulate_result exec_into(struct emulate *e, const struct insn *i)
 {
-	if (!(e->rflags & FLAG_OF))
+	if (!(e->rflags & RFLAGS_OF))
 		return finish(e, i);
 	if (e->mode == EMULATE_REAL)
 		return interrupt_real(e, i, VECTOR_OF);

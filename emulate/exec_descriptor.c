@@ -28,7 +28,7 @@ static bool lsl_knows(const struct emulate *e, unsigned type)
 
 static bool is_privileged_enough(const struct emulate *e, uint16_t selector, uint32_t access)
 {
-	return is_conforming_code(access) || access_dpl(access) >= max_u64(e->cpl, selector & 3u);
+	return is_conforming_code(access) || access_dpl(access) >= max_u64(e->cpl, selector & SELECTOR_RPL);
 }
 
 /* The descriptor of the selector in r/m. *visible: there is one. A type of 0 is no system segment's, and read_descriptor() has
@@ -41,10 +41,10 @@ static enum emulate_result look_up(struct emulate *e, const struct insn *i, uint
 	TRY(rm_read(e, i, 2, 0, &linear, &v));
 	*selector = v;
 	*visible = false;
-	if (!(v & 0xfffc))
+	if (!(v & (SELECTOR_INDEX | SELECTOR_TI)))
 		return EMULATE_OK;
 	TRY(read_descriptor(e, *selector, d, visible));
-	if (*visible && !(d->access & EMULATE_SEG_S) && !system_type(d->access))
+	if (*visible && !(d->access & SEGMENT_S) && !system_type(d->access))
 		*visible = false;
 	return EMULATE_OK;
 }
@@ -59,7 +59,7 @@ enum emulate_result exec_lar(struct emulate *e, const struct insn *i)
 	visible = visible && lar_knows(e, system_type(d.access)) && is_privileged_enough(e, selector, d.access);
 	if (visible)
 		write_gpr(e, i->reg, i->opsize, (d.low >> 32) & 0xffff00);
-	set_flags(e, FLAG_ZF, visible ? FLAG_ZF : 0);
+	set_flags(e, RFLAGS_ZF, visible ? RFLAGS_ZF : 0);
 	return finish(e, i);
 }
 
@@ -76,7 +76,7 @@ enum emulate_result exec_lsl(struct emulate *e, const struct insn *i)
 		unpack_descriptor(e, &d, selector, &s);
 		write_gpr(e, i->reg, i->opsize, s.limit);
 	}
-	set_flags(e, FLAG_ZF, visible ? FLAG_ZF : 0);
+	set_flags(e, RFLAGS_ZF, visible ? RFLAGS_ZF : 0);
 	return finish(e, i);
 }
 
@@ -88,12 +88,12 @@ enum emulate_result exec_verify(struct emulate *e, const struct insn *i)
 	bool allowed;
 
 	TRY(look_up(e, i, &selector, &d, &allowed));
-	allowed = allowed && (d.access & EMULATE_SEG_S) && is_privileged_enough(e, selector, d.access);
-	if (allowed && (d.access & TYPE_EXECUTABLE))
+	allowed = allowed && (d.access & SEGMENT_S) && is_privileged_enough(e, selector, d.access);
+	if (allowed && (d.access & TYPE_CODE))
 		allowed = !i->sub && (d.access & TYPE_READ_WRITE);
 	else if (allowed && i->sub)
 		allowed = d.access & TYPE_READ_WRITE;
-	set_flags(e, FLAG_ZF, allowed ? FLAG_ZF : 0);
+	set_flags(e, RFLAGS_ZF, allowed ? RFLAGS_ZF : 0);
 	return finish(e, i);
 }
 
@@ -101,14 +101,14 @@ enum emulate_result exec_verify(struct emulate *e, const struct insn *i)
  * there is something to write. */
 enum emulate_result exec_arpl(struct emulate *e, const struct insn *i)
 {
-	uint64_t linear, v, rpl = e->gpr[i->reg] & 3;
+	uint64_t linear, v, rpl = e->gpr[i->reg] & SELECTOR_RPL;
 	bool adjusted;
 
 	TRY(rm_read(e, i, 2, 0, &linear, &v));
-	adjusted = (v & 3) < rpl;
+	adjusted = (v & SELECTOR_RPL) < rpl;
 	if (adjusted)
-		TRY(rm_write(e, i, 2, (v & ~3ull) | rpl));
-	set_flags(e, FLAG_ZF, adjusted ? FLAG_ZF : 0);
+		TRY(rm_write(e, i, 2, (v & ~SELECTOR_RPL) | rpl));
+	set_flags(e, RFLAGS_ZF, adjusted ? RFLAGS_ZF : 0);
 	return finish(e, i);
 }
 
@@ -136,16 +136,16 @@ static enum emulate_result prepare_system(struct emulate *e, unsigned which, uin
 	struct descriptor d;
 	uint8_t byte;
 
-	if (selector & 4)
-		return raise_error(e, VECTOR_GP, selector & ~3u);
+	if (selector & SELECTOR_TI)
+		return raise_error(e, VECTOR_GP, selector & ~SELECTOR_RPL);
 	TRY(read_descriptor(e, selector, &d, NULL));
 	if (!loadable(e, which, system_type(d.access)))
-		return raise_error(e, VECTOR_GP, selector & ~3u);
-	if (!(d.access & EMULATE_SEG_P))
-		return raise_error(e, VECTOR_NP, selector & ~3u);
+		return raise_error(e, VECTOR_GP, selector & ~SELECTOR_RPL);
+	if (!(d.access & SEGMENT_P))
+		return raise_error(e, VECTOR_NP, selector & ~SELECTOR_RPL);
 	unpack_descriptor(e, &d, selector, s);
 	if (is_ia32e(e) && !is_canonical(e, s->base))
-		return raise_error(e, VECTOR_GP, selector & ~3u);
+		return raise_error(e, VECTOR_GP, selector & ~SELECTOR_RPL);
 	if (which == EMULATE_LDTR)
 		return EMULATE_OK;
 	s->access |= TYPE_BUSY;
@@ -156,13 +156,13 @@ static enum emulate_result prepare_system(struct emulate *e, unsigned which, uin
 /* LLDT, LTR; a null selector makes LDTR unusable. */
 enum emulate_result exec_load_selector(struct emulate *e, const struct insn *i)
 {
-	struct emulate_segment s = { .access = EMULATE_SEG_UNUSABLE };
+	struct emulate_segment s = { .access = SEGMENT_UNUSABLE };
 	uint64_t linear, selector;
 
 	TRY(check_cpl0(e));
 	TRY(rm_read(e, i, 2, 0, &linear, &selector));
 	s.selector = selector;
-	if (selector & 0xfffc)
+	if (selector & (SELECTOR_INDEX | SELECTOR_TI))
 		TRY(prepare_system(e, i->sub, selector, &s));
 	else if (i->sub == EMULATE_TR)
 		return raise_error(e, VECTOR_GP, 0);

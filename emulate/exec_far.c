@@ -5,7 +5,7 @@
 
 enum emulate_result check_far(struct emulate *e, const struct emulate_segment *cs, uint64_t offset)
 {
-	bool to_long64 = !is_real_like(e) && is_ia32e(e) && (cs->access & EMULATE_SEG_L);
+	bool to_long64 = !is_real_like(e) && is_ia32e(e) && (cs->access & SEGMENT_L);
 
 	if (to_long64 ? !is_canonical(e, offset) : offset > cs->limit)
 		return raise_error(e, VECTOR_GP, 0);
@@ -27,18 +27,18 @@ static enum emulate_result through_gate(struct emulate *e, const struct descript
 	bool wide = system_type(gate->access) == TYPE_CALL_GATE32;
 	struct descriptor d;
 
-	if (access_dpl(gate->access) < max_u64(e->cpl, selector & 3u))
-		return raise_error(e, VECTOR_GP, selector & ~3u);
-	if (!(gate->access & EMULATE_SEG_P))
-		return raise_error(e, VECTOR_NP, selector & ~3u);
-	if (!(target & ~3u))
+	if (access_dpl(gate->access) < max_u64(e->cpl, selector & SELECTOR_RPL))
+		return raise_error(e, VECTOR_GP, selector & ~SELECTOR_RPL);
+	if (!(gate->access & SEGMENT_P))
+		return raise_error(e, VECTOR_NP, selector & ~SELECTOR_RPL);
+	if (!(target & ~SELECTOR_RPL))
 		return raise_error(e, VECTOR_GP, 0);
 	TRY(read_descriptor(e, target, &d, NULL));
-	if (is_ia32e(e) && (d.access & (EMULATE_SEG_L | EMULATE_SEG_DB)) != EMULATE_SEG_L)
-		return raise_error(e, VECTOR_GP, target & ~3u);
+	if (is_ia32e(e) && (d.access & (SEGMENT_L | SEGMENT_DB)) != SEGMENT_L)
+		return raise_error(e, VECTOR_GP, target & ~SELECTOR_RPL);
 	if (is_call && !is_conforming_code(d.access) && access_dpl(d.access) < e->cpl)
 		return EMULATE_UNKNOWN; /* to an inner level, on another stack */
-	TRY(prepare_code(e, target & ~3u, &d, false, &to->cs));
+	TRY(prepare_code(e, target & ~SELECTOR_RPL, &d, false, &to->cs));
 	to->offset = gate->low & 0xffff;
 	if (wide)
 		to->offset |= (gate->low >> 32) & 0xffff0000;
@@ -71,7 +71,7 @@ static enum emulate_result find_destination(struct emulate *e, uint16_t selector
 		TRY(prepare_code_segment(e, selector, false, &to->cs));
 		return check_far(e, &to->cs, to->offset);
 	}
-	if (!(selector & ~3u))
+	if (!(selector & ~SELECTOR_RPL))
 		return raise_error(e, VECTOR_GP, 0);
 	TRY(read_descriptor(e, selector, &d, NULL));
 	if (is_call_gate(e, d.access))

@@ -167,11 +167,11 @@ enum emulate_result exec_xlat(struct emulate *e, const struct insn *i)
 	return finish(e, i);
 }
 
-#define FLAGS_AH (FLAG_SF | FLAG_ZF | FLAG_AF | FLAG_PF | FLAG_CF)
+#define FLAGS_AH (RFLAGS_SF | RFLAGS_ZF | RFLAGS_AF | RFLAGS_PF | RFLAGS_CF)
 
 enum emulate_result exec_lahf(struct emulate *e, const struct insn *i)
 {
-	uint64_t ah = (e->rflags & FLAGS_AH) | 2;
+	uint64_t ah = (e->rflags & FLAGS_AH) | RFLAGS_FIXED;
 
 	e->gpr[EMULATE_RAX] = (e->gpr[EMULATE_RAX] & ~0xff00ull) | (ah << 8);
 	return finish(e, i);
@@ -188,14 +188,14 @@ enum emulate_result exec_flag(struct emulate *e, const struct insn *i)
 {
 	switch (i->sub) {
 	case 0xf5:
-		e->rflags ^= FLAG_CF;
+		e->rflags ^= RFLAGS_CF;
 		break;
 	case 0xf8:
 	case 0xf9:
-		set_flags(e, FLAG_CF, (i->sub & 1) ? FLAG_CF : 0);
+		set_flags(e, RFLAGS_CF, (i->sub & 1) ? RFLAGS_CF : 0);
 		break;
 	default:
-		set_flags(e, FLAG_DF, (i->sub & 1) ? FLAG_DF : 0);
+		set_flags(e, RFLAGS_DF, (i->sub & 1) ? RFLAGS_DF : 0);
 		break;
 	}
 	return finish(e, i);
@@ -204,7 +204,7 @@ enum emulate_result exec_flag(struct emulate *e, const struct insn *i)
 /* SALC: AL = CF ? FF : 0. */
 enum emulate_result exec_salc(struct emulate *e, const struct insn *i)
 {
-	write_gpr(e, EMULATE_RAX, 1, (e->rflags & FLAG_CF) ? 0xff : 0);
+	write_gpr(e, EMULATE_RAX, 1, (e->rflags & RFLAGS_CF) ? 0xff : 0);
 	return finish(e, i);
 }
 

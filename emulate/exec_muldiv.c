@@ -26,7 +26,7 @@ static void write_double(struct emulate *e, unsigned size, uint64_t low, uint64_
 /* CF and OF alike; SF, ZF, AF and PF are undefined: left as they are. */
 static void set_overflow(struct emulate *e, bool overflow)
 {
-	set_flags(e, FLAG_CF | FLAG_OF, overflow ? FLAG_CF | FLAG_OF : 0);
+	set_flags(e, RFLAGS_CF | RFLAGS_OF, overflow ? RFLAGS_CF | RFLAGS_OF : 0);
 }
 
 enum emulate_result exec_mul(struct emulate *e, const struct insn *i)
@@ -170,20 +170,20 @@ static enum emulate_result decimal_adjust(struct emulate *e, const struct insn *
 	uint8_t old = e->gpr[EMULATE_RAX], al = old;
 	uint64_t f = 0;
 
-	if ((old & 15) > 9 || (e->rflags & FLAG_AF)) {
+	if ((old & 15) > 9 || (e->rflags & RFLAGS_AF)) {
 		al = subtract ? al - 6 : al + 6;
-		f |= FLAG_AF | (e->rflags & FLAG_CF);
+		f |= RFLAGS_AF | (e->rflags & RFLAGS_CF);
 		if (subtract ? old < 6 : old > 0xf9)
-			f |= FLAG_CF;
+			f |= RFLAGS_CF;
 	}
-	if (old > 0x99 || (e->rflags & FLAG_CF)) {
+	if (old > 0x99 || (e->rflags & RFLAGS_CF)) {
 		al = subtract ? al - 0x60 : al + 0x60;
-		f |= FLAG_CF;
+		f |= RFLAGS_CF;
 	} else if (!subtract) {
-		f &= ~(uint64_t)FLAG_CF;
+		f &= ~RFLAGS_CF;
 	}
 	write_gpr(e, EMULATE_RAX, 1, al);
-	set_flags(e, FLAGS_ARITH & ~FLAG_OF, f | flags_result(al, 1));
+	set_flags(e, RFLAGS_STATUS & ~RFLAGS_OF, f | flags_result(al, 1));
 	return finish(e, i);
 }
 
@@ -203,12 +203,12 @@ static enum emulate_result ascii_adjust(struct emulate *e, const struct insn *i,
 	uint16_t ax = e->gpr[EMULATE_RAX];
 	uint64_t f = 0;
 
-	if ((ax & 15) > 9 || (e->rflags & FLAG_AF)) {
+	if ((ax & 15) > 9 || (e->rflags & RFLAGS_AF)) {
 		ax = subtract ? ax - 0x106 : ax + 0x106;
-		f = FLAG_AF | FLAG_CF;
+		f = RFLAGS_AF | RFLAGS_CF;
 	}
 	write_gpr(e, EMULATE_RAX, 2, ax & 0xff0f);
-	set_flags(e, FLAG_AF | FLAG_CF, f);
+	set_flags(e, RFLAGS_AF | RFLAGS_CF, f);
 	return finish(e, i);
 }
 
@@ -230,7 +230,7 @@ enum emulate_result exec_aam(struct emulate *e, const struct insn *i)
 	if (!base)
 		return raise(e, VECTOR_DE);
 	write_gpr(e, EMULATE_RAX, 2, ((al / base) << 8) | (al % base));
-	set_flags(e, FLAG_SF | FLAG_ZF | FLAG_PF, flags_result(al % base, 1));
+	set_flags(e, RFLAGS_SF | RFLAGS_ZF | RFLAGS_PF, flags_result(al % base, 1));
 	return finish(e, i);
 }
 
@@ -240,6 +240,6 @@ enum emulate_result exec_aad(struct emulate *e, const struct insn *i)
 	uint8_t al = rax + (rax >> 8) * i->imm;
 
 	write_gpr(e, EMULATE_RAX, 2, al);
-	set_flags(e, FLAG_SF | FLAG_ZF | FLAG_PF, flags_result(al, 1));
+	set_flags(e, RFLAGS_SF | RFLAGS_ZF | RFLAGS_PF, flags_result(al, 1));
 	return finish(e, i);
 }

@@ -18,7 +18,7 @@ enum emulate_result check_vector_unit(struct emulate *e, const struct insn *i)
 	if (native_bits(i) & INSN_N_GENERAL)
 		return EMULATE_OK;
 	if (i->flags & INSN_F_VEX) {
-		if (!(e->cr4 & CR4_OSXSAVE) || (e->xcr0 & XCR0_SSE_AVX) != XCR0_SSE_AVX)
+		if (!(e->cr4 & CR4_OSXSAVE) || (e->xcr0 & (XCR0_SSE | XCR0_AVX)) != (XCR0_SSE | XCR0_AVX))
 			return raise(e, VECTOR_UD);
 	} else if ((e->cr0 & CR0_EM) || (!(native_bits(i) & INSN_N_MMX) && !(e->cr4 & CR4_OSFXSR))) {
 		return raise(e, VECTOR_UD);
@@ -114,7 +114,7 @@ static void store_registers(struct emulate *e, const struct insn *i, const struc
 		e->gpr[EMULATE_RCX] = n->rcx;
 	if ((bits & (INSN_N_REG | INSN_N_STORE)) == INSN_N_REG)
 		e->gpr[i->reg] = n->rax;
-	set_flags(e, FLAGS_ARITH, n->rflags);
+	set_flags(e, RFLAGS_STATUS, n->rflags);
 }
 
 /* VZEROUPPER, VZEROALL (VEX.L) outside 64-bit mode, where they reach registers 0 to 7 only. */

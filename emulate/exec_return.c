@@ -19,9 +19,9 @@ static enum emulate_result prepare_at_level(struct emulate *e, struct frame *f)
 
 	e->cpl = f->cpl;
 	result = prepare_code_segment(e, f->cs, true, &f->code);
-	to_long64 = is_ia32e(e) && (f->code.access & EMULATE_SEG_L);
+	to_long64 = is_ia32e(e) && (f->code.access & SEGMENT_L);
 	if (result == EMULATE_OK && f->stack) {
-		if (!(f->ss & 0xfffc) && (!to_long64 || f->cpl == 3 || (f->ss & 3) != f->cpl))
+		if (!(f->ss & (SELECTOR_INDEX | SELECTOR_TI)) && (!to_long64 || f->cpl == 3 || (f->ss & SELECTOR_RPL) != f->cpl))
 			result = raise_error(e, VECTOR_GP, 0);
 		else
 			result = prepare_segment(e, EMULATE_SS, f->ss, &f->stack_segment);
@@ -33,8 +33,8 @@ static enum emulate_result prepare_at_level(struct emulate *e, struct frame *f)
 /* The level that the popped CS names: none that is more privileged. */
 static enum emulate_result find_level(struct emulate *e, struct frame *f)
 {
-	f->cpl = is_real_like(e) ? e->cpl : f->cs & 3;
-	return f->cpl < e->cpl ? raise_error(e, VECTOR_GP, f->cs & 0xfffc) : EMULATE_OK;
+	f->cpl = is_real_like(e) ? e->cpl : f->cs & SELECTOR_RPL;
+	return f->cpl < e->cpl ? raise_error(e, VECTOR_GP, f->cs & (SELECTOR_INDEX | SELECTOR_TI)) : EMULATE_OK;
 }
 
 /* An outer level must not find segments of an inner one in the data segment registers. */
@@ -45,10 +45,10 @@ static void drop_segments(struct emulate *e)
 	for (unsigned n = 0; n < ARRAY_SIZE(registers); n++) {
 		struct emulate_segment s = *segment(e, registers[n]);
 
-		if ((s.access & EMULATE_SEG_UNUSABLE) || is_conforming_code(s.access) || access_dpl(s.access) >= e->cpl)
+		if ((s.access & SEGMENT_UNUSABLE) || is_conforming_code(s.access) || access_dpl(s.access) >= e->cpl)
 			continue;
 		s.selector = 0;
-		s.access = EMULATE_SEG_UNUSABLE;
+		s.access = SEGMENT_UNUSABLE;
 		commit_segment(e, registers[n], &s);
 	}
 }
@@ -103,12 +103,12 @@ enum emulate_result exec_ret_far(struct emulate *e, const struct insn *i)
 /* SDM: "IRET", what may change at which level. */
 static uint64_t flags_that_change(const struct emulate *e, unsigned opsize)
 {
-	uint64_t which = FLAGS_ARITH | FLAG_TF | FLAG_DF | FLAG_NT | FLAG_RF | FLAG_AC | FLAG_ID;
+	uint64_t which = RFLAGS_STATUS | RFLAGS_TF | RFLAGS_DF | RFLAGS_NT | RFLAGS_RF | RFLAGS_AC | RFLAGS_ID;
 
 	if (e->cpl == 0)
-		which |= FLAG_IOPL | (e->mode == EMULATE_REAL ? 0 : FLAG_VIF | FLAG_VIP);
-	if (e->cpl <= (e->rflags & FLAG_IOPL) >> FLAG_IOPL_SHIFT)
-		which |= FLAG_IF;
+		which |= RFLAGS_IOPL | (e->mode == EMULATE_REAL ? 0 : RFLAGS_VIF | RFLAGS_VIP);
+	if (e->cpl <= (e->rflags & RFLAGS_IOPL) >> RFLAGS_IOPL_SHIFT)
+		which |= RFLAGS_IF;
 	return opsize == 2 ? which & 0xffff : which;
 }
 
@@ -116,7 +116,7 @@ static uint64_t flags_that_change(const struct emulate *e, unsigned opsize)
 static enum emulate_result return_to_v86(struct emulate *e, uint64_t sp, const struct frame *f)
 {
 	static const uint8_t order[] = { EMULATE_SS, EMULATE_ES, EMULATE_DS, EMULATE_FS, EMULATE_GS };
-	const uint64_t which = flags_that_change(e, 4) | FLAG_VM;
+	const uint64_t which = flags_that_change(e, 4) | RFLAGS_VM;
 	uint64_t esp, selector[ARRAY_SIZE(order)];
 
 	TRY(pop_at(e, &sp, 4, 0, &esp));
@@ -137,7 +137,7 @@ static enum emulate_result return_to_v86(struct emulate *e, uint64_t sp, const s
 
 static bool goes_to_v86(const struct emulate *e, const struct insn *i, const struct frame *f)
 {
-	return !is_real_like(e) && !is_ia32e(e) && (f->flags & FLAG_VM) && i->opsize == 4 && e->cpl == 0;
+	return !is_real_like(e) && !is_ia32e(e) && (f->flags & RFLAGS_VM) && i->opsize == 4 && e->cpl == 0;
 }
 
 static enum emulate_result pop_frame(struct emulate *e, const struct insn *i, uint64_t *sp, struct frame *f)
@@ -161,9 +161,9 @@ enum emulate_result exec_iret(struct emulate *e, const struct insn *i)
 	uint64_t sp = e->gpr[EMULATE_RSP], which = flags_that_change(e, i->opsize);
 	struct frame f = { 0 };
 
-	if (e->mode == EMULATE_V86 && (e->rflags & FLAG_IOPL) != FLAG_IOPL)
+	if (e->mode == EMULATE_V86 && (e->rflags & RFLAGS_IOPL) != RFLAGS_IOPL)
 		return (e->cr4 & CR4_VME) ? EMULATE_UNKNOWN : raise_error(e, VECTOR_GP, 0);
-	if (!is_real_like(e) && (e->rflags & FLAG_NT))
+	if (!is_real_like(e) && (e->rflags & RFLAGS_NT))
 		return is_ia32e(e) ? raise_error(e, VECTOR_GP, 0) : EMULATE_UNKNOWN;
 	TRY(pop_frame(e, i, &sp, &f));
 	if (goes_to_v86(e, i, &f)) {

@@ -4,8 +4,6 @@
  * privilege; gates and task switches are EMULATE_UNKNOWN. SDM: "Loading Segment Registers", "Segment Descriptors". */
 #include "emulate/descriptor.h"
 
-#define V86_ACCESS 0xf3u
-
 /* Limits and rights stay in real mode; virtual-8086 mode has its own. */
 static void load_real(struct emulate *e, unsigned n, uint16_t selector, struct emulate_segment *out)
 {
@@ -14,7 +12,7 @@ static void load_real(struct emulate *e, unsigned n, uint16_t selector, struct e
 	out->base = (uint32_t)selector << 4;
 	if (e->mode == EMULATE_V86) {
 		out->limit = 0xffff;
-		out->access = V86_ACCESS;
+		out->access = SEGMENT_V86;
 	}
 }
 
@@ -27,18 +25,18 @@ void unpack_descriptor(const struct emulate *e, const struct descriptor *d, uint
 	if (system_type(d->access) && is_ia32e(e))
 		out->base |= d->high << 32;
 	out->access = d->access;
-	out->limit = (out->access & EMULATE_SEG_G) ? (limit << 12) | 0xfff : limit;
+	out->limit = (out->access & SEGMENT_G) ? (limit << 12) | 0xfff : limit;
 }
 
 /* Bytes of the descriptor at hand: system descriptors of IA-32e mode have 16. */
 static enum emulate_result read_upper_half(struct emulate *e, uint16_t selector, uint32_t limit, struct descriptor *d,
 					   bool *found)
 {
-	if (!is_ia32e(e) || (d->access & EMULATE_SEG_S) || !system_type(d->access))
+	if (!is_ia32e(e) || (d->access & SEGMENT_S) || !system_type(d->access))
 		return EMULATE_OK;
 	if ((selector | 7u) + 8 > limit) {
 		if (!found)
-			return raise_error(e, VECTOR_GP, selector & ~3u);
+			return raise_error(e, VECTOR_GP, selector & ~SELECTOR_RPL);
 		*found = false;
 		return EMULATE_OK;
 	}
@@ -51,13 +49,13 @@ enum emulate_result read_descriptor(struct emulate *e, uint16_t selector, struct
 	bool there;
 
 	*d = (struct descriptor){ 0 };
-	TRY_OPTIONAL(e, read_dtr, e, (selector & 4) ? EMULATE_LDTR : EMULATE_GDTR, &table);
-	there = (selector | 7u) <= table.limit && !((selector & 4) && (table.access & EMULATE_SEG_UNUSABLE));
+	TRY_OPTIONAL(e, read_dtr, e, (selector & SELECTOR_TI) ? EMULATE_LDTR : EMULATE_GDTR, &table);
+	there = (selector | 7u) <= table.limit && !((selector & SELECTOR_TI) && (table.access & SEGMENT_UNUSABLE));
 	if (found)
 		*found = there;
 	if (!there)
-		return found ? EMULATE_OK : raise_error(e, VECTOR_GP, selector & ~3u);
-	d->address = table.base + (selector & ~7u);
+		return found ? EMULATE_OK : raise_error(e, VECTOR_GP, selector & ~SELECTOR_RPL);
+	d->address = table.base + (selector & SELECTOR_INDEX);
 	if (!is_ia32e(e))
 		d->address = (uint32_t)d->address;
 	TRY(read_value(e, d->address, 8, EMULATE_HOW_SYSTEM, &d->low));
@@ -77,30 +75,30 @@ enum emulate_result set_accessed(struct emulate *e, uint64_t address, struct emu
 
 static enum emulate_result load_null(struct emulate *e, unsigned n, uint16_t selector, struct emulate_segment *out)
 {
-	unsigned rpl = selector & 3;
+	unsigned rpl = selector & SELECTOR_RPL;
 
 	if (n == EMULATE_SS && (!is_long64(e) || e->cpl == 3 || rpl != e->cpl))
 		return raise_error(e, VECTOR_GP, 0);
 	*out = *segment(e, n);
 	out->selector = selector;
-	out->access = EMULATE_SEG_UNUSABLE | (n == EMULATE_SS ? (uint32_t)e->cpl << EMULATE_SEG_DPL_SHIFT : 0);
+	out->access = SEGMENT_UNUSABLE | (n == EMULATE_SS ? (uint32_t)e->cpl << SEGMENT_DPL_SHIFT : 0);
 	out->base = 0;
 	return EMULATE_OK;
 }
 
 static bool stack_allowed(const struct emulate *e, uint16_t selector, uint32_t access)
 {
-	return (access & (TYPE_EXECUTABLE | TYPE_READ_WRITE)) == TYPE_READ_WRITE && (selector & 3u) == e->cpl &&
+	return (access & (TYPE_CODE | TYPE_READ_WRITE)) == TYPE_READ_WRITE && (selector & SELECTOR_RPL) == e->cpl &&
 	       access_dpl(access) == e->cpl;
 }
 
 static bool data_allowed(const struct emulate *e, uint16_t selector, uint32_t access)
 {
-	unsigned rpl = selector & 3;
+	unsigned rpl = selector & SELECTOR_RPL;
 
-	if ((access & (TYPE_EXECUTABLE | TYPE_READ_WRITE)) == TYPE_EXECUTABLE)
+	if ((access & (TYPE_CODE | TYPE_READ_WRITE)) == TYPE_CODE)
 		return false; /* not readable */
-	if ((access & (TYPE_EXECUTABLE | TYPE_CONFORMING)) == (TYPE_EXECUTABLE | TYPE_CONFORMING))
+	if ((access & (TYPE_CODE | TYPE_CONFORMING)) == (TYPE_CODE | TYPE_CONFORMING))
 		return true;
 	return access_dpl(access) >= max_u64(rpl, e->cpl);
 }
@@ -114,21 +112,21 @@ enum emulate_result prepare_segment(struct emulate *e, unsigned n, uint16_t sele
 		load_real(e, n, selector, out);
 		return EMULATE_OK;
 	}
-	if (!(selector & ~3u))
+	if (!(selector & ~SELECTOR_RPL))
 		return load_null(e, n, selector, out);
 	TRY(read_descriptor(e, selector, &d, NULL));
 	unpack_descriptor(e, &d, selector, out);
 	allowed = n == EMULATE_SS ? stack_allowed(e, selector, out->access) : data_allowed(e, selector, out->access);
-	if (!(out->access & EMULATE_SEG_S) || !allowed)
-		return raise_error(e, VECTOR_GP, selector & ~3u);
-	if (!(out->access & EMULATE_SEG_P))
-		return raise_error(e, n == EMULATE_SS ? VECTOR_SS : VECTOR_NP, selector & ~3u);
+	if (!(out->access & SEGMENT_S) || !allowed)
+		return raise_error(e, VECTOR_GP, selector & ~SELECTOR_RPL);
+	if (!(out->access & SEGMENT_P))
+		return raise_error(e, n == EMULATE_SS ? VECTOR_SS : VECTOR_NP, selector & ~SELECTOR_RPL);
 	return set_accessed(e, d.address, out);
 }
 
 static bool code_allowed(const struct emulate *e, uint16_t selector, uint32_t access, bool is_return)
 {
-	unsigned rpl = selector & 3;
+	unsigned rpl = selector & SELECTOR_RPL;
 
 	if (access & TYPE_CONFORMING)
 		return access_dpl(access) <= e->cpl;
@@ -139,13 +137,13 @@ enum emulate_result prepare_code(struct emulate *e, uint16_t selector, const str
 				 struct emulate_segment *out)
 {
 	unpack_descriptor(e, d, selector, out);
-	if (!(out->access & EMULATE_SEG_S) || !(out->access & TYPE_EXECUTABLE) || !code_allowed(e, selector, out->access, is_return))
-		return raise_error(e, VECTOR_GP, selector & ~3u);
-	if (is_ia32e(e) && (out->access & EMULATE_SEG_L) && (out->access & EMULATE_SEG_DB))
-		return raise_error(e, VECTOR_GP, selector & ~3u);
-	if (!(out->access & EMULATE_SEG_P))
-		return raise_error(e, VECTOR_NP, selector & ~3u);
-	out->selector = (selector & ~3u) | e->cpl;
+	if (!(out->access & SEGMENT_S) || !(out->access & TYPE_CODE) || !code_allowed(e, selector, out->access, is_return))
+		return raise_error(e, VECTOR_GP, selector & ~SELECTOR_RPL);
+	if (is_ia32e(e) && (out->access & SEGMENT_L) && (out->access & SEGMENT_DB))
+		return raise_error(e, VECTOR_GP, selector & ~SELECTOR_RPL);
+	if (!(out->access & SEGMENT_P))
+		return raise_error(e, VECTOR_NP, selector & ~SELECTOR_RPL);
+	out->selector = (selector & ~SELECTOR_RPL) | e->cpl;
 	return set_accessed(e, d->address, out);
 }
 
@@ -158,10 +156,10 @@ enum emulate_result prepare_code_segment(struct emulate *e, uint16_t selector, b
 		load_real(e, EMULATE_CS, selector, out);
 		return EMULATE_OK;
 	}
-	if (!(selector & ~3u))
+	if (!(selector & ~SELECTOR_RPL))
 		return raise_error(e, VECTOR_GP, 0);
-	if (is_return && (selector & 3u) != e->cpl)
-		return (selector & 3u) < e->cpl ? raise_error(e, VECTOR_GP, selector & ~3u) : EMULATE_UNKNOWN;
+	if (is_return && (selector & SELECTOR_RPL) != e->cpl)
+		return (selector & SELECTOR_RPL) < e->cpl ? raise_error(e, VECTOR_GP, selector & ~SELECTOR_RPL) : EMULATE_UNKNOWN;
 	TRY(read_descriptor(e, selector, &d, NULL));
 	return prepare_code(e, selector, &d, is_return, out);
 }
@@ -171,10 +169,10 @@ static void set_mode(struct emulate *e, const struct emulate_segment *cs)
 {
 	if (is_real_like(e))
 		return;
-	if ((e->efer & EFER_LMA) && (cs->access & EMULATE_SEG_L))
+	if ((e->efer & EFER_LMA) && (cs->access & SEGMENT_L))
 		e->mode = EMULATE_LONG64;
 	else
-		e->mode = (cs->access & EMULATE_SEG_DB) ? EMULATE_PROT32 : EMULATE_PROT16;
+		e->mode = (cs->access & SEGMENT_DB) ? EMULATE_PROT32 : EMULATE_PROT16;
 }
 
 void commit_segment(struct emulate *e, unsigned n, const struct emulate_segment *s)
@@ -188,7 +186,9 @@ void commit_segment(struct emulate *e, unsigned n, const struct emulate_segment 
 
 void commit_v86_segment(struct emulate *e, unsigned n, uint16_t selector)
 {
-	struct emulate_segment s = { .selector = selector, .limit = 0xffff, .access = V86_ACCESS, .base = (uint32_t)selector << 4 };
+	struct emulate_segment s = {
+		.selector = selector, .limit = 0xffff, .access = SEGMENT_V86, .base = (uint32_t)selector << 4,
+	};
 
 	commit_segment(e, n, &s);
 }

@@ -27,7 +27,7 @@ static uint64_t rotate(unsigned op, uint64_t v, unsigned count, unsigned bits, u
 		cf = bit(v, bits - 1);
 		of = cf ^ bit(v, bits - 2);
 	}
-	*flags = (cf ? FLAG_CF : 0) | (of ? FLAG_OF : 0);
+	*flags = (cf ? RFLAGS_CF : 0) | (of ? RFLAGS_OF : 0);
 	return v;
 }
 
@@ -35,7 +35,7 @@ static uint64_t rotate(unsigned op, uint64_t v, unsigned count, unsigned bits, u
 static uint64_t rotate_carry(unsigned op, uint64_t v, unsigned count, unsigned bits, uint64_t rflags, uint64_t *flags)
 {
 	unsigned n = count % (bits + 1);
-	uint64_t cf = rflags & FLAG_CF, of, mask = ~0ull >> (64 - bits), old = v;
+	uint64_t cf = rflags & RFLAGS_CF, of, mask = ~0ull >> (64 - bits), old = v;
 
 	if (op == SHIFT_RCR)
 		n = (bits + 1 - n) % (bits + 1); /* to the left by the complement */
@@ -46,7 +46,7 @@ static uint64_t rotate_carry(unsigned op, uint64_t v, unsigned count, unsigned b
 		cf = bit(old, bits - n);
 	}
 	of = op == SHIFT_RCL ? bit(v, bits - 1) ^ cf : bit(v, bits - 1) ^ bit(v, bits - 2);
-	*flags = (cf ? FLAG_CF : 0) | (of ? FLAG_OF : 0);
+	*flags = (cf ? RFLAGS_CF : 0) | (of ? RFLAGS_OF : 0);
 	return v;
 }
 
@@ -71,13 +71,13 @@ static uint64_t shift(unsigned op, uint64_t v, unsigned count, unsigned bits, ui
 		v = count < bits ? v << count : 0;
 		of = bit(v, bits - 1) ^ cf;
 	}
-	*flags = flags_result(v, size) | (cf ? FLAG_CF : 0) | (of ? FLAG_OF : 0);
+	*flags = flags_result(v, size) | (cf ? RFLAGS_CF : 0) | (of ? RFLAGS_OF : 0);
 	return v;
 }
 
 static enum emulate_result shift_rm(struct emulate *e, const struct insn *i, unsigned count)
 {
-	uint64_t linear, v, r, flags, which = FLAG_CF | FLAG_OF;
+	uint64_t linear, v, r, flags, which = RFLAGS_CF | RFLAGS_OF;
 	unsigned bits = 8 * i->opsize;
 
 	count &= bits == 64 ? 63 : 31;
@@ -98,7 +98,7 @@ static enum emulate_result shift_rm(struct emulate *e, const struct insn *i, uns
 		break;
 	default:
 		r = shift(i->sub, v, count, bits, &flags);
-		which = FLAGS_ARITH;
+		which = RFLAGS_STATUS;
 		break;
 	}
 	TRY(rm_update(e, i, i->opsize, linear, v, r));
@@ -151,11 +151,11 @@ static enum emulate_result shift_double(struct emulate *e, const struct insn *i,
 		cf = (uint64_t)(joined >> (count - 1)) & 1;
 	}
 	r &= size_mask(i->opsize);
-	flags = flags_result(r, i->opsize) | (cf ? FLAG_CF : 0);
+	flags = flags_result(r, i->opsize) | (cf ? RFLAGS_CF : 0);
 	if (bit(r ^ v, bits - 1))
-		flags |= FLAG_OF;
+		flags |= RFLAGS_OF;
 	TRY(rm_update(e, i, i->opsize, linear, v, r));
-	set_flags(e, FLAGS_ARITH, flags);
+	set_flags(e, RFLAGS_STATUS, flags);
 	return finish(e, i);
 }
 

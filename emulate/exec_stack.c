@@ -5,7 +5,7 @@ unsigned stack_size(struct emulate *e)
 {
 	if (is_long64(e))
 		return 8;
-	return (segment(e, EMULATE_SS)->access & EMULATE_SEG_DB) ? 4 : 2;
+	return (segment(e, EMULATE_SS)->access & SEGMENT_DB) ? 4 : 2;
 }
 
 /* Where size bytes go that are pushed at *sp, which moves down. *sp is a whole register: only the part that is the stack
@@ -163,7 +163,7 @@ enum emulate_result exec_popa(struct emulate *e, const struct insn *i)
 /* PUSHF and POPF in virtual-8086 mode: allowed by IOPL 3 only; the virtual interrupt flag is not known here. */
 static enum emulate_result check_flags_access(struct emulate *e)
 {
-	if (e->mode != EMULATE_V86 || (e->rflags & FLAG_IOPL) == FLAG_IOPL)
+	if (e->mode != EMULATE_V86 || (e->rflags & RFLAGS_IOPL) == RFLAGS_IOPL)
 		return EMULATE_OK;
 	return (e->cr4 & CR4_VME) ? EMULATE_UNKNOWN : raise_error(e, VECTOR_GP, 0);
 }
@@ -171,21 +171,21 @@ static enum emulate_result check_flags_access(struct emulate *e)
 enum emulate_result exec_pushf(struct emulate *e, const struct insn *i)
 {
 	TRY(check_flags_access(e));
-	return push(e, i, e->rflags & ~(uint64_t)(FLAG_VM | FLAG_RF));
+	return push(e, i, e->rflags & ~(uint64_t)(RFLAGS_VM | RFLAGS_RF));
 }
 
 /* SDM: "POPF", table of effects. */
 enum emulate_result exec_popf(struct emulate *e, const struct insn *i)
 {
 	uint64_t sp = e->gpr[EMULATE_RSP], v;
-	uint64_t which = FLAGS_ARITH | FLAG_TF | FLAG_DF | FLAG_NT | FLAG_AC | FLAG_ID;
+	uint64_t which = RFLAGS_STATUS | RFLAGS_TF | RFLAGS_DF | RFLAGS_NT | RFLAGS_AC | RFLAGS_ID;
 
 	TRY(check_flags_access(e));
 	TRY(pop_at(e, &sp, i->opsize, 0, &v));
 	if (e->cpl == 0)
-		which |= FLAG_IOPL;
-	if (e->cpl <= (e->rflags & FLAG_IOPL) >> FLAG_IOPL_SHIFT)
-		which |= FLAG_IF;
+		which |= RFLAGS_IOPL;
+	if (e->cpl <= (e->rflags & RFLAGS_IOPL) >> RFLAGS_IOPL_SHIFT)
+		which |= RFLAGS_IF;
 	if (i->opsize == 2)
 		which &= 0xffff;
 	set_flags(e, which, v);

@@ -11,7 +11,7 @@ typedef enum emulate_result (*iteration)(struct emulate *e, const struct insn *i
 /* The pointer moves on by one element, up or down. */
 static void advance(struct emulate *e, const struct insn *i, unsigned reg)
 {
-	uint64_t step = (e->rflags & FLAG_DF) ? 0 - (uint64_t)i->opsize : i->opsize;
+	uint64_t step = (e->rflags & RFLAGS_DF) ? 0 - (uint64_t)i->opsize : i->opsize;
 
 	write_gpr(e, reg, i->adsize, e->gpr[reg] + step);
 }
@@ -31,7 +31,7 @@ static enum emulate_result destination(struct emulate *e, const struct insn *i, 
 /* After the n-th iteration: is it time to let interrupts and traps in? A single step is one iteration. */
 static bool is_time(const struct emulate *e, uint32_t n, uint32_t limit)
 {
-	return n == limit || e->interrupted || (e->rflags & FLAG_TF);
+	return n == limit || e->interrupted || (e->rflags & RFLAGS_TF);
 }
 
 static enum emulate_result repeat(struct emulate *e, const struct insn *i, iteration one, bool compares)
@@ -46,13 +46,13 @@ static enum emulate_result repeat(struct emulate *e, const struct insn *i, itera
 	for (uint32_t n = 0; e->gpr[EMULATE_RCX] & mask;) {
 		TRY(one(e, i));
 		write_gpr(e, EMULATE_RCX, i->adsize, e->gpr[EMULATE_RCX] - 1);
-		if (compares && !(e->rflags & FLAG_ZF) == !(i->flags & INSN_F_REPNE))
+		if (compares && !(e->rflags & RFLAGS_ZF) == !(i->flags & INSN_F_REPNE))
 			break;
 		e->progress = true;
 		if (unlikely(is_time(e, ++n, limit)) && (e->gpr[EMULATE_RCX] & mask)) {
 			/* Between iterations RF is set: a breakpoint on the instruction has had its turn (SDM, "Instruction-Breakpoint
 			 * Exception Condition" and "RF flag"). */
-			e->rflags |= FLAG_RF;
+			e->rflags |= RFLAGS_RF;
 			return EMULATE_RESTART;
 		}
 	}
@@ -104,7 +104,7 @@ static enum emulate_result one_cmps(struct emulate *e, const struct insn *i)
 	TRY(read_value(e, from, i->opsize, 0, &a));
 	advance(e, i, EMULATE_RSI);
 	advance(e, i, EMULATE_RDI);
-	set_flags(e, FLAGS_ARITH, flags_sub(a, b, a - b, i->opsize));
+	set_flags(e, RFLAGS_STATUS, flags_sub(a, b, a - b, i->opsize));
 	return EMULATE_OK;
 }
 
@@ -115,7 +115,7 @@ static enum emulate_result one_scas(struct emulate *e, const struct insn *i)
 	TRY(destination(e, i, 0, &to));
 	TRY(read_value(e, to, i->opsize, 0, &b));
 	advance(e, i, EMULATE_RDI);
-	set_flags(e, FLAGS_ARITH, flags_sub(a, b, a - b, i->opsize));
+	set_flags(e, RFLAGS_STATUS, flags_sub(a, b, a - b, i->opsize));
 	return EMULATE_OK;
 }
 

@@ -2,8 +2,8 @@
  *
  * The core checks privilege; what the state is and which values are legal is the callbacks' business. */
 #include "emulate/internal.h"
+#include "lib/x86_msr.h"
 
-#define MSR_TSC_AUX 0xc0000103u
 #define IO_MAP_FIELD 0x66u /* of a TSS: where its I/O permission bitmap begins */
 
 enum emulate_result check_cpl0(struct emulate *e)
@@ -20,7 +20,7 @@ static enum emulate_result read_io_bitmap(struct emulate *e, uint16_t port, bool
 
 	*there = false;
 	TRY_OPTIONAL(e, read_dtr, e, EMULATE_TR, &tss);
-	if ((tss.access & EMULATE_SEG_UNUSABLE) || (tss.access & EMULATE_SEG_TYPE) != 11 || tss.limit < IO_MAP_FIELD + 1)
+	if ((tss.access & SEGMENT_UNUSABLE) || (tss.access & SEGMENT_TYPE) != TYPE_TSS32_BUSY || tss.limit < IO_MAP_FIELD + 1)
 		return EMULATE_OK;
 	TRY(read_value(e, tss.base + IO_MAP_FIELD, 2, EMULATE_HOW_SYSTEM, &map));
 	if (map + port / 8 + 1 > tss.limit)
@@ -37,7 +37,7 @@ enum emulate_result check_port(struct emulate *e, uint16_t port, unsigned size)
 
 	if (e->mode == EMULATE_REAL)
 		return EMULATE_OK;
-	if (e->mode != EMULATE_V86 && e->cpl <= (e->rflags & FLAG_IOPL) >> FLAG_IOPL_SHIFT)
+	if (e->mode != EMULATE_V86 && e->cpl <= (e->rflags & RFLAGS_IOPL) >> RFLAGS_IOPL_SHIFT)
 		return EMULATE_OK;
 	TRY(read_io_bitmap(e, port, &there, &bits));
 	if (there && !((bits >> (port & 7)) & (BIT(size) - 1)))
@@ -88,14 +88,14 @@ enum emulate_result exec_out_dx(struct emulate *e, const struct insn *i)
 /* sub: 0 CLI, 1 STI. The virtual interrupt flag of VME and PVI is not known here. */
 enum emulate_result exec_cli_sti(struct emulate *e, const struct insn *i)
 {
-	bool was_set = e->rflags & FLAG_IF;
+	bool was_set = e->rflags & RFLAGS_IF;
 
-	if (e->mode != EMULATE_REAL && e->cpl > (e->rflags & FLAG_IOPL) >> FLAG_IOPL_SHIFT) {
+	if (e->mode != EMULATE_REAL && e->cpl > (e->rflags & RFLAGS_IOPL) >> RFLAGS_IOPL_SHIFT) {
 		bool is_virtual = e->mode == EMULATE_V86 ? e->cr4 & CR4_VME : e->cpl == 3 && (e->cr4 & CR4_PVI);
 
 		return is_virtual ? EMULATE_UNKNOWN : raise_error(e, VECTOR_GP, 0);
 	}
-	set_flags(e, FLAG_IF, i->sub ? FLAG_IF : 0);
+	set_flags(e, RFLAGS_IF, i->sub ? RFLAGS_IF : 0);
 	finish(e, i);
 	if (i->sub && !was_set)
 		e->shadow = SHADOW_STI;
@@ -160,7 +160,7 @@ enum emulate_result exec_mov_to_dr(struct emulate *e, const struct insn *i)
 enum emulate_result exec_clts(struct emulate *e, const struct insn *i)
 {
 	TRY(check_cpl0(e));
-	TRY_OPTIONAL(e, write_cr, e, 0, e->cr0 & ~(uint64_t)CR0_TS);
+	TRY_OPTIONAL(e, write_cr, e, 0, e->cr0 & ~CR0_TS);
 	return finish(e, i);
 }
 
@@ -184,7 +184,7 @@ enum emulate_result exec_lmsw(struct emulate *e, const struct insn *i)
 
 	TRY(check_cpl0(e));
 	TRY(rm_read(e, i, 2, 0, &linear, &v));
-	TRY_OPTIONAL(e, write_cr, e, 0, (e->cr0 & ~(mask & ~(uint64_t)CR0_PE)) | (v & mask));
+	TRY_OPTIONAL(e, write_cr, e, 0, (e->cr0 & ~(mask & ~CR0_PE)) | (v & mask));
 	return finish(e, i);
 }
 

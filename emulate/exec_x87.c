@@ -132,7 +132,7 @@ static enum emulate_result register_operand(struct emulate *e, const struct insn
 		TRY(hide_addresses(e, i, &n));
 	if (to_ax)
 		e->gpr[EMULATE_RAX] = n.rax;
-	set_flags(e, FLAGS_ARITH, n.rflags);
+	set_flags(e, RFLAGS_STATUS, n.rflags);
 	return finish(e, i);
 }
 

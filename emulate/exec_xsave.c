@@ -6,10 +6,6 @@
  * are. */
 #include "emulate/native.h"
 
-#define X87 1u
-#define SSE 2u
-#define AVX 4u
-#define ZMM MASK(7, 6) /* the upper halves of ZMM 0 to 15, and ZMM 16 to 31 */
 #define KNOWN MASK(9, 0) /* up to PKRU: these fit e->scratch */
 #define HEADER_AT 512
 #define HEADER_BYTES 64
@@ -89,11 +85,11 @@ static enum emulate_result transfer_fixed(struct emulate *e, const struct area *
 /* The legacy region: its two components, of which one lies around MXCSR. */
 static enum emulate_result transfer_legacy(struct emulate *e, const struct area *a, enum direction d, uint64_t which)
 {
-	if (which & X87) {
+	if (which & XCR0_X87) {
 		TRY(transfer_fixed(e, a, d, 0, MXCSR_AT));
 		TRY(transfer_fixed(e, a, d, MXCSR_AT + 8, XMM_AT - MXCSR_AT - 8));
 	}
-	return (which & SSE) ? transfer_fixed(e, a, d, XMM_AT, is_long64(e) ? 256 : 128) : EMULATE_OK;
+	return (which & XCR0_SSE) ? transfer_fixed(e, a, d, XMM_AT, is_long64(e) ? 256 : 128) : EMULATE_OK;
 }
 
 /* All components of `which`. */
@@ -185,7 +181,7 @@ enum emulate_result exec_xsave(struct emulate *e, const struct insn *i)
 	TRY(run(e, i, 0xae, 4, a.wanted));
 	in_use = header_word(e, 0);
 	TRY(transfer_all(e, &a, STORE, compact ? a.wanted & in_use : a.wanted));
-	if (compact ? a.wanted & in_use & SSE : a.wanted & (SSE | AVX))
+	if (compact ? a.wanted & in_use & XCR0_SSE : a.wanted & (XCR0_SSE | XCR0_AVX))
 		TRY(transfer_fixed(e, &a, STORE, MXCSR_AT, 8));
 	set_header_word(e, 1, a.compacted);
 	TRY(transfer_fixed(e, &a, STORE, HEADER_AT, compact ? 16 : 8));
@@ -214,13 +210,13 @@ static enum emulate_result check_header(struct emulate *e, struct area *a)
 /* MXCSR is loaded with SSE or AVX; from a compacted area only as a part of SSE, with which it is initialised too. */
 static enum emulate_result load_mxcsr(struct emulate *e, const struct area *a, uint64_t in_use)
 {
-	static const uint32_t initial = 0x1f80;
+	static const uint32_t initial = MXCSR_INITIAL;
 
 	if (!a->compacted)
-		return (a->wanted & (SSE | AVX)) ? transfer_fixed(e, a, LOAD, MXCSR_AT, 8) : EMULATE_OK;
-	if (!(a->wanted & SSE))
+		return (a->wanted & (XCR0_SSE | XCR0_AVX)) ? transfer_fixed(e, a, LOAD, MXCSR_AT, 8) : EMULATE_OK;
+	if (!(a->wanted & XCR0_SSE))
 		return EMULATE_OK;
-	if (in_use & SSE)
+	if (in_use & XCR0_SSE)
 		return transfer_fixed(e, a, LOAD, MXCSR_AT, 8);
 	memcpy(e->scratch + MXCSR_AT, &initial, 4);
 	return EMULATE_OK;
@@ -243,7 +239,7 @@ enum emulate_result exec_xrstor(struct emulate *e, const struct insn *i)
 	TRY(run(e, i, 0xae, 4, e->xcr0));
 	TRY(transfer_all(e, &a, LOAD, in_use));
 	TRY(load_mxcsr(e, &a, in_use));
-	cleared = is_long64(e) ? 0 : a.wanted & ~in_use & (SSE | AVX | ZMM);
+	cleared = is_long64(e) ? 0 : a.wanted & ~in_use & (XCR0_SSE | XCR0_AVX | XCR0_ZMM_HI256 | XCR0_HI16_ZMM);
 	TRY(transfer_all(e, &a, CLEAR, cleared));
 	memset(e->scratch + HEADER_AT, 0, HEADER_BYTES);
 	set_header_word(e, 0, in_use | cleared);

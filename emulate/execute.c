@@ -50,7 +50,7 @@ enum emulate_result emulate_execute(struct emulate *e, const struct insn *i)
 		return EMULATE_UNKNOWN;
 	e->shadow = 0;
 	e->interrupted = e->progress = e->unblocks_nmi = false;
-	e->single_step = e->rflags & FLAG_TF;
+	e->single_step = e->rflags & RFLAGS_TF;
 	result = executors[i->op](e, i);
 	if (unlikely(result != EMULATE_OK || e->single_step))
 		return execute_rest(e, i, result);

@@ -14,11 +14,11 @@ static inline uint64_t flags_result(uint64_t r, unsigned size)
 
 	r &= size_mask(size);
 	if (!r)
-		f |= FLAG_ZF;
+		f |= RFLAGS_ZF;
 	if (r & size_sign(size))
-		f |= FLAG_SF;
+		f |= RFLAGS_SF;
 	if ((0x9669u >> nibble) & 1) /* bit k: k has an even number of ones */
-		f |= FLAG_PF;
+		f |= RFLAGS_PF;
 	return f;
 }
 
@@ -26,12 +26,12 @@ static inline uint64_t flags_result(uint64_t r, unsigned size)
 static inline uint64_t flags_add(uint64_t a, uint64_t b, uint64_t r, unsigned size)
 {
 	uint64_t carry = (a & b) | ((a | b) & ~r), overflow = (a ^ r) & (b ^ r);
-	uint64_t f = flags_result(r, size) | ((a ^ b ^ r) & FLAG_AF);
+	uint64_t f = flags_result(r, size) | ((a ^ b ^ r) & RFLAGS_AF);
 
 	if (carry & size_sign(size))
-		f |= FLAG_CF;
+		f |= RFLAGS_CF;
 	if (overflow & size_sign(size))
-		f |= FLAG_OF;
+		f |= RFLAGS_OF;
 	return f;
 }
 
@@ -39,12 +39,12 @@ static inline uint64_t flags_add(uint64_t a, uint64_t b, uint64_t r, unsigned si
 static inline uint64_t flags_sub(uint64_t a, uint64_t b, uint64_t r, unsigned size)
 {
 	uint64_t borrow = (~a & b) | (~(a ^ b) & r), overflow = (a ^ b) & (a ^ r);
-	uint64_t f = flags_result(r, size) | ((a ^ b ^ r) & FLAG_AF);
+	uint64_t f = flags_result(r, size) | ((a ^ b ^ r) & RFLAGS_AF);
 
 	if (borrow & size_sign(size))
-		f |= FLAG_CF;
+		f |= RFLAGS_CF;
 	if (overflow & size_sign(size))
-		f |= FLAG_OF;
+		f |= RFLAGS_OF;
 	return f;
 }
 

@@ -7,52 +7,6 @@
 
 #include "emulate/ops.h"
 
-#define FLAG_CF (1u << 0)
-#define FLAG_PF (1u << 2)
-#define FLAG_AF (1u << 4)
-#define FLAG_ZF (1u << 6)
-#define FLAG_SF (1u << 7)
-#define FLAG_TF (1u << 8)
-#define FLAG_IF (1u << 9)
-#define FLAG_DF (1u << 10)
-#define FLAG_OF (1u << 11)
-#define FLAG_IOPL (3u << 12)
-#define FLAG_IOPL_SHIFT 12
-#define FLAG_NT (1u << 14)
-#define FLAG_RF (1u << 16)
-#define FLAG_VM (1u << 17)
-#define FLAG_AC (1u << 18)
-#define FLAG_VIF (1u << 19)
-#define FLAG_VIP (1u << 20)
-#define FLAG_ID (1u << 21)
-#define FLAGS_ARITH (FLAG_CF | FLAG_PF | FLAG_AF | FLAG_ZF | FLAG_SF | FLAG_OF)
-
-#define CR0_PE (1u << 0)
-#define CR0_MP (1u << 1)
-#define CR0_EM (1u << 2)
-#define CR0_TS (1u << 3)
-#define CR0_AM (1u << 18)
-#define CR4_VME (1u << 0)
-#define CR4_PVI (1u << 1)
-#define CR4_TSD (1u << 2)
-#define CR4_OSFXSR (1u << 9)
-#define CR4_UMIP (1u << 11)
-#define CR4_LA57 (1u << 12)
-#define CR4_OSXSAVE (1u << 18)
-#define EFER_LMA (1u << 10)
-#define XCR0_SSE_AVX 6u
-
-#define VECTOR_DE 0
-#define VECTOR_BP 3
-#define VECTOR_OF 4
-#define VECTOR_BR 5
-#define VECTOR_UD 6
-#define VECTOR_NM 7
-#define VECTOR_NP 11
-#define VECTOR_SS 12
-#define VECTOR_GP 13
-#define VECTOR_AC 17
-
 #define SHADOW_STI 1u
 #define SHADOW_MOV_SS 2u
 
@@ -155,7 +109,7 @@ static inline enum emulate_result finish(struct emulate *e, const struct insn *i
 	uint64_t next = e->rip + i->length;
 
 	e->rip = is_long64(e) ? next : (uint32_t)next;
-	e->rflags &= ~(uint64_t)FLAG_RF;
+	e->rflags &= ~RFLAGS_RF;
 	return EMULATE_OK;
 }
 
@@ -219,7 +173,7 @@ static inline enum emulate_result linear_address(struct emulate *e, unsigned seg
 	} else {
 		TRY(linear_segmented(e, seg, offset, size, how, linear));
 	}
-	if (unlikely(e->rflags & FLAG_AC))
+	if (unlikely(e->rflags & RFLAGS_AC))
 		return check_alignment(e, *linear, size);
 	return EMULATE_OK;
 }

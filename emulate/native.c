@@ -2,9 +2,6 @@
 #include "emulate/native.h"
 
 #define RM_RDI 7u
-#define VECTOR_MF 16
-#define VECTOR_XM 19
-#define CR4_OSXMMEXCPT (1u << 10)
 
 static void put(struct emulate_native *n, uint8_t byte)
 {

@@ -2,10 +2,6 @@
  * SDM: "Logical Address Translation", "Limit Checking", "Type Checking", "Canonical Addressing". */
 #include "emulate/internal.h"
 
-#define TYPE_EXECUTABLE 8u
-#define TYPE_EXPAND_DOWN 4u  /* data */
-#define TYPE_READ_WRITE 2u   /* data: writable; code: readable */
-
 static enum emulate_result bad_access(struct emulate *e, unsigned seg)
 {
 	return raise_error(e, seg == EMULATE_SS ? VECTOR_SS : VECTOR_GP, 0);
@@ -19,9 +15,9 @@ enum emulate_result linear_not_canonical(struct emulate *e, unsigned seg)
 /* Protected mode only: real and virtual-8086 mode do not look at the type. */
 static bool type_allows(const struct emulate_segment *s, unsigned how)
 {
-	if (s->access & EMULATE_SEG_UNUSABLE)
+	if (s->access & SEGMENT_UNUSABLE)
 		return false;
-	if (s->access & TYPE_EXECUTABLE)
+	if (s->access & TYPE_CODE)
 		return !(how & EMULATE_HOW_WRITE) && (s->access & TYPE_READ_WRITE);
 	return !(how & EMULATE_HOW_WRITE) || (s->access & TYPE_READ_WRITE);
 }
@@ -30,8 +26,8 @@ static bool limit_allows(const struct emulate_segment *s, uint64_t offset, unsig
 {
 	uint64_t last = offset + size - 1;
 
-	if ((s->access & (TYPE_EXECUTABLE | TYPE_EXPAND_DOWN)) == TYPE_EXPAND_DOWN)
-		return offset > s->limit && last <= ((s->access & EMULATE_SEG_DB) ? 0xffffffffu : 0xffffu);
+	if ((s->access & (TYPE_CODE | TYPE_EXPAND_DOWN)) == TYPE_EXPAND_DOWN)
+		return offset > s->limit && last <= ((s->access & SEGMENT_DB) ? 0xffffffffu : 0xffffu);
 	return last <= s->limit;
 }
 
@@ -41,7 +37,7 @@ enum emulate_result linear_segmented(struct emulate *e, unsigned seg, uint64_t o
 	const struct emulate_segment *s = segment(e, seg);
 
 	if (!is_real_like(e) && !type_allows(s, how))
-		return (s->access & EMULATE_SEG_UNUSABLE) ? bad_access(e, seg) : raise_error(e, VECTOR_GP, 0);
+		return (s->access & SEGMENT_UNUSABLE) ? bad_access(e, seg) : raise_error(e, VECTOR_GP, 0);
 	if (!limit_allows(s, offset, size))
 		return bad_access(e, seg);
 	*linear = (uint32_t)(s->base + offset);

@@ -33,26 +33,26 @@ boot_entry:
 	jb no_long_mode
 	movl $0x80000001, %eax
 	cpuid
-	testl $1 << 29, %edx
+	testl $CPUID_80000001_EDX_LM, %edx
 	jz no_long_mode
 	movl %esi, %ebx
 
 	/* Four page directories of 2-MByte pages, one PDPT, one PML4. */
 	movl $boot_pd, %edi
-	movl $0x83, %eax		/* present, writable, large */
+	movl $(PTE_P | PTE_W | PTE_PS), %eax
 1:	movl %eax, (%edi)
 	movl $0, 4(%edi)
 	addl $8, %edi
 	addl $0x200000, %eax
 	jnc 1b
 	movl $boot_pdpt, %edi
-	movl $boot_pd + 3, %eax
+	movl $boot_pd + (PTE_P | PTE_W), %eax
 	movl $4, %ecx
 2:	movl %eax, (%edi)
 	addl $8, %edi
 	addl $4096, %eax
 	loop 2b
-	movl $boot_pdpt + 3, boot_pml4
+	movl $boot_pdpt + (PTE_P | PTE_W), boot_pml4
 
 	enter_long_mode boot64
 
@@ -120,9 +120,9 @@ shutdown_text:
 	.globl boot_gdt
 boot_gdt:
 	.quad 0
-	.quad 0x00af9b000000ffff	/* SEL_CODE64 */
-	.quad 0x00cf93000000ffff	/* SEL_DATA */
-	.quad 0x00cf9b000000ffff	/* SEL_CODE32 */
+	.quad DESCRIPTOR_FLAT_CODE64	/* SEL_CODE64 */
+	.quad DESCRIPTOR_FLAT_DATA	/* SEL_DATA */
+	.quad DESCRIPTOR_FLAT_CODE32	/* SEL_CODE32 */
 boot_gdt_end:
 	.globl boot_gdt_pointer
 boot_gdt_pointer:

@@ -4,12 +4,6 @@
 #include "host/percpu.h"
 #include "host/x86.h"
 
-#define VECTOR_DF 8
-#define VECTOR_PF 14
-#define PF_PRESENT BIT(0)
-#define PF_WRITE BIT(1)
-#define PF_FETCH BIT(4)
-
 extern char code_end[], rodata_end[], image_start[];
 
 static bool in_page(const char *page, uint64_t address) { return address - (uintptr_t)page < PAGE_SIZE; }
@@ -31,12 +25,13 @@ static const char *page_fault(const struct interrupt_frame *f)
 	uint64_t address = read_cr2();
 
 	if (address < PAGE_SIZE)
-		return f->error & PF_FETCH ? "a NULL pointer was called" : "a NULL pointer was followed";
-	if (f->error & PF_FETCH)
+		return f->error & PFERR_I ? "a NULL pointer was called" : "a NULL pointer was followed";
+	if (f->error & PFERR_I)
 		return "what is no code was called";
-	if ((f->error & PF_WRITE) && (f->error & PF_PRESENT) && address >= (uintptr_t)image_start && address < (uintptr_t)rodata_end)
+	if ((f->error & PFERR_W) && (f->error & PFERR_P) && address >= (uintptr_t)image_start &&
+	    address < (uintptr_t)rodata_end)
 		return address < (uintptr_t)code_end ? "its own code was written to" : "its own constants were written to";
-	return f->error & PF_PRESENT ? "an access that its own tables forbid" : "an access to what is not mapped";
+	return f->error & PFERR_P ? "an access that its own tables forbid" : "an access to what is not mapped";
 }
 
 static void say_registers(const struct interrupt_frame *f)

@@ -5,10 +5,6 @@
 
 #define SLOT_SIZE 64
 #define OPCODE_RET 0xc3
-#define CR0_WRITE_PROTECT BIT(16)
-#define VECTOR_NMI 2
-#define VECTOR_DF 8
-#define VECTOR_MC 18
 
 extern uint8_t insn_slots[CPUS_MAX][SLOT_SIZE];
 _Static_assert(CPUS_MAX * SLOT_SIZE == PAGE_SIZE, "insn_slot_entry.S makes one page of them");
@@ -20,7 +16,7 @@ static void fill_slot(uint8_t *slot, const uint8_t *code, unsigned length)
 {
 	uint64_t cr0 = read_cr0();
 
-	write_cr0(cr0 & ~CR0_WRITE_PROTECT);
+	write_cr0(cr0 & ~CR0_WP);
 	memcpy(slot, code, length);
 	slot[length] = OPCODE_RET;
 	write_cr0(cr0);

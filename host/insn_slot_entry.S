@@ -1,4 +1,5 @@
 /* host/insn_slot_entry.S - into a slot and out of it (host/insn_slot.h). */
+#include "lib/x86.h"
 
 #define STATE_RAX 0
 #define STATE_RCX 8
@@ -6,7 +7,6 @@
 #define STATE_RBX 24
 #define STATE_RFLAGS 32
 #define STATE_RDI 40
-#define STATUS_FLAGS 0x8d5
 
 /* unsigned insn_enter(struct insn_registers *s, const void *slot) */
 	.text
@@ -17,9 +17,9 @@ insn_enter:
 	pushq %rdi
 	pushfq
 	popq %rax
-	andq $~STATUS_FLAGS, %rax
+	andq $~RFLAGS_STATUS, %rax
 	movq STATE_RFLAGS(%rdi), %rcx
-	andq $STATUS_FLAGS, %rcx
+	andq $RFLAGS_STATUS, %rcx
 	orq %rcx, %rax
 	pushq %rax
 	movq STATE_RAX(%rdi), %rax

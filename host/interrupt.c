@@ -26,10 +26,6 @@ extern const char interrupt_stubs[];
 void interrupt_dispatch(struct interrupt_frame *f);
 
 #define STUB_SIZE 16
-#define VECTOR_NMI 2
-#define VECTOR_DF 8
-#define VECTOR_GP 13
-#define VECTOR_MC 18
 
 void interrupt_init(void)
 {
@@ -42,7 +38,7 @@ void interrupt_init(void)
 			.offset_high = (uint32_t)(entry >> 32),
 			.selector = SEL_CODE64,
 			.ist = v == VECTOR_NMI ? STACK_NMI : v == VECTOR_DF ? STACK_DF : v == VECTOR_MC ? STACK_MC : 0,
-			.type = 0x8e,
+			.type = SEGMENT_P | TYPE_INTERRUPT_GATE32,
 		};
 	}
 }
@@ -97,7 +93,7 @@ static bool fixed_up(struct interrupt_frame *f)
 
 void interrupt_dispatch(struct interrupt_frame *f)
 {
-	if (f->vector >= 32) {
+	if (f->vector >= VECTOR_FIRST_INTERRUPT) {
 		interrupt_handle((uint8_t)f->vector);
 		return;
 	}

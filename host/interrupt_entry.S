@@ -1,10 +1,12 @@
 /* host/interrupt_entry.S - 256 entry points that save the registers as struct interrupt_frame and call interrupt_dispatch(). */
+#include "lib/x86.h"
+
 	.text
 	.code64
 
 	.macro stub vector
 	.balign 16
-	.if (\vector == 8) || ((\vector >= 10) && (\vector <= 14)) || (\vector == 17) || (\vector == 21) || (\vector == 29) || (\vector == 30)
+	.if (\vector < VECTOR_FIRST_INTERRUPT) && (VECTORS_WITH_ERROR & BIT(\vector & 31))
 	.else
 	pushq $0
 	.endif

@@ -24,8 +24,6 @@
 #define ICR_INIT 0x4500u
 #define ICR_STARTUP 0x4600u
 #define ICR_FIXED 0x4000u
-#define APIC_BASE_X2APIC BIT(10)
-#define APIC_BASE_ENABLE BIT(11)
 
 static bool x2apic;
 static bool tsc_deadline;
@@ -35,13 +33,13 @@ static uint64_t timer_per_tsc;
 
 static uint32_t reg_read(unsigned reg)
 {
-	return x2apic ? (uint32_t)rdmsr(MSR_X2APIC + reg / 16) : base[reg / 4];
+	return x2apic ? (uint32_t)rdmsr(MSR_X2APIC_FIRST + reg / 16) : base[reg / 4];
 }
 
 static void reg_write(unsigned reg, uint32_t v)
 {
 	if (x2apic)
-		wrmsr(MSR_X2APIC + reg / 16, v);
+		wrmsr(MSR_X2APIC_FIRST + reg / 16, v);
 	else
 		base[reg / 4] = v;
 }
@@ -50,14 +48,14 @@ void lapic_host_init(void)
 {
 	uint64_t apic_base = rdmsr(MSR_APIC_BASE);
 
-	if (!(apic_base & APIC_BASE_ENABLE))
-		wrmsr(MSR_APIC_BASE, apic_base |= APIC_BASE_ENABLE);
-	x2apic = apic_base & APIC_BASE_X2APIC;
+	if (!(apic_base & APIC_BASE_EN))
+		wrmsr(MSR_APIC_BASE, apic_base |= APIC_BASE_EN);
+	x2apic = apic_base & APIC_BASE_EXTD;
 	/* Every CPU sees its own at the same address. */
 	if (!base && !x2apic)
 		base = paging_window(apic_base & MASK(51, 12), PAGE_SIZE, PAGING_DEVICE);
 	BUG_ON(!base && !x2apic);
-	tsc_deadline = cpuid(1, 0).ecx & BIT(24);
+	tsc_deadline = cpuid(1, 0).ecx & CPUID_1_ECX_TSC_DEADLINE;
 	reg_write(REG_SVR, 0x100 | VECTOR_SPURIOUS);
 	reg_write(REG_LVT_LINT0, LVT_MASKED);
 	reg_write(REG_LVT_LINT1, LVT_MASKED);
@@ -101,7 +99,7 @@ static void send_ipi(uint32_t apic_id, uint32_t command)
 {
 	if (x2apic) {
 		__asm__ volatile("mfence; lfence" : : : "memory");
-		wrmsr(MSR_X2APIC + REG_ICR_LOW / 16, (uint64_t)apic_id << 32 | command);
+		wrmsr(MSR_X2APIC_FIRST + REG_ICR_LOW / 16, (uint64_t)apic_id << 32 | command);
 		return;
 	}
 	while (reg_read(REG_ICR_LOW) & ICR_PENDING)

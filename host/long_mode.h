@@ -4,9 +4,13 @@
  * Turns on PAE, NX where the CPU has it, long mode, and paging with the tables that boot_cr3 names, and jumps to \target.
  * Needs no stack: a CPU's own may lie above what 32 bits reach. Clobbers EAX, ECX, EDX, ESI. Runs where it is linked, in the
  * image. */
+#include "lib/x86.h"
+#include "lib/x86_cpuid.h"
+#include "lib/x86_msr.h"
+
 	.macro enter_long_mode target
 	movl %cr4, %eax
-	orl $0x20, %eax
+	orl $CR4_PAE, %eax
 	movl %eax, %cr4
 	movl boot_cr3, %eax
 	movl %eax, %cr3
@@ -14,17 +18,17 @@
 	movl $0x80000001, %eax
 	cpuid
 	movl %esi, %ebx
-	andl $1 << 20, %edx
-	shrl $20 - 11, %edx		/* NXE stands in bit 11 */
+	andl $CPUID_80000001_EDX_NX, %edx
+	shrl $20 - 11, %edx		/* where EFER_NXE is */
 	movl %edx, %esi
-	movl $0xc0000080, %ecx
+	movl $MSR_EFER, %ecx
 	rdmsr
-	orl $0x100, %eax
+	orl $EFER_LME, %eax
 	orl %esi, %eax
 	wrmsr
 	movl %cr0, %eax
-	andl $0x9fffffff, %eax		/* caches on */
-	orl $0x80010021, %eax		/* PG, WP, NE, PE */
+	andl $~(CR0_CD | CR0_NW), %eax	/* caches on */
+	orl $(CR0_PG | CR0_WP | CR0_NE | CR0_PE), %eax
 	movl %eax, %cr0
 	lgdt boot_gdt_pointer
 	ljmp $SEL_CODE64, $\target

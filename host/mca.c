@@ -5,15 +5,6 @@
 #include "host/percpu.h"
 #include "host/x86.h"
 
-#define MSR_MCG_CAP 0x179
-#define MSR_MCG_STATUS 0x17a
-#define MSR_MCG_CTL 0x17b
-#define MSR_MC0_CTL 0x400 /* and for each bank, four on: CTL, STATUS, ADDR, MISC */
-#define MCG_CAP_COUNT MASK(7, 0)
-#define MCG_CAP_CTL BIT(8)
-#define MCG_CAP_RECOVERY BIT(24)
-#define CPUID1_EDX_MCE BIT(7)
-#define CPUID1_EDX_MCA BIT(14)
 #define MODEL_NEHALEM 0x1a
 
 struct record {
@@ -27,7 +18,7 @@ static uint32_t bank_msr(unsigned bank, unsigned n) { return MSR_MC0_CTL + 4 * b
 
 static unsigned bank_count(uint64_t *cap)
 {
-	if (!(cpuid(1, 0).edx & CPUID1_EDX_MCA) || !rdmsr_safe(MSR_MCG_CAP, cap))
+	if (!(cpuid(1, 0).edx & CPUID_1_EDX_MCA) || !rdmsr_safe(MSR_MCG_CAP, cap))
 		return 0;
 	return (unsigned)min_u64(*cap & MCG_CAP_COUNT, MCA_BANKS_MAX);
 }
@@ -45,7 +36,7 @@ void mca_init_cpu(void)
 	uint64_t cap = 0;
 	unsigned banks = bank_count(&cap);
 
-	if (!(cpuid(1, 0).edx & CPUID1_EDX_MCE))
+	if (!(cpuid(1, 0).edx & CPUID_1_EDX_MCE))
 		return;
 	if (banks && (cap & MCG_CAP_CTL))
 		wrmsr_safe(MSR_MCG_CTL, ~0ull);
@@ -61,7 +52,7 @@ static void read_record(struct record *r)
 {
 	uint64_t cap = 0;
 
-	*r = (struct record){ .banks = bank_count(&cap), .recovery = cap & MCG_CAP_RECOVERY };
+	*r = (struct record){ .banks = bank_count(&cap), .recovery = cap & MCG_CAP_SER_P };
 	rdmsr_safe(MSR_MCG_STATUS, &r->mcg_status);
 	for (unsigned i = 0; i < r->banks; i++) {
 		rdmsr_safe(bank_msr(i, 1), &r->status[i]);

@@ -3,21 +3,9 @@
 #define VELLUM_HOST_MCA_H
 
 #include "lib/base.h"
+#include "lib/x86_msr.h"
 
 #define MCA_BANKS_MAX 32
-
-/* Bits of IA32_MCG_STATUS and of IA32_MCi_STATUS. */
-#define MCG_STATUS_RIPV BIT(0) /* what was interrupted can go on at the saved RIP */
-#define MCG_STATUS_EIPV BIT(1) /* the saved RIP has to do with the error */
-#define MCG_STATUS_MCIP BIT(2)
-#define MCI_STATUS_VAL BIT(63)
-#define MCI_STATUS_OVER BIT(62)
-#define MCI_STATUS_UC BIT(61)
-#define MCI_STATUS_MISCV BIT(59)
-#define MCI_STATUS_ADDRV BIT(58)
-#define MCI_STATUS_PCC BIT(57)
-#define MCI_STATUS_S BIT(56)
-#define MCI_STATUS_AR BIT(55)
 
 enum mca_verdict {
 	MCA_GO_ON,        /* nothing that anybody uses was lost */

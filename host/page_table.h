@@ -3,14 +3,8 @@
 #define VELLUM_HOST_PAGE_TABLE_H
 
 #include "host/frames.h"
+#include "lib/x86.h"
 
-#define ENTRY_PRESENT BIT(0)
-#define ENTRY_WRITE BIT(1)
-#define ENTRY_USER BIT(2)
-#define ENTRY_PWT BIT(3)
-#define ENTRY_PCD BIT(4)
-#define ENTRY_LARGE BIT(7)
-#define ENTRY_NX BIT(63)
 #define ENTRY_ADDRESS MASK(51, 12)
 #define TOP_LEVEL 4
 

@@ -6,14 +6,8 @@
 #include "host/x86.h"
 
 #define GIB (1ull << 30)
-#define TABLE_ENTRY (ENTRY_PRESENT | ENTRY_WRITE) /* leaves say what is allowed */
+#define TABLE_ENTRY (PTE_P | PTE_W) /* leaves say what is allowed */
 #define WINDOW_MAX (16u << 20)
-
-#define CPUID7_EBX_SMEP BIT(7)
-#define CPUID7_EBX_SMAP BIT(20)
-#define CPUID7_ECX_UMIP BIT(2)
-#define CPUID_E1_EDX_NX BIT(20)
-#define CPUID_E1_EDX_1G BIT(26)
 
 uint64_t host_pml4[512] __attribute__((aligned(PAGE_SIZE)));
 extern uint64_t boot_pml4[512];
@@ -25,10 +19,10 @@ static uint64_t window_next; /* the next virtual address of the window area */
 static uint64_t leaf_flags(enum paging_access access)
 {
 	switch (access) {
-	case PAGING_WRITE: return ENTRY_PRESENT | ENTRY_WRITE | ENTRY_NX;
-	case PAGING_EXECUTE: return ENTRY_PRESENT;
-	case PAGING_DEVICE: return ENTRY_PRESENT | ENTRY_WRITE | ENTRY_NX | ENTRY_PCD | ENTRY_PWT;
-	default: return ENTRY_PRESENT | ENTRY_NX;
+	case PAGING_WRITE: return PTE_P | PTE_W | PTE_NX;
+	case PAGING_EXECUTE: return PTE_P;
+	case PAGING_DEVICE: return PTE_P | PTE_W | PTE_NX | PTE_PCD | PTE_PWT;
+	default: return PTE_P | PTE_NX;
 	}
 }
 
@@ -56,7 +50,7 @@ static uint64_t *make_entry(uint64_t va, unsigned level)
 				return NULL;
 			*entry = hfn_hpa(f).v | TABLE_ENTRY;
 		}
-		if (*entry & ENTRY_LARGE)
+		if (*entry & PTE_PS)
 			return entry;
 		entry = entry_of(table_below(*entry), at - 1, va);
 	}
@@ -71,12 +65,12 @@ static bool map(uint64_t va, uint64_t pa, uint64_t n, enum paging_access access)
 		uint64_t *entry = make_entry(va, level), size;
 
 		/* A table of smaller pages is there: they are looked at one by one. */
-		while (entry && level > 1 && *entry && !(*entry & ENTRY_LARGE))
+		while (entry && level > 1 && *entry && !(*entry & PTE_PS))
 			entry = make_entry(va, --level);
 		if (!entry)
 			return false;
 		if (!*entry)
-			*entry = pa | leaf_flags(access) | (level > 1 ? ENTRY_LARGE : 0);
+			*entry = pa | leaf_flags(access) | (level > 1 ? PTE_PS : 0);
 		size = BIT(level_shift(level));
 		va += size;
 		pa += size;
@@ -144,9 +138,9 @@ const char *paging_init(void)
 	struct cpuid e1 = cpuid(0x80000001, 0);
 	uint64_t base = choose_places();
 
-	if (!(e1.edx & CPUID_E1_EDX_NX))
+	if (!(e1.edx & CPUID_80000001_EDX_NX))
 		return "this CPU cannot forbid execution by page; enable \"execute disable\" (XD, NX) in the firmware's setup";
-	if (e1.edx & CPUID_E1_EDX_1G)
+	if (e1.edx & CPUID_80000001_EDX_PAGE1GB)
 		largest_level = 3;
 	if (!map_image() || !map_all_ram(base))
 		return "there is no memory for the hypervisor's page tables";
@@ -166,8 +160,8 @@ void paging_protect_cpu(void)
 	if (cpuid(0, 0).eax >= 7) {
 		struct cpuid l7 = cpuid(7, 0);
 
-		cr4 |= (l7.ebx & CPUID7_EBX_SMEP ? CR4_SMEP : 0) | (l7.ebx & CPUID7_EBX_SMAP ? CR4_SMAP : 0) |
-		       (l7.ecx & CPUID7_ECX_UMIP ? CR4_UMIP : 0);
+		cr4 |= (l7.ebx & CPUID_7_EBX_SMEP ? CR4_SMEP : 0) | (l7.ebx & CPUID_7_EBX_SMAP ? CR4_SMAP : 0) |
+		       (l7.ecx & CPUID_7_ECX_UMIP ? CR4_UMIP : 0);
 		write_cr4(cr4);
 	}
 }
@@ -177,18 +171,18 @@ static uint64_t *leaf_at(uint64_t va)
 {
 	uint64_t *entry = entry_of(host_pml4, TOP_LEVEL, va);
 
-	for (unsigned level = TOP_LEVEL; level > 1 && (*entry & ENTRY_PRESENT) && !(*entry & ENTRY_LARGE); level--)
+	for (unsigned level = TOP_LEVEL; level > 1 && (*entry & PTE_P) && !(*entry & PTE_PS); level--)
 		entry = entry_of(table_below(*entry), level - 1, va);
 	return entry;
 }
 
-bool paging_maps(const void *p) { return *leaf_at((uintptr_t)p) & ENTRY_PRESENT; }
+bool paging_maps(const void *p) { return *leaf_at((uintptr_t)p) & PTE_P; }
 
 /* The linker script puts this part on pages of its own; map_image() has mapped it alone. */
 void paging_seal(void)
 {
 	for (const char *p = sealed_start; p < sealed_end; p += PAGE_SIZE)
-		*leaf_at((uintptr_t)p) &= ~ENTRY_WRITE;
+		*leaf_at((uintptr_t)p) &= ~PTE_W;
 	write_cr3(read_cr3());
 }
 

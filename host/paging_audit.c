@@ -22,11 +22,11 @@ static bool in_image(const struct leaf *l) { return l->pa < (uintptr_t)image_end
 
 static const char *check(const struct leaf *l)
 {
-	bool executable = !(l->entry & ENTRY_NX), writable = l->entry & ENTRY_WRITE;
+	bool executable = !(l->entry & PTE_NX), writable = l->entry & PTE_W;
 
 	if (executable && writable)
 		return say("is writable and executable (H1)", l);
-	if (l->entry & ENTRY_USER)
+	if (l->entry & PTE_U)
 		return say("is a user's page (H2)", l);
 	if (l->va < BIT(32) && (l->va != l->pa || l->va < (uintptr_t)image_start || l->va + l->size > (uintptr_t)image_end))
 		return say("lies below 4 GiB outside of the image (H3)", l);
@@ -46,11 +46,11 @@ static const char *walk_table(uint64_t *table, unsigned level, uint64_t va)
 		uint64_t entry = table[n], at = va | n << level_shift(level);
 		const char *wrong;
 
-		if (!(entry & ENTRY_PRESENT))
+		if (!(entry & PTE_P))
 			continue;
 		if (level == TOP_LEVEL && (n & 256))
 			at |= MASK(63, 48);
-		if (level == 1 || (entry & ENTRY_LARGE)) {
+		if (level == 1 || (entry & PTE_PS)) {
 			struct leaf l = { at, entry & ENTRY_ADDRESS & ~MASK(level_shift(level) - 1, 0), BIT(level_shift(level)), entry };
 
 			wrong = check(&l);

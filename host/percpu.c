@@ -40,10 +40,11 @@ static void fill_gdt(struct percpu *p)
 	uint64_t base = (uintptr_t)&p->tss;
 
 	p->gdt[0] = 0;
-	p->gdt[SEL_CODE64 / 8] = 0x00af9b000000ffff;
-	p->gdt[SEL_DATA / 8] = 0x00cf93000000ffff;
-	p->gdt[SEL_CODE32 / 8] = 0x00cf9b000000ffff;
-	p->gdt[SEL_TSS / 8] = (sizeof(struct tss) - 1) | (base & 0xffffff) << 16 | 0x89ull << 40 | (base >> 24 & 0xff) << 56;
+	p->gdt[SEL_CODE64 / 8] = DESCRIPTOR_FLAT_CODE64;
+	p->gdt[SEL_DATA / 8] = DESCRIPTOR_FLAT_DATA;
+	p->gdt[SEL_CODE32 / 8] = DESCRIPTOR_FLAT_CODE32;
+	p->gdt[SEL_TSS / 8] = (sizeof(struct tss) - 1) | (base & 0xffffff) << 16 |
+			      (SEGMENT_P | TYPE_TSS32) << DESCRIPTOR_ACCESS_SHIFT | (base >> 24 & 0xff) << 56;
 	p->gdt[SEL_TSS / 8 + 1] = base >> 32;
 }
 

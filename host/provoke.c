@@ -102,11 +102,11 @@ static void found(const char *wrong)
 		console_panic("%s", wrong);
 }
 
-static void page_writable_code(void) { found(paging_break_promise(0, 0, 0, ENTRY_NX)); }
+static void page_writable_code(void) { found(paging_break_promise(0, 0, 0, PTE_NX)); }
 static void page_alias(void) { found(paging_break_promise(0, (uintptr_t)image_start, 0, 0)); }
-static void page_user(void) { found(paging_break_promise(0, 0, ENTRY_USER, 0)); }
+static void page_user(void) { found(paging_break_promise(0, 0, PTE_U, 0)); }
 static void page_low(void) { found(paging_break_promise(PAGE_SIZE, PAGE_SIZE, 0, 0)); }
-static void page_executable(void) { found(paging_break_promise(0, 0, 0, ENTRY_NX | ENTRY_WRITE)); }
+static void page_executable(void) { found(paging_break_promise(0, 0, 0, PTE_NX | PTE_W)); }
 static void page_guard(void) { found(paging_break_promise((uintptr_t)boot_stack_guard, (uintptr_t)boot_stack_guard, 0, 0)); }
 
 static const struct {

@@ -2,7 +2,6 @@
 
 #include "host/x86.h"
 
-#define CPUID1_ECX_RDRAND BIT(30)
 /* SDM (Intel), "RDRAND": a CPU that gives nothing ten times in a row is broken. */
 #define RDRAND_TRIES 10
 
@@ -34,7 +33,7 @@ uint64_t random_u64(void)
 	static uint64_t state;
 	uint64_t v;
 
-	if ((cpuid(1, 0).ecx & CPUID1_ECX_RDRAND) && rdrand(&v))
+	if ((cpuid(1, 0).ecx & CPUID_1_ECX_RDRAND) && rdrand(&v))
 		return v;
 	state = mix(state + rdtsc()) + seconds();
 	state = mix(state + rdtsc());

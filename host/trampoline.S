@@ -2,6 +2,7 @@
  * In protected mode it goes on in the image, so that paging never has to let that page execute. */
 #include "host/asm.h"
 #include "host/long_mode.h"
+#include "lib/x86.h"
 
 	.section .rodata
 	.globl trampoline_start, trampoline_end
@@ -14,7 +15,7 @@ trampoline_start:
 	movw %ax, %ds
 	lgdtl trampoline_gdt_pointer - trampoline_start
 	movl %cr0, %eax
-	orl $1, %eax
+	orl $CR0_PE, %eax
 	movl %eax, %cr0
 	ljmpl $SEL_CODE32, $ap32
 

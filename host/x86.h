@@ -1,43 +1,11 @@
-/* host/x86.h - the instructions that C has no words for, and the MSRs and bits the host uses. */
+/* host/x86.h - the instructions that C has no words for; the bits and MSRs that they are about. */
 #ifndef VELLUM_HOST_X86_H
 #define VELLUM_HOST_X86_H
 
 #include "lib/base.h"
-
-#define MSR_TSC 0x10
-#define MSR_APIC_BASE 0x1b
-#define MSR_FEATURE_CONTROL 0x3a
-#define MSR_TSC_DEADLINE 0x6e0
-#define MSR_MTRR_CAP 0xfe
-#define MSR_SYSENTER_CS 0x174
-#define MSR_SYSENTER_ESP 0x175
-#define MSR_SYSENTER_EIP 0x176
-#define MSR_MISC_ENABLE 0x1a0
-#define MSR_MTRR_DEF_TYPE 0x2ff
-#define MSR_PAT 0x277
-#define MSR_VMX_BASIC 0x480
-#define MSR_X2APIC 0x800
-#define MSR_XSS 0xda0
-#define MSR_EFER 0xc0000080
-#define MSR_STAR 0xc0000081
-#define MSR_LSTAR 0xc0000082
-#define MSR_CSTAR 0xc0000083
-#define MSR_FMASK 0xc0000084
-#define MSR_FS_BASE 0xc0000100
-#define MSR_GS_BASE 0xc0000101
-#define MSR_KERNEL_GS_BASE 0xc0000102
-#define MSR_TSC_AUX 0xc0000103
-
-#define CR0_WP BIT(16)
-#define CR4_MCE BIT(6)
-#define CR4_UMIP BIT(11)
-#define CR4_SMEP BIT(20)
-#define CR4_SMAP BIT(21)
-#define EFER_NXE BIT(11)
-#define CR4_VMXE BIT(13)
-#define CR4_OSFXSR BIT(9)
-#define CR4_OSXMMEXCPT BIT(10)
-#define CR4_OSXSAVE BIT(18)
+#include "lib/x86.h"
+#include "lib/x86_cpuid.h"
+#include "lib/x86_msr.h"
 
 /* RDMSR and RDTSC clear the upper halves of both registers (SDM); lo and hi say so. */
 static inline uint64_t rdmsr(uint32_t msr)

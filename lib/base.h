@@ -7,10 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/bits.h"
+
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define BIT(n) (1ull << (n))
-/* Bits hi..lo set, inclusive. */
-#define MASK(hi, lo) ((~0ull >> (63 - (hi))) & (~0ull << (lo)))
 #define PAGE_SIZE 4096u
 #define PAGE_SHIFT 12
 

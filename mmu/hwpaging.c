@@ -136,7 +136,7 @@ uint64_t hw_leaf(const struct mmu_caps *caps, gfn_t gfn, hfn_t hfn, unsigned shi
 	if (pat_index & 2)
 		leaf |= PTE_PCD;
 	if (pat_index & 4)
-		leaf |= shift > PAGE_SHIFT ? HW_PAT_LARGE : HW_PAT_4K;
+		leaf |= shift > PAGE_SHIFT ? PTE_PAT_LARGE : PTE_PAT;
 	return shift > PAGE_SHIFT ? leaf | PTE_PS : leaf;
 }
 

@@ -23,9 +23,6 @@
 #define ACC_X 4u
 #define ACC_ALL 7u
 
-#define HW_PAT_4K BIT(7)
-#define HW_PAT_LARGE BIT(12)
-
 extern const struct pt_format hw_format_pae, hw_format_4level, hw_format_5level;
 
 const struct pt_format *hw_format(const struct walk_regs *r);

@@ -36,12 +36,14 @@ static inline struct mmu_result mmu_stop(const char *why)
 
 static inline struct mmu_result mmu_inject_gp(void)
 {
-	return (struct mmu_result){ .outcome = MMU_INJECT, .exception = { .vector = 13 } };
+	return (struct mmu_result){ .outcome = MMU_INJECT, .exception = { .vector = VECTOR_GP } };
 }
 
 static inline struct mmu_result mmu_inject_pf(uint32_t error, gva_t gva)
 {
-	return (struct mmu_result){ .outcome = MMU_INJECT, .exception = { .vector = 14, .error = error, .cr2 = gva.v } };
+	return (struct mmu_result){
+		.outcome = MMU_INJECT, .exception = { .vector = VECTOR_PF, .error = error, .cr2 = gva.v },
+	};
 }
 
 /* ---- table frames (counted) ---- */

@@ -29,7 +29,7 @@ enum mmu_outcome {
 };
 
 struct mmu_exception {
-	uint8_t vector; /* 13 #GP or 14 #PF */
+	uint8_t vector; /* VECTOR_GP or VECTOR_PF */
 	uint32_t error;
 	uint64_t cr2;   /* for #PF */
 };

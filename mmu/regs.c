@@ -9,10 +9,10 @@
 #include "mmu/inside.h"
 #include "mmu/mutate.h"
 
-#define CR0_KNOWN (CR0_PE | BIT(1) | BIT(2) | BIT(3) | CR0_ET | BIT(5) | CR0_WP | BIT(18) | CR0_NW | CR0_CD | CR0_PG)
+#define CR0_KNOWN \
+	(CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG)
 #define CR0_PDPTE_BITS (CR0_CD | CR0_NW | CR0_PG)
 #define CR4_PDPTE_BITS (CR4_PAE | CR4_PGE | CR4_PSE | CR4_SMEP)
-#define CR3_NO_FLUSH BIT(63)
 
 static bool paging_pae(const struct walk_regs *r)
 {

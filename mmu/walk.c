@@ -221,7 +221,7 @@ ALWAYS_INLINE void read_leaf(const struct walk_regs *r, enum paging_mode mode, g
 {
 	const struct walk_entry *e = &w->entry[w->count - 1];
 	unsigned shift = format_shift(mode, e->level);
-	bool pat = e->value & (e->level == 1 ? BIT(7) : BIT(12));
+	bool pat = e->value & (e->level == 1 ? PTE_PAT : PTE_PAT_LARGE);
 
 	w->page_shift = (uint8_t)shift;
 	w->gpa = GPA(leaf_base(mode, e->level, e->value) | (gva.v & (BIT(shift) - 1)));

@@ -6,48 +6,8 @@
 #ifndef VELLUM_MMU_WALK_H
 #define VELLUM_MMU_WALK_H
 
+#include "lib/x86.h"
 #include "mmu/addr.h"
-
-/* Control-register and EFER bits that paging looks at. */
-#define CR0_PE BIT(0)
-#define CR0_ET BIT(4)
-#define CR0_WP BIT(16)
-#define CR0_NW BIT(29)
-#define CR0_CD BIT(30)
-#define CR0_PG BIT(31)
-#define CR4_PSE BIT(4)
-#define CR4_PAE BIT(5)
-#define CR4_PGE BIT(7)
-#define CR4_LA57 BIT(12)
-#define CR4_PCIDE BIT(17)
-#define CR4_SMEP BIT(20)
-#define CR4_SMAP BIT(21)
-#define CR4_PKE BIT(22)
-#define CR4_CET BIT(23)
-#define EFER_SCE BIT(0)
-#define EFER_LME BIT(8)
-#define EFER_LMA BIT(10)
-#define EFER_NXE BIT(11)
-
-/* Page-table entry bits common to every format. */
-#define PTE_P BIT(0)
-#define PTE_W BIT(1)
-#define PTE_U BIT(2)
-#define PTE_PWT BIT(3)
-#define PTE_PCD BIT(4)
-#define PTE_A BIT(5)
-#define PTE_D BIT(6)
-#define PTE_PS BIT(7)
-#define PTE_G BIT(8)
-#define PTE_NX BIT(63)
-
-/* Page-fault error code (SDM, Page-Fault Exceptions). */
-#define PFERR_P BIT(0)
-#define PFERR_W BIT(1)
-#define PFERR_U BIT(2)
-#define PFERR_RSVD BIT(3)
-#define PFERR_I BIT(4)
-#define PFERR_PK BIT(5)
 
 #define WALK_LEVELS_MAX 5
 

@@ -1,5 +1,6 @@
-/* model/arch.h - the bits of the architecture that the model reads, named anew: a wrong constant in mmu/ must not be right here
- * by inclusion. Numbers from the SDM's chapters "Paging", "VMX Support for Address Translation" and the register figures. */
+/* model/arch.h - the bits of the architecture that the model reads, named anew: a wrong constant in lib/x86.h,
+ * which mmu/ uses, must not be right here by inclusion. Numbers from the SDM's chapters "Paging", "VMX Support for
+ * Address Translation" and the register figures. */
 #ifndef VELLUM_MODEL_ARCH_H
 #define VELLUM_MODEL_ARCH_H
 

@@ -306,7 +306,7 @@ static struct walk_regs start_regs(const struct vm *vm, const struct cpu_start *
 	};
 	bool is_long = s->mode == START_LONG64;
 
-	r.cr0 = CR0_PE | BIT(4) | (is_long ? CR0_PG : 0); /* BIT(4): ET */
+	r.cr0 = CR0_PE | CR0_ET | (is_long ? CR0_PG : 0);
 	r.cr3 = is_long ? s->cr3 : 0;
 	r.cr4 = is_long ? CR4_PAE : 0;
 	r.efer = is_long ? EFER_LME | EFER_LMA : 0;

@@ -11,12 +11,7 @@
 
 #include "lib/mutants/mutate.h"
 
-#define RFLAGS_VM BIT(17)
-#define SEGMENT_TYPE 15u
-#define SEGMENT_CODE BIT(3)
-#define SEGMENT_NONCONFORMING 11u /* types up to here */
-#define SEGMENT_DPL_SHIFT 5
-#define SEGMENT_UNUSABLE BIT(16)
+#define NONCONFORMING_LAST (TYPE_CODE | TYPE_READ_WRITE | TYPE_ACCESSED) /* of the types of code and data */
 #define OWN_TICKS_MIN 4000 /* of the guest, between two changes */
 
 static const struct mmu_ops *usable(unsigned n)
@@ -44,15 +39,16 @@ static bool segments_of_real_mode(const struct vcpu *v)
 
 	if (VM_KEPT(SEGMENTS_V86, hvm_rflags(&v->hvm) & RFLAGS_VM))
 		return false;
-	if (VM_KEPT(SEGMENTS_CODE, !(cs.access & SEGMENT_CODE)) || VM_KEPT(SEGMENTS_RPL, (cs.selector ^ ss.selector) & 3) ||
-	    VM_KEPT(SEGMENTS_SS, (ss.access >> SEGMENT_DPL_SHIFT & 3) != (ss.selector & 3u)))
+	if (VM_KEPT(SEGMENTS_CODE, !(cs.access & TYPE_CODE)) ||
+	    VM_KEPT(SEGMENTS_RPL, (cs.selector ^ ss.selector) & SELECTOR_RPL) ||
+	    VM_KEPT(SEGMENTS_SS, (ss.access >> SEGMENT_DPL_SHIFT & 3) != (ss.selector & SELECTOR_RPL)))
 		return true;
 	for (enum segment n = SEG_ES; n <= SEG_GS; n++) {
 		struct segment_state s = hvm_segment(&v->hvm, n);
 
 		if (n != SEG_CS && n != SEG_SS && VM_LEFT_OUT_OR(SEGMENTS_UNUSABLE, !(s.access & SEGMENT_UNUSABLE)) &&
-		    VM_LEFT_OUT_OR(SEGMENTS_CONFORMING, (s.access & SEGMENT_TYPE) <= SEGMENT_NONCONFORMING) &&
-		    VM_KEPT(SEGMENTS_DATA, (s.access >> SEGMENT_DPL_SHIFT & 3) < (s.selector & 3u)))
+		    VM_LEFT_OUT_OR(SEGMENTS_CONFORMING, (s.access & SEGMENT_TYPE) <= NONCONFORMING_LAST) &&
+		    VM_KEPT(SEGMENTS_DATA, (s.access >> SEGMENT_DPL_SHIFT & 3) < (s.selector & SELECTOR_RPL)))
 			return true;
 	}
 	return false;

@@ -6,8 +6,8 @@
 #include "lib/fmt.h"
 #include "lib/mutants/mutate.h"
 
-#define MSR_ARCH_CAPABILITIES 0x10a
-#define PRED_CMD_IBPB BIT(0)
+/* With any of these in CPUID.(7,0):EDX there is IA32_SPEC_CTRL. */
+#define SPEC_CTRL_OFFERED (CPUID_7_EDX_SPEC_CTRL | CPUID_7_EDX_STIBP | CPUID_7_EDX_SSBD)
 #define LIST_SIZE 200
 
 _Static_assert(CONFIG_MEASURES == (int)MEASURES, "one list of names");
@@ -77,10 +77,10 @@ bool mitigations_read(const struct vcpu *v, uint32_t msr, uint64_t *value)
 {
 	uint32_t offered = v->vm->cpuid.basic[7].edx;
 
-	if (msr == MSR_SPEC_CTRL && VM_LEFT_OUT_OR(SPEC_CTRL_READ, offered & (L7_EDX_SPEC_CTRL | L7_EDX_STIBP | L7_EDX_SSBD))) {
+	if (msr == MSR_SPEC_CTRL && VM_LEFT_OUT_OR(SPEC_CTRL_READ, offered & SPEC_CTRL_OFFERED)) {
 		ASSERT(rdmsr(MSR_SPEC_CTRL) == v->hvm.spec_host);
 		*value = v->hvm.spec_guest;
-	} else if (msr == MSR_ARCH_CAPABILITIES && VM_LEFT_OUT_OR(ARCH_READ, offered & L7_EDX_ARCH_CAPABILITIES)) {
+	} else if (msr == MSR_ARCH_CAPABILITIES && VM_LEFT_OUT_OR(ARCH_READ, offered & CPUID_7_EDX_ARCH_CAPABILITIES)) {
 		*value = machine.speculation.guest_arch_capabilities;
 	} else {
 		return false;
@@ -92,13 +92,13 @@ bool mitigations_write(struct vcpu *v, uint32_t msr, uint64_t value)
 {
 	uint32_t offered = v->vm->cpuid.basic[7].edx;
 
-	if (msr == MSR_SPEC_CTRL && VM_LEFT_OUT_OR(SPEC_CTRL_WRITE, offered & (L7_EDX_SPEC_CTRL | L7_EDX_STIBP | L7_EDX_SSBD))) {
+	if (msr == MSR_SPEC_CTRL && VM_LEFT_OUT_OR(SPEC_CTRL_WRITE, offered & SPEC_CTRL_OFFERED)) {
 		if (VM_KEPT(SPEC_CTRL_BITS, value & ~machine.speculation.guest_spec_ctrl))
 			return false;
 		v->hvm.spec_guest = value;
 		return true;
 	}
-	if (msr == MSR_PRED_CMD && VM_LEFT_OUT_OR(PRED_CMD_WRITE, offered & L7_EDX_SPEC_CTRL)) {
+	if (msr == MSR_PRED_CMD && VM_LEFT_OUT_OR(PRED_CMD_WRITE, offered & CPUID_7_EDX_SPEC_CTRL)) {
 		if (VM_KEPT(PRED_CMD_BITS, value & ~PRED_CMD_IBPB))
 			return false;
 		if (VM_LEFT_OUT_OR(PRED_CMD_ZERO, value))

@@ -18,8 +18,8 @@ static unsigned msr_count(const struct vcpu *v) { return v->vm->cpuid.has_rdtscp
 bool resident_init(struct vcpu *v)
 {
 	hfn_t f = frames_alloc_run(FPU_FRAMES, 1);
-	uint16_t fcw = 0x37f;
-	uint32_t mxcsr = 0x1f80;
+	uint16_t fcw = FCW_INITIAL;
+	uint32_t mxcsr = MXCSR_INITIAL;
 
 	if (hfn_is_none(f))
 		return false;
@@ -29,8 +29,8 @@ bool resident_init(struct vcpu *v)
 	memcpy((char *)v->fpu + 24, &mxcsr, sizeof(mxcsr));
 	if (v->vm->cpuid.has_xsave)
 		v->xsave_scratch = (uint8_t *)v->fpu + (FPU_FRAMES - 1) * PAGE_SIZE;
-	v->xcr0 = 1;
-	v->saved_dr[4] = 0xffff0ff0;
+	v->xcr0 = XCR0_X87;
+	v->saved_dr[4] = DR6_RESET;
 	return true;
 }
 
@@ -62,7 +62,7 @@ static void save_fpu(struct vcpu *v)
 	__asm__ volatile("xsave64 (%0)" : : "r"(v->fpu), "a"(-1), "d"(-1) : "memory");
 	v->fpu_short = fits_the_short_form(v);
 	if (v->fpu_short)
-		__asm__ volatile("xsave (%0)" : : "r"(v->fpu), "a"(1), "d"(0) : "memory");
+		__asm__ volatile("xsave (%0)" : : "r"(v->fpu), "a"(XCR0_X87), "d"(0) : "memory");
 }
 
 static void load_fpu(struct vcpu *v)

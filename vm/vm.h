@@ -309,8 +309,8 @@ bool event_sets_rf(uint32_t info);
 void event_page_fault(struct vcpu *v, uint32_t error, uint64_t cr2);
 /* The #DB that INT1 raises, with the instruction's length in bytes: no DR6 changes, and no DPL is checked. */
 void event_int1(struct vcpu *v, uint32_t length);
-static inline void event_gp(struct vcpu *v) { event_exception(v, 13, true, 0); }
-static inline void event_ud(struct vcpu *v) { event_exception(v, 6, false, 0); }
+static inline void event_gp(struct vcpu *v) { event_exception(v, VECTOR_GP, true, 0); }
+static inline void event_ud(struct vcpu *v) { event_exception(v, VECTOR_UD, false, 0); }
 /* Injects what can be injected now, or asks for a window. */
 void event_deliver(struct vcpu *v);
 /* Is there something that ends a HLT? */
@@ -346,7 +346,6 @@ extern const struct emulate_ops emulation_ops;
 bool emulation_is_memory(struct vm *vm, gpa_t gpa, bool write);
 
 /* ---- vm/exit/breakpoint.c ---- */
-#define DR7_ENABLED MASK(7, 0)
 /* Before an instruction is done for the guest: what there is to look for, if v->breakpoints then is not 0. */
 void breakpoints_begin(struct vcpu *v);
 /* An access of size bytes. true: it has hit a breakpoint, so that a repeated instruction stops here. */

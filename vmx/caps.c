@@ -5,20 +5,6 @@
 #include "lib/mutants/mutate.h"
 #include "vmx/vmcs.h"
 
-/* The capability MSRs, from MSR_VMX_BASIC. */
-#define MSR_VMX_PIN 0x481
-#define MSR_VMX_PROC 0x482
-#define MSR_VMX_EXIT 0x483
-#define MSR_VMX_ENTRY 0x484
-#define MSR_VMX_MISC 0x485
-#define MSR_VMX_CR0_FIXED0 0x486
-#define MSR_VMX_CR0_FIXED1 0x487
-#define MSR_VMX_CR4_FIXED0 0x488
-#define MSR_VMX_CR4_FIXED1 0x489
-#define MSR_VMX_PROC2 0x48b
-#define MSR_VMX_EPT_VPID 0x48c
-#define MSR_VMX_TRUE_OFFSET 0x0c /* IA32_VMX_TRUE_PINBASED_CTLS is 0x48d, … in the order of the old ones */
-
 #define BASIC_TRUE_CONTROLS BIT(55)
 #define BASIC_MEMTYPE_SHIFT 50
 #define BASIC_MEMTYPE_WB 6
@@ -39,9 +25,6 @@
 #define CAP_INVVPID_SINGLE BIT(41)
 #define CAP_INVVPID_ALL BIT(42)
 #define CAP_INVVPID_RETAINING BIT(43)
-
-#define FEATURE_CONTROL_LOCKED BIT(0)
-#define FEATURE_CONTROL_VMX BIT(2)
 
 static struct vmx_control_caps control_caps(uint32_t msr)
 {
@@ -66,18 +49,18 @@ static void read_paging(struct mmu_caps *m)
 	if (VM_LEFT_OUT_OR(CAPS_LEAF7, cpuid(0, 0).eax >= 7))
 		l7 = cpuid(7, 0);
 	m->maxphyaddr = VM_LEFT_OUT_OR(CAPS_WIDTH, max_extended >= 0x80000008) ? (uint8_t)cpuid(0x80000008, 0).eax : 36;
-	m->nx = e1.edx & BIT(20);
-	m->page_1g = e1.edx & BIT(26);
-	m->pcid = l1.ecx & BIT(17);
-	m->smep = l7.ebx & BIT(7);
-	m->smap = l7.ebx & BIT(20);
-	m->pku = l7.ecx & BIT(3);
-	m->la57 = l7.ecx & BIT(16);
+	m->nx = e1.edx & CPUID_80000001_EDX_NX;
+	m->page_1g = e1.edx & CPUID_80000001_EDX_PAGE1GB;
+	m->pcid = l1.ecx & CPUID_1_ECX_PCID;
+	m->smep = l7.ebx & CPUID_7_EBX_SMEP;
+	m->smap = l7.ebx & CPUID_7_EBX_SMAP;
+	m->pku = l7.ecx & CPUID_7_ECX_PKU;
+	m->la57 = l7.ecx & CPUID_7_ECX_LA57;
 }
 
 static void read_ept(struct mmu_caps *m, uint32_t proc2_may)
 {
-	uint64_t cap = proc2_may & (PROC2_EPT | PROC2_VPID) ? rdmsr(MSR_VMX_EPT_VPID) : 0;
+	uint64_t cap = proc2_may & (PROC2_EPT | PROC2_VPID) ? rdmsr(MSR_VMX_EPT_VPID_CAP) : 0;
 
 	m->invept = cap & CAP_INVEPT;
 	m->invept_single = cap & CAP_INVEPT_SINGLE;
@@ -130,23 +113,24 @@ const char *vmx_caps_read(struct vmx_caps *c)
 	uint32_t true_offset;
 
 	*c = (struct vmx_caps){ 0 };
-	if (VM_KEPT(LACKS_VMX, !(cpuid(1, 0).ecx & BIT(5))))
+	if (VM_KEPT(LACKS_VMX, !(cpuid(1, 0).ecx & CPUID_1_ECX_VMX)))
 		return "this CPU has no VT-x (CPUID says no VMX); use an Intel CPU with VT-x, or an emulator or hypervisor that offers it";
 	/* SDM, "Enabling and Entering VMX Operation". */
 	rdmsr_safe(MSR_FEATURE_CONTROL, &feature_control);
-	if (VM_KEPT(LACKS_UNLOCKED, feature_control & FEATURE_CONTROL_LOCKED) && !(feature_control & FEATURE_CONTROL_VMX))
+	if (VM_KEPT(LACKS_UNLOCKED, feature_control & FEATURE_CONTROL_LOCK) && !(feature_control & FEATURE_CONTROL_VMX))
 		return "the firmware has disabled VT-x and locked it; enable Intel Virtualization Technology in the firmware's setup";
 	basic = rdmsr(MSR_VMX_BASIC);
 	if (VM_KEPT(LACKS_CACHE, (basic >> BASIC_MEMTYPE_SHIFT & 15) != BASIC_MEMTYPE_WB))
 		return "this CPU wants its VMCS in uncached memory; Vellum needs one that keeps it write-back (any since 2006)";
 	c->revision = (uint32_t)basic & 0x7fffffff;
-	true_offset = VM_LEFT_OUT_OR(TRUE_CONTROLS, basic & BASIC_TRUE_CONTROLS) ? MSR_VMX_TRUE_OFFSET : 0;
-	c->pin = control_caps(MSR_VMX_PIN + true_offset);
-	c->proc = control_caps(MSR_VMX_PROC + true_offset);
-	c->exit = control_caps(MSR_VMX_EXIT + true_offset);
-	c->entry = control_caps(MSR_VMX_ENTRY + true_offset);
+	true_offset = VM_LEFT_OUT_OR(TRUE_CONTROLS, basic & BASIC_TRUE_CONTROLS) ?
+			      MSR_VMX_TRUE_PINBASED_CTLS - MSR_VMX_PINBASED_CTLS : 0;
+	c->pin = control_caps(MSR_VMX_PINBASED_CTLS + true_offset);
+	c->proc = control_caps(MSR_VMX_PROCBASED_CTLS + true_offset);
+	c->exit = control_caps(MSR_VMX_EXIT_CTLS + true_offset);
+	c->entry = control_caps(MSR_VMX_ENTRY_CTLS + true_offset);
 	if (VM_LEFT_OUT_OR(SECONDARY, c->proc.may & PROC_SECONDARY))
-		c->proc2 = control_caps(MSR_VMX_PROC2);
+		c->proc2 = control_caps(MSR_VMX_PROCBASED_CTLS2);
 	c->cr0_fixed0 = rdmsr(MSR_VMX_CR0_FIXED0);
 	c->cr0_fixed1 = rdmsr(MSR_VMX_CR0_FIXED1);
 	c->cr4_fixed0 = rdmsr(MSR_VMX_CR4_FIXED0);
@@ -158,7 +142,7 @@ const char *vmx_caps_read(struct vmx_caps *c)
 	c->hvm.cr4_may = c->cr4_fixed1;
 	c->preemption_shift = rdmsr(MSR_VMX_MISC) & 31;
 	c->hvm.rdtscp = VM_LEFT_OUT_OR(RDTSCP_CONTROL, c->proc2.may & PROC2_RDTSCP) &&
-		    VM_LEFT_OUT_OR(RDTSCP_CPUID, cpuid(0x80000001, 0).edx & BIT(27));
+		    VM_LEFT_OUT_OR(RDTSCP_CPUID, cpuid(0x80000001, 0).edx & CPUID_80000001_EDX_RDTSCP);
 	c->switches_msrs = switches_msrs(c);
 	return missing_control(c);
 }

@@ -6,9 +6,6 @@
 #include "mmu/walk.h"
 #include "vmx/ops.h"
 
-#define FEATURE_CONTROL_LOCKED BIT(0)
-#define FEATURE_CONTROL_VMX BIT(2)
-
 _Noreturn void vmx_access_failed(enum vmcs_field field, bool write)
 {
 	console_panic("%s of VMCS field 0x%x failed (error %u)", write ? "VMWRITE" : "VMREAD", field,
@@ -19,8 +16,8 @@ static const char *unlock_feature(void)
 {
 	uint64_t v = rdmsr(MSR_FEATURE_CONTROL);
 
-	if (!(v & FEATURE_CONTROL_LOCKED))
-		wrmsr(MSR_FEATURE_CONTROL, v | FEATURE_CONTROL_LOCKED | FEATURE_CONTROL_VMX);
+	if (!(v & FEATURE_CONTROL_LOCK))
+		wrmsr(MSR_FEATURE_CONTROL, v | FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMX);
 	else if (!(v & FEATURE_CONTROL_VMX))
 		return "the firmware has disabled VT-x on one of the CPUs and locked it";
 	return NULL;
@@ -41,7 +38,7 @@ const char *vmx_cpu_enable(const struct vmx_caps *caps)
 	cpu->vmxon_region = hfn_hpa(region);
 	write_cr0((read_cr0() | caps->cr0_fixed0) & caps->cr0_fixed1);
 	write_cr4((read_cr4() | caps->cr4_fixed0 | CR4_VMXE | CR4_OSFXSR | CR4_OSXMMEXCPT |
-		   (cpuid(1, 0).ecx & BIT(26) ? CR4_OSXSAVE : 0)) & caps->cr4_fixed1);
+		   (cpuid(1, 0).ecx & CPUID_1_ECX_XSAVE ? CR4_OSXSAVE : 0)) & caps->cr4_fixed1);
 	if (!vmxon(cpu->vmxon_region))
 		return "VMXON failed";
 	/* Nothing that an earlier owner of this machine left may be used (T1). */

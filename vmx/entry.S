@@ -7,6 +7,7 @@
  * for granted; vmx_enter_again; and vmx_enter_guarded. There are three ways out, one of which is the VMCS's host RIP:
  * vmx_exit_bare, vmx_exit_entry and vmx_exit_guarded. choose_way() (vmx/vcpu.c) chooses. */
 #include "host/asm.h"
+#include "lib/x86_msr.h"
 #include "vmx/entry.h"
 
 #define HOST_RSP_FIELD 0x6c14
@@ -36,7 +37,7 @@
 	testb $GUARD_L1D, OFFSET_GUARDS(%rdi)
 	jz 11f
 	movl $MSR_FLUSH_CMD, %ecx
-	movl $1, %eax			/* L1D_FLUSH */
+	movl $FLUSH_CMD_L1D, %eax
 	xorl %edx, %edx
 	wrmsr
 11:	testb $GUARD_SPEC_CTRL, OFFSET_GUARDS(%rdi)

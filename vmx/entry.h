@@ -23,8 +23,4 @@
 /* Those that the short way in and out (vmx_enter_again, vmx_exit_entry) does not do. */
 #define GUARDS_LONG_WAY (GUARD_L1D | GUARD_VERW | GUARD_SPEC_CTRL | GUARD_SPEC_CTRL_EACH | GUARD_RSB | GUARD_RSB_ONE)
 
-#define MSR_SPEC_CTRL 0x48
-#define MSR_PRED_CMD 0x49
-#define MSR_FLUSH_CMD 0x10b
-
 #endif

@@ -36,8 +36,8 @@ static const struct vmentry_caps *capabilities(const struct hvm_caps *cpu)
 	caps.physical_bits = cpu->mmu.maxphyaddr;
 	caps.linear_bits = cpu->mmu.la57 ? 57 : 48;
 	if (cpuid(0, 0).eax >= 7) {
-		caps.sgx = cpuid(7, 0).ebx & BIT(2);
-		caps.rtm = cpuid(7, 0).ebx & BIT(11);
+		caps.sgx = cpuid(7, 0).ebx & CPUID_7_EBX_SGX;
+		caps.rtm = cpuid(7, 0).ebx & CPUID_7_EBX_RTM;
 	}
 	known = true;
 	return &caps;

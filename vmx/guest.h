@@ -5,11 +5,9 @@
 
 #include "hvm/types.h"
 #include "lib/mutants/mutate.h"
+#include "lib/x86.h"
 #include "mmu/mmu.h"
 #include "vmx/ops.h"
-
-#define ACCESS_L BIT(13)
-#define ACCESS_DPL_SHIFT 5
 
 /* ---- registers ---- */
 
@@ -31,12 +29,12 @@ static inline uint64_t vmx_pending_debug(void) { return vmread(VMCS_GUEST_PENDIN
 static inline void vmx_set_pending_debug(uint64_t p) { vmwrite(VMCS_GUEST_PENDING_DEBUG, p); }
 
 /* The guest's privilege level: that of SS (SDM, "Guest Register State"). */
-static inline unsigned vmx_cpl(void) { return vmread(VMCS_GUEST_SS_ACCESS) >> ACCESS_DPL_SHIFT & 3; }
+static inline unsigned vmx_cpl(void) { return vmread(VMCS_GUEST_SS_ACCESS) >> SEGMENT_DPL_SHIFT & 3; }
 
 /* Does the guest run 64-bit code? CS.L counts in IA-32e mode only. */
 static inline bool vmx_in_64bit_code(void)
 {
-	return (vmread(VMCS_ENTRY_CONTROLS) & ENTRY_IA32E) && (vmread(VMCS_GUEST_CS_ACCESS) & ACCESS_L);
+	return (vmread(VMCS_ENTRY_CONTROLS) & ENTRY_IA32E) && (vmread(VMCS_GUEST_CS_ACCESS) & SEGMENT_L);
 }
 
 static inline struct table_register vmx_get_gdtr(void)
@@ -95,17 +93,24 @@ static inline struct hvm_task_switch vmx_exit_task_switch(void)
 }
 
 /* SDM, "Exit Qualification for Debug Exceptions": bits of DR6 that the exception sets. */
-static inline uint64_t vmx_exit_debug_causes(void) { return vmread(VMCS_EXIT_QUALIFICATION) & (MASK(3, 0) | BIT(13) | BIT(14)); }
+static inline uint64_t vmx_exit_debug_causes(void)
+{
+	return vmread(VMCS_EXIT_QUALIFICATION) & (DR6_BREAKPOINTS | DR6_BD | DR6_BS);
+}
 
 /* SDM, "Exit Qualification for EPT Violations". */
+#define VIOLATION_LINEAR_VALID BIT(7)
+#define VIOLATION_TRANSLATED BIT(8) /* the access was to what the linear address means, not on the way there */
+#define VIOLATION_NMI_UNBLOCKED BIT(12)
+
 static inline struct hvm_nested_fault vmx_exit_nested_fault(void)
 {
 	uint64_t q = vmread(VMCS_EXIT_QUALIFICATION);
 	struct hvm_nested_fault f = {
 		.gpa = GPA(vmread(VMCS_GUEST_PHYSICAL_ADDRESS)),
 		.access = q & (MMU_READ | MMU_WRITE | MMU_FETCH | MMU_LINEAR), /* bits 2:0 and 7 */
-		.translated = (q & (BIT(7) | BIT(8))) == (BIT(7) | BIT(8)),
-		.nmi_unblocked = q & BIT(12),
+		.translated = (q & VIOLATION_LINEAR_VALID) && (q & VIOLATION_TRANSLATED),
+		.nmi_unblocked = q & VIOLATION_NMI_UNBLOCKED,
 	};
 
 	if (f.access & MMU_LINEAR)

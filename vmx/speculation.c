@@ -7,7 +7,8 @@
 #define GUEST_ARCH (ARCH_RDCL_NO | ARCH_IBRS_ALL | ARCH_RSBA | ARCH_SKIP_L1DFL | ARCH_SSB_NO | ARCH_MDS_NO | ARCH_PSCHANGE_MC_NO | \
 		    ARCH_TAA_NO | ARCH_SBDR_SSDP_NO | ARCH_FBSDP_NO | ARCH_PSDP_NO | ARCH_FB_CLEAR | ARCH_RRSBA | ARCH_BHI_NO | \
 		    ARCH_PBRSB_NO | ARCH_RFDS_NO | ARCH_RFDS_CLEAR)
-#define GUEST_L7_EDX (L7_EDX_MD_CLEAR | L7_EDX_SPEC_CTRL | L7_EDX_STIBP | L7_EDX_ARCH_CAPABILITIES | L7_EDX_SSBD)
+#define GUEST_L7_EDX \
+	(CPUID_7_EDX_MD_CLEAR | CPUID_7_EDX_SPEC_CTRL | CPUID_7_EDX_STIBP | CPUID_7_EDX_ARCH_CAPABILITIES | CPUID_7_EDX_SSBD)
 
 static void set(struct speculation *s, enum measure m, bool needs, bool can, const char *why)
 {
@@ -18,7 +19,7 @@ static void set(struct speculation *s, enum measure m, bool needs, bool can, con
 
 static void judge_l1d(const struct speculation_cpu *cpu, struct speculation *s)
 {
-	bool can = VM_LEFT_OUT_OR(L1D_CAN, cpu->l7_edx & L7_EDX_L1D_FLUSH);
+	bool can = VM_LEFT_OUT_OR(L1D_CAN, cpu->l7_edx & CPUID_7_EDX_L1D_FLUSH);
 
 	if (VM_KEPT(L1D_RDCL_NO, cpu->arch_capabilities & ARCH_RDCL_NO))
 		set(s, MEASURE_L1D, false, can, "RDCL_NO");
@@ -31,7 +32,7 @@ static void judge_l1d(const struct speculation_cpu *cpu, struct speculation *s)
 static void judge_verw(const struct speculation_cpu *cpu, struct speculation *s)
 {
 	uint64_t a = cpu->arch_capabilities;
-	bool can = VM_LEFT_OUT_OR(VERW_CAN, cpu->l7_edx & L7_EDX_MD_CLEAR) || (a & (ARCH_FB_CLEAR | ARCH_RFDS_CLEAR));
+	bool can = VM_LEFT_OUT_OR(VERW_CAN, cpu->l7_edx & CPUID_7_EDX_MD_CLEAR) || (a & (ARCH_FB_CLEAR | ARCH_RFDS_CLEAR));
 
 	if (VM_KEPT(VERW_MDS, !(a & ARCH_MDS_NO)))
 		set(s, MEASURE_VERW, true, can, can ? "no MDS_NO" : "no MDS_NO, and no MD_CLEAR: the microcode is too old");
@@ -49,7 +50,7 @@ static void judge_verw(const struct speculation_cpu *cpu, struct speculation *s)
  * doors. */
 static void judge_branches(const struct speculation_cpu *cpu, struct speculation *s)
 {
-	bool can = VM_LEFT_OUT_OR(IBRS_CAN, cpu->l7_edx & L7_EDX_SPEC_CTRL), ssbd = cpu->l7_edx & L7_EDX_SSBD;
+	bool can = VM_LEFT_OUT_OR(IBRS_CAN, cpu->l7_edx & CPUID_7_EDX_SPEC_CTRL), ssbd = cpu->l7_edx & CPUID_7_EDX_SSBD;
 	uint64_t a = cpu->arch_capabilities;
 
 	s->enhanced_ibrs = VM_LEFT_OUT_OR(IBRS_ENHANCED, can) && (a & ARCH_IBRS_ALL);
@@ -63,7 +64,7 @@ static void judge_branches(const struct speculation_cpu *cpu, struct speculation
 		set(s, MEASURE_RSB, true, true, "IBRS that is not enhanced");
 	else
 		set(s, MEASURE_RSB, VM_LEFT_OUT_OR(RSB_PBRSB_NO, !(a & ARCH_PBRSB_NO)), true, a & ARCH_PBRSB_NO ? "PBRSB_NO" : "no PBRSB_NO");
-	s->guest_spec_ctrl = (can ? SPEC_CTRL_IBRS : 0) | (cpu->l7_edx & L7_EDX_STIBP ? SPEC_CTRL_STIBP : 0) |
+	s->guest_spec_ctrl = (can ? SPEC_CTRL_IBRS : 0) | (cpu->l7_edx & CPUID_7_EDX_STIBP ? SPEC_CTRL_STIBP : 0) |
 			     (ssbd ? SPEC_CTRL_SSBD : 0);
 }
 
@@ -74,7 +75,7 @@ static void judge_guest(const struct speculation_cpu *cpu, struct speculation *s
 	s->guest_l7_edx = offered;
 	s->guest_arch_capabilities = cpu->arch_capabilities & (VM_LEFT_OUT_OR(GUEST_PROMISES, false) ? UINT64_MAX : GUEST_ARCH);
 	/* A guest's own guests are not there: nothing that it enters is to be flushed for. */
-	if (offered & L7_EDX_ARCH_CAPABILITIES)
+	if (offered & CPUID_7_EDX_ARCH_CAPABILITIES)
 		VM_MUTANT(GUEST_SKIP, s->guest_arch_capabilities |= ARCH_SKIP_L1DFL);
 	set(s, MEASURE_GUEST, offered, offered, offered ? "the CPU has them" : "the CPU has none");
 }

@@ -12,34 +12,8 @@
 #define VELLUM_VMX_SPECULATION_H
 
 #include "lib/base.h"
-
-/* Bits of CPUID.(7,0):EDX and of IA32_ARCH_CAPABILITIES. */
-#define L7_EDX_MD_CLEAR BIT(10)
-#define L7_EDX_SPEC_CTRL BIT(26) /* IBRS and IBPB */
-#define L7_EDX_STIBP BIT(27)
-#define L7_EDX_L1D_FLUSH BIT(28)
-#define L7_EDX_ARCH_CAPABILITIES BIT(29)
-#define L7_EDX_SSBD BIT(31)
-#define ARCH_RDCL_NO BIT(0)
-#define ARCH_IBRS_ALL BIT(1)
-#define ARCH_RSBA BIT(2)
-#define ARCH_SKIP_L1DFL BIT(3)
-#define ARCH_SSB_NO BIT(4)
-#define ARCH_MDS_NO BIT(5)
-#define ARCH_PSCHANGE_MC_NO BIT(6)
-#define ARCH_TAA_NO BIT(8)
-#define ARCH_SBDR_SSDP_NO BIT(13)
-#define ARCH_FBSDP_NO BIT(14)
-#define ARCH_PSDP_NO BIT(15)
-#define ARCH_FB_CLEAR BIT(17)
-#define ARCH_RRSBA BIT(19)
-#define ARCH_BHI_NO BIT(20)
-#define ARCH_PBRSB_NO BIT(24)
-#define ARCH_RFDS_NO BIT(27)
-#define ARCH_RFDS_CLEAR BIT(28)
-#define SPEC_CTRL_IBRS BIT(0)
-#define SPEC_CTRL_STIBP BIT(1)
-#define SPEC_CTRL_SSBD BIT(2)
+#include "lib/x86_cpuid.h"
+#include "lib/x86_msr.h"
 
 /* The measures, by number and as a set of bits; vm/config/mitigations.c has the names, in the same order. */
 enum measure {

@@ -2,9 +2,6 @@
 
 #include "host/x86.h"
 
-#define MSR_ARCH_CAPABILITIES 0x10a
-#define L7_EBX_RTM BIT(11)
-
 struct speculation_cpu speculation_read(void)
 {
 	struct speculation_cpu cpu = { 0 };
@@ -14,8 +11,8 @@ struct speculation_cpu speculation_read(void)
 		return cpu;
 	l7 = cpuid(7, 0);
 	cpu.l7_edx = l7.edx;
-	cpu.rtm = l7.ebx & L7_EBX_RTM;
-	if (l7.edx & L7_EDX_ARCH_CAPABILITIES)
+	cpu.rtm = l7.ebx & CPUID_7_EBX_RTM;
+	if (l7.edx & CPUID_7_EDX_ARCH_CAPABILITIES)
 		cpu.arch_capabilities = rdmsr(MSR_ARCH_CAPABILITIES);
 	return cpu;
 }

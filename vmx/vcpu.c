@@ -20,14 +20,7 @@ ENTRY_KNOWS(hvm.spec_host, OFFSET_SPEC_HOST);
 ENTRY_KNOWS(hvm.guards, OFFSET_GUARDS);
 ENTRY_KNOWS(launched, OFFSET_LAUNCHED);
 
-#define CR0_NE BIT(5)
-#define PAT_AFTER_RESET 0x0007040600070406ull
-#define EXCEPTIONS_ALWAYS (BIT(1) | BIT(17) | BIT(18)) /* #DB, #AC, #MC: see vm/exit/exception.c */
-#define ACCESS_CODE64 0xa09b
-#define ACCESS_CODE32 0xc09b
-#define ACCESS_DATA 0xc093
-#define ACCESS_LDTR_UNUSABLE 0x10082
-#define ACCESS_TR_BUSY 0x8b
+#define EXCEPTIONS_ALWAYS (BIT(VECTOR_DB) | BIT(VECTOR_AC) | BIT(VECTOR_MC)) /* see vm/exit/exception.c */
 
 bool vmx_vcpu_init(struct vmx_vcpu *v, const struct vmx_caps *caps)
 {
@@ -137,10 +130,10 @@ static void write_controls(struct vmx_vcpu *v, const struct hvm_start *start)
 
 static void write_guest_segments(const struct hvm_start *s)
 {
-	struct segment_state data = { s->ds, 0xffffffff, ACCESS_DATA, 0 };
-	struct segment_state code = { s->cs, 0xffffffff, s->long_mode ? ACCESS_CODE64 : ACCESS_CODE32, 0 };
-	struct segment_state ldtr = { 0, 0, ACCESS_LDTR_UNUSABLE, 0 };
-	struct segment_state tr = { 0, 0x67, ACCESS_TR_BUSY, 0 };
+	struct segment_state data = { s->ds, 0xffffffff, SEGMENT_FLAT_DATA, 0 };
+	struct segment_state code = { s->cs, 0xffffffff, s->long_mode ? SEGMENT_FLAT_CODE64 : SEGMENT_FLAT_CODE32, 0 };
+	struct segment_state ldtr = { 0, 0, SEGMENT_NO_LDT, 0 };
+	struct segment_state tr = { 0, 0x67, SEGMENT_TSS_BUSY, 0 };
 
 	for (enum segment n = SEG_ES; n <= SEG_GS; n++)
 		vmx_set_segment(n, n == SEG_CS ? &code : &data);
@@ -157,8 +150,8 @@ static void write_guest(const struct hvm_start *s)
 	write_guest_segments(s);
 	vmwrite(VMCS_GUEST_RIP, s->rip);
 	vmwrite(VMCS_GUEST_RSP, s->rsp);
-	vmwrite(VMCS_GUEST_RFLAGS, 2);
-	vmwrite(VMCS_GUEST_DR7, 0x400);
+	vmwrite(VMCS_GUEST_RFLAGS, RFLAGS_FIXED);
+	vmwrite(VMCS_GUEST_DR7, DR7_RESET);
 	vmwrite(VMCS_GUEST_DEBUGCTL, 0);
 	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, 0);
 	vmwrite(VMCS_GUEST_ACTIVITY, 0);
@@ -193,7 +186,7 @@ void vmx_load(struct vmx_vcpu *v)
 	if (VM_KEPT(LOAD_SPEC_CTRL, v->hvm.guards & GUARD_SPEC_CTRL))
 		wrmsr(MSR_SPEC_CTRL, v->hvm.spec_host);
 	if (VM_KEPT(LOAD_IBPB, v->hvm.guards & GUARD_IBPB))
-		wrmsr(MSR_PRED_CMD, 1);
+		wrmsr(MSR_PRED_CMD, PRED_CMD_IBPB);
 	VM_MUTANT(LOAD_HOST, write_host_cpu());
 }
 
@@ -230,7 +223,8 @@ static void apply_controls(struct vmx_vcpu *v, const struct mmu_vcpu *mmu)
 	proc2 |= (uint32_t)((i->ept ? PROC2_EPT : 0) | (unrestricted(v, i) ? PROC2_UNRESTRICTED : 0));
 	VM_MUTANT(CONTROLS, write_proc(v, proc));
 	write_proc2(v, proc2);
-	vmwrite(VMCS_EXCEPTION_BITMAP, (VM_LEFT_OUT_OR(INTERCEPT, false) ? 0 : EXCEPTIONS_ALWAYS) | (i->page_fault ? BIT(14) : 0));
+	vmwrite(VMCS_EXCEPTION_BITMAP, (VM_LEFT_OUT_OR(INTERCEPT, false) ? 0 : EXCEPTIONS_ALWAYS) |
+					       (i->page_fault ? BIT(VECTOR_PF) : 0));
 	vmwrite(VMCS_PF_ERROR_MASK, i->pf_mask);
 	vmwrite(VMCS_PF_ERROR_MATCH, i->pf_match);
 }
@@ -314,9 +308,9 @@ void vmx_sync_paging(struct vmx_vcpu *v, struct mmu_vcpu *mmu)
 	bool pae = mmu->intercepts.ept && (cr0 & CR0_PG) && (cr4 & CR4_PAE);
 
 	mmu->regs.efer = (mmu->regs.efer & efer_mask) | (vmx_get_efer(v) & ~efer_mask);
-	mmu->regs.ac = vmread(VMCS_GUEST_RFLAGS) & BIT(18);
+	mmu->regs.ac = vmread(VMCS_GUEST_RFLAGS) & RFLAGS_AC;
 	mmu->regs.cpl = (uint8_t)vmx_cpl();
-	mmu->regs.cs_l = vmread(VMCS_GUEST_CS_ACCESS) & ACCESS_L;
+	mmu->regs.cs_l = vmread(VMCS_GUEST_CS_ACCESS) & SEGMENT_L;
 	pae = pae && !(mmu->regs.efer & EFER_LMA);
 	for (unsigned n = 0; pae && n < 4; n++)
 		pdpte[n] = vmread(VMCS_GUEST_PDPTE0 + 2 * n);

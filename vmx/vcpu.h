@@ -57,7 +57,7 @@ void vmx_sync_unowned(struct mmu_vcpu *mmu);
  * looks at has exited. */
 static inline void vmx_sync_access(struct mmu_vcpu *mmu)
 {
-	mmu->regs.ac = vmread(VMCS_GUEST_RFLAGS) & BIT(18);
+	mmu->regs.ac = vmread(VMCS_GUEST_RFLAGS) & RFLAGS_AC;
 	mmu->regs.cpl = (uint8_t)vmx_cpl();
 }
 

@@ -14,17 +14,10 @@
 
 #include "dev/irq/apic_message.h"
 #include "dev/dev.h"
+#include "lib/x86_msr.h"
 
 #define LAPIC_DEFAULT_BASE 0xfee00000u
 #define LAPIC_MIN_PERIOD_US 50u
-
-#define MSR_IA32_APIC_BASE 0x1bu
-#define APIC_BASE_BSP BIT(8)
-#define APIC_BASE_EXTD BIT(10)
-#define APIC_BASE_EN BIT(11)
-#define MSR_IA32_TSC_DEADLINE 0x6e0u
-#define MSR_X2APIC_FIRST 0x800u
-#define MSR_X2APIC_LAST 0x8ffu
 
 /* What the guest's CPUID offers; decides what exists here. */
 #define LAPIC_X2APIC BIT(0)

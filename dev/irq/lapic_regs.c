@@ -335,11 +335,11 @@ static bool apic_base_legal(const struct lapic *l, uint64_t value)
 bool lapic_msr_read(struct lapic *l, uint32_t msr, uint64_t *value)
 {
 	uint32_t low;
-	if (msr == MSR_IA32_APIC_BASE) {
+	if (msr == MSR_APIC_BASE) {
 		*value = l->base;
 		return true;
 	}
-	if (msr == MSR_IA32_TSC_DEADLINE) {
+	if (msr == MSR_TSC_DEADLINE) {
 		*value = lapic_timer_deadline(l, timers_now(l->timers));
 		return l->features & LAPIC_TSC_DEADLINE;
 	}
@@ -351,9 +351,9 @@ bool lapic_msr_read(struct lapic *l, uint32_t msr, uint64_t *value)
 
 bool lapic_msr_write(struct lapic *l, uint32_t msr, uint64_t value)
 {
-	if (likely(msr == MSR_IA32_TSC_DEADLINE))
+	if (likely(msr == MSR_TSC_DEADLINE))
 		return lapic_write_tsc_deadline(l, value);
-	if (msr == MSR_IA32_APIC_BASE) {
+	if (msr == MSR_APIC_BASE) {
 		if (!apic_base_legal(l, value))
 			return false;
 		lapic_set_base(l, value);

@@ -3,6 +3,7 @@
 #define VELLUM_LAB_OS_INSIDE_H
 
 #include "lab/os/os.h"
+#include "lib/x86.h"
 
 /* Paging-structure entries (SDM, "4-Level Paging and 5-Level Paging"). */
 #define ENTRY_P 1ull
@@ -16,10 +17,6 @@
 #define ENTRY_ADDR 0x000ffffffffff000ull
 #define ENTRY_TABLE (ENTRY_P | ENTRY_W | ENTRY_U | ENTRY_A | ENTRY_D)
 
-#define CR4_PAE (1ull << 5)
-#define CR4_PGE (1ull << 7)
-#define CR4_LA57 (1ull << 12)
-#define CR4_PCIDE (1ull << 17)
 #define CR3_KEEP (1ull << 63)
 #define CR3_USER_PCID 0x800ull /* as Linux: with page-table isolation a process has two PCIDs */
 

@@ -1,21 +1,11 @@
-/* mmu/ept/ept.h - EPT's formats (SDM, "EPT Paging Structures" and "Extended-Page-Table Pointer"), and what the files of the
- * mechanism share. */
+/* mmu/ept/ept.h - what the files of the mechanism share. Its formats: SDM, "EPT Paging Structures" and
+ * "Extended-Page-Table Pointer" (lib/x86.h). */
 #ifndef VELLUM_MMU_EPT_H
 #define VELLUM_MMU_EPT_H
 
 #include "mmu/mmu.h"
 #include "mmu/mutate.h"
 #include "mmu/table/ptformat.h"
-
-#define EPT_R BIT(0)
-#define EPT_W BIT(1)
-#define EPT_X BIT(2)
-#define EPT_TYPE_SHIFT 3
-#define EPT_TYPE_MASK (7ull << EPT_TYPE_SHIFT)
-#define EPT_IPAT BIT(6)
-#define EPT_LARGE BIT(7)
-#define EPT_A BIT(8)
-#define EPT_D BIT(9)
 
 /* A page that is never right (E4): W and X without R. */
 #define EPT_MMIO (EPT_W | EPT_X)
@@ -30,10 +20,6 @@ static inline uint64_t ept_mmio_leaf(const struct mmu_vm *vm)
 	MUTANT(MMIO_HIGH, leaf |= ept_mmio_high(vm));
 	return leaf;
 }
-
-#define EPTP_TYPE_MASK 7ull
-#define EPTP_WALK_SHIFT 3 /* page-walk length minus one, 3 bits */
-#define EPTP_AD BIT(6)
 
 /* The guest's registers under EPT (mmu/ept/regs.c). */
 

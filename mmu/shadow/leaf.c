@@ -94,7 +94,10 @@ static struct ahead ahead_of(const struct shadow *s, const struct spage *sp)
 {
 	bool narrow = sp->role & ROLE_NARROW;
 	unsigned acc = role_acc(sp->role);
-	struct ahead a = { .address = narrow ? MASK(31, 12) : MASK(51, 12), .keep = PTE_P | PTE_A | PTE_PWT | PTE_PCD | HW_PAT_4K | PTE_G };
+	struct ahead a = {
+		.address = narrow ? MASK(31, 12) : MASK(51, 12),
+		.keep = PTE_P | PTE_A | PTE_PWT | PTE_PCD | PTE_PAT | PTE_G,
+	};
 
 	if (!narrow) {
 		a.reserved = s->maxphyaddr < 52 ? MASK(51, s->maxphyaddr) : 0;

@@ -55,14 +55,14 @@ static void lapic_access(struct pc *pc, struct input *in)
 	uint64_t value = how & 4 ? in_bytes(in, 8) : in16(in), ignored;
 
 	if (how & 8) {
-		uint32_t msr = how & 0x10 ? MSR_IA32_TSC_DEADLINE : how & 0x20 ? 0x800 + reg : MSR_IA32_APIC_BASE;
+		uint32_t msr = how & 0x10 ? MSR_TSC_DEADLINE : how & 0x20 ? 0x800 + reg : MSR_APIC_BASE;
 
-		if (msr == MSR_IA32_TSC_DEADLINE)
+		if (msr == MSR_TSC_DEADLINE)
 			lapic_write_tsc_deadline(l, pc->now + value % 1000000);
 		else if (how & 0x80)
 			lapic_msr_read(l, msr, &ignored);
 		else
-			lapic_msr_write(l, msr, msr == MSR_IA32_APIC_BASE ? LAPIC_DEFAULT_BASE | (value & 0xd00) : value);
+			lapic_msr_write(l, msr, msr == MSR_APIC_BASE ? LAPIC_DEFAULT_BASE | (value & 0xd00) : value);
 	} else if (lapic_mmio_active(l)) {
 		if (how & 0x80)
 			lapic_mmio_read(l, reg * 16u, 4);

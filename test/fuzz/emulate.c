@@ -11,8 +11,6 @@
 #define STEPS_MAX 8
 #define EVENTS_MAX 3000
 #define REP_LIMIT 200
-#define RFLAGS_KNOWN (FLAGS_ARITH | FLAG_TF | FLAG_IF | FLAG_DF | FLAG_IOPL | FLAG_NT | FLAG_RF | FLAG_VM | FLAG_AC | FLAG_VIF | \
-		      FLAG_VIP | FLAG_ID)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -61,7 +59,7 @@ static void take_registers(struct input *in)
 
 		w->gpr[n] = kind < 5 ? (v >> 3) * 8 + (kind & 3) : kind < 7 ? v : v << 48 | v << 20;
 	}
-	w->e.rflags = (take(in, 3) & RFLAGS_KNOWN & ~(uint64_t)FLAG_VM) | 2 | (w->e.mode == EMULATE_V86 ? FLAG_VM : 0);
+	w->e.rflags = (take(in, 3) & RFLAGS_KNOWN & ~RFLAGS_VM) | 2 | (w->e.mode == EMULATE_V86 ? RFLAGS_VM : 0);
 	if (w->e.mode == EMULATE_PROT16 || w->e.mode == EMULATE_PROT32 || w->e.mode == EMULATE_LONG64)
 		w->e.cpl = take(in, 1) & 3;
 }

@@ -2,9 +2,6 @@
  * entry, but for events: what a CPU would not enter it cannot be in either, and the change is taken back. */
 #include "test/fuzz/exits.h"
 
-#define RFLAGS_TF BIT(8)
-#define RFLAGS_VM BIT(17)
-#define RFLAGS_FIXED 2u
 #define BS BIT(14)
 
 uint64_t fuzz_value(struct input *in)

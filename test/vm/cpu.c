@@ -5,8 +5,6 @@
 #include "vmx/entry.h"
 #include "vmx/vmcs.h"
 
-#define MSR_VMX_PIN 0x481
-#define MSR_VMX_MISC 0x485
 #define STEPS_MAX 100000 /* for one exit */
 
 struct soft_cpu soft;

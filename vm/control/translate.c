@@ -3,6 +3,7 @@
 #include "vm/control/control.h"
 
 #include "lib/fmt.h"
+#include "lib/x86_msr.h"
 #include "mmu/hwpaging.h"
 #include "mmu/inspect.h"
 #include "lib/mutants/mutate.h"
@@ -62,7 +63,8 @@ static const struct flag guest_flags[] = {
 	{ PTE_PS, "PS" }, { PTE_G, "G" }, { PTE_NX, "NX" },
 };
 static const struct flag ept_flags[] = {
-	{ BIT(0), "R" }, { BIT(1), "W" }, { BIT(2), "X" }, { BIT(6), "IPAT" }, { BIT(7), "PS" }, { BIT(8), "A" }, { BIT(9), "D" },
+	{ EPT_R, "R" }, { EPT_W, "W" }, { EPT_X, "X" }, { EPT_IPAT, "IPAT" }, { EPT_LARGE, "PS" }, { EPT_A, "A" },
+	{ EPT_D, "D" },
 };
 
 /* Some bits mean something in leaves only, and bit 7 of a last-level entry is part of the memory type. */
@@ -70,7 +72,7 @@ static bool applies(bool ept, uint64_t bit, unsigned level, bool leaf)
 {
 	if (bit == PTE_PS)
 		return leaf && level > 1;
-	return leaf || !(ept ? bit == BIT(6) || bit == BIT(9) : bit == PTE_D || bit == PTE_G);
+	return leaf || !(ept ? bit == EPT_IPAT || bit == EPT_D : bit == PTE_D || bit == PTE_G);
 }
 
 static void entry_flags(bool ept, uint64_t value, unsigned level, bool leaf, char *buf, size_t size)
@@ -157,7 +159,7 @@ static const char *type_name(unsigned type)
 /* PAT, PCD and PWT of a leaf of shadow tables. */
 static unsigned pat_index(const struct mmu_path_entry *leaf)
 {
-	uint64_t pat = leaf->level > 1 ? leaf->value & HW_PAT_LARGE : leaf->value & HW_PAT_4K;
+	uint64_t pat = leaf->level > 1 ? leaf->value & PTE_PAT_LARGE : leaf->value & PTE_PAT;
 
 	return (leaf->value >> 3 & 3) | (pat ? 4 : 0);
 }
@@ -166,7 +168,7 @@ static unsigned pat_index(const struct mmu_path_entry *leaf)
 static void show_types(struct json *j, struct vcpu *v, const struct walk_result *w, const struct mmu_path *p)
 {
 	const struct mmu_path_entry *leaf = &p->entry[p->count - 1];
-	uint64_t pat = v->started ? hvm_pat(&v->hvm) : 0x0007040600070406ull;
+	uint64_t pat = v->started ? hvm_pat(&v->hvm) : PAT_AFTER_RESET;
 	unsigned index = !p->ept ? pat_index(leaf) : w->ok ? w->pat_index : 0, ept = leaf->value >> 3 & 7;
 	bool paged = walk_mode(&v->mmu.regs) != PAGING_NONE;
 	unsigned by_pat = !p->ept || paged ? pat >> 8 * index & 7 : MEMTYPE_WB;

@@ -5,23 +5,16 @@
 
 #include "lib/mutants/mutate.h"
 
-#define DR7_RW(n) (16 + 4 * (n))
-#define DR7_LEN(n) (18 + 4 * (n))
-#define RW_WRITE 1
-#define RW_PORT 2
-#define RW_ACCESS 3
-#define CR4_DE BIT(3)
-
 static bool enabled(uint64_t dr7, unsigned n) { return dr7 >> (2 * n) & 3; }
-static unsigned kind(uint64_t dr7, unsigned n) { return dr7 >> DR7_RW(n) & 3; }
+static unsigned kind(uint64_t dr7, unsigned n) { return dr7 >> DR7_RW_SHIFT(n) & 3; }
 
 /* Ports are watched where CR4.DE says so; without it that kind is undefined. */
 static bool may_hit(const struct vcpu *v, uint64_t dr7, unsigned n)
 {
 	switch (kind(dr7, n)) {
-	case RW_WRITE:
-	case RW_ACCESS: return true;
-	case RW_PORT: return VM_LEFT_OUT_OR(BREAKPOINT_DE, hvm_hardware_cr4(&v->hvm) & CR4_DE);
+	case DR7_RW_WRITE:
+	case DR7_RW_ACCESS: return true;
+	case DR7_RW_IO: return VM_LEFT_OUT_OR(BREAKPOINT_DE, hvm_hardware_cr4(&v->hvm) & CR4_DE);
 	default: return false; /* the CPU sees to those on instructions */
 	}
 }
@@ -41,7 +34,7 @@ void breakpoints_begin(struct vcpu *v)
 static bool overlaps(const struct vcpu *v, unsigned n, uint64_t at, unsigned size)
 {
 	static const uint8_t lengths[4] = { 1, 2, 8, 4 };
-	uint64_t length = lengths[v->breakpoints >> DR7_LEN(n) & 3], from = align_down(resident_breakpoint(n), length);
+	uint64_t length = lengths[v->breakpoints >> DR7_LEN_SHIFT(n) & 3], from = align_down(resident_breakpoint(n), length);
 
 	return VM_LEFT_OUT_OR(BREAKPOINT_ENABLED, enabled(v->breakpoints, n)) && at < from + length && from < at + size;
 }
@@ -51,8 +44,8 @@ bool breakpoints_on_data(struct vcpu *v, uint64_t linear, unsigned size, bool wr
 	uint64_t before = v->breakpoint_hits;
 
 	for (unsigned n = 0; n < 4; n++) {
-		bool writes_only = VM_KEPT(EMULATE_WRITES_ONLY, kind(v->breakpoints, n) == RW_WRITE);
-		bool data = VM_LEFT_OUT_OR(BREAKPOINT_PORT_KIND, kind(v->breakpoints, n) != RW_PORT);
+		bool writes_only = VM_KEPT(EMULATE_WRITES_ONLY, kind(v->breakpoints, n) == DR7_RW_WRITE);
+		bool data = VM_LEFT_OUT_OR(BREAKPOINT_PORT_KIND, kind(v->breakpoints, n) != DR7_RW_IO);
 
 		if (data && (write || !writes_only) && overlaps(v, n, linear, size))
 			v->breakpoint_hits |= BIT(n);
@@ -65,7 +58,7 @@ bool breakpoints_on_port(struct vcpu *v, uint16_t port, unsigned size)
 	uint64_t before = v->breakpoint_hits;
 
 	for (unsigned n = 0; n < 4; n++)
-		if (VM_LEFT_OUT_OR(BREAKPOINT_DATA_KIND, kind(v->breakpoints, n) == RW_PORT) && overlaps(v, n, port, size))
+		if (VM_LEFT_OUT_OR(BREAKPOINT_DATA_KIND, kind(v->breakpoints, n) == DR7_RW_IO) && overlaps(v, n, port, size))
 			v->breakpoint_hits |= BIT(n);
 	return v->breakpoint_hits != before;
 }

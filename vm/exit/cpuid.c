@@ -5,49 +5,33 @@
 #include "mmu/walk.h"
 #include "lib/mutants/mutate.h"
 
-/* Leaf 1, ECX: SSE3 PCLMULQDQ SSSE3 FMA CX16 SSE4.1 SSE4.2 MOVBE POPCNT AES XSAVE AVX F16C. RDRAND
- * if it is not hidden. Not MONITOR, VMX, SMX, EIST, TM2, DTES64, DS-CPL, PDCM, DCA: nothing here makes them work. */
-#define L1_ECX_PASS (BIT(0) | BIT(1) | BIT(9) | BIT(12) | BIT(13) | BIT(19) | BIT(20) | BIT(22) | BIT(23) | BIT(25) | BIT(26) | BIT(28) | BIT(29))
-#define L1_ECX_PCID BIT(17)
-#define L1_ECX_X2APIC BIT(21)
-#define L1_ECX_TSC_DEADLINE BIT(24)
-#define L1_ECX_XSAVE BIT(26)
-#define L1_ECX_OSXSAVE BIT(27)
-#define L1_ECX_RDRAND BIT(30)
-#define L1_ECX_HYPERVISOR BIT(31)
-/* Leaf 1, EDX: FPU VME DE PSE TSC MSR PAE MCE CX8 APIC SEP MTRR PGE MCA CMOV PAT PSE-36 CLFSH MMX FXSR SSE SSE2 SS. */
-#define L1_EDX_APIC BIT(9)
-#define L1_EDX_PASS (MASK(9, 0) | MASK(17, 11) | BIT(19) | MASK(27, 23))
+/* Leaf 1, ECX; and RDRAND, if it is not hidden. Not MONITOR, VMX, SMX, EIST, TM2, DTES64, DS-CPL, PDCM, DCA: nothing
+ * here makes them work. */
+#define PASS_1_ECX \
+	(CPUID_1_ECX_SSE3 | CPUID_1_ECX_PCLMULQDQ | CPUID_1_ECX_SSSE3 | CPUID_1_ECX_FMA | CPUID_1_ECX_CMPXCHG16B | \
+	 CPUID_1_ECX_SSE4_1 | CPUID_1_ECX_SSE4_2 | CPUID_1_ECX_MOVBE | CPUID_1_ECX_POPCNT | CPUID_1_ECX_AESNI | \
+	 CPUID_1_ECX_XSAVE | CPUID_1_ECX_AVX | CPUID_1_ECX_F16C)
+#define PASS_1_EDX \
+	(CPUID_1_EDX_FPU | CPUID_1_EDX_VME | CPUID_1_EDX_DE | CPUID_1_EDX_PSE | CPUID_1_EDX_TSC | CPUID_1_EDX_MSR | \
+	 CPUID_1_EDX_PAE | CPUID_1_EDX_MCE | CPUID_1_EDX_CX8 | CPUID_1_EDX_APIC | CPUID_1_EDX_SEP | CPUID_1_EDX_MTRR | \
+	 CPUID_1_EDX_PGE | CPUID_1_EDX_MCA | CPUID_1_EDX_CMOV | CPUID_1_EDX_PAT | CPUID_1_EDX_PSE36 | CPUID_1_EDX_CLFSH | \
+	 CPUID_1_EDX_MMX | CPUID_1_EDX_FXSR | CPUID_1_EDX_SSE | CPUID_1_EDX_SSE2 | CPUID_1_EDX_SS)
+/* Leaf 7, EBX; and RDSEED, as RDRAND. Not HLE, RTM, MPX, PQM, PT. */
+#define PASS_7_EBX \
+	(CPUID_7_EBX_FSGSBASE | CPUID_7_EBX_BMI1 | CPUID_7_EBX_AVX2 | CPUID_7_EBX_BMI2 | CPUID_7_EBX_ERMS | CPUID_7_EBX_ADX | \
+	 CPUID_7_EBX_CLFLUSHOPT | CPUID_7_EBX_CLWB | CPUID_7_EBX_SHA | CPUID_7_EBX_AVX512)
+#define PASS_7_ECX \
+	(CPUID_7_ECX_UMIP | CPUID_7_ECX_GFNI | CPUID_7_ECX_VAES | CPUID_7_ECX_VPCLMULQDQ | CPUID_7_ECX_AVX512)
+/* Leaf 7, EDX: nothing. Fast short REP MOV (bit 4) is a promise about speed that Bochs announces and that Linux 6.1
+ * then trips over. */
+#define PASS_80000001_ECX (CPUID_80000001_ECX_LAHF | CPUID_80000001_ECX_LZCNT | CPUID_80000001_ECX_PREFETCHW)
+#define PASS_80000001_EDX (CPUID_80000001_EDX_SYSCALL | CPUID_80000001_EDX_NX | CPUID_80000001_EDX_LM)
+/* Leaf 0xd, subleaf 1. Not XSAVES. */
+#define PASS_D_1_EAX (CPUID_D_1_EAX_XSAVEOPT | CPUID_D_1_EAX_XSAVEC | CPUID_D_1_EAX_XGETBV1)
 
-/* Leaf 7, EBX: FSGSBASE BMI1 AVX2 SMEP BMI2 ERMS ADX SMAP CLFLUSHOPT CLWB SHA, and AVX-512. RDSEED as RDRAND. Not HLE, RTM, MPX,
- * PQM, PT. */
-#define L7_EBX_PASS (BIT(0) | BIT(3) | BIT(5) | BIT(8) | BIT(9) | BIT(19) | BIT(23) | BIT(24) | BIT(29) | \
-		     BIT(16) | BIT(17) | BIT(21) | BIT(28) | BIT(30) | BIT(31))
-#define L7_EBX_AVX512 (BIT(16) | BIT(17) | BIT(21) | BIT(28) | BIT(30) | BIT(31))
-#define L7_EBX_SMEP BIT(7)
-#define L7_EBX_INVPCID BIT(10)
-#define L7_EBX_RDSEED BIT(18)
-#define L7_EBX_SMAP BIT(20)
-/* Leaf 7, ECX: AVX512_VBMI UMIP VBMI2 GFNI VAES VPCLMULQDQ VNNI BITALG VPOPCNTDQ. */
-#define L7_ECX_PASS (BIT(1) | BIT(2) | BIT(6) | BIT(8) | BIT(9) | BIT(10) | BIT(11) | BIT(12) | BIT(14))
-#define L7_ECX_AVX512 (BIT(1) | BIT(6) | BIT(11) | BIT(12) | BIT(14))
-#define L7_ECX_PKU BIT(3)
-#define L7_ECX_OSPKE BIT(4)
-/* Leaf 7, EDX: nothing. Fast short REP MOV (bit 4) is a promise about speed that Bochs announces and that Linux 6.1 then trips over. */
-
-/* 0x80000001, ECX: LAHF LZCNT PREFETCHW; EDX: SYSCALL NX LM. */
-#define E1_ECX_PASS (BIT(0) | BIT(5) | BIT(8))
-#define E1_EDX_PASS (BIT(11) | BIT(20) | BIT(29))
-#define E1_EDX_1G BIT(26)
-#define E1_EDX_RDTSCP BIT(27)
-
-#define XCR0_X87 BIT(0)
-#define XCR0_SSE BIT(1)
-#define XCR0_AVX BIT(2)
-#define XCR0_AVX512 (BIT(5) | BIT(6) | BIT(7))
-#define XCR0_PKRU BIT(9)
-
-#define L7_EBX_TSC_ADJUST BIT(1)
+/* Bits of CR4 that every guest's CPU has. */
+#define CR4_ALWAYS \
+	(CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR | CR4_OSXMMEXCPT)
 #define LEAF_TSC 0x15
 #define LEAF_FREQUENCY 0x16
 #define EXTENDED 0x80000000u
@@ -58,12 +42,13 @@ static void set_leaf1(struct cpuid_policy *p, bool nested, bool random, const st
 
 	l->eax = h.eax;
 	l->ebx = (h.ebx & 0xffff) | 1u << 16;
-	VM_MUTANT(CPUID_PASS_1C, h.ecx &= (uint32_t)(L1_ECX_PASS | (VM_LEFT_OUT_OR(CPUID_RDRAND, random) ? L1_ECX_RDRAND : 0)));
-	l->ecx = (uint32_t)(h.ecx | L1_ECX_X2APIC | L1_ECX_TSC_DEADLINE | L1_ECX_HYPERVISOR);
+	VM_MUTANT(CPUID_PASS_1C, h.ecx &= (uint32_t)(PASS_1_ECX |
+						(VM_LEFT_OUT_OR(CPUID_RDRAND, random) ? CPUID_1_ECX_RDRAND : 0)));
+	l->ecx = (uint32_t)(h.ecx | CPUID_1_ECX_X2APIC | CPUID_1_ECX_TSC_DEADLINE | CPUID_1_ECX_HYPERVISOR);
 	if (VM_LEFT_OUT_OR(CPUID_PCID, nested) && caps->pcid)
-		l->ecx |= (uint32_t)L1_ECX_PCID;
-	l->edx = (uint32_t)((VM_LEFT_OUT_OR(CPUID_PASS_1D, false) ? h.edx : h.edx & L1_EDX_PASS) | L1_EDX_APIC);
-	p->has_xsave = l->ecx & L1_ECX_XSAVE;
+		l->ecx |= (uint32_t)CPUID_1_ECX_PCID;
+	l->edx = (uint32_t)((VM_LEFT_OUT_OR(CPUID_PASS_1D, false) ? h.edx : h.edx & PASS_1_EDX) | CPUID_1_EDX_APIC);
+	p->has_xsave = l->ecx & CPUID_1_ECX_XSAVE;
 }
 
 static void set_leaf7(struct cpuid_policy *p, bool nested, bool random, const struct hvm_caps *cpu)
@@ -72,17 +57,19 @@ static void set_leaf7(struct cpuid_policy *p, bool nested, bool random, const st
 	struct cpuid h = cpuid(7, 0), *l = &p->basic[7];
 	uint32_t ebx = h.ebx, ecx = h.ecx;
 
-	VM_MUTANT(CPUID_PASS_7B, ebx &= (uint32_t)(L7_EBX_PASS | (VM_LEFT_OUT_OR(CPUID_RDSEED, random) ? L7_EBX_RDSEED : 0)));
-	VM_MUTANT(CPUID_PASS_7C, ecx &= (uint32_t)L7_ECX_PASS);
+	VM_MUTANT(CPUID_PASS_7B, ebx &= (uint32_t)(PASS_7_EBX |
+					      (VM_LEFT_OUT_OR(CPUID_RDSEED, random) ? CPUID_7_EBX_RDSEED : 0)));
+	VM_MUTANT(CPUID_PASS_7C, ecx &= (uint32_t)PASS_7_ECX);
 
-	p->has_invpcid = VM_LEFT_OUT_OR(CPUID_INVPCID, nested) && caps->pcid && (h.ebx & L7_EBX_INVPCID) &&
+	p->has_invpcid = VM_LEFT_OUT_OR(CPUID_INVPCID, nested) && caps->pcid && (h.ebx & CPUID_7_EBX_INVPCID) &&
 			 VM_LEFT_OUT_OR(CPUID_INVPCID_CONTROL, cpu->invpcid);
-	ebx |= (uint32_t)((caps->smep ? L7_EBX_SMEP : 0) | (caps->smap ? L7_EBX_SMAP : 0) | (p->has_invpcid ? L7_EBX_INVPCID : 0) |
-			  L7_EBX_TSC_ADJUST);
-	ecx |= (uint32_t)(VM_LEFT_OUT_OR(CPUID_PKU, nested) && caps->pku ? L7_ECX_PKU : 0);
+	ebx |= (uint32_t)((caps->smep ? CPUID_7_EBX_SMEP : 0) | (caps->smap ? CPUID_7_EBX_SMAP : 0) |
+			  (p->has_invpcid ? CPUID_7_EBX_INVPCID : 0) |
+			  CPUID_7_EBX_TSC_ADJUST);
+	ecx |= (uint32_t)(VM_LEFT_OUT_OR(CPUID_PKU, nested) && caps->pku ? CPUID_7_ECX_PKU : 0);
 	if (VM_KEPT(CPUID_AVX512, !(p->xcr0_offered & XCR0_AVX512))) {
-		ebx &= (uint32_t)~L7_EBX_AVX512;
-		ecx &= (uint32_t)~L7_ECX_AVX512;
+		ebx &= (uint32_t)~CPUID_7_EBX_AVX512;
+		ecx &= (uint32_t)~CPUID_7_ECX_AVX512;
 	}
 	*l = (struct cpuid){ 0, ebx, ecx, 0 };
 }
@@ -99,8 +86,8 @@ static void set_xsave(struct cpuid_policy *p, bool nested, const struct mmu_caps
 	if (VM_KEPT(XCR0_ALL_512, (p->xcr0_offered & XCR0_AVX512) != XCR0_AVX512))
 		p->xcr0_offered &= ~XCR0_AVX512;
 	p->xsave[0] = (struct cpuid){ (uint32_t)p->xcr0_offered, 0, 576, (uint32_t)(p->xcr0_offered >> 32) };
-	/* XSAVEOPT, XSAVEC, XGETBV(1); not XSAVES. */
-	p->xsave[1] = (struct cpuid){ h1.eax & (VM_LEFT_OUT_OR(XSAVE_XSAVES, false) ? 15 : 7), 0, 0, 0 };
+	h1.eax &= (uint32_t)(PASS_D_1_EAX | (VM_LEFT_OUT_OR(XSAVE_XSAVES, false) ? CPUID_D_1_EAX_XSAVES : 0));
+	p->xsave[1] = (struct cpuid){ h1.eax, 0, 0, 0 };
 	for (unsigned n = 2; n < CPUID_XSAVE_COUNT; n++) {
 		if (VM_KEPT(XSAVE_OFFERED, !(p->xcr0_offered & BIT(n))))
 			continue;
@@ -114,7 +101,7 @@ static void set_caches(struct cpuid_policy *p, uint32_t host_max)
 {
 	for (unsigned n = 0; host_max >= 4 && n < ARRAY_SIZE(p->cache); n++) {
 		p->cache[n] = cpuid(4, n);
-		VM_MUTANT(CPUID_CORES, p->cache[n].eax &= 0x3fff); /* one core, shared by one logical CPU */
+		VM_MUTANT(CPUID_CORES, p->cache[n].eax &= (uint32_t)~CPUID_4_EAX_SHARING); /* one core, shared by one logical CPU */
 	}
 	if (host_max >= 2)
 		p->basic[2] = cpuid(2, 0);
@@ -125,39 +112,46 @@ static void set_extended(struct cpuid_policy *p, const struct hvm_caps *cpu)
 	const struct mmu_caps *caps = &cpu->mmu;
 	uint32_t host_max = cpuid(EXTENDED, 0).eax;
 	struct cpuid h1 = cpuid(EXTENDED + 1, 0);
-	uint32_t edx = VM_LEFT_OUT_OR(CPUID_PASS_81D, false) ? h1.edx : h1.edx & (uint32_t)E1_EDX_PASS;
+	uint32_t edx = VM_LEFT_OUT_OR(CPUID_PASS_81D, false) ? h1.edx : h1.edx & (uint32_t)PASS_80000001_EDX;
 
+	VM_MUTANT(CPUID_PASS_81C, h1.ecx &= (uint32_t)PASS_80000001_ECX);
 	p->has_1g = caps->page_1g;
-	p->has_rdtscp = (h1.edx & E1_EDX_RDTSCP) && VM_LEFT_OUT_OR(CPUID_RDTSCP, cpu->rdtscp);
-	edx |= (uint32_t)((p->has_1g ? E1_EDX_1G : 0) | (p->has_rdtscp ? E1_EDX_RDTSCP : 0));
+	p->has_rdtscp = (h1.edx & CPUID_80000001_EDX_RDTSCP) && VM_LEFT_OUT_OR(CPUID_RDTSCP, cpu->rdtscp);
+	edx |= (uint32_t)((p->has_1g ? CPUID_80000001_EDX_PAGE1GB : 0) | (p->has_rdtscp ? CPUID_80000001_EDX_RDTSCP : 0));
 	p->extended[0] = (struct cpuid){ EXTENDED + CPUID_EXTENDED_COUNT - 1, 0, 0, 0 };
-	p->extended[1] = (struct cpuid){ 0, 0, VM_LEFT_OUT_OR(CPUID_PASS_81C, false) ? h1.ecx : h1.ecx & (uint32_t)E1_ECX_PASS, edx };
+	p->extended[1] = (struct cpuid){ 0, 0, h1.ecx, edx };
 	for (unsigned n = 2; n <= 6; n++)
 		if (n != 5 && host_max >= EXTENDED + n)
 			p->extended[n] = cpuid(EXTENDED + n, 0);
-	p->extended[7].edx = BIT(8); /* the TSC never stops and never changes its rate */
+	p->extended[7].edx = CPUID_80000007_EDX_INVARIANT_TSC;
 	p->extended[8].eax = caps->maxphyaddr | 48u << 8;
 	p->maxphyaddr = caps->maxphyaddr;
-	p->efer_offered = BIT(0) | EFER_LME | EFER_LMA | (VM_LEFT_OUT_OR(EFER_NX, edx & BIT(20)) ? EFER_NXE : 0);
+	p->efer_offered = EFER_SCE | EFER_LME | EFER_LMA |
+			  (VM_LEFT_OUT_OR(EFER_NX, edx & CPUID_80000001_EDX_NX) ? EFER_NXE : 0);
 }
 
 /* The CR4 bits whose features the answers above offer; the guest may set no other. */
 static uint64_t cr4_offered(const struct cpuid_policy *p, uint64_t cr4_fixed1)
 {
 	const struct cpuid *l1 = &p->basic[1], *l7 = &p->basic[7];
-	uint64_t bits = MASK(10, 0); /* VME … OSXMMEXCPT */
+	uint64_t bits = CR4_ALWAYS;
 
-	bits |= (VM_LEFT_OUT_OR(CR4_OFFERED_PCID, l1->ecx & L1_ECX_PCID) ? CR4_PCIDE : 0) | (l1->ecx & L1_ECX_XSAVE ? CR4_OSXSAVE : 0);
-	bits |= (VM_LEFT_OUT_OR(CR4_OFFERED_SMEP, l7->ebx & L7_EBX_SMEP) ? CR4_SMEP : 0) |
-		(VM_LEFT_OUT_OR(CR4_OFFERED_SMAP, l7->ebx & L7_EBX_SMAP) ? CR4_SMAP : 0) | (l7->ebx & BIT(0) ? BIT(16) : 0);
-	bits |= (VM_LEFT_OUT_OR(CR4_OFFERED_PKE, l7->ecx & L7_ECX_PKU) ? CR4_PKE : 0) | (l7->ecx & BIT(2) ? BIT(11) : 0);
+	bits |= (VM_LEFT_OUT_OR(CR4_OFFERED_PCID, l1->ecx & CPUID_1_ECX_PCID) ? CR4_PCIDE : 0) |
+		(l1->ecx & CPUID_1_ECX_XSAVE ? CR4_OSXSAVE : 0);
+	bits |= (VM_LEFT_OUT_OR(CR4_OFFERED_SMEP, l7->ebx & CPUID_7_EBX_SMEP) ? CR4_SMEP : 0) |
+		(VM_LEFT_OUT_OR(CR4_OFFERED_SMAP, l7->ebx & CPUID_7_EBX_SMAP) ? CR4_SMAP : 0) |
+		(l7->ebx & CPUID_7_EBX_FSGSBASE ? CR4_FSGSBASE : 0);
+	bits |= (VM_LEFT_OUT_OR(CR4_OFFERED_PKE, l7->ecx & CPUID_7_ECX_PKU) ? CR4_PKE : 0) |
+		(l7->ecx & CPUID_7_ECX_UMIP ? CR4_UMIP : 0);
 	return VM_LEFT_OUT_OR(CR4_POSSIBLE, false) ? bits : bits & cr4_fixed1;
 }
 
 static uint32_t emulate_features(const struct cpuid_policy *p)
 {
-	return (p->basic[7].ebx & BIT(3) ? EMULATE_HAS_TZCNT : 0) | (p->extended[1].ecx & BIT(5) ? EMULATE_HAS_LZCNT : 0) |
-	       (p->basic[1].ecx & BIT(23) ? EMULATE_HAS_POPCNT : 0) | (p->basic[1].ecx & BIT(22) ? EMULATE_HAS_MOVBE : 0);
+	return (p->basic[7].ebx & CPUID_7_EBX_BMI1 ? EMULATE_HAS_TZCNT : 0) |
+	       (p->extended[1].ecx & CPUID_80000001_ECX_LZCNT ? EMULATE_HAS_LZCNT : 0) |
+	       (p->basic[1].ecx & CPUID_1_ECX_POPCNT ? EMULATE_HAS_POPCNT : 0) |
+	       (p->basic[1].ecx & CPUID_1_ECX_MOVBE ? EMULATE_HAS_MOVBE : 0);
 }
 
 void cpuid_policy_init(struct cpuid_policy *p, const struct hvm_caps *cpu, uint64_t tsc_hz, bool nested, bool random)
@@ -171,7 +165,7 @@ void cpuid_policy_init(struct cpuid_policy *p, const struct hvm_caps *cpu, uint6
 	p->basic[0] = (struct cpuid){ p->max_basic, h.ebx, h.ecx, h.edx };
 	set_leaf1(p, nested, random, caps);
 	set_caches(p, h.eax);
-	p->basic[6].eax = BIT(2); /* the APIC timer always runs */
+	p->basic[6].eax = CPUID_6_EAX_ARAT;
 	if (VM_LEFT_OUT_OR(CPUID_HAS_D, h.eax >= 0xd))
 		set_xsave(p, nested, caps);
 	if (VM_LEFT_OUT_OR(CPUID_HAS_7, h.eax >= 7)) /* else TSC_ADJUST would need a leaf of its own */
@@ -216,7 +210,7 @@ static struct cpuid xsave_answer(const struct cpuid_policy *p, uint32_t subleaf,
 		if (subleaf == 0)
 			r.ebx = (uint32_t)max_u64(r.ebx, c->eax + c->ebx);
 		else
-			r.ebx = (c->ecx & 2 ? (uint32_t)align_up(r.ebx, 64) : r.ebx) + c->eax;
+			r.ebx = (c->ecx & CPUID_D_N_ECX_ALIGNED ? (uint32_t)align_up(r.ebx, 64) : r.ebx) + c->eax;
 	}
 	return r;
 }
@@ -237,16 +231,16 @@ struct cpuid cpuid_answer(const struct cpuid_policy *p, uint32_t leaf, uint32_t 
 		r = p->basic[1];
 		r.ebx |= state->apic_id << 24;
 		if (VM_KEPT(CPUID_OSXSAVE, state->cr4 & CR4_OSXSAVE))
-			r.ecx |= (uint32_t)L1_ECX_OSXSAVE;
+			r.ecx |= (uint32_t)CPUID_1_ECX_OSXSAVE;
 		if (VM_KEPT(CPUID_APIC, !state->apic_enabled))
-			r.edx &= (uint32_t)~L1_EDX_APIC;
+			r.edx &= (uint32_t)~CPUID_1_EDX_APIC;
 		return r;
 	case 4:
 		return VM_LEFT_OUT_OR(CPUID_CACHE_END, subleaf < ARRAY_SIZE(p->cache)) ? p->cache[subleaf] : (struct cpuid){ 0 };
 	case 7:
 		r = VM_KEPT(CPUID_SUBLEAF, subleaf) ? (struct cpuid){ 0 } : p->basic[7];
 		if (!subleaf && VM_KEPT(CPUID_OSPKE, state->cr4 & CR4_PKE))
-			r.ecx |= (uint32_t)L7_ECX_OSPKE;
+			r.ecx |= (uint32_t)CPUID_7_ECX_OSPKE;
 		return r;
 	case 0xb:
 		return topology(state->apic_id, subleaf);

@@ -3,9 +3,8 @@
 
 #include "lib/mutants/mutate.h"
 
-#define CR0_MP_EM_TS_PE 0xfull
-#define CR0_TS BIT(3)
-#define TYPE_TSS_BUSY 11u /* of 32 or 64 bits */
+/* What LMSW loads. */
+#define CR0_LMSW (CR0_MP | CR0_EM | CR0_TS | CR0_PE)
 
 static uint64_t gpr_read(const struct vcpu *v, unsigned n)
 {
@@ -52,7 +51,7 @@ static bool tss_allows(const struct vcpu *v, uint64_t cr0)
 {
 	bool begins = (cr0 & CR0_PG) && !(v->mmu.regs.cr0 & CR0_PG) && (v->mmu.regs.efer & EFER_LME);
 
-	return VM_LEFT_OUT_OR(LONG_TSS, !begins) || (hvm_segment(&v->hvm, SEG_TR).access & EMULATE_SEG_TYPE) == TYPE_TSS_BUSY;
+	return VM_LEFT_OUT_OR(LONG_TSS, !begins) || (hvm_segment(&v->hvm, SEG_TR).access & SEGMENT_TYPE) == TYPE_TSS32_BUSY;
 }
 
 bool cr_write(struct vcpu *v, unsigned n, uint64_t value)
@@ -116,8 +115,8 @@ void exit_cr_access(struct vcpu *v)
 		break;
 	case HVM_CR_LMSW:
 		/* LMSW can set PE but not clear it. */
-		done = cr_write(v, 0, (v->mmu.regs.cr0 & ~(CR0_MP_EM_TS_PE & ~(VM_LEFT_OUT_OR(LMSW_PE, false) ? 0 : CR0_PE))) |
-					      (a.lmsw & CR0_MP_EM_TS_PE));
+		done = cr_write(v, 0, (v->mmu.regs.cr0 & ~(CR0_LMSW & ~(VM_LEFT_OUT_OR(LMSW_PE, false) ? 0 : CR0_PE))) |
+					      (a.lmsw & CR0_LMSW));
 		break;
 	}
 	if (done)
@@ -127,13 +126,11 @@ void exit_cr_access(struct vcpu *v)
 /* SDM, "Extended Control Registers (Including XCR0)": x87 always; AVX with SSE; AVX-512 whole and with AVX. */
 static bool xcr0_valid(const struct vcpu *v, uint64_t x)
 {
-	const uint64_t sse = BIT(1), avx = BIT(2), avx512 = BIT(5) | BIT(6) | BIT(7);
-
-	if (VM_KEPT(XCR0_X87, !(x & 1)) || VM_KEPT(XCR0_OFFERED, (x & ~v->vm->cpuid.xcr0_offered)))
+	if (VM_KEPT(XCR0_X87, !(x & XCR0_X87)) || VM_KEPT(XCR0_OFFERED, (x & ~v->vm->cpuid.xcr0_offered)))
 		return false;
-	if (VM_KEPT(XCR0_AVX, x & avx) && !(x & sse))
+	if (VM_KEPT(XCR0_AVX, x & XCR0_AVX) && !(x & XCR0_SSE))
 		return false;
-	return !(x & avx512) || ((x & avx512) == avx512 && (x & avx));
+	return !(x & XCR0_AVX512) || ((x & XCR0_AVX512) == XCR0_AVX512 && (x & XCR0_AVX));
 }
 
 /* SDM, XSETBV: there is XCR0 only. The CPU has checked CPL and CR4.OSXSAVE before the exit. */

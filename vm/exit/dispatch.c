@@ -7,8 +7,6 @@
 #include "vm/control/control.h"
 #include "lib/mutants/mutate.h"
 
-#define RFLAGS_IF BIT(9)
-#define RFLAGS_RF BIT(16)
 #define INSTRUCTION_LENGTH_MAX 15
 
 /* Outside 64-bit code EIP has 32 bits: behind the end of the 4 GiB comes their beginning, and VM entry refuses any other value. In 64-bit code
@@ -26,8 +24,8 @@ void exit_skip(struct vcpu *v)
 	hvm_set_rip(&v->hvm, rip);
 	if (VM_KEPT(SKIP_BLOCKING, unlikely(blocking & (BLOCKING_STI | BLOCKING_MOV_SS))))
 		hvm_set_blocking(&v->hvm, blocking & ~(BLOCKING_STI | BLOCKING_MOV_SS));
-	/* RFLAGS.TF: the single-step trap that the instruction would have caused. */
-	if (VM_KEPT(SKIP_STEP, unlikely(rflags & BIT(8))))
+	/* The single-step trap that the instruction would have caused. */
+	if (VM_KEPT(SKIP_STEP, unlikely(rflags & RFLAGS_TF)))
 		hvm_set_pending_debug(&v->hvm, hvm_pending_debug(&v->hvm) | PENDING_DEBUG_BS);
 }
 

@@ -8,11 +8,8 @@
 
 #include "lib/mutants/mutate.h"
 
-#define RFLAGS_VM BIT(17)
 #define REP_LIMIT 128
 #define REP_LIMIT_TABLE 4
-#define PENDING_SINGLE_STEP BIT(14)
-#define RFLAGS_TF BIT(8)
 #define UNPROTECTED_MAX 10000
 
 /* SDM, "Modes of Operation" and, for CS.L and CS.D, "Code-Segment Descriptor in 64-bit Mode". */
@@ -24,9 +21,9 @@ static enum emulate_mode mode_of(const struct vcpu *v, uint64_t rflags)
 		return EMULATE_REAL;
 	if (VM_KEPT(MODE_V86, rflags & RFLAGS_VM))
 		return EMULATE_V86;
-	if ((VM_LEFT_OUT_OR(MODE_64, v->mmu.regs.efer & EFER_LMA)) && (cs & EMULATE_SEG_L))
+	if ((VM_LEFT_OUT_OR(MODE_64, v->mmu.regs.efer & EFER_LMA)) && (cs & SEGMENT_L))
 		return EMULATE_LONG64;
-	return cs & EMULATE_SEG_DB ? EMULATE_PROT32 : EMULATE_PROT16;
+	return cs & SEGMENT_DB ? EMULATE_PROT32 : EMULATE_PROT16;
 }
 
 static void fill(struct vcpu *v)
@@ -77,9 +74,9 @@ static void set_pending_debug(struct vcpu *v)
 	uint64_t pending = hvm_pending_debug(&v->hvm);
 
 	if (VM_KEPT(EMULATE_STEP, e->single_step) || VM_KEPT(EMULATED_HELD_BACK, e->shadow && (e->rflags & RFLAGS_TF)))
-		pending |= PENDING_SINGLE_STEP;
+		pending |= PENDING_DEBUG_BS;
 	else if (e->shadow)
-		pending &= ~PENDING_SINGLE_STEP;
+		pending &= ~PENDING_DEBUG_BS;
 	hvm_set_pending_debug(&v->hvm, pending);
 	breakpoints_trap(v);
 }
@@ -110,7 +107,7 @@ static void deliver(struct vcpu *v, const struct emulate_exception *x)
 	};
 
 	if (x->kind == EMULATE_HARDWARE_EXCEPTION) {
-		if (x->vector == 14)
+		if (x->vector == VECTOR_PF)
 			event_page_fault(v, x->error, x->cr2);
 		else
 			event_exception(v, x->vector, x->has_error, x->error);
@@ -137,11 +134,14 @@ static void delivered(struct vcpu *v)
 
 void emulation_deliver(struct vcpu *v)
 {
-	static const uint8_t kinds[] = { [4] = EMULATE_SOFTWARE_INTERRUPT, [5] = EMULATE_PRIVILEGED_SOFTWARE_EXCEPTION,
-					 [6] = EMULATE_SOFTWARE_EXCEPTION, [7] = EMULATE_HARDWARE_EXCEPTION };
+	static const uint8_t kinds[(EVENT_TYPE >> EVENT_TYPE_SHIFT) + 1] = {
+		[EVENT_TYPE_SOFTWARE_INTERRUPT >> EVENT_TYPE_SHIFT] = EMULATE_SOFTWARE_INTERRUPT,
+		[EVENT_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION >> EVENT_TYPE_SHIFT] = EMULATE_PRIVILEGED_SOFTWARE_EXCEPTION,
+		[EVENT_TYPE_SOFTWARE_EXCEPTION >> EVENT_TYPE_SHIFT] = EMULATE_SOFTWARE_EXCEPTION,
+	}; /* else EMULATE_HARDWARE_EXCEPTION */
 	struct emulate_event event = {
 		.vector = (uint8_t)(v->event.info & EVENT_VECTOR),
-		.kind = kinds[(v->event.info & EVENT_TYPE) >> 8],
+		.kind = kinds[(v->event.info & EVENT_TYPE) >> EVENT_TYPE_SHIFT],
 		.length = (uint8_t)v->event.length,
 		.has_error = v->event.info & EVENT_HAS_ERROR,
 		.error = v->event.error,

@@ -4,15 +4,8 @@
 
 #include "lib/mutants/mutate.h"
 
-#define VECTOR_DB 1
-#define VECTOR_NMI 2
-#define VECTOR_DF 8
-#define VECTOR_PF 14
-#define RFLAGS_IF BIT(9)
-#define RFLAGS_RF BIT(16)
-
 /* Contributory exceptions: #DE, #TS, #NP, #SS, #GP. */
-static bool contributory(uint8_t vector) { return vector == 0 || (vector >= 10 && vector <= 13); }
+static bool contributory(uint8_t vector) { return vector == VECTOR_DE || (vector >= VECTOR_TS && vector <= VECTOR_GP); }
 
 static bool is_fault(const struct event *e)
 {

@@ -9,15 +9,6 @@
 #include "host/x86.h"
 #include "lib/mutants/mutate.h"
 
-#define VECTOR_DB 1
-#define VECTOR_PF 14
-#define VECTOR_AC 17
-#define VECTOR_MC 18
-#define RFLAGS_TF BIT(8)
-#define DR6_BREAKPOINTS MASK(3, 0)
-#define DR6_BD BIT(13)
-#define DR7_GD BIT(13)
-
 /* A #DB that exits has changed neither DR6 nor DR7 yet (SDM, "Exit Qualification for Debug Exceptions"): what its delivery would have done
  * is done here. The guest's DR6 is in the CPU (vm/resident.c). */
 static void update_debug_registers(struct vcpu *v)

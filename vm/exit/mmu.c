@@ -3,8 +3,6 @@
 
 #include "lib/mutants/mutate.h"
 
-#define VECTOR_PF 14
-
 static void emulate(struct vcpu *v, gpa_t gpa)
 {
 	/* It is the delivery of an event that reached gpa, not the instruction at RIP. Where the CPU can be let at a page table for as long, it

@@ -4,30 +4,14 @@
 #include "host/interrupt.h"
 #include "lib/mutants/mutate.h"
 
-#define MSR_PLATFORM_ID 0x17
-#define MSR_BIOS_UPDATE_TRIGGER 0x79
-#define MSR_BIOS_SIGNATURE 0x8b
-#define MSR_TSC_ADJUST 0x3b
-#define MSR_MCG_CAP 0x179
-#define MSR_MCG_STATUS 0x17a
-#define MSR_DEBUGCTL 0x1d9
-#define MSR_MTRR_VARIABLE 0x200
-#define MSR_MTRR_FIXED_64K 0x250
-#define MSR_MTRR_FIXED_16K_FIRST 0x258
-#define MSR_MTRR_FIXED_16K_LAST 0x259
-#define MSR_MTRR_FIXED_4K_FIRST 0x268
-#define MSR_MTRR_FIXED_4K_LAST 0x26f
-
 /* IA32_MISC_ENABLE: what the guest may write, and of that what it is told when it starts only if its CPUID has the feature, which it has
  * not: performance monitoring, SpeedStep, MONITOR. */
-#define MISC_ENABLE_WRITABLE (BIT(0) | BIT(3) | BIT(7) | BIT(11) | BIT(12) | BIT(16) | BIT(18) | BIT(22) | BIT(23) | BIT(34))
-#define MISC_ENABLE_HIDDEN (BIT(7) | BIT(16) | BIT(18))
+#define MISC_ENABLE_WRITABLE \
+	(MISC_ENABLE_FAST_STRING | MISC_ENABLE_THERMAL_CONTROL | MISC_ENABLE_BTS_UNAVAILABLE | MISC_ENABLE_PEBS_UNAVAILABLE | \
+	 MISC_ENABLE_LIMIT_CPUID | MISC_ENABLE_XTPR_DISABLE | MISC_ENABLE_XD_DISABLE | MISC_ENABLE_HIDDEN)
+#define MISC_ENABLE_HIDDEN (MISC_ENABLE_PERFMON | MISC_ENABLE_SPEEDSTEP | MISC_ENABLE_MONITOR)
 
 #define MTRR_VARIABLE_COUNT 8
-#define MTRR_CAP_FIXED BIT(8)
-#define MTRR_DEF_ENABLE BIT(11)
-#define MTRR_DEF_FIXED BIT(10)
-#define MTRR_MASK_VALID BIT(11)
 
 /* As firmware leaves them: write-back but for the hole below 4 GiB and the legacy video memory. */
 void msr_reset(struct vm *vm)
@@ -35,12 +19,12 @@ void msr_reset(struct vm *vm)
 	struct mtrrs *m = &vm->mtrrs;
 
 	memset(m, 0, sizeof(*m));
-	m->def_type = MTRR_DEF_ENABLE | MTRR_DEF_FIXED | MEMTYPE_WB;
+	m->def_type = MTRR_DEF_TYPE_E | MTRR_DEF_TYPE_FE | MEMTYPE_WB;
 	for (unsigned i = 0; i < ARRAY_SIZE(m->fixed); i++)
 		m->fixed[i] = 0x0606060606060606; /* WB */
 	m->fixed[2] = 0;                          /* 0xa0000 - 0xbffff */
 	m->variable[0] = 0xc0000000 | MEMTYPE_UC;
-	m->variable[1] = (MASK(vm->cpuid.maxphyaddr - 1, 12) & ~0x3fffffffull) | MTRR_MASK_VALID;
+	m->variable[1] = (MASK(vm->cpuid.maxphyaddr - 1, 12) & ~0x3fffffffull) | MTRR_PHYSMASK_V;
 }
 
 void msr_reset_vcpu(struct vcpu *v)
@@ -56,14 +40,14 @@ static uint64_t *mtrr(struct vm *vm, uint32_t msr)
 
 	if (msr == MSR_MTRR_DEF_TYPE)
 		return &m->def_type;
-	if (msr >= MSR_MTRR_VARIABLE && msr < MSR_MTRR_VARIABLE + 2 * MTRR_VARIABLE_COUNT)
-		return &m->variable[msr - MSR_MTRR_VARIABLE];
-	if (msr == MSR_MTRR_FIXED_64K)
+	if (msr >= MSR_MTRR_PHYSBASE0 && msr < MSR_MTRR_PHYSBASE0 + 2 * MTRR_VARIABLE_COUNT)
+		return &m->variable[msr - MSR_MTRR_PHYSBASE0];
+	if (msr == MSR_MTRR_FIX64K_00000)
 		return &m->fixed[0];
-	if (msr >= MSR_MTRR_FIXED_16K_FIRST && msr <= MSR_MTRR_FIXED_16K_LAST)
-		return &m->fixed[1 + msr - MSR_MTRR_FIXED_16K_FIRST];
-	if (msr >= MSR_MTRR_FIXED_4K_FIRST && msr <= MSR_MTRR_FIXED_4K_LAST)
-		return &m->fixed[3 + msr - MSR_MTRR_FIXED_4K_FIRST];
+	if (msr >= MSR_MTRR_FIX16K_80000 && msr <= MSR_MTRR_FIX16K_A0000)
+		return &m->fixed[1 + msr - MSR_MTRR_FIX16K_80000];
+	if (msr >= MSR_MTRR_FIX4K_C0000 && msr <= MSR_MTRR_FIX4K_F8000)
+		return &m->fixed[3 + msr - MSR_MTRR_FIX4K_C0000];
 	return NULL;
 }
 
@@ -86,11 +70,12 @@ static bool mtrr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 
 	if (!place)
 		return false;
-	if (VM_KEPT(MTRR_DEF, msr == MSR_MTRR_DEF_TYPE) && (!type_valid(value & 0xff) || (value & ~(MTRR_DEF_ENABLE | MTRR_DEF_FIXED | 0xff))))
+	if (VM_KEPT(MTRR_DEF, msr == MSR_MTRR_DEF_TYPE) &&
+	    (!type_valid(value & 0xff) || (value & ~(MTRR_DEF_TYPE_E | MTRR_DEF_TYPE_FE | 0xff))))
 		return false;
-	if (VM_KEPT(MTRR_FIXED, msr >= MSR_MTRR_FIXED_64K) && msr <= MSR_MTRR_FIXED_4K_LAST && !types_valid(value, false))
+	if (VM_KEPT(MTRR_FIXED, msr >= MSR_MTRR_FIX64K_00000) && msr <= MSR_MTRR_FIX4K_F8000 && !types_valid(value, false))
 		return false;
-	if (VM_KEPT(MTRR_VARIABLE, msr < MSR_MTRR_FIXED_64K)) {
+	if (VM_KEPT(MTRR_VARIABLE, msr < MSR_MTRR_FIX64K_00000)) {
 		bool mask = msr & 1;
 
 		if (value & (reserved | (mask ? 0x7ff : 0xf00)) || (!mask && !type_valid(value & 0xff)))
@@ -128,7 +113,7 @@ static void tsc_move(struct vcpu *v, uint64_t by)
 
 static bool is_lapic(uint32_t msr)
 {
-	return msr == MSR_IA32_TSC_DEADLINE || msr == MSR_IA32_APIC_BASE || (msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST);
+	return msr == MSR_TSC_DEADLINE || msr == MSR_APIC_BASE || (msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST);
 }
 
 static bool lapic_read(struct vcpu *v, uint32_t msr, uint64_t *value)
@@ -146,7 +131,7 @@ static bool lapic_write(struct vcpu *v, uint32_t msr, uint64_t value)
 	bool ok;
 
 	spin_lock(&v->vm->device_lock);
-	ok = msr == MSR_IA32_TSC_DEADLINE ? lapic_write_tsc_deadline(&v->lapic, value) : lapic_msr_write(&v->lapic, msr, value);
+	ok = msr == MSR_TSC_DEADLINE ? lapic_write_tsc_deadline(&v->lapic, value) : lapic_msr_write(&v->lapic, msr, value);
 	spin_unlock(&v->vm->device_lock);
 	return ok;
 }
@@ -172,14 +157,14 @@ bool msr_read(struct vcpu *v, uint32_t msr, uint64_t *value)
 	case MSR_TSC_ADJUST:
 		*value = v->tsc_adjust;
 		return true;
-	case MSR_MTRR_CAP:
-		*value = MTRR_CAP_FIXED | MTRR_VARIABLE_COUNT;
+	case MSR_MTRRCAP:
+		*value = MTRRCAP_FIX | MTRR_VARIABLE_COUNT;
 		return true;
 	case MSR_MISC_ENABLE:
 		*value = v->misc_enable;
 		return true;
 	case MSR_PLATFORM_ID:
-	case MSR_BIOS_SIGNATURE:
+	case MSR_BIOS_SIGN_ID:
 	case MSR_MCG_CAP: /* no bank */
 	case MSR_MCG_STATUS:
 	case MSR_DEBUGCTL:
@@ -214,8 +199,8 @@ bool msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 			return false;
 		v->misc_enable = value;
 		return true;
-	case MSR_BIOS_SIGNATURE:
-	case MSR_BIOS_UPDATE_TRIGGER:
+	case MSR_BIOS_SIGN_ID:
+	case MSR_BIOS_UPDT_TRIG:
 	case MSR_MCG_STATUS:
 		return true; /* nothing to do: no microcode, no machine checks */
 	case MSR_DEBUGCTL:

@@ -5,23 +5,6 @@
 
 #include "vm/vm.h"
 
-
-#define VECTOR_DB 1
-#define VECTOR_TS 10
-#define VECTOR_NP 11
-#define VECTOR_SS 12
-#define VECTOR_GP 13
-#define FLAG_NT BIT(14)
-#define FLAG_RF BIT(16)
-#define FLAG_VM BIT(17)
-#define FLAG_AC BIT(18)
-
-#define DESCRIPTOR_ACCESSED BIT(40)
-#define DESCRIPTOR_BUSY BIT(41)
-#define DESCRIPTOR_S BIT(44)
-#define SELECTOR_TI 4u
-#define TYPE_EXPAND_DOWN 4u /* of data */
-
 /* Where a TSS holds what. */
 struct tss_format {
 	uint8_t type;     /* of its descriptor, not busy */

@@ -5,14 +5,6 @@
 
 #include "lib/mutants/mutate.h"
 
-#define TYPE_LDT 2u
-#define TYPE_CODE 8u
-#define TYPE_CONFORMING 4u
-#define TYPE_READ_WRITE 2u
-#define ACCESS_NULL EMULATE_SEG_UNUSABLE
-#define ACCESS_V86 0xf3u
-#define ACCESS_CODE 0xc09bu /* flat, 32 bits, level 0 */
-
 /* ---- memory ---- */
 
 /* false: a page fault has been queued. */
@@ -52,14 +44,14 @@ bool task_refuse(struct task *t, uint8_t vector, uint16_t selector)
 	/* An event that software did not ask for makes it external. */
 	bool external = VM_KEPT(TASK_EXTERNAL, t->source == HVM_TASK_GATE) && !t->v->event.length;
 
-	event_exception(t->v, vector, true, (selector & ~3u) | external);
+	event_exception(t->v, vector, true, (selector & ~SELECTOR_RPL) | (external ? ERROR_EXT : 0));
 	return false;
 }
 
 bool task_descriptor(struct task *t, uint16_t selector, bool write, uint64_t *raw, struct span *where)
 {
 	struct table_register gdt = hvm_gdtr(&t->v->hvm);
-	uint32_t base = (uint32_t)gdt.base, limit = gdt.limit, at = selector & ~7u;
+	uint32_t base = (uint32_t)gdt.base, limit = gdt.limit, at = selector & SELECTOR_INDEX;
 
 	if (selector & SELECTOR_TI) { /* the limit of one that is not there is 0 */
 		struct segment_state ldt = hvm_segment(&t->v->hvm, SEG_LDTR);
@@ -82,25 +74,25 @@ struct segment_state task_unpack(uint16_t selector, uint64_t raw)
 	struct segment_state s = {
 		.selector = selector,
 		.limit = (uint32_t)((raw & 0xffff) | (raw >> 32 & 0xf0000)),
-		.access = (uint32_t)(raw >> 40 & 0xf0ff),
+		.access = (uint32_t)(raw >> DESCRIPTOR_ACCESS_SHIFT & 0xf0ff),
 		.base = (raw >> 16 & 0xffffff) | (raw >> 32 & 0xff000000),
 	};
 
-	if (VM_KEPT(TASK_GRANULAR, s.access & EMULATE_SEG_G))
+	if (VM_KEPT(TASK_GRANULAR, s.access & SEGMENT_G))
 		s.limit = s.limit << 12 | 0xfff;
 	return s;
 }
 
-static unsigned dpl_of(const struct segment_state *s) { return s->access >> EMULATE_SEG_DPL_SHIFT & 3; }
+static unsigned dpl_of(const struct segment_state *s) { return s->access >> SEGMENT_DPL_SHIFT & 3; }
 
 /* May segment register n of a task of this CPL hold it? SDM, "Task Switching", table "Exception
  * Conditions Checked During a Task Switch". */
 static bool segment_allowed(const struct segment_state *s, enum segment n, unsigned cpl)
 {
-	unsigned type = s->access & EMULATE_SEG_TYPE, rpl = s->selector & 3, dpl = dpl_of(s);
+	unsigned type = s->access & SEGMENT_TYPE, rpl = s->selector & SELECTOR_RPL, dpl = dpl_of(s);
 	bool code = type & TYPE_CODE;
 
-	if (VM_KEPT(SEGMENT_SYSTEM, !(s->access & EMULATE_SEG_S)))
+	if (VM_KEPT(SEGMENT_SYSTEM, !(s->access & SEGMENT_S)))
 		return false;
 	if (n == SEG_CS)
 		return code && (VM_LEFT_OUT_OR(SEGMENT_CS_LEVEL, (type & TYPE_CONFORMING) ? dpl <= rpl : dpl == rpl));
@@ -131,14 +123,14 @@ static void unload(struct task *t, unsigned cpl)
 	bool exact = mechanism_runs_real_mode(t->v->vm->mmu.ops);
 
 	for (enum segment n = SEG_ES; n <= SEG_LDTR; n++) {
-		struct segment_state s = { .selector = selector_of(t, n), .access = ACCESS_NULL };
+		struct segment_state s = { .selector = selector_of(t, n), .access = SEGMENT_UNUSABLE };
 
 		if (n == SEG_CS)
-			s = (struct segment_state){ s.selector, 0xffffffff, ACCESS_CODE | cpl << EMULATE_SEG_DPL_SHIFT, 0 };
+			s = (struct segment_state){ s.selector, 0xffffffff, SEGMENT_FLAT_CODE32 | cpl << SEGMENT_DPL_SHIFT, 0 };
 		if (n == SEG_SS)
-			VM_MUTANT(TASK_SS_LEVEL, s.access |= cpl << EMULATE_SEG_DPL_SHIFT);
+			VM_MUTANT(TASK_SS_LEVEL, s.access |= cpl << SEGMENT_DPL_SHIFT);
 		if (n == SEG_SS && VM_KEPT(TASK_SS_RPL, !exact))
-			s.selector = (uint16_t)((s.selector & ~3u) | cpl);
+			s.selector = (uint16_t)((s.selector & ~SELECTOR_RPL) | cpl);
 		hvm_set_segment(&t->v->hvm, n, &s);
 	}
 }
@@ -151,20 +143,20 @@ static bool load_segment(struct task *t, enum segment n, unsigned cpl)
 	struct span where;
 	uint64_t raw;
 
-	if (!(selector & ~3u))
+	if (!(selector & ~SELECTOR_RPL))
 		return (VM_LEFT_OUT_OR(SEGMENT_NULL, n != SEG_CS && n != SEG_SS)) || task_refuse(t, VECTOR_TS, selector);
 	if (!task_descriptor(t, selector, false, &raw, &where))
 		return false;
 	s = task_unpack(selector, raw);
 	if (VM_KEPT(TASK_CHECK_SEGMENT, !segment_allowed(&s, n, cpl)))
 		return task_refuse(t, VECTOR_TS, selector);
-	if (VM_KEPT(SEGMENT_PRESENT, !(s.access & EMULATE_SEG_P)))
+	if (VM_KEPT(SEGMENT_PRESENT, !(s.access & SEGMENT_P)))
 		return task_refuse(t, n == SEG_SS ? VECTOR_SS : VECTOR_NP, selector);
 	if (!(raw & DESCRIPTOR_ACCESSED)) {
 		raw |= DESCRIPTOR_ACCESSED;
 		VM_MUTANT(TASK_ACCESSED, task_copy_out(t->v, &where, &raw));
 	}
-	s.access |= 1; /* accessed */
+	s.access |= TYPE_ACCESSED;
 	hvm_set_segment(&t->v->hvm, n, &s);
 	return true;
 }
@@ -176,12 +168,12 @@ static bool load_ldt(struct task *t)
 	struct span where;
 	uint64_t raw;
 
-	if (!(selector & ~3u))
+	if (!(selector & ~SELECTOR_RPL))
 		return true;
 	if (!task_descriptor(t, selector, false, &raw, &where))
 		return false; /* in an LDT there is nothing, while none is loaded */
 	s = task_unpack(selector, raw);
-	if (VM_KEPT(TASK_LDT_TYPE, (s.access & (EMULATE_SEG_TYPE | EMULATE_SEG_S)) != TYPE_LDT || !(s.access & EMULATE_SEG_P)))
+	if (VM_KEPT(TASK_LDT_TYPE, (s.access & (SEGMENT_TYPE | SEGMENT_S)) != TYPE_LDT || !(s.access & SEGMENT_P)))
 		return task_refuse(t, VECTOR_TS, selector);
 	hvm_set_segment(&t->v->hvm, SEG_LDTR, &s);
 	return true;
@@ -192,15 +184,15 @@ static void load_v86(struct task *t)
 	for (enum segment n = SEG_ES; n <= SEG_GS; n++) {
 		uint16_t selector = selector_of(t, n);
 
-		hvm_set_segment(&t->v->hvm, n, &(struct segment_state){ selector, 0xffff, ACCESS_V86, (uint64_t)selector << 4 });
+		hvm_set_segment(&t->v->hvm, n, &(struct segment_state){ selector, 0xffff, SEGMENT_V86, (uint64_t)selector << 4 });
 	}
 }
 
 bool task_segments(struct task *t)
 {
 	static const enum segment order[] = { SEG_SS, SEG_CS, SEG_DS, SEG_ES, SEG_FS, SEG_GS };
-	bool v86 = task_get(t->new_format, t->new_tss, t->new_format->flags) & FLAG_VM;
-	unsigned cpl = selector_of(t, SEG_CS) & 3;
+	bool v86 = task_get(t->new_format, t->new_tss, t->new_format->flags) & RFLAGS_VM;
+	unsigned cpl = selector_of(t, SEG_CS) & SELECTOR_RPL;
 
 	unload(t, cpl);
 	v86 = VM_KEPT(TASK_V86, v86);

@@ -8,21 +8,20 @@
 
 #include "lib/mutants/mutate.h"
 
-#define DR6_BT BIT(15)
-#define DR7_LOCAL 0x155ull /* L0 to L3, LE */
 #define UPPER_HALF 0xffff0000u /* of a register loaded from 16 bits, which the manual leaves open: as Bochs has it */
 
 /* NULL: the type is not that of a TSS. */
 static const struct tss_format *format_of(uint32_t access)
 {
 	static const struct tss_format formats[] = {
-		{ .type = 1, .bytes = 44, .width = 2, .ip = 0x0e, .flags = 0x10, .gpr = 0x12, .selector = 0x22, .segments = 4 },
-		{ .type = 9, .bytes = 104, .width = 4, .cr3 = 0x1c, .ip = 0x20, .flags = 0x24, .gpr = 0x28, .selector = 0x48, .segments = 6,
-		  .trap = 0x64 },
+		{ .type = TYPE_TSS16, .bytes = 44, .width = 2, .ip = 0x0e, .flags = 0x10, .gpr = 0x12, .selector = 0x22,
+		  .segments = 4 },
+		{ .type = TYPE_TSS32, .bytes = 104, .width = 4, .cr3 = 0x1c, .ip = 0x20, .flags = 0x24, .gpr = 0x28, .selector = 0x48,
+		  .segments = 6, .trap = 0x64 },
 	};
 
 	for (unsigned n = 0; n < ARRAY_SIZE(formats); n++)
-		if ((access & (EMULATE_SEG_S | EMULATE_SEG_TYPE) & ~2u) == formats[n].type)
+		if ((access & (SEGMENT_S | SEGMENT_TYPE) & ~TYPE_BUSY) == formats[n].type)
 			return &formats[n];
 	return NULL;
 }
@@ -57,7 +56,7 @@ static bool prepare_new(struct task *t)
 {
 	uint8_t wrong = t->source == HVM_TASK_IRET ? VECTOR_TS : VECTOR_GP;
 
-	if ((t->selector & SELECTOR_TI) || !(t->selector & ~7u))
+	if ((t->selector & SELECTOR_TI) || !(t->selector & SELECTOR_INDEX))
 		return task_refuse(t, VECTOR_TS, t->selector);
 	/* For IRET it is busy already. */
 	if (!task_descriptor(t, t->selector, VM_LEFT_OUT_OR(TASK_BUSY_ALONE, t->source != HVM_TASK_IRET), &t->new_raw,
@@ -65,9 +64,9 @@ static bool prepare_new(struct task *t)
 		return false;
 	t->tr = task_unpack(t->selector, t->new_raw);
 	t->new_format = format_of(t->tr.access);
-	if (!t->new_format || VM_KEPT(TASK_CHECK_BUSY, !(t->tr.access & 2) != (t->source != HVM_TASK_IRET)))
+	if (!t->new_format || VM_KEPT(TASK_CHECK_BUSY, !(t->tr.access & TYPE_BUSY) != (t->source != HVM_TASK_IRET)))
 		return task_refuse(t, wrong, t->selector);
-	if (VM_KEPT(TASK_CHECK_PRESENT, !(t->tr.access & EMULATE_SEG_P)))
+	if (VM_KEPT(TASK_CHECK_PRESENT, !(t->tr.access & SEGMENT_P)))
 		return task_refuse(t, VECTOR_NP, t->selector);
 	if (VM_KEPT(TASK_CHECK_LIMIT, t->tr.limit < t->new_format->bytes - 1u))
 		return task_refuse(t, VECTOR_TS, t->selector);
@@ -76,7 +75,7 @@ static bool prepare_new(struct task *t)
 	if (VM_KEPT(TASK_LINK_WRITE, nests(t)) && !task_find(t->v, (uint32_t)t->tr.base, 2, TASK_WRITES, &t->link))
 		return false;
 	task_copy_in(t->v, &t->new, t->new_tss);
-	t->tr.access |= 2;
+	t->tr.access |= TYPE_BUSY;
 	return true;
 }
 
@@ -89,9 +88,9 @@ static void save_old(struct task *t)
 	uint64_t rflags = hvm_rflags(&t->v->hvm);
 
 	if (t->source == HVM_TASK_IRET)
-		VM_MUTANT(TASK_NT, rflags &= ~FLAG_NT);
+		VM_MUTANT(TASK_NT, rflags &= ~RFLAGS_NT);
 	if (t->faulted)
-		VM_MUTANT(TASK_RF, rflags |= FLAG_RF); /* as in the image on a stack (SDM, "RF flag"); Bochs' exits do not have it */
+		VM_MUTANT(TASK_RF, rflags |= RFLAGS_RF); /* as in an image on a stack (SDM, "RF flag"); Bochs' exits lack it */
 	task_put(f, t->old_tss, f->ip, t->resume);
 	task_put(f, t->old_tss, f->flags, (uint32_t)rflags);
 	t->v->hvm.gpr[GPR_RSP] = hvm_rsp(&t->v->hvm);
@@ -113,10 +112,10 @@ static void enter_new(struct task *t)
 	const struct tss_format *f = t->new_format;
 	uint64_t rflags = task_get(f, t->new_tss, f->flags);
 
-	VM_MUTANT(TASK_FLAGS, rflags = (rflags & 0x3f7fd7) | 2);
+	VM_MUTANT(TASK_FLAGS, rflags = (rflags & RFLAGS_KNOWN) | RFLAGS_FIXED);
 	if (VM_KEPT(TASK_LINK, nests(t))) {
 		task_copy_out(t->v, &t->link, &(uint16_t){ hvm_segment(&t->v->hvm, SEG_TR).selector });
-		rflags |= FLAG_NT;
+		rflags |= RFLAGS_NT;
 	}
 	VM_MUTANT(TASK_BUSY, t->new_raw |= DESCRIPTOR_BUSY);
 	if (t->source != HVM_TASK_IRET)
@@ -137,7 +136,7 @@ static bool stack_holds(const struct segment_state *ss, uint32_t at, unsigned n)
 	uint32_t last = at + n - 1;
 
 	if (ss->access & TYPE_EXPAND_DOWN)
-		return at > ss->limit && last >= at && (last <= 0xffff || (ss->access & EMULATE_SEG_DB));
+		return at > ss->limit && last >= at && (last <= 0xffff || (ss->access & SEGMENT_DB));
 	return last >= at && last <= ss->limit;
 }
 
@@ -145,16 +144,16 @@ static bool stack_holds(const struct segment_state *ss, uint32_t at, unsigned n)
 static bool push_error(struct task *t)
 {
 	struct segment_state ss = hvm_segment(&t->v->hvm, SEG_SS);
-	bool wide = ss.access & EMULATE_SEG_DB;
+	bool wide = ss.access & SEGMENT_DB;
 	unsigned n = t->new_format->width;
 	uint32_t esp = (uint32_t)hvm_rsp(&t->v->hvm), to = wide ? esp - n : (esp & 0xffff0000) | ((esp - n) & 0xffff);
 	uint32_t at = wide ? to : to & 0xffff;
-	struct access access = { .write = true, .user = VM_KEPT(TASK_STACK_LEVEL, (ss.access >> EMULATE_SEG_DPL_SHIFT & 3) == 3) };
+	struct access access = { .write = true, .user = VM_KEPT(TASK_STACK_LEVEL, (ss.access >> SEGMENT_DPL_SHIFT & 3) == 3) };
 	struct span s;
 
 	if (VM_KEPT(TASK_STACK_LIMIT, !stack_holds(&ss, at, n)))
 		return task_refuse(t, VECTOR_SS, 0);
-	t->v->mmu.regs.ac = hvm_rflags(&t->v->hvm) & FLAG_AC;
+	t->v->mmu.regs.ac = hvm_rflags(&t->v->hvm) & RFLAGS_AC;
 	if (!task_find(t->v, (uint32_t)(ss.base + at), n, access, &s))
 		return false;
 	task_copy_out(t->v, &s, &t->error);
@@ -203,7 +202,7 @@ void exit_task_switch(struct vcpu *v)
 	save_old(&t);
 	VM_MUTANT(TASK_SAVED, task_copy_in(v, &t.new, t.new_tss)); /* they may overlap */
 	enter_new(&t);
-	VM_MUTANT(TASK_TS, cr_write(v, 0, v->mmu.regs.cr0 | BIT(3))); /* TS */
+	VM_MUTANT(TASK_TS, cr_write(v, 0, v->mmu.regs.cr0 | CR0_TS));
 	if (VM_KEPT(TASK_NMI, nmi))
 		hvm_set_blocking(&v->hvm, hvm_blocking(&v->hvm) | BLOCKING_NMI);
 	if (!task_segments(&t) || (VM_KEPT(TASK_ERROR, t.has_error) && !push_error(&t)))

@@ -3,6 +3,7 @@
 #include "vm/load/load.h"
 
 #include "lib/mutants/mutate.h"
+#include "lib/x86.h"
 
 /* Where the loader's own tables lie: RAM that the kernel has read before it uses it for anything else. */
 #define GDT_AT 0x6000ull       /* and a stack below the page's end, which no kernel needs */
@@ -56,9 +57,6 @@
 #define VID_MODE_NORMAL 0xffffu
 #define E820_ENTRY_SIZE 20u
 
-#define PTE_PRESENT_WRITABLE 0x3ull
-#define PDE_LARGE 0x80ull
-
 /* What the two formats hand to the part they share. */
 struct linux_kernel {
 	bool is64;             /* entered in long mode; else in protected mode without paging */
@@ -75,7 +73,7 @@ static bool claim_tables(struct loader *l)
 
 static bool write_gdt(struct loader *l, bool is64)
 {
-	const uint64_t gdt[] = { 0, 0, is64 ? GDT_FLAT_CODE64 : GDT_FLAT_CODE32, GDT_FLAT_DATA };
+	const uint64_t gdt[] = { 0, 0, is64 ? DESCRIPTOR_FLAT_CODE64 : DESCRIPTOR_FLAT_CODE32, DESCRIPTOR_FLAT_DATA };
 
 	return load_write(l, GDT_AT, gdt, sizeof(gdt));
 }
@@ -87,7 +85,7 @@ static bool write_page_directory(struct loader *l, uint64_t at, uint64_t first)
 
 	for (unsigned i = 0; i < 512; i += ARRAY_SIZE(pde)) {
 		for (unsigned j = 0; j < ARRAY_SIZE(pde); j++)
-			pde[j] = (first + ((uint64_t)(i + j) << 21)) | PDE_LARGE | PTE_PRESENT_WRITABLE;
+			pde[j] = (first + ((uint64_t)(i + j) << 21)) | PTE_PS | PTE_W | PTE_P;
 		if (!load_write(l, at + i * 8, pde, sizeof(pde)))
 			return false;
 	}
@@ -98,10 +96,10 @@ static bool write_page_tables(struct loader *l)
 {
 	uint64_t pdpt = PAGE_TABLES_AT + PAGE_SIZE, pd = pdpt + PAGE_SIZE;
 
-	if (!load_zero(l, PAGE_TABLES_AT, 2 * PAGE_SIZE) || !load_write_u64(l, PAGE_TABLES_AT, pdpt | PTE_PRESENT_WRITABLE))
+	if (!load_zero(l, PAGE_TABLES_AT, 2 * PAGE_SIZE) || !load_write_u64(l, PAGE_TABLES_AT, pdpt | PTE_W | PTE_P))
 		return false;
 	for (unsigned i = 0; i < MAPPED_GIB; i++, pd += PAGE_SIZE)
-		if (!load_write_u64(l, pdpt + i * 8, pd | PTE_PRESENT_WRITABLE) || !write_page_directory(l, pd, (uint64_t)i << 30))
+		if (!load_write_u64(l, pdpt + i * 8, pd | PTE_W | PTE_P) || !write_page_directory(l, pd, (uint64_t)i << 30))
 			return false;
 	return true;
 }

@@ -87,9 +87,4 @@ bool bzimage_is(const struct loader *l);
 bool load_bzimage(struct loader *l, struct cpu_start *out);
 bool load_vmlinux(struct loader *l, struct cpu_start *out);
 
-/* Bits of a descriptor for flat segments, base 0, limit 4 GiB, accessed (SDM, "Segment Descriptors"). */
-#define GDT_FLAT_CODE64 0x00af9b000000ffffull
-#define GDT_FLAT_CODE32 0x00cf9b000000ffffull
-#define GDT_FLAT_DATA 0x00cf93000000ffffull
-
 #endif

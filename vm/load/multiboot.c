@@ -3,6 +3,7 @@
 #include "vm/load/load.h"
 
 #include "lib/mutants/mutate.h"
+#include "lib/x86.h"
 
 #define HEADER_SEARCH 8192u
 #define HEADER_MAGIC 0x1badb002u
@@ -170,7 +171,7 @@ static bool write_info(struct loader *l, uint64_t block, bool has_module)
 
 static bool write_gdt(struct loader *l, uint64_t block)
 {
-	const uint64_t gdt[] = { 0, GDT_FLAT_CODE32, GDT_FLAT_DATA };
+	const uint64_t gdt[] = { 0, DESCRIPTOR_FLAT_CODE32, DESCRIPTOR_FLAT_DATA };
 
 	return load_write(l, block + AT_GDT, gdt, sizeof(gdt));
 }

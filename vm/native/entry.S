@@ -1,5 +1,7 @@
 /* vm/native/entry.S - moves a kernel down over the hypervisor and starts it. This code is copied to where it is out of the way, and
  * runs there: it refers to nothing but the plan (struct native_plan of vm/native/entry.h), whose address is in RDI. */
+#include "lib/x86.h"
+#include "lib/x86_msr.h"
 
 #define CR3 0
 #define STACK 8
@@ -24,7 +26,6 @@
 #define NO_IDT 208
 #define SEL_DATA 0x10
 #define SEL_CODE32 0x18
-#define MSR_EFER 0xc0000080
 
 	.section .text.native, "ax"
 	.code64
@@ -80,7 +81,7 @@ native_code32:
 	movw %ax, %ds
 	movw %ax, %ss
 	movl %cr0, %eax
-	andl $0x7fffffff, %eax		/* paging off, and with it long mode */
+	andl $~CR0_PG, %eax		/* paging off, and with it long mode */
 	movl %eax, %cr0
 	movl $MSR_EFER, %ecx
 	xorl %eax, %eax

@@ -14,8 +14,8 @@
 #include "vm/native/entry.h"
 
 #define MAPPED_GIB 4u
-#define TABLE_ENTRY 0x3ull  /* present, writable */
-#define LARGE_ENTRY 0x83ull
+#define TABLE_ENTRY (PTE_P | PTE_W)
+#define LARGE_ENTRY (PTE_P | PTE_W | PTE_PS)
 
 /* What lies above, page by page. */
 enum { PAGE_CODE, PAGE_PLAN, PAGE_STACK, PAGE_PML4, PAGE_PDPT, PAGE_PD, PAGES = PAGE_PD + MAPPED_GIB };
@@ -72,7 +72,7 @@ static _Noreturn void leave(uint8_t *pages, const uint8_t *staged, uint64_t mem,
 		.rsi = start->rsi,
 		.cs = start->cs,
 		.ds = start->ds,
-		.gdt = { 0, 0x00af9b000000ffff, 0x00cf93000000ffff, 0x00cf9b000000ffff },
+		.gdt = { 0, DESCRIPTOR_FLAT_CODE64, DESCRIPTOR_FLAT_DATA, DESCRIPTOR_FLAT_CODE32 },
 	};
 	native_pointer(plan->own_gdt, sizeof(plan->gdt) - 1, (uintptr_t)plan->gdt);
 	native_pointer(plan->start_gdt, (uint16_t)start->gdt_limit, start->gdt_base);

@@ -45,10 +45,10 @@ static void random_lapic(struct pc *pc, uint64_t *seed)
 	if (r & 1u << 20)
 		value &= 0x600ff;
 	if (l->x2apic || !(r & 7)) {
-		uint32_t msr = r >> 24 & 1 ? MSR_IA32_TSC_DEADLINE : r >> 25 & 3 ? 0x800 + reg : MSR_IA32_APIC_BASE;
-		if (msr == MSR_IA32_TSC_DEADLINE)
+		uint32_t msr = r >> 24 & 1 ? MSR_TSC_DEADLINE : r >> 25 & 3 ? 0x800 + reg : MSR_APIC_BASE;
+		if (msr == MSR_TSC_DEADLINE)
 			value = pc->now + value % 100000;
-		else if (msr == MSR_IA32_APIC_BASE)
+		else if (msr == MSR_APIC_BASE)
 			value = LAPIC_DEFAULT_BASE | (value & 0xd00);
 		if (r & 1u << 28)
 			lapic_msr_read(l, msr, &ignored);

@@ -130,46 +130,46 @@ static void find_undefined(struct case_ *c)
 	case U_NONE:
 		break;
 	case U_LOGIC:
-		f = FLAG_AF;
+		f = RFLAGS_AF;
 		break;
 	case U_MULTIPLY:
-		f = FLAG_SF | FLAG_ZF | FLAG_AF | FLAG_PF;
+		f = RFLAGS_SF | RFLAGS_ZF | RFLAGS_AF | RFLAGS_PF;
 		break;
 	case U_DIVIDE:
-		f = FLAGS_ARITH;
+		f = RFLAGS_STATUS;
 		break;
 	case U_SHIFT:
-		f = (count ? FLAG_AF : 0) | (count > 1 ? FLAG_OF : 0);
+		f = (count ? RFLAGS_AF : 0) | (count > 1 ? RFLAGS_OF : 0);
 		if (count >= bits && (c->insn.modrm & 0x38) != 0x38) /* SAR defines CF for every count */
-			f |= FLAG_CF;
+			f |= RFLAGS_CF;
 		break;
 	case U_ROTATE:
-		f = count > 1 ? FLAG_OF : 0;
+		f = count > 1 ? RFLAGS_OF : 0;
 		break;
 	case U_DOUBLE_SHIFT:
-		f = (count ? FLAG_AF : 0) | (count > 1 ? FLAG_OF : 0);
+		f = (count ? RFLAGS_AF : 0) | (count > 1 ? RFLAGS_OF : 0);
 		if (count > bits) {
-			f |= FLAGS_ARITH;
+			f |= RFLAGS_STATUS;
 			c->undefined_result = true;
 		}
 		break;
 	case U_BIT:
-		f = FLAG_OF | FLAG_SF | FLAG_AF | FLAG_PF;
+		f = RFLAGS_OF | RFLAGS_SF | RFLAGS_AF | RFLAGS_PF;
 		break;
 	case U_SCAN:
-		f = FLAG_CF | FLAG_OF | FLAG_SF | FLAG_AF | FLAG_PF;
+		f = RFLAGS_CF | RFLAGS_OF | RFLAGS_SF | RFLAGS_AF | RFLAGS_PF;
 		break;
 	case U_COUNT:
-		f = FLAG_OF | FLAG_SF | FLAG_PF | FLAG_AF;
+		f = RFLAGS_OF | RFLAGS_SF | RFLAGS_PF | RFLAGS_AF;
 		break;
 	case U_DECIMAL:
-		f = FLAG_OF;
+		f = RFLAGS_OF;
 		break;
 	case U_ASCII:
-		f = FLAG_OF | FLAG_SF | FLAG_ZF | FLAG_PF;
+		f = RFLAGS_OF | RFLAGS_SF | RFLAGS_ZF | RFLAGS_PF;
 		break;
 	case U_ASCII_DIVIDE:
-		f = FLAG_OF | FLAG_AF | FLAG_CF;
+		f = RFLAGS_OF | RFLAGS_AF | RFLAGS_CF;
 		break;
 	}
 	c->undefined_flags = f;
@@ -183,7 +183,7 @@ static void random_state(struct case_ *c)
 
 	for (unsigned n = 0; n < EMULATE_GPRS; n++)
 		c->in.gpr[n] = small ? (n < 8 ? (uint32_t)random_value() : 0) : random_value();
-	c->in.rflags = (random64() & (FLAGS_ARITH | FLAG_DF)) | FLAG_IF | 2;
+	c->in.rflags = (random64() & (RFLAGS_STATUS | RFLAGS_DF)) | RFLAGS_IF | 2;
 	if (c->form->flags & F_VECTOR)
 		random_units(c);
 }

@@ -12,7 +12,6 @@
 
 #include "test/unit/emulate/cpu.h"
 
-#define VECTOR_UD 6
 #define XMM_AT 160
 #define HEADER_AT 512
 

@@ -53,8 +53,8 @@ static void describe_flat(bool code, bool long_mode, struct emulate_segment *s)
 {
 	s->base = 0;
 	s->limit = 0xffffffff;
-	s->access = (code ? 0xbu : 0x3u) | EMULATE_SEG_S | 3u << EMULATE_SEG_DPL_SHIFT | EMULATE_SEG_P | EMULATE_SEG_G;
-	s->access |= long_mode ? EMULATE_SEG_L : EMULATE_SEG_DB;
+	s->access = (code ? 0xbu : 0x3u) | SEGMENT_S | 3u << SEGMENT_DPL_SHIFT | SEGMENT_P | SEGMENT_G;
+	s->access |= long_mode ? SEGMENT_L : SEGMENT_DB;
 }
 
 void machine_describe(uint16_t selector, struct emulate_segment *s)
@@ -64,17 +64,17 @@ void machine_describe(uint16_t selector, struct emulate_segment *s)
 	*s = (struct emulate_segment){ .selector = selector };
 	if (!(selector & 4)) {
 		if (!selector)
-			s->access = EMULATE_SEG_UNUSABLE;
+			s->access = SEGMENT_UNUSABLE;
 		else
 			describe_flat(selector != USER_DS, selector == USER_CS64, s);
 		return;
 	}
 	s->base = c->base;
 	s->limit = c->limit;
-	s->access = EMULATE_SEG_S | 3u << EMULATE_SEG_DPL_SHIFT | EMULATE_SEG_P | 1u;
-	s->access |= (uint32_t)c->contents << 2 | (c->read_only ? 0 : 2u) | (c->big ? EMULATE_SEG_DB : 0);
+	s->access = SEGMENT_S | 3u << SEGMENT_DPL_SHIFT | SEGMENT_P | 1u;
+	s->access |= (uint32_t)c->contents << 2 | (c->read_only ? 0 : 2u) | (c->big ? SEGMENT_DB : 0);
 	if (c->limit > 0xfffff)
-		s->access |= EMULATE_SEG_G;
+		s->access |= SEGMENT_G;
 }
 
 unsigned machine_ldt_bytes(void)
@@ -88,7 +88,7 @@ uint64_t machine_ldt_entry(unsigned n)
 	uint64_t limit;
 
 	machine_describe(LDT_SELECTOR(n), &s);
-	limit = (s.access & EMULATE_SEG_G) ? s.limit >> 12 : s.limit;
+	limit = (s.access & SEGMENT_G) ? s.limit >> 12 : s.limit;
 	return (limit & 0xffff) | (uint64_t)(s.base & 0xffffff) << 16 | (uint64_t)s.access << 40 | (limit & 0xf0000) << 32 |
 	       (uint64_t)(s.base >> 24) << 56;
 }

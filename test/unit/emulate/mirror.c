@@ -100,7 +100,7 @@ static enum emulate_access read_dtr(struct emulate *e, enum emulate_dtr which, s
 	if (which == EMULATE_LDTR)
 		*s = (struct emulate_segment){ .base = LDT_BASE, .limit = machine_ldt_bytes() - 1, .access = 0x82 };
 	else if (which == EMULATE_TR)
-		s->access = EMULATE_SEG_UNUSABLE;
+		s->access = SEGMENT_UNUSABLE;
 	return EMULATE_ACCESS_OK;
 }
 

@@ -54,7 +54,7 @@ static void make(enum emulate_mode mode, unsigned cpl)
 		world_store(w, WORLD_TSS + 8, 2, DATA0);
 	w->gpr[EMULATE_RSP] = 0x7008;
 	w->e.rip = 0x7c10;
-	w->e.rflags = 0x10302 | FLAG_NT;
+	w->e.rflags = 0x10302 | RFLAGS_NT;
 }
 
 static int tear_down(void **state)
@@ -100,7 +100,7 @@ static void test_long_same_level(void **state)
 	gate(14, CODE0, 0x123456789abc, 0x8e, 0);
 	assert_int_equal(deliver(14, EMULATE_HARDWARE_EXCEPTION, true, 0x77), EMULATE_OK);
 	assert_int_equal(w->gpr[EMULATE_RSP], 0x7000 - 48);
-	FRAME(0x7000 - 48, 8, 0x77, 0x7c10, CODE0, 0x10302 | FLAG_NT, 0x7008, DATA0);
+	FRAME(0x7000 - 48, 8, 0x77, 0x7c10, CODE0, 0x10302 | RFLAGS_NT, 0x7008, DATA0);
 	assert_int_equal(w->e.rip, 0x123456789abc);
 	assert_int_equal(w->e.rflags, 0x2);
 	assert_int_equal(w->e.seg[EMULATE_CS].selector, CODE0);
@@ -112,17 +112,17 @@ static void test_long_inner_level_and_ist(void **state)
 	make(EMULATE_LONG64, 3);
 	gate(0x80, CODE0, 0x5000, 0xef, 0); /* a trap gate: IF stays */
 	assert_int_equal(deliver(0x80, EMULATE_SOFTWARE_INTERRUPT, false, 0), EMULATE_OK);
-	FRAME(STACK - 40, 8, 0x7c12, CODE3, 0x10302 | FLAG_NT, 0x7008, DATA3);
+	FRAME(STACK - 40, 8, 0x7c12, CODE3, 0x10302 | RFLAGS_NT, 0x7008, DATA3);
 	assert_int_equal(w->e.rflags, 0x202);
 	assert_int_equal(w->e.cpl, 0);
 	assert_int_equal(w->e.seg[EMULATE_SS].selector, 0);
-	assert_int_equal(w->e.seg[EMULATE_SS].access, EMULATE_SEG_UNUSABLE);
+	assert_int_equal(w->e.seg[EMULATE_SS].access, SEGMENT_UNUSABLE);
 	tear_down(NULL);
 	make(EMULATE_LONG64, 0);
 	world_store(w, WORLD_TSS + 0x24 + 8, 8, 0xa00f); /* IST2, aligned down */
 	gate(2, CODE0, 0x5000, 0x8e, 2);
 	assert_int_equal(hardware(2), EMULATE_OK);
-	FRAME(0xa000 - 40, 8, 0x7c10, CODE0, 0x10302 | FLAG_NT, 0x7008, DATA0);
+	FRAME(0xa000 - 40, 8, 0x7c10, CODE0, 0x10302 | RFLAGS_NT, 0x7008, DATA0);
 	assert_int_equal(w->e.seg[EMULATE_SS].selector, DATA0);
 }
 
@@ -175,7 +175,7 @@ static void test_protected(void **state)
 	make(EMULATE_PROT32, 3);
 	gate(13, CODE0, 0x5000, 0x8e, 0);
 	assert_int_equal(deliver(13, EMULATE_HARDWARE_EXCEPTION, true, 0x18), EMULATE_OK);
-	FRAME(STACK - 24, 4, 0x18, 0x7c10, CODE3, 0x10302 | FLAG_NT, 0x7008, DATA3);
+	FRAME(STACK - 24, 4, 0x18, 0x7c10, CODE3, 0x10302 | RFLAGS_NT, 0x7008, DATA3);
 	assert_int_equal(w->gpr[EMULATE_RSP], STACK - 24);
 	assert_int_equal(w->e.seg[EMULATE_SS].selector, DATA0);
 	assert_int_equal(w->e.rflags, 0x2);
@@ -183,10 +183,10 @@ static void test_protected(void **state)
 	make(EMULATE_PROT32, 3); /* a conforming handler stays at the level, and on the stack */
 	gate(13, CONFORMING, 0x5000, 0x87, 0); /* 16-bit trap gate */
 	assert_int_equal(hardware(13), EMULATE_OK);
-	FRAME(0x7008 - 6, 2, 0x7c10, CODE3, (0x10302 | FLAG_NT) & 0xffff);
+	FRAME(0x7008 - 6, 2, 0x7c10, CODE3, (0x10302 | RFLAGS_NT) & 0xffff);
 	assert_int_equal(w->e.seg[EMULATE_CS].selector, CONFORMING | 3);
 	assert_int_equal(w->e.cpl, 3);
-	assert_true(w->e.rflags & FLAG_IF);
+	assert_true(w->e.rflags & RFLAGS_IF);
 }
 
 static void test_protected_faults(void **state)
@@ -217,15 +217,15 @@ static void test_from_virtual_8086(void **state)
 {
 	(void)state;
 	make(EMULATE_V86, 3);
-	w->e.rflags |= FLAG_VM;
+	w->e.rflags |= RFLAGS_VM;
 	for (unsigned n = 0; n < EMULATE_SEGS; n++)
 		w->e.seg[n] = (struct emulate_segment){ (0x100u + n) << 4, 0xffff, 0xf3, (uint16_t)(0x100 + n) };
 	gate(8, CODE0, 0x5000, 0x8e, 0);
 	assert_int_equal(hardware(8), EMULATE_OK);
-	FRAME(STACK - 36, 4, 0x7c10, 0x101, 0x10302 | FLAG_NT | FLAG_VM, 0x7008, 0x102, 0x100, 0x103, 0x104, 0x105);
+	FRAME(STACK - 36, 4, 0x7c10, 0x101, 0x10302 | RFLAGS_NT | RFLAGS_VM, 0x7008, 0x102, 0x100, 0x103, 0x104, 0x105);
 	assert_int_equal(w->e.mode, EMULATE_PROT32);
-	assert_false(w->e.rflags & FLAG_VM);
-	assert_true(w->e.seg[EMULATE_DS].access & EMULATE_SEG_UNUSABLE);
+	assert_false(w->e.rflags & RFLAGS_VM);
+	assert_true(w->e.seg[EMULATE_DS].access & SEGMENT_UNUSABLE);
 	assert_int_equal(w->e.seg[EMULATE_GS].selector, 0);
 	tear_down(NULL);
 	make(EMULATE_V86, 3);
@@ -242,10 +242,10 @@ static void test_real(void **state)
 	w->e.rip = 0x7c10;
 	assert_int_equal(deliver(0x21, EMULATE_SOFTWARE_INTERRUPT, false, 0), EMULATE_OK);
 	assert_int_equal(w->gpr[EMULATE_RSP], 0x7008 - 6);
-	FRAME(w->e.seg[EMULATE_SS].base + 0x7008 - 6, 2, 0x7c12, 0, (0x10302 | FLAG_NT) & 0xffff);
+	FRAME(w->e.seg[EMULATE_SS].base + 0x7008 - 6, 2, 0x7c12, 0, (0x10302 | RFLAGS_NT) & 0xffff);
 	assert_int_equal(w->e.rip, 0x1234);
 	assert_int_equal(w->e.seg[EMULATE_CS].base, 0xb000);
-	assert_false(w->e.rflags & (FLAG_IF | FLAG_TF));
+	assert_false(w->e.rflags & (RFLAGS_IF | RFLAGS_TF));
 	w->dtr[EMULATE_IDTR].limit = 0x21 * 4 + 2;
 	assert_int_equal(hardware(0x21), EMULATE_EXCEPTION);
 	assert_int_equal(world_exception(w), EXCEPTION(VECTOR_GP));

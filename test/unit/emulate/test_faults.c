@@ -61,10 +61,10 @@ static void test_rep_limit(void **state)
 	assert_int_equal(w->gpr[EMULATE_RDI], 0x5050);
 	assert_int_equal(w->e.rip, 0x7c00);
 	/* A breakpoint on it has had its turn, until it is done. */
-	assert_true(w->e.rflags & FLAG_RF);
+	assert_true(w->e.rflags & RFLAGS_RF);
 	assert_int_equal(RUN(w, 0xf3, 0x48, 0xab), EMULATE_RESTART);
 	assert_ok(RUN(w, 0xf3, 0x48, 0xab));
-	assert_false(w->e.rflags & FLAG_RF);
+	assert_false(w->e.rflags & RFLAGS_RF);
 	assert_int_equal(w->gpr[EMULATE_RDI], 0x5000 + 25 * 8);
 	assert_int_equal(world_load(w, 0x5000 + 24 * 8, 8), 0x1122334455667788);
 	assert_int_equal(world_load(w, 0x5000 + 25 * 8, 8), 0);
@@ -91,7 +91,7 @@ static void test_repne_scas(void **state)
 	assert_ok(RUN(w, 0xf2, 0xae)); /* strlen */
 	assert_int_equal(~w->gpr[EMULATE_RCX], 6);
 	assert_int_equal(w->gpr[EMULATE_RDI], 0x5006);
-	assert_true(w->e.rflags & FLAG_ZF);
+	assert_true(w->e.rflags & RFLAGS_ZF);
 }
 
 static void test_lost_races(void **state)
@@ -268,7 +268,7 @@ static void test_expand_down(void **state)
 	assert_int_equal(RUN(w, 0xa0, 0xff, 0x4f, 0x00, 0x00), EMULATE_EXCEPTION); /* mov al, [0x4fff] */
 	assert_int_equal(world_exception(w), EXCEPTION_ERROR(VECTOR_GP, 0));
 	assert_ok(RUN(w, 0xa0, 0x00, 0x50, 0x00, 0x00));
-	w->e.seg[EMULATE_DS].access &= ~(uint32_t)EMULATE_SEG_DB;
+	w->e.seg[EMULATE_DS].access &= ~(uint32_t)SEGMENT_DB;
 	assert_ok(RUN(w, 0xa0, 0xff, 0xff, 0x00, 0x00));
 	assert_int_equal(RUN(w, 0xa0, 0x00, 0x00, 0x01, 0x00), EMULATE_EXCEPTION);
 }
@@ -337,7 +337,7 @@ static void test_alignment_check(void **state)
 	w->e.cr0 |= CR0_AM;
 	w->gpr[EMULATE_RDI] = 0x5002;
 	assert_ok(RUN(w, 0x8b, 0x07));
-	w->e.rflags |= FLAG_AC;
+	w->e.rflags |= RFLAGS_AC;
 	assert_int_equal(RUN(w, 0x8b, 0x07), EMULATE_EXCEPTION);
 	assert_int_equal(world_exception(w), EXCEPTION_ERROR(VECTOR_AC, 0));
 	assert_ok(RUN(w, 0x66, 0x8b, 0x07));

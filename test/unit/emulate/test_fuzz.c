@@ -23,7 +23,7 @@ static void random_registers(void)
 	}
 	w->e.rflags = ((uint64_t)rand() & 0x3f7fd5) | 2;
 	if (w->e.mode == EMULATE_V86)
-		w->e.rflags |= FLAG_VM;
+		w->e.rflags |= RFLAGS_VM;
 	w->e.cpl = w->e.mode == EMULATE_REAL ? 0 : w->e.mode == EMULATE_V86 ? 3 : rand() % 2 * 3;
 	w->e.rip = rand() % 8 ? 0x7c00 : 0x7ff8; /* near a page's end */
 }

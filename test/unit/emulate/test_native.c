@@ -168,7 +168,7 @@ static const char *compare(const struct case_ *c, const struct state *native, st
 		return "memory";
 	if (memcmp(native->gpr, emulated->gpr, sizeof(native->gpr)))
 		return "register";
-	if ((native->rflags ^ emulated->rflags) & ~(uint64_t)FLAG_RF & ~c->undefined_flags)
+	if ((native->rflags ^ emulated->rflags) & ~RFLAGS_RF & ~c->undefined_flags)
 		return "flags";
 	if (memcmp(native->vec, emulated->vec, sizeof(native->vec)))
 		return "vector register";

@@ -124,10 +124,10 @@ static void assert_at_level_3(uint64_t rip, uint64_t sp)
 	assert_int_equal(w->gpr[EMULATE_RSP], sp);
 	assert_int_equal(w->e.seg[EMULATE_CS].selector, CODE3);
 	assert_int_equal(w->e.seg[EMULATE_SS].selector, DATA3);
-	assert_int_equal((w->e.seg[EMULATE_SS].access >> EMULATE_SEG_DPL_SHIFT) & 3, 3);
+	assert_int_equal((w->e.seg[EMULATE_SS].access >> SEGMENT_DPL_SHIFT) & 3, 3);
 	/* A segment of level 0 is not left behind. */
 	assert_int_equal(w->e.seg[EMULATE_DS].selector, 0);
-	assert_true(w->e.seg[EMULATE_DS].access & EMULATE_SEG_UNUSABLE);
+	assert_true(w->e.seg[EMULATE_DS].access & SEGMENT_UNUSABLE);
 }
 
 static void test_return_outward(void **state)
@@ -142,14 +142,14 @@ static void test_return_outward(void **state)
 
 static void test_iret(void **state)
 {
-	static const uint32_t same[] = { 0x1234, CODE0, FLAG_IF | FLAG_CF | 2 }, inward[] = { 0, CODE0, 2 };
-	static const uint32_t outward[] = { 0x4321, CODE3, FLAG_IOPL | FLAG_IF | 2, 0x6000, DATA3 };
+	static const uint32_t same[] = { 0x1234, CODE0, RFLAGS_IF | RFLAGS_CF | 2 }, inward[] = { 0, CODE0, 2 };
+	static const uint32_t outward[] = { 0x4321, CODE3, RFLAGS_IOPL | RFLAGS_IF | 2, 0x6000, DATA3 };
 
 	(void)state;
 	memcpy(w->memory + 0x7000, same, sizeof(same));
 	assert_ok(RUN(w, 0xcf));
 	assert_int_equal(w->e.rip, 0x1234);
-	assert_int_equal(w->e.rflags, FLAG_IF | FLAG_CF | 2);
+	assert_int_equal(w->e.rflags, RFLAGS_IF | RFLAGS_CF | 2);
 	assert_int_equal(w->gpr[EMULATE_RSP], 0x700c);
 	assert_true(w->e.unblocks_nmi);
 	w->e.rip = 0x7c00;
@@ -157,19 +157,20 @@ static void test_iret(void **state)
 	memcpy(w->memory + 0x7000, outward, sizeof(outward));
 	assert_ok(RUN(w, 0xcf));
 	assert_at_level_3(0x4321, 0x6000);
-	assert_int_equal(w->e.rflags, FLAG_IOPL | FLAG_IF | 2);
+	assert_int_equal(w->e.rflags, RFLAGS_IOPL | RFLAGS_IF | 2);
 	w->e.rip = 0x7c00;
 	w->gpr[EMULATE_RSP] = 0x7000;
 	memcpy(w->memory + 0x7000, inward, sizeof(inward));
 	assert_exception(RUN(w, 0xcf), EXCEPTION_ERROR(VECTOR_GP, CODE0));
 	assert_int_equal(w->gpr[EMULATE_RSP], 0x7000);
-	w->e.rflags |= FLAG_NT;
+	w->e.rflags |= RFLAGS_NT;
 	assert_int_equal(RUN(w, 0xcf), EMULATE_UNKNOWN); /* another task */
 }
 
 static void test_iret_v86(void **state)
 {
-	static const uint32_t frame[] = { 0x1234, 0x2000, FLAG_VM | FLAG_IOPL | FLAG_IF | FLAG_CF | 2, 0x56789, 0x3000, 0x4000, 0x5000, 0x6000, 0x7000 };
+	static const uint32_t frame[] = { 0x1234, 0x2000, RFLAGS_VM | RFLAGS_IOPL | RFLAGS_IF | RFLAGS_CF | 2,
+					  0x56789, 0x3000, 0x4000, 0x5000, 0x6000, 0x7000 };
 	static const unsigned registers[] = { EMULATE_SS, EMULATE_ES, EMULATE_DS, EMULATE_FS, EMULATE_GS };
 
 	(void)state;
@@ -199,15 +200,15 @@ static void test_iret_v86(void **state)
 
 static void test_iret_64(void **state)
 {
-	static const uint64_t same[] = { 0x1234, CODE0, FLAG_IF | 2, 0x6008, 0 };
-	static const uint64_t outward[] = { 0x4321, CODE3, FLAG_IF | 2, 0x5550, DATA3 };
+	static const uint64_t same[] = { 0x1234, CODE0, RFLAGS_IF | 2, 0x6008, 0 };
+	static const uint64_t outward[] = { 0x4321, CODE3, RFLAGS_IF | 2, 0x5550, DATA3 };
 
 	(void)state;
 	memcpy(w->memory + 0x7000, same, sizeof(same));
 	assert_ok(RUN(w, 0x48, 0xcf)); /* to the same level the stack is popped too, and its segment may be null */
 	assert_int_equal(w->e.rip, 0x1234);
 	assert_int_equal(w->gpr[EMULATE_RSP], 0x6008);
-	assert_true(w->e.seg[EMULATE_SS].access & EMULATE_SEG_UNUSABLE);
+	assert_true(w->e.seg[EMULATE_SS].access & SEGMENT_UNUSABLE);
 	assert_int_equal(w->e.cpl, 0);
 	w->e.rip = 0x7c00;
 	w->gpr[EMULATE_RSP] = 0x7000;
@@ -237,7 +238,7 @@ static void test_system_segments(void **state)
 	assert_int_equal(w->dtr[EMULATE_LDTR].limit, 0x3f);
 	w->gpr[EMULATE_RAX] = 0;
 	assert_ok(RUN(w, 0x0f, 0x00, 0xd0));
-	assert_true(w->dtr[EMULATE_LDTR].access & EMULATE_SEG_UNUSABLE);
+	assert_true(w->dtr[EMULATE_LDTR].access & SEGMENT_UNUSABLE);
 	assert_exception(RUN(w, 0x0f, 0x00, 0xd8), EXCEPTION_ERROR(VECTOR_GP, 0));
 	w->e.cpl = 3;
 	w->e.cr4 |= CR4_UMIP;
@@ -251,7 +252,7 @@ static void test_stepped_repetition(void **state)
 	w->gpr[EMULATE_RCX] = 3;
 	w->gpr[EMULATE_RSI] = 0x5000;
 	w->gpr[EMULATE_RDI] = 0x6000;
-	w->e.rflags |= FLAG_TF;
+	w->e.rflags |= RFLAGS_TF;
 	for (unsigned left = 3; left-- > 0;) {
 		assert_int_equal(RUN(w, 0xf3, 0xa4), left ? EMULATE_RESTART : EMULATE_OK);
 		assert_true(w->e.single_step);
@@ -268,7 +269,7 @@ static void test_stepped_repetition(void **state)
 	assert_ok(RUN(w, 0xf3, 0xa4));
 	/* Nothing to do is one step. */
 	w->e.rip = 0x7c00;
-	w->e.rflags |= FLAG_TF;
+	w->e.rflags |= RFLAGS_TF;
 	assert_ok(RUN(w, 0xf3, 0xa4));
 	assert_true(w->e.single_step);
 }
@@ -297,7 +298,7 @@ static void test_fpu_faults(void **state)
 	w->e.cr0 |= CR0_TS;
 	w->e.rip = 0x7c00;
 	assert_exception(RUN(w, 0xdd, 0x18), EXCEPTION(VECTOR_NM));
-	w->e.cr0 &= ~(uint64_t)CR0_TS;
+	w->e.cr0 &= ~CR0_TS;
 	/* An exception that is kept comes before the operand is looked at. */
 	memcpy(w->cpu.bytes, &(uint16_t){ 0x37e }, 2);
 	memcpy(w->cpu.bytes + 2, &(uint16_t){ 0x8081 }, 2);

@@ -71,18 +71,18 @@ static void test_interrupt(void **state)
 {
 	(void)state;
 	world_store(w, 0x10 * 4, 4, 0xf0001234);
-	w->e.rflags |= FLAG_IF | FLAG_CF | FLAG_TF;
+	w->e.rflags |= RFLAGS_IF | RFLAGS_CF | RFLAGS_TF;
 	assert_ok(RUN(w, 0xcd, 0x10)); /* int 10h */
 	assert_int_equal(w->e.seg[EMULATE_CS].base, 0xf0000);
 	assert_int_equal(w->e.rip, 0x1234);
-	assert_int_equal(w->e.rflags, 2 | FLAG_CF);
+	assert_int_equal(w->e.rflags, 2 | RFLAGS_CF);
 	assert_int_equal(w->gpr[EMULATE_RSP], 0x6ffa);
 	assert_int_equal(world_load(w, 0x6ffa, 2), 0x7c02);
-	assert_int_equal(world_load(w, 0x6ffe, 2), FLAG_IF | FLAG_CF | FLAG_TF | 2);
+	assert_int_equal(world_load(w, 0x6ffe, 2), RFLAGS_IF | RFLAGS_CF | RFLAGS_TF | 2);
 	assert_ok(RUN(w, 0xcf)); /* iret */
 	assert_int_equal(w->e.rip, 0x7c02);
 	assert_int_equal(w->e.seg[EMULATE_CS].selector, 0);
-	assert_int_equal(w->e.rflags, FLAG_IF | FLAG_CF | FLAG_TF | 2);
+	assert_int_equal(w->e.rflags, RFLAGS_IF | RFLAGS_CF | RFLAGS_TF | 2);
 	assert_int_equal(w->gpr[EMULATE_RSP], 0x7000);
 }
 
@@ -93,7 +93,7 @@ static void test_interrupt_kinds(void **state)
 	world_store(w, 4 * 4, 4, 0x10000004);
 	assert_ok(RUN(w, 0xce)); /* into without OF */
 	assert_int_equal(w->e.rip, 0x7c01);
-	w->e.rflags |= FLAG_OF;
+	w->e.rflags |= RFLAGS_OF;
 	assert_ok(RUN(w, 0xce));
 	assert_int_equal(w->e.rip, 4);
 	assert_ok(RUN(w, 0xcc));
@@ -146,7 +146,7 @@ static void test_interrupt_shadow(void **state)
 	assert_int_equal(w->e.shadow, SHADOW_STI);
 	assert_ok(RUN(w, 0xfb));
 	assert_int_equal(w->e.shadow, 0);
-	w->e.rflags |= FLAG_TF;
+	w->e.rflags |= RFLAGS_TF;
 	assert_ok(RUN(w, 0x8e, 0xd0)); /* mov ss, ax */
 	assert_int_equal(w->e.shadow, SHADOW_MOV_SS);
 	assert_false(w->e.single_step);
@@ -154,7 +154,7 @@ static void test_interrupt_shadow(void **state)
 	assert_int_equal(w->e.shadow, 0);
 	assert_true(w->e.single_step);
 	assert_ok(RUN(w, 0xfa)); /* cli */
-	assert_false(w->e.rflags & FLAG_IF);
+	assert_false(w->e.rflags & RFLAGS_IF);
 	assert_int_equal(RUN(w, 0xf4), EMULATE_HALT);
 	assert_int_equal(w->e.rip, 0x7c00 + 2 + 2 + 1 + 1 + 1);
 }
@@ -328,12 +328,12 @@ static void test_v86(void **state)
 static void test_v86_iopl3(void **state)
 {
 	(void)state;
-	w->e.rflags |= FLAG_IOPL;
+	w->e.rflags |= RFLAGS_IOPL;
 	assert_ok(RUN(w, 0xfb));
-	assert_true(w->e.rflags & FLAG_IF);
+	assert_true(w->e.rflags & RFLAGS_IF);
 	world_store(w, 0x7000, 2, 0);
 	assert_ok(RUN(w, 0x9d)); /* popf: IF, but not IOPL */
-	assert_int_equal(w->e.rflags, 2 | FLAG_VM | FLAG_IOPL);
+	assert_int_equal(w->e.rflags, 2 | RFLAGS_VM | RFLAGS_IOPL);
 	assert_int_equal(RUN(w, 0xcd, 0x21), EMULATE_EXCEPTION);
 	assert_int_equal(w->e.exception.kind, EMULATE_SOFTWARE_INTERRUPT);
 	assert_int_equal(w->e.exception.vector, 0x21);

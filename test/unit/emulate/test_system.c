@@ -79,7 +79,7 @@ static void test_user_mode(void **state)
 	w->e.cr4 |= CR4_TSD | CR4_UMIP;
 	assert_exception(RUN(w, 0x0f, 0x31), EXCEPTION_ERROR(VECTOR_GP, 0));
 	assert_exception(RUN(w, 0x0f, 0x01, 0x00), EXCEPTION_ERROR(VECTOR_GP, 0)); /* sgdt [rax] */
-	w->e.rflags |= FLAG_IOPL;
+	w->e.rflags |= RFLAGS_IOPL;
 	assert_ok(RUN(w, 0xec));
 }
 
@@ -171,13 +171,13 @@ static void test_vector_unit(void **state)
 	w->e.cr0 |= CR0_EM;
 	assert_exception(RUN(w, 0x0f, 0x10, 0x00), EXCEPTION(VECTOR_UD));
 	w->e.cr0 &= ~(uint64_t)(CR0_EM | CR0_TS);
-	w->e.cr4 &= ~(uint64_t)CR4_OSFXSR;
+	w->e.cr4 &= ~CR4_OSFXSR;
 	assert_exception(RUN(w, 0x0f, 0x10, 0x00), EXCEPTION(VECTOR_UD));
 	assert_ok(RUN(w, 0xc5, 0xfc, 0x10, 0x00));
 	w->e.xcr0 = 3;
 	assert_exception(RUN(w, 0xc5, 0xfc, 0x10, 0x00), EXCEPTION(VECTOR_UD));
 	w->e.xcr0 = 7;
-	w->e.cr4 &= ~(uint64_t)CR4_OSXSAVE;
+	w->e.cr4 &= ~CR4_OSXSAVE;
 	assert_exception(RUN(w, 0xc5, 0xfc, 0x10, 0x00), EXCEPTION(VECTOR_UD));
 }
 

@@ -229,10 +229,10 @@ static void world_segments(struct world *w, enum emulate_mode mode)
 		struct emulate_segment *s = &w->e.seg[n];
 
 		s->limit = small || mode == EMULATE_PROT16 ? 0xffff : 0xffffffff;
-		s->access = (n == EMULATE_CS && !small ? 0xbu : 0x3u) | EMULATE_SEG_S | EMULATE_SEG_P;
-		s->access |= (uint32_t)w->e.cpl << EMULATE_SEG_DPL_SHIFT;
-		s->access |= mode == EMULATE_PROT32 ? EMULATE_SEG_DB | EMULATE_SEG_G : 0;
-		s->access |= mode == EMULATE_LONG64 && n == EMULATE_CS ? EMULATE_SEG_L : 0;
+		s->access = (n == EMULATE_CS && !small ? 0xbu : 0x3u) | SEGMENT_S | SEGMENT_P;
+		s->access |= (uint32_t)w->e.cpl << SEGMENT_DPL_SHIFT;
+		s->access |= mode == EMULATE_PROT32 ? SEGMENT_DB | SEGMENT_G : 0;
+		s->access |= mode == EMULATE_LONG64 && n == EMULATE_CS ? SEGMENT_L : 0;
 	}
 	w->e.seg_valid = 0x3f;
 }
@@ -243,7 +243,7 @@ void world_reset(struct world *w, enum emulate_mode mode)
 	cpu_setup();
 	cpu_reset(&w->cpu);
 	w->e = (struct emulate){
-		.ops = &world_ops, .opaque = w, .gpr = w->gpr, .rip = 0x7c00, .rflags = 2 | (mode == EMULATE_V86 ? FLAG_VM : 0),
+		.ops = &world_ops, .opaque = w, .gpr = w->gpr, .rip = 0x7c00, .rflags = 2 | (mode == EMULATE_V86 ? RFLAGS_VM : 0),
 		.cr0 = mode == EMULATE_REAL ? 0x10 : 0x11, .cr4 = CR4_OSFXSR | CR4_OSXSAVE, .xcr0 = 7,
 		.efer = mode == EMULATE_LONG64 ? 0x500 : 0, .mode = mode, .cpl = mode == EMULATE_V86 ? 3 : 0,
 		.features = EMULATE_HAS_ALL, .scratch = w->scratch,
@@ -252,7 +252,7 @@ void world_reset(struct world *w, enum emulate_mode mode)
 	w->gpr[EMULATE_RSP] = 0x7000;
 	w->dtr[EMULATE_GDTR] = (struct emulate_segment){ .base = WORLD_GDT, .limit = 0xff };
 	w->dtr[EMULATE_IDTR].limit = 0x3ff;
-	w->dtr[EMULATE_LDTR].access = EMULATE_SEG_UNUSABLE;
+	w->dtr[EMULATE_LDTR].access = SEGMENT_UNUSABLE;
 	w->dtr[EMULATE_TR] = (struct emulate_segment){ WORLD_TSS, WORLD_TSS_LIMIT, 0x8b, 0x40 };
 	world_store(w, WORLD_TSS + 0x66, 2, WORLD_IO_MAP);
 	memset(w->memory + WORLD_TSS + WORLD_IO_MAP, 0xff, WORLD_TSS_LIMIT + 1 - WORLD_IO_MAP);
@@ -297,7 +297,7 @@ void world_store(struct world *w, uint64_t linear, unsigned size, uint64_t v)
 
 void world_descriptor(struct world *w, unsigned n, uint32_t base, uint32_t limit, uint32_t access_rights)
 {
-	uint32_t l = (access_rights & EMULATE_SEG_G) ? limit >> 12 : limit;
+	uint32_t l = (access_rights & SEGMENT_G) ? limit >> 12 : limit;
 	uint64_t d = (l & 0xffff) | (uint64_t)(base & 0xffffff) << 16 | (uint64_t)access_rights << 40 |
 		     (uint64_t)(l & 0xf0000) << 32 | (uint64_t)(base >> 24) << 56;
 

@@ -4,8 +4,6 @@
 #include "host/frames.h"
 
 #define IF BIT(9)
-#define L1_ECX_PCID BIT(17)
-#define L7_EBX_INVPCID BIT(10)
 
 static void start_with(const char *mmu, const char *description)
 {
@@ -31,20 +29,20 @@ static void features_that_a_mechanism_lacks(void **state)
 {
 	(void)state;
 	start_with("ept", "");
-	assert_false(cpuid_bits(1, GPR_RCX) & L1_ECX_PCID);
-	assert_false(cpuid_bits(7, GPR_RBX) & L7_EBX_INVPCID);
+	assert_false(cpuid_bits(1, GPR_RCX) & CPUID_1_ECX_PCID);
+	assert_false(cpuid_bits(7, GPR_RBX) & CPUID_7_EBX_INVPCID);
 	STEP(bench_wrmsr(MSR_EFER, EFER_LME));
 	assert_null(to("shadow"));
 	finish();
 	start_with("ept", "switch off\n");
-	assert_true(cpuid_bits(1, GPR_RCX) & L1_ECX_PCID);
+	assert_true(cpuid_bits(1, GPR_RCX) & CPUID_1_ECX_PCID);
 	assert_non_null(to("shadow"));
 	assert_string_equal(mmu(), "ept");
 	assert_null(to("ept"));
 	finish();
 	/* Where EPT cannot be had anyway, nothing is hidden for its sake, and nothing for those that lack no more. */
 	start_with("shadow", "switch off\n");
-	assert_false(cpuid_bits(1, GPR_RCX) & L1_ECX_PCID);
+	assert_false(cpuid_bits(1, GPR_RCX) & CPUID_1_ECX_PCID);
 	assert_null(to("vtlb"));
 	assert_null(to("ept"));
 	finish();

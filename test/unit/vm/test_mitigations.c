@@ -2,13 +2,13 @@
  * "IA32_SPEC_CTRL", "IA32_PRED_CMD", "IA32_ARCH_CAPABILITIES"; which CPU needs what: test_vmx_speculation.c. */
 #include "test/unit/vm/fixture.h"
 
-#define MSR_ARCH_CAPABILITIES 0x10a
 #define MSR_SPEC_CTRL_BITS (SPEC_CTRL_IBRS | SPEC_CTRL_STIBP | SPEC_CTRL_SSBD)
-#define ALL_CONTROLS (uint32_t)(L7_EDX_SPEC_CTRL | L7_EDX_STIBP | L7_EDX_SSBD | L7_EDX_MD_CLEAR | L7_EDX_L1D_FLUSH | \
-				L7_EDX_ARCH_CAPABILITIES)
+#define ALL_CONTROLS \
+	(uint32_t)(CPUID_7_EDX_SPEC_CTRL | CPUID_7_EDX_STIBP | CPUID_7_EDX_SSBD | CPUID_7_EDX_MD_CLEAR | \
+		   CPUID_7_EDX_L1D_FLUSH | CPUID_7_EDX_ARCH_CAPABILITIES)
 
 static const struct speculation_cpu old = { 0 };
-static const struct speculation_cpu updated = { (uint32_t)(ALL_CONTROLS & ~L7_EDX_ARCH_CAPABILITIES), true, 0 };
+static const struct speculation_cpu updated = { (uint32_t)(ALL_CONTROLS & ~CPUID_7_EDX_ARCH_CAPABILITIES), true, 0 };
 static const struct speculation_cpu newest = { ALL_CONTROLS, false, ARCH_RDCL_NO | ARCH_IBRS_ALL | ARCH_MDS_NO | ARCH_PBRSB_NO };
 
 static struct bench_config described(const struct speculation_cpu *cpu, const char *description)
@@ -122,7 +122,7 @@ static void spec_ctrl(void **state)
 {
 	(void)state;
 	start_on(&updated, "");
-	assert_int_equal(leaf7_edx(), L7_EDX_SPEC_CTRL | L7_EDX_STIBP | L7_EDX_SSBD | L7_EDX_MD_CLEAR);
+	assert_int_equal(leaf7_edx(), CPUID_7_EDX_SPEC_CTRL | CPUID_7_EDX_STIBP | CPUID_7_EDX_SSBD | CPUID_7_EDX_MD_CLEAR);
 	assert_int_equal(reads(MSR_SPEC_CTRL), 0);
 	takes(MSR_SPEC_CTRL, MSR_SPEC_CTRL_BITS);
 	assert_int_equal(reads(MSR_SPEC_CTRL), MSR_SPEC_CTRL_BITS);
@@ -191,7 +191,7 @@ static void arch_capabilities(void **state)
 {
 	(void)state;
 	start_on(&newest, "");
-	assert_true(leaf7_edx() & L7_EDX_ARCH_CAPABILITIES);
+	assert_true(leaf7_edx() & CPUID_7_EDX_ARCH_CAPABILITIES);
 	assert_int_equal(reads(MSR_ARCH_CAPABILITIES), newest.arch_capabilities | ARCH_SKIP_L1DFL);
 	refuses(MSR_ARCH_CAPABILITIES, 0);
 	finish();

@@ -9,15 +9,15 @@
 #include "vmx/entry.h"
 #include "vmx/speculation.h"
 
-#define CONTROLS (L7_EDX_SPEC_CTRL | L7_EDX_STIBP | L7_EDX_SSBD)
-#define UPDATED (CONTROLS | L7_EDX_MD_CLEAR | L7_EDX_L1D_FLUSH)
+#define CONTROLS (CPUID_7_EDX_SPEC_CTRL | CPUID_7_EDX_STIBP | CPUID_7_EDX_SSBD)
+#define UPDATED (CONTROLS | CPUID_7_EDX_MD_CLEAR | CPUID_7_EDX_L1D_FLUSH)
 #define SET(m) ((uint32_t)BIT(MEASURE_##m))
 
 static struct speculation s;
 
 static uint32_t automatic(uint64_t l7_edx, bool rtm, uint64_t arch)
 {
-	struct speculation_cpu cpu = { (uint32_t)l7_edx | (arch ? (uint32_t)L7_EDX_ARCH_CAPABILITIES : 0), rtm, arch };
+	struct speculation_cpu cpu = { (uint32_t)l7_edx | (arch ? (uint32_t)CPUID_7_EDX_ARCH_CAPABILITIES : 0), rtm, arch };
 
 	speculation_judge(&cpu, &s);
 	for (unsigned m = 0; m < MEASURES; m++)
@@ -51,7 +51,7 @@ static void test_updated(void **state)
 					 GUARD_IBPB);
 	assert_int_equal(s.guest_spec_ctrl, SPEC_CTRL_IBRS | SPEC_CTRL_STIBP | SPEC_CTRL_SSBD);
 	/* The guest may not flush the cache of all. */
-	assert_int_equal(s.guest_l7_edx, CONTROLS | L7_EDX_MD_CLEAR);
+	assert_int_equal(s.guest_l7_edx, CONTROLS | CPUID_7_EDX_MD_CLEAR);
 }
 
 static void test_l1d(void **state)
@@ -107,7 +107,7 @@ static void test_guest(void **state)
 	/* Without controls of its own the guest's value never differs from the host's. */
 	assert_int_equal(speculation_guards(&s, SET(REGISTERS)), GUARD_REGISTERS);
 	assert_int_equal(speculation_guards(&s, SET(GUEST)), GUARD_SPEC_CTRL);
-	automatic(L7_EDX_MD_CLEAR, false, 0);
+	automatic(CPUID_7_EDX_MD_CLEAR, false, 0);
 	assert_int_equal(s.guest_spec_ctrl, 0);
 	assert_int_equal(speculation_guards(&s, SET(GUEST)), 0);
 	assert_int_equal(speculation_guards(&s, 0), 0);

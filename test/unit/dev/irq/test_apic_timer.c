@@ -40,11 +40,11 @@ static bool take(uint8_t vector)
 static uint64_t deadline(void)
 {
 	uint64_t v;
-	assert_true(lapic_msr_read(l, MSR_IA32_TSC_DEADLINE, &v));
+	assert_true(lapic_msr_read(l, MSR_TSC_DEADLINE, &v));
 	return v;
 }
 
-static void arm(uint64_t guest_tsc) { assert_true(lapic_msr_write(l, MSR_IA32_TSC_DEADLINE, guest_tsc)); }
+static void arm(uint64_t guest_tsc) { assert_true(lapic_msr_write(l, MSR_TSC_DEADLINE, guest_tsc)); }
 
 static void test_one_shot(void **state)
 {

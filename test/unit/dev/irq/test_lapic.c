@@ -48,7 +48,7 @@ static void x2apic_all(void)
 {
 	enable_all();
 	for (unsigned n = 0; n < PC_CPUS; n++)
-		assert_true(lapic_msr_write(&pc->lapic[n], MSR_IA32_APIC_BASE, 0xfee00c00 | (n ? 0 : 0x100)));
+		assert_true(lapic_msr_write(&pc->lapic[n], MSR_APIC_BASE, 0xfee00c00 | (n ? 0 : 0x100)));
 }
 
 static bool deliver(uint8_t vector, bool level)
@@ -202,14 +202,14 @@ static void test_reset_values(void **state)
 	assert_int_equal(rd(0x380), 0);
 	assert_int_equal(rd(0x390), 0);
 	assert_int_equal(rd(0x3e0), 0);
-	assert_int_equal(rdmsr(MSR_IA32_APIC_BASE), 0xfee00800);
+	assert_int_equal(rdmsr(MSR_APIC_BASE), 0xfee00800);
 	l = &pc->lapic[0];
-	assert_int_equal(rdmsr(MSR_IA32_APIC_BASE), 0xfee00900);
+	assert_int_equal(rdmsr(MSR_APIC_BASE), 0xfee00900);
 	lapic_init(l, &pc->timers, 0, true, 0, 36, pc->lapic[1].host, pc);
 	assert_int_equal(rd(0x30), 0x00050014);
-	assert_true(rdmsr_fails(MSR_IA32_TSC_DEADLINE));
-	assert_true(wrmsr_fails(MSR_IA32_TSC_DEADLINE, 5));
-	assert_true(wrmsr_fails(MSR_IA32_APIC_BASE, 0xfee00d00)); /* no x2APIC */
+	assert_true(rdmsr_fails(MSR_TSC_DEADLINE));
+	assert_true(wrmsr_fails(MSR_TSC_DEADLINE, 5));
+	assert_true(wrmsr_fails(MSR_APIC_BASE, 0xfee00d00)); /* no x2APIC */
 	wr(0xf0, 0x11ff);
 	assert_int_equal(rd(0xf0), 0x1ff); /* nor suppression */
 	wr(0x320, 0xffffffff);
@@ -341,7 +341,7 @@ static void test_extint(void **state)
 	assert_true(lapic_extint(l));
 	assert_true(l->irq_maybe);
 	lapic_set_lint(l, 0, false);
-	wrmsr(MSR_IA32_APIC_BASE, 0xfee00100); /* disabled: LINT0 is INTR, LINT1 is NMI */
+	wrmsr(MSR_APIC_BASE, 0xfee00100); /* disabled: LINT0 is INTR, LINT1 is NMI */
 	lapic_pending(l);
 	assert_true(lapic_accepts_extint(l));
 	lapic_set_lint(l, 0, true);
@@ -473,7 +473,7 @@ static void test_logical_ids(void **state)
 	uint64_t v;
 	(void)state;
 	lapic_init(&big, &pc->timers, 0x1234, false, LAPIC_X2APIC, 40, l->host, pc);
-	assert_true(lapic_msr_write(&big, MSR_IA32_APIC_BASE, 0xfee00c00));
+	assert_true(lapic_msr_write(&big, MSR_APIC_BASE, 0xfee00c00));
 	assert_true(lapic_msr_read(&big, 0x802, &v) && v == 0x1234);
 	assert_true(lapic_msr_read(&big, 0x80d, &v) && v == (0x123u << 16 | 1u << 4));
 	struct apic_message m = { .dest = 0x1230010, .logical = true, .wide = true };
@@ -558,23 +558,23 @@ static void test_base_transitions(void **state)
 				continue;
 			lapic_reset(l);
 			if (all[from] == X2APIC)
-				wrmsr(MSR_IA32_APIC_BASE, 0xfee00d00);
+				wrmsr(MSR_APIC_BASE, 0xfee00d00);
 			else if (all[from] == OFF)
-				wrmsr(MSR_IA32_APIC_BASE, 0xfee00100);
+				wrmsr(MSR_APIC_BASE, 0xfee00100);
 			bool legal = all[to] != ODD && !(all[from] == OFF && all[to] == X2APIC) &&
 				!(all[from] == X2APIC && all[to] == XAPIC);
-			assert_int_equal(lapic_msr_write(l, MSR_IA32_APIC_BASE, 0xfee00100 | all[to]), legal);
+			assert_int_equal(lapic_msr_write(l, MSR_APIC_BASE, 0xfee00100 | all[to]), legal);
 			uint64_t now = legal ? all[to] : all[from];
-			assert_true(rdmsr(MSR_IA32_APIC_BASE) == (0xfee00100 | now));
+			assert_true(rdmsr(MSR_APIC_BASE) == (0xfee00100 | now));
 			assert_int_equal(lapic_mmio_active(l), now == XAPIC);
 			assert_int_equal(l->x2apic, now == X2APIC);
 		}
 	}
 	lapic_reset(l);
-	assert_true(wrmsr_fails(MSR_IA32_APIC_BASE, 0xfee00901)); /* reserved bits */
-	assert_true(wrmsr_fails(MSR_IA32_APIC_BASE, 0xfee00a00));
-	assert_true(wrmsr_fails(MSR_IA32_APIC_BASE, BIT(40) | 0xfee00900));
-	wrmsr(MSR_IA32_APIC_BASE, 0x8000000900);
+	assert_true(wrmsr_fails(MSR_APIC_BASE, 0xfee00901)); /* reserved bits */
+	assert_true(wrmsr_fails(MSR_APIC_BASE, 0xfee00a00));
+	assert_true(wrmsr_fails(MSR_APIC_BASE, BIT(40) | 0xfee00900));
+	wrmsr(MSR_APIC_BASE, 0x8000000900);
 	assert_true(lapic_base_gpa(l) == 0x8000000000);
 }
 
@@ -587,12 +587,12 @@ static void test_disable_and_enable(void **state)
 	deliver(0x40, false);
 	wr(0x320, 0x20050);
 	wr(0x380, 1000);
-	wrmsr(MSR_IA32_APIC_BASE, 0xfee00100);
+	wrmsr(MSR_APIC_BASE, 0xfee00100);
 	assert_int_equal(lapic_pending(l), -1);
 	assert_false(deliver(0x41, false));
 	assert_true(timers_next(&pc->timers) == UINT64_MAX);
 	assert_true(lapic_accepts_extint(l));
-	wrmsr(MSR_IA32_APIC_BASE, 0xfee00900);
+	wrmsr(MSR_APIC_BASE, 0xfee00900);
 	assert_int_equal(rd(0x20), 0); /* as after power-up */
 	assert_int_equal(rd(0xf0), 0xff);
 	assert_int_equal(rd(0x350), 0x10000);
@@ -601,7 +601,7 @@ static void test_disable_and_enable(void **state)
 	wr(0xf0, 0x1ff);
 	assert_true(deliver(0x41, false));
 	assert_int_equal(lapic_pending(l), 0x41);
-	wrmsr(MSR_IA32_APIC_BASE, 0xfee00d00); /* to x2APIC: the state stays */
+	wrmsr(MSR_APIC_BASE, 0xfee00d00); /* to x2APIC: the state stays */
 	assert_int_equal(lapic_pending(l), 0x41);
 	assert_int_equal(rdmsr(0x80f), 0x1ff);
 	lapic_init_reset(l); /* INIT: the mode stays */

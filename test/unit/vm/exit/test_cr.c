@@ -2,7 +2,6 @@
  * Registers". */
 #include "test/unit/vm/fixture.h"
 
-#define CR0_NE BIT(5)
 #define LONG_CR0 (CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_PE)
 
 #define TO(n, gpr) ((n) | (gpr) << 8)

@@ -4,8 +4,6 @@
 #define TF BIT(8)
 #define IF BIT(9)
 #define BS BIT(14)
-#define DR6_BD BIT(13)
-#define DR7_GD BIT(13)
 
 static void at_mode(enum bench_mode mode)
 {

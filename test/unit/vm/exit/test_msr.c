@@ -1,11 +1,6 @@
 /* RDMSR and WRMSR (vm/exit/msr.c). SDM, "Model-Specific Registers", and the chapters that name each register. */
 #include "test/unit/vm/fixture.h"
 
-#define MSR_TSC_ADJUST 0x3b
-#define MSR_PLATFORM_ID 0x17
-#define MSR_BIOS_SIGNATURE 0x8b
-#define MSR_MCG_CAP 0x179
-#define MSR_DEBUGCTL 0x1d9
 #define MTRR_PHYSBASE0 0x200
 #define MTRR_PHYSMASK0 0x201
 #define MTRR_FIX64K 0x250
@@ -138,8 +133,8 @@ static void mtrrs(void **state)
 {
 	(void)state;
 	in_long_mode();
-	assert_int_equal(READS(MSR_MTRR_CAP), 0x108);
-	REFUSES(MSR_MTRR_CAP, 0x108);
+	assert_int_equal(READS(MSR_MTRRCAP), 0x108);
+	REFUSES(MSR_MTRRCAP, 0x108);
 	TAKES(MSR_MTRR_DEF_TYPE, 0xc06);
 	REFUSES(MSR_MTRR_DEF_TYPE, 0xc02);
 	REFUSES(MSR_MTRR_DEF_TYPE, 0xc07); /* UC- is the PAT's alone */
@@ -187,7 +182,7 @@ static void machine_registers(void **state)
 	in_long_mode();
 	assert_int_equal(READS(MSR_PLATFORM_ID), 0);
 	assert_int_equal(READS(MSR_MCG_CAP), 0);
-	assert_int_equal(READS(MSR_BIOS_SIGNATURE), 0);
+	assert_int_equal(READS(MSR_BIOS_SIGN_ID), 0);
 	assert_int_equal(READS(MSR_DEBUGCTL), 0);
 	TAKES(MSR_DEBUGCTL, 0);
 	REFUSES(MSR_DEBUGCTL, BIT(2));
