@@ -7,7 +7,7 @@ GUEST_TEST_ELF := $(GUEST_TEST32:%=$(GUEST)/test/%.elf) $(GUEST_TEST64:%=$(GUEST
 
 GUEST_TEST_CFLAGS := -std=gnu11 -O2 -ffreestanding -fno-pic -fno-pie -fno-stack-protector -fno-asynchronous-unwind-tables \
 	-fno-strict-aliasing -fno-tree-loop-distribute-patterns -mgeneral-regs-only -fcf-protection=none $(WARNINGS) \
-	-Wno-array-bounds -Wno-int-to-pointer-cast
+	-Wno-array-bounds -Wno-int-to-pointer-cast -I.
 GUEST_TEST_LDFLAGS := -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments \
 	-Wl,-z,max-page-size=4096 -T guest/test/test.ld
 
@@ -18,7 +18,7 @@ $(GUEST)/test/$(1)/%.o: guest/test/%.c
 	$$(CC) -m$(1) $$(GUEST_TEST_CFLAGS) $$(if $$(filter 64,$(1)),-mno-red-zone -mcmodel=small) -MMD -MP -c $$< -o $$@
 $(GUEST)/test/$(1)/%.o: guest/test/%.S
 	@mkdir -p $$(@D)
-	$$(CC) -m$(1) -c $$< -o $$@
+	$$(CC) -m$(1) -I. -MMD -MP -c $$< -o $$@
 -include $$(wildcard $(GUEST)/test/$(1)/*.d)
 endef
 $(eval $(call guest_test_rules,32))

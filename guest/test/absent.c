@@ -17,9 +17,9 @@ static void check_loads(uint32_t at)
 	__asm__ volatile("movswl (%1), %0" : "=r"(v) : "r"(at));
 	CHECK(v == 0xffffffff, "movsx from 0x%x gives 0x%x", at, v);
 	__asm__ volatile("testl $0x80000000, (%1); pushfl; popl %0" : "=r"(flags) : "r"(at) : "cc");
-	CHECK((flags & 0x80) && !(flags & 0x40), "test with 0x%x: flags 0x%x", at, flags);
+	CHECK((flags & RFLAGS_SF) && !(flags & RFLAGS_ZF), "test with 0x%x: flags 0x%x", at, flags);
 	__asm__ volatile("cmpl $-1, (%1); pushfl; popl %0" : "=r"(flags) : "r"(at) : "cc");
-	CHECK(flags & 0x40, "cmp with 0x%x: flags 0x%x", at, flags);
+	CHECK(flags & RFLAGS_ZF, "cmp with 0x%x: flags 0x%x", at, flags);
 	v = 5;
 	__asm__ volatile("addl (%1), %0" : "+r"(v) : "r"(at) : "cc");
 	CHECK(v == 4, "5 + what is at 0x%x is 0x%x", at, v);
@@ -36,11 +36,11 @@ static void check_stores(uint32_t at)
 	__asm__ volatile("andl $0, (%0)" : : "r"(at) : "memory", "cc");
 	__asm__ volatile("orl %1, (%0)" : : "r"(at), "r"(v) : "memory", "cc");
 	__asm__ volatile("incl (%1); pushfl; popl %0" : "=r"(flags) : "r"(at) : "memory", "cc");
-	CHECK(flags & 0x40, "inc of all ones gives zero: flags 0x%x", flags);
+	CHECK(flags & RFLAGS_ZF, "inc of all ones gives zero: flags 0x%x", flags);
 	__asm__ volatile("xchgl %0, (%1)" : "+r"(v) : "r"(at) : "memory");
 	CHECK(v == 0xffffffff, "xchg with 0x%x gives 0x%x", at, v);
 	__asm__ volatile("lock btsl $3, (%1); pushfl; popl %0" : "=r"(flags) : "r"(at) : "memory", "cc");
-	CHECK(flags & 1, "bts at 0x%x: flags 0x%x", at, flags);
+	CHECK(flags & RFLAGS_CF, "bts at 0x%x: flags 0x%x", at, flags);
 	CHECK(*(volatile uint32_t *)at == 0xffffffff, "a write to 0x%x was kept", at);
 }
 

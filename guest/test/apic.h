@@ -18,7 +18,6 @@
 #define LVT_PERIODIC (1u << 17)
 #define LVT_DEADLINE (2u << 17)
 #define LVT_MASKED (1u << 16)
-#define MSR_TSC_DEADLINE 0x6e0u
 
 static inline uint32_t apic_read(uint32_t reg) { return *(volatile uint32_t *)(0xfee00000ul + reg); }
 static inline void apic_write(uint32_t reg, uint32_t v) { *(volatile uint32_t *)(0xfee00000ul + reg) = v; }

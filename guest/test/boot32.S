@@ -1,4 +1,6 @@
 /* Entry of the 32-bit test kernels: a stack, own segments, then test_main() with paging off. */
+#include "lib/x86.h"
+
 	.section .multiboot, "ax"
 	.balign 4
 	.long 0x1badb002, 3, -(0x1badb002 + 3)
@@ -73,7 +75,7 @@ trap_call_user:
 	addl	user_alias, %ecx
 	pushl	$0x23
 	pushl	%ecx
-	pushl	$2
+	pushl	$RFLAGS_FIXED
 	pushl	$0x2b
 	movl	$user_stub, %ecx
 	addl	user_alias, %ecx
@@ -96,7 +98,7 @@ trap_stubs:
 	.set	vector, 0
 	.rept	256
 	.balign	16
-	.if	(vector == 8) || (vector >= 10 && vector <= 14) || (vector == 17) || (vector == 21)
+	.if	(vector < VECTOR_VC) && (VECTORS_WITH_ERROR & BIT(vector & 31))	/* not those of AMD's CPUs */
 	.else
 	pushl	$0
 	.endif
@@ -128,12 +130,12 @@ gdt_load_tr:
 	.balign 16
 	.globl gdt
 gdt:	.quad	0
-	.quad	0x00cf9b000000ffff	/* 0x08 code, 32 bits */
-	.quad	0x00cf93000000ffff	/* 0x10 data */
-	.quad	0x00af9b000000ffff	/* 0x18 code, 64 bits */
-	.quad	0x00cff3000000ffff	/* 0x20 data, level 3 */
-	.quad	0x00cffb000000ffff	/* 0x28 code, 32 bits, level 3 */
-	.quad	0x00affb000000ffff	/* 0x30 code, 64 bits, level 3 */
+	.quad	DESCRIPTOR_FLAT_CODE32	/* 0x08 code, 32 bits */
+	.quad	DESCRIPTOR_FLAT_DATA	/* 0x10 data */
+	.quad	DESCRIPTOR_FLAT_CODE64	/* 0x18 code, 64 bits */
+	.quad	DESCRIPTOR_FLAT_DATA | DESCRIPTOR_DPL3	/* 0x20 data, level 3 */
+	.quad	DESCRIPTOR_FLAT_CODE32 | DESCRIPTOR_DPL3	/* 0x28 code, 32 bits, level 3 */
+	.quad	DESCRIPTOR_FLAT_CODE64 | DESCRIPTOR_DPL3	/* 0x30 code, 64 bits, level 3 */
 	.quad	0, 0			/* 0x38 the TSS */
 	.skip	8 * 8			/* 0x48 and up: the test's */
 gdtr:	.word	. - gdt - 1

@@ -1,4 +1,7 @@
 /* Entry of the 64-bit test kernels: maps the first 16 GiB to themselves, switches to long mode, then test_main(). */
+#include "lib/x86.h"
+#include "lib/x86_msr.h"
+
 	.section .multiboot, "ax"
 	.balign 4
 	.long 0x1badb002, 3, -(0x1badb002 + 3)
@@ -16,7 +19,7 @@ start:
 	lgdt	gdtr
 	/* Page directories: 16 x 512 large pages, present and writable. */
 	movl	$boot_pd, %edi
-	movl	$0x83, %eax
+	movl	$(PTE_P | PTE_W | PTE_PS), %eax
 	xorl	%edx, %edx
 	movl	$(16 * 512), %ecx
 1:	movl	%eax, (%edi)
@@ -26,24 +29,24 @@ start:
 	addl	$8, %edi
 	loop	1b
 	movl	$boot_pdpt, %edi
-	movl	$(boot_pd + 3), %eax
+	movl	$(boot_pd + (PTE_P | PTE_W)), %eax
 	movl	$16, %ecx
 2:	movl	%eax, (%edi)
 	addl	$4096, %eax
 	addl	$8, %edi
 	loop	2b
-	movl	$(boot_pdpt + 3), boot_pml4
+	movl	$(boot_pdpt + (PTE_P | PTE_W)), boot_pml4
 	movl	$boot_pml4, %eax
 	movl	%eax, %cr3
 	movl	%cr4, %eax
-	orl	$0x20, %eax
+	orl	$CR4_PAE, %eax
 	movl	%eax, %cr4
-	movl	$0xc0000080, %ecx
+	movl	$MSR_EFER, %ecx
 	rdmsr
-	orl	$0x100, %eax
+	orl	$EFER_LME, %eax
 	wrmsr
 	movl	%cr0, %eax
-	orl	$0x80000001, %eax
+	orl	$(CR0_PG | CR0_PE), %eax
 	movl	%eax, %cr0
 	ljmp	$0x18, $3f
 	.code64
@@ -106,7 +109,7 @@ trap_call_user:
 	leaq	user_stack_top(%rdx), %rcx
 	pushq	$0x23
 	pushq	%rcx
-	pushq	$2
+	pushq	$RFLAGS_FIXED
 	pushq	$0x33
 	leaq	user_stub(%rdx), %rcx
 	pushq	%rcx
@@ -127,7 +130,7 @@ trap_stubs:
 	.set	vector, 0
 	.rept	256
 	.balign	16
-	.if	(vector == 8) || (vector >= 10 && vector <= 14) || (vector == 17) || (vector == 21)
+	.if	(vector < VECTOR_VC) && (VECTORS_WITH_ERROR & BIT(vector & 31))	/* not those of AMD's CPUs */
 	.else
 	pushq	$0
 	.endif
@@ -185,12 +188,12 @@ gdt_load_tr:
 	.balign 16
 	.globl gdt
 gdt:	.quad	0
-	.quad	0x00cf9b000000ffff	/* 0x08 code, 32 bits */
-	.quad	0x00cf93000000ffff	/* 0x10 data */
-	.quad	0x00af9b000000ffff	/* 0x18 code, 64 bits */
-	.quad	0x00cff3000000ffff	/* 0x20 data, level 3 */
-	.quad	0x00cffb000000ffff	/* 0x28 code, 32 bits, level 3 */
-	.quad	0x00affb000000ffff	/* 0x30 code, 64 bits, level 3 */
+	.quad	DESCRIPTOR_FLAT_CODE32	/* 0x08 code, 32 bits */
+	.quad	DESCRIPTOR_FLAT_DATA	/* 0x10 data */
+	.quad	DESCRIPTOR_FLAT_CODE64	/* 0x18 code, 64 bits */
+	.quad	DESCRIPTOR_FLAT_DATA | DESCRIPTOR_DPL3	/* 0x20 data, level 3 */
+	.quad	DESCRIPTOR_FLAT_CODE32 | DESCRIPTOR_DPL3	/* 0x28 code, 32 bits, level 3 */
+	.quad	DESCRIPTOR_FLAT_CODE64 | DESCRIPTOR_DPL3	/* 0x30 code, 64 bits, level 3 */
 	.quad	0, 0			/* 0x38 the TSS */
 gdtr:	.word	. - gdt - 1
 	.quad	gdt

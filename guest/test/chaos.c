@@ -96,9 +96,9 @@ static void registers(void)
 
 		/* Paging, protection, PAE and 57-bit addresses stay as they are: without them the code ends here. SMAP and SMEP may come: the
 		 * tables are the supervisor's. */
-		trap_call(do_cr0, (void *)((r | 0x80000001) & ~(1ul << 18)));
+		trap_call(do_cr0, (void *)((r | CR0_PG | CR0_PE) & ~CR0_AM));
 		write_cr0(cr0);
-		trap_call(do_cr4, (void *)(((r >> 8) | 0x20) & ~(1ul << 12)));
+		trap_call(do_cr4, (void *)(((r >> 8) | CR4_PAE) & ~CR4_LA57));
 		write_cr4(cr4);
 	}
 	CHECK(read_cr0() == cr0 && read_cr4() == cr4, "CR0 0x%lx, CR4 0x%lx", read_cr0(), read_cr4());

@@ -82,7 +82,7 @@ static void check_steps(word at)
 	CHECK(steps_of_rep_outs(at, 7) == rep, "rep outsb from 0x%lx: %lu traps", at, db_count);
 	CHECK(steps_of_rep_outs((word)ram, 7) == rep, "rep outsb from RAM: %lu traps", db_count);
 	CHECK(steps_of_moves(at) == moves, "moves at 0x%lx: %lu traps, on RAM %lu", at, db_count, moves);
-	CHECK(db_dr6 & 1u << 14, "DR6 0x%lx after a single step", db_dr6);
+	CHECK(db_dr6 & DR6_BS, "DR6 0x%lx after a single step", db_dr6);
 }
 
 /* ---- data breakpoints ---- */
@@ -106,8 +106,8 @@ static void check_breakpoints(word at)
 	__asm__ volatile("movb %b0, 3(%1); movb %b0, 8(%1)" : : "r"(v), "r"(at) : "memory");
 	CHECK(db_count == 0, "writes beside 0x%lx: %lu traps", at + 4, db_count);
 	__asm__ volatile("movb %b0, 7(%1); 1: leaq 1b(%%rip), %0" : "+r"(v) : "r"(at) : "memory");
-	CHECK(db_count == 1 && (db_dr6 & 15) == 1 && db_ip == v, "a write at 0x%lx: %lu traps, DR6 0x%lx, at 0x%lx", at + 7, db_count,
-	      db_dr6, db_ip);
+	CHECK(db_count == 1 && (db_dr6 & DR6_BREAKPOINTS) == 1 && db_ip == v,
+	      "a write at 0x%lx: %lu traps, DR6 0x%lx, at 0x%lx", at + 7, db_count, db_dr6, db_ip);
 	db_count = 0;
 	__asm__ volatile("rep stosb" : "+D"(di), "+c"(n) : "a"(0) : "memory");
 	CHECK(db_count == 4 && n == 0, "rep stosb over a breakpoint at 0x%lx: %lu traps", at + 4, db_count);
@@ -115,13 +115,12 @@ static void check_breakpoints(word at)
 	db_count = 0;
 	__asm__ volatile("movq (%1), %0; lock incl 4(%1)" : "=&r"(v) : "r"(at) : "memory", "cc");
 	CHECK(db_count == 2, "accesses to 0x%lx: %lu traps", at + 4, db_count);
-	set_breakpoint(0, 0x400);
+	set_breakpoint(0, DR7_RESET);
 }
 
 /* ---- breakpoints on ports ---- */
 
 #define DR7_PORTS 0x60401ul /* breakpoint 0: ports, two of them */
-#define CR4_DE 8ul
 
 /* 0x80 and 0x81: pages of the DMA controller, which nothing else here uses. */
 static void check_port_breakpoints(void)
@@ -136,8 +135,8 @@ static void check_port_breakpoints(void)
 	CHECK(db_count == 0, "ports beside: %lu traps", db_count);
 	outb(0x80, 0);
 	inb(0x81);
-	CHECK(db_count == 2 && (db_dr6 & 15) == 1, "ports: %lu traps, DR6 0x%lx", db_count, db_dr6);
-	set_breakpoint(0, 0x400);
+	CHECK(db_count == 2 && (db_dr6 & DR6_BREAKPOINTS) == 1, "ports: %lu traps, DR6 0x%lx", db_count, db_dr6);
+	set_breakpoint(0, DR7_RESET);
 	write_cr4(cr4);
 }
 
@@ -164,7 +163,7 @@ static void map(word frame, uint64_t rights)
 static void check_rights(void)
 {
 	map(APIC, PTE_P | PTE_U);
-	CHECK(trap_call_user(do_movs, (void *)WINDOW) == TRAP(PF) && trap.error == (PF_P | PF_W | PF_U),
+	CHECK(trap_call_user(do_movs, (void *)WINDOW) == TRAP(PF) && trap.error == (PFERR_P | PFERR_W | PFERR_U),
 	      "movs in a read-only device's page: trap %u, error 0x%x", trap.vector, trap.error);
 	CHECK(trap.cr2 == WINDOW + 0x80 && apic_read(APIC_TPR) == 0, "movs faulted at 0x%lx, the TPR is 0x%x", trap.cr2,
 	      apic_read(APIC_TPR));
@@ -176,12 +175,15 @@ static void check_absent_tables(void)
 	map((word)ram, PTE_P | PTE_W | PTE_U);
 	pd[0] = ABSENT | PTE_P | PTE_W | PTE_U;
 	write_cr3(read_cr3());
-	expect_fault("a read through a page table that is not there", do_read, WINDOW, false, PF_P | PF_RSVD);
-	expect_fault("a write through a page table that is not there", do_write, WINDOW, false, PF_P | PF_RSVD | PF_W);
-	expect_fault("an FPU load through a page table that is not there", do_fldt, WINDOW, true, PF_P | PF_RSVD | PF_U);
+	expect_fault("a read through a page table that is not there", do_read, WINDOW, false, PFERR_P | PFERR_RSVD);
+	expect_fault("a write through a page table that is not there", do_write, WINDOW, false,
+		     PFERR_P | PFERR_RSVD | PFERR_W);
+	expect_fault("an FPU load through a page table that is not there", do_fldt, WINDOW, true,
+		     PFERR_P | PFERR_RSVD | PFERR_U);
 	pdpt[0] = ABSENT | PTE_P | PTE_W | PTE_U;
 	write_cr3(read_cr3());
-	expect_fault("a read through a directory that is not there", do_read, WINDOW + 0x5000, true, PF_P | PF_RSVD | PF_U);
+	expect_fault("a read through a directory that is not there", do_read, WINDOW + 0x5000, true,
+		     PFERR_P | PFERR_RSVD | PFERR_U);
 }
 
 static void do_jump(void *p) { __asm__ volatile("call *%0" : : "r"(p)); }
@@ -217,17 +219,17 @@ static void do_avx512(void *p) { __asm__ volatile("vmovups %%zmm0, (%0)" : : "r"
 
 static void check_program(void)
 {
-	if (cpuid(0, 0).a < 7 || !(cpuid(7, 0).b & 1u << 16))
+	if (cpuid(0, 0).a < 7 || !(cpuid(7, 0).b & CPUID_7_EBX_AVX512F))
 		return;
-	write_cr4(read_cr4() | 1u << 18);
-	__asm__ volatile("xsetbv" : : "c"(0), "a"(0xe7), "d"(0));
+	write_cr4(read_cr4() | CR4_OSXSAVE);
+	__asm__ volatile("xsetbv" : : "c"(0), "a"(XCR0_X87 | XCR0_SSE | XCR0_AVX | XCR0_AVX512), "d"(0));
 	map(ABSENT, PTE_P | PTE_W | PTE_U);
 	CHECK(trap_call_user(do_avx512, (void *)WINDOW) == TRAP(UD), "AVX-512 on what is not there ended in trap %u", trap.vector);
 }
 
 void test_main(void)
 {
-	write_cr4(read_cr4() | 0x600);
+	write_cr4(read_cr4() | CR4_OSFXSR | CR4_OSXMMEXCPT);
 	catch_db();
 	check_steps(ABSENT);
 	check_steps(APIC + APIC_TPR);

@@ -25,7 +25,7 @@ static void do_wrmsr_deadline(void)
 static void do_rdmsr_efer(void) { rdmsr(MSR_EFER); }
 static void do_apic_id(void) { apic_read(APIC_ID); }
 static void do_absent_memory(void) { (void)*(volatile uint32_t *)0xd0000000ul; }
-static void do_cr4_pge(void) { write_cr4(read_cr4() ^ 0x80); }
+static void do_cr4_pge(void) { write_cr4(read_cr4() ^ CR4_PGE); }
 static void do_cr3(void) { write_cr3(read_cr3()); }
 
 static void sort(uint32_t *v, unsigned n)
@@ -75,7 +75,7 @@ void test_main(void)
 		measure("vmcall", do_vmcall, &empty);
 	measure("in_served", do_in_61, &empty);
 	measure("in_absent", do_in_absent, &empty);
-	if (cpuid(1, 0).c & 1u << 24) {
+	if (cpuid(1, 0).c & CPUID_1_ECX_TSC_DEADLINE) {
 		apic_write(APIC_LVT_TIMER, LVT_MASKED | LVT_DEADLINE | 0x40);
 		measure("wrmsr_tsc_deadline", do_wrmsr_deadline, &empty);
 		wrmsr(MSR_TSC_DEADLINE, 0);

@@ -6,15 +6,12 @@
 const char test_name[] = "flood32";
 
 #define STACK 0x300001u
-#define AC 17u
-#define FLAG_AC 0x40000u
-#define CR0_AM 0x40000u
 
 static void misalign(void *p)
 {
 	(void)p;
 	__asm__ volatile("movl %0, %%esp; pushfl; orl %1, (%%esp); popfl; movl 0x300003, %%eax; 1: jmp 1b"
-			 : : "i"(STACK), "i"(FLAG_AC) : "memory", "eax");
+			 : : "i"(STACK), "i"(RFLAGS_AC) : "memory", "eax");
 }
 
 void test_main(void)
@@ -23,7 +20,7 @@ void test_main(void)
 	uint32_t at = (uint32_t)misalign;
 
 	__asm__ volatile("sidt %0" : "=m"(idtr));
-	((uint64_t *)idtr.base)[AC] = (at & 0xffff) | 0x2bu << 16 | (uint64_t)0xee00 << 32 | (uint64_t)(at >> 16) << 48;
+	((uint64_t *)idtr.base)[VECTOR_AC] = (at & 0xffff) | 0x2bu << 16 | (uint64_t)0xee00 << 32 | (uint64_t)(at >> 16) << 48;
 	write_cr0(read_cr0() | CR0_AM);
 	print("flood: alignment\n");
 	trap_call_user(misalign, NULL);

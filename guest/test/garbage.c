@@ -38,7 +38,7 @@ static const struct code codes[] = {
 	{ "getsec", { 0x0f, 0x37 }, TRAP(UD) },
 	{ "xsetbv without OSXSAVE", { 0x0f, 0x01, 0xd1 }, TRAP(UD) },
 	{ "xgetbv without OSXSAVE", { 0x0f, 0x01, 0xd0 }, TRAP(UD) },
-	{ "int3 and a return", { 0xcc }, TRAP(3) },
+	{ "int3 and a return", { 0xcc }, TRAP(BP) },
 	{ "an I/O instruction cut by a bad selector", { 0x31, 0xc0, 0x8e, 0xd0 }, TRAP(GP) }, /* xor eax,eax; mov ss,ax */
 	{ "wbinvd, invd are allowed", { 0x0f, 0x09, 0xc3 }, NO_TRAP },
 };

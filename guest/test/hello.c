@@ -6,7 +6,7 @@ const char test_name[] = "hello";
 static void check_state(void)
 {
 	CHECK(boot_magic == 0x2badb002, "EAX is 0x%lx", boot_magic);
-	CHECK((boot_cr0 & 0x80000001) == 1, "CR0 is 0x%lx: paging must be off, protection on", boot_cr0);
+	CHECK((boot_cr0 & (CR0_PG | CR0_PE)) == CR0_PE, "CR0 is 0x%lx: paging must be off, protection on", boot_cr0);
 	CHECK((info()->flags & 0x45) == 0x45, "the information's flags are 0x%x", info()->flags);
 	CHECK(info()->mem_lower >= 512 && info()->mem_lower <= 640, "mem_lower is %u", info()->mem_lower);
 }

@@ -159,7 +159,7 @@ static void clean_bytes(struct experiment *x, uint8_t *at, unsigned n)
 /* ---- instructions ---- */
 
 /* PAE, and what a virtual machine is not offered: VMXE, SMXE, PCIDE, PKE; SMEP and SMAP where they are. */
-#define CR4_NOT_ALIKE 0x726020u
+#define CR4_NOT_ALIKE (CR4_PAE | CR4_VMXE | CR4_SMXE | CR4_PCIDE | CR4_SMEP | CR4_SMAP | CR4_PKE)
 
 static void put_mov_cr(struct experiment *x, struct out *o, bool long_mode)
 {

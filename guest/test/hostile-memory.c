@@ -6,8 +6,9 @@
 uint8_t (*region_memory)[PAGE];
 word region_physical, region_alias;
 unsigned region_pages, world_entries = PAGES;
-word world_cr0, world_cr0_may = 0x7ffffffe, world_cr4, world_cr4_may;
-static uint32_t has_xsave, has_fxsr, xcr0;
+word world_cr0, world_cr0_may = MASK(30, 1) /* not PE, not PG */, world_cr4, world_cr4_may;
+static bool has_xsave, has_fxsr;
+static uint32_t xcr0;
 static uint8_t no_state[1024] __attribute__((aligned(64)));
 
 /* ---- memory ---- */
@@ -82,15 +83,16 @@ void control_init(word cr0, word cr4, word cr4_may)
 {
 	struct cpuid l1 = cpuid(1, 0), l7 = cpuid(0, 0).a >= 7 ? cpuid(7, 0) : (struct cpuid){ 0, 0, 0, 0 };
 
-	has_xsave = l1.c >> 26 & 1;
-	has_fxsr = l1.d >> 24 & 1;
+	has_xsave = l1.c & CPUID_1_ECX_XSAVE;
+	has_fxsr = l1.d & CPUID_1_EDX_FXSR;
 	world_cr0 = cr0;
-	world_cr4 = cr4 | has_fxsr * 0x600 | has_xsave << 18;
-	world_cr4_may = cr4_may | has_xsave << 18 | (l7.b & 1) << 16 | (l7.b >> 7 & 1) << 20 | (l7.b >> 20 & 1) << 21;
+	world_cr4 = cr4 | (has_fxsr ? CR4_OSFXSR | CR4_OSXMMEXCPT : 0) | (has_xsave ? CR4_OSXSAVE : 0);
+	world_cr4_may = cr4_may | (has_xsave ? CR4_OSXSAVE : 0) | (l7.b & CPUID_7_EBX_FSGSBASE ? CR4_FSGSBASE : 0) |
+			(l7.b & CPUID_7_EBX_SMEP ? CR4_SMEP : 0) | (l7.b & CPUID_7_EBX_SMAP ? CR4_SMAP : 0);
 	write_cr0(world_cr0);
 	write_cr4(world_cr4);
-	xcr0 = has_xsave ? cpuid(0xd, 0).a & 7 : 0;
-	*(uint32_t *)(no_state + 24) = 0x1f80;
+	xcr0 = has_xsave ? cpuid(0xd, 0).a & (XCR0_X87 | XCR0_SSE | XCR0_AVX) : 0;
+	*(uint32_t *)(no_state + 24) = MXCSR_INITIAL;
 }
 
 static void restore_xcr0(void)

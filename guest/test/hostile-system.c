@@ -65,7 +65,8 @@ static void put_descriptor(uint64_t *at, word base, uint32_t limit, unsigned acc
 static void make_loaded(struct experiment *x, uint64_t *at)
 {
 	word base = either(x, AT(tss) + 128 * below(x, TSS_COUNT));
-	unsigned access = (chance(x, 8) ? 0x0b : 0x09) | (chance(x, 12) ? 0 : 0x80) | below(x, 4) << 5;
+	unsigned access = (chance(x, 8) ? TYPE_TSS32_BUSY : TYPE_TSS32) | (chance(x, 12) ? 0 : SEGMENT_P) |
+			  below(x, 4) << SEGMENT_DPL_SHIFT;
 	uint32_t limit = chance(x, 2) ? 103 : 103 + below(x, 0x2000);
 
 	if (deadly(x))
@@ -73,7 +74,7 @@ static void make_loaded(struct experiment *x, uint64_t *at)
 	if (deadly(x))
 		base = pointer_any(x);
 	if (chance(x, 6)) {
-		access = (access & 0xf0) | 2;
+		access = (access & 0xf0) | TYPE_LDT;
 		base = either(x, AT(gdt));
 		limit = below(x, sizeof(page.gdt));
 	}
@@ -92,7 +93,7 @@ static void make_gdt(struct experiment *x)
 	for (unsigned i = 0; i < GDT_COUNT; i++)
 		page.gdt[i] = gdt[i];
 	if (chance(x, 2))
-		page.gdt[7] &= ~(2ull << 40); /* the supervisor's TSS, available */
+		page.gdt[7] &= ~DESCRIPTOR_BUSY; /* the supervisor's TSS, available */
 	for (unsigned n = below(x, 6); n; n--) {
 		unsigned i = below(x, GDT_COUNT);
 
@@ -110,7 +111,7 @@ static void vary_gate(struct experiment *x, unsigned v)
 	switch (below(x, 5)) {
 	case 0: *gate &= ~(7ull << 32); break;  /* no stack of its own */
 	case 1: *gate |= 1ull << 40; break;     /* a trap gate */
-	case 2: *gate |= 3ull << 45; break;     /* for INT at level 3 too */
+	case 2: *gate |= DESCRIPTOR_DPL3; break;     /* for INT at level 3 too */
 	case 3: *gate = (*gate & 0x0000ff00ffff0000) | (target & 0xffff) | (target >> 16) << 48; break;
 	default: *gate ^= v < VECTORS_NEEDED ? 0 : random_next(x);
 	}

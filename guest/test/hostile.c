@@ -79,16 +79,17 @@ static unsigned executed(unsigned slots_passed)
 
 static word flags_any(struct experiment *x, uint64_t r)
 {
-	word f = 2 | (word)(r & 0x8d5);
+	word f = RFLAGS_FIXED | (word)(r & RFLAGS_STATUS);
 
 	if (!(r & 0x30000))
-		f |= 0x400;
+		f |= RFLAGS_DF;
 	if (r & 0x40000)
-		f |= 0x200;
+		f |= RFLAGS_IF;
 	if (!(r & 0x380000))
-		f |= 0x3000;
+		f |= RFLAGS_IOPL;
 	if (x->kind->may & MAY_FLAGS)
-		f |= (word)(random_next(x) & random_next(x)) & 0x2d4100; /* ID, AC, VIF, RF, NT, TF */
+		f |= (word)(random_next(x) & random_next(x)) &
+		     (RFLAGS_ID | RFLAGS_AC | RFLAGS_VIF | RFLAGS_RF | RFLAGS_NT | RFLAGS_TF);
 	return f;
 }
 

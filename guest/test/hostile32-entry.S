@@ -1,4 +1,6 @@
 /* guest/test/hostile32-entry.S - into the experiment and out of it (32 bits). */
+#include "lib/x86.h"
+
 	.text
 	.globl hostile_run
 hostile_run:
@@ -89,7 +91,7 @@ hostile_trap:
 	movl	%eax, 20(%edi)
 	/* From level 3 the stack pointer was pushed too; from virtual-8086 mode all segments. */
 	movl	$6, %ecx
-	testl	$0x20000, hostile_frame + 48
+	testl	$RFLAGS_VM, hostile_frame + 48
 	jnz	2f
 	movl	$2, %ecx
 	testb	$3, hostile_frame + 44
@@ -97,7 +99,7 @@ hostile_trap:
 2:	rep movsl %ss:(%esi), %es:(%edi)
 hostile_leave:
 	/* DR7.GD would make this the next exception; that one clears it. */
-	movl	$0x400, %eax
+	movl	$DR7_RESET, %eax
 	movl	%eax, %dr7
 	movw	$0x10, %ax
 	movw	%ax, %ss
@@ -176,7 +178,7 @@ real_off:
 	movw	%ax, %fs
 	movw	%ax, %gs
 	movl	%cr0, %eax
-	andb	$0xfe, %al
+	andb	$~CR0_PE, %al
 	movl	%eax, %cr0
 	ljmp	$REAL_LOW / 16, $real_go - real_low
 real_go:
@@ -211,7 +213,7 @@ real_trap:
 	cli
 	lgdtl	%cs:real_gdtr - real_low
 	movl	%cr0, %eax
-	orb	$1, %al
+	orb	$CR0_PE, %al
 	movl	%eax, %cr0
 	ljmpl	$0x08, $real_back
 	.balign	16

@@ -2,6 +2,10 @@
  * the double fault and the NMI, and those that programs may switch to, whose states lie in the region. */
 #include "hostile32.h"
 
+/* Flags that a task may begin with; and those that few do. */
+#define FLAGS_SOME ((RFLAGS_STATUS & ~RFLAGS_OF) | RFLAGS_DF | RFLAGS_NT)
+#define FLAGS_RARE (RFLAGS_OF | RFLAGS_TF | RFLAGS_IF | RFLAGS_RF | RFLAGS_VM)
+
 struct task_state {
 	uint32_t link, esp0, ss0, esp1, ss1, esp2, ss2, cr3, eip, eflags, eax, ecx, edx, ebx, esp, ebp, esi, edi;
 	uint32_t es, cs, ss, ds, fs, gs, ldt, bitmap, redirection[8];
@@ -90,7 +94,7 @@ static void set_task(struct task_state *t, const char *entry, uint8_t *stack)
 {
 	t->cr3 = read_cr3();
 	t->eip = (word)entry;
-	t->eflags = 2;
+	t->eflags = RFLAGS_FIXED;
 	t->esp = (word)stack + PAGE;
 	t->es = t->ds = t->fs = t->gs = 0x23;
 	t->cs = CODE;
@@ -145,7 +149,7 @@ static void make_state(struct experiment *x, struct task_state *t)
 	t->ss0 = segment_any(x, DATA);
 	t->cr3 = read_cr3();
 	t->eip = base + CODE_START + SLOT * below(x, SLOTS);
-	t->eflags = 2 | (random_next(x) & (chance(x, 8) ? 0x34fd5 : 0x44d5));
+	t->eflags = RFLAGS_FIXED | (random_next(x) & (chance(x, 8) ? FLAGS_SOME | FLAGS_RARE : FLAGS_SOME));
 	t->esp = base + PAGE_STACK * PAGE + 0xe00;
 	t->cs = segment_any(x, levels[level].code);
 	t->ss = segment_any(x, data);
@@ -163,7 +167,7 @@ static void make_state16(struct experiment *x, struct task_state16 *t)
 		*r = (uint16_t)value_any(x);
 	t->link = (uint16_t)(8 * (TASKS_FIRST + below(x, TASKS)));
 	t->ip = (uint16_t)(CODE_START + SLOT * below(x, SLOTS));
-	t->flags = (uint16_t)(2 | (random_next(x) & 0x44d5));
+	t->flags = (uint16_t)(RFLAGS_FIXED | (random_next(x) & FLAGS_SOME));
 	t->sp = PAGE_STACK * PAGE + 0xe00;
 	t->cs = (uint16_t)segment_any(x, 0x48);
 	t->es = t->ss = t->ds = (uint16_t)segment_any(x, 0x50);

@@ -59,7 +59,7 @@ void world_aim(struct experiment *x, unsigned mode, word ip, word sp, word flags
 	hostile_data_selector = selectors[mode].data;
 	if (mode == MODE_V86) {
 		frame->cs = frame->ss = frame->es = frame->ds = frame->fs = frame->gs = REGION / 16;
-		frame->flags |= 0x20000 | (chance(x, 2) ? 0x3000 : 0);
+		frame->flags |= RFLAGS_VM | (chance(x, 2) ? RFLAGS_IOPL : 0);
 		hostile_data_selector = 0x23;
 	}
 	hostile_stack = (struct stack_pointer){ (word)&frame->ip, DATA };
@@ -77,22 +77,22 @@ static void init_msrs(void)
 {
 	struct cpuid l = cpuid(0x80000000, 0), l1 = cpuid(1, 0);
 
-	if (l.a > 0x80000000 && cpuid(0x80000001, 0).d & 1u << 20)
+	if (l.a > 0x80000000 && cpuid(0x80000001, 0).d & CPUID_80000001_EDX_NX)
 		wrmsr(MSR_EFER, paging == PAGING_PAE ? EFER_NXE : 0);
-	if (l1.d & 1u << 16)
-		wrmsr(0x277, 0x0007040600070406);
-	if (l1.c & 1u << 24)
+	if (l1.d & CPUID_1_EDX_PAT)
+		wrmsr(MSR_PAT, PAT_AFTER_RESET);
+	if (l1.c & CPUID_1_ECX_TSC_DEADLINE)
 		wrmsr(MSR_TSC_DEADLINE, 0);
-	wrmsr(0x174, CODE);
-	wrmsr(0x175, REGION + (PAGE_STACK + 1) * PAGE - 64);
-	wrmsr(0x176, (word)hostile_ud2);
+	wrmsr(MSR_SYSENTER_CS, CODE);
+	wrmsr(MSR_SYSENTER_ESP, REGION + (PAGE_STACK + 1) * PAGE - 64);
+	wrmsr(MSR_SYSENTER_EIP, (word)hostile_ud2);
 }
 
 static void restore_debug(const struct kind *k)
 {
 	word zero = 0;
 
-	__asm__ volatile("mov %0, %%dr6" : : "r"(0xffff0ff0ul));
+	__asm__ volatile("mov %0, %%dr6" : : "r"((word)DR6_RESET));
 	if (k->may & MAY_DR)
 		__asm__ volatile("mov %0, %%dr0; mov %0, %%dr1; mov %0, %%dr2; mov %0, %%dr3" : : "r"(zero));
 }
@@ -126,7 +126,7 @@ void world_init(void)
 	tables_init();
 	system_memory = region_memory[PAGE_SYSTEM];
 	control_init(0x10033 | (paging == PAGING_NONE ? 0 : CR0_PG), paging == PAGING_PAE ? CR4_PAE : CR4_PSE, 0x7df);
-	world_cr0_may = paging == PAGING_NONE ? 0x7ffffffe : 0xfffffffe;
+	world_cr0_may = paging == PAGING_NONE ? MASK(30, 1) : MASK(31, 1);
 	descriptors_init();
 	real_init();
 	watchdog_mask_interrupts();

@@ -1,4 +1,6 @@
 /* guest/test/hostile64-entry.S - into the experiment and out of it (64 bits). */
+#include "lib/x86.h"
+
 	.text
 	.globl hostile_run
 hostile_run:
@@ -110,7 +112,7 @@ hostile_trap:
 	rep movsq
 hostile_leave:
 	/* DR7.GD would make this the next exception; that one clears it. */
-	movl	$0x400, %eax
+	movl	$DR7_RESET, %eax
 	movq	%rax, %dr7
 	cld
 	movw	$0x10, %ax

@@ -51,9 +51,10 @@ const struct kind kinds[] = {
 
 static uint64_t gdt_fixed(unsigned n)
 {
-	static const uint64_t low[] = { 0, 0x00cf9b000000ffff, 0x00cf93000000ffff, 0x00af9b000000ffff, 0x00cff3000000ffff,
-			0x00cffb000000ffff,
-					0x00affb000000ffff };
+	static const uint64_t low[] = {
+		0, DESCRIPTOR_FLAT_CODE32, DESCRIPTOR_FLAT_DATA, DESCRIPTOR_FLAT_CODE64, DESCRIPTOR_FLAT_DATA | DESCRIPTOR_DPL3,
+		DESCRIPTOR_FLAT_CODE32 | DESCRIPTOR_DPL3, DESCRIPTOR_FLAT_CODE64 | DESCRIPTOR_DPL3,
+	};
 	uint64_t base = (word)tss_page;
 
 	switch (n) {
@@ -161,7 +162,7 @@ static void restore_rest(const struct kind *k)
 	__asm__ volatile("mov %%cr8, %0" : "=r"(cr8));
 	if (cr8)
 		__asm__ volatile("mov %0, %%cr8" : : "r"(zero));
-	__asm__ volatile("mov %0, %%dr6" : : "r"(0xffff0ff0ul));
+	__asm__ volatile("mov %0, %%dr6" : : "r"((word)DR6_RESET));
 	if (k->may & MAY_DR)
 		__asm__ volatile("mov %0, %%dr0; mov %0, %%dr1; mov %0, %%dr2; mov %0, %%dr3" : : "r"(zero));
 }
@@ -169,16 +170,16 @@ static void restore_rest(const struct kind *k)
 /* What a program may have written, where programs may. */
 static void init_msrs(void)
 {
-	wrmsr(MSR_EFER, (rdmsr(MSR_EFER) & 0xd00) | EFER_NXE | 1);
-	wrmsr(0x277, 0x0007040600070406);
+	wrmsr(MSR_EFER, (rdmsr(MSR_EFER) & (EFER_LMA | EFER_LME | EFER_NXE)) | EFER_NXE | EFER_SCE);
+	wrmsr(MSR_PAT, PAT_AFTER_RESET);
 	wrmsr(MSR_TSC_DEADLINE, 0);
-	wrmsr(0x174, 0x18);
-	wrmsr(0x175, REGION + (PAGE_STACK + 1) * PAGE - 64);
-	wrmsr(0x176, (word)hostile_ud2);
-	wrmsr(0xc0000081, 0x0018ull << 32 | 0x0020ull << 48);
-	wrmsr(0xc0000082, (word)hostile_ud2);
-	wrmsr(0xc0000083, (word)hostile_ud2);
-	wrmsr(0xc0000084, 0x700);
+	wrmsr(MSR_SYSENTER_CS, 0x18);
+	wrmsr(MSR_SYSENTER_ESP, REGION + (PAGE_STACK + 1) * PAGE - 64);
+	wrmsr(MSR_SYSENTER_EIP, (word)hostile_ud2);
+	wrmsr(MSR_STAR, 0x0018ull << 32 | 0x0020ull << 48);
+	wrmsr(MSR_LSTAR, (word)hostile_ud2);
+	wrmsr(MSR_CSTAR, (word)hostile_ud2);
+	wrmsr(MSR_FMASK, RFLAGS_TF | RFLAGS_IF | RFLAGS_DF);
 }
 
 /* ---- one start ---- */

@@ -9,9 +9,6 @@ const char test_name[] = "legacy32";
 #define SMALL 0x58u
 #define DOWN 0x60u
 #define MAIN 0x38u
-#define NT 0x4000u
-#define TS 8u
-#define BUSY (1ull << 41)
 
 struct task_state {
 	uint32_t link, esp0, ss0, esp1, ss1, esp2, ss2, cr3, eip, eflags, eax, ecx, edx, ebx, esp, ebp, esi, edi;
@@ -41,9 +38,10 @@ static void describe(unsigned selector, const void *base, uint32_t limit, unsign
 
 static void set_task(struct task_state *t, unsigned selector, void (*entry)(void), uint32_t *stack, unsigned words)
 {
-	*t = (struct task_state){ .cr3 = read_cr3(), .eip = (uint32_t)entry, .eflags = 2, .esp = (uint32_t)(stack + words), .es = 0x23, .cs = 0x08,
-				  .ss = 0x10, .ds = 0x23, .fs = 0, .gs = 0x23, .ebx = 0xb0b0b0b0, .edi = 0xd0d0d0d0 };
-	describe(selector, t, sizeof(*t) - 1, 0x89, 0);
+	*t = (struct task_state){ .cr3 = read_cr3(), .eip = (uint32_t)entry, .eflags = RFLAGS_FIXED,
+				  .esp = (uint32_t)(stack + words), .es = 0x23, .cs = 0x08, .ss = 0x10, .ds = 0x23, .fs = 0, .gs = 0x23,
+				  .ebx = 0xb0b0b0b0, .edi = 0xd0d0d0d0 };
+	describe(selector, t, sizeof(*t) - 1, SEGMENT_P | TYPE_TSS32, 0);
 }
 
 /* ---- task switches ---- */
@@ -67,25 +65,25 @@ static void task_b(void)
 		__asm__ volatile("" : "=b"(ebx), "=D"(edi));
 		seen_value = ebx ^ edi;
 		look_around();
-		if (flags() & NT)
+		if (flags() & RFLAGS_NT)
 			__asm__ volatile("iret" : : : "memory");
 		else
 			__asm__ volatile("ljmp %0, $0" : : "i"(MAIN) : "memory");
 	}
 }
 
-static bool is_busy(unsigned selector) { return *(volatile uint64_t *)&gdt[selector / 8] & BUSY; }
+static bool is_busy(unsigned selector) { return *(volatile uint64_t *)&gdt[selector / 8] & DESCRIPTOR_BUSY; }
 
 static void expect_switch(const char *what, uint32_t cr3, bool nested)
 {
 	CHECK(seen == 1, "%s: the task ran %u times", what, seen);
-	CHECK(seen_cr0 & TS, "%s: CR0.TS is clear: 0x%x", what, seen_cr0);
+	CHECK(seen_cr0 & CR0_TS, "%s: CR0.TS is clear: 0x%x", what, seen_cr0);
 	CHECK(seen_cr3 == cr3, "%s: CR3 is 0x%x, not 0x%x", what, seen_cr3, cr3);
-	CHECK(!(seen_flags & NT) == !nested, "%s: EFLAGS are 0x%x", what, seen_flags);
+	CHECK(!(seen_flags & RFLAGS_NT) == !nested, "%s: EFLAGS are 0x%x", what, seen_flags);
 	CHECK(!nested || seen_link == MAIN, "%s: the link is 0x%x", what, seen_link);
 	CHECK(is_busy(MAIN) && !is_busy(TASK_B), "%s: busy are 0x%llx 0x%llx", what, gdt[MAIN / 8], gdt[TASK_B / 8]);
-	CHECK(read_cr0() & TS, "%s: back in the first task CR0.TS is clear", what);
-	CHECK(!(flags() & NT), "%s: back in the first task EFLAGS are 0x%x", what, flags());
+	CHECK(read_cr0() & CR0_TS, "%s: back in the first task CR0.TS is clear", what);
+	CHECK(!(flags() & RFLAGS_NT), "%s: back in the first task EFLAGS are 0x%x", what, flags());
 	clear_ts();
 	seen = 0;
 }
@@ -122,13 +120,15 @@ static void switches(uint32_t cr3)
 	CHECK(trap_call(call_b, NULL) == NO_TRAP, "a call inside of trap_call: vector %u", trap.vector);
 	expect_switch("a third call", cr3, true);
 	/* What must not be switched to. */
-	gdt[TASK_B / 8] |= BUSY;
+	gdt[TASK_B / 8] |= DESCRIPTOR_BUSY;
 	CHECK(trap_call(jump_b, NULL) == TRAP(GP) && trap.error == TASK_B, "a jump to a busy task: vector %u, error 0x%x", trap.vector,
 	      trap.error);
-	gdt[TASK_B / 8] &= ~(BUSY | 1ull << 47);
-	CHECK(trap_call(call_b, NULL) == TRAP(11) && trap.error == TASK_B, "a call of an absent task: vector %u, error 0x%x", trap.vector, trap.error);
-	describe(TASK_B, &b, 40, 0x89, 0);
-	CHECK(trap_call(call_b, NULL) == TRAP(10) && trap.error == TASK_B, "a call of a short task: vector %u, error 0x%x", trap.vector, trap.error);
+	gdt[TASK_B / 8] &= ~(DESCRIPTOR_BUSY | DESCRIPTOR_P);
+	CHECK(trap_call(call_b, NULL) == TRAP(NP) && trap.error == TASK_B, "a call of an absent task: vector %u, error 0x%x",
+	      trap.vector, trap.error);
+	describe(TASK_B, &b, 40, SEGMENT_P | TYPE_TSS32, 0);
+	CHECK(trap_call(call_b, NULL) == TRAP(TS) && trap.error == TASK_B, "a call of a short task: vector %u, error 0x%x",
+	      trap.vector, trap.error);
 	CHECK(seen == 0 && is_busy(MAIN), "a switch that faulted left something behind");
 }
 
@@ -155,8 +155,9 @@ static void switches16(void)
 	static struct task_state16 b16;
 	uint32_t kept = 0x87654321;
 
-	b16 = (struct task_state16){ .flags = 2, .bx = 0xbeef, .sp = 0x1000, .es = 0x23, .cs = SMALL, .ss = DOWN, .ds = 0x23 };
-	describe(TASK_B, &b16, sizeof(b16) - 1, 0x81, 0);
+	b16 = (struct task_state16){ .flags = RFLAGS_FIXED, .bx = 0xbeef, .sp = 0x1000, .es = 0x23, .cs = SMALL,
+				     .ss = DOWN, .ds = 0x23 };
+	describe(TASK_B, &b16, sizeof(b16) - 1, SEGMENT_P | TYPE_TSS16, 0);
 	describe(SMALL, task16, 0xffff, 0x9b, 0);
 	describe(DOWN, stack_b, 0xffff, 0x93, 0);
 	for (unsigned i = 0; i < 2; i++) {
@@ -169,8 +170,9 @@ static void switches16(void)
 		CHECK(b16.ip == (uint16_t)(task16_end - task16 - 2) && b16.bx == 0xbeef, "16 bits: saved IP 0x%x", b16.ip);
 		clear_ts();
 	}
-	describe(TASK_B, &b16, 42, 0x81, 0);
-	CHECK(trap_call(call_b, NULL) == TRAP(10) && trap.error == TASK_B, "a short task of 16 bits: vector %u, error 0x%x", trap.vector, trap.error);
+	describe(TASK_B, &b16, 42, SEGMENT_P | TYPE_TSS16, 0);
+	CHECK(trap_call(call_b, NULL) == TRAP(TS) && trap.error == TASK_B, "a short task of 16 bits: vector %u, error 0x%x",
+	      trap.vector, trap.error);
 	seen = 0;
 }
 
@@ -209,7 +211,7 @@ static volatile uint64_t *gate_of(unsigned vector)
 
 static void double_fault(void)
 {
-	volatile uint64_t *gate = gate_of(8);
+	volatile uint64_t *gate = gate_of(VECTOR_DF);
 	uint64_t old_gate = *gate;
 	unsigned got;
 
@@ -220,7 +222,7 @@ static void double_fault(void)
 	CHECK(got == NO_TRAP, "after a double fault: trap %u at 0x%lx", got, trap.ip);
 	CHECK(seen == 0xdf, "the double fault's task did not run");
 	CHECK(seen_error == 0, "the double fault's error code is 0x%x", seen_error);
-	CHECK(seen_flags & NT, "in the double fault's task EFLAGS are 0x%x", seen_flags);
+	CHECK(seen_flags & RFLAGS_NT, "in the double fault's task EFLAGS are 0x%x", seen_flags);
 	CHECK(f.link == MAIN && !is_busy(TASK_F) && is_busy(MAIN), "link 0x%x", f.link);
 	*gate = old_gate;
 	seen = 0;
@@ -243,7 +245,7 @@ static void task_ts(void)
 /* A new task whose stack segment is none: the exception is the new task's, before its first instruction, which runs when that is mended. */
 static void bad_segment(void)
 {
-	volatile uint64_t *gate = gate_of(10);
+	volatile uint64_t *gate = gate_of(VECTOR_TS);
 	uint64_t old_gate = *gate;
 
 	*gate = (uint64_t)TASK_F << 16 | 0x8500ull << 32;
@@ -336,7 +338,7 @@ static void test_v86(void)
 			low[i] = code[i];
 		CHECK(trap_call(enter_v86, start) == TRAP(GP) && trap.error == 0, "INT in virtual-8086 mode: vector %u, error 0x%x", trap.vector,
 		      trap.error);
-		CHECK(trap.ip == 10 && (trap.flags & 0x20000), "it stopped at 0x%lx with flags 0x%lx", trap.ip, trap.flags);
+		CHECK(trap.ip == 10 && (trap.flags & RFLAGS_VM), "it stopped at 0x%lx with flags 0x%lx", trap.ip, trap.flags);
 		CHECK(*(volatile uint16_t *)(low + 0x80) == 0x301, "it wrote 0x%x", (unsigned)*(volatile uint16_t *)(low + 0x80));
 	}
 	paging_off();
@@ -358,17 +360,18 @@ static void test_sysenter(void)
 {
 	static uint32_t stack[64];
 
-	if (!(cpuid(1, 0).d & 1u << 11))
+	if (!(cpuid(1, 0).d & CPUID_1_EDX_SEP))
 		return;
-	wrmsr(0x174, 0x08);
-	wrmsr(0x175, (word)(stack + 64));
-	wrmsr(0x176, (word)sysenter_entry);
-	CHECK(rdmsr(0x174) == 8 && rdmsr(0x175) == (word)(stack + 64) && rdmsr(0x176) == (word)sysenter_entry, "the MSRs of SYSENTER");
+	wrmsr(MSR_SYSENTER_CS, 0x08);
+	wrmsr(MSR_SYSENTER_ESP, (word)(stack + 64));
+	wrmsr(MSR_SYSENTER_EIP, (word)sysenter_entry);
+	CHECK(rdmsr(MSR_SYSENTER_CS) == 8 && rdmsr(MSR_SYSENTER_ESP) == (word)(stack + 64) &&
+	      rdmsr(MSR_SYSENTER_EIP) == (word)sysenter_entry, "the MSRs of SYSENTER");
 	sysenter_count = 0;
 	for (unsigned i = 0; i < 3; i++)
 		CHECK(trap_call_user(user_sysenter, NULL) == NO_TRAP, "SYSENTER: vector %u, error 0x%x, at 0x%lx", trap.vector, trap.error, trap.ip);
 	CHECK(sysenter_count == 3, "SYSENTER came %u times", sysenter_count);
-	wrmsr(0x174, 0);
+	wrmsr(MSR_SYSENTER_CS, 0);
 	CHECK(trap_call_user(user_sysenter, NULL) == TRAP(GP), "SYSENTER with SYSENTER_CS = 0");
 }
 

@@ -3,9 +3,6 @@
 
 const char test_name[] = "msr-cpuid";
 
-#define MSR_APIC_BASE 0x1bu
-#define APIC_EN (1u << 11)
-#define APIC_EXTD (1u << 10)
 
 struct msr { uint32_t index; uint64_t value; };
 
@@ -29,7 +26,8 @@ static bool writable(uint32_t index, uint64_t value)
 
 static void check_write_gp(uint32_t index, uint64_t value)
 {
-	CHECK(!writable(index, value) && trap.vector == GP && trap.error == 0 && (trap.flags & 1u << 16), "MSR 0x%x took 0x%lx", index, (word)value);
+	CHECK(!writable(index, value) && trap.vector == VECTOR_GP && trap.error == 0 && (trap.flags & RFLAGS_RF),
+	      "MSR 0x%x took 0x%lx", index, (word)value);
 }
 
 /* ---- CPUID ---- */
@@ -46,8 +44,8 @@ static void test_leaves(void)
 		CHECK(x.a == y.a && x.b == y.b && x.c == y.c && x.d == y.d, "leaf 0x%x differs from itself", leaf);
 	}
 	CHECK((cpuid(0x80000008, 0).a & 0xff) >= 36, "physical addresses of %u bits", cpuid(0x80000008, 0).a & 0xff);
-	CHECK(cpuid(0x80000001, 0).d & 1u << 29, "long mode runs and is not offered");
-	CHECK(!(cpuid(1, 0).c & 1u << 5), "VMX is offered");
+	CHECK(cpuid(0x80000001, 0).d & CPUID_80000001_EDX_LM, "long mode runs and is not offered");
+	CHECK(!(cpuid(1, 0).c & CPUID_1_ECX_VMX), "VMX is offered");
 	CHECK(cpuid(1, 0).b >> 24 == 0, "the first APIC's id is %u", cpuid(1, 0).b >> 24);
 }
 
@@ -55,29 +53,38 @@ static void test_leaves(void)
 static void test_cr4(void)
 {
 	struct cpuid one = cpuid(1, 0), seven = cpuid(0, 0).a >= 7 ? cpuid(7, 0) : (struct cpuid){ 0 };
-	const struct { const char *name; unsigned bit; bool offered; } bits[] = {
-		{ "VME", 0, one.d & 1u << 1 },	       { "DE", 2, one.d & 1u << 2 },
-		{ "MCE", 6, one.d & 1u << 7 },	       { "PGE", 7, one.d & 1u << 13 },
-		{ "UMIP", 11, seven.c & 1u << 2 },     { "VMXE", 13, one.c & 1u << 5 },
-		{ "SMXE", 14, one.c & 1u << 6 },       { "FSGSBASE", 16, seven.b & 1u },
-		{ "PCIDE", 17, one.c & 1u << 17 },     { "OSXSAVE", 18, one.c & 1u << 26 },
-		{ "KL", 19, seven.c & 1u << 23 },      { "SMEP", 20, seven.b & 1u << 7 },
-		{ "SMAP", 21, seven.b & 1u << 20 },    { "PKE", 22, seven.c & 1u << 3 },
-		{ "CET", 23, seven.c & 1u << 7 || seven.d & 1u << 20 }, { "PKS", 24, seven.c & 1u << 31 },
-		{ "bit 30", 30, false },	       { "bit 40", 40, false },
+	const struct { const char *name; word bit; bool offered; } bits[] = {
+		{ "VME", CR4_VME, one.d & CPUID_1_EDX_VME },
+		{ "DE", CR4_DE, one.d & CPUID_1_EDX_DE },
+		{ "MCE", CR4_MCE, one.d & CPUID_1_EDX_MCE },
+		{ "PGE", CR4_PGE, one.d & CPUID_1_EDX_PGE },
+		{ "UMIP", CR4_UMIP, seven.c & CPUID_7_ECX_UMIP },
+		{ "VMXE", CR4_VMXE, one.c & CPUID_1_ECX_VMX },
+		{ "SMXE", CR4_SMXE, one.c & CPUID_1_ECX_SMX },
+		{ "FSGSBASE", CR4_FSGSBASE, seven.b & CPUID_7_EBX_FSGSBASE },
+		{ "PCIDE", CR4_PCIDE, one.c & CPUID_1_ECX_PCID },
+		{ "OSXSAVE", CR4_OSXSAVE, one.c & CPUID_1_ECX_XSAVE },
+		{ "KL", CR4_KL, seven.c & CPUID_7_ECX_KL },
+		{ "SMEP", CR4_SMEP, seven.b & CPUID_7_EBX_SMEP },
+		{ "SMAP", CR4_SMAP, seven.b & CPUID_7_EBX_SMAP },
+		{ "PKE", CR4_PKE, seven.c & CPUID_7_ECX_PKU },
+		{ "CET", CR4_CET, seven.c & CPUID_7_ECX_CET_SS || seven.d & CPUID_7_EDX_CET_IBT },
+		{ "PKS", CR4_PKS, seven.c & CPUID_7_ECX_PKS },
+		{ "bit 30", BIT(30), false },
+		{ "bit 40", BIT(40), false },
 	};
 	word cr4 = read_cr4();
 
 	for (unsigned i = 0; i < sizeof(bits) / sizeof(bits[0]); i++) {
 		bool taken;
 
-		if (bits[i].bit == 23)
+		if (bits[i].bit == CR4_CET)
 			continue; /* needs CR0.WP besides */
-		taken = trap_call(do_cr4, (void *)(cr4 | 1ul << bits[i].bit)) == NO_TRAP;
+		taken = trap_call(do_cr4, (void *)(cr4 | bits[i].bit)) == NO_TRAP;
 		CHECK(taken == bits[i].offered, "CR4.%s: %s, and CPUID %s it", bits[i].name, taken ? "taken" : "refused",
 		      bits[i].offered ? "offers" : "does not offer");
 		if (taken)
-			CHECK(read_cr4() == (cr4 | 1ul << bits[i].bit), "CR4 reads 0x%lx", read_cr4());
+			CHECK(read_cr4() == (cr4 | bits[i].bit), "CR4 reads 0x%lx", read_cr4());
 		write_cr4(cr4);
 	}
 }
@@ -105,12 +112,13 @@ static void do_rdtscp(void *p)
 static void test_paging_features(void)
 {
 	struct cpuid one = cpuid(1, 0), seven = cpuid(0, 0).a >= 7 ? cpuid(7, 0) : (struct cpuid){ 0 };
-	bool pcid = one.c & 1u << 17, invpcid = seven.b & 1u << 10, pku = seven.c & 1u << 3;
-	bool rdtscp = cpuid(0x80000001, 0).d & 1u << 27;
+	bool pcid = one.c & CPUID_1_ECX_PCID, invpcid = seven.b & CPUID_7_EBX_INVPCID, pku = seven.c & CPUID_7_ECX_PKU;
+	bool rdtscp = cpuid(0x80000001, 0).d & CPUID_80000001_EDX_RDTSCP;
 	word cr4 = read_cr4();
 
-	print("msr-cpuid: paging:%s%s%s%s%s%s\n", pcid ? " PCID" : "", invpcid ? " INVPCID" : "", seven.b & 1u << 7 ? " SMEP" : "",
-	      seven.b & 1u << 20 ? " SMAP" : "", pku ? " PKU" : "", seven.c & 1u << 16 ? " LA57" : "");
+	print("msr-cpuid: paging:%s%s%s%s%s%s\n", pcid ? " PCID" : "", invpcid ? " INVPCID" : "",
+	      seven.b & CPUID_7_EBX_SMEP ? " SMEP" : "",
+	      seven.b & CPUID_7_EBX_SMAP ? " SMAP" : "", pku ? " PKU" : "", seven.c & CPUID_7_ECX_LA57 ? " LA57" : "");
 	CHECK(!invpcid || pcid, "INVPCID is offered, PCID is not");
 	for (word type = 0; type < 4; type++)
 		CHECK(trap_call(do_invpcid, (void *)type) == (invpcid ? NO_TRAP : TRAP(UD)), "INVPCID of type %lu: vector %u", type, trap.vector);
@@ -120,32 +128,34 @@ static void test_paging_features(void)
 	CHECK(trap_call(do_rdpkru, NULL) == TRAP(UD), "RDPKRU without CR4.PKE");
 	if (!pku)
 		return;
-	write_cr4(cr4 | 1u << 22);
-	CHECK(cpuid(7, 0).c & 1u << 4, "OSPKE does not show");
+	write_cr4(cr4 | CR4_PKE);
+	CHECK(cpuid(7, 0).c & CPUID_7_ECX_OSPKE, "OSPKE does not show");
 	CHECK(trap_call(do_rdpkru, NULL) == NO_TRAP, "RDPKRU with CR4.PKE: vector %u", trap.vector);
 	write_cr4(cr4);
 }
+
+static unsigned pmu_version(void) { return cpuid(0, 0).a >= 10 ? cpuid(10, 0).a & CPUID_A_EAX_VERSION : 0; }
 
 /* What CPUID offers has its MSRs; what it does not, has not. */
 static void test_offered_msrs(void)
 {
 	struct cpuid one = cpuid(1, 0), seven = cpuid(0, 0).a >= 7 ? cpuid(7, 0) : (struct cpuid){ 0 };
 	const struct { const char *name; uint32_t msr; bool offered, strict; } msrs[] = {
-		{ "TSC", 0x10, true, true },
+		{ "TSC", MSR_TSC, true, true },
 		{ "APIC_BASE", MSR_APIC_BASE, true, true },
-		{ "MTRRCAP", 0xfe, one.d & 1u << 12, true },
-		{ "PAT", 0x277, one.d & 1u << 16, true },
-		{ "SYSENTER_CS", 0x174, one.d & 1u << 11, true },
-		{ "MCG_CAP", 0x179, one.d & 1u << 14, false },
+		{ "MTRRCAP", MSR_MTRRCAP, one.d & CPUID_1_EDX_MTRR, true },
+		{ "PAT", MSR_PAT, one.d & CPUID_1_EDX_PAT, true },
+		{ "SYSENTER_CS", MSR_SYSENTER_CS, one.d & CPUID_1_EDX_SEP, true },
+		{ "MCG_CAP", MSR_MCG_CAP, one.d & CPUID_1_EDX_MCA, false },
 		{ "EFER", MSR_EFER, true, true },
-		{ "TSC_ADJUST", 0x3b, seven.b & 1u << 1, true },
-		{ "TSC_DEADLINE", 0x6e0, one.c & 1u << 24, true },
-		{ "TSC_AUX", 0xc0000103, cpuid(0x80000001, 0).d & 1u << 27, true },
-		{ "SPEC_CTRL", 0x48, seven.d & 3u << 26, true },
-		{ "ARCH_CAPABILITIES", 0x10a, seven.d & 1u << 29, true },
-		{ "VMX_BASIC", 0x480, one.c & 1u << 5, true },
-		{ "PERF_GLOBAL_CTRL", 0x38f, cpuid(0, 0).a >= 10 && (cpuid(10, 0).a & 0xff) >= 2, false },
-		{ "PERF_CAPABILITIES", 0x345, one.c & 1u << 15, false },
+		{ "TSC_ADJUST", MSR_TSC_ADJUST, seven.b & CPUID_7_EBX_TSC_ADJUST, true },
+		{ "TSC_DEADLINE", MSR_TSC_DEADLINE, one.c & CPUID_1_ECX_TSC_DEADLINE, true },
+		{ "TSC_AUX", MSR_TSC_AUX, cpuid(0x80000001, 0).d & CPUID_80000001_EDX_RDTSCP, true },
+		{ "SPEC_CTRL", MSR_SPEC_CTRL, seven.d & (CPUID_7_EDX_SPEC_CTRL | CPUID_7_EDX_STIBP), true },
+		{ "ARCH_CAPABILITIES", MSR_ARCH_CAPABILITIES, seven.d & CPUID_7_EDX_ARCH_CAPABILITIES, true },
+		{ "VMX_BASIC", MSR_VMX_BASIC, one.c & CPUID_1_ECX_VMX, true },
+		{ "PERF_GLOBAL_CTRL", MSR_PERF_GLOBAL_CTRL, pmu_version() >= 2, false },
+		{ "PERF_CAPABILITIES", MSR_PERF_CAPABILITIES, one.c & CPUID_1_ECX_PDCM, false },
 	};
 
 	for (unsigned i = 0; i < sizeof(msrs) / sizeof(msrs[0]); i++) {
@@ -155,33 +165,37 @@ static void test_offered_msrs(void)
 			CHECK(can == msrs[i].offered, "MSR %s (0x%x) is %s, and CPUID %s it", msrs[i].name, msrs[i].msr, can ? "there" : "not there",
 			      msrs[i].offered ? "offers" : "does not offer");
 	}
-	CHECK(!(one.c & 1u << 15) || (cpuid(0, 0).a >= 10 && (cpuid(10, 0).a & 0xff)), "PDCM is offered without a PMU");
+	CHECK(!(one.c & CPUID_1_ECX_PDCM) || pmu_version(), "PDCM is offered without a PMU");
 }
 
 /* Controls of speculation: those that are offered take the values that their bits of CPUID name, and no other. */
 static void test_speculation(void)
 {
 	uint32_t d = cpuid(0, 0).a >= 7 ? cpuid(7, 0).d : 0;
-	bool ibrs = d & 1u << 26, stibp = d & 1u << 27, ssbd = d & 1u << 31, capabilities = d & 1u << 29;
-	uint64_t all = (ibrs ? 1u : 0) | (stibp ? 2u : 0) | (ssbd ? 4u : 0);
+	bool ibrs = d & CPUID_7_EDX_SPEC_CTRL, stibp = d & CPUID_7_EDX_STIBP, ssbd = d & CPUID_7_EDX_SSBD;
+	bool capabilities = d & CPUID_7_EDX_ARCH_CAPABILITIES;
+	uint64_t all = (ibrs ? SPEC_CTRL_IBRS : 0) | (stibp ? SPEC_CTRL_STIBP : 0) | (ssbd ? SPEC_CTRL_SSBD : 0);
 
 	print("msr-cpuid: speculation:%s%s%s%s%s%s\n", ibrs ? " IBRS" : "", stibp ? " STIBP" : "", ssbd ? " SSBD" : "",
-	      d & 1u << 10 ? " MD_CLEAR" : "", d & 1u << 28 ? " L1D_FLUSH" : "", capabilities ? " ARCH_CAPABILITIES" : "");
-	CHECK(writable(0x49, 1) == ibrs, "IBPB is %s, and CPUID %s it", ibrs ? "refused" : "taken", ibrs ? "offers" : "does not offer");
-	CHECK(!readable(0x49), "PRED_CMD can be read");
-	check_write_gp(0x49, 2);
-	check_write_gp(0x10a, 0);
-	CHECK(writable(0x10b, 1) == !!(d & 1u << 28), "L1D_FLUSH, and CPUID says otherwise");
+	      d & CPUID_7_EDX_MD_CLEAR ? " MD_CLEAR" : "", d & CPUID_7_EDX_L1D_FLUSH ? " L1D_FLUSH" : "",
+	      capabilities ? " ARCH_CAPABILITIES" : "");
+	CHECK(writable(MSR_PRED_CMD, PRED_CMD_IBPB) == ibrs, "IBPB is %s, and CPUID %s it",
+	      ibrs ? "refused" : "taken", ibrs ? "offers" : "does not offer");
+	CHECK(!readable(MSR_PRED_CMD), "PRED_CMD can be read");
+	check_write_gp(MSR_PRED_CMD, 2);
+	check_write_gp(MSR_ARCH_CAPABILITIES, 0);
+	CHECK(writable(MSR_FLUSH_CMD, FLUSH_CMD_L1D) == !!(d & CPUID_7_EDX_L1D_FLUSH), "L1D_FLUSH, and CPUID says otherwise");
 	if (!all)
 		return;
-	CHECK(rdmsr(0x48) == 0, "SPEC_CTRL begins as 0x%lx", (word)rdmsr(0x48));
+	CHECK(rdmsr(MSR_SPEC_CTRL) == 0, "SPEC_CTRL begins as 0x%lx", (word)rdmsr(MSR_SPEC_CTRL));
 	for (uint64_t value = 0; value < 8; value++)
 		if (value & ~all)
-			check_write_gp(0x48, value);
+			check_write_gp(MSR_SPEC_CTRL, value);
 		else
-			CHECK(writable(0x48, value) && rdmsr(0x48) == value, "SPEC_CTRL reads 0x%lx, not 0x%lx", (word)rdmsr(0x48), (word)value);
-	check_write_gp(0x48, 1ull << 40);
-	wrmsr(0x48, 0);
+			CHECK(writable(MSR_SPEC_CTRL, value) && rdmsr(MSR_SPEC_CTRL) == value,
+			      "SPEC_CTRL reads 0x%lx, not 0x%lx", (word)rdmsr(MSR_SPEC_CTRL), (word)value);
+	check_write_gp(MSR_SPEC_CTRL, 1ull << 40);
+	wrmsr(MSR_SPEC_CTRL, 0);
 }
 
 /* ---- MSRs ---- */
@@ -191,14 +205,15 @@ static void test_unknown(void)
 	const uint32_t unknown[] = { 0x12345678, 0x40000fff, 0xc0001234, 0x1fff, 0xffffffff, 0xbad };
 
 	for (unsigned i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
-		CHECK(!readable(unknown[i]) && trap.vector == GP && trap.error == 0, "MSR 0x%x can be read", unknown[i]);
+		CHECK(!readable(unknown[i]) && trap.vector == VECTOR_GP && trap.error == 0, "MSR 0x%x can be read", unknown[i]);
 		check_write_gp(unknown[i], 0);
 	}
 }
 
 static void test_addresses(void)
 {
-	const uint32_t bases[] = { 0xc0000100, 0xc0000101, 0xc0000102, 0xc0000082, 0xc0000083, 0x175, 0x176 };
+	const uint32_t bases[] = { MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE, MSR_LSTAR, MSR_CSTAR, MSR_SYSENTER_ESP,
+				   MSR_SYSENTER_EIP };
 
 	for (unsigned i = 0; i < sizeof(bases) / sizeof(bases[0]); i++) {
 		uint64_t old = rdmsr(bases[i]);
@@ -214,11 +229,11 @@ static void test_efer(void)
 {
 	uint64_t efer = rdmsr(MSR_EFER);
 
-	CHECK((efer & 0x500) == 0x500, "EFER is 0x%lx in long mode", (word)efer);
-	CHECK(writable(MSR_EFER, efer | 1) && rdmsr(MSR_EFER) == (efer | 1), "EFER.SCE cannot be set");
+	CHECK((efer & (EFER_LMA | EFER_LME)) == (EFER_LMA | EFER_LME), "EFER is 0x%lx in long mode", (word)efer);
+	CHECK(writable(MSR_EFER, efer | EFER_SCE) && rdmsr(MSR_EFER) == (efer | EFER_SCE), "EFER.SCE cannot be set");
 	CHECK(writable(MSR_EFER, efer | EFER_NXE) && rdmsr(MSR_EFER) == (efer | EFER_NXE), "EFER.NXE cannot be set");
 	wrmsr(MSR_EFER, efer);
-	check_write_gp(MSR_EFER, efer & ~0x100ull); /* LME with paging on */
+	check_write_gp(MSR_EFER, efer & ~EFER_LME); /* with paging on */
 	check_write_gp(MSR_EFER, efer | 1ull << 1);
 	check_write_gp(MSR_EFER, efer | 1ull << 40);
 	CHECK(rdmsr(MSR_EFER) == efer, "EFER is 0x%lx after all", (word)rdmsr(MSR_EFER));
@@ -226,18 +241,20 @@ static void test_efer(void)
 
 static void test_memory_types(void)
 {
-	uint64_t pat = rdmsr(0x277);
+	uint64_t pat = rdmsr(MSR_PAT);
 
-	CHECK(writable(0x277, 0x0007040600070406) && rdmsr(0x277) == 0x0007040600070406, "PAT reads 0x%lx", (word)rdmsr(0x277));
-	check_write_gp(0x277, 0x0007040600070402); /* type 2 is none */
-	check_write_gp(0x277, 0x0807040600070406);
-	wrmsr(0x277, pat);
-	if (!(cpuid(1, 0).d & 1u << 12))
+	CHECK(writable(MSR_PAT, PAT_AFTER_RESET) && rdmsr(MSR_PAT) == PAT_AFTER_RESET,
+	      "PAT reads 0x%lx", (word)rdmsr(MSR_PAT));
+	check_write_gp(MSR_PAT, 0x0007040600070402); /* type 2 is none */
+	check_write_gp(MSR_PAT, 0x0807040600070406);
+	wrmsr(MSR_PAT, pat);
+	if (!(cpuid(1, 0).d & CPUID_1_EDX_MTRR))
 		return;
-	for (unsigned i = 0; i < (rdmsr(0xfe) & 0xff); i++)
-		CHECK(readable(0x200 + 2 * i) && readable(0x201 + 2 * i), "variable MTRR %u of %lu is not there", i, (word)(rdmsr(0xfe) & 0xff));
-	CHECK(readable(0x2ff), "MTRR_DEF_TYPE is not there");
-	check_write_gp(0x2ff, 2);
+	for (unsigned i = 0; i < (rdmsr(MSR_MTRRCAP) & MTRRCAP_VCNT); i++)
+		CHECK(readable(MSR_MTRR_PHYSBASE0 + 2 * i) && readable(MSR_MTRR_PHYSBASE0 + 1 + 2 * i),
+		      "variable MTRR %u of %lu is not there", i, (word)(rdmsr(MSR_MTRRCAP) & MTRRCAP_VCNT));
+	CHECK(readable(MSR_MTRR_DEF_TYPE), "MTRR_DEF_TYPE is not there");
+	check_write_gp(MSR_MTRR_DEF_TYPE, 2);
 }
 
 static uint32_t apic_read(uint32_t offset) { return *(volatile uint32_t *)(0xfee00000ul + offset); }
@@ -245,35 +262,35 @@ static uint32_t apic_read(uint32_t offset) { return *(volatile uint32_t *)(0xfee
 static void test_apic_base(void)
 {
 	uint64_t base = rdmsr(MSR_APIC_BASE);
-	bool x2 = cpuid(1, 0).c & 1u << 21;
+	bool x2 = cpuid(1, 0).c & CPUID_1_ECX_X2APIC;
 
-	CHECK((base & ~0x7ffull) == (0xfee00000 | APIC_EN), "APIC_BASE is 0x%lx", (word)base);
-	CHECK(base & 0x100, "the first CPU is not the boot processor: APIC_BASE is 0x%lx", (word)base);
-	CHECK(cpuid(1, 0).d & 1u << 9, "the local APIC is on and CPUID denies it");
+	CHECK((base & ~0x7ffull) == (0xfee00000 | APIC_BASE_EN), "APIC_BASE is 0x%lx", (word)base);
+	CHECK(base & APIC_BASE_BSP, "the first CPU is not the boot processor: APIC_BASE is 0x%lx", (word)base);
+	CHECK(cpuid(1, 0).d & CPUID_1_EDX_APIC, "the local APIC is on and CPUID denies it");
 	CHECK((apic_read(0x30) & 0xf0) == 0x10, "the local APIC's version is 0x%x", apic_read(0x30));
-	wrmsr(MSR_APIC_BASE, base & ~(uint64_t)APIC_EN);
-	CHECK(!(cpuid(1, 0).d & 1u << 9), "the local APIC is off and CPUID offers it");
-	CHECK(rdmsr(MSR_APIC_BASE) == (base & ~(uint64_t)APIC_EN), "APIC_BASE reads 0x%lx", (word)rdmsr(MSR_APIC_BASE));
+	wrmsr(MSR_APIC_BASE, base & ~(uint64_t)APIC_BASE_EN);
+	CHECK(!(cpuid(1, 0).d & CPUID_1_EDX_APIC), "the local APIC is off and CPUID offers it");
+	CHECK(rdmsr(MSR_APIC_BASE) == (base & ~(uint64_t)APIC_BASE_EN), "APIC_BASE reads 0x%lx", (word)rdmsr(MSR_APIC_BASE));
 	wrmsr(MSR_APIC_BASE, base);
-	CHECK(cpuid(1, 0).d & 1u << 9, "the local APIC is on again and CPUID denies it");
+	CHECK(cpuid(1, 0).d & CPUID_1_EDX_APIC, "the local APIC is on again and CPUID denies it");
 	CHECK((apic_read(0x30) & 0xf0) == 0x10, "the local APIC's version is 0x%x after it was off", apic_read(0x30));
 	check_write_gp(MSR_APIC_BASE, base | 1);
 	check_write_gp(MSR_APIC_BASE, base | 1ull << 60);
-	check_write_gp(MSR_APIC_BASE, (base | APIC_EXTD) & ~(uint64_t)APIC_EN);
+	check_write_gp(MSR_APIC_BASE, (base | APIC_BASE_EXTD) & ~(uint64_t)APIC_BASE_EN);
 	if (!x2) {
-		check_write_gp(MSR_APIC_BASE, base | APIC_EXTD);
-		CHECK(!readable(0x802), "x2APIC registers are there, x2APIC is not offered");
+		check_write_gp(MSR_APIC_BASE, base | APIC_BASE_EXTD);
+		CHECK(!readable(MSR_X2APIC_APICID), "x2APIC registers are there, x2APIC is not offered");
 		return;
 	}
-	CHECK(!readable(0x802), "x2APIC registers are there in xAPIC mode");
-	wrmsr(MSR_APIC_BASE, base | APIC_EXTD);
-	CHECK(readable(0x802) && rdmsr(0x802) == 0, "the x2APIC id is not there, or not 0");
-	CHECK((rdmsr(0x803) & 0xf0) == 0x10, "the x2APIC's version is 0x%lx", (word)rdmsr(0x803));
+	CHECK(!readable(MSR_X2APIC_APICID), "x2APIC registers are there in xAPIC mode");
+	wrmsr(MSR_APIC_BASE, base | APIC_BASE_EXTD);
+	CHECK(readable(MSR_X2APIC_APICID) && rdmsr(MSR_X2APIC_APICID) == 0, "the x2APIC id is not there, or not 0");
+	CHECK((rdmsr(MSR_X2APIC_VERSION) & 0xf0) == 0x10, "the x2APIC's version is 0x%lx", (word)rdmsr(MSR_X2APIC_VERSION));
 	CHECK(!readable(0x80e) && !readable(0x831), "x2APIC registers are there that should not be");
-	check_write_gp(0x802, 0);
-	check_write_gp(0x80b, 1); /* EOI takes 0 only */
+	check_write_gp(MSR_X2APIC_APICID, 0);
+	check_write_gp(MSR_X2APIC_EOI, 1); /* EOI takes 0 only */
 	check_write_gp(MSR_APIC_BASE, base); /* back only through off */
-	wrmsr(MSR_APIC_BASE, base & ~(uint64_t)(APIC_EN | APIC_EXTD));
+	wrmsr(MSR_APIC_BASE, base & ~(uint64_t)(APIC_BASE_EN | APIC_BASE_EXTD));
 	wrmsr(MSR_APIC_BASE, base);
 	CHECK((apic_read(0x30) & 0xf0) == 0x10, "the local APIC's version is 0x%x after x2APIC mode", apic_read(0x30));
 }
@@ -282,16 +299,16 @@ static void test_tsc(void)
 {
 	uint64_t t;
 
-	wrmsr(0x10, 1000);
+	wrmsr(MSR_TSC, 1000);
 	t = rdtsc();
 	CHECK(t >= 1000 && t < 1000 + (1ull << 32), "the TSC is 0x%lx right after 1000 was written", (word)t);
-	wrmsr(0x10, 1ull << 40);
+	wrmsr(MSR_TSC, 1ull << 40);
 	CHECK(rdtsc() >= 1ull << 40, "the TSC is 0x%lx after a step forward", (word)rdtsc());
-	CHECK(rdmsr(0x10) >= 1ull << 40, "the MSR TSC differs from RDTSC");
-	if (!readable(0x3b))
+	CHECK(rdmsr(MSR_TSC) >= 1ull << 40, "the MSR TSC differs from RDTSC");
+	if (!readable(MSR_TSC_ADJUST))
 		return;
 	t = rdtsc();
-	wrmsr(0x3b, rdmsr(0x3b) + (1ull << 41));
+	wrmsr(MSR_TSC_ADJUST, rdmsr(MSR_TSC_ADJUST) + (1ull << 41));
 	CHECK(rdtsc() - t >= 1ull << 41, "TSC_ADJUST does not move the TSC: 0x%lx", (word)(rdtsc() - t));
 }
 
@@ -316,13 +333,13 @@ static void test_xcr0(void)
 {
 	uint32_t offered;
 
-	if (!(cpuid(1, 0).c & 1u << 26)) {
+	if (!(cpuid(1, 0).c & CPUID_1_ECX_XSAVE)) {
 		print("msr-cpuid: no XSAVE here\n");
 		return;
 	}
-	CHECK(!(cpuid(1, 0).c & 1u << 27), "OSXSAVE shows before CR4.OSXSAVE is set");
-	write_cr4(read_cr4() | 1u << 18);
-	CHECK(cpuid(1, 0).c & 1u << 27, "OSXSAVE does not show");
+	CHECK(!(cpuid(1, 0).c & CPUID_1_ECX_OSXSAVE), "OSXSAVE shows before CR4.OSXSAVE is set");
+	write_cr4(read_cr4() | CR4_OSXSAVE);
+	CHECK(cpuid(1, 0).c & CPUID_1_ECX_OSXSAVE, "OSXSAVE does not show");
 	offered = cpuid(13, 0).a;
 	CHECK(offered & 1, "XCR0 bits offered: 0x%x", offered);
 	CHECK(trap_call(do_xsetbv, (void *)1ul) == NO_TRAP && xgetbv() == 1, "XCR0 = 1");
@@ -339,7 +356,7 @@ static void test_xcr0(void)
 		if (!(offered >> bit & 1))
 			CHECK(trap_call(do_xsetbv, (void *)(7ul | 1ul << bit)) == TRAP(GP), "XCR0 bit %u was taken and is not offered", bit);
 	do_xsetbv((void *)1ul);
-	write_cr4(read_cr4() & ~(1ul << 18));
+	write_cr4(read_cr4() & ~CR4_OSXSAVE);
 	CHECK(trap_call(do_xsetbv, (void *)1ul) == TRAP(UD), "XSETBV without CR4.OSXSAVE");
 }
 
@@ -363,17 +380,17 @@ static void test_cr0(void)
 {
 	word cr0 = read_cr0(), v;
 
-	write_cr0(cr0 | 8);
-	CHECK(read_cr0() == (cr0 | 8), "CR0.TS cannot be set: 0x%lx", read_cr0());
+	write_cr0(cr0 | CR0_TS);
+	CHECK(read_cr0() == (cr0 | CR0_TS), "CR0.TS cannot be set: 0x%lx", read_cr0());
 	__asm__ volatile("clts");
-	CHECK(!(read_cr0() & 8), "CLTS leaves CR0 0x%lx", read_cr0());
+	CHECK(!(read_cr0() & CR0_TS), "CLTS leaves CR0 0x%lx", read_cr0());
 	__asm__ volatile("lmsw %w0" : : "r"(0xbul));
 	__asm__ volatile("smsw %0" : "=r"(v));
 	CHECK((v & 0xf) == 0xb && (read_cr0() & 0xf) == 0xb, "after LMSW 0xb: SMSW 0x%lx, CR0 0x%lx", v, read_cr0());
 	__asm__ volatile("lmsw %w0" : : "r"(0ul));
 	CHECK((read_cr0() & 0xf) == 1, "LMSW 0 leaves CR0 0x%lx: it cannot clear PE", read_cr0());
-	write_cr0(cr0 | 0x60000000); /* CD, NW */
-	CHECK((read_cr0() & 0x60000000) == 0x60000000, "CR0.CD and NW: 0x%lx", read_cr0());
+	write_cr0(cr0 | CR0_CD | CR0_NW);
+	CHECK((read_cr0() & (CR0_CD | CR0_NW)) == (CR0_CD | CR0_NW), "CR0.CD and NW: 0x%lx", read_cr0());
 	write_cr0(cr0);
 	CHECK(read_cr0() == cr0, "CR0 is 0x%lx, not 0x%lx", read_cr0(), cr0);
 	CHECK(trap_call(do_dr7, (void *)(1ul << 32)) == TRAP(GP), "DR7 took bit 32");
@@ -395,7 +412,7 @@ static void test_single_step(void)
 	word after = 0;
 	unsigned got = trap_call(step_one, &after);
 
-	CHECK(got == TRAP(1), "single step over CPUID: trap %u", got);
+	CHECK(got == TRAP(DB), "single step over CPUID: trap %u", got);
 	CHECK(trap.ip == after, "the step over CPUID ended at 0x%lx, not 0x%lx", trap.ip, after);
 }
 

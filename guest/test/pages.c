@@ -17,7 +17,7 @@ void expect_fault(const char *what, void (*fn)(void *), word p, bool user, uint3
 	if (got != TRAP(PF))
 		return;
 	CHECK(trap.error == error, "%s: error code 0x%x, not 0x%x", what, trap.error, error);
-	CHECK(trap.flags & 1u << 16, "%s: the flags saved are 0x%lx, without RF", what, trap.flags);
+	CHECK(trap.flags & RFLAGS_RF, "%s: the flags saved are 0x%lx, without RF", what, trap.flags);
 	CHECK(trap.cr2 == p, "%s: CR2 0x%lx, not 0x%lx", what, trap.cr2, p);
 }
 

@@ -49,17 +49,18 @@ static void test_32bit(void)
 	CHECK(*window(0) == 0xdad00000 && *window(1) == 0xdad00001, "mapped pages read 0x%x 0x%x", *window(0), *window(1));
 	expect_good("32-bit: user read", do_read, WINDOW, true);
 	expect_good("32-bit: user write", do_write, WINDOW + 8, true);
-	expect_fault("32-bit: user read of a supervisor page", do_read, WINDOW + 0x1004, true, PF_U | PF_P);
-	expect_fault("32-bit: user write to a supervisor page", do_write, WINDOW + 0x1004, true, PF_U | PF_W | PF_P);
-	expect_fault("32-bit: user write to a read-only page", do_write, WINDOW + 0x2004, true, PF_U | PF_W | PF_P);
+	expect_fault("32-bit: user read of a supervisor page", do_read, WINDOW + 0x1004, true, PFERR_U | PFERR_P);
+	expect_fault("32-bit: user write to a supervisor page", do_write, WINDOW + 0x1004, true, PFERR_U | PFERR_W | PFERR_P);
+	expect_fault("32-bit: user write to a read-only page", do_write, WINDOW + 0x2004, true, PFERR_U | PFERR_W | PFERR_P);
 	expect_good("32-bit: supervisor write to a read-only page, WP=0", do_write, WINDOW + 0x2008, false);
 	write_cr0(read_cr0() | CR0_WP);
-	expect_fault("32-bit: supervisor write to a read-only page, WP=1", do_write, WINDOW + 0x2ffc, false, PF_W | PF_P);
+	expect_fault("32-bit: supervisor write to a read-only page, WP=1", do_write, WINDOW + 0x2ffc, false,
+		     PFERR_W | PFERR_P);
 	write_cr0(read_cr0() & ~(word)CR0_WP);
 	expect_good("32-bit: supervisor write to a read-only page, WP=0 again", do_write, WINDOW + 0x2008, false);
 	expect_fault("32-bit: read of an absent page", do_read, WINDOW + 0x3abc, false, 0);
-	expect_fault("32-bit: write to an absent page", do_write, WINDOW + 0x3abc, false, PF_W);
-	expect_fault("32-bit: user fetch from an absent page", do_execute, WINDOW + 0x3abc, true, PF_U);
+	expect_fault("32-bit: write to an absent page", do_write, WINDOW + 0x3abc, false, PFERR_W);
+	expect_fault("32-bit: user fetch from an absent page", do_execute, WINDOW + 0x3abc, true, PFERR_U);
 	expect_good("32-bit: execute", do_execute, WINDOW + 64, true);
 }
 
@@ -79,9 +80,9 @@ static void test_accessed_dirty(void)
 	write_cr3(read_cr3());
 	CHECK(*window(0) == 0xdad00002, "after a load of CR3 the page reads 0x%x", *window(0));
 	((volatile uint32_t *)pt)[0] = frame(3) | PTE_U | PTE_W | PTE_P;
-	write_cr4(read_cr4() ^ (1u << 7)); /* PGE */
+	write_cr4(read_cr4() ^ CR4_PGE);
 	CHECK(*window(0) == 0xdad00003, "after a change of CR4.PGE the page reads 0x%x", *window(0));
-	write_cr4(read_cr4() ^ (1u << 7));
+	write_cr4(read_cr4() ^ CR4_PGE);
 }
 
 /* Beyond RAM there is nothing, mapped or not. */
@@ -126,8 +127,8 @@ static void test_large(void)
 	CHECK(*(volatile uint32_t *)((word)big + ((word)data & 0x3fffff)) == 0xdad00000, "a page of 4M reads 0x%x", *(volatile uint32_t *)((word)big + ((word)data & 0x3fffff)));
 	pd[(word)big >> 22] |= 1u << 21;
 	invlpg((void *)(word)big);
-	expect_fault("a reserved bit of a page of 4M", do_read, (word)big, false, PF_RSVD | PF_P);
-	if (cpuid(1, 0).d & 1u << 17) {
+	expect_fault("a reserved bit of a page of 4M", do_read, (word)big, false, PFERR_RSVD | PFERR_P);
+	if (cpuid(1, 0).d & CPUID_1_EDX_PSE36) {
 		pd[(word)big >> 22] = 1u << 13 | PTE_PS | PTE_W | PTE_P; /* 4 GiB: no RAM there */
 		invlpg((void *)(word)big);
 		CHECK(*big == 0xffffffff, "PSE-36: a page of 4M beyond RAM reads 0x%x", *big);
@@ -136,7 +137,7 @@ static void test_large(void)
 	}
 	pd[(word)big >> 22] = 0;
 	invlpg((void *)(word)big);
-	expect_fault("a page of 4M that is gone", do_write, (word)big, false, PF_W);
+	expect_fault("a page of 4M that is gone", do_write, (word)big, false, PFERR_W);
 }
 
 static void set_pae(unsigned page, uint64_t value)
@@ -169,14 +170,14 @@ static void test_pae(void)
 	set_pae(3, 0);
 	CHECK(*window(1) == 0xdad00001, "PAE: a mapped page reads 0x%x", *window(1));
 	expect_good("PAE: user write", do_write, WINDOW + 8, true);
-	expect_fault("PAE: user read of a supervisor page", do_read, WINDOW + 0x1004, true, PF_U | PF_P);
-	expect_fault("PAE: user write to a read-only page", do_write, WINDOW + 0x2004, true, PF_U | PF_W | PF_P);
+	expect_fault("PAE: user read of a supervisor page", do_read, WINDOW + 0x1004, true, PFERR_U | PFERR_P);
+	expect_fault("PAE: user write to a read-only page", do_write, WINDOW + 0x2004, true, PFERR_U | PFERR_W | PFERR_P);
 	write_cr0(read_cr0() | CR0_WP);
-	expect_fault("PAE: supervisor write to a read-only page, WP=1", do_write, WINDOW + 0x2004, false, PF_W | PF_P);
+	expect_fault("PAE: supervisor write to a read-only page, WP=1", do_write, WINDOW + 0x2004, false, PFERR_W | PFERR_P);
 	write_cr0(read_cr0() & ~(word)CR0_WP);
 	expect_fault("PAE: read of an absent page", do_read, WINDOW + 0x3000, false, 0);
 	set_pae(5, frame(0) | 1ull << 55 | PTE_W | PTE_P);
-	expect_fault("PAE: a reserved bit", do_read, WINDOW + 0x5000, false, PF_RSVD | PF_P);
+	expect_fault("PAE: a reserved bit", do_read, WINDOW + 0x5000, false, PFERR_RSVD | PFERR_P);
 	/* The register PDPTEs are checked when they are loaded. */
 	for (unsigned i = 0; i < 4; i++)
 		bad_pdpt[i] = pdpt[i];
@@ -195,21 +196,21 @@ static void test_pae(void)
 
 static void test_nx(void)
 {
-	if (!(cpuid(0x80000001, 0).d & 1u << 20)) {
+	if (!(cpuid(0x80000001, 0).d & CPUID_80000001_EDX_NX)) {
 		print("paging32: no NX here\n");
 		return;
 	}
 	set_pae(0, frame(0) | PTE_NX | PTE_U | PTE_W | PTE_P);
-	expect_fault("PAE: bit 63 with NXE=0", do_read, WINDOW, false, PF_RSVD | PF_P);
+	expect_fault("PAE: bit 63 with NXE=0", do_read, WINDOW, false, PFERR_RSVD | PFERR_P);
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_NXE);
 	invlpg((void *)window(0));
 	expect_good("PAE: read of an NX page", do_read, WINDOW, false);
-	expect_fault("PAE: execution of an NX page", do_execute, WINDOW + 64, false, PF_I | PF_P);
-	expect_fault("PAE: user execution of an NX page", do_execute, WINDOW + 64, true, PF_I | PF_U | PF_P);
-	expect_fault("PAE: execution of an absent page", do_execute, WINDOW + 0x3000, false, PF_I);
+	expect_fault("PAE: execution of an NX page", do_execute, WINDOW + 64, false, PFERR_I | PFERR_P);
+	expect_fault("PAE: user execution of an NX page", do_execute, WINDOW + 64, true, PFERR_I | PFERR_U | PFERR_P);
+	expect_fault("PAE: execution of an absent page", do_execute, WINDOW + 0x3000, false, PFERR_I);
 	set_pae(0, frame(0) | PTE_U | PTE_W | PTE_P);
 	expect_good("PAE: execution without NX", do_execute, WINDOW + 64, true);
-	wrmsr(MSR_EFER, rdmsr(MSR_EFER) & ~(uint64_t)EFER_NXE);
+	wrmsr(MSR_EFER, rdmsr(MSR_EFER) & ~EFER_NXE);
 }
 
 static void paging_off(void)

@@ -53,18 +53,18 @@ static void test_rights(void)
 	expect_good("user read", do_read, WINDOW, true);
 	expect_good("user write", do_write, WINDOW + 8, true);
 	expect_good("user execution", do_execute, WINDOW + 64, true);
-	expect_fault("user read of a supervisor page", do_read, WINDOW + 0x1004, true, PF_U | PF_P);
-	expect_fault("user write to a supervisor page", do_write, WINDOW + 0x1004, true, PF_U | PF_W | PF_P);
-	expect_fault("user write to a read-only page", do_write, WINDOW + 0x2004, true, PF_U | PF_W | PF_P);
+	expect_fault("user read of a supervisor page", do_read, WINDOW + 0x1004, true, PFERR_U | PFERR_P);
+	expect_fault("user write to a supervisor page", do_write, WINDOW + 0x1004, true, PFERR_U | PFERR_W | PFERR_P);
+	expect_fault("user write to a read-only page", do_write, WINDOW + 0x2004, true, PFERR_U | PFERR_W | PFERR_P);
 	expect_good("supervisor write to a read-only page, WP=0", do_write, WINDOW + 0x2008, false);
 	write_cr0(read_cr0() | CR0_WP);
-	expect_fault("supervisor write to a read-only page, WP=1", do_write, WINDOW + 0x2ffc, false, PF_W | PF_P);
+	expect_fault("supervisor write to a read-only page, WP=1", do_write, WINDOW + 0x2ffc, false, PFERR_W | PFERR_P);
 	write_cr0(read_cr0() & ~(word)CR0_WP);
 	expect_fault("read of an absent page", do_read, WINDOW + 0x3abc, false, 0);
-	expect_fault("write to an absent page", do_write, WINDOW + 0x3abc, false, PF_W);
+	expect_fault("write to an absent page", do_write, WINDOW + 0x3abc, false, PFERR_W);
 	expect_fault("an absent page table", do_read, WINDOW + 0x200000, false, 0);
-	expect_fault("an absent page directory", do_read, WINDOW + GIB, true, PF_U);
-	expect_fault("an absent PDPT", do_write, BAD, false, PF_W);
+	expect_fault("an absent page directory", do_read, WINDOW + GIB, true, PFERR_U);
+	expect_fault("an absent PDPT", do_write, BAD, false, PFERR_W);
 }
 
 /* A right that an upper table withholds. */
@@ -72,14 +72,14 @@ static void test_upper_rights(void)
 {
 	set(&win_pd[0], (uint64_t)win_pt | PTE_W | PTE_P);
 	write_cr3(read_cr3());
-	expect_fault("user read below a supervisor PDE", do_read, WINDOW, true, PF_U | PF_P);
+	expect_fault("user read below a supervisor PDE", do_read, WINDOW, true, PFERR_U | PFERR_P);
 	set(&win_pd[0], (uint64_t)win_pt | PTE_U | PTE_P);
 	write_cr3(read_cr3());
-	expect_fault("user write below a read-only PDE", do_write, WINDOW, true, PF_U | PF_W | PF_P);
+	expect_fault("user write below a read-only PDE", do_write, WINDOW, true, PFERR_U | PFERR_W | PFERR_P);
 	set(&win_pd[0], (uint64_t)win_pt | PTE_U | PTE_W | PTE_P);
 	set(&boot_pml4[2], (uint64_t)win_pdpt | PTE_W | PTE_P);
 	write_cr3(read_cr3());
-	expect_fault("user read below a supervisor PML4E", do_read, WINDOW, true, PF_U | PF_P);
+	expect_fault("user read below a supervisor PML4E", do_read, WINDOW, true, PFERR_U | PFERR_P);
 	set(&boot_pml4[2], (uint64_t)win_pdpt | PTE_U | PTE_W | PTE_P);
 	write_cr3(read_cr3());
 	expect_good("user read below restored tables", do_read, WINDOW, true);
@@ -87,20 +87,21 @@ static void test_upper_rights(void)
 
 static void test_reserved(void)
 {
-	bool giant = cpuid(0x80000001, 0).d & 1u << 26;
+	bool giant = cpuid(0x80000001, 0).d & CPUID_80000001_EDX_PAGE1GB;
 	unsigned width = cpuid(0x80000008, 0).a & 0xff;
 
 	set(&boot_pml4[3], (uint64_t)win_pdpt | PTE_PS | PTE_U | PTE_W | PTE_P);
-	expect_fault("PS in a PML4E", do_read, BAD, false, PF_RSVD | PF_P);
+	expect_fault("PS in a PML4E", do_read, BAD, false, PFERR_RSVD | PFERR_P);
 	if (width < 52) {
 		set_pte(5, frame(0) | 1ull << 51 | PTE_W | PTE_P);
-		expect_fault("an address beyond MAXPHYADDR", do_write, WINDOW + 0x5000, false, PF_RSVD | PF_W | PF_P);
+		expect_fault("an address beyond MAXPHYADDR", do_write, WINDOW + 0x5000, false, PFERR_RSVD | PFERR_W | PFERR_P);
 		set_pte(5, 0);
 	}
 	set(&win_pd[4], 0x200000 | 1u << 13 | PTE_PS | PTE_W | PTE_P);
-	expect_fault("a misaligned 2M page", do_read, WINDOW + (4ul << 21), false, PF_RSVD | PF_P);
+	expect_fault("a misaligned 2M page", do_read, WINDOW + (4ul << 21), false, PFERR_RSVD | PFERR_P);
 	set(&win_pdpt[5], (giant ? 1u << 13 : 0) | PTE_PS | PTE_W | PTE_P);
-	expect_fault(giant ? "a misaligned 1G page" : "a 1G page, which this CPU does not have", do_read, WINDOW + 5 * GIB, false, PF_RSVD | PF_P);
+	expect_fault(giant ? "a misaligned 1G page" : "a 1G page, which this CPU does not have", do_read,
+		     WINDOW + 5 * GIB, false, PFERR_RSVD | PFERR_P);
 	set(&win_pd[4], 0);
 	set(&win_pdpt[5], 0);
 	if (giant) {
@@ -114,20 +115,20 @@ static void test_reserved(void)
 static void test_nx(void)
 {
 	set_pte(0, frame(0) | PTE_NX | PTE_U | PTE_W | PTE_P);
-	expect_fault("bit 63 with NXE=0", do_read, WINDOW, false, PF_RSVD | PF_P);
+	expect_fault("bit 63 with NXE=0", do_read, WINDOW, false, PFERR_RSVD | PFERR_P);
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_NXE);
 	invlpg((void *)window(0));
 	expect_good("read of an NX page", do_read, WINDOW, false);
-	expect_fault("execution of an NX page", do_execute, WINDOW + 64, false, PF_I | PF_P);
-	expect_fault("user execution of an NX page", do_execute, WINDOW + 64, true, PF_I | PF_U | PF_P);
+	expect_fault("execution of an NX page", do_execute, WINDOW + 64, false, PFERR_I | PFERR_P);
+	expect_fault("user execution of an NX page", do_execute, WINDOW + 64, true, PFERR_I | PFERR_U | PFERR_P);
 	set_pte(0, frame(0) | PTE_U | PTE_W | PTE_P);
 	set(&win_pd[0], (uint64_t)win_pt | PTE_NX | PTE_U | PTE_W | PTE_P);
 	write_cr3(read_cr3());
-	expect_fault("execution below an NX PDE", do_execute, WINDOW + 64, true, PF_I | PF_U | PF_P);
+	expect_fault("execution below an NX PDE", do_execute, WINDOW + 64, true, PFERR_I | PFERR_U | PFERR_P);
 	set(&win_pd[0], (uint64_t)win_pt | PTE_U | PTE_W | PTE_P);
 	write_cr3(read_cr3());
-	expect_fault("execution of an absent page", do_execute, WINDOW + 0x3000, false, PF_I);
-	wrmsr(MSR_EFER, rdmsr(MSR_EFER) & ~(uint64_t)EFER_NXE);
+	expect_fault("execution of an absent page", do_execute, WINDOW + 0x3000, false, PFERR_I);
+	wrmsr(MSR_EFER, rdmsr(MSR_EFER) & ~EFER_NXE);
 }
 
 static void read_with_ac(void *p)
@@ -141,18 +142,18 @@ static void test_smep_smap(void)
 
 	if (cpuid(0, 0).a < 7)
 		return;
-	print("paging64:%s SMEP,%s SMAP\n", c.b & 1u << 7 ? "" : " no", c.b & 1u << 20 ? "" : " no");
-	if (c.b & 1u << 7) {
+	print("paging64:%s SMEP,%s SMAP\n", c.b & CPUID_7_EBX_SMEP ? "" : " no", c.b & CPUID_7_EBX_SMAP ? "" : " no");
+	if (c.b & CPUID_7_EBX_SMEP) {
 		expect_good("supervisor execution of a user page, SMEP=0", do_execute, WINDOW + 64, false);
 		write_cr4(read_cr4() | CR4_SMEP);
-		expect_fault("supervisor execution of a user page, SMEP=1", do_execute, WINDOW + 64, false, PF_I | PF_P);
+		expect_fault("supervisor execution of a user page, SMEP=1", do_execute, WINDOW + 64, false, PFERR_I | PFERR_P);
 		expect_good("user execution of a user page, SMEP=1", do_execute, WINDOW + 64, true);
 		write_cr4(read_cr4() & ~(word)CR4_SMEP);
 	}
-	if (c.b & 1u << 20) {
+	if (c.b & CPUID_7_EBX_SMAP) {
 		write_cr4(read_cr4() | CR4_SMAP);
-		expect_fault("supervisor read of a user page, SMAP=1", do_read, WINDOW, false, PF_P);
-		expect_fault("supervisor write to a user page, SMAP=1", do_write, WINDOW, false, PF_W | PF_P);
+		expect_fault("supervisor read of a user page, SMAP=1", do_read, WINDOW, false, PFERR_P);
+		expect_fault("supervisor write to a user page, SMAP=1", do_write, WINDOW, false, PFERR_W | PFERR_P);
 		expect_good("supervisor read of a user page, SMAP=1, AC=1", read_with_ac, WINDOW, false);
 		write_cr4(read_cr4() & ~(word)CR4_SMAP);
 	}
@@ -188,28 +189,28 @@ static void load_cr0(void *p) { write_cr0((word)p); }
 static void test_registers(void)
 {
 	word cr0 = read_cr0(), cr3 = read_cr3(), cr4 = read_cr4();
-	bool pcid = cpuid(1, 0).c & 1u << 17;
+	bool pcid = cpuid(1, 0).c & CPUID_1_ECX_PCID;
 
 	CHECK(trap_call(read_noncanonical, (void *)0x800000000000) == TRAP(GP), "a read of a non-canonical address");
 	CHECK(trap_call(load_cr3, (void *)(cr3 | 1ul << 52)) == TRAP(GP), "CR3 with a reserved bit");
 	CHECK(trap_call(load_cr4, (void *)(cr4 | 1ul << 31)) == TRAP(GP), "CR4 with a reserved bit");
 	CHECK(trap_call(load_cr4, (void *)(cr4 & ~(word)CR4_PAE)) == TRAP(GP), "CR4.PAE off in long mode");
-	CHECK(trap_call(load_cr4, (void *)(cr4 | 1ul << 13)) == TRAP(GP), "CR4.VMXE, which is not offered");
-	CHECK(trap_call(load_cr0, (void *)(cr0 & ~1ul)) == TRAP(GP), "CR0.PE off with paging on");
-	CHECK(trap_call(load_cr0, (void *)((cr0 | 1ul << 29) & ~(1ul << 30))) == TRAP(GP), "CR0.NW without CD");
+	CHECK(trap_call(load_cr4, (void *)(cr4 | CR4_VMXE)) == TRAP(GP), "CR4.VMXE, which is not offered");
+	CHECK(trap_call(load_cr0, (void *)(cr0 & ~CR0_PE)) == TRAP(GP), "CR0.PE off with paging on");
+	CHECK(trap_call(load_cr0, (void *)((cr0 | CR0_NW) & ~CR0_CD)) == TRAP(GP), "CR0.NW without CD");
 	CHECK(trap_call(load_cr0, (void *)(cr0 | 1ul << 32)) == TRAP(GP), "CR0 with a reserved bit");
 	CHECK(read_cr0() == cr0 && read_cr3() == cr3 && read_cr4() == cr4, "the registers are 0x%lx 0x%lx 0x%lx", read_cr0(), read_cr3(),
 	      read_cr4());
 	if (!pcid) {
-		CHECK(trap_call(load_cr4, (void *)(cr4 | 1ul << 17)) == TRAP(GP), "CR4.PCIDE, which is not offered");
+		CHECK(trap_call(load_cr4, (void *)(cr4 | CR4_PCIDE)) == TRAP(GP), "CR4.PCIDE, which is not offered");
 		return;
 	}
-	write_cr4(cr4 | 1ul << 17);
+	write_cr4(cr4 | CR4_PCIDE);
 	write_cr3(cr3 | 5);
 	set_pte(0, frame(0) | PTE_W | PTE_P);
 	CHECK(*window(0) == 0xdad00000, "with a PCID the page reads 0x%x", *window(0));
 	CHECK(read_cr3() == (cr3 | 5), "CR3 is 0x%lx", read_cr3());
-	write_cr3(cr3 | 5 | 1ul << 63);
+	write_cr3(cr3 | 5 | CR3_NO_FLUSH);
 	CHECK(read_cr3() == (cr3 | 5), "CR3 with bit 63 written reads 0x%lx", read_cr3());
 	write_cr3(cr3);
 	write_cr4(cr4);

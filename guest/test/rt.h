@@ -6,6 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/x86.h"
+#include "lib/x86_cpuid.h"
+#include "lib/x86_msr.h"
+
 /* As wide as a register. */
 typedef unsigned long word;
 
@@ -72,11 +76,8 @@ unsigned trap_call(void (*fn)(void *), void *arg);
 unsigned trap_call_user(void (*fn)(void *), void *arg);
 
 #define NO_TRAP 0u
-#define TRAP(vector) ((vector) + 1u)
-#define UD 6u
-#define DF 8u
-#define GP 13u
-#define PF 14u
+/* Of an exception by its mnemonic, without the number sign. */
+#define TRAP(mnemonic) (VECTOR_##mnemonic + 1u)
 
 /* Interrupts: how often each vector came, and what to do on it (the hook gives the EOI). */
 extern volatile unsigned irq_count[256];
@@ -128,14 +129,5 @@ static inline void write_cr0(word v) { __asm__ volatile("mov %0, %%cr0" : : "r"(
 static inline void write_cr3(word v) { __asm__ volatile("mov %0, %%cr3" : : "r"(v) : "memory"); }
 static inline void write_cr4(word v) { __asm__ volatile("mov %0, %%cr4" : : "r"(v) : "memory"); }
 static inline void invlpg(const void *p) { __asm__ volatile("invlpg (%0)" : : "r"(p) : "memory"); }
-
-#define CR0_WP (1u << 16)
-#define CR0_PG (1u << 31)
-#define CR4_PSE (1u << 4)
-#define CR4_PAE (1u << 5)
-#define CR4_SMEP (1u << 20)
-#define CR4_SMAP (1u << 21)
-#define MSR_EFER 0xc0000080u
-#define EFER_NXE (1u << 11)
 
 #endif

@@ -4,10 +4,6 @@
 
 const char test_name[] = "sysret";
 
-#define MSR_STAR 0xc0000081
-#define MSR_LSTAR 0xc0000082
-#define MSR_FMASK 0xc0000084
-#define EFER_SCE 1u
 #define STACK 0x9f000ul /* above 64 KiB, below 1 MiB: memory that the test's image does not use */
 
 extern uint64_t boot_pml4[512], boot_pdpt[512], boot_pd[16][512];
@@ -44,7 +40,7 @@ void test_main(void)
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SCE);
 	wrmsr(MSR_STAR, 0x0028ull << 48 | 0x0018ull << 32);
 	wrmsr(MSR_LSTAR, (word)kernel_entry);
-	wrmsr(MSR_FMASK, 0x700);
+	wrmsr(MSR_FMASK, RFLAGS_TF | RFLAGS_IF | RFLAGS_DF);
 	for (unsigned n = 0; n < 100; n++) {
 		top[-1] = 0;
 		CHECK(trap_call_user(program, NULL) == TRAP(UD), "the 32-bit program ended in trap %u, error 0x%x, CR2 0x%lx", trap.vector,

@@ -148,17 +148,17 @@ static void test_across(void)
 
 	place_behind(0);
 	*last = 0x5a5a5a5a;
-	CHECK(trap_call(store_across, (void *)at) == TRAP(PF) && trap.error == PF_W && trap.cr2 == BEHIND,
+	CHECK(trap_call(store_across, (void *)at) == TRAP(PF) && trap.error == PFERR_W && trap.cr2 == BEHIND,
 	      "a store from a table into an absent page: vector %u, error 0x%x, CR2 0x%lx", trap.vector, trap.error, trap.cr2);
 	CHECK(*last == 0x5a5a5a5a, "a store that faulted left 0x%x", *last);
-	CHECK(trap_call(add_across, (void *)at) == TRAP(PF) && trap.error == PF_W && trap.cr2 == BEHIND,
+	CHECK(trap_call(add_across, (void *)at) == TRAP(PF) && trap.error == PFERR_W && trap.cr2 == BEHIND,
 	      "a locked addition: vector %u, error 0x%x, CR2 0x%lx", trap.vector, trap.error, trap.cr2);
 	CHECK(*last == 0x5a5a5a5a, "a locked addition that faulted left 0x%x", *last);
 	CHECK(trap_call(read_across, (void *)at) == TRAP(PF) && trap.error == 0 && trap.cr2 == BEHIND,
 	      "a load: vector %u, error 0x%x, CR2 0x%lx", trap.vector, trap.error, trap.cr2);
 	place_behind(frame(1) | PTE_P);
 	write_cr0(read_cr0() | CR0_WP);
-	CHECK(trap_call(store_across, (void *)at) == TRAP(PF) && trap.error == (PF_W | PF_P) && trap.cr2 == BEHIND,
+	CHECK(trap_call(store_across, (void *)at) == TRAP(PF) && trap.error == (PFERR_W | PFERR_P) && trap.cr2 == BEHIND,
 	      "a store into a read-only page: vector %u, error 0x%x, CR2 0x%lx", trap.vector, trap.error, trap.cr2);
 	CHECK(*last == 0x5a5a5a5a, "a store into a read-only page left 0x%x", *last);
 	write_cr0(read_cr0() & ~(word)CR0_WP);
@@ -177,7 +177,7 @@ static void test_repetition(void)
 	for (unsigned i = 4; i < 64; i++)
 		data[3][i] = (uint8_t)(i | 0x80); /* reserved bits here and there: nobody uses those entries */
 	place_behind(0);
-	CHECK(trap_call(rep_movsb, (void *)(BEHIND - 40)) == TRAP(PF) && trap.error == PF_W && trap.cr2 == BEHIND,
+	CHECK(trap_call(rep_movsb, (void *)(BEHIND - 40)) == TRAP(PF) && trap.error == PFERR_W && trap.cr2 == BEHIND,
 	      "REP MOVSB out of a table: vector %u, error 0x%x, CR2 0x%lx", trap.vector, trap.error, trap.cr2);
 	CHECK(trap.cx == 24 && trap.di == BEHIND && trap.si == frame(3) + 40, "REP MOVSB stopped with %lu left, at 0x%lx from 0x%lx", trap.cx,
 	      trap.di, trap.si);
@@ -199,13 +199,14 @@ static void test_rights(void)
 	alias_pt[2] = (uint64_t)pt[0] | PTE_P;
 	place_behind(0);
 	write_cr0(read_cr0() | CR0_WP);
-	expect_fault("a write to a table through a read-only page", do_write, ALIASES + 0x2800, false, PF_W | PF_P);
+	expect_fault("a write to a table through a read-only page", do_write, ALIASES + 0x2800, false, PFERR_W | PFERR_P);
 	expect_good("a read of a table through a read-only page", do_read, ALIASES + 0x2800, false);
 	write_cr0(read_cr0() & ~(word)CR0_WP);
 	expect_good("a write to a table through a read-only page, WP=0", do_write, ALIASES + 0x2800, false);
 	pt[0][256] = 0;
 	user_alias = 4ul << 39;
-	expect_fault("a user's write to a table of the supervisor", do_write, ALIASES + 0x2800, true, PF_U | PF_W | PF_P);
+	expect_fault("a user's write to a table of the supervisor", do_write, ALIASES + 0x2800, true,
+		     PFERR_U | PFERR_W | PFERR_P);
 	expect_good("a user's write to a table that is the user's", do_write, TABLE_VA + 0x800, true);
 	CHECK(*(volatile uint8_t *)&pt[0][256] == 0xc3, "the user's write left 0x%lx", pt[0][256]);
 	pt[0][256] = 0;

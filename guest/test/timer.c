@@ -193,7 +193,7 @@ static void test_deadline(void)
 {
 	uint64_t start;
 
-	if (!(cpuid(1, 0).c & 1u << 24)) {
+	if (!(cpuid(1, 0).c & CPUID_1_ECX_TSC_DEADLINE)) {
 		print("timer: no TSC deadline here\n");
 		return;
 	}
@@ -290,40 +290,40 @@ static void test_nmi(void)
 {
 	unsigned got = trap_call(send_nmi, NULL);
 
-	CHECK(got == TRAP(2), "an NMI to itself with IF=0: trap %u", got);
+	CHECK(got == TRAP(NMI), "an NMI to itself with IF=0: trap %u", got);
 	/* The handler was left without IRET: this one ends the blocking. */
 	__asm__ volatile("movq %%rsp, %%rax; pushq $0; pushq %%rax; pushfq; pushq $0x18; pushq $1f; iretq; 1:" : : : "rax", "memory");
 	got = trap_call(send_nmi, NULL);
-	CHECK(got == TRAP(2), "a second NMI after IRET: trap %u", got);
+	CHECK(got == TRAP(NMI), "a second NMI after IRET: trap %u", got);
 	__asm__ volatile("movq %%rsp, %%rax; pushq $0; pushq %%rax; pushfq; pushq $0x18; pushq $1f; iretq; 1:" : : : "rax", "memory");
 }
 
-static void x2_eoi(void) { wrmsr(0x80b, 0); }
+static void x2_eoi(void) { wrmsr(MSR_X2APIC_EOI, 0); }
 
 static void test_x2apic(void)
 {
-	uint64_t base = rdmsr(0x1b);
+	uint64_t base = rdmsr(MSR_APIC_BASE);
 	unsigned n = irq_count[LOW_VECTOR];
 
-	if (!(cpuid(1, 0).c & 1u << 21)) {
+	if (!(cpuid(1, 0).c & CPUID_1_ECX_X2APIC)) {
 		print("timer: no x2APIC here\n");
 		return;
 	}
-	wrmsr(0x1b, base | 0x400);
+	wrmsr(MSR_APIC_BASE, base | APIC_BASE_EXTD);
 	irq_hook[LOW_VECTOR] = x2_eoi;
 	irq_hook[TIMER_VECTOR] = x2_eoi;
-	wrmsr(0x83f, LOW_VECTOR);
+	wrmsr(MSR_X2APIC_SELF_IPI, LOW_VECTOR);
 	sti_nop_cli();
 	CHECK(irq_count[LOW_VECTOR] == n + 1, "x2APIC: an interrupt to itself did not come");
-	wrmsr(0x830, 0x40000 | LOW_VECTOR);
+	wrmsr(MSR_X2APIC_ICR, 0x40000 | LOW_VECTOR);
 	sti_nop_cli();
 	CHECK(irq_count[LOW_VECTOR] == n + 2, "x2APIC: an interrupt to itself by ICR did not come");
-	wrmsr(0x83e, 0xb);
-	wrmsr(0x832, TIMER_VECTOR);
-	wrmsr(0x838, 100000);
+	wrmsr(MSR_X2APIC_DIV_CONF, 0xb);
+	wrmsr(MSR_X2APIC_LVT_TIMER, TIMER_VECTOR);
+	wrmsr(MSR_X2APIC_INIT_COUNT, 100000);
 	CHECK(wait_for(TIMER_VECTOR, 1), "x2APIC: no interrupt from the timer");
-	wrmsr(0x1b, base & ~0xc00ull);
-	wrmsr(0x1b, base);
+	wrmsr(MSR_APIC_BASE, base & ~(APIC_BASE_EN | APIC_BASE_EXTD));
+	wrmsr(MSR_APIC_BASE, base);
 }
 
 void test_main(void)
