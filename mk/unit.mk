@@ -5,4 +5,5 @@ UNIT_CFLAGS := -std=gnu11 -O1 -g -DVELLUM_DEBUG -fsanitize=address,undefined -fn
 	$(WARNINGS) -I.
 
 UNIT_lib_SRC := test/unit/lib/test_lib.c lib/fmt.c
-UNIT_TESTS += lib
+UNIT_lib_x86_SRC := test/unit/lib/test_x86.c
+UNIT_TESTS += lib lib_x86
