@@ -19,7 +19,7 @@ static void write_code(void) { *(volatile uint8_t *)(uintptr_t)provoke = INSTRUC
 static void write_slot(void)
 {
 	static const uint8_t increment[] = { 0x48, 0xff, 0xc0 }, undefined[] = { 0x0f, 0x0b };
-	struct insn_registers s = { .rax = 41, .rflags = 2 };
+	struct insn_registers s = { .rax = 41, .rflags = RFLAGS_FIXED };
 	unsigned first = insn_run(increment, sizeof(increment), &s), second = insn_run(undefined, sizeof(undefined), &s);
 
 	console_log("provoke: INC gave %lu, vector %u; UD2 vector %u", s.rax, first, second);

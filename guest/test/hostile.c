@@ -132,9 +132,9 @@ static uint64_t outcome(void)
 
 	for (const word *r = (word *)frame; r < (word *)(frame + 1); r++)
 		h = mix(h, *r);
-	if (frame->vector == 14)
+	if (frame->vector == VECTOR_PF)
 		__asm__ volatile("mov %%cr2, %0" : "=r"(v));
-	else if (frame->vector == 1)
+	else if (frame->vector == VECTOR_DB)
 		__asm__ volatile("mov %%dr6, %0" : "=r"(v));
 	return mix(h, v);
 }
@@ -190,12 +190,12 @@ static uint64_t run_slots(struct experiment *x)
 		world_settle();
 		starts++;
 		next = slot + 1;
-		if (frame->vector == 2 || nmi_seen) {
+		if (frame->vector == VECTOR_NMI || nmi_seen) {
 			/* What it left depends on the time: the next one gets a new world. */
-			frame->vector = 2;
+			frame->vector = VECTOR_NMI;
 			if (told(slot))
 				tell(x, slot, 0);
-			vectors[2]++;
+			vectors[VECTOR_NMI]++;
 			instructions++;
 			h = mix(h, slot);
 			make(x);

@@ -57,7 +57,7 @@ void real_fetch(void)
 	hostile_frame.ds = seen[2];
 	hostile_frame.fs = hostile_frame.gs = 0;
 	/* The next NMI waits for an IRET. */
-	if (hostile_frame.vector == 2) {
+	if (hostile_frame.vector == VECTOR_NMI) {
 		nmi_seen = 1;
 		__asm__ volatile("pushfl; pushl %0; pushl $1f; iretl; 1:" : : "i"(CODE) : "memory");
 	}

@@ -2,7 +2,6 @@
  * entry, but for events: what a CPU would not enter it cannot be in either, and the change is taken back. */
 #include "test/fuzz/exits.h"
 
-#define BS BIT(14)
 
 uint64_t fuzz_value(struct input *in)
 {
@@ -73,7 +72,7 @@ static void change_flags(struct input *in)
 
 	/* The trap that MOV SS holds back was saved by the CPU; STI holds none back. */
 	if ((value[0] & RFLAGS_TF) && value[1] == BLOCKING_MOV_SS)
-		value[2] = BS;
+		value[2] = PENDING_DEBUG_BS;
 	change(field, value, 3);
 }
 

@@ -15,7 +15,6 @@
  *     outside real mode. */
 #include "test/fuzz/exits.h"
 
-#define IF BIT(9)
 
 static unsigned cpl(void) { return vmcs_get(VMCS_GUEST_SS_ACCESS) >> 5 & 3; }
 static bool long64(void) { return (vmcs_get(VMCS_ENTRY_CONTROLS) & ENTRY_IA32E) && (vmcs_get(VMCS_GUEST_CS_ACCESS) & BIT(13)); }
@@ -36,7 +35,7 @@ static void delivering(struct input *in, struct bench_exit *x)
 
 	switch (in8(in) % 8) {
 	case 0:
-		if (vmcs_get(VMCS_GUEST_RFLAGS) & IF)
+		if (vmcs_get(VMCS_GUEST_RFLAGS) & RFLAGS_IF)
 			x->vectoring = (uint32_t)(EVENT_VALID | EVENT_TYPE_EXTERNAL | in8(in));
 		break;
 	case 1:
@@ -233,7 +232,7 @@ static bool window(struct input *in, struct bench_exit *x)
 		x->reason = EXIT_NMI_WINDOW;
 		return true;
 	}
-	if (!proc(PROC_INTERRUPT_WINDOW) || !(vmcs_get(VMCS_GUEST_RFLAGS) & IF))
+	if (!proc(PROC_INTERRUPT_WINDOW) || !(vmcs_get(VMCS_GUEST_RFLAGS) & RFLAGS_IF))
 		return false;
 	vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, blocking & BLOCKING_NMI);
 	vmcs_put(VMCS_GUEST_PENDING_DEBUG, 0);

@@ -29,14 +29,15 @@ void bench_cpu_reset(const struct bench_config *config)
 		.model = model,
 		.tsc = 1000000,
 		.ticks = 10,
-		.cr0 = BIT(31) | BIT(16) | BIT(5) | BIT(4) | BIT(1) | BIT(0),
+		.cr0 = CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_MP | CR0_PE,
 		.cr3 = 0x1000,
-		.cr4 = BIT(5) | BIT(6) | BIT(7) | BIT(9) | BIT(10) | BIT(13) | (model == BENCH_PENRYN ||
-										model == BENCH_LYNNFIELD ? 0 : BIT(18)),
-		.dr6 = 0xffff0ff0,
-		.efer = 0xd01,
-		.pat = 0x0007040600070406,
-		.misc_enable = BIT(0) | BIT(11) | BIT(12) | BIT(3) | BIT(18),
+		.cr4 = CR4_PAE | CR4_MCE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_VMXE |
+		       (model == BENCH_PENRYN || model == BENCH_LYNNFIELD ? 0 : CR4_OSXSAVE),
+		.dr6 = DR6_RESET,
+		.efer = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE,
+		.pat = PAT_AFTER_RESET,
+		.misc_enable = MISC_ENABLE_FAST_STRING | MISC_ENABLE_THERMAL_CONTROL | MISC_ENABLE_BTS_UNAVAILABLE |
+			       MISC_ENABLE_PEBS_UNAVAILABLE | MISC_ENABLE_MONITOR,
 		.apic_base = 0xfee00900,
 		.msr = config->msr,
 		.cpuid = config->cpuid,
@@ -98,11 +99,11 @@ static uint64_t vmx_msr(uint32_t msr)
 	case 5: /* MISC: timer's rate is the TSC's, EFER.LMA stored, HLT, shutdown and wait-for-SIPI, 4 targets */
 		return BIT(5) | 7 << 6 | 4 << 16;
 	case 6:
-		return BIT(31) | BIT(5) | BIT(0);
+		return CR0_PG | CR0_NE | CR0_PE;
 	case 7:
 		return 0xffffffff;
 	case 8:
-		return BIT(13);
+		return CR4_VMXE;
 	case 9:
 		return soft.model == BENCH_MODERN ? 0x7727ff : soft.model == BENCH_HASWELL ? 0x1727ff : 0x67ff;
 	case 0xb:

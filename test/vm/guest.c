@@ -222,6 +222,6 @@ bool bench_mode(enum bench_mode mode, unsigned cpl)
 	put_segments(mode, cpl);
 	vmcs_put(VMCS_GUEST_RIP, small ? 0x8000 : BENCH_CODE);
 	vmcs_put(VMCS_GUEST_RSP, small ? 0x7ff0 : BENCH_STACK);
-	vmcs_put(VMCS_GUEST_RFLAGS, 2 | (mode == BENCH_V86 ? BIT(17) : 0));
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | (mode == BENCH_V86 ? RFLAGS_VM : 0));
 	return true;
 }

@@ -13,7 +13,7 @@ static struct vcpu *vcpu_of(struct emulate *e) { return e->opaque; }
 
 static enum emulate_access page_fault(struct emulate *e, uint64_t linear, uint32_t error)
 {
-	e->exception = (struct emulate_exception){ .vector = 14, .has_error = true, .error = error, .cr2 = linear };
+	e->exception = (struct emulate_exception){ .vector = VECTOR_PF, .has_error = true, .error = error, .cr2 = linear };
 	return EMULATE_ACCESS_FAULT;
 }
 

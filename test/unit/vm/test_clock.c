@@ -4,7 +4,6 @@
 
 #include "host/interrupt.h"
 
-#define IF BIT(9)
 #define CHEAP 100 /* ticks for each look at the TSC: no less than the way in and out takes on a CPU (CLOCK_ENTRY_TICKS) */
 #define DEAR 5000 /* and more than two looks for each exit */
 
@@ -55,10 +54,10 @@ static void the_hypervisors_time(void **state)
 static void deadline(uint64_t tsc)
 {
 	STEP(bench_wrmsr(MSR_APIC_BASE, 0xfee00d00));
-	STEP(bench_wrmsr(MSR_X2APIC + 0xf, 0x1ff));
-	STEP(bench_wrmsr(MSR_X2APIC + 0x32, 0x40031));
+	STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0xf, 0x1ff));
+	STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0x32, 0x40031));
 	STEP(bench_wrmsr(MSR_TSC_DEADLINE, tsc));
-	vmcs_put(VMCS_GUEST_RFLAGS, 2 | IF);
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
 }
 
 /* K1, where the way in and out was shorter than what is taken off for it, and no instruction of the guest's was executed: its clock
@@ -173,11 +172,11 @@ static void a_count_begins_now(void **state)
 	start_clock(true, 1);
 	soft.ticks = DEAR;
 	STEP(bench_wrmsr(MSR_APIC_BASE, 0xfee00d00));
-	STEP(bench_wrmsr(MSR_X2APIC + 0xf, 0x1ff));
-	STEP(bench_wrmsr(MSR_X2APIC + 0x3e, 0xb)); /* each tick of the bus, which are the TSC's */
-	STEP(bench_wrmsr(MSR_X2APIC + 0x32, 0x31));
+	STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0xf, 0x1ff));
+	STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0x3e, 0xb)); /* each tick of the bus, which are the TSC's */
+	STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0x32, 0x31));
 	before = soft.tsc - bench.vm[0]->clock.behind;
-	STEP(bench_wrmsr(MSR_X2APIC + 0x38, 1000000));
+	STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0x38, 1000000));
 	assert_in_range(timers_next(&bench.vm[0]->timers), before + 1000000, before + 1000000 + DEAR);
 	finish();
 }

@@ -1,10 +1,6 @@
 /* What emulated instructions and events that are delivered by hand leave in the VMCS (vm/exit/emulation.c). */
 #include "test/unit/vm/fixture.h"
 
-#define TF BIT(8)
-#define IF BIT(9)
-#define RF BIT(16)
-#define BS BIT(14)
 #define LAPIC_TPR 0xfee00080u
 #define READ_KNOWN 0x181u
 #define WRITE_KNOWN 0x182u
@@ -41,13 +37,13 @@ static void registers_are_taken_over(void **state)
 	at_mode("ept", BENCH_PAE, 0);
 	STEP(bench_mov_to_cr(8, 3));
 	/* RF was for this instruction alone. */
-	vmcs_put(VMCS_GUEST_RFLAGS, 2 | RF | IF);
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_RF | RFLAGS_IF);
 	vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, BLOCKING_STI);
 	CODE("\xff\x33"); /* push [ebx] */
 	STEP(touch(false));
 	EXPECT_NOTHING();
 	assert_int_equal(vmcs_get(VMCS_GUEST_RSP), BENCH_STACK - 4);
-	assert_int_equal(bench.entry.rflags, 2 | IF);
+	assert_int_equal(bench.entry.rflags, 2 | RFLAGS_IF);
 	assert_int_equal(bench.entry.interruptibility, 0);
 	CODE("\x8e\x1b"); /* mov ds, [ebx] */
 	STEP(bench_mov_to_cr(8, BENCH_DATA3 >> 4));
@@ -98,7 +94,7 @@ static void instructions_that_are_left_out(void **state)
 /* IRET out of device memory: NMIs are no longer blocked. The frame is in the test device's memory. */
 static void an_emulated_iret(void **state)
 {
-	uint32_t frame[3] = { HANDLER, BENCH_CODE0, 0x202 | RF };
+	uint32_t frame[3] = { HANDLER, BENCH_CODE0, 0x202 | RFLAGS_RF };
 
 	(void)state;
 	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = "ept", .description = "testdev on\n" });
@@ -115,7 +111,7 @@ static void an_emulated_iret(void **state)
 	EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = READ_KNOWN, .gpa = DEVICE, .gva = DEVICE);
 	EXPECT_NOTHING();
 	assert_int_equal(bench.entry.rip, HANDLER);
-	assert_int_equal(bench.entry.rflags, 0x202 | RF);
+	assert_int_equal(bench.entry.rflags, 0x202 | RFLAGS_RF);
 	assert_int_equal(bench.entry.interruptibility, 0);
 	assert_int_equal(vmcs_get(VMCS_GUEST_RSP), DEVICE + 12);
 	finish();
@@ -133,7 +129,7 @@ static void prepare_delivery(void)
 		bench_poke(IDT + 8 * vector, &gate, 8);
 	vmcs_put(VMCS_GUEST_IDTR_BASE, IDT);
 	vmcs_put(VMCS_GUEST_IDTR_LIMIT, 0x47f);
-	vmcs_put(VMCS_GUEST_RFLAGS, 2 | IF);
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
 	vmcs_put(VMCS_GUEST_RSP, STACK_IN_A_DEVICE);
 }
 
@@ -159,8 +155,8 @@ static void deliveries_by_hand(void **state)
 	(void)state;
 	prepare_delivery();
 	DELIVER(EXCEPTION_ERROR(13), 0x18, 0);
-	assert_int_equal(bench.entry.rflags & IF, 0);
-	assert_int_equal(pushed(1), 2 | IF);
+	assert_int_equal(bench.entry.rflags & RFLAGS_IF, 0);
+	assert_int_equal(pushed(1), 2 | RFLAGS_IF);
 	assert_int_equal(pushed(2), BENCH_CODE0);
 	assert_int_equal(pushed(3), BENCH_CODE);
 	assert_int_equal(pushed(4), 0x18);
@@ -196,11 +192,11 @@ static void what_a_delivery_ends(void **state)
 {
 	(void)state;
 	prepare_delivery();
-	vmcs_put(VMCS_GUEST_RFLAGS, 2 | IF | TF);
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF | RFLAGS_TF);
 	vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, BLOCKING_MOV_SS);
-	vmcs_put(VMCS_GUEST_PENDING_DEBUG, BS);
+	vmcs_put(VMCS_GUEST_PENDING_DEBUG, PENDING_DEBUG_BS);
 	DELIVER(EXCEPTION(6), 0, 0);
-	assert_int_equal(bench.entry.rflags & TF, 0);
+	assert_int_equal(bench.entry.rflags & RFLAGS_TF, 0);
 	assert_int_equal(bench.entry.interruptibility, 0);
 	assert_int_equal(bench.entry.pending_debug, 0);
 	finish();

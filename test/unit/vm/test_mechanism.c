@@ -1,9 +1,8 @@
 /* Which mechanism a virtual machine gets, and what is refused (vm/mechanism.c). */
 #include "test/unit/vm/fixture.h"
 
-#define VMX_EPT_VPID 0x48c
 
-static uint64_t no_vpid(uint32_t msr, uint64_t value) { return msr == VMX_EPT_VPID ? value & ~BIT(32) : value; }
+static uint64_t no_vpid(uint32_t msr, uint64_t value) { return msr == MSR_VMX_EPT_VPID_CAP ? value & ~BIT(32) : value; }
 
 static struct vm *create(const char *mmu, const char *description)
 {
@@ -51,7 +50,10 @@ static void what_the_cpu_has_not(void **state)
 	finish();
 }
 
-static uint64_t no_large(uint32_t msr, uint64_t value) { return msr == VMX_EPT_VPID ? value & ~(BIT(16) | BIT(17)) : value; }
+static uint64_t no_large(uint32_t msr, uint64_t value)
+{
+	return msr == MSR_VMX_EPT_VPID_CAP ? value & ~(BIT(16) | BIT(17)) : value;
+}
 
 static void an_ept_of_small_pages(void **state)
 {

@@ -3,7 +3,6 @@
 
 #include "host/frames.h"
 
-#define IF BIT(9)
 
 static void start_with(const char *mmu, const char *description)
 {
@@ -242,10 +241,10 @@ static void a_hlt_between_exits(void **state)
 	(void)state;
 	start_with("ept", "switch-every 32exits\n");
 	STEP(bench_wrmsr(MSR_APIC_BASE, 0xfee00d00));
-	STEP(bench_wrmsr(MSR_X2APIC + 0xf, 0x1ff));
-	STEP(bench_wrmsr(MSR_X2APIC + 0x32, 0x40031));
+	STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0xf, 0x1ff));
+	STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0x32, 0x40031));
 	STEP(bench_wrmsr(MSR_TSC_DEADLINE, vmcs_get(VMCS_TSC_OFFSET) + soft.tsc + 10000));
-	vmcs_put(VMCS_GUEST_RFLAGS, 2 | IF);
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
 	assert_int_equal(bench_exit_simple(EXIT_HLT, 1), BENCH_IDLE);
 	STEP(bench_timer());
 	EXPECT_EVENT(INFO(EVENT_TYPE_EXTERNAL, 0x31), 0);
@@ -301,7 +300,7 @@ static void while_it_sleeps(void **state)
 {
 	(void)state;
 	start_with("ept", "switch-every 1ms\nswitch-among ept,brute\n");
-	vmcs_put(VMCS_GUEST_RFLAGS, 2 | IF);
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
 	assert_int_equal(bench_exit_simple(EXIT_HLT, 1), BENCH_IDLE);
 	assert_int_equal(bench_timer(), BENCH_IDLE);
 	assert_string_equal(mmu(), "brute");

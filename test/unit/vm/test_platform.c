@@ -4,7 +4,6 @@
 #include "host/console.h"
 #include "host/interrupt.h"
 
-#define IF BIT(9)
 #define ICR 0x30
 #define SELF 0x40000u
 #define NMI 0x400u
@@ -29,11 +28,11 @@ static uint8_t in(uint16_t port)
 static void x2apic_on(void)
 {
 	STEP(bench_wrmsr(MSR_APIC_BASE, 0xfee00d00));
-	STEP(bench_wrmsr(MSR_X2APIC + 0xf, 0x1ff));
+	STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0xf, 0x1ff));
 	EXPECT_NOTHING();
 }
 
-static void open_interrupts(void) { vmcs_put(VMCS_GUEST_RFLAGS, 2 | IF); }
+static void open_interrupts(void) { vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF); }
 
 static void again(void) { STEP(bench_exit_simple(EXIT_CPUID, 2)); }
 
@@ -53,13 +52,13 @@ static void interrupts_to_itself(void **state)
 	start();
 	x2apic_on();
 	open_interrupts();
-	STEP(bench_wrmsr(MSR_X2APIC + ICR, SELF | 0x41));
+	STEP(bench_wrmsr(MSR_X2APIC_FIRST + ICR, SELF | 0x41));
 	EXPECT_EVENT(INFO(EVENT_TYPE_EXTERNAL, 0x41), 0);
 	again();
 	EXPECT_NOTHING();
-	STEP(bench_wrmsr(MSR_X2APIC + ICR, ASSERT_LEVEL | NMI));
+	STEP(bench_wrmsr(MSR_X2APIC_FIRST + ICR, ASSERT_LEVEL | NMI));
 	EXPECT_EVENT(INFO(EVENT_TYPE_NMI, 2), 0);
-	EXPECT_END(bench_wrmsr(MSR_X2APIC + ICR, ASSERT_LEVEL | INIT), "INIT");
+	EXPECT_END(bench_wrmsr(MSR_X2APIC_FIRST + ICR, ASSERT_LEVEL | INIT), "INIT");
 	assert_int_equal(bench.vm[0]->status, VM_STATUS_OK);
 	bench_delete();
 }
@@ -85,7 +84,7 @@ static void with_testdev(void)
 	check_entry(__LINE__);
 }
 
-static void eoi(void) { STEP(bench_wrmsr(MSR_X2APIC + 0xb, 0)); }
+static void eoi(void) { STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0xb, 0)); }
 
 /* A line that stays asserted interrupts again after the EOI; one that is not, does not. */
 static void a_level_at_the_ioapic(void **state)
@@ -118,7 +117,7 @@ static void an_nmi_that_may_come(void **state)
 	bench_delete();
 	with_testdev();
 	x2apic_on();
-	STEP(bench_wrmsr(MSR_X2APIC + 0x35, NMI));
+	STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0x35, NMI));
 	assert_int_equal(bench_exit_simple(EXIT_HLT, 1), BENCH_IDLE);
 	assert_false(bench.vm[0]->ended);
 	finish();
@@ -134,7 +133,7 @@ static void deadline(uint64_t ticks)
 {
 	uint64_t due = soft.tsc + ticks;
 
-	STEP(bench_wrmsr(MSR_X2APIC + 0x32, 0x40031));
+	STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0x32, 0x40031));
 	STEP(bench_wrmsr(MSR_TSC_DEADLINE, due + vmcs_get(VMCS_TSC_OFFSET)));
 	assert_in_range(timers_next(&bench.vm[0]->timers), due - 1000, due + 1000);
 }

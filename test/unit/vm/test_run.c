@@ -6,13 +6,12 @@
 
 #include "host/interrupt.h"
 
-#define IF BIT(9)
-#define X2APIC_LINT0 (MSR_X2APIC + 0x35)
+#define X2APIC_LINT0 (MSR_X2APIC_FIRST + 0x35)
 
 static void lapic_on(void)
 {
 	STEP(bench_wrmsr(MSR_APIC_BASE, 0xfee00d00));
-	STEP(bench_wrmsr(MSR_X2APIC + 0xf, 0x1ff));
+	STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0xf, 0x1ff));
 	EXPECT_NOTHING();
 }
 
@@ -45,7 +44,7 @@ static void a_pit_interrupt_by_the_pics(void **state)
 	start();
 	init_pics();
 	start_pit();
-	vmcs_put(VMCS_GUEST_RFLAGS, 2 | IF);
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
 	assert_int_equal(bench_exit_simple(EXIT_HLT, 1), BENCH_IDLE);
 	STEP(bench_timer());
 	EXPECT_EVENT(INFO(EVENT_TYPE_EXTERNAL, 0x20), 0);
@@ -61,7 +60,7 @@ static void a_reset_of_a_halted_guest(void **state)
 	lapic_on();
 	STEP(bench_wrmsr(X2APIC_LINT0, 0x500)); /* the 8259's output is an INIT */
 	start_pit();
-	vmcs_put(VMCS_GUEST_RFLAGS, 2 | IF);
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
 	assert_int_equal(bench_exit_simple(EXIT_HLT, 1), BENCH_IDLE);
 	assert_int_equal(bench_timer(), BENCH_OVER);
 	assert_non_null(strstr(bench.vm[0]->end_text, "reset"));

@@ -4,7 +4,6 @@
 #include "host/console.h"
 #include "host/interrupt.h"
 
-#define IF BIT(9)
 
 static void again(void) { STEP(bench_exit_simple(EXIT_CPUID, 2)); }
 
@@ -35,10 +34,10 @@ static unsigned slices_of(const struct vcpu *v)
 static void deadline(uint64_t ticks)
 {
 	STEP(bench_wrmsr(MSR_APIC_BASE, 0xfee00d00));
-	STEP(bench_wrmsr(MSR_X2APIC + 0xf, 0x1ff));
-	STEP(bench_wrmsr(MSR_X2APIC + 0x32, 0x40031));
+	STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0xf, 0x1ff));
+	STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0x32, 0x40031));
 	STEP(bench_wrmsr(MSR_TSC_DEADLINE, vmcs_get(VMCS_TSC_OFFSET) + soft.tsc + ticks));
-	vmcs_put(VMCS_GUEST_RFLAGS, 2 | IF);
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
 }
 
 /* Goes to sleep, for so many ticks; somebody else runs, or nobody. */
@@ -187,7 +186,7 @@ static void a_timer_of_its_own(void **state)
 	assert_ptr_equal(bench.v, v);
 	EXPECT_EVENT(INFO(EVENT_TYPE_EXTERNAL, 0x31), 0);
 	/* The next one, too: the CPU's timer covers it (R1). */
-	STEP(bench_wrmsr(MSR_X2APIC + 0xb, 0));
+	STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0xb, 0));
 	deadline(3000000);
 	again();
 	STEP(bench_timer());

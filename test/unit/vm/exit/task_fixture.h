@@ -13,7 +13,6 @@
 #define NEW_TSS (BENCH_TSS + 0x100)
 #define NEW_DESCRIPTOR (BENCH_GDT + BENCH_TSS2)
 #define OLD_DESCRIPTOR (BENCH_GDT + BENCH_TSS1)
-#define BUSY BIT(41)
 #define CODE16 0x58
 #define LDT_DESCRIPTOR (BENCH_GDT + 0x60) /* of the 16-bit data, here an LDT's */
 #define LDT_AT (BENCH_DATA + 0x800)

@@ -1,13 +1,11 @@
 /* What becomes of instructions that are emulated (vm/exit/emulation.c): bounds, breakpoints, the FPU, and what is not known. */
 #include "test/unit/vm/fixture.h"
 
-#define TF BIT(8)
 #define ABSENT 0x30000000u /* no memory, no device */
 #define READ BIT(0)
 #define WRITE BIT(1)
 #define GVA_KNOWN (BIT(7) | BIT(8))
 #define HIT(n) (BIT(12) | BIT(n)) /* of the pending debug exceptions: enabled breakpoint */
-#define BS BIT(14)
 #define DR7_WRITE4 0xd0401u /* breakpoint 0: writes of 4 bytes; accesses of 4 bytes */
 #define DR7_ACCESS4 0xf0401u
 
@@ -56,14 +54,14 @@ static void a_repeated_instruction_is_stepped(void **state)
 	at_mode(BENCH_LONG64, 0);
 	*bench_gpr(GPR_RDI) = ABSENT;
 	*bench_gpr(GPR_RCX) = 2;
-	vmcs_put(VMCS_GUEST_RFLAGS, 2 | TF);
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_TF);
 	CODE("\xf3\xaa");
 	for (unsigned left = 2; left-- > 0;) {
 		vmcs_put(VMCS_GUEST_PENDING_DEBUG, 0);
 		STEP(violation(WRITE | GVA_KNOWN, ABSENT));
 		assert_int_equal(*bench_gpr(GPR_RCX), left);
 		assert_int_equal(bench.entry.rip, left ? BENCH_CODE : BENCH_CODE + 2);
-		assert_int_equal(bench.entry.pending_debug, BS);
+		assert_int_equal(bench.entry.pending_debug, PENDING_DEBUG_BS);
 	}
 	finish();
 }

@@ -2,14 +2,7 @@
  * those of the SDM, "Interrupt 8 - Double Fault Exception", "Event Injection" and "Checks on Guest Non-Register State". */
 #include "test/unit/vm/fixture.h"
 
-#define TF BIT(8)
-#define IF BIT(9)
-#define RF BIT(16)
-#define BS BIT(14)
 
-#define X2APIC_ICR (MSR_X2APIC + 0x30)
-#define X2APIC_SELF_IPI (MSR_X2APIC + 0x3f)
-#define X2APIC_EOI (MSR_X2APIC + 0xb)
 #define ICR_NMI_TO_ALL 0x84400ull
 
 #define UNMAPPED 0x800000u /* by the guest's own tables */
@@ -23,7 +16,7 @@ static void at_mode(const char *mmu, enum bench_mode mode)
 static void lapic_on(void)
 {
 	STEP(bench_wrmsr(MSR_APIC_BASE, 0xfee00d00));
-	STEP(bench_wrmsr(MSR_X2APIC + 0xf, 0x1ff));
+	STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0xf, 0x1ff));
 	EXPECT_NOTHING();
 }
 
@@ -97,7 +90,7 @@ static void a_fault_after_an_interrupt(void **state)
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(vectors); i++) {
 		at_mode("shadow", BENCH_PAGED32);
-		vmcs_put(VMCS_GUEST_RFLAGS, 2 | IF);
+		vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
 		STEP(fault_during(INFO(EVENT_TYPE_EXTERNAL, vectors[i]), 0, 0));
 		EXPECT_EVENT(EXCEPTION_ERROR(14), 2);
 		assert_false(bench.entry.proc & PROC_INTERRUPT_WINDOW);
@@ -128,16 +121,16 @@ static void faults_set_rf(void **state)
 	at_mode("ept", BENCH_LONG64);
 	STEP(bench_wrmsr(0x12345678, 0));
 	EXPECT_GP();
-	assert_true(bench.entry.rflags & RF);
+	assert_true(bench.entry.rflags & RFLAGS_RF);
 	finish();
 	at_mode("shadow", BENCH_PAGED32);
 	STEP(fault_during(0, 0, 0));
-	assert_true(bench.entry.rflags & RF);
+	assert_true(bench.entry.rflags & RFLAGS_RF);
 	finish();
 	/* An abort and an interrupt do not. */
 	at_mode("shadow", BENCH_PAGED32);
 	STEP(fault_during(EXCEPTION_ERROR(14), 0, 0));
-	assert_false(bench.entry.rflags & RF);
+	assert_false(bench.entry.rflags & RFLAGS_RF);
 	finish();
 }
 
@@ -166,11 +159,11 @@ static void an_interrupt_waits_for_its_window(void **state)
 	(void)state;
 	at_mode("ept", BENCH_LONG64);
 	lapic_on();
-	STEP(bench_wrmsr(X2APIC_SELF_IPI, 0x51));
+	STEP(bench_wrmsr(MSR_X2APIC_SELF_IPI, 0x51));
 	EXPECT_NOTHING();
 	assert_true(bench.entry.proc & PROC_INTERRUPT_WINDOW);
 	/* STI and MOV SS hold it back for one instruction more. */
-	vmcs_put(VMCS_GUEST_RFLAGS, 2 | IF);
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
 	vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, BLOCKING_STI);
 	vcpu_request(bench.v, REQUEST_EVENT);
 	STEP(bench_interrupt(0xf1));
@@ -191,19 +184,19 @@ static void the_higher_class_comes_first(void **state)
 	(void)state;
 	at_mode("ept", BENCH_LONG64);
 	lapic_on();
-	STEP(bench_wrmsr(X2APIC_SELF_IPI, 0x51));
-	STEP(bench_wrmsr(X2APIC_SELF_IPI, 0x81));
-	STEP(bench_wrmsr(X2APIC_SELF_IPI, 0x61));
-	vmcs_put(VMCS_GUEST_RFLAGS, 2 | IF);
+	STEP(bench_wrmsr(MSR_X2APIC_SELF_IPI, 0x51));
+	STEP(bench_wrmsr(MSR_X2APIC_SELF_IPI, 0x81));
+	STEP(bench_wrmsr(MSR_X2APIC_SELF_IPI, 0x61));
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
 	STEP(bench_exit_simple(EXIT_INTERRUPT_WINDOW, 0));
 	EXPECT_EVENT(INFO(EVENT_TYPE_EXTERNAL, 0x81), 0);
 	/* The others wait for its end, not for a window. */
 	assert_false(bench.entry.proc & PROC_INTERRUPT_WINDOW);
-	STEP(bench_wrmsr(X2APIC_EOI, 0));
+	STEP(bench_wrmsr(MSR_X2APIC_EOI, 0));
 	EXPECT_EVENT(INFO(EVENT_TYPE_EXTERNAL, 0x61), 0);
-	STEP(bench_wrmsr(X2APIC_EOI, 0));
+	STEP(bench_wrmsr(MSR_X2APIC_EOI, 0));
 	EXPECT_EVENT(INFO(EVENT_TYPE_EXTERNAL, 0x51), 0);
-	STEP(bench_wrmsr(X2APIC_EOI, 0));
+	STEP(bench_wrmsr(MSR_X2APIC_EOI, 0));
 	EXPECT_NOTHING();
 	finish();
 }
@@ -214,9 +207,9 @@ static void the_task_priority_holds_interrupts_back(void **state)
 	(void)state;
 	at_mode("ept", BENCH_LONG64);
 	lapic_on();
-	vmcs_put(VMCS_GUEST_RFLAGS, 2 | IF);
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
 	STEP(bench_mov_to_cr(8, 5));
-	STEP(bench_wrmsr(X2APIC_SELF_IPI, 0x51));
+	STEP(bench_wrmsr(MSR_X2APIC_SELF_IPI, 0x51));
 	EXPECT_NOTHING();
 	assert_false(bench.entry.proc & PROC_INTERRUPT_WINDOW);
 	STEP(bench_mov_to_cr(8, 4));
@@ -230,12 +223,12 @@ static void a_debug_trap_comes_before_an_interrupt(void **state)
 	(void)state;
 	at_mode("ept", BENCH_LONG64);
 	lapic_on();
-	STEP(bench_wrmsr(X2APIC_SELF_IPI, 0x51));
-	vmcs_put(VMCS_GUEST_RFLAGS, 2 | IF | TF);
+	STEP(bench_wrmsr(MSR_X2APIC_SELF_IPI, 0x51));
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF | RFLAGS_TF);
 	vcpu_request(bench.v, REQUEST_EVENT); /* as if the interrupt came at that moment */
 	STEP(bench_exit_simple(EXIT_CPUID, 2));
 	EXPECT_NOTHING();
-	assert_int_equal(bench.entry.pending_debug, BS);
+	assert_int_equal(bench.entry.pending_debug, PENDING_DEBUG_BS);
 	assert_true(bench.entry.proc & PROC_INTERRUPT_WINDOW);
 	finish();
 }
@@ -247,12 +240,12 @@ static void an_nmi_and_its_window(void **state)
 	(void)state;
 	at_mode("ept", BENCH_LONG64);
 	lapic_on();
-	STEP(bench_wrmsr(X2APIC_ICR, ICR_NMI_TO_ALL));
+	STEP(bench_wrmsr(MSR_X2APIC_ICR, ICR_NMI_TO_ALL));
 	EXPECT_EVENT(INFO(EVENT_TYPE_NMI, 2), 0);
 	assert_false(bench.entry.proc & PROC_NMI_WINDOW);
 	/* Another one while the first is being handled. */
 	assert_true(vmcs_get(VMCS_GUEST_INTERRUPTIBILITY) & BLOCKING_NMI);
-	STEP(bench_wrmsr(X2APIC_ICR, ICR_NMI_TO_ALL));
+	STEP(bench_wrmsr(MSR_X2APIC_ICR, ICR_NMI_TO_ALL));
 	EXPECT_NOTHING();
 	assert_true(bench.entry.proc & PROC_NMI_WINDOW);
 	/* IRET. */
@@ -272,7 +265,7 @@ static void an_nmi_waits_for_sti_and_mov_ss(void **state)
 		at_mode("ept", BENCH_LONG64);
 		bench.v->nmi_pending = true;
 		vcpu_request(bench.v, REQUEST_EVENT);
-		vmcs_put(VMCS_GUEST_RFLAGS, 2 | IF);
+		vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
 		vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, blocking[i]);
 		STEP(bench_interrupt(0xf1));
 		EXPECT_NOTHING();
@@ -288,9 +281,9 @@ static void an_nmi_comes_before_an_interrupt(void **state)
 	(void)state;
 	at_mode("ept", BENCH_LONG64);
 	lapic_on();
-	STEP(bench_wrmsr(X2APIC_SELF_IPI, 0x51));
-	vmcs_put(VMCS_GUEST_RFLAGS, 2 | IF);
-	STEP(bench_wrmsr(X2APIC_ICR, ICR_NMI_TO_ALL));
+	STEP(bench_wrmsr(MSR_X2APIC_SELF_IPI, 0x51));
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
+	STEP(bench_wrmsr(MSR_X2APIC_ICR, ICR_NMI_TO_ALL));
 	EXPECT_EVENT(INFO(EVENT_TYPE_NMI, 2), 0);
 	assert_true(bench.entry.proc & PROC_INTERRUPT_WINDOW);
 	finish();
@@ -302,10 +295,10 @@ static void a_requeued_event_comes_first(void **state)
 	(void)state;
 	at_mode("ept", BENCH_LONG64);
 	lapic_on();
-	STEP(bench_wrmsr(X2APIC_SELF_IPI, 0x51));
+	STEP(bench_wrmsr(MSR_X2APIC_SELF_IPI, 0x51));
 	bench.v->nmi_pending = true;
 	vcpu_request(bench.v, REQUEST_EVENT);
-	vmcs_put(VMCS_GUEST_RFLAGS, 2 | IF);
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
 	EXIT(.reason = EXIT_EXTERNAL_INTERRUPT, .info = INFO(EVENT_TYPE_EXTERNAL, 0xf1), .vectoring = EXCEPTION_ERROR(13));
 	EXPECT_GP();
 	assert_true(bench.entry.proc & PROC_NMI_WINDOW);

@@ -1,9 +1,6 @@
 /* Exceptions that exit although they are the guest's own: #DB, #AC, #MC (vm/exit/exception.c). They arrive as without it. */
 #include "test/unit/vm/fixture.h"
 
-#define TF BIT(8)
-#define IF BIT(9)
-#define BS BIT(14)
 
 static void at_mode(enum bench_mode mode)
 {
@@ -39,7 +36,7 @@ static void a_breakpoint(void **state)
 	assert_int_equal(read_dr6(), 0xffff0ff1);
 	assert_int_equal(bench.entry.rip, BENCH_CODE);
 	/* A trap of the single step keeps what the guest has not cleared but for the breakpoints. */
-	exception(EXCEPTION(1), 0, BS, 0);
+	exception(EXCEPTION(1), 0, PENDING_DEBUG_BS, 0);
 	assert_int_equal(read_dr6(), 0xffff4ff0);
 	finish();
 }
@@ -88,9 +85,9 @@ static void a_trap_while_sti_or_mov_ss_blocks(void **state)
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(blocking); i++) {
 		at_mode(BENCH_LONG64);
-		vmcs_put(VMCS_GUEST_RFLAGS, 2 | IF | TF);
+		vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF | RFLAGS_TF);
 		vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, blocking[i]);
-		exception(EXCEPTION(1), 0, BS, 0);
+		exception(EXCEPTION(1), 0, PENDING_DEBUG_BS, 0);
 		EXPECT_EVENT(EXCEPTION(1), 0);
 		finish();
 	}
@@ -107,7 +104,7 @@ static void an_alignment_check(void **state)
 	EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION_ERROR(17), .vectoring = EXCEPTION_ERROR(13), .vectoring_error = 8);
 	EXPECT_EVENT(EXCEPTION_ERROR(17), 0);
 	/* On the way to an interrupt, which is lost, and to an NMI, which blocks the next. */
-	vmcs_put(VMCS_GUEST_RFLAGS, 2 | IF);
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
 	EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION_ERROR(17), .vectoring = INFO(EVENT_TYPE_EXTERNAL, 0x77));
 	EXPECT_EVENT(EXCEPTION_ERROR(17), 0);
 	assert_false(bench.entry.proc & PROC_INTERRUPT_WINDOW);
@@ -117,7 +114,7 @@ static void an_alignment_check(void **state)
 	finish();
 	/* In the shadow of a MOV SS, under single-step, from an emulator that has not saved the trap. */
 	at_mode(BENCH_LONG64);
-	vmcs_put(VMCS_GUEST_RFLAGS, 2 | BIT(8));
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_TF);
 	vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, BLOCKING_MOV_SS);
 	exception(EXCEPTION_ERROR(17), 0, 0, 0);
 	EXPECT_EVENT(EXCEPTION_ERROR(17), 0);

@@ -4,9 +4,6 @@
 
 #include "vm/vm.h"
 
-#define TF BIT(8)
-#define IF BIT(9)
-#define BS BIT(14)
 
 static void at_mode(enum bench_cpu cpu, const char *mmu, enum bench_mode mode, unsigned cpl)
 {
@@ -57,7 +54,7 @@ static void skip_ends_blocking(void **state)
 {
 	(void)state;
 	at_mode(BENCH_HASWELL, "ept", BENCH_LONG64, 0);
-	vmcs_put(VMCS_GUEST_RFLAGS, 2 | IF);
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
 	vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, BLOCKING_STI);
 	STEP(bench_exit_simple(EXIT_CPUID, 2));
 	assert_int_equal(bench.entry.interruptibility, 0);
@@ -75,14 +72,14 @@ static void skip_under_single_step(void **state)
 	(void)state;
 	at_mode(BENCH_HASWELL, "ept", BENCH_LONG64, 0);
 	for (unsigned i = 0; i < ARRAY_SIZE(blocking); i++) {
-		vmcs_put(VMCS_GUEST_RFLAGS, 2 | IF | TF);
+		vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF | RFLAGS_TF);
 		vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, blocking[i]);
-		vmcs_put(VMCS_GUEST_PENDING_DEBUG, blocking[i] ? BS : 0);
+		vmcs_put(VMCS_GUEST_PENDING_DEBUG, blocking[i] ? PENDING_DEBUG_BS : 0);
 		STEP(bench_exit_simple(EXIT_CPUID, 2));
-		assert_int_equal(bench.entry.pending_debug, BS);
+		assert_int_equal(bench.entry.pending_debug, PENDING_DEBUG_BS);
 		assert_int_equal(bench.entry.interruptibility, 0);
 	}
-	vmcs_put(VMCS_GUEST_RFLAGS, 2);
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED);
 	STEP(bench_exit_simple(EXIT_CPUID, 2));
 	assert_int_equal(bench.entry.pending_debug, 0);
 	finish();
@@ -94,13 +91,13 @@ static void a_trap_that_mov_ss_holds_back(void **state)
 {
 	(void)state;
 	at_mode(BENCH_HASWELL, "ept", BENCH_LONG64, 0);
-	vmcs_put(VMCS_GUEST_RFLAGS, 2 | IF | TF);
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF | RFLAGS_TF);
 	vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, BLOCKING_MOV_SS);
-	vmcs_put(VMCS_GUEST_PENDING_DEBUG, BS);
+	vmcs_put(VMCS_GUEST_PENDING_DEBUG, PENDING_DEBUG_BS);
 	EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = 0x181, .gpa = BENCH_DATA, .gva = BENCH_DATA);
 	assert_int_equal(bench.entry.rip, BENCH_CODE);
 	assert_int_equal(bench.entry.interruptibility, BLOCKING_MOV_SS);
-	assert_int_equal(bench.entry.pending_debug, BS);
+	assert_int_equal(bench.entry.pending_debug, PENDING_DEBUG_BS);
 	finish();
 }
 
@@ -109,7 +106,7 @@ static void a_trap_that_mov_ss_holds_back(void **state)
 static void lapic_on(void)
 {
 	STEP(bench_wrmsr(MSR_APIC_BASE, 0xfee00d00));
-	STEP(bench_wrmsr(MSR_X2APIC + 0xf, 0x1ff));
+	STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0xf, 0x1ff));
 	EXPECT_NOTHING();
 }
 
@@ -119,10 +116,10 @@ static void hlt_sleeps_until_an_interrupt(void **state)
 	at_mode(BENCH_HASWELL, "ept", BENCH_LONG64, 0);
 	lapic_on();
 	/* In 10,000 ticks. */
-	STEP(bench_wrmsr(MSR_X2APIC + 0x32, 0x40031));
+	STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0x32, 0x40031));
 	STEP(bench_wrmsr(MSR_TSC_DEADLINE, vmcs_get(VMCS_TSC_OFFSET) + soft.tsc + 10000));
 	vmcs_put(VMCS_GUEST_RIP, BENCH_CODE);
-	vmcs_put(VMCS_GUEST_RFLAGS, 2 | IF);
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
 	vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, BLOCKING_STI);
 	assert_int_equal(bench_exit_simple(EXIT_HLT, 1), BENCH_IDLE);
 	STEP(bench_timer());
@@ -142,7 +139,7 @@ static void hlt_for_good(void **state)
 	/* An interrupt does not wake what has them disabled. */
 	at_mode(BENCH_HASWELL, "ept", BENCH_LONG64, 0);
 	lapic_on();
-	STEP(bench_wrmsr(MSR_X2APIC + 0x3f, 0x41));
+	STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0x3f, 0x41));
 	EXPECT_END(bench_exit_simple(EXIT_HLT, 1), "halted for good");
 	bench_delete();
 	at_mode(BENCH_HASWELL, "ept", BENCH_LONG64, 0);
@@ -157,10 +154,10 @@ static void hlt_under_single_step(void **state)
 	(void)state;
 	for (unsigned interrupts = 0; interrupts < 2; interrupts++) {
 		at_mode(BENCH_HASWELL, "ept", BENCH_LONG64, 0);
-		vmcs_put(VMCS_GUEST_RFLAGS, 2 | TF | (interrupts ? IF : 0));
+		vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_TF | (interrupts ? RFLAGS_IF : 0));
 		STEP(bench_exit_simple(EXIT_HLT, 1));
 		EXPECT_NOTHING();
-		assert_int_equal(bench.entry.pending_debug, BS);
+		assert_int_equal(bench.entry.pending_debug, PENDING_DEBUG_BS);
 		assert_int_equal(bench.entry.activity, 0);
 		assert_int_equal(bench.entry.rip, BENCH_CODE + 1);
 		finish();
@@ -257,7 +254,7 @@ static void requeued(uint32_t vectoring, uint32_t error, uint32_t length, uint64
 
 	at_mode(BENCH_HASWELL, "ept", BENCH_LONG64, 0);
 	/* As the fault leaves it that the delivery ended in. */
-	vmcs_put(VMCS_GUEST_RFLAGS, 2 | IF | BIT(16));
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF | RFLAGS_RF);
 	vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, blocking_before);
 	/* Bit 12 of the vectoring information is undefined. */
 	EXIT(.reason = EXIT_EXTERNAL_INTERRUPT, .info = INFO(EVENT_TYPE_EXTERNAL, 0xf1), .vectoring = vectoring | (uint32_t)BIT(12),

@@ -113,7 +113,7 @@ static void a_repeated_instruction_under_single_step(void **state)
 	*bench_gpr(GPR_RDX) = PORT_LATCH;
 	*bench_gpr(GPR_RSI) = BENCH_DATA;
 	*bench_gpr(GPR_RCX) = 3;
-	vmcs_put(VMCS_GUEST_RFLAGS, 2 | BIT(8));
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_TF);
 	string_instruction("\xf3\x6f", 2, false, 4, true);
 	assert_int_equal(*bench_gpr(GPR_RCX), 2);
 	assert_int_equal(bench.entry.rip, BENCH_CODE);
@@ -146,9 +146,9 @@ static void watched_ports(void **state)
 	watched(PORT_LATCH, 2, true, 0);
 	watched(PORT_LATCH + 4, 1, true, 0);
 	/* Together with a single-step trap; and a repeated instruction stops where it hits. */
-	vmcs_put(VMCS_GUEST_RFLAGS, 2 | BIT(8));
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_TF);
 	watched(PORT_LATCH + 2, 2, false, HIT | BIT(14));
-	vmcs_put(VMCS_GUEST_RFLAGS, 2);
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED);
 	vmcs_put(VMCS_GUEST_PENDING_DEBUG, 0);
 	*bench_gpr(GPR_RDX) = PORT_LATCH;
 	*bench_gpr(GPR_RSI) = BENCH_DATA;

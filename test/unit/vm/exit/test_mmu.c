@@ -2,9 +2,6 @@
  * (vm/exit/emulation.c). */
 #include "test/unit/vm/fixture.h"
 
-#define TF BIT(8)
-#define IF BIT(9)
-#define BS BIT(14)
 #define LAPIC 0xfee00000u
 #define LAPIC_TPR 0x80
 #define ABSENT 0x30000000u /* no memory, no device */
@@ -173,16 +170,16 @@ static void single_step_of_an_emulated_instruction(void **state)
 	(void)state;
 	at_mode("ept", BENCH_LONG64, 0);
 	*bench_gpr(GPR_RBX) = LAPIC + LAPIC_TPR;
-	vmcs_put(VMCS_GUEST_RFLAGS, 2 | TF);
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_TF);
 	CODE("\x89\x03");
 	STEP(violation(WRITE | GVA_KNOWN, LAPIC + LAPIC_TPR));
 	EXPECT_NOTHING();
-	assert_int_equal(bench.entry.pending_debug, BS);
+	assert_int_equal(bench.entry.pending_debug, PENDING_DEBUG_BS);
 	/* After MOV SS the trap of MOV SS is lost, that of the instruction is not. */
 	vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, BLOCKING_MOV_SS);
 	CODE("\x89\x03");
 	STEP(violation(WRITE | GVA_KNOWN, LAPIC + LAPIC_TPR));
-	assert_int_equal(bench.entry.pending_debug, BS);
+	assert_int_equal(bench.entry.pending_debug, PENDING_DEBUG_BS);
 	assert_int_equal(bench.entry.interruptibility, 0);
 	finish();
 }
@@ -196,13 +193,13 @@ static void an_emulated_mov_ss(void **state)
 		/* The TPR holds the selector. */
 		STEP(bench_mov_to_cr(8, BENCH_DATA0 >> 4));
 		*bench_gpr(GPR_RBX) = LAPIC + LAPIC_TPR;
-		vmcs_put(VMCS_GUEST_RFLAGS, 2 | (steps ? TF : 0));
+		vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | (steps ? RFLAGS_TF : 0));
 		CODE("\x8e\x13"); /* mov ss, [ebx] */
 		STEP(violation(READ | GVA_KNOWN, LAPIC + LAPIC_TPR));
 		EXPECT_NOTHING();
 		assert_int_equal(vmcs_get(VMCS_GUEST_ES_SELECTOR + 2 * SEG_SS), BENCH_DATA0);
 		assert_int_equal(bench.entry.interruptibility, BLOCKING_MOV_SS);
-		assert_int_equal(bench.entry.pending_debug, steps ? BS : 0);
+		assert_int_equal(bench.entry.pending_debug, steps ? PENDING_DEBUG_BS : 0);
 		finish();
 	}
 }

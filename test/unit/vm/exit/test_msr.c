@@ -1,11 +1,6 @@
 /* RDMSR and WRMSR (vm/exit/msr.c). SDM, "Model-Specific Registers", and the chapters that name each register. */
 #include "test/unit/vm/fixture.h"
 
-#define MTRR_PHYSBASE0 0x200
-#define MTRR_PHYSMASK0 0x201
-#define MTRR_FIX64K 0x250
-#define MTRR_FIX16K_80000 0x258
-#define MTRR_FIX4K_F8000 0x26f
 
 static void in_long_mode(void)
 {
@@ -49,7 +44,7 @@ static void registers_that_are_not_there(void **state)
 {
 	static const uint32_t msrs[] = { 0x2, 0x3a, 0xe7, 0x186, 0x345, 0x38f, 0x480, 0x48f, 0x570, 0x6a0, 0xc0000084 + 0x1000,
 					 0xc0010015,
-					 0x40000000, 0xffffffff, MTRR_PHYSBASE0 + 16 };
+					 0x40000000, 0xffffffff, MSR_MTRR_PHYSBASE0 + 16 };
 
 	(void)state;
 	in_long_mode();
@@ -139,22 +134,23 @@ static void mtrrs(void **state)
 	REFUSES(MSR_MTRR_DEF_TYPE, 0xc02);
 	REFUSES(MSR_MTRR_DEF_TYPE, 0xc07); /* UC- is the PAT's alone */
 	REFUSES(MSR_MTRR_DEF_TYPE, 0x1c06);
-	TAKES(MTRR_PHYSBASE0, 0xc0000000);
-	REFUSES(MTRR_PHYSBASE0, 0xc0000100);
-	REFUSES(MTRR_PHYSBASE0, 0xc0000002);
-	REFUSES(MTRR_PHYSBASE0, BIT(40));
-	TAKES(MTRR_PHYSMASK0, 0xffc0000800);
-	REFUSES(MTRR_PHYSMASK0, 0xffc0000801);
-	REFUSES(MTRR_PHYSMASK0, BIT(40) | 0x800);
-	TAKES(MTRR_PHYSBASE0 + 14, 6);
-	for (uint32_t msr = MTRR_FIX16K_80000; msr <= MTRR_FIX4K_F8000; msr += MTRR_FIX4K_F8000 - MTRR_FIX16K_80000) {
+	TAKES(MSR_MTRR_PHYSBASE0, 0xc0000000);
+	REFUSES(MSR_MTRR_PHYSBASE0, 0xc0000100);
+	REFUSES(MSR_MTRR_PHYSBASE0, 0xc0000002);
+	REFUSES(MSR_MTRR_PHYSBASE0, BIT(40));
+	TAKES(MSR_MTRR_PHYSBASE0 + 1, 0xffc0000800);
+	REFUSES(MSR_MTRR_PHYSBASE0 + 1, 0xffc0000801);
+	REFUSES(MSR_MTRR_PHYSBASE0 + 1, BIT(40) | 0x800);
+	TAKES(MSR_MTRR_PHYSBASE0 + 14, 6);
+	for (uint32_t msr = MSR_MTRR_FIX16K_80000; msr <= MSR_MTRR_FIX4K_F8000;
+	     msr += MSR_MTRR_FIX4K_F8000 - MSR_MTRR_FIX16K_80000) {
 		TAKES(msr, 0x0605040100060504);
 		assert_int_equal(READS(msr), 0x0605040100060504);
 		REFUSES(msr, 0x0200000000000000);
 		REFUSES(msr, 0x07);
 		REFUSES(msr, 0x0900);
 	}
-	TAKES(MTRR_FIX64K, 0x0606060606060606);
+	TAKES(MSR_MTRR_FIX64K_00000, 0x0606060606060606);
 	finish();
 }
 
@@ -194,19 +190,19 @@ static void apic(void **state)
 {
 	(void)state;
 	in_long_mode();
-	REFUSES(MSR_X2APIC + 0x80, 0);           /* not in x2APIC mode */
+	REFUSES(MSR_X2APIC_FIRST + 0x80, 0);           /* not in x2APIC mode */
 	REFUSES(MSR_APIC_BASE, 0xfee00d01);      /* reserved */
 	REFUSES(MSR_APIC_BASE, 0xfee00500);      /* x2APIC mode of a disabled APIC */
 	REFUSES(MSR_APIC_BASE, BIT(40) | 0xfee00900);
 	TAKES(MSR_APIC_BASE, 0xfee00d00);
 	REFUSES(MSR_APIC_BASE, 0xfee00900);      /* only by way of "disabled" */
-	TAKES(MSR_X2APIC + 0x8, 0x20);
-	assert_int_equal(READS(MSR_X2APIC + 0x8), 0x20);
-	REFUSES(MSR_X2APIC + 0x8, 0x100);
-	REFUSES(MSR_X2APIC + 0x3, 0);            /* the version is read-only */
-	REFUSES(MSR_X2APIC + 0xb, 1);            /* an EOI is 0 */
-	REFUSES(MSR_X2APIC + 0x3ff, 0);
-	REFUSES(MSR_X2APIC + 0x31, 0);           /* the ICR is one register */
+	TAKES(MSR_X2APIC_FIRST + 0x8, 0x20);
+	assert_int_equal(READS(MSR_X2APIC_FIRST + 0x8), 0x20);
+	REFUSES(MSR_X2APIC_FIRST + 0x8, 0x100);
+	REFUSES(MSR_X2APIC_FIRST + 0x3, 0);            /* the version is read-only */
+	REFUSES(MSR_X2APIC_FIRST + 0xb, 1);            /* an EOI is 0 */
+	REFUSES(MSR_X2APIC_FIRST + 0x3ff, 0);
+	REFUSES(MSR_X2APIC_FIRST + 0x31, 0);           /* the ICR is one register */
 	TAKES(MSR_APIC_BASE, 0xfee00000);
 	finish();
 }

@@ -8,7 +8,7 @@ static void jump(void **state)
 	(void)state;
 	for (unsigned m = 0; m < ARRAY_SIZE(mechanisms); m++) {
 		prepare_as(mechanisms[m]);
-		vmcs_put(VMCS_GUEST_RFLAGS, 0x2 | BIT(14));
+		vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_NT);
 		STEP(switch_by(HVM_TASK_JMP));
 		EXPECT_NEW_TASK();
 		assert_int_equal(bench.entry.rflags, 0x202);
@@ -19,8 +19,8 @@ static void jump(void **state)
 		assert_int_equal(get(BENCH_TSS + TSS_GPR + 4 * GPR_RBX), 0x1234);
 		assert_int_equal(get(BENCH_TSS + TSS_GPR + 4 * GPR_RSP), BENCH_STACK);
 		assert_int_equal(get(BENCH_TSS + TSS_CS) & 0xffff, BENCH_CODE0);
-		assert_int_equal(get64(OLD_DESCRIPTOR) & BUSY, 0);
-		assert_int_equal(get64(NEW_DESCRIPTOR) & BUSY, BUSY);
+		assert_int_equal(get64(OLD_DESCRIPTOR) & DESCRIPTOR_BUSY, 0);
+		assert_int_equal(get64(NEW_DESCRIPTOR) & DESCRIPTOR_BUSY, DESCRIPTOR_BUSY);
 		assert_int_equal(get(NEW_TSS + TSS_LINK) & 0xffff, 0);
 		finish();
 	}
@@ -53,7 +53,7 @@ static void call(void **state)
 	EXPECT_NEW_TASK();
 	assert_int_equal(bench.entry.rflags, 0x4202); /* NT */
 	assert_int_equal(get(NEW_TSS + TSS_LINK) & 0xffff, BENCH_TSS1);
-	assert_int_equal(get64(OLD_DESCRIPTOR) & BUSY, BUSY);
+	assert_int_equal(get64(OLD_DESCRIPTOR) & DESCRIPTOR_BUSY, DESCRIPTOR_BUSY);
 	finish();
 }
 
@@ -61,13 +61,13 @@ static void iret(void **state)
 {
 	(void)state;
 	prepare();
-	put64(NEW_DESCRIPTOR, get64(NEW_DESCRIPTOR) | BUSY);
+	put64(NEW_DESCRIPTOR, get64(NEW_DESCRIPTOR) | DESCRIPTOR_BUSY);
 	vmcs_put(VMCS_GUEST_RFLAGS, 0x4002);
 	STEP(switch_by(HVM_TASK_IRET));
 	EXPECT_NEW_TASK();
 	assert_int_equal(get(BENCH_TSS + TSS_EFLAGS), 0x0002); /* NT is clear in the image */
-	assert_int_equal(get64(OLD_DESCRIPTOR) & BUSY, 0);
-	assert_int_equal(get64(NEW_DESCRIPTOR) & BUSY, BUSY);
+	assert_int_equal(get64(OLD_DESCRIPTOR) & DESCRIPTOR_BUSY, 0);
+	assert_int_equal(get64(NEW_DESCRIPTOR) & DESCRIPTOR_BUSY, DESCRIPTOR_BUSY);
 	finish();
 }
 
@@ -135,7 +135,8 @@ static void refused(enum bench_at at, uint32_t vector, uint32_t error, int line)
 {
 	step_to_entry(at, line);
 	expect_event(EXCEPTION_ERROR(vector), error, line);
-	if (bench.entry.rip != BENCH_CODE || vmcs_get(VMCS_GUEST_TR_SELECTOR) != BENCH_TSS1 || !(get64(OLD_DESCRIPTOR) & BUSY))
+	if (bench.entry.rip != BENCH_CODE || vmcs_get(VMCS_GUEST_TR_SELECTOR) != BENCH_TSS1 ||
+	    !(get64(OLD_DESCRIPTOR) & DESCRIPTOR_BUSY))
 		fail_msg("line %d: an exception, and yet something changed", line);
 	finish();
 }
@@ -145,7 +146,7 @@ static void the_new_tss(void **state)
 {
 	(void)state;
 	prepare();
-	put64(NEW_DESCRIPTOR, get64(NEW_DESCRIPTOR) | BUSY);
+	put64(NEW_DESCRIPTOR, get64(NEW_DESCRIPTOR) | DESCRIPTOR_BUSY);
 	REFUSED(switch_by(HVM_TASK_JMP), 13, BENCH_TSS2);
 	prepare();
 	REFUSED(switch_by(HVM_TASK_IRET), 10, BENCH_TSS2); /* not busy */
@@ -185,7 +186,7 @@ static void a_new_tss_that_is_read_only(void **state)
 		bench_peek(NEW_TSS, tss, sizeof(tss));
 		bench_poke(BENCH_DATA, tss, sizeof(tss));
 		put64(NEW_DESCRIPTOR, (get64(NEW_DESCRIPTOR) & 0x00fffd000000ffff) | (uint64_t)BENCH_DATA << 16 |
-				       (source == HVM_TASK_IRET ? BUSY : 0));
+				       (source == HVM_TASK_IRET ? DESCRIPTOR_BUSY : 0));
 		set_page(BENCH_DATA, 0x25);
 		step_to_entry(switch_by(source), __LINE__);
 		if (source == HVM_TASK_CALL)
@@ -244,7 +245,7 @@ static void a_busy_descriptor_that_is_read_only(void **state)
 
 	(void)state;
 	prepare();
-	raw = get64(NEW_DESCRIPTOR) | BUSY;
+	raw = get64(NEW_DESCRIPTOR) | DESCRIPTOR_BUSY;
 	vmcs_put(VMCS_GUEST_GDTR_LIMIT, 0x1fff);
 	put64(BENCH_GDT + 0x1000, raw);
 	set_page(BENCH_GDT + 0x1000, 0x25);
@@ -263,7 +264,7 @@ static void the_trap_flag_of_a_task(void **state)
 	STEP(switch_by(HVM_TASK_JMP));
 	EXPECT_EVENT(EXCEPTION(1), 0);
 	assert_int_equal(bench.entry.rip, BENCH_CODE + 0x1000);
-	assert_true(read_dr6() & BIT(15));
+	assert_true(read_dr6() & DR6_BT);
 	finish();
 }
 
@@ -326,7 +327,7 @@ static void a_tss_of_16_bits(void **state)
 	assert_int_equal(*bench_gpr(GPR_RDI) & 0xffff, 0x707);
 	assert_int_equal(vmcs_get(VMCS_GUEST_CR3), bench.vm[0]->vcpu[0]->mmu.root.cr3);
 	assert_int_equal(vmcs_get(VMCS_GUEST_TR_ACCESS) & 0x1f, 3);
-	assert_true(vmcs_get(VMCS_GUEST_ES_ACCESS + 2 * SEG_FS) & BIT(16));
+	assert_true(vmcs_get(VMCS_GUEST_ES_ACCESS + 2 * SEG_FS) & SEGMENT_UNUSABLE);
 	assert_int_equal(get(NEW_TSS) & 0xffff, BENCH_TSS1);
 	finish();
 	prepare();

@@ -8,7 +8,8 @@ static void raised_in_the_new_task(enum bench_at at, uint32_t vector, uint32_t e
 {
 	step_to_entry(at, line);
 	expect_event(EXCEPTION_ERROR(vector), error, line);
-	if (bench.entry.rip != BENCH_CODE + 0x1000 || vmcs_get(VMCS_GUEST_TR_SELECTOR) != BENCH_TSS2 || !(get64(NEW_DESCRIPTOR) & BUSY))
+	if (bench.entry.rip != BENCH_CODE + 0x1000 || vmcs_get(VMCS_GUEST_TR_SELECTOR) != BENCH_TSS2 ||
+	    !(get64(NEW_DESCRIPTOR) & DESCRIPTOR_BUSY))
 		fail_msg("line %d: not the new task's exception", line);
 	assert_int_equal(vmcs_get(VMCS_GUEST_ES_SELECTOR + 2 * SEG_CS), get(NEW_TSS + TSS_CS));
 	finish();
