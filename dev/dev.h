@@ -1,10 +1,12 @@
 /* dev/dev.h - what every device model builds on: ports, MMIO regions, interrupt lines, time.
  *
- * A device is a plain struct that its owner embeds; the file dev/NAME.c implements its registers and nothing else. A device never
- * blocks, never fails and never trusts the guest: a register that does not exist reads as all ones (or as the data sheet says) and
- * ignores writes. All functions of the devices of one VM are called with that VM's device lock held.
+ * A device is a plain struct that its owner embeds; the file dev/NAME.c implements its registers and nothing else. A
+ * device never blocks, never fails and never trusts the guest: a register that does not exist reads as all ones (or as
+ * the data sheet says) and ignores writes. All functions of the devices of one VM are called with that VM's device lock
+ * held.
  *
- * Time is counted in *ticks* of the machine's TSC (an unsigned 64-bit number that never decreases while the VM lives). */
+ * Time is counted in *ticks* of the machine's TSC (an unsigned 64-bit number that never decreases while the VM
+ * lives). */
 #ifndef VELLUM_DEV_DEV_H
 #define VELLUM_DEV_DEV_H
 
@@ -40,8 +42,8 @@ void timers_run(struct timers *t, uint64_t now);
 /* The earliest deadline, or UINT64_MAX. */
 static inline uint64_t timers_next(const struct timers *t) { return t->first ? t->first->deadline : UINT64_MAX; }
 
-/* Conversion between two clocks: dst = src * to_hz / from_hz, exact to rounding for spans that fit in 64 bits on both sides;
- * two multiplications, no division, after ratio_init(). */
+/* Conversion between two clocks: dst = src * to_hz / from_hz, exact to rounding for spans that fit in 64 bits on both
+ * sides; two multiplications, no division, after ratio_init(). */
 struct ratio {
 	uint64_t whole; /* integer part of to_hz / from_hz */
 	uint64_t frac;  /* fraction, in 2^-64 */
@@ -69,7 +71,8 @@ struct pio_range {
 
 #define PIO_RANGES_MAX 48
 
-/* The port space of one VM. index: for every port, 1 + the number of its range, 0 for none: one load finds the device. */
+/* The port space of one VM. index: for every port, 1 + the number of its range, 0 for none: one load finds the
+ * device. */
 struct pio_space {
 	uint8_t index[65536];
 	struct pio_range range[PIO_RANGES_MAX];
@@ -137,7 +140,8 @@ void mmio_write(struct mmio_space *s, uint64_t gpa, unsigned size, uint64_t valu
 
 /* ---- interrupt lines ---- */
 
-/* An output line of a device: level true is asserted. The platform (vm/platform.c) connects it to the PICs and the I/O APIC. */
+/* An output line of a device: level true is asserted. The platform (vm/platform.c) connects it to the PICs and the I/O
+ * APIC. */
 struct irq_line {
 	void (*set)(void *ctx, unsigned gsi, bool level);
 	void *ctx;

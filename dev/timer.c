@@ -1,7 +1,8 @@
 /* dev/timer.c - the alarms of one VM (a short list, sorted by deadline) and the conversion between clocks.
  *
  * TM1 the list is sorted by deadline; a timer is on it if and only if it is armed, and once.
- * TM2 one call of timers_run() fires at most as many alarms as were due when it began, however often they are armed again.
+ * TM2 one call of timers_run() fires at most as many alarms as were due when it began, however often they are armed
+ *     again.
  * TM3 the earliest deadline becomes earlier only by timer_arm(), which then sets timers.earlier. */
 #include "dev/dev.h"
 

@@ -1,7 +1,7 @@
 /* emulate/decode.c - from bytes to struct insn: prefixes, opcode, ModRM, SIB, displacement, immediate.
  *
- * Pure (E1). Bytes that are not there read as zero and only make the cursor overrun; one check at the end turns that into
- * INSN_SHORT or INSN_TOO_LONG, whatever the zeros decoded to. */
+ * Pure (E1). Bytes that are not there read as zero and only make the cursor overrun; one check at the end turns that
+ * into INSN_SHORT or INSN_TOO_LONG, whatever the zeros decoded to. */
 #include "emulate/ops.h"
 
 #define INSN_MAX 15
@@ -145,8 +145,8 @@ static void find_row(struct decoder *d)
 
 static const uint8_t prefix_flags[4] = { 0, INSN_F_OPSIZE, INSN_F_REP, INSN_F_REPNE };
 
-/* The rest of a VEX prefix, the opcode, and its row. Outside 64-bit mode there are eight registers: R and X are known to be
- * clear, B and the highest bit of vvvv do not count. */
+/* The rest of a VEX prefix, the opcode, and its row. Outside 64-bit mode there are eight registers: R and X are known
+ * to be clear, B and the highest bit of vvvv do not count. */
 static enum insn_status vex(struct decoder *d, struct insn *i, uint8_t first)
 {
 	bool illegal = i->rex || (i->flags & (INSN_F_LOCK | INSN_F_OPSIZE | INSN_F_REP | INSN_F_REPNE));
@@ -384,7 +384,9 @@ enum insn_status emulate_decode(const uint8_t *bytes, unsigned n, enum emulate_m
 
 	initialise(&d, i, bytes, n, mode);
 	byte = prefixes(&d, i);
-	i->adsize = mode == EMULATE_LONG64 ? (d.override_address ? 4 : 8) : (default16(&d) != d.override_address) ? 2 : 4;
+	i->adsize = mode == EMULATE_LONG64		    ? (d.override_address ? 4 : 8)
+		    : (default16(&d) != d.override_address) ? 2
+							    : 4;
 	if ((byte == 0xc4 || byte == 0xc5) && is_vex(&d))
 		status = vex(&d, i, byte);
 	else if (byte == 0x62 && is_evex(&d))

@@ -1,5 +1,5 @@
-/* emulate/decode_0f38.c - the maps 0F 38 and 0F 3A, SSSE3 to AVX2, FMA, BMI and what else the CPU has there, by opcode and
- * mandatory prefix. As in decode_0f.c, what is legal beyond that the CPU itself judges. */
+/* emulate/decode_0f38.c - the maps 0F 38 and 0F 3A, SSSE3 to AVX2, FMA, BMI and what else the CPU has there, by opcode
+ * and mandatory prefix. As in decode_0f.c, what is legal beyond that the CPU itself judges. */
 #include "emulate/ops.h"
 
 #define N(size, bits) { OP_native, size, H_MODRM | H_NATIVE | H_VEX_OK | H_N(bits) }
@@ -38,16 +38,19 @@ const struct opcode opcodes_0f38[256][4] = {
 	[0x18] = SIZED(4), [0x19] = SIZED(8), [0x1a] = SIZED(16), /* VBROADCASTSS, SD, F128 */
 	[0x1c] = INTEGER, [0x1d] = INTEGER, [0x1e] = INTEGER,
 	/* PMOVSX */
-	[0x20] = SIZED(NATIVE_VL_2), [0x21] = SIZED(NATIVE_VL_4), [0x22] = SIZED(NATIVE_VL_8), [0x23] = SIZED(NATIVE_VL_2),
+	[0x20] = SIZED(NATIVE_VL_2), [0x21] = SIZED(NATIVE_VL_4), [0x22] = SIZED(NATIVE_VL_8),
+	[0x23] = SIZED(NATIVE_VL_2),
 	[0x24] = SIZED(NATIVE_VL_4), [0x25] = SIZED(NATIVE_VL_2),
 	[0x28] = V, [0x29] = V,
 	[0x2a] = { HOLE, N(NATIVE_VL, INSN_N_ALIGN_VEX) }, /* MOVNTDQA */
 	[0x2b] = V,
 	[0x2c] = MASKED(4), [0x2d] = MASKED(8), [0x2e] = MASKED_STORE(4), [0x2f] = MASKED_STORE(8),
 	/* PMOVZX */
-	[0x30] = SIZED(NATIVE_VL_2), [0x31] = SIZED(NATIVE_VL_4), [0x32] = SIZED(NATIVE_VL_8), [0x33] = SIZED(NATIVE_VL_2),
+	[0x30] = SIZED(NATIVE_VL_2), [0x31] = SIZED(NATIVE_VL_4), [0x32] = SIZED(NATIVE_VL_8),
+	[0x33] = SIZED(NATIVE_VL_2),
 	[0x34] = SIZED(NATIVE_VL_4), [0x35] = SIZED(NATIVE_VL_2),
-	[0x36] = V, [0x37] = V, [0x38] = V, [0x39] = V, [0x3a] = V, [0x3b] = V, [0x3c] = V, [0x3d] = V, [0x3e] = V, [0x3f] = V,
+	[0x36] = V, [0x37] = V, [0x38] = V, [0x39] = V, [0x3a] = V, [0x3b] = V, [0x3c] = V, [0x3d] = V, [0x3e] = V,
+	[0x3f] = V,
 	[0x40] = V, [0x41] = V,
 	[0x45] = V, [0x46] = V, [0x47] = V,
 	[0x50] = V, [0x51] = V, [0x52] = V, [0x53] = V, /* VNNI */
@@ -75,7 +78,8 @@ const struct opcode opcodes_0f38[256][4] = {
 	[0xf2] = { BMI },
 	[0xf3] = { { OP_group, OPCODE_GROUP_17, H_MODRM | H_NATIVE | H_VEX_OK | H_VEX_ONLY } },
 	[0xf5] = { BMI, HOLE, BMI, BMI },
-	[0xf6] = { HOLE, NL(NATIVE_OP, GENERAL), NL(NATIVE_OP, GENERAL), N(NATIVE_OP, GENERAL | INSN_N_VVVV | INSN_N_IMPLICIT) },
+	[0xf6] = { HOLE, NL(NATIVE_OP, GENERAL), NL(NATIVE_OP, GENERAL),
+	N(NATIVE_OP, GENERAL | INSN_N_VVVV | INSN_N_IMPLICIT) },
 	[0xf7] = { BMI, BMI, BMI, BMI },
 	[0xf9] = { NL(NATIVE_OP, INSN_N_STORE | INSN_N_REG | INSN_N_GENERAL) }, /* MOVDIRI */
 };

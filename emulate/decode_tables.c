@@ -3,7 +3,8 @@
 
 /* Groups, by modrm.reg. */
 enum {
-	G17 = OPCODE_GROUP_17, G1_EB, G1_EZ, G1_EI8, G1A, G2_IMM_B, G2_IMM, G2_ONE_B, G2_ONE, G2_CL_B, G2_CL, G3_B, G3, G4, G5, G6,
+	G17 = OPCODE_GROUP_17, G1_EB, G1_EZ, G1_EI8, G1A, G2_IMM_B, G2_IMM, G2_ONE_B, G2_ONE, G2_CL_B, G2_CL, G3_B,
+	G3, G4, G5, G6,
 	G7, G8, G9, G11_B, G11
 };
 
@@ -26,10 +27,12 @@ enum {
 
 /* Sixteen rows whose sub is the condition code. */
 #define CONDITIONS(base, op, how) \
-	[base] = { op, 0, how }, [base + 1] = { op, 1, how }, [base + 2] = { op, 2, how }, [base + 3] = { op, 3, how }, \
-	[base + 4] = { op, 4, how }, [base + 5] = { op, 5, how }, [base + 6] = { op, 6, how }, [base + 7] = { op, 7, how }, \
-	[base + 8] = { op, 8, how }, [base + 9] = { op, 9, how }, [base + 10] = { op, 10, how }, [base + 11] = { op, 11, how }, \
-	[base + 12] = { op, 12, how }, [base + 13] = { op, 13, how }, [base + 14] = { op, 14, how }, [base + 15] = { op, 15, how }
+	[base] = { op, 0, how }, [base + 1] = { op, 1, how }, [base + 2] = { op, 2, how }, \
+	[base + 3] = { op, 3, how }, [base + 4] = { op, 4, how }, [base + 5] = { op, 5, how }, \
+	[base + 6] = { op, 6, how }, [base + 7] = { op, 7, how }, [base + 8] = { op, 8, how }, \
+	[base + 9] = { op, 9, how }, [base + 10] = { op, 10, how }, [base + 11] = { op, 11, how }, \
+	[base + 12] = { op, 12, how }, [base + 13] = { op, 13, how }, [base + 14] = { op, 14, how }, \
+	[base + 15] = { op, 15, how }
 
 const struct opcode opcodes_one[256] = {
 	ALU_ROWS(0x00, ALU_ADD, H_LOCK),
@@ -259,7 +262,8 @@ const struct opcode opcodes_0f[256] = {
 	{ op, SHIFT_SHL, 0 }, { op, SHIFT_SHR, 0 }, { op, SHIFT_SAL, 0 }, { op, SHIFT_SAR, 0 } }
 
 #define UNARY_GROUP(imm) { \
-	{ OP_test_rm_imm, 0, H_I(imm) }, { OP_test_rm_imm, 0, H_I(imm) }, { OP_not, 0, H_LOCK }, { OP_neg, 0, H_LOCK }, \
+	{ OP_test_rm_imm, 0, H_I(imm) }, { OP_test_rm_imm, 0, H_I(imm) }, { OP_not, 0, H_LOCK }, \
+	{ OP_neg, 0, H_LOCK }, \
 	{ OP_mul, 0, 0 }, { OP_imul, 0, 0 }, { OP_div, 0, 0 }, { OP_idiv, 0, 0 } }
 
 const struct opcode opcode_groups[][8] = {
@@ -277,11 +281,13 @@ const struct opcode opcode_groups[][8] = {
 	[G3] = UNARY_GROUP(IMM_Z),
 	[G4] = { { OP_incdec, 0, H_LOCK }, { OP_incdec, 1, H_LOCK }, UD, UD, UD, UD, UD, UD },
 	[G5] = {
-		{ OP_incdec, 0, H_LOCK }, { OP_incdec, 1, H_LOCK }, { OP_call_rm, 0, H_F64 }, { OP_call_far_mem, 0, H_MEM },
+		{ OP_incdec, 0, H_LOCK }, { OP_incdec, 1, H_LOCK }, { OP_call_rm, 0, H_F64 },
+		{ OP_call_far_mem, 0, H_MEM },
 		{ OP_jmp_rm, 0, H_F64 }, { OP_jmp_far_mem, 0, H_MEM }, { OP_push_rm, 0, H_D64 }, UD,
 	},
 	[G6] = {
-		{ OP_store_selector, EMULATE_LDTR, 0 }, { OP_store_selector, EMULATE_TR, 0 }, { OP_load_selector, EMULATE_LDTR, 0 },
+		{ OP_store_selector, EMULATE_LDTR, 0 }, { OP_store_selector, EMULATE_TR, 0 },
+		{ OP_load_selector, EMULATE_LDTR, 0 },
 		{ OP_load_selector, EMULATE_TR, 0 }, { OP_verify, 0, 0 }, { OP_verify, 1, 0 }, UD, UD,
 	},
 	[G7] = {
@@ -290,7 +296,8 @@ const struct opcode opcode_groups[][8] = {
 		{ OP_smsw, 0, 0 }, UD, { OP_lmsw, 0, 0 }, { OP_invlpg, 0, 0 },
 	},
 	[G8] = {
-		UD, UD, UD, UD, { OP_bt_imm, BT_TEST, 0 }, { OP_bt_imm, BT_SET, H_LOCK }, { OP_bt_imm, BT_RESET, H_LOCK },
+		UD, UD, UD, UD, { OP_bt_imm, BT_TEST, 0 }, { OP_bt_imm, BT_SET, H_LOCK },
+		{ OP_bt_imm, BT_RESET, H_LOCK },
 		{ OP_bt_imm, BT_COMPLEMENT, H_LOCK },
 	},
 	/* XSAVEC is for the host's CPU. With mod = 3, /6 and /7 are RDRAND, RDSEED and RDPID; in memory they are VMX

@@ -1,8 +1,10 @@
-/* emulate/deliver.c - the delivery of an event by hand: gate, code segment, stack, frame. It is for events whose way the CPU cannot go, because
- * a table or the stack lies in a device's memory, where there is no memory, or in a page table that is kept write-protected.
- * SDM: "Exception- or Interrupt-Handler Procedures", "Stack Switching in IA-32e Mode", "Interrupt and Exception Handling in Real-Address Mode".
+/* emulate/deliver.c - the delivery of an event by hand: gate, code segment, stack, frame. It is for events whose way
+ * the CPU cannot go, because a table or the stack lies in a device's memory, where there is no memory, or in a page
+ * table that is kept write-protected. SDM: "Exception- or Interrupt-Handler Procedures", "Stack Switching in IA-32e
+ * Mode", "Interrupt and Exception Handling in Real-Address Mode".
  *
- * First everything is looked up and checked and the frame's memory tried; then it is written, and the registers change (E2, E3). */
+ * First everything is looked up and checked and the frame's memory tried; then it is written, and the registers change
+ * (E2, E3). */
 #include "emulate/descriptor.h"
 
 #define FRAME_MAX 10u /* values: GS, FS, DS, ES, SS, SP, FLAGS, CS, IP, error */
@@ -114,8 +116,8 @@ static enum emulate_result find_code(struct emulate *e, struct delivery *d)
 /* ---- the stack ---- */
 
 /* Bytes of the TSS; error: #TS of its selector, where its limit is smaller. */
-static enum emulate_result read_tss(struct emulate *e, const struct delivery *d, unsigned at, unsigned bytes, uint64_t *value,
-				    struct emulate_segment *tr)
+static enum emulate_result read_tss(struct emulate *e, const struct delivery *d, unsigned at, unsigned bytes,
+				    uint64_t *value, struct emulate_segment *tr)
 {
 	uint64_t linear;
 
@@ -153,8 +155,8 @@ static enum emulate_result check_new_stack(struct emulate *e, struct delivery *d
 	if (!error)
 		return fail(e, d, VECTOR_TS, 0);
 	TRY(read_descriptor(e, selector, &s, &found));
-	if (!found || (selector & SELECTOR_RPL) != d->cpl || access_dpl(s.access) != d->cpl || !(s.access & SEGMENT_S) ||
-	    (s.access & (TYPE_CODE | TYPE_READ_WRITE)) != TYPE_READ_WRITE)
+	if (!found || (selector & SELECTOR_RPL) != d->cpl || access_dpl(s.access) != d->cpl ||
+	    !(s.access & SEGMENT_S) || (s.access & (TYPE_CODE | TYPE_READ_WRITE)) != TYPE_READ_WRITE)
 		return fail(e, d, VECTOR_TS, error);
 	if (!(s.access & SEGMENT_P))
 		return fail(e, d, VECTOR_SS, error);
@@ -217,7 +219,8 @@ static bool in_stack(const struct delivery *d, uint64_t offset, unsigned bytes)
 	return last <= d->ss.limit;
 }
 
-/* Where the frame goes. It must lie in one piece: a stack pointer that wraps within it is a fault, as on CPUs with a limit of 4 GiB less one. */
+/* Where the frame goes. It must lie in one piece: a stack pointer that wraps within it is a fault, as on CPUs with a
+ * limit of 4 GiB less one. */
 static enum emulate_result place_frame(struct emulate *e, struct delivery *d)
 {
 	unsigned bytes = d->count * d->size, size = sp_size(d);

@@ -1,26 +1,28 @@
 /* emulate/emulate.h - the instruction decoder and emulator: what the rest of Vellum sees of it.
  *
- * It carries out one guest instruction at a time for whoever cannot let the CPU do it: an access to a device's registers
- * (MMIO), a write to a guest page table that is kept write-protected, real mode without unrestricted guest. It knows
- * nothing of VMX, of guest-physical memory or of devices: registers are in struct emulate, everything else is behind the
- * callbacks of struct emulate_ops.
+ * It carries out one guest instruction at a time for whoever cannot let the CPU do it: an access to a device's
+ * registers (MMIO), a write to a guest page table that is kept write-protected, real mode without unrestricted guest.
+ * It knows nothing of VMX, of guest-physical memory or of devices: registers are in struct emulate, everything else is
+ * behind the callbacks of struct emulate_ops.
  *
  * Invariants:
  *  E1  Decoding is pure: emulate_decode() depends on its arguments only, reads at most n bytes, and never changes
  *      anything but *out. A decoded instruction may be kept and executed again while bytes and mode are the same.
- *  E2  Execution is all or nothing: when the result is neither EMULATE_OK nor EMULATE_HALT, gpr, rip, rflags and segments
- *      are as before. Repeated string instructions are all or nothing per iteration: the iterations that are done
- *      are committed (rCX, rSI, rDI, memory, and for CMPS/SCAS the flags), and rip still points at the instruction.
+ *  E2  Execution is all or nothing: when the result is neither EMULATE_OK nor EMULATE_HALT, gpr, rip, rflags and
+ *      segments are as before. Repeated string instructions are all or nothing per iteration: the iterations that are
+ *      done are committed (rCX, rSI, rDI, memory, and for CMPS/SCAS the flags), and rip still points at the
+ *      instruction.
  *  E3  Before memory or a port is changed, every access of the instruction that may fault has been tried (by the read
  *      itself or by probe()), so that a fault leaves no half-done write.
  *  E4  No callback for memory ever sees an access that crosses a 4 KiB boundary: the core splits it.
- *  E5  The work of one call is bounded: REP stops after rep_limit iterations, after one that is single-stepped and after one
- *      in which a callback set `interrupted`, a lost race for a locked access after a few attempts; each gives
- *      EMULATE_RESTART with rip at the instruction, so that interrupts are taken before it goes on. Any other instruction
- *      makes at most 300 accesses of at most 32 bytes (an XSAVE area of 4 KiB is the longest).
- *  E6  What runs on the host's CPU (struct emulate_native) is one instruction that the core has encoded itself: its memory
- *      operand is a buffer of the core's, its general registers are rAX, rCX, rDX and rBX. Nothing of the guest's bytes but
- *      opcode, vector registers and immediate gets there, and no address of the host's stays in the guest's FPU.
+ *  E5  The work of one call is bounded: REP stops after rep_limit iterations, after one that is single-stepped and
+ *      after one in which a callback set `interrupted`, a lost race for a locked access after a few attempts; each
+ *      gives EMULATE_RESTART with rip at the instruction, so that interrupts are taken before it goes on. Any other
+ *      instruction makes at most 300 accesses of at most 32 bytes (an XSAVE area of 4 KiB is the longest).
+ *  E6  What runs on the host's CPU (struct emulate_native) is one instruction that the core has encoded itself: its
+ *      memory operand is a buffer of the core's, its general registers are rAX, rCX, rDX and rBX. Nothing of the
+ *      guest's bytes but opcode, vector registers and immediate gets there, and no address of the host's stays in the
+ *      guest's FPU.
  */
 #ifndef VELLUM_EMULATE_EMULATE_H
 #define VELLUM_EMULATE_EMULATE_H
@@ -30,7 +32,8 @@
 
 struct emulate;
 
-/* One instruction for the host's CPU, which has the guest's FPU and vector registers (E6). SDM: "Instruction Format". */
+/* One instruction for the host's CPU, which has the guest's FPU and vector registers (E6). SDM: "Instruction
+ * Format". */
 struct emulate_native {
 	uint8_t code[16];
 	uint8_t length;
@@ -71,8 +74,9 @@ struct emulate_segment {
 	uint16_t selector;
 };
 
-/* What a callback says. On FAULT it has filled e->exception (a page fault: vector 14, error code, cr2). UNHANDLEABLE: the
- * caller of the emulator cannot do this; the instruction is abandoned with EMULATE_UNHANDLEABLE, nothing changed. */
+/* What a callback says. On FAULT it has filled e->exception (a page fault: vector 14, error code, cr2). UNHANDLEABLE:
+ * the caller of the emulator cannot do this; the instruction is abandoned with EMULATE_UNHANDLEABLE, nothing
+ * changed. */
 enum emulate_access {
 	EMULATE_ACCESS_OK,
 	EMULATE_ACCESS_FAULT,
@@ -80,7 +84,8 @@ enum emulate_access {
 };
 
 /* How memory is accessed; bits of `how`. */
-#define EMULATE_HOW_WRITE 1u  /* write permission is needed (a read with this bit is the first half of a read-modify-write) */
+/* write permission is needed (a read with this bit is the first half of a read-modify-write) */
+#define EMULATE_HOW_WRITE 1u
 #define EMULATE_HOW_SYSTEM 2u /* an implicit supervisor access (descriptor tables, IVT), whatever the CPL */
 #define EMULATE_HOW_LOCKED 4u /* part of a locked instruction; informative */
 
@@ -92,31 +97,35 @@ enum emulate_dtr { EMULATE_GDTR, EMULATE_IDTR, EMULATE_LDTR, EMULATE_TR };
 struct emulate_ops {
 	/* Instruction bytes: translate for execution and copy n (1..15) bytes. */
 	enum emulate_access (*fetch)(struct emulate *e, uint64_t linear, void *buf, unsigned n);
-	/* Memory or MMIO, size 1..32. Aligned accesses of 1, 2, 4, 8 bytes must be done as one access; odd sizes (3, 5, ...)
-	 * occur as parts of an access that crosses a page. */
+	/* Memory or MMIO, size 1..32. Aligned accesses of 1, 2, 4, 8 bytes must be done as one access; odd sizes (3, 5,
+	 * ...) occur as parts of an access that crosses a page. */
 	enum emulate_access (*read)(struct emulate *e, uint64_t linear, void *buf, unsigned size, unsigned how);
 	enum emulate_access (*write)(struct emulate *e, uint64_t linear, const void *buf, unsigned size, unsigned how);
-	/* Would the access, of any size within a page, succeed? Sets accessed and dirty flags as the access would, but touches
-	 * neither data nor device. */
+	/* Would the access, of any size within a page, succeed? Sets accessed and dirty flags as the access would, but
+	 * touches neither data nor device. */
 	enum emulate_access (*probe)(struct emulate *e, uint64_t linear, unsigned size, unsigned how);
-	/* Atomic compare and exchange of size 1, 2, 4, 8 or 16 bytes: if memory holds *expected, store *desired and set *done,
-	 * else put what memory holds into *expected and clear *done. Needs write permission in both cases. Optional: without
-	 * it locked instructions read, then write. Locked accesses that cross a page are always read, then written. */
-	enum emulate_access (*cmpxchg)(struct emulate *e, uint64_t linear, void *expected, const void *desired, unsigned size,
-				       bool *done);
-	/* Called before seg[n] is first used when bit n of seg_valid is clear: fills seg[n]. Optional if seg_valid is full. */
+	/* Atomic compare and exchange of size 1, 2, 4, 8 or 16 bytes: if memory holds *expected, store *desired and set
+	 * *done, else put what memory holds into *expected and clear *done. Needs write permission in both cases.
+	 * Optional: without it locked instructions read, then write. Locked accesses that cross a page are always read,
+	 * then written. */
+	enum emulate_access (*cmpxchg)(struct emulate *e, uint64_t linear, void *expected, const void *desired,
+				       unsigned size, bool *done);
+	/* Called before seg[n] is first used when bit n of seg_valid is clear: fills seg[n]. Optional if seg_valid is
+	 * full. */
 	void (*load_segment)(struct emulate *e, enum emulate_seg n);
 
 	/* Ports; size 1, 2, 4. The core has looked at CPL, IOPL and the TSS's bitmap. Optional. */
 	enum emulate_access (*io_in)(struct emulate *e, uint16_t port, unsigned size, uint32_t *value);
 	enum emulate_access (*io_out)(struct emulate *e, uint16_t port, unsigned size, uint32_t value);
 
-	/* Runs one instruction on the host's CPU, with the guest's FPU, vector registers, MXCSR and XCR0 in it. If the CPU raises
-	 * an exception (#UD, #NM, #MF, #XM, #GP), nothing has changed and the answer is FAULT with its vector. Optional. */
+	/* Runs one instruction on the host's CPU, with the guest's FPU, vector registers, MXCSR and XCR0 in it. If the
+	 * CPU raises an exception (#UD, #NM, #MF, #XM, #GP), nothing has changed and the answer is FAULT with its
+	 * vector. Optional. */
 	enum emulate_access (*native)(struct emulate *e, struct emulate_native *n);
 
-	/* Privileged state, all optional. The core has checked the CPL; validity of values is the callback's (it may return
-	 * FAULT with #GP). After write_cr the callback has updated cr0/cr4/efer/mode of *e itself as far as they changed. */
+	/* Privileged state, all optional. The core has checked the CPL; validity of values is the callback's (it may
+	 * return FAULT with #GP). After write_cr the callback has updated cr0/cr4/efer/mode of *e itself as far as they
+	 * changed. */
 	enum emulate_access (*read_cr)(struct emulate *e, unsigned n, uint64_t *value);
 	enum emulate_access (*write_cr)(struct emulate *e, unsigned n, uint64_t value);
 	enum emulate_access (*read_dr)(struct emulate *e, unsigned n, uint64_t *value);
@@ -127,13 +136,15 @@ struct emulate_ops {
 	enum emulate_access (*read_dtr)(struct emulate *e, enum emulate_dtr which, struct emulate_segment *s);
 	enum emulate_access (*write_dtr)(struct emulate *e, enum emulate_dtr which, const struct emulate_segment *s);
 	enum emulate_access (*invlpg)(struct emulate *e, uint64_t linear);
-	enum emulate_access (*cpuid)(struct emulate *e, uint32_t leaf, uint32_t subleaf, uint32_t out[4]); /* a, b, c, d */
+	/* a, b, c, d */
+	enum emulate_access (*cpuid)(struct emulate *e, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 	enum emulate_access (*rdtsc)(struct emulate *e, uint64_t *value);
 };
 
 enum emulate_exception_kind {
 	EMULATE_HARDWARE_EXCEPTION, /* rip points at the instruction */
-	EMULATE_SOFTWARE_INTERRUPT, /* INT n outside real mode: inject it with `length`; rip points at the instruction */
+	/* INT n outside real mode: inject it with `length`; rip points at the instruction */
+	EMULATE_SOFTWARE_INTERRUPT,
 	EMULATE_SOFTWARE_EXCEPTION, /* INT3, INTO outside real mode: likewise */
 	EMULATE_PRIVILEGED_SOFTWARE_EXCEPTION, /* INT1 outside real mode: likewise */
 };
@@ -147,7 +158,8 @@ struct emulate_exception {
 	uint64_t cr2;      /* vector 14 only */
 };
 
-/* Instructions that the guest's CPUID may lack. Without TZCNT/LZCNT the encoding means BSF/BSR; without the others, #UD. */
+/* Instructions that the guest's CPUID may lack. Without TZCNT/LZCNT the encoding means BSF/BSR; without the others,
+ * #UD. */
 #define EMULATE_HAS_TZCNT 1u
 #define EMULATE_HAS_LZCNT 2u
 #define EMULATE_HAS_POPCNT 4u
@@ -156,7 +168,8 @@ struct emulate_exception {
 
 #define EMULATE_SCRATCH 4096
 
-/* One virtual CPU as the emulator sees it. The caller fills the first part, once for several instructions if it likes. */
+/* One virtual CPU as the emulator sees it. The caller fills the first part, once for several instructions if it
+ * likes. */
 struct emulate {
 	const struct emulate_ops *ops;
 	void *opaque;      /* the caller's */
@@ -164,7 +177,8 @@ struct emulate {
 	uint64_t rip, rflags;
 	uint64_t cr0, cr4, efer, xcr0;
 	uint32_t features; /* EMULATE_HAS_* */
-	uint8_t *scratch;  /* EMULATE_SCRATCH bytes, aligned to 64, for XSAVE areas; NULL: XSAVE and the like are unknown */
+	/* EMULATE_SCRATCH bytes, aligned to 64, for XSAVE areas; NULL: XSAVE and the like are unknown */
+	uint8_t *scratch;
 	uint32_t rep_limit; /* iterations per call; 0: 4096 */
 	uint8_t mode;      /* enum emulate_mode */
 	uint8_t cpl;       /* 0 in real mode, 3 in virtual-8086 mode */
@@ -172,7 +186,8 @@ struct emulate {
 	bool interrupted;  /* set by a callback: a repeated instruction stops after this iteration (E5) */
 	/* Results, beside the registers. */
 	uint8_t seg_dirty; /* bit n: the instruction loaded seg[n]; the caller clears it when it has taken it over */
-	uint8_t shadow;    /* after EMULATE_OK: 1 blocking by STI, 2 blocking by MOV SS, 0 neither (the VMCS's interruptibility) */
+	/* after EMULATE_OK: 1 blocking by STI, 2 blocking by MOV SS, 0 neither (the VMCS's interruptibility) */
+	uint8_t shadow;
 	bool single_step;  /* after EMULATE_OK, and EMULATE_RESTART: RFLAGS.TF was set, a #DB with DR6.BS is due */
 	bool unblocks_nmi; /* after EMULATE_OK: it was an IRET */
 	bool progress;     /* after EMULATE_RESTART: iterations have been done */
@@ -219,8 +234,8 @@ struct insn {
 	uint8_t vvvv;     /* VEX.vvvv */
 	uint8_t sub;      /* what the handler wants to know of the opcode: condition, ALU operation, source size ... */
 	int64_t disp;     /* displacement, or the absolute offset of MOV A0-A3 */
-	/* Sign-extended to 64 bits; ENTER: size | level << 16; far pointers: offset | selector << 32; for what the host's CPU
-	 * runs: imm8 | opcode << 8 | opcode map << 16 | INSN_N_* << 24. */
+	/* Sign-extended to 64 bits; ENTER: size | level << 16; far pointers: offset | selector << 32; for what the
+	 * host's CPU runs: imm8 | opcode << 8 | opcode map << 16 | INSN_N_* << 24. */
 	uint64_t imm;
 };
 
@@ -242,16 +257,17 @@ enum insn_status emulate_decode(const uint8_t *bytes, unsigned n, enum emulate_m
 /* Carry out one decoded instruction at e->rip. The caller answers for the bytes still being there. */
 enum emulate_result emulate_execute(struct emulate *e, const struct insn *insn);
 
-/* An event that the CPU could not deliver. kind: EMULATE_HARDWARE_EXCEPTION for interrupts, too. length: of the instruction, for the kinds
- * that software asks for; else 0. */
+/* An event that the CPU could not deliver. kind: EMULATE_HARDWARE_EXCEPTION for interrupts, too. length: of the
+ * instruction, for the kinds that software asks for; else 0. */
 struct emulate_event {
 	uint8_t vector, kind, length;
 	bool has_error;
 	uint32_t error;
 };
 
-/* Delivers it (emulate/deliver.c). EMULATE_OK: registers are those of the handler's first instruction, e->cpl its level.
- * EMULATE_EXCEPTION: e->exception came up meanwhile; nothing changed but accessed bits. EMULATE_UNKNOWN: the gate leads to a task. */
+/* Delivers it (emulate/deliver.c). EMULATE_OK: registers are those of the handler's first instruction, e->cpl its
+ * level. EMULATE_EXCEPTION: e->exception came up meanwhile; nothing changed but accessed bits. EMULATE_UNKNOWN: the
+ * gate leads to a task. */
 enum emulate_result emulate_deliver(struct emulate *e, const struct emulate_event *event);
 
 /* Fetch (with the CS limit or canonical check), decode and carry out the instruction at e->rip. */

@@ -118,7 +118,8 @@ enum emulate_result exec_incdec(struct emulate *e, const struct insn *i)
 	TRY(rm_read(e, i, i->opsize, EMULATE_HOW_WRITE, &linear, &v));
 	r = i->sub ? v - 1 : v + 1;
 	TRY(rm_update(e, i, i->opsize, linear, v, r));
-	set_flags(e, RFLAGS_STATUS & ~RFLAGS_CF, i->sub ? flags_sub(v, 1, r, i->opsize) : flags_add(v, 1, r, i->opsize));
+	set_flags(e, RFLAGS_STATUS & ~RFLAGS_CF,
+		  i->sub ? flags_sub(v, 1, r, i->opsize) : flags_add(v, 1, r, i->opsize));
 	return finish(e, i);
 }
 

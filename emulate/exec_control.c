@@ -1,4 +1,5 @@
-/* emulate/exec_control.c - transfers of control within the segment: jumps, calls, returns; software interrupts, BOUND, HLT. */
+/* emulate/exec_control.c - transfers of control within the segment: jumps, calls, returns; software interrupts, BOUND,
+ * HLT. */
 #include "emulate/internal.h"
 
 /* Where a near branch to `target` lands, checked. SDM: "Instruction Pointer in 64-Bit Mode". */

@@ -1,5 +1,5 @@
-/* emulate/exec_descriptor.c - instructions that look at descriptors, or load LDTR and TR: ARPL, LAR, LSL, VERR, VERW, SLDT,
- * STR, LLDT, LTR. The decoder has turned them away in real and virtual-8086 mode. */
+/* emulate/exec_descriptor.c - instructions that look at descriptors, or load LDTR and TR: ARPL, LAR, LSL, VERR, VERW,
+ * SLDT, STR, LLDT, LTR. The decoder has turned them away in real and virtual-8086 mode. */
 #include "emulate/descriptor.h"
 
 /* In IA-32e mode the 16-bit types mean nothing. */
@@ -31,8 +31,8 @@ static bool is_privileged_enough(const struct emulate *e, uint16_t selector, uin
 	return is_conforming_code(access) || access_dpl(access) >= max_u64(e->cpl, selector & SELECTOR_RPL);
 }
 
-/* The descriptor of the selector in r/m. *visible: there is one. A type of 0 is no system segment's, and read_descriptor() has
- * it only where S is set or the descriptor is empty. */
+/* The descriptor of the selector in r/m. *visible: there is one. A type of 0 is no system segment's, and
+ * read_descriptor() has it only where S is set or the descriptor is empty. */
 static enum emulate_result look_up(struct emulate *e, const struct insn *i, uint16_t *selector, struct descriptor *d,
 				   bool *visible)
 {
@@ -97,8 +97,8 @@ enum emulate_result exec_verify(struct emulate *e, const struct insn *i)
 	return finish(e, i);
 }
 
-/* The requested privilege level of r/m becomes at least that of the register. Always 16 bits; memory need be writable only if
- * there is something to write. */
+/* The requested privilege level of r/m becomes at least that of the register. Always 16 bits; memory need be writable
+ * only if there is something to write. */
 enum emulate_result exec_arpl(struct emulate *e, const struct insn *i)
 {
 	uint64_t linear, v, rpl = e->gpr[i->reg] & SELECTOR_RPL;
@@ -131,7 +131,8 @@ static bool loadable(const struct emulate *e, unsigned which, unsigned type)
 }
 
 /* The selector must be one of the GDT; LTR makes the TSS busy, in memory too. */
-static enum emulate_result prepare_system(struct emulate *e, unsigned which, uint16_t selector, struct emulate_segment *s)
+static enum emulate_result prepare_system(struct emulate *e, unsigned which, uint16_t selector,
+					  struct emulate_segment *s)
 {
 	struct descriptor d;
 	uint8_t byte;

@@ -1,6 +1,6 @@
-/* emulate/exec_far.c - far jumps and calls: real mode, code segments, and call gates without change of privilege. Gates to an
- * inner level, task gates and TSSs are EMULATE_UNKNOWN. SDM: "Far JMP and CALL ...", "Accessing a Code Segment Through a Call
- * Gate". */
+/* emulate/exec_far.c - far jumps and calls: real mode, code segments, and call gates without change of privilege. Gates
+ * to an inner level, task gates and TSSs are EMULATE_UNKNOWN. SDM: "Far JMP and CALL ...", "Accessing a Code Segment
+ * Through a Call Gate". */
 #include "emulate/descriptor.h"
 
 enum emulate_result check_far(struct emulate *e, const struct emulate_segment *cs, uint64_t offset)
@@ -20,8 +20,8 @@ struct destination {
 };
 
 /* What a call gate leads to. In IA-32e mode it must be 64-bit code. */
-static enum emulate_result through_gate(struct emulate *e, const struct descriptor *gate, uint16_t selector, bool is_call,
-					struct destination *to)
+static enum emulate_result through_gate(struct emulate *e, const struct descriptor *gate, uint16_t selector,
+					bool is_call, struct destination *to)
 {
 	uint16_t target = gate->low >> 16;
 	bool wide = system_type(gate->access) == TYPE_CALL_GATE32;

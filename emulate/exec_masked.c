@@ -1,5 +1,5 @@
-/* emulate/exec_masked.c - vector instructions that touch some elements of memory only: VMASKMOV, MASKMOVQ and MASKMOVDQU,
- * gathers.
+/* emulate/exec_masked.c - vector instructions that touch some elements of memory only: VMASKMOV, MASKMOVQ and
+ * MASKMOVDQU, gathers.
  *
  * Elements are accessed one by one, each with its own width; those that the mask leaves out are not accessed at all. */
 #include "emulate/native.h"
@@ -16,7 +16,8 @@ static bool is_selected(const uint8_t *mask, unsigned n, unsigned size)
 }
 
 /* One element of memory at offset within segment seg. data NULL: only try. */
-static enum emulate_result element(struct emulate *e, unsigned seg, uint64_t offset, unsigned size, bool store, uint8_t *data)
+static enum emulate_result element(struct emulate *e, unsigned seg, uint64_t offset, unsigned size, bool store,
+				   uint8_t *data)
 {
 	unsigned how = store ? EMULATE_HOW_WRITE : 0;
 	uint64_t linear;
@@ -28,8 +29,8 @@ static enum emulate_result element(struct emulate *e, unsigned seg, uint64_t off
 }
 
 /* All selected elements from offset on. data NULL: only try. */
-static enum emulate_result elements(struct emulate *e, const struct insn *i, const uint8_t *mask, unsigned size, bool store,
-				    uint8_t *data)
+static enum emulate_result elements(struct emulate *e, const struct insn *i, const uint8_t *mask, unsigned size,
+				    bool store, uint8_t *data)
 {
 	uint64_t base = effective_address(e, i);
 
@@ -63,8 +64,8 @@ enum emulate_result exec_vmaskmov(struct emulate *e, const struct insn *i)
 	return finish(e, i);
 }
 
-/* An MMX or XMM register's low bytes. The first access to an MMX register makes the x87 unit one of MMX, as the instruction
- * would. */
+/* An MMX or XMM register's low bytes. The first access to an MMX register makes the x87 unit one of MMX, as the
+ * instruction would. */
 static enum emulate_result get_register(struct emulate *e, const struct insn *i, unsigned v, uint8_t *buf)
 {
 	if (i->sub == 16)
@@ -88,14 +89,15 @@ enum emulate_result exec_maskmov(struct emulate *e, const struct insn *i)
 	for (unsigned pass = 0; pass < 2; pass++) {
 		for (unsigned n = 0; n < i->sub; n++) {
 			if (is_selected(mask, n, 1))
-				TRY(element(e, i->seg, (base + n) & size_mask(i->adsize), 1, true, pass ? data + n : NULL));
+				TRY(element(e, i->seg, (base + n) & size_mask(i->adsize), 1, true,
+					    pass ? data + n : NULL));
 		}
 	}
 	return finish(e, i);
 }
 
-/* What a gather works on; each element of the mask is made all ones or all zeros first. The index has `i->sub` bytes for each
- * element, the element 4 or, with VEX.W, 8. */
+/* What a gather works on; each element of the mask is made all ones or all zeros first. The index has `i->sub` bytes
+ * for each element, the element 4 or, with VEX.W, 8. */
 struct gather {
 	unsigned size, count;
 	uint8_t mask[32], index[32], data[32];
@@ -130,7 +132,8 @@ static enum emulate_result gather_element(struct emulate *e, const struct insn *
 	return EMULATE_OK;
 }
 
-/* What there is goes into the registers; whole registers, of which the part above the last element is cleared at the end only. */
+/* What there is goes into the registers; whole registers, of which the part above the last element is cleared at the
+ * end only. */
 static enum emulate_result gather_commit(struct emulate *e, const struct insn *i, struct gather *g, bool done)
 {
 	unsigned used = done ? g->count * g->size : 32;
@@ -142,7 +145,8 @@ static enum emulate_result gather_commit(struct emulate *e, const struct insn *i
 	return native_set_vector(e, i->vvvv, true, g->mask);
 }
 
-/* Each element that is read clears its part of the mask, so that a fault in the middle goes on from there. SDM: "VPGATHERDD". */
+/* Each element that is read clears its part of the mask, so that a fault in the middle goes on from there. SDM:
+ * "VPGATHERDD". */
 enum emulate_result exec_gather(struct emulate *e, const struct insn *i)
 {
 	enum emulate_result result = EMULATE_OK;

@@ -160,7 +160,8 @@ enum emulate_result exec_idiv(struct emulate *e, const struct insn *i)
 	/* The most negative quotient has a greater magnitude than the most positive one. */
 	if (quotient > size_sign(size) - (negative == negative_divisor))
 		return raise(e, VECTOR_DE);
-	write_double(e, size, negative != negative_divisor ? 0 - quotient : quotient, negative ? 0 - remainder : remainder);
+	write_double(e, size, negative != negative_divisor ? 0 - quotient : quotient,
+		     negative ? 0 - remainder : remainder);
 	return finish(e, i);
 }
 

@@ -1,6 +1,6 @@
-/* emulate/exec_native.c - what surrounds an instruction that the host's CPU carries out: checks, the memory operand, general
- * registers. The accesses are made before it (loads), or tried before and made after it (stores), so that a fault leaves every
- * register as it was (E2, E3). */
+/* emulate/exec_native.c - what surrounds an instruction that the host's CPU carries out: checks, the memory operand,
+ * general registers. The accesses are made before it (loads), or tried before and made after it (stores), so that a
+ * fault leaves every register as it was (E2, E3). */
 #include "emulate/native.h"
 
 enum emulate_result check_x87(struct emulate *e)
@@ -51,7 +51,8 @@ static unsigned operand_size(const struct insn *i)
 }
 
 /* SDM: "Exception Conditions of SSE and AVX instructions", types 1 and 4 for memory that must be aligned. */
-static enum emulate_result check_operand_alignment(struct emulate *e, const struct insn *i, uint64_t linear, unsigned size)
+static enum emulate_result check_operand_alignment(struct emulate *e, const struct insn *i, uint64_t linear,
+						   unsigned size)
 {
 	unsigned bits = native_bits(i);
 	bool demanded = (bits & INSN_N_ALIGN_VEX) || ((bits & INSN_N_ALIGN) && !(i->flags & INSN_F_VEX));
@@ -69,7 +70,8 @@ static bool uses_mmx(const struct insn *i)
 }
 
 /* The memory operand: where it is, and for a load what it holds. */
-static enum emulate_result before(struct emulate *e, const struct insn *i, unsigned size, uint64_t *linear, uint8_t *buf)
+static enum emulate_result before(struct emulate *e, const struct insn *i, unsigned size, uint64_t *linear,
+				  uint8_t *buf)
 {
 	unsigned how = (native_bits(i) & INSN_N_STORE) ? EMULATE_HOW_WRITE : 0;
 

@@ -1,5 +1,6 @@
-/* emulate/exec_return.c - far returns and IRET: in real and virtual-8086 mode, and in protected and IA-32e mode to the same or
- * an outer level, and IRET to virtual-8086 mode. Returns to another task are EMULATE_UNKNOWN. SDM: "RET", "IRET/IRETD". */
+/* emulate/exec_return.c - far returns and IRET: in real and virtual-8086 mode, and in protected and IA-32e mode to the
+ * same or an outer level, and IRET to virtual-8086 mode. Returns to another task are EMULATE_UNKNOWN. SDM: "RET",
+ * "IRET/IRETD". */
 #include "emulate/descriptor.h"
 
 /* What is popped, and what it becomes. `stack`: SS and rSP are a part of it. */
@@ -21,7 +22,8 @@ static enum emulate_result prepare_at_level(struct emulate *e, struct frame *f)
 	result = prepare_code_segment(e, f->cs, true, &f->code);
 	to_long64 = is_ia32e(e) && (f->code.access & SEGMENT_L);
 	if (result == EMULATE_OK && f->stack) {
-		if (!(f->ss & (SELECTOR_INDEX | SELECTOR_TI)) && (!to_long64 || f->cpl == 3 || (f->ss & SELECTOR_RPL) != f->cpl))
+		if (!(f->ss & (SELECTOR_INDEX | SELECTOR_TI)) &&
+		    (!to_long64 || f->cpl == 3 || (f->ss & SELECTOR_RPL) != f->cpl))
 			result = raise_error(e, VECTOR_GP, 0);
 		else
 			result = prepare_segment(e, EMULATE_SS, f->ss, &f->stack_segment);

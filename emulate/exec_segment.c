@@ -16,7 +16,8 @@ static void load_real(struct emulate *e, unsigned n, uint16_t selector, struct e
 	}
 }
 
-void unpack_descriptor(const struct emulate *e, const struct descriptor *d, uint16_t selector, struct emulate_segment *out)
+void unpack_descriptor(const struct emulate *e, const struct descriptor *d, uint16_t selector,
+		       struct emulate_segment *out)
 {
 	uint32_t limit = (d->low & 0xffff) | ((d->low >> 32) & 0xf0000);
 
@@ -137,7 +138,8 @@ enum emulate_result prepare_code(struct emulate *e, uint16_t selector, const str
 				 struct emulate_segment *out)
 {
 	unpack_descriptor(e, d, selector, out);
-	if (!(out->access & SEGMENT_S) || !(out->access & TYPE_CODE) || !code_allowed(e, selector, out->access, is_return))
+	if (!(out->access & SEGMENT_S) || !(out->access & TYPE_CODE) ||
+	    !code_allowed(e, selector, out->access, is_return))
 		return raise_error(e, VECTOR_GP, selector & ~SELECTOR_RPL);
 	if (is_ia32e(e) && (out->access & SEGMENT_L) && (out->access & SEGMENT_DB))
 		return raise_error(e, VECTOR_GP, selector & ~SELECTOR_RPL);
@@ -148,7 +150,8 @@ enum emulate_result prepare_code(struct emulate *e, uint16_t selector, const str
 }
 
 /* For a return to the same privilege, or a transfer in real mode. */
-enum emulate_result prepare_code_segment(struct emulate *e, uint16_t selector, bool is_return, struct emulate_segment *out)
+enum emulate_result prepare_code_segment(struct emulate *e, uint16_t selector, bool is_return,
+					 struct emulate_segment *out)
 {
 	struct descriptor d;
 
@@ -159,7 +162,8 @@ enum emulate_result prepare_code_segment(struct emulate *e, uint16_t selector, b
 	if (!(selector & ~SELECTOR_RPL))
 		return raise_error(e, VECTOR_GP, 0);
 	if (is_return && (selector & SELECTOR_RPL) != e->cpl)
-		return (selector & SELECTOR_RPL) < e->cpl ? raise_error(e, VECTOR_GP, selector & ~SELECTOR_RPL) : EMULATE_UNKNOWN;
+		return (selector & SELECTOR_RPL) < e->cpl ? raise_error(e, VECTOR_GP, selector & ~SELECTOR_RPL)
+							  : EMULATE_UNKNOWN;
 	TRY(read_descriptor(e, selector, &d, NULL));
 	return prepare_code(e, selector, &d, is_return, out);
 }

@@ -8,8 +8,8 @@ unsigned stack_size(struct emulate *e)
 	return (segment(e, EMULATE_SS)->access & SEGMENT_DB) ? 4 : 2;
 }
 
-/* Where size bytes go that are pushed at *sp, which moves down. *sp is a whole register: only the part that is the stack
- * pointer changes. */
+/* Where size bytes go that are pushed at *sp, which moves down. *sp is a whole register: only the part that is the
+ * stack pointer changes. */
 static enum emulate_result push_place(struct emulate *e, uint64_t *sp, unsigned size, uint64_t *linear)
 {
 	uint64_t mask = size_mask(stack_size(e)), offset = (*sp - size) & mask;
@@ -195,8 +195,8 @@ enum emulate_result exec_popf(struct emulate *e, const struct insn *i)
 
 /* The frame pointers that ENTER copies: `level` - 1 from the old frame, then the new frame's own. Without `write`, the
  * pushes are only tried. */
-static enum emulate_result enter_frames(struct emulate *e, const struct insn *i, uint64_t *sp, uint64_t frame, unsigned level,
-					bool write)
+static enum emulate_result enter_frames(struct emulate *e, const struct insn *i, uint64_t *sp, uint64_t frame,
+					unsigned level, bool write)
 {
 	uint64_t bp = e->gpr[EMULATE_RBP], mask = size_mask(stack_size(e)), linear, v;
 

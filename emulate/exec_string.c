@@ -50,8 +50,8 @@ static enum emulate_result repeat(struct emulate *e, const struct insn *i, itera
 			break;
 		e->progress = true;
 		if (unlikely(is_time(e, ++n, limit)) && (e->gpr[EMULATE_RCX] & mask)) {
-			/* Between iterations RF is set: a breakpoint on the instruction has had its turn (SDM, "Instruction-Breakpoint
-			 * Exception Condition" and "RF flag"). */
+			/* Between iterations RF is set: a breakpoint on the instruction has had its turn (SDM,
+			 * "Instruction-Breakpoint Exception Condition" and "RF flag"). */
 			e->rflags |= RFLAGS_RF;
 			return EMULATE_RESTART;
 		}

@@ -11,8 +11,8 @@ enum emulate_result check_cpl0(struct emulate *e)
 	return e->cpl ? raise_error(e, VECTOR_GP, 0) : EMULATE_OK;
 }
 
-/* The two bytes of the TSS's bitmap in which the ports' bits are; beyond the limit nothing is allowed. A 16-bit TSS has no
- * bitmap. */
+/* The two bytes of the TSS's bitmap in which the ports' bits are; beyond the limit nothing is allowed. A 16-bit TSS has
+ * no bitmap. */
 static enum emulate_result read_io_bitmap(struct emulate *e, uint16_t port, bool *there, uint64_t *bits)
 {
 	struct emulate_segment tss = { 0 };
@@ -20,7 +20,8 @@ static enum emulate_result read_io_bitmap(struct emulate *e, uint16_t port, bool
 
 	*there = false;
 	TRY_OPTIONAL(e, read_dtr, e, EMULATE_TR, &tss);
-	if ((tss.access & SEGMENT_UNUSABLE) || (tss.access & SEGMENT_TYPE) != TYPE_TSS32_BUSY || tss.limit < IO_MAP_FIELD + 1)
+	if ((tss.access & SEGMENT_UNUSABLE) || (tss.access & SEGMENT_TYPE) != TYPE_TSS32_BUSY ||
+	    tss.limit < IO_MAP_FIELD + 1)
 		return EMULATE_OK;
 	TRY(read_value(e, tss.base + IO_MAP_FIELD, 2, EMULATE_HOW_SYSTEM, &map));
 	if (map + port / 8 + 1 > tss.limit)

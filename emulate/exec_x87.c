@@ -1,8 +1,8 @@
-/* emulate/exec_x87.c - the x87 FPU: the CPU computes (native.h), here are the memory operands and what programs see of where the
- * last instruction was. SDM: "x87 FPU Environment", "Escape Opcode Instruction Set".
+/* emulate/exec_x87.c - the x87 FPU: the CPU computes (native.h), here are the memory operands and what programs see of
+ * where the last instruction was. SDM: "x87 FPU Environment", "Escape Opcode Instruction Set".
  *
- * The FPU remembers the address of its last instruction and operand, which natively are those of the hypervisor: exec_x87()
- * replaces them (E6). */
+ * The FPU remembers the address of its last instruction and operand, which natively are those of the hypervisor:
+ * exec_x87() replaces them (E6). */
 #include "emulate/native.h"
 
 #define FSW_IE 1u
@@ -43,7 +43,8 @@ static unsigned digit(const struct insn *i)
 static void replace_addresses(struct emulate *e, const struct insn *i, const struct emulate_native *n, uint8_t *image)
 {
 	unsigned width = is_long64(e) ? 8 : 4;
-	uint64_t rip = 0, data = 0, offset = is_memory(i) ? effective_address(e, i) : 0, operand = (uintptr_t)n->operand;
+	uint64_t rip = 0, data = 0, offset = is_memory(i) ? effective_address(e, i) : 0,
+		 operand = (uintptr_t)n->operand;
 	uint16_t opcode, native = (n->code[n->length - 2] & 7) << 8 | n->code[n->length - 1];
 
 	memcpy(&rip, image + 8, width);
@@ -82,8 +83,8 @@ static enum emulate_result hide_addresses(struct emulate *e, const struct insn *
 
 /* ---- loads, stores, arithmetic ---- */
 
-/* Has the CPU written the operand? An unmasked exception but for inexactness keeps it from doing so (SDM, "x87 FPU Exception
- * Handling"); no such exception was there before, or the instruction had not run. */
+/* Has the CPU written the operand? An unmasked exception but for inexactness keeps it from doing so (SDM, "x87 FPU
+ * Exception Handling"); no such exception was there before, or the instruction had not run. */
 static enum emulate_result was_stored(struct emulate *e, bool *stored)
 {
 	uint16_t word[2] __attribute__((aligned(8))) = { 0 };
@@ -118,11 +119,12 @@ static enum emulate_result memory_operand(struct emulate *e, const struct insn *
 	return finish(e, i);
 }
 
-/* Registers only; FNSTSW AX and the comparisons that set EFLAGS have results outside. FNCLEX, FNINIT and FNSTSW do not look for a
- * kept exception, and the CPU knows that by itself. */
+/* Registers only; FNSTSW AX and the comparisons that set EFLAGS have results outside. FNCLEX, FNINIT and FNSTSW do not
+ * look for a kept exception, and the CPU knows that by itself. */
 static enum emulate_result register_operand(struct emulate *e, const struct insn *i)
 {
-	bool to_ax = native_opcode(i) == 0xdf && i->modrm == 0xe0, control = to_ax || (native_opcode(i) == 0xdb && digit(i) == 4);
+	bool to_ax = native_opcode(i) == 0xdf && i->modrm == 0xe0,
+	     control = to_ax || (native_opcode(i) == 0xdb && digit(i) == 4);
 	struct emulate_native n;
 
 	native_encode(e, i, false, &n);
@@ -146,8 +148,8 @@ enum emulate_result exec_fwait(struct emulate *e, const struct insn *i)
 
 /* ---- the environment ---- */
 
-/* In real and virtual-8086 mode the environment holds linear addresses. The native form is that of 32-bit protected mode: words
- * for FCW, FSW, FTW, then FIP, FCS with FOP, FDP, FDS. */
+/* In real and virtual-8086 mode the environment holds linear addresses. The native form is that of 32-bit protected
+ * mode: words for FCW, FSW, FTW, then FIP, FCS with FOP, FDP, FDS. */
 static void environment_out(const struct emulate *e, bool wide, const uint32_t *native, uint8_t *out)
 {
 	uint32_t v[7];

@@ -1,9 +1,9 @@
 /* emulate/exec_xsave.c - XSAVE, XSAVEOPT, XSAVEC and XRSTOR. SDM: "Managing State Using the XSAVE Feature Set".
  *
  * The CPU saves to and restores from e->scratch, in the standard format; what the guest's area gets or gives is copied
- * component by component, so that nothing is touched that the instruction does not touch, and where a compacted area has it.
- * XSAVEOPT is done as XSAVE: what it may leave out it may also write. Outside 64-bit mode the registers 8 to 15 stay as they
- * are. */
+ * component by component, so that nothing is touched that the instruction does not touch, and where a compacted area
+ * has it. XSAVEOPT is done as XSAVE: what it may leave out it may also write. Outside 64-bit mode the registers 8 to 15
+ * stay as they are. */
 #include "emulate/native.h"
 
 #define KNOWN MASK(9, 0) /* up to PKRU: these fit e->scratch */
@@ -20,14 +20,16 @@ struct part {
 	unsigned at, standard, bytes;
 };
 
-/* What an instruction works on: `wanted` is the requested-feature bitmap; `compacted`: 0, or XCOMP_BV of the guest's area. */
+/* What an instruction works on: `wanted` is the requested-feature bitmap; `compacted`: 0, or XCOMP_BV of the guest's
+ * area. */
 struct area {
 	uint64_t linear, wanted, compacted;
 };
 
 static enum emulate_result native_cpuid(struct emulate *e, uint32_t subleaf, struct emulate_native *n)
 {
-	*n = (struct emulate_native){ .code = { 0x0f, 0xa2 }, .length = 2, .rax = 0xd, .rcx = subleaf, .rflags = e->rflags };
+	*n = (struct emulate_native){ .code = { 0x0f, 0xa2 }, .length = 2, .rax = 0xd, .rcx = subleaf,
+				      .rflags = e->rflags };
 	return native_run(e, n);
 }
 
@@ -48,8 +50,8 @@ static enum emulate_result locate(struct emulate *e, const struct area *a, unsig
 	return EMULATE_OK;
 }
 
-/* What a component has outside 64-bit mode: registers 0 to 7, so the first half (AVX, and the upper halves of ZMM 0 to 15), or
- * nothing (ZMM 16 to 31). */
+/* What a component has outside 64-bit mode: registers 0 to 7, so the first half (AVX, and the upper halves of ZMM 0 to
+ * 15), or nothing (ZMM 16 to 31). */
 static unsigned visible(const struct emulate *e, unsigned n, unsigned bytes)
 {
 	if (is_long64(e) || (n != 2 && n != 6 && n != 7))
@@ -77,7 +79,8 @@ static enum emulate_result transfer(struct emulate *e, const struct area *a, enu
 }
 
 /* A part of the legacy region or of the header, which is where it is in both formats. */
-static enum emulate_result transfer_fixed(struct emulate *e, const struct area *a, enum direction d, unsigned at, unsigned bytes)
+static enum emulate_result transfer_fixed(struct emulate *e, const struct area *a, enum direction d, unsigned at,
+					  unsigned bytes)
 {
 	return transfer(e, a, d, (struct part){ at, at, bytes });
 }
@@ -130,8 +133,12 @@ static enum emulate_result find_area(struct emulate *e, const struct insn *i, un
 static enum emulate_result run(struct emulate *e, const struct insn *i, uint8_t opcode, uint8_t digit, uint64_t which)
 {
 	struct emulate_native n = {
-		.code = { i->opsize == 8 ? 0x48 : 0x40, 0x0f, opcode, digit << 3 | 7 }, .length = 4, .operand = e->scratch,
-		.rax = (uint32_t)which, .rdx = which >> 32, .rflags = e->rflags,
+		.code = { i->opsize == 8 ? 0x48 : 0x40, 0x0f, opcode, digit << 3 | 7 },
+		.length = 4,
+		.operand = e->scratch,
+		.rax = (uint32_t)which,
+		.rdx = which >> 32,
+		.rflags = e->rflags,
 	};
 
 	return native_run(e, &n);
@@ -159,8 +166,9 @@ static enum emulate_result has_compaction(struct emulate *e, bool *has)
 	return EMULATE_OK;
 }
 
-/* sub: 1 XSAVEC, else XSAVE and XSAVEOPT. The CPU saves in the standard format; XSTATE_BV then says what is in use. XSAVE keeps
- * the bits of XSTATE_BV that were not asked for; XSAVEC clears them, and leaves out what is in its initial state. */
+/* sub: 1 XSAVEC, else XSAVE and XSAVEOPT. The CPU saves in the standard format; XSTATE_BV then says what is in use.
+ * XSAVE keeps the bits of XSTATE_BV that were not asked for; XSAVEC clears them, and leaves out what is in its initial
+ * state. */
 enum emulate_result exec_xsave(struct emulate *e, const struct insn *i)
 {
 	bool compact = i->sub, has = true;
@@ -222,8 +230,8 @@ static enum emulate_result load_mxcsr(struct emulate *e, const struct area *a, u
 	return EMULATE_OK;
 }
 
-/* The CPU's own state first, over it what the area has. Outside 64-bit mode registers 8 to 15 so stay, and what is to be
- * initialised is loaded as zeros. */
+/* The CPU's own state first, over it what the area has. Outside 64-bit mode registers 8 to 15 so stay, and what is to
+ * be initialised is loaded as zeros. */
 enum emulate_result exec_xrstor(struct emulate *e, const struct insn *i)
 {
 	struct area a;

@@ -57,7 +57,8 @@ enum emulate_result emulate_execute(struct emulate *e, const struct insn *i)
 	return EMULATE_OK;
 }
 
-/* More instruction bytes into e->bytes: as many as lie together in one page, within the segment or the canonical range. */
+/* More instruction bytes into e->bytes: as many as lie together in one page, within the segment or the canonical
+ * range. */
 static enum emulate_result fetch_more(struct emulate *e)
 {
 	uint64_t offset = e->rip + e->length, linear = offset;

@@ -1,7 +1,7 @@
 /* emulate/internal.h - private to emulate/: how the executors read and write registers, memory and flags.
  *
- * Every executor follows E2: it reads its operands, computes, writes memory last, and only then registers, flags and rip.
- * A helper that can fail returns enum emulate_result; TRY() passes anything but EMULATE_OK up. */
+ * Every executor follows E2: it reads its operands, computes, writes memory last, and only then registers, flags and
+ * rip. A helper that can fail returns enum emulate_result; TRY() passes anything but EMULATE_OK up. */
 #ifndef VELLUM_EMULATE_INTERNAL_H
 #define VELLUM_EMULATE_INTERNAL_H
 
@@ -28,7 +28,8 @@
 /* raise.c: fill e->exception and return EMULATE_EXCEPTION. In real mode no exception has an error code. */
 enum emulate_result raise(struct emulate *e, unsigned vector);
 enum emulate_result raise_error(struct emulate *e, unsigned vector, uint32_t error);
-enum emulate_result raise_software(struct emulate *e, const struct insn *i, unsigned vector, enum emulate_exception_kind kind);
+enum emulate_result raise_software(struct emulate *e, const struct insn *i, unsigned vector,
+				   enum emulate_exception_kind kind);
 
 static inline enum emulate_result from_access(struct emulate *e, enum emulate_access a)
 {
@@ -192,7 +193,8 @@ static inline enum emulate_result mem_read(struct emulate *e, uint64_t linear, v
 	return from_access(e, e->ops->read(e, linear, buf, size, how));
 }
 
-static inline enum emulate_result mem_write(struct emulate *e, uint64_t linear, const void *buf, unsigned size, unsigned how)
+static inline enum emulate_result mem_write(struct emulate *e, uint64_t linear, const void *buf, unsigned size,
+					    unsigned how)
 {
 	if (unlikely(crosses_page(linear, size)))
 		return write_crossing(e, linear, buf, size, how | EMULATE_HOW_WRITE);
@@ -200,7 +202,8 @@ static inline enum emulate_result mem_write(struct emulate *e, uint64_t linear, 
 }
 
 /* size 1..8, zero-extended. */
-static inline enum emulate_result read_value(struct emulate *e, uint64_t linear, unsigned size, unsigned how, uint64_t *v)
+static inline enum emulate_result read_value(struct emulate *e, uint64_t linear, unsigned size, unsigned how,
+					     uint64_t *v)
 {
 	*v = 0;
 	return mem_read(e, linear, v, size, how);
@@ -223,9 +226,10 @@ static inline enum emulate_result rm_linear(struct emulate *e, const struct insn
 	return linear_address(e, i->seg, effective_address(e, i), size, how, linear);
 }
 
-/* operands.c: the r/m operand, register or memory. rm_read() sets *linear if it is memory, for rm_update(), which writes back
- * after a rm_read() with EMULATE_HOW_WRITE gave `old`; a locked rm_update() may give EMULATE_RESTART. */
-enum emulate_result rm_read(struct emulate *e, const struct insn *i, unsigned size, unsigned how, uint64_t *linear, uint64_t *v);
+/* operands.c: the r/m operand, register or memory. rm_read() sets *linear if it is memory, for rm_update(), which
+ * writes back after a rm_read() with EMULATE_HOW_WRITE gave `old`; a locked rm_update() may give EMULATE_RESTART. */
+enum emulate_result rm_read(struct emulate *e, const struct insn *i, unsigned size, unsigned how, uint64_t *linear,
+			    uint64_t *v);
 enum emulate_result rm_update(struct emulate *e, const struct insn *i, unsigned size, uint64_t linear, uint64_t old,
 			      uint64_t new);
 enum emulate_result rm_write(struct emulate *e, const struct insn *i, unsigned size, uint64_t v);
@@ -245,7 +249,8 @@ enum emulate_result pop_at(struct emulate *e, uint64_t *sp, unsigned size, unsig
 
 /* exec_segment.c: what loading a selector into seg[n] gives, and putting it there. */
 enum emulate_result prepare_segment(struct emulate *e, unsigned n, uint16_t selector, struct emulate_segment *out);
-enum emulate_result prepare_code_segment(struct emulate *e, uint16_t selector, bool is_return, struct emulate_segment *out);
+enum emulate_result prepare_code_segment(struct emulate *e, uint16_t selector, bool is_return,
+					 struct emulate_segment *out);
 void commit_segment(struct emulate *e, unsigned n, const struct emulate_segment *s);
 /* As virtual-8086 mode has them; e->mode is that already. */
 void commit_v86_segment(struct emulate *e, unsigned n, uint16_t selector);

@@ -38,7 +38,8 @@ static void put_vex_prefix(const struct insn *i, const struct encoding *c, struc
 	put(n, (c->w ? 0x80 : 0) | (~c->vvvv & 15) << 3 | ((i->flags & INSN_F_VEXL) ? 4 : 0) | pp);
 }
 
-/* Mandatory prefixes are repeated. Of others only an operand size of 16 bits matters: to CRC32, the one that has a choice. */
+/* Mandatory prefixes are repeated. Of others only an operand size of 16 bits matters: to CRC32, the one that has a
+ * choice. */
 static void put_legacy_prefixes(const struct insn *i, const struct encoding *c, struct emulate_native *n)
 {
 	uint8_t rex = 0x40 | (c->w ? 8 : 0) | (c->reg & 8 ? 4 : 0) | (c->rm & 8 ? 1 : 0);
@@ -65,7 +66,8 @@ static bool has_immediate(const struct insn *i)
 
 	if (native_map(i) == 3)
 		return true;
-	return native_map(i) == 1 && ((opcode >= 0x70 && opcode <= 0x73) || opcode == 0xc2 || (opcode >= 0xc4 && opcode <= 0xc6));
+	return native_map(i) == 1 &&
+	       ((opcode >= 0x70 && opcode <= 0x73) || opcode == 0xc2 || (opcode >= 0xc4 && opcode <= 0xc6));
 }
 
 static uint8_t immediate(const struct emulate *e, const struct insn *i)

@@ -1,10 +1,10 @@
 /* emulate/native.h - private to emulate/: instructions that the host's CPU carries out (E6).
  *
- * x87, MMX, SSE and AVX, and BMI and its like, are not computed here: an instruction is encoded anew so that its memory operand
- * is a buffer and its general registers are rAX, rCX, rDX and rBX, and ops->native runs it, with the guest's FPU and vector
- * registers, which are in the CPU. So every result, flag and exception is the CPU's own. What is done here is everything around
- * it: whether the unit is on, address, segment and alignment checks, the accesses themselves, and what the guest sees of
- * addresses. */
+ * x87, MMX, SSE and AVX, and BMI and its like, are not computed here: an instruction is encoded anew so that its memory
+ * operand is a buffer and its general registers are rAX, rCX, rDX and rBX, and ops->native runs it, with the guest's
+ * FPU and vector registers, which are in the CPU. So every result, flag and exception is the CPU's own. What is done
+ * here is everything around it: whether the unit is on, address, segment and alignment checks, the accesses themselves,
+ * and what the guest sees of addresses. */
 #ifndef VELLUM_EMULATE_NATIVE_H
 #define VELLUM_EMULATE_NATIVE_H
 

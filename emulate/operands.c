@@ -1,7 +1,8 @@
 /* emulate/operands.c - the operand that ModRM names, register or memory. */
 #include "emulate/internal.h"
 
-enum emulate_result rm_read(struct emulate *e, const struct insn *i, unsigned size, unsigned how, uint64_t *linear, uint64_t *v)
+enum emulate_result rm_read(struct emulate *e, const struct insn *i, unsigned size, unsigned how, uint64_t *linear,
+			    uint64_t *v)
 {
 	*linear = 0;
 	if (!is_memory(i)) {
@@ -14,7 +15,8 @@ enum emulate_result rm_read(struct emulate *e, const struct insn *i, unsigned si
 	return read_value(e, *linear, size, how, v);
 }
 
-enum emulate_result rm_update(struct emulate *e, const struct insn *i, unsigned size, uint64_t linear, uint64_t old, uint64_t new)
+enum emulate_result rm_update(struct emulate *e, const struct insn *i, unsigned size, uint64_t linear, uint64_t old,
+			      uint64_t new)
 {
 	if (!is_memory(i)) {
 		write_reg(e, i, i->rm, size, new);

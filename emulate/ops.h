@@ -1,7 +1,8 @@
 /* emulate/ops.h - private to emulate/: the list of what instructions are decoded to, and the rows of the opcode tables.
  *
- * A row of a table names the handler (op), what it has to know of the opcode (sub), and how the rest of the instruction is
- * laid out (how). Rows OP_GROUP and OP_PREFIX lead to a further table, picked by modrm or by the mandatory prefix. */
+ * A row of a table names the handler (op), what it has to know of the opcode (sub), and how the rest of the instruction
+ * is laid out (how). Rows OP_GROUP and OP_PREFIX lead to a further table, picked by modrm or by the mandatory
+ * prefix. */
 #ifndef VELLUM_EMULATE_OPS_H
 #define VELLUM_EMULATE_OPS_H
 
@@ -10,36 +11,30 @@
 /* Each name is OP_name for the decoder and exec_name() for the executor. */
 #define INSN_OPS(X) \
 	/* exec_move.c */ \
-	X(mov_store) X(mov_load) X(mov_rm_imm) X(mov_r_imm) X(movzx) X(movsx) X(movbe_load) X(movbe_store) X(lea) X(xchg) \
-	X(movnti) X(bswap) X(cmov) X(setcc) X(cbw) X(cwd) X(xlat) X(lahf) X(sahf) X(flag) X(cli_sti) X(salc) X(nop) \
-	/* exec_alu.c */ \
-	X(alu_rm_r) X(alu_r_rm) X(alu_rm_imm) X(test_rm_r) X(test_rm_imm) X(not) X(neg) X(incdec) X(xadd) X(cmpxchg) \
-	X(cmpxchg8b) \
-	/* exec_muldiv.c */ \
-	X(mul) X(imul) X(div) X(idiv) X(imul_r_rm) X(imul_r_rm_imm) X(daa) X(das) X(aaa) X(aas) X(aam) X(aad) \
-	/* exec_shift.c */ \
-	X(shift_imm) X(shift_one) X(shift_cl) X(shld_imm) X(shld_cl) X(shrd_imm) X(shrd_cl) \
-	/* exec_bit.c */ \
-	X(bt_r) X(bt_imm) X(bsf) X(bsr) X(popcnt) \
-	/* exec_stack.c */ \
-	X(push_r) X(push_rm) X(push_imm) X(push_seg) X(pop_r) X(pop_rm) X(pop_seg) X(pusha) X(popa) X(pushf) X(popf) \
-	X(enter) X(leave) \
-	/* exec_string.c */ \
-	X(movs) X(stos) X(lods) X(cmps) X(scas) X(ins) X(outs) \
-	/* exec_native.c, exec_x87.c, exec_fxsave.c, exec_xsave.c, exec_masked.c */ \
-	X(native) X(x87) X(fwait) X(fxsave) X(fxrstor) X(xsave) X(xrstor) X(vmaskmov) X(maskmov) X(gather) X(clflush) \
-	/* exec_control.c */ \
-	X(jcc) X(jmp_rel) X(jmp_rm) X(call_rel) X(call_rm) X(ret) X(loop) X(jcxz) X(int) X(int3) X(int1) X(into) \
-	X(hlt) X(bound) \
-	/* exec_far.c, exec_return.c */ \
-	X(jmp_far) X(call_far) X(jmp_far_mem) X(call_far_mem) X(ret_far) X(iret) \
-	/* exec_segment.c */ \
-	X(mov_from_seg) X(mov_to_seg) X(load_far_pointer) \
-	/* exec_descriptor.c */ \
-	X(arpl) X(lar) X(lsl) X(verify) X(store_selector) X(load_selector) \
-	/* exec_system.c */ \
-	X(in_imm) X(in_dx) X(out_imm) X(out_dx) X(mov_from_cr) X(mov_to_cr) X(mov_from_dr) X(mov_to_dr) X(rdmsr) X(wrmsr) \
-	X(store_dtr) X(load_dtr) X(smsw) X(lmsw) X(invlpg) X(clts) X(cpuid) X(rdtsc) X(rdtscp) X(xgetbv) X(wbinvd)
+	X(mov_store) \
+	X(mov_load) X(mov_rm_imm) X(mov_r_imm) X(movzx) X(movsx) X(movbe_load) X(movbe_store) X(lea) X(xchg) X(movnti) \
+		X(bswap) X(cmov) X(setcc) X(cbw) X(cwd) X(xlat) X(lahf) X(sahf) X(flag) X(cli_sti) X(salc) \
+			X(nop) /* exec_alu.c */ \
+		X(alu_rm_r) X(alu_r_rm) X(alu_rm_imm) X(test_rm_r) X(test_rm_imm) X(not ) X(neg) X(incdec) X(xadd) \
+			X(cmpxchg) X(cmpxchg8b) /* exec_muldiv.c */ \
+		X(mul) X(imul) X(div) X(idiv) X(imul_r_rm) X(imul_r_rm_imm) X(daa) X(das) X(aaa) X(aas) X(aam) \
+			X(aad) /* exec_shift.c */ \
+		X(shift_imm) X(shift_one) X(shift_cl) X(shld_imm) X(shld_cl) X(shrd_imm) X(shrd_cl) /* exec_bit.c */ \
+		X(bt_r) X(bt_imm) X(bsf) X(bsr) X(popcnt) /* exec_stack.c */ \
+		X(push_r) X(push_rm) X(push_imm) X(push_seg) X(pop_r) X(pop_rm) X(pop_seg) X(pusha) X(popa) X(pushf) \
+			X(popf) X(enter) X(leave) /* exec_string.c */ \
+		X(movs) X(stos) X(lods) X(cmps) X(scas) X(ins) \
+			X(outs) /* exec_native.c, exec_x87.c, exec_fxsave.c, exec_xsave.c, exec_masked.c */ \
+		X(native) X(x87) X(fwait) X(fxsave) X(fxrstor) X(xsave) X(xrstor) X(vmaskmov) X(maskmov) X(gather) \
+			X(clflush) /* exec_control.c */ \
+		X(jcc) X(jmp_rel) X(jmp_rm) X(call_rel) X(call_rm) X(ret) X(loop) X(jcxz) X(int) X(int3) X(int1) \
+			X(into) X(hlt) X(bound) /* exec_far.c, exec_return.c */ \
+		X(jmp_far) X(call_far) X(jmp_far_mem) X(call_far_mem) X(ret_far) X(iret) /* exec_segment.c */ \
+		X(mov_from_seg) X(mov_to_seg) X(load_far_pointer) /* exec_descriptor.c */ \
+		X(arpl) X(lar) X(lsl) X(verify) X(store_selector) X(load_selector) /* exec_system.c */ \
+		X(in_imm) X(in_dx) X(out_imm) X(out_dx) X(mov_from_cr) X(mov_to_cr) X(mov_from_dr) X(mov_to_dr) \
+			X(rdmsr) X(wrmsr) X(store_dtr) X(load_dtr) X(smsw) X(lmsw) X(invlpg) X(clts) X(cpuid) X(rdtsc) \
+				X(rdtscp) X(xgetbv) X(wbinvd)
 
 enum insn_op {
 	OP_unknown, /* zero, so that holes in the tables are unknown */
@@ -106,7 +101,8 @@ extern const struct opcode opcodes_one[256];
 extern const struct opcode opcodes_0f[256];
 extern const struct opcode opcode_groups[][8];
 #define OPCODE_GROUP_17 0
-/* By opcode and mandatory prefix (none, 66, F3, F2): of map 0F the rows that OP_prefix leads to, and the maps 0F 38 and 0F 3A. */
+/* By opcode and mandatory prefix (none, 66, F3, F2): of map 0F the rows that OP_prefix leads to, and the maps 0F 38 and
+ * 0F 3A. */
 extern const struct opcode opcodes_0f_prefixed[256][4];
 extern const struct opcode opcodes_0f38[256][4];
 extern const struct opcode opcodes_0f3a[256][4];

@@ -17,7 +17,8 @@ enum emulate_result raise_error(struct emulate *e, unsigned vector, uint32_t err
 	return EMULATE_EXCEPTION;
 }
 
-enum emulate_result raise_software(struct emulate *e, const struct insn *i, unsigned vector, enum emulate_exception_kind kind)
+enum emulate_result raise_software(struct emulate *e, const struct insn *i, unsigned vector,
+				   enum emulate_exception_kind kind)
 {
 	e->exception = (struct emulate_exception){ .vector = vector, .kind = kind, .length = i->length };
 	return EMULATE_EXCEPTION;

@@ -44,8 +44,8 @@ enum emulate_result linear_segmented(struct emulate *e, unsigned seg, uint64_t o
 	return EMULATE_OK;
 }
 
-/* SDM: "Alignment Check Exception (#AC)". Vectors (16 bytes and more) have their own rules; the FPU's 10 bytes are aligned like
- * 8. */
+/* SDM: "Alignment Check Exception (#AC)". Vectors (16 bytes and more) have their own rules; the FPU's 10 bytes are
+ * aligned like 8. */
 enum emulate_result check_alignment(struct emulate *e, uint64_t linear, unsigned size)
 {
 	if (size == 10)

@@ -124,7 +124,8 @@ static void workload(const struct workload *w, uint32_t size)
 	phases_end();
 	phases_say();
 	clock_say();
-	snprintf(line, sizeof line, "VELLUM-RESULT ok checksum=%016llx kernel=%s\n", (unsigned long long)sum, kernel.release);
+	snprintf(line, sizeof line, "VELLUM-RESULT ok checksum=%016llx kernel=%s\n", (unsigned long long)sum,
+		 kernel.release);
 	say(line);
 }
 
@@ -137,7 +138,8 @@ static void run_workload(void)
 	const struct workload *w;
 
 	/* Two looks at the command line: the second overwrites what the first returned. */
-	snprintf(name, sizeof name, "%s", parameter("vellum.workload") != NULL ? parameter("vellum.workload") : workloads->name);
+	snprintf(name, sizeof name, "%s",
+		 parameter("vellum.workload") != NULL ? parameter("vellum.workload") : workloads->name);
 	w = workload_find(name, parameter("vellum.size"), &size);
 	worker = fork();
 	if (worker < 0)
@@ -179,8 +181,8 @@ int main(int argc, char **argv)
 	mount_at("devtmpfs", "/dev");
 	uname(&kernel);
 	sysinfo(&info);
-	snprintf(line, sizeof line, "init: %s %s %s, %llu MB of RAM, %s\n", kernel.sysname, kernel.release, kernel.machine,
-		 (unsigned long long)info.totalram * info.mem_unit >> 20, kernel.version);
+	snprintf(line, sizeof line, "init: %s %s %s, %llu MB of RAM, %s\n", kernel.sysname, kernel.release,
+		 kernel.machine, (unsigned long long)info.totalram * info.mem_unit >> 20, kernel.version);
 	say(line);
 	if (sysconf(_SC_PAGESIZE) != PAGE)
 		fail("the page size is %ld, not %d", sysconf(_SC_PAGESIZE), PAGE);

@@ -37,6 +37,46 @@ static void must_fault(int code, int wanted, const char *what)
 		fail("%s faulted with code %d, should be %d", what, code, wanted);
 }
 
+/* Read-only: a store faults and changes nothing, a load goes through. Without rights a load faults too. */
+static void check_rights(unsigned round, unsigned char *base, size_t victim)
+{
+	unsigned char byte;
+
+	protect(base + victim * PAGE, 1, PROT_READ);
+	must_fault(try_store((unsigned char *)word(base, victim), 0xee), SEGV_ACCERR, "a store to a read-only page");
+	if (*word(base, victim) != mix(round, victim))
+		fail("round %u: a store that faulted changed memory", round);
+	protect(base + victim * PAGE, 1, PROT_NONE);
+	must_fault(try_load((unsigned char *)word(base, victim), &byte), SEGV_ACCERR,
+		   "a load from a page without rights");
+	protect(base + victim * PAGE, 1, PROT_READ | PROT_WRITE);
+	if (try_store((unsigned char *)word(base, victim), (unsigned char)mix(round, victim)) != 0)
+		fail("round %u: a store to a page made writable again faults", round);
+}
+
+/* Moved: the contents follow, the old place is gone. Returns the new one. */
+static unsigned char *move(unsigned char *old, size_t pages)
+{
+	unsigned char *base = mremap(old, pages * PAGE, (pages + 40) * PAGE, MREMAP_MAYMOVE), byte;
+
+	if (base == MAP_FAILED)
+		fail("mremap: %s", strerror(errno));
+	if (base != old)
+		must_fault(try_load(old, &byte), SEGV_MAPERR, "a load from where a mapping was");
+	munmap(base + pages * PAGE, 40 * PAGE);
+	return base;
+}
+
+/* Dropped: the page reads as zero again. */
+static void check_dropped(unsigned round, unsigned char *base, size_t victim)
+{
+	if (madvise(base + victim * PAGE, PAGE, MADV_DONTNEED) != 0)
+		fail("madvise: %s", strerror(errno));
+	if (*word(base, victim) != 0)
+		fail("round %u: a page that was given up kept its contents", round);
+	*word(base, victim) = mix(round, victim);
+}
+
 static uint64_t round_of(unsigned round)
 {
 	size_t pages = 4 + mix(round, 1) % (MOST_PAGES - 4), victim = mix(round, 2) % pages;
@@ -48,37 +88,11 @@ static uint64_t round_of(unsigned round)
 			fail("round %u: a fresh page is not zero", round);
 		*word(base, i) = mix(round, i);
 	}
-
-	/* Read-only: a store faults and changes nothing, a load goes through. */
-	protect(base + victim * PAGE, 1, PROT_READ);
-	must_fault(try_store((unsigned char *)word(base, victim), 0xee), SEGV_ACCERR, "a store to a read-only page");
-	if (*word(base, victim) != mix(round, victim))
-		fail("round %u: a store that faulted changed memory", round);
-	protect(base + victim * PAGE, 1, PROT_NONE);
-	must_fault(try_load((unsigned char *)word(base, victim), &byte), SEGV_ACCERR, "a load from a page without rights");
-	protect(base + victim * PAGE, 1, PROT_READ | PROT_WRITE);
-	if (try_store((unsigned char *)word(base, victim), (unsigned char)mix(round, victim)) != 0)
-		fail("round %u: a store to a page made writable again faults", round);
-
-	/* Moved: the contents follow, the old place is gone. */
-	if (round % 3 == 0) {
-		unsigned char *old = base;
-
-		base = mremap(old, pages * PAGE, (pages + 40) * PAGE, MREMAP_MAYMOVE);
-		if (base == MAP_FAILED)
-			fail("mremap: %s", strerror(errno));
-		if (base != old)
-			must_fault(try_load(old, &byte), SEGV_MAPERR, "a load from where a mapping was");
-		munmap(base + pages * PAGE, 40 * PAGE);
-	}
-	/* Dropped: the page reads as zero again. */
-	if (round % 4 == 0) {
-		if (madvise(base + victim * PAGE, PAGE, MADV_DONTNEED) != 0)
-			fail("madvise: %s", strerror(errno));
-		if (*word(base, victim) != 0)
-			fail("round %u: a page that was given up kept its contents", round);
-		*word(base, victim) = mix(round, victim);
-	}
+	check_rights(round, base, victim);
+	if (round % 3 == 0)
+		base = move(base, pages);
+	if (round % 4 == 0)
+		check_dropped(round, base, victim);
 	/* Only the victim unmapped: its neighbours stay. */
 	for (size_t i = 0; i < pages; i++) {
 		if (*word(base, i) != mix(round, i))

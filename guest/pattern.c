@@ -1,6 +1,6 @@
 /*
- * A pattern over most of RAM. Every page carries one word that depends on its number, at a place that depends on it too;
- * the first pages, a fixed number of them, are filled and enter the checksum.
+ * A pattern over most of RAM. Every page carries one word that depends on its number, at a place that depends on it
+ * too; the first pages, a fixed number of them, are filled and enter the checksum.
  */
 #define _GNU_SOURCE
 #include "guest.h"

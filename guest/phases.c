@@ -10,8 +10,8 @@
 #include <x86intrin.h>
 
 /*
- * The port of vm/account/account.h. It is written through /dev/port and not by an OUT of our own: leave to use ports (ioperm) would
- * be carried from process to process and make every context switch dearer.
+ * The port of vm/account/account.h. It is written through /dev/port and not by an OUT of our own: leave to use ports
+ * (ioperm) would be carried from process to process and make every context switch dearer.
  */
 enum { MARK_PORT = 0x8904, PHASES_MAX = 40, NAME_MAX_LENGTH = 24 };
 

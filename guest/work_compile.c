@@ -1,6 +1,6 @@
 /*
- * Compile-like: source files are written to a tmpfs, a compiler is executed for each of them, and a linker for each group.
- * The program that comes out is run, and its results are compared with those that the sources were made from.
+ * Compile-like: source files are written to a tmpfs, a compiler is executed for each of them, and a linker for each
+ * group. The program that comes out is run, and its results are compared with those that the sources were made from.
  *
  * The language: statements "NAME = NAME * NUMBER + NAME ;" over 64-bit unsigned variables, which start as their number.
  */
@@ -28,7 +28,8 @@ static struct statement statement_of(uint32_t file, uint32_t line)
 {
 	uint64_t r = mix(SEED + file, line);
 
-	return (struct statement){ r % VARIABLES, (r >> 16) % VARIABLES, (uint32_t)(r >> 40) | 1, (r >> 32 & 0xff) % VARIABLES };
+	return (struct statement){ r % VARIABLES, (r >> 16) % VARIABLES, (uint32_t)(r >> 40) | 1,
+				   (r >> 32 & 0xff) % VARIABLES };
 }
 
 static void variable_name(char name[NAME_LENGTH], uint32_t n)
@@ -202,8 +203,8 @@ static void write_source(uint32_t file)
 		variable_name(target, s.target);
 		variable_name(left, s.left);
 		variable_name(right, s.right);
-		length += (size_t)snprintf(text + length, sizeof text - length, "%s = %s * %u + %s;\n", target, left, s.factor,
-					   right);
+		length += (size_t)snprintf(text + length, sizeof text - length, "%s = %s * %u + %s;\n", target, left,
+					   s.factor, right);
 	}
 	write_file(file, "src", text, length);
 }

@@ -48,7 +48,8 @@ uint64_t compute_workload(uint32_t size)
 	fill_words(table, WORDS, SEED);
 	phase("compute");
 	for (uint32_t n = 0; n < size; n++) {
-		uint64_t start = mix(SEED + 1, n), end = forward(start, MILLION / 2), again = backward(end, MILLION / 2);
+		uint64_t start = mix(SEED + 1, n), end = forward(start, MILLION / 2),
+			 again = backward(end, MILLION / 2);
 
 		if (again != start)
 			fail("compute: round %u came back to %016llx, not to %016llx", n, (unsigned long long)again,

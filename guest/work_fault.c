@@ -32,8 +32,8 @@ static uint64_t check(unsigned char *base, uint32_t first, uint32_t step, uint64
 		uint64_t value = *word(base, page);
 
 		if (value != mix(seed, page))
-			fail("fault: %s: page %u reads %016llx, should be %016llx", what, page, (unsigned long long)value,
-			     (unsigned long long)mix(seed, page));
+			fail("fault: %s: page %u reads %016llx, should be %016llx", what, page,
+			     (unsigned long long)value, (unsigned long long)mix(seed, page));
 		sum = fold(sum, value);
 	}
 	return sum;

@@ -1,4 +1,5 @@
-/* fork and exec storm: many short processes. Each gets to see memory of its parent or none, and hands back what it read. */
+/* fork and exec storm: many short processes. Each gets to see memory of its parent or none, and hands back what it
+ * read. */
 #define _GNU_SOURCE
 #include "workload.h"
 

@@ -1,12 +1,13 @@
 /*
- * Context switches against page-table edits: two processes take turns, and each turn reads a working set and then edits its
- * page tables so many times. There are two kinds of edit, each with phases of its own:
+ * Context switches against page-table edits: two processes take turns, and each turn reads a working set and then edits
+ * its page tables so many times. There are two kinds of edit, each with phases of its own:
  *
- * edits-N: gives up a page and touches it again. The kernel clears an entry, flushes it, takes a page fault, and sets the entry
- * anew; the page tables stay. Pages that are edited one after the other lie in different page tables.
+ * edits-N: gives up a page and touches it again. The kernel clears an entry, flushes it, takes a page fault, and sets
+ * the entry anew; the page tables stay. Pages that are edited one after the other lie in different page tables.
  *
- * tables-N: a page table comes and goes. The turn maps so many pages, each where there is no page table yet, touches them, and
- * unmaps them all at once: the kernel makes a table for each, links it into the page directory, and frees it again.
+ * tables-N: a page table comes and goes. The turn maps so many pages, each where there is no page table yet, touches
+ * them, and unmaps them all at once: the kernel makes a table for each, links it into the page directory, and frees it
+ * again.
  */
 #define _GNU_SOURCE
 #include "workload.h"
@@ -25,7 +26,8 @@ enum { TABLES = 64, STRIDE = 1024 };
 /* Page tables that come and go at once; the region has to fit in the address space of a 32-bit kernel. */
 enum { REGION_TABLES = 256 };
 static const size_t region_bytes = (size_t)REGION_TABLES * STRIDE * PAGE;
-/* Turns at 0 edits, and how they get fewer with more of them: few enough for brute, for which each access to an entry exits. */
+/* Turns at 0 edits, and how they get fewer with more of them: few enough for brute, for which each access to an entry
+ * exits. */
 enum { MOST_TURNS = 128, FEWEST_TURNS = 8 };
 
 struct shared {

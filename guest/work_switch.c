@@ -1,6 +1,6 @@
 /*
- * Context switches: a token goes round processes that each touch a working set of their own when they have it, first over
- * pipes, then by futexes. What the token must be in the end is computed without any process.
+ * Context switches: a token goes round processes that each touch a working set of their own when they have it, first
+ * over pipes, then by futexes. What the token must be in the end is computed without any process.
  */
 #define _GNU_SOURCE
 #include "workload.h"

@@ -2,8 +2,9 @@
  * Workloads: what the first process does after the boot, chosen by the kernel parameter vellum.workload=NAME[:SIZE].
  *
  * Each workload computes something, checks it, and returns a checksum of what it read that depends on its size and on
- * nothing else: not on the kernel, the word size, the RAM or the MMU mechanism. What it does falls into phases, which it
- * marks: the hypervisor accounts for each of them separately (vm/account/account.h), and bare hardware ignores the marks.
+ * nothing else: not on the kernel, the word size, the RAM or the MMU mechanism. What it does falls into phases, which
+ * it marks: the hypervisor accounts for each of them separately (vm/account/account.h), and bare hardware ignores the
+ * marks.
  */
 #ifndef WORKLOAD_H
 #define WORKLOAD_H
@@ -22,8 +23,8 @@ struct workload {
 
 extern const struct workload workloads[];       /* the last one has no name */
 
-/* The one that `name` names, which may have ":SIZE" behind it; size_text, if not null, is a size too. Does not return if
- * there is none or its size makes no sense. */
+/* The one that `name` names, which may have ":SIZE" behind it; size_text, if not null, is a size too. Does not return
+ * if there is none or its size makes no sense. */
 const struct workload *workload_find(const char *name, const char *size_text, uint32_t *size);
 
 /* Phases. Beginning one ends the one before; the same name again continues that phase. Only the process that runs the

@@ -1,4 +1,5 @@
-/* The workloads by name: read by the guest that runs them, and by the `vellum` command that refuses wrong names early. */
+/* The workloads by name: read by the guest that runs them, and by the `vellum` command that refuses wrong names
+ * early. */
 #ifndef WORKLOAD_LIST_H
 #define WORKLOAD_LIST_H
 

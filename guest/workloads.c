@@ -36,8 +36,8 @@ static uint32_t size_of(const struct workload *w, const char *text)
 	errno = 0;
 	value = strtoull(text, &end, 10);
 	if (*text < '0' || *text > '9' || *end != 0 || errno != 0 || value > w->most || (value == 0 && w->size != 0))
-		fail("the size of the workload %s, in %s, must be a number from %d to %u, not \"%.20s\"", w->name, w->size_means,
-		     w->size != 0, w->most, text);
+		fail("the size of the workload %s, in %s, must be a number from %d to %u, not \"%.20s\"", w->name,
+		     w->size_means, w->size != 0, w->most, text);
 	return (uint32_t)value;
 }
 

@@ -67,7 +67,8 @@ static const struct rsdp *find_rsdp(void)
 /* The table at a physical address; NULL: it cannot be one. */
 static const struct sdt *table_at(uint64_t address)
 {
-	const struct sdt *head = address && address < BIT(32) ? paging_window(address, sizeof(*head), PAGING_READ) : NULL;
+	const struct sdt *head =
+		address && address < BIT(32) ? paging_window(address, sizeof(*head), PAGING_READ) : NULL;
 
 	if (!head || head->length < sizeof(*head))
 		return NULL;
@@ -118,7 +119,8 @@ static const uint8_t *aml_integer(const uint8_t *p, uint8_t *v)
 	return p + 1;
 }
 
-/* \_S5 is a package of small integers, which can be found without an interpreter: NameOp, "_S5_", PackageOp, length, count. */
+/* \_S5 is a package of small integers, which can be found without an interpreter: NameOp, "_S5_", PackageOp, length,
+ * count. */
 static void parse_dsdt(const struct sdt *t)
 {
 	const uint8_t *p = (const uint8_t *)t + sizeof(*t), *end = (const uint8_t *)t + t->length;

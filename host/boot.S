@@ -56,7 +56,8 @@ boot_entry:
 
 	enter_long_mode boot64
 
-/* Says what is missing on the statistics port (docs/protocol.md), byte by byte, and powers off as power_off() begins to. */
+/* Says what is missing on the statistics port (docs/protocol.md), byte by byte, and powers off as power_off() begins
+ * to. */
 no_long_mode:
 	movw $0x2f8 + 3, %dx
 	movb $0x80, %al

@@ -1,5 +1,5 @@
-/* host/canary.c - the stack protector: what the compiler puts between a function's arrays and its return address, and looks at
- * before the function returns (gcc, -fstack-protector-strong). */
+/* host/canary.c - the stack protector: what the compiler puts between a function's arrays and its return address, and
+ * looks at before the function returns (gcc, -fstack-protector-strong). */
 #include "host/canary.h"
 
 #include "host/console.h"
@@ -15,6 +15,7 @@ void canary_choose(void) { __stack_chk_guard = random_u64() & ~0xffull; }
 
 _Noreturn void __stack_chk_fail(void)
 {
-	console_panic("the hypervisor's stack was written over: the function at 0x%lx found its return address no longer safe",
+	console_panic("the hypervisor's stack was written over: the function at 0x%lx found its return address no "
+		      "longer safe",
 		      (uint64_t)(uintptr_t)__builtin_return_address(0));
 }

@@ -102,7 +102,8 @@ void console_interrupt(unsigned port)
 	struct port *p = &ports[port];
 
 	spin_lock(&p->lock);
-	/* The interrupt is an edge: there is no other while one of the port's reasons remains, also one that has come up since. */
+	/* The interrupt is an edge: there is no other while one of the port's reasons remains, also one that has come
+	 * up since. */
 	for (unsigned n = 0; n < INTERRUPT_ROUNDS && !(inb(p->base + UART_IIR) & IIR_NONE); n++) {
 		receive(p);
 		send_some(p);
@@ -194,7 +195,8 @@ void console_line(const char *format, ...)
 	va_end(ap);
 }
 
-/* Room does not shrink while line_lock is held: every writer to this port holds it. A port that is not there takes everything. */
+/* Room does not shrink while line_lock is held: every writer to this port holds it. A port that is not there takes
+ * everything. */
 static bool try_line(const char *line, uint32_t limit)
 {
 	struct port *p = &ports[CONSOLE_STATS];

@@ -1,10 +1,10 @@
-/* host/console.h - the two serial ports (docs/protocol.md): COM1 is the console of the first virtual machine, COM2 the statistics
- * port, to which the hypervisor itself also speaks.
+/* host/console.h - the two serial ports (docs/protocol.md): COM1 is the console of the first virtual machine, COM2 the
+ * statistics port, to which the hypervisor itself also speaks.
  *
  * Output goes through a ring a port and leaves by interrupt, so that nobody waits 87 microseconds for a byte.
  *
- * CO1  What guests cause to be written fills a part of the ring only; the rest is the hypervisor's, which therefore does not wait for the
- *      line while a guest floods it. */
+ * CO1  What guests cause to be written fills a part of the ring only; the rest is the hypervisor's, which therefore
+ *      does not wait for the line while a guest floods it. */
 #ifndef VELLUM_HOST_CONSOLE_H
 #define VELLUM_HOST_CONSOLE_H
 
@@ -28,26 +28,27 @@ bool console_waiting(unsigned port);
 /* Waits until everything queued on both ports has left. */
 void console_flush(void);
 
-/* One line of the protocol, for what the hypervisor has to say; the newline is added. The ring holds several times what it says while
- * virtual machines run (CO1); where it is full all the same, this waits. */
+/* One line of the protocol, for what the hypervisor has to say; the newline is added. The ring holds several times what
+ * it says while virtual machines run (CO1); where it is full all the same, this waits. */
 void console_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* The same for what a guest or a request asked for: where the guests' part of the ring has no room for all of the line, nothing is written:
- * false. Never waits for the port. */
+/* The same for what a guest or a request asked for: where the guests' part of the ring has no room for all of the line,
+ * nothing is written: false. Never waits for the port. */
 bool console_guest_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* A line of an account, as it is, without its newline: false, and nothing written, if the hypervisor's part of the ring is nearly full, too.
- * Never waits for the port. */
+/* A line of an account, as it is, without its newline: false, and nothing written, if the hypervisor's part of the ring
+ * is nearly full, too. Never waits for the port. */
 bool console_account_line(const char *line);
 /* Is there room for any such line? May be too late when it is asked. */
 bool console_guest_room(void);
 /* "log TEXT". */
 void console_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* The same for an exception that may have come at any instruction: where a lock is held, perhaps by the CPU itself, or there is no room,
- * nothing is written: false. */
+/* The same for an exception that may have come at any instruction: where a lock is held, perhaps by the CPU itself, or
+ * there is no room, nothing is written: false. */
 bool console_log_at_once(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* "panic TEXT", then powers the machine off. For faults of the hypervisor itself. */
 _Noreturn void console_panic(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Every lock may be held, perhaps by this CPU: what is written from here on takes them as they are. Before the last words only. */
+/* Every lock may be held, perhaps by this CPU: what is written from here on takes them as they are. Before the last
+ * words only. */
 void console_break_locks(void);
 
 /* The interrupt handler calls this after bytes arrived on a port or left it. May be NULL. */

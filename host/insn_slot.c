@@ -11,7 +11,8 @@ _Static_assert(CPUS_MAX * SLOT_SIZE == PAGE_SIZE, "insn_slot_entry.S makes one p
 extern const char insn_fault[];
 unsigned insn_enter(struct insn_registers *s, const void *slot);
 
-/* The write to CR0 that ends it also makes the CPU fetch the new bytes (SDM, "Handling Self- and Cross-Modifying Code"). */
+/* The write to CR0 that ends it also makes the CPU fetch the new bytes (SDM, "Handling Self- and Cross-Modifying
+ * Code"). */
 static void fill_slot(uint8_t *slot, const uint8_t *code, unsigned length)
 {
 	uint64_t cr0 = read_cr0();

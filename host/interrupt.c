@@ -103,7 +103,9 @@ void interrupt_dispatch(struct interrupt_frame *f)
 		return; /* nobody sends one on purpose; a stray one is not worth stopping for */
 	if (f->vector == VECTOR_MC) {
 		if (!host_machine_check())
-			console_panic("machine check: the hypervisor used what the hardware has lost, at rip 0x%lx on CPU %u", f->rip, this_cpu()->id);
+			console_panic(
+				"machine check: the hypervisor used what the hardware has lost, at rip 0x%lx on CPU %u",
+				f->rip, this_cpu()->id);
 		return;
 	}
 	fault_report(f);

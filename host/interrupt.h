@@ -1,7 +1,7 @@
 /* host/interrupt.h - the host's IDT: its own faults (which stop it with a report), and interrupts.
  *
- * The hypervisor runs with interrupts off. Interrupts are taken while a guest runs (as VM exits, which call interrupt_handle() with
- * the vector) and in the idle loop (through the IDT). */
+ * The hypervisor runs with interrupts off. Interrupts are taken while a guest runs (as VM exits, which call
+ * interrupt_handle() with the vector) and in the idle loop (through the IDT). */
 #ifndef VELLUM_HOST_INTERRUPT_H
 #define VELLUM_HOST_INTERRUPT_H
 

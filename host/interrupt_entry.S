@@ -1,4 +1,5 @@
-/* host/interrupt_entry.S - 256 entry points that save the registers as struct interrupt_frame and call interrupt_dispatch(). */
+/* host/interrupt_entry.S - 256 entry points that save the registers as struct interrupt_frame and call
+ * interrupt_dispatch(). */
 #include "lib/x86.h"
 
 	.text

@@ -68,8 +68,8 @@ static void say(const struct record *r)
 	console_log_at_once("machine check on CPU %u: IA32_MCG_STATUS 0x%lx", this_cpu()->id, r->mcg_status);
 	for (unsigned i = 0; i < r->banks; i++)
 		if (r->status[i] & MCI_STATUS_VAL)
-			console_log_at_once("machine check on CPU %u: bank %u status 0x%lx address 0x%lx", this_cpu()->id, i, r->status[i],
-					    r->address[i]);
+			console_log_at_once("machine check on CPU %u: bank %u status 0x%lx address 0x%lx",
+					    this_cpu()->id, i, r->status[i], r->address[i]);
 }
 
 /* The error was taken: the next one does not find the registers full, nor MCIP set, which would shut the CPU down. */
@@ -92,7 +92,8 @@ bool host_machine_check(void)
 		console_break_locks();
 	say(&r);
 	if (v == MCA_STOP)
-		console_panic("machine check: the hardware has lost what cannot be told; nothing on this machine can be trusted to go on");
+		console_panic("machine check: the hardware has lost what cannot be told; nothing on this machine can "
+			      "be trusted to go on");
 	clear(&r);
 	return v == MCA_GO_ON;
 }

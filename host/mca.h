@@ -18,9 +18,9 @@ enum mca_verdict mca_judge(uint64_t mcg_status, const uint64_t *bank_status, uns
 
 /* Makes machine checks arrive on the calling CPU: the banks' errors and CR4.MCE. Its IDT is loaded. */
 void mca_init_cpu(void);
-/* After a machine check, as an exception of the host or as a VM exit: reads the banks, logs what they hold and clears them.
- * true: what was interrupted can go on. false: it cannot (a guest: its virtual machine must end). Does not return where the
- * host cannot go on. */
+/* After a machine check, as an exception of the host or as a VM exit: reads the banks, logs what they hold and clears
+ * them. true: what was interrupted can go on. false: it cannot (a guest: its virtual machine must end). Does not return
+ * where the host cannot go on. */
 bool host_machine_check(void);
 
 #endif

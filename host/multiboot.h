@@ -1,4 +1,5 @@
-/* host/multiboot.h - what the Multiboot2 loader left: memory map, modules, the RSDP. Multiboot2 Specification, "Boot information". */
+/* host/multiboot.h - what the Multiboot2 loader left: memory map, modules, the RSDP. Multiboot2 Specification, "Boot
+ * information". */
 #ifndef VELLUM_HOST_MULTIBOOT_H
 #define VELLUM_HOST_MULTIBOOT_H
 
@@ -25,7 +26,8 @@ struct boot_info {
 	struct { uint64_t base, end; } ram[BOOT_RAM_MAX]; /* bytes; what a longer memory map has more is left unused */
 };
 
-/* Reads the information once, gives RAM to host/frames.h, and keeps what it needs of it. Returns NULL, or what is wrong. */
+/* Reads the information once, gives RAM to host/frames.h, and keeps what it needs of it. Returns NULL, or what is
+ * wrong. */
 const char *boot_info_read(uint32_t magic, const void *information);
 const struct boot_info *boot_info(void);
 /* The module of this name (name_length bytes), or NULL. */

@@ -14,7 +14,10 @@ extern char image_start[], image_end[], code_end[], rodata_start[], rodata_end[]
 extern char boot_stack_guard[];
 
 static inline unsigned level_shift(unsigned level) { return PAGE_SHIFT + 9 * (level - 1); }
-static inline uint64_t *entry_of(uint64_t *table, unsigned level, uint64_t va) { return &table[va >> level_shift(level) & 511]; }
+static inline uint64_t *entry_of(uint64_t *table, unsigned level, uint64_t va)
+{
+	return &table[va >> level_shift(level) & 511];
+}
 static inline uint64_t *table_below(uint64_t entry) { return frames_ptr(HFN((entry & ENTRY_ADDRESS) >> PAGE_SHIFT)); }
 
 #endif

@@ -36,8 +36,8 @@ static unsigned leaf_level(uint64_t va, uint64_t pa, uint64_t n)
 	return level;
 }
 
-/* The entry for va at level, with the tables above it; a larger leaf that is there already is returned in its place. NULL: no
- * memory. */
+/* The entry for va at level, with the tables above it; a larger leaf that is there already is returned in its place.
+ * NULL: no memory. */
 static uint64_t *make_entry(uint64_t va, unsigned level)
 {
 	uint64_t *entry = entry_of(host_pml4, TOP_LEVEL, va);
@@ -88,8 +88,10 @@ static bool map_image_part(const char *from, const char *to, enum paging_access 
 
 static bool map_image(void)
 {
-	return map_image_part(image_start, code_end, PAGING_EXECUTE) && map_image_part(rodata_start, rodata_end, PAGING_READ) &&
-	       map_image_part(sealed_start, sealed_end, PAGING_WRITE) && map_image_part(sealed_end, boot_stack_guard, PAGING_WRITE) &&
+	return map_image_part(image_start, code_end, PAGING_EXECUTE) &&
+	       map_image_part(rodata_start, rodata_end, PAGING_READ) &&
+	       map_image_part(sealed_start, sealed_end, PAGING_WRITE) &&
+	       map_image_part(sealed_end, boot_stack_guard, PAGING_WRITE) &&
 	       map_image_part(boot_stack_guard + PAGE_SIZE, image_end, PAGING_WRITE);
 }
 
@@ -121,8 +123,8 @@ static bool map_all_ram(uint64_t base)
 /* The first address of entry n of the PML4. */
 static uint64_t slot_address(uint64_t n) { return n << 39 | (n & 256 ? MASK(63, 48) : 0); }
 
-/* Both areas begin at a multiple of 1 GiB in an entry of the PML4 of their own, neither of them the first (H3): some 17 bits
- * that a guest must guess. The tables are as many, wherever that is. */
+/* Both areas begin at a multiple of 1 GiB in an entry of the PML4 of their own, neither of them the first (H3): some 17
+ * bits that a guest must guess. The tables are as many, wherever that is. */
 static uint64_t choose_places(void)
 {
 	uint64_t r = random_u64(), map_slot = 1 + (r & 0xffff) % 511, window_slot = 1 + (r >> 16 & 0xffff) % 510;
@@ -139,7 +141,8 @@ const char *paging_init(void)
 	uint64_t base = choose_places();
 
 	if (!(e1.edx & CPUID_80000001_EDX_NX))
-		return "this CPU cannot forbid execution by page; enable \"execute disable\" (XD, NX) in the firmware's setup";
+		return "this CPU cannot forbid execution by page; enable \"execute disable\" (XD, NX) in the "
+		       "firmware's setup";
 	if (e1.edx & CPUID_80000001_EDX_PAGE1GB)
 		largest_level = 3;
 	if (!map_image() || !map_all_ram(base))

@@ -14,11 +14,15 @@ struct leaf {
 
 static const char *say(const char *what, const struct leaf *l)
 {
-	fmt(found, sizeof(found), "the hypervisor's page at 0x%lx (physical 0x%lx, entry 0x%lx) %s", l->va, l->pa, l->entry, what);
+	fmt(found, sizeof(found), "the hypervisor's page at 0x%lx (physical 0x%lx, entry 0x%lx) %s", l->va, l->pa,
+	    l->entry, what);
 	return found;
 }
 
-static bool in_image(const struct leaf *l) { return l->pa < (uintptr_t)image_end && l->pa + l->size > (uintptr_t)image_start; }
+static bool in_image(const struct leaf *l)
+{
+	return l->pa < (uintptr_t)image_end && l->pa + l->size > (uintptr_t)image_start;
+}
 
 static const char *check(const struct leaf *l)
 {
@@ -28,7 +32,8 @@ static const char *check(const struct leaf *l)
 		return say("is writable and executable (H1)", l);
 	if (l->entry & PTE_U)
 		return say("is a user's page (H2)", l);
-	if (l->va < BIT(32) && (l->va != l->pa || l->va < (uintptr_t)image_start || l->va + l->size > (uintptr_t)image_end))
+	if (l->va < BIT(32) &&
+	    (l->va != l->pa || l->va < (uintptr_t)image_start || l->va + l->size > (uintptr_t)image_end))
 		return say("lies below 4 GiB outside of the image (H3)", l);
 	if (executable && l->va + l->size > (uintptr_t)code_end)
 		return say("is executable, and no code of the hypervisor (H4)", l);
@@ -51,7 +56,8 @@ static const char *walk_table(uint64_t *table, unsigned level, uint64_t va)
 		if (level == TOP_LEVEL && (n & 256))
 			at |= MASK(63, 48);
 		if (level == 1 || (entry & PTE_PS)) {
-			struct leaf l = { at, entry & ENTRY_ADDRESS & ~MASK(level_shift(level) - 1, 0), BIT(level_shift(level)), entry };
+			struct leaf l = { at, entry & ENTRY_ADDRESS & ~MASK(level_shift(level) - 1, 0),
+					  BIT(level_shift(level)), entry };
 
 			wrong = check(&l);
 		} else {

@@ -18,7 +18,8 @@ unsigned cpus_count(void) { return count; }
 
 const char *stack_name(unsigned n)
 {
-	static const char *const names[STACKS] = { "stack", "stack for NMIs", "stack for double faults", "stack for machine checks" };
+	static const char *const names[STACKS] = { "stack", "stack for NMIs", "stack for double faults",
+						   "stack for machine checks" };
 
 	return names[n];
 }

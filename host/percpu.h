@@ -11,8 +11,9 @@
 
 struct vcpu;
 
-/* The stacks of a CPU: the one it works on, and one each for what may come at any instruction, whatever RSP is then (SDM,
- * "Interrupt Stack Table": entry n of the table is stack n here). The page below each is not mapped (H3, host/paging.h). */
+/* The stacks of a CPU: the one it works on, and one each for what may come at any instruction, whatever RSP is then
+ * (SDM, "Interrupt Stack Table": entry n of the table is stack n here). The page below each is not mapped (H3,
+ * host/paging.h). */
 enum { STACK_MAIN, STACK_NMI, STACK_DF, STACK_MC, STACKS };
 
 struct stack {
@@ -45,9 +46,11 @@ struct percpu {
 	struct vcpu *loaded;    /* whose VMCS is current on this CPU */
 	struct vcpu *resident; /* whose FPU, debug and system-call registers the CPU holds */
 	struct vcpu *run_queue; /* the vCPUs that live here, a ring; the one that runs, or ran last */
-	struct vcpu *untold;    /* those of virtual machines that have ended here, but whose account has not been written */
+	/* those of virtual machines that have ended here, but whose account has not been written */
+	struct vcpu *untold;
 	uint64_t slice_end;     /* TSC: when another vCPU of the ring has its turn */
-	uint64_t fair_floor;    /* the least vcpu.fair of those that want the CPU, when one of them left it; never goes back */
+	/* the least vcpu.fair of those that want the CPU, when one of them left it; never goes back */
+	uint64_t fair_floor;
 };
 
 static inline struct percpu *this_cpu(void)

@@ -20,7 +20,8 @@ static void write_slot(void)
 {
 	static const uint8_t increment[] = { 0x48, 0xff, 0xc0 }, undefined[] = { 0x0f, 0x0b };
 	struct insn_registers s = { .rax = 41, .rflags = RFLAGS_FIXED };
-	unsigned first = insn_run(increment, sizeof(increment), &s), second = insn_run(undefined, sizeof(undefined), &s);
+	unsigned first = insn_run(increment, sizeof(increment), &s),
+		 second = insn_run(undefined, sizeof(undefined), &s);
 
 	console_log("provoke: INC gave %lu, vector %u; UD2 vector %u", s.rax, first, second);
 	*(volatile uint8_t *)s.rip = INSTRUCTION_RET;
@@ -92,7 +93,10 @@ static void nmi_without_stack(void)
 
 static void machine_check_without_stack(void)
 {
-	__asm__ volatile("movq %%rsp, %%rbx; xorl %%esp, %%esp; int $18; movq %%rbx, %%rsp" : : : "rbx", "memory", "cc");
+	__asm__ volatile("movq %%rsp, %%rbx; xorl %%esp, %%esp; int $18; movq %%rbx, %%rsp"
+			 :
+			 :
+			 : "rbx", "memory", "cc");
 }
 
 /* Pages that paging_audit() must find. */
@@ -107,7 +111,10 @@ static void page_alias(void) { found(paging_break_promise(0, (uintptr_t)image_st
 static void page_user(void) { found(paging_break_promise(0, 0, PTE_U, 0)); }
 static void page_low(void) { found(paging_break_promise(PAGE_SIZE, PAGE_SIZE, 0, 0)); }
 static void page_executable(void) { found(paging_break_promise(0, 0, 0, PTE_NX | PTE_W)); }
-static void page_guard(void) { found(paging_break_promise((uintptr_t)boot_stack_guard, (uintptr_t)boot_stack_guard, 0, 0)); }
+static void page_guard(void)
+{
+	found(paging_break_promise((uintptr_t)boot_stack_guard, (uintptr_t)boot_stack_guard, 0, 0));
+}
 
 static const struct {
 	const char *name;

@@ -4,8 +4,8 @@
 
 #include "lib/base.h"
 
-/* From RDRAND where the CPU has it; else mixed from the TSC and the clock of the machine, which is as good as the firmware's
- * timing varies (not at all on an emulator). Slow: for boot. */
+/* From RDRAND where the CPU has it; else mixed from the TSC and the clock of the machine, which is as good as the
+ * firmware's timing varies (not at all on an emulator). Slow: for boot. */
 uint64_t random_u64(void);
 
 #endif

@@ -1,5 +1,6 @@
-/* host/spinlock.h - locks that are held for a few hundred instructions at most. Taken with interrupts off, always (the hypervisor runs with
- * interrupts off but for two instructions in its idle loop). The order in which they may nest is in docs/architecture.md. */
+/* host/spinlock.h - locks that are held for a few hundred instructions at most. Taken with interrupts off, always (the
+ * hypervisor runs with interrupts off but for two instructions in its idle loop). The order in which they may nest is
+ * in docs/architecture.md. */
 #ifndef VELLUM_HOST_SPINLOCK_H
 #define VELLUM_HOST_SPINLOCK_H
 

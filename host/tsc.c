@@ -24,8 +24,8 @@ static uint64_t tsc_from_cpuid(void)
 	return max >= 0x16 ? (uint64_t)(cpuid(0x16, 0).eax & 0xffff) * 1000000 : 0;
 }
 
-/* The reads of the gate and of the TSC make the measurement uncertain by about a tenth of a thousandth: what is finer than that would only
- * differ from one start to the next. */
+/* The reads of the gate and of the TSC make the measurement uncertain by about a tenth of a thousandth: what is finer
+ * than that would only differ from one start to the next. */
 static uint64_t rounded(uint64_t hz)
 {
 	uint64_t step = 1;

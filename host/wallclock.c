@@ -36,7 +36,8 @@ static struct reading decode(struct reading r, uint8_t reg_b)
 
 	r.hour &= 0x7f;
 	if (!(reg_b & REG_B_BINARY))
-		r = (struct reading){ from_bcd(r.second), from_bcd(r.minute), from_bcd(r.hour), from_bcd(r.day), from_bcd(r.month), from_bcd(r.year) };
+		r = (struct reading){ from_bcd(r.second), from_bcd(r.minute), from_bcd(r.hour),
+				      from_bcd(r.day),	  from_bcd(r.month),  from_bcd(r.year) };
 	if (!(reg_b & REG_B_24H))
 		r.hour = (uint8_t)(r.hour % 12 + (pm ? 12 : 0));
 	return r;

@@ -1,8 +1,9 @@
-/* hvm/hvm.h - one virtual CPU, whoever made the real one: everything that vm/ does with the CPU's virtualization extension. Behind each
- * function is the vendor's; there is VT-x (vmx/). What is that vendor's alone - fields of the VMCS, exit
- * reasons, exit qualifications - is known in vmx/ only.
+/* hvm/hvm.h - one virtual CPU, whoever made the real one: everything that vm/ does with the CPU's virtualization
+ * extension. Behind each function is the vendor's; there is VT-x (vmx/). What is that vendor's alone - fields of the
+ * VMCS, exit reasons, exit qualifications - is known in vmx/ only.
  *
- * H1  Every function but hvm_vcpu_init, hvm_vcpu_destroy and those of the machine wants the vCPU to be loaded on the calling CPU. */
+ * H1  Every function but hvm_vcpu_init, hvm_vcpu_destroy and those of the machine wants the vCPU to be loaded on the
+ *     calling CPU. */
 #ifndef VELLUM_HVM_HVM_H
 #define VELLUM_HVM_HVM_H
 
@@ -25,19 +26,29 @@ union hvm_caps_room {
 	struct vmx_caps vmx;
 };
 
-static inline struct vmx_vcpu *hvm_vmx(const struct hvm_vcpu *v) { return (struct vmx_vcpu *)container_of(v, struct vmx_vcpu, hvm); }
-static inline struct vmx_caps *hvm_vmx_caps(const struct hvm_caps *c) { return (struct vmx_caps *)container_of(c, struct vmx_caps, hvm); }
+static inline struct vmx_vcpu *hvm_vmx(const struct hvm_vcpu *v)
+{
+	return (struct vmx_vcpu *)container_of(v, struct vmx_vcpu, hvm);
+}
+static inline struct vmx_caps *hvm_vmx_caps(const struct hvm_caps *c)
+{
+	return (struct vmx_caps *)container_of(c, struct vmx_caps, hvm);
+}
 
 /* ---- the machine ---- */
 
-/* What this CPU can do, into *c, which begins a union hvm_caps_room. NULL, or one sentence that says what is missing. */
+/* What this CPU can do, into *c, which begins a union hvm_caps_room. NULL, or one sentence that says what is
+ * missing. */
 static inline const char *hvm_caps_read(struct hvm_caps *c) { return vmx_caps_read(hvm_vmx_caps(c)); }
 /* Lets the calling CPU run guests. NULL, or one sentence that says why it cannot. */
 static inline const char *hvm_cpu_enable(const struct hvm_caps *c) { return vmx_cpu_enable(hvm_vmx_caps(c)); }
 /* Which ports and MSRs exit: once, before any vCPU is started. */
 static inline void hvm_intercepts_init(const struct hvm_caps *c) { vmx_bitmaps_init(hvm_vmx_caps(c)); }
 /* INVVPID and INVEPT, for the heart (struct mmu_below). false: the CPU lacks the type. */
-static inline bool hvm_invvpid(enum invvpid_type type, uint16_t vpid, gva_t gva) { return invvpid_insn(type, vpid, gva.v); }
+static inline bool hvm_invvpid(enum invvpid_type type, uint16_t vpid, gva_t gva)
+{
+	return invvpid_insn(type, vpid, gva.v);
+}
 static inline bool hvm_invept(enum invept_type type, uint64_t eptp) { return invept_insn(type, eptp); }
 
 /* The name of an exit's code in statistics, NULL: there is no such exit; and what it asks for. */
@@ -47,7 +58,10 @@ static inline enum hvm_exit_kind hvm_exit_kind(unsigned code) { return (enum hvm
 /* ---- a virtual CPU's life ---- */
 
 /* Allocates what it is kept in. false: no memory. */
-static inline bool hvm_vcpu_init(struct hvm_vcpu *v, const struct hvm_caps *c) { return vmx_vcpu_init(hvm_vmx(v), hvm_vmx_caps(c)); }
+static inline bool hvm_vcpu_init(struct hvm_vcpu *v, const struct hvm_caps *c)
+{
+	return vmx_vcpu_init(hvm_vmx(v), hvm_vmx_caps(c));
+}
 static inline bool hvm_vcpu_exists(const struct hvm_vcpu *v) { return hvm_vmx(v)->vmcs.v; }
 static inline void hvm_vcpu_destroy(struct hvm_vcpu *v) { vmx_vcpu_destroy(hvm_vmx(v)); }
 /* Before the first entry. mmu->regs, ->intercepts and ->root are set. */
@@ -61,15 +75,19 @@ static inline void hvm_unload(struct hvm_vcpu *v) { vmx_unload(hvm_vmx(v)); }
 
 /* Before the first of a series of hvm_enter() calls that are made with the same stack pointer. */
 static inline void hvm_begin_turn(struct hvm_vcpu *v) { vmx_begin_turn(hvm_vmx(v)); }
-/* Enters the guest; interrupts are off. Returns v again, so that the caller need not keep it: the guest takes every register.
- * *failed: there was no entry (hvm_entry_error() says why), and no exit. */
+/* Enters the guest; interrupts are off. Returns v again, so that the caller need not keep it: the guest takes every
+ * register. *failed: there was no entry (hvm_entry_error() says why), and no exit. */
 static inline __attribute__((always_inline)) struct hvm_vcpu *hvm_enter(struct hvm_vcpu *v, uint32_t *failed)
 {
 	return &vmx_enter(hvm_vmx(v), failed)->hvm;
 }
 static inline uint64_t hvm_entry_error(const struct hvm_vcpu *v) { (void)v; return vmx_entry_error(); }
 /* Would a CPU enter with this state? NULL, or the manual's rule that it breaks. */
-static inline const char *hvm_entry_check(const struct hvm_vcpu *v, const struct hvm_caps *c) { (void)v; return vmx_entry_check(c); }
+static inline const char *hvm_entry_check(const struct hvm_vcpu *v, const struct hvm_caps *c)
+{
+	(void)v;
+	return vmx_entry_check(c);
+}
 
 /* ---- paging ---- */
 
@@ -78,11 +96,11 @@ static inline void hvm_apply_paging(struct hvm_vcpu *v, struct mmu_vcpu *mmu) { 
 static inline void hvm_apply_root(struct hvm_vcpu *v, struct mmu_vcpu *mmu) { vmx_apply_root(hvm_vmx(v), mmu); }
 /* The reverse: what the guest changed without an exit, into mmu->regs. */
 static inline void hvm_sync_paging(struct hvm_vcpu *v, struct mmu_vcpu *mmu) { vmx_sync_paging(hvm_vmx(v), mmu); }
-/* Of CR0 and CR4 only the bits that the guest changes without an exit: before hvm_apply_paging() where nobody has synchronised since the
- * last entry, for what is applied must not undo them. */
+/* Of CR0 and CR4 only the bits that the guest changes without an exit: before hvm_apply_paging() where nobody has
+ * synchronised since the last entry, for what is applied must not undo them. */
 static inline void hvm_sync_unowned(struct hvm_vcpu *v, struct mmu_vcpu *mmu) { (void)v; vmx_sync_unowned(mmu); }
-/* Only what an access depends on beside control registers: enough without nested paging, where each change of a bit of those that
- * paging looks at has exited. */
+/* Only what an access depends on beside control registers: enough without nested paging, where each change of a bit of
+ * those that paging looks at has exited. */
 static inline void hvm_sync_access(struct hvm_vcpu *v, struct mmu_vcpu *mmu) { (void)v; vmx_sync_access(mmu); }
 
 /* ---- registers that are not in gpr[] ---- */
@@ -107,9 +125,17 @@ static inline bool hvm_in_64bit_code(const struct hvm_vcpu *v) { (void)v; return
 /* IA-32e mode, with code of whatever width. */
 static inline bool hvm_in_long_mode(const struct hvm_vcpu *v) { (void)v; return vmx_in_long_mode(); }
 
-static inline struct segment_state hvm_segment(const struct hvm_vcpu *v, enum segment n) { (void)v; return vmx_get_segment(n); }
+static inline struct segment_state hvm_segment(const struct hvm_vcpu *v, enum segment n)
+{
+	(void)v;
+	return vmx_get_segment(n);
+}
 static inline uint32_t hvm_cs_access(const struct hvm_vcpu *v) { (void)v; return vmx_cs_access(); }
-static inline void hvm_set_segment(struct hvm_vcpu *v, enum segment n, const struct segment_state *s) { (void)v; vmx_set_segment(n, s); }
+static inline void hvm_set_segment(struct hvm_vcpu *v, enum segment n, const struct segment_state *s)
+{
+	(void)v;
+	vmx_set_segment(n, s);
+}
 static inline struct table_register hvm_gdtr(const struct hvm_vcpu *v) { (void)v; return vmx_get_gdtr(); }
 static inline struct table_register hvm_idtr(const struct hvm_vcpu *v) { (void)v; return vmx_get_idtr(); }
 static inline void hvm_set_gdtr(struct hvm_vcpu *v, struct table_register r) { (void)v; vmx_set_gdtr(r); }
@@ -129,11 +155,12 @@ static inline uint64_t hvm_exit_code(const struct hvm_vcpu *v) { (void)v; return
 static inline uint64_t hvm_exit_detail(const struct hvm_vcpu *v) { (void)v; return vmx_exit_detail(); }
 /* Of the instruction that exited, or whose event was being delivered, bytes. */
 static inline uint64_t hvm_exit_length(const struct hvm_vcpu *v) { (void)v; return vmx_exit_length(); }
-/* The event that was being delivered, as struct event's .info and .error (SDM, "Information for VM Exits That Occur During Event
- * Delivery"). */
+/* The event that was being delivered, as struct event's .info and .error (SDM, "Information for VM Exits That Occur
+ * During Event Delivery"). */
 static inline uint64_t hvm_exit_delivery(const struct hvm_vcpu *v) { (void)v; return vmx_exit_delivery(); }
 static inline uint64_t hvm_exit_delivery_error(const struct hvm_vcpu *v) { (void)v; return vmx_exit_delivery_error(); }
-/* HVM_EXIT_EXCEPTION, HVM_EXIT_INTERRUPT: what it was, in the same format. An interrupt with EVENT_VALID has been acknowledged. */
+/* HVM_EXIT_EXCEPTION, HVM_EXIT_INTERRUPT: what it was, in the same format. An interrupt with EVENT_VALID has been
+ * acknowledged. */
 static inline uint64_t hvm_exit_event(const struct hvm_vcpu *v) { (void)v; return vmx_exit_event(); }
 static inline uint64_t hvm_exit_event_error(const struct hvm_vcpu *v) { (void)v; return vmx_exit_event_error(); }
 /* #PF: what CR2 would be. #DB: the bits of DR6 that it sets. */
@@ -143,8 +170,16 @@ static inline uint64_t hvm_exit_debug_causes(const struct hvm_vcpu *v) { (void)v
 static inline gva_t hvm_exit_invlpg(const struct hvm_vcpu *v) { (void)v; return vmx_exit_invlpg(); }
 static inline struct hvm_cr_access hvm_exit_cr(const struct hvm_vcpu *v) { (void)v; return vmx_exit_cr(); }
 static inline hvm_io_t hvm_exit_io(const struct hvm_vcpu *v) { (void)v; return vmx_exit_io(); }
-static inline struct hvm_task_switch hvm_exit_task_switch(const struct hvm_vcpu *v) { (void)v; return vmx_exit_task_switch(); }
-static inline struct hvm_nested_fault hvm_exit_nested_fault(const struct hvm_vcpu *v) { (void)v; return vmx_exit_nested_fault(); }
+static inline struct hvm_task_switch hvm_exit_task_switch(const struct hvm_vcpu *v)
+{
+	(void)v;
+	return vmx_exit_task_switch();
+}
+static inline struct hvm_nested_fault hvm_exit_nested_fault(const struct hvm_vcpu *v)
+{
+	(void)v;
+	return vmx_exit_nested_fault();
+}
 /* HVM_EXIT_NESTED_MISCONFIG tells nothing but that. */
 static inline gpa_t hvm_exit_gpa(const struct hvm_vcpu *v) { (void)v; return vmx_exit_gpa(); }
 
@@ -157,7 +192,11 @@ static inline void hvm_set_nmi_window(struct hvm_vcpu *v, bool on) { vmx_set_nmi
 
 /* ---- for people ---- */
 
-/* The n-th of the controls that the CPU runs the guest with; its value into *value. Returns its name, NULL behind the last. */
-static inline const char *hvm_control(const struct hvm_vcpu *v, unsigned n, uint64_t *value) { return vmx_control_shown(hvm_vmx(v), n, value); }
+/* The n-th of the controls that the CPU runs the guest with; its value into *value. Returns its name, NULL behind the
+ * last. */
+static inline const char *hvm_control(const struct hvm_vcpu *v, unsigned n, uint64_t *value)
+{
+	return vmx_control_shown(hvm_vmx(v), n, value);
+}
 
 #endif

@@ -1,5 +1,5 @@
-/* hvm/types.h - a virtual CPU in neutral terms: what Intel's VT-x and AMD's AMD-V have in common, and what vm/ works with. vmx/ fills and
- * reads these; hvm/hvm.h has the functions. */
+/* hvm/types.h - a virtual CPU in neutral terms: what Intel's VT-x and AMD's AMD-V have in common, and what vm/ works
+ * with. vmx/ fills and reads these; hvm/hvm.h has the functions. */
 #ifndef VELLUM_HVM_TYPES_H
 #define VELLUM_HVM_TYPES_H
 
@@ -33,7 +33,8 @@ struct table_register {
 #define BLOCKING_MOV_SS BIT(1)
 #define BLOCKING_NMI BIT(3)
 
-/* Debug traps that wait for the next instruction boundary: bits 3:0 as in DR6, and (SDM, "Format of Pending-Debug-Exceptions"): */
+/* Debug traps that wait for the next instruction boundary: bits 3:0 as in DR6, and (SDM, "Format of
+ * Pending-Debug-Exceptions"): */
 #define PENDING_DEBUG_ENABLED BIT(12) /* one of the breakpoints met is enabled */
 #define PENDING_DEBUG_BS BIT(14)      /* single-step */
 
@@ -43,7 +44,8 @@ struct hvm_vcpu {
 	uint64_t spec_guest; /* IA32_SPEC_CTRL: the guest's value, and the host's */
 	uint64_t spec_host;
 	uint32_t guards;     /* GUARD_* (vmx/entry.h); set before hvm_vcpu_start() */
-	uint64_t exit_ticks; /* instructions from the guest's last one to the first after hvm_enter(), at least; by the way out */
+	/* instructions from the guest's last one to the first after hvm_enter(), at least; by the way out */
+	uint64_t exit_ticks;
 };
 
 /* How the guest's first instruction finds the CPU; registers not named are 0. */
@@ -69,8 +71,8 @@ struct hvm_caps {
 
 /* ---- events ---- */
 
-/* What is injected, was being delivered, or has exited: in the format that both vendors' have (SDM, "Format of the VM-Entry
- * Interruption-Information Field"; APM, "EVENTINJ Field"). */
+/* What is injected, was being delivered, or has exited: in the format that both vendors' have (SDM, "Format of the
+ * VM-Entry Interruption-Information Field"; APM, "EVENTINJ Field"). */
 struct event {
 	uint32_t info; /* EVENT_VALID clear: none */
 	uint32_t error;
@@ -87,12 +89,14 @@ struct event {
 #define EVENT_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION (5u << EVENT_TYPE_SHIFT)
 #define EVENT_TYPE_SOFTWARE_EXCEPTION (6u << EVENT_TYPE_SHIFT)
 #define EVENT_HAS_ERROR BIT(11)
-#define EVENT_NMI_UNBLOCKED BIT(12) /* of one that has exited: an IRET that faulted had already unblocked NMIs; else undefined */
+/* of one that has exited: an IRET that faulted had already unblocked NMIs; else undefined */
+#define EVENT_NMI_UNBLOCKED BIT(12)
 #define EVENT_VALID BIT(31)
 
 /* ---- exits ---- */
 
-/* An exit's code is the vendor's number of its reason, as an index; how many there are at most, and what stands for all others. */
+/* An exit's code is the vendor's number of its reason, as an index; how many there are at most, and what stands for all
+ * others. */
 #define HVM_EXIT_CODES 80
 #define HVM_EXIT_OTHER 79
 

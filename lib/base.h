@@ -47,9 +47,11 @@ _Noreturn void bug(const char *file, int line, const char *what);
 #define memcpy(d, s, n) __builtin_memcpy(d, s, n)
 #define memset(d, c, n) __builtin_memset(d, c, n)
 #else
-/* A freestanding compiler takes these for functions like any other; as built-ins, small ones need no call. Where the compiler
- * knows how large the object is that is written to, no more than that is written: what libc calls _FORTIFY_SOURCE. */
-static inline __attribute__((always_inline)) void *memcpy_checked(void *restrict dst, const void *restrict src, size_t n)
+/* A freestanding compiler takes these for functions like any other; as built-ins, small ones need no call. Where the
+ * compiler knows how large the object is that is written to, no more than that is written: what libc calls
+ * _FORTIFY_SOURCE. */
+static inline __attribute__((always_inline)) void *memcpy_checked(void *restrict dst, const void *restrict src,
+								  size_t n)
 {
 	BUG_ON(n > __builtin_object_size(dst, 0));
 	return __builtin_memcpy(dst, src, n);

@@ -1,8 +1,8 @@
 /* lib/fmt.h - formatted text into a buffer, without libc.
  *
- * Understood: %c %s %d %u %x %p %% with flags '-' and '0', a width, a precision for %s, and the length modifiers l, ll, z.
- * As snprintf(3): the text is cut to fit and always ended by NUL when size > 0; the return value is the length that the
- * whole text has. */
+ * Understood: %c %s %d %u %x %p %% with flags '-' and '0', a width, a precision for %s, and the length modifiers l, ll,
+ * z. As snprintf(3): the text is cut to fit and always ended by NUL when size > 0; the return value is the length that
+ * the whole text has. */
 #ifndef VELLUM_LIB_FMT_H
 #define VELLUM_LIB_FMT_H
 

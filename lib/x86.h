@@ -126,7 +126,8 @@
 #define VECTOR_FIRST_INTERRUPT 32 /* those below are the CPU's own */
 /* Exceptions that push an error code. */
 #define VECTORS_WITH_ERROR \
-	(BIT(VECTOR_DF) | MASK(VECTOR_PF, VECTOR_TS) | BIT(VECTOR_AC) | BIT(VECTOR_CP) | BIT(VECTOR_VC) | BIT(VECTOR_SX))
+	(BIT(VECTOR_DF) | MASK(VECTOR_PF, VECTOR_TS) | BIT(VECTOR_AC) | BIT(VECTOR_CP) | BIT(VECTOR_VC) | \
+	 BIT(VECTOR_SX))
 
 /* "Error Code": of exceptions that name a selector, or with IDT a vector; beside these its bits are the selector's. */
 #define ERROR_EXT BIT(0) /* it came with an event that the program had not asked for */

@@ -1,5 +1,5 @@
-/* mmu/backing.h - the plain kind of backing: host memory in a few contiguous runs, present from the start and never taken
- * away. */
+/* mmu/backing.h - the plain kind of backing: host memory in a few contiguous runs, present from the start and never
+ * taken away. */
 #ifndef VELLUM_MMU_BACKING_H
 #define VELLUM_MMU_BACKING_H
 
@@ -20,12 +20,12 @@ struct backing_extents {
 	gfn_t base;             /* of the slot */
 };
 
-/* extent[0 .. count) is sorted by first, without holes from index 0 on, and stays the caller's, alive as long as the backing
- * is. */
+/* extent[0 .. count) is sorted by first, without holes from index 0 on, and stays the caller's, alive as long as the
+ * backing is. */
 void backing_extents_init(struct backing_extents *b, gfn_t base, const struct extent *extent, unsigned count);
 
-/* The order that struct backing_page describes, for guest frame gfn inside a run of pages from guest frame first on, backed
- * from host frame hfn on; not above max. For those who write other kinds of backing. */
+/* The order that struct backing_page describes, for guest frame gfn inside a run of pages from guest frame first on,
+ * backed from host frame hfn on; not above max. For those who write other kinds of backing. */
 uint8_t backing_order(gfn_t gfn, gfn_t first, uint64_t pages, hfn_t hfn, uint8_t max);
 
 #endif

@@ -25,7 +25,8 @@
 	C(mmio_stale, "MMIO leaves found out of date") \
 	C(table_pages_allocated, "table pages allocated") \
 	C(table_pages_freed, "table pages freed") \
-	C(tables_relieved, "times that the VM had to lose tables of its own, because its limit or the machine's memory was used up") \
+	C(tables_relieved, \
+	  "times that the VM had to lose tables of its own, because its limit or the machine's memory was used up") \
 	C(invvpid_address, "INVVPID of one address") \
 	C(invvpid_single, "INVVPID of one context") \
 	C(invvpid_nonglobal, "INVVPID of one context, global translations kept") \
@@ -53,14 +54,16 @@
 	C(resynced, "guest tables brought back into sync") \
 	C(entries_compared, "entries that syncs compared with those that the shadow was made from") \
 	C(entries_synced, "shadow entries that a resync changed") \
-	C(entries_searched, "entries of a virtual TLB that were looked through for what is to be dropped, or freed with it") \
+	C(entries_searched, \
+	  "entries of a virtual TLB that were looked through for what is to be dropped, or freed with it") \
 	C(prefetched, "leaves made in advance of a fault") \
 	C(prefetched_direct, "of these, parts of a larger page of the guest's: many at once, and so cheap") \
 	C(wp_flips, "leaves turned between user and supervisor for CR0.WP = 0") \
 	C(write_protected, "leaves made read-only because their frame holds a guest table") \
 	C(rmap_entries, "entries added to reverse maps") \
 	C(rmap_steps, "entries of reverse maps that were looked at on the way through a list") \
-	C(interrupted, "operations that would have looked at too many at once, and were put off until the guest comes back for the rest") \
+	C(interrupted, "operations that would have looked at too many at once, and were put off until the guest " \
+		       "comes back for the rest") \
 	C(steps, "steps of loops whose length the guest decides") \
 	C(log_dirtied, "pages marked dirty while logging")
 

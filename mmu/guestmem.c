@@ -1,6 +1,7 @@
 /* mmu/guestmem.c - guest memory as the hypervisor itself reads and writes it.
  *
- * G1  A write marks the page dirty in the log and tells the mechanism, so that neither the log (S13) nor a shadow (S4) misses it.
+ * G1  A write marks the page dirty in the log and tells the mechanism, so that neither the log (S13) nor a shadow (S4)
+ *     misses it.
  * G2  A page that is not in memory is brought in without the VM's lock, then looked up again (S12). */
 #include "mmu/inside.h"
 #include "mmu/mutate.h"
@@ -33,7 +34,8 @@ void *mmu_guest_ptr_locked(struct mmu_vm *vm, gpa_t gpa, bool write)
 	return p ? p + (gpa.v & (PAGE_SIZE - 1)) : NULL;
 }
 
-/* Brings gfn in without the lock; locked again on return. What was mapped read-only for the page is dropped when it moved. */
+/* Brings gfn in without the lock; locked again on return. What was mapped read-only for the page is dropped when it
+ * moved. */
 bool mmu_populate(struct mmu_vm *vm, gfn_t gfn, bool write)
 {
 	struct mmu_page before = mmu_peek(vm, gfn), after;
@@ -97,7 +99,8 @@ size_t mmu_guest_read(struct mmu_vm *vm, gpa_t gpa, void *buf, size_t n)
 	return done;
 }
 
-/* Stores of 1, 2, 4 or 8 aligned bytes are single: the guest's other CPUs, and the page walkers, see all of it or nothing. */
+/* Stores of 1, 2, 4 or 8 aligned bytes are single: the guest's other CPUs, and the page walkers, see all of it or
+ * nothing. */
 static void store(char *p, const char *from, size_t n)
 {
 	if (n == 8 && !((uintptr_t)p & 7)) {
@@ -223,8 +226,8 @@ static bool exchange(char *p, unsigned size, uint64_t old, uint64_t new)
 	if (size == 4) {
 		uint32_t expected = old;
 
-		return __atomic_compare_exchange_n((uint32_t *)(void *)p, &expected, (uint32_t)new, false, __ATOMIC_ACQ_REL,
-						   __ATOMIC_ACQUIRE);
+		return __atomic_compare_exchange_n((uint32_t *)(void *)p, &expected, (uint32_t) new, false,
+						   __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 	}
 	return __atomic_compare_exchange_n((uint64_t *)(void *)p, &old, new, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }

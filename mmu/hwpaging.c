@@ -5,7 +5,8 @@
 #define TABLE (PTE_P | PTE_W | PTE_U | PTE_A)
 /* The highest address bit, reserved on every CPU with fewer than 52. */
 #define MMIO_BIT BIT(51)
-/* H3: so many address bits below the CPU's width are set, if there are places for so many above it: what they were goes there. */
+/* H3: so many address bits below the CPU's width are set, if there are places for so many above it: what they were goes
+ *     there. */
 #define MMIO_HIGH_BITS 5u
 /* The generation: 3 ignored bits, and 11 that are ignored (long mode) or reserved as well (PAE). */
 #define MMIO_LOW_SHIFT 9
@@ -14,8 +15,9 @@
 
 #define FORMAT(levels, bits, root) \
 	{ \
-		.root_level = (levels), .root_bits = (bits), .present = PTE_P, .address = MASK(50, 12), .leaf = PTE_PS, .table = TABLE, \
-		.root_table = (root), .leaf_only = PTE_PS, .special_mask = PTE_P | MMIO_BIT, .special = PTE_P | MMIO_BIT, \
+		.root_level = (levels), .root_bits = (bits), .present = PTE_P, .address = MASK(50, 12), \
+		.leaf = PTE_PS, .table = TABLE, .root_table = (root), .leaf_only = PTE_PS, \
+		.special_mask = PTE_P | MMIO_BIT, .special = PTE_P | MMIO_BIT, \
 	}
 
 /* PDPTEs of PAE paging have no rights, and no accessed flag. */
@@ -87,7 +89,8 @@ bool hw_maybe_implicit(const struct mmu_vcpu *vcpu, uint32_t error)
 {
 	const struct walk_regs *r = &vcpu->regs;
 
-	return (error & (PFERR_P | PFERR_RSVD | PFERR_I | PFERR_U)) == PFERR_P && r->cpl != 3 && r->ac && (r->cr4 & CR4_SMAP);
+	return (error & (PFERR_P | PFERR_RSVD | PFERR_I | PFERR_U)) == PFERR_P && r->cpl != 3 && r->ac &&
+	       (r->cr4 & CR4_SMAP);
 }
 
 struct hw_rights hw_rights(const struct walk_regs *r, const struct walk_result *w, struct access a)
@@ -102,7 +105,8 @@ struct hw_rights hw_rights(const struct walk_regs *r, const struct walk_result *
 	}
 	if (!a.write || a.user || (r->cr0 & CR0_WP))
 		return rights;
-	/* S8: the CPU runs with WP set, so a supervisor may write only what is writable, and then a user must not reach it. */
+	/* S8: the CPU runs with WP set, so a supervisor may write only what is writable, and then a user must not reach
+	 *     it. */
 	rights.acc |= ACC_W;
 	if (!w->user)
 		return rights;
@@ -117,7 +121,8 @@ struct hw_rights hw_rights(const struct walk_regs *r, const struct walk_result *
 	return rights;
 }
 
-uint64_t hw_leaf(const struct mmu_caps *caps, gfn_t gfn, hfn_t hfn, unsigned shift, unsigned acc, unsigned pat_index, bool global)
+uint64_t hw_leaf(const struct mmu_caps *caps, gfn_t gfn, hfn_t hfn, unsigned shift, unsigned acc, unsigned pat_index,
+		 bool global)
 {
 	uint64_t first = hfn.v, leaf = PTE_P | PTE_A;
 
@@ -149,7 +154,10 @@ static unsigned high_bits(const struct mmu_caps *caps)
 }
 
 /* What is left of the address below the bits that are set, and where the rest is. */
-static uint64_t low_mask(const struct mmu_caps *caps) { return MASK(caps->maxphyaddr - high_bits(caps) - 1, PAGE_SHIFT); }
+static uint64_t low_mask(const struct mmu_caps *caps)
+{
+	return MASK(caps->maxphyaddr - high_bits(caps) - 1, PAGE_SHIFT);
+}
 static uint64_t moved_mask(const struct mmu_caps *caps) { return MASK(50, caps->maxphyaddr); }
 
 uint64_t hw_mmio_high(const struct mmu_caps *caps)

@@ -1,16 +1,16 @@
-/* mmu/hwpaging.h - what the mechanisms without EPT have in common: the paging mode that the CPU really runs in, its table
- * formats, and what must be intercepted.
+/* mmu/hwpaging.h - what the mechanisms without EPT have in common: the paging mode that the CPU really runs in, its
+ * table formats, and what must be intercepted.
  *
- * A guest outside of long mode (without paging, 32-bit paging, PAE) runs on PAE tables; a guest in long mode on as many levels
- * as its own tables have.
+ * A guest outside of long mode (without paging, 32-bit paging, PAE) runs on PAE tables; a guest in long mode on as many
+ * levels as its own tables have.
  *
- * H1  The CPU runs with CR0.PG, CR0.WP and EFER.NXE set and CR4.PAE set, whatever the guest wrote; CR4.SMEP and CR4.SMAP
- *     follow the guest while it pages, so that what depends on RFLAGS.AC is judged by the CPU at each access.
- * H2  An MMIO page is a present leaf with a reserved address bit, the guest frame, the rights, and the slots' generation
- *     (S14).
- * H3  What such a leaf has for an address is beyond any memory, whatever guest frame it stands for: the highest bits of the CPU's
- *     width are set (hw_mmio_high), and the guest frame's bits there are above. A CPU with "L1 Terminal Fault" takes the address
- *     of an entry with a reserved bit for one of memory, until it faults. */
+ * H1  The CPU runs with CR0.PG, CR0.WP and EFER.NXE set and CR4.PAE set, whatever the guest wrote; CR4.SMEP and
+ *     CR4.SMAP follow the guest while it pages, so that what depends on RFLAGS.AC is judged by the CPU at each access.
+ * H2  An MMIO page is a present leaf with a reserved address bit, the guest frame, the rights, and the slots'
+ *     generation (S14).
+ * H3  What such a leaf has for an address is beyond any memory, whatever guest frame it stands for: the highest bits of
+ *     the CPU's width are set (hw_mmio_high), and the guest frame's bits there are above. A CPU with "L1 Terminal
+ *     Fault" takes the address of an entry with a reserved bit for one of memory, until it faults. */
 #ifndef VELLUM_MMU_HWPAGING_H
 #define VELLUM_MMU_HWPAGING_H
 
@@ -35,8 +35,8 @@ bool hw_regs_flush_all(const struct walk_regs *old, const struct walk_regs *new)
 
 /* The access that an intercepted page fault was about. */
 struct access hw_access(const struct mmu_vcpu *vcpu, uint32_t error);
-/* It was the supervisor's, RFLAGS.AC is set, and so the error code does not say whether it was an implicit one, to which SMAP
- * applies all the same. */
+/* It was the supervisor's, RFLAGS.AC is set, and so the error code does not say whether it was an implicit one, to
+ * which SMAP applies all the same. */
 bool hw_maybe_implicit(const struct mmu_vcpu *vcpu, uint32_t error);
 
 /* What a leaf may allow for a successful walk. emulate: no leaf can be right (SMAP with CR0.WP = 0). */
@@ -51,8 +51,12 @@ struct hw_rights hw_rights(const struct walk_regs *r, const struct walk_result *
 uint64_t hw_leaf(const struct mmu_caps *caps, gfn_t gfn, hfn_t hfn, unsigned shift, unsigned acc, unsigned pat_index,
 		 bool global);
 
-/* The first frame that a leaf of this level maps. (A large leaf has its PAT flag where a small one has an address bit.) */
-static inline hfn_t hw_leaf_frame(uint64_t leaf, unsigned level) { return HFN((leaf & MASK(50, pt_shift(level))) >> PAGE_SHIFT); }
+/* The first frame that a leaf of this level maps. (A large leaf has its PAT flag where a small one has an address
+ * bit.) */
+static inline hfn_t hw_leaf_frame(uint64_t leaf, unsigned level)
+{
+	return HFN((leaf & MASK(50, pt_shift(level))) >> PAGE_SHIFT);
+}
 
 /* MMIO leaves: not possible on a CPU without two reserved bits to spare, nor for a frame that is beyond its width. */
 bool hw_mmio_possible(const struct mmu_caps *caps, gfn_t gfn);
@@ -61,8 +65,8 @@ uint64_t hw_mmio_high(const struct mmu_caps *caps);
 uint64_t hw_mmio_leaf(const struct mmu_vm *vm, gfn_t gfn, unsigned acc);
 bool hw_mmio_current(const struct mmu_vm *vm, uint64_t leaf);
 gfn_t hw_mmio_gfn(const struct mmu_caps *caps, uint64_t leaf);
-/* Generations that look the same in a leaf have the same epoch only while they are the same: drop all MMIO leaves when it
- * changes. */
+/* Generations that look the same in a leaf have the same epoch only while they are the same: drop all MMIO leaves when
+ * it changes. */
 uint32_t hw_mmio_epoch(const struct mmu_vm *vm);
 /* The cached leaf answers the access: the emulator may go to work without a walk. */
 bool hw_mmio_allows(const struct walk_regs *r, uint64_t leaf, struct access a);

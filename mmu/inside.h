@@ -1,5 +1,5 @@
-/* mmu/inside.h - what the files of mmu/ share among themselves and offer to nobody else: the lock, what a guest frame resolves
- * to, guest memory for the walker, table frames, results. */
+/* mmu/inside.h - what the files of mmu/ share among themselves and offer to nobody else: the lock, what a guest frame
+ * resolves to, guest memory for the walker, table frames, results. */
 #ifndef VELLUM_MMU_INSIDE_H
 #define VELLUM_MMU_INSIDE_H
 
@@ -87,10 +87,11 @@ struct mmu_page {
 	bool writable;     /* a leaf may have W now: owned, and not clean in a log */
 };
 
-/* Resolves gfn for an access of the vCPU. A write to a slot that is being logged marks the page (S13), so that it may be
- * writable. */
+/* Resolves gfn for an access of the vCPU. A write to a slot that is being logged marks the page (S13), so that it may
+ * be writable. */
 struct mmu_page mmu_resolve(struct mmu_vcpu *vcpu, gfn_t gfn, bool write);
-/* The same without a vCPU and without effects, for making leaves in advance: kind is never MMU_WAIT with effect on anyone. */
+/* The same without a vCPU and without effects, for making leaves in advance: kind is never MMU_WAIT with effect on
+ * anyone. */
 struct mmu_page mmu_peek(struct mmu_vm *vm, gfn_t gfn);
 /* The same for a leaf of 4 KBytes: .order may be 0 though the page could be part of more. */
 static inline struct mmu_page mmu_peek_small(struct mmu_vm *vm, gfn_t gfn)
@@ -101,7 +102,11 @@ static inline struct mmu_page mmu_peek_small(struct mmu_vm *vm, gfn_t gfn)
 
 	if (unlikely(index >= slot->pages || !slot->linear_frame.v || slot->dirty))
 		return mmu_peek(vm, gfn);
-	return (struct mmu_page){ .kind = MMU_MEMORY, .slot = slot, .hfn = HFN(slot->linear_frame.v + index), .owned = ram, .writable = ram };
+	return (struct mmu_page){ .kind = MMU_MEMORY,
+				  .slot = slot,
+				  .hfn = HFN(slot->linear_frame.v + index),
+				  .owned = ram,
+				  .writable = ram };
 }
 /* mmu_resolve for a leaf of 4 KBytes, in the same way. */
 static inline struct mmu_page mmu_resolve_small(struct mmu_vcpu *vcpu, gfn_t gfn, bool write)
@@ -111,7 +116,11 @@ static inline struct mmu_page mmu_resolve_small(struct mmu_vcpu *vcpu, gfn_t gfn
 
 	if (unlikely(index >= slot->pages || !slot->linear_frame.v || slot->dirty || slot->kind != SLOT_RAM))
 		return mmu_resolve(vcpu, gfn, write);
-	return (struct mmu_page){ .kind = MMU_MEMORY, .slot = slot, .hfn = HFN(slot->linear_frame.v + index), .owned = true, .writable = true };
+	return (struct mmu_page){ .kind = MMU_MEMORY,
+				  .slot = slot,
+				  .hfn = HFN(slot->linear_frame.v + index),
+				  .owned = true,
+				  .writable = true };
 }
 /* The largest leaf for gfn that page, the configuration and limit (address bits) allow: 12, 21 or 30. */
 unsigned mmu_leaf_shift(const struct mmu_vm *vm, gfn_t gfn, const struct mmu_page *page, unsigned limit);
@@ -124,7 +133,8 @@ unsigned mmu_leaf_shift(const struct mmu_vm *vm, gfn_t gfn, const struct mmu_pag
 /* Brings gfn in without the lock (released and taken again inside). false: there is no memory for it. */
 bool mmu_populate(struct mmu_vm *vm, gfn_t gfn, bool write);
 
-/* A pointer to gpa's page plus offset, without populating; NULL where it is not in memory or (with write) not writable RAM. */
+/* A pointer to gpa's page plus offset, without populating; NULL where it is not in memory or (with write) not writable
+ * RAM. */
 void *mmu_guest_ptr_locked(struct mmu_vm *vm, gpa_t gpa, bool write);
 
 /* The walker's view of guest memory for a vCPU. Where an entry's page is not in memory, vcpu->populate is set. */

@@ -25,7 +25,8 @@ static void follow(struct mmu_vm *vm, struct mmu_path *p, const struct pt_format
 		p->end = is_mmio(p->ept, f, e) ? MMU_PATH_MMIO : MMU_PATH_ABSENT;
 		if (p->end == MMU_PATH_MMIO || !(e & (p->ept ? EPT_R | EPT_W | EPT_X : PTE_P)))
 			return;
-		if (level == 1 || (level < 4 && (e & PTE_PS) && (p->ept || level < f->root_level || f->root_level > 3))) {
+		if (level == 1 ||
+		    (level < 4 && (e & PTE_PS) && (p->ept || level < f->root_level || f->root_level > 3))) {
 			p->end = MMU_PATH_LEAF;
 			p->page_shift = (uint8_t)pt_shift(level);
 			p->hpa = HPA((e & MASK(50, pt_shift(level))) | (addr & (pt_span(level) - 1)));
@@ -47,7 +48,8 @@ void mmu_inspect(struct mmu_vcpu *vcpu, gva_t gva, gpa_t gpa, struct mmu_path *p
 	*path = (struct mmu_path){ .ept = vcpu->intercepts.ept };
 	addr = path->ept ? gpa.v : gva.v;
 	/* Under PAE paging CR3 names 32 bytes, else a page. */
-	path->root = HPA(path->ept ? vcpu->root.eptp & MASK(51, 12) : vcpu->root.cr3 & MASK(51, f->root_level == 3 ? 5 : 12));
+	path->root = HPA(path->ept ? vcpu->root.eptp & MASK(51, 12)
+				   : vcpu->root.cr3 & MASK(51, f->root_level == 3 ? 5 : 12));
 	path->end = MMU_PATH_NO_ROOT;
 	if (path->ept)
 		top = (vcpu->root.eptp >> EPTP_WALK_SHIFT & 7) + 1;
@@ -63,7 +65,9 @@ bool mmu_inspect_backing(struct mmu_vm *vm, gpa_t gpa, const char **kind, hpa_t 
 	mmu_lock(vm);
 	page = mmu_peek(vm, gpa_gfn(gpa));
 	mmu_unlock(vm);
-	*kind = !page.slot ? "absent" : page.slot->kind == SLOT_MMIO ? "mmio" : page.slot->kind == SLOT_ROM ? "rom" : "ram";
+	*kind = !page.slot ? "absent" :
+		page.slot->kind == SLOT_MMIO ? "mmio" :
+		page.slot->kind == SLOT_ROM ? "rom" : "ram";
 	if (page.kind != MMU_MEMORY)
 		return false;
 	*hpa = HPA(hfn_hpa(page.hfn).v | (gpa.v & (PAGE_SIZE - 1)));

@@ -1,4 +1,5 @@
-/* mmu/inspect.h - what the CPU would walk now, to be looked at: the hardware tables of whatever mechanism, read and not touched. */
+/* mmu/inspect.h - what the CPU would walk now, to be looked at: the hardware tables of whatever mechanism, read and not
+ * touched. */
 #ifndef VELLUM_MMU_INSPECT_H
 #define VELLUM_MMU_INSPECT_H
 
@@ -32,7 +33,8 @@ struct mmu_path {
 /* Follows the tables that the vCPU's root names, for gva, or under EPT for gpa. The vCPU is not running. */
 void mmu_inspect(struct mmu_vcpu *vcpu, gva_t gva, gpa_t gpa, struct mmu_path *path);
 
-/* What stands behind a guest-physical address whatever the tables say: false: no memory (MMIO, or nothing: *kind says which). */
+/* What stands behind a guest-physical address whatever the tables say: false: no memory (MMIO, or nothing: *kind says
+ * which). */
 bool mmu_inspect_backing(struct mmu_vm *vm, gpa_t gpa, const char **kind, hpa_t *hpa);
 
 #endif

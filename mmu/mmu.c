@@ -11,8 +11,8 @@ const char *mmu_unsupported(const struct mmu_ops *ops, const struct mmu_caps *ca
 	return why || !ops->config_unsupported ? why : ops->config_unsupported(caps, config);
 }
 
-bool mmu_vm_init(struct mmu_vm *vm, const struct mmu_ops *ops, const struct mmu_below *below, const struct mmu_caps *caps,
-		 const struct mmu_config *config, struct vpid_pool *vpids)
+bool mmu_vm_init(struct mmu_vm *vm, const struct mmu_ops *ops, const struct mmu_below *below,
+		 const struct mmu_caps *caps, const struct mmu_config *config, struct vpid_pool *vpids)
 {
 	memset(vm, 0, sizeof(*vm));
 	vm->ops = ops;
@@ -128,7 +128,8 @@ struct mmu_result mmu_fault(struct mmu_vcpu *vcpu, const struct mmu_fault *fault
 
 	mmu_lock(vm);
 	vm->counters.faults++;
-	/* A walk and its access may have to bring in a page for each table and one for the data, and may lose some again. */
+	/* A walk and its access may have to bring in a page for each table and one for the data, and may lose some
+	 * again. */
 	for (unsigned tries = 0;; tries++) {
 		vcpu->populate.wanted = false;
 		mmu_prepare(vm);

@@ -1,11 +1,12 @@
 /* mmu/mmu.h - the heart's face: memory virtualization for one virtual machine.
  *
- * A mechanism (mmu/ept/ept.c, …) is one `struct mmu_ops`. Everything above (vm/, vmx/, the lab, the tests) calls the front
- * functions below, which keep what all mechanisms share - the guest's paging registers, the slots, the flush requests,
- * the counters - and call the mechanism. Freestanding; no privileged instruction; no global mutable state.
+ * A mechanism (mmu/ept/ept.c, …) is one `struct mmu_ops`. Everything above (vm/, vmx/, the lab, the tests) calls the
+ * front functions below, which keep what all mechanisms share - the guest's paging registers, the slots, the flush
+ * requests, the counters - and call the mechanism. Freestanding; no privileged instruction; no global mutable state.
  *
- * The life of a fault: the CPU exits, vm/ fills struct mmu_fault and calls mmu_fault(), and acts on the outcome. Before the next
- * VM entry it calls mmu_enter(), which consumes the flush requests that have gathered and says what to load into the CPU. */
+ * The life of a fault: the CPU exits, vm/ fills struct mmu_fault and calls mmu_fault(), and acts on the outcome. Before
+ * the next VM entry it calls mmu_enter(), which consumes the flush requests that have gathered and says what to load
+ * into the CPU. */
 #ifndef VELLUM_MMU_MMU_H
 #define VELLUM_MMU_MMU_H
 
@@ -59,7 +60,9 @@ struct mmu_fault {
 	uint8_t access;         /* MMU_FAULT_EPT_VIOLATION: MMU_READ, MMU_WRITE, MMU_FETCH, MMU_LINEAR */
 	gva_t gva;              /* MMU_FAULT_PAGE always; else with MMU_LINEAR */
 	gpa_t gpa;              /* EPT violation and misconfiguration */
-	bool pdptes;            /* EPT: the vCPU is outside IA-32e mode, so that it may have been a load of PDPTEs by MOV to a control register */
+	/* EPT: the vCPU is outside IA-32e mode, so that it may have been a load of PDPTEs by MOV to a control
+	 * register */
+	bool pdptes;
 	bool delivery;          /* an event was being delivered, not an instruction carried out; see mmu_loosen() */
 };
 
@@ -89,8 +92,9 @@ struct mmu_root {
 	uint16_t vpid;      /* 0: run untagged ("enable VPID" off) */
 };
 
-/* How long a call that a guest causes may take: steps of the loops whose length the guest decides (the counter of that name; a step is
- * some 20 to 50 instructions). And what one operation looks at of a list before it is interrupted, where the configuration does not say. */
+/* How long a call that a guest causes may take: steps of the loops whose length the guest decides (the counter of that
+ * name; a step is some 20 to 50 instructions). And what one operation looks at of a list before it is interrupted,
+ * where the configuration does not say. */
 #define MMU_STEPS_MAX 100000
 #define MMU_WORK 1024
 
@@ -104,16 +108,17 @@ enum page_limit {
 struct mmu_config {
 	enum page_limit page_limit;
 	bool vpid;
-	/* EPT without "unrestricted guest": a guest-physical page below 4 GBytes, kept from the guest (by its memory map; no slot
-	 * need be there), where the mechanism shows the page table that a guest without paging runs on. 0: none; such a guest then
-	 * cannot run. */
+	/* EPT without "unrestricted guest": a guest-physical page below 4 GBytes, kept from the guest (by its memory
+	 * map; no slot need be there), where the mechanism shows the page table that a guest without paging runs on. 0:
+	 * none; such a guest then cannot run. */
 	gpa_t identity_map;
 	/* Width of the guest-physical addresses that slots may have, bits; 0: 48. */
 	uint8_t gpa_bits;
 	/* Levels of EPT tables, 4 or 5; 0: 4, or 5 where gpa_bits is more than 4 can translate. */
 	uint8_t ept_levels;
 	uint64_t ram_pages;    /* of the guest, for what follows; 0: not known, taken for 256 MBytes */
-	uint32_t work;         /* list entries that one operation looks at before it is interrupted; 0: the default. Tests make it small */
+	/* list entries that one operation looks at before it is interrupted; 0: the default. Tests make it small */
+	uint32_t work;
 	uint32_t table_frames; /* that the VM may hold for its tables (K2); at least ops->least; 0: mmu_table_limit() */
 };
 
@@ -148,18 +153,21 @@ struct mmu_vcpu {
 	struct mmu_intercepts intercepts;
 	struct mmu_root root;
 	struct tag_state tag;    /* VPID, pending flush requests, the CPU it last ran on */
-	/* Raised when intercepts or root changed and the CPU's copy (the VMCS) must be brought up to date; vmx/ clears them. */
+	/* Raised when intercepts or root changed and the CPU's copy (the VMCS) must be brought up to date; vmx/ clears
+	 * them. */
 	bool intercepts_changed;
 	bool root_changed;
 	const char *stuck;       /* the mechanism cannot run the vCPU as its registers are, and why; NULL: it can */
-	/* A fault needs a page that is not in memory, or that must become writable: brought in without the VM's lock, after which the
-	 * fault is looked at anew from the start, so that nothing learned before can be relied on by mistake (S12). */
+	/* A fault needs a page that is not in memory, or that must become writable: brought in without the VM's lock,
+	 * after which the fault is looked at anew from the start, so that nothing learned before can be relied on by
+	 * mistake (S12). */
 	struct {
 		bool wanted;
 		bool write;
 		gfn_t gfn;
 	} populate;
-	bool tables_aside;       /* the last walk read a table elsewhere than in a slot of RAM or ROM that lies in one piece */
+	/* the last walk read a table elsewhere than in a slot of RAM or ROM that lies in one piece */
+	bool tables_aside;
 	void *priv;              /* the mechanism's, for the vCPU */
 	struct mmu_face other;   /* the other mechanism's, while one is exchanged for another */
 };
@@ -172,36 +180,41 @@ struct mmu_ops {
 	uint64_t cr4_unsupported;
 	/* NULL where this CPU can run it, else one clause that says what is missing. */
 	const char *(*unsupported)(const struct mmu_caps *caps);
-	/* The same for what a configuration asks of a CPU that can run it. May be NULL: nothing can be asked that it has not. */
+	/* The same for what a configuration asks of a CPU that can run it. May be NULL: nothing can be asked that it
+	 * has not. */
 	const char *(*config_unsupported)(const struct mmu_caps *caps, const struct mmu_config *config);
 	bool (*vm_init)(struct mmu_vm *vm);
 	void (*vm_destroy)(struct mmu_vm *vm);
 	/* K3: frames that the longest operation takes, and with which it can run at all, if poorly. */
 	uint16_t need, least;
-	/* Frees tables, those that were not used for longest first, until need frames are in reserve, or nothing is left that could go. */
+	/* Frees tables, those that were not used for longest first, until need frames are in reserve, or nothing is
+	 * left that could go. */
 	void (*relieve)(struct mmu_vm *vm, uint32_t need);
-	/* Called after regs hold the guest's state (also in the middle of the guest's life, when the mechanism is switched). */
+	/* Called after regs hold the guest's state (also in the middle of the guest's life, when the mechanism is
+	 * switched). */
 	bool (*vcpu_init)(struct mmu_vcpu *vcpu);
 	void (*vcpu_destroy)(struct mmu_vcpu *vcpu);
 	struct mmu_result (*fault)(struct mmu_vcpu *vcpu, const struct mmu_fault *fault);
-	/* The guest's registers were changed from old to vcpu->regs (already validated); cr3_write: a MOV to CR3, perhaps with the
-	 * same value; keep_tlb: bit 63 of the operand under PCID. */
+	/* The guest's registers were changed from old to vcpu->regs (already validated); cr3_write: a MOV to CR3,
+	 * perhaps with the same value; keep_tlb: bit 63 of the operand under PCID. */
 	void (*regs_changed)(struct mmu_vcpu *vcpu, const struct walk_regs *old, bool cr3_write, bool keep_tlb);
 	void (*invlpg)(struct mmu_vcpu *vcpu, gva_t gva);
-	/* Host-side changes: drop every translation of / take the write permission from the guest frames [first, first + pages). */
+	/* Host-side changes: drop every translation of / take the write permission from the guest frames [first, first
+	 * + pages). */
 	void (*unmap)(struct mmu_vm *vm, gfn_t first, uint64_t pages);
 	void (*write_protect)(struct mmu_vm *vm, gfn_t first, uint64_t pages);
-	/* Called after the hypervisor itself (emulator, device, loader) wrote [gpa, gpa + n) of guest memory. May be NULL. */
-	void (*guest_written)(struct mmu_vm *vm, gpa_t gpa, unsigned n);
-	/* Called after the walker set accessed or dirty flags in the entry of size bytes at gpa for the mechanism itself. May be
+	/* Called after the hypervisor itself (emulator, device, loader) wrote [gpa, gpa + n) of guest memory. May be
 	 * NULL. */
+	void (*guest_written)(struct mmu_vm *vm, gpa_t gpa, unsigned n);
+	/* Called after the walker set accessed or dirty flags in the entry of size bytes at gpa for the mechanism
+	 * itself. May be NULL. */
 	void (*flags_written)(struct mmu_vm *vm, gpa_t gpa, unsigned size);
 	/* See mmu_unshadow(). May be NULL. */
 	bool (*unshadow)(struct mmu_vm *vm, gfn_t gfn);
 	/* See mmu_loosen(). May be NULL. */
 	bool (*loosen)(struct mmu_vm *vm, gfn_t gfn);
-	/* The invariants that can be checked between two steps: false, and which one and why in the text, where one does not hold.
-	 * May be NULL. */
+	/* The invariants that can be checked between two steps: false, and which one and why in the text, where one
+	 * does not hold. May be NULL. */
 	bool (*audit)(struct mmu_vm *vm, char *why, size_t size);
 };
 
@@ -213,11 +226,12 @@ const struct mmu_ops *mmu_mechanism_by_name(const char *name);
 const char *mmu_unsupported(const struct mmu_ops *ops, const struct mmu_caps *caps, const struct mmu_config *config);
 
 /* Sets up a VM; the slots are empty. mmu_unsupported() has been asked. false: no memory. */
-bool mmu_vm_init(struct mmu_vm *vm, const struct mmu_ops *ops, const struct mmu_below *below, const struct mmu_caps *caps,
-		 const struct mmu_config *config, struct vpid_pool *vpids);
+bool mmu_vm_init(struct mmu_vm *vm, const struct mmu_ops *ops, const struct mmu_below *below,
+		 const struct mmu_caps *caps, const struct mmu_config *config, struct vpid_pool *vpids);
 /* Frees the tables. The vCPUs have been destroyed, nothing runs. */
 void mmu_vm_destroy(struct mmu_vm *vm);
-/* Adds a vCPU that starts with regs. Takes a VPID where the configuration and the pool allow. false: no memory; vcpu->vm is NULL. */
+/* Adds a vCPU that starts with regs. Takes a VPID where the configuration and the pool allow. false: no memory;
+ * vcpu->vm is NULL. */
 bool mmu_vcpu_init(struct mmu_vcpu *vcpu, struct mmu_vm *vm, const struct walk_regs *regs);
 void mmu_vcpu_destroy(struct mmu_vcpu *vcpu);
 /* Changes the mechanism between two guest instructions: drops the old tables, requests the flushes. No vCPU is running.
@@ -226,54 +240,58 @@ bool mmu_switch(struct mmu_vm *vm, const struct mmu_ops *ops);
 
 struct mmu_result mmu_fault(struct mmu_vcpu *vcpu, const struct mmu_fault *fault);
 
-/* The guest's loads of its paging registers: each checks (MMU_INJECT: #GP, nothing changed), then acts (MMU_FIXED), as MOV to
- * CR0/CR3/CR4 and WRMSR of IA32_EFER do (SDM, the instructions' pages, and "Paging": PDPTE loads). */
+/* The guest's loads of its paging registers: each checks (MMU_INJECT: #GP, nothing changed), then acts (MMU_FIXED), as
+ * MOV to CR0/CR3/CR4 and WRMSR of IA32_EFER do (SDM, the instructions' pages, and "Paging": PDPTE loads). */
 struct mmu_result mmu_set_cr0(struct mmu_vcpu *vcpu, uint64_t value);
 struct mmu_result mmu_set_cr3(struct mmu_vcpu *vcpu, uint64_t value);
 struct mmu_result mmu_set_cr4(struct mmu_vcpu *vcpu, uint64_t value);
 struct mmu_result mmu_set_efer(struct mmu_vcpu *vcpu, uint64_t value);
-/* INVLPG of a linear address, as it is before any check: in 64-bit mode one that is not canonical does nothing, outside of it only the
- * low 32 bits are an address (SDM, INVLPG). */
+/* INVLPG of a linear address, as it is before any check: in 64-bit mode one that is not canonical does nothing, outside
+ * of it only the low 32 bits are an address (SDM, INVLPG). */
 void mmu_invlpg(struct mmu_vcpu *vcpu, gva_t gva);
 
-/* Under EPT the guest changes CR3 (and unowned CR0/CR4 bits, and PDPTEs) without an exit: vmx/ tells what the VMCS holds after an
- * exit that needs to know. No flush follows from this. */
+/* Under EPT the guest changes CR3 (and unowned CR0/CR4 bits, and PDPTEs) without an exit: vmx/ tells what the VMCS
+ * holds after an exit that needs to know. No flush follows from this. */
 void mmu_sync_regs(struct mmu_vcpu *vcpu, uint64_t cr0, uint64_t cr3, uint64_t cr4, const uint64_t pdpte[4]);
 
-/* Called on logical CPU cpu right before every VM entry of the vCPU, interrupts off: consumes the flush requests. Fast when
- * nothing is pending. Afterwards vcpu->root and vcpu->intercepts are what the CPU must run with. */
+/* Called on logical CPU cpu right before every VM entry of the vCPU, interrupts off: consumes the flush requests. Fast
+ * when nothing is pending. Afterwards vcpu->root and vcpu->intercepts are what the CPU must run with. */
 static inline void mmu_enter(struct mmu_vcpu *vcpu, unsigned cpu);
 
-/* Host-side changes (the notifier). Each has flushed, on every CPU concerned, when it returns (T2): the frames may be freed.
+/* Host-side changes (the notifier). Each has flushed, on every CPU concerned, when it returns (T2): the frames may be
+ * freed.
  *
- * S12: whoever takes a page away first makes its backing say so (page() returns false, or the new frame, or not writable), and
- * then calls these. Faults look at the backing and change tables in one hold of the VM's lock, so they either come before, and
- * are undone here, or after, and see the change. Merging two pages: writable = false for both, mmu_write_protect both,
- * compare, make the backing name the common frame, mmu_unmap the one that changed, free its frame. */
+ * S12: whoever takes a page away first makes its backing say so (page() returns false, or the new frame, or not
+ *      writable), and
+ * then calls these. Faults look at the backing and change tables in one hold of the VM's lock, so they either come
+ * before, and are undone here, or after, and see the change. Merging two pages: writable = false for both,
+ * mmu_write_protect both, compare, make the backing name the common frame, mmu_unmap the one that changed, free its
+ * frame. */
 void mmu_unmap(struct mmu_vm *vm, gfn_t first, uint64_t pages);
 void mmu_write_protect(struct mmu_vm *vm, gfn_t first, uint64_t pages);
 
-/* Changes of the memory map while the VM lives; no vCPU is running. As slots_add (false, too, where the slot ends beyond
- * config.gpa_bits) and slots_remove, and what the mechanism knew of the range is dropped. */
+/* Changes of the memory map while the VM lives; no vCPU is running. As slots_add (false, too, where the slot ends
+ * beyond config.gpa_bits) and slots_remove, and what the mechanism knew of the range is dropped. */
 bool mmu_slot_add(struct mmu_vm *vm, const struct slot *slot);
 bool mmu_slot_remove(struct mmu_vm *vm, gfn_t base);
 
-/* Dirty logging of the RAM slot that begins at base (S13). bitmap holds a bit for every page, (pages + 63) / 64 words, and
- * belongs to the VM until the log is stopped. When start returns, every later write to the slot sets its bit: the guest's, its
- * CPU's to accessed and dirty flags, and the hypervisor's own. false: no such RAM slot, or logged already. */
+/* Dirty logging of the RAM slot that begins at base (S13). bitmap holds a bit for every page, (pages + 63) / 64 words,
+ * and belongs to the VM until the log is stopped. When start returns, every later write to the slot sets its bit: the
+ * guest's, its CPU's to accessed and dirty flags, and the hypervisor's own. false: no such RAM slot, or logged
+ * already. */
 bool mmu_log_start(struct mmu_vm *vm, gfn_t base, uint64_t *bitmap);
-/* Moves the log into out (as many words) and clears it; pages reported are protected again, and flushed, when it returns:
- * the caller may then copy them. */
+/* Moves the log into out (as many words) and clears it; pages reported are protected again, and flushed, when it
+ * returns: the caller may then copy them. */
 bool mmu_log_collect(struct mmu_vm *vm, gfn_t base, uint64_t *out);
 bool mmu_log_stop(struct mmu_vm *vm, gfn_t base);
 
-/* Reads or writes guest-physical RAM or ROM (writes: RAM only) from the hypervisor; may cross pages. Returns how many bytes were
- * done before the first gfn that is not such memory. Writes mark the page dirty and tell the mechanism. */
+/* Reads or writes guest-physical RAM or ROM (writes: RAM only) from the hypervisor; may cross pages. Returns how many
+ * bytes were done before the first gfn that is not such memory. Writes mark the page dirty and tell the mechanism. */
 size_t mmu_guest_read(struct mmu_vm *vm, gpa_t gpa, void *buf, size_t n);
 size_t mmu_guest_write(struct mmu_vm *vm, gpa_t gpa, const void *buf, size_t n);
-/* A pointer to the n bytes at gpa, which must not cross a page; NULL if that is not backed memory of the kind asked for. With
- * write, the page is marked dirty, and mmu_guest_written() must be told of the writes when they are done, before the next
- * entry of any vCPU. Valid until the next host-side change. */
+/* A pointer to the n bytes at gpa, which must not cross a page; NULL if that is not backed memory of the kind asked
+ * for. With write, the page is marked dirty, and mmu_guest_written() must be told of the writes when they are done,
+ * before the next entry of any vCPU. Valid until the next host-side change. */
 void *mmu_guest_ptr(struct mmu_vm *vm, gpa_t gpa, size_t n, bool write);
 void mmu_guest_written(struct mmu_vm *vm, gpa_t gpa, size_t n);
 
@@ -288,21 +306,22 @@ static inline void mmu_walk_linear(const struct mmu_vm *vm, struct walk_memory *
 }
 
 /* For an instruction that cannot be emulated but writes to a tracked table at gpa (a fault there ended in MMU_EMULATE):
- * forgets the shadows of that table, so that the instruction can run by itself. false: this mechanism cannot, or the table is
- * in use as a root. */
+ * forgets the shadows of that table, so that the instruction can run by itself. false: this mechanism cannot, or the
+ * table is in use as a root. */
 bool mmu_unshadow(struct mmu_vm *vm, gpa_t gpa);
 
-/* For the delivery of an event that reaches a tracked table at gpa (a fault with .delivery ended in MMU_EMULATE), and cannot be
- * emulated: lets the CPU reach the table, whose shadows stay as they are, and are brought up to date at the next call for the VM that is
- * not about the delivery of an event. So the delivery ends, even where it writes to the tables that translate its stack. false: that is
- * no tracked table, or the CPU can reach it already; the event cannot be delivered. */
+/* For the delivery of an event that reaches a tracked table at gpa (a fault with .delivery ended in MMU_EMULATE), and
+ * cannot be emulated: lets the CPU reach the table, whose shadows stay as they are, and are brought up to date at the
+ * next call for the VM that is not about the delivery of an event. So the delivery ends, even where it writes to the
+ * tables that translate its stack. false: that is no tracked table, or the CPU can reach it already; the event cannot
+ * be delivered. */
 bool mmu_loosen(struct mmu_vm *vm, gpa_t gpa);
 
 /* Pages in use by the mechanism of this VM now, for tables and what it keeps about them. */
 uint64_t mmu_table_pages(const struct mmu_vm *vm);
 
-/* Checks the mechanism's invariants, by id, on all its tables (slow; for tests and debug builds). false: one does not hold;
- * why names it. */
+/* Checks the mechanism's invariants, by id, on all its tables (slow; for tests and debug builds). false: one does not
+ * hold; why names it. */
 bool mmu_audit(struct mmu_vm *vm, char *why, size_t size);
 
 static inline void mmu_enter(struct mmu_vcpu *vcpu, unsigned cpu)

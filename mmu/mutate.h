@@ -1,8 +1,9 @@
-/* mmu/mutate.h - the names of the flushes, write-protections, syncs, barriers, rechecks and limits, each of which a mutation build can
- * leave out.
+/* mmu/mutate.h - the names of the flushes, write-protections, syncs, barriers, rechecks and limits, each of which a
+ * mutation build can leave out.
  *
- * In every normal build MUTANT(NAME, statement) is the statement. With -DMUTATION it is skipped while NAME is the mutant that
- * was selected at run time; then some test must fail, or the statement is excess. `make mutate` goes through the list. */
+ * In every normal build MUTANT(NAME, statement) is the statement. With -DMUTATION it is skipped while NAME is the
+ * mutant that was selected at run time; then some test must fail, or the statement is excess. `make mutate` goes
+ * through the list. */
 #ifndef VELLUM_MMU_MUTATE_H
 #define VELLUM_MMU_MUTATE_H
 

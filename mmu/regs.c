@@ -1,11 +1,11 @@
-/* mmu/regs.c - the guest's loads of CR0, CR3, CR4 and IA32_EFER: first checked, with all the #GP conditions that SDM gives for
- * MOV to control registers, for WRMSR of IA32_EFER ("IA-32e Mode Initialization") and for the PDPTE registers ("PDPTE
- * Registers"), then done, which cannot fail.
+/* mmu/regs.c - the guest's loads of CR0, CR3, CR4 and IA32_EFER: first checked, with all the #GP conditions that SDM
+ * gives for MOV to control registers, for WRMSR of IA32_EFER ("IA-32e Mode Initialization") and for the PDPTE registers
+ * ("PDPTE Registers"), then done, which cannot fail.
  *
  * R1  A load that faults changes nothing.
  * R2  EFER.LMA = EFER.LME and CR0.PG, always.
- * R3  The PDPTEs are loaded by MOV to CR3 under PAE paging, and by those writes to CR0 and CR4 that SDM names, at no other
- *     time. */
+ * R3  The PDPTEs are loaded by MOV to CR3 under PAE paging, and by those writes to CR0 and CR4 that SDM names, at no
+ *     other time. */
 #include "mmu/inside.h"
 #include "mmu/mutate.h"
 
@@ -19,7 +19,8 @@ static bool paging_pae(const struct walk_regs *r)
 	return walk_mode(r) == PAGING_PAE;
 }
 
-/* Reads the four PDPTEs that cr3 names into pdpte. false: one has a reserved bit set. What cannot be read reads as ones. */
+/* Reads the four PDPTEs that cr3 names into pdpte. false: one has a reserved bit set. What cannot be read reads as
+ * ones. */
 static bool load_pdptes(struct mmu_vm *vm, const struct walk_regs *r, uint64_t cr3, uint64_t pdpte[4])
 {
 	uint64_t reserved = MASK(63, r->maxphyaddr) | MASK(8, 5) | MASK(2, 1);

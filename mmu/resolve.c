@@ -1,5 +1,5 @@
-/* mmu/resolve.c - what a guest frame is for an access: memory (and how large a leaf may be), a device's, or memory that has to be
- * brought in first. The one place where slots, backing and dirty log meet. */
+/* mmu/resolve.c - what a guest frame is for an access: memory (and how large a leaf may be), a device's, or memory that
+ * has to be brought in first. The one place where slots, backing and dirty log meet. */
 #include "mmu/inside.h"
 #include "mmu/mutate.h"
 
@@ -56,7 +56,8 @@ struct mmu_page mmu_resolve(struct mmu_vcpu *vcpu, gfn_t gfn, bool write)
 {
 	struct mmu_page page = { .kind = MMU_DEVICE, .slot = slots_find(&vcpu->vm->slots, gfn) };
 
-	if (!page.slot || page.slot->kind == SLOT_MMIO || (write && !MUTANT_OR(RESOLVE_ROM, page.slot->kind != SLOT_ROM)))
+	if (!page.slot || page.slot->kind == SLOT_MMIO ||
+	    (write && !MUTANT_OR(RESOLVE_ROM, page.slot->kind != SLOT_ROM)))
 		return page;
 	if (!look_up(page.slot, gfn, &page))
 		return ask_for(vcpu, gfn, write, page);
@@ -79,10 +80,13 @@ unsigned mmu_leaf_shift(const struct mmu_vm *vm, gfn_t gfn, const struct mmu_pag
 	for (unsigned i = 0; i < ARRAY_SIZE(shifts); i++) {
 		unsigned order = shifts[i] - PAGE_SHIFT;
 
-		if (shifts[i] > limit || shifts[i] > vm->config.page_limit || !MUTANT_OR(LARGE_BACKED, order <= page->order))
+		if (shifts[i] > limit || shifts[i] > vm->config.page_limit ||
+		    !MUTANT_OR(LARGE_BACKED, order <= page->order))
 			continue;
-		/* The order says besides that the block lies in the slot, and that its frames are aligned alike (struct backing_page). */
-		ASSERT(in_slot(page->slot, align_down(gfn.v, BIT(order)), BIT(order)) && !((gfn.v ^ page->hfn.v) & (BIT(order) - 1)));
+		/* The order says besides that the block lies in the slot, and that its frames are aligned alike (struct
+		 * backing_page). */
+		ASSERT(in_slot(page->slot, align_down(gfn.v, BIT(order)), BIT(order)) &&
+		       !((gfn.v ^ page->hfn.v) & (BIT(order) - 1)));
 		return shifts[i];
 	}
 	return PAGE_SHIFT;

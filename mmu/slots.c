@@ -1,5 +1,5 @@
-/* mmu/slots.c - the guest-physical memory map: an array of at most SLOTS_MAX slots, sorted, searched by halves after a look at
- * where the previous search ended.
+/* mmu/slots.c - the guest-physical memory map: an array of at most SLOTS_MAX slots, sorted, searched by halves after a
+ * look at where the previous search ended.
  *
  * M1  Slots are sorted by base, non-empty, and do not overlap.
  * M2  Every change raises the generation (S14). */

@@ -25,20 +25,22 @@ enum memtype {
 };
 
 /* What backs one guest page. order: the largest n for which the block of 2^n guest frames around this one, aligned in
- * *guest-physical* space, lies in the slot and is backed by a contiguous, equally aligned run of host frames with the same
- * rights. */
+ * *guest-physical* space, lies in the slot and is backed by a contiguous, equally aligned run of host frames with the
+ * same rights. */
 struct backing_page {
 	hfn_t hfn;
 	uint8_t order;
 	bool writable; /* false: merged or logged; a write must go to the fault path */
 };
 
-/* Where a slot's memory comes from. The implementation owns the frames. page() is called with the VM's lock held, populate()
- * without; neither may call back into mmu/, except that populate() may end in the host-side changes (mmu_unmap, …). */
+/* Where a slot's memory comes from. The implementation owns the frames. page() is called with the VM's lock held,
+ * populate() without; neither may call back into mmu/, except that populate() may end in the host-side changes
+ * (mmu_unmap, …). */
 struct backing {
 	/* false: the page is not in memory now (swapped out, or not allocated: the caller calls populate). */
 	bool (*page)(struct backing *b, uint64_t index, struct backing_page *out);
-	/* Brings the page in, for writing where write is set. false: there is no memory for it. NULL where page() never fails. */
+	/* Brings the page in, for writing where write is set. false: there is no memory for it. NULL where page() never
+	 * fails. */
 	bool (*populate)(struct backing *b, uint64_t index, bool write);
 };
 
@@ -49,10 +51,11 @@ struct slot {
 	enum memtype type;
 	struct backing *backing; /* NULL for SLOT_MMIO */
 	uint64_t *dirty;         /* one bit a page while dirty logging is on, else NULL */
-	/* Where the slot's memory lies in one piece, where it does so for as long as the slot exists (never swapped, merged or moved);
-	 * else NULL. Reading guest memory needs no look-up then. */
+	/* Where the slot's memory lies in one piece, where it does so for as long as the slot exists (never swapped,
+	 * merged or moved); else NULL. Reading guest memory needs no look-up then. */
 	char *linear;
-	hfn_t linear_frame; /* the first frame of such a slot, where its frames follow each other as its pages do; 0: they need not */
+	/* the first frame of such a slot, where its frames follow each other as its pages do; 0: they need not */
+	hfn_t linear_frame;
 };
 
 struct slots {
@@ -64,13 +67,14 @@ struct slots {
 
 /* Adds a slot. false, and no change, where it overlaps another, is empty, or the table is full. */
 bool slots_add(struct slots *s, const struct slot *slot);
-/* Removes the slot that begins at base; the caller has already dropped every translation into it. false: no such slot. */
+/* Removes the slot that begins at base; the caller has already dropped every translation into it. false: no such
+ * slot. */
 bool slots_remove(struct slots *s, gfn_t base);
 /* The slot that holds gfn, or NULL. */
 struct slot *slots_find(struct slots *s, gfn_t gfn);
 
-/* The fast way to guest memory: where gpa's byte is, if it is in the slot that the previous search found, that slot is all in
- * one place (.linear), and neither reading nor (write) writing it concerns anyone. NULL: look it up. */
+/* The fast way to guest memory: where gpa's byte is, if it is in the slot that the previous search found, that slot is
+ * all in one place (.linear), and neither reading nor (write) writing it concerns anyone. NULL: look it up. */
 static inline char *slots_linear(const struct slots *s, gpa_t gpa, bool write)
 {
 	const struct slot *slot = &s->slot[__atomic_load_n(&s->last, __ATOMIC_RELAXED)];

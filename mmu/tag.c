@@ -2,8 +2,8 @@
  *
  * T1a  A VPID has one owner. Its new owner flushes it on each CPU before it first runs there, because last_cpu differs.
  * T1b  While a vCPU was on another CPU nobody flushed for it here: it flushes on every migration.
- * T1c  mmu_vm.ept_flushed_on loses all bits when a right is lost or the root is new, and gains a CPU's bit *before* the INVEPT
- *      there, so that a request made meanwhile is never forgotten. */
+ * T1c  mmu_vm.ept_flushed_on loses all bits when a right is lost or the root is new, and gains a CPU's bit *before* the
+ *      INVEPT there, so that a request made meanwhile is never forgotten. */
 #include "mmu/inside.h"
 #include "mmu/mutate.h"
 
@@ -128,8 +128,9 @@ void tag_synchronize(struct mmu_vm *vm, struct mmu_vcpu *self)
 
 /* ---- consumption ---- */
 
-/* What the CPU refuses is answered by the next wider flush: an operand that it takes for invalid (SDM, INVVPID: an address that is
- * not canonical for the host) is nothing that a guest may stop the machine with. Of the widest there is nothing to refuse. */
+/* What the CPU refuses is answered by the next wider flush: an operand that it takes for invalid (SDM, INVVPID: an
+ * address that is not canonical for the host) is nothing that a guest may stop the machine with. Of the widest there is
+ * nothing to refuse. */
 static bool refused(struct mmu_vm *vm, bool done)
 {
 	vm->counters.flushes_refused += !done;

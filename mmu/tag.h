@@ -1,11 +1,12 @@
 /* mmu/tag.h - VPIDs, and the bookkeeping that decides when INVVPID and INVEPT are due.
  *
- * Nobody flushes in passing: whoever changes a table or a register *requests* a flush of the vCPUs concerned, and the request
- * is consumed before the vCPU's next entry (tag_consume). A change that must be visible at once (T2) kicks the running vCPUs
- * after having requested.
+ * Nobody flushes in passing: whoever changes a table or a register *requests* a flush of the vCPUs concerned, and the
+ * request is consumed before the vCPU's next entry (tag_consume). A change that must be visible at once (T2) kicks the
+ * running vCPUs after having requested.
  *
- * T1  (SDM, "Caching Translation Information") VPID 0 is the host's. A vCPU without a VPID runs untagged: the CPU itself drops
- *     the linear and combined mappings of VPID 0 at every entry and exit, and no INVVPID is due; INVEPT still is.
+ * T1  (SDM, "Caching Translation Information") VPID 0 is the host's. A vCPU without a VPID runs untagged: the CPU
+ *     itself drops the linear and combined mappings of VPID 0 at every entry and exit, and no INVVPID is due; INVEPT
+ *     still is.
  * T2  A flush is in force before anyone relies on it: request, then tag_synchronize, then rely. */
 #ifndef VELLUM_MMU_TAG_H
 #define VELLUM_MMU_TAG_H
@@ -21,8 +22,8 @@ struct mmu_vm;
 #define TAG_CPUS_MAX 64
 #define TAG_NO_CPU (~0u)
 
-/* The allocator: first come, first served, the lowest free one; 0 is never handed out. Has its own lock inside (a spin lock, a
- * leaf in the lock order). */
+/* The allocator: first come, first served, the lowest free one; 0 is never handed out. Has its own lock inside (a spin
+ * lock, a leaf in the lock order). */
 struct vpid_pool {
 	uint64_t used[VPID_COUNT / 64];
 	uint32_t hint;      /* no free VPID below this */
@@ -59,14 +60,18 @@ void tag_request_ept(struct mmu_vm *vm);
 void tag_synchronize(struct mmu_vm *vm, struct mmu_vcpu *self);
 
 /* 0: nothing. As a number, to be put together with others before it is looked at. */
-static inline uint8_t tag_requested(const struct tag_state *t) { return __atomic_load_n((const uint8_t *)&t->pending, __ATOMIC_ACQUIRE); }
+static inline uint8_t tag_requested(const struct tag_state *t)
+{
+	return __atomic_load_n((const uint8_t *)&t->pending, __ATOMIC_ACQUIRE);
+}
 
 static inline bool tag_work_pending(const struct tag_state *t, unsigned cpu)
 {
 	return tag_requested(t) || t->last_cpu != cpu;
 }
 
-/* Consumes the requests, under the VM's lock: issues the INVVPIDs and INVEPTs that are due on this CPU, each counted. */
+/* Consumes the requests, under the VM's lock: issues the INVVPIDs and INVEPTs that are due on this CPU, each
+ * counted. */
 void tag_consume(struct mmu_vcpu *vcpu, unsigned cpu);
 
 #endif

@@ -1,8 +1,9 @@
-/* mmu/walk.c - the guest walker. Written from SDM, "Paging": "32-Bit Paging", "PAE Paging", "4-Level Paging and 5-Level Paging",
- * "Access Rights", "Page-Fault Exceptions", "Accessed and Dirty Flags".
+/* mmu/walk.c - the guest walker. Written from SDM, "Paging": "32-Bit Paging", "PAE Paging", "4-Level Paging and 5-Level
+ * Paging", "Access Rights", "Page-Fault Exceptions", "Accessed and Dirty Flags".
  *
  * W1  The walk reads each entry once; what it decides on is what it reports in .entry[].
- * W2  Flags are set by compare-and-exchange with the value that was read; a lost race starts the walk again from the root.
+ * W2  Flags are set by compare-and-exchange with the value that was read; a lost race starts the walk again from the
+ *     root.
  * W3  An entry is judged in the order present, reserved bits; rights are judged when all entries are known. */
 #include "mmu/walk.h"
 #include "mmu/mutate.h"
@@ -10,8 +11,8 @@
 #define REWALKS_MAX 64
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
-/* How a format lays out its tables. Everything below is inlined for each mode, with these as constants: the walker is on the
- * path of every emulated instruction. */
+/* How a format lays out its tables. Everything below is inlined for each mode, with these as constants: the walker is
+ * on the path of every emulated instruction. */
 static inline unsigned format_levels(enum paging_mode mode)
 {
 	return mode == PAGING_32BIT ? 2 : mode == PAGING_PAE ? 3 : mode == PAGING_4LEVEL ? 4 : 5;
@@ -70,8 +71,8 @@ static inline uint64_t reserved_level(unsigned level, bool leaf)
 	return level >= 3 ? PTE_PS : 0; /* a PDPTE without 1-GByte pages, PML4Es, PML5Es */
 }
 
-/* The reserved bits of a present 4-byte entry: only a 4-MByte page has any. Its bits 20:13 are address bits 39:32, as far as the
- * CPU has them (PSE-36). */
+/* The reserved bits of a present 4-byte entry: only a 4-MByte page has any. Its bits 20:13 are address bits 39:32, as
+ * far as the CPU has them (PSE-36). */
 static inline uint64_t reserved_4(const struct walk_regs *r, unsigned level, bool leaf)
 {
 	unsigned m = r->maxphyaddr;
@@ -170,8 +171,8 @@ static inline uint64_t read_pdpte(const struct walk_regs *r, gva_t gva, struct w
 	return e->value;
 }
 
-/* Reads the entries down to the leaf; *every: what all entries in memory have set. false: not present or reserved, w->error says
- * which. */
+/* Reads the entries down to the leaf; *every: what all entries in memory have set. false: not present or reserved,
+ * w->error says which. */
 ALWAYS_INLINE bool descend(const struct walk_regs *r, const struct walk_memory *m, enum paging_mode mode,
 			   gva_t gva, struct walk_result *w, uint64_t *every)
 {
@@ -232,7 +233,8 @@ ALWAYS_INLINE void read_leaf(const struct walk_regs *r, enum paging_mode mode, g
 		w->pkey = e->value >> 59 & 15;
 }
 
-/* Sets the flags that the access needs; false: an update lost its race. Memory that cannot be written keeps its flags. */
+/* Sets the flags that the access needs; false: an update lost its race. Memory that cannot be written keeps its
+ * flags. */
 static bool set_flags(const struct walk_memory *m, unsigned size, struct access a, struct walk_result *w)
 {
 	for (unsigned i = 0; i < w->count; i++) {
@@ -276,8 +278,8 @@ ALWAYS_INLINE bool walk_once(const struct walk_regs *r, const struct walk_memory
 	return !set_ad || MUTANT_OR(WALK_REWALK, set_flags(m, format_entry_size(mode), access, w));
 }
 
-static bool walk_in_mode(const struct walk_regs *r, const struct walk_memory *m, gva_t gva, struct access access, bool set_ad,
-			 struct walk_result *w)
+static bool walk_in_mode(const struct walk_regs *r, const struct walk_memory *m, gva_t gva, struct access access,
+			 bool set_ad, struct walk_result *w)
 {
 	switch (walk_mode(r)) {
 	case PAGING_NONE:
@@ -294,7 +296,8 @@ static bool walk_in_mode(const struct walk_regs *r, const struct walk_memory *m,
 	}
 }
 
-struct walk_result walk(const struct walk_regs *r, const struct walk_memory *m, gva_t gva, struct access access, bool set_ad)
+struct walk_result walk(const struct walk_regs *r, const struct walk_memory *m, gva_t gva, struct access access,
+			bool set_ad)
 {
 	struct walk_result w;
 

@@ -1,8 +1,9 @@
 /* mmu/walk.h - the guest walker: what a linear address means under the guest's own page tables. A pure function of the
- * registers and of guest memory (but for the A/D bits it is asked to set); it is the specification that the mechanisms follow.
+ * registers and of guest memory (but for the A/D bits it is asked to set); it is the specification that the mechanisms
+ * follow.
  *
- * Implements SDM, "Paging": 32-bit paging (with and without PSE, PSE-36), PAE, 4-level and 5-level paging, access rights,
- * page-fault error codes, accessed and dirty flags, reserved bits. */
+ * Implements SDM, "Paging": 32-bit paging (with and without PSE, PSE-36), PAE, 4-level and 5-level paging, access
+ * rights, page-fault error codes, accessed and dirty flags, reserved bits. */
 #ifndef VELLUM_MMU_WALK_H
 #define VELLUM_MMU_WALK_H
 
@@ -44,11 +45,12 @@ struct access {
 struct walk_memory {
 	/* false: gpa is no readable memory (the entry then reads as all ones, as from an absent device). */
 	bool (*read)(void *ctx, gpa_t gpa, unsigned size, uint64_t *value);
-	/* Compare-and-exchange. false with *lost set: the entry changed since it was read. false with *lost clear: not writable
-	 * memory. */
+	/* Compare-and-exchange. false with *lost set: the entry changed since it was read. false with *lost clear: not
+	 * writable memory. */
 	bool (*update)(void *ctx, gpa_t gpa, unsigned size, uint64_t old, uint64_t new, bool *lost);
 	void *ctx;
-	/* Memory that can be read without asking: from gpa linear_base on, so many bytes (a multiple of 8), at linear. 0: none. */
+	/* Memory that can be read without asking: from gpa linear_base on, so many bytes (a multiple of 8), at linear.
+	 * 0: none. */
 	uint64_t linear_base, linear_bytes;
 	const char *linear;
 };
@@ -78,10 +80,11 @@ struct walk_result {
 
 enum paging_mode walk_mode(const struct walk_regs *r);
 
-/* Translates gva, of which the bits that the paging mode does not translate are ignored (canonicality is the segment unit's
- * matter), for the access. set_ad: set accessed flags and, for a write, the dirty flag, when the whole walk succeeds, re-walking
- * where an update lost a race; flags in memory that cannot be written stay as they are, and count as set. Without it the walk
- * changes nothing. */
-struct walk_result walk(const struct walk_regs *r, const struct walk_memory *m, gva_t gva, struct access access, bool set_ad);
+/* Translates gva, of which the bits that the paging mode does not translate are ignored (canonicality is the segment
+ * unit's matter), for the access. set_ad: set accessed flags and, for a write, the dirty flag, when the whole walk
+ * succeeds, re-walking where an update lost a race; flags in memory that cannot be written stay as they are, and count
+ * as set. Without it the walk changes nothing. */
+struct walk_result walk(const struct walk_regs *r, const struct walk_memory *m, gva_t gva, struct access access,
+			bool set_ad);
 
 #endif

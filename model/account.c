@@ -1,4 +1,5 @@
-/* The account of flushes: would a cached entry still be true if the CPU walked again? Reads tables silently, changes nothing. */
+/* The account of flushes: would a cached entry still be true if the CPU walked again? Reads tables silently, changes
+ * nothing. */
 #include "model/inside.h"
 
 static bool peek(struct m_cpu *cpu, uint64_t at, unsigned size, uint64_t *value)
@@ -56,7 +57,9 @@ static bool to_host(struct m_cpu *cpu, const struct m_entry *e, uint64_t *addr, 
 }
 
 /* Linear paging with whatever features: the account does not need to be exact about reserved bits. */
-static const struct x_regs lenient = { .cr4 = X_CR4_PSE | X_CR4_PAE, .efer = X_EFER_NXE, .maxphyaddr = 52, .page_1g = true };
+static const struct x_regs lenient = {
+	.cr4 = X_CR4_PSE | X_CR4_PAE, .efer = X_EFER_NXE, .maxphyaddr = 52, .page_1g = true
+};
 
 static bool peek_linear(struct m_cpu *cpu, const struct m_entry *m, bool psc, struct found *f)
 {

@@ -72,7 +72,8 @@
 #define X_QUAL_FETCH BIT(2)
 #define X_QUAL_RIGHTS_SHIFT 3
 #define X_QUAL_GLA_VALID BIT(7)
-#define X_QUAL_TRANSLATION BIT(8) /* the access was to the translation of the linear address, not to a paging-structure entry */
+/* the access was to the translation of the linear address, not to a paging-structure entry */
+#define X_QUAL_TRANSLATION BIT(8)
 
 #define X_ADDRESS_MASK 0x000ffffffffff000ull
 

@@ -19,8 +19,8 @@ void m_cache_fini(struct m_cache *c)
 
 static bool same_content(const struct m_entry *a, const struct m_entry *b)
 {
-	return a->addr == b->addr && a->gaddr == b->gaddr && a->flags == b->flags && a->gshift == b->gshift && a->pkey == b->pkey &&
-	       a->pat == b->pat && a->ept_type == b->ept_type && a->pcid == b->pcid;
+	return a->addr == b->addr && a->gaddr == b->gaddr && a->flags == b->flags && a->gshift == b->gshift &&
+	       a->pkey == b->pkey && a->pat == b->pat && a->ept_type == b->ept_type && a->pcid == b->pcid;
 }
 
 void m_cache_insert(struct m_cache *c, const struct m_entry *e, bool many, uint64_t chance)

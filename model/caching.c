@@ -1,5 +1,5 @@
-/* What is found in the caches, and what leaves them (SDM, "Operations that Invalidate Cached Mappings" and "Invalidation of TLBs
- * and Paging-Structure Caches"). */
+/* What is found in the caches, and what leaves them (SDM, "Operations that Invalidate Cached Mappings" and
+ * "Invalidation of TLBs and Paging-Structure Caches"). */
 #include "model/inside.h"
 
 uint64_t m_random(struct m_cpu *cpu)
@@ -19,8 +19,8 @@ const struct m_entry *m_find(struct m_cpu *cpu, enum m_class class, const struct
 	for (unsigned i = 0; i < c->ways; i++) {
 		struct m_entry *e = &set[i];
 
-		if (!e->valid || e->page != key->page || e->shift != key->shift || e->kind != key->kind || e->ep4ta != key->ep4ta ||
-		    e->vpid != key->vpid || (e->pcid != key->pcid && !(e->flags & MF_G)))
+		if (!e->valid || e->page != key->page || e->shift != key->shift || e->kind != key->kind ||
+		    e->ep4ta != key->ep4ta || e->vpid != key->vpid || (e->pcid != key->pcid && !(e->flags & MF_G)))
 			continue;
 		matches++;
 		if (!found || (cpu->adversarial ? (m_random(cpu) >> 16) % matches == 0 : e->stamp > found->stamp))
@@ -89,7 +89,8 @@ static bool current(const struct m_cpu *cpu, const struct m_entry *e)
 {
 	if (!m_ept(cpu))
 		return e->kind == M_LINEAR && e->vpid == cpu->vmcs->vpid;
-	return e->ep4ta == m_ep4ta(cpu) && (e->kind == M_GUEST_PHYSICAL || (e->kind == M_COMBINED && e->vpid == cpu->vmcs->vpid));
+	return e->ep4ta == m_ep4ta(cpu) &&
+	       (e->kind == M_GUEST_PHYSICAL || (e->kind == M_COMBINED && e->vpid == cpu->vmcs->vpid));
 }
 
 bool m_reaches(const struct m_cpu *cpu, uint64_t frame)

@@ -1,14 +1,14 @@
-/* model/cpu.h - one logical processor's memory side, with VT-x: translation, faults, VM exits, and everything that caching of
- * translations makes visible.
+/* model/cpu.h - one logical processor's memory side, with VT-x: translation, faults, VM exits, and everything that
+ * caching of translations makes visible.
  *
- * Implements SDM, "Paging", "Caching Translation Information" (in both places: of paging and of VMX), "The Extended Page Table
- * Mechanism (EPT)", and of VM entries and exits what concerns them.
+ * Implements SDM, "Paging", "Caching Translation Information" (in both places: of paging and of VMX), "The Extended
+ * Page Table Mechanism (EPT)", and of VM entries and exits what concerns them.
  *
- * M3: what is cached is used only while its tags are current: linear mappings without EPT, guest-physical and combined ones
- *     with it.
+ * M3: what is cached is used only while its tags are current: linear mappings without EPT, guest-physical and combined
+ *     ones with it.
  * M4: nothing is cached from an entry that is not present, has a reserved bit, or whose accessed flag is clear.
- * M5: an adversarial CPU drops nothing before the architecture demands it, serves any of the versions it may serve, and reads
- *     ahead. */
+ * M5: an adversarial CPU drops nothing before the architecture demands it, serves any of the versions it may serve, and
+ *     reads ahead. */
 #ifndef VELLUM_MODEL_CPU_H
 #define VELLUM_MODEL_CPU_H
 
@@ -17,8 +17,8 @@
 #include "model/format.h"
 #include "model/phys.h"
 
-/* The caches of a CPU: translations by page size, and paging-structure caches by the level of the entry that they keep; the same
- * for guest-physical mappings. 4-MByte pages share M_TLB_2M. */
+/* The caches of a CPU: translations by page size, and paging-structure caches by the level of the entry that they keep;
+ * the same for guest-physical mappings. 4-MByte pages share M_TLB_2M. */
 enum m_class {
 	M_TLB_4K, M_TLB_2M, M_TLB_1G,
 	M_PSC_2, M_PSC_3, M_PSC_4, M_PSC_5,
@@ -77,7 +77,8 @@ struct m_result {
 
 struct m_stats {
 	uint64_t accesses, tlb_hits, walks, references, speculations;
-	uint64_t flags_set;           /* accessed and dirty flags written into paging-structure entries of linear paging */
+	/* accessed and dirty flags written into paging-structure entries of linear paging */
+	uint64_t flags_set;
 	uint64_t flushes, flushes_idle; /* by software, outside the guest; those that dropped nothing that was wrong */
 };
 
@@ -118,8 +119,8 @@ void m_speculate(struct m_cpu *cpu, uint64_t va);
 /* Can this CPU, in the guest as it is now, still get to the frame through what it has cached, or by its root? */
 bool m_reaches(const struct m_cpu *cpu, uint64_t frame);
 
-/* What the hypervisor executes (SDM, INVVPID and INVEPT), outside the guest, on tables of four levels. false: VMfail, nothing was
- * invalidated. */
+/* What the hypervisor executes (SDM, INVVPID and INVEPT), outside the guest, on tables of four levels. false: VMfail,
+ * nothing was invalidated. */
 bool m_invvpid(struct m_cpu *cpu, unsigned type, uint16_t vpid, uint64_t va);
 bool m_invept(struct m_cpu *cpu, unsigned type, uint64_t eptp);
 

@@ -44,7 +44,8 @@ void m_describe(struct phys *p, const struct m_vmcs *v, uint64_t va, uint64_t gp
 	if (mode == X_PAE)
 		table = peek(p, x_pdpt(v->guest.cr3) + 8 * (va >> 30), 8) & X_ADDRESS_MASK;
 	for (unsigned level = x_top(mode); mode != X_NONE && level && room > 20; level--) {
-		uint64_t e = peek(p, table + (uint64_t)x_index(mode, level, va) * x_entry_size(mode), x_entry_size(mode));
+		uint64_t e =
+			peek(p, table + (uint64_t)x_index(mode, level, va) * x_entry_size(mode), x_entry_size(mode));
 		struct x_entry x = x_decode(&v->guest, mode, level, e);
 		int n = snprintf(buf, room, " %llx", (unsigned long long)e);
 

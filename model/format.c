@@ -89,7 +89,8 @@ bool x_pdpte_ok(const struct x_regs *r, uint64_t v)
 	return !(v & X_P) || !(v & (MASK(2, 1) | MASK(8, 5) | MASK(63, r->maxphyaddr)));
 }
 
-/* The protection key denies the data access: only user-mode pages have one, and WP=0 frees supervisor writes from WD. */
+/* The protection key denies the data access: only user-mode pages have one, and WP=0 frees supervisor writes from
+ * WD. */
 static bool key_denies(const struct x_regs *r, struct x_access a, struct x_rights t)
 {
 	if (!(r->efer & X_EFER_LMA) || !(r->cr4 & X_CR4_PKE) || a.fetch || !t.u)

@@ -1,7 +1,8 @@
-/* model/format.h - what the bits of a paging-structure entry mean, and what an access may do: pure functions of the registers.
+/* model/format.h - what the bits of a paging-structure entry mean, and what an access may do: pure functions of the
+ * registers.
  *
- * Implements SDM, "Paging": the formats of 32-bit, PAE, 4-level and 5-level paging, "Access Rights", "Page-Fault Exceptions",
- * "Protection Keys". */
+ * Implements SDM, "Paging": the formats of 32-bit, PAE, 4-level and 5-level paging, "Access Rights", "Page-Fault
+ * Exceptions", "Protection Keys". */
 #ifndef VELLUM_MODEL_FORMAT_H
 #define VELLUM_MODEL_FORMAT_H
 
@@ -81,7 +82,8 @@ static inline bool x_canonical(enum x_mode mode, uint64_t va)
 {
 	uint64_t high = va & ~(mode == X_5LEVEL ? 0x00ffffffffffffffull : 0x00007fffffffffffull);
 
-	return mode < X_4LEVEL || high == 0 || high == (mode == X_5LEVEL ? 0xff00000000000000ull : 0xffff800000000000ull);
+	return mode < X_4LEVEL || high == 0 ||
+	       high == (mode == X_5LEVEL ? 0xff00000000000000ull : 0xffff800000000000ull);
 }
 
 /* Where the first table is (not for PAE, nor without paging). */

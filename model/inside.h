@@ -31,22 +31,33 @@ uint64_t m_qualification(const struct m_cpu *cpu, struct m_need need, uint16_t f
 void m_violation_drops(struct m_cpu *cpu, uint64_t gpa, bool gla_valid, uint64_t gla);
 /* What a page fault invalidates by itself. */
 void m_fault_drops(struct m_cpu *cpu, uint64_t va);
-/* The PDPTEs of PAE paging are loaded from cr3 for the registers r. M_OK, M_GP, or M_EXIT (not yet out of the guest). */
+/* The PDPTEs of PAE paging are loaded from cr3 for the registers r. M_OK, M_GP, or M_EXIT (not yet out of the
+ * guest). */
 struct m_result m_load_pdptes(struct m_cpu *cpu, const struct x_regs *r, uint64_t pdpte[4]);
 
 static inline bool m_ept(const struct m_cpu *cpu) { return cpu->vmcs->ept; }
-static inline uint64_t m_ep4ta(const struct m_cpu *cpu) { return cpu->vmcs->ept ? cpu->vmcs->eptp & X_ADDRESS_MASK : 0; }
+static inline uint64_t m_ep4ta(const struct m_cpu *cpu)
+{
+	return cpu->vmcs->ept ? cpu->vmcs->eptp & X_ADDRESS_MASK : 0;
+}
 static inline unsigned m_ept_top(const struct m_cpu *cpu)
 {
 	return cpu->vmcs->ept ? (cpu->vmcs->eptp >> X_EPTP_LENGTH_SHIFT & 7) + 1 : 0;
 }
 static inline bool m_ept_ad(const struct m_cpu *cpu) { return cpu->vmcs->eptp & X_EPTP_AD; }
 
-static inline enum m_class m_tlb_class(unsigned shift) { return shift == 12 ? M_TLB_4K : shift == 30 ? M_TLB_1G : M_TLB_2M; }
-static inline enum m_class m_ntlb_class(unsigned shift) { return shift == 12 ? M_NTLB_4K : shift == 30 ? M_NTLB_1G : M_NTLB_2M; }
+static inline enum m_class m_tlb_class(unsigned shift)
+{
+	return shift == 12 ? M_TLB_4K : shift == 30 ? M_TLB_1G : M_TLB_2M;
+}
+static inline enum m_class m_ntlb_class(unsigned shift)
+{
+	return shift == 12 ? M_NTLB_4K : shift == 30 ? M_NTLB_1G : M_NTLB_2M;
+}
 static inline bool m_is_psc(enum m_class c) { return (c >= M_PSC_2 && c <= M_PSC_5) || c >= M_NPSC_2; }
 
-/* Picks among cached entries that may serve: filled by m_find, which also says "none" by chance on an adversarial CPU. */
+/* Picks among cached entries that may serve: filled by m_find, which also says "none" by chance on an adversarial
+ * CPU. */
 const struct m_entry *m_find(struct m_cpu *cpu, enum m_class class, const struct m_entry *key);
 static inline void m_cache(struct m_cpu *cpu, enum m_class class, struct m_entry *e)
 {

@@ -37,15 +37,25 @@ static uint16_t flags_of(struct x_rights r)
 
 static struct m_entry new_entry(const struct walk *w, unsigned shift)
 {
-	return (struct m_entry){ .page = w->va >> shift, .shift = shift, .gshift = shift, .vpid = w->cpu->vmcs->vpid,
-				 .pcid = x_pcid(&w->cpu->regs), .ep4ta = m_ep4ta(w->cpu), .root = w->root, .top = w->top,
-				 .ept_top = m_ept_top(w->cpu), .mode = w->mode,
+	return (struct m_entry){ .page = w->va >> shift,
+				 .shift = shift,
+				 .gshift = shift,
+				 .vpid = w->cpu->vmcs->vpid,
+				 .pcid = x_pcid(&w->cpu->regs),
+				 .ep4ta = m_ep4ta(w->cpu),
+				 .root = w->root,
+				 .top = w->top,
+				 .ept_top = m_ept_top(w->cpu),
+				 .mode = w->mode,
 				 .kind = m_ept(w->cpu) ? M_COMBINED : M_LINEAR };
 }
 
 static struct m_need need_data(const struct walk *w)
 {
-	return (struct m_need){ .r = !w->access.write && !w->access.fetch, .w = w->access.write, .x = w->access.fetch, .gla_valid = true,
+	return (struct m_need){ .r = !w->access.write && !w->access.fetch,
+				.w = w->access.write,
+				.x = w->access.fetch,
+				.gla_valid = true,
 				.speculative = w->speculative };
 }
 
@@ -113,7 +123,9 @@ static enum how locate(struct walk *w)
 		w->direct = 0;
 		return DONE;
 	} else {
-		struct m_need need = { .r = true, .w = m_ept_ad(cpu), .table = true, .gla_valid = true, .speculative = w->speculative };
+		struct m_need need = {
+			.r = true, .w = m_ept_ad(cpu), .table = true, .gla_valid = true, .speculative = w->speculative
+		};
 
 		w->nested = m_nested(cpu, w->at_gpa, need);
 		w->nested_gpa = w->at_gpa;
@@ -192,7 +204,8 @@ static enum how leaf(struct walk *w, uint64_t value, struct m_result *out)
 		t.addr = align_down(w->nested.hpa, BIT(t.shift));
 	}
 	m_cache(cpu, m_tlb_class(t.shift), &t);
-	*out = (struct m_result){ .event = M_OK, .hpa = t.addr | (w->va & (BIT(t.shift) - 1)), .gpa = gpa, .gla = w->va, .pat = t.pat,
+	*out = (struct m_result){ .event = M_OK, .hpa = t.addr | (w->va & (BIT(t.shift) - 1)), .gpa = gpa,
+				  .gla = w->va, .pat = t.pat,
 				  .ept_type = t.ept_type };
 	return DONE;
 }
@@ -237,8 +250,8 @@ static struct m_result raise_fault(struct m_cpu *cpu, uint64_t va, uint32_t erro
 	struct m_result r = { .event = M_PF, .gla = va, .error = error };
 	bool exits = v->pf_intercept && (error & v->pf_mask) == v->pf_match;
 
-	/* A page fault invalidates what is cached for its address; whether one that causes a VM exit instead does so as well, the
-	 * manual does not say, so nobody may rely on it either way. */
+	/* A page fault invalidates what is cached for its address; whether one that causes a VM exit instead does so as
+	 * well, the manual does not say, so nobody may rely on it either way. */
 	if (!exits || !cpu->adversarial || m_random(cpu) >> 24 & 1)
 		m_fault_drops(cpu, va);
 	if (exits) {
@@ -262,7 +275,9 @@ static struct m_result raise_nested(struct m_cpu *cpu, uint64_t va, const struct
 
 static struct m_result walk(struct m_cpu *cpu, uint64_t va, struct x_access access, bool speculative)
 {
-	struct walk w = { .cpu = cpu, .va = va, .access = access, .speculative = speculative, .mode = x_mode(&cpu->regs) };
+	struct walk w = {
+		.cpu = cpu, .va = va, .access = access, .speculative = speculative, .mode = x_mode(&cpu->regs)
+	};
 	struct m_result out = { .event = M_OK };
 
 	cpu->stats.walks++;
@@ -297,8 +312,10 @@ static bool use(struct m_cpu *cpu, const struct m_entry *cached, uint64_t va, st
 	if (a.write && !(e.flags & MF_D))
 		return false;
 	if (e.kind == M_COMBINED) {
-		if ((need.r && !(e.flags & MF_ER)) || (need.w && !(e.flags & MF_EW)) || (need.x && !(e.flags & MF_EX))) {
-			struct m_nested n = { .how = MT_VIOLATION, .qualification = m_qualification(cpu, need, e.flags) };
+		if ((need.r && !(e.flags & MF_ER)) || (need.w && !(e.flags & MF_EW)) ||
+		    (need.x && !(e.flags & MF_EX))) {
+			struct m_nested n = { .how = MT_VIOLATION,
+					      .qualification = m_qualification(cpu, need, e.flags) };
 
 			if (!cpu->adversarial || m_random(cpu) & 1)
 				return false;
@@ -308,7 +325,8 @@ static bool use(struct m_cpu *cpu, const struct m_entry *cached, uint64_t va, st
 		if (a.write && !(e.flags & MF_ED))
 			return false;
 	}
-	*out = (struct m_result){ .event = M_OK, .hpa = e.addr | offset, .gpa = e.kind == M_COMBINED ? e.gaddr | offset : 0, .gla = va,
+	*out = (struct m_result){ .event = M_OK, .hpa = e.addr | offset,
+				  .gpa = e.kind == M_COMBINED ? e.gaddr | offset : 0, .gla = va,
 				  .pat = e.pat, .ept_type = e.ept_type, .cached = true };
 	return true;
 }
@@ -323,8 +341,12 @@ static bool look_up(struct m_cpu *cpu, uint64_t va, struct x_access a, struct m_
 		if (!cpu->cache[class].live)
 			continue;
 
-		struct m_entry key = { .page = va >> shifts[i], .shift = shifts[i], .kind = m_ept(cpu) ? M_COMBINED : M_LINEAR,
-				       .vpid = cpu->vmcs->vpid, .pcid = x_pcid(&cpu->regs), .ep4ta = m_ep4ta(cpu) };
+		struct m_entry key = { .page = va >> shifts[i],
+				       .shift = shifts[i],
+				       .kind = m_ept(cpu) ? M_COMBINED : M_LINEAR,
+				       .vpid = cpu->vmcs->vpid,
+				       .pcid = x_pcid(&cpu->regs),
+				       .ep4ta = m_ep4ta(cpu) };
 		const struct m_entry *e = m_find(cpu, class, &key);
 
 		if (e && use(cpu, e, va, a, out))

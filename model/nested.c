@@ -54,7 +54,8 @@ uint64_t m_qualification(const struct m_cpu *cpu, struct m_need need, uint16_t f
 		q |= X_QUAL_WRITE;
 	if (need.x)
 		q |= X_QUAL_FETCH;
-	q |= (uint64_t)((flags & MF_ER ? 1 : 0) | (flags & MF_EW ? 2 : 0) | (flags & MF_EX ? 4 : 0)) << X_QUAL_RIGHTS_SHIFT;
+	q |= (uint64_t)((flags & MF_ER ? 1 : 0) | (flags & MF_EW ? 2 : 0) | (flags & MF_EX ? 4 : 0))
+	     << X_QUAL_RIGHTS_SHIFT;
 	if (need.gla_valid)
 		q |= X_QUAL_GLA_VALID | (need.table ? 0 : X_QUAL_TRANSLATION);
 	(void)cpu;
@@ -63,7 +64,10 @@ uint64_t m_qualification(const struct m_cpu *cpu, struct m_need need, uint16_t f
 
 static struct m_nested from_entry(const struct m_entry *e, uint64_t gpa)
 {
-	return (struct m_nested){ .how = MT_OK, .hpa = e->addr | (gpa & (BIT(e->shift) - 1)), .shift = e->shift, .flags = e->flags,
+	return (struct m_nested){ .how = MT_OK,
+				  .hpa = e->addr | (gpa & (BIT(e->shift) - 1)),
+				  .shift = e->shift,
+				  .flags = e->flags,
 				  .ept_type = e->ept_type };
 }
 
@@ -78,7 +82,9 @@ static bool cached(struct m_cpu *cpu, uint64_t gpa, struct m_need need, struct m
 		if (!cpu->cache[class].live)
 			continue;
 
-		struct m_entry key = { .page = gpa >> shifts[i], .shift = shifts[i], .kind = M_GUEST_PHYSICAL, .ep4ta = m_ep4ta(cpu) };
+		struct m_entry key = {
+			.page = gpa >> shifts[i], .shift = shifts[i], .kind = M_GUEST_PHYSICAL, .ep4ta = m_ep4ta(cpu)
+		};
 		const struct m_entry *e = m_find(cpu, class, &key);
 
 		if (!e)
@@ -139,8 +145,8 @@ static uint64_t ept_set(struct m_cpu *cpu, uint64_t at, uint64_t e, uint64_t bit
 	return e | bits;
 }
 
-static struct m_nested finish(struct m_cpu *cpu, uint64_t gpa, struct m_need need, const struct ept_walk *w, uint64_t at,
-			      uint64_t e)
+static struct m_nested finish(struct m_cpu *cpu, uint64_t gpa, struct m_need need, const struct ept_walk *w,
+			      uint64_t at, uint64_t e)
 {
 	struct m_nested n = { .how = MT_OK, .shift = ept_shift(w->level), .flags = w->flags };
 
@@ -161,12 +167,36 @@ static struct m_nested finish(struct m_cpu *cpu, uint64_t gpa, struct m_need nee
 	n.ept_type = (e >> X_EPT_TYPE_SHIFT & 7) | (e & X_EPT_IPAT ? 8 : 0);
 
 	uint64_t base = align_down(e & X_ADDRESS_MASK, BIT(n.shift));
-	struct m_entry entry = { .page = gpa >> n.shift, .shift = n.shift, .gshift = n.shift, .addr = base, .kind = M_GUEST_PHYSICAL,
-				 .ep4ta = m_ep4ta(cpu), .root = m_ep4ta(cpu), .ept_top = m_ept_top(cpu), .flags = n.flags, .ept_type = n.ept_type };
+	struct m_entry entry = { .page = gpa >> n.shift,
+				 .shift = n.shift,
+				 .gshift = n.shift,
+				 .addr = base,
+				 .kind = M_GUEST_PHYSICAL,
+				 .ep4ta = m_ep4ta(cpu),
+				 .root = m_ep4ta(cpu),
+				 .ept_top = m_ept_top(cpu),
+				 .flags = n.flags,
+				 .ept_type = n.ept_type };
 
 	m_cache(cpu, m_ntlb_class(n.shift), &entry);
 	n.hpa = base | (gpa & (BIT(n.shift) - 1));
 	return n;
+}
+
+/* The table of the next lower level that the walk has come to. */
+static void cache_table(struct m_cpu *cpu, uint64_t gpa, const struct ept_walk *w)
+{
+	struct m_entry entry = { .page = gpa >> ept_shift(w->level),
+				 .shift = ept_shift(w->level),
+				 .gshift = ept_shift(w->level),
+				 .addr = w->table,
+				 .kind = M_GUEST_PHYSICAL,
+				 .ep4ta = m_ep4ta(cpu),
+				 .root = m_ep4ta(cpu),
+				 .ept_top = m_ept_top(cpu),
+				 .flags = w->flags };
+
+	m_cache(cpu, M_NPSC_2 + w->level - 2, &entry);
 }
 
 struct m_nested m_nested(struct m_cpu *cpu, uint64_t gpa, struct m_need need)
@@ -201,11 +231,6 @@ struct m_nested m_nested(struct m_cpu *cpu, uint64_t gpa, struct m_need need)
 			ept_set(cpu, at, e, X_EPT_A);
 		}
 		w.table = e & X_ADDRESS_MASK;
-
-		struct m_entry entry = { .page = gpa >> ept_shift(w.level), .shift = ept_shift(w.level), .gshift = ept_shift(w.level),
-					 .addr = w.table, .kind = M_GUEST_PHYSICAL, .ep4ta = m_ep4ta(cpu), .root = m_ep4ta(cpu),
-					 .ept_top = m_ept_top(cpu), .flags = w.flags };
-
-		m_cache(cpu, M_NPSC_2 + w.level - 2, &entry);
+		cache_table(cpu, gpa, &w);
 	}
 }

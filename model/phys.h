@@ -1,7 +1,8 @@
-/* model/phys.h - the modelled machine's physical memory, sparse: a frame exists when it was added, and takes host memory when
- * it is first touched.
+/* model/phys.h - the modelled machine's physical memory, sparse: a frame exists when it was added, and takes host
+ * memory when it is first touched.
  *
- * M1: whatever the modelled CPU reads or writes outside existing frames is noted as wild; the oracle calls that a failure. */
+ * M1: whatever the modelled CPU reads or writes outside existing frames is noted as wild; the oracle calls that a
+ *     failure. */
 #ifndef VELLUM_MODEL_PHYS_H
 #define VELLUM_MODEL_PHYS_H
 
@@ -12,7 +13,8 @@
 #define PHYS_LOW_BITS 13
 
 struct phys {
-	uint8_t ****top;      /* [frame number's high bits] -> [mid] -> [low] -> the frame's bytes, or PHYS_UNTOUCHED, or NULL */
+	/* [frame number's high bits] -> [mid] -> [low] -> the frame's bytes, or PHYS_UNTOUCHED, or NULL */
+	uint8_t ****top;
 	uint64_t wild;        /* accesses outside existing frames */
 	uint64_t wild_at;     /* the address of the last of them */
 	uint64_t frames;      /* existing */

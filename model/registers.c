@@ -40,8 +40,11 @@ struct m_result m_load_pdptes(struct m_cpu *cpu, const struct x_regs *r, uint64_
 			struct m_nested n = m_nested(cpu, addr, need);
 
 			if (n.how != MT_OK)
-				return (struct m_result){ .event = M_EXIT, .gpa = addr, .qualification = n.qualification,
-							  .exit = n.how == MT_MISCONFIG ? M_EXIT_EPT_MISCONFIG : M_EXIT_EPT_VIOLATION };
+				return (struct m_result){ .event = M_EXIT,
+							  .gpa = addr,
+							  .qualification = n.qualification,
+							  .exit = n.how == MT_MISCONFIG ? M_EXIT_EPT_MISCONFIG
+											: M_EXIT_EPT_VIOLATION };
 			addr = n.hpa;
 		}
 		pdpte[i] = phys_read(cpu->phys, addr, 8);

@@ -55,9 +55,10 @@ static void read_common(struct entering *g)
 const char *vmentry_check(const struct vmentry *e)
 {
 	static const char *(*const checks[])(const struct entering *) = {
-		vmentry_check_execution, vmentry_check_ept, vmentry_check_exit_controls, vmentry_check_entry_controls, vmentry_check_host,
-		vmentry_check_registers, vmentry_check_segments, vmentry_check_tables, vmentry_check_rip, vmentry_check_state,
-		vmentry_check_pdptes, vmentry_check_msrs,
+		vmentry_check_execution,      vmentry_check_ept,    vmentry_check_exit_controls,
+		vmentry_check_entry_controls, vmentry_check_host,   vmentry_check_registers,
+		vmentry_check_segments,	      vmentry_check_tables, vmentry_check_rip,
+		vmentry_check_state,	      vmentry_check_pdptes, vmentry_check_msrs,
 	};
 	struct entering g = { .e = e, .caps = e->caps };
 

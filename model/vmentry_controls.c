@@ -9,7 +9,8 @@ static const char *check_reserved(const struct entering *g)
 {
 	unsigned targets = g->caps->misc >> 16 & 0x1ff;
 
-	BROKEN_IF(bad_bits(g->pin, g->caps->pin), "reserved bits of the pin-based controls are as the capability MSR says");
+	BROKEN_IF(bad_bits(g->pin, g->caps->pin),
+		  "reserved bits of the pin-based controls are as the capability MSR says");
 	BROKEN_IF(bad_bits(g->proc, g->caps->proc),
 		  "reserved bits of the primary processor-based controls are as the capability MSR says");
 	BROKEN_IF(bad_bits(g->proc2, g->caps->proc2),
@@ -36,7 +37,8 @@ static const char *check_bitmaps(const struct entering *g)
 static const char *check_nmi(const struct entering *g)
 {
 	BROKEN_IF(!(g->pin & C_PIN_NMI) && (g->pin & C_PIN_VIRTUAL_NMI), "virtual NMIs is 0 where NMI exiting is");
-	BROKEN_IF(!(g->pin & C_PIN_VIRTUAL_NMI) && (g->proc & C_NMI_WINDOW), "NMI-window exiting is 0 where virtual NMIs is");
+	BROKEN_IF(!(g->pin & C_PIN_VIRTUAL_NMI) && (g->proc & C_NMI_WINDOW),
+		  "NMI-window exiting is 0 where virtual NMIs is");
 	return NULL;
 }
 
@@ -47,7 +49,8 @@ static const char *check_tpr_shadow(const struct entering *g)
 
 	if (!(g->proc & C_TPR_SHADOW)) {
 		BROKEN_IF(g->proc2 & (C2_X2APIC | C2_APIC_REGISTERS | C2_VIRTUAL_INTERRUPTS),
-			  "virtualizing of the x2APIC mode, of APIC registers and of interrupt delivery is 0 where the TPR shadow is");
+			  "virtualizing of the x2APIC mode, of APIC registers and of interrupt delivery is 0 where the "
+			  "TPR shadow is");
 		return NULL;
 	}
 	BROKEN_IF(bad_physical(g, get(g, F_VIRTUAL_APIC), PAGE_SIZE),
@@ -69,7 +72,8 @@ static const char *check_apic(const struct entering *g)
 	BROKEN_BY(check_tpr_shadow(g));
 	BROKEN_IF((g->proc2 & C2_APIC_ACCESS) && bad_physical(g, get(g, F_APIC_ACCESS), PAGE_SIZE),
 		  "the APIC-access page is a page within the physical-address width");
-	BROKEN_IF((g->proc2 & C2_X2APIC) && (g->proc2 & C2_APIC_ACCESS), "APIC accesses are not virtualized where the x2APIC mode is");
+	BROKEN_IF((g->proc2 & C2_X2APIC) && (g->proc2 & C2_APIC_ACCESS),
+		  "APIC accesses are not virtualized where the x2APIC mode is");
 	BROKEN_IF((g->proc2 & C2_VIRTUAL_INTERRUPTS) && !(g->pin & C_PIN_EXTERNAL),
 		  "external interrupts exit where interrupt delivery is virtualized");
 	if (!(g->pin & C_PIN_POSTED))
@@ -99,10 +103,12 @@ static const char *check_eptp(const struct entering *g)
 	uint64_t eptp = get(g, F_EPTP), cap = g->caps->ept_vpid;
 	unsigned type = eptp & 7, levels = (eptp >> 3 & 7) + 1;
 
-	BROKEN_IF(!(type == 0 && (cap & BIT(8))) && !(type == 6 && (cap & BIT(14))), "the EPTP's memory type is one that the CPU has");
+	BROKEN_IF(!(type == 0 && (cap & BIT(8))) && !(type == 6 && (cap & BIT(14))),
+		  "the EPTP's memory type is one that the CPU has");
 	BROKEN_IF(!(levels == 4 && (cap & BIT(6))) && !(levels == 5 && (cap & BIT(7))),
 		  "the EPTP's walk length is one that the CPU has");
-	BROKEN_IF((eptp & BIT(6)) && !(cap & BIT(21)), "the EPTP turns accessed and dirty flags on only where the CPU has them");
+	BROKEN_IF((eptp & BIT(6)) && !(cap & BIT(21)),
+		  "the EPTP turns accessed and dirty flags on only where the CPU has them");
 	BROKEN_IF((eptp & MASK(11, 7)) || (eptp >> g->caps->physical_bits), "reserved bits of the EPTP are 0");
 	return NULL;
 }

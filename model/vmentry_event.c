@@ -1,5 +1,5 @@
-/* model/vmentry_event.c - SDM, "VM-Exit Control Fields" and "VM-Entry Control Fields" among the checks on VMX controls; the event
- * that is to be injected belongs to the latter. */
+/* model/vmentry_event.c - SDM, "VM-Exit Control Fields" and "VM-Entry Control Fields" among the checks on VMX controls;
+ * the event that is to be injected belongs to the latter. */
 #include "model/vmentry_inside.h"
 
 #define SECTION "VM-Exit Control Fields"
@@ -19,17 +19,20 @@ static bool bad_bits(uint64_t value, struct vmentry_bits b) { return (~value & b
 const char *vmentry_check_exit_controls(const struct entering *g)
 {
 	BROKEN_IF(bad_bits(g->exit, g->caps->exit), "reserved bits are as the capability MSR says");
-	BROKEN_IF((g->exit & CX_SAVE_TIMER) && !(g->pin & C_PIN_TIMER), "the preemption timer is saved only where it is on");
-	BROKEN_IF(bad_area(g, F_EXIT_STORE_COUNT, F_EXIT_STORE), "the MSR-store area is at 16 bytes within the physical-address width");
-	BROKEN_IF(bad_area(g, F_EXIT_LOAD_COUNT, F_EXIT_LOAD), "the MSR-load area is at 16 bytes within the physical-address width");
+	BROKEN_IF((g->exit & CX_SAVE_TIMER) && !(g->pin & C_PIN_TIMER),
+		  "the preemption timer is saved only where it is on");
+	BROKEN_IF(bad_area(g, F_EXIT_STORE_COUNT, F_EXIT_STORE),
+		  "the MSR-store area is at 16 bytes within the physical-address width");
+	BROKEN_IF(bad_area(g, F_EXIT_LOAD_COUNT, F_EXIT_LOAD),
+		  "the MSR-load area is at 16 bytes within the physical-address width");
 	return NULL;
 }
 
 #undef SECTION
 #define SECTION "VM-Entry Control Fields"
 
-/* Exceptions that deliver an error code: #DF, #TS, #NP, #SS, #GP, #PF, #AC. #CP too, where the CPU has it (IA32_VMX_BASIC.56 says
- * that it does not matter). */
+/* Exceptions that deliver an error code: #DF, #TS, #NP, #SS, #GP, #PF, #AC. #CP too, where the CPU has it
+ * (IA32_VMX_BASIC.56 says that it does not matter). */
 static bool has_error_code(unsigned vector) { return vector == 8 || (vector >= 10 && vector <= 14) || vector == 17; }
 
 static const char *check_error_code(const struct entering *g)
@@ -64,7 +67,8 @@ static const char *check_event(const struct entering *g)
 	if (type >= TYPE_SOFTWARE_INT && type <= TYPE_SOFTWARE) {
 		uint64_t length = get(g, F_EVENT_LENGTH);
 
-		BROKEN_IF(length > 15 || (length == 0 && !(g->caps->misc & BIT(30))), "the instruction of a software event has 1 to 15 bytes");
+		BROKEN_IF(length > 15 || (length == 0 && !(g->caps->misc & BIT(30))),
+			  "the instruction of a software event has 1 to 15 bytes");
 	}
 	return NULL;
 }
@@ -74,7 +78,9 @@ const char *vmentry_check_entry_controls(const struct entering *g)
 	BROKEN_IF(bad_bits(g->entry, g->caps->entry), "reserved bits are as the capability MSR says");
 	if (g->event)
 		BROKEN_BY(check_event(g));
-	BROKEN_IF(bad_area(g, F_ENTRY_LOAD_COUNT, F_ENTRY_LOAD), "the MSR-load area is at 16 bytes within the physical-address width");
-	BROKEN_IF(g->entry & (CE_SMM | CE_DEACTIVATE), "outside SMM there is no entry to it, and no end of dual-monitor treatment");
+	BROKEN_IF(bad_area(g, F_ENTRY_LOAD_COUNT, F_ENTRY_LOAD),
+		  "the MSR-load area is at 16 bytes within the physical-address width");
+	BROKEN_IF(g->entry & (CE_SMM | CE_DEACTIVATE),
+		  "outside SMM there is no entry to it, and no end of dual-monitor treatment");
 	return NULL;
 }

@@ -1,5 +1,5 @@
-/* model/vmentry_guest.c - SDM, "Checks on the Guest State Area": control registers, descriptor-table registers, RIP and RFLAGS,
- * PDPTEs. */
+/* model/vmentry_guest.c - SDM, "Checks on the Guest State Area": control registers, descriptor-table registers, RIP and
+ * RFLAGS, PDPTEs. */
 #include "model/vmentry_inside.h"
 
 #define SECTION "Checks on Guest Control Registers, Debug Registers, and MSRs"
@@ -8,7 +8,8 @@ static const char *check_cr0(const struct entering *g)
 {
 	uint64_t must = g->caps->cr0_fixed0 & ~(g->unrestricted ? B_CR0_PE | B_CR0_PG : 0);
 
-	BROKEN_IF((~g->cr0 & must) || (g->cr0 & ~g->caps->cr0_fixed1), "CR0 has the bits that are fixed in VMX operation");
+	BROKEN_IF((~g->cr0 & must) || (g->cr0 & ~g->caps->cr0_fixed1),
+		  "CR0 has the bits that are fixed in VMX operation");
 	BROKEN_IF((g->cr0 & B_CR0_PG) && !(g->cr0 & B_CR0_PE), "CR0.PG needs CR0.PE");
 	return NULL;
 }
@@ -31,11 +32,13 @@ static const char *check_efer(const struct entering *g)
 
 	BROKEN_IF(efer & ~B_EFER_DEFINED, "reserved bits of IA32_EFER are 0");
 	BROKEN_IF(!(efer & B_EFER_LMA) != !g->ia32e, "IA32_EFER.LMA is as the control \"IA-32e mode guest\"");
-	BROKEN_IF((g->cr0 & B_CR0_PG) && !(efer & B_EFER_LME) != !(efer & B_EFER_LMA), "with paging, IA32_EFER.LME is as LMA");
+	BROKEN_IF((g->cr0 & B_CR0_PG) && !(efer & B_EFER_LME) != !(efer & B_EFER_LMA),
+		  "with paging, IA32_EFER.LME is as LMA");
 	return NULL;
 }
 
-/* Bits of IA32_DEBUGCTL that some CPU has: LBR, BTF, TR, BTS, BTINT, BTS_OFF_OS, BTS_OFF_USR, freezing, uncore PMI, SMM, RTM. */
+/* Bits of IA32_DEBUGCTL that some CPU has: LBR, BTF, TR, BTS, BTINT, BTS_OFF_OS, BTS_OFF_USR, freezing, uncore PMI,
+ * SMM, RTM. */
 #define DEBUGCTL_DEFINED (BIT(0) | BIT(1) | MASK(15, 6))
 
 const char *vmentry_check_registers(const struct entering *g)
@@ -43,7 +46,8 @@ const char *vmentry_check_registers(const struct entering *g)
 	BROKEN_BY(check_cr0(g));
 	BROKEN_BY(check_cr4(g));
 	BROKEN_IF(get(g, F_CR3) >> g->caps->physical_bits, "CR3 is within the physical-address width");
-	BROKEN_IF((g->entry & CE_LOAD_DEBUG) && (get(g, F_DEBUGCTL) & ~DEBUGCTL_DEFINED), "reserved bits of IA32_DEBUGCTL are 0");
+	BROKEN_IF((g->entry & CE_LOAD_DEBUG) && (get(g, F_DEBUGCTL) & ~DEBUGCTL_DEFINED),
+		  "reserved bits of IA32_DEBUGCTL are 0");
 	BROKEN_IF((g->entry & CE_LOAD_DEBUG) && get(g, F_DR7) >> 32, "bits 63:32 of DR7 are 0");
 	BROKEN_IF(!canonical(g, get(g, F_SYSENTER_ESP)), "IA32_SYSENTER_ESP is canonical");
 	BROKEN_IF(!canonical(g, get(g, F_SYSENTER_EIP)), "IA32_SYSENTER_EIP is canonical");
@@ -78,7 +82,8 @@ const char *vmentry_check_rip(const struct entering *g)
 	BROKEN_IF((g->rflags & (MASK(63, 22) | BIT(15) | BIT(5) | BIT(3))) || !(g->rflags & BIT(1)),
 		  "reserved bits of RFLAGS are as they must be");
 	BROKEN_IF(g->v86 && (g->ia32e || !(g->cr0 & B_CR0_PE)), "RFLAGS.VM is 0 in IA-32e mode and in real mode");
-	BROKEN_IF(injects(g, TYPE_EXTERNAL) && !(g->rflags & B_IF), "RFLAGS.IF is 1 where an external interrupt is injected");
+	BROKEN_IF(injects(g, TYPE_EXTERNAL) && !(g->rflags & B_IF),
+		  "RFLAGS.IF is 1 where an external interrupt is injected");
 	return NULL;
 }
 

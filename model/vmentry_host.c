@@ -1,5 +1,5 @@
-/* model/vmentry_host.c - SDM, "Checks on VMX Controls and Host-State Area", the host-state area. The CPU that enters is in IA-32e
- * mode. */
+/* model/vmentry_host.c - SDM, "Checks on VMX Controls and Host-State Area", the host-state area. The CPU that enters is
+ * in IA-32e mode. */
 #include "model/vmentry_inside.h"
 
 #define SECTION "Checks on Host Control Registers, MSRs, and SSP"
@@ -20,7 +20,8 @@ static const char *check_registers(const struct entering *g)
 		uint64_t efer = get(g, F_HOST_EFER), both = B_EFER_LME | B_EFER_LMA;
 
 		BROKEN_IF(efer & ~B_EFER_DEFINED, "reserved bits of host IA32_EFER are 0");
-		BROKEN_IF((efer & both) != (g->exit & CX_HOST_64 ? both : 0), "host IA32_EFER.LMA and LME are as the host's address space");
+		BROKEN_IF((efer & both) != (g->exit & CX_HOST_64 ? both : 0),
+			  "host IA32_EFER.LMA and LME are as the host's address space");
 	}
 	return NULL;
 }

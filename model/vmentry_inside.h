@@ -1,30 +1,84 @@
-/* model/vmentry_inside.h - what the files of the VM-entry checks share: encodings and bits, named anew from the SDM's appendix
- * "Field Encoding in VMCS" and its chapter "Virtual Machine Control Structures". */
+/* model/vmentry_inside.h - what the files of the VM-entry checks share: encodings and bits, named anew from the SDM's
+ * appendix "Field Encoding in VMCS" and its chapter "Virtual Machine Control Structures". */
 #ifndef VELLUM_MODEL_VMENTRY_INSIDE_H
 #define VELLUM_MODEL_VMENTRY_INSIDE_H
 
 #include "model/vmentry.h"
 
 enum {
-	F_VPID = 0x0000, F_POSTED_VECTOR = 0x0002,
-	F_SELECTOR = 0x0800, /* guest ES, then CS, SS, DS, FS, GS, LDTR, TR, 2 apart, as are limits, access rights and bases */
-	F_HOST_ES = 0x0c00, F_HOST_CS = 0x0c02, F_HOST_SS = 0x0c04, F_HOST_TR = 0x0c0c,
-	F_IO_BITMAP_A = 0x2000, F_IO_BITMAP_B = 0x2002, F_MSR_BITMAP = 0x2004, F_EXIT_STORE = 0x2006, F_EXIT_LOAD = 0x2008,
-	F_ENTRY_LOAD = 0x200a, F_PML = 0x200e, F_VIRTUAL_APIC = 0x2012, F_APIC_ACCESS = 0x2014, F_POSTED = 0x2016,
-	F_VM_FUNCTIONS = 0x2018, F_EPTP = 0x201a, F_VMREAD_BITMAP = 0x2026, F_VMWRITE_BITMAP = 0x2028, F_VE_INFORMATION = 0x202a,
+	F_VPID = 0x0000,
+	F_POSTED_VECTOR = 0x0002,
+	/* guest ES, then CS, SS, DS, FS, GS, LDTR, TR, 2 apart, as are limits, access rights and bases */
+	F_SELECTOR = 0x0800,
+	F_HOST_ES = 0x0c00,
+	F_HOST_CS = 0x0c02,
+	F_HOST_SS = 0x0c04,
+	F_HOST_TR = 0x0c0c,
+	F_IO_BITMAP_A = 0x2000,
+	F_IO_BITMAP_B = 0x2002,
+	F_MSR_BITMAP = 0x2004,
+	F_EXIT_STORE = 0x2006,
+	F_EXIT_LOAD = 0x2008,
+	F_ENTRY_LOAD = 0x200a,
+	F_PML = 0x200e,
+	F_VIRTUAL_APIC = 0x2012,
+	F_APIC_ACCESS = 0x2014,
+	F_POSTED = 0x2016,
+	F_VM_FUNCTIONS = 0x2018,
+	F_EPTP = 0x201a,
+	F_VMREAD_BITMAP = 0x2026,
+	F_VMWRITE_BITMAP = 0x2028,
+	F_VE_INFORMATION = 0x202a,
 	F_TSC_MULTIPLIER = 0x2032,
-	F_LINK = 0x2800, F_DEBUGCTL = 0x2802, F_PAT = 0x2804, F_EFER = 0x2806, F_PDPTE = 0x280a,
-	F_HOST_PAT = 0x2c00, F_HOST_EFER = 0x2c02,
-	F_PIN = 0x4000, F_PROC = 0x4002, F_CR3_TARGETS = 0x400a, F_EXIT = 0x400c, F_EXIT_STORE_COUNT = 0x400e,
-	F_EXIT_LOAD_COUNT = 0x4010, F_ENTRY = 0x4012, F_ENTRY_LOAD_COUNT = 0x4014, F_EVENT = 0x4016, F_EVENT_ERROR = 0x4018,
-	F_EVENT_LENGTH = 0x401a, F_TPR_THRESHOLD = 0x401c, F_PROC2 = 0x401e,
-	F_LIMIT = 0x4800, F_GDTR_LIMIT = 0x4810, F_IDTR_LIMIT = 0x4812, F_ACCESS = 0x4814, F_INTERRUPTIBILITY = 0x4824,
+	F_LINK = 0x2800,
+	F_DEBUGCTL = 0x2802,
+	F_PAT = 0x2804,
+	F_EFER = 0x2806,
+	F_PDPTE = 0x280a,
+	F_HOST_PAT = 0x2c00,
+	F_HOST_EFER = 0x2c02,
+	F_PIN = 0x4000,
+	F_PROC = 0x4002,
+	F_CR3_TARGETS = 0x400a,
+	F_EXIT = 0x400c,
+	F_EXIT_STORE_COUNT = 0x400e,
+	F_EXIT_LOAD_COUNT = 0x4010,
+	F_ENTRY = 0x4012,
+	F_ENTRY_LOAD_COUNT = 0x4014,
+	F_EVENT = 0x4016,
+	F_EVENT_ERROR = 0x4018,
+	F_EVENT_LENGTH = 0x401a,
+	F_TPR_THRESHOLD = 0x401c,
+	F_PROC2 = 0x401e,
+	F_LIMIT = 0x4800,
+	F_GDTR_LIMIT = 0x4810,
+	F_IDTR_LIMIT = 0x4812,
+	F_ACCESS = 0x4814,
+	F_INTERRUPTIBILITY = 0x4824,
 	F_ACTIVITY = 0x4826,
-	F_CR0 = 0x6800, F_CR3 = 0x6802, F_CR4 = 0x6804, F_BASE = 0x6806, F_GDTR_BASE = 0x6816, F_IDTR_BASE = 0x6818, F_DR7 = 0x681a,
-	F_RIP = 0x681e, F_RFLAGS = 0x6820, F_PENDING_DEBUG = 0x6822, F_SYSENTER_ESP = 0x6824, F_SYSENTER_EIP = 0x6826,
-	F_HOST_CR0 = 0x6c00, F_HOST_CR3 = 0x6c02, F_HOST_CR4 = 0x6c04, F_HOST_FS_BASE = 0x6c06, F_HOST_GS_BASE = 0x6c08,
-	F_HOST_TR_BASE = 0x6c0a, F_HOST_GDTR_BASE = 0x6c0c, F_HOST_IDTR_BASE = 0x6c0e, F_HOST_SYSENTER_ESP = 0x6c10,
-	F_HOST_SYSENTER_EIP = 0x6c12, F_HOST_RIP = 0x6c16,
+	F_CR0 = 0x6800,
+	F_CR3 = 0x6802,
+	F_CR4 = 0x6804,
+	F_BASE = 0x6806,
+	F_GDTR_BASE = 0x6816,
+	F_IDTR_BASE = 0x6818,
+	F_DR7 = 0x681a,
+	F_RIP = 0x681e,
+	F_RFLAGS = 0x6820,
+	F_PENDING_DEBUG = 0x6822,
+	F_SYSENTER_ESP = 0x6824,
+	F_SYSENTER_EIP = 0x6826,
+	F_HOST_CR0 = 0x6c00,
+	F_HOST_CR3 = 0x6c02,
+	F_HOST_CR4 = 0x6c04,
+	F_HOST_FS_BASE = 0x6c06,
+	F_HOST_GS_BASE = 0x6c08,
+	F_HOST_TR_BASE = 0x6c0a,
+	F_HOST_GDTR_BASE = 0x6c0c,
+	F_HOST_IDTR_BASE = 0x6c0e,
+	F_HOST_SYSENTER_ESP = 0x6c10,
+	F_HOST_SYSENTER_EIP = 0x6c12,
+	F_HOST_RIP = 0x6c16,
 };
 
 /* Pin-based controls. */
@@ -82,7 +136,16 @@ enum {
 
 enum { ES, CS, SS, DS, FS, GS, LDTR, TR };
 
-enum { TYPE_EXTERNAL, TYPE_RESERVED, TYPE_NMI, TYPE_EXCEPTION, TYPE_SOFTWARE_INT, TYPE_PRIVILEGED, TYPE_SOFTWARE, TYPE_OTHER };
+enum {
+	TYPE_EXTERNAL,
+	TYPE_RESERVED,
+	TYPE_NMI,
+	TYPE_EXCEPTION,
+	TYPE_SOFTWARE_INT,
+	TYPE_PRIVILEGED,
+	TYPE_SOFTWARE,
+	TYPE_OTHER
+};
 
 /* What several checks look at, read once. */
 struct entering {
@@ -94,7 +157,8 @@ struct entering {
 	bool ia32e, v86, unrestricted;
 };
 
-/* Ends the function with the rule where it is broken. SECTION is the title of the manual's section that the file is at. */
+/* Ends the function with the rule where it is broken. SECTION is the title of the manual's section that the file is
+ * at. */
 #define BROKEN_IF(cond, rule) \
 	do { \
 		if (cond) \

@@ -21,7 +21,8 @@ static const char *check_slot(const struct entering *g, const struct msr_slot *s
 	BROKEN_IF(s->reserved, "bits 63:32 of an entry are 0");
 	BROKEN_IF(s->msr == M_PAT && bad_pat(s->value), "IA32_PAT has memory types only");
 	BROKEN_IF(s->msr == M_EFER && (s->value & ~B_EFER_DEFINED), "reserved bits of IA32_EFER are 0");
-	/* WRMSR does not change LMA, and cannot change LME under paging: the entry has set both by "IA-32e mode guest". */
+	/* WRMSR does not change LMA, and cannot change LME under paging: the entry has set both by "IA-32e mode
+	 * guest". */
 	BROKEN_IF(s->msr == M_EFER && (g->cr0 & B_CR0_PG) && !(s->value & B_EFER_LME) != !g->ia32e,
 		  "with paging, IA32_EFER.LME is as the control \"IA-32e mode guest\"");
 	return NULL;

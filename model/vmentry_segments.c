@@ -57,7 +57,8 @@ static const char *check_cs(const struct entering *g, const struct segment *ss)
 		  "CS is accessed code, or with unrestricted guest accessed read/write data");
 	BROKEN_IF(s.type == 3 && s.dpl != 0, "the DPL of a CS that is data is 0");
 	BROKEN_IF((s.type == 9 || s.type == 11) && s.dpl != ss->dpl, "the DPL of non-conforming CS is that of SS");
-	BROKEN_IF((s.type == 13 || s.type == 15) && s.dpl > ss->dpl, "the DPL of conforming CS is not above that of SS");
+	BROKEN_IF((s.type == 13 || s.type == 15) && s.dpl > ss->dpl,
+		  "the DPL of conforming CS is not above that of SS");
 	BROKEN_IF(g->ia32e && (s.access & A_L) && (s.access & A_DB), "in IA-32e mode CS has not both L and D");
 	return NULL;
 }
@@ -69,7 +70,8 @@ static const char *check_ss(const struct entering *g, const struct segment *s)
 	BROKEN_IF(!g->unrestricted && s->rpl != cs.rpl, "the RPL of SS is that of CS");
 	BROKEN_IF(s->usable && s->type != 3 && s->type != 7, "SS is accessed read/write data");
 	BROKEN_IF(!g->unrestricted && s->dpl != s->rpl, "the DPL of SS is its RPL");
-	BROKEN_IF(s->dpl != 0 && (cs.type == 3 || !(g->cr0 & B_CR0_PE)), "the DPL of SS is 0 in real mode, and where CS is data");
+	BROKEN_IF(s->dpl != 0 && (cs.type == 3 || !(g->cr0 & B_CR0_PE)),
+		  "the DPL of SS is 0 in real mode, and where CS is data");
 	return NULL;
 }
 
@@ -79,7 +81,8 @@ static const char *check_data(const struct entering *g, const struct segment *s)
 		return NULL;
 	BROKEN_IF(!(s->type & 1), "DS, ES, FS and GS are accessed");
 	BROKEN_IF((s->type & 8) && !(s->type & 2), "DS, ES, FS and GS are readable");
-	BROKEN_IF(!g->unrestricted && s->type <= 11 && s->dpl < s->rpl, "the DPL of DS, ES, FS and GS is not below their RPL");
+	BROKEN_IF(!g->unrestricted && s->type <= 11 && s->dpl < s->rpl,
+		  "the DPL of DS, ES, FS and GS is not below their RPL");
 	return NULL;
 }
 

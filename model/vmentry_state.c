@@ -25,7 +25,8 @@ static bool allowed_in(const struct entering *g, uint64_t activity)
 	case ACTIVE:
 		return true;
 	case HLT:
-		return type == TYPE_EXTERNAL || type == TYPE_NMI || mc || (type == TYPE_EXCEPTION && vector == 1) || type == TYPE_OTHER;
+		return type == TYPE_EXTERNAL || type == TYPE_NMI || mc || (type == TYPE_EXCEPTION && vector == 1) ||
+		       type == TYPE_OTHER;
 	case SHUTDOWN:
 		return type == TYPE_NMI || mc;
 	default:
@@ -40,8 +41,10 @@ static const char *check_activity(const struct entering *g, uint64_t activity, u
 	BROKEN_IF(activity > WAIT_FOR_SIPI || (activity && !(g->caps->misc >> 5 & BIT(activity))),
 		  "the activity state is one that the CPU has");
 	BROKEN_IF(activity == HLT && dpl != 0, "the activity state is not HLT where the DPL of SS is not 0");
-	BROKEN_IF(activity != ACTIVE && (blocking & (BY_STI | BY_MOV_SS)), "the activity state is active where STI or MOV SS blocks");
-	BROKEN_IF(g->event && !allowed_in(g, activity), "the event to inject is one that the activity state does not block");
+	BROKEN_IF(activity != ACTIVE && (blocking & (BY_STI | BY_MOV_SS)),
+		  "the activity state is active where STI or MOV SS blocks");
+	BROKEN_IF(g->event && !allowed_in(g, activity),
+		  "the event to inject is one that the activity state does not block");
 	return NULL;
 }
 
@@ -68,12 +71,13 @@ static const char *check_pending(const struct entering *g, uint64_t activity, ui
 	uint64_t pending = get(g, F_PENDING_DEBUG);
 	bool steps = (g->rflags & B_TF) && !(get(g, F_DEBUGCTL) & BIT(1));
 
-	BROKEN_IF(pending & (MASK(11, 4) | BIT(13) | BIT(15) | MASK(63, 17)), "reserved bits of the pending debug exceptions are 0");
+	BROKEN_IF(pending & (MASK(11, 4) | BIT(13) | BIT(15) | MASK(63, 17)),
+		  "reserved bits of the pending debug exceptions are 0");
 	if (blocking & (BY_STI | BY_MOV_SS) || activity == HLT) {
 		BROKEN_IF(steps && !(pending & PENDING_BS),
 			  "under single-step a trap is pending where STI or MOV SS blocks, and in the HLT state");
-		BROKEN_IF(!steps && (pending & PENDING_BS),
-			  "without single-step no trap of one is pending where STI or MOV SS blocks, and in the HLT state");
+		BROKEN_IF(!steps && (pending & PENDING_BS), "without single-step no trap of one is pending where STI "
+							    "or MOV SS blocks, and in the HLT state");
 	}
 	if (pending & PENDING_RTM) {
 		BROKEN_IF((pending & (MASK(11, 0) | MASK(15, 13))) || !(pending & PENDING_ENABLED),
@@ -92,10 +96,13 @@ static const char *check_link(const struct entering *g)
 
 	if (link == ~0ull)
 		return NULL;
-	BROKEN_IF(bad_physical(g, link, PAGE_SIZE), "the VMCS link pointer is a page within the physical-address width");
+	BROKEN_IF(bad_physical(g, link, PAGE_SIZE),
+		  "the VMCS link pointer is a page within the physical-address width");
 	vmcs = g->e->memory(g->e->ctx, link, sizeof(*vmcs));
-	BROKEN_IF(!vmcs || (*vmcs & MASK(30, 0)) != (g->caps->basic & MASK(30, 0)), "the linked VMCS has the CPU's revision");
-	BROKEN_IF(!(*vmcs >> 31) != !(g->proc2 & C2_SHADOW_VMCS), "the linked VMCS is a shadow VMCS where those are on");
+	BROKEN_IF(!vmcs || (*vmcs & MASK(30, 0)) != (g->caps->basic & MASK(30, 0)),
+		  "the linked VMCS has the CPU's revision");
+	BROKEN_IF(!(*vmcs >> 31) != !(g->proc2 & C2_SHADOW_VMCS),
+		  "the linked VMCS is a shadow VMCS where those are on");
 	return NULL;
 }
 

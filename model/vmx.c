@@ -71,8 +71,9 @@ static const char *check_guest(const struct mmu_caps *caps, const struct m_vmcs 
 		return "EFER.LMA and LME differ with paging";
 	if (r->cr4 & X_CR4_PCIDE && !(r->efer & X_EFER_LMA))
 		return "CR4.PCIDE outside IA-32e mode";
-	if ((r->cr4 & X_CR4_PCIDE && !caps->pcid) || (r->cr4 & X_CR4_LA57 && !caps->la57) || (r->cr4 & X_CR4_SMEP && !caps->smep) ||
-	    (r->cr4 & X_CR4_SMAP && !caps->smap) || (r->cr4 & X_CR4_PKE && !caps->pku) || (r->efer & X_EFER_NXE && !caps->nx))
+	if ((r->cr4 & X_CR4_PCIDE && !caps->pcid) || (r->cr4 & X_CR4_LA57 && !caps->la57) ||
+	    (r->cr4 & X_CR4_SMEP && !caps->smep) || (r->cr4 & X_CR4_SMAP && !caps->smap) ||
+	    (r->cr4 & X_CR4_PKE && !caps->pku) || (r->efer & X_EFER_NXE && !caps->nx))
 		return "a feature that the CPU lacks";
 	return NULL;
 }
@@ -152,7 +153,9 @@ bool m_invvpid(struct m_cpu *cpu, unsigned type, uint16_t vpid, uint64_t va)
 
 bool m_invept(struct m_cpu *cpu, unsigned type, uint64_t eptp)
 {
-	struct m_cover c = { .guest_physical = true, .combined = true, .all_pcids = true, .ep4ta = eptp & X_ADDRESS_MASK };
+	struct m_cover c = {
+		.guest_physical = true, .combined = true, .all_pcids = true, .ep4ta = eptp & X_ADDRESS_MASK
+	};
 
 	/* SDM, INVEPT: type 1 wants an EPTP that a VM entry would take. */
 	if ((type != 1 && type != 2) || (type == 1 && check_eptp(cpu->caps, eptp)))

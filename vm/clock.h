@@ -1,13 +1,15 @@
 /* vm/clock.h - the clock of a VM: what the guest's TSC, its timers and its devices run by, in ticks of the host's TSC.
  *
- * It may go on for ever, as time outside does (`clock host`). Or it stands still while the hypervisor works for the guest, or
- * another VM has the CPU, and goes on only while the guest runs or sleeps in HLT (`clock guest`): then the guest cannot see
- * what the hypervisor costs it, and gets the same timer interrupts under a dear mechanism as under a cheap one. The clock of a
- * paused VM stands still either way.
+ * It may go on for ever, as time outside does (`clock host`). Or it stands still while the hypervisor works for the
+ * guest, or another VM has the CPU, and goes on only while the guest runs or sleeps in HLT (`clock guest`): then the
+ * guest cannot see what the hypervisor costs it, and gets the same timer interrupts under a dear mechanism as under a
+ * cheap one. The clock of a paused VM stands still either way.
  *
- * K1  A clock never goes back, and each entry into the guest is a tick of it at least, also one that ends in another exit before the guest's
- *     first instruction: a guest that takes one exception after the other comes to its timers, as on a CPU.
- * K2  While the guest runs, the CPU's TSC offset for it is vcpu.tsc_offset - behind: its TSC and its timers are one clock.
+ * K1  A clock never goes back, and each entry into the guest is a tick of it at least, also one that ends in another
+ *     exit before the guest's first instruction: a guest that takes one exception after the other comes to its timers,
+ *     as on a CPU.
+ * K2  While the guest runs, the CPU's TSC offset for it is vcpu.tsc_offset - behind: its TSC and its timers are one
+ *     clock.
  * K3  Only the CPU that a VM's vCPU is on touches its clock. */
 #ifndef VELLUM_VM_CLOCK_H
 #define VELLUM_VM_CLOCK_H
@@ -16,10 +18,10 @@
 #include "lib/base.h"
 #include "lib/mutants/mutate.h"
 
-/* Instructions of the hypervisor between its reading of the TSC and the guest's first instruction (vm/run.c, vmx/entry.S): the guest's own
- * clock does not count them, as it does not those from the guest's last instruction to the next reading (hvm_vcpu.exit_ticks). What is
- * taken off for both may be some more than was needed; clock_exit() keeps K1 then. A real CPU needs more ticks for a VM entry
- * and for a VM exit. */
+/* Instructions of the hypervisor between its reading of the TSC and the guest's first instruction (vm/run.c,
+ * vmx/entry.S): the guest's own clock does not count them, as it does not those from the guest's last instruction to
+ * the next reading (hvm_vcpu.exit_ticks). What is taken off for both may be some more than was needed; clock_exit()
+ * keeps K1 then. A real CPU needs more ticks for a VM entry and for a VM exit. */
 #define CLOCK_ENTRY_TICKS 47
 
 struct vm_clock {
@@ -67,8 +69,8 @@ static inline void clock_exit(struct vm_clock *c, uint64_t tsc)
 	c->stopped_at = VM_LEFT_OUT_OR(CLOCK_TICK, tsc > c->stopped_at) ? tsc : c->stopped_at + 1;
 }
 
-/* The TSC at which the clock shows deadline, if it does not stop any more from its last stop on: at or before the time that it
- * will. UINT64_MAX: never. */
+/* The TSC at which the clock shows deadline, if it does not stop any more from its last stop on: at or before the time
+ * that it will. UINT64_MAX: never. */
 static inline uint64_t clock_alarm(const struct vm_clock *c, uint64_t deadline)
 {
 	return deadline > UINT64_MAX - c->behind ? UINT64_MAX : deadline + c->behind;

@@ -15,8 +15,8 @@
 #define GIB (1ull << 30)
 #define ACPI_SIZE 0x8000
 #define MP_TABLE_AT 0xf0000
-/* In the legacy hole, which no guest takes for RAM: where the heart keeps the page table of a guest without paging, on CPUs that cannot
- * run such a guest directly. */
+/* In the legacy hole, which no guest takes for RAM: where the heart keeps the page table of a guest without paging, on
+ * CPUs that cannot run such a guest directly. */
 #define IDENTITY_MAP 0xd0000
 
 /* ---- what the heart needs from below ---- */
@@ -100,7 +100,8 @@ static const struct mmu_below below_template = {
 
 /* ---- memory ---- */
 
-/* Takes pages of host memory in as few and as well aligned runs as there are. Returns the number of runs, 0: not enough memory. */
+/* Takes pages of host memory in as few and as well aligned runs as there are. Returns the number of runs, 0: not enough
+ * memory. */
 static unsigned take_memory(struct extent *extent, uint64_t pages)
 {
 	uint64_t done = 0, piece = pages;
@@ -161,13 +162,17 @@ static bool add_mmio(struct vm *vm)
 {
 	for (unsigned i = 0; i < vm->mmio.count; i++) {
 		const struct mmio_region *r = &vm->mmio.region[i];
-		struct slot slot = { .base = gpa_gfn(GPA(r->base)), .pages = align_up(r->size, PAGE_SIZE) >> PAGE_SHIFT, .kind = SLOT_MMIO,
+		struct slot slot = { .base = gpa_gfn(GPA(r->base)),
+				     .pages = align_up(r->size, PAGE_SIZE) >> PAGE_SHIFT,
+				     .kind = SLOT_MMIO,
 				     .type = MEMTYPE_UC };
 
 		if (!slots_add(&vm->mmu.slots, &slot))
 			return false;
 	}
-	return slots_add(&vm->mmu.slots, &(struct slot){ .base = gpa_gfn(GPA(LAPIC_DEFAULT_BASE)), .pages = 1, .kind = SLOT_MMIO,
+	return slots_add(&vm->mmu.slots, &(struct slot){ .base = gpa_gfn(GPA(LAPIC_DEFAULT_BASE)),
+							 .pages = 1,
+							 .kind = SLOT_MMIO,
 							 .type = MEMTYPE_UC });
 }
 
@@ -176,7 +181,8 @@ static bool create_memory(struct vm *vm)
 	if (frames_available() << PAGE_SHIFT < vm->config->mem ||
 	    !add_ram(vm, 0, &vm->low_backing, 0, vm->low_ram) ||
 	    (vm->high_ram && !add_ram(vm, 1, &vm->high_backing, 4 * GIB, vm->high_ram))) {
-		vm_end(vm, VM_STATUS_BAD_IMAGE, "cannot give it %lu MB of RAM: the machine has %lu MB left; ask for less with mem",
+		vm_end(vm, VM_STATUS_BAD_IMAGE,
+		       "cannot give it %lu MB of RAM: the machine has %lu MB left; ask for less with mem",
 		       vm->config->mem >> 20, frames_available() >> 8);
 		return false;
 	}
@@ -390,10 +396,11 @@ struct vm *vm_create(unsigned id, const struct vm_config *config, struct percpu 
 	vm->high_ram = config->mem - vm->low_ram;
 	if (!create_mmu(vm))
 		return vm;
-	cpuid_policy_init(&vm->cpuid, &machine.caps, machine.tsc_hz, !(switch_hidden_cr4(vm) & CR4_PCIDE), vm->config->rdrand != CONFIG_OFF);
+	cpuid_policy_init(&vm->cpuid, &machine.caps, machine.tsc_hz, !(switch_hidden_cr4(vm) & CR4_PCIDE),
+			  vm->config->rdrand != CONFIG_OFF);
 	msr_reset(vm);
-	if (create_vcpu(vm, cpu) && create_platform(vm) && create_memory(vm) && load_guest(vm, &start) && start_vcpu(vm, &start) &&
-	    switch_init(vm))
+	if (create_vcpu(vm, cpu) && create_platform(vm) && create_memory(vm) && load_guest(vm, &start) &&
+	    start_vcpu(vm, &start) && switch_init(vm))
 		vm->status = VM_STATUS_OK;
 	return vm;
 }

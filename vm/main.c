@@ -80,7 +80,8 @@ static void start_host(uint32_t magic, const void *information)
 	machine.wall_clock = wallclock_read();
 	machine.tsc_hz = tsc_measure();
 	if (!machine.tsc_hz)
-		refuse("the TSC's rate cannot be told: the 8254 timer does not run, and CPUID does not say; switch the timer on in the firmware's setup");
+		refuse("the TSC's rate cannot be told: the 8254 timer does not run, and CPUID does not say; switch the "
+		       "timer on in the firmware's setup");
 	lapic_host_calibrate(machine.tsc_hz);
 	console_route_interrupts();
 }

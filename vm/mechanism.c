@@ -1,4 +1,5 @@
-/* vm/mechanism.c - which mechanism virtualizes a VM's memory: the one that was asked for, or the best that the CPU has. */
+/* vm/mechanism.c - which mechanism virtualizes a VM's memory: the one that was asked for, or the best that the CPU
+ * has. */
 #include "vm/vm.h"
 
 #include "host/console.h"
@@ -28,7 +29,8 @@ static void describe(const struct mmu_caps *c, const struct mmu_ops *ops, char *
 		fmt(text, size, "%s", tag_usable(c) ? "VPID" : "no VPID");
 	else
 		fmt(text, size, "pages of 4K%s%s, %s%s, %s, %s", c->ept_2m ? ", 2M" : "", c->ept_1g ? ", 1G" : "",
-		    c->ept_5level ? "4 or 5 levels, " : "", c->ept_ad ? "A/D flags" : "no A/D flags", tag_usable(c) ? "VPID" : "no VPID",
+		    c->ept_5level ? "4 or 5 levels, " : "", c->ept_ad ? "A/D flags" : "no A/D flags",
+		    tag_usable(c) ? "VPID" : "no VPID",
 		    c->unrestricted_guest ? "unrestricted guest" : "no unrestricted guest");
 }
 
@@ -39,7 +41,8 @@ static void announce(const struct vm *vm, const struct mmu_ops *ops, const struc
 
 	describe(&machine.caps.mmu, ops, cpu, sizeof(cpu));
 	if (vm->config->mmu[0] && ops != first)
-		console_log("%s: mmu %s, as asked for; the best that this CPU can run is %s (%s)", name, ops->name, first->name, cpu);
+		console_log("%s: mmu %s, as asked for; the best that this CPU can run is %s (%s)", name, ops->name,
+			    first->name, cpu);
 	else if (vm->config->mmu[0])
 		console_log("%s: mmu %s, as asked for (%s)", name, ops->name, cpu);
 	else if (lacks)
@@ -60,13 +63,15 @@ static bool options_supported(struct vm *vm, const struct mmu_ops *ops)
 	}
 	/* Whatever the mechanism: it may go over to ept later. */
 	if (VM_KEPT(WANTS_LEVELS, c->ept_levels == 5) && !caps->ept_5level) {
-		vm_end(vm, VM_STATUS_UNSUPPORTED, "ept-levels 5 cannot be had: this CPU has no EPT tables of 5 levels; use 4 or auto");
+		vm_end(vm, VM_STATUS_UNSUPPORTED,
+		       "ept-levels 5 cannot be had: this CPU has no EPT tables of 5 levels; use 4 or auto");
 		return false;
 	}
 	if (ops->nested &&
 	    (VM_KEPT(WANTS_1G, c->page_bits == PAGE_LIMIT_1G && !caps->ept_1g) ||
 	     VM_KEPT(WANTS_2M, c->page_bits == PAGE_LIMIT_2M && !caps->ept_2m))) {
-		vm_end(vm, VM_STATUS_UNSUPPORTED, "pages %s cannot be had: this CPU's EPT has no pages of that size; use %s4k or auto",
+		vm_end(vm, VM_STATUS_UNSUPPORTED,
+		       "pages %s cannot be had: this CPU's EPT has no pages of that size; use %s4k or auto",
 		       c->page_bits == PAGE_LIMIT_1G ? "1g" : "2m", caps->ept_2m ? "2m, " : "");
 		return false;
 	}
@@ -93,7 +98,8 @@ const struct mmu_ops *mechanism_choose(struct vm *vm)
 		ops = mmu_mechanism_by_name(vm->config->mmu);
 		why = ops ? ops->unsupported(caps) : "there is no such mechanism";
 		if (VM_KEPT(WANTS_MMU, why)) {
-			vm_end(vm, VM_STATUS_UNSUPPORTED, "mmu %s cannot be used: %s; use mmu %s, or leave the setting out", vm->config->mmu, why,
+			vm_end(vm, VM_STATUS_UNSUPPORTED,
+			       "mmu %s cannot be used: %s; use mmu %s, or leave the setting out", vm->config->mmu, why,
 			       first->name);
 			return NULL;
 		}

@@ -1,11 +1,14 @@
-/* vm/mechanism_switch.c - a virtual machine goes over to another mechanism while it runs: on request, or every so often by an alarm.
+/* vm/mechanism_switch.c - a virtual machine goes over to another mechanism while it runs: on request, or every so often
+ * by an alarm.
  *
- * It happens between two guest instructions, with the vCPU's VMCS loaded and none of its guest state in flight but what struct vcpu
- * holds: an event to inject, a HLT, a repeated instruction that was emulated in part. None of these belongs to a mechanism.
+ * It happens between two guest instructions, with the vCPU's VMCS loaded and none of its guest state in flight but what
+ * struct vcpu holds: an event to inject, a HLT, a repeated instruction that was emulated in part. None of these belongs
+ * to a mechanism.
  *
- * W1  What was to be written into the VMCS is written before its registers are read, and the heart's copy of the registers is up to
- *     date before the old mechanism goes.
- * W2  A guest that may switch is offered no feature that one of the mechanisms it may come to lacks (switch_hidden_cr4).
+ * W1  What was to be written into the VMCS is written before its registers are read, and the heart's copy of the
+ *     registers is up to date before the old mechanism goes.
+ * W2  A guest that may switch is offered no feature that one of the mechanisms it may come to lacks
+ *     (switch_hidden_cr4).
  * W3  Between two changes by the alarm the guest makes progress, however short the period is. */
 #include "vm/vm.h"
 
@@ -31,8 +34,8 @@ uint64_t switch_hidden_cr4(const struct vm *vm)
 	return hidden;
 }
 
-/* Does the VMCS hold segment registers as real mode leaves them, which VM entry takes only with "unrestricted guest"? So it is between
- * setting CR0.PE and loading them anew. SDM, "Checks on Guest Segment Registers". */
+/* Does the VMCS hold segment registers as real mode leaves them, which VM entry takes only with "unrestricted guest"?
+ * So it is between setting CR0.PE and loading them anew. SDM, "Checks on Guest Segment Registers". */
 static bool segments_of_real_mode(const struct vcpu *v)
 {
 	struct segment_state cs = hvm_segment(&v->hvm, SEG_CS), ss = hvm_segment(&v->hvm, SEG_SS);
@@ -61,7 +64,8 @@ static const char *refusal(const struct vcpu *v, const struct mmu_ops *ops)
 	if (VM_KEPT(SWITCH_LACKS, missing))
 		return missing;
 	if (VM_KEPT(SWITCH_OFFERED, v->vm->cpuid.cr4_offered & ops->cr4_unsupported))
-		return "the virtual machine was started with switch off, and its CPU has PCID or protection keys, which this mechanism lacks";
+		return "the virtual machine was started with switch off, and its CPU has PCID or protection keys, "
+		       "which this mechanism lacks";
 	if (VM_KEPT(SWITCH_REAL_MODE, !(v->mmu.regs.cr0 & CR0_PE)) && !mechanism_runs_real_mode(ops))
 		return "the guest is in real mode, which this mechanism cannot run";
 	if (VM_KEPT(SWITCH_STARTED, v->started) && !mechanism_runs_real_mode(ops) && segments_of_real_mode(v))

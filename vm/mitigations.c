@@ -1,5 +1,5 @@
-/* vm/mitigations.c - what is done around one virtual machine's runs against what CPUs do speculatively: by its description,
- * and by what this CPU needs and can (vmx/speculation.h); and the controls that its guest is offered. */
+/* vm/mitigations.c - what is done around one virtual machine's runs against what CPUs do speculatively: by its
+ * description, and by what this CPU needs and can (vmx/speculation.h); and the controls that its guest is offered. */
 #include "vm/vm.h"
 
 #include "host/x86.h"
@@ -26,7 +26,8 @@ static void list(char *buf, uint32_t measures, bool why)
 
 	for (unsigned m = 0; m < MEASURES; m++)
 		if (measures & BIT(m))
-			n += fmt(buf + n, LIST_SIZE - n, why ? "%s%s (%s)" : "%s%s", n ? ", " : "", config_measures[m], s->why[m]);
+			n += fmt(buf + n, LIST_SIZE - n, why ? "%s%s (%s)" : "%s%s", n ? ", " : "", config_measures[m],
+				 s->why[m]);
 }
 
 static void announce(const struct vm *vm, uint32_t measures)
@@ -40,7 +41,8 @@ static void announce(const struct vm *vm, uint32_t measures)
 	if (vm->config->mitigations_chosen)
 		console_log("%s: mitigations: %s, as asked for", vm->config->name, on);
 	else if (missing)
-		console_log("%s: mitigations: %s; the CPU's microcode is too old for what it needs besides: %s", vm->config->name, on, old);
+		console_log("%s: mitigations: %s; the CPU's microcode is too old for what it needs besides: %s",
+			    vm->config->name, on, old);
 	else
 		console_log("%s: mitigations: %s", vm->config->name, on);
 }
@@ -57,7 +59,8 @@ void mitigations_choose(struct vm *vm)
 		return;
 	for (unsigned m = 0; m < MEASURES; m++) {
 		if (VM_KEPT(MITIGATIONS_REFUSED, measures & ~s->can & BIT(m))) {
-			vm_end(vm, VM_STATUS_UNSUPPORTED, "mitigations %s cannot be had: this CPU has no %s; use auto, or leave the setting out",
+			vm_end(vm, VM_STATUS_UNSUPPORTED,
+			       "mitigations %s cannot be had: this CPU has no %s; use auto, or leave the setting out",
 			       config_measures[m], wanted[m]);
 			return;
 		}
@@ -71,8 +74,8 @@ void mitigations_choose(struct vm *vm)
 	announce(vm, measures);
 }
 
-/* The guest's IA32_SPEC_CTRL is in force from the next entry on (vmx/entry.S), and not while the host runs. Its writes exit
- * always: a guest's kernel that needs one for each of its own entries has a CPU without enhanced IBRS. */
+/* The guest's IA32_SPEC_CTRL is in force from the next entry on (vmx/entry.S), and not while the host runs. Its writes
+ * exit always: a guest's kernel that needs one for each of its own entries has a CPU without enhanced IBRS. */
 bool mitigations_read(const struct vcpu *v, uint32_t msr, uint64_t *value)
 {
 	uint32_t offered = v->vm->cpuid.basic[7].edx;

@@ -117,8 +117,8 @@ static bool first_console_room(void *ctx)
 	return VM_LEFT_OUT_OR(CONSOLE_BUSY, console_room(CONSOLE_GUEST));
 }
 
-/* Other VMs' consoles travel as lines on the statistics port. A line that the port has no room for stays, and the transmitter of its VM
- * is busy meanwhile: that guest waits, and nobody else. */
+/* Other VMs' consoles travel as lines on the statistics port. A line that the port has no room for stays, and the
+ * transmitter of its VM is busy meanwhile: that guest waits, and nobody else. */
 static bool flush_console_line(struct vm *vm)
 {
 	vm->console_text[vm->console_used] = '\0';
@@ -152,7 +152,8 @@ static void other_console_tx(void *ctx, uint8_t byte)
 		flush_console_line(vm);
 		return;
 	}
-	if (VM_KEPT(ESCAPE_CONTROL, byte < 0x20) || VM_KEPT(ESCAPE_HIGH, byte > 0x7e) || VM_KEPT(ESCAPE_ITSELF, byte == '%')) {
+	if (VM_KEPT(ESCAPE_CONTROL, byte < 0x20) || VM_KEPT(ESCAPE_HIGH, byte > 0x7e) ||
+	    VM_KEPT(ESCAPE_ITSELF, byte == '%')) {
 		vm->console_text[vm->console_used++] = '%';
 		vm->console_text[vm->console_used++] = digit[byte >> 4];
 		vm->console_text[vm->console_used++] = digit[byte & 15];
@@ -200,7 +201,8 @@ void platform_console_event(unsigned port)
 		control_port_event();
 		other_consoles_go_on();
 	}
-	if (port == CONSOLE_GUEST && machine.vm_count && VM_LEFT_OUT_OR(FEED_ENDED, !machine.vm[0]->ended) && machine.vm[0]->vcpu_count)
+	if (port == CONSOLE_GUEST && machine.vm_count && VM_LEFT_OUT_OR(FEED_ENDED, !machine.vm[0]->ended) &&
+	    machine.vm[0]->vcpu_count)
 		platform_feed_uart(machine.vm[0]);
 }
 
@@ -268,7 +270,8 @@ static bool add_interrupt_controllers(struct vm *vm)
 	irqhub_init(&vm->irqhub, &vm->pic, &vm->ioapic);
 	for_each_vcpu(v, vm) {
 		vm->apic_bus.cpu[vm->apic_bus.count++] = &v->lapic;
-		lapic_init(&v->lapic, &vm->timers, v->id, v->id == 0, vm->cpuid.lapic_features, vm->cpuid.maxphyaddr, &lapic_host, v);
+		lapic_init(&v->lapic, &vm->timers, v->id, v->id == 0, vm->cpuid.lapic_features, vm->cpuid.maxphyaddr,
+			   &lapic_host, v);
 		VM_MUTANT(LAPIC_TSC, lapic_set_tsc_offset(&v->lapic, v->tsc_offset));
 	}
 	VM_MUTANT(VIRTUAL_WIRE, lapic_virtual_wire(&vm->vcpu[0]->lapic));
@@ -303,7 +306,8 @@ bool platform_init(struct vm *vm)
 		.now = VM_KEPT(TIMERS_OWN, vm->clock.guest_only) ? now_own : now_host,
 		.ctx = &vm->clock,
 	};
-	return add_interrupt_controllers(vm) && add_clocks(vm) && add_uart(vm) && ports_init(&vm->ports, &vm->pio, sink) &&
-	       pci_init(&vm->pci, &vm->pio, &vm->ports) && fw_cfg_init(&vm->fw_cfg, &vm->pio, 1, vm->low_ram + vm->high_ram) &&
-	       phases_init(vm) && (!vm->config->testdev || add_testdev(vm));
+	return add_interrupt_controllers(vm) && add_clocks(vm) && add_uart(vm) &&
+	       ports_init(&vm->ports, &vm->pio, sink) && pci_init(&vm->pci, &vm->pio, &vm->ports) &&
+	       fw_cfg_init(&vm->fw_cfg, &vm->pio, 1, vm->low_ram + vm->high_ram) && phases_init(vm) &&
+	       (!vm->config->testdev || add_testdev(vm));
 }

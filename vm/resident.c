@@ -1,5 +1,6 @@
-/* vm/resident.c - the registers that neither the VMCS nor the hypervisor touches: FPU and vector state, XCR0, CR2, debug registers, the MSRs of
- * SYSCALL. They stay in the CPU from exit to entry, and change hands only when another vCPU runs on the CPU. */
+/* vm/resident.c - the registers that neither the VMCS nor the hypervisor touches: FPU and vector state, XCR0, CR2,
+ * debug registers, the MSRs of SYSCALL. They stay in the CPU from exit to entry, and change hands only when another
+ * vCPU runs on the CPU. */
 #include "vm/vm.h"
 
 #include "host/frames.h"
@@ -8,12 +9,15 @@
 static const uint32_t msrs[] = { MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_FMASK, MSR_KERNEL_GS_BASE, MSR_TSC_AUX };
 _Static_assert(ARRAY_SIZE(msrs) == ARRAY_SIZE(((struct vcpu *)0)->saved_msr), "one place each");
 
-/* XSAVE area: legacy region 512 bytes, header 64, then what XCR0 enables, which is less than three frames; the last frame is the
- * emulator's. */
+/* XSAVE area: legacy region 512 bytes, header 64, then what XCR0 enables, which is less than three frames; the last
+ * frame is the emulator's. */
 #define FPU_FRAMES 4
 
 /* MSR_TSC_AUX, the last, exists only with RDTSCP. */
-static unsigned msr_count(const struct vcpu *v) { return v->vm->cpuid.has_rdtscp ? ARRAY_SIZE(msrs) : ARRAY_SIZE(msrs) - 1; }
+static unsigned msr_count(const struct vcpu *v)
+{
+	return v->vm->cpuid.has_rdtscp ? ARRAY_SIZE(msrs) : ARRAY_SIZE(msrs) - 1;
+}
 
 bool resident_init(struct vcpu *v)
 {
@@ -40,8 +44,9 @@ void resident_free(struct vcpu *v)
 	v->fpu = NULL;
 }
 
-/* Where the last x87 instruction and its operand lay is saved in one of two forms: as addresses of 64 bits, or of 32 bits with the selectors FCS
- * and FDS, which the other form loses (SDM, "x87 State", and FXSAVE). The shorter one is right where it loses nothing. */
+/* Where the last x87 instruction and its operand lay is saved in one of two forms: as addresses of 64 bits, or of 32
+ * bits with the selectors FCS and FDS, which the other form loses (SDM, "x87 State", and FXSAVE). The shorter one is
+ * right where it loses nothing. */
 static bool fits_the_short_form(const struct vcpu *v)
 {
 	const uint64_t *image = v->fpu;

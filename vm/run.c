@@ -1,10 +1,13 @@
-/* vm/run.c - the run loop: into the guest, out of it, to the exit's handler, and round again. Which vCPU runs: vm/schedule.c.
+/* vm/run.c - the run loop: into the guest, out of it, to the exit's handler, and round again. Which vCPU runs:
+ * vm/schedule.c.
  *
- * R1  The timers of the VM that runs are covered by the CPU's timer: timer_armed is at or before the earliest. It needs a look only when
- *     an alarm has become earlier (TM3 in dev/timer.c), or when timer_armed may have become later (arm_running in vm/schedule.c).
- * R2  A vCPU that another CPU must stop (T2) is seen: in_guest is set before the last look at the flush requests, and cleared
- *     after the exit; who requests sets the request first and then looks at in_guest.
- * R3  A virtual machine that has ended is on its CPU's ring until that CPU has taken it off (retire), which is then soon. */
+ * R1  The timers of the VM that runs are covered by the CPU's timer: timer_armed is at or before the earliest. It needs
+ *     a look only when an alarm has become earlier (TM3 in dev/timer.c), or when timer_armed may have become later
+ *     (arm_running in vm/schedule.c).
+ * R2  A vCPU that another CPU must stop (T2) is seen: in_guest is set before the last look at the flush requests, and
+ *     cleared after the exit; who requests sets the request first and then looks at in_guest.
+ * R3  A virtual machine that has ended is on its CPU's ring until that CPU has taken it off (retire), which is then
+ *     soon. */
 #include "vm/vm.h"
 
 #include "host/lapic.h"
@@ -74,7 +77,8 @@ static bool serve_requests(struct vcpu *v)
 		VM_MUTANT(WOKEN, v->halted = false);
 		switch_woken(v);
 	}
-	/* What was put into the VMCS to be injected must be entered with: whoever leaves now looks for events when it comes back. */
+	/* What was put into the VMCS to be injected must be entered with: whoever leaves now looks for events when it
+	 * comes back. */
 	if (requests & REQUEST_SWITCH) {
 		VM_MUTANT(LEAVE_WITH_EVENT, vcpu_note(v, REQUEST_EVENT));
 		return false;
@@ -99,7 +103,8 @@ static inline unsigned out_of_date(const struct vcpu *v)
 {
 	uint16_t changed;
 
-	_Static_assert(offsetof(struct mmu_vcpu, root_changed) == offsetof(struct mmu_vcpu, intercepts_changed) + 1, "read together");
+	_Static_assert(offsetof(struct mmu_vcpu, root_changed) == offsetof(struct mmu_vcpu, intercepts_changed) + 1,
+		       "read together");
 	memcpy(&changed, &v->mmu.intercepts_changed, sizeof(changed));
 	return changed | tag_requested(&v->mmu.tag);
 }
@@ -151,14 +156,16 @@ static inline void account_exit(struct vcpu *v, uint64_t now)
 	VM_MUTANT(EXIT_TICKS, v->exit->ticks += now - v->exit_tsc);
 }
 
-/* A clock that has stopped goes on late by what remains to be done until the entry. So its alarm comes after the time that the guest
- * waits for and not before, when it would have to be set again with no instruction of the guest's in between. */
+/* A clock that has stopped goes on late by what remains to be done until the entry. So its alarm comes after the time
+ * that the guest waits for and not before, when it would have to be set again with no instruction of the guest's in
+ * between. */
 #define TICKS_TO_ENTRY (100 + CLOCK_ENTRY_TICKS)
 
 static __attribute__((noinline)) void set_alarm(struct vcpu *v)
 {
 	const struct vm_clock *c = &v->vm->clock;
-	uint64_t late = VM_KEPT(ALARM_LATE, c->stopped) ? rdtsc() - c->stopped_at + TICKS_TO_ENTRY + v->hvm.exit_ticks : 0;
+	uint64_t late =
+		VM_KEPT(ALARM_LATE, c->stopped) ? rdtsc() - c->stopped_at + TICKS_TO_ENTRY + v->hvm.exit_ticks : 0;
 	uint64_t alarm = schedule_alarm(v->vm);
 
 	v->vm->timers.earlier = false;
@@ -172,7 +179,8 @@ static bool entry_check(struct vcpu *v)
 	const char *broken = hvm_entry_check(&v->hvm, &machine.caps);
 
 	if (broken)
-		vm_end(v->vm, VM_STATUS_STOPPED, "stopped: Vellum left a state that a CPU would refuse (last exit %u, rip 0x%lx): %s",
+		vm_end(v->vm, VM_STATUS_STOPPED,
+		       "stopped: Vellum left a state that a CPU would refuse (last exit %u, rip 0x%lx): %s",
 		       (unsigned)hvm_exit_code(&v->hvm), hvm_rip(&v->hvm), broken);
 	return !broken;
 }
@@ -183,8 +191,8 @@ static void entry_failed(struct vcpu *v)
 	       hvm_entry_error(&v->hvm));
 }
 
-/* Until it halts, is over, or another's turn has come. Nothing but v itself is kept across the entry; own_clock is a constant, so that
- * who has the host's clock does not pay for the other. */
+/* Until it halts, is over, or another's turn has come. Nothing but v itself is kept across the entry; own_clock is a
+ * constant, so that who has the host's clock does not pay for the other. */
 static inline __attribute__((always_inline)) void run_on(struct vcpu *v, const bool own_clock)
 {
 	uint32_t failed;

@@ -1,15 +1,16 @@
 /* vm/vm.h - the virtual machine and the virtual CPU.
  *
- * Locks, in the order in which they may be taken (docs/architecture.md): vm.device_lock, then vm.mmu_lock, then the leaves (frames,
- * the VPID pool, a console port). Every exit handler runs with none of them held.
+ * Locks, in the order in which they may be taken (docs/architecture.md): vm.device_lock, then vm.mmu_lock, then the
+ * leaves (frames, the VPID pool, a console port). Every exit handler runs with none of them held.
  *
- * VM1  A vCPU lives on one physical CPU at a time (vcpu.cpu); only that CPU touches it, but for `requests`, which is changed by atomic
- *      operations only.
+ * VM1  A vCPU lives on one physical CPU at a time (vcpu.cpu); only that CPU touches it, but for `requests`, which is
+ *      changed by atomic operations only.
  * VM2  vcpu.requests is 0, or the vCPU looks at it before it next enters the guest.
  *
- * What is a virtual machine's: memory, the mechanism and its tables (struct mmu_vm), devices, the clock, what CPUID offers, MTRRs, the end
- * and its status. What is a virtual CPU's: registers, the virtualization extension's state, paging registers and roots (struct mmu_vcpu), its
- * VPID, the local APIC, events to inject, the instruction that is emulated, exits and ticks. So far each virtual machine has one. */
+ * What is a virtual machine's: memory, the mechanism and its tables (struct mmu_vm), devices, the clock, what CPUID
+ * offers, MTRRs, the end and its status. What is a virtual CPU's: registers, the virtualization extension's state,
+ * paging registers and roots (struct mmu_vcpu), its VPID, the local APIC, events to inject, the instruction that is
+ * emulated, exits and ticks. So far each virtual machine has one. */
 #ifndef VELLUM_VM_VM_H
 #define VELLUM_VM_VM_H
 
@@ -86,7 +87,8 @@ struct vcpu {
 	struct exit_stat *exit; /* the account of its reason, in exits[] */
 	uint64_t run_start;  /* when this CPU took it up */
 	bool running;        /* it has the CPU: run_ticks lacks what is since run_start */
-	uint64_t fair;       /* ticks that the CPU has worked for it, as the scheduler counts them (F1 in vm/schedule.c) */
+	/* ticks that the CPU has worked for it, as the scheduler counts them (F1 in vm/schedule.c) */
+	uint64_t fair;
 	bool slept;          /* since it last had the CPU */
 	uint64_t run_ticks;  /* on a CPU, in the guest and in the hypervisor; what the exits took of it is in exits[] */
 	struct event event;
@@ -100,20 +102,24 @@ struct vcpu {
 	uint64_t saved_dr[5]; /* DR0-DR3, DR6 */
 	uint64_t saved_cr2;
 	void *fpu;             /* XSAVE area, one page or more */
-	bool fpu_short;        /* ... in the form with the selectors of the last x87 instruction, and addresses of 32 bits */
+	/* ... in the form with the selectors of the last x87 instruction, and addresses of 32 bits */
+	bool fpu_short;
 	uint8_t *xsave_scratch; /* EMULATE_SCRATCH bytes for emulated XSAVE and XRSTOR; NULL: no XSAVE */
 	struct lapic lapic;
 	struct emulate emulate;
 	struct insn_cache insn_cache[INSN_CACHE_SIZE];
-	gva_t fault_page; /* the page of the linear address whose translation the last exit told, and that translation */
+	/* the page of the linear address whose translation the last exit told, and that translation */
+	gva_t fault_page;
 	gpa_t fault_gpa;
 	bool fault_known;
 	bool fault_write; /* that access was a write: the translation is good for writes too */
 	gpa_t emulated_gpa; /* why the heart wants an instruction emulated, while that happens */
 	bool emulated_fault;
-	uint64_t unprotected_state; /* rip and registers when an instruction was last let run on a page table, and how often it was the same */
+	/* rip and registers when an instruction was last let run on a page table, and how often it was the same */
+	uint64_t unprotected_state;
 	unsigned unprotected_count;
-	uint64_t breakpoints; /* DR7, if it has breakpoints on data or ports, while an instruction is done for the guest; else 0 */
+	/* DR7, if it has breakpoints on data or ports, while an instruction is done for the guest; else 0 */
+	uint64_t breakpoints;
 	uint64_t breakpoint_hits; /* of DR0 to DR3, by the accesses of that instruction */
 	struct exit_stat exits[HVM_EXIT_CODES];
 };
@@ -204,29 +210,30 @@ struct machine {
 extern struct machine machine;
 
 /* ---- vm/create.c ---- */
-/* Makes a VM of config from the boot modules: memory, devices, loaded image, a vCPU on CPU cpu, not yet running. Returns it; where it
- * cannot be started, it has ended already, with a status and a text. NULL: no memory even for that. */
+/* Makes a VM of config from the boot modules: memory, devices, loaded image, a vCPU on CPU cpu, not yet running.
+ * Returns it; where it cannot be started, it has ended already, with a status and a text. NULL: no memory even for
+ * that. */
 struct vm *vm_create(unsigned id, const struct vm_config *config, struct percpu *cpu);
 
 /* ---- vm/release.c ---- */
-/* Gives back what a VM held that has ended and whose account has been told: its RAM, tables, VMCS and all else but what is still said of
- * it on request (struct vm and struct vcpu). On the CPU of its vCPU, which is on no ring. Once. */
+/* Gives back what a VM held that has ended and whose account has been told: its RAM, tables, VMCS and all else but what
+ * is still said of it on request (struct vm and struct vcpu). On the CPU of its vCPU, which is on no ring. Once. */
 void vm_release(struct vm *vm);
-/* Gives back the rest, of every VM, when the last one is over; says so in the log where frames are missing of those that there were
- * before the first was made (machine.frames_before). */
+/* Gives back the rest, of every VM, when the last one is over; says so in the log where frames are missing of those
+ * that there were before the first was made (machine.frames_before). */
 void vm_release_all(void);
 
 /* ---- vm/mitigations.c ---- */
-/* For a new VM whose vCPU has not run: what is done around its runs, and what its guest is offered; one line in the log says
- * what and why. What cannot be had, though it was asked for, ends the VM. */
+/* For a new VM whose vCPU has not run: what is done around its runs, and what its guest is offered; one line in the log
+ * says what and why. What cannot be had, though it was asked for, ends the VM. */
 void mitigations_choose(struct vm *vm);
 /* The guest's MSRs that control speculation. false: there is no such register, or the value makes no sense (#GP). */
 bool mitigations_read(const struct vcpu *v, uint32_t msr, uint64_t *value);
 bool mitigations_write(struct vcpu *v, uint32_t msr, uint64_t value);
 
 /* ---- vm/mechanism.c ---- */
-/* The mechanism that the VM's description asks for, or the best that this CPU can run; one line in the log says which and why. NULL:
- * the CPU lacks what was asked for; the VM has ended, with a sentence that says what. */
+/* The mechanism that the VM's description asks for, or the best that this CPU can run; one line in the log says which
+ * and why. NULL: the CPU lacks what was asked for; the VM has ended, with a sentence that says what. */
 const struct mmu_ops *mechanism_choose(struct vm *vm);
 /* Can this CPU run a guest in real mode under the mechanism? */
 bool mechanism_runs_real_mode(const struct mmu_ops *ops);
@@ -242,20 +249,25 @@ static inline void vcpu_write_tsc_offset(struct vcpu *v)
 		hvm_set_tsc_offset(&v->hvm, offset);
 	}
 }
-/* The calling CPU runs the vCPUs on its ring until the last VM of the machine has ended; an application processor then parks. */
+/* The calling CPU runs the vCPUs on its ring until the last VM of the machine has ended; an application processor then
+ * parks. */
 void vm_cpu_loop(void);
 /* Gives a new vCPU to the CPU v->cpu, before that CPU enters its loop or while it sleeps in it. */
 void vm_add_to_cpu(struct vcpu *v);
-/* Goes on with the accounts of VMs that have ended on the calling CPU, which is cpu. false: there is nothing to tell, or no room. */
+/* Goes on with the accounts of VMs that have ended on the calling CPU, which is cpu. false: there is nothing to tell,
+ * or no room. */
 bool vm_tell(struct percpu *cpu);
 /* Ends the VM: its vCPU stops before the next entry. The first call counts. */
 void vm_end(struct vm *vm, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* Makes the vCPU look at its requests, wherever it is. */
 void vcpu_request(struct vcpu *v, uint64_t request);
 /* The same, of one that lives on the calling CPU, which looks at them before it enters the guest. */
-static inline void vcpu_note(struct vcpu *v, uint64_t request) { __atomic_fetch_or(&v->requests, request, __ATOMIC_SEQ_CST); }
-/* Takes v off the calling CPU, on which it lives and does not run: its registers and what the CPU keeps of it in memory go to memory, so that
- * another CPU may take it up (or nobody, if it is over). */
+static inline void vcpu_note(struct vcpu *v, uint64_t request)
+{
+	__atomic_fetch_or(&v->requests, request, __ATOMIC_SEQ_CST);
+}
+/* Takes v off the calling CPU, on which it lives and does not run: its registers and what the CPU keeps of it in memory
+ * go to memory, so that another CPU may take it up (or nobody, if it is over). */
 void vcpu_leave_cpu(struct vcpu *v);
 
 /* What the heart changed of registers, intercepts and roots is in the VMCS, which is loaded, and flushes are done. */
@@ -282,8 +294,8 @@ void vm_host_turn(struct vcpu *v);
 bool switch_init(struct vm *vm);
 /* CR4 bits of features that the guest must not be offered. */
 uint64_t switch_hidden_cr4(const struct vm *vm);
-/* Goes over to the mechanism; the VMCS, if it has been written, is loaded on this CPU. NULL, or one clause that says why not: the VM
- * then goes on as it was. */
+/* Goes over to the mechanism; the VMCS, if it has been written, is loaded on this CPU. NULL, or one clause that says
+ * why not: the VM then goes on as it was. */
 const char *vcpu_switch(struct vcpu *v, const struct mmu_ops *ops);
 /* Serves REQUEST_MMU. */
 void switch_next(struct vcpu *v);
@@ -295,14 +307,15 @@ typedef void exit_handler(struct vcpu *v);
 /* By the exits' codes; set up once, before any vCPU runs. */
 extern exit_handler *exit_handlers[HVM_EXIT_CODES];
 void exit_handlers_init(void);
-/* For exits that can happen while an event is being delivered: puts the event back (SDM, "Information for VM Exits That Occur During Event
- * Delivery"). */
+/* For exits that can happen while an event is being delivered: puts the event back (SDM, "Information for VM Exits That
+ * Occur During Event Delivery"). */
 void exit_requeue_event(struct vcpu *v);
 /* Past the instruction that exited. */
 void exit_skip(struct vcpu *v);
 
 /* ---- vm/exit/event.c ---- */
-/* Queues an exception for the next entry; together with one that was being delivered it may become a double or triple fault. */
+/* Queues an exception for the next entry; together with one that was being delivered it may become a double or triple
+ * fault. */
 void event_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error);
 /* Does this event (.info) push RFLAGS with RF set? */
 bool event_sets_rf(uint32_t info);
@@ -355,8 +368,8 @@ bool breakpoints_on_port(struct vcpu *v, uint16_t port, unsigned size);
 void breakpoints_trap(struct vcpu *v);
 
 /* ---- vm/exit/access.c ---- */
-/* What gva means to the guest for the access, A/D bits set. false: *error is the page fault's error code. The paging registers have been
- * synchronised (hvm_sync_paging). */
+/* What gva means to the guest for the access, A/D bits set. false: *error is the page fault's error code. The paging
+ * registers have been synchronised (hvm_sync_paging). */
 bool vcpu_translate(struct vcpu *v, gva_t gva, struct access access, gpa_t *gpa, uint32_t *error);
 
 /* ---- vm/resident.c ---- */
@@ -378,16 +391,16 @@ void platform_mmio_write(struct vcpu *v, uint64_t gpa, unsigned size, uint64_t v
 /* Bytes for COM1 have arrived, or room for output: called on the CPU that runs VM 0, without the device lock. */
 void platform_console_event(unsigned port);
 void platform_feed_uart(struct vm *vm);
-/* What is left of the console's output of a VM that has ended: a line that no newline ended, or that waits for room. false: there is
- * still no room. */
+/* What is left of the console's output of a VM that has ended: a line that no newline ended, or that waits for room.
+ * false: there is still no room. */
 bool platform_console_rest(struct vm *vm);
 /* Is there a device whose interrupt comes as an NMI or as INIT, as the guest has programmed it? */
 bool platform_sends_nmi(struct vm *vm);
 
 /* ---- vm/account/stats.c ---- */
 void stats_host(void);
-/* Some lines of the account of a VM that has ended, and as the last why it did; to be called until vm->all_told. false: the port had no
- * room for one. */
+/* Some lines of the account of a VM that has ended, and as the last why it did; to be called until vm->all_told. false:
+ * the port had no room for one. */
 bool stats_vm(struct vm *vm);
 /* The account of exits with this code, of all vCPUs. */
 struct exit_stat stats_exit(const struct vm *vm, unsigned code);

@@ -1,5 +1,6 @@
-/* vmx/bitmaps.h - the I/O and MSR bitmaps, the same for every virtual CPU: every port exits (nothing is passed through); of the MSRs
- * only those that the CPU or the vCPU switch keeps apart do not. SDM, "I/O-Bitmap Addresses" and "MSR-Bitmap Address". */
+/* vmx/bitmaps.h - the I/O and MSR bitmaps, the same for every virtual CPU: every port exits (nothing is passed
+ * through); of the MSRs only those that the CPU or the vCPU switch keeps apart do not. SDM, "I/O-Bitmap Addresses" and
+ * "MSR-Bitmap Address". */
 #ifndef VELLUM_VMX_BITMAPS_H
 #define VELLUM_VMX_BITMAPS_H
 

@@ -67,7 +67,8 @@ static void read_ept(struct mmu_caps *m, uint32_t proc2_may)
 	m->invept_all = cap & CAP_INVEPT_ALL;
 	/* Without a walk length of 4 or any INVEPT, EPT could not be used correctly. */
 	m->ept = VM_LEFT_OUT_OR(EPT_CONTROL, proc2_may & PROC2_EPT) && VM_LEFT_OUT_OR(EPT_WALK, cap & CAP_WALK_4) &&
-		 VM_LEFT_OUT_OR(EPT_INVEPT, m->invept) && VM_LEFT_OUT_OR(EPT_INVEPT_TYPE, m->invept_single || m->invept_all);
+		 VM_LEFT_OUT_OR(EPT_INVEPT, m->invept) &&
+		 VM_LEFT_OUT_OR(EPT_INVEPT_TYPE, m->invept_single || m->invept_all);
 	m->ept_execute_only = cap & CAP_EXECUTE_ONLY;
 	m->ept_wb = cap & CAP_EPT_WB;
 	m->ept_2m = cap & CAP_EPT_2M;
@@ -84,17 +85,21 @@ static void read_ept(struct mmu_caps *m, uint32_t proc2_may)
 	m->unrestricted_guest = VM_LEFT_OUT_OR(UNRESTRICTED_EPT, m->ept) && (proc2_may & PROC2_UNRESTRICTED);
 }
 
-/* What every entry of Vellum's asks for (SDM, "VM-Execution Control Fields", "VM-Exit Controls", "VM-Entry Controls"). */
+/* What every entry of Vellum's asks for (SDM, "VM-Execution Control Fields", "VM-Exit Controls", "VM-Entry
+ * Controls"). */
 static const char *missing_control(const struct vmx_caps *c)
 {
 	if (VM_KEPT(LACKS_PIN, ~c->pin.may & (PIN_EXTERNAL_INTERRUPT | PIN_NMI | PIN_VIRTUAL_NMI)) ||
 	    VM_KEPT(LACKS_NMI_WINDOW, ~c->proc.may & PROC_NMI_WINDOW))
-		return "this CPU's VT-x cannot make interrupts exit; Vellum needs external-interrupt and NMI exiting, and virtual NMIs";
-	if (VM_KEPT(LACKS_PROC, ~c->proc.may & (PROC_HLT | PROC_TSC_OFFSETTING | PROC_IO_BITMAPS | PROC_MSR_BITMAPS | PROC_INVLPG |
-						PROC_CR8_LOAD)))
-		return "this CPU's VT-x lacks I/O or MSR bitmaps, TSC offsetting or HLT, INVLPG or CR8 exiting; Vellum needs them all";
+		return "this CPU's VT-x cannot make interrupts exit; Vellum needs external-interrupt and NMI exiting, "
+		       "and virtual NMIs";
+	if (VM_KEPT(LACKS_PROC, ~c->proc.may & (PROC_HLT | PROC_TSC_OFFSETTING | PROC_IO_BITMAPS | PROC_MSR_BITMAPS |
+						PROC_INVLPG | PROC_CR8_LOAD)))
+		return "this CPU's VT-x lacks I/O or MSR bitmaps, TSC offsetting or HLT, INVLPG or CR8 exiting; Vellum "
+		       "needs them all";
 	if (VM_KEPT(LACKS_EXIT, ~c->exit.may & (EXIT_HOST_64 | EXIT_ACK_INTERRUPT)))
-		return "this CPU's VT-x has no 64-bit host or no acknowledgement of interrupts on exit; Vellum needs a 64-bit CPU of 2006 or later";
+		return "this CPU's VT-x has no 64-bit host or no acknowledgement of interrupts on exit; Vellum needs a "
+		       "64-bit CPU of 2006 or later";
 	if (VM_KEPT(LACKS_ENTRY, ~c->entry.may & ENTRY_IA32E))
 		return "this CPU's VT-x cannot enter 64-bit guests; Vellum needs a 64-bit CPU of 2006 or later";
 	return NULL;
@@ -114,14 +119,17 @@ const char *vmx_caps_read(struct vmx_caps *c)
 
 	*c = (struct vmx_caps){ 0 };
 	if (VM_KEPT(LACKS_VMX, !(cpuid(1, 0).ecx & CPUID_1_ECX_VMX)))
-		return "this CPU has no VT-x (CPUID says no VMX); use an Intel CPU with VT-x, or an emulator or hypervisor that offers it";
+		return "this CPU has no VT-x (CPUID says no VMX); use an Intel CPU with VT-x, or an emulator or "
+		       "hypervisor that offers it";
 	/* SDM, "Enabling and Entering VMX Operation". */
 	rdmsr_safe(MSR_FEATURE_CONTROL, &feature_control);
 	if (VM_KEPT(LACKS_UNLOCKED, feature_control & FEATURE_CONTROL_LOCK) && !(feature_control & FEATURE_CONTROL_VMX))
-		return "the firmware has disabled VT-x and locked it; enable Intel Virtualization Technology in the firmware's setup";
+		return "the firmware has disabled VT-x and locked it; enable Intel Virtualization Technology in the "
+		       "firmware's setup";
 	basic = rdmsr(MSR_VMX_BASIC);
 	if (VM_KEPT(LACKS_CACHE, (basic >> BASIC_MEMTYPE_SHIFT & 15) != BASIC_MEMTYPE_WB))
-		return "this CPU wants its VMCS in uncached memory; Vellum needs one that keeps it write-back (any since 2006)";
+		return "this CPU wants its VMCS in uncached memory; Vellum needs one that keeps it write-back (any "
+		       "since 2006)";
 	c->revision = (uint32_t)basic & 0x7fffffff;
 	true_offset = VM_LEFT_OUT_OR(TRUE_CONTROLS, basic & BASIC_TRUE_CONTROLS) ?
 			      MSR_VMX_TRUE_PINBASED_CTLS - MSR_VMX_PINBASED_CTLS : 0;

@@ -1,4 +1,5 @@
-/* vmx/caps.h - what this CPU's VT-x can do, read once from the capability MSRs. SDM, "VMX Capability Reporting Facility". */
+/* vmx/caps.h - what this CPU's VT-x can do, read once from the capability MSRs. SDM, "VMX Capability Reporting
+ * Facility". */
 #ifndef VELLUM_VMX_CAPS_H
 #define VELLUM_VMX_CAPS_H
 
@@ -14,10 +15,13 @@ struct vmx_caps {
 	struct hvm_caps hvm;
 	uint32_t revision;
 	struct vmx_control_caps pin, proc, proc2, exit, entry;
-	bool switches_msrs; /* VM entry and exit switch IA32_EFER and IA32_PAT by controls; else by MSR areas (vmx/msrs.h) */
+	/* VM entry and exit switch IA32_EFER and IA32_PAT by controls; else by MSR areas (vmx/msrs.h) */
+	bool switches_msrs;
 	unsigned preemption_shift; /* the preemption timer counts once in 1 << preemption_shift TSC ticks */
 	uint64_t cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
-	uint64_t cr4_host;  /* bits of CR4 that stay as the host has them while a guest runs: MCE, without which a machine check shuts down */
+	/* bits of CR4 that stay as the host has them while a guest runs: MCE, without which a machine check shuts
+	 * down */
+	uint64_t cr4_host;
 };
 
 /* Reads the capabilities. NULL, or one sentence that says what is missing. */

@@ -1,11 +1,11 @@
-/* vmx/entry.S - into the guest and back, by the shortest way. Called from vmx_enter() (vmx/vcpu.h) through v->enter; that
- * function's list of clobbered registers makes the compiler save what it still needs, and no more. In: RDI = struct vmx_vcpu.
- * Out, after a VM exit: RDI as before; all other registers are lost. Where VMLAUNCH or VMRESUME failed, control goes to the
- * place that vmx_enter() has noted for that in the section .vmx_failed, in the same state.
+/* vmx/entry.S - into the guest and back, by the shortest way. Called from vmx_enter() (vmx/vcpu.h) through v->enter;
+ * that function's list of clobbered registers makes the compiler save what it still needs, and no more. In: RDI =
+ * struct vmx_vcpu. Out, after a VM exit: RDI as before; all other registers are lost. Where VMLAUNCH or VMRESUME
+ * failed, control goes to the place that vmx_enter() has noted for that in the section .vmx_failed, in the same state.
  *
- * There are three ways in: vmx_enter_first for the first entry of a turn, which looks at everything that later ones may take
- * for granted; vmx_enter_again; and vmx_enter_guarded. There are three ways out, one of which is the VMCS's host RIP:
- * vmx_exit_bare, vmx_exit_entry and vmx_exit_guarded. choose_way() (vmx/vcpu.c) chooses. */
+ * There are three ways in: vmx_enter_first for the first entry of a turn, which looks at everything that later ones may
+ * take for granted; vmx_enter_again; and vmx_enter_guarded. There are three ways out, one of which is the VMCS's host
+ * RIP: vmx_exit_bare, vmx_exit_entry and vmx_exit_guarded. choose_way() (vmx/vcpu.c) chooses. */
 #include "host/asm.h"
 #include "lib/x86_msr.h"
 #include "vmx/entry.h"
@@ -77,8 +77,8 @@
 	movq %r15, 0x78(%rdi)
 	.endm
 
-	/* No instruction that is executed speculatively from here on finds a value of the guest's choice in a register. RDI is the
-	 * vCPU; RAX and RDX are overwritten by vm/run.c's RDTSC, which comes next. */
+	/* No instruction that is executed speculatively from here on finds a value of the guest's choice in a register.
+	 * RDI is the vCPU; RAX and RDX are overwritten by vm/run.c's RDTSC, which comes next. */
 	.macro forget_guest_registers
 	xorl %ecx, %ecx
 	xorl %ebx, %ebx
@@ -118,7 +118,8 @@ vmx_enter_again:
 	load_guest_registers
 	vmresume
 
-/* The place to go on at stands beside the return address in a table. One pair for each vmx_enter() that the compiler made. */
+/* The place to go on at stands beside the return address in a table. One pair for each vmx_enter() that the compiler
+ * made. */
 entry_failed:
 	popq %rdi
 	popq %rax

@@ -1,5 +1,5 @@
-/* vmx/guest.h - the guest's registers in the VMCS that is current, and what its last exit says, in the terms of hvm/types.h. SDM, "Guest
- * State" and "Information for VM Exits". */
+/* vmx/guest.h - the guest's registers in the VMCS that is current, and what its last exit says, in the terms of
+ * hvm/types.h. SDM, "Guest State" and "Information for VM Exits". */
 #ifndef VELLUM_VMX_GUEST_H
 #define VELLUM_VMX_GUEST_H
 

@@ -1,5 +1,6 @@
-/* vmx/msrs.h - the guest's IA32_EFER and IA32_PAT, whichever way the CPU switches them at VM entry and exit: by fields of the VMCS, or, on
- * CPUs before Nehalem, by the MSR areas. SDM, "VM-Entry Controls for MSRs" and "VM-Exit Controls for MSRs". */
+/* vmx/msrs.h - the guest's IA32_EFER and IA32_PAT, whichever way the CPU switches them at VM entry and exit: by fields
+ * of the VMCS, or, on CPUs before Nehalem, by the MSR areas. SDM, "VM-Entry Controls for MSRs" and "VM-Exit Controls
+ * for MSRs". */
 #ifndef VELLUM_VMX_MSRS_H
 #define VELLUM_VMX_MSRS_H
 

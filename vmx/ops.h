@@ -1,5 +1,5 @@
-/* vmx/ops.h - the VMX instructions. SDM, "VMX Instruction Reference". A failure of VMREAD or VMWRITE is Vellum's own mistake (a field that
- * this CPU does not have must not be touched) and stops a debug build; the others report. */
+/* vmx/ops.h - the VMX instructions. SDM, "VMX Instruction Reference". A failure of VMREAD or VMWRITE is Vellum's own
+ * mistake (a field that this CPU does not have must not be touched) and stops a debug build; the others report. */
 #ifndef VELLUM_VMX_OPS_H
 #define VELLUM_VMX_OPS_H
 

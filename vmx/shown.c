@@ -8,9 +8,14 @@ const char *vmx_control_shown(const struct vmx_vcpu *v, unsigned n, uint64_t *va
 		const char *name;
 		enum vmcs_field field;
 	} fields[] = {
-		{ "exceptions", VMCS_EXCEPTION_BITMAP }, { "pf_mask", VMCS_PF_ERROR_MASK }, { "pf_match", VMCS_PF_ERROR_MATCH },
-		{ "cr0", VMCS_GUEST_CR0 }, { "cr0_mask", VMCS_CR0_MASK }, { "cr3", VMCS_GUEST_CR3 },
-		{ "cr4", VMCS_GUEST_CR4 }, { "cr4_mask", VMCS_CR4_MASK },
+		{ "exceptions", VMCS_EXCEPTION_BITMAP },
+		{ "pf_mask", VMCS_PF_ERROR_MASK },
+		{ "pf_match", VMCS_PF_ERROR_MATCH },
+		{ "cr0", VMCS_GUEST_CR0 },
+		{ "cr0_mask", VMCS_CR0_MASK },
+		{ "cr3", VMCS_GUEST_CR3 },
+		{ "cr4", VMCS_GUEST_CR4 },
+		{ "cr4_mask", VMCS_CR4_MASK },
 	};
 
 	switch (n) {

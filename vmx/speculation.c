@@ -4,11 +4,13 @@
 #include "lib/mutants/mutate.h"
 
 /* What a guest may know of its CPU. Left out are promises about what only the host can do. */
-#define GUEST_ARCH (ARCH_RDCL_NO | ARCH_IBRS_ALL | ARCH_RSBA | ARCH_SKIP_L1DFL | ARCH_SSB_NO | ARCH_MDS_NO | ARCH_PSCHANGE_MC_NO | \
-		    ARCH_TAA_NO | ARCH_SBDR_SSDP_NO | ARCH_FBSDP_NO | ARCH_PSDP_NO | ARCH_FB_CLEAR | ARCH_RRSBA | ARCH_BHI_NO | \
-		    ARCH_PBRSB_NO | ARCH_RFDS_NO | ARCH_RFDS_CLEAR)
+#define GUEST_ARCH \
+	(ARCH_RDCL_NO | ARCH_IBRS_ALL | ARCH_RSBA | ARCH_SKIP_L1DFL | ARCH_SSB_NO | ARCH_MDS_NO | \
+	 ARCH_PSCHANGE_MC_NO | ARCH_TAA_NO | ARCH_SBDR_SSDP_NO | ARCH_FBSDP_NO | ARCH_PSDP_NO | ARCH_FB_CLEAR | \
+	 ARCH_RRSBA | ARCH_BHI_NO | ARCH_PBRSB_NO | ARCH_RFDS_NO | ARCH_RFDS_CLEAR)
 #define GUEST_L7_EDX \
-	(CPUID_7_EDX_MD_CLEAR | CPUID_7_EDX_SPEC_CTRL | CPUID_7_EDX_STIBP | CPUID_7_EDX_ARCH_CAPABILITIES | CPUID_7_EDX_SSBD)
+	(CPUID_7_EDX_MD_CLEAR | CPUID_7_EDX_SPEC_CTRL | CPUID_7_EDX_STIBP | CPUID_7_EDX_ARCH_CAPABILITIES | \
+	 CPUID_7_EDX_SSBD)
 
 static void set(struct speculation *s, enum measure m, bool needs, bool can, const char *why)
 {
@@ -26,18 +28,22 @@ static void judge_l1d(const struct speculation_cpu *cpu, struct speculation *s)
 	else if (VM_KEPT(L1D_SKIP, cpu->arch_capabilities & ARCH_SKIP_L1DFL))
 		set(s, MEASURE_L1D, false, can, "SKIP_L1DFL_VMENTRY: who runs below this hypervisor flushes");
 	else
-		set(s, MEASURE_L1D, true, can, can ? "no RDCL_NO" : "no RDCL_NO, and no IA32_FLUSH_CMD: the microcode is too old");
+		set(s, MEASURE_L1D, true, can,
+		    can ? "no RDCL_NO" : "no RDCL_NO, and no IA32_FLUSH_CMD: the microcode is too old");
 }
 
 static void judge_verw(const struct speculation_cpu *cpu, struct speculation *s)
 {
 	uint64_t a = cpu->arch_capabilities;
-	bool can = VM_LEFT_OUT_OR(VERW_CAN, cpu->l7_edx & CPUID_7_EDX_MD_CLEAR) || (a & (ARCH_FB_CLEAR | ARCH_RFDS_CLEAR));
+	bool can =
+		VM_LEFT_OUT_OR(VERW_CAN, cpu->l7_edx & CPUID_7_EDX_MD_CLEAR) || (a & (ARCH_FB_CLEAR | ARCH_RFDS_CLEAR));
 
 	if (VM_KEPT(VERW_MDS, !(a & ARCH_MDS_NO)))
-		set(s, MEASURE_VERW, true, can, can ? "no MDS_NO" : "no MDS_NO, and no MD_CLEAR: the microcode is too old");
+		set(s, MEASURE_VERW, true, can,
+		    can ? "no MDS_NO" : "no MDS_NO, and no MD_CLEAR: the microcode is too old");
 	else if (VM_KEPT(VERW_TAA, cpu->rtm && !(a & ARCH_TAA_NO)))
-		set(s, MEASURE_VERW, true, can, can ? "RTM without TAA_NO" : "RTM without TAA_NO, and no MD_CLEAR: the microcode is too old");
+		set(s, MEASURE_VERW, true, can,
+		    can ? "RTM without TAA_NO" : "RTM without TAA_NO, and no MD_CLEAR: the microcode is too old");
 	else if (VM_KEPT(VERW_FB, a & ARCH_FB_CLEAR))
 		set(s, MEASURE_VERW, true, can, "FB_CLEAR");
 	else if (VM_KEPT(VERW_RFDS, a & ARCH_RFDS_CLEAR))
@@ -46,8 +52,8 @@ static void judge_verw(const struct speculation_cpu *cpu, struct speculation *s)
 		set(s, MEASURE_VERW, false, can, "MDS_NO");
 }
 
-/* The return stack buffer can be filled on any CPU. Where indirect jumps cannot be protected it alone would close one of two
- * doors. */
+/* The return stack buffer can be filled on any CPU. Where indirect jumps cannot be protected it alone would close one
+ * of two doors. */
 static void judge_branches(const struct speculation_cpu *cpu, struct speculation *s)
 {
 	bool can = VM_LEFT_OUT_OR(IBRS_CAN, cpu->l7_edx & CPUID_7_EDX_SPEC_CTRL), ssbd = cpu->l7_edx & CPUID_7_EDX_SSBD;
@@ -63,7 +69,8 @@ static void judge_branches(const struct speculation_cpu *cpu, struct speculation
 	else if (!s->enhanced_ibrs)
 		set(s, MEASURE_RSB, true, true, "IBRS that is not enhanced");
 	else
-		set(s, MEASURE_RSB, VM_LEFT_OUT_OR(RSB_PBRSB_NO, !(a & ARCH_PBRSB_NO)), true, a & ARCH_PBRSB_NO ? "PBRSB_NO" : "no PBRSB_NO");
+		set(s, MEASURE_RSB, VM_LEFT_OUT_OR(RSB_PBRSB_NO, !(a & ARCH_PBRSB_NO)), true,
+		    a & ARCH_PBRSB_NO ? "PBRSB_NO" : "no PBRSB_NO");
 	s->guest_spec_ctrl = (can ? SPEC_CTRL_IBRS : 0) | (cpu->l7_edx & CPUID_7_EDX_STIBP ? SPEC_CTRL_STIBP : 0) |
 			     (ssbd ? SPEC_CTRL_SSBD : 0);
 }
@@ -73,7 +80,8 @@ static void judge_guest(const struct speculation_cpu *cpu, struct speculation *s
 	uint32_t offered = cpu->l7_edx & (VM_LEFT_OUT_OR(GUEST_FEATURES, false) ? UINT32_MAX : (uint32_t)GUEST_L7_EDX);
 
 	s->guest_l7_edx = offered;
-	s->guest_arch_capabilities = cpu->arch_capabilities & (VM_LEFT_OUT_OR(GUEST_PROMISES, false) ? UINT64_MAX : GUEST_ARCH);
+	s->guest_arch_capabilities =
+		cpu->arch_capabilities & (VM_LEFT_OUT_OR(GUEST_PROMISES, false) ? UINT64_MAX : GUEST_ARCH);
 	/* A guest's own guests are not there: nothing that it enters is to be flushed for. */
 	if (offered & CPUID_7_EDX_ARCH_CAPABILITIES)
 		VM_MUTANT(GUEST_SKIP, s->guest_arch_capabilities |= ARCH_SKIP_L1DFL);
@@ -101,7 +109,8 @@ uint32_t speculation_guards(const struct speculation *s, uint32_t measures)
 	if (measures & BIT(MEASURE_RSB))
 		guards |= VM_LEFT_OUT_OR(RSB_ONE, s->enhanced_ibrs) ? GUARD_RSB_ONE : GUARD_RSB;
 	/* Also for a guest that sets its own, and a host without. */
-	if (VM_KEPT(SPEC_CTRL_GUEST, (measures & BIT(MEASURE_GUEST)) && s->guest_spec_ctrl) || (measures & BIT(MEASURE_IBRS)))
+	if (VM_KEPT(SPEC_CTRL_GUEST, (measures & BIT(MEASURE_GUEST)) && s->guest_spec_ctrl) ||
+	    (measures & BIT(MEASURE_IBRS)))
 		guards |= GUARD_SPEC_CTRL;
 	if (VM_KEPT(SPEC_CTRL_EACH, measures & BIT(MEASURE_IBRS)) && !s->enhanced_ibrs)
 		guards |= GUARD_SPEC_CTRL_EACH;

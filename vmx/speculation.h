@@ -1,10 +1,10 @@
-/* vmx/speculation.h - what must be done around a guest so that it learns nothing by what the CPU does speculatively, on this
- * CPU.
+/* vmx/speculation.h - what must be done around a guest so that it learns nothing by what the CPU does speculatively, on
+ * this CPU.
  *
  * After Intel's "Deep Dive" documents and guidance: "L1 Terminal Fault" (flush at VM entry), "Microarchitectural Data
- * Sampling" and "Processor MMIO Stale Data Vulnerabilities" (VERW), "Indirect Branch Restricted Speculation", "Indirect Branch
- * Predictor Barrier", "Retpoline: A Branch Target Injection Mitigation" (filling the RSB), "Post-barrier Return Stack Buffer
- * Predictions" (one call after an exit), "Speculative Store Bypass". docs/security.md argues each.
+ * Sampling" and "Processor MMIO Stale Data Vulnerabilities" (VERW), "Indirect Branch Restricted Speculation", "Indirect
+ * Branch Predictor Barrier", "Retpoline: A Branch Target Injection Mitigation" (filling the RSB), "Post-barrier Return
+ * Stack Buffer Predictions" (one call after an exit), "Speculative Store Bypass". docs/security.md argues each.
  *
  * M1  A measure is on only where its check of CPUID and IA32_ARCH_CAPABILITIES says that the CPU can do it.
  * M2  What the CPU needs and cannot do is said, never passed over. */
@@ -35,7 +35,8 @@ struct speculation_cpu {
 
 struct speculation {
 	uint32_t can, needs;         /* sets of measures */
-	const char *why[MEASURES];   /* why it is needed, or is not; why it cannot be had, where it is needed and cannot */
+	/* why it is needed, or is not; why it cannot be had, where it is needed and cannot */
+	const char *why[MEASURES];
 	uint64_t spec_host;          /* IA32_SPEC_CTRL while the host runs, with MEASURE_IBRS */
 	uint32_t guest_l7_edx;       /* what a guest may be offered, with MEASURE_GUEST */
 	uint64_t guest_arch_capabilities;

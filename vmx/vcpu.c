@@ -73,7 +73,8 @@ static void write_host(void)
 	vmwrite(VMCS_HOST_SYSENTER_EIP, 0);
 }
 
-/* Where the CPU has the timer, no guest runs longer than ticks without an exit. Nothing is saved: each entry starts it anew. */
+/* Where the CPU has the timer, no guest runs longer than ticks without an exit. Nothing is saved: each entry starts it
+ * anew. */
 static void write_pin_controls(const struct vmx_caps *c, uint64_t ticks)
 {
 	uint32_t pin = vmx_control(c->pin, PIN_EXTERNAL_INTERRUPT | PIN_NMI | PIN_VIRTUAL_NMI | PIN_PREEMPTION_TIMER);
@@ -111,14 +112,17 @@ static void write_controls(struct vmx_vcpu *v, const struct hvm_start *start)
 {
 	const struct vmx_caps *c = v->caps;
 
-	v->proc = vmx_control(c->proc, PROC_TSC_OFFSETTING | PROC_HLT | PROC_MWAIT | PROC_MONITOR | PROC_RDPMC | PROC_CR8_LOAD |
-					       PROC_CR8_STORE | PROC_IO_BITMAPS | PROC_MSR_BITMAPS | PROC_SECONDARY);
-	v->proc2 = vmx_control(c->proc2, PROC2_WBINVD | (start->rdtscp ? PROC2_RDTSCP : 0) | (start->invpcid ? PROC2_INVPCID : 0));
+	v->proc = vmx_control(c->proc, PROC_TSC_OFFSETTING | PROC_HLT | PROC_MWAIT | PROC_MONITOR | PROC_RDPMC |
+					       PROC_CR8_LOAD | PROC_CR8_STORE | PROC_IO_BITMAPS | PROC_MSR_BITMAPS |
+					       PROC_SECONDARY);
+	v->proc2 = vmx_control(c->proc2, PROC2_WBINVD | (start->rdtscp ? PROC2_RDTSCP : 0) |
+						 (start->invpcid ? PROC2_INVPCID : 0));
 	vmwrite(VMCS_PROC_CONTROLS, v->proc);
 	if (v->proc & PROC_SECONDARY)
 		vmwrite(VMCS_PROC_CONTROLS2, v->proc2);
-	vmwrite(VMCS_EXIT_CONTROLS, vmx_control(c->exit, EXIT_HOST_64 | EXIT_ACK_INTERRUPT | EXIT_SAVE_EFER | EXIT_LOAD_EFER |
-							     EXIT_SAVE_PAT | EXIT_LOAD_PAT | EXIT_SAVE_DEBUG));
+	vmwrite(VMCS_EXIT_CONTROLS,
+		vmx_control(c->exit, EXIT_HOST_64 | EXIT_ACK_INTERRUPT | EXIT_SAVE_EFER | EXIT_LOAD_EFER |
+					     EXIT_SAVE_PAT | EXIT_LOAD_PAT | EXIT_SAVE_DEBUG));
 	vmwrite(VMCS_ENTRY_CONTROLS, vmx_control(c->entry, ENTRY_LOAD_EFER | ENTRY_LOAD_PAT | ENTRY_LOAD_DEBUG));
 	vmwrite(VMCS_IO_BITMAP_A, (uintptr_t)vmx_io_bitmaps);
 	vmwrite(VMCS_IO_BITMAP_B, (uintptr_t)vmx_io_bitmaps + PAGE_SIZE);
@@ -219,7 +223,8 @@ static void apply_controls(struct vmx_vcpu *v, const struct mmu_vcpu *mmu)
 	uint32_t proc = v->proc & ~(uint32_t)(PROC_CR3_LOAD | PROC_CR3_STORE | PROC_INVLPG);
 	uint32_t proc2 = v->proc2 & ~(uint32_t)(PROC2_EPT | PROC2_UNRESTRICTED);
 
-	proc |= (uint32_t)((i->cr3_load ? PROC_CR3_LOAD : 0) | (i->cr3_store ? PROC_CR3_STORE : 0) | (i->invlpg ? PROC_INVLPG : 0));
+	proc |= (uint32_t)((i->cr3_load ? PROC_CR3_LOAD : 0) | (i->cr3_store ? PROC_CR3_STORE : 0) |
+			   (i->invlpg ? PROC_INVLPG : 0));
 	proc2 |= (uint32_t)((i->ept ? PROC2_EPT : 0) | (unrestricted(v, i) ? PROC2_UNRESTRICTED : 0));
 	VM_MUTANT(CONTROLS, write_proc(v, proc));
 	write_proc2(v, proc2);
@@ -239,7 +244,8 @@ static void apply_cr0(const struct vmx_vcpu *v, const struct mmu_vcpu *mmu)
 
 	/* Caching is the host's: a guest's CD and NW are remembered, not obeyed. */
 	VM_MUTANT(CR0_CACHING, hardware &= ~(CR0_CD | CR0_NW));
-	VM_MUTANT(CR0_MASK, vmwrite(VMCS_CR0_MASK, must | ~v->caps->cr0_fixed1 | CR0_CD | CR0_NW | i->cr0_owned | i->cr0_force_mask));
+	VM_MUTANT(CR0_MASK, vmwrite(VMCS_CR0_MASK,
+				    must | ~v->caps->cr0_fixed1 | CR0_CD | CR0_NW | i->cr0_owned | i->cr0_force_mask));
 	vmwrite(VMCS_CR0_SHADOW, guest);
 	vmwrite(VMCS_GUEST_CR0, hardware);
 }
@@ -301,7 +307,8 @@ void vmx_sync_unowned(struct mmu_vcpu *mmu)
 void vmx_sync_paging(struct vmx_vcpu *v, struct mmu_vcpu *mmu)
 {
 	uint64_t cr0_mask = vmread(VMCS_CR0_MASK), cr4_mask = vmread(VMCS_CR4_MASK);
-	uint64_t cr0 = (vmread(VM_LEFT_OUT_OR(SYNC_SHADOW, false) ? VMCS_GUEST_CR0 : VMCS_CR0_SHADOW) & cr0_mask) | (vmread(VMCS_GUEST_CR0) & ~cr0_mask);
+	uint64_t cr0 = (vmread(VM_LEFT_OUT_OR(SYNC_SHADOW, false) ? VMCS_GUEST_CR0 : VMCS_CR0_SHADOW) & cr0_mask) |
+		       (vmread(VMCS_GUEST_CR0) & ~cr0_mask);
 	uint64_t cr4 = (vmread(VMCS_CR4_SHADOW) & cr4_mask) | (vmread(VMCS_GUEST_CR4) & ~cr4_mask);
 	uint64_t efer_mask = mmu->intercepts.efer_force_mask;
 	uint64_t pdpte[4] = { 0 };
@@ -314,7 +321,8 @@ void vmx_sync_paging(struct vmx_vcpu *v, struct mmu_vcpu *mmu)
 	pae = pae && !(mmu->regs.efer & EFER_LMA);
 	for (unsigned n = 0; pae && n < 4; n++)
 		pdpte[n] = vmread(VMCS_GUEST_PDPTE0 + 2 * n);
-	mmu_sync_regs(mmu, cr0, mmu->intercepts.cr3_load ? mmu->regs.cr3 : vmread(VMCS_GUEST_CR3), cr4, pae ? pdpte : mmu->regs.pdpte);
+	mmu_sync_regs(mmu, cr0, mmu->intercepts.cr3_load ? mmu->regs.cr3 : vmread(VMCS_GUEST_CR3), cr4,
+		      pae ? pdpte : mmu->regs.pdpte);
 }
 
 void vmx_set_interrupt_window(struct vmx_vcpu *v, bool on)

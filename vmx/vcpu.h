@@ -1,7 +1,9 @@
-/* vmx/vcpu.h - one virtual CPU as VT-x sees it: its VMCS, the registers that are not in it, and moving state in and out.
+/* vmx/vcpu.h - one virtual CPU as VT-x sees it: its VMCS, the registers that are not in it, and moving state in and
+ * out.
  *
  * V1  Every function but vmx_vcpu_init and vmx_vcpu_destroy wants the VMCS to be current on the calling CPU (vmx_load).
- * V2  Fixed bits: CR0 and CR4 in the VMCS always satisfy the FIXED0/FIXED1 MSRs; the guest sees its own value by mask and shadow.
+ * V2  Fixed bits: CR0 and CR4 in the VMCS always satisfy the FIXED0/FIXED1 MSRs; the guest sees its own value by mask
+ *     and shadow.
  * V3  The cached control fields equal the VMCS's. */
 #ifndef VELLUM_VMX_VCPU_H
 #define VELLUM_VMX_VCPU_H
@@ -44,8 +46,8 @@ void vmx_unload(struct vmx_vcpu *v);
 /* Before the first of a series of vmx_enter() calls that are made with the same stack pointer. */
 static inline void vmx_begin_turn(struct vmx_vcpu *v) { v->enter = vmx_enter_first; }
 
-/* Brings the VMCS up to date with mmu->intercepts and mmu->regs (controls, CR0, CR4, EFER, their masks and shadows), and with
- * mmu->root. */
+/* Brings the VMCS up to date with mmu->intercepts and mmu->regs (controls, CR0, CR4, EFER, their masks and shadows),
+ * and with mmu->root. */
 void vmx_apply_paging(struct vmx_vcpu *v, struct mmu_vcpu *mmu);
 void vmx_apply_root(struct vmx_vcpu *v, struct mmu_vcpu *mmu);
 /* The reverse: what the guest changed without an exit, into mmu->regs. */
@@ -53,8 +55,8 @@ void vmx_sync_paging(struct vmx_vcpu *v, struct mmu_vcpu *mmu);
 /* Of CR0 and CR4 only the bits that the guest changes without an exit, by the masks that are in force: before
  * vmx_apply_paging() where nobody has synchronised since the last entry, for what is applied must not undo them. */
 void vmx_sync_unowned(struct mmu_vcpu *mmu);
-/* Only what an access depends on beside control registers: enough without EPT, where each change of a bit of those that paging
- * looks at has exited. */
+/* Only what an access depends on beside control registers: enough without EPT, where each change of a bit of those that
+ * paging looks at has exited. */
 static inline void vmx_sync_access(struct mmu_vcpu *mmu)
 {
 	mmu->regs.ac = vmread(VMCS_GUEST_RFLAGS) & RFLAGS_AC;
@@ -70,9 +72,9 @@ void vmx_set_segment(enum segment n, const struct segment_state *s);
 /* For hvm_control() (hvm/hvm.h). */
 const char *vmx_control_shown(const struct vmx_vcpu *v, unsigned n, uint64_t *value);
 
-/* Enters the guest; interrupts are off. Returns v again, so that the caller need not keep it: the guest takes every register.
- * *failed: the entry itself failed (VMCS_INSTRUCTION_ERROR says why), there was no VM exit. That is the way out by the label,
- * so that the other one costs no test. */
+/* Enters the guest; interrupts are off. Returns v again, so that the caller need not keep it: the guest takes every
+ * register. *failed: the entry itself failed (VMCS_INSTRUCTION_ERROR says why), there was no VM exit. That is the way
+ * out by the label, so that the other one costs no test. */
 static inline __attribute__((always_inline)) struct vmx_vcpu *vmx_enter(struct vmx_vcpu *v, uint32_t *failed)
 {
 	__asm__ goto volatile("call *%c[enter](%%rdi)\n"
@@ -82,7 +84,8 @@ static inline __attribute__((always_inline)) struct vmx_vcpu *vmx_enter(struct v
 			      ".popsection"
 			      : "+D"(v)
 			      : [enter] "i"(OFFSET_ENTER)
-			      : "rax", "rbx", "rcx", "rdx", "rbp", "rsi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory", "cc"
+			      : "rax", "rbx", "rcx", "rdx", "rbp", "rsi", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
+				"r15", "memory", "cc"
 			      : failure);
 	*failed = 0;
 	return v;

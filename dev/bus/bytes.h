@@ -1,4 +1,5 @@
-/* dev/bus/bytes.h - for devices whose registers are bytes: wider accesses are taken apart, lowest port first, as the ISA bus does. */
+/* dev/bus/bytes.h - for devices whose registers are bytes: wider accesses are taken apart, lowest port first, as the
+ * ISA bus does. */
 #ifndef VELLUM_DEV_BYTES_H
 #define VELLUM_DEV_BYTES_H
 

@@ -1,4 +1,5 @@
-/* dev/bus/pci.c - PCI Local Bus Specification, "Configuration Mechanism #1"; the host bridge looks like an Intel 440FX. */
+/* dev/bus/pci.c - PCI Local Bus Specification, "Configuration Mechanism #1"; the host bridge looks like an Intel
+ * 440FX. */
 #include "dev/bus/pci.h"
 #include "dev/bus/bytes.h"
 

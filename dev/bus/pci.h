@@ -1,4 +1,5 @@
-/* dev/bus/pci.h - PCI configuration mechanism #1 (0xcf8, 0xcfc) and the one device: the host bridge 00:00.0 (8086:1237). */
+/* dev/bus/pci.h - PCI configuration mechanism #1 (0xcf8, 0xcfc) and the one device: the host bridge 00:00.0
+ * (8086:1237). */
 #ifndef VELLUM_DEV_PCI_H
 #define VELLUM_DEV_PCI_H
 

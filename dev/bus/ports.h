@@ -1,7 +1,7 @@
 /* dev/bus/ports.h - the PC's odd ports: reset (0xcf9, 0x64, 0x92), POST (0x80), debug exit (0xf4), "Shutdown" (0x8900).
  *
- * There is no keyboard controller: 0x60 and 0x64 read all ones, which every prober takes for its absence; the reset pulse 0xfe
- * works. */
+ * There is no keyboard controller: 0x60 and 0x64 read all ones, which every prober takes for its absence; the reset
+ * pulse 0xfe works. */
 #ifndef VELLUM_DEV_PORTS_H
 #define VELLUM_DEV_PORTS_H
 

@@ -3,7 +3,8 @@
  *   Name (\_S5, Package () { 5, 5, 0, 0 })
  *   Scope (\_SB)
  *   {
- *       Device (PCI0) { _HID PNP0A03, _CRS: the buses, the ports and the memory of PCI; _PRT empty: no device has an INTx pin }
+ *       Device (PCI0) { _HID PNP0A03, _CRS: the buses, the ports and the memory of PCI;
+ *                       _PRT empty: no device has an INTx pin }
  *       Device (COM1) { _HID PNP0501, _UID 1, _CRS: IO (0x3f8, 8), IRQ 4 }
  *       Device (RTC_) { _HID PNP0B00, _CRS: IO (0x70, 4), IRQ 8 }
  *       Device (C000) { _HID "ACPI0007", _UID 0 } ... one per processor
@@ -55,8 +56,8 @@ static void pci_root(struct acpi_writer *w, const struct acpi_config *config)
 	aml_end(w, device);
 }
 
-static void isa_device(struct acpi_writer *w, const char name[4], const char id[7], uint32_t uid, uint16_t port, uint8_t ports,
-	unsigned irq)
+static void isa_device(struct acpi_writer *w, const char name[4], const char id[7], uint32_t uid, uint16_t port,
+		       uint8_t ports, unsigned irq)
 {
 	size_t device = aml_device_begin(w, name);
 	hid(w, id);

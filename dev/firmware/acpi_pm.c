@@ -1,4 +1,5 @@
-/* dev/firmware/acpi_pm.c - the fixed hardware's registers: status bits are cleared by writing ones, events go to the SCI. */
+/* dev/firmware/acpi_pm.c - the fixed hardware's registers: status bits are cleared by writing ones, events go to the
+ * SCI. */
 #include "dev/firmware/acpi_pm.h"
 #include "dev/bus/bytes.h"
 
@@ -30,7 +31,8 @@ static void sci_update(struct acpi_pm *pm)
 {
 	irq_set(&pm->sci, (pm->pm1_sts & pm->pm1_en & PM1_EVENTS) || (pm->gpe_sts & pm->gpe_en));
 	if ((pm->pm1_en & PM1_TMR) && !(pm->pm1_sts & PM1_TMR))
-		timer_arm(pm->timers, &pm->overflow, pm->epoch + ratio_apply(pm->to_ticks, (pm->tmr_seen + 1) << 31) + 1);
+		timer_arm(pm->timers, &pm->overflow,
+			  pm->epoch + ratio_apply(pm->to_ticks, (pm->tmr_seen + 1) << 31) + 1);
 	else
 		timer_cancel(pm->timers, &pm->overflow);
 }

@@ -1,5 +1,5 @@
-/* dev/firmware/acpi_pm.h - ACPI's fixed hardware: PM1a event and control blocks, PM timer, GPE0 block, in PIIX4's manner.
- * ACPI specification, "ACPI Hardware Specification". ACPI mode is always on (no SMI command port). */
+/* dev/firmware/acpi_pm.h - ACPI's fixed hardware: PM1a event and control blocks, PM timer, GPE0 block, in PIIX4's
+ * manner. ACPI specification, "ACPI Hardware Specification". ACPI mode is always on (no SMI command port). */
 #ifndef VELLUM_DEV_ACPI_PM_H
 #define VELLUM_DEV_ACPI_PM_H
 

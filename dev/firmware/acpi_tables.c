@@ -120,7 +120,8 @@ static uint32_t fadt(struct acpi_writer *w, const struct acpi_config *config, ui
 	put8(w, RTC_CENTURY);
 	put16(w, (uint16_t)(BOOT_LEGACY_DEVICES | BOOT_NO_VGA | (config->ps2 ? BOOT_8042 : 0)));
 	put8(w, 0);
-	put32(w, FADT_WBINVD | FADT_PROC_C1 | FADT_SLP_BUTTON_ABSENT | FADT_RTC_NOT_FIXED | FADT_TMR_32_BIT | FADT_RESET_REGISTER);
+	put32(w, FADT_WBINVD | FADT_PROC_C1 | FADT_SLP_BUTTON_ABSENT | FADT_RTC_NOT_FIXED | FADT_TMR_32_BIT |
+			 FADT_RESET_REGISTER);
 	gas_io(w, RESET_PORT, 8);
 	put8(w, RESET_VALUE);
 	put_zeros(w, 3);

@@ -120,8 +120,8 @@ void table_end(struct acpi_writer *w, size_t table)
 
 /* ---- AML ---- */
 
-/* PkgLength is written in its three-byte form always: bits 3..0 and "two bytes follow", then bits 11..4 and 19..12. It counts
- * itself and everything up to the end. */
+/* PkgLength is written in its three-byte form always: bits 3..0 and "two bytes follow", then bits 11..4 and 19..12. It
+ * counts itself and everything up to the end. */
 static size_t length_begin(struct acpi_writer *w)
 {
 	size_t begin = w->used;

@@ -1,5 +1,6 @@
-/* dev/firmware/acpi_writer.h - writes little-endian bytes into a buffer of fixed size, and remembers when it did not suffice; and the
- * encoding of AML's few objects that a description of hardware needs. ACPI specification, "AML Byte Stream Byte Values". */
+/* dev/firmware/acpi_writer.h - writes little-endian bytes into a buffer of fixed size, and remembers when it did not
+ * suffice; and the encoding of AML's few objects that a description of hardware needs. ACPI specification, "AML Byte
+ * Stream Byte Values". */
 #ifndef VELLUM_DEV_ACPI_WRITER_H
 #define VELLUM_DEV_ACPI_WRITER_H
 

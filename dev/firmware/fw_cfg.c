@@ -1,4 +1,5 @@
-/* dev/firmware/fw_cfg.c - selector (16-bit write to 0x510) and data (bytes from 0x511): an item is read byte by byte, then reads as 0. */
+/* dev/firmware/fw_cfg.c - selector (16-bit write to 0x510) and data (bytes from 0x511): an item is read byte by byte,
+ * then reads as 0. */
 #include "dev/firmware/fw_cfg.h"
 #include "dev/bus/bytes.h"
 
@@ -6,7 +7,8 @@
 #define PORT_DATA 0x511u
 #define ID_TRADITIONAL 1u /* no DMA */
 
-/* The selected item, little-endian as its bytes are read. All items are at most 8 bytes long; unknown ones are empty. */
+/* The selected item, little-endian as its bytes are read. All items are at most 8 bytes long; unknown ones are
+ * empty. */
 static uint64_t item_value(const struct fw_cfg *f)
 {
 	switch (f->key) {

@@ -1,5 +1,5 @@
-/* dev/firmware/fw_cfg.h - the firmware configuration device (ports 0x510, 0x511): signature, number of CPUs, RAM size, an empty file
- * directory. No DMA interface is offered. */
+/* dev/firmware/fw_cfg.h - the firmware configuration device (ports 0x510, 0x511): signature, number of CPUs, RAM size,
+ * an empty file directory. No DMA interface is offered. */
 #ifndef VELLUM_DEV_FW_CFG_H
 #define VELLUM_DEV_FW_CFG_H
 

@@ -1,4 +1,5 @@
-/* dev/firmware/mp_table.c - MultiProcessor Specification 1.4, "MP Configuration Table". It says what the MADT says (dev/firmware/acpi_tables.c). */
+/* dev/firmware/mp_table.c - MultiProcessor Specification 1.4, "MP Configuration Table". It says what the MADT says
+ * (dev/firmware/acpi_tables.c). */
 #include "dev/firmware/mp_table.h"
 
 #include "dev/firmware/acpi_pm.h"
@@ -56,7 +57,8 @@ static void ioapic(struct acpi_writer *w)
 }
 
 /* From an ISA interrupt to a pin of the I/O APIC, or of the local APICs. */
-static void interrupt(struct acpi_writer *w, enum entry entry, enum interrupt type, uint16_t flags, uint8_t irq, uint8_t to, uint8_t pin)
+static void interrupt(struct acpi_writer *w, enum entry entry, enum interrupt type, uint16_t flags, uint8_t irq,
+		      uint8_t to, uint8_t pin)
 {
 	put8(w, (uint8_t)entry);
 	put8(w, (uint8_t)type);
@@ -75,8 +77,8 @@ static unsigned interrupts(struct acpi_writer *w)
 	for (uint8_t irq = 0; irq < ISA_IRQS; irq++) {
 		if (irq == CASCADE_IRQ)
 			continue;
-		interrupt(w, ENTRY_INTERRUPT, INTERRUPT_INT, irq == ACPI_SCI_GSI ? ACTIVE_HIGH_LEVEL : AS_THE_BUS, irq, IOAPIC_ID,
-			  irq ? irq : 2);
+		interrupt(w, ENTRY_INTERRUPT, INTERRUPT_INT, irq == ACPI_SCI_GSI ? ACTIVE_HIGH_LEVEL : AS_THE_BUS, irq,
+			  IOAPIC_ID, irq ? irq : 2);
 		count++;
 	}
 	interrupt(w, ENTRY_LOCAL_INTERRUPT, INTERRUPT_EXTINT, AS_THE_BUS, 0, 0, 0);

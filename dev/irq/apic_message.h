@@ -1,5 +1,6 @@
-/* dev/irq/apic_message.h - what travels between I/O APIC and local APICs: interrupt messages, whom they are for, and their delivery.
- * SDM, "Handling Local Interrupts", "Issuing Interprocessor Interrupts", "Determining IPI Destination". */
+/* dev/irq/apic_message.h - what travels between I/O APIC and local APICs: interrupt messages, whom they are for, and
+ * their delivery. SDM, "Handling Local Interrupts", "Issuing Interprocessor Interrupts", "Determining IPI
+ * Destination". */
 #ifndef VELLUM_DEV_APIC_MESSAGE_H
 #define VELLUM_DEV_APIC_MESSAGE_H
 

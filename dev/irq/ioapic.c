@@ -1,4 +1,5 @@
-/* dev/irq/ioapic.c - the redirection table. Intel 82093AA data sheet; the EOI register as in the ICHs (version 0x20). */
+/* dev/irq/ioapic.c - the redirection table. Intel 82093AA data sheet; the EOI register as in the ICHs (version
+ * 0x20). */
 #include "dev/irq/ioapic.h"
 
 #define REG_SELECT 0x00u

@@ -3,7 +3,8 @@
  * Lines carry assertion, not voltage (dev.h): the polarity bit is stored and read back, and does not invert.
  *
  * IO1 a level-triggered pin whose remote IRR is set sends nothing until the EOI of its vector.
- * IO2 an edge on a masked pin is lost, as on the 82093AA; a level that is still asserted at unmasking or EOI is sent again. */
+ * IO2 an edge on a masked pin is lost, as on the 82093AA; a level that is still asserted at unmasking or EOI is sent
+ *     again. */
 #ifndef VELLUM_DEV_IOAPIC_H
 #define VELLUM_DEV_IOAPIC_H
 

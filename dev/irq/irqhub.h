@@ -1,8 +1,8 @@
 /* dev/irq/irqhub.h - from a global system interrupt to the controllers' pins.
  *
- * GSI 0 (the PIT) reaches PIC pin 0 and I/O APIC pin 2, as the MADT's interrupt source override says; GSI n < 16 reaches pin n
- * of both; GSI 16..23 only the I/O APIC. GSI 2 is the PICs' cascade: it reaches I/O APIC pin 2 alone. Several devices may not
- * share a GSI. */
+ * GSI 0 (the PIT) reaches PIC pin 0 and I/O APIC pin 2, as the MADT's interrupt source override says; GSI n < 16
+ * reaches pin n of both; GSI 16..23 only the I/O APIC. GSI 2 is the PICs' cascade: it reaches I/O APIC pin 2 alone.
+ * Several devices may not share a GSI. */
 #ifndef VELLUM_DEV_IRQHUB_H
 #define VELLUM_DEV_IRQHUB_H
 

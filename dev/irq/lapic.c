@@ -1,5 +1,5 @@
-/* dev/irq/lapic.c - acceptance, priority, delivery, reset. SDM, "Handling Interrupts", "Interrupt, Task, and Processor Priority",
- * "Local APIC State". The invariants are in lapic.h. */
+/* dev/irq/lapic.c - acceptance, priority, delivery, reset. SDM, "Handling Interrupts", "Interrupt, Task, and Processor
+ * Priority", "Local APIC State". The invariants are in lapic.h. */
 #include "dev/irq/lapic_internal.h"
 
 /* ---- 256-bit vector registers ---- */
@@ -130,7 +130,9 @@ static void deliver_lvt(struct lapic *l, uint32_t lvt, bool level)
 {
 	if (lvt & LVT_MASKED)
 		return;
-	struct apic_message m = { .vector = lvt & LVT_VECTOR, .delivery = (uint8_t)lvt_delivery(lvt), .level = level, .assert = true };
+	struct apic_message m = {
+		.vector = lvt & LVT_VECTOR, .delivery = (uint8_t)lvt_delivery(lvt), .level = level, .assert = true
+	};
 	if (m.delivery != APIC_LOWEST && m.delivery != APIC_SIPI)
 		lapic_deliver(l, &m);
 }
@@ -299,8 +301,8 @@ void lapic_reset(struct lapic *l)
 	lapic_init_reset(l);
 }
 
-void lapic_init(struct lapic *l, struct timers *timers, uint32_t id, bool bsp, uint64_t features, unsigned physaddr_bits,
-	const struct lapic_host *host, void *ctx)
+void lapic_init(struct lapic *l, struct timers *timers, uint32_t id, bool bsp, uint64_t features,
+		unsigned physaddr_bits, const struct lapic_host *host, void *ctx)
 {
 	*l = (struct lapic){ .timers = timers, .id = id, .features = features, .host = host, .ctx = ctx };
 	l->timer = (struct timer){ .fire = lapic_timer_fire, .dev = l };

@@ -1,13 +1,15 @@
-/* dev/irq/lapic.h - the local APIC of one virtual CPU: xAPIC and x2APIC. SDM, chapter "Advanced Programmable Interrupt Controller".
+/* dev/irq/lapic.h - the local APIC of one virtual CPU: xAPIC and x2APIC. SDM, chapter "Advanced Programmable Interrupt
+ * Controller".
  *
- * Reading order: lapic.c (acceptance, priority, delivery, reset), lapic_timer.c, lapic_regs.c (the registers, by offset and by
- * MSR). The APIC timer counts TSC ticks divided by the divide configuration, nothing else: its "bus clock" is tsc_hz.
- * Interrupts of a periodic timer that were missed, or come faster than LAPIC_MIN_PERIOD_US, merge into one; the count read
- * back is exact all the same.
+ * Reading order: lapic.c (acceptance, priority, delivery, reset), lapic_timer.c, lapic_regs.c (the registers, by offset
+ * and by MSR). The APIC timer counts TSC ticks divided by the divide configuration, nothing else: its "bus clock" is
+ * tsc_hz. Interrupts of a periodic timer that were missed, or come faster than LAPIC_MIN_PERIOD_US, merge into one; the
+ * count read back is exact all the same.
  *
  * L1  irr_max / isr_max are the highest set bit of irr / isr, or -1.
  * L2  ppr follows from tpr and isr_max at all times.
- * L3  irq_maybe is set whenever lapic_pending() or lapic_extint() would offer an interrupt. It may be set when they would not.
+ * L3  irq_maybe is set whenever lapic_pending() or lapic_extint() would offer an interrupt. It may be set when they
+ *     would not.
  * L4  a vector below 16 never enters irr. */
 #ifndef VELLUM_DEV_LAPIC_H
 #define VELLUM_DEV_LAPIC_H
@@ -33,10 +35,11 @@ struct lapic_host {
 	void (*ipi)(void *ctx, struct lapic *from, const struct apic_message *m);
 	/* EOI of a level-triggered vector, not suppressed: ioapic_eoi(). */
 	void (*eoi)(void *ctx, struct lapic *from, uint8_t vector);
-	/* irq_maybe went from false to true: the vCPU must look at it before it next enters, or leave the guest, or wake up. */
+	/* irq_maybe went from false to true: the vCPU must look at it before it next enters, or leave the guest, or
+	 * wake up. */
 	void (*kick)(void *ctx, struct lapic *l);
-	/* APIC_SMI, APIC_NMI, APIC_INIT or APIC_SIPI (then vector is meaningful) has arrived; the vCPU keeps it pending. On INIT
-	 * the vCPU calls lapic_init_reset() when it takes the INIT. */
+	/* APIC_SMI, APIC_NMI, APIC_INIT or APIC_SIPI (then vector is meaningful) has arrived; the vCPU keeps it
+	 * pending. On INIT the vCPU calls lapic_init_reset() when it takes the INIT. */
 	void (*signal)(void *ctx, struct lapic *l, enum apic_delivery what, uint8_t vector);
 };
 
@@ -67,19 +70,20 @@ struct lapic {
 	uint32_t timer_initial;
 	uint8_t timer_shift; /* log2 of the divisor */
 	uint8_t divide;      /* the divide configuration register */
-	bool timer_done;     /* a one-shot count has ended: the current count stays 0 until an initial count is written */
+	/* a one-shot count has ended: the current count stays 0 until an initial count is written */
+	bool timer_done;
 
 	const struct lapic_host *host;
 	void *ctx;
 };
 
 /* id: the initial APIC ID (CPUID); physaddr_bits bounds IA32_APIC_BASE. Power-up state, xAPIC mode. */
-void lapic_init(struct lapic *l, struct timers *timers, uint32_t id, bool bsp, uint64_t features, unsigned physaddr_bits,
-	const struct lapic_host *host, void *ctx);
+void lapic_init(struct lapic *l, struct timers *timers, uint32_t id, bool bsp, uint64_t features,
+		unsigned physaddr_bits, const struct lapic_host *host, void *ctx);
 /* The state after power-up: IA32_APIC_BASE too. */
 void lapic_reset(struct lapic *l);
-/* What a BIOS leaves on the boot processor: software-enabled, LINT0 passes the PIC's interrupts on, LINT1 is NMI. For loaders
- * that start a kernel without a BIOS. */
+/* What a BIOS leaves on the boot processor: software-enabled, LINT0 passes the PIC's interrupts on, LINT1 is NMI. For
+ * loaders that start a kernel without a BIOS. */
 void lapic_virtual_wire(struct lapic *l);
 /* The state after INIT: IA32_APIC_BASE and the id stay. */
 void lapic_init_reset(struct lapic *l);
@@ -91,7 +95,8 @@ void lapic_set_tsc_offset(struct lapic *l, uint64_t offset);
 static inline uint64_t lapic_base_gpa(const struct lapic *l) { return l->base & ~0xfffull; }
 /* The page at lapic_base_gpa() answers (EN, not x2APIC). */
 static inline bool lapic_mmio_active(const struct lapic *l) { return l->enabled && !l->x2apic; }
-/* offset 0..0xfff within the page; size 1, 2, 4 or 8. Registers are 32 bits wide at multiples of 16; other writes are ignored. */
+/* offset 0..0xfff within the page; size 1, 2, 4 or 8. Registers are 32 bits wide at multiples of 16; other writes are
+ * ignored. */
 uint64_t lapic_mmio_read(struct lapic *l, uint64_t offset, unsigned size);
 void lapic_mmio_write(struct lapic *l, uint64_t offset, unsigned size, uint64_t value);
 /* IA32_APIC_BASE, IA32_TSC_DEADLINE and 0x800-0x8ff. false: #GP(0), and nothing has changed. */
@@ -103,11 +108,15 @@ bool lapic_write_tsc_deadline(struct lapic *l, uint64_t guest_tsc);
 /* CR8 and the TPR shadow: value is the whole TPR (CR8 << 4). */
 void lapic_set_tpr(struct lapic *l, uint8_t tpr);
 static inline uint8_t lapic_tpr(const struct lapic *l) { return l->tpr; }
-/* The TPR threshold (0..15) below which the guest's TPR must fall for an interrupt to become deliverable; 0: none waits. */
+/* The TPR threshold (0..15) below which the guest's TPR must fall for an interrupt to become deliverable; 0: none
+ * waits. */
 unsigned lapic_tpr_threshold(const struct lapic *l);
 
 /* The 32-bit logical ID of x2APIC mode. */
-static inline uint32_t lapic_x2apic_logical_id(const struct lapic *l) { return (l->id >> 4) << 16 | 1u << (l->id & 15); }
+static inline uint32_t lapic_x2apic_logical_id(const struct lapic *l)
+{
+	return (l->id >> 4) << 16 | 1u << (l->id & 15);
+}
 
 /* ---- interrupts ---- */
 

@@ -1,8 +1,8 @@
-/* dev/irq/lapic_regs.c - the local APIC's registers, by offset (xAPIC) and by MSR (x2APIC). SDM, "Local APIC Block Diagram" (register
- * address map), "Extended XAPIC (x2APIC)".
+/* dev/irq/lapic_regs.c - the local APIC's registers, by offset (xAPIC) and by MSR (x2APIC). SDM, "Local APIC Block
+ * Diagram" (register address map), "Extended XAPIC (x2APIC)".
  *
- * Both faces share one numbering, offset / 16 = MSR - 0x800, one reader and one performer; what is legal in x2APIC mode is
- * decided before anything is performed. */
+ * Both faces share one numbering, offset / 16 = MSR - 0x800, one reader and one performer; what is legal in x2APIC mode
+ * is decided before anything is performed. */
 #include "dev/irq/lapic_internal.h"
 
 enum {
@@ -49,7 +49,8 @@ static uint32_t lvt_writable(const struct lapic *l, unsigned lvt)
 {
 	switch (lvt) {
 	case LVT_TIMER:
-		return LVT_VECTOR | LVT_MASKED | (l->features & LAPIC_TSC_DEADLINE ? LVT_TIMER_MODE : LVT_TIMER_PERIODIC);
+		return LVT_VECTOR | LVT_MASKED |
+		       (l->features & LAPIC_TSC_DEADLINE ? LVT_TIMER_MODE : LVT_TIMER_PERIODIC);
 	case LVT_LINT0:
 	case LVT_LINT1:
 		return LVT_VECTOR | LVT_DELIVERY | LVT_POLARITY | LVT_LEVEL | LVT_MASKED;
@@ -275,8 +276,8 @@ void lapic_mmio_write(struct lapic *l, uint64_t offset, unsigned size, uint64_t 
 
 /* ---- MSRs ---- */
 
-/* The bits that may be set in a write to register r in x2APIC mode; writable: the register can be written at all. SDM, "x2APIC
- * Register Address Space", "Reserved Bit Checking". */
+/* The bits that may be set in a write to register r in x2APIC mode; writable: the register can be written at all. SDM,
+ * "x2APIC Register Address Space", "Reserved Bit Checking". */
 static uint64_t x2apic_legal_bits(const struct lapic *l, unsigned r, bool *writable)
 {
 	int lvt = lvt_of(l, r);

@@ -1,7 +1,9 @@
 /* dev/irq/lapic_timer.c - the APIC timer. SDM, "APIC Timer", "TSC-Deadline Mode".
  *
- * LT1 the alarm is armed if and only if the timer will raise an interrupt by itself: it runs and its entry is not masked.
- * LT2 a one-shot count that has reached 0 stays there, whatever mode is set later, until an initial count is written. */
+ * LT1 the alarm is armed if and only if the timer will raise an interrupt by itself: it runs and its entry is not
+ *     masked.
+ * LT2 a one-shot count that has reached 0 stays there, whatever mode is set later, until an initial count is written.
+ *     */
 #include "dev/irq/lapic_internal.h"
 
 static uint32_t timer_mode(const struct lapic *l)
@@ -20,7 +22,8 @@ static uint64_t timer_span(const struct lapic *l)
 	return l->timer_done ? 0 : (uint64_t)l->timer_initial << l->timer_shift;
 }
 
-/* Before the mode changes: what has counted down stays at 0 (LT2), and a periodic count goes on within its last period. */
+/* Before the mode changes: what has counted down stays at 0 (LT2), and a periodic count goes on within its last
+ * period. */
 static void settle_count(struct lapic *l, uint64_t now)
 {
 	uint64_t span = timer_span(l), elapsed = now - l->timer_start;
@@ -145,7 +148,8 @@ void lapic_timer_write_divide(struct lapic *l, uint32_t divide)
 	l->divide = divide & 0xb;
 	l->timer_shift = shift[(divide >> 1 & 4) | (divide & 3)];
 	/* The count goes on from where it is, at the new rate. */
-	l->timer_start = current ? now - ((uint64_t)(l->timer_initial - current) << l->timer_shift) : now - timer_span(l);
+	l->timer_start =
+		current ? now - ((uint64_t)(l->timer_initial - current) << l->timer_shift) : now - timer_span(l);
 	if (timer_mode(l) != LVT_TIMER_DEADLINE)
 		arm_count(l, now);
 }

@@ -86,7 +86,8 @@ static void pic_update(struct pic *p)
 	}
 }
 
-/* The slave's part of an acknowledge: its INT drops and rises again if it has more, so that the master sees a new edge. */
+/* The slave's part of an acknowledge: its INT drops and rises again if it has more, so that the master sees a new
+ * edge. */
 static unsigned slave_take(struct pic *p)
 {
 	struct pic_chip *slave = &p->chip[1];
@@ -275,7 +276,9 @@ void pic_reset(struct pic *p)
 {
 	for (unsigned i = 0; i < 2; i++) {
 		uint8_t pins = p->chip[i].pins;
-		p->chip[i] = (struct pic_chip){ .pins = pins, .imr = 0xff, .lowest = 7, .slave = i == 1, .elcr_mask = i ? 0xde : 0xf8 };
+		p->chip[i] = (struct pic_chip){
+			.pins = pins, .imr = 0xff, .lowest = 7, .slave = i == 1, .elcr_mask = i ? 0xde : 0xf8
+		};
 	}
 	pic_update(p);
 }
@@ -295,5 +298,6 @@ bool pic_init(struct pic *p, struct pio_space *pio, void (*intr)(void *ctx, bool
 	static const struct pio_ops chip_ops = { pic_in, pic_out }, elcr_ops = { elcr_in, elcr_out };
 	*p = (struct pic){ .intr = intr, .ctx = ctx };
 	pic_reset(p);
-	return pio_add(pio, 0x20, 2, &chip_ops, p) && pio_add(pio, 0xa0, 2, &chip_ops, p) && pio_add(pio, 0x4d0, 2, &elcr_ops, p);
+	return pio_add(pio, 0x20, 2, &chip_ops, p) && pio_add(pio, 0xa0, 2, &chip_ops, p) &&
+	       pio_add(pio, 0x4d0, 2, &elcr_ops, p);
 }

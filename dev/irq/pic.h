@@ -1,8 +1,9 @@
-/* dev/irq/pic.h - the PC's two cascaded 8259A interrupt controllers, with the edge/level control registers (0x4d0, 0x4d1).
+/* dev/irq/pic.h - the PC's two cascaded 8259A interrupt controllers, with the edge/level control registers (0x4d0,
+ * 0x4d1).
  *
  * P1  intr is called with the level of the master's INT output exactly when that level changes.
- * P2  a level-triggered pin's IRR bit equals the pin; an edge-triggered pin's IRR bit is set by a rising edge and cleared by the
- *     acknowledge or by the pin's falling before it. */
+ * P2  a level-triggered pin's IRR bit equals the pin; an edge-triggered pin's IRR bit is set by a rising edge and
+ *     cleared by the acknowledge or by the pin's falling before it. */
 #ifndef VELLUM_DEV_PIC_H
 #define VELLUM_DEV_PIC_H
 
@@ -27,14 +28,15 @@ struct pic {
 
 bool pic_init(struct pic *p, struct pio_space *pio, void (*intr)(void *ctx, bool level), void *ctx);
 void pic_reset(struct pic *p);
-/* What a BIOS leaves: both chips initialised for its vectors, 0x08 and 0x70; unmasked are timer, keyboard, cascade and floppy, PS/2 mouse, FPU
- * and the first disk. For loaders that start a kernel without one. */
+/* What a BIOS leaves: both chips initialised for its vectors, 0x08 and 0x70; unmasked are timer, keyboard, cascade and
+ * floppy, PS/2 mouse, FPU and the first disk. For loaders that start a kernel without one. */
 void pic_after_bios(struct pic *p);
 /* pin 0..15 (2 is the cascade and is ignored). */
 void pic_set_pin(struct pic *p, unsigned pin, bool level);
 /* The level of INT. */
 static inline bool pic_output(const struct pic *p) { return p->out; }
-/* INTA: the vector of the highest request, which goes in service; the spurious vector (pin 7) when there is none any more. */
+/* INTA: the vector of the highest request, which goes in service; the spurious vector (pin 7) when there is none any
+ * more. */
 uint8_t pic_ack(struct pic *p);
 
 #endif

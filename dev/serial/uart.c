@@ -112,8 +112,8 @@ static void loop_byte(struct uart *u, uint8_t byte)
 		u->lsr |= LSR_OE;
 }
 
-/* The holding register was written: transmit. The "empty" interrupt goes away with the write and comes back when the character is
- * gone, which is at once unless the sink is full; an edge-triggered controller must see both. */
+/* The holding register was written: transmit. The "empty" interrupt goes away with the write and comes back when the
+ * character is gone, which is at once unless the sink is full; an edge-triggered controller must see both. */
 static void thr_write(struct uart *u, uint8_t byte)
 {
 	if (unlikely(u->mcr & MCR_LOOP)) {
@@ -288,8 +288,8 @@ void uart_reset(struct uart *u)
 	uart_update(u);
 }
 
-bool uart_init(struct uart *u, struct pio_space *pio, uint16_t port, struct irq_line irq, void (*tx)(void *ctx, uint8_t byte),
-	bool (*tx_room)(void *ctx), void *ctx)
+bool uart_init(struct uart *u, struct pio_space *pio, uint16_t port, struct irq_line irq,
+	       void (*tx)(void *ctx, uint8_t byte), bool (*tx_room)(void *ctx), void *ctx)
 {
 	static const struct pio_ops ops = { uart_in, uart_out };
 	*u = (struct uart){ .tx = tx, .tx_room = tx_room, .ctx = ctx, .irq = irq, .port = port };

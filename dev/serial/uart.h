@@ -1,10 +1,12 @@
 /* dev/serial/uart.h - a 16550A serial port.
  *
- * Characters take no time: what is written goes to the sink at once while the sink has room, so that the transmitter is always
- * empty then; what arrives is reported at once (the receiver's time-out interrupt does not wait for four character times).
+ * Characters take no time: what is written goes to the sink at once while the sink has room, so that the transmitter is
+ * always empty then; what arrives is reported at once (the receiver's time-out interrupt does not wait for four
+ * character times).
  *
  * U1  lsr's THRE and TEMT are set unless the last transmitted byte left the sink without room.
- * U2  the line is asserted if and only if an enabled interrupt is pending and MCR lets it out (OUT2, not in loopback). */
+ * U2  the line is asserted if and only if an enabled interrupt is pending and MCR lets it out (OUT2, not in loopback).
+ *     */
 #ifndef VELLUM_DEV_UART_H
 #define VELLUM_DEV_UART_H
 
@@ -31,8 +33,8 @@ struct uart {
 };
 
 /* port: 0x3f8 for COM1. false: the port range is taken. */
-bool uart_init(struct uart *u, struct pio_space *pio, uint16_t port, struct irq_line irq, void (*tx)(void *ctx, uint8_t byte),
-	bool (*tx_room)(void *ctx), void *ctx);
+bool uart_init(struct uart *u, struct pio_space *pio, uint16_t port, struct irq_line irq,
+	       void (*tx)(void *ctx, uint8_t byte), bool (*tx_room)(void *ctx), void *ctx);
 void uart_reset(struct uart *u);
 /* A byte arrives. false: no room for it (nothing changed): offer it again later. */
 bool uart_receive(struct uart *u, uint8_t byte);

@@ -42,7 +42,8 @@ static void drop_out(void *dev, uint16_t port, unsigned size, uint32_t value)
 		t->drop(t->ctx, value);
 }
 
-/* The whole value goes to the line of the first port, whatever the access's size: guests use outl to consecutive ports. */
+/* The whole value goes to the line of the first port, whatever the access's size: guests use outl to consecutive
+ * ports. */
 static void lines_out(void *dev, uint16_t port, unsigned size, uint32_t value)
 {
 	struct testdev *t = dev;
@@ -78,8 +79,8 @@ void testdev_reset(struct testdev *t)
 	t->levels = 0;
 }
 
-bool testdev_init(struct testdev *t, struct pio_space *pio, struct mmio_space *mmio, const struct irq_line lines[TESTDEV_LINES],
-	void (*drop)(void *ctx, uint64_t gpa), void *ctx)
+bool testdev_init(struct testdev *t, struct pio_space *pio, struct mmio_space *mmio,
+		  const struct irq_line lines[TESTDEV_LINES], void (*drop)(void *ctx, uint64_t gpa), void *ctx)
 {
 	static const struct pio_ops latch = { latch_in, latch_out }, drops = { nothing_in, drop_out },
 		line = { nothing_in, lines_out };

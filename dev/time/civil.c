@@ -1,5 +1,5 @@
-/* dev/time/civil.c - days are counted in years that begin in March, so that the leap day is the last of its year, and in eras of 400
- * years, which all have the same length. */
+/* dev/time/civil.c - days are counted in years that begin in March, so that the leap day is the last of its year, and
+ * in eras of 400 years, which all have the same length. */
 #include "dev/time/civil.h"
 
 #define DAY 86400

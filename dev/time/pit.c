@@ -1,8 +1,8 @@
 /* dev/time/pit.c - the 8254's counters, computed from the time. Intel 8254 data sheet, "Mode Definitions".
  *
- * Two simplifications that no program can tell without an oscilloscope: a count written to a running mode 3 counter takes
- * force at the end of the whole period, not of the half; and the one clock between a write and the first decrement is
- * counted as the data sheet says, but not the sub-clock phase. */
+ * Two simplifications that no program can tell without an oscilloscope: a count written to a running mode 3 counter
+ * takes force at the end of the whole period, not of the half; and the one clock between a write and the first
+ * decrement is counted as the data sheet says, but not the sub-clock phase. */
 #include "dev/time/pit.h"
 #include "dev/bus/bytes.h"
 

@@ -1,8 +1,8 @@
 /* dev/time/pit.h - the 8254 interval timer at 0x40-0x43, and port 0x61.
  *
- * Channel 0 drives an interrupt line, channel 2 is gated by port 0x61 and read back there. Counters are computed from the
- * time when asked for; only channel 0's edges need an alarm. When edges of channel 0 were missed, or come faster than
- * PIT_MIN_PERIOD_US, they merge into one, so that a guest cannot keep the host busy with a tiny count.
+ * Channel 0 drives an interrupt line, channel 2 is gated by port 0x61 and read back there. Counters are computed from
+ * the time when asked for; only channel 0's edges need an alarm. When edges of channel 0 were missed, or come faster
+ * than PIT_MIN_PERIOD_US, they merge into one, so that a guest cannot keep the host busy with a tiny count.
  *
  * PT1 the alarm is armed if and only if channel 0 will raise another edge by itself; `edge` is that edge.
  * PT2 channel 0's line is raised at each edge and stays up until the next one or a new control word: the interrupt

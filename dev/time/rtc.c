@@ -108,7 +108,8 @@ static void registers_from_time(struct rtc *r, uint64_t clk)
 	r->cmos[CENTURY] = encode(r, (unsigned)c.year / 100 % 100);
 }
 
-/* Makes what the registers say the time of day, with the next update at clock `update`. Nonsense in them is carried over. */
+/* Makes what the registers say the time of day, with the next update at clock `update`. Nonsense in them is carried
+ * over. */
 static void time_from_registers(struct rtc *r, uint64_t update)
 {
 	unsigned month = decode(r, r->cmos[MONTH]);
@@ -137,7 +138,8 @@ static uint64_t next_update(const struct rtc *r, uint64_t clk)
 
 static bool is_time_register(unsigned index)
 {
-	return index == SECONDS || index == MINUTES || (index >= HOURS && index <= YEAR && index != HOURS_ALARM) || index == CENTURY;
+	return index == SECONDS || index == MINUTES || (index >= HOURS && index <= YEAR && index != HOURS_ALARM) ||
+	       index == CENTURY;
 }
 
 /* ---- flags and interrupts ---- */
@@ -157,8 +159,8 @@ static bool alarm_field_matches(const struct rtc *r, unsigned reg, unsigned valu
 	return (v & ALARM_ANY) == ALARM_ANY || (reg == HOURS_ALARM ? decode_hour(r, v) : decode(r, v)) == value;
 }
 
-/* The first second after `after` (both since base) that the alarm matches, or UINT64_MAX. Whole hours and minutes that do not
- * match are skipped, so that a match is found within a few dozen steps or does not exist. */
+/* The first second after `after` (both since base) that the alarm matches, or UINT64_MAX. Whole hours and minutes that
+ * do not match are skipped, so that a match is found within a few dozen steps or does not exist. */
 static uint64_t next_alarm(const struct rtc *r, uint64_t after)
 {
 	uint64_t t = after + 1;
@@ -271,7 +273,8 @@ static uint8_t cmos_read(struct rtc *r, unsigned index)
 	}
 }
 
-/* Register A or B changes. When that stops or starts the updates, the time of day goes into or comes out of the registers. */
+/* Register A or B changes. When that stops or starts the updates, the time of day goes into or comes out of the
+ * registers. */
 static void control_write(struct rtc *r, unsigned index, uint8_t value, uint64_t clk)
 {
 	bool was_updating = updating(r), did_run = divider_runs(r);
@@ -398,7 +401,8 @@ void rtc_reset(struct rtc *r)
 	rtc_update(r, clock_now(r));
 }
 
-bool rtc_init(struct rtc *r, struct pio_space *pio, struct timers *timers, struct irq_line irq, const struct rtc_config *config)
+bool rtc_init(struct rtc *r, struct pio_space *pio, struct timers *timers, struct irq_line irq,
+	      const struct rtc_config *config)
 {
 	static const struct pio_ops ops = { rtc_in, rtc_out };
 	*r = (struct rtc){ .timers = timers, .irq = irq, .alarm = { .fire = rtc_fire, .dev = r } };

@@ -3,8 +3,8 @@
  * The time of day is computed from the ticks of the TSC when it is asked for.
  *
  * R1  the line is asserted if and only if reg_c's IRQF is: an enabled interrupt's flag is set.
- * R2  an alarm is armed only for an enabled interrupt whose flag is not set yet: until the guest reads register C, the clock
- *     asks for nothing, so that no rate that a guest can choose keeps the host busy. */
+ * R2  an alarm is armed only for an enabled interrupt whose flag is not set yet: until the guest reads register C, the
+ *     clock asks for nothing, so that no rate that a guest can choose keeps the host busy. */
 #ifndef VELLUM_DEV_RTC_H
 #define VELLUM_DEV_RTC_H
 
@@ -34,7 +34,8 @@ struct rtc {
 	struct timer alarm;
 };
 
-bool rtc_init(struct rtc *r, struct pio_space *pio, struct timers *timers, struct irq_line irq, const struct rtc_config *config);
+bool rtc_init(struct rtc *r, struct pio_space *pio, struct timers *timers, struct irq_line irq,
+	      const struct rtc_config *config);
 void rtc_reset(struct rtc *r);
 
 #endif

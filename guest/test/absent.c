@@ -1,5 +1,5 @@
-/* 32 bits: memory and ports that are not there read as all ones and swallow writes, whatever the instruction. With "exec" it
- * jumps there too: all ones are no instruction. */
+/* 32 bits: memory and ports that are not there read as all ones and swallow writes, whatever the instruction. With
+ * "exec" it jumps there too: all ones are no instruction. */
 #include "rt.h"
 
 const char test_name[] = "absent";
@@ -11,7 +11,8 @@ static void check_loads(uint32_t at)
 	CHECK(*(volatile uint8_t *)at == 0xff, "a byte at 0x%x is not 0xff", at);
 	CHECK(*(volatile uint16_t *)at == 0xffff, "a word at 0x%x is not 0xffff", at);
 	CHECK(*(volatile uint32_t *)at == 0xffffffff, "a doubleword at 0x%x is not 0xffffffff", at);
-	CHECK(*(volatile uint32_t *)(at + 1) == 0xffffffff, "an unaligned doubleword at 0x%x is not 0xffffffff", at + 1);
+	CHECK(*(volatile uint32_t *)(at + 1) == 0xffffffff, "an unaligned doubleword at 0x%x is not 0xffffffff",
+	      at + 1);
 	__asm__ volatile("movzbl (%1), %0" : "=r"(v) : "r"(at));
 	CHECK(v == 0xff, "movzx from 0x%x gives 0x%x", at, v);
 	__asm__ volatile("movswl (%1), %0" : "=r"(v) : "r"(at));
@@ -50,8 +51,8 @@ static void check_strings(uint32_t at)
 	uint32_t si = at, di = (uint32_t)ram, n = 16;
 
 	__asm__ volatile("rep movsb" : "+S"(si), "+D"(di), "+c"(n) : : "memory");
-	CHECK(n == 0 && ram[0] == 0xff && ram[15] == 0xff && ram[16] == 0, "rep movsb from 0x%x: %u left, 0x%x 0x%x 0x%x", at, n, ram[0],
-	      ram[15], ram[16]);
+	CHECK(n == 0 && ram[0] == 0xff && ram[15] == 0xff && ram[16] == 0,
+	      "rep movsb from 0x%x: %u left, 0x%x 0x%x 0x%x", at, n, ram[0], ram[15], ram[16]);
 	si = (uint32_t)ram, di = at, n = 8;
 	__asm__ volatile("rep movsl" : "+S"(si), "+D"(di), "+c"(n) : : "memory");
 	CHECK(n == 0 && di == at + 32, "rep movsl to 0x%x: %u left", at, n);
@@ -65,14 +66,15 @@ static void check_ports(uint16_t port)
 	static uint8_t ram[16];
 	uint32_t di = (uint32_t)ram, n = 4;
 
-	CHECK(inb(port) == 0xff && inw(port) == 0xffff && inl(port) == 0xffffffff, "port 0x%x reads 0x%x", (unsigned)port, inl(port));
+	CHECK(inb(port) == 0xff && inw(port) == 0xffff && inl(port) == 0xffffffff, "port 0x%x reads 0x%x",
+	      (unsigned)port, inl(port));
 	outb(port, 0);
 	outw(port, 0);
 	outl(port, 0);
 	CHECK(inl(port) == 0xffffffff, "port 0x%x kept a write", (unsigned)port);
 	__asm__ volatile("rep insb" : "+D"(di), "+c"(n) : "d"(port) : "memory");
-	CHECK(n == 0 && di == (uint32_t)ram + 4 && ram[0] == 0xff && ram[3] == 0xff && ram[4] == 0, "rep insb from port 0x%x: %u left",
-	      (unsigned)port, n);
+	CHECK(n == 0 && di == (uint32_t)ram + 4 && ram[0] == 0xff && ram[3] == 0xff && ram[4] == 0,
+	      "rep insb from port 0x%x: %u left", (unsigned)port, n);
 	di = (uint32_t)ram, n = 4;
 	__asm__ volatile("rep outsw" : "+S"(di), "+c"(n) : "d"(port) : "memory");
 	CHECK(n == 0 && di == (uint32_t)ram + 8, "rep outsw to port 0x%x: %u left", (unsigned)port, n);
@@ -98,8 +100,8 @@ void test_main(void)
 	const uint32_t where[] = { ram_end, ram_end + 0x123450, 0xd0000000, 0xa0000, 0xfd000ff8 };
 
 	if (parameter("exec"))
-		CHECK(trap_call(do_jump, (void *)ram_end) == TRAP(UD) && trap.ip == ram_end, "code at 0x%x ended in trap %u at 0x%lx", ram_end,
-		      trap.vector, trap.ip);
+		CHECK(trap_call(do_jump, (void *)ram_end) == TRAP(UD) && trap.ip == ram_end,
+		      "code at 0x%x ended in trap %u at 0x%lx", ram_end, trap.vector, trap.ip);
 	for (unsigned i = 0; i < sizeof(where) / sizeof(where[0]); i++) {
 		if (where[i] == 0xa0000 && !parameter("hole"))
 			continue; /* the map promises nothing there: a screen, RAM or nothing are all right */

@@ -1,5 +1,6 @@
-/* 64 bits: does what no sane guest does - every port, every MSR in the usual ranges, the interrupt controllers' registers, with random
- * values - and lives: whatever comes of it, the hypervisor and this guest go on. Left out are only the registers that end the run. */
+/* 64 bits: does what no sane guest does - every port, every MSR in the usual ranges, the interrupt controllers'
+ * registers, with random values - and lives: whatever comes of it, the hypervisor and this guest go on. Left out are
+ * only the registers that end the run. */
 #include "apic.h"
 
 const char test_name[] = "chaos";
@@ -17,9 +18,10 @@ static uint64_t next_random(void)
 /* Power-off, reset, debug exit; and the console, which is to tell of it. */
 static bool ends_the_run(unsigned port)
 {
-	return (port >= 0xf1 && port <= 0xf7) || (port >= 0x88fd && port <= 0x8900) || (port >= 0x600 && port <= 0x60f) ||
-	       (port >= 0xcf6 && port <= 0xcf9) || (port >= 0x61 && port <= 0x64) || (port >= 0x8f && port <= 0x92) || port == 0xb2 ||
-	       (port >= 0x3f5 && port <= 0x3ff) || (port >= 0xe1 && port <= 0xe4);
+	return (port >= 0xf1 && port <= 0xf7) || (port >= 0x88fd && port <= 0x8900) ||
+	       (port >= 0x600 && port <= 0x60f) || (port >= 0xcf6 && port <= 0xcf9) || (port >= 0x61 && port <= 0x64) ||
+	       (port >= 0x8f && port <= 0x92) || port == 0xb2 || (port >= 0x3f5 && port <= 0x3ff) ||
+	       (port >= 0xe1 && port <= 0xe4);
 }
 
 static void ports(void)
@@ -73,7 +75,8 @@ static void controllers(void)
 	for (unsigned i = 0; i < 4000; i++) {
 		word apic = 0xfee00000ul + next_random() % 4096 / 4 * 4, ioapic = 0xfec00000ul + next_random() % 0x50;
 
-		/* The interrupt command register could send this CPU an INIT: that would be the end of the test, not of the hypervisor. */
+		/* The interrupt command register could send this CPU an INIT: that would be the end of the test, not of
+		 * the hypervisor. */
 		if (apic < 0xfee00300ul || apic > 0xfee0031cul)
 			trap_call(write_word, (void *)apic);
 		trap_call(write_word, (void *)ioapic);
@@ -94,8 +97,8 @@ static void registers(void)
 	for (unsigned i = 0; i < 2000; i++) {
 		uint64_t r = next_random();
 
-		/* Paging, protection, PAE and 57-bit addresses stay as they are: without them the code ends here. SMAP and SMEP may come: the
-		 * tables are the supervisor's. */
+		/* Paging, protection, PAE and 57-bit addresses stay as they are: without them the code ends here. SMAP
+		 * and SMEP may come: the tables are the supervisor's. */
 		trap_call(do_cr0, (void *)((r | CR0_PG | CR0_PE) & ~CR0_AM));
 		write_cr0(cr0);
 		trap_call(do_cr4, (void *)(((r >> 8) | CR4_PAE) & ~CR4_LA57));

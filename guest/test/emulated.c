@@ -1,6 +1,6 @@
-/* 64 bits: instructions on devices' and absent memory, which the hypervisor emulates, behave as on RAM, which it does not:
- * single-stepping, data breakpoints, read-only pages, tables where no memory is, code where no memory is, what the FPU
- * remembers. */
+/* 64 bits: instructions on devices' and absent memory, which the hypervisor emulates, behave as on RAM, which it does
+ * not: single-stepping, data breakpoints, read-only pages, tables where no memory is, code where no memory is, what the
+ * FPU remembers. */
 #include "apic.h"
 #include "pages.h"
 
@@ -204,12 +204,17 @@ static void check_fpu(word at)
 	static const uint16_t unmask_stack = 0x37e;
 	word insn;
 
-	__asm__ volatile("fninit; leaq 1f(%%rip), %0; 1: fldt (%1); fnstenv %2" : "=&r"(insn) : "r"(at), "m"(environment) : "memory");
+	__asm__ volatile("fninit; leaq 1f(%%rip), %0; 1: fldt (%1); fnstenv %2"
+			 : "=&r"(insn)
+			 : "r"(at), "m"(environment)
+			 : "memory");
 	CHECK(environment.fip == (uint32_t)insn && (environment.fdp == (uint32_t)at || environment.fdp == 0),
 	      "FIP 0x%x, FDP 0x%x, of a load at 0x%lx from 0x%lx", environment.fip, environment.fdp, insn, at);
 	/* A store from an empty register, with the exception unmasked: nothing is stored, nothing is popped. */
 	*(volatile uint64_t *)ram = 0x1234;
-	__asm__ volatile("fninit; fldcw %0; fstpl (%1); fnstsw %2; fnclex; fninit" : : "m"(unmask_stack), "r"(at), "m"(environment.fsw)
+	__asm__ volatile("fninit; fldcw %0; fstpl (%1); fnstsw %2; fnclex; fninit"
+			 :
+			 : "m"(unmask_stack), "r"(at), "m"(environment.fsw)
 			 : "memory");
 	CHECK((environment.fsw & 0xb8c1) == 0x80c1, "FSW 0x%x after a store from an empty register", environment.fsw);
 }
@@ -224,7 +229,8 @@ static void check_program(void)
 	write_cr4(read_cr4() | CR4_OSXSAVE);
 	__asm__ volatile("xsetbv" : : "c"(0), "a"(XCR0_X87 | XCR0_SSE | XCR0_AVX | XCR0_AVX512), "d"(0));
 	map(ABSENT, PTE_P | PTE_W | PTE_U);
-	CHECK(trap_call_user(do_avx512, (void *)WINDOW) == TRAP(UD), "AVX-512 on what is not there ended in trap %u", trap.vector);
+	CHECK(trap_call_user(do_avx512, (void *)WINDOW) == TRAP(UD), "AVX-512 on what is not there ended in trap %u",
+	      trap.vector);
 }
 
 void test_main(void)

@@ -1,5 +1,5 @@
-/* 64 bits: what one VM exit costs, in TSC ticks, as the guest sees it: RDTSC around one instruction, less what two RDTSC cost alone.
- * One line for each: BENCH NAME MIN MEDIAN. */
+/* 64 bits: what one VM exit costs, in TSC ticks, as the guest sees it: RDTSC around one instruction, less what two
+ * RDTSC cost alone. One line for each: BENCH NAME MIN MEDIAN. */
 #include "apic.h"
 
 const char test_name[] = "exitcost";

@@ -1,5 +1,5 @@
-/* guest/test/flood-tables.c - floods by page tables: roots, edits, faults, reverse maps, and an event whose stack is a page
- * table. */
+/* guest/test/flood-tables.c - floods by page tables: roots, edits, faults, reverse maps, and an event whose stack is a
+ * page table. */
 #include "flood.h"
 #include "pages.h"
 

@@ -59,7 +59,8 @@ void flood_nmi(void)
 }
 void (*flood_on_nmi)(void);
 
-__asm__("nmi_entry: push %rax; push %rcx; push %rdx; push %rsi; push %rdi; push %r8; push %r9; push %r10; push %r11; push %rbp\n"
+__asm__("nmi_entry: push %rax; push %rcx; push %rdx; push %rsi; push %rdi; push %r8; push %r9; push %r10; push %r11; "
+	"push %rbp\n"
 	"mov %rsp, %rbp; and $-16, %rsp; cld; call flood_nmi; mov %rbp, %rsp\n"
 	"pop %rbp; pop %r11; pop %r10; pop %r9; pop %r8; pop %rdi; pop %rsi; pop %rdx; pop %rcx; pop %rax; iretq");
 extern const char nmi_entry[];

@@ -1,6 +1,6 @@
-/* 32 bits: keeps the CPU busy with alignment checks without end (CVE-2015-5307): an #AC whose handler runs at level 3 too, on
- * a stack that is not aligned, so that the delivery of each is the cause of the next. In 64-bit mode the CPU aligns the
- * stack. */
+/* 32 bits: keeps the CPU busy with alignment checks without end (CVE-2015-5307): an #AC whose handler runs at level 3
+ * too, on a stack that is not aligned, so that the delivery of each is the cause of the next. In 64-bit mode the CPU
+ * aligns the stack. */
 #include "rt.h"
 
 const char test_name[] = "flood32";
@@ -20,7 +20,8 @@ void test_main(void)
 	uint32_t at = (uint32_t)misalign;
 
 	__asm__ volatile("sidt %0" : "=m"(idtr));
-	((uint64_t *)idtr.base)[VECTOR_AC] = (at & 0xffff) | 0x2bu << 16 | (uint64_t)0xee00 << 32 | (uint64_t)(at >> 16) << 48;
+	((uint64_t *)idtr.base)[VECTOR_AC] =
+		(at & 0xffff) | 0x2bu << 16 | (uint64_t)0xee00 << 32 | (uint64_t)(at >> 16) << 48;
 	write_cr0(read_cr0() | CR0_AM);
 	print("flood: alignment\n");
 	trap_call_user(misalign, NULL);

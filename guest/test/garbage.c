@@ -1,6 +1,6 @@
-/* 32 bits: undefined bytes. Without a parameter the kernel runs into them without an IDT: a triple fault. With "idt" it executes
- * many undefined or privileged encodings, one by one, and checks that each raises the exception that a CPU without a hypervisor
- * would raise. */
+/* 32 bits: undefined bytes. Without a parameter the kernel runs into them without an IDT: a triple fault. With "idt" it
+ * executes many undefined or privileged encodings, one by one, and checks that each raises the exception that a CPU
+ * without a hypervisor would raise. */
 #include "rt.h"
 
 const char test_name[] = "garbage";
@@ -39,7 +39,8 @@ static const struct code codes[] = {
 	{ "xsetbv without OSXSAVE", { 0x0f, 0x01, 0xd1 }, TRAP(UD) },
 	{ "xgetbv without OSXSAVE", { 0x0f, 0x01, 0xd0 }, TRAP(UD) },
 	{ "int3 and a return", { 0xcc }, TRAP(BP) },
-	{ "an I/O instruction cut by a bad selector", { 0x31, 0xc0, 0x8e, 0xd0 }, TRAP(GP) }, /* xor eax,eax; mov ss,ax */
+	/* xor eax,eax; mov ss,ax */
+	{ "an I/O instruction cut by a bad selector", { 0x31, 0xc0, 0x8e, 0xd0 }, TRAP(GP) },
 	{ "wbinvd, invd are allowed", { 0x0f, 0x09, 0xc3 }, NO_TRAP },
 };
 

@@ -1,44 +1,113 @@
 /* guest/test/hostile-code.c - random programs: opcodes with operands that mostly lead somewhere, or bytes. */
 #include "hostile.h"
 
-/* Instructions that a program hardly finds by chance. After the opcode comes a ModRM byte whose reg field is digit, or any. */
+/* Instructions that a program hardly finds by chance. After the opcode comes a ModRM byte whose reg field is digit, or
+ * any. */
 struct encoding { uint8_t length, bytes[4]; int8_t digit; uint16_t needs; };
 #define ANY (-1)
 #define NONE (-2)
 static const struct encoding system_list[] = {
-	{ 2, { 0x0f, 0x00 }, 0, 0 }, { 2, { 0x0f, 0x00 }, 1, 0 }, { 2, { 0x0f, 0x00 }, 2, 0 },
-	{ 2, { 0x0f, 0x00 }, 3, MAY_END }, { 2, { 0x0f, 0x00 }, 4, 0 }, { 2, { 0x0f, 0x00 }, 5, 0 },
-	{ 2, { 0x0f, 0x01 }, 0, 0 }, { 2, { 0x0f, 0x01 }, 1, 0 }, { 2, { 0x0f, 0x01 }, 2, MAY_END },
-	{ 2, { 0x0f, 0x01 }, 3, MAY_END }, { 2, { 0x0f, 0x01 }, 4, 0 }, { 2, { 0x0f, 0x01 }, 6, MAY_CR },
-	{ 2, { 0x0f, 0x01 }, 7, 0 }, { 2, { 0x0f, 0x01 }, 7, 0 }, { 3, { 0x0f, 0x01, 0xf8 }, NONE, 0 },
-	{ 3, { 0x0f, 0x01, 0xd0 }, NONE, 0 }, { 3, { 0x0f, 0x01, 0xd1 }, NONE, MAY_CR }, { 3, { 0x0f, 0x01, 0xca }, NONE, 0 },
-	{ 3, { 0x0f, 0x01, 0xcb }, NONE, 0 }, { 3, { 0x0f, 0x01, 0xf9 }, NONE, MAY_DIFFER },
-	{ 3, { 0x0f, 0x01, 0xc8 }, NONE, MAY_DIFFER }, { 3, { 0x0f, 0x01, 0xc9 }, NONE, MAY_DIFFER },
-	{ 3, { 0x0f, 0x01, 0xc1 }, NONE, MAY_DIFFER }, { 3, { 0x0f, 0x01, 0xc2 }, NONE, 0 },
-	{ 3, { 0x0f, 0x01, 0xc4 }, NONE, 0 }, { 3, { 0x0f, 0x01, 0xd4 }, NONE, 0 }, { 2, { 0x0f, 0x02 }, ANY, 0 },
-	{ 2, { 0x0f, 0x03 }, ANY, 0 }, { 2, { 0x0f, 0x06 }, NONE, MAY_CR }, { 2, { 0x0f, 0x08 }, NONE, 0 },
-	{ 2, { 0x0f, 0x09 }, NONE, 0 }, { 2, { 0x0f, 0x20 }, ANY, 0 }, { 2, { 0x0f, 0x21 }, ANY, MAY_DR },
-	{ 2, { 0x0f, 0x23 }, ANY, MAY_DR }, { 2, { 0x0f, 0x23 }, ANY, MAY_DR }, { 2, { 0x0f, 0x05 }, NONE, 0 },
-	{ 2, { 0x0f, 0x07 }, NONE, 0 }, { 2, { 0x0f, 0x34 }, NONE, 0 }, { 2, { 0x0f, 0x35 }, NONE, 0 },
-	{ 2, { 0x0f, 0xae }, ANY, 0 }, { 3, { 0xf3, 0x0f, 0xae }, ANY, 0 }, { 3, { 0x48, 0x0f, 0xae }, ANY, 0 },
-	{ 2, { 0x0f, 0xc7 }, 1, 0 }, { 3, { 0x48, 0x0f, 0xc7 }, 1, 0 }, { 3, { 0xf0, 0x0f, 0xc7 }, 1, 0 },
-	{ 2, { 0x0f, 0xc7 }, ANY, MAY_DIFFER }, { 1, { 0x8e }, ANY, 0 }, { 1, { 0x8e }, 2, 0 }, { 1, { 0x8c }, ANY, 0 },
-	{ 1, { 0xcf }, NONE, 0 }, { 2, { 0x48, 0xcf }, NONE, 0 }, { 1, { 0xcb }, NONE, 0 }, { 2, { 0x48, 0xcb }, NONE, 0 },
-	{ 1, { 0xcd }, ANY, 0 }, { 1, { 0xcd }, ANY, 0 }, { 1, { 0x9d }, NONE, 0 }, { 1, { 0x9c }, NONE, 0 },
-	{ 1, { 0x17 }, NONE, 0 }, { 2, { 0x0f, 0xa1 }, NONE, 0 }, { 2, { 0x0f, 0xa9 }, NONE, 0 },
-	{ 2, { 0x0f, 0xb2 }, ANY, 0 }, { 2, { 0x0f, 0xb4 }, ANY, 0 }, { 1, { 0xff }, 3, 0 }, { 1, { 0xff }, 5, 0 },
-	{ 1, { 0xc8 }, ANY, 0 }, { 1, { 0xf1 }, NONE, 0 }, { 1, { 0xcc }, NONE, 0 }, { 1, { 0xce }, NONE, 0 },
-	{ 2, { 0x0f, 0x0b }, NONE, 0 }, { 1, { 0xfa }, NONE, 0 }, { 1, { 0xfb }, NONE, 0 }, { 1, { 0x9b }, NONE, 0 },
-	{ 2, { 0xdb, 0xe3 }, NONE, 0 }, { 1, { 0x62 }, ANY, 0 }, { 1, { 0xd7 }, NONE, 0 }, { 2, { 0x0f, 0x37 }, NONE, 0 },
-	{ 2, { 0x0f, 0xaa }, NONE, 0 }, { 2, { 0x0f, 0x78 }, ANY, 0 }, { 2, { 0x0f, 0x79 }, ANY, 0 },
-	{ 4, { 0x66, 0x0f, 0x38, 0x80 }, ANY, 0 }, { 4, { 0x66, 0x0f, 0x38, 0x81 }, ANY, 0 },
-	{ 2, { 0x0f, 0xa2 }, NONE, MAY_DIFFER }, { 2, { 0x0f, 0x31 }, NONE, MAY_DIFFER },
-	{ 2, { 0x0f, 0x33 }, NONE, MAY_DIFFER }, { 2, { 0x0f, 0x32 }, NONE, MAY_MSR }, { 2, { 0x0f, 0x30 }, NONE, MAY_MSR },
-	{ 2, { 0x0f, 0x30 }, NONE, MAY_MSR }, { 2, { 0x0f, 0x32 }, NONE, MAY_MSR }, { 1, { 0xe4 }, ANY, MAY_PORTS },
-	{ 1, { 0xec }, NONE, MAY_PORTS }, { 1, { 0xed }, NONE, MAY_PORTS }, { 1, { 0xee }, NONE, MAY_PORTS },
-	{ 1, { 0xef }, NONE, MAY_PORTS }, { 1, { 0x6c }, NONE, MAY_PORTS }, { 1, { 0x6d }, NONE, MAY_PORTS },
-	{ 1, { 0x6e }, NONE, MAY_PORTS }, { 1, { 0x6f }, NONE, MAY_PORTS }, { 2, { 0xf3, 0x6c }, NONE, MAY_PORTS },
-	{ 2, { 0xf3, 0x6d }, NONE, MAY_PORTS }, { 2, { 0xf3, 0x6e }, NONE, MAY_PORTS }, { 2, { 0xf3, 0x6f }, NONE, MAY_PORTS },
+	{ 2, { 0x0f, 0x00 }, 0, 0 },
+	{ 2, { 0x0f, 0x00 }, 1, 0 },
+	{ 2, { 0x0f, 0x00 }, 2, 0 },
+	{ 2, { 0x0f, 0x00 }, 3, MAY_END },
+	{ 2, { 0x0f, 0x00 }, 4, 0 },
+	{ 2, { 0x0f, 0x00 }, 5, 0 },
+	{ 2, { 0x0f, 0x01 }, 0, 0 },
+	{ 2, { 0x0f, 0x01 }, 1, 0 },
+	{ 2, { 0x0f, 0x01 }, 2, MAY_END },
+	{ 2, { 0x0f, 0x01 }, 3, MAY_END },
+	{ 2, { 0x0f, 0x01 }, 4, 0 },
+	{ 2, { 0x0f, 0x01 }, 6, MAY_CR },
+	{ 2, { 0x0f, 0x01 }, 7, 0 },
+	{ 2, { 0x0f, 0x01 }, 7, 0 },
+	{ 3, { 0x0f, 0x01, 0xf8 }, NONE, 0 },
+	{ 3, { 0x0f, 0x01, 0xd0 }, NONE, 0 },
+	{ 3, { 0x0f, 0x01, 0xd1 }, NONE, MAY_CR },
+	{ 3, { 0x0f, 0x01, 0xca }, NONE, 0 },
+	{ 3, { 0x0f, 0x01, 0xcb }, NONE, 0 },
+	{ 3, { 0x0f, 0x01, 0xf9 }, NONE, MAY_DIFFER },
+	{ 3, { 0x0f, 0x01, 0xc8 }, NONE, MAY_DIFFER },
+	{ 3, { 0x0f, 0x01, 0xc9 }, NONE, MAY_DIFFER },
+	{ 3, { 0x0f, 0x01, 0xc1 }, NONE, MAY_DIFFER },
+	{ 3, { 0x0f, 0x01, 0xc2 }, NONE, 0 },
+	{ 3, { 0x0f, 0x01, 0xc4 }, NONE, 0 },
+	{ 3, { 0x0f, 0x01, 0xd4 }, NONE, 0 },
+	{ 2, { 0x0f, 0x02 }, ANY, 0 },
+	{ 2, { 0x0f, 0x03 }, ANY, 0 },
+	{ 2, { 0x0f, 0x06 }, NONE, MAY_CR },
+	{ 2, { 0x0f, 0x08 }, NONE, 0 },
+	{ 2, { 0x0f, 0x09 }, NONE, 0 },
+	{ 2, { 0x0f, 0x20 }, ANY, 0 },
+	{ 2, { 0x0f, 0x21 }, ANY, MAY_DR },
+	{ 2, { 0x0f, 0x23 }, ANY, MAY_DR },
+	{ 2, { 0x0f, 0x23 }, ANY, MAY_DR },
+	{ 2, { 0x0f, 0x05 }, NONE, 0 },
+	{ 2, { 0x0f, 0x07 }, NONE, 0 },
+	{ 2, { 0x0f, 0x34 }, NONE, 0 },
+	{ 2, { 0x0f, 0x35 }, NONE, 0 },
+	{ 2, { 0x0f, 0xae }, ANY, 0 },
+	{ 3, { 0xf3, 0x0f, 0xae }, ANY, 0 },
+	{ 3, { 0x48, 0x0f, 0xae }, ANY, 0 },
+	{ 2, { 0x0f, 0xc7 }, 1, 0 },
+	{ 3, { 0x48, 0x0f, 0xc7 }, 1, 0 },
+	{ 3, { 0xf0, 0x0f, 0xc7 }, 1, 0 },
+	{ 2, { 0x0f, 0xc7 }, ANY, MAY_DIFFER },
+	{ 1, { 0x8e }, ANY, 0 },
+	{ 1, { 0x8e }, 2, 0 },
+	{ 1, { 0x8c }, ANY, 0 },
+	{ 1, { 0xcf }, NONE, 0 },
+	{ 2, { 0x48, 0xcf }, NONE, 0 },
+	{ 1, { 0xcb }, NONE, 0 },
+	{ 2, { 0x48, 0xcb }, NONE, 0 },
+	{ 1, { 0xcd }, ANY, 0 },
+	{ 1, { 0xcd }, ANY, 0 },
+	{ 1, { 0x9d }, NONE, 0 },
+	{ 1, { 0x9c }, NONE, 0 },
+	{ 1, { 0x17 }, NONE, 0 },
+	{ 2, { 0x0f, 0xa1 }, NONE, 0 },
+	{ 2, { 0x0f, 0xa9 }, NONE, 0 },
+	{ 2, { 0x0f, 0xb2 }, ANY, 0 },
+	{ 2, { 0x0f, 0xb4 }, ANY, 0 },
+	{ 1, { 0xff }, 3, 0 },
+	{ 1, { 0xff }, 5, 0 },
+	{ 1, { 0xc8 }, ANY, 0 },
+	{ 1, { 0xf1 }, NONE, 0 },
+	{ 1, { 0xcc }, NONE, 0 },
+	{ 1, { 0xce }, NONE, 0 },
+	{ 2, { 0x0f, 0x0b }, NONE, 0 },
+	{ 1, { 0xfa }, NONE, 0 },
+	{ 1, { 0xfb }, NONE, 0 },
+	{ 1, { 0x9b }, NONE, 0 },
+	{ 2, { 0xdb, 0xe3 }, NONE, 0 },
+	{ 1, { 0x62 }, ANY, 0 },
+	{ 1, { 0xd7 }, NONE, 0 },
+	{ 2, { 0x0f, 0x37 }, NONE, 0 },
+	{ 2, { 0x0f, 0xaa }, NONE, 0 },
+	{ 2, { 0x0f, 0x78 }, ANY, 0 },
+	{ 2, { 0x0f, 0x79 }, ANY, 0 },
+	{ 4, { 0x66, 0x0f, 0x38, 0x80 }, ANY, 0 },
+	{ 4, { 0x66, 0x0f, 0x38, 0x81 }, ANY, 0 },
+	{ 2, { 0x0f, 0xa2 }, NONE, MAY_DIFFER },
+	{ 2, { 0x0f, 0x31 }, NONE, MAY_DIFFER },
+	{ 2, { 0x0f, 0x33 }, NONE, MAY_DIFFER },
+	{ 2, { 0x0f, 0x32 }, NONE, MAY_MSR },
+	{ 2, { 0x0f, 0x30 }, NONE, MAY_MSR },
+	{ 2, { 0x0f, 0x30 }, NONE, MAY_MSR },
+	{ 2, { 0x0f, 0x32 }, NONE, MAY_MSR },
+	{ 1, { 0xe4 }, ANY, MAY_PORTS },
+	{ 1, { 0xec }, NONE, MAY_PORTS },
+	{ 1, { 0xed }, NONE, MAY_PORTS },
+	{ 1, { 0xee }, NONE, MAY_PORTS },
+	{ 1, { 0xef }, NONE, MAY_PORTS },
+	{ 1, { 0x6c }, NONE, MAY_PORTS },
+	{ 1, { 0x6d }, NONE, MAY_PORTS },
+	{ 1, { 0x6e }, NONE, MAY_PORTS },
+	{ 1, { 0x6f }, NONE, MAY_PORTS },
+	{ 2, { 0xf3, 0x6c }, NONE, MAY_PORTS },
+	{ 2, { 0xf3, 0x6d }, NONE, MAY_PORTS },
+	{ 2, { 0xf3, 0x6e }, NONE, MAY_PORTS },
+	{ 2, { 0xf3, 0x6f }, NONE, MAY_PORTS },
 };
 #define SYSTEM_COUNT (sizeof(system_list) / sizeof(system_list[0]))
 
@@ -68,7 +137,8 @@ static void put_displacement(struct experiment *x, struct out *o, unsigned mod, 
 static void put_modrm(struct experiment *x, struct out *o, int digit, bool memory)
 {
 	static const uint8_t mods[8] = { 0, 0, 0, 1, 1, 2, 3, 3 };
-	unsigned mod = mods[below(x, memory ? 6 : 8)], rm = below(x, 8), reg = digit >= 0 ? (unsigned)digit : below(x, 8);
+	unsigned mod = mods[below(x, memory ? 6 : 8)], rm = below(x, 8),
+		 reg = digit >= 0 ? (unsigned)digit : below(x, 8);
 
 	put8(o, mod << 6 | reg << 3 | rm);
 	if (o->random)
@@ -106,11 +176,15 @@ static void put_prefixes(struct experiment *x, struct out *o, bool long_mode)
 /* IMUL, MUL, DIV, shifts by more than one. */
 static bool leaves_undefined(unsigned op)
 {
-	return op == 0x69 || op == 0x6b || op == 0xf6 || op == 0xf7 || op == 0xc0 || op == 0xc1 || op == 0xd2 || op == 0xd3;
+	return op == 0x69 || op == 0x6b || op == 0xf6 || op == 0xf7 || op == 0xc0 || op == 0xc1 || op == 0xd2 ||
+	       op == 0xd3;
 }
 
 /* ENTER, where a mechanism ends in its midst: how much of the frame is on the stack by then is each CPU's own. */
-static bool ends_half_done(const struct kind *k, unsigned op) { return op == 0xc8 && (k->may & (MUST_DEFINE | MAY_TABLES)); }
+static bool ends_half_done(const struct kind *k, unsigned op)
+{
+	return op == 0xc8 && (k->may & (MUST_DEFINE | MAY_TABLES));
+}
 
 /* Ports belong to kinds of their own; a program may reach HLT, but seldom: it costs the watchdog's time. */
 static bool one_byte_forbidden(struct experiment *x, unsigned op)
@@ -199,7 +273,8 @@ static void put_system(struct experiment *x, struct out *o, unsigned mode)
 	}
 	do
 		e = &system_list[below(x, SYSTEM_COUNT)];
-	while ((e->needs & ~x->kind->may) || ends_half_done(x->kind, e->bytes[0]) || (wanted && !(e->needs & wanted) && !chance(x, 16)));
+	while ((e->needs & ~x->kind->may) || ends_half_done(x->kind, e->bytes[0]) ||
+	       (wanted && !(e->needs & wanted) && !chance(x, 16)));
 	for (unsigned i = 0; i < e->length; i++)
 		put8(o, e->bytes[i]);
 	o->random = o->at;
@@ -307,8 +382,9 @@ static void make_bytes(struct experiment *x, uint8_t *at)
 		at[SLOT - 1] = 0x90;
 }
 
-/* Where tables change, each instruction is a start of its own: a TLB may hold what the tables no longer say until CR3 is
- * loaded. So it is where the watchdog's own ports and registers may have been hit, and where RAX must have been given. */
+/* Where tables change, each instruction is a start of its own: a TLB may hold what the tables no longer say until CR3
+ * is loaded. So it is where the watchdog's own ports and registers may have been hit, and where RAX must have been
+ * given. */
 static void make_slot(struct experiment *x, uint8_t *at, unsigned slot)
 {
 	bool alone = x->kind->may & (MAY_TABLES | MAY_STOP_WATCHDOG);

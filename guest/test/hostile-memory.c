@@ -1,5 +1,5 @@
-/* guest/test/hostile-memory.c - what experiments of 64 and of 32 bits have alike: the region's memory, control registers,
- * floating point, the watchdog. */
+/* guest/test/hostile-memory.c - what experiments of 64 and of 32 bits have alike: the region's memory, control
+ * registers, floating point, the watchdog. */
 #include "apic.h"
 #include "hostile.h"
 
@@ -148,8 +148,8 @@ void watchdog_init(void)
 	ioapic_write(0x14, 0x400); /* IRQ 0: pin 2, an NMI */
 }
 
-/* The mode is set each time: a program may have written half a count, after which the next first half would be taken for the second, and
- * a count of which but one half is written stops the counter (Intel 8254, "Mode 0"). */
+/* The mode is set each time: a program may have written half a count, after which the next first half would be taken
+ * for the second, and a count of which but one half is written stops the counter (Intel 8254, "Mode 0"). */
 void watchdog_wind(void)
 {
 	outb(0x43, 0x30);

@@ -1,9 +1,9 @@
 /* guest/test/hostile-system.c - experiments that load GDTR, IDTR, LDTR and TR.
  *
- * A page of the region holds what they load, where they can write it too: pseudo-descriptors, selectors, far pointers, TSSs, copies
- * of the supervisor's GDT and of half its IDT. An exception goes through the tables that were loaded last. So in most experiments
- * those leave the supervisor a way: what is random in them is what the way does not need. The others may end the machine. Behind
- * each start the page is as it was before. */
+ * A page of the region holds what they load, where they can write it too: pseudo-descriptors, selectors, far pointers,
+ * TSSs, copies of the supervisor's GDT and of half its IDT. An exception goes through the tables that were loaded last.
+ * So in most experiments those leave the supervisor a way: what is random in them is what the way does not need. The
+ * others may end the machine. Behind each start the page is as it was before. */
 #include "hostile.h"
 
 #define PSEUDO 16u       /* pseudo-descriptors for each of GDTR and IDTR */
@@ -54,8 +54,8 @@ static word either(struct experiment *x, word at) { return at + (chance(x, 4) ? 
 
 static void put_descriptor(uint64_t *at, word base, uint32_t limit, unsigned access)
 {
-	at[0] = (limit & 0xffff) | (uint64_t)(base & 0xffffff) << 16 | (uint64_t)access << 40 | (uint64_t)(limit >> 16 & 15) << 48 |
-		(uint64_t)(base >> 24 & 0xff) << 56;
+	at[0] = (limit & 0xffff) | (uint64_t)(base & 0xffffff) << 16 | (uint64_t)access << 40 |
+		(uint64_t)(limit >> 16 & 15) << 48 | (uint64_t)(base >> 24 & 0xff) << 56;
 #ifdef __x86_64__
 	at[1] = base >> 32;
 #endif
@@ -216,16 +216,23 @@ uint64_t system_settle(uint64_t h)
 
 enum operand { GDT_TABLE, IDT_TABLE, SELECTOR, POINTER, ANYWHERE, NUMBER, NOTHING };
 #define ANY 8u /* of the ModRM byte's reg field */
-static const struct system { uint8_t length, bytes[3], digit; enum operand operand; } list[] = {
-	{ 2, { 0x0f, 0x01 }, 2, GDT_TABLE }, { 2, { 0x0f, 0x01 }, 2, GDT_TABLE }, { 2, { 0x0f, 0x01 }, 2, GDT_TABLE },
-	{ 2, { 0x0f, 0x01 }, 3, IDT_TABLE }, { 2, { 0x0f, 0x01 }, 3, IDT_TABLE }, { 2, { 0x0f, 0x01 }, 3, IDT_TABLE },
-	{ 2, { 0x0f, 0x00 }, 3, SELECTOR }, { 2, { 0x0f, 0x00 }, 3, SELECTOR }, { 2, { 0x0f, 0x00 }, 3, SELECTOR },
-	{ 2, { 0x0f, 0x00 }, 2, SELECTOR }, { 2, { 0x0f, 0x00 }, 2, SELECTOR }, { 2, { 0x0f, 0x00 }, 4, SELECTOR },
-	{ 2, { 0x0f, 0x00 }, 5, SELECTOR }, { 2, { 0x0f, 0x02 }, ANY, SELECTOR }, { 2, { 0x0f, 0x03 }, ANY, SELECTOR },
-	{ 2, { 0x0f, 0x01 }, 0, ANYWHERE }, { 2, { 0x0f, 0x01 }, 1, ANYWHERE }, { 2, { 0x0f, 0x00 }, 0, ANYWHERE },
-	{ 2, { 0x0f, 0x00 }, 1, ANYWHERE }, { 1, { 0x8e }, 0, SELECTOR }, { 1, { 0x8e }, 3, SELECTOR }, { 1, { 0x8e }, 4, SELECTOR },
-	{ 1, { 0x8e }, 5, SELECTOR }, { 1, { 0xff }, 3, POINTER }, { 1, { 0xff }, 5, POINTER }, { 1, { 0xcd }, 0, NUMBER },
-	{ 1, { 0xcd }, 0, NUMBER }, { 3, { 0x0f, 0x01, 0xf8 }, 0, NOTHING }, { 1, { 0xcb }, 0, NOTHING }, { 1, { 0xcf }, 0, NOTHING },
+static const struct system { uint8_t length, bytes[3], digit; enum operand operand;
+} list[] = {
+	{ 2, { 0x0f, 0x01 }, 2, GDT_TABLE },  { 2, { 0x0f, 0x01 }, 2, GDT_TABLE },
+	{ 2, { 0x0f, 0x01 }, 2, GDT_TABLE },  { 2, { 0x0f, 0x01 }, 3, IDT_TABLE },
+	{ 2, { 0x0f, 0x01 }, 3, IDT_TABLE },  { 2, { 0x0f, 0x01 }, 3, IDT_TABLE },
+	{ 2, { 0x0f, 0x00 }, 3, SELECTOR },   { 2, { 0x0f, 0x00 }, 3, SELECTOR },
+	{ 2, { 0x0f, 0x00 }, 3, SELECTOR },   { 2, { 0x0f, 0x00 }, 2, SELECTOR },
+	{ 2, { 0x0f, 0x00 }, 2, SELECTOR },   { 2, { 0x0f, 0x00 }, 4, SELECTOR },
+	{ 2, { 0x0f, 0x00 }, 5, SELECTOR },   { 2, { 0x0f, 0x02 }, ANY, SELECTOR },
+	{ 2, { 0x0f, 0x03 }, ANY, SELECTOR }, { 2, { 0x0f, 0x01 }, 0, ANYWHERE },
+	{ 2, { 0x0f, 0x01 }, 1, ANYWHERE },   { 2, { 0x0f, 0x00 }, 0, ANYWHERE },
+	{ 2, { 0x0f, 0x00 }, 1, ANYWHERE },   { 1, { 0x8e }, 0, SELECTOR },
+	{ 1, { 0x8e }, 3, SELECTOR },	      { 1, { 0x8e }, 4, SELECTOR },
+	{ 1, { 0x8e }, 5, SELECTOR },	      { 1, { 0xff }, 3, POINTER },
+	{ 1, { 0xff }, 5, POINTER },	      { 1, { 0xcd }, 0, NUMBER },
+	{ 1, { 0xcd }, 0, NUMBER },	      { 3, { 0x0f, 0x01, 0xf8 }, 0, NOTHING },
+	{ 1, { 0xcb }, 0, NOTHING },	      { 1, { 0xcf }, 0, NOTHING },
 };
 
 static word operand_address(struct experiment *x, enum operand operand)
@@ -280,7 +287,8 @@ unsigned system_instruction(struct experiment *x, unsigned mode, uint8_t *at)
 	for (unsigned i = 0; i < s->length; i++)
 		*p++ = s->bytes[i];
 	if (s->operand == NUMBER)
-		*p++ = (uint8_t)(chance(x, 2) ? below(x, 32) : chance(x, 2) ? GATES_FIRST + below(x, GATES) : below(x, 256));
+		*p++ = (uint8_t)(chance(x, 2) ? below(x, 32) : chance(x, 2) ? GATES_FIRST + below(x, GATES) : below(x,
+			256));
 	else if (s->operand != NOTHING)
 		p = put_operand(x, p, mode, s->digit == ANY ? below(x, 8) : s->digit, s->operand);
 	return (unsigned)(p - at);

@@ -1,6 +1,6 @@
-/* guest/test/hostile.c - runs experiments (hostile.h): kind=NAME seed=N from=N count=N block=N verbose=N on the command line.
- * Says for each block what it saw, as a digest that the bare machine must have too, and how much was executed. Without kind=,
- * all kinds. */
+/* guest/test/hostile.c - runs experiments (hostile.h): kind=NAME seed=N from=N count=N block=N verbose=N on the command
+ * line. Says for each block what it saw, as a digest that the bare machine must have too, and how much was executed.
+ * Without kind=, all kinds. */
 #include "hostile.h"
 
 const char test_name[] = "hostile";
@@ -139,15 +139,16 @@ static uint64_t outcome(void)
 	return mix(h, v);
 }
 
-/* verbose=1: what each start came to, and a digest of the memory behind it; 2: with its bytes and registers; from 4 on: the bytes
- * of so many slots. */
+/* verbose=1: what each start came to, and a digest of the memory behind it; 2: with its bytes and registers; from 4 on:
+ * the bytes of so many slots. */
 static void tell(const struct experiment *x, unsigned slot, uint64_t h)
 {
 	const uint8_t *code = region_memory[0] + CODE_START + slot * SLOT;
 	word cr2, dr6;
 
-	print("  %lu/%u mode %u vector %lu error %lx ip %lx hash %llx memory %llx\n", (word)x->number, slot, x->mode[slot],
-	      frame->vector, frame->error, frame->ip, (unsigned long long)h, (unsigned long long)memory_digest(0));
+	print("  %lu/%u mode %u vector %lu error %lx ip %lx hash %llx memory %llx\n", (word)x->number, slot,
+	      x->mode[slot], frame->vector, frame->error, frame->ip, (unsigned long long)h,
+	      (unsigned long long)memory_digest(0));
 	if (verbose < 2)
 		return;
 	for (unsigned i = 0; i < (verbose > 3 ? verbose : 1) * SLOT; i++)
@@ -270,7 +271,8 @@ void test_main(void)
 	for (unsigned i = 0; kinds[i].name; i++)
 		if (chosen & 1u << i)
 			kind_run(&kinds[i]);
-	print("hostile: %lu starts, %lu instructions;", all_starts, own_ticks == NO_TICKS ? all_starts : all_instructions);
+	print("hostile: %lu starts, %lu instructions;", all_starts,
+	      own_ticks == NO_TICKS ? all_starts : all_instructions);
 	for (unsigned v = 0; v < 32; v++)
 		if (vectors[v])
 			print(" %u:%u", v, vectors[v]);

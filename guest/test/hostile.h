@@ -1,8 +1,9 @@
 /* guest/test/hostile.h - a guest that does its worst, and can do it again: experiments from a seed.
  *
- * An experiment is a program of random instructions in an address space of its own (the region), at any privilege level and
- * operand size. Its instructions lie in slots. What faults is noted, and the next slot is started with new registers. The
- * supervisor - all that is not the experiment - lives in the same address space, so that neither way needs another CR3.
+ * An experiment is a program of random instructions in an address space of its own (the region), at any privilege level
+ * and operand size. Its instructions lie in slots. What faults is noted, and the next slot is started with new
+ * registers. The supervisor - all that is not the experiment - lives in the same address space, so that neither way
+ * needs another CR3.
  *
  * H1  An experiment depends on seed, kind and number alone: memory, tables, descriptors and registers are made anew
  *     before it.
@@ -11,7 +12,8 @@
  * H3  Where the machine is the same, so is the digest of what was seen: vectors, error codes, addresses, registers,
  *     memory, A and D flags. Kinds that reach what differs between a virtual and a bare machine (devices, MSRs, CPUID)
  *     have no digest.
- * H4  What is counted was executed: an instruction is counted where the TSC counts instructions, else a start is one. */
+ * H4  What is counted was executed: an instruction is counted where the TSC counts instructions, else a start is one.
+ *     */
 #ifndef VELLUM_GUEST_TEST_HOSTILE_H
 #define VELLUM_GUEST_TEST_HOSTILE_H
 
@@ -45,8 +47,8 @@ struct hostile_frame {
 enum page {
 	PAGE_CODE, PAGE_CODE2, PAGE_DATA, PAGE_DATA2, PAGE_STACK, PAGE_READONLY, PAGE_HOLE, PAGE_NX, PAGE_SUPERVISOR,
 	PAGE_PT, PAGE_PD, PAGE_VOID, PAGE_LAPIC, PAGE_IOAPIC, PAGE_VGA, PAGE_LAST, PAGES,
-	/* What few kinds have: the page of MAY_LOAD, where a 16-bit segment reaches it, and again; the tables of MAY_UPPER, with
-	 * nothing between them. */
+	/* What few kinds have: the page of MAY_LOAD, where a 16-bit segment reaches it, and again; the tables of
+	 * MAY_UPPER, with nothing between them. */
 	PAGE_SYSTEM = PAGE_LAST, PAGE_SYSTEM_READONLY = PAGES, PAGE_HOLE2, PAGE_PDPT, PAGE_HOLE3, PAGE_PML4, PAGES_ALL
 };
 #define PAGES_RAM (PAGE_STACK + 1)

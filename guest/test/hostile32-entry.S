@@ -24,7 +24,8 @@ hostile_run:
 	movw	%ax, %fs
 	movw	%ax, %gs
 	popal
-	/* To the words that IRET takes: in the frame, or on the experiment's own stack where the privilege level is the same. */
+	/* To the words that IRET takes: in the frame, or on the experiment's own stack where the privilege level is the
+	 * same. */
 	lssl	%cs:hostile_stack, %esp
 	iretl
 
@@ -60,7 +61,8 @@ hostile_stubs:
 	ltr	%ax
 9:
 	.endm
-	/* The descriptor of the handlers' code has another level now, where nothing can be loaded. The NMI's task is the end. */
+	/* The descriptor of the handlers' code has another level now, where nothing can be loaded. The NMI's task is
+	 * the end. */
 no_way_back:
 	jmp	no_way_back
 hostile_trap:

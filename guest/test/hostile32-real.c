@@ -1,5 +1,5 @@
-/* guest/test/hostile32-real.c - experiments in real mode. Its vectors lie with the supervisor, out of its reach; they lead to
- * code below 1 MiB, which comes back by protected mode. */
+/* guest/test/hostile32-real.c - experiments in real mode. Its vectors lie with the supervisor, out of its reach; they
+ * lead to code below 1 MiB, which comes back by protected mode. */
 #include "hostile32.h"
 
 #define LOW 0x9e000u

@@ -1,6 +1,6 @@
-/* guest/test/hostile32-tables.c - the address space of 32-bit experiments: none, two-level tables, PAE. The region lies at
- * REGION in physical memory too, so that programs may turn paging off; the supervisor is mapped to itself, and reaches the
- * region by another way. */
+/* guest/test/hostile32-tables.c - the address space of 32-bit experiments: none, two-level tables, PAE. The region lies
+ * at REGION in physical memory too, so that programs may turn paging off; the supervisor is mapped to itself, and
+ * reaches the region by another way. */
 #include "hostile32.h"
 
 #define SUPERVISORS_WAY 0xc00000u
@@ -71,7 +71,8 @@ void tables_make(const struct kind *k)
 	if (paging == PAGING_NONE)
 		return;
 	for (unsigned i = 0; i < entries; i++) {
-		uint64_t wanted = i >= REGION_FIRST && i < REGION_FIRST + PAGES_ALL ? region_entry(k, i - REGION_FIRST) : 0;
+		uint64_t wanted =
+			i >= REGION_FIRST && i < REGION_FIRST + PAGES_ALL ? region_entry(k, i - REGION_FIRST) : 0;
 
 		if (get(pt, i) != wanted)
 			set(pt, i, wanted);

@@ -1,5 +1,5 @@
-/* guest/test/hostile32-tasks.c - descriptors of 32-bit experiments, and hardware tasks: the supervisor's own, one each for
- * the double fault and the NMI, and those that programs may switch to, whose states lie in the region. */
+/* guest/test/hostile32-tasks.c - descriptors of 32-bit experiments, and hardware tasks: the supervisor's own, one each
+ * for the double fault and the NMI, and those that programs may switch to, whose states lie in the region. */
 #include "hostile32.h"
 
 /* Flags that a task may begin with; and those that few do. */
@@ -44,7 +44,8 @@ static uint64_t gdt_fixed(unsigned n)
 	case 13: return descriptor(REGION + PAGE_DATA * PAGE, 0x3f, 0x82, 0);
 	case 14: return descriptor(0x9e000, 0xffff, 0x9b, 0);
 	case 15: return descriptor(0, 0xffff, 0x93, 0);
-	case 16: return (REGION & 0xffff) | 0x80000ull | 0xecull << 40 | (uint64_t)(REGION >> 16) << 48; /* a call gate */
+	/* a call gate */
+	case 16: return (REGION & 0xffff) | 0x80000ull | 0xecull << 40 | (uint64_t)(REGION >> 16) << 48;
 	case 17: return descriptor(0, 0xfffff, 0x9f, 0xc);            /* conforming */
 	case 18: return descriptor(0, REGION >> 12, 0xf7, 0xc);       /* expand-down */
 	case 19: return descriptor(0, 0xfffff, 0x73, 0xc);            /* not present */
@@ -77,7 +78,8 @@ static void make_gates(struct experiment *x)
 	static const uint8_t types[8] = { 0xee, 0xee, 0xef, 0xe6, 0x8e, 0x6e, 0xe7, 0xe5 };
 
 	for (unsigned v = GATES_FIRST; v < GATES_FIRST + GATES; v++) {
-		word at = chance(x, 2) ? (word)hostile_stubs + 16 * v : REGION + CODE_START + SLOT * below(x, SLOTS) + SLOT / 2;
+		word at = chance(x, 2) ? (word)hostile_stubs + 16 * v
+				       : REGION + CODE_START + SLOT * below(x, SLOTS) + SLOT / 2;
 		unsigned type = types[below(x, 8)], selector = chance(x, 6) ? 8 * below(x, 24) : CODE;
 
 		if (x->kind->may & MAY_TASKS && chance(x, 2)) {
@@ -131,7 +133,10 @@ void tasks_restore(void)
 #define STATE_SIZE 128u
 static uint32_t state_at(unsigned n) { return PAGE_DATA * PAGE + 0x800 + n * STATE_SIZE; }
 
-static word segment_any(struct experiment *x, word usual) { return chance(x, 100) ? 8 * below(x, 24) + below(x, 4) : usual; }
+static word segment_any(struct experiment *x, word usual)
+{
+	return chance(x, 100) ? 8 * below(x, 24) + below(x, 4) : usual;
+}
 
 static const struct { uint8_t code, data; bool is16; } levels[4] = {
 	{ CODE, DATA, false }, { 0x48, 0x50, true }, { 0x2b, 0x23, false }, { 0x5b, 0x63, true },
@@ -193,14 +198,16 @@ static void make_tasks(struct experiment *x)
 		access |= (chance(x, 16) ? 0 : 0x80) | (chance(x, 2) ? 0x60 : 0);
 
 		if (n % 4 == 3) {
-			gdt_page[TASKS_FIRST + n] = (uint64_t)(8 * (TASKS_FIRST + below(x, TASKS))) << 16 | 0xe5ull << 40;
+			gdt_page[TASKS_FIRST + n] =
+				(uint64_t)(8 * (TASKS_FIRST + below(x, TASKS))) << 16 | 0xe5ull << 40;
 			continue;
 		}
 		if (type == 1)
 			make_state16(x, state);
 		else
 			make_state(x, state);
-		gdt_page[TASKS_FIRST + n] = descriptor(REGION + state_at(n), chance(x, 16) ? below(x, 104) : 103, access, 0);
+		gdt_page[TASKS_FIRST + n] =
+			descriptor(REGION + state_at(n), chance(x, 16) ? below(x, 104) : 103, access, 0);
 	}
 	task_main.link = 8 * (TASKS_FIRST + below(x, TASKS));
 }

@@ -1,5 +1,5 @@
-/* guest/test/hostile32.c - experiments of 32 bits: kinds, starts, and the way back to a known state. paging=none, legacy or
- * pae on the command line; without, all of it is without paging. */
+/* guest/test/hostile32.c - experiments of 32 bits: kinds, starts, and the way back to a known state. paging=none,
+ * legacy or pae on the command line; without, all of it is without paging. */
 #include "apic.h"
 #include "hostile32.h"
 
@@ -9,7 +9,11 @@
 
 #define ORDINARY { PAGE_DATA, PAGE_DATA, PAGE_DATA2, PAGE_STACK, PAGE_READONLY, PAGE_HOLE, PAGE_NX, PAGE_SUPERVISOR }
 #define WITH_TABLES { PAGE_PT, PAGE_PT, PAGE_PT, PAGE_DATA, PAGE_DATA2, PAGE_STACK, PAGE_HOLE, PAGE_READONLY }
-#define WITH_SYSTEM { PAGE_DATA, PAGE_SYSTEM, PAGE_DATA2, PAGE_STACK, PAGE_READONLY, PAGE_HOLE, PAGE_NX, PAGE_SYSTEM_READONLY }
+#define WITH_SYSTEM \
+	{ \
+		PAGE_DATA, PAGE_SYSTEM, PAGE_DATA2, PAGE_STACK, PAGE_READONLY, PAGE_HOLE, PAGE_NX, \
+			PAGE_SYSTEM_READONLY \
+	}
 #define WITHOUT_MEMORY { PAGE_VOID, PAGE_VOID, PAGE_VOID, PAGE_DATA, PAGE_STACK }
 #define WITH_DEVICES { PAGE_LAPIC, PAGE_IOAPIC, PAGE_VGA, PAGE_LAST, PAGE_VOID, PAGE_DATA, PAGE_STACK }
 const struct kind kinds[] = {

@@ -41,7 +41,8 @@ hostile_run:
 	addq	$16, %rsp
 	iretq
 
-	/* One stub for each vector, 16 bytes apart; all on the stack that begins at the end of frame, but for the NMI's. */
+	/* One stub for each vector, 16 bytes apart; all on the stack that begins at the end of frame, but for the
+	 * NMI's. */
 	.balign 16
 	.globl hostile_stubs
 hostile_stubs:
@@ -136,8 +137,8 @@ hostile_leave:
 	andq	$-16, %rsp
 	call	hostile_unexpected
 
-	/* The watchdog. In the supervisor it is noted; in an experiment, it is the end of it. IRET, so that the next NMI can
-	 * come. */
+	/* The watchdog. In the supervisor it is noted; in an experiment, it is the end of it. IRET, so that the next
+	 * NMI can come. */
 nmi:	movb	$1, nmi_seen
 	cmpb	$0, running
 	jne	3f
@@ -153,8 +154,8 @@ nmi:	movb	$1, nmi_seen
 	pushq	$hostile_leave
 	iretq
 
-	/* The descriptor of the handlers' code has another level now, where nothing can be loaded: without gates the next exception
-	 * is the end. */
+	/* The descriptor of the handlers' code has another level now, where nothing can be loaded: without gates the
+	 * next exception is the end. */
 no_way_back:
 	movq	hostile_idtr + 2, %rdi
 	movl	$512, %ecx

@@ -1,5 +1,5 @@
-/* guest/test/hostile64-tables.c - the address space of 64-bit experiments: the supervisor's, and in it the region by tables that
- * programs may write. */
+/* guest/test/hostile64-tables.c - the address space of 64-bit experiments: the supervisor's, and in it the region by
+ * tables that programs may write. */
 #include "hostile64.h"
 
 extern char data_start[];
@@ -52,9 +52,10 @@ static uint64_t region_entry(const struct kind *k, enum page page)
 
 /* ---- MAY_UPPER ----
  *
- * A PML4 and a PDPT that programs may write. The first entry of that PML4 is the supervisor's; other entries lead to the region on
- * many ways, which may be cut: by the PML4's entries from UPPER on, in both halves of the address space, by the PDPT's, and by
- * the page directory's. The pages before the PML4 and behind it are absent, that no string instruction reaches the first entry. */
+ * A PML4 and a PDPT that programs may write. The first entry of that PML4 is the supervisor's; other entries lead to
+ * the region on many ways, which may be cut: by the PML4's entries from UPPER on, in both halves of the address space,
+ * by the PDPT's, and by the page directory's. The pages before the PML4 and behind it are absent, that no string
+ * instruction reaches the first entry. */
 
 #define UPPER 64u
 #define UPPER_COUNT 8u
@@ -141,7 +142,8 @@ uint64_t upper_settle(uint64_t h)
 	h = undo(undo(h, pt, wanted[0], PAGES_ALL), pd, wanted[1], 1);
 	for (unsigned level = 1; level < 4; level++)
 		h = undo(h, tables[level] + UPPER, wanted[level] + UPPER, UPPER_COUNT);
-	return undo(undo(h, pml4 + UPPER + UPPER_HALF, wanted[3] + UPPER + UPPER_HALF, UPPER_COUNT), pml4, wanted[3], 1);
+	return undo(undo(h, pml4 + UPPER + UPPER_HALF, wanted[3] + UPPER + UPPER_HALF, UPPER_COUNT), pml4, wanted[3],
+		    1);
 }
 
 /* ---- all of it ---- */

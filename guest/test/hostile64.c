@@ -1,5 +1,6 @@
-/* guest/test/hostile64.c - the address space of the experiments, its descriptors, and the way back to a known state (64 bits).
- * The supervisor's code is mapped read-only, its variables writable; none of the pointers that programs are given leads there. */
+/* guest/test/hostile64.c - the address space of the experiments, its descriptors, and the way back to a known state (64
+ * bits). The supervisor's code is mapped read-only, its variables writable; none of the pointers that programs are
+ * given leads there. */
 #include "apic.h"
 #include "hostile64.h"
 
@@ -20,7 +21,11 @@ struct hostile_frame *frame = (struct hostile_frame *)(trap_stack + PAGE) - 1;
 
 #define ORDINARY { PAGE_DATA, PAGE_DATA, PAGE_DATA2, PAGE_STACK, PAGE_READONLY, PAGE_HOLE, PAGE_NX, PAGE_SUPERVISOR }
 #define WITH_TABLES { PAGE_PT, PAGE_PT, PAGE_PD, PAGE_DATA, PAGE_DATA2, PAGE_STACK, PAGE_HOLE, PAGE_READONLY }
-#define WITH_SYSTEM { PAGE_DATA, PAGE_SYSTEM, PAGE_DATA2, PAGE_STACK, PAGE_READONLY, PAGE_HOLE, PAGE_NX, PAGE_SYSTEM_READONLY }
+#define WITH_SYSTEM \
+	{ \
+		PAGE_DATA, PAGE_SYSTEM, PAGE_DATA2, PAGE_STACK, PAGE_READONLY, PAGE_HOLE, PAGE_NX, \
+			PAGE_SYSTEM_READONLY \
+	}
 #define WITH_UPPER { PAGE_PT, PAGE_PD, PAGE_PDPT, PAGE_PML4, PAGE_DATA, PAGE_DATA2, PAGE_STACK, PAGE_READONLY }
 #define WITHOUT_MEMORY { PAGE_VOID, PAGE_VOID, PAGE_VOID, PAGE_DATA, PAGE_STACK }
 #define WITH_DEVICES { PAGE_LAPIC, PAGE_IOAPIC, PAGE_VGA, PAGE_LAST, PAGE_VOID, PAGE_DATA, PAGE_STACK }
@@ -52,8 +57,13 @@ const struct kind kinds[] = {
 static uint64_t gdt_fixed(unsigned n)
 {
 	static const uint64_t low[] = {
-		0, DESCRIPTOR_FLAT_CODE32, DESCRIPTOR_FLAT_DATA, DESCRIPTOR_FLAT_CODE64, DESCRIPTOR_FLAT_DATA | DESCRIPTOR_DPL3,
-		DESCRIPTOR_FLAT_CODE32 | DESCRIPTOR_DPL3, DESCRIPTOR_FLAT_CODE64 | DESCRIPTOR_DPL3,
+		0,
+		DESCRIPTOR_FLAT_CODE32,
+		DESCRIPTOR_FLAT_DATA,
+		DESCRIPTOR_FLAT_CODE64,
+		DESCRIPTOR_FLAT_DATA | DESCRIPTOR_DPL3,
+		DESCRIPTOR_FLAT_CODE32 | DESCRIPTOR_DPL3,
+		DESCRIPTOR_FLAT_CODE64 | DESCRIPTOR_DPL3,
 	};
 	uint64_t base = (word)tss_page;
 
@@ -64,8 +74,10 @@ static uint64_t gdt_fixed(unsigned n)
 	case 10: return 0x000093000000ffff | BASE16;
 	case 11: return 0x0000fb000000ffff | BASE16;
 	case 12: return 0x0000f3000000ffff | BASE16;
-	case 13: return 0x000082000000003f | BASE16 | (uint64_t)(PAGE_DATA * PAGE) << 16; /* a table of local descriptors */
-	case 15: return (REGION & 0xffff) | 0x180000ull | 0xecull << 40 | (uint64_t)(REGION >> 16) << 48; /* a call gate */
+	/* a table of local descriptors */
+	case 13: return 0x000082000000003f | BASE16 | (uint64_t)(PAGE_DATA * PAGE) << 16;
+	/* a call gate */
+	case 15: return (REGION & 0xffff) | 0x180000ull | 0xecull << 40 | (uint64_t)(REGION >> 16) << 48;
 	case 17: return 0x00cf9f000000ffff; /* conforming */
 	case 18: return 0x00c0f70000000000 | (REGION >> 12 & 0xfff); /* expand-down */
 	case 19: return 0x00cf73000000ffff; /* not present */
@@ -104,10 +116,11 @@ static void make_gates(struct experiment *x)
 	static const uint8_t types[8] = { 0xee, 0xee, 0xef, 0xee, 0x8e, 0x6e, 0xe5, 0xe6 };
 
 	for (unsigned v = GATES_FIRST; v < GATES_FIRST + GATES; v++) {
-		word at = chance(x, 2) ? (word)hostile_stubs + 16 * v : REGION + CODE_START + SLOT * below(x, SLOTS) + SLOT / 2;
+		word at = chance(x, 2) ? (word)hostile_stubs + 16 * v
+				       : REGION + CODE_START + SLOT * below(x, SLOTS) + SLOT / 2;
 
-		set_gate(v, chance(x, 16) ? value_any(x) : at, chance(x, 6) ? 8 * below(x, 24) : 0x18, types[below(x, 8)],
-			 below(x, 8));
+		set_gate(v, chance(x, 16) ? value_any(x) : at, chance(x, 6) ? 8 * below(x, 24) : 0x18,
+			 types[below(x, 8)], below(x, 8));
 	}
 }
 
@@ -140,7 +153,8 @@ static void init_descriptors(void)
 		gdt_page[i] = gdt_fixed(i);
 	gdt_page[7] &= ~(2ull << 40); /* not busy yet */
 	for (unsigned v = 0; v < 256; v++)
-		set_gate(v, (word)hostile_stubs + 16 * v, 0x18, v == 3 || v == 4 || v >= 32 ? 0xee : 0x8e, v == 2 ? 2 : 1);
+		set_gate(v, (word)hostile_stubs + 16 * v, 0x18, v == 3 || v == 4 || v >= 32 ? 0xee : 0x8e,
+			 v == 2 ? 2 : 1);
 	tss_page[1] = (uint32_t)(REGION + (PAGE_STACK + 1) * PAGE);
 	set_stack(1, (word)trap_stack + PAGE);
 	set_stack(2, (word)nmi_stack + PAGE);

@@ -1,5 +1,5 @@
-/* 32 bits: what only old kernels do. Task switches, with and without paging, and the double fault through a task gate; virtual-8086 mode;
- * SYSENTER; segments with a base and a limit, also on accesses that the hypervisor carries out. */
+/* 32 bits: what only old kernels do. Task switches, with and without paging, and the double fault through a task gate;
+ * virtual-8086 mode; SYSENTER; segments with a base and a limit, also on accesses that the hypervisor carries out. */
 #include "pages.h"
 
 const char test_name[] = "legacy32";
@@ -32,15 +32,24 @@ static void describe(unsigned selector, const void *base, uint32_t limit, unsign
 {
 	uint64_t at = (word)base;
 
-	gdt[selector / 8] = (limit & 0xffff) | (at & 0xffffff) << 16 | (uint64_t)access << 40 | (uint64_t)(limit >> 16 & 15) << 48 |
-			    (uint64_t)more << 52 | (at >> 24) << 56;
+	gdt[selector / 8] = (limit & 0xffff) | (at & 0xffffff) << 16 | (uint64_t)access << 40 |
+			    (uint64_t)(limit >> 16 & 15) << 48 | (uint64_t)more << 52 | (at >> 24) << 56;
 }
 
 static void set_task(struct task_state *t, unsigned selector, void (*entry)(void), uint32_t *stack, unsigned words)
 {
-	*t = (struct task_state){ .cr3 = read_cr3(), .eip = (uint32_t)entry, .eflags = RFLAGS_FIXED,
-				  .esp = (uint32_t)(stack + words), .es = 0x23, .cs = 0x08, .ss = 0x10, .ds = 0x23, .fs = 0, .gs = 0x23,
-				  .ebx = 0xb0b0b0b0, .edi = 0xd0d0d0d0 };
+	*t = (struct task_state){ .cr3 = read_cr3(),
+				  .eip = (uint32_t)entry,
+				  .eflags = RFLAGS_FIXED,
+				  .esp = (uint32_t)(stack + words),
+				  .es = 0x23,
+				  .cs = 0x08,
+				  .ss = 0x10,
+				  .ds = 0x23,
+				  .fs = 0,
+				  .gs = 0x23,
+				  .ebx = 0xb0b0b0b0,
+				  .edi = 0xd0d0d0d0 };
 	describe(selector, t, sizeof(*t) - 1, SEGMENT_P | TYPE_TSS32, 0);
 }
 
@@ -121,14 +130,14 @@ static void switches(uint32_t cr3)
 	expect_switch("a third call", cr3, true);
 	/* What must not be switched to. */
 	gdt[TASK_B / 8] |= DESCRIPTOR_BUSY;
-	CHECK(trap_call(jump_b, NULL) == TRAP(GP) && trap.error == TASK_B, "a jump to a busy task: vector %u, error 0x%x", trap.vector,
-	      trap.error);
+	CHECK(trap_call(jump_b, NULL) == TRAP(GP) && trap.error == TASK_B,
+	      "a jump to a busy task: vector %u, error 0x%x", trap.vector, trap.error);
 	gdt[TASK_B / 8] &= ~(DESCRIPTOR_BUSY | DESCRIPTOR_P);
-	CHECK(trap_call(call_b, NULL) == TRAP(NP) && trap.error == TASK_B, "a call of an absent task: vector %u, error 0x%x",
-	      trap.vector, trap.error);
+	CHECK(trap_call(call_b, NULL) == TRAP(NP) && trap.error == TASK_B,
+	      "a call of an absent task: vector %u, error 0x%x", trap.vector, trap.error);
 	describe(TASK_B, &b, 40, SEGMENT_P | TYPE_TSS32, 0);
-	CHECK(trap_call(call_b, NULL) == TRAP(TS) && trap.error == TASK_B, "a call of a short task: vector %u, error 0x%x",
-	      trap.vector, trap.error);
+	CHECK(trap_call(call_b, NULL) == TRAP(TS) && trap.error == TASK_B,
+	      "a call of a short task: vector %u, error 0x%x", trap.vector, trap.error);
 	CHECK(seen == 0 && is_busy(MAIN), "a switch that faulted left something behind");
 }
 
@@ -167,18 +176,20 @@ static void switches16(void)
 		CHECK(kept == 0x87654321 && seen == i + 1, "16 bits: %u times, a register is 0x%x", seen, kept);
 		CHECK((seen_value & 0xffff) == 0xbeef, "16 bits: BX is 0x%x", seen_value);
 		CHECK(b16.link == MAIN && !is_busy(TASK_B) && is_busy(MAIN), "16 bits: link 0x%x", b16.link);
-		CHECK(b16.ip == (uint16_t)(task16_end - task16 - 2) && b16.bx == 0xbeef, "16 bits: saved IP 0x%x", b16.ip);
+		CHECK(b16.ip == (uint16_t)(task16_end - task16 - 2) && b16.bx == 0xbeef, "16 bits: saved IP 0x%x",
+		      b16.ip);
 		clear_ts();
 	}
 	describe(TASK_B, &b16, 42, SEGMENT_P | TYPE_TSS16, 0);
-	CHECK(trap_call(call_b, NULL) == TRAP(TS) && trap.error == TASK_B, "a short task of 16 bits: vector %u, error 0x%x",
-	      trap.vector, trap.error);
+	CHECK(trap_call(call_b, NULL) == TRAP(TS) && trap.error == TASK_B,
+	      "a short task of 16 bits: vector %u, error 0x%x", trap.vector, trap.error);
 	seen = 0;
 }
 
 extern char resume_here[];
 
-/* The double fault has a task of its own, for the stack of the task that faulted is of no use. It mends that task's stack and place. */
+/* The double fault has a task of its own, for the stack of the task that faulted is of no use. It mends that task's
+ * stack and place. */
 static uint32_t spare[256];
 static void task_f(void)
 {
@@ -198,7 +209,10 @@ static void lose_stack(void *p)
 {
 	(void)p;
 	/* A push to nowhere is a page fault, and so is its delivery. */
-	__asm__ volatile("movl $0x40001000, %%esp; pushl $0; .globl resume_here; resume_here: int $0x80" : : : "memory");
+	__asm__ volatile("movl $0x40001000, %%esp; pushl $0; .globl resume_here; resume_here: int $0x80"
+			 :
+			 :
+			 : "memory");
 }
 
 static volatile uint64_t *gate_of(unsigned vector)
@@ -242,7 +256,8 @@ static void task_ts(void)
 	}
 }
 
-/* A new task whose stack segment is none: the exception is the new task's, before its first instruction, which runs when that is mended. */
+/* A new task whose stack segment is none: the exception is the new task's, before its first instruction, which runs
+ * when that is mended. */
 static void bad_segment(void)
 {
 	volatile uint64_t *gate = gate_of(VECTOR_TS);
@@ -254,10 +269,11 @@ static void bad_segment(void)
 	b.ss = 0x23;
 	seen = 0;
 	call_b(NULL);
-	CHECK(ts_error == 0x20 && ts_eip == (uint32_t)task_b, "a bad stack segment: error 0x%x, EIP 0x%x", ts_error, ts_eip);
+	CHECK(ts_error == 0x20 && ts_eip == (uint32_t)task_b, "a bad stack segment: error 0x%x, EIP 0x%x", ts_error,
+	      ts_eip);
 	CHECK(ts_link == TASK_B, "a bad stack segment: the exception is of task 0x%x", ts_link);
-	CHECK(seen == 1 && seen_link == MAIN && is_busy(MAIN) && !is_busy(TASK_B) && !is_busy(TASK_F), "a bad stack segment: the task ran %u times",
-	      seen);
+	CHECK(seen == 1 && seen_link == MAIN && is_busy(MAIN) && !is_busy(TASK_B) && !is_busy(TASK_F),
+	      "a bad stack segment: the task ran %u times", seen);
 	clear_ts();
 	seen = 0;
 	*gate = old_gate;
@@ -280,7 +296,8 @@ static void build_tables(void)
 	for (uint32_t i = 0; i < 4; i++) {
 		pdpt[i] = (uint32_t)pae_pd[i] | PTE_P;
 		for (uint32_t j = 0; j < 512; j++)
-			pae_pd[i][j] = i == 0 || i == 3 ? (uint64_t)(i << 30 | j << 21) | PTE_PS | PTE_U | PTE_W | PTE_P : 0;
+			pae_pd[i][j] =
+				i == 0 || i == 3 ? (uint64_t)(i << 30 | j << 21) | PTE_PS | PTE_U | PTE_W | PTE_P : 0;
 	}
 }
 
@@ -319,8 +336,11 @@ static void enter_v86(void *p)
 
 	/* GS FS DS ES SS ESP EFLAGS CS EIP. */
 	__asm__ volatile("movl %%esp, tss + 4\n"
-			 "pushl $0; pushl $0; pushl %1; pushl %1; pushl %1; pushl $0xff0; pushl $0x20002; pushl %1; pushl %0; iret"
-			 : : "r"(words[0]), "r"(words[1]) : "memory");
+			 "pushl $0; pushl $0; pushl %1; pushl %1; pushl %1; pushl $0xff0; pushl $0x20002; pushl %1; "
+			 "pushl %0; iret"
+			 :
+			 : "r"(words[0]), "r"(words[1])
+			 : "memory");
 }
 
 static void test_v86(void)
@@ -336,10 +356,12 @@ static void test_v86(void)
 			paging((uint32_t)pd, CR4_PSE);
 		for (unsigned i = 0; i < sizeof(code); i++)
 			low[i] = code[i];
-		CHECK(trap_call(enter_v86, start) == TRAP(GP) && trap.error == 0, "INT in virtual-8086 mode: vector %u, error 0x%x", trap.vector,
-		      trap.error);
-		CHECK(trap.ip == 10 && (trap.flags & RFLAGS_VM), "it stopped at 0x%lx with flags 0x%lx", trap.ip, trap.flags);
-		CHECK(*(volatile uint16_t *)(low + 0x80) == 0x301, "it wrote 0x%x", (unsigned)*(volatile uint16_t *)(low + 0x80));
+		CHECK(trap_call(enter_v86, start) == TRAP(GP) && trap.error == 0,
+		      "INT in virtual-8086 mode: vector %u, error 0x%x", trap.vector, trap.error);
+		CHECK(trap.ip == 10 && (trap.flags & RFLAGS_VM), "it stopped at 0x%lx with flags 0x%lx", trap.ip,
+		      trap.flags);
+		CHECK(*(volatile uint16_t *)(low + 0x80) == 0x301, "it wrote 0x%x",
+		      (unsigned)*(volatile uint16_t *)(low + 0x80));
 	}
 	paging_off();
 }
@@ -369,7 +391,8 @@ static void test_sysenter(void)
 	      rdmsr(MSR_SYSENTER_EIP) == (word)sysenter_entry, "the MSRs of SYSENTER");
 	sysenter_count = 0;
 	for (unsigned i = 0; i < 3; i++)
-		CHECK(trap_call_user(user_sysenter, NULL) == NO_TRAP, "SYSENTER: vector %u, error 0x%x, at 0x%lx", trap.vector, trap.error, trap.ip);
+		CHECK(trap_call_user(user_sysenter, NULL) == NO_TRAP, "SYSENTER: vector %u, error 0x%x, at 0x%lx",
+		      trap.vector, trap.error, trap.ip);
 	CHECK(sysenter_count == 3, "SYSENTER came %u times", sysenter_count);
 	wrmsr(MSR_SYSENTER_CS, 0);
 	CHECK(trap_call_user(user_sysenter, NULL) == TRAP(GP), "SYSENTER with SYSENTER_CS = 0");
@@ -380,8 +403,18 @@ static void test_sysenter(void)
 static void load_fs(unsigned selector) { __asm__ volatile("movw %w0, %%fs" : : "r"(selector)); }
 static void fs_read(void *p) { __asm__ volatile("movl %%fs:(%0), %0" : "+r"(p)); }
 static void fs_write(void *p) { __asm__ volatile("movl %0, %%fs:(%0)" : : "r"(p) : "memory"); }
-static uint32_t fs_get(uint32_t at) { uint32_t v; __asm__ volatile("movl %%fs:(%1), %0" : "=r"(v) : "r"(at)); return v; }
-static uint32_t fs_get16(uint16_t at) { uint32_t v; __asm__ volatile("addr16 movl %%fs:(%%bx), %0" : "=r"(v) : "b"(at)); return v; }
+static uint32_t fs_get(uint32_t at)
+{
+	uint32_t v;
+	__asm__ volatile("movl %%fs:(%1), %0" : "=r"(v) : "r"(at));
+	return v;
+}
+static uint32_t fs_get16(uint16_t at)
+{
+	uint32_t v;
+	__asm__ volatile("addr16 movl %%fs:(%%bx), %0" : "=r"(v) : "b"(at));
+	return v;
+}
 
 /* The local APIC's page: each access is the hypervisor's doing. */
 static void test_device_segment(void)
@@ -390,12 +423,13 @@ static void test_device_segment(void)
 
 	describe(SMALL, (void *)0xfee00000, 0xfff, 0x93, 4);
 	load_fs(SMALL);
-	CHECK(fs_get(0x30) == version && fs_get16(0x30) == version, "through a segment the APIC's version is 0x%x 0x%x, not 0x%x", fs_get(0x30),
-	      fs_get16(0x30), version);
+	CHECK(fs_get(0x30) == version && fs_get16(0x30) == version,
+	      "through a segment the APIC's version is 0x%x 0x%x, not 0x%x", fs_get(0x30), fs_get16(0x30), version);
 	__asm__ volatile("movl %0, %%fs:0x80" : : "r"(0x20) : "memory"); /* TPR */
 	CHECK(*(volatile uint32_t *)0xfee00080 == 0x20, "TPR is 0x%x", *(volatile uint32_t *)0xfee00080);
 	__asm__ volatile("movl $0, %%fs:0x80" : : : "memory");
-	CHECK(trap_call(fs_read, (void *)0xffd) == TRAP(GP) && trap.error == 0, "a read beyond the limit: vector %u", trap.vector);
+	CHECK(trap_call(fs_read, (void *)0xffd) == TRAP(GP) && trap.error == 0, "a read beyond the limit: vector %u",
+	      trap.vector);
 	CHECK(trap_call(fs_read, (void *)0x1000) == TRAP(GP), "a read behind the limit: vector %u", trap.vector);
 	describe(SMALL, (void *)0xfee00000, 0xfff, 0x91, 4);
 	load_fs(SMALL);
@@ -404,7 +438,8 @@ static void test_device_segment(void)
 	describe(DOWN, (void *)(0xfee00000 - 0x10000), 0xffff, 0x97, 4);
 	load_fs(DOWN);
 	CHECK(fs_get(0x10030) == version, "through an expand-down segment the APIC's version is 0x%x", fs_get(0x10030));
-	CHECK(trap_call(fs_read, (void *)0xfffc) == TRAP(GP), "a read below an expand-down segment's limit: vector %u", trap.vector);
+	CHECK(trap_call(fs_read, (void *)0xfffc) == TRAP(GP), "a read below an expand-down segment's limit: vector %u",
+	      trap.vector);
 	load_fs(0);
 	CHECK(trap_call(fs_read, (void *)0x30) == TRAP(GP), "a read through a null selector: vector %u", trap.vector);
 }

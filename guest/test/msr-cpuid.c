@@ -81,8 +81,8 @@ static void test_cr4(void)
 		if (bits[i].bit == CR4_CET)
 			continue; /* needs CR0.WP besides */
 		taken = trap_call(do_cr4, (void *)(cr4 | bits[i].bit)) == NO_TRAP;
-		CHECK(taken == bits[i].offered, "CR4.%s: %s, and CPUID %s it", bits[i].name, taken ? "taken" : "refused",
-		      bits[i].offered ? "offers" : "does not offer");
+		CHECK(taken == bits[i].offered, "CR4.%s: %s, and CPUID %s it", bits[i].name,
+		      taken ? "taken" : "refused", bits[i].offered ? "offers" : "does not offer");
 		if (taken)
 			CHECK(read_cr4() == (cr4 | bits[i].bit), "CR4 reads 0x%lx", read_cr4());
 		write_cr4(cr4);
@@ -121,10 +121,12 @@ static void test_paging_features(void)
 	      seven.b & CPUID_7_EBX_SMAP ? " SMAP" : "", pku ? " PKU" : "", seven.c & CPUID_7_ECX_LA57 ? " LA57" : "");
 	CHECK(!invpcid || pcid, "INVPCID is offered, PCID is not");
 	for (word type = 0; type < 4; type++)
-		CHECK(trap_call(do_invpcid, (void *)type) == (invpcid ? NO_TRAP : TRAP(UD)), "INVPCID of type %lu: vector %u", type, trap.vector);
+		CHECK(trap_call(do_invpcid, (void *)type) == (invpcid ? NO_TRAP : TRAP(UD)),
+		      "INVPCID of type %lu: vector %u", type, trap.vector);
 	if (invpcid)
 		CHECK(trap_call(do_invpcid, (void *)4ul) == TRAP(GP), "INVPCID took type 4");
-	CHECK(trap_call(do_rdtscp, NULL) == (rdtscp ? NO_TRAP : TRAP(UD)), "RDTSCP, which CPUID %s", rdtscp ? "offers" : "does not offer");
+	CHECK(trap_call(do_rdtscp, NULL) == (rdtscp ? NO_TRAP : TRAP(UD)), "RDTSCP, which CPUID %s",
+	      rdtscp ? "offers" : "does not offer");
 	CHECK(trap_call(do_rdpkru, NULL) == TRAP(UD), "RDPKRU without CR4.PKE");
 	if (!pku)
 		return;
@@ -162,8 +164,8 @@ static void test_offered_msrs(void)
 		bool can = readable(msrs[i].msr);
 
 		if (msrs[i].offered || msrs[i].strict)
-			CHECK(can == msrs[i].offered, "MSR %s (0x%x) is %s, and CPUID %s it", msrs[i].name, msrs[i].msr, can ? "there" : "not there",
-			      msrs[i].offered ? "offers" : "does not offer");
+			CHECK(can == msrs[i].offered, "MSR %s (0x%x) is %s, and CPUID %s it", msrs[i].name, msrs[i].msr,
+			      can ? "there" : "not there", msrs[i].offered ? "offers" : "does not offer");
 	}
 	CHECK(!(one.c & CPUID_1_ECX_PDCM) || pmu_version(), "PDCM is offered without a PMU");
 }
@@ -184,7 +186,8 @@ static void test_speculation(void)
 	CHECK(!readable(MSR_PRED_CMD), "PRED_CMD can be read");
 	check_write_gp(MSR_PRED_CMD, 2);
 	check_write_gp(MSR_ARCH_CAPABILITIES, 0);
-	CHECK(writable(MSR_FLUSH_CMD, FLUSH_CMD_L1D) == !!(d & CPUID_7_EDX_L1D_FLUSH), "L1D_FLUSH, and CPUID says otherwise");
+	CHECK(writable(MSR_FLUSH_CMD, FLUSH_CMD_L1D) == !!(d & CPUID_7_EDX_L1D_FLUSH),
+	      "L1D_FLUSH, and CPUID says otherwise");
 	if (!all)
 		return;
 	CHECK(rdmsr(MSR_SPEC_CTRL) == 0, "SPEC_CTRL begins as 0x%lx", (word)rdmsr(MSR_SPEC_CTRL));
@@ -205,7 +208,8 @@ static void test_unknown(void)
 	const uint32_t unknown[] = { 0x12345678, 0x40000fff, 0xc0001234, 0x1fff, 0xffffffff, 0xbad };
 
 	for (unsigned i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
-		CHECK(!readable(unknown[i]) && trap.vector == VECTOR_GP && trap.error == 0, "MSR 0x%x can be read", unknown[i]);
+		CHECK(!readable(unknown[i]) && trap.vector == VECTOR_GP && trap.error == 0, "MSR 0x%x can be read",
+		      unknown[i]);
 		check_write_gp(unknown[i], 0);
 	}
 }
@@ -218,8 +222,8 @@ static void test_addresses(void)
 	for (unsigned i = 0; i < sizeof(bases) / sizeof(bases[0]); i++) {
 		uint64_t old = rdmsr(bases[i]);
 
-		CHECK(writable(bases[i], 0xffff800000001234) && rdmsr(bases[i]) == 0xffff800000001234, "MSR 0x%x reads 0x%lx", bases[i],
-		      (word)rdmsr(bases[i]));
+		CHECK(writable(bases[i], 0xffff800000001234) && rdmsr(bases[i]) == 0xffff800000001234,
+		      "MSR 0x%x reads 0x%lx", bases[i], (word)rdmsr(bases[i]));
 		check_write_gp(bases[i], 0x800000000000);
 		wrmsr(bases[i], old);
 	}
@@ -270,7 +274,8 @@ static void test_apic_base(void)
 	CHECK((apic_read(0x30) & 0xf0) == 0x10, "the local APIC's version is 0x%x", apic_read(0x30));
 	wrmsr(MSR_APIC_BASE, base & ~(uint64_t)APIC_BASE_EN);
 	CHECK(!(cpuid(1, 0).d & CPUID_1_EDX_APIC), "the local APIC is off and CPUID offers it");
-	CHECK(rdmsr(MSR_APIC_BASE) == (base & ~(uint64_t)APIC_BASE_EN), "APIC_BASE reads 0x%lx", (word)rdmsr(MSR_APIC_BASE));
+	CHECK(rdmsr(MSR_APIC_BASE) == (base & ~(uint64_t)APIC_BASE_EN), "APIC_BASE reads 0x%lx",
+	      (word)rdmsr(MSR_APIC_BASE));
 	wrmsr(MSR_APIC_BASE, base);
 	CHECK(cpuid(1, 0).d & CPUID_1_EDX_APIC, "the local APIC is on again and CPUID denies it");
 	CHECK((apic_read(0x30) & 0xf0) == 0x10, "the local APIC's version is 0x%x after it was off", apic_read(0x30));
@@ -285,7 +290,8 @@ static void test_apic_base(void)
 	CHECK(!readable(MSR_X2APIC_APICID), "x2APIC registers are there in xAPIC mode");
 	wrmsr(MSR_APIC_BASE, base | APIC_BASE_EXTD);
 	CHECK(readable(MSR_X2APIC_APICID) && rdmsr(MSR_X2APIC_APICID) == 0, "the x2APIC id is not there, or not 0");
-	CHECK((rdmsr(MSR_X2APIC_VERSION) & 0xf0) == 0x10, "the x2APIC's version is 0x%lx", (word)rdmsr(MSR_X2APIC_VERSION));
+	CHECK((rdmsr(MSR_X2APIC_VERSION) & 0xf0) == 0x10, "the x2APIC's version is 0x%lx",
+	      (word)rdmsr(MSR_X2APIC_VERSION));
 	CHECK(!readable(0x80e) && !readable(0x831), "x2APIC registers are there that should not be");
 	check_write_gp(MSR_X2APIC_APICID, 0);
 	check_write_gp(MSR_X2APIC_EOI, 1); /* EOI takes 0 only */
@@ -318,7 +324,9 @@ static void do_xsetbv(void *p)
 {
 	word v = (word)p;
 
-	__asm__ volatile("xsetbv" : : "c"(v & 0x80000000 ? 1 : 0), "a"((uint32_t)v & 0x7fffffff), "d"((uint32_t)(v >> 32)));
+	__asm__ volatile("xsetbv"
+			 :
+			 : "c"(v & 0x80000000 ? 1 : 0), "a"((uint32_t)v & 0x7fffffff), "d"((uint32_t)(v >> 32)));
 }
 
 static uint32_t xgetbv(void)
@@ -349,12 +357,15 @@ static void test_xcr0(void)
 	CHECK(trap_call(do_xsetbv, (void *)5ul) == TRAP(GP), "XCR0 = 5, AVX without SSE, was taken");
 	CHECK(trap_call(do_xsetbv, (void *)(3 | 1ul << 62)) == TRAP(GP), "XCR0 with bit 62 was taken");
 	CHECK(trap_call(do_xsetbv, (void *)(3 | 0x80000000ul)) == TRAP(GP), "XCR1 was taken");
-	CHECK((trap_call(do_xsetbv, (void *)7ul) == NO_TRAP) == ((offered & 4) != 0), "XCR0 = 7 and what CPUID offers (0x%x) differ", offered);
+	CHECK((trap_call(do_xsetbv, (void *)7ul) == NO_TRAP) == ((offered & 4) != 0),
+	      "XCR0 = 7 and what CPUID offers (0x%x) differ", offered);
 	if (offered & 4)
-		CHECK(xgetbv() == 7 && cpuid(13, 0).b >= 832, "XCR0 is 0x%x, the save area has %u bytes", xgetbv(), cpuid(13, 0).b);
+		CHECK(xgetbv() == 7 && cpuid(13, 0).b >= 832, "XCR0 is 0x%x, the save area has %u bytes", xgetbv(),
+		      cpuid(13, 0).b);
 	for (unsigned bit = 3; bit < 20; bit++)
 		if (!(offered >> bit & 1))
-			CHECK(trap_call(do_xsetbv, (void *)(7ul | 1ul << bit)) == TRAP(GP), "XCR0 bit %u was taken and is not offered", bit);
+			CHECK(trap_call(do_xsetbv, (void *)(7ul | 1ul << bit)) == TRAP(GP),
+			      "XCR0 bit %u was taken and is not offered", bit);
 	do_xsetbv((void *)1ul);
 	write_cr4(read_cr4() & ~CR4_OSXSAVE);
 	CHECK(trap_call(do_xsetbv, (void *)1ul) == TRAP(UD), "XSETBV without CR4.OSXSAVE");

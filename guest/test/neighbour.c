@@ -1,8 +1,8 @@
-/* 64 bits: a neighbour that must notice nothing. It fills its memory with a pattern, checks all of it over and over, and
- * measures its share of the CPU with the host's clock (clock host): what goes by between two readings of the TSC, beyond the
- * few instructions between them, is time that it did not have. mega=N: for N million ticks; mhz=N: ticks of the TSC in a
- * microsecond; share=N: at least that percentage of the time that it was awake (0: not checked); slices=N: no gap longer than
- * N slices of 10 ms; duty=N: awake N percent of the time. */
+/* 64 bits: a neighbour that must notice nothing. It fills its memory with a pattern, checks all of it over and over,
+ * and measures its share of the CPU with the host's clock (clock host): what goes by between two readings of the TSC,
+ * beyond the few instructions between them, is time that it did not have. mega=N: for N million ticks; mhz=N: ticks of
+ * the TSC in a microsecond; share=N: at least that percentage of the time that it was awake (0: not checked); slices=N:
+ * no gap longer than N slices of 10 ms; duty=N: awake N percent of the time. */
 #include "apic.h"
 
 const char test_name[] = "neighbour";
@@ -110,10 +110,10 @@ void test_main(void)
 		;
 	awake = last - begin - asleep;
 	had = (awake - lost) * 100 / awake;
-	print("neighbour: share %lu percent of %lu Mticks, longest gap %lu us, %lu gaps, %lu passes and a part\n", (word)had,
-	      (word)(awake / 1000000), (word)(longest / mhz), (word)gaps, (word)passes);
+	print("neighbour: share %lu percent of %lu Mticks, longest gap %lu us, %lu gaps, %lu passes and a part\n",
+	      (word)had, (word)(awake / 1000000), (word)(longest / mhz), (word)gaps, (word)passes);
 	CHECK(wrong == 0, "%lu words of its memory changed", (word)wrong);
 	CHECK(had >= share, "it had %lu percent of the time, not %u", (word)had, share);
-	CHECK(longest <= slices * 10000 * mhz, "it waited %lu us for the CPU, longer than %u slices", (word)(longest / mhz),
-	      slices);
+	CHECK(longest <= slices * 10000 * mhz, "it waited %lu us for the CPU, longer than %u slices",
+	      (word)(longest / mhz), slices);
 }

@@ -1,5 +1,5 @@
-/* 64 bits: level 2, whose SS may be null. RET and IRET take a null SS of that level's RPL only (the manual: RET, IRET); and it
- * stays level 2 over a VM exit, which takes the level from the DPL of SS. */
+/* 64 bits: level 2, whose SS may be null. RET and IRET take a null SS of that level's RPL only (the manual: RET, IRET);
+ * and it stays level 2 over a VM exit, which takes the level from the DPL of SS. */
 #include "pages.h"
 
 const char test_name[] = "nullss";
@@ -18,13 +18,19 @@ static void go(void *p)
 	const struct way *w = p;
 
 	if (w->iret)
-		__asm__ volatile("mov %%rsp, %%rdx; pushq %0; pushq %%rdx; pushq $2; pushq %1; leaq 1f(%%rip), %%rdx; pushq %%rdx; iretq\n"
+		__asm__ volatile("mov %%rsp, %%rdx; pushq %0; pushq %%rdx; pushq $2; pushq %1; leaq 1f(%%rip), %%rdx; "
+				 "pushq %%rdx; iretq\n"
 				 "1: xorl %%eax, %%eax; cpuid; movq %%cr0, %%rax; ud2"
-				 : : "r"(w->ss), "i"(CODE2 | 2) : "rax", "rbx", "rcx", "rdx", "memory");
+				 :
+				 : "r"(w->ss), "i"(CODE2 | 2)
+				 : "rax", "rbx", "rcx", "rdx", "memory");
 	else
-		__asm__ volatile("mov %%rsp, %%rdx; pushq %0; pushq %%rdx; pushq %1; leaq 1f(%%rip), %%rdx; pushq %%rdx; lretq\n"
-				 "1: xorl %%eax, %%eax; cpuid; movq %%cr0, %%rax; ud2"
-				 : : "r"(w->ss), "i"(CODE2 | 2) : "rax", "rbx", "rcx", "rdx", "memory");
+		__asm__ volatile(
+			"mov %%rsp, %%rdx; pushq %0; pushq %%rdx; pushq %1; leaq 1f(%%rip), %%rdx; pushq %%rdx; lretq\n"
+			"1: xorl %%eax, %%eax; cpuid; movq %%cr0, %%rax; ud2"
+			:
+			: "r"(w->ss), "i"(CODE2 | 2)
+			: "rax", "rbx", "rcx", "rdx", "memory");
 }
 
 static uint64_t byte_at(word at) { return *(const uint8_t *)at; }
@@ -42,8 +48,10 @@ void test_main(void)
 		for (uint64_t ss = 0; ss < 4; ss++) {
 			struct way w = { ss, iret };
 
-			CHECK(trap_call(go, &w) == TRAP(GP) && trap.error == 0, "SS %lu: trap %u, error 0x%x", ss, trap.vector, trap.error);
+			CHECK(trap_call(go, &w) == TRAP(GP) && trap.error == 0, "SS %lu: trap %u, error 0x%x", ss,
+			      trap.vector, trap.error);
 			/* The return itself (48 CF, 48 CB), or MOV from CR0 (0F 20 C0). */
-			CHECK((byte_at(trap.ip) == 0x0f) == (ss == 2), "SS %lu: the exception is at 0x%lx", ss, trap.ip);
+			CHECK((byte_at(trap.ip) == 0x0f) == (ss == 2), "SS %lu: the exception is at 0x%lx", ss,
+			      trap.ip);
 		}
 }

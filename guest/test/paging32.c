@@ -46,12 +46,15 @@ static void test_32bit(void)
 	set_pte(1, frame(1) | PTE_W | PTE_P);
 	set_pte(2, frame(2) | PTE_U | PTE_P);
 	set_pte(3, 0);
-	CHECK(*window(0) == 0xdad00000 && *window(1) == 0xdad00001, "mapped pages read 0x%x 0x%x", *window(0), *window(1));
+	CHECK(*window(0) == 0xdad00000 && *window(1) == 0xdad00001, "mapped pages read 0x%x 0x%x", *window(0),
+	      *window(1));
 	expect_good("32-bit: user read", do_read, WINDOW, true);
 	expect_good("32-bit: user write", do_write, WINDOW + 8, true);
 	expect_fault("32-bit: user read of a supervisor page", do_read, WINDOW + 0x1004, true, PFERR_U | PFERR_P);
-	expect_fault("32-bit: user write to a supervisor page", do_write, WINDOW + 0x1004, true, PFERR_U | PFERR_W | PFERR_P);
-	expect_fault("32-bit: user write to a read-only page", do_write, WINDOW + 0x2004, true, PFERR_U | PFERR_W | PFERR_P);
+	expect_fault("32-bit: user write to a supervisor page", do_write, WINDOW + 0x1004, true,
+		     PFERR_U | PFERR_W | PFERR_P);
+	expect_fault("32-bit: user write to a read-only page", do_write, WINDOW + 0x2004, true,
+		     PFERR_U | PFERR_W | PFERR_P);
 	expect_good("32-bit: supervisor write to a read-only page, WP=0", do_write, WINDOW + 0x2008, false);
 	write_cr0(read_cr0() | CR0_WP);
 	expect_fault("32-bit: supervisor write to a read-only page, WP=1", do_write, WINDOW + 0x2ffc, false,
@@ -103,7 +106,8 @@ static void change_paging(word cr3, word cr4)
 	write_cr0(read_cr0() | CR0_PG);
 }
 
-/* Without CR4.PSE bit 7 of a directory's entry means nothing; with it, bits 13 to 20 are address bits and 21 is reserved. */
+/* Without CR4.PSE bit 7 of a directory's entry means nothing; with it, bits 13 to 20 are address bits and 21 is
+ * reserved. */
 static void test_large(void)
 {
 	static uint32_t plain_pd[1024] __attribute__((aligned(4096))), low[4][1024] __attribute__((aligned(4096)));
@@ -124,7 +128,8 @@ static void test_large(void)
 	change_paging(cr3, CR4_PSE);
 	pd[(word)big >> 22] = ((uint32_t)data & 0xffc00000) | PTE_PS | PTE_W | PTE_P;
 	invlpg((void *)(word)big);
-	CHECK(*(volatile uint32_t *)((word)big + ((word)data & 0x3fffff)) == 0xdad00000, "a page of 4M reads 0x%x", *(volatile uint32_t *)((word)big + ((word)data & 0x3fffff)));
+	CHECK(*(volatile uint32_t *)((word)big + ((word)data & 0x3fffff)) == 0xdad00000, "a page of 4M reads 0x%x",
+	      *(volatile uint32_t *)((word)big + ((word)data & 0x3fffff)));
 	pd[(word)big >> 22] |= 1u << 21;
 	invlpg((void *)(word)big);
 	expect_fault("a reserved bit of a page of 4M", do_read, (word)big, false, PFERR_RSVD | PFERR_P);
@@ -171,9 +176,11 @@ static void test_pae(void)
 	CHECK(*window(1) == 0xdad00001, "PAE: a mapped page reads 0x%x", *window(1));
 	expect_good("PAE: user write", do_write, WINDOW + 8, true);
 	expect_fault("PAE: user read of a supervisor page", do_read, WINDOW + 0x1004, true, PFERR_U | PFERR_P);
-	expect_fault("PAE: user write to a read-only page", do_write, WINDOW + 0x2004, true, PFERR_U | PFERR_W | PFERR_P);
+	expect_fault("PAE: user write to a read-only page", do_write, WINDOW + 0x2004, true,
+		     PFERR_U | PFERR_W | PFERR_P);
 	write_cr0(read_cr0() | CR0_WP);
-	expect_fault("PAE: supervisor write to a read-only page, WP=1", do_write, WINDOW + 0x2004, false, PFERR_W | PFERR_P);
+	expect_fault("PAE: supervisor write to a read-only page, WP=1", do_write, WINDOW + 0x2004, false,
+		     PFERR_W | PFERR_P);
 	write_cr0(read_cr0() & ~(word)CR0_WP);
 	expect_fault("PAE: read of an absent page", do_read, WINDOW + 0x3000, false, 0);
 	set_pae(5, frame(0) | 1ull << 55 | PTE_W | PTE_P);
@@ -217,7 +224,8 @@ static void paging_off(void)
 {
 	write_cr0(read_cr0() & ~(word)CR0_PG);
 	user_alias = 0;
-	CHECK(*(volatile uint32_t *)data[3] == 0xdad00003, "paging off: memory reads 0x%x", *(volatile uint32_t *)data[3]);
+	CHECK(*(volatile uint32_t *)data[3] == 0xdad00003, "paging off: memory reads 0x%x",
+	      *(volatile uint32_t *)data[3]);
 }
 
 void test_main(void)

@@ -1,4 +1,5 @@
-/* 64 bits: every fault of 4-level paging with its error code; NX, WP, SMEP, SMAP, PCID, large pages, canonical addresses. */
+/* 64 bits: every fault of 4-level paging with its error code; NX, WP, SMEP, SMAP, PCID, large pages, canonical
+ * addresses. */
 #include "pages.h"
 
 const char test_name[] = "paging64";
@@ -49,7 +50,8 @@ static void test_rights(void)
 	set_pte(1, frame(1) | PTE_W | PTE_P);
 	set_pte(2, frame(2) | PTE_U | PTE_P);
 	set_pte(3, 0);
-	CHECK(*window(0) == 0xdad00000 && *window(1) == 0xdad00001, "mapped pages read 0x%x 0x%x", *window(0), *window(1));
+	CHECK(*window(0) == 0xdad00000 && *window(1) == 0xdad00001, "mapped pages read 0x%x 0x%x", *window(0),
+	      *window(1));
 	expect_good("user read", do_read, WINDOW, true);
 	expect_good("user write", do_write, WINDOW + 8, true);
 	expect_good("user execution", do_execute, WINDOW + 64, true);
@@ -94,7 +96,8 @@ static void test_reserved(void)
 	expect_fault("PS in a PML4E", do_read, BAD, false, PFERR_RSVD | PFERR_P);
 	if (width < 52) {
 		set_pte(5, frame(0) | 1ull << 51 | PTE_W | PTE_P);
-		expect_fault("an address beyond MAXPHYADDR", do_write, WINDOW + 0x5000, false, PFERR_RSVD | PFERR_W | PFERR_P);
+		expect_fault("an address beyond MAXPHYADDR", do_write, WINDOW + 0x5000, false,
+			     PFERR_RSVD | PFERR_W | PFERR_P);
 		set_pte(5, 0);
 	}
 	set(&win_pd[4], 0x200000 | 1u << 13 | PTE_PS | PTE_W | PTE_P);
@@ -106,7 +109,8 @@ static void test_reserved(void)
 	set(&win_pdpt[5], 0);
 	if (giant) {
 		set(&win_pdpt[6], PTE_PS | PTE_W | PTE_P);
-		CHECK(*(volatile uint32_t *)(WINDOW + 6 * GIB + frame(1)) == 0xdad00001, "through a 1G page memory reads otherwise");
+		CHECK(*(volatile uint32_t *)(WINDOW + 6 * GIB + frame(1)) == 0xdad00001,
+		      "through a 1G page memory reads otherwise");
 		set(&win_pdpt[6], 0);
 	}
 	write_cr3(read_cr3());
@@ -146,7 +150,8 @@ static void test_smep_smap(void)
 	if (c.b & CPUID_7_EBX_SMEP) {
 		expect_good("supervisor execution of a user page, SMEP=0", do_execute, WINDOW + 64, false);
 		write_cr4(read_cr4() | CR4_SMEP);
-		expect_fault("supervisor execution of a user page, SMEP=1", do_execute, WINDOW + 64, false, PFERR_I | PFERR_P);
+		expect_fault("supervisor execution of a user page, SMEP=1", do_execute, WINDOW + 64, false,
+			     PFERR_I | PFERR_P);
 		expect_good("user execution of a user page, SMEP=1", do_execute, WINDOW + 64, true);
 		write_cr4(read_cr4() & ~(word)CR4_SMEP);
 	}
@@ -199,8 +204,8 @@ static void test_registers(void)
 	CHECK(trap_call(load_cr0, (void *)(cr0 & ~CR0_PE)) == TRAP(GP), "CR0.PE off with paging on");
 	CHECK(trap_call(load_cr0, (void *)((cr0 | CR0_NW) & ~CR0_CD)) == TRAP(GP), "CR0.NW without CD");
 	CHECK(trap_call(load_cr0, (void *)(cr0 | 1ul << 32)) == TRAP(GP), "CR0 with a reserved bit");
-	CHECK(read_cr0() == cr0 && read_cr3() == cr3 && read_cr4() == cr4, "the registers are 0x%lx 0x%lx 0x%lx", read_cr0(), read_cr3(),
-	      read_cr4());
+	CHECK(read_cr0() == cr0 && read_cr3() == cr3 && read_cr4() == cr4, "the registers are 0x%lx 0x%lx 0x%lx",
+	      read_cr0(), read_cr3(), read_cr4());
 	if (!pcid) {
 		CHECK(trap_call(load_cr4, (void *)(cr4 | CR4_PCIDE)) == TRAP(GP), "CR4.PCIDE, which is not offered");
 		return;

@@ -224,10 +224,13 @@ void rt_trap(struct trap_frame *f)
 			irq_hook[f->vector]();
 		return;
 	}
-	trap = (struct trap){ (unsigned)f->vector, (uint32_t)f->error, read_cr2(), f->ip, f->flags, f->cx, f->si, f->di };
+	trap = (struct trap){
+		(unsigned)f->vector, (uint32_t)f->error, read_cr2(), f->ip, f->flags, f->cx, f->si, f->di
+	};
 	if (trap_sp)
 		trap_unwind(trap.vector + 1);
-	print("%s: unexpected exception %u, error 0x%lx, at 0x%lx, cr2 0x%lx\n", test_name, trap.vector, f->error, f->ip, trap.cr2);
+	print("%s: unexpected exception %u, error 0x%lx, at 0x%lx, cr2 0x%lx\n", test_name, trap.vector, f->error,
+	      f->ip, trap.cr2);
 	debug_exit(0x7f);
 }
 
@@ -248,7 +251,8 @@ static void set_idt(void)
 		word at = (word)trap_stubs + v * 16u;
 		uint64_t type = v == 0x80 ? 0xee00 : 0x8e00;
 
-		idt[v * GATE_WORDS] = (at & 0xffff) | CODE_SELECTOR << 16 | type << 32 | (uint64_t)(at >> 16 & 0xffff) << 48;
+		idt[v * GATE_WORDS] =
+			(at & 0xffff) | CODE_SELECTOR << 16 | type << 32 | (uint64_t)(at >> 16 & 0xffff) << 48;
 	}
 	__asm__ volatile("lidt %0" : : "m"(idtr));
 }

@@ -1,4 +1,5 @@
-/* guest/test/rt.h - what the test kernels stand on: a console, a way out, traps that a test can catch. Built for 32 and 64 bits. */
+/* guest/test/rt.h - what the test kernels stand on: a console, a way out, traps that a test can catch. Built for 32 and
+ * 64 bits. */
 #ifndef VELLUM_GUEST_TEST_RT_H
 #define VELLUM_GUEST_TEST_RT_H
 
@@ -32,7 +33,8 @@ _Noreturn void debug_exit(uint32_t value);
 /* ---- the machine as the loader left it ---- */
 
 struct multiboot_info {
-	uint32_t flags, mem_lower, mem_upper, boot_device, cmdline, mods_count, mods_addr, syms[4], mmap_length, mmap_addr;
+	uint32_t flags, mem_lower, mem_upper, boot_device, cmdline, mods_count, mods_addr, syms[4], mmap_length,
+		mmap_addr;
 };
 struct multiboot_mmap {
 	uint32_t size;
@@ -86,8 +88,18 @@ extern void (*irq_hook[256])(void);
 /* ---- instructions ---- */
 
 static inline uint8_t inb(uint16_t port) { uint8_t v; __asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port)); return v; }
-static inline uint16_t inw(uint16_t port) { uint16_t v; __asm__ volatile("inw %1, %0" : "=a"(v) : "Nd"(port)); return v; }
-static inline uint32_t inl(uint16_t port) { uint32_t v; __asm__ volatile("inl %1, %0" : "=a"(v) : "Nd"(port)); return v; }
+static inline uint16_t inw(uint16_t port)
+{
+	uint16_t v;
+	__asm__ volatile("inw %1, %0" : "=a"(v) : "Nd"(port));
+	return v;
+}
+static inline uint32_t inl(uint16_t port)
+{
+	uint32_t v;
+	__asm__ volatile("inl %1, %0" : "=a"(v) : "Nd"(port));
+	return v;
+}
 static inline void outb(uint16_t port, uint8_t v) { __asm__ volatile("outb %0, %1" : : "a"(v), "Nd"(port)); }
 static inline void outw(uint16_t port, uint16_t v) { __asm__ volatile("outw %0, %1" : : "a"(v), "Nd"(port)); }
 static inline void outl(uint16_t port, uint32_t v) { __asm__ volatile("outl %0, %1" : : "a"(v), "Nd"(port)); }

@@ -1,4 +1,5 @@
-/* 64 bits: says what it has mapped where, and goes on for ever, using it: for what looks at a running guest from outside. */
+/* 64 bits: says what it has mapped where, and goes on for ever, using it: for what looks at a running guest from
+ * outside. */
 #include "pages.h"
 
 const char test_name[] = "stay";

@@ -1,5 +1,5 @@
-/* 64 bits: SYSRET to a 32-bit program, from a kernel whose SS is null. The manual (SYSRET) gives SS the attributes of a flat
- * 32-bit stack, whatever it had: pushes and pops use all of ESP. */
+/* 64 bits: SYSRET to a 32-bit program, from a kernel whose SS is null. The manual (SYSRET) gives SS the attributes of a
+ * flat 32-bit stack, whatever it had: pushes and pops use all of ESP. */
 #include "pages.h"
 
 const char test_name[] = "sysret";
@@ -43,8 +43,8 @@ void test_main(void)
 	wrmsr(MSR_FMASK, RFLAGS_TF | RFLAGS_IF | RFLAGS_DF);
 	for (unsigned n = 0; n < 100; n++) {
 		top[-1] = 0;
-		CHECK(trap_call_user(program, NULL) == TRAP(UD), "the 32-bit program ended in trap %u, error 0x%x, CR2 0x%lx", trap.vector,
-		      trap.error, trap.cr2);
+		CHECK(trap_call_user(program, NULL) == TRAP(UD),
+		      "the 32-bit program ended in trap %u, error 0x%x, CR2 0x%lx", trap.vector, trap.error, trap.cr2);
 		CHECK(top[-1] == 0x5a5a5a5a, "what it pushed is not on its stack");
 	}
 }

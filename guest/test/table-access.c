@@ -45,7 +45,10 @@ W(mov16)
 W(mov_imm)
 {
 	ASM("movq $0, %0" : "=m"(*e));
-	ASM("movl $0x12345678, %0; andl $0, %0; orl %k1, %0; movw $0, 6+%0; orw %w2, 4+%0" : "+o"(*e) : "r"(v), "r"(v >> 32) : "cc");
+	ASM("movl $0x12345678, %0; andl $0, %0; orl %k1, %0; movw $0, 6+%0; orw %w2, 4+%0"
+	    : "+o"(*e)
+	    : "r"(v), "r"(v >> 32)
+	    : "cc");
 }
 W(movnti64) { ASM("movnti %1, %0" : "=m"(*e) : "r"(v)); }
 W(movnti32) { ASM("movnti %k1, %0; movnti %k2, 4+%0" : "+o"(*e) : "r"(v), "r"(v >> 32)); }
@@ -106,7 +109,10 @@ W(bts_btr)
 }
 W(btc_imm)
 {
-	ASM("movq %1, %0; lock btcl $5, %0; lock btcl $5, %0; btsl $5, %0; btrl $5, %0" : "+m"(*e) : "r"(v & ~0x20ull) : "cc");
+	ASM("movq %1, %0; lock btcl $5, %0; lock btcl $5, %0; btsl $5, %0; btrl $5, %0"
+	    : "+m"(*e)
+	    : "r"(v & ~0x20ull)
+	    : "cc");
 	ASM("orq %1, %0" : "+m"(*e) : "r"(v & 0x20) : "cc");
 }
 W(shifts)
@@ -123,18 +129,27 @@ W(setcc)
 	ASM("movq %1, %0; stc; setc %0; orb %b2, %0" : "+m"(*e) : "r"(v & ~0xffull), "q"(v) : "cc");
 	ASM("movb %b1, %0" : "+m"(*e) : "q"(v));
 }
-W(push) { ASM("movq %%rsp, %%rax; movq %0, %%rsp; pushq %1; movq %%rax, %%rsp" : : "r"(e + 1), "r"(v) : "rax", "memory"); }
+W(push)
+{
+	ASM("movq %%rsp, %%rax; movq %0, %%rsp; pushq %1; movq %%rax, %%rsp" : : "r"(e + 1), "r"(v) : "rax", "memory");
+}
 W(push_mem)
 {
 	uint64_t from = v;
 
-	ASM("movq %%rsp, %%rax; movq %0, %%rsp; pushq (%1); movq %%rax, %%rsp" : : "r"(e + 1), "r"(&from) : "rax", "memory");
+	ASM("movq %%rsp, %%rax; movq %0, %%rsp; pushq (%1); movq %%rax, %%rsp"
+	    :
+	    : "r"(e + 1), "r"(&from)
+	    : "rax", "memory");
 }
 W(pop_mem) { ASM("pushq %1; popq (%0)" : : "r"(e), "r"(v) : "memory"); }
 W(call)
 {
 	/* The return address lands in the entry, to be overwritten. */
-	ASM("movq %%rsp, %%rax; movq %0, %%rsp; call 1f; 1: movq %%rax, %%rsp; movq %1, (%2)" : : "r"(e + 1), "r"(v), "r"(e) : "rax", "memory");
+	ASM("movq %%rsp, %%rax; movq %0, %%rsp; call 1f; 1: movq %%rax, %%rsp; movq %1, (%2)"
+	    :
+	    : "r"(e + 1), "r"(v), "r"(e)
+	    : "rax", "memory");
 }
 
 /* ---- writers: strings ---- */
@@ -184,8 +199,16 @@ W(insb)
 /* ---- writers: vectors ---- */
 
 W(movq_xmm) { ASM("movq %1, %%xmm3; movq %%xmm3, %0" : "=m"(*e) : "r"(v)); }
-W(movd_xmm) { ASM("movd %k1, %%xmm3; movd %%xmm3, %0; movd %k2, %%xmm3; movd %%xmm3, 4+%0" : "+o"(*e) : "r"(v), "r"(v >> 32)); }
-W(movss) { ASM("movd %k1, %%xmm4; movss %%xmm4, %0; movd %k2, %%xmm4; movss %%xmm4, 4+%0" : "+o"(*e) : "r"(v), "r"(v >> 32)); }
+W(movd_xmm)
+{
+	ASM("movd %k1, %%xmm3; movd %%xmm3, %0; movd %k2, %%xmm3; movd %%xmm3, 4+%0" : "+o"(*e) : "r"(v), "r"(v >> 32));
+}
+W(movss)
+{
+	ASM("movd %k1, %%xmm4; movss %%xmm4, %0; movd %k2, %%xmm4; movss %%xmm4, 4+%0"
+	    : "+o"(*e)
+	    : "r"(v), "r"(v >> 32));
+}
 W(movlps) { ASM("movq %1, %%xmm5; movlps %%xmm5, %0" : "=m"(*e) : "r"(v)); }
 W(movhps) { ASM("movq %1, %%xmm5; pslldq $8, %%xmm5; movhps %%xmm5, %0" : "=m"(*e) : "r"(v)); }
 
@@ -193,7 +216,9 @@ W(movhps) { ASM("movq %1, %%xmm5; pslldq $8, %%xmm5; movhps %%xmm5, %0" : "=m"(*
 	W(name) \
 	{ \
 		uint64_t pair[2] __attribute__((aligned(16))) = { v, e[1] }; \
-		ASM("movdqa %1, %%xmm6; " instruction " %%xmm6, %0" : "=m"(*(unsigned __int128 *)e) : "m"(*(unsigned __int128 *)pair)); \
+		ASM("movdqa %1, %%xmm6; " instruction " %%xmm6, %0" \
+		    : "=m"(*(unsigned __int128 *)e) \
+		    : "m"(*(unsigned __int128 *)pair)); \
 	}
 PAIR(movaps, "movaps")
 PAIR(movups, "movups")
@@ -211,7 +236,9 @@ W(movdqu_before)
 {
 	uint64_t pair[2] = { e[-1], v };
 
-	ASM("movdqu %1, %%xmm6; movdqu %%xmm6, %0" : "=m"(*(unsigned __int128 *)(e - 1)) : "m"(*(unsigned __int128 *)pair));
+	ASM("movdqu %1, %%xmm6; movdqu %%xmm6, %0"
+	    : "=m"(*(unsigned __int128 *)(e - 1))
+	    : "m"(*(unsigned __int128 *)pair));
 }
 W(vmovdqu_ymm)
 {
@@ -220,8 +247,12 @@ W(vmovdqu_ymm)
 	ASM("vmovdqu (%1), %%ymm7; vmovdqu %%ymm7, (%0); vzeroupper" : : "r"(e - 1), "r"(four) : "memory");
 }
 
-/* What few emulators of page-table accesses know; and AVX-512, which the hypervisor does not: the table is given up, and it runs. */
-W(vmovdqu64) { ASM("kmovw %2, %%k1; vpbroadcastq %1, %%zmm3; vmovdqu64 %%zmm3, %0 %{%%k1%}" : "=m"(*e) : "r"(v), "r"(1)); }
+/* What few emulators of page-table accesses know; and AVX-512, which the hypervisor does not: the table is given up,
+ * and it runs. */
+W(vmovdqu64)
+{
+	ASM("kmovw %2, %%k1; vpbroadcastq %1, %%zmm3; vmovdqu64 %%zmm3, %0 %{%%k1%}" : "=m"(*e) : "r"(v), "r"(1));
+}
 W(mmx) { ASM("movq %1, %%mm2; movq %%mm2, %0; emms" : "=m"(*e) : "m"(v)); }
 W(fistp) { ASM("fildll %1; fistpll %0" : "=m"(*e) : "m"(v)); }
 W(maskmovdqu)
@@ -241,17 +272,21 @@ W(sidt)
 
 #define ROW(name, usable) { #name, write_##name, usable }
 const struct writer writers[] = {
-	ROW(mov64, always), ROW(mov32, always), ROW(mov16, always), ROW(mov8, always), ROW(mov_imm, always), ROW(movnti64, always),
-	ROW(movnti32, always), ROW(movbe, movbe), ROW(xchg, always), ROW(add, always), ROW(sub, always), ROW(xor, always),
-	ROW(and_or, always), ROW(not, always), ROW(neg, always), ROW(inc, always), ROW(dec, always), ROW(xadd, always),
-	ROW(cmpxchg, always), ROW(cmpxchg_failing, always), ROW(cmpxchg8b, always), ROW(cmpxchg16b, cx16), ROW(bts_btr, always),
-	ROW(btc_imm, always), ROW(shifts, always), ROW(shld, always), ROW(setcc, always), ROW(push, always), ROW(push_mem, always),
-	ROW(pop_mem, always), ROW(call, always), ROW(stosq, always), ROW(stosb, always), ROW(rep_stosl, always), ROW(rep_movsb, always),
-	ROW(rep_movsw_down, always), ROW(insb, always), ROW(movq_xmm, always), ROW(movd_xmm, always), ROW(movss, always),
-	ROW(movlps, always), ROW(movhps, always), ROW(movaps, always), ROW(movups, always), ROW(movapd, always), ROW(movdqa, always),
-	ROW(movdqu, always), ROW(movdqu_before, always), ROW(movntps, always), ROW(movntdq, always), ROW(vmovups, avx),
-	ROW(vmovdqu, avx), ROW(vmovntdq, avx), ROW(vmovdqu_ymm, avx), ROW(mmx, always), ROW(fistp, always), ROW(maskmovdqu, always),
-	ROW(sidt, always), ROW(vmovdqu64, avx512), { NULL, NULL, NULL },
+	ROW(mov64, always),	 ROW(mov32, always),	 ROW(mov16, always),	 ROW(mov8, always),
+	ROW(mov_imm, always),	 ROW(movnti64, always),	 ROW(movnti32, always),	 ROW(movbe, movbe),
+	ROW(xchg, always),	 ROW(add, always),	 ROW(sub, always),	 ROW(xor, always),
+	ROW(and_or, always),	 ROW(not, always),	 ROW(neg, always),	 ROW(inc, always),
+	ROW(dec, always),	 ROW(xadd, always),	 ROW(cmpxchg, always),	 ROW(cmpxchg_failing, always),
+	ROW(cmpxchg8b, always),	 ROW(cmpxchg16b, cx16),	 ROW(bts_btr, always),	 ROW(btc_imm, always),
+	ROW(shifts, always),	 ROW(shld, always),	 ROW(setcc, always),	 ROW(push, always),
+	ROW(push_mem, always),	 ROW(pop_mem, always),	 ROW(call, always),	 ROW(stosq, always),
+	ROW(stosb, always),	 ROW(rep_stosl, always), ROW(rep_movsb, always), ROW(rep_movsw_down, always),
+	ROW(insb, always),	 ROW(movq_xmm, always),	 ROW(movd_xmm, always),	 ROW(movss, always),
+	ROW(movlps, always),	 ROW(movhps, always),	 ROW(movaps, always),	 ROW(movups, always),
+	ROW(movapd, always),	 ROW(movdqa, always),	 ROW(movdqu, always),	 ROW(movdqu_before, always),
+	ROW(movntps, always),	 ROW(movntdq, always),	 ROW(vmovups, avx),	 ROW(vmovdqu, avx),
+	ROW(vmovntdq, avx),	 ROW(vmovdqu_ymm, avx),	 ROW(mmx, always),	 ROW(fistp, always),
+	ROW(maskmovdqu, always), ROW(sidt, always),	 ROW(vmovdqu64, avx512), { NULL, NULL, NULL },
 };
 #undef ROW
 
@@ -274,12 +309,20 @@ R(alu)
 {
 	uint64_t v = 0;
 
-	ASM("addq %1, %0; cmpq %1, %0; je 1f; movq $-1, %0; 1: testq %0, %1; orq %1, %0; andq %1, %0" : "+r"(v) : "m"(*e) : "cc");
+	ASM("addq %1, %0; cmpq %1, %0; je 1f; movq $-1, %0; 1: testq %0, %1; orq %1, %0; andq %1, %0"
+	    : "+r"(v)
+	    : "m"(*e)
+	    : "cc");
 	return v;
 }
 R(cmov) { uint64_t v = 1; ASM("stc; cmovcq %1, %0" : "+r"(v) : "m"(*e) : "cc"); return v; }
 R(push) { uint64_t v; ASM("pushq %1; popq %0" : "=r"(v) : "m"(*e)); return v; }
-R(pop) { uint64_t v; ASM("movq %%rsp, %%rcx; movq %1, %%rsp; popq %0; movq %%rcx, %%rsp" : "=a"(v) : "r"(e) : "rcx", "memory"); return v; }
+R(pop)
+{
+	uint64_t v;
+	ASM("movq %%rsp, %%rcx; movq %1, %%rsp; popq %0; movq %%rcx, %%rsp" : "=a"(v) : "r"(e) : "rcx", "memory");
+	return v;
+}
 R(bt)
 {
 	uint64_t v = 0;
@@ -320,18 +363,35 @@ R(scas)
 	return same ? v : 0;
 }
 R(imul) { uint64_t v; ASM("imulq $1, %1, %0" : "=r"(v) : "m"(*e) : "cc"); return v; }
-R(movsx) { int64_t lo, hi; ASM("movslq %2, %0; movslq 4+%2, %1" : "=&r"(lo), "=&r"(hi) : "o"(*e)); return (uint32_t)lo | (uint64_t)hi << 32; }
-R(movups) { uint64_t v; ASM("movups %1, %%xmm1; movq %%xmm1, %0" : "=r"(v) : "m"(*(const unsigned __int128 *)e)); return v; }
+R(movsx)
+{
+	int64_t lo, hi;
+	ASM("movslq %2, %0; movslq 4+%2, %1" : "=&r"(lo), "=&r"(hi) : "o"(*e));
+	return (uint32_t)lo | (uint64_t)hi << 32;
+}
+R(movups)
+{
+	uint64_t v;
+	ASM("movups %1, %%xmm1; movq %%xmm1, %0" : "=r"(v) : "m"(*(const unsigned __int128 *)e));
+	return v;
+}
 R(movq) { uint64_t v; ASM("movq %1, %%xmm1; movq %%xmm1, %0" : "=r"(v) : "m"(*e)); return v; }
 R(movhps) { uint64_t v; ASM("movhps %1, %%xmm1; psrldq $8, %%xmm1; movq %%xmm1, %0" : "=r"(v) : "m"(*e)); return v; }
 R(vmovdqu) { uint64_t v; ASM("vmovdqu %1, %%ymm1; vmovq %%xmm1, %0; vzeroupper" : "=r"(v) : "m"(*e)); return v; }
 R(mmx) { uint64_t v; ASM("movq %1, %%mm1; movq %%mm1, %0; emms" : "=m"(v) : "m"(*e)); return v; }
-R(pand) { uint64_t v; ASM("pcmpeqb %%xmm1, %%xmm1; pand %1, %%xmm1; movq %%xmm1, %0" : "=r"(v) : "m"(*(const unsigned __int128 *)((word)e & ~15ul))); return (word)e & 8 ? *e : v; }
+R(pand)
+{
+	uint64_t v;
+	ASM("pcmpeqb %%xmm1, %%xmm1; pand %1, %%xmm1; movq %%xmm1, %0"
+	    : "=r"(v)
+	    : "m"(*(const unsigned __int128 *)((word)e & ~15ul)));
+	return (word)e & 8 ? *e : v;
+}
 
 #define ROW(name, usable) { #name, read_##name, usable }
 const struct reader readers[] = {
-	ROW(mov64, always), ROW(mov8, always), ROW(alu, always), ROW(cmov, always), ROW(push, always), ROW(pop, always), ROW(bt, always),
-	ROW(lods, always), ROW(movs, always), ROW(cmps, always), ROW(scas, always), ROW(imul, always), ROW(movsx, always),
-	ROW(movups, always), ROW(movq, always), ROW(movhps, always), ROW(vmovdqu, avx), ROW(mmx, always), ROW(pand, always),
-	{ NULL, NULL, NULL },
+	ROW(mov64, always),  ROW(mov8, always), ROW(alu, always),   ROW(cmov, always),	 ROW(push, always),
+	ROW(pop, always),    ROW(bt, always),	ROW(lods, always),  ROW(movs, always),	 ROW(cmps, always),
+	ROW(scas, always),   ROW(imul, always), ROW(movsx, always), ROW(movups, always), ROW(movq, always),
+	ROW(movhps, always), ROW(vmovdqu, avx), ROW(mmx, always),   ROW(pand, always),	 { NULL, NULL, NULL },
 };

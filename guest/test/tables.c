@@ -1,5 +1,6 @@
-/* 64 bits: page tables in use, written and read by every kind of instruction that a kernel may use on them, and by some that none
- * would: the translation must follow, whether the hypervisor lets the instruction run, emulates it, or gives the table up. */
+/* 64 bits: page tables in use, written and read by every kind of instruction that a kernel may use on them, and by some
+ * that none would: the translation must follow, whether the hypervisor lets the instruction run, emulates it, or gives
+ * the table up. */
 #include "tables.h"
 
 const char test_name[] = "tables";
@@ -61,15 +62,17 @@ static void one_entry(const struct writer *w, uint64_t *e, word va, const uint64
 		got = entry[0];
 		CHECK(got == value[which], "%s %s: the entry is 0x%lx, not 0x%lx", w->name, where, got, value[which]);
 		invlpg((void *)va);
-		CHECK(look(va) == holds[which], "%s %s: the page reads 0x%x, not 0x%x", w->name, where, look(va), holds[which]);
+		CHECK(look(va) == holds[which], "%s %s: the page reads 0x%x, not 0x%x", w->name, where, look(va),
+		      holds[which]);
 		got = entry[0];
 		CHECK(got == (value[which] | PTE_A), "%s %s: the entry in use is 0x%lx", w->name, where, got);
 	}
-	CHECK(entry[-1] == before && entry[1] == after, "%s %s: the neighbours are 0x%lx 0x%lx", w->name, where, entry[-1], entry[1]);
+	CHECK(entry[-1] == before && entry[1] == after, "%s %s: the neighbours are 0x%lx 0x%lx", w->name, where,
+	      entry[-1], entry[1]);
 	w->write(e, 0);
 	invlpg((void *)va);
-	CHECK(trap_call(do_read, (void *)va) == TRAP(PF) && trap.error == 0 && trap.cr2 == va, "%s %s: an entry taken away still translates",
-	      w->name, where);
+	CHECK(trap_call(do_read, (void *)va) == TRAP(PF) && trap.error == 0 && trap.cr2 == va,
+	      "%s %s: an entry taken away still translates", w->name, where);
 }
 
 static void with_writer(const struct writer *w)
@@ -79,7 +82,8 @@ static void with_writer(const struct writer *w)
 	const uint32_t leaf_holds[2] = { 0xdad00001, 0xdad00002 }, dir_holds[2] = { 0xdad00000, 0xdad00003 };
 	word va = WINDOW + 8 * 4096, below = WINDOW + (8ul << 21);
 
-	/* Entry 8 of a page table and of a page directory; below entry 8 of the directory, either page table's page 0. */
+	/* Entry 8 of a page table and of a page directory; below entry 8 of the directory, either page table's page
+	 * 0. */
 	pt[0][0] = frame(0) | PTE_W | PTE_P;
 	pt[1][0] = frame(3) | PTE_W | PTE_P;
 	flush();
@@ -100,8 +104,10 @@ static void with_reader(const struct reader *r)
 	for (unsigned i = 0; i < 3; i++) {
 		invlpg((void *)va);
 		CHECK(look(va) == 0xdad00001, "%s: the page reads 0x%x", r->name, look(va));
-		CHECK(r->read(&pt[0][9]) == value, "%s of a page table: 0x%lx, not 0x%lx", r->name, r->read(&pt[0][9]), value);
-		CHECK(r->read(&pd[9]) == value, "%s of a page directory: 0x%lx, not 0x%lx", r->name, r->read(&pd[9]), value);
+		CHECK(r->read(&pt[0][9]) == value, "%s of a page table: 0x%lx, not 0x%lx", r->name, r->read(&pt[0][9]),
+		      value);
+		CHECK(r->read(&pd[9]) == value, "%s of a page directory: 0x%lx, not 0x%lx", r->name, r->read(&pd[9]),
+		      value);
 	}
 	pd[9] = 0;
 }
@@ -149,7 +155,8 @@ static void test_across(void)
 	place_behind(0);
 	*last = 0x5a5a5a5a;
 	CHECK(trap_call(store_across, (void *)at) == TRAP(PF) && trap.error == PFERR_W && trap.cr2 == BEHIND,
-	      "a store from a table into an absent page: vector %u, error 0x%x, CR2 0x%lx", trap.vector, trap.error, trap.cr2);
+	      "a store from a table into an absent page: vector %u, error 0x%x, CR2 0x%lx", trap.vector, trap.error,
+	      trap.cr2);
 	CHECK(*last == 0x5a5a5a5a, "a store that faulted left 0x%x", *last);
 	CHECK(trap_call(add_across, (void *)at) == TRAP(PF) && trap.error == PFERR_W && trap.cr2 == BEHIND,
 	      "a locked addition: vector %u, error 0x%x, CR2 0x%lx", trap.vector, trap.error, trap.cr2);
@@ -158,13 +165,14 @@ static void test_across(void)
 	      "a load: vector %u, error 0x%x, CR2 0x%lx", trap.vector, trap.error, trap.cr2);
 	place_behind(frame(1) | PTE_P);
 	write_cr0(read_cr0() | CR0_WP);
-	CHECK(trap_call(store_across, (void *)at) == TRAP(PF) && trap.error == (PFERR_W | PFERR_P) && trap.cr2 == BEHIND,
+	CHECK(trap_call(store_across, (void *)at) == TRAP(PF) && trap.error == (PFERR_W | PFERR_P) &&
+		      trap.cr2 == BEHIND,
 	      "a store into a read-only page: vector %u, error 0x%x, CR2 0x%lx", trap.vector, trap.error, trap.cr2);
 	CHECK(*last == 0x5a5a5a5a, "a store into a read-only page left 0x%x", *last);
 	write_cr0(read_cr0() & ~(word)CR0_WP);
 	store_across((void *)at);
-	CHECK(*last == 0x55667788 && *(volatile uint32_t *)data[1] == 0x11223344, "a store across pages left 0x%x 0x%x", *last,
-	      *(volatile uint32_t *)data[1]);
+	CHECK(*last == 0x55667788 && *(volatile uint32_t *)data[1] == 0x11223344, "a store across pages left 0x%x 0x%x",
+	      *last, *(volatile uint32_t *)data[1]);
 	*(volatile uint32_t *)data[1] = 0xdad00001;
 	pt[0][511] = 0;
 }
@@ -179,15 +187,16 @@ static void test_repetition(void)
 	place_behind(0);
 	CHECK(trap_call(rep_movsb, (void *)(BEHIND - 40)) == TRAP(PF) && trap.error == PFERR_W && trap.cr2 == BEHIND,
 	      "REP MOVSB out of a table: vector %u, error 0x%x, CR2 0x%lx", trap.vector, trap.error, trap.cr2);
-	CHECK(trap.cx == 24 && trap.di == BEHIND && trap.si == frame(3) + 40, "REP MOVSB stopped with %lu left, at 0x%lx from 0x%lx", trap.cx,
-	      trap.di, trap.si);
+	CHECK(trap.cx == 24 && trap.di == BEHIND && trap.si == frame(3) + 40,
+	      "REP MOVSB stopped with %lu left, at 0x%lx from 0x%lx", trap.cx, trap.di, trap.si);
 	for (unsigned i = 0; i < 40; i++)
 		CHECK(end[(int)i - 40] == data[3][i], "REP MOVSB: byte %u is 0x%x", i, (unsigned)end[(int)i - 40]);
 	/* Downwards, from the page behind into the table. */
 	place_behind(frame(2) | PTE_W | PTE_P);
 	rep_stosq_down((void *)(BEHIND + 8));
 	CHECK(pt[0][511] == 0 && pt[0][510] == 0, "REP STOSQ downwards left 0x%lx 0x%lx", pt[0][510], pt[0][511]);
-	CHECK(*(volatile uint32_t *)data[2] == 0, "REP STOSQ downwards left 0x%x behind the table", *(volatile uint32_t *)data[2]);
+	CHECK(*(volatile uint32_t *)data[2] == 0, "REP STOSQ downwards left 0x%x behind the table",
+	      *(volatile uint32_t *)data[2]);
 	*(volatile uint32_t *)data[2] = 0xdad00002;
 	for (unsigned i = 500; i < 512; i++)
 		pt[0][i] = 0;
@@ -199,7 +208,8 @@ static void test_rights(void)
 	alias_pt[2] = (uint64_t)pt[0] | PTE_P;
 	place_behind(0);
 	write_cr0(read_cr0() | CR0_WP);
-	expect_fault("a write to a table through a read-only page", do_write, ALIASES + 0x2800, false, PFERR_W | PFERR_P);
+	expect_fault("a write to a table through a read-only page", do_write, ALIASES + 0x2800, false,
+		     PFERR_W | PFERR_P);
 	expect_good("a read of a table through a read-only page", do_read, ALIASES + 0x2800, false);
 	write_cr0(read_cr0() & ~(word)CR0_WP);
 	expect_good("a write to a table through a read-only page, WP=0", do_write, ALIASES + 0x2800, false);
@@ -237,8 +247,8 @@ static void test_whole(void)
 		__asm__ volatile("rep movsq" : "+S"(from), "+D"(to), "+c"(n) : : "memory");
 		flush();
 		for (unsigned i = 0; i < 512; i++)
-			CHECK(look(WINDOW + i * 4096ul) == 0xdad00000 + (i + round) % 4, "round %u: page %u reads 0x%x", round, i,
-			      look(WINDOW + i * 4096ul));
+			CHECK(look(WINDOW + i * 4096ul) == 0xdad00000 + (i + round) % 4, "round %u: page %u reads 0x%x",
+			      round, i, look(WINDOW + i * 4096ul));
 	}
 }
 
@@ -253,7 +263,8 @@ static void build_user(void)
 	boot_pml4[4] = (uint64_t)user_pdpt | PTE_U | PTE_W | PTE_P;
 }
 
-/* An instruction that the hypervisor does not emulate (AVX-512), on what cannot be given up: the guest is stopped, and told why. */
+/* An instruction that the hypervisor does not emulate (AVX-512), on what cannot be given up: the guest is stopped, and
+ * told why. */
 static void hopeless(volatile void *p)
 {
 	print("tables: now\n");

@@ -4,7 +4,8 @@
 
 #include "pages.h"
 
-/* Puts value into *e, which is aligned to 16 bytes, by one instruction or a few of a kind; the entries beside it stay. */
+/* Puts value into *e, which is aligned to 16 bytes, by one instruction or a few of a kind; the entries beside it
+ * stay. */
 struct writer {
 	const char *name;
 	void (*write)(uint64_t *e, uint64_t value);

@@ -1,5 +1,5 @@
-/* 64 bits: interrupts from the interval timer and the local APIC's timer, through PIC, I/O APIC and local APIC; HLT, interrupt windows,
- * task priority, NMI. */
+/* 64 bits: interrupts from the interval timer and the local APIC's timer, through PIC, I/O APIC and local APIC; HLT,
+ * interrupt windows, task priority, NMI. */
 #include "apic.h"
 
 const char test_name[] = "timer";
@@ -50,7 +50,8 @@ static void check_rate(const char *what, uint64_t took, unsigned n, unsigned hz)
 {
 	uint64_t due = ticks_10ms * n * 100 / hz, slack = due / 10 + ticks_10ms * 100 / hz;
 
-	CHECK(took + slack >= due && took <= due + slack, "%s: %u events took %lu ticks, not %lu", what, n, (word)took, (word)due);
+	CHECK(took + slack >= due && took <= due + slack, "%s: %u events took %lu ticks, not %lu", what, n, (word)took,
+	      (word)due);
 }
 
 /* Waits in HLT until vector has come n times more. false: a second passed. */
@@ -176,7 +177,8 @@ static void test_apic_timer(void)
 	check_rate("one-shot", rdtsc() - start, 1, 500);
 	n = irq_count[TIMER_VECTOR];
 	spin(10);
-	CHECK(irq_count[TIMER_VECTOR] == n && apic_read(APIC_CURRENT) == 0, "one-shot: %u interrupts more", irq_count[TIMER_VECTOR] - n);
+	CHECK(irq_count[TIMER_VECTOR] == n && apic_read(APIC_CURRENT) == 0, "one-shot: %u interrupts more",
+	      irq_count[TIMER_VECTOR] - n);
 	apic_write(APIC_LVT_TIMER, TIMER_VECTOR | LVT_PERIODIC);
 	apic_write(APIC_COUNT, per_10ms / 10);
 	start = rdtsc();
@@ -200,7 +202,8 @@ static void test_deadline(void)
 	apic_write(APIC_LVT_TIMER, TIMER_VECTOR | LVT_DEADLINE);
 	start = rdtsc();
 	wrmsr(MSR_TSC_DEADLINE, start + ticks_10ms / 5);
-	CHECK(rdmsr(MSR_TSC_DEADLINE) == start + ticks_10ms / 5, "the deadline reads 0x%lx", (word)rdmsr(MSR_TSC_DEADLINE));
+	CHECK(rdmsr(MSR_TSC_DEADLINE) == start + ticks_10ms / 5, "the deadline reads 0x%lx",
+	      (word)rdmsr(MSR_TSC_DEADLINE));
 	CHECK(wait_for(TIMER_VECTOR, 1), "deadline: no interrupt");
 	CHECK(rdtsc() >= start + ticks_10ms / 5, "deadline: too early");
 	check_rate("deadline", rdtsc() - start, 1, 500);
@@ -252,7 +255,8 @@ static void test_windows(void)
 	self_ipi(LOW_VECTOR);
 	self_ipi(HIGH_VECTOR);
 	__asm__ volatile("sti; nop; nop; cli" : : : "memory");
-	CHECK(ordered == 2 && order[0] == HIGH_VECTOR && order[1] == LOW_VECTOR, "%u interrupts, the first 0x%x", ordered, order[0]);
+	CHECK(ordered == 2 && order[0] == HIGH_VECTOR && order[1] == LOW_VECTOR, "%u interrupts, the first 0x%x",
+	      ordered, order[0]);
 }
 
 static void test_priority(void)
@@ -292,10 +296,16 @@ static void test_nmi(void)
 
 	CHECK(got == TRAP(NMI), "an NMI to itself with IF=0: trap %u", got);
 	/* The handler was left without IRET: this one ends the blocking. */
-	__asm__ volatile("movq %%rsp, %%rax; pushq $0; pushq %%rax; pushfq; pushq $0x18; pushq $1f; iretq; 1:" : : : "rax", "memory");
+	__asm__ volatile("movq %%rsp, %%rax; pushq $0; pushq %%rax; pushfq; pushq $0x18; pushq $1f; iretq; 1:"
+			 :
+			 :
+			 : "rax", "memory");
 	got = trap_call(send_nmi, NULL);
 	CHECK(got == TRAP(NMI), "a second NMI after IRET: trap %u", got);
-	__asm__ volatile("movq %%rsp, %%rax; pushq $0; pushq %%rax; pushfq; pushq $0x18; pushq $1f; iretq; 1:" : : : "rax", "memory");
+	__asm__ volatile("movq %%rsp, %%rax; pushq $0; pushq %%rax; pushfq; pushq $0x18; pushq $1f; iretq; 1:"
+			 :
+			 :
+			 : "rax", "memory");
 }
 
 static void x2_eoi(void) { wrmsr(MSR_X2APIC_EOI, 0); }

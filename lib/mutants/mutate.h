@@ -1,10 +1,10 @@
-/* lib/mutants/mutate.h - the names of the checks, requeues, windows, truncations and blocking rules of vm/ and vmx/, each of which a
- * mutation build can leave out. As mmu/mutate.h for the heart.
+/* lib/mutants/mutate.h - the names of the checks, requeues, windows, truncations and blocking rules of vm/ and vmx/,
+ * each of which a mutation build can leave out. As mmu/mutate.h for the heart.
  *
- * In every normal build VM_MUTANT(NAME, statement) is the statement, VM_KEPT(NAME, condition) and VM_LEFT_OUT_OR(NAME, condition)
- * are the condition. With -DVM_MUTATION, while NAME is the mutant that was selected at run time, the statement is skipped,
- * VM_KEPT is false and VM_LEFT_OUT_OR is true; then some unit test must fail, or what was left out is excess. `make mutate` goes
- * through the list. */
+ * In every normal build VM_MUTANT(NAME, statement) is the statement, VM_KEPT(NAME, condition) and VM_LEFT_OUT_OR(NAME,
+ * condition) are the condition. With -DVM_MUTATION, while NAME is the mutant that was selected at run time, the
+ * statement is skipped, VM_KEPT is false and VM_LEFT_OUT_OR is true; then some unit test must fail, or what was left
+ * out is excess. `make mutate` goes through the list. */
 #ifndef VELLUM_VMX_MUTATE_H
 #define VELLUM_VMX_MUTATE_H
 

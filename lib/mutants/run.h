@@ -1,5 +1,5 @@
-/* lib/mutants/run.h - mutants (lib/mutants/mutate.h) of what goes on around exits: the guest's machine, turns, clocks, changes of the
- * mechanism, accounts, the control channel. */
+/* lib/mutants/run.h - mutants (lib/mutants/mutate.h) of what goes on around exits: the guest's machine, turns, clocks,
+ * changes of the mechanism, accounts, the control channel. */
 #ifndef VELLUM_VMX_MUTANTS_RUN_H
 #define VELLUM_VMX_MUTANTS_RUN_H
 

@@ -1,5 +1,5 @@
-/* lib/mutants/start.h - mutants (lib/mutants/mutate.h) of what is before a guest's first instruction: what the CPU can do, what the guest is
- * offered, descriptions, images. */
+/* lib/mutants/start.h - mutants (lib/mutants/mutate.h) of what is before a guest's first instruction: what the CPU can
+ * do, what the guest is offered, descriptions, images. */
 #ifndef VELLUM_VMX_MUTANTS_START_H
 #define VELLUM_VMX_MUTANTS_START_H
 

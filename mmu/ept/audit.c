@@ -1,4 +1,5 @@
-/* mmu/ept/audit.c - checks E1, E2 (S10), E4 (S14), and of S13 and S11 what shows in tables, on a whole tree of EPT tables. */
+/* mmu/ept/audit.c - checks E1, E2 (S10), E4 (S14), and of S13 and S11 what shows in tables, on a whole tree of EPT
+ * tables. */
 #include "lib/fmt.h"
 #include "mmu/ept/ept.h"
 #include "mmu/inside.h"
@@ -25,7 +26,8 @@ static const char *check_leaf(const struct pt *pt, const struct pt_position *at,
 		if (page.hfn.v != frame.v + i)
 			return "S11: a leaf names another frame than its backing";
 		if ((at->value & EPT_W) && !page.writable)
-			return page.owned ? "S13: a clean page of a log is writable" : "E1: a leaf is writable and must not be";
+			return page.owned ? "S13: a clean page of a log is writable"
+					  : "E1: a leaf is writable and must not be";
 		if ((at->value & EPT_TYPE_MASK) >> EPT_TYPE_SHIFT != page.slot->type)
 			return "E1: a leaf has another memory type than its slot";
 	}

@@ -1,34 +1,36 @@
-/* mmu/ept/ept.c - the mechanism `ept`: nested paging, empty at the start and built by EPT violations. The guest owns CR3, INVLPG
- * and #PF.
+/* mmu/ept/ept.c - the mechanism `ept`: nested paging, empty at the start and built by EPT violations. The guest owns
+ * CR3, INVLPG and #PF.
  *
  * Implements SDM, "The Extended Page Table Mechanism (EPT)" and "Caching Translation Information" for it.
  *
- * E1  A leaf is RAM or ROM that its slot's backing holds now, with the slot's memory type; W only where the backing, the slot
- *     and the log let it be written.
+ * E1  A leaf is RAM or ROM that its slot's backing holds now, with the slot's memory type; W only where the backing,
+ *     the slot and the log let it be written.
  * E2  A leaf is as large as slot, alignment, backing, log, configuration and CPU allow (S10), never larger.
- * E3  What was taken away is flushed by INVEPT before anyone relies on it, and table frames are freed only after that (S11,
- *     T1, T2). What was added needs none: translations that are not present are not cached, and an EPT violation drops the one
- *     that lacked rights.
- * E4  An MMIO page is a leaf that cannot be (writable, not readable: a misconfiguration, never cached by the CPU) and that
- *     holds the slots' generation; an old generation is a miss (S14). Its address is beyond any memory, as those of H3 are.
- * E7  The tables have five levels where the configuration or the width of guest-physical addresses asks for it, else four,
- *     and the EPTP that a vCPU runs with says so. What lies beyond their reach is no memory. */
+ * E3  What was taken away is flushed by INVEPT before anyone relies on it, and table frames are freed only after that
+ *     (S11, T1, T2). What was added needs none: translations that are not present are not cached, and an EPT violation
+ *     drops the one that lacked rights.
+ * E4  An MMIO page is a leaf that cannot be (writable, not readable: a misconfiguration, never cached by the CPU) and
+ *     that holds the slots' generation; an old generation is a miss (S14). Its address is beyond any memory, as those
+ *     of H3 are.
+ * E7  The tables have five levels where the configuration or the width of guest-physical addresses asks for it, else
+ *     four, and the EPTP that a vCPU runs with says so. What lies beyond their reach is no memory. */
 #include "lib/fmt.h"
 #include "mmu/ept/ept.h"
 #include "mmu/inside.h"
 #include "mmu/mechanisms.h"
 #include "mmu/mutate.h"
 
-
 #define FORMAT(levels) \
 	{ \
-		.root_level = (levels), .root_bits = 9, .present = EPT_R | EPT_W | EPT_X, .address = MASK(51, 12), .leaf = EPT_LARGE, \
-		.table = EPT_R | EPT_W | EPT_X, .leaf_only = EPT_LARGE, .special_mask = EPT_R | EPT_W | EPT_X, .special = EPT_MMIO, \
+		.root_level = (levels), .root_bits = 9, .present = EPT_R | EPT_W | EPT_X, .address = MASK(51, 12), \
+		.leaf = EPT_LARGE, .table = EPT_R | EPT_W | EPT_X, .leaf_only = EPT_LARGE, \
+		.special_mask = EPT_R | EPT_W | EPT_X, .special = EPT_MMIO, \
 	}
 /* The formats of entries do not depend on the number of levels. */
 static const struct pt_format ept_format = FORMAT(4), ept_format_5level = FORMAT(5);
 
-/* K3: a violation makes a table for each level but the root's, or splits two; at least, that, the records, and what one access needs
+/* K3: a violation makes a table for each level but the root's, or splits two; at least, that, the records, and what one
+ *     access needs
  * whose tables and page lie far from each other. */
 #define EPT_NEED 6
 #define EPT_LEAST 24
@@ -88,8 +90,10 @@ static void free_if(struct mmu_vm *vm, hfn_t frame)
 
 static bool vm_init(struct mmu_vm *vm)
 {
-	bool want_identity = !vm->caps->unrestricted_guest && vm->config.identity_map.v && !(vm->config.identity_map.v >> 32);
-	hfn_t self = mmu_table_alloc(vm), root = mmu_table_alloc(vm), identity = want_identity ? mmu_table_alloc(vm) : HFN_NONE;
+	bool want_identity =
+		!vm->caps->unrestricted_guest && vm->config.identity_map.v && !(vm->config.identity_map.v >> 32);
+	hfn_t self = mmu_table_alloc(vm), root = mmu_table_alloc(vm),
+	      identity = want_identity ? mmu_table_alloc(vm) : HFN_NONE;
 	struct ept_vm *e;
 
 	BUG_ON(config_unsupported(vm->caps, &vm->config));
@@ -177,8 +181,8 @@ struct ept_visitor {
 	bool lost;           /* a right was lost */
 };
 
-/* A leaf that is only partly inside: true when it was split. Without memory for that, the whole of it goes, to be built again
- * by faults. */
+/* A leaf that is only partly inside: true when it was split. Without memory for that, the whole of it goes, to be built
+ * again by faults. */
 static bool split_partial(struct ept_visitor *v, struct pt_position *at, uint64_t addr)
 {
 	struct ept_vm *e = v->vm->priv;
@@ -280,8 +284,9 @@ static void relieve(struct mmu_vm *vm, uint32_t need)
 
 static const char no_memory[] = "there is no host memory for EPT tables";
 
-/* Where there is no memory, a load of PDPTEs reads all ones: P and reserved bits (SDM, "PDPTE Registers"). Such a load is the only
- * access without a linear address ("Exit Qualification for EPT Violations"). An access to a cached MMIO leaf does not tell. */
+/* Where there is no memory, a load of PDPTEs reads all ones: P and reserved bits (SDM, "PDPTE Registers"). Such a load
+ * is the only access without a linear address ("Exit Qualification for EPT Violations"). An access to a cached MMIO
+ * leaf does not tell. */
 static bool loads_pdptes(const struct mmu_fault *fault)
 {
 	return fault->pdptes && MUTANT_OR(EPT_PDPTES, !(fault->access & MMU_LINEAR));
@@ -351,8 +356,8 @@ static struct mmu_result map(struct mmu_vm *vm, gpa_t gpa, const struct mmu_page
 	return mmu_done(MMU_FIXED);
 }
 
-/* The identity map is shown whatever the slots say. Its accessed and dirty flags are set, but EPT's own may make each walk a
- * write. */
+/* The identity map is shown whatever the slots say. Its accessed and dirty flags are set, but EPT's own may make each
+ * walk a write. */
 static struct mmu_result map_identity(struct mmu_vm *vm, gpa_t gpa)
 {
 	struct ept_vm *e = vm->priv;

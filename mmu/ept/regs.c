@@ -1,11 +1,12 @@
-/* mmu/ept/regs.c - the guest's paging registers under EPT: mostly the CPU's own business. What is left: register loads that
- * exited for another reason and were carried out by the hypervisor, and guests without paging on a CPU that cannot run them
- * so.
+/* mmu/ept/regs.c - the guest's paging registers under EPT: mostly the CPU's own business. What is left: register loads
+ * that exited for another reason and were carried out by the hypervisor, and guests without paging on a CPU that cannot
+ * run them so.
  *
  * E5  A register load that the hypervisor carried out flushes what the instruction would have (SDM, "Operations that
  *     Invalidate TLBs and Paging-Structure Caches").
- * E6  On a CPU without "unrestricted guest", a guest without paging runs on an identity map in a page of the mechanism that
- *     its guest-physical memory shows, with CR0.PG and CR4 forced, EFER.LME hidden, and its CR3 kept from the hardware. */
+ * E6  On a CPU without "unrestricted guest", a guest without paging runs on an identity map in a page of the mechanism
+ *     that its guest-physical memory shows, with CR0.PG and CR4 forced, EFER.LME hidden, and its CR3 kept from the
+ *     hardware. */
 #include "mmu/ept/ept.h"
 #include "mmu/inside.h"
 #include "mmu/mutate.h"
@@ -13,8 +14,8 @@
 #define IDENTITY_ENTRIES 1024
 #define IDENTITY_ENTRY (PTE_P | PTE_W | PTE_U | PTE_A | PTE_D | PTE_PS)
 
-/* A directory of 4-MByte pages that maps the low 4 GBytes to themselves. Written anew each time: the guest might have found
- * it. */
+/* A directory of 4-MByte pages that maps the low 4 GBytes to themselves. Written anew each time: the guest might have
+ * found it. */
 static bool write_identity_map(struct mmu_vcpu *vcpu)
 {
 	uint32_t *entries = ept_identity_map(vcpu->vm);
@@ -65,8 +66,9 @@ static void flush_for(struct mmu_vcpu *vcpu, const struct walk_regs *old, bool c
 	const struct walk_regs *new = &vcpu->regs;
 	uint64_t cr4 = old->cr4 ^ new->cr4;
 
-	if (((old->cr0 ^ new->cr0) & CR0_PG) || (cr4 & (CR4_PGE | CR4_PAE | CR4_LA57)) || (cr4 & old->cr4 & CR4_PCIDE) ||
-	    (cr4 & new->cr4 & CR4_SMEP) || ((old->efer ^ new->efer) & (EFER_NXE | EFER_LMA)))
+	if (((old->cr0 ^ new->cr0) & CR0_PG) || (cr4 & (CR4_PGE | CR4_PAE | CR4_LA57)) ||
+	    (cr4 & old->cr4 & CR4_PCIDE) || (cr4 & new->cr4 &CR4_SMEP) ||
+	    ((old->efer ^ new->efer) & (EFER_NXE | EFER_LMA)))
 		tag_request_all(vcpu);
 	else if (cr3_write && !keep_tlb)
 		tag_request_nonglobal(vcpu);

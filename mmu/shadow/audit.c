@@ -58,9 +58,10 @@ static void check_rights(struct auditor *a, const struct spage *sp, unsigned ind
 	if ((leaf & PTE_W) && !((guest & PTE_W) && (role_acc(sp->role) & ACC_W))) {
 		if (wp)
 			broken(a, "S4: a writable leaf where the guest's is not", entry_gpa(sp, index).v);
-		else if ((leaf & PTE_U) ||
-			 ((sp->role & ROLE_SMEP_NOWP) && (guest & PTE_U) && (role_acc(sp->role) & ACC_U) && !(leaf & PTE_NX)))
-			broken(a, "S8: what the supervisor may write with CR0.WP clear is the user's, too", entry_gpa(sp, index).v);
+		else if ((leaf & PTE_U) || ((sp->role & ROLE_SMEP_NOWP) && (guest & PTE_U) &&
+					    (role_acc(sp->role) & ACC_U) && !(leaf & PTE_NX)))
+			broken(a, "S8: what the supervisor may write with CR0.WP clear is the user's, too",
+			       entry_gpa(sp, index).v);
 	}
 	if ((leaf & PTE_U) && !((guest & PTE_U) && (role_acc(sp->role) & ACC_U)))
 		broken(a, "S4: a user leaf where the guest's is not", entry_gpa(sp, index).v);
@@ -86,7 +87,9 @@ static void check_leaf(struct auditor *a, const struct spage *sp, unsigned index
 		if (page.kind != MMU_MEMORY || page.hfn.v != hw_leaf_frame(leaf, role_level(sp->role)).v + i)
 			broken(a, "S11: a leaf names what its guest frame is not", gfn.v + i);
 		else if ((leaf & PTE_W) && !page.writable)
-			broken(a, page.owned ? "S13: a clean page of a log is writable" : "S4: a leaf is writable and its frame must not be written",
+			broken(a,
+			       page.owned ? "S13: a clean page of a log is writable"
+					  : "S4: a leaf is writable and its frame must not be written",
 			       gfn.v + i);
 	}
 	if ((leaf & PTE_W) && !leaf_may_write(s, gfn))
@@ -127,11 +130,25 @@ static void check_mmio(struct auditor *a, uint64_t leaf)
 		broken(a, "S14: a current MMIO leaf is no MMIO", hw_mmio_gfn(a->s->vm->caps, leaf).v);
 }
 
+static void check_siblings(struct auditor *a, const struct spage *sp)
+{
+	unsigned others = 0;
+
+	for (const struct spage *o = spage_at(a->s, sp->next_of_gfn); o; o = spage_at(a->s, o->next_of_gfn)) {
+		others += !o->roots;
+		if (o->role == sp->role)
+			broken(a, "S1: two pages have one role", sp->gfn.v);
+	}
+	if (others > SHADOW_ROLES_MAX || sp->named > SHADOW_PARENTS_MAX)
+		broken(a, "S16: a frame has more pages, or a page more parents, than may be", sp->gfn.v);
+}
+
 static void check_page(struct auditor *a, const struct spage *sp)
 {
-	unsigned present = 0, others = 0;
+	unsigned present = 0;
 
-	if (role_quadrant(sp->role) && (!(sp->role & ROLE_NARROW) || (role_level(sp->role) == 1 && role_quadrant(sp->role) > 1)) &&
+	if (role_quadrant(sp->role) &&
+	    (!(sp->role & ROLE_NARROW) || (role_level(sp->role) == 1 && role_quadrant(sp->role) > 1)) &&
 	    !(sp->role & ROLE_DIRECT))
 		broken(a, "S9: a table has no such quadrant", sp->gfn.v);
 	for (unsigned i = 0; i < 512 && !a->broken; i++) {
@@ -162,13 +179,7 @@ static void check_page(struct auditor *a, const struct spage *sp)
 		if (!(a->s->unsync_used & BIT(sp->place)) || a->s->unsync[sp->place] != sp)
 			broken(a, "S6: a page out of sync is not where it should be", sp->gfn.v);
 	}
-	for (const struct spage *o = spage_at(a->s, sp->next_of_gfn); o; o = spage_at(a->s, o->next_of_gfn)) {
-		others += !o->roots;
-		if (o->role == sp->role)
-			broken(a, "S1: two pages have one role", sp->gfn.v);
-	}
-	if (others > SHADOW_ROLES_MAX || sp->named > SHADOW_PARENTS_MAX)
-		broken(a, "S16: a frame has more pages, or a page more parents, than may be", sp->gfn.v);
+	check_siblings(a, sp);
 }
 
 /* Where root leads for the block of 2 MBytes; NULL: not to the last level. */
@@ -208,7 +219,8 @@ static void check_vcpu(struct auditor *a, const struct mmu_vcpu *vcpu)
 	for (unsigned i = 0; i < SHADOW_PATHS; i++) {
 		const struct shadow_path *p = &v->path[i];
 
-		if (p->page && p->drops == s->upper_drops && lead(s, spage_at(s, p->root), p->block) != spage_at(s, p->page))
+		if (p->page && p->drops == s->upper_drops &&
+		    lead(s, spage_at(s, p->root), p->block) != spage_at(s, p->page))
 			broken(a, "S15: a remembered path leads elsewhere", p->block);
 	}
 	for (unsigned i = 0; i < SHADOW_KNOWN_ROOTS && !v->pae_format; i++) {
@@ -218,9 +230,11 @@ static void check_vcpu(struct auditor *a, const struct mmu_vcpu *vcpu)
 		if (!sp || k->generation != s->vm->slots.generation)
 			continue;
 		for (uint64_t left = k->shape == s->shape ? s->unsync_used & ~k->reached : 0; left; left &= left - 1)
-			if (s->unsync_since[__builtin_ctzll(left)] <= k->seen && leads_to(s, sp, s->unsync[__builtin_ctzll(left)]))
+			if (s->unsync_since[__builtin_ctzll(left)] <= k->seen &&
+			    leads_to(s, sp, s->unsync[__builtin_ctzll(left)]))
 				broken(a, "S15: a known root reaches what it is not known to reach", k->cr3);
-		if (sp->gfn.v != (k->cr3 & MASK(51, 12)) >> PAGE_SHIFT || (sp->role & ROLE_MODES) != shadow_modes(&vcpu->regs) ||
+		if (sp->gfn.v != (k->cr3 & MASK(51, 12)) >> PAGE_SHIFT ||
+		    (sp->role & ROLE_MODES) != shadow_modes(&vcpu->regs) ||
 		    role_level(sp->role) != hw_format(&vcpu->regs)->root_level)
 			broken(a, "S15: a known root is another page's", k->cr3);
 	}

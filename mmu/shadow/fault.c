@@ -1,9 +1,11 @@
 /* mmu/shadow/fault.c - one page fault: the walker's verdict, then the chain of shadow pages down to the leaf.
  *
  * S2  The walker decides; what the CPU said in the error code is only the question.
- * S3  Each fault ends in one outcome; a fault that changes nothing is spurious: the CPU used something older, which is flushed.
- *     The same again, with no entry edited since, is an implicit access that SMAP stopped and the error code did not tell.
- * S12 Guest entries are read again after their table is tracked, and backing is looked at in the same hold of the lock. */
+ * S3  Each fault ends in one outcome; a fault that changes nothing is spurious: the CPU used something older, which is
+ *     flushed. The same again, with no entry edited since, is an implicit access that SMAP stopped and the error code
+ *     did not tell.
+ * S12 Guest entries are read again after their table is tracked, and backing is looked at in the same hold of the lock.
+ *     */
 #include "mmu/mutate.h"
 #include "mmu/shadow/shadow.h"
 
@@ -49,7 +51,8 @@ static uint32_t direct_role(const struct fixing *f, uint32_t modes, unsigned lev
 {
 	unsigned acc = f->w->count ? f->rights.acc : ACC_ALL;
 
-	return (modes & ROLE_MODES) | level | ROLE_DIRECT | acc << ROLE_ACC_SHIFT | (uint32_t)f->w->pat_index << ROLE_PAT_SHIFT;
+	return (modes & ROLE_MODES) | level | ROLE_DIRECT | acc << ROLE_ACC_SHIFT |
+	       (uint32_t)f->w->pat_index << ROLE_PAT_SHIFT;
 }
 
 static uint64_t table_gfn(const struct spage *sp, uint64_t entry)
@@ -155,8 +158,8 @@ static void install_mmio(struct fixing *f, struct spage *sp, unsigned index)
 	f->s->vm->counters.mmio_cached++;
 }
 
-/* The last-level page, if the way to it is known and is that of this walk. The tables above are in sync, so the guest's entries
- * there are those that the way was made from, unless the hypervisor is just writing one. */
+/* The last-level page, if the way to it is known and is that of this walk. The tables above are in sync, so the guest's
+ * entries there are those that the way was made from, unless the hypervisor is just writing one. */
 static struct spage *by_path(const struct fixing *f, const struct spage *root)
 {
 	struct spage *sp = f->leaf_level == 1 ? shadow_path(f->vcpu, root, f->gva) : NULL;
@@ -165,7 +168,8 @@ static struct spage *by_path(const struct fixing *f, const struct spage *root)
 	if (!sp)
 		return NULL;
 	if (sp->role & ROLE_DIRECT) {
-		if (guest_leaf_level(f->w) == 1 || sp->gfn.v != align_down(f->gfn.v, 512) || sp->role != direct_role(f, sp->role, 1))
+		if (guest_leaf_level(f->w) == 1 || sp->gfn.v != align_down(f->gfn.v, 512) ||
+		    sp->role != direct_role(f, sp->role, 1))
 			return NULL;
 	} else if (guest_leaf_level(f->w) != 1 || !e || sp->gfn.v != table_gfn(sp, e->value)) {
 		return NULL;
@@ -261,12 +265,15 @@ static struct mmu_result outcome_of(struct fixing *f, bool usable)
 
 static struct mmu_result fix(struct mmu_vcpu *vcpu, gva_t gva, struct access access, const struct walk_result *w)
 {
-	struct fixing f = { .vcpu = vcpu, .s = shadow_of(vcpu->vm), .gva = gva, .access = access, .w = w, .gfn = gpa_gfn(w->gpa) };
+	struct fixing f = {
+		.vcpu = vcpu, .s = shadow_of(vcpu->vm), .gva = gva, .access = access, .w = w, .gfn = gpa_gfn(w->gpa)
+	};
 	struct spage *sp;
 	unsigned index;
 
 	f.rights = hw_rights(&vcpu->regs, w, access);
-	f.page = w->page_shift < 21 ? mmu_resolve_small(vcpu, f.gfn, access.write) : mmu_resolve(vcpu, f.gfn, access.write);
+	f.page = w->page_shift < 21 ? mmu_resolve_small(vcpu, f.gfn, access.write)
+				    : mmu_resolve(vcpu, f.gfn, access.write);
 	if (f.page.kind == MMU_WAIT)
 		return mmu_done(MMU_RETRY);
 	if (f.rights.emulate || !MUTANT_OR(TABLES_MEMORY, tables_are_memory(&f)) || tracked_access(&f))
@@ -336,10 +343,11 @@ static void drop_special(struct shadow *s)
 	s->mmio_epoch = hw_mmio_epoch(s->vm);
 }
 
-/* The walker allows it, the tables do, and the CPU did not. Did it use what is older than the tables? That is flushed, so that it
- * cannot be so a second time, unless somebody edited entries meanwhile. Else SMAP stopped an implicit access (SDM, "Determination
- * of Access Rights"). */
-static struct mmu_result spurious(struct mmu_vcpu *vcpu, const struct mmu_fault *fault, struct access access, bool again)
+/* The walker allows it, the tables do, and the CPU did not. Did it use what is older than the tables? That is flushed,
+ * so that it cannot be so a second time, unless somebody edited entries meanwhile. Else SMAP stopped an implicit access
+ * (SDM, "Determination of Access Rights"). */
+static struct mmu_result spurious(struct mmu_vcpu *vcpu, const struct mmu_fault *fault, struct access access,
+				  bool again)
 {
 	struct shadow *s = shadow_of(vcpu->vm);
 	struct shadow_vcpu *v = vcpu->priv;

@@ -1,5 +1,5 @@
-/* mmu/shadow/leaf.c - leaves: put on and taken off their frame's list in the same move (S7), made in advance, and protected
- * through the list. */
+/* mmu/shadow/leaf.c - leaves: put on and taken off their frame's list in the same move (S7), made in advance, and
+ * protected through the list. */
 #include "mmu/mutate.h"
 #include "mmu/shadow/shadow.h"
 
@@ -8,7 +8,8 @@ static inline void leaf_put(struct shadow *s, struct spage *sp, unsigned index, 
 {
 	bool large = role_level(sp->role) > 1;
 
-	MUTANT(RMAP_ADD, rmap_add(&s->pages, large ? &g->large : &g->leaves, spage_ref(sp, index), &sp->links.link[index], leaf & PTE_W));
+	MUTANT(RMAP_ADD, rmap_add(&s->pages, large ? &g->large : &g->leaves, spage_ref(sp, index),
+				  &sp->links.link[index], leaf & PTE_W));
 	s->vm->counters.steps++;
 	pt_set(&sp->table[index], leaf);
 	entry_made(s, sp, index);
@@ -38,7 +39,8 @@ bool leaf_set(struct shadow *s, struct spage *sp, unsigned index, uint64_t guest
 	if (old && !pt_special(&hw_format_4level, old) && entry_is_leaf(sp, index) && entry_gfn(sp, index).v == gfn.v) {
 		if (sp->guest)
 			sp->guest[index] = guest;
-		if ((old & ~leaf & (PTE_W | PTE_U)) || (~old & leaf & PTE_NX) || ((old ^ leaf) & hw_format_4level.address))
+		if ((old & ~leaf & (PTE_W | PTE_U)) || (~old & leaf & PTE_NX) ||
+		    ((old ^ leaf) & hw_format_4level.address))
 			s->stale = true;
 		pt_set(&sp->table[index], leaf);
 		if ((old ^ leaf) & PTE_W)
@@ -115,7 +117,8 @@ static inline bool usable(const struct ahead *a, uint64_t guest)
 	return (guest & (PTE_P | PTE_A | a->reserved)) == (PTE_P | PTE_A);
 }
 
-static inline void prefetch_leaf(struct shadow *s, struct spage *sp, unsigned index, uint64_t guest, const struct ahead *a)
+static inline void prefetch_leaf(struct shadow *s, struct spage *sp, unsigned index, uint64_t guest,
+				 const struct ahead *a)
 {
 	gfn_t gfn = gpa_gfn(GPA(guest & a->address));
 	struct mmu_page page = mmu_peek_small(s->vm, gfn);
@@ -143,7 +146,8 @@ void leaf_prefetch(struct shadow *s, struct spage *sp, unsigned index, uint64_t 
 		prefetch_leaf(s, sp, index, guest, &a);
 }
 
-/* Entries of a direct page, whose frames follow each other: where their memory does so too, one look at it is enough. */
+/* Entries of a direct page, whose frames follow each other: where their memory does so too, one look at it is
+ * enough. */
 static void prefetch_direct(struct shadow *s, struct spage *sp, unsigned first, unsigned count)
 {
 	gfn_t gfn = entry_gfn(sp, first);
@@ -161,15 +165,16 @@ static void prefetch_direct(struct shadow *s, struct spage *sp, unsigned first, 
 		if ((acc & ACC_W) && (!page.writable || (g->tracked && !leaf_may_write(s, GFN(gfn.v + i)))))
 			MUTANT(DIRECT_WRITE, acc &= ~ACC_W);
 		leaf_put(s, sp, first + i, g,
-			 hw_leaf(s->vm->caps, GFN(gfn.v + i), HFN(page.hfn.v + i), PAGE_SHIFT, acc, role_pat(sp->role), false));
+			 hw_leaf(s->vm->caps, GFN(gfn.v + i), HFN(page.hfn.v + i), PAGE_SHIFT, acc, role_pat(sp->role),
+				 false));
 		s->vm->counters.prefetched++;
 		s->vm->counters.prefetched_direct++;
 	}
 }
 
 /* narrow is a constant: the loop is a good part of what a fault costs. */
-static inline __attribute__((always_inline)) void prefetch_from(struct shadow *s, struct spage *sp, const char *page, unsigned first,
-								unsigned count, const bool narrow)
+static inline __attribute__((always_inline)) void prefetch_from(struct shadow *s, struct spage *sp, const char *page,
+								unsigned first, unsigned count, const bool narrow)
 {
 	struct ahead a = ahead_of(s, sp);
 
@@ -178,7 +183,8 @@ static inline __attribute__((always_inline)) void prefetch_from(struct shadow *s
 
 		if (sp->table[i])
 			continue;
-		guest = narrow ? guest_entry_at(sp, page, i) : __atomic_load_n((const uint64_t *)(const void *)(page + i * 8), __ATOMIC_ACQUIRE);
+		guest = narrow ? guest_entry_at(sp, page, i)
+			       : __atomic_load_n((const uint64_t *)(const void *)(page + i * 8), __ATOMIC_ACQUIRE);
 		if (MUTANT_OR(PREFETCH_CHECK, usable(&a, guest)))
 			prefetch_leaf(s, sp, i, guest, &a);
 	}
@@ -195,7 +201,8 @@ static void prefetch_guest(struct shadow *s, struct spage *sp, unsigned first, u
 		prefetch_from(s, sp, page, first, count, true);
 	else
 		prefetch_from(s, sp, page, first, count, false);
-	/* Memory that the guest uses for the first time, one page after the other, has nothing ahead that was accessed. */
+	/* Memory that the guest uses for the first time, one page after the other, has nothing ahead that was
+	 * accessed. */
 	if (s->vm->counters.prefetched != before)
 		sp->barren = 0;
 	else if (sp->barren < SHADOW_BARREN)
@@ -244,7 +251,8 @@ static bool drop_list(struct shadow *s, const uint32_t *list, uint32_t *most)
 	return true;
 }
 
-/* Large leaves that contain gfn cannot keep it: they go, and what is still wanted comes back in smaller ones by faults. */
+/* Large leaves that contain gfn cannot keep it: they go, and what is still wanted comes back in smaller ones by
+ * faults. */
 static bool drop_large(struct shadow *s, gfn_t gfn, uint32_t *most)
 {
 	struct gframe *g = rmap_gframe(&s->rmap, GFN(align_down(gfn.v, 512)), false);

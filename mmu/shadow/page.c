@@ -1,4 +1,5 @@
-/* mmu/shadow/page.c - the life of shadow pages: found by role, made, linked, cleared, unlinked, and freed behind a flush. */
+/* mmu/shadow/page.c - the life of shadow pages: found by role, made, linked, cleared, unlinked, and freed behind a
+ * flush. */
 #include "mmu/mutate.h"
 #include "mmu/shadow/shadow.h"
 
@@ -21,15 +22,16 @@ gpa_t entry_gpa(const struct spage *sp, unsigned index)
 	return gpa_add(base, (role_quadrant(sp->role) * 256 + index / 2) * 4);
 }
 
-/* Where the guest entry's frame is; a leaf above the last level counts from the frame that the shadow entry's span begins
- * with. */
+/* Where the guest entry's frame is; a leaf above the last level counts from the frame that the shadow entry's span
+ * begins with. */
 static gfn_t guest_gfn(const struct spage *sp, unsigned index, uint64_t guest)
 {
 	unsigned level = role_level(sp->role);
 
 	if (sp->role & ROLE_NARROW) {
 		if (level == 2 && (guest & PTE_PS) && (sp->role & ROLE_PSE))
-			return gpa_gfn(GPA((guest & MASK(31, 22)) | (guest & MASK(20, 13)) << 19 | (uint64_t)(index & 1) << 21));
+			return gpa_gfn(GPA((guest & MASK(31, 22)) | (guest & MASK(20, 13)) << 19 |
+					   (uint64_t)(index & 1) << 21));
 		return gpa_gfn(GPA(guest & MASK(31, 12)));
 	}
 	if (level > 1 && (guest & PTE_PS))
@@ -76,7 +78,8 @@ void entry_drop(struct shadow *s, struct spage *sp, unsigned index)
 		} else {
 			struct gframe *g = rmap_gframe(&s->rmap, entry_gfn(sp, index), false);
 
-			rmap_remove(&s->pages, role_level(sp->role) > 1 ? &g->large : &g->leaves, spage_ref(sp, index), own);
+			rmap_remove(&s->pages, role_level(sp->role) > 1 ? &g->large : &g->leaves, spage_ref(sp, index),
+				    own);
 			s->vm->counters.leaves_removed++;
 		}
 		MUTANT(STALE_DROP, s->stale = true);
@@ -186,7 +189,8 @@ static struct spage *make(struct shadow *s, gfn_t gfn, uint32_t role)
 	sp->link_frame = mmu_table_alloc_raw(s->vm);
 	if (!(role & ROLE_DIRECT))
 		sp->guest_frame = mmu_table_alloc_raw(s->vm);
-	if (hfn_is_none(sp->frame) || hfn_is_none(sp->link_frame) || (!(role & ROLE_DIRECT) && hfn_is_none(sp->guest_frame))) {
+	if (hfn_is_none(sp->frame) || hfn_is_none(sp->link_frame) ||
+	    (!(role & ROLE_DIRECT) && hfn_is_none(sp->guest_frame))) {
 		free_page(s, sp);
 		return NULL;
 	}
@@ -213,7 +217,8 @@ static struct spage *look_for(struct shadow *s, const struct gframe *g, uint32_t
 	return NULL;
 }
 
-/* A frame that the guest uses in very many ways loses the pages that were made first: at the end, for some may be in use until then. */
+/* A frame that the guest uses in very many ways loses the pages that were made first: at the end, for some may be in
+ * use until then. */
 static void uncrowd(struct shadow *s)
 {
 	struct spage *next, *sp = spage_at(s, s->crowded->pages);

@@ -1,9 +1,10 @@
-/* mmu/shadow/rmap.h - reverse maps: for each guest frame, the leaves that map it and the shadow pages that stand for it.
+/* mmu/shadow/rmap.h - reverse maps: for each guest frame, the leaves that map it and the shadow pages that stand for
+ * it.
  *
- * A *reference* names one entry of one shadow page: (page's number << 9) | index; 0 names none. A *list* of references is a ring:
- * each page has two links for each of its entries, the next and the previous reference on the ring, and the list itself is one
- * 32-bit word, its first reference. So an entry is put on a list and taken off in a few instructions, however long the list is,
- * and neither can fail.
+ * A *reference* names one entry of one shadow page: (page's number << 9) | index; 0 names none. A *list* of references
+ * is a ring: each page has two links for each of its entries, the next and the previous reference on the ring, and the
+ * list itself is one 32-bit word, its first reference. So an entry is put on a list and taken off in a few
+ * instructions, however long the list is, and neither can fail.
  *
  * V1  A reference is on at most one list, and its links are those of that list.
  * V2  Of a frame's leaves the writable ones come first, so that those who look for them need not pass by the others. */
@@ -40,8 +41,8 @@ struct rmap {
 	struct mmu_vm *vm;
 	hfn_t root;            /* a radix tree over gfn; HFN_NONE: empty. Entries are frame numbers plus one */
 	unsigned levels;       /* of 512 entries, above the gframes; grows with the highest gfn */
-	/* What was looked up last, by the low bits of the number of its frame of gframes. They stay where they are, so that nothing of
-	 * it is ever wrong. */
+	/* What was looked up last, by the low bits of the number of its frame of gframes. They stay where they are, so
+	 * that nothing of it is ever wrong. */
 	struct {
 		uint64_t number;       /* gfn >> GFRAME_BITS */
 		struct gframe *frames; /* NULL: nothing here yet */
@@ -50,7 +51,8 @@ struct rmap {
 
 void rmap_init(struct rmap *map, struct mmu_vm *vm);
 void rmap_destroy(struct rmap *map);
-/* NULL: nothing is known of it; or with make: no memory, or no such guest frame. Stays where it is until rmap_destroy. */
+/* NULL: nothing is known of it; or with make: no memory, or no such guest frame. Stays where it is until
+ * rmap_destroy. */
 struct gframe *rmap_look_up(struct rmap *map, gfn_t gfn, bool make);
 
 static inline struct gframe *rmap_gframe(struct rmap *map, gfn_t gfn, bool make)

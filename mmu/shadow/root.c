@@ -1,7 +1,7 @@
 /* mmu/shadow/root.c - the roots that vCPUs run on, and what the guest's register loads and INVLPGs do to them.
  *
- * A root in use (spage.roots) is neither evicted nor unshadowed. Roots that are not in use stay, found again by their role
- * when CR3 names them once more. */
+ * A root in use (spage.roots) is neither evicted nor unshadowed. Roots that are not in use stay, found again by their
+ * role when CR3 names them once more. */
 #include "mmu/mutate.h"
 #include "mmu/shadow/shadow.h"
 
@@ -78,12 +78,14 @@ static bool load_pae(struct mmu_vcpu *vcpu, struct spage *root[4])
 	return true;
 }
 
-/* A root that has just been made names at once what of its kernel's half has been made for other roots: all processes have it in
- * common. In the lower half there is nothing to be found. What is reached so is brought up to date with all that the root reaches. */
+/* A root that has just been made names at once what of its kernel's half has been made for other roots: all processes
+ * have it in common. In the lower half there is nothing to be found. What is reached so is brought up to date with all
+ * that the root reaches. */
 static void adopt(struct shadow *s, struct spage *root)
 {
 	const uint64_t *page = (const void *)mmu_guest_ptr_locked(s->vm, gfn_gpa(root->gfn), false);
-	uint64_t reserved = (s->maxphyaddr < 52 ? MASK(51, s->maxphyaddr) : 0) | (root->role & ROLE_NXE ? 0 : PTE_NX) | PTE_PS;
+	uint64_t reserved =
+		(s->maxphyaddr < 52 ? MASK(51, s->maxphyaddr) : 0) | (root->role & ROLE_NXE ? 0 : PTE_NX) | PTE_PS;
 
 	for (unsigned i = 0; page && i < 4; i++)
 		for (uint64_t left = s->kernel_used[i]; left; left &= left - 1) {
@@ -223,9 +225,9 @@ bool shadow_load_root(struct mmu_vcpu *vcpu)
 
 static bool same_intercepts(const struct mmu_intercepts *a, const struct mmu_intercepts *b)
 {
-	return a->invlpg == b->invlpg && a->cr0_force_mask == b->cr0_force_mask && a->cr4_force_mask == b->cr4_force_mask &&
-	       a->cr4_force_value == b->cr4_force_value && a->efer_force_mask == b->efer_force_mask &&
-	       a->efer_force_value == b->efer_force_value;
+	return a->invlpg == b->invlpg && a->cr0_force_mask == b->cr0_force_mask &&
+	       a->cr4_force_mask == b->cr4_force_mask && a->cr4_force_value == b->cr4_force_value &&
+	       a->efer_force_mask == b->efer_force_mask && a->efer_force_value == b->efer_force_value;
 }
 
 static void update_intercepts(struct mmu_vcpu *vcpu)
@@ -265,7 +267,8 @@ void shadow_regs_changed(struct mmu_vcpu *vcpu, const struct walk_regs *old, boo
 		vcpu->stuck = "there is no host memory for a shadow root";
 	if (created != vcpu->vm->counters.shadow_created && priv(vcpu)->now)
 		adopt(s, priv(vcpu)->root[0]);
-	/* Also where nothing is flushed: what the new root reaches may never have been this vCPU's to be out of date. */
+	/* Also where nothing is flushed: what the new root reaches may never have been this vCPU's to be out of
+	 * date. */
 	shadow_sync_root(vcpu);
 	if (all)
 		MUTANT(SHADOW_REGS_FLUSH, tag_request_all(vcpu));
@@ -288,14 +291,16 @@ struct spage *shadow_path(struct mmu_vcpu *vcpu, const struct spage *root, gva_t
 	const struct shadow_path *p = path_place(vcpu, gva);
 	const struct shadow *s = shadow_of(vcpu->vm);
 
-	if (!p->page || p->block != gva.v >> 21 || p->root != root->id || !MUTANT_OR(PATH_DROPS, p->drops == s->upper_drops))
+	if (!p->page || p->block != gva.v >> 21 || p->root != root->id ||
+	    !MUTANT_OR(PATH_DROPS, p->drops == s->upper_drops))
 		return NULL;
 	return spage_at(s, p->page);
 }
 
 void shadow_remember_path(struct mmu_vcpu *vcpu, const struct spage *root, gva_t gva, const struct spage *sp)
 {
-	*path_place(vcpu, gva) = (struct shadow_path){ gva.v >> 21, shadow_of(vcpu->vm)->upper_drops, root->id, sp->id };
+	*path_place(vcpu, gva) = (struct shadow_path){ gva.v >> 21, shadow_of(vcpu->vm)->upper_drops, root->id,
+						       sp->id };
 }
 
 struct spage *shadow_lookup(struct mmu_vcpu *vcpu, gva_t gva, unsigned *index)
@@ -342,8 +347,8 @@ void shadow_page_fault(struct mmu_vcpu *vcpu, gva_t gva)
 	MUTANT(INJECT_SYNC, shadow_sync_address(vcpu, gva));
 	if (flush_after_upper_drops(vcpu))
 		return;
-	/* Whether a page fault that exits drops what is cached for the address, the manual leaves open; and there may be a global
-	 * translation of it even where the tables in force have none, left from other tables. */
+	/* Whether a page fault that exits drops what is cached for the address, the manual leaves open; and there may
+	 * be a global translation of it even where the tables in force have none, left from other tables. */
 	MUTANT(INJECT_FLUSH, tag_request_address(vcpu, gva));
 }
 

@@ -1,8 +1,8 @@
 /* mmu/shadow/shadow.c - the mechanisms `shadow` and `brute`: the engine's life, and changes from the host's side.
  *
- * `shadow`: guest tables are write-protected and kept in sync, last-level ones may go out of sync; pages are found again by
- * role across CR3 loads. `brute`: guest tables cannot be reached at all by the guest's own accesses once they are used; each
- * read and write of them is carried out by the hypervisor. No out-of-date entry can exist. */
+ * `shadow`: guest tables are write-protected and kept in sync, last-level ones may go out of sync; pages are found
+ * again by role across CR3 loads. `brute`: guest tables cannot be reached at all by the guest's own accesses once they
+ * are used; each read and write of them is carried out by the hypervisor. No out-of-date entry can exist. */
 #include "mmu/mechanisms.h"
 #include "mmu/mutate.h"
 #include "mmu/shadow/shadow.h"
@@ -25,7 +25,8 @@ static bool vm_init(struct mmu_vm *vm, const struct shadow_policy *policy)
 		return false;
 	}
 	s = mmu_table_ptr(vm, self);
-	*s = (struct shadow){ .vm = vm, .policy = policy, .self = self, .empty = empty, .mmio_epoch = hw_mmio_epoch(vm), .shape = 1 };
+	*s = (struct shadow){ .vm = vm, .policy = policy, .self = self, .empty = empty,
+			      .mmio_epoch = hw_mmio_epoch(vm), .shape = 1 };
 	s->work = vm->config.work ? vm->config.work : MMU_WORK;
 	slab_init(&s->pages, vm, SPAGE_SHIFT);
 	rmap_init(&s->rmap, vm);
@@ -69,7 +70,8 @@ static bool vcpu_init(struct mmu_vcpu *vcpu)
 		return false;
 	}
 	v = mmu_table_ptr(vm, self);
-	*v = (struct shadow_vcpu){ .pae_frame = pae, .pae = mmu_table_ptr(vm, pae), .spurious_gva = ~0ull, .self = self };
+	*v = (struct shadow_vcpu){ .pae_frame = pae, .pae = mmu_table_ptr(vm, pae), .spurious_gva = ~0ull,
+				   .self = self };
 	shadow_tighten(s, vcpu);
 	s->maxphyaddr = vcpu->regs.maxphyaddr;
 	s->has_1g = vcpu->regs.has_1g;
@@ -77,11 +79,13 @@ static bool vcpu_init(struct mmu_vcpu *vcpu)
 	vcpu->intercepts = hw_intercepts(vcpu);
 	vcpu->root.cr3 = ~0ull;
 	if (shadow_load_root(vcpu)) {
-		/* It has no translations yet, so nothing may be out of date for it; what was dropped to make room does not concern it. */
+		/* It has no translations yet, so nothing may be out of date for it; what was dropped to make room does
+		 * not concern it. */
 		shadow_sync_root(vcpu);
 		v->upper_seen = s->upper_drops;
 		vcpu->intercepts.invlpg = s->unsync_present > 0;
-		/* The others, too, where a sync made entries. (While mechanisms are switched, nothing is out of sync.) */
+		/* The others, too, where a sync made entries. (While mechanisms are switched, nothing is out of
+		 * sync.) */
 		if (s->unsync_present)
 			shadow_update_invlpg(s, vcpu);
 		return true;
@@ -172,8 +176,9 @@ static bool unshadow(struct mmu_vm *vm, gfn_t gfn)
 		.name = (mechanism), .need = SHADOW_NEED, .least = SHADOW_LEAST, .relieve = shadow_relieve, \
 		.cr4_unsupported = CR4_PCIDE | CR4_PKE, .unsupported = hw_unsupported, .vm_init = (init), \
 		.vm_destroy = vm_destroy, .vcpu_init = vcpu_init, .vcpu_destroy = vcpu_destroy, .fault = shadow_fault, \
-		.regs_changed = shadow_regs_changed, .invlpg = shadow_invlpg, .unmap = unmap, .write_protect = write_protect, \
-		.guest_written = shadow_guest_written, .flags_written = shadow_flags_written, .unshadow = unshadow, .loosen = shadow_loosen, \
+		.regs_changed = shadow_regs_changed, .invlpg = shadow_invlpg, .unmap = unmap, \
+		.write_protect = write_protect, .guest_written = shadow_guest_written, \
+		.flags_written = shadow_flags_written, .unshadow = unshadow, .loosen = shadow_loosen, \
 		.audit = shadow_audit, \
 	}
 

@@ -1,25 +1,26 @@
-/* mmu/shadow/shadow.h - the shadow engine, which the mechanisms `shadow` and `brute` share; they differ in struct shadow_policy.
+/* mmu/shadow/shadow.h - the shadow engine, which the mechanisms `shadow` and `brute` share; they differ in struct
+ * shadow_policy.
  *
- * A *shadow page* stands for one guest table (or, direct, for a run of guest frames) as one hardware table. It is found by its
- * guest frame and its role. Files, in reading order: page.c (life of pages, links), leaf.c (leaves),
- * track.c (tracking and syncing of guest tables), fault.c, root.c (registers and roots), shadow.c (the
- * mechanisms).
+ * A *shadow page* stands for one guest table (or, direct, for a run of guest frames) as one hardware table. It is found
+ * by its guest frame and its role. Files, in reading order: page.c (life of pages, links), leaf.c (leaves), track.c
+ * (tracking and syncing of guest tables), fault.c, root.c (registers and roots), shadow.c (the mechanisms).
  *
- * S1  A role holds everything that changes what an entry means. Two mappings whose legal accesses can differ never share a
- *     page.
- * S4  A leaf is present only if the guest's entry is present and accessed; writable only if the guest's entry is writable and
- *     dirty (or CR0.WP is off: S8), and the frame may be written, and is not tracked in sync.
+ * S1  A role holds everything that changes what an entry means. Two mappings whose legal accesses can differ never
+ *     share a page.
+ * S4  A leaf is present only if the guest's entry is present and accessed; writable only if the guest's entry is
+ *     writable and dirty (or CR0.WP is off: S8), and the frame may be written, and is not tracked in sync.
  * S5  Of a frame that is tracked in sync there is no writable leaf, nor one in a TLB. Order: protect, flush, then read
  *     entries.
  * S6  Only last-level tables go out of sync. What INVLPG and CR3 loads refer to is brought up to date then.
  * S7  A leaf is present if and only if it is on its frame's list; all edits go through leaf_set and entry_drop.
  * S10 A large leaf has no tracked frame inside.
  * S11 Frames of tables are freed only by shadow_commit, after a flush.
- * S16 No call takes more than MMU_STEPS_MAX steps (docs/mmu.md, "How long a call may take"). What would be longer is interrupted:
- *     what is done of it stays done, and the guest, which gets no further without it, comes back for the rest.
- * S17 A table that was let loose for the delivery of an event (shadow.loose) may be reached by the CPU as if it were none: S4 and S5 do
- *     not hold for it. It is tightened - leaves protected, a flush, shadows brought up to date - before any call for the VM does what
- *     is not about the delivery of an event. INVLPG exits meanwhile.
+ * S16 No call takes more than MMU_STEPS_MAX steps (docs/mmu.md, "How long a call may take"). What would be longer is
+ *     interrupted: what is done of it stays done, and the guest, which gets no further without it, comes back for the
+ *     rest.
+ * S17 A table that was let loose for the delivery of an event (shadow.loose) may be reached by the CPU as if it were
+ *     none: S4 and S5 do not hold for it. It is tightened - leaves protected, a flush, shadows brought up to date -
+ *     before any call for the VM does what is not about the delivery of an event. INVLPG exits meanwhile.
  * S15 A remembered path names the page to which its root leads, and a known root the page of its CR3. */
 #ifndef VELLUM_MMU_SHADOW_H
 #define VELLUM_MMU_SHADOW_H
@@ -61,7 +62,8 @@ static inline unsigned role_entry_acc(uint32_t role, uint64_t guest)
 /* The role of the table that the entry names. */
 static inline uint32_t role_child(uint32_t role, unsigned index, uint64_t guest)
 {
-	uint32_t child = (role & ROLE_MODES) | (role_level(role) - 1) | (role_acc(role) & role_entry_acc(role, guest)) << ROLE_ACC_SHIFT;
+	uint32_t child = (role & ROLE_MODES) | (role_level(role) - 1) |
+			 (role_acc(role) & role_entry_acc(role, guest)) << ROLE_ACC_SHIFT;
 
 	return role & ROLE_NARROW ? child | (index & 1) << ROLE_QUADRANT_SHIFT : child;
 }
@@ -107,18 +109,22 @@ struct shadow_policy {
 	bool keep_named;      /* one that others name is a table whatever is written to it */
 };
 
-/* Frames: for a page its table, its guest entries, its links. K3: at most 6 pages are made at once (four roots under PAE, or five
- * levels; one more where a large page turns out to be none), the frames of what is known of their guest tables and of the page
- * (2 and 2 of the tree each), pools. Least: that, the records, four roots for each of two vCPUs, and what one access needs. */
+/* Frames: for a page its table, its guest entries, its links. K3: at most 6 pages are made at once (four roots under
+ * PAE, or five levels; one more where a large page turns out to be none), the frames of what is known of their guest
+ * tables and of the page (2 and 2 of the tree each), pools. Least: that, the records, four roots for each of two vCPUs,
+ * and what one access needs. */
 #define SHADOW_NEED 64
 #define SHADOW_LEAST 160
 
 #define SHADOW_UNSYNC_MAX 64
 #define SHADOW_PARENTS_MAX 512 /* entries that name one page: another one takes the place of the oldest */
-#define SHADOW_ROLES_MAX 32  /* pages of one guest frame that are not roots in use: another one takes the place of the oldest */
+/* pages of one guest frame that are not roots in use: another one takes the place of the oldest */
+#define SHADOW_ROLES_MAX 32
 #define SHADOW_UNSYNC_ROLES 4 /* pages of one table that go out of sync together; one with more stays in sync */
-#define SHADOW_SYNCED_MAX 2048 /* entries that a load of CR3 brings over; of the pages that it has not come to by then all entries go */
-#define SHADOW_LOOSE_MAX 16  /* tables that one delivery reaches: code, stack, IDT, GDT, TSS, and what they are translated by */
+/* entries that a load of CR3 brings over; of the pages that it has not come to by then all entries go */
+#define SHADOW_SYNCED_MAX 2048
+/* tables that one delivery reaches: code, stack, IDT, GDT, TSS, and what they are translated by */
+#define SHADOW_LOOSE_MAX 16
 #define SHADOW_IDLE_AT_ONCE 4 /* tables that a load of CR3 puts back into sync */
 #define SHADOW_FORGET_MAX 16 /* pages that one write of the guest unlinks; the rest waits for its eviction */
 #define SHADOW_IDLE_SYNCS 8 /* that a table stays out of sync without a write */
@@ -135,10 +141,12 @@ struct shadow {
 	struct slab pages;
 	struct rmap rmap;
 	struct spage *newest, *oldest;
-	struct spage *unsync[SHADOW_UNSYNC_MAX]; /* those out of sync, by their place; a place of one that no longer is means nothing */
+	/* those out of sync, by their place; a place of one that no longer is means nothing */
+	struct spage *unsync[SHADOW_UNSYNC_MAX];
 	uint64_t unsync_used;                    /* the places, by bit, where one is */
 	uint32_t unsync_count;
-	uint64_t unsync_since[SHADOW_UNSYNC_MAX], unsync_last; /* a count of all that went out of sync: when each did, and the last */
+	/* a count of all that went out of sync: when each did, and the last */
+	uint64_t unsync_since[SHADOW_UNSYNC_MAX], unsync_last;
 	uint32_t unsync_present; /* entries of those pages that are not 0 */
 	gfn_t loose[SHADOW_LOOSE_MAX];
 	uint32_t loose_count;
@@ -152,15 +160,16 @@ struct shadow {
 	uint64_t kernel_used[4]; /* by bit: the entries 256 to 511 of roots in long mode that ever named a table */
 	uint64_t upper_drops;    /* entries above the last level that were dropped, counted */
 	const struct gframe *crowded; /* more pages stand for it than should; NULL: none does */
-	bool interrupted;        /* the operation has looked at enough for once; NULL or false is not for want of memory then */
+	/* the operation has looked at enough for once; NULL or false is not for want of memory then */
+	bool interrupted;
 	bool stale;              /* a TLB may hold more than the tables do: not flushed on every vCPU since */
 	struct spage *doomed;    /* unlinked, by older; freed at the next commit */
 	hfn_t empty;             /* a table without entries, for roots that are no memory */
 	hfn_t self;
 };
 
-/* A last-level page that was reached from a root. Nothing above it has changed while no entry above the last level was dropped:
- * what was there then is the way still (S15). */
+/* A last-level page that was reached from a root. Nothing above it has changed while no entry above the last level was
+ * dropped: what was there then is the way still (S15). */
 struct shadow_path {
 	uint64_t block;          /* gva >> 21 */
 	uint64_t drops;          /* shadow.upper_drops then */
@@ -174,8 +183,8 @@ struct shadow_known_root {
 	uint32_t generation;     /* of the slots */
 	uint32_t page;           /* 0: nothing remembered here, or the page was unlinked */
 	struct spage *sp;        /* the same */
-	/* The places of pages out of sync that the root reaches, or reached, as long as shadow.shape is the same: of those that went out of
-	 * sync up to .seen. */
+	/* The places of pages out of sync that the root reaches, or reached, as long as shadow.shape is the same: of
+	 * those that went out of sync up to .seen. */
 	uint64_t reached, seen;
 	uint64_t shape;          /* 0: not known */
 };
@@ -185,7 +194,8 @@ struct shadow_vcpu {
 	hfn_t pae_frame;
 	uint64_t *pae;           /* the PDPTEs */
 	bool pae_format;         /* which of the two the vCPU runs on */
-	uint64_t upper_seen;     /* shadow.upper_drops at the last flush of all; where it is more now, the next INVLPG flushes all */
+	/* shadow.upper_drops at the last flush of all; where it is more now, the next INVLPG flushes all */
+	uint64_t upper_seen;
 	uint64_t spurious_gva;   /* of the last fault, if it was spurious; else all ones */
 	uint64_t spurious_edits; /* shadow.edits then */
 	struct shadow_path path[SHADOW_PATHS];
@@ -195,7 +205,10 @@ struct shadow_vcpu {
 };
 
 static inline struct shadow *shadow_of(const struct mmu_vm *vm) { return vm->priv; }
-static inline struct spage *spage_at(const struct shadow *s, uint32_t id) { return id ? slab_ptr(&s->pages, id) : NULL; }
+static inline struct spage *spage_at(const struct shadow *s, uint32_t id)
+{
+	return id ? slab_ptr(&s->pages, id) : NULL;
+}
 static inline uint32_t spage_ref(const struct spage *sp, unsigned index) { return sp->id << 9 | index; }
 
 /* ---- page.c ---- */
@@ -238,7 +251,8 @@ struct spage *spage_find(struct shadow *s, gfn_t gfn, uint32_t role);
 struct spage *spage_child(struct shadow *s, const struct spage *sp, unsigned index);
 /* Flushes every vCPU entirely, and sees to it that none runs on without (T2). */
 void shadow_flush_all(struct shadow *s, struct mmu_vcpu *self);
-/* Requests the flush of all of the vCPU's translations; what was dropped before need not bother its INVLPGs any more. */
+/* Requests the flush of all of the vCPU's translations; what was dropped before need not bother its INVLPGs any
+ * more. */
 static inline void shadow_request_all(struct mmu_vcpu *vcpu)
 {
 	struct shadow_vcpu *v = vcpu->priv;
@@ -276,8 +290,8 @@ bool leaf_may_write(struct shadow *s, gfn_t gfn);
 void leaf_prefetch(struct shadow *s, struct spage *sp, unsigned index, uint64_t guest);
 /* Looks at the entries around index. */
 void leaf_prefetch_around(struct shadow *s, struct spage *sp, unsigned index);
-/* Takes W from, or removes, all leaves of a frame (large ones that contain it are removed), most at the most. false: there are more,
- * and s->interrupted says so. Where a TLB may hold more than is left, s->stale says that. */
+/* Takes W from, or removes, all leaves of a frame (large ones that contain it are removed), most at the most. false:
+ * there are more, and s->interrupted says so. Where a TLB may hold more than is left, s->stale says that. */
 bool rmap_protect(struct shadow *s, gfn_t gfn, uint32_t most);
 bool rmap_zap(struct shadow *s, gfn_t gfn, uint32_t most);
 
@@ -296,8 +310,8 @@ static inline void shadow_tighten(struct shadow *s, struct mmu_vcpu *self)
 }
 /* A write fault on a tracked frame: may it go out of sync (and has)? */
 bool shadow_unsync(struct shadow *s, struct mmu_vcpu *self, struct gframe *g);
-/* Brings one entry up to date: what was made from another guest entry goes, and is made anew where that needs no fault. true: it
- * changed. */
+/* Brings one entry up to date: what was made from another guest entry goes, and is made anew where that needs no fault.
+ * true: it changed. */
 bool shadow_sync_entry(struct shadow *s, struct spage *sp, unsigned index);
 /* Brings the entries of an out-of-sync page up to date; it stays out of sync. */
 void shadow_sync_page(struct shadow *s, struct spage *sp);
@@ -313,13 +327,16 @@ void shadow_flags_written(struct mmu_vm *vm, gpa_t gpa, unsigned size);
 void shadow_guest_written(struct mmu_vm *vm, gpa_t gpa, unsigned n);
 /* Takes a page out of those out of sync. */
 void shadow_unlist_unsync(struct shadow *s, struct spage *sp);
-/* After an INVLPG of gva: a table that the guest keeps editing and invalidating entry by entry loses its other entries too. */
+/* After an INVLPG of gva: a table that the guest keeps editing and invalidating entry by entry loses its other entries
+ * too. */
 void shadow_thin_out(struct mmu_vcpu *vcpu, gva_t gva);
-/* INVLPG need exit only while a table that is out of sync has entries, or something was dropped above the last level. */
+/* INVLPG need exit only while a table that is out of sync has entries, or something was dropped above the last
+ * level. */
 void shadow_update_invlpg(struct shadow *s, struct mmu_vcpu *self);
 
-/* INVLPG need exit only while something is out of sync or loose, or was dropped above the last level. What has no entry in a table that is
- * out of sync is looked up in the guest's by its next use; all that can be out of date is in the TLB, and INVLPG drops that itself. */
+/* INVLPG need exit only while something is out of sync or loose, or was dropped above the last level. What has no entry
+ * in a table that is out of sync is looked up in the guest's by its next use; all that can be out of date is in the
+ * TLB, and INVLPG drops that itself. */
 static inline bool shadow_wants_invlpg(const struct shadow *s, const struct mmu_vcpu *vcpu)
 {
 	const struct shadow_vcpu *v = vcpu->priv;

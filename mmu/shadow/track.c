@@ -1,5 +1,5 @@
-/* mmu/shadow/track.c - guest tables and their shadows in sync: by write-protection, and by carrying over what the hypervisor writes for
- * the guest. Tables that nobody needs any more become memory again. */
+/* mmu/shadow/track.c - guest tables and their shadows in sync: by write-protection, and by carrying over what the
+ * hypervisor writes for the guest. Tables that nobody needs any more become memory again. */
 #include "mmu/mutate.h"
 #include "mmu/shadow/shadow.h"
 
@@ -95,8 +95,8 @@ static void note_child(struct shadow *s, struct orphans *o, const struct spage *
 		note_orphan(o, spage_child(s, sp, index));
 }
 
-/* Nobody walks it, and whoever will name it again will find its entries then; until that the guest may use the page for anything.
- * With it go the tables that it alone named. */
+/* Nobody walks it, and whoever will name it again will find its entries then; until that the guest may use the page for
+ * anything. With it go the tables that it alone named. */
 static void forget(struct shadow *s, struct spage *sp, unsigned *left)
 {
 	if (sp->doomed || sp->roots || sp->parents || !*left)
@@ -127,7 +127,8 @@ static void forget_orphans(struct shadow *s, struct orphans *o)
 /* o: NULL where pages cannot go now. */
 static void page_written(struct shadow *s, struct spage *sp, gpa_t gpa, unsigned n, struct orphans *o)
 {
-	unsigned per = entry_size(sp), first = (gpa.v & (PAGE_SIZE - 1)) / per, last = ((gpa.v & (PAGE_SIZE - 1)) + n - 1) / per;
+	unsigned per = entry_size(sp), first = (gpa.v & (PAGE_SIZE - 1)) / per,
+		 last = ((gpa.v & (PAGE_SIZE - 1)) + n - 1) / per;
 
 	/* From guest entry numbers to the shadow's. */
 	if (sp->role & ROLE_NARROW) {
@@ -150,8 +151,8 @@ static void page_written(struct shadow *s, struct spage *sp, gpa_t gpa, unsigned
 		}
 }
 
-/* A shadow has no use for flags that are set, until its own next fault. But to a shadow of the same table with entries of
- * another size (the guest has it in use under two modes) they are not flags. */
+/* A shadow has no use for flags that are set, until its own next fault. But to a shadow of the same table with entries
+ * of another size (the guest has it in use under two modes) they are not flags. */
 void shadow_flags_written(struct mmu_vm *vm, gpa_t gpa, unsigned size)
 {
 	struct shadow *s = shadow_of(vm);

@@ -1,5 +1,5 @@
-/* mmu/shadow/unsync.c - last-level guest tables that are out of sync with their shadows, so that the guest may edit them freely, and are
- * brought up to date when its invalidations ask for it (S6). */
+/* mmu/shadow/unsync.c - last-level guest tables that are out of sync with their shadows, so that the guest may edit
+ * them freely, and are brought up to date when its invalidations ask for it (S6). */
 #include "mmu/mutate.h"
 #include "mmu/shadow/shadow.h"
 
@@ -102,7 +102,8 @@ static bool sync_value(struct shadow *s, struct spage *sp, unsigned index, uint6
 
 bool shadow_sync_entry(struct shadow *s, struct spage *sp, unsigned index)
 {
-	return sp->table[index] && sync_value(s, sp, index, mmu_guest_entry(s->vm, entry_gpa(sp, index), entry_size(sp)));
+	return sp->table[index] &&
+	       sync_value(s, sp, index, mmu_guest_entry(s->vm, entry_gpa(sp, index), entry_size(sp)));
 }
 
 #define COMPARED_AT_ONCE 8
@@ -111,11 +112,12 @@ static inline bool differ(const uint64_t *a, const uint64_t *b)
 {
 	const volatile uint64_t *v = a;
 
-	return (v[0] ^ b[0]) | (v[1] ^ b[1]) | (v[2] ^ b[2]) | (v[3] ^ b[3]) | (v[4] ^ b[4]) | (v[5] ^ b[5]) | (v[6] ^ b[6]) | (v[7] ^ b[7]);
+	return (v[0] ^ b[0]) | (v[1] ^ b[1]) | (v[2] ^ b[2]) | (v[3] ^ b[3]) | (v[4] ^ b[4]) | (v[5] ^ b[5]) |
+	       (v[6] ^ b[6]) | (v[7] ^ b[7]);
 }
 
-/* Most of a table is as it was: that must be quick to see. What the snapshot says of an entry that the shadow does not have
- * means nothing, so it may as well be what the guest's is now, and the next comparison passes it by. */
+/* Most of a table is as it was: that must be quick to see. What the snapshot says of an entry that the shadow does not
+ * have means nothing, so it may as well be what the guest's is now, and the next comparison passes it by. */
 static bool sync_8_byte(struct shadow *s, struct spage *sp, const uint64_t *page)
 {
 	bool changed = false;
@@ -201,7 +203,8 @@ static bool reached_by(struct shadow *s, const struct spage *top, const struct s
 	return false;
 }
 
-/* Is top the page itself or above it? Where more parents would have to be looked at in all than are looked at, it counts as reached. */
+/* Is top the page itself or above it? Where more parents would have to be looked at in all than are looked at, it
+ * counts as reached. */
 static bool reached(struct shadow *s, const struct spage *top, const struct spage *sp)
 {
 	unsigned looked = 0;
@@ -245,8 +248,8 @@ static uint64_t fresh(const struct shadow *s, uint64_t since)
 	return places;
 }
 
-/* Brings what is known of a known root up to date: of what went out of sync since it was last looked at; or of all, where more may be
- * reached now. */
+/* Brings what is known of a known root up to date: of what went out of sync since it was last looked at; or of all,
+ * where more may be reached now. */
 static void note_reached(struct shadow *s, const struct shadow_vcpu *v, struct shadow_known_root *k)
 {
 	bool same = k->shape && MUTANT_OR(ROOT_SHAPE, k->shape == s->shape);
@@ -263,8 +266,8 @@ static void note_reached(struct shadow *s, const struct shadow_vcpu *v, struct s
 			k->reached &= ~(places & -places);
 }
 
-/* One page of many. When a great many entries have been brought over already, the others' go instead: that is quicker, and who needs
- * them brings them over one by one. */
+/* One page of many. When a great many entries have been brought over already, the others' go instead: that is quicker,
+ * and who needs them brings them over one by one. */
 static void sync_one(struct shadow *s, struct spage *sp, uint64_t until)
 {
 	if (s->vm->counters.entries_synced < until)

@@ -75,7 +75,8 @@ static void visit_table(const struct pt *pt, hfn_t table, unsigned level, uint64
 	uint64_t *entries = mmu_table_ptr(pt->vm, table);
 	uint64_t span = pt_span(level), count = BIT(index_bits(f, level));
 
-	for (uint64_t i = first > base ? (first - base) / span : 0; i < count && base + i * span < end; i++, v->looked_at++) {
+	for (uint64_t i = first > base ? (first - base) / span : 0; i < count && base + i * span < end;
+	     i++, v->looked_at++) {
 		uint64_t addr = base + i * span;
 		struct pt_position at = position(pt, &entries[i], level);
 		bool inside = addr >= first && addr + span <= end, special = pt_special(f, at.value);
@@ -101,7 +102,8 @@ void pt_visit(const struct pt *pt, uint64_t first, uint64_t end, struct pt_visit
 static uint64_t free_below(const struct pt *pt, hfn_t table, unsigned level)
 {
 	const struct pt_format *f = pt->format;
-	uint64_t *entries = mmu_table_ptr(pt->vm, table), count = level > 1 ? BIT(index_bits(f, level)) : 0, looked_at = count;
+	uint64_t *entries = mmu_table_ptr(pt->vm, table), count = level > 1 ? BIT(index_bits(f, level)) : 0,
+		 looked_at = count;
 
 	for (uint64_t i = 0; i < count; i++)
 		if (pt_present(f, entries[i]) && !pt_is_leaf(f, entries[i], level))

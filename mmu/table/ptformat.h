@@ -1,10 +1,10 @@
-/* mmu/table/ptformat.h - one algorithm for every kind of hardware page table that the mechanisms build: look up, reach, split,
- * visit, free. What differs between EPT, 4-level, 5-level and PAE tables is in a descriptor.
+/* mmu/table/ptformat.h - one algorithm for every kind of hardware page table that the mechanisms build: look up, reach,
+ * split, visit, free. What differs between EPT, 4-level, 5-level and PAE tables is in a descriptor.
  *
  * P1  An entry is changed by one 8-byte store; a table is complete before an entry names it.
  * P2  Splitting builds the whole child, then exchanges the large entry for it (S10).
- * P3  Nothing here flushes and nothing frees a frame that the hardware may still walk: the caller takes the subtree's entry
- *     away, flushes, and then calls pt_free (S11). */
+ * P3  Nothing here flushes and nothing frees a frame that the hardware may still walk: the caller takes the subtree's
+ *     entry away, flushes, and then calls pt_free (S11). */
 #ifndef VELLUM_MMU_PTFORMAT_H
 #define VELLUM_MMU_PTFORMAT_H
 
@@ -21,7 +21,8 @@ struct pt_format {
 	uint64_t table;        /* flags of an entry that names a table */
 	uint64_t root_table;   /* the same in the root, where they differ; else 0 */
 	uint64_t leaf_only;    /* flags of large leaves that their 4-KByte parts do not have */
-	/* An entry is *special* (a cached MMIO leaf: never followed, never split) when (entry & special_mask) == special. */
+	/* An entry is *special* (a cached MMIO leaf: never followed, never split) when (entry & special_mask) ==
+	 * special. */
 	uint64_t special_mask, special;
 };
 
@@ -68,24 +69,27 @@ static inline uint64_t pt_table_flags(const struct pt_format *f, unsigned level)
 /* One past the last address that the tree can map. */
 static inline uint64_t pt_limit(const struct pt_format *f) { return BIT(pt_shift(f->root_level) + f->root_bits); }
 
-/* The deepest position for addr at or above stop_level: a leaf, an entry that is not present or special, or stop_level itself. */
+/* The deepest position for addr at or above stop_level: a leaf, an entry that is not present or special, or stop_level
+ * itself. */
 struct pt_position pt_lookup(const struct pt *pt, uint64_t addr, unsigned stop_level);
-/* Continues from at, whose entry is not present, down to level, making the tables between. false: no memory (tables made so
- * far stay). */
+/* Continues from at, whose entry is not present, down to level, making the tables between. false: no memory (tables
+ * made so far stay). */
 bool pt_reach(const struct pt *pt, uint64_t addr, unsigned level, struct pt_position *at);
-/* Exchanges the large leaf at *at for a table of its parts; *at then names the part that holds addr. false: no memory, no
- * change. */
+/* Exchanges the large leaf at *at for a table of its parts; *at then names the part that holds addr. false: no memory,
+ * no change. */
 bool pt_split(const struct pt *pt, uint64_t addr, struct pt_position *at);
 
-/* Calls visit for every present or special entry that is a leaf, and for every table that lies wholly inside [first, end),
- * from the top; returns whether to go down into such a table. Tables that lie partly inside are gone into without asking. */
+/* Calls visit for every present or special entry that is a leaf, and for every table that lies wholly inside [first,
+ * end), from the top; returns whether to go down into such a table. Tables that lie partly inside are gone into without
+ * asking. */
 struct pt_visitor {
 	bool (*visit)(struct pt_visitor *v, struct pt_position *at, uint64_t addr);
 	uint64_t looked_at; /* entries, present or not; counted up */
 };
 void pt_visit(const struct pt *pt, uint64_t first, uint64_t end, struct pt_visitor *v);
 
-/* Frees a table of the given level and all below it. Nothing may walk them any more. Returns how many entries it looked at. */
+/* Frees a table of the given level and all below it. Nothing may walk them any more. Returns how many entries it looked
+ * at. */
 uint64_t pt_free(const struct pt *pt, hfn_t table, unsigned level);
 /* The same for all tables below the root, which stays. */
 void pt_free_below_root(const struct pt *pt);

@@ -2,15 +2,17 @@
 #include "mmu/inside.h"
 #include "mmu/mutate.h"
 
-#define BATCH 32           /* frames that are taken from below at once, and kept beyond the need before any is given back */
-#define LEAST_FIXED 384    /* K3: 14 chains of 5 tables of 3 frames, the longest operation, records, the tree's upper levels */
+/* frames that are taken from below at once, and kept beyond the need before any is given back */
+#define BATCH 32
+/* K3: 14 chains of 5 tables of 3 frames, the longest operation, records, the tree's upper levels */
+#define LEAST_FIXED 384
 #define LEAST_SHIFT 8      /* and the tree of what is known of guest frames, 16 bytes a page */
 #define LIMIT_FIXED 1024
 #define LIMIT_SHIFT 4
 #define RAM_UNKNOWN 0x10000
 
-/* Twice what a VM needs for itself whatever its size, and a frame for each 16 of RAM: a table maps 512 pages, so that is room for
- * ten processes that map all of it. */
+/* Twice what a VM needs for itself whatever its size, and a frame for each 16 of RAM: a table maps 512 pages, so that
+ * is room for ten processes that map all of it. */
 uint32_t mmu_table_limit(uint64_t ram_pages)
 {
 	return (uint32_t)min_u64(LIMIT_FIXED + ((ram_pages ? ram_pages : RAM_UNKNOWN) >> LIMIT_SHIFT), UINT32_MAX);
@@ -140,7 +142,8 @@ void reserve_refill(struct mmu_vm *vm, uint32_t need)
 		return;
 	vm->counters.tables_relieved++;
 	MUTANT(RESERVE_RELIEVE, vm->ops->relieve(vm, need));
-	r->short_of |= need <= vm->ops->need && reserve_count(r) < need; /* more: a change of mechanisms, which can do without */
+	/* more: a change of mechanisms, which can do without */
+	r->short_of |= need <= vm->ops->need && reserve_count(r) < need;
 }
 
 /* ---- table frames ---- */
@@ -193,7 +196,8 @@ static void put_back(struct mmu_vm *vm, struct frame_list *list, hfn_t frame)
 		list = &vm->reserve.dirty;
 	}
 	push(vm, list, frame);
-	if (reserve_count(&vm->reserve) > vm->reserve.need + 2 * BATCH && MUTANT_OR(RESERVE_LEAST, held(vm) > vm->reserve.least))
+	if (reserve_count(&vm->reserve) > vm->reserve.need + 2 * BATCH &&
+	    MUTANT_OR(RESERVE_LEAST, held(vm) > vm->reserve.least))
 		give_back(vm, vm->reserve.dirty.count ? &vm->reserve.dirty : &vm->reserve.clean);
 }
 

@@ -1,15 +1,19 @@
-/* mmu/table/reserve.h - the frames that a VM has for its tables: a reserve that is its own from the beginning, and a limit.
+/* mmu/table/reserve.h - the frames that a VM has for its tables: a reserve that is its own from the beginning, and a
+ * limit.
  *
- * K1  A VM holds at least `least` frames, in use or in reserve, from its creation to its end: what others take cannot stop it.
- * K2  It holds no more than `limit`. Where that, or the machine, has no more, the VM loses its own tables (ops->relieve).
+ * K1  A VM holds at least `least` frames, in use or in reserve, from its creation to its end: what others take cannot
+ *     stop it.
+ * K2  It holds no more than `limit`. Where that, or the machine, has no more, the VM loses its own tables
+ *     (ops->relieve).
  * K3  Each call into a mechanism that makes tables begins with as many frames in reserve as its longest operation takes
  *     (ops->need), so that it never runs out in the middle.
  *
- * That K3 can always be had: what a mechanism cannot give back while it runs (its own records, the roots in use, the tree of what is
- * known of guest frames), and the need, are together less than `least`; all else goes when it is asked to. Beyond that `least` has
- * room for the tables of all the pages that one instruction can touch, or the delivery of one event (two each of code, stack, IDT,
- * GDT, TSS, source and destination, which share nothing: 14 chains of 5 tables, 3 frames each with a shadow's records), so that an
- * instruction does not lose its first page's tables to its last one. Xen's shadow pool is laid out by the same thought. */
+ * That K3 can always be had: what a mechanism cannot give back while it runs (its own records, the roots in use, the
+ * tree of what is known of guest frames), and the need, are together less than `least`; all else goes when it is asked
+ * to. Beyond that `least` has room for the tables of all the pages that one instruction can touch, or the delivery of
+ * one event (two each of code, stack, IDT, GDT, TSS, source and destination, which share nothing: 14 chains of 5
+ * tables, 3 frames each with a shadow's records), so that an instruction does not lose its first page's tables to its
+ * last one. Xen's shadow pool is laid out by the same thought. */
 #ifndef VELLUM_MMU_RESERVE_H
 #define VELLUM_MMU_RESERVE_H
 
@@ -18,7 +22,8 @@
 struct mmu_vm;
 struct mmu_config;
 
-/* A list of frames: the number of the first plus one, 0: none; the first word of each frame names the next in the same way. */
+/* A list of frames: the number of the first plus one, 0: none; the first word of each frame names the next in the same
+ * way. */
 struct frame_list {
 	uint64_t first;
 	uint32_t count;
@@ -27,12 +32,15 @@ struct frame_list {
 struct reserve {
 	struct frame_list clean; /* zero but for the first word */
 	struct frame_list dirty;
-	struct frame_list low;   /* below 4 GBytes, two a vCPU, for mechanisms that run on PAE tables; not counted elsewhere */
+	/* below 4 GBytes, two a vCPU, for mechanisms that run on PAE tables; not counted elsewhere */
+	struct frame_list low;
 	uint32_t least, limit, need; /* need: of whoever asked last; what is freed stays here up to it and some */
-	bool short_of;           /* there was a call for which K3 could not be had: K1 was broken, or somebody took the VM's frames */
+	/* there was a call for which K3 could not be had: K1 was broken, or somebody took the VM's frames */
+	bool short_of;
 };
 
-/* The frames that a VM with so many pages of RAM may hold at most, and has at least, where its configuration does not say. */
+/* The frames that a VM with so many pages of RAM may hold at most, and has at least, where its configuration does not
+ * say. */
 uint32_t mmu_table_limit(uint64_t ram_pages);
 uint32_t mmu_table_least(uint64_t ram_pages);
 

@@ -1,5 +1,5 @@
-/* mmu/table/slab.h - small objects of one size, carved out of frames, named by 32-bit numbers (0: none). The first place of a frame
- * holds the frame's own number, so that all can be given back. */
+/* mmu/table/slab.h - small objects of one size, carved out of frames, named by 32-bit numbers (0: none). The first
+ * place of a frame holds the frame's own number, so that all can be given back. */
 #ifndef VELLUM_MMU_SLAB_H
 #define VELLUM_MMU_SLAB_H
 

@@ -1,12 +1,14 @@
-/* mmu/vtlb/vtlb.c - the mechanism `vtlb`: a TLB in software. Each vCPU has hardware tables of its own, filled by page faults alone.
- * Guest table writes are not trapped; what may be out of date in them is what a TLB could hold, and goes when a TLB's entries
- * would.
+/* mmu/vtlb/vtlb.c - the mechanism `vtlb`: a TLB in software. Each vCPU has hardware tables of its own, filled by page
+ * faults alone. Guest table writes are not trapped; what may be out of date in them is what a TLB could hold, and goes
+ * when a TLB's entries would.
  *
  * L1  A leaf was made by a successful walk since the last guest operation that invalidates it.
- * L2  A leaf of a large guest page that had to be made smaller is marked, as is the table entry above it, so that INVLPG of
- *     any part drops the whole.
- * L3  A load of CR3 drops all leaves that are not global (SDM, "Operations that Invalidate TLBs and Paging-Structure Caches").
- * L4  A host-side change drops everything: a TLB may forget. Tables are freed only after the flush that follows (S11). */
+ * L2  A leaf of a large guest page that had to be made smaller is marked, as is the table entry above it, so that
+ *     INVLPG of any part drops the whole.
+ * L3  A load of CR3 drops all leaves that are not global (SDM, "Operations that Invalidate TLBs and Paging-Structure
+ *     Caches").
+ * L4  A host-side change drops everything: a TLB may forget. Tables are freed only after the flush that follows (S11).
+ *     */
 #include "lib/fmt.h"
 #include "mmu/table/grave.h"
 #include "mmu/hwpaging.h"
@@ -20,12 +22,14 @@
 
 #define DETACHED_MAX 64
 
-/* K3: a leaf wants a table for each level but the root's; at least, that, two vCPUs' records and graves, and the tables of one access of
+/* K3: a leaf wants a table for each level but the root's; at least, that, two vCPUs' records and graves, and the tables
+ *     of one access of
  * each. */
 #define VTLB_NEED 4
 #define VTLB_LEAST 28
 
-/* S16: a load of CR3 looks through so many tables, and so many of their entries, for what is not global; beyond that all goes. */
+/* S16: a load of CR3 looks through so many tables, and so many of their entries, for what is not global; beyond that
+ *      all goes. */
 #define SEARCH_TABLES_MAX 128
 #define SEARCH_MAX 16384
 #define SEARCH_EACH 16ull /* the same for each entry of the work that a test allows */
@@ -93,7 +97,10 @@ struct drop {
 	bool keep_global;
 };
 
-static uint64_t search_max(const struct mmu_vm *vm) { return vm->config.work ? vm->config.work * SEARCH_EACH : SEARCH_MAX; }
+static uint64_t search_max(const struct mmu_vm *vm)
+{
+	return vm->config.work ? vm->config.work * SEARCH_EACH : SEARCH_MAX;
+}
 
 static bool drop_visit(struct pt_visitor *visitor, struct pt_position *at, uint64_t addr)
 {
@@ -171,7 +178,8 @@ static bool vcpu_init(struct mmu_vcpu *vcpu)
 		return false;
 	}
 	t = mmu_table_ptr(vm, self);
-	*t = (struct vtlb){ .pt = { hw_format(&vcpu->regs), vm, root }, .self = self, .spurious_gva = ~0ull, .grave = grave };
+	*t = (struct vtlb){ .pt = { hw_format(&vcpu->regs), vm, root }, .self = self, .spurious_gva = ~0ull,
+			    .grave = grave };
 	vcpu->priv = t;
 	vcpu->intercepts = hw_intercepts(vcpu);
 	vcpu->root.cr3 = hfn_hpa(root).v;
@@ -252,7 +260,8 @@ static void mark_above(struct vtlb *t, gva_t gva, unsigned leaf_level, unsigned 
 	}
 }
 
-static struct mmu_result put(struct mmu_vcpu *vcpu, gva_t gva, const struct walk_result *w, unsigned level, uint64_t leaf)
+static struct mmu_result put(struct mmu_vcpu *vcpu, gva_t gva, const struct walk_result *w, unsigned level,
+			     uint64_t leaf)
 {
 	struct vtlb *t = tlb_of(vcpu);
 	struct pt_position at = pt_lookup(&t->pt, gva.v, level);
@@ -281,7 +290,8 @@ static struct mmu_result fix(struct mmu_vcpu *vcpu, gva_t gva, struct access acc
 	struct mmu_vm *vm = vcpu->vm;
 	struct hw_rights rights = hw_rights(&vcpu->regs, w, access);
 	gfn_t gfn = gpa_gfn(w->gpa);
-	struct mmu_page page = w->page_shift < 21 ? mmu_resolve_small(vcpu, gfn, access.write) : mmu_resolve(vcpu, gfn, access.write);
+	struct mmu_page page =
+		w->page_shift < 21 ? mmu_resolve_small(vcpu, gfn, access.write) : mmu_resolve(vcpu, gfn, access.write);
 	struct mmu_result r;
 	unsigned shift, acc = rights.acc;
 	bool global = w->global;
@@ -400,8 +410,8 @@ static void relieve(struct mmu_vm *vm, uint32_t need)
 	}
 }
 
-/* Every leaf must be what the walk would say now, or something that the guest has not invalidated; what can be checked without
- * the guest's history is the frame. */
+/* Every leaf must be what the walk would say now, or something that the guest has not invalidated; what can be checked
+ * without the guest's history is the frame. */
 struct auditor {
 	struct pt_visitor visitor;
 	struct mmu_vm *vm;

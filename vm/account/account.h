@@ -1,8 +1,9 @@
 /* vm/account/account.h - what a virtual machine has cost: all of it, or one phase of what its guest does.
  *
- * A guest says where a phase begins by a byte to port MARK_PORT: 1 to PHASES_MAX - 1 begin (or continue) the phase of that
- * number, any other value ends the one that is open. A machine without such a port ignores it. A phase's account is the sum of
- * the counters between its marks; the OUT that begins it counts with what was before, the OUT that ends it with the phase. */
+ * A guest says where a phase begins by a byte to port MARK_PORT: 1 to PHASES_MAX - 1 begin (or continue) the phase of
+ * that number, any other value ends the one that is open. A machine without such a port ignores it. A phase's account
+ * is the sum of the counters between its marks; the OUT that begins it counts with what was before, the OUT that ends
+ * it with the phase. */
 #ifndef VELLUM_VM_ACCOUNT_H
 #define VELLUM_VM_ACCOUNT_H
 

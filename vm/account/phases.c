@@ -4,8 +4,8 @@
 #include "host/frames.h"
 #include "lib/mutants/mutate.h"
 
-/* The account of a phase is opened by taking the vCPU's counters away from it and closed by adding them: unsigned arithmetic
- * makes the difference right, and no copy of them is kept. */
+/* The account of a phase is opened by taking the vCPU's counters away from it and closed by adding them: unsigned
+ * arithmetic makes the difference right, and no copy of them is kept. */
 struct phases {
 	unsigned open; /* 0: none */
 	struct account account[PHASES_MAX];

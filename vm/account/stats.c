@@ -1,7 +1,7 @@
 /* vm/account/stats.c - the account, on the statistics port (docs/protocol.md).
  *
- * A1  An account leaves some lines at a time, as the port has room, and is taken up again where it was: a guest that makes it long, by many
- *     phases, makes nobody wait. It is whole before the machine's end is said. */
+ * A1  An account leaves some lines at a time, as the port has room, and is taken up again where it was: a guest that
+ *     makes it long, by many phases, makes nobody wait. It is whole before the machine's end is said. */
 #include "vm/vm.h"
 
 #include "host/frames.h"
@@ -79,7 +79,8 @@ static void stat(struct scope *s, const char *name, uint64_t value)
 
 void stats_ticks(const struct vcpu *v, uint64_t *guest, uint64_t *hypervisor)
 {
-	uint64_t all = v->run_ticks + (VM_KEPT(ACCOUNT_RUNNING, v->running) ? v->exit_tsc - v->run_start : 0), exits = 0;
+	uint64_t all = v->run_ticks + (VM_KEPT(ACCOUNT_RUNNING, v->running) ? v->exit_tsc - v->run_start : 0),
+		 exits = 0;
 
 	for (unsigned n = 0; n < HVM_EXIT_CODES; n++)
 		exits += v->exits[n].ticks;
@@ -87,14 +88,14 @@ void stats_ticks(const struct vcpu *v, uint64_t *guest, uint64_t *hypervisor)
 	*guest = all - exits;
 }
 
-/* Does the guest's memory being virtualized cause such exits? Nearly all exceptions that exit are page faults; the guest's accesses to
- * devices in memory are among them, or among EPT's misconfigurations. */
+/* Does the guest's memory being virtualized cause such exits? Nearly all exceptions that exit are page faults; the
+ * guest's accesses to devices in memory are among them, or among EPT's misconfigurations. */
 static bool of_mechanism(unsigned code)
 {
 	enum hvm_exit_kind kind = hvm_exit_kind(code);
 
-	return kind == HVM_EXIT_EXCEPTION || kind == HVM_EXIT_INVLPG || kind == HVM_EXIT_CR_ACCESS || kind == HVM_EXIT_NESTED_FAULT ||
-	       kind == HVM_EXIT_NESTED_MISCONFIG;
+	return kind == HVM_EXIT_EXCEPTION || kind == HVM_EXIT_INVLPG || kind == HVM_EXIT_CR_ACCESS ||
+	       kind == HVM_EXIT_NESTED_FAULT || kind == HVM_EXIT_NESTED_MISCONFIG;
 }
 
 struct exit_stat stats_exit(const struct vm *vm, unsigned code)

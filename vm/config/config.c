@@ -10,8 +10,8 @@ struct text {
 	size_t n;
 };
 
-/* What a key's value is checked by: text for file names and command lines, a NUL-terminated word for all else. Writes *vm only on
- * success. */
+/* What a key's value is checked by: text for file names and command lines, a NUL-terminated word for all else. Writes
+ * *vm only on success. */
 typedef bool set_text_fn(struct vm_config *vm, struct text value, char *error, size_t error_size);
 typedef bool set_word_fn(struct vm_config *vm, const char *value, char *error, size_t error_size);
 
@@ -94,12 +94,14 @@ static bool set_mem(struct vm_config *vm, const char *value, char *error, size_t
 		return false;
 	}
 	if (VM_KEPT(CONFIG_MEM_MOST, n > CONFIG_MEM_MAX >> bits)) {
-		fmt(error, error_size, "mem %.40s is too much: at most %lluG are possible", value, CONFIG_MEM_MAX >> 30);
+		fmt(error, error_size, "mem %.40s is too much: at most %lluG are possible", value,
+		    CONFIG_MEM_MAX >> 30);
 		return false;
 	}
 	n <<= bits;
 	if (VM_KEPT(CONFIG_MEM_LEAST, n < CONFIG_MEM_MIN)) {
-		fmt(error, error_size, "mem %.40s is too little: a machine needs at least %lluM", value, CONFIG_MEM_MIN >> 20);
+		fmt(error, error_size, "mem %.40s is too little: a machine needs at least %lluM", value,
+		    CONFIG_MEM_MIN >> 20);
 		return false;
 	}
 	if (VM_KEPT(CONFIG_MEM_PAGES, n % PAGE_SIZE)) {
@@ -120,7 +122,8 @@ static bool set_cpus(struct vm_config *vm, const char *value, char *error, size_
 		return false;
 	}
 	if (VM_KEPT(CONFIG_ONE_CPU, n != 1)) {
-		fmt(error, error_size, "cpus %.40s is not possible: this version runs one virtual CPU per machine", value);
+		fmt(error, error_size, "cpus %.40s is not possible: this version runs one virtual CPU per machine",
+		    value);
 		return false;
 	}
 	vm->cpus = 1;
@@ -134,15 +137,17 @@ static bool set_mmu(struct vm_config *vm, const char *value, char *error, size_t
 
 	for (size_t i = 0; config_mechanisms[i]; i++) {
 		if (strcmp(value, config_mechanisms[i]) == 0)
-			return copy_text(vm->mmu, sizeof(vm->mmu) - 1, "the mechanism", (struct text){ value, strlen(value) },
-					 error, error_size);
+			return copy_text(vm->mmu, sizeof(vm->mmu) - 1, "the mechanism",
+					 (struct text){ value, strlen(value) }, error, error_size);
 		at += fmt(known + at, sizeof(known) - at, "%s%s", i ? ", " : "", config_mechanisms[i]);
 	}
 	fmt(error, error_size, "there is no mmu mechanism \"%.40s\"; there is: %s", value, known);
 	return false;
 }
 
-const struct config_page_size config_page_sizes[] = { { "4k", 12 }, { "2m", 21 }, { "1g", 30 }, { "auto", 0 }, { NULL, 0 } };
+const struct config_page_size config_page_sizes[] = {
+	{ "4k", 12 }, { "2m", 21 }, { "1g", 30 }, { "auto", 0 }, { NULL, 0 }
+};
 
 static bool set_pages(struct vm_config *vm, const char *value, char *error, size_t error_size)
 {
@@ -261,7 +266,8 @@ static const struct {
 	[CONFIG_MITIGATIONS] = { "mitigations", .word = config_set_mitigations },
 };
 
-/* What stands in a text is shown and written again line by line: a control character in it is a mistake or an attack. */
+/* What stands in a text is shown and written again line by line: a control character in it is a mistake or an
+ * attack. */
 static bool printable(struct text t, bool tabs)
 {
 	for (size_t i = 0; i < t.n; i++)
@@ -324,7 +330,8 @@ static bool set_value(struct vm_config *vm, unsigned key, struct text value, cha
 		fmt(error, error_size, "the value of %s holds a control character", keys[key].name);
 		return false;
 	}
-	ok = keys[key].text ? keys[key].text(vm, value, error, error_size) : set_word(vm, key, value, error, error_size);
+	ok = keys[key].text ? keys[key].text(vm, value, error, error_size)
+			    : set_word(vm, key, value, error, error_size);
 	if (ok)
 		vm->given |= (uint32_t)BIT(key);
 	return ok;
@@ -355,7 +362,8 @@ bool config_complete(const struct vm_config *vm, char *error, size_t error_size)
 		return false;
 	}
 	if (VM_KEPT(CONFIG_AMONG_ALONE, vm->switch_among[0] && !vm->switch_every && !vm->switch_exits)) {
-		fmt(error, error_size, "machine %s has switch-among, but no switch-every that would go through the list", vm->name);
+		fmt(error, error_size,
+		    "machine %s has switch-among, but no switch-every that would go through the list", vm->name);
 		return false;
 	}
 	return true;
@@ -417,7 +425,8 @@ static bool parse_line(struct parser *p, struct text line)
 	if (text_is(key, "vm"))
 		return start_machine(p, value);
 	if (VM_KEPT(CONFIG_BEFORE, p->count == 0)) {
-		fmt(p->error, p->error_size, "\"%.*s\" stands before the first \"vm NAME\"", (int)min_u64(key.n, 40), key.p);
+		fmt(p->error, p->error_size, "\"%.*s\" stands before the first \"vm NAME\"", (int)min_u64(key.n, 40),
+		    key.p);
 		return false;
 	}
 	return set_key(&p->out[p->count - 1], key, value, p->error, p->error_size);

@@ -1,7 +1,8 @@
-/* vm/config/config.h - the description of virtual machines: its text form (docs/protocol.md), and what a reader makes of it.
+/* vm/config/config.h - the description of virtual machines: its text form (docs/protocol.md), and what a reader makes
+ * of it.
  *
- * Freestanding and without state: the hypervisor reads the module `config` with it, the `vellum` command a --vm file and
- * its own options, so that both refuse the same nonsense in the same words.
+ * Freestanding and without state: the hypervisor reads the module `config` with it, the `vellum` command a --vm file
+ * and its own options, so that both refuse the same nonsense in the same words.
  *
  *   C1  What config_parse() returns is complete and sane: every limit below holds, nothing needs to be checked again.
  *   C2  An error is one clause or sentence without a final newline; config_parse() puts "line N: " before it. */
@@ -64,7 +65,8 @@ struct vm_config {
 	enum config_switch may_switch;        /* to another mechanism, while it runs */
 	uint64_t switch_every;                /* microseconds between two changes; 0: none */
 	unsigned switch_exits;                /* VM exits between two changes; 0: none; not both */
-	char switch_among[CONFIG_SWITCH_AMONG_MAX + 1]; /* the mechanisms to go through, by commas; "": all that the CPU can run */
+	/* the mechanisms to go through, by commas; "": all that the CPU can run */
+	char switch_among[CONFIG_SWITCH_AMONG_MAX + 1];
 	bool mitigations_chosen;              /* else: those that the CPU needs */
 	uint32_t mitigations;                 /* a set of bits: n for config_measures[n] */
 	uint32_t given;                       /* BIT(enum config_key) of what was set, for the check for duplicates */
@@ -83,7 +85,8 @@ struct config_page_size {
 };
 extern const struct config_page_size config_page_sizes[];
 
-/* The values of switch-every and switch-among (vm/config/switch.c), as config_set() reads and config_print() writes them. */
+/* The values of switch-every and switch-among (vm/config/switch.c), as config_set() reads and config_print() writes
+ * them. */
 bool config_read_period(uint64_t *us, unsigned *exits, const char *value, char *error, size_t error_size);
 void config_print_period(uint64_t us, unsigned exits, char *buf, size_t size);
 bool config_read_among(char *among, const char *value, char *error, size_t error_size);
@@ -99,18 +102,19 @@ bool config_set_mitigations(struct vm_config *vm, const char *value, char *error
 /* Writes a set of measures as config_set_mitigations() reads it. */
 void config_print_measures(uint32_t measures, char *buf, size_t size);
 
-/* Sets one key, by its name in the text form, as the text does. false: the key is not known, was set already or its value
- * makes no sense; vm is then unchanged. */
+/* Sets one key, by its name in the text form, as the text does. false: the key is not known, was set already or its
+ * value makes no sense; vm is then unchanged. */
 bool config_set(struct vm_config *vm, const char *key, const char *value, char *error, size_t error_size);
 
 /* true: everything that must be given was given. */
 bool config_complete(const struct vm_config *vm, char *error, size_t error_size);
 
-/* Reads n bytes of text (no NUL needed) into out[0 .. max). Returns how many machines it describes, at least 1, or -1. */
+/* Reads n bytes of text (no NUL needed) into out[0 .. max). Returns how many machines it describes, at least 1, or
+ * -1. */
 int config_parse(const char *text, size_t n, struct vm_config *out, unsigned max, char *error, size_t error_size);
 
-/* Writes vm's text form (vm/config/print.c), which config_parse() reads back into the same machine. Returns the length of the whole text, as
- * fmt() does. kernel and initrd are the names to write in place of vm's own; NULL keeps them. */
+/* Writes vm's text form (vm/config/print.c), which config_parse() reads back into the same machine. Returns the length
+ * of the whole text, as fmt() does. kernel and initrd are the names to write in place of vm's own; NULL keeps them. */
 size_t config_print(const struct vm_config *vm, const char *kernel, const char *initrd, char *buf, size_t size);
 
 #endif

@@ -1,12 +1,13 @@
-/* vm/config/mitigations.c - the key about what is done against the speculation of real CPUs: auto, off, or names with commas
- * between them. */
+/* vm/config/mitigations.c - the key about what is done against the speculation of real CPUs: auto, off, or names with
+ * commas between them. */
 #include "vm/config/config.h"
 
 #include "lib/fmt.h"
 #include "lib/mutants/mutate.h"
 
 /* vm/mitigations.c and vmx/speculation.h say what each is. */
-const char *const config_measures[CONFIG_MEASURES + 1] = { "registers", "l1d", "verw", "ibrs", "rsb", "ibpb", "guest", NULL };
+const char *const config_measures[CONFIG_MEASURES + 1] = { "registers", "l1d",	"verw",	 "ibrs",
+							   "rsb",	"ibpb", "guest", NULL };
 
 static bool find(const char *name, uint32_t *bit)
 {
@@ -55,5 +56,6 @@ void config_print_measures(uint32_t measures, char *buf, size_t size)
 
 	for (unsigned i = 0; config_measures[i]; i++)
 		if (measures & BIT(i))
-			n += fmt(n < size ? buf + n : NULL, n < size ? size - n : 0, "%s%s", n ? "," : "", config_measures[i]);
+			n += fmt(n < size ? buf + n : NULL, n < size ? size - n : 0, "%s%s", n ? "," : "",
+				 config_measures[i]);
 }

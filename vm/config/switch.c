@@ -1,4 +1,5 @@
-/* vm/config/switch.c - the keys about changing the mechanism while the machine runs: a period, and a list of mechanisms. */
+/* vm/config/switch.c - the keys about changing the mechanism while the machine runs: a period, and a list of
+ * mechanisms. */
 #include "vm/config/config.h"
 
 #include "lib/fmt.h"
@@ -34,7 +35,8 @@ bool config_read_period(uint64_t *us, unsigned *exits, const char *value, char *
 	if (strcmp(p, "us") != 0)
 		n *= 1000;
 	if (VM_KEPT(CONFIG_PERIOD, n < PERIOD_MIN_US || n > PERIOD_MAX_US)) {
-		fmt(error, error_size, "switch-every must be from %lluus to %llu ms, not %.40s", PERIOD_MIN_US, PERIOD_MAX_US / 1000, value);
+		fmt(error, error_size, "switch-every must be from %lluus to %llu ms, not %.40s", PERIOD_MIN_US,
+		    PERIOD_MAX_US / 1000, value);
 		return false;
 	}
 	*us = n;
@@ -80,11 +82,15 @@ bool config_read_among(char *among, const char *value, char *error, size_t error
 		p = config_next_among(p, name);
 		if (VM_LEFT_OUT_OR(CONFIG_AMONG_KNOWN, known(name)))
 			continue;
-		fmt(error, error_size, "switch-among must be mechanisms with commas between them, among ept, shadow, vtlb and brute, such as ept,shadow, not \"%.40s\"", value);
+		fmt(error, error_size,
+		    "switch-among must be mechanisms with commas between them, among ept, shadow, vtlb and brute, such "
+		    "as ept,shadow, not \"%.40s\"",
+		    value);
 		return false;
 	}
 	if (VM_KEPT(CONFIG_AMONG_LONG, count > CONFIG_SWITCHES_MAX || strlen(value) > CONFIG_SWITCH_AMONG_MAX)) {
-		fmt(error, error_size, "switch-among names %u mechanisms, at most %u are possible", count, CONFIG_SWITCHES_MAX);
+		fmt(error, error_size, "switch-among names %u mechanisms, at most %u are possible", count,
+		    CONFIG_SWITCHES_MAX);
 		return false;
 	}
 	memcpy(among, value, strlen(value) + 1);

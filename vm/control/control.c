@@ -46,7 +46,8 @@ static bool send_piece(void)
 {
 	size_t left = channel.answer.used - channel.sent, n = min_u64(left, PIECE);
 
-	if (VM_KEPT(REPLY_WAITS, !console_guest_line("reply %s %.*s", channel.request.tag, (int)n, channel.text + channel.sent)))
+	if (VM_KEPT(REPLY_WAITS,
+		    !console_guest_line("reply %s %.*s", channel.request.tag, (int)n, channel.text + channel.sent)))
 		return false;
 	channel.sent += n;
 	return true;
@@ -57,7 +58,8 @@ static bool send(void)
 	while (channel.ok && channel.sent < channel.answer.used)
 		if (!send_piece())
 			return false;
-	if (!console_guest_line("done %s %s%s", channel.request.tag, channel.ok ? "ok" : "error ", channel.ok ? "" : channel.error))
+	if (!console_guest_line("done %s %s%s", channel.request.tag, channel.ok ? "ok" : "error ",
+				channel.ok ? "" : channel.error))
 		return false;
 	channel.state = IDLE;
 	return true;
@@ -107,11 +109,13 @@ static bool switch_to_next(struct vcpu *v, char *error, size_t size)
 static bool change_mechanism(struct vcpu *v, const char *name, char *error, size_t size)
 {
 	const struct mmu_ops *ops = mmu_mechanism_by_name(name);
-	const char *why = ops ? vcpu_switch(v, ops) : "there is no such mechanism; there are ept, shadow, vtlb and brute";
+	const char *why =
+		ops ? vcpu_switch(v, ops) : "there is no such mechanism; there are ept, shadow, vtlb and brute";
 
 	if (!why)
 		return true;
-	fmt(error, size, "%s stays with %s; %s cannot be used: %s", v->vm->config->name, v->vm->mmu.ops->name, name, why);
+	fmt(error, size, "%s stays with %s; %s cannot be used: %s", v->vm->config->name, v->vm->mmu.ops->name, name,
+	    why);
 	return false;
 }
 

@@ -1,9 +1,11 @@
-/* vm/control/control.h - the control channel: requests that arrive on COM2 are carried out between the guests' exits, and answered there.
+/* vm/control/control.h - the control channel: requests that arrive on COM2 are carried out between the guests' exits,
+ * and answered there.
  *
  *   CT1  One request at a time, in the order of their arrival, on the CPU where its virtual machine lives.
- *   CT2  Nobody waits: a request whose CPU is busy waits for its next exit; an answer leaves as the port's ring has room, line by line;
- *        what arrives while the ring for it is full is lost, which spoils that line alone.
- *   CT3  Nothing here is held during an exit that no request is about: one look at control_cpus in the external-interrupt handler.
+ *   CT2  Nobody waits: a request whose CPU is busy waits for its next exit; an answer leaves as the port's ring has
+ *        room, line by line; what arrives while the ring for it is full is lost, which spoils that line alone.
+ *   CT3  Nothing here is held during an exit that no request is about: one look at control_cpus in the
+ *        external-interrupt handler.
  *
  * control.c: the channel. show.c, dump.c, translate.c: the answers. */
 #ifndef VELLUM_VM_CONTROL_H
@@ -27,8 +29,8 @@ static inline void control_poll(const struct percpu *cpu)
 		control_serve();
 }
 
-/* The answers; v is on this CPU with its VMCS loaded (if it has started) and its registers known to the heart. false: error is one
- * sentence. */
+/* The answers; v is on this CPU with its VMCS loaded (if it has started) and its registers known to the heart. false:
+ * error is one sentence. */
 bool control_list(struct json *j, char *error, size_t size);
 bool control_stats(struct vm *vm, struct json *j, char *error, size_t size);
 bool control_translate(struct vcpu *v, gva_t gva, struct json *j, char *error, size_t size);

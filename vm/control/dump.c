@@ -151,7 +151,9 @@ static size_t read_bytes(struct vcpu *v, const struct control_request *r, uint8_
 
 	while (done < r->length) {
 		uint64_t at = r->address + done;
-		size_t n = min_u64(r->length - done, VM_LEFT_OUT_OR(DUMP_PAGES, false) ? SIZE_MAX : PAGE_SIZE - (at & (PAGE_SIZE - 1))), got;
+		size_t n = min_u64(r->length - done,
+				   VM_LEFT_OUT_OR(DUMP_PAGES, false) ? SIZE_MAX : PAGE_SIZE - (at & (PAGE_SIZE - 1))),
+		       got;
 		gpa_t gpa;
 
 		if (!locate(v, r->space, at, &gpa))

@@ -1,5 +1,5 @@
-/* vm/control/json.h - JSON written into a buffer of fixed size, without blanks or newlines. A key of NULL is for values in arrays. Addresses are
- * strings in hexadecimal: as numbers many readers would round them. */
+/* vm/control/json.h - JSON written into a buffer of fixed size, without blanks or newlines. A key of NULL is for values
+ * in arrays. Addresses are strings in hexadecimal: as numbers many readers would round them. */
 #ifndef VELLUM_VM_JSON_H
 #define VELLUM_VM_JSON_H
 

@@ -49,7 +49,8 @@ static void cut(char *text, struct words *w)
 
 static bool name_char(char c)
 {
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_' || c == '.';
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_' ||
+	       c == '.';
 }
 
 static bool is_name(const char *s, size_t max)
@@ -148,7 +149,8 @@ static bool parse_words(struct control_request *r, struct words *w, char *error,
 		    w->count < 2 ? "no command" : "there is no command ", w->count < 2 ? "" : w->word[1]);
 		return false;
 	}
-	if (VM_KEPT(REQUEST_COUNT, w->count - 2 < commands[r->command].least || w->count - 2 > commands[r->command].most)) {
+	if (VM_KEPT(REQUEST_COUNT,
+		    w->count - 2 < commands[r->command].least || w->count - 2 > commands[r->command].most)) {
 		fmt(error, size, "it is: %s", commands[r->command].usage);
 		return false;
 	}
@@ -187,7 +189,8 @@ bool control_parse(struct control_line *line, struct control_request *request, c
 	else if (line->too_long)
 		fmt(error, error_size, "the line is too long: at most %u characters", CONTROL_LINE_MAX);
 	else if (w.count == 0 || !is_name(w.word[0], CONTROL_TAG_MAX))
-		fmt(error, error_size, "a line must begin with a tag of 1 to %u letters, digits, - _ and .", CONTROL_TAG_MAX);
+		fmt(error, error_size, "a line must begin with a tag of 1 to %u letters, digits, - _ and .",
+		    CONTROL_TAG_MAX);
 	else
 		ok = parse_words(request, &w, error, error_size);
 	*line = (struct control_line){ .length = 0 };

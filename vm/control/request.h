@@ -1,5 +1,5 @@
-/* vm/control/request.h - the control channel's requests: bytes to lines, lines to requests (docs/protocol.md). Freestanding, without
- * state of its own, so that hosted tests can feed it garbage.
+/* vm/control/request.h - the control channel's requests: bytes to lines, lines to requests (docs/protocol.md).
+ * Freestanding, without state of its own, so that hosted tests can feed it garbage.
  *
  *   Q1  Whatever arrives, at most CONTROL_LINE_MAX bytes are kept, and every line ends in a request or in one sentence.
  *   Q2  A line too long is dropped as a whole, up to its end. */
@@ -43,9 +43,11 @@ struct control_line {
 	bool garbage; /* it holds a byte that no request has */
 };
 
-/* Takes one byte. true: a line is complete in line->text, to be parsed before the next byte; empty lines are not told. */
+/* Takes one byte. true: a line is complete in line->text, to be parsed before the next byte; empty lines are not
+ * told. */
 bool control_line_take(struct control_line *line, uint8_t byte);
-/* Makes a request of the complete line, and the line empty. false: error is one sentence; request->tag is set in any case. */
+/* Makes a request of the complete line, and the line empty. false: error is one sentence; request->tag is set in any
+ * case. */
 bool control_parse(struct control_line *line, struct control_request *request, char *error, size_t error_size);
 
 #endif

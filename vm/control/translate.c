@@ -1,5 +1,6 @@
-/* vm/control/translate.c - one guest-virtual address on its whole way: through the guest's tables to a guest-physical address, and
- * through the tables that the CPU walks to memory. It reads and changes nothing, not even accessed flags. */
+/* vm/control/translate.c - one guest-virtual address on its whole way: through the guest's tables to a guest-physical
+ * address, and through the tables that the CPU walks to memory. It reads and changes nothing, not even accessed
+ * flags. */
 #include "vm/control/control.h"
 
 #include "lib/fmt.h"
@@ -59,8 +60,8 @@ struct flag {
 };
 
 static const struct flag guest_flags[] = {
-	{ PTE_P, "P" }, { PTE_W, "W" }, { PTE_U, "U" }, { PTE_PWT, "PWT" }, { PTE_PCD, "PCD" }, { PTE_A, "A" }, { PTE_D, "D" },
-	{ PTE_PS, "PS" }, { PTE_G, "G" }, { PTE_NX, "NX" },
+	{ PTE_P, "P" }, { PTE_W, "W" }, { PTE_U, "U" },	  { PTE_PWT, "PWT" }, { PTE_PCD, "PCD" },
+	{ PTE_A, "A" }, { PTE_D, "D" }, { PTE_PS, "PS" }, { PTE_G, "G" },     { PTE_NX, "NX" },
 };
 static const struct flag ept_flags[] = {
 	{ EPT_R, "R" }, { EPT_W, "W" }, { EPT_X, "X" }, { EPT_IPAT, "IPAT" }, { EPT_LARGE, "PS" }, { EPT_A, "A" },
@@ -164,7 +165,8 @@ static unsigned pat_index(const struct mmu_path_entry *leaf)
 	return (leaf->value >> 3 & 3) | (pat ? 4 : 0);
 }
 
-/* SDM, "Memory Type Used for Translated Guest-Physical Addresses": write-back memory of EPT takes the type of the guest's PAT. */
+/* SDM, "Memory Type Used for Translated Guest-Physical Addresses": write-back memory of EPT takes the type of the
+ * guest's PAT. */
 static void show_types(struct json *j, struct vcpu *v, const struct walk_result *w, const struct mmu_path *p)
 {
 	const struct mmu_path_entry *leaf = &p->entry[p->count - 1];
@@ -254,7 +256,8 @@ bool control_translate(struct vcpu *v, gva_t gva, struct json *j, char *error, s
 	json_text(j, "mmu", v->vm->mmu.ops->name);
 	json_hex(j, "gva", gva.v);
 	show_guest(j, v, &w);
-	/* Shadow tables are asked for the address itself, whatever the guest says; EPT has nothing to say without a gpa. */
+	/* Shadow tables are asked for the address itself, whatever the guest says; EPT has nothing to say without a
+	 * gpa. */
 	if (w.ok || !v->mmu.intercepts.ept) {
 		mmu_inspect(&v->mmu, gva, w.gpa, &path);
 		show_path(j, v, &w, &path);

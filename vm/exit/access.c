@@ -25,7 +25,8 @@ static bool update_entry(void *ctx, gpa_t gpa, unsigned size, uint64_t old, uint
 	if (size == 8)
 		done = __atomic_compare_exchange_n((uint64_t *)p, &old, new, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 	else
-		done = __atomic_compare_exchange_n((uint32_t *)p, &old32, (uint32_t)new, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+		done = __atomic_compare_exchange_n((uint32_t *)p, &old32, (uint32_t) new, false, __ATOMIC_SEQ_CST,
+						   __ATOMIC_SEQ_CST);
 	*lost = !done;
 	if (done)
 		mmu_guest_written(&vm->mmu, gpa, size);

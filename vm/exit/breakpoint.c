@@ -1,6 +1,6 @@
-/* vm/exit/breakpoint.c - the guest's breakpoints (DR0 to DR3) on accesses that the hypervisor makes for it: to data, by the
- * instruction emulator, and to ports. SDM, "Debug Exceptions", "Breakpoint Field Recognition". The trap comes after the
- * instruction, or after the iteration of a repeated one. */
+/* vm/exit/breakpoint.c - the guest's breakpoints (DR0 to DR3) on accesses that the hypervisor makes for it: to data, by
+ * the instruction emulator, and to ports. SDM, "Debug Exceptions", "Breakpoint Field Recognition". The trap comes after
+ * the instruction, or after the iteration of a repeated one. */
 #include "vm/vm.h"
 
 #include "lib/mutants/mutate.h"
@@ -34,7 +34,8 @@ void breakpoints_begin(struct vcpu *v)
 static bool overlaps(const struct vcpu *v, unsigned n, uint64_t at, unsigned size)
 {
 	static const uint8_t lengths[4] = { 1, 2, 8, 4 };
-	uint64_t length = lengths[v->breakpoints >> DR7_LEN_SHIFT(n) & 3], from = align_down(resident_breakpoint(n), length);
+	uint64_t length = lengths[v->breakpoints >> DR7_LEN_SHIFT(n) & 3],
+		 from = align_down(resident_breakpoint(n), length);
 
 	return VM_LEFT_OUT_OR(BREAKPOINT_ENABLED, enabled(v->breakpoints, n)) && at < from + length && from < at + size;
 }
@@ -58,7 +59,8 @@ bool breakpoints_on_port(struct vcpu *v, uint16_t port, unsigned size)
 	uint64_t before = v->breakpoint_hits;
 
 	for (unsigned n = 0; n < 4; n++)
-		if (VM_LEFT_OUT_OR(BREAKPOINT_DATA_KIND, kind(v->breakpoints, n) == DR7_RW_IO) && overlaps(v, n, port, size))
+		if (VM_LEFT_OUT_OR(BREAKPOINT_DATA_KIND, kind(v->breakpoints, n) == DR7_RW_IO) &&
+		    overlaps(v, n, port, size))
 			v->breakpoint_hits |= BIT(n);
 	return v->breakpoint_hits != before;
 }

@@ -14,12 +14,12 @@
 #define PASS_1_EDX \
 	(CPUID_1_EDX_FPU | CPUID_1_EDX_VME | CPUID_1_EDX_DE | CPUID_1_EDX_PSE | CPUID_1_EDX_TSC | CPUID_1_EDX_MSR | \
 	 CPUID_1_EDX_PAE | CPUID_1_EDX_MCE | CPUID_1_EDX_CX8 | CPUID_1_EDX_APIC | CPUID_1_EDX_SEP | CPUID_1_EDX_MTRR | \
-	 CPUID_1_EDX_PGE | CPUID_1_EDX_MCA | CPUID_1_EDX_CMOV | CPUID_1_EDX_PAT | CPUID_1_EDX_PSE36 | CPUID_1_EDX_CLFSH | \
-	 CPUID_1_EDX_MMX | CPUID_1_EDX_FXSR | CPUID_1_EDX_SSE | CPUID_1_EDX_SSE2 | CPUID_1_EDX_SS)
+	 CPUID_1_EDX_PGE | CPUID_1_EDX_MCA | CPUID_1_EDX_CMOV | CPUID_1_EDX_PAT | CPUID_1_EDX_PSE36 | \
+	 CPUID_1_EDX_CLFSH | CPUID_1_EDX_MMX | CPUID_1_EDX_FXSR | CPUID_1_EDX_SSE | CPUID_1_EDX_SSE2 | CPUID_1_EDX_SS)
 /* Leaf 7, EBX; and RDSEED, as RDRAND. Not HLE, RTM, MPX, PQM, PT. */
 #define PASS_7_EBX \
-	(CPUID_7_EBX_FSGSBASE | CPUID_7_EBX_BMI1 | CPUID_7_EBX_AVX2 | CPUID_7_EBX_BMI2 | CPUID_7_EBX_ERMS | CPUID_7_EBX_ADX | \
-	 CPUID_7_EBX_CLFLUSHOPT | CPUID_7_EBX_CLWB | CPUID_7_EBX_SHA | CPUID_7_EBX_AVX512)
+	(CPUID_7_EBX_FSGSBASE | CPUID_7_EBX_BMI1 | CPUID_7_EBX_AVX2 | CPUID_7_EBX_BMI2 | CPUID_7_EBX_ERMS | \
+	 CPUID_7_EBX_ADX | CPUID_7_EBX_CLFLUSHOPT | CPUID_7_EBX_CLWB | CPUID_7_EBX_SHA | CPUID_7_EBX_AVX512)
 #define PASS_7_ECX \
 	(CPUID_7_ECX_UMIP | CPUID_7_ECX_GFNI | CPUID_7_ECX_VAES | CPUID_7_ECX_VPCLMULQDQ | CPUID_7_ECX_AVX512)
 /* Leaf 7, EDX: nothing. Fast short REP MOV (bit 4) is a promise about speed that Bochs announces and that Linux 6.1
@@ -31,7 +31,8 @@
 
 /* Bits of CR4 that every guest's CPU has. */
 #define CR4_ALWAYS \
-	(CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR | CR4_OSXMMEXCPT)
+	(CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR | \
+	 CR4_OSXMMEXCPT)
 #define LEAF_TSC 0x15
 #define LEAF_FREQUENCY 0x16
 #define EXTENDED 0x80000000u
@@ -77,7 +78,8 @@ static void set_leaf7(struct cpuid_policy *p, bool nested, bool random, const st
 static void set_xsave(struct cpuid_policy *p, bool nested, const struct mmu_caps *caps)
 {
 	struct cpuid h0 = cpuid(0xd, 0), h1 = cpuid(0xd, 1);
-	uint64_t known = XCR0_X87 | XCR0_SSE | XCR0_AVX | XCR0_AVX512 | (VM_LEFT_OUT_OR(XCR0_PKU, nested) && caps->pku ? XCR0_PKRU : 0);
+	uint64_t known = XCR0_X87 | XCR0_SSE | XCR0_AVX | XCR0_AVX512 |
+			 (VM_LEFT_OUT_OR(XCR0_PKU, nested) && caps->pku ? XCR0_PKRU : 0);
 
 	if (!p->has_xsave)
 		return;
@@ -101,7 +103,8 @@ static void set_caches(struct cpuid_policy *p, uint32_t host_max)
 {
 	for (unsigned n = 0; host_max >= 4 && n < ARRAY_SIZE(p->cache); n++) {
 		p->cache[n] = cpuid(4, n);
-		VM_MUTANT(CPUID_CORES, p->cache[n].eax &= (uint32_t)~CPUID_4_EAX_SHARING); /* one core, shared by one logical CPU */
+		/* one core, shared by one logical CPU */
+		VM_MUTANT(CPUID_CORES, p->cache[n].eax &= (uint32_t)~CPUID_4_EAX_SHARING);
 	}
 	if (host_max >= 2)
 		p->basic[2] = cpuid(2, 0);
@@ -117,7 +120,8 @@ static void set_extended(struct cpuid_policy *p, const struct hvm_caps *cpu)
 	VM_MUTANT(CPUID_PASS_81C, h1.ecx &= (uint32_t)PASS_80000001_ECX);
 	p->has_1g = caps->page_1g;
 	p->has_rdtscp = (h1.edx & CPUID_80000001_EDX_RDTSCP) && VM_LEFT_OUT_OR(CPUID_RDTSCP, cpu->rdtscp);
-	edx |= (uint32_t)((p->has_1g ? CPUID_80000001_EDX_PAGE1GB : 0) | (p->has_rdtscp ? CPUID_80000001_EDX_RDTSCP : 0));
+	edx |= (uint32_t)((p->has_1g ? CPUID_80000001_EDX_PAGE1GB : 0) |
+			  (p->has_rdtscp ? CPUID_80000001_EDX_RDTSCP : 0));
 	p->extended[0] = (struct cpuid){ EXTENDED + CPUID_EXTENDED_COUNT - 1, 0, 0, 0 };
 	p->extended[1] = (struct cpuid){ 0, 0, h1.ecx, edx };
 	for (unsigned n = 2; n <= 6; n++)
@@ -215,7 +219,8 @@ static struct cpuid xsave_answer(const struct cpuid_policy *p, uint32_t subleaf,
 	return r;
 }
 
-struct cpuid cpuid_answer(const struct cpuid_policy *p, uint32_t leaf, uint32_t subleaf, const struct cpuid_state *state)
+struct cpuid cpuid_answer(const struct cpuid_policy *p, uint32_t leaf, uint32_t subleaf,
+			  const struct cpuid_state *state)
 {
 	struct cpuid r;
 
@@ -236,7 +241,8 @@ struct cpuid cpuid_answer(const struct cpuid_policy *p, uint32_t leaf, uint32_t 
 			r.edx &= (uint32_t)~CPUID_1_EDX_APIC;
 		return r;
 	case 4:
-		return VM_LEFT_OUT_OR(CPUID_CACHE_END, subleaf < ARRAY_SIZE(p->cache)) ? p->cache[subleaf] : (struct cpuid){ 0 };
+		return VM_LEFT_OUT_OR(CPUID_CACHE_END, subleaf < ARRAY_SIZE(p->cache)) ? p->cache[subleaf]
+										       : (struct cpuid){ 0 };
 	case 7:
 		r = VM_KEPT(CPUID_SUBLEAF, subleaf) ? (struct cpuid){ 0 } : p->basic[7];
 		if (!subleaf && VM_KEPT(CPUID_OSPKE, state->cr4 & CR4_PKE))

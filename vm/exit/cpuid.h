@@ -29,8 +29,9 @@ struct cpuid_policy {
 	uint32_t emulate_features;             /* EMULATE_HAS_* of emulate/emulate.h */
 };
 
-/* What a virtual machine's CPUs are, on this host. nested: the guest's own paging reaches the CPU (EPT): paging features of the
- * CPU are offered; else only those that shadow paging supports. random: RDRAND and RDSEED are offered where the CPU has them. */
+/* What a virtual machine's CPUs are, on this host. nested: the guest's own paging reaches the CPU (EPT): paging
+ * features of the CPU are offered; else only those that shadow paging supports. random: RDRAND and RDSEED are offered
+ * where the CPU has them. */
 void cpuid_policy_init(struct cpuid_policy *p, const struct hvm_caps *cpu, uint64_t tsc_hz, bool nested, bool random);
 
 /* What some bits of the answers follow, of the virtual CPU that asks: CR4, XCR0 and IA32_APIC_BASE; and who it is. */
@@ -41,7 +42,8 @@ struct cpuid_state {
 };
 
 /* The answer for leaf and subleaf. */
-struct cpuid cpuid_answer(const struct cpuid_policy *p, uint32_t leaf, uint32_t subleaf, const struct cpuid_state *state);
+struct cpuid cpuid_answer(const struct cpuid_policy *p, uint32_t leaf, uint32_t subleaf,
+			  const struct cpuid_state *state);
 
 /* Does the answer depend on nothing but the leaf? Then it is here; else NULL. */
 static inline const struct cpuid *cpuid_constant(const struct cpuid_policy *p, uint32_t leaf)

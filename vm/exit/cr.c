@@ -1,4 +1,5 @@
-/* vm/exit/cr.c - the guest's loads of control registers that exit. SDM, "Exit Qualification for Control-Register Accesses". */
+/* vm/exit/cr.c - the guest's loads of control registers that exit. SDM, "Exit Qualification for Control-Register
+ * Accesses". */
 #include "vm/vm.h"
 
 #include "lib/mutants/mutate.h"
@@ -36,13 +37,16 @@ static bool register_loaded(struct vcpu *v, unsigned n, struct mmu_result r)
 	return true;
 }
 
-/* VT-x without "unrestricted guest" runs no code with CR0.PE = 0 (SDM, "Unrestricted Guests"), and nobody else does either. */
+/* VT-x without "unrestricted guest" runs no code with CR0.PE = 0 (SDM, "Unrestricted Guests"), and nobody else does
+ * either. */
 static bool mode_possible(struct vcpu *v)
 {
 	if (VM_LEFT_OUT_OR(REAL_MODE, v->mmu.regs.cr0 & CR0_PE) || mechanism_runs_real_mode(v->vm->mmu.ops))
 		return true;
-	vm_end(v->vm, VM_STATUS_STOPPED, "stopped: the guest went to real mode at rip 0x%lx, which mmu %s cannot run on this CPU; "
-	       "it takes mmu ept and a CPU with \"unrestricted guest\"", hvm_rip(&v->hvm), v->vm->mmu.ops->name);
+	vm_end(v->vm, VM_STATUS_STOPPED,
+	       "stopped: the guest went to real mode at rip 0x%lx, which mmu %s cannot run on this CPU; "
+	       "it takes mmu ept and a CPU with \"unrestricted guest\"",
+	       hvm_rip(&v->hvm), v->vm->mmu.ops->name);
 	return false;
 }
 
@@ -51,7 +55,8 @@ static bool tss_allows(const struct vcpu *v, uint64_t cr0)
 {
 	bool begins = (cr0 & CR0_PG) && !(v->mmu.regs.cr0 & CR0_PG) && (v->mmu.regs.efer & EFER_LME);
 
-	return VM_LEFT_OUT_OR(LONG_TSS, !begins) || (hvm_segment(&v->hvm, SEG_TR).access & SEGMENT_TYPE) == TYPE_TSS32_BUSY;
+	return VM_LEFT_OUT_OR(LONG_TSS, !begins) ||
+	       (hvm_segment(&v->hvm, SEG_TR).access & SEGMENT_TYPE) == TYPE_TSS32_BUSY;
 }
 
 bool cr_write(struct vcpu *v, unsigned n, uint64_t value)
@@ -83,7 +88,8 @@ bool cr_write(struct vcpu *v, unsigned n, uint64_t value)
 	}
 }
 
-/* The operand has 64 bits in 64-bit mode, whatever its prefixes, and else 32 (SDM, MOV to and from control registers). */
+/* The operand has 64 bits in 64-bit mode, whatever its prefixes, and else 32 (SDM, MOV to and from control
+ * registers). */
 static bool move_to(struct vcpu *v, unsigned n, unsigned gpr)
 {
 	uint64_t value = gpr_read(v, gpr);

@@ -1,4 +1,5 @@
-/* vm/exit/dispatch.c - the table of exit handlers, and the handlers that are a line or two. docs/exits.md follows one exit through it. */
+/* vm/exit/dispatch.c - the table of exit handlers, and the handlers that are a line or two. docs/exits.md follows one
+ * exit through it. */
 #include "vm/vm.h"
 
 #include "host/interrupt.h"
@@ -9,9 +10,9 @@
 
 #define INSTRUCTION_LENGTH_MAX 15
 
-/* Outside 64-bit code EIP has 32 bits: behind the end of the 4 GiB comes their beginning, and VM entry refuses any other value. In 64-bit code
- * RIP may become non-canonical by its lowest sign bit alone, which VM entry allows and the guest's next fetch answers (SDM, "Checks on Guest
- * RIP, RFLAGS, and SSP"). */
+/* Outside 64-bit code EIP has 32 bits: behind the end of the 4 GiB comes their beginning, and VM entry refuses any
+ * other value. In 64-bit code RIP may become non-canonical by its lowest sign bit alone, which VM entry allows and the
+ * guest's next fetch answers (SDM, "Checks on Guest RIP, RFLAGS, and SSP"). */
 void exit_skip(struct vcpu *v)
 {
 	uint64_t rip = hvm_rip(&v->hvm) + hvm_exit_length(&v->hvm);
@@ -43,8 +44,8 @@ void exit_requeue_event(struct vcpu *v)
 	if (type == EVENT_TYPE_SOFTWARE_INTERRUPT || type == EVENT_TYPE_SOFTWARE_EXCEPTION ||
 	    type == EVENT_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION)
 		VM_MUTANT(REQUEUE_LENGTH, v->event.length = (uint32_t)hvm_exit_length(&v->hvm));
-	/* The fault that its delivery ended in has set RF in the flags (SDM, "Saving RIP, RSP, RFLAGS, and SSP"); what is no fault, and #DB,
-	 * pushes them without. */
+	/* The fault that its delivery ended in has set RF in the flags (SDM, "Saving RIP, RSP, RFLAGS, and SSP"); what
+	 * is no fault, and #DB, pushes them without. */
 	if (VM_KEPT(REQUEUE_RF, !event_sets_rf((uint32_t)info)))
 		hvm_set_rflags(&v->hvm, hvm_rflags(&v->hvm) & ~RFLAGS_RF);
 	/* An NMI that is delivered again must not find itself blocked. */
@@ -97,7 +98,8 @@ static void exit_window(struct vcpu *v) { vcpu_note(v, REQUEST_EVENT); }
 static void exit_hlt(struct vcpu *v)
 {
 	exit_skip(v);
-	if (VM_KEPT(HLT_FOR_GOOD, !(hvm_rflags(&v->hvm) & RFLAGS_IF)) && !event_wakes(v) && !platform_sends_nmi(v->vm)) {
+	if (VM_KEPT(HLT_FOR_GOOD, !(hvm_rflags(&v->hvm) & RFLAGS_IF)) && !event_wakes(v) &&
+	    !platform_sends_nmi(v->vm)) {
 		vm_end(v->vm, VM_STATUS_STOPPED, "stopped: halted for good: HLT with interrupts disabled at rip 0x%lx",
 		       hvm_rip(&v->hvm) - 1);
 		return;
@@ -111,8 +113,8 @@ static void exit_triple_fault(struct vcpu *v)
 	vm_end(v->vm, VM_STATUS_TRIPLE_FAULT, "stopped: triple fault at rip 0x%lx", hvm_rip(&v->hvm));
 }
 
-/* Hypercalls: none yet; the number in RAX is unknown, as any hypervisor says. They are for the kernel: what runs at another level finds a
- * CPU without the instruction. */
+/* Hypercalls: none yet; the number in RAX is unknown, as any hypervisor says. They are for the kernel: what runs at
+ * another level finds a CPU without the instruction. */
 static void exit_hypercall(struct vcpu *v)
 {
 	if (VM_KEPT(VMCALL_CPL, hvm_cpl(&v->hvm))) {
@@ -123,20 +125,23 @@ static void exit_hypercall(struct vcpu *v)
 	exit_skip(v);
 }
 
-/* Instructions that do nothing here: caches are coherent, and the guest's CPUID has no MWAIT but some use it without asking. */
+/* Instructions that do nothing here: caches are coherent, and the guest's CPUID has no MWAIT but some use it without
+ * asking. */
 static void exit_nothing(struct vcpu *v) { exit_skip(v); }
 
 static void exit_entry_failed(struct vcpu *v)
 {
 	vm_end(v->vm, VM_STATUS_STOPPED,
-	       "stopped: the CPU refused the guest's state (exit reason %u, qualification %lu) at rip 0x%lx, CR0 0x%lx, CR4 0x%lx, RFLAGS 0x%lx",
-	       (unsigned)hvm_exit_code(&v->hvm), hvm_exit_detail(&v->hvm), hvm_rip(&v->hvm), hvm_hardware_cr0(&v->hvm), hvm_hardware_cr4(&v->hvm),
-	       hvm_rflags(&v->hvm));
+	       "stopped: the CPU refused the guest's state (exit reason %u, qualification %lu) at rip 0x%lx, CR0 "
+	       "0x%lx, CR4 0x%lx, RFLAGS 0x%lx",
+	       (unsigned)hvm_exit_code(&v->hvm), hvm_exit_detail(&v->hvm), hvm_rip(&v->hvm), hvm_hardware_cr0(&v->hvm),
+	       hvm_hardware_cr4(&v->hvm), hvm_rflags(&v->hvm));
 }
 
 static void exit_unknown(struct vcpu *v)
 {
-	vm_end(v->vm, VM_STATUS_STOPPED, "stopped: VM exit with reason %lu, which Vellum does not handle", hvm_exit_code(&v->hvm));
+	vm_end(v->vm, VM_STATUS_STOPPED, "stopped: VM exit with reason %lu, which Vellum does not handle",
+	       hvm_exit_code(&v->hvm));
 }
 
 static exit_handler *const handlers[HVM_EXIT_KINDS] = {

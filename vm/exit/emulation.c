@@ -1,9 +1,9 @@
-/* vm/exit/emulation.c - between the virtual CPU and the instruction emulator: registers in and out, and what becomes of the result.
- * What the emulator asks for in between is in vm/exit/emulation_ops.c.
+/* vm/exit/emulation.c - between the virtual CPU and the instruction emulator: registers in and out, and what becomes of
+ * the result. What the emulator asks for in between is in vm/exit/emulation_ops.c.
  *
- * A repeated string instruction makes at most REP_LIMIT iterations for each exit, an instruction with other long operands at
- * most 300 accesses (E5 in emulate/emulate.h); then the guest is entered again, at the same instruction, so that interrupts are
- * taken. */
+ * A repeated string instruction makes at most REP_LIMIT iterations for each exit, an instruction with other long
+ * operands at most 300 accesses (E5 in emulate/emulate.h); then the guest is entered again, at the same instruction, so
+ * that interrupts are taken. */
 #include "vm/vm.h"
 
 #include "lib/mutants/mutate.h"
@@ -66,8 +66,8 @@ static void take_over(struct vcpu *v)
 	}
 }
 
-/* The traps that the instruction, or the iteration, has caused. What the manual's checks at VM entry say of blocking by STI and
- * MOV SS holds: then BS is what RFLAGS.TF is. IA32_DEBUGCTL.BTF is never set. */
+/* The traps that the instruction, or the iteration, has caused. What the manual's checks at VM entry say of blocking by
+ * STI and MOV SS holds: then BS is what RFLAGS.TF is. IA32_DEBUGCTL.BTF is never set. */
 static void set_pending_debug(struct vcpu *v)
 {
 	const struct emulate *e = &v->emulate;
@@ -117,8 +117,8 @@ static void deliver(struct vcpu *v, const struct emulate_exception *x)
 	vcpu_note(v, REQUEST_EVENT);
 }
 
-/* What the CPU would have changed besides: a delivered event ends blocking by STI and MOV SS, an NMI blocks the next, and traps that were
- * pending are dropped (SDM, "Delivery of Pending Debug Exceptions after VM Entry"). */
+/* What the CPU would have changed besides: a delivered event ends blocking by STI and MOV SS, an NMI blocks the next,
+ * and traps that were pending are dropped (SDM, "Delivery of Pending Debug Exceptions after VM Entry"). */
 static void delivered(struct vcpu *v)
 {
 	uint64_t blocking = hvm_blocking(&v->hvm);
@@ -156,13 +156,14 @@ void emulation_deliver(struct vcpu *v)
 		deliver(v, &v->emulate.exception);
 		break;
 	default:
-		vm_end(v->vm, VM_STATUS_STOPPED, "stopped: the delivery of vector %u cannot be carried out at rip 0x%lx", event.vector,
+		vm_end(v->vm, VM_STATUS_STOPPED,
+		       "stopped: the delivery of vector %u cannot be carried out at rip 0x%lx", event.vector,
 		       hvm_rip(&v->hvm));
 	}
 }
 
-/* The same instruction with the same registers, so often in a row? It is translated through the table that it accesses: each
- * time, the table is protected again before the instruction has run. */
+/* The same instruction with the same registers, so often in a row? It is translated through the table that it accesses:
+ * each time, the table is protected again before the instruction has run. */
 static bool without_end(struct vcpu *v)
 {
 	uint64_t state = v->emulate.rip;
@@ -174,7 +175,8 @@ static bool without_end(struct vcpu *v)
 	return v->unprotected_count > UNPROTECTED_MAX;
 }
 
-/* An instruction that cannot be emulated on a guest's page table runs on the CPU, once the table is no longer protected. */
+/* An instruction that cannot be emulated on a guest's page table runs on the CPU, once the table is no longer
+ * protected. */
 static bool run_unprotected(struct vcpu *v)
 {
 	return v->emulated_fault && !without_end(v) && mmu_unshadow(&v->vm->mmu, v->emulated_gpa);
@@ -196,8 +198,8 @@ static void give_up(struct vcpu *v, const char *what)
 	vm_end(v->vm, VM_STATUS_STOPPED, "stopped: %s at rip 0x%lx:%s", what, e->rip, bytes);
 }
 
-/* What cannot be emulated runs on the CPU, if it is a page table that it accesses. Else a program without privileges gets #UD,
- * so that it cannot stop its VM; what a kernel does stops it, with a sentence. */
+/* What cannot be emulated runs on the CPU, if it is a page table that it accesses. Else a program without privileges
+ * gets #UD, so that it cannot stop its VM; what a kernel does stops it, with a sentence. */
 static void refuse(struct vcpu *v, const char *what)
 {
 	if (run_unprotected(v))
@@ -265,8 +267,8 @@ static void remember(struct vcpu *v, struct insn_cache *c, uint64_t rip)
 		c->insn.length = 0;
 }
 
-/* A repeated instruction that writes a guest's page table wipes it: a few writes tell the heart that it is a table no longer,
- * and the CPU does the rest by itself. */
+/* A repeated instruction that writes a guest's page table wipes it: a few writes tell the heart that it is a table no
+ * longer, and the CPU does the rest by itself. */
 static uint32_t rep_limit(const struct vcpu *v)
 {
 	bool table = v->emulated_fault && v->vm->mmu.ops->unshadow && emulation_is_memory(v->vm, v->emulated_gpa, true);

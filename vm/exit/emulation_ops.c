@@ -1,8 +1,8 @@
-/* vm/exit/emulation_ops.c - what the instruction emulator asks for: guest memory and devices by linear address, segment and
- * descriptor-table registers, ports, and the CPU itself for FPU and vector instructions.
+/* vm/exit/emulation_ops.c - what the instruction emulator asks for: guest memory and devices by linear address, segment
+ * and descriptor-table registers, ports, and the CPU itself for FPU and vector instructions.
  *
- * Absent memory reads as all ones, and what is written to it is lost; instructions fetched from where no memory is are ones
- * too, which are no instruction: #UD. */
+ * Absent memory reads as all ones, and what is written to it is lost; instructions fetched from where no memory is are
+ * ones too, which are no instruction: #UD. */
 #include "vm/vm.h"
 
 #include "host/insn_slot.h"
@@ -13,12 +13,13 @@ static struct vcpu *vcpu_of(struct emulate *e) { return e->opaque; }
 
 static enum emulate_access page_fault(struct emulate *e, uint64_t linear, uint32_t error)
 {
-	e->exception = (struct emulate_exception){ .vector = VECTOR_PF, .has_error = true, .error = error, .cr2 = linear };
+	e->exception =
+		(struct emulate_exception){ .vector = VECTOR_PF, .has_error = true, .error = error, .cr2 = linear };
 	return EMULATE_ACCESS_FAULT;
 }
 
-/* The exit itself told what the faulting page translates to, for such an access; anything else is walked. Once there was an
- * implicit supervisor access, so is everything: it may have been that which exited. */
+/* The exit itself told what the faulting page translates to, for such an access; anything else is walked. Once there
+ * was an implicit supervisor access, so is everything: it may have been that which exited. */
 static bool translate(struct emulate *e, uint64_t linear, unsigned how, bool fetch, gpa_t *gpa, uint32_t *error)
 {
 	struct vcpu *v = vcpu_of(e);
@@ -108,12 +109,14 @@ static enum emulate_access read_memory(struct emulate *e, uint64_t linear, void 
 	if (unlikely(v->breakpoints) && breakpoints_on_data(v, linear, size, false))
 		e->interrupted = true;
 	if (emulation_is_memory(v->vm, gpa, false))
-		return mmu_guest_read(&v->vm->mmu, gpa, buf, size) == size ? EMULATE_ACCESS_OK : EMULATE_ACCESS_UNHANDLEABLE;
+		return mmu_guest_read(&v->vm->mmu, gpa, buf, size) == size ? EMULATE_ACCESS_OK
+									   : EMULATE_ACCESS_UNHANDLEABLE;
 	device_read(v, gpa.v, buf, size);
 	return EMULATE_ACCESS_OK;
 }
 
-static enum emulate_access write_memory(struct emulate *e, uint64_t linear, const void *buf, unsigned size, unsigned how)
+static enum emulate_access write_memory(struct emulate *e, uint64_t linear, const void *buf, unsigned size,
+					unsigned how)
 {
 	struct vcpu *v = vcpu_of(e);
 	uint32_t error;
@@ -124,7 +127,8 @@ static enum emulate_access write_memory(struct emulate *e, uint64_t linear, cons
 	if (unlikely(v->breakpoints) && breakpoints_on_data(v, linear, size, true))
 		e->interrupted = true;
 	if (emulation_is_memory(v->vm, gpa, true))
-		return mmu_guest_write(&v->vm->mmu, gpa, buf, size) == size ? EMULATE_ACCESS_OK : EMULATE_ACCESS_UNHANDLEABLE;
+		return mmu_guest_write(&v->vm->mmu, gpa, buf, size) == size ? EMULATE_ACCESS_OK
+									    : EMULATE_ACCESS_UNHANDLEABLE;
 	device_write(v, gpa.v, buf, size);
 	return EMULATE_ACCESS_OK;
 }
@@ -142,7 +146,8 @@ static enum emulate_access probe(struct emulate *e, uint64_t linear, unsigned si
 static bool exchange(void *p, void *expected, const void *desired, unsigned size)
 {
 #define EXCHANGE(type) \
-	__atomic_compare_exchange_n((type *)p, (type *)expected, *(const type *)desired, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
+	__atomic_compare_exchange_n((type *)p, (type *)expected, *(const type *)desired, false, __ATOMIC_SEQ_CST, \
+				    __ATOMIC_SEQ_CST)
 
 	switch (size) {
 	case 1:
@@ -170,8 +175,8 @@ static bool exchange16(void *p, void *expected, const void *desired)
 }
 
 /* A locked access to a device is a read and a write, with nothing in between that could be locked out. */
-static enum emulate_access device_exchange(struct vcpu *v, uint64_t gpa, void *expected, const void *desired, unsigned size,
-					   bool *done)
+static enum emulate_access device_exchange(struct vcpu *v, uint64_t gpa, void *expected, const void *desired,
+					   unsigned size, bool *done)
 {
 	uint8_t now[16];
 
@@ -184,8 +189,8 @@ static enum emulate_access device_exchange(struct vcpu *v, uint64_t gpa, void *e
 	return EMULATE_ACCESS_OK;
 }
 
-static enum emulate_access cmpxchg(struct emulate *e, uint64_t linear, void *expected, const void *desired, unsigned size,
-				   bool *done)
+static enum emulate_access cmpxchg(struct emulate *e, uint64_t linear, void *expected, const void *desired,
+				   unsigned size, bool *done)
 {
 	struct vcpu *v = vcpu_of(e);
 	uint32_t error;
@@ -275,20 +280,24 @@ static enum emulate_access write_dtr(struct emulate *e, enum emulate_dtr which, 
 	return EMULATE_ACCESS_OK;
 }
 
-/* MOV to CR3 under PAE, with page-directory pointers where the CPU found no memory: they are all ones, which is #GP, or a device's. */
+/* MOV to CR3 under PAE, with page-directory pointers where the CPU found no memory: they are all ones, which is #GP, or
+ * a device's. */
 static enum emulate_access load_cr3(struct emulate *e, uint64_t value)
 {
 	struct mmu_result r = mmu_set_cr3(&vcpu_of(e)->mmu, value);
 
 	if (r.outcome == MMU_INJECT) {
-		e->exception = (struct emulate_exception){ .vector = r.exception.vector, .has_error = true, .error = r.exception.error };
+		e->exception = (struct emulate_exception){ .vector = r.exception.vector,
+							   .has_error = true,
+							   .error = r.exception.error };
 		return EMULATE_ACCESS_FAULT;
 	}
 	vcpu_of(e)->mmu.root_changed = true;
 	return r.outcome == MMU_STOP ? EMULATE_ACCESS_UNHANDLEABLE : EMULATE_ACCESS_OK;
 }
 
-/* Beside that, LMSW from memory is the one load of a control register that can get here; what it may change is always legal. */
+/* Beside that, LMSW from memory is the one load of a control register that can get here; what it may change is always
+ * legal. */
 static enum emulate_access write_cr(struct emulate *e, unsigned n, uint64_t value)
 {
 	if (n == 3)
@@ -303,7 +312,12 @@ static enum emulate_access write_cr(struct emulate *e, unsigned n, uint64_t valu
 static enum emulate_access native(struct emulate *e, struct emulate_native *n)
 {
 	struct insn_registers s = {
-		.rax = n->rax, .rcx = n->rcx, .rdx = n->rdx, .rbx = n->rbx, .rflags = n->rflags, .rdi = (uintptr_t)n->operand,
+		.rax = n->rax,
+		.rcx = n->rcx,
+		.rdx = n->rdx,
+		.rbx = n->rbx,
+		.rflags = n->rflags,
+		.rdi = (uintptr_t)n->operand,
 	};
 	unsigned vector = insn_run(n->code, n->length, &s);
 

@@ -1,5 +1,5 @@
-/* vm/exit/event.c - what is injected at the next entry: exceptions, NMIs, interrupts. SDM, "Event Injection" and, for two faults at once,
- * "Interrupt 8 - Double Fault Exception". */
+/* vm/exit/event.c - what is injected at the next entry: exceptions, NMIs, interrupts. SDM, "Event Injection" and, for
+ * two faults at once, "Interrupt 8 - Double Fault Exception". */
 #include "vm/vm.h"
 
 #include "lib/mutants/mutate.h"
@@ -19,8 +19,8 @@ static bool doubles(uint8_t first, uint8_t second)
 	       (first == VECTOR_PF && (contributory(second) || second == VECTOR_PF));
 }
 
-/* The image of RFLAGS that a fault saves has RF set, so that the instruction is not caught by its own breakpoint once more (SDM, "Debug
- * Exceptions"); VM entry pushes what the vCPU has. */
+/* The image of RFLAGS that a fault saves has RF set, so that the instruction is not caught by its own breakpoint once
+ * more (SDM, "Debug Exceptions"); VM entry pushes what the vCPU has. */
 static void set_rf(struct vcpu *v)
 {
 	uint64_t rflags = hvm_rflags(&v->hvm);
@@ -36,18 +36,21 @@ bool event_sets_rf(uint32_t info)
 	return (info & EVENT_TYPE) == EVENT_TYPE_HARDWARE_EXCEPTION && vector != VECTOR_DB && vector != VECTOR_DF;
 }
 
-/* In real mode no exception has an error code, and VM entry refuses one (SDM, "VM-Entry Controls for Event Injection"). */
+/* In real mode no exception has an error code, and VM entry refuses one (SDM, "VM-Entry Controls for Event
+ * Injection"). */
 static void put_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error)
 {
 	if (vector != VECTOR_DB && vector != VECTOR_DF)
 		VM_MUTANT(RF, set_rf(v));
 	has_error = has_error && VM_LEFT_OUT_OR(REAL_ERROR, hvm_hardware_cr0(&v->hvm) & CR0_PE);
-	v->event = (struct event){ (uint32_t)(EVENT_VALID | EVENT_TYPE_HARDWARE_EXCEPTION | (has_error ? EVENT_HAS_ERROR : 0) | vector), error, 0 };
+	v->event = (struct event){ (uint32_t)(EVENT_VALID | EVENT_TYPE_HARDWARE_EXCEPTION |
+					      (has_error ? EVENT_HAS_ERROR : 0) | vector),
+				   error, 0 };
 	vcpu_note(v, REQUEST_EVENT);
 }
 
-/* An interrupt or NMI whose delivery ends in a fault of the guest's is over, as on a CPU: it was acknowledged, and the NMI blocks others until
- * an IRET. */
+/* An interrupt or NMI whose delivery ends in a fault of the guest's is over, as on a CPU: it was acknowledged, and the
+ * NMI blocks others until an IRET. */
 void event_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error)
 {
 	uint8_t first = (uint8_t)(v->event.info & EVENT_VECTOR);
@@ -69,11 +72,13 @@ void event_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t er
 
 void event_int1(struct vcpu *v, uint32_t length)
 {
-	v->event = (struct event){ (uint32_t)(EVENT_VALID | EVENT_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION | VECTOR_DB), 0, length };
+	v->event = (struct event){ (uint32_t)(EVENT_VALID | EVENT_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION | VECTOR_DB), 0,
+				   length };
 	vcpu_note(v, REQUEST_EVENT);
 }
 
-/* The CPU loads CR2 before the handler runs, and VM entry does not (SDM, "Interrupt 14 - Page-Fault Exception (#PF)"). */
+/* The CPU loads CR2 before the handler runs, and VM entry does not (SDM, "Interrupt 14 - Page-Fault Exception
+ * (#PF)"). */
 void event_page_fault(struct vcpu *v, uint32_t error, uint64_t cr2)
 {
 	VM_MUTANT(CR2, write_cr2(cr2));
@@ -110,15 +115,15 @@ static bool interrupt_waits(struct vcpu *v)
 	return lapic_extint(&v->lapic) || lapic_pending(&v->lapic) >= 0;
 }
 
-/* A debug trap of the last instruction comes before any interrupt (SDM, "Priority Among Concurrent Events"), and an entry that injects one
- * would drop the trap ("Delivery of Pending Debug Exceptions after VM Entry"). */
+/* A debug trap of the last instruction comes before any interrupt (SDM, "Priority Among Concurrent Events"), and an
+ * entry that injects one would drop the trap ("Delivery of Pending Debug Exceptions after VM Entry"). */
 static bool trap_waits(const struct vcpu *v)
 {
 	return VM_KEPT(TRAP_FIRST, hvm_pending_debug(&v->hvm) & (PENDING_DEBUG_ENABLED | PENDING_DEBUG_BS));
 }
 
-/* RFLAGS.IF, and one instruction behind STI and behind a load of SS (SDM, "Masking Maskable Hardware Interrupts" and "Masking Exceptions and
- * Interrupts When Switching Stacks"). */
+/* RFLAGS.IF, and one instruction behind STI and behind a load of SS (SDM, "Masking Maskable Hardware Interrupts" and
+ * "Masking Exceptions and Interrupts When Switching Stacks"). */
 static bool interrupts_open(const struct vcpu *v)
 {
 	uint64_t blocking = hvm_blocking(&v->hvm);
@@ -132,7 +137,8 @@ static bool nmi_open(const struct vcpu *v)
 {
 	uint64_t blocking = hvm_blocking(&v->hvm);
 
-	return VM_LEFT_OUT_OR(NMI_BLOCKING, !(blocking & (BLOCKING_NMI | BLOCKING_MOV_SS | BLOCKING_STI))) && !trap_waits(v);
+	return VM_LEFT_OUT_OR(NMI_BLOCKING, !(blocking & (BLOCKING_NMI | BLOCKING_MOV_SS | BLOCKING_STI))) &&
+	       !trap_waits(v);
 }
 
 /* true: an NMI was injected. */

@@ -1,25 +1,28 @@
-/* vm/exit/exception.c - exceptions that exit, and what becomes of them. Page faults go to the heart (vm/exit/mmu.c). #AC and #DB exit
- * because a guest can make their delivery cause the next one, in microcode, for ever and with interrupts shut out (CVE-2015-5307,
- * CVE-2015-8104): here each round is an exit, after which the host has its turn. A machine check is the host's affair first.
+/* vm/exit/exception.c - exceptions that exit, and what becomes of them. Page faults go to the heart (vm/exit/mmu.c).
+ * #AC and #DB exit because a guest can make their delivery cause the next one, in microcode, for ever and with
+ * interrupts shut out (CVE-2015-5307, CVE-2015-8104): here each round is an exit, after which the host has its turn. A
+ * machine check is the host's affair first.
  *
- * X1  What is given on arrives as it would have without the exit: vector, type, error code, DR6, DR7 and pending traps. */
+ * X1  What is given on arrives as it would have without the exit: vector, type, error code, DR6, DR7 and pending traps.
+ *     */
 #include "vm/vm.h"
 
 #include "host/mca.h"
 #include "host/x86.h"
 #include "lib/mutants/mutate.h"
 
-/* A #DB that exits has changed neither DR6 nor DR7 yet (SDM, "Exit Qualification for Debug Exceptions"): what its delivery would have done
- * is done here. The guest's DR6 is in the CPU (vm/resident.c). */
+/* A #DB that exits has changed neither DR6 nor DR7 yet (SDM, "Exit Qualification for Debug Exceptions"): what its
+ * delivery would have done is done here. The guest's DR6 is in the CPU (vm/resident.c). */
 static void update_debug_registers(struct vcpu *v)
 {
 	VM_MUTANT(DB_REGISTERS, write_dr6((read_dr6() & ~DR6_BREAKPOINTS) | hvm_exit_debug_causes(&v->hvm)));
-	/* Whatever the debug exception's cause, its handler may reach the debug registers (SDM, "Debug Control Register (DR7)"). */
+	/* Whatever the debug exception's cause, its handler may reach the debug registers (SDM, "Debug Control Register
+	 * (DR7)"). */
 	VM_MUTANT(DB_GD, hvm_set_dr7(&v->hvm, hvm_dr7(&v->hvm) & ~DR7_GD));
 }
 
-/* With TF set and blocking by STI or MOV SS, a single-step trap must be pending at VM entry (SDM, "Checks on Guest Non-Register State"); an
- * exit by #DB takes it away. */
+/* With TF set and blocking by STI or MOV SS, a single-step trap must be pending at VM entry (SDM, "Checks on Guest
+ * Non-Register State"); an exit by #DB takes it away. */
 static void keep_pending_step(struct vcpu *v)
 {
 	if ((hvm_rflags(&v->hvm) & RFLAGS_TF) && (hvm_blocking(&v->hvm) & (BLOCKING_STI | BLOCKING_MOV_SS)))
@@ -30,7 +33,8 @@ static void debug_exception(struct vcpu *v, uint64_t info)
 {
 	exit_requeue_event(v);
 	VM_MUTANT(DB_PENDING, keep_pending_step(v));
-	if ((info & EVENT_TYPE) == EVENT_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION) { /* INT1: no DR6, and behind the instruction */
+	/* INT1: no DR6, and behind the instruction */
+	if ((info & EVENT_TYPE) == EVENT_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION) {
 		event_int1(v, (uint32_t)hvm_exit_length(&v->hvm));
 		return;
 	}
@@ -45,19 +49,23 @@ static void alignment_check(struct vcpu *v)
 	event_exception(v, VECTOR_AC, true, (uint32_t)hvm_exit_event_error(&v->hvm));
 }
 
-/* The guest has no machine-check banks and no CR4.MCE that would mean anything: where its memory is sound it goes on and is told nothing. */
+/* The guest has no machine-check banks and no CR4.MCE that would mean anything: where its memory is sound it goes on
+ * and is told nothing. */
 static void machine_check(struct vcpu *v)
 {
 	VM_MUTANT(MC_REQUEUE, exit_requeue_event(v));
 	if (VM_KEPT(MC_FATAL, !host_machine_check()))
-		vm_end(v->vm, VM_STATUS_STOPPED, "stopped: a machine check hit what the guest was using, at rip 0x%lx", hvm_rip(&v->hvm));
+		vm_end(v->vm, VM_STATUS_STOPPED, "stopped: a machine check hit what the guest was using, at rip 0x%lx",
+		       hvm_rip(&v->hvm));
 }
 
-/* A machine check during a VM entry (SDM, "Machine-Check Events During VM Entry"): the guest has not run and may be entered again. */
+/* A machine check during a VM entry (SDM, "Machine-Check Events During VM Entry"): the guest has not run and may be
+ * entered again. */
 void exit_machine_check(struct vcpu *v)
 {
 	if (!host_machine_check())
-		vm_end(v->vm, VM_STATUS_STOPPED, "stopped: a machine check hit the entry to the guest, at rip 0x%lx", hvm_rip(&v->hvm));
+		vm_end(v->vm, VM_STATUS_STOPPED, "stopped: a machine check hit the entry to the guest, at rip 0x%lx",
+		       hvm_rip(&v->hvm));
 }
 
 void exit_exception(struct vcpu *v)

@@ -5,8 +5,8 @@
 
 static void emulate(struct vcpu *v, gpa_t gpa)
 {
-	/* It is the delivery of an event that reached gpa, not the instruction at RIP. Where the CPU can be let at a page table for as long, it
-	 * goes on by itself; else the event is delivered by hand. */
+	/* It is the delivery of an event that reached gpa, not the instruction at RIP. Where the CPU can be let at a
+	 * page table for as long, it goes on by itself; else the event is delivered by hand. */
 	if (VM_KEPT(DELIVERY, v->event.info & EVENT_VALID)) {
 		if (!mmu_loosen(&v->vm->mmu, gpa))
 			emulation_deliver(v);
@@ -41,8 +41,9 @@ static void act_on_outcome(struct vcpu *v, const struct mmu_result *r)
 	}
 }
 
-/* An IRET that faults has already unblocked NMIs (SDM, "Information for VM Exits Due to EPT violations"): it finds them blocked when it is
- * executed again. The guest's own handler of the fault runs with them unblocked, as without the exit. */
+/* An IRET that faults has already unblocked NMIs (SDM, "Information for VM Exits Due to EPT violations"): it finds them
+ * blocked when it is executed again. The guest's own handler of the fault runs with them unblocked, as without the
+ * exit. */
 static void restore_nmi_blocking(struct vcpu *v, bool unblocked, enum mmu_outcome outcome)
 {
 	if (VM_KEPT(IRET_NMI, unblocked) && VM_LEFT_OUT_OR(IRET_NMI_INJECT, outcome != MMU_INJECT) &&

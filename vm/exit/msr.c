@@ -1,14 +1,16 @@
-/* vm/exit/msr.c - the MSRs that the guest does not reach directly. An MSR that is not here does not exist: #GP(0), as on a CPU without it. */
+/* vm/exit/msr.c - the MSRs that the guest does not reach directly. An MSR that is not here does not exist: #GP(0), as
+ * on a CPU without it. */
 #include "vm/vm.h"
 
 #include "host/interrupt.h"
 #include "lib/mutants/mutate.h"
 
-/* IA32_MISC_ENABLE: what the guest may write, and of that what it is told when it starts only if its CPUID has the feature, which it has
- * not: performance monitoring, SpeedStep, MONITOR. */
+/* IA32_MISC_ENABLE: what the guest may write, and of that what it is told when it starts only if its CPUID has the
+ * feature, which it has not: performance monitoring, SpeedStep, MONITOR. */
 #define MISC_ENABLE_WRITABLE \
-	(MISC_ENABLE_FAST_STRING | MISC_ENABLE_THERMAL_CONTROL | MISC_ENABLE_BTS_UNAVAILABLE | MISC_ENABLE_PEBS_UNAVAILABLE | \
-	 MISC_ENABLE_LIMIT_CPUID | MISC_ENABLE_XTPR_DISABLE | MISC_ENABLE_XD_DISABLE | MISC_ENABLE_HIDDEN)
+	(MISC_ENABLE_FAST_STRING | MISC_ENABLE_THERMAL_CONTROL | MISC_ENABLE_BTS_UNAVAILABLE | \
+	 MISC_ENABLE_PEBS_UNAVAILABLE | MISC_ENABLE_LIMIT_CPUID | MISC_ENABLE_XTPR_DISABLE | MISC_ENABLE_XD_DISABLE | \
+	 MISC_ENABLE_HIDDEN)
 #define MISC_ENABLE_HIDDEN (MISC_ENABLE_PERFMON | MISC_ENABLE_SPEEDSTEP | MISC_ENABLE_MONITOR)
 
 #define MTRR_VARIABLE_COUNT 8
@@ -51,7 +53,10 @@ static uint64_t *mtrr(struct vm *vm, uint32_t msr)
 	return NULL;
 }
 
-static bool type_valid(uint64_t t) { return t == MEMTYPE_UC || t == MEMTYPE_WC || (t >= MEMTYPE_WT && t <= MEMTYPE_WB); }
+static bool type_valid(uint64_t t)
+{
+	return t == MEMTYPE_UC || t == MEMTYPE_WC || (t >= MEMTYPE_WT && t <= MEMTYPE_WB);
+}
 
 static bool types_valid(uint64_t v, bool uc_minus)
 {
@@ -73,7 +78,8 @@ static bool mtrr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 	if (VM_KEPT(MTRR_DEF, msr == MSR_MTRR_DEF_TYPE) &&
 	    (!type_valid(value & 0xff) || (value & ~(MTRR_DEF_TYPE_E | MTRR_DEF_TYPE_FE | 0xff))))
 		return false;
-	if (VM_KEPT(MTRR_FIXED, msr >= MSR_MTRR_FIX64K_00000) && msr <= MSR_MTRR_FIX4K_F8000 && !types_valid(value, false))
+	if (VM_KEPT(MTRR_FIXED, msr >= MSR_MTRR_FIX64K_00000) && msr <= MSR_MTRR_FIX4K_F8000 &&
+	    !types_valid(value, false))
 		return false;
 	if (VM_KEPT(MTRR_VARIABLE, msr < MSR_MTRR_FIX64K_00000)) {
 		bool mask = msr & 1;
@@ -81,7 +87,8 @@ static bool mtrr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 		if (value & (reserved | (mask ? 0x7ff : 0xf00)) || (!mask && !type_valid(value & 0xff)))
 			return false;
 	}
-	/* Remembered, not obeyed: RAM is write-back whatever the guest's MTRRs say (the EPT leaf's type and the guest's PAT decide). */
+	/* Remembered, not obeyed: RAM is write-back whatever the guest's MTRRs say (the EPT leaf's type and the guest's
+	 * PAT decide). */
 	*place = value;
 	return true;
 }
@@ -131,7 +138,8 @@ static bool lapic_write(struct vcpu *v, uint32_t msr, uint64_t value)
 	bool ok;
 
 	spin_lock(&v->vm->device_lock);
-	ok = msr == MSR_TSC_DEADLINE ? lapic_write_tsc_deadline(&v->lapic, value) : lapic_msr_write(&v->lapic, msr, value);
+	ok = msr == MSR_TSC_DEADLINE ? lapic_write_tsc_deadline(&v->lapic, value)
+				     : lapic_msr_write(&v->lapic, msr, value);
 	spin_unlock(&v->vm->device_lock);
 	return ok;
 }

@@ -1,5 +1,6 @@
-/* vm/exit/task.h - private to hardware task switches: vm/exit/task_switch.c (what happens) and vm/exit/task_segment.c (its segment registers).
- * SDM, "Task Management", "32-Bit Task-State Segment (TSS)" and "16-Bit Task-State Segment (TSS)". */
+/* vm/exit/task.h - private to hardware task switches: vm/exit/task_switch.c (what happens) and vm/exit/task_segment.c
+ * (its segment registers). SDM, "Task Management", "32-Bit Task-State Segment (TSS)" and "16-Bit Task-State Segment
+ * (TSS)". */
 #ifndef VELLUM_VM_TASK_H
 #define VELLUM_VM_TASK_H
 
@@ -42,8 +43,8 @@ struct task {
 /* The CPU's own accesses, which are a supervisor's whatever the level. */
 #define TASK_READS ((struct access){ .implicit = true })
 #define TASK_WRITES ((struct access){ .write = true, .implicit = true })
-/* n bytes at a linear address. The paging registers have been synchronised (hvm_sync_paging), or are newer than the VMCS. false: a page fault has
- * been queued. */
+/* n bytes at a linear address. The paging registers have been synchronised (hvm_sync_paging), or are newer than the
+ * VMCS. false: a page fault has been queued. */
 bool task_find(struct vcpu *v, uint32_t linear, unsigned n, struct access access, struct span *s);
 /* What is not memory reads as all ones, and swallows what is written. */
 void task_copy_in(struct vcpu *v, const struct span *s, void *to);
@@ -51,8 +52,8 @@ void task_copy_out(struct vcpu *v, const struct span *s, const void *from);
 
 /* Queues the exception with the selector as its error code; false. */
 bool task_refuse(struct task *t, uint8_t vector, uint16_t selector);
-/* The selector's descriptor, from the GDT or the LDT, and where it lies, which can be written if write, or if it is a segment's that was never
- * used. false: an exception has been queued. */
+/* The selector's descriptor, from the GDT or the LDT, and where it lies, which can be written if write, or if it is a
+ * segment's that was never used. false: an exception has been queued. */
 bool task_descriptor(struct task *t, uint16_t selector, bool write, uint64_t *raw, struct span *where);
 struct segment_state task_unpack(uint16_t selector, uint64_t raw);
 /* Loads the segment registers of the new task, which runs already. false: an exception of its has been queued. */
@@ -67,6 +68,9 @@ static inline uint32_t task_get(const struct tss_format *f, const uint8_t *tss, 
 	return v;
 }
 
-static inline void task_put(const struct tss_format *f, uint8_t *tss, unsigned at, uint32_t v) { memcpy(tss + at, &v, f->width); }
+static inline void task_put(const struct tss_format *f, uint8_t *tss, unsigned at, uint32_t v)
+{
+	memcpy(tss + at, &v, f->width);
+}
 
 #endif

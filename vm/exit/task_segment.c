@@ -1,6 +1,6 @@
-/* vm/exit/task_segment.c - the segment registers of a task that has been switched to: the descriptors behind its selectors are looked up, checked
- * and loaded. SDM, "Task Switching", the table of checks: what is wrong here is an exception of the new task, in its address space, which
- * finds the registers that come after it not loaded. */
+/* vm/exit/task_segment.c - the segment registers of a task that has been switched to: the descriptors behind its
+ * selectors are looked up, checked and loaded. SDM, "Task Switching", the table of checks: what is wrong here is an
+ * exception of the new task, in its address space, which finds the registers that come after it not loaded. */
 #include "vm/exit/task.h"
 
 #include "lib/mutants/mutate.h"
@@ -116,8 +116,9 @@ static uint16_t selector_of(const struct task *t, enum segment n)
 
 /* ---- loading ---- */
 
-/* Selectors without descriptors: what an exception finds while they are loaded. CS and SS have the new level, for VM entry asks for that, and
- * of a CPU without unrestricted guest SS the RPL too (SDM, "Checks on Guest Segment Registers"). */
+/* Selectors without descriptors: what an exception finds while they are loaded. CS and SS have the new level, for VM
+ * entry asks for that, and of a CPU without unrestricted guest SS the RPL too (SDM, "Checks on Guest Segment
+ * Registers"). */
 static void unload(struct task *t, unsigned cpl)
 {
 	bool exact = mechanism_runs_real_mode(t->v->vm->mmu.ops);
@@ -126,7 +127,8 @@ static void unload(struct task *t, unsigned cpl)
 		struct segment_state s = { .selector = selector_of(t, n), .access = SEGMENT_UNUSABLE };
 
 		if (n == SEG_CS)
-			s = (struct segment_state){ s.selector, 0xffffffff, SEGMENT_FLAT_CODE32 | cpl << SEGMENT_DPL_SHIFT, 0 };
+			s = (struct segment_state){ s.selector, 0xffffffff,
+						    SEGMENT_FLAT_CODE32 | cpl << SEGMENT_DPL_SHIFT, 0 };
 		if (n == SEG_SS)
 			VM_MUTANT(TASK_SS_LEVEL, s.access |= cpl << SEGMENT_DPL_SHIFT);
 		if (n == SEG_SS && VM_KEPT(TASK_SS_RPL, !exact))
@@ -144,7 +146,8 @@ static bool load_segment(struct task *t, enum segment n, unsigned cpl)
 	uint64_t raw;
 
 	if (!(selector & ~SELECTOR_RPL))
-		return (VM_LEFT_OUT_OR(SEGMENT_NULL, n != SEG_CS && n != SEG_SS)) || task_refuse(t, VECTOR_TS, selector);
+		return (VM_LEFT_OUT_OR(SEGMENT_NULL, n != SEG_CS && n != SEG_SS)) ||
+		       task_refuse(t, VECTOR_TS, selector);
 	if (!task_descriptor(t, selector, false, &raw, &where))
 		return false;
 	s = task_unpack(selector, raw);
@@ -184,7 +187,8 @@ static void load_v86(struct task *t)
 	for (enum segment n = SEG_ES; n <= SEG_GS; n++) {
 		uint16_t selector = selector_of(t, n);
 
-		hvm_set_segment(&t->v->hvm, n, &(struct segment_state){ selector, 0xffff, SEGMENT_V86, (uint64_t)selector << 4 });
+		hvm_set_segment(&t->v->hvm, n,
+				&(struct segment_state){ selector, 0xffff, SEGMENT_V86, (uint64_t)selector << 4 });
 	}
 }
 

@@ -1,9 +1,9 @@
-/* vm/exit/task_switch.c - hardware task switches, all of which exit, between TSSs of 16 and of 32 bits. 32-bit kernels still have one: the double
- * fault, whose gate leads to a task with a stack of its own. SDM, "Task Switching" and, for what the CPU has checked before the exit,
- * "Treatment of Task Switches".
+/* vm/exit/task_switch.c - hardware task switches, all of which exit, between TSSs of 16 and of 32 bits. 32-bit kernels
+ * still have one: the double fault, whose gate leads to a task with a stack of its own. SDM, "Task Switching" and, for
+ * what the CPU has checked before the exit, "Treatment of Task Switches".
  *
- * First both TSSs are looked up and checked: what is wrong there is an exception of the old task, and nothing has changed. Then the new task
- * takes over. What is wrong with its segments is an exception of its own. */
+ * First both TSSs are looked up and checked: what is wrong there is an exception of the old task, and nothing has
+ * changed. Then the new task takes over. What is wrong with its segments is an exception of its own. */
 #include "vm/exit/task.h"
 
 #include "lib/mutants/mutate.h"
@@ -14,10 +14,24 @@
 static const struct tss_format *format_of(uint32_t access)
 {
 	static const struct tss_format formats[] = {
-		{ .type = TYPE_TSS16, .bytes = 44, .width = 2, .ip = 0x0e, .flags = 0x10, .gpr = 0x12, .selector = 0x22,
+		{ .type = TYPE_TSS16,
+		  .bytes = 44,
+		  .width = 2,
+		  .ip = 0x0e,
+		  .flags = 0x10,
+		  .gpr = 0x12,
+		  .selector = 0x22,
 		  .segments = 4 },
-		{ .type = TYPE_TSS32, .bytes = 104, .width = 4, .cr3 = 0x1c, .ip = 0x20, .flags = 0x24, .gpr = 0x28, .selector = 0x48,
-		  .segments = 6, .trap = 0x64 },
+		{ .type = TYPE_TSS32,
+		  .bytes = 104,
+		  .width = 4,
+		  .cr3 = 0x1c,
+		  .ip = 0x20,
+		  .flags = 0x24,
+		  .gpr = 0x28,
+		  .selector = 0x48,
+		  .segments = 6,
+		  .trap = 0x64 },
 	};
 
 	for (unsigned n = 0; n < ARRAY_SIZE(formats); n++)
@@ -32,7 +46,10 @@ static bool leaves(const struct task *t) { return t->source == HVM_TASK_JMP || t
 /* The old task goes on later: the new TSS has a link to it. */
 static bool nests(const struct task *t) { return t->source == HVM_TASK_CALL || t->source == HVM_TASK_GATE; }
 
-static unsigned saved_bytes(const struct tss_format *f) { return f->selector + f->width * f->segments - (unsigned)f->ip; }
+static unsigned saved_bytes(const struct tss_format *f)
+{
+	return f->selector + f->width * f->segments - (unsigned)f->ip;
+}
 
 static bool prepare_old(struct task *t)
 {
@@ -81,7 +98,8 @@ static bool prepare_new(struct task *t)
 
 /* ---- doing it ---- */
 
-/* SDM, "Task Switching", table "Effect of a Task Switch on Busy Flag, NT Flag, Previous Task Link Field, and TS Flag". */
+/* SDM, "Task Switching", table "Effect of a Task Switch on Busy Flag, NT Flag, Previous Task Link Field, and TS
+ * Flag". */
 static void save_old(struct task *t)
 {
 	const struct tss_format *f = t->old_format;
@@ -90,7 +108,8 @@ static void save_old(struct task *t)
 	if (t->source == HVM_TASK_IRET)
 		VM_MUTANT(TASK_NT, rflags &= ~RFLAGS_NT);
 	if (t->faulted)
-		VM_MUTANT(TASK_RF, rflags |= RFLAGS_RF); /* as in an image on a stack (SDM, "RF flag"); Bochs' exits lack it */
+		/* as in an image on a stack (SDM, "RF flag"); Bochs' exits lack it */
+		VM_MUTANT(TASK_RF, rflags |= RFLAGS_RF);
 	task_put(f, t->old_tss, f->ip, t->resume);
 	task_put(f, t->old_tss, f->flags, (uint32_t)rflags);
 	t->v->hvm.gpr[GPR_RSP] = hvm_rsp(&t->v->hvm);
@@ -140,7 +159,8 @@ static bool stack_holds(const struct segment_state *ss, uint32_t at, unsigned n)
 	return last >= at && last <= ss->limit;
 }
 
-/* The error code of the exception that the gate was for goes onto the new task's stack, at its level. false: that was a fault of its own. */
+/* The error code of the exception that the gate was for goes onto the new task's stack, at its level. false: that was a
+ * fault of its own. */
 static bool push_error(struct task *t)
 {
 	struct segment_state ss = hvm_segment(&t->v->hvm, SEG_SS);
@@ -148,7 +168,8 @@ static bool push_error(struct task *t)
 	unsigned n = t->new_format->width;
 	uint32_t esp = (uint32_t)hvm_rsp(&t->v->hvm), to = wide ? esp - n : (esp & 0xffff0000) | ((esp - n) & 0xffff);
 	uint32_t at = wide ? to : to & 0xffff;
-	struct access access = { .write = true, .user = VM_KEPT(TASK_STACK_LEVEL, (ss.access >> SEGMENT_DPL_SHIFT & 3) == 3) };
+	struct access access = { .write = true,
+				 .user = VM_KEPT(TASK_STACK_LEVEL, (ss.access >> SEGMENT_DPL_SHIFT & 3) == 3) };
 	struct span s;
 
 	if (VM_KEPT(TASK_STACK_LIMIT, !stack_holds(&ss, at, n)))
@@ -195,7 +216,8 @@ void exit_task_switch(struct vcpu *v)
 	hvm_sync_paging(&v->hvm, &v->mmu);
 	if (!prepare_old(&t) || !prepare_new(&t))
 		return;
-	nmi = t.source == HVM_TASK_GATE && (v->event.info & EVENT_TYPE) == EVENT_TYPE_NMI && (v->event.info & EVENT_VALID);
+	nmi = t.source == HVM_TASK_GATE && (v->event.info & EVENT_TYPE) == EVENT_TYPE_NMI &&
+	      (v->event.info & EVENT_VALID);
 	if (t.new_format->cr3 && (v->mmu.regs.cr0 & CR0_PG) && VM_KEPT(TASK_CR3, true) &&
 	    !cr_write(v, 3, task_get(t.new_format, t.new_tss, t.new_format->cr3)))
 		return;

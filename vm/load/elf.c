@@ -1,4 +1,5 @@
-/* vm/load/elf.c - ELF executables, 32 and 64 bits (Tool Interface Standard, "Executable and Linking Format"; AMD64 supplement). */
+/* vm/load/elf.c - ELF executables, 32 and 64 bits (Tool Interface Standard, "Executable and Linking Format"; AMD64
+ * supplement). */
 #include "vm/load/load.h"
 
 #include "lib/mutants/mutate.h"
@@ -24,14 +25,16 @@ static bool read_header(struct loader *l, struct elf *elf)
 	*elf = (struct elf){ .is64 = p[4] == 2 };
 	if (!load_in_file(l, 0, elf->is64 ? 64 : 52, "ELF header"))
 		return false;
-	if (VM_KEPT(ELF_KIND, p[5] != 1 || load_u16(l, 16) != ET_EXEC || load_u16(l, 18) != (elf->is64 ? EM_X86_64 : EM_386)))
+	if (VM_KEPT(ELF_KIND,
+		    p[5] != 1 || load_u16(l, 16) != ET_EXEC || load_u16(l, 18) != (elf->is64 ? EM_X86_64 : EM_386)))
 		return load_fail(l, "the kernel image is an ELF file, but not a %u-bit executable for x86", bits);
 	elf->entry = elf->is64 ? load_u64(l, 24) : load_u32(l, 24);
 	elf->phoff = elf->is64 ? load_u64(l, 32) : load_u32(l, 28);
 	phentsize = load_u16(l, elf->is64 ? 54 : 42);
 	elf->phnum = load_u16(l, elf->is64 ? 56 : 44);
 	if (VM_KEPT(ELF_HEADERS, elf->phnum == 0 || phentsize != (elf->is64 ? 56 : 32)))
-		return load_fail(l, "the kernel image is an ELF file without usable program headers (%u of %u bytes)", elf->phnum, phentsize);
+		return load_fail(l, "the kernel image is an ELF file without usable program headers (%u of %u bytes)",
+				 elf->phnum, phentsize);
 	return load_in_file(l, elf->phoff, (uint64_t)elf->phnum * phentsize, "table of program headers");
 }
 
@@ -42,10 +45,12 @@ bool elf_segment(const struct loader *l, const struct elf *elf, unsigned i, stru
 	if (VM_KEPT(ELF_LOAD, load_u32(l, at) != PT_LOAD))
 		return false;
 	if (elf->is64)
-		*out = (struct elf_segment){ .offset = load_u64(l, at + 8), .vaddr = load_u64(l, at + 16), .paddr = load_u64(l, at + 24),
+		*out = (struct elf_segment){ .offset = load_u64(l, at + 8), .vaddr = load_u64(l, at + 16),
+					     .paddr = load_u64(l, at + 24),
 					     .file_size = load_u64(l, at + 32), .mem_size = load_u64(l, at + 40) };
 	else
-		*out = (struct elf_segment){ .offset = load_u32(l, at + 4), .vaddr = load_u32(l, at + 8), .paddr = load_u32(l, at + 12),
+		*out = (struct elf_segment){ .offset = load_u32(l, at + 4), .vaddr = load_u32(l, at + 8),
+					     .paddr = load_u32(l, at + 12),
 					     .file_size = load_u32(l, at + 16), .mem_size = load_u32(l, at + 20) };
 	return out->mem_size > 0;
 }
@@ -53,8 +58,9 @@ bool elf_segment(const struct loader *l, const struct elf *elf, unsigned i, stru
 static bool claim_segment(struct loader *l, const struct elf_segment *s)
 {
 	if (VM_KEPT(ELF_SIZES, s->file_size > s->mem_size))
-		return load_fail(l, "the kernel image is damaged: a segment has %lu bytes in the file but %lu in memory", s->file_size,
-				 s->mem_size);
+		return load_fail(l,
+				 "the kernel image is damaged: a segment has %lu bytes in the file but %lu in memory",
+				 s->file_size, s->mem_size);
 	return load_in_file(l, s->offset, s->file_size, "segment") && load_claim(l, "kernel", s->paddr, s->mem_size);
 }
 
@@ -96,7 +102,8 @@ bool elf_claim(struct loader *l, struct elf *elf)
 	if (VM_KEPT(ELF_NOTHING, loaded == 0))
 		return load_fail(l, "the kernel image is an ELF file in which there is nothing to load");
 	if (VM_KEPT(ELF_ENTRY, !find_entry(l, elf, &elf->entry)))
-		return load_fail(l, "the kernel image is damaged: its entry 0x%lx is in none of its segments", elf->entry);
+		return load_fail(l, "the kernel image is damaged: its entry 0x%lx is in none of its segments",
+				 elf->entry);
 	return true;
 }
 

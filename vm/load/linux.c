@@ -1,5 +1,6 @@
-/* vm/load/linux.c - Linux by its 64-bit or its 32-bit boot protocol, whichever the kernel is ("The Linux/x86 Boot Protocol", sections
- * "The Real-Mode Kernel Header", "32-bit Boot Protocol", "64-bit Boot Protocol", and "Zero Page"). */
+/* vm/load/linux.c - Linux by its 64-bit or its 32-bit boot protocol, whichever the kernel is ("The Linux/x86 Boot
+ * Protocol", sections "The Real-Mode Kernel Header", "32-bit Boot Protocol", "64-bit Boot Protocol", and "Zero
+ * Page"). */
 #include "vm/load/load.h"
 
 #include "lib/mutants/mutate.h"
@@ -99,7 +100,8 @@ static bool write_page_tables(struct loader *l)
 	if (!load_zero(l, PAGE_TABLES_AT, 2 * PAGE_SIZE) || !load_write_u64(l, PAGE_TABLES_AT, pdpt | PTE_W | PTE_P))
 		return false;
 	for (unsigned i = 0; i < MAPPED_GIB; i++, pd += PAGE_SIZE)
-		if (!load_write_u64(l, pdpt + i * 8, pd | PTE_W | PTE_P) || !write_page_directory(l, pd, (uint64_t)i << 30))
+		if (!load_write_u64(l, pdpt + i * 8, pd | PTE_W | PTE_P) ||
+		    !write_page_directory(l, pd, (uint64_t)i << 30))
 			return false;
 	return true;
 }
@@ -128,7 +130,8 @@ static bool write_header(struct loader *l, const struct linux_kernel *k)
 	if (k->header_end)
 		return load_write(l, ZERO_PAGE_AT + ZP_SETUP_SECTS, (const uint8_t *)l->files->kernel + ZP_SETUP_SECTS,
 				  k->header_end - ZP_SETUP_SECTS);
-	return load_write_u16(l, ZERO_PAGE_AT + ZP_BOOT_FLAG, BOOT_FLAG) && load_write_u32(l, ZERO_PAGE_AT + ZP_HEADER, HEADER_MAGIC) &&
+	return load_write_u16(l, ZERO_PAGE_AT + ZP_BOOT_FLAG, BOOT_FLAG) &&
+	       load_write_u32(l, ZERO_PAGE_AT + ZP_HEADER, HEADER_MAGIC) &&
 	       load_write_u16(l, ZERO_PAGE_AT + ZP_VERSION, VERSION_FILLED_IN) &&
 	       load_write(l, ZERO_PAGE_AT + ZP_LOADFLAGS, &loadflags, 1) &&
 	       load_write_u32(l, ZERO_PAGE_AT + ZP_INITRD_ADDR_MAX, (uint32_t)(k->initrd_max - 1)) &&
@@ -141,7 +144,8 @@ static bool write_zero_page(struct loader *l, const struct linux_kernel *k, uint
 {
 	const uint8_t loader = LOADER_UNDEFINED;
 
-	return load_zero(l, ZERO_PAGE_AT, PAGE_SIZE) && write_header(l, k) && load_write(l, ZERO_PAGE_AT + ZP_TYPE_OF_LOADER, &loader, 1) &&
+	return load_zero(l, ZERO_PAGE_AT, PAGE_SIZE) && write_header(l, k) &&
+	       load_write(l, ZERO_PAGE_AT + ZP_TYPE_OF_LOADER, &loader, 1) &&
 	       load_write_u16(l, ZERO_PAGE_AT + ZP_VID_MODE, VID_MODE_NORMAL) &&
 	       load_write_u32(l, ZERO_PAGE_AT + ZP_RAMDISK_IMAGE, (uint32_t)initrd) &&
 	       load_write_u32(l, ZERO_PAGE_AT + ZP_RAMDISK_SIZE, (uint32_t)l->files->initrd_size) &&
@@ -153,8 +157,8 @@ static bool write_zero_page(struct loader *l, const struct linux_kernel *k, uint
 static bool claim_initrd(struct loader *l, const struct linux_kernel *k, uint64_t *initrd)
 {
 	*initrd = 0;
-	return l->files->initrd_size == 0 ||
-	       load_place(l, "kernel with its initrd", l->files->initrd_size, PAGE_SIZE, LOADER_MB, k->initrd_max, initrd);
+	return l->files->initrd_size == 0 || load_place(l, "kernel with its initrd", l->files->initrd_size, PAGE_SIZE,
+							LOADER_MB, k->initrd_max, initrd);
 }
 
 /* The kernel's own memory is claimed; the rest is, then all but the kernel itself is written. */
@@ -202,7 +206,8 @@ static bool check_bzimage(struct loader *l, struct linux_kernel *k)
 		return false;
 	version = load_u16(l, ZP_VERSION);
 	if (VM_KEPT(LINUX_OLD, version < VERSION_XLOADFLAGS))
-		return load_fail(l, "the kernel is too old: its boot protocol is %u.%02u, at least 2.12 is needed", version >> 8, version & 255);
+		return load_fail(l, "the kernel is too old: its boot protocol is %u.%02u, at least 2.12 is needed",
+				 version >> 8, version & 255);
 	k->is64 = load_u16(l, ZP_XLOADFLAGS) & XLF_KERNEL_64;
 	k->header_end = ZP_HEADER + ((const uint8_t *)l->files->kernel)[ZP_HEADER_LENGTH];
 	k->header_end = (size_t)min_u64(max_u64(k->header_end, ZP_INIT_SIZE + 4), ZP_HEADER_MAX);
@@ -224,7 +229,8 @@ bool load_bzimage(struct loader *l, struct cpu_start *out)
 	size = (uint64_t)load_u32(l, ZP_SYSSIZE) * 16; /* rounded up: the file may end within the last paragraph */
 	at = load_u64(l, ZP_PREF_ADDRESS);
 	if (VM_KEPT(LINUX_SIZE, size <= (k.is64 ? ENTRY_64 : 0) + 16))
-		return load_fail(l, "the kernel image is damaged: its header says that it holds %lu bytes of code", size);
+		return load_fail(l, "the kernel image is damaged: its header says that it holds %lu bytes of code",
+				 size);
 	if (VM_KEPT(LINUX_CODE, !load_in_file(l, start, size - 15, "code")))
 		return false;
 	size = min_u64(size, l->files->kernel_size - start);
@@ -238,14 +244,15 @@ bool load_bzimage(struct loader *l, struct cpu_start *out)
 
 /* ---- vmlinux ---- */
 
-/* The kernel's code is linked for the upper part of the address space (32 bits: from 1 GiB on, depending on how it was configured) but
- * loaded low, which no ordinary program's is. */
+/* The kernel's code is linked for the upper part of the address space (32 bits: from 1 GiB on, depending on how it was
+ * configured) but loaded low, which no ordinary program's is. */
 static bool has_kernel_addresses(const struct loader *l, const struct elf *elf)
 {
 	struct elf_segment s;
 
 	for (unsigned i = 0; i < elf->phnum; i++)
-		if (elf_segment(l, elf, i, &s) && (elf->is64 ? s.vaddr >> 47 == 0x1ffff : s.vaddr >> 30 != 0 && s.vaddr != s.paddr))
+		if (elf_segment(l, elf, i, &s) &&
+		    (elf->is64 ? s.vaddr >> 47 == 0x1ffff : s.vaddr >> 30 != 0 && s.vaddr != s.paddr))
 			return true;
 	return false;
 }
@@ -259,8 +266,8 @@ bool load_vmlinux(struct loader *l, struct cpu_start *out)
 	if (!claim_tables(l) || !elf_claim(l, &elf))
 		return false;
 	if (VM_KEPT(LINUX_ADDRESSES, !has_kernel_addresses(l, &elf)))
-		return load_fail(l, "the kernel image is a %u-bit ELF program, but not a Linux kernel%s", elf.is64 ? 64 : 32,
-				 elf.is64 ? "" : ", nor has it a Multiboot header");
+		return load_fail(l, "the kernel image is a %u-bit ELF program, but not a Linux kernel%s",
+				 elf.is64 ? 64 : 32, elf.is64 ? "" : ", nor has it a Multiboot header");
 	k.is64 = elf.is64;
 	k.initrd_max = elf.is64 ? INITRD_MAX_64 : INITRD_MAX_32;
 	k.entry = elf.entry;

@@ -45,8 +45,10 @@ bool load_in_file(struct loader *l, uint64_t offset, uint64_t n, const char *wha
 	if (VM_LEFT_OUT_OR(LOAD_FILE, offset <= size && n <= size - offset))
 		return true;
 	if (n > UINT64_MAX - offset)
-		return load_fail(l, "the kernel image is damaged: its %s would begin at byte %lu and be %lu long", what, offset, n);
-	return load_fail(l, "the kernel image is cut short: it has %zu bytes, its %s should end at byte %lu", size, what, offset + n);
+		return load_fail(l, "the kernel image is damaged: its %s would begin at byte %lu and be %lu long", what,
+				 offset, n);
+	return load_fail(l, "the kernel image is cut short: it has %zu bytes, its %s should end at byte %lu", size,
+			 what, offset + n);
 }
 
 /* ---- RAM ---- */
@@ -56,8 +58,10 @@ static uint64_t megabytes(uint64_t bytes) { return (bytes + LOADER_MB - 1) >> 20
 static bool too_little_ram(struct loader *l, const char *what, uint64_t needed)
 {
 	if (needed > LOADER_LOW_MAX)
-		return load_fail(l, "the %s cannot be loaded: it reaches to %lu MB, a machine has RAM to load into only up to %llu MB", what,
-				 megabytes(needed), LOADER_LOW_MAX >> 20);
+		return load_fail(l,
+				 "the %s cannot be loaded: it reaches to %lu MB, a machine has RAM to load into only "
+				 "up to %llu MB",
+				 what, megabytes(needed), LOADER_LOW_MAX >> 20);
 	return load_fail(l, "the %s needs %lu MB of RAM, the machine has %lu MB", what, megabytes(needed),
 			 (l->mem->low_ram_end + l->mem->high_ram) >> 20);
 }
@@ -86,19 +90,22 @@ bool load_claim(struct loader *l, const char *what, uint64_t base, uint64_t size
 	if (size == 0)
 		return true;
 	if (VM_KEPT(LOAD_WRAP, end < base))
-		return load_fail(l, "the %s cannot be loaded: it would begin at 0x%lx and be %lu bytes long", what, base, size);
+		return load_fail(l, "the %s cannot be loaded: it would begin at 0x%lx and be %lu bytes long", what,
+				 base, size);
 	if (VM_KEPT(LOAD_RAM, end > l->mem->low_ram_end))
 		return too_little_ram(l, what, end);
 	if (VM_KEPT(LOAD_HOLE, base < LOADER_MB && end > LOADER_EBDA))
-		return load_fail(l, "the %s cannot be loaded at 0x%lx to 0x%lx: there is no RAM from 0x%llx to 0x%llx", what, base, end,
-				 LOADER_EBDA, LOADER_MB);
+		return load_fail(l, "the %s cannot be loaded at 0x%lx to 0x%lx: there is no RAM from 0x%llx to 0x%llx",
+				 what, base, end, LOADER_EBDA, LOADER_MB);
 	other = overlap(l, base, end);
 	if (VM_KEPT(LOAD_OVERLAP, other))
-		return load_fail(l, "the %s cannot be loaded at 0x%lx to 0x%lx: the %s is there", what, base, end, other->what);
+		return load_fail(l, "the %s cannot be loaded at 0x%lx to 0x%lx: the %s is there", what, base, end,
+				 other->what);
 	return add_claim(l, what, base, end);
 }
 
-bool load_place(struct loader *l, const char *what, uint64_t size, uint64_t align, uint64_t low, uint64_t high, uint64_t *base)
+bool load_place(struct loader *l, const char *what, uint64_t size, uint64_t align, uint64_t low, uint64_t high,
+		uint64_t *base)
 {
 	const struct load_claim *other;
 	uint64_t at, top = min_u64(high, l->mem->low_ram_end), needed = low;
@@ -119,7 +126,8 @@ bool load_place(struct loader *l, const char *what, uint64_t size, uint64_t alig
 	needed = align_up(needed, align) + size;
 	if (needed <= high && needed > l->mem->low_ram_end)
 		return too_little_ram(l, what, needed);
-	return load_fail(l, "there is no room for the %s (%lu KB) between 0x%lx and 0x%lx", what, (size + 1023) >> 10, low, high);
+	return load_fail(l, "there is no room for the %s (%lu KB) between 0x%lx and 0x%lx", what, (size + 1023) >> 10,
+			 low, high);
 }
 
 static bool cannot_write(struct loader *l, uint64_t gpa)
@@ -132,9 +140,18 @@ bool load_write(struct loader *l, uint64_t gpa, const void *data, size_t n)
 	return n == 0 || l->mem->write(l->mem->ctx, GPA(gpa), data, n) || cannot_write(l, gpa);
 }
 
-bool load_write_u16(struct loader *l, uint64_t gpa, uint16_t value) { return load_write(l, gpa, &value, sizeof(value)); }
-bool load_write_u32(struct loader *l, uint64_t gpa, uint32_t value) { return load_write(l, gpa, &value, sizeof(value)); }
-bool load_write_u64(struct loader *l, uint64_t gpa, uint64_t value) { return load_write(l, gpa, &value, sizeof(value)); }
+bool load_write_u16(struct loader *l, uint64_t gpa, uint16_t value)
+{
+	return load_write(l, gpa, &value, sizeof(value));
+}
+bool load_write_u32(struct loader *l, uint64_t gpa, uint32_t value)
+{
+	return load_write(l, gpa, &value, sizeof(value));
+}
+bool load_write_u64(struct loader *l, uint64_t gpa, uint64_t value)
+{
+	return load_write(l, gpa, &value, sizeof(value));
+}
 
 bool load_zero(struct loader *l, uint64_t gpa, uint64_t n)
 {
@@ -157,13 +174,15 @@ unsigned load_map(const struct loader *l, struct load_map_entry map[LOAD_MAP_MAX
 
 /* ---- which format ---- */
 
-bool load_image(const struct loader_memory *mem, const struct image_files *files, struct cpu_start *out, char *error, size_t error_size)
+bool load_image(const struct loader_memory *mem, const struct image_files *files, struct cpu_start *out, char *error,
+		size_t error_size)
 {
 	struct loader l = { .mem = mem, .files = files, .error = error, .error_size = error_size };
 	size_t header;
 
 	memset(out, 0, sizeof(*out));
-	if (VM_KEPT(LOAD_LOW, mem->low_ram_end < LOADER_MB || mem->low_ram_end > LOADER_LOW_MAX || mem->low_ram_end % PAGE_SIZE))
+	if (VM_KEPT(LOAD_LOW,
+		    mem->low_ram_end < LOADER_MB || mem->low_ram_end > LOADER_LOW_MAX || mem->low_ram_end % PAGE_SIZE))
 		return load_fail(&l, "a machine cannot have %lu bytes of RAM below 4 GiB", mem->low_ram_end);
 	if (VM_KEPT(LOAD_EMPTY, files->kernel_size == 0))
 		return load_fail(&l, "the kernel image is empty");
@@ -174,5 +193,7 @@ bool load_image(const struct loader_memory *mem, const struct image_files *files
 		return load_multiboot(&l, header, out);
 	if (elf_is_class(&l, 1) || elf_is_class(&l, 2))
 		return load_vmlinux(&l, out);
-	return load_fail(&l, "the kernel image (%zu bytes) is neither a Linux bzImage or vmlinux nor a Multiboot 1 kernel", files->kernel_size);
+	return load_fail(&l,
+			 "the kernel image (%zu bytes) is neither a Linux bzImage or vmlinux nor a Multiboot 1 kernel",
+			 files->kernel_size);
 }

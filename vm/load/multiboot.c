@@ -1,5 +1,5 @@
-/* vm/load/multiboot.c - Multiboot 1 kernels ("Multiboot Specification", version 0.6.96: "The layout of Multiboot header", "Machine
- * state", "Boot information format"). */
+/* vm/load/multiboot.c - Multiboot 1 kernels ("Multiboot Specification", version 0.6.96: "The layout of Multiboot
+ * header", "Machine state", "Boot information format"). */
 #include "vm/load/load.h"
 
 #include "lib/mutants/mutate.h"
@@ -24,8 +24,8 @@
 #define CS 0x08
 #define DS 0x10
 
-/* The loader's block in guest memory. Physical page 0 and 0x8000-0xe000, where guests put the code that starts further CPUs, stay
- * free, and so does all below 0x10000. */
+/* The loader's block in guest memory. Physical page 0 and 0x8000-0xe000, where guests put the code that starts further
+ * CPUs, stay free, and so does all below 0x10000. */
 #define BLOCK_LOW 0x10000ull
 #define BLOCK_SIZE 0x2000u
 #define NAME_MAX 255u
@@ -76,14 +76,17 @@ static bool read_addresses(struct loader *l, size_t header, struct addresses *a)
 	bss_end = load_u32(l, header + 24);
 	a->entry = load_u32(l, header + 28);
 	if (VM_KEPT(MB_BEGIN, header_addr < a->base || header_addr - a->base > header))
-		return load_fail(l, "the kernel image is damaged: its Multiboot header says that it begins before the file");
+		return load_fail(
+			l, "the kernel image is damaged: its Multiboot header says that it begins before the file");
 	a->offset = header - (header_addr - a->base);
 	if (load_end == 0)
 		load_end = a->base + (l->files->kernel_size - a->offset);
 	if (bss_end == 0)
 		bss_end = load_end;
-	if (VM_KEPT(MB_ADDRESSES, load_end < a->base || bss_end < load_end || a->entry < a->base || a->entry >= bss_end))
-		return load_fail(l, "the kernel image is damaged: the addresses in its Multiboot header contradict each other");
+	if (VM_KEPT(MB_ADDRESSES,
+		    load_end < a->base || bss_end < load_end || a->entry < a->base || a->entry >= bss_end))
+		return load_fail(
+			l, "the kernel image is damaged: the addresses in its Multiboot header contradict each other");
 	a->file_size = load_end - a->base;
 	a->mem_size = bss_end - a->base;
 	return load_in_file(l, a->offset, a->file_size, "code");
@@ -126,7 +129,8 @@ static bool write_cmdline(struct loader *l, uint64_t block)
 	n = strlen(name);
 	if (!load_write(l, block + AT_CMDLINE, name, n + 1) || !*cmdline)
 		return *cmdline == 0;
-	return load_write(l, block + AT_CMDLINE + n, " ", 1) && load_write(l, block + AT_CMDLINE + n + 1, cmdline, strlen(cmdline) + 1);
+	return load_write(l, block + AT_CMDLINE + n, " ", 1) &&
+	       load_write(l, block + AT_CMDLINE + n + 1, cmdline, strlen(cmdline) + 1);
 }
 
 static bool write_mmap(struct loader *l, uint64_t at, unsigned *length)
@@ -146,10 +150,12 @@ static bool write_module(struct loader *l, uint64_t block, uint64_t module)
 {
 	const struct image_files *f = l->files;
 	char name[NAME_MAX + 1];
-	uint32_t entry[4] = { (uint32_t)module, (uint32_t)(module + f->initrd_size), (uint32_t)(block + AT_MODULE_NAME), 0 };
+	uint32_t entry[4] = { (uint32_t)module, (uint32_t)(module + f->initrd_size), (uint32_t)(block + AT_MODULE_NAME),
+			      0 };
 
 	base_name(f->initrd_name ? f->initrd_name : "", name);
-	return load_write(l, module, f->initrd, f->initrd_size) && load_write(l, block + AT_MODULE, entry, sizeof(entry)) &&
+	return load_write(l, module, f->initrd, f->initrd_size) &&
+	       load_write(l, block + AT_MODULE, entry, sizeof(entry)) &&
 	       load_write(l, block + AT_MODULE_NAME, name, strlen(name) + 1);
 }
 
@@ -162,9 +168,10 @@ static bool write_info(struct loader *l, uint64_t block, bool has_module)
 	return load_zero(l, info, AT_MODULE - AT_INFO) && write_mmap(l, block + AT_MMAP, &mmap_length) &&
 	       load_write_u32(l, info, flags) && load_write_u32(l, info + 4, (uint32_t)(LOADER_EBDA >> 10)) &&
 	       load_write_u32(l, info + 8, (uint32_t)((l->mem->low_ram_end - LOADER_MB) >> 10)) &&
-	       load_write_u32(l, info + 16, (uint32_t)(block + AT_CMDLINE)) && load_write_u32(l, info + 20, has_module) &&
-	       load_write_u32(l, info + 24, (uint32_t)(block + AT_MODULE)) && load_write_u32(l, info + 44, mmap_length) &&
-	       load_write_u32(l, info + 48, (uint32_t)(block + AT_MMAP)) &&
+	       load_write_u32(l, info + 16, (uint32_t)(block + AT_CMDLINE)) &&
+	       load_write_u32(l, info + 20, has_module) &&
+	       load_write_u32(l, info + 24, (uint32_t)(block + AT_MODULE)) &&
+	       load_write_u32(l, info + 44, mmap_length) && load_write_u32(l, info + 48, (uint32_t)(block + AT_MMAP)) &&
 	       load_write_u32(l, info + 64, (uint32_t)(block + AT_LOADER_NAME)) &&
 	       load_write(l, block + AT_LOADER_NAME, loader_name, sizeof(loader_name));
 }
@@ -211,11 +218,12 @@ static bool claim_rest(struct loader *l, uint64_t *block, uint64_t *module)
 
 	*module = 0;
 	if (VM_KEPT(MB_CMDLINE, length + NAME_MAX + 2 > CMDLINE_SIZE))
-		return load_fail(l, "the command line has %zu characters, at most %u are possible", length, CMDLINE_SIZE - NAME_MAX - 2);
+		return load_fail(l, "the command line has %zu characters, at most %u are possible", length,
+				 CMDLINE_SIZE - NAME_MAX - 2);
 	if (!place_block(l, block))
 		return false;
-	return l->files->initrd_size == 0 ||
-	       load_place(l, "kernel with its module", l->files->initrd_size, PAGE_SIZE, LOADER_MB, LOADER_LOW_MAX, module);
+	return l->files->initrd_size == 0 || load_place(l, "kernel with its module", l->files->initrd_size, PAGE_SIZE,
+							LOADER_MB, LOADER_LOW_MAX, module);
 }
 
 bool load_multiboot(struct loader *l, size_t header, struct cpu_start *out)
@@ -228,10 +236,14 @@ bool load_multiboot(struct loader *l, size_t header, struct cpu_start *out)
 	if (!check_flags(l, flags))
 		return false;
 	if (flags & HEADER_FLAG_ADDRESSES)
-		return read_addresses(l, header, &a) && load_claim(l, "kernel", a.base, a.mem_size) && claim_rest(l, &block, &module) &&
+		return read_addresses(l, header, &a) && load_claim(l, "kernel", a.base, a.mem_size) &&
+		       claim_rest(l, &block, &module) &&
 		       load_write(l, a.base, (const uint8_t *)l->files->kernel + a.offset, a.file_size) &&
-		       load_zero(l, a.base + a.file_size, a.mem_size - a.file_size) && load_rest(l, a.entry, block, module, out);
+		       load_zero(l, a.base + a.file_size, a.mem_size - a.file_size) &&
+		       load_rest(l, a.entry, block, module, out);
 	if (VM_KEPT(MB_CLASS, !elf_is_class(l, 1)))
-		return load_fail(l, "the Multiboot kernel is not a 32-bit ELF file, and its header does not say where it is loaded");
-	return elf_claim(l, &elf) && claim_rest(l, &block, &module) && elf_write(l, &elf) && load_rest(l, elf.entry, block, module, out);
+		return load_fail(l, "the Multiboot kernel is not a 32-bit ELF file, and its header does not say where "
+				    "it is loaded");
+	return elf_claim(l, &elf) && claim_rest(l, &block, &module) && elf_write(l, &elf) &&
+	       load_rest(l, elf.entry, block, module, out);
 }

@@ -9,7 +9,8 @@ struct native_plan {
 	uint64_t low_from, low_to, low_words;     /* RAM that is moved, in two parts */
 	uint64_t high_from, high_to, high_words;
 	uint64_t code32;                          /* where that code's 32-bit part is */
-	uint64_t long_mode;                       /* the kernel starts in 64-bit mode, else in protected mode without paging */
+	/* the kernel starts in 64-bit mode, else in protected mode without paging */
+	uint64_t long_mode;
 	uint64_t start_cr3, rip, rsp, rax, rbx, rsi, cs, ds;
 	uint64_t gdt[4];                          /* null, 64-bit code, data, 32-bit code */
 	uint8_t own_gdt[16], start_gdt[16];       /* operands of LGDT: a limit and a base */

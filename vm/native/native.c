@@ -1,9 +1,9 @@
 /* vm/native/native.c - loads a guest's kernel for the bare machine.
  *
- * The kernel's place is from address 0 on, where the hypervisor, the modules and the firmware's data are now. So the guest's
- * whole RAM is made above the end of that RAM first, by the same loaders that make it for a virtual machine; then code that also
- * lies above (vm/native/entry.S) moves it down, over everything, and jumps. The firmware's own area, from 640 KiB to 1 MiB, stays
- * as it is: the kernel finds the machine's ACPI tables there. */
+ * The kernel's place is from address 0 on, where the hypervisor, the modules and the firmware's data are now. So the
+ * guest's whole RAM is made above the end of that RAM first, by the same loaders that make it for a virtual machine;
+ * then code that also lies above (vm/native/entry.S) moves it down, over everything, and jumps. The firmware's own
+ * area, from 640 KiB to 1 MiB, stays as it is: the kernel finds the machine's ACPI tables there. */
 #include "vm/native/native.h"
 
 #include "host/console.h"
@@ -36,8 +36,8 @@ static bool staged_zero(void *ctx, gpa_t gpa, size_t n)
 
 static void map_all(uint8_t *pages)
 {
-	uint64_t *pml4 = (uint64_t *)(pages + PAGE_PML4 * PAGE_SIZE), *pdpt = (uint64_t *)(pages + PAGE_PDPT * PAGE_SIZE),
-		 *pd = (uint64_t *)(pages + PAGE_PD * PAGE_SIZE);
+	uint64_t *pml4 = (uint64_t *)(pages + PAGE_PML4 * PAGE_SIZE),
+		 *pdpt = (uint64_t *)(pages + PAGE_PDPT * PAGE_SIZE), *pd = (uint64_t *)(pages + PAGE_PD * PAGE_SIZE);
 
 	pml4[0] = (uintptr_t)pdpt | TABLE_ENTRY;
 	for (unsigned i = 0; i < MAPPED_GIB; i++)
@@ -85,7 +85,9 @@ static _Noreturn void leave(uint8_t *pages, const uint8_t *staged, uint64_t mem,
 const char *native_start(const struct vm_config *config)
 {
 	const struct boot_module *kernel = boot_module_find(config->kernel), *initrd = boot_module_find(config->initrd);
-	struct image_files files = { .cmdline = config->append, .kernel_name = config->kernel, .initrd_name = config->initrd };
+	struct image_files files = { .cmdline = config->append,
+				     .kernel_name = config->kernel,
+				     .initrd_name = config->initrd };
 	struct loader_memory memory = { staged_write, staged_zero, NULL, config->mem, 0, 0 };
 	struct cpu_start start;
 	hfn_t pages = frames_alloc_run(PAGES, 1), staged;
@@ -93,7 +95,8 @@ const char *native_start(const struct vm_config *config)
 	if (!kernel || (config->initrd[0] && !initrd))
 		return "a file that the description names is not on the boot image";
 	staged = frames_alloc_run(config->mem >> PAGE_SHIFT, 1);
-	if (hfn_is_none(pages) || hfn_is_none(staged) || hfn_hpa(pages).v < config->mem || hfn_hpa(pages).v >= 4ull << 30)
+	if (hfn_is_none(pages) || hfn_is_none(staged) || hfn_hpa(pages).v < config->mem ||
+	    hfn_hpa(pages).v >= 4ull << 30)
 		return "to run a guest natively, the machine needs more than twice its RAM, below 4 GiB";
 	files.kernel = kernel->data;
 	files.kernel_size = kernel->size;
