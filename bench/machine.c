@@ -233,11 +233,15 @@ void machine_start(struct machine *m, uint64_t root)
 
 static struct mmu_result give(struct machine *m, const struct m_result *r, bool user)
 {
-	struct mmu_fault f = { .gva = GVA(r->gla), .gpa = GPA(r->gpa), .error = r->error, .qualification = r->qualification };
+	struct mmu_fault f = { .gva = GVA(r->gla), .gpa = GPA(r->gpa), .error = r->error };
 
 	f.kind = r->exit == M_EXIT_PF ? MMU_FAULT_PAGE : MMU_FAULT_EPT_VIOLATION;
 	if (r->exit == M_EXIT_EPT_MISCONFIG)
 		f.kind = MMU_FAULT_EPT_MISCONFIG;
+	f.access = (uint8_t)((r->qualification & X_QUAL_READ ? MMU_READ : 0) |
+			     (r->qualification & X_QUAL_WRITE ? MMU_WRITE : 0) |
+			     (r->qualification & X_QUAL_FETCH ? MMU_FETCH : 0) |
+			     (r->qualification & X_QUAL_GLA_VALID ? MMU_LINEAR : 0));
 	exited(m);
 	m->vcpu.regs.cpl = user ? 3 : 0;
 	return mmu_fault(&m->vcpu, &f);
