@@ -22,7 +22,7 @@ UNIT_TESTS += $(EMULATE_TESTS)
 
 $(BUILD)/emulate-native: $(EMULATE_NATIVE_C) $(EMULATE_H) test/unit/hosted.c
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -O2 -g $(WARNINGS) -I. -o $@ $(EMULATE_NATIVE_C) test/unit/hosted.c -lcmocka
+	$(CC) -std=gnu11 -O2 -g -D_GNU_SOURCE $(WARNINGS) -I. -o $@ $(EMULATE_NATIVE_C) test/unit/hosted.c -lcmocka
 
 .PHONY: emulate-native
 emulate-native: $(BUILD)/emulate-native

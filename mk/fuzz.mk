@@ -3,7 +3,8 @@
 # A unit test replays each corpus (test/fuzz/replay.c).
 
 FUZZ_SECONDS ?= 600
-FUZZ_FLAGS := -std=gnu11 -O1 -g -DVELLUM_DEBUG -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer $(WARNINGS) -I.
+FUZZ_FLAGS := -std=gnu11 -O1 -g -D_GNU_SOURCE -DVELLUM_DEBUG -fsanitize=fuzzer,address,undefined \
+	-fno-sanitize-recover=all -fno-omit-frame-pointer $(WARNINGS) -I.
 
 FUZZ_exits_SRC := test/fuzz/exits.c test/fuzz/exits_guest.c test/fuzz/exits_reasons.c $(VMBENCH_C)
 FUZZ_exits_FLAGS := $(VMBENCH_FLAGS) -no-pie

@@ -13,7 +13,6 @@ $(BUILD)/bench-trace: bench/trace.c $(TRACE_READ_C) $(LAB_H)
 	$(CC) $(LAB_CFLAGS) -O3 -o $@ bench/trace.c $(TRACE_READ_C) -lzstd
 
 UNIT_lab_trace_SRC := test/unit/lab/trace/test_trace.c $(TRACE_READ_C)
-UNIT_lab_trace_CFLAGS := -D_GNU_SOURCE
 UNIT_lab_trace_LIBS := -lzstd
 UNIT_TESTS += lab_trace
 
@@ -24,7 +23,6 @@ UNIT_TESTS += lab_os
 
 UNIT_lab_work_SRC := test/unit/lab/work/test_work.c test/unit/lab/os_cpu.c lab/work/work.c $(filter-out lab/work/work.c lab/work/list.c,$(call sources,lab/work)) \
 	$(call sources,lab/os) lab/config/config.c lab/config/config_text.c lab/config/presets.c $(TRACE_READ_C)
-UNIT_lab_work_CFLAGS := -D_GNU_SOURCE
 UNIT_lab_work_DEPS := $(LAB_H) test/unit/lab/os_cpu.h
 UNIT_lab_work_LIBS := -lzstd -lm
 UNIT_TESTS += lab_work
@@ -35,7 +33,6 @@ record-test: $(BUILD)/vellum $(BUILD)/vellum-record.so
 	@test/lab/record.sh $(BUILD)
 
 UNIT_lab_record_SRC := test/unit/lab/trace/test_record.c lab/trace/record_drain.c lab/trace/import_lackey.c lab/trace/import_champsim.c $(TRACE_READ_C)
-UNIT_lab_record_CFLAGS := -D_GNU_SOURCE
 UNIT_lab_record_DEPS := $(LAB_H) $(wildcard lab/plugin/*.h)
 UNIT_lab_record_LIBS := -lzstd
 UNIT_TESTS += lab_record

@@ -4,6 +4,14 @@
 UNIT_CFLAGS := -std=gnu11 -O1 -g -DVELLUM_DEBUG -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
 	$(WARNINGS) -I.
 
+# Each source is compiled once by each compiler, in build/unit/COMPILER/: what belongs to the hypervisor's core in
+# core/, without vector registers, as for the hypervisor; all else in plain/. The tests of the bench for vm/ and vmx/
+# have their own sources in vmbench/ (mk/vmbench.mk): UNIT_X_VARIANT := vmbench.
+UNIT_CORE := lib/% mmu/% emulate/% dev/% model/%
+# $(call unit_object,COMPILER,VARIANT,SOURCES): their objects
+unit_object = $(patsubst %.c,$(BUILD)/unit/$(1)/core/%.o,$(filter $(UNIT_CORE),$(3))) \
+	$(patsubst %.c,$(BUILD)/unit/$(1)/$(2)/%.o,$(filter-out $(UNIT_CORE),$(3)))
+
 UNIT_lib_SRC := test/unit/lib/test_lib.c lib/fmt.c
 UNIT_lib_x86_SRC := test/unit/lib/test_x86.c
 UNIT_TESTS += lib lib_x86

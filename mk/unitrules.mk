@@ -1,8 +1,5 @@
-# The rules for the tests that mk/unit.mk describes; last, when the lists are complete. A source is compiled once for all tests of a
-# compiler that want it with the same flags: in build/unit/COMPILER/plain, in .../gnu with -D_GNU_SOURCE, or in .../vmbench as
-# mk/vmbench.mk says.
-unit_variant = $(or $(UNIT_$(1)_VARIANT),$(if $(UNIT_$(1)_CFLAGS),gnu,plain))
-unit_objects = $(patsubst %.c,$(BUILD)/unit/$(2)/$(call unit_variant,$(1))/%.o,$(sort $(UNIT_$(1)_SRC) test/unit/hosted.c))
+# The rules for the tests that mk/unit.mk describes; last, when the lists are complete.
+unit_objects = $(call unit_object,$(2),$(or $(UNIT_$(1)_VARIANT),plain),$(sort $(UNIT_$(1)_SRC) test/unit/hosted.c))
 
 # $(call unit_compile,COMPILER,VARIANT,FLAGS)
 define unit_compile
@@ -10,12 +7,12 @@ $(BUILD)/unit/$(1)/$(2)/%.o: %.c
 	@mkdir -p $$(@D)
 	@$(1) $(3) $(UNIT_CFLAGS) -MMD -MP -c -o $$@ $$<
 endef
-$(foreach c,gcc clang,$(eval $(call unit_compile,$(c),plain,)) $(eval $(call unit_compile,$(c),gnu,-D_GNU_SOURCE)) \
+$(foreach c,gcc clang,$(eval $(call unit_compile,$(c),plain,-D_GNU_SOURCE)) \
+	$(eval $(call unit_compile,$(c),core,-mgeneral-regs-only)) \
 	$(eval $(call unit_compile,$(c),vmbench,$(VMBENCH_FLAGS))))
 
 # $(call unit_rule,TEST,COMPILER)
 define unit_rule
-$(if $(filter-out -D_GNU_SOURCE,$(UNIT_$(1)_CFLAGS)),$(error UNIT_$(1)_CFLAGS: only -D_GNU_SOURCE is known))
 $(BUILD)/unit/$(2)/$(1): $(call unit_objects,$(1),$(2)) $(filter %.a,$(UNIT_$(1)_DEPS))
 	@echo '  $(2)  $(1) (unit test)'
 	@$(2) $(UNIT_CFLAGS) -o $$@ $(call unit_objects,$(1),$(2)) $(UNIT_$(1)_LIBS) -lcmocka
@@ -23,7 +20,8 @@ endef
 
 UNIT_BINARIES := $(foreach t,$(UNIT_TESTS),$(BUILD)/unit/gcc/$(t) $(BUILD)/unit/clang/$(t))
 $(foreach t,$(UNIT_TESTS),$(eval $(call unit_rule,$(t),gcc)) $(eval $(call unit_rule,$(t),clang)))
--include $(patsubst %.o,%.d,$(sort $(foreach c,gcc clang,$(foreach t,$(UNIT_TESTS),$(call unit_objects,$(t),$(c))))))
+-include $(patsubst %.o,%.d,$(sort $(ORACLE_ASAN_O) \
+	$(foreach c,gcc clang,$(foreach t,$(UNIT_TESTS),$(call unit_objects,$(t),$(c))))))
 
 .PHONY: unit
 unit: $(UNIT_BINARIES)

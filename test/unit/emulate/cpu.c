@@ -1,7 +1,4 @@
 /* test/unit/emulate/cpu.c - see cpu.h. */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include <cpuid.h>
 #include <signal.h>
 #include <stdio.h>

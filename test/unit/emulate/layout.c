@@ -1,5 +1,4 @@
 /* test/unit/emulate/layout.c - the segments of each layout: their descriptors in the LDT, and as the emulator sees them. */
-#define _GNU_SOURCE
 #include <asm/ldt.h>
 #include <sys/syscall.h>
 #include <unistd.h>

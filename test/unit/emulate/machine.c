@@ -1,5 +1,4 @@
 /* test/unit/emulate/machine.c - see machine.h. */
-#define _GNU_SOURCE
 #include <asm/prctl.h>
 #include <cpuid.h>
 #include <signal.h>
