@@ -83,7 +83,7 @@ void cpu_setup(void)
 	}
 }
 
-bool cpu_has_avx(void)
+static bool ask_avx(void)
 {
 	unsigned a, b, c, d, xcr0, high;
 
@@ -92,6 +92,16 @@ bool cpu_has_avx(void)
 		return false;
 	__asm__("xgetbv" : "=a"(xcr0), "=d"(high) : "c"(0));
 	return (xcr0 & 6) == 6;
+}
+
+/* Asked once: in a virtual machine CPUID is an exit, and takes longer than all the rest of a case. */
+bool cpu_has_avx(void)
+{
+	static enum { UNKNOWN, NO, YES } has;
+
+	if (has == UNKNOWN)
+		has = ask_avx() ? YES : NO;
+	return has == YES;
 }
 
 void cpu_reset(struct cpu_area *a)

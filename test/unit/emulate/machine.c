@@ -250,7 +250,15 @@ static unsigned host_cpuid(unsigned leaf, unsigned which)
 	return v[which];
 }
 
+/* Found by machine_setup, once: CPUID is slow in a virtual machine. */
+static uint32_t features;
+
 uint32_t machine_features(void)
+{
+	return features;
+}
+
+static uint32_t ask_features(void)
 {
 	return ((host_cpuid(7, 1) & bit_BMI) ? EMULATE_HAS_TZCNT : 0) |
 	       ((host_cpuid(0x80000001, 2) & bit_LZCNT) ? EMULATE_HAS_LZCNT : 0) |
@@ -272,6 +280,7 @@ void machine_setup(void)
 	map(CODE, PAGE_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC);
 	map(CONTEXT, 2 * PAGE_SIZE, PROT_READ | PROT_WRITE);
 	has_avx = cpu_has_avx();
+	features = ask_features();
 	context->mxcsr = 0x1f80;
 	memset((void *)(uintptr_t)CODE, 0xcc, PAGE_SIZE);
 	cursor = (uint8_t *)(uintptr_t)CODE;
