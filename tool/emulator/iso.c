@@ -106,7 +106,7 @@ void iso_make(const char *output, const char *work, const char *hypervisor, cons
 		make_directory(path);
 		free(path);
 	}
-	stage(root, "vellum.elf", hypervisor, false);
+	stage(root, "vellum.elf", hypervisor, true);
 	for (size_t i = 0; i < machines->module_count; i++) {
 		path = text("vm/%s", machines->modules[i].name);
 		stage(root, path, machines->modules[i].path, true);
