@@ -132,6 +132,9 @@ void *lab_ram_ptr(const struct lab_ram *ram, uint64_t hfn)
 bool lab_frames_init(struct lab_frames *frames, struct lab_error *error)
 {
 	*frames = (struct lab_frames){ .bytes = lab_reserve(LAB_TABLE_FRAMES << PAGE_SHIFT, error) };
+	/* These are taken one after the other, and many at once. */
+	if (frames->bytes)
+		madvise(frames->bytes, LAB_TABLE_FRAMES << PAGE_SHIFT, MADV_HUGEPAGE);
 	return frames->bytes != NULL;
 }
 
