@@ -95,7 +95,7 @@ static bool try_entries(struct place *p, uint64_t up, uint64_t leaf)
 	uint64_t value = 0x123456789abcdef0ull, gpa;
 
 	/* A long history is slow to search. */
-	if (v->vm->changes > 256 || v->events > EVENTS / 2 || v->contexts > CONTEXTS / 2)
+	if (v->vm->changes > 64 || v->events > EVENTS / 2 || v->contexts > CONTEXTS / 2)
 		flush_history(v->vm);
 	for (unsigned kind = 0; kind < 16; kind++) {
 		struct x_access a = { .user = kind & 1, .write = kind / 2 % 3 == 1, .fetch = kind / 2 % 3 == 2 };
