@@ -19,9 +19,8 @@ def check_boot(c, name, args, result=r'ok checksum=[0-9a-f]{16} kernel=\S+'):
     report.check(o.json)
     require(o.json['guest']['result'] == o.result(), 'JSON: guest.result is %r' % o.json['guest']['result'])
     require(o.json['guest']['end'] == 'powered off', 'the guest ended: %s' % o.json['guest']['end'])
-    with c.runner.lock:
-        c.runner.facts.setdefault('results', {})[name] = o.result()
-        c.runner.facts.setdefault('exits', {})[name] = o.json['exits']
+    c.runner.facts.setdefault('results', {})[name] = o.result()
+    c.runner.facts.setdefault('exits', {})[name] = o.json['exits']
     return o
 
 
@@ -56,11 +55,8 @@ def bzimage(name, args):
     return Test(name, run)
 
 
-def two_cpus(o):
+def two_cpus_host_clock(o):
     require(o.json['host']['cpus'] == 2, 'the host has %r CPUs' % o.json['host']['cpus'])
-
-
-def host_clock(o):
     require(o.json['clock'] == 'host', 'the clock is %r' % o.json['clock'])
 
 
@@ -102,17 +98,18 @@ def same_rest(c):
     c.log.write('%s: %r\n' % (pair[0], exits[pair[0]]['mechanism']) + '%s: %r\n' % (pair[1], exits[pair[1]]['mechanism']))
 
 
+# Each model with and without VPID, each with 4K pages and with larger ones, and VPID with both: all pairs.
+COMBINATIONS = ((MODELS[0], True, '4k'), (MODELS[0], False, '2m'), (MODELS[1], True, '2m'), (MODELS[1], False, '4k'),
+                (MODELS[2], True, '2m'), (MODELS[2], False, '4k'))
+
+
 def tests():
-    t = [bzimage('boot: bzImage', [])]
-    t += [combination(m, vpid, pages) for m in MODELS[:2] for vpid in (True, False) for pages in ('4k', '2m')]
-    t += [combination(MODELS[2], True, '2m'), combination(MODELS[2], False, '4k')]
-    t += [other('boot: 2 host CPUs', ['--host-cpus', '2'], two_cpus),
-          other("boot: by the host's clock", ['--clock', 'host'], host_clock),
+    t = [bzimage('boot: bzImage', [])] + [combination(*c) for c in COMBINATIONS]
+    t += [other("boot: 2 host CPUs, by the host's clock", ['--host-cpus', '2', '--clock', 'host'], two_cpus_host_clock),
           other('boot: all defaults', []),
           other('boot: without RDRAND', ['--no-rdrand']),
           other('boot: shadow paging', ['--mmu', 'shadow', '--no-rdrand'], shadowed),
-          other('boot: Ice Lake', ['--cpu', 'corei7_icelake_u']),
-          other('boot: 512 MB', ['--mem', '512M']),
+          other('boot: Ice Lake, 512 MB', ['--cpu', 'corei7_icelake_u', '--mem', '512M']),
           Test('boot: the same result everywhere', same_result, last=True),
           Test('boot: the same exits but for the mechanism', same_rest, last=True)]
     return t

@@ -8,8 +8,9 @@ from runner import Test, require
 # From the oldest CPU that can run them to the newest; they differ in what the hypervisor has to do itself.
 MODELS = ('corei7_haswell_4770', 'corei7_skylake_x', 'corei7_ivy_bridge_3770k', 'corei7_sandy_bridge_2600k', 'corei5_arrandale_m520',
           'broadwell_ult', 'corei7_icelake_u')
-KERNELS = (('hello', ''), ('garbage', 'idt'), ('absent', ''), ('paging32', ''), ('paging64', ''), ('msr-cpuid', ''), ('timer', ''), ('emulated', ''),
-           ('memory', ''), ('tables', ''), ('legacy32', ''))
+KERNELS = (('hello', ''), ('garbage', 'idt'), ('absent', ''), ('paging32', ''), ('paging64', ''), ('msr-cpuid', ''),
+           ('emulated', ''), ('memory', ''), ('tables', ''), ('legacy32', ''))
+PAGING_KERNELS = ('paging32', 'paging64', 'legacy32', 'memory', 'tables', 'msr-cpuid')
 
 # What of the CPU's paging features a guest is offered that stays with its mechanism (--no-switch); by default, what all mechanisms support.
 OFFERED = (
@@ -36,39 +37,60 @@ def conforms(c, kernel, append='', more=(), status=0, limit=100):
     return o
 
 
+def conform(c, machines, more=()):
+    """Several at once, a virtual machine each: (kernel, append, more lines of its description). The outcome, and what
+    each said."""
+    names = ['%d-%s' % (i, kernel) for i, (kernel, _, _) in enumerate(machines)]
+    text = ''.join('vm %s\nkernel %s\nmem 64M\n%s%s\n' %
+                   (name, c.guest(kernel), 'append %s\n' % append if append else '', lines)
+                   for name, (kernel, append, lines) in zip(names, machines))
+    o = c.run(['run', '--vm', c.file('machines.txt', text), '--timeout', '180'] + list(more), status=tuple(range(256)),
+              limit=200)
+    # The first one's console is the machine's own.
+    own = [r'^(?!\[)(.*)$'] + [r'^\[%s\] (.*)$' % name for name in names[1:]]
+    texts = ['\n'.join(re.findall(pattern, o.text, re.M)) for pattern in own]
+    failed = []
+    for name, (kernel, _, _), said in zip(names, machines, texts):
+        if not re.search(r'^%s: ok, [1-9][0-9]* checks$' % kernel, said, re.M) or 'FAIL' in said:
+            wrong = re.findall(r'.*FAIL.*', said) or said.splitlines()[-1:] or ['nothing']
+            failed.append('%s: %s' % (name, wrong[0]))
+    require(not failed, '; '.join(failed))
+    require(o.status == 0, 'status %d' % o.status)
+    report.check(o.json, vms=len(machines))
+    return o, texts
+
+
 def on_model(model):
-    """All of them on one model are one test: a run takes a second."""
+    """All of them on one model, side by side; but for the one that looks at clocks, which is alone."""
     def run(c):
-        failed = []
-        for kernel, append in KERNELS:
-            try:
-                conforms(c, kernel, append, ['--cpu', model])
-            except Exception as e:
-                failed.append('%s: %s' % (kernel, e))
-        require(not failed, '; '.join(failed))
+        conforms(c, 'timer', '', ['--cpu', model])
+        conform(c, [(kernel, append, '') for kernel, append in KERNELS], ['--cpu', model])
     return Test('test kernels: %s' % model, run)
 
 
 def on_mechanism(mmu, model, vpid):
     """Paging in every mode, and all of the memory, on the tables of one mechanism."""
     def run(c):
-        for kernel in ('paging32', 'paging64', 'legacy32', 'memory', 'tables', 'msr-cpuid'):
-            o = conforms(c, kernel, '', ['--mmu', mmu, '--cpu', model] + ([] if vpid else ['--no-vpid']))
-            require(o.json['mmu'] == mmu, 'mmu is %r' % o.json['mmu'])
-            require(o.json['mmu_counters']['ept_violations'] == 0, 'EPT violations without EPT')
+        lines = 'mmu %s\n' % mmu + ('' if vpid else 'vpid off\n')
+        o, _ = conform(c, [(kernel, '', lines) for kernel in PAGING_KERNELS], ['--cpu', model])
+        for vm in o.json['vms']:
+            require(vm['mmu'] == mmu, 'mmu is %r' % vm['mmu'])
+            require(vm['mmu_counters']['ept_violations'] == 0, 'EPT violations without EPT')
     return Test('test kernels: %s on %s%s' % (mmu, model, '' if vpid else ', no VPID'), run)
 
 
 def offered(c):
     """CPUID, CR4, and the instructions themselves agree, on each kind of CPU, and by mechanism."""
-    for model, mmu, features in OFFERED:
-        by_default = ' '.join(f for f in features.split() if f in ('SMEP', 'SMAP'))
-        for more, wanted in ((['--no-switch'], features), ([], by_default)):
-            if not more and 'PCID INVPCID' not in features:
-                continue
-            o = conforms(c, 'msr-cpuid', '', ['--cpu', model, '--mmu', mmu] + more)
-            got = re.search(r'^msr-cpuid: paging:(.*)$', o.text, re.M).group(1).strip()
-            require(got == wanted, '%s, %s%s: offered %r, not %r' % (model, mmu, ' '.join([''] + more), got, wanted))
+    for model in dict.fromkeys(m for m, _, _ in OFFERED):
+        wanted = []
+        for mmu, features in ((mmu, f) for m, mmu, f in OFFERED if m == model):
+            wanted.append(('mmu %s\nswitch off\n' % mmu, features))
+            if 'PCID INVPCID' in features:
+                wanted.append(('mmu %s\n' % mmu, ' '.join(f for f in features.split() if f in ('SMEP', 'SMAP'))))
+        _, texts = conform(c, [('msr-cpuid', '', lines) for lines, _ in wanted], ['--cpu', model])
+        for (lines, features), said in zip(wanted, texts):
+            got = re.search(r'^msr-cpuid: paging:(.*)$', said, re.M).group(1).strip()
+            require(got == features, '%s, %s: offered %r, not %r' % (model, lines.split(), got, features))
 
 
 def best_mechanism(c):
@@ -100,12 +122,17 @@ def beyond(what, append, more):
 
 
 def lost(c):
-    """CR3 where no memory is, or a device: all ones, or what there is to read, are no tables. The end is the bare machine's, a triple fault."""
-    for mmu in ('ept', 'shadow', 'vtlb', 'brute'):
-        for page in (0x80000, 0xfee00, 0xfffff):
-            o = c.run(['run', '--kernel', c.guest('lost'), '--append', 'cr3=%d' % page, '--mem', '16M', '--mmu', mmu, '--timeout', '50'],
-                      status=65, expect=[r'^lost: now$'])
-            require('triple fault' in o.json['guest']['end'], 'it ended with: %s' % o.json['guest']['end'])
+    """CR3 where no memory is, or a device: all ones, or what there is to read, are no tables. The end is the bare
+    machine's, a triple fault. All in one run, a virtual machine each."""
+    cases = [(mmu, page) for mmu in ('ept', 'shadow', 'vtlb', 'brute') for page in (0x80000, 0xfee00, 0xfffff)]
+    text = ''.join('vm %s-%x\nkernel %s\nappend cr3=%d\nmem 16M\nmmu %s\n\n' % (mmu, page, c.guest('lost'), page, mmu)
+                   for mmu, page in cases)
+    o = c.run(['run', '--vm', c.file('machines.txt', text), '--timeout', '100'], status=65, limit=120)
+    require(len(re.findall(r'lost: now', o.text)) == len(cases), 'not all of them came to it')
+    for vm in o.json['vms']:
+        require('triple fault' in vm['guest']['end'], '%s ended with: %s' % (vm['guest']['name'], vm['guest']['end']))
+    ran = [(vm['guest']['name'], vm['mmu']) for vm in o.json['vms']]
+    require(ran == [('%s-%x' % case, case[0]) for case in cases], 'the machines are others: %s' % ran)
 
 
 def exit_codes(c):

@@ -6,6 +6,7 @@ CPU cannot do is part of it, as a refusal."""
 import re
 
 import report
+import workloads
 from runner import Failure, Test, require
 
 # The models of Bochs on which Vellum runs, from the oldest to the newest, with the mechanism that is the best on each.
@@ -32,21 +33,23 @@ LIMIT = 1500
 # `brute` takes ten times as long for the default workload as for this one, which has the same page-table work in it.
 SHORT = 'fork:12'
 
-# What `make test` runs. boots.py has amd64 under ept on Haswell, Skylake, Ivy Bridge and Ice Lake, and under shadow on Haswell.
+# What `make test` runs, and with which workload: the default, or one of workloads.py, each of which has a cell. boots.py
+# has amd64 under ept on Haswell, Skylake, Ivy Bridge and Ice Lake, and under shadow on Haswell; switching.py has the
+# default workload on the 32-bit kernels.
 CELLS = (
-    ('686-pae', 'brute', 'arrow_lake'),
-    ('amd64', 'brute', 'corei5_arrandale_m520'),
-    ('686', 'brute', 'sapphire_rapids'),
-    ('amd64', 'vtlb', 'corei3_cnl'),
-    ('686-pae', 'vtlb', 'tigerlake'),
-    ('686-pae', 'shadow', 'corei7_sandy_bridge_2600k'),
-    ('amd64', 'shadow', 'core2_penryn_t9600'),
-    ('686', 'vtlb', 'broadwell_ult'),
-    ('686', 'shadow', 'core2_penryn_t9600'),
-    ('686-pae', 'ept', 'corei5_lynnfield_750'),
-    ('686', 'ept', 'corei5_lynnfield_750'),
+    ('686-pae', 'brute', 'arrow_lake', SHORT),
+    ('amd64', 'brute', 'corei5_arrandale_m520', SHORT),
+    ('686', 'brute', 'sapphire_rapids', SHORT),
+    ('amd64', 'vtlb', 'corei3_cnl', None),
+    ('686-pae', 'vtlb', 'tigerlake', 'boot'),
+    ('686', 'vtlb', 'broadwell_ult', 'compute:2'),
+    ('686-pae', 'shadow', 'corei7_sandy_bridge_2600k', 'mmap:150'),
+    ('amd64', 'shadow', 'core2_penryn_t9600', 'fork:40'),
+    ('686', 'shadow', 'core2_penryn_t9600', 'fault:2'),
+    ('686-pae', 'ept', 'corei5_lynnfield_750', 'switch:300'),
+    ('686', 'ept', 'corei5_lynnfield_750', 'compile:12'),
+    ('amd64', 'ept', 'corei7_sandy_bridge_2600k', 'mix:8'),
 )
-SHORT_CELLS = tuple(c for c in CELLS if c[1] == 'brute') + (('amd64', 'ept', 'corei7_sandy_bridge_2600k'),)
 
 
 def possible(mmu, model):
@@ -69,11 +72,15 @@ def cell(guest, mmu, model, workload=None):
                   expect=[r'^VELLUM-RESULT ok checksum=[0-9a-f]{16} kernel=\S*%s$' % kernel, r'reboot: Power down',
                           r'^vellum: guest: mmu %s, .*%s' % (mmu, why)])
         report.check(o.json)
+        if workload:
+            phases, checksum = workloads.WORKLOADS[workload]
+            require('checksum=%s ' % checksum in o.result(), 'the result is %s' % o.result())
+            workloads.check_phases(o.json, phases)
         require(o.json['mmu'] == mmu and o.json['cpu'] == model, 'it ran %s on %s' % (o.json['mmu'], o.json['cpu']))
         require(mmu == 'ept' or 'ept_violation' not in o.json['exits']['by_reason'], 'EPT violations without EPT')
         require(mmu == 'ept' or o.json['mmu_counters']['faults'] > 1000, 'only %d faults' % o.json['mmu_counters']['faults'])
-        with c.runner.lock:
-            c.runner.facts.setdefault('checksums', {}).setdefault(workload, {})[name] = re.search(r'checksum=(\S+)', o.result()).group(1)
+        checksum = re.search(r'checksum=(\S+)', o.result()).group(1)
+        c.runner.facts.setdefault('checksums', {}).setdefault(workload, {})[name] = checksum
     return Test(name, run)
 
 
@@ -107,11 +114,11 @@ def same_checksum(c):
 
 
 def tests(everything):
-    short, cells = list(SHORT_CELLS), [c for c in CELLS if everything or c[1] != 'brute']
+    """With everything, the cells of `make test` that have the default workload in the product have it as well."""
+    cells = list(CELLS)
     if everything:
-        rest = [(g, m, cpu) for m in MECHANISMS for g in GUESTS for cpu in MODELS if (g, m, cpu) not in CELLS]
-        short += [c for c in rest if c[1] == 'brute']
-        cells += [c for c in rest if c[1] != 'brute']
-    t = [cell(*c, SHORT) for c in short]
-    t += [(cell if possible(m, cpu) else refusal)(g, m, cpu) for g, m, cpu in cells]
+        product = [(g, m, cpu, SHORT if m == 'brute' else None) for m in MECHANISMS for g in GUESTS for cpu in MODELS]
+        cells += [c for c in product if c not in CELLS]
+        cells += [(g, m, cpu, None) for g, m, cpu, _ in CELLS if m == 'brute']
+    t = [cell(*c) if possible(c[1], c[2]) else refusal(*c[:3]) for c in cells]
     return t + [Test('matrix: the same checksum everywhere', same_checksum, last=True)]
