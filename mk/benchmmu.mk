@@ -2,17 +2,16 @@
 
 BENCHMMU := $(BUILD)/benchmmu
 BENCHMMU_C := bench/machine.c $(MMU_C) lib/fmt.c test/unit/hosted.c $(wildcard model/*.c)
-BENCHMMU_O := $(BENCHMMU_C:%.c=$(BENCHMMU)/%.o)
+# Compiled as the oracle is, and with it.
+BENCHMMU_O := $(BENCHMMU_C:%.c=$(ORACLE)/%.o)
+-include $(BENCHMMU_O:.o=.d) $(ORACLE)/bench/figures.d $(ORACLE)/bench/cost.d
 
-$(BENCHMMU)/%.o: %.c
+$(BENCHMMU)/figures: $(ORACLE)/bench/figures.o $(BENCHMMU_O)
 	@mkdir -p $(@D)
-	@$(CC) -std=gnu11 -O2 -g $(WARNINGS) -I. -MMD -MP -c $< -o $@
--include $(BENCHMMU_O:.o=.d)
-
-$(BENCHMMU)/figures: $(BENCHMMU)/bench/figures.o $(BENCHMMU_O)
 	$(CC) -o $@ $^
 
-$(BENCHMMU)/cost: $(BENCHMMU)/bench/cost.o $(BENCHMMU_O)
+$(BENCHMMU)/cost: $(ORACLE)/bench/cost.o $(BENCHMMU_O)
+	@mkdir -p $(@D)
 	$(CC) -o $@ $^
 
 .PHONY: figures figures-check bench-mmu
@@ -21,9 +20,7 @@ figures: $(BENCHMMU)/figures
 
 # The committed figures are what the code draws.
 figures-check: $(BENCHMMU)/figures
-	@rm -rf $(BENCHMMU)/drawn && mkdir -p $(BENCHMMU)/drawn
-	$< $(BENCHMMU)/drawn
-	diff -r docs/figures $(BENCHMMU)/drawn
+	script/figures-check.sh $(BUILD)
 
 # Prints tables; asserts nothing. Needs valgrind for the counts of instructions.
 bench-mmu: $(BENCHMMU)/cost

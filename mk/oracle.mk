@@ -33,20 +33,17 @@ mutate: $(ORACLE)-mutants/oracle
 $(ORACLE)/exhaustive: $(ORACLE)/test/oracle/exhaustive.o $(ORACLE_ALL:%.c=$(ORACLE)/%.o)
 	$(CC) -o $@ $^
 
-# The same under sanitizers, with every invariant checked after every step.
-ORACLE_SANITIZE := -O1 -DVELLUM_DEBUG -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-$(ORACLE)-asan/%.o: %.c
+# The same under sanitizers, with every invariant checked after every step: of the objects of the unit tests.
+ORACLE_ASAN_O := $(call unit_object,gcc,plain,test/oracle/main.c $(ORACLE_ALL))
+$(ORACLE)-asan/oracle: $(ORACLE_ASAN_O)
 	@mkdir -p $(@D)
-	$(CC) $(ORACLE_CFLAGS) $(ORACLE_SANITIZE) -MMD -MP -c $< -o $@
--include $(ORACLE_ALL:%.c=$(ORACLE)-asan/%.d) $(ORACLE_MAIN:%.c=$(ORACLE)-asan/%.d)
-
-$(ORACLE)-asan/oracle: $(ORACLE)-asan/test/oracle/main.o $(ORACLE_ALL:%.c=$(ORACLE)-asan/%.o)
 	$(CC) -fsanitize=address,undefined -o $@ $^
 
-# Part of `make test`: at least 20 million checked accesses over all mechanisms and paging modes.
+# Part of `make test`: some 40 million checked accesses over all mechanisms and paging modes (test/programs.py).
 .PHONY: oracle soak fuzz-oracle account
-oracle: $(ORACLE)/oracle $(ORACLE)/exhaustive $(ORACLE)-asan/oracle
-	script/oracle.sh $(ORACLE)
+ORACLE_TESTS := $(ORACLE)/oracle $(ORACLE)/exhaustive $(ORACLE)-asan/oracle
+oracle: $(ORACLE_TESTS)
+	python3 -B test/all.py --only '^oracle: ' $(BUILD)
 
 # A nightly's worth: a billion.
 soak: $(ORACLE)/oracle $(ORACLE)/exhaustive

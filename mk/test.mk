@@ -1,15 +1,17 @@
-# `make test`: installs what is missing, builds everything, tests everything.
-.PHONY: test test-all unit-binaries
+# `make test`: installs what is missing, builds everything, tests everything: side by side, the longest first
+# (test/all.py, test/times). ONLY=REGEX chooses some.
+.PHONY: test test-all test-programs
 test:
 	@script/deps.sh i386
-	@$(MAKE) --no-print-directory -j2 all guests unit-binaries
-	@script/test.sh $(BUILD) $(UNIT_BINARIES)
+	@$(MAKE) --no-print-directory -j2 all guests test-programs
+	@python3 -B test/all.py $(if $(filter all,$(MATRIX)),--all )$(if $(ONLY),--only '$(ONLY)') \
+		$(BUILD) $(UNIT_BINARIES)
 
 # The same, and the whole matrix of mechanisms, guests and CPU models.
 test-all:
 	@$(MAKE) --no-print-directory test MATRIX=all
 
-unit-binaries: $(UNIT_BINARIES)
+test-programs: $(UNIT_BINARIES) $(BUILD)/emulate-native $(ORACLE_TESTS) $(BENCHMMU)/figures
 
 # The tree against the tables of docs/architecture.md.
 .PHONY: rooms-check adding-check

@@ -2,7 +2,6 @@
 
 A test fails also when it leaves a process or a temporary file behind, or takes too long; one that cannot run fails."""
 
-import concurrent.futures
 import json
 import os
 import re
@@ -11,9 +10,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import uuid
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+import pool     # noqa: E402
 
 MARK = 'VELLUM_BOOT_TEST'
 
@@ -178,14 +180,14 @@ class Runner:
         self.build = os.path.abspath(build)
         self.vellum = os.path.join(self.build, 'vellum')
         self.logs = os.path.abspath(logs)
-        self.lock = threading.Lock()
         self.facts = {}             # what tests leave for the tests that compare them
         shutil.rmtree(self.logs, ignore_errors=True)
         os.makedirs(self.logs)
 
-    def one(self, name, function):
-        start = time.monotonic()
-        why = None
+    def one(self, name, function, facts):
+        """Runs a test, in a process of its own (test/pool.py)."""
+        why = ''
+        self.facts = facts
         context = Context(self, name)
         try:
             function(context)
@@ -198,27 +200,15 @@ class Runner:
             if why:
                 context.log.write('FAILED: %s\n' % why)
             context.close()
-        if why and len(why) > 400:
+        if len(why) > 400:
             why = why[:400] + ' ...'
-        with self.lock:
-            print('%-4s %s (%.1f s)%s' % ('FAIL' if why else 'ok', name, time.monotonic() - start, ': ' + why if why else ''), flush=True)
-            for line in context.said.splitlines()[-TAIL:] if why else ():
-                print('     | ' + line, flush=True)
-        return not why
+        said = context.said.splitlines()[-TAIL:] if why else ()
+        return pool.Outcome(int(not why), int(bool(why)), why, said, self.facts)
 
-    def all(self, tests, jobs):
-        """Runs tests, jobs at a time; then, one by one, those that compare what the others found. (passed, failed)."""
-        results = []
-        with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-            pending = [pool.submit(self.one, t.name, t.function) for t in tests if not t.last]
-            try:
-                results += [p.result() for p in pending]
-            except KeyboardInterrupt:
-                for p in pending:
-                    p.cancel()
-                sys.exit(130)
-        results += [self.one(t.name, t.function) for t in tests if t.last]
-        return results.count(True), results.count(False)
+    def jobs(self, tests):
+        def job(t):
+            return pool.Job('boots', t.name, lambda facts: self.one(t.name, t.function, facts), t.last)
+        return [job(t) for t in tests]
 
 
 class Test:

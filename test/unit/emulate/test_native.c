@@ -346,7 +346,8 @@ static void test_code16(void **state)
 	check(LAYOUT_CODE16, number("EMULATE_CASES", DEFAULT_CASES) / 2);
 }
 
-int main(void)
+/* An argument is the name of the only test to run. */
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_long64),
@@ -356,6 +357,8 @@ int main(void)
 	};
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	machine_setup();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

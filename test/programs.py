@@ -1,0 +1,99 @@
+"""The tests that are programs of their own, as jobs (pool.py): the unit tests, the oracle, and what looks at the tree.
+All are built by then."""
+
+import os
+import re
+import subprocess
+
+import pool
+
+MECHANISMS = ('ept', 'shadow', 'vtlb', 'brute')
+LAYOUTS = ('long64', 'flat32', 'small32', 'code16')
+# Random instructions on the CPU and in the emulator, in all.
+NATIVE_CASES = 4000000
+# Checked accesses of each mechanism, at random.
+ORACLE_ACCESSES = int(os.environ.get('ORACLE_ACCESSES', 3000000))
+REPLAYS = 'test/oracle/replays'
+ORACLE_SEED = os.environ.get('ORACLE_SEED', '1')
+
+# Seconds that a unit test may take; and anything else.
+UNIT_LIMIT, LIMIT = 600, 1800
+# Lines of a failed one's output that are shown; characters of the last line of a good one's.
+TAIL, REMARK = 30, 160
+
+
+def finish(argv, log, limit, more):
+    """(status, output)"""
+    os.makedirs(os.path.dirname(log), exist_ok=True)
+    with open(log, 'wb') as f:
+        try:
+            status = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=f, stderr=subprocess.STDOUT, timeout=limit,
+                                    env=dict(os.environ, **more)).returncode
+        except subprocess.TimeoutExpired:
+            status = 'none: did not end within %d s' % limit
+        except OSError as e:
+            status = 'none: %s' % e
+    with open(log, errors='replace') as f:
+        return status, f.read()
+
+
+def cmocka(kind, name, argv, log, more, limit):
+    """A program of cmocka tests: each counts."""
+    def run(_):
+        status, said = finish(argv, log, limit, more)
+        good, skipped = (len(re.findall(r'^\[  %s \]' % what, said, re.M)) for what in ('     OK', 'SKIPPED'))
+        bad = len(set(re.findall(r'^\[  FAILED  \] ([^0-9].*)', said, re.M)))
+        if status != 0 or good + skipped == 0:
+            return pool.Outcome(good, max(1, bad), 'status %s' % status, said.splitlines()[-TAIL:])
+        return pool.Outcome(good, bad, '%d tests' % good + (', %d skipped' % skipped if skipped else ''))
+    return pool.Job(kind, name, run)
+
+
+def unit(path):
+    return cmocka('unit tests', 'unit test: %s' % '/'.join(path.split('/')[-2:]), [path], path + '.log', {}, UNIT_LIMIT)
+
+
+def program(build, kind, name, argv, more={}):
+    """A program that succeeds or does not: one test."""
+    log = os.path.join(build, 'test', re.sub(r'[^A-Za-z0-9_.-]+', '_', name) + '.log')
+
+    def run(_):
+        status, said = finish(argv, log, LIMIT, more)
+        lines = said.splitlines()
+        if status != 0:
+            return pool.Outcome(0, 1, 'status %s' % status, lines[-TAIL:])
+        return pool.Outcome(1, 0, re.sub(r' +', ' ', lines[-1])[:REMARK] if lines else '')
+    return pool.Job(kind, name, run)
+
+
+def native(build):
+    """Ten million instructions, on this CPU and in the emulator: by kind of code."""
+    def job(layout):
+        return cmocka('the emulator beside this CPU', 'beside this CPU: ' + layout,
+                      [os.path.join(build, 'emulate-native'), 'test_' + layout],
+                      os.path.join(build, 'test', 'beside_%s.log' % layout), {'EMULATE_CASES': str(NATIVE_CASES)}, LIMIT)
+    return [job(layout) for layout in LAYOUTS]
+
+
+def oracle(build):
+    """The mechanisms against the model: every combination of permission bits; random sequences; what once failed; and
+    random sequences, shorter, with sanitizers and every invariant checked after every step."""
+    def job(name, path, argv, more={}):
+        return program(build, 'the mechanisms against the model', 'oracle: ' + name, [os.path.join(build, path)] + argv, more)
+    jobs = [job('all of %s' % m, 'oracle/exhaustive', ['--mechanism', m]) for m in MECHANISMS]
+    jobs += [job('%s at random' % m, 'oracle/oracle', ['--mechanism', m, '--covered', '--seed', ORACLE_SEED,
+                                                       '--accesses', str(ORACLE_ACCESSES)]) for m in MECHANISMS]
+    jobs += [job('again: ' + name, 'oracle/oracle', ['--replay', os.path.join(REPLAYS, name)])
+             for name in sorted(os.listdir(REPLAYS))]
+    return jobs + [job('every invariant after every step', 'oracle-asan/oracle',
+                       ['--thorough', '--seed', '900001', '--runs', '6', '--steps', '400'],
+                       {'ASAN_OPTIONS': 'detect_leaks=0'})]
+
+
+def tree(build):
+    """What looks at the tree as a whole."""
+    return [program(build, 'the tree', *p) for p in (
+        ('the figures of docs/mmu.md', ['script/figures-check.sh', build]),
+        ('the rooms, who uses whom, and the reading order', ['script/rooms.py', build]),
+        ('adding a mechanism and a device', ['script/adding.sh', build]),
+        ('recording programs', ['test/lab/record.sh', build]))]
