@@ -1,21 +1,5 @@
 /* ACPI's fixed hardware, reset and exit ports, PCI configuration space, fw_cfg, the test device. */
-#include "test/unit/dev/pc.h"
-
-static struct pc *pc;
-
-static int setup(void **state)
-{
-	(void)state;
-	pc = pc_new(10000000);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	pc_delete(pc);
-	return 0;
-}
+#include "test/unit/dev/fixture.h"
 
 static bool sci(void) { return pc->hub.levels >> 9 & 1; }
 
@@ -271,7 +255,7 @@ static void test_testdev(void **state)
 	assert_true(mmio_read(&pc->mmio, 0xff000010, 8) == 0);
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) PC_TEST(f, setup)
 
 int main(void)
 {

@@ -1,28 +1,14 @@
 /* The APIC timer: one-shot, periodic, TSC deadline. One tick of the TSC is one cycle of its clock. */
-#include "test/unit/dev/pc.h"
+#include "test/unit/dev/irq/lapic_fixture.h"
 
-static struct pc *pc;
-static struct lapic *l;
-
-static int setup(void **state)
+static int setup_timer(void **state)
 {
-	(void)state;
-	pc = pc_new(10000000);
-	l = &pc->lapic[0];
-	lapic_mmio_write(l, 0xf0, 4, 0x1ff);
-	lapic_mmio_write(l, 0x3e0, 4, 0xb); /* divide by 1 */
+	setup_lapic(state);
+	wr(0xf0, 0x1ff);
+	wr(0x3e0, 0xb); /* divide by 1 */
 	return 0;
 }
 
-static int teardown(void **state)
-{
-	(void)state;
-	pc_delete(pc);
-	return 0;
-}
-
-static uint32_t rd(unsigned offset) { return (uint32_t)lapic_mmio_read(l, offset, 4); }
-static void wr(unsigned offset, uint32_t v) { lapic_mmio_write(l, offset, 4, v); }
 static bool idle(void) { return timers_next(&pc->timers) == UINT64_MAX; }
 
 /* Takes the pending interrupt, if it is vector. */
@@ -37,14 +23,8 @@ static bool take(uint8_t vector)
 	return true;
 }
 
-static uint64_t deadline(void)
-{
-	uint64_t v;
-	assert_true(lapic_msr_read(l, MSR_TSC_DEADLINE, &v));
-	return v;
-}
-
-static void arm(uint64_t guest_tsc) { assert_true(lapic_msr_write(l, MSR_TSC_DEADLINE, guest_tsc)); }
+static uint64_t deadline(void) { return rdmsr(MSR_TSC_DEADLINE); }
+static void arm(uint64_t guest_tsc) { wrmsr(MSR_TSC_DEADLINE, guest_tsc); }
 
 static void test_one_shot(void **state)
 {
@@ -292,7 +272,7 @@ static void test_linux_calibration(void **state)
 	}
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) PC_TEST(f, setup_timer)
 
 int main(void)
 {

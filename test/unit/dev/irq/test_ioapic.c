@@ -1,23 +1,13 @@
 /* The I/O APIC and the hub between lines and controllers. */
-#include "test/unit/dev/pc.h"
+#include "test/unit/dev/fixture.h"
 
-static struct pc *pc;
 static struct lapic *l;
 
-static int setup(void **state)
+static int setup_apics(void **state)
 {
-	(void)state;
-	pc = pc_new(10000000);
+	setup(state);
 	l = &pc->lapic[0];
-	for (unsigned n = 0; n < PC_CPUS; n++)
-		lapic_mmio_write(&pc->lapic[n], 0xf0, 4, 0x1ff);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	pc_delete(pc);
+	enable_lapics();
 	return 0;
 }
 
@@ -297,7 +287,7 @@ static void test_levels_randomly(void **state)
 	}
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) PC_TEST(f, setup_apics)
 
 int main(void)
 {

@@ -1,22 +1,12 @@
 /* The two 8259As. */
-#include "test/unit/dev/pc.h"
+#include "test/unit/dev/fixture.h"
 
-static struct pc *pc;
-
-static int setup(void **state)
+static int setup_pics(void **state)
 {
-	(void)state;
-	pc = pc_new(10000000);
+	setup(state);
 	pc_program_pics(pc);
 	outb(pc, 0x21, 0);
 	outb(pc, 0xa1, 0);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	pc_delete(pc);
 	return 0;
 }
 
@@ -334,7 +324,7 @@ static void test_output_reaches_lint0(void **state)
 	}
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) PC_TEST(f, setup_pics)
 
 int main(void)
 {

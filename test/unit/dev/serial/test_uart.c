@@ -1,23 +1,7 @@
 /* The serial port, by the register sequences that Linux's 8250 driver uses. */
-#include "test/unit/dev/pc.h"
+#include "test/unit/dev/fixture.h"
 
 enum { DATA = 0x3f8, IER, IIR, LCR, MCR, LSR, MSR, SCR };
-
-static struct pc *pc;
-
-static int setup(void **state)
-{
-	(void)state;
-	pc = pc_new(10000000);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	pc_delete(pc);
-	return 0;
-}
 
 static bool line(void) { return pc->hub.levels >> 4 & 1; }
 
@@ -227,7 +211,7 @@ static void test_reset(void **state)
 	assert_int_equal(inb(pc, LSR), 0x60);
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) PC_TEST(f, setup)
 
 int main(void)
 {

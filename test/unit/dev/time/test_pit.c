@@ -1,24 +1,15 @@
 /* The interval timer. The clock runs at 10 PIT clocks' worth of ticks each, so that counts are exact in tests. */
-#include "test/unit/dev/pc.h"
+#include "test/unit/dev/fixture.h"
 
 #define TICKS 10u /* per PIT clock */
 
-static struct pc *pc;
-
-static int setup(void **state)
+static int setup_pit(void **state)
 {
 	(void)state;
 	pc = pc_new(PIT_HZ * (uint64_t)TICKS);
 	pc_program_pics(pc);
 	outb(pc, 0x21, 0xfa);
 	pc->now += TICKS / 2; /* in the middle of a clock, away from rounding */
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	pc_delete(pc);
 	return 0;
 }
 
@@ -407,7 +398,7 @@ static void test_reset(void **state)
 	assert_false(out(0));
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) PC_TEST(f, setup_pit)
 
 int main(void)
 {

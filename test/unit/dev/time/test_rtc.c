@@ -1,24 +1,8 @@
 /* The real-time clock, the calendar, the CMOS RAM. */
 #include "dev/time/civil.h"
-#include "test/unit/dev/pc.h"
+#include "test/unit/dev/fixture.h"
 
 #include <time.h>
-
-static struct pc *pc;
-
-static int setup(void **state)
-{
-	(void)state;
-	pc = pc_new(10000000);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	pc_delete(pc);
-	return 0;
-}
 
 static uint8_t get(uint8_t reg)
 {
@@ -394,7 +378,7 @@ static void test_reset_keeps_the_time(void **state)
 	assert_true(read_time() == PC_EPOCH + 10);
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) PC_TEST(f, setup)
 
 int main(void)
 {

@@ -1,0 +1,34 @@
+/* What a test of a device starts with: a PC of its own, made before it and freed after it. */
+#ifndef VELLUM_TEST_DEV_FIXTURE_H
+#define VELLUM_TEST_DEV_FIXTURE_H
+
+#include "test/unit/dev/pc.h"
+
+#define PC_HZ 10000000u /* of its clock, where a test does not care */
+
+static struct pc *pc;
+
+static inline int setup(void **state)
+{
+	(void)state;
+	pc = pc_new(PC_HZ);
+	return 0;
+}
+
+static inline int teardown(void **state)
+{
+	(void)state;
+	pc_delete(pc);
+	return 0;
+}
+
+static inline void enable_lapics(void)
+{
+	for (unsigned n = 0; n < PC_CPUS; n++)
+		lapic_mmio_write(&pc->lapic[n], 0xf0, 4, 0x1ff);
+}
+
+/* A test that starts with what make leaves. */
+#define PC_TEST(f, make) cmocka_unit_test_setup_teardown(f, make, teardown)
+
+#endif

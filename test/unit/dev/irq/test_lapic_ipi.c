@@ -1,0 +1,166 @@
+/* The local APIC: whom interprocessor interrupts reach. */
+#include "test/unit/dev/irq/lapic_fixture.h"
+
+static unsigned arrived(uint8_t vector)
+{
+	unsigned mask = 0;
+	for (unsigned n = 0; n < PC_CPUS; n++) {
+		struct lapic *c = &pc->lapic[n];
+		if (c->irr[vector / 32] >> (vector % 32) & 1) {
+			mask |= 1u << n;
+			c->irr[vector / 32] &= ~(1u << vector % 32);
+		}
+		c->irr_max = -1;
+	}
+	return mask;
+}
+
+static unsigned ipi(uint32_t high, uint32_t low)
+{
+	wr(0x310, high);
+	wr(0x300, low);
+	assert_int_equal(rd(0x310), high & 0xff000000);
+	return arrived((uint8_t)low);
+}
+
+static void test_xapic_destinations(void **state)
+{
+	(void)state;
+	enable_lapics();
+	for (unsigned n = 0; n < PC_CPUS; n++)
+		lapic_mmio_write(&pc->lapic[n], 0xd0, 4, 0x10000000u << n); /* flat: bits 4..7 */
+	assert_int_equal(ipi(2u << 24, 0x40), 0x4);
+	assert_int_equal(ipi(9u << 24, 0x40), 0);
+	assert_int_equal(ipi(0xffu << 24, 0x40), 0xf);
+	assert_int_equal(ipi(0x50u << 24, 0x840), 0x5);
+	assert_int_equal(ipi(0xffu << 24, 0x840), 0xf);
+	assert_int_equal(ipi(0, 0x40840), 0x1); /* shorthands: self, all, others */
+	assert_int_equal(ipi(0, 0x80840), 0xf);
+	assert_int_equal(ipi(0, 0xc0840), 0xe);
+	for (unsigned n = 0; n < PC_CPUS; n++) {
+		lapic_mmio_write(&pc->lapic[n], 0xe0, 4, 0x0fffffff); /* clusters 0 and 1, two each */
+		lapic_mmio_write(&pc->lapic[n], 0xd0, 4, (n / 2) << 28 | 1u << (24 + n % 2));
+	}
+	assert_int_equal(ipi(0x13u << 24, 0x840), 0xc);
+	assert_int_equal(ipi(0x01u << 24, 0x840), 0x1);
+	assert_int_equal(ipi(0x23u << 24, 0x840), 0x0);
+	assert_int_equal(ipi(0xffu << 24, 0x840), 0xf);
+}
+
+static void test_x2apic_destinations(void **state)
+{
+	(void)state;
+	x2apic_all();
+	assert_int_equal(rdmsr(0x80d), 0x00000001);
+	wrmsr(0x830, 0x0000000200000040);
+	assert_int_equal(arrived(0x40), 0x4);
+	wrmsr(0x830, 0x0000000a00000840); /* logical: cluster 0, members 1 and 3 */
+	assert_int_equal(arrived(0x40), 0xa);
+	wrmsr(0x830, 0x0001000100000840); /* cluster 1: nobody */
+	assert_int_equal(arrived(0x40), 0);
+	wrmsr(0x830, 0xffffffff00000040);
+	assert_int_equal(arrived(0x40), 0xf);
+	wrmsr(0x830, 0x000000ff00000040); /* 0xff is not a broadcast here */
+	assert_int_equal(arrived(0x40), 0);
+	assert_true(rdmsr(0x830) == 0x000000ff00000040);
+	wrmsr(0x83f, 0x50);
+	assert_int_equal(arrived(0x50), 0x1);
+	struct apic_message from_ioapic = { .dest = 0xff, .vector = 0x60 }; /* but it is in the I/O APIC's eight bits */
+	assert_true(apic_bus_send(&pc->bus, &from_ioapic, NULL));
+	assert_int_equal(arrived(0x60), 0xf);
+	from_ioapic.dest = 3;
+	apic_bus_send(&pc->bus, &from_ioapic, NULL);
+	assert_int_equal(arrived(0x60), 0x8);
+	from_ioapic.logical = true;
+	apic_bus_send(&pc->bus, &from_ioapic, NULL);
+	assert_int_equal(arrived(0x60), 0x3);
+}
+
+static void test_logical_ids(void **state)
+{
+	struct lapic big;
+	uint64_t v;
+	(void)state;
+	lapic_init(&big, &pc->timers, 0x1234, false, LAPIC_X2APIC, 40, l->host, pc);
+	assert_true(lapic_msr_write(&big, MSR_APIC_BASE, 0xfee00c00));
+	assert_true(lapic_msr_read(&big, 0x802, &v) && v == 0x1234);
+	assert_true(lapic_msr_read(&big, 0x80d, &v) && v == (0x123u << 16 | 1u << 4));
+	struct apic_message m = { .dest = 0x1230010, .logical = true, .wide = true };
+	assert_true(apic_message_matches(&m, &big, NULL));
+	m.dest = 0x1240010;
+	assert_false(apic_message_matches(&m, &big, NULL));
+	m = (struct apic_message){ .dest = 0x34 };
+	assert_false(apic_message_matches(&m, &big, NULL)); /* eight bits do not reach it */
+}
+
+static void test_lowest_priority(void **state)
+{
+	(void)state;
+	enable_lapics();
+	for (unsigned n = 0; n < PC_CPUS; n++)
+		lapic_mmio_write(&pc->lapic[n], 0xd0, 4, 0x01000000u << n);
+	struct apic_message m = { .dest = 0xf, .vector = 0x70, .delivery = APIC_LOWEST, .logical = true };
+	unsigned seen = 0;
+	for (unsigned i = 0; i < PC_CPUS; i++) {
+		assert_true(apic_bus_send(&pc->bus, &m, NULL));
+		unsigned who = arrived(0x70);
+		assert_int_equal(who & (who - 1), 0); /* exactly one */
+		seen |= who;
+	}
+	assert_int_equal(seen, 0xf); /* and in turn */
+	for (unsigned n = 0; n < PC_CPUS; n++)
+		lapic_set_tpr(&pc->lapic[n], n == 2 ? 0x20 : 0x50);
+	for (unsigned i = 0; i < 5; i++) {
+		assert_true(apic_bus_send(&pc->bus, &m, NULL));
+		assert_int_equal(arrived(0x70), 0x4);
+	}
+	m.dest = 0x3;
+	apic_bus_send(&pc->bus, &m, NULL);
+	unsigned who = arrived(0x70);
+	assert_true(who == 1 || who == 2);
+	for (unsigned n = 0; n < PC_CPUS; n++)
+		lapic_mmio_write(&pc->lapic[n], 0xf0, 4, 0xff);
+	assert_false(apic_bus_send(&pc->bus, &m, NULL));
+	struct apic_bus empty = { .count = 0 };
+	assert_false(apic_bus_send(&empty, &m, NULL));
+	m.delivery = APIC_FIXED;
+	assert_false(apic_bus_send(&empty, &m, NULL));
+}
+
+/* INIT, INIT de-assert, SIPI: as Linux wakes a CPU. */
+static void test_wake_up(void **state)
+{
+	(void)state;
+	enable_lapics();
+	wr(0x310, 1u << 24);
+	wr(0x300, 0xc500);
+	assert_int_equal(pc->signals[1][APIC_INIT], 1);
+	wr(0x300, 0x8500);
+	assert_int_equal(pc->signals[1][APIC_INIT], 1);
+	lapic_init_reset(&pc->lapic[1]);
+	assert_int_equal(pc->lapic[1].svr, 0xff);
+	assert_int_equal(lapic_base_gpa(&pc->lapic[1]), 0xfee00000);
+	wr(0x300, 0x69a);
+	assert_int_equal(pc->signals[1][APIC_SIPI], 1);
+	assert_int_equal(pc->signal_vector[1], 0x9a);
+	wr(0x300, 0xc0400); /* NMI to all others */
+	assert_int_equal(pc->signals[0][APIC_NMI], 0);
+	assert_int_equal(pc->signals[3][APIC_NMI], 1);
+	wr(0x300, 0x80200);
+	assert_int_equal(pc->signals[0][APIC_SMI], 1);
+	wr(0x300, 0x80700); /* ExtINT and the reserved mode go nowhere */
+	wr(0x300, 0x80300);
+	for (unsigned n = 0; n < PC_CPUS; n++)
+		assert_int_equal(pc->signals[n][APIC_EXTINT] + pc->signals[n][3], 0);
+}
+
+#define T(f) PC_TEST(f, setup_lapic)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_xapic_destinations), T(test_x2apic_destinations), T(test_logical_ids),
+		T(test_lowest_priority), T(test_wake_up),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

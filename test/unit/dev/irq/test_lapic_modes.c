@@ -1,0 +1,137 @@
+/* The local APIC: IA32_APIC_BASE and the modes it selects, and the MSRs of x2APIC mode. */
+#include "test/unit/dev/irq/lapic_fixture.h"
+
+static void test_base_transitions(void **state)
+{
+	enum { OFF = 0x000, ODD = 0x400, XAPIC = 0x800, X2APIC = 0xc00 };
+	static const uint64_t all[] = { OFF, ODD, XAPIC, X2APIC };
+	(void)state;
+	for (unsigned from = 0; from < 4; from++) {
+		for (unsigned to = 0; to < 4; to++) {
+			if (all[from] == ODD)
+				continue;
+			lapic_reset(l);
+			if (all[from] == X2APIC)
+				wrmsr(MSR_APIC_BASE, 0xfee00d00);
+			else if (all[from] == OFF)
+				wrmsr(MSR_APIC_BASE, 0xfee00100);
+			bool legal = all[to] != ODD && !(all[from] == OFF && all[to] == X2APIC) &&
+				!(all[from] == X2APIC && all[to] == XAPIC);
+			assert_int_equal(lapic_msr_write(l, MSR_APIC_BASE, 0xfee00100 | all[to]), legal);
+			uint64_t now = legal ? all[to] : all[from];
+			assert_true(rdmsr(MSR_APIC_BASE) == (0xfee00100 | now));
+			assert_int_equal(lapic_mmio_active(l), now == XAPIC);
+			assert_int_equal(l->x2apic, now == X2APIC);
+		}
+	}
+	lapic_reset(l);
+	assert_true(wrmsr_fails(MSR_APIC_BASE, 0xfee00901)); /* reserved bits */
+	assert_true(wrmsr_fails(MSR_APIC_BASE, 0xfee00a00));
+	assert_true(wrmsr_fails(MSR_APIC_BASE, BIT(40) | 0xfee00900));
+	wrmsr(MSR_APIC_BASE, 0x8000000900);
+	assert_true(lapic_base_gpa(l) == 0x8000000000);
+}
+
+/* EN toggled 1, 0, 1, as conformance guests do at their start. */
+static void test_disable_and_enable(void **state)
+{
+	(void)state;
+	lapic_virtual_wire(l);
+	wr(0x20, 0x05000000);
+	deliver(0x40, false);
+	wr(0x320, 0x20050);
+	wr(0x380, 1000);
+	wrmsr(MSR_APIC_BASE, 0xfee00100);
+	assert_int_equal(lapic_pending(l), -1);
+	assert_false(deliver(0x41, false));
+	assert_true(timers_next(&pc->timers) == UINT64_MAX);
+	assert_true(lapic_accepts_extint(l));
+	wrmsr(MSR_APIC_BASE, 0xfee00900);
+	assert_int_equal(rd(0x20), 0); /* as after power-up */
+	assert_int_equal(rd(0xf0), 0xff);
+	assert_int_equal(rd(0x350), 0x10000);
+	assert_int_equal(lapic_pending(l), -1);
+	assert_false(lapic_accepts_extint(l));
+	wr(0xf0, 0x1ff);
+	assert_true(deliver(0x41, false));
+	assert_int_equal(lapic_pending(l), 0x41);
+	wrmsr(MSR_APIC_BASE, 0xfee00d00); /* to x2APIC: the state stays */
+	assert_int_equal(lapic_pending(l), 0x41);
+	assert_int_equal(rdmsr(0x80f), 0x1ff);
+	lapic_init_reset(l); /* INIT: the mode stays */
+	assert_true(l->x2apic);
+	assert_int_equal(rdmsr(0x80f), 0xff);
+}
+
+/* ---- x2APIC MSRs: what exists, what is writable, which bits are reserved ---- */
+
+static void test_x2apic_msrs(void **state)
+{
+	static const uint16_t read_only[] = { 0x802, 0x803, 0x80a, 0x80d, 0x839 };
+	static const uint16_t read_write[] = { 0x808, 0x80f, 0x82f, 0x830, 0x832, 0x833, 0x834, 0x835, 0x836, 0x837, 0x838, 0x83e };
+	bool readable[256] = { false }, writable[256] = { false };
+	(void)state;
+	assert_true(rdmsr_fails(0x802)); /* not in xAPIC mode */
+	assert_true(wrmsr_fails(0x808, 0));
+	x2apic_all();
+	for (unsigned i = 0; i < ARRAY_SIZE(read_only); i++)
+		readable[read_only[i] - 0x800] = true;
+	for (unsigned i = 0; i < ARRAY_SIZE(read_write); i++)
+		readable[read_write[i] - 0x800] = writable[read_write[i] - 0x800] = true;
+	for (unsigned i = 0x10; i < 0x28; i++)
+		readable[i] = true;
+	readable[0x28] = writable[0x28] = true;
+	writable[0x0b] = true;
+	for (unsigned r = 0; r < 256; r++) {
+		uint64_t v;
+		assert_int_equal(lapic_msr_read(l, 0x800 + r, &v), readable[r]);
+		if (r != 0x3f) /* vector 0 of a self IPI is an error, not a fault */
+			assert_int_equal(lapic_msr_write(l, 0x800 + r, 0), writable[r]);
+		if (r != 0x30)
+			assert_true(wrmsr_fails(0x800 + r, BIT(32)));
+	}
+	assert_true(rdmsr_fails(0x83f));
+	assert_true(wrmsr_fails(0x83f, 0x100));
+	assert_true(wrmsr_fails(0x808, 0x100));
+	assert_true(wrmsr_fails(0x80b, 1));
+	assert_true(wrmsr_fails(0x828, 1));
+	assert_true(wrmsr_fails(0x80f, 0x2000));
+	assert_true(wrmsr_fails(0x832, 0x80000));
+	assert_true(wrmsr_fails(0x832, 0x700));
+	assert_true(wrmsr_fails(0x837, 0x700));
+	assert_true(wrmsr_fails(0x83e, 4));
+	assert_true(wrmsr_fails(0x830, 0x2000));
+	assert_true(wrmsr_fails(0x830, 0x10000));
+	assert_true(wrmsr_fails(0x830, 0x100000));
+	assert_true(wrmsr_fails(0x7ff, 0));
+	assert_true(wrmsr_fails(0x900, 0));
+	assert_true(rdmsr_fails(0x900));
+	wrmsr(0x80f, 0x1ff);
+	wrmsr(0x832, 0x400ef);
+	assert_int_equal(rdmsr(0x832), 0x400ef);
+	wrmsr(0x808, 0x35);
+	assert_int_equal(rdmsr(0x808), 0x35);
+	assert_int_equal(rdmsr(0x80a), 0x35);
+	assert_int_equal(lapic_tpr(l), 0x35);
+	deliver(0x91, true);
+	assert_int_equal(rdmsr(0x824), 1u << 17);
+	assert_int_equal(rdmsr(0x81c), 1u << 17);
+	lapic_ack(l, (uint8_t)lapic_pending(l));
+	assert_int_equal(rdmsr(0x814), 1u << 17);
+	wrmsr(0x80b, 0);
+	assert_int_equal(rdmsr(0x814), 0);
+	assert_int_equal(pc->eois[0x91], 1);
+	wrmsr(0x83f, 5);
+	wrmsr(0x828, 0);
+	assert_int_equal(rdmsr(0x828), 0x20);
+}
+
+#define T(f) PC_TEST(f, setup_lapic)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_base_transitions), T(test_disable_and_enable), T(test_x2apic_msrs),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
