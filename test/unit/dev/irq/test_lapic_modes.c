@@ -65,15 +65,11 @@ static void test_disable_and_enable(void **state)
 
 /* ---- x2APIC MSRs: what exists, what is writable, which bits are reserved ---- */
 
-static void test_x2apic_msrs(void **state)
+static void check_which_exist(void)
 {
 	static const uint16_t read_only[] = { 0x802, 0x803, 0x80a, 0x80d, 0x839 };
 	static const uint16_t read_write[] = { 0x808, 0x80f, 0x82f, 0x830, 0x832, 0x833, 0x834, 0x835, 0x836, 0x837, 0x838, 0x83e };
 	bool readable[256] = { false }, writable[256] = { false };
-	(void)state;
-	assert_true(rdmsr_fails(0x802)); /* not in xAPIC mode */
-	assert_true(wrmsr_fails(0x808, 0));
-	x2apic_all();
 	for (unsigned i = 0; i < ARRAY_SIZE(read_only); i++)
 		readable[read_only[i] - 0x800] = true;
 	for (unsigned i = 0; i < ARRAY_SIZE(read_write); i++)
@@ -90,6 +86,10 @@ static void test_x2apic_msrs(void **state)
 		if (r != 0x30)
 			assert_true(wrmsr_fails(0x800 + r, BIT(32)));
 	}
+}
+
+static void check_refused(void)
+{
 	assert_true(rdmsr_fails(0x83f));
 	assert_true(wrmsr_fails(0x83f, 0x100));
 	assert_true(wrmsr_fails(0x808, 0x100));
@@ -106,6 +106,10 @@ static void test_x2apic_msrs(void **state)
 	assert_true(wrmsr_fails(0x7ff, 0));
 	assert_true(wrmsr_fails(0x900, 0));
 	assert_true(rdmsr_fails(0x900));
+}
+
+static void check_effects(void)
+{
 	wrmsr(0x80f, 0x1ff);
 	wrmsr(0x832, 0x400ef);
 	assert_int_equal(rdmsr(0x832), 0x400ef);
@@ -124,6 +128,17 @@ static void test_x2apic_msrs(void **state)
 	wrmsr(0x83f, 5);
 	wrmsr(0x828, 0);
 	assert_int_equal(rdmsr(0x828), 0x20);
+}
+
+static void test_x2apic_msrs(void **state)
+{
+	(void)state;
+	assert_true(rdmsr_fails(0x802)); /* not in xAPIC mode */
+	assert_true(wrmsr_fails(0x808, 0));
+	x2apic_all();
+	check_which_exist();
+	check_refused();
+	check_effects();
 }
 
 #define T(f) PC_TEST(f, setup_lapic)

@@ -4,6 +4,7 @@
 struct model {
 	bool irr[256], isr[256], level[256];
 	uint8_t tpr;
+	unsigned eois, broadcasts; /* how many there were; broadcasts: of a level */
 };
 
 static int highest(const bool *set)
@@ -53,58 +54,78 @@ static void compare(const struct model *m)
 	assert_int_equal(lapic_tpr_threshold(l), irr >= 0 && m->tpr >> 4 >= irr >> 4 ? irr >> 4 : 0);
 }
 
+static void random_delivery(struct model *m, unsigned r)
+{
+	uint8_t v = (uint8_t)(16 + (r >> 8) % 240);
+	bool level = r >> 20 & 1;
+	assert_true(deliver(v, level));
+	m->irr[v] = true;
+	m->level[v] = level;
+}
+
+static void random_tpr(struct model *m, unsigned r)
+{
+	m->tpr = (uint8_t)(r >> 8 & (r & 0x40000 ? 0xff : 0x3f));
+	if (r & 0x80000)
+		wr(0x80, m->tpr);
+	else
+		lapic_set_tpr(l, m->tpr);
+}
+
+static void end_interrupt(struct model *m)
+{
+	int isr = highest(m->isr);
+	if (isr >= 0) {
+		m->isr[isr] = false;
+		m->eois++;
+		m->broadcasts += m->level[isr];
+	}
+	wr(0xb0, 0);
+}
+
+static void take_interrupt(struct model *m)
+{
+	int v = lapic_pending(l);
+	if (v < 0)
+		return;
+	lapic_ack(l, (uint8_t)v);
+	m->irr[v] = false;
+	m->isr[v] = true;
+}
+
+static void random_step(struct model *m, unsigned r)
+{
+	switch (r % 6) {
+	case 0:
+	case 1:
+		random_delivery(m, r);
+		break;
+	case 2:
+		random_tpr(m, r);
+		break;
+	case 3:
+		end_interrupt(m);
+		break;
+	default:
+		take_interrupt(m);
+	}
+}
+
 static void test_priority_randomly(void **state)
 {
 	struct model m = { .tpr = 0 };
 	uint64_t seed = 42;
-	unsigned eois = 0, broadcasts = 0;
+	unsigned sum = 0;
 	(void)state;
 	enable_lapics();
 	for (unsigned step = 0; step < 30000; step++) {
-		unsigned r = pc_random(&seed);
-		switch (r % 6) {
-		case 0:
-		case 1: {
-			uint8_t v = (uint8_t)(16 + (r >> 8) % 240);
-			bool level = r >> 20 & 1;
-			assert_true(deliver(v, level));
-			m.irr[v] = true;
-			m.level[v] = level;
-			break;
-		}
-		case 2:
-			m.tpr = (uint8_t)(r >> 8 & (r & 0x40000 ? 0xff : 0x3f));
-			if (r & 0x80000)
-				wr(0x80, m.tpr);
-			else
-				lapic_set_tpr(l, m.tpr);
-			break;
-		case 3: {
-			int isr = highest(m.isr);
-			if (isr >= 0) {
-				m.isr[isr] = false;
-				eois++;
-				broadcasts += m.level[isr];
-			}
-			wr(0xb0, 0);
-			break;
-		}
-		default: {
-			int v = lapic_pending(l);
-			if (v < 0)
-				break;
-			lapic_ack(l, (uint8_t)v);
-			m.irr[v] = false;
-			m.isr[v] = true;
-		}
-		}
+		random_step(&m, pc_random(&seed));
 		compare(&m);
 	}
-	unsigned sum = 0;
 	for (unsigned v = 0; v < 256; v++)
 		sum += pc->eois[v];
-	assert_int_equal(sum, broadcasts);
-	assert_true(eois > 1000);
+	assert_int_equal(sum, m.broadcasts);
+	assert_true(m.eois > 1000);
 }
 
 static void test_kick_once(void **state)
