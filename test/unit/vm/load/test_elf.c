@@ -7,19 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "test/unit/vm/load/ram.h"
-
-#define MB (1ull << 20)
-
-static void put_segment(uint8_t *ph, uint64_t offset, uint64_t vaddr, uint64_t paddr, uint64_t file_size, uint64_t mem_size)
-{
-	put32(ph, 1);
-	put64(ph + 8, offset);
-	put64(ph + 16, vaddr);
-	put64(ph + 24, paddr);
-	put64(ph + 32, file_size);
-	put64(ph + 40, mem_size);
-}
+#include "test/unit/vm/load/elf_file.h"
 
 /* More segments than there is room to remember; none at all. */
 static void test_vmlinux_segments(void **state)
@@ -29,16 +17,10 @@ static void test_vmlinux_segments(void **state)
 	struct ram r;
 
 	(void)state;
-	memcpy(k, "\177ELF\2\1\1", 7);
-	put16(k + 16, 2);
-	put16(k + 18, 62);
-	put64(k + 24, 16 * MB);
-	put64(k + 32, 64);
-	put16(k + 54, 56);
+	put_elf64(k, 16 * MB, 20);
 	for (unsigned n = 0; n < 40; n++)
-		put_segment(k + 64 + 56 * n, 8192, 0xffffffff81000000 + 4096 * n, 16 * MB + 4096 * n, 64, 64);
+		put_segment64(k, n, 8192, 0xffffffff81000000 + 4096 * n, 16 * MB + 4096 * n, 64, 64);
 	ram_init(&r, 32 * MB, 0, false);
-	put16(k + 56, 20);
 	load_ok(&r, &f);
 	put16(k + 56, 40);
 	load_bad(&r, &f, "too many segments");

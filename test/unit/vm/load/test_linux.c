@@ -6,9 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "test/unit/vm/load/ram.h"
+#include "test/unit/vm/load/elf_file.h"
 
-#define MB (1ull << 20)
 #define SETUP (5 * 512)
 #define CODE 4096
 
@@ -216,33 +215,17 @@ static void test_bzimage_header(void **state)
 	free(k);
 }
 
-static void put_segment(uint8_t *ph, uint64_t offset, uint64_t vaddr, uint64_t paddr, uint64_t file_size, uint64_t mem_size)
-{
-	put32(ph, 1);
-	put64(ph + 8, offset);
-	put64(ph + 16, vaddr);
-	put64(ph + 24, paddr);
-	put64(ph + 32, file_size);
-	put64(ph + 40, mem_size);
-}
-
 /* A vmlinux: text at 16 MiB, data with BSS at 20 MiB, and a segment linked at 0, as the per-CPU variables are. */
 static uint8_t *make_vmlinux(size_t *n)
 {
 	uint8_t *p = calloc(1, 8192);
 
-	memcpy(p, "\177ELF\2\1\1", 7);
-	put16(p + 16, 2);
-	put16(p + 18, 62);
-	put64(p + 24, 16 * MB);
-	put64(p + 32, 64);
-	put16(p + 54, 56);
-	put16(p + 56, 4);
-	put_segment(p + 64, 4096, 0xffffffff81000000, 16 * MB, 2048, 2048);
-	put_segment(p + 64 + 56, 6144, 0xffffffff81400000, 20 * MB, 1024, 9000);
-	put_segment(p + 64 + 112, 7168, 0, 22 * MB, 1024, 4096);
-	put32(p + 64 + 168, 4); /* a note */
-	put64(p + 64 + 176, 0x123456789); /* whose place does not matter */
+	put_elf64(p, 16 * MB, 4);
+	put_segment64(p, 0, 4096, 0xffffffff81000000, 16 * MB, 2048, 2048);
+	put_segment64(p, 1, 6144, 0xffffffff81400000, 20 * MB, 1024, 9000);
+	put_segment64(p, 2, 7168, 0, 22 * MB, 1024, 4096);
+	put32(p + SEGMENT64(3), 4); /* a note */
+	put64(p + SEGMENT64(3) + 8, 0x123456789); /* whose place does not matter */
 	memset(p + 4096, 0x11, 2048);
 	memset(p + 6144, 0x22, 1024);
 	memset(p + 7168, 0x33, 1024);
@@ -276,8 +259,8 @@ static void test_vmlinux(void **state)
 	assert_int_equal(ram_u32(&r, s.rsi + 0x218), 0); /* no initrd */
 	assert_string_equal(ram_text(&r, ram_u32(&r, s.rsi + 0x228)), "x");
 	/* A note's place does not matter, whatever it says. */
-	put64(k + 64 + 168 + 24, 0xfffffffffffff000);
-	put64(k + 64 + 168 + 40, 0x2000);
+	put64(k + SEGMENT64(3) + 24, 0xfffffffffffff000);
+	put64(k + SEGMENT64(3) + 40, 0x2000);
 	load_ok(&r, &f);
 	/* The entry as a virtual address means the same place. */
 	put64(k + 24, 0xffffffff81000040);
@@ -285,6 +268,41 @@ static void test_vmlinux(void **state)
 	assert_int_equal(s.rip, 16 * MB + 0x40);
 	ram_free(&r);
 	free(k);
+}
+
+static void bad_sizes(struct ram *r, struct image_files *f)
+{
+	size_t n = f->kernel_size;
+
+	f->kernel_size = 7000;
+	load_bad(r, f, "the kernel image is cut short: it has 7000 bytes, its segment should end at byte 7168");
+	f->kernel_size = 100;
+	load_bad(r, f, "its table of program headers should end at byte 288");
+	f->kernel_size = 20;
+	load_bad(r, f, "its ELF header should end at byte 64");
+	f->kernel_size = 0;
+	load_bad(r, f, "empty");
+	f->kernel_size = 3;
+	load_bad(r, f, "neither");
+	f->kernel_size = n;
+}
+
+static void bad_segments(struct ram *r, const struct image_files *f, uint8_t *k)
+{
+	put_segment64(k, 2, 7168, 0, 20 * MB + 8, 1024, 4096);
+	load_bad(r, f, "the kernel is there");
+	put_segment64(k, 2, 7168, 0, 0x7000, 1024, 4096);
+	load_bad(r, f, "the loader's tables is there");
+	put_segment64(k, 2, 7168, 0, 0x9f000, 1024, 0x1000);
+	load_bad(r, f, "there is no RAM from 0x9fc00 to 0x100000");
+	put_segment64(k, 2, 7168, 0, 22 * MB, 1024, 512);
+	load_bad(r, f, "damaged");
+	put_segment64(k, 2, 0xfffffffffffffff0, 0, 22 * MB, 1024, 4096);
+	load_bad(r, f, "damaged");
+	put_segment64(k, 2, 0, 0, 0xfffffffffffff000, 1024, 8192);
+	load_bad(r, f, "cannot be loaded");
+	put_segment64(k, 2, 0, 0, 4ull << 30, 1024, 8192);
+	load_bad(r, f, "only up to 3072 MB");
 }
 
 static void test_vmlinux_bad(void **state)
@@ -299,37 +317,14 @@ static void test_vmlinux_bad(void **state)
 	load_bad(&r, &f, "the kernel needs 17 MB of RAM, the machine has 16 MB");
 	ram_free(&r);
 	ram_init(&r, 32 * MB, 0, false);
-	f.kernel_size = 7000;
-	load_bad(&r, &f, "the kernel image is cut short: it has 7000 bytes, its segment should end at byte 7168");
-	f.kernel_size = 100;
-	load_bad(&r, &f, "its table of program headers should end at byte 288");
-	f.kernel_size = 20;
-	load_bad(&r, &f, "its ELF header should end at byte 64");
-	f.kernel_size = 0;
-	load_bad(&r, &f, "empty");
-	f.kernel_size = 3;
-	load_bad(&r, &f, "neither");
-	f.kernel_size = n;
+	bad_sizes(&r, &f);
 	put64(k + 24, 0x999999);
 	load_bad(&r, &f, "damaged: its entry 0x999999 is in none");
 	put64(k + 24, 16 * MB);
-	put_segment(k + 64 + 112, 7168, 0, 20 * MB + 8, 1024, 4096);
-	load_bad(&r, &f, "the kernel is there");
-	put_segment(k + 64 + 112, 7168, 0, 0x7000, 1024, 4096);
-	load_bad(&r, &f, "the loader's tables is there");
-	put_segment(k + 64 + 112, 7168, 0, 0x9f000, 1024, 0x1000);
-	load_bad(&r, &f, "there is no RAM from 0x9fc00 to 0x100000");
-	put_segment(k + 64 + 112, 7168, 0, 22 * MB, 1024, 512);
-	load_bad(&r, &f, "damaged");
-	put_segment(k + 64 + 112, 0xfffffffffffffff0, 0, 22 * MB, 1024, 4096);
-	load_bad(&r, &f, "damaged");
-	put_segment(k + 64 + 112, 0, 0, 0xfffffffffffff000, 1024, 8192);
-	load_bad(&r, &f, "cannot be loaded");
-	put_segment(k + 64 + 112, 0, 0, 4ull << 30, 1024, 8192);
-	load_bad(&r, &f, "only up to 3072 MB");
+	bad_segments(&r, &f, k);
 	put16(k + 56, 2);
-	put_segment(k + 64, 4096, 0x400000, 16 * MB, 2048, 2048);
-	put_segment(k + 64 + 56, 6144, 0x600000, 20 * MB, 1024, 9000);
+	put_segment64(k, 0, 4096, 0x400000, 16 * MB, 2048, 2048);
+	put_segment64(k, 1, 6144, 0x600000, 20 * MB, 1024, 9000);
 	load_bad(&r, &f, "not a Linux kernel");
 	put16(k + 56, 0);
 	load_bad(&r, &f, "without usable program headers");
@@ -338,29 +333,13 @@ static void test_vmlinux_bad(void **state)
 	free(k);
 }
 
-static void put_segment32(uint8_t *ph, uint32_t offset, uint32_t vaddr, uint32_t paddr, uint32_t file_size, uint32_t mem_size)
-{
-	put32(ph, 1);
-	put32(ph + 4, offset);
-	put32(ph + 8, vaddr);
-	put32(ph + 12, paddr);
-	put32(ph + 16, file_size);
-	put32(ph + 20, mem_size);
-}
-
 static uint8_t *make_vmlinux32(size_t *n)
 {
 	uint8_t *p = calloc(1, 8192);
 
-	memcpy(p, "\177ELF\1\1\1", 7);
-	put16(p + 16, 2);
-	put16(p + 18, 3);
-	put32(p + 24, 16 * MB);
-	put32(p + 28, 52);
-	put16(p + 42, 32);
-	put16(p + 44, 2);
-	put_segment32(p + 52, 4096, 0xc1000000, 16 * MB, 2048, 2048);
-	put_segment32(p + 84, 6144, 0xc1400000, 20 * MB, 1024, 9000);
+	put_elf32(p, 16 * MB, 2);
+	put_segment32(p, 0, 4096, 0xc1000000, 16 * MB, 2048, 2048);
+	put_segment32(p, 1, 6144, 0xc1400000, 20 * MB, 1024, 9000);
 	memset(p + 4096, 0x11, 2048);
 	memset(p + 6144, 0x22, 1024);
 	*n = 8192;
@@ -392,8 +371,8 @@ static void test_vmlinux32(void **state)
 	s = load_ok(&r, &f);
 	assert_int_equal(ram_u32(&r, s.rsi + 0x218), 0x38000000 - 4096);
 	/* Linked where it is loaded: an ordinary program. */
-	put_segment32(k + 52, 4096, 16 * MB, 16 * MB, 2048, 2048);
-	put_segment32(k + 84, 6144, 20 * MB, 20 * MB, 1024, 9000);
+	put_segment32(k, 0, 4096, 16 * MB, 16 * MB, 2048, 2048);
+	put_segment32(k, 1, 6144, 20 * MB, 20 * MB, 1024, 9000);
 	load_bad(&r, &f, "a 32-bit ELF program, but not a Linux kernel, nor has it a Multiboot header");
 	ram_free(&r);
 	free(k);
@@ -413,11 +392,11 @@ static void test_mutations(void **state)
 	assert_true(loaded > 1000 && loaded < 19000);
 	free(k);
 	f.kernel = k = make_vmlinux(&f.kernel_size);
-	loaded = load_mutations(&r, &f, 64 + 4 * 56, 20000);
+	loaded = load_mutations(&r, &f, SEGMENT64(4), 20000);
 	assert_true(loaded > 1000 && loaded < 19000);
 	free(k);
 	f.kernel = k = make_vmlinux32(&f.kernel_size);
-	loaded = load_mutations(&r, &f, 52 + 2 * 32, 20000);
+	loaded = load_mutations(&r, &f, SEGMENT32(2), 20000);
 	assert_true(loaded > 1000 && loaded < 19000);
 	free(k);
 }

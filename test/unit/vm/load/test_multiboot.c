@@ -6,9 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "test/unit/vm/load/ram.h"
-
-#define MB (1ull << 20)
+#include "test/unit/vm/load/elf_file.h"
 
 static void put_header(uint8_t *p, uint32_t flags)
 {
@@ -17,29 +15,13 @@ static void put_header(uint8_t *p, uint32_t flags)
 	put32(p + 8, 0u - 0x1badb002u - flags);
 }
 
-static void put_segment(uint8_t *ph, uint32_t offset, uint32_t vaddr, uint32_t paddr, uint32_t file_size, uint32_t mem_size)
-{
-	put32(ph, 1);
-	put32(ph + 4, offset);
-	put32(ph + 8, vaddr);
-	put32(ph + 12, paddr);
-	put32(ph + 16, file_size);
-	put32(ph + 20, mem_size);
-}
-
 /* ELF32, linked at 0xc0100000, loaded at 1 MiB, with BSS. */
 static uint8_t *make_elf(size_t *n)
 {
 	uint8_t *p = calloc(1, 8192);
 
-	memcpy(p, "\177ELF\1\1\1", 7);
-	put16(p + 16, 2);
-	put16(p + 18, 3);
-	put32(p + 24, 0xc0100010);
-	put32(p + 28, 52);
-	put16(p + 42, 32);
-	put16(p + 44, 1);
-	put_segment(p + 52, 4096, 0xc0100000, MB, 4096, 3 * 4096);
+	put_elf32(p, 0xc0100010, 1);
+	put_segment32(p, 0, 4096, 0xc0100000, MB, 4096, 3 * 4096);
 	memset(p + 4096, 0x42, 4096);
 	put_header(p + 4096, 3);
 	*n = 8192;
@@ -176,7 +158,7 @@ static void test_low_kernel(void **state)
 	struct ram r;
 
 	(void)state;
-	put_segment(k + 52, 4096, 0x1000, 0x1000, 4096, 0x9e000);
+	put_segment32(k, 0, 4096, 0x1000, 0x1000, 4096, 0x9e000);
 	put32(k + 24, 0x1010);
 	ram_init(&r, 8 * MB, 0, true);
 	s = load_ok(&r, &f);
@@ -201,9 +183,9 @@ static void test_bad(void **state)
 	f.kernel_size = 6000;
 	load_bad(&r, &f, "the kernel image is cut short: it has 6000 bytes, its segment should end at byte 8192");
 	f.kernel_size = n;
-	put_segment(k + 52, 4096, 0xc0100000, MB, 4096, 7 * MB + 1);
+	put_segment32(k, 0, 4096, 0xc0100000, MB, 4096, 7 * MB + 1);
 	load_bad(&r, &f, "the kernel needs 9 MB of RAM, the machine has 8 MB");
-	put_segment(k + 52, 4096, 0xc0100000, MB, 4096, 4096);
+	put_segment32(k, 0, 4096, 0xc0100000, MB, 4096, 4096);
 	f.initrd = k;
 	f.initrd_size = 8 * MB;
 	load_bad(&r, &f, "the kernel with its module needs 10 MB of RAM, the machine has 8 MB");
@@ -218,7 +200,7 @@ static void test_bad(void **state)
 	put32(k + 4096 + 8, 0);
 	k[4] = 1;
 	/* Linked where it is loaded, as no Linux kernel is. */
-	put_segment(k + 52, 4096, MB, MB, 4096, 4096);
+	put_segment32(k, 0, 4096, MB, MB, 4096, 4096);
 	put32(k + 24, MB + 16);
 	load_bad(&r, &f, "nor has it a Multiboot header");
 	free(k);
@@ -286,7 +268,7 @@ static void test_mutations(void **state)
 	(void)state;
 	ram_init(&r, 8 * MB, 0, false);
 	f.kernel = k = make_elf(&f.kernel_size);
-	loaded = load_mutations(&r, &f, 84, 20000);
+	loaded = load_mutations(&r, &f, SEGMENT32(1), 20000);
 	assert_true(loaded > 1000 && loaded < 19000);
 	free(k);
 	f.kernel = k = make_flat(&f.kernel_size);
