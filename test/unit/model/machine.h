@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -132,6 +133,32 @@ static inline void stop(struct machine *m)
 	m_cpu_fini(&m->cpu);
 	phys_fini(&m->phys);
 }
+
+static inline void restart(struct machine *m)
+{
+	stop(m);
+	start(m);
+}
+
+/* Every test has a machine of its own, started: *state. */
+static inline int setup(void **state)
+{
+	struct machine *m = malloc(sizeof(*m));
+
+	assert_non_null(m);
+	start(m);
+	*state = m;
+	return 0;
+}
+
+static inline int teardown(void **state)
+{
+	stop(*state);
+	free(*state);
+	return 0;
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 static inline void run(struct machine *m)
 {
