@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "test/caps.h"
+#include "test/on_model.h"
+
 static void die(const char *what)
 {
 	fprintf(stderr, "bench: %s\n", what);
@@ -62,13 +65,6 @@ static bool machine_below_invept(void *ctx, enum invept_type type, uint64_t eptp
 
 /* ---- life ---- */
 
-static const struct mmu_caps all_caps = {
-	.maxphyaddr = 40, .nx = true, .smep = true, .smap = true, .ept = true, .ept_execute_only = true, .ept_wb = true, .ept_2m = true,
-	.ept_ad = true, .invept = true, .invept_single = true, .invept_all = true, .vpid = true, .invvpid = true,
-	.invvpid_address = true, .invvpid_single = true, .invvpid_all = true, .invvpid_single_retaining_globals = true,
-	.unrestricted_guest = true,
-};
-
 struct machine *machine_new(const struct mmu_ops *ops, uint64_t pages, enum page_limit limit)
 {
 	struct machine *m = calloc(1, sizeof(*m));
@@ -77,7 +73,8 @@ struct machine *machine_new(const struct mmu_ops *ops, uint64_t pages, enum page
 
 	if (!m || !phys_init(&m->phys))
 		die("no memory");
-	m->caps = all_caps;
+	m->caps = caps_all();
+	m->caps.page_1g = m->caps.pku = m->caps.pcid = m->caps.la57 = m->caps.ept_1g = m->caps.ept_5level = false;
 	m->pages = pages;
 	m->next_hfn = MACHINE_TABLE_HFN;
 	m->next_gfn = 1;
@@ -176,25 +173,13 @@ static void load_controls(struct machine *m)
 	const struct mmu_root *r = &m->vcpu.root;
 	struct m_vmcs *v = &m->vmcs;
 
-	v->ept = i->ept;
-	v->pf_intercept = i->page_fault;
-	v->pf_mask = i->pf_mask;
-	v->pf_match = i->pf_match;
-	v->cr3_load_exiting = i->cr3_load;
-	v->cr3_store_exiting = i->cr3_store;
-	v->invlpg_exiting = i->invlpg;
-	v->cr0_mask = i->cr0_owned | i->cr0_force_mask;
-	v->cr4_mask = i->cr4_owned | i->cr4_force_mask;
+	on_model_intercept(v, i);
 	v->eptp = r->eptp;
 	v->vpid = r->vpid;
 	if (m->vcpu.root_changed)
 		v->guest.cr3 = r->cr3;
 	m->vcpu.root_changed = m->vcpu.intercepts_changed = false;
-	v->guest.cr0 = (m->regs.cr0 & ~i->cr0_force_mask) | i->cr0_force_value;
-	v->guest.cr4 = (m->regs.cr4 & ~i->cr4_force_mask) | i->cr4_force_value;
-	v->guest.efer = (m->regs.efer & ~i->efer_force_mask) | i->efer_force_value;
-	v->cr0_shadow = m->regs.cr0;
-	v->cr4_shadow = m->regs.cr4;
+	on_model_registers(v, i, m->regs.cr0, m->regs.cr4, m->regs.efer);
 }
 
 static void enter(struct machine *m)
@@ -233,15 +218,8 @@ void machine_start(struct machine *m, uint64_t root)
 
 static struct mmu_result give(struct machine *m, const struct m_result *r, bool user)
 {
-	struct mmu_fault f = { .gva = GVA(r->gla), .gpa = GPA(r->gpa), .error = r->error };
+	struct mmu_fault f = on_model_fault(r, m->regs.efer);
 
-	f.kind = r->exit == M_EXIT_PF ? MMU_FAULT_PAGE : MMU_FAULT_EPT_VIOLATION;
-	if (r->exit == M_EXIT_EPT_MISCONFIG)
-		f.kind = MMU_FAULT_EPT_MISCONFIG;
-	f.access = (uint8_t)((r->qualification & X_QUAL_READ ? MMU_READ : 0) |
-			     (r->qualification & X_QUAL_WRITE ? MMU_WRITE : 0) |
-			     (r->qualification & X_QUAL_FETCH ? MMU_FETCH : 0) |
-			     (r->qualification & X_QUAL_GLA_VALID ? MMU_LINEAR : 0));
 	exited(m);
 	m->vcpu.regs.cpl = user ? 3 : 0;
 	return mmu_fault(&m->vcpu, &f);

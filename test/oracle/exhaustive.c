@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "test/caps.h"
 #include "test/oracle/oracle.h"
 
 #define TABLE_L4 layout_root(X_4LEVEL, 0)
@@ -144,28 +145,9 @@ static bool try_mechanism(const struct mmu_ops *ops, enum x_mode mode, unsigned 
 	struct world *w;
 	bool ok;
 
-	c.caps = (struct mmu_caps){ .maxphyaddr = 39,
-				    .nx = true,
-				    .page_1g = true,
-				    .smep = true,
-				    .smap = true,
-				    .la57 = true,
-				    .ept = true,
-				    .ept_execute_only = true,
-				    .ept_wb = true,
-				    .ept_2m = true,
-				    .ept_1g = true,
-				    .ept_5level = true,
-				    .invept = true,
-				    .invept_single = true,
-				    .invept_all = true,
-				    .vpid = true,
-				    .invvpid = true,
-				    .invvpid_address = true,
-				    .invvpid_single = true,
-				    .invvpid_all = true,
-				    .invvpid_single_retaining_globals = true,
-				    .unrestricted_guest = true };
+	c.caps = caps_all();
+	c.caps.maxphyaddr = 39;
+	c.caps.pku = c.caps.pcid = c.caps.ept_ad = false;
 	c.mmu = (struct mmu_config){ .page_limit = PAGE_LIMIT_2M, .vpid = true, .ept_levels = (uint8_t)ept_levels };
 	c.vms = c.vcpus = c.cpus = 1;
 	c.adversarial = c.races = c.switching = c.big_ram = false;

@@ -1,12 +1,8 @@
 /* A vCPU in and out of the guest: what vmx/ does on hardware. */
 #include <string.h>
 
+#include "test/on_model.h"
 #include "test/oracle/oracle.h"
-
-static uint64_t forced(uint64_t value, uint64_t mask, uint64_t with)
-{
-	return (value & ~mask) | with;
-}
 
 /* Like the code that writes a VMCS, this looks at root and intercepts only when they are said to have changed. */
 static void load_controls(struct vcpu *v)
@@ -16,15 +12,7 @@ static void load_controls(struct vcpu *v)
 	const struct mmu_root *r = &v->mmu.root;
 
 	if (v->mmu.intercepts_changed) {
-		m->ept = i->ept;
-		m->pf_intercept = i->page_fault;
-		m->pf_mask = i->pf_mask;
-		m->pf_match = i->pf_match;
-		m->cr3_load_exiting = i->cr3_load;
-		m->cr3_store_exiting = i->cr3_store;
-		m->invlpg_exiting = i->invlpg;
-		m->cr0_mask = i->cr0_owned | i->cr0_force_mask;
-		m->cr4_mask = i->cr4_owned | i->cr4_force_mask;
+		on_model_intercept(m, i);
 		v->efer_forced = i->efer_force_mask;
 		v->mmu.intercepts_changed = false;
 	}
@@ -41,13 +29,8 @@ static void load_controls(struct vcpu *v)
 static void load_guest(struct vcpu *v)
 {
 	struct m_vmcs *m = &v->vmcs;
-	const struct mmu_intercepts *i = &v->mmu.intercepts;
 
-	m->guest.cr0 = forced(v->view.cr0, i->cr0_force_mask, i->cr0_force_value);
-	m->guest.cr4 = forced(v->view.cr4, i->cr4_force_mask, i->cr4_force_value);
-	m->guest.efer = forced(v->view.efer, i->efer_force_mask, i->efer_force_value);
-	m->cr0_shadow = v->view.cr0;
-	m->cr4_shadow = v->view.cr4;
+	on_model_registers(m, &v->mmu.intercepts, v->view.cr0, v->view.cr4, v->view.efer);
 	m->guest.pkru = v->regs.pkru;
 	m->guest.ac = v->regs.ac;
 }
@@ -126,23 +109,14 @@ void leave(struct vcpu *v)
 struct mmu_result exit_fault(struct vcpu *v, const struct m_result *r, bool delivery)
 {
 	struct world *w = v->vm->world;
-	struct mmu_fault f = { .gva = GVA(r->gla), .gpa = GPA(r->gpa), .error = r->error, .delivery = delivery };
+	struct mmu_fault f;
 	struct mmu_result out;
 
 	left(v);
 	tell_registers(v);
 	w->account.exits++;
-	f.kind = r->exit == M_EXIT_PF              ? MMU_FAULT_PAGE
-		 : r->exit == M_EXIT_EPT_MISCONFIG ? MMU_FAULT_EPT_MISCONFIG
-						   : MMU_FAULT_EPT_VIOLATION;
-	if (f.kind == MMU_FAULT_EPT_VIOLATION) {
-		f.access = (uint8_t)((r->qualification & X_QUAL_READ ? MMU_READ : 0) | (r->qualification & X_QUAL_WRITE ? MMU_WRITE : 0) |
-				     (r->qualification & X_QUAL_FETCH ? MMU_FETCH : 0) |
-				     (r->qualification & X_QUAL_GLA_VALID ? MMU_LINEAR : 0));
-	}
-	if (f.kind == MMU_FAULT_EPT_MISCONFIG)
-		f.gva = GVA(0); /* the CPU does not say */
-	f.pdptes = !(v->view.efer & X_EFER_LMA);
+	f = on_model_fault(r, v->view.efer);
+	f.delivery = delivery;
 	v->mmu.regs.ac = v->regs.ac;
 	v->mmu.regs.pkru = v->regs.pkru;
 	v->mmu.regs.cpl = v->cpl;

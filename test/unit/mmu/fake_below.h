@@ -9,6 +9,7 @@
 
 #include "mmu/backing.h"
 #include "mmu/mmu.h"
+#include "test/caps.h"
 
 #define FAKE_FRAMES 65536
 
@@ -113,12 +114,10 @@ static inline void fake_ram(struct fake *f, uint64_t hfn, uint64_t pages)
 
 static inline struct mmu_caps fake_caps(void)
 {
-	return (struct mmu_caps){
-		.maxphyaddr = 40, .nx = true, .page_1g = true, .smep = true, .smap = true, .ept = true, .ept_wb = true, .ept_2m = true,
-		.ept_1g = true, .ept_5level = true, .ept_ad = true, .invept = true, .invept_single = true, .invept_all = true, .vpid = true,
-		.invvpid = true, .invvpid_address = true, .invvpid_single = true, .invvpid_all = true,
-		.invvpid_single_retaining_globals = true, .unrestricted_guest = true,
-	};
+	struct mmu_caps caps = caps_all();
+
+	caps.pku = caps.pcid = caps.la57 = caps.ept_execute_only = false;
+	return caps;
 }
 
 #endif

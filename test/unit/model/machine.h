@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "model/cpu.h"
+#include "test/caps.h"
 
 /* Host-physical frames. */
 enum {
@@ -69,31 +70,7 @@ static inline void start(struct machine *m)
 	memset(m, 0, sizeof(*m));
 	assert_true(phys_init(&m->phys));
 	phys_add(&m->phys, 0, FRAMES);
-	m->caps = (struct mmu_caps){ .maxphyaddr = 40,
-				     .nx = true,
-				     .page_1g = true,
-				     .smep = true,
-				     .smap = true,
-				     .pku = true,
-				     .pcid = true,
-				     .la57 = true,
-				     .ept = true,
-				     .ept_execute_only = true,
-				     .ept_wb = true,
-				     .ept_2m = true,
-				     .ept_1g = true,
-				     .ept_5level = true,
-				     .ept_ad = true,
-				     .invept = true,
-				     .invept_single = true,
-				     .invept_all = true,
-				     .vpid = true,
-				     .invvpid = true,
-				     .invvpid_address = true,
-				     .invvpid_single = true,
-				     .invvpid_all = true,
-				     .invvpid_single_retaining_globals = true,
-				     .unrestricted_guest = true };
+	m->caps = caps_all();
 	assert_true(m_cpu_init(&m->cpu, &m->phys, &m->caps, &m_geometry_plain));
 	m->vmcs = (struct m_vmcs){ .vpid = 1 };
 	m->vmcs.guest = (struct x_regs){ .cr0 = X_CR0_PE | X_CR0_PG | X_CR0_WP | X_CR0_ET,
