@@ -1,28 +1,10 @@
 /* The mechanisms without EPT under a CPU without any TLB: random guest tables, register loads, accesses and host-side changes.
  * What the hardware tables say right after INVLPG of an address must be what the guest walker says; the auditors run after
  * every step. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-#include <stdio.h>
+#include "test/unit/mmu/shadow/guest.h"
 
-#include "mmu/mechanisms.h"
-#include "test/unit/mmu/fake_below.h"
+#define SPARE 0x8000u /* where RAM pages move to */
 
-#define PAGES 1024u         /* guest RAM: the first TABLES pages hold tables */
-#define TABLES 12u
-#define RAM_HFN 0x2000u
-#define MMIO_GFN 0x500u
-#define SPARE 0x8000u       /* where RAM pages move to */
-
-static struct fake *f;
-static struct mmu_caps caps;
-static struct mmu_vm vm;
-static struct mmu_vcpu vcpu;
-static bool same_frames;    /* backing as one run, so that large leaves are possible */
-static uint64_t frame_of[PAGES];
 static uint8_t written[PAGES];
 static uint64_t log_bits[PAGES / 64], log_out[PAGES / 64];
 static bool logging;
@@ -37,114 +19,6 @@ static uint64_t rnd(void)
 }
 
 static bool one_in(unsigned n) { return rnd() % n == 0; }
-
-static bool page(struct backing *b, uint64_t index, struct backing_page *out)
-{
-	(void)b;
-	*out = (struct backing_page){ .hfn = HFN(frame_of[index]), .writable = true };
-	if (same_frames)
-		out->order = backing_order(GFN(index), GFN(0), PAGES, HFN(frame_of[index]), 18);
-	return true;
-}
-
-static struct backing backing = { .page = page };
-
-static uint8_t *ram(uint64_t gfn) { return f->frame[frame_of[gfn]]; }
-
-/* ---- the CPU: hardware tables, no TLB ---- */
-
-struct hw_result {
-	bool ok;
-	uint64_t hpa;
-	uint32_t error;
-};
-
-static struct hw_result hw(uint64_t gva, struct access a)
-{
-	const struct mmu_intercepts *in = &vcpu.intercepts;
-	uint64_t cr4 = (vcpu.regs.cr4 & ~in->cr4_force_mask) | in->cr4_force_value;
-	uint64_t efer = (vcpu.regs.efer & ~in->efer_force_mask) | in->efer_force_value;
-	uint32_t error = (a.write ? 2 : 0) | (a.user ? 4 : 0) | (a.fetch ? 16 : 0);
-	bool pae = !(efer & EFER_LMA), w = true, u = true, x = true;
-	int level = pae ? 3 : cr4 & CR4_LA57 ? 5 : 4;
-	uint64_t table = vcpu.root.cr3 & MASK(51, pae ? 5 : 12);
-
-	assert_true(((vcpu.regs.cr0 & ~in->cr0_force_mask) | in->cr0_force_value) & CR0_WP);
-	assert_true(cr4 & CR4_PAE);
-	if (pae)
-		gva &= MASK(31, 0);
-	for (;; level--) {
-		unsigned shift = 12 + 9 * (level - 1);
-		uint64_t *entries = fake_ptr(f, HFN(table >> 12)), e;
-
-		e = entries[(table & 0xfff) / 8 + (gva >> shift & (pae && level == 3 ? 3 : 511))];
-		if (!(e & 1))
-			return (struct hw_result){ .error = error };
-		if (e & MASK(51, caps.maxphyaddr) || (pae && e & MASK(62, 52)) || (pae && level == 3 && e & 0x1e6))
-			return (struct hw_result){ .error = error | 9 };
-		table = e & MASK(51, 12);
-		if (pae && level == 3)
-			continue;
-		w = w && (e & 2);
-		u = u && (e & 4);
-		x = x && !(e >> 63);
-		if (level == 1 || (e & 0x80 && level == 2)) {
-			bool allowed = a.user ? u && (!a.write || w) && (!a.fetch || x) :
-				       a.fetch ? x && !(u && cr4 & CR4_SMEP) :
-				       (!a.write || w) && !(u && cr4 & CR4_SMAP && (!vcpu.regs.ac || a.implicit));
-
-			assert_true(e & PTE_A);
-			if (!allowed)
-				return (struct hw_result){ .error = error | 1 };
-			assert_true(!a.write || e & PTE_D);
-			return (struct hw_result){ .ok = true, .hpa = (table & ~MASK(shift - 1, 0)) | (gva & MASK(shift - 1, 0)) };
-		}
-	}
-}
-
-static void audit(const char *where)
-{
-	char why[160] = "";
-
-	if (!mmu_audit(&vm, why, sizeof(why)))
-		fail_msg("after %s: %s (%s)", where, why, vm.ops->name);
-}
-
-struct outcome {
-	enum mmu_outcome how; /* MMU_FIXED: the access went through memory */
-	uint64_t gpa;
-	uint32_t error;
-};
-
-/* One access of the guest, to its end. */
-static struct outcome access_guest(uint64_t gva, struct access a)
-{
-	for (unsigned tries = 0; tries < 20; tries++) {
-		struct hw_result h;
-		struct mmu_fault fault = { .kind = MMU_FAULT_PAGE, .gva = GVA(gva) };
-		struct mmu_result r;
-
-		mmu_enter(&vcpu, 0);
-		h = hw(gva, a);
-		if (h.ok) {
-			for (uint64_t gfn = 0; gfn < PAGES; gfn++)
-				if (frame_of[gfn] == h.hpa >> 12)
-					return (struct outcome){ MMU_FIXED, gfn << 12 | (h.hpa & 0xfff), 0 };
-			fail_msg("a leaf names a frame that is nobody's: %lx (%s)", h.hpa, vm.ops->name);
-		}
-		fault.error = h.error;
-		r = mmu_fault(&vcpu, &fault);
-		audit("a fault");
-		if (r.outcome == MMU_INJECT)
-			return (struct outcome){ MMU_INJECT, 0, r.exception.error };
-		if (r.outcome == MMU_EMULATE)
-			return (struct outcome){ MMU_EMULATE, r.gpa.v, 0 };
-		if (r.outcome == MMU_STOP)
-			fail_msg("stopped: %s", r.why);
-	}
-	fail_msg("an access of %lx does not end (%s)", gva, vm.ops->name);
-	return (struct outcome){ MMU_STOP, 0, 0 };
-}
 
 /* ---- the specification: the walker on the same memory ---- */
 
@@ -334,12 +208,6 @@ static void check_access(uint64_t gva, struct access a, bool fresh)
 	}
 }
 
-static void expect_loaded(struct mmu_result r)
-{
-	assert_true(r.outcome == MMU_FIXED || r.outcome == MMU_INJECT);
-	audit("a register load");
-}
-
 static void load_cr3(void)
 {
 	enum paging_mode mode = walk_mode(&vcpu.regs);
@@ -414,15 +282,6 @@ static void change_log(void)
 	audit("logging");
 }
 
-static void change_slots(void)
-{
-	struct slot slot = { .base = GFN(MMIO_GFN), .pages = 2, .kind = SLOT_MMIO };
-
-	if (!mmu_slot_remove(&vm, GFN(MMIO_GFN)))
-		assert_true(mmu_slot_add(&vm, &slot));
-	audit("changing slots");
-}
-
 static void change_mechanism(void)
 {
 	static const struct mmu_ops *const all[] = { &mmu_shadow, &mmu_vtlb, &mmu_brute };
@@ -431,54 +290,55 @@ static void change_mechanism(void)
 	audit("switching");
 }
 
+static void load_registers(unsigned which)
+{
+	if (which == 0)
+		change_mode();
+	else if (which < 4)
+		load_cr3();
+	else if (which == 4)
+		expect_loaded(mmu_set_cr0(&vcpu, vcpu.regs.cr0 ^ CR0_WP));
+	else if (which == 5)
+		expect_loaded(mmu_set_cr4(&vcpu, vcpu.regs.cr4 ^ (rnd() & (CR4_PSE | CR4_SMEP | CR4_SMAP | CR4_PGE))));
+	else
+		expect_loaded(mmu_set_efer(&vcpu, vcpu.regs.efer ^ EFER_NXE));
+}
+
+static void change_below(unsigned which, bool switching)
+{
+	if (which < 9) {
+		move_page();
+	} else if (which == 9) {
+		mmu_write_protect(&vm, GFN(rnd() % 40), 1 + rnd() % 10);
+		audit("write protection");
+	} else if (which == 10) {
+		if (one_in(8))
+			change_log();
+	} else if (which == 11) {
+		if (one_in(16))
+			change_slots();
+	} else if (switching && one_in(4)) {
+		change_mechanism();
+	}
+}
+
 static void step(bool switching)
 {
 	uint64_t gva = random_gva();
 	bool exact = vm.ops == &mmu_brute;
+	unsigned what;
 
 	vcpu.regs.ac = rnd() & 1;
-	switch (rnd() % 64) {
-	case 0:
-		change_mode();
-		break;
-	case 1: case 2: case 3:
-		load_cr3();
-		break;
-	case 4:
-		expect_loaded(mmu_set_cr0(&vcpu, vcpu.regs.cr0 ^ CR0_WP));
-		break;
-	case 5:
-		expect_loaded(mmu_set_cr4(&vcpu, vcpu.regs.cr4 ^ (rnd() & (CR4_PSE | CR4_SMEP | CR4_SMAP | CR4_PGE))));
-		break;
-	case 6:
-		expect_loaded(mmu_set_efer(&vcpu, vcpu.regs.efer ^ EFER_NXE));
-		break;
-	case 7: case 8:
-		move_page();
-		break;
-	case 9:
-		mmu_write_protect(&vm, GFN(rnd() % 40), 1 + rnd() % 10);
-		audit("write protection");
-		break;
-	case 10:
-		if (one_in(8))
-			change_log();
-		break;
-	case 11:
-		if (one_in(16))
-			change_slots();
-		break;
-	case 12:
-		if (switching && one_in(4))
-			change_mechanism();
-		break;
-	case 13: case 14: case 15: case 16: case 17: case 18: case 19: case 20: case 21: case 22:
+	what = rnd() % 64;
+	if (what < 7) {
+		load_registers(what);
+	} else if (what < 13) {
+		change_below(what, switching);
+	} else if (what < 23) {
 		edit_table();
-		break;
-	case 23: case 24: case 25: case 26: case 27: case 28:
+	} else if (what < 29) {
 		check_access(gva, random_access(), exact);
-		break;
-	default:
+	} else {
 		mmu_invlpg(&vcpu, GVA(gva));
 		check_access(gva, random_access(), true);
 		if (one_in(2))
@@ -488,25 +348,8 @@ static void step(bool switching)
 
 static void start(const struct mmu_ops *ops, bool one_run, uint32_t frames)
 {
-	struct mmu_config config = { .page_limit = PAGE_LIMIT_1G, .vpid = true, .table_frames = frames };
-	struct walk_regs regs = { .cr0 = CR0_PE, .cr4 = 0, .maxphyaddr = 40, .has_1g = true };
-	struct slot slot = { .base = GFN(0), .pages = PAGES, .kind = SLOT_RAM, .type = MEMTYPE_WB, .backing = &backing };
-	static struct vpid_pool pool;
-
-	f = fake_new();
-	caps = fake_caps();
-	caps.la57 = true;
-	same_frames = one_run;
+	guest_start(ops, one_run, frames);
 	logging = false;
-	fake_ram(f, RAM_HFN, PAGES);
-	for (unsigned i = 0; i < PAGES; i++)
-		frame_of[i] = RAM_HFN + i;
-	vpid_pool_init(&pool, 100);
-	assert_null(ops->unsupported(&caps));
-	assert_true(mmu_vm_init(&vm, ops, &f->below, &caps, &config, &pool));
-	assert_true(mmu_slot_add(&vm, &slot));
-	assert_true(mmu_vcpu_init(&vcpu, &vm, &regs));
-	change_slots();
 	for (unsigned level = 1; level <= 5; level++)
 		for (uint64_t gfn = first_of_level[level]; gfn < first_of_level[level - 1]; gfn++)
 			for (unsigned i = 0; i < 512; i++) {
@@ -516,14 +359,6 @@ static void start(const struct mmu_ops *ops, bool one_run, uint32_t frames)
 			}
 	mmu_guest_written(&vm, GPA(0), TABLES << 12);
 	open_windows();
-}
-
-static void stop(void)
-{
-	mmu_vcpu_destroy(&vcpu);
-	mmu_vm_destroy(&vm);
-	assert_int_equal(f->in_use, PAGES);
-	fake_delete(f);
 }
 
 static void run(const struct mmu_ops *ops, bool switching)
@@ -537,70 +372,8 @@ static void run(const struct mmu_ops *ops, bool switching)
 		start(ops, round & 1, round & 2 ? 192 : 0);
 		for (unsigned i = 0; i < 3000; i++)
 			step(switching);
-		stop();
+		guest_stop();
 	}
-}
-
-static void set_entry(uint64_t gfn, unsigned index, uint64_t value)
-{
-	assert_int_equal(mmu_guest_write(&vm, GPA(gfn << 12 | index * 8), &value, 8), 8);
-	audit("a table write");
-}
-
-/* In a 4-level guest gva 0 is table 1, 2, 4, 6, page TABLES; and gva 0x8000 + n pages is page n. */
-static void lay_out(void)
-{
-	uint64_t link = PTE_P | PTE_W | PTE_U | PTE_A;
-
-	memset(ram(0), 0, 4096);
-	for (uint64_t gfn = 0; gfn < TABLES; gfn++)
-		memset(ram(gfn), 0, 4096);
-	mmu_guest_written(&vm, GPA(0), TABLES << 12);
-	set_entry(1, 0, 2 << 12 | link);
-	set_entry(2, 0, 4 << 12 | link);
-	set_entry(4, 0, 6 << 12 | link);
-	set_entry(6, 0, TABLES << 12 | link | PTE_D);
-	for (unsigned n = 0; n < TABLES; n++)
-		set_entry(6, 8 + n, n << 12 | link | PTE_D);
-	expect_loaded(mmu_set_cr3(&vcpu, 0x30000));
-	expect_loaded(mmu_set_efer(&vcpu, EFER_LME));
-	expect_loaded(mmu_set_cr4(&vcpu, CR4_PAE));
-	expect_loaded(mmu_set_cr3(&vcpu, 1 << 12));
-	expect_loaded(mmu_set_cr0(&vcpu, CR0_PE | CR0_PG));
-}
-
-static enum mmu_outcome read_page(unsigned n)
-{
-	return access_guest((8 + n) << 12, (struct access){ 0 }).how;
-}
-
-/* brute: what no table names any more is memory like any other, with all that only it named; what one names is a table however
- * often it is written to. */
-static void test_brute_forgets(void **state)
-{
-	(void)state;
-	start(&mmu_brute, false, 0);
-	lay_out();
-	assert_int_equal(access_guest(0, (struct access){ .write = true }).how, MMU_FIXED);
-	for (unsigned n = 1; n < TABLES; n++)
-		assert_int_equal(read_page(n), n == 1 || n == 2 || n == 4 || n == 6 ? MMU_EMULATE : MMU_FIXED);
-	for (unsigned i = 0; i < 20; i++)
-		set_entry(6, 100 + i, 0);
-	assert_int_equal(read_page(6), MMU_EMULATE);
-	/* Another last-level table in the place of table 6, so that there is a way to look; then the upper link goes and comes. */
-	memcpy(ram(7), ram(6), 4096);
-	mmu_guest_written(&vm, GPA(7 << 12), 4096);
-	set_entry(4, 0, 7 << 12 | PTE_P | PTE_W | PTE_U | PTE_A);
-	assert_int_equal(read_page(6), MMU_FIXED);
-	assert_int_equal(read_page(7), MMU_EMULATE);
-	set_entry(2, 0, 0);
-	set_entry(2, 0, 5 << 12 | PTE_P | PTE_W | PTE_U | PTE_A);
-	set_entry(5, 0, 6 << 12 | PTE_P | PTE_W | PTE_U | PTE_A);
-	assert_int_equal(read_page(4), MMU_FIXED);
-	assert_int_equal(read_page(7), MMU_FIXED);
-	assert_int_equal(read_page(5), MMU_EMULATE);
-	assert_int_equal(read_page(6), MMU_EMULATE);
-	stop();
 }
 
 static void test_shadow(void **state) { (void)state; run(&mmu_shadow, false); }
@@ -611,7 +384,7 @@ static void test_switch(void **state) { (void)state; run(&mmu_shadow, true); }
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_brute), cmocka_unit_test(test_brute_forgets), cmocka_unit_test(test_vtlb), cmocka_unit_test(test_shadow), cmocka_unit_test(test_switch),
+		cmocka_unit_test(test_brute), cmocka_unit_test(test_vtlb), cmocka_unit_test(test_shadow), cmocka_unit_test(test_switch),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
