@@ -17,7 +17,6 @@ UNIT_emulate_fuzz_SRC := test/unit/emulate/test_fuzz.c $(EMULATE_WORLD_C)
 UNIT_emulate_decode_SRC := test/unit/emulate/test_decode.c $(wildcard emulate/decode*.c)
 EMULATE_TESTS := emulate_native emulate_real emulate_system emulate_protected emulate_faults emulate_deliver emulate_fuzz \
 	emulate_decode
-$(foreach t,$(EMULATE_TESTS),$(eval UNIT_$(t)_DEPS := $(EMULATE_H)))
 UNIT_TESTS += $(EMULATE_TESTS)
 
 $(BUILD)/emulate-native: $(EMULATE_NATIVE_C) $(EMULATE_H) test/unit/hosted.c

@@ -22,8 +22,7 @@ LAB_ENGINE_C := lab/error.c $(call sources,lab/engine lab/machine lab/os lab/wor
 	$(MMU_C) lib/fmt.c
 UNIT_lab_walk_SRC := test/unit/lab/machine/test_walk.c $(filter-out lab/work/list.c,$(LAB_ENGINE_C))
 UNIT_lab_engine_SRC := test/unit/lab/engine/test_engine.c $(filter-out lab/work/list.c,$(LAB_ENGINE_C))
-$(foreach t,lab_walk lab_engine,$(eval UNIT_$(t)_LIBS := -lcjson -lzstd -lm) \
-	$(eval UNIT_$(t)_DEPS := $(LAB_H)))
+$(foreach t,lab_walk lab_engine,$(eval UNIT_$(t)_LIBS := -lcjson -lzstd -lm))
 UNIT_TESTS += lab_walk lab_engine
 
 UNIT_lab_config_SRC := test/unit/lab/config/test_config.c lab/config/config.c lab/config/config_text.c lab/config/presets.c lab/error.c

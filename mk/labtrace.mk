@@ -17,13 +17,13 @@ UNIT_lab_trace_LIBS := -lzstd
 UNIT_TESTS += lab_trace
 
 # The guest OS, on a CPU made for the test.
-UNIT_lab_os_SRC := test/unit/lab/os/test_os.c test/unit/lab/os_cpu.c $(call sources,lab/os) lab/error.c
-UNIT_lab_os_DEPS := $(LAB_H) test/unit/lab/os_cpu.h
-UNIT_TESTS += lab_os
+LAB_OS_TEST_C := test/unit/lab/os/guest.c test/unit/lab/os_cpu.c $(call sources,lab/os) lab/error.c
+UNIT_lab_os_SRC := test/unit/lab/os/test_os.c $(LAB_OS_TEST_C)
+UNIT_lab_os_memory_SRC := test/unit/lab/os/test_memory.c $(LAB_OS_TEST_C)
+UNIT_TESTS += lab_os lab_os_memory
 
 UNIT_lab_work_SRC := test/unit/lab/work/test_work.c test/unit/lab/os_cpu.c lab/work/work.c $(filter-out lab/work/work.c lab/work/list.c,$(call sources,lab/work)) \
 	$(call sources,lab/os) lab/config/config.c lab/config/config_text.c lab/config/presets.c $(TRACE_READ_C)
-UNIT_lab_work_DEPS := $(LAB_H) test/unit/lab/os_cpu.h
 UNIT_lab_work_LIBS := -lzstd -lm
 UNIT_TESTS += lab_work
 
@@ -33,7 +33,6 @@ record-test: $(BUILD)/vellum $(BUILD)/vellum-record.so
 	@test/lab/record.sh $(BUILD)
 
 UNIT_lab_record_SRC := test/unit/lab/trace/test_record.c lab/trace/record_drain.c lab/trace/import_lackey.c lab/trace/import_champsim.c $(TRACE_READ_C)
-UNIT_lab_record_DEPS := $(LAB_H) $(wildcard lab/plugin/*.h)
 UNIT_lab_record_LIBS := -lzstd
 UNIT_TESTS += lab_record
 
