@@ -49,6 +49,24 @@ char *slurp(const char *name)
 	return text;
 }
 
+void spill(const char *name, const char *text)
+{
+	FILE *f = fopen(name, "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+void look(const char *name, const char *what, bool there)
+{
+	char *text = slurp(name);
+
+	if ((strstr(text, what) != NULL) != there)
+		fail_msg("%s %s '%s': %s", name, there ? "does not hold" : "holds", what, text);
+	free(text);
+}
+
 int own_command_setup(void **state)
 {
 	char self[4096];

@@ -19,16 +19,6 @@
 /* A command line, its output in the files out and err: its status. */
 static int run(const char *command) { return shell("exec 2>err >out; %s", command); }
 
-/* The file holds the text (or, with not, it does not). */
-static void look(const char *name, const char *what, bool there)
-{
-	char *text = slurp(name);
-
-	if ((strstr(text, what) != NULL) != there)
-		fail_msg("%s %s '%s': %s", name, there ? "does not hold" : "holds", what, text);
-	free(text);
-}
-
 #define SMALL "gups:size=1M,updates=2000"
 
 /* ---- run ---- */
@@ -181,59 +171,60 @@ static void test_presets(void **state)
 
 /* ---- what cannot be ---- */
 
+static const struct { const char *args, *says; int status; } bad[] = {
+	{ "frob", "there is no command 'lab frob'; 'vellum lab help' lists them", 2 },
+	{ "run --frob", "vellum lab run has no option '--frob'; vellum lab run --help lists them", 2 },
+	{ "run --json", "--json needs a file, or - for the standard output", 2 },
+	{ "run --html", "--html needs a file, or - for the standard output", 2 },
+	{ "run --csv - --json - " SMALL, "only one of --json, --csv and --html can be -", 2 },
+	{ "run --csv /nowhere/x " SMALL, "cannot write /nowhere/x: No such file or directory", 1 },
+	{ "run --json /nowhere/x " SMALL, "cannot write /nowhere/x: No such file or directory", 1 },
+	{ "run --html /dev/full " SMALL, "cannot write /dev/full: No space left on device", 1 },
+	{ "run --json /dev/full " SMALL, "cannot write /dev/full: No space left on device", 1 },
+	{ "run --set", "--set needs a value", 2 },
+	{ "run --set hv.pages", "'hv.pages' is not of the form key=value", 2 },
+	{ "run --set hv.page=4k", "there is no setting 'hv.page' (perhaps hv.pages was meant)", 2 },
+	{ "run --pages 3k", "hv.pages cannot be '3k': it takes 4k, 2m or 1g", 2 },
+	{ "run --set machine.l2=1000/7", "where the ways divide the entries", 2 },
+	{ "run --mmu magic " SMALL, "magic", 2 },
+	{ "run --preset 80386", "there is no preset '80386'; there are penryn, nehalem", 2 },
+	{ "run --preset penryn " SMALL, "EPT", 2 },
+	{ "run --config nowhere.conf", "cannot read the configuration nowhere.conf: No such file or directory", 2 },
+	{ "run --config bad.conf", "bad.conf, line 2: there is no setting 'machine.l9'", 2 },
+	{ "run nothing", "nothing", 2 },
+	{ "run gups:size=wide", "size", 2 },
+	{ "run trace:nowhere.vtrace", "nowhere.vtrace", 2 },
+	{ "run trace:bad.conf", "bad.conf", 2 },
+	{ "explain --frob", "'--frob' is neither an option nor an address like 0x10000000000", 2 },
+	{ "explain 0xzz", "'0xzz' is neither an option nor an address", 2 },
+	{ "explain --set hv.vms=2 --workload " SMALL, "explain shows one virtual machine: hv.vms must be 1", 2 },
+	{ "explain --workload nothing", "nothing", 2 },
+	{ "explain --pages", "--pages needs a value", 2 },
+	{ "presets 80386", "there is no preset '80386'; there are penryn", 2 },
+	{ "presets haswell zen1", "usage: vellum lab presets [NAME]", 2 },
+	{ "workloads nothing", "nothing", 2 },
+};
+
+/* One line on what is wrong, and a status. */
+static void check_bad(const char *args, const char *says, int expected)
+{
+	char command[300], *said;
+	int status;
+
+	snprintf(command, sizeof(command), "\"$V\" lab %s", args);
+	status = run(command);
+	said = slurp("err");
+	if (status != expected || !strstr(said, says) || strchr(said, '\n') != said + strlen(said) - 1)
+		fail_msg("lab %s: status %d, \"%s\"; expected status %d and one line with \"%s\"", args, status, said, expected, says);
+	free(said);
+}
+
 static void test_bad_commands(void **state)
 {
-	static const struct { const char *args, *says; int status; } cases[] = {
-		{ "frob", "there is no command 'lab frob'; 'vellum lab help' lists them", 2 },
-		{ "run --frob", "vellum lab run has no option '--frob'; vellum lab run --help lists them", 2 },
-		{ "run --json", "--json needs a file, or - for the standard output", 2 },
-		{ "run --html", "--html needs a file, or - for the standard output", 2 },
-		{ "run --csv - --json - " SMALL, "only one of --json, --csv and --html can be -", 2 },
-		{ "run --csv /nowhere/x " SMALL, "cannot write /nowhere/x: No such file or directory", 1 },
-		{ "run --json /nowhere/x " SMALL, "cannot write /nowhere/x: No such file or directory", 1 },
-		{ "run --html /dev/full " SMALL, "cannot write /dev/full: No space left on device", 1 },
-		{ "run --json /dev/full " SMALL, "cannot write /dev/full: No space left on device", 1 },
-		{ "run --set", "--set needs a value", 2 },
-		{ "run --set hv.pages", "'hv.pages' is not of the form key=value", 2 },
-		{ "run --set hv.page=4k", "there is no setting 'hv.page' (perhaps hv.pages was meant)", 2 },
-		{ "run --pages 3k", "hv.pages cannot be '3k': it takes 4k, 2m or 1g", 2 },
-		{ "run --set machine.l2=1000/7", "where the ways divide the entries", 2 },
-		{ "run --mmu magic " SMALL, "magic", 2 },
-		{ "run --preset 80386", "there is no preset '80386'; there are penryn, nehalem", 2 },
-		{ "run --preset penryn " SMALL, "EPT", 2 },
-		{ "run --config nowhere.conf", "cannot read the configuration nowhere.conf: No such file or directory", 2 },
-		{ "run --config bad.conf", "bad.conf, line 2: there is no setting 'machine.l9'", 2 },
-		{ "run nothing", "nothing", 2 },
-		{ "run gups:size=wide", "size", 2 },
-		{ "run trace:nowhere.vtrace", "nowhere.vtrace", 2 },
-		{ "run trace:bad.conf", "bad.conf", 2 },
-		{ "explain --frob", "'--frob' is neither an option nor an address like 0x10000000000", 2 },
-		{ "explain 0xzz", "'0xzz' is neither an option nor an address", 2 },
-		{ "explain --set hv.vms=2 --workload " SMALL, "explain shows one virtual machine: hv.vms must be 1", 2 },
-		{ "explain --workload nothing", "nothing", 2 },
-		{ "explain --pages", "--pages needs a value", 2 },
-		{ "presets 80386", "there is no preset '80386'; there are penryn", 2 },
-		{ "presets haswell zen1", "usage: vellum lab presets [NAME]", 2 },
-		{ "workloads nothing", "nothing", 2 },
-	};
-	FILE *f = fopen("bad.conf", "w");
-
 	(void)state;
-	assert_non_null(f);
-	fputs("machine.l2 = 2048/16\nmachine.l9 = 1\n", f);
-	fclose(f);
-	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		char command[300], *said;
-		int status;
-
-		snprintf(command, sizeof(command), "\"$V\" lab %s", cases[i].args);
-		status = run(command);
-		said = slurp("err");
-		if (status != cases[i].status || !strstr(said, cases[i].says) || strchr(said, '\n') != said + strlen(said) - 1)
-			fail_msg("lab %s: status %d, \"%s\"; expected status %d and one line with \"%s\"", cases[i].args, status, said,
-				 cases[i].status, cases[i].says);
-		free(said);
-	}
+	spill("bad.conf", "machine.l2 = 2048/16\nmachine.l9 = 1\n");
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		check_bad(bad[i].args, bad[i].says, bad[i].status);
 	/* What could not be written is not lost: it is on the terminal. */
 	assert_int_equal(1, run("\"$V\" lab run --csv /nowhere/x " SMALL));
 	look("out", "Predicted run time", true);
