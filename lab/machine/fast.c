@@ -207,15 +207,18 @@ void fast_fill(struct lab_machine *m, uint64_t gva, enum lab_kind kind, bool use
 	fill_l1(f, filter_row(kind, user), gva, size, tag, a);
 }
 
-struct lab_translation fast_translate(struct lab_machine *m, uint64_t gva, enum lab_kind kind, bool user)
+static inline struct lab_translation translated(uint64_t a, uint64_t gva, unsigned size)
+{
+	return (struct lab_translation){ .how = LAB_TRANSLATED, .hpa = (a & ENTRY_ADDRESS) | (gva & (BIT(size_shift(size)) - 1)) };
+}
+
+static inline bool l1_translates(struct lab_machine *m, uint64_t gva, unsigned row, unsigned needs, struct lab_translation *out)
 {
 	struct fast *f = m->hw;
-	unsigned needs = access_needs(kind, user), row = filter_row(kind, user);
 
 	for (unsigned size = 0; size < LAB_SIZES; size++) {
 		struct assoc *c = f->l1[row >= 4][size];
 		unsigned at;
-		uint64_t a;
 
 		if (!c || !c->live_of[size])
 			continue;
@@ -228,10 +231,16 @@ struct lab_translation fast_translate(struct lab_machine *m, uint64_t gva, enum 
 		}
 		filter_set(f, row, size, gva);
 		m->counts->r.l1_hits[size]++;
-		a = *assoc_set(c, c->a, gva >> size_shift(size));
-		return (struct lab_translation){ .how = LAB_TRANSLATED,
-						 .hpa = (a & ENTRY_ADDRESS) | (gva & (BIT(size_shift(size)) - 1)) };
+		*out = translated(*assoc_set(c, c->a, gva >> size_shift(size)), gva, size);
+		return true;
 	}
+	return false;
+}
+
+static inline bool l2_translates(struct lab_machine *m, uint64_t gva, unsigned row, unsigned needs, struct lab_translation *out)
+{
+	struct fast *f = m->hw;
+
 	for (unsigned size = 0; size < LAB_SIZES; size++) {
 		struct assoc *c = f->l2[size];
 		unsigned at;
@@ -247,9 +256,19 @@ struct lab_translation fast_translate(struct lab_machine *m, uint64_t gva, enum 
 		tag = *assoc_set(c, c->tag, gva >> size_shift(size));
 		a = *assoc_set(c, c->a, gva >> size_shift(size));
 		fill_l1(f, row, gva, size, tag, a);
-		return (struct lab_translation){ .how = LAB_TRANSLATED,
-						 .hpa = (a & ENTRY_ADDRESS) | (gva & (BIT(size_shift(size)) - 1)) };
+		*out = translated(a, gva, size);
+		return true;
 	}
+	return false;
+}
+
+struct lab_translation fast_translate(struct lab_machine *m, uint64_t gva, enum lab_kind kind, bool user)
+{
+	unsigned needs = access_needs(kind, user), row = filter_row(kind, user);
+	struct lab_translation t;
+
+	if (l1_translates(m, gva, row, needs, &t) || l2_translates(m, gva, row, needs, &t))
+		return t;
 	return fast_walk(m, gva, kind, user);
 }
 

@@ -100,14 +100,39 @@ static struct plain_entry *nested_tlb(struct walk *w, uint64_t gpa)
 	return NULL;
 }
 
+/* Where an EPT walk begins: the table, and its level. */
+static uint64_t nested_start(struct walk *w, uint64_t gpa, unsigned *level)
+{
+	struct lab_machine *m = w->m;
+	struct plain *p = m->hw;
+	uint64_t table = m->now.eptp;
+
+	*level = m->now.ept_levels;
+	for (unsigned l = 2; l <= m->now.ept_levels; l++) {
+		struct plain_entry like = { .vm = m->now.vm };
+		struct plain_entry *e = psc_find(&p->npsc[l], gpa >> level_shift(l), &like);
+
+		if (p->npsc[l].sets)
+			tell(w, npsc_names[l], gpa >> level_shift(l), 0, e != NULL);
+		if (!e)
+			continue;
+		e->used = ++p->clock;
+		table = e->address;
+		*level = l - 1;
+		break;
+	}
+	m->counts->r.npsc_hits[*level == m->now.ept_levels ? 0 : *level + 1]++;
+	return table;
+}
+
 /* The host-physical page of gpa and its size, or NEVER. */
 static uint64_t nested(struct walk *w, uint64_t gpa, unsigned *size)
 {
 	struct lab_machine *m = w->m;
 	struct plain *p = m->hw;
 	struct plain_entry *e = nested_tlb(w, gpa);
-	uint64_t table = m->now.eptp, entry, page;
-	unsigned level = m->now.ept_levels;
+	uint64_t table, entry, page;
+	unsigned level;
 
 	if (e) {
 		w->ntlb_hits++;
@@ -115,21 +140,7 @@ static uint64_t nested(struct walk *w, uint64_t gpa, unsigned *size)
 		return e->address;
 	}
 	w->ntlb_misses++;
-	for (unsigned l = 2; l <= m->now.ept_levels; l++) {
-		struct plain_entry like = { .vm = m->now.vm };
-
-		e = psc_find(&p->npsc[l], gpa >> level_shift(l), &like);
-		if (p->npsc[l].sets)
-			tell(w, npsc_names[l], gpa >> level_shift(l), 0, e != NULL);
-		if (!e)
-			continue;
-		e->used = ++p->clock;
-		table = e->address;
-		level = l - 1;
-		break;
-	}
-	m->counts->r.npsc_hits[level == m->now.ept_levels ? 0 : level + 1]++;
-	for (;; level--) {
+	for (table = nested_start(w, gpa, &level);; level--) {
 		unsigned index = gpa >> level_shift(level) & 511;
 		const uint64_t *entries = lab_frames_ptr(&m->frames, table >> PAGE_SHIFT);
 
@@ -227,12 +238,18 @@ static struct lab_translation leaf(struct walk *w, unsigned level, unsigned righ
 	return (struct lab_translation){ .how = LAB_TRANSLATED, .hpa = page | (gva & (BIT(size_shift(e.size)) - 1)) };
 }
 
-static struct lab_translation walk_tables(struct walk *w, uint64_t gva, enum lab_kind kind, bool user)
+/* The table that a walk looks into: as the guest names it, and where it is in the host (NEVER: not looked up yet). */
+struct table {
+	uint64_t gpa, host;
+	unsigned level, rights;
+};
+
+/* The lowest table that a paging-structure cache leads to; without one, the root. */
+static struct table start(struct walk *w, uint64_t gva)
 {
 	struct lab_machine *m = w->m;
 	struct plain *p = m->hw;
-	unsigned level = m->now.levels, rights = MAY_ALL, needs = access_needs(kind, user);
-	uint64_t table = m->now.root, host = NEVER;
+	struct table t = { .gpa = m->now.root, .host = NEVER, .level = m->now.levels, .rights = MAY_ALL };
 
 	for (unsigned l = 2; l <= m->now.levels; l++) {
 		struct plain_entry like = { .vpid = m->now.vpid, .pcid = m->now.pcid };
@@ -243,56 +260,84 @@ static struct lab_translation walk_tables(struct walk *w, uint64_t gva, enum lab
 		if (!e)
 			continue;
 		e->used = ++p->clock;
-		table = e->gpa;
-		host = e->address;
-		rights = e->rights;
-		level = l - 1;
+		t = (struct table){ .gpa = e->gpa, .host = e->address, .level = l - 1, .rights = e->rights };
 		break;
 	}
-	m->counts->r.psc_hits[level == m->now.levels ? 0 : level + 1]++;
-	for (bool read = false;; read = true, level--, host = NEVER) {
-		unsigned index = gva >> level_shift(level) & 511, size;
-		uint64_t gpa = table + index * 8, entry, flags = X_A;
+	m->counts->r.psc_hits[t.level == m->now.levels ? 0 : t.level + 1]++;
+	return t;
+}
+
+/* Finds where in the host the table is, whose entry at gpa is to be read. false: EPT violation. */
+static bool locate(struct walk *w, struct table *t, uint64_t gpa)
+{
+	unsigned size;
+	uint64_t page;
+
+	if (t->host != NEVER)
+		return true;
+	if (!w->m->now.nested) {
+		t->host = t->gpa;
+		return true;
+	}
+	page = nested(w, gpa, &size);
+	if (page == NEVER)
+		return false;
+	t->host = page | (t->gpa & (BIT(size_shift(size)) - 1));
+	return true;
+}
+
+static unsigned rights_with(unsigned rights, uint64_t entry)
+{
+	if (!(entry & X_W))
+		rights &= ~MAY_WRITE;
+	if (!(entry & X_U))
+		rights &= ~MAY_USER;
+	if (entry & X_XD)
+		rights &= ~MAY_FETCH;
+	return rights;
+}
+
+/* Sets the accessed flag, and for a write to a page the dirty flag, where they are clear: the entry as it is then. */
+static uint64_t set_flags(struct lab_machine *m, const struct table *t, unsigned index, uint64_t entry, bool written)
+{
+	uint64_t flags = X_A | (written ? X_D : 0);
+
+	if ((entry & flags) == flags)
+		return entry;
+	m->counts->r.flag_updates++;
+	write_entry(m, t->gpa, index, entry | flags);
+	return entry | flags;
+}
+
+static struct lab_translation walk_tables(struct walk *w, uint64_t gva, enum lab_kind kind, bool user)
+{
+	struct lab_machine *m = w->m;
+	struct plain *p = m->hw;
+	struct table t = start(w, gva);
+	unsigned needs = access_needs(kind, user);
+
+	for (bool read = false;; read = true) {
+		unsigned index = gva >> level_shift(t.level) & 511;
+		uint64_t gpa = t.gpa + index * 8, entry;
 		bool is_leaf;
 
-		/* Where is the table? */
-		if (host == NEVER && m->now.nested) {
-			uint64_t page = nested(w, gpa, &size);
-
-			if (page == NEVER)
-				return violation(m, gpa, true);
-			host = page | (table & (BIT(size_shift(size)) - 1));
-		} else if (host == NEVER) {
-			host = table;
-		}
+		if (!locate(w, &t, gpa))
+			return violation(m, gpa, true);
 		if (read)
-			psc_put(p, &p->psc[level + 1], (struct plain_entry){ .valid = true, .vpid = m->now.vpid, .pcid = m->now.pcid,
-				.page = gva >> level_shift(level + 1), .address = host, .gpa = table, .rights = rights });
-
-		/* What does it say? */
-		entry = read_entry(m, table, index);
-		reference(w, false, level, gpa, host + index * 8, entry);
+			psc_put(p, &p->psc[t.level + 1], (struct plain_entry){ .valid = true, .vpid = m->now.vpid, .pcid = m->now.pcid,
+				.page = gva >> level_shift(t.level + 1), .address = t.host, .gpa = t.gpa, .rights = t.rights });
+		entry = read_entry(m, t.gpa, index);
+		reference(w, false, t.level, gpa, t.host + index * 8, entry);
 		if (!(entry & X_P))
 			return fault(m, kind, user, 0);
-		if (!(entry & X_W))
-			rights &= ~MAY_WRITE;
-		if (!(entry & X_U))
-			rights &= ~MAY_USER;
-		if (entry & X_XD)
-			rights &= ~MAY_FETCH;
-		is_leaf = level == 1 || (level <= 3 && entry & X_PS);
-		if (is_leaf && (rights & needs) != needs)
+		t.rights = rights_with(t.rights, entry);
+		is_leaf = t.level == 1 || (t.level <= 3 && entry & X_PS);
+		if (is_leaf && (t.rights & needs) != needs)
 			return fault(m, kind, user, X_PF_P);
-		if (is_leaf && kind == LAB_WRITE)
-			flags |= X_D;
-		if ((entry & flags) != flags) {
-			m->counts->r.flag_updates++;
-			entry |= flags;
-			write_entry(m, table, index, entry);
-		}
+		entry = set_flags(m, &t, index, entry, is_leaf && kind == LAB_WRITE);
 		if (is_leaf)
-			return leaf(w, level, rights, entry, gva, kind == LAB_FETCH);
-		table = entry & X_ADDRESS_MASK;
+			return leaf(w, t.level, t.rights, entry, gva, kind == LAB_FETCH);
+		t = (struct table){ .gpa = entry & X_ADDRESS_MASK, .host = NEVER, .level = t.level - 1, .rights = t.rights };
 	}
 }
 
