@@ -28,6 +28,14 @@ static uint64_t physical(struct input *in) { return fuzz_value(in) & MASK(39, 0)
 
 static bool has_error(unsigned vector) { return vector == 8 || (vector >= 10 && vector <= 14) || vector == 17; }
 
+static void delivering_exception(struct input *in, struct bench_exit *x, unsigned vector)
+{
+	x->vectoring = (uint32_t)(EVENT_VALID | EVENT_TYPE_HARDWARE_EXCEPTION | vector);
+	if (has_error(vector) && !real())
+		x->vectoring |= (uint32_t)EVENT_HAS_ERROR;
+	x->vectoring_error = vector == 8 || vector == 17 ? 0 : vector == 14 ? in8(in) & 31 : in16(in);
+}
+
 static void delivering(struct input *in, struct bench_exit *x)
 {
 	static const uint8_t exceptions[] = { 0, 1, 5, 6, 7, 8, 10, 11, 12, 13, 14, 16, 17, 19 };
@@ -56,10 +64,7 @@ static void delivering(struct input *in, struct bench_exit *x)
 		break;
 	case 5:
 	case 6:
-		x->vectoring = (uint32_t)(EVENT_VALID | EVENT_TYPE_HARDWARE_EXCEPTION | vector);
-		if (has_error(vector) && !real())
-			x->vectoring |= (uint32_t)EVENT_HAS_ERROR;
-		x->vectoring_error = vector == 8 || vector == 17 ? 0 : vector == 14 ? in8(in) & 31 : in16(in);
+		delivering_exception(in, x, vector);
 		break;
 	default:
 		return;

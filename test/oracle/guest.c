@@ -7,6 +7,43 @@
 
 static const char *mechanism(const struct vcpu *v) { return v->mmu.vm->ops->name; }
 
+/* What the CPU ended itself: true, and *o says how. */
+static bool ended(const struct m_result *r, struct observed *o)
+{
+	if (r->event == M_OK) {
+		o->how = SEEN_DIRECT;
+		o->hpa = r->hpa;
+		o->ept_type = r->ept_type;
+	} else if (r->event == M_PF) {
+		o->how = SEEN_FAULT;
+		o->error = r->error;
+	} else {
+		return false;
+	}
+	return true;
+}
+
+/* The same of what the mechanism made of an exit. */
+static bool ended_by_exit(struct vcpu *v, const struct mmu_result *f, uint64_t va, struct observed *o)
+{
+	struct world *w = v->vm->world;
+
+	if (f->outcome == MMU_EMULATE) {
+		o->how = SEEN_EMULATED;
+		o->gpa = f->gpa.v;
+		w->account.emulated++;
+	} else if (f->outcome == MMU_INJECT) {
+		o->how = SEEN_FAULT;
+		o->error = f->exception.error;
+		if (f->exception.vector != 14 || f->exception.cr2 != va)
+			fail(w, "%s injects vector %u, CR2 %llx", mechanism(v), f->exception.vector,
+			     (unsigned long long)f->exception.cr2);
+	} else {
+		return false;
+	}
+	return true;
+}
+
 /* Runs the access until it ends one way or the other. false: a failure has been noted. */
 static bool carry_out(struct vcpu *v, uint64_t va, struct x_access a, struct observed *o)
 {
@@ -26,36 +63,15 @@ static bool carry_out(struct vcpu *v, uint64_t va, struct x_access a, struct obs
 			fail(w, "the CPU touched %llx, where no memory is (S11)", (unsigned long long)w->phys.wild_at);
 			return false;
 		}
-		if (r.event == M_OK) {
-			o->how = SEEN_DIRECT;
-			o->hpa = r.hpa;
-			o->ept_type = r.ept_type;
+		if (ended(&r, o))
 			return true;
-		}
-		if (r.event == M_PF) {
-			o->how = SEEN_FAULT;
-			o->error = r.error;
-			return true;
-		}
 
 		struct mmu_result f = exit_fault(v, &r, false);
 
 		if (f.outcome == MMU_STOP)
 			return false;
-		if (f.outcome == MMU_EMULATE) {
-			o->how = SEEN_EMULATED;
-			o->gpa = f.gpa.v;
-			w->account.emulated++;
-			return true;
-		}
-		if (f.outcome == MMU_INJECT) {
-			o->how = SEEN_FAULT;
-			o->error = f.exception.error;
-			if (f.exception.vector == 14 && f.exception.cr2 == va)
-				return true;
-			fail(w, "%s injects vector %u, CR2 %llx", mechanism(v), f.exception.vector, (unsigned long long)f.exception.cr2);
-			return false;
-		}
+		if (ended_by_exit(v, &f, va, o))
+			return !w->failed;
 	}
 	fail(w, "%s: the access never ends (S3)", mechanism(v));
 	return false;

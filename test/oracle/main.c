@@ -134,6 +134,53 @@ static bool replay(const struct options *o)
 	return false;
 }
 
+/* Where the value of an option goes: a number, a text, or a flag. */
+static uint64_t *number_of(struct options *o, int option)
+{
+	switch (option) {
+	case 's': return &o->seed;
+	case 'r': return &o->runs;
+	case 'n': return &o->steps;
+	case 'a': return &o->accesses;
+	case 't': return &o->seconds;
+	default: return NULL;
+	}
+}
+
+static const char **text_of(struct options *o, int option)
+{
+	return option == 'm' ? &o->mechanism : option == 'S' ? &o->save : option == 'R' ? &o->replay : NULL;
+}
+
+static bool *flag_of(struct options *o, int option)
+{
+	return option == 'C' ? &o->coverage : option == 'D' ? &o->covered : option == 'N' ? &o->no_shrink :
+	       option == 'V' ? &oracle_trace : NULL;
+}
+
+static void other(struct options *o, int option)
+{
+	switch (option) {
+	case 'T':
+		o->thorough = 1;
+		break;
+	case 'A':
+		o->thorough = 2;
+		break;
+#ifdef MUTATION
+	case 'M':
+		if (select_mutant(optarg))
+			break;
+		exit(2);
+	case 'L':
+		list_mutants();
+		exit(0);
+#endif
+	default:
+		exit(2);
+	}
+}
+
 static void parse(int argc, char **argv, struct options *o)
 {
 	static const struct option names[] = {
@@ -145,63 +192,14 @@ static void parse(int argc, char **argv, struct options *o)
 	};
 
 	for (int c; (c = getopt_long(argc, argv, "", names, NULL)) != -1;) {
-		uint64_t n = optarg ? strtoull(optarg, NULL, 0) : 0;
-
-		switch (c) {
-		case 'm':
-			o->mechanism = optarg;
-			break;
-		case 's':
-			o->seed = n;
-			break;
-		case 'r':
-			o->runs = n;
-			break;
-		case 'n':
-			o->steps = n;
-			break;
-		case 'a':
-			o->accesses = n;
-			break;
-		case 't':
-			o->seconds = n;
-			break;
-		case 'T':
-			o->thorough = 1;
-			break;
-		case 'A':
-			o->thorough = 2;
-			break;
-		case 'S':
-			o->save = optarg;
-			break;
-		case 'R':
-			o->replay = optarg;
-			break;
-		case 'V':
-			oracle_trace = true;
-			break;
-		case 'C':
-			o->coverage = true;
-			break;
-		case 'D':
-			o->covered = true;
-			break;
-		case 'N':
-			o->no_shrink = true;
-			break;
-#ifdef MUTATION
-		case 'M':
-			if (select_mutant(optarg))
-				break;
-			exit(2);
-		case 'L':
-			list_mutants();
-			exit(0);
-#endif
-		default:
-			exit(2);
-		}
+		if (number_of(o, c))
+			*number_of(o, c) = strtoull(optarg, NULL, 0);
+		else if (text_of(o, c))
+			*text_of(o, c) = optarg;
+		else if (flag_of(o, c))
+			*flag_of(o, c) = true;
+		else
+			other(o, c);
 	}
 }
 

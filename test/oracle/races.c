@@ -21,6 +21,25 @@ static void adopt_so_far(struct world *w)
 		spec_adopt_all(w->accessing, w->accessing->last_va, w->accessing->last_access);
 }
 
+/* Which entry of the stepping vCPU's last walk is stored to, and by which address of v. false: by none. */
+static bool last_store_place(struct vcpu *v, uint64_t what, uint64_t *at, uint64_t *va)
+{
+	struct world *w = v->vm->world;
+	struct vcpu *s = w->stepping;
+	struct outcome x = spec_walk(s->vm, &s->regs, s->last_va, s->last_access);
+	struct ram *ram;
+
+	if (!x.levels)
+		return false;
+	*at = x.level[what >> 8 & 1 ? x.levels - 1 : (what >> 9) % x.levels].gpa;
+	ram = ram_find(v->vm, *at >> PAGE_SHIFT);
+	if (!ram || ram->kind != SLOT_RAM || ram->base == IDENTITY_GFN || layout_is_pdpt(*at >> PAGE_SHIFT) || (*at | 7) == w->storing)
+		return false;
+	*va = layout_direct(x_mode(&v->regs), *at);
+	x = spec_walk(v->vm, &v->regs, *va, (struct x_access){ .write = true });
+	return !x.fault && x.gpa == *at;
+}
+
 /* A vCPU that is being kicked is still in the guest until it stops: it writes, if it can do so without an exit, to a table that
  * the step under way uses. Whoever relies on having taken the permission away must have waited for that. */
 void step_last_store(struct vcpu *v)
@@ -28,25 +47,12 @@ void step_last_store(struct vcpu *v)
 	struct world *w = v->vm->world;
 	struct vcpu *s = w->stepping;
 	struct x_access write = { .write = true };
-	struct outcome x;
 	unsigned size;
 	uint64_t what = w->last_store, at, va;
 	struct m_result r;
-	struct ram *ram;
 
 	w->last_store = 0;
-	if (s->vm != v->vm || x_mode(&s->regs) == X_NONE)
-		return;
-	x = spec_walk(s->vm, &s->regs, s->last_va, s->last_access);
-	if (!x.levels)
-		return;
-	at = x.level[what >> 8 & 1 ? x.levels - 1 : (what >> 9) % x.levels].gpa;
-	ram = ram_find(v->vm, at >> PAGE_SHIFT);
-	if (!ram || ram->kind != SLOT_RAM || ram->base == IDENTITY_GFN || layout_is_pdpt(at >> PAGE_SHIFT) || (at | 7) == w->storing)
-		return;
-	va = layout_direct(x_mode(&v->regs), at);
-	x = spec_walk(v->vm, &v->regs, va, write);
-	if (x.fault || x.gpa != at)
+	if (s->vm != v->vm || x_mode(&s->regs) == X_NONE || !last_store_place(v, what, &at, &va))
 		return;
 	adopt_so_far(w);
 	v->in->regs.pkru = 0;

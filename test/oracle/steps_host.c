@@ -191,6 +191,18 @@ static void do_block(struct vm *vm, const struct step *s)
 		block_home(r, first);
 }
 
+static void log_step(struct vm *vm, const struct step *s)
+{
+	struct ram *which = loggable(vm, s);
+
+	if (s->op == OP_LOG_START)
+		log_start(vm, which);
+	else if (s->op == OP_LOG_COLLECT)
+		log_collect(vm, which);
+	else
+		log_stop(vm, which);
+}
+
 void host_step(struct vcpu *v, const struct step *s)
 {
 	struct vm *vm = v->vm;
@@ -228,13 +240,7 @@ void host_step(struct vcpu *v, const struct step *s)
 	case OP_PROTECT:
 		mmu_write_protect(&vm->mmu, GFN(gfn), 1 + (s->a & 3));
 		break;
-	case OP_LOG_START:
-		log_start(vm, loggable(vm, s));
-		break;
-	case OP_LOG_COLLECT:
-		log_collect(vm, loggable(vm, s));
-		break;
 	default:
-		log_stop(vm, loggable(vm, s));
+		log_step(vm, s);
 	}
 }

@@ -114,49 +114,64 @@ static bool vm_record(char *rest, struct record *record)
 	return false;
 }
 
+/* log TEXT, panic TEXT */
+static bool text_record(char *rest, struct record *record)
+{
+	record->text = remainder_of(rest);
+	return true;
+}
+
+static bool host_record(char *rest, struct record *record)
+{
+	record->name = field(&rest);
+	record->text = remainder_of(rest);
+	return record->name != NULL;
+}
+
+static bool con_record(char *rest, struct record *record)
+{
+	if (!vm_field(&rest, &record->vm))
+		return false;
+	if (rest != NULL)
+		percent_decode(rest);
+	record->text = remainder_of(rest);
+	return true;
+}
+
+static bool number_record(char *rest, struct record *record)
+{
+	return number_field(&rest, &record->value) && rest == NULL;
+}
+
+static bool stat_record(char *rest, struct record *record)
+{
+	if (!vm_field(&rest, &record->vm) || (record->name = field(&rest)) == NULL)
+		return false;
+	return number_record(rest, record);
+}
+
 bool record_parse(char *line, struct record *record)
 {
-	char *rest = line, *word = field(&rest), *con;
+	static const struct {
+		const char *word;
+		enum record_kind kind;
+		bool (*parse)(char *rest, struct record *record);
+	} kinds[] = {
+		{ "vellum", RECORD_VERSION, number_record }, { "log", RECORD_LOG, text_record }, { "panic", RECORD_PANIC, text_record },
+		{ "host", RECORD_HOST, host_record }, { "con", RECORD_CON, con_record }, { "stat", RECORD_STAT, stat_record },
+		{ "end", RECORD_END, number_record },
+	};
+	char *rest = line, *word = field(&rest);
 
 	*record = (struct record){ .name = "", .text = "" };
 	if (word == NULL)
 		return false;
-	if (strcmp(word, "vellum") == 0) {
-		record->kind = RECORD_VERSION;
-		return number_field(&rest, &record->value) && rest == NULL;
-	}
-	if (strcmp(word, "log") == 0 || strcmp(word, "panic") == 0) {
-		record->kind = word[0] == 'l' ? RECORD_LOG : RECORD_PANIC;
-		record->text = remainder_of(rest);
-		return true;
-	}
-	if (strcmp(word, "host") == 0) {
-		record->kind = RECORD_HOST;
-		record->name = field(&rest);
-		record->text = remainder_of(rest);
-		return record->name != NULL;
-	}
 	if (strcmp(word, "vm") == 0)
 		return vm_record(rest, record);
-	if (strcmp(word, "con") == 0) {
-		record->kind = RECORD_CON;
-		if (!vm_field(&rest, &record->vm))
-			return false;
-		con = rest;
-		if (con != NULL)
-			percent_decode(con);
-		record->text = remainder_of(con);
-		return true;
-	}
-	if (strcmp(word, "stat") == 0) {
-		record->kind = RECORD_STAT;
-		if (!vm_field(&rest, &record->vm) || (record->name = field(&rest)) == NULL)
-			return false;
-		return number_field(&rest, &record->value) && rest == NULL;
-	}
-	if (strcmp(word, "end") == 0) {
-		record->kind = RECORD_END;
-		return number_field(&rest, &record->value) && rest == NULL;
-	}
+	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+		if (strcmp(word, kinds[i].word) == 0) {
+			record->kind = kinds[i].kind;
+			return kinds[i].parse(rest, record);
+		}
 	return false;
 }

@@ -65,10 +65,28 @@ struct vm_result *result_vm(struct run_result *result, unsigned vm)
 	return &result->vms[vm];
 }
 
+static void apply_to_vm(struct vm_result *vm, const struct record *record)
+{
+	switch (record->kind) {
+	case RECORD_VM_START:
+		vm->started = true;
+		replace(&vm->name, record->name);
+		break;
+	case RECORD_VM_SET:
+		fact_set(&vm->settings, &vm->setting_count, record->name, record->text);
+		break;
+	case RECORD_STAT:
+		stat_set(vm, record->name, record->value);
+		break;
+	default:
+		vm->ended = true;
+		vm->status = (unsigned)(record->value & 255);
+		replace(&vm->end, record->text);
+	}
+}
+
 void result_apply(struct run_result *result, const struct record *record)
 {
-	struct vm_result *vm;
-
 	switch (record->kind) {
 	case RECORD_VERSION:
 		result->spoke = true;
@@ -79,26 +97,14 @@ void result_apply(struct run_result *result, const struct record *record)
 	case RECORD_HOST:
 		fact_set(&result->host, &result->host_count, record->name, record->text);
 		break;
-	case RECORD_VM_START:
-		vm = result_vm(result, record->vm);
-		vm->started = true;
-		replace(&vm->name, record->name);
-		break;
-	case RECORD_VM_SET:
-		vm = result_vm(result, record->vm);
-		fact_set(&vm->settings, &vm->setting_count, record->name, record->text);
-		break;
 	case RECORD_CON:
 		result_console_line(result, record->vm, record->text);
 		break;
+	case RECORD_VM_START:
+	case RECORD_VM_SET:
 	case RECORD_STAT:
-		stat_set(result_vm(result, record->vm), record->name, record->value);
-		break;
 	case RECORD_VM_END:
-		vm = result_vm(result, record->vm);
-		vm->ended = true;
-		vm->status = (unsigned)(record->value & 255);
-		replace(&vm->end, record->text);
+		apply_to_vm(result_vm(result, record->vm), record);
 		break;
 	case RECORD_PANIC:
 		replace(&result->panic, record->text);
