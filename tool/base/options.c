@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "tool/base/runtime.h"
-#include "tool/base/size.h"
 #include "tool/base/util.h"
+#include "tool/base/value.h"
 #include "tool/base/workload.h"
 
 enum { DEFAULT_IPS = 50000000, MOST_CPUS = 8 };
@@ -121,60 +121,60 @@ static void set_vm(struct options *options, const char *option, const char *key,
 		die(STATUS_USAGE, "%s: %s", option, error);
 }
 
-static uint64_t number_between(const char *option, const char *value, uint64_t low, uint64_t high)
+/* An option that is a key of the description, with its value or with the one that it stands for. false: it is another. */
+static bool take_vm(struct options *options, int option, const char *value)
 {
-	uint64_t number;
+	static const struct { int option; const char *name, *key, *stands_for; } keys[] = {
+		{ OPTION_MMU, "--mmu", "mmu", NULL }, { OPTION_PAGES, "--pages", "pages", NULL },
+		{ OPTION_NO_VPID, "--no-vpid", "vpid", "off" }, { OPTION_NO_RDRAND, "--no-rdrand", "rdrand", "off" },
+		{ OPTION_MEM, "--mem", "mem", NULL }, { OPTION_KERNEL, "--kernel", "kernel", NULL },
+		{ OPTION_APPEND, "--append", "append", NULL }, { OPTION_CLOCK, "--clock", "clock", NULL },
+		{ OPTION_TESTDEV, "--testdev", "testdev", "on" }, { OPTION_NO_SWITCH, "--no-switch", "switch", "off" },
+		{ OPTION_SWITCH_EVERY, "--switch-every", "switch-every", NULL },
+		{ OPTION_SWITCH_AMONG, "--switch-among", "switch-among", NULL },
+		{ OPTION_MITIGATIONS, "--mitigations", "mitigations", NULL },
+	};
 
-	if (!parse_number(value, &number) || number < low || number > high)
-		die(STATUS_USAGE, "%s %s: must be a number from %llu to %llu", option, value, (unsigned long long)low,
-		    (unsigned long long)high);
-	return number;
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if (option == keys[i].option) {
+			set_vm(options, keys[i].name, keys[i].key, keys[i].stands_for != NULL ? keys[i].stands_for : value);
+			return true;
+		}
+	return false;
 }
 
-static const char *one_of(const char *option, const char *value, const char *const *choices)
-{
-	struct bytes list = { 0 };
-
-	for (size_t i = 0; choices[i] != NULL; i++) {
-		if (strcmp(value, choices[i]) == 0)
-			return choices[i];
-		bytes_print(&list, "%s%s", i == 0 ? "" : " or ", choices[i]);
-	}
-	die(STATUS_USAGE, "%s %s: must be %s", option, value, list.data);
-}
-
-static void take(struct options *options, int option, const char *value)
+/* The same of the machine that it all runs on. */
+static bool take_machine(struct options *options, int option, const char *value)
 {
 	static const char *const machines[] = { "bochs", "qemu", NULL };
-	static const char *const guests[] = { "amd64", "686-pae", "686", NULL };
 	static const char *const emulators[] = { "auto", "built", "debian", NULL };
 
 	switch (option) {
 	case OPTION_MACHINE: options->machine = one_of("--machine", value, machines); break;
 	case OPTION_BOCHS: options->bochs = one_of("--bochs", value, emulators); break;
 	case OPTION_CPU: options->cpu = value; break;
-	case OPTION_HOST_CPUS:
-		options->host_cpus = (unsigned)number_between("--host-cpus", value, 1, MOST_CPUS);
-		break;
-	case OPTION_HOST_MEM:
-		if (!parse_size(value, &options->host_mem))
-			die(STATUS_USAGE, "--host-mem %s: must be a number with K, M or G", value);
-		break;
+	case OPTION_HOST_CPUS: options->host_cpus = (unsigned)number_between("--host-cpus", value, 1, MOST_CPUS); break;
+	case OPTION_HOST_MEM: options->host_mem = bytes_given("--host-mem", value); break;
 	case OPTION_IPS: options->ips = number_between("--ips", value, 1000000, 4000000000u); break;
 	case OPTION_HYPERVISOR: options->hypervisor = value; break;
-	case OPTION_MMU: set_vm(options, "--mmu", "mmu", value); break;
-	case OPTION_PAGES: set_vm(options, "--pages", "pages", value); break;
-	case OPTION_NO_VPID: set_vm(options, "--no-vpid", "vpid", "off"); break;
-	case OPTION_NO_RDRAND: set_vm(options, "--no-rdrand", "rdrand", "off"); break;
-	case OPTION_MEM: set_vm(options, "--mem", "mem", value); break;
-	case OPTION_KERNEL: set_vm(options, "--kernel", "kernel", value); break;
+	default: return false;
+	}
+	return true;
+}
+
+static void take(struct options *options, int option, const char *value)
+{
+	static const char *const guests[] = { "amd64", "686-pae", "686", NULL };
+
+	if (take_vm(options, option, value) || take_machine(options, option, value))
+		return;
+	switch (option) {
 	case OPTION_INITRD:
 		if (strcmp(value, "none") == 0)
 			options->no_initrd = true;
 		else
 			set_vm(options, "--initrd", "initrd", value);
 		break;
-	case OPTION_APPEND: set_vm(options, "--append", "append", value); break;
 	case OPTION_GUEST: options->guest = one_of("--guest", value, guests); break;
 	case OPTION_WORKLOAD: options->workload = workload_checked("--workload", value); break;
 	case OPTION_NATIVE: options->native = true; break;
@@ -184,12 +184,6 @@ static void take(struct options *options, int option, const char *value)
 			die(STATUS_USAGE, "--provoke %s: a provocation is made of small letters and -", value);
 		options->provoke = value;
 		break;
-	case OPTION_CLOCK: set_vm(options, "--clock", "clock", value); break;
-	case OPTION_TESTDEV: set_vm(options, "--testdev", "testdev", "on"); break;
-	case OPTION_NO_SWITCH: set_vm(options, "--no-switch", "switch", "off"); break;
-	case OPTION_SWITCH_EVERY: set_vm(options, "--switch-every", "switch-every", value); break;
-	case OPTION_MITIGATIONS: set_vm(options, "--mitigations", "mitigations", value); break;
-	case OPTION_SWITCH_AMONG: set_vm(options, "--switch-among", "switch-among", value); break;
 	case OPTION_NAME:
 		if (!run_name_valid(value))
 			die(STATUS_USAGE, "--name %s: a name has 1 to %d letters, digits, - _ and .", value, RUN_NAME_MAX);

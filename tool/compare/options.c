@@ -9,7 +9,7 @@
 
 #include "lib/base.h"
 #include "tool/base/output.h"
-#include "tool/base/size.h"
+#include "tool/base/value.h"
 #include "tool/base/workload.h"
 
 const char *const axis_names[AXES] = { "workload", "guest", "kernel", "cpu", "pti", "mmu", "pages", "vpid" };
@@ -150,8 +150,6 @@ static void take_configuration(struct comparison *c, const char *given)
 
 static void take(struct comparison *c, int option, const char *value)
 {
-	uint64_t number;
-
 	if (option >= OPTION_AXIS && option < OPTION_AXIS + AXES) {
 		take_list(c, (enum axis)(option - OPTION_AXIS), value);
 		return;
@@ -164,24 +162,17 @@ static void take(struct comparison *c, int option, const char *value)
 			die(STATUS_USAGE, "--preset %s: there is only crossover", value);
 		c->crossover = true;
 		break;
-	case OPTION_JOBS:
-		if (!parse_number(value, &number) || number < 1 || number > 1000)
-			die(STATUS_USAGE, "--jobs %s: must be a number from 1 to 1000", value);
-		c->jobs = (unsigned)number;
-		break;
+	case OPTION_JOBS: c->jobs = (unsigned)number_between("--jobs", value, 1, 1000); break;
 	case OPTION_TIMEOUT:
-		if (!parse_number(value, &number) || number < 1 || number > 1000000)
-			die(STATUS_USAGE, "--timeout %s: must be a number from 1 to 1000000", value);
+		number_between("--timeout", value, 1, 1000000);
 		c->timeout = value;
 		break;
 	case OPTION_IPS:
-		if (!parse_number(value, &number) || number < 1000000 || number > 4000000000u)
-			die(STATUS_USAGE, "--ips %s: must be a number from 1000000 to 4000000000", value);
+		number_between("--ips", value, 1000000, 4000000000u);
 		c->ips = value;
 		break;
 	case OPTION_MEM:
-		if (!parse_size(value, &number))
-			die(STATUS_USAGE, "--mem %s: must be a number with K, M or G", value);
+		bytes_given("--mem", value);
 		c->mem = value;
 		break;
 	case OPTION_APPEND: c->append = value; break;
