@@ -121,23 +121,30 @@ static unsigned shift_count(const struct case_ *c)
 	return raw & (c->insn.opsize == 8 ? 63 : 31);
 }
 
+/* Flags that the manual calls undefined whatever the operands are. */
+static uint64_t undefined_always(enum undefined kind)
+{
+	static const uint64_t flags[] = {
+		[U_LOGIC] = RFLAGS_AF,
+		[U_MULTIPLY] = RFLAGS_SF | RFLAGS_ZF | RFLAGS_AF | RFLAGS_PF,
+		[U_DIVIDE] = RFLAGS_STATUS,
+		[U_BIT] = RFLAGS_OF | RFLAGS_SF | RFLAGS_AF | RFLAGS_PF,
+		[U_SCAN] = RFLAGS_CF | RFLAGS_OF | RFLAGS_SF | RFLAGS_AF | RFLAGS_PF,
+		[U_COUNT] = RFLAGS_OF | RFLAGS_SF | RFLAGS_PF | RFLAGS_AF,
+		[U_DECIMAL] = RFLAGS_OF,
+		[U_ASCII] = RFLAGS_OF | RFLAGS_SF | RFLAGS_ZF | RFLAGS_PF,
+		[U_ASCII_DIVIDE] = RFLAGS_OF | RFLAGS_AF | RFLAGS_CF,
+	};
+
+	return kind < ARRAY_SIZE(flags) ? flags[kind] : 0;
+}
+
 static void find_undefined(struct case_ *c)
 {
 	unsigned count = shift_count(c), bits = 8 * c->insn.opsize;
-	uint64_t f = 0;
+	uint64_t f = undefined_always(c->form->undefined);
 
 	switch (c->form->undefined) {
-	case U_NONE:
-		break;
-	case U_LOGIC:
-		f = RFLAGS_AF;
-		break;
-	case U_MULTIPLY:
-		f = RFLAGS_SF | RFLAGS_ZF | RFLAGS_AF | RFLAGS_PF;
-		break;
-	case U_DIVIDE:
-		f = RFLAGS_STATUS;
-		break;
 	case U_SHIFT:
 		f = (count ? RFLAGS_AF : 0) | (count > 1 ? RFLAGS_OF : 0);
 		if (count >= bits && (c->insn.modrm & 0x38) != 0x38) /* SAR defines CF for every count */
@@ -153,23 +160,7 @@ static void find_undefined(struct case_ *c)
 			c->undefined_result = true;
 		}
 		break;
-	case U_BIT:
-		f = RFLAGS_OF | RFLAGS_SF | RFLAGS_AF | RFLAGS_PF;
-		break;
-	case U_SCAN:
-		f = RFLAGS_CF | RFLAGS_OF | RFLAGS_SF | RFLAGS_AF | RFLAGS_PF;
-		break;
-	case U_COUNT:
-		f = RFLAGS_OF | RFLAGS_SF | RFLAGS_PF | RFLAGS_AF;
-		break;
-	case U_DECIMAL:
-		f = RFLAGS_OF;
-		break;
-	case U_ASCII:
-		f = RFLAGS_OF | RFLAGS_SF | RFLAGS_ZF | RFLAGS_PF;
-		break;
-	case U_ASCII_DIVIDE:
-		f = RFLAGS_OF | RFLAGS_AF | RFLAGS_CF;
+	default:
 		break;
 	}
 	c->undefined_flags = f;
@@ -239,11 +230,44 @@ bool form_available(const struct form *f)
 	return (machine_features() & needs) == needs;
 }
 
+/* The instruction's bytes, and the registers and memory that its form asks for. */
+static void build(struct builder *b)
+{
+	struct case_ *c = b->c;
+	uint64_t flags = c->form->flags;
+	bool memory = (flags & F_MEM) || ((flags & F_MODRM) && !(flags & F_REG) && chance(60));
+	bool vex = (flags & F_VEX) && cpu_has_avx() && (chance(50) || (flags & F_VSIB));
+
+	random_state(c);
+	random_sizes(b);
+	b->target = random_target(flags);
+	if (flags & F_STACK)
+		stack_registers(b);
+	if (vex)
+		put_vex(b, memory);
+	else
+		put_prefixes(b);
+	put_opcode(b, vex);
+	if (flags & F_MODRM)
+		put_modrm(b, memory);
+	put_immediate(b);
+	if (flags & F_STRING)
+		string_registers(b);
+	if (flags & F_RDI)
+		set_address_part(b, EMULATE_RDI, b->target - machine_segment_base(c->layout, memory_segment(b, INSN_NONE)));
+	if (flags & F_AREA)
+		prepare_area(c, b->target);
+	if (flags & F_MXCSR)
+		prepare_mxcsr(b->target);
+	if (flags & F_XLAT) {
+		set_address_part(b, EMULATE_RBX, b->target - machine_segment_base(c->layout, memory_segment(b, INSN_NONE)));
+		b->has_target = true;
+	}
+}
+
 bool case_make(struct case_ *c, const struct form *form, enum layout layout)
 {
 	struct builder b = { .c = c, .bytes = c->bytes };
-	bool memory = (form->flags & F_MEM) || ((form->flags & F_MODRM) && !(form->flags & F_REG) && chance(60));
-	bool vex = (form->flags & F_VEX) && cpu_has_avx() && (chance(50) || (form->flags & F_VSIB));
 	enum emulate_mode mode = layout == LAYOUT_LONG64 ? EMULATE_LONG64 :
 				 layout == LAYOUT_CODE16 ? EMULATE_PROT16 : EMULATE_PROT32;
 
@@ -252,31 +276,7 @@ bool case_make(struct case_ *c, const struct form *form, enum layout layout)
 	c->form = form;
 	c->layout = layout;
 	c->undefined_result = false;
-	random_state(c);
-	random_sizes(&b);
-	b.target = random_target(form->flags);
-	if (form->flags & F_STACK)
-		stack_registers(&b);
-	if (vex)
-		put_vex(&b, memory);
-	else
-		put_prefixes(&b);
-	put_opcode(&b, vex);
-	if (form->flags & F_MODRM)
-		put_modrm(&b, memory);
-	put_immediate(&b);
-	if (form->flags & F_STRING)
-		string_registers(&b);
-	if (form->flags & F_RDI)
-		set_address_part(&b, EMULATE_RDI, b.target - machine_segment_base(layout, memory_segment(&b, INSN_NONE)));
-	if (form->flags & F_AREA)
-		prepare_area(c, b.target);
-	if (form->flags & F_MXCSR)
-		prepare_mxcsr(b.target);
-	if (form->flags & F_XLAT) {
-		set_address_part(&b, EMULATE_RBX, b.target - machine_segment_base(layout, memory_segment(&b, INSN_NONE)));
-		b.has_target = true;
-	}
+	build(&b);
 	c->n = b.n;
 	if (b.n > 15 || !fix_rip_relative(&b))
 		return false;

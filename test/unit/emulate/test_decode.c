@@ -144,47 +144,47 @@ struct refusal {
 	uint8_t bytes[6];
 };
 
+static const struct refusal refusals[] = {
+	/* LOCK: not with a register, not with CMP, MOV, BT, NOP or a destination that is a register */
+	{ EMULATE_LONG64, INSN_UD, { 0xf0, 0x01, 0xc0 } },
+	{ EMULATE_LONG64, INSN_OK, { 0xf0, 0x01, 0x00 } },
+	{ EMULATE_LONG64, INSN_UD, { 0xf0, 0x03, 0x00 } },
+	{ EMULATE_LONG64, INSN_UD, { 0xf0, 0x39, 0x00 } },
+	{ EMULATE_LONG64, INSN_UD, { 0xf0, 0x83, 0x38, 0x01 } },
+	{ EMULATE_LONG64, INSN_OK, { 0xf0, 0x83, 0x30, 0x01 } },
+	{ EMULATE_LONG64, INSN_UD, { 0xf0, 0x89, 0x00 } },
+	{ EMULATE_LONG64, INSN_UD, { 0xf0, 0x0f, 0xa3, 0x00 } },
+	{ EMULATE_LONG64, INSN_UD, { 0xf0, 0x90 } },
+	{ EMULATE_LONG64, INSN_UD, { 0xf0, 0xa4 } },
+	/* not in 64-bit mode */
+	{ EMULATE_LONG64, INSN_UD, { 0x06 } },
+	{ EMULATE_LONG64, INSN_UD, { 0x27 } },
+	{ EMULATE_LONG64, INSN_UD, { 0x60 } },
+	{ EMULATE_LONG64, INSN_UD, { 0x82, 0xc0, 0x00 } },
+	{ EMULATE_LONG64, INSN_UD, { 0xea } },
+	{ EMULATE_PROT32, INSN_OK, { 0x63, 0xc0 } }, /* ARPL */
+	{ EMULATE_V86, INSN_UD, { 0x0f, 0x00, 0xc0 } }, /* SLDT */
+	{ EMULATE_REAL, INSN_UD, { 0x63, 0xc0 } },
+	/* memory only */
+	{ EMULATE_LONG64, INSN_UD, { 0x8d, 0xc0 } },
+	{ EMULATE_REAL, INSN_UD, { 0xc4, 0xc0 } },
+	{ EMULATE_LONG64, INSN_UD, { 0x0f, 0xc3, 0xc0 } },
+	/* VEX: prefixes before it, and what is nothing with or without it; more the CPU itself judges */
+	{ EMULATE_LONG64, INSN_UD, { 0x66, 0xc5, 0xf8, 0x10, 0x00 } },
+	{ EMULATE_LONG64, INSN_UD, { 0x48, 0xc5, 0xf8, 0x10, 0x00 } },
+	{ EMULATE_LONG64, INSN_OK, { 0xc5, 0xf8, 0x10, 0x00 } },
+	{ EMULATE_LONG64, INSN_OK, { 0xc5, 0xf8, 0x58, 0x00 } },
+	{ EMULATE_LONG64, INSN_UD, { 0xc5, 0xf8, 0xae, 0x00 } }, /* FXSAVE */
+	{ EMULATE_LONG64, INSN_OK, { 0xc5, 0xf8, 0xae, 0x10 } }, /* VLDMXCSR */
+	{ EMULATE_LONG64, INSN_UD, { 0x0f, 0x38, 0xf3, 0x08 } }, /* BLSR */
+	{ EMULATE_LONG64, INSN_UD, { 0x66, 0x0f, 0x38, 0x90, 0x04, 0x00 } }, /* VPGATHERDD */
+	{ EMULATE_LONG64, INSN_UNKNOWN, { 0xc5, 0xf8, 0x89, 0x00 } },
+	{ EMULATE_LONG64, INSN_UD, { 0x0f, 0xff, 0x00 } },
+	{ EMULATE_LONG64, INSN_UD, { 0xff, 0xf8 } },
+};
+
 static void test_refusals(void **state)
 {
-	static const struct refusal refusals[] = {
-		/* LOCK: not with a register, not with CMP, MOV, BT, NOP or a destination that is a register */
-		{ EMULATE_LONG64, INSN_UD, { 0xf0, 0x01, 0xc0 } },
-		{ EMULATE_LONG64, INSN_OK, { 0xf0, 0x01, 0x00 } },
-		{ EMULATE_LONG64, INSN_UD, { 0xf0, 0x03, 0x00 } },
-		{ EMULATE_LONG64, INSN_UD, { 0xf0, 0x39, 0x00 } },
-		{ EMULATE_LONG64, INSN_UD, { 0xf0, 0x83, 0x38, 0x01 } },
-		{ EMULATE_LONG64, INSN_OK, { 0xf0, 0x83, 0x30, 0x01 } },
-		{ EMULATE_LONG64, INSN_UD, { 0xf0, 0x89, 0x00 } },
-		{ EMULATE_LONG64, INSN_UD, { 0xf0, 0x0f, 0xa3, 0x00 } },
-		{ EMULATE_LONG64, INSN_UD, { 0xf0, 0x90 } },
-		{ EMULATE_LONG64, INSN_UD, { 0xf0, 0xa4 } },
-		/* not in 64-bit mode */
-		{ EMULATE_LONG64, INSN_UD, { 0x06 } },
-		{ EMULATE_LONG64, INSN_UD, { 0x27 } },
-		{ EMULATE_LONG64, INSN_UD, { 0x60 } },
-		{ EMULATE_LONG64, INSN_UD, { 0x82, 0xc0, 0x00 } },
-		{ EMULATE_LONG64, INSN_UD, { 0xea } },
-		{ EMULATE_PROT32, INSN_OK, { 0x63, 0xc0 } }, /* ARPL */
-		{ EMULATE_V86, INSN_UD, { 0x0f, 0x00, 0xc0 } }, /* SLDT */
-		{ EMULATE_REAL, INSN_UD, { 0x63, 0xc0 } },
-		/* memory only */
-		{ EMULATE_LONG64, INSN_UD, { 0x8d, 0xc0 } },
-		{ EMULATE_REAL, INSN_UD, { 0xc4, 0xc0 } },
-		{ EMULATE_LONG64, INSN_UD, { 0x0f, 0xc3, 0xc0 } },
-		/* VEX: prefixes before it, and what is nothing with or without it; more the CPU itself judges */
-		{ EMULATE_LONG64, INSN_UD, { 0x66, 0xc5, 0xf8, 0x10, 0x00 } },
-		{ EMULATE_LONG64, INSN_UD, { 0x48, 0xc5, 0xf8, 0x10, 0x00 } },
-		{ EMULATE_LONG64, INSN_OK, { 0xc5, 0xf8, 0x10, 0x00 } },
-		{ EMULATE_LONG64, INSN_OK, { 0xc5, 0xf8, 0x58, 0x00 } },
-		{ EMULATE_LONG64, INSN_UD, { 0xc5, 0xf8, 0xae, 0x00 } }, /* FXSAVE */
-		{ EMULATE_LONG64, INSN_OK, { 0xc5, 0xf8, 0xae, 0x10 } }, /* VLDMXCSR */
-		{ EMULATE_LONG64, INSN_UD, { 0x0f, 0x38, 0xf3, 0x08 } }, /* BLSR */
-		{ EMULATE_LONG64, INSN_UD, { 0x66, 0x0f, 0x38, 0x90, 0x04, 0x00 } }, /* VPGATHERDD */
-		{ EMULATE_LONG64, INSN_UNKNOWN, { 0xc5, 0xf8, 0x89, 0x00 } },
-		{ EMULATE_LONG64, INSN_UD, { 0x0f, 0xff, 0x00 } },
-		{ EMULATE_LONG64, INSN_UD, { 0xff, 0xf8 } },
-	};
-
 	(void)state;
 	for (unsigned n = 0; n < ARRAY_SIZE(refusals); n++) {
 		uint8_t bytes[15] = { 0 };

@@ -273,49 +273,58 @@ static void check_coverage(enum layout layout, const struct form *list, unsigned
 	}
 }
 
-static void check(enum layout layout, uint64_t cases)
+/* What came of the cases of one layout, by form where that matters. */
+static struct tally {
+	unsigned done, faults, remembered, differences;
+	unsigned completed[MAX_FORMS], other[MAX_FORMS];
+} tally;
+
+/* Makes the case of that seed and runs it on both. */
+static void check_case(enum layout layout, const struct form *list, unsigned forms, uint64_t seed)
 {
 	static struct state native, emulated;
 	static struct case_ c;
-	static unsigned completed[MAX_FORMS], other[MAX_FORMS];
-	unsigned forms, done = 0, faults = 0, remembered = 0;
-	const struct form *list = cases_forms(&forms), *form;
+	const struct form *form;
+	const char *what;
+
+	random_seed(seed);
+	form = &list[random_below(forms)];
+	if ((form->flags & F_CONTROL) && random_below(4))
+		return; /* each costs a signal */
+	if (!case_make(&c, form, layout))
+		return;
+	what = run(&c, &native, &emulated);
+	tally.done++;
+	tally.faults += native.vector != NO_VECTOR;
+	tally.completed[form - list] += native.vector == NO_VECTOR;
+	tally.remembered += native.vector == NO_VECTOR && (form->flags & F_VECTOR) && !memcmp(native.fx + 8, &c.in.rip, 4);
+	tally.other[form - list] += native.vector != NO_VECTOR && native.vector != VECTOR_UD;
+	if (what) {
+		report(&c, &native, &emulated, seed, what);
+		tally.differences++;
+	}
+}
+
+static void check(enum layout layout, uint64_t cases)
+{
+	unsigned forms;
+	const struct form *list = cases_forms(&forms);
 	uint64_t first = number("EMULATE_SEED", 1);
-	unsigned differences = 0;
 
 	machine_setup();
-	memset(completed, 0, sizeof(completed));
-	memset(other, 0, sizeof(other));
-	for (uint64_t n = 0; n < cases; n++) {
-		const char *what;
+	tally = (struct tally){ 0 };
+	for (uint64_t n = 0; n < cases && tally.differences < 5; n++) {
 		/* Each case has its own seed, but memory lives on from REFILL to REFILL. */
-		uint64_t seed = first + n;
-
-		if (n % REFILL == 0 || differences)
+		if (n % REFILL == 0 || tally.differences)
 			machine_fill(random64);
-		random_seed(seed);
-		form = &list[random_below(forms)];
-		if ((form->flags & F_CONTROL) && random_below(4))
-			continue; /* each costs a signal */
-		if (!case_make(&c, form, layout))
-			continue;
-		what = run(&c, &native, &emulated);
-		done++;
-		faults += native.vector != NO_VECTOR;
-		completed[form - list] += native.vector == NO_VECTOR;
-		remembered += native.vector == NO_VECTOR && (form->flags & F_VECTOR) && !memcmp(native.fx + 8, &c.in.rip, 4);
-		other[form - list] += native.vector != NO_VECTOR && native.vector != VECTOR_UD;
-		if (what) {
-			report(&c, &native, &emulated, seed, what);
-			if (++differences == 5)
-				break;
-		}
+		check_case(layout, list, forms, first + n);
 	}
-	printf("%s: %u cases, %u exceptions, %u times an FPU's last instruction\n", layout_names[layout], done, faults, remembered);
-	assert_int_equal(differences, 0);
-	assert_true(cases < 10000 || (done > cases / 2 && faults && remembered));
+	printf("%s: %u cases, %u exceptions, %u times an FPU's last instruction\n", layout_names[layout], tally.done, tally.faults,
+	       tally.remembered);
+	assert_int_equal(tally.differences, 0);
+	assert_true(cases < 10000 || (tally.done > cases / 2 && tally.faults && tally.remembered));
 	if (cases >= 100000)
-		check_coverage(layout, list, forms, completed, other);
+		check_coverage(layout, list, forms, tally.completed, tally.other);
 }
 
 static void test_long64(void **state)

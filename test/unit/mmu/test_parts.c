@@ -161,23 +161,8 @@ static void unrig(struct rig *r)
 	free(r);
 }
 
-static void test_flush_vpid(void **state)
+static void check_vpid_requests(struct rig *r)
 {
-	struct rig *r = rig(10);
-
-	(void)state;
-	assert_int_equal(r->a.tag.vpid, 1);
-	assert_int_equal(r->b.root.vpid, 2);
-	mmu_enter(&r->a, 0); /* T1: at the first run */
-	assert_int_equal(r->f->invvpids, 1);
-	assert_int_equal(r->f->last_invvpid_type, INVVPID_SINGLE);
-	mmu_enter(&r->a, 0);
-	assert_int_equal(r->f->invvpids, 1);
-	mmu_enter(&r->a, 1); /* on migration */
-	mmu_enter(&r->a, 0);
-	assert_int_equal(r->f->invvpids, 3);
-	assert_int_equal(r->vm.counters.migrations, 2);
-
 	tag_request_address(&r->a, GVA(0x5123));
 	tag_request_address(&r->a, GVA(0x5fff));
 	mmu_enter(&r->a, 0);
@@ -202,12 +187,37 @@ static void test_flush_vpid(void **state)
 	mmu_enter(&r->a, 0);
 	assert_int_equal(r->f->invvpids, 9);
 	assert_int_equal(r->f->last_invvpid_type, INVVPID_SINGLE);
-	/* Without the finer types the next coarser one is used. */
+}
+
+/* Without the finer types the next coarser one is used. */
+static void check_vpid_coarse(struct rig *r)
+{
 	r->caps.invvpid_address = r->caps.invvpid_single_retaining_globals = r->caps.invvpid_single = false;
 	tag_request_address(&r->a, GVA(0x1000));
 	mmu_enter(&r->a, 0);
 	assert_int_equal(r->f->last_invvpid_type, INVVPID_ALL);
 	assert_int_equal(r->vm.counters.invvpid_all, 1);
+}
+
+static void test_flush_vpid(void **state)
+{
+	struct rig *r = rig(10);
+
+	(void)state;
+	assert_int_equal(r->a.tag.vpid, 1);
+	assert_int_equal(r->b.root.vpid, 2);
+	mmu_enter(&r->a, 0); /* T1: at the first run */
+	assert_int_equal(r->f->invvpids, 1);
+	assert_int_equal(r->f->last_invvpid_type, INVVPID_SINGLE);
+	mmu_enter(&r->a, 0);
+	assert_int_equal(r->f->invvpids, 1);
+	mmu_enter(&r->a, 1); /* on migration */
+	mmu_enter(&r->a, 0);
+	assert_int_equal(r->f->invvpids, 3);
+	assert_int_equal(r->vm.counters.migrations, 2);
+
+	check_vpid_requests(r);
+	check_vpid_coarse(r);
 	unrig(r);
 }
 

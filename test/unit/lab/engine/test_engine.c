@@ -230,45 +230,46 @@ static void test_grown(void **state)
 	}
 }
 
+static const char *const choices[][6] = {
+	{ "machine.l1d_4k=64/4", "machine.l1d_4k=60/5", "machine.l1d_4k=16/full", "machine.l1d_4k=3/1", "machine.l1d_4k=8/2" },
+	{ "machine.l1d_2m=32/4", "machine.l1d_2m=0", "machine.l1d_2m=6/2", "machine.l1d_2m=2/full" },
+	{ "machine.l1d_1g=4/full", "machine.l1d_1g=0" },
+	{ "machine.l1d_unified=off", "machine.l1d_unified=on" },
+	{ "machine.l1i_4k=128/8", "machine.l1i_4k=7/full", "machine.l1i_4k=6/3" },
+	{ "machine.l1i_2m=8/full", "machine.l1i_2m=0" },
+	{ "machine.l1i_unified=off", "machine.l1i_unified=on" },
+	{ "machine.l2=1024/8", "machine.l2=0", "machine.l2=96/12", "machine.l2=1536/12", "machine.l2=25/5" },
+	{ "machine.l2_holds=4k+2m", "machine.l2_holds=4k", "machine.l2_holds=4k+2m+1g", "machine.l2_holds=none" },
+	{ "machine.l2_1g=0", "machine.l2_1g=16/4" },
+	{ "machine.psc_pd=32/4", "machine.psc_pd=0", "machine.psc_pd=9/3" },
+	{ "machine.psc_pdpt=4/full", "machine.psc_pdpt=0", "machine.psc_pml4=0" },
+	{ "machine.npsc_pd=32/4", "machine.npsc_pd=0", "machine.npsc_pd=5/full", "machine.npsc_pdpt=0" },
+	{ "machine.ntlb=32/4", "machine.ntlb=0", "machine.ntlb=3/full" },
+	{ "machine.l1_cache=32K/8", "machine.l1_cache=0", "machine.l1_cache=3K/6" },
+	{ "machine.l3_cache=8M/16", "machine.l3_cache=0", "machine.l3_cache=24K/12" },
+	{ "machine.data_cache=off", "machine.data_cache=off", "machine.data_cache=on" },
+	{ "guest.pages=4k", "guest.pages=2m", "guest.pages=1g" },
+	{ "hv.pages=4k", "hv.pages=2m", "hv.pages=1g" },
+	{ "hv.fragmentation=0", "hv.fragmentation=50%", "hv.fragmentation=1" },
+	{ "guest.fragmentation=0", "guest.fragmentation=0.3" },
+	{ "hv.vpid=on", "hv.vpid=off" },
+	{ "guest.pcid=on", "guest.pcid=off" },
+	{ "guest.pti=off", "guest.pti=on" },
+	{ "guest.global=on", "guest.global=off" },
+	{ "guest.levels=4", "guest.levels=5" },
+	{ "hv.ept_levels=4", "hv.ept_levels=5" },
+	{ "machine.npsc_pml5=0", "machine.npsc_pml5=2/full" },
+	{ "hv.exit_period=0", "hv.exit_period=501" },
+	{ "guest.tick=0", "guest.tick=997" },
+	{ "hv.table_frames=0", "hv.table_frames=192" },
+	{ "warmup=0", "warmup=700" },
+	/* Lines of memory have numbers of 32 bits, or more. */
+	{ "guest.memory=4G", "guest.memory=1G", "guest.memory=64M", "guest.memory=256G" },
+};
+
 /* A machine that nobody built, and everything else by chance. */
 static void random_config(struct lab_config *c, uint64_t seed)
 {
-	static const char *const choices[][6] = {
-		{ "machine.l1d_4k=64/4", "machine.l1d_4k=60/5", "machine.l1d_4k=16/full", "machine.l1d_4k=3/1", "machine.l1d_4k=8/2" },
-		{ "machine.l1d_2m=32/4", "machine.l1d_2m=0", "machine.l1d_2m=6/2", "machine.l1d_2m=2/full" },
-		{ "machine.l1d_1g=4/full", "machine.l1d_1g=0" },
-		{ "machine.l1d_unified=off", "machine.l1d_unified=on" },
-		{ "machine.l1i_4k=128/8", "machine.l1i_4k=7/full", "machine.l1i_4k=6/3" },
-		{ "machine.l1i_2m=8/full", "machine.l1i_2m=0" },
-		{ "machine.l1i_unified=off", "machine.l1i_unified=on" },
-		{ "machine.l2=1024/8", "machine.l2=0", "machine.l2=96/12", "machine.l2=1536/12", "machine.l2=25/5" },
-		{ "machine.l2_holds=4k+2m", "machine.l2_holds=4k", "machine.l2_holds=4k+2m+1g", "machine.l2_holds=none" },
-		{ "machine.l2_1g=0", "machine.l2_1g=16/4" },
-		{ "machine.psc_pd=32/4", "machine.psc_pd=0", "machine.psc_pd=9/3" },
-		{ "machine.psc_pdpt=4/full", "machine.psc_pdpt=0", "machine.psc_pml4=0" },
-		{ "machine.npsc_pd=32/4", "machine.npsc_pd=0", "machine.npsc_pd=5/full", "machine.npsc_pdpt=0" },
-		{ "machine.ntlb=32/4", "machine.ntlb=0", "machine.ntlb=3/full" },
-		{ "machine.l1_cache=32K/8", "machine.l1_cache=0", "machine.l1_cache=3K/6" },
-		{ "machine.l3_cache=8M/16", "machine.l3_cache=0", "machine.l3_cache=24K/12" },
-		{ "machine.data_cache=off", "machine.data_cache=off", "machine.data_cache=on" },
-		{ "guest.pages=4k", "guest.pages=2m", "guest.pages=1g" },
-		{ "hv.pages=4k", "hv.pages=2m", "hv.pages=1g" },
-		{ "hv.fragmentation=0", "hv.fragmentation=50%", "hv.fragmentation=1" },
-		{ "guest.fragmentation=0", "guest.fragmentation=0.3" },
-		{ "hv.vpid=on", "hv.vpid=off" },
-		{ "guest.pcid=on", "guest.pcid=off" },
-		{ "guest.pti=off", "guest.pti=on" },
-		{ "guest.global=on", "guest.global=off" },
-		{ "guest.levels=4", "guest.levels=5" },
-		{ "hv.ept_levels=4", "hv.ept_levels=5" },
-		{ "machine.npsc_pml5=0", "machine.npsc_pml5=2/full" },
-		{ "hv.exit_period=0", "hv.exit_period=501" },
-		{ "guest.tick=0", "guest.tick=997" },
-		{ "hv.table_frames=0", "hv.table_frames=192" },
-		{ "warmup=0", "warmup=700" },
-		/* Lines of memory have numbers of 32 bits, or more. */
-		{ "guest.memory=4G", "guest.memory=1G", "guest.memory=64M", "guest.memory=256G" },
-	};
 	uint64_t s = seed * 0x9e3779b97f4a7c15ull;
 
 	lab_config_init(c);

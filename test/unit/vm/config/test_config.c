@@ -234,6 +234,37 @@ static void test_mitigations(void **state)
 	}
 }
 
+/* A description whose keys are set one by one. */
+static void set_all(struct vm_config *vm)
+{
+	static const char *const keys[][2] = {
+		{ "kernel", "/boot/my kernel" }, { "initrd", "/i" }, { "append", "a b" }, { "mem", "64M" }, { "pages", "4k" },
+		{ "mmu", "ept" }, { "vpid", "off" }, { "rdrand", "off" }, { "testdev", "on" }, { "clock", "guest" },
+		{ "ept-levels", "4" }, { "mitigations", "ibpb,registers" },
+	};
+	char error[200];
+
+	for (unsigned i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		assert_true(config_set(vm, keys[i][0], keys[i][1], error, sizeof(error)));
+}
+
+/* What is read back of it, printed with another name for the kernel. */
+static void check_all_but_kernel(const struct vm_config *vm)
+{
+	assert_string_equal(vm->initrd, "/i");
+	assert_string_equal(vm->append, "a b");
+	assert_int_equal(vm->mem, 64 << 20);
+	assert_int_equal(vm->page_bits, 12);
+	assert_int_equal(vm->ept_levels, 4);
+	assert_true(vm->mitigations_chosen);
+	assert_int_equal(vm->mitigations, 1 | 1 << 5);
+	assert_string_equal(vm->mmu, "ept");
+	assert_int_equal(vm->rdrand, CONFIG_OFF);
+	assert_int_equal(vm->vpid, CONFIG_OFF);
+	assert_true(vm->testdev);
+	assert_true(vm->guest_clock);
+}
+
 /* Options of the command: the same checks, and the text that config_print() writes says the same. */
 static void test_options(void **state)
 {
@@ -247,18 +278,7 @@ static void test_options(void **state)
 	assert_string_equal(error, "machine guest has no kernel");
 	assert_false(config_set(&vm, "mem", "0", error, sizeof(error)));
 	assert_false(config_set(&vm, "nonsense", "0", error, sizeof(error)));
-	assert_true(config_set(&vm, "kernel", "/boot/my kernel", error, sizeof(error)));
-	assert_true(config_set(&vm, "initrd", "/i", error, sizeof(error)));
-	assert_true(config_set(&vm, "append", "a b", error, sizeof(error)));
-	assert_true(config_set(&vm, "mem", "64M", error, sizeof(error)));
-	assert_true(config_set(&vm, "pages", "4k", error, sizeof(error)));
-	assert_true(config_set(&vm, "mmu", "ept", error, sizeof(error)));
-	assert_true(config_set(&vm, "vpid", "off", error, sizeof(error)));
-	assert_true(config_set(&vm, "rdrand", "off", error, sizeof(error)));
-	assert_true(config_set(&vm, "testdev", "on", error, sizeof(error)));
-	assert_true(config_set(&vm, "clock", "guest", error, sizeof(error)));
-	assert_true(config_set(&vm, "ept-levels", "4", error, sizeof(error)));
-	assert_true(config_set(&vm, "mitigations", "ibpb,registers", error, sizeof(error)));
+	set_all(&vm);
 	assert_false(config_set(&vm, "mem", "64M", error, sizeof(error)));
 	assert_string_equal(error, "mem is given twice for machine guest");
 	assert_true(config_complete(&vm, error, sizeof(error)));
@@ -268,18 +288,7 @@ static void test_options(void **state)
 	assert_int_equal(config_print(&vm, "kernel0", NULL, NULL, 0), n);
 	good(text, 1);
 	assert_string_equal(vms[0].kernel, "kernel0");
-	assert_string_equal(vms[0].initrd, "/i");
-	assert_string_equal(vms[0].append, "a b");
-	assert_int_equal(vms[0].mem, 64 << 20);
-	assert_int_equal(vms[0].page_bits, 12);
-	assert_int_equal(vms[0].ept_levels, 4);
-	assert_true(vms[0].mitigations_chosen);
-	assert_int_equal(vms[0].mitigations, 1 | 1 << 5);
-	assert_string_equal(vms[0].mmu, "ept");
-	assert_int_equal(vms[0].rdrand, CONFIG_OFF);
-	assert_int_equal(vms[0].vpid, CONFIG_OFF);
-	assert_true(vms[0].testdev);
-	assert_true(vms[0].guest_clock);
+	check_all_but_kernel(&vms[0]);
 	/* C1: a machine cannot be made with a name that the text form does not have. */
 	assert_false(config_init(&vm, "a b", error, sizeof(error)));
 }

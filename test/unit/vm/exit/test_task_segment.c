@@ -24,6 +24,18 @@ static void bad_selector(uint32_t offset, uint16_t selector, uint32_t vector, in
 }
 #define BAD(offset, selector, vector) bad_selector(offset, selector, vector, __LINE__)
 
+static void segments_not_present(void)
+{
+	prepare();
+	put64(BENCH_GDT + CODE16, 0x00001b000000ffff);
+	put(TSS_CS, CODE16);
+	RAISED(switch_by(HVM_TASK_JMP), 11, CODE16);
+	prepare();
+	put64(BENCH_GDT + CODE16, 0x000013000000ffff);
+	put(TSS_SS, CODE16);
+	RAISED(switch_by(HVM_TASK_JMP), 12, CODE16);
+}
+
 static void the_new_segments(void **state)
 {
 	(void)state;
@@ -59,14 +71,44 @@ static void the_new_segments(void **state)
 	put(TSS_DS, BENCH_DATA0); /* of the kernel, at CPL 3 */
 	RAISED(switch_by(HVM_TASK_JMP), 10, BENCH_DATA0);
 	BAD(TSS_LDT, BENCH_DATA0, 10);
+	segments_not_present();
+}
+
+/* To user mode, with an LDT. */
+static void good_segments_of_users(void)
+{
 	prepare();
-	put64(BENCH_GDT + CODE16, 0x00001b000000ffff); /* not present */
-	put(TSS_CS, CODE16);
-	RAISED(switch_by(HVM_TASK_JMP), 11, CODE16);
+	put64(LDT_DESCRIPTOR, 0x0000820000000fff | (uint64_t)(LDT_AT & 0xffffff) << 16);
+	put64(LDT_AT + 8, 0x00cff3000000ffff);
+	put(TSS_LDT, LDT_DESCRIPTOR - BENCH_GDT);
+	put(TSS_CS, BENCH_CODE3);
+	put(TSS_SS, BENCH_DATA3);
+	put(TSS_DS, 0xf);
+	put(TSS_ES, 0);
+	STEP(switch_by(HVM_TASK_JMP));
+	EXPECT_NEW_TASK();
+	assert_int_equal(vmcs_get(VMCS_GUEST_CS_ACCESS), 0xc0fb);
+	assert_int_equal(vmcs_get(VMCS_GUEST_ES_SELECTOR + 2 * SEG_DS), 0xf);
+	assert_int_equal(vmcs_get(VMCS_GUEST_ES_LIMIT + 2 * SEG_DS), 0xffffffff);
+	assert_int_equal(vmcs_get(VMCS_GUEST_LDTR_LIMIT), 0xfff);
+	finish();
+}
+
+/* One that has to be marked, and cannot be: it is not loaded. */
+static void segment_that_cannot_be_marked(void)
+{
 	prepare();
-	put64(BENCH_GDT + CODE16, 0x000013000000ffff);
-	put(TSS_SS, CODE16);
-	RAISED(switch_by(HVM_TASK_JMP), 12, CODE16);
+	put64(LDT_DESCRIPTOR, 0x0000820000000fff | (uint64_t)(LDT_AT & 0xffffff) << 16);
+	put64(LDT_AT + 8, 0x00cf92000000ffff);
+	bench_poke(BENCH_TABLES + 0x1000 + (LDT_AT >> 12) * 4, &(uint32_t){ (LDT_AT & ~0xfffu) | 0x25 }, 4);
+	put(TSS_LDT, LDT_DESCRIPTOR - BENCH_GDT);
+	put(TSS_DS, 0xc);
+	step_to_entry(switch_by(HVM_TASK_JMP), __LINE__);
+	EXPECT_EVENT(EXCEPTION_ERROR(14), 3);
+	assert_int_equal(read_cr2(), LDT_AT + 8);
+	assert_int_equal(vmcs_get(VMCS_GUEST_TR_SELECTOR), BENCH_TSS2);
+	assert_int_equal(vmcs_get(VMCS_GUEST_ES_ACCESS + 2 * SEG_DS) & BIT(16), BIT(16));
+	finish();
 }
 
 /* Null selectors make unusable segments, descriptors that were never used are marked. */
@@ -84,35 +126,8 @@ static void good_segments(void **state)
 	assert_int_equal(vmcs_get(VMCS_GUEST_ES_ACCESS + 2 * SEG_FS), 0x93);
 	assert_int_equal(get64(BENCH_GDT + CODE16), 0x000093000000ffff);
 	finish();
-	/* To user mode, with an LDT. */
-	prepare();
-	put64(LDT_DESCRIPTOR, 0x0000820000000fff | (uint64_t)(LDT_AT & 0xffffff) << 16);
-	put64(LDT_AT + 8, 0x00cff3000000ffff);
-	put(TSS_LDT, LDT_DESCRIPTOR - BENCH_GDT);
-	put(TSS_CS, BENCH_CODE3);
-	put(TSS_SS, BENCH_DATA3);
-	put(TSS_DS, 0xf);
-	put(TSS_ES, 0);
-	STEP(switch_by(HVM_TASK_JMP));
-	EXPECT_NEW_TASK();
-	assert_int_equal(vmcs_get(VMCS_GUEST_CS_ACCESS), 0xc0fb);
-	assert_int_equal(vmcs_get(VMCS_GUEST_ES_SELECTOR + 2 * SEG_DS), 0xf);
-	assert_int_equal(vmcs_get(VMCS_GUEST_ES_LIMIT + 2 * SEG_DS), 0xffffffff);
-	assert_int_equal(vmcs_get(VMCS_GUEST_LDTR_LIMIT), 0xfff);
-	finish();
-	/* One that has to be marked, and cannot be: it is not loaded. */
-	prepare();
-	put64(LDT_DESCRIPTOR, 0x0000820000000fff | (uint64_t)(LDT_AT & 0xffffff) << 16);
-	put64(LDT_AT + 8, 0x00cf92000000ffff);
-	bench_poke(BENCH_TABLES + 0x1000 + (LDT_AT >> 12) * 4, &(uint32_t){ (LDT_AT & ~0xfffu) | 0x25 }, 4);
-	put(TSS_LDT, LDT_DESCRIPTOR - BENCH_GDT);
-	put(TSS_DS, 0xc);
-	step_to_entry(switch_by(HVM_TASK_JMP), __LINE__);
-	EXPECT_EVENT(EXCEPTION_ERROR(14), 3);
-	assert_int_equal(read_cr2(), LDT_AT + 8);
-	assert_int_equal(vmcs_get(VMCS_GUEST_TR_SELECTOR), BENCH_TSS2);
-	assert_int_equal(vmcs_get(VMCS_GUEST_ES_ACCESS + 2 * SEG_DS) & BIT(16), BIT(16));
-	finish();
+	good_segments_of_users();
+	segment_that_cannot_be_marked();
 }
 
 /* A double fault has an address space of its own, and its error code goes to a stack there. */
