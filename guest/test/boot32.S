@@ -1,9 +1,7 @@
 /* Entry of the 32-bit test kernels: a stack, own segments, then test_main() with paging off. */
-#include "lib/x86.h"
+#include "entry.h"
 
-	.section .multiboot, "ax"
-	.balign 4
-	.long 0x1badb002, 3, -(0x1badb002 + 3)
+	multiboot_header
 
 	.text
 	.globl start
@@ -21,10 +19,7 @@ start:
 	movw	%ax, %ss
 	/* The user's data segments everywhere: both privilege levels may use them. */
 	movw	$0x23, %ax
-	movw	%ax, %ds
-	movw	%ax, %es
-	movw	%ax, %fs
-	movw	%ax, %gs
+	load_data_segments
 	pushl	$0
 	popfl
 	call	rt_start
@@ -32,18 +27,20 @@ start:
 	hlt
 	jmp	2b
 
-/* unsigned trap_call(void (*fn)(void *), void *arg): 0, or 1 + the vector of the exception that ended fn. */
-	.globl trap_call
-trap_call:
+	/* fn in EAX, arg in EDX, and what trap_leave wants. */
+	.macro	trap_enter
 	movl	4(%esp), %eax
 	movl	8(%esp), %edx
-	pushl	%ebp
-	pushl	%ebx
-	pushl	%esi
-	pushl	%edi
+	save_preserved32
 	pushfl
 	pushl	trap_sp
 	movl	%esp, trap_sp
+	.endm
+
+/* unsigned trap_call(void (*fn)(void *), void *arg): 0, or 1 + the vector of the exception that ended fn. */
+	.globl trap_call
+trap_call:
+	trap_enter
 	pushl	%edx
 	call	*%eax
 	xorl	%eax, %eax
@@ -51,24 +48,13 @@ trap_leave:
 	movl	trap_sp, %esp
 	popl	trap_sp
 	popfl
-	popl	%edi
-	popl	%esi
-	popl	%ebx
-	popl	%ebp
+	restore_preserved32
 	ret
 
 /* As trap_call, at privilege level 3; code and stack are reached at user_alias above their addresses. */
 	.globl trap_call_user
 trap_call_user:
-	movl	4(%esp), %eax
-	movl	8(%esp), %edx
-	pushl	%ebp
-	pushl	%ebx
-	pushl	%esi
-	pushl	%edi
-	pushfl
-	pushl	trap_sp
-	movl	%esp, trap_sp
+	trap_enter
 	movl	%esp, tss + 4
 	addl	user_alias, %eax
 	movl	$user_stack_top, %ecx
@@ -91,21 +77,7 @@ trap_unwind:
 	movl	4(%esp), %eax
 	jmp	trap_leave
 
-/* One stub per vector, 16 bytes apart. */
-	.balign 16
-	.globl trap_stubs
-trap_stubs:
-	.set	vector, 0
-	.rept	256
-	.balign	16
-	.if	(vector < VECTOR_VC) && (VECTORS_WITH_ERROR & BIT(vector & 31))	/* not those of AMD's CPUs */
-	.else
-	pushl	$0
-	.endif
-	pushl	$vector
-	jmp	trap_common
-	.set	vector, vector + 1
-	.endr
+	stubs	trap_stubs, trap_common
 trap_common:
 	pushal
 	cld
@@ -120,23 +92,12 @@ trap_common:
 	addl	$8, %esp
 	iretl
 
-	.globl gdt_load_tr
-gdt_load_tr:
-	movw	$0x38, %ax
-	ltr	%ax
-	ret
+	define_gdt_load_tr
 
 	.data
 	.balign 16
 	.globl gdt
-gdt:	.quad	0
-	.quad	DESCRIPTOR_FLAT_CODE32	/* 0x08 code, 32 bits */
-	.quad	DESCRIPTOR_FLAT_DATA	/* 0x10 data */
-	.quad	DESCRIPTOR_FLAT_CODE64	/* 0x18 code, 64 bits */
-	.quad	DESCRIPTOR_FLAT_DATA | DESCRIPTOR_DPL3	/* 0x20 data, level 3 */
-	.quad	DESCRIPTOR_FLAT_CODE32 | DESCRIPTOR_DPL3	/* 0x28 code, 32 bits, level 3 */
-	.quad	DESCRIPTOR_FLAT_CODE64 | DESCRIPTOR_DPL3	/* 0x30 code, 64 bits, level 3 */
-	.quad	0, 0			/* 0x38 the TSS */
+gdt:	common_descriptors
 	.skip	8 * 8			/* 0x48 and up: the test's */
 gdtr:	.word	. - gdt - 1
 	.long	gdt

@@ -1,10 +1,8 @@
 /* Entry of the 64-bit test kernels: maps the first 16 GiB to themselves, switches to long mode, then test_main(). */
-#include "lib/x86.h"
 #include "lib/x86_msr.h"
+#include "entry.h"
 
-	.section .multiboot, "ax"
-	.balign 4
-	.long 0x1badb002, 3, -(0x1badb002 + 3)
+	multiboot_header
 
 	.text
 	.code32
@@ -52,10 +50,7 @@ start:
 	.code64
 3:	movw	$0x10, %ax
 	movw	%ax, %ss
-	movw	%ax, %ds
-	movw	%ax, %es
-	movw	%ax, %fs
-	movw	%ax, %gs
+	load_data_segments
 	movq	$stack_top, %rsp
 	pushq	$0
 	popfq
@@ -65,12 +60,7 @@ start:
 	jmp	4b
 
 	.macro	trap_save
-	pushq	%rbp
-	pushq	%rbx
-	pushq	%r12
-	pushq	%r13
-	pushq	%r14
-	pushq	%r15
+	save_preserved64
 	pushfq
 	pushq	trap_sp
 	movq	%rsp, trap_sp
@@ -89,12 +79,7 @@ trap_leave:
 	movq	trap_sp, %rsp
 	popq	trap_sp
 	popfq
-	popq	%r15
-	popq	%r14
-	popq	%r13
-	popq	%r12
-	popq	%rbx
-	popq	%rbp
+	restore_preserved64
 	ret
 
 /* As trap_call, at privilege level 3; code and stack are reached at user_alias above their addresses. */
@@ -123,78 +108,25 @@ trap_unwind:
 	movl	%edi, %eax
 	jmp	trap_leave
 
-/* One stub per vector, 16 bytes apart. */
-	.balign 16
-	.globl trap_stubs
-trap_stubs:
-	.set	vector, 0
-	.rept	256
-	.balign	16
-	.if	(vector < VECTOR_VC) && (VECTORS_WITH_ERROR & BIT(vector & 31))	/* not those of AMD's CPUs */
-	.else
-	pushq	$0
-	.endif
-	pushq	$vector
-	jmp	trap_common
-	.set	vector, vector + 1
-	.endr
+	stubs	trap_stubs, trap_common
 trap_common:
-	pushq	%rax
-	pushq	%rcx
-	pushq	%rdx
-	pushq	%rbx
-	pushq	%rbp
-	pushq	%rsi
-	pushq	%rdi
-	pushq	%r8
-	pushq	%r9
-	pushq	%r10
-	pushq	%r11
-	pushq	%r12
-	pushq	%r13
-	pushq	%r14
-	pushq	%r15
+	push_registers64
 	cld
 	movq	%rsp, %rdi
 	movq	%rsp, %rbp
 	andq	$-16, %rsp
 	call	rt_trap
 	movq	%rbp, %rsp
-	popq	%r15
-	popq	%r14
-	popq	%r13
-	popq	%r12
-	popq	%r11
-	popq	%r10
-	popq	%r9
-	popq	%r8
-	popq	%rdi
-	popq	%rsi
-	popq	%rbp
-	popq	%rbx
-	popq	%rdx
-	popq	%rcx
-	popq	%rax
+	pop_registers64
 	addq	$16, %rsp
 	iretq
 
-	.globl gdt_load_tr
-gdt_load_tr:
-	movw	$0x38, %ax
-	ltr	%ax
-	ret
+	define_gdt_load_tr
 
 	.data
 	.balign 16
 	.globl gdt
-gdt:	.quad	0
-	.quad	DESCRIPTOR_FLAT_CODE32	/* 0x08 code, 32 bits */
-	.quad	DESCRIPTOR_FLAT_DATA	/* 0x10 data */
-	.quad	DESCRIPTOR_FLAT_CODE64	/* 0x18 code, 64 bits */
-	.quad	DESCRIPTOR_FLAT_DATA | DESCRIPTOR_DPL3	/* 0x20 data, level 3 */
-	.quad	DESCRIPTOR_FLAT_CODE32 | DESCRIPTOR_DPL3	/* 0x28 code, 32 bits, level 3 */
-	.quad	DESCRIPTOR_FLAT_CODE64 | DESCRIPTOR_DPL3	/* 0x30 code, 64 bits, level 3 */
-	.quad	0, 0			/* 0x38 the TSS */
+gdt:	common_descriptors
 gdtr:	.word	. - gdt - 1
 	.quad	gdt
 	.globl trap_sp, user_alias, boot_magic, boot_info, boot_cr0

@@ -1,13 +1,10 @@
 /* guest/test/hostile32-entry.S - into the experiment and out of it (32 bits). */
-#include "lib/x86.h"
+#include "entry.h"
 
 	.text
 	.globl hostile_run
 hostile_run:
-	pushl	%ebp
-	pushl	%ebx
-	pushl	%esi
-	pushl	%edi
+	save_preserved32
 	movl	%esp, supervisor_sp
 	movb	$1, running
 	/* From here on the watchdog's NMI comes back; it may have come before. */
@@ -19,31 +16,15 @@ hostile_run:
 	movl	%eax, hostile_begin
 	movw	hostile_data_selector, %ax
 	movl	$hostile_frame, %esp
-	movw	%ax, %ds
-	movw	%ax, %es
-	movw	%ax, %fs
-	movw	%ax, %gs
+	load_data_segments
 	popal
 	/* To the words that IRET takes: in the frame, or on the experiment's own stack where the privilege level is the
 	 * same. */
 	lssl	%cs:hostile_stack, %esp
 	iretl
 
-	/* One stub for each vector, 16 bytes apart, on the supervisor's stack or on the experiment's. */
-	.balign 16
-	.globl hostile_stubs
-hostile_stubs:
-	.set	vector, 0
-	.rept	256
-	.balign	16
-	.if	(vector == 8) || (vector >= 10 && vector <= 14) || (vector == 17) || (vector == 21)
-	.else
-	pushl	$0
-	.endif
-	pushl	$vector
-	jmp	hostile_trap
-	.set	vector, vector + 1
-	.endr
+	/* On the supervisor's stack or on the experiment's. */
+	stubs	hostile_stubs, hostile_trap
 
 	/* Where a program may have loaded them: GDTR, IDTR and TR again. EAX and DS are lost. */
 	.macro	supervisors_tables
@@ -107,20 +88,14 @@ hostile_leave:
 	movw	%ax, %ss
 	movl	supervisor_sp, %esp
 	movw	$0x23, %ax
-	movw	%ax, %ds
-	movw	%ax, %es
-	movw	%ax, %fs
-	movw	%ax, %gs
+	load_data_segments
 	/* In a task of an exception NT is set: the next IRET would switch. */
 	pushl	$2
 	popfl
 	cmpb	$0, running
 	je	3f
 	movb	$0, running
-	popl	%edi
-	popl	%esi
-	popl	%ebx
-	popl	%ebp
+	restore_preserved32
 	ret
 3:	pushl	$hostile_frame
 	call	hostile_unexpected
@@ -175,10 +150,7 @@ real_low:
 real_off:
 	/* Segments of 64 KiB, then CR0.PE = 0. */
 	movw	$0x78, %ax
-	movw	%ax, %ds
-	movw	%ax, %es
-	movw	%ax, %fs
-	movw	%ax, %gs
+	load_data_segments
 	movl	%cr0, %eax
 	andb	$~CR0_PE, %al
 	movl	%eax, %cr0
@@ -189,10 +161,7 @@ real_go:
 	movw	%ax, %ss
 	movl	$real_frame - real_low, %esp
 	movw	$0x1000, %ax
-	movw	%ax, %ds
-	movw	%ax, %es
-	movw	%ax, %fs
-	movw	%ax, %gs
+	load_data_segments
 	popal
 	lssl	%cs:real_stack - real_low, %esp
 	iretw

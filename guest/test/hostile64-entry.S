@@ -1,21 +1,13 @@
 /* guest/test/hostile64-entry.S - into the experiment and out of it (64 bits). */
-#include "lib/x86.h"
+#include "entry.h"
 
 	.text
 	.globl hostile_run
 hostile_run:
-	pushq	%rbp
-	pushq	%rbx
-	pushq	%r12
-	pushq	%r13
-	pushq	%r14
-	pushq	%r15
+	save_preserved64
 	movq	%rsp, supervisor_sp
 	movw	hostile_data_selector, %ax
-	movw	%ax, %ds
-	movw	%ax, %es
-	movw	%ax, %fs
-	movw	%ax, %gs
+	load_data_segments
 	movq	frame, %rsp
 	movb	$1, running
 	/* From here on the watchdog's NMI comes back; it may have come before. */
@@ -23,44 +15,12 @@ hostile_run:
 	jne	hostile_leave
 	rdtsc
 	movl	%eax, hostile_begin
-	popq	%r15
-	popq	%r14
-	popq	%r13
-	popq	%r12
-	popq	%r11
-	popq	%r10
-	popq	%r9
-	popq	%r8
-	popq	%rdi
-	popq	%rsi
-	popq	%rbp
-	popq	%rbx
-	popq	%rdx
-	popq	%rcx
-	popq	%rax
+	pop_registers64
 	addq	$16, %rsp
 	iretq
 
-	/* One stub for each vector, 16 bytes apart; all on the stack that begins at the end of frame, but for the
-	 * NMI's. */
-	.balign 16
-	.globl hostile_stubs
-hostile_stubs:
-	.set	vector, 0
-	.rept	256
-	.balign	16
-	.if	vector == 2
-	jmp	nmi
-	.else
-	.if	(vector == 8) || (vector >= 10 && vector <= 14) || (vector == 17) || (vector == 21)
-	.else
-	pushq	$0
-	.endif
-	pushq	$vector
-	jmp	hostile_trap
-	.endif
-	.set	vector, vector + 1
-	.endr
+	/* All on the stack that begins at the end of frame, but for the NMI's. */
+	stubs	hostile_stubs, hostile_trap, nmi
 
 	/* Where a program may have loaded them: GDTR, IDTR and TR again. RAX is lost. */
 	.macro	supervisors_tables
@@ -77,21 +37,7 @@ hostile_stubs:
 9:
 	.endm
 hostile_trap:
-	pushq	%rax
-	pushq	%rcx
-	pushq	%rdx
-	pushq	%rbx
-	pushq	%rbp
-	pushq	%rsi
-	pushq	%rdi
-	pushq	%r8
-	pushq	%r9
-	pushq	%r10
-	pushq	%r11
-	pushq	%r12
-	pushq	%r13
-	pushq	%r14
-	pushq	%r15
+	push_registers64
 	rdtsc
 	movl	%eax, hostile_end
 	supervisors_tables
@@ -118,20 +64,12 @@ hostile_leave:
 	cld
 	movw	$0x10, %ax
 	movw	%ax, %ss
-	movw	%ax, %ds
-	movw	%ax, %es
-	movw	%ax, %fs
-	movw	%ax, %gs
+	load_data_segments
 	cmpb	$0, running
 	je	2f
 	movb	$0, running
 	movq	supervisor_sp, %rsp
-	popq	%r15
-	popq	%r14
-	popq	%r13
-	popq	%r12
-	popq	%rbx
-	popq	%rbp
+	restore_preserved64
 	ret
 2:	movq	%rsp, %rdi
 	andq	$-16, %rsp
