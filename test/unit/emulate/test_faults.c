@@ -1,31 +1,6 @@
 /* test/unit/emulate/test_faults.c - what happens when an instruction cannot be finished: faults leave nothing half done (E2,
  * E3), accesses are split at pages (E4), repetitions and lost races are bounded (E5). */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "test/unit/emulate/world.h"
-
-#define assert_ok(result) assert_int_equal(result, EMULATE_OK)
-
-static struct world *w;
-
-static int set_up(void **state)
-{
-	(void)state;
-	w = world_new(EMULATE_LONG64);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	world_free(w);
-	return 0;
-}
+#include "test/unit/emulate/fixture.h"
 
 /* REP MOVSB from 0x1ff0 on; the page at 0x2000 is missing. */
 static void test_rep_fault(void **state)
@@ -371,7 +346,7 @@ static void test_lazy_segments(void **state)
 	assert_int_equal(w->log[1].address, 0x5000);
 }
 
-#define T(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define T(test) cmocka_unit_test_setup_teardown(test, set_up_long, tear_down)
 
 int main(void)
 {

@@ -1,25 +1,10 @@
 /* test/unit/emulate/test_protected.c - protected and IA-32e mode: gates, far returns, IRET, LDTR and TR, single-stepped
  * repetitions, and what a fault leaves of the FPU. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <string.h>
+#include "test/unit/emulate/fixture.h"
 
-#include <cmocka.h>
-
-#include "test/unit/emulate/world.h"
-
-#define assert_ok(result) assert_int_equal(result, EMULATE_OK)
-
-/* The GDT: code and data of level 0 and 3, gates and system segments from 0x30 on. */
-#define CODE0 0x08
-#define DATA0 0x10
-#define CODE3 0x1b
-#define DATA3 0x23
+/* The GDT: code and data, then gates and system segments. */
 #define GATE 0x30
 #define SYSTEM 0x40
-
-static struct world *w;
 
 static void set_up_gdt(void)
 {
@@ -36,7 +21,7 @@ static void set_up_gdt(void)
 static int set_up_32(void **state)
 {
 	(void)state;
-	w = world_new(EMULATE_PROT32);
+	set_up_in(EMULATE_PROT32);
 	set_up_gdt();
 	return 0;
 }
@@ -44,22 +29,9 @@ static int set_up_32(void **state)
 static int set_up_64(void **state)
 {
 	(void)state;
-	w = world_new(EMULATE_LONG64);
+	set_up_in(EMULATE_LONG64);
 	set_up_gdt();
 	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	world_free(w);
-	return 0;
-}
-
-static void assert_exception(enum emulate_result result, uint32_t exception)
-{
-	assert_int_equal(result, EMULATE_EXCEPTION);
-	assert_int_equal(world_exception(w), exception);
 }
 
 /* A gate of `type` to CODE0:offset. */

@@ -1,36 +1,5 @@
 /* test/unit/emulate/test_real.c - real mode, virtual-8086 mode, and the way from real to protected mode. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
-#include "test/unit/emulate/world.h"
-
-#define assert_ok(result) assert_int_equal(result, EMULATE_OK)
-
-static struct world *w;
-
-static int set_up_real(void **state)
-{
-	(void)state;
-	w = world_new(EMULATE_REAL);
-	return 0;
-}
-
-static int set_up_v86(void **state)
-{
-	(void)state;
-	w = world_new(EMULATE_V86);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	world_free(w);
-	return 0;
-}
+#include "test/unit/emulate/fixture.h"
 
 static void test_jmp_far(void **state)
 {

@@ -1,36 +1,5 @@
 /* test/unit/emulate/test_system.c - privileged instructions, and those that depend on control registers or on features. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "test/unit/emulate/world.h"
-
-#define assert_ok(result) assert_int_equal(result, EMULATE_OK)
-
-static struct world *w;
-
-static int set_up(void **state)
-{
-	(void)state;
-	w = world_new(EMULATE_LONG64);
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	world_free(w);
-	return 0;
-}
-
-static void assert_exception(enum emulate_result result, uint32_t exception)
-{
-	assert_int_equal(result, EMULATE_EXCEPTION);
-	assert_int_equal(world_exception(w), exception);
-}
+#include "test/unit/emulate/fixture.h"
 
 static void test_control_registers(void **state)
 {
@@ -244,7 +213,7 @@ static void test_unknown(void **state)
 	assert_int_equal(w->e.rip, 0x7c00);
 }
 
-#define T(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define T(test) cmocka_unit_test_setup_teardown(test, set_up_long, tear_down)
 
 int main(void)
 {
