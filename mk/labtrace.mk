@@ -40,7 +40,7 @@ UNIT_TESTS += lab_record
 $(BUILD)/lab/lab/trace_decode.o: LAB_CFLAGS += -O3
 
 # Coverage-guided, on the reader: FUZZ_SECONDS.
-$(BUILD)/fuzz/trace: test/lab/fuzz_trace.c $(TRACE_READ_C) $(LAB_H)
+$(BUILD)/fuzz/trace: test/lab/fuzz_trace.c test/unit/lab/trace/frame.h $(TRACE_READ_C) $(LAB_H)
 	@mkdir -p $(@D)
 	$(CLANG) -std=gnu11 -g -O1 -D_GNU_SOURCE $(WARNINGS) -I. -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ \
 		test/lab/fuzz_trace.c $(TRACE_READ_C) -lzstd

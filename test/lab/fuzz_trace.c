@@ -3,10 +3,8 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include <zstd.h>
 
-#include "lab/trace/trace.h"
-#include "lab/trace/format.h"
+#include "test/unit/lab/trace/frame.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -14,32 +12,14 @@ static uint8_t file[1 << 20];
 
 static size_t add_frame(size_t at, struct trace_frame f, const uint8_t *raw)
 {
-	uint8_t *head = file + at;
-	size_t stored = ZSTD_compress(head + 64, sizeof(file) - at - 64, raw, f.raw, 1);
-
-	memset(head, 0, 64);
-	memcpy(head, TRACE_FRAME_MAGIC, 4);
-	trace_put(head + 4, f.type, 4);
-	trace_put(head + 8, stored, 4);
-	trace_put(head + 12, f.raw, 4);
-	trace_put(head + 16, f.codes, 4);
-	trace_put(head + 20, f.calls, 4);
-	trace_put(head + 24, f.first, 8);
-	trace_put(head + 32, f.accesses, 8);
-	trace_put(head + 60, trace_header_sum(head), 4);
-	return at + 64 + stored;
+	return at + put_frame(file + at, sizeof(file) - at, f, raw);
 }
 
 static size_t wrap(const uint8_t *data, size_t size)
 {
 	struct trace_frame f = { .type = TRACE_EVENTS, .raw = (uint32_t)size };
-	size_t at = 64;
+	size_t at = put_file_header(file);
 
-	memset(file, 0, 64);
-	memcpy(file, TRACE_MAGIC, 8);
-	trace_put(file + 8, LAB_TRACE_MAJOR, 2);
-	trace_put(file + 12, 64, 4);
-	trace_put(file + 60, trace_header_sum(file), 4);
 	at = add_frame(at, (struct trace_frame){ .type = TRACE_NOTES }, data);
 	if (size >= 8) {
 		f.codes = data[0];

@@ -72,19 +72,25 @@ static uint64_t do_edit(struct vcpu *v, const struct step *s, bool by_device)
 	return at;
 }
 
-/* An entry that the last access used. */
+/* An entry that the last access used, the last one mostly. false: none, or it is not in RAM. */
+static bool entry_of_path(struct vcpu *v, const struct step *s, uint64_t *at)
+{
+	struct outcome x = spec_walk(v->vm, &v->regs, v->last_va, v->last_access);
+	struct ram *r;
+
+	if (!x.levels)
+		return false;
+	*at = x.level[s->a % 3 ? x.levels - 1 : s->a / 3 % x.levels].gpa;
+	r = ram_find(v->vm, *at >> PAGE_SHIFT);
+	return r && r->kind == SLOT_RAM && r->base != IDENTITY_GFN;
+}
+
 static void do_edit_path(struct vcpu *v, const struct step *s)
 {
 	enum x_mode mode = x_mode(&v->regs);
-	struct outcome x = spec_walk(v->vm, &v->regs, v->last_va, v->last_access);
-	struct ram *r;
 	uint64_t at;
 
-	if (!x.levels)
-		return;
-	at = x.level[s->a % 3 ? x.levels - 1 : s->a / 3 % x.levels].gpa;
-	r = ram_find(v->vm, at >> PAGE_SHIFT);
-	if (!r || r->kind != SLOT_RAM || r->base == IDENTITY_GFN)
+	if (!entry_of_path(v, s, &at))
 		return;
 	guest_edit(
 		v, at, x_entry_size(mode),
@@ -98,16 +104,10 @@ static void do_edit_path(struct vcpu *v, const struct step *s)
 static void do_edit_other(struct vcpu *v, const struct step *s)
 {
 	struct vcpu *other = &v->vm->vcpu[(v - v->vm->vcpu + 1) % v->vm->world->c.vcpus];
-	struct outcome x = spec_walk(v->vm, &v->regs, v->last_va, v->last_access);
 	unsigned size = x_entry_size(x_mode(&v->regs));
-	struct ram *r;
 	uint64_t at, gpa, value = layout_entry(v->vm->world, 0, 8, 0, mix(s->v));
 
-	if (!x.levels)
-		return;
-	at = x.level[s->a % 3 ? x.levels - 1 : s->a / 3 % x.levels].gpa;
-	r = ram_find(v->vm, at >> PAGE_SHIFT);
-	if (!r || r->kind != SLOT_RAM || r->base == IDENTITY_GFN)
+	if (!entry_of_path(v, s, &at))
 		return;
 	guest_edit(other, at, size, layout_entry(v->vm->world, at >> PAGE_SHIFT, size, gm_read(v->vm, at, size), s->v), false);
 	if (v->vm->world->failed)

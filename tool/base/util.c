@@ -58,17 +58,26 @@ void *allocate(size_t bytes)
 	return memset(grow(NULL, bytes), 0, bytes);
 }
 
+static char *formatted(const char *format, va_list list, size_t *length)
+{
+	char *result;
+	int n = vasprintf(&result, format, list);
+
+	if (n < 0)
+		die(STATUS_FAILED, "out of memory");
+	*length = (size_t)n;
+	return result;
+}
+
 char *text(const char *format, ...)
 {
 	char *result;
+	size_t length;
 	va_list list;
-	int n;
 
 	va_start(list, format);
-	n = vasprintf(&result, format, list);
+	result = formatted(format, list, &length);
 	va_end(list);
-	if (n < 0)
-		die(STATUS_FAILED, "out of memory");
 	return result;
 }
 
@@ -87,15 +96,13 @@ void bytes_add(struct bytes *bytes, const void *data, size_t length)
 void bytes_print(struct bytes *bytes, const char *format, ...)
 {
 	char *more;
+	size_t length;
 	va_list list;
-	int n;
 
 	va_start(list, format);
-	n = vasprintf(&more, format, list);
+	more = formatted(format, list, &length);
 	va_end(list);
-	if (n < 0)
-		die(STATUS_FAILED, "out of memory");
-	bytes_add(bytes, more, (size_t)n);
+	bytes_add(bytes, more, length);
 	free(more);
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tool/base/json_text.h"
 #include "tool/run/report.h"
 
 static int widest(const struct comparison *c)
@@ -135,14 +136,10 @@ void compare_csv(const struct comparison *c, FILE *out)
 	}
 }
 
-/* ---- JSON ---- */
-
+//* ---- JSON ---- */
 static void put_number(cJSON *object, const char *name, uint64_t value)
 {
-	char digits[24];
-
-	snprintf(digits, sizeof digits, "%" PRIu64, value);
-	cJSON_AddRawToObject(object, name, digits);
+	cJSON_AddItemToObject(object, name, json_exact(value));
 }
 
 static cJSON *json_measure(const struct measure *m)
@@ -182,7 +179,6 @@ static cJSON *json_cell(const struct cell *cell)
 char *compare_json(const struct comparison *c)
 {
 	cJSON *root = cJSON_CreateObject(), *cells = cJSON_CreateArray(), *notes = cJSON_CreateArray();
-	char *printed, *copy;
 
 	cJSON_AddStringToObject(root, "command", c->command);
 	cJSON_AddStringToObject(root, "fingerprint", c->fingerprint);
@@ -193,11 +189,5 @@ char *compare_json(const struct comparison *c)
 		cJSON_AddItemToArray(notes, cJSON_CreateString(c->notes[i]));
 	cJSON_AddItemToObject(root, "cells", cells);
 	cJSON_AddItemToObject(root, "notes", notes);
-	printed = cJSON_Print(root);
-	if (printed == NULL)
-		die(STATUS_FAILED, "out of memory");
-	copy = text("%s\n", printed);
-	free(printed);
-	cJSON_Delete(root);
-	return copy;
+	return json_printed(root);
 }

@@ -7,17 +7,9 @@
 
 #include <cjson/cJSON.h>
 
+#include "tool/base/json_text.h"
 #include "tool/base/size.h"
 #include "tool/base/util.h"
-
-/* Exact: a cJSON number is a double, which a count of ticks may outgrow. */
-static cJSON *number(uint64_t value)
-{
-	char digits[24];
-
-	snprintf(digits, sizeof digits, "%" PRIu64, value);
-	return cJSON_CreateRaw(digits);
-}
 
 static void put(cJSON *object, const char *name, cJSON *item)
 {
@@ -38,7 +30,7 @@ static void put_value(cJSON *object, const char *name, const char *value)
 	uint64_t n;
 
 	if (value != NULL && parse_number(value, &n))
-		put(object, name, number(n));
+		put(object, name, json_exact(n));
 	else if (value != NULL && (strcmp(value, "on") == 0 || strcmp(value, "off") == 0))
 		put(object, name, cJSON_CreateBool(value[1] == 'n'));
 	else
@@ -68,7 +60,7 @@ static void put_path(cJSON *object, const char *path, uint64_t value)
 		name = dot + 1;
 	}
 	if (object != NULL && *name != 0 && !cJSON_IsObject(cJSON_GetObjectItemCaseSensitive(object, name)))
-		put(object, name, number(value));
+		put(object, name, json_exact(value));
 	free(copy);
 }
 
@@ -83,8 +75,8 @@ static void put_phases(cJSON *object, const struct vm_result *vm)
 		if (phase == NULL || cJSON_HasObjectItem(phase, "name"))
 			continue;
 		put_text(phase, "name", vm->phases[i].name);
-		put(phase, "ticks", number(vm->phases[i].ticks));
-		put(phase, "steps", number(vm->phases[i].steps));
+		put(phase, "ticks", json_exact(vm->phases[i].ticks));
+		put(phase, "steps", json_exact(vm->phases[i].steps));
 	}
 }
 
@@ -96,7 +88,7 @@ static void put_vm(cJSON *object, const struct vm_result *vm)
 	put_value(object, "vpid", fact_find(vm->settings, vm->setting_count, "vpid"));
 	put_value(object, "pages", fact_find(vm->settings, vm->setting_count, "pages"));
 	put_text(guest, "name", vm->name);
-	put(guest, "status", vm->ended ? number(vm->status) : cJSON_CreateNull());
+	put(guest, "status", vm->ended ? json_exact(vm->status) : cJSON_CreateNull());
 	put_text(guest, "end", vm->end);
 	put_text(guest, "result", vm->result);
 	for (size_t i = 0; i < vm->setting_count; i++)
@@ -117,12 +109,12 @@ static void put_machine(cJSON *root, const struct run_result *result)
 	part = inner(root, "emulator");
 	put_text(part, "name", machine->emulator);
 	put_text(part, "version", machine->emulator_version);
-	put(part, "ips", machine->ips != 0 ? number(machine->ips) : cJSON_CreateNull());
+	put(part, "ips", machine->ips != 0 ? json_exact(machine->ips) : cJSON_CreateNull());
 	put(part, "cpu_seconds", cJSON_CreateNumber(machine->cpu_seconds));
 	put(part, "seconds", cJSON_CreateNumber(machine->seconds));
 	part = inner(root, "host");
-	put(part, "cpus", number(machine->cpus));
-	put(part, "mem_bytes", number(machine->memory));
+	put(part, "cpus", json_exact(machine->cpus));
+	put(part, "mem_bytes", json_exact(machine->memory));
 	for (size_t i = 0; i < result->host_count; i++)
 		put_value(part, result->host[i].name, result->host[i].value);
 }
@@ -131,10 +123,9 @@ char *json_text(const struct run_result *result, int status)
 {
 	static const struct vm_result none;
 	cJSON *root = cJSON_CreateObject(), *list, *one;
-	char *printed, *copy;
 
 	put_machine(root, result);
-	put(root, "status", number((uint64_t)status));
+	put(root, "status", json_exact((uint64_t)status));
 	put_text(root, "panic", result->panic);
 	/* The first virtual machine's names are at the top; with several, all are in a list as well. */
 	put_vm(root, result->vm_count > 0 ? &result->vms[0] : &none);
@@ -147,11 +138,5 @@ char *json_text(const struct run_result *result, int status)
 			cJSON_AddItemToArray(list, one);
 		}
 	}
-	printed = cJSON_Print(root);
-	if (printed == NULL)
-		die(STATUS_FAILED, "out of memory");
-	copy = text("%s\n", printed);
-	free(printed);
-	cJSON_Delete(root);
-	return copy;
+	return json_printed(root);
 }

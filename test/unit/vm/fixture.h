@@ -38,6 +38,16 @@ static inline void start_as(enum bench_cpu cpu, const char *mmu)
 	assert_int_equal(bench.at, BENCH_ENTRY);
 }
 static inline void start(void) { start_as(BENCH_HASWELL, ""); }
+/* Two virtual machines, one of which has not run yet: that one. */
+static inline struct vm *start_one_of_two(void)
+{
+	struct vm *other;
+
+	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = "ept", .vms = 2 });
+	other = bench.vm[!bench.v->vm->id];
+	assert_false(other->vcpu[0]->started);
+	return other;
+}
 static inline void finish(void) { bench_delete(); }
 
 #define INFO(type, vector) ((uint32_t)(EVENT_VALID | (type) | (vector)))

@@ -127,16 +127,24 @@ static void a_neighbours_time(void **state)
 	}
 }
 
+/* A guest whose alarm is due a million ticks from now: when that is. */
+static uint64_t start_waiting(bool own)
+{
+	uint64_t due;
+
+	start_clock(own, 1);
+	due = guest_tsc() + 1000000;
+	deadline(due);
+	return due;
+}
+
 /* In HLT the clock goes on: time passes until the timer that it waits for. */
 static void time_in_hlt(void **state)
 {
 	(void)state;
 	for (unsigned own = 0; own < 2; own++) {
-		uint64_t due;
+		uint64_t due = start_waiting(own);
 
-		start_clock(own, 1);
-		due = guest_tsc() + 1000000;
-		deadline(due);
 		assert_int_equal(bench_exit_simple(EXIT_HLT, 1), BENCH_IDLE);
 		STEP(bench_timer());
 		EXPECT_EVENT(INFO(EVENT_TYPE_EXTERNAL, 0x31), 0);
@@ -151,11 +159,8 @@ static void the_alarm_is_not_early(void **state)
 {
 	(void)state;
 	for (unsigned own = 0; own < 2; own++) {
-		uint64_t due;
+		uint64_t due = start_waiting(own);
 
-		start_clock(own, 1);
-		due = guest_tsc() + 1000000;
-		deadline(due);
 		assert_in_range(soft.percpu.timer_armed + vmcs_get(VMCS_TSC_OFFSET), due, due + 10 * CHEAP);
 		STEP(bench_timer());
 		EXPECT_EVENT(INFO(EVENT_TYPE_EXTERNAL, 0x31), 0);

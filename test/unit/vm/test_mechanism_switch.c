@@ -130,12 +130,9 @@ static void real_mode(void **state)
 /* The VMCS of one that has not run yet holds nothing: it may be another's that is loaded, whose guest is half way. */
 static void one_that_has_not_run(void **state)
 {
-	struct vm *other;
+	struct vm *other = start_one_of_two();
 
 	(void)state;
-	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = "ept", .vms = 2 });
-	other = bench.vm[!bench.v->vm->id];
-	assert_false(other->vcpu[0]->started);
 	put(SEG_CS, BENCH_CODE0, 0xc093);
 	assert_null(vcpu_switch(other->vcpu[0], mmu_mechanism_by_name("shadow")));
 	put(SEG_CS, BENCH_CODE0, 0xc09b);

@@ -7,12 +7,10 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include <zstd.h>
 
 #include <cmocka.h>
 
-#include "lab/trace/trace.h"
-#include "lab/trace/format.h"
+#include "test/unit/lab/trace/frame.h"
 
 /* A file in memory. */
 struct file {
@@ -384,23 +382,6 @@ static void test_frames_missing(void **state)
 
 /* ---- frames whose checksums are right and whose content is anything ---- */
 
-static size_t add_frame(uint8_t *at, struct trace_frame f, const uint8_t *raw)
-{
-	size_t stored = ZSTD_compress(at + 64, 1 << 20, raw, f.raw, 1);
-
-	memset(at, 0, 64);
-	memcpy(at, TRACE_FRAME_MAGIC, 4);
-	trace_put(at + 4, f.type, 4);
-	trace_put(at + 8, stored, 4);
-	trace_put(at + 12, f.raw, 4);
-	trace_put(at + 16, f.codes, 4);
-	trace_put(at + 20, f.calls, 4);
-	trace_put(at + 24, f.first, 8);
-	trace_put(at + 32, f.accesses, 8);
-	trace_put(at + 60, trace_header_sum(at), 4);
-	return 64 + stored;
-}
-
 static void test_any_content(void **state)
 {
 	static uint8_t file[4 << 20], raw[65536];
@@ -410,14 +391,9 @@ static void test_any_content(void **state)
 	(void)state;
 	for (unsigned round = 0; round < rounds; round++) {
 		struct trace_frame frame = { .type = TRACE_EVENTS, .codes = (uint32_t)(rnd() % (round % 16 ? 40 : 8000) + 1) };
-		size_t bytes = 64;
+		size_t bytes = put_file_header(file);
 
-		memset(file, 0, 64);
-		memcpy(file, TRACE_MAGIC, 8);
-		trace_put(file + 8, 1, 2);
-		trace_put(file + 12, 64, 4);
-		trace_put(file + 60, trace_header_sum(file), 4);
-		bytes += add_frame(file + bytes, (struct trace_frame){ .type = TRACE_NOTES }, raw);
+		bytes += put_frame(file + bytes, sizeof(file) - bytes, (struct trace_frame){ .type = TRACE_NOTES }, raw);
 		frame.raw = 4 * frame.codes + (uint32_t)(rnd() % 400);
 		for (unsigned i = 0; i < frame.raw; i++)
 			raw[i] = (uint8_t)(rnd() >> 8);
@@ -428,8 +404,8 @@ static void test_any_content(void **state)
 			raw[i] &= rnd() % 4 ? 127 : 255;
 		frame.calls = (uint32_t)(rnd() % 3);
 		frame.accesses = rnd() % 300;
-		bytes += add_frame(file + bytes, frame, raw);
-		bytes += add_frame(file + bytes, (struct trace_frame){ .type = TRACE_END, .first = frame.accesses }, raw);
+		bytes += put_frame(file + bytes, sizeof(file) - bytes, frame, raw);
+		bytes += put_frame(file + bytes, sizeof(file) - bytes, (struct trace_frame){ .type = TRACE_END, .first = frame.accesses }, raw);
 		file_set(&f, file, bytes);
 		good += !read_all(f.path, rnd() % 3 ? 0 : 100, NULL, NULL, NULL);
 	}
