@@ -6,14 +6,7 @@
 	.text
 	.globl start
 start:
-	cli
-	/* What the loader promised, for the tests that look at it. */
-	movl	%eax, boot_magic
-	movl	%ebx, boot_info
-	movl	%cr0, %eax
-	movl	%eax, boot_cr0
-	movl	$stack_top, %esp
-	lgdt	gdtr
+	boot_begin
 	ljmp	$0x08, $1f
 1:	movw	$0x10, %ax
 	movw	%ax, %ss

@@ -8,13 +8,7 @@
 	.code32
 	.globl start
 start:
-	cli
-	movl	%eax, boot_magic
-	movl	%ebx, boot_info
-	movl	%cr0, %eax
-	movl	%eax, boot_cr0
-	movl	$stack_top, %esp
-	lgdt	gdtr
+	boot_begin
 	/* Page directories: 16 x 512 large pages, present and writable. */
 	movl	$boot_pd, %edi
 	movl	$(PTE_P | PTE_W | PTE_PS), %eax

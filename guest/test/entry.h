@@ -9,6 +9,17 @@
 	.long	0x1badb002, 3, -(0x1badb002 + 3)
 	.endm
 
+	/* From the loader, with 32 bits. What it promised is kept, for the tests that look at it. */
+	.macro	boot_begin
+	cli
+	movl	%eax, boot_magic
+	movl	%ebx, boot_info
+	movl	%cr0, %eax
+	movl	%eax, boot_cr0
+	movl	$stack_top, %esp
+	lgdt	gdtr
+	.endm
+
 	/* All segments but those of code and stack get the selector in AX. */
 	.macro	load_data_segments
 	movw	%ax, %ds

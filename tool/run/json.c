@@ -1,6 +1,5 @@
 #include "tool/run/json.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
