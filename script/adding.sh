@@ -5,7 +5,7 @@ build=$(cd "$1" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-for folder in Makefile mk script lib mmu emulate dev host vmx vm model tool lab guest; do
+for folder in Makefile mk script lib mmu emulate dev host hvm vmx vm model tool lab guest; do
 	mkdir -p "$work/$(dirname "$folder")"
 	cp -a "$folder" "$work/$(dirname "$folder")"
 done
