@@ -13,7 +13,8 @@ CLANG := clang
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wundef -Wvla
 
 # In this order: what is listed first is used by what follows.
-include $(patsubst %,mk/%.mk,rooms hypervisor mmu unit tool bochs guest guesttest host dev emulate load control model oracle vmbench lab \
+include $(patsubst %,mk/%.mk,rooms hypervisor mmu unit tool bochs guest guesttest host dev emulate load control model \
+	oracle vmbench lab \
 	labtrace labui compare bench benchmmu boottest hostile fuzz unitrules test)
 
 .PHONY: all clean

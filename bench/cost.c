@@ -1,5 +1,5 @@
-/* bench/cost.c - what the mechanisms cost, over the model: table pages for standard layouts, exits and instructions for a guest's
- * work on its tables, accesses a second. Prints; judges nothing. bench/cost.sh runs it. */
+/* bench/cost.c - what the mechanisms cost, over the model: table pages for standard layouts, exits and instructions for
+ * a guest's work on its tables, accesses a second. Prints; judges nothing. bench/cost.sh runs it. */
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -44,9 +44,18 @@ static uint64_t kernel_tables(struct machine *m)
 /* ---- the example of docs/mmu.md: exits, step by step ---- */
 
 static const char *const example_steps[] = {
-	"kernel writes a PTE for a new page", "user reads it", "user writes it", "kernel points the PTE elsewhere",
-	"kernel executes INVLPG", "user reads it", "CR3 to a second process", "its user reads a page, first time", "CR3 back",
-	"user reads the page again", "host takes the page away", "user reads it",
+	"kernel writes a PTE for a new page",
+	"user reads it",
+	"user writes it",
+	"kernel points the PTE elsewhere",
+	"kernel executes INVLPG",
+	"user reads it",
+	"CR3 to a second process",
+	"its user reads a page, first time",
+	"CR3 back",
+	"user reads the page again",
+	"host takes the page away",
+	"user reads it",
 };
 
 static void example_step(struct machine *m, const uint64_t root[2], const uint64_t page[2], unsigned n)
@@ -169,16 +178,17 @@ static void table_row(const struct mmu_ops *ops, const struct layout *l, enum pa
 	pages = mmu_table_pages(&m->vm);
 	touch_all(m, l, root);
 	second = m->exits - first;
-	printf("%-43s %-7s %3s %8llu %8llu %8llu %9.4f %9llu %9llu\n", l->name, ops->name, limit == PAGE_LIMIT_4K ? "4K" : "2M",
-	       (unsigned long long)touched, (unsigned long long)m->guest_tables, (unsigned long long)pages,
-	       (double)pages / (double)touched, (unsigned long long)first, (unsigned long long)second);
+	printf("%-43s %-7s %3s %8llu %8llu %8llu %9.4f %9llu %9llu\n", l->name, ops->name,
+	       limit == PAGE_LIMIT_4K ? "4K" : "2M", (unsigned long long)touched, (unsigned long long)m->guest_tables,
+	       (unsigned long long)pages, (double)pages / (double)touched, (unsigned long long)first,
+	       (unsigned long long)second);
 	machine_delete(m);
 }
 
 static void tables(void)
 {
-	printf("%-43s %-7s %3s %8s %8s %8s %9s %9s %9s\n", "layout", "mech.", "max", "touched", "guest's", "its own", "per page",
-	       "exits", "again");
+	printf("%-43s %-7s %3s %8s %8s %8s %9s %9s %9s\n", "layout", "mech.", "max", "touched", "guest's", "its own",
+	       "per page", "exits", "again");
 	for (unsigned l = 0; l < ARRAY_SIZE(layouts); l++)
 		for (unsigned i = 0; mmu_mechanisms[i]; i++) {
 			table_row(mmu_mechanisms[i], &layouts[l], PAGE_LIMIT_4K);

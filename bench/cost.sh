@@ -1,6 +1,6 @@
 #!/bin/sh
-# Prints what the memory mechanisms cost: bench/cost.sh PROGRAM. Instructions are those of mmu/ alone: callgrind counts inside the
-# functions that the hypervisor calls, and leaves out the model below (machine_below_*) and the CPU.
+# Prints what the memory mechanisms cost: bench/cost.sh PROGRAM. Instructions are those of mmu/ alone: callgrind counts
+# inside the functions that the hypervisor calls, and leaves out the model below (machine_below_*) and the CPU.
 set -eu
 
 program=$1
@@ -15,7 +15,8 @@ echo '== Table pages'
 echo
 echo '== Work: exits, and instructions in mmu/, for one PTE write or CR3 load of the guest'
 toggles=
-for f in mmu_fault mmu_set_cr3 mmu_invlpg mmu_guest_write mmu_sync_regs tag_consume machine_below_alloc machine_below_free \
+for f in mmu_fault mmu_set_cr3 mmu_invlpg mmu_guest_write mmu_sync_regs tag_consume machine_below_alloc \
+	machine_below_free \
 	machine_below_ptr machine_below_kick machine_below_invvpid machine_below_invept; do
 	toggles="$toggles --toggle-collect=$f"
 done
@@ -25,7 +26,9 @@ valgrind -q --tool=callgrind $toggles --callgrind-out-file="$dir/out" "$program"
 	exit 1
 }
 for f in "$dir"/out.*; do
-	awk '/^desc: Trigger: Client Request:/ { name = $NF } /^(totals|summary):/ { n = $2 } END { if (name) print name, n }' "$f"
+	awk '/^desc: Trigger: Client Request:/ { name = $NF }
+		/^(totals|summary):/ { n = $2 }
+		END { if (name) print name, n }' "$f"
 done >"$dir/instructions"
 awk 'NR == FNR { instructions[$1] = $2; next }
 	FNR == 1 { printf "%-12s %-8s %10s %10s %14s\n", "work", "mech.", "exits", "emulated", "instructions" }

@@ -1,4 +1,5 @@
-"""The tables of exits.sh: exits.py CONSOLE-OF-EXITCOST JSON-OF-BOOT DIRECTORY-OF-MEASURES. Status 1 when a limit is exceeded."""
+"""The tables of exits.sh: exits.py CONSOLE-OF-EXITCOST JSON-OF-BOOT DIRECTORY-OF-MEASURES. Status 1 when a limit is
+exceeded."""
 
 import json
 import os
@@ -30,7 +31,8 @@ def row(what, value, limit, peer='', form='{:,}'):
     global exceeded
     bad = limit is not None and value > limit
     exceeded += bad
-    print('  %-46s %14s %12s %12s  %s' % (what, form.format(value), '' if limit is None else '<= ' + form.format(limit), peer,
+    print('  %-46s %14s %12s %12s  %s' % (what, form.format(value), '' if limit is None else '<= ' + form.format(limit),
+                                          peer,
                                         '' if limit is None else 'EXCEEDED' if bad else 'ok'))
 
 
@@ -62,7 +64,8 @@ def main():
     cost = read_costs(sys.argv[1])
     with open(sys.argv[2]) as f:
         boot = json.load(f)
-    print('%s %s, %s, ips %s, %s' % (boot['emulator']['name'], boot['emulator']['version'], boot['cpu'], boot['emulator']['ips'],
+    print('%s %s, %s, ips %s, %s' % (boot['emulator']['name'], boot['emulator']['version'], boot['cpu'],
+                                     boot['emulator']['ips'],
                                      boot['guest']['result']))
     head('one exit, instructions')
     for name, what, limit, kvm in EXITS:
@@ -71,7 +74,8 @@ def main():
         elif limit is not None:
             print('  %s was not measured' % what)
             globals()['exceeded'] += 1
-    head('the default guest, %d MB, pages %s, VPID %s' % (boot['mem_bytes'] >> 20, boot['pages'], 'on' if boot['vpid'] else 'off'))
+    head('the default guest, %d MB, pages %s, VPID %s' %
+         (boot['mem_bytes'] >> 20, boot['pages'], 'on' if boot['vpid'] else 'off'))
     i = boot['instructions']
     row('guest instructions', i['guest'], None)
     row('hypervisor instructions', i['hypervisor'], None)

@@ -1,11 +1,12 @@
 #!/bin/bash
 # What VM exits cost, held against the limits that the project has set itself. On Bochs a TSC tick is an instruction.
 #
-#   bench/exits.sh [BUILD] [OPTION]...      BUILD is build by default; the options go to `vellum run`, e.g. --cpu corei7_skylake_x
+#   bench/exits.sh [BUILD] [OPTION]...      BUILD is build by default; the options go to `vellum run`, e.g. --cpu
+#   corei7_skylake_x
 #
-# Prints tables: the path length of single exits as the guest sees them (test kernel exitcost), the default guest's boot, and
-# what each measure against speculation adds to an exit, on the CPU model of BARE_CPU and on one that has the MSRs (SCA_CPU).
-# Status 1 when a limit is exceeded or a run fails.
+# Prints tables: the path length of single exits as the guest sees them (test kernel exitcost), the default guest's
+# boot, and what each measure against speculation adds to an exit, on the CPU model of BARE_CPU and on one that has the
+# MSRs (SCA_CPU). Status 1 when a limit is exceeded or a run fails.
 set -uo pipefail
 build=build
 case ${1:-} in ''|-*) ;; *) build=$1; shift ;; esac
@@ -15,7 +16,8 @@ trap 'rm -rf "$work"' EXIT
 
 fail() { echo "bench: $*" >&2; exit 1; }
 
-"$vellum" run --kernel "$build/guest/test/exitcost.elf" --mem 64M --clock host --timeout 100 --json "$work/cost.json" "$@" >"$work/cost" 2>&1 ||
+"$vellum" run --kernel "$build/guest/test/exitcost.elf" --mem 64M --clock host --timeout 100 --json "$work/cost.json" \
+	"$@" >"$work/cost" 2>&1 ||
 	{ tail -n 5 "$work/cost" >&2; fail "the test kernel exitcost did not end well"; }
 "$vellum" run --pages 2m --no-rdrand --timeout 200 --json "$work/boot.json" "$@" >"$work/boot" 2>&1 ||
 	{ tail -n 5 "$work/boot" >&2; fail "the default guest did not end well"; }
@@ -25,7 +27,8 @@ BARE_CPU=corei7_haswell_4770 SCA_CPU=tigerlake
 mkdir "$work/measures"
 for run in $BARE_CPU.{off,registers,rsb,auto} $SCA_CPU.{off,registers,l1d,verw,ibrs,rsb,guest,auto}; do
 	"$vellum" run --kernel "$build/guest/test/exitcost.elf" --mem 64M --clock host --timeout 100 --cpu "${run%.*}" \
-		--mitigations "${run#*.}" >"$work/measures/$run" 2>&1 || fail "exitcost with --mitigations ${run#*.} on ${run%.*} did not end well"
+		--mitigations "${run#*.}" >"$work/measures/$run" 2>&1 || fail \
+		"exitcost with --mitigations ${run#*.} on ${run%.*} did not end well"
 done
 
 python3 -B "$(dirname "$0")/exits.py" "$work/cost" "$work/boot.json" "$work/measures"

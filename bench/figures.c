@@ -1,8 +1,8 @@
-/* bench/figures.c - draws the figures of docs/mmu.md: a tiny guest runs under each mechanism, then its tables and the mechanism's
- * are read from memory as they are and drawn, so that the figures cannot say what the code does not do.
+/* bench/figures.c - draws the figures of docs/mmu.md: a tiny guest runs under each mechanism, then its tables and the
+ * mechanism's are read from memory as they are and drawn, so that the figures cannot say what the code does not do.
  *
- * The guest: one chain of tables in frames 1 to 4 (PML4, PDPT, PD, PT); the PT maps two pages of data, and the PT itself, through
- * which the kernel edits it. */
+ * The guest: one chain of tables in frames 1 to 4 (PML4, PDPT, PD, PT); the PT maps two pages of data, and the PT
+ * itself, through which the kernel edits it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,12 +101,12 @@ static bool present(const struct picture *p, uint64_t e)
 static void flags(const struct picture *p, uint64_t e, bool leaf, char *out)
 {
 	if (p->format == FORMAT_EPT) {
-		sprintf(out, "%c%c%c %c%c", e & EPT_R ? 'R' : '-', e & EPT_W ? 'W' : '-', e & EPT_X ? 'X' : '-', e & EPT_A ? 'A' : '-',
-			leaf && (e & EPT_D) ? 'D' : '-');
+		sprintf(out, "%c%c%c %c%c", e & EPT_R ? 'R' : '-', e & EPT_W ? 'W' : '-', e & EPT_X ? 'X' : '-',
+			e & EPT_A ? 'A' : '-', leaf && (e & EPT_D) ? 'D' : '-');
 		return;
 	}
-	sprintf(out, "P%c%c%c %c%c", e & PTE_W ? 'W' : '-', e & PTE_U ? 'U' : '-', e & PTE_NX ? '-' : 'X', e & PTE_A ? 'A' : '-',
-		leaf && (e & PTE_D) ? 'D' : '-');
+	sprintf(out, "P%c%c%c %c%c", e & PTE_W ? 'W' : '-', e & PTE_U ? 'U' : '-', e & PTE_NX ? '-' : 'X',
+		e & PTE_A ? 'A' : '-', leaf && (e & PTE_D) ? 'D' : '-');
 }
 
 static void title(struct picture *p, struct box *b)
@@ -117,12 +117,14 @@ static void title(struct picture *p, struct box *b)
 	if (b->level == 0 && guest)
 		sprintf(b->title, "gfn %llx", (unsigned long long)b->frame);
 	else if (b->level == 0)
-		sprintf(b->title, "hfn %llx = gfn %llx", (unsigned long long)b->frame, (unsigned long long)(b->frame - MACHINE_RAM_HFN));
+		sprintf(b->title, "hfn %llx = gfn %llx", (unsigned long long)b->frame,
+			(unsigned long long)(b->frame - MACHINE_RAM_HFN));
 	else if (guest)
 		sprintf(b->title, "%s, gfn %llx%s", level_names[b->level], (unsigned long long)b->frame,
 			b->look == LOOK_TRACKED ? ": tracked" : b->look == LOOK_UNSYNC ? ": out of sync" : "");
 	else if (sp && !(sp->role & ROLE_DIRECT))
-		sprintf(b->title, "hfn %llx, for gfn %llx", (unsigned long long)b->frame, (unsigned long long)sp->gfn.v);
+		sprintf(b->title, "hfn %llx, for gfn %llx", (unsigned long long)b->frame,
+			(unsigned long long)sp->gfn.v);
 	else
 		sprintf(b->title, "level %u, hfn %llx", b->level, (unsigned long long)b->frame);
 }
@@ -189,8 +191,11 @@ static void draw_box(FILE *out, const struct box *b)
 	static const char *const fill[] = { "#ffffff", "#ffe3e3", "#fff2cc", "#e6f0fa" };
 	static const char *const edge[] = { "#444444", "#c00000", "#b8860b", "#2f5f8f" };
 
-	fprintf(out, "<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" fill=\"%s\" stroke=\"%s\" stroke-width=\"1.5\"%s/>\n",
-		b->x, b->y, BOX_WIDTH, b->height, fill[b->look], edge[b->look], b->look == LOOK_UNSYNC ? " stroke-dasharray=\"5 3\"" : "");
+	fprintf(out,
+		"<rect x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" fill=\"%s\" stroke=\"%s\" "
+		"stroke-width=\"1.5\"%s/>\n",
+		b->x, b->y, BOX_WIDTH, b->height, fill[b->look], edge[b->look],
+		b->look == LOOK_UNSYNC ? " stroke-dasharray=\"5 3\"" : "");
 	fprintf(out, "<text x=\"%d\" y=\"%d\" font-weight=\"bold\">%s</text>\n", b->x + 6, b->y + 15, b->title);
 	for (unsigned i = 0; i < b->rows; i++)
 		fprintf(out, "<text x=\"%d\" y=\"%d\" class=\"m\" xml:space=\"preserve\">%s</text>\n", b->x + 6,
@@ -206,7 +211,8 @@ static void draw_arrows(FILE *out, const struct picture *p, const struct box *b)
 			continue;
 		x2 = p->box[b->row[i].target].x;
 		y2 = p->box[b->row[i].target].y + 11;
-		fprintf(out, "<path d=\"M%d %d C%d %d %d %d %d %d\" class=\"a\"/>\n", x1, y1, x1 + 20, y1, x2 - 24, y2, x2 - 2, y2);
+		fprintf(out, "<path d=\"M%d %d C%d %d %d %d %d %d\" class=\"a\"/>\n", x1, y1, x1 + 20, y1, x2 - 24, y2,
+			x2 - 2, y2);
 	}
 }
 
@@ -240,18 +246,23 @@ static void write_svg(struct machine *m, const char *path, const char *what)
 	end = place(&hardware, middle) + 34;
 	fprintf(out, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"1280\" height=\"%d\" viewBox=\"0 0 1280 %d\" "
 		"font-family=\"sans-serif\" font-size=\"12.5\">\n", end, end);
-	fprintf(out, "<style>.m{font-family:monospace;font-size:12px}.a{fill:none;stroke:#555;marker-end:url(#h)}</style>\n");
-	fprintf(out, "<defs><marker id=\"h\" markerWidth=\"8\" markerHeight=\"8\" refX=\"6\" refY=\"3\" orient=\"auto\">"
+	fprintf(out, "<style>.m{font-family:monospace;font-size:12px}.a{fill:none;stroke:#555;marker-end:url(#h)}</"
+		     "style>\n");
+	fprintf(out,
+		"<defs><marker id=\"h\" markerWidth=\"8\" markerHeight=\"8\" refX=\"6\" refY=\"3\" orient=\"auto\">"
 		"<path d=\"M0 0L7 3L0 6z\" fill=\"#555\"/></marker></defs>\n");
 	fprintf(out, "<rect width=\"1280\" height=\"%d\" fill=\"white\"/>\n", end);
-	fprintf(out, "<text x=\"10\" y=\"22\" font-size=\"15\" font-weight=\"bold\">%s: %s</text>\n", m->vm.ops->name, what);
+	fprintf(out, "<text x=\"10\" y=\"22\" font-size=\"15\" font-weight=\"bold\">%s: %s</text>\n", m->vm.ops->name,
+		what);
 	draw(out, &guest, 62, "guest CR3", "The guest's tables, in guest frames");
 	draw(out, &hardware, middle, ept ? "EPTP" : "CPU's CR3",
 	     ept ? "What the CPU walks for each guest-physical address, in host frames" :
 		   "What the CPU walks instead of them, in host frames");
-	fprintf(out, "<text x=\"10\" y=\"%d\" fill=\"#555\">index: frame, flags (%s; all numbers but the index hexadecimal). "
-		"Red: guest table tracked, in sync. Yellow, dashed: out of sync. Blue: a page.</text>\n", end - 12,
-		ept ? "guest: P W U X A D; EPT: R W X A D" : "P W U X A D");
+	fprintf(out,
+		"<text x=\"10\" y=\"%d\" fill=\"#555\">index: frame, flags (%s; all numbers but the index "
+		"hexadecimal). "
+		"Red: guest table tracked, in sync. Yellow, dashed: out of sync. Blue: a page.</text>\n",
+		end - 12, ept ? "guest: P W U X A D; EPT: R W X A D" : "P W U X A D");
 	fprintf(out, "</svg>\n");
 	fclose(out);
 }
@@ -286,7 +297,9 @@ static void figure(const struct mmu_ops *ops, const char *dir, bool edit)
 	if (edit)
 		machine_store(m, VA_PT + 2 * 8, page_c << 12 | PTE_P | PTE_W | PTE_U);
 	snprintf(path, sizeof(path), "%s/%s%s.svg", dir, ops->name, edit ? "-edit" : "");
-	write_svg(m, path, edit ? "the kernel has then written entry 2 of its PT" : "the guest has read page 0 and written page 1");
+	write_svg(m, path,
+		  edit ? "the kernel has then written entry 2 of its PT"
+		       : "the guest has read page 0 and written page 1");
 	machine_delete(m);
 }
 

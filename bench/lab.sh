@@ -25,8 +25,10 @@ measure() {
 	done
 	local count
 	count=$(sed "s/.*\"$value\":\([0-9]*\).*/\1/" "$dir/out")
-	awk "BEGIN { printf \"%-44s %12d in %6.2f s: %7.2f million/s\n\", \"$name\", $count, $best, $count / $best / 1e6 }"
+	awk "BEGIN { printf \"%-44s %12d in %6.2f s: %7.2f million/s\n\", \"$name\", $count, $best,
+		$count / $best / 1e6 }"
 }
 
 measure "accesses of sort, EPT 4K/4K, Haswell" accesses --preset haswell --guest-pages 4k --pages 4k "trace:$trace"
-measure "nested walks, GUPS over 256 MB, 4K/4K" walks --preset haswell --guest-pages 4k --pages 4k gups:size=256M,updates=4M
+measure "nested walks, GUPS over 256 MB, 4K/4K" walks --preset haswell --guest-pages 4k --pages 4k \
+	gups:size=256M,updates=4M

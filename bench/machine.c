@@ -210,7 +210,9 @@ void machine_start(struct machine *m, uint64_t root)
 	struct walk_regs regs = { .cr0 = CR0_PE | CR0_ET | CR0_WP | CR0_PG, .cr3 = root, .cr4 = CR4_PAE | CR4_PGE,
 				  .efer = EFER_LME | EFER_LMA | EFER_NXE, .maxphyaddr = m->caps.maxphyaddr };
 
-	m->regs = (struct x_regs){ .cr0 = regs.cr0, .cr3 = root, .cr4 = regs.cr4, .efer = regs.efer, .maxphyaddr = regs.maxphyaddr };
+	m->regs = (struct x_regs){
+		.cr0 = regs.cr0, .cr3 = root, .cr4 = regs.cr4, .efer = regs.efer, .maxphyaddr = regs.maxphyaddr
+	};
 	m->vmcs.guest = m->regs;
 	if (!mmu_vcpu_init(&m->vcpu, &m->vm, &regs))
 		die("the vCPU cannot be made");

@@ -1,5 +1,6 @@
-/* bench/machine.h - the smallest machine that a mechanism can be watched on: one CPU of the model, one VM with one vCPU and one
- * slot of RAM, and a guest in 4-level paging whose tables are made on demand. Nothing is checked here; test/oracle does that.
+/* bench/machine.h - the smallest machine that a mechanism can be watched on: one CPU of the model, one VM with one vCPU
+ * and one slot of RAM, and a guest in 4-level paging whose tables are made on demand. Nothing is checked here;
+ * test/oracle does that.
  *
  * The functions that begin with machine_below_ are what lies below mmu/; callgrind is told to leave them out. */
 #ifndef VELLUM_BENCH_MACHINE_H

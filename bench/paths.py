@@ -3,9 +3,10 @@
 
     paths.py RUN.json...    each of `build/vellum run --mmu shadow --workload NAME --json RUN.json`
 
-Given (docs/lab.md says where from): what an entry taken away, a sync, a load of CR3, INVLPG and an emulated access take. Found by
-least squares over the runs and their phases, each weighted by its own size: what a page fault that the mechanism fixes, one
-that is the guest's, an entry made in advance, and a shadow page take. Prints these, and by how much each run is told wrong."""
+Given (docs/lab.md says where from): what an entry taken away, a sync, a load of CR3, INVLPG and an emulated access
+take. Found by least squares over the runs and their phases, each weighted by its own size: what a page fault that the
+mechanism fixes, one that is the guest's, an entry made in advance, and a shadow page take. Prints these, and by how
+much each run is told wrong."""
 import json
 import sys
 
@@ -22,7 +23,8 @@ def equation(name, unit):
     tracked = min(n("tracked_writes"), n("outcome_emulate"))
     devices = n("outcome_emulate") - tracked
     given = (CR * reasons[1]["count"] + INVLPG * reasons[2]["count"] + TRACKED * tracked + DEVICE * devices +
-             REMOVE * n("leaves_removed") + CHANGE * n("entries_synced") + SYNC * n("resynced") + COMPARE * n("entries_compared"))
+             REMOVE * n("leaves_removed") + CHANGE * n("entries_synced") + SYNC * n("resynced") + COMPARE *
+             n("entries_compared"))
     return name, [n(key) for key in UNKNOWN], given, sum(r["ticks"] for r in reasons)
 
 

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""What pieces of the work of shadow paging take, in instructions: callgrind over runs of the lab, which calls mmu/ as the
-hypervisor does.
+"""What pieces of the work of shadow paging take, in instructions: callgrind over runs of the lab, which calls mmu/ as
+the hypervisor does.
 
-    prices.py VELLUM        prints a table; some of the lab's defaults (hv.path_*, lab/config/config.h) are made from its last line
+    prices.py VELLUM        prints a table; some of the lab's defaults (hv.path_*, lab/config/config.h) are made from
+    its last line
 
 Inclusive costs of functions, less those of what is priced by itself; of frame allocation nothing is counted."""
 import collections

@@ -49,10 +49,10 @@ int main(int argc, char **argv)
 		lab_source_close(s);
 		best = cpu_seconds() - start < best ? cpu_seconds() - start : best;
 	}
-	printf("%llu accesses in %llu events, %llu bytes (%.3f an access); best of %d: %.2f ns an access, %.2f ns an event; "
-	       "mean %.2f ns\n",
-	       (unsigned long long)accesses, (unsigned long long)events, (unsigned long long)bytes, (double)bytes / (double)accesses,
-	       rounds, 1e9 * best / (double)accesses, 1e9 * best / (double)events,
+	printf("%llu accesses in %llu events, %llu bytes (%.3f an access); best of %d: %.2f ns an access, "
+	       "%.2f ns an event; mean %.2f ns\n",
+	       (unsigned long long)accesses, (unsigned long long)events, (unsigned long long)bytes,
+	       (double)bytes / (double)accesses, rounds, 1e9 * best / (double)accesses, 1e9 * best / (double)events,
 	       1e9 * (cpu_seconds() - begin) / rounds / (double)accesses);
 	return sum == 1; /* that it is used */
 }

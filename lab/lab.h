@@ -1,5 +1,5 @@
-/* lab/lab.h - the lab: what will a mechanism, page sizes and tags cost this workload? One run, as a library; `vellum lab` is
- * made of it.
+/* lab/lab.h - the lab: what will a mechanism, page sizes and tags cost this workload? One run, as a library; `vellum
+ * lab` is made of it.
  *
  *   lab/machine/event.h     what a program does, as a stream        from workloads and traces
  *   lab/os/os.h        what the guest's kernel makes of it     on lab/os/guestcpu.h
@@ -15,15 +15,16 @@
 /* Called now and then during a run, with the accesses made so far, and those expected (0: not known). May be NULL. */
 typedef void lab_progress(void *ctx, uint64_t done, uint64_t all);
 
-/* Runs config from start to end. Uses no global state: any number of runs may go on in threads of one process. false: the
- * configuration or the workload is impossible, or a law is broken (error). */
+/* Runs config from start to end. Uses no global state: any number of runs may go on in threads of one process. false:
+ * the configuration or the workload is impossible, or a law is broken (error). */
 bool lab_run(const struct lab_config *config, struct lab_result *result, lab_progress *progress, void *ctx,
 	     struct lab_error *error);
 /* The same over streams of the caller's, one for each virtual machine (they stay the caller's). */
 bool lab_run_sources(const struct lab_config *config, struct lab_source *const source[], struct lab_result *result,
 		     lab_progress *progress, void *ctx, struct lab_error *error);
 
-/* `vellum lab NAME ...`: each part adds a line to the table in lab/command/command.c. argv[0] is NAME. Returns the exit status. */
+/* `vellum lab NAME ...`: each part adds a line to the table in lab/command/command.c. argv[0] is NAME. Returns the exit
+ * status. */
 struct lab_command {
 	const char *name, *usage, *help;
 	int (*run)(int argc, char **argv);
@@ -44,8 +45,9 @@ int lab_command_merge(int argc, char **argv);
 int lab_command_report(int argc, char **argv);
 int lab_command_figure(int argc, char **argv);
 
-/* Options that all commands take: --config FILE, --set KEY=VALUE, --preset NAME, --mmu NAME, --workload TEXT, and the like. Reads
- * those at argv[*at] into config and moves on; false without an error text: argv[*at] is not such an option. */
+/* Options that all commands take: --config FILE, --set KEY=VALUE, --preset NAME, --mmu NAME, --workload TEXT, and the
+ * like. Reads those at argv[*at] into config and moves on; false without an error text: argv[*at] is not such an
+ * option. */
 bool lab_option(struct lab_config *config, int argc, char **argv, int *at, struct lab_error *error);
 extern const char lab_options_help[];
 /* The key of a short option without its dashes ("mmu": "hv.mmu"); NULL: there is none. */

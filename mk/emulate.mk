@@ -1,11 +1,12 @@
-# The hosted tests of emulate/. emulate_native runs random instructions on the host CPU beside the emulator; `make emulate-native`
-# does millions of them with an optimised build.
+# The hosted tests of emulate/. emulate_native runs random instructions on the host CPU beside the emulator; `make
+# emulate-native` does millions of them with an optimised build.
 
 EMULATE_C := $(wildcard emulate/*.c)
 EMULATE_H := $(call headers,emulate test/unit/emulate)
 EMULATE_WORLD_C := test/unit/emulate/world.c test/unit/emulate/cpu.c $(EMULATE_C)
 EMULATE_NATIVE_C := test/unit/emulate/test_native.c test/unit/emulate/machine.c test/unit/emulate/layout.c \
-	test/unit/emulate/mirror.c test/unit/emulate/cpu.c test/unit/emulate/cases.c test/unit/emulate/encode.c test/unit/emulate/forms.c test/unit/emulate/auto.c test/unit/emulate/units.c $(EMULATE_C)
+	test/unit/emulate/mirror.c test/unit/emulate/cpu.c test/unit/emulate/cases.c test/unit/emulate/encode.c \
+		test/unit/emulate/forms.c test/unit/emulate/auto.c test/unit/emulate/units.c $(EMULATE_C)
 
 UNIT_emulate_native_SRC := $(EMULATE_NATIVE_C)
 UNIT_emulate_real_SRC := test/unit/emulate/test_real.c $(EMULATE_WORLD_C)
@@ -15,7 +16,8 @@ UNIT_emulate_faults_SRC := test/unit/emulate/test_faults.c $(EMULATE_WORLD_C)
 UNIT_emulate_deliver_SRC := test/unit/emulate/test_deliver.c $(EMULATE_WORLD_C)
 UNIT_emulate_fuzz_SRC := test/unit/emulate/test_fuzz.c $(EMULATE_WORLD_C)
 UNIT_emulate_decode_SRC := test/unit/emulate/test_decode.c $(wildcard emulate/decode*.c)
-EMULATE_TESTS := emulate_native emulate_real emulate_system emulate_protected emulate_faults emulate_deliver emulate_fuzz \
+EMULATE_TESTS := emulate_native emulate_real emulate_system emulate_protected emulate_faults emulate_deliver \
+	emulate_fuzz \
 	emulate_decode
 UNIT_TESTS += $(EMULATE_TESTS)
 
@@ -37,8 +39,10 @@ $(BUILD)/emulate-hot: test/unit/emulate/hot.c $(EMULATE_C) test/unit/hosted.c $(
 emulate-hot: $(BUILD)/emulate-hot
 	@for how in "" decode; do \
 		for n in 1000 11000; do \
-			valgrind --tool=callgrind --callgrind-out-file=/dev/null $< $$n $$how 2>&1 | sed -n 's/.*Collected : //p'; \
-		done | { read a; read b; echo "instructions per store $${how:+with decoding}: $$(((b - a) / 10000))"; }; \
+			valgrind --tool=callgrind --callgrind-out-file=/dev/null $< $$n $$how 2>&1 | sed -n \
+			's/.*Collected : //p'; \
+		done | { read a; read b; echo "instructions per store $${how:+with decoding}: $$(((b - a) / 10000))"; \
+		}; \
 	done
 
 # Coverage-guided, over states and instruction bytes (mk/fuzz.mk).

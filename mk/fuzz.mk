@@ -1,6 +1,6 @@
-# Coverage-guided fuzzing. `make fuzz-NAME` runs one target, `make fuzz` all of them, each for FUZZ_SECONDS with FUZZ_ARGS; what they find
-# is in build/fuzz/NAME-*. Their corpora are in test/fuzz/corpus/NAME; `make fuzz-merge-NAME` adds what a run has found that is new, minimised.
-# A unit test replays each corpus (test/fuzz/replay.c).
+# Coverage-guided fuzzing. `make fuzz-NAME` runs one target, `make fuzz` all of them, each for FUZZ_SECONDS with
+# FUZZ_ARGS; what they find is in build/fuzz/NAME-*. Their corpora are in test/fuzz/corpus/NAME; `make fuzz-merge-NAME`
+# adds what a run has found that is new, minimised. A unit test replays each corpus (test/fuzz/replay.c).
 
 FUZZ_SECONDS ?= 600
 FUZZ_FLAGS := -std=gnu11 -O1 -g -D_GNU_SOURCE -DVELLUM_DEBUG -fsanitize=fuzzer,address,undefined \
@@ -30,7 +30,8 @@ $(BUILD)/fuzz/$(1): $(patsubst %.c,$(BUILD)/fuzz/$(1)-obj/%.o,$(FUZZ_$(1)_SRC) t
 .PHONY: fuzz-$(1) fuzz-merge-$(1)
 fuzz-$(1): $(BUILD)/fuzz/$(1)
 	@mkdir -p $(BUILD)/fuzz/corpus/$(1)
-	ASAN_OPTIONS=detect_leaks=0 $$< -max_len=2048 -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=2048 $(FUZZ_ARGS) \
+	ASAN_OPTIONS=detect_leaks=0 $$< -max_len=2048 -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=2048 \
+		$(FUZZ_ARGS) \
 		-artifact_prefix=$(BUILD)/fuzz/$(1)- $(BUILD)/fuzz/corpus/$(1) test/fuzz/corpus/$(1)
 
 fuzz-merge-$(1): $(BUILD)/fuzz/$(1)

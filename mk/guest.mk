@@ -1,5 +1,6 @@
-# The guests: Debian's kernels, and for each architecture an initramfs with our init and Debian's static busybox. The default guest,
-# amd64, is part of everything; the 32-bit ones are made by `make guests`, which wants gcc-multilib (script/deps.sh i386).
+# The guests: Debian's kernels, and for each architecture an initramfs with our init and Debian's static busybox. The
+# default guest, amd64, is part of everything; the 32-bit ones are made by `make guests`, which wants gcc-multilib
+# (script/deps.sh i386).
 
 GUEST := $(BUILD)/guest
 GUEST_C := $(wildcard guest/*.c)

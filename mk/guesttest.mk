@@ -1,11 +1,13 @@
-# The test kernels: build/guest/test/NAME.elf, Multiboot 1, freestanding. A name of GUEST_TEST64 is built for long mode and then given
-# the ELF32 wrapping that Multiboot demands.
+# The test kernels: build/guest/test/NAME.elf, Multiboot 1, freestanding. A name of GUEST_TEST64 is built for long mode
+# and then given the ELF32 wrapping that Multiboot demands.
 GUEST_TEST32 := hello exit-code triple-fault garbage absent paging32 legacy32 hostile32 flood32
-GUEST_TEST64 := paging64 msr-cpuid timer exitcost memory chaos tables emulated stay hostile neighbour flood lost sysret nullss
+GUEST_TEST64 := paging64 msr-cpuid timer exitcost memory chaos tables emulated stay hostile neighbour flood lost \
+	sysret nullss
 GUEST_TEST_LIB := rt pages
 GUEST_TEST_ELF := $(GUEST_TEST32:%=$(GUEST)/test/%.elf) $(GUEST_TEST64:%=$(GUEST)/test/%.elf)
 
-GUEST_TEST_CFLAGS := -std=gnu11 -O2 -ffreestanding -fno-pic -fno-pie -fno-stack-protector -fno-asynchronous-unwind-tables \
+GUEST_TEST_CFLAGS := -std=gnu11 -O2 -ffreestanding -fno-pic -fno-pie -fno-stack-protector \
+	-fno-asynchronous-unwind-tables \
 	-fno-strict-aliasing -fno-tree-loop-distribute-patterns -mgeneral-regs-only -fcf-protection=none $(WARNINGS) \
 	-Wno-array-bounds -Wno-int-to-pointer-cast -I.
 GUEST_TEST_LDFLAGS := -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments \
@@ -15,7 +17,8 @@ GUEST_TEST_LDFLAGS := -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,noexe
 define guest_test_rules
 $(GUEST)/test/$(1)/%.o: guest/test/%.c
 	@mkdir -p $$(@D)
-	$$(CC) -m$(1) $$(GUEST_TEST_CFLAGS) $$(if $$(filter 64,$(1)),-mno-red-zone -mcmodel=small) -MMD -MP -c $$< -o $$@
+	$$(CC) -m$(1) $$(GUEST_TEST_CFLAGS) $$(if $$(filter 64,$(1)),-mno-red-zone -mcmodel=small) -MMD -MP -c $$< -o \
+		$$@
 $(GUEST)/test/$(1)/%.o: guest/test/%.S
 	@mkdir -p $$(@D)
 	$$(CC) -m$(1) -I. -MMD -MP -c $$< -o $$@
@@ -37,7 +40,9 @@ guest_test_objects = $(patsubst %,$(GUEST)/test/$(1)/%.o,boot$(1) $(2) $(GUEST_T
 comma := ,
 define guest_test32
 $(GUEST)/test/$(1).elf: $(call guest_test_objects,32,$(1)) guest/test/test.ld
-	$$(CC) -m32 $$(GUEST_TEST_LDFLAGS) $$(if $$(GUEST_TEST_AT_$(1)),-Wl$$(comma)--defsym=image_start=$$(GUEST_TEST_AT_$(1))) $$(filter %.o,$$^) -o $$@
+	$$(CC) -m32 $$(GUEST_TEST_LDFLAGS) $$(if \
+		$$(GUEST_TEST_AT_$(1)),-Wl$$(comma)--defsym=image_start=$$(GUEST_TEST_AT_$(1))) $$(filter %.o,$$^) -o \
+		$$@
 endef
 define guest_test64
 $(GUEST)/test/$(1).elf: $(call guest_test_objects,64,$(1)) guest/test/test.ld

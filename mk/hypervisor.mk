@@ -7,11 +7,13 @@ HYP_S := $(foreach d,$(HYP_DIRS),$(wildcard $(d)/*.S))
 HYP_O := $(HYP_C:%.c=$(BUILD)/hyp/%.o) $(HYP_S:%.S=$(BUILD)/hyp/%.S.o)
 
 HYP_CFLAGS := -std=gnu11 -O3 -g -ffreestanding -fno-pic -fno-pie -mno-red-zone -mgeneral-regs-only -mcmodel=small \
-	-mstack-protector-guard=global -fno-asynchronous-unwind-tables -fno-strict-aliasing -fomit-frame-pointer -ffunction-sections \
+	-mstack-protector-guard=global -fno-asynchronous-unwind-tables -fno-strict-aliasing -fomit-frame-pointer \
+		-ffunction-sections \
 	-fdata-sections $(WARNINGS) -Wframe-larger-than=2048 -I.
-# The stack protector (host/canary.c): where a function has any array, or hands out the address of a local variable; and local variables
-# begin as 0. In the files that the shortest exits go through, and in the heart, whose variables by address are structures of a fixed form,
-# only where a function has an array of bytes: there each check would be 5 of some 100 instructions.
+# The stack protector (host/canary.c): where a function has any array, or hands out the address of a local variable; and
+# local variables begin as 0. In the files that the shortest exits go through, and in the heart, whose variables by
+# address are structures of a fixed form, only where a function has an array of bytes: there each check would be 5 of
+# some 100 instructions.
 HYP_LEAN := $(MMU_C) vm/exit/dispatch.c vm/exit/msr.c vm/exit/cr.c vm/exit/mmu.c vm/exit/event.c vmx/vcpu.c
 hyp_protector = $(if $(filter $(HYP_LEAN),$(1)),-fstack-protector,-fstack-protector-strong -ftrivial-auto-var-init=zero)
 ifdef DEBUG
@@ -30,7 +32,8 @@ $(BUILD)/hyp/%.S.o: %.S mk/hypervisor.mk
 
 $(BUILD)/vellum.elf: host/vellum.ld $(HYP_O)
 	@echo '  LD  $@'
-	@$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,--gc-sections -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack \
+	@$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,--gc-sections -Wl,-z,max-page-size=4096 \
+		-Wl,-z,noexecstack \
 		-T host/vellum.ld $(HYP_O) -o $@
 
 -include $(HYP_O:.o=.d)

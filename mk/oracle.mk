@@ -56,9 +56,11 @@ account: $(ORACLE)/oracle
 # Coverage-guided, over the same steps; one of `make fuzz` (mk/fuzz.mk).
 $(BUILD)/fuzz/oracle: test/oracle/fuzz.c $(ORACLE_DEPS)
 	@mkdir -p $(@D)
-	$(CLANG) $(ORACLE_CFLAGS) -O1 -DVELLUM_DEBUG -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ test/oracle/fuzz.c $(ORACLE_ALL)
+	$(CLANG) $(ORACLE_CFLAGS) -O1 -DVELLUM_DEBUG -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o \
+		$@ test/oracle/fuzz.c $(ORACLE_ALL)
 
 fuzz-oracle: $(BUILD)/fuzz/oracle
 	@mkdir -p $(BUILD)/fuzz/corpus/oracle
-	ASAN_OPTIONS=detect_leaks=0 $< -max_len=4096 -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=2048 $(FUZZ_ARGS) \
+	ASAN_OPTIONS=detect_leaks=0 $< -max_len=4096 -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=2048 \
+		$(FUZZ_ARGS) \
 		-artifact_prefix=$(BUILD)/fuzz/oracle- $(BUILD)/fuzz/corpus/oracle test/oracle/corpus

@@ -1,4 +1,5 @@
-# The rooms: which folders hold the sources of what. docs/architecture.md says what is in them, and who may include whom.
+# The rooms: which folders hold the sources of what. docs/architecture.md says what is in them, and who may include
+# whom.
 
 MMU_DIRS := mmu mmu/table mmu/ept mmu/shadow mmu/vtlb
 DEV_DIRS := dev dev/bus dev/irq dev/time dev/serial dev/firmware dev/test

@@ -1,7 +1,9 @@
-# Hosted unit tests: every test X is built from UNIT_X_SRC (with UNIT_X_LIBS), by gcc and by clang, under ASan and UBSan, and linked
-# with cmocka. A directory's fragment says UNIT_TESTS += X. mk/unitrules.mk turns the lists into rules.
+# Hosted unit tests: every test X is built from UNIT_X_SRC (with UNIT_X_LIBS), by gcc and by clang, under ASan and
+# UBSan, and linked with cmocka. A directory's fragment says UNIT_TESTS += X. mk/unitrules.mk turns the lists into
+# rules.
 
-UNIT_CFLAGS := -std=gnu11 -O1 -g -DVELLUM_DEBUG -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
+UNIT_CFLAGS := -std=gnu11 -O1 -g -DVELLUM_DEBUG -fsanitize=address,undefined -fno-sanitize-recover=all \
+	-fno-omit-frame-pointer \
 	$(WARNINGS) -I.
 
 # Each source is compiled once by each compiler, in build/unit/COMPILER/: what belongs to the hypervisor's core in

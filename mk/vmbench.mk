@@ -1,16 +1,23 @@
-# The bench for vm/ and vmx/ (test/vm/bench.h): the exit handlers in an ordinary process. They are compiled as for the hypervisor, without
-# vector registers; headers of test/vm/shadow/ come before those that hold instructions no process may execute.
+# The bench for vm/ and vmx/ (test/vm/bench.h): the exit handlers in an ordinary process. They are compiled as for the
+# hypervisor, without vector registers; headers of test/vm/shadow/ come before those that hold instructions no process
+# may execute.
 
-VMBENCH_HYP_C := $(filter-out vm/main.c vm/native/native.c vm/resident.c vmx/entry_check.c vmx/cpu.c,$(call sources,$(VM_DIRS) vmx)) host/console.c lib/fmt.c
-VMBENCH_C := $(wildcard test/vm/*.c) test/unit/emulate/cpu.c $(VMBENCH_HYP_C) $(call sources,$(DEV_DIRS) emulate $(MMU_DIRS)) $(wildcard model/vmentry*.c)
+VMBENCH_HYP_C := $(filter-out vm/main.c vm/native/native.c vm/resident.c vmx/entry_check.c vmx/cpu.c,$(call \
+	sources,$(VM_DIRS) vmx)) host/console.c lib/fmt.c
+VMBENCH_C := $(wildcard test/vm/*.c) test/unit/emulate/cpu.c $(VMBENCH_HYP_C) $(call sources,$(DEV_DIRS) emulate \
+	$(MMU_DIRS)) $(wildcard model/vmentry*.c)
 # Not position-independent: static tables have addresses that the CPU models can have as physical ones.
 VMBENCH_FLAGS := -D_GNU_SOURCE -mgeneral-regs-only -fno-pie -Itest/vm/shadow
 
-VMBENCH_TESTS := modes exit exception event cr msr io mmu emulation handover task task_segment run platform mechanism_switch mitigations stats release schedule clock caps mechanism cpuid create channel
-$(foreach t,$(VMBENCH_TESTS),$(eval UNIT_vm_$(t)_SRC := $(wildcard test/unit/vm*/test_$(t).c test/unit/vm/*/test_$(t).c) $(VMBENCH_C))$(eval UNIT_vm_$(t)_VARIANT := vmbench)$(eval UNIT_vm_$(t)_LIBS := -no-pie))
+VMBENCH_TESTS := modes exit exception event cr msr io mmu emulation handover task task_segment run platform \
+	mechanism_switch mitigations stats release schedule clock caps mechanism cpuid create channel
+$(foreach t,$(VMBENCH_TESTS),$(eval UNIT_vm_$(t)_SRC := $(wildcard test/unit/vm*/test_$(t).c \
+	test/unit/vm/*/test_$(t).c) $(VMBENCH_C))$(eval UNIT_vm_$(t)_VARIANT := vmbench)$(eval UNIT_vm_$(t)_LIBS := \
+	-no-pie))
 UNIT_TESTS += $(VMBENCH_TESTS:%=vm_%)
 
-# The same with switches that leave out one check or rule each (lib/mutants/mutate.h); `make mutate` runs them after those of the heart.
+# The same with switches that leave out one check or rule each (lib/mutants/mutate.h); `make mutate` runs them after
+# those of the heart.
 VM_MUTANTS_DIR := $(BUILD)/vm-mutants
 $(VM_MUTANTS_DIR)/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -24,7 +31,8 @@ $(foreach t,$(VMBENCH_TESTS),$(eval $(call vm_mutants_rule,$(t))))
 # Parts of vm/ and vmx/ whose unit tests need no bench.
 VM_PLAIN_TESTS := vmx_speculation config control load_elf load_linux load_multiboot
 define vm_plain_rule
-$(VM_MUTANTS_DIR)/plain/$(1): $(patsubst %.c,$(VM_MUTANTS_DIR)/obj/%.o,$(UNIT_$(1)_SRC) test/vm/mutants.c test/unit/hosted.c)
+$(VM_MUTANTS_DIR)/plain/$(1): $(patsubst %.c,$(VM_MUTANTS_DIR)/obj/%.o,$(UNIT_$(1)_SRC) test/vm/mutants.c \
+	test/unit/hosted.c)
 	@mkdir -p $$(@D)
 	@echo '  mutants  $(1)'
 	@$(CC) -no-pie -o $$@ $$^ -lcmocka

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Adds a mechanism and a device as docs/architecture.md says ("To add one"), in a copy of the tree, and boots a guest with both: adding.sh BUILD.
+# Adds a mechanism and a device as docs/architecture.md says ("To add one"), in a copy of the tree, and boots a guest
+# with both: adding.sh BUILD.
 set -eu
 build=$(cd "$1" && pwd)
 work=$(mktemp -d)
@@ -23,12 +24,16 @@ sed -i 's|"brute", NULL }|"brute", "added", NULL }|' vm/config/switch.c
 
 # A device: the test device's latch, of four ports, at another place.
 sed 's/testdev/added/g; s/TESTDEV/ADDED/g; s/0xff000000u/0xff100000u/' dev/test/testdev.h > dev/test/added.h
-sed 's/testdev/added/g; s/TESTDEV/ADDED/g; s/0xe0/0xe8/g; s/0xe4/0xec/g; s/0x2000/0x2800/g' dev/test/testdev.c > dev/test/added.c
-sed -i 's|^#include "dev/test/testdev.h"|#include "dev/test/added.h"\n&|; s|^\tstruct testdev \*testdev;.*|&\n\tstruct added added;|' vm/vm.h
-sed -i 's|phases_init(vm) &&|added_init(\&vm->added, \&vm->pio, \&vm->mmio, (struct irq_line[ADDED_LINES]){ { 0 } }, drop_mapping, vm) \&\& &|' vm/platform.c
+sed 's/testdev/added/g; s/TESTDEV/ADDED/g; s/0xe0/0xe8/g; s/0xe4/0xec/g; s/0x2000/0x2800/g' dev/test/testdev.c > \
+	dev/test/added.c
+sed -i 's|^#include "dev/test/testdev.h"|#include "dev/test/added.h"\n&|' vm/vm.h
+sed -i 's|^\tstruct testdev \*testdev;.*|&\n\tstruct added added;|' vm/vm.h
+init='added_init(\&vm->added, \&vm->pio, \&vm->mmio, (struct irq_line[ADDED_LINES]){ { 0 } }, drop_mapping, vm)'
+sed -i "s|phases_init(vm) &&|$init \\&\\& &|" vm/platform.c
 
 # What sed has not found is not added.
-for place in mk/rooms.mk:mmu/added mmu/mechanisms.h:mmu_added mmu/mechanisms.c:mmu_added vm/config/switch.c:'"added"' vm/vm.h:'struct added added' \
+for place in mk/rooms.mk:mmu/added mmu/mechanisms.h:mmu_added mmu/mechanisms.c:mmu_added vm/config/switch.c:'"added"' \
+	vm/vm.h:'struct added added' \
 	vm/platform.c:added_init; do
 	grep -q "${place#*:}" "${place%%:*}" || { echo "adding.sh: ${place%%:*} has no place for ${place#*:}"; exit 1; }
 done

@@ -1,7 +1,8 @@
 #!/bin/bash
 # Installs the Debian packages that Vellum needs and that are missing. Quick, and without network, when none is.
 #
-#   deps.sh [GROUP]...       GROUP: qemu (for --machine qemu), bochs-debian (for --bochs debian), i386 (for the 32-bit guests);
+#   deps.sh [GROUP]...       GROUP: qemu (for --machine qemu), bochs-debian (for --bochs debian), i386 (for the 32-bit
+#   guests);
 #                            always: the rest
 set -euo pipefail
 
@@ -38,7 +39,9 @@ done
 root=()
 if [ "$(id -u)" -ne 0 ]; then
 	command -v sudo >/dev/null || {
-		echo "deps: missing packages, and no sudo to install them: as root, run apt-get install ${missing[*]}" >&2; exit 1; }
+		echo \
+		"deps: missing packages, and no sudo to install them: as root, run apt-get install ${missing[*]}" \
+		>&2; exit 1; }
 	root=(sudo)
 fi
 echo "deps: installing ${missing[*]}"

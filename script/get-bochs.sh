@@ -7,7 +7,8 @@
 # Why not Debian's binary package: it is version 2.7 built with the debugger, which is a third as fast, and it lacks
 # several fixes to VMX. Where the source cannot be had, that package is what LINK points to, after a loud line.
 #
-# Only the .orig tarball is used (no packaging). Its SHA256 comes from the archive's signed index. Five faults are mended (repair).
+# Only the .orig tarball is used (no packaging). Its SHA256 comes from the archive's signed index. Five faults are
+# mended (repair).
 set -euo pipefail
 VELLUM_SAY=get-bochs
 . "$(dirname "$0")/cache.sh"
@@ -24,15 +25,18 @@ cflags=-O2
 
 # Five faults are mended (docs/bochs.md).
 #
-# With several CPUs, Bochs 3.0 does not commit RIP and RSP after it has delivered an exception: a VM exit, or a second fault, at the
-# first instruction of the guest's handler then saves the registers of before. With one CPU its loop commits them; so it must here.
-commit='BX_CPU(processor)->prev_rip = BX_CPU(processor)->gen_reg[BX_64BIT_REG_RIP].rrx; BX_CPU(processor)->speculative_rsp = false;'
-# VM entry loads RFLAGS before the CPU counts as being in the guest. With IF = 0 there, external interrupts are then masked as they are
-# outside, though they must exit, until the guest next changes IF.
+# With several CPUs, Bochs 3.0 does not commit RIP and RSP after it has delivered an exception: a VM exit, or a second
+# fault, at the first instruction of the guest's handler then saves the registers of before. With one CPU its loop
+# commits them; so it must here.
+commit='BX_CPU(processor)->prev_rip = BX_CPU(processor)->gen_reg[BX_64BIT_REG_RIP].rrx;'
+commit+=' BX_CPU(processor)->speculative_rsp = false;'
+# VM entry loads RFLAGS before the CPU counts as being in the guest. With IF = 0 there, external interrupts are then
+# masked as they are outside, though they must exit, until the guest next changes IF.
 unmask='handleInterruptMaskChange();'
 # SYSRET leaves base, limit and size of SS as they were, which AMD's CPUs do; Intel's make it flat and of 32 bits.
 flat=
-for set in 'base = 0' 'limit_scaled = 0xFFFFFFFF' 'g = 1' 'd_b = 1'; do flat+="BX_CPU_THIS_PTR sregs[BX_SEG_REG_SS].cache.u.segment.$set; "; done
+for set in 'base = 0' 'limit_scaled = 0xFFFFFFFF' 'g = 1' 'd_b = 1'; do \
+	flat+="BX_CPU_THIS_PTR sregs[BX_SEG_REG_SS].cache.u.segment.$set; "; done
 # In IA-32e mode RET and IRET may load a null SS for levels 0 to 2, but of no other RPL than that of the new CS.
 level='if (raw_ss_selector < 4) if (raw_ss_selector != cs_selector.rpl) exception(BX_GP_EXCEPTION, 0);'
 # The DPL of SS is the CPL, also while SS is null: a VM exit saves it, and the next VM entry takes the CPL from it.
@@ -45,13 +49,16 @@ mend() {
 	[ "$(grep -cF -- "$3" "$1")" -ge 1 ]
 }
 repair() {
-	mend main.cc 'BX_CPU(processor)->icount++;' "$commit" && mend cpu/vmx.cc 'BX_CPU_THIS_PTR in_vmx_guest = true;' "$unmask" &&
+	mend main.cc 'BX_CPU(processor)->icount++;' "$commit" && mend cpu/vmx.cc \
+		'BX_CPU_THIS_PTR in_vmx_guest = true;' "$unmask" &&
 		mend cpu/proc_ctrl.cc 'writeEFlags((Bit32u) R11, EFlagsValidMask);' "$flat" &&
 		mend cpu/ret_far.cc 'parse_selector(raw_ss_selector, &ss_selector);' "$level" &&
-		mend cpu/iret.cc 'Bit8u prev_cpl = CPL;' "$level" && mend cpu/segment_ctrl_pro.cc 'seg->cache.dpl      = 0;' "$dpl"
+		mend cpu/iret.cc 'Bit8u prev_cpl = CPL;' "$level" && mend cpu/segment_ctrl_pro.cc \
+		'seg->cache.dpl      = 0;' "$dpl"
 }
 
-recipe=$(printf '%s\n' "$version" "$suite" "${flags[@]}" "$cflags" "$commit" "$unmask" "$flat" "$level" "$dpl" | sha256sum | cut -c1-12)
+recipe=$(printf '%s\n' "$version" "$suite" "${flags[@]}" "$cflags" "$commit" "$unmask" "$flat" "$level" "$dpl" | \
+	sha256sum | cut -c1-12)
 home=$vellum_cache/bochs-$version-$recipe
 binary=$home/bochs
 
@@ -86,13 +93,15 @@ fetch() {
 	say "reading Debian $suite's index of sources"
 	apt-get "${list[@]}" -qq update >&2 || return 1
 	# e.g. 'URI' bochs_3.0+dfsg.orig.tar.xz 3896488 SHA256:78f6...
-	line=$(apt-get "${list[@]}" -qq --print-uris source bochs | grep "^'[^']*' bochs_$version[^ ]*\.orig\.tar\.xz ") || {
+	line=$(apt-get "${list[@]}" -qq --print-uris source bochs | grep \
+		"^'[^']*' bochs_$version[^ ]*\.orig\.tar\.xz ") || {
 		say "Debian $suite's index has no source of Bochs $version"; return 1; }
 	uri=$(cut -d"'" -f2 <<<"$line")
 	hash=$(awk '{ print $NF }' <<<"$line")
 	case $hash in SHA256:*) ;; *) say "no SHA256 for the source of Bochs"; return 1 ;; esac
 	say "fetching $(awk '{ print $2 }' <<<"$line")"
-	/usr/lib/apt/apt-helper "${list[@]}" download-file "$uri" "$dir/bochs.orig.tar.xz" "$hash" >"$dir/fetch.log" 2>&1 || {
+	/usr/lib/apt/apt-helper "${list[@]}" download-file "$uri" "$dir/bochs.orig.tar.xz" "$hash" >"$dir/fetch.log" \
+		2>&1 || {
 		say "fetching the source failed:"; tail -n 3 "$dir/fetch.log" >&2; return 1; }
 }
 
@@ -110,7 +119,8 @@ build() {
 	say "compiling Bochs $version, once: about 5 minutes on 2 cores"
 	# "make bochs" leaves out the disk image tools, which are not needed.
 	make -j"$(nproc)" bochs 2>"$dir/make.err" | while read -r line; do
-		case $line in *' -c '*) n=$((n + 1)); [ $((n % 25)) -ne 0 ] || say "  $n files after $((SECONDS - start)) s" ;; esac
+		case $line in *' -c '*) n=$((n + 1)); [ $((n % 25)) -ne 0 ] || say \
+		"  $n files after $((SECONDS - start)) s" ;; esac
 	done
 	[ -x bochs ] || { say "compiling Bochs failed:"; tail -n 10 "$dir/make.err" >&2; return 1; }
 	strip bochs
@@ -136,11 +146,13 @@ if [ ! -x "$binary" ]; then
 			mv "$binary.new" "$binary"        # last, and atomic: its presence says that all went well
 			say "Bochs $version is ready: $binary"
 		elif [ -x /usr/bin/bochs ] || "$(dirname "$0")/deps.sh" bochs-debian; then
-			say "*** BOCHS $version COULD NOT BE BUILT FROM SOURCE: USING DEBIAN'S BINARY PACKAGE, WHICH IS SEVERAL TIMES SLOWER ***"
+			say "*** BOCHS $version COULD NOT BE BUILT FROM SOURCE: USING DEBIAN'S BINARY PACKAGE," \
+				"WHICH IS SEVERAL TIMES SLOWER ***"
 			install_link /usr/bin/bochs
 			exit 0
 		else
-			die "Bochs $version could not be built from source, and Debian's package bochs cannot be installed either"
+			die "Bochs $version could not be built from source," \
+				"and Debian's package bochs cannot be installed either"
 		fi
 	fi
 fi

@@ -1,11 +1,13 @@
 #!/bin/bash
-# Gets a guest: one of Debian's own kernels and a static busybox of its architecture, as packages, unpacked but not installed.
+# Gets a guest: one of Debian's own kernels and a static busybox of its architecture, as packages, unpacked but not
+# installed.
 #
 #   get-guest.sh KERNEL DIR      KERNEL: amd64, 686-pae or 686, as in linux-image-KERNEL;
 #                                leaves DIR/bzImage, DIR/vmlinux, DIR/busybox and DIR/release
 #
-# The packages stay in the per-user cache; apt verifies them against the archive's signed index. When the archive cannot be reached,
-# the newest ones in the cache are used. The index of i386 is read into a directory of its own: the system need not know of it.
+# The packages stay in the per-user cache; apt verifies them against the archive's signed index. When the archive cannot
+# be reached, the newest ones in the cache are used. The index of i386 is read into a directory of its own: the system
+# need not know of it.
 set -euo pipefail
 VELLUM_SAY=get-guest
 here=$(cd "$(dirname "$0")" && pwd)
@@ -45,28 +47,33 @@ prepare_i386() {
 	i386_sources >"$lists/sources.list"
 	: >"$lists/status"
 	options=(-o APT::Architecture=i386 -o APT::Architectures=i386 -o "Dir::Etc::SourceList=$lists/sources.list"
-		 -o Dir::Etc::SourceParts=/dev/null -o "Dir::State::Lists=$lists/lists" -o "Dir::State::Status=$lists/status"
-		 -o "Dir::Cache=$lists/cache" -o Acquire::Languages=none -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false
+		 -o Dir::Etc::SourceParts=/dev/null -o "Dir::State::Lists=$lists/lists" -o \
+		 	"Dir::State::Status=$lists/status"
+		 -o "Dir::Cache=$lists/cache" -o Acquire::Languages=none -o \
+		 	Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false
 		 -o APT::Sandbox::User=)
-	[ -s "$lists/sources.list" ] || { say "apt has no index of a Debian archive here (run apt-get update)"; return; }
+	[ -s "$lists/sources.list" ] || { say "apt has no index of a Debian archive here (run apt-get update)"; \
+		return; }
 	ls "$lists"/lists/*_Packages* >/dev/null 2>&1 || update_i386
 }
 
 # fetch NAME: prints the path of the package in the cache, fetching it if it is not there; nothing when that fails.
 fetch() {
 	local name=$1 version file
-	version=$(apt-cache "${options[@]}" show --no-all-versions "$name" 2>/dev/null | sed -n 's/^Version: //p' | head -n 1) || true
+	version=$(apt-cache "${options[@]}" show --no-all-versions "$name" 2>/dev/null | sed -n 's/^Version: //p' | \
+		head -n 1) || true
 	[ -n "$version" ] || return 0
 	file=$cache/${name}_${version//:/%3a}_$arch.deb
 	if [ ! -f "$file" ]; then
 		say "fetching $name $version ($arch)"
-		(cd "$cache" && apt-get "${options[@]}" -qq -o APT::Sandbox::User= download "$name=$version" >&2) || true
+		(cd "$cache" && apt-get "${options[@]}" -qq -o APT::Sandbox::User= download "$name=$version" >&2) || \
+		true
 	fi
 	[ ! -f "$file" ] || echo "$file"
 }
 
-# package PATTERN PACKAGE: prints the path of the package. PATTERN is what the cache is searched for when PACKAGE is empty (apt knows
-# of none) or cannot be fetched.
+# package PATTERN PACKAGE: prints the path of the package. PATTERN is what the cache is searched for when PACKAGE is
+# empty (apt knows of none) or cannot be fetched.
 package() {
 	local pattern=$1 name=$2 file=
 	[ -z "$name" ] || file=$(fetch "$name")
@@ -74,7 +81,8 @@ package() {
 		# shellcheck disable=SC2012,SC2086
 		file=$(ls -1 "$cache"/$pattern 2>/dev/null | sort -V | tail -n 1)
 		[ -n "$file" ] ||
-			die "no package ${name:-$pattern}: the archive cannot be reached (try apt-get update) and none is in $cache"
+			die "no package ${name:-$pattern}: the archive cannot be reached (try apt-get update)" \
+				"and none is in $cache"
 		say "*** ${name:-$pattern} cannot be fetched: using $file from the cache ***"
 	fi
 	echo "$file"

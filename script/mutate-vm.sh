@@ -1,9 +1,10 @@
 #!/bin/sh
-# Runs every mutant of lib/mutants/mutate.h against the unit tests of vm/, and writes the table of what killed it: mutate-vm.sh DIRECTORY TABLE
-# [MUTANT...], DIRECTORY with the test programs. Fails where a mutant lives. With names given, only those run, and no table is written.
+# Runs every mutant of lib/mutants/mutate.h against the unit tests of vm/, and writes the table of what killed it:
+# mutate-vm.sh DIRECTORY TABLE [MUTANT...], DIRECTORY with the test programs. Fails where a mutant lives. With names
+# given, only those run, and no table is written.
 #
-# A kill is a test that fails with the mutant and passes without it, or a promise of Vellum's (BUG_ON) that its program ends by. A crash of
-# another kind, or a timeout, is none.
+# A kill is a test that fails with the mutant and passes without it, or a promise of Vellum's (BUG_ON) that its program
+# ends by. A crash of another kind, or a timeout, is none.
 set -u
 directory=$1
 table=$2
@@ -11,7 +12,8 @@ shift 2
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# A program that ends by a signal or not in time, with no promise broken, is tried once more: something else may have ended it.
+# A program that ends by a signal or not in time, with no promise broken, is tried once more: something else may have
+# ended it.
 run() {
 	VM_MUTANT=$1 timeout 20 "$2" > "$work/out" 2> "$work/err"
 	status=$?
@@ -40,7 +42,8 @@ while read -r program; do
 	began=$(date +%s%N)
 	try NONE "$program"
 	cp "$work/failed" "$work/base.$(basename "$program")"
-	[ $((($(date +%s%N) - began) / 1000000)) -lt 2000 ] && echo "$program" >> "$work/quick" || echo "$program" >> "$work/slow"
+	[ $((($(date +%s%N) - began) / 1000000)) -lt 2000 ] && echo "$program" >> "$work/quick" || echo "$program" >> \
+		"$work/slow"
 done < "$work/programs"
 cat "$work/quick" "$work/slow" > "$work/programs"
 VM_MUTANT=list $(head -1 "$work/programs") | grep -v '^NONE	' > "$work/all"
@@ -77,12 +80,16 @@ if [ $# -eq 0 ]; then
 		cat <<'TEXT'
 # Mutations of vm/ and vmx/
 
-As [mutations.md](mutations.md) for the heart: for each check, requeue, window, truncation and blocking rule of `vm/` and `vmx/` there is
-a *mutant*, compiled only into `build/vm-mutants/`, that leaves out exactly this one. The lists are in `lib/mutants/*.h`. `make mutate` runs
-the unit tests of `vm/` and `vmx/` (`test/unit/vm/*`, on the bench of `test/vm/`, and those of the loaders, descriptions, requests and
+As [mutations.md](mutations.md) for the heart: for each check, requeue, window, truncation and blocking rule of `vm/` \
+	and `vmx/` there is
+a *mutant*, compiled only into `build/vm-mutants/`, that leaves out exactly this one. The lists are in \
+	`lib/mutants/*.h`. `make mutate` runs
+the unit tests of `vm/` and `vmx/` (`test/unit/vm/*`, on the bench of `test/vm/`, and those of the loaders, \
+	descriptions, requests and
 mitigations, which need none) against each mutant, and fails where one lives. It wrote this page.
 
-*Killed by* is a test that fails with the mutant and passes without: see it again with `VM_MUTANT=NAME build/vm-mutants/PROGRAM` (`plain/PROGRAM` where its name does not begin with `vm_`).
+*Killed by* is a test that fails with the mutant and passes without: see it again with `VM_MUTANT=NAME \
+	build/vm-mutants/PROGRAM` (`plain/PROGRAM` where its name does not begin with `vm_`).
 
 | mutant | left out | killed by |
 |---|---|---|

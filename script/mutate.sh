@@ -1,10 +1,10 @@
 #!/bin/sh
-# Runs every mutant of mmu/mutate.h against the oracle, and writes the table of what killed it: mutate.sh ORACLE TABLE [MUTANT...]
-# Fails where a mutant lives. With names given, only those run, and no table is written.
+# Runs every mutant of mmu/mutate.h against the oracle, and writes the table of what killed it: mutate.sh ORACLE TABLE
+# [MUTANT...] Fails where a mutant lives. With names given, only those run, and no table is written.
 #
-# A kill is a failure that the oracle reports, on a sequence that passes without the mutant. A timeout is none, and no crash that
-# the oracle cannot report. The sequences are the same on every computer: MUTATE_ACCESSES (16 million) by each mechanism, in
-# three rounds, the first ones short. MUTATE_JOBS mutants run side by side.
+# A kill is a failure that the oracle reports, on a sequence that passes without the mutant. A timeout is none, and no
+# crash that the oracle cannot report. The sequences are the same on every computer: MUTATE_ACCESSES (16 million) by
+# each mechanism, in three rounds, the first ones short. MUTATE_JOBS mutants run side by side.
 set -u
 accesses=${MUTATE_ACCESSES:-16000000}
 steps=2000
@@ -14,7 +14,8 @@ try() {
 	mechanism=$1 mutant=$2 seed=$3
 	shift 3
 	(ulimit -t $((accesses / 20000 + 60))
-	 exec "$oracle" --mechanism "$mechanism" --mutant "$mutant" --seed "$seed" --steps $steps --no-shrink "$@") < /dev/null
+	 exec "$oracle" --mechanism "$mechanism" --mutant "$mutant" --seed "$seed" --steps $steps --no-shrink "$@") < \
+	 	/dev/null
 }
 
 # Where the mutant is most likely to show comes first. INVEPT and what EPT alone does need no look at the others.
@@ -38,13 +39,15 @@ one() {
 			status=$?
 			[ $status -eq 0 ] && continue
 			seed=$(sed -n 's/^FAILED: mechanism [^,]*, seed \([0-9]*\), step .*/\1/p' "$out" | head -1)
-			step=$(sed -n 's/^FAILED: mechanism [^,]*, seed [0-9]*, step \([0-9]*\).*/\1/p' "$out" | head -1)
+			step=$(sed -n 's/^FAILED: mechanism [^,]*, seed [0-9]*, step \([0-9]*\).*/\1/p' "$out" | head \
+			-1)
 			if [ $status -ne 1 ] || [ -z "$seed" ]; then
 				echo "$name: $m ends with status $status and no failure: no kill" >> "$work/$name.said"
 				continue
 			fi
 			if ! try "$m" NONE "$seed" --runs 1 > "$out.none" 2>&1; then
-				echo "$name: $m, seed $seed fails without the mutant, too: no kill" >> "$work/$name.said"
+				echo "$name: $m, seed $seed fails without the mutant, too: no kill" >> \
+				"$work/$name.said"
 				touch "$work/baseline-fails"
 				continue
 			fi
@@ -87,10 +90,14 @@ if [ $# -eq 0 ]; then
 		cat <<'EOF'
 # Mutations
 
-A test that cannot fail proves nothing. So for each flush, write-protection, sync, drop and recheck in `mmu/` there is a *mutant*:
-a switch, compiled only into `build/oracle-mutants/oracle`, that leaves out exactly this one. In the code it is the line inside
-`MUTANT(NAME, ...)`, or the condition in `MUTANT_OR(NAME, ...)`; the list is in `mmu/mutate.h`. `make mutate` (`MUTATE_JOBS=2` to use
-two CPUs) runs the oracle (`test/oracle/`: random guests and hosts on a model of the CPU that keeps in its caches whatever the
+A test that cannot fail proves nothing. So for each flush, write-protection, sync, drop and recheck in `mmu/` there \
+	is a *mutant*:
+a switch, compiled only into `build/oracle-mutants/oracle`, that leaves out exactly this one. In the code it is the \
+	line inside
+`MUTANT(NAME, ...)`, or the condition in `MUTANT_OR(NAME, ...)`; the list is in `mmu/mutate.h`. `make mutate` \
+	(`MUTATE_JOBS=2` to use
+two CPUs) runs the oracle (`test/oracle/`: random guests and hosts on a model of the CPU that keeps in its caches \
+	whatever the
 architecture lets it keep) against each mutant, and fails where one lives. It wrote this page.
 
 *Killed by* is the sequence that showed it, which the oracle passes without the mutant: see it again with

@@ -3,7 +3,8 @@
 
 * The table of rooms: which folders there are, and which a file in them may include headers of.
 * With BUILD: what their objects call when they are linked lies in the same rooms.
-* A vendor's words (VMCS fields, VMX instructions) stand in its own room only, its functions in that of the neutral interface besides.
+* A vendor's words (VMCS fields, VMX instructions) stand in its own room only, its functions in that of the neutral
+  interface besides.
 * The reading order: every file of the hypervisor is in it, or in the list for reference behind it.
 
 In the table `mmu/addr.h` is one header, `bug()` a function that may be called wherever it is."""
@@ -19,7 +20,8 @@ DOCUMENT = 'docs/architecture.md'
 SOURCES = ('.c', '.h', '.S')
 HYPERVISOR = ('lib', 'mmu', 'emulate', 'dev', 'host', 'hvm', 'vmx', 'vm')
 # The virtualization extension of one vendor, and where it may be spoken of.
-VENDOR_WORDS = ((re.compile(r'\b(VMCS_\w+|vmread|vmwrite|EXIT_REASON\w*)\b'), ('vmx',)), (re.compile(r'\b(vmx_\w+)\b'), ('vmx', 'hvm')))
+VENDOR_WORDS = ((re.compile(r'\b(VMCS_\w+|vmread|vmwrite|EXIT_REASON\w*)\b'), ('vmx',)),
+                (re.compile(r'\b(vmx_\w+)\b'), ('vmx', 'hvm')))
 # Where the objects of the hypervisor, the command and the lab lie under BUILD.
 PROGRAMS = ('hyp', 'tool', 'lab')
 
@@ -91,7 +93,8 @@ def wrong_calls(build, files, rooms):
             mine = rooms[room_of(path, rooms)]
             for name in sorted(wanted):
                 where = None if name.startswith('__') else owner.get(name)  # the compiler's own
-                if where and os.path.dirname(where) not in mine and not any(fnmatch.fnmatch(name + '()', m) for m in mine):
+                if where and os.path.dirname(where) not in mine and not any(fnmatch.fnmatch(name + '()', m)
+                                                                            for m in mine):
                     yield '%s calls %s of %s: %s may not use %s' % (
                         path, name, where, os.path.dirname(path), os.path.dirname(where))
 

@@ -1,5 +1,6 @@
 #!/bin/sh
-# A long run of the oracle: soak.sh DIRECTORY ACCESSES. One process a CPU, each with its own seeds; stops at the first failure.
+# A long run of the oracle: soak.sh DIRECTORY ACCESSES. One process a CPU, each with its own seeds; stops at the first
+# failure.
 set -u
 dir=$1
 jobs=$(nproc)

@@ -1,5 +1,5 @@
-/* test/on_model.h - a mechanism on the model's CPU: what it asks for, put into a VMCS; what the CPU says at an exit, told to it. On
- * hardware vmx/ does this. */
+/* test/on_model.h - a mechanism on the model's CPU: what it asks for, put into a VMCS; what the CPU says at an exit,
+ * told to it. On hardware vmx/ does this. */
 #ifndef VELLUM_TEST_ON_MODEL_H
 #define VELLUM_TEST_ON_MODEL_H
 
@@ -20,7 +20,8 @@ static inline void on_model_intercept(struct m_vmcs *m, const struct mmu_interce
 }
 
 /* The guest's registers as the guest sees them, and as the CPU has them while it runs. */
-static inline void on_model_registers(struct m_vmcs *m, const struct mmu_intercepts *i, uint64_t cr0, uint64_t cr4, uint64_t efer)
+static inline void on_model_registers(struct m_vmcs *m, const struct mmu_intercepts *i, uint64_t cr0, uint64_t cr4,
+				      uint64_t efer)
 {
 	m->guest.cr0 = (cr0 & ~i->cr0_force_mask) | i->cr0_force_value;
 	m->guest.cr4 = (cr4 & ~i->cr4_force_mask) | i->cr4_force_value;
@@ -33,7 +34,8 @@ static inline void on_model_registers(struct m_vmcs *m, const struct mmu_interce
 static inline uint8_t on_model_access(uint64_t qualification)
 {
 	return (uint8_t)((qualification & X_QUAL_READ ? MMU_READ : 0) | (qualification & X_QUAL_WRITE ? MMU_WRITE : 0) |
-			 (qualification & X_QUAL_FETCH ? MMU_FETCH : 0) | (qualification & X_QUAL_GLA_VALID ? MMU_LINEAR : 0));
+			 (qualification & X_QUAL_FETCH ? MMU_FETCH : 0) |
+			 (qualification & X_QUAL_GLA_VALID ? MMU_LINEAR : 0));
 }
 
 /* An exit for a page fault, an EPT violation or an EPT misconfiguration, of a guest with that EFER. */

@@ -71,7 +71,8 @@ def native(build):
     def job(layout):
         return cmocka('the emulator beside this CPU', 'beside this CPU: ' + layout,
                       [os.path.join(build, 'emulate-native'), 'test_' + layout],
-                      os.path.join(build, 'test', 'beside_%s.log' % layout), {'EMULATE_CASES': str(NATIVE_CASES)}, LIMIT)
+                      os.path.join(build, 'test', 'beside_%s.log' % layout), {'EMULATE_CASES': str(NATIVE_CASES)},
+                      LIMIT)
     return [job(layout) for layout in LAYOUTS]
 
 
@@ -79,7 +80,8 @@ def oracle(build):
     """The mechanisms against the model: every combination of permission bits; random sequences; what once failed; and
     random sequences, shorter, with sanitizers and every invariant checked after every step."""
     def job(name, path, argv, more={}):
-        return program(build, 'the mechanisms against the model', 'oracle: ' + name, [os.path.join(build, path)] + argv, more)
+        return program(build, 'the mechanisms against the model', 'oracle: ' + name, [os.path.join(build, path)] + argv,
+                       more)
     jobs = [job('all of %s' % m, 'oracle/exhaustive', ['--mechanism', m]) for m in MECHANISMS]
     jobs += [job('%s at random' % m, 'oracle/oracle', ['--mechanism', m, '--covered', '--seed', ORACLE_SEED,
                                                        '--accesses', str(ORACLE_ACCESSES)]) for m in MECHANISMS]
@@ -95,5 +97,6 @@ def tree(build):
     return [program(build, 'the tree', *p) for p in (
         ('the figures of docs/mmu.md', ['script/figures-check.sh', build]),
         ('the rooms, who uses whom, and the reading order', ['script/rooms.py', build]),
+        ('how long lines, functions and files are', ['script/sizes.py']),
         ('adding a mechanism and a device', ['script/adding.sh', build]),
         ('recording programs', ['test/lab/record.sh', build]))]

@@ -21,7 +21,8 @@
 
 static int make_image(const struct options *options)
 {
-	char *hypervisor = options->hypervisor != NULL ? text("%s", options->hypervisor) : text("%s/vellum.elf", program_directory());
+	char *hypervisor = options->hypervisor != NULL ? text("%s", options->hypervisor)
+						       : text("%s/vellum.elf", program_directory());
 	char *work, *made;
 	struct machines machines;
 	struct bytes image = { 0 };

@@ -1,5 +1,5 @@
-/* What the entries of the test kernels have in common, in assembly language. The names end in the width that they are for; without
- * one, a macro serves both. */
+/* What the entries of the test kernels have in common, in assembly language. The names end in the width that they are
+ * for; without one, a macro serves both. */
 #include "lib/x86.h"
 
 	/* Multiboot 1: page-aligned modules, and memory information. */
@@ -94,8 +94,8 @@
 	popq	%rax
 	.endm
 
-	/* One stub per vector, 16 bytes apart: it pushes the vector behind an error code, 0 where the CPU pushes none, and goes on
-	 * at handler. With nmi, that vector goes there at once. */
+	/* One stub per vector, 16 bytes apart: it pushes the vector behind an error code, 0 where the CPU pushes none,
+	 * and goes on at handler. With nmi, that vector goes there at once. */
 	.macro	stub handler
 	.if	(vector < VECTOR_VC) && (VECTORS_WITH_ERROR & BIT(vector & 31))	/* not those of AMD's CPUs */
 	.else

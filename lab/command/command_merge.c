@@ -35,13 +35,15 @@ static bool parse(struct args *a, int argc, char **argv, struct lab_error *error
 			continue;
 		}
 		if (argv[at][0] == '-')
-			return lab_fail(error, "vellum lab %s has no option '%s'; vellum lab %s --help lists them", argv[0], argv[at], argv[0]);
+			return lab_fail(error, "vellum lab %s has no option '%s'; vellum lab %s --help lists them",
+					argv[0], argv[at], argv[0]);
 		a->file[a->files++] = argv[at++];
 	}
 	if (a->output.columns && !strcmp(a->output.columns, "list"))
 		return true;
 	if (!a->files)
-		return lab_fail(error, "vellum lab %s needs results files, those that vellum lab sweep writes", argv[0]);
+		return lab_fail(error, "vellum lab %s needs results files, those that vellum lab sweep writes",
+				argv[0]);
 	return !a->merge || a->out || lab_fail(error, "vellum lab merge needs -o FILE, where the joined results go");
 }
 
@@ -54,7 +56,9 @@ static bool read_all(const struct args *a, struct lab_results *results, struct l
 		if (!lab_results_read(results, a->file[i], &whole, error))
 			return false;
 		if (!stat(a->file[i], &st) && (uint64_t)st.st_size > whole)
-			fprintf(stderr, "vellum: note: the last line of %s is half written; that cell does not count as done\n", a->file[i]);
+			fprintf(stderr,
+				"vellum: note: the last line of %s is half written; that cell does not count as done\n",
+				a->file[i]);
 	}
 	return true;
 }
@@ -173,9 +177,11 @@ static int command(int argc, char **argv, bool merge)
 	int status;
 
 	if (argc == 1 || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h")) {
-		printf(merge ? "usage: vellum lab merge FILE... -o FILE\n\nJoins results of sweeps that ran in parts, and says what "
+		printf(merge ? "usage: vellum lab merge FILE... -o FILE\n\nJoins results of sweeps that ran in parts, "
+			       "and says what "
 			       "is missing.\n%s"
-			     : "usage: vellum lab report FILE...\n\nShows results that are there.\n\n  --title TEXT       of the HTML "
+			     : "usage: vellum lab report FILE...\n\nShows results that are there.\n\n  --title TEXT    "
+			       "   of the HTML "
 			       "page\n%s",
 		       lab_output_help);
 		return argc == 1 ? 2 : 0;

@@ -9,10 +9,12 @@
 
 static const char usage[] =
 	"usage: vellum lab sweep [OPTION]... --vary KEY=VALUE,VALUE,... [--vary ...] [-o FILE]\n\n"
-	"Runs every combination of the values, each in a process of its own on all CPUs. What is done is kept in FILE at once; the "
+	"Runs every combination of the values, each in a process of its own on all CPUs. What is done is kept in FILE "
+	"at once; the "
 	"same\n"
 	"command again runs what is missing. Combinations that cannot be are left out, with a note.\n\n"
-	"  --vary KEY=A,B,... a setting and its values (;-separated where a value holds commas: workload=gups:size=1G;chase:size=1G)\n"
+	"  --vary KEY=A,B,... a setting and its values (;-separated where a value holds commas: "
+	"workload=gups:size=1G;chase:size=1G)\n"
 	"  --pair K,L=A,B;C,D settings that change together\n"
 	"  -o FILE            the results file (sweep.jsonl)\n"
 	"  --jobs N           runs at a time (as many as CPUs)\n"
@@ -78,11 +80,14 @@ static bool own_option(struct args *a, int *at, struct lab_error *error)
 	if (!strcmp(option, "--pair"))
 		return lab_sweep_pair(&a->sweep, value, error);
 	if (!strcmp(option, "--cells"))
-		return cells_range(a, value) || lab_fail(error, "--cells takes A-B, cells of the sweep counted from 1, not '%s'", value);
+		return cells_range(a, value) ||
+		       lab_fail(error, "--cells takes A-B, cells of the sweep counted from 1, not '%s'", value);
 	if (!strcmp(option, "--jobs"))
-		return number(value, 1, &a->jobs) || lab_fail(error, "--jobs takes a number from 1 on, not '%s'", value);
+		return number(value, 1, &a->jobs) ||
+		       lab_fail(error, "--jobs takes a number from 1 on, not '%s'", value);
 	if (!strcmp(option, "--chunk"))
-		return number(value, 1, &a->chunk) || lab_fail(error, "--chunk takes a number from 1 on, not '%s'", value);
+		return number(value, 1, &a->chunk) ||
+		       lab_fail(error, "--chunk takes a number from 1 on, not '%s'", value);
 	*(!strcmp(option, "-o") ? &a->file : &a->jobs_for) = value;
 	return true;
 }
@@ -121,7 +126,10 @@ static bool parse(struct args *a, struct lab_error *error)
 			if (error->text[0])
 				return false;
 			if (!flag(a, a->argv[at]))
-				return lab_fail(error, "vellum lab sweep has no option '%s'; vellum lab sweep --help lists them", a->argv[at]);
+				return lab_fail(
+					error,
+					"vellum lab sweep has no option '%s'; vellum lab sweep --help lists them",
+					a->argv[at]);
 			at++;
 		}
 		if (error->text[0])
@@ -145,7 +153,8 @@ static bool set_base(void *ctx, struct lab_config *config, struct lab_error *err
 
 /* ---- what is to be done ---- */
 
-/* A guess of each cell's time, and a first look at every workload: what cannot be opened is better said now than in an hour. */
+/* A guess of each cell's time, and a first look at every workload: what cannot be opened is better said now than in an
+ * hour. */
 static bool weigh(struct lab_sweep *sweep, struct lab_error *error)
 {
 	struct lab_cell *last = NULL;
@@ -157,7 +166,8 @@ static bool weigh(struct lab_sweep *sweep, struct lab_error *error)
 
 		if (cell->why)
 			continue;
-		if (!last || strcmp(last->config.workload, c->workload) || last->config.seed != c->seed || last->config.limit != c->limit) {
+		if (!last || strcmp(last->config.workload, c->workload) || last->config.seed != c->seed ||
+		    last->config.limit != c->limit) {
 			struct lab_source *source = lab_source_open(c->workload, c->seed, c->limit, error);
 
 			if (!source)
@@ -185,8 +195,9 @@ static bool keys(struct lab_sweep *sweep, struct lab_error *error)
 static void list_cells(const struct lab_sweep *sweep)
 {
 	for (unsigned i = 0; i < sweep->cells; i++)
-		printf("%5u  %-16s  %s%s%s\n", i + 1, sweep->cell[i].why ? "-" : sweep->cell[i].key, sweep->cell[i].label,
-		       sweep->cell[i].why ? "  cannot be: " : "", sweep->cell[i].why ? sweep->cell[i].why : "");
+		printf("%5u  %-16s  %s%s%s\n", i + 1, sweep->cell[i].why ? "-" : sweep->cell[i].key,
+		       sweep->cell[i].label, sweep->cell[i].why ? "  cannot be: " : "",
+		       sweep->cell[i].why ? sweep->cell[i].why : "");
 }
 
 static int go(struct args *a, struct lab_error *error)
@@ -210,7 +221,9 @@ static int go(struct args *a, struct lab_error *error)
 		return 0;
 	}
 	if (!a->jobs_for)
-		return lab_sweep_run(&(struct lab_sweep_run){ &a->sweep, &a->output, a->file, a->jobs, a->first, a->last, a->quiet }, error);
+		return lab_sweep_run(
+			&(struct lab_sweep_run){ &a->sweep, &a->output, a->file, a->jobs, a->first, a->last, a->quiet },
+			error);
 	jobs = (struct lab_jobs){ a->jobs_for, a->file, a->sweep.cells, a->chunk, a->words, a->word };
 	return lab_jobs_write(&jobs, error) ? 0 : 2;
 }

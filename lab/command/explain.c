@@ -63,8 +63,12 @@ static void one(struct lab_machine *m, struct story *s, uint64_t gva)
 		m->hw = m->hardware->make(s->config);
 		BUG_ON(!m->hw);
 	}
-	printf("%s of 0x%llx by %s, %s:\n", kind == LAB_FETCH ? "fetch" : kind == LAB_WRITE ? "write" : "read", (unsigned long long)gva,
-	       gva >> 63 ? "the kernel" : "the program", s->cold ? "nothing cached" : "caches as the workload left them");
+	printf("%s of 0x%llx by %s, %s:\n",
+	       kind == LAB_FETCH   ? "fetch"
+	       : kind == LAB_WRITE ? "write"
+				   : "read",
+	       (unsigned long long)gva, gva >> 63 ? "the kernel" : "the program",
+	       s->cold ? "nothing cached" : "caches as the workload left them");
 	s->number = 0;
 	s->cycles = 0;
 	m->listener = &listener;
@@ -78,7 +82,8 @@ static void one(struct lab_machine *m, struct story *s, uint64_t gva)
 	else if (t.how == LAB_PAGE_FAULT)
 		printf("  page fault, error code 0x%x", t.error);
 	else
-		printf("  EPT violation for guest-physical 0x%llx%s", (unsigned long long)t.gpa, t.of_table ? " (of a table)" : "");
+		printf("  EPT violation for guest-physical 0x%llx%s", (unsigned long long)t.gpa,
+		       t.of_table ? " (of a table)" : "");
 	printf("; %u references, %g cycles\n\n", s->number, s->cycles);
 }
 
@@ -94,11 +99,14 @@ static void explain(struct lab_machine *m, void *ctx)
 
 static int usage(FILE *out)
 {
-	fprintf(out, "usage: vellum lab explain [OPTION]... [GVA]...\n\n"
-		"Runs the workload for a while (limit, by default 200000 accesses), then shows how the CPU translates each address;\n"
+	fprintf(out,
+		"usage: vellum lab explain [OPTION]... [GVA]...\n\n"
+		"Runs the workload for a while (limit, by default 200000 accesses), then shows how the CPU translates "
+		"each address;\n"
 		"without one, that of the last access of the workload to its data.\n\n%s"
 		"  --cold             with all caches empty\n"
-		"  --write, --fetch   a write, or an instruction fetch, instead of a read\n", lab_options_help);
+		"  --write, --fetch   a write, or an instruction fetch, instead of a read\n",
+		lab_options_help);
 	return out == stdout ? 0 : 2;
 }
 
@@ -157,7 +165,8 @@ int lab_command_explain(int argc, char **argv)
 		} else if (argv[at][0] != '-' && end != argv[at] && !*end) {
 			s.count++;
 		} else {
-			fprintf(stderr, "vellum: '%s' is neither an option nor an address like 0x10000000000\n", argv[at]);
+			fprintf(stderr, "vellum: '%s' is neither an option nor an address like 0x10000000000\n",
+				argv[at]);
 			free(gva);
 			return 2;
 		}

@@ -98,7 +98,8 @@ static bool write_all(const struct lab_result *result, const struct outputs *to,
 		if (fflush(stdout) || ferror(stdout))
 			return lab_fail(error, "cannot write the account: %s", strerror(errno));
 	}
-	return (!to->json || write_json(result, to->json, error)) && ((!to->csv && !to->html) || write_view(result, to, error));
+	return (!to->json || write_json(result, to->json, error)) &&
+	       ((!to->csv && !to->html) || write_view(result, to, error));
 }
 
 /* ---- the command ---- */
@@ -159,7 +160,8 @@ int lab_command_run(int argc, char **argv)
 		if (!error.text[0] && !strcmp(argv[at], "--settings"))
 			settings = true;
 		else if (!error.text[0] && argv[at][0] == '-')
-			lab_fail(&error, "vellum lab run has no option '%s'; vellum lab run --help lists them", argv[at]);
+			lab_fail(&error, "vellum lab run has no option '%s'; vellum lab run --help lists them",
+				 argv[at]);
 		else if (!error.text[0])
 			lab_config_set(&config, "workload", argv[at], &error);
 		if (error.text[0])

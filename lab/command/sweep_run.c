@@ -27,8 +27,9 @@ static unsigned left_out(const struct lab_sweep *sweep, bool quiet, char ***note
 		if (seen)
 			continue;
 		*notes = realloc(*notes, (count + 1) * sizeof(char *));
-		if (!*notes || asprintf(&(*notes)[count], "%u cell%s left out (%s%s): %s", same, same == 1 ? "" : "s",
-					same == 1 ? "" : "the first one: ", sweep->cell[i].label, sweep->cell[i].why) < 0)
+		if (!*notes ||
+		    asprintf(&(*notes)[count], "%u cell%s left out (%s%s): %s", same, same == 1 ? "" : "s",
+			     same == 1 ? "" : "the first one: ", sweep->cell[i].label, sweep->cell[i].why) < 0)
 			abort();
 		if (!quiet)
 			fprintf(stderr, "vellum: note: %s\n", (*notes)[count]);
@@ -137,7 +138,8 @@ static void other_builds(const struct doing *d)
 		others += strcmp(lab_record_build(&d->results->record[i]), d->build) != 0;
 	if (others && !d->args->quiet)
 		fprintf(stderr,
-			"vellum: note: %u result%s in %s come%s from another build of vellum; where the model has changed since, they "
+			"vellum: note: %u result%s in %s come%s from another build of vellum; where the model has "
+			"changed since, they "
 			"differ "
 			"from new ones (a new -o FILE computes all again)\n",
 			others, others == 1 ? "" : "s", d->args->file, others == 1 ? "s" : "");
@@ -149,11 +151,12 @@ static void summary(const struct doing *d, const struct lab_pool_report *r, unsi
 
 	if (d->args->quiet)
 		return;
-	fprintf(stderr, "vellum: %u cell%s in %s on %u CPU%s", r->done, r->done == 1 ? "" : "s", lab_eta_text(r->seconds, text),
-		r->workers, r->workers == 1 ? "" : "s");
+	fprintf(stderr, "vellum: %u cell%s in %s on %u CPU%s", r->done, r->done == 1 ? "" : "s",
+		lab_eta_text(r->seconds, text), r->workers, r->workers == 1 ? "" : "s");
 	if (r->done && r->seconds > 0)
 		fprintf(stderr, ", busy %.1f %% of the time (%.1f s of CPU), %.3g M accesses a second",
-			100 * r->busy / (r->seconds * r->workers), r->cpu_seconds, (double)r->accesses / 1e6 / r->seconds);
+			100 * r->busy / (r->seconds * r->workers), r->cpu_seconds,
+			(double)r->accesses / 1e6 / r->seconds);
 	fprintf(stderr, "; %u %s there already", there, there == 1 ? "was" : "were");
 	if (r->failed)
 		fprintf(stderr, "; %u FAILED", r->failed);
@@ -173,7 +176,8 @@ static bool show(const struct lab_sweep_run *a, const struct lab_results *result
 	if (!record)
 		abort();
 	for (unsigned i = 0; i < a->sweep->cells; i++)
-		if (!a->sweep->cell[i].why && in_range(a, i) && (record[n] = lab_results_find(results, a->sweep->cell[i].key)))
+		if (!a->sweep->cell[i].why && in_range(a, i) &&
+		    (record[n] = lab_results_find(results, a->sweep->cell[i].key)))
 			n++;
 	ok = lab_view_init(&view, record, n, a->output->columns, error);
 	free(record);
@@ -207,7 +211,8 @@ int lab_sweep_run(const struct lab_sweep_run *a, struct lab_error *error)
 	ok = lab_store_open(&store, a->file, &results, error);
 	if (ok) {
 		if (store.torn && !a->quiet)
-			fprintf(stderr, "vellum: note: the last line of %s was half written; that cell is run again\n", a->file);
+			fprintf(stderr, "vellum: note: the last line of %s was half written; that cell is run again\n",
+				a->file);
 		other_builds(&d);
 		count = gather(&d, jobs, &there);
 		ok = plan(&d) && lab_pool_run(&pool, jobs, count, &report, error);

@@ -1,5 +1,5 @@
-/* lab/config/config.c - the settings by name: one table made of the lists in lab/config/config.h. What their values look like as text:
- * lab/config/config_text.c. */
+/* lab/config/config.c - the settings by name: one table made of the lists in lab/config/config.h. What their values
+ * look like as text: lab/config/config_text.c. */
 #include "lab/config/config_text.h"
 
 #include <ctype.h>
@@ -20,13 +20,15 @@ static const struct setting settings[] = {
 	LAB_RUN_SETTINGS(S)
 #undef S
 #define S(type, field, key, value, help) { key, value, help, offsetof(struct lab_config, hv.field), LAB_TYPE_##type },
-	LAB_HYPERVISOR_SETTINGS(S)
+		LAB_HYPERVISOR_SETTINGS(S)
 #undef S
-#define S(type, field, key, value, help) { key, value, help, offsetof(struct lab_config, guest.field), LAB_TYPE_##type },
-	LAB_GUEST_SETTINGS(S)
+#define S(type, field, key, value, help) \
+	{ key, value, help, offsetof(struct lab_config, guest.field), LAB_TYPE_##type },
+			LAB_GUEST_SETTINGS(S)
 #undef S
-#define S(type, field, key, value, help) { key, value, help, offsetof(struct lab_config, machine.field), LAB_TYPE_##type },
-	LAB_MACHINE_SETTINGS(S)
+#define S(type, field, key, value, help) \
+	{ key, value, help, offsetof(struct lab_config, machine.field), LAB_TYPE_##type },
+				LAB_MACHINE_SETTINGS(S)
 #undef S
 };
 
@@ -81,7 +83,8 @@ static bool load_preset(struct lab_config *config, const char *name, struct lab_
 		return lab_fail(error, "there is no preset '%s'; there are %s", name, names);
 	for (unsigned i = 0; i < ARRAY_SIZE(settings); i++)
 		if (!strncmp(settings[i].key, "machine.", 8))
-			BUG_ON(!lab_type_parse(settings[i].type, settings[i].value, (char *)config + settings[i].offset));
+			BUG_ON(!lab_type_parse(settings[i].type, settings[i].value,
+					       (char *)config + settings[i].offset));
 	for (const char *at = p->settings; *at;) {
 		size_t n = strcspn(at, "\n");
 		char *line = strndup(at, n);
@@ -99,7 +102,14 @@ static bool load_preset(struct lab_config *config, const char *name, struct lab_
 bool lab_config_set(struct lab_config *config, const char *key, const char *value, struct lab_error *error)
 {
 	const struct setting *s = find(key);
-	union { uint64_t count; double number; bool flag; uint8_t byte; struct lab_geometry shape; char text[LAB_TEXT_SIZE]; } v;
+	union {
+		uint64_t count;
+		double number;
+		bool flag;
+		uint8_t byte;
+		struct lab_geometry shape;
+		char text[LAB_TEXT_SIZE];
+	} v;
 
 	if (!s)
 		return lab_fail(error, "there is no setting '%s' (perhaps %s was meant)", key, nearest(key));

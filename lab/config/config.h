@@ -1,5 +1,6 @@
-/* lab/config/config.h - one run's configuration: every setting has a name, a default and a help line, and can be set from a text file
- * (`key = value`, # begins a comment), from `--set key=value`, and by the sweep, all through lab_config_set(). */
+/* lab/config/config.h - one run's configuration: every setting has a name, a default and a help line, and can be set
+ * from a text file (`key = value`, # begins a comment), from `--set key=value`, and by the sweep, all through
+ * lab_config_set(). */
 #ifndef VELLUM_LAB_CONFIG_H
 #define VELLUM_LAB_CONFIG_H
 
@@ -8,8 +9,8 @@
 
 #include "lab/error.h"
 
-/* A cache or TLB of entries / ways entries a set; any numbers of which ways divides entries. entries 0: not there. Text:
- * "1536/12", "64/full", "0". Caches for memory give bytes: "32K/8". */
+/* A cache or TLB of entries / ways entries a set; any numbers of which ways divides entries. entries 0: not there.
+ * Text: "1536/12", "64/full", "0". Caches for memory give bytes: "32K/8". */
 struct lab_geometry {
 	uint32_t entries, ways;
 };
@@ -32,7 +33,8 @@ struct lab_geometry {
 	S(CYCLES, ghz, "machine.ghz", "3.4", "cycles in a nanosecond") \
 	S(SHAPE, l1d_4k, "machine.l1d_4k", "64/4", "L1 data TLB for 4K pages") \
 	S(SHAPE, l1d_2m, "machine.l1d_2m", "32/4", "L1 data TLB for 2M pages") \
-	S(SHAPE, l1d_1g, "machine.l1d_1g", "4/full", "L1 data TLB for 1G pages; 0: they lie in the one for 2M pages, in pieces") \
+	S(SHAPE, l1d_1g, "machine.l1d_1g", "4/full", \
+	  "L1 data TLB for 1G pages; 0: they lie in the one for 2M pages, in pieces") \
 	S(FLAG, l1d_unified, "machine.l1d_unified", "off", "pages of all sizes share machine.l1d_4k") \
 	S(SHAPE, l1i_4k, "machine.l1i_4k", "128/4", "L1 instruction TLB for 4K pages") \
 	S(SHAPE, l1i_2m, "machine.l1i_2m", "8/full", "L1 instruction TLB for 2M pages") \
@@ -50,7 +52,8 @@ struct lab_geometry {
 	S(SHAPE, npsc_pdpt, "machine.npsc_pdpt", "4/full", "the same for EPT: PDPT entries") \
 	S(SHAPE, npsc_pd, "machine.npsc_pd", "32/4", "the same for EPT: PD entries") \
 	S(SHAPE, ntlb, "machine.ntlb", "32/4", "nested TLB: guest-physical translations of any size") \
-	S(CYCLES, psc_hit, "machine.psc_hit", "1", "cycles of a walk's start, look-up of paging-structure caches included") \
+	S(CYCLES, psc_hit, "machine.psc_hit", "1", \
+	  "cycles of a walk's start, look-up of paging-structure caches included") \
 	S(CYCLES, ntlb_hit, "machine.ntlb_hit", "1", "cycles of a translation that the nested TLB answers") \
 	S(BYTES, l1_cache, "machine.l1_cache", "32K/8", "L1 data cache, as page walks find it") \
 	S(BYTES, l2_cache, "machine.l2_cache", "256K/8", "L2 cache") \
@@ -59,7 +62,8 @@ struct lab_geometry {
 	S(CYCLES, l2_cycles, "machine.l2_cycles", "12", "... the L2 cache") \
 	S(CYCLES, l3_cycles, "machine.l3_cycles", "36", "... the L3 cache") \
 	S(CYCLES, dram_cycles, "machine.dram_cycles", "230", "... memory") \
-	S(FLAG, data_cache, "machine.data_cache", "off", "the program's own accesses go through the caches too, and cost") \
+	S(FLAG, data_cache, "machine.data_cache", "off", \
+	  "the program's own accesses go through the caches too, and cost") \
 	S(COUNT, walkers, "machine.walkers", "1", "page walks at a time") \
 	S(FLAG, ept, "machine.ept", "on", "the CPU has EPT") \
 	S(PAGES, ept_pages, "machine.ept_pages", "1g", "the largest EPT page that the CPU knows") \
@@ -69,7 +73,8 @@ struct lab_geometry {
 	S(FLAG, pcid, "machine.pcid", "on", "the CPU has PCIDs") \
 	S(FLAG, invpcid, "machine.invpcid", "on", "... and INVPCID") \
 	S(FLAG, la57, "machine.la57", "off", "the CPU has 5-level paging") \
-	S(CYCLES, exit_cycles, "machine.exit_cycles", "500", "a VM exit and the entry that follows, without the hypervisor") \
+	S(CYCLES, exit_cycles, "machine.exit_cycles", "500", \
+	  "a VM exit and the entry that follows, without the hypervisor") \
 	S(CYCLES, invvpid_cycles, "machine.invvpid_cycles", "150", "INVVPID") \
 	S(CYCLES, invept_cycles, "machine.invept_cycles", "250", "INVEPT") \
 	S(CYCLES, invlpg_cycles, "machine.invlpg_cycles", "120", "INVLPG, and INVPCID") \
@@ -83,22 +88,28 @@ struct lab_geometry {
 	S(NAME, mechanism, "hv.mmu", "ept", "native, ept, shadow, vtlb or brute") \
 	S(PAGES, pages, "hv.pages", "2m", "largest page of the host's backing, and of the tables made from it") \
 	S(COUNT, ept_levels, "hv.ept_levels", "4", "levels of EPT tables: 4 or 5") \
-	S(RATIO, fragmentation, "hv.fragmentation", "0", "part of the 2M blocks (at 1g, also of the 1G blocks) backed in pieces") \
+	S(RATIO, fragmentation, "hv.fragmentation", "0", \
+	  "part of the 2M blocks (at 1g, also of the 1G blocks) backed in pieces") \
 	S(FLAG, vpid, "hv.vpid", "on", "virtual machines run with VPIDs") \
-	S(COUNT, vms, "hv.vms", "1", "virtual machines that share the CPU, each with the same workload and another seed") \
+	S(COUNT, vms, "hv.vms", "1", \
+	  "virtual machines that share the CPU, each with the same workload and another seed") \
 	S(COUNT, quantum, "hv.quantum", "1000000", "accesses after which another virtual machine has its turn") \
-	S(COUNT, exit_period, "hv.exit_period", "0", "accesses between exits for other reasons (interrupts, I/O); 0: none") \
-	S(COUNT, table_frames, "hv.table_frames", "0", "4-KByte frames for the mechanism's tables at most; 0: as the guest's memory asks for") \
+	S(COUNT, exit_period, "hv.exit_period", "0", \
+	  "accesses between exits for other reasons (interrupts, I/O); 0: none") \
+	S(COUNT, table_frames, "hv.table_frames", "0", \
+	  "4-KByte frames for the mechanism's tables at most; 0: as the guest's memory asks for") \
 	S(CYCLES, path_cpi, "hv.cpi", "1", "cycles an instruction of the hypervisor") \
 	S(COUNT, path_exit, "hv.path_exit", "60", "instructions of the run loop for any exit") \
 	S(COUNT, path_violation, "hv.path_violation", "740", "... more for an EPT violation") \
-	S(CYCLES, path_prefetch, "hv.path_prefetch", "120", "... more for each shadow entry made in advance, or anew by a sync") \
+	S(CYCLES, path_prefetch, "hv.path_prefetch", "120", \
+	  "... more for each shadow entry made in advance, or anew by a sync") \
 	S(CYCLES, path_remove, "hv.path_remove", "285", "... for each shadow entry taken away") \
 	S(CYCLES, path_page, "hv.path_page", "9200", "... for each shadow page made, and unmade again") \
 	S(CYCLES, path_sync, "hv.path_sync", "300", "... for each table that is compared with its shadow page") \
 	S(CYCLES, path_compare, "hv.path_compare", "4", "... for each entry of these") \
 	S(CYCLES, path_change, "hv.path_change", "110", "... for each of these that is found changed") \
-	S(CYCLES, path_search, "hv.path_search", "26", "... for each entry of a virtual TLB looked through for what is to be dropped") \
+	S(CYCLES, path_search, "hv.path_search", "26", \
+	  "... for each entry of a virtual TLB looked through for what is to be dropped") \
 	S(COUNT, path_fault, "hv.path_fault", "2320", "... more for a page fault that the mechanism fixes") \
 	S(COUNT, path_inject, "hv.path_inject", "970", "... more for a page fault that is the guest's") \
 	S(COUNT, path_emulate, "hv.path_emulate", "4460", "... more for an access that is emulated") \
@@ -109,17 +120,24 @@ struct lab_geometry {
 
 #define LAB_GUEST_SETTINGS(S) \
 	S(COUNT, memory, "guest.memory", "4G", "guest-physical memory") \
-	S(PAGES, pages, "guest.pages", "4k", "pages of anonymous memory: 4k, 2m (transparent huge pages), 1g (hugetlb)") \
+	S(PAGES, pages, "guest.pages", "4k", \
+	  "pages of anonymous memory: 4k, 2m (transparent huge pages), 1g (hugetlb)") \
 	S(COUNT, levels, "guest.levels", "4", "levels of the guest's page tables: 4 or 5") \
 	S(FLAG, pcid, "guest.pcid", "on", "the guest uses PCIDs where its CPU has them") \
-	S(FLAG, pti, "guest.pti", "off", "page-table isolation: CR3 is loaded at each entry to the kernel and each return") \
+	S(FLAG, pti, "guest.pti", "off", \
+	  "page-table isolation: CR3 is loaded at each entry to the kernel and each return") \
 	S(FLAG, global, "guest.global", "on", "the kernel's mappings are global (not with pti)") \
-	S(RATIO, fragmentation, "guest.fragmentation", "0", "part of the 2M blocks of guest memory that cannot be had whole") \
+	S(RATIO, fragmentation, "guest.fragmentation", "0", \
+	  "part of the 2M blocks of guest memory that cannot be had whole") \
 	S(COUNT, tick, "guest.tick", "0", "accesses between timer interrupts of the guest; 0: none") \
-	S(COUNT, khugepaged, "guest.khugepaged", "0", "2M regions looked at in each tick, to be made large pages; 0: none") \
-	S(COUNT, flush_ceiling, "guest.flush_ceiling", "33", "pages beyond which everything is flushed instead of one by one") \
-	S(COUNT, path_fault, "guest.path_fault", "900", "instructions of the guest kernel's page-fault handler, without zeroing") \
-	S(COUNT, path_syscall, "guest.path_syscall", "300", "... of a system call that changes mappings, without each page's") \
+	S(COUNT, khugepaged, "guest.khugepaged", "0", \
+	  "2M regions looked at in each tick, to be made large pages; 0: none") \
+	S(COUNT, flush_ceiling, "guest.flush_ceiling", "33", \
+	  "pages beyond which everything is flushed instead of one by one") \
+	S(COUNT, path_fault, "guest.path_fault", "900", \
+	  "instructions of the guest kernel's page-fault handler, without zeroing") \
+	S(COUNT, path_syscall, "guest.path_syscall", "300", \
+	  "... of a system call that changes mappings, without each page's") \
 	S(COUNT, path_page, "guest.path_page", "60", "... for each page that is mapped or unmapped by it") \
 	S(COUNT, path_switch, "guest.path_switch", "1200", "... of a context switch")
 
@@ -160,19 +178,21 @@ struct lab_config {
 
 /* The defaults: preset haswell. */
 void lab_config_init(struct lab_config *config);
-/* One setting. Setting machine.preset sets all of the machine's settings. false: no such key (the nearest is named), or a value
- * that it cannot have. */
+/* One setting. Setting machine.preset sets all of the machine's settings. false: no such key (the nearest is named), or
+ * a value that it cannot have. */
 bool lab_config_set(struct lab_config *config, const char *key, const char *value, struct lab_error *error);
 /* "key=value". */
 bool lab_config_assign(struct lab_config *config, const char *assignment, struct lab_error *error);
 bool lab_config_read(struct lab_config *config, const char *path, struct lab_error *error);
-/* What lab_config_read reads: all settings whose key begins with prefix ("" for all), with their help as comments where asked. */
+/* What lab_config_read reads: all settings whose key begins with prefix ("" for all), with their help as comments where
+ * asked. */
 void lab_config_write(const struct lab_config *config, const char *prefix, bool help, FILE *out);
 /* The value of a key as text, as lab_config_set takes it; NULL: no such key. The caller frees. */
 char *lab_config_get(const struct lab_config *config, const char *key);
 /* All keys, in order; NULL after the last. */
 const char *lab_config_key(unsigned index);
-/* What no run can be made of (a mechanism that the CPU has not, PCID under shadow, 1G pages where there are none, …). */
+/* What no run can be made of (a mechanism that the CPU has not, PCID under shadow, 1G pages where there are none,
+ * …). */
 bool lab_config_check(const struct lab_config *config, struct lab_error *error);
 
 /* The machines. */

@@ -202,9 +202,11 @@ static char *shape_text(const struct lab_geometry *g, unsigned unit)
 	if (!g->entries)
 		n = asprintf(&text, "0");
 	else if (unit == 1)
-		n = g->ways == g->entries ? asprintf(&text, "%u/full", g->entries) : asprintf(&text, "%u/%u", g->entries, g->ways);
+		n = g->ways == g->entries ? asprintf(&text, "%u/full", g->entries)
+					  : asprintf(&text, "%u/%u", g->entries, g->ways);
 	else
-		n = g->ways == g->entries ? asprintf(&text, "%s/full", entries) : asprintf(&text, "%s/%u", entries, g->ways);
+		n = g->ways == g->entries ? asprintf(&text, "%s/full", entries)
+					  : asprintf(&text, "%s/%u", entries, g->ways);
 	free(entries);
 	return n < 0 ? NULL : text;
 }

@@ -13,9 +13,10 @@ const char lab_options_help[] =
 	"  --workload TEXT    what runs: --set workload=TEXT\n"
 	"  --seed N           --set seed=N\n";
 
-static const struct { const char *option, *key; } shorthands[] = {
-	{ "--preset", "machine.preset" }, { "--mmu", "hv.mmu" }, { "--pages", "hv.pages" }, { "--guest-pages", "guest.pages" },
-	{ "--workload", "workload" }, { "--seed", "seed" },
+static const struct { const char *option, *key;
+} shorthands[] = {
+	{ "--preset", "machine.preset" },   { "--mmu", "hv.mmu" },	  { "--pages", "hv.pages" },
+	{ "--guest-pages", "guest.pages" }, { "--workload", "workload" }, { "--seed", "seed" },
 };
 
 const char *lab_shorthand(const char *name)

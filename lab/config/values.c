@@ -1,4 +1,5 @@
-/* lab/config/values.c - the account's numbers by name, and as JSON. One list of names serves sweeps, figures and JSON. */
+/* lab/config/values.c - the account's numbers by name, and as JSON. One list of names serves sweeps, figures and
+ * JSON. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,7 +42,10 @@ static double l1_hit_rate(const struct lab_result *r)
 {
 	return ratio(sum(r->l1_hits, LAB_SIZES), (double)(r->accesses + r->retries));
 }
-static double walk_rate(const struct lab_result *r) { return ratio((double)r->walks, (double)(r->accesses + r->retries)); }
+static double walk_rate(const struct lab_result *r)
+{
+	return ratio((double)r->walks, (double)(r->accesses + r->retries));
+}
 static double dram_references(const struct lab_result *r)
 {
 	double s = 0;
@@ -55,52 +59,90 @@ static double dram_references(const struct lab_result *r)
 #define BY_SIZE(name, field) \
 	AT(name ".4k", field[LAB_4K], COUNT), AT(name ".2m", field[LAB_2M], COUNT), AT(name ".1g", field[LAB_1G], COUNT)
 #define BY_PLACE(name, field) \
-	AT(name ".l1", field[LAB_L1], COUNT), AT(name ".l2", field[LAB_L2], COUNT), AT(name ".l3", field[LAB_L3], COUNT), \
-	AT(name ".dram", field[LAB_DRAM], COUNT)
+	AT(name ".l1", field[LAB_L1], COUNT), AT(name ".l2", field[LAB_L2], COUNT), \
+		AT(name ".l3", field[LAB_L3], COUNT), AT(name ".dram", field[LAB_DRAM], COUNT)
 
-static const struct value values[] = {
-	AT("instructions", instructions, COUNT), AT("kernel_instructions", kernel_instructions, COUNT),
-	AT("hypervisor_instructions", hypervisor_instructions, COUNT), AT("accesses", accesses, COUNT), AT("reads", reads, COUNT),
-	AT("writes", writes, COUNT), AT("fetches", fetches, COUNT), AT("kernel_accesses", kernel_accesses, COUNT),
-	AT("retries", retries, COUNT), BY_SIZE("l1_hits", l1_hits), BY_SIZE("l2_hits", l2_hits), AT("walks", walks, COUNT),
-	BY_SIZE("walks_completed", walks_completed), AT("walks_faulted", walks_faulted, COUNT),
-	AT("walks_exited", walks_exited, COUNT), AT("flag_updates", flag_updates, COUNT), AT("references", references, COUNT),
-	{ "references_guest", 0, DERIVED, guest_references }, { "references_ept", 0, DERIVED, ept_references },
-	{ "references_dram", 0, DERIVED, dram_references },
-	BY_PLACE("guest_references.pt", guest_references[1]), BY_PLACE("guest_references.pd", guest_references[2]),
-	BY_PLACE("guest_references.pdpt", guest_references[3]), BY_PLACE("guest_references.pml4", guest_references[4]),
-	BY_PLACE("guest_references.pml5", guest_references[5]), BY_PLACE("ept_references.pt", ept_references[1]),
-	BY_PLACE("ept_references.pd", ept_references[2]), BY_PLACE("ept_references.pdpt", ept_references[3]),
-	BY_PLACE("ept_references.pml4", ept_references[4]), BY_PLACE("ept_references.pml5", ept_references[5]),
-	AT("walks_from.root", psc_hits[0], COUNT), AT("walks_from.pd", psc_hits[2], COUNT), AT("walks_from.pdpt", psc_hits[3], COUNT),
-	AT("walks_from.pml4", psc_hits[4], COUNT), AT("walks_from.pml5", psc_hits[5], COUNT),
-	AT("ept_walks_from.root", npsc_hits[0], COUNT), AT("ept_walks_from.pd", npsc_hits[2], COUNT),
-	AT("ept_walks_from.pdpt", npsc_hits[3], COUNT), AT("ept_walks_from.pml4", npsc_hits[4], COUNT),
-	AT("ept_walks_from.pml5", npsc_hits[5], COUNT),
-	AT("nested_tlb_hits", ntlb_hits, COUNT), AT("nested_tlb_misses", ntlb_misses, COUNT), BY_PLACE("data", data),
-	{ "l1_hit_rate", 0, DERIVED, l1_hit_rate }, { "walk_rate", 0, DERIVED, walk_rate },
-	{ "references_a_walk", 0, DERIVED, references_a_walk }, { "cycles_a_walk", 0, DERIVED, cycles_a_walk },
-	AT("cycles.base", cycles_base, CYCLES), AT("cycles.kernel", cycles_kernel, CYCLES), AT("cycles.data", cycles_data, CYCLES),
-	AT("cycles.l2_tlb", cycles_l2_tlb, CYCLES), { "cycles.walks", 0, DERIVED, walk_cycles },
-	AT("cycles.walk_guest", cycles_walk_guest, CYCLES), AT("cycles.walk_ept", cycles_walk_ept, CYCLES),
-	AT("cycles.exits", cycles_exits, CYCLES), AT("cycles.hypervisor", cycles_hypervisor, CYCLES),
-	AT("cycles.flushes", cycles_flushes, CYCLES), AT("cycles.least", cycles_least, CYCLES), AT("cycles.most", cycles_most, CYCLES),
-	AT("seconds.least", seconds_least, CYCLES), AT("seconds.most", seconds_most, CYCLES), AT("exits", exits_all, COUNT),
+static const struct value values[] = { AT("instructions", instructions, COUNT),
+				       AT("kernel_instructions", kernel_instructions, COUNT),
+				       AT("hypervisor_instructions", hypervisor_instructions, COUNT),
+				       AT("accesses", accesses, COUNT),
+				       AT("reads", reads, COUNT),
+				       AT("writes", writes, COUNT),
+				       AT("fetches", fetches, COUNT),
+				       AT("kernel_accesses", kernel_accesses, COUNT),
+				       AT("retries", retries, COUNT),
+				       BY_SIZE("l1_hits", l1_hits),
+				       BY_SIZE("l2_hits", l2_hits),
+				       AT("walks", walks, COUNT),
+				       BY_SIZE("walks_completed", walks_completed),
+				       AT("walks_faulted", walks_faulted, COUNT),
+				       AT("walks_exited", walks_exited, COUNT),
+				       AT("flag_updates", flag_updates, COUNT),
+				       AT("references", references, COUNT),
+				       { "references_guest", 0, DERIVED, guest_references },
+				       { "references_ept", 0, DERIVED, ept_references },
+				       { "references_dram", 0, DERIVED, dram_references },
+				       BY_PLACE("guest_references.pt", guest_references[1]),
+				       BY_PLACE("guest_references.pd", guest_references[2]),
+				       BY_PLACE("guest_references.pdpt", guest_references[3]),
+				       BY_PLACE("guest_references.pml4", guest_references[4]),
+				       BY_PLACE("guest_references.pml5", guest_references[5]),
+				       BY_PLACE("ept_references.pt", ept_references[1]),
+				       BY_PLACE("ept_references.pd", ept_references[2]),
+				       BY_PLACE("ept_references.pdpt", ept_references[3]),
+				       BY_PLACE("ept_references.pml4", ept_references[4]),
+				       BY_PLACE("ept_references.pml5", ept_references[5]),
+				       AT("walks_from.root", psc_hits[0], COUNT),
+				       AT("walks_from.pd", psc_hits[2], COUNT),
+				       AT("walks_from.pdpt", psc_hits[3], COUNT),
+				       AT("walks_from.pml4", psc_hits[4], COUNT),
+				       AT("walks_from.pml5", psc_hits[5], COUNT),
+				       AT("ept_walks_from.root", npsc_hits[0], COUNT),
+				       AT("ept_walks_from.pd", npsc_hits[2], COUNT),
+				       AT("ept_walks_from.pdpt", npsc_hits[3], COUNT),
+				       AT("ept_walks_from.pml4", npsc_hits[4], COUNT),
+				       AT("ept_walks_from.pml5", npsc_hits[5], COUNT),
+				       AT("nested_tlb_hits", ntlb_hits, COUNT),
+				       AT("nested_tlb_misses", ntlb_misses, COUNT),
+				       BY_PLACE("data", data),
+				       { "l1_hit_rate", 0, DERIVED, l1_hit_rate },
+				       { "walk_rate", 0, DERIVED, walk_rate },
+				       { "references_a_walk", 0, DERIVED, references_a_walk },
+				       { "cycles_a_walk", 0, DERIVED, cycles_a_walk },
+				       AT("cycles.base", cycles_base, CYCLES),
+				       AT("cycles.kernel", cycles_kernel, CYCLES),
+				       AT("cycles.data", cycles_data, CYCLES),
+				       AT("cycles.l2_tlb", cycles_l2_tlb, CYCLES),
+				       { "cycles.walks", 0, DERIVED, walk_cycles },
+				       AT("cycles.walk_guest", cycles_walk_guest, CYCLES),
+				       AT("cycles.walk_ept", cycles_walk_ept, CYCLES),
+				       AT("cycles.exits", cycles_exits, CYCLES),
+				       AT("cycles.hypervisor", cycles_hypervisor, CYCLES),
+				       AT("cycles.flushes", cycles_flushes, CYCLES),
+				       AT("cycles.least", cycles_least, CYCLES),
+				       AT("cycles.most", cycles_most, CYCLES),
+				       AT("seconds.least", seconds_least, CYCLES),
+				       AT("seconds.most", seconds_most, CYCLES),
+				       AT("exits", exits_all, COUNT),
 #define E(name, help) \
-	AT("exits." #name, exits[LAB_EXIT_##name], COUNT), AT("exit_cycles." #name, exit_cycles[LAB_EXIT_##name], CYCLES),
-	LAB_EXITS(E)
+	AT("exits." #name, exits[LAB_EXIT_##name], COUNT), \
+		AT("exit_cycles." #name, exit_cycles[LAB_EXIT_##name], CYCLES),
+				       LAB_EXITS(E)
 #undef E
 #define F(name, help) \
-	AT("flushes." #name, flushes[LAB_FLUSH_##name], COUNT), AT("flushed_entries." #name, flushed_entries[LAB_FLUSH_##name], COUNT), \
-	AT("refills." #name, refills[LAB_FLUSH_##name], COUNT), AT("refill_cycles." #name, refill_cycles[LAB_FLUSH_##name], CYCLES),
-	LAB_FLUSHES(F)
+	AT("flushes." #name, flushes[LAB_FLUSH_##name], COUNT), \
+		AT("flushed_entries." #name, flushed_entries[LAB_FLUSH_##name], COUNT), \
+		AT("refills." #name, refills[LAB_FLUSH_##name], COUNT), \
+		AT("refill_cycles." #name, refill_cycles[LAB_FLUSH_##name], CYCLES),
+					       LAB_FLUSHES(F)
 #undef F
-	AT("table_pages.guest", guest_table_pages, COUNT), AT("table_pages.host", host_table_pages, COUNT),
+						       AT("table_pages.guest", guest_table_pages, COUNT),
+				       AT("table_pages.host", host_table_pages, COUNT),
 #define C(name, help) AT("mmu." #name, mmu.name, COUNT),
-	MMU_COUNTERS(C)
+				       MMU_COUNTERS(C)
 #undef C
 #define C(name, help) AT(#name, os.name, COUNT),
-	LAB_OS_COUNTERS(C)
+					       LAB_OS_COUNTERS(C)
 #undef C
 };
 
@@ -135,7 +177,8 @@ static void add(cJSON *to, const struct lab_result *r, const struct value *v)
 	char text[32];
 
 	if (v->kind == COUNT)
-		snprintf(text, sizeof(text), "%llu", (unsigned long long)*(const uint64_t *)(const void *)((const char *)r + v->offset));
+		snprintf(text, sizeof(text), "%llu",
+			 (unsigned long long)*(const uint64_t *)(const void *)((const char *)r + v->offset));
 	else
 		snprintf(text, sizeof(text), "%.17g", value_of(r, v));
 	cJSON_AddRawToObject(to, v->name, text);

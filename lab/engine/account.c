@@ -7,8 +7,8 @@
 
 static double reference_cycles(const struct lab_machine_config *c, const uint64_t places[LAB_PLACES])
 {
-	return (double)places[LAB_L1] * c->l1_cycles + (double)places[LAB_L2] * c->l2_cycles + (double)places[LAB_L3] * c->l3_cycles +
-	       (double)places[LAB_DRAM] * c->dram_cycles;
+	return (double)places[LAB_L1] * c->l1_cycles + (double)places[LAB_L2] * c->l2_cycles +
+	       (double)places[LAB_L3] * c->l3_cycles + (double)places[LAB_DRAM] * c->dram_cycles;
 }
 
 static void add_mmu(struct mmu_counters *sum, const struct mmu_counters *now, const struct mmu_counters *before)
@@ -53,8 +53,9 @@ static void price_walks(const struct lab_counts *n, const struct lab_machine_con
 	r->cycles_walk_guest += (double)r->walks * c->psc_hit;
 	r->cycles_walk_ept += (double)r->ntlb_hits * c->ntlb_hit + (double)r->ntlb_misses * c->psc_hit;
 	for (unsigned i = 0; i < LAB_FLUSH_COUNT; i++)
-		r->refill_cycles[i] = reference_cycles(c, n->refill_references[i]) + (double)r->refills[i] * c->psc_hit +
-				      (double)n->refill_ntlb_hits[i] * c->ntlb_hit + (double)n->refill_ntlb_misses[i] * c->psc_hit;
+		r->refill_cycles[i] =
+			reference_cycles(c, n->refill_references[i]) + (double)r->refills[i] * c->psc_hit +
+			(double)n->refill_ntlb_hits[i] * c->ntlb_hit + (double)n->refill_ntlb_misses[i] * c->psc_hit;
 }
 
 static void price_exits(const struct lab_counts *n, const struct lab_config *c, struct lab_result *r)
@@ -62,11 +63,13 @@ static void price_exits(const struct lab_counts *n, const struct lab_config *c, 
 	for (unsigned i = 0; i < LAB_EXIT_COUNT; i++) {
 		r->exits_all += r->exits[i];
 		r->hypervisor_instructions += n->exit_instructions[i];
-		r->exit_cycles[i] = (double)r->exits[i] * c->machine.exit_cycles + (double)n->exit_instructions[i] * c->hv.path_cpi;
+		r->exit_cycles[i] =
+			(double)r->exits[i] * c->machine.exit_cycles + (double)n->exit_instructions[i] * c->hv.path_cpi;
 	}
 	r->cycles_exits = (double)r->exits_all * c->machine.exit_cycles;
 	r->cycles_hypervisor = (double)r->hypervisor_instructions * c->hv.path_cpi;
-	r->cycles_flushes = (double)n->invvpids * c->machine.invvpid_cycles + (double)n->invepts * c->machine.invept_cycles;
+	r->cycles_flushes =
+		(double)n->invvpids * c->machine.invvpid_cycles + (double)n->invepts * c->machine.invept_cycles;
 }
 
 void lab_account(const struct lab_machine *m, struct lab_result *r)
@@ -81,15 +84,17 @@ void lab_account(const struct lab_machine *m, struct lab_result *r)
 	price_walks(n, &c->machine, r);
 	price_exits(n, c, r);
 	r->cycles_base = (double)r->instructions * c->machine.cpi;
-	r->cycles_kernel = (double)r->kernel_instructions * c->machine.cpi + (double)n->delivered_faults * c->machine.fault_cycles +
-			   (double)n->cr3_loads * c->machine.cr3_cycles + (double)n->invlpgs * c->machine.invlpg_cycles +
-			   (double)n->copied_bytes * c->machine.copy_byte_cycles;
+	r->cycles_kernel =
+		(double)r->kernel_instructions * c->machine.cpi +
+		(double)n->delivered_faults * c->machine.fault_cycles + (double)n->cr3_loads * c->machine.cr3_cycles +
+		(double)n->invlpgs * c->machine.invlpg_cycles + (double)n->copied_bytes * c->machine.copy_byte_cycles;
 	r->cycles_data = reference_cycles(&c->machine, r->data);
 	for (unsigned i = 0; i < LAB_PLACES; i++)
 		r->cycles_data -= (double)r->data[i] * c->machine.l1_cycles;
 	for (unsigned i = 0; i < LAB_SIZES; i++)
 		r->cycles_l2_tlb += (double)r->l2_hits[i] * c->machine.l2_hit;
-	others = r->cycles_base + r->cycles_kernel + r->cycles_data + r->cycles_exits + r->cycles_hypervisor + r->cycles_flushes;
+	others = r->cycles_base + r->cycles_kernel + r->cycles_data + r->cycles_exits + r->cycles_hypervisor +
+		 r->cycles_flushes;
 	r->cycles_most = others + r->cycles_l2_tlb + r->cycles_walk_guest + r->cycles_walk_ept;
 	/* However well walks are hidden, the walkers have to make them. */
 	r->cycles_least = fmax(others, (r->cycles_walk_guest + r->cycles_walk_ept) / (double)c->machine.walkers);
@@ -124,20 +129,23 @@ static uint64_t sum(const uint64_t *v, unsigned n)
 static bool law(const char *name, uint64_t left, uint64_t right, struct lab_error *error)
 {
 	return left == right ||
-	       lab_fail(error, "the account is wrong (an error of the lab): %s is %llu on one side and %llu on the other", name,
-			(unsigned long long)left, (unsigned long long)right);
+	       lab_fail(error,
+			"the account is wrong (an error of the lab): %s is %llu on one side and %llu on the other",
+			name, (unsigned long long)left, (unsigned long long)right);
 }
 
 static bool near(const char *name, double left, double right, struct lab_error *error)
 {
 	return fabs(left - right) <= 1e-9 * fmax(fabs(left), fabs(right)) ||
-	       lab_fail(error, "the account is wrong (an error of the lab): %s is %.17g on one side and %.17g on the other", name, left,
-			right);
+	       lab_fail(error,
+			"the account is wrong (an error of the lab): %s is %.17g on one side and %.17g on the other",
+			name, left, right);
 }
 
 bool lab_result_check(const struct lab_result *r, struct lab_error *error)
 {
-	uint64_t references = sum(&r->guest_references[0][0], 6 * LAB_PLACES) + sum(&r->ept_references[0][0], 6 * LAB_PLACES);
+	uint64_t references =
+		sum(&r->guest_references[0][0], 6 * LAB_PLACES) + sum(&r->ept_references[0][0], 6 * LAB_PLACES);
 	double exits = 0;
 	bool ok = true;
 
@@ -151,12 +159,14 @@ bool lab_result_check(const struct lab_result *r, struct lab_error *error)
 		       sum(r->walks_completed, LAB_SIZES) + r->walks_faulted + r->walks_exited, error);
 	ok = ok && law("references = guest's + EPT's", r->references, references, error);
 	ok = ok && law("walks = by where they began", r->walks, sum(r->psc_hits, 6), error);
-	ok = ok && law("nested-TLB misses = EPT walks by where they began", r->ntlb_misses, sum(r->npsc_hits, 6), error);
+	ok = ok &&
+	     law("nested-TLB misses = EPT walks by where they began", r->ntlb_misses, sum(r->npsc_hits, 6), error);
 	ok = ok && law("exits = sum over reasons", r->exits_all, sum(r->exits, LAB_EXIT_COUNT), error);
-	ok = ok && near("cycles of exits and hypervisor = sum over reasons", r->cycles_exits + r->cycles_hypervisor, exits,
-			error);
+	ok = ok && near("cycles of exits and hypervisor = sum over reasons", r->cycles_exits + r->cycles_hypervisor,
+			exits, error);
 	ok = ok && near("most cycles = sum of the parts", r->cycles_most,
-			r->cycles_base + r->cycles_kernel + r->cycles_data + r->cycles_l2_tlb + r->cycles_walk_guest + r->cycles_walk_ept +
-			r->cycles_exits + r->cycles_hypervisor + r->cycles_flushes, error);
+			r->cycles_base + r->cycles_kernel + r->cycles_data + r->cycles_l2_tlb + r->cycles_walk_guest +
+				r->cycles_walk_ept + r->cycles_exits + r->cycles_hypervisor + r->cycles_flushes,
+			error);
 	return ok;
 }

@@ -8,13 +8,16 @@ bool lab_config_check(const struct lab_config *c, struct lab_error *error)
 	bool native = !strcmp(c->hv.mechanism, "native");
 
 	if (!native && !mmu_mechanism_by_name(c->hv.mechanism))
-		return lab_fail(error, "there is no mechanism '%s'; there are native, ept, shadow, vtlb and brute", c->hv.mechanism);
+		return lab_fail(error, "there is no mechanism '%s'; there are native, ept, shadow, vtlb and brute",
+				c->hv.mechanism);
 	if (c->hv.vms < 1 || c->hv.vms > LAB_VMS_MAX)
 		return lab_fail(error, "hv.vms must be from 1 to %d", LAB_VMS_MAX);
 	if (native && c->hv.vms > 1)
-		return lab_fail(error, "hv.vms must be 1 where hv.mmu is native: without a hypervisor there is one machine");
+		return lab_fail(error,
+				"hv.vms must be 1 where hv.mmu is native: without a hypervisor there is one machine");
 	if (!strcmp(c->hv.mechanism, "ept") && !c->machine.ept)
-		return lab_fail(error, "the machine '%s' has no EPT: choose hv.mmu=shadow, vtlb or brute, or another machine",
+		return lab_fail(error,
+				"the machine '%s' has no EPT: choose hv.mmu=shadow, vtlb or brute, or another machine",
 				c->machine.preset);
 	if (c->guest.levels != 4 && c->guest.levels != 5)
 		return lab_fail(error, "guest.levels must be 4 or 5");
@@ -24,12 +27,15 @@ bool lab_config_check(const struct lab_config *c, struct lab_error *error)
 	if (c->hv.ept_levels != 4 && c->hv.ept_levels != 5)
 		return lab_fail(error, "hv.ept_levels must be 4 or 5");
 	if (c->hv.ept_levels == 5 && !c->machine.ept_5level && !strcmp(c->hv.mechanism, "ept"))
-		return lab_fail(error, "the machine '%s' has no EPT tables of five levels: set machine.ept_5level=on, or hv.ept_levels=4",
+		return lab_fail(error,
+				"the machine '%s' has no EPT tables of five levels: set machine.ept_5level=on, or "
+				"hv.ept_levels=4",
 				c->machine.preset);
 	if (c->guest.memory % (2u << 20) || c->guest.memory < 64u << 20 || c->guest.memory > LAB_MEMORY_MAX)
 		return lab_fail(error, "guest.memory must be a multiple of 2M, from 64M to 4T");
 	if (!c->machine.l1d_4k.entries || !c->machine.l1i_4k.entries)
-		return lab_fail(error, "machine.l1d_4k and machine.l1i_4k must have entries: every CPU has TLBs for 4K pages");
+		return lab_fail(error,
+				"machine.l1d_4k and machine.l1i_4k must have entries: every CPU has TLBs for 4K pages");
 	if (!c->machine.walkers)
 		return lab_fail(error, "machine.walkers must be at least 1");
 	if (c->machine.ghz <= 0)
@@ -190,8 +196,8 @@ bool lab_run_sources(const struct lab_config *config, struct lab_source *const s
 	return run_sources(config, source, result, &x, error);
 }
 
-bool lab_run_then(const struct lab_config *config, struct lab_source *const source[], struct lab_result *result, lab_after *after,
-		  void *ctx, struct lab_error *error)
+bool lab_run_then(const struct lab_config *config, struct lab_source *const source[], struct lab_result *result,
+		  lab_after *after, void *ctx, struct lab_error *error)
 {
 	const struct extras x = { .after = after, .after_ctx = ctx };
 

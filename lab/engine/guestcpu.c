@@ -39,8 +39,13 @@ const char *lab_cpu_why(const struct lab_cpu *cpu)
 
 bool lab_cpu_start(struct lab_cpu *cpu, uint64_t cr3, uint64_t cr4)
 {
-	struct walk_regs regs = { .cr0 = X_CR0_PE | X_CR0_ET | X_CR0_WP | X_CR0_PG, .cr3 = cr3, .cr4 = cr4 | X_CR4_PAE,
-				  .efer = X_EFER_LME | X_EFER_LMA | X_EFER_NXE, .maxphyaddr = 46, .has_1g = true, .cs_l = true };
+	struct walk_regs regs = { .cr0 = X_CR0_PE | X_CR0_ET | X_CR0_WP | X_CR0_PG,
+				  .cr3 = cr3,
+				  .cr4 = cr4 | X_CR4_PAE,
+				  .efer = X_EFER_LME | X_EFER_LMA | X_EFER_NXE,
+				  .maxphyaddr = 46,
+				  .has_1g = true,
+				  .cs_l = true };
 
 	if (!cpu->native && cr4 & cpu->vm.ops->cr4_unsupported) {
 		snprintf(cpu->why, sizeof(cpu->why), "guests under %s have no PCIDs", cpu->vm.ops->name);
@@ -68,8 +73,11 @@ struct lab_guest_features lab_cpu_features(const struct lab_cpu *cpu)
 	const struct lab_config *c = cpu->m->config;
 	bool hidden = !cpu->native && cpu->vm.ops->cr4_unsupported & X_CR4_PCIDE;
 
-	return (struct lab_guest_features){ .levels = (unsigned)c->guest.levels, .pcid = c->machine.pcid && c->guest.pcid && !hidden,
-					    .invpcid = c->machine.invpcid && c->machine.pcid && c->guest.pcid && !hidden, .pages_1g = true,
+	return (struct lab_guest_features){ .levels = (unsigned)c->guest.levels,
+					    .pcid = c->machine.pcid && c->guest.pcid && !hidden,
+					    .invpcid =
+						    c->machine.invpcid && c->machine.pcid && c->guest.pcid && !hidden,
+					    .pages_1g = true,
 					    .memory = c->guest.memory };
 }
 
@@ -134,7 +142,8 @@ void lab_cpu_write_pte(struct lab_cpu *cpu, uint64_t gpa, uint64_t value)
 	store(cpu, gpa, value);
 }
 
-/* A page that once held a table may still be guarded as one: its words are written one by one until the page is free. */
+/* A page that once held a table may still be guarded as one: its words are written one by one until the page is
+ * free. */
 static void zero_page(struct lab_cpu *cpu, uint64_t gpa)
 {
 	uint64_t *stored = &cpu->ram.stored[gpa >> PAGE_SHIFT >> 6], bit = BIT(gpa >> PAGE_SHIFT & 63);
@@ -229,8 +238,14 @@ void lab_cpu_load_cr3(struct lab_cpu *cpu, uint64_t value)
 void lab_cpu_invlpg(struct lab_cpu *cpu, uint64_t gva)
 {
 	struct lab_machine *m = cpu->m;
-	struct lab_cover cover = { .linear = true, .vpid = m->now.vpid, .pcid = m->now.pcid, .globals = true, .one_address = true,
-				   .psc_all = true, .pieces = true, .gva = gva };
+	struct lab_cover cover = { .linear = true,
+				   .vpid = m->now.vpid,
+				   .pcid = m->now.pcid,
+				   .globals = true,
+				   .one_address = true,
+				   .psc_all = true,
+				   .pieces = true,
+				   .gva = gva };
 
 	m->counts->invlpgs++;
 	if (!cpu->native && cpu->vcpu.intercepts.invlpg) {
@@ -245,8 +260,15 @@ void lab_cpu_invlpg(struct lab_cpu *cpu, uint64_t gva)
 void lab_cpu_invpcid(struct lab_cpu *cpu, unsigned type, unsigned pcid, uint64_t gva)
 {
 	struct lab_machine *m = cpu->m;
-	struct lab_cover cover = { .linear = true, .vpid = m->now.vpid, .pcid = (uint16_t)(pcid & 0xfff), .one_address = type == 0,
-				   .psc_all = type != 0, .all_pcids = type >= 2, .globals = type == 2, .pieces = true, .gva = gva };
+	struct lab_cover cover = { .linear = true,
+				   .vpid = m->now.vpid,
+				   .pcid = (uint16_t)(pcid & 0xfff),
+				   .one_address = type == 0,
+				   .psc_all = type != 0,
+				   .all_pcids = type >= 2,
+				   .globals = type == 2,
+				   .pieces = true,
+				   .gva = gva };
 
 	m->counts->invlpgs++;
 	lab_invalidate(m, &cover, type == 0 ? LAB_FLUSH_invlpg : LAB_FLUSH_cr4);
@@ -255,7 +277,9 @@ void lab_cpu_invpcid(struct lab_cpu *cpu, unsigned type, unsigned pcid, uint64_t
 void lab_cpu_flush_all(struct lab_cpu *cpu)
 {
 	struct lab_machine *m = cpu->m;
-	struct lab_cover cover = { .linear = true, .vpid = m->now.vpid, .all_pcids = true, .globals = true, .psc_all = true };
+	struct lab_cover cover = {
+		.linear = true, .vpid = m->now.vpid, .all_pcids = true, .globals = true, .psc_all = true
+	};
 
 	m->counts->cr3_loads++;
 	if (!cpu->native && cpu->vcpu.intercepts.cr4_owned & X_CR4_PGE) {

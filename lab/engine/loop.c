@@ -1,5 +1,5 @@
-/* lab/engine/loop.c - the loops that take events from a stream to the machine: the plain one, which makes every access, and the fast
- * one, which only counts those that change nothing (lab/machine/fast.h). */
+/* lab/engine/loop.c - the loops that take events from a stream to the machine: the plain one, which makes every access,
+ * and the fast one, which only counts those that change nothing (lab/machine/fast.h). */
 #include "lab/machine/fast.h"
 
 static bool refill(struct lab_cpu *cpu)

@@ -53,8 +53,13 @@ static bool below_invvpid(void *ctx, enum invvpid_type type, uint16_t vpid, gva_
 static bool below_invept(void *ctx, enum invept_type type, uint64_t eptp)
 {
 	struct lab_machine *m = ctx;
-	struct lab_cover cover = { .linear = true, .all_vpids = true, .all_pcids = true, .globals = true, .psc_all = true,
-				   .guest_physical = true, .all_vms = true };
+	struct lab_cover cover = { .linear = true,
+				   .all_vpids = true,
+				   .all_pcids = true,
+				   .globals = true,
+				   .psc_all = true,
+				   .guest_physical = true,
+				   .all_vms = true };
 
 	for (unsigned i = 0; type == INVEPT_SINGLE && i < m->config->hv.vms; i++) {
 		const struct lab_cpu *cpu = &m->vm[i];
@@ -72,12 +77,20 @@ static bool below_invept(void *ctx, enum invept_type type, uint64_t eptp)
 
 /* ---- invalidation ---- */
 
-/* A page fault or EPT violation drops what might have led to it (SDM, "Operations that Invalidate TLBs and Paging-Structure
- * Caches" and "Operations that Invalidate Cached Mappings"), so that a right that was added is seen without a flush. */
+/* A page fault or EPT violation drops what might have led to it (SDM, "Operations that Invalidate TLBs and
+ * Paging-Structure Caches" and "Operations that Invalidate Cached Mappings"), so that a right that was added is seen
+ * without a flush. */
 static void drop_faulting(struct lab_machine *m, uint64_t gva, const struct lab_translation *t)
 {
-	struct lab_cover cover = { .linear = true, .vpid = m->now.vpid, .pcid = m->now.pcid, .globals = true, .one_address = true,
-				   .gva = gva, .guest_physical = t->how == LAB_VIOLATION, .vm = m->now.vm, .one_gpa = true,
+	struct lab_cover cover = { .linear = true,
+				   .vpid = m->now.vpid,
+				   .pcid = m->now.pcid,
+				   .globals = true,
+				   .one_address = true,
+				   .gva = gva,
+				   .guest_physical = t->how == LAB_VIOLATION,
+				   .vm = m->now.vm,
+				   .one_gpa = true,
 				   .gpa = t->gpa };
 
 	m->hardware->invalidate(m, &cover, LAB_FLUSH_BY_FAULT);
@@ -136,7 +149,9 @@ void lab_enter(struct lab_cpu *cpu)
 
 void lab_exited(struct lab_cpu *cpu, enum lab_exit kind, uint64_t instructions)
 {
-	static const struct lab_cover untagged = { .linear = true, .all_pcids = true, .globals = true, .psc_all = true };
+	static const struct lab_cover untagged = {
+		.linear = true, .all_pcids = true, .globals = true, .psc_all = true
+	};
 	struct lab_machine *m = cpu->m;
 
 	m->counts->r.exits[kind]++;
@@ -166,7 +181,9 @@ static bool deliver(struct lab_cpu *cpu, uint64_t gva, uint32_t error)
 static enum lab_ended violation(struct lab_cpu *cpu, uint64_t gva, enum lab_kind kind, const struct lab_translation *t)
 {
 	const struct lab_hypervisor_config *hv = &cpu->m->config->hv;
-	struct mmu_fault f = { .kind = MMU_FAULT_EPT_VIOLATION, .gva = GVA(gva), .gpa = GPA(t->gpa), .access = MMU_LINEAR };
+	struct mmu_fault f = {
+		.kind = MMU_FAULT_EPT_VIOLATION, .gva = GVA(gva), .gpa = GPA(t->gpa), .access = MMU_LINEAR
+	};
 	struct mmu_result r;
 
 	if (t->of_table)
@@ -249,11 +266,29 @@ enum lab_ended lab_access(struct lab_cpu *cpu, uint64_t gva, enum lab_kind kind,
 static struct mmu_caps caps_of(const struct lab_machine_config *c)
 {
 	return (struct mmu_caps){
-		.maxphyaddr = 46, .nx = true, .page_1g = true, .smep = true, .smap = true, .pcid = c->pcid, .la57 = c->la57, .ept = c->ept,
-		.ept_execute_only = true, .ept_wb = true, .ept_2m = c->ept_pages >= 21, .ept_1g = c->ept_pages >= 30, .ept_ad = c->ept_ad,
+		.maxphyaddr = 46,
+		.nx = true,
+		.page_1g = true,
+		.smep = true,
+		.smap = true,
+		.pcid = c->pcid,
+		.la57 = c->la57,
+		.ept = c->ept,
+		.ept_execute_only = true,
+		.ept_wb = true,
+		.ept_2m = c->ept_pages >= 21,
+		.ept_1g = c->ept_pages >= 30,
+		.ept_ad = c->ept_ad,
 		.ept_5level = c->ept_5level,
-		.invept = c->ept, .invept_single = c->ept, .invept_all = c->ept, .vpid = c->vpid, .invvpid = c->vpid,
-		.invvpid_address = c->vpid, .invvpid_single = c->vpid, .invvpid_all = c->vpid, .invvpid_single_retaining_globals = c->vpid,
+		.invept = c->ept,
+		.invept_single = c->ept,
+		.invept_all = c->ept,
+		.vpid = c->vpid,
+		.invvpid = c->vpid,
+		.invvpid_address = c->vpid,
+		.invvpid_single = c->vpid,
+		.invvpid_all = c->vpid,
+		.invvpid_single_retaining_globals = c->vpid,
 		.unrestricted_guest = true,
 	};
 }
@@ -280,7 +315,8 @@ static bool cpu_init(struct lab_cpu *cpu, unsigned number, struct lab_error *err
 	if (cpu->native)
 		return true;
 	if (!ops)
-		return lab_fail(error, "there is no mechanism '%s'; there are native, ept, shadow, vtlb and brute", c->hv.mechanism);
+		return lab_fail(error, "there is no mechanism '%s'; there are native, ept, shadow, vtlb and brute",
+				c->hv.mechanism);
 	config.ram_pages = cpu->ram.pages;
 	why = mmu_unsupported(ops, &m->caps, &config);
 	if (why)
@@ -296,16 +332,23 @@ static bool cpu_init(struct lab_cpu *cpu, unsigned number, struct lab_error *err
 
 static uint64_t tlb_entries(const struct lab_machine_config *c)
 {
-	return (uint64_t)c->l1d_4k.entries + c->l1d_2m.entries + c->l1d_1g.entries + c->l1i_4k.entries + c->l1i_2m.entries +
-	       c->l2.entries + c->l2_1g.entries;
+	return (uint64_t)c->l1d_4k.entries + c->l1d_2m.entries + c->l1d_1g.entries + c->l1i_4k.entries +
+	       c->l1i_2m.entries + c->l2.entries + c->l2_1g.entries;
 }
 
-bool lab_machine_init(struct lab_machine *m, const struct lab_config *config, struct lab_counts *counts, struct lab_error *error)
+bool lab_machine_init(struct lab_machine *m, const struct lab_config *config, struct lab_counts *counts,
+		      struct lab_error *error)
 {
-	*m = (struct lab_machine){ .config = config, .counts = counts, .error = error, .caps = caps_of(&config->machine) };
+	*m = (struct lab_machine){ .config = config, .counts = counts, .error = error,
+				   .caps = caps_of(&config->machine) };
 	m->hardware = config->plain ? &lab_plain : &lab_fast;
-	m->below = (struct mmu_below){ .frame_alloc = below_alloc, .frame_free = below_free, .frame_ptr = below_ptr, .kick = below_kick,
-				       .invvpid = below_invvpid, .invept = below_invept, .ctx = m };
+	m->below = (struct mmu_below){ .frame_alloc = below_alloc,
+				       .frame_free = below_free,
+				       .frame_ptr = below_ptr,
+				       .kick = below_kick,
+				       .invvpid = below_invvpid,
+				       .invept = below_invept,
+				       .ctx = m };
 	m->hw = m->hardware->make(config);
 	m->vpids = malloc(sizeof(*m->vpids));
 	m->vm = calloc(config->hv.vms, sizeof(*m->vm));

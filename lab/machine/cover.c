@@ -1,5 +1,5 @@
-/* lab/machine/cover.c - does an invalidation cover a cached translation? SDM, "Operations that Invalidate TLBs and Paging-Structure Caches"
- * and, for VPIDs and EPT, "Operations that Invalidate Cached Mappings". */
+/* lab/machine/cover.c - does an invalidation cover a cached translation? SDM, "Operations that Invalidate TLBs and
+ * Paging-Structure Caches" and, for VPIDs and EPT, "Operations that Invalidate Cached Mappings". */
 #include "lab/machine/machine.h"
 
 bool lab_covers(const struct lab_cover *c, uint64_t tag, uint64_t entry)
@@ -24,7 +24,8 @@ bool lab_covers_psc(const struct lab_cover *c, uint64_t tag, unsigned level)
 {
 	if (!c->linear || (!c->all_vpids && tag_vpid(tag) != c->vpid) || (!c->all_pcids && tag_pcid(tag) != c->pcid))
 		return false;
-	return !c->one_address || c->psc_all || (((tag_page(tag) << level_shift(level)) ^ c->gva) & MASK(56, level_shift(level))) == 0;
+	return !c->one_address || c->psc_all ||
+	       (((tag_page(tag) << level_shift(level)) ^ c->gva) & MASK(56, level_shift(level))) == 0;
 }
 
 bool lab_covers_nested(const struct lab_cover *c, uint64_t tag, unsigned shift)

@@ -1,12 +1,14 @@
-/* lab/machine/event.h - what a program does, as the lab sees it: the stream of events that a workload generator or a recorded trace gives
- * and that the machine model takes.
+/* lab/machine/event.h - what a program does, as the lab sees it: the stream of events that a workload generator or a
+ * recorded trace gives and that the machine model takes.
  *
- * Events come in batches. Nearly all are accesses, 16 bytes each; what a program asks of its operating system (a call) is rare
- * and lies beside them. Instruction fetches are not one event each: they are counted, by the page that they come from.
+ * Events come in batches. Nearly all are accesses, 16 bytes each; what a program asks of its operating system (a call)
+ * is rare and lies beside them. Instruction fetches are not one event each: they are counted, by the page that they
+ * come from.
  *
  * V1: no access crosses a 4-KByte page.
- * V2: the fetches counted in an event come after its own action, from the page of the latest LAB_FETCH; after a LAB_SWITCH
- *     nothing counts fetches until a LAB_FETCH of the new thread (nor after LAB_EXEC, until one of the new program).
+ * V2: the fetches counted in an event come after its own action, from the page of the latest LAB_FETCH; after a
+ *     LAB_SWITCH nothing counts fetches until a LAB_FETCH of the new thread (nor after LAB_EXEC, until one of the new
+ *     program).
  * V3: addresses are canonical. */
 #ifndef VELLUM_LAB_EVENT_H
 #define VELLUM_LAB_EVENT_H
@@ -46,7 +48,8 @@ enum lab_call_kind {
 	LAB_FORK,     /* process becomes a copy of the running process; the parent runs on */
 	LAB_EXEC,     /* the running process's address space becomes empty */
 	LAB_EXIT,     /* the running process has ended (its last thread, too); the last one of a stream need not */
-	LAB_SYSCALL,  /* a system call that does nothing else to memory; length: instructions that the kernel executes for it */
+	/* a system call that does nothing else to memory; length: instructions that the kernel executes for it */
+	LAB_SYSCALL,
 	LAB_MEASURE,  /* the program's set-up is over: the account begins anew here; what caches hold stays */
 	LAB_CALLS
 };
@@ -81,12 +84,13 @@ struct lab_batch {
 	struct lab_call call[LAB_BATCH_CALLS];
 };
 
-/* Where events come from. next() fills the batch: true with at least one event; false at the end, or when something is wrong,
- * which error() then says in one sentence (else it is NULL). close() frees the source. */
+/* Where events come from. next() fills the batch: true with at least one event; false at the end, or when something is
+ * wrong, which error() then says in one sentence (else it is NULL). close() frees the source. */
 struct lab_source {
 	const struct lab_source_ops *ops;
 	uint64_t accesses;      /* that the stream will hold, for progress; 0: not known */
-	/* The stream does not say what is mapped where (an imported trace): the guest OS maps what is touched, as private memory. */
+	/* The stream does not say what is mapped where (an imported trace): the guest OS maps what is touched, as
+	 * private memory. */
 	bool implicit_mappings;
 };
 struct lab_source_ops {
@@ -99,9 +103,9 @@ static inline bool lab_source_next(struct lab_source *s, struct lab_batch *b) { 
 static inline const char *lab_source_error(struct lab_source *s) { return s->ops->error(s); }
 static inline void lab_source_close(struct lab_source *s) { s->ops->close(s); }
 
-/* Opens a stream by its description: "NAME" or "NAME:key=value,key=value", a built-in workload (`gups:size=256M`), or a recorded
- * trace, `trace:FILE`. Sizes take k, M, G, T. limit: accesses after which the stream may as well end; 0: none. NULL: error says
- * why, and for an unknown name or key which there are. */
+/* Opens a stream by its description: "NAME" or "NAME:key=value,key=value", a built-in workload (`gups:size=256M`), or a
+ * recorded trace, `trace:FILE`. Sizes take k, M, G, T. limit: accesses after which the stream may as well end; 0: none.
+ * NULL: error says why, and for an unknown name or key which there are. */
 struct lab_source *lab_source_open(const char *description, uint64_t seed, uint64_t limit, struct lab_error *error);
 
 /* What lab_source_open knows besides traces, for `vellum lab workloads`; ends with a NULL name. */

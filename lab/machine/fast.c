@@ -87,7 +87,8 @@ static bool number_frames(struct fast *f, const struct lab_config *config)
 
 static bool memory_init(struct fast *f, const struct lab_config *config)
 {
-	const struct lab_geometry g[] = { config->machine.l1_cache, config->machine.l2_cache, config->machine.l3_cache };
+	const struct lab_geometry g[] = { config->machine.l1_cache, config->machine.l2_cache,
+					  config->machine.l3_cache };
 	bool narrow = number_frames(f, config), ok = true;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(g); i++) {
@@ -159,7 +160,8 @@ static void filter_set(struct fast *f, unsigned row, unsigned size, uint64_t gva
 }
 
 /* Finds gva at this size with these rights in c. */
-static inline unsigned find(const struct lab_context *now, const struct assoc *c, uint64_t gva, unsigned size, unsigned needs)
+static inline unsigned find(const struct lab_context *now, const struct assoc *c, uint64_t gva, unsigned size,
+			    unsigned needs)
 {
 	unsigned shift = size_shift(size);
 	const uint64_t *set = assoc_set(c, c->tag, gva >> shift), *a = assoc_set(c, c->a, gva >> shift);
@@ -181,7 +183,8 @@ static void fill_l1(struct fast *f, unsigned row, uint64_t gva, unsigned size, u
 	if (!c)
 		return;
 	if (at != size) {
-		a = (a & ~ENTRY_ADDRESS) | ((a & ENTRY_ADDRESS) + align_down(gva & (BIT(size_shift(size)) - 1), BIT(size_shift(at))));
+		a = (a & ~ENTRY_ADDRESS) |
+		    ((a & ENTRY_ADDRESS) + align_down(gva & (BIT(size_shift(size)) - 1), BIT(size_shift(at))));
 		a |= size == LAB_1G ? PART_OF_1G : PART_OF_2M;
 		tag = tag_make(gva, size_shift(at), at, tag & (TAG_ASID_MASK | TAG_GLOBAL));
 		parts_note(f, gva);
@@ -196,7 +199,8 @@ static void fill_l1(struct fast *f, unsigned row, uint64_t gva, unsigned size, u
 	filter_set(f, row, at, gva);
 }
 
-void fast_fill(struct lab_machine *m, uint64_t gva, enum lab_kind kind, bool user, unsigned size, uint64_t tag, uint64_t a)
+void fast_fill(struct lab_machine *m, uint64_t gva, enum lab_kind kind, bool user, unsigned size, uint64_t tag,
+	       uint64_t a)
 {
 	struct fast *f = m->hw;
 
@@ -209,10 +213,12 @@ void fast_fill(struct lab_machine *m, uint64_t gva, enum lab_kind kind, bool use
 
 static inline struct lab_translation translated(uint64_t a, uint64_t gva, unsigned size)
 {
-	return (struct lab_translation){ .how = LAB_TRANSLATED, .hpa = (a & ENTRY_ADDRESS) | (gva & (BIT(size_shift(size)) - 1)) };
+	return (struct lab_translation){ .how = LAB_TRANSLATED,
+					 .hpa = (a & ENTRY_ADDRESS) | (gva & (BIT(size_shift(size)) - 1)) };
 }
 
-static inline bool l1_translates(struct lab_machine *m, uint64_t gva, unsigned row, unsigned needs, struct lab_translation *out)
+static inline bool l1_translates(struct lab_machine *m, uint64_t gva, unsigned row, unsigned needs,
+				 struct lab_translation *out)
 {
 	struct fast *f = m->hw;
 
@@ -237,7 +243,8 @@ static inline bool l1_translates(struct lab_machine *m, uint64_t gva, unsigned r
 	return false;
 }
 
-static inline bool l2_translates(struct lab_machine *m, uint64_t gva, unsigned row, unsigned needs, struct lab_translation *out)
+static inline bool l2_translates(struct lab_machine *m, uint64_t gva, unsigned row, unsigned needs,
+				 struct lab_translation *out)
 {
 	struct fast *f = m->hw;
 
@@ -328,7 +335,8 @@ static void sweep_nested(struct assoc *c, const struct lab_cover *cover, unsigne
 {
 	for (size_t first = 0; c->live && first < (size_t)c->sets * c->ways; first += c->ways)
 		for (unsigned i = 0; i < c->ways && c->tag[first + i];) {
-			if (lab_covers_nested(cover, c->tag[first + i], shift ? shift : size_shift(tag_size(c->tag[first + i]))))
+			if (lab_covers_nested(cover, c->tag[first + i],
+					      shift ? shift : size_shift(tag_size(c->tag[first + i]))))
 				assoc_drop(c, c->tag + first, c->a + first, NULL, i);
 			else
 				i++;

@@ -1,9 +1,9 @@
-/* lab/machine/fast.h - the fast implementation of the translation hardware. Every cache is an array of sets, each kept in the order of
- * use, most recent first: exact LRU without time stamps, and what is at the front costs one comparison.
+/* lab/machine/fast.h - the fast implementation of the translation hardware. Every cache is an array of sets, each kept
+ * in the order of use, most recent first: exact LRU without time stamps, and what is at the front costs one comparison.
  *
- * The *filter* before the L1 TLBs holds, by page number, translations known to be at the front of their set: an access to one of
- * them changes nothing but a count (Y2), so the loop only counts it. Whatever changes the front of a set drops the filter's slot
- * for what was there. */
+ * The *filter* before the L1 TLBs holds, by page number, translations known to be at the front of their set: an access
+ * to one of them changes nothing but a count (Y2), so the loop only counts it. Whatever changes the front of a set
+ * drops the filter's slot for what was there. */
 #ifndef VELLUM_LAB_FAST_H
 #define VELLUM_LAB_FAST_H
 
@@ -26,8 +26,8 @@ struct assoc {
 #define FILTER_1G 8
 #define FILTER_NONE (~0ull)
 
-/* Slots hold address >> shift of the page. Rows: 0 user read, 1 user write, 2 kernel read, 3 kernel write, 4 user fetch, 5 kernel
- * fetch. */
+/* Slots hold address >> shift of the page. Rows: 0 user read, 1 user write, 2 kernel read, 3 kernel write, 4 user
+ * fetch, 5 kernel fetch. */
 struct filter {
 	uint64_t p4k[6][FILTER_4K];
 	uint64_t p2m[6][FILTER_2M];
@@ -45,7 +45,8 @@ struct fast {
 	struct assoc ntlb;
 	struct assoc cache[3];          /* tags are lines plus one */
 	uint64_t first_vm_frame, vm_frames; /* for narrow tags: frames numbered without gaps */
-	uint64_t parts[4];              /* a bit for each class of GBytes of which pieces of larger guest pages were cached */
+	/* a bit for each class of GBytes of which pieces of larger guest pages were cached */
+	uint64_t parts[4];
 };
 
 static inline unsigned filter_row(enum lab_kind kind, bool user)
@@ -221,7 +222,8 @@ static inline unsigned fast_place(struct fast *f, uint64_t hpa)
 
 		/* The largest array is the one that is not at hand. */
 		if (last->sets)
-			__builtin_prefetch(&last->narrow[(last->power ? line & last->mask : line % last->sets) * last->ways]);
+			__builtin_prefetch(
+				&last->narrow[(last->power ? line & last->mask : line % last->sets) * last->ways]);
 		for (unsigned i = 0; i < 3; i++)
 			if (f->cache[i].sets && narrow_touch(&f->cache[i], line, tag))
 				return i;
@@ -236,7 +238,8 @@ static inline unsigned fast_place(struct fast *f, uint64_t hpa)
 /* The walk that follows when no TLB answers. */
 struct lab_translation fast_walk(struct lab_machine *m, uint64_t gva, enum lab_kind kind, bool user);
 /* Puts what it found into the TLBs. */
-void fast_fill(struct lab_machine *m, uint64_t gva, enum lab_kind kind, bool user, unsigned size, uint64_t tag, uint64_t a);
+void fast_fill(struct lab_machine *m, uint64_t gva, enum lab_kind kind, bool user, unsigned size, uint64_t tag,
+	       uint64_t a);
 struct lab_translation fast_translate(struct lab_machine *m, uint64_t gva, enum lab_kind kind, bool user);
 
 #endif

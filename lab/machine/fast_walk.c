@@ -1,7 +1,9 @@
-/* lab/machine/fast_walk.c - the fast hardware's page walks, in one dimension (natively, and on shadow tables) and in two (EPT).
+/* lab/machine/fast_walk.c - the fast hardware's page walks, in one dimension (natively, and on shadow tables) and in
+ * two (EPT).
  *
- * Implements SDM, "4-Level Paging and 5-Level Paging", "The Extended Page Table Mechanism (EPT)", and "Caching Translation
- * Information" for both: a cached guest entry leads straight to the host-physical place of the next table. */
+ * Implements SDM, "4-Level Paging and 5-Level Paging", "The Extended Page Table Mechanism (EPT)", and "Caching
+ * Translation Information" for both: a cached guest entry leads straight to the host-physical place of the next
+ * table. */
 #include "lab/machine/fast.h"
 
 #include "model/arch.h"
@@ -109,7 +111,8 @@ static uint64_t nested(struct walk *w, uint64_t gpa, unsigned *size)
 	*size = level - 1;
 	page = entry & X_ADDRESS_MASK & ~(BIT(level_shift(level)) - 1);
 	if (w->f->ntlb.sets)
-		assoc_put(&w->f->ntlb, gpa >> level_shift(level), *size, tag_make(gpa, level_shift(level), *size, m->now.vm), page, 0);
+		assoc_put(&w->f->ntlb, gpa >> level_shift(level), *size,
+			  tag_make(gpa, level_shift(level), *size, m->now.vm), page, 0);
 	return page;
 }
 
@@ -150,12 +153,18 @@ static inline struct table start(struct walk *w, uint64_t gva)
 		m->counts->r.psc_hits[l]++;
 		a = *assoc_set(c, c->a, key);
 		b = *assoc_set(c, c->b, key);
-		return (struct table){ .gpa = b, .hpa = a & ENTRY_ADDRESS, .entries = table_entries(m, b), .level = l - 1,
+		return (struct table){ .gpa = b,
+				       .hpa = a & ENTRY_ADDRESS,
+				       .entries = table_entries(m, b),
+				       .level = l - 1,
 				       .rights = a & MAY_ALL };
 	}
 	m->counts->r.psc_hits[0]++;
-	return (struct table){ .gpa = m->now.root, .hpa = m->now.nested ? NEVER : m->now.root, .entries = table_entries(m, m->now.root),
-			       .level = m->now.levels, .rights = MAY_ALL };
+	return (struct table){ .gpa = m->now.root,
+			       .hpa = m->now.nested ? NEVER : m->now.root,
+			       .entries = table_entries(m, m->now.root),
+			       .level = m->now.levels,
+			       .rights = MAY_ALL };
 }
 
 /* Finds where in host memory the table is. false: EPT violation at *gpa. */
@@ -172,8 +181,8 @@ static inline bool locate(struct walk *w, struct table *t, uint64_t gva, uint64_
 		t->hpa = page | (t->gpa & (BIT(size_shift(size)) - 1));
 	}
 	if (t->read && w->f->psc[level].sets)
-		assoc_put(&w->f->psc[level], gva >> level_shift(level), 0, tag_make(gva, level_shift(level), 0, w->m->now.asid),
-			  t->hpa | t->rights, t->gpa);
+		assoc_put(&w->f->psc[level], gva >> level_shift(level), 0,
+			  tag_make(gva, level_shift(level), 0, w->m->now.asid), t->hpa | t->rights, t->gpa);
 	return true;
 }
 
@@ -191,7 +200,8 @@ static void account_refill(struct walk *w, uint64_t tag, unsigned size, unsigned
 	int cause = lab_ghosts_take(&m->ghosts, tag, m->now.ghost_root), other = -1;
 
 	if (l1_size != size)
-		other = lab_ghosts_take(&m->ghosts, tag_make(gva, size_shift(l1_size), l1_size, tag & (TAG_ASID_MASK | TAG_GLOBAL)),
+		other = lab_ghosts_take(&m->ghosts,
+					tag_make(gva, size_shift(l1_size), l1_size, tag & (TAG_ASID_MASK | TAG_GLOBAL)),
 					m->now.ghost_root);
 	if (cause < 0)
 		cause = other;
@@ -205,8 +215,8 @@ static void account_refill(struct walk *w, uint64_t tag, unsigned size, unsigned
 }
 
 /* The leaf was found and allows the access: the rest of the way, and the TLBs. */
-static struct lab_translation leaf(struct walk *w, const struct table *t, uint64_t entry, uint64_t gva, enum lab_kind kind,
-				   bool user)
+static struct lab_translation leaf(struct walk *w, const struct table *t, uint64_t entry, uint64_t gva,
+				   enum lab_kind kind, bool user)
 {
 	struct lab_machine *m = w->m;
 	unsigned size = t->level - 1, nested_size;
@@ -256,7 +266,8 @@ static struct lab_translation walk_tables(struct walk *w, uint64_t gva, enum lab
 		guest_reference(w, t.level, t.hpa + index * 8);
 		if (!(entry & X_P))
 			return fault(m, kind, user, 0);
-		t.rights &= (entry & X_W ? MAY_WRITE : 0) | (entry & X_U ? MAY_USER : 0) | (entry & X_XD ? 0 : MAY_FETCH);
+		t.rights &=
+			(entry & X_W ? MAY_WRITE : 0) | (entry & X_U ? MAY_USER : 0) | (entry & X_XD ? 0 : MAY_FETCH);
 		is_leaf = t.level == 1 || (entry & X_PS && t.level <= 3);
 		if (is_leaf) {
 			if ((t.rights & needs) != needs)

@@ -1,4 +1,5 @@
-/* lab/machine/ghost.c - see lab/machine/ghost.h. A hash table with open addressing; what has faded goes when it is half full. */
+/* lab/machine/ghost.c - see lab/machine/ghost.h. A hash table with open addressing; what has faded goes when it is half
+ * full. */
 #include "lab/machine/ghost.h"
 
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* lab/machine/ghost.h - translations that a flush dropped, so that the walk that brings one back can be put on that flush's account.
+/* lab/machine/ghost.h - translations that a flush dropped, so that the walk that brings one back can be put on that
+ * flush's account.
  *
  * A ghost fades when as many translations have come into the TLBs as they hold: by then it would have gone anyway. */
 #ifndef VELLUM_LAB_GHOST_H

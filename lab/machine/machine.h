@@ -1,13 +1,14 @@
-/* lab/machine/machine.h - the modelled machine: one logical processor with its TLBs, paging-structure caches and memory caches, and the
- * virtual machines that share it. Internal to the lab's engine.
+/* lab/machine/machine.h - the modelled machine: one logical processor with its TLBs, paging-structure caches and memory
+ * caches, and the virtual machines that share it. Internal to the lab's engine.
  *
- * Two implementations of the translation hardware stand behind `struct lab_hardware`: the fast one (lab/machine/fast*.c), and the plain
- * one (lab/machine/plain*.c), which is written for the reader and against which the fast one is tested. Everything else is shared.
+ * Two implementations of the translation hardware stand behind `struct lab_hardware`: the fast one
+ * (lab/machine/fast*.c), and the plain one (lab/machine/plain*.c), which is written for the reader and against which
+ * the fast one is tested. Everything else is shared.
  *
- * Y2: a look-up changes no state of a cache other than the order of use in one set; what is found at the front of its set changes
- *     nothing. (The fast path rests on it.)
- * Y3: everything counted is an integer; times are made from the counts at the end (lab/engine/account.c), so that they do not depend on
- *     the order of additions.
+ * Y2: a look-up changes no state of a cache other than the order of use in one set; what is found at the front of its
+ *     set changes nothing. (The fast path rests on it.)
+ * Y3: everything counted is an integer; times are made from the counts at the end (lab/engine/account.c), so that they
+ *     do not depend on the order of additions.
  * Y4: where the state of a set matters, it is exact least-recently-used. */
 #ifndef VELLUM_LAB_MACHINE_H
 #define VELLUM_LAB_MACHINE_H
@@ -41,7 +42,8 @@ static inline uint64_t tag_page(uint64_t tag) { return tag >> TAG_PAGE_SHIFT & (
 static inline unsigned tag_vpid(uint64_t tag) { return tag >> 12 & 15; }
 static inline unsigned tag_pcid(uint64_t tag) { return tag & 0xfff; }
 
-/* What a translation allows, in the low bits of what a tag stands for; above them the host-physical address of the page. */
+/* What a translation allows, in the low bits of what a tag stands for; above them the host-physical address of the
+ * page. */
 #define MAY_WRITE 1u   /* and the dirty flag is set */
 #define MAY_USER 2u
 #define MAY_FETCH 4u
@@ -103,7 +105,8 @@ struct lab_hardware {
 	void (*destroy)(void *hardware);
 	/* One look-up: TLBs, and a walk where they miss. Counts it; fills the caches. */
 	struct lab_translation (*translate)(struct lab_machine *m, uint64_t gva, enum lab_kind kind, bool user);
-	/* Drops what the cover says, and returns how many translations went from the TLBs, telling lab_ghosts_add of each. */
+	/* Drops what the cover says, and returns how many translations went from the TLBs, telling lab_ghosts_add of
+	 * each. */
 	uint64_t (*invalidate)(struct lab_machine *m, const struct lab_cover *cover, enum lab_flush cause);
 	/* The registers of the running guest changed, or another guest runs. */
 	void (*context)(struct lab_machine *m);
@@ -115,7 +118,8 @@ extern const struct lab_hardware lab_fast, lab_plain;
 /* Told by the plain implementation of each thing that it does, where someone listens (`vellum lab explain`). */
 struct lab_listener {
 	void (*looked_up)(void *ctx, const char *where, uint64_t page, unsigned size, bool hit);
-	void (*reference)(void *ctx, bool ept, unsigned level, uint64_t gpa, uint64_t hpa, uint64_t entry, unsigned place);
+	void (*reference)(void *ctx, bool ept, unsigned level, uint64_t gpa, uint64_t hpa, uint64_t entry,
+			  unsigned place);
 	void *ctx;
 };
 
@@ -126,7 +130,8 @@ struct lab_counts {
 	uint64_t invvpids, invepts;
 	uint64_t exit_instructions[LAB_EXIT_COUNT];
 	/* Of walks that a flush caused: references, and starts, and nested-TLB hits, for their price. */
-	uint64_t refill_references[LAB_FLUSH_COUNT][LAB_PLACES], refill_ntlb_hits[LAB_FLUSH_COUNT], refill_ntlb_misses[LAB_FLUSH_COUNT];
+	uint64_t refill_references[LAB_FLUSH_COUNT][LAB_PLACES], refill_ntlb_hits[LAB_FLUSH_COUNT],
+		refill_ntlb_misses[LAB_FLUSH_COUNT];
 };
 
 /* ---- the CPU's translation state, as loaded. */
@@ -189,20 +194,24 @@ struct lab_cpu {
 	uint64_t kernel;         /* accesses of the guest's kernel */
 	uint64_t next_tick, next_exit;
 	struct mmu_counters mmu_before;
-	double work;             /* instructions of the mechanism's pieces of work, up to the latest exit (lab/machine/price.c) */
+	/* instructions of the mechanism's pieces of work, up to the latest exit (lab/machine/price.c) */
+	double work;
 };
 
 /* ---- lab/engine/vm.c: exits, faults, entries */
 
-bool lab_machine_init(struct lab_machine *m, const struct lab_config *config, struct lab_counts *counts, struct lab_error *error);
+bool lab_machine_init(struct lab_machine *m, const struct lab_config *config, struct lab_counts *counts,
+		      struct lab_error *error);
 void lab_machine_fini(struct lab_machine *m);
 
 /* Makes cpu's state the machine's: the CPU runs it from here on. */
 void lab_enter(struct lab_cpu *cpu);
-/* An exit of the running guest for kind, with instructions of the hypervisor beyond those of any exit. lab_enter must follow. */
+/* An exit of the running guest for kind, with instructions of the hypervisor beyond those of any exit. lab_enter must
+ * follow. */
 void lab_exited(struct lab_cpu *cpu, enum lab_exit kind, uint64_t instructions);
 
-/* lab/machine/price.c: instructions that the mechanism's work since the last call took, beyond those of the exits themselves. */
+/* lab/machine/price.c: instructions that the mechanism's work since the last call took, beyond those of the exits
+ * themselves. */
 uint64_t lab_work_since(struct lab_cpu *cpu);
 
 /* How an access ended. */
@@ -211,12 +220,13 @@ enum lab_ended {
 	LAB_EMULATED, /* the hypervisor must make it */
 	LAB_BROKEN,   /* m->error says why the run cannot go on */
 };
-/* What follows when the hardware could not translate: the exit or the fault, and everything until the access was made. t: what
- * the hardware said first. */
+/* What follows when the hardware could not translate: the exit or the fault, and everything until the access was made.
+ * t: what the hardware said first. */
 enum lab_ended lab_resolve(struct lab_cpu *cpu, uint64_t gva, enum lab_kind kind, bool user, struct lab_translation *t);
 /* An access from its beginning, counted. */
 enum lab_ended lab_access(struct lab_cpu *cpu, uint64_t gva, enum lab_kind kind, bool user, struct lab_translation *t);
-/* After LAB_EMULATED of an access that is not the kernel's store to a table: the emulator makes it, and the guest is entered. */
+/* After LAB_EMULATED of an access that is not the kernel's store to a table: the emulator makes it, and the guest is
+ * entered. */
 void lab_emulated(struct lab_cpu *cpu, const struct lab_translation *t, enum lab_kind kind);
 /* As the instruction: drops what cover says. */
 void lab_invalidate(struct lab_machine *m, const struct lab_cover *cover, enum lab_flush cause);
@@ -229,8 +239,8 @@ bool lab_stream_call(struct lab_cpu *cpu, const struct lab_call *call);
 
 /* As lab_run_sources; and before the machine is gone, after(m, ctx). */
 typedef void lab_after(struct lab_machine *m, void *ctx);
-bool lab_run_then(const struct lab_config *config, struct lab_source *const source[], struct lab_result *result, lab_after *after,
-		  void *ctx, struct lab_error *error);
+bool lab_run_then(const struct lab_config *config, struct lab_source *const source[], struct lab_result *result,
+		  lab_after *after, void *ctx, struct lab_error *error);
 
 /* ---- lab/engine/account.c */
 void lab_account(const struct lab_machine *m, struct lab_result *result);

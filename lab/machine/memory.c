@@ -14,8 +14,11 @@ void *lab_reserve(uint64_t bytes, struct lab_error *error)
 	void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (at == MAP_FAILED) {
-		lab_fail(error, "cannot reserve %llu GBytes of address space (%s): allow overcommit (vm.overcommit_memory = 0 or 1, "
-			 "ulimit -v unlimited) or choose a smaller guest.memory", (unsigned long long)(bytes >> 30), strerror(errno));
+		lab_fail(error,
+			 "cannot reserve %llu GBytes of address space (%s): allow overcommit (vm.overcommit_memory = 0 "
+			 "or 1, "
+			 "ulimit -v unlimited) or choose a smaller guest.memory",
+			 (unsigned long long)(bytes >> 30), strerror(errno));
 		return NULL;
 	}
 	/* One table page here and there must not take 2 MBytes. */
@@ -44,7 +47,8 @@ static bool scattered(const struct lab_ram *ram, uint64_t block, unsigned salt, 
 	return *key >> 32 < part || part == UINT32_MAX;
 }
 
-/* A block in pieces keeps its frames, each exchanged with its neighbour at an odd distance: no two pieces are in order. */
+/* A block in pieces keeps its frames, each exchanged with its neighbour at an odd distance: no two pieces are in
+ * order. */
 uint64_t lab_ram_scatter(const struct lab_ram *ram, uint64_t index)
 {
 	uint64_t key;
@@ -79,7 +83,8 @@ static uint8_t order_of(const struct lab_ram *ram, uint64_t index)
 	if (ram->order < 18 || (ram->scattered_1g && scattered(ram, index / GIGA_PAGES, 1, ram->scattered_1g, &key)))
 		return 9;
 	/* A whole GByte is one piece only if none of its blocks is in pieces. */
-	for (uint64_t block = index / GIGA_PAGES * 512; ram->scattered_2m && block < index / GIGA_PAGES * 512 + 512; block++)
+	for (uint64_t block = index / GIGA_PAGES * 512; ram->scattered_2m && block < index / GIGA_PAGES * 512 + 512;
+	     block++)
 		if (scattered(ram, block, 0, ram->scattered_2m, &key))
 			return 9;
 	return 18;
@@ -89,7 +94,8 @@ static bool page(struct backing *backing, uint64_t index, struct backing_page *o
 {
 	const struct lab_ram *ram = container_of(backing, struct lab_ram, backing);
 
-	*out = (struct backing_page){ .hfn = HFN(ram->base + lab_ram_scatter(ram, index)), .order = order_of(ram, index),
+	*out = (struct backing_page){ .hfn = HFN(ram->base + lab_ram_scatter(ram, index)),
+				      .order = order_of(ram, index),
 				      .writable = true };
 	return true;
 }

@@ -1,7 +1,7 @@
 /* lab/machine/memory.h - the modelled machine's physical memory. Only tables have content.
  *
- * Frames for mmu/ lie in one region, the guests' memory in others; both are address space of ours that takes memory only where
- * something was stored, so that a guest of any size costs what its page tables take.
+ * Frames for mmu/ lie in one region, the guests' memory in others; both are address space of ours that takes memory
+ * only where something was stored, so that a guest of any size costs what its page tables take.
  *
  *   host frames  LAB_TABLE_HFN .. LAB_TABLE_HFN + LAB_TABLE_FRAMES   tables and bookkeeping of mmu/
  *                (v + 1) << LAB_VM_HFN_SHIFT ..                      what backs virtual machine v

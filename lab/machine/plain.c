@@ -40,11 +40,12 @@ static void *make(const struct lab_config *config)
 
 	if (!p)
 		return NULL;
-	ok &= cache_init(&p->l1d[LAB_4K], c->l1d_4k) && cache_init(&p->l1d[LAB_2M], c->l1d_2m) && cache_init(&p->l1d[LAB_1G], c->l1d_1g);
+	ok &= cache_init(&p->l1d[LAB_4K], c->l1d_4k) && cache_init(&p->l1d[LAB_2M], c->l1d_2m) &&
+	      cache_init(&p->l1d[LAB_1G], c->l1d_1g);
 	ok = ok && cache_init(&p->l1i[LAB_4K], c->l1i_4k) && cache_init(&p->l1i[LAB_2M], c->l1i_2m);
 	ok = ok && cache_init(&p->l2, c->l2) && cache_init(&p->l2_1g, c->l2_1g) && cache_init(&p->ntlb, c->ntlb);
-	ok = ok && cache_init(&p->psc[2], c->psc_pd) && cache_init(&p->psc[3], c->psc_pdpt) && cache_init(&p->psc[4], c->psc_pml4) &&
-	     cache_init(&p->psc[5], c->psc_pml5);
+	ok = ok && cache_init(&p->psc[2], c->psc_pd) && cache_init(&p->psc[3], c->psc_pdpt) &&
+	     cache_init(&p->psc[4], c->psc_pml4) && cache_init(&p->psc[5], c->psc_pml5);
 	ok = ok && cache_init(&p->npsc[2], c->npsc_pd) && cache_init(&p->npsc[3], c->npsc_pdpt) &&
 	     cache_init(&p->npsc[4], c->npsc_pml4) && cache_init(&p->npsc[5], c->npsc_pml5);
 	ok = ok && cache_init(&p->memory[0], c->l1_cache) && cache_init(&p->memory[1], c->l2_cache) &&
@@ -93,7 +94,8 @@ static bool same_space(const struct lab_machine *m, const struct plain_entry *e)
 }
 
 /* A translation of gva at this size that allows the access. */
-static struct plain_entry *find(struct lab_machine *m, const struct plain_cache *c, uint64_t gva, unsigned size, unsigned needs)
+static struct plain_entry *find(struct lab_machine *m, const struct plain_cache *c, uint64_t gva, unsigned size,
+				unsigned needs)
 {
 	uint64_t number = gva >> size_shift(size);
 	struct plain_entry *set;
@@ -104,7 +106,8 @@ static struct plain_entry *find(struct lab_machine *m, const struct plain_cache 
 	for (unsigned i = 0; i < c->ways; i++) {
 		struct plain_entry *e = &set[i];
 
-		if (e->valid && e->size == size && e->page == number && same_space(m, e) && (e->rights & needs) == needs)
+		if (e->valid && e->size == size && e->page == number && same_space(m, e) &&
+		    (e->rights & needs) == needs)
 			return e;
 	}
 	return NULL;
@@ -136,7 +139,8 @@ static void put_l1(struct plain *p, bool fetch, uint64_t gva, const struct plain
 		piece.size--;
 	if (piece.size != e->size) {
 		piece.page = gva >> size_shift(piece.size);
-		piece.address = e->address + (gva & (BIT(size_shift(e->size)) - 1) & ~(BIT(size_shift(piece.size)) - 1));
+		piece.address =
+			e->address + (gva & (BIT(size_shift(e->size)) - 1) & ~(BIT(size_shift(piece.size)) - 1));
 		piece.rights |= e->size == LAB_1G ? PART_OF_1G : PART_OF_2M;
 	}
 	put(p, plain_l1(p, fetch, piece.size), &piece);
@@ -156,7 +160,8 @@ static void tell(const struct lab_machine *m, const char *where, uint64_t gva, u
 
 static struct lab_translation translated(const struct plain_entry *e, uint64_t gva)
 {
-	return (struct lab_translation){ .how = LAB_TRANSLATED, .hpa = e->address | (gva & (BIT(size_shift(e->size)) - 1)) };
+	return (struct lab_translation){ .how = LAB_TRANSLATED,
+					 .hpa = e->address | (gva & (BIT(size_shift(e->size)) - 1)) };
 }
 
 static struct lab_translation translate(struct lab_machine *m, uint64_t gva, enum lab_kind kind, bool user)
@@ -222,7 +227,8 @@ static uint64_t tag_of(const struct plain_entry *e)
 	return tag_make(e->page, 0, e->size, (uint64_t)e->vpid << 12 | (e->global ? TAG_GLOBAL : e->pcid));
 }
 
-static uint64_t sweep_tlb(struct lab_machine *m, struct plain_cache *c, const struct lab_cover *cover, enum lab_flush cause)
+static uint64_t sweep_tlb(struct lab_machine *m, struct plain_cache *c, const struct lab_cover *cover,
+			  enum lab_flush cause)
 {
 	uint64_t gone = 0;
 
@@ -252,7 +258,8 @@ static void sweep_nested(struct plain_cache *c, const struct lab_cover *cover, u
 	for (unsigned i = 0; i < c->sets * c->ways; i++) {
 		struct plain_entry *e = &c->entry[i];
 
-		if (e->valid && lab_covers_nested(cover, tag_make(e->page, 0, e->size, e->vm), shift ? shift : size_shift(e->size)))
+		if (e->valid &&
+		    lab_covers_nested(cover, tag_make(e->page, 0, e->size, e->vm), shift ? shift : size_shift(e->size)))
 			e->valid = false;
 	}
 }

@@ -1,5 +1,6 @@
-/* lab/machine/plain.h - the plain implementation of the translation hardware: what the fast one must equal to the bit, written to be
- * read. Caches are arrays of entries with all their fields and the time of their last use; nothing is skipped. */
+/* lab/machine/plain.h - the plain implementation of the translation hardware: what the fast one must equal to the bit,
+ * written to be read. Caches are arrays of entries with all their fields and the time of their last use; nothing is
+ * skipped. */
 #ifndef VELLUM_LAB_PLAIN_H
 #define VELLUM_LAB_PLAIN_H
 

@@ -57,8 +57,8 @@ static struct plain_entry *psc_find(const struct plain_cache *c, uint64_t number
 	for (unsigned i = 0; i < c->ways; i++) {
 		struct plain_entry *e = &plain_set(c, number)[i];
 
-		if (e->valid && e->page == number && e->size == like->size && e->vpid == like->vpid && e->pcid == like->pcid &&
-		    e->vm == like->vm)
+		if (e->valid && e->page == number && e->size == like->size && e->vpid == like->vpid &&
+		    e->pcid == like->pcid && e->vm == like->vm)
 			return e;
 	}
 	return NULL;
@@ -151,8 +151,9 @@ static uint64_t nested(struct walk *w, uint64_t gpa, unsigned *size)
 		if (level == 1 || entry & X_EPT_LARGE)
 			break;
 		table = entry & X_ADDRESS_MASK;
-		psc_put(p, &p->npsc[level], (struct plain_entry){ .valid = true, .vm = m->now.vm, .page = gpa >> level_shift(level),
-								  .address = table });
+		psc_put(p, &p->npsc[level],
+			(struct plain_entry){
+				.valid = true, .vm = m->now.vm, .page = gpa >> level_shift(level), .address = table });
 	}
 	page = entry & X_ADDRESS_MASK & ~(BIT(level_shift(level)) - 1);
 	*size = level - 1;
@@ -207,10 +208,12 @@ static struct lab_translation fault(struct lab_machine *m, enum lab_kind kind, b
 }
 
 /* The end of a walk whose leaf allows the access. */
-static struct lab_translation leaf(struct walk *w, unsigned level, unsigned rights, uint64_t entry, uint64_t gva, bool fetch)
+static struct lab_translation leaf(struct walk *w, unsigned level, unsigned rights, uint64_t entry, uint64_t gva,
+				   bool fetch)
 {
 	struct lab_machine *m = w->m;
-	uint64_t reach = BIT(level_shift(level)), page = entry & X_ADDRESS_MASK & ~(reach - 1), gpa = page | (gva & (reach - 1));
+	uint64_t reach = BIT(level_shift(level)), page = entry & X_ADDRESS_MASK & ~(reach - 1),
+		 gpa = page | (gva & (reach - 1));
 	struct plain_entry e = { .valid = true, .size = (uint8_t)(level - 1), .vpid = m->now.vpid, .pcid = m->now.pcid,
 				 .global = entry & X_G && m->now.global, .rights = rights };
 
@@ -324,8 +327,14 @@ static struct lab_translation walk_tables(struct walk *w, uint64_t gva, enum lab
 		if (!locate(w, &t, gpa))
 			return violation(m, gpa, true);
 		if (read)
-			psc_put(p, &p->psc[t.level + 1], (struct plain_entry){ .valid = true, .vpid = m->now.vpid, .pcid = m->now.pcid,
-				.page = gva >> level_shift(t.level + 1), .address = t.host, .gpa = t.gpa, .rights = t.rights });
+			psc_put(p, &p->psc[t.level + 1],
+				(struct plain_entry){ .valid = true,
+						      .vpid = m->now.vpid,
+						      .pcid = m->now.pcid,
+						      .page = gva >> level_shift(t.level + 1),
+						      .address = t.host,
+						      .gpa = t.gpa,
+						      .rights = t.rights });
 		entry = read_entry(m, t.gpa, index);
 		reference(w, false, t.level, gpa, t.host + index * 8, entry);
 		if (!(entry & X_P))
@@ -337,7 +346,9 @@ static struct lab_translation walk_tables(struct walk *w, uint64_t gva, enum lab
 		entry = set_flags(m, &t, index, entry, is_leaf && kind == LAB_WRITE);
 		if (is_leaf)
 			return leaf(w, t.level, t.rights, entry, gva, kind == LAB_FETCH);
-		t = (struct table){ .gpa = entry & X_ADDRESS_MASK, .host = NEVER, .level = t.level - 1, .rights = t.rights };
+		t = (struct table){
+			.gpa = entry & X_ADDRESS_MASK, .host = NEVER, .level = t.level - 1, .rights = t.rights
+		};
 	}
 }
 

@@ -1,5 +1,5 @@
-/* lab/machine/price.c - instructions of the mechanism beyond those of the exit itself: so many for each piece of work that mmu/ counts.
- * Where the prices come from: docs/lab.md, "The hypervisor's path lengths". */
+/* lab/machine/price.c - instructions of the mechanism beyond those of the exit itself: so many for each piece of work
+ * that mmu/ counts. Where the prices come from: docs/lab.md, "The hypervisor's path lengths". */
 #include <math.h>
 
 #include "lab/machine/machine.h"

@@ -1,4 +1,5 @@
-/* lab/os/audit.c - whether the guest OS's tables, VMAs and frames agree. For tests: it looks at memory behind the CPU's back. */
+/* lab/os/audit.c - whether the guest OS's tables, VMAs and frames agree. For tests: it looks at memory behind the CPU's
+ * back. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,9 +52,9 @@ static bool leaf(struct audit *a, uint64_t va, uint64_t value, unsigned level)
 		return wrong(a, "A2: %#llx is executable", (unsigned long long)va);
 	if (frame >= a->os->frames.blocks * 512 || frame % (level_size(level) >> 12))
 		return wrong(a, "F1: frame %#llx at %#llx", (unsigned long long)frame, (unsigned long long)va);
-	if ((value & ENTRY_W) && (frame == a->os->zero_frame ||
-				  (!(v->file && v->flags & LAB_MAP_SHARED) && frames_others(&a->os->frames, frame, level) &&
-				   a->os->frames.state[frame / 512] != BLOCK_SPLIT)))
+	if ((value & ENTRY_W) && (frame == a->os->zero_frame || (!(v->file && v->flags & LAB_MAP_SHARED) &&
+								 frames_others(&a->os->frames, frame, level) &&
+								 a->os->frames.state[frame / 512] != BLOCK_SPLIT)))
 		return wrong(a, "F2: a shared frame is writable at %#llx", (unsigned long long)va);
 	see(a, frame, level);
 	a->leaves[level]++;
@@ -77,7 +78,8 @@ static bool table(struct audit *a, uint64_t at, unsigned level, uint64_t base)
 		}
 		v = vma_find(a->mm, va);
 		if (v == a->mm->vmas || a->mm->vma[v].start >= va + level_size(level))
-			return wrong(a, "A3: a table at %#llx, level %u, where no VMA is", (unsigned long long)va, level - 1);
+			return wrong(a, "A3: a table at %#llx, level %u, where no VMA is", (unsigned long long)va,
+				     level - 1);
 		if (!table(a, value & ENTRY_ADDR, level - 1, va))
 			return false;
 	}
@@ -124,11 +126,13 @@ static bool frames(struct audit *a)
 			return wrong(a, "F1: frame %#llx is mapped and free", (unsigned long long)frame);
 		if (a->seen[frame] != 1 + frames_others(f, frame, level))
 			return wrong(a, "F2: frame %#llx has %llu references more than one, and %u in all were found",
-				     (unsigned long long)frame, (unsigned long long)frames_others(f, frame, level), a->seen[frame]);
+				     (unsigned long long)frame, (unsigned long long)frames_others(f, frame, level),
+				     a->seen[frame]);
 		used += level_size(level) >> 12;
 	}
 	if (used != f->used)
-		return wrong(a, "F2: %llu frames are in use, and %llu were found", (unsigned long long)f->used, (unsigned long long)used);
+		return wrong(a, "F2: %llu frames are in use, and %llu were found", (unsigned long long)f->used,
+			     (unsigned long long)used);
 	return true;
 }
 
@@ -153,8 +157,9 @@ static bool everything(struct audit *a)
 			see(a, os->cache.e[i].frame, 1);
 	if (a->tables != os->tables || a->leaves[1] != os->count.os_pages_4k || a->leaves[2] != os->count.os_pages_2m ||
 	    a->leaves[3] != os->count.os_pages_1g)
-		return wrong(a, "counts: %llu tables found of %llu, pages %llu/%llu/%llu of %llu/%llu/%llu", (unsigned long long)a->tables,
-			     (unsigned long long)os->tables, (unsigned long long)a->leaves[1], (unsigned long long)a->leaves[2],
+		return wrong(a, "counts: %llu tables found of %llu, pages %llu/%llu/%llu of %llu/%llu/%llu",
+			     (unsigned long long)a->tables, (unsigned long long)os->tables,
+			     (unsigned long long)a->leaves[1], (unsigned long long)a->leaves[2],
 			     (unsigned long long)a->leaves[3], (unsigned long long)os->count.os_pages_4k,
 			     (unsigned long long)os->count.os_pages_2m, (unsigned long long)os->count.os_pages_1g);
 	return frames(a);

@@ -1,8 +1,10 @@
-/* lab/os/collapse.c - large pages made of small ones afterwards, as khugepaged does: at each tick a few 2-MByte regions of the
- * running process are looked at, and one that is all its own becomes a large page, even if most of it was never touched. */
+/* lab/os/collapse.c - large pages made of small ones afterwards, as khugepaged does: at each tick a few 2-MByte regions
+ * of the running process are looked at, and one that is all its own becomes a large page, even if most of it was never
+ * touched. */
 #include "lab/os/inside.h"
 
-/* The region's last-level table, where it may be collapsed: every page in it private to the process, and at least one. */
+/* The region's last-level table, where it may be collapsed: every page in it private to the process, and at least
+ * one. */
 static bool collapsible(struct lab_os *os, struct mm *mm, uint64_t base, struct spot *s, uint64_t pte[512])
 {
 	unsigned present = 0;

@@ -1,4 +1,5 @@
-/* lab/os/fault.c - what a page fault is answered with: zeroed pages, large ones where they can be had, pages of files, copies. */
+/* lab/os/fault.c - what a page fault is answered with: zeroed pages, large ones where they can be had, pages of files,
+ * copies. */
 #include "lab/os/inside.h"
 
 uint64_t os_prot_bits(const struct vma *v)
@@ -142,7 +143,8 @@ static bool replace(struct lab_os *os, struct mm *mm, struct vma *v, uint64_t va
 	uint64_t old = (s->value & ENTRY_ADDR) >> 12, frame = os_alloc(os, s->level);
 
 	if (frame == UINT64_MAX)
-		return lab_fail(os->error, "no page of %llu KBytes is left for a copy: give the guest more with guest.memory",
+		return lab_fail(os->error,
+				"no page of %llu KBytes is left for a copy: give the guest more with guest.memory",
 				(unsigned long long)(level_size(s->level) >> 10));
 	if (old == os->zero_frame) {
 		zero(os, frame, 1);
@@ -159,7 +161,8 @@ static bool replace(struct lab_os *os, struct mm *mm, struct vma *v, uint64_t va
 }
 
 /* A leaf is there already. again: it was split, look again. */
-static bool present(struct lab_os *os, struct mm *mm, struct vma *v, uint64_t va, bool write, struct spot *s, bool *again)
+static bool present(struct lab_os *os, struct mm *mm, struct vma *v, uint64_t va, bool write, struct spot *s,
+		    bool *again)
 {
 	uint64_t frame = (s->value & ENTRY_ADDR) >> 12;
 	bool shared = backed_by_cache(v) && (v->flags & LAB_MAP_SHARED);
@@ -217,7 +220,8 @@ bool os_fault(struct lab_os *os, struct mm *mm, uint64_t va, bool write)
 {
 	unsigned i = vma_find(mm, va);
 
-	return vma_holds(mm, i, va) ? fault_in(os, mm, &mm->vma[i], va & ~4095ull, write) : lab_fail(os->error, "nothing is mapped");
+	return vma_holds(mm, i, va) ? fault_in(os, mm, &mm->vma[i], va & ~4095ull, write)
+				    : lab_fail(os->error, "nothing is mapped");
 }
 
 /* ---- whether the access is allowed ---- */
@@ -227,7 +231,8 @@ static bool stack_grows(struct mm *mm, unsigned i, uint64_t va)
 	struct vma *v = &mm->vma[i];
 	uint64_t page = va & ~4095ull;
 
-	if (i >= mm->vmas || !(v->flags & LAB_MAP_STACK) || v->end - page > OS_STACK_MAX || (i && mm->vma[i - 1].end > page))
+	if (i >= mm->vmas || !(v->flags & LAB_MAP_STACK) || v->end - page > OS_STACK_MAX ||
+	    (i && mm->vma[i - 1].end > page))
 		return false;
 	v->start = page;
 	return true;
@@ -253,7 +258,9 @@ bool lab_os_page_fault(struct lab_os *os, uint64_t gva, uint32_t error_code, str
 {
 	struct mm *mm = os_mm(os);
 	bool write = error_code & 2, ok;
-	uint8_t need = error_code & 16 ? LAB_PROT_EXEC : write ? LAB_PROT_WRITE : LAB_PROT_READ | LAB_PROT_WRITE | LAB_PROT_EXEC;
+	uint8_t need = error_code & 16 ? LAB_PROT_EXEC
+		       : write	       ? LAB_PROT_WRITE
+				       : LAB_PROT_READ | LAB_PROT_WRITE | LAB_PROT_EXEC;
 	unsigned i;
 
 	os->error = error;
@@ -266,16 +273,20 @@ bool lab_os_page_fault(struct lab_os *os, uint64_t gva, uint32_t error_code, str
 	i = vma_find(mm, gva);
 	if (!vma_holds(mm, i, gva) && !stack_grows(mm, i, gva)) {
 		if (!os->implicit)
-			return lab_fail(error, "process %u touched address %#llx, where nothing is mapped", (unsigned)os->current,
-					(unsigned long long)gva);
+			return lab_fail(error, "process %u touched address %#llx, where nothing is mapped",
+					(unsigned)os->current, (unsigned long long)gva);
 		if (!imply(os, mm, i, gva))
 			return false;
 		i = vma_find(mm, gva);
 	}
 	if (!(mm->vma[i].prot & need)) {
 		if (!os->implicit)
-			return lab_fail(error, "process %u may not %s address %#llx as it is mapped", (unsigned)os->current,
-					write ? "write to" : need == LAB_PROT_EXEC ? "execute" : "read", (unsigned long long)gva);
+			return lab_fail(error, "process %u may not %s address %#llx as it is mapped",
+					(unsigned)os->current,
+					write			? "write to"
+					: need == LAB_PROT_EXEC ? "execute"
+								: "read",
+					(unsigned long long)gva);
 		if (!os_mprotect(os, mm, gva & ~4095ull, (gva & ~4095ull) + 4096, mm->vma[i].prot | need))
 			return false;
 	}

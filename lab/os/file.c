@@ -1,5 +1,5 @@
-/* lab/os/file.c - the page cache: which frame holds which page of which file. Shared anonymous memory is a file without a name.
- * Nothing is ever dropped from it. */
+/* lab/os/file.c - the page cache: which frame holds which page of which file. Shared anonymous memory is a file without
+ * a name. Nothing is ever dropped from it. */
 #include <stdlib.h>
 
 #include "lab/os/inside.h"

@@ -1,5 +1,5 @@
-/* lab/os/frames.c - the guest's physical memory: 2-MByte blocks, whole or split, as a buddy allocator would leave them. Small
- * pages come from blocks that are broken already (fragmented ones first), so that whole blocks last. */
+/* lab/os/frames.c - the guest's physical memory: 2-MByte blocks, whole or split, as a buddy allocator would leave them.
+ * Small pages come from blocks that are broken already (fragmented ones first), so that whole blocks last. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -29,7 +29,8 @@ static inline uint64_t level_size(unsigned level) { return 1ull << level_shift(l
 
 /* ---- frames (lab/os/frames.c). Page frame numbers of guest-physical memory; 2-MByte blocks of 512 frames.
  *
- * F1: a block is free, or one 2-MByte page, or split into frames each used or free, or part of a 1-GByte page, or reserved.
+ * F1: a block is free, or one 2-MByte page, or split into frames each used or free, or part of a 1-GByte page, or
+ *     reserved.
  * F2: a page that is used has 1 + extra references; only those with extra ones are in the table of references.
  * F3: a fragmented block has one frame that is never ours; so it can only be split. */
 enum block_state { BLOCK_FREE, BLOCK_WHOLE, BLOCK_SPLIT, BLOCK_GIANT, BLOCK_RESERVED };
@@ -174,8 +175,8 @@ struct spot {
 };
 uint64_t os_read(struct lab_os *os, uint64_t at);
 void os_write(struct lab_os *os, uint64_t at, uint64_t value);
-/* Goes down to the entry for va at the level, or to a leaf or (make false) to an absent entry above it. make: missing tables are
- * added; false then means no memory. */
+/* Goes down to the entry for va at the level, or to a leaf or (make false) to an absent entry above it. make: missing
+ * tables are added; false then means no memory. */
 bool os_descend(struct lab_os *os, struct mm *mm, uint64_t va, unsigned level, bool make, struct spot *s);
 /* A page for a table, zeroed; UINT64_MAX: none. */
 uint64_t os_table(struct lab_os *os);
@@ -220,7 +221,8 @@ bool os_madvise(struct lab_os *os, struct mm *mm, uint64_t start, uint64_t end, 
 bool os_mremap(struct lab_os *os, struct mm *mm, const struct lab_call *c);
 bool os_brk(struct lab_os *os, struct mm *mm, uint64_t end);
 
-/* For tests: true where F1..F3, A1..A3 hold and every frame in use is found from a table or the page cache (lab/os/audit.c). */
+/* For tests: true where F1..F3, A1..A3 hold and every frame in use is found from a table or the page cache
+ * (lab/os/audit.c). */
 bool os_audit(const struct lab_os *os, char *why, size_t size);
 
 #endif

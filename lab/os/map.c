@@ -72,7 +72,8 @@ static bool change_leaf(struct lab_os *os, struct mm *mm, uint64_t va, struct sp
 	if (c->clear_flags) {
 		value &= ~(ENTRY_A | ENTRY_D);
 	} else {
-		/* What may be written again becomes so at the next write, when it is known whether it must be copied. */
+		/* What may be written again becomes so at the next write, when it is known whether it must be
+		 * copied. */
 		value &= c->prot & LAB_PROT_WRITE ? ~0ull : ~ENTRY_W;
 		value = c->prot & LAB_PROT_EXEC ? value & ~ENTRY_NX : value | ENTRY_NX;
 		value = c->prot ? value | ENTRY_U : value & ~ENTRY_U; /* PROT_NONE */
@@ -222,9 +223,11 @@ bool os_mremap(struct lab_os *os, struct mm *mm, const struct lab_call *c)
 	struct vma tail;
 
 	if (!vma_holds(mm, i, c->addr))
-		return lab_fail(os->error, "mremap of address %#llx, where nothing is mapped", (unsigned long long)c->addr);
+		return lab_fail(os->error, "mremap of address %#llx, where nothing is mapped",
+				(unsigned long long)c->addr);
 	if (c->to != c->addr && c->to < c->addr + old && c->addr < c->to + bytes)
-		return lab_fail(os->error, "mremap from %#llx to %#llx, which overlap", (unsigned long long)c->addr, (unsigned long long)c->to);
+		return lab_fail(os->error, "mremap from %#llx to %#llx, which overlap", (unsigned long long)c->addr,
+				(unsigned long long)c->to);
 	if (bytes < old && !os_munmap(os, mm, c->addr + bytes, c->addr + old))
 		return false;
 	if (c->to != c->addr && (!os_munmap(os, mm, c->to, c->to + bytes) || !move(os, mm, c->addr, c->to, kept)))

@@ -1,5 +1,5 @@
-/* lab/os/os.c - the guest OS: its beginning, its system calls. What it is for is said in lab/os/os.h, how it is built in
- * lab/os/inside.h. */
+/* lab/os/os.c - the guest OS: its beginning, its system calls. What it is for is said in lab/os/os.h, how it is built
+ * in lab/os/inside.h. */
 #include <stdlib.h>
 
 #include "lab/os/inside.h"
@@ -80,8 +80,8 @@ static bool good_range(struct lab_os *os, uint64_t start, uint64_t length, const
 {
 	if (!(start & 4095) && length && start < os->user_top && length <= os->user_top - start)
 		return true;
-	return lab_fail(os->error, "%s of %llu bytes at %#llx, which is no range of user addresses that begins a page", what,
-			(unsigned long long)length, (unsigned long long)start);
+	return lab_fail(os->error, "%s of %llu bytes at %#llx, which is no range of user addresses that begins a page",
+			what, (unsigned long long)length, (unsigned long long)start);
 }
 
 static bool change_mappings(struct lab_os *os, struct mm *mm, const struct lab_call *c)
@@ -91,12 +91,16 @@ static bool change_mappings(struct lab_os *os, struct mm *mm, const struct lab_c
 	switch (c->kind) {
 	case LAB_MMAP: return good_range(os, c->addr, c->length, "mmap") && os_mmap(os, mm, c);
 	case LAB_MUNMAP: return good_range(os, c->addr, c->length, "munmap") && os_munmap(os, mm, c->addr, end);
-	case LAB_MPROTECT: return good_range(os, c->addr, c->length, "mprotect") && os_mprotect(os, mm, c->addr, end, c->prot & 7);
-	case LAB_MADVISE: return good_range(os, c->addr, c->length, "madvise") && os_madvise(os, mm, c->addr, end, c->prot);
+	case LAB_MPROTECT:
+		return good_range(os, c->addr, c->length, "mprotect") && os_mprotect(os, mm, c->addr, end, c->prot & 7);
+	case LAB_MADVISE:
+		return good_range(os, c->addr, c->length, "madvise") && os_madvise(os, mm, c->addr, end, c->prot);
 	case LAB_MREMAP:
 		return good_range(os, c->addr, c->length, "mremap") && good_range(os, c->to, c->to_length, "mremap") &&
 		       os_mremap(os, mm, c);
-	default: return (c->addr < os->user_top || lab_fail(os->error, "brk to a kernel address")) && os_brk(os, mm, c->addr);
+	default:
+		return (c->addr < os->user_top || lab_fail(os->error, "brk to a kernel address")) &&
+		       os_brk(os, mm, c->addr);
 	}
 }
 
@@ -110,7 +114,9 @@ bool lab_os_call(struct lab_os *os, const struct lab_call *c, struct lab_error *
 		return lab_fail(error, "a system call while no process runs");
 	os_enter(os);
 	lab_cpu_work(os->cpu, c->kind == LAB_SWITCH ? WORK_SWITCH : WORK_SYSCALL,
-		     c->kind == LAB_SWITCH ? os->config->path_switch : c->kind == LAB_SYSCALL ? c->length : os->config->path_syscall);
+		     c->kind == LAB_SWITCH    ? os->config->path_switch
+		     : c->kind == LAB_SYSCALL ? c->length
+					      : os->config->path_syscall);
 	switch (c->kind) {
 	case LAB_SWITCH: ok = os_switch(os, c->process); break;
 	case LAB_FORK: ok = os_fork(os, c->process); break;
@@ -157,6 +163,8 @@ struct lab_os_counters lab_os_counters(const struct lab_os *os)
 void lab_os_reset_counters(struct lab_os *os)
 {
 	os->count = (struct lab_os_counters){
-		.os_pages_4k = os->count.os_pages_4k, .os_pages_2m = os->count.os_pages_2m, .os_pages_1g = os->count.os_pages_1g,
+		.os_pages_4k = os->count.os_pages_4k,
+		.os_pages_2m = os->count.os_pages_2m,
+		.os_pages_1g = os->count.os_pages_1g,
 	};
 }

@@ -1,6 +1,6 @@
-/* lab/os/os.h - the guest OS: does what Linux does with the memory of its processes (VMAs, demand paging, zeroing, copy on write,
- * transparent huge pages, hugetlb, context switches with and without PCID, INVLPG or full flush, accessed and dirty flags), on
- * real page tables in guest-physical memory, through lab/os/guestcpu.h. One per virtual machine. */
+/* lab/os/os.h - the guest OS: does what Linux does with the memory of its processes (VMAs, demand paging, zeroing, copy
+ * on write, transparent huge pages, hugetlb, context switches with and without PCID, INVLPG or full flush, accessed and
+ * dirty flags), on real page tables in guest-physical memory, through lab/os/guestcpu.h. One per virtual machine. */
 #ifndef VELLUM_LAB_OS_H
 #define VELLUM_LAB_OS_H
 
@@ -39,19 +39,20 @@ struct lab_os_counters {
 #undef C
 };
 
-/* Lays out guest memory, makes the kernel's map and process 0, and starts the CPU. implicit: as struct lab_source has it. NULL:
- * error. The settings it reads are those of config->guest. */
+/* Lays out guest memory, makes the kernel's map and process 0, and starts the CPU. implicit: as struct lab_source has
+ * it. NULL: error. The settings it reads are those of config->guest. */
 struct lab_os *lab_os_new(struct lab_cpu *cpu, const struct lab_config *config, bool implicit, struct lab_error *error);
 void lab_os_delete(struct lab_os *os);
 
-/* A system call or a switch, from the stream (not LAB_MEASURE). false: the stream asks for what cannot be, or memory is exhausted
- * (error). */
+/* A system call or a switch, from the stream (not LAB_MEASURE). false: the stream asks for what cannot be, or memory is
+ * exhausted (error). */
 bool lab_os_call(struct lab_os *os, const struct lab_call *call, struct lab_error *error);
 /* #PF of the running process or of the kernel, delivered to the guest by the CPU (error_code as the SDM's "Page-Fault
- * Exceptions" has it). On return the access is made again. false: the process touched what it has not mapped (error). */
+ * Exceptions" has it). On return the access is made again. false: the process touched what it has not mapped
+ * (error). */
 bool lab_os_page_fault(struct lab_os *os, uint64_t gva, uint32_t error_code, struct lab_error *error);
-/* The stream's next accesses are the kernel's own (or the program's again). Matters with page-table isolation, where the kernel
- * is on another CR3. */
+/* The stream's next accesses are the kernel's own (or the program's again). Matters with page-table isolation, where
+ * the kernel is on another CR3. */
 void lab_os_mode(struct lab_os *os, bool kernel);
 /* A timer tick of the guest: what its scheduler's interrupt does. Called every config->guest.tick accesses where that
  * is not 0. */

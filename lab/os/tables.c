@@ -21,9 +21,11 @@ uint64_t os_alloc(struct lab_os *os, unsigned level)
 	uint64_t frame = frames_alloc(&os->frames, level);
 
 	if (frame == UINT64_MAX && level == 1)
-		lab_fail(os->error, "the guest's memory is exhausted (%llu MBytes, of which its kernel and page tables take %llu): give "
-			 "it more with guest.memory", (unsigned long long)(os->features.memory >> 20),
-			 (unsigned long long)((os->tables >> 8) + 32));
+		lab_fail(os->error,
+			 "the guest's memory is exhausted (%llu MBytes, of which its kernel and page tables take "
+			 "%llu): give "
+			 "it more with guest.memory",
+			 (unsigned long long)(os->features.memory >> 20), (unsigned long long)((os->tables >> 8) + 32));
 	return frame;
 }
 
@@ -80,7 +82,8 @@ bool os_split(struct lab_os *os, uint64_t va, const struct spot *s)
 	uint64_t base = va & ~(level_size(2) - 1);
 
 	if (s->level != 2)
-		return lab_fail(os->error, "a 1-GByte page cannot be changed in parts: calls on it must cover whole ones");
+		return lab_fail(os->error,
+				"a 1-GByte page cannot be changed in parts: calls on it must cover whole ones");
 	table = os_table(os);
 	if (table == UINT64_MAX || !frames_split(&os->frames, frame))
 		return lab_fail(os->error, "no memory");
@@ -95,8 +98,8 @@ bool os_split(struct lab_os *os, uint64_t va, const struct spot *s)
 }
 
 /* A leaf that the range [va, end) covers in part only is split, and the loop comes by again. */
-static bool one_leaf(struct lab_os *os, struct mm *mm, uint64_t va, uint64_t end, struct spot *s, os_leaf_function *f, void *ctx,
-		     bool *again)
+static bool one_leaf(struct lab_os *os, struct mm *mm, uint64_t va, uint64_t end, struct spot *s, os_leaf_function *f,
+		     void *ctx, bool *again)
 {
 	uint64_t size = level_size(s->level);
 
@@ -149,7 +152,8 @@ struct sweep {
 	uint64_t start, end, floor, ceiling;
 };
 
-static void free_below(struct lab_os *os, struct mm *mm, uint64_t table, unsigned level, uint64_t base, const struct sweep *w)
+static void free_below(struct lab_os *os, struct mm *mm, uint64_t table, unsigned level, uint64_t base,
+		       const struct sweep *w)
 {
 	uint64_t size = level_size(level), va = base > w->start ? base : w->start & ~(size - 1);
 	uint64_t stop = w->end - base < size * 512 ? w->end : base + size * 512;
@@ -186,7 +190,8 @@ static bool boot_map(struct lab_os *os, uint64_t va, uint64_t gpa, unsigned leve
 		uint64_t at = entry_at(table, l, va), value = lab_cpu_peek(os->cpu, at);
 
 		if (l == level) {
-			lab_cpu_poke(os->cpu, at, gpa | ENTRY_P | ENTRY_W | ENTRY_A | ENTRY_D | ENTRY_PS | os->kernel_flags);
+			lab_cpu_poke(os->cpu, at,
+				     gpa | ENTRY_P | ENTRY_W | ENTRY_A | ENTRY_D | ENTRY_PS | os->kernel_flags);
 			return true;
 		}
 		if (!(value & ENTRY_P)) {

@@ -1,5 +1,5 @@
-/* lab/os/tlb.c - CR3, PCIDs and flushes, as Linux handles them on one CPU: six address-space numbers, which the processes take
- * by turns; up to 33 pages are flushed one by one, more by loading CR3. */
+/* lab/os/tlb.c - CR3, PCIDs and flushes, as Linux handles them on one CPU: six address-space numbers, which the
+ * processes take by turns; up to 33 pages are flushed one by one, more by loading CR3. */
 #include "lab/os/inside.h"
 
 static uint64_t pcid(const struct lab_os *os) { return os->pcid ? os->asid_now + 1 : 0; }
@@ -25,12 +25,13 @@ void os_leave(struct lab_os *os)
 	if (!os->pti || os->user_cr3 || !os->loaded || os->in_kernel)
 		return;
 	os->user_cr3 = true;
-	lab_cpu_load_cr3(os->cpu, os->loaded->user_pgd | (os->pcid ? pcid(os) | CR3_USER_PCID | (a->user_stale ? 0 : CR3_KEEP) : 0));
+	lab_cpu_load_cr3(os->cpu, os->loaded->user_pgd |
+					  (os->pcid ? pcid(os) | CR3_USER_PCID | (a->user_stale ? 0 : CR3_KEEP) : 0));
 	a->user_stale = false;
 }
 
-/* Which number the process gets; true: what is cached under it is another process's. On one CPU only the running process's tables
- * are edited, so that what is cached for the others stays true. */
+/* Which number the process gets; true: what is cached under it is another process's. On one CPU only the running
+ * process's tables are edited, so that what is cached for the others stays true. */
 static bool choose_asid(struct lab_os *os, const struct mm *mm)
 {
 	for (unsigned i = 0; i < OS_ASIDS; i++) {

@@ -62,7 +62,8 @@ enum program_kind program_look(const char *path, struct program *p)
 	return PROGRAM_OTHER;
 }
 
-char **program_arguments(const struct program *p, const char *given, char *const argv[], const char *qemu, const char *plugin)
+char **program_arguments(const struct program *p, const char *given, char *const argv[], const char *qemu,
+			 const char *plugin)
 {
 	size_t count = 0, n = 0;
 	char **out;

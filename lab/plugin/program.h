@@ -1,5 +1,5 @@
-/* lab/plugin/program.h - how a program is started under QEMU: shared by the recorder, for the first one, and the plugin, for
- * those that it execs. */
+/* lab/plugin/program.h - how a program is started under QEMU: shared by the recorder, for the first one, and the
+ * plugin, for those that it execs. */
 #ifndef VELLUM_LAB_PLUGIN_PROGRAM_H
 #define VELLUM_LAB_PLUGIN_PROGRAM_H
 
@@ -16,8 +16,9 @@ struct program {
 
 /* What the file at path is; scripts are followed to their interpreter. */
 enum program_kind program_look(const char *path, struct program *p);
-/* QEMU's arguments for the program; argv are the program's own, argv[0] included; given is the path as it was given (a script's
- * name among the interpreter's arguments). The result, to be freed, ends with NULL; NULL: no memory. */
-char **program_arguments(const struct program *p, const char *given, char *const argv[], const char *qemu, const char *plugin);
+/* QEMU's arguments for the program; argv are the program's own, argv[0] included; given is the path as it was given (a
+ * script's name among the interpreter's arguments). The result, to be freed, ends with NULL; NULL: no memory. */
+char **program_arguments(const struct program *p, const char *given, char *const argv[], const char *qemu,
+			 const char *plugin);
 
 #endif

@@ -1,6 +1,6 @@
-/* lab/plugin/record.c - the plugin that QEMU's user-mode emulator loads: every access of the program goes, as one word, into the
- * memory that it shares with the recorder; system calls that concern memory go there too; programs that are exec'ed are started
- * under QEMU again.
+/* lab/plugin/record.c - the plugin that QEMU's user-mode emulator loads: every access of the program goes, as one word,
+ * into the memory that it shares with the recorder; system calls that concern memory go there too; programs that are
+ * exec'ed are started under QEMU again.
  *
  * Instructions are recorded by block: all fetches of a block come before its data accesses. */
 #define _GNU_SOURCE
@@ -161,7 +161,8 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 		}
 		if (first == i)
 			begin = va;
-		qemu_plugin_register_vcpu_mem_cb(insn, on_access, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW, (void *)(uintptr_t)va);
+		qemu_plugin_register_vcpu_mem_cb(insn, on_access, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW,
+						 (void *)(uintptr_t)va);
 	}
 	if (n)
 		fetch(tb, begin, n - first);
@@ -209,8 +210,8 @@ static char **vector(uint64_t from)
 	return out;
 }
 
-/* Starts the program under QEMU in place of the one that runs. Returns where that is not possible, or where it is for the system
- * call itself to fail. */
+/* Starts the program under QEMU in place of the one that runs. Returns where that is not possible, or where it is for
+ * the system call itself to fail. */
 static void on_exec(struct vcpu *v, uint64_t path, uint64_t argv, uint64_t envp)
 {
 	static char given[PROGRAM_PATH];
@@ -237,8 +238,8 @@ static void on_exec(struct vcpu *v, uint64_t path, uint64_t argv, uint64_t envp)
 	submit(v);
 }
 
-static void on_syscall(qemu_plugin_id_t id, unsigned vcpu, int64_t number, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4,
-		       uint64_t a5, uint64_t a6, uint64_t a7, uint64_t a8)
+static void on_syscall(qemu_plugin_id_t id, unsigned vcpu, int64_t number, uint64_t a1, uint64_t a2, uint64_t a3,
+		       uint64_t a4, uint64_t a5, uint64_t a6, uint64_t a7, uint64_t a8)
 {
 	struct vcpu *v = &vcpus[vcpu % VCPUS];
 	const uint64_t all[SYS_ARGUMENTS] = { a1, a2, a3, a4, a5, a6 };
@@ -269,7 +270,8 @@ static unsigned map_flags(uint64_t flags)
 static void on_mmap(struct vcpu *v, const uint64_t *a, uint64_t addr)
 {
 	uint64_t words[RING_CALL_WORDS - 1] = {
-		[WORD_ADDR] = addr, [WORD_LENGTH] = a[1], [WORD_PROT] = a[2], [WORD_FLAGS] = map_flags(a[3]), [WORD_OFFSET] = a[5],
+		[WORD_ADDR] = addr,   [WORD_LENGTH] = a[1], [WORD_PROT] = a[2], [WORD_FLAGS] = map_flags(a[3]),
+		[WORD_OFFSET] = a[5],
 	};
 	struct stat st;
 

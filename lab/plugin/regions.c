@@ -25,7 +25,8 @@ static bool parse_region(const char *line, struct region *r)
 
 	if (sscanf(line, "%lx-%lx %7s %lx %x:%x %lu", &start, &end, prot, &offset, &major, &minor, &inode) != 7)
 		return false;
-	*r = (struct region){ .start = start, .end = end, .offset = offset, .inode = inode, .device = (uint64_t)major << 8 | minor };
+	*r = (struct region){ .start = start, .end = end, .offset = offset, .inode = inode,
+			      .device = (uint64_t)major << 8 | minor };
 	r->prot = (prot[0] == 'r' ? LAB_PROT_READ : 0) | (prot[1] == 'w' ? LAB_PROT_WRITE : 0);
 	return true;
 }
@@ -56,16 +57,16 @@ static bool was_before(const struct region *r)
 static void put_region(struct vcpu *v, const struct region *r, uint64_t file, unsigned flags, unsigned prot)
 {
 	const uint64_t words[RING_CALL_WORDS - 1] = {
-		[WORD_ADDR] = r->start, [WORD_LENGTH] = r->end - r->start, [WORD_PROT] = prot, [WORD_FLAGS] = flags, [WORD_FILE] = file,
-		[WORD_OFFSET] = r->offset,
+		[WORD_ADDR] = r->start, [WORD_LENGTH] = r->end - r->start, [WORD_PROT] = prot, [WORD_FLAGS] = flags,
+		[WORD_FILE] = file,	[WORD_OFFSET] = r->offset,
 	};
 
 	put_call(v, LAB_MMAP, words);
 }
 
-/* QEMU has mapped the program, its interpreter and the stack without a system call of the program's. Files' regions that were not
- * there before are theirs; anonymous memory right behind one is its bss; the stack is where the first instructions write. What
- * they execute QEMU only reads, so readable and not writable is taken for code. */
+/* QEMU has mapped the program, its interpreter and the stack without a system call of the program's. Files' regions
+ * that were not there before are theirs; anonymous memory right behind one is its bss; the stack is where the first
+ * instructions write. What they execute QEMU only reads, so readable and not writable is taken for code. */
 void put_regions(struct vcpu *v)
 {
 	FILE *f = fopen("/proc/self/maps", "re");
@@ -97,7 +98,8 @@ void put_stack(struct vcpu *v, uint64_t va)
 	while (f && fgets(line, sizeof(line), f)) {
 		if (!parse_region(line, &r) || va < r.start || va >= r.end)
 			continue;
-		r.start = r.end - r.start > 132 << 10 && va > r.start + (132 << 10) ? (va & ~4095ull) - (128 << 10) : r.start;
+		r.start = r.end - r.start > 132 << 10 && va > r.start + (132 << 10) ? (va & ~4095ull) - (128 << 10)
+										    : r.start;
 		r.offset = 0;
 		put_region(v, &r, 0, LAB_MAP_STACK, LAB_PROT_READ | LAB_PROT_WRITE);
 		break;

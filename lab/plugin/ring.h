@@ -1,9 +1,10 @@
-/* lab/plugin/ring.h - the memory that the plugin in QEMU (lab/plugin/record.c) and the recorder (lab/trace/record*.c) share: chunks of
- * records, each filled by one thread, handed over in the order of their tickets.
+/* lab/plugin/ring.h - the memory that the plugin in QEMU (lab/plugin/record.c) and the recorder (lab/trace/record*.c)
+ * share: chunks of records, each filled by one thread, handed over in the order of their tickets.
  *
- * Q1: a chunk belongs to whoever moved its state on: FREE -> (a thread) CLAIMED -> submitted, by its number in queue[] -> (the
- *     recorder) FREE.
- * Q2: a free chunk's records are all 0, and no record is 0; so a chunk that a killed thread left behind can be read, too.
+ * Q1: a chunk belongs to whoever moved its state on: FREE -> (a thread) CLAIMED -> submitted, by its number in queue[]
+ *     -> (the recorder) FREE.
+ * Q2: a free chunk's records are all 0, and no record is 0; so a chunk that a killed thread left behind can be read,
+ *     too.
  * Q3: a thread that waits for a chunk holds none; so the recorder always comes to the next one. */
 #ifndef VELLUM_LAB_PLUGIN_RING_H
 #define VELLUM_LAB_PLUGIN_RING_H

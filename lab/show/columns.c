@@ -1,4 +1,5 @@
-/* lab/show/columns.c - what a table of results can show: settings, numbers of the account, and some that are made of these. */
+/* lab/show/columns.c - what a table of results can show: settings, numbers of the account, and some that are made of
+ * these. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,8 @@ static const struct column {
 } columns[] = {
 	{ "seconds", "seconds", "seconds.least", "seconds.most", NULL, 1, "the predicted time, as a range" },
 	{ "cycles", "cycles", "cycles.least", "cycles.most", NULL, 1, "the same in cycles" },
-	{ "cycles_per_access", "cycles/access", "cycles.least", "cycles.most", "accesses", 1, "the same for one access" },
+	{ "cycles_per_access", "cycles/access", "cycles.least", "cycles.most", "accesses", 1,
+	  "the same for one access" },
 	{ "walks_per_1000", "walks/1000", "walks", NULL, "accesses", 1000, "page walks in 1000 accesses" },
 	{ "walk_share", "walk cycles %", "cycles.walks", NULL, "cycles.most", 100,
 	  "cycles of walks in 100 cycles, when nothing hides them" },
@@ -144,8 +146,8 @@ static void add_column(struct lab_view *v, const char *name, size_t n)
 static bool choose(struct lab_view *v, const char *names, struct lab_error *error)
 {
 	static const char *const good[] = {
-		"accesses", "walks_per_1000", "references_a_walk", "walk_share", "exits_per_million", "exit_share", "cycles_per_access",
-		"seconds",
+		"accesses",	     "walks_per_1000", "references_a_walk", "walk_share",
+		"exits_per_million", "exit_share",     "cycles_per_access", "seconds",
 	};
 
 	if (!names) {
@@ -160,7 +162,8 @@ static bool choose(struct lab_view *v, const char *names, struct lab_error *erro
 
 		add_column(v, names, n);
 		if (!exists(v->column[v->columns - 1], v->record, v->count))
-			return lab_fail(error, "there is no column '%s'; --columns list shows all", v->column[v->columns - 1]);
+			return lab_fail(error, "there is no column '%s'; --columns list shows all",
+					v->column[v->columns - 1]);
 		if (!names[n])
 			return true;
 		names += n + 1;
@@ -232,11 +235,13 @@ char *lab_view_label(const struct lab_view *v, unsigned record)
 	for (unsigned i = 0; i < v->varies; i++) {
 		const char *value = lab_record_setting(v->record[record], v->varied[i]), *key = v->varied[i];
 
-		fprintf(f, "%s%s%s%s", i ? ", " : "", speaks_for_itself(key) ? "" : key, speaks_for_itself(key) ? "" : "=",
-			value ? value : "?");
+		fprintf(f, "%s%s%s%s", i ? ", " : "", speaks_for_itself(key) ? "" : key,
+			speaks_for_itself(key) ? "" : "=", value ? value : "?");
 	}
 	if (!v->varies)
-		fputs(lab_record_setting(v->record[record], "hv.mmu") ? lab_record_setting(v->record[record], "hv.mmu") : "run", f);
+		fputs(lab_record_setting(v->record[record], "hv.mmu") ? lab_record_setting(v->record[record], "hv.mmu")
+								      : "run",
+		      f);
 	fclose(f);
 	return text;
 }

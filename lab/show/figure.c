@@ -1,5 +1,5 @@
-/* lab/show/figure.c - `vellum lab figure NAME`: runs a figure's cells, and writes NAME.svg, NAME.csv and NAME.txt. What the figures
- * are is in lab/show/figures*.c. */
+/* lab/show/figure.c - `vellum lab figure NAME`: runs a figure's cells, and writes NAME.svg, NAME.csv and NAME.txt. What
+ * the figures are is in lab/show/figures*.c. */
 #include "lab/show/figure.h"
 
 #include <errno.h>
@@ -16,16 +16,17 @@
 #include "lab/show/view.h"
 #include "tool/base/output.h"
 
-static const char usage[] = "usage: vellum lab figure NAME... [-o DIRECTORY] [--quick] [--jobs N]\n"
-			    "       vellum lab figure --list | --all\n\n"
-			    "Reproduces a published figure by a fixed set of runs: writes NAME.svg, NAME.csv and NAME.txt (published "
-			    "value, ours, deviation), and\n"
-			    "shows the text.\n\n"
-			    "  -o DIRECTORY       where the files go (.)\n"
-			    "  --quick            with smaller workloads: seconds, for a look; deviations are larger\n"
-			    "  --jobs N           runs at a time (as many as CPUs)\n"
-			    "  --all              every figure\n"
-			    "  --list             the figures there are\n";
+static const char usage[] =
+	"usage: vellum lab figure NAME... [-o DIRECTORY] [--quick] [--jobs N]\n"
+	"       vellum lab figure --list | --all\n\n"
+	"Reproduces a published figure by a fixed set of runs: writes NAME.svg, NAME.csv and NAME.txt (published "
+	"value, ours, deviation), and\n"
+	"shows the text.\n\n"
+	"  -o DIRECTORY       where the files go (.)\n"
+	"  --quick            with smaller workloads: seconds, for a look; deviations are larger\n"
+	"  --jobs N           runs at a time (as many as CPUs)\n"
+	"  --all              every figure\n"
+	"  --list             the figures there are\n";
 
 /* ---- for rows() ---- */
 
@@ -39,7 +40,8 @@ struct lab_range lab_figure_value(struct lab_figure_table *t, const char *column
 	va_end(args);
 	for (unsigned i = 0; i < t->sweep->cells; i++) {
 		const struct lab_cell *cell = &t->sweep->cell[i];
-		const struct lab_record *record = strcmp(cell->label, label) || cell->why ? NULL : lab_results_find(t->results, cell->key);
+		const struct lab_record *record =
+			strcmp(cell->label, label) || cell->why ? NULL : lab_results_find(t->results, cell->key);
 
 		if (record) {
 			struct lab_value v = lab_column_value(record, column);
@@ -77,7 +79,8 @@ static struct lab_figure_row *add(struct lab_figure_table *t)
 	return &t->row[t->rows++];
 }
 
-void lab_figure_row(struct lab_figure_table *t, struct lab_range published, struct lab_range ours, const char *format, ...)
+void lab_figure_row(struct lab_figure_table *t, struct lab_range published, struct lab_range ours, const char *format,
+		    ...)
 {
 	struct lab_figure_row *row = add(t);
 	va_list args;
@@ -130,7 +133,8 @@ static bool set_base(void *ctx, struct lab_config *config, struct lab_error *err
 {
 	const struct doing *d = ctx;
 
-	return assign_all(config, d->figure->common, error) && assign_all(config, d->quick ? d->figure->quick : d->figure->full, error);
+	return assign_all(config, d->figure->common, error) &&
+	       assign_all(config, d->quick ? d->figure->quick : d->figure->full, error);
 }
 
 static bool expand(struct doing *d, struct lab_error *error)
@@ -139,8 +143,8 @@ static bool expand(struct doing *d, struct lab_error *error)
 	bool ok = true;
 
 	for (unsigned i = 0; i < 6 && d->figure->vary[i] && ok; i++)
-		ok = !strncmp(d->figure->vary[i], "pair:", 5) ? lab_sweep_pair(&d->sweep, d->figure->vary[i] + 5, error) :
-		     lab_sweep_vary(&d->sweep, d->figure->vary[i], error);
+		ok = !strncmp(d->figure->vary[i], "pair:", 5) ? lab_sweep_pair(&d->sweep, d->figure->vary[i] + 5, error)
+							      : lab_sweep_vary(&d->sweep, d->figure->vary[i], error);
 	ok = ok && lab_sweep_expand(&d->sweep, set_base, d, error);
 	for (unsigned i = 0; ok && i < d->sweep.cells; i++)
 		ok = d->sweep.cell[i].why || lab_cell_key(&d->sweep.cell[i].config, &none, d->sweep.cell[i].key, error);
@@ -231,15 +235,16 @@ static bool draw(const struct lab_figure_table *t, const char *directory, struct
 	status = f ? pclose(f) : -1;
 	if (status || stat(svg, &st) || !st.st_size)
 		lab_fail(error,
-			 status == 127 << 8
-				 ? "gnuplot is not installed (package gnuplot-nox): %s/%s.csv and .txt are written, .svg is not"
-				 : "gnuplot failed on %s/%s.svg; .csv and .txt are written",
+			 status == 127 << 8 ? "gnuplot is not installed (package gnuplot-nox): %s/%s.csv and .txt are "
+					      "written, .svg is not"
+					    : "gnuplot failed on %s/%s.svg; .csv and .txt are written",
 			 directory, t->figure->name);
 	free(svg);
 	return !error->text[0];
 }
 
-static int figure(const struct lab_figure *f, const char *directory, bool quick, unsigned workers, struct lab_error *error)
+static int figure(const struct lab_figure *f, const char *directory, bool quick, unsigned workers,
+		  struct lab_error *error)
 {
 	struct doing d = { .figure = f, .quick = quick };
 	struct lab_figure_table table = { .figure = f, .sweep = &d.sweep, .results = &d.results };
@@ -272,42 +277,57 @@ static const struct lab_figure *find(const char *name)
 	return NULL;
 }
 
+/* What the command line asks for. */
+struct wanted {
+	const char *directory;
+	bool quick, all;
+	unsigned figures; /* named ones */
+	uint64_t workers;
+};
+
+static bool parse(struct wanted *w, int argc, char **argv, struct lab_error *error)
+{
+	for (int i = 1; i < argc; i++) {
+		if (!strcmp(argv[i], "--quick"))
+			w->quick = true;
+		else if (!strcmp(argv[i], "--all"))
+			w->all = true;
+		else if (!strcmp(argv[i], "-o") && i + 1 < argc)
+			w->directory = argv[++i];
+		else if (!strcmp(argv[i], "--jobs") && i + 1 < argc && lab_parse_count(argv[i + 1], &w->workers) &&
+			 w->workers && w->workers < 10000)
+			i++;
+		else if (argv[i][0] == '-')
+			return lab_fail(error,
+					"vellum lab figure does not take '%s'; "
+					"vellum lab figure --help says what it takes", argv[i]);
+		else if (!find(argv[i]))
+			return lab_fail(error, "there is no figure '%s'; vellum lab figure --list shows all", argv[i]);
+		else
+			w->figures++;
+	}
+	return w->figures || w->all || lab_fail(error, "which figure? vellum lab figure --list shows all");
+}
+
 static int go(int argc, char **argv, struct lab_error *error)
 {
-	const char *directory = ".";
-	bool quick = false, all = false;
-	unsigned wanted = 0;
-	uint64_t workers = 0;
+	struct wanted w = { .directory = "." };
 	struct stat st;
 	int status = 0;
 
-	for (int i = 1; i < argc; i++) {
-		if (!strcmp(argv[i], "--quick"))
-			quick = true;
-		else if (!strcmp(argv[i], "--all"))
-			all = true;
-		else if (!strcmp(argv[i], "-o") && i + 1 < argc)
-			directory = argv[++i];
-		else if (!strcmp(argv[i], "--jobs") && i + 1 < argc && lab_parse_count(argv[i + 1], &workers) && workers && workers < 10000)
-			i++;
-		else if (argv[i][0] == '-')
-			return lab_fail(error, "vellum lab figure does not take '%s'; vellum lab figure --help says what it takes", argv[i]), 2;
-		else if (!find(argv[i]))
-			return lab_fail(error, "there is no figure '%s'; vellum lab figure --list shows all", argv[i]), 2;
-		else
-			wanted++;
+	if (!parse(&w, argc, argv, error))
+		return 2;
+	if (stat(w.directory, &st) || !S_ISDIR(st.st_mode)) {
+		lab_fail(error, "%s is not a directory; figures are written into one (-o DIRECTORY)", w.directory);
+		return 2;
 	}
-	if (!wanted && !all)
-		return lab_fail(error, "which figure? vellum lab figure --list shows all"), 2;
-	if (stat(directory, &st) || !S_ISDIR(st.st_mode))
-		return lab_fail(error, "%s is not a directory; figures are written into one (-o DIRECTORY)", directory), 2;
 	for (const struct lab_figure *f = lab_figures; f->name && !status; f++) {
-		bool chosen = all;
+		bool chosen = w.all;
 
 		for (int i = 1; i < argc; i++)
 			chosen |= !strcmp(argv[i], f->name);
 		if (chosen)
-			status = figure(f, directory, quick, (unsigned)workers, error);
+			status = figure(f, w.directory, w.quick, (unsigned)w.workers, error);
 	}
 	return status;
 }

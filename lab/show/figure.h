@@ -1,4 +1,5 @@
-/* lab/show/figure.h - published figures, reproduced: a fixed sweep, and rows that hold a published value against ours. */
+/* lab/show/figure.h - published figures, reproduced: a fixed sweep, and rows that hold a published value against
+ * ours. */
 #ifndef VELLUM_LAB_FIGURE_H
 #define VELLUM_LAB_FIGURE_H
 
@@ -53,14 +54,14 @@ struct lab_range lab_figure_value(struct lab_figure_table *table, const char *co
 struct lab_range lab_range_ratio(struct lab_range a, struct lab_range b);
 /* (a / b - 1) * 100: how much longer a takes. */
 struct lab_range lab_range_percent(struct lab_range a, struct lab_range b);
-void lab_figure_row(struct lab_figure_table *table, struct lab_range published, struct lab_range ours, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
+void lab_figure_row(struct lab_figure_table *table, struct lab_range published, struct lab_range ours,
+		    const char *format, ...) __attribute__((format(printf, 4, 5)));
 void lab_figure_point(struct lab_figure_table *table, const char *series, double x, struct lab_range ours);
 
 /* ---- lab/show/figure_out.c */
 
-/* How far ours lies outside of what is published: 0 where they overlap; in per cent of it, or in points. NAN: nothing is
- * published, or not computed. */
+/* How far ours lies outside of what is published: 0 where they overlap; in per cent of it, or in points. NAN: nothing
+ * is published, or not computed. */
 double lab_figure_deviation(const struct lab_figure *figure, const struct lab_figure_row *row);
 void lab_figure_text(const struct lab_figure_table *table, FILE *out);
 void lab_figure_csv(const struct lab_figure_table *table, FILE *out);

@@ -127,7 +127,8 @@ static void cell(double v, FILE *out)
 		fprintf(out, " %.6g", v);
 }
 
-/* Published and ours, one above the other for each row, from left to right as on the page. Ranges are boxes, values dots. */
+/* Published and ours, one above the other for each row, from left to right as on the page. Ranges are boxes, values
+ * dots. */
 static void bars(const struct lab_figure_table *t, FILE *out)
 {
 	fputs("$d << EOD\n", out);
@@ -148,10 +149,12 @@ static void bars(const struct lab_figure_table *t, FILE *out)
 	fprintf(out, ")\nset yrange [%u.6:-0.6]\nset xrange [*<0:*]\nset key below\n", t->rows - 1);
 	set("xlabel", t->figure->unit, out);
 	fprintf(out,
-		"plot $d using (($2+$3)/2):($1-0.15):2:3:($1-0.28):($1-0.02) with boxxyerror fs solid 0.6 noborder lc rgb \"%s\" "
+		"plot $d using (($2+$3)/2):($1-0.15):2:3:($1-0.28):($1-0.02) with boxxyerror fs solid 0.6 noborder lc "
+		"rgb \"%s\" "
 		"notitle, "
 		"$d using (($2+$3)/2):($1-0.15) with points pt 7 ps 0.7 lc rgb \"#555555\" title \"published\", "
-		"$d using (($4+$5)/2):($1+0.15):4:5:($1+0.02):($1+0.28) with boxxyerror fs solid 0.6 noborder lc rgb \"%s\" notitle, "
+		"$d using (($4+$5)/2):($1+0.15):4:5:($1+0.02):($1+0.28) with boxxyerror fs solid 0.6 noborder lc rgb "
+		"\"%s\" notitle, "
 		"$d using (($4+$5)/2):($1+0.15) with points pt 5 ps 0.7 lc rgb \"%s\" title \"vellum\"\n",
 		chart_colour(0), chart_colour(5), chart_colour(1));
 }
@@ -185,9 +188,11 @@ static void lines(const struct lab_figure_table *t, FILE *out)
 	for (unsigned i = 0; i < t->rows; i++) {
 		if (!first_of_series(t, i))
 			continue;
-		fprintf(out, "%s$s%u using 1:2:3 with filledcurves fs transparent solid 0.25 noborder lc rgb \"%s\" notitle, "
-			"$s%u using 1:(($2+$3)/2) with linespoints pt %u ps 0.6 lw 1.5 lc rgb \"%s\" title ", n ? ", " : "", n, chart_colour(n + 1), n,
-			n % 8 + 4, chart_colour(n + 1));
+		fprintf(out,
+			"%s$s%u using 1:2:3 with filledcurves fs transparent solid 0.25 noborder lc rgb \"%s\" "
+			"notitle, "
+			"$s%u using 1:(($2+$3)/2) with linespoints pt %u ps 0.6 lw 1.5 lc rgb \"%s\" title ",
+			n ? ", " : "", n, chart_colour(n + 1), n, n % 8 + 4, chart_colour(n + 1));
 		quoted(t->row[i].series, out);
 		n++;
 	}

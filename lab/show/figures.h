@@ -20,6 +20,7 @@ void lab_rows_exits(struct lab_figure_table *t);
 #define BOTH_CACHES "2/full,4/full,24/full,2/full,4/full,24/full,0"
 #define BOTH_AND_NTLB "2/full,4/full,24/full,2/full,4/full,24/full,16/full"
 #define CACHE_KEYS \
-	"machine.psc_pml4,machine.psc_pdpt,machine.psc_pd,machine.npsc_pml4,machine.npsc_pdpt,machine.npsc_pd,machine.ntlb"
+	"machine.psc_pml4,machine.psc_pdpt,machine.psc_pd,machine.npsc_pml4,machine.npsc_pdpt,machine.npsc_pd," \
+	"machine.ntlb"
 
 #endif

@@ -33,25 +33,30 @@ static char *const *values_of(const struct lab_figure_table *t, const char *key,
 
 void lab_rows_walks(struct lab_figure_table *t)
 {
-	static const struct { const char *mmu, *guest, *host; unsigned levels, ept_levels; double published; } cells[] = {
+	static const struct {
+		const char *mmu, *guest, *host;
+		unsigned levels, ept_levels;
+		double published;
+	} cells[] = {
 		{ "native", "4k", "4k", 4, 4, 4 }, { "native", "2m", "4k", 4, 4, 3 }, { "native", "1g", "4k", 4, 4, 2 },
-		{ "native", "4k", "4k", 5, 4, 5 }, { "shadow", "4k", "4k", 4, 4, 4 },
-		{ "ept", "4k", "4k", 4, 4, 24 }, { "ept", "4k", "2m", 4, 4, 19 }, { "ept", "4k", "1g", 4, 4, 14 },
-		{ "ept", "2m", "4k", 4, 4, 19 }, { "ept", "2m", "2m", 4, 4, 15 }, { "ept", "2m", "1g", 4, 4, 11 },
-		{ "ept", "1g", "4k", 4, 4, 14 }, { "ept", "1g", "2m", 4, 4, 11 }, { "ept", "1g", "1g", 4, 4, 8 },
-		{ "ept", "4k", "4k", 5, 4, 29 }, { "ept", "4k", "4k", 4, 5, 29 }, { "ept", "4k", "4k", 5, 5, 35 },
+		{ "native", "4k", "4k", 5, 4, 5 }, { "shadow", "4k", "4k", 4, 4, 4 }, { "ept", "4k", "4k", 4, 4, 24 },
+		{ "ept", "4k", "2m", 4, 4, 19 },   { "ept", "4k", "1g", 4, 4, 14 },   { "ept", "2m", "4k", 4, 4, 19 },
+		{ "ept", "2m", "2m", 4, 4, 15 },   { "ept", "2m", "1g", 4, 4, 11 },   { "ept", "1g", "4k", 4, 4, 14 },
+		{ "ept", "1g", "2m", 4, 4, 11 },   { "ept", "1g", "1g", 4, 4, 8 },    { "ept", "4k", "4k", 5, 4, 29 },
+		{ "ept", "4k", "4k", 4, 5, 29 },   { "ept", "4k", "4k", 5, 5, 35 },
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(cells); i++) {
-		struct lab_range ours =
-			lab_figure_value(t, "references_a_walk",
-					 "workload=gups:size=%s hv.mmu=%s guest.levels=%u hv.ept_levels=%u guest.pages=%s hv.pages=%s",
-					 !strcmp(cells[i].guest, "1g") ? "2G" : "64M", cells[i].mmu, cells[i].levels,
-					 cells[i].ept_levels, cells[i].guest, cells[i].host);
+		struct lab_range ours = lab_figure_value(
+			t, "references_a_walk",
+			"workload=gups:size=%s hv.mmu=%s guest.levels=%u hv.ept_levels=%u guest.pages=%s hv.pages=%s",
+			!strcmp(cells[i].guest, "1g") ? "2G" : "64M", cells[i].mmu, cells[i].levels,
+			cells[i].ept_levels, cells[i].guest, cells[i].host);
 		bool nested = !strcmp(cells[i].mmu, "ept");
 
-		lab_figure_row(t, IS(cells[i].published), ours, "%s, guest %s%s%s%s%s", cells[i].mmu, cells[i].guest, nested ? ", EPT " : "",
-			       nested ? cells[i].host : "", cells[i].levels == 5 ? ", 5-level guest" : "",
+		lab_figure_row(t, IS(cells[i].published), ours, "%s, guest %s%s%s%s%s", cells[i].mmu, cells[i].guest,
+			       nested ? ", EPT " : "", nested ? cells[i].host : "",
+			       cells[i].levels == 5 ? ", 5-level guest" : "",
 			       cells[i].ept_levels == 5 ? ", 5-level EPT" : "");
 	}
 }
@@ -70,7 +75,8 @@ void lab_rows_chase(struct lab_figure_table *t)
 		hops = lab_figure_value(t, "reads", "%s", label).low;
 		data = lab_figure_value(t, "data.dram", "%s", label).low;
 		walks = lab_figure_value(t, "references_dram", "%s", label).low;
-		lab_figure_row(t, IS(cells[i].published), IS((data + walks) / hops), "guest %s, EPT %s", cells[i].guest, cells[i].host);
+		lab_figure_row(t, IS(cells[i].published), IS((data + walks) / hops), "guest %s, EPT %s", cells[i].guest,
+			       cells[i].host);
 	}
 }
 
@@ -89,7 +95,10 @@ static const char *cache_label(const char *workload, const char *caches, const c
 
 void lab_rows_nested_cache(struct lab_figure_table *t)
 {
-	static const struct { const char *before, *after, *pages_before, *pages_after, *what; double low, high; } steps[] = {
+	static const struct {
+		const char *before, *after, *pages_before, *pages_after, *what;
+		double low, high;
+	} steps[] = {
 		{ NO_CACHE, GUEST_CACHE, "4k", "4k", "caching the guest's dimension", NAN, NAN },
 		{ NO_CACHE, BOTH_CACHES, "4k", "4k", "caching both dimensions", 15, 38 },
 		{ BOTH_CACHES, BOTH_AND_NTLB, "4k", "4k", "and a nested TLB", 3, 7 },
@@ -101,13 +110,14 @@ void lab_rows_nested_cache(struct lab_figure_table *t)
 	for (unsigned s = 0; s < ARRAY_SIZE(steps); s++) {
 		for (unsigned w = 0; w < workloads; w++) {
 			char a[512], b[512], name[64];
-			struct lab_range before = lab_figure_value(
-				t, "seconds", "%s", cache_label(workload[w], steps[s].before, steps[s].pages_before, a));
-			struct lab_range after = lab_figure_value(t, "seconds", "%s",
-								  cache_label(workload[w], steps[s].after, steps[s].pages_after, b));
+			struct lab_range before =
+				lab_figure_value(t, "seconds", "%s",
+						 cache_label(workload[w], steps[s].before, steps[s].pages_before, a));
+			struct lab_range after = lab_figure_value(
+				t, "seconds", "%s", cache_label(workload[w], steps[s].after, steps[s].pages_after, b));
 
-			lab_figure_row(t, RANGE(steps[s].low, steps[s].high), lab_range_percent(before, after), "%s: %s", brief(workload[w], name),
-				       steps[s].what);
+			lab_figure_row(t, RANGE(steps[s].low, steps[s].high), lab_range_percent(before, after),
+				       "%s: %s", brief(workload[w], name), steps[s].what);
 		}
 	}
 }
@@ -120,8 +130,10 @@ static struct lab_range seconds(struct lab_figure_table *t, const char *workload
 void lab_rows_shadow_ept(struct lab_figure_table *t)
 {
 	/* A program's share of page-table work, and nothing but that. */
-	static const struct { const char *kind; struct lab_range published; } kinds[] = {
-		{ "boot:", { 0, 48 } }, { "fork", { 0, 600 } }, { "mmap", { 0, 600 } }, { "ring", { 0, 600 } }, { "faults", { 0, 600 } },
+	static const struct { const char *kind; struct lab_range published;
+	} kinds[] = {
+		{ "boot:", { 0, 48 } }, { "fork", { 0, 600 } },	  { "mmap", { 0, 600 } },
+		{ "ring", { 0, 600 } }, { "faults", { 0, 600 } },
 	};
 	unsigned workloads;
 	char *const *workload = values_of(t, "workload", &workloads);
@@ -134,8 +146,10 @@ void lab_rows_shadow_ept(struct lab_figure_table *t)
 			if (!strncmp(workload[w], kinds[k].kind, strlen(kinds[k].kind)))
 				published = kinds[k].published;
 		brief(workload[w], name);
-		lab_figure_row(t, published, lab_range_percent(shadow, seconds(t, workload[w], "ept", "4k")), "%s: EPT 4K", name);
-		lab_figure_row(t, published, lab_range_percent(shadow, seconds(t, workload[w], "ept", "2m")), "%s: EPT 2M", name);
+		lab_figure_row(t, published, lab_range_percent(shadow, seconds(t, workload[w], "ept", "4k")),
+			       "%s: EPT 4K", name);
+		lab_figure_row(t, published, lab_range_percent(shadow, seconds(t, workload[w], "ept", "2m")),
+			       "%s: EPT 2M", name);
 	}
 	lab_figure_row(t, IS((87.0 / 29 - 1) * 100),
 		       lab_range_percent(seconds(t, "boot", "shadow", "4k"), seconds(t, "boot", "ept", "4k")),
@@ -155,16 +169,21 @@ void lab_rows_crossover(struct lab_figure_table *t)
 
 	for (unsigned s = 0; s < ARRAY_SIZE(series); s++)
 		for (unsigned w = 0; w < workloads; w++)
-			lab_figure_point(t, series[s].name, atof(strchr(workload[w], '=') + 1),
-					 lab_range_ratio(lab_figure_value(t, "seconds", "workload=%s hv.mmu=%s hv.pages=%s", workload[w],
-									  series[s].mmu, series[s].pages),
-							 lab_figure_value(t, "seconds", "workload=%s hv.mmu=native hv.pages=4k", workload[w])));
+			lab_figure_point(
+				t, series[s].name, atof(strchr(workload[w], '=') + 1),
+				lab_range_ratio(lab_figure_value(t, "seconds", "workload=%s hv.mmu=%s hv.pages=%s",
+								 workload[w], series[s].mmu, series[s].pages),
+						lab_figure_value(t, "seconds", "workload=%s hv.mmu=native hv.pages=4k",
+								 workload[w])));
 }
 
 void lab_rows_forkwait(struct lab_figure_table *t)
 {
-	static const struct { const char *mmu, *name; double published; } cells[] = {
-		{ "shadow", "shadow tables", 106.4 / 6.0 }, { "vtlb", "virtual TLB", NAN }, { "brute", "brute force", NAN },
+	static const struct { const char *mmu, *name; double published;
+	} cells[] = {
+		{ "shadow", "shadow tables", 106.4 / 6.0 },
+		{ "vtlb", "virtual TLB", NAN },
+		{ "brute", "brute force", NAN },
 	};
 	struct lab_range native = lab_figure_value(t, "seconds", "hv.mmu=native");
 
@@ -177,36 +196,46 @@ void lab_rows_forkwait(struct lab_figure_table *t)
 void lab_rows_vpid(struct lab_figure_table *t)
 {
 	unsigned workloads, periods;
-	char *const *workload = values_of(t, "workload", &workloads), *const *period = values_of(t, "hv.exit_period", &periods);
+	char *const *workload = values_of(t, "workload", &workloads), *const *period =
+									      values_of(t, "hv.exit_period", &periods);
 
 	for (unsigned w = 0; w < workloads; w++) {
 		char name[64];
 
 		for (unsigned p = 0; p < periods; p++)
 			lab_figure_point(t, brief(workload[w], name), 1e6 / atof(period[p]),
-					 lab_range_percent(lab_figure_value(t, "seconds", "workload=%s hv.exit_period=%s hv.vpid=off", workload[w], period[p]),
-							   lab_figure_value(t, "seconds", "workload=%s hv.exit_period=%s hv.vpid=on", workload[w],
-									    period[p])));
+					 lab_range_percent(lab_figure_value(t, "seconds",
+									    "workload=%s hv.exit_period=%s hv.vpid=off",
+									    workload[w], period[p]),
+							   lab_figure_value(t, "seconds",
+									    "workload=%s hv.exit_period=%s hv.vpid=on",
+									    workload[w], period[p])));
 	}
 }
 
 void lab_rows_large_pages(struct lab_figure_table *t)
 {
-	static const struct { const char *guest, *host, *name; struct lab_range published; } cells[] = {
-		{ "2m", "4k", "guest 2M", { NAN, NAN } }, { "4k", "2m", "host 2M", { 3, 22 } }, { "2m", "2m", "both 2M", { 0, 5 } },
+	static const struct { const char *guest, *host, *name; struct lab_range published;
+	} cells[] = {
+		{ "2m", "4k", "guest 2M", { NAN, NAN } },
+		{ "4k", "2m", "host 2M", { 3, 22 } },
+		{ "2m", "2m", "both 2M", { 0, 5 } },
 	};
 	unsigned workloads;
 	char *const *workload = values_of(t, "workload", &workloads);
 
 	for (unsigned w = 0; w < workloads; w++) {
-		struct lab_range small = lab_figure_value(t, "seconds", "workload=%s guest.pages=4k hv.pages=4k", workload[w]);
+		struct lab_range small =
+			lab_figure_value(t, "seconds", "workload=%s guest.pages=4k hv.pages=4k", workload[w]);
 		char name[64];
 
 		for (unsigned c = 0; c < ARRAY_SIZE(cells); c++)
-			lab_figure_row(t, cells[c].published,
-				       lab_range_percent(small, lab_figure_value(t, "seconds", "workload=%s guest.pages=%s hv.pages=%s", workload[w],
-										 cells[c].guest, cells[c].host)),
-				       "%s: %s", brief(workload[w], name), cells[c].name);
+			lab_figure_row(
+				t, cells[c].published,
+				lab_range_percent(small, lab_figure_value(t, "seconds",
+									  "workload=%s guest.pages=%s hv.pages=%s",
+									  workload[w], cells[c].guest, cells[c].host)),
+				"%s: %s", brief(workload[w], name), cells[c].name);
 	}
 }
 
@@ -221,7 +250,8 @@ void lab_rows_exits(struct lab_figure_table *t)
 	for (unsigned c = 0; c < ARRAY_SIZE(cells); c++) {
 		for (unsigned w = 0; w < workloads; w++) {
 			double ept = lab_figure_value(t, "exits", "workload=%s hv.mmu=ept", workload[w]).low;
-			double other = lab_figure_value(t, "exits", "workload=%s hv.mmu=%s", workload[w], cells[c].mmu).low;
+			double other =
+				lab_figure_value(t, "exits", "workload=%s hv.mmu=%s", workload[w], cells[c].mmu).low;
 			char name[64];
 
 			lab_figure_row(t, IS(cells[c].published), IS((1 - ept / other) * 100), "%s: against %s",

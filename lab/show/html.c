@@ -1,5 +1,6 @@
-/* lab/show/html.c - results as one HTML page. For a performance engineer: first the question's answer (predicted time, as ranges),
- * then where the cycles go, then why (walks, exits), then the table and what all of it was computed with. */
+/* lab/show/html.c - results as one HTML page. For a performance engineer: first the question's answer (predicted time,
+ * as ranges), then where the cycles go, then why (walks, exits), then the table and what all of it was computed
+ * with. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,19 +8,27 @@
 #include "lab/show/view.h"
 #include "tool/base/chart.h"
 
-static const char head[] = "<meta charset=\"utf-8\"/>\n<meta name=\"viewport\" content=\"width=device-width\"/>\n<style>\n"
-			   "body { font-family: sans-serif; color: #222; background: #fff; max-width: 1080px; margin: 2em auto; "
-			   "padding: 0 1em; line-height: 1.4 }\n"
-			   "table { border-collapse: collapse; font-size: 13px }\n"
-			   "th, td { padding: 3px 8px; border-bottom: 1px solid #ccc; text-align: right; white-space: nowrap }\n"
-			   "th.t, td.t { text-align: left }\nthead th { border-bottom: 2px solid #222 }\n"
-			   ".wide { overflow-x: auto }\nsvg { max-width: 100%; height: auto }\n.n { color: #555 }\n</style>\n";
+static const char head[] =
+	"<meta charset=\"utf-8\"/>\n<meta name=\"viewport\" content=\"width=device-width\"/>\n<style>\n"
+	"body { font-family: sans-serif; color: #222; background: #fff; max-width: 1080px; margin: 2em auto; "
+	"padding: 0 1em; line-height: 1.4 }\n"
+	"table { border-collapse: collapse; font-size: 13px }\n"
+	"th, td { padding: 3px 8px; border-bottom: 1px solid #ccc; text-align: right; white-space: nowrap }\n"
+	"th.t, td.t { text-align: left }\nthead th { border-bottom: 2px solid #222 }\n"
+	".wide { overflow-x: auto }\nsvg { max-width: 100%; height: auto }\n.n { color: #555 }\n</style>\n";
 
 /* Parts of cycles.most, as lab/sweep/result.h sums them. What walks take comes last: it may be hidden. */
-static const struct { const char *number, *name; } parts[] = {
-	{ "cycles.base", "program" }, { "cycles.kernel", "guest kernel" }, { "cycles.data", "data" }, { "cycles.l2_tlb", "L2 TLB hits" },
-	{ "cycles.exits", "exits and entries" }, { "cycles.hypervisor", "hypervisor" }, { "cycles.flushes", "INVVPID, INVEPT" },
-	{ "cycles.walk_guest", "walks: guest or shadow tables" }, { "cycles.walk_ept", "walks: EPT" },
+static const struct { const char *number, *name;
+} parts[] = {
+	{ "cycles.base", "program" },
+	{ "cycles.kernel", "guest kernel" },
+	{ "cycles.data", "data" },
+	{ "cycles.l2_tlb", "L2 TLB hits" },
+	{ "cycles.exits", "exits and entries" },
+	{ "cycles.hypervisor", "hypervisor" },
+	{ "cycles.flushes", "INVVPID, INVEPT" },
+	{ "cycles.walk_guest", "walks: guest or shadow tables" },
+	{ "cycles.walk_ept", "walks: EPT" },
 };
 enum { PARTS = sizeof(parts) / sizeof(parts[0]) };
 
@@ -66,10 +75,15 @@ static void cycles_chart(const struct lab_view *v, char **label, FILE *out)
 {
 	const char *name[PARTS];
 	double *value = numbers(v->count * PARTS), *mark = numbers(v->count);
-	struct chart_bars chart = {
-		"Where the cycles go",	  "cycles an access", v->count, PARTS, (const char *const *)label, name, value, mark,
-		"the least: walks hidden"
-	};
+	struct chart_bars chart = { "Where the cycles go",
+				    "cycles an access",
+				    v->count,
+				    PARTS,
+				    (const char *const *)label,
+				    name,
+				    value,
+				    mark,
+				    "the least: walks hidden" };
 
 	for (unsigned p = 0; p < PARTS; p++)
 		name[p] = parts[p].name;
@@ -86,8 +100,8 @@ static void cycles_chart(const struct lab_view *v, char **label, FILE *out)
 }
 
 /* A chart of the numbers whose names begin with prefix, an access or a million; none where all are zero. */
-static void family_chart(const struct lab_view *v, char **label, const char *title, const char *unit, const char *prefix,
-			 double scale, FILE *out)
+static void family_chart(const struct lab_view *v, char **label, const char *title, const char *unit,
+			 const char *prefix, double scale, FILE *out)
 {
 	const char *name[64];
 	unsigned n = 0;
@@ -110,12 +124,14 @@ static void family_chart(const struct lab_view *v, char **label, const char *tit
 			char full[128];
 
 			snprintf(full, sizeof(full), "%s%s", prefix, name[i]);
-			value[r * n + i] = lab_record_number(v->record[r], full) * scale / lab_record_number(v->record[r], "accesses");
+			value[r * n + i] = lab_record_number(v->record[r], full) * scale /
+					   lab_record_number(v->record[r], "accesses");
 			any = fmax(any, value[r * n + i]);
 		}
 	}
 	if (any > 0) {
-		struct chart_bars chart = { title, unit, v->count, n, (const char *const *)label, name, value, NULL, NULL };
+		struct chart_bars chart = { title, unit,  v->count, n,	 (const char *const *)label,
+					    name,  value, NULL,	    NULL };
 
 		chart_bars(&chart, out);
 	}
@@ -126,7 +142,8 @@ static void table(const struct lab_view *v, FILE *out)
 {
 	fputs("<div class=\"wide\"><table><thead><tr>", out);
 	for (unsigned c = 0; c < v->columns; c++) {
-		fprintf(out, "<th%s>", v->count && lab_column_value(v->record[0], v->column[c]).text ? " class=\"t\"" : "");
+		fprintf(out, "<th%s>",
+			v->count && lab_column_value(v->record[0], v->column[c]).text ? " class=\"t\"" : "");
 		chart_escape(lab_column_heading(v->column[c]), out);
 		fputs("</th>", out);
 	}
@@ -145,7 +162,8 @@ static void table(const struct lab_view *v, FILE *out)
 			} else {
 				chart_number(value.low, low);
 				chart_number(value.high, high);
-				fprintf(out, "<td>%s%s%s", low, value.low != value.high ? " \xe2\x80\x93 " : "", value.low != value.high ? high : "");
+				fprintf(out, "<td>%s%s%s", low, value.low != value.high ? " \xe2\x80\x93 " : "",
+					value.low != value.high ? high : "");
 			}
 			fputs("</td>", out);
 		}
@@ -197,9 +215,11 @@ void lab_view_html(const struct lab_view *v, FILE *out)
 		chart_escape(workload, out);
 		fputs("</code>", out);
 	}
-	fputs(". Times are predictions of a model, given as ranges: a CPU hides some of its page walks behind other work, and the "
+	fputs(". Times are predictions of a model, given as ranges: a CPU hides some of its page walks behind other "
+	      "work, and the "
 	      "model does not "
-	      "say how many. Two ranges that overlap mean that the order of the two is not known. Counts are exact for the modelled "
+	      "say how many. Two ranges that overlap mean that the order of the two is not known. Counts are exact for "
+	      "the modelled "
 	      "machine.</p>\n",
 	      out);
 	for (unsigned i = 0; i < v->notes; i++) {

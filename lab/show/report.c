@@ -55,8 +55,8 @@ static void print_head(const struct lab_result *r, FILE *out)
 	if (native)
 		fprintf(out, ", pages %s", sizes[(c->guest.pages - 12) / 9]);
 	else
-		fprintf(out, ", guest pages %s, host pages %s, VPID %s", sizes[(c->guest.pages - 12) / 9], sizes[(c->hv.pages - 12) / 9],
-			c->hv.vpid && c->machine.vpid ? "on" : "off");
+		fprintf(out, ", guest pages %s, host pages %s, VPID %s", sizes[(c->guest.pages - 12) / 9],
+			sizes[(c->hv.pages - 12) / 9], c->hv.vpid && c->machine.vpid ? "on" : "off");
 	if (c->hv.vms > 1)
 		fprintf(out, ", %llu virtual machines", (unsigned long long)c->hv.vms);
 	fprintf(out, ", seed %llu\n\n", (unsigned long long)c->seed);
@@ -115,15 +115,16 @@ static void print_walks(const struct lab_result *r, FILE *out)
 	for (unsigned level = 2; level <= 5; level++) {
 		snprintf(name, sizeof(name), "began at a cached %s entry", names[level] + (level == 2 ? 5 : 0));
 		if (r->psc_hits[level])
-			count_line(out, level == 2 ? "began at a cached PD entry" : name, r->psc_hits[level], (double)r->walks);
+			count_line(out, level == 2 ? "began at a cached PD entry" : name, r->psc_hits[level],
+				   (double)r->walks);
 	}
 	count_line(out, "began at the root", r->psc_hits[0], (double)r->walks);
 	if (r->ntlb_hits + r->ntlb_misses) {
 		count_line(out, "guest-physical translations", r->ntlb_hits + r->ntlb_misses, 0);
 		count_line(out, "  hits in the nested TLB", r->ntlb_hits, (double)(r->ntlb_hits + r->ntlb_misses));
 	}
-	fprintf(out, "\n  %-28s %15s  %8s  answered by %s      %s      %s      %s\n", "References", "count", "a walk", places[0],
-		places[1], places[2], places[3]);
+	fprintf(out, "\n  %-28s %15s  %8s  answered by %s      %s      %s      %s\n", "References", "count", "a walk",
+		places[0], places[1], places[2], places[3]);
 	for (unsigned level = 5; level >= 1; level--) {
 		snprintf(name, sizeof(name), "%s%s", r->ntlb_misses ? "guest " : "", names[level]);
 		references_line(out, name, r->guest_references[level], r->walks);
@@ -132,7 +133,8 @@ static void print_walks(const struct lab_result *r, FILE *out)
 		snprintf(name, sizeof(name), "EPT %s", names[level]);
 		references_line(out, name, r->ept_references[level], r->walks);
 	}
-	fprintf(out, "  %-28s %15s  %8.3f\n", "all", grouped(r->references, name), part((double)r->references, (double)r->walks));
+	fprintf(out, "  %-28s %15s  %8.3f\n", "all", grouped(r->references, name),
+		part((double)r->references, (double)r->walks));
 }
 
 static void print_exits(const struct lab_result *r, FILE *out)
@@ -153,15 +155,16 @@ static void print_exits(const struct lab_result *r, FILE *out)
 		fprintf(out, "\n  %-70s %12s %16s\n", "Exits", "count", "cycles");
 		for (unsigned i = 0; i < LAB_EXIT_COUNT; i++)
 			if (r->exits[i])
-				fprintf(out, "  %-70s %12s %16s\n", exits[i], grouped(r->exits[i], a), grouped((uint64_t)r->exit_cycles[i], b));
+				fprintf(out, "  %-70s %12s %16s\n", exits[i], grouped(r->exits[i], a),
+					grouped((uint64_t)r->exit_cycles[i], b));
 	}
 	if (!sum(r->flushes, LAB_FLUSH_COUNT))
 		return;
 	fprintf(out, "\n  %-38s %12s %14s %12s %14s\n", "Flushes", "count", "translations", "refills", "their cycles");
 	for (unsigned i = 0; i < LAB_FLUSH_COUNT; i++)
 		if (r->flushes[i])
-			fprintf(out, "  %-38s %12s %14s %12s %14.0f\n", flushes[i], grouped(r->flushes[i], a), grouped(r->flushed_entries[i], b),
-				grouped(r->refills[i], c), r->refill_cycles[i]);
+			fprintf(out, "  %-38s %12s %14s %12s %14.0f\n", flushes[i], grouped(r->flushes[i], a),
+				grouped(r->flushed_entries[i], b), grouped(r->refills[i], c), r->refill_cycles[i]);
 }
 
 static void cycles_line(FILE *out, const char *name, double cycles, double most)
@@ -169,7 +172,8 @@ static void cycles_line(FILE *out, const char *name, double cycles, double most)
 	char text[32];
 
 	if (cycles > 0)
-		fprintf(out, "  %-44s %16s  %6.2f%%\n", name, grouped((uint64_t)(cycles + 0.5), text), 100 * part(cycles, most));
+		fprintf(out, "  %-44s %16s  %6.2f%%\n", name, grouped((uint64_t)(cycles + 0.5), text),
+			100 * part(cycles, most));
 }
 
 static void print_cycles(const struct lab_result *r, FILE *out)
@@ -186,9 +190,10 @@ static void print_cycles(const struct lab_result *r, FILE *out)
 	cycles_line(out, "INVVPID, INVEPT", r->cycles_flushes, r->cycles_most);
 	cycles_line(out, "all, if no walk overlaps with anything", r->cycles_most, r->cycles_most);
 	cycles_line(out, "all, if walks overlap wholly", r->cycles_least, r->cycles_most);
-	fprintf(out, "\nPredicted run time: %.6f to %.6f s at %g GHz\n", r->seconds_least, r->seconds_most, r->config.machine.ghz);
-	fprintf(out, "Table memory: %llu KB of the guest's, %llu KB of the hypervisor's\n", (unsigned long long)r->guest_table_pages * 4,
-		(unsigned long long)r->host_table_pages * 4);
+	fprintf(out, "\nPredicted run time: %.6f to %.6f s at %g GHz\n", r->seconds_least, r->seconds_most,
+		r->config.machine.ghz);
+	fprintf(out, "Table memory: %llu KB of the guest's, %llu KB of the hypervisor's\n",
+		(unsigned long long)r->guest_table_pages * 4, (unsigned long long)r->host_table_pages * 4);
 }
 
 void lab_result_print(const struct lab_result *r, FILE *out)

@@ -54,13 +54,15 @@ void lab_view_table(const struct lab_view *v, FILE *out)
 		}
 	}
 	for (unsigned c = 0; c < v->columns; c++)
-		fprintf(out, "%s%*s", c ? "  " : "", v->count && lab_column_value(v->record[0], v->column[c]).text ? -width[c] : width[c],
+		fprintf(out, "%s%*s", c ? "  " : "",
+			v->count && lab_column_value(v->record[0], v->column[c]).text ? -width[c] : width[c],
 			lab_column_heading(v->column[c]));
 	fputc('\n', out);
 	for (unsigned i = 0; i < v->count; i++) {
 		for (unsigned c = 0; c < v->columns; c++) {
 			value_text(v->record[i], v->column[c], text, sizeof(text));
-			fprintf(out, "%s%*s", c ? "  " : "", lab_column_value(v->record[0], v->column[c]).text ? -width[c] : width[c], text);
+			fprintf(out, "%s%*s", c ? "  " : "",
+				lab_column_value(v->record[0], v->column[c]).text ? -width[c] : width[c], text);
 		}
 		fputc('\n', out);
 	}
@@ -89,7 +91,8 @@ void lab_view_csv(const struct lab_view *v, FILE *out)
 {
 	fputs("cell,machine.preset,hv.mmu,workload", out);
 	for (unsigned i = 0; i < v->varies; i++)
-		if (strcmp(v->varied[i], "machine.preset") && strcmp(v->varied[i], "hv.mmu") && strcmp(v->varied[i], "workload"))
+		if (strcmp(v->varied[i], "machine.preset") && strcmp(v->varied[i], "hv.mmu") &&
+		    strcmp(v->varied[i], "workload"))
 			fprintf(out, ",%s", v->varied[i]);
 	for (unsigned i = 0; lab_result_name(i); i++)
 		fprintf(out, ",%s", lab_result_name(i));
@@ -107,7 +110,8 @@ void lab_view_csv(const struct lab_view *v, FILE *out)
 		for (unsigned i = 0; i < v->varies; i++) {
 			const char *text = lab_record_setting(v->record[r], v->varied[i]);
 
-			if (!strcmp(v->varied[i], "machine.preset") || !strcmp(v->varied[i], "hv.mmu") || !strcmp(v->varied[i], "workload"))
+			if (!strcmp(v->varied[i], "machine.preset") || !strcmp(v->varied[i], "hv.mmu") ||
+			    !strcmp(v->varied[i], "workload"))
 				continue;
 			fputc(',', out);
 			lab_csv_field(text ? text : "", out);
@@ -145,7 +149,8 @@ void lab_view_json(const struct lab_view *v, FILE *out)
 
 	for (unsigned i = 0; v->count && lab_config_key(i); i++)
 		if (!is_varied(v, lab_config_key(i)) && lab_record_setting(v->record[0], lab_config_key(i)))
-			cJSON_AddStringToObject(common, lab_config_key(i), lab_record_setting(v->record[0], lab_config_key(i)));
+			cJSON_AddStringToObject(common, lab_config_key(i),
+						lab_record_setting(v->record[0], lab_config_key(i)));
 	cells = cJSON_AddArrayToObject(root, "cells");
 	for (unsigned r = 0; r < v->count; r++) {
 		cJSON *cell = cJSON_CreateObject(), *settings;
@@ -154,7 +159,8 @@ void lab_view_json(const struct lab_view *v, FILE *out)
 		settings = cJSON_AddObjectToObject(cell, "settings");
 		for (unsigned i = 0; lab_config_key(i); i++)
 			if (is_varied(v, lab_config_key(i)) && lab_record_setting(v->record[r], lab_config_key(i)))
-				cJSON_AddStringToObject(settings, lab_config_key(i), lab_record_setting(v->record[r], lab_config_key(i)));
+				cJSON_AddStringToObject(settings, lab_config_key(i),
+							lab_record_setting(v->record[r], lab_config_key(i)));
 		cJSON_AddItemToObject(cell, "account", cJSON_Duplicate(v->record[r]->account, true));
 		cJSON_AddItemToArray(cells, cell);
 	}
@@ -213,7 +219,8 @@ static bool write_one(const char *file, void (*write)(const struct lab_view *, F
 
 bool lab_output_write(const struct lab_output *o, const struct lab_view *v, struct lab_error *error)
 {
-	bool taken = (o->csv && !strcmp(o->csv, "-")) || (o->json && !strcmp(o->json, "-")) || (o->html && !strcmp(o->html, "-"));
+	bool taken = (o->csv && !strcmp(o->csv, "-")) || (o->json && !strcmp(o->json, "-")) ||
+		     (o->html && !strcmp(o->html, "-"));
 
 	if (!taken && !o->no_table && !write_one("-", lab_view_table, v, error))
 		return false;

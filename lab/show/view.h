@@ -19,8 +19,8 @@ struct lab_view {
 	unsigned notes;
 };
 
-/* record: copied. columns: names separated by commas (settings, numbers of the account, or what lab_columns_help lists); NULL: a
- * good choice. false: there is no such column. The records and texts stay the caller's. */
+/* record: copied. columns: names separated by commas (settings, numbers of the account, or what lab_columns_help
+ * lists); NULL: a good choice. false: there is no such column. The records and texts stay the caller's. */
 bool lab_view_init(struct lab_view *view, const struct lab_record *const *record, unsigned count, const char *columns,
 		   struct lab_error *error);
 void lab_view_free(struct lab_view *view);

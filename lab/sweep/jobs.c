@@ -1,5 +1,5 @@
-/* lab/sweep/jobs.c - see lab/sweep/jobs.h. Every job is a `vellum lab sweep --cells A-B` of the same sweep: it can be started again, and
- * goes on where it was. */
+/* lab/sweep/jobs.c - see lab/sweep/jobs.h. Every job is a `vellum lab sweep --cells A-B` of the same sweep: it can be
+ * started again, and goes on where it was. */
 #include "lab/sweep/jobs.h"
 #include "tool/base/output.h"
 
@@ -16,7 +16,8 @@ enum { SLURM_ARRAY_MOST = 1000 }; /* Slurm's MaxArraySize is 1001 unless its adm
 /* As a word of the shell. */
 static void quote(const char *text, FILE *out)
 {
-	if (*text && strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,@%") == strlen(text)) {
+	if (*text &&
+	    strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,@%") == strlen(text)) {
 		fputs(text, out);
 		return;
 	}
@@ -81,13 +82,17 @@ static void parallel(const struct lab_jobs *jobs, unsigned chunk, const char *di
 
 static void slurm(const struct lab_jobs *jobs, unsigned chunk, const char *directory, const char *path, FILE *out)
 {
-	fprintf(out, "#!/bin/bash\n#SBATCH --job-name=vellum-lab\n#SBATCH --array=0-%u\n#SBATCH --ntasks=1\n#SBATCH --cpus-per-task=1\n",
+	fprintf(out,
+		"#!/bin/bash\n#SBATCH --job-name=vellum-lab\n#SBATCH --array=0-%u\n#SBATCH --ntasks=1\n#SBATCH "
+		"--cpus-per-task=1\n",
 		(jobs->cells - 1) / chunk);
 	fprintf(out,
-		"# A task is %u of %u cells; it can be submitted again and goes on where it was. Time and memory: add --time, "
+		"# A task is %u of %u cells; it can be submitted again and goes on where it was. Time and memory: add "
+		"--time, "
 		"--mem.\n",
 		chunk, jobs->cells);
-	fprintf(out, "set -euo pipefail\nfirst=$((SLURM_ARRAY_TASK_ID * %u + 1))\nlast=$((first + %u))\n", chunk, chunk - 1);
+	fprintf(out, "set -euo pipefail\nfirst=$((SLURM_ARRAY_TASK_ID * %u + 1))\nlast=$((first + %u))\n", chunk,
+		chunk - 1);
 	fprintf(out, "[ \"$last\" -le %u ] || last=%u\n", jobs->cells, jobs->cells);
 	command(jobs, directory, path, out);
 	fputs(" --cells \"$first-$last\" -o ", out);
@@ -97,8 +102,8 @@ static void slurm(const struct lab_jobs *jobs, unsigned chunk, const char *direc
 
 static void say_how(const struct lab_jobs *jobs, const char *list, unsigned tasks)
 {
-	printf("%s: %u job%s for %u cells. To run them, and then join the results:\n  ", list, tasks, tasks == 1 ? "" : "s",
-	       jobs->cells);
+	printf("%s: %u job%s for %u cells. To run them, and then join the results:\n  ", list, tasks,
+	       tasks == 1 ? "" : "s", jobs->cells);
 	fputs(!strcmp(jobs->kind, "slurm") ? "sbatch --wait " : "parallel --joblog ", stdout);
 	if (!strcmp(jobs->kind, "parallel")) {
 		quote_with(jobs->file, ".joblog", stdout);
@@ -142,9 +147,11 @@ bool lab_jobs_write(const struct lab_jobs *jobs, struct lab_error *error)
 			return lab_fail(error, "a job list has one job a line: no option may hold a line break");
 	if (!chunk)
 		chunk = array ? (jobs->cells + SLURM_ARRAY_MOST - 1) / SLURM_ARRAY_MOST : 1;
-	if (asprintf(&list, "%s.%s", jobs->file, array ? "sbatch" : "jobs") < 0 || asprintf(&parts, "%s.parts", jobs->file) < 0)
+	if (asprintf(&list, "%s.%s", jobs->file, array ? "sbatch" : "jobs") < 0 ||
+	    asprintf(&parts, "%s.parts", jobs->file) < 0)
 		abort();
-	ok = !mkdir(parts, 0777) || errno == EEXIST || lab_fail(error, "cannot make the directory %s: %s", parts, strerror(errno));
+	ok = !mkdir(parts, 0777) || errno == EEXIST ||
+	     lab_fail(error, "cannot make the directory %s: %s", parts, strerror(errno));
 	ok = ok && write_list(jobs, list, chunk, error);
 	if (ok)
 		say_how(jobs, list, (jobs->cells + chunk - 1) / chunk);

@@ -15,8 +15,8 @@ struct lab_jobs {
 	char **word;
 };
 
-/* Writes FILE.jobs (parallel) or FILE.sbatch (slurm), which run every cell with a results file of its own under FILE.parts/, and
- * says on out how to start it and how to join the results. */
+/* Writes FILE.jobs (parallel) or FILE.sbatch (slurm), which run every cell with a results file of its own under
+ * FILE.parts/, and says on out how to start it and how to join the results. */
 bool lab_jobs_write(const struct lab_jobs *jobs, struct lab_error *error);
 
 #endif

@@ -1,5 +1,5 @@
-/* lab/sweep/pool.c - see lab/sweep/pool.h. The parent sleeps in ppoll() until a worker has something to say, a signal comes, or the progress
- * line is due. */
+/* lab/sweep/pool.c - see lab/sweep/pool.h. The parent sleeps in ppoll() until a worker has something to say, a signal
+ * comes, or the progress line is due. */
 #include "lab/sweep/pool.h"
 
 #include <errno.h>
@@ -125,7 +125,8 @@ static bool end(struct state *s, struct worker *w)
 		continue;
 	close(w->fd);
 	if (WIFSIGNALED(status))
-		snprintf(why, sizeof(why), "its process was ended by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+		snprintf(why, sizeof(why), "its process was ended by signal %d (%s)", WTERMSIG(status),
+			 strsignal(WTERMSIG(status)));
 	s->report->busy += lab_clock() - w->started;
 	s->report->done += w->line != NULL;
 	s->report->failed += w->line == NULL;
@@ -178,8 +179,10 @@ static void heed_signals(struct state *s)
 {
 	if (interrupts && !s->stop && s->running && !s->pool->quiet) {
 		lab_eta_clear(s->eta);
-		fprintf(stderr, "vellum: interrupted: %u running cell%s will be finished and kept; Ctrl-C again stops at once\n", s->running,
-			s->running == 1 ? "" : "s");
+		fprintf(stderr,
+			"vellum: interrupted: %u running cell%s will be finished and kept; Ctrl-C again stops at "
+			"once\n",
+			s->running, s->running == 1 ? "" : "s");
 	}
 	if (interrupts || terminated)
 		s->stop = s->report->interrupted = true;
@@ -231,7 +234,8 @@ static double children_seconds(void)
 	struct rusage u;
 
 	getrusage(RUSAGE_CHILDREN, &u);
-	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
 }
 
 /* The loop proper, between signals caught and signals let go. */
@@ -257,8 +261,8 @@ static bool run(struct state *s, struct lab_error *error)
 	return ok;
 }
 
-bool lab_pool_run(const struct lab_pool *pool, const struct lab_job *jobs, unsigned count, struct lab_pool_report *report,
-		  struct lab_error *error)
+bool lab_pool_run(const struct lab_pool *pool, const struct lab_job *jobs, unsigned count,
+		  struct lab_pool_report *report, struct lab_error *error)
 {
 	struct state s = { .pool = pool, .jobs = jobs, .count = count, .report = report };
 	struct sigaction action = { .sa_handler = on_signal }, old_int, old_term;

@@ -1,7 +1,9 @@
-/* lab/sweep/pool.h - runs many configurations on many CPUs: one process for each run, so that a run that crashes takes nothing with it.
+/* lab/sweep/pool.h - runs many configurations on many CPUs: one process for each run, so that a run that crashes takes
+ * nothing with it.
  *
  * P1: every job ends in exactly one call of done, but for those that an interruption left out.
- * P2: done is called in the caller's process, one at a time; what it makes of a result is safe whatever happens to other jobs.
+ * P2: done is called in the caller's process, one at a time; what it makes of a result is safe whatever happens to
+ *     other jobs.
  * P3: when the caller's process dies, its workers die. */
 #ifndef VELLUM_LAB_POOL_H
 #define VELLUM_LAB_POOL_H
@@ -17,7 +19,8 @@ struct lab_job {
 struct lab_pool {
 	unsigned workers;   /* 0: as many as CPUs that this process may use */
 	bool quiet;         /* no progress on stderr */
-	/* The line that a worker makes of its result (lab_record_line, say), in the worker's process; without a newline inside. */
+	/* The line that a worker makes of its result (lab_record_line, say), in the worker's process; without a newline
+	 * inside. */
 	char *(*line)(void *ctx, unsigned job, const struct lab_result *result);
 	/* A job has ended: with its line, or (line NULL) with an error sentence. false: stop everything. */
 	bool (*done)(void *ctx, unsigned job, const char *line, const char *error);
@@ -34,10 +37,10 @@ struct lab_pool_report {
 	uint64_t accesses;    /* made */
 };
 
-/* Runs jobs, the heaviest first. The first SIGINT lets those that run come to their end, a second one (or SIGTERM) stops them.
- * false: no process could be made, or done said so (error, where it has not been written). */
-bool lab_pool_run(const struct lab_pool *pool, const struct lab_job *jobs, unsigned count, struct lab_pool_report *report,
-		  struct lab_error *error);
+/* Runs jobs, the heaviest first. The first SIGINT lets those that run come to their end, a second one (or SIGTERM)
+ * stops them. false: no process could be made, or done said so (error, where it has not been written). */
+bool lab_pool_run(const struct lab_pool *pool, const struct lab_job *jobs, unsigned count,
+		  struct lab_pool_report *report, struct lab_error *error);
 
 /* CPUs that this process may use. */
 unsigned lab_pool_cpus(void);

@@ -1,8 +1,8 @@
-/* lab/sweep/result.h - the account of one run. All numbers but times are exact counts; the same configuration gives the same account,
- * to the bit, on every computer.
+/* lab/sweep/result.h - the account of one run. All numbers but times are exact counts; the same configuration gives the
+ * same account, to the bit, on every computer.
  *
- * Laws, checked at the end of every run (lab_result_check): accesses = hits + walks that ended in a translation or a fault;
- * references = sum over who and where; cycles = sum of the parts. */
+ * Laws, checked at the end of every run (lab_result_check): accesses = hits + walks that ended in a translation or a
+ * fault; references = sum over who and where; cycles = sum of the parts. */
 #ifndef VELLUM_LAB_RESULT_H
 #define VELLUM_LAB_RESULT_H
 
@@ -30,7 +30,8 @@ enum lab_exit {
 #undef E
 	LAB_EXIT_COUNT
 };
-/* What dropped translations. Refills: walks for pages that had been in a TLB and were dropped by such a flush, and not since. */
+/* What dropped translations. Refills: walks for pages that had been in a TLB and were dropped by such a flush, and not
+ * since. */
 #define LAB_FLUSHES(F) \
 	F(cr3, "guest load of CR3") \
 	F(invlpg, "guest INVLPG or INVPCID of an address") \
@@ -56,7 +57,8 @@ struct lab_result {
 	uint64_t accesses;            /* reads + writes + fetches, the guest kernel's included */
 	uint64_t reads, writes, fetches, kernel_accesses;
 
-	/* TLBs, by page size of the translation. tries repeat after a fault or exit, so hits + walks = accesses + retries. */
+	/* TLBs, by page size of the translation. tries repeat after a fault or exit, so hits + walks = accesses +
+	 * retries. */
 	uint64_t retries;
 	uint64_t l1_hits[LAB_SIZES], l2_hits[LAB_SIZES];
 	uint64_t walks;               /* = completed + faults + exits of the walk */
@@ -65,19 +67,21 @@ struct lab_result {
 	uint64_t walks_exited;        /* EPT violation */
 	uint64_t flag_updates;        /* accessed and dirty flags set by the CPU */
 
-	/* Of the walks: references by table level [1 .. 5] and by what answered. guest: the tables that CR3 names (the guest's own, or
-	 * shadow tables); ept: those that EPTP names. */
+	/* Of the walks: references by table level [1 .. 5] and by what answered. guest: the tables that CR3 names (the
+	 * guest's own, or shadow tables); ept: those that EPTP names. */
 	uint64_t references;
 	uint64_t guest_references[6][LAB_PLACES];
 	uint64_t ept_references[6][LAB_PLACES];
-	uint64_t psc_hits[6];         /* walks that began below the root, by the level of the entry that was cached; [0]: at the root */
+	/* walks that began below the root, by the level of the entry that was cached; [0]: at the root */
+	uint64_t psc_hits[6];
 	uint64_t npsc_hits[6];        /* the same for each translation of a guest-physical address */
 	uint64_t ntlb_hits, ntlb_misses;
 	uint64_t data[LAB_PLACES];    /* machine.data_cache */
 
 	/* Cycles. */
 	double cycles_base;           /* instructions at machine.cpi */
-	double cycles_kernel;         /* the guest kernel's instructions, faults' delivery, CR3 loads, INVLPG, zeroing */
+	/* the guest kernel's instructions, faults' delivery, CR3 loads, INVLPG, zeroing */
+	double cycles_kernel;
 	double cycles_data;           /* machine.data_cache: what data took beyond an L1 hit */
 	double cycles_l2_tlb;
 	double cycles_walk_guest, cycles_walk_ept; /* if nothing overlaps */
@@ -108,8 +112,8 @@ void lab_result_print(const struct lab_result *result, FILE *out);
 /* As JSON (docs/lab.md); one object and a newline. */
 void lab_result_json(const struct lab_result *result, FILE *out);
 
-/* The scalars by name ("walks", "cycles_most", "exits.cr3", "refs_per_walk", ...), for sweeps and figures: NULL after the last.
- * lab_result_value of an unknown name is NAN. */
+/* The scalars by name ("walks", "cycles_most", "exits.cr3", "refs_per_walk", ...), for sweeps and figures: NULL after
+ * the last. lab_result_value of an unknown name is NAN. */
 const char *lab_result_name(unsigned index);
 double lab_result_value(const struct lab_result *result, const char *name);
 

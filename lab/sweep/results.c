@@ -98,7 +98,8 @@ static bool take_plan(struct lab_results *results, const cJSON *plan, struct lab
 	const cJSON *cell;
 
 	cJSON_ArrayForEach(cell, cJSON_GetObjectItemCaseSensitive(plan, "cells")) {
-		const char *key = cJSON_GetStringValue(cJSON_GetArrayItem(cell, 0)), *label = cJSON_GetStringValue(cJSON_GetArrayItem(cell, 1));
+		const char *key = cJSON_GetStringValue(cJSON_GetArrayItem(cell, 0)),
+			   *label = cJSON_GetStringValue(cJSON_GetArrayItem(cell, 1));
 		struct lab_record *record;
 
 		if (!good_key(key) || !label)
@@ -128,14 +129,18 @@ static bool contradicts(const struct lab_record *old, const struct lab_record *n
 		double was = lab_record_number(old, item->string);
 
 		if (isnan(was) || was != item->valuedouble) {
-			lab_fail(error, "cell %s (%.150s) has two contradicting results: %s is %.15g in one and %.15g in the other "
-				 "(builds %s and %s); remove one of them", new->key, old->label ? old->label : "no label", item->string, was,
-				 item->valuedouble, lab_record_build(old), lab_record_build(new));
+			lab_fail(error,
+				 "cell %s (%.150s) has two contradicting results: %s is %.15g in one and %.15g in the "
+				 "other "
+				 "(builds %s and %s); remove one of them",
+				 new->key, old->label ? old->label : "no label", item->string, was, item->valuedouble,
+				 lab_record_build(old), lab_record_build(new));
 			return true;
 		}
 	}
 	lab_fail(error,
-		 "cell %s has two contradicting results: one of them lacks numbers that the other has (builds %s and %s); remove one "
+		 "cell %s has two contradicting results: one of them lacks numbers that the other has (builds %s and "
+		 "%s); remove one "
 		 "of "
 		 "them",
 		 new->key, lab_record_build(old), lab_record_build(new));
@@ -212,7 +217,8 @@ bool lab_results_read(struct lab_results *results, const char *file, uint64_t *w
 	while (ok && (n = getline(&line, &room, f)) > 0 && line[n - 1] == '\n') {
 		number++;
 		line[n - 1] = '\0';
-		ok = strlen(line) == (size_t)n - 1 ? lab_results_take(results, line, &inner) : lab_fail(&inner, "it holds a zero byte");
+		ok = strlen(line) == (size_t)n - 1 ? lab_results_take(results, line, &inner)
+						   : lab_fail(&inner, "it holds a zero byte");
 		good += (uint64_t)n;
 	}
 	if (ok && n > 0 && !torn_line(line)) {

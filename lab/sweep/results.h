@@ -1,12 +1,15 @@
 /* lab/sweep/results.h - results of many runs: in memory, and in a results file.
  *
- * A results file is text, one JSON object a line, appended to and never rewritten (docs/lab-sweeps.md). Two kinds of lines:
+ * A results file is text, one JSON object a line, appended to and never rewritten (docs/lab-sweeps.md). Two kinds of
+ * lines:
  *
  *   {"sweep":{"cells":[["KEY","LABEL"],...]}}                          what a sweep consists of
- *   {"cell":"KEY","build":"HASH","settings":{...},"account":{...}}     one finished cell; the rest as lab_result_json() writes it
+ *   {"cell":"KEY","build":"HASH","settings":{...},"account":{...}}     one finished cell; the rest as
+ *                                                                      lab_result_json() writes it
  *
- * F1: a line is there wholly or counts as not there: it is written by one write(), and a last line without its newline is cut
- *     off when the file is opened for appending. Anything else that is not such a line is an error, and the file is left alone.
+ * F1: a line is there wholly or counts as not there: it is written by one write(), and a last line without its newline
+ *     is cut off when the file is opened for appending. Anything else that is not such a line is an error, and the file
+ *     is left alone.
  * F2: one process at a time appends (a POSIX lock). */
 #ifndef VELLUM_LAB_RESULTS_H
 #define VELLUM_LAB_RESULTS_H
@@ -46,10 +49,11 @@ const char *lab_record_build(const struct lab_record *record);
 char *lab_record_line(const char *key, const char *build, const struct lab_result *result);
 /* The line that says what a sweep consists of. */
 char *lab_plan_line(const struct lab_sweep *sweep);
-/* Takes in a line (without newline). false: it is no such line, or contradicts what is there: the same key with other numbers. */
+/* Takes in a line (without newline). false: it is no such line, or contradicts what is there: the same key with other
+ * numbers. */
 bool lab_results_take(struct lab_results *results, const char *line, struct lab_error *error);
-/* Reads a file into results, adding to what is there. whole: bytes of whole lines (F1; may be NULL): fewer than the file has
- * when its last line is torn. */
+/* Reads a file into results, adding to what is there. whole: bytes of whole lines (F1; may be NULL): fewer than the
+ * file has when its last line is torn. */
 bool lab_results_read(struct lab_results *results, const char *file, uint64_t *whole, struct lab_error *error);
 struct lab_record *lab_results_find(const struct lab_results *results, const char *key);
 void lab_results_free(struct lab_results *results);
@@ -60,7 +64,8 @@ struct lab_store {
 	char *file;
 	bool torn;           /* a half-written line was cut off */
 };
-/* Opens (or makes) the file, locks it, reads what it has into results (which held nothing), and cuts off a torn line. */
+/* Opens (or makes) the file, locks it, reads what it has into results (which held nothing), and cuts off a torn
+ * line. */
 bool lab_store_open(struct lab_store *store, const char *file, struct lab_results *results, struct lab_error *error);
 bool lab_store_append(struct lab_store *store, const char *line, struct lab_error *error);
 void lab_store_close(struct lab_store *store);

@@ -8,11 +8,11 @@
 
 #include "lab/sweep/results.h"
 
-/* Reads what is there, then locks, and does both again where another process has written between. The lock is POSIX's: it goes
- * when this process goes, whatever its children do; but it also goes when the process closes the file once more, hence the
- * order. */
-static bool read_and_lock(struct lab_store *store, const char *file, struct lab_results *results, uint64_t *whole, uint64_t *size,
-			  struct lab_error *error)
+/* Reads what is there, then locks, and does both again where another process has written between. The lock is POSIX's:
+ * it goes when this process goes, whatever its children do; but it also goes when the process closes the file once
+ * more, hence the order. */
+static bool read_and_lock(struct lab_store *store, const char *file, struct lab_results *results, uint64_t *whole,
+			  uint64_t *size, struct lab_error *error)
 {
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	struct stat before, after;
@@ -24,8 +24,11 @@ static bool read_and_lock(struct lab_store *store, const char *file, struct lab_
 		if (!lab_results_read(results, file, whole, error))
 			return false;
 		if (fcntl(store->fd, F_SETLK, &lock))
-			return lab_fail(error, "another sweep is writing %s; wait for it, or give this one a file of its own (-o) and join "
-					"them by vellum lab merge", file);
+			return lab_fail(error,
+					"another sweep is writing %s; wait for it, or give this one a file of its own "
+					"(-o) and join "
+					"them by vellum lab merge",
+					file);
 		if (fstat(store->fd, &after))
 			return lab_fail(error, "cannot read the results %s: %s", file, strerror(errno));
 	} while (before.st_size != after.st_size);
@@ -66,7 +69,8 @@ bool lab_store_append(struct lab_store *store, const char *line, struct lab_erro
 	/* Half a line would be torn: better none. */
 	if (written > 0 && ftruncate(store->fd, end))
 		why = errno;
-	return lab_fail(error, "cannot write the results file %s: %s; what is in it stays good", store->file, strerror(why));
+	return lab_fail(error, "cannot write the results file %s: %s; what is in it stays good", store->file,
+			strerror(why));
 }
 
 void lab_store_close(struct lab_store *store)

@@ -57,7 +57,8 @@ static bool add_axis(struct lab_sweep *sweep, struct lab_axis axis, struct lab_e
 			for (unsigned j = 0; j < sweep->axis[a].keys; j++) {
 				if (strcmp(sweep->axis[a].key[j], axis.key[k]))
 					continue;
-				lab_fail(error, "%s is varied twice; once, with all its values, is what works", axis.key[k]);
+				lab_fail(error, "%s is varied twice; once, with all its values, is what works",
+					 axis.key[k]);
 				free_axis(&axis);
 				return false;
 			}
@@ -93,9 +94,8 @@ bool lab_sweep_vary(struct lab_sweep *sweep, const char *text, struct lab_error 
 	free(name);
 	if (!strcmp(axis.key[0], "workload") && !strchr(equals, ';') && strchr(equals, ',')) {
 		free_list(axis.key, 1);
-		return lab_fail(
-			error,
-			"workloads have commas of their own: separate them by ; as in --vary 'workload=gups:size=1G;chase:size=1G'");
+		return lab_fail(error, "workloads have commas of their own: separate them by ; as in --vary "
+				       "'workload=gups:size=1G;chase:size=1G'");
 	}
 	axis.values = cut(equals + 1, strchr(equals, ';') ? ';' : ',', &axis.value);
 	return add_axis(sweep, axis, error);
@@ -186,8 +186,8 @@ static char *label(const struct lab_sweep *sweep, const unsigned *at)
 }
 
 /* The machine comes first, as it sets all of machine.*; then what is common, then the axes. */
-static bool make_cell(const struct lab_sweep *sweep, const unsigned *at, lab_sweep_base *base, void *ctx, struct lab_cell *cell,
-		      struct lab_error *error)
+static bool make_cell(const struct lab_sweep *sweep, const unsigned *at, lab_sweep_base *base, void *ctx,
+		      struct lab_cell *cell, struct lab_error *error)
 {
 	struct lab_error impossible = { "" };
 	char preset[sizeof(cell->config.machine.preset)];
@@ -199,7 +199,8 @@ static bool make_cell(const struct lab_sweep *sweep, const unsigned *at, lab_swe
 	if (!base(ctx, &cell->config, error))
 		return false;
 	if (varies_preset(sweep) && strcmp(preset, cell->config.machine.preset))
-		return lab_fail(error, "machine.preset is varied, and also set to %s; one of the two must go", cell->config.machine.preset);
+		return lab_fail(error, "machine.preset is varied, and also set to %s; one of the two must go",
+				cell->config.machine.preset);
 	if (!apply(sweep, at, false, &cell->config, error))
 		return false;
 	cell->label = label(sweep, at);
@@ -219,7 +220,9 @@ bool lab_sweep_expand(struct lab_sweep *sweep, lab_sweep_base *base, void *ctx, 
 		cells *= sweep->axis[a].values;
 	if (cells > LAB_CELLS_MAX) {
 		free(at);
-		return lab_fail(error, "the sweep has more than %d cells; several smaller ones can share their results file", LAB_CELLS_MAX);
+		return lab_fail(error,
+				"the sweep has more than %d cells; several smaller ones can share their results file",
+				LAB_CELLS_MAX);
 	}
 	sweep->cell = calloc(cells, sizeof(*sweep->cell));
 	if (!sweep->cell)

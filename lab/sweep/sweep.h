@@ -28,21 +28,21 @@ struct lab_sweep {
 	unsigned cells;
 };
 
-/* Adds a dimension; both begin with an empty sweep, {0}. vary: "hv.mmu=ept,shadow"; where a value may hold commas (a workload),
- * values are separated by ; instead. pair: "hv.mmu,hv.pages=ept,2m;shadow,4k". The keys of the command's short options will do,
- * too ("mmu"). */
+/* Adds a dimension; both begin with an empty sweep, {0}. vary: "hv.mmu=ept,shadow"; where a value may hold commas (a
+ * workload), values are separated by ; instead. pair: "hv.mmu,hv.pages=ept,2m;shadow,4k". The keys of the command's
+ * short options will do, too ("mmu"). */
 bool lab_sweep_vary(struct lab_sweep *sweep, const char *text, struct lab_error *error);
 bool lab_sweep_pair(struct lab_sweep *sweep, const char *text, struct lab_error *error);
 
 /* What the cells have in common: sets it in config, which has the defaults (of the cell's machine). */
 typedef bool lab_sweep_base(void *ctx, struct lab_config *config, struct lab_error *error);
-/* Makes the cells; the last axis changes fastest. A value that a setting cannot have is an error; a combination of which no run
- * can be made is a cell with .why. */
+/* Makes the cells; the last axis changes fastest. A value that a setting cannot have is an error; a combination of
+ * which no run can be made is a cell with .why. */
 bool lab_sweep_expand(struct lab_sweep *sweep, lab_sweep_base *base, void *ctx, struct lab_error *error);
 void lab_sweep_free(struct lab_sweep *sweep);
 
-/* What a result is known by: a hash of every setting, where a trace counts by its content and not by its name. identities:
- * remembers traces that were read ({0} at first; lab_identities_free). */
+/* What a result is known by: a hash of every setting, where a trace counts by its content and not by its name.
+ * identities: remembers traces that were read ({0} at first; lab_identities_free). */
 struct lab_identities {
 	struct lab_identity { char *file; uint64_t hash; } *known;
 	unsigned count;

@@ -1,4 +1,5 @@
-/* lab/sweep/worker.c - the process that makes one run for a pool (lab/sweep/pool.c), and what it says through its pipe: lines
+/* lab/sweep/worker.c - the process that makes one run for a pool (lab/sweep/pool.c), and what it says through its pipe:
+ * lines
  *
  *   p DONE ALL     accesses made, and to be made
  *   r LINE         the result
@@ -52,7 +53,8 @@ static void work(const struct lab_pool *pool, const struct lab_job *job, unsigne
 		_exit(1);
 	if (lab_run(job->config, result, progress, &t, &error)) {
 		line = pool->line(pool->ctx, number, result);
-		fprintf(t.out, "p %llu %llu\nr %s\n", (unsigned long long)result->accesses, (unsigned long long)result->accesses, line);
+		fprintf(t.out, "p %llu %llu\nr %s\n", (unsigned long long)result->accesses,
+			(unsigned long long)result->accesses, line);
 		free(line);
 	} else {
 		fprintf(t.out, "e %s\n", error.text[0] ? error.text : "the run failed and did not say why");

@@ -1,5 +1,5 @@
-/* lab/trace/decode.c - the codes of one frame into events. The loop over accesses has one branch for all that is not an access;
- * at two nanoseconds an access there is no room for more. */
+/* lab/trace/decode.c - the codes of one frame into events. The loop over accesses has one branch for all that is not an
+ * access; at two nanoseconds an access there is no room for more. */
 #include "lab/trace/inside.h"
 
 _Static_assert(sizeof(struct lab_event) == 16, "an event is two words");
@@ -67,7 +67,8 @@ static bool varint(struct reader *r, uint64_t *value)
 		if (byte < 128)
 			return true;
 	}
-	return trace_wrong(r, "the frame at byte %llu breaks off in a number: its maker was faulty", (unsigned long long)r->frame_at);
+	return trace_wrong(r, "the frame at byte %llu breaks off in a number: its maker was faulty",
+			   (unsigned long long)r->frame_at);
 }
 
 static bool canonical(uint64_t addr)
@@ -77,7 +78,8 @@ static bool canonical(uint64_t addr)
 
 static bool nonsense(struct reader *r, const char *what)
 {
-	return trace_wrong(r, "the frame at byte %llu holds %s: its maker was faulty", (unsigned long long)r->frame_at, what);
+	return trace_wrong(r, "the frame at byte %llu holds %s: its maker was faulty", (unsigned long long)r->frame_at,
+			   what);
 }
 
 static bool fill(struct reader *r, unsigned slot)
@@ -116,8 +118,16 @@ static bool call(struct reader *r, struct lab_batch *b)
 	if (v[0] >= LAB_CALLS || v[1] > 255 || v[2] > 65535 || v[3] >> 20 || v[4] >> 32 || v[5] >> 32)
 		return nonsense(r, "a call that there is not");
 	*c = (struct lab_call){
-		.kind = (uint8_t)v[0], .prot = (uint8_t)v[1], .flags = (uint16_t)v[2], .process = (uint32_t)v[3],
-		.thread = (uint32_t)v[4], .file = (uint32_t)v[5], .addr = v[6], .length = v[7], .to = v[8], .to_length = v[9],
+		.kind = (uint8_t)v[0],
+		.prot = (uint8_t)v[1],
+		.flags = (uint16_t)v[2],
+		.process = (uint32_t)v[3],
+		.thread = (uint32_t)v[4],
+		.file = (uint32_t)v[5],
+		.addr = v[6],
+		.length = v[7],
+		.to = v[8],
+		.to_length = v[9],
 		.offset = v[10],
 	};
 	if (!sane(c))

@@ -20,7 +20,8 @@ enum {
 
 enum trace_frame_type { TRACE_NOTES = 1, TRACE_EVENTS = 2, TRACE_END = 3 };
 
-/* A code is four bytes, in four planes. The first one: kind << 6 | fetches, and for kind 3 one of these instead of fetches. */
+/* A code is four bytes, in four planes. The first one: kind << 6 | fetches, and for kind 3 one of these instead of
+ * fetches. */
 enum trace_special {
 	TRACE_FILL,   /* the slot now means the page: zigzag varint, minus the page of the fill before */
 	TRACE_EXTRA,  /* varint: so many more fetches belong to the next event */

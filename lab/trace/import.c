@@ -1,4 +1,5 @@
-/* lab/trace/import.c - `vellum lab import`: its options, the input (unpacked where it is compressed) and the output file. */
+/* lab/trace/import.c - `vellum lab import`: its options, the input (unpacked where it is compressed) and the output
+ * file. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,10 +10,10 @@
 #include "lab/lab.h"
 #include "tool/base/output.h"
 
-static const char usage[] =
-	"usage: vellum lab import [--format lackey|champsim] [--level N] -o TRACE [FILE]\n"
-	"  FILE is the text of valgrind --tool=lackey --trace-mem=yes, or a ChampSim trace; compressed by gzip, xz or zstd, or not;\n"
-	"  without FILE, the standard input. --level: of zstd, 1 to 19 (default 3).";
+static const char usage[] = "usage: vellum lab import [--format lackey|champsim] [--level N] -o TRACE [FILE]\n"
+			    "  FILE is the text of valgrind --tool=lackey --trace-mem=yes, or a ChampSim trace; "
+			    "compressed by gzip, xz or zstd, or not;\n"
+			    "  without FILE, the standard input. --level: of zstd, 1 to 19 (default 3).";
 
 typedef bool import_function(FILE *in, const char *name, struct lab_writer *w, struct lab_error *error);
 
@@ -72,7 +73,8 @@ static bool open_input(struct job *job, struct lab_error *error)
 		if (got >= (ssize_t)packers[i].bytes && !memcmp(head, packers[i].magic, packers[i].bytes))
 			return unpack(job, i, error);
 	if (!job->format && got > 0)
-		job->format = head[0] == '=' || head[0] == '-' || head[0] == 'I' || head[0] == ' ' ? "lackey" : "champsim";
+		job->format =
+			head[0] == '=' || head[0] == '-' || head[0] == 'I' || head[0] == ' ' ? "lackey" : "champsim";
 	return true;
 }
 
@@ -108,8 +110,10 @@ static bool finish_input(struct job *job, bool whole, struct lab_error *error)
 		return true;
 	waitpid(job->unpacker, &status, 0);
 	if (whole && (!WIFEXITED(status) || WEXITSTATUS(status)))
-		return lab_fail(error, "%s: unpacking it failed%s", job->input, WIFEXITED(status) && WEXITSTATUS(status) == 127 ?
-				": gzip, xz or zstd is needed (Debian packages gzip, xz-utils, zstd)" : "");
+		return lab_fail(error, "%s: unpacking it failed%s", job->input,
+				WIFEXITED(status) && WEXITSTATUS(status) == 127
+					? ": gzip, xz or zstd is needed (Debian packages gzip, xz-utils, zstd)"
+					: "");
 	return true;
 }
 
@@ -124,7 +128,8 @@ static bool convert(struct job *job, struct lab_error *error)
 	if (!import)
 		return false;
 	if (output_same(job->input, job->output))
-		return lab_fail(error, "%s: the trace would take the place of what it is made from: name another file by -o",
+		return lab_fail(error,
+				"%s: the trace would take the place of what it is made from: name another file by -o",
 				job->output);
 	out = output_begin(job->output);
 	if (!out)
@@ -151,7 +156,9 @@ static bool finish_output(struct job *job, bool whole, struct lab_error *error)
 static bool parse(struct job *job, int argc, char **argv, struct lab_error *error)
 {
 	for (int i = 1; i < argc; i++) {
-		const char **value = !strcmp(argv[i], "-o") ? &job->output : !strcmp(argv[i], "--format") ? &job->format : NULL;
+		const char **value = !strcmp(argv[i], "-o")	    ? &job->output
+				     : !strcmp(argv[i], "--format") ? &job->format
+								    : NULL;
 
 		if (value || !strcmp(argv[i], "--level")) {
 			if (i + 1 == argc)

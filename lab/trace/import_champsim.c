@@ -43,15 +43,20 @@ bool lab_import_champsim(FILE *in, const char *name, struct lab_writer *w, struc
 	lab_writer_call(w, &(struct lab_call){ .kind = LAB_SWITCH });
 	while ((got = fread(bytes, 1, RECORD, in)) == RECORD) {
 		if (!record(bytes, w))
-			return lab_fail(error, "%s: the 64 bytes at byte %llu are no instruction of a ChampSim trace: is it one, and for x86-64?",
+			return lab_fail(error,
+					"%s: the 64 bytes at byte %llu are no instruction of a ChampSim trace: is it "
+					"one, and for x86-64?",
 					name, (unsigned long long)at);
 		at += RECORD;
 	}
 	if (ferror(in))
 		return lab_fail(error, "%s: reading failed at byte %llu", name, (unsigned long long)(at + got));
 	if (got)
-		return lab_fail(error, "%s: the file ends at byte %llu, in the middle of a record of 64 bytes: it is truncated, or no "
-				"ChampSim trace", name, (unsigned long long)(at + got));
+		return lab_fail(
+			error,
+			"%s: the file ends at byte %llu, in the middle of a record of 64 bytes: it is truncated, or no "
+			"ChampSim trace",
+			name, (unsigned long long)(at + got));
 	if (!at)
 		return lab_fail(error, "%s: the file is empty", name);
 	return true;

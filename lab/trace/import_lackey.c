@@ -1,9 +1,10 @@
 /* lab/trace/import_lackey.c - the text that `valgrind --tool=lackey --trace-mem=yes` writes: one line an access,
  *
- *	I  04000890,3      an instruction is fetched
- *	 L 1ffeffe7e,8     load       S: store       M: modify, that is a load and then a store
+ * 	I  04000890,3      an instruction is fetched
+ * 	 L 1ffeffe7e,8     load       S: store       M: modify, that is a load and then a store
  *
- * addresses in hexadecimal, sizes in decimal, and lines that begin with == or -- of valgrind itself. Mappings are not in it. */
+ * addresses in hexadecimal, sizes in decimal, and lines that begin with == or -- of valgrind itself. Mappings are not
+ * in it. */
 #include <string.h>
 
 #include "lab/trace/import.h"
@@ -51,7 +52,8 @@ static bool line(const char *text, struct lab_writer *w, uint64_t *accesses)
 
 	if (!strncmp(text, "==", 2) || !strncmp(text, "--", 2) || !text[0])
 		return true;
-	if (!text[0] || !text[1] || text[2] != ' ' || (text[0] != 'I' && text[0] != ' ') || (text[0] == 'I' && text[1] != ' '))
+	if (!text[0] || !text[1] || text[2] != ' ' || (text[0] != 'I' && text[0] != ' ') ||
+	    (text[0] == 'I' && text[1] != ' '))
 		return false;
 	if (!hex(&at, &addr) || *at++ != ',' || !decimal(&at, &size) || *at || !canonical(addr, size))
 		return false;
@@ -81,16 +83,22 @@ bool lab_import_lackey(FILE *in, const char *name, struct lab_writer *w, struct 
 		if (length && text[length - 1] == '\n')
 			text[length - 1] = 0;
 		else if (!feof(in) && strncmp(text, "==", 2))
-			return lab_fail(error, "%s: line %llu is longer than any line of lackey: is this lackey's text?", name,
+			return lab_fail(error,
+					"%s: line %llu is longer than any line of lackey: is this lackey's text?", name,
 					(unsigned long long)number);
 		if (!line(text, w, &accesses))
-			return lab_fail(error, "%s: line %llu is not one of lackey's (\"%.40s\"); its lines are like \"I  04000890,3\" and \" L "
-					"1ffeffe7e,8\": keep the program's own output out of it with valgrind's --log-file", name,
-					(unsigned long long)number, text);
+			return lab_fail(
+				error,
+				"%s: line %llu is not one of lackey's (\"%.40s\"); its lines are like \"I  "
+				"04000890,3\" and \" L "
+				"1ffeffe7e,8\": keep the program's own output out of it with valgrind's --log-file",
+				name, (unsigned long long)number, text);
 	}
 	if (ferror(in))
 		return lab_fail(error, "%s: reading failed after line %llu", name, (unsigned long long)number);
 	if (!accesses)
-		return lab_fail(error, "%s: there is no access in it: was valgrind run with --tool=lackey --trace-mem=yes?", name);
+		return lab_fail(error,
+				"%s: there is no access in it: was valgrind run with --tool=lackey --trace-mem=yes?",
+				name);
 	return true;
 }

@@ -1,4 +1,5 @@
-/* lab/trace/info.c - `vellum lab trace-info`: what is inside a trace. Reads all of it, so it also says whether it is whole. */
+/* lab/trace/info.c - `vellum lab trace-info`: what is inside a trace. Reads all of it, so it also says whether it is
+ * whole. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,7 +82,8 @@ static bool look_at(struct info *info, const struct lab_batch *b)
 			info->process = c->process;
 		if (!ok)
 			return false;
-		if (e->kind == LAB_CALL && (c->kind == LAB_SWITCH || c->kind == LAB_FORK) && c->process >= info->processes)
+		if (e->kind == LAB_CALL && (c->kind == LAB_SWITCH || c->kind == LAB_FORK) &&
+		    c->process >= info->processes)
 			info->processes = c->process + 1;
 	}
 	info->events += b->events;

@@ -24,7 +24,8 @@ struct reader {
 	uint64_t mode;            /* the bits of an event's second half that supervisor mode sets */
 	uint64_t filled, frame_accesses;
 	uint64_t page[TRACE_SLOTS];
-	uint64_t of_op[256], of_high[256]; /* what a byte of the first and of the last plane says of an event's second half */
+	/* what a byte of the first and of the last plane says of an event's second half */
+	uint64_t of_op[256], of_high[256];
 	uint8_t raw[TRACE_RAW_MAX], stored[TRACE_STORED_MAX];
 };
 

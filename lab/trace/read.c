@@ -1,5 +1,5 @@
-/* lab/trace/read.c - a trace file as a source of events: frames, one after the other, and what may be wrong with them. What the
- * codes of a frame mean is lab/trace/decode.c's. */
+/* lab/trace/read.c - a trace file as a source of events: frames, one after the other, and what may be wrong with them.
+ * What the codes of a frame mean is lab/trace/decode.c's. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -31,8 +31,11 @@ static bool get(struct reader *r, void *to, size_t bytes)
 		return true;
 	if (ferror(r->in))
 		return trace_wrong(r, "reading failed at byte %llu: %s", (unsigned long long)r->at, strerror(errno));
-	return trace_wrong(r, "the trace is truncated: the file ends at byte %llu, where %zu more bytes should follow; record or "
-			   "copy it again", (unsigned long long)r->at, bytes - got);
+	return trace_wrong(
+		r,
+		"the trace is truncated: the file ends at byte %llu, where %zu more bytes should follow; record or "
+		"copy it again",
+		(unsigned long long)r->at, bytes - got);
 }
 
 /* What some other files begin with, and what to do with them. */
@@ -53,9 +56,15 @@ static bool foreign(struct reader *r, const uint8_t *head, size_t bytes)
 		if (bytes >= known[i].bytes && !memcmp(head, known[i].magic, known[i].bytes))
 			return trace_wrong(r, "this is no trace of vellum: it %s", known[i].what);
 	if (bytes < TRACE_HEADER_BYTES && !memcmp(head, TRACE_MAGIC, bytes < 8 ? bytes : 8))
-		return trace_wrong(r, "the trace is truncated: the file ends at byte %zu, within its header; record or copy it again", bytes);
-	return trace_wrong(r, "this is no trace of vellum: its first bytes are not %s; `vellum lab record` and `vellum lab import` "
-			   "make traces", TRACE_MAGIC);
+		return trace_wrong(
+			r,
+			"the trace is truncated: the file ends at byte %zu, within its header; record or copy it again",
+			bytes);
+	return trace_wrong(
+		r,
+		"this is no trace of vellum: its first bytes are not %s; `vellum lab record` and `vellum lab import` "
+		"make traces",
+		TRACE_MAGIC);
 }
 
 static bool read_header(struct reader *r)
@@ -70,13 +79,17 @@ static bool read_header(struct reader *r)
 		return foreign(r, head, got);
 	r->at = sizeof(head);
 	if (trace_header_sum(head) != trace_get(head + 60, 4))
-		return trace_wrong(r, "the trace is damaged: the checksum of the header (bytes 0 to 63) is wrong; copy it again");
+		return trace_wrong(
+			r, "the trace is damaged: the checksum of the header (bytes 0 to 63) is wrong; copy it again");
 	major = (unsigned)trace_get(head + 8, 2);
 	minor = (unsigned)trace_get(head + 10, 2);
 	length = (unsigned)trace_get(head + 12, 4);
 	if (major != LAB_TRACE_MAJOR || minor > LAB_TRACE_MINOR || length != TRACE_HEADER_BYTES)
-		return trace_wrong(r, "this trace has version %u.%u of the format (byte 8), and this vellum reads %d.0 to %d.%d: use the "
-				   "vellum that made it", major, minor, LAB_TRACE_MAJOR, LAB_TRACE_MAJOR, LAB_TRACE_MINOR);
+		return trace_wrong(r,
+				   "this trace has version %u.%u of the format (byte 8), and this vellum reads %d.0 to "
+				   "%d.%d: use the "
+				   "vellum that made it",
+				   major, minor, LAB_TRACE_MAJOR, LAB_TRACE_MAJOR, LAB_TRACE_MINOR);
 	return true;
 }
 
@@ -90,19 +103,29 @@ static bool read_frame_header(struct reader *r, struct trace_frame *f)
 	if (!get(r, head, sizeof(head)))
 		return false;
 	*f = (struct trace_frame){
-		.type = (uint32_t)trace_get(head + 4, 4), .stored = (uint32_t)trace_get(head + 8, 4),
-		.raw = (uint32_t)trace_get(head + 12, 4), .codes = (uint32_t)trace_get(head + 16, 4),
-		.calls = (uint32_t)trace_get(head + 20, 4), .first = trace_get(head + 24, 8), .accesses = trace_get(head + 32, 8),
-		.process = (uint32_t)trace_get(head + 40, 4), .thread = (uint32_t)trace_get(head + 44, 4),
-		.code = trace_get(head + 48, 8), .flags = (uint32_t)trace_get(head + 56, 4),
+		.type = (uint32_t)trace_get(head + 4, 4),
+		.stored = (uint32_t)trace_get(head + 8, 4),
+		.raw = (uint32_t)trace_get(head + 12, 4),
+		.codes = (uint32_t)trace_get(head + 16, 4),
+		.calls = (uint32_t)trace_get(head + 20, 4),
+		.first = trace_get(head + 24, 8),
+		.accesses = trace_get(head + 32, 8),
+		.process = (uint32_t)trace_get(head + 40, 4),
+		.thread = (uint32_t)trace_get(head + 44, 4),
+		.code = trace_get(head + 48, 8),
+		.flags = (uint32_t)trace_get(head + 56, 4),
 	};
 	if (memcmp(head, TRACE_FRAME_MAGIC, 4) || trace_header_sum(head) != trace_get(head + 60, 4))
-		return trace_wrong(r, "the trace is damaged: no valid frame begins at byte %llu; copy or record it again",
+		return trace_wrong(r,
+				   "the trace is damaged: no valid frame begins at byte %llu; copy or record it again",
 				   (unsigned long long)r->frame_at);
 	if (f->type < TRACE_NOTES || f->type > TRACE_END || f->raw > TRACE_RAW_MAX || f->stored > TRACE_STORED_MAX ||
 	    f->codes > TRACE_FRAME_CODES || 4 * f->codes > f->raw || f->flags)
-		return trace_wrong(r, "the frame at byte %llu says what no frame of version %d.%d can say: the trace is damaged, or its "
-				   "maker was faulty", (unsigned long long)r->frame_at, LAB_TRACE_MAJOR, LAB_TRACE_MINOR);
+		return trace_wrong(r,
+				   "the frame at byte %llu says what no frame of version %d.%d can say: the trace is "
+				   "damaged, or its "
+				   "maker was faulty",
+				   (unsigned long long)r->frame_at, LAB_TRACE_MAJOR, LAB_TRACE_MINOR);
 	return true;
 }
 
@@ -124,11 +147,16 @@ static bool read_frame_body(struct reader *r, const struct trace_frame *f)
 static bool check_end(struct reader *r, const struct trace_frame *f)
 {
 	if (f->first != r->totals_accesses)
-		return trace_wrong(r, "the end mark at byte %llu counts %llu accesses, and the trace holds %llu: parts of it are missing; copy "
-				   "or record it again", (unsigned long long)r->frame_at, (unsigned long long)f->first,
+		return trace_wrong(r,
+				   "the end mark at byte %llu counts %llu accesses, and the trace holds %llu: parts of "
+				   "it are missing; copy "
+				   "or record it again",
+				   (unsigned long long)r->frame_at, (unsigned long long)f->first,
 				   (unsigned long long)r->totals_accesses);
 	if (fgetc(r->in) != EOF)
-		return trace_wrong(r, "there is something behind the trace's end mark, at byte %llu: it may be two files in one; cut it there",
+		return trace_wrong(r,
+				   "there is something behind the trace's end mark, at byte %llu: it may be two files "
+				   "in one; cut it there",
 				   (unsigned long long)r->at);
 	r->ended = true;
 	return true;
@@ -162,8 +190,11 @@ static bool next_frame(struct reader *r)
 			return false;
 		}
 		if (f.type != TRACE_EVENTS || f.first != r->totals_accesses || !f.codes)
-			return trace_wrong(r, "the frame at byte %llu does not follow the one before it: parts of the trace are missing; copy or "
-					   "record it again", (unsigned long long)r->frame_at);
+			return trace_wrong(r,
+					   "the frame at byte %llu does not follow the one before it: parts of the "
+					   "trace are missing; copy or "
+					   "record it again",
+					   (unsigned long long)r->frame_at);
 	} while (pass_over(r, &f));
 	if (!read_frame_body(r, &f))
 		return false;
@@ -225,8 +256,10 @@ static bool read_notes(struct reader *r)
 	if (!read_frame_header(r, &f) || !read_frame_body(r, &f))
 		return false;
 	if (f.type != TRACE_NOTES)
-		return trace_wrong(r, "the frame at byte %llu should hold the notes: the trace is damaged; copy or record it again",
-				   (unsigned long long)r->frame_at);
+		return trace_wrong(
+			r,
+			"the frame at byte %llu should hold the notes: the trace is damaged; copy or record it again",
+			(unsigned long long)r->frame_at);
 	r->notes = malloc(f.raw + 1);
 	if (!r->notes)
 		return trace_wrong(r, "no memory");

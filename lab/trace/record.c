@@ -1,5 +1,6 @@
-/* lab/trace/record.c - `vellum lab record`: runs a program under QEMU's user-mode emulator with our plugin (lab/plugin/), and writes
- * the trace of it and of all processes that it starts. The program keeps its standard input, output and exit status. */
+/* lab/trace/record.c - `vellum lab record`: runs a program under QEMU's user-mode emulator with our plugin
+ * (lab/plugin/), and writes the trace of it and of all processes that it starts. The program keeps its standard input,
+ * output and exit status. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -58,7 +59,8 @@ static bool parse(struct recording *r, int argc, char **argv, struct lab_error *
 		else if (!strcmp(argv[i], "--level") && i + 1 < argc)
 			r->level = atoi(argv[++i]);
 		else
-			return lab_fail(error, "%s is no option of record, or its value is missing\n%s", argv[i], usage);
+			return lab_fail(error, "%s is no option of record, or its value is missing\n%s", argv[i],
+					usage);
 	}
 	if (i == argc)
 		return lab_fail(error, "which program? \n%s", usage);
@@ -107,7 +109,8 @@ static char **arguments(struct recording *r, char qemu[PROGRAM_PATH], struct lab
 	else if (program_look(path, &p) != PROGRAM_X86_64)
 		lab_fail(error, "%s is no 64-bit program for x86: only such can be recorded", path);
 	else
-		out = program_arguments(&p, path, r->argv, qemu, text("file=%s,self=%s,ring=%s", self, self, r->ring_path));
+		out = program_arguments(&p, path, r->argv, qemu,
+					text("file=%s,self=%s,ring=%s", self, self, r->ring_path));
 	free(self);
 	return out;
 }
@@ -135,7 +138,8 @@ static bool open_output(struct recording *r, struct lab_error *error)
 	char *notes;
 
 	if (!r->force && !stat(r->output, &info) && S_ISREG(info.st_mode) && info.st_size)
-		return lab_fail(error, "%s is there already: name another file by -o, or replace it by --force", r->output);
+		return lab_fail(error, "%s is there already: name another file by -o, or replace it by --force",
+				r->output);
 	r->out = output_begin(r->output);
 	if (!r->out)
 		return lab_fail(error, "%s: cannot be written: %s", r->output, strerror(errno));
@@ -189,9 +193,9 @@ static void show(const struct recording *r, bool last)
 {
 	const struct lab_trace_totals *t = lab_writer_totals(r->drain.writer);
 
-	fprintf(stderr, "%svellum: %s: %.1f million accesses, %.1f MB%s%s", last ? "" : "\r", r->output, (double)t->accesses / 1e6,
-		(double)lab_writer_bytes(r->drain.writer) / 1e6, r->child_ended && !r->all_ended ? "; waiting for processes left behind" : "",
-		last ? "\n" : "  ");
+	fprintf(stderr, "%svellum: %s: %.1f million accesses, %.1f MB%s%s", last ? "" : "\r", r->output,
+		(double)t->accesses / 1e6, (double)lab_writer_bytes(r->drain.writer) / 1e6,
+		r->child_ended && !r->all_ended ? "; waiting for processes left behind" : "", last ? "\n" : "  ");
 }
 
 /* What asks us to end is passed on to the program: the trace ends in good order when it does. */
@@ -257,8 +261,8 @@ static bool finish_recording(struct recording *r, struct lab_error *error)
 	if (image)
 		return output_end(r->out) || lab_fail(error, "%s: writing failed: %s", r->output, strerror(errno));
 	output_drop(r->out);
-	return lab_fail(error, "QEMU did not run %s (status %d): does 'qemu-x86_64 -h' know -plugin? Debian 12's does", r->argv[0],
-			r->status);
+	return lab_fail(error, "QEMU did not run %s (status %d): does 'qemu-x86_64 -h' know -plugin? Debian 12's does",
+			r->argv[0], r->status);
 }
 
 int lab_command_record(int argc, char **argv)

@@ -1,5 +1,5 @@
-/* lab/trace/record.h - what the recorder's two halves share: lab/trace/record.c starts the program, lab/trace/record_drain.c makes events of what
- * the plugin wrote. */
+/* lab/trace/record.h - what the recorder's two halves share: lab/trace/record.c starts the program,
+ * lab/trace/record_drain.c makes events of what the plugin wrote. */
 #ifndef VELLUM_LAB_RECORD_H
 #define VELLUM_LAB_RECORD_H
 
@@ -23,8 +23,8 @@ struct drain {
 
 /* Takes the next chunk, if there is one. false: there is none. */
 bool drain_chunk(struct drain *d);
-/* A thread that is killed between taking a ticket and using it leaves a hole. Called when nothing has come for some seconds: a
- * hole at the head is passed over, or everybody would wait for ever. */
+/* A thread that is killed between taking a ticket and using it leaves a hole. Called when nothing has come for some
+ * seconds: a hole at the head is passed over, or everybody would wait for ever. */
 void drain_stalled(struct drain *d);
 /* All processes have ended: what they left behind is taken, and their ends are written. */
 void drain_rest(struct drain *d);

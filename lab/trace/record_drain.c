@@ -1,5 +1,5 @@
-/* lab/trace/record_drain.c - records of the plugin into events of a trace: processes and files get small numbers, and each chunk is
- * what one thread did while it had the CPU. */
+/* lab/trace/record_drain.c - records of the plugin into events of a trace: processes and files get small numbers, and
+ * each chunk is what one thread did while it had the CPU. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -108,7 +108,8 @@ static bool range(struct lab_call *c, const uint64_t *words)
 {
 	c->addr = words[WORD_ADDR];
 	c->length = (words[WORD_LENGTH] + 4095) & ~4095ull;
-	return !(c->addr & 4095) && c->length && !(c->addr >> 47) && !(c->length >> 47) && (c->addr + c->length) >> 47 == 0;
+	return !(c->addr & 4095) && c->length && !(c->addr >> 47) && !(c->length >> 47) &&
+	       (c->addr + c->length) >> 47 == 0;
 }
 
 /* A call that the kernel accepted; what is of no use to a guest OS becomes a system call without effect. */
@@ -125,8 +126,10 @@ static void memory_call(struct drain *d, unsigned kind, const uint64_t *words)
 		break;
 	case LAB_MADVISE:
 		c.prot = (uint8_t)words[WORD_PROT];
-		good = good && (c.prot == LAB_ADVICE_DONTNEED || c.prot == LAB_ADVICE_FREE || c.prot == LAB_ADVICE_HUGEPAGE ||
-				c.prot == LAB_ADVICE_NOHUGEPAGE) && words[WORD_PROT] < 256;
+		good = good &&
+		       (c.prot == LAB_ADVICE_DONTNEED || c.prot == LAB_ADVICE_FREE || c.prot == LAB_ADVICE_HUGEPAGE ||
+			c.prot == LAB_ADVICE_NOHUGEPAGE) &&
+		       words[WORD_PROT] < 256;
 		break;
 	case LAB_MREMAP:
 		c.prot = 0;
@@ -210,7 +213,8 @@ static int owner(struct drain *d, const struct ring_chunk *c)
 	parent = find(d, (uint32_t)c->record[1]);
 	if (parent == NO_PROCESS)
 		return NO_PROCESS;
-	switch_to(d, (uint32_t)parent, d->process == (uint32_t)parent && d->running ? d->thread : (uint32_t)c->record[1]);
+	switch_to(d, (uint32_t)parent,
+		  d->process == (uint32_t)parent && d->running ? d->thread : (uint32_t)c->record[1]);
 	return fork_process(d, c->pid);
 }
 

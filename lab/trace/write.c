@@ -6,7 +6,8 @@
 #include "lab/trace/format.h"
 
 const char *const lab_call_name[LAB_CALLS] = {
-	"switch", "mmap", "munmap", "mprotect", "brk", "madvise", "mremap", "fork", "exec", "exit", "syscall", "measure",
+	"switch", "mmap", "munmap", "mprotect", "brk",	   "madvise",
+	"mremap", "fork", "exec",   "exit",	"syscall", "measure",
 };
 
 /* One frame in the making: the planes of its codes, and what does not fit into them. */
@@ -92,7 +93,11 @@ static void begin_frame(struct lab_writer *w)
 {
 	w->frame.codes = w->frame.misc_used = 0;
 	w->frame.head = (struct trace_frame){
-		.type = TRACE_EVENTS, .first = w->totals.accesses, .process = w->process, .thread = w->thread, .code = w->code,
+		.type = TRACE_EVENTS,
+		.first = w->totals.accesses,
+		.process = w->process,
+		.thread = w->thread,
+		.code = w->code,
 	};
 	memset(w->page, 0, sizeof(w->page));
 	w->filled = 0;
@@ -209,7 +214,8 @@ static void put_event(struct lab_writer *w, const struct lab_event *e, const str
 		slot = slot_of(w, e->addr & ~0xfffull);
 		code(w, e->kind, fetches, slot, e->addr & 0xfff, size_code(e->size));
 	}
-	lab_totals_add(&w->totals, &(struct lab_event){ .kind = e->kind, .fetches = e->fetches, .kernel = e->kernel }, call);
+	lab_totals_add(&w->totals, &(struct lab_event){ .kind = e->kind, .fetches = e->fetches, .kernel = e->kernel },
+		       call);
 }
 
 static void flush_held(struct lab_writer *w)
@@ -261,13 +267,16 @@ void lab_writer_access(struct lab_writer *w, enum lab_kind kind, uint64_t addr, 
 	unsigned room = 4096 - (addr & 0xfff);
 
 	for (; size > room; addr += room, size -= room, room = 4096)
-		hold(w, (struct lab_event){ .addr = addr, .kind = kind, .size = room > 255 ? 0 : (uint8_t)room, .kernel = kernel });
-	hold(w, (struct lab_event){ .addr = addr, .kind = kind, .size = size > 255 ? 0 : (uint8_t)size, .kernel = kernel });
+		hold(w, (struct lab_event){
+				.addr = addr, .kind = kind, .size = room > 255 ? 0 : (uint8_t)room, .kernel = kernel });
+	hold(w, (struct lab_event){
+			.addr = addr, .kind = kind, .size = size > 255 ? 0 : (uint8_t)size, .kernel = kernel });
 }
 
 void lab_writer_fetch(struct lab_writer *w, uint64_t addr, unsigned count)
 {
-	if (w->holding && w->code_known && (w->code ^ addr) >> 12 == 0 && w->held.fetches + (uint64_t)count < 1u << 30) {
+	if (w->holding && w->code_known && (w->code ^ addr) >> 12 == 0 &&
+	    w->held.fetches + (uint64_t)count < 1u << 30) {
 		w->held.fetches += count;
 		return;
 	}

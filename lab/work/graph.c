@@ -1,6 +1,6 @@
-/* lab/work/graph.c - breadth-first search over a graph in compressed rows: offsets, targets of edges, the parent of each
- * vertex, and a queue. Which vertex an edge leads to is a function of its number; only which vertices were visited, and the
- * queue, are kept. */
+/* lab/work/graph.c - breadth-first search over a graph in compressed rows: offsets, targets of edges, the parent of
+ * each vertex, and a queue. Which vertex an edge leads to is a function of its number; only which vertices were
+ * visited, and the queue, are kept. */
 #include <stdlib.h>
 
 #include "lab/work/work.h"
@@ -41,7 +41,8 @@ static void bfs_end(struct work *w)
 	free(g->queue);
 }
 
-/* R-MAT: each bit of the target is chosen by the corner of the matrix that the edge falls into; the source's bits are given. */
+/* R-MAT: each bit of the target is chosen by the corner of the matrix that the edge falls into; the source's bits are
+ * given. */
 static uint64_t target(const struct work *w, const struct graph *g, uint64_t vertex, uint64_t edge)
 {
 	uint64_t key = w->seed ^ work_mix(vertex * g->degree + edge), bits = work_mix(key), result = 0;

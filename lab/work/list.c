@@ -21,7 +21,8 @@ int lab_command_workloads(int argc, char **argv)
 	}
 	if (argc <= 1)
 		printf("trace:FILE - a recorded trace (vellum lab record, vellum lab import)\n"
-		       "    skip=0            accesses at its beginning that are left out; its system calls are made\n\n"
+		       "    skip=0            accesses at its beginning that are left out; its system calls are "
+		       "made\n\n"
 		       "Use one as --workload NAME:key=value,key=value; K, M, G and T are powers of 1024.\n");
 	else if (!found)
 		fprintf(stderr, "vellum: there is no workload %s; 'vellum lab workloads' lists them\n", argv[1]);

@@ -38,7 +38,8 @@ static bool mmap_step(struct work *w)
 		return false;
 	if (!c->page) {
 		if (c->pages[place])
-			work_call(w, (struct lab_call){ .kind = LAB_MUNMAP, .addr = base, .length = c->pages[place] << 12 });
+			work_call(w, (struct lab_call){
+					     .kind = LAB_MUNMAP, .addr = base, .length = c->pages[place] << 12 });
 		c->pages[place] = 1 + work_below(w, 2 * (w->param[2] >> 12) - 1);
 		work_map(w, base, c->pages[place] << 12, 0);
 		work_run(w, 2, 30);
@@ -93,7 +94,10 @@ static bool faults_step(struct work *w)
 	s->pass++;
 	s->mapped = w->param[2] != 0;
 	if (s->mapped)
-		work_call(w, (struct lab_call){ .kind = LAB_MADVISE, .addr = WORK_HEAP, .length = bytes, .prot = LAB_ADVICE_DONTNEED });
+		work_call(w, (struct lab_call){ .kind = LAB_MADVISE,
+						.addr = WORK_HEAP,
+						.length = bytes,
+						.prot = LAB_ADVICE_DONTNEED });
 	else
 		work_call(w, (struct lab_call){ .kind = LAB_MUNMAP, .addr = WORK_HEAP, .length = bytes });
 	work_run(w, 0, 4);
@@ -102,9 +106,9 @@ static bool faults_step(struct work *w)
 
 const struct work_kind work_faults = { "faults", sizeof(struct storm), faults_begin, faults_step, NULL };
 
-/* ---- grow: size, step, ops. In the first half of the operations the heap grows to its size, a step at a time, each written
- * when it is new; all the time, objects anywhere in what there is are read and changed. So the first page of each 2 MBytes is
- * touched when the heap does not reach to their end: no large page is to be had then. */
+/* ---- grow: size, step, ops. In the first half of the operations the heap grows to its size, a step at a time, each
+ * written when it is new; all the time, objects anywhere in what there is are read and changed. So the first page of
+ * each 2 MBytes is touched when the heap does not reach to their end: no large page is to be had then. */
 
 struct grown {
 	uint64_t op, end; /* bytes of the heap so far */
@@ -113,9 +117,10 @@ struct grown {
 
 static bool grow_begin(struct work *w, struct lab_error *error)
 {
-	return (w->param[1] >= 4096 && w->param[1] <= 512 << 10 && w->param[1] % 4096 == 0 && w->param[0] >= w->param[1] &&
-		w->param[0] <= 4ull << 40 && w->param[2] >= 2) ||
-	       lab_fail(error, "grow takes a size of up to 4T, reached in steps of 4K to 512K, whole pages, and at least 2 operations");
+	return (w->param[1] >= 4096 && w->param[1] <= 512 << 10 && w->param[1] % 4096 == 0 &&
+		w->param[0] >= w->param[1] && w->param[0] <= 4ull << 40 && w->param[2] >= 2) ||
+	       lab_fail(error, "grow takes a size of up to 4T, reached in steps of 4K to 512K, whole pages, and at "
+			       "least 2 operations");
 }
 
 static void more(struct work *w, struct grown *g)

@@ -4,7 +4,8 @@
 /* The heap's size must be something that a process can have. */
 static bool check_size(uint64_t bytes, struct lab_error *error)
 {
-	return (bytes >= 4096 && bytes <= 64ull << 40) || lab_fail(error, "the heap must have between 4K and 64T bytes");
+	return (bytes >= 4096 && bytes <= 64ull << 40) ||
+	       lab_fail(error, "the heap must have between 4K and 64T bytes");
 }
 
 /* The stream's first events; the heap is there afterwards, and written where init says so. */
@@ -166,8 +167,10 @@ static bool zipf_begin(struct work *w, struct lab_error *error)
 	struct store *s = w->state;
 	uint64_t keys = w->param[0], value = w->param[1];
 
-	if (keys < 16 || keys >> 36 || value < 8 || value > 1 << 20 || w->param[2] < 1 || w->param[2] > 99 || w->param[4] > 100)
-		return lab_fail(error, "zipf takes 16 to 64G keys, values of 8 bytes to 1M, theta 1 to 99, and at most 100 percent of updates");
+	if (keys < 16 || keys >> 36 || value < 8 || value > 1 << 20 || w->param[2] < 1 || w->param[2] > 99 ||
+	    w->param[4] > 100)
+		return lab_fail(error, "zipf takes 16 to 64G keys, values of 8 bytes to 1M, theta 1 to 99, and at most "
+				       "100 percent of updates");
 	s->values = (16 * keys + 4095) & ~4095ull;
 	s->heap = (struct heap){ .bytes = s->values + keys * value, .init = w->param[5] };
 	s->zipf = zipf_make(keys, (double)w->param[2] / 100);
@@ -193,7 +196,8 @@ static bool zipf_step(struct work *w)
 	at = WORK_HEAP + s->values + permutation_at(&s->places, key) * w->param[1];
 	work_run(w, 1, 4);
 	for (uint64_t i = 0; i < w->param[1] && i < 64 * 64; i += 64)
-		work_access(w, write ? LAB_WRITE : LAB_READ, at + i, w->param[1] - i < 64 ? (unsigned)(w->param[1] - i) : 64, 3);
+		work_access(w, write ? LAB_WRITE : LAB_READ, at + i,
+			    w->param[1] - i < 64 ? (unsigned)(w->param[1] - i) : 64, 3);
 	work_overhead(w);
 	return true;
 }

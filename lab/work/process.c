@@ -117,12 +117,14 @@ static void ring_turn(struct work *w, struct ring *r)
 	uint64_t n = r->page ? 0 : 1;
 
 	if (n) {
-		work_call(w, (struct lab_call){ .kind = LAB_SYSCALL, .length = 800 }); /* a byte into a pipe, and sleep */
+		/* a byte into a pipe, and sleep */
+		work_call(w, (struct lab_call){ .kind = LAB_SYSCALL, .length = 800 });
 		switch_to(w, (unsigned)(r->turn % w->param[0]));
 		work_overhead(w);
 	}
 	for (n = 0; n < 32 && r->page < w->param[1]; n++, r->page++)
-		work_access(w, work_random(w) & 3 ? LAB_READ : LAB_WRITE, WORK_HEAP + (r->page << 12) + (r->turn & 63) * 64, 8, 6);
+		work_access(w, work_random(w) & 3 ? LAB_READ : LAB_WRITE,
+			    WORK_HEAP + (r->page << 12) + (r->turn & 63) * 64, 8, 6);
 	if (r->page == w->param[1]) {
 		r->page = 0;
 		r->turn++;
@@ -193,8 +195,11 @@ static void boot_exec(struct work *w)
 	work_program(w);
 	work_call(w, (struct lab_call){ .kind = LAB_MMAP, .addr = BOOT_LIBRARY, .length = BOOT_LIBRARY_PAGES * 4096,
 					.prot = LAB_PROT_READ | LAB_PROT_EXEC, .file = WORK_FILE_LIBRARY });
-	work_call(w, (struct lab_call){ .kind = LAB_MMAP, .addr = BOOT_LIBRARY + BOOT_LIBRARY_PAGES * 4096, .length = 8 * 4096,
-					.prot = LAB_PROT_READ | LAB_PROT_WRITE, .file = WORK_FILE_LIBRARY,
+	work_call(w, (struct lab_call){ .kind = LAB_MMAP,
+					.addr = BOOT_LIBRARY + BOOT_LIBRARY_PAGES * 4096,
+					.length = 8 * 4096,
+					.prot = LAB_PROT_READ | LAB_PROT_WRITE,
+					.file = WORK_FILE_LIBRARY,
 					.offset = BOOT_LIBRARY_PAGES * 4096 });
 	work_call(w, (struct lab_call){ .kind = LAB_BRK, .addr = 0x600000 });
 	work_call(w, (struct lab_call){ .kind = LAB_BRK, .addr = 0x600000 + ((w->param[2] + 4095) & ~4095ull) });

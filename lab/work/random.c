@@ -87,7 +87,9 @@ static double zeta(uint64_t n, double theta)
 
 struct zipf zipf_make(uint64_t n, double theta)
 {
-	struct zipf z = { .n = n, .theta = theta, .alpha = 1 / (1 - theta), .zeta = zeta(n, theta), .half = 1 + pow(0.5, theta) };
+	struct zipf z = {
+		.n = n, .theta = theta, .alpha = 1 / (1 - theta), .zeta = zeta(n, theta), .half = 1 + pow(0.5, theta)
+	};
 
 	z.eta = (1 - pow(2.0 / (double)n, 1 - theta)) / (1 - zeta(2, theta) / z.zeta);
 	return z;

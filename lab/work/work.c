@@ -1,4 +1,5 @@
-/* lab/work/work.c - the built-in workloads as sources of events: which there are, their parameters, and what they have in common. */
+/* lab/work/work.c - the built-in workloads as sources of events: which there are, their parameters, and what they have
+ * in common. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,38 +12,45 @@ const struct lab_workload lab_workloads[] = {
 	  "size=256M  bytes of all objects\nobject=64  bytes of one\npasses=1  times that the list is followed\n"
 	  "init=1  1: the objects are written before the account begins" },
 	{ "gups", "random update: a word anywhere in a table is read, changed and written",
-	  "size=64M  bytes of the table\nupdates=4M  how many\ninit=1  1: the table is written before the account begins" },
+	  "size=64M  bytes of the table\nupdates=4M  how many\ninit=1  1: the table is written before the account "
+	  "begins" },
 	{ "seq", "sequential: an array is read (or written) from one end to the other",
 	  "size=64M  bytes of the array\nstride=64  bytes from one access to the next\npasses=4  times\n"
-	  "write=0  percent of the accesses that are writes\ninit=1  1: the array is written before the account begins" },
+	  "write=0  percent of the accesses that are writes\ninit=1  1: the array is written before the account "
+	  "begins" },
 	{ "zipf", "key-value store: a hash table and its values; keys are drawn from a Zipf distribution",
 	  "keys=1M  how many\nvalue=256  bytes of a value; of a longer one the first 4K are used\n"
-	  "theta=99  skew, in hundredths (1 to 99)\nops=2M  operations\nupdate=5  percent of the operations that write\n"
+	  "theta=99  skew, in hundredths (1 to 99)\nops=2M  operations\nupdate=5  percent of the operations that "
+	  "write\n"
 	  "init=1  1: the store is filled before the account begins" },
 	{ "bfs", "graph traversal: breadth-first search; edges by R-MAT or uniform",
-	  "scale=18  logarithm of the number of vertices\ndegree=16  edges from each\nrmat=1  1: R-MAT (0.57, 0.19, 0.19), 0: uniform\n"
+	  "scale=18  logarithm of the number of vertices\ndegree=16  edges from each\nrmat=1  1: R-MAT (0.57, 0.19, "
+	  "0.19), 0: uniform\n"
 	  "searches=1  how many, each from another vertex\ninit=1  1: the graph is written before the account begins" },
 	{ "fork", "fork storm: a parent forks, the child writes to some of its memory and ends, and again",
-	  "children=500  how many\nsize=16M  bytes of the parent's heap\nwrite=10  percent of the pages that a child writes\n"
+	  "children=500  how many\nsize=16M  bytes of the parent's heap\nwrite=10  percent of the pages that a child "
+	  "writes\n"
 	  "exec=0  1: the child execs a small program instead" },
 	{ "mmap", "mmap churn: regions are mapped, written, and unmapped",
 	  "ops=10000  regions in all\nlive=32  of them at a time\nsize=128K  average bytes of a region" },
 	{ "ring", "context-switch ring: processes that take turns, with a little work each",
 	  "processes=8  how many\npages=64  pages of each that its turn touches\nswitches=50000  turns in all" },
 	{ "faults", "page-fault storm: a region is mapped, each page is written once, and it is unmapped",
-	  "size=64M  bytes of the region\npasses=4  times\nadvise=0  1: given back by madvise(MADV_DONTNEED) instead of munmap" },
+	  "size=64M  bytes of the region\npasses=4  times\nadvise=0  1: given back by madvise(MADV_DONTNEED) instead "
+	  "of munmap" },
 	{ "boot", "boot-like mix: a kernel that sets up its memory, then many small processes with shared libraries",
 	  "kernel=32M  bytes of the kernel's own memory, in a guest with more, and of 4 levels\nprocesses=60  in all\n"
 	  "heap=1M  bytes of each one's heap\nwork=4000  operations of each" },
 	{ "grow", "a heap that grows: a step at a time, as malloc's does, while objects anywhere in it are used",
-	  "size=64M  bytes in the end, after half of the operations\nstep=128K  bytes by which it grows\nops=2M  operations" },
+	  "size=64M  bytes in the end, after half of the operations\nstep=128K  bytes by which it grows\nops=2M  "
+	  "operations" },
 	{ NULL, NULL, NULL },
 };
 
 /* In the order of lab_workloads. */
 static const struct work_kind *const kinds[] = {
-	&work_chase, &work_gups, &work_seq, &work_zipf, &work_bfs, &work_fork, &work_mmap, &work_ring, &work_faults, &work_boot,
-	&work_grow,
+	&work_chase, &work_gups, &work_seq,    &work_zipf, &work_bfs,  &work_fork,
+	&work_mmap,  &work_ring, &work_faults, &work_boot, &work_grow,
 };
 
 /* ---- writing events ---- */
@@ -98,7 +106,10 @@ void work_overhead(struct work *w)
 
 void work_map(struct work *w, uint64_t addr, uint64_t bytes, unsigned flags)
 {
-	work_call(w, (struct lab_call){ .kind = LAB_MMAP, .addr = addr, .length = bytes, .prot = LAB_PROT_READ | LAB_PROT_WRITE,
+	work_call(w, (struct lab_call){ .kind = LAB_MMAP,
+					.addr = addr,
+					.length = bytes,
+					.prot = LAB_PROT_READ | LAB_PROT_WRITE,
 					.flags = (uint16_t)flags });
 }
 
@@ -125,7 +136,8 @@ static bool next(struct lab_source *s, struct lab_batch *b)
 
 	b->events = b->calls = 0;
 	w->batch = b;
-	while (!w->done && b->events + WORK_STEP_EVENTS <= LAB_BATCH_EVENTS && b->calls + WORK_STEP_CALLS <= LAB_BATCH_CALLS)
+	while (!w->done && b->events + WORK_STEP_EVENTS <= LAB_BATCH_EVENTS &&
+	       b->calls + WORK_STEP_CALLS <= LAB_BATCH_CALLS)
 		w->done = !w->kind->step(w) || (w->limit && w->made >= w->limit);
 	return b->events > 0;
 }
@@ -171,11 +183,13 @@ static bool set(struct work *w, const struct lab_workload *kind, const char *ass
 		if (strlen(name) == length && !strncmp(name, assignment, length)) {
 			if (assignment[length] == '=' && lab_parse_count(assignment + length + 1, &w->param[i]))
 				return true;
-			return lab_fail(error, "%s of workload %s needs a number, such as %s=%s", name, kind->name, name, value);
+			return lab_fail(error, "%s of workload %s needs a number, such as %s=%s", name, kind->name,
+					name, value);
 		}
 		snprintf(all + strlen(all), sizeof(all) - strlen(all), "%s%s", i ? ", " : "", name);
 	}
-	return lab_fail(error, "workload %s has no parameter %.*s; it has %s", kind->name, (int)length, assignment, all);
+	return lab_fail(error, "workload %s has no parameter %.*s; it has %s", kind->name, (int)length, assignment,
+			all);
 }
 
 static bool parameters(struct work *w, const struct lab_workload *kind, const char *text, struct lab_error *error)

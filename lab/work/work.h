@@ -1,11 +1,12 @@
 /* lab/work/work.h - what the built-in workloads share: their parameters, random numbers, and how they write events.
  *
- * A workload is a generator: step() writes the events of its next operation, at most WORK_STEP_EVENTS of them, until it says that
- * it is done. The last process does not exit: what it has mapped is still there when the run is accounted for.
+ * A workload is a generator: step() writes the events of its next operation, at most WORK_STEP_EVENTS of them, until it
+ * says that it is done. The last process does not exit: what it has mapped is still there when the run is accounted
+ * for.
  *
  * W1: the stream depends on the parameters and the seed alone.
- * W2: memory does not grow with the heap that is pretended: what would be a big array is a function, such as a permutation of a
- *     few rounds. (bfs keeps a bit and four bytes a vertex.) */
+ * W2: memory does not grow with the heap that is pretended: what would be a big array is a function, such as a
+ *     permutation of a few rounds. (bfs keeps a bit and four bytes a vertex.) */
 #ifndef VELLUM_LAB_WORK_H
 #define VELLUM_LAB_WORK_H
 
@@ -57,7 +58,8 @@ void work_overhead(struct work *w);
 /* Maps the program and its stack in the process that runs. */
 void work_program(struct work *w);
 void work_map(struct work *w, uint64_t addr, uint64_t bytes, unsigned flags);
-/* Writes to the next pages of [base, base + bytes), so that they are there before the account begins; true when all are. */
+/* Writes to the next pages of [base, base + bytes), so that they are there before the account begins; true when all
+ * are. */
 bool work_touch_all(struct work *w, uint64_t base, uint64_t bytes);
 
 /* ---- random things (lab/work/random.c) ---- */
@@ -68,7 +70,8 @@ uint64_t work_random(struct work *w);
 /* Below n, without a division. n up to 2^63. */
 uint64_t work_below(struct work *w, uint64_t n);
 
-/* A permutation of [0, n), n up to 2^62: a generalised Feistel network over a rectangle that is hardly larger than n. */
+/* A permutation of [0, n), n up to 2^62: a generalised Feistel network over a rectangle that is hardly larger than
+ * n. */
 struct permutation {
 	uint64_t n, columns, rows, key;
 };
@@ -83,7 +86,7 @@ struct zipf {
 struct zipf zipf_make(uint64_t n, double theta);
 uint64_t zipf_next(const struct zipf *z, struct work *w);
 
-extern const struct work_kind work_chase, work_gups, work_seq, work_zipf, work_bfs, work_fork, work_mmap, work_ring, work_faults,
-	work_boot, work_grow;
+extern const struct work_kind work_chase, work_gups, work_seq, work_zipf, work_bfs, work_fork, work_mmap, work_ring,
+	work_faults, work_boot, work_grow;
 
 #endif

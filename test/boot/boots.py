@@ -1,4 +1,5 @@
-"""Boots of Debian's kernel to the result line of the default guest's workload, in every combination that must make no difference."""
+"""Boots of Debian's kernel to the result line of the default guest's workload, in every combination that must make no
+difference."""
 
 import os
 import re
@@ -14,7 +15,8 @@ MODELS = ('corei7_haswell_4770', 'corei7_skylake_x', 'corei7_ivy_bridge_3770k')
 
 
 def check_boot(c, name, args, result=r'ok checksum=[0-9a-f]{16} kernel=\S+'):
-    o = c.run(['run', '--timeout', str(LIMIT - 20)] + args, limit=LIMIT, forbid=[r'VELLUM-RESULT FAIL', r'Kernel panic'],
+    o = c.run(['run', '--timeout', str(LIMIT - 20)] + args, limit=LIMIT,
+              forbid=[r'VELLUM-RESULT FAIL', r'Kernel panic'],
               expect=[r'^VELLUM-RESULT ' + result + '$', r'reboot: Power down'])
     report.check(o.json)
     require(o.json['guest']['result'] == o.result(), 'JSON: guest.result is %r' % o.json['guest']['result'])
@@ -34,7 +36,8 @@ def combination(model, vpid, pages):
         report.check_pages(o.json, pages)
         violations = o.json['mmu_counters']['ept_violations']
         require(pages == '4k' or violations <= VIOLATIONS_2M, '%d EPT violations' % violations)
-        require(pages != '4k' or violations > VIOLATIONS_2M, 'only %d EPT violations: were the pages larger?' % violations)
+        require(pages != '4k' or violations > VIOLATIONS_2M,
+                'only %d EPT violations: were the pages larger?' % violations)
         if not vpid:
             used = sum(v for n, v in o.json['mmu_counters'].items() if n.startswith('invvpid'))
             require(used == 0, '%d INVVPID without a VPID' % used)
@@ -51,7 +54,8 @@ def bzimage(name, args):
     def run(c):
         kernel = os.path.join(c.build, 'guest', 'bzImage')
         initrd = os.path.join(c.build, 'guest', 'initramfs.cpio')
-        check_boot(c, name, ['--kernel', kernel, '--initrd', initrd, '--append', 'console=ttyS0 cryptomgr.notests=1'] + args)
+        check_boot(c, name, ['--kernel', kernel, '--initrd', initrd, '--append', 'console=ttyS0 cryptomgr.notests=1'] +
+                   args)
     return Test(name, run)
 
 
@@ -62,7 +66,8 @@ def two_cpus_host_clock(o):
 
 def shadowed(o):
     require(o.json['mmu'] == 'shadow', 'mmu is %r' % o.json['mmu'])
-    require(o.json['mmu_counters']['ept_violations'] == 0 and 'ept_violation' not in o.json['exits']['by_reason'], 'EPT violations')
+    require(o.json['mmu_counters']['ept_violations'] == 0 and 'ept_violation' not in o.json['exits']['by_reason'],
+            'EPT violations')
 
 
 def same_result(c):
@@ -77,8 +82,9 @@ def same_result(c):
 
 
 def same_rest(c):
-    """What the mechanism does not cause is the same under each, since the guest's clock stands still while the hypervisor works: to the
-    exit where time plays no part, and but for a few where it does (ports of timers, WRMSR to the APIC's)."""
+    """What the mechanism does not cause is the same under each, since the guest's clock stands still while the
+    hypervisor works: to the exit where time plays no part, and but for a few where it does (ports of timers, WRMSR to
+    the APIC's)."""
     exits = c.runner.facts.get('exits', {})
     pair = ('boot: without RDRAND', 'boot: shadow paging')
     require(all(name in exits for name in pair), 'there are no boots under ept and under shadow to compare')
@@ -88,14 +94,18 @@ def same_rest(c):
                 '%s: %d exits under ept, %d under shadow' % (reason, ept[reason]['count'], shadow[reason]['count']))
     for reason in ('io_instruction', 'wrmsr'):
         count = [r[reason]['count'] for r in (ept, shadow)]
-        require(abs(count[0] - count[1]) * 500 <= count[0], '%s: %d exits under ept, %d under shadow' % (reason, *count))
+        require(abs(count[0] - count[1]) * 500 <= count[0],
+                '%s: %d exits under ept, %d under shadow' % (reason, *count))
     for name in pair:
         own = sum(r['count'] for n, r in exits[name]['by_reason'].items()
-                  if n in ('exception_or_nmi', 'invlpg', 'control_register_access', 'ept_violation', 'ept_misconfiguration'))
+                  if n in ('exception_or_nmi', 'invlpg', 'control_register_access', 'ept_violation',
+                           'ept_misconfiguration'))
         require(exits[name]['mechanism']['count'] == own, "%s: the mechanism's exits are %d, and %d by reason" %
                 (name, exits[name]['mechanism']['count'], own))
-    require(exits[pair[1]]['mechanism']['count'] <= 60000, '%d exits of the mechanism' % exits[pair[1]]['mechanism']['count'])
-    c.log.write('%s: %r\n' % (pair[0], exits[pair[0]]['mechanism']) + '%s: %r\n' % (pair[1], exits[pair[1]]['mechanism']))
+    require(exits[pair[1]]['mechanism']['count'] <= 60000,
+            '%d exits of the mechanism' % exits[pair[1]]['mechanism']['count'])
+    c.log.write('%s: %r\n' % (pair[0], exits[pair[0]]['mechanism']) + '%s: %r\n' %
+                (pair[1], exits[pair[1]]['mechanism']))
 
 
 # Each model with and without VPID, each with 4K pages and with larger ones, and VPID with both: all pairs.

@@ -1,4 +1,5 @@
-"""`vellum compare` from end to end: small guests, a configuration that fails among them, and what is written down of it."""
+"""`vellum compare` from end to end: small guests, a configuration that fails among them, and what is written down of
+it."""
 
 import csv
 import json
@@ -37,12 +38,14 @@ def with_a_failure(c):
     kernels = '%s,%s' % (c.guest('hello'), c.guest('triple-fault'))
     args = ['compare', '--kernel', kernels, '--mmu', 'ept,shadow', '--mem', '64M', '--timeout', '60']
     c.run(args + outputs(c), status=1, limit=180,
-          expect=[r'^ept triple-fault\.elf +FAILED: stopped: triple fault', r'^shadow hello\.elf +[\d.]+ +[\d.]+', r'4 of 4',
+          expect=[r'^ept triple-fault\.elf +FAILED: stopped: triple fault', r'^shadow hello\.elf +[\d.]+ +[\d.]+',
+                  r'4 of 4',
                   r'the report is in .*p\.html'])
     cells = loaded(c.path('p.json'))['cells']
     require([x['status'] for x in cells] == ['ok', 'ok', 'failed', 'failed'], 'JSON: %s' % [x['status'] for x in cells])
     for x in cells[:2]:
-        require(x['measure']['guest_instructions'] == x['run']['instructions']['guest'], 'JSON: the measure is not the run\'s')
+        require(x['measure']['guest_instructions'] == x['run']['instructions']['guest'],
+                'JSON: the measure is not the run\'s')
         require(x['mmu'] == x['run']['mmu'], 'JSON: %s ran as %s' % (x['mmu'], x['run']['mmu']))
     with open(c.path('p.csv'), newline='') as f:
         rows = list(csv.DictReader(f))
@@ -67,7 +70,8 @@ def against_native(c):
     cells = loaded(c.path('p.json'))['cells']
     native, shadow = [x['measure'] for x in cells]
     require(native['result'] == shadow['result'], 'the results differ: %s' % o.text)
-    require(native['exits'] == 0 < shadow['exits'] and native['hypervisor_instructions'] == 0 < shadow['hypervisor_instructions'],
+    require(native['exits'] == 0 < shadow['exits']
+            and native['hypervisor_instructions'] == 0 < shadow['hypervisor_instructions'],
             'the counts are wrong')
     # The same work: the guest's own instructions are nearly the same without the hypervisor.
     require(0.8 < shadow['guest_instructions'] / native['guest_instructions'] < 1.3, 'guest %d, native %d'
@@ -107,14 +111,17 @@ def tests():
         Test('compare: Ctrl-C', interrupted),
         refused('EPT on a CPU without', ['--cpu', 'penryn', '--mmu', 'ept'],
                 r'ept cannot run on core2_penryn_t9600, which has no EPT'),
-        refused('EPT on a CPU without, by --config', ['--config', 'mmu=ept,cpu=penryn'], r'ept cannot run on core2_penryn_t9600'),
-        refused('1G pages on a CPU without', ['--cpu', 'lynnfield', '--mmu', 'ept', '--pages', '1g'], r'pages 1g cannot be had'),
+        refused('EPT on a CPU without, by --config', ['--config', 'mmu=ept,cpu=penryn'],
+                r'ept cannot run on core2_penryn_t9600'),
+        refused('1G pages on a CPU without', ['--cpu', 'lynnfield', '--mmu', 'ept', '--pages', '1g'],
+                r'pages 1g cannot be had'),
         refused('an unknown CPU', ['--cpu', 'z80'], r'--cpu z80: Bochs has no such model'),
         refused('an unknown mechanism', ['--mmu', 'ept,magic'], r'mmu magic: there are only ept shadow vtlb brute'),
         refused('an unknown workload', ['--workload', 'fly'], r'no workload fly; there are memory'),
         refused('a value twice', ['--mmu', 'ept,ept'], r'ept is there twice'),
         refused('an unknown preset', ['--preset', 'all'], r'there is only crossover'),
         refused('a configuration of nonsense', ['--config', 'colour=blue'], r'--config colour=blue: must be made of'),
-        refused('a report that cannot be written', ['--csv', '/nonexistent/x.csv'], r'/nonexistent/x\.csv cannot be written'),
+        refused('a report that cannot be written', ['--csv', '/nonexistent/x.csv'],
+                r'/nonexistent/x\.csv cannot be written'),
         refused('something that is no comparison', ['--resume', '/dev/null'], r'is not the JSON of a comparison'),
     ]

@@ -6,13 +6,15 @@ import report
 from runner import Test, require
 
 # From the oldest CPU that can run them to the newest; they differ in what the hypervisor has to do itself.
-MODELS = ('corei7_haswell_4770', 'corei7_skylake_x', 'corei7_ivy_bridge_3770k', 'corei7_sandy_bridge_2600k', 'corei5_arrandale_m520',
+MODELS = ('corei7_haswell_4770', 'corei7_skylake_x', 'corei7_ivy_bridge_3770k', 'corei7_sandy_bridge_2600k',
+          'corei5_arrandale_m520',
           'broadwell_ult', 'corei7_icelake_u')
 KERNELS = (('hello', ''), ('garbage', 'idt'), ('absent', ''), ('paging32', ''), ('paging64', ''), ('msr-cpuid', ''),
            ('emulated', ''), ('memory', ''), ('tables', ''), ('legacy32', ''))
 PAGING_KERNELS = ('paging32', 'paging64', 'legacy32', 'memory', 'tables', 'msr-cpuid')
 
-# What of the CPU's paging features a guest is offered that stays with its mechanism (--no-switch); by default, what all mechanisms support.
+# What of the CPU's paging features a guest is offered that stays with its mechanism (--no-switch); by default, what all
+# mechanisms support.
 OFFERED = (
     ('core2_penryn_t9600', 'shadow', ''),
     ('corei5_lynnfield_750', 'ept', ''),
@@ -31,7 +33,8 @@ OFFERED = (
 
 
 def conforms(c, kernel, append='', more=(), status=0, limit=100):
-    o = c.run(['run', '--kernel', c.guest(kernel), '--append', append, '--mem', '64M', '--timeout', str(limit - 20)] + list(more),
+    o = c.run(['run', '--kernel', c.guest(kernel), '--append', append, '--mem', '64M', '--timeout', str(limit - 20)] +
+              list(more),
               status=status, limit=limit, forbid=[r'FAIL'], expect=[r'^%s: ok, [1-9][0-9]* checks$' % kernel])
     report.check(o.json, status)
     return o
@@ -96,7 +99,8 @@ def offered(c):
 def best_mechanism(c):
     """A CPU without EPT: the next best is chosen, without being asked for."""
     o = conforms(c, 'paging64', '', ['--cpu', 'core2_penryn_t9600'])
-    require(o.json['mmu'] == 'shadow' and o.json['vpid'] is False, 'mmu is %r, vpid %r' % (o.json['mmu'], o.json['vpid']))
+    require(o.json['mmu'] == 'shadow' and o.json['vpid'] is False,
+            'mmu is %r, vpid %r' % (o.json['mmu'], o.json['vpid']))
 
 
 def single(kernel, append, more):
@@ -108,7 +112,8 @@ def single(kernel, append, more):
 def ends(name, kernel, append, status, end, text, forbid=(), more=()):
     """A guest that does not end well."""
     def run(c):
-        o = c.run(['run', '--kernel', c.guest(kernel), '--append', append, '--mem', '64M', '--timeout', '50'] + list(more), status=status,
+        o = c.run(['run', '--kernel', c.guest(kernel), '--append', append, '--mem', '64M', '--timeout', '50'] +
+                  list(more), status=status,
                   expect=[text], forbid=['still here'] + list(forbid))
         report.check(o.json, status)
         require(re.search(end, o.json['guest']['end']), 'the guest ended: %s' % o.json['guest']['end'])
@@ -117,7 +122,8 @@ def ends(name, kernel, append, status, end, text, forbid=(), more=()):
 
 def beyond(what, append, more):
     """An instruction that is not emulated, on what cannot be given up: the VM stops, and its end says which."""
-    return ends('an instruction beyond emulation, on ' + what, 'tables', append, 66, r'does not emulate at rip 0x[0-9a-f]+: 62 f1 7c 48 11',
+    return ends('an instruction beyond emulation, on ' + what, 'tables', append, 66,
+                r'does not emulate at rip 0x[0-9a-f]+: 62 f1 7c 48 11',
                 r'tables: now', more=['--cpu', 'corei7_skylake_x'] + more)
 
 
@@ -137,7 +143,8 @@ def lost(c):
 
 def exit_codes(c):
     for value in (0, 1, 21, 127, 128, 255, 256):
-        o = c.run(['run', '--kernel', c.guest('exit-code'), '--append', 'value=%d' % value, '--mem', '16M', '--timeout', '50'],
+        o = c.run(['run', '--kernel', c.guest('exit-code'), '--append', 'value=%d' % value, '--mem', '16M', '--timeout',
+                   '50'],
                   status=(value << 1 | 1) & 255, expect=[r'^exit-code: %d$' % value])
         require(o.json['guest']['status'] == o.status, 'guest.status is %r' % o.json['guest']['status'])
 
@@ -150,8 +157,10 @@ def module(c):
 
 
 def big_pages(c):
-    """One leaf of 1G holds a whole guest. Its RAM must be backed by an aligned GByte of the host, hence the host's 3."""
-    o = c.run(['run', '--kernel', c.guest('memory'), '--mem', '1G', '--host-mem', '3072M', '--pages', '1g', '--timeout', '180'], limit=200,
+    """One leaf of 1G holds a whole guest. Its RAM must be backed by an aligned GByte of the host, hence the host's
+    3."""
+    o = c.run(['run', '--kernel', c.guest('memory'), '--mem', '1G', '--host-mem', '3072M', '--pages', '1g', '--timeout',
+               '180'], limit=200,
               expect=[r'^memory: ok'], forbid=['FAIL'])
     report.check(o.json)
     report.check_pages(o.json, '1g')
@@ -162,7 +171,8 @@ def page_sizes(c):
     """The same guest by each size: the same sum, more violations the smaller they are."""
     sums, violations = set(), []
     for pages in ('4k', '2m', 'auto'):
-        o = c.run(['run', '--kernel', c.guest('memory'), '--mem', '128M', '--pages', pages, '--timeout', '80'], limit=100,
+        o = c.run(['run', '--kernel', c.guest('memory'), '--mem', '128M', '--pages', pages, '--timeout', '80'],
+                  limit=100,
                   expect=[r'^memory: ok'], forbid=['FAIL'])
         report.check(o.json)
         sums.add(re.search(r'sum ([0-9a-f]+)', o.text).group(1))
@@ -174,7 +184,8 @@ def page_sizes(c):
 
 
 def own_clock(c):
-    """RDTSC around an exit: with the host's clock the guest sees what the hypervisor does for it, with its own only what it did."""
+    """RDTSC around an exit: with the host's clock the guest sees what the hypervisor does for it, with its own only
+    what it did."""
     seen = {}
     for clock in ('guest', 'host'):
         o = conforms(c, 'exitcost', more=['--clock', clock])
@@ -182,14 +193,16 @@ def own_clock(c):
         seen[clock] = {n: int(least) for n, least in re.findall(r'^BENCH (\S+) (\d+) \d+$', o.text, re.M)}
     for name in ('cpuid', 'vmcall', 'in_served', 'mmio_lapic_id', 'mov_to_cr3'):
         own, whole = seen['guest'][name], seen['host'][name]
-        require(own <= 10 and (whole >= 60 or name == 'mov_to_cr3'), '%s: %d ticks of its own, %d in all' % (name, own, whole))
+        require(own <= 10 and (whole >= 60 or name == 'mov_to_cr3'),
+                '%s: %d ticks of its own, %d in all' % (name, own, whole))
 
 
 def costs(c):
     """The costs of exits are measured and printed; bench/exits.sh holds them against the limits."""
     o = conforms(c, 'exitcost', more=['--clock', 'host'])
     names = re.findall(r'^BENCH (\S+) (\d+) (\d+)$', o.text, re.M)
-    require(len(names) >= 8 and {'cpuid', 'vmcall', 'in_served', 'wrmsr_tsc_deadline'} <= {n[0] for n in names}, 'lines: %s' % names)
+    require(len(names) >= 8 and {'cpuid', 'vmcall', 'in_served', 'wrmsr_tsc_deadline'} <= {n[0] for n in names},
+            'lines: %s' % names)
 
 
 def deterministic(c):

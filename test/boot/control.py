@@ -83,24 +83,32 @@ def check_used(c, place, mmu):
     guest, tables = t['guest'], t['tables']
     require(t['mmu'] == mmu and guest['paging'] == '4-level', 'translate says: %s' % t)
     require([e['level'] for e in guest['levels']] == [4, 3, 2, 1], 'levels: %s' % guest)
-    require('A' in guest['levels'][3]['flags'].split() and 'D' in guest['levels'][3]['flags'].split(), 'flags: %s' % guest)
+    require('A' in guest['levels'][3]['flags'].split() and 'D' in guest['levels'][3]['flags'].split(),
+            'flags: %s' % guest)
     require(guest['gpa'] == hex(gpa + 0x123) and guest['page'] == '4K', 'gpa: %s' % guest)
     require(tables['kind'] == ('ept' if mmu == 'ept' else 'shadow'), 'tables: %s' % tables)
-    require(tables['hpa'] == t['memory']['hpa'] and int(tables['hpa'], 16) & 0xfff == 0x123, 'hpa %s, memory %s' % (tables, t['memory']))
+    require(tables['hpa'] == t['memory']['hpa'] and int(tables['hpa'], 16) & 0xfff == 0x123,
+            'hpa %s, memory %s' % (tables, t['memory']))
     require(tables['page'] == ('2M' if mmu == 'ept' else '4K') and tables['type'] == 'WB', 'tables: %s' % tables)
-    require(tables['levels'][0]['level'] == 4 and len(tables['levels']) == (3 if mmu == 'ept' else 4), 'tables: %s' % tables)
+    require(tables['levels'][0]['level'] == 4 and len(tables['levels']) == (3 if mmu == 'ept' else 4),
+            'tables: %s' % tables)
 
 
 def check_rest(c, places, mmu):
     t = ask(c, 'translate', hex(places['absent'][0]))
-    require(t['guest']['end'] == 'not present at level 1' and 'gpa' not in t['guest'] and 'memory' not in t, 'absent: %s' % t)
+    require(t['guest']['end'] == 'not present at level 1' and 'gpa' not in t['guest'] and 'memory' not in t,
+            'absent: %s' % t)
     require(mmu == 'ept' or t['tables']['end'].startswith('not present'), 'absent: %s' % t)
     t = ask(c, 'translate', hex(places['untouched'][0]))
-    require(t['guest']['levels'][3]['flags'] == 'P W' and t['guest']['gpa'] == hex(places['untouched'][1]), 'untouched: %s' % t)
+    require(t['guest']['levels'][3]['flags'] == 'P W' and t['guest']['gpa'] == hex(places['untouched'][1]),
+            'untouched: %s' % t)
     require(mmu == 'ept' or t['tables']['end'].startswith('not present'), 'untouched: %s' % t)
-    t = until('the device known', lambda: [x for x in [ask(c, 'translate', hex(places['device'][0]))] if x['tables']['end'].startswith('known')])[0]
-    require(t['guest']['gpa'] == '0xfee00000' and t['memory']['kind'] == 'mmio' and 'hpa' not in t['tables'], 'device: %s' % t)
-    t = until('the large page', lambda: [x for x in [ask(c, 'translate', hex(places['large'][0] + 0x54321))] if x['tables']['end'] == 'mapped'])[0]
+    t = until('the device known', lambda: [x for x in [ask(c, 'translate', hex(places['device'][0]))]
+                                           if x['tables']['end'].startswith('known')])[0]
+    require(t['guest']['gpa'] == '0xfee00000' and t['memory']['kind'] == 'mmio' and 'hpa' not in t['tables'],
+            'device: %s' % t)
+    t = until('the large page', lambda: [x for x in [ask(c, 'translate', hex(places['large'][0] + 0x54321))]
+                                         if x['tables']['end'] == 'mapped'])[0]
     require(t['guest']['gpa'] == hex(places['large'][1] + 0x54321) and t['guest']['page'] == '2M', 'large: %s' % t)
     require(t['tables']['hpa'] == t['memory']['hpa'], 'large: %s' % t)
 
@@ -115,7 +123,8 @@ def translations(c):
             check_rest(c, places, mmu)
             require(ask(c, 'audit')['audit'] == 'ok', 'audit')
         text = ctl(c, 'translate', hex(places['used'][0]))
-        require(re.search(r'level 1 .* P W U A D', text) and re.search(r'behind it: ram at hpa 0x', text), 'as text: %s' % text)
+        require(re.search(r'level 1 .* P W U A D', text) and re.search(r'behind it: ram at hpa 0x', text),
+                'as text: %s' % text)
         require(ask(c, 'stats')['mmu_counters']['switches'] == 4, 'switches')
 
 
@@ -128,7 +137,8 @@ def narrow(c):
                 t = until('the kernel mapped under %s' % mmu,
                           lambda: [x for x in [ask(c, 'translate', '0xc1234567')] if x['tables']['end'] == 'mapped'])[0]
                 g = t['guest']
-                require(g['paging'] == paging and [e['level'] for e in g['levels']] == levels and g['page'] == page, '%s: %s' % (mmu, g))
+                require(g['paging'] == paging and [e['level'] for e in g['levels']] == levels and g['page'] == page,
+                        '%s: %s' % (mmu, g))
                 require(g['gpa'] == '0x1234567' and t['tables']['hpa'] == t['memory']['hpa'], '%s: %s' % (mmu, t))
                 require((g['levels'][0]['gpa'] is None) == (paging == 'PAE'), '%s: %s' % (mmu, g))
                 require(len(t['tables']['levels']) >= (3 if mmu == 'ept' else 2), '%s: %s' % (mmu, t['tables']))
@@ -148,7 +158,8 @@ def dumps(c):
         require('no memory' in ctl(c, 'dump', 'gpa', '0xfee00000', status=1), 'a device is not read')
         require('no memory' in ctl(c, 'dump', hex(r.places()['absent'][0]), status=1), 'absent page')
         d = ask(c, 'dump')
-        require(d['control']['paging'] == '4-level' and int(d['control']['cr0'], 16) >> 31 and d['vmcs']['vpid'] == 1, 'dump: %s' % d)
+        require(d['control']['paging'] == '4-level' and int(d['control']['cr0'], 16) >> 31 and d['vmcs']['vpid'] == 1,
+                'dump: %s' % d)
         require(int(d['registers']['rip'], 16) > 0x100000 and d['segments']['cs']['selector'] != '0x0', 'dump: %s' % d)
         require('registers' in ctl(c, 'dump'), 'as text')
 
@@ -158,10 +169,13 @@ def pauses(c, clock='guest'):
         before = ask(c, 'stats')
         require(ask(c, 'pause')['state'] == 'paused', 'pause')
         a, b = ask(c, 'stats'), ask(c, 'stats')
-        require(a['instructions']['guest'] == b['instructions']['guest'] and a['ticks'] < b['ticks'], 'it ran while paused')
-        require(a['clock'] == b['clock'] > before['clock'], 'its clock went on while paused: %r' % [s['clock'] for s in (before, a, b)])
+        require(a['instructions']['guest'] == b['instructions']['guest'] and a['ticks'] < b['ticks'],
+                'it ran while paused')
+        require(a['clock'] == b['clock'] > before['clock'],
+                'its clock went on while paused: %r' % [s['clock'] for s in (before, a, b)])
         require(a['instructions']['guest'] > before['instructions']['guest'], 'it did not run before')
-        require(a['exits']['total'] == sum(r['count'] for r in a['exits']['by_reason'].values()), 'exits: %s' % a['exits'])
+        require(a['exits']['total'] == sum(r['count'] for r in a['exits']['by_reason'].values()),
+                'exits: %s' % a['exits'])
         require(ask(c, 'list')['vms'][0]['state'] == 'paused', 'list')
         require(ask(c, 'mmu', 'next')['mmu'] == 'shadow', 'a paused machine changes its mechanism too')
         require(ask(c, 'dump')['state'] == 'paused', 'dump')
@@ -172,12 +186,16 @@ def pauses(c, clock='guest'):
 def refusals(c):
     with stay(c, '--cpu', 'core2_penryn_t9600', '--name', 'r'):
         for args, sentence in ((('mmu', 'ept'), 'guest stays with shadow; ept cannot be used: the CPU has no EPT'),
-                               (('mmu', 'npt'), 'there is no such mechanism'), (('frobnicate',), 'there is no command frobnicate'),
-                               (('stats', 'nobody'), 'there is no virtual machine nobody'), (('pause', '7'), 'there is no virtual machine 7'),
-                               (('translate', 'xyz'), 'xyz is not an address'), (('dump', '0x1000', '4097'), 'from 1 to 4096'),
+                               (('mmu', 'npt'), 'there is no such mechanism'),
+                               (('frobnicate',), 'there is no command frobnicate'),
+                               (('stats', 'nobody'), 'there is no virtual machine nobody'),
+                               (('pause', '7'), 'there is no virtual machine 7'),
+                               (('translate', 'xyz'), 'xyz is not an address'),
+                               (('dump', '0x1000', '4097'), 'from 1 to 4096'),
                                (('list', 'a', 'b', 'c', 'd', 'e', 'f', 'g'), 'it is: list')):
             text = ctl(c, *args, status=1)
-            require(sentence in text and text.startswith('vellum: ') and text.count('\n') == 1, '%s: %r' % (' '.join(args), text))
+            require(sentence in text and text.startswith('vellum: ') and text.count('\n') == 1,
+                    '%s: %r' % (' '.join(args), text))
         require(ask(c, 'mmu', 'next')['mmu'] == 'vtlb', 'next of three')
         require('no run named x' in ctl(c, '--run', 'x', 'list', status=2), 'a name that is not there')
         require('guest' in ctl(c, '--run', 'r', 'list'), 'by its name')
@@ -198,7 +216,8 @@ def stays(c):
 def sessions_found(c):
     require('nothing runs' in ctl(c, 'list', status=2), 'without any run')
     require('vellum ctl' in ctl(c, 'help') and ctl(c, 'runs') == '', 'help, runs')
-    require('say what to do' in ctl(c, status=2) and 'no option --x' in ctl(c, '--x', 'list', status=2), 'without a command')
+    require('say what to do' in ctl(c, status=2) and 'no option --x' in ctl(c, '--x', 'list', status=2),
+            'without a command')
     with stay(c, '--name', 'one'), stay(c, '--name', 'two'):
         require(ctl(c, 'runs') == 'one\ntwo\n', 'runs')
         require('several runs: choose one with --run: one two' in ctl(c, 'list', status=2), 'two of them')
@@ -265,8 +284,10 @@ def garbage(c):
 
 def two_machines(c):
     """On two CPUs, and on one: the command goes to the CPU where the machine lives."""
-    path = c.file('machines.txt', ''.join('vm %s\nkernel %s\nmem 32M\n\n' % (n, c.guest('stay')) for n in ('a', 'b', 'c')))
-    with Running(c, ['--vm', path, '--host-cpus', '2'], rb'(?s)\[b\] stay: ready.*\[c\] stay: ready|\[c\] stay: ready.*\[b\] stay: ready') as r:
+    path = c.file('machines.txt', ''.join('vm %s\nkernel %s\nmem 32M\n\n' % (n, c.guest('stay'))
+                                          for n in ('a', 'b', 'c')))
+    with Running(c, ['--vm', path, '--host-cpus', '2'],
+                 rb'(?s)\[b\] stay: ready.*\[c\] stay: ready|\[c\] stay: ready.*\[b\] stay: ready') as r:
         vms = ask(c, 'list')['vms']
         require([(v['name'], v['cpu']) for v in vms] == [('a', 0), ('b', 1), ('c', 0)], 'list: %s' % vms)
         for name, mmu in (('b', 'shadow'), ('c', 'brute'), ('a', 'vtlb')):
@@ -301,7 +322,8 @@ def linux(c):
     ask(c, 'mmu', 'ept')
     status, text = c.finish(p, LIMIT)
     text = seen.decode(errors='replace') + text
-    require(status == 0 and 'VELLUM-RESULT ok checksum=c92c6841d1fa6ca5' in text, 'status %d: %s' % (status, text[-300:]))
+    require(status == 0 and 'VELLUM-RESULT ok checksum=c92c6841d1fa6ca5' in text,
+            'status %d: %s' % (status, text[-300:]))
 
 
 def top_once(c):
@@ -310,8 +332,10 @@ def top_once(c):
         for args in (['top'], ['top', '--once']):
             status, text = c.finish(c.start(args), 90)
             require(status == 0, 'status %d: %s' % (status, text))
-            found = re.search(r'^guest: running, shadow, CPU 0; guest ([0-9.]+)%, hypervisor ([0-9.]+)%, neither ([0-9.]+)%', text, re.M)
-            require(found and 99 <= sum(map(float, found.groups())) <= 101 and float(found.group(1)) > 0, 'said: %s' % text)
+            found = re.search(r'^guest: running, shadow, CPU 0; guest ([0-9.]+)%, hypervisor ([0-9.]+)%, '
+                              r'neither ([0-9.]+)%', text, re.M)
+            require(found and 99 <= sum(map(float, found.groups())) <= 101 and float(found.group(1)) > 0,
+                    'said: %s' % text)
             reasons = re.findall(r'^  (\w+) +([0-9.]+) +[0-9.]+%$', text, re.M)
             total = float(re.search(r'([0-9]+) exits/s', text).group(1))
             require(reasons and abs(sum(float(r[1]) for r in reasons) - total) < 1, 'said: %s' % text)

@@ -1,7 +1,8 @@
-"""A good neighbour beside a bad one on one CPU: what is left for it, for each way to keep a hypervisor busy (guest/test/flood-kinds.c).
+"""A good neighbour beside a bad one on one CPU: what is left for it, for each way to keep a hypervisor busy
+(guest/test/flood-kinds.c).
 
-The neighbour (guest/test/neighbour.c) runs by the host's clock and measures its share of the time and its longest gap; a slice is 10 ms. As a
-program, `fairness.py BUILD`, this prints the table of all kinds (make bench-fairness)."""
+The neighbour (guest/test/neighbour.c) runs by the host's clock and measures its share of the time and its longest gap;
+a slice is 10 ms. As a program, `fairness.py BUILD`, this prints the table of all kinds (make bench-fairness)."""
 
 import os
 import re
@@ -17,11 +18,14 @@ MOST_GAP_US = 5 * 10000     # five slices
 
 # Kinds whose work the mechanism does are tried under each; the others once.
 TABLES = ('faults', 'cr3', 'edits', 'reverse-map', 'badstack', 'violations')
-OTHERS = ('console', 'outs', 'outs-endless', 'ins-endless', 'cpuid', 'vmcall', 'mmio', 'mmio-rep', 'apic-timer', 'pit', 'ipi', 'nmi', 'halt', 'spin',
+OTHERS = ('console', 'outs', 'outs-endless', 'ins-endless', 'cpuid', 'vmcall', 'mmio', 'mmio-rep', 'apic-timer', 'pit',
+          'ipi', 'nmi', 'halt', 'spin',
           'debug', 'alignment', 'step')
 MECHANISMS = ('ept', 'shadow', 'vtlb', 'brute')
-CASES = tuple((kind, 'ept', False) for kind in OTHERS) + tuple((kind, mmu, False) for kind in TABLES for mmu in MECHANISMS) + \
-    (('console', 'ept', True), ('outs', 'ept', True), ('mmio-rep', 'shadow', False), ('nmi', 'shadow', False), ('debug', 'shadow', False),
+CASES = tuple((kind, 'ept', False) for kind in OTHERS) + tuple((kind, mmu, False) for kind in TABLES
+                                                               for mmu in MECHANISMS) + \
+    (('console', 'ept', True), ('outs', 'ept', True), ('mmio-rep', 'shadow', False), ('nmi', 'shadow', False),
+     ('debug', 'shadow', False),
      ('alignment', 'shadow', False))
 
 
@@ -29,7 +33,8 @@ def name_of(kind, mmu, first):
     return '%s, %s%s' % (kind, mmu, ', first on the ring' if first else '')
 
 
-# Nothing ends these: each round of the flood is the cause of the next, and the timer's NMI has to wait, as on a bare machine.
+# Nothing ends these: each round of the flood is the cause of the next, and the timer's NMI has to wait, as on a bare
+# machine.
 ENDLESS = ('debug', 'alignment')
 # Kinds that only a guest of 32 bits has; all others are flood's.
 GUEST_OF = {'alignment': 'flood32'}
@@ -50,9 +55,12 @@ def until_heard(c, args, limit=250):
 
 
 def measure(c, kind, mmu, first, mega=60, cpu=None):
-    """One run. first: the bad neighbour has the first virtual machine's place, whose console is the machine's own. (share, gap in us)"""
-    good = 'vm good\nkernel %s\nappend mega=%d share=0 slices=1000000\nmem 8M\nclock host\n\n' % (c.guest('neighbour'), mega)
-    bad = 'vm bad\nkernel %s\nappend kind=%s mega=%d\nmem 32M\nmmu %s\nclock host\ntestdev on\n\n' % (c.guest(GUEST_OF.get(kind, 'flood')), kind, mega + 40, mmu)
+    """One run. first: the bad neighbour has the first virtual machine's place, whose console is the machine's own.
+    (share, gap in us)"""
+    good = 'vm good\nkernel %s\nappend mega=%d share=0 slices=1000000\nmem 8M\nclock host\n\n' % (c.guest('neighbour'),
+                                                                                                  mega)
+    bad = 'vm bad\nkernel %s\nappend kind=%s mega=%d\nmem 32M\nmmu %s\nclock host\ntestdev on\n\n' % (
+        c.guest(GUEST_OF.get(kind, 'flood')), kind, mega + 40, mmu)
     path = c.file('machines.txt', bad + good if first else good + bad)
     args = ['run', '--vm', path, '--timeout', '250'] + (['--cpu', cpu] if cpu else [])
     if kind in ENDLESS:

@@ -1,8 +1,9 @@
-"""The hostile guests (guest/test/hostile.h) under each mechanism beside a neighbour, and on the bare machine: the same digests,
-no stop of the machine, no stop of the guest that the bare machine would not have made too, nothing that the neighbour notices.
+"""The hostile guests (guest/test/hostile.h) under each mechanism beside a neighbour, and on the bare machine: the same
+digests, no stop of the machine, no stop of the guest that the bare machine would not have made too, nothing that the
+neighbour notices.
 
-As a program, `hostile.py BUILD [INSTRUCTIONS [MECHANISM...]]`, this is `make hostile`: it goes on, with seed after seed, until so
-many hostile instructions have been executed under each mechanism."""
+As a program, `hostile.py BUILD [INSTRUCTIONS [MECHANISM...]]`, this is `make hostile`: it goes on, with seed after
+seed, until so many hostile instructions have been executed under each mechanism."""
 
 import os
 import re
@@ -16,19 +17,20 @@ MECHANISMS = ('ept', 'shadow', 'vtlb', 'brute')
 BLOCK = 5
 # Ways a guest ends itself on purpose: that is no stop.
 OWN_END = r'powered off|reset|debug exit'
-# Seconds after which a program is said to hang: one that went to real mode, or wrote to the interval timer, keeps the watchdog out. It counts as
-# one that ended its machine. The campaign waits less, for it comes upon many.
+# Seconds after which a program is said to hang: one that went to real mode, or wrote to the interval timer, keeps the
+# watchdog out. It counts as one that ended its machine. The campaign waits less, for it comes upon many.
 PATIENCE = {'bare': 600, 'beside': 1500}
 # What the neighbour has to have of the CPU while it is awake, in percent, and how long it may wait, in us: five slices.
 LEAST_SHARE, MOST_GAP_US = 45, 50000
 
 
 class Guest:
-    """A hostile guest: its file, its kinds with a digest, its kinds that reach what the bare machine has otherwise, what else it
-    is told, the CPUs that it runs on in turn, the mechanisms that can run it, and whether nothing protects its supervisor: then a
-    triple fault is an end like others, for what it ran into is elsewhere on the bare machine."""
+    """A hostile guest: its file, its kinds with a digest, its kinds that reach what the bare machine has otherwise,
+    what else it is told, the CPUs that it runs on in turn, the mechanisms that can run it, and whether nothing protects
+    its supervisor: then a triple fault is an end like others, for what it ran into is elsewhere on the bare machine."""
 
-    def __init__(self, name, elf, alike, unlike, more='', cpus=(HASWELL, HASWELL, LYNNFIELD), mechanisms=MECHANISMS, bare=False):
+    def __init__(self, name, elf, alike, unlike, more='', cpus=(HASWELL, HASWELL, LYNNFIELD), mechanisms=MECHANISMS,
+                 bare=False):
         self.name, self.elf, self.alike, self.unlike, self.more = name, elf, alike, unlike, more
         self.cpus, self.mechanisms = cpus, mechanisms
         self.own_end = OWN_END + '|triple fault' if bare else OWN_END
@@ -37,13 +39,17 @@ class Guest:
         return 'kind=%s seed=%d from=%d count=%d block=%d%s' % (kind, seed, first, count, BLOCK, self.more)
 
 
-G64 = Guest('64 bits', 'hostile', ('bytes', 'user', 'kernel', 'kernel16', 'segments', 'flags', 'events', 'system', 'tables',
+G64 = Guest('64 bits', 'hostile', ('bytes', 'user', 'kernel', 'kernel16', 'segments', 'flags', 'events', 'system',
+                                   'tables',
                                    'upper', 'absent'), ('maps', 'devices', 'msrs', 'ports'))
-# Two-level tables and PAE; and no paging, where a program reaches what the bare machine has elsewhere: BIOS and video memory.
-KINDS32 = ('bytes', 'user', 'v86', 'kernel', 'kernel16', 'segments', 'flags', 'events', 'tasks', 'system', 'tables', 'absent')
+# Two-level tables and PAE; and no paging, where a program reaches what the bare machine has elsewhere: BIOS and video
+# memory.
+KINDS32 = ('bytes', 'user', 'v86', 'kernel', 'kernel16', 'segments', 'flags', 'events', 'tasks', 'system', 'tables',
+           'absent')
 G32 = Guest('32 bits', 'hostile32', KINDS32, ('maps', 'devices', 'msrs', 'ports'), ' paging=legacy')
 GPAE = Guest('PAE', 'hostile32', KINDS32, ('maps', 'devices', 'msrs', 'ports'), ' paging=pae')
-GFLAT = Guest('no paging', 'hostile32', (), tuple(k for k in KINDS32 if k not in ('system', 'tables')) + ('devices', 'msrs', 'ports'),
+GFLAT = Guest('no paging', 'hostile32', (),
+              tuple(k for k in KINDS32 if k not in ('system', 'tables')) + ('devices', 'msrs', 'ports'),
               ' paging=none', bare=True)
 # Real mode needs unrestricted guest, which only EPT offers.
 GREAL = Guest('real mode', 'hostile32', (), ('real',), ' paging=none', (HASWELL,), ('ept',), True)
@@ -51,11 +57,13 @@ GUESTS = (G64, G32, GPAE, GFLAT, GREAL)
 
 
 class Seen:
-    """What one run of a hostile guest showed: blocks as {first experiment: (starts, instructions, digest or '')}; its end."""
+    """What one run of a hostile guest showed: blocks as {first experiment: (starts, instructions, digest or '')}; its
+    end."""
 
     def __init__(self, text, end, ticks=0):
         self.blocks = {int(n): (int(s), int(i), d) for n, s, i, d in
-                       re.findall(r'hostile: \S+ (\d+)\+\d+ starts (\d+) instructions (\d+)(?: digest ([0-9a-f]+))?$', text,
+                       re.findall(r'hostile: \S+ (\d+)\+\d+ starts (\d+) instructions (\d+)(?: digest ([0-9a-f]+))?$',
+                                  text,
                                   re.M)}
         self.whole = 'hostile: ok' in text
         self.end = end
@@ -68,7 +76,8 @@ class Seen:
 
 def native(c, g, append, cpu):
     """On the bare machine; any end is one."""
-    args = ['run', '--native', '--kernel', c.guest(g.elf), '--append', append, '--mem', '16M', '--cpu', cpu, '--timeout', str(PATIENCE['bare'])]
+    args = ['run', '--native', '--kernel', c.guest(g.elf), '--append', append, '--mem', '16M', '--cpu', cpu,
+            '--timeout', str(PATIENCE['bare'])]
     status, text = c.finish(c.start(args), PATIENCE['bare'] + 20)
     seen = Seen(text, 'native')
     require(status == 0 or not seen.whole, 'status %d, though the guest powered the machine off' % status)
@@ -77,10 +86,12 @@ def native(c, g, append, cpu):
 
 def beside(c, g, append, mmu, cpu, mega):
     """Under a mechanism, with a neighbour on the same CPU that must be well."""
-    path = c.file('machines.txt', 'vm good\nkernel %s\nappend mega=%d duty=10 share=%d slices=1000000\nmem 4M\nclock host\n\n'
+    path = c.file('machines.txt', 'vm good\nkernel %s\nappend mega=%d duty=10 share=%d slices=1000000\nmem 4M\n'
+                  'clock host\n\n'
                   'vm bad\nkernel %s\nappend %s\nmem 16M\nmmu %s\nclock guest\n' %
                   (c.guest('neighbour'), mega, LEAST_SHARE, c.guest(g.elf), append, mmu))
-    o = c.run(['run', '--vm', path, '--timeout', str(PATIENCE['beside']), '--cpu', cpu], status=tuple(range(256)), limit=PATIENCE['beside'] + 20,
+    o = c.run(['run', '--vm', path, '--timeout', str(PATIENCE['beside']), '--cpu', cpu], status=tuple(range(256)),
+              limit=PATIENCE['beside'] + 20,
               never=NEVER + [r'neighbour: FAILED'])
     # The two write at the same time; the one's lines may come within the other's.
     good = re.sub(r'\[bad\] [^\n]*\n?', '', o.text)
@@ -92,7 +103,8 @@ def beside(c, g, append, mmu, cpu, mega):
     bad = o.json['vms'][1] if 'vms' in o.json else {}
     if 'instructions' not in bad:  # nothing is told of a virtual machine that was stopped with its machine
         return Seen(text.replace('[bad] ', ''), 'no end')
-    return Seen(text.replace('[bad] ', ''), bad['guest']['end'], bad['instructions']['guest'] + bad['instructions']['hypervisor'])
+    return Seen(text.replace('[bad] ', ''), bad['guest']['end'],
+                bad['instructions']['guest'] + bad['instructions']['hypervisor'])
 
 
 class Bare:
@@ -193,11 +205,12 @@ def short_runs():
 
 
 def its_clock_goes_on(c):
-    """An experiment that takes one page fault after the other and executes nothing between them: its watchdog comes, though the guest's
-    clock stands still while the hypervisor works."""
+    """An experiment that takes one page fault after the other and executes nothing between them: its watchdog comes,
+    though the guest's clock stands still while the hypervisor works."""
     bare = native(c, G64, G64.append('system', 4, 378, 1), HASWELL)
     for mmu in ('shadow', 'vtlb', 'brute', 'ept'):
-        o = c.run(['run', '--kernel', c.guest('hostile'), '--mem', '16M', '--mmu', mmu, '--clock', 'guest', '--timeout', str(PATIENCE['bare']),
+        o = c.run(['run', '--kernel', c.guest('hostile'), '--mem', '16M', '--mmu', mmu, '--clock', 'guest', '--timeout',
+                   str(PATIENCE['bare']),
                    '--append', G64.append('system', 4, 378, 1)], limit=PATIENCE['bare'] + 20, never=NEVER)
         seen = Seen(o.text, o.json['guest']['end'])
         require(bare.blocks[378][2] == seen.blocks[378][2], '%s: the bare machine saw something else' % mmu)
@@ -236,11 +249,13 @@ class Campaign:
         for mmu, t in self.tallies.items():
             if t.instructions >= self.wanted or mmu not in g.mechanisms:
                 continue
-            self.guarded('%s, %s' % (name, mmu), lambda c: one_kind(c, g, kind, seed, count, mmu, cpu, bare, t, self.pace))
+            self.guarded('%s, %s' % (name, mmu),
+                         lambda c: one_kind(c, g, kind, seed, count, mmu, cpu, bare, t, self.pace))
             while t.differing:
                 first, what = t.differing.pop()
                 print('another digest: %s --append "%s"' % (what, g.append(kind, seed, first, BLOCK)), flush=True)
-        print('%s on %s: %s' % (name, cpu, ', '.join('%s %d' % (m, t.instructions) for m, t in self.tallies.items())), flush=True)
+        print('%s on %s: %s' % (name, cpu, ', '.join('%s %d' % (m, t.instructions) for m, t in self.tallies.items())),
+              flush=True)
 
     def wants_more(self):
         return any(t.instructions < self.wanted for t in self.tallies.values())
@@ -255,7 +270,8 @@ class Campaign:
             seed += 1
         for m, t in self.tallies.items():
             print('%s: %d instructions counted in %d starts' % (m, t.instructions, t.starts))
-        print('hostile: %d failed; %.0f s, of which %.0f s of CPU' % (self.failed, time.monotonic() - began, sum(os.times()[:4])))
+        print('hostile: %d failed; %.0f s, of which %.0f s of CPU' %
+              (self.failed, time.monotonic() - began, sum(os.times()[:4])))
         return 1 if self.failed else 0
 
 

@@ -1,5 +1,6 @@
-"""The hypervisor's own memory (docs/security.md): each promise is broken on purpose on a booted hypervisor (vellum run --provoke),
-and must be caught by what guards it; the same image without that boots, which shows that its own walk of its tables found nothing."""
+"""The hypervisor's own memory (docs/security.md): each promise is broken on purpose on a booted hypervisor (vellum run
+--provoke), and must be caught by what guards it; the same image without that boots, which shows that its own walk of
+its tables found nothing."""
 
 import re
 
@@ -12,7 +13,8 @@ PROVOKED = (
     ('write-code', r'the hypervisor stopped: fault in the hypervisor: its own code was written to', False),
     ('write-constant', r'the hypervisor stopped: fault in the hypervisor: its own constants were written to', False),
     ('write-sealed', r'the hypervisor stopped: fault in the hypervisor: an access that its own tables forbid', False),
-    ('slot', r'(?s)provoke: INC gave 42, vector 0; UD2 vector 6.*the hypervisor stopped: fault in the hypervisor: its own code was written to',
+    ('slot', r'(?s)provoke: INC gave 42, vector 0; UD2 vector 6.*the hypervisor stopped: '
+     r'fault in the hypervisor: its own code was written to',
      False),
     ('execute-data', r'the hypervisor stopped: fault in the hypervisor: what is no code was called', False),
     ('execute-ram', r'the hypervisor stopped: fault in the hypervisor: what is no code was called', False),

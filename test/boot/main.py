@@ -43,7 +43,8 @@ def arguments():
     p = argparse.ArgumentParser(description='Runs the boot tests.')
     p.add_argument('build', help='the directory with the vellum command')
     p.add_argument('--only', metavar='REGEX', help='only the tests whose name it matches')
-    p.add_argument('--all', action='store_true', help='the whole matrix of mechanisms, guests and CPU models, which takes hours')
+    p.add_argument('--all', action='store_true',
+                   help='the whole matrix of mechanisms, guests and CPU models, which takes hours')
     p.add_argument('--list', action='store_true', help='names them and runs none')
     p.add_argument('--jobs', type=int, default=pool.AT_ONCE, help='how many at a time (default: %d)' % pool.AT_ONCE)
     return p.parse_args()

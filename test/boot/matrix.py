@@ -1,7 +1,8 @@
-"""Every mechanism runs every guest, on every CPU generation: boots to the workload's result line, whose checksum must be the same everywhere.
+"""Every mechanism runs every guest, on every CPU generation: boots to the workload's result line, whose checksum must
+be the same everywhere.
 
-`make test` runs CELLS: each mechanism with each guest, and each CPU model, at least once. `make test-all` runs the whole product; what a
-CPU cannot do is part of it, as a refusal."""
+`make test` runs CELLS: each mechanism with each guest, and each CPU model, at least once. `make test-all` runs the
+whole product; what a CPU cannot do is part of it, as a refusal."""
 
 import re
 
@@ -33,9 +34,9 @@ LIMIT = 1500
 # `brute` takes ten times as long for the default workload as for this one, which has the same page-table work in it.
 SHORT = 'fork:12'
 
-# What `make test` runs, and with which workload: the default, or one of workloads.py, each of which has a cell. boots.py
-# has amd64 under ept on Haswell, Skylake, Ivy Bridge and Ice Lake, and under shadow on Haswell; switching.py has the
-# default workload on the 32-bit kernels.
+# What `make test` runs, and with which workload: the default, or one of workloads.py, each of which has a cell.
+# boots.py has amd64 under ept on Haswell, Skylake, Ivy Bridge and Ice Lake, and under shadow on Haswell; switching.py
+# has the default workload on the 32-bit kernels.
 CELLS = (
     ('686-pae', 'brute', 'arrow_lake', SHORT),
     ('amd64', 'brute', 'corei5_arrandale_m520', SHORT),
@@ -78,7 +79,8 @@ def cell(guest, mmu, model, workload=None):
             workloads.check_phases(o.json, phases)
         require(o.json['mmu'] == mmu and o.json['cpu'] == model, 'it ran %s on %s' % (o.json['mmu'], o.json['cpu']))
         require(mmu == 'ept' or 'ept_violation' not in o.json['exits']['by_reason'], 'EPT violations without EPT')
-        require(mmu == 'ept' or o.json['mmu_counters']['faults'] > 1000, 'only %d faults' % o.json['mmu_counters']['faults'])
+        require(mmu == 'ept' or o.json['mmu_counters']['faults'] > 1000,
+                'only %d faults' % o.json['mmu_counters']['faults'])
         checksum = re.search(r'checksum=(\S+)', o.result()).group(1)
         c.runner.facts.setdefault('checksums', {}).setdefault(workload, {})[name] = checksum
     return Test(name, run)

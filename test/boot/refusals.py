@@ -67,7 +67,8 @@ def described(name, text, pattern, status=2):
 
 def mutated_descriptions(c):
     rng = random.Random(1)
-    good = ('vm a\nkernel %s\nmem 32M\nappend x\nvm b\nkernel %s\nmem 16M\npages 4k\nvpid off\n' % (c.guest('hello'), c.guest('hello'))).encode()
+    good = ('vm a\nkernel %s\nmem 32M\nappend x\nvm b\nkernel %s\nmem 16M\npages 4k\nvpid off\n' %
+            (c.guest('hello'), c.guest('hello'))).encode()
     for i in range(40):
         text = bytearray(good)
         for _ in range(rng.randrange(1, 4)):
@@ -88,7 +89,8 @@ def mutated_kernels(c):
             k[rng.randrange(0, 120) if rng.random() < 0.7 else rng.randrange(0x1000, 0x2000)] = rng.randrange(256)
         o = c.run(['run', '--kernel', c.file('kernel', bytes(k)), '--mem', '8M', '--timeout', '20'],
                   status=(0, 3, 64, 65, 66, 124, 255), limit=60)
-        require(o.status == 124 or (o.json and o.json['guest']['status'] == o.status), 'kernel %d: JSON and status differ' % i)
+        require(o.status == 124 or (o.json and o.json['guest']['status'] == o.status),
+                'kernel %d: JSON and status differ' % i)
 
 
 def without_guest(c):
@@ -97,7 +99,8 @@ def without_guest(c):
     for name in ('vellum.elf', 'bochs'):
         os.symlink(os.path.join(c.build, name), c.path(name))
     vellum, c.vellum = c.vellum, c.path('vellum')
-    o = c.run(['run', '--guest', '686-pae', '--timeout', '20'], status=1, expect=[r'686-pae.* is missing: run make guests'])
+    o = c.run(['run', '--guest', '686-pae', '--timeout', '20'], status=1,
+              expect=[r'686-pae.* is missing: run make guests'])
     c.vellum = vellum
     require(len(o.text.strip().splitlines()) == 1, 'more than one sentence: %r' % o.text)
 
@@ -117,10 +120,13 @@ def tests():
         usage('an option without its value', ['run', '--mem'], r'--mem needs a value'),
         usage('an argument too many', ['run', 'vmlinux'], r'vmlinux'),
         usage('an unknown workload', ['run', '--workload', 'fly'], r'no workload fly; there are memory, boot, .*mix'),
-        usage('a bad size of a workload', ['run', '--workload', 'fork:many'], r'workload fork, in children by fork, must be a number'),
+        usage('a bad size of a workload', ['run', '--workload', 'fork:many'],
+              r'workload fork, in children by fork, must be a number'),
         usage('a size of a workload without one', ['run', '--workload', 'boot:3'], r'the workload boot has no size'),
-        usage('a workload without its initramfs', ['run', '--workload', 'fork', '--initrd', 'none'], r'needs that initramfs'),
-        usage('a mechanism natively', ['run', '--native', '--mmu', 'ept'], r'--native runs the guest without the hypervisor'),
+        usage('a workload without its initramfs', ['run', '--workload', 'fork', '--initrd', 'none'],
+              r'needs that initramfs'),
+        usage('a mechanism natively', ['run', '--native', '--mmu', 'ept'],
+              r'--native runs the guest without the hypervisor'),
         usage('no RAM', ['run', '--mem', '0'], r'--mem.*0'),
         usage('0M of RAM', ['run', '--mem', '0M'], r'too little'),
         usage('too little RAM', ['run', '--mem', '512K'], r'too little'),
@@ -134,7 +140,8 @@ def tests():
         usage('--guest and --kernel', ['run', '--guest', '686', '--kernel', 'x'], r'one of them will do'),
         usage('--guest and --vm', ['run', '--guest', '686', '--vm', '/dev/null'], r'--vm takes everything'),
         Test('refused: the guest of another architecture without its files', without_guest),
-        usage('an unknown measure', ['run', '--mitigations', 'l1d,prayer'], r'mitigations must be auto, off, or some of .*not "l1d,prayer"'),
+        usage('an unknown measure', ['run', '--mitigations', 'l1d,prayer'],
+              r'mitigations must be auto, off, or some of .*not "l1d,prayer"'),
         usage('an odd provocation', ['run', '--provoke', 'A B'], r'--provoke A B'),
         usage('an unknown page size', ['run', '--pages', '3m'], r'pages must be'),
         usage('an unknown machine', ['run', '--machine', 'vax'], r'--machine vax: must be'),
@@ -159,29 +166,36 @@ def tests():
         with_kernel('a vmlinux cut short', cut_vmlinux, r'cut short', status=(2, 64)),
         with_kernel('a Multiboot kernel cut short', cut_elf32, r'cut short: it has 5000 bytes'),
         with_kernel('a bzImage of long ago', old_bzimage, r'boot protocol is 2\.10'),
-        with_kernel('random bytes', lambda c: random.Random(3).randbytes(300000), r'neither a Linux .* nor a Multiboot'),
+        with_kernel('random bytes', lambda c: random.Random(3).randbytes(300000),
+                    r'neither a Linux .* nor a Multiboot'),
         with_kernel('text', lambda c: b'#!/bin/sh\necho hello\n' * 50, r'neither a Linux .* nor a Multiboot'),
         with_kernel('a program of Linux', lambda c: read(c, 'guest', 'busybox'), r'not a Linux kernel', status=(2, 64)),
-        with_kernel('a kernel too big for its RAM', lambda c: read(c, 'guest', 'bzImage'), r'needs \d+ MB of RAM, the machine has 32 MB',
+        with_kernel('a kernel too big for its RAM', lambda c: read(c, 'guest', 'bzImage'),
+                    r'needs \d+ MB of RAM, the machine has 32 MB',
                     more=['--mem', '32M']),
         Test('refused: an initrd too big for its RAM', lambda c: refused(
             c, ['run', '--mem', '48M', '--initrd', c.file('initrd', b'\0' * (40 << 20)), '--timeout', '50'], 64,
             r'needs \d+ MB of RAM, the machine has 48 MB', 80)),
         Test('refused: EPT on a CPU without it', lambda c: refused(
-            c, ['run', '--kernel', c.guest('hello'), '--cpu', 'core2_penryn_t9600', '--mmu', 'ept', '--timeout', '50'], 67,
+            c, ['run', '--kernel', c.guest('hello'), '--cpu', 'core2_penryn_t9600', '--mmu', 'ept', '--timeout', '50'],
+            67,
             r'mmu ept cannot be used: .*EPT')),
         Test('refused: a CPU without 64-bit mode', lambda c: refused(
-            c, ['run', '--kernel', c.guest('hello'), '--cpu', 'core_duo_t2400_yonah', '--timeout', '50'], 67, r'no 64-bit mode')),
+            c, ['run', '--kernel', c.guest('hello'), '--cpu', 'core_duo_t2400_yonah', '--timeout', '50'], 67,
+            r'no 64-bit mode')),
         Test('refused: a CPU without VT-x', lambda c: refused(
-            c, ['run', '--kernel', c.guest('hello'), '--cpu', 'p4_prescott_celeron_336', '--timeout', '50'], (67, 70), r'VT-x|VMX')),
+            c, ['run', '--kernel', c.guest('hello'), '--cpu', 'p4_prescott_celeron_336', '--timeout', '50'], (67, 70),
+            r'VT-x|VMX')),
         Test('refused: 1G pages on a CPU without them', lambda c: refused(
-            c, ['run', '--kernel', c.guest('hello'), '--cpu', 'corei7_ivy_bridge_3770k', '--pages', '1g', '--timeout', '50'], 67, r'1G|1 GiB|1-GByte|1g')),
+            c, ['run', '--kernel', c.guest('hello'), '--cpu', 'corei7_ivy_bridge_3770k', '--pages', '1g', '--timeout',
+                '50'], 67, r'1G|1 GiB|1-GByte|1g')),
         described('empty', '', r'no machine in it|is empty'),
         described('no machine', 'kernel x\n', r'line 1: "kernel" stands before'),
         described('an unknown key', 'vm a\nkernel @HELLO\ncolour red\n', r'line 3: unknown key "colour"'),
         described('a key twice', 'vm a\nkernel @HELLO\nmem 64M\nmem 64M\n', r'line 4: mem is given twice'),
         described('two CPUs', 'vm a\nkernel @HELLO\ncpus 2\n', r'line 3: cpus 2 is not possible'),
-        described('two of one name', 'vm a\nkernel @HELLO\nvm a\nkernel @HELLO\n', r'line 3: there are two machines named a'),
+        described('two of one name', 'vm a\nkernel @HELLO\nvm a\nkernel @HELLO\n',
+                  r'line 3: there are two machines named a'),
         described('no kernel', 'vm a\nmem 64M\n', r'machine a has no kernel'),
         described('a missing file', 'vm a\nkernel /no/such/file\n', r'/no/such/file.*No such file'),
         described('binary', 'vm a\nkernel @HELLO\n\0\0\0\0', r'line 3: .*control character'),

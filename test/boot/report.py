@@ -1,4 +1,5 @@
-"""Checks of the JSON that a run wrote: is it complete, and does it agree with itself? The names are those of docs/json.md."""
+"""Checks of the JSON that a run wrote: is it complete, and does it agree with itself? The names are those of
+docs/json.md."""
 
 from runner import require
 
@@ -20,13 +21,15 @@ def check_exits(vm):
     require(counted == exits['total'], 'JSON: the reasons have %d exits, the total is %d' % (counted, exits['total']))
     ticks = sum(r['ticks'] for r in reasons.values())
     hypervisor = number(vm['instructions']['hypervisor'], 'instructions.hypervisor', 1)
-    require(ticks <= hypervisor <= ticks * 1.01 + 10000, 'JSON: the exits took %d ticks, the hypervisor %d' % (ticks, hypervisor))
+    require(ticks <= hypervisor <= ticks * 1.01 + 10000,
+            'JSON: the exits took %d ticks, the hypervisor %d' % (ticks, hypervisor))
 
 
 def check_mmu(vm):
     c = vm['mmu_counters']
     reasons = vm['exits']['by_reason']
-    for name in ('faults', 'ept_violations', 'mapped_4k', 'mapped_2m', 'mapped_1g', 'table_pages_allocated', 'table_pages_freed'):
+    for name in ('faults', 'ept_violations', 'mapped_4k', 'mapped_2m', 'mapped_1g', 'table_pages_allocated',
+                 'table_pages_freed'):
         number(c.get(name), 'mmu_counters.' + name)
     outcomes = sum(v for n, v in c.items() if n.startswith('outcome_'))
     require(outcomes == c['faults'], 'JSON: %d faults, %d outcomes' % (c['faults'], outcomes))

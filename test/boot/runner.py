@@ -1,4 +1,5 @@
-"""Runs boot tests: each is one run of the `vellum` command (or a function that makes several), with what must come out of it.
+"""Runs boot tests: each is one run of the `vellum` command (or a function that makes several), with what must come out
+of it.
 
 A test fails also when it leaves a process or a temporary file behind, or takes too long; one that cannot run fails."""
 
@@ -23,7 +24,8 @@ MARK = 'VELLUM_BOOT_TEST'
 TAIL = 15
 
 # What no run may say, whatever it is about.
-NEVER = [r'panic', r'broken promise', r'\bBUG\b', r'Call Trace', r'WARNING: CPU', r'\bOops\b', r'AddressSanitizer', r'[Ss]egmentation fault',
+NEVER = [r'panic', r'broken promise', r'\bBUG\b', r'Call Trace', r'WARNING: CPU', r'\bOops\b', r'AddressSanitizer',
+         r'[Ss]egmentation fault',
          r'free frames only']
 
 
@@ -70,7 +72,8 @@ class Context:
         self.dir = tempfile.mkdtemp(prefix='vellum-boot-test-')
         self.mark = uuid.uuid4().hex
         self.said = ''              # by the last run
-        self.log = open(os.path.join(runner.logs, re.sub(r'[^A-Za-z0-9_.-]+', '_', name) + '.log'), 'w', errors='replace')
+        self.log = open(os.path.join(runner.logs, re.sub(r'[^A-Za-z0-9_.-]+', '_', name) + '.log'), 'w',
+                        errors='replace')
         os.mkdir(os.path.join(self.dir, 'tmp'))
 
     def guest(self, name):
@@ -93,7 +96,8 @@ class Context:
         self.log.write('$ vellum %s\n' % ' '.join("'%s'" % a if re.search(r'[^\w./=,-]', a) else a for a in args))
         self.log.flush()
         return subprocess.Popen([self.vellum] + args, env=self.environment(), start_new_session=True,
-                                **dict(dict(stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT), **options))
+                                **dict(dict(stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT),
+                                       **options))
 
     def finish(self, process, limit):
         """Waits for the command; (status, text)."""

@@ -31,7 +31,8 @@ def read_until(fd, pattern, limit, seen=b''):
 
 
 def two_machines(c):
-    path = c.file('machines.txt', 'vm first\nkernel %s\nappend a\nmem 32M\n\nvm second\nkernel %s\nappend value=5\nmem 16M\npages 4k\n'
+    path = c.file('machines.txt', 'vm first\nkernel %s\nappend a\nmem 32M\n\nvm second\nkernel %s\nappend value=5\n'
+                  'mem 16M\npages 4k\n'
                   % (c.guest('hello'), c.guest('exit-code')))
     o = c.run(['run', '--vm', path, '--timeout', '50'], status=11, expect=[r'^hello: ok', r'^\[second\] exit-code: 5$'])
     report.check(o.json, vms=2)
@@ -43,16 +44,21 @@ def two_machines(c):
 
 def two_busy_machines(c):
     """Both count time and memory while they share the CPU."""
-    path = c.file('machines.txt', 'vm a\nkernel %s\nmem 64M\n\nvm b\nkernel %s\nmem 64M\n' % (c.guest('memory'), c.guest('paging64')))
-    o = c.run(['run', '--vm', path, '--timeout', '80'], limit=100, expect=[r'^memory: ok', r'^\[b\] paging64: ok'], forbid=['FAIL'])
+    path = c.file('machines.txt', 'vm a\nkernel %s\nmem 64M\n\nvm b\nkernel %s\nmem 64M\n' %
+                  (c.guest('memory'), c.guest('paging64')))
+    o = c.run(['run', '--vm', path, '--timeout', '80'], limit=100, expect=[r'^memory: ok', r'^\[b\] paging64: ok'],
+              forbid=['FAIL'])
     report.check(o.json, vms=2)
 
 
 def one_of_two_dies(c):
     """A machine that is stopped does not take the other with it."""
-    path = c.file('machines.txt', 'vm a\nkernel %s\nmem 16M\n\nvm b\nkernel %s\nmem 64M\n' % (c.guest('triple-fault'), c.guest('memory')))
-    o = c.run(['run', '--vm', path, '--timeout', '80'], status=65, limit=100, expect=[r'^triple-fault: now', r'^\[b\] memory: ok'])
-    require([v['guest']['status'] for v in o.json['vms']] == [65, 0], 'statuses: %s' % [v['guest']['status'] for v in o.json['vms']])
+    path = c.file('machines.txt', 'vm a\nkernel %s\nmem 16M\n\nvm b\nkernel %s\nmem 64M\n' %
+                  (c.guest('triple-fault'), c.guest('memory')))
+    o = c.run(['run', '--vm', path, '--timeout', '80'], status=65, limit=100,
+              expect=[r'^triple-fault: now', r'^\[b\] memory: ok'])
+    require([v['guest']['status'] for v in o.json['vms']] == [65, 0],
+            'statuses: %s' % [v['guest']['status'] for v in o.json['vms']])
 
 
 def one_bad_of_two(c):
@@ -60,7 +66,8 @@ def one_bad_of_two(c):
     path = c.file('machines.txt', 'vm a\nkernel %s\nmem 16M\n\nvm b\nkernel %s\nmem 16M\n'
                   % (c.file('bad', b'not a kernel' * 100), c.guest('hello')))
     o = c.run(['run', '--vm', path, '--timeout', '50'], status=64, expect=[r'neither a Linux', r'^\[b\] hello: ok'])
-    require([v['guest']['status'] for v in o.json['vms']] == [64, 0], 'statuses: %s' % [v['guest']['status'] for v in o.json['vms']])
+    require([v['guest']['status'] for v in o.json['vms']] == [64, 0],
+            'statuses: %s' % [v['guest']['status'] for v in o.json['vms']])
 
 
 def stopped_by(number):
@@ -74,12 +81,14 @@ def stopped_by(number):
         status, text = c.finish(p, 20)
         require(status == 128 + number, 'status %d, not %d' % (status, 128 + number))
         require(time.monotonic() - start < 5, 'took %.1f s to end' % (time.monotonic() - start))
-        require('What it cost' in text or 'interrupted' in text, 'said nothing about it: %r' % (seen + text.encode())[-200:])
+        require('What it cost' in text or 'interrupted' in text,
+                'said nothing about it: %r' % (seen + text.encode())[-200:])
     return run
 
 
 def killed(c):
-    """Even SIGKILL to the command leaves no emulator running. (Its temporary directory stays until the next command removes it.)"""
+    """Even SIGKILL to the command leaves no emulator running. (Its temporary directory stays until the next command
+    removes it.)"""
     p = c.start(['run', '--timeout', '100'])
     read_until(p.stdout.fileno(), rb'Linux version', 60)
     os.kill(p.pid, signal.SIGKILL)

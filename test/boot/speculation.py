@@ -1,5 +1,5 @@
-"""What is done against speculation (docs/security.md): each measure acts where the CPU can do it, is refused where it cannot, and
-makes no difference to what a guest computes."""
+"""What is done against speculation (docs/security.md): each measure acts where the CPU can do it, is refused where it
+cannot, and makes no difference to what a guest computes."""
 
 import re
 
@@ -13,7 +13,8 @@ PER_EXIT = ('registers', 'l1d', 'verw', 'ibrs', 'rsb', 'guest')
 
 def vmcall(c, model, measures):
     """What a VMCALL costs then."""
-    o = c.run(['run', '--kernel', c.guest('exitcost'), '--mem', '64M', '--clock', 'host', '--timeout', '50', '--cpu', model,
+    o = c.run(['run', '--kernel', c.guest('exitcost'), '--mem', '64M', '--clock', 'host', '--timeout', '50', '--cpu',
+               model,
                '--mitigations', measures], expect=[r'^exitcost: ok', r'mitigations: '], limit=70)
     return int(re.search(r'^BENCH vmcall \d+ (\d+)$', o.text, re.M).group(1))
 
@@ -33,13 +34,15 @@ def bare(c):
     require(rsb > off + 64, 'filling the RSB costs %d' % (rsb - off))
     require(vmcall(c, BARE, 'auto') == registers, 'auto is not registers alone')
     c.run(['run', '--kernel', c.guest('hello'), '--mem', '16M', '--timeout', '50', '--cpu', BARE],
-          expect=[r'mitigations: registers \(always\); the CPU.s microcode is too old for what it needs besides: l1d, verw, ibrs, ibpb'],
+          expect=[r'mitigations: registers \(always\); the CPU.s microcode is too old for what it needs besides: '
+                  r'l1d, verw, ibrs, ibpb'],
           limit=70)
 
 
 def refused(measure, missing):
     def run(c):
-        c.run(['run', '--kernel', c.guest('hello'), '--mem', '16M', '--timeout', '50', '--cpu', BARE, '--mitigations', measure],
+        c.run(['run', '--kernel', c.guest('hello'), '--mem', '16M', '--timeout', '50', '--cpu', BARE, '--mitigations',
+               measure],
               status=67, expect=[r'mitigations %s cannot be had: this CPU has no %s' % (measure, missing)], limit=70)
     return Test('mitigations: %s refused where it cannot be' % measure, run)
 

@@ -29,7 +29,8 @@ def linux(name, least, args):
 def kernel(name, least, args, append=''):
     """A test kernel under changes that come as fast as they can."""
     def run(c):
-        o = c.run(['run', '--kernel', c.guest(name), '--append', append, '--mem', '64M', '--timeout', str(LIMIT - 20)] + args, limit=LIMIT,
+        o = c.run(['run', '--kernel', c.guest(name), '--append', append, '--mem', '64M', '--timeout', str(LIMIT - 20)] +
+                  args, limit=LIMIT,
                   expect=[r'^%s: ok' % name], forbid=['FAIL', 'still here'])
         report.check(o.json)
         switches(o, least)
@@ -38,7 +39,8 @@ def kernel(name, least, args, append=''):
 
 def refused(what, args, status, sentence):
     def run(c):
-        o = c.run(['run', '--kernel', c.guest('hello'), '--mem', '16M', '--timeout', '50'] + args, status=status, expect=[sentence])
+        o = c.run(['run', '--kernel', c.guest('hello'), '--mem', '16M', '--timeout', '50'] + args, status=status,
+                  expect=[sentence])
         if status == 67:
             require(o.json['guest']['end'].count('\n') == 0, 'more than a sentence')
     return Test('switching: refuses ' + what, run)
@@ -46,14 +48,16 @@ def refused(what, args, status, sentence):
 
 def tests():
     t = [linux('switching: 200 changes in one boot', 200, ['--switch-every', '60']),
-         linux('switching: every change there is, in one boot', 150, ['--switch-every', '75', '--switch-among', ALL_CHANGES,
+         linux('switching: every change there is, in one boot', 150,
+               ['--switch-every', '75', '--switch-among', ALL_CHANGES,
                                                                      '--cpu', 'corei5_lynnfield_750']),
          linux('switching: a guest with PAE', 120, ['--guest', '686-pae', '--switch-every', '75']),
          linux('switching: a guest with two-level tables', 100, ['--guest', '686', '--switch-every', '75'])]
     for cpu in ('corei7_haswell_4770', 'corei5_lynnfield_750'):
         for name in ('paging64', 'paging32'):
             for mmu in ('ept', 'brute'):
-                t.append(kernel(name, 3, ['--cpu', cpu, '--mmu', mmu, '--switch-every', '32exits', '--switch-among', ALL_CHANGES]))
+                t.append(kernel(name, 3, ['--cpu', cpu, '--mmu', mmu, '--switch-every', '32exits', '--switch-among',
+                                          ALL_CHANGES]))
     t += [kernel('paging64', 3, ['--cpu', 'core2_penryn_t9600', '--switch-every', '32exits']),
           kernel('paging32', 3, ['--cpu', 'core2_penryn_t9600', '--switch-every', '32exits']),
           kernel('paging64', 3, ['--cpu', 'corei7_icelake_u', '--no-vpid', '--switch-every', '32exits']),
@@ -63,10 +67,12 @@ def tests():
           kernel('msr-cpuid', 5, ['--switch-every', '32exits']),
           kernel('absent', 3, ['--switch-every', '32exits']),
           kernel('chaos', 300, ['--switch-every', '100exits'], 'seed=3'),
-          refused('a mechanism that the CPU lacks', ['--cpu', 'core2_penryn_t9600', '--switch-every', '5', '--switch-among', 'shadow,ept'],
+          refused('a mechanism that the CPU lacks',
+                  ['--cpu', 'core2_penryn_t9600', '--switch-every', '5', '--switch-among', 'shadow,ept'],
                   67, r'switch-among names ept, which cannot be used: the CPU has no EPT'),
           refused('what excludes itself', ['--no-switch', '--switch-every', '5'], 2, r'switch off, which forbids it'),
           refused('a list without a period', ['--switch-among', 'ept,shadow'], 2, r'no switch-every'),
-          refused('a name that does not exist', ['--switch-every', '5', '--switch-among', 'ept,npt'], 2, r'switch-among must be'),
+          refused('a name that does not exist', ['--switch-every', '5', '--switch-among', 'ept,npt'], 2,
+                  r'switch-among must be'),
           refused('a period too short', ['--switch-every', '99us'], 2, r'switch-every must be from 100us')]
     return t

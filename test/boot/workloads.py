@@ -34,8 +34,8 @@ def check_phases(json, wanted):
         require(found <= all_of_it['count'], 'more exits by %s in phases than in the run' % reason)
     for p in phases.values():
         own, exits = p['instructions'].get('guest', 0), p['exits']['total']
-        # The guest reads its clock just after it has marked the beginning, and just before it marks the end; marks cost a little.
-        # The clock does not count the way into the guest and out of it, which is in its instructions.
+        # The guest reads its clock just after it has marked the beginning, and just before it marks the end; marks cost
+        # a little. The clock does not count the way into the guest and out of it, which is in its instructions.
         require(0 <= own - p['ticks'] < 40000 + own / 50 + 80 * exits,
                 'phase %s: %d instructions and %d exits, %d ticks by the guest' % (p['name'], own, exits, p['ticks']))
 
@@ -48,13 +48,15 @@ def native(c):
             'JSON: %s, %s' % (o.json['mmu'], o.json['guest']['end']))
     require('exits' not in o.json, 'exits without a hypervisor')
     require([p['name'] for p in o.json['phases'].values()] == ['pipes', 'futexes'], 'the phases are wrong')
-    require(0 < o.json['workload']['instructions']['guest'] < o.json['instructions']['guest'], 'the instructions are wrong')
+    require(0 < o.json['workload']['instructions']['guest'] < o.json['instructions']['guest'],
+            'the instructions are wrong')
 
 
 def refused_by_the_guest(c):
     """A name and a size that the command did not look at."""
     o = c.run(['run', '--append', 'vellum.workload=fork vellum.size=0x10', '--timeout', '200'], status=3, limit=240,
-              expect=[r'^VELLUM-RESULT FAIL the size of the workload fork, in children by fork, must be a number from 1 to'])
+              expect=[r'^VELLUM-RESULT FAIL the size of the workload fork, in children by fork, '
+                      r'must be a number from 1 to'])
     require(re.search('debug exit', o.json['guest']['end']), 'the guest ended: %s' % o.json['guest']['end'])
 
 

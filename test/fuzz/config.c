@@ -1,5 +1,5 @@
-/* Descriptions of virtual machines under libFuzzer: what config_parse() takes, it takes again as config_print() writes it, and it
- * is the same machine (C1, C2 in vm/config/config.h). */
+/* Descriptions of virtual machines under libFuzzer: what config_parse() takes, it takes again as config_print() writes
+ * it, and it is the same machine (C1, C2 in vm/config/config.h). */
 #include "test/fuzz/input.h"
 
 #include <stdio.h>

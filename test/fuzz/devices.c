@@ -1,5 +1,5 @@
-/* The guest's devices under libFuzzer: accesses to ports, MMIO and local APICs, bytes from outside, and time. Nothing may crash,
- * an access does a bounded amount of work, interrupts that are offered exist, and alarms are in order. */
+/* The guest's devices under libFuzzer: accesses to ports, MMIO and local APICs, bytes from outside, and time. Nothing
+ * may crash, an access does a bounded amount of work, interrupts that are offered exist, and alarms are in order. */
 #include "test/fuzz/input.h"
 
 #include <stdio.h>
@@ -18,9 +18,9 @@ static void fail_with(const char *what)
 
 static uint16_t port(struct input *in)
 {
-	static const uint16_t bases[] = { 0x20, 0xa0, 0x40, 0x42, 0x60, 0x64, 0x70, 0x72, 0x80, 0x92, 0xe0, 0xe4, 0xf4, 0x3f8, 0x3fc,
-					  0x4d0,
-					  0x510, 0x600, 0x604, 0x608, 0x620, 0xcf8, 0xcfc, 0x2000, 0x200c, 0x8900, 0xfffc };
+	static const uint16_t bases[] = { 0x20,	 0xa0,	0x40,  0x42,  0x60,  0x64,   0x70,   0x72,   0x80,
+					  0x92,	 0xe0,	0xe4,  0xf4,  0x3f8, 0x3fc,  0x4d0,  0x510,  0x600,
+					  0x604, 0x608, 0x620, 0xcf8, 0xcfc, 0x2000, 0x200c, 0x8900, 0xfffc };
 	uint8_t n = in8(in);
 
 	return n == 0xff ? in16(in) : (uint16_t)(bases[n % ARRAY_SIZE(bases)] + n / 28 % 4);
@@ -40,7 +40,8 @@ static void port_access(struct pc *pc, struct input *in)
 static void mmio_access(struct pc *pc, struct input *in)
 {
 	unsigned how = in8(in), size = 1u << (how & 3);
-	uint64_t gpa = how & 0x40 ? TESTDEV_MMIO_BASE + in16(in) : IOAPIC_BASE + (how & 4 ? 0x10 : 0) + (how & 8 ? in8(in) : 0);
+	uint64_t gpa = how & 0x40 ? TESTDEV_MMIO_BASE + in16(in)
+				  : IOAPIC_BASE + (how & 4 ? 0x10 : 0) + (how & 8 ? in8(in) : 0);
 
 	if (how & 0x80)
 		mmio_read(&pc->mmio, gpa, size);
@@ -125,8 +126,8 @@ static void check_timers(const struct pc *pc)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static void (*const what[])(struct pc *, struct input *) = { port_access, port_access, mmio_access, lapic_access, lapic_access,
-								     outside };
+	static void (*const what[])(struct pc *, struct input *) = { port_access,  port_access,	 mmio_access,
+								     lapic_access, lapic_access, outside };
 	struct input in = { data, size };
 	struct pc *pc = pc_new(in_bool(&in) ? 50000000 : 3000000000);
 

@@ -1,6 +1,6 @@
-/* test/fuzz/emulate.c - libFuzzer over the instruction emulator: an input is a machine's state, a piece of its memory, and
- * instruction bytes. Whatever they are, the emulator comes back, with a state that a CPU can have, after bounded work (E5);
- * what it did not carry out has changed nothing (E2). FPU and vector instructions run on the host's CPU. */
+/* test/fuzz/emulate.c - libFuzzer over the instruction emulator: an input is a machine's state, a piece of its memory,
+ * and instruction bytes. Whatever they are, the emulator comes back, with a state that a CPU can have, after bounded
+ * work (E5); what it did not carry out has changed nothing (E2). FPU and vector instructions run on the host's CPU. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,7 +44,8 @@ static void take_control(struct input *in, unsigned bits)
 {
 	static const uint32_t cr4[] = { CR4_OSFXSR, CR4_OSXSAVE, CR4_UMIP, CR4_TSD, CR4_VME, CR4_PVI, 1u << 10 };
 
-	w->e.cr0 |= (bits & 1 ? CR0_TS : 0) | (bits & 2 ? CR0_EM : 0) | (bits & 4 ? CR0_MP : 0) | (bits & 8 ? CR0_AM : 0);
+	w->e.cr0 |=
+		(bits & 1 ? CR0_TS : 0) | (bits & 2 ? CR0_EM : 0) | (bits & 4 ? CR0_MP : 0) | (bits & 8 ? CR0_AM : 0);
 	for (unsigned n = 0; n < ARRAY_SIZE(cr4); n++)
 		w->e.cr4 ^= (bits >> (4 + n)) & 1 ? cr4[n] : 0;
 	w->e.xcr0 = (take(in, 1) & 7) | 1;
@@ -127,8 +128,8 @@ static bool is_repetition(void)
 {
 	struct insn i;
 
-	return emulate_decode(w->e.bytes, w->e.length, w->e.mode, &i) == INSN_OK && i.op >= OP_movs && i.op <= OP_outs &&
-	       (i.flags & (INSN_F_REP | INSN_F_REPNE));
+	return emulate_decode(w->e.bytes, w->e.length, w->e.mode, &i) == INSN_OK && i.op >= OP_movs &&
+	       i.op <= OP_outs && (i.flags & (INSN_F_REP | INSN_F_REPNE));
 }
 
 /* One instruction; false: it was not carried out. */

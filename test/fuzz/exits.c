@@ -1,12 +1,14 @@
-/* Sequences of exits under libFuzzer, on the bench (test/vm/bench.h). The input chooses CPU model, mechanism, mode and privilege
- * level, then what the guest does and how it is left, step by step.
+/* Sequences of exits under libFuzzer, on the bench (test/vm/bench.h). The input chooses CPU model, mechanism, mode and
+ * privilege level, then what the guest does and how it is left, step by step.
  *
- * Exits are of two kinds. Those of the first are as a CPU delivers them (test/fuzz/exits_reasons.c says what the manual allows):
- * after each, the entry passes the manual's checks, or the virtual machine has ended. Those of the second have any reason,
- * qualification and information: nothing may crash; from then on the state is nobody's, and entries are not judged.
+ * Exits are of two kinds. Those of the first are as a CPU delivers them (test/fuzz/exits_reasons.c says what the manual
+ * allows): after each, the entry passes the manual's checks, or the virtual machine has ended. Those of the second have
+ * any reason, qualification and information: nothing may crash; from then on the state is nobody's, and entries are not
+ * judged.
  *
- * After every step: no broken promise (BUG_ON), no report of a sanitizer, and no more than so many VMREADs and VMWRITEs,
- * invalidations and entries: the work for one exit is bounded. In the end every virtual machine can be ended. */
+ * After every step: no broken promise (BUG_ON), no report of a sanitizer, and no more than so many VMREADs and
+ * VMWRITEs, invalidations and entries: the work for one exit is bounded. In the end every virtual machine can be
+ * ended. */
 #include "test/fuzz/exits.h"
 
 #include <stdio.h>
@@ -25,13 +27,16 @@ static struct bench_exit last;
 static void report(void)
 {
 	fprintf(stderr, "cpu %u, %s, cr0 0x%lx, cr4 0x%lx, efer 0x%lx, rip 0x%lx, rflags 0x%lx, cs 0x%lx\n", soft.model,
-		bench.vm[0]->mmu.ops->name, bench.v->mmu.regs.cr0, bench.v->mmu.regs.cr4, bench.v->mmu.regs.efer, vmcs_get(VMCS_GUEST_RIP),
-		vmcs_get(VMCS_GUEST_RFLAGS), vmcs_get(VMCS_GUEST_CS_ACCESS));
+		bench.vm[0]->mmu.ops->name, bench.v->mmu.regs.cr0, bench.v->mmu.regs.cr4, bench.v->mmu.regs.efer,
+		vmcs_get(VMCS_GUEST_RIP), vmcs_get(VMCS_GUEST_RFLAGS), vmcs_get(VMCS_GUEST_CS_ACCESS));
 	fprintf(stderr,
-		"last exit: reason %u, qualification 0x%lx, length %u, info 0x%x error 0x%x, vectoring 0x%x error 0x%x, gva 0x%lx, gpa 0x%lx\n",
-		last.reason, last.qualification, last.length, last.info, last.error, last.vectoring, last.vectoring_error, last.gva, last.gpa);
-	fprintf(stderr, "entry: event 0x%x, rip 0x%lx, rflags 0x%lx, interruptibility 0x%lx, pending debug 0x%lx\n", bench.entry.event,
-		bench.entry.rip, bench.entry.rflags, bench.entry.interruptibility, bench.entry.pending_debug);
+		"last exit: reason %u, qualification 0x%lx, length %u, info 0x%x error 0x%x, vectoring 0x%x error "
+		"0x%x, gva 0x%lx, gpa 0x%lx\n",
+		last.reason, last.qualification, last.length, last.info, last.error, last.vectoring,
+		last.vectoring_error, last.gva, last.gpa);
+	fprintf(stderr, "entry: event 0x%x, rip 0x%lx, rflags 0x%lx, interruptibility 0x%lx, pending debug 0x%lx\n",
+		bench.entry.event, bench.entry.rip, bench.entry.rflags, bench.entry.interruptibility,
+		bench.entry.pending_debug);
 	abort();
 }
 
@@ -47,8 +52,10 @@ static void write_task(void)
 
 static void start(struct input *in)
 {
-	static const char *const descriptions[] = { "testdev on\n", "testdev on\n", "pages 4k\nvpid off\n", "switch-every 32exits\n" };
-	struct bench_config c = { .cpu = (enum bench_cpu)in_below(in, BENCH_CPUS), .description = descriptions[in8(in) & 3] };
+	static const char *const descriptions[] = { "testdev on\n", "testdev on\n", "pages 4k\nvpid off\n",
+						    "switch-every 32exits\n" };
+	struct bench_config c = { .cpu = (enum bench_cpu)in_below(in, BENCH_CPUS),
+				  .description = descriptions[in8(in) & 3] };
 	unsigned m = in_below(in, ARRAY_SIZE(mechanisms)), mode;
 
 	c.mmu = mechanisms[c.cpu == BENCH_PENRYN && m == 0 ? 1 : m];
@@ -73,9 +80,15 @@ static void judge(void)
 /* Time goes by, and the host's world has its say. */
 static void host_event(struct input *in)
 {
-	static const char *const requests[] = { "1 list\n", "2 stats 0\n", "3 translate 0 0x180000\n", "4 dump 0\n",
+	static const char *const requests[] = { "1 list\n",
+						"2 stats 0\n",
+						"3 translate 0 0x180000\n",
+						"4 dump 0\n",
 						"5 dump 0 gva 0x180000 64\n",
-						"6 mmu 0 next\n", "7 pause 0\n8 resume 0\n", "9 dump 0 gpa 0 4096\n", "a audit 0\n" };
+						"6 mmu 0 next\n",
+						"7 pause 0\n8 resume 0\n",
+						"9 dump 0 gpa 0 4096\n",
+						"a audit 0\n" };
 	const char *request;
 
 	bench_wait(in16(in));

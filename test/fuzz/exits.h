@@ -8,8 +8,8 @@
 
 /* A number that is worth trying: an address of the guest's, an edge, or any. */
 uint64_t fuzz_value(struct input *in);
-/* The guest does something that does not exit: memory, registers, flags, segments. What it leaves is a state that a CPU can be
- * in. */
+/* The guest does something that does not exit: memory, registers, flags, segments. What it leaves is a state that a CPU
+ * can be in. */
 void fuzz_guest(struct input *in);
 /* An exit as a CPU can make it in this state and with these controls (below). false: none of that kind now. */
 bool fuzz_consistent_exit(struct input *in, struct bench_exit *x);

@@ -1,20 +1,20 @@
-/* test/fuzz/exits_guest.c - what the guest does without an exit. Every state that it leaves is put through the checks at VM
- * entry, but for events: what a CPU would not enter it cannot be in either, and the change is taken back. */
+/* test/fuzz/exits_guest.c - what the guest does without an exit. Every state that it leaves is put through the checks
+ * at VM entry, but for events: what a CPU would not enter it cannot be in either, and the change is taken back. */
 #include "test/fuzz/exits.h"
 
+/* What means something somewhere: addresses, registers' values, numbers of MSRs. */
+static const uint64_t values[] = {
+	0, 1, 0xff, 0xfff, 0x7fff, 0xffff, BENCH_CODE, BENCH_STACK, BENCH_GDT, BENCH_TSS, BENCH_DATA,
+	BENCH_TABLES, BENCH_TABLES + 0x1ffc, BENCH_RAM - 2, BENCH_RAM, 0xa0000, 0xe0000, 0xfec00000,
+	0xfee00000, 0xfee00080, 0xfee000b0, 0xfee00300, 0xff000000, 0x7fffffff, 0x80000000, 0xfffffffe,
+	0xffffffff, 0x100000000, 0x7ffffffffffe, 0x7fffffffffff, 0x800000000000, 0xffff7fffffffffff,
+	0xffff800000000000, 0xffffffff80180000, 0xfffffffffffffffe, 0x8000000000000000, 0xc0000080, 0xc0000101,
+	0x174, 0x1b, 0x277, 0x2ff, 0x6e0, 0x800, 0x830, 0x83f, 0x10, 0x3b, 0x80000011, 0xe0000031, 0x80000001,
+	0x80010033, 0x20, 0xa0, 0x406f0, 0x172060, 0xd01, 0x900,
+};
 
 uint64_t fuzz_value(struct input *in)
 {
-	static const uint64_t values[] = {
-		0, 1, 0xff, 0xfff, 0x7fff, 0xffff, BENCH_CODE, BENCH_STACK, BENCH_GDT, BENCH_TSS, BENCH_DATA, BENCH_TABLES,
-		BENCH_TABLES + 0x1ffc,
-		BENCH_RAM - 2, BENCH_RAM, 0xa0000, 0xe0000, 0xfec00000, 0xfee00000, 0xfee00080, 0xfee000b0, 0xfee00300, 0xff000000, 0x7fffffff,
-		0x80000000, 0xfffffffe, 0xffffffff, 0x100000000, 0x7ffffffffffe, 0x7fffffffffff, 0x800000000000, 0xffff7fffffffffff,
-		0xffff800000000000, 0xffffffff80180000, 0xfffffffffffffffe, 0x8000000000000000, 0xc0000080, 0xc0000101, 0x174, 0x1b, 0x277,
-		0x2ff,
-		0x6e0, 0x800, 0x830, 0x83f, 0x10, 0x3b, 0x80000011, 0xe0000031, 0x80000001, 0x80010033, 0x20, 0xa0, 0x406f0, 0x172060, 0xd01,
-		0x900,
-	};
 	uint8_t n = in8(in);
 
 	if (n < ARRAY_SIZE(values))
@@ -78,10 +78,11 @@ static void change_flags(struct input *in)
 
 static void change_segment(struct input *in)
 {
-	static const uint32_t accesses[] = { 0xc093, 0xc0f3, 0x93, 0xf3, 0xc09b, 0xc0fb, 0x9b, 0xa09b, 0xa0fb, 0xc097, 0xc091, 0xc09f,
-					     0x10000, 0x93 };
+	static const uint32_t accesses[] = { 0xc093, 0xc0f3, 0x93,   0xf3,   0xc09b, 0xc0fb,  0x9b,
+					     0xa09b, 0xa0fb, 0xc097, 0xc091, 0xc09f, 0x10000, 0x93 };
 	uint32_t n = 2 * in_below(in, 6);
-	uint32_t field[4] = { VMCS_GUEST_ES_SELECTOR + n, VMCS_GUEST_ES_BASE + n, VMCS_GUEST_ES_LIMIT + n, VMCS_GUEST_ES_ACCESS + n };
+	uint32_t field[4] = { VMCS_GUEST_ES_SELECTOR + n, VMCS_GUEST_ES_BASE + n, VMCS_GUEST_ES_LIMIT + n,
+			      VMCS_GUEST_ES_ACCESS + n };
 	uint64_t value[4] = { in16(in), fuzz_value(in), in_bool(in) ? 0xffffffff : in16(in), accesses[in_below(in,
 		ARRAY_SIZE(accesses))] };
 
@@ -102,8 +103,8 @@ static void change_rip(struct input *in)
 
 static void change_tables(struct input *in)
 {
-	static const uint32_t field[] = { VMCS_GUEST_GDTR_BASE, VMCS_GUEST_GDTR_LIMIT, VMCS_GUEST_IDTR_BASE, VMCS_GUEST_IDTR_LIMIT,
-					  VMCS_GUEST_DR7 };
+	static const uint32_t field[] = { VMCS_GUEST_GDTR_BASE, VMCS_GUEST_GDTR_LIMIT, VMCS_GUEST_IDTR_BASE,
+					  VMCS_GUEST_IDTR_LIMIT, VMCS_GUEST_DR7 };
 	uint64_t value[] = { fuzz_value(in), in16(in), fuzz_value(in), in16(in), 0x400 | in8(in) };
 
 	change(field, value, 5);
@@ -113,7 +114,8 @@ static void change_tables(struct input *in)
 
 static void write_memory(struct input *in)
 {
-	static const uint32_t places[] = { BENCH_CODE, BENCH_CODE, BENCH_DATA, BENCH_TABLES, BENCH_GDT, BENCH_TSS, BENCH_STACK - 64 };
+	static const uint32_t places[] = { BENCH_CODE, BENCH_CODE, BENCH_DATA,	    BENCH_TABLES,
+					   BENCH_GDT,  BENCH_TSS,  BENCH_STACK - 64 };
 	uint64_t gpa = places[in_below(in, ARRAY_SIZE(places))];
 	uint8_t bytes[16];
 	unsigned n = 1 + in_below(in, sizeof(bytes));
@@ -126,7 +128,8 @@ static void write_memory(struct input *in)
 
 static void write_entry(struct input *in)
 {
-	uint64_t value = (fuzz_value(in) & ~0xfffull) | (in16(in) & 0xfff) | (in_bool(in) ? 0x27 : 0) | (uint64_t)(in8(in) & 1) << 63;
+	uint64_t value = (fuzz_value(in) & ~0xfffull) | (in16(in) & 0xfff) | (in_bool(in) ? 0x27 : 0) |
+			 (uint64_t)(in8(in) & 1) << 63;
 	unsigned n = in_below(in, 0x7000 / 8);
 
 	bench_poke(BENCH_TABLES + 8 * n, &value, 8);

@@ -1,23 +1,27 @@
 /* test/fuzz/exits_reasons.c - exits as a CPU makes them.
  *
  * What the manual allows (SDM, "VM Exits" and "VMX Non-Root Operation"), and what is generated:
- *   - instructions that exit always or by a control that is set: instruction length 1 to 15; CPL 0 where the instruction is for
- *     the kernel (its #GP comes before the exit), and 64-bit operands in 64-bit code only;
- *   - MOV to CR0 and CR4 where a bit owned by the host differs from the shadow; MOV to and from CR3 and CR8 by their controls;
+ *   - instructions that exit always or by a control that is set: instruction length 1 to 15; CPL 0 where the
+ *     instruction is for the kernel (its #GP comes before the exit), and 64-bit operands in 64-bit code only;
+ *   - MOV to CR0 and CR4 where a bit owned by the host differs from the shadow; MOV to and from CR3 and CR8 by their
+ *     controls;
  *   - I/O of 1, 2 or 4 bytes; for string instructions an instruction of the kind stands at RIP;
- *   - page faults where the exception bitmap and the error-code mask want them, with an error code that such an access can have;
- *     #DB, #AC and machine checks; NMIs and interrupts of the host;
+ *   - page faults where the exception bitmap and the error-code mask want them, with an error code that such an access
+ *     can have; #DB, #AC and machine checks; NMIs and interrupts of the host;
  *   - EPT violations and misconfigurations where EPT is on, within the physical-address width;
  *   - windows where they are asked for and open;
  *   - task switches outside IA-32e mode; by a gate with the event that came through it;
  *   - IDT-vectoring information only with those that can happen during delivery: exceptions, EPT violations and
- *     misconfigurations, task switches; of a type and vector that exist, and error codes with those exceptions that have one,
- *     outside real mode. */
+ *     misconfigurations, task switches; of a type and vector that exist, and error codes with those exceptions that
+ *     have one, outside real mode. */
 #include "test/fuzz/exits.h"
 
 
 static unsigned cpl(void) { return vmcs_get(VMCS_GUEST_SS_ACCESS) >> 5 & 3; }
-static bool long64(void) { return (vmcs_get(VMCS_ENTRY_CONTROLS) & ENTRY_IA32E) && (vmcs_get(VMCS_GUEST_CS_ACCESS) & BIT(13)); }
+static bool long64(void)
+{
+	return (vmcs_get(VMCS_ENTRY_CONTROLS) & ENTRY_IA32E) && (vmcs_get(VMCS_GUEST_CS_ACCESS) & BIT(13));
+}
 static bool real(void) { return !(vmcs_get(VMCS_GUEST_CR0) & CR0_PE); }
 static bool proc(uint64_t bit) { return vmcs_get(VMCS_PROC_CONTROLS) & bit; }
 static bool proc2(uint64_t bit) { return proc(PROC_SECONDARY) && (vmcs_get(VMCS_PROC_CONTROLS2) & bit); }
@@ -83,10 +87,10 @@ static void delivering(struct input *in, struct bench_exit *x)
 /* Reasons that only need their length. Those of the second half are the kernel's. */
 static bool instruction(struct input *in, struct bench_exit *x)
 {
-	static const uint8_t anybody[] = { EXIT_CPUID, EXIT_VMCALL, EXIT_GETSEC, EXIT_VMLAUNCH, EXIT_VMREAD, EXIT_VMXOFF, EXIT_INVEPT,
-					   EXIT_VMFUNC, EXIT_RDPMC };
-	static const uint8_t kernel[] = { EXIT_HLT, EXIT_INVD, EXIT_WBINVD, EXIT_RDMSR, EXIT_WRMSR, EXIT_XSETBV, EXIT_MONITOR,
-					  EXIT_MWAIT };
+	static const uint8_t anybody[] = { EXIT_CPUID,	EXIT_VMCALL, EXIT_GETSEC, EXIT_VMLAUNCH, EXIT_VMREAD,
+					   EXIT_VMXOFF, EXIT_INVEPT, EXIT_VMFUNC, EXIT_RDPMC };
+	static const uint8_t kernel[] = { EXIT_HLT,   EXIT_INVD,   EXIT_WBINVD,	 EXIT_RDMSR,
+					  EXIT_WRMSR, EXIT_XSETBV, EXIT_MONITOR, EXIT_MWAIT };
 
 	if (in_bool(in) || cpl())
 		x->reason = anybody[in_below(in, sizeof(anybody))];
@@ -117,7 +121,8 @@ static bool cr_access(struct input *in, struct bench_exit *x)
 		return false;
 	if (to && n == 4 && !((value ^ vmcs_get(VMCS_CR4_SHADOW)) & vmcs_get(VMCS_CR4_MASK)))
 		return false;
-	*x = (struct bench_exit){ .reason = EXIT_CR_ACCESS, .length = 3, .qualification = n | (to ? 0 : BIT(4)) | gpr << 8 };
+	*x = (struct bench_exit){ .reason = EXIT_CR_ACCESS, .length = 3,
+				  .qualification = n | (to ? 0 : BIT(4)) | gpr << 8 };
 	return true;
 }
 
@@ -139,17 +144,18 @@ static bool clts_or_lmsw(struct input *in, struct bench_exit *x)
 
 static bool io(struct input *in, struct bench_exit *x)
 {
-	static const uint16_t ports[] = { 0x3f8, 0x3fd, 0x20, 0x21, 0x40, 0x43, 0x61, 0x70, 0x71, 0x64, 0xcf8, 0xcfc, 0xe0, 0xe4,
-					  0x2000, 0x510, 0x511, 0x80, 0x600, 0x604, 0xfffe };
+	static const uint16_t ports[] = { 0x3f8, 0x3fd, 0x20, 0x21,   0x40,  0x43,  0x61, 0x70,	 0x71,	0x64,  0xcf8,
+					  0xcfc, 0xe0,	0xe4, 0x2000, 0x510, 0x511, 0x80, 0x600, 0x604, 0xfffe };
 	static const uint8_t string[] = { 0x6e, 0x6f, 0x6c, 0x6d };
 	uint8_t size = (uint8_t[]){ 1, 2, 4 }[in_below(in, 3)], flags = in8(in);
 	uint16_t port = flags & 0x80 ? in16(in) : ports[in_below(in, ARRAY_SIZE(ports))];
 	bool is_in = flags & 1, is_string = flags & 2, rep = (flags & 4) && is_string;
 	uint8_t bytes[2] = { 0xf3, string[is_in * 2 + (size > 1)] };
 
-	*x = (struct bench_exit){ .reason = EXIT_IO_INSTRUCTION, .length = 1u + rep,
-				  .qualification = (uint64_t)port << 16 | (size - 1u) | (uint64_t)is_in << 3 | (uint64_t)is_string << 4 |
-						   (uint64_t)rep << 5 };
+	*x = (struct bench_exit){ .reason = EXIT_IO_INSTRUCTION,
+				  .length = 1u + rep,
+				  .qualification = (uint64_t)port << 16 | (size - 1u) | (uint64_t)is_in << 3 |
+						   (uint64_t)is_string << 4 | (uint64_t)rep << 5 };
 	if (is_string) {
 		*bench_gpr(GPR_RDX) = (*bench_gpr(GPR_RDX) & ~0xffffull) | port;
 		vmcs_put(VMCS_GUEST_RIP, vmcs_get(VMCS_GUEST_RIP) & 0xffff ? BENCH_CODE & (real() ? 0xffff : ~0u) : 0);
@@ -166,10 +172,14 @@ static bool page_fault(struct input *in, struct bench_exit *x)
 
 	/* A user's access is one of CPL 3. */
 	error = (error & ~4u) | (cpl() == 3 && !(error & 8) ? 4u : 0);
-	if (!(vmcs_get(VMCS_EXCEPTION_BITMAP) & BIT(14)) || (error & mask) != match || !(vmcs_get(VMCS_GUEST_CR0) & CR0_PG))
+	if (!(vmcs_get(VMCS_EXCEPTION_BITMAP) & BIT(14)) || (error & mask) != match ||
+	    !(vmcs_get(VMCS_GUEST_CR0) & CR0_PG))
 		return false;
-	*x = (struct bench_exit){ .reason = EXIT_EXCEPTION_OR_NMI, .error = error, .qualification = address(in),
-				  .info = (uint32_t)(EVENT_VALID | EVENT_TYPE_HARDWARE_EXCEPTION | EVENT_HAS_ERROR | 14) };
+	*x = (struct bench_exit){ .reason = EXIT_EXCEPTION_OR_NMI,
+				  .error = error,
+				  .qualification = address(in),
+				  .info = (uint32_t)(EVENT_VALID | EVENT_TYPE_HARDWARE_EXCEPTION | EVENT_HAS_ERROR |
+						     14) };
 	delivering(in, x);
 	return true;
 }
@@ -181,7 +191,8 @@ static bool other_exception(struct input *in, struct bench_exit *x)
 	if (!(vmcs_get(VMCS_EXCEPTION_BITMAP) & BIT(vector)) || (vector == 17 && real()))
 		return false;
 	*x = (struct bench_exit){ .reason = EXIT_EXCEPTION_OR_NMI,
-				  .info = (uint32_t)(EVENT_VALID | EVENT_TYPE_HARDWARE_EXCEPTION | (vector == 17 ? EVENT_HAS_ERROR : 0) | vector) };
+				  .info = (uint32_t)(EVENT_VALID | EVENT_TYPE_HARDWARE_EXCEPTION |
+						     (vector == 17 ? EVENT_HAS_ERROR : 0) | vector) };
 	if (vector == 1)
 		x->qualification = in16(in) & 0x600f;
 	bench.machine_check_fatal = vector == 18 && in8(in) == 1;
@@ -199,7 +210,8 @@ static bool ept(struct input *in, struct bench_exit *x)
 
 	if (!proc2(PROC2_EPT))
 		return false;
-	*x = (struct bench_exit){ .reason = how & 0x40 ? EXIT_EPT_MISCONFIG : EXIT_EPT_VIOLATION, .gva = gva, .gpa = physical(in) };
+	*x = (struct bench_exit){ .reason = how & 0x40 ? EXIT_EPT_MISCONFIG : EXIT_EPT_VIOLATION, .gva = gva,
+				  .gpa = physical(in) };
 	if (x->reason == EXIT_EPT_VIOLATION) {
 		x->qualification = (uint64_t[]){ 1, 2, 4, 3 }[how & 3] | (uint64_t)(in8(in) & 7) << 3;
 		x->qualification |= how & 4 ? 0 : 0x80 | (how & 8 ? 0 : 0x100);
@@ -215,7 +227,8 @@ static bool task_switch(struct input *in, struct bench_exit *x)
 	unsigned source = in8(in) & 3;
 	uint16_t selector = in_bool(in) ? BENCH_TSS2 : in16(in);
 
-	if ((vmcs_get(VMCS_ENTRY_CONTROLS) & ENTRY_IA32E) || real() || (source != 3 && (vmcs_get(VMCS_GUEST_RFLAGS) & BIT(17))))
+	if ((vmcs_get(VMCS_ENTRY_CONTROLS) & ENTRY_IA32E) || real() ||
+	    (source != 3 && (vmcs_get(VMCS_GUEST_RFLAGS) & BIT(17))))
 		return false;
 	*x = (struct bench_exit){ .reason = EXIT_TASK_SWITCH, .length = 2 + in8(in) % 6,
 				  .qualification = (uint64_t)source << 30 | selector };
@@ -249,7 +262,8 @@ static bool asynchronous(struct input *in, struct bench_exit *x)
 {
 	switch (in8(in) & 3) {
 	case 0:
-		*x = (struct bench_exit){ .reason = EXIT_EXCEPTION_OR_NMI, .info = (uint32_t)(EVENT_VALID | EVENT_TYPE_NMI | 2) };
+		*x = (struct bench_exit){ .reason = EXIT_EXCEPTION_OR_NMI,
+					  .info = (uint32_t)(EVENT_VALID | EVENT_TYPE_NMI | 2) };
 		return true;
 	case 1:
 		x->reason = EXIT_PREEMPTION_TIMER;
@@ -265,10 +279,12 @@ static bool asynchronous(struct input *in, struct bench_exit *x)
 
 static bool msr(struct input *in, struct bench_exit *x)
 {
-	static const uint32_t msrs[] = { 0x10, 0x1b, 0x3b, 0x48, 0x49, 0x79, 0x8b, 0xfe, 0x10a, 0x10b, 0x122, 0x174, 0x176, 0x17a,
-					 0x1a0, 0x1d9, 0x200, 0x201, 0x20f, 0x250, 0x258, 0x26f, 0x277, 0x2ff, 0x6e0, 0x802,
-					 0x808, 0x80b, 0x80d, 0x80f, 0x810, 0x82f,
-					 0x830, 0x832, 0x835, 0x837, 0x838, 0x839, 0x83e, 0x83f, 0xc0000080, 0xc0000081, 0xc0000100, 0xc0000103 };
+	static const uint32_t msrs[] = { 0x10,	     0x1b,	 0x3b,	     0x48,	0x49,  0x79,  0x8b,  0xfe,
+					 0x10a,	     0x10b,	 0x122,	     0x174,	0x176, 0x17a, 0x1a0, 0x1d9,
+					 0x200,	     0x201,	 0x20f,	     0x250,	0x258, 0x26f, 0x277, 0x2ff,
+					 0x6e0,	     0x802,	 0x808,	     0x80b,	0x80d, 0x80f, 0x810, 0x82f,
+					 0x830,	     0x832,	 0x835,	     0x837,	0x838, 0x839, 0x83e, 0x83f,
+					 0xc0000080, 0xc0000081, 0xc0000100, 0xc0000103 };
 	uint8_t how = in8(in);
 	uint64_t value = how & 0x20 ? fuzz_value(in) : in16(in);
 
@@ -308,8 +324,11 @@ static const struct {
 static bool access_by_instruction(struct input *in, struct bench_exit *x)
 {
 
-	static const uint32_t places[] = { 0xfee00080, 0xfee000b0, 0xfee00300, 0xfee00ffe, 0xfec00000, 0xfec00010, 0xff000000, 0xa0000,
-					   BENCH_RAM, BENCH_RAM - 2, BENCH_TABLES, BENCH_TABLES + 0x1ffc, BENCH_TABLES + 0x3000 };
+	static const uint32_t places[] = { 0xfee00080,		 0xfee000b0,   0xfee00300,
+					   0xfee00ffe,		 0xfec00000,   0xfec00010,
+					   0xff000000,		 0xa0000,      BENCH_RAM,
+					   BENCH_RAM - 2,	 BENCH_TABLES, BENCH_TABLES + 0x1ffc,
+					   BENCH_TABLES + 0x3000 };
 	unsigned n = in_below(in, ARRAY_SIZE(accesses)), how = in8(in);
 	uint64_t at = places[in_below(in, ARRAY_SIZE(places))] + (how & 0x10 ? in8(in) : 0);
 	uint64_t rip = real() || (vmcs_get(VMCS_GUEST_RFLAGS) & BIT(17)) ? 0x8000 : BENCH_CODE;
@@ -328,9 +347,11 @@ static bool access_by_instruction(struct input *in, struct bench_exit *x)
 					  .qualification = accesses[n].write ? 0x182 : 0x181 };
 		return true;
 	}
-	*x = (struct bench_exit){ .reason = EXIT_EXCEPTION_OR_NMI, .qualification = at,
+	*x = (struct bench_exit){ .reason = EXIT_EXCEPTION_OR_NMI,
+				  .qualification = at,
 				  .error = (accesses[n].write ? 2u : 0) | (cpl() == 3 ? 4u : 0) | (how & 0x80 ? 1u : 0),
-				  .info = (uint32_t)(EVENT_VALID | EVENT_TYPE_HARDWARE_EXCEPTION | EVENT_HAS_ERROR | 14) };
+				  .info = (uint32_t)(EVENT_VALID | EVENT_TYPE_HARDWARE_EXCEPTION | EVENT_HAS_ERROR |
+						     14) };
 	return (vmcs_get(VMCS_EXCEPTION_BITMAP) & BIT(14)) && (vmcs_get(VMCS_GUEST_CR0) & CR0_PG) &&
 	       (x->error & vmcs_get(VMCS_PF_ERROR_MASK)) == vmcs_get(VMCS_PF_ERROR_MATCH);
 }
@@ -344,8 +365,26 @@ static bool invlpg(struct input *in, struct bench_exit *x)
 bool fuzz_consistent_exit(struct input *in, struct bench_exit *x)
 {
 	static bool (*const kinds[])(struct input *, struct bench_exit *) = {
-		instruction, cr_access, clts_or_lmsw, io, page_fault, other_exception, ept, task_switch, window, asynchronous, invlpg,
-		instruction, page_fault, ept, cr_access, io, msr, access_by_instruction, access_by_instruction, task_switch,
+		instruction,
+		cr_access,
+		clts_or_lmsw,
+		io,
+		page_fault,
+		other_exception,
+		ept,
+		task_switch,
+		window,
+		asynchronous,
+		invlpg,
+		instruction,
+		page_fault,
+		ept,
+		cr_access,
+		io,
+		msr,
+		access_by_instruction,
+		access_by_instruction,
+		task_switch,
 	};
 
 	*x = (struct bench_exit){ 0 };
@@ -367,6 +406,7 @@ void fuzz_any_exit(struct input *in, struct bench_exit *x)
 		.instruction_info = in32(in),
 	};
 	/* Without EPT there is not even the field for its exits. */
-	if (!cpu_has_proc2(PROC2_EPT) && (uint16_t)x->reason >= EXIT_EPT_VIOLATION && (uint16_t)x->reason <= EXIT_EPT_MISCONFIG)
+	if (!cpu_has_proc2(PROC2_EPT) && (uint16_t)x->reason >= EXIT_EPT_VIOLATION &&
+	    (uint16_t)x->reason <= EXIT_EPT_MISCONFIG)
 		x->reason = EXIT_CPUID;
 }

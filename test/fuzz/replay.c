@@ -1,5 +1,5 @@
-/* Replays a fuzzer's corpus as a unit test: no engine, the files of test/fuzz/corpus/NAME in the order of their names, where the
- * program is called fuzz_NAME. It runs in the root of the tree. */
+/* Replays a fuzzer's corpus as a unit test: no engine, the files of test/fuzz/corpus/NAME in the order of their names,
+ * where the program is called fuzz_NAME. It runs in the root of the tree. */
 #include "test/fuzz/input.h"
 
 #include <dirent.h>

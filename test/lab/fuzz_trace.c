@@ -1,5 +1,5 @@
-/* Coverage-guided: any file as a trace (`make fuzz-trace`). The first byte chooses: the bytes as a whole file, or as the content
- * of one frame whose header and checksums are right, which is where the decoder is. */
+/* Coverage-guided: any file as a trace (`make fuzz-trace`). The first byte chooses: the bytes as a whole file, or as
+ * the content of one frame whose header and checksums are right, which is where the decoder is. */
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -55,7 +55,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (!batch.events || batch.events > LAB_BATCH_EVENTS || batch.calls > LAB_BATCH_CALLS)
 			abort();
 		for (unsigned i = 0; i < batch.events; i++)
-			if (batch.event[i].kind >= LAB_KINDS || (batch.event[i].kind == LAB_CALL && batch.event[i].addr >= batch.calls))
+			if (batch.event[i].kind >= LAB_KINDS ||
+			    (batch.event[i].kind == LAB_CALL && batch.event[i].addr >= batch.calls))
 				abort();
 	}
 	lab_source_close(s);

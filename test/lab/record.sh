@@ -1,5 +1,6 @@
 #!/bin/bash
-# `vellum lab record` on real programs: their output and status, what the trace holds, and that the lab runs it. `make record-test`.
+# `vellum lab record` on real programs: their output and status, what the trace holds, and that the lab runs it. `make
+# record-test`.
 #
 #   record.sh BUILD
 set -u
@@ -92,7 +93,8 @@ check "and are switched between" [ "$(count "$work/threads.vtrace" switch)" -gt 
 # Nothing is lost: neither another trace, nor what a trace is made from, nor an old one by a conversion that fails.
 cp "$work/threads.vtrace" "$work/kept.vtrace"
 "$vellum" lab record --quiet -o "$work/kept.vtrace" -- /bin/true 2>"$work/error"
-check "another trace in its place" [ $? = 2 ] && check "... is named" grep -q 'is there already: name another file by -o, or replace it by --force' "$work/error"
+check "another trace in its place" [ $? = 2 ] && check "... is named" grep -q \
+	'is there already: name another file by -o, or replace it by --force' "$work/error"
 printf 'I  04000890,3\n L 1ffeffe7e,8\n' >"$work/lackey"
 cp "$work/lackey" "$work/same"
 "$vellum" lab import -o "$work/same" "$work/same" 2>"$work/error"
@@ -100,14 +102,16 @@ check "a trace over its own input" [ $? = 2 ] && check "... says so" grep -q 'na
 check "the input is what it was" cmp -s "$work/lackey" "$work/same"
 echo 'no such line' >>"$work/same"
 "$vellum" lab import --format lackey -o "$work/kept.vtrace" "$work/same" 2>"$work/error"
-check "a conversion that fails" [ $? = 2 ] && check "the old trace is what it was" cmp -s "$work/threads.vtrace" "$work/kept.vtrace"
+check "a conversion that fails" [ $? = 2 ] && check "the old trace is what it was" cmp -s "$work/threads.vtrace" \
+	"$work/kept.vtrace"
 check "one that may be replaced" "$vellum" lab record --quiet --force -o "$work/kept.vtrace" -- /bin/true
 check "and was" [ "$(count "$work/kept.vtrace" processes)" = 1 ]
 check "nothing is left beside it" [ -z "$(find "$work" -name 'kept.vtrace?*')" ]
 
 # What cannot be done is said, and leaves no file.
 "$vellum" lab record -o "$work/none.vtrace" -- /nonexistent 2>"$work/error"
-check "a program that is not there" [ $? = 2 ] && check "... is named" grep -q '/nonexistent: no such program' "$work/error"
+check "a program that is not there" [ $? = 2 ] && check "... is named" grep -q '/nonexistent: no such program' \
+	"$work/error"
 PATH=/nonexistent "$vellum" lab record -o "$work/none.vtrace" -- /bin/true 2>"$work/error"
 check "without QEMU" grep -q 'apt-get install qemu-user' "$work/error"
 check "no file" [ ! -e "$work/none.vtrace" ]

@@ -29,7 +29,8 @@ static void below_idle(void *ctx, hfn_t frame)
 
 	for (unsigned i = 0; i < CPUS; i++)
 		if (m_reaches(&w->cpu[i], frame.v))
-			fail(w, "mmu/ frees frame %llx, which a CPU in the guest still reaches (S11)", (unsigned long long)frame.v);
+			fail(w, "mmu/ frees frame %llx, which a CPU in the guest still reaches (S11)",
+			     (unsigned long long)frame.v);
 	for (unsigned i = 0; p && i < PAGE_SIZE; i += 8)
 		memcpy(p + i, &nowhere, 8);
 }
@@ -103,7 +104,8 @@ static bool below_invvpid(void *ctx, enum invvpid_type type, uint16_t vpid, gva_
 	if (type == INVVPID_ADDRESS && !x_canonical(X_5LEVEL, gva.v))
 		fail(w, "INVVPID of %llx, which is no address", (unsigned long long)gva.v);
 	if (!cpu || !ok || (!vpid && type != INVVPID_ALL)) {
-		fail(w, "INVVPID type %d, VPID %u: %s", (int)type, vpid, cpu ? "not offered by the CPU" : "outside mmu_enter");
+		fail(w, "INVVPID type %d, VPID %u: %s", (int)type, vpid,
+		     cpu ? "not offered by the CPU" : "outside mmu_enter");
 		return true;
 	}
 	if (refuses(w, type == INVVPID_ALL || (type != INVVPID_ADDRESS && !k->invvpid_all)))
@@ -127,7 +129,8 @@ static bool below_invept(void *ctx, enum invept_type type, uint64_t eptp)
 	return !refuses(w, type == INVEPT_ALL || !k->invept_all) && m_invept(cpu, type, eptp);
 }
 
-/* S16: what the guest makes mmu/ do in one hold of the lock is bounded. The host may ask for as much as it likes, also for a page that the
+/* S16: what the guest makes mmu/ do in one hold of the lock is bounded. The host may ask for as much as it likes, also
+ *      for a page that the
  * guest waits for. */
 static void check_work(struct world *w, struct vm *vm)
 {
@@ -141,7 +144,8 @@ static void check_work(struct world *w, struct vm *vm)
 	if (steps > MMU_STEPS_MAX)
 		fail(w, "one call took %llu steps (S16)", (unsigned long long)steps);
 	if (rmap > most)
-		fail(w, "one call looked at %llu entries of lists, and may look at %llu (S16)", (unsigned long long)rmap, (unsigned long long)most);
+		fail(w, "one call looked at %llu entries of lists, and may look at %llu (S16)",
+		     (unsigned long long)rmap, (unsigned long long)most);
 }
 
 static void below_lock(void *ctx, struct mmu_vm *mmu)
@@ -170,8 +174,16 @@ static void below_unlock(void *ctx, struct mmu_vm *mmu)
 void below_init(struct world *w)
 {
 	w->below = (struct mmu_below){
-		.frame_alloc = below_alloc, .frame_free = below_free, .frame_ptr = below_ptr, .kick = below_kick, .invvpid = below_invvpid,
-		.frame_idle = below_idle, .invept = below_invept, .lock = below_lock, .unlock = below_unlock,
-		.frame_alloc_low = w->c.low_frames ? NULL : below_alloc_low, .ctx = w,
+		.frame_alloc = below_alloc,
+		.frame_free = below_free,
+		.frame_ptr = below_ptr,
+		.kick = below_kick,
+		.invvpid = below_invvpid,
+		.frame_idle = below_idle,
+		.invept = below_invept,
+		.lock = below_lock,
+		.unlock = below_unlock,
+		.frame_alloc_low = w->c.low_frames ? NULL : below_alloc_low,
+		.ctx = w,
 	};
 }

@@ -20,7 +20,10 @@ static void cover_path(struct world *w, const struct x_regs *r, const struct out
 {
 	uint64_t leaf = x->level[x->levels - 1].value;
 
-	cover(w, x->shift == 12 ? COVER_PAGE_4K : x->shift == 21 ? COVER_PAGE_2M : x->shift == 22 ? COVER_PAGE_4M : COVER_PAGE_1G);
+	cover(w, x->shift == 12	  ? COVER_PAGE_4K
+		 : x->shift == 21 ? COVER_PAGE_2M
+		 : x->shift == 22 ? COVER_PAGE_4M
+				  : COVER_PAGE_1G);
 	if (leaf & X_G && r->cr4 & X_CR4_PGE)
 		cover(w, COVER_GLOBAL);
 	for (unsigned i = 1; i < x->levels; i++)
@@ -93,9 +96,10 @@ void cover_registers(struct vcpu *v, const struct x_regs *old)
 {
 	struct world *w = v->vm->world;
 	uint64_t cr0 = old->cr0 ^ v->regs.cr0, cr4 = old->cr4 ^ v->regs.cr4, efer = old->efer ^ v->regs.efer;
-	static const struct { uint64_t bit; enum coverage what; } in_cr4[] = {
-		{ X_CR4_PGE, COVER_CR4_PGE }, { X_CR4_PSE, COVER_CR4_PSE }, { X_CR4_PAE, COVER_CR4_PAE }, { X_CR4_SMEP, COVER_CR4_SMEP },
-		{ X_CR4_SMAP, COVER_CR4_SMAP }, { X_CR4_LA57, COVER_CR4_LA57 },
+	static const struct { uint64_t bit; enum coverage what;
+	} in_cr4[] = {
+		{ X_CR4_PGE, COVER_CR4_PGE },	{ X_CR4_PSE, COVER_CR4_PSE },	{ X_CR4_PAE, COVER_CR4_PAE },
+		{ X_CR4_SMEP, COVER_CR4_SMEP }, { X_CR4_SMAP, COVER_CR4_SMAP }, { X_CR4_LA57, COVER_CR4_LA57 },
 	};
 
 	if (cr0 & X_CR0_WP)
@@ -146,7 +150,8 @@ bool coverage_print(const struct account *a, const struct mmu_ops *ops, bool all
 		for (unsigned mode = 0; mode < 5; mode++) {
 			char text[60];
 
-			snprintf(text, sizeof(text), "accesses under %s, paging: %s", mmu_mechanisms[i]->name, modes[mode]);
+			snprintf(text, sizeof(text), "accesses under %s, paging: %s", mmu_mechanisms[i]->name,
+				 modes[mode]);
 			ok &= line(ops, text, a->by_mechanism[i][mode], true, all);
 		}
 	return ok;

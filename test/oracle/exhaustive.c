@@ -1,11 +1,12 @@
-/* exhaustive: every combination of the bits that decide an access, through every mechanism, each access fresh and again cached.
+/* exhaustive: every combination of the bits that decide an access, through every mechanism, each access fresh and again
+ * cached.
  *
  *   exhaustive [--full] [--mechanism NAME] [--mode 32|pae|4level|5level]
  *
- * P, W, U, A, D, XD and a reserved bit in the leaf and one level up, by CR0.WP, EFER.NXE, CR4.SMEP, CR4.SMAP, RFLAGS.AC, by user
- * or supervisor, by read, write or fetch, and by implicit reads and writes. A guest of five levels runs through EPT tables of four
- * levels and of five. Without --full, entries that are not present are
- * tried in a few forms only. */
+ * P, W, U, A, D, XD and a reserved bit in the leaf and one level up, by CR0.WP, EFER.NXE, CR4.SMEP, CR4.SMAP,
+ * RFLAGS.AC, by user or supervisor, by read, write or fetch, and by implicit reads and writes. A guest of five levels
+ * runs through EPT tables of four levels and of five. Without --full, entries that are not present are tried in a few
+ * forms only. */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -130,8 +131,8 @@ static bool try_mode(struct world *w, enum x_mode mode, bool full)
 			fail(w, "the registers cannot be set");
 		for (unsigned u = 0; u < 128 && !w->failed; u++)
 			for (unsigned l = 0; l < 128 && worth(mode, u, full); l++)
-				if (worth(mode, l, full) &&
-				    !try_entries(&p, flags(mode, u) | L1_GFN * 4096ull, flags(mode, l) | DATA_GFN * 4096ull)) {
+				if (worth(mode, l, full) && !try_entries(&p, flags(mode, u) | L1_GFN * 4096ull,
+									 flags(mode, l) | DATA_GFN * 4096ull)) {
 					printf("  registers %x, upper entry flags %x, leaf flags %x\n", r, u, l);
 					break;
 				}
@@ -139,7 +140,8 @@ static bool try_mode(struct world *w, enum x_mode mode, bool full)
 	return !w->failed;
 }
 
-static bool try_mechanism(const struct mmu_ops *ops, enum x_mode mode, unsigned ept_levels, bool full, uint64_t *accesses)
+static bool try_mechanism(const struct mmu_ops *ops, enum x_mode mode, unsigned ept_levels, bool full,
+			  uint64_t *accesses)
 {
 	struct config c = config_from_seed(0, ops);
 	struct world *w;

@@ -1,4 +1,5 @@
-/* The oracle under libFuzzer: the input's first bytes choose mechanism and configuration, the rest are steps of 16 bytes. */
+/* The oracle under libFuzzer: the input's first bytes choose mechanism and configuration, the rest are steps of 16
+ * bytes. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +38,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		decode(&step[q.steps++], data);
 	if (sequence_run(&q, NULL, &at, why, 1))
 		return 0;
-	printf("FAILED: mechanism %s, seed %u, step %zu (%s)\n  %s\n", q.c.ops->name, seed, at, op_name(step[at].op), why);
+	printf("FAILED: mechanism %s, seed %u, step %zu (%s)\n  %s\n", q.c.ops->name, seed, at, op_name(step[at].op),
+	       why);
 	q.steps = at + 1;
 	sequence_shrink(&q, why, 1);
 	printf("shrunk to %zu steps:\n  %s\n", q.steps, why);

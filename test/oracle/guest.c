@@ -77,8 +77,8 @@ static bool carry_out(struct vcpu *v, uint64_t va, struct x_access a, struct obs
 	return false;
 }
 
-/* An implicit access that the error code does not tell from an explicit one: without EPT the mechanism finds out by trying, and may
- * have set the leaf's dirty flag by then. */
+/* An implicit access that the error code does not tell from an explicit one: without EPT the mechanism finds out by
+ * trying, and may have set the leaf's dirty flag by then. */
 static bool in_disguise(const struct vcpu *v, struct x_access a)
 {
 	return a.implicit && v->cpl != 3 && v->regs.ac && v->regs.cr4 & X_CR4_SMAP && !v->mmu.intercepts.ept;
@@ -97,7 +97,8 @@ static bool fits_fresh(struct vcpu *v, const struct outcome *x, struct x_access 
 		if (!x->complete && good)
 			good--; /* the last entry was no use */
 		for (unsigned i = 0; i < good; i++)
-			if (!gm_adopt(vm, x->level[i].gpa, size, X_A | (x->level[i].gpa == x->level[x->levels - 1].gpa ? early : 0)))
+			if (!gm_adopt(vm, x->level[i].gpa, size,
+				      X_A | (x->level[i].gpa == x->level[x->levels - 1].gpa ? early : 0)))
 				return false;
 		return true;
 	}
@@ -107,12 +108,14 @@ static bool fits_fresh(struct vcpu *v, const struct outcome *x, struct x_access 
 		if (gm_lacks(vm, x->level[i].gpa, size, X_A | (i + 1 == x->levels && a.write ? X_D : 0)))
 			return false;
 	for (unsigned i = 0; i < x->levels; i++)
-		if (!gm_adopt(vm, x->level[i].gpa, size, X_A | (x->level[i].gpa == x->level[x->levels - 1].gpa && a.write ? X_D : 0)))
+		if (!gm_adopt(vm, x->level[i].gpa, size,
+			      X_A | (x->level[i].gpa == x->level[x->levels - 1].gpa && a.write ? X_D : 0)))
 			return false; /* a table that maps itself is used at several levels */
 	return true;
 }
 
-/* What a table says that is no memory, which reads as ones, leads to memory: nothing can keep such a translation up to date. */
+/* What a table says that is no memory, which reads as ones, leads to memory: nothing can keep such a translation up to
+ * date. */
 static bool by_ones(struct vcpu *v, const struct outcome *x, const struct observed *o)
 {
 	bool aside = false;
@@ -122,8 +125,10 @@ static bool by_ones(struct vcpu *v, const struct outcome *x, const struct observ
 	return aside && !x->fault && o->gpa == x->gpa;
 }
 
-/* A table lies where no memory is, or in ROM: the mechanism leaves that to the emulator, whose own walk then decides. */
-static bool left_to_emulator(struct vcpu *v, const struct outcome *x, uint64_t va, struct x_access a, struct observed *o)
+/* A table lies where no memory is, or in ROM: the mechanism leaves that to the emulator, whose own walk then
+ * decides. */
+static bool left_to_emulator(struct vcpu *v, const struct outcome *x, uint64_t va, struct x_access a,
+			     struct observed *o)
 {
 	unsigned size = x_entry_size(x_mode(&v->regs));
 	struct ram *r = ram_find(v->vm, o->gpa >> PAGE_SHIFT);
@@ -142,14 +147,16 @@ static bool left_to_emulator(struct vcpu *v, const struct outcome *x, uint64_t v
 	o->error = x->error;
 	if (!x->fault)
 		return true;
-	/* A page fault invalidates what was cached for its address; the CPU took none, so the emulator must see to that. */
+	/* A page fault invalidates what was cached for its address; the CPU took none, so the emulator must see to
+	 * that. */
 	o->how = SEEN_FAULT;
 	mmu_invlpg(&v->mmu, GVA(va));
 	return true;
 }
 
 /* The emulator knows an implicit access when it makes one, and its own walk decides. */
-static bool found_by_emulator(struct vcpu *v, const struct outcome *x, uint64_t va, struct x_access a, struct observed *o)
+static bool found_by_emulator(struct vcpu *v, const struct outcome *x, uint64_t va, struct x_access a,
+			      struct observed *o)
 {
 	unsigned size = x_entry_size(x_mode(&v->regs));
 	struct x_access plain = a;
@@ -161,7 +168,8 @@ static bool found_by_emulator(struct vcpu *v, const struct outcome *x, uint64_t 
 	if ((!x->complete || o->gpa != x->gpa) && !spec_stale(v, va, plain, o, &gpa))
 		return false;
 	for (unsigned i = 0; i < x->levels; i++)
-		if (!gm_adopt(v->vm, x->level[i].gpa, size, X_A | (x->level[i].gpa == x->level[x->levels - 1].gpa && a.write ? X_D : 0)))
+		if (!gm_adopt(v->vm, x->level[i].gpa, size,
+			      X_A | (x->level[i].gpa == x->level[x->levels - 1].gpa && a.write ? X_D : 0)))
 			return false;
 	o->how = SEEN_FAULT;
 	o->error = x->error;
@@ -182,25 +190,28 @@ static void complain(struct vcpu *v, const struct outcome *x, uint64_t va, struc
 		uint64_t is = 0;
 
 		gm_real(v->vm, x->level[i].gpa, x_entry_size(x_mode(&v->regs)), &is);
-		n += (size_t)snprintf(path + n, sizeof(path) - n, " %llx:%llx/%llx", (unsigned long long)x->level[i].gpa,
-				      (unsigned long long)x->level[i].value, (unsigned long long)is);
+		n += (size_t)snprintf(path + n, sizeof(path) - n, " %llx:%llx/%llx",
+				      (unsigned long long)x->level[i].gpa, (unsigned long long)x->level[i].value,
+				      (unsigned long long)is);
 	}
 
 	if (x->fault)
 		snprintf(must, sizeof(must), "fault with error %x", x->error);
 	else
-		snprintf(must, sizeof(must), "reach gpa %llx (hfn %llx%s%s%s), flags A%s set", (unsigned long long)x->gpa,
-			 p && p->in ? (unsigned long long)p->hfn : 0ull, p ? "" : " no memory", p && p->merged ? " merged" : "",
-			 p && !p->in ? " swapped" : "", a.write ? " D" : "");
+		snprintf(must, sizeof(must), "reach gpa %llx (hfn %llx%s%s%s), flags A%s set",
+			 (unsigned long long)x->gpa, p && p->in ? (unsigned long long)p->hfn : 0ull,
+			 p ? "" : " no memory", p && p->merged ? " merged" : "", p && !p->in ? " swapped" : "",
+			 a.write ? " D" : "");
 	fail(v->vm->world,
-	     "%s, mode %d: %s%s%s of %llx by a %s %s %llx after %u attempts; it must (S2) %s, or be explained by what the guest did "
+	     "%s, mode %d: %s%s%s of %llx by a %s %s %llx after %u attempts; it must (S2) %s, or be explained by what "
+	     "the guest did "
 	     "not invalidate; entries, must/is:%s; CPU's tables:%s",
 	     mechanism(v), (int)x_mode(&v->regs),
 	     a.write   ? "write"
 	     : a.fetch ? "fetch"
 		       : "read",
-	     a.implicit ? ", implicit" : "", v->regs.ac ? ", AC" : "", (unsigned long long)va, a.user ? "user" : "supervisor",
-	     hows[o->how], (unsigned long long)what, o->attempts, must, path, built);
+	     a.implicit ? ", implicit" : "", v->regs.ac ? ", AC" : "", (unsigned long long)va,
+	     a.user ? "user" : "supervisor", hows[o->how], (unsigned long long)what, o->attempts, must, path, built);
 }
 
 /* Guest memory changes: by the guest's own store, wherever mmu/ lets it happen, or by the hypervisor for it. */
@@ -213,7 +224,8 @@ void guest_store(struct vcpu *v, uint64_t gpa, unsigned size, uint64_t value, bo
 	if (!p || r->kind == SLOT_ROM)
 		return;
 	cover(vm->world, by_hypervisor ? COVER_EDIT_EMULATED : COVER_EDIT_STORED);
-	TRACE("  store %llx <- %llx%s\n", (unsigned long long)gpa, (unsigned long long)value, by_hypervisor ? " by the hypervisor" : "");
+	TRACE("  store %llx <- %llx%s\n", (unsigned long long)gpa, (unsigned long long)value,
+	      by_hypervisor ? " by the hypervisor" : "");
 	if (by_hypervisor) {
 		vm->world->storing = gpa | 7;
 		if (mmu_guest_write(&vm->mmu, GPA(gpa), &value, size) != size) {
@@ -239,8 +251,8 @@ static void load(struct vcpu *v, uint64_t gpa, unsigned size, bool by_hypervisor
 	else if (mmu_guest_read(&vm->mmu, GPA(gpa), &is, size) != size)
 		fail(vm->world, "mmu_guest_read does not read %llx", (unsigned long long)gpa);
 	if (is != must)
-		fail(vm->world, "gpa %llx reads as %llx and must be %llx", (unsigned long long)gpa, (unsigned long long)is,
-		     (unsigned long long)must);
+		fail(vm->world, "gpa %llx reads as %llx and must be %llx", (unsigned long long)gpa,
+		     (unsigned long long)is, (unsigned long long)must);
 }
 
 /* Notes what is about to be accessed. */
@@ -264,7 +276,8 @@ static uint64_t begin(struct vcpu *v, uint64_t va, struct x_access a)
 }
 
 /* What an access did is right, and it has its effect. Returns and *gpa as guest_access. */
-static bool judge(struct vcpu *v, uint64_t va, struct x_access a, unsigned size, const uint64_t *value, uint64_t *gpa, struct observed seen)
+static bool judge(struct vcpu *v, uint64_t va, struct x_access a, unsigned size, const uint64_t *value, uint64_t *gpa,
+		  struct observed seen)
 {
 	struct world *w = v->vm->world;
 	enum x_mode mode = x_mode(&v->regs);
@@ -275,9 +288,13 @@ static bool judge(struct vcpu *v, uint64_t va, struct x_access a, unsigned size,
 	if ((o.attempts > 1 || o.flags_set) && mode != X_NONE)
 		spec_adopt_all(v, va, a);
 	x = spec_walk(v->vm, &v->regs, va, a);
-	TRACE("  %s%s of %llx: how %d hpa %llx gpa %llx error %x, attempts %u; fresh: %s gpa %llx error %x\n", a.user ? "user " : "",
-	      a.write ? "write" : a.fetch ? "fetch" : "read", (unsigned long long)va, (int)o.how, (unsigned long long)o.hpa,
-	      (unsigned long long)o.gpa, o.error, o.attempts, x.fault ? "fault" : "ok", (unsigned long long)x.gpa, x.error);
+	TRACE("  %s%s of %llx: how %d hpa %llx gpa %llx error %x, attempts %u; fresh: %s gpa %llx error %x\n",
+	      a.user ? "user " : "",
+	      a.write	? "write"
+	      : a.fetch ? "fetch"
+			: "read",
+	      (unsigned long long)va, (int)o.how, (unsigned long long)o.hpa, (unsigned long long)o.gpa, o.error,
+	      o.attempts, x.fault ? "fault" : "ok", (unsigned long long)x.gpa, x.error);
 	*gpa = x.gpa;
 	cover_access(v, &x, a, &o);
 	if (!left_to_emulator(v, &x, va, a, &o) && !found_by_emulator(v, &x, va, a, &o) && !fits_fresh(v, &x, a, &o)) {
@@ -311,7 +328,8 @@ bool guest_access(struct vcpu *v, uint64_t va, struct x_access a, unsigned size,
 
 /* ---- events ---- */
 
-/* Could the CPU write there by itself? Not to a device or to ROM, nor by tables that are no memory, nor where no leaf can be right. */
+/* Could the CPU write there by itself? Not to a device or to ROM, nor by tables that are no memory, nor where no leaf
+ * can be right. */
 static bool deliverable(struct vcpu *v, uint64_t va, struct x_access a)
 {
 	struct outcome x = spec_walk(v->vm, &v->regs, va, a);

@@ -82,8 +82,9 @@ static void compare_page(struct vm *vm, struct ram *r, uint64_t index)
 		memcpy(&have, is + i, 8);
 		memcpy(&must, p->bytes + i, 8);
 		if (have != must)
-			fail(vm->world, "guest memory at %llx is %llx and must be %llx", (unsigned long long)((r->base + index) * PAGE_SIZE + i),
-			     (unsigned long long)have, (unsigned long long)must);
+			fail(vm->world, "guest memory at %llx is %llx and must be %llx",
+			     (unsigned long long)((r->base + index) * PAGE_SIZE + i), (unsigned long long)have,
+			     (unsigned long long)must);
 	}
 }
 

@@ -90,11 +90,13 @@ static uint8_t order_of(const struct ram *r, uint64_t index)
 {
 	uint64_t gfn = r->base + index, block = align_down(gfn, 512), giga = align_down(gfn, 1u << 18);
 
-	if (!r->home || (r->base ^ r->home) & 511 || block < r->base || block + 512 > r->base + r->pages || r->base & 511)
+	if (!r->home || (r->base ^ r->home) & 511 || block < r->base || block + 512 > r->base + r->pages ||
+	    r->base & 511)
 		return 0;
 	if (r->irregular[index / 512])
 		return 0;
-	if ((r->base ^ r->home) & 0x3ffff || giga < r->base || giga + (1u << 18) > r->base + r->pages || r->irregular_all)
+	if ((r->base ^ r->home) & 0x3ffff || giga < r->base || giga + (1u << 18) > r->base + r->pages ||
+	    r->irregular_all)
 		return 9;
 	return 18;
 }
@@ -110,7 +112,8 @@ static bool backing_page(struct backing *b, uint64_t index, struct backing_page 
 	}
 	if (!p->in)
 		return false;
-	*out = (struct backing_page){ .hfn = HFN(p->hfn), .order = order_of(r, index), .writable = !p->merged && !p->frozen };
+	*out = (struct backing_page){ .hfn = HFN(p->hfn), .order = order_of(r, index),
+				      .writable = !p->merged && !p->frozen };
 	return true;
 }
 
@@ -205,7 +208,8 @@ void page_out(struct vm *vm, uint64_t gfn)
 		fail(vm->world, "page %llx changed unseen before it was swapped out", (unsigned long long)gfn);
 	for (unsigned i = 0; i < CPUS; i++)
 		if (!p->merged && m_reaches(&vm->world->cpu[i], p->hfn))
-			fail(vm->world, "page %llx is swapped out, and a CPU in the guest still reaches it (S11)", (unsigned long long)gfn);
+			fail(vm->world, "page %llx is swapped out, and a CPU in the guest still reaches it (S11)",
+			     (unsigned long long)gfn);
 	forsake(vm->world, p);
 	cover(vm->world, COVER_SWAPPED);
 	page_regularity(r, gfn - r->base);
@@ -232,7 +236,8 @@ void block_out(struct ram *r, uint64_t first)
 			continue;
 		p->leaving = false;
 		if (!same_as_frame(w, p))
-			fail(w, "page %llx changed unseen before its block was swapped out", (unsigned long long)(r->base + first + i));
+			fail(w, "page %llx changed unseen before its block was swapped out",
+			     (unsigned long long)(r->base + first + i));
 		forsake(w, p);
 	}
 }
@@ -301,8 +306,8 @@ void pages_merge(struct vm *vm, uint64_t gfn1, uint64_t gfn2)
 	struct world *w = vm->world;
 	struct page *a = page_find(vm, gfn1), *b = page_find(vm, gfn2);
 
-	if (!a || !b || ram_find(vm, gfn1)->linear || ram_find(vm, gfn2)->linear || a == b || !a->in || !b->in || a->hfn == b->hfn || ram_find(vm, gfn1)->kind != SLOT_RAM ||
-	    ram_find(vm, gfn2)->kind != SLOT_RAM)
+	if (!a || !b || ram_find(vm, gfn1)->linear || ram_find(vm, gfn2)->linear || a == b || !a->in || !b->in ||
+	    a->hfn == b->hfn || ram_find(vm, gfn1)->kind != SLOT_RAM || ram_find(vm, gfn2)->kind != SLOT_RAM)
 		return;
 	set_frozen(vm, gfn1, true);
 	set_frozen(vm, gfn2, true);

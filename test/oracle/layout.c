@@ -1,10 +1,11 @@
-/* Where the guests keep their tables, which addresses they use, and what they write into entries. Few addresses and few tables,
- * so that everything is reached again and again. */
+/* Where the guests keep their tables, which addresses they use, and what they write into entries. Few addresses and few
+ * tables, so that everything is reached again and again. */
 #include <string.h>
 
 #include "test/oracle/oracle.h"
 
-/* Tables of 8-byte entries: five last-level, four PDs, two PDPTs, two PML4s, one PML5; then pages with PAE's four PDPTEs. */
+/* Tables of 8-byte entries: five last-level, four PDs, two PDPTs, two PML4s, one PML5; then pages with PAE's four
+ * PDPTEs. */
 static const uint16_t wide[] = { 1, 2, 511, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26 };
 #define WIDE_L1 5u
 #define WIDE_L2 9u
@@ -63,7 +64,9 @@ uint64_t layout_va(const struct x_regs *r, uint32_t b, uint64_t v)
 	if (mode == X_NONE && b & 1)
 		return offset | slots4[b >> 1 & 3] << 12 | slots4[b >> 3 & 1] << 21;
 	if (mode == X_NONE)
-		return (v >> 16 & 15 ? (v >> 20 & 3 ? v >> 24 & 0x3fffff : 0x800000 + (v >> 24 & 0x3fffff)) : v >> 24 & 0xffffffff) & ~7ull;
+		return (v >> 16 & 15 ? (v >> 20 & 3 ? v >> 24 & 0x3fffff : 0x800000 + (v >> 24 & 0x3fffff))
+				     : v >> 24 & 0xffffffff) &
+		       ~7ull;
 	if ((b >> 24 & 15) == 0)
 		return layout_direct(mode, v & 0x3ffff8);
 	if (mode == X_32BIT) {
@@ -78,7 +81,8 @@ uint64_t layout_va(const struct x_regs *r, uint32_t b, uint64_t v)
 
 uint64_t layout_beyond(unsigned which)
 {
-	static const uint64_t bits[] = { BIT(47), BIT(48), BIT(56), BIT(57), BIT(63), MASK(63, 48), MASK(63, 57), MASK(63, 32) };
+	static const uint64_t bits[] = { BIT(47), BIT(48),	BIT(56),      BIT(57),
+					 BIT(63), MASK(63, 48), MASK(63, 57), MASK(63, 32) };
 
 	return which & 24 ? 0 : bits[which & 7];
 }
@@ -158,7 +162,9 @@ static const uint16_t flag_bits[] = { 0, 0, 1, 1, 1,  1,  2,  2, 2,  5,  5,  5, 
 
 static uint64_t large_base(unsigned which)
 {
-	static const uint64_t base[] = { 0, 0x200000, 0x800000, 0xa00000, 0x40000000, 0x100000000, 0x1000000, 0x400000 };
+	static const uint64_t base[] = {
+		0, 0x200000, 0x800000, 0xa00000, 0x40000000, 0x100000000, 0x1000000, 0x400000
+	};
 
 	return base[which & 7];
 }
@@ -222,7 +228,9 @@ uint64_t layout_entry(const struct world *w, uint64_t gfn, unsigned size, uint64
 	case 4:
 		return (old ^ BIT(flag_bits[which % ARRAY_SIZE(flag_bits)])) & mask;
 	case 5:
-		return (old ^ BIT(flag_bits[which % ARRAY_SIZE(flag_bits)]) ^ BIT(flag_bits[(which >> 8) % ARRAY_SIZE(flag_bits)])) & mask;
+		return (old ^ BIT(flag_bits[which % ARRAY_SIZE(flag_bits)]) ^
+			BIT(flag_bits[(which >> 8) % ARRAY_SIZE(flag_bits)])) &
+		       mask;
 	case 6:
 		return v & 0x1000000 ? 0 : (old & ~X_P) & mask;
 	case 7:
@@ -257,8 +265,8 @@ static void put(struct vm *vm, uint64_t gfn, unsigned index, unsigned size, uint
 	gm_write(vm, gfn * 4096 + index * size, size, value);
 }
 
-static void fill_tables(struct vm *vm, const uint16_t *table, unsigned first, unsigned end, unsigned size, const uint16_t *next,
-			unsigned nexts, uint64_t *random)
+static void fill_tables(struct vm *vm, const uint16_t *table, unsigned first, unsigned end, unsigned size,
+			const uint16_t *next, unsigned nexts, uint64_t *random)
 {
 	for (unsigned t = first; t < end; t++)
 		for (unsigned i = 0; i < (size == 4 ? 8 : 4); i++) {

@@ -1,12 +1,12 @@
 /* oracle: the random test of the memory mechanisms.
  *
- *   oracle [--mechanism NAME] [--seed N] [--runs N] [--steps N] [--accesses N] [--seconds N] [--thorough] [--account] [--coverage]
- *          [--covered] [--no-shrink] [--save FILE]
+ *   oracle [--mechanism NAME] [--seed N] [--runs N] [--steps N] [--accesses N] [--seconds N] [--thorough] [--account]
+ *          [--coverage] [--covered] [--no-shrink] [--save FILE]
  *   oracle --replay FILE [--trace]
  *
- * Runs sequences from consecutive seeds until so many runs, accesses or seconds are over. A failure is shrunk and printed.
- * --coverage prints how often each step and each thing that steps are for happened; --covered, only what never did. That is a
- * failure, too: of the tests. */
+ * Runs sequences from consecutive seeds until so many runs, accesses or seconds are over. A failure is shrunk and
+ * printed. --coverage prints how often each step and each thing that steps are for happened; --covered, only what never
+ * did. That is a failure, too: of the tests. */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,8 +52,8 @@ struct options {
 
 static bool failed(struct sequence *q, size_t at, char why[800], const struct options *o)
 {
-	printf("FAILED: mechanism %s, seed %llu, step %zu (%s)\n  %s\n", q->c.ops->name, (unsigned long long)q->c.seed, at,
-	       op_name(q->step[at].op), why);
+	printf("FAILED: mechanism %s, seed %llu, step %zu (%s)\n  %s\n", q->c.ops->name, (unsigned long long)q->c.seed,
+	       at, op_name(q->step[at].op), why);
 	if (o->no_shrink)
 		return false;
 	q->steps = at + 1;
@@ -83,17 +83,18 @@ static bool one_run(const struct options *o, const struct mmu_ops *ops, uint64_t
 
 static void report(const char *name, const struct account *a, double seconds, bool accounted)
 {
-	printf("%-7s %10llu accesses checked (%.2f M/s; none %llu, 32-bit %llu, PAE %llu, 4-level %llu, 5-level %llu), %llu "
+	printf("%-7s %10llu accesses checked (%.2f M/s; none %llu, 32-bit %llu, PAE %llu, 4-level %llu, 5-level %llu), "
+	       "%llu "
 	       "faults, %llu MMIO, "
 	       "%llu emulated, %llu stale, %llu exits, %llu spurious, at most %llu steps a call\n",
-	       name, (unsigned long long)a->accesses, (double)a->accesses / seconds / 1e6, (unsigned long long)a->by_mode[0],
-	       (unsigned long long)a->by_mode[1], (unsigned long long)a->by_mode[2], (unsigned long long)a->by_mode[3],
-	       (unsigned long long)a->by_mode[4], (unsigned long long)a->faults, (unsigned long long)a->mmio,
-	       (unsigned long long)a->emulated, (unsigned long long)a->stale, (unsigned long long)a->exits,
-	       (unsigned long long)a->spurious, (unsigned long long)a->steps_most);
+	       name, (unsigned long long)a->accesses, (double)a->accesses / seconds / 1e6,
+	       (unsigned long long)a->by_mode[0], (unsigned long long)a->by_mode[1], (unsigned long long)a->by_mode[2],
+	       (unsigned long long)a->by_mode[3], (unsigned long long)a->by_mode[4], (unsigned long long)a->faults,
+	       (unsigned long long)a->mmio, (unsigned long long)a->emulated, (unsigned long long)a->stale,
+	       (unsigned long long)a->exits, (unsigned long long)a->spurious, (unsigned long long)a->steps_most);
 	if (accounted)
-		printf("%-7s %10llu flushes issued, %llu of them dropped nothing that was wrong\n", name, (unsigned long long)a->flushes,
-		       (unsigned long long)a->flushes_idle);
+		printf("%-7s %10llu flushes issued, %llu of them dropped nothing that was wrong\n", name,
+		       (unsigned long long)a->flushes, (unsigned long long)a->flushes_idle);
 }
 
 static double cpu_seconds(void)
@@ -184,11 +185,12 @@ static void other(struct options *o, int option)
 static void parse(int argc, char **argv, struct options *o)
 {
 	static const struct option names[] = {
-		{ "mechanism", 1, NULL, 'm' }, { "seed", 1, NULL, 's' }, { "runs", 1, NULL, 'r' }, { "steps", 1, NULL, 'n' },
-		{ "accesses", 1, NULL, 'a' }, { "seconds", 1, NULL, 't' }, { "thorough", 0, NULL, 'T' }, { "account", 0, NULL, 'A' },
-		{ "save", 1, NULL, 'S' }, { "replay", 1, NULL, 'R' }, { "mutant", 1, NULL, 'M' }, { "mutants", 0, NULL, 'L' },
-		{ "no-shrink", 0, NULL, 'N' }, { "trace", 0, NULL, 'V' },
-		{ "coverage", 0, NULL, 'C' }, { "covered", 0, NULL, 'D' }, { NULL, 0, NULL, 0 }
+		{ "mechanism", 1, NULL, 'm' }, { "seed", 1, NULL, 's' },     { "runs", 1, NULL, 'r' },
+		{ "steps", 1, NULL, 'n' },     { "accesses", 1, NULL, 'a' }, { "seconds", 1, NULL, 't' },
+		{ "thorough", 0, NULL, 'T' },  { "account", 0, NULL, 'A' },  { "save", 1, NULL, 'S' },
+		{ "replay", 1, NULL, 'R' },    { "mutant", 1, NULL, 'M' },   { "mutants", 0, NULL, 'L' },
+		{ "no-shrink", 0, NULL, 'N' }, { "trace", 0, NULL, 'V' },    { "coverage", 0, NULL, 'C' },
+		{ "covered", 0, NULL, 'D' },   { NULL, 0, NULL, 0 }
 	};
 
 	for (int c; (c = getopt_long(argc, argv, "", names, NULL)) != -1;) {

@@ -1,8 +1,8 @@
-/* test/oracle/oracle.h - the random test of the mechanisms: a machine made of the model's CPUs, virtual machines over mmu/, and a
- * specification that says what each guest access may do.
+/* test/oracle/oracle.h - the random test of the mechanisms: a machine made of the model's CPUs, virtual machines over
+ * mmu/, and a specification that says what each guest access may do.
  *
- * O1: an outcome that a fresh walk of the guest's tables gives is right. Any other is right only if the guest's own staleness
- *     explains it: entries that the guest changed and has not invalidated since (spec_stale.c).
+ * O1: an outcome that a fresh walk of the guest's tables gives is right. Any other is right only if the guest's own
+ *     staleness explains it: entries that the guest changed and has not invalidated since (spec_stale.c).
  * O2: host-side changes are never stale: what a translation yields is what the memory map says now.
  * O3: every step is a function of its own few bytes and of the state; taking steps out leaves the others meaningful. */
 #ifndef VELLUM_TEST_ORACLE_H
@@ -31,7 +31,8 @@ struct config {
 	bool linear;              /* low memory lies in one piece, for good */
 	bool refusing;            /* the CPU refuses an INVVPID or INVEPT now and then */
 	bool starved;             /* once the VMs are made, there are no frames for tables but theirs */
-	bool top;                 /* there is memory at the end of 32-bit addresses, which is what a table entry of ones names */
+	/* there is memory at the end of 32-bit addresses, which is what a table entry of ones names */
+	bool top;
 	bool wide;                /* there are guest-physical addresses of more than 48 bits */
 	uint8_t mode;             /* that the guests start in: enum x_mode */
 	uint8_t mode_fixed;       /* they stay in it */
@@ -45,9 +46,12 @@ struct step {
 };
 
 #define OPS(O) \
-	O(ACCESS, 110) O(REPEAT, 30) O(TABLE_READ, 6) O(EDIT, 20) O(EDIT_FLUSH, 12) O(EDIT_PATH, 26) O(HEAL, 16) O(EDIT_OTHER, 8) \
-	O(DEVICE_WRITE, 3) O(INVLPG, 8) O(CR3, 8) O(CR0, 4) O(CR4, 5) O(EFER, 1) O(MODE, 1) O(INVPCID, 2) O(SPECULATE, 12) \
-	O(SWAP_OUT, 4) O(MERGE, 2) O(LOG_START, 1) O(LOG_COLLECT, 3) O(LOG_STOP, 1) O(SLOT, 1) O(PROTECT, 2) O(MIGRATE, 6) O(EXIT, 6) \
+	O(ACCESS, 110) O(REPEAT, 30) O(TABLE_READ, 6) O(EDIT, 20) O(EDIT_FLUSH, 12) O(EDIT_PATH, 26) O(HEAL, 16) \
+	O(EDIT_OTHER, 8) \
+	O(DEVICE_WRITE, 3) O(INVLPG, 8) O(CR3, 8) O(CR0, 4) O(CR4, 5) O(EFER, 1) O(MODE, 1) O(INVPCID, 2) \
+	O(SPECULATE, 12) \
+	O(SWAP_OUT, 4) O(MERGE, 2) O(LOG_START, 1) O(LOG_COLLECT, 3) O(LOG_STOP, 1) O(SLOT, 1) O(PROTECT, 2) \
+	O(MIGRATE, 6) O(EXIT, 6) \
 	O(REBOOT, 1) O(SWITCH, 1) O(COPY_TABLE, 2) O(REST, 2) O(RETRACK, 3) O(BLOCK, 2) O(DROP, 2) \
 	O(DELIVER, 6) O(CROWD, 1) O(PARTS, 3)
 
@@ -66,30 +70,42 @@ enum op {
 	C(USER_READ, "reads by the user") C(USER_WRITE, "writes by the user") C(USER_FETCH, "fetches by the user") \
 	C(IMPLICIT_READ, "implicit reads") C(IMPLICIT_WRITE, "implicit writes") C(AC, "accesses with RFLAGS.AC set") \
 	C(PAGE_4K, "through 4-KByte pages") C(PAGE_2M, "through 2-MByte pages") C(PAGE_4M, "through 4-MByte pages") \
-	C(PAGE_1G, "through 1-GByte pages") C(GLOBAL, "through global pages") C(SELF_MAPPED, "with one table at two levels") \
-	C(TO_TABLE, "accesses that reach a page table") C(TO_ROM, "writes to ROM") C(TO_MMIO, "accesses to MMIO or nowhere") \
-	C(FAULT_ABSENT, "faults: not present") C(FAULT_WRITE, "faults: not writable") C(FAULT_USER, "faults: not the user's") \
-	C(FAULT_RSVD, "faults: reserved bit") C(FAULT_FETCH, "faults: not executable") C(FAULT_IMPLICIT, "faults of implicit accesses") \
+	C(PAGE_1G, "through 1-GByte pages") C(GLOBAL, "through global pages") \
+	C(SELF_MAPPED, "with one table at two levels") \
+	C(TO_TABLE, "accesses that reach a page table") C(TO_ROM, "writes to ROM") \
+	C(TO_MMIO, "accesses to MMIO or nowhere") \
+	C(FAULT_ABSENT, "faults: not present") C(FAULT_WRITE, "faults: not writable") \
+	C(FAULT_USER, "faults: not the user's") \
+	C(FAULT_RSVD, "faults: reserved bit") C(FAULT_FETCH, "faults: not executable") \
+	C(FAULT_IMPLICIT, "faults of implicit accesses") \
 	C(EDIT_1, "edits of last-level entries") C(EDIT_2, "edits of level 2") C(EDIT_3, "edits of level 3") \
 	C(EDIT_4, "edits of level 4") C(EDIT_5, "edits of level 5") C(EDIT_STORED, "stores by the guest itself") \
 	C(EDIT_EMULATED, "stores by the hypervisor") C(EDIT_DEVICE, "edits by a device") \
-	C(CLEAR_A, "edits that clear A") C(CLEAR_D, "edits that clear D") C(SPLIT, "large pages split") C(JOIN, "tables made large pages") \
+	C(CLEAR_A, "edits that clear A") C(CLEAR_D, "edits that clear D") C(SPLIT, "large pages split") \
+	C(JOIN, "tables made large pages") \
 	C(INVLPG, "INVLPG") C(INVLPG_NOP, "INVLPG of what is no address") \
-	C(REFUSED, "INVVPIDs and INVEPTs that the CPU refused") C(INVPCID, "INVPCID") C(CR3_SAME, "loads of CR3 with the same") C(CR3_OTHER, "loads of CR3 with another") \
-	C(CR0_WP, "changes of CR0.WP") C(CR0_PG, "changes of CR0.PG") C(CR4_PGE, "changes of CR4.PGE") C(CR4_PSE, "changes of CR4.PSE") \
+	C(REFUSED, "INVVPIDs and INVEPTs that the CPU refused") C(INVPCID, "INVPCID") \
+	C(CR3_SAME, "loads of CR3 with the same") C(CR3_OTHER, "loads of CR3 with another") \
+	C(CR0_WP, "changes of CR0.WP") C(CR0_PG, "changes of CR0.PG") C(CR4_PGE, "changes of CR4.PGE") \
+	C(CR4_PSE, "changes of CR4.PSE") \
 	C(CR4_PAE, "changes of CR4.PAE") C(CR4_SMEP, "changes of CR4.SMEP") C(CR4_SMAP, "changes of CR4.SMAP") \
-	C(CR4_LA57, "changes of CR4.LA57") C(EFER_NXE, "changes of EFER.NXE") C(EFER_LMA, "changes of EFER.LMA") C(GP, "loads that raise #GP") \
+	C(CR4_LA57, "changes of CR4.LA57") C(EFER_NXE, "changes of EFER.NXE") C(EFER_LMA, "changes of EFER.LMA") \
+	C(GP, "loads that raise #GP") \
 	C(SWAPPED, "pages swapped out") C(MERGED, "pages merged") C(COPIED, "merged pages copied to be written") \
 	C(BLOCK_OUT, "blocks swapped out") C(BLOCK_HOME, "blocks brought together again") C(LOGS, "logs started") \
 	C(LOGGED, "pages found written in a log") C(SLOT_GONE, "slots removed") C(SLOT_BACK, "slots added") \
-	C(MIGRATED, "vCPUs moved to another CPU") C(VPID_REUSED, "VPIDs given anew") C(SWITCHED, "mechanisms switched") \
+	C(MIGRATED, "vCPUs moved to another CPU") C(VPID_REUSED, "VPIDs given anew") \
+	C(SWITCHED, "mechanisms switched") \
 	C(PDPT_NOWHERE, "loads of PDPTEs from where no memory is") C(ROOT_NOWHERE, "loads of CR3 that name no memory") \
-	C(PARTS, "INVLPGs of parts of another root's global page") C(TABLE_NOWHERE, "tables of ones that lead to memory") \
+	C(PARTS, "INVLPGs of parts of another root's global page") \
+	C(TABLE_NOWHERE, "tables of ones that lead to memory") \
 	C(DELIVERED, "events delivered") C(LOOSENED, "events delivered to a stack in a table in use") \
 	C(RELIEVED, "times that a VM lost tables of its own") C(INTERRUPTED, "operations interrupted") \
 	C(EPT_5, "accesses through EPT tables of five levels") \
-	C(TO_WIDE, "accesses to memory beyond 48 address bits") C(BEYOND, "accesses beyond what four levels of EPT translate") \
-	C(RACED, "host changes in the middle of a step") C(LAST_STORE, "stores by a vCPU that is being stopped") C(KICKED, "vCPUs stopped")
+	C(TO_WIDE, "accesses to memory beyond 48 address bits") \
+	C(BEYOND, "accesses beyond what four levels of EPT translate") \
+	C(RACED, "host changes in the middle of a step") C(LAST_STORE, "stores by a vCPU that is being stopped") \
+	C(KICKED, "vCPUs stopped")
 
 enum coverage {
 #define C(name, what) COVER_##name,
@@ -104,7 +120,8 @@ struct page {
 	uint64_t hfn;
 	uint8_t *bytes;     /* what the guest has there; NULL: zeroes */
 	bool in;            /* in memory, at hfn */
-	bool leaving;       /* the backing has it no more, and CPUs may still write to hfn: mmu/ has been told, and is at it */
+	/* the backing has it no more, and CPUs may still write to hfn: mmu/ has been told, and is at it */
+	bool leaving;
 	bool merged;
 	bool frozen;        /* the backing says "not writable" while a merge goes on */
 	bool written;       /* since the dirty log was last collected */
@@ -326,7 +343,8 @@ struct mmu_result exit_fault(struct vcpu *v, const struct m_result *r, bool deli
 /* guest.c: what the guest does */
 /* Returns true where the access succeeded; *gpa then says where. value: written, or NULL. size: 4 or 8. */
 bool guest_access(struct vcpu *v, uint64_t va, struct x_access a, unsigned size, const uint64_t *value, uint64_t *gpa);
-/* The CPU delivers an event to the supervisor: writes words of 8 bytes below va, from the beginning again after each exit. */
+/* The CPU delivers an event to the supervisor: writes words of 8 bytes below va, from the beginning again after each
+ * exit. */
 void guest_deliver(struct vcpu *v, uint64_t va, unsigned words, uint64_t value);
 void guest_store(struct vcpu *v, uint64_t gpa, unsigned size, uint64_t value, bool by_device);
 

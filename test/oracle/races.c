@@ -11,7 +11,8 @@ static void race_edit(struct vcpu *v, const struct step *s)
 	if (!x.levels)
 		return;
 	at = x.level[s->b % x.levels].gpa;
-	guest_store(v, at, size, layout_entry(v->vm->world, at >> PAGE_SHIFT, size, gm_read(v->vm, at, size), s->v), true);
+	guest_store(v, at, size, layout_entry(v->vm->world, at >> PAGE_SHIFT, size, gm_read(v->vm, at, size), s->v),
+		    true);
 }
 
 /* What the access under way has set in the guest's tables so far is right by itself. */
@@ -33,15 +34,16 @@ static bool last_store_place(struct vcpu *v, uint64_t what, uint64_t *at, uint64
 		return false;
 	*at = x.level[what >> 8 & 1 ? x.levels - 1 : (what >> 9) % x.levels].gpa;
 	ram = ram_find(v->vm, *at >> PAGE_SHIFT);
-	if (!ram || ram->kind != SLOT_RAM || ram->base == IDENTITY_GFN || layout_is_pdpt(*at >> PAGE_SHIFT) || (*at | 7) == w->storing)
+	if (!ram || ram->kind != SLOT_RAM || ram->base == IDENTITY_GFN || layout_is_pdpt(*at >> PAGE_SHIFT) ||
+	    (*at | 7) == w->storing)
 		return false;
 	*va = layout_direct(x_mode(&v->regs), *at);
 	x = spec_walk(v->vm, &v->regs, *va, (struct x_access){ .write = true });
 	return !x.fault && x.gpa == *at;
 }
 
-/* A vCPU that is being kicked is still in the guest until it stops: it writes, if it can do so without an exit, to a table that
- * the step under way uses. Whoever relies on having taken the permission away must have waited for that. */
+/* A vCPU that is being kicked is still in the guest until it stops: it writes, if it can do so without an exit, to a
+ * table that the step under way uses. Whoever relies on having taken the permission away must have waited for that. */
 void step_last_store(struct vcpu *v)
 {
 	struct world *w = v->vm->world;
@@ -70,17 +72,21 @@ void step_last_store(struct vcpu *v)
 	size = x_entry_size(x_mode(&s->regs));
 	if (r.event == M_OK && p->in && r.hpa == (p->hfn << PAGE_SHIFT | (at & (PAGE_SIZE - 1)))) {
 		cover(w, COVER_LAST_STORE);
-		guest_store(v, at, size, layout_entry(w, at >> PAGE_SHIFT, size, gm_read(v->vm, at, size), mix(what)), false);
+		guest_store(v, at, size, layout_entry(w, at >> PAGE_SHIFT, size, gm_read(v->vm, at, size), mix(what)),
+			    false);
 	}
 }
 
 /* Another CPU got the VM's lock first. */
 void step_race(struct world *w)
 {
-	static const uint8_t ops[] = { OP_SWAP_OUT, OP_SWAP_OUT, OP_SWAP_OUT, OP_PROTECT, OP_LOG_COLLECT, OP_LOG_START };
-	struct step s = {
-		.op = ops[(w->race >> 8) % ARRAY_SIZE(ops)], .a = w->race >> 16, .b = (uint32_t)(w->race >> 24), .v = mix(w->race)
+	static const uint8_t ops[] = {
+		OP_SWAP_OUT, OP_SWAP_OUT, OP_SWAP_OUT, OP_PROTECT, OP_LOG_COLLECT, OP_LOG_START
 	};
+	struct step s = { .op = ops[(w->race >> 8) % ARRAY_SIZE(ops)],
+			  .a = w->race >> 16,
+			  .b = (uint32_t)(w->race >> 24),
+			  .v = mix(w->race) };
 
 	bool before = w->by_host;
 

@@ -1,5 +1,5 @@
-/* The guest's instructions on registers: what must come of them (SDM, the instructions' pages; "Paging"), what came, and what
- * they let the guest's caches keep. */
+/* The guest's instructions on registers: what must come of them (SDM, the instructions' pages; "Paging"), what came,
+ * and what they let the guest's caches keep. */
 #include <string.h>
 
 #include "test/oracle/oracle.h"
@@ -136,7 +136,9 @@ static bool carry_out(struct vcpu *v, enum load which, uint64_t value)
 		else if (!enter(v))
 			return false;
 		else
-			r = which == LOAD_CR0 ? m_mov_cr0(v->in, value) : which == LOAD_CR3 ? m_mov_cr3(v->in, value) : m_mov_cr4(v->in, value);
+			r = which == LOAD_CR0	? m_mov_cr0(v->in, value)
+			    : which == LOAD_CR3 ? m_mov_cr3(v->in, value)
+						: m_mov_cr4(v->in, value);
 		if (r.event != M_EXIT)
 			return r.event == M_OK;
 		if (r.exit == M_EXIT_EPT_VIOLATION || r.exit == M_EXIT_EPT_MISCONFIG) {
@@ -183,12 +185,13 @@ static void compare(struct vcpu *v, enum load which, uint64_t value)
 			memcpy(is.pdpte, hw->pdpte, sizeof(is.pdpte));
 	}
 	if (is.cr0 != v->regs.cr0 || is.cr3 != v->regs.cr3 || is.cr4 != v->regs.cr4)
-		fail(w, "after %s of %llx: CR0 %llx CR3 %llx CR4 %llx, must be %llx %llx %llx", load_names[which], (unsigned long long)value,
-		     (unsigned long long)is.cr0, (unsigned long long)is.cr3, (unsigned long long)is.cr4, (unsigned long long)v->regs.cr0,
-		     (unsigned long long)v->regs.cr3, (unsigned long long)v->regs.cr4);
+		fail(w, "after %s of %llx: CR0 %llx CR3 %llx CR4 %llx, must be %llx %llx %llx", load_names[which],
+		     (unsigned long long)value, (unsigned long long)is.cr0, (unsigned long long)is.cr3,
+		     (unsigned long long)is.cr4, (unsigned long long)v->regs.cr0, (unsigned long long)v->regs.cr3,
+		     (unsigned long long)v->regs.cr4);
 	if (!v->in && is.efer != v->regs.efer)
-		fail(w, "after %s of %llx: EFER %llx, must be %llx", load_names[which], (unsigned long long)value, (unsigned long long)is.efer,
-		     (unsigned long long)v->regs.efer);
+		fail(w, "after %s of %llx: EFER %llx, must be %llx", load_names[which], (unsigned long long)value,
+		     (unsigned long long)is.efer, (unsigned long long)v->regs.efer);
 	if (x_mode(&v->regs) == X_PAE && memcmp(is.pdpte, v->regs.pdpte, sizeof(is.pdpte)) != 0)
 		fail(w, "after %s of %llx: wrong PDPTEs", load_names[which], (unsigned long long)value);
 }
@@ -217,8 +220,8 @@ static bool load(struct vcpu *v, enum load which, uint64_t value)
 	if (w->failed)
 		return false;
 	if (did != ok) {
-		fail(w, "%s of %llx %s, and must %s", load_names[which], (unsigned long long)value, did ? "succeeds" : "raises #GP",
-		     ok ? "succeed" : "raise #GP");
+		fail(w, "%s of %llx %s, and must %s", load_names[which], (unsigned long long)value,
+		     did ? "succeeds" : "raises #GP", ok ? "succeed" : "raise #GP");
 		return false;
 	}
 	TRACE("  %s of %llx: %s\n", load_names[which], (unsigned long long)value, ok ? "done" : "#GP");

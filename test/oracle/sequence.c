@@ -61,7 +61,8 @@ void check_audit(struct world *w)
 		if (!mmu_audit(vm, why, sizeof(why)))
 			fail(w, "audit of %s: %s", vm->ops->name, why);
 		if (vm->reserve.short_of)
-			fail(w, "audit of %s: K3: a call began with fewer frames in reserve than it may take", vm->ops->name);
+			fail(w, "audit of %s: K3: a call began with fewer frames in reserve than it may take",
+			     vm->ops->name);
 	}
 	check_requests(w);
 }
@@ -225,8 +226,8 @@ bool sequence_read(struct sequence *q, const char *file)
 		return false;
 	}
 	*q = (struct sequence){ 0 };
-	if (!fgets(line, sizeof(line), f) || sscanf(line, "mechanism %31s", name) != 1 || !fgets(line, sizeof(line), f) ||
-	    sscanf(line, "seed %llu", &seed) != 1 || !mmu_mechanism_by_name(name)) {
+	if (!fgets(line, sizeof(line), f) || sscanf(line, "mechanism %31s", name) != 1 ||
+	    !fgets(line, sizeof(line), f) || sscanf(line, "seed %llu", &seed) != 1 || !mmu_mechanism_by_name(name)) {
 		fprintf(stderr, "%s: not a sequence\n", file);
 		fclose(f);
 		return false;

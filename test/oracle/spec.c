@@ -6,8 +6,8 @@ static struct outcome no_translation(const struct x_regs *r, struct x_access a, 
 	return (struct outcome){ .fault = true, .error = x_error_absent(r, a, reserved) };
 }
 
-static void finish(struct outcome *o, const struct x_regs *r, struct x_access a, struct x_rights rights, const struct x_entry *e,
-		   uint64_t va)
+static void finish(struct outcome *o, const struct x_regs *r, struct x_access a, struct x_rights rights,
+		   const struct x_entry *e, uint64_t va)
 {
 	rights.pkey = e->pkey;
 	o->complete = true;

@@ -1,11 +1,11 @@
-/* What the guest's own staleness permits (SDM, "Caching Translation Information", and "Invalidation of TLBs and Paging-Structure
- * Caches").
+/* What the guest's own staleness permits (SDM, "Caching Translation Information", and "Invalidation of TLBs and
+ * Paging-Structure Caches").
  *
- * A processor may hold a translation that it read at any time since the last invalidation that covers it. A path through the
- * tables is permitted when its entries can be read one after the other, each while it had the value, within one stretch of time
- * in which no invalidation removed the paging-structure caches; when the leaf was read since the last invalidation that covers
- * the translation; and when what was cached had its accessed flag (for a write: its dirty flag) set. From some level on the path
- * may also be read now. */
+ * A processor may hold a translation that it read at any time since the last invalidation that covers it. A path
+ * through the tables is permitted when its entries can be read one after the other, each while it had the value, within
+ * one stretch of time in which no invalidation removed the paging-structure caches; when the leaf was read since the
+ * last invalidation that covers the translation; and when what was cached had its accessed flag (for a write: its dirty
+ * flag) set. From some level on the path may also be read now. */
 #include "test/oracle/oracle.h"
 
 #define NEVER (~0ull)
@@ -26,7 +26,8 @@ void spec_change(struct vm *vm, uint64_t gpa, uint64_t old)
 		fail(vm->world, "the history is full");
 		return;
 	}
-	vm->change[++vm->changes] = (struct change){ .word = word, .value = old, .when = vm->world->now, .next = vm->bucket[b] };
+	vm->change[++vm->changes] =
+		(struct change){ .word = word, .value = old, .when = vm->world->now, .next = vm->bucket[b] };
 	vm->bucket[b] = vm->changes;
 }
 
@@ -182,7 +183,8 @@ static void end_at_leaf(struct search *s, const struct x_entry *e, struct x_righ
 
 	rights.pkey = e->pkey;
 	if (!read_now) {
-		if (!e->a || (!s->current && !global) || last <= last_removal(s->v, s->va, e->shift, global, x_pcid(&s->c->regs)))
+		if (!e->a || (!s->current && !global) ||
+		    last <= last_removal(s->v, s->va, e->shift, global, x_pcid(&s->c->regs)))
 			return;
 		if (x_permitted(r, s->a, rights) && s->a.write && !e->d)
 			return;
@@ -196,8 +198,8 @@ static void end_at_leaf(struct search *s, const struct x_entry *e, struct x_righ
 static void descend(struct search *s, unsigned level, uint64_t table, struct x_rights rights, uint64_t from, bool now);
 
 /* One value of an entry, which it had until to (exclusive). */
-static void consider(struct search *s, unsigned level, uint64_t at, uint64_t value, struct x_rights rights, uint64_t from,
-		     uint64_t to, bool now)
+static void consider(struct search *s, unsigned level, uint64_t at, uint64_t value, struct x_rights rights,
+		     uint64_t from, uint64_t to, bool now)
 {
 	struct x_entry e = x_decode(&s->c->regs, s->mode, level, value);
 
@@ -230,7 +232,8 @@ static void descend(struct search *s, unsigned level, uint64_t table, struct x_r
 {
 	struct vm *vm = s->v->vm;
 	unsigned size = x_entry_size(s->mode);
-	uint64_t at = table + (uint64_t)x_index(s->mode, level, s->va) * size, value = gm_read(vm, at & ~7ull, 8), to = NEVER;
+	uint64_t at = table + (uint64_t)x_index(s->mode, level, s->va) * size, value = gm_read(vm, at & ~7ull, 8),
+		 to = NEVER;
 	uint64_t end = level == x_top(s->mode) ? min_u64(s->until, s->c->to) : s->until;
 
 	/* From here on the CPU itself reads, now: under the current registers, with what is cached above. */

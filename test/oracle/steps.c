@@ -28,7 +28,9 @@ struct step step_random(uint64_t *random)
 	pick = (r & 0xffffffff) % total;
 	while (pick >= weights[op])
 		pick -= weights[op++];
-	return (struct step){ .op = op, .who = r >> 32, .a = r >> 40, .b = next_random(random), .v = next_random(random) };
+	return (struct step){
+		.op = op, .who = r >> 32, .a = r >> 40, .b = next_random(random), .v = next_random(random)
+	};
 }
 
 /* Histories are finite: the guests flush before they are full. */

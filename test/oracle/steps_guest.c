@@ -4,9 +4,10 @@
 
 static void do_access(struct vcpu *v, const struct step *s)
 {
-	struct x_access a = {
-		.write = (s->a & 7) < 3, .fetch = (s->a & 7) == 7, .user = s->a >> 3 & 1, .implicit = (s->a >> 4 & 15) == 0
-	};
+	struct x_access a = { .write = (s->a & 7) < 3,
+			      .fetch = (s->a & 7) == 7,
+			      .user = s->a >> 3 & 1,
+			      .implicit = (s->a >> 4 & 15) == 0 };
 	uint64_t va = layout_va(&v->regs, s->b, s->v), gpa, value = layout_entry(v->vm->world, 0, 8, 0, mix(s->v));
 
 	if (a.implicit)
@@ -92,10 +93,10 @@ static void do_edit_path(struct vcpu *v, const struct step *s)
 
 	if (!entry_of_path(v, s, &at))
 		return;
-	guest_edit(
-		v, at, x_entry_size(mode),
-		layout_entry(v->vm->world, at >> PAGE_SHIFT, x_entry_size(mode), gm_read(v->vm, at, x_entry_size(mode)), s->v),
-		false);
+	guest_edit(v, at, x_entry_size(mode),
+		   layout_entry(v->vm->world, at >> PAGE_SHIFT, x_entry_size(mode),
+				gm_read(v->vm, at, x_entry_size(mode)), s->v),
+		   false);
 	if (!v->vm->world->failed && s->b & 1)
 		guest_invlpg(v, v->last_va);
 }
@@ -109,7 +110,8 @@ static void do_edit_other(struct vcpu *v, const struct step *s)
 
 	if (!entry_of_path(v, s, &at))
 		return;
-	guest_edit(other, at, size, layout_entry(v->vm->world, at >> PAGE_SHIFT, size, gm_read(v->vm, at, size), s->v), false);
+	guest_edit(other, at, size, layout_entry(v->vm->world, at >> PAGE_SHIFT, size, gm_read(v->vm, at, size), s->v),
+		   false);
 	if (v->vm->world->failed)
 		return;
 	if (s->b & 3)
@@ -137,7 +139,8 @@ static void edit_shared(struct vcpu *v, struct vcpu *by, uint64_t at, uint64_t h
 	unsigned size = x_entry_size(x_mode(&v->regs));
 
 	if (!v->vm->world->failed)
-		guest_edit(by, at, size, layout_entry(v->vm->world, at >> PAGE_SHIFT, size, gm_read(v->vm, at, size), how), false);
+		guest_edit(by, at, size,
+			   layout_entry(v->vm->world, at >> PAGE_SHIFT, size, gm_read(v->vm, at, size), how), false);
 }
 
 static void invalidate_and_look(struct vcpu *v)
@@ -164,8 +167,8 @@ static void do_rest(struct vcpu *v, const struct step *s)
 	invalidate_and_look(v);
 }
 
-/* What the last access used is out of sync, and the tables' shadows must be found or made anew (CR0.WP says something else now),
- * while the other vCPU writes to it until it is stopped. */
+/* What the last access used is out of sync, and the tables' shadows must be found or made anew (CR0.WP says something
+ * else now), while the other vCPU writes to it until it is stopped. */
 static void do_retrack(struct vcpu *v, const struct step *s)
 {
 	struct world *w = v->vm->world;
@@ -238,7 +241,8 @@ static void write_other_root(struct vcpu *v, const struct step *s)
 	if (!guest_cr3(v, root) || !guest_cr3(v, other))
 		return;
 	for (unsigned i = 0; i < 6 && !v->vm->world->failed; i++)
-		guest_edit(v, root + layout_index(8, i) * 8, 8, gm_read(v->vm, root + layout_index(8, i) * 8, 8) ^ BIT(9), false);
+		guest_edit(v, root + layout_index(8, i) * 8, 8,
+			   gm_read(v->vm, root + layout_index(8, i) * 8, 8) ^ BIT(9), false);
 	v->last_va = va;
 	if (!v->vm->world->failed && guest_cr3(v, root))
 		guest_look_again(v);
@@ -272,7 +276,8 @@ static void do_cr3(struct vcpu *v, const struct step *s)
 	enum x_mode mode = x_mode(&v->regs);
 	uint64_t cr3 = s->a & 1 ? v->regs.cr3 : layout_root(mode == X_NONE ? v->vm->world->c.mode : mode, s->b);
 
-	/* A table in ROM, at a device, or where nothing is; where that is no #GP, the guest gets no further for a while. */
+	/* A table in ROM, at a device, or where nothing is; where that is no #GP, the guest gets no further for a
+	 * while. */
 	if ((s->b >> 17 & (mode == X_PAE ? 7 : 63)) == 1)
 		cr3 = layout_nowhere(s->b >> 23);
 	if (v->regs.cr4 & X_CR4_PCIDE)
@@ -302,8 +307,14 @@ static void do_cr0(struct vcpu *v, const struct step *s)
 static void do_cr4(struct vcpu *v, const struct step *s)
 {
 	const struct config *c = &v->vm->world->c;
-	uint64_t bit[] = { X_CR4_PGE, X_CR4_PGE, X_CR4_PSE, c->caps.smep ? X_CR4_SMEP : 0, c->caps.smap ? X_CR4_SMAP : 0,
-			   c->caps.pku ? X_CR4_PKE : X_CR4_PGE, c->guest_pcid ? X_CR4_PCIDE : 0, c->mode_fixed ? 0 : X_CR4_PAE };
+	uint64_t bit[] = { X_CR4_PGE,
+			   X_CR4_PGE,
+			   X_CR4_PSE,
+			   c->caps.smep ? X_CR4_SMEP : 0,
+			   c->caps.smap ? X_CR4_SMAP : 0,
+			   c->caps.pku ? X_CR4_PKE : X_CR4_PGE,
+			   c->guest_pcid ? X_CR4_PCIDE : 0,
+			   c->mode_fixed ? 0 : X_CR4_PAE };
 	uint64_t flip = bit[s->a & 7];
 
 	if (flip == X_CR4_PCIDE && !(v->regs.cr4 & flip) && x_mode(&v->regs) >= X_4LEVEL)
@@ -312,14 +323,15 @@ static void do_cr4(struct vcpu *v, const struct step *s)
 		guest_cr4(v, v->regs.cr4 ^ flip);
 }
 
-/* All entries of the table that the last access used name one frame, most of them are used, and then that frame is a table: so lists
- * get as long as a guest can make them. */
+/* All entries of the table that the last access used name one frame, most of them are used, and then that frame is a
+ * table: so lists get as long as a guest can make them. */
 static void do_crowd(struct vcpu *v, const struct step *s)
 {
 	struct vm *vm = v->vm;
 	struct outcome x = spec_walk(vm, &v->regs, v->last_va, v->last_access);
 	unsigned size = x_entry_size(x_mode(&v->regs));
-	uint64_t at = shared_entry(v), frame = 100 + (s->a >> 4 & 1), e = frame * 4096 | X_P | X_W | X_U | X_A | X_D, word, gpa;
+	uint64_t at = shared_entry(v), frame = 100 + (s->a >> 4 & 1), e = frame * 4096 | X_P | X_W | X_U | X_A | X_D,
+		 word, gpa;
 	uint64_t page[512];
 
 	if (!at || x.shift != 12 || at >> PAGE_SHIFT == frame || vm->changes + 700 > HISTORY)
@@ -334,8 +346,8 @@ static void do_crowd(struct vcpu *v, const struct step *s)
 		gm_write(vm, at + i * 8, 8, word);
 	guest_cr3(v, v->regs.cr3);
 	for (unsigned i = 0; i < 512 && !vm->world->failed; i += 32)
-		guest_access(v, align_down(v->last_va, 512 * PAGE_SIZE) + i * PAGE_SIZE, (struct x_access){ .write = s->a & 1 }, 8,
-			     s->a & 1 ? &s->v : NULL, &gpa);
+		guest_access(v, align_down(v->last_va, 512 * PAGE_SIZE) + i * PAGE_SIZE,
+			     (struct x_access){ .write = s->a & 1 }, 8, s->a & 1 ? &s->v : NULL, &gpa);
 	if (vm->world->failed || x.levels < 2 || !(s->a & 2))
 		return;
 	guest_edit(v, x.level[x.levels - 2].gpa, size, e, false);
@@ -350,11 +362,13 @@ static void do_deliver(struct vcpu *v, const struct step *s)
 	uint64_t va = layout_va(&v->regs, s->b, s->v);
 
 	if (s->a & 1)
-		va = layout_direct(mode, layout_table(mode == X_NONE ? X_4LEVEL : mode, s->a >> 4) * 4096 + (s->v & 0xff8));
+		va = layout_direct(mode,
+				   layout_table(mode == X_NONE ? X_4LEVEL : mode, s->a >> 4) * 4096 + (s->v & 0xff8));
 	else if (s->a & 2)
 		va = v->last_va;
 	/* Across a page's beginning, now and then. */
-	guest_deliver(v, s->a & 12 ? va : align_down(va, PAGE_SIZE) + 16, 3 + (s->a >> 14), layout_entry(v->vm->world, 0, 8, 0, s->v));
+	guest_deliver(v, s->a & 12 ? va : align_down(va, PAGE_SIZE) + 16, 3 + (s->a >> 14),
+		      layout_entry(v->vm->world, 0, 8, 0, s->v));
 	if (s->a >> 12 & 1 && !v->vm->world->failed)
 		guest_look_again(v);
 }
@@ -396,12 +410,29 @@ static void do_speculate(struct vcpu *v, const struct step *s)
 void guest_step(struct vcpu *v, const struct step *s)
 {
 	static void (*const steps[])(struct vcpu *, const struct step *) = {
-		[OP_ACCESS] = do_access, [OP_REPEAT] = do_repeat, [OP_TABLE_READ] = do_table_read, [OP_EDIT] = do_edit_one,
-		[OP_EDIT_FLUSH] = do_edit_flush, [OP_EDIT_PATH] = do_edit_path, [OP_HEAL] = do_heal, [OP_EDIT_OTHER] = do_edit_other,
-		[OP_DEVICE_WRITE] = do_device_write, [OP_REST] = do_rest, [OP_RETRACK] = do_retrack, [OP_CROWD] = do_crowd,
-		[OP_DELIVER] = do_deliver, [OP_PARTS] = guest_parts, [OP_COPY_TABLE] = do_copy_table, [OP_INVLPG] = do_invlpg,
-		[OP_CR3] = do_cr3, [OP_CR0] = do_cr0, [OP_CR4] = do_cr4, [OP_EFER] = do_efer, [OP_MODE] = do_mode,
-		[OP_INVPCID] = do_invpcid, [OP_SPECULATE] = do_speculate,
+		[OP_ACCESS] = do_access,
+		[OP_REPEAT] = do_repeat,
+		[OP_TABLE_READ] = do_table_read,
+		[OP_EDIT] = do_edit_one,
+		[OP_EDIT_FLUSH] = do_edit_flush,
+		[OP_EDIT_PATH] = do_edit_path,
+		[OP_HEAL] = do_heal,
+		[OP_EDIT_OTHER] = do_edit_other,
+		[OP_DEVICE_WRITE] = do_device_write,
+		[OP_REST] = do_rest,
+		[OP_RETRACK] = do_retrack,
+		[OP_CROWD] = do_crowd,
+		[OP_DELIVER] = do_deliver,
+		[OP_PARTS] = guest_parts,
+		[OP_COPY_TABLE] = do_copy_table,
+		[OP_INVLPG] = do_invlpg,
+		[OP_CR3] = do_cr3,
+		[OP_CR0] = do_cr0,
+		[OP_CR4] = do_cr4,
+		[OP_EFER] = do_efer,
+		[OP_MODE] = do_mode,
+		[OP_INVPCID] = do_invpcid,
+		[OP_SPECULATE] = do_speculate,
 	};
 	const struct world *w = v->vm->world;
 

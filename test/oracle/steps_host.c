@@ -21,8 +21,8 @@ static void do_merge(struct vm *vm, const struct step *s)
 	uint64_t a = host_gfn(vm->world, s), b = layout_gfn(vm->world, s->v >> 20 & 0xfffff);
 	struct page *p = page_find(vm, a), *q = page_find(vm, b);
 
-	if (!p || !q || p == q || ram_find(vm, a)->kind != SLOT_RAM || ram_find(vm, b)->kind != SLOT_RAM || a == IDENTITY_GFN ||
-	    b == IDENTITY_GFN)
+	if (!p || !q || p == q || ram_find(vm, a)->kind != SLOT_RAM || ram_find(vm, b)->kind != SLOT_RAM ||
+	    a == IDENTITY_GFN || b == IDENTITY_GFN)
 		return;
 	if (s->a & 1) {
 		/* A device makes them equal. */
@@ -31,7 +31,8 @@ static void do_merge(struct vm *vm, const struct step *s)
 		memset(bytes, 0, sizeof(bytes));
 		if (p->bytes)
 			memcpy(bytes, p->bytes, PAGE_SIZE);
-		if (vm->changes + 600 > HISTORY || mmu_guest_write(&vm->mmu, GPA(b * 4096), bytes, PAGE_SIZE) != PAGE_SIZE)
+		if (vm->changes + 600 > HISTORY ||
+		    mmu_guest_write(&vm->mmu, GPA(b * 4096), bytes, PAGE_SIZE) != PAGE_SIZE)
 			return;
 		for (unsigned i = 0; i < PAGE_SIZE; i += 8) {
 			uint64_t word;
@@ -72,7 +73,8 @@ static void log_collect(struct vm *vm, struct ram *r)
 		fail(vm->world, "mmu_log_collect refuses");
 	for (uint64_t i = 0; i < r->pages; i++) {
 		if (r->page[i].written && !(r->log_out[i / 64] >> (i & 63) & 1))
-			fail(vm->world, "page %llx was written, and the log does not say so (S13)", (unsigned long long)(r->base + i));
+			fail(vm->world, "page %llx was written, and the log does not say so (S13)",
+			     (unsigned long long)(r->base + i));
 		if (r->page[i].written)
 			cover(vm->world, COVER_LOGGED);
 		r->page[i].written = false;

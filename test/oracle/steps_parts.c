@@ -44,9 +44,9 @@ static void look(struct vcpu *v, uint64_t va)
 		guest_access(v, va, (struct x_access){ 0 }, 8, NULL, &gpa);
 }
 
-/* A large global page of one root is used in two parts; then another root is loaded, under which the address is something else,
- * one of the parts is invalidated, and the other is used: with it went all of the page (SDM, "Operations that Invalidate TLBs and
- * Paging-Structure Caches"). */
+/* A large global page of one root is used in two parts; then another root is loaded, under which the address is
+ * something else, one of the parts is invalidated, and the other is used: with it went all of the page (SDM,
+ * "Operations that Invalidate TLBs and Paging-Structure Caches"). */
 void guest_parts(struct vcpu *v, const struct step *s)
 {
 	static const uint32_t large[] = { 0x800000, 0, 0x800000, 0xa00000 };

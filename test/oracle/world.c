@@ -55,8 +55,9 @@ static struct mmu_caps random_caps(uint64_t *s, bool ept)
 	return k;
 }
 
-/* Some sequences, by their seed alone, so that those of the others do not depend on it: EPT tables of five levels, as the
- * configuration asks for; the same because there is memory beyond what four translate; and addresses, but no memory, there. */
+/* Some sequences, by their seed alone, so that those of the others do not depend on it: EPT tables of five levels, as
+ * the configuration asks for; the same because there is memory beyond what four translate; and addresses, but no
+ * memory, there. */
 static void widen(struct config *c)
 {
 	unsigned which = c->seed % 16;
@@ -100,7 +101,11 @@ struct config config_from_seed(uint64_t seed, const struct mmu_ops *ops)
 	c.caps.pcid &= !c.switching && strcmp(ops->name, "ept") == 0;
 	c.guest_pcid &= c.caps.pcid;
 	c.mode = next_random(&s) % 20;
-	c.mode = c.mode < 1 ? X_NONE : c.mode < 5 ? X_32BIT : c.mode < 9 ? X_PAE : c.mode < 17 || !c.caps.la57 ? X_4LEVEL : X_5LEVEL;
+	c.mode = c.mode < 1		       ? X_NONE
+		 : c.mode < 5		       ? X_32BIT
+		 : c.mode < 9		       ? X_PAE
+		 : c.mode < 17 || !c.caps.la57 ? X_4LEVEL
+					       : X_5LEVEL;
 	c.mode_fixed = chance(&s, 70);
 	c.linear = chance(&s, 30);
 	c.refusing = chance(&s, 20);
@@ -156,7 +161,8 @@ static bool make_map(struct vm *vm, unsigned n)
 	uint64_t home = (1u << 20) + n * (1u << 21);
 	bool ok = ram_init(vm, 0, 1024, c->linear || c->seed & 64 ? home : 0, SLOT_RAM, MEMTYPE_WB) &&
 		  ram_init(vm, 2048, 1024, home + 2048, SLOT_RAM, MEMTYPE_WB) &&
-		  ram_init(vm, 1024, 16, 0, SLOT_ROM, MEMTYPE_WP) && ram_init(vm, DEVICE_GFN, 16, 0, SLOT_MMIO, MEMTYPE_UC) &&
+		  ram_init(vm, 1024, 16, 0, SLOT_ROM, MEMTYPE_WP) &&
+		  ram_init(vm, DEVICE_GFN, 16, 0, SLOT_MMIO, MEMTYPE_UC) &&
 		  ram_init(vm, 0x100000, 512, home + 0x100000, SLOT_RAM, MEMTYPE_WT) &&
 		  ram_init(vm, DEVICE_GFN, 16, 0, SLOT_RAM, MEMTYPE_WB);
 
@@ -194,7 +200,9 @@ static bool make_vm(struct world *w, unsigned n)
 
 		v->vm = vm;
 		v->cpu = (n + i) % c->cpus;
-		v->regs = (struct x_regs){ .cr0 = X_CR0_PE | X_CR0_ET, .maxphyaddr = c->caps.maxphyaddr, .page_1g = c->caps.page_1g };
+		v->regs = (struct x_regs){ .cr0 = X_CR0_PE | X_CR0_ET,
+					   .maxphyaddr = c->caps.maxphyaddr,
+					   .page_1g = c->caps.page_1g };
 		if (!vcpu_boot(v))
 			return false;
 	}
@@ -219,7 +227,8 @@ struct world *world_make(const struct config *c)
 		return NULL;
 	vpid_pool_init(w->vpids, c->vpid_limit);
 	for (unsigned i = 0; i < CPUS; i++)
-		if (!m_cpu_init(&w->cpu[i], &w->phys, &w->c.caps, c->adversarial ? &m_geometry_adversarial : &m_geometry_plain))
+		if (!m_cpu_init(&w->cpu[i], &w->phys, &w->c.caps,
+				c->adversarial ? &m_geometry_adversarial : &m_geometry_plain))
 			return NULL;
 	for (unsigned i = 0; i < c->vms; i++)
 		if (!make_vm(w, i))

@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Tags open and close in pairs, & begins an entity, nothing is fetched from outside: enough to find what breaks a reader. */
+/* Tags open and close in pairs, & begins an entity, nothing is fetched from outside: enough to find what breaks a
+ * reader. */
 static inline void xml_check(const char *text)
 {
 	char open[32][16];

@@ -116,7 +116,8 @@ static void remember_entry(void)
 	};
 }
 
-/* What the CPU makes of the VMCS by the time that the guest's next instruction ends, as far as no test wants it otherwise. B3. */
+/* What the CPU makes of the VMCS by the time that the guest's next instruction ends, as far as no test wants it
+ * otherwise. B3. */
 static void settle(void)
 {
 	uint64_t blocking = bench.entry.interruptibility & ~(BLOCKING_STI | BLOCKING_MOV_SS);
@@ -183,7 +184,8 @@ enum bench_at bench_exit_simple(uint32_t reason, uint32_t length)
 enum bench_at bench_interrupt(uint8_t vector)
 {
 	if (bench.at == BENCH_ENTRY)
-		return bench_exit(&(struct bench_exit){ .reason = EXIT_EXTERNAL_INTERRUPT, .info = (uint32_t)EVENT_VALID | vector });
+		return bench_exit(&(struct bench_exit){ .reason = EXIT_EXTERNAL_INTERRUPT,
+							.info = (uint32_t)EVENT_VALID | vector });
 	host_interrupt_pending(vector);
 	resume();
 	return bench.at;
@@ -207,8 +209,9 @@ static void describe(struct vm_config *c, const struct bench_config *wanted, uns
 {
 	char text[1024], error[256];
 
-	snprintf(text, sizeof(text), "vm test%u\nkernel kernel\nmem 4M\nclock %s\n%s%s\n%s", n, wanted->guest_clock ? "guest" : "host",
-		 wanted->mmu[0] ? "mmu " : "", wanted->mmu, wanted->description ? wanted->description : "");
+	snprintf(text, sizeof(text), "vm test%u\nkernel kernel\nmem 4M\nclock %s\n%s%s\n%s", n,
+		 wanted->guest_clock ? "guest" : "host", wanted->mmu[0] ? "mmu " : "", wanted->mmu,
+		 wanted->description ? wanted->description : "");
 	if (config_parse(text, strlen(text), c, 1, error, sizeof(error)) != 1) {
 		fprintf(stderr, "bench: %s\n", error);
 		abort();

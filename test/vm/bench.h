@@ -1,13 +1,15 @@
-/* test/vm/bench.h - the exit handlers in an ordinary process: vm/, vmx/, dev/, emulate/ and mmu/ as they are, over a CPU in
- * software with its VMCS in memory. The run loop of vm/run.c runs too, on a stack of its own: where it would enter the guest, it
- * comes back to the test, which is the guest. The test changes registers and memory as the guest's code would, says how the guest
- * was left, and goes on (bench_exit) until the next entry, a CPU with nothing to do, or the end of the last virtual machine.
+/* test/vm/bench.h - the exit handlers in an ordinary process: vm/, vmx/, dev/, emulate/ and mmu/ as they are, over a
+ * CPU in software with its VMCS in memory. The run loop of vm/run.c runs too, on a stack of its own: where it would
+ * enter the guest, it comes back to the test, which is the guest. The test changes registers and memory as the guest's
+ * code would, says how the guest was left, and goes on (bench_exit) until the next entry, a CPU with nothing to do, or
+ * the end of the last virtual machine.
  *
- * B1  Every entry is put through the manual's checks (model/vmentry.h): bench.broken is the rule that a CPU would find broken.
- *     The fixture of the unit tests and the fuzzers fail by it.
+ * B1  Every entry is put through the manual's checks (model/vmentry.h): bench.broken is the rule that a CPU would find
+ *     broken. The fixture of the unit tests and the fuzzers fail by it.
  * B2  VMREAD and VMWRITE of a field that the CPU model does not have fail, as on a CPU, and end the process by bug().
- * B3  After an entry the VMCS is as a CPU has it once the event was delivered: NMIs blocked by one that was injected, blocking by
- *     STI and MOV SS over, pending debug exceptions delivered. bench.entry is the VMCS as it was entered with.
+ * B3  After an entry the VMCS is as a CPU has it once the event was delivered: NMIs blocked by one that was injected,
+ *     blocking by STI and MOV SS over, pending debug exceptions delivered. bench.entry is the VMCS as it was entered
+ *     with.
  * B4  One process, one bench: bench_new and bench_delete in turn. The same calls give the same results, to the tick.
  * B5  The run loop comes to its next entry, or to its sleep, in bounded time; else bug() ends the process. */
 #ifndef VELLUM_TEST_VM_BENCH_H
@@ -31,7 +33,8 @@ struct bench_config {
 	const char *description; /* further lines of the virtual machine's description; NULL: none */
 	unsigned vms;            /* 0: one */
 	bool guest_clock;
-	const struct speculation_cpu *speculation; /* what the CPU says of itself there; NULL: nothing is needed, nothing can be had */
+	/* what the CPU says of itself there; NULL: nothing is needed, nothing can be had */
+	const struct speculation_cpu *speculation;
 	/* What the CPU says in place of what its model does; NULL: that. */
 	uint64_t (*msr)(uint32_t msr, uint64_t value);
 	struct cpuid (*cpuid)(uint32_t leaf, uint32_t subleaf, struct cpuid c);
@@ -90,10 +93,11 @@ struct bench {
 };
 extern struct bench bench;
 
-/* Makes the machine and its virtual machines, and runs to the first entry: protected mode without paging, at the kernel's first
- * instruction. Fails the process where that is not possible. */
+/* Makes the machine and its virtual machines, and runs to the first entry: protected mode without paging, at the
+ * kernel's first instruction. Fails the process where that is not possible. */
 void bench_new(const struct bench_config *config);
-/* One more virtual machine of the same machine, as vm/main.c makes it: it waits for its turn, or it has ended, and a sentence says why. */
+/* One more virtual machine of the same machine, as vm/main.c makes it: it waits for its turn, or it has ended, and a
+ * sentence says why. */
 struct vm *bench_create(const struct bench_config *config);
 /* Ends what still runs, and takes everything down. */
 void bench_delete(void);
@@ -126,10 +130,17 @@ void bench_type(unsigned port, const void *bytes, size_t n);
 #define BENCH_TABLES 0x200000u
 #define BENCH_RAM 0x400000u
 /* Selectors in its GDT. */
-enum { BENCH_CODE0 = 0x08, BENCH_DATA0 = 0x10, BENCH_CODE3 = 0x1b, BENCH_DATA3 = 0x23, BENCH_TSS1 = 0x28, BENCH_TSS2 = 0x38 };
+enum {
+	BENCH_CODE0 = 0x08,
+	BENCH_DATA0 = 0x10,
+	BENCH_CODE3 = 0x1b,
+	BENCH_DATA3 = 0x23,
+	BENCH_TSS1 = 0x28,
+	BENCH_TSS2 = 0x38
+};
 
-/* As guest code would get there: through exits where there are any. cpl: 0 or 3 (real mode 0, virtual-8086 mode 3). false: this
- * CPU and mechanism cannot run the mode. */
+/* As guest code would get there: through exits where there are any. cpl: 0 or 3 (real mode 0, virtual-8086 mode 3).
+ * false: this CPU and mechanism cannot run the mode. */
 bool bench_mode(enum bench_mode mode, unsigned cpl);
 /* MOV to CRn by the guest: an exit where the VMCS says so, else its effect. */
 enum bench_at bench_mov_to_cr(unsigned n, uint64_t value);

@@ -1,5 +1,5 @@
-/* test/vm/cpu.c - the software CPU of the bench but for its VMCS: control registers, MSRs, CPUID, the TSC. Models as Bochs has
- * them. */
+/* test/vm/cpu.c - the software CPU of the bench but for its VMCS: control registers, MSRs, CPUID, the TSC. Models as
+ * Bochs has them. */
 #include "test/vm/cpu.h"
 
 #include "vmx/entry.h"
@@ -149,7 +149,8 @@ void wrmsr(uint32_t msr, uint64_t v)
 	else if (msr == MSR_PRED_CMD && v == 1)
 		soft.barriers++;
 	else
-		bug(__FILE__, __LINE__, "WRMSR: nothing here writes another MSR of the host than those that control speculation");
+		bug(__FILE__, __LINE__,
+		    "WRMSR: nothing here writes another MSR of the host than those that control speculation");
 }
 
 static uint64_t read_capability(void *ctx, uint32_t msr)
@@ -214,7 +215,8 @@ static struct cpuid model_cpuid(uint32_t leaf, uint32_t subleaf)
 	case 2:
 		return (struct cpuid){ 0x76036301, 0xf0b5ff, 0, 0xc10000 };
 	case 4:
-		return subleaf < 3 ? (struct cpuid){ 0x1c004121 + (subleaf << 5), 0x1c0003f, 0x3f, 0 } : (struct cpuid){ 0 };
+		return subleaf < 3 ? (struct cpuid){ 0x1c004121 + (subleaf << 5), 0x1c0003f, 0x3f, 0 }
+				   : (struct cpuid){ 0 };
 	case 7:
 		return subleaf ? (struct cpuid){ 0 } : leaf7();
 	case 0xd:

@@ -1,4 +1,5 @@
-/* test/vm/guest.c - the guest of the bench: its memory, descriptor tables and page tables, and the modes that it can be in. */
+/* test/vm/guest.c - the guest of the bench: its memory, descriptor tables and page tables, and the modes that it can be
+ * in. */
 #include "test/vm/cpu.h"
 
 #include <stdio.h>
@@ -187,10 +188,12 @@ static void put_segments(enum bench_mode mode, unsigned cpl)
 		put_flat(CODE16 | cpl, 0x9b | dpl, DATA16 | cpl, 0xffff, 0x93 | dpl);
 		break;
 	case BENCH_LONG64:
-		put_flat(cpl ? CODE64_3 : CODE64, 0xa09b | dpl, cpl ? BENCH_DATA3 : BENCH_DATA0, 0xffffffff, 0xc093 | dpl);
+		put_flat(cpl ? CODE64_3 : CODE64, 0xa09b | dpl, cpl ? BENCH_DATA3 : BENCH_DATA0, 0xffffffff,
+			 0xc093 | dpl);
 		break;
 	default:
-		put_flat(cpl ? BENCH_CODE3 : BENCH_CODE0, 0xc09b | dpl, cpl ? BENCH_DATA3 : BENCH_DATA0, 0xffffffff, 0xc093 | dpl);
+		put_flat(cpl ? BENCH_CODE3 : BENCH_CODE0, 0xc09b | dpl, cpl ? BENCH_DATA3 : BENCH_DATA0, 0xffffffff,
+			 0xc093 | dpl);
 	}
 	put_segment(SEG_TR, BENCH_TSS1, BENCH_TSS, 0x67, 0x8b);
 }
@@ -202,8 +205,8 @@ static bool turn_on_paging(enum bench_mode mode)
 	bool is_long = mode == BENCH_COMPAT || mode == BENCH_LONG64;
 	uint64_t cr3 = is_long ? PML4 : mode == BENCH_PAE ? PDPT_PAE : PD32;
 
-	return step(bench_mov_to_cr(4, is_long || mode == BENCH_PAE ? CR4_PAE : CR4_PSE)) && step(bench_mov_to_cr(3, cr3)) &&
-	       (!is_long || step(bench_wrmsr(MSR_EFER, EFER_LME | EFER_SCE))) &&
+	return step(bench_mov_to_cr(4, is_long || mode == BENCH_PAE ? CR4_PAE : CR4_PSE)) &&
+	       step(bench_mov_to_cr(3, cr3)) && (!is_long || step(bench_wrmsr(MSR_EFER, EFER_LME | EFER_SCE))) &&
 	       step(bench_mov_to_cr(0, CR0_PG | CR0_WP | BIT(5) | CR0_ET | CR0_PE));
 }
 

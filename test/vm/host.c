@@ -1,5 +1,6 @@
-/* test/vm/host.c - host/ for the bench: frames out of an area of the process that has physical addresses of its own, one CPU,
- * interrupts that the test raises, serial ports that keep what is written, boot modules. What is freed is poisoned. */
+/* test/vm/host.c - host/ for the bench: frames out of an area of the process that has physical addresses of its own,
+ * one CPU, interrupts that the test raises, serial ports that keep what is written, boot modules. What is freed is
+ * poisoned. */
 #include "test/vm/cpu.h"
 
 #include <stdio.h>
@@ -20,7 +21,8 @@
 
 /* ---- frames ---- */
 
-/* Where the frames are in the process, and what physical addresses they have: others, so that neither is taken for the other. */
+/* Where the frames are in the process, and what physical addresses they have: others, so that neither is taken for the
+ * other. */
 #define AREA ((uint8_t *)0x60000000) /* above where brk() may begin, below the shadow of the sanitizer */
 #define AREA_HPA 0x1000000u
 #define AREA_FRAMES 4096u
@@ -79,7 +81,8 @@ hfn_t frames_alloc_run(uint64_t count, uint64_t align)
 {
 	uint64_t base = frames_of_ptr(AREA).v;
 
-	for (uint64_t first = align_down(base + AREA_FRAMES - count, align); count <= AREA_FRAMES && first >= base; first -= align) {
+	for (uint64_t first = align_down(base + AREA_FRAMES - count, align); count <= AREA_FRAMES && first >= base;
+	     first -= align) {
 		unsigned at = (unsigned)(first - base), n = 0;
 
 		while (n < count && !used[at + n])
@@ -110,7 +113,9 @@ const void *host_memory(uint64_t hpa, unsigned n)
 {
 	uint64_t offset = hpa - AREA_HPA;
 
-	return hpa >= AREA_HPA && offset + n <= (uint64_t)AREA_FRAMES * PAGE_SIZE && used[offset / PAGE_SIZE] ? AREA + offset : NULL;
+	return hpa >= AREA_HPA && offset + n <= (uint64_t)AREA_FRAMES * PAGE_SIZE && used[offset / PAGE_SIZE]
+		       ? AREA + offset
+		       : NULL;
 }
 
 /* ---- CPUs and interrupts ---- */

@@ -1,5 +1,5 @@
-/* test/vm/insn_slot.c - host/insn_slot.h in a process: FPU and vector instructions run on the host's CPU, with registers of
- * their own. */
+/* test/vm/insn_slot.c - host/insn_slot.h in a process: FPU and vector instructions run on the host's CPU, with
+ * registers of their own. */
 #include "host/insn_slot.h"
 
 #include "test/unit/emulate/cpu.h"
@@ -10,7 +10,12 @@ unsigned insn_run(const uint8_t *code, unsigned length, struct insn_registers *s
 	static bool ready;
 	struct emulate e = { .mode = EMULATE_LONG64 };
 	struct emulate_native n = {
-		.length = (uint8_t)length, .operand = (void *)(uintptr_t)s->rdi, .rax = s->rax, .rcx = s->rcx, .rdx = s->rdx, .rbx = s->rbx,
+		.length = (uint8_t)length,
+		.operand = (void *)(uintptr_t)s->rdi,
+		.rax = s->rax,
+		.rcx = s->rcx,
+		.rdx = s->rdx,
+		.rbx = s->rbx,
 		.rflags = s->rflags,
 	};
 

@@ -1,5 +1,5 @@
-/* test/vm/mutants.c - the selection of one mutant of vm/ and vmx/ (lib/mutants/mutate.h): by its name in the variable VM_MUTANT. With
- * `list` there, the program prints all of them and ends. */
+/* test/vm/mutants.c - the selection of one mutant of vm/ and vmx/ (lib/mutants/mutate.h): by its name in the variable
+ * VM_MUTANT. With `list` there, the program prints all of them and ends. */
 #include "lib/mutants/mutate.h"
 
 #ifdef VM_MUTATION

@@ -1,5 +1,5 @@
-/* test/vm/vmcs.c - the VMX instructions of the bench's CPU, and its VMCS in memory. SDM, "VMX Instruction Reference" and "Field
- * Encoding in VMCS". */
+/* test/vm/vmcs.c - the VMX instructions of the bench's CPU, and its VMCS in memory. SDM, "VMX Instruction Reference"
+ * and "Field Encoding in VMCS". */
 #include "test/vm/cpu.h"
 
 #include "vmx/vmcs.h"

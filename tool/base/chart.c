@@ -34,7 +34,10 @@ void chart_escape(const char *text, FILE *out)
 
 char *chart_number(double value, char buffer[32])
 {
-	static const struct { double unit; const char *name; } units[] = { { 1e12, " T" }, { 1e9, " G" }, { 1e6, " M" } };
+	static const struct {
+		double unit;
+		const char *name;
+	} units[] = { { 1e12, " T" }, { 1e9, " G" }, { 1e6, " M" } };
 
 	for (unsigned i = 0; i < 3; i++) {
 		if (fabs(value) < units[i].unit * 0.9999995)
@@ -92,11 +95,15 @@ static struct place place(const char *const *row, unsigned rows, unsigned legend
 
 static void begin(const char *title, const struct place *p, FILE *out)
 {
-	fprintf(out, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %u\" width=\"%d\" height=\"%u\" role=\"img\" "
-		"font-family=\"sans-serif\" font-size=\"12\" fill=\"#222222\">\n<title>", WIDTH, p->height, WIDTH, p->height);
+	fprintf(out,
+		"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %u\" width=\"%d\" height=\"%u\" "
+		"role=\"img\" "
+		"font-family=\"sans-serif\" font-size=\"12\" fill=\"#222222\">\n<title>",
+		WIDTH, p->height, WIDTH, p->height);
 	chart_escape(title, out);
-	fprintf(out, "</title>\n<rect width=\"100%%\" height=\"100%%\" fill=\"#ffffff\"/>\n<text x=\"8\" y=\"17\" font-size=\"14\" "
-		"font-weight=\"bold\">");
+	fprintf(out, "</title>\n<rect width=\"100%%\" height=\"100%%\" fill=\"#ffffff\"/>\n<text x=\"8\" y=\"17\" "
+		     "font-size=\"14\" "
+		     "font-weight=\"bold\">");
 	chart_escape(title, out);
 	fputs("</text>\n", out);
 }
@@ -110,11 +117,13 @@ static void axis(const char *unit, unsigned rows, const struct place *p, FILE *o
 	for (unsigned i = 0; i * step <= p->most * (1 + 1e-9); i++) {
 		double x = p->left + p->plot * (i * step) / p->most;
 
-		fprintf(out, "<line x1=\"%.1f\" y1=\"%u\" x2=\"%.1f\" y2=\"%u\" stroke=\"#cccccc\"/>\n", x, p->top, x, bottom);
-		fprintf(out, "<text x=\"%.1f\" y=\"%u\" text-anchor=\"middle\" fill=\"#555555\">%s</text>\n", x, bottom + 14,
-			chart_number(i * step, number));
+		fprintf(out, "<line x1=\"%.1f\" y1=\"%u\" x2=\"%.1f\" y2=\"%u\" stroke=\"#cccccc\"/>\n", x, p->top, x,
+			bottom);
+		fprintf(out, "<text x=\"%.1f\" y=\"%u\" text-anchor=\"middle\" fill=\"#555555\">%s</text>\n", x,
+			bottom + 14, chart_number(i * step, number));
 	}
-	fprintf(out, "<text x=\"%.1f\" y=\"%u\" text-anchor=\"middle\" fill=\"#555555\">", p->left + p->plot / 2, bottom + 31);
+	fprintf(out, "<text x=\"%.1f\" y=\"%u\" text-anchor=\"middle\" fill=\"#555555\">", p->left + p->plot / 2,
+		bottom + 31);
 	chart_escape(unit, out);
 	fputs("</text>\n", out);
 }
@@ -129,7 +138,8 @@ static void label(const char *text, unsigned y, const struct place *p, FILE *out
 	chart_escape(text, out);
 	fputs("</title>", out);
 	if (n > most) {
-		/* The end tells more than the beginning: what differs between cells tends to be there. Never inside a UTF-8 sequence. */
+		/* The end tells more than the beginning: what differs between cells tends to be there. Never inside a
+		 * UTF-8 sequence. */
 		const char *from = text + n - (most - 1);
 
 		while ((*from & 0xc0) == 0x80)
@@ -155,10 +165,11 @@ static unsigned legend(const struct chart_bars *c, FILE *out)
 			line++;
 		}
 		if (out && i < c->parts)
-			fprintf(out, "<rect x=\"%.0f\" y=\"%u\" width=\"12\" height=\"12\" fill=\"%s\"/>", x, TITLE + line * LEGEND,
-				chart_colour(i));
+			fprintf(out, "<rect x=\"%.0f\" y=\"%u\" width=\"12\" height=\"12\" fill=\"%s\"/>", x,
+				TITLE + line * LEGEND, chart_colour(i));
 		else if (out)
-			fprintf(out, "<rect x=\"%.0f\" y=\"%u\" width=\"3\" height=\"14\" fill=\"#000000\"/>", x + 4, TITLE + line * LEGEND - 1);
+			fprintf(out, "<rect x=\"%.0f\" y=\"%u\" width=\"3\" height=\"14\" fill=\"#000000\"/>", x + 4,
+				TITLE + line * LEGEND - 1);
 		if (out) {
 			fprintf(out, "<text x=\"%.0f\" y=\"%u\">", x + 17, TITLE + line * LEGEND + 11);
 			chart_escape(name, out);
@@ -201,7 +212,9 @@ static void bar(const struct chart_bars *c, unsigned row, const struct place *p,
 		x += width;
 	}
 	if (c->mark)
-		fprintf(out, "<rect x=\"%.2f\" y=\"%u\" width=\"3\" height=\"%d\" fill=\"#000000\" stroke=\"#ffffff\" stroke-width=\"0.5\"/>\n",
+		fprintf(out,
+			"<rect x=\"%.2f\" y=\"%u\" width=\"3\" height=\"%d\" fill=\"#000000\" stroke=\"#ffffff\" "
+			"stroke-width=\"0.5\"/>\n",
 			p->left + p->plot * sound(c->mark[row]) / p->most - 1.5, y - 2, BAR + 4);
 	/* With a mark, the bar is a range. */
 	fprintf(out, "<text x=\"%.1f\" y=\"%u\">", x + 6, y + 13);
@@ -239,11 +252,12 @@ void chart_ranges(const struct chart_ranges *c, FILE *out)
 	axis(c->unit, c->rows, &p, out);
 	for (unsigned i = 0; i < c->rows; i++) {
 		unsigned y = p.top + i * ROW + (ROW - BAR) / 2;
-		double from = p.left + p.plot * sound(c->low[i]) / p.most, to = p.left + p.plot * sound(c->high[i]) / p.most;
+		double from = p.left + p.plot * sound(c->low[i]) / p.most,
+		       to = p.left + p.plot * sound(c->high[i]) / p.most;
 
 		label(c->row[i], y, &p, out);
-		fprintf(out, "<rect x=\"%.2f\" y=\"%u\" width=\"%.2f\" height=\"%d\" fill=\"%s\"><title>", from, y, fmax(to - from, 2), BAR,
-			chart_colour(1));
+		fprintf(out, "<rect x=\"%.2f\" y=\"%u\" width=\"%.2f\" height=\"%d\" fill=\"%s\"><title>", from, y,
+			fmax(to - from, 2), BAR, chart_colour(1));
 		chart_escape(c->row[i], out);
 		fprintf(out, ": %s to %s</title></rect>\n", chart_number(c->low[i], a), chart_number(c->high[i], b));
 		fprintf(out, "<text x=\"%.1f\" y=\"%u\">%s \xe2\x80\x93 %s</text>\n", to + 6, y + 13, a, b);

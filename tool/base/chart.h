@@ -1,5 +1,6 @@
-/* tool/base/chart.h - charts for HTML reports: horizontal bars as inline SVG that needs nothing from outside, in colours that people
- * with any colour vision tell apart, with every number also in a tooltip and beside its bar. Text is escaped here. */
+/* tool/base/chart.h - charts for HTML reports: horizontal bars as inline SVG that needs nothing from outside, in
+ * colours that people with any colour vision tell apart, with every number also in a tooltip and beside its bar. Text
+ * is escaped here. */
 #ifndef VELLUM_TOOL_CHART_H
 #define VELLUM_TOOL_CHART_H
 

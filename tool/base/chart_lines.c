@@ -49,10 +49,10 @@ static void axes(const struct chart_lines *c, double low, double high, FILE *out
 	for (double decade = low; decade <= high; decade++) {
 		double y = y_of(pow(10, decade), low, high);
 
-		fprintf(out, "<line x1=\"%d\" y1=\"%.1f\" x2=\"%d\" y2=\"%.1f\" stroke=\"#cccccc\"/>\n", LEFT, y, WIDTH - RIGHT,
-			y);
-		fprintf(out, "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\" fill=\"#555555\">%s</text>\n", LEFT - 8, y + 4,
-			chart_number(pow(10, decade), number));
+		fprintf(out, "<line x1=\"%d\" y1=\"%.1f\" x2=\"%d\" y2=\"%.1f\" stroke=\"#cccccc\"/>\n", LEFT, y,
+			WIDTH - RIGHT, y);
+		fprintf(out, "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\" fill=\"#555555\">%s</text>\n", LEFT - 8,
+			y + 4, chart_number(pow(10, decade), number));
 	}
 	for (unsigned i = 0; i < c->points; i++) {
 		fprintf(out, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\" fill=\"#555555\">", x_of(c, i),
@@ -63,7 +63,8 @@ static void axes(const struct chart_lines *c, double low, double high, FILE *out
 	fprintf(out, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\" fill=\"#555555\">", (LEFT + WIDTH - RIGHT) / 2.0,
 		HEIGHT - 14);
 	chart_escape(c->across, out);
-	fprintf(out, "</text>\n<text transform=\"translate(14 %.1f) rotate(-90)\" text-anchor=\"middle\" fill=\"#555555\">",
+	fprintf(out,
+		"</text>\n<text transform=\"translate(14 %.1f) rotate(-90)\" text-anchor=\"middle\" fill=\"#555555\">",
 		(TOP + HEIGHT - BOTTOM) / 2.0);
 	chart_escape(c->unit, out);
 	fputs("</text>\n", out);
@@ -118,10 +119,14 @@ void chart_lines(const struct chart_lines *c, FILE *out)
 	double low, high;
 
 	range(c, &low, &high);
-	fprintf(out, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\" role=\"img\" "
-		"font-family=\"sans-serif\" font-size=\"12\" fill=\"#222222\">\n<title>", WIDTH, HEIGHT, WIDTH, HEIGHT);
+	fprintf(out,
+		"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\" "
+		"role=\"img\" "
+		"font-family=\"sans-serif\" font-size=\"12\" fill=\"#222222\">\n<title>",
+		WIDTH, HEIGHT, WIDTH, HEIGHT);
 	chart_escape(c->title, out);
-	fputs("</title>\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n<text x=\"8\" y=\"17\" font-size=\"14\" "
+	fputs("</title>\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n<text x=\"8\" y=\"17\" "
+	      "font-size=\"14\" "
 	      "font-weight=\"bold\">",
 	      out);
 	chart_escape(c->title, out);

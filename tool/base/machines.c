@@ -9,9 +9,9 @@
 /* One less than MAX_VMS of the protocol would do; a description of more is surely a mistake. */
 enum { MOST_VMS = 16, MOST_MODULES = 31 };      /* the hypervisor keeps 32 modules, of which one is the description */
 
-/* The second word skips the self-tests of the kernel's ciphers: 0.9 G instructions, almost half of Debian's boot. On the emulated
- * machine there is no speculation for page-table isolation to guard against, only two loads of CR3 at each entry to the
- * kernel. */
+/* The second word skips the self-tests of the kernel's ciphers: 0.9 G instructions, almost half of Debian's boot. On
+ * the emulated machine there is no speculation for page-table isolation to guard against, only two loads of CR3 at each
+ * entry to the kernel. */
 static const char default_append[] = "console=ttyS0 cryptomgr.notests=1", console_append[] = "console=ttyS0",
 		  emulated_append[] = " nopti";
 
@@ -50,7 +50,8 @@ static enum linux_bits elf32_is(FILE *file, const unsigned char *head)
 	unsigned char segment[32];
 
 	for (unsigned i = 0; i < count && i < 64; i++) {
-		if (fseek(file, (long)(offset + i * sizeof segment), SEEK_SET) != 0 || fread(segment, sizeof segment, 1, file) != 1)
+		if (fseek(file, (long)(offset + i * sizeof segment), SEEK_SET) != 0 ||
+		    fread(segment, sizeof segment, 1, file) != 1)
 			break;
 		/* p_type, then the topmost byte of p_vaddr against that of p_paddr. */
 		if (segment[0] == 1 && segment[11] >= 0x40 && segment[15] < segment[11])
@@ -116,17 +117,17 @@ static void choose_guest(struct vm_config *vm, const char *guest)
 	free(what);
 }
 
-/* What a workload, and a run without the hypervisor, add to the command line. Natively, Linux meets what Bochs gets wrong and the
- * hypervisor hides (docs/bochs.md), and random numbers that would make two runs differ; it finds fast strings switched off, and
- * would forget them by itself. */
+/* What a workload, and a run without the hypervisor, add to the command line. Natively, Linux meets what Bochs gets
+ * wrong and the hypervisor hides (docs/bochs.md), and random numbers that would make two runs differ; it finds fast
+ * strings switched off, and would forget them by itself. */
 static char *more(char *append, const struct options *options, bool linux_kernel)
 {
 	struct bytes line = { 0 };
 
 	bytes_print(&line, "%s", append);
 	if (options->native && linux_kernel)
-		bytes_print(&line, "%sclearcpuid=fsrm,rdrand,rdseed,erms,rep_good tsc_early_khz=%llu", line.length != 0 ? " " : "",
-			    (unsigned long long)options->ips / 1000);
+		bytes_print(&line, "%sclearcpuid=fsrm,rdrand,rdseed,erms,rep_good tsc_early_khz=%llu",
+			    line.length != 0 ? " " : "", (unsigned long long)options->ips / 1000);
 	if (options->workload != NULL)
 		bytes_print(&line, "%svellum.workload=%s", line.length != 0 ? " " : "", options->workload);
 	free(append);
@@ -152,7 +153,11 @@ static void complete_default(struct vm_config *vm, const struct options *options
 		prepared(vm->initrd, "i386/initramfs.cpio", "the initramfs of the 32-bit guests", "guests");
 	/* A kernel of the user's gets the command line that was given, to the letter; otherwise it needs a console. */
 	if ((vm->given & BIT(CONFIG_APPEND)) == 0)
-		append = text("%s%s", !own_kernel ? default_append : linux_kernel ? console_append : "", own_kernel ? "" : emulated);
+		append = text("%s%s",
+			      !own_kernel    ? default_append
+			      : linux_kernel ? console_append
+					     : "",
+			      own_kernel ? "" : emulated);
 	else
 		append = text("%s%s%s%s", own_kernel ? "" : default_append, own_kernel ? "" : emulated,
 			      own_kernel || vm->append[0] == 0 ? "" : " ", vm->append);
@@ -160,7 +165,8 @@ static void complete_default(struct vm_config *vm, const struct options *options
 	/* There a tick is an instruction, and what the hypervisor costs is counted, not felt. */
 	if (emulated_machine && !options->native && (vm->given & BIT(CONFIG_CLOCK)) == 0)
 		config_set(vm, "clock", "guest", error, sizeof error);
-	if (options->interactive && !own_initrd && !options->no_initrd && linux_kernel && strstr(append, "vellum.") == NULL) {
+	if (options->interactive && !own_initrd && !options->no_initrd && linux_kernel &&
+	    strstr(append, "vellum.") == NULL) {
 		path = append;
 		append = text("%s%svellum.shell", path, *path != 0 ? " " : "");
 		free(path);

@@ -21,16 +21,19 @@ const char help_text[] =
 	"       vellum help | --version\n"
 	"\n"
 	"The virtual machine:\n"
-	"  --guest NAME       which of Debian's kernels: amd64, 686-pae (32 bits, PAE) or 686 (32 bits, two-level page\n"
+	"  --guest NAME       which of Debian's kernels: amd64, 686-pae (32 bits, PAE) or 686 (32 bits, two-level "
+	"page\n"
 	"                     tables)   (default: amd64)\n"
 	"  --kernel FILE      a Linux bzImage or vmlinux, or a Multiboot 1 kernel   (instead of --guest)\n"
 	"  --initrd FILE      its initial RAM disk, or none   (default: the self-checking workload, for Linux)\n"
 	"  --append TEXT      its command line; Debian's kernels get console=ttyS0 and\n"
 	"                     cryptomgr.notests=1 before it, and nopti on Bochs\n"
-	"  --workload NAME    what the default initramfs does: memory (default), boot, fork, mmap, switch, fault, compute,\n"
+	"  --workload NAME    what the default initramfs does: memory (default), boot, fork, mmap, switch, fault, "
+	"compute,\n"
 	"                     compile or mix; NAME:SIZE for more or less of it (docs/compare.md)\n"
 	"  --mem SIZE         its RAM, a number with K, M or G   (default: 256M)\n"
-	"  --mmu NAME         how its memory is virtualized: ept, shadow, vtlb or brute   (default: the first of these\n"
+	"  --mmu NAME         how its memory is virtualized: ept, shadow, vtlb or brute   (default: the first of "
+	"these\n"
 	"                     that the CPU can run)\n"
 	"  --pages SIZE       largest leaf of its tables: 4k, 2m, 1g or auto   (default: auto)\n"
 	"  --no-vpid          runs it without a VPID\n"
@@ -39,10 +42,12 @@ const char help_text[] =
 	"  --switch-every T   goes over to another mechanism every T milliseconds of its own time, or 500us, ...\n"
 	"  --switch-among A,B,...  through these, over and over   (default: all that the CPU can run)\n"
 	"  --native           runs it on the emulated machine itself, without the hypervisor: what it costs by itself\n"
-	"  --clock WHOSE      guest: its clock stands still while the hypervisor works for it; host: it goes on, as on a\n"
+	"  --clock WHOSE      guest: its clock stands still while the hypervisor works for it; host: it goes on, as on "
+	"a\n"
 	"                     real PC   (default: guest on Bochs, host elsewhere and in a description)\n"
 	"  --testdev          gives it the test device\n"
-	"  --mitigations LIST what is done against what CPUs do speculatively: auto, off, or some of registers,l1d,verw,\n"
+	"  --mitigations LIST what is done against what CPUs do speculatively: auto, off, or some of "
+	"registers,l1d,verw,\n"
 	"                     ibrs,rsb,ibpb,guest   (default: auto, what the CPU needs; docs/security.md)\n"
 	"  --vm FILE          takes one or more virtual machines from a description instead (docs/protocol.md)\n"
 	"\n"
@@ -67,11 +72,39 @@ const char help_text[] =
 	"1 a machine that could not be started, 70 a hypervisor that stopped, 124 a timeout.\n";
 
 enum {
-	OPTION_MACHINE = 256, OPTION_BOCHS, OPTION_CPU, OPTION_HOST_CPUS, OPTION_HOST_MEM, OPTION_IPS, OPTION_HYPERVISOR,
-	OPTION_MMU, OPTION_PAGES, OPTION_NO_VPID, OPTION_NO_RDRAND, OPTION_MEM, OPTION_KERNEL, OPTION_INITRD, OPTION_APPEND, OPTION_VM,
-	OPTION_CLOCK, OPTION_TESTDEV, OPTION_GUEST, OPTION_WORKLOAD, OPTION_NATIVE, OPTION_NO_SWITCH, OPTION_SWITCH_EVERY,
-	OPTION_SWITCH_AMONG, OPTION_NAME, OPTION_JSON, OPTION_TIMEOUT, OPTION_KEEP, OPTION_QUIET, OPTION_HELP, OPTION_VERSION,
-	OPTION_PROVOKE, OPTION_MITIGATIONS,
+	OPTION_MACHINE = 256,
+	OPTION_BOCHS,
+	OPTION_CPU,
+	OPTION_HOST_CPUS,
+	OPTION_HOST_MEM,
+	OPTION_IPS,
+	OPTION_HYPERVISOR,
+	OPTION_MMU,
+	OPTION_PAGES,
+	OPTION_NO_VPID,
+	OPTION_NO_RDRAND,
+	OPTION_MEM,
+	OPTION_KERNEL,
+	OPTION_INITRD,
+	OPTION_APPEND,
+	OPTION_VM,
+	OPTION_CLOCK,
+	OPTION_TESTDEV,
+	OPTION_GUEST,
+	OPTION_WORKLOAD,
+	OPTION_NATIVE,
+	OPTION_NO_SWITCH,
+	OPTION_SWITCH_EVERY,
+	OPTION_SWITCH_AMONG,
+	OPTION_NAME,
+	OPTION_JSON,
+	OPTION_TIMEOUT,
+	OPTION_KEEP,
+	OPTION_QUIET,
+	OPTION_HELP,
+	OPTION_VERSION,
+	OPTION_PROVOKE,
+	OPTION_MITIGATIONS,
 };
 
 static const struct option names[] = {
@@ -121,7 +154,8 @@ static void set_vm(struct options *options, const char *option, const char *key,
 		die(STATUS_USAGE, "%s: %s", option, error);
 }
 
-/* An option that is a key of the description, with its value or with the one that it stands for. false: it is another. */
+/* An option that is a key of the description, with its value or with the one that it stands for. false: it is
+ * another. */
 static bool take_vm(struct options *options, int option, const char *value)
 {
 	static const struct { int option; const char *name, *key, *stands_for; } keys[] = {
@@ -137,7 +171,8 @@ static bool take_vm(struct options *options, int option, const char *value)
 
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		if (option == keys[i].option) {
-			set_vm(options, keys[i].name, keys[i].key, keys[i].stands_for != NULL ? keys[i].stands_for : value);
+			set_vm(options, keys[i].name, keys[i].key,
+			       keys[i].stands_for != NULL ? keys[i].stands_for : value);
 			return true;
 		}
 	return false;
@@ -186,7 +221,8 @@ static void take(struct options *options, int option, const char *value)
 		break;
 	case OPTION_NAME:
 		if (!run_name_valid(value))
-			die(STATUS_USAGE, "--name %s: a name has 1 to %d letters, digits, - _ and .", value, RUN_NAME_MAX);
+			die(STATUS_USAGE, "--name %s: a name has 1 to %d letters, digits, - _ and .", value,
+			    RUN_NAME_MAX);
 		options->name = value;
 		break;
 	case 'i': options->interactive = true; break;
@@ -209,11 +245,14 @@ static void check(const struct options *options)
 	if (options->workload != NULL &&
 	    (options->vm_file != NULL || options->no_initrd || (options->vm.given & BIT(CONFIG_INITRD)) != 0))
 		die(STATUS_USAGE, "--workload chooses what the default initramfs does: it needs that initramfs");
-	if (options->native && (options->vm.given & (BIT(CONFIG_MMU) | BIT(CONFIG_PAGES) | BIT(CONFIG_VPID) | BIT(CONFIG_RDRAND) | BIT(CONFIG_CLOCK) |
-						 BIT(CONFIG_TESTDEV))) != 0)
-		die(STATUS_USAGE, "--native runs the guest without the hypervisor: --mmu, --pages, --no-vpid, --no-rdrand, --clock and "
+	if (options->native &&
+	    (options->vm.given & (BIT(CONFIG_MMU) | BIT(CONFIG_PAGES) | BIT(CONFIG_VPID) | BIT(CONFIG_RDRAND) |
+				  BIT(CONFIG_CLOCK) | BIT(CONFIG_TESTDEV))) != 0)
+		die(STATUS_USAGE, "--native runs the guest without the hypervisor: --mmu, --pages, --no-vpid, "
+				  "--no-rdrand, --clock and "
 				  "--testdev mean nothing to it");
-	if (options->native && (options->vm_file != NULL || options->command == COMMAND_ISO || strcmp(options->machine, "bochs") != 0))
+	if (options->native &&
+	    (options->vm_file != NULL || options->command == COMMAND_ISO || strcmp(options->machine, "bochs") != 0))
 		die(STATUS_USAGE, "--native is for one guest of vellum run on Bochs");
 	if (options->quiet && options->interactive)
 		die(STATUS_USAGE, "-i and --quiet exclude each other");
@@ -224,9 +263,11 @@ static void check(const struct options *options)
 /* The command: the first word. */
 static void take_command(struct options *options, int *argc, char ***argv)
 {
-	static const struct { const char *name; enum command command; } commands[] = {
-		{ "run", COMMAND_RUN }, { "iso", COMMAND_ISO }, { "help", COMMAND_HELP }, { "version", COMMAND_VERSION },
-		{ "--help", COMMAND_HELP }, { "-h", COMMAND_HELP }, { "--version", COMMAND_VERSION },
+	static const struct { const char *name; enum command command;
+	} commands[] = {
+		{ "run", COMMAND_RUN },		  { "iso", COMMAND_ISO },     { "help", COMMAND_HELP },
+		{ "version", COMMAND_VERSION },	  { "--help", COMMAND_HELP }, { "-h", COMMAND_HELP },
+		{ "--version", COMMAND_VERSION },
 	};
 	const char *word = *argc > 1 ? (*argv)[1] : NULL;
 
@@ -255,7 +296,8 @@ void options_parse(struct options *options, int argc, char **argv)
 		if (option == ':')
 			die(STATUS_USAGE, "%s needs a value", argv[optind - 1]);
 		if (option == '?')
-			die(STATUS_USAGE, "there is no option %s here, or it takes no value (vellum help lists them)", argv[optind - 1]);
+			die(STATUS_USAGE, "there is no option %s here, or it takes no value (vellum help lists them)",
+			    argv[optind - 1]);
 		take(options, option == 'h' ? OPTION_HELP : option, optarg);
 	}
 	if (options->command == COMMAND_ISO && optind < argc)

@@ -23,7 +23,8 @@ struct options {
 	struct vm_config vm;
 	bool no_initrd;                 /* --initrd none */
 	bool native;                    /* the guest without the hypervisor */
-	const char *provoke;            /* a fault of the hypervisor on purpose (docs/security.md), for its tests; null: none */
+	/* a fault of the hypervisor on purpose (docs/security.md), for its tests; null: none */
+	const char *provoke;
 	const char *workload;           /* for the default initramfs; null: its default */
 	const char *json, *keep, *output, *name;
 	unsigned timeout;               /* seconds; 0: none */

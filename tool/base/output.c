@@ -63,7 +63,8 @@ static mode_t rights(const char *path)
 	return 0666 & ~mask;
 }
 
-/* A file without a name, which leaves nothing if the program is killed, where the file system has such; else a file beside the place. */
+/* A file without a name, which leaves nothing if the program is killed, where the file system has such; else a file
+ * beside the place. */
 static int begin_beside(struct output *o)
 {
 	char *directory = directory_of(o->path);

@@ -1,5 +1,6 @@
-/* tool/base/output.h - a file that takes its place when it is whole. It is written beside its place and renamed; until then what was there
- * stays as it was, whatever ends the program. What is no regular file (a pipe, a device) is written where it is. */
+/* tool/base/output.h - a file that takes its place when it is whole. It is written beside its place and renamed; until
+ * then what was there stays as it was, whatever ends the program. What is no regular file (a pipe, a device) is written
+ * where it is. */
 #ifndef VELLUM_TOOL_OUTPUT_H
 #define VELLUM_TOOL_OUTPUT_H
 

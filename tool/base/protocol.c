@@ -157,8 +157,9 @@ bool record_parse(char *line, struct record *record)
 		enum record_kind kind;
 		bool (*parse)(char *rest, struct record *record);
 	} kinds[] = {
-		{ "vellum", RECORD_VERSION, number_record }, { "log", RECORD_LOG, text_record }, { "panic", RECORD_PANIC, text_record },
-		{ "host", RECORD_HOST, host_record }, { "con", RECORD_CON, con_record }, { "stat", RECORD_STAT, stat_record },
+		{ "vellum", RECORD_VERSION, number_record }, { "log", RECORD_LOG, text_record },
+		{ "panic", RECORD_PANIC, text_record },	     { "host", RECORD_HOST, host_record },
+		{ "con", RECORD_CON, con_record },	     { "stat", RECORD_STAT, stat_record },
 		{ "end", RECORD_END, number_record },
 	};
 	char *rest = line, *word = field(&rest);

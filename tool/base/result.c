@@ -123,7 +123,8 @@ static void phase_line(struct vm_result *vm, const char *line)
 	unsigned number, steps;
 	char name[32];
 
-	if (sscanf(line, "%u %31s ticks=%llu steps=%u", &number, name, &ticks, &steps) != 4 || vm->phase_count == PHASES_MOST)
+	if (sscanf(line, "%u %31s ticks=%llu steps=%u", &number, name, &ticks, &steps) != 4 ||
+	    vm->phase_count == PHASES_MOST)
 		return;
 	vm->phases = grow(vm->phases, (vm->phase_count + 1) * sizeof *vm->phases);
 	vm->phases[vm->phase_count++] = (struct phase){ number, text("%s", name), ticks, steps };
@@ -169,7 +170,8 @@ void result_sum_phases(struct vm_result *vm)
 		const char *rest = vm->stats[i].name;
 		uint64_t value = vm->stats[i].value, before;
 
-		if (strncmp(rest, phases_word, strlen(phases_word)) != 0 || (rest = strchr(rest + strlen(phases_word), '.')) == NULL)
+		if (strncmp(rest, phases_word, strlen(phases_word)) != 0 ||
+		    (rest = strchr(rest + strlen(phases_word), '.')) == NULL)
 			continue;
 		name = text("workload%s", rest);
 		before = stat_find(vm, name);

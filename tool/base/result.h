@@ -8,11 +8,13 @@ struct fact {
 	char *name, *value;
 };
 
-/* A phase of the guest's work, as the guest told it; what the hypervisor counted in it is in the stats "phases.NUMBER.…". */
+/* A phase of the guest's work, as the guest told it; what the hypervisor counted in it is in the stats
+ * "phases.NUMBER.…". */
 struct phase {
 	unsigned number;
 	char *name;
-	uint64_t ticks, steps;          /* of the TSC, hypervisor included; operations done, in the workload's own unit */
+	/* of the TSC, hypervisor included; operations done, in the workload's own unit */
+	uint64_t ticks, steps;
 };
 
 struct stat_value {
@@ -62,8 +64,8 @@ void result_apply(struct run_result *result, const struct record *record);
 void result_console_line(struct run_result *result, unsigned vm, const char *line);
 /* Adds the stats "workload.…", the sums over all phases (of tables.pages the largest), once the machine has ended. */
 void result_sum_phases(struct vm_result *vm);
-/* Without a hypervisor, what the guest told is all there is: its ticks are taken for its instructions, those of `ips` a second
- * during which it had nothing to do left out. */
+/* Without a hypervisor, what the guest told is all there is: its ticks are taken for its instructions, those of `ips` a
+ * second during which it had nothing to do left out. */
 void result_native(struct vm_result *vm, uint64_t ips);
 void result_free(struct run_result *result);
 

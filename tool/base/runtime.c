@@ -50,7 +50,8 @@ static int connect_in(int dir, const char *name)
 	struct sockaddr_un address;
 	int file = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	if (file >= 0 && address_of(dir, name, &address) && connect(file, (struct sockaddr *)&address, sizeof address) == 0)
+	if (file >= 0 && address_of(dir, name, &address) &&
+	    connect(file, (struct sockaddr *)&address, sizeof address) == 0)
 		return file;
 	if (file >= 0)
 		close(file);
@@ -91,7 +92,8 @@ static int listen_in(int dir, const char *path, const char *name, char *error, s
 		return -1;
 	}
 	file = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (file < 0 || !address_of(dir, name, &address) || bind(file, (struct sockaddr *)&address, sizeof address) != 0) {
+	if (file < 0 || !address_of(dir, name, &address) ||
+	    bind(file, (struct sockaddr *)&address, sizeof address) != 0) {
 		snprintf(error, error_size, "cannot listen in %s: %s", path, strerror(errno));
 		return -1;
 	}

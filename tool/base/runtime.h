@@ -1,6 +1,6 @@
-/* Where running sessions can be found: Unix sockets NAME.sock in a directory of the user's own, $XDG_RUNTIME_DIR/vellum or,
- * without that, vellum-UID in $TMPDIR or /tmp. A socket that nobody listens on any more is what a killed run left: it is
- * removed. */
+/* Where running sessions can be found: Unix sockets NAME.sock in a directory of the user's own, $XDG_RUNTIME_DIR/vellum
+ * or, without that, vellum-UID in $TMPDIR or /tmp. A socket that nobody listens on any more is what a killed run left:
+ * it is removed. */
 #ifndef VELLUM_TOOL_RUNTIME_H
 #define VELLUM_TOOL_RUNTIME_H
 

@@ -100,7 +100,8 @@ static bool is_ours(const char *path)
 {
 	struct stat info;
 
-	return lstat(path, &info) == 0 && S_ISDIR(info.st_mode) && info.st_uid == geteuid() && info.st_mtime + YOUNG_S < time(NULL);
+	return lstat(path, &info) == 0 && S_ISDIR(info.st_mode) && info.st_uid == geteuid() &&
+	       info.st_mtime + YOUNG_S < time(NULL);
 }
 
 static void sweep(const char *where)

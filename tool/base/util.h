@@ -45,11 +45,12 @@ void make_directory(const char *path);
 /* The directory this program lies in. */
 const char *program_directory(void);
 
-/* Starts a program in its own process group; it dies when this program does. stdin is /dev/null; stdout and stderr go to
- * `output`. `directory` may be null. -1 and errno when it cannot be started. */
+/* Starts a program in its own process group; it dies when this program does. stdin is /dev/null; stdout and stderr go
+ * to `output`. `directory` may be null. -1 and errno when it cannot be started. */
 pid_t spawn(char *const argv[], const char *directory, int output);
 /* Runs a program to its end: its exit status, or -1 when it could not be started or died of a signal. Its output is
- * appended to *output (which may be null). A signal that this program is to end by ends that one first (tool/base/temporary.h). */
+ * appended to *output (which may be null). A signal that this program is to end by ends that one first
+ * (tool/base/temporary.h). */
 int run_program(char *const argv[], struct bytes *output);
 
 #endif

@@ -37,9 +37,11 @@ char *workload_error(const char *name)
 		return NULL;
 	if (workloads[i].means == NULL)
 		return text("the workload %s has no size", workloads[i].name);
-	if (!parse_number(name + length + 1, &size) || size > workloads[i].most || (size == 0 && workloads[i].size != 0))
-		return text("the size of the workload %s, in %s, must be a number from %d to %llu, not \"%s\"", workloads[i].name,
-			    workloads[i].means, workloads[i].size != 0, (unsigned long long)workloads[i].most, name + length + 1);
+	if (!parse_number(name + length + 1, &size) || size > workloads[i].most ||
+	    (size == 0 && workloads[i].size != 0))
+		return text("the size of the workload %s, in %s, must be a number from %d to %llu, not \"%s\"",
+			    workloads[i].name, workloads[i].means, workloads[i].size != 0,
+			    (unsigned long long)workloads[i].most, name + length + 1);
 	return NULL;
 }
 

@@ -1,8 +1,9 @@
-/* `vellum compare`: the same guest and workload under a list of configurations, each a `vellum run` in a process of its own.
+/* `vellum compare`: the same guest and workload under a list of configurations, each a `vellum run` in a process of its
+ * own.
  *
- * compare_options.c reads the command line; compare_matrix.c makes cells of it and refuses what no machine can do; compare_run.c
- * runs them; compare_read.c takes what is compared from each run's JSON; compare_text.c, compare_html.c and compare_cross.c write
- * it down. */
+ * compare_options.c reads the command line; compare_matrix.c makes cells of it and refuses what no machine can do;
+ * compare_run.c runs them; compare_read.c takes what is compared from each run's JSON; compare_text.c, compare_html.c
+ * and compare_cross.c write it down. */
 #ifndef VELLUM_TOOL_COMPARE_H
 #define VELLUM_TOOL_COMPARE_H
 
@@ -112,7 +113,8 @@ void compare_html(const struct comparison *c, FILE *out);
 void compare_svg(const struct comparison *c, const char *directory);
 size_t compare_failed(const struct comparison *c);
 
-/* The sweeps of the workload mix: what the hypervisor adds to a turn by the edits in it, and where two mechanisms cross. */
+/* The sweeps of the workload mix: what the hypervisor adds to a turn by the edits in it, and where two mechanisms
+ * cross. */
 enum { CROSSING_KINDS = 2, CROSSING_SERIES = 8, CROSSING_POINTS = 40 };
 struct crossing_kind {
 	const char *phase;                      /* what its phases' names begin with; a number of edits follows */
@@ -125,7 +127,8 @@ struct crossing {
 	size_t points, series;
 	unsigned edits[CROSSING_POINTS];
 	const struct cell *cell[CROSSING_SERIES];
-	/* [series][point]: instructions per turn, in the hypervisor, of the bare machine in the guest; not finite: unmeasured. */
+	/* [series][point]: instructions per turn, in the hypervisor, of the bare machine in the guest; not finite:
+	 * unmeasured. */
 	double per_turn[CROSSING_SERIES][CROSSING_POINTS];
 };
 bool compare_crossing(const struct comparison *c, const struct crossing_kind *kind, struct crossing *x);
@@ -134,7 +137,8 @@ double crossing_of(const struct crossing *x, size_t a, size_t b);
 void crossing_chart(const struct crossing *x, FILE *out);
 /* What the crossing is, in a sentence or two; the caller frees. */
 char *crossing_sentence(const struct crossing *x);
-/* What a turn without edits costs each series, and what one more edit costs between the last two points; the caller frees. */
+/* What a turn without edits costs each series, and what one more edit costs between the last two points; the caller
+ * frees. */
 char *crossing_prices(const struct crossing *x);
 
 int compare_main(int argc, char **argv);

@@ -8,12 +8,18 @@
 #include "tool/base/chart_lines.h"
 
 const struct crossing_kind crossing_kinds[CROSSING_KINDS] = {
-	{ .phase = "edits-", .file = "crossover", .edits = "edits of entries",
+	{ .phase = "edits-",
+	  .file = "crossover",
+	  .edits = "edits of entries",
 	  .title = "Edits of page-table entries between two context switches, and what a turn costs",
-	  .explained = "Here an edit gives up a page and touches it again: an entry goes and comes back, its table stays." },
-	{ .phase = "tables-", .file = "crossover-tables", .edits = "page tables that come and go",
+	  .explained =
+		  "Here an edit gives up a page and touches it again: an entry goes and comes back, its table stays." },
+	{ .phase = "tables-",
+	  .file = "crossover-tables",
+	  .edits = "page tables that come and go",
 	  .title = "Page tables that come and go between two context switches, and what a turn costs",
-	  .explained = "Here a turn maps so many pages, each where there is no page table yet, touches them, and unmaps them all "
+	  .explained = "Here a turn maps so many pages, each where there is no page table yet, touches them, and "
+		       "unmaps them all "
 		       "at once." },
 };
 
@@ -65,7 +71,8 @@ bool compare_crossing(const struct comparison *c, const struct crossing_kind *ki
 			if (!edits_of(kind, phase, &edits) || (point = point_of(x, edits)) == CROSSING_POINTS)
 				continue;
 			x->per_turn[x->series][point] =
-				(double)(compare_is_native(&cell->is) ? phase->guest : phase->hypervisor) / (double)phase->steps;
+				(double)(compare_is_native(&cell->is) ? phase->guest : phase->hypervisor) /
+				(double)phase->steps;
 			taken = true;
 		}
 		if (taken)
@@ -80,7 +87,8 @@ static size_t crossings(const struct crossing *x, size_t a, size_t b, double *fi
 	size_t count = 0;
 
 	for (size_t i = 0; i + 1 < x->points; i++) {
-		double left = x->per_turn[a][i] - x->per_turn[b][i], right = x->per_turn[a][i + 1] - x->per_turn[b][i + 1];
+		double left = x->per_turn[a][i] - x->per_turn[b][i],
+		       right = x->per_turn[a][i + 1] - x->per_turn[b][i + 1];
 
 		if (!isfinite(left) || !isfinite(right) || left * right > 0 || left == right || (left == 0 && i > 0))
 			continue;
@@ -105,7 +113,8 @@ static double apart(const struct crossing *x, size_t a, size_t b, double edits)
 
 	for (size_t i = 0; i < x->points; i++)
 		if (x->edits[i] >= edits)
-			most = fmax(most, fmax(x->per_turn[a][i] / x->per_turn[b][i], x->per_turn[b][i] / x->per_turn[a][i]));
+			most = fmax(most,
+				    fmax(x->per_turn[a][i] / x->per_turn[b][i], x->per_turn[b][i] / x->per_turn[a][i]));
 	return 100 * (most - 1);
 }
 
@@ -114,9 +123,14 @@ void crossing_chart(const struct crossing *x, FILE *out)
 	const char *names[CROSSING_SERIES], *points[CROSSING_POINTS];
 	char numbers[CROSSING_POINTS][12];
 	double values[CROSSING_SERIES * CROSSING_POINTS];
-	struct chart_lines chart = { .title = x->kind->title, .across = x->kind->edits,
-		.unit = "hypervisor's instructions in a turn (native: the guest's own)",
-		.points = (unsigned)x->points, .series = (unsigned)x->series, .point = points, .name = names, .value = values };
+	struct chart_lines chart = { .title = x->kind->title,
+				     .across = x->kind->edits,
+				     .unit = "hypervisor's instructions in a turn (native: the guest's own)",
+				     .points = (unsigned)x->points,
+				     .series = (unsigned)x->series,
+				     .point = points,
+				     .name = names,
+				     .value = values };
 
 	for (size_t i = 0; i < x->points; i++) {
 		snprintf(numbers[i], sizeof numbers[i], "%u", x->edits[i]);
@@ -147,15 +161,21 @@ char *crossing_sentence(const struct crossing *x)
 		return text("shadow and vtlb were not both measured.");
 	count = crossings(x, shadow, vtlb, &at, &until);
 	if (count == 1)
-		return text("shadow and vtlb cross at about %.0f %s in a turn: with fewer, keeping shadow tables across context "
-			    "switches pays; with more, tables that are thrown away cost less than tables that are kept in sync.",
+		return text("shadow and vtlb cross at about %.0f %s in a turn: with fewer, keeping shadow tables "
+			    "across context "
+			    "switches pays; with more, tables that are thrown away cost less than tables that are kept "
+			    "in sync.",
 			    at, x->kind->edits);
 	if (count > 1)
-		return text("shadow and vtlb cross %zu times between %.0f and %.0f %s in a turn: with fewer, keeping shadow "
-			    "tables across context switches pays; from there on they cost about the same, neither more than "
-			    "%.0f%% more than the other.", count, at, until, x->kind->edits, apart(x, shadow, vtlb, at));
-	return text("shadow and vtlb do not cross between %u and %u %s in a turn: %s costs less throughout.", x->edits[0],
-		    x->edits[last], x->kind->edits, x->per_turn[shadow][last] < x->per_turn[vtlb][last] ? "shadow" : "vtlb");
+		return text("shadow and vtlb cross %zu times between %.0f and %.0f %s in a turn: with fewer, keeping "
+			    "shadow "
+			    "tables across context switches pays; from there on they cost about the same, neither more "
+			    "than "
+			    "%.0f%% more than the other.",
+			    count, at, until, x->kind->edits, apart(x, shadow, vtlb, at));
+	return text("shadow and vtlb do not cross between %u and %u %s in a turn: %s costs less throughout.",
+		    x->edits[0], x->edits[last], x->kind->edits,
+		    x->per_turn[shadow][last] < x->per_turn[vtlb][last] ? "shadow" : "vtlb");
 }
 
 char *crossing_prices(const struct crossing *x)
@@ -163,8 +183,10 @@ char *crossing_prices(const struct crossing *x)
 	size_t last = x->points - 1;
 	struct bytes said = { 0 };
 
-	bytes_print(&said, "Instructions of the hypervisor (native: of the guest) in a turn with %u, and for each one more "
-			   "between %u and %u: ", x->edits[0], x->edits[last - 1], x->edits[last]);
+	bytes_print(&said,
+		    "Instructions of the hypervisor (native: of the guest) in a turn with %u, and for each one more "
+		    "between %u and %u: ",
+		    x->edits[0], x->edits[last - 1], x->edits[last]);
 	for (size_t s = 0; s < x->series; s++) {
 		double first = x->per_turn[s][0], more = x->per_turn[s][last] - x->per_turn[s][last - 1];
 

@@ -12,14 +12,15 @@
 
 enum { REASONS = 10 };          /* in the chart of exits; the others are one part */
 
-static const char style[] = "body{font-family:sans-serif;line-height:1.45;color:#222;background:#fff;max-width:1000px;margin:2em "
-			    "auto;padding:0 1em}"
-			    "table{border-collapse:collapse;font-size:13px}th,td{padding:3px 9px;border-bottom:1px solid "
-			    "#ccc;text-align:right;vertical-align:top}"
-			    "th:first-child,td:first-child{text-align:left}td.why{text-align:left;color:#9b2c00}caption{text-"
-			    "align:left;font-weight:bold;padding:6px 0}"
-			    "svg{max-width:100%;height:auto;display:block;margin:14px 0}code{background:#f2f2f2;padding:1px 4px}"
-			    ".wide{overflow-x:auto}@media print{body{max-width:none;margin:0}section,svg,tr{break-inside:avoid}}";
+static const char style[] =
+	"body{font-family:sans-serif;line-height:1.45;color:#222;background:#fff;max-width:1000px;margin:2em "
+	"auto;padding:0 1em}"
+	"table{border-collapse:collapse;font-size:13px}th,td{padding:3px 9px;border-bottom:1px solid "
+	"#ccc;text-align:right;vertical-align:top}"
+	"th:first-child,td:first-child{text-align:left}td.why{text-align:left;color:#9b2c00}caption{text-"
+	"align:left;font-weight:bold;padding:6px 0}"
+	"svg{max-width:100%;height:auto;display:block;margin:14px 0}code{background:#f2f2f2;padding:1px 4px}"
+	".wide{overflow-x:auto}@media print{body{max-width:none;margin:0}section,svg,tr{break-inside:avoid}}";
 
 /* The cells that succeeded, and among them those with a hypervisor. */
 struct rows {
@@ -41,8 +42,8 @@ static struct rows *rows_of(const struct comparison *c, bool native_too)
 	return rows;
 }
 
-static void draw(const char *title, const char *unit, const struct rows *rows, const char *const *parts, unsigned part_count,
-		 const double *values, FILE *out)
+static void draw(const char *title, const char *unit, const struct rows *rows, const char *const *parts,
+		 unsigned part_count, const double *values, FILE *out)
 {
 	struct chart_bars chart = { .title = title,
 				    .unit = unit,
@@ -177,11 +178,12 @@ static void times_native(const struct part *part, const struct part *native, FIL
 
 static void summary(const struct comparison *c, FILE *out)
 {
-	fprintf(out, "<div class=\"wide\"><table><caption>What it cost</caption><tr><th "
-		     "scope=\"col\">configuration</th><th>instructions in the guest</th>"
-		     "<th>in the hypervisor</th><th>times native</th><th>VM exits</th><th>by the mechanism</th><th>tables, "
-		     "KB</th><th>INVVPID</th>"
-		     "<th>INVEPT</th></tr>\n");
+	fprintf(out,
+		"<div class=\"wide\"><table><caption>What it cost</caption><tr><th "
+		"scope=\"col\">configuration</th><th>instructions in the guest</th>"
+		"<th>in the hypervisor</th><th>times native</th><th>VM exits</th><th>by the mechanism</th><th>tables, "
+		"KB</th><th>INVVPID</th>"
+		"<th>INVEPT</th></tr>\n");
 	for (size_t i = 0; i < c->count; i++) {
 		const struct cell *cell = &c->cells[i], *native = compare_native(c, cell);
 		const struct measure *m = &cell->measure;
@@ -223,7 +225,8 @@ static void phases(const struct comparison *c, FILE *out)
 {
 	fprintf(out, "<div class=\"wide\"><table><caption>Phase by phase</caption><tr><th "
 		     "scope=\"col\">configuration</th><th>phase</th><th>steps</th>"
-		     "<th>instructions in the guest</th><th>in the hypervisor</th><th>times native</th><th>VM exits</th></tr>\n");
+		     "<th>instructions in the guest</th><th>in the hypervisor</th><th>times native</th><th>VM "
+		     "exits</th></tr>\n");
 	for (size_t i = 0; i < c->count; i++) {
 		const struct cell *native = compare_native(c, &c->cells[i]);
 
@@ -274,10 +277,14 @@ static void crossing_part(const struct comparison *c, FILE *out)
 		if (!compare_crossing(c, &crossing_kinds[k], x))
 			continue;
 		if (shown++ == 0)
-			fprintf(out, "<section><h2>Context switches against page-table edits</h2>\n<p>A turn is what one of two "
-				     "processes does between two context switches: it reads 32 pages, then edits its page tables so "
-				     "many times. <code>vtlb</code> loses all its tables at each switch and fills them again by "
-				     "faults; <code>shadow</code> keeps them, and has to follow each edit; <code>brute</code> exits "
+			fprintf(out, "<section><h2>Context switches against page-table edits</h2>\n<p>A turn is what "
+				     "one of two "
+				     "processes does between two context switches: it reads 32 pages, then edits its "
+				     "page tables so "
+				     "many times. <code>vtlb</code> loses all its tables at each switch and fills them "
+				     "again by "
+				     "faults; <code>shadow</code> keeps them, and has to follow each edit; "
+				     "<code>brute</code> exits "
 				     "for each access to an entry.</p>\n");
 		sentence = crossing_sentence(x);
 		prices = crossing_prices(x);
@@ -295,28 +302,29 @@ static void crossing_part(const struct comparison *c, FILE *out)
 	free(x);
 }
 
-static const char reading[] = "<h2>How to read this</h2>\n<ul>\n"
-			      "<li>Each row is one run of the same guest with the same workload; every run had to end with the "
-			      "same result. <b>native</b> is the same "
-			      "kernel on the same emulated machine without a hypervisor.</li>\n"
-			      "<li>The numbers are <b>instructions</b> counted by an emulator (Bochs), which are exact and the "
-			      "same on every machine. An instruction that "
-			      "repeats (REP) counts once for each repetition.</li>\n"
-			      "<li>They are <b>not time</b>. What real hardware takes for a VM exit, a TLB miss or a walk "
-			      "through two dimensions of page tables is not in "
-			      "them: <code>ept</code>, which causes few exits and makes each TLB miss dearer, looks better here "
-			      "than it may be, and so do large pages "
-			      "look less useful.</li>\n"
-			      "<li>Bochs drops its TLB at each VM entry and exit, with VPID or without: that a VPID keeps "
-			      "translations does not show. The count of "
-			      "flushes is what the hypervisor executed.</li>\n"
-			      "<li>Timers fire by emulated time. A slower mechanism gets more timer interrupts in the same work, "
-			      "which adds to its guest too.</li>\n"
-			      "<li>Exits <i>by the mechanism</i> are page faults, INVLPG, accesses to control registers, EPT "
-			      "violations and "
-			      "misconfigurations, the guest's accesses to devices in memory among them. The others (ports, "
-			      "CPUID, MSRs, interrupts) are those of the "
-			      "virtual PC.</li>\n</ul>\n";
+static const char reading[] =
+	"<h2>How to read this</h2>\n<ul>\n"
+	"<li>Each row is one run of the same guest with the same workload; every run had to end with the "
+	"same result. <b>native</b> is the same "
+	"kernel on the same emulated machine without a hypervisor.</li>\n"
+	"<li>The numbers are <b>instructions</b> counted by an emulator (Bochs), which are exact and the "
+	"same on every machine. An instruction that "
+	"repeats (REP) counts once for each repetition.</li>\n"
+	"<li>They are <b>not time</b>. What real hardware takes for a VM exit, a TLB miss or a walk "
+	"through two dimensions of page tables is not in "
+	"them: <code>ept</code>, which causes few exits and makes each TLB miss dearer, looks better here "
+	"than it may be, and so do large pages "
+	"look less useful.</li>\n"
+	"<li>Bochs drops its TLB at each VM entry and exit, with VPID or without: that a VPID keeps "
+	"translations does not show. The count of "
+	"flushes is what the hypervisor executed.</li>\n"
+	"<li>Timers fire by emulated time. A slower mechanism gets more timer interrupts in the same work, "
+	"which adds to its guest too.</li>\n"
+	"<li>Exits <i>by the mechanism</i> are page faults, INVLPG, accesses to control registers, EPT "
+	"violations and "
+	"misconfigurations, the guest's accesses to devices in memory among them. The others (ports, "
+	"CPUID, MSRs, interrupts) are those of the "
+	"virtual PC.</li>\n</ul>\n";
 
 void compare_html(const struct comparison *c, FILE *out)
 {

@@ -1,4 +1,5 @@
-/* From lists of values to cells: which combinations there are, which of them no machine can run, what tells them apart. */
+/* From lists of values to cells: which combinations there are, which of them no machine can run, what tells them
+ * apart. */
 #include "tool/compare/compare.h"
 
 #include <stdlib.h>
@@ -47,7 +48,8 @@ char *compare_impossible(const struct configuration *is)
 	if (has(is, AXIS_VPID, "on") && !m->vpid)
 		return text("vpid on cannot be had on %s, which has no VPID; use off", m->name);
 	if (has(is, AXIS_MMU, "ept") && has(is, AXIS_PAGES, "1g") && !m->ept_1g)
-		return text("pages 1g cannot be had on %s, whose EPT has none of that size; use 4k, 2m or auto", m->name);
+		return text("pages 1g cannot be had on %s, whose EPT has none of that size; use 4k, 2m or auto",
+			    m->name);
 	return NULL;
 }
 
@@ -174,7 +176,8 @@ static void label(struct comparison *c)
 	for (size_t i = 0; i < c->count; i++) {
 		struct bytes words = { 0 };
 
-		bytes_print(&words, "%s", c->cells[i].is.value[AXIS_MMU][0] != 0 ? c->cells[i].is.value[AXIS_MMU] : "best");
+		bytes_print(&words, "%s",
+			    c->cells[i].is.value[AXIS_MMU][0] != 0 ? c->cells[i].is.value[AXIS_MMU] : "best");
 		for (size_t axis = 0; axis < AXES; axis++) {
 			const char *value = c->cells[i].is.value[axis], *slash = strrchr(value, '/');
 			bool differs = false;

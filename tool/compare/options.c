@@ -50,9 +50,23 @@ const char compare_help[] =
 	"A configuration that fails is shown with its sentence, and the others go on; the status is then 1.\n";
 
 enum {
-	OPTION_AXIS = 256,      /* + the axis */
-	OPTION_CONFIG = 300, OPTION_NO_NATIVE, OPTION_PRESET, OPTION_JOBS, OPTION_TIMEOUT, OPTION_IPS, OPTION_MEM, OPTION_APPEND,
-	OPTION_HYPERVISOR, OPTION_RESUME, OPTION_HTML, OPTION_JSON, OPTION_CSV, OPTION_SVG, OPTION_QUIET, OPTION_HELP,
+	OPTION_AXIS = 256, /* + the axis */
+	OPTION_CONFIG = 300,
+	OPTION_NO_NATIVE,
+	OPTION_PRESET,
+	OPTION_JOBS,
+	OPTION_TIMEOUT,
+	OPTION_IPS,
+	OPTION_MEM,
+	OPTION_APPEND,
+	OPTION_HYPERVISOR,
+	OPTION_RESUME,
+	OPTION_HTML,
+	OPTION_JSON,
+	OPTION_CSV,
+	OPTION_SVG,
+	OPTION_QUIET,
+	OPTION_HELP,
 };
 
 static const struct option names[] = {
@@ -141,7 +155,9 @@ static void take_configuration(struct comparison *c, const char *given)
 			;
 		if (axis == AXES || value == NULL)
 			die(STATUS_USAGE,
-			    "--config %s: must be made of workload=, guest=, kernel=, cpu=, pti=, mmu=, pages= and vpid=", given);
+			    "--config %s: must be made of workload=, guest=, kernel=, cpu=, pti=, mmu=, pages= and "
+			    "vpid=",
+			    given);
 		check_value((enum axis)axis, value);
 		is->value[axis] = value;
 	}
@@ -233,7 +249,8 @@ void compare_options(struct comparison *c, int argc, char **argv)
 		if (option == ':')
 			die(STATUS_USAGE, "%s needs a value", argv[optind - 1]);
 		if (option == '?')
-			die(STATUS_USAGE, "there is no option %s here, or it takes no value (vellum compare --help lists them)",
+			die(STATUS_USAGE,
+			    "there is no option %s here, or it takes no value (vellum compare --help lists them)",
 			    argv[optind - 1]);
 		if (option == 'h' || option == OPTION_HELP) {
 			fputs(compare_help, stdout);
@@ -242,6 +259,7 @@ void compare_options(struct comparison *c, int argc, char **argv)
 		take(c, option, optarg);
 	}
 	if (optind < argc)
-		die(STATUS_USAGE, "%s: what should be done with that? (vellum compare --help lists the options)", argv[optind]);
+		die(STATUS_USAGE, "%s: what should be done with that? (vellum compare --help lists the options)",
+		    argv[optind]);
 	check(c);
 }

@@ -6,10 +6,10 @@
 
 #include "lib/base.h"
 
-/* Exits that the mechanism causes, as vm/account/stats.c counts them; the guest's accesses to devices in memory are among them. The rest
- * (ports, CPUID, MSRs, interrupts) is the virtual PC's. */
-static const char *const mechanism_reasons[] = { "exception_or_nmi", "invlpg", "control_register_access", "ept_violation",
-	"ept_misconfiguration" };
+/* Exits that the mechanism causes, as vm/account/stats.c counts them; the guest's accesses to devices in memory are
+ * among them. The rest (ports, CPUID, MSRs, interrupts) is the virtual PC's. */
+static const char *const mechanism_reasons[] = { "exception_or_nmi", "invlpg", "control_register_access",
+						 "ept_violation", "ept_misconfiguration" };
 
 static const cJSON *at(const cJSON *object, const char *path)
 {
@@ -93,8 +93,11 @@ static void read_measure(struct measure *m, const cJSON *run)
 		     number_at(from, "mmu_counters.invvpid_nonglobal") + number_at(from, "mmu_counters.invvpid_all");
 	m->invept = number_at(from, "mmu_counters.invept_single") + number_at(from, "mmu_counters.invept_all");
 	/* The kernel's name is not a result: kernels are compared too. */
-	m->result = result != NULL ? text("%.*s", (int)(strstr(result, " kernel=") != NULL ? strstr(result, " kernel=") - result :
-						      (long)strlen(result)), result) : NULL;
+	m->result = result != NULL ? text("%.*s",
+					  (int)(strstr(result, " kernel=") != NULL ? strstr(result, " kernel=") - result
+										   : (long)strlen(result)),
+					  result)
+				   : NULL;
 	if (at(run, "emulator.cpu_seconds") != NULL)
 		m->cpu_seconds = at(run, "emulator.cpu_seconds")->valuedouble;
 }
@@ -170,7 +173,8 @@ void compare_resume(struct comparison *c, const char *path)
 		die(STATUS_USAGE, "--resume %s: is not the JSON of a comparison", path);
 	if (strcmp(before, c->fingerprint) != 0)
 		die(STATUS_USAGE,
-		    "--resume %s: was made with another hypervisor, other guests or other options; leave --resume out", path);
+		    "--resume %s: was made with another hypervisor, other guests or other options; leave --resume out",
+		    path);
 	cJSON_ArrayForEach(one, at(root, "cells"))
 		for (size_t i = 0; i < c->count; i++) {
 			struct cell *cell = &c->cells[i];
@@ -179,7 +183,8 @@ void compare_resume(struct comparison *c, const char *path)
 
 			for (size_t axis = 0; axis < AXES; axis++)
 				same = same &&
-				       strcmp(text_at(one, axis_names[axis]) != NULL ? text_at(one, axis_names[axis]) : "",
+				       strcmp(text_at(one, axis_names[axis]) != NULL ? text_at(one, axis_names[axis])
+										     : "",
 					      cell->is.value[axis]) == 0;
 			if (!same || at(one, "run") == NULL)
 				continue;

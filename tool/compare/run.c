@@ -27,12 +27,17 @@ static char *command_line(const struct comparison *c, const struct configuration
 	return line.data;
 }
 
+static const struct { enum axis axis; const char *option;
+} with_value[] = {
+	{ AXIS_WORKLOAD, "--workload" },
+	{ AXIS_GUEST, "--guest" },
+	{ AXIS_KERNEL, "--kernel" },
+	{ AXIS_CPU, "--cpu" },
+};
+
 size_t compare_arguments(const struct comparison *c, const struct cell *cell, const char *program, const char *json,
 			 char *argv[40])
 {
-	static const struct { enum axis axis; const char *option; } with_value[] = {
-		{ AXIS_WORKLOAD, "--workload" }, { AXIS_GUEST, "--guest" }, { AXIS_KERNEL, "--kernel" }, { AXIS_CPU, "--cpu" },
-	};
 	const struct configuration *is = &cell->is;
 	bool native = compare_is_native(is);
 	char *append = command_line(c, is);
@@ -123,8 +128,8 @@ static void progress(const struct comparison *c, const struct cell *cell)
 	for (size_t i = 0; i < c->count; i++)
 		done += c->cells[i].state == CELL_OK || c->cells[i].state == CELL_FAILED;
 	if (!c->quiet)
-		say("%zu of %zu: %s: %s (%.0f s)", done, c->count, cell->label, cell->state == CELL_OK ? "done" : cell->why,
-		    now() - cell->started);
+		say("%zu of %zu: %s: %s (%.0f s)", done, c->count, cell->label,
+		    cell->state == CELL_OK ? "done" : cell->why, now() - cell->started);
 }
 
 static struct cell *next(struct comparison *c, enum cell_state state)

@@ -36,7 +36,8 @@ static void row(const struct comparison *c, const struct cell *cell, int width, 
 		return;
 	}
 	if (native != NULL && native->measure.all.guest != 0)
-		snprintf(h, sizeof h, "%.2f", (double)(m->all.guest + m->all.hypervisor) / (double)native->measure.all.guest);
+		snprintf(h, sizeof h, "%.2f",
+			 (double)(m->all.guest + m->all.hypervisor) / (double)native->measure.all.guest);
 	else
 		snprintf(h, sizeof h, "-");
 	fprintf(out, "%10s %11s %8s", millions(m->all.guest, a), millions(m->all.hypervisor, b), h);
@@ -55,15 +56,16 @@ void compare_table(const struct comparison *c, FILE *out)
 		phases |= c->cells[i].state == CELL_OK && c->cells[i].measure.phases_only;
 		whole |= c->cells[i].state == CELL_OK && !c->cells[i].measure.phases_only;
 	}
-	fprintf(out, "%-*s %10s %11s %8s %11s %11s %9s %11s %7s\n", width, "", "guest", "hypervisor", "of", "VM", "by the",
-		"tables", "", "");
-	fprintf(out, "%-*s %10s %11s %8s %11s %11s %9s %11s %7s\n", width, "configuration", "M instr.", "M instr.", "native",
-		"exits", "mechanism", "KB", "INVVPID", "INVEPT");
+	fprintf(out, "%-*s %10s %11s %8s %11s %11s %9s %11s %7s\n", width, "", "guest", "hypervisor", "of", "VM",
+		"by the", "tables", "", "");
+	fprintf(out, "%-*s %10s %11s %8s %11s %11s %9s %11s %7s\n", width, "configuration", "M instr.", "M instr.",
+		"native", "exits", "mechanism", "KB", "INVVPID", "INVEPT");
 	for (size_t i = 0; i < c->count; i++)
 		row(c, &c->cells[i], width, out);
 	if (phases)
 		fprintf(out,
-			"Of the workload's phases%s, at %s instructions an emulated second. Instructions on an emulator, not "
+			"Of the workload's phases%s, at %s instructions an emulated second. Instructions on an "
+			"emulator, not "
 			"time:\n"
 			"what TLB misses and VM exits cost a real CPU is not in them.\n",
 			whole ? " where it has marked some, otherwise of the whole run" : ", without the boot", c->ips);
@@ -88,7 +90,8 @@ static void csv_text(const char *value, FILE *out)
 		fputc('"', out);
 }
 
-static void csv_row(const struct cell *cell, const struct part *part, const char *phase, const struct measure *all, FILE *out)
+static void csv_row(const struct cell *cell, const struct part *part, const char *phase, const struct measure *all,
+		    FILE *out)
 {
 	csv_text(cell->label, out);
 	for (size_t axis = 0; axis < AXES; axis++) {
@@ -120,8 +123,9 @@ void compare_csv(const struct comparison *c, FILE *out)
 	fprintf(out, "label");
 	for (size_t axis = 0; axis < AXES; axis++)
 		fprintf(out, ",%s", axis_names[axis]);
-	fprintf(out, ",status,why,phase,steps,guest_instructions,hypervisor_instructions,exits,mechanism_exits,table_pages,"
-		     "invvpid,invept,result\r\n");
+	fprintf(out,
+		",status,why,phase,steps,guest_instructions,hypervisor_instructions,exits,mechanism_exits,table_pages,"
+		"invvpid,invept,result\r\n");
 	for (size_t i = 0; i < c->count; i++) {
 		const struct cell *cell = &c->cells[i];
 		const struct measure *m = &cell->measure;

@@ -11,22 +11,23 @@
 
 enum { PATIENCE_MS = 60000, ANSWER_MAX = 1 << 20 };
 
-static const char usage[] =
-	"usage: vellum ctl [--run NAME] [--json] COMMAND ...\n"
-	"\n"
-	"  list                          the virtual machines of the run\n"
-	"  stats [VM]                    its VM exits and counters so far\n"
-	"  mmu [VM] MECHANISM            changes the mechanism: ept, shadow, vtlb, brute, or next\n"
-	"  pause [VM] | resume [VM]      stops it between two instructions; lets it go on\n"
-	"  translate [VM] ADDRESS        a guest-virtual address, level by level, down to memory\n"
-	"  dump [VM]                     its registers and controls\n"
-	"  dump [VM] [gva|gpa] ADDRESS [LENGTH]   its memory, at most 4096 bytes\n"
-	"  audit [VM]                    checks the invariants of its tables\n"
-	"  runs                          the names of the runs there are\n"
-	"\n"
-	"VM is a name or a number, and may be left out where there is one. --run chooses a run where there are several\n"
-	"(vellum run --name). --json prints the answer as it comes. The exit status is 0, 1 where the hypervisor refused,\n"
-	"2 where there is no run, or nothing was asked.\n";
+static const char usage[] = "usage: vellum ctl [--run NAME] [--json] COMMAND ...\n"
+			    "\n"
+			    "  list                          the virtual machines of the run\n"
+			    "  stats [VM]                    its VM exits and counters so far\n"
+			    "  mmu [VM] MECHANISM            changes the mechanism: ept, shadow, vtlb, brute, or next\n"
+			    "  pause [VM] | resume [VM]      stops it between two instructions; lets it go on\n"
+			    "  translate [VM] ADDRESS        a guest-virtual address, level by level, down to memory\n"
+			    "  dump [VM]                     its registers and controls\n"
+			    "  dump [VM] [gva|gpa] ADDRESS [LENGTH]   its memory, at most 4096 bytes\n"
+			    "  audit [VM]                    checks the invariants of its tables\n"
+			    "  runs                          the names of the runs there are\n"
+			    "\n"
+			    "VM is a name or a number, and may be left out where there is one. --run chooses a run "
+			    "where there are several\n"
+			    "(vellum run --name). --json prints the answer as it comes. The exit status is 0, 1 where "
+			    "the hypervisor refused,\n"
+			    "2 where there is no run, or nothing was asked.\n";
 
 const cJSON *ctl_get(const cJSON *object, const char *name)
 {
@@ -248,7 +249,8 @@ int ctl_main(int argc, char **argv)
 		else if (strcmp(argv[at], "--help") == 0 || strcmp(argv[at], "-h") == 0)
 			return fputs(usage, stdout) < 0;
 		else
-			die(STATUS_USAGE, "ctl: there is no option %s here, or it needs a value (vellum ctl help)", argv[at]);
+			die(STATUS_USAGE, "ctl: there is no option %s here, or it needs a value (vellum ctl help)",
+			    argv[at]);
 	}
 	if (at == argc)
 		die(STATUS_USAGE, "ctl: say what to do (vellum ctl help)");

@@ -9,8 +9,9 @@ static void show_list(FILE *out, const cJSON *answer)
 
 	fprintf(out, "%3s  %-16s %-8s %-7s %4s %8s  %s\n", "id", "name", "state", "mmu", "cpu", "memory", "");
 	cJSON_ArrayForEach(vm, ctl_get(answer, "vms"))
-		fprintf(out, "%3.0f  %-16s %-8s %-7s %4.0f %5.0f MB  %s%s\n", ctl_number(vm, "id"), ctl_text(vm, "name"),
-			ctl_text(vm, "state"), ctl_text(vm, "mmu"), ctl_number(vm, "cpu"), ctl_number(vm, "mem_bytes") / 1048576,
+		fprintf(out, "%3.0f  %-16s %-8s %-7s %4.0f %5.0f MB  %s%s\n", ctl_number(vm, "id"),
+			ctl_text(vm, "name"), ctl_text(vm, "state"), ctl_text(vm, "mmu"), ctl_number(vm, "cpu"),
+			ctl_number(vm, "mem_bytes") / 1048576,
 			cJSON_IsFalse(ctl_get(vm, "switch")) ? "(stays with its mechanism) " : "", ctl_text(vm, "end"));
 }
 
@@ -22,7 +23,8 @@ static void show_exits(FILE *out, const cJSON *answer)
 	cJSON_ArrayForEach(reason, ctl_get(exits, "by_reason")) {
 		double count = ctl_number(reason, "count"), ticks = ctl_number(reason, "ticks");
 
-		fprintf(out, "  %-26s %12.0f %16.0f %9.0f\n", reason->string, count, ticks, count > 0 ? ticks / count : 0);
+		fprintf(out, "  %-26s %12.0f %16.0f %9.0f\n", reason->string, count, ticks,
+			count > 0 ? ticks / count : 0);
 	}
 	fprintf(out, "  %-26s %12.0f\n", "total", ctl_number(exits, "total"));
 }
@@ -35,8 +37,9 @@ static void show_stats(FILE *out, const cJSON *answer)
 	fprintf(out, "%s: %s, %s, %.3f s of the machine's time\n", ctl_text(answer, "vm"), ctl_text(answer, "mmu"),
 		ctl_text(answer, "state"), hz > 0 ? ctl_number(answer, "ticks") / hz : 0);
 	show_exits(out, answer);
-	fprintf(out, "  instructions: guest %.0f, hypervisor %.0f; tables: %.0f pages\n", ctl_number(instructions, "guest"),
-		ctl_number(instructions, "hypervisor"), ctl_number(ctl_get(answer, "tables"), "pages"));
+	fprintf(out, "  instructions: guest %.0f, hypervisor %.0f; tables: %.0f pages\n",
+		ctl_number(instructions, "guest"), ctl_number(instructions, "hypervisor"),
+		ctl_number(ctl_get(answer, "tables"), "pages"));
 	cJSON_ArrayForEach(counter, ctl_get(answer, "mmu_counters"))
 		if (counter->valuedouble > 0)
 			fprintf(out, "  %-26s %12.0f\n", counter->string, counter->valuedouble);
@@ -51,9 +54,11 @@ static void show_levels(FILE *out, const cJSON *levels, const char *where)
 	cJSON_ArrayForEach(e, levels) {
 		const char *at = ctl_text(e, where), *hpa = ctl_text(e, "hpa");
 
-		fprintf(out, "    level %.0f  entry at %s %-14s", ctl_number(e, "level"), where, *at ? at : "(a register)");
+		fprintf(out, "    level %.0f  entry at %s %-14s", ctl_number(e, "level"), where,
+			*at ? at : "(a register)");
 		fprintf(out, " = %-20s %s", ctl_text(e, "value"), ctl_text(e, "flags"));
-		fprintf(out, strcmp(where, "gpa") == 0 && *hpa ? "  (hpa %s)\n" : "%s\n", strcmp(where, "gpa") == 0 ? hpa : "");
+		fprintf(out, strcmp(where, "gpa") == 0 && *hpa ? "  (hpa %s)\n" : "%s\n",
+			strcmp(where, "gpa") == 0 ? hpa : "");
 	}
 }
 
@@ -76,11 +81,13 @@ static void show_tables(FILE *out, const cJSON *tables)
 	if (tables == NULL)
 		return;
 	fprintf(out, "  what the CPU walks now: %s, root at hpa %s\n",
-		strcmp(ctl_text(tables, "kind"), "ept") == 0 ? "EPT, for the gpa" : "shadow tables, for the gva", ctl_text(tables, "root"));
+		strcmp(ctl_text(tables, "kind"), "ept") == 0 ? "EPT, for the gpa" : "shadow tables, for the gva",
+		ctl_text(tables, "root"));
 	show_levels(out, ctl_get(tables, "levels"), "hpa");
 	if (*ctl_text(tables, "hpa"))
-		fprintf(out, "    hpa %s, page %s, memory type %s (%s%s%sPAT %s)\n", ctl_text(tables, "hpa"), ctl_text(tables, "page"),
-			ctl_text(tables, "type"), *ept ? "EPT " : "", ept, *ept ? ", " : "", ctl_text(tables, "pat_type"));
+		fprintf(out, "    hpa %s, page %s, memory type %s (%s%s%sPAT %s)\n", ctl_text(tables, "hpa"),
+			ctl_text(tables, "page"), ctl_text(tables, "type"), *ept ? "EPT " : "", ept, *ept ? ", " : "",
+			ctl_text(tables, "pat_type"));
 	else
 		fprintf(out, "    %s: the access exits\n", ctl_text(tables, "end"));
 }
@@ -93,15 +100,16 @@ static void show_translation(FILE *out, const cJSON *answer)
 	show_guest(out, ctl_get(answer, "guest"));
 	show_tables(out, ctl_get(answer, "tables"));
 	if (memory != NULL)
-		fprintf(out, "  behind it: %s%s%s\n", ctl_text(memory, "kind"), *ctl_text(memory, "hpa") ? " at hpa " : "",
-			ctl_text(memory, "hpa"));
+		fprintf(out, "  behind it: %s%s%s\n", ctl_text(memory, "kind"),
+			*ctl_text(memory, "hpa") ? " at hpa " : "", ctl_text(memory, "hpa"));
 }
 
 /* ---- dump ---- */
 
 static void show_hex(FILE *out, const cJSON *answer)
 {
-	const char *bytes = ctl_text(answer, "bytes"), *gva = ctl_text(answer, "gva"), *start = *gva ? gva : ctl_text(answer, "gpa");
+	const char *bytes = ctl_text(answer, "bytes"), *gva = ctl_text(answer, "gva"),
+		   *start = *gva ? gva : ctl_text(answer, "gpa");
 	size_t n = strlen(bytes) / 2;
 	unsigned long long at = 0;
 
@@ -135,8 +143,8 @@ static void show_group(FILE *out, const cJSON *group)
 			continue;
 		if (cJSON_IsObject(item)) {
 			fprintf(out, "  %-6s", item->string);
-			cJSON_ArrayForEach(part, item)
-				fprintf(out, " %s %-18s", part->string, part->valuestring != NULL ? part->valuestring : "");
+			cJSON_ArrayForEach(part, item) fprintf(out, " %s %-18s", part->string,
+							       part->valuestring != NULL ? part->valuestring : "");
 			fprintf(out, "\n");
 			continue;
 		}
@@ -150,7 +158,8 @@ static void show_group(FILE *out, const cJSON *group)
 	if (column % 3 != 0)
 		fprintf(out, "\n");
 	cJSON_ArrayForEach(item, ctl_get(group, "slots"))
-		fprintf(out, "  gpa %-14s %-12s bytes  %s\n", ctl_text(item, "gpa"), ctl_text(item, "bytes"), ctl_text(item, "kind"));
+		fprintf(out, "  gpa %-14s %-12s bytes  %s\n", ctl_text(item, "gpa"), ctl_text(item, "bytes"),
+			ctl_text(item, "kind"));
 }
 
 static void show_dump(FILE *out, const cJSON *answer)
@@ -161,8 +170,8 @@ static void show_dump(FILE *out, const cJSON *answer)
 		show_hex(out, answer);
 		return;
 	}
-	fprintf(out, "%s: %s, %s, CPU %.0f\n", ctl_text(answer, "vm"), ctl_text(answer, "mmu"), ctl_text(answer, "state"),
-		ctl_number(answer, "cpu"));
+	fprintf(out, "%s: %s, %s, CPU %.0f\n", ctl_text(answer, "vm"), ctl_text(answer, "mmu"),
+		ctl_text(answer, "state"), ctl_number(answer, "cpu"));
 	cJSON_ArrayForEach(item, answer)
 		if (cJSON_IsObject(item))
 			show_group(out, item);

@@ -10,7 +10,8 @@
 static const char usage[] =
 	"usage: vellum top [--run NAME] [--once]\n"
 	"\n"
-	"Shows, each second, how often the virtual machines of a run exit and why, and where their time goes. Keys: up and\n"
+	"Shows, each second, how often the virtual machines of a run exit and why, and where their time goes. Keys: up "
+	"and\n"
 	"down choose a virtual machine, p pauses it and lets it go on, m gives it the next mechanism, q quits.\n"
 	"--once prints the figures of one second as text, which it also does where its output is no terminal.\n"
 	"Seconds are the emulated machine's.\n";
@@ -161,9 +162,10 @@ static void print_vm(const struct top_vm *vm)
 {
 	unsigned order[TOP_REASONS], n = top_order(vm, order);
 
-	printf("%s: %s, %s, CPU %u; guest %.1f%%, hypervisor %.1f%%, neither %.1f%% of the time; %.0f exits/s; tables %.0f pages\n",
-	       vm->name, vm->state, vm->mmu, vm->cpu, 100 * vm->guest_share, 100 * vm->hypervisor_share, 100 * neither(vm),
-	       vm->exits_per_second, vm->table_pages);
+	printf("%s: %s, %s, CPU %u; guest %.1f%%, hypervisor %.1f%%, neither %.1f%% of the time; %.0f exits/s; tables "
+	       "%.0f pages\n",
+	       vm->name, vm->state, vm->mmu, vm->cpu, 100 * vm->guest_share, 100 * vm->hypervisor_share,
+	       100 * neither(vm), vm->exits_per_second, vm->table_pages);
 	printf("  %-28s %12s %10s\n", "VM exits by reason", "per second", "time");
 	for (unsigned i = 0; i < n; i++)
 		printf("  %-28s %12.1f %9.2f%%\n", vm->reason[order[i]].name, vm->reason[order[i]].per_second,
@@ -198,7 +200,8 @@ int top_main(int argc, char **argv)
 			text_only = true;
 		else if (strcmp(argv[at], "--run") == 0 && at + 1 < argc)
 			run = argv[++at];
-		else if (strcmp(argv[at], "--help") == 0 || strcmp(argv[at], "-h") == 0 || strcmp(argv[at], "help") == 0)
+		else if (strcmp(argv[at], "--help") == 0 || strcmp(argv[at], "-h") == 0 ||
+			 strcmp(argv[at], "help") == 0)
 			return fputs(usage, stdout) < 0;
 		else
 			die(STATUS_USAGE, "top: what should be done with %s? (vellum top help)", argv[at]);

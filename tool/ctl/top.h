@@ -11,7 +11,8 @@ enum { TOP_VMS = 16, TOP_REASONS = 80 };
 struct top_reason {
 	char name[40];
 	double count, ticks;            /* so far */
-	double per_second, share;       /* of the machine's time, since the sample before: exits, and time in their handlers (0 to 1) */
+	/* of the machine's time, since the sample before: exits, and time in their handlers (0 to 1) */
+	double per_second, share;
 };
 
 struct top_vm {

@@ -38,7 +38,8 @@ static void on_crash(int number)
 
 static void open_screen(void)
 {
-	static const int stops[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE }, crashes[] = { SIGSEGV, SIGBUS, SIGABRT, SIGFPE };
+	static const int stops[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE },
+			 crashes[] = { SIGSEGV, SIGBUS, SIGABRT, SIGFPE };
 	struct sigaction action = { .sa_handler = on_stop };
 
 	if (newterm(NULL, stdout, stdin) == NULL)
@@ -83,15 +84,15 @@ static double percent(double share)
 
 static void draw_vms(const struct top *top, unsigned chosen, int *y)
 {
-	line((*y)++, A_BOLD, "  %-14s %-8s %-7s %3s %6s %7s %7s %9s %6s", "machine", "state", "mmu", "cpu", "guest", "hyperv.",
-	     "neither", "exits/s", "tables");
+	line((*y)++, A_BOLD, "  %-14s %-8s %-7s %3s %6s %7s %7s %9s %6s", "machine", "state", "mmu", "cpu", "guest",
+	     "hyperv.", "neither", "exits/s", "tables");
 	for (unsigned i = 0; i < top->vms; i++) {
 		const struct top_vm *vm = &top->vm[i];
 
-		line((*y)++, i == chosen ? A_REVERSE : 0, "%c %-14.14s %-8s %-7s %3u %5.1f%% %6.1f%% %6.1f%% %9.0f %6.0f",
-		     i == chosen ? '>' : ' ', vm->name, vm->state, vm->mmu, vm->cpu, percent(vm->guest_share),
-		     percent(vm->hypervisor_share), percent(1 - vm->guest_share - vm->hypervisor_share), vm->exits_per_second,
-		     vm->table_pages);
+		line((*y)++, i == chosen ? A_REVERSE : 0,
+		     "%c %-14.14s %-8s %-7s %3u %5.1f%% %6.1f%% %6.1f%% %9.0f %6.0f", i == chosen ? '>' : ' ', vm->name,
+		     vm->state, vm->mmu, vm->cpu, percent(vm->guest_share), percent(vm->hypervisor_share),
+		     percent(1 - vm->guest_share - vm->hypervisor_share), vm->exits_per_second, vm->table_pages);
 	}
 }
 
@@ -119,7 +120,8 @@ static void draw(const struct top *top, unsigned chosen, const char *message)
 	int y = 0;
 
 	erase();
-	line(y++, A_BOLD, "vellum top: run %s, %.2f s of the machine's time, x%.2f of ours", top->run, top->machine_seconds, top->pace);
+	line(y++, A_BOLD, "vellum top: run %s, %.2f s of the machine's time, x%.2f of ours", top->run,
+	     top->machine_seconds, top->pace);
 	line(y++, A_DIM, "up/down choose   p pause, go on   m next mechanism   q quit");
 	draw_vms(top, chosen, &y);
 	if (chosen < top->vms)

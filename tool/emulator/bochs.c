@@ -11,8 +11,8 @@ static const char default_cpu[] = "corei7_haswell_4770";
 static const char bios[] = "/usr/share/bochs/BIOS-bochs-latest", vga_bios[] = "/usr/share/vgabios/vgabios.bin";
 static const char debian_bochs[] = "/usr/bin/bochs";
 
-/* Bochs keeps at most 2 GB of an emulated machine's memory in its own, and pages the rest to a file. Above 3 GB begins the hole
- * of the PC's devices, whose RAM Bochs does not move elsewhere. */
+/* Bochs keeps at most 2 GB of an emulated machine's memory in its own, and pages the rest to a file. Above 3 GB begins
+ * the hole of the PC's devices, whose RAM Bochs does not move elsewhere. */
 enum { MEGABYTE = 1 << 20, BOCHS_MOST_MB = 3072, BOCHS_RESIDENT_MB = 2048 };
 
 uint64_t emulator_memory(const struct options *options, uint64_t needed, unsigned most, const char *name)
@@ -26,7 +26,8 @@ uint64_t emulator_memory(const struct options *options, uint64_t needed, unsigne
 		memory = memory < least ? least : (memory + step - 1) / step * step;
 	if (memory > (uint64_t)most * MEGABYTE)
 		die(STATUS_USAGE, "the machine would need %llu MB of RAM%s, and %s can give it at most %u MB",
-		    (unsigned long long)(memory / MEGABYTE), options->host_mem == 0 ? " for its virtual machines" : "", name, most);
+		    (unsigned long long)(memory / MEGABYTE), options->host_mem == 0 ? " for its virtual machines" : "",
+		    name, most);
 	if (memory < needed)
 		die(STATUS_USAGE, "--host-mem: %llu MB are too few for virtual machines and files of %llu MB",
 		    (unsigned long long)(memory / MEGABYTE), (unsigned long long)(needed / MEGABYTE));
@@ -73,8 +74,10 @@ bool bochs_can_have(bool mended, unsigned cpus, char *error, size_t error_size)
 {
 	if (mended || cpus == 1)
 		return true;
-	snprintf(error, error_size, "--host-cpus %u: with several CPUs, Debian's package of Bochs forgets where an exception's handler "
-		 "begins; only the Bochs that the build makes (make bochs) is mended", cpus);
+	snprintf(error, error_size,
+		 "--host-cpus %u: with several CPUs, Debian's package of Bochs forgets where an exception's handler "
+		 "begins; only the Bochs that the build makes (make bochs) is mended",
+		 cpus);
 	return false;
 }
 
@@ -104,7 +107,8 @@ static char *cpu_model(const char *program, const char *wanted)
 	if (line == NULL)
 		die(STATUS_FAILED, "%s does not list its CPU models", program);
 	line = strchr(line, '\n');
-	for (line = line != NULL ? strtok_r(line, "\n", &state) : NULL; line != NULL; line = strtok_r(NULL, "\n", &state)) {
+	for (line = line != NULL ? strtok_r(line, "\n", &state) : NULL; line != NULL;
+	     line = strtok_r(NULL, "\n", &state)) {
 		/* The list ends at the first line that is no model's name. */
 		if (strspn(line, "abcdefghijklmnopqrstuvwxyz0123456789_") != strlen(line))
 			break;
@@ -123,7 +127,8 @@ static char *cpu_model(const char *program, const char *wanted)
 	}
 	bytes_free(&said);
 	if (matches == 0)
-		die(STATUS_USAGE, "--cpu %s: Bochs has no such model; it has%s", wanted, all.data != NULL ? all.data : " none");
+		die(STATUS_USAGE, "--cpu %s: Bochs has no such model; it has%s", wanted,
+		    all.data != NULL ? all.data : " none");
 	if (matches > 1)
 		die(STATUS_USAGE, "--cpu %s: could be any of%s", wanted, several.data);
 	bytes_free(&all);
@@ -139,10 +144,12 @@ void bochs_find(struct emulator *emulator, const struct options *options, uint64
 
 	emulator->program = choose(options->bochs);
 	if (access(bios, R_OK) != 0 || access(vga_bios, R_OK) != 0)
-		die(STATUS_FAILED, "the BIOS for Bochs is missing: run script/deps.sh (packages bochsbios and vgabios)");
+		die(STATUS_FAILED,
+		    "the BIOS for Bochs is missing: run script/deps.sh (packages bochsbios and vgabios)");
 	emulator->name = "Bochs";
 	emulator->version = version_of(emulator->program);
-	/* Debian's is built with the debugger, which wants a file of commands, and has no display that needs no screen. */
+	/* Debian's is built with the debugger, which wants a file of commands, and has no display that needs no
+	 * screen. */
 	ask(emulator->program, NULL, &said);
 	emulator->needs_screen = said.data != NULL && strstr(said.data, "-rc ") != NULL;
 	bytes_free(&said);
@@ -158,7 +165,8 @@ void bochs_find(struct emulator *emulator, const struct options *options, uint64
 	emulator->ips = options->ips;
 }
 
-static void write_configuration(const struct emulator *emulator, const char *path, const char *iso, const struct wires *wires)
+static void write_configuration(const struct emulator *emulator, const char *path, const char *iso,
+				const struct wires *wires)
 {
 	struct bytes c = { 0 };
 	unsigned long long megabytes = emulator->memory / MEGABYTE;
@@ -169,16 +177,19 @@ static void write_configuration(const struct emulator *emulator, const char *pat
 	bytes_print(&c, "vgaromimage: file=%s\n", vga_bios);
 	if (emulator->needs_screen)
 		bytes_print(&c, "vga: extension=vbe, update_freq=1, realtime=0\n");
-	/* ignore_bad_msrs: Linux on bare Bochs reads some. A triple fault ends the emulator instead of starting again. */
-	bytes_print(&c, "cpu: model=%s, count=%u, ips=%llu, reset_on_triple_fault=0, ignore_bad_msrs=1\n", emulator->cpu,
-		    emulator->cpus, (unsigned long long)emulator->ips);
-	bytes_print(&c, "memory: guest=%llu, host=%llu\n", megabytes, megabytes < BOCHS_RESIDENT_MB ? megabytes : BOCHS_RESIDENT_MB);
+	/* ignore_bad_msrs: Linux on bare Bochs reads some. A triple fault ends the emulator instead of starting
+	 * again. */
+	bytes_print(&c, "cpu: model=%s, count=%u, ips=%llu, reset_on_triple_fault=0, ignore_bad_msrs=1\n",
+		    emulator->cpu, emulator->cpus, (unsigned long long)emulator->ips);
+	bytes_print(&c, "memory: guest=%llu, host=%llu\n", megabytes,
+		    megabytes < BOCHS_RESIDENT_MB ? megabytes : BOCHS_RESIDENT_MB);
 	bytes_print(&c, "pci: enabled=1, chipset=i440fx\n");
 	/* The emulated clock runs with the instructions, from a fixed date: two runs are alike to the tick. */
 	bytes_print(&c, "clock: sync=none, time0=1700000000\n");
 	bytes_print(&c, "ata0-master: type=cdrom, path=\"%s\", status=inserted\n", iso);
 	bytes_print(&c, "boot: cdrom\n");
-	bytes_print(&c, "com1: enabled=1, mode=%s, dev=\"%s\"\n", wires->console_is_terminal ? "term" : "file", wires->console);
+	bytes_print(&c, "com1: enabled=1, mode=%s, dev=\"%s\"\n", wires->console_is_terminal ? "term" : "file",
+		    wires->console);
 	bytes_print(&c, "com2: enabled=1, mode=socket-client, dev=\"127.0.0.1:%u\"\n", wires->statistics);
 	bytes_print(&c, "panic: action=fatal\nerror: action=ignore\ninfo: action=ignore\ndebug: action=ignore\n");
 	bytes_print(&c, "log: bochs.log\n");

@@ -48,7 +48,8 @@ static const char *complaint(struct bytes *output)
 
 	line = output->data != NULL ? strtok_r(output->data, "\n", &state) : NULL;
 	for (; line != NULL; line = strtok_r(NULL, "\n", &state))
-		if (strcasestr(line, "error") != NULL || strstr(line, "FAILURE") != NULL || strcasestr(line, "cannot") != NULL)
+		if (strcasestr(line, "error") != NULL || strstr(line, "FAILURE") != NULL ||
+		    strcasestr(line, "cannot") != NULL)
 			found = line;
 	return found;
 }
@@ -61,7 +62,8 @@ static void check_hypervisor(const char *path)
 	bool found = false;
 
 	if (!file_read(path, &image))
-		die(STATUS_FAILED, "the hypervisor %s: %s%s", path, strerror(errno), errno == ENOENT ? " (run make)" : "");
+		die(STATUS_FAILED, "the hypervisor %s: %s%s", path, strerror(errno),
+		    errno == ENOENT ? " (run make)" : "");
 	for (size_t i = 0; i + sizeof magic <= image.length && i < 32768 && !found; i += 8)
 		found = memcmp(image.data + i, magic, sizeof magic) == 0;
 	bytes_free(&image);
@@ -95,7 +97,8 @@ static void rescue(const char *output, const char *work, const char *root, bool 
 	free(temporary);
 }
 
-void iso_make(const char *output, const char *work, const char *hypervisor, const struct machines *machines, bool everywhere)
+void iso_make(const char *output, const char *work, const char *hypervisor, const struct machines *machines,
+	      bool everywhere)
 {
 	static const char *const directories[] = { "", "/boot", "/boot/grub", "/vm" };
 	char *root = text("%s/image", work), *path;

@@ -19,7 +19,8 @@ static bool cpu_flag(const char *flag)
 		end = strchr(line + 1, '\n');
 		if (end != NULL)
 			*end = 0;
-		for (word = strtok_r(line, " \t:", &state); word != NULL && !found; word = strtok_r(NULL, " \t:", &state))
+		for (word = strtok_r(line, " \t:", &state); word != NULL && !found;
+		     word = strtok_r(NULL, " \t:", &state))
 			found = strcmp(word, flag) == 0;
 	}
 	bytes_free(&info);
@@ -31,15 +32,18 @@ static void check_kvm(void)
 	struct bytes nested = { 0 };
 
 	if (!cpu_flag("vmx"))
-		die(STATUS_FAILED, "--machine qemu needs a CPU with VT-x, and this one does not offer it%s: use --machine bochs",
+		die(STATUS_FAILED,
+		    "--machine qemu needs a CPU with VT-x, and this one does not offer it%s: use --machine bochs",
 		    cpu_flag("svm") ? " (it is AMD's)" : "");
 	if (access("/dev/kvm", F_OK) != 0)
 		die(STATUS_FAILED, "--machine qemu needs KVM, and there is no /dev/kvm here: use --machine bochs");
 	if (access("/dev/kvm", R_OK | W_OK) != 0)
-		die(STATUS_FAILED, "--machine qemu needs KVM, and /dev/kvm may not be opened: add yourself to the group kvm");
+		die(STATUS_FAILED,
+		    "--machine qemu needs KVM, and /dev/kvm may not be opened: add yourself to the group kvm");
 	if (!file_read("/sys/module/kvm_intel/parameters/nested", &nested) || nested.length == 0 ||
 	    (nested.data[0] != 'Y' && nested.data[0] != '1'))
-		die(STATUS_FAILED, "--machine qemu needs nested VT-x, and KVM does not offer it: load kvm_intel with nested=1");
+		die(STATUS_FAILED,
+		    "--machine qemu needs nested VT-x, and KVM does not offer it: load kvm_intel with nested=1");
 	bytes_free(&nested);
 }
 
@@ -77,8 +81,9 @@ void qemu_find(struct emulator *emulator, const struct options *options, uint64_
 pid_t qemu_start(struct emulator *emulator, const char *iso, const char *work, const struct wires *wires, int output)
 {
 	/* The options that depend on nothing, then those that do, in pairs. */
-	static const char fixed[] = "-enable-kvm -cpu host,+vmx -boot d -no-reboot -display none -monitor none -nodefaults "
-				    "-serial chardev:console -serial chardev:statistics";
+	static const char fixed[] =
+		"-enable-kvm -cpu host,+vmx -boot d -no-reboot -display none -monitor none -nodefaults "
+		"-serial chardev:console -serial chardev:statistics";
 	char *words = text("%s", fixed), *argv[32], *word, *state;
 	size_t n = 0;
 	pid_t pid;

@@ -139,8 +139,8 @@ static void emit(const struct bytes *image, Elf64_Ehdr header, struct headers *h
 		}
 }
 
-/* A Multiboot 1 header with address fields says where in the file the kernel lies, whatever the ELF headers say (Multiboot Specification,
- * "The address fields of Multiboot header"): such a file must stay as it is. */
+/* A Multiboot 1 header with address fields says where in the file the kernel lies, whatever the ELF headers say
+ * (Multiboot Specification, "The address fields of Multiboot header"): such a file must stay as it is. */
 static bool has_file_offsets(const struct bytes *image)
 {
 	enum { SEARCH = 8192, MAGIC = 0x1badb002, ADDRESSES = 0x10000 };

@@ -11,8 +11,8 @@ enum { ESCAPE_KEY = 0x1d };     /* Ctrl-] */
 void console_raw(void);
 void console_restore(void);
 
-/* A pseudo-terminal in raw mode for an emulator's serial port: the side that we use is returned, the other's path goes to
- * *path and its descriptor, to be kept open, to *other. */
+/* A pseudo-terminal in raw mode for an emulator's serial port: the side that we use is returned, the other's path goes
+ * to *path and its descriptor, to be kept open, to *other. */
 int pseudo_terminal(char **path, int *other);
 
 /* Writes all of it to the standard output; false when that is gone. */

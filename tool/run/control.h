@@ -1,9 +1,9 @@
-/* The control channel's end in `vellum run`: requests of local clients, one after the other, to the hypervisor, and its answers
- * back.
+/* The control channel's end in `vellum run`: requests of local clients, one after the other, to the hypervisor, and its
+ * answers back.
  *
- * A client connects to the session's socket (tool/base/runtime.h) and writes a line; it gets lines "reply TEXT", then "done ok" or
- * "done error SENTENCE". On the hypervisor's port the same lines carry a tag (docs/protocol.md). Nobody is waited for: a client
- * that does not read what it asked for, or writes without end, is put out. */
+ * A client connects to the session's socket (tool/base/runtime.h) and writes a line; it gets lines "reply TEXT", then
+ * "done ok" or "done error SENTENCE". On the hypervisor's port the same lines carry a tag (docs/protocol.md). Nobody is
+ * waited for: a client that does not read what it asked for, or writes without end, is put out. */
 #ifndef VELLUM_TOOL_CONTROL_H
 #define VELLUM_TOOL_CONTROL_H
 

@@ -146,7 +146,8 @@ static void on_statistics_line(void *context, char *line)
 	if (record.kind == RECORD_CON)
 		show_other_console(session, &record);
 	if (record.kind == RECORD_VERSION && record.value != 1)
-		say("the hypervisor speaks version %llu of the protocol, this program version 1", (unsigned long long)record.value);
+		say("the hypervisor speaks version %llu of the protocol, this program version 1",
+		    (unsigned long long)record.value);
 	if ((record.kind == RECORD_END || record.kind == RECORD_PANIC) && session->ending == RUNNING) {
 		session->ending = record.kind == RECORD_END ? ENDED : PANICKED;
 		session->ended_at = now();
@@ -208,7 +209,8 @@ static int make_listener(unsigned *port)
 	return file;
 }
 
-/* Is the other end of a connection from 127.0.0.1 a program of this user? The kernel's table says whose each local end is. */
+/* Is the other end of a connection from 127.0.0.1 a program of this user? The kernel's table says whose each local end
+ * is. */
 static bool same_user(unsigned port)
 {
 	struct bytes table = { 0 };
@@ -231,7 +233,9 @@ static void accept_statistics(struct session *session)
 {
 	struct sockaddr_in peer;
 	socklen_t length = sizeof peer;
-	int file = accept4(session->statistics_listener, (struct sockaddr *)&peer, &length, SOCK_CLOEXEC | SOCK_NONBLOCK), on = 1;
+	int file = accept4(session->statistics_listener, (struct sockaddr *)&peer, &length,
+			   SOCK_CLOEXEC | SOCK_NONBLOCK),
+	    on = 1;
 
 	if (file < 0)
 		return;

@@ -53,7 +53,8 @@ static struct reason *reasons(const struct vm_result *vm, size_t *count)
 		if (field == NULL)
 			continue;
 		for (i = 0; i < n; i++)
-			if (list[i].length == (size_t)(field - name) && strncmp(list[i].name, name, list[i].length) == 0)
+			if (list[i].length == (size_t)(field - name) &&
+			    strncmp(list[i].name, name, list[i].length) == 0)
 				break;
 		if (i == n)
 			list[n++] = (struct reason){ .name = name, .length = (size_t)(field - name) };
@@ -109,8 +110,10 @@ static void print_memory(FILE *out, const struct vm_result *vm)
 
 	fprintf(out, "  EPT violations %s, misconfigurations %s; pages mapped: %s of 4K, %s of 2M, %s of 1G\n",
 		grouped(stat_find(vm, "mmu_counters.ept_violations"), a),
-		grouped(stat_find(vm, "mmu_counters.ept_misconfigs"), b), grouped(stat_find(vm, "mmu_counters.mapped_4k"), c),
-		grouped(stat_find(vm, "mmu_counters.mapped_2m"), d), grouped(stat_find(vm, "mmu_counters.mapped_1g"), e));
+		grouped(stat_find(vm, "mmu_counters.ept_misconfigs"), b),
+		grouped(stat_find(vm, "mmu_counters.mapped_4k"), c),
+		grouped(stat_find(vm, "mmu_counters.mapped_2m"), d),
+		grouped(stat_find(vm, "mmu_counters.mapped_1g"), e));
 	fprintf(out, "  tables %s pages (%s KB); INVVPID %s, INVEPT %s\n", grouped(tables, a), grouped(4 * tables, b),
 		grouped(stat_find(vm, "mmu_counters.invvpid_address") + stat_find(vm, "mmu_counters.invvpid_single") +
 			stat_find(vm, "mmu_counters.invvpid_nonglobal") + stat_find(vm, "mmu_counters.invvpid_all"), c),
@@ -131,14 +134,15 @@ static void print_phases(FILE *out, const struct vm_result *vm, const char *unit
 	char a[32], b[32], c[32];
 
 	if (vm->phase_count != 0)
-		fprintf(out, "  %-30s %16s %16s %12s   (%s)\n", "phases of the workload", "guest", "hypervisor", "VM exits", unit);
+		fprintf(out, "  %-30s %16s %16s %12s   (%s)\n", "phases of the workload", "guest", "hypervisor",
+			"VM exits", unit);
 	for (size_t i = 0; i < vm->phase_count; i++) {
 		char *guest = text("phases.%u.instructions.guest", vm->phases[i].number),
 		     *own = text("phases.%u.instructions.hypervisor", vm->phases[i].number),
 		     *exits = text("phases.%u.exits.total", vm->phases[i].number);
 
-		fprintf(out, "  %-30s %16s %16s %12s\n", vm->phases[i].name, grouped(stat_find(vm, guest), a), grouped(stat_find(vm, own), b),
-			grouped(stat_find(vm, exits), c));
+		fprintf(out, "  %-30s %16s %16s %12s\n", vm->phases[i].name, grouped(stat_find(vm, guest), a),
+			grouped(stat_find(vm, own), b), grouped(stat_find(vm, exits), c));
 		free(guest);
 		free(own);
 		free(exits);
@@ -167,9 +171,10 @@ static void print_vm(FILE *out, const struct run_result *result, const struct vm
 		print_exits(out, vm);
 		print_memory(out, vm);
 		if (stat_find(vm, "console.dropped") != 0)
-			fprintf(out, "  console: %s bytes lost, which came faster than the port takes them\n", grouped(stat_find(vm, "console.dropped"), a));
-		fprintf(out, "  %s: guest %s, hypervisor %s (%.2f%% of the guest's)\n", unit, grouped(guest, a), grouped(own, b),
-			percent(own, guest));
+			fprintf(out, "  console: %s bytes lost, which came faster than the port takes them\n",
+				grouped(stat_find(vm, "console.dropped"), a));
+		fprintf(out, "  %s: guest %s, hypervisor %s (%.2f%% of the guest's)\n", unit, grouped(guest, a),
+			grouped(own, b), percent(own, guest));
 	}
 	print_phases(out, vm, unit);
 }

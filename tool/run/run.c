@@ -23,8 +23,8 @@ static void describe(struct session *session)
 		.emulator_version = e->version, .cpus = e->cpus, .memory = e->memory, .ips = e->ips };
 	if (session->options->quiet)
 		return;
-	say("%s %s (%s): %s, %u CPU%s, %llu MB", e->name, e->version, e->build, e->cpu, e->cpus, e->cpus == 1 ? "" : "s",
-	    (unsigned long long)(e->memory >> 20));
+	say("%s %s (%s): %s, %u CPU%s, %llu MB", e->name, e->version, e->build, e->cpu, e->cpus,
+	    e->cpus == 1 ? "" : "s", (unsigned long long)(e->memory >> 20));
 	if (session->options->interactive && isatty(0))
 		say("the keyboard goes to the guest; Ctrl-] quits");
 }
@@ -33,7 +33,8 @@ static void start_machine(struct session *session, const struct machines *machin
 {
 	const struct options *options = session->options;
 	bool qemu = strcmp(options->machine, "qemu") == 0;
-	char *hypervisor = options->hypervisor != NULL ? text("%s", options->hypervisor) : text("%s/vellum.elf", program_directory());
+	char *hypervisor = options->hypervisor != NULL ? text("%s", options->hypervisor)
+						       : text("%s/vellum.elf", program_directory());
 	char *iso = text("%s/vellum.iso", session->work), *path = text("%s/emulator.txt", session->work);
 	struct wires wires;
 	int output;
@@ -104,7 +105,9 @@ static void end_natively(struct session *session)
 		return;
 	/* As the debug-exit port would have ended a virtual machine whose workload failed. */
 	if (vm->result != NULL && strncmp(vm->result, "FAIL", 4) == 0)
-		end = (struct record){ .kind = RECORD_VM_END, .value = 3, .text = "the workload failed, then powered off" };
+		end = (struct record){ .kind = RECORD_VM_END,
+				       .value = 3,
+				       .text = "the workload failed, then powered off" };
 	result_apply(&session->result, &end);
 	session->result.status = vm->status;
 	session->ending = ENDED;
@@ -138,7 +141,8 @@ int run(const struct options *options)
 	session = (struct session){ .options = options, .console = -1, .statistics = -1, .screen = -1, .keyboard = -1,
 		.console_other = -1, .screen_other = -1, .statistics_listener = -1 };
 	machines_prepare(&machines, options);
-	(strcmp(options->machine, "qemu") == 0 ? qemu_find : bochs_find)(&session.emulator, options, machines_memory(&machines));
+	(strcmp(options->machine, "qemu") == 0 ? qemu_find : bochs_find)(&session.emulator, options,
+									 machines_memory(&machines));
 	session.work = working_directory(options);
 	check_json(options->json);
 	open_control(&session);

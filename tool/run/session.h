@@ -40,7 +40,8 @@ struct session {
 	FILE *console_copy, *statistics_copy;   /* in the working directory */
 	struct line_cutter console_lines, statistics_lines;
 	bool middle_of_line;                    /* the console's last byte ended no line */
-	struct bytes held;                      /* the hypervisor's words that wait for that line's end, each with its newline */
+	/* the hypervisor's words that wait for that line's end, each with its newline */
+	struct bytes held;
 	double held_since;
 	struct tail console_tail, statistics_tail;
 	struct bytes keys;                      /* typed, not sent yet */
@@ -55,8 +56,8 @@ void tail_add(struct tail *tail, const char *line);
 void tail_print(const struct tail *tail, const char *title);
 void tail_free(struct tail *tail);
 
-/* relay.c: makes the ends of the serial ports, in the working directory; then, once the machine runs, passes on what comes
- * from them and from the keyboard until it ends or has to be ended. */
+/* relay.c: makes the ends of the serial ports, in the working directory; then, once the machine runs, passes on what
+ * comes from them and from the keyboard until it ends or has to be ended. */
 void connect_wires(struct session *session, struct wires *wires);
 void disconnect_wires(struct session *session);
 void watch_signals(struct session *session);

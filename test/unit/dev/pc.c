@@ -100,8 +100,8 @@ struct pc *pc_new(uint64_t tsc_hz)
 	assert_true(ioapic_init(&pc->ioapic, &pc->mmio, IOAPIC_BASE, IOAPIC_ID, send, pc));
 	irqhub_init(&pc->hub, &pc->pic, &pc->ioapic);
 	for (unsigned n = 0; n < PC_CPUS; n++) {
-		lapic_init(&pc->lapic[n], &pc->timers, n, n == 0, LAPIC_X2APIC | LAPIC_TSC_DEADLINE | LAPIC_CMCI | LAPIC_DIRECTED_EOI,
-			40, &host, pc);
+		lapic_init(&pc->lapic[n], &pc->timers, n, n == 0,
+			   LAPIC_X2APIC | LAPIC_TSC_DEADLINE | LAPIC_CMCI | LAPIC_DIRECTED_EOI, 40, &host, pc);
 		pc->bus.cpu[pc->bus.count++] = &pc->lapic[n];
 	}
 	add_devices(pc);

@@ -57,7 +57,10 @@ struct pc *pc_new(uint64_t tsc_hz);
 void pc_delete(struct pc *pc);
 /* Lets time pass: every alarm fires at its deadline. Returns how many did. */
 unsigned pc_advance(struct pc *pc, uint64_t ticks);
-static inline unsigned pc_advance_us(struct pc *pc, uint64_t us) { return pc_advance(pc, us * pc->timers.tsc_hz / 1000000); }
+static inline unsigned pc_advance_us(struct pc *pc, uint64_t us)
+{
+	return pc_advance(pc, us * pc->timers.tsc_hz / 1000000);
+}
 
 static inline uint8_t inb(struct pc *pc, uint16_t port) { return (uint8_t)pio_in(&pc->pio, port, 1); }
 static inline uint16_t inw(struct pc *pc, uint16_t port) { return (uint16_t)pio_in(&pc->pio, port, 2); }

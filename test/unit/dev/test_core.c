@@ -117,7 +117,8 @@ static void test_ratio(void **state)
 			struct ratio r = ratio_init(hz[i], hz[j]);
 			for (unsigned k = 0; k < 200; k++) {
 				uint64_t v = (uint64_t)pc_random(&seed) << (k % 20);
-				uint64_t exact = (uint64_t)((unsigned __int128)v * hz[j] / hz[i]), got = ratio_apply(r, v);
+				uint64_t exact = (uint64_t)((unsigned __int128)v * hz[j] / hz[i]),
+					 got = ratio_apply(r, v);
 				assert_true(got == exact || got == exact + 1);
 			}
 		}

@@ -1,5 +1,5 @@
-/* A guest that does anything: random accesses to all devices. Nothing may crash, the clocks must go on, the work per step is
- * bounded, and the invariants that tie the devices together hold. */
+/* A guest that does anything: random accesses to all devices. Nothing may crash, the clocks must go on, the work per
+ * step is bounded, and the invariants that tie the devices together hold. */
 #include "test/unit/dev/pc.h"
 
 #define STEPS 600000u
@@ -103,7 +103,8 @@ static void check(struct pc *pc)
 		struct lapic *l = &pc->lapic[n];
 		assert_int_equal(l->irr_max, highest(l->irr));
 		assert_int_equal(l->isr_max, highest(l->isr));
-		bool offers = (l->enabled && l->irr_max >= 0 && (l->irr_max & 0xf0) > (l->ppr & 0xf0)) || lapic_extint(l);
+		bool offers =
+			(l->enabled && l->irr_max >= 0 && (l->irr_max & 0xf0) > (l->ppr & 0xf0)) || lapic_extint(l);
 		assert_true(!offers || l->irq_maybe);
 	}
 	assert_int_equal(pc->ioapic.pins & ~5u, pc->hub.levels & ~5u);
@@ -146,7 +147,8 @@ static void fuzz(uint64_t seed, uint64_t tsc_hz)
 		}
 		if (step % 64 == 0)
 			check(pc);
-		if (step % 4096 == 0) /* 4 APIC timers, PIT, RTC, PM timer: at most one callback per 50 microseconds each */
+		/* 4 APIC timers, PIT, RTC, PM timer: at most one callback per 50 microseconds each */
+		if (step % 4096 == 0)
 			assert_true(callbacks_in_10_ms(pc) <= 7 * 210);
 	}
 	/* It all still works: the PIT ticks through a freshly programmed PIC. */

@@ -1,6 +1,6 @@
-/* test/unit/emulate/auto.c - forms made from the decoder's own tables, so that nothing that the host's CPU carries out for the
- * emulator is left out. What a table does not say (which VEX.L and vvvv are legal) is tried at random: the CPU answers #UD, and
- * so must the emulator. */
+/* test/unit/emulate/auto.c - forms made from the decoder's own tables, so that nothing that the host's CPU carries out
+ * for the emulator is left out. What a table does not say (which VEX.L and vvvv are legal) is tried at random: the CPU
+ * answers #UD, and so must the emulator. */
 #include <stdio.h>
 
 #include "emulate/ops.h"
@@ -46,7 +46,8 @@ static void from_map(unsigned map, const struct opcode table[256][4], void (*add
 
 			if (map == 1)
 				o.how |= opcodes_0f[opcode].how;
-			if (o.op != OP_native && o.op != OP_vmaskmov && o.op != OP_maskmov && o.op != OP_gather && o.op != OP_group)
+			if (o.op != OP_native && o.op != OP_vmaskmov && o.op != OP_maskmov && o.op != OP_gather &&
+			    o.op != OP_group)
 				continue;
 			f.flags = flags_of(&o);
 			f.name = name("map %u, %02x, prefix %02x", map, opcode, prefixes[p]);
@@ -59,7 +60,8 @@ static void from_map(unsigned map, const struct opcode table[256][4], void (*add
 static void add_x87(unsigned opcode, unsigned digit, void (*add)(struct form f))
 {
 	bool whole = (opcode == 0xd9 || opcode == 0xdd) && (digit == 4 || digit == 6), saves = whole && digit == 6;
-	bool is_ten_bytes = (opcode == 0xdb && (digit == 5 || digit == 7)) || (opcode == 0xdf && (digit == 4 || digit == 6));
+	bool is_ten_bytes =
+		(opcode == 0xdb && (digit == 5 || digit == 7)) || (opcode == 0xdf && (digit == 4 || digit == 6));
 	struct form f = { .opcode = opcode, .digit = digit, .flags = F_MODRM | F_VECTOR | F_NOREP };
 
 	f.flags |= F_MEM | (saves ? F_WRITES : 0) | (whole || is_ten_bytes ? F_LONG : 0);

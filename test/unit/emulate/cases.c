@@ -60,13 +60,14 @@ static void favour(struct builder *b, const struct insn *i)
 
 			memcpy(builder_gpr(b, EMULATE_RAX), machine_native_memory() + (b->target - WORLD_DATA), size);
 			if (!is_address_register(i, EMULATE_RDX))
-				memcpy(builder_gpr(b, EMULATE_RDX), machine_native_memory() + (b->target - WORLD_DATA) + size, size);
+				memcpy(builder_gpr(b, EMULATE_RDX),
+				       machine_native_memory() + (b->target - WORLD_DATA) + size, size);
 		}
 	}
 }
 
-/* Where the emulator follows the SDM, and AMD's CPUs do otherwise: they write 32 bits for a 32-bit push of a segment register,
- * and read 32 bits for a MOVSXD to 16. */
+/* Where the emulator follows the SDM, and AMD's CPUs do otherwise: they write 32 bits for a 32-bit push of a segment
+ * register, and read 32 bits for a MOVSXD to 16. */
 static bool depends_on_make(const struct insn *i)
 {
 	return (i->op == OP_push_seg && i->opsize == 4) || (i->op == OP_movsx && i->sub > i->opsize);
@@ -116,7 +117,9 @@ static void landing(struct builder *b, const struct insn *i)
 /* The count of a shift, masked as the CPU does. */
 static unsigned shift_count(const struct case_ *c)
 {
-	unsigned raw = (c->form->flags & F_I8) ? c->insn.imm : (c->form->opcode & 0xfe) == 0xd0 ? 1 : c->in.gpr[EMULATE_RCX];
+	unsigned raw = (c->form->flags & F_I8)		  ? c->insn.imm
+		       : (c->form->opcode & 0xfe) == 0xd0 ? 1
+							  : c->in.gpr[EMULATE_RCX];
 
 	return raw & (c->insn.opsize == 8 ? 63 : 31);
 }
@@ -254,13 +257,15 @@ static void build(struct builder *b)
 	if (flags & F_STRING)
 		string_registers(b);
 	if (flags & F_RDI)
-		set_address_part(b, EMULATE_RDI, b->target - machine_segment_base(c->layout, memory_segment(b, INSN_NONE)));
+		set_address_part(b, EMULATE_RDI,
+				 b->target - machine_segment_base(c->layout, memory_segment(b, INSN_NONE)));
 	if (flags & F_AREA)
 		prepare_area(c, b->target);
 	if (flags & F_MXCSR)
 		prepare_mxcsr(b->target);
 	if (flags & F_XLAT) {
-		set_address_part(b, EMULATE_RBX, b->target - machine_segment_base(c->layout, memory_segment(b, INSN_NONE)));
+		set_address_part(b, EMULATE_RBX,
+				 b->target - machine_segment_base(c->layout, memory_segment(b, INSN_NONE)));
 		b->has_target = true;
 	}
 }

@@ -35,7 +35,8 @@
 #define F_ENTER (1ull << 27)
 #define F_XLAT (1ull << 28)
 #define F_ALIGN (1ull << 29)
-#define F_WRITES (1ull << 30)  /* several results: the CPU leaves the first ones behind when it faults later, the emulator none */
+/* several results: the CPU leaves the first ones behind when it faults later, the emulator none */
+#define F_WRITES (1ull << 30)
 #define F_FAULTS (1ull << 31) /* always an exception in a user program */
 #define F_ANY_VEX (1ull << 32) /* vvvv, L and W are anything: the CPU says what is legal */
 #define F_RDI (1ull << 33)   /* rDI points into the world */
@@ -50,7 +51,18 @@
 
 /* Which results the SDM leaves undefined. */
 enum undefined {
-	U_NONE, U_LOGIC, U_MULTIPLY, U_DIVIDE, U_SHIFT, U_ROTATE, U_DOUBLE_SHIFT, U_BIT, U_SCAN, U_COUNT, U_DECIMAL, U_ASCII,
+	U_NONE,
+	U_LOGIC,
+	U_MULTIPLY,
+	U_DIVIDE,
+	U_SHIFT,
+	U_ROTATE,
+	U_DOUBLE_SHIFT,
+	U_BIT,
+	U_SCAN,
+	U_COUNT,
+	U_DECIMAL,
+	U_ASCII,
 	U_ASCII_DIVIDE
 };
 

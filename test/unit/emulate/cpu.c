@@ -19,16 +19,19 @@ struct registers {
 extern const char cpu_faulted[];
 unsigned cpu_enter(struct registers *r, const void *slot, void *area, uint64_t wide);
 
-/* RDI: registers; RSI: slot; RDX: area; RCX: 64-bit form. What is left behind is a clean FPU, as C expects it. FNINIT before
- * XRSTOR clears the FPU's last addresses, which CPUs of AMD's make do not load unless an exception is flagged. */
+/* RDI: registers; RSI: slot; RDX: area; RCX: 64-bit form. What is left behind is a clean FPU, as C expects it. FNINIT
+ * before XRSTOR clears the FPU's last addresses, which CPUs of AMD's make do not load unless an exception is
+ * flagged. */
 __asm__(".pushsection .text\n"
 	"cpu_enter:\n"
 	"	pushq %rbx\n	pushq %rbp\n	pushq %r12\n	pushq %r13\n	pushq %r14\n"
 	"	movq %rdi, %rbp\n	movq %rsi, %r12\n	movq %rdx, %r13\n	movq %rcx, %r14\n"
 	"	fninit\n	movl $7, %eax\n	xorl %edx, %edx\n"
 	"	testq %r14, %r14\n	jz 1f\n	xrstor64 (%r13)\n	jmp 2f\n1:	xrstor (%r13)\n2:\n"
-	"	pushfq\n	popq %rax\n	andq $~0x8d5, %rax\n	movq 32(%rbp), %rcx\n	andq $0x8d5, %rcx\n	orq %rcx, %rax\n	pushq %rax\n"
-	"	movq 0(%rbp), %rax\n	movq 8(%rbp), %rcx\n	movq 16(%rbp), %rdx\n	movq 24(%rbp), %rbx\n	movq 40(%rbp), %rdi\n"
+	"	pushfq\n	popq %rax\n	andq $~0x8d5, %rax\n	movq 32(%rbp), %rcx\n	andq $0x8d5, "
+	"%rcx\n	orq %rcx, %rax\n	pushq %rax\n"
+	"	movq 0(%rbp), %rax\n	movq 8(%rbp), %rcx\n	movq 16(%rbp), %rdx\n	movq 24(%rbp), %rbx\n	movq "
+	"40(%rbp), %rdi\n"
 	"	popfq\n	call *%r12\n"
 	"	movq %rax, 0(%rbp)\n	movq %rcx, 8(%rbp)\n	movq %rdx, 16(%rbp)\n	movq %rbx, 24(%rbp)\n"
 	"	pushfq\n	popq 32(%rbp)\n	xorl %ebx, %ebx\n"
@@ -126,8 +129,9 @@ uint8_t *cpu_ymm_high(struct cpu_area *a, unsigned n)
 	return a->bytes + 576 + 16 * n;
 }
 
-__attribute__((no_sanitize("address", "undefined"))) enum emulate_access cpu_native(struct emulate *e, struct cpu_area *a,
-										     struct emulate_native *n)
+__attribute__((no_sanitize("address", "undefined"))) enum emulate_access cpu_native(struct emulate *e,
+										    struct cpu_area *a,
+										    struct emulate_native *n)
 {
 	struct registers r = { n->rax, n->rcx, n->rdx, n->rbx, n->rflags, (uintptr_t)n->operand };
 	unsigned vector;

@@ -37,8 +37,24 @@ bool chance(unsigned percent)
 /* Values that arithmetic trips over, or just any. */
 uint64_t random_value(void)
 {
-	static const uint64_t corners[] = { 0, 1, 2, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff,
-					    0x7fffffffffffffff, 0x8000000000000000, ~0ull, ~1ull, 0x99, 0x9a };
+	static const uint64_t corners[] = { 0,
+					    1,
+					    2,
+					    0x7f,
+					    0x80,
+					    0xff,
+					    0x7fff,
+					    0x8000,
+					    0xffff,
+					    0x7fffffff,
+					    0x80000000,
+					    0xffffffff,
+					    0x7fffffffffffffff,
+					    0x8000000000000000,
+					    ~0ull,
+					    ~1ull,
+					    0x99,
+					    0x9a };
 
 	switch (random_below(4)) {
 	case 0:
@@ -211,13 +227,14 @@ static void put_memory16(struct builder *b, unsigned reg)
 		put(b, wanted_offset(b, INSN_NONE), 2);
 		return;
 	}
-	set_address_part(b, bases[rm], wanted_offset(b, bases[rm]) - disp - (indices[rm] < 8 ? *builder_gpr(b, indices[rm]) : 0));
+	set_address_part(b, bases[rm],
+			 wanted_offset(b, bases[rm]) - disp - (indices[rm] < 8 ? *builder_gpr(b, indices[rm]) : 0));
 	if (mod)
 		put(b, disp, mod);
 }
 
-/* A gather: each element's index small, but now and then one that leads into the holes around the world, not beyond: there the
- * host has memory of its own. */
+/* A gather: each element's index small, but now and then one that leads into the holes around the world, not beyond:
+ * there the host has memory of its own. */
 static void put_vsib(struct builder *b, unsigned reg)
 {
 	unsigned scale = random_below(4), base = builder_is_64(b) ? random_below(16) : random_below(8), index;

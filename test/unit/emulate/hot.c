@@ -1,5 +1,5 @@
-/* test/unit/emulate/hot.c - the hot path of MMIO, for an instruction counter: COUNT times `mov [rdi+0x30], eax`, decoded once.
- * `make emulate-hot` runs it under valgrind with two counts; the difference is what one takes. */
+/* test/unit/emulate/hot.c - the hot path of MMIO, for an instruction counter: COUNT times `mov [rdi+0x30], eax`,
+ * decoded once. `make emulate-hot` runs it under valgrind with two counts; the difference is what one takes. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -7,7 +7,8 @@
 
 static uint64_t device;
 
-static enum emulate_access access_device(struct emulate *e, uint64_t linear, const void *buf, unsigned size, unsigned how)
+static enum emulate_access access_device(struct emulate *e, uint64_t linear, const void *buf, unsigned size,
+					 unsigned how)
 {
 	(void)e;
 	(void)size;

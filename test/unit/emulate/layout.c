@@ -1,4 +1,5 @@
-/* test/unit/emulate/layout.c - the segments of each layout: their descriptors in the LDT, and as the emulator sees them. */
+/* test/unit/emulate/layout.c - the segments of each layout: their descriptors in the LDT, and as the emulator sees
+ * them. */
 #include <asm/ldt.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -41,8 +42,13 @@ static bool write_ldt(unsigned n, const struct ldt_case *c)
 {
 	bool pages = c->limit > 0xfffff;
 	struct user_desc d = {
-		.entry_number = n, .base_addr = c->base, .limit = pages ? c->limit >> 12 : c->limit, .seg_32bit = c->big,
-		.contents = c->contents, .read_exec_only = c->read_only, .limit_in_pages = pages,
+		.entry_number = n,
+		.base_addr = c->base,
+		.limit = pages ? c->limit >> 12 : c->limit,
+		.seg_32bit = c->big,
+		.contents = c->contents,
+		.read_exec_only = c->read_only,
+		.limit_in_pages = pages,
 	};
 
 	return syscall(SYS_modify_ldt, 1, &d, sizeof(d)) == 0;
@@ -88,8 +94,8 @@ uint64_t machine_ldt_entry(unsigned n)
 
 	machine_describe(LDT_SELECTOR(n), &s);
 	limit = (s.access & SEGMENT_G) ? s.limit >> 12 : s.limit;
-	return (limit & 0xffff) | (uint64_t)(s.base & 0xffffff) << 16 | (uint64_t)s.access << 40 | (limit & 0xf0000) << 32 |
-	       (uint64_t)(s.base >> 24) << 56;
+	return (limit & 0xffff) | (uint64_t)(s.base & 0xffffff) << 16 | (uint64_t)s.access << 40 |
+	       (limit & 0xf0000) << 32 | (uint64_t)(s.base >> 24) << 56;
 }
 
 bool machine_make_segments(void)

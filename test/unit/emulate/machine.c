@@ -126,7 +126,8 @@ static void emit_entry(bool vectors)
 
 static void emit_leave(void)
 {
-	EMIT(0xfc, 0x41, 0x5f, 0x41, 0x5e, 0x41, 0x5d, 0x41, 0x5c, 0x5d, 0x5b, 0xc3); /* cld; pop r15-r12 rbp rbx; ret */
+	/* cld; pop r15-r12 rbp rbx; ret */
+	EMIT(0xfc, 0x41, 0x5f, 0x41, 0x5e, 0x41, 0x5d, 0x41, 0x5c, 0x5d, 0x5b, 0xc3);
 }
 
 /* The instruction ended by itself: all registers are its own. */
@@ -229,7 +230,8 @@ static void install_handlers(void)
 
 static void *map(uint32_t address, uint32_t size, int protection)
 {
-	void *p = mmap((void *)(uintptr_t)address, size, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	void *p = mmap((void *)(uintptr_t)address, size, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
+		       -1, 0);
 
 	if (p != (void *)(uintptr_t)address) {
 		perror("mmap of the test's pages");
@@ -356,7 +358,8 @@ static void write_tail(enum layout layout, bool vectors, bool traps)
 
 static void collect(enum layout layout, unsigned n, struct state *out, bool traps)
 {
-	/* Outside 64-bit mode the upper halves are nobody's: the kernel itself leaves its marks in RSP's with a 16-bit stack. */
+	/* Outside 64-bit mode the upper halves are nobody's: the kernel itself leaves its marks in RSP's with a 16-bit
+	 * stack. */
 	for (unsigned k = 0; k < 16; k++)
 		out->gpr[k] = layout == LAYOUT_LONG64 ? context->out[k] : (uint32_t)context->out[k];
 	out->rflags = context->out_flags;
@@ -389,8 +392,8 @@ __attribute__((no_sanitize("address", "undefined"))) static void enter(void)
 	((void (*)(void))(uintptr_t)code_entry[native_vectors])();
 }
 
-void machine_native(enum layout layout, const uint8_t *bytes, unsigned n, const struct state *in, struct state *out, bool vectors,
-		    bool traps)
+void machine_native(enum layout layout, const uint8_t *bytes, unsigned n, const struct state *in, struct state *out,
+		    bool vectors, bool traps)
 {
 	memcpy(context->in, in->gpr, sizeof(in->gpr));
 	context->in_flags = in->rflags;

@@ -29,7 +29,8 @@ struct state {
 	uint64_t gpr[EMULATE_GPRS];
 	uint64_t rip, rflags;
 	uint8_t vec[16][32];
-	uint8_t fx[CPU_FX_BYTES] __attribute__((aligned(16))); /* x87 state and MXCSR; its XMM registers are those of vec */
+	/* x87 state and MXCSR; its XMM registers are those of vec */
+	uint8_t fx[CPU_FX_BYTES] __attribute__((aligned(16)));
 	/* The exception, if any. */
 	unsigned vector; /* NO_VECTOR: none */
 	uint32_t error;
@@ -40,7 +41,8 @@ struct state {
 enum layout {
 	LAYOUT_LONG64,
 	LAYOUT_FLAT32,    /* 32-bit code, flat segments */
-	LAYOUT_SMALL32,   /* 32-bit code; DS, SS reach only to the read-only page's end, ES is read-only, SS expands down */
+	/* 32-bit code; DS, SS reach only to the read-only page's end, ES is read-only, SS expands down */
+	LAYOUT_SMALL32,
 	LAYOUT_CODE16,    /* 16-bit code with base CODE, 64 KiB data and stack with base WORLD */
 	LAYOUT_COUNT
 };
@@ -78,10 +80,10 @@ uint64_t machine_segment_base(enum layout layout, enum emulate_seg seg);
 /* rip of the instruction, as the code segment counts it. */
 uint64_t machine_slot(enum layout layout);
 
-/* Run bytes[0..n) natively from *in; with `vectors` XMM/YMM registers, the FPU and MXCSR too; `traps`: it ends in a breakpoint,
- * since control may go anywhere. */
-void machine_native(enum layout layout, const uint8_t *bytes, unsigned n, const struct state *in, struct state *out, bool vectors,
-		    bool traps);
+/* Run bytes[0..n) natively from *in; with `vectors` XMM/YMM registers, the FPU and MXCSR too; `traps`: it ends in a
+ * breakpoint, since control may go anywhere. */
+void machine_native(enum layout layout, const uint8_t *bytes, unsigned n, const struct state *in, struct state *out,
+		    bool vectors, bool traps);
 /* The same by emulate_step(), on the emulator's copy. */
 enum emulate_result machine_emulate(enum layout layout, const struct state *in, struct state *out, struct emulate *e);
 

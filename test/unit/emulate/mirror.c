@@ -58,7 +58,8 @@ static enum emulate_access read_memory(struct emulate *e, uint64_t linear, void 
 	return a;
 }
 
-static enum emulate_access write_memory(struct emulate *e, uint64_t linear, const void *buf, unsigned size, unsigned how)
+static enum emulate_access write_memory(struct emulate *e, uint64_t linear, const void *buf, unsigned size,
+					unsigned how)
 {
 	uint8_t *p;
 	enum emulate_access a = locate(e, linear, size, how, &p);
@@ -145,9 +146,20 @@ enum emulate_result machine_emulate(enum layout layout, const struct state *in, 
 
 	*out = *in;
 	*e = (struct emulate){
-		.ops = &ops, .gpr = out->gpr, .rip = machine_slot(layout), .rflags = in->rflags,
-		.cr0 = 0x80050033, .cr4 = 0x406f0, .efer = 0xd01, .xcr0 = 7, .features = EMULATE_HAS_ALL, .cpl = 3, .scratch = scratch,
-		.mode = layout == LAYOUT_LONG64 ? EMULATE_LONG64 : layout == LAYOUT_CODE16 ? EMULATE_PROT16 : EMULATE_PROT32,
+		.ops = &ops,
+		.gpr = out->gpr,
+		.rip = machine_slot(layout),
+		.rflags = in->rflags,
+		.cr0 = 0x80050033,
+		.cr4 = 0x406f0,
+		.efer = 0xd01,
+		.xcr0 = 7,
+		.features = EMULATE_HAS_ALL,
+		.cpl = 3,
+		.scratch = scratch,
+		.mode = layout == LAYOUT_LONG64	  ? EMULATE_LONG64
+			: layout == LAYOUT_CODE16 ? EMULATE_PROT16
+						  : EMULATE_PROT32,
 	};
 	describe_all(layout, e);
 	load_units(in);

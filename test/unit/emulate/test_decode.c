@@ -1,5 +1,5 @@
-/* test/unit/emulate/test_decode.c - the decoder alone: lengths, and random bytes in buffers that end where the bytes do, so that
- * the address sanitizer sees every byte read too many. */
+/* test/unit/emulate/test_decode.c - the decoder alone: lengths, and random bytes in buffers that end where the bytes
+ * do, so that the address sanitizer sees every byte read too many. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

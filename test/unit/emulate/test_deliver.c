@@ -1,4 +1,5 @@
-/* test/unit/emulate/test_deliver.c - events delivered by hand: what the SDM says of gates, stacks, frames and their faults. */
+/* test/unit/emulate/test_deliver.c - events delivered by hand: what the SDM says of gates, stacks, frames and their
+ * faults. */
 #include "test/unit/emulate/fixture.h"
 
 #define IDT 0x2000u
@@ -10,7 +11,8 @@
 static void gate(unsigned vector, unsigned selector, uint64_t entry, unsigned access, unsigned ist)
 {
 	bool wide = w->e.efer & EFER_LMA;
-	uint64_t low = (entry & 0xffff) | (uint64_t)selector << 16 | (uint64_t)ist << 32 | (uint64_t)access << 40 | (entry >> 16 & 0xffff) << 48;
+	uint64_t low = (entry & 0xffff) | (uint64_t)selector << 16 | (uint64_t)ist << 32 | (uint64_t)access << 40 |
+		       (entry >> 16 & 0xffff) << 48;
 
 	world_store(w, IDT + vector * (wide ? 16 : 8), 8, low);
 	if (wide)
@@ -30,12 +32,16 @@ static void make(enum emulate_mode mode, unsigned cpl)
 	world_descriptor(w, 5, 0, 0xfffff, wide ? 0xa09f : 0xc09f);
 	w->e.seg_valid = 0x3f;
 	if (mode != EMULATE_REAL && mode != EMULATE_V86) {
-		w->e.seg[EMULATE_CS] = (struct emulate_segment){ 0, 0xffffffff, wide ? 0xa09b | cpl << 5 : 0xc09b | cpl << 5,
-								 (uint16_t)(cpl ? CODE3 : CODE0) };
-		w->e.seg[EMULATE_SS] = (struct emulate_segment){ 0, 0xffffffff, 0xc093 | cpl << 5, (uint16_t)(cpl ? DATA3 : DATA0) };
+		w->e.seg[EMULATE_CS] =
+			(struct emulate_segment){ 0, 0xffffffff, wide ? 0xa09b | cpl << 5 : 0xc09b | cpl << 5,
+						  (uint16_t)(cpl ? CODE3 : CODE0) };
+		w->e.seg[EMULATE_SS] =
+			(struct emulate_segment){ 0, 0xffffffff, 0xc093 | cpl << 5, (uint16_t)(cpl ? DATA3 : DATA0) };
 	}
 	w->dtr[EMULATE_IDTR] = (struct emulate_segment){ .base = mode == EMULATE_REAL ? 0 : IDT, .limit = 0xfff };
-	w->dtr[EMULATE_TR] = (struct emulate_segment){ .base = WORLD_TSS, .limit = WORLD_TSS_LIMIT, .access = 0x8b, .selector = 0x40 };
+	w->dtr[EMULATE_TR] = (struct emulate_segment){
+		.base = WORLD_TSS, .limit = WORLD_TSS_LIMIT, .access = 0x8b, .selector = 0x40
+	};
 	world_store(w, WORLD_TSS + 4, wide ? 8 : 4, STACK);
 	if (!wide)
 		world_store(w, WORLD_TSS + 8, 2, DATA0);
@@ -46,7 +52,10 @@ static void make(enum emulate_mode mode, unsigned cpl)
 
 static enum emulate_result deliver(unsigned vector, enum emulate_exception_kind kind, bool has_error, uint32_t error)
 {
-	struct emulate_event ev = { .vector = (uint8_t)vector, .kind = (uint8_t)kind, .has_error = has_error, .error = error,
+	struct emulate_event ev = { .vector = (uint8_t)vector,
+				    .kind = (uint8_t)kind,
+				    .has_error = has_error,
+				    .error = error,
 				    .length = kind == EMULATE_HARDWARE_EXCEPTION ? 0 : 2 };
 
 	return emulate_deliver(&w->e, &ev);
@@ -61,7 +70,8 @@ static void assert_frame(uint64_t at, unsigned size, unsigned count, const uint6
 		assert_int_equal(world_load(w, at + i * size, size), value[i]);
 }
 #define FRAME(at, size, ...) \
-	assert_frame(at, size, sizeof((const uint64_t[]){ __VA_ARGS__ }) / sizeof(uint64_t), (const uint64_t[]){ __VA_ARGS__ })
+	assert_frame(at, size, sizeof((const uint64_t[]){ __VA_ARGS__ }) / sizeof(uint64_t), \
+		     (const uint64_t[]){ __VA_ARGS__ })
 
 /* Another exception than the one delivered, and nothing of that one done. */
 static void assert_not_delivered(enum emulate_result result, uint32_t exception)
@@ -109,7 +119,8 @@ static void test_long_faults(void **state)
 	(void)state;
 	make(EMULATE_LONG64, 3);
 	gate(3, CODE0, 0x5000, 0x8e, 0);
-	assert_not_delivered(deliver(3, EMULATE_SOFTWARE_EXCEPTION, false, 0), EXCEPTION_ERROR(VECTOR_GP, 3 * 8 | 2)); /* the gate's DPL */
+	/* the gate's DPL */
+	assert_not_delivered(deliver(3, EMULATE_SOFTWARE_EXCEPTION, false, 0), EXCEPTION_ERROR(VECTOR_GP, 3 * 8 | 2));
 	gate(6, CODE0, 0x5000, 0x0e, 0);
 	assert_not_delivered(hardware(6), EXCEPTION_ERROR(VECTOR_NP, 6 * 8 | 2 | EXT));
 	gate(6, CODE0, 0x5000, 0x86, 0); /* a 16-bit gate */
@@ -233,8 +244,10 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, NULL, tear_down)
 	const struct CMUnitTest tests[] = {
-		T(test_long_same_level), T(test_long_inner_level_and_ist), T(test_long_faults), T(test_page_faults), T(test_protected),
-		T(test_protected_faults), T(test_from_virtual_8086), T(test_real),
+		T(test_long_same_level),   T(test_long_inner_level_and_ist),
+		T(test_long_faults),	   T(test_page_faults),
+		T(test_protected),	   T(test_protected_faults),
+		T(test_from_virtual_8086), T(test_real),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* test/unit/emulate/test_faults.c - what happens when an instruction cannot be finished: faults leave nothing half done (E2,
- * E3), accesses are split at pages (E4), repetitions and lost races are bounded (E5). */
+/* test/unit/emulate/test_faults.c - what happens when an instruction cannot be finished: faults leave nothing half done
+ * (E2, E3), accesses are split at pages (E4), repetitions and lost races are bounded (E5). */
 #include "test/unit/emulate/fixture.h"
 
 /* REP MOVSB from 0x1ff0 on; the page at 0x2000 is missing. */
@@ -268,7 +268,8 @@ static void test_fetch_across_page(void **state)
 
 static void test_fetch_limits(void **state)
 {
-	static const uint8_t prefixes[15] = { 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66 };
+	static const uint8_t prefixes[15] = { 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66,
+					      0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66 };
 
 	(void)state;
 	assert_int_equal(world_step(w, prefixes, 15), EMULATE_EXCEPTION);
@@ -351,11 +352,11 @@ static void test_lazy_segments(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_rep_fault), T(test_rep_limit), T(test_rep_default_limit), T(test_repne_scas), T(test_lost_races),
-		T(test_cmpxchg16b), T(test_split_write), T(test_read_for_write), T(test_simple_store), T(test_push_fault),
-		T(test_division_limits), T(test_far_call_fault), T(test_wrap), T(test_expand_down),
-		T(test_fetch_across_page), T(test_fetch_limits), T(test_canonical), T(test_alignment_check),
-		T(test_lazy_segments),
+		T(test_rep_fault),    T(test_rep_limit),       T(test_rep_default_limit), T(test_repne_scas),
+		T(test_lost_races),   T(test_cmpxchg16b),      T(test_split_write),	  T(test_read_for_write),
+		T(test_simple_store), T(test_push_fault),      T(test_division_limits),	  T(test_far_call_fault),
+		T(test_wrap),	      T(test_expand_down),     T(test_fetch_across_page), T(test_fetch_limits),
+		T(test_canonical),    T(test_alignment_check), T(test_lazy_segments),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

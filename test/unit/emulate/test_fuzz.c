@@ -1,5 +1,6 @@
-/* test/unit/emulate/test_fuzz.c - random bytes as instructions, in every mode, with callbacks that fail at random: whatever comes
- * out, an instruction that was not carried out has changed nothing (E2), and the work is bounded (E5). */
+/* test/unit/emulate/test_fuzz.c - random bytes as instructions, in every mode, with callbacks that fail at random:
+ * whatever comes out, an instruction that was not carried out has changed nothing (E2), and the work is bounded
+ * (E5). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -43,8 +44,8 @@ static bool is_repetition(void)
 {
 	struct insn i;
 
-	return emulate_decode(w->e.bytes, w->e.length, w->e.mode, &i) == INSN_OK && i.op >= OP_movs && i.op <= OP_outs &&
-	       (i.flags & (INSN_F_REP | INSN_F_REPNE));
+	return emulate_decode(w->e.bytes, w->e.length, w->e.mode, &i) == INSN_OK && i.op >= OP_movs &&
+	       i.op <= OP_outs && (i.flags & (INSN_F_REP | INSN_F_REPNE));
 }
 
 static void fuzz_step(enum emulate_mode mode)

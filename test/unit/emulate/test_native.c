@@ -1,5 +1,5 @@
-/* test/unit/emulate/test_native.c - random instructions, on the host CPU and in the emulator: registers, flags, memory, vector
- * registers and exceptions must be the same.
+/* test/unit/emulate/test_native.c - random instructions, on the host CPU and in the emulator: registers, flags, memory,
+ * vector registers and exceptions must be the same.
  *
  * EMULATE_CASES sets the number of cases, EMULATE_SEED the seed; a failure prints the seed of its case. */
 #include <setjmp.h>
@@ -45,7 +45,8 @@ static void print_vector(const char *title, const uint8_t v[32], unsigned number
 static void report(const struct case_ *c, const struct state *native, const struct state *emulated, uint64_t seed,
 		   const char *what)
 {
-	printf("%s differs: %s, %s, seed %llu:", what, c->form->name, layout_names[c->layout], (unsigned long long)seed);
+	printf("%s differs: %s, %s, seed %llu:", what, c->form->name, layout_names[c->layout],
+	       (unsigned long long)seed);
 	for (unsigned n = 0; n < c->n; n++)
 		printf(" %02x", c->bytes[n]);
 	printf("\n");
@@ -66,12 +67,13 @@ static void report(const struct case_ *c, const struct state *native, const stru
 	}
 	for (unsigned n = 0; n < 160; n++) {
 		if (native->fx[n] != emulated->fx[n])
-			printf("FPU %u: before %02x native %02x emulated %02x\n", n, c->in.fx[n], native->fx[n], emulated->fx[n]);
+			printf("FPU %u: before %02x native %02x emulated %02x\n", n, c->in.fx[n], native->fx[n],
+			       emulated->fx[n]);
 	}
 }
 
-/* Two faults at once, whose order the SDM leaves open or AMD's CPUs have otherwise: a CALL with a bad target and a bad stack
- * (the SDM looks at the target first), and a vector that is misaligned and beyond the stack segment's limit. */
+/* Two faults at once, whose order the SDM leaves open or AMD's CPUs have otherwise: a CALL with a bad target and a bad
+ * stack (the SDM looks at the target first), and a vector that is misaligned and beyond the stack segment's limit. */
 static bool both_faults(const struct case_ *c, const struct state *native, const struct state *emulated)
 {
 	bool is_call = (c->form->flags & (F_CONTROL | F_STACK)) == (F_CONTROL | F_STACK);
@@ -81,16 +83,17 @@ static bool both_faults(const struct case_ *c, const struct state *native, const
 	return (c->form->flags & (F_ALIGN | F_AREA)) && native->vector == VECTOR_GP && emulated->vector == VECTOR_SS;
 }
 
-/* An encoding that the CPU does not have is #UD before the operand is looked at; the emulator, which lets the CPU judge, may
- * find a fault of the operand first. No such instruction gets to the emulator but by a change of its bytes. */
+/* An encoding that the CPU does not have is #UD before the operand is looked at; the emulator, which lets the CPU
+ * judge, may find a fault of the operand first. No such instruction gets to the emulator but by a change of its
+ * bytes. */
 static bool illegal(const struct case_ *c, const struct state *native, const struct state *emulated)
 {
 	return (c->form->flags & (F_ANY_VEX | F_VEX)) && native->vector == VECTOR_UD && emulated->vector != NO_VECTOR;
 }
 
-/* What the FPU remembers of its last instruction, where it is that of this case: CPUs differ in when they remember it, save it
- * and load it (those of AMD's make only while an exception is flagged), and outside 64-bit mode its selectors do not survive a
- * switch of tasks. */
+/* What the FPU remembers of its last instruction, where it is that of this case: CPUs differ in when they remember it,
+ * save it and load it (those of AMD's make only while an exception is flagged), and outside 64-bit mode its selectors
+ * do not survive a switch of tasks. */
 static bool same_last_instruction(const struct case_ *c, const struct state *native, const struct state *emulated)
 {
 	unsigned width = c->layout == LAYOUT_LONG64 ? 8 : 4;
@@ -153,7 +156,8 @@ static const char *compare(const struct case_ *c, const struct state *native, st
 {
 	if (both_faults(c, native, emulated) || illegal(c, native, emulated) || unselected_fault(c, native, emulated))
 		return NULL;
-	if (unaligned_sha(c, native, emulated) || untouched_fault(c, native, emulated) || either_operand(c, native, emulated))
+	if (unaligned_sha(c, native, emulated) || untouched_fault(c, native, emulated) ||
+	    either_operand(c, native, emulated))
 		return NULL;
 	/* Which part of a long area is looked at first, and for what, is each CPU's own. */
 	if ((c->form->flags & (F_AREA | F_WRITES | F_LONG)) && is_operand_fault(native) && is_operand_fault(emulated))
@@ -186,11 +190,12 @@ static bool lands_badly(const struct case_ *c, const struct state *s)
 		return false;
 	if (linear == CODE_SLOT + c->n)
 		return false;
-	return linear < CODE_SLOT - LANDING || linear >= CODE_SLOT + LANDING || (linear >= CODE_SLOT && linear < CODE_SLOT + c->n);
+	return linear < CODE_SLOT - LANDING || linear >= CODE_SLOT + LANDING ||
+	       (linear >= CODE_SLOT && linear < CODE_SLOT + c->n);
 }
 
-/* A gather that faults: of what is left of the mask only the sign of each element counts; the SDM has it all ones, CPUs of
- * AMD's make leave it as it was. */
+/* A gather that faults: of what is left of the mask only the sign of each element counts; the SDM has it all ones, CPUs
+ * of AMD's make leave it as it was. */
 static void normalise_mask(const struct case_ *c, struct state *s)
 {
 	unsigned size = (c->insn.rex & 8) ? 8 : 4;
@@ -200,12 +205,15 @@ static void normalise_mask(const struct case_ *c, struct state *s)
 		memset(mask + n, mask[n + size - 1] & 0x80 ? 0xff : 0, size);
 }
 
-/* Where an instruction has stored the addresses that the FPU remembers: they do not survive each switch of the host's tasks, so both
- * memories forget them. */
+/* Where an instruction has stored the addresses that the FPU remembers: they do not survive each switch of the host's
+ * tasks, so both memories forget them. */
 static void forget_addresses(struct case_ *c)
 {
-	struct emulate e = { .gpr = c->in.gpr, .rip = c->in.rip, .mode = c->layout == LAYOUT_LONG64 ? EMULATE_LONG64 : EMULATE_PROT32 };
-	bool environment = c->insn.op == OP_x87 && (c->form->opcode == 0xd9 || c->form->opcode == 0xdd) && c->form->digit == 6;
+	struct emulate e = { .gpr = c->in.gpr,
+			     .rip = c->in.rip,
+			     .mode = c->layout == LAYOUT_LONG64 ? EMULATE_LONG64 : EMULATE_PROT32 };
+	bool environment =
+		c->insn.op == OP_x87 && (c->form->opcode == 0xd9 || c->form->opcode == 0xdd) && c->form->digit == 6;
 	bool area = c->insn.op == OP_fxsave || c->insn.op == OP_xsave, narrow = environment && c->insn.opsize == 2;
 	uint8_t zeros[18] = { 0 };
 	uint64_t linear;
@@ -297,7 +305,8 @@ static void check_case(enum layout layout, const struct form *list, unsigned for
 	tally.done++;
 	tally.faults += native.vector != NO_VECTOR;
 	tally.completed[form - list] += native.vector == NO_VECTOR;
-	tally.remembered += native.vector == NO_VECTOR && (form->flags & F_VECTOR) && !memcmp(native.fx + 8, &c.in.rip, 4);
+	tally.remembered +=
+		native.vector == NO_VECTOR && (form->flags & F_VECTOR) && !memcmp(native.fx + 8, &c.in.rip, 4);
 	tally.other[form - list] += native.vector != NO_VECTOR && native.vector != VECTOR_UD;
 	if (what) {
 		report(&c, &native, &emulated, seed, what);
@@ -319,8 +328,8 @@ static void check(enum layout layout, uint64_t cases)
 			machine_fill(random64);
 		check_case(layout, list, forms, first + n);
 	}
-	printf("%s: %u cases, %u exceptions, %u times an FPU's last instruction\n", layout_names[layout], tally.done, tally.faults,
-	       tally.remembered);
+	printf("%s: %u cases, %u exceptions, %u times an FPU's last instruction\n", layout_names[layout], tally.done,
+	       tally.faults, tally.remembered);
 	assert_int_equal(tally.differences, 0);
 	assert_true(cases < 10000 || (tally.done > cases / 2 && tally.faults && tally.remembered));
 	if (cases >= 100000)

@@ -47,7 +47,8 @@ static void test_call_gate(void **state)
 {
 	(void)state;
 	make_gate(0xc, 0x12345);
-	assert_ok(RUN(w, 0x9a, 0xff, 0xff, 0xff, 0xff, GATE, 0x00)); /* call far GATE:ffffffff: the offset does not count */
+	/* call far GATE:ffffffff: the offset does not count */
+	assert_ok(RUN(w, 0x9a, 0xff, 0xff, 0xff, 0xff, GATE, 0x00));
 	assert_int_equal(w->e.rip, 0x12345);
 	assert_int_equal(w->e.seg[EMULATE_CS].selector, CODE0);
 	assert_int_equal(w->gpr[EMULATE_RSP], 0x7000 - 8);
@@ -342,9 +343,12 @@ static void test_gather_fault(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T32(test_call_gate), T64(test_call_gate_64), T32(test_return_outward), T32(test_iret), T32(test_iret_v86), T64(test_iret_64),
-		T64(test_system_segments), T64(test_stepped_repetition), T64(test_fpu_faults), T64(test_environment_real), T32(test_bound),
-		T64(test_gather_fault),
+		T32(test_call_gate),	   T64(test_call_gate_64),
+		T32(test_return_outward),  T32(test_iret),
+		T32(test_iret_v86),	   T64(test_iret_64),
+		T64(test_system_segments), T64(test_stepped_repetition),
+		T64(test_fpu_faults),	   T64(test_environment_real),
+		T32(test_bound),	   T64(test_gather_fault),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -157,7 +157,8 @@ static void test_addressing(void **state)
 	assert_ok(RUN(w, 0x8b, 0x40, 0x10)); /* mov ax, [bx+si+0x10] */
 	assert_int_equal(w->gpr[EMULATE_RAX], 0x5aa5);
 	w->gpr[EMULATE_RDI] = 0x2000;
-	assert_ok(RUN(w, 0x66, 0x67, 0xc7, 0x04, 0x7d, 0x00, 0x00, 0x00, 0x00, 0x78, 0x56, 0x34, 0x12)); /* mov [edi*2], imm32 */
+	/* mov [edi*2], imm32 */
+	assert_ok(RUN(w, 0x66, 0x67, 0xc7, 0x04, 0x7d, 0x00, 0x00, 0x00, 0x00, 0x78, 0x56, 0x34, 0x12));
 	assert_int_equal(world_load(w, 0x4000, 4), 0x12345678);
 }
 
@@ -277,7 +278,8 @@ static void test_bad_selectors(void **state)
 
 static void test_v86(void **state)
 {
-	static const uint8_t sensitive[][2] = { { 0xfa }, { 0xfb }, { 0x9c }, { 0x9d }, { 0xcf }, { 0xcd, 0x21 }, { 0xf4 }, { 0xec } };
+	static const uint8_t sensitive[][2] = { { 0xfa }, { 0xfb },	  { 0x9c }, { 0x9d },
+						{ 0xcf }, { 0xcd, 0x21 }, { 0xf4 }, { 0xec } };
 
 	(void)state;
 	for (unsigned n = 0; n < ARRAY_SIZE(sensitive); n++) {
@@ -314,10 +316,22 @@ static void test_v86_iopl3(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		REAL(test_jmp_far), REAL(test_call_far), REAL(test_interrupt), REAL(test_interrupt_kinds),
-		REAL(test_interrupt_stack_fault), REAL(test_segments), REAL(test_interrupt_shadow), REAL(test_limits),
-		REAL(test_addressing), REAL(test_ports), REAL(test_ins_fault), REAL(test_flags), REAL(test_to_protected_mode),
-		REAL(test_bad_selectors), V86(test_v86), V86(test_v86_iopl3),
+		REAL(test_jmp_far),
+		REAL(test_call_far),
+		REAL(test_interrupt),
+		REAL(test_interrupt_kinds),
+		REAL(test_interrupt_stack_fault),
+		REAL(test_segments),
+		REAL(test_interrupt_shadow),
+		REAL(test_limits),
+		REAL(test_addressing),
+		REAL(test_ports),
+		REAL(test_ins_fault),
+		REAL(test_flags),
+		REAL(test_to_protected_mode),
+		REAL(test_bad_selectors),
+		V86(test_v86),
+		V86(test_v86_iopl3),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,7 +32,8 @@ static enum emulate_access disturb(struct emulate *e)
 	return rand() % 2 ? fault(e, 14, 0, 0x123000) : EMULATE_ACCESS_UNHANDLEABLE;
 }
 
-static enum emulate_access access(struct emulate *e, char kind, uint64_t linear, unsigned size, unsigned how, uint8_t **p)
+static enum emulate_access access(struct emulate *e, char kind, uint64_t linear, unsigned size, unsigned how,
+				  uint8_t **p)
 {
 	struct world *w = world_of(e);
 	uint64_t page = linear & ~4095ull;
@@ -92,8 +93,8 @@ static enum emulate_access world_probe(struct emulate *e, uint64_t linear, unsig
 	return access(e, 'p', linear, size, how, &p);
 }
 
-static enum emulate_access world_cmpxchg(struct emulate *e, uint64_t linear, void *expected, const void *desired, unsigned size,
-					 bool *done)
+static enum emulate_access world_cmpxchg(struct emulate *e, uint64_t linear, void *expected, const void *desired,
+					 unsigned size, bool *done)
 {
 	struct world *w = world_of(e);
 	uint8_t *p;
@@ -214,11 +215,25 @@ static enum emulate_access world_rdtsc(struct emulate *e, uint64_t *value)
 }
 
 static const struct emulate_ops world_ops = {
-	.fetch = world_fetch, .read = world_read, .write = world_write, .probe = world_probe, .cmpxchg = world_cmpxchg,
-	.io_in = world_in, .io_out = world_out, .native = world_native,
-	.read_cr = world_read_cr, .write_cr = world_write_cr, .read_dr = world_read_dr, .write_dr = world_write_dr,
-	.read_msr = world_read_msr, .write_msr = world_write_msr, .read_dtr = world_read_dtr, .write_dtr = world_write_dtr,
-	.invlpg = world_invlpg, .cpuid = world_cpuid, .rdtsc = world_rdtsc,
+	.fetch = world_fetch,
+	.read = world_read,
+	.write = world_write,
+	.probe = world_probe,
+	.cmpxchg = world_cmpxchg,
+	.io_in = world_in,
+	.io_out = world_out,
+	.native = world_native,
+	.read_cr = world_read_cr,
+	.write_cr = world_write_cr,
+	.read_dr = world_read_dr,
+	.write_dr = world_write_dr,
+	.read_msr = world_read_msr,
+	.write_msr = world_write_msr,
+	.read_dtr = world_read_dtr,
+	.write_dtr = world_write_dtr,
+	.invlpg = world_invlpg,
+	.cpuid = world_cpuid,
+	.rdtsc = world_rdtsc,
 };
 
 static void world_segments(struct world *w, enum emulate_mode mode)
@@ -243,10 +258,19 @@ void world_reset(struct world *w, enum emulate_mode mode)
 	cpu_setup();
 	cpu_reset(&w->cpu);
 	w->e = (struct emulate){
-		.ops = &world_ops, .opaque = w, .gpr = w->gpr, .rip = 0x7c00, .rflags = 2 | (mode == EMULATE_V86 ? RFLAGS_VM : 0),
-		.cr0 = mode == EMULATE_REAL ? 0x10 : 0x11, .cr4 = CR4_OSFXSR | CR4_OSXSAVE, .xcr0 = 7,
-		.efer = mode == EMULATE_LONG64 ? 0x500 : 0, .mode = mode, .cpl = mode == EMULATE_V86 ? 3 : 0,
-		.features = EMULATE_HAS_ALL, .scratch = w->scratch,
+		.ops = &world_ops,
+		.opaque = w,
+		.gpr = w->gpr,
+		.rip = 0x7c00,
+		.rflags = 2 | (mode == EMULATE_V86 ? RFLAGS_VM : 0),
+		.cr0 = mode == EMULATE_REAL ? 0x10 : 0x11,
+		.cr4 = CR4_OSFXSR | CR4_OSXSAVE,
+		.xcr0 = 7,
+		.efer = mode == EMULATE_LONG64 ? 0x500 : 0,
+		.mode = mode,
+		.cpl = mode == EMULATE_V86 ? 3 : 0,
+		.features = EMULATE_HAS_ALL,
+		.scratch = w->scratch,
 	};
 	w->absent = w->read_only = w->refused = ~0ull;
 	w->gpr[EMULATE_RSP] = 0x7000;

@@ -1,5 +1,5 @@
-/* test/unit/emulate/world.h - a small machine for hand-written tests of the emulator: 1 MiB of memory from linear address 0,
- * ports and registers that record what was done to them. */
+/* test/unit/emulate/world.h - a small machine for hand-written tests of the emulator: 1 MiB of memory from linear
+ * address 0, ports and registers that record what was done to them. */
 #ifndef VELLUM_TEST_EMULATE_WORLD_H
 #define VELLUM_TEST_EMULATE_WORLD_H
 
@@ -41,7 +41,8 @@ struct world {
 	uint8_t memory[WORLD_MEMORY];
 };
 
-/* Everything zero, then a mode: CS:IP at linear 0x7c00, flat data segments (real mode: base 0), stack pointer 0x7000. */
+/* Everything zero, then a mode: CS:IP at linear 0x7c00, flat data segments (real mode: base 0), stack pointer
+ * 0x7000. */
 struct world *world_new(enum emulate_mode mode);
 void world_free(struct world *w);
 /* As world_new() makes it. */

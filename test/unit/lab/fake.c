@@ -45,8 +45,8 @@ bool lab_run(const struct lab_config *config, struct lab_result *result, lab_pro
 		if (progress)
 			progress(ctx, i, ms);
 	}
-	for (unsigned i = 0;
-	     i < 12000 && strstr(config->workload, "hold=") && config->seed >= option(config->workload, "hold=") && access("go", F_OK);
+	for (unsigned i = 0; i < 12000 && strstr(config->workload, "hold=") &&
+			     config->seed >= option(config->workload, "hold=") && access("go", F_OK);
 	     i++)
 		nanosleep(&(struct timespec){ 0, 5000000 }, NULL);
 	if (config->seed == option(config->workload, "crash="))

@@ -234,6 +234,7 @@ void cpu_reset(struct lab_cpu *cpu, unsigned levels, bool tagged, uint64_t memor
 	for (unsigned i = 0; i < 1 << 20; i++)
 		free(cpu->frame[i]);
 	memset(cpu, 0, sizeof(*cpu));
-	cpu->features = (struct lab_guest_features){ .levels = levels, .pcid = tagged, .invpcid = tagged, .pages_1g = true,
-						     .memory = memory };
+	cpu->features = (struct lab_guest_features){
+		.levels = levels, .pcid = tagged, .invpcid = tagged, .pages_1g = true, .memory = memory
+	};
 }

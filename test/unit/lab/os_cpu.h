@@ -1,5 +1,5 @@
-/* test/unit/lab/os_cpu.h - a CPU for the guest OS: memory, page walks, and a TLB that forgets nothing by itself, so that a flush
- * that is missing is found. */
+/* test/unit/lab/os_cpu.h - a CPU for the guest OS: memory, page walks, and a TLB that forgets nothing by itself, so
+ * that a flush that is missing is found. */
 #ifndef VELLUM_TEST_LAB_OS_CPU_H
 #define VELLUM_TEST_LAB_OS_CPU_H
 

@@ -1,5 +1,5 @@
-/* test/unit/lab/own_command.h - tests of a command as its user gives it: a test program that is the command itself, in an empty directory of
- * its own. The including file's main() hands over to the command where it is called as one. */
+/* test/unit/lab/own_command.h - tests of a command as its user gives it: a test program that is the command itself, in
+ * an empty directory of its own. The including file's main() hands over to the command where it is called as one. */
 #ifndef VELLUM_TEST_OWN_COMMAND_H
 #define VELLUM_TEST_OWN_COMMAND_H
 

@@ -1,5 +1,5 @@
-/* test/unit/mmu/fake_below.h - what lies below mmu/, made of host memory: frames with a number, a log of the flushes, a CPU that
- * runs nothing. */
+/* test/unit/mmu/fake_below.h - what lies below mmu/, made of host memory: frames with a number, a log of the flushes, a
+ * CPU that runs nothing. */
 #ifndef FAKE_BELOW_H
 #define FAKE_BELOW_H
 
@@ -88,8 +88,13 @@ static inline struct fake *fake_new(void)
 
 	f->next = 1;
 	f->limit = FAKE_FRAMES - 1;
-	f->below = (struct mmu_below){ .frame_alloc = fake_alloc, .frame_free = fake_free, .frame_ptr = fake_ptr, .kick = fake_kick,
-				       .invvpid = fake_invvpid, .invept = fake_invept, .ctx = f };
+	f->below = (struct mmu_below){ .frame_alloc = fake_alloc,
+				       .frame_free = fake_free,
+				       .frame_ptr = fake_ptr,
+				       .kick = fake_kick,
+				       .invvpid = fake_invvpid,
+				       .invept = fake_invept,
+				       .ctx = f };
 	return f;
 }
 

@@ -1,5 +1,5 @@
-/* Every auditor must be able to fail: for each invariant a structure is spoilt, and the audit must say so, by the invariant's id.
- * (S2, S3 and S12 are watched by the oracle's driver; `make mutate` shows that it can fail.) */
+/* Every auditor must be able to fail: for each invariant a structure is spoilt, and the audit must say so, by the
+ * invariant's id. (S2, S3 and S12 are watched by the oracle's driver; `make mutate` shows that it can fail.) */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -44,7 +44,9 @@ static void touch(uint64_t gva, uint32_t error)
 	enum mmu_outcome o;
 
 	if (vcpu.intercepts.ept) {
-		fault = (struct mmu_fault){ .kind = MMU_FAULT_EPT_VIOLATION, .gpa = GPA(gva), .access = error & PFERR_W ? MMU_WRITE : MMU_READ };
+		fault = (struct mmu_fault){ .kind = MMU_FAULT_EPT_VIOLATION,
+					    .gpa = GPA(gva),
+					    .access = error & PFERR_W ? MMU_WRITE : MMU_READ };
 		mmu_fault(&vcpu, &fault);
 		return;
 	}
@@ -52,8 +54,8 @@ static void touch(uint64_t gva, uint32_t error)
 	assert_true(o == MMU_FIXED || o == MMU_EMULATE || o == MMU_SPURIOUS); /* the last: made in advance */
 }
 
-/* A chain of tables in frames 1 to 4; pages 0 to 3 are memory, 4 is read-only, 5 the last-level table itself, 6 a device; 2 MBytes
- * on, a large page. */
+/* A chain of tables in frames 1 to 4; pages 0 to 3 are memory, 4 is read-only, 5 the last-level table itself, 6 a
+ * device; 2 MBytes on, a large page. */
 static void start(const struct mmu_ops *ops)
 {
 	struct mmu_config config = { .page_limit = PAGE_LIMIT_2M, .vpid = true };
@@ -223,9 +225,11 @@ static void test_shadow(void **state)
 		const char *id;
 		void (*spoil)(void);
 	} cases[] = {
-		{ "S1", spoil_role }, { "S4", spoil_accessed }, { "S5", spoil_writable_table }, { "S5", spoil_guest_table },
-		{ "S6", spoil_level }, { "S7", spoil_list }, { "S8", spoil_flip }, { "S9", spoil_quadrant }, { "S10", spoil_block },
-		{ "S11", spoil_frame }, { "S13", spoil_log }, { "S14", spoil_mmio }, { "S15", spoil_path },
+		{ "S1", spoil_role },	     { "S4", spoil_accessed }, { "S5", spoil_writable_table },
+		{ "S5", spoil_guest_table }, { "S6", spoil_level },    { "S7", spoil_list },
+		{ "S8", spoil_flip },	     { "S9", spoil_quadrant }, { "S10", spoil_block },
+		{ "S11", spoil_frame },	     { "S13", spoil_log },     { "S14", spoil_mmio },
+		{ "S15", spoil_path },
 	};
 
 	(void)state;
@@ -314,7 +318,8 @@ static void test_ept(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_shadow), cmocka_unit_test(test_tags), cmocka_unit_test(test_ept) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_shadow), cmocka_unit_test(test_tags),
+					    cmocka_unit_test(test_ept) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

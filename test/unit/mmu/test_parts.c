@@ -71,7 +71,8 @@ static void test_slots_full(void **state)
 
 static void test_backing(void **state)
 {
-	/* Guest frames 0x100..: the first extent shares no alignment with its host frames beyond 2, the second all of it. */
+	/* Guest frames 0x100..: the first extent shares no alignment with its host frames beyond 2, the second all of
+	 * it. */
 	static const struct extent extent[] = { { 0, 0x100, HFN(0x902) }, { 0x100, 0x800, HFN(0x40200) } };
 	struct backing_extents b;
 	struct backing_page p;
@@ -125,8 +126,9 @@ static bool yes_vm(struct mmu_vm *vm) { (void)vm; return true; }
 static void no_vm(struct mmu_vm *vm) { (void)vm; }
 static bool yes_vcpu(struct mmu_vcpu *v) { (void)v; return true; }
 static void no_vcpu(struct mmu_vcpu *v) { (void)v; }
-static const struct mmu_ops nothing = { .name = "nothing", .vm_init = yes_vm, .vm_destroy = no_vm, .vcpu_init = yes_vcpu,
-				       .vcpu_destroy = no_vcpu };
+static const struct mmu_ops nothing = {
+	.name = "nothing", .vm_init = yes_vm, .vm_destroy = no_vm, .vcpu_init = yes_vcpu, .vcpu_destroy = no_vcpu
+};
 
 struct rig {
 	struct fake *f;
@@ -319,7 +321,8 @@ static void test_mmio_leaf(void **state)
 			assert_int_equal(leaf & high, high);
 			assert_true(pt_special(&hw_format_pae, leaf) && hw_mmio_current(&vm, leaf));
 		}
-		assert_int_equal(hw_mmio_gfn(&caps, hw_mmio_leaf(&vm, GFN(BIT(caps.maxphyaddr - 12) - 1), 0)).v, BIT(caps.maxphyaddr - 12) - 1);
+		assert_int_equal(hw_mmio_gfn(&caps, hw_mmio_leaf(&vm, GFN(BIT(caps.maxphyaddr - 12) - 1), 0)).v,
+				 BIT(caps.maxphyaddr - 12) - 1);
 		assert_false(hw_mmio_possible(&caps, GFN(BIT(39))));
 	}
 }
@@ -327,9 +330,10 @@ static void test_mmio_leaf(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_mmio_leaf), cmocka_unit_test(test_slots), cmocka_unit_test(test_slots_full), cmocka_unit_test(test_backing),
-		cmocka_unit_test(test_vpid), cmocka_unit_test(test_flush_vpid), cmocka_unit_test(test_flush_refused),
-		cmocka_unit_test(test_flush_ept),
+		cmocka_unit_test(test_mmio_leaf),     cmocka_unit_test(test_slots),
+		cmocka_unit_test(test_slots_full),    cmocka_unit_test(test_backing),
+		cmocka_unit_test(test_vpid),	      cmocka_unit_test(test_flush_vpid),
+		cmocka_unit_test(test_flush_refused), cmocka_unit_test(test_flush_ept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

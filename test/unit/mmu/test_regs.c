@@ -19,8 +19,12 @@ static void start_with(uint64_t cr0, uint64_t cr4, uint64_t efer, bool unrestric
 {
 	struct mmu_config config = { .page_limit = PAGE_LIMIT_1G, .identity_map = identity_map };
 	struct walk_regs regs = { .cr0 = cr0, .cr4 = cr4, .efer = efer, .maxphyaddr = 36 };
-	struct slot slot = { .base = GFN(0), .pages = 16, .kind = SLOT_RAM, .type = MEMTYPE_WB, .backing = &backing.backing };
-	struct slot rom = { .base = GFN(16), .pages = 1, .kind = SLOT_ROM, .type = MEMTYPE_WB, .backing = &backing.backing };
+	struct slot slot = {
+		.base = GFN(0), .pages = 16, .kind = SLOT_RAM, .type = MEMTYPE_WB, .backing = &backing.backing
+	};
+	struct slot rom = {
+		.base = GFN(16), .pages = 1, .kind = SLOT_ROM, .type = MEMTYPE_WB, .backing = &backing.backing
+	};
 
 	f = fake_new();
 	fake_ram(f, 0x100, 16);
@@ -245,8 +249,13 @@ static void test_no_identity_map(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_cr0), cmocka_unit_test(test_cr3), cmocka_unit_test(test_efer), cmocka_unit_test(test_pdptes),
-		cmocka_unit_test(test_memory), cmocka_unit_test(test_forced_paging), cmocka_unit_test(test_no_identity_map),
+		cmocka_unit_test(test_cr0),
+		cmocka_unit_test(test_cr3),
+		cmocka_unit_test(test_efer),
+		cmocka_unit_test(test_pdptes),
+		cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_forced_paging),
+		cmocka_unit_test(test_no_identity_map),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

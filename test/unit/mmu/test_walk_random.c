@@ -1,5 +1,5 @@
-/* The guest walker on random tables, against a second walker that is written the other way round: recursive, one table of rules,
- * entries wide. */
+/* The guest walker on random tables, against a second walker that is written the other way round: recursive, one table
+ * of rules, entries wide. */
 #include "test/unit/mmu/walk_memory.h"
 
 struct second {
@@ -10,7 +10,10 @@ struct second {
 
 static bool is_narrow(const struct walk_regs *r) { return walk_mode(r) == PAGING_32BIT; }
 static bool has_nx(const struct walk_regs *r) { return r->efer & EFER_NXE && !is_narrow(r); }
-static int lowest_bit(const struct walk_regs *r, int level) { return is_narrow(r) ? 12 + 10 * (level - 1) : 12 + 9 * (level - 1); }
+static int lowest_bit(const struct walk_regs *r, int level)
+{
+	return is_narrow(r) ? 12 + 10 * (level - 1) : 12 + 9 * (level - 1);
+}
 
 static bool is_leaf(const struct walk_regs *r, uint64_t e, int level)
 {
@@ -59,8 +62,8 @@ static bool allows(const struct walk_regs *r, struct access a, bool w, bool u, b
 	return !(u && r->cr4 & CR4_SMAP && (!r->ac || a.implicit)) && (!a.write || w || !(r->cr0 & CR0_WP));
 }
 
-static struct second descend(const struct walk_regs *r, uint64_t table, int level, uint64_t gva, struct access a, bool w,
-			     bool u, bool x)
+static struct second descend(const struct walk_regs *r, uint64_t table, int level, uint64_t gva, struct access a,
+			     bool w, bool u, bool x)
 {
 	bool narrow = is_narrow(r), pae_top = walk_mode(r) == PAGING_PAE && level == 3;
 	int bits = narrow ? 10 : pae_top ? 2 : 9, low = lowest_bit(r, level);

@@ -1,5 +1,5 @@
-/* A modelled CPU with hand-made tables, for the model's own tests. Frames are given by number; the tables are written word by
- * word. */
+/* A modelled CPU with hand-made tables, for the model's own tests. Frames are given by number; the tables are written
+ * word by word. */
 #ifndef VELLUM_TEST_MODEL_MACHINE_H
 #define VELLUM_TEST_MODEL_MACHINE_H
 

@@ -1,4 +1,5 @@
-/* The model's EPT, by hand-made tables: violations with their qualifications, misconfigurations, accessed and dirty flags. */
+/* The model's EPT, by hand-made tables: violations with their qualifications, misconfigurations, accessed and dirty
+ * flags. */
 #include "test/unit/model/machine.h"
 
 #define RIGHTS(r) ((uint64_t)(r) << X_QUAL_RIGHTS_SHIFT)
@@ -13,7 +14,8 @@ static void two_dimensions(void **state)
 	poke(m, EPT1, DATA, frame(DATA2) | RWX | WB);
 	run(m);
 	reaches(m, 0x18, READ, frame(DATA2) + 0x18);
-	/* Four entries of the guest's; the first of five EPT walks reads four entries, the others find the PDE cached. */
+	/* Four entries of the guest's; the first of five EPT walks reads four entries, the others find the PDE
+	 * cached. */
 	assert_int_equal(m->cpu.stats.references - m->cpu.stats.flags_set, 4 + 4 + 4 * 1);
 }
 
@@ -184,7 +186,8 @@ static void accessed_and_dirty(void **state)
 	violates(m, 0x200000, READ, frame(OTHER_L1), X_QUAL_READ | X_QUAL_WRITE | RIGHTS(1) | OF_TABLE);
 }
 
-static void misconfigured(struct machine *m, uint64_t entry, bool at_leaf, bool expected, const struct mmu_caps *without)
+static void misconfigured(struct machine *m, uint64_t entry, bool at_leaf, bool expected,
+			  const struct mmu_caps *without)
 {
 	struct m_result r;
 
@@ -210,7 +213,8 @@ static void misconfigurations(void **state)
 	misconfigured(m, frame(DATA) | X_EPT_W | X_EPT_X | WB, true, true, NULL);
 	misconfigured(m, frame(DATA) | X_EPT_X | WB, true, false, NULL);
 	for (unsigned type = 0; type < 8; type++)
-		misconfigured(m, frame(DATA) | RWX | type << X_EPT_TYPE_SHIFT, true, type == 2 || type == 3 || type == 7, NULL);
+		misconfigured(m, frame(DATA) | RWX | type << X_EPT_TYPE_SHIFT, true,
+			      type == 2 || type == 3 || type == 7, NULL);
 	misconfigured(m, frame(DATA) | RWX | WB | BIT(40), true, true, NULL);
 	misconfigured(m, frame(DATA) | RWX | WB | BIT(52) | BIT(63) | BIT(10) | BIT(11), true, false, NULL);
 	misconfigured(m, BIT(40) | WB, true, false, NULL); /* not present: a violation, whatever else it says */

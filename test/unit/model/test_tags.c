@@ -1,5 +1,5 @@
-/* What stays cached and what goes by its tags, VPID and EPTP: VM entries and exits, INVVPID, INVEPT, EPT violations. Each test
- * names the section of the SDM whose statement it carries out. */
+/* What stays cached and what goes by its tags, VPID and EPTP: VM entries and exits, INVVPID, INVEPT, EPT violations.
+ * Each test names the section of the SDM whose statement it carries out. */
 #include "test/unit/model/cached.h"
 
 /* "Operations that Invalidate Cached Mappings": VM entries and exits with "enable VPID" 0. */
@@ -56,9 +56,11 @@ static void other_vpid(void **state)
 /* "INVVPID - Invalidate Translations Based on VPID". */
 static void invvpid(void **state)
 {
-	static const struct { unsigned type; uint16_t vpid; uint64_t va, flags; bool goes; } cases[] = {
-		{ 0, 1, 0, 0, true }, { 0, 1, 0, X_G, true }, { 0, 1, 0x1000, 0, false }, { 0, 2, 0, 0, false }, { 1, 1, 0, X_G, true },
-		{ 1, 2, 0, 0, false }, { 2, 0, 0, X_G, true }, { 3, 1, 0, 0, true }, { 3, 1, 0, X_G, false }, { 3, 2, 0, 0, false },
+	static const struct { unsigned type; uint16_t vpid; uint64_t va, flags; bool goes;
+	} cases[] = {
+		{ 0, 1, 0, 0, true },	 { 0, 1, 0, X_G, true }, { 0, 1, 0x1000, 0, false }, { 0, 2, 0, 0, false },
+		{ 1, 1, 0, X_G, true },	 { 1, 2, 0, 0, false },	 { 2, 0, 0, X_G, true },     { 3, 1, 0, 0, true },
+		{ 3, 1, 0, X_G, false }, { 3, 2, 0, 0, false },
 	};
 	struct machine *m = *state;
 
@@ -175,7 +177,8 @@ static void invlpg_under_ept(void **state)
 	reaches(m, 0, READ, NEW);
 }
 
-/* "EPT Violations" invalidate what would translate the address, so that they do not recur: no INVEPT after adding rights. */
+/* "EPT Violations" invalidate what would translate the address, so that they do not recur: no INVEPT after adding
+ * rights. */
 static void violation(void **state)
 {
 	struct machine *m = *state;
@@ -189,7 +192,8 @@ static void violation(void **state)
 	reaches(m, 0, WRITE, OLD);
 }
 
-/* The same of another address on that page, cached by a combined mapping with the old rights: a violation again, once. */
+/* The same of another address on that page, cached by a combined mapping with the old rights: a violation again,
+ * once. */
 static void violation_elsewhere(void **state)
 {
 	struct machine *m = *state;

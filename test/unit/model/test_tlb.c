@@ -1,5 +1,5 @@
-/* What stays cached and what goes as the guest acts: its own invalidations, its registers, page faults, dirty flags; reading ahead.
- * Each test names the section of the SDM whose statement it carries out. */
+/* What stays cached and what goes as the guest acts: its own invalidations, its registers, page faults, dirty flags;
+ * reading ahead. Each test names the section of the SDM whose statement it carries out. */
 #include "test/unit/model/cached.h"
 
 /* "Details of TLB Use", "Operations that Invalidate TLBs and Paging-Structure Caches": INVLPG. */

@@ -1,4 +1,5 @@
-/* The VM-entry checks: a state of every mode passes; one change that breaks a rule is found, with that rule's sentence. */
+/* The VM-entry checks: a state of every mode passes; one change that breaks a rule is found, with that rule's
+ * sentence. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -160,7 +161,13 @@ static void set_segments(struct vmcs *v, enum mode mode)
 static void set_guest(struct vmcs *v, enum mode mode)
 {
 	static const uint64_t cr0[MODES] = {
-		0, B_CR0_PE | B_CR0_PG, B_CR0_PE | B_CR0_PG, B_CR0_PE | B_CR0_PG, B_CR0_PE | B_CR0_PG, B_CR0_PE | B_CR0_PG, B_CR0_PE | B_CR0_PG,
+		0,
+		B_CR0_PE | B_CR0_PG,
+		B_CR0_PE | B_CR0_PG,
+		B_CR0_PE | B_CR0_PG,
+		B_CR0_PE | B_CR0_PG,
+		B_CR0_PE | B_CR0_PG,
+		B_CR0_PE | B_CR0_PG,
 	};
 	bool ia32e = mode == COMPAT || mode == LONG64;
 
@@ -244,12 +251,14 @@ static void try(const struct breach *b, unsigned n)
 	make(&v, b->mode, b->help);
 	for (unsigned i = 0; i < ARRAY_SIZE(b->change) && (b->change[i].field || b->change[i].value); i++)
 		if (b->change[i].field == MEMORY_AT)
-			memcpy(v.memory + (b->change[i].value >> 56) * 8, &(uint64_t){ b->change[i].value & MASK(55, 0) }, 8);
+			memcpy(v.memory + (b->change[i].value >> 56) * 8,
+			       &(uint64_t){ b->change[i].value & MASK(55, 0) }, 8);
 		else
 			set(&v, b->change[i].field, b->change[i].value);
 	broken = check(&v);
 	if (!b->rule != !broken || (broken && !strstr(broken, b->rule)))
-		fail_msg("breach %u: expected \"%s\", found \"%s\"", n, b->rule ? b->rule : "nothing", broken ? broken : "nothing");
+		fail_msg("breach %u: expected \"%s\", found \"%s\"", n, b->rule ? b->rule : "nothing",
+			 broken ? broken : "nothing");
 }
 
 static void every_rule_is_kept(void **state)

@@ -1,5 +1,5 @@
-/* test/unit/vm/fixture.h - what the unit tests of vm/ share: a bench for each test, and steps that fail where the manual's checks
- * at VM entry find a rule broken. */
+/* test/unit/vm/fixture.h - what the unit tests of vm/ share: a bench for each test, and steps that fail where the
+ * manual's checks at VM entry find a rule broken. */
 #ifndef VM_FIXTURE_H
 #define VM_FIXTURE_H
 
@@ -24,7 +24,8 @@ static inline void check_entry(int line)
 static inline void step_to_entry(enum bench_at at, int line)
 {
 	if (at != BENCH_ENTRY)
-		fail_msg("line %d: no entry, but %s: %s", line, at == BENCH_IDLE ? "idle" : "the end", bench.vm[0]->end_text);
+		fail_msg("line %d: no entry, but %s: %s", line, at == BENCH_IDLE ? "idle" : "the end",
+			 bench.vm[0]->end_text);
 	check_entry(line);
 }
 #define STEP(call) step_to_entry(call, __LINE__)
@@ -58,8 +59,8 @@ static inline void finish(void) { bench_delete(); }
 static inline void expect_event(uint32_t info, uint32_t error, int line)
 {
 	if (bench.entry.event != info || ((info & EVENT_HAS_ERROR) && bench.entry.error != error))
-		fail_msg("line %d: injected 0x%x, error code 0x%x; expected 0x%x, 0x%x", line, bench.entry.event, bench.entry.error, info,
-			 error);
+		fail_msg("line %d: injected 0x%x, error code 0x%x; expected 0x%x, 0x%x", line, bench.entry.event,
+			 bench.entry.error, info, error);
 }
 #define EXPECT_EVENT(info, error) expect_event(info, error, __LINE__)
 #define EXPECT_NOTHING() EXPECT_EVENT(0, 0)
@@ -70,7 +71,8 @@ static inline void expect_event(uint32_t info, uint32_t error, int line)
 static inline void expect_end(enum bench_at at, const char *text, int line)
 {
 	if (at != BENCH_OVER || !strstr(bench.vm[0]->end_text, text))
-		fail_msg("line %d: expected the end with \"%s\"; it is at %u, \"%s\"", line, text, at, bench.vm[0]->end_text);
+		fail_msg("line %d: expected the end with \"%s\"; it is at %u, \"%s\"", line, text, at,
+			 bench.vm[0]->end_text);
 }
 #define EXPECT_END(call, text) expect_end(call, text, __LINE__)
 

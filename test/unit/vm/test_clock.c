@@ -1,10 +1,11 @@
-/* The guest's clock (vm/clock.h, vm/run.c): K1 and K2, of a clock that is the host's and of one of its own. On this bench a look at the TSC
- * costs the hypervisor what the test says. */
+/* The guest's clock (vm/clock.h, vm/run.c): K1 and K2, of a clock that is the host's and of one of its own. On this
+ * bench a look at the TSC costs the hypervisor what the test says. */
 #include "test/unit/vm/fixture.h"
 
 #include "host/interrupt.h"
 
-#define CHEAP 100 /* ticks for each look at the TSC: no less than the way in and out takes on a CPU (CLOCK_ENTRY_TICKS) */
+/* ticks for each look at the TSC: no less than the way in and out takes on a CPU (CLOCK_ENTRY_TICKS) */
+#define CHEAP 100
 #define DEAR 5000 /* and more than two looks for each exit */
 
 static void start_clock(bool own, unsigned vms)
@@ -20,7 +21,10 @@ static void again(void) { STEP(bench_exit_simple(EXIT_CPUID, 2)); }
 static uint64_t guest_tsc(void) { return soft.tsc + vmcs_get(VMCS_TSC_OFFSET); }
 
 /* K2. */
-static void check_offset(void) { assert_int_equal(vmcs_get(VMCS_TSC_OFFSET), bench.v->tsc_offset - bench.v->vm->clock.behind); }
+static void check_offset(void)
+{
+	assert_int_equal(vmcs_get(VMCS_TSC_OFFSET), bench.v->tsc_offset - bench.v->vm->clock.behind);
+}
 
 /* What the hypervisor needs for an exit is not seen by a guest that has its own clock. */
 static void the_hypervisors_time(void **state)
@@ -60,8 +64,8 @@ static void deadline(uint64_t tsc)
 	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
 }
 
-/* K1, where the way in and out was shorter than what is taken off for it, and no instruction of the guest's was executed: its clock
- * goes on by a tick each time, so that a timer that it has set ends what would go on for ever. */
+/* K1, where the way in and out was shorter than what is taken off for it, and no instruction of the guest's was
+ * executed: its clock goes on by a tick each time, so that a timer that it has set ends what would go on for ever. */
 static void no_instruction_of_its_own(void **state)
 {
 	const struct vm_clock *c;
@@ -219,8 +223,13 @@ static void time_while_it_is_paused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_hypervisors_time), cmocka_unit_test(no_instruction_of_its_own), cmocka_unit_test(the_msr), cmocka_unit_test(a_neighbours_time),
-		cmocka_unit_test(time_in_hlt), cmocka_unit_test(the_alarm_is_not_early), cmocka_unit_test(a_count_begins_now),
+		cmocka_unit_test(the_hypervisors_time),
+		cmocka_unit_test(no_instruction_of_its_own),
+		cmocka_unit_test(the_msr),
+		cmocka_unit_test(a_neighbours_time),
+		cmocka_unit_test(time_in_hlt),
+		cmocka_unit_test(the_alarm_is_not_early),
+		cmocka_unit_test(a_count_begins_now),
 		cmocka_unit_test(time_while_it_is_paused),
 	};
 

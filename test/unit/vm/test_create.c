@@ -100,8 +100,9 @@ static void a_cpu_without_nx(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(memory_is_clear), cmocka_unit_test(what_is_loaded), cmocka_unit_test(the_tsc_begins_at_0),
-		cmocka_unit_test(bits_that_are_not_offered), cmocka_unit_test(a_cpu_without_nx),
+		cmocka_unit_test(memory_is_clear),     cmocka_unit_test(what_is_loaded),
+		cmocka_unit_test(the_tsc_begins_at_0), cmocka_unit_test(bits_that_are_not_offered),
+		cmocka_unit_test(a_cpu_without_nx),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

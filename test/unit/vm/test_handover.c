@@ -27,8 +27,10 @@ static void code(const char *bytes, size_t n)
 
 static enum bench_at touch(bool write)
 {
-	return bench_exit(&(struct bench_exit){ .reason = EXIT_EPT_VIOLATION, .qualification = write ? WRITE_KNOWN : READ_KNOWN,
-						.gpa = LAPIC_TPR, .gva = LAPIC_TPR });
+	return bench_exit(&(struct bench_exit){ .reason = EXIT_EPT_VIOLATION,
+						.qualification = write ? WRITE_KNOWN : READ_KNOWN,
+						.gpa = LAPIC_TPR,
+						.gva = LAPIC_TPR });
 }
 
 static void registers_are_taken_over(void **state)
@@ -73,7 +75,8 @@ static void code_that_changes(void **state)
 	finish();
 }
 
-/* What Vellum does not emulate is no instruction to a program, which so cannot stop its virtual machine; a kernel's stops it, with a sentence. */
+/* What Vellum does not emulate is no instruction to a program, which so cannot stop its virtual machine; a kernel's
+ * stops it, with a sentence. */
 static void instructions_that_are_left_out(void **state)
 {
 	static const char vmovaps_zmm0[] = "\x62\xf1\x7c\x48\x28\x03";
@@ -103,7 +106,8 @@ static void an_emulated_iret(void **state)
 		*bench_gpr(GPR_RAX) = frame[n];
 		*bench_gpr(GPR_RBX) = DEVICE + 4 * n;
 		CODE("\x89\x03");
-		EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = WRITE_KNOWN, .gpa = DEVICE + 4 * n, .gva = DEVICE + 4 * n);
+		EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = WRITE_KNOWN, .gpa = DEVICE + 4 * n,
+		     .gva = DEVICE + 4 * n);
 	}
 	vmcs_put(VMCS_GUEST_RSP, DEVICE);
 	vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, BLOCKING_NMI);
@@ -121,7 +125,8 @@ static void an_emulated_iret(void **state)
 
 static void prepare_delivery(void)
 {
-	uint64_t gate = (HANDLER & 0xffff) | (uint64_t)BENCH_CODE0 << 16 | 0x8e00ull << 32 | (uint64_t)(HANDLER >> 16) << 48;
+	uint64_t gate =
+		(HANDLER & 0xffff) | (uint64_t)BENCH_CODE0 << 16 | 0x8e00ull << 32 | (uint64_t)(HANDLER >> 16) << 48;
 
 	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = "ept", .description = "testdev on\n" });
 	assert_true(bench_mode(BENCH_PROT32, 0));
@@ -135,8 +140,13 @@ static void prepare_delivery(void)
 
 static enum bench_at delivery_faults(uint32_t vectoring, uint32_t error, uint32_t length)
 {
-	return bench_exit(&(struct bench_exit){ .reason = EXIT_EPT_VIOLATION, .qualification = WRITE_KNOWN, .gpa = STACK_IN_A_DEVICE - 4,
-						.gva = STACK_IN_A_DEVICE - 4, .vectoring = vectoring, .vectoring_error = error, .length = length });
+	return bench_exit(&(struct bench_exit){ .reason = EXIT_EPT_VIOLATION,
+						.qualification = WRITE_KNOWN,
+						.gpa = STACK_IN_A_DEVICE - 4,
+						.gva = STACK_IN_A_DEVICE - 4,
+						.vectoring = vectoring,
+						.vectoring_error = error,
+						.length = length });
 }
 
 static uint32_t pushed(unsigned n) { return (uint32_t)platform_mmio_read(bench.v, STACK_IN_A_DEVICE - 4 * n, 4); }
@@ -221,9 +231,14 @@ static void a_delivery_that_faults(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(registers_are_taken_over), cmocka_unit_test(code_that_changes), cmocka_unit_test(instructions_that_are_left_out),
-		cmocka_unit_test(an_emulated_iret), cmocka_unit_test(deliveries_by_hand), cmocka_unit_test(an_nmi_by_hand),
-		cmocka_unit_test(what_a_delivery_ends), cmocka_unit_test(a_delivery_that_faults),
+		cmocka_unit_test(registers_are_taken_over),
+		cmocka_unit_test(code_that_changes),
+		cmocka_unit_test(instructions_that_are_left_out),
+		cmocka_unit_test(an_emulated_iret),
+		cmocka_unit_test(deliveries_by_hand),
+		cmocka_unit_test(an_nmi_by_hand),
+		cmocka_unit_test(what_a_delivery_ends),
+		cmocka_unit_test(a_delivery_that_faults),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -58,7 +58,8 @@ static uint64_t no_large(uint32_t msr, uint64_t value)
 static void an_ept_of_small_pages(void **state)
 {
 	(void)state;
-	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = "ept", .description = "pages 4k\n", .msr = no_large });
+	bench_new(&(struct bench_config){
+		.cpu = BENCH_HASWELL, .mmu = "ept", .description = "pages 4k\n", .msr = no_large });
 	refused("ept", "pages 2m\n", "pages 2m");
 	finish();
 	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = "ept", .msr = no_vpid });
@@ -81,7 +82,9 @@ static void who_runs_real_mode(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_best), cmocka_unit_test(what_the_cpu_has_not), cmocka_unit_test(an_ept_of_small_pages),
+		cmocka_unit_test(the_best),
+		cmocka_unit_test(what_the_cpu_has_not),
+		cmocka_unit_test(an_ept_of_small_pages),
 		cmocka_unit_test(who_runs_real_mode),
 	};
 

@@ -1,4 +1,5 @@
-/* From one mechanism to another while the guest runs (vm/mechanism_switch.c): what is refused, what is kept, and when it happens. */
+/* From one mechanism to another while the guest runs (vm/mechanism_switch.c): what is refused, what is kept, and when
+ * it happens. */
 #include "test/unit/vm/fixture.h"
 
 #include "host/frames.h"
@@ -67,7 +68,8 @@ static void put(enum segment n, unsigned selector, unsigned access)
 	vmcs_put(VMCS_GUEST_ES_ACCESS + 2 * n, access);
 }
 
-/* Protected mode; the entry takes them without "unrestricted guest", or does not. SDM, "Checks on Guest Segment Registers". */
+/* Protected mode; the entry takes them without "unrestricted guest", or does not. SDM, "Checks on Guest Segment
+ * Registers". */
 static void segments(enum segment n, unsigned selector, unsigned access, bool good)
 {
 	bool possible;
@@ -286,7 +288,8 @@ static void too_early(void **state)
 	vcpu_request(bench.v, REQUEST_MMU);
 	again();
 	assert_string_equal(mmu(), "brute");
-	assert_in_range(timers_next(&bench.vm[0]->timers), soft.tsc + PERIOD / 16 - 5000, soft.tsc + PERIOD / 16 + 5000);
+	assert_in_range(timers_next(&bench.vm[0]->timers), soft.tsc + PERIOD / 16 - 5000,
+			soft.tsc + PERIOD / 16 + 5000);
 	run_for(PERIOD / 16 + 100);
 	assert_string_equal(mmu(), "ept");
 	finish();
@@ -318,7 +321,8 @@ static void the_round(void **state)
 	assert_int_equal(bench.vm[0]->switching.count, 3);
 	for (unsigned n = 0; n < 3; n++)
 		assert_string_not_equal(bench.vm[0]->switching.list[n]->name, "ept");
-	vm = bench_create(&(struct bench_config){ .mmu = "shadow", .description = "switch-every 32exits\nswitch-among shadow,ept\n" });
+	vm = bench_create(&(struct bench_config){ .mmu = "shadow",
+						  .description = "switch-every 32exits\nswitch-among shadow,ept\n" });
 	assert_true(vm->ended);
 	assert_int_equal(vm->status, VM_STATUS_UNSUPPORTED);
 	assert_non_null(strstr(vm->end_text, "ept"));
@@ -334,11 +338,20 @@ static void the_round(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(features_that_a_mechanism_lacks), cmocka_unit_test(what_the_cpu_lacks),
-		cmocka_unit_test(segment_registers_half_way), cmocka_unit_test(real_mode), cmocka_unit_test(one_that_has_not_run),
-		cmocka_unit_test(what_changed_without_an_exit), cmocka_unit_test(what_was_about_to_be_written), cmocka_unit_test(no_memory),
-		cmocka_unit_test(every_so_many_exits), cmocka_unit_test(a_hlt_between_exits), cmocka_unit_test(every_millisecond),
-		cmocka_unit_test(too_early), cmocka_unit_test(while_it_sleeps), cmocka_unit_test(the_round),
+		cmocka_unit_test(features_that_a_mechanism_lacks),
+		cmocka_unit_test(what_the_cpu_lacks),
+		cmocka_unit_test(segment_registers_half_way),
+		cmocka_unit_test(real_mode),
+		cmocka_unit_test(one_that_has_not_run),
+		cmocka_unit_test(what_changed_without_an_exit),
+		cmocka_unit_test(what_was_about_to_be_written),
+		cmocka_unit_test(no_memory),
+		cmocka_unit_test(every_so_many_exits),
+		cmocka_unit_test(a_hlt_between_exits),
+		cmocka_unit_test(every_millisecond),
+		cmocka_unit_test(too_early),
+		cmocka_unit_test(while_it_sleeps),
+		cmocka_unit_test(the_round),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
-/* What is done against speculation for one virtual machine, and the controls that its guest is offered (vm/mitigations.c). SDM,
- * "IA32_SPEC_CTRL", "IA32_PRED_CMD", "IA32_ARCH_CAPABILITIES"; which CPU needs what: test_vmx_speculation.c. */
+/* What is done against speculation for one virtual machine, and the controls that its guest is offered
+ * (vm/mitigations.c). SDM, "IA32_SPEC_CTRL", "IA32_PRED_CMD", "IA32_ARCH_CAPABILITIES"; which CPU needs what:
+ * test_vmx_speculation.c. */
 #include "test/unit/vm/fixture.h"
 
 #define MSR_SPEC_CTRL_BITS (SPEC_CTRL_IBRS | SPEC_CTRL_STIBP | SPEC_CTRL_SSBD)
@@ -9,11 +10,14 @@
 
 static const struct speculation_cpu old = { 0 };
 static const struct speculation_cpu updated = { (uint32_t)(ALL_CONTROLS & ~CPUID_7_EDX_ARCH_CAPABILITIES), true, 0 };
-static const struct speculation_cpu newest = { ALL_CONTROLS, false, ARCH_RDCL_NO | ARCH_IBRS_ALL | ARCH_MDS_NO | ARCH_PBRSB_NO };
+static const struct speculation_cpu newest = { ALL_CONTROLS, false,
+					       ARCH_RDCL_NO | ARCH_IBRS_ALL | ARCH_MDS_NO | ARCH_PBRSB_NO };
 
 static struct bench_config described(const struct speculation_cpu *cpu, const char *description)
 {
-	return (struct bench_config){ .cpu = BENCH_HASWELL, .mmu = "ept", .speculation = cpu, .description = description };
+	return (struct bench_config){
+		.cpu = BENCH_HASWELL, .mmu = "ept", .speculation = cpu, .description = description
+	};
 }
 
 static void start_on(const struct speculation_cpu *cpu, const char *description)
@@ -80,13 +84,14 @@ static void what_the_cpu_needs(void **state)
 {
 	(void)state;
 	start_on(&updated, "");
-	assert_int_equal(bench.v->hvm.guards, GUARD_REGISTERS | GUARD_L1D | GUARD_VERW | GUARD_SPEC_CTRL | GUARD_SPEC_CTRL_EACH |
-						      GUARD_RSB | GUARD_IBPB);
+	assert_int_equal(bench.v->hvm.guards, GUARD_REGISTERS | GUARD_L1D | GUARD_VERW | GUARD_SPEC_CTRL |
+						      GUARD_SPEC_CTRL_EACH | GUARD_RSB | GUARD_IBPB);
 	assert_int_equal(bench.v->hvm.spec_host, SPEC_CTRL_IBRS);
 	assert_null(strstr(bench_log(), "too old"));
 	finish();
 	start_on(&newest, "");
-	assert_int_equal(bench.v->hvm.guards & (GUARD_L1D | GUARD_VERW | GUARD_SPEC_CTRL_EACH | GUARD_RSB | GUARD_RSB_ONE), 0);
+	assert_int_equal(
+		bench.v->hvm.guards & (GUARD_L1D | GUARD_VERW | GUARD_SPEC_CTRL_EACH | GUARD_RSB | GUARD_RSB_ONE), 0);
 	finish();
 }
 
@@ -122,7 +127,8 @@ static void spec_ctrl(void **state)
 {
 	(void)state;
 	start_on(&updated, "");
-	assert_int_equal(leaf7_edx(), CPUID_7_EDX_SPEC_CTRL | CPUID_7_EDX_STIBP | CPUID_7_EDX_SSBD | CPUID_7_EDX_MD_CLEAR);
+	assert_int_equal(leaf7_edx(),
+			 CPUID_7_EDX_SPEC_CTRL | CPUID_7_EDX_STIBP | CPUID_7_EDX_SSBD | CPUID_7_EDX_MD_CLEAR);
 	assert_int_equal(reads(MSR_SPEC_CTRL), 0);
 	takes(MSR_SPEC_CTRL, MSR_SPEC_CTRL_BITS);
 	assert_int_equal(reads(MSR_SPEC_CTRL), MSR_SPEC_CTRL_BITS);
@@ -156,7 +162,8 @@ static void barriers(void **state)
 	finish();
 }
 
-/* Who gets the CPU after another finds none of what that one taught its predictors, and the host's IA32_SPEC_CTRL in force. */
+/* Who gets the CPU after another finds none of what that one taught its predictors, and the host's IA32_SPEC_CTRL in
+ * force. */
 static void turns(const char *description, unsigned barriers, uint64_t spec_host)
 {
 	struct bench_config c = described(&updated, description);
@@ -204,8 +211,9 @@ static void arch_capabilities(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(old_microcode), cmocka_unit_test(what_the_cpu_needs), cmocka_unit_test(what_was_asked_for),
-		cmocka_unit_test(spec_ctrl), cmocka_unit_test(barriers), cmocka_unit_test(one_after_another),
+		cmocka_unit_test(old_microcode),      cmocka_unit_test(what_the_cpu_needs),
+		cmocka_unit_test(what_was_asked_for), cmocka_unit_test(spec_ctrl),
+		cmocka_unit_test(barriers),	      cmocka_unit_test(one_after_another),
 		cmocka_unit_test(arch_capabilities),
 	};
 

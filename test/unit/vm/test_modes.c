@@ -1,4 +1,5 @@
-/* A guest gets to every mode under every mechanism and on every CPU model, and each entry on the way is one that a CPU makes. */
+/* A guest gets to every mode under every mechanism and on every CPU model, and each entry on the way is one that a CPU
+ * makes. */
 #include "test/unit/vm/fixture.h"
 
 static const char *const mechanisms[] = { "ept", "shadow", "vtlb", "brute" };
@@ -12,10 +13,12 @@ static void run(enum bench_cpu cpu, const char *mmu, enum bench_mode mode, unsig
 	if (bench.broken)
 		fail_msg("cpu %u, %s, mode %u, cpl %u: %s", cpu, mmu, mode, cpl, bench.broken);
 	if (!runs)
-		fail_msg("cpu %u, %s: does not get to mode %u, cpl %u (%s)", cpu, mmu, mode, cpl, bench.vm[0]->end_text);
+		fail_msg("cpu %u, %s: does not get to mode %u, cpl %u (%s)", cpu, mmu, mode, cpl,
+			 bench.vm[0]->end_text);
 	bench_exit_simple(EXIT_CPUID, 2);
 	if (bench.at != BENCH_ENTRY || bench.broken)
-		fail_msg("cpu %u, %s, mode %u, cpl %u: %s", cpu, mmu, mode, cpl, bench.broken ? bench.broken : bench.vm[0]->end_text);
+		fail_msg("cpu %u, %s, mode %u, cpl %u: %s", cpu, mmu, mode, cpl,
+			 bench.broken ? bench.broken : bench.vm[0]->end_text);
 	EXPECT_NOTHING();
 	finish();
 }

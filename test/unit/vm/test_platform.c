@@ -1,4 +1,5 @@
-/* The guest's PC (vm/platform.c): which wire goes where, consoles that the port has no room for, the local APIC's page. */
+/* The guest's PC (vm/platform.c): which wire goes where, consoles that the port has no room for, the local APIC's
+ * page. */
 #include "test/unit/vm/fixture.h"
 
 #include "host/console.h"
@@ -192,7 +193,8 @@ static void the_status_of_a_debug_exit(void **state)
 	(void)state;
 	start();
 	*bench_gpr(GPR_RAX) = 0x180;
-	EXPECT_END(bench_exit(&(struct bench_exit){ .reason = EXIT_IO_INSTRUCTION, .qualification = 0xf4ull << 16 | 3, .length = 1 }),
+	EXPECT_END(bench_exit(&(struct bench_exit){
+			   .reason = EXIT_IO_INSTRUCTION, .qualification = 0xf4ull << 16 | 3, .length = 1 }),
 		   "value 384");
 	assert_int_equal(bench.vm[0]->status, 1);
 	bench_delete();
@@ -418,12 +420,22 @@ static void input_after_the_end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(interrupts_to_itself), cmocka_unit_test(interrupt_controllers_at_the_start),
-		cmocka_unit_test(a_level_at_the_ioapic), cmocka_unit_test(an_nmi_that_may_come), cmocka_unit_test(the_deadline_timer),
-		cmocka_unit_test(the_lapic_page), cmocka_unit_test(a_dropped_mapping), cmocka_unit_test(the_status_of_a_debug_exit),
-		cmocka_unit_test(a_console_without_room), cmocka_unit_test(lines_of_another), cmocka_unit_test(a_long_line),
-		cmocka_unit_test(another_console_without_room), cmocka_unit_test(the_last_words),
-		cmocka_unit_test(an_end_while_a_line_waits), cmocka_unit_test(input), cmocka_unit_test(input_after_the_end),
+		cmocka_unit_test(interrupts_to_itself),
+		cmocka_unit_test(interrupt_controllers_at_the_start),
+		cmocka_unit_test(a_level_at_the_ioapic),
+		cmocka_unit_test(an_nmi_that_may_come),
+		cmocka_unit_test(the_deadline_timer),
+		cmocka_unit_test(the_lapic_page),
+		cmocka_unit_test(a_dropped_mapping),
+		cmocka_unit_test(the_status_of_a_debug_exit),
+		cmocka_unit_test(a_console_without_room),
+		cmocka_unit_test(lines_of_another),
+		cmocka_unit_test(a_long_line),
+		cmocka_unit_test(another_console_without_room),
+		cmocka_unit_test(the_last_words),
+		cmocka_unit_test(an_end_while_a_line_waits),
+		cmocka_unit_test(input),
+		cmocka_unit_test(input_after_the_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

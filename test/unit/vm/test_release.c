@@ -8,13 +8,17 @@ static const char *const mechanisms[] = { "ept", "shadow", "vtlb", "brute" };
 static uint64_t pages_of(size_t bytes) { return align_up(bytes, PAGE_SIZE) >> PAGE_SHIFT; }
 
 /* What stays while there is a machine: what is still said of it on request. */
-static uint64_t kept(const struct vm *vm) { return pages_of(sizeof(struct vm)) + (vm->vcpu_count ? pages_of(sizeof(struct vcpu)) : 0); }
+static uint64_t kept(const struct vm *vm)
+{
+	return pages_of(sizeof(struct vm)) + (vm->vcpu_count ? pages_of(sizeof(struct vcpu)) : 0);
+}
 
 static void everything_of_one_that_ended(void **state)
 {
 	(void)state;
 	for (unsigned n = 0; n < ARRAY_SIZE(mechanisms); n++) {
-		bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = mechanisms[n], .description = "testdev on\n" });
+		bench_new(&(struct bench_config){
+			.cpu = BENCH_HASWELL, .mmu = mechanisms[n], .description = "testdev on\n" });
 		assert_true(bench_mode(BENCH_LONG64, 0));
 		*bench_gpr(GPR_RAX) = 1;
 		EXIT(.reason = EXIT_IO_INSTRUCTION, .qualification = (uint64_t)MARK_PORT << 16, .length = 1);
@@ -96,8 +100,10 @@ static void a_frame_that_is_lost(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(everything_of_one_that_ended), cmocka_unit_test(everything_of_one_that_could_not_be_made),
-		cmocka_unit_test(not_enough_memory), cmocka_unit_test(a_frame_that_is_lost),
+		cmocka_unit_test(everything_of_one_that_ended),
+		cmocka_unit_test(everything_of_one_that_could_not_be_made),
+		cmocka_unit_test(not_enough_memory),
+		cmocka_unit_test(a_frame_that_is_lost),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

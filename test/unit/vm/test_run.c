@@ -1,5 +1,5 @@
-/* The run loop (vm/run.c): sleeping and waking, the ends of virtual machines, several on one CPU; and starting under every
- * mechanism on every CPU model. */
+/* The run loop (vm/run.c): sleeping and waking, the ends of virtual machines, several on one CPU; and starting under
+ * every mechanism on every CPU model. */
 #include "test/unit/vm/fixture.h"
 
 #include <stdio.h>
@@ -86,7 +86,8 @@ static void an_end_is_told(void **state)
 	(void)state;
 	start();
 	*bench_gpr(GPR_RAX) = 3;
-	assert_int_equal(bench_exit(&(struct bench_exit){ .reason = EXIT_IO_INSTRUCTION, .qualification = 0xf4ull << 16, .length = 1 }),
+	assert_int_equal(bench_exit(&(struct bench_exit){
+				 .reason = EXIT_IO_INSTRUCTION, .qualification = 0xf4ull << 16, .length = 1 }),
 			 BENCH_OVER);
 	assert_non_null(strstr(bench_log(), "vm 0 end 7 debug exit with value 3"));
 	assert_non_null(strstr(bench_log(), "stat 0 exits.by_reason.io_instruction.count 1"));
@@ -126,7 +127,8 @@ static void an_entry_that_fails(void **state)
 	}
 }
 
-/* Nothing of the CPU is the dead one's any more: a look at the other's registers, which is paused, leaves its VMCS alone. */
+/* Nothing of the CPU is the dead one's any more: a look at the other's registers, which is paused, leaves its VMCS
+ * alone. */
 static void what_the_dead_leave(void **state)
 {
 	struct vm *first, *other;
@@ -153,7 +155,8 @@ static void what_the_dead_leave(void **state)
 	finish();
 }
 
-/* A vCPU that has left its CPU is taken up by another: it is launched there, exits to there, and flushes what that one may hold of it. */
+/* A vCPU that has left its CPU is taken up by another: it is launched there, exits to there, and flushes what that one
+ * may hold of it. */
 static void another_cpu_takes_it_up(void **state)
 {
 	struct vcpu *v;
@@ -168,7 +171,8 @@ static void another_cpu_takes_it_up(void **state)
 	vcpu_leave_cpu(v);
 	assert_null(soft.percpu.loaded);
 	assert_null(soft.percpu.resident);
-	/* There is one CPU here: it is another one if it has another number, and the state that the last one left is not its own. */
+	/* There is one CPU here: it is another one if it has another number, and the state that the last one left is
+	 * not its own. */
 	soft.percpu.id = 1;
 	hvm_load(&v->hvm);
 	vmcs_put(VMCS_HOST_GS_BASE, 0x1000);
@@ -293,8 +297,8 @@ static void other_mechanisms_while_it_runs(void **state)
 	finish();
 }
 
-/* On the way from real mode to protected mode: CR0.PE is set, the segment registers are not loaded yet. Only "unrestricted guest"
- * runs that. */
+/* On the way from real mode to protected mode: CR0.PE is set, the segment registers are not loaded yet. Only
+ * "unrestricted guest" runs that. */
 static void no_other_mechanism_half_way_out_of_real_mode(void **state)
 {
 	(void)state;
@@ -320,12 +324,20 @@ static void no_other_mechanism_half_way_out_of_real_mode(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_pit_interrupt_by_the_pics), cmocka_unit_test(a_reset_of_a_halted_guest),
+		cmocka_unit_test(a_pit_interrupt_by_the_pics),
+		cmocka_unit_test(a_reset_of_a_halted_guest),
 		cmocka_unit_test(an_end_while_it_is_paused),
-		cmocka_unit_test(an_end_is_told), cmocka_unit_test(an_end_is_one), cmocka_unit_test(an_entry_that_fails),
-		cmocka_unit_test(what_the_dead_leave), cmocka_unit_test(another_cpu_takes_it_up), cmocka_unit_test(who_is_in_the_guest), cmocka_unit_test(what_changed_meanwhile),
-		cmocka_unit_test(two_virtual_machines), cmocka_unit_test(a_turn_ends_with_an_event),
-		cmocka_unit_test(other_mechanisms_while_it_runs), cmocka_unit_test(no_other_mechanism_half_way_out_of_real_mode),
+		cmocka_unit_test(an_end_is_told),
+		cmocka_unit_test(an_end_is_one),
+		cmocka_unit_test(an_entry_that_fails),
+		cmocka_unit_test(what_the_dead_leave),
+		cmocka_unit_test(another_cpu_takes_it_up),
+		cmocka_unit_test(who_is_in_the_guest),
+		cmocka_unit_test(what_changed_meanwhile),
+		cmocka_unit_test(two_virtual_machines),
+		cmocka_unit_test(a_turn_ends_with_an_event),
+		cmocka_unit_test(other_mechanisms_while_it_runs),
+		cmocka_unit_test(no_other_mechanism_half_way_out_of_real_mode),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -274,10 +274,17 @@ static void timers_of_one_that_is_paused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(they_take_turns), cmocka_unit_test(a_long_slice_is_paid_back), cmocka_unit_test(sleep_is_no_credit),
-		cmocka_unit_test(sleep_forfeits), cmocka_unit_test(no_credit_against_a_sleeper),
-		cmocka_unit_test(nor_is_being_new), cmocka_unit_test(the_timer_of_a_neighbour), cmocka_unit_test(a_timer_of_its_own),
-		cmocka_unit_test(the_hosts_turn), cmocka_unit_test(a_guest_that_does_not_exit), cmocka_unit_test(an_interrupt_of_the_host),
+		cmocka_unit_test(they_take_turns),
+		cmocka_unit_test(a_long_slice_is_paid_back),
+		cmocka_unit_test(sleep_is_no_credit),
+		cmocka_unit_test(sleep_forfeits),
+		cmocka_unit_test(no_credit_against_a_sleeper),
+		cmocka_unit_test(nor_is_being_new),
+		cmocka_unit_test(the_timer_of_a_neighbour),
+		cmocka_unit_test(a_timer_of_its_own),
+		cmocka_unit_test(the_hosts_turn),
+		cmocka_unit_test(a_guest_that_does_not_exit),
+		cmocka_unit_test(an_interrupt_of_the_host),
 		cmocka_unit_test(timers_of_one_that_is_paused),
 	};
 

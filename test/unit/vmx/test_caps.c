@@ -1,5 +1,5 @@
-/* What a CPU says of its VT-x (vmx/caps.c), the bitmaps (vmx/bitmaps.c) and the MSR areas (vmx/msrs.c). SDM, "VMX Capability Reporting
- * Facility", "MSR-Bitmap Address", "VM-Exit Controls for MSRs". */
+/* What a CPU says of its VT-x (vmx/caps.c), the bitmaps (vmx/bitmaps.c) and the MSR areas (vmx/msrs.c). SDM, "VMX
+ * Capability Reporting Facility", "MSR-Bitmap Address", "VM-Exit Controls for MSRs". */
 #include "test/unit/vm/fixture.h"
 
 #include "vmx/bitmaps.h"
@@ -26,7 +26,8 @@ static uint64_t spoil_msr(uint32_t msr, uint64_t value)
 static struct cpuid spoil_cpuid(uint32_t leaf, uint32_t subleaf, struct cpuid c)
 {
 	if (leaf == spoiled_leaf && !subleaf)
-		return (struct cpuid){ c.eax & ~without.eax, c.ebx & ~without.ebx, c.ecx & ~without.ecx, c.edx & ~without.edx };
+		return (struct cpuid){ c.eax & ~without.eax, c.ebx & ~without.ebx, c.ecx & ~without.ecx,
+				       c.edx & ~without.edx };
 	return c;
 }
 
@@ -67,7 +68,8 @@ static void a_whole_cpu(void **state)
 	start();
 	spoiled_leaf = UINT32_MAX;
 	assert_null(read_caps());
-	assert_true(caps.hvm.mmu.ept && caps.hvm.mmu.vpid && caps.hvm.mmu.unrestricted_guest && caps.hvm.rdtscp && caps.switches_msrs);
+	assert_true(caps.hvm.mmu.ept && caps.hvm.mmu.vpid && caps.hvm.mmu.unrestricted_guest && caps.hvm.rdtscp &&
+		    caps.switches_msrs);
 	assert_int_equal(caps.hvm.mmu.maxphyaddr, 40);
 	assert_true(caps.hvm.mmu.smep);
 	finish();
@@ -80,11 +82,20 @@ static void a_whole_cpu(void **state)
 /* Each is refused with a sentence. */
 static void what_vellum_cannot_do_without(void **state)
 {
-	static const struct { uint32_t msr; uint64_t bits; } needed[] = {
-		{ VMX_TRUE_PIN, MAY(PIN_EXTERNAL_INTERRUPT) }, { VMX_TRUE_PIN, MAY(PIN_NMI) }, { VMX_TRUE_PIN, MAY(PIN_VIRTUAL_NMI) },
-		{ VMX_TRUE_PROC, MAY(PROC_NMI_WINDOW) }, { VMX_TRUE_PROC, MAY(PROC_HLT) }, { VMX_TRUE_PROC, MAY(PROC_TSC_OFFSETTING) },
-		{ VMX_TRUE_PROC, MAY(PROC_IO_BITMAPS) }, { VMX_TRUE_PROC, MAY(PROC_MSR_BITMAPS) }, { VMX_TRUE_PROC, MAY(PROC_INVLPG) },
-		{ VMX_TRUE_PROC, MAY(PROC_CR8_LOAD) }, { VMX_TRUE_EXIT, MAY(EXIT_HOST_64) }, { VMX_TRUE_EXIT, MAY(EXIT_ACK_INTERRUPT) },
+	static const struct { uint32_t msr; uint64_t bits;
+	} needed[] = {
+		{ VMX_TRUE_PIN, MAY(PIN_EXTERNAL_INTERRUPT) },
+		{ VMX_TRUE_PIN, MAY(PIN_NMI) },
+		{ VMX_TRUE_PIN, MAY(PIN_VIRTUAL_NMI) },
+		{ VMX_TRUE_PROC, MAY(PROC_NMI_WINDOW) },
+		{ VMX_TRUE_PROC, MAY(PROC_HLT) },
+		{ VMX_TRUE_PROC, MAY(PROC_TSC_OFFSETTING) },
+		{ VMX_TRUE_PROC, MAY(PROC_IO_BITMAPS) },
+		{ VMX_TRUE_PROC, MAY(PROC_MSR_BITMAPS) },
+		{ VMX_TRUE_PROC, MAY(PROC_INVLPG) },
+		{ VMX_TRUE_PROC, MAY(PROC_CR8_LOAD) },
+		{ VMX_TRUE_EXIT, MAY(EXIT_HOST_64) },
+		{ VMX_TRUE_EXIT, MAY(EXIT_ACK_INTERRUPT) },
 		{ VMX_TRUE_ENTRY, MAY(ENTRY_IA32E) },
 	};
 
@@ -176,8 +187,8 @@ static bool exits(uint32_t msr, bool write)
 /* Those that are in the VMCS, or switched with the vCPU. */
 static bool own(uint32_t msr, bool write)
 {
-	static const uint32_t msrs[] = { 0x174, 0x175, 0x176, 0xc0000100, 0xc0000101, 0xc0000102, 0xc0000081, 0xc0000082, 0xc0000083,
-					 0xc0000084 };
+	static const uint32_t msrs[] = { 0x174,	     0x175,	 0x176,	     0xc0000100, 0xc0000101,
+					 0xc0000102, 0xc0000081, 0xc0000082, 0xc0000083, 0xc0000084 };
 
 	for (unsigned n = 0; n < ARRAY_SIZE(msrs); n++)
 		if (msr == msrs[n])
@@ -259,9 +270,14 @@ static void msrs_by_controls(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(controls), cmocka_unit_test(a_whole_cpu), cmocka_unit_test(what_vellum_cannot_do_without),
-		cmocka_unit_test(what_it_does_without), cmocka_unit_test(where_it_looks), cmocka_unit_test(bitmaps),
-		cmocka_unit_test(msrs_by_areas), cmocka_unit_test(msrs_by_controls),
+		cmocka_unit_test(controls),
+		cmocka_unit_test(a_whole_cpu),
+		cmocka_unit_test(what_vellum_cannot_do_without),
+		cmocka_unit_test(what_it_does_without),
+		cmocka_unit_test(where_it_looks),
+		cmocka_unit_test(bitmaps),
+		cmocka_unit_test(msrs_by_areas),
+		cmocka_unit_test(msrs_by_controls),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

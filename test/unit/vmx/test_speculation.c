@@ -17,7 +17,8 @@ static struct speculation s;
 
 static uint32_t automatic(uint64_t l7_edx, bool rtm, uint64_t arch)
 {
-	struct speculation_cpu cpu = { (uint32_t)l7_edx | (arch ? (uint32_t)CPUID_7_EDX_ARCH_CAPABILITIES : 0), rtm, arch };
+	struct speculation_cpu cpu = { (uint32_t)l7_edx | (arch ? (uint32_t)CPUID_7_EDX_ARCH_CAPABILITIES : 0), rtm,
+				       arch };
 
 	speculation_judge(&cpu, &s);
 	for (unsigned m = 0; m < MEASURES; m++)
@@ -47,8 +48,8 @@ static void test_updated(void **state)
 			 SET(REGISTERS) | SET(L1D) | SET(VERW) | SET(IBRS) | SET(RSB) | SET(IBPB) | SET(GUEST));
 	assert_false(s.enhanced_ibrs);
 	guards = speculation_guards(&s, s.needs & s.can);
-	assert_int_equal(guards, GUARD_REGISTERS | GUARD_L1D | GUARD_VERW | GUARD_SPEC_CTRL | GUARD_SPEC_CTRL_EACH | GUARD_RSB |
-					 GUARD_IBPB);
+	assert_int_equal(guards, GUARD_REGISTERS | GUARD_L1D | GUARD_VERW | GUARD_SPEC_CTRL | GUARD_SPEC_CTRL_EACH |
+					 GUARD_RSB | GUARD_IBPB);
 	assert_int_equal(s.guest_spec_ctrl, SPEC_CTRL_IBRS | SPEC_CTRL_STIBP | SPEC_CTRL_SSBD);
 	/* The guest may not flush the cache of all. */
 	assert_int_equal(s.guest_l7_edx, CONTROLS | CPUID_7_EDX_MD_CLEAR);
@@ -102,7 +103,8 @@ static void test_guest(void **state)
 {
 	(void)state;
 	automatic(CONTROLS, false, ARCH_RDCL_NO | BIT(7) | BIT(62));
-	/* TSX_CTRL (7) and what is not known is not offered; a flush at VM entry is nothing that this guest has to do. */
+	/* TSX_CTRL (7) and what is not known is not offered; a flush at VM entry is nothing that this guest has to
+	 * do. */
 	assert_int_equal(s.guest_arch_capabilities, ARCH_RDCL_NO | ARCH_SKIP_L1DFL);
 	/* Without controls of its own the guest's value never differs from the host's. */
 	assert_int_equal(speculation_guards(&s, SET(REGISTERS)), GUARD_REGISTERS);

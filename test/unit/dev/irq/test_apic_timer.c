@@ -127,7 +127,8 @@ static void test_divide(void **state)
 {
 	static const struct {
 		uint8_t value, by;
-	} cases[] = { { 0x0, 2 }, { 0x1, 4 }, { 0x2, 8 }, { 0x3, 16 }, { 0x8, 32 }, { 0x9, 64 }, { 0xa, 128 }, { 0xb, 1 } };
+	} cases[] = { { 0x0, 2 },  { 0x1, 4 },	{ 0x2, 8 },   { 0x3, 16 },
+		      { 0x8, 32 }, { 0x9, 64 }, { 0xa, 128 }, { 0xb, 1 } };
 	(void)state;
 	wr(0x320, 0xec);
 	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -277,8 +278,16 @@ static void test_linux_calibration(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_one_shot), T(test_stopped), T(test_periodic),    T(test_storm),        T(test_divide),             T(test_mask),
-		T(test_late_expiry), T(test_tsc_deadline), T(test_tsc_deadline_edges), T(test_linux_calibration),
+		T(test_one_shot),
+		T(test_stopped),
+		T(test_periodic),
+		T(test_storm),
+		T(test_divide),
+		T(test_mask),
+		T(test_late_expiry),
+		T(test_tsc_deadline),
+		T(test_tsc_deadline_edges),
+		T(test_linux_calibration),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -292,9 +292,16 @@ static void test_levels_randomly(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_registers),      T(test_edge),           T(test_level),          T(test_remote_irr_by_trigger_switch),
-		T(test_eoi_of_shared_vector), T(test_nobody_accepts), T(test_delivery_modes), T(test_hub),
-		T(test_pit_through_ioapic), T(test_levels_randomly),
+		T(test_registers),
+		T(test_edge),
+		T(test_level),
+		T(test_remote_irr_by_trigger_switch),
+		T(test_eoi_of_shared_vector),
+		T(test_nobody_accepts),
+		T(test_delivery_modes),
+		T(test_hub),
+		T(test_pit_through_ioapic),
+		T(test_levels_randomly),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* The local APIC: its registers, their reset values and errors; EOI; LINT pins. Its other tests are beside it: test_lapic_*.c. */
+/* The local APIC: its registers, their reset values and errors; EOI; LINT pins. Its other tests are beside it:
+ * test_lapic_*.c. */
 #include "test/unit/dev/irq/lapic_fixture.h"
 
 /* ---- reset values and the xAPIC's registers ---- */

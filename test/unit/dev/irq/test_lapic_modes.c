@@ -68,7 +68,8 @@ static void test_disable_and_enable(void **state)
 static void check_which_exist(void)
 {
 	static const uint16_t read_only[] = { 0x802, 0x803, 0x80a, 0x80d, 0x839 };
-	static const uint16_t read_write[] = { 0x808, 0x80f, 0x82f, 0x830, 0x832, 0x833, 0x834, 0x835, 0x836, 0x837, 0x838, 0x83e };
+	static const uint16_t read_write[] = { 0x808, 0x80f, 0x82f, 0x830, 0x832, 0x833,
+					       0x834, 0x835, 0x836, 0x837, 0x838, 0x83e };
 	bool readable[256] = { false }, writable[256] = { false };
 	for (unsigned i = 0; i < ARRAY_SIZE(read_only); i++)
 		readable[read_only[i] - 0x800] = true;

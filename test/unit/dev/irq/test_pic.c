@@ -329,10 +329,20 @@ static void test_output_reaches_lint0(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_after_bios), T(test_silent_before_programming), T(test_priority_and_nesting), T(test_cascade),     T(test_mask_and_lost_request),
-		T(test_edge_needs_an_edge),        T(test_level),                T(test_special_mask), T(test_auto_eoi_and_rotation),
-		T(test_rotate_on_eoi), T(test_slave_auto_eoi),
-		T(test_special_fully_nested), T(test_poll),        T(test_icw1_clears),
+		T(test_after_bios),
+		T(test_silent_before_programming),
+		T(test_priority_and_nesting),
+		T(test_cascade),
+		T(test_mask_and_lost_request),
+		T(test_edge_needs_an_edge),
+		T(test_level),
+		T(test_special_mask),
+		T(test_auto_eoi_and_rotation),
+		T(test_rotate_on_eoi),
+		T(test_slave_auto_eoi),
+		T(test_special_fully_nested),
+		T(test_poll),
+		T(test_icw1_clears),
 		T(test_output_reaches_lint0),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

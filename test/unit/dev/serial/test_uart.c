@@ -216,8 +216,9 @@ static void test_reset(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_probe),      T(test_polled_output), T(test_sink_without_room), T(test_thre_interrupt),     T(test_thre_edges),
-		T(test_receive),    T(test_loopback),      T(test_interrupt_priority), T(test_reset),
+		T(test_probe),		T(test_polled_output),	    T(test_sink_without_room),
+		T(test_thre_interrupt), T(test_thre_edges),	    T(test_receive),
+		T(test_loopback),	T(test_interrupt_priority), T(test_reset),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

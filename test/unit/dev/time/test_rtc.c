@@ -104,7 +104,8 @@ static void write_time(unsigned year, unsigned month, unsigned day, unsigned hou
 	set(0x00, (uint8_t)(second / 10 << 4 | second % 10));
 }
 
-/* As Linux's mach_set_cmos_time(): SET, divider reset, registers, and back. The first update comes half a second later. */
+/* As Linux's mach_set_cmos_time(): SET, divider reset, registers, and back. The first update comes half a second
+ * later. */
 static void test_set_clock(void **state)
 {
 	(void)state;
@@ -383,10 +384,20 @@ static void test_reset_keeps_the_time(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_calendar),         T(test_time_of_day),        T(test_formats),          T(test_set_clock),
-		T(test_roll_overs),       T(test_phase),              T(test_nonsense_is_survived), T(test_update_in_progress),
-		T(test_update_interrupt), T(test_periodic_interrupt), T(test_alarm),            T(test_cmos),
-		T(test_memory_registers), T(test_reset_keeps_the_time),
+		T(test_calendar),
+		T(test_time_of_day),
+		T(test_formats),
+		T(test_set_clock),
+		T(test_roll_overs),
+		T(test_phase),
+		T(test_nonsense_is_survived),
+		T(test_update_in_progress),
+		T(test_update_interrupt),
+		T(test_periodic_interrupt),
+		T(test_alarm),
+		T(test_cmos),
+		T(test_memory_registers),
+		T(test_reset_keeps_the_time),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

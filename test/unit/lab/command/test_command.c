@@ -1,5 +1,5 @@
-/* The command line of `vellum lab run`, `explain`, `presets` and `workloads`, over the real engine: what they write, and that
- * what cannot be is one sentence and a status. The program is its own `vellum lab`. */
+/* The command line of `vellum lab run`, `explain`, `presets` and `workloads`, over the real engine: what they write,
+ * and that what cannot be is one sentence and a status. The program is its own `vellum lab`. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -47,8 +47,9 @@ static void test_json(void **state)
 	assert_string_equal("7", cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(settings, "seed")));
 	assert_string_equal(SMALL, cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(settings, "workload")));
 	/* A law of the account, by the names that readers of the file use. */
-	assert_true(account(json, "accesses") > 2000 && account(json, "accesses") == account(json, "reads") + account(json, "writes") +
-		    account(json, "fetches"));
+	assert_true(account(json, "accesses") > 2000 && account(json, "accesses") == account(json, "reads") +
+											     account(json, "writes") +
+											     account(json, "fetches"));
 	cJSON_Delete(json);
 	free(text);
 	/* A file beside the account, and the same again. */
@@ -90,7 +91,8 @@ static void test_csv(void **state)
 
 		assert_string_equal(lab_result_name(i - 4), name);
 		if (*value)
-			assert_true(fabs(strtod(value, NULL) - account(json, name)) <= 1e-9 * fabs(account(json, name)));
+			assert_true(fabs(strtod(value, NULL) - account(json, name)) <=
+				    1e-9 * fabs(account(json, name)));
 		free(name);
 		free(value);
 	}
@@ -119,9 +121,10 @@ static void test_settings(void **state)
 {
 	(void)state;
 	/* What --settings prints is a configuration that makes the same run. */
-	assert_int_equal(0, run("\"$V\" lab run --preset nehalem --mmu vtlb --settings " SMALL
-				  " >conf && \"$V\" lab run --config conf --json a >b && "
-				  "\"$V\" lab run --preset nehalem --mmu vtlb --json c " SMALL " >d && cmp a c && cmp b d"));
+	assert_int_equal(0,
+			 run("\"$V\" lab run --preset nehalem --mmu vtlb --settings " SMALL
+			     " >conf && \"$V\" lab run --config conf --json a >b && "
+			     "\"$V\" lab run --preset nehalem --mmu vtlb --json c " SMALL " >d && cmp a c && cmp b d"));
 	assert_int_equal(0, run("\"$V\" lab run --help"));
 	look("out", "--html FILE", true);
 }
@@ -131,13 +134,16 @@ static void test_settings(void **state)
 static void test_explain(void **state)
 {
 	(void)state;
-	assert_int_equal(0, run("\"$V\" lab explain --cold --pages 4k --guest-pages 4k --set machine.ntlb=0 --set machine.npsc_pml4=0 "
-				  "--set machine.npsc_pdpt=0 --set machine.npsc_pd=0 --workload " SMALL));
+	assert_int_equal(0, run("\"$V\" lab explain --cold --pages 4k --guest-pages 4k --set machine.ntlb=0 --set "
+				"machine.npsc_pml4=0 "
+				"--set machine.npsc_pdpt=0 --set machine.npsc_pd=0 --workload " SMALL));
 	look("out", "nothing cached", true);
 	look("out", "; 24 references, ", true);
-	assert_int_equal(0, run("\"$V\" lab explain --cold --pages 4k --guest-pages 4k --preset icelake --set machine.ntlb=0 "
-				  "--set machine.npsc_pml5=0 --set machine.npsc_pml4=0 --set machine.npsc_pdpt=0 --set machine.npsc_pd=0 "
-				  "--set guest.levels=5 --set hv.ept_levels=5 --workload " SMALL));
+	assert_int_equal(
+		0, run("\"$V\" lab explain --cold --pages 4k --guest-pages 4k --preset icelake --set machine.ntlb=0 "
+		       "--set machine.npsc_pml5=0 --set machine.npsc_pml4=0 --set machine.npsc_pdpt=0 --set "
+		       "machine.npsc_pd=0 "
+		       "--set guest.levels=5 --set hv.ept_levels=5 --workload " SMALL));
 	look("out", "; 35 references, ", true);
 	look("out", "EPT   PML5  at 0x", true);
 	assert_int_equal(0, run("\"$V\" lab explain --mmu native --cold --write --workload " SMALL));
@@ -157,8 +163,10 @@ static void test_presets(void **state)
 
 		assert_int_equal(0, run("\"$V\" lab presets"));
 		look("out", p->name, true);
-		snprintf(command, sizeof(command), "\"$V\" lab presets %s >conf && \"$V\" lab run --config conf --settings | grep ^machine | "
-			 "diff conf -", p->name);
+		snprintf(command, sizeof(command),
+			 "\"$V\" lab presets %s >conf && \"$V\" lab run --config conf --settings | grep ^machine | "
+			 "diff conf -",
+			 p->name);
 		assert_int_equal(0, run(command));
 	}
 	assert_int_equal(0, run("\"$V\" lab workloads"));
@@ -215,7 +223,8 @@ static void check_bad(const char *args, const char *says, int expected)
 	status = run(command);
 	said = slurp("err");
 	if (status != expected || !strstr(said, says) || strchr(said, '\n') != said + strlen(said) - 1)
-		fail_msg("lab %s: status %d, \"%s\"; expected status %d and one line with \"%s\"", args, status, said, expected, says);
+		fail_msg("lab %s: status %d, \"%s\"; expected status %d and one line with \"%s\"", args, status, said,
+			 expected, says);
 	free(said);
 }
 
@@ -235,8 +244,9 @@ static void test_bad_commands(void **state)
 int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_json), cmocka_unit_test(test_csv), cmocka_unit_test(test_html), cmocka_unit_test(test_settings),
-		cmocka_unit_test(test_explain), cmocka_unit_test(test_presets), cmocka_unit_test(test_bad_commands),
+		cmocka_unit_test(test_json),	     cmocka_unit_test(test_csv),     cmocka_unit_test(test_html),
+		cmocka_unit_test(test_settings),     cmocka_unit_test(test_explain), cmocka_unit_test(test_presets),
+		cmocka_unit_test(test_bad_commands),
 	};
 
 	if (argc > 1 && !strcmp(argv[1], "lab"))

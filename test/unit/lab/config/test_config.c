@@ -12,21 +12,47 @@
 
 #include "lab/config/config.h"
 
+/* Settings, their values, and how they are told. */
+static const char *const good[][3] = {
+	{ "limit", "1500k", "1500k" },
+	{ "limit", "0.5M", "512k" },
+	{ "limit", "123", "123" },
+	{ "machine.l2", "1536/12", "1536/12" },
+	{ "machine.l2", "64/64", "64/full" },
+	{ "machine.l2", "0", "0" },
+	{ "machine.l3_cache", "24M/12", "24M/12" },
+	{ "machine.l2_holds", "4k+1g", "4k+1g" },
+	{ "machine.l2_holds", "none", "none" },
+	{ "hv.pages", "1G", "1g" },
+	{ "hv.fragmentation", "25%", "0.25" },
+	{ "hv.vpid", "no", "off" },
+	{ "machine.cpi", "0.75", "0.75" },
+	{ "workload", "gups:size=1M", "gups:size=1M" },
+};
+
+static const char *const bad[][2] = {
+	{ "limit", "-1" },
+	{ "limit", "1X" },
+	{ "limit", "" },
+	{ "limit", "99999999999999999999" },
+	{ "limit", "0.3" },
+	{ "machine.l2", "1536/7" },
+	{ "machine.l2", "12" },
+	{ "machine.l2", "0/4" },
+	{ "machine.l3_cache", "100/2" },
+	{ "machine.l2_holds", "4k+" },
+	{ "machine.l2_holds", "8k" },
+	{ "hv.pages", "3m" },
+	{ "hv.fragmentation", "1.5" },
+	{ "hv.vpid", "maybe" },
+	{ "machine.cpi", "nan" },
+	{ "machine.cpi", "-2" },
+	{ "no.such", "1" },
+	{ "machine.preset", "i486" },
+};
+
 static void test_values(void **state)
 {
-	static const char *const good[][3] = {
-		{ "limit", "1500k", "1500k" }, { "limit", "0.5M", "512k" }, { "limit", "123", "123" }, { "machine.l2", "1536/12", "1536/12" },
-		{ "machine.l2", "64/64", "64/full" }, { "machine.l2", "0", "0" }, { "machine.l3_cache", "24M/12", "24M/12" },
-		{ "machine.l2_holds", "4k+1g", "4k+1g" }, { "machine.l2_holds", "none", "none" }, { "hv.pages", "1G", "1g" },
-		{ "hv.fragmentation", "25%", "0.25" }, { "hv.vpid", "no", "off" }, { "machine.cpi", "0.75", "0.75" },
-		{ "workload", "gups:size=1M", "gups:size=1M" },
-	};
-	static const char *const bad[][2] = {
-		{ "limit", "-1" }, { "limit", "1X" }, { "limit", "" }, { "limit", "99999999999999999999" }, { "limit", "0.3" },
-		{ "machine.l2", "1536/7" }, { "machine.l2", "12" }, { "machine.l2", "0/4" }, { "machine.l3_cache", "100/2" },
-		{ "machine.l2_holds", "4k+" }, { "machine.l2_holds", "8k" }, { "hv.pages", "3m" }, { "hv.fragmentation", "1.5" },
-		{ "hv.vpid", "maybe" }, { "machine.cpi", "nan" }, { "machine.cpi", "-2" }, { "no.such", "1" }, { "machine.preset", "i486" },
-	};
 	struct lab_config c;
 
 	(void)state;

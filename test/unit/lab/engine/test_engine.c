@@ -1,5 +1,6 @@
-/* The lab's engine: the fast implementation gives what the plain one gives, to the bit, on every workload, on random streams and
- * random machines; the laws hold; the same run gives the same account; and a few accounts are as they were. */
+/* The lab's engine: the fast implementation gives what the plain one gives, to the bit, on every workload, on random
+ * streams and random machines; the laws hold; the same run gives the same account; and a few accounts are as they
+ * were. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -99,9 +100,13 @@ static bool stream_next(struct lab_source *source, struct lab_batch *b)
 		if (n % 211 == 0)
 			random_call(s, b);
 		if (n % 17 == 0)
-			b->event[b->events++] = (struct lab_event){ .kind = LAB_FETCH, .addr = CODE + n / 17 % 64 * 4096, .fetches = 3 };
-		b->event[b->events++] = (struct lab_event){ .kind = n >> 20 & 1, .addr = AREA + page * 4096 + (n >> 30 & 4095 & ~7ull),
-							    .fetches = n >> 13 & 3, .size = 8 };
+			b->event[b->events++] = (struct lab_event){ .kind = LAB_FETCH,
+								    .addr = CODE + n / 17 % 64 * 4096,
+								    .fetches = 3 };
+		b->event[b->events++] = (struct lab_event){ .kind = n >> 20 & 1,
+							    .addr = AREA + page * 4096 + (n >> 30 & 4095 & ~7ull),
+							    .fetches = n >> 13 & 3,
+							    .size = 8 };
 	}
 	return b->events > 0;
 }
@@ -151,7 +156,8 @@ static void run(struct lab_config *c, bool plain, uint64_t length, struct lab_re
 	for (unsigned i = 0; length && i < c->hv.vms; i++)
 		lab_source_close(source[i]);
 	if (!ok)
-		fail_msg("%s, %s, seed %llu: %s", c->workload, c->hv.mechanism, (unsigned long long)c->seed, error.text);
+		fail_msg("%s, %s, seed %llu: %s", c->workload, c->hv.mechanism, (unsigned long long)c->seed,
+			 error.text);
 	r->config.plain = false;
 }
 
@@ -165,13 +171,15 @@ static void compare(struct lab_config *c, uint64_t length)
 	for (unsigned i = 0; (name = lab_result_name(i)); i++)
 		if (lab_result_value(fast, name) != lab_result_value(plain, name))
 			fail_msg("%s under %s, seed %llu: %s is %.17g, plainly %.17g", c->workload, c->hv.mechanism,
-				 (unsigned long long)c->seed, name, lab_result_value(fast, name), lab_result_value(plain, name));
+				 (unsigned long long)c->seed, name, lab_result_value(fast, name),
+				 lab_result_value(plain, name));
 	assert_memory_equal(fast, plain, sizeof(*fast));
 	free(fast);
 	free(plain);
 }
 
-static const char *const mechanisms[] = { "hv.mmu=native", "hv.mmu=ept", "hv.mmu=shadow", "hv.mmu=vtlb", "hv.mmu=brute" };
+static const char *const mechanisms[] = { "hv.mmu=native", "hv.mmu=ept", "hv.mmu=shadow", "hv.mmu=vtlb",
+					  "hv.mmu=brute" };
 
 static void test_workloads(void **state)
 {
@@ -200,8 +208,8 @@ static void test_workloads(void **state)
 	}
 }
 
-/* A heap that grows gets no large page when it is touched, so only khugepaged can make them: all of them, and nearly all walks
- * are saved. */
+/* A heap that grows gets no large page when it is touched, so only khugepaged can make them: all of them, and nearly
+ * all walks are saved. */
 static void test_grown(void **state)
 {
 	struct lab_result *small = malloc(sizeof(*small)), *large = malloc(sizeof(*large));
@@ -231,7 +239,8 @@ static void test_grown(void **state)
 }
 
 static const char *const choices[][6] = {
-	{ "machine.l1d_4k=64/4", "machine.l1d_4k=60/5", "machine.l1d_4k=16/full", "machine.l1d_4k=3/1", "machine.l1d_4k=8/2" },
+	{ "machine.l1d_4k=64/4", "machine.l1d_4k=60/5", "machine.l1d_4k=16/full", "machine.l1d_4k=3/1",
+	  "machine.l1d_4k=8/2" },
 	{ "machine.l1d_2m=32/4", "machine.l1d_2m=0", "machine.l1d_2m=6/2", "machine.l1d_2m=2/full" },
 	{ "machine.l1d_1g=4/full", "machine.l1d_1g=0" },
 	{ "machine.l1d_unified=off", "machine.l1d_unified=on" },
@@ -290,8 +299,8 @@ static void random_config(struct lab_config *c, uint64_t seed)
 	}
 }
 
-/* So many seeds have whatever memory they choose; among them each mechanism has 256 GBytes. A GByte is set aside for the
- * tables of such a guest, and clearing that takes longer than all the rest. */
+/* So many seeds have whatever memory they choose; among them each mechanism has 256 GBytes. A GByte is set aside for
+ * the tables of such a guest, and clearing that takes longer than all the rest. */
 #define LARGE_MEMORY_SEEDS 40
 
 static void test_random(void **state)
@@ -350,11 +359,11 @@ static void test_golden(void **state)
 		set(&c, "hv.pages=4k");
 		set(&c, "machine.l1i_4k=128/8");
 		run(&c, false, 20000, r);
-		if (r->walks != golden[i].walks || r->references != golden[i].references || r->exits_all != golden[i].exits ||
-		    r->flag_updates != golden[i].flag_updates)
-			fail_msg("%s: { %llu, %llu, %llu, %llu } (if that is meant, write it down here)", golden[i].mechanism,
-				 (unsigned long long)r->walks, (unsigned long long)r->references, (unsigned long long)r->exits_all,
-				 (unsigned long long)r->flag_updates);
+		if (r->walks != golden[i].walks || r->references != golden[i].references ||
+		    r->exits_all != golden[i].exits || r->flag_updates != golden[i].flag_updates)
+			fail_msg("%s: { %llu, %llu, %llu, %llu } (if that is meant, write it down here)",
+				 golden[i].mechanism, (unsigned long long)r->walks, (unsigned long long)r->references,
+				 (unsigned long long)r->exits_all, (unsigned long long)r->flag_updates);
 	}
 	free(r);
 }
@@ -365,8 +374,16 @@ static void test_laws(void **state)
 {
 	struct lab_result *r = malloc(sizeof(*r));
 	struct lab_config c;
-	uint64_t *const counts[] = { &r->walks, &r->references, &r->accesses, &r->retries, &r->l1_hits[0], &r->walks_faulted,
-				     &r->guest_references[1][2], &r->psc_hits[2], &r->npsc_hits[0], &r->exits_all };
+	uint64_t *const counts[] = { &r->walks,
+				     &r->references,
+				     &r->accesses,
+				     &r->retries,
+				     &r->l1_hits[0],
+				     &r->walks_faulted,
+				     &r->guest_references[1][2],
+				     &r->psc_hits[2],
+				     &r->npsc_hits[0],
+				     &r->exits_all };
 
 	(void)state;
 	lab_config_init(&c);
@@ -388,10 +405,12 @@ static void test_laws(void **state)
 static void test_refusals(void **state)
 {
 	static const char *const impossible[][2] = {
-		{ "machine.preset=penryn", "has no EPT" }, { "hv.mmu=npt", "there is no mechanism" }, { "guest.levels=5", "5-level" },
-		{ "hv.ept_levels=5", "no EPT tables of five levels" }, { "hv.ept_levels=3", "must be 4 or 5" },
-		{ "hv.vms=16", "hv.vms" }, { "guest.memory=3M", "guest.memory" }, { "machine.l1d_4k=0", "machine.l1d_4k" },
-		{ "hv.quantum=0", "hv.quantum" }, { "workload=nothing", "nothing" }, { "machine.walkers=0", "walkers" },
+		{ "machine.preset=penryn", "has no EPT" }, { "hv.mmu=npt", "there is no mechanism" },
+		{ "guest.levels=5", "5-level" },	   { "hv.ept_levels=5", "no EPT tables of five levels" },
+		{ "hv.ept_levels=3", "must be 4 or 5" },   { "hv.vms=16", "hv.vms" },
+		{ "guest.memory=3M", "guest.memory" },	   { "machine.l1d_4k=0", "machine.l1d_4k" },
+		{ "hv.quantum=0", "hv.quantum" },	   { "workload=nothing", "nothing" },
+		{ "machine.walkers=0", "walkers" },
 	};
 
 	(void)state;
@@ -411,8 +430,9 @@ static void test_refusals(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_golden), cmocka_unit_test(test_again), cmocka_unit_test(test_laws), cmocka_unit_test(test_refusals),
-		cmocka_unit_test(test_grown), cmocka_unit_test(test_random), cmocka_unit_test(test_workloads),
+		cmocka_unit_test(test_golden),	  cmocka_unit_test(test_again), cmocka_unit_test(test_laws),
+		cmocka_unit_test(test_refusals),  cmocka_unit_test(test_grown), cmocka_unit_test(test_random),
+		cmocka_unit_test(test_workloads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
-/* Walks computed by hand, for both implementations of the lab's hardware: references by page size in either dimension, with
- * caches cold and warm, and where each was answered. The guest is a chain of tables, one page each, and one data page, all in
- * the first 2 MBytes of guest-physical memory (but for large pages). */
+/* Walks computed by hand, for both implementations of the lab's hardware: references by page size in either dimension,
+ * with caches cold and warm, and where each was answered. The guest is a chain of tables, one page each, and one data
+ * page, all in the first 2 MBytes of guest-physical memory (but for large pages). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -52,7 +52,8 @@ static void make_tables(struct rig *r)
 }
 
 /* guest: 0 to 2, the size of the guest's page. */
-static struct rig *rig_new(const char *mechanism, unsigned guest, const char *host, unsigned levels, const char *const *settings)
+static struct rig *rig_new(const char *mechanism, unsigned guest, const char *host, unsigned levels,
+			   const char *const *settings)
 {
 	struct rig *r = calloc(1, sizeof(*r));
 
@@ -106,19 +107,23 @@ static uint64_t sum(const uint64_t *v, unsigned n)
 	return s;
 }
 
-static uint64_t guest_references(const struct rig *r) { return sum(&r->counts.r.guest_references[0][0], 6 * LAB_PLACES); }
+static uint64_t guest_references(const struct rig *r)
+{
+	return sum(&r->counts.r.guest_references[0][0], 6 * LAB_PLACES);
+}
 static uint64_t ept_references(const struct rig *r) { return sum(&r->counts.r.ept_references[0][0], 6 * LAB_PLACES); }
 
 static const char *const sizes[] = { "4k", "2m", "1g" };
 #define PLAIN(on) "plain", (on) ? "on" : "off"
 #define NO_CACHES \
-	"machine.psc_pml5", "0", "machine.psc_pml4", "0", "machine.psc_pdpt", "0", "machine.psc_pd", "0", "machine.npsc_pml5", "0", \
-	"machine.npsc_pml4", "0", \
-	"machine.npsc_pdpt", "0", "machine.npsc_pd", "0", "machine.ntlb", "0"
+	"machine.psc_pml5", "0", "machine.psc_pml4", "0", "machine.psc_pdpt", "0", "machine.psc_pd", "0", \
+		"machine.npsc_pml5", "0", "machine.npsc_pml4", "0", "machine.npsc_pdpt", "0", "machine.npsc_pd", "0", \
+		"machine.ntlb", "0"
 
 /* ---- nothing is cached ---- */
 
-static void one_cold_walk(bool plain, unsigned guest, unsigned host, unsigned levels, unsigned ept_levels, unsigned expected)
+static void one_cold_walk(bool plain, unsigned guest, unsigned host, unsigned levels, unsigned ept_levels,
+			  unsigned expected)
 {
 	const char *const settings[] = { PLAIN(plain), NO_CACHES, "machine.ept_5level", "on",
 					 "hv.ept_levels", ept_levels == 5 ? "5" : "4", NULL };
@@ -156,7 +161,8 @@ static void test_cold(void **state)
 		one_cold_walk(plain, 0, 1, 5, 4, 23);
 		one_cold_walk(plain, 0, 2, 5, 4, 17);
 		one_cold_walk(plain, 1, 0, 5, 4, 24);
-		/* Five levels of EPT: 4 * 5 + 4 + 5, and with five in the guest, too, 5 * 5 + 5 + 5; with pages of 2M and 1G on either side. */
+		/* Five levels of EPT: 4 * 5 + 4 + 5, and with five in the guest, too, 5 * 5 + 5 + 5; with pages of 2M
+		 * and 1G on either side. */
 		one_cold_walk(plain, 0, 0, 4, 5, 29);
 		one_cold_walk(plain, 0, 0, 5, 5, 35);
 		one_cold_walk(plain, 0, 1, 5, 5, 29);
@@ -201,8 +207,9 @@ static void test_places(void **state)
 		touch(r, GVA_BASE);
 		chill(r);
 		touch(r, GVA_BASE);
-		/* Four guest entries, each in a page of its own: none was there. Of the five EPT walks the four through tables share their
-		 * PD, PDPT and PML4 entries; the data page, 1 GByte on, has another PDPT entry in the same line, but its own PD and PT. */
+		/* Four guest entries, each in a page of its own: none was there. Of the five EPT walks the four through
+		 * tables share their PD, PDPT and PML4 entries; the data page, 1 GByte on, has another PDPT entry in
+		 * the same line, but its own PD and PT. */
 		for (unsigned level = 1; level <= 4; level++) {
 			assert_int_equal(r->counts.r.guest_references[level][LAB_DRAM], 1);
 			assert_int_equal(sum(r->counts.r.guest_references[level], LAB_PLACES), 1);
@@ -231,15 +238,16 @@ static void test_structure_caches(void **state)
 		touch(r, GVA_BASE);
 		touch(r, GVA_NEXT);
 		chill(r);
-		/* Cold: 4 of the guest's. EPT: 4 for the first table; the others find its PD entry: 1 each; the data page is beyond it and
-		 * finds the PML4 entry: 3. */
+		/* Cold: 4 of the guest's. EPT: 4 for the first table; the others find its PD entry: 1 each; the data
+		 * page is beyond it and finds the PML4 entry: 3. */
 		touch(r, GVA_BASE);
 		assert_int_equal(guest_references(r), 4);
 		assert_int_equal(ept_references(r), 4 + 3 * 1 + 3);
 		assert_int_equal(r->counts.r.npsc_hits[0], 1);
 		assert_int_equal(r->counts.r.npsc_hits[2], 3);
 		assert_int_equal(r->counts.r.npsc_hits[4], 1);
-		/* The next page: the guest's PD entry is cached, with the place of the page table: its entry, and one of EPT for the data. */
+		/* The next page: the guest's PD entry is cached, with the place of the page table: its entry, and one
+		 * of EPT for the data. */
 		touch(r, GVA_NEXT);
 		assert_int_equal(r->counts.r.psc_hits[2], 1);
 		assert_int_equal(guest_references(r), 4 + 1);
@@ -253,8 +261,15 @@ static void test_fifth_level(void **state)
 {
 	(void)state;
 	for (unsigned plain = 0; plain < 2; plain++) {
-		const char *const settings[] = { PLAIN(plain), NO_CACHES, "machine.npsc_pml5", "2/full", "machine.ept_5level", "on",
-						 "hv.ept_levels", "5", NULL };
+		const char *const settings[] = { PLAIN(plain),
+						 NO_CACHES,
+						 "machine.npsc_pml5",
+						 "2/full",
+						 "machine.ept_5level",
+						 "on",
+						 "hv.ept_levels",
+						 "5",
+						 NULL };
 		struct rig *r = rig_new("ept", 0, "4k", 5, settings);
 
 		touch(r, GVA_BASE);
@@ -281,7 +296,8 @@ static void test_one_structure_cache(void **state)
 		chill(r);
 		touch(r, GVA_BASE);
 		assert_int_equal(r->counts.r.references, 24);
-		/* From the PDPT entry: PD entry in a place known; the page table by EPT (4), its entry; the data by EPT (4). */
+		/* From the PDPT entry: PD entry in a place known; the page table by EPT (4), its entry; the data by EPT
+		 * (4). */
 		touch(r, GVA_NEXT);
 		assert_int_equal(r->counts.r.psc_hits[3], 1);
 		assert_int_equal(r->counts.r.references, 24 + 1 + 4 + 1 + 4);
@@ -353,7 +369,8 @@ static void test_transitions(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < 4; i++) {
-		const char *const settings[] = { PLAIN(i & 1), "hv.vpid", i & 2 ? "on" : "off", "machine.ntlb", "32/full", NULL };
+		const char *const settings[] = { PLAIN(i & 1),	 "hv.vpid", i & 2 ? "on" : "off",
+						 "machine.ntlb", "32/full", NULL };
 		struct rig *r = rig_new("ept", 0, "4k", 4, settings);
 
 		touch(r, GVA_BASE);

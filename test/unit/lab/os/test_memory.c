@@ -1,5 +1,5 @@
-/* What the guest OS does with memory, thing by thing: copy on write, large pages, flushes and address-space numbers, the regions of
- * a process, and what it refuses. Random sequences are in test_os.c. */
+/* What the guest OS does with memory, thing by thing: copy on write, large pages, flushes and address-space numbers,
+ * the regions of a process, and what it refuses. Random sequences are in test_os.c. */
 #include "test/unit/lab/os/guest.h"
 
 static void test_copy_on_write(void **state)
@@ -149,7 +149,8 @@ static void test_refusals(void **state)
 	error.text[0] = 0;
 	assert_false(lab_os_call(os, &(struct lab_call){ .kind = LAB_SWITCH, .process = 9 }, &error));
 	error.text[0] = 0;
-	assert_false(lab_os_call(os, &(struct lab_call){ .kind = LAB_MMAP, .addr = 1ull << 47, .length = 4096 }, &error));
+	assert_false(
+		lab_os_call(os, &(struct lab_call){ .kind = LAB_MMAP, .addr = 1ull << 47, .length = 4096 }, &error));
 	error.text[0] = 0;
 	assert_false(lab_os_call(os, &(struct lab_call){ .kind = LAB_MUNMAP, .addr = ARENA, .length = ~0ull }, &error));
 	error.text[0] = 0;
@@ -188,7 +189,8 @@ static void test_regions(void **state)
 	frame_of(0x605fff, true);
 	call((struct lab_call){ .kind = LAB_BRK, .addr = 0x602000 });
 	assert_int_equal(lab_os_counters(os).os_pages_4k, 0);
-	call((struct lab_call){ .kind = LAB_MMAP, .addr = 0x7ffffff00000, .length = 4096, .prot = 3, .flags = LAB_MAP_STACK });
+	call((struct lab_call){
+		.kind = LAB_MMAP, .addr = 0x7ffffff00000, .length = 4096, .prot = 3, .flags = LAB_MAP_STACK });
 	frame_of(0x7ffffff00000 - 100 * 4096, true);
 	assert_int_equal(os_mm(os)->vma[0].start, 0x7ffffff00000 - 100 * 4096);
 	audit();

@@ -1,5 +1,6 @@
-/* The guest OS: after any random sequence of calls and accesses its tables, VMAs and frames agree (os_audit), every process finds
- * in every page what it wrote there, no translation that a TLB may keep is wrong (test/unit/lab/os_cpu.c), and nothing leaks. */
+/* The guest OS: after any random sequence of calls and accesses its tables, VMAs and frames agree (os_audit), every
+ * process finds in every page what it wrote there, no translation that a TLB may keep is wrong
+ * (test/unit/lab/os_cpu.c), and nothing leaks. */
 #include "test/unit/lab/os/guest.h"
 
 static void access_random(void)
@@ -37,7 +38,11 @@ static void do_mmap(unsigned first, unsigned count)
 	struct lab_call c = { .kind = LAB_MMAP, .addr = ARENA + 4096ull * first, .length = 4096ull * count, .prot = 3 };
 
 	switch (rnd() % 6) {
-	case 0: c.file = 1 + (uint32_t)(rnd() % 3); c.offset = 4096 * (rnd() % 50); c.prot = (uint8_t)(1 + rnd() % 3); break;
+	case 0:
+		c.file = 1 + (uint32_t)(rnd() % 3);
+		c.offset = 4096 * (rnd() % 50);
+		c.prot = (uint8_t)(1 + rnd() % 3);
+		break;
 	case 1: c.file = 1 + (uint32_t)(rnd() % 3); c.flags = LAB_MAP_SHARED; break;
 	case 2: c.flags = LAB_MAP_SHARED; break;
 	case 3: c.prot = 1 + 2 * (rnd() % 4 > 0); c.flags = rnd() % 2 ? LAB_MAP_POPULATE : LAB_MAP_STACK; break;
@@ -49,10 +54,12 @@ static void do_mmap(unsigned first, unsigned count)
 
 static void do_madvise(unsigned first, unsigned count)
 {
-	static const uint8_t advices[] = { LAB_ADVICE_DONTNEED, LAB_ADVICE_FREE, LAB_ADVICE_HUGEPAGE, LAB_ADVICE_NOHUGEPAGE };
+	static const uint8_t advices[] = { LAB_ADVICE_DONTNEED, LAB_ADVICE_FREE, LAB_ADVICE_HUGEPAGE,
+					   LAB_ADVICE_NOHUGEPAGE };
 	uint8_t advice = advices[rnd() % 4];
 
-	call((struct lab_call){ .kind = LAB_MADVISE, .addr = ARENA + 4096ull * first, .length = 4096ull * count, .prot = advice });
+	call((struct lab_call){
+		.kind = LAB_MADVISE, .addr = ARENA + 4096ull * first, .length = 4096ull * count, .prot = advice });
 	for (unsigned i = first; advice == LAB_ADVICE_DONTNEED && i < first + count; i++)
 		if (holds[os->current][i] != UNKNOWN)
 			holds[os->current][i] = 0;
@@ -83,8 +90,10 @@ static void do_mremap(unsigned from, unsigned count)
 	call((struct lab_call){ .kind = LAB_MREMAP, .addr = ARENA + 4096ull * from, .length = 4096ull * count,
 				.to = ARENA + 4096ull * to, .to_length = 4096ull * to_count });
 	for (unsigned i = 0; i < to_count; i++) /* what grows does so as its last page is */
-		holds[os->current][to + i] = i < count ? moved[i] : os_mm(os)->vma[vma_find(os_mm(os), ARENA + 4096ull * (to + i))].file
-			? UNKNOWN : 0;
+		holds[os->current][to + i] = i < count ? moved[i]
+					     : os_mm(os)->vma[vma_find(os_mm(os), ARENA + 4096ull * (to + i))].file
+						     ? UNKNOWN
+						     : 0;
 }
 
 static void do_process(void)
@@ -116,9 +125,16 @@ static void step(void)
 	random_range(&first, &count);
 	switch (rnd() % 12) {
 	case 0: case 1: do_mmap(first, count); break;
-	case 2: call((struct lab_call){ .kind = LAB_MUNMAP, .addr = ARENA + 4096ull * first, .length = 4096ull * count }); break;
-	case 3: call((struct lab_call){ .kind = LAB_MPROTECT, .addr = ARENA + 4096ull * first, .length = 4096ull * count,
-					.prot = (uint8_t)(rnd() % 4) }); break;
+	case 2:
+		call((struct lab_call){
+			.kind = LAB_MUNMAP, .addr = ARENA + 4096ull * first, .length = 4096ull * count });
+		break;
+	case 3:
+		call((struct lab_call){ .kind = LAB_MPROTECT,
+					.addr = ARENA + 4096ull * first,
+					.length = 4096ull * count,
+					.prot = (uint8_t)(rnd() % 4) });
+		break;
 	case 4: do_madvise(first, count); break;
 	case 5: do_mremap(first, count); break;
 	case 6: case 7: case 8: do_process(); break;
@@ -145,9 +161,11 @@ static void end(uint64_t at_start)
 
 static void random_operations(void **state)
 {
-	static const struct { unsigned levels; bool pcid, pti; unsigned pages; double fragmentation; } of[] = {
-		{ 4, true, false, 12, 0 }, { 4, false, false, 12, 0.5 }, { 4, true, false, 21, 0 }, { 4, true, true, 21, 0.9 },
-		{ 5, true, false, 21, 0.3 }, { 5, false, true, 12, 1 }, { 4, false, false, 21, 0 },
+	static const struct { unsigned levels; bool pcid, pti; unsigned pages; double fragmentation;
+	} of[] = {
+		{ 4, true, false, 12, 0 },  { 4, false, false, 12, 0.5 }, { 4, true, false, 21, 0 },
+		{ 4, true, true, 21, 0.9 }, { 5, true, false, 21, 0.3 },  { 5, false, true, 12, 1 },
+		{ 4, false, false, 21, 0 },
 	};
 
 	(void)state;
@@ -175,7 +193,30 @@ static uint64_t any_address(void)
 	return rnd() % 16 ? at : at + rnd() % 5000;
 }
 
-/* Calls and faults that no program makes: refused with a sentence, or done; and what is done leaves everything in order. */
+static struct lab_call any_call(void)
+{
+	struct lab_call c = {
+		.kind = (uint8_t)(rnd() % (LAB_CALLS + 1)),
+		.prot = (uint8_t)(rnd() % 16),
+		.flags = (uint16_t)(rnd() % 64),
+		.process = (uint32_t)(rnd() % 4),
+		.file = rnd() % 3 ? 0 : (uint32_t)rnd(),
+		.addr = any_address(),
+		.length = rnd() % 2 ? rnd() % (1 << 22) : rnd() >> (rnd() % 64),
+		.to = any_address(),
+		.to_length = rnd() % 2 ? rnd() % (1 << 22) : rnd() >> (rnd() % 64),
+		.offset = rnd() % (1ull << 50),
+	};
+
+	if (c.kind == LAB_EXIT && rnd() % 16)
+		c.kind = LAB_MMAP;
+	if (c.kind == LAB_MMAP && c.length > 64 << 20)
+		c.flags &= (uint16_t)~LAB_MAP_POPULATE;
+	return c;
+}
+
+/* Calls and faults that no program makes: refused with a sentence, or done; and what is done leaves everything in
+ * order. */
 static void test_any_call(void **state)
 {
 	unsigned done = 0, refused = 0;
@@ -187,28 +228,21 @@ static void test_any_call(void **state)
 
 		start(4, true, false, round & 1 ? 21 : 12, 0, round & 2);
 		for (unsigned i = 0; i < 200; i++) {
-			struct lab_call c = {
-				.kind = (uint8_t)(rnd() % (LAB_CALLS + 1)), .prot = (uint8_t)(rnd() % 16), .flags = (uint16_t)(rnd() % 64),
-				.process = (uint32_t)(rnd() % 4), .file = rnd() % 3 ? 0 : (uint32_t)rnd(), .addr = any_address(),
-				.length = rnd() % 2 ? rnd() % (1 << 22) : rnd() >> (rnd() % 64), .to = any_address(),
-				.to_length = rnd() % 2 ? rnd() % (1 << 22) : rnd() >> (rnd() % 64), .offset = rnd() % (1ull << 50),
-			};
+			struct lab_call c = any_call();
 			uint64_t va = any_address(), frame;
 			uint32_t code;
 
-			if (c.kind == LAB_EXIT && rnd() % 16)
-				c.kind = LAB_MMAP;
-			if (c.kind == LAB_MMAP && c.length > 64 << 20)
-				c.flags &= (uint16_t)~LAB_MAP_POPULATE;
 			if (!lab_os_call(os, &c, &error)) {
 				assert_true(error.text[0] && !strchr(error.text, '\n'));
 				refused++;
-				exhausted |= strstr(error.text, "exhausted") || strstr(error.text, "is left for a copy");
+				exhausted |=
+					strstr(error.text, "exhausted") || strstr(error.text, "is left for a copy");
 			} else {
 				done++;
 			}
 			cpu_check(cpu);
-			if (os_mm(os) && !cpu_access(cpu, va, rnd() & 1, &frame, &code) && lab_os_page_fault(os, va, code, &error))
+			if (os_mm(os) && !cpu_access(cpu, va, rnd() & 1, &frame, &code) &&
+			    lab_os_page_fault(os, va, code, &error))
 				assert_true(cpu_access(cpu, va, code & 2, &frame, &code));
 			error.text[0] = 0;
 		}

@@ -1,5 +1,5 @@
-/* Figures: deviations, what comes out, and that every figure's cells can be. All are run (--quick), over the real engine; the
- * program is its own `vellum lab figure`. */
+/* Figures: deviations, what comes out, and that every figure's cells can be. All are run (--quick), over the real
+ * engine; the program is its own `vellum lab figure`. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -78,7 +78,8 @@ static void test_cells(void **state)
 			struct lab_source *source = lab_source_open(sweep.cell[i].config.workload, 1, 0, &error);
 
 			if (sweep.cell[i].why || !source)
-				fail_msg("%s, %s: %s", f->name, sweep.cell[i].label, sweep.cell[i].why ? sweep.cell[i].why : error.text);
+				fail_msg("%s, %s: %s", f->name, sweep.cell[i].label,
+					 sweep.cell[i].why ? sweep.cell[i].why : error.text);
 			lab_source_close(source);
 		}
 		lab_sweep_free(&sweep);
@@ -88,14 +89,16 @@ static void test_cells(void **state)
 
 /* ---- the command ---- */
 
-/* Of each figure: its files, and the one thing that it is for, as an awk program on the lines of its CSV: l is the label, low
- * and high are ours, d is the deviation. */
-static const struct { const char *name, *shows; unsigned rows; } shown[] = {
+/* Of each figure: its files, and the one thing that it is for, as an awk program on the lines of its CSV: l is the
+ * label, low and high are ours, d is the deviation. */
+static const struct { const char *name, *shows; unsigned rows;
+} shown[] = {
 	{ "walk-refs", "d != 0 { bad = 1 } high == 35 { n++ } END { exit bad || n != 1 }", 17 },
 	{ "chase", "l ~ /2m, EPT 2m/ { a = low } l ~ /4k, EPT 4k/ { b = low } END { exit !(a > 0 && b > 2 * a) }", 4 },
 	{ "nested-cache", "l ~ /gups.*both dimensions/ { g = high } END { exit !(g > 10) }", 16 },
 	{ "shadow-ept", "l ~ /fork.*4K/ { f = low } l ~ /gups.*4K/ { g = low } END { exit !(f > 50 && g < 0) }", 22 },
-	{ "crossover", "l ~ /shadow at 8,/ { s = low } l ~ /4K pages at 8,/ { e = high } END { exit !(s > e && e > 0.9) }", 18 },
+	{ "crossover",
+	  "l ~ /shadow at 8,/ { s = low } l ~ /4K pages at 8,/ { e = high } END { exit !(s > e && e > 0.9) }", 18 },
 	{ "forkwait", "l ~ /shadow tables/ { s = low } l ~ /brute/ { b = low } END { exit !(s > 2 && b > s) }", 3 },
 	{ "vpid", "l ~ /zipf:keys=4K at 1000,/ { z = high } END { exit !(z > 0.5) }", 28 },
 	{ "large-pages", "l ~ /gups.*both/ { g = high } END { exit !(g > 5) }", 18 },
@@ -110,12 +113,15 @@ static void test_run(void **state)
 	assert_int_equal(0, shell("\"$V\" lab figure --all --quick -o . >out 2>err"));
 	for (const struct lab_figure *f = lab_figures; f->name; f++, i++) {
 		assert_string_equal(f->name, shown[i].name);
-		if (shell("head -1 %s.csv | grep -q '^label,series,x,published_low,.*,deviation,' && [ $(grep -c . %s.csv) = %u ] && "
-			  "grep -q 'published .* ours .* deviation' %s.txt && grep -q '<svg' %s.svg && grep -q '</svg>' %s.svg",
+		if (shell("head -1 %s.csv | grep -q '^label,series,x,published_low,.*,deviation,' && [ $(grep -c . "
+			  "%s.csv) = %u ] && "
+			  "grep -q 'published .* ours .* deviation' %s.txt && grep -q '<svg' %s.svg && grep -q "
+			  "'</svg>' %s.svg",
 			  f->name, f->name, shown[i].rows + 1, f->name, f->name, f->name))
 			fail_msg("%s: not all of it is there", f->name);
 		if (shell("tr -d '\"' <%s.csv | sed 's/,\\(points\\|percent\\)$//; 1d' | "
-			  "awk -F, '{ d = $NF; high = $(NF - 1); low = $(NF - 2); l = $0 } %s'", f->name, shown[i].shows))
+			  "awk -F, '{ d = $NF; high = $(NF - 1); low = $(NF - 2); l = $0 } %s'",
+			  f->name, shown[i].shows))
 			fail_msg("%s does not show what it is for", f->name);
 	}
 	assert_int_equal(i, sizeof(shown) / sizeof(shown[0]));
@@ -123,26 +129,33 @@ static void test_run(void **state)
 
 static void test_bad_commands(void **state)
 {
-	static const struct { const char *args, *says; } cases[] = {
-		{ "nothing", "there is no figure 'nothing'" }, { "--quick", "which figure" }, { "forkwait --frob", "does not take '--frob'" },
-		{ "forkwait -o /nowhere", "/nowhere is not a directory" }, { "forkwait --jobs 0", "does not take '--jobs'" },
+	static const struct { const char *args, *says;
+	} cases[] = {
+		{ "nothing", "there is no figure 'nothing'" },
+		{ "--quick", "which figure" },
+		{ "forkwait --frob", "does not take '--frob'" },
+		{ "forkwait -o /nowhere", "/nowhere is not a directory" },
+		{ "forkwait --jobs 0", "does not take '--jobs'" },
 	};
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		assert_int_equal(0, shell("\"$V\" lab figure %s >out 2>err; [ $? = 2 ] && grep -qF \"%s\" err && [ $(wc -l <err) = 1 ]",
+		assert_int_equal(0, shell("\"$V\" lab figure %s >out 2>err; [ $? = 2 ] && grep -qF \"%s\" err && [ "
+					  "$(wc -l <err) = 1 ]",
 					  cases[i].args, cases[i].says));
 	/* Without gnuplot: one sentence, and the other two are there. */
-	assert_int_equal(0, shell("rm -f forkwait.*; PATH=/nowhere \"$V\" lab figure forkwait --quick >out 2>err; [ $? = 2 ] && "
-				  "grep -q 'gnuplot is not installed (package gnuplot-nox)' err && [ -s forkwait.csv ] && [ -s forkwait.txt ]"));
+	assert_int_equal(
+		0, shell("rm -f forkwait.*; PATH=/nowhere \"$V\" lab figure forkwait --quick >out 2>err; [ $? = 2 ] && "
+			 "grep -q 'gnuplot is not installed (package gnuplot-nox)' err && [ -s forkwait.csv ] && [ -s "
+			 "forkwait.txt ]"));
 	assert_int_equal(0, shell("\"$V\" lab figure --list | grep -q '^walk-refs '"));
 }
 
 int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_deviation), cmocka_unit_test(test_ranges), cmocka_unit_test(test_cells), cmocka_unit_test(test_run),
-		cmocka_unit_test(test_bad_commands),
+		cmocka_unit_test(test_deviation), cmocka_unit_test(test_ranges),       cmocka_unit_test(test_cells),
+		cmocka_unit_test(test_run),	  cmocka_unit_test(test_bad_commands),
 	};
 
 	if (argc > 2 && !strcmp(argv[1], "lab"))

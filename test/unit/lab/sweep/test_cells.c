@@ -47,7 +47,8 @@ static void test_expansion(void **state)
 /* A machine that is varied comes before what is set of it, and is not set besides. */
 static void test_preset_axis(void **state)
 {
-	const char *common[] = { "machine.l2=512/4", NULL }, *clash[] = { "machine.preset=haswell", "machine.l2=512/4", NULL };
+	const char *common[] = { "machine.l2=512/4", NULL },
+		   *clash[] = { "machine.preset=haswell", "machine.l2=512/4", NULL };
 	struct lab_sweep s = { 0 };
 	struct lab_error error = { "" };
 
@@ -62,10 +63,16 @@ static void test_preset_axis(void **state)
 	lab_sweep_free(&s);
 }
 
-static const struct { bool pair; const char *text, *says; } bad_axes[] = {
-	{ false, "mmu", "KEY=VALUE" }, { false, "=a", "KEY=VALUE" }, { false, "mmu=", "KEY=VALUE" },
-	{ false, "workload=gups:size=1,seed=2", "separate them by ;" }, { true, "hv.mmu,hv.pages=ept", "gives 1 values" },
-	{ true, "hv.mmu=ept,4k", "gives 2 values" }, { true, "x", "KEY,KEY" }, { false, "seed=1", "varied twice" },
+static const struct { bool pair; const char *text, *says;
+} bad_axes[] = {
+	{ false, "mmu", "KEY=VALUE" },
+	{ false, "=a", "KEY=VALUE" },
+	{ false, "mmu=", "KEY=VALUE" },
+	{ false, "workload=gups:size=1,seed=2", "separate them by ;" },
+	{ true, "hv.mmu,hv.pages=ept", "gives 1 values" },
+	{ true, "hv.mmu=ept,4k", "gives 2 values" },
+	{ true, "x", "KEY,KEY" },
+	{ false, "seed=1", "varied twice" },
 	{ true, "hv.mmu,seed=ept,1", "varied twice" },
 };
 
@@ -144,7 +151,8 @@ static void test_keys(void **state)
 	spill("a.trace", "content");
 	spill("b.trace", "content");
 	spill("c.trace", "contents");
-	assert_true(lab_config_set(&a, "workload", "trace:a.trace", &error) && lab_config_set(&b, "workload", "trace:b.trace", &error));
+	assert_true(lab_config_set(&a, "workload", "trace:a.trace", &error) &&
+		    lab_config_set(&b, "workload", "trace:b.trace", &error));
 	b.guest.path_page--;
 	assert_true(lab_cell_key(&a, &known, one, &error) && lab_cell_key(&b, &known, two, &error));
 	assert_string_equal(one, two);

@@ -1,5 +1,5 @@
-/* Sweeps by the commands, as they are used: interrupted, killed, in parts, with a run that crashes; and what comes out. The
- * program is its own `vellum lab`, over a lab_run() that costs nothing (test/unit/lab/fake.c). */
+/* Sweeps by the commands, as they are used: interrupted, killed, in parts, with a run that crashes; and what comes out.
+ * The program is its own `vellum lab`, over a lab_run() that costs nothing (test/unit/lab/fake.c). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -26,7 +26,9 @@ static void test_sweep(void **state)
 
 	(void)state;
 	assert_int_equal(0, shell(SWEEP "--workload fake: -o s.jsonl >s.out 2>s.err"));
-	look("s.err", "3 cells left out (the first one: hv.mmu=shadow hv.pages=1g seed=1): shadow tables have no 1g pages", true);
+	look("s.err",
+	     "3 cells left out (the first one: hv.mmu=shadow hv.pages=1g seed=1): shadow tables have no 1g pages",
+	     true);
 	look("s.err", "15 cells in ", true);
 	look("s.out", "hv.mmu  hv.pages  seed", true);
 	before = slurp("s.jsonl");
@@ -82,13 +84,15 @@ static void test_bad_commands(void **state)
 static void test_crash(void **state)
 {
 	(void)state;
-	assert_int_equal(1, shell("\"$V\" lab sweep --vary seed=1,2,3,4,5,6 --workload fake:crash=2,fail=4 -o c.jsonl >c.out 2>c.err"));
+	assert_int_equal(1, shell("\"$V\" lab sweep --vary seed=1,2,3,4,5,6 --workload fake:crash=2,fail=4 -o c.jsonl "
+				  ">c.out 2>c.err"));
 	look("c.err", "cell seed=2 failed: its process was ended by signal 9", true);
 	look("c.err", "cell seed=4 failed: this seed was not to be", true);
 	look("c.err", "4 cells in ", true);
 	look("c.err", "2 FAILED", true);
 	assert_int_equal(0, shell("[ $(grep -c '\"cell\"' c.jsonl) = 4 ]"));
-	assert_int_equal(1, shell("\"$V\" lab sweep --vary seed=1,2,3,4,5,6 --workload fake:crash=2,fail=4 -o c.jsonl >c.out 2>c.err"));
+	assert_int_equal(1, shell("\"$V\" lab sweep --vary seed=1,2,3,4,5,6 --workload fake:crash=2,fail=4 -o c.jsonl "
+				  ">c.out 2>c.err"));
 	look("c.err", "0 cells in ", true);
 	assert_int_equal(1, shell("\"$V\" lab merge c.jsonl -o m.jsonl 2>c.err"));
 	look("c.err", "missing: seed=2", true);
@@ -99,14 +103,16 @@ static void test_crash(void **state)
 #define HELD "\"$V\" lab sweep --vary seed=1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16 --workload fake:hold=5 --jobs 2 "
 /* Waits until four cells are in the file $1, and then sends the signal $2 to process $3. */
 #define STRIKE \
-	"strike() { until [ -e $1 ] && [ $(grep -c '\"cell\"' $1) = 4 ]; do sleep 0.01; done; kill -$2 $3; }; rm -f go; "
+	"strike() { until [ -e $1 ] && [ $(grep -c '\"cell\"' $1) = 4 ]; do sleep 0.01; done; kill -$2 $3; }; rm -f " \
+	"go; "
 
 /* Killed in the middle, started again: the same results as without. */
 static void test_kill(void **state)
 {
 	(void)state;
 	assert_int_equal(0, shell("touch go; " HELD "-o whole.jsonl >k.out 2>k.err; sort whole.jsonl >w.sorted"));
-	assert_int_equal(0, shell(STRIKE HELD "-o k.jsonl >k2.out 2>k2.err & strike k.jsonl 9 $!; wait $!; [ $? = 137 ]"));
+	assert_int_equal(0,
+			 shell(STRIKE HELD "-o k.jsonl >k2.out 2>k2.err & strike k.jsonl 9 $!; wait $!; [ $? = 137 ]"));
 	/* And a last line that is only half there. */
 	assert_int_equal(0, shell("tail -n 1 whole.jsonl | head -c 100 >>k.jsonl; touch go"));
 	assert_int_equal(0, shell(HELD "-o k.jsonl >k2.out 2>k2.err"));
@@ -120,7 +126,8 @@ static void test_interrupt(void **state)
 {
 	(void)state;
 	assert_int_equal(0, shell("set -m; " STRIKE HELD "-o i.jsonl >i.out 2>i.err & strike i.jsonl INT $!; "
-				  "until grep -q 'will be finished and kept' i.err; do sleep 0.01; done; touch go; wait $!; [ $? = 130 ]"));
+				  "until grep -q 'will be finished and kept' i.err; do sleep 0.01; done; touch go; "
+				  "wait $!; [ $? = 130 ]"));
 	look("i.err", "vellum: 6 cells in ", true);
 	look("i.err", "10 are left, which the same command runs", true);
 	assert_int_equal(0, shell("[ $(grep -c '\"cell\"' i.jsonl) = 6 ]"));
@@ -128,21 +135,27 @@ static void test_interrupt(void **state)
 	assert_int_equal(0, shell("rm go; " HELD "-o i.jsonl >i.out 2>i.err & " HELD
 				  "-o i.jsonl >j.out 2>j.err & wait -n; [ $? = 2 ] || exit 1; "
 				  "touch go; wait -n"));
-	assert_int_equal(0, shell("cat i.err j.err | grep -q 'another sweep is writing i.jsonl' && sort i.jsonl | cmp - w.sorted"));
+	assert_int_equal(
+		0,
+		shell("cat i.err j.err | grep -q 'another sweep is writing i.jsonl' && sort i.jsonl | cmp - w.sorted"));
 	/* SIGTERM does not wait. */
-	assert_int_equal(0, shell(STRIKE HELD "-o t.jsonl >t.out 2>t.err & strike t.jsonl TERM $!; wait $!; [ $? = 130 ]"));
+	assert_int_equal(
+		0, shell(STRIKE HELD "-o t.jsonl >t.out 2>t.err & strike t.jsonl TERM $!; wait $!; [ $? = 130 ]"));
 	assert_int_equal(0, shell("touch go; " HELD "-o t.jsonl >t.out 2>t.err; sort t.jsonl | cmp - w.sorted"));
 }
 
 static void test_progress(void **state)
 {
 	(void)state;
-	assert_int_equal(0, shell("script -qec \"$V lab sweep --vary seed=1,2,3 --workload fake:ms=700 --jobs 2 -o p.jsonl\" p.log "
-				  ">/dev/null </dev/null"));
+	assert_int_equal(
+		0,
+		shell("script -qec \"$V lab sweep --vary seed=1,2,3 --workload fake:ms=700 --jobs 2 -o p.jsonl\" p.log "
+		      ">/dev/null </dev/null"));
 	look("p.log", "of 3 cells done, 2 running, 1 waiting", true);
 	look("p.log", " left", true);
 	look("p.log", "M accesses a second", true);
-	assert_int_equal(0, shell("\"$V\" lab sweep --vary seed=4,5 --workload fake: --quiet -o p.jsonl >p.out 2>&1; [ $? = 0 ] && [ "
+	assert_int_equal(0, shell("\"$V\" lab sweep --vary seed=4,5 --workload fake: --quiet -o p.jsonl >p.out 2>&1; [ "
+				  "$? = 0 ] && [ "
 				  "! -s p.out ]"));
 }
 
@@ -151,25 +164,30 @@ static void test_progress(void **state)
 static void test_jobs(void **state)
 {
 	(void)state;
-	assert_int_equal(0, shell(SWEEP "--workload \"fake:a='b c'\" -o whole2.jsonl >/dev/null 2>&1 && sort whole2.jsonl >w2.sorted"));
+	assert_int_equal(
+		0,
+		shell(SWEEP
+		      "--workload \"fake:a='b c'\" -o whole2.jsonl >/dev/null 2>&1 && sort whole2.jsonl >w2.sorted"));
 	/* GNU parallel. */
-	assert_int_equal(0, shell(SWEEP "--workload \"fake:a='b c'\" --jobs-for parallel --chunk 4 -o 'p q.jsonl' >jobs.out"));
+	assert_int_equal(
+		0, shell(SWEEP "--workload \"fake:a='b c'\" --jobs-for parallel --chunk 4 -o 'p q.jsonl' >jobs.out"));
 	look("jobs.out", "5 jobs for 18 cells", true);
 	assert_int_equal(0, shell("bash -n 'p q.jsonl.jobs' && [ $(wc -l <'p q.jsonl.jobs') = 5 ]"));
 	assert_int_equal(0, shell("cd / && parallel --will-cite -j 2 <\"$OLDPWD/p q.jsonl.jobs\""));
-	assert_int_equal(
-		0, shell("\"$V\" lab merge 'p q.jsonl.parts'/*.jsonl -o 'p q.jsonl' 2>m.err && sort 'p q.jsonl' | cmp - w2.sorted"));
+	assert_int_equal(0, shell("\"$V\" lab merge 'p q.jsonl.parts'/*.jsonl -o 'p q.jsonl' 2>m.err && sort 'p "
+				  "q.jsonl' | cmp - w2.sorted"));
 	look("m.err", "15 results from 5 files\n", true);
 	/* A Slurm array, each task in a shell as Slurm starts it. */
-	assert_int_equal(0, shell(SWEEP "--workload \"fake:a='b c'\" --jobs-for slurm --chunk 7 -o sl.jsonl >jobs.out"));
+	assert_int_equal(0,
+			 shell(SWEEP "--workload \"fake:a='b c'\" --jobs-for slurm --chunk 7 -o sl.jsonl >jobs.out"));
 	look("sl.jsonl.sbatch", "#SBATCH --array=0-2\n", true);
-	assert_int_equal(
-		0, shell("bash -n sl.jsonl.sbatch && for t in 0 2; do SLURM_ARRAY_TASK_ID=$t bash sl.jsonl.sbatch || exit 1; done"));
+	assert_int_equal(0, shell("bash -n sl.jsonl.sbatch && for t in 0 2; do SLURM_ARRAY_TASK_ID=$t bash "
+				  "sl.jsonl.sbatch || exit 1; done"));
 	assert_int_equal(1, shell("\"$V\" lab merge sl.jsonl.parts/*.jsonl -o sl.jsonl 2>m.err"));
 	look("m.err", "missing: hv.mmu=ept hv.pages=1g seed=2", true);
 	assert_int_equal(0, shell("SLURM_ARRAY_TASK_ID=1 bash sl.jsonl.sbatch"));
-	assert_int_equal(
-		0, shell("\"$V\" lab merge sl.jsonl.parts/*.jsonl sl.jsonl -o sl.jsonl 2>m.err && sort sl.jsonl | cmp - w2.sorted"));
+	assert_int_equal(0, shell("\"$V\" lab merge sl.jsonl.parts/*.jsonl sl.jsonl -o sl.jsonl 2>m.err && sort "
+				  "sl.jsonl | cmp - w2.sorted"));
 	look("m.err", "came more than once, with the same numbers", true);
 	/* A part that says something else. */
 	assert_int_equal(0, shell("sed 's/\"accesses\":1000001/\"accesses\":1000009/' sl.jsonl >other.jsonl"));
@@ -216,9 +234,11 @@ static void check_json(void)
 	free(text);
 	assert_int_equal(4, cJSON_GetArraySize(cJSON_GetObjectItem(json, "cells")));
 	cell = cJSON_GetArrayItem(cJSON_GetObjectItem(json, "cells"), 3);
-	assert_string_equal("shadow", cJSON_GetStringValue(cJSON_GetObjectItem(cJSON_GetObjectItem(cell, "settings"), "hv.mmu")));
+	assert_string_equal("shadow",
+			    cJSON_GetStringValue(cJSON_GetObjectItem(cJSON_GetObjectItem(cell, "settings"), "hv.mmu")));
 	assert_true(cJSON_GetObjectItem(cJSON_GetObjectItem(cell, "account"), "exits.cr3")->valuedouble == 5000);
-	assert_string_equal("2m", cJSON_GetStringValue(cJSON_GetObjectItem(cJSON_GetObjectItem(json, "common"), "hv.pages")));
+	assert_string_equal("2m",
+			    cJSON_GetStringValue(cJSON_GetObjectItem(cJSON_GetObjectItem(json, "common"), "hv.pages")));
 	cJSON_Delete(json);
 }
 
@@ -237,7 +257,8 @@ static void check_html(void)
 static void test_outputs(void **state)
 {
 	(void)state;
-	assert_int_equal(0, shell("\"$V\" lab sweep --vary 'workload=fake:a=1,b=<&\"x\">;fake:b=2' --vary mmu=ept,shadow --pages 2m "
+	assert_int_equal(0, shell("\"$V\" lab sweep --vary 'workload=fake:a=1,b=<&\"x\">;fake:b=2' --vary "
+				  "mmu=ept,shadow --pages 2m "
 				  "-o o.jsonl --csv o.csv "
 				  "--json o.json --html o.html >o.out 2>o.err"));
 	check_csv();
@@ -253,8 +274,8 @@ static void test_columns(void **state)
 	/* A range, not one number. */
 	assert_int_equal(0, shell("grep -q '^shadow  *[0-9.e-]*\\.\\.[0-9.e-]*  *[0-9]*  *5000$' o.out"));
 	assert_int_equal(0, shell("\"$V\" lab report --columns list | grep -q '^  seconds  '"));
-	assert_int_equal(
-		0, shell("\"$V\" lab report o.jsonl --csv - 2>/dev/null | head -1 | grep -q '^cell,machine.preset,hv.mmu,workload,'"));
+	assert_int_equal(0, shell("\"$V\" lab report o.jsonl --csv - 2>/dev/null | head -1 | grep -q "
+				  "'^cell,machine.preset,hv.mmu,workload,'"));
 }
 
 int main(int argc, char **argv)

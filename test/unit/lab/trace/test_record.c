@@ -1,5 +1,5 @@
-/* What the recorder makes of the plugin's records, and the imports: chunks of several processes in any order that can happen,
- * chunks that killed threads left; text of lackey and records of ChampSim, good and bad. */
+/* What the recorder makes of the plugin's records, and the imports: chunks of several processes in any order that can
+ * happen, chunks that killed threads left; text of lackey and records of ChampSim, good and bad. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -35,13 +35,15 @@ static void add_event(const struct lab_event *e, const struct lab_call *calls)
 	const struct lab_call *c = &calls[e->kind == LAB_CALL ? e->addr : 0];
 
 	if (e->kind != LAB_CALL)
-		add("%s %llx %u", names[e->kind], (unsigned long long)e->addr, e->kind == LAB_FETCH ? e->fetches : e->size);
+		add("%s %llx %u", names[e->kind], (unsigned long long)e->addr,
+		    e->kind == LAB_FETCH ? e->fetches : e->size);
 	else if (c->kind == LAB_SWITCH)
 		add("switch %u.%u", c->process, c->thread);
 	else if (c->kind == LAB_FORK)
 		add("fork %u", c->process);
 	else
-		add("%s %llx %llx %u", lab_call_name[c->kind], (unsigned long long)c->addr, (unsigned long long)c->length, c->file);
+		add("%s %llx %llx %u", lab_call_name[c->kind], (unsigned long long)c->addr,
+		    (unsigned long long)c->length, c->file);
 	if (e->kind != LAB_FETCH && e->fetches)
 		add(" +%u", e->fetches);
 	add("; ");
@@ -164,8 +166,10 @@ static void test_one_process(void **state)
 	call(LAB_EXIT, 0, 0);
 	submit();
 	end(&d, &f);
-	assert_string_equal(text, "switch 0.100; fetch 401000 2; read 601ffc 4; read 602000 4 +3; mmap 700000 2000 0; syscall 0 190 0; "
-			    "munmap 700000 1000 0; ");
+	assert_string_equal(
+		text,
+		"switch 0.100; fetch 401000 2; read 601ffc 4; read 602000 4 +3; mmap 700000 2000 0; syscall 0 190 0; "
+		"munmap 700000 1000 0; ");
 }
 
 /* The child's chunk before the parent's that says that it forked, and the other way round. */
@@ -202,11 +206,13 @@ static void test_fork(void **state)
 		record(RING_READ, 0x601000, 8);
 		submit();
 		end(&d, &f);
-		assert_string_equal(text, child_first ?
-			"switch 0.100; fetch 401000 2; read 601ffc 4; read 602000 4; fork 1; switch 1.101; exec 0 0 0; fetch 500000 5; "
-			"switch 0.100; fetch 402000 1; switch 1.101; exit 0 0 0; switch 0.100; read 601000 8; " :
-			"switch 0.100; fetch 401000 2; read 601ffc 4; read 602000 4; fork 1; fetch 402000 1; switch 1.101; exec 0 0 0; "
-			"fetch 500000 5; exit 0 0 0; switch 0.100; read 601000 8; ");
+		assert_string_equal(text, child_first ? "switch 0.100; fetch 401000 2; read 601ffc 4; read 602000 4; "
+							"fork 1; switch 1.101; exec 0 0 0; fetch 500000 5; "
+							"switch 0.100; fetch 402000 1; switch 1.101; exit 0 0 0; "
+							"switch 0.100; read 601000 8; "
+						      : "switch 0.100; fetch 401000 2; read 601ffc 4; read 602000 4; "
+							"fork 1; fetch 402000 1; switch 1.101; exec 0 0 0; "
+							"fetch 500000 5; exit 0 0 0; switch 0.100; read 601000 8; ");
 	}
 }
 
@@ -237,8 +243,10 @@ static void test_killed(void **state)
 	record(RING_WRITE, 0x666000, 4);
 	submit();
 	end(&d, &f);
-	assert_string_equal(text, "switch 0.100; fetch 401000 2; read 601ffc 4; read 602000 4; fork 1; switch 1.101; fetch 402000 1; "
-			    "write 601000 4; switch 0.100; exit 0 0 0; ");
+	assert_string_equal(
+		text,
+		"switch 0.100; fetch 401000 2; read 601ffc 4; read 602000 4; fork 1; switch 1.101; fetch 402000 1; "
+		"write 601000 4; switch 0.100; exit 0 0 0; ");
 }
 
 /* ---- imports ---- */
@@ -273,9 +281,12 @@ static void lackey(const char *lines, const char *events, const char *message)
 static void test_lackey(void **state)
 {
 	(void)state;
-	lackey("==12== Lackey\nI  04000890,3\nI  04000893,5\n S 1ffeffe7e,8\nI  04001000,2\n L 601000,4\n M 601ffe,4\n==12== \n",
-	       "switch 0.0; fetch 4000890 2; write 1ffeffe7e 8; fetch 4001000 1; read 601000 4; read 601ffe 2; read 602000 2; "
-	       "write 601ffe 2; write 602000 2; ", NULL);
+	lackey("==12== Lackey\nI  04000890,3\nI  04000893,5\n S 1ffeffe7e,8\nI  04001000,2\n L 601000,4\n M "
+	       "601ffe,4\n==12== \n",
+	       "switch 0.0; fetch 4000890 2; write 1ffeffe7e 8; fetch 4001000 1; read 601000 4; read 601ffe 2; read "
+	       "602000 2; "
+	       "write 601ffe 2; write 602000 2; ",
+	       NULL);
 	lackey("I  1000,1", "switch 0.0; fetch 1000 1; ", NULL);
 	lackey("", NULL, "no access");
 	lackey("==1== only words\n", NULL, "no access");

@@ -70,8 +70,8 @@ static void finish(struct lab_writer *w, FILE *out)
 }
 
 /* Reads to the end; the events are given to each() where there is one. Returns the error's text, or NULL. */
-static const char *read_all(const char *path, uint64_t skip, void (*each)(void *, const struct lab_batch *, unsigned), void *ctx,
-			    struct lab_trace_totals *totals)
+static const char *read_all(const char *path, uint64_t skip, void (*each)(void *, const struct lab_batch *, unsigned),
+			    void *ctx, struct lab_trace_totals *totals)
 {
 	static char text[512];
 	struct lab_error error = { "" };
@@ -111,9 +111,16 @@ static struct lab_call calls[MANY];
 static struct lab_call random_call(void)
 {
 	struct lab_call c = {
-		.kind = (uint8_t)(rnd() % LAB_CALLS), .prot = (uint8_t)(rnd() % 8), .flags = (uint16_t)(rnd() % 32),
-		.process = (uint32_t)(rnd() % 1000), .thread = (uint32_t)rnd(), .file = (uint32_t)rnd(),
-		.addr = rnd() >> 20 << 12, .length = rnd() >> 24 << 12, .to = rnd() >> 20 << 12, .to_length = rnd() >> 30 << 12,
+		.kind = (uint8_t)(rnd() % LAB_CALLS),
+		.prot = (uint8_t)(rnd() % 8),
+		.flags = (uint16_t)(rnd() % 32),
+		.process = (uint32_t)(rnd() % 1000),
+		.thread = (uint32_t)rnd(),
+		.file = (uint32_t)rnd(),
+		.addr = rnd() >> 20 << 12,
+		.length = rnd() >> 24 << 12,
+		.to = rnd() >> 20 << 12,
+		.to_length = rnd() >> 30 << 12,
 		.offset = rnd(),
 	};
 
@@ -129,8 +136,10 @@ static void random_events(unsigned pages, unsigned calls_in_1000)
 	for (unsigned i = 0; i < MANY; i++) {
 		bool call = rnd() % 1000 < calls_in_1000;
 		struct lab_event e = {
-			.kind = call ? LAB_CALL : (uint8_t)(rnd() % 3), .fetches = rnd() % 20 ? (uint32_t)(rnd() % 12) : (uint32_t)(rnd() >> 35),
-			.addr = call ? i : (rnd() % pages) * 0x3fe5c000 + rnd() % 4032, .size = (uint8_t)sizes[rnd() % 9],
+			.kind = call ? LAB_CALL : (uint8_t)(rnd() % 3),
+			.fetches = rnd() % 20 ? (uint32_t)(rnd() % 12) : (uint32_t)(rnd() >> 35),
+			.addr = call ? i : (rnd() % pages) * 0x3fe5c000 + rnd() % 4032,
+			.size = (uint8_t)sizes[rnd() % 9],
 		};
 
 		if (rnd() & 1)
@@ -309,7 +318,8 @@ static void test_foreign(void **state)
 	(void)state;
 	expect_error(&f, "", 0, "empty");
 	expect_error(&f, "hello", 5, "no trace of vellum");
-	expect_error(&f, "==123== Lackey, an example Valgrind tool and more and more and more and more", 77, "vellum lab import");
+	expect_error(&f, "==123== Lackey, an example Valgrind tool and more and more and more and more", 77,
+		     "vellum lab import");
 	expect_error(&f, "\x1f\x8b\x08", 3, "gzip");
 	expect_error(&f, head, 20, "truncated");
 	expect_error(&f, head, 64, "checksum");
@@ -390,10 +400,12 @@ static void test_any_content(void **state)
 
 	(void)state;
 	for (unsigned round = 0; round < rounds; round++) {
-		struct trace_frame frame = { .type = TRACE_EVENTS, .codes = (uint32_t)(rnd() % (round % 16 ? 40 : 8000) + 1) };
+		struct trace_frame frame = { .type = TRACE_EVENTS,
+					     .codes = (uint32_t)(rnd() % (round % 16 ? 40 : 8000) + 1) };
 		size_t bytes = put_file_header(file);
 
-		bytes += put_frame(file + bytes, sizeof(file) - bytes, (struct trace_frame){ .type = TRACE_NOTES }, raw);
+		bytes +=
+			put_frame(file + bytes, sizeof(file) - bytes, (struct trace_frame){ .type = TRACE_NOTES }, raw);
 		frame.raw = 4 * frame.codes + (uint32_t)(rnd() % 400);
 		for (unsigned i = 0; i < frame.raw; i++)
 			raw[i] = (uint8_t)(rnd() >> 8);
@@ -405,7 +417,8 @@ static void test_any_content(void **state)
 		frame.calls = (uint32_t)(rnd() % 3);
 		frame.accesses = rnd() % 300;
 		bytes += put_frame(file + bytes, sizeof(file) - bytes, frame, raw);
-		bytes += put_frame(file + bytes, sizeof(file) - bytes, (struct trace_frame){ .type = TRACE_END, .first = frame.accesses }, raw);
+		bytes += put_frame(file + bytes, sizeof(file) - bytes,
+				   (struct trace_frame){ .type = TRACE_END, .first = frame.accesses }, raw);
 		file_set(&f, file, bytes);
 		good += !read_all(f.path, rnd() % 3 ? 0 : 100, NULL, NULL, NULL);
 	}
@@ -416,8 +429,9 @@ static void test_any_content(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_skip), cmocka_unit_test(test_normalises),
-		cmocka_unit_test(test_golden), cmocka_unit_test(test_foreign), cmocka_unit_test(test_truncated_and_damaged),
+		cmocka_unit_test(test_round_trip),     cmocka_unit_test(test_skip),
+		cmocka_unit_test(test_normalises),     cmocka_unit_test(test_golden),
+		cmocka_unit_test(test_foreign),	       cmocka_unit_test(test_truncated_and_damaged),
 		cmocka_unit_test(test_frames_missing), cmocka_unit_test(test_any_content),
 	};
 

@@ -1,5 +1,5 @@
-/* The workloads: the same seed gives the same stream, another seed another one; each does what it claims; every stream obeys
- * lab/machine/event.h and can be run by the guest OS. */
+/* The workloads: the same seed gives the same stream, another seed another one; each does what it claims; every stream
+ * obeys lab/machine/event.h and can be run by the guest OS. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -39,10 +39,20 @@ static uint64_t run(const char *description, uint64_t seed, uint64_t limit, each
 
 /* Small ones of all kinds. */
 static const char *const small[] = {
-	"chase:size=1M", "gups:size=1M,updates=5000", "seq:size=1M,write=30", "zipf:keys=5000,ops=3000", "bfs:scale=10,searches=2",
-	"fork:children=5,size=256K", "fork:children=5,size=256K,exec=1", "mmap:ops=60,live=7,size=40K",
-	"ring:processes=5,pages=9,switches=300", "faults:size=300K,passes=3", "faults:size=300K,passes=3,advise=1",
-	"boot:kernel=1M,processes=4,heap=64K,work=300", "bfs:scale=8,rmat=0", "grow:size=300K,step=8K,ops=500",
+	"chase:size=1M",
+	"gups:size=1M,updates=5000",
+	"seq:size=1M,write=30",
+	"zipf:keys=5000,ops=3000",
+	"bfs:scale=10,searches=2",
+	"fork:children=5,size=256K",
+	"fork:children=5,size=256K,exec=1",
+	"mmap:ops=60,live=7,size=40K",
+	"ring:processes=5,pages=9,switches=300",
+	"faults:size=300K,passes=3",
+	"faults:size=300K,passes=3,advise=1",
+	"boot:kernel=1M,processes=4,heap=64K,work=300",
+	"bfs:scale=8,rmat=0",
+	"grow:size=300K,step=8K,ops=500",
 };
 enum { SMALL = sizeof(small) / sizeof(small[0]) };
 
@@ -233,7 +243,8 @@ static void test_calls(void **state)
 	assert_int_equal(c.calls[LAB_FORK], 4);
 	c = (struct counted){ .parents = 0 };
 	run("bfs:scale=10,init=0,rmat=0", 1, 0, count_calls, &c);
-	assert_true(c.parents > 1000 && c.parents < 1024); /* all but the root: with 16 edges from each, everything is reached */
+	/* all but the root: with 16 edges from each, everything is reached */
+	assert_true(c.parents > 1000 && c.parents < 1024);
 }
 
 /* ---- the streams, run by the guest OS ---- */
@@ -274,7 +285,8 @@ static void execute(void *ctx, const struct lab_batch *b, const struct lab_event
 		assert_true(m->code_known || e->kind == LAB_FETCH);
 		m->code_known = true;
 		if (e->kernel)
-			assert_true(e->addr >= LAB_DIRECT_MAP + (16 << 20) && e->addr < LAB_DIRECT_MAP + (128ull << 20));
+			assert_true(e->addr >= LAB_DIRECT_MAP + (16 << 20) &&
+				    e->addr < LAB_DIRECT_MAP + (128ull << 20));
 		else
 			touch(m, e->addr, e->kind == LAB_WRITE);
 	}
@@ -311,12 +323,18 @@ static void test_streams_run(void **state)
 static void test_refusals(void **state)
 {
 	static const char *const bad[][2] = {
-		{ "nothing", "there are chase, gups" }, { "gups:size=", "needs a number" },
+		{ "nothing", "there are chase, gups" },
+		{ "gups:size=", "needs a number" },
 		{ "gups:colour=3", "no parameter colour; it has size" },
-		{ "chase:object=1", "at least 8" }, { "chase:size=1", "between" }, { "bfs:scale=40", "4 to 28" }, { "trace:", "which trace" },
+		{ "chase:object=1", "at least 8" },
+		{ "chase:size=1", "between" },
+		{ "bfs:scale=40", "4 to 28" },
+		{ "trace:", "which trace" },
 		{ "trace:test/unit/data/small-1.0.vtrace,skip=x", "needs a number" },
 		{ "trace:test/unit/data/small-1.0.vtrace,skip=1G", "more cannot" },
-		{ "trace:/nonexistent", "cannot be opened" }, { "zipf:theta=100", "theta" }, { "mmap:live=0", "live" },
+		{ "trace:/nonexistent", "cannot be opened" },
+		{ "zipf:theta=100", "theta" },
+		{ "mmap:live=0", "live" },
 		{ "ring:processes=0", "ring" },
 	};
 
@@ -333,9 +351,15 @@ static void test_refusals(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_permutation), cmocka_unit_test(test_chase), cmocka_unit_test(test_zipf),
-		cmocka_unit_test(test_gups_is_uniform), cmocka_unit_test(test_calls), cmocka_unit_test(test_seeds),
-		cmocka_unit_test(test_limit_and_huge_heaps), cmocka_unit_test(test_streams_run), cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_permutation),
+		cmocka_unit_test(test_chase),
+		cmocka_unit_test(test_zipf),
+		cmocka_unit_test(test_gups_is_uniform),
+		cmocka_unit_test(test_calls),
+		cmocka_unit_test(test_seeds),
+		cmocka_unit_test(test_limit_and_huge_heaps),
+		cmocka_unit_test(test_streams_run),
+		cmocka_unit_test(test_refusals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

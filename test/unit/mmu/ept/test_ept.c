@@ -1,5 +1,5 @@
-/* The mechanism `ept` over frames of host memory: what it maps, how large, with which type, what it takes away, and when it
- * flushes. */
+/* The mechanism `ept` over frames of host memory: what it maps, how large, with which type, what it takes away, and
+ * when it flushes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -454,9 +454,9 @@ static void test_populate(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_map), cmocka_unit_test(test_five_levels), cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_unmap), cmocka_unit_test(test_protect),
-		cmocka_unit_test(test_log), cmocka_unit_test(test_mmio), cmocka_unit_test(test_no_memory), cmocka_unit_test(test_populate),
+		cmocka_unit_test(test_map),   cmocka_unit_test(test_five_levels), cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_unmap), cmocka_unit_test(test_protect),	  cmocka_unit_test(test_log),
+		cmocka_unit_test(test_mmio),  cmocka_unit_test(test_no_memory),	  cmocka_unit_test(test_populate),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

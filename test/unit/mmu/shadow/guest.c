@@ -65,7 +65,8 @@ static struct hw_result hw(uint64_t gva, struct access a)
 			if (!allowed)
 				return (struct hw_result){ .error = error | 1 };
 			assert_true(!a.write || e & PTE_D);
-			return (struct hw_result){ .ok = true, .hpa = (table & ~MASK(shift - 1, 0)) | (gva & MASK(shift - 1, 0)) };
+			return (struct hw_result){ .ok = true,
+						   .hpa = (table & ~MASK(shift - 1, 0)) | (gva & MASK(shift - 1, 0)) };
 		}
 	}
 }
@@ -126,7 +127,9 @@ void guest_start(const struct mmu_ops *ops, bool one_run, uint32_t frames)
 {
 	struct mmu_config config = { .page_limit = PAGE_LIMIT_1G, .vpid = true, .table_frames = frames };
 	struct walk_regs regs = { .cr0 = CR0_PE, .cr4 = 0, .maxphyaddr = 40, .has_1g = true };
-	struct slot slot = { .base = GFN(0), .pages = PAGES, .kind = SLOT_RAM, .type = MEMTYPE_WB, .backing = &backing };
+	struct slot slot = {
+		.base = GFN(0), .pages = PAGES, .kind = SLOT_RAM, .type = MEMTYPE_WB, .backing = &backing
+	};
 	static struct vpid_pool pool;
 
 	f = fake_new();

@@ -1,5 +1,5 @@
-/* A guest on a mechanism without EPT, under a CPU that has no TLB: the hardware tables are walked anew at every access. The auditors
- * run after whatever changes something. */
+/* A guest on a mechanism without EPT, under a CPU that has no TLB: the hardware tables are walked anew at every access.
+ * The auditors run after whatever changes something. */
 #ifndef VELLUM_TEST_MMU_SHADOW_GUEST_H
 #define VELLUM_TEST_MMU_SHADOW_GUEST_H
 

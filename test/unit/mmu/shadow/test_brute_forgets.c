@@ -1,4 +1,5 @@
-/* What brute takes for tables: what a table names is one, however often it is written to; what none names any more is memory. */
+/* What brute takes for tables: what a table names is one, however often it is written to; what none names any more is
+ * memory. */
 #include "test/unit/mmu/shadow/guest.h"
 
 static void set_entry(uint64_t gfn, unsigned index, uint64_t value)
@@ -34,8 +35,8 @@ static enum mmu_outcome read_page(unsigned n)
 	return access_guest((8 + n) << 12, (struct access){ 0 }).how;
 }
 
-/* brute: what no table names any more is memory like any other, with all that only it named; what one names is a table however
- * often it is written to. */
+/* brute: what no table names any more is memory like any other, with all that only it named; what one names is a table
+ * however often it is written to. */
 static void test_brute_forgets(void **state)
 {
 	(void)state;
@@ -47,7 +48,8 @@ static void test_brute_forgets(void **state)
 	for (unsigned i = 0; i < 20; i++)
 		set_entry(6, 100 + i, 0);
 	assert_int_equal(read_page(6), MMU_EMULATE);
-	/* Another last-level table in the place of table 6, so that there is a way to look; then the upper link goes and comes. */
+	/* Another last-level table in the place of table 6, so that there is a way to look; then the upper link goes
+	 * and comes. */
 	memcpy(ram(7), ram(6), 4096);
 	mmu_guest_written(&vm, GPA(7 << 12), 4096);
 	set_entry(4, 0, 7 << 12 | PTE_P | PTE_W | PTE_U | PTE_A);

@@ -1,6 +1,6 @@
-/* The mechanisms without EPT under a CPU without any TLB: random guest tables, register loads, accesses and host-side changes.
- * What the hardware tables say right after INVLPG of an address must be what the guest walker says; the auditors run after
- * every step. */
+/* The mechanisms without EPT under a CPU without any TLB: random guest tables, register loads, accesses and host-side
+ * changes. What the hardware tables say right after INVLPG of an address must be what the guest walker says; the
+ * auditors run after every step. */
 #include "test/unit/mmu/shadow/guest.h"
 
 #define SPARE 0x8000u /* where RAM pages move to */
@@ -56,7 +56,8 @@ static uint64_t random_entry(unsigned level)
 {
 	enum paging_mode mode = walk_mode(&vcpu.regs);
 	bool narrow = mode == PAGING_32BIT || mode == PAGING_NONE;
-	uint64_t e = (rnd() & (PTE_A | PTE_D | PTE_G)) | (one_in(16) ? 0 : PTE_P) | (one_in(8) ? 0 : PTE_W) | (one_in(8) ? 0 : PTE_U);
+	uint64_t e = (rnd() & (PTE_A | PTE_D | PTE_G)) | (one_in(16) ? 0 : PTE_P) | (one_in(8) ? 0 : PTE_W) |
+		     (one_in(8) ? 0 : PTE_U);
 
 	if (!narrow && one_in(8) && (vcpu.regs.efer & EFER_NXE))
 		e |= PTE_NX;
@@ -81,7 +82,8 @@ static uint64_t random_gva(void)
 	case PAGING_NONE:
 		return rnd() % (PAGES + 8) << 12 | 0x123;
 	case PAGING_32BIT:
-		return (rnd() % 4 << 30 | (rnd() % 3) << 22 | ((rnd() & 1) << 21) | i << 12 | (rnd() & 0xff8)) & MASK(31, 0);
+		return (rnd() % 4 << 30 | (rnd() % 3) << 22 | ((rnd() & 1) << 21) | i << 12 | (rnd() & 0xff8)) &
+		       MASK(31, 0);
 	case PAGING_PAE:
 		return rnd() % 4 << 30 | rnd() % 3 << 21 | (i & 511) << 12 | (rnd() & 0xff8);
 	default:
@@ -144,7 +146,8 @@ static void edit_table(void)
 	if (!one_in(8) && walk_mode(&vcpu.regs) != PAGING_NONE) {
 		vcpu.regs.cpl = 0;
 		vcpu.regs.ac = true;
-		o = access_guest((random_gva() & ~MASK(20, 0)) | (WINDOW + gfn) << 12 | (gpa & 0xfff), (struct access){ .write = true });
+		o = access_guest((random_gva() & ~MASK(20, 0)) | (WINDOW + gfn) << 12 | (gpa & 0xfff),
+				 (struct access){ .write = true });
 		if (o.how == MMU_INJECT || o.gpa >> 12 >= PAGES)
 			return;
 		if (o.how == MMU_FIXED) {
@@ -180,11 +183,13 @@ static void check_access(uint64_t gva, struct access a, bool fresh)
 	if (fresh) {
 		if (!w.ok) {
 			if (o.how != MMU_INJECT || o.error != w.error)
-				fail_msg("%s: gva %lx: fault %x expected, outcome %d error %x", vm.ops->name, gva, w.error, o.how, o.error);
+				fail_msg("%s: gva %lx: fault %x expected, outcome %d error %x", vm.ops->name, gva,
+					 w.error, o.how, o.error);
 			return;
 		}
 		if (o.how == MMU_INJECT || o.gpa != w.gpa.v)
-			fail_msg("%s: gva %lx: gpa %lx expected, outcome %d gpa %lx error %x", vm.ops->name, gva, w.gpa.v, o.how, o.gpa, o.error);
+			fail_msg("%s: gva %lx: gpa %lx expected, outcome %d gpa %lx error %x", vm.ops->name, gva,
+				 w.gpa.v, o.how, o.gpa, o.error);
 		memory = w.gpa.v >> 12 < PAGES;
 		if (!memory)
 			assert_int_equal(o.how, MMU_EMULATE);
@@ -384,7 +389,10 @@ static void test_switch(void **state) { (void)state; run(&mmu_shadow, true); }
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_brute), cmocka_unit_test(test_vtlb), cmocka_unit_test(test_shadow), cmocka_unit_test(test_switch),
+		cmocka_unit_test(test_brute),
+		cmocka_unit_test(test_vtlb),
+		cmocka_unit_test(test_shadow),
+		cmocka_unit_test(test_switch),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

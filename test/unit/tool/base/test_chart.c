@@ -12,8 +12,11 @@
 #include "test/unit/xml.h"
 #include "tool/base/chart.h"
 
-static const char *const rows[] = { "ept 4k/4k", "<&\"'> \x01", ("a label that is much longer than the column that there is for it, "
-				    "so that it must be cut in the middle of \xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9 somewhere") };
+static const char *const rows[] = {
+	"ept 4k/4k", "<&\"'> \x01",
+	("a label that is much longer than the column that there is for it, "
+	 "so that it must be cut in the middle of \xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9 somewhere")
+};
 static const char *const parts[] = { "program", "walks", "exits" };
 
 static char *draw_bars(const double *value, const double *mark)
@@ -88,18 +91,22 @@ static void test_ranges(void **state)
 
 static void test_numbers(void **state)
 {
-	static const struct { double value; const char *text; } cases[] = {
-		{ 0, "0" }, { 0.1234, "0.123" }, { 12.34, "12.3" }, { 999.4, "999" }, { 999.6, "1,000" }, { 12345, "12,345" }, { 999999.7, "1 M" },
-		{ 1234567, "1.23 M" }, { 5e9, "5 G" }, { 1e16, "10000 T" },
+	static const struct { double value; const char *text;
+	} cases[] = {
+		{ 0, "0" },	     { 0.1234, "0.123" }, { 12.34, "12.3" },	 { 999.4, "999" }, { 999.6, "1,000" },
+		{ 12345, "12,345" }, { 999999.7, "1 M" }, { 1234567, "1.23 M" }, { 5e9, "5 G" },   { 1e16, "10000 T" },
 	};
-	static const struct { double most, step; } steps[] = { { 1, 0.2 }, { 4, 1 }, { 10, 2 }, { 35, 5 }, { 1000, 200 } };
+	static const struct {
+		double most, step;
+	} steps[] = { { 1, 0.2 }, { 4, 1 }, { 10, 2 }, { 35, 5 }, { 1000, 200 } };
 	char buffer[32];
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		assert_string_equal(cases[i].text, chart_number(cases[i].value, buffer));
 	for (unsigned i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
-		assert_true(steps[i].most / chart_step(steps[i].most) >= 4 && steps[i].most / chart_step(steps[i].most) <= 10);
+		assert_true(steps[i].most / chart_step(steps[i].most) >= 4 &&
+			    steps[i].most / chart_step(steps[i].most) <= 10);
 }
 
 int main(void)

@@ -1,4 +1,5 @@
-/* Output files (tool/base/output.h): the old one stays as it was until the new one is whole, and nothing else is left. */
+/* Output files (tool/base/output.h): the old one stays as it was until the new one is whole, and nothing else is
+ * left. */
 #include <dirent.h>
 #include <errno.h>
 #include <setjmp.h>
@@ -188,8 +189,12 @@ static void names_of_one_file(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_old_one_stays_until_then), cmocka_unit_test(a_new_one), cmocka_unit_test(what_it_replaces),
-		cmocka_unit_test(a_full_disk), cmocka_unit_test(an_end_in_between), cmocka_unit_test(what_cannot_be),
+		cmocka_unit_test(the_old_one_stays_until_then),
+		cmocka_unit_test(a_new_one),
+		cmocka_unit_test(what_it_replaces),
+		cmocka_unit_test(a_full_disk),
+		cmocka_unit_test(an_end_in_between),
+		cmocka_unit_test(what_cannot_be),
 		cmocka_unit_test(names_of_one_file),
 	};
 

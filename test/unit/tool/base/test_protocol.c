@@ -107,9 +107,34 @@ static void each_record_is_understood(void **state)
 static void anything_else_is_refused(void **state)
 {
 	static const char *const bad[] = {
-		"", " ", "vellum", "vellum x", "vellum 1 2", "vellum1", "logs x", "host", "vm", "vm 0", "vm x start g", "vm 64 start g",
-		"vm 0 start", "vm 0 begin g", "vm 0 set", "vm 0 end", "vm 0 end x", "con", "con x y", "con 99 y", "stat 0 name",
-		"stat 0 name -1", "stat 0 name 1 2", "stat 0 name 18446744073709551616", "stat name 1", "end", "end x", "end 0 0",
+		"",
+		" ",
+		"vellum",
+		"vellum x",
+		"vellum 1 2",
+		"vellum1",
+		"logs x",
+		"host",
+		"vm",
+		"vm 0",
+		"vm x start g",
+		"vm 64 start g",
+		"vm 0 start",
+		"vm 0 begin g",
+		"vm 0 set",
+		"vm 0 end",
+		"vm 0 end x",
+		"con",
+		"con x y",
+		"con 99 y",
+		"stat 0 name",
+		"stat 0 name -1",
+		"stat 0 name 1 2",
+		"stat 0 name 18446744073709551616",
+		"stat name 1",
+		"end",
+		"end x",
+		"end 0 0",
 	};
 	char copy[100];
 	struct record record;
@@ -124,7 +149,8 @@ static void anything_else_is_refused(void **state)
 
 static void sizes_and_numbers(void **state)
 {
-	static const char *const bad[] = { "", "M", "12", "1.5M", "-1M", "1MB", "1M ", " 1M", "0M", "17179869184G", "0x10M" };
+	static const char *const bad[] = { "",	  "M",	 "12", "1.5M",	       "-1M",  "1MB",
+					   "1M ", " 1M", "0M", "17179869184G", "0x10M" };
 	uint64_t value;
 
 	(void)state;

@@ -1,4 +1,5 @@
-/* The temporary directory (tool/base/temporary.h): who is ended by a signal removes it, and what one left that was killed goes with the next. */
+/* The temporary directory (tool/base/temporary.h): who is ended by a signal removes it, and what one left that was
+ * killed goes with the next. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -173,7 +174,10 @@ static void of_others(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(ended_by_signals), cmocka_unit_test(left_by_the_killed), cmocka_unit_test(of_the_living), cmocka_unit_test(of_others),
+		cmocka_unit_test(ended_by_signals),
+		cmocka_unit_test(left_by_the_killed),
+		cmocka_unit_test(of_the_living),
+		cmocka_unit_test(of_others),
 	};
 
 	return cmocka_run_group_tests(tests, make_where, remove_where);

@@ -127,8 +127,9 @@ static void words_of_a_run(void **state)
 	(void)state;
 	for (size_t i = 0; i < n; i++)
 		snprintf(line + strlen(line), sizeof line - strlen(line), "%s ", argv[i]);
-	assert_string_equal(line, "vellum run --quiet --json out.json --timeout 3600 --ips 50000000 --workload mix:3 --mmu ept "
-				  "--pages 4k --no-vpid --no-rdrand --append pti=on quiet ");
+	assert_string_equal(
+		line, "vellum run --quiet --json out.json --timeout 3600 --ips 50000000 --workload mix:3 --mmu ept "
+		      "--pages 4k --no-vpid --no-rdrand --append pti=on quiet ");
 	while (n > 0)
 		free(argv[--n]);
 	n = compare_arguments(c, labelled(c, "native"), "vellum", "out.json", argv);
@@ -141,16 +142,17 @@ static void words_of_a_run(void **state)
 		free(argv[--n]);
 }
 
-static const char one_run[] = "{\"guest\":{\"result\":\"ok checksum=12 "
-			      "kernel=6.1\",\"status\":0},\"instructions\":{\"guest\":900,\"hypervisor\":800},"
-			      "\"emulator\":{\"cpu_seconds\":2.5},\"phases\":{\"1\":{\"name\":\"edits-0\",\"steps\":10,"
-			      "\"instructions\":{\"guest\":100,\"hypervisor\":200},"
-			      "\"exits\":{\"total\":5}},\"2\":{\"name\":\"edits-8\",\"steps\":5,\"instructions\":{\"guest\":50,"
-			      "\"hypervisor\":300}}},"
-			      "\"workload\":{\"instructions\":{\"guest\":150,\"hypervisor\":500},\"exits\":{\"total\":9,\"by_"
-			      "reason\":{\"cpuid\":{\"count\":2,\"ticks\":50},"
-			      "\"invlpg\":{\"count\":7,\"ticks\":90}}},\"tables\":{\"pages\":11},\"mmu_counters\":{\"invvpid_"
-			      "single\":3,\"invvpid_all\":1}}}";
+static const char one_run[] =
+	"{\"guest\":{\"result\":\"ok checksum=12 "
+	"kernel=6.1\",\"status\":0},\"instructions\":{\"guest\":900,\"hypervisor\":800},"
+	"\"emulator\":{\"cpu_seconds\":2.5},\"phases\":{\"1\":{\"name\":\"edits-0\",\"steps\":10,"
+	"\"instructions\":{\"guest\":100,\"hypervisor\":200},"
+	"\"exits\":{\"total\":5}},\"2\":{\"name\":\"edits-8\",\"steps\":5,\"instructions\":{\"guest\":50,"
+	"\"hypervisor\":300}}},"
+	"\"workload\":{\"instructions\":{\"guest\":150,\"hypervisor\":500},\"exits\":{\"total\":9,\"by_"
+	"reason\":{\"cpuid\":{\"count\":2,\"ticks\":50},"
+	"\"invlpg\":{\"count\":7,\"ticks\":90}}},\"tables\":{\"pages\":11},\"mmu_counters\":{\"invvpid_"
+	"single\":3,\"invvpid_all\":1}}}";
 
 static void what_is_read_of_a_run(void **state)
 {
@@ -181,7 +183,8 @@ static void why_a_run_failed(void **state)
 	(void)state;
 	run_is(&c->cells[0], "{\"guest\":{\"end\":\"stopped: triple fault\",\"status\":65}}", 65, "vellum: no\n");
 	assert_string_equal(c->cells[0].why, "stopped: triple fault (status 65)");
-	run_is(&c->cells[1], "{\"guest\":{\"end\":\"debug exit with value 1\",\"status\":3,\"result\":\"FAIL a page\"}}", 3, "");
+	run_is(&c->cells[1],
+	       "{\"guest\":{\"end\":\"debug exit with value 1\",\"status\":3,\"result\":\"FAIL a page\"}}", 3, "");
 	assert_string_equal(c->cells[1].why, "the guest: a page");
 	run_is(&c->cells[2], "", 124, "vellum: one\nvellum: timeout: no end\n  last lines\n");
 	assert_string_equal(c->cells[2].why, "timeout: no end (status 124)");
@@ -223,7 +226,8 @@ static struct comparison *three_rows(void)
 	struct comparison *c = made("--mmu shadow,vtlb --append a<b&c");
 
 	run_is(labelled(c, "native"),
-	       "{\"guest\":{\"result\":\"ok checksum=12 kernel=6.1\"},\"workload\":{\"instructions\":{\"guest\":100}}}", 0, "");
+	       "{\"guest\":{\"result\":\"ok checksum=12 kernel=6.1\"},\"workload\":{\"instructions\":{\"guest\":100}}}",
+	       0, "");
 	run_is(labelled(c, "shadow"), one_run, 0, "");
 	run_is(labelled(c, "vtlb"), "", 70, "vellum: it said \"<no>\", and stopped\n");
 	return c;
@@ -234,8 +238,9 @@ static void the_table(void **state)
 	char *table = written(three_rows(), compare_table);
 
 	(void)state;
-	assert_non_null(strstr(table, "shadow              0.00        0.00     6.50           9           7        44           "
-				      "4       0\n"));
+	assert_non_null(strstr(
+		table, "shadow              0.00        0.00     6.50           9           7        44           "
+		       "4       0\n"));
 	assert_non_null(strstr(table, "vtlb          FAILED: it said \"<no>\", and stopped (status 70)\n"));
 	free(table);
 }
@@ -317,13 +322,14 @@ static void nothing_but_failures(void **state)
 
 static void where_they_cross(void **state)
 {
-	static const char shadow[] = "{\"phases\":{\"1\":{\"name\":\"edits-0\",\"steps\":10,\"instructions\":{\"hypervisor\":100}"
-				     "},"
-				     "\"2\":{\"name\":\"edits-8\",\"steps\":10,\"instructions\":{\"hypervisor\":900}}},"
-				     "\"workload\":{}}";
-	static const char vtlb[] = "{\"phases\":{\"1\":{\"name\":\"edits-0\",\"steps\":10,\"instructions\":{\"hypervisor\":500}},"
-				   "\"2\":{\"name\":\"edits-8\",\"steps\":10,\"instructions\":{\"hypervisor\":500}}},"
-				   "\"workload\":{}}";
+	static const char shadow[] =
+		"{\"phases\":{\"1\":{\"name\":\"edits-0\",\"steps\":10,\"instructions\":{\"hypervisor\":100}},"
+		"\"2\":{\"name\":\"edits-8\",\"steps\":10,\"instructions\":{\"hypervisor\":900}}},"
+		"\"workload\":{}}";
+	static const char vtlb[] =
+		"{\"phases\":{\"1\":{\"name\":\"edits-0\",\"steps\":10,\"instructions\":{\"hypervisor\":500}},"
+		"\"2\":{\"name\":\"edits-8\",\"steps\":10,\"instructions\":{\"hypervisor\":500}}},"
+		"\"workload\":{}}";
 	struct comparison *c = made("--preset crossover --no-native --mmu shadow,vtlb");
 	struct crossing x;
 	char *sentence;
@@ -360,11 +366,12 @@ static void where_they_cross(void **state)
 
 static void each_kind_for_itself(void **state)
 {
-	static const char both[] = "{\"phases\":{\"1\":{\"name\":\"edits-0\",\"steps\":1,\"instructions\":{\"hypervisor\":1}},"
-				   "\"2\":{\"name\":\"edits-1\",\"steps\":1,\"instructions\":{\"hypervisor\":2}},"
-				   "\"3\":{\"name\":\"tables-0\",\"steps\":1,\"instructions\":{\"hypervisor\":3}},"
-				   "\"4\":{\"name\":\"tables-2\",\"steps\":1,\"instructions\":{\"hypervisor\":7}}},"
-				   "\"workload\":{}}";
+	static const char both[] =
+		"{\"phases\":{\"1\":{\"name\":\"edits-0\",\"steps\":1,\"instructions\":{\"hypervisor\":1}},"
+		"\"2\":{\"name\":\"edits-1\",\"steps\":1,\"instructions\":{\"hypervisor\":2}},"
+		"\"3\":{\"name\":\"tables-0\",\"steps\":1,\"instructions\":{\"hypervisor\":3}},"
+		"\"4\":{\"name\":\"tables-2\",\"steps\":1,\"instructions\":{\"hypervisor\":7}}},"
+		"\"workload\":{}}";
 	struct comparison *c = made("--preset crossover --no-native --mmu shadow,vtlb");
 	struct crossing x;
 
@@ -414,11 +421,19 @@ static void lines_that_touch_again_and_again(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_combination_once), cmocka_unit_test(the_impossible_is_left_out_with_a_note),
-		cmocka_unit_test(what_a_model_lacks), cmocka_unit_test(words_of_a_run), cmocka_unit_test(what_is_read_of_a_run),
-		cmocka_unit_test(why_a_run_failed), cmocka_unit_test(another_result_is_a_failure), cmocka_unit_test(the_table),
-		cmocka_unit_test(the_csv), cmocka_unit_test(the_json_and_back), cmocka_unit_test(the_page),
-		cmocka_unit_test(nothing_but_failures), cmocka_unit_test(where_they_cross),
+		cmocka_unit_test(every_combination_once),
+		cmocka_unit_test(the_impossible_is_left_out_with_a_note),
+		cmocka_unit_test(what_a_model_lacks),
+		cmocka_unit_test(words_of_a_run),
+		cmocka_unit_test(what_is_read_of_a_run),
+		cmocka_unit_test(why_a_run_failed),
+		cmocka_unit_test(another_result_is_a_failure),
+		cmocka_unit_test(the_table),
+		cmocka_unit_test(the_csv),
+		cmocka_unit_test(the_json_and_back),
+		cmocka_unit_test(the_page),
+		cmocka_unit_test(nothing_but_failures),
+		cmocka_unit_test(where_they_cross),
 		cmocka_unit_test(each_kind_for_itself),
 		cmocka_unit_test(lines_that_touch_again_and_again),
 	};

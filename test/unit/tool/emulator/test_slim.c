@@ -39,10 +39,17 @@ static unsigned char *loaded(const struct bytes *image)
 	return memory;
 }
 
-static void segment(struct bytes *image, unsigned number, Elf64_Word type, size_t offset, size_t address, size_t filesz, size_t memsz)
+static void segment(struct bytes *image, unsigned number, Elf64_Word type, size_t offset, size_t address, size_t filesz,
+		    size_t memsz)
 {
-	Elf64_Phdr part = { .p_type = type, .p_flags = PF_R, .p_offset = offset, .p_vaddr = 0xffffffff80000000u + BASE + address,
-		.p_paddr = BASE + address, .p_filesz = filesz, .p_memsz = memsz, .p_align = 4096 };
+	Elf64_Phdr part = { .p_type = type,
+			    .p_flags = PF_R,
+			    .p_offset = offset,
+			    .p_vaddr = 0xffffffff80000000u + BASE + address,
+			    .p_paddr = BASE + address,
+			    .p_filesz = filesz,
+			    .p_memsz = memsz,
+			    .p_align = 4096 };
 
 	memcpy(image->data + sizeof(Elf64_Ehdr) + number * sizeof part, &part, sizeof part);
 }
@@ -51,9 +58,15 @@ static void segment(struct bytes *image, unsigned number, Elf64_Word type, size_
 static struct bytes kernel(void)
 {
 	struct bytes image = { 0 };
-	Elf64_Ehdr header = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT }, .e_type = ET_EXEC,
-		.e_machine = EM_X86_64, .e_entry = BASE + 0x40, .e_phoff = sizeof header, .e_phentsize = sizeof(Elf64_Phdr),
-		.e_phnum = 4, .e_shoff = IMAGE - 100, .e_shnum = 3 };
+	Elf64_Ehdr header = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB, EV_CURRENT },
+			      .e_type = ET_EXEC,
+			      .e_machine = EM_X86_64,
+			      .e_entry = BASE + 0x40,
+			      .e_phoff = sizeof header,
+			      .e_phentsize = sizeof(Elf64_Phdr),
+			      .e_phnum = 4,
+			      .e_shoff = IMAGE - 100,
+			      .e_shnum = 3 };
 
 	image.data = calloc(1, IMAGE + 1);
 	assert_non_null(image.data);
@@ -134,7 +147,8 @@ static void what_is_no_sound_kernel_is_left_alone(void **state)
 	bytes_free(&small);
 }
 
-/* A Multiboot header with address fields counts file offsets from itself; without them the ELF headers are all that counts. */
+/* A Multiboot header with address fields counts file offsets from itself; without them the ELF headers are all that
+ * counts. */
 static void a_kernel_with_multiboot_addresses_is_left_alone(void **state)
 {
 	uint32_t header[3] = { 0x1badb002, 0x10000, 0 };
@@ -156,7 +170,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_kernel_with_multiboot_addresses_is_left_alone),
-		cmocka_unit_test(the_same_memory_from_a_smaller_file), cmocka_unit_test(the_note_moves_with_its_segment),
+		cmocka_unit_test(the_same_memory_from_a_smaller_file),
+		cmocka_unit_test(the_note_moves_with_its_segment),
 		cmocka_unit_test(what_is_no_sound_kernel_is_left_alone),
 	};
 

@@ -26,13 +26,30 @@ static void tell(struct run_result *result, const char *const *lines)
 }
 
 static const char *const one_machine[] = {
-	"vellum 1", "host cpus 2", "host cpu_brand A CPU", "vm 0 start guest", "vm 0 set mmu ept", "vm 0 set vpid on",
-	"vm 0 set pages 2m", "vm 0 set mode long", "stat 0 exits.total 1000", "stat 0 exits.by_reason.cpuid.count 250",
-	"stat 0 exits.by_reason.cpuid.ticks 25000", "stat 0 exits.by_reason.io_instruction.count 750",
-	"stat 0 exits.by_reason.io_instruction.ticks 75375", "stat 0 exits.by_reason.hlt.count 0",
-	"stat 0 instructions.guest 9007199254740993", "stat 0 instructions.hypervisor 100375", "stat 0 mmu_counters.ept_violations 45",
-	"stat 0 mmu_counters.mapped_2m 128", "stat 0 mmu_counters.invvpid_single 2", "stat 0 mmu_counters.invvpid_all 1",
-	"stat 0 tables.pages 6", "vm 0 end 3 debug exit", "end 3", NULL,
+	"vellum 1",
+	"host cpus 2",
+	"host cpu_brand A CPU",
+	"vm 0 start guest",
+	"vm 0 set mmu ept",
+	"vm 0 set vpid on",
+	"vm 0 set pages 2m",
+	"vm 0 set mode long",
+	"stat 0 exits.total 1000",
+	"stat 0 exits.by_reason.cpuid.count 250",
+	"stat 0 exits.by_reason.cpuid.ticks 25000",
+	"stat 0 exits.by_reason.io_instruction.count 750",
+	"stat 0 exits.by_reason.io_instruction.ticks 75375",
+	"stat 0 exits.by_reason.hlt.count 0",
+	"stat 0 instructions.guest 9007199254740993",
+	"stat 0 instructions.hypervisor 100375",
+	"stat 0 mmu_counters.ept_violations 45",
+	"stat 0 mmu_counters.mapped_2m 128",
+	"stat 0 mmu_counters.invvpid_single 2",
+	"stat 0 mmu_counters.invvpid_all 1",
+	"stat 0 tables.pages 6",
+	"vm 0 end 3 debug exit",
+	"end 3",
+	NULL,
 };
 
 static cJSON *json_of(const struct run_result *result, int status)
@@ -63,8 +80,13 @@ static cJSON *at(cJSON *object, const char *path)
 
 static void json_has_the_stable_names(void **state)
 {
-	struct run_result result = { .machine = { .machine = "bochs", .cpu = "haswell", .emulator = "Bochs", .emulator_version = "3.0",
-		.cpus = 1, .memory = 1 << 29, .ips = 10000000 } };
+	struct run_result result = { .machine = { .machine = "bochs",
+						  .cpu = "haswell",
+						  .emulator = "Bochs",
+						  .emulator_version = "3.0",
+						  .cpus = 1,
+						  .memory = 1 << 29,
+						  .ips = 10000000 } };
 	cJSON *root;
 
 	(void)state;
@@ -110,7 +132,8 @@ static void json_of_a_run_that_told_nothing(void **state)
 
 static void names_that_contradict_each_other(void **state)
 {
-	static const char *const lines[] = { "stat 0 a 1", "stat 0 a.b 2", "stat 0 c.d 3", "stat 0 c 4", "stat 0 .e 5", "stat 0 f. 6",
+	static const char *const lines[] = { "stat 0 a 1",     "stat 0 a.b 2",	       "stat 0 c.d 3",
+					     "stat 0 c 4",     "stat 0 .e 5",	       "stat 0 f. 6",
 					     "stat 0 guest 7", "stat 0 exits.total 8", NULL };
 	struct run_result result = { .panic = NULL };
 	cJSON *root;
@@ -131,8 +154,14 @@ static void names_that_contradict_each_other(void **state)
 
 static void several_machines_are_in_a_list(void **state)
 {
-	static const char *const lines[] = { "vm 0 start a", "vm 2 start c", "stat 2 exits.total 7", "con 2 VELLUM-RESULT ok",
-					     "vm 2 end 0 powered off", "vm 0 end 64 bad image", "end 64", NULL };
+	static const char *const lines[] = { "vm 0 start a",
+					     "vm 2 start c",
+					     "stat 2 exits.total 7",
+					     "con 2 VELLUM-RESULT ok",
+					     "vm 2 end 0 powered off",
+					     "vm 0 end 64 bad image",
+					     "end 64",
+					     NULL };
 	struct run_result result = { .panic = NULL };
 	cJSON *root;
 
@@ -171,10 +200,19 @@ static cJSON *parsed(const struct run_result *result)
 /* Phases: what the guest told of them, what was counted in them, and their sum. */
 static void phases_are_named_and_added_up(void **state)
 {
-	static const char *const lines[] = { "vellum 1", "vm 0 start a", "stat 0 exits.total 100", "stat 0 instructions.guest 5000",
-		"stat 0 phases.1.exits.total 7", "stat 0 phases.1.instructions.guest 300", "stat 0 phases.1.tables.pages 9",
-		"stat 0 phases.2.exits.total 5", "stat 0 phases.2.instructions.guest 200", "stat 0 phases.2.tables.pages 4",
-		"vm 0 end 0 powered off", "end 0", NULL };
+	static const char *const lines[] = { "vellum 1",
+					     "vm 0 start a",
+					     "stat 0 exits.total 100",
+					     "stat 0 instructions.guest 5000",
+					     "stat 0 phases.1.exits.total 7",
+					     "stat 0 phases.1.instructions.guest 300",
+					     "stat 0 phases.1.tables.pages 9",
+					     "stat 0 phases.2.exits.total 5",
+					     "stat 0 phases.2.instructions.guest 200",
+					     "stat 0 phases.2.tables.pages 4",
+					     "vm 0 end 0 powered off",
+					     "end 0",
+					     NULL };
 	struct run_result result = { .machine = { .ips = 10000000 } };
 	char *shown;
 	cJSON *root;
@@ -196,7 +234,8 @@ static void phases_are_named_and_added_up(void **state)
 	assert_null(cJSON_GetObjectItem(at(root, "phases"), "3"));
 	cJSON_Delete(root);
 	shown = report_of(&result);
-	assert_non_null(strstr(shown, "  first                                       300                0            7\n"));
+	assert_non_null(
+		strstr(shown, "  first                                       300                0            7\n"));
 	free(shown);
 	result_free(&result);
 }
@@ -236,7 +275,8 @@ static void the_table_is_sorted_and_adds_up(void **state)
 	assert_non_null(cpuid);
 	assert_true(io < cpuid);
 	assert_null(strstr(text, "hlt"));               /* none: not a row */
-	assert_non_null(strstr(text, "total                                 1,000   100.0%          100,375       100\n"));
+	assert_non_null(
+		strstr(text, "total                                 1,000   100.0%          100,375       100\n"));
 	assert_non_null(strstr(text, "EPT violations 45"));
 	assert_non_null(strstr(text, "128 of 2M"));
 	assert_non_null(strstr(text, "INVVPID 3, INVEPT 0"));
@@ -260,10 +300,14 @@ static void grouping(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(json_has_the_stable_names), cmocka_unit_test(json_of_a_run_that_told_nothing),
-		cmocka_unit_test(names_that_contradict_each_other), cmocka_unit_test(several_machines_are_in_a_list), cmocka_unit_test(phases_are_named_and_added_up),
+		cmocka_unit_test(json_has_the_stable_names),
+		cmocka_unit_test(json_of_a_run_that_told_nothing),
+		cmocka_unit_test(names_that_contradict_each_other),
+		cmocka_unit_test(several_machines_are_in_a_list),
+		cmocka_unit_test(phases_are_named_and_added_up),
 		cmocka_unit_test(a_native_run_is_counted_by_the_guest),
-		cmocka_unit_test(the_table_is_sorted_and_adds_up), cmocka_unit_test(grouping),
+		cmocka_unit_test(the_table_is_sorted_and_adds_up),
+		cmocka_unit_test(grouping),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

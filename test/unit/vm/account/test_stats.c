@@ -1,4 +1,5 @@
-/* The account of a virtual machine (vm/account/stats.c) and of its phases (vm/account/phases.c): what is counted where, and that it leaves in pieces. */
+/* The account of a virtual machine (vm/account/stats.c) and of its phases (vm/account/phases.c): what is counted where,
+ * and that it leaves in pieces. */
 #include "test/unit/vm/fixture.h"
 
 #include <stdio.h>
@@ -254,8 +255,12 @@ static void one_that_has_not_run(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(exits_and_ticks), cmocka_unit_test(phases), cmocka_unit_test(a_phase_that_the_end_closes),
-		cmocka_unit_test(a_number_that_is_no_phase), cmocka_unit_test(a_long_account), cmocka_unit_test(an_account_without_room),
+		cmocka_unit_test(exits_and_ticks),
+		cmocka_unit_test(phases),
+		cmocka_unit_test(a_phase_that_the_end_closes),
+		cmocka_unit_test(a_number_that_is_no_phase),
+		cmocka_unit_test(a_long_account),
+		cmocka_unit_test(an_account_without_room),
 		cmocka_unit_test(one_that_has_not_run),
 	};
 

@@ -61,8 +61,11 @@ static void test_defaults(void **state)
 static void test_all(void **state)
 {
 	(void)state;
-	good("# two machines\n\n  vm first \t\r\nkernel\tpath with blanks/bzImage  \ninitrd i\nappend console=ttyS0  quiet # not a comment\n"
-	     "mem 6G\ncpus 1\nmmu ept\npages 2m\nvpid off\ntestdev on\nclock guest\n   # indented\nvm Sec-on_d2\nmem 1028K\nclock host\nkernel z\nvpid on\npages 1g\nept-levels 5\n", 2);
+	good("# two machines\n\n  vm first \t\r\nkernel\tpath with blanks/bzImage  \ninitrd i\nappend console=ttyS0  "
+	     "quiet # not a comment\n"
+	     "mem 6G\ncpus 1\nmmu ept\npages 2m\nvpid off\ntestdev on\nclock guest\n   # indented\nvm Sec-on_d2\nmem "
+	     "1028K\nclock host\nkernel z\nvpid on\npages 1g\nept-levels 5\n",
+	     2);
 	assert_string_equal(vms[0].name, "first");
 	assert_string_equal(vms[0].kernel, "path with blanks/bzImage");
 	assert_string_equal(vms[0].initrd, "i");
@@ -90,7 +93,8 @@ static void test_bad_values(void **state)
 	bad("vm a\nmem 1026K\n", "line 2: mem 1026K is not a multiple of 4K");
 	bad("vm a\nmem 513G\n", "line 2: mem 513G is too much: at most 512G are possible");
 	bad("vm a\nmem 17179869184G", "line 2: mem 17179869184G is too much: at most 512G are possible");
-	bad("vm a\nmem 99999999999999999999G", "line 2: mem must be a number with K, M or G, such as 256M, not \"99999999999999999999G\"");
+	bad("vm a\nmem 99999999999999999999G",
+	    "line 2: mem must be a number with K, M or G, such as 256M, not \"99999999999999999999G\"");
 	bad("vm a\nmem 256", "line 2: mem must be a number with K, M or G, such as 256M, not \"256\"");
 	bad("vm a\nmem 256MB", "line 2: mem must be a number with K, M or G, such as 256M, not \"256MB\"");
 	bad("vm a\nmem -1M", "line 2: mem must be a number with K, M or G, such as 256M, not \"-1M\"");
@@ -124,7 +128,8 @@ static void test_bad_structure(void **state)
 	bad("vm 01234567890123456789012345678901", "line 1: a machine's name has 1 to 31 characters, not 32");
 	bad("vm a b", "line 1: a machine's name is made of letters, digits, - and _, not \"a b\"");
 	bad("vm a\x1b", "line 1: a machine's name holds a control character");
-	bad("vm a\nkernel k\nvm b\nkernel k\nvm c\nkernel k\nvm d\nkernel k\nvm e\n", "line 9: there are more than 4 machines");
+	bad("vm a\nkernel k\nvm b\nkernel k\nvm c\nkernel k\nvm d\nkernel k\nvm e\n",
+	    "line 9: there are more than 4 machines");
 	assert_int_equal(parse("vm a\nkernel a\0b", 15, error, sizeof(error)), -1);
 	assert_string_equal(error, "line 2: the value of kernel holds a control character");
 	assert_int_equal(parse("\0\0\0\0", 4, error, sizeof(error)), -1);
@@ -151,22 +156,35 @@ static void test_switching(void **state)
 	assert_int_equal(vms[0].switch_exits, 32);
 	good("vm a\nkernel k\nswitch off", 1);
 	assert_int_equal(vms[0].may_switch, CONFIG_OFF);
+}
+
+static void test_bad_switching(void **state)
+{
+	(void)state;
 	bad("vm a\nkernel k\nrdrand seldom", "line 3: rdrand must be on or off, not \"seldom\"");
 	bad("vm a\nkernel k\nswitch maybe", "line 3: switch must be on or off, not \"maybe\"");
 	bad("vm a\nkernel k\nswitch-every 99us", "line 3: switch-every must be from 100us to 1000000 ms, not 99us");
-	bad("vm a\nkernel k\nswitch-every 99999999999999999999", "line 3: switch-every must be from 100us to 1000000 ms, not 99999999999999999999");
-	bad("vm a\nkernel k\nswitch-every 31exits", "line 3: switch-every must be milliseconds, microseconds or VM exits (at least 32), "
+	bad("vm a\nkernel k\nswitch-every 99999999999999999999",
+	    "line 3: switch-every must be from 100us to 1000000 ms, not 99999999999999999999");
+	bad("vm a\nkernel k\nswitch-every 31exits",
+	    "line 3: switch-every must be milliseconds, microseconds or VM exits (at least 32), "
 	    "such as 20, 500us or 100exits, not \"31exits\"");
-	bad("vm a\nkernel k\nswitch-every 1000000001exits", "line 3: switch-every must be milliseconds, microseconds or VM exits (at least 32), "
+	bad("vm a\nkernel k\nswitch-every 1000000001exits",
+	    "line 3: switch-every must be milliseconds, microseconds or VM exits (at least 32), "
 	    "such as 20, 500us or 100exits, not \"1000000001exits\"");
 	bad("vm a\nkernel k\nswitch-every 5\nswitch-among ept,,brute",
-	    "line 4: switch-among must be mechanisms with commas between them, among ept, shadow, vtlb and brute, such as ept,shadow, not \"ept,,brute\"");
+	    "line 4: switch-among must be mechanisms with commas between them, among ept, shadow, vtlb and brute, such "
+	    "as ept,shadow, not \"ept,,brute\"");
 	bad("vm a\nkernel k\nswitch-every 5\nswitch-among ept,eptshadowvtlbbrute",
-	    "line 4: switch-among must be mechanisms with commas between them, among ept, shadow, vtlb and brute, such as ept,shadow, not \"ept,eptshadowvtlbbrute\"");
-	bad("vm a\nkernel k\nswitch-every 5\nswitch-among ept,ept,ept,ept,ept,ept,ept,ept,ept,ept,ept,ept,ept,ept,ept,ept,ept",
+	    "line 4: switch-among must be mechanisms with commas between them, among ept, shadow, vtlb and brute, such "
+	    "as ept,shadow, not \"ept,eptshadowvtlbbrute\"");
+	bad("vm a\nkernel k\nswitch-every 5\nswitch-among "
+	    "ept,ept,ept,ept,ept,ept,ept,ept,ept,ept,ept,ept,ept,ept,ept,ept,ept",
 	    "line 4: switch-among names 17 mechanisms, at most 16 are possible");
-	bad("vm a\nkernel k\nswitch-among ept", "line 3: machine a has switch-among, but no switch-every that would go through the list");
-	bad("vm a\nkernel k\nswitch off\nswitch-every 5", "line 4: machine a has switch-every, and switch off, which forbids it");
+	bad("vm a\nkernel k\nswitch-among ept",
+	    "line 3: machine a has switch-among, but no switch-every that would go through the list");
+	bad("vm a\nkernel k\nswitch off\nswitch-every 5",
+	    "line 4: machine a has switch-every, and switch off, which forbids it");
 }
 
 /* A name that is longer than any is cut, not written beyond its place. */
@@ -206,12 +224,17 @@ static void test_long_values(void **state)
 
 static void test_mitigations(void **state)
 {
-	static const struct { const char *text; bool chosen; uint32_t set; const char *printed; } values[] = {
-		{ "auto", false, 0, NULL }, { "off", true, 0, "off" }, { "l1d", true, 2, "l1d" }, { "guest,registers", true, 65, "registers,guest" },
+	static const struct { const char *text; bool chosen; uint32_t set; const char *printed;
+	} values[] = {
+		{ "auto", false, 0, NULL },
+		{ "off", true, 0, "off" },
+		{ "l1d", true, 2, "l1d" },
+		{ "guest,registers", true, 65, "registers,guest" },
 		{ "registers,l1d,verw,ibrs,rsb,ibpb,guest", true, 127, "registers,l1d,verw,ibrs,rsb,ibpb,guest" },
 	};
 	static const char *const wrong[] = { "", "on", "l1d,", ",", "l1d,off", "auto,l1d", "l1dd", "L1D" };
-	static const char text[] = "mitigations must be auto, off, or some of registers,l1d,verw,ibrs,rsb,ibpb,guest, not \"";
+	static const char text[] =
+		"mitigations must be auto, off, or some of registers,l1d,verw,ibrs,rsb,ibpb,guest, not \"";
 	char error[200], printed[100];
 	struct vm_config vm;
 
@@ -238,9 +261,18 @@ static void test_mitigations(void **state)
 static void set_all(struct vm_config *vm)
 {
 	static const char *const keys[][2] = {
-		{ "kernel", "/boot/my kernel" }, { "initrd", "/i" }, { "append", "a b" }, { "mem", "64M" }, { "pages", "4k" },
-		{ "mmu", "ept" }, { "vpid", "off" }, { "rdrand", "off" }, { "testdev", "on" }, { "clock", "guest" },
-		{ "ept-levels", "4" }, { "mitigations", "ibpb,registers" },
+		{ "kernel", "/boot/my kernel" },
+		{ "initrd", "/i" },
+		{ "append", "a b" },
+		{ "mem", "64M" },
+		{ "pages", "4k" },
+		{ "mmu", "ept" },
+		{ "vpid", "off" },
+		{ "rdrand", "off" },
+		{ "testdev", "on" },
+		{ "clock", "guest" },
+		{ "ept-levels", "4" },
+		{ "mitigations", "ibpb,registers" },
 	};
 	char error[200];
 
@@ -311,7 +343,8 @@ static void test_mutations(void **state)
 			random ^= random << 17;
 			copy[random % (sizeof(text) - 1)] = (char)(random >> 32);
 		}
-		if (parse(copy, sizeof(text) - 1 - (i % 5 ? 0 : random % sizeof(text) % 60), error, sizeof(error)) > 0) {
+		if (parse(copy, sizeof(text) - 1 - (i % 5 ? 0 : random % sizeof(text) % 60), error, sizeof(error)) >
+		    0) {
 			parsed++;
 			continue;
 		}
@@ -325,10 +358,12 @@ static void test_mutations(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_defaults),      cmocka_unit_test(test_all),	  cmocka_unit_test(test_bad_values),
-		cmocka_unit_test(test_bad_structure), cmocka_unit_test(test_switching),
-		cmocka_unit_test(test_names_of_a_list), cmocka_unit_test(test_long_values), cmocka_unit_test(test_options), cmocka_unit_test(test_mitigations),
-		cmocka_unit_test(test_mutations),
+		cmocka_unit_test(test_defaults),    cmocka_unit_test(test_all),
+		cmocka_unit_test(test_bad_values),  cmocka_unit_test(test_bad_structure),
+		cmocka_unit_test(test_switching), cmocka_unit_test(test_bad_switching),
+		cmocka_unit_test(test_names_of_a_list),
+		cmocka_unit_test(test_long_values), cmocka_unit_test(test_options),
+		cmocka_unit_test(test_mitigations), cmocka_unit_test(test_mutations),
 	};
 	return cmocka_run_group_tests_name("config", tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
-/* The control channel between a guest's exits (vm/control/control.c, dump.c, translate.c): who is asked, what an answer shows, and that
- * nothing changes for whoever runs. The grammar of requests: test_control.c. */
+/* The control channel between a guest's exits (vm/control/control.c, dump.c, translate.c): who is asked, what an answer
+ * shows, and that nothing changes for whoever runs. The grammar of requests: test_control.c. */
 #include "test/unit/vm/fixture.h"
 
 #include <stdio.h>
@@ -287,10 +287,11 @@ static void past_the_guests_rights(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(answers_in_pieces), cmocka_unit_test(two_at_once), cmocka_unit_test(an_answer_without_room),
-		cmocka_unit_test(who_is_asked), cmocka_unit_test(one_that_waits), cmocka_unit_test(registers_on_the_way),
-		cmocka_unit_test(a_resumed_one_that_waits), cmocka_unit_test(memory_by_linear_address), cmocka_unit_test(where_memory_ends),
-		cmocka_unit_test(past_the_guests_rights),
+		cmocka_unit_test(answers_in_pieces),	    cmocka_unit_test(two_at_once),
+		cmocka_unit_test(an_answer_without_room),   cmocka_unit_test(who_is_asked),
+		cmocka_unit_test(one_that_waits),	    cmocka_unit_test(registers_on_the_way),
+		cmocka_unit_test(a_resumed_one_that_waits), cmocka_unit_test(memory_by_linear_address),
+		cmocka_unit_test(where_memory_ends),	    cmocka_unit_test(past_the_guests_rights),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
-/* The control channel's requests and the JSON of its answers, with what arrives on a serial port: requests, halves of them, garbage. */
+/* The control channel's requests and the JSON of its answers, with what arrives on a serial port: requests, halves of
+ * them, garbage. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -67,7 +68,8 @@ static void test_refusals(void **state)
 
 	(void)state;
 	bad("list\n", "list", "no command; there are list, stats, mmu, pause, resume, translate, dump and audit");
-	bad("a lust\n", "a", "there is no command lust; there are list, stats, mmu, pause, resume, translate, dump and audit");
+	bad("a lust\n", "a",
+	    "there is no command lust; there are list, stats, mmu, pause, resume, translate, dump and audit");
 	bad("a list b\n", "a", "it is: list");
 	bad("a stats\n", "a", "it is: stats VM");
 	bad("a dump g gva\n", "a", "it is: dump VM, or dump VM [gva|gpa] ADDRESS [LENGTH]");
@@ -115,11 +117,19 @@ static void check_request(bool ok)
 		assert_in_range(request.length, 1, CONTROL_DUMP_MAX);
 }
 
+static const char *const seeds[] = {
+	"t dump guest gva 0xffffffff81000000 4096\n",
+	"t1 translate 0 18446744073709551615\n",
+	"abc mmu guest next\n",
+	"q list\n",
+	"q audit g\n",
+	"\n\n a b c d e f g h i j\n",
+	"dump dump dump dump dump dump\n",
+};
+
 /* Requests with bytes changed, left out, put in: never more than a sentence, and the next good request works. */
 static void test_garbage(void **state)
 {
-	static const char *const seeds[] = { "t dump guest gva 0xffffffff81000000 4096\n", "t1 translate 0 18446744073709551615\n",
-					     "abc mmu guest next\n", "q list\n", "q audit g\n", "\n\n a b c d e f g h i j\n", "dump dump dump dump dump dump\n" };
 	unsigned requests = 0, sentences = 0;
 
 	(void)state;
@@ -131,7 +141,9 @@ static void test_garbage(void **state)
 		for (unsigned round = 0; round < 3; round++) {
 			for (size_t i = 0; i < length; i++) {
 				unsigned what = random_below(60);
-				uint8_t byte = what == 0 ? (uint8_t)random_below(256) : what == 1 ? ' ' : (uint8_t)seed[i];
+				uint8_t byte = what == 0   ? (uint8_t)random_below(256)
+					       : what == 1 ? ' '
+							   : (uint8_t)seed[i];
 
 				if (what == 2)
 					continue;
@@ -156,7 +168,8 @@ static void test_garbage(void **state)
 
 static void test_json(void **state)
 {
-	char *buf = malloc(200), expected[] = "{\"a\":1,\"b\":\"0xff\",\"c\":[true,\"x\\\"\\\\?\",null],\"d\":\"00ff\",\"e\":{}}";
+	char *buf = malloc(200),
+	     expected[] = "{\"a\":1,\"b\":\"0xff\",\"c\":[true,\"x\\\"\\\\?\",null],\"d\":\"00ff\",\"e\":{}}";
 	const uint8_t bytes[] = { 0, 255 };
 	struct json j;
 

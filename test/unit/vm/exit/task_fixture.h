@@ -1,4 +1,5 @@
-/* test/unit/vm/exit/task_fixture.h - two tasks, and a switch from one to the other, for test_task.c and test_task_segment.c. */
+/* test/unit/vm/exit/task_fixture.h - two tasks, and a switch from one to the other, for test_task.c and
+ * test_task_segment.c. */
 #ifndef VELLUM_TEST_TASK_FIXTURE_H
 #define VELLUM_TEST_TASK_FIXTURE_H
 
@@ -58,14 +59,17 @@ static inline void prepare(void) { prepare_as("shadow"); }
 
 static inline enum bench_at switch_by(unsigned source)
 {
-	return bench_exit(&(struct bench_exit){ .reason = EXIT_TASK_SWITCH, .qualification = QUALIFICATION(source, BENCH_TSS2),
-						.length = 7 });
+	return bench_exit(&(struct bench_exit){
+		.reason = EXIT_TASK_SWITCH, .qualification = QUALIFICATION(source, BENCH_TSS2), .length = 7 });
 }
 
 static inline enum bench_at switch_by_event(uint32_t vectoring, uint32_t error, uint32_t length)
 {
-	return bench_exit(&(struct bench_exit){ .reason = EXIT_TASK_SWITCH, .qualification = QUALIFICATION(HVM_TASK_GATE, BENCH_TSS2),
-						.vectoring = vectoring, .vectoring_error = error, .length = length });
+	return bench_exit(&(struct bench_exit){ .reason = EXIT_TASK_SWITCH,
+						.qualification = QUALIFICATION(HVM_TASK_GATE, BENCH_TSS2),
+						.vectoring = vectoring,
+						.vectoring_error = error,
+						.length = length });
 }
 
 static inline void expect_new_task(int line)

@@ -1,5 +1,5 @@
-/* What the guest's CPUID says (vm/exit/cpuid.c): of the CPU's features those that Vellum makes work, and the few answers that follow the guest's
- * state. The bits are the manual's (SDM, CPUID). */
+/* What the guest's CPUID says (vm/exit/cpuid.c): of the CPU's features those that Vellum makes work, and the few
+ * answers that follow the guest's state. The bits are the manual's (SDM, CPUID). */
 #include "test/unit/vm/fixture.h"
 
 /* A CPU that says yes to everything, but for what the test takes away. */
@@ -26,7 +26,9 @@ static struct cpuid everything(uint32_t leaf, uint32_t subleaf, struct cpuid c)
 	}
 }
 
-static const struct mmu_caps all_paging = { .maxphyaddr = 40, .nx = true, .page_1g = true, .pcid = true, .smep = true, .smap = true, .pku = true };
+static const struct mmu_caps all_paging = {
+	.maxphyaddr = 40, .nx = true, .page_1g = true, .pcid = true, .smep = true, .smap = true, .pku = true
+};
 static struct cpuid_policy p;
 
 static void policy(const struct mmu_caps *caps, uint32_t proc2, uint64_t cr4_fixed1, bool nested, bool random)
@@ -55,7 +57,8 @@ static void begin(struct cpuid (*cpu)(uint32_t leaf, uint32_t subleaf, struct cp
 /* What nothing here makes work is not offered, whatever the CPU says. */
 static void features_that_are_hidden(void **state)
 {
-	static const uint8_t l1c[] = { 2, 3, 4, 5, 6, 7, 8, 10, 11, 14, 15, 16, 18, 27 }, l1d[] = { 10, 18, 20, 21, 22, 28, 29, 30, 31 };
+	static const uint8_t l1c[] = { 2, 3, 4, 5, 6, 7, 8, 10, 11, 14, 15, 16, 18, 27 },
+			     l1d[] = { 10, 18, 20, 21, 22, 28, 29, 30, 31 };
 	static const uint8_t l7b[] = { 2, 4, 11, 12, 14, 15, 25, 26, 27 }, l7c[] = { 4, 5, 7, 13, 16, 22, 24, 29, 30 };
 	static const uint8_t e1c[] = { 2, 3, 6, 11, 15, 16, 29 }, e1d[] = { 18, 31 };
 
@@ -95,7 +98,8 @@ static void features_of_paging(void **state)
 	ON(answer(1, 0).ecx, 17);
 	ON(answer(7, 0).ebx, 10);
 	ON(answer(7, 0).ecx, 3);
-	assert_int_equal(p.cr4_offered & (CR4_PCIDE | CR4_PKE | CR4_SMEP | CR4_SMAP), CR4_PCIDE | CR4_PKE | CR4_SMEP | CR4_SMAP);
+	assert_int_equal(p.cr4_offered & (CR4_PCIDE | CR4_PKE | CR4_SMEP | CR4_SMAP),
+			 CR4_PCIDE | CR4_PKE | CR4_SMEP | CR4_SMAP);
 	assert_true(p.xcr0_offered & BIT(9));
 	policy(&all_paging, UINT32_MAX, UINT64_MAX, false, true);
 	OFF(answer(1, 0).ecx, 17);
@@ -227,7 +231,8 @@ static struct cpuid old(uint32_t leaf, uint32_t subleaf, struct cpuid c)
 {
 	if (leaf == 0)
 		c.eax = 6;
-	return leaf == 7 || leaf == 0xd ? (struct cpuid){ UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX } : everything(leaf, subleaf, c);
+	return leaf == 7 || leaf == 0xd ? (struct cpuid){ UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX }
+					: everything(leaf, subleaf, c);
 }
 
 /* Leaves that the CPU has not are answered by its highest one, which says something else. */
@@ -246,8 +251,13 @@ static void leaves_that_are_not_there(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(features_that_are_hidden), cmocka_unit_test(features_of_paging), cmocka_unit_test(random_numbers),
-		cmocka_unit_test(states), cmocka_unit_test(mirrors), cmocka_unit_test(the_ends), cmocka_unit_test(leaves_that_are_not_there),
+		cmocka_unit_test(features_that_are_hidden),
+		cmocka_unit_test(features_of_paging),
+		cmocka_unit_test(random_numbers),
+		cmocka_unit_test(states),
+		cmocka_unit_test(mirrors),
+		cmocka_unit_test(the_ends),
+		cmocka_unit_test(leaves_that_are_not_there),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* MOV to and from control registers, CLTS, LMSW, XSETBV, INVLPG (vm/exit/cr.c). SDM, the instructions' own pages, and "Control
- * Registers". */
+/* MOV to and from control registers, CLTS, LMSW, XSETBV, INVLPG (vm/exit/cr.c). SDM, the instructions' own pages, and
+ * "Control Registers". */
 #include "test/unit/vm/fixture.h"
 
 #define LONG_CR0 (CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_PE)
@@ -19,7 +19,8 @@ static void at_mode(const char *mmu, enum bench_mode mode)
 
 static enum bench_at access(uint32_t qualification)
 {
-	return bench_exit(&(struct bench_exit){ .reason = EXIT_CR_ACCESS, .qualification = qualification, .length = 3 });
+	return bench_exit(
+		&(struct bench_exit){ .reason = EXIT_CR_ACCESS, .qualification = qualification, .length = 3 });
 }
 
 static enum bench_at mov_to(unsigned n, uint64_t value)
@@ -164,7 +165,8 @@ static void cr3_under_pae(void **state)
 	}
 }
 
-/* Under EPT the CPU reads the PDPT; where it meets no memory there is a violation of the access by MOV to CR3 (bit 7 clear). */
+/* Under EPT the CPU reads the PDPT; where it meets no memory there is a violation of the access by MOV to CR3 (bit 7
+ * clear). */
 static void cr3_under_pae_and_ept(void **state)
 {
 	(void)state;
@@ -268,7 +270,8 @@ static void xcr0(void **state)
 /* SDM, INVLPG: nothing happens where the address is not canonical. */
 static void invlpg(void **state)
 {
-	static const uint64_t addresses[] = { 0, BENCH_DATA, 0x800000000000, 0xffff7fffffffffff, ~0ull, 0x123456789abcdef0 };
+	static const uint64_t addresses[] = { 0,     BENCH_DATA,	0x800000000000, 0xffff7fffffffffff,
+					      ~0ull, 0x123456789abcdef0 };
 
 	(void)state;
 	for (unsigned m = 0; m < ARRAY_SIZE(mechanisms); m++) {
@@ -286,10 +289,18 @@ static void invlpg(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(cr0), cmocka_unit_test(operands), cmocka_unit_test(clts_and_lmsw),
-		cmocka_unit_test(real_mode_where_it_cannot_be), cmocka_unit_test(cr4), cmocka_unit_test(cr3_of_64_bits),
-		cmocka_unit_test(cr3_under_pae), cmocka_unit_test(cr3_under_pae_and_ept), cmocka_unit_test(cr8),
-		cmocka_unit_test(long_mode_on_and_off), cmocka_unit_test(what_long_mode_demands), cmocka_unit_test(xcr0),
+		cmocka_unit_test(cr0),
+		cmocka_unit_test(operands),
+		cmocka_unit_test(clts_and_lmsw),
+		cmocka_unit_test(real_mode_where_it_cannot_be),
+		cmocka_unit_test(cr4),
+		cmocka_unit_test(cr3_of_64_bits),
+		cmocka_unit_test(cr3_under_pae),
+		cmocka_unit_test(cr3_under_pae_and_ept),
+		cmocka_unit_test(cr8),
+		cmocka_unit_test(long_mode_on_and_off),
+		cmocka_unit_test(what_long_mode_demands),
+		cmocka_unit_test(xcr0),
 		cmocka_unit_test(invlpg),
 	};
 

@@ -1,4 +1,5 @@
-/* What becomes of instructions that are emulated (vm/exit/emulation.c): bounds, breakpoints, the FPU, and what is not known. */
+/* What becomes of instructions that are emulated (vm/exit/emulation.c): bounds, breakpoints, the FPU, and what is not
+ * known. */
 #include "test/unit/vm/fixture.h"
 
 #define ABSENT 0x30000000u /* no memory, no device */
@@ -17,7 +18,8 @@ static void at_mode(enum bench_mode mode, unsigned cpl)
 
 static enum bench_at violation(uint64_t qualification, uint64_t gpa)
 {
-	return bench_exit(&(struct bench_exit){ .reason = EXIT_EPT_VIOLATION, .qualification = qualification, .gpa = gpa, .gva = gpa });
+	return bench_exit(&(struct bench_exit){
+		.reason = EXIT_EPT_VIOLATION, .qualification = qualification, .gpa = gpa, .gva = gpa });
 }
 
 static void code(const char *bytes, size_t n)
@@ -156,7 +158,9 @@ static void segments_that_are_numbers(void **state)
 		else
 			vmcs_put(VMCS_GUEST_ES_BASE + 2 * SEG_DS, ABSENT - 0x9000);
 		bench_poke(0x8000, "\x8e\x06\x00\x90", 4); /* mov es, [0x9000]: all ones */
-		STEP(bench_exit(&(struct bench_exit){ .reason = EXIT_EPT_VIOLATION, .qualification = READ | GVA_KNOWN, .gpa = ABSENT,
+		STEP(bench_exit(&(struct bench_exit){ .reason = EXIT_EPT_VIOLATION,
+						      .qualification = READ | GVA_KNOWN,
+						      .gpa = ABSENT,
 						      .gva = n ? 0x9000 : ABSENT }));
 		EXPECT_NOTHING();
 		assert_int_equal(bench.entry.rip, 0x8004);
@@ -247,10 +251,16 @@ static void fpu_and_system_instructions(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_repeated_instruction_is_bounded), cmocka_unit_test(a_repeated_instruction_is_stepped),
-		cmocka_unit_test(watched_data), cmocka_unit_test(data_that_is_not_watched), cmocka_unit_test(modes), cmocka_unit_test(segments_that_are_numbers),
-		cmocka_unit_test(two_operands), cmocka_unit_test(a_wide_access_to_a_device),
-		cmocka_unit_test(what_is_not_known), cmocka_unit_test(fpu_and_system_instructions),
+		cmocka_unit_test(a_repeated_instruction_is_bounded),
+		cmocka_unit_test(a_repeated_instruction_is_stepped),
+		cmocka_unit_test(watched_data),
+		cmocka_unit_test(data_that_is_not_watched),
+		cmocka_unit_test(modes),
+		cmocka_unit_test(segments_that_are_numbers),
+		cmocka_unit_test(two_operands),
+		cmocka_unit_test(a_wide_access_to_a_device),
+		cmocka_unit_test(what_is_not_known),
+		cmocka_unit_test(fpu_and_system_instructions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

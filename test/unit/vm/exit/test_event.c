@@ -1,5 +1,6 @@
-/* What is injected: exceptions, two at once, NMIs, interrupts, and the windows that are asked for (vm/exit/event.c). The values are
- * those of the SDM, "Interrupt 8 - Double Fault Exception", "Event Injection" and "Checks on Guest Non-Register State". */
+/* What is injected: exceptions, two at once, NMIs, interrupts, and the windows that are asked for (vm/exit/event.c).
+ * The values are those of the SDM, "Interrupt 8 - Double Fault Exception", "Event Injection" and "Checks on Guest
+ * Non-Register State". */
 #include "test/unit/vm/fixture.h"
 
 
@@ -23,8 +24,13 @@ static void lapic_on(void)
 /* A page fault while an event is being delivered. */
 static enum bench_at fault_during(uint32_t vectoring, uint32_t error, uint32_t length)
 {
-	return bench_exit(&(struct bench_exit){ .reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION_ERROR(14), .error = 2,
-						.qualification = UNMAPPED, .vectoring = vectoring, .vectoring_error = error, .length = length });
+	return bench_exit(&(struct bench_exit){ .reason = EXIT_EXCEPTION_OR_NMI,
+						.info = EXCEPTION_ERROR(14),
+						.error = 2,
+						.qualification = UNMAPPED,
+						.vectoring = vectoring,
+						.vectoring_error = error,
+						.length = length });
 }
 
 /* ---- two exceptions at once ---- */
@@ -82,7 +88,8 @@ static void a_fault_after_a_software_event(void **state)
 	}
 }
 
-/* The interrupt was acknowledged, and is lost with its delivery: else a guest that cannot take it would fault for ever. */
+/* The interrupt was acknowledged, and is lost with its delivery: else a guest that cannot take it would fault for
+ * ever. */
 static void a_fault_after_an_interrupt(void **state)
 {
 	static const uint32_t vectors[] = { 0x41, 0x08, 0x00, 0xff };
@@ -299,7 +306,8 @@ static void a_requeued_event_comes_first(void **state)
 	bench.v->nmi_pending = true;
 	vcpu_request(bench.v, REQUEST_EVENT);
 	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
-	EXIT(.reason = EXIT_EXTERNAL_INTERRUPT, .info = INFO(EVENT_TYPE_EXTERNAL, 0xf1), .vectoring = EXCEPTION_ERROR(13));
+	EXIT(.reason = EXIT_EXTERNAL_INTERRUPT, .info = INFO(EVENT_TYPE_EXTERNAL, 0xf1),
+	     .vectoring = EXCEPTION_ERROR(13));
 	EXPECT_GP();
 	assert_true(bench.entry.proc & PROC_NMI_WINDOW);
 	assert_true(bench.entry.proc & PROC_INTERRUPT_WINDOW);

@@ -1,4 +1,5 @@
-/* Exceptions that exit although they are the guest's own: #DB, #AC, #MC (vm/exit/exception.c). They arrive as without it. */
+/* Exceptions that exit although they are the guest's own: #DB, #AC, #MC (vm/exit/exception.c). They arrive as without
+ * it. */
 #include "test/unit/vm/fixture.h"
 
 
@@ -10,7 +11,8 @@ static void at_mode(enum bench_mode mode)
 
 static void exception(uint32_t info, uint32_t error, uint64_t qualification, uint32_t length)
 {
-	EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = info, .error = error, .qualification = qualification, .length = length);
+	EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = info, .error = error, .qualification = qualification,
+	     .length = length);
 }
 
 static void they_are_intercepted(void **state)
@@ -20,7 +22,8 @@ static void they_are_intercepted(void **state)
 	(void)state;
 	for (unsigned m = 0; m < ARRAY_SIZE(mechanisms); m++) {
 		start_as(BENCH_HASWELL, mechanisms[m]);
-		assert_int_equal(vmcs_get(VMCS_EXCEPTION_BITMAP) & (BIT(1) | BIT(17) | BIT(18)), BIT(1) | BIT(17) | BIT(18));
+		assert_int_equal(vmcs_get(VMCS_EXCEPTION_BITMAP) & (BIT(1) | BIT(17) | BIT(18)),
+				 BIT(1) | BIT(17) | BIT(18));
 		/* Their error codes have no mask; those of page faults do where the mechanism wants a part of them. */
 		finish();
 	}
@@ -101,11 +104,13 @@ static void an_alignment_check(void **state)
 	EXPECT_EVENT(EXCEPTION_ERROR(17), 0);
 	assert_true(bench.entry.rflags & BIT(16));
 	/* On the way to another exception: benign, so that it comes instead. */
-	EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION_ERROR(17), .vectoring = EXCEPTION_ERROR(13), .vectoring_error = 8);
+	EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION_ERROR(17), .vectoring = EXCEPTION_ERROR(13),
+	     .vectoring_error = 8);
 	EXPECT_EVENT(EXCEPTION_ERROR(17), 0);
 	/* On the way to an interrupt, which is lost, and to an NMI, which blocks the next. */
 	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
-	EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION_ERROR(17), .vectoring = INFO(EVENT_TYPE_EXTERNAL, 0x77));
+	EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION_ERROR(17),
+	     .vectoring = INFO(EVENT_TYPE_EXTERNAL, 0x77));
 	EXPECT_EVENT(EXCEPTION_ERROR(17), 0);
 	assert_false(bench.entry.proc & PROC_INTERRUPT_WINDOW);
 	EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION_ERROR(17), .vectoring = INFO(EVENT_TYPE_NMI, 2));
@@ -126,13 +131,15 @@ static void a_machine_check(void **state)
 {
 	(void)state;
 	at_mode(BENCH_LONG64);
-	EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION(18), .vectoring = EXCEPTION_ERROR(14), .vectoring_error = 2);
+	EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION(18), .vectoring = EXCEPTION_ERROR(14),
+	     .vectoring_error = 2);
 	/* The guest's own event is delivered; of the machine check it is told nothing. */
 	EXPECT_EVENT(EXCEPTION_ERROR(14), 2);
 	STEP(bench_exit_simple(EXIT_MACHINE_CHECK | (uint32_t)EXIT_REASON_ENTRY_FAILED, 0));
 	EXPECT_NOTHING();
 	bench.machine_check_fatal = true;
-	EXPECT_END(bench_exit(&(struct bench_exit){ .reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION(18) }), "machine check");
+	EXPECT_END(bench_exit(&(struct bench_exit){ .reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION(18) }),
+		   "machine check");
 	bench_delete();
 	start();
 	bench.machine_check_fatal = true;
@@ -144,17 +151,23 @@ static void what_nobody_asked_for(void **state)
 {
 	(void)state;
 	start();
-	EXPECT_END(bench_exit(&(struct bench_exit){ .reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION(6) }), "exception 6 exited");
+	EXPECT_END(bench_exit(&(struct bench_exit){ .reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION(6) }),
+		   "exception 6 exited");
 	bench_delete();
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(they_are_intercepted), cmocka_unit_test(a_breakpoint), cmocka_unit_test(a_debug_register_that_is_protected),
+		cmocka_unit_test(they_are_intercepted),
+		cmocka_unit_test(a_breakpoint),
+		cmocka_unit_test(a_debug_register_that_is_protected),
 		cmocka_unit_test(a_breakpoint_while_they_are_protected),
-		cmocka_unit_test(int1), cmocka_unit_test(a_trap_while_sti_or_mov_ss_blocks), cmocka_unit_test(an_alignment_check),
-		cmocka_unit_test(a_machine_check), cmocka_unit_test(what_nobody_asked_for),
+		cmocka_unit_test(int1),
+		cmocka_unit_test(a_trap_while_sti_or_mov_ss_blocks),
+		cmocka_unit_test(an_alignment_check),
+		cmocka_unit_test(a_machine_check),
+		cmocka_unit_test(what_nobody_asked_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* The exit handlers of vm/exit/dispatch.c: instructions that are skipped, HLT, hypercalls, exits that nobody asked for, and what was being
- * delivered when the guest was left. The values are the manual's. */
+/* The exit handlers of vm/exit/dispatch.c: instructions that are skipped, HLT, hypercalls, exits that nobody asked for,
+ * and what was being delivered when the guest was left. The values are the manual's. */
 #include "test/unit/vm/fixture.h"
 
 #include "vm/vm.h"
@@ -85,8 +85,8 @@ static void skip_under_single_step(void **state)
 	finish();
 }
 
-/* The guest is left before the instruction for which MOV SS holds the trap back: the CPU has saved it (SDM, "Saving Non-Register
- * State"), and an entry needs it ("Checks on Guest Non-Register State"). */
+/* The guest is left before the instruction for which MOV SS holds the trap back: the CPU has saved it (SDM, "Saving
+ * Non-Register State"), and an entry needs it ("Checks on Guest Non-Register State"). */
 static void a_trap_that_mov_ss_holds_back(void **state)
 {
 	(void)state;
@@ -186,10 +186,9 @@ static void vmcall(void **state)
 
 static void instructions_that_do_not_exist(void **state)
 {
-	static const uint32_t reasons[] = { EXIT_GETSEC, EXIT_VMCLEAR, EXIT_VMLAUNCH, EXIT_VMPTRLD, EXIT_VMPTRST, EXIT_VMREAD,
-					    EXIT_VMRESUME,
-					    EXIT_VMWRITE, EXIT_VMXOFF, EXIT_VMXON, EXIT_INVEPT, EXIT_INVVPID, EXIT_VMFUNC, EXIT_MONITOR,
-					    EXIT_MWAIT };
+	static const uint32_t reasons[] = { EXIT_GETSEC, EXIT_VMCLEAR,	EXIT_VMLAUNCH, EXIT_VMPTRLD, EXIT_VMPTRST,
+					    EXIT_VMREAD, EXIT_VMRESUME, EXIT_VMWRITE,  EXIT_VMXOFF,  EXIT_VMXON,
+					    EXIT_INVEPT, EXIT_INVVPID,	EXIT_VMFUNC,   EXIT_MONITOR, EXIT_MWAIT };
 
 	(void)state;
 	at_mode(BENCH_HASWELL, "ept", BENCH_LONG64, 3);
@@ -234,7 +233,8 @@ static void exits_that_end_it(void **state)
 {
 	(void)state;
 	ends(EXIT_TRIPLE_FAULT, "triple fault", VM_STATUS_TRIPLE_FAULT);
-	ends(EXIT_INVALID_GUEST_STATE | (uint32_t)EXIT_REASON_ENTRY_FAILED, "refused the guest's state", VM_STATUS_STOPPED);
+	ends(EXIT_INVALID_GUEST_STATE | (uint32_t)EXIT_REASON_ENTRY_FAILED, "refused the guest's state",
+	     VM_STATUS_STOPPED);
 	ends(EXIT_MSR_LOADING | (uint32_t)EXIT_REASON_ENTRY_FAILED, "refused the guest's state", VM_STATUS_STOPPED);
 	/* Of CPUs newer than the table, whose controls are off. */
 	ends(66, "reason 66", VM_STATUS_STOPPED);
@@ -248,7 +248,8 @@ static void exits_that_end_it(void **state)
 
 /* ---- exits while an event is delivered ---- */
 
-static void requeued(uint32_t vectoring, uint32_t error, uint32_t length, uint64_t blocking_before, uint64_t blocking_after)
+static void requeued(uint32_t vectoring, uint32_t error, uint32_t length, uint64_t blocking_before,
+		     uint64_t blocking_after)
 {
 	bool rf = (vectoring & EVENT_TYPE) == EVENT_TYPE_HARDWARE_EXCEPTION && (vectoring & EVENT_VECTOR) != 1;
 
@@ -257,8 +258,8 @@ static void requeued(uint32_t vectoring, uint32_t error, uint32_t length, uint64
 	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF | RFLAGS_RF);
 	vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, blocking_before);
 	/* Bit 12 of the vectoring information is undefined. */
-	EXIT(.reason = EXIT_EXTERNAL_INTERRUPT, .info = INFO(EVENT_TYPE_EXTERNAL, 0xf1), .vectoring = vectoring | (uint32_t)BIT(12),
-	     .vectoring_error = error, .length = length);
+	EXIT(.reason = EXIT_EXTERNAL_INTERRUPT, .info = INFO(EVENT_TYPE_EXTERNAL, 0xf1),
+	     .vectoring = vectoring | (uint32_t)BIT(12), .vectoring_error = error, .length = length);
 	EXPECT_EVENT(vectoring, error);
 	if (length)
 		assert_int_equal(bench.entry.length, length);

@@ -192,7 +192,8 @@ static void cpuid_of(uint64_t leaf, uint64_t subleaf)
 	*bench_gpr(GPR_RCX) = subleaf;
 	STEP(bench_exit_simple(EXIT_CPUID, 2));
 	EXPECT_NOTHING();
-	assert_int_equal(*bench_gpr(GPR_RAX) >> 32 | *bench_gpr(GPR_RBX) >> 32 | *bench_gpr(GPR_RCX) >> 32 | *bench_gpr(GPR_RDX) >> 32,
+	assert_int_equal(*bench_gpr(GPR_RAX) >> 32 | *bench_gpr(GPR_RBX) >> 32 | *bench_gpr(GPR_RCX) >> 32 |
+				 *bench_gpr(GPR_RDX) >> 32,
 			 0);
 }
 
@@ -247,9 +248,15 @@ static void cpuid_mirrors(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(sizes), cmocka_unit_test(ports_without_a_device), cmocka_unit_test(the_console), cmocka_unit_test(strings),
-		cmocka_unit_test(a_repeated_instruction_under_single_step), cmocka_unit_test(watched_ports), cmocka_unit_test(ports_that_end_it),
-		cmocka_unit_test(cpuid_leaves), cmocka_unit_test(cpuid_mirrors),
+		cmocka_unit_test(sizes),
+		cmocka_unit_test(ports_without_a_device),
+		cmocka_unit_test(the_console),
+		cmocka_unit_test(strings),
+		cmocka_unit_test(a_repeated_instruction_under_single_step),
+		cmocka_unit_test(watched_ports),
+		cmocka_unit_test(ports_that_end_it),
+		cmocka_unit_test(cpuid_leaves),
+		cmocka_unit_test(cpuid_mirrors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,13 +24,14 @@ static void at_mode(const char *mmu, enum bench_mode mode, unsigned cpl)
 
 static enum bench_at violation(uint64_t qualification, uint64_t gpa)
 {
-	return bench_exit(&(struct bench_exit){ .reason = EXIT_EPT_VIOLATION, .qualification = qualification, .gpa = gpa, .gva = gpa });
+	return bench_exit(&(struct bench_exit){
+		.reason = EXIT_EPT_VIOLATION, .qualification = qualification, .gpa = gpa, .gva = gpa });
 }
 
 static enum bench_at page_fault(uint32_t error, uint64_t gva)
 {
-	return bench_exit(&(struct bench_exit){ .reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION_ERROR(14), .error = error,
-						.qualification = gva });
+	return bench_exit(&(struct bench_exit){
+		.reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION_ERROR(14), .error = error, .qualification = gva });
 }
 
 static void code(const char *bytes, size_t n)
@@ -230,8 +231,8 @@ static void delivery_that_needs_memory(void **state)
 {
 	(void)state;
 	at_mode("ept", BENCH_LONG64, 0);
-	EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = WRITE | GVA_KNOWN, .gpa = BENCH_STACK - 8, .gva = BENCH_STACK - 8,
-	     .vectoring = INFO(EVENT_TYPE_SOFTWARE_INTERRUPT, 0x80), .length = 2);
+	EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = WRITE | GVA_KNOWN, .gpa = BENCH_STACK - 8,
+	     .gva = BENCH_STACK - 8, .vectoring = INFO(EVENT_TYPE_SOFTWARE_INTERRUPT, 0x80), .length = 2);
 	EXPECT_EVENT(INFO(EVENT_TYPE_SOFTWARE_INTERRUPT, 0x80), 0);
 	assert_int_equal(bench.entry.length, 2);
 	finish();
@@ -240,7 +241,8 @@ static void delivery_that_needs_memory(void **state)
 /* A gate for #UD, to code at BENCH_CODE. */
 static void with_a_gate(void)
 {
-	uint64_t gate = (BENCH_CODE & 0xffff) | (uint64_t)BENCH_CODE0 << 16 | 0x8e0000000000 | (uint64_t)(BENCH_CODE >> 16) << 48;
+	uint64_t gate = (BENCH_CODE & 0xffff) | (uint64_t)BENCH_CODE0 << 16 | 0x8e0000000000 |
+			(uint64_t)(BENCH_CODE >> 16) << 48;
 
 	bench_poke(BENCH_DATA + 0x800 + 6 * 8, &gate, 8);
 	vmcs_put(VMCS_GUEST_IDTR_BASE, BENCH_DATA + 0x800);
@@ -272,7 +274,8 @@ static void delivery_to_a_device(void **state)
 	finish();
 }
 
-/* SDM, "Information for VM Exits Due to EPT Violations": an IRET that faults has unblocked NMIs; it is executed again. */
+/* SDM, "Information for VM Exits Due to EPT Violations": an IRET that faults has unblocked NMIs; it is executed
+ * again. */
 static void nmi_blocking_by_iret(void **state)
 {
 	(void)state;
@@ -281,26 +284,28 @@ static void nmi_blocking_by_iret(void **state)
 	assert_int_equal(bench.entry.interruptibility, BLOCKING_NMI);
 	vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, 0);
 	/* Not where an event was being delivered: the bit means nothing then. */
-	EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = READ | GVA_KNOWN | NMI_UNBLOCKED, .gpa = BENCH_STACK, .gva = BENCH_STACK,
-	     .vectoring = EXCEPTION(6));
+	EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = READ | GVA_KNOWN | NMI_UNBLOCKED, .gpa = BENCH_STACK,
+	     .gva = BENCH_STACK, .vectoring = EXCEPTION(6));
 	assert_int_equal(bench.entry.interruptibility, 0);
 	finish();
 	for (unsigned m = 0; m < ARRAY_SIZE(shadows); m++) {
 		at_mode(shadows[m], BENCH_PAGED32, 0);
-		EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION_ERROR(14) | (uint32_t)EVENT_NMI_UNBLOCKED, .qualification = BENCH_STACK);
+		EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION_ERROR(14) | (uint32_t)EVENT_NMI_UNBLOCKED,
+		     .qualification = BENCH_STACK);
 		EXPECT_NOTHING();
 		assert_int_equal(bench.entry.interruptibility, BLOCKING_NMI);
 		vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, 0);
 		/* The guest's own fault: its handler runs with NMIs as IRET left them. */
-		EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION_ERROR(14) | (uint32_t)EVENT_NMI_UNBLOCKED, .qualification = 0x800000);
+		EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION_ERROR(14) | (uint32_t)EVENT_NMI_UNBLOCKED,
+		     .qualification = 0x800000);
 		EXPECT_EVENT(EXCEPTION_ERROR(14), 0);
 		assert_int_equal(bench.entry.interruptibility, 0);
 		finish();
 	}
 }
 
-/* Delivery of an event whose stack is in a page table that is write-protected: the frame is written as the guest's writes to
- * tables are. */
+/* Delivery of an event whose stack is in a page table that is write-protected: the frame is written as the guest's
+ * writes to tables are. */
 static void delivery_onto_a_page_table(void **state)
 {
 	uint32_t frame[3];
@@ -311,8 +316,8 @@ static void delivery_onto_a_page_table(void **state)
 		with_a_gate();
 		STEP(page_fault(0, BENCH_DATA)); /* its tables are shadowed from here on */
 		vmcs_put(VMCS_GUEST_RSP, BENCH_TABLES + 0x2000);
-		EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION_ERROR(14), .error = 3, .qualification = BENCH_TABLES + 0x1ffc,
-		     .vectoring = EXCEPTION(6));
+		EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION_ERROR(14), .error = 3,
+		     .qualification = BENCH_TABLES + 0x1ffc, .vectoring = EXCEPTION(6));
 		if (bench.entry.event == 0) {
 			bench_peek(BENCH_TABLES + 0x2000 - sizeof(frame), frame, sizeof(frame));
 			assert_int_equal(frame[0], 0x1234);
@@ -344,12 +349,20 @@ static void invalidations_that_fail(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(memory_is_mapped), cmocka_unit_test(the_guests_own_protection), cmocka_unit_test(device_memory_is_emulated),
-		cmocka_unit_test(absent_memory_reads_as_ones), cmocka_unit_test(code_where_no_memory_is),
-		cmocka_unit_test(read_only_device_page), cmocka_unit_test(single_step_of_an_emulated_instruction),
-		cmocka_unit_test(an_emulated_mov_ss), cmocka_unit_test(rip_wraps_after_an_emulated_instruction),
-		cmocka_unit_test(delivery_that_needs_memory), cmocka_unit_test(delivery_to_a_device), cmocka_unit_test(nmi_blocking_by_iret),
-		cmocka_unit_test(delivery_onto_a_page_table), cmocka_unit_test(invalidations_that_fail),
+		cmocka_unit_test(memory_is_mapped),
+		cmocka_unit_test(the_guests_own_protection),
+		cmocka_unit_test(device_memory_is_emulated),
+		cmocka_unit_test(absent_memory_reads_as_ones),
+		cmocka_unit_test(code_where_no_memory_is),
+		cmocka_unit_test(read_only_device_page),
+		cmocka_unit_test(single_step_of_an_emulated_instruction),
+		cmocka_unit_test(an_emulated_mov_ss),
+		cmocka_unit_test(rip_wraps_after_an_emulated_instruction),
+		cmocka_unit_test(delivery_that_needs_memory),
+		cmocka_unit_test(delivery_to_a_device),
+		cmocka_unit_test(nmi_blocking_by_iret),
+		cmocka_unit_test(delivery_onto_a_page_table),
+		cmocka_unit_test(invalidations_that_fail),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

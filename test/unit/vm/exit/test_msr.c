@@ -42,9 +42,21 @@ static uint64_t reads(uint32_t msr, int line)
 
 static void registers_that_are_not_there(void **state)
 {
-	static const uint32_t msrs[] = { 0x2, 0x3a, 0xe7, 0x186, 0x345, 0x38f, 0x480, 0x48f, 0x570, 0x6a0, 0xc0000084 + 0x1000,
+	static const uint32_t msrs[] = { 0x2,
+					 0x3a,
+					 0xe7,
+					 0x186,
+					 0x345,
+					 0x38f,
+					 0x480,
+					 0x48f,
+					 0x570,
+					 0x6a0,
+					 0xc0000084 + 0x1000,
 					 0xc0010015,
-					 0x40000000, 0xffffffff, MSR_MTRR_PHYSBASE0 + 16 };
+					 0x40000000,
+					 0xffffffff,
+					 MSR_MTRR_PHYSBASE0 + 16 };
 
 	(void)state;
 	in_long_mode();
@@ -232,9 +244,16 @@ static void misc_enable(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(registers_that_are_not_there), cmocka_unit_test(operands), cmocka_unit_test(efer),
-		cmocka_unit_test(efer_where_areas_switch_it), cmocka_unit_test(pat), cmocka_unit_test(mtrrs), cmocka_unit_test(tsc),
-		cmocka_unit_test(machine_registers), cmocka_unit_test(apic), cmocka_unit_test(misc_enable),
+		cmocka_unit_test(registers_that_are_not_there),
+		cmocka_unit_test(operands),
+		cmocka_unit_test(efer),
+		cmocka_unit_test(efer_where_areas_switch_it),
+		cmocka_unit_test(pat),
+		cmocka_unit_test(mtrrs),
+		cmocka_unit_test(tsc),
+		cmocka_unit_test(machine_registers),
+		cmocka_unit_test(apic),
+		cmocka_unit_test(misc_enable),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
-/* Hardware task switches (vm/exit/task_switch.c). SDM, "Task Switching"; the state that they leave passes the checks at VM entry. */
+/* Hardware task switches (vm/exit/task_switch.c). SDM, "Task Switching"; the state that they leave passes the checks at
+ * VM entry. */
 #include "test/unit/vm/exit/task_fixture.h"
 
 static void jump(void **state)
@@ -175,7 +176,8 @@ static void set_page(uint32_t at, uint32_t flags)
 	bench_poke(BENCH_TABLES + 0x1000 + (at >> 12) * 4, &(uint32_t){ (at & ~0xfffu) | flags }, 4);
 }
 
-/* The new TSS where it is read-only: a page fault where it would be linked to the old one, none where it is only read. */
+/* The new TSS where it is read-only: a page fault where it would be linked to the old one, none where it is only
+ * read. */
 static void a_new_tss_that_is_read_only(void **state)
 {
 	uint8_t tss[104];
@@ -249,8 +251,8 @@ static void a_busy_descriptor_that_is_read_only(void **state)
 	vmcs_put(VMCS_GUEST_GDTR_LIMIT, 0x1fff);
 	put64(BENCH_GDT + 0x1000, raw);
 	set_page(BENCH_GDT + 0x1000, 0x25);
-	STEP(bench_exit(&(struct bench_exit){ .reason = EXIT_TASK_SWITCH, .qualification = QUALIFICATION(HVM_TASK_IRET, 0x1000),
-					      .length = 7 }));
+	STEP(bench_exit(&(struct bench_exit){
+		.reason = EXIT_TASK_SWITCH, .qualification = QUALIFICATION(HVM_TASK_IRET, 0x1000), .length = 7 }));
 	EXPECT_EVENT(0, 0);
 	assert_int_equal(vmcs_get(VMCS_GUEST_TR_SELECTOR), 0x1000);
 	finish();

@@ -1,5 +1,5 @@
-/* The segment registers of a task that has been switched to (vm/exit/task_segment.c), and the error code on its stack: what is wrong with them is
- * an exception of the new task. */
+/* The segment registers of a task that has been switched to (vm/exit/task_segment.c), and the error code on its stack:
+ * what is wrong with them is an exception of the new task. */
 #include "test/unit/vm/exit/task_fixture.h"
 
 /* ---- what is wrong with its segments is an exception of the new task ---- */

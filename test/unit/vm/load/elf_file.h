@@ -32,8 +32,8 @@ static inline void put_elf64(uint8_t *file, uint64_t entry, uint16_t segments)
 	put16(file + 56, segments);
 }
 
-static inline void put_segment32(uint8_t *file, unsigned n, uint32_t offset, uint32_t vaddr, uint32_t paddr, uint32_t file_size,
-				 uint32_t mem_size)
+static inline void put_segment32(uint8_t *file, unsigned n, uint32_t offset, uint32_t vaddr, uint32_t paddr,
+				 uint32_t file_size, uint32_t mem_size)
 {
 	uint8_t *ph = file + SEGMENT32(n);
 
@@ -45,8 +45,8 @@ static inline void put_segment32(uint8_t *file, unsigned n, uint32_t offset, uin
 	put32(ph + 20, mem_size);
 }
 
-static inline void put_segment64(uint8_t *file, unsigned n, uint64_t offset, uint64_t vaddr, uint64_t paddr, uint64_t file_size,
-				 uint64_t mem_size)
+static inline void put_segment64(uint8_t *file, unsigned n, uint64_t offset, uint64_t vaddr, uint64_t paddr,
+				 uint64_t file_size, uint64_t mem_size)
 {
 	uint8_t *ph = file + SEGMENT64(n);
 

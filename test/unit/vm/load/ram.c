@@ -152,7 +152,8 @@ static void mutate(uint8_t *image, size_t n, size_t head, uint64_t *state)
 		size_t range = next_random(state) % 8 ? (head < n ? head : n) : n;
 		size_t at_byte = next_random(state) % range;
 		size_t width = (size_t)1 << next_random(state) % 4;
-		uint64_t value = next_random(state) % 2 ? interesting[next_random(state) % ARRAY_SIZE(interesting)] : next_random(state);
+		uint64_t value = next_random(state) % 2 ? interesting[next_random(state) % ARRAY_SIZE(interesting)]
+							: next_random(state);
 
 		if (next_random(state) % 2)
 			at_byte &= ~(width - 1);

@@ -1,4 +1,5 @@
-/* A guest's RAM for the tests of the loaders: it checks each write against the rules of vm/load/image.h, and lets tests read it. */
+/* A guest's RAM for the tests of the loaders: it checks each write against the rules of vm/load/image.h, and lets tests
+ * read it. */
 #ifndef VELLUM_TEST_LOAD_RAM_H
 #define VELLUM_TEST_LOAD_RAM_H
 
@@ -23,8 +24,8 @@ const char *ram_text(const struct ram *r, uint64_t gpa);
 struct cpu_start load_ok(struct ram *r, const struct image_files *files);
 /* Loads and demands failure with a sentence that holds part. */
 void load_bad(struct ram *r, const struct image_files *files, const char *part);
-/* Loads count mutations of files->kernel, each cut or with a few bytes changed, mostly within its first head bytes; whatever comes
- * out is checked for sanity. Returns how many were loaded. */
+/* Loads count mutations of files->kernel, each cut or with a few bytes changed, mostly within its first head bytes;
+ * whatever comes out is checked for sanity. Returns how many were loaded. */
 unsigned load_mutations(struct ram *r, const struct image_files *files, size_t head, unsigned count);
 
 /* A copy that ends where its allocation ends, so that the sanitizer sees reads beyond. */

@@ -82,7 +82,11 @@ static void test_bzimage(void **state)
 {
 	size_t n, initrd_size = 3 * 4096 + 5;
 	uint8_t *k = make_bzimage(&n), *initrd = malloc(initrd_size);
-	struct image_files f = { .kernel = k, .kernel_size = n, .initrd = initrd, .initrd_size = initrd_size, .cmdline = "console=ttyS0 a" };
+	struct image_files f = { .kernel = k,
+				 .kernel_size = n,
+				 .initrd = initrd,
+				 .initrd_size = initrd_size,
+				 .cmdline = "console=ttyS0 a" };
 	struct cpu_start s;
 	struct ram r;
 	uint64_t at;
@@ -133,7 +137,9 @@ static void test_bzimage32(void **state)
 {
 	size_t n;
 	uint8_t *k = make_bzimage(&n);
-	struct image_files f = { .kernel = k, .kernel_size = n, .initrd = "initrd", .initrd_size = 6, .cmdline = "quiet" };
+	struct image_files f = {
+		.kernel = k, .kernel_size = n, .initrd = "initrd", .initrd_size = 6, .cmdline = "quiet"
+	};
 	struct cpu_start s;
 	struct ram r;
 
@@ -404,9 +410,10 @@ static void test_mutations(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_bzimage),	    cmocka_unit_test(test_bzimage_header), cmocka_unit_test(test_bzimage_bad), cmocka_unit_test(test_vmlinux),
-		cmocka_unit_test(test_vmlinux_bad), cmocka_unit_test(test_mutations),	cmocka_unit_test(test_bzimage32),
-		cmocka_unit_test(test_vmlinux32),
+		cmocka_unit_test(test_bzimage),	    cmocka_unit_test(test_bzimage_header),
+		cmocka_unit_test(test_bzimage_bad), cmocka_unit_test(test_vmlinux),
+		cmocka_unit_test(test_vmlinux_bad), cmocka_unit_test(test_mutations),
+		cmocka_unit_test(test_bzimage32),   cmocka_unit_test(test_vmlinux32),
 	};
 	return cmocka_run_group_tests_name("load_linux", tests, NULL, NULL);
 }

@@ -76,7 +76,9 @@ static void test_elf(void **state)
 {
 	size_t n;
 	uint8_t *k = make_elf(&n);
-	struct image_files f = { .kernel = k, .kernel_size = n, .cmdline = "a=1 b", .kernel_name = "/tmp/dir/test kernel.elf" };
+	struct image_files f = {
+		.kernel = k, .kernel_size = n, .cmdline = "a=1 b", .kernel_name = "/tmp/dir/test kernel.elf"
+	};
 	struct cpu_start s;
 	struct ram r;
 
@@ -102,7 +104,11 @@ static void test_module(void **state)
 {
 	size_t n;
 	uint8_t *k = make_elf(&n);
-	struct image_files f = { .kernel = k, .kernel_size = n, .cmdline = "", .initrd = "NR_CPUS=1\n", .initrd_size = 10,
+	struct image_files f = { .kernel = k,
+				 .kernel_size = n,
+				 .cmdline = "",
+				 .initrd = "NR_CPUS=1\n",
+				 .initrd_size = 10,
 				 .initrd_name = "env" };
 	struct cpu_start s;
 	struct ram r;

@@ -1,4 +1,5 @@
-/* test/vm/shadow/host/percpu.h - host/percpu.h for the bench: which CPU a process is on is a variable (test/vm/host.c). */
+/* test/vm/shadow/host/percpu.h - host/percpu.h for the bench: which CPU a process is on is a variable
+ * (test/vm/host.c). */
 #ifndef VELLUM_TEST_VM_PERCPU_H
 #define VELLUM_TEST_VM_PERCPU_H
 

@@ -1,6 +1,6 @@
-/* test/vm/shadow/host/x86.h - host/x86.h for the bench: the same constants, but the instructions that an ordinary process may not
- * execute, or that would not answer alike everywhere, are functions of the software CPU (test/vm/cpu.c). Found before the real
- * header because of the order of the include paths. */
+/* test/vm/shadow/host/x86.h - host/x86.h for the bench: the same constants, but the instructions that an ordinary
+ * process may not execute, or that would not answer alike everywhere, are functions of the software CPU
+ * (test/vm/cpu.c). Found before the real header because of the order of the include paths. */
 #ifndef VELLUM_TEST_VM_X86_H
 #define VELLUM_TEST_VM_X86_H
 

@@ -1,5 +1,5 @@
-/* test/vm/shadow/vmx/ops.h - vmx/ops.h for the bench: the VMX instructions are functions of the software CPU, its VMCS is in
- * memory (test/vm/vmcs.c). */
+/* test/vm/shadow/vmx/ops.h - vmx/ops.h for the bench: the VMX instructions are functions of the software CPU, its VMCS
+ * is in memory (test/vm/vmcs.c). */
 #ifndef VELLUM_TEST_VM_OPS_H
 #define VELLUM_TEST_VM_OPS_H
 

@@ -1,4 +1,5 @@
-/* test/vm/shadow/vmx/vcpu.h - vmx/vcpu.h for the bench: to enter the guest is to come back to the test (test/vm/bench.c). */
+/* test/vm/shadow/vmx/vcpu.h - vmx/vcpu.h for the bench: to enter the guest is to come back to the test
+ * (test/vm/bench.c). */
 #ifndef VELLUM_TEST_VM_VCPU_H
 #define VELLUM_TEST_VM_VCPU_H
 

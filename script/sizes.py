@@ -1,0 +1,63 @@
+#!/usr/bin/env python3
+"""Holds the tree's sources against their sizes: lines of at most 120 columns, functions of at most 40 lines, files of
+at most 400 lines of code (without empty lines and comments). Prints what is larger."""
+
+import os
+import re
+import sys
+
+COLUMNS, FUNCTION, FILE = 120, 40, 400
+LINES_OF = re.compile(r'\.(c|h|S|ld|py|sh|mk)$|(^|/)Makefile$')
+CODE = re.compile(r'\.(c|h|S)$')
+
+
+def functions(lines):
+    """(its first line's number, lines between its braces) of each function, which begins and ends by a brace in the
+    first column."""
+    begin = None
+    for number, line in enumerate(lines):
+        if line == '{':
+            begin = number
+        elif line == '}' and begin is not None:
+            yield begin, number - begin - 1
+            begin = None
+
+
+def code_lines(text):
+    text = re.sub(r'/\*.*?\*/', lambda comment: '\n' * comment.group(0).count('\n'), text, flags=re.S)
+    return sum(1 for line in text.split('\n') if line.strip())
+
+
+def too_large(path):
+    with open(path, encoding='utf-8') as f:
+        text = f.read()
+    lines = text.split('\n')
+    for number, line in enumerate(lines, 1):
+        if len(line.expandtabs(8)) > COLUMNS:
+            yield '%s:%d: %d columns' % (path, number, len(line.expandtabs(8)))
+    if not CODE.search(path):
+        return
+    for number, length in functions(lines):
+        if length > FUNCTION:
+            yield '%s:%d: a function of %d lines' % (path, number, length)
+    if code_lines(text) > FILE:
+        yield '%s: %d lines of code' % (path, code_lines(text))
+
+
+def main():
+    os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
+    files = []
+    for folder, folders, names in os.walk('.'):
+        folders[:] = [f for f in folders if f not in ('build', '.git')]
+        files += [os.path.normpath(os.path.join(folder, n)) for n in names if LINES_OF.search(n)]
+    if not files:
+        sys.exit('sizes.py: there are no sources here')
+    found = [what for path in sorted(files) for what in too_large(path)]
+    for what in found:
+        print(what)
+    print('%d files, %d things too large' % (len(files), len(found)))
+    sys.exit(1 if found else 0)
+
+
+if __name__ == '__main__':
+    main()
