@@ -111,7 +111,7 @@ static void protection_keys(void **state)
 
 static void narrow(struct machine *m)
 {
-	start(m);
+	restart(m);
 	m->vmcs.guest.cr4 = 0;
 	m->vmcs.guest.efer = 0;
 	memset(phys_ptr(&m->phys, ROOT), 0, PAGE_SIZE);
