@@ -43,92 +43,6 @@ void guard_machine(struct session *session)
 	atexit(kill_machine);
 }
 
-static void show(struct session *session, const char *data, size_t length)
-{
-	if (!console_write(data, length) && session->ending == RUNNING)
-		session->ending = OUTPUT_GONE;
-}
-
-static void on_console_line(void *context, char *line)
-{
-	struct session *session = context;
-
-	tail_add(&session->console_tail, line);
-	result_console_line(&session->result, 0, line);
-	if (session->options->quiet && strstr(line, "VELLUM-RESULT") != NULL) {
-		show(session, line, strlen(line));
-		show(session, "\n", 1);
-	}
-}
-
-static void release_held(struct session *session)
-{
-	if (session->held.length == 0)
-		return;
-	fwrite(session->held.data, 1, session->held.length, stderr);
-	session->held.length = 0;
-}
-
-/* What was held comes behind the first line that ends here. */
-static void show_console(struct session *session, const char *data, size_t length)
-{
-	const char *end = session->held.length != 0 ? memchr(data, '\n', length) : NULL;
-
-	if (end != NULL) {
-		size_t n = (size_t)(end - data) + 1;
-
-		show(session, data, n);
-		release_held(session);
-		data += n;
-		length -= n;
-	}
-	if (length != 0)
-		show(session, data, length);
-	session->middle_of_line = length != 0 && data[length - 1] != '\n';
-}
-
-static void on_console(struct session *session, const char *data, size_t length)
-{
-	fwrite(data, 1, length, session->console_copy);
-	if (!session->options->quiet)
-		show_console(session, data, length);
-	lines_feed(&session->console_lines, data, length, on_console_line, session);
-}
-
-static void show_other_console(struct session *session, const struct record *record)
-{
-	const char *name = result_vm(&session->result, record->vm)->name;
-	char *line = text("[%s] %s\n", name != NULL ? name : "?", record->text);
-
-	if (!session->options->quiet || strstr(record->text, "VELLUM-RESULT") != NULL)
-		show(session, line, strlen(line));
-	free(line);
-}
-
-/* The hypervisor's own words. On one terminal with the guest's, they do not go on where the guest stopped. */
-static void show_log(struct session *session, const char *line)
-{
-	if (session->options->quiet)
-		return;
-	if (session->middle_of_line) {
-		bytes_print(&session->held, "vellum: %s\n", line);
-		session->held_since = now();
-		return;
-	}
-	say("%s", line);
-}
-
-/* A line that does not end, such as a prompt, is not waited for. */
-static void do_not_wait_for_ever(struct session *session)
-{
-	if (session->held.length == 0 || (now() - session->held_since) * 1000 < HELD_MS)
-		return;
-	if (isatty(1) && isatty(2))
-		fputc('\n', stderr);
-	session->middle_of_line = false;
-	release_held(session);
-}
-
 static void on_statistics_line(void *context, char *line)
 {
 	struct session *session = context;
@@ -142,9 +56,9 @@ static void on_statistics_line(void *context, char *line)
 		return;         /* a newer hypervisor may say more than we know */
 	result_apply(&session->result, &record);
 	if (record.kind == RECORD_LOG)
-		show_log(session, record.text);
+		display_log(session, record.text);
 	if (record.kind == RECORD_CON)
-		show_other_console(session, &record);
+		display_other_console(session, &record);
 	if (record.kind == RECORD_VERSION && record.value != 1)
 		say("the hypervisor speaks version %llu of the protocol, this program version 1",
 		    (unsigned long long)record.value);
@@ -376,7 +290,7 @@ static int patience(struct session *session)
 		session->ending = SILENT;
 	if (session->keys.length > 0)
 		left = KEY_PAUSE_MS;
-	if (session->held.length > 0 && left > HELD_MS)
+	if ((session->held.length > 0 || session->held_lines.length > 0) && left > HELD_MS)
 		left = HELD_MS;
 	return left <= 0 ? 0 : left > 1000 ? 1000 : (int)left + 1;
 }
@@ -418,14 +332,14 @@ static void wait_for_news(struct session *session)
 		on_signals(session);
 	/* A guest's own words before what is told about it. */
 	if (list[1].revents != 0)
-		drain(session, &session->console, on_console);
+		drain(session, &session->console, display_console);
 	if (list[2].revents != 0)
 		drain(session, &session->statistics, on_statistics);
 	if (list[3].revents != 0)
 		drain(session, &session->screen, on_screen);
 	if (list[4].revents != 0)
 		on_keyboard(session);
-	do_not_wait_for_ever(session);
+	display_what_waits(session);
 	send_keys(session);
 	if (list[5].revents != 0)
 		accept_statistics(session);
@@ -450,11 +364,10 @@ void relay(struct session *session)
 		look_after_machine(session, 0);
 	}
 	/* What was still on its way. */
-	drain(session, &session->console, on_console);
+	drain(session, &session->console, display_console);
 	drain(session, &session->statistics, on_statistics);
-	lines_end(&session->console_lines, on_console_line, session);
 	lines_end(&session->statistics_lines, on_statistics_line, session);
-	release_held(session);
+	display_rest(session);
 	if (session->ending == RUNNING)
 		session->ending = MACHINE_GONE;
 }

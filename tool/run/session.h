@@ -1,4 +1,5 @@
-/* One run, from the machine's start to its end: what relay.c moves, conclude.c explains and run.c puts together. */
+/* One run, from the machine's start to its end: what relay.c moves, display.c shows, conclude.c explains and run.c puts
+ * together. */
 #ifndef VELLUM_TOOL_SESSION_H
 #define VELLUM_TOOL_SESSION_H
 
@@ -12,6 +13,7 @@
 enum {
 	TAIL = 8,               /* lines that are shown again after a bad end */
 	HELD_MS = 300,          /* that words of the hypervisor wait for the end of a line of the guest */
+	HELD_LINES_MS = 3000,   /* that lines of other guests wait for it */
 	KEY_PAUSE_MS = 2,       /* between two characters for the guest: its UART has room for 16 */
 	LINGER_MS = 5000,       /* for the machine to power off after the last line */
 	SILENCE_MS = 180000,    /* for the hypervisor to say its first word */
@@ -43,6 +45,8 @@ struct session {
 	/* the hypervisor's words that wait for that line's end, each with its newline */
 	struct bytes held;
 	double held_since;
+	struct bytes held_lines;                /* the same of other guests' lines */
+	double held_lines_since;
 	struct tail console_tail, statistics_tail;
 	struct bytes keys;                      /* typed, not sent yet */
 	double next_key;
@@ -64,6 +68,14 @@ void watch_signals(struct session *session);
 void relay(struct session *session);
 /* Kills the machine when this program ends before it. */
 void guard_machine(struct session *session);
+
+/* display.c: what was read from the first guest's console; a line of another guest's; the hypervisor's own words.
+ * Then, from time to time, what waits for the end of a line that does not come; and all that is left, at the end. */
+void display_console(struct session *session, const char *data, size_t length);
+void display_other_console(struct session *session, const struct record *record);
+void display_log(struct session *session, const char *line);
+void display_what_waits(struct session *session);
+void display_rest(struct session *session);
 
 /* conclude.c: says in one sentence how a run ended that did not end by itself; returns the exit status. */
 int conclude(const struct session *session);
