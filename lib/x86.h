@@ -3,7 +3,7 @@
 #ifndef VELLUM_LIB_X86_H
 #define VELLUM_LIB_X86_H
 
-#include "lib/bits.h"
+#include "bits.h"
 
 /* RFLAGS: "EFLAGS Register", "System Flags and Fields in the EFLAGS Register". */
 #define RFLAGS_CF BIT(0)

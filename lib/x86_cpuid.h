@@ -3,7 +3,7 @@
 #ifndef VELLUM_LIB_X86_CPUID_H
 #define VELLUM_LIB_X86_CPUID_H
 
-#include "lib/bits.h"
+#include "bits.h"
 
 /* Leaf 1. */
 #define CPUID_1_ECX_SSE3 BIT(0)

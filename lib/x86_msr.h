@@ -3,7 +3,7 @@
 #ifndef VELLUM_LIB_X86_MSR_H
 #define VELLUM_LIB_X86_MSR_H
 
-#include "lib/bits.h"
+#include "bits.h"
 
 #define MSR_TSC 0x10 /* IA32_TIME_STAMP_COUNTER */
 #define MSR_PLATFORM_ID 0x17

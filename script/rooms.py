@@ -56,7 +56,10 @@ def wrong_includes(files, rooms):
         with open(path, encoding='utf-8') as f:
             for number, line in enumerate(f, 1):
                 found = re.match(r'\s*#\s*include "([^"]+)"', line)
-                if found and os.path.dirname(found.group(1)) not in mine and found.group(1) not in mine:
+                beside = os.path.dirname(path) + '/' + found.group(1) if found else ''
+                # As the compiler looks: first beside the file.
+                name = os.path.normpath(beside) if os.path.exists(beside) else found.group(1) if found else ''
+                if found and os.path.dirname(name) not in mine and name not in mine:
                     yield '%s:%d includes "%s": %s may not use %s' % (
                         path, number, found.group(1), os.path.dirname(path), os.path.dirname(found.group(1)))
 

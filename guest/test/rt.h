@@ -1,5 +1,5 @@
 /* guest/test/rt.h - what the test kernels stand on: a console, a way out, traps that a test can catch. Built for 32 and
- * 64 bits. */
+ * 64 bits; what is included lies where it does from here, so that a guest elsewhere needs no path but this one. */
 #ifndef VELLUM_GUEST_TEST_RT_H
 #define VELLUM_GUEST_TEST_RT_H
 
@@ -7,9 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "lib/x86.h"
-#include "lib/x86_cpuid.h"
-#include "lib/x86_msr.h"
+#include "../../lib/x86.h"
+#include "../../lib/x86_cpuid.h"
+#include "../../lib/x86_msr.h"
 
 /* As wide as a register. */
 typedef unsigned long word;
