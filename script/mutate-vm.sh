@@ -80,16 +80,14 @@ if [ $# -eq 0 ]; then
 		cat <<'TEXT'
 # Mutations of vm/ and vmx/
 
-As [mutations.md](mutations.md) for the heart: for each check, requeue, window, truncation and blocking rule of `vm/` \
-	and `vmx/` there is
-a *mutant*, compiled only into `build/vm-mutants/`, that leaves out exactly this one. The lists are in \
-	`lib/mutants/*.h`. `make mutate` runs
-the unit tests of `vm/` and `vmx/` (`test/unit/vm/*`, on the bench of `test/vm/`, and those of the loaders, \
-	descriptions, requests and
-mitigations, which need none) against each mutant, and fails where one lives. It wrote this page.
+As [mutations.md](mutations.md) for the heart: for each check, requeue, window, truncation and blocking rule of `vm/`
+and `vmx/` there is a *mutant*, compiled only into `build/vm-mutants/`, that leaves out exactly this one. The lists
+are in `lib/mutants/*.h`. `make mutate` runs the unit tests of `vm/` and `vmx/` (`test/unit/vm/*`, on the bench of
+`test/vm/`, and those of the loaders, descriptions, requests and mitigations, which need none) against each mutant,
+and fails where one lives. It wrote this page.
 
-*Killed by* is a test that fails with the mutant and passes without: see it again with `VM_MUTANT=NAME \
-	build/vm-mutants/PROGRAM` (`plain/PROGRAM` where its name does not begin with `vm_`).
+*Killed by* is a test that fails with the mutant and passes without: see it again with `VM_MUTANT=NAME
+build/vm-mutants/PROGRAM` (`plain/PROGRAM` where its name does not begin with `vm_`).
 
 | mutant | left out | killed by |
 |---|---|---|

@@ -90,15 +90,12 @@ if [ $# -eq 0 ]; then
 		cat <<'EOF'
 # Mutations
 
-A test that cannot fail proves nothing. So for each flush, write-protection, sync, drop and recheck in `mmu/` there \
-	is a *mutant*:
-a switch, compiled only into `build/oracle-mutants/oracle`, that leaves out exactly this one. In the code it is the \
-	line inside
-`MUTANT(NAME, ...)`, or the condition in `MUTANT_OR(NAME, ...)`; the list is in `mmu/mutate.h`. `make mutate` \
-	(`MUTATE_JOBS=2` to use
-two CPUs) runs the oracle (`test/oracle/`: random guests and hosts on a model of the CPU that keeps in its caches \
-	whatever the
-architecture lets it keep) against each mutant, and fails where one lives. It wrote this page.
+A test that cannot fail proves nothing. So for each flush, write-protection, sync, drop and recheck in `mmu/` there is
+a *mutant*: a switch, compiled only into `build/oracle-mutants/oracle`, that leaves out exactly this one. In the code
+it is the line inside `MUTANT(NAME, ...)`, or the condition in `MUTANT_OR(NAME, ...)`; the list is in `mmu/mutate.h`.
+`make mutate` (`MUTATE_JOBS=2` to use two CPUs) runs the oracle (`test/oracle/`: random guests and hosts on a model of
+the CPU that keeps in its caches whatever the architecture lets it keep) against each mutant, and fails where one
+lives. It wrote this page.
 
 *Killed by* is the sequence that showed it, which the oracle passes without the mutant: see it again with
 `build/oracle-mutants/oracle --mechanism M --mutant NAME --seed N --runs 1 --steps 2000`, which also shrinks it.
