@@ -106,7 +106,7 @@ static enum emulate_result find_code(struct emulate *e, struct delivery *d)
 		return fail(e, d, VECTOR_GP, error);
 	if (!(d->code.access & SEGMENT_P))
 		return fail(e, d, VECTOR_NP, error);
-	d->cpl = is_conforming_code(d->code.access) ? e->cpl : access_dpl(d->code.access);
+	d->cpl = access_conforming_code(d->code.access) ? e->cpl : access_dpl(d->code.access);
 	if (e->mode == EMULATE_V86 && d->cpl != 0)
 		return fail(e, d, VECTOR_GP, error);
 	unpack_descriptor(e, &d->code, (uint16_t)(error | d->cpl), &d->cs);

@@ -4,24 +4,7 @@
 #define VELLUM_EMULATE_DESCRIPTOR_H
 
 #include "emulate/internal.h"
-
-static inline unsigned access_dpl(uint32_t access)
-{
-	return (access >> SEGMENT_DPL_SHIFT) & 3;
-}
-
-/* The type of a system descriptor, or 0 (which none has) for code and data. */
-static inline unsigned system_type(uint32_t access)
-{
-	return (access & SEGMENT_S) ? 0 : access & SEGMENT_TYPE;
-}
-
-static inline bool is_conforming_code(uint32_t access)
-{
-	unsigned want = TYPE_CODE | TYPE_CONFORMING;
-
-	return (access & SEGMENT_S) && (access & want) == want;
-}
+#include "lib/descriptor.h"
 
 static inline bool is_ia32e(const struct emulate *e)
 {

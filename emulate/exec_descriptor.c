@@ -28,7 +28,7 @@ static bool lsl_knows(const struct emulate *e, unsigned type)
 
 static bool is_privileged_enough(const struct emulate *e, uint16_t selector, uint32_t access)
 {
-	return is_conforming_code(access) || access_dpl(access) >= max_u64(e->cpl, selector & SELECTOR_RPL);
+	return access_conforming_code(access) || access_dpl(access) >= max_u64(e->cpl, selector & SELECTOR_RPL);
 }
 
 /* The descriptor of the selector in r/m. *visible: there is one. A type of 0 is no system segment's, and
@@ -44,7 +44,7 @@ static enum emulate_result look_up(struct emulate *e, const struct insn *i, uint
 	if (!(v & (SELECTOR_INDEX | SELECTOR_TI)))
 		return EMULATE_OK;
 	TRY(read_descriptor(e, *selector, d, visible));
-	if (*visible && !(d->access & SEGMENT_S) && !system_type(d->access))
+	if (*visible && !(d->access & SEGMENT_S) && !access_system_type(d->access))
 		*visible = false;
 	return EMULATE_OK;
 }
@@ -56,7 +56,7 @@ enum emulate_result exec_lar(struct emulate *e, const struct insn *i)
 	bool visible;
 
 	TRY(look_up(e, i, &selector, &d, &visible));
-	visible = visible && lar_knows(e, system_type(d.access)) && is_privileged_enough(e, selector, d.access);
+	visible = visible && lar_knows(e, access_system_type(d.access)) && is_privileged_enough(e, selector, d.access);
 	if (visible)
 		write_gpr(e, i->reg, i->opsize, (d.low >> 32) & 0xffff00);
 	set_flags(e, RFLAGS_ZF, visible ? RFLAGS_ZF : 0);
@@ -71,7 +71,7 @@ enum emulate_result exec_lsl(struct emulate *e, const struct insn *i)
 	bool visible;
 
 	TRY(look_up(e, i, &selector, &d, &visible));
-	visible = visible && lsl_knows(e, system_type(d.access)) && is_privileged_enough(e, selector, d.access);
+	visible = visible && lsl_knows(e, access_system_type(d.access)) && is_privileged_enough(e, selector, d.access);
 	if (visible) {
 		unpack_descriptor(e, &d, selector, &s);
 		write_gpr(e, i->reg, i->opsize, s.limit);
@@ -140,7 +140,7 @@ static enum emulate_result prepare_system(struct emulate *e, unsigned which, uin
 	if (selector & SELECTOR_TI)
 		return raise_error(e, VECTOR_GP, selector & ~SELECTOR_RPL);
 	TRY(read_descriptor(e, selector, &d, NULL));
-	if (!loadable(e, which, system_type(d.access)))
+	if (!loadable(e, which, access_system_type(d.access)))
 		return raise_error(e, VECTOR_GP, selector & ~SELECTOR_RPL);
 	if (!(d.access & SEGMENT_P))
 		return raise_error(e, VECTOR_NP, selector & ~SELECTOR_RPL);

@@ -24,7 +24,7 @@ static enum emulate_result through_gate(struct emulate *e, const struct descript
 					bool is_call, struct destination *to)
 {
 	uint16_t target = gate->low >> 16;
-	bool wide = system_type(gate->access) == TYPE_CALL_GATE32;
+	bool wide = access_system_type(gate->access) == TYPE_CALL_GATE32;
 	struct descriptor d;
 
 	if (access_dpl(gate->access) < max_u64(e->cpl, selector & SELECTOR_RPL))
@@ -36,7 +36,7 @@ static enum emulate_result through_gate(struct emulate *e, const struct descript
 	TRY(read_descriptor(e, target, &d, NULL));
 	if (is_ia32e(e) && (d.access & (SEGMENT_L | SEGMENT_DB)) != SEGMENT_L)
 		return raise_error(e, VECTOR_GP, target & ~SELECTOR_RPL);
-	if (is_call && !is_conforming_code(d.access) && access_dpl(d.access) < e->cpl)
+	if (is_call && !access_conforming_code(d.access) && access_dpl(d.access) < e->cpl)
 		return EMULATE_UNKNOWN; /* to an inner level, on another stack */
 	TRY(prepare_code(e, target & ~SELECTOR_RPL, &d, false, &to->cs));
 	to->offset = gate->low & 0xffff;
@@ -50,7 +50,7 @@ static enum emulate_result through_gate(struct emulate *e, const struct descript
 
 static bool is_call_gate(const struct emulate *e, uint32_t access)
 {
-	unsigned type = system_type(access);
+	unsigned type = access_system_type(access);
 
 	return type == TYPE_CALL_GATE32 || (type == TYPE_CALL_GATE16 && !is_ia32e(e));
 }
@@ -58,7 +58,7 @@ static bool is_call_gate(const struct emulate *e, uint32_t access)
 /* A task gate, or a TSS that is not busy: there is no task switch in IA-32e mode. */
 static bool is_task(const struct emulate *e, uint32_t access)
 {
-	unsigned type = system_type(access);
+	unsigned type = access_system_type(access);
 
 	return !is_ia32e(e) && (type == TYPE_TASK_GATE || type == TYPE_TSS16 || type == TYPE_TSS32);
 }

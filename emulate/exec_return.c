@@ -47,7 +47,7 @@ static void drop_segments(struct emulate *e)
 	for (unsigned n = 0; n < ARRAY_SIZE(registers); n++) {
 		struct emulate_segment s = *segment(e, registers[n]);
 
-		if ((s.access & SEGMENT_UNUSABLE) || is_conforming_code(s.access) || access_dpl(s.access) >= e->cpl)
+		if ((s.access & SEGMENT_UNUSABLE) || access_conforming_code(s.access) || access_dpl(s.access) >= e->cpl)
 			continue;
 		s.selector = 0;
 		s.access = SEGMENT_UNUSABLE;

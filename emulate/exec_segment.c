@@ -19,21 +19,19 @@ static void load_real(struct emulate *e, unsigned n, uint16_t selector, struct e
 void unpack_descriptor(const struct emulate *e, const struct descriptor *d, uint16_t selector,
 		       struct emulate_segment *out)
 {
-	uint32_t limit = (d->low & 0xffff) | ((d->low >> 32) & 0xf0000);
-
 	out->selector = selector;
-	out->base = ((d->low >> 16) & 0xffffff) | ((d->low >> 32) & 0xff000000);
-	if (system_type(d->access) && is_ia32e(e))
+	out->base = descriptor_base(d->low);
+	if (access_system_type(d->access) && is_ia32e(e))
 		out->base |= d->high << 32;
 	out->access = d->access;
-	out->limit = (out->access & SEGMENT_G) ? (limit << 12) | 0xfff : limit;
+	out->limit = descriptor_limit(d->low);
 }
 
 /* Bytes of the descriptor at hand: system descriptors of IA-32e mode have 16. */
 static enum emulate_result read_upper_half(struct emulate *e, uint16_t selector, uint32_t limit, struct descriptor *d,
 					   bool *found)
 {
-	if (!is_ia32e(e) || (d->access & SEGMENT_S) || !system_type(d->access))
+	if (!is_ia32e(e) || (d->access & SEGMENT_S) || !access_system_type(d->access))
 		return EMULATE_OK;
 	if ((selector | 7u) + 8 > limit) {
 		if (!found)
@@ -60,7 +58,7 @@ enum emulate_result read_descriptor(struct emulate *e, uint16_t selector, struct
 	if (!is_ia32e(e))
 		d->address = (uint32_t)d->address;
 	TRY(read_value(e, d->address, 8, EMULATE_HOW_SYSTEM, &d->low));
-	d->access = (d->low >> 40) & 0xf0ff;
+	d->access = descriptor_access(d->low);
 	return read_upper_half(e, selector, table.limit, d, found);
 }
 

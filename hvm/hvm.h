@@ -77,7 +77,7 @@ static inline void hvm_unload(struct hvm_vcpu *v) { vmx_unload(hvm_vmx(v)); }
 static inline void hvm_begin_turn(struct hvm_vcpu *v) { vmx_begin_turn(hvm_vmx(v)); }
 /* Enters the guest; interrupts are off. Returns v again, so that the caller need not keep it: the guest takes every
  * register. *failed: there was no entry (hvm_entry_error() says why), and no exit. */
-static inline __attribute__((always_inline)) struct hvm_vcpu *hvm_enter(struct hvm_vcpu *v, uint32_t *failed)
+static ALWAYS_INLINE struct hvm_vcpu *hvm_enter(struct hvm_vcpu *v, uint32_t *failed)
 {
 	return &vmx_enter(hvm_vmx(v), failed)->hvm;
 }

@@ -17,6 +17,8 @@
 
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
+/* Where a call would cost more than a copy of the code, or hide a constant from it. */
+#define ALWAYS_INLINE inline __attribute__((always_inline))
 
 static inline uint64_t min_u64(uint64_t a, uint64_t b) { return a < b ? a : b; }
 static inline uint64_t max_u64(uint64_t a, uint64_t b) { return a > b ? a : b; }
@@ -50,14 +52,14 @@ _Noreturn void bug(const char *file, int line, const char *what);
 /* A freestanding compiler takes these for functions like any other; as built-ins, small ones need no call. Where the
  * compiler knows how large the object is that is written to, no more than that is written: what libc calls
  * _FORTIFY_SOURCE. */
-static inline __attribute__((always_inline)) void *memcpy_checked(void *restrict dst, const void *restrict src,
+static ALWAYS_INLINE void *memcpy_checked(void *restrict dst, const void *restrict src,
 								  size_t n)
 {
 	BUG_ON(n > __builtin_object_size(dst, 0));
 	return __builtin_memcpy(dst, src, n);
 }
 
-static inline __attribute__((always_inline)) void *memset_checked(void *dst, int c, size_t n)
+static ALWAYS_INLINE void *memset_checked(void *dst, int c, size_t n)
 {
 	BUG_ON(n > __builtin_object_size(dst, 0));
 	return __builtin_memset(dst, c, n);

@@ -3,6 +3,7 @@
  * G1  A write marks the page dirty in the log and tells the mechanism, so that neither the log (S13) nor a shadow (S4)
  *     misses it.
  * G2  A page that is not in memory is brought in without the VM's lock, then looked up again (S12). */
+#include "lib/atomic.h"
 #include "mmu/inside.h"
 #include "mmu/mutate.h"
 
@@ -179,11 +180,14 @@ void mmu_guest_written(struct mmu_vm *vm, gpa_t gpa, size_t n)
 
 /* ---- the walker's view ---- */
 
-static void want(struct mmu_vcpu *vcpu, gfn_t gfn, bool write)
+/* A walk reads the slot that the last search found without asking, if it lies in one piece. */
+static void linear_part(const struct mmu_vm *vm, struct walk_memory *m)
 {
-	vcpu->populate.wanted = true;
-	vcpu->populate.write = write;
-	vcpu->populate.gfn = gfn;
+	const struct slot *slot = &vm->slots.slot[__atomic_load_n(&vm->slots.last, __ATOMIC_RELAXED)];
+
+	m->linear_base = slot->base.v << PAGE_SHIFT;
+	m->linear_bytes = slot->linear ? slot->pages << PAGE_SHIFT : 0;
+	m->linear = slot->linear;
 }
 
 static bool table_read(void *ctx, gpa_t gpa, unsigned size, uint64_t *value)
@@ -198,15 +202,12 @@ static bool table_read(void *ctx, gpa_t gpa, unsigned size, uint64_t *value)
 		p = page_ptr(vcpu->vm, gpa_gfn(gpa), false, &page);
 		if (!p) {
 			if (page.kind == MMU_WAIT)
-				want(vcpu, gpa_gfn(gpa), false);
+				mmu_want(vcpu, gpa_gfn(gpa), false);
 			return false;
 		}
 		p += gpa.v & (PAGE_SIZE - 1);
 	}
-	if (size == 4)
-		*value = __atomic_load_n((const uint32_t *)(const void *)p, __ATOMIC_ACQUIRE);
-	else
-		*value = __atomic_load_n((const uint64_t *)(const void *)p, __ATOMIC_ACQUIRE);
+	*value = load_entry(p, size);
 	return true;
 }
 
@@ -214,22 +215,7 @@ uint64_t mmu_guest_entry(struct mmu_vm *vm, gpa_t gpa, unsigned size)
 {
 	const char *p = mmu_guest_ptr_locked(vm, gpa, false);
 
-	if (!p)
-		return 0;
-	if (size == 4)
-		return __atomic_load_n((const uint32_t *)(const void *)p, __ATOMIC_ACQUIRE);
-	return __atomic_load_n((const uint64_t *)(const void *)p, __ATOMIC_ACQUIRE);
-}
-
-static bool exchange(char *p, unsigned size, uint64_t old, uint64_t new)
-{
-	if (size == 4) {
-		uint32_t expected = old;
-
-		return __atomic_compare_exchange_n((uint32_t *)(void *)p, &expected, (uint32_t) new, false,
-						   __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
-	}
-	return __atomic_compare_exchange_n((uint64_t *)(void *)p, &old, new, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+	return p ? load_entry(p, size) : 0;
 }
 
 static bool table_update(void *ctx, gpa_t gpa, unsigned size, uint64_t old, uint64_t new, bool *lost)
@@ -246,12 +232,12 @@ static bool table_update(void *ctx, gpa_t gpa, unsigned size, uint64_t old, uint
 		p = page_ptr(vcpu->vm, gpa_gfn(gpa), true, &page);
 		if (!p) {
 			if (page.kind == MMU_WAIT)
-				want(vcpu, gpa_gfn(gpa), true);
+				mmu_want(vcpu, gpa_gfn(gpa), true);
 			return false;
 		}
 		p += gpa.v & (PAGE_SIZE - 1);
 	}
-	*lost = !exchange(p, size, old, new);
+	*lost = !compare_exchange(p, &old, new, size);
 	if (!*lost && vcpu->vm->ops->flags_written)
 		MUTANT(FLAGS_TOLD, vcpu->vm->ops->flags_written(vcpu->vm, gpa, size));
 	return !*lost;
@@ -262,6 +248,37 @@ struct walk_memory mmu_walk_memory(struct mmu_vcpu *vcpu)
 	struct walk_memory memory = { .read = table_read, .update = table_update, .ctx = vcpu };
 
 	vcpu->tables_aside = false;
-	mmu_walk_linear(vcpu->vm, &memory);
+	linear_part(vcpu->vm, &memory);
 	return memory;
+}
+
+/* ---- the same without the lock ---- */
+
+static bool entry_read(void *ctx, gpa_t gpa, unsigned size, uint64_t *value)
+{
+	const void *p = mmu_guest_ptr(ctx, gpa, size, false);
+
+	if (p)
+		*value = load_entry(p, size);
+	return p;
+}
+
+static bool entry_update(void *ctx, gpa_t gpa, unsigned size, uint64_t old, uint64_t new, bool *lost)
+{
+	void *p = mmu_guest_ptr(ctx, gpa, size, true);
+
+	*lost = p && !compare_exchange(p, &old, new, size);
+	if (!p || *lost)
+		return false;
+	mmu_guest_written(ctx, gpa, size);
+	return true;
+}
+
+struct walk_result mmu_walk(struct mmu_vm *vm, const struct walk_regs *regs, gva_t gva, struct access access,
+			    bool set_ad)
+{
+	struct walk_memory memory = { .read = entry_read, .update = entry_update, .ctx = vm };
+
+	linear_part(vm, &memory);
+	return walk(regs, &memory, gva, access, set_ad);
 }

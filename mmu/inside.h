@@ -87,6 +87,14 @@ struct mmu_page {
 	bool writable;     /* a leaf may have W now: owned, and not clean in a log */
 };
 
+/* The page must be brought in before the vCPU's fault can be answered: mmu_fault() does it, and asks again. */
+static inline void mmu_want(struct mmu_vcpu *vcpu, gfn_t gfn, bool write)
+{
+	vcpu->populate.wanted = true;
+	vcpu->populate.write = write;
+	vcpu->populate.gfn = gfn;
+}
+
 /* Resolves gfn for an access of the vCPU. A write to a slot that is being logged marks the page (S13), so that it may
  * be writable. */
 struct mmu_page mmu_resolve(struct mmu_vcpu *vcpu, gfn_t gfn, bool write);

@@ -295,15 +295,10 @@ size_t mmu_guest_write(struct mmu_vm *vm, gpa_t gpa, const void *buf, size_t n);
 void *mmu_guest_ptr(struct mmu_vm *vm, gpa_t gpa, size_t n, bool write);
 void mmu_guest_written(struct mmu_vm *vm, gpa_t gpa, size_t n);
 
-/* Lets a walk read the slot that the last search found without asking, if it lies in one piece. */
-static inline void mmu_walk_linear(const struct mmu_vm *vm, struct walk_memory *m)
-{
-	const struct slot *slot = &vm->slots.slot[__atomic_load_n(&vm->slots.last, __ATOMIC_RELAXED)];
-
-	m->linear_base = slot->base.v << PAGE_SHIFT;
-	m->linear_bytes = slot->linear ? slot->pages << PAGE_SHIFT : 0;
-	m->linear = slot->linear;
-}
+/* walk() over the VM's memory, for the hypervisor's own accesses by linear address. Tables that are not in memory are
+ * brought in. The VM's lock is not held. */
+struct walk_result mmu_walk(struct mmu_vm *vm, const struct walk_regs *regs, gva_t gva, struct access access,
+			    bool set_ad);
 
 /* For an instruction that cannot be emulated but writes to a tracked table at gpa (a fault there ended in MMU_EMULATE):
  * forgets the shadows of that table, so that the instruction can run by itself. false: this mechanism cannot, or the

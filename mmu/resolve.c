@@ -45,10 +45,8 @@ struct mmu_page mmu_peek(struct mmu_vm *vm, gfn_t gfn)
 
 static struct mmu_page ask_for(struct mmu_vcpu *vcpu, gfn_t gfn, bool write, struct mmu_page page)
 {
+	mmu_want(vcpu, gfn, write);
 	page.kind = MMU_WAIT;
-	vcpu->populate.wanted = true;
-	vcpu->populate.write = write;
-	vcpu->populate.gfn = gfn;
 	return page;
 }
 

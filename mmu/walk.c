@@ -9,7 +9,6 @@
 #include "mmu/mutate.h"
 
 #define REWALKS_MAX 64
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 /* How a format lays out its tables. Everything below is inlined for each mode, with these as constants: the walker is
  * on the path of every emulated instruction. */
@@ -173,7 +172,7 @@ static inline uint64_t read_pdpte(const struct walk_regs *r, gva_t gva, struct w
 
 /* Reads the entries down to the leaf; *every: what all entries in memory have set. false: not present or reserved,
  * w->error says which. */
-ALWAYS_INLINE bool descend(const struct walk_regs *r, const struct walk_memory *m, enum paging_mode mode,
+static ALWAYS_INLINE bool descend(const struct walk_regs *r, const struct walk_memory *m, enum paging_mode mode,
 			   gva_t gva, struct walk_result *w, uint64_t *every)
 {
 	const unsigned size = format_entry_size(mode);
@@ -218,7 +217,7 @@ ALWAYS_INLINE bool descend(const struct walk_regs *r, const struct walk_memory *
 	return true;
 }
 
-ALWAYS_INLINE void read_leaf(const struct walk_regs *r, enum paging_mode mode, gva_t gva, struct walk_result *w)
+static ALWAYS_INLINE void read_leaf(const struct walk_regs *r, enum paging_mode mode, gva_t gva, struct walk_result *w)
 {
 	const struct walk_entry *e = &w->entry[w->count - 1];
 	unsigned shift = format_shift(mode, e->level);
@@ -253,7 +252,7 @@ static bool set_flags(const struct walk_memory *m, unsigned size, struct access 
 }
 
 /* One attempt. false: an update of the flags lost its race, and the walk begins again. */
-ALWAYS_INLINE bool walk_once(const struct walk_regs *r, const struct walk_memory *m, enum paging_mode mode,
+static ALWAYS_INLINE bool walk_once(const struct walk_regs *r, const struct walk_memory *m, enum paging_mode mode,
 			     gva_t gva, struct access access, bool set_ad, struct walk_result *w)
 {
 	uint64_t every;

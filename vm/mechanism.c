@@ -6,14 +6,24 @@
 #include "lib/fmt.h"
 #include "lib/mutants/mutate.h"
 
+const char *mechanism_lacks(const struct mmu_ops *ops) { return ops->unsupported(&machine.caps.mmu); }
+
+const struct mmu_ops *mechanism_named(const char *name, const char **why)
+{
+	const struct mmu_ops *ops = mmu_mechanism_by_name(name);
+
+	*why = ops ? mechanism_lacks(ops) : "there is no such mechanism; there are ept, shadow, vtlb and brute";
+	return *why ? NULL : ops;
+}
+
 /* The best one that the CPU can run; *why: what it lacks for the best of all, NULL if this is that. */
-static const struct mmu_ops *best(const struct mmu_caps *caps, const char **why)
+static const struct mmu_ops *best(const char **why)
 {
 	const char *lacks;
 
 	*why = NULL;
 	for (unsigned i = 0; mmu_mechanisms[i]; i++) {
-		lacks = mmu_mechanisms[i]->unsupported(caps);
+		lacks = mechanism_lacks(mmu_mechanisms[i]);
 		if (VM_LEFT_OUT_OR(BEST_LACKS, !lacks))
 			return mmu_mechanisms[i];
 		if (!*why)
@@ -86,18 +96,16 @@ bool mechanism_runs_real_mode(const struct mmu_ops *ops)
 
 const struct mmu_ops *mechanism_choose(struct vm *vm)
 {
-	const struct mmu_caps *caps = &machine.caps.mmu;
 	const char *lacks, *why;
-	const struct mmu_ops *first = best(caps, &lacks), *ops = first;
+	const struct mmu_ops *first = best(&lacks), *ops = first;
 
 	if (!first) {
 		vm_end(vm, VM_STATUS_UNSUPPORTED, "no mechanism can be used on this CPU: %s", lacks);
 		return NULL;
 	}
 	if (vm->config->mmu[0]) {
-		ops = mmu_mechanism_by_name(vm->config->mmu);
-		why = ops ? ops->unsupported(caps) : "there is no such mechanism";
-		if (VM_KEPT(WANTS_MMU, why)) {
+		ops = mechanism_named(vm->config->mmu, &why);
+		if (VM_KEPT(WANTS_MMU, !ops)) {
 			vm_end(vm, VM_STATUS_UNSUPPORTED,
 			       "mmu %s cannot be used: %s; use mmu %s, or leave the setting out", vm->config->mmu, why,
 			       first->name);

@@ -17,11 +17,6 @@
 #define NONCONFORMING_LAST (TYPE_CODE | TYPE_READ_WRITE | TYPE_ACCESSED) /* of the types of code and data */
 #define OWN_TICKS_MIN 4000 /* of the guest, between two changes */
 
-static const struct mmu_ops *usable(unsigned n)
-{
-	return mmu_mechanisms[n]->unsupported(&machine.caps.mmu) ? NULL : mmu_mechanisms[n];
-}
-
 uint64_t switch_hidden_cr4(const struct vm *vm)
 {
 	uint64_t hidden = vm->mmu.ops->cr4_unsupported;
@@ -29,7 +24,7 @@ uint64_t switch_hidden_cr4(const struct vm *vm)
 	if (VM_KEPT(SWITCH_OFF, vm->config->may_switch == CONFIG_OFF))
 		return hidden;
 	for (unsigned n = 0; mmu_mechanisms[n]; n++)
-		if (usable(n))
+		if (!mechanism_lacks(mmu_mechanisms[n]))
 			VM_MUTANT(SWITCH_HIDDEN, hidden |= mmu_mechanisms[n]->cr4_unsupported);
 	return hidden;
 }
@@ -44,14 +39,14 @@ static bool segments_of_real_mode(const struct vcpu *v)
 		return false;
 	if (VM_KEPT(SEGMENTS_CODE, !(cs.access & TYPE_CODE)) ||
 	    VM_KEPT(SEGMENTS_RPL, (cs.selector ^ ss.selector) & SELECTOR_RPL) ||
-	    VM_KEPT(SEGMENTS_SS, (ss.access >> SEGMENT_DPL_SHIFT & 3) != (ss.selector & SELECTOR_RPL)))
+	    VM_KEPT(SEGMENTS_SS, access_dpl(ss.access) != (ss.selector & SELECTOR_RPL)))
 		return true;
 	for (enum segment n = SEG_ES; n <= SEG_GS; n++) {
 		struct segment_state s = hvm_segment(&v->hvm, n);
 
 		if (n != SEG_CS && n != SEG_SS && VM_LEFT_OUT_OR(SEGMENTS_UNUSABLE, !(s.access & SEGMENT_UNUSABLE)) &&
 		    VM_LEFT_OUT_OR(SEGMENTS_CONFORMING, (s.access & SEGMENT_TYPE) <= NONCONFORMING_LAST) &&
-		    VM_KEPT(SEGMENTS_DATA, (s.access >> SEGMENT_DPL_SHIFT & 3) < (s.selector & SELECTOR_RPL)))
+		    VM_KEPT(SEGMENTS_DATA, access_dpl(s.access) < (s.selector & SELECTOR_RPL)))
 			return true;
 	}
 	return false;
@@ -59,7 +54,7 @@ static bool segments_of_real_mode(const struct vcpu *v)
 
 static const char *refusal(const struct vcpu *v, const struct mmu_ops *ops)
 {
-	const char *missing = ops->unsupported(&machine.caps.mmu);
+	const char *missing = mechanism_lacks(ops);
 
 	if (VM_KEPT(SWITCH_LACKS, missing))
 		return missing;
@@ -166,16 +161,16 @@ static bool read_list(struct vm *vm)
 	char name[16];
 
 	for (unsigned n = 0; !*p && mmu_mechanisms[n]; n++)
-		if (VM_LEFT_OUT_OR(SWITCH_USABLE, usable(n)))
+		if (VM_LEFT_OUT_OR(SWITCH_USABLE, !mechanism_lacks(mmu_mechanisms[n])))
 			s->list[s->count++] = mmu_mechanisms[n];
 	while (p && *p && s->count < CONFIG_SWITCHES_MAX) {
 		const struct mmu_ops *ops;
+		const char *why;
 
 		p = config_next_among(p, name);
-		ops = mmu_mechanism_by_name(name);
-		if (!ops || VM_KEPT(SWITCH_LIST, ops->unsupported(&machine.caps.mmu))) {
-			vm_end(vm, VM_STATUS_UNSUPPORTED, "switch-among names %s, which cannot be used: %s", name,
-			       ops ? ops->unsupported(&machine.caps.mmu) : "there is no such mechanism");
+		ops = mechanism_named(name, &why);
+		if (VM_KEPT(SWITCH_LIST, !ops)) {
+			vm_end(vm, VM_STATUS_UNSUPPORTED, "switch-among names %s, which cannot be used: %s", name, why);
 			return false;
 		}
 		s->list[s->count++] = ops;

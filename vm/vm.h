@@ -235,6 +235,10 @@ bool mitigations_write(struct vcpu *v, uint32_t msr, uint64_t value);
 /* The mechanism that the VM's description asks for, or the best that this CPU can run; one line in the log says which
  * and why. NULL: the CPU lacks what was asked for; the VM has ended, with a sentence that says what. */
 const struct mmu_ops *mechanism_choose(struct vm *vm);
+/* NULL, or what this CPU lacks for it. */
+const char *mechanism_lacks(const struct mmu_ops *ops);
+/* The one of this name; NULL, with *why: there is none, or this CPU cannot run it. */
+const struct mmu_ops *mechanism_named(const char *name, const char **why);
 /* Can this CPU run a guest in real mode under the mechanism? */
 bool mechanism_runs_real_mode(const struct mmu_ops *ops);
 
@@ -357,6 +361,9 @@ void emulation_deliver(struct vcpu *v);
 extern const struct emulate_ops emulation_ops;
 /* Is gpa memory for such an access, and not a device's or nobody's? */
 bool emulation_is_memory(struct vm *vm, gpa_t gpa, bool write);
+/* What gva means to the guest for the access, A/D bits set. false: *error is the page fault's error code. The paging
+ * registers have been synchronised (hvm_sync_paging). */
+bool vcpu_translate(struct vcpu *v, gva_t gva, struct access access, gpa_t *gpa, uint32_t *error);
 
 /* ---- vm/exit/breakpoint.c ---- */
 /* Before an instruction is done for the guest: what there is to look for, if v->breakpoints then is not 0. */
@@ -366,11 +373,6 @@ bool breakpoints_on_data(struct vcpu *v, uint64_t linear, unsigned size, bool wr
 bool breakpoints_on_port(struct vcpu *v, uint16_t port, unsigned size);
 /* After the instruction: the trap for what was hit is pending. */
 void breakpoints_trap(struct vcpu *v);
-
-/* ---- vm/exit/access.c ---- */
-/* What gva means to the guest for the access, A/D bits set. false: *error is the page fault's error code. The paging
- * registers have been synchronised (hvm_sync_paging). */
-bool vcpu_translate(struct vcpu *v, gva_t gva, struct access access, gpa_t *gpa, uint32_t *error);
 
 /* ---- vm/resident.c ---- */
 bool resident_init(struct vcpu *v);

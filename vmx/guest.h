@@ -4,8 +4,8 @@
 #define VELLUM_VMX_GUEST_H
 
 #include "hvm/types.h"
+#include "lib/descriptor.h"
 #include "lib/mutants/mutate.h"
-#include "lib/x86.h"
 #include "mmu/mmu.h"
 #include "vmx/ops.h"
 
@@ -29,7 +29,7 @@ static inline uint64_t vmx_pending_debug(void) { return vmread(VMCS_GUEST_PENDIN
 static inline void vmx_set_pending_debug(uint64_t p) { vmwrite(VMCS_GUEST_PENDING_DEBUG, p); }
 
 /* The guest's privilege level: that of SS (SDM, "Guest Register State"). */
-static inline unsigned vmx_cpl(void) { return vmread(VMCS_GUEST_SS_ACCESS) >> SEGMENT_DPL_SHIFT & 3; }
+static inline unsigned vmx_cpl(void) { return access_dpl((uint32_t)vmread(VMCS_GUEST_SS_ACCESS)); }
 
 /* Does the guest run 64-bit code? CS.L counts in IA-32e mode only. */
 static inline bool vmx_in_64bit_code(void)

@@ -75,7 +75,7 @@ const char *vmx_control_shown(const struct vmx_vcpu *v, unsigned n, uint64_t *va
 /* Enters the guest; interrupts are off. Returns v again, so that the caller need not keep it: the guest takes every
  * register. *failed: the entry itself failed (VMCS_INSTRUCTION_ERROR says why), there was no VM exit. That is the way
  * out by the label, so that the other one costs no test. */
-static inline __attribute__((always_inline)) struct vmx_vcpu *vmx_enter(struct vmx_vcpu *v, uint32_t *failed)
+static ALWAYS_INLINE struct vmx_vcpu *vmx_enter(struct vmx_vcpu *v, uint32_t *failed)
 {
 	__asm__ goto volatile("call *%c[enter](%%rdi)\n"
 			      "1:\n\t"

@@ -145,7 +145,6 @@
 	M(SEGMENT_NULL, "refusing a null selector in CS and SS") \
 	M(SEGMENT_PRESENT, "refusing a segment that is not present") \
 	M(TASK_LDT_TYPE, "that an LDT is one, and present") \
-	M(TASK_GRANULAR, "limits in pages") \
 	M(TASK_V86, "segment registers of a task in virtual-8086 mode") \
 	M(BREAKPOINT_ENABLED, "breakpoints that are enabled only") \
 	M(BREAKPOINT_PORT_KIND, "that breakpoints on ports are none on data") \

@@ -19,6 +19,7 @@
 #include "mmu/inside.h"
 #include "mmu/mechanisms.h"
 #include "mmu/mutate.h"
+#include "mmu/table/detached.h"
 
 #define FORMAT(levels) \
 	{ \
@@ -35,16 +36,9 @@ static const struct pt_format ept_format = FORMAT(4), ept_format_5level = FORMAT
 #define EPT_NEED 6
 #define EPT_LEAST 24
 
-/* Subtrees that were unlinked and wait for the flush. */
-#define DETACHED_MAX 32
-
 struct ept_vm {
 	struct pt pt;
-	struct {
-		hfn_t table;
-		uint8_t level;
-	} detached[DETACHED_MAX];
-	unsigned detached_count;
+	struct detached detached; /* for the flush of EPT translations */
 	hfn_t identity; /* the page that is shown at config.identity_map; HFN_NONE: none */
 	hfn_t self; /* the frame that holds this */
 };
@@ -166,12 +160,10 @@ static void flush_and_free(struct mmu_vm *vm)
 	struct ept_vm *e = vm->priv;
 
 	MUTANT(EPT_UNMAP_FLUSH, tag_request_ept(vm));
-	if (!e->detached_count)
+	if (!e->detached.count)
 		return;
 	MUTANT(EPT_FREE_KICK, tag_synchronize(vm, NULL));
-	for (unsigned i = 0; i < e->detached_count; i++)
-		pt_free(&e->pt, e->detached[i].table, e->detached[i].level);
-	e->detached_count = 0;
+	detached_free(&e->detached, &e->pt);
 }
 
 struct ept_visitor {
@@ -218,10 +210,9 @@ static bool unmap_visit(struct pt_visitor *visitor, struct pt_position *at, uint
 		v->vm->counters.leaves_removed++;
 		return false;
 	}
-	if (e->detached_count == DETACHED_MAX)
+	if (detached_full(&e->detached))
 		flush_and_free(v->vm);
-	e->detached[e->detached_count].table = pt_frame(&ept_format, at->value);
-	e->detached[e->detached_count++].level = at->level - 1;
+	detached_add(&e->detached, &ept_format, at);
 	return false;
 }
 
@@ -446,8 +437,8 @@ static bool audit(struct mmu_vm *vm, char *why, size_t size)
 {
 	const struct ept_vm *e = vm->priv;
 
-	if (e->detached_count) {
-		fmt(why, size, "S11: %u tables wait to be freed after the step", e->detached_count);
+	if (e->detached.count) {
+		fmt(why, size, "S11: %u tables wait to be freed after the step", e->detached.count);
 		return false;
 	}
 	for (const struct mmu_vcpu *v = vm->vcpus; v; v = v->next) {

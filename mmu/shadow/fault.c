@@ -1,9 +1,7 @@
 /* mmu/shadow/fault.c - one page fault: the walker's verdict, then the chain of shadow pages down to the leaf.
  *
  * S2  The walker decides; what the CPU said in the error code is only the question.
- * S3  Each fault ends in one outcome; a fault that changes nothing is spurious: the CPU used something older, which is
- *     flushed. The same again, with no entry edited since, is an implicit access that SMAP stopped and the error code
- *     did not tell.
+ * S3  Each fault ends in one outcome; what a fault means that changes nothing is in mmu/hwfault.h.
  * S12 Guest entries are read again after their table is tracked, and backing is looked at in the same hold of the lock.
  *     */
 #include "mmu/mutate.h"
@@ -301,38 +299,6 @@ static struct mmu_result fix(struct mmu_vcpu *vcpu, gva_t gva, struct access acc
 	return outcome_of(&f, sp != NULL);
 }
 
-/* The access that reserved bits in an MMIO leaf stopped. true: answered. */
-static bool cached_mmio(struct mmu_vcpu *vcpu, gva_t gva, struct access access, struct mmu_result *r)
-{
-	unsigned index;
-	struct spage *sp = shadow_lookup(vcpu, gva, &index);
-	uint64_t leaf = sp ? sp->table[index] : 0;
-
-	if (!pt_special(&hw_format_4level, leaf) || !hw_mmio_allows(&vcpu->regs, leaf, access))
-		return false;
-	if (!MUTANT_OR(MMIO_GENERATION, hw_mmio_current(vcpu->vm, leaf))) {
-		vcpu->vm->counters.mmio_stale++;
-		return false;
-	}
-	*r = mmu_emulate(gpa_add(gfn_gpa(hw_mmio_gfn(vcpu->vm->caps, leaf)), gva.v & (PAGE_SIZE - 1)));
-	return true;
-}
-
-static struct mmu_result walk_and_fix(struct mmu_vcpu *vcpu, const struct mmu_fault *fault, struct access access)
-{
-	gva_t gva = fault->gva;
-	struct walk_memory memory = mmu_walk_memory(vcpu);
-	struct walk_result w = walk(&vcpu->regs, &memory, gva, access, true);
-
-	if (vcpu->populate.wanted || w.retry)
-		return mmu_done(MMU_RETRY);
-	if (!w.ok) {
-		shadow_page_fault(vcpu, gva);
-		return mmu_inject_pf(w.error, gva);
-	}
-	return fix(vcpu, gva, access, &w);
-}
-
 /* The generation's visible bits come round: leaves of 16384 changes ago would look current. */
 static void drop_special(struct shadow *s)
 {
@@ -343,46 +309,32 @@ static void drop_special(struct shadow *s)
 	s->mmio_epoch = hw_mmio_epoch(s->vm);
 }
 
-/* The walker allows it, the tables do, and the CPU did not. Did it use what is older than the tables? That is flushed,
- * so that it cannot be so a second time, unless somebody edited entries meanwhile. Else SMAP stopped an implicit access
- * (SDM, "Determination of Access Rights"). */
-static struct mmu_result spurious(struct mmu_vcpu *vcpu, const struct mmu_fault *fault, struct access access,
-				  bool again)
+static uint64_t last_level_entry(struct mmu_vcpu *vcpu, gva_t gva)
 {
-	struct shadow *s = shadow_of(vcpu->vm);
-	struct shadow_vcpu *v = vcpu->priv;
+	unsigned index;
+	struct spage *sp = shadow_lookup(vcpu, gva, &index);
 
-	if (again && v->spurious_edits == s->edits && hw_maybe_implicit(vcpu, fault->error)) {
-		access.implicit = true;
-		return walk_and_fix(vcpu, fault, access);
-	}
-	v->spurious_gva = fault->gva.v;
-	v->spurious_edits = s->edits;
-	MUTANT(SPURIOUS_FLUSH, tag_request_address(vcpu, fault->gva));
-	return mmu_done(MMU_SPURIOUS);
+	return sp ? sp->table[index] : 0;
 }
+
+static const struct hw_fixer fixer = { .leaf = last_level_entry, .fix = fix, .refused = shadow_page_fault };
 
 struct mmu_result shadow_fault(struct mmu_vcpu *vcpu, const struct mmu_fault *fault)
 {
 	struct shadow *s = shadow_of(vcpu->vm);
 	struct shadow_vcpu *v = vcpu->priv;
-	struct access access = hw_access(vcpu, fault->error);
-	bool again = v->spurious_gva == fault->gva.v;
 	struct mmu_result r;
 
 	if (fault->kind != MMU_FAULT_PAGE)
 		return mmu_stop("an EPT exit without EPT");
-	v->spurious_gva = ~0ull;
 	s->interrupted = false;
 	if (unlikely(s->loose_count) && !fault->delivery)
 		shadow_tighten(s, vcpu);
 	if (s->mmio_epoch != hw_mmio_epoch(vcpu->vm))
 		MUTANT(MMIO_EPOCH, drop_special(s));
-	if ((fault->error & PFERR_RSVD) && cached_mmio(vcpu, fault->gva, access, &r))
+	if (hw_cached_mmio(vcpu, fault, &v->spurious, &fixer, &r))
 		return r;
-	r = walk_and_fix(vcpu, fault, access);
-	if (r.outcome == MMU_SPURIOUS)
-		r = spurious(vcpu, fault, access, again);
+	r = hw_page_fault(vcpu, fault, &v->spurious, &s->edits, &fixer);
 	shadow_finish(s, vcpu);
 	return r;
 }

@@ -173,7 +173,7 @@ static void prefetch_direct(struct shadow *s, struct spage *sp, unsigned first, 
 }
 
 /* narrow is a constant: the loop is a good part of what a fault costs. */
-static inline __attribute__((always_inline)) void prefetch_from(struct shadow *s, struct spage *sp, const char *page,
+static ALWAYS_INLINE void prefetch_from(struct shadow *s, struct spage *sp, const char *page,
 								unsigned first, unsigned count, const bool narrow)
 {
 	struct ahead a = ahead_of(s, sp);

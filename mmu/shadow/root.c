@@ -250,7 +250,7 @@ void shadow_regs_changed(struct mmu_vcpu *vcpu, const struct walk_regs *old, boo
 	(void)keep_tlb; /* there is no PCID under this mechanism */
 	s->interrupted = false;
 	shadow_tighten(s, vcpu);
-	priv(vcpu)->spurious_gva = ~0ull;
+	priv(vcpu)->spurious.gva = HW_NOT_SPURIOUS;
 	if (cr3_write)
 		vcpu->vm->counters.cr3_loads++;
 	if (!cr3_write) {
@@ -356,7 +356,7 @@ void shadow_invlpg(struct mmu_vcpu *vcpu, gva_t gva)
 {
 	struct shadow_vcpu *v = priv(vcpu);
 
-	v->spurious_gva = ~0ull;
+	v->spurious.gva = HW_NOT_SPURIOUS;
 	shadow_tighten(shadow_of(vcpu->vm), vcpu);
 	MUTANT(INVLPG_SYNC, shadow_sync_address(vcpu, gva));
 	shadow_thin_out(vcpu, gva);

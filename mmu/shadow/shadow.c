@@ -70,7 +70,7 @@ static bool vcpu_init(struct mmu_vcpu *vcpu)
 		return false;
 	}
 	v = mmu_table_ptr(vm, self);
-	*v = (struct shadow_vcpu){ .pae_frame = pae, .pae = mmu_table_ptr(vm, pae), .spurious_gva = ~0ull,
+	*v = (struct shadow_vcpu){ .pae_frame = pae, .pae = mmu_table_ptr(vm, pae), .spurious.gva = HW_NOT_SPURIOUS,
 				   .self = self };
 	shadow_tighten(s, vcpu);
 	s->maxphyaddr = vcpu->regs.maxphyaddr;

@@ -25,7 +25,7 @@
 #ifndef VELLUM_MMU_SHADOW_H
 #define VELLUM_MMU_SHADOW_H
 
-#include "mmu/hwpaging.h"
+#include "mmu/hwfault.h"
 #include "mmu/shadow/rmap.h"
 
 /* ---- roles ---- */
@@ -196,8 +196,7 @@ struct shadow_vcpu {
 	bool pae_format;         /* which of the two the vCPU runs on */
 	/* shadow.upper_drops at the last flush of all; where it is more now, the next INVLPG flushes all */
 	uint64_t upper_seen;
-	uint64_t spurious_gva;   /* of the last fault, if it was spurious; else all ones */
-	uint64_t spurious_edits; /* shadow.edits then */
+	struct hw_spurious spurious;   /* counts shadow.edits */
 	struct shadow_path path[SHADOW_PATHS];
 	struct shadow_known_root known[SHADOW_KNOWN_ROOTS];
 	struct shadow_known_root *now; /* the one that the vCPU runs on; NULL: it is none of them */

@@ -10,17 +10,16 @@
  * L4  A host-side change drops everything: a TLB may forget. Tables are freed only after the flush that follows (S11).
  *     */
 #include "lib/fmt.h"
-#include "mmu/table/grave.h"
-#include "mmu/hwpaging.h"
+#include "mmu/hwfault.h"
 #include "mmu/mechanisms.h"
 #include "mmu/mutate.h"
+#include "mmu/table/detached.h"
+#include "mmu/table/grave.h"
 
 /* Marks in bits that the CPU ignores, in entries of level 2 and 3 that name tables. */
 #define HOLDS_PARTS BIT(9)   /* parts of a guest page as large as this entry's span, or larger */
 #define HOLDS_GLOBAL BIT(10) /* global leaves somewhere below */
 #define HOLDS_OTHERS BIT(11) /* leaves that are not global were put below since such leaves were last dropped */
-
-#define DETACHED_MAX 64
 
 /* K3: a leaf wants a table for each level but the root's; at least, that, two vCPUs' records and graves, and the tables
  *     of one access of
@@ -40,12 +39,8 @@ struct vtlb {
 	struct pt pt;
 	bool filled;             /* anything was put in since it was last empty */
 	bool transient;          /* anything that is not global was put in since such entries were last dropped */
-	uint64_t spurious_gva;
-	struct {
-		hfn_t table;
-		uint8_t level;
-	} detached[DETACHED_MAX];
-	unsigned detached_count;
+	struct hw_spurious spurious;
+	struct detached detached;
 	struct grave grave;
 	hfn_t self;
 };
@@ -59,15 +54,13 @@ static void free_detached(struct mmu_vcpu *vcpu)
 {
 	struct vtlb *t = tlb_of(vcpu);
 
-	for (unsigned i = 0; i < t->detached_count; i++)
-		vcpu->vm->counters.entries_searched += pt_free(&t->pt, t->detached[i].table, t->detached[i].level);
-	t->detached_count = 0;
+	vcpu->vm->counters.entries_searched += detached_free(&t->detached, &t->pt);
 }
 
 /* The same for what was unlinked without such a request. */
 static void flush_and_free(struct mmu_vcpu *vcpu)
 {
-	if (!tlb_of(vcpu)->detached_count)
+	if (!tlb_of(vcpu)->detached.count)
 		return;
 	MUTANT(VTLB_DROP_FLUSH, tag_request_all(vcpu));
 	free_detached(vcpu);
@@ -85,10 +78,9 @@ static void drop_entry(struct mmu_vcpu *vcpu, const struct pt_position *at)
 		vcpu->vm->counters.leaves_removed++;
 		return;
 	}
-	if (t->detached_count == DETACHED_MAX)
+	if (detached_full(&t->detached))
 		free_detached(vcpu);
-	t->detached[t->detached_count].table = pt_frame(t->pt.format, at->value);
-	t->detached[t->detached_count++].level = at->level - 1;
+	detached_add(&t->detached, t->pt.format, at);
 }
 
 struct drop {
@@ -178,7 +170,7 @@ static bool vcpu_init(struct mmu_vcpu *vcpu)
 		return false;
 	}
 	t = mmu_table_ptr(vm, self);
-	*t = (struct vtlb){ .pt = { hw_format(&vcpu->regs), vm, root }, .self = self, .spurious_gva = ~0ull,
+	*t = (struct vtlb){ .pt = { hw_format(&vcpu->regs), vm, root }, .self = self, .spurious.gva = HW_NOT_SPURIOUS,
 			    .grave = grave };
 	vcpu->priv = t;
 	vcpu->intercepts = hw_intercepts(vcpu);
@@ -206,7 +198,7 @@ static void regs_changed(struct mmu_vcpu *vcpu, const struct walk_regs *old, boo
 
 	(void)keep_tlb; /* there is no PCID under this mechanism */
 	grave_free(&t->grave, vcpu->vm, GRAVE_STEPS);
-	t->spurious_gva = ~0ull;
+	t->spurious.gva = HW_NOT_SPURIOUS;
 	if (cr3_write)
 		vcpu->vm->counters.cr3_loads++;
 	if (hw_regs_flush_all(old, &vcpu->regs)) {
@@ -225,7 +217,7 @@ static void invlpg(struct mmu_vcpu *vcpu, gva_t gva)
 {
 	struct vtlb *t = tlb_of(vcpu);
 
-	t->spurious_gva = ~0ull;
+	t->spurious.gva = HW_NOT_SPURIOUS;
 	/* From the top: the first table entry that holds parts of a larger guest page goes as a whole (L2). */
 	for (unsigned level = 3; level >= 1; level--) {
 		struct pt_position at = pt_lookup(&t->pt, gva.v, level);
@@ -318,63 +310,29 @@ static struct mmu_result fix(struct mmu_vcpu *vcpu, gva_t gva, struct access acc
 	return r;
 }
 
-/* The guest gets the fault, which drops what is cached for the address. */
-static struct mmu_result inject(struct mmu_vcpu *vcpu, gva_t gva, uint32_t error)
+static void refused(struct mmu_vcpu *vcpu, gva_t gva) { MUTANT(INJECT_SYNC, invlpg(vcpu, gva)); }
+
+static uint64_t last_level_entry(struct mmu_vcpu *vcpu, gva_t gva)
 {
-	MUTANT(INJECT_SYNC, invlpg(vcpu, gva));
-	return mmu_inject_pf(error, gva);
+	return pt_lookup(&tlb_of(vcpu)->pt, gva.v, 1).value;
 }
 
-static bool cached_mmio(struct mmu_vcpu *vcpu, gva_t gva, struct access access, struct mmu_result *r)
-{
-	struct vtlb *t = tlb_of(vcpu);
-	struct pt_position at = pt_lookup(&t->pt, gva.v, 1);
-
-	if (!pt_special(t->pt.format, at.value) || !hw_mmio_allows(&vcpu->regs, at.value, access))
-		return false;
-	/* It is of this generation: a change of the slots drops everything (L4). */
-	*r = mmu_emulate(gpa_add(gfn_gpa(hw_mmio_gfn(vcpu->vm->caps, at.value)), gva.v & (PAGE_SIZE - 1)));
-	return true;
-}
-
-static struct mmu_result walk_and_fix(struct mmu_vcpu *vcpu, gva_t gva, struct access access)
-{
-	struct walk_memory memory = mmu_walk_memory(vcpu);
-	struct walk_result w = walk(&vcpu->regs, &memory, gva, access, true);
-
-	if (vcpu->populate.wanted || w.retry)
-		return mmu_done(MMU_RETRY);
-	return w.ok ? fix(vcpu, gva, access, &w) : inject(vcpu, gva, w.error);
-}
-
-/* As in mmu/shadow/fault.c. Nobody else edits these tables but to empty them, and what was emptied is not spurious. */
-static struct mmu_result spurious(struct mmu_vcpu *vcpu, const struct mmu_fault *f, struct access access, bool again)
-{
-	if (again && hw_maybe_implicit(vcpu, f->error)) {
-		access.implicit = true;
-		return walk_and_fix(vcpu, f->gva, access);
-	}
-	tlb_of(vcpu)->spurious_gva = f->gva.v;
-	MUTANT(SPURIOUS_FLUSH, tag_request_address(vcpu, f->gva));
-	return mmu_done(MMU_SPURIOUS);
-}
+static const struct hw_fixer fixer = { .leaf = last_level_entry, .fix = fix, .refused = refused };
 
 static struct mmu_result fault(struct mmu_vcpu *vcpu, const struct mmu_fault *f)
 {
+	/* Nobody else edits these tables but to empty them, and what was emptied is not spurious. */
+	static const uint64_t edits;
 	struct vtlb *t = tlb_of(vcpu);
-	struct access access = hw_access(vcpu, f->error);
-	bool again = t->spurious_gva == f->gva.v;
 	struct mmu_result r;
 
 	if (f->kind != MMU_FAULT_PAGE)
 		return mmu_stop("an EPT exit without EPT");
-	t->spurious_gva = ~0ull;
 	if (unlikely(t->grave.depth))
 		grave_free(&t->grave, vcpu->vm, GRAVE_STEPS);
-	if ((f->error & PFERR_RSVD) && cached_mmio(vcpu, f->gva, access, &r))
+	if (hw_cached_mmio(vcpu, f, &t->spurious, &fixer, &r))
 		return r;
-	r = walk_and_fix(vcpu, f->gva, access);
-	return r.outcome == MMU_SPURIOUS ? spurious(vcpu, f, access, again) : r;
+	return hw_page_fault(vcpu, f, &t->spurious, &edits, &fixer);
 }
 
 /* ---- the host's side ---- */
@@ -438,7 +396,7 @@ static bool audit(struct mmu_vm *vm, char *why, size_t size)
 		struct auditor a = { { audit_visit, 0 }, vm, tlb_of(v)->pt.format, NULL };
 
 		pt_visit(&tlb_of(v)->pt, 0, pt_limit(a.format), &a.visitor);
-		if (tlb_of(v)->detached_count)
+		if (tlb_of(v)->detached.count)
 			a.broken = "S11: tables wait to be freed";
 		if (a.broken) {
 			fmt(why, size, "%s", a.broken);

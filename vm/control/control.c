@@ -108,11 +108,10 @@ static bool switch_to_next(struct vcpu *v, char *error, size_t size)
 
 static bool change_mechanism(struct vcpu *v, const char *name, char *error, size_t size)
 {
-	const struct mmu_ops *ops = mmu_mechanism_by_name(name);
-	const char *why =
-		ops ? vcpu_switch(v, ops) : "there is no such mechanism; there are ept, shadow, vtlb and brute";
+	const char *why;
+	const struct mmu_ops *ops = mechanism_named(name, &why);
 
-	if (!why)
+	if (ops && !(why = vcpu_switch(v, ops)))
 		return true;
 	fmt(error, size, "%s stays with %s; %s cannot be used: %s", v->vm->config->name, v->vm->mmu.ops->name, name,
 	    why);

@@ -39,7 +39,7 @@ bool control_list(struct json *j, char *error, size_t size)
 	json_number(j, "ticks", rdtsc());
 	json_open(j, "mechanisms", '[');
 	for (unsigned n = 0; mmu_mechanisms[n]; n++)
-		if (!mmu_mechanisms[n]->unsupported(&machine.caps.mmu))
+		if (!mechanism_lacks(mmu_mechanisms[n]))
 			json_text(j, NULL, mmu_mechanisms[n]->name);
 	json_close(j, '[');
 	json_open(j, "vms", '[');

@@ -9,27 +9,13 @@
 #include "mmu/inspect.h"
 #include "lib/mutants/mutate.h"
 
-static bool read_entry(void *ctx, gpa_t gpa, unsigned size, uint64_t *value)
-{
-	*value = 0;
-	return mmu_guest_read(ctx, gpa, value, size) == size;
-}
-
-static bool update_entry(void *ctx, gpa_t gpa, unsigned size, uint64_t old, uint64_t new, bool *lost)
-{
-	(void)ctx, (void)gpa, (void)size, (void)old, (void)new;
-	*lost = false;
-	return false;
-}
-
 /* A supervisor's read, which no right but SMAP's and keys' stands against: those are put aside. */
 struct walk_result control_walk(struct vcpu *v, gva_t gva)
 {
-	struct walk_memory memory = { .read = read_entry, .update = update_entry, .ctx = &v->vm->mmu };
 	struct walk_regs regs = v->mmu.regs;
 
 	VM_MUTANT(TRANSLATE_RIGHTS, regs.cr4 &= ~(CR4_SMAP | CR4_PKE));
-	return walk(&regs, &memory, gva, (struct access){ .write = false }, false);
+	return mmu_walk(&v->vm->mmu, &regs, gva, (struct access){ .write = false }, false);
 }
 
 const char *control_paging_mode(const struct walk_regs *r)

@@ -6,8 +6,8 @@
 #include "vm/vm.h"
 
 #include "host/insn_slot.h"
+#include "lib/atomic.h"
 #include "lib/mutants/mutate.h"
-
 
 static struct vcpu *vcpu_of(struct emulate *e) { return e->opaque; }
 
@@ -16,6 +16,15 @@ static enum emulate_access page_fault(struct emulate *e, uint64_t linear, uint32
 	e->exception =
 		(struct emulate_exception){ .vector = VECTOR_PF, .has_error = true, .error = error, .cr2 = linear };
 	return EMULATE_ACCESS_FAULT;
+}
+
+bool vcpu_translate(struct vcpu *v, gva_t gva, struct access access, gpa_t *gpa, uint32_t *error)
+{
+	struct walk_result r = mmu_walk(&v->vm->mmu, &v->mmu.regs, gva, access, true);
+
+	*gpa = r.gpa;
+	*error = r.error;
+	return r.ok;
 }
 
 /* The exit itself told what the faulting page translates to, for such an access; anything else is walked. Once there
@@ -142,24 +151,17 @@ static enum emulate_access probe(struct emulate *e, uint64_t linear, unsigned si
 	return translate(e, linear, how, false, &gpa, &error) ? EMULATE_ACCESS_OK : page_fault(e, linear, error);
 }
 
-/* Compares and exchanges *p as the CPU would, atomically. */
+/* size: 1, 2, 4, 8. */
 static bool exchange(void *p, void *expected, const void *desired, unsigned size)
 {
-#define EXCHANGE(type) \
-	__atomic_compare_exchange_n((type *)p, (type *)expected, *(const type *)desired, false, __ATOMIC_SEQ_CST, \
-				    __ATOMIC_SEQ_CST)
+	uint64_t want = 0, with = 0;
+	bool done;
 
-	switch (size) {
-	case 1:
-		return EXCHANGE(uint8_t);
-	case 2:
-		return EXCHANGE(uint16_t);
-	case 4:
-		return EXCHANGE(uint32_t);
-	default:
-		return EXCHANGE(uint64_t);
-	}
-#undef EXCHANGE
+	memcpy(&want, expected, size);
+	memcpy(&with, desired, size);
+	done = compare_exchange(p, &want, with, size);
+	memcpy(expected, &want, size);
+	return done;
 }
 
 static bool exchange16(void *p, void *expected, const void *desired)

@@ -3,6 +3,7 @@
  * exception of the new task, in its address space, which finds the registers that come after it not loaded. */
 #include "vm/exit/task.h"
 
+#include "lib/descriptor.h"
 #include "lib/mutants/mutate.h"
 
 /* ---- memory ---- */
@@ -71,25 +72,14 @@ bool task_descriptor(struct task *t, uint16_t selector, bool write, uint64_t *ra
 
 struct segment_state task_unpack(uint16_t selector, uint64_t raw)
 {
-	struct segment_state s = {
-		.selector = selector,
-		.limit = (uint32_t)((raw & 0xffff) | (raw >> 32 & 0xf0000)),
-		.access = (uint32_t)(raw >> DESCRIPTOR_ACCESS_SHIFT & 0xf0ff),
-		.base = (raw >> 16 & 0xffffff) | (raw >> 32 & 0xff000000),
-	};
-
-	if (VM_KEPT(TASK_GRANULAR, s.access & SEGMENT_G))
-		s.limit = s.limit << 12 | 0xfff;
-	return s;
+	return (struct segment_state){ selector, descriptor_limit(raw), descriptor_access(raw), descriptor_base(raw) };
 }
-
-static unsigned dpl_of(const struct segment_state *s) { return s->access >> SEGMENT_DPL_SHIFT & 3; }
 
 /* May segment register n of a task of this CPL hold it? SDM, "Task Switching", table "Exception
  * Conditions Checked During a Task Switch". */
 static bool segment_allowed(const struct segment_state *s, enum segment n, unsigned cpl)
 {
-	unsigned type = s->access & SEGMENT_TYPE, rpl = s->selector & SELECTOR_RPL, dpl = dpl_of(s);
+	unsigned type = s->access & SEGMENT_TYPE, rpl = s->selector & SELECTOR_RPL, dpl = access_dpl(s->access);
 	bool code = type & TYPE_CODE;
 
 	if (VM_KEPT(SEGMENT_SYSTEM, !(s->access & SEGMENT_S)))

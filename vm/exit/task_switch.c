@@ -169,7 +169,7 @@ static bool push_error(struct task *t)
 	uint32_t esp = (uint32_t)hvm_rsp(&t->v->hvm), to = wide ? esp - n : (esp & 0xffff0000) | ((esp - n) & 0xffff);
 	uint32_t at = wide ? to : to & 0xffff;
 	struct access access = { .write = true,
-				 .user = VM_KEPT(TASK_STACK_LEVEL, (ss.access >> SEGMENT_DPL_SHIFT & 3) == 3) };
+				 .user = VM_KEPT(TASK_STACK_LEVEL, access_dpl(ss.access) == 3) };
 	struct span s;
 
 	if (VM_KEPT(TASK_STACK_LIMIT, !stack_holds(&ss, at, n)))
