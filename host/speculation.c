@@ -1,6 +1,5 @@
-#include "vmx/speculation.h"
+#include "host/speculation.h"
 
-#include "vmx/entry.h"
 #include "lib/mutants/mutate.h"
 
 /* What a guest may know of its CPU. Left out are promises about what only the host can do. */
@@ -96,23 +95,4 @@ void speculation_judge(const struct speculation_cpu *cpu, struct speculation *s)
 	judge_verw(cpu, s);
 	judge_branches(cpu, s);
 	judge_guest(cpu, s);
-}
-
-uint32_t speculation_guards(const struct speculation *s, uint32_t measures)
-{
-	uint32_t guards = 0;
-
-	guards |= measures & BIT(MEASURE_REGISTERS) ? GUARD_REGISTERS : 0;
-	guards |= measures & BIT(MEASURE_L1D) ? GUARD_L1D : 0;
-	guards |= measures & BIT(MEASURE_VERW) ? GUARD_VERW : 0;
-	guards |= measures & BIT(MEASURE_IBPB) ? GUARD_IBPB : 0;
-	if (measures & BIT(MEASURE_RSB))
-		guards |= VM_LEFT_OUT_OR(RSB_ONE, s->enhanced_ibrs) ? GUARD_RSB_ONE : GUARD_RSB;
-	/* Also for a guest that sets its own, and a host without. */
-	if (VM_KEPT(SPEC_CTRL_GUEST, (measures & BIT(MEASURE_GUEST)) && s->guest_spec_ctrl) ||
-	    (measures & BIT(MEASURE_IBRS)))
-		guards |= GUARD_SPEC_CTRL;
-	if (VM_KEPT(SPEC_CTRL_EACH, measures & BIT(MEASURE_IBRS)) && !s->enhanced_ibrs)
-		guards |= GUARD_SPEC_CTRL_EACH;
-	return guards;
 }

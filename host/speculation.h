@@ -1,5 +1,5 @@
-/* vmx/speculation.h - what must be done around a guest so that it learns nothing by what the CPU does speculatively, on
- * this CPU.
+/* host/speculation.h - what must be done around a guest so that it learns nothing by what the CPU does speculatively,
+ * on this CPU.
  *
  * After Intel's "Deep Dive" documents and guidance: "L1 Terminal Fault" (flush at VM entry), "Microarchitectural Data
  * Sampling" and "Processor MMIO Stale Data Vulnerabilities" (VERW), "Indirect Branch Restricted Speculation", "Indirect
@@ -8,8 +8,8 @@
  *
  * M1  A measure is on only where its check of CPUID and IA32_ARCH_CAPABILITIES says that the CPU can do it.
  * M2  What the CPU needs and cannot do is said, never passed over. */
-#ifndef VELLUM_VMX_SPECULATION_H
-#define VELLUM_VMX_SPECULATION_H
+#ifndef VELLUM_HOST_SPECULATION_H
+#define VELLUM_HOST_SPECULATION_H
 
 #include "lib/base.h"
 #include "lib/x86_cpuid.h"
@@ -48,7 +48,5 @@ struct speculation {
 void speculation_judge(const struct speculation_cpu *cpu, struct speculation *s);
 /* The facts of the calling CPU. */
 struct speculation_cpu speculation_read(void);
-/* GUARD_* of vmx/entry.h for a set of measures, each of which the CPU can. */
-uint32_t speculation_guards(const struct speculation *s, uint32_t measures);
 
 #endif

@@ -1,4 +1,4 @@
-#include "vmx/speculation.h"
+#include "host/speculation.h"
 
 #include "host/x86.h"
 

@@ -12,6 +12,7 @@
 #include "vmx/cpu.h"
 #include "vmx/entry_check.h"
 #include "vmx/exits.h"
+#include "vmx/guards.h"
 #include "vmx/guest.h"
 #include "vmx/msrs.h"
 #include "vmx/vcpu.h"
@@ -64,6 +65,11 @@ static inline bool hvm_vcpu_init(struct hvm_vcpu *v, const struct hvm_caps *c)
 }
 static inline bool hvm_vcpu_exists(const struct hvm_vcpu *v) { return hvm_vmx(v)->vmcs.v; }
 static inline void hvm_vcpu_destroy(struct hvm_vcpu *v) { vmx_vcpu_destroy(hvm_vmx(v)); }
+/* Before hvm_vcpu_start(): what each way in and out does against speculation. The CPU can each of the measures. */
+static inline void hvm_set_measures(struct hvm_vcpu *v, const struct speculation *s, uint32_t measures)
+{
+	v->guards = vmx_guards(s, measures);
+}
 /* Before the first entry. mmu->regs, ->intercepts and ->root are set. */
 static inline void hvm_vcpu_start(struct hvm_vcpu *v, const struct hvm_start *start, struct mmu_vcpu *mmu)
 {

@@ -3,7 +3,8 @@
 # may execute.
 
 VMBENCH_HYP_C := $(filter-out vm/main.c vm/native/native.c vm/resident.c vmx/entry_check.c vmx/cpu.c,$(call \
-	sources,$(VM_DIRS) vmx)) host/console.c lib/fmt.c
+	sources,$(VM_DIRS) vmx)) host/console.c host/speculation.c \
+	host/speculation_read.c lib/fmt.c
 VMBENCH_C := $(wildcard test/vm/*.c) test/unit/emulate/cpu.c $(VMBENCH_HYP_C) $(call sources,$(DEV_DIRS) emulate \
 	$(MMU_DIRS)) $(wildcard model/vmentry*.c)
 # Not position-independent: static tables have addresses that the CPU models can have as physical ones.
@@ -29,7 +30,7 @@ $(VM_MUTANTS_DIR)/vm_$(1): $(patsubst %.c,$(VM_MUTANTS_DIR)/obj/%.o,$(UNIT_vm_$(
 endef
 $(foreach t,$(VMBENCH_TESTS),$(eval $(call vm_mutants_rule,$(t))))
 # Parts of vm/ and vmx/ whose unit tests need no bench.
-VM_PLAIN_TESTS := vmx_speculation config control load_elf load_linux load_multiboot
+VM_PLAIN_TESTS := host_speculation config control load_elf load_linux load_multiboot
 define vm_plain_rule
 $(VM_MUTANTS_DIR)/plain/$(1): $(patsubst %.c,$(VM_MUTANTS_DIR)/obj/%.o,$(UNIT_$(1)_SRC) test/vm/mutants.c \
 	test/unit/hosted.c)

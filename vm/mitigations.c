@@ -1,5 +1,5 @@
 /* vm/mitigations.c - what is done around one virtual machine's runs against what CPUs do speculatively: by its
- * description, and by what this CPU needs and can (vmx/speculation.h); and the controls that its guest is offered. */
+ * description, and by what this CPU needs and can (host/speculation.h); and the controls that its guest is offered. */
 #include "vm/vm.h"
 
 #include "host/x86.h"
@@ -66,7 +66,7 @@ void mitigations_choose(struct vm *vm)
 		}
 	}
 	for_each_vcpu(v, vm) {
-		v->hvm.guards = speculation_guards(s, measures);
+		hvm_set_measures(&v->hvm, s, measures);
 		v->hvm.spec_host = VM_LEFT_OUT_OR(MITIGATIONS_HOST, measures & BIT(MEASURE_IBRS)) ? s->spec_host : 0;
 	}
 	if (VM_LEFT_OUT_OR(MITIGATIONS_GUEST, measures & BIT(MEASURE_GUEST)))

@@ -35,7 +35,6 @@
 #include "vm/clock.h"
 #include "vm/config/config.h"
 #include "vm/exit/cpuid.h"
-#include "vmx/speculation.h"
 
 #define VMS_MAX 16
 #define VCPUS_MAX 16
