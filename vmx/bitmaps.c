@@ -7,7 +7,8 @@
 uint8_t vmx_io_bitmaps[2 * PAGE_SIZE] READ_MOSTLY __attribute__((aligned(PAGE_SIZE)));
 uint8_t vmx_msr_bitmap[PAGE_SIZE] READ_MOSTLY __attribute__((aligned(PAGE_SIZE)));
 
-/* The four KBytes of the MSR bitmap: reads of low MSRs, reads of high MSRs, writes of low, writes of high. */
+/* The four parts of 1 KByte (SDM, "MSR-Bitmap Address"): low MSRs are 0 to 0x1fff, high ones 0xc0000000 to 0xc0001fff;
+ * all others exit always. */
 #define READ_LOW 0
 #define READ_HIGH 1024
 #define WRITE_LOW 2048

@@ -5,11 +5,12 @@
 #include "lib/mutants/mutate.h"
 #include "vmx/vmcs.h"
 
-#define BASIC_TRUE_CONTROLS BIT(55)
+/* IA32_VMX_BASIC (SDM, "Basic VMX Information"). */
+#define BASIC_TRUE_CONTROLS BIT(55) /* there are MSRs that tell what of the default1 class may be 0, as CR3 exits */
 #define BASIC_MEMTYPE_SHIFT 50
 #define BASIC_MEMTYPE_WB 6
 
-/* IA32_VMX_EPT_VPID_CAP. */
+/* IA32_VMX_EPT_VPID_CAP (SDM, "VPID and EPT Capabilities"). */
 #define CAP_EXECUTE_ONLY BIT(0)
 #define CAP_WALK_4 BIT(6)
 #define CAP_WALK_5 BIT(7)
@@ -33,7 +34,7 @@ static struct vmx_control_caps control_caps(uint32_t msr)
 	return (struct vmx_control_caps){ (uint32_t)v, (uint32_t)(v >> 32) };
 }
 
-/* SDM, "Algorithms for Determining VMX Capabilities". */
+/* SDM, "Reserved Controls and Default Settings": a reserved bit that is not as the CPU wants it fails VM entry. */
 uint32_t vmx_control(struct vmx_control_caps caps, uint32_t wanted)
 {
 	VM_MUTANT(CONTROL_MAY, wanted &= caps.may);
@@ -41,6 +42,8 @@ uint32_t vmx_control(struct vmx_control_caps caps, uint32_t wanted)
 	return wanted;
 }
 
+/* SDM, "Enumeration of Paging Features by CPUID": 36 bits where no leaf says the width. A basic leaf above the highest
+ * answers as the highest does, and so is not asked for. */
 static void read_paging(struct mmu_caps *m)
 {
 	uint32_t max_extended = cpuid(0x80000000, 0).eax;
@@ -60,12 +63,13 @@ static void read_paging(struct mmu_caps *m)
 
 static void read_ept(struct mmu_caps *m, uint32_t proc2_may)
 {
+	/* The MSR exists only with one of the two controls (SDM, "VPID and EPT Capabilities"). */
 	uint64_t cap = proc2_may & (PROC2_EPT | PROC2_VPID) ? rdmsr(MSR_VMX_EPT_VPID_CAP) : 0;
 
 	m->invept = cap & CAP_INVEPT;
 	m->invept_single = cap & CAP_INVEPT_SINGLE;
 	m->invept_all = cap & CAP_INVEPT_ALL;
-	/* Without a walk length of 4 or any INVEPT, EPT could not be used correctly. */
+	/* The tables have four levels at least, and a change of them must be able to reach the TLBs (T1). */
 	m->ept = VM_LEFT_OUT_OR(EPT_CONTROL, proc2_may & PROC2_EPT) && VM_LEFT_OUT_OR(EPT_WALK, cap & CAP_WALK_4) &&
 		 VM_LEFT_OUT_OR(EPT_INVEPT, m->invept) &&
 		 VM_LEFT_OUT_OR(EPT_INVEPT_TYPE, m->invept_single || m->invept_all);
@@ -80,8 +84,10 @@ static void read_ept(struct mmu_caps *m, uint32_t proc2_may)
 	m->invvpid_single = cap & CAP_INVVPID_SINGLE;
 	m->invvpid_all = cap & CAP_INVVPID_ALL;
 	m->invvpid_single_retaining_globals = cap & CAP_INVVPID_RETAINING;
+	/* A tag that cannot be flushed cannot be used again (T1). */
 	m->vpid = VM_LEFT_OUT_OR(VPID_CONTROL, proc2_may & PROC2_VPID) && VM_LEFT_OUT_OR(VPID_INVVPID, m->invvpid) &&
 		  VM_LEFT_OUT_OR(VPID_INVVPID_TYPE, m->invvpid_single || m->invvpid_all);
+	/* Only with EPT (SDM, "Checks on VMX Controls"). */
 	m->unrestricted_guest = VM_LEFT_OUT_OR(UNRESTRICTED_EPT, m->ept) && (proc2_may & PROC2_UNRESTRICTED);
 }
 
@@ -105,7 +111,9 @@ static const char *missing_control(const struct vmx_caps *c)
 	return NULL;
 }
 
-/* SDM, "VM-Exit Controls" and "VM-Entry Controls": Nehalem and later; else the MSR areas do it (vmx/msrs.c). */
+/* SDM, "VM-Exit Controls" and "VM-Entry Controls": Nehalem and later; else the MSR areas do it (vmx/msrs.c). IA32_EFER
+ * is saved because LMA follows CR0.PG, which an unrestricted guest changes without an exit; a write of IA32_PAT
+ * exits. */
 static bool switches_msrs(const struct vmx_caps *c)
 {
 	return VM_LEFT_OUT_OR(SWITCHES_EXIT, !(~c->exit.may & (EXIT_SAVE_EFER | EXIT_LOAD_EFER | EXIT_LOAD_PAT))) &&
@@ -121,7 +129,7 @@ const char *vmx_caps_read(struct vmx_caps *c)
 	if (VM_KEPT(LACKS_VMX, !(cpuid(1, 0).ecx & CPUID_1_ECX_VMX)))
 		return "this CPU has no VT-x (CPUID says no VMX); use an Intel CPU with VT-x, or an emulator or "
 		       "hypervisor that offers it";
-	/* SDM, "Enabling and Entering VMX Operation". */
+	/* VMXON is #GP without this bit, which the lock makes final (SDM, "Enabling and Entering VMX Operation"). */
 	rdmsr_safe(MSR_FEATURE_CONTROL, &feature_control);
 	if (VM_KEPT(LACKS_UNLOCKED, feature_control & FEATURE_CONTROL_LOCK) && !(feature_control & FEATURE_CONTROL_VMX))
 		return "the firmware has disabled VT-x and locked it; enable Intel Virtualization Technology in the "
@@ -148,7 +156,7 @@ const char *vmx_caps_read(struct vmx_caps *c)
 	read_ept(&c->hvm.mmu, c->proc2.may);
 	c->hvm.invpcid = c->proc2.may & PROC2_INVPCID;
 	c->hvm.cr4_may = c->cr4_fixed1;
-	c->preemption_shift = rdmsr(MSR_VMX_MISC) & 31;
+	c->preemption_shift = rdmsr(MSR_VMX_MISC) & 31; /* SDM, "Miscellaneous Data" */
 	c->hvm.rdtscp = VM_LEFT_OUT_OR(RDTSCP_CONTROL, c->proc2.may & PROC2_RDTSCP) &&
 		    VM_LEFT_OUT_OR(RDTSCP_CPUID, cpuid(0x80000001, 0).edx & CPUID_80000001_EDX_RDTSCP);
 	c->switches_msrs = switches_msrs(c);

@@ -24,9 +24,10 @@ struct vmx_caps {
 	uint64_t cr4_host;
 };
 
-/* Reads the capabilities. NULL, or one sentence that says what is missing. */
+/* Reads those of the calling CPU; all CPUs of a machine are alike. NULL, or one sentence that says what is missing. */
 const char *vmx_caps_read(struct vmx_caps *caps);
-/* wanted, with what must be set added and what may not be set taken away. */
+/* The value of a control field: wanted, with what must be set added and what may not be set taken away. SDM,
+ * "Algorithms for Determining VMX Capabilities". */
 uint32_t vmx_control(struct vmx_control_caps caps, uint32_t wanted);
 
 #endif

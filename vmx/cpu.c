@@ -3,15 +3,19 @@
 #include "host/frames.h"
 #include "host/percpu.h"
 #include "host/x86.h"
+#include "mmu/below.h"
 #include "mmu/walk.h"
 #include "vmx/ops.h"
 
+/* After a VMREAD that failed the error is not read: that VMREAD might fail as well, and come here without end. */
 _Noreturn void vmx_access_failed(enum vmcs_field field, bool write)
 {
 	console_panic("%s of VMCS field 0x%x failed (error %u)", write ? "VMWRITE" : "VMREAD", field,
 		      write ? (unsigned)vmread(VMCS_INSTRUCTION_ERROR) : 0u);
 }
 
+/* VMXON is #GP until the MSR is locked with VMX enabled; a reset alone unlocks it (SDM, "Enabling and Entering VMX
+ * Operation"). */
 static const char *unlock_feature(void)
 {
 	uint64_t v = rdmsr(MSR_FEATURE_CONTROL);
@@ -34,17 +38,19 @@ const char *vmx_cpu_enable(const struct vmx_caps *caps)
 	region = frames_alloc();
 	if (hfn_is_none(region))
 		return "there is no memory for the VMXON region";
-	*(uint32_t *)frames_ptr(region) = caps->revision;
+	*(uint32_t *)frames_ptr(region) = caps->revision; /* SDM, "VMXON Region" */
 	cpu->vmxon_region = hfn_hpa(region);
+	/* VMXON is #GP while a fixed bit is not as it must be (SDM, "Restrictions on VMX Operation"). */
 	write_cr0((read_cr0() | caps->cr0_fixed0) & caps->cr0_fixed1);
 	write_cr4((read_cr4() | caps->cr4_fixed0 | CR4_VMXE | CR4_OSFXSR | CR4_OSXMMEXCPT |
 		   (cpuid(1, 0).ecx & CPUID_1_ECX_XSAVE ? CR4_OSXSAVE : 0)) & caps->cr4_fixed1);
 	if (!vmxon(cpu->vmxon_region))
 		return "VMXON failed";
-	/* Nothing that an earlier owner of this machine left may be used (T1). */
+	/* What an earlier owner of this machine cached under the same tags outlives VMXOFF and VMXON (T1; SDM,
+	 * "Guidelines for Use of the INVVPID Instruction" and "Guidelines for Use of the INVEPT Instruction"). */
 	if (caps->hvm.mmu.invept_all)
-		invept_insn(2, 0);
+		invept_insn(INVEPT_ALL, 0);
 	if (caps->hvm.mmu.invvpid_all)
-		invvpid_insn(2, 0, 0);
+		invvpid_insn(INVVPID_ALL, 0, 0);
 	return NULL;
 }

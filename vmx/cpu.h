@@ -4,7 +4,8 @@
 
 #include "vmx/caps.h"
 
-/* Puts the calling CPU into VMX operation. NULL, or one sentence that says why it cannot be. */
+/* Puts the calling CPU into VMX operation, for good. Allocates its VMXON region. NULL, or one sentence that says why it
+ * cannot be. */
 const char *vmx_cpu_enable(const struct vmx_caps *caps);
 
 #endif

@@ -100,7 +100,7 @@
 vmx_enter_first:
 	movq OFFSET_ENTER_AGAIN(%rdi), %rax
 	movq %rax, OFFSET_ENTER(%rdi)
-	leaq -8(%rsp), %rcx
+	leaq -8(%rsp), %rcx	/* RSP with RDI pushed, as the ways out want it */
 	cmpq %rcx, OFFSET_HOST_RSP(%rdi)
 	je 1f
 	movq %rcx, OFFSET_HOST_RSP(%rdi)
@@ -147,7 +147,8 @@ vmx_exit_entry:
 vmx_enter_guarded:
 	enter_guarded vmresume
 
-	/* No RET and no jump by a register or by memory stands before the predictors are the host's again. */
+	/* No RET and no jump by a register or by memory stands before the predictors are the host's again. What an INT3
+	 * follows never returns; where a prediction does, it goes no further than that. */
 	.balign 16
 vmx_exit_guarded:
 	save_guest_registers

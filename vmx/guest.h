@@ -1,5 +1,5 @@
 /* vmx/guest.h - the guest's registers in the VMCS that is current, and what its last exit says, in the terms of
- * hvm/types.h. SDM, "Guest State" and "Information for VM Exits". */
+ * hvm/types.h. SDM, "Guest-State Area" and "VM-Exit Information Fields". */
 #ifndef VELLUM_VMX_GUEST_H
 #define VELLUM_VMX_GUEST_H
 
@@ -101,7 +101,7 @@ static inline uint64_t vmx_exit_debug_causes(void)
 /* SDM, "Exit Qualification for EPT Violations". */
 #define VIOLATION_LINEAR_VALID BIT(7)
 #define VIOLATION_TRANSLATED BIT(8) /* the access was to what the linear address means, not on the way there */
-#define VIOLATION_NMI_UNBLOCKED BIT(12)
+#define VIOLATION_NMI_UNBLOCKED BIT(12) /* SDM, "Information About NMI Unblocking Due to IRET" */
 
 static inline struct hvm_nested_fault vmx_exit_nested_fault(void)
 {
@@ -125,6 +125,8 @@ static inline void vmx_set_tsc_offset(uint64_t ticks) { vmwrite(VMCS_TSC_OFFSET,
 
 static inline void vmx_inject(const struct event *e)
 {
+	/* The error code counts with its bit only, the length with events of software only (SDM, "VM-Entry Controls
+	 * for Event Injection"). */
 	vmwrite(VMCS_ENTRY_INTERRUPTION_INFO, e->info);
 	if (VM_KEPT(INJECT_ERROR, e->info & EVENT_HAS_ERROR))
 		vmwrite(VMCS_ENTRY_ERROR_CODE, e->error);

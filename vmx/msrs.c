@@ -13,8 +13,9 @@ struct msr_entry {
 
 enum { ENTRY_EFER, ENTRY_PAT, ENTRY_COUNT };
 
-/* Both areas, in one frame. Nothing is stored at exits: the guest's writes of these MSRs exit, so that its values are
- * known, and EFER.LMA changes only with CR0.PG, which such CPUs do not let a guest change by itself. */
+/* Both areas, in one frame, at multiples of 16 bytes (SDM, "Checks on VMX Controls"). Nothing is stored at exits: the
+ * guest's writes of these MSRs exit, so that its values are known, and EFER.LMA changes only with CR0.PG, which such
+ * CPUs do not let a guest change by itself. */
 struct vmx_msr_areas {
 	struct msr_entry guest[ENTRY_COUNT];
 	struct msr_entry host[ENTRY_COUNT];

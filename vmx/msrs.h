@@ -12,6 +12,7 @@ void vmx_msrs_destroy(struct vmx_vcpu *v);
 /* Writes the fields of a new VMCS that have to do with these MSRs. */
 void vmx_msrs_start(struct vmx_vcpu *v);
 
+/* As the CPU runs the guest with; the guest's own IA32_EFER is in mmu->regs. */
 uint64_t vmx_get_efer(const struct vmx_vcpu *v);
 void vmx_set_efer(struct vmx_vcpu *v, uint64_t efer);
 uint64_t vmx_get_pat(const struct vmx_vcpu *v);

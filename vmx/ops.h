@@ -1,5 +1,6 @@
-/* vmx/ops.h - the VMX instructions. SDM, "VMX Instruction Reference". A failure of VMREAD or VMWRITE is Vellum's own
- * mistake (a field that this CPU does not have must not be touched) and stops a debug build; the others report. */
+/* vmx/ops.h - the VMX instructions. SDM, "VMX Instruction Reference". VMfail sets CF or ZF ("Conventions"): that of
+ * VMREAD or VMWRITE is Vellum's own mistake (a field that this CPU does not have must not be touched), which stops a
+ * debug build and goes by in others; the other instructions report it. */
 #ifndef VELLUM_VMX_OPS_H
 #define VELLUM_VMX_OPS_H
 
@@ -9,7 +10,6 @@
 
 _Noreturn void vmx_access_failed(enum vmcs_field field, bool write);
 
-/* In debug builds every access is checked; otherwise a wrong one, which is Vellum's own mistake, goes by. */
 static inline uint64_t vmread(enum vmcs_field field)
 {
 	uint64_t v;
@@ -69,7 +69,7 @@ static inline bool invept_insn(uint64_t type, uint64_t eptp)
 
 static inline bool invvpid_insn(uint64_t type, uint16_t vpid, uint64_t gva)
 {
-	struct { uint64_t vpid, gva; } d = { vpid, gva };
+	struct { uint64_t vpid, gva; } d = { vpid, gva }; /* bits 63:16 of the first must be 0 (SDM, "INVVPID") */
 	bool ok;
 	__asm__ volatile("invvpid %1, %2" : "=@cca"(ok) : "m"(d), "r"(type) : "memory");
 	return ok;

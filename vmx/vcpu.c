@@ -29,6 +29,7 @@ bool vmx_vcpu_init(struct vmx_vcpu *v, const struct vmx_caps *caps)
 	if (hfn_is_none(vmcs))
 		return false;
 	*v = (struct vmx_vcpu){ .caps = caps, .vmcs = hfn_hpa(vmcs) };
+	/* SDM, "Initializing a VMCS". */
 	*(uint32_t *)frames_ptr(vmcs) = caps->revision;
 	BUG_ON(!vmclear(v->vmcs));
 	return vmx_msrs_init(v);
@@ -36,6 +37,7 @@ bool vmx_vcpu_init(struct vmx_vcpu *v, const struct vmx_caps *caps)
 
 void vmx_vcpu_destroy(struct vmx_vcpu *v)
 {
+	/* Until VMCLEAR the CPU may write to the region (SDM, "Software Use of Virtual-Machine Control Structures"). */
 	BUG_ON(!vmclear(v->vmcs));
 	vmx_msrs_destroy(v);
 	frames_free(hpa_hfn(v->vmcs), 1);
@@ -127,11 +129,12 @@ static void write_controls(struct vmx_vcpu *v, const struct hvm_start *start)
 	vmwrite(VMCS_IO_BITMAP_A, (uintptr_t)vmx_io_bitmaps);
 	vmwrite(VMCS_IO_BITMAP_B, (uintptr_t)vmx_io_bitmaps + PAGE_SIZE);
 	vmwrite(VMCS_MSR_BITMAP, (uintptr_t)vmx_msr_bitmap);
-	vmwrite(VMCS_CR3_TARGET_COUNT, 0);
+	vmwrite(VMCS_CR3_TARGET_COUNT, 0); /* no value of CR3 may be loaded without an exit, where loads exit */
 	vmwrite(VMCS_ENTRY_INTERRUPTION_INFO, 0);
-	vmwrite(VMCS_LINK_POINTER, ~0ull);
+	vmwrite(VMCS_LINK_POINTER, ~0ull); /* none (SDM, "Checks on Guest Non-Register State") */
 }
 
+/* TR must be usable, of a busy TSS; LDTR need not be (SDM, "Checks on Guest Segment Registers"). */
 static void write_guest_segments(const struct hvm_start *s)
 {
 	struct segment_state data = { s->ds, 0xffffffff, SEGMENT_FLAT_DATA, 0 };
@@ -187,6 +190,7 @@ void vmx_vcpu_start(struct vmx_vcpu *v, const struct hvm_start *start, struct mm
 void vmx_load(struct vmx_vcpu *v)
 {
 	BUG_ON(!vmptrld(v->vmcs));
+	/* The CPU may have the host's value for another vCPU, whose guards are others. */
 	if (VM_KEPT(LOAD_SPEC_CTRL, v->hvm.guards & GUARD_SPEC_CTRL))
 		wrmsr(MSR_SPEC_CTRL, v->hvm.spec_host);
 	if (VM_KEPT(LOAD_IBPB, v->hvm.guards & GUARD_IBPB))
@@ -194,6 +198,8 @@ void vmx_load(struct vmx_vcpu *v)
 	VM_MUTANT(LOAD_HOST, write_host_cpu());
 }
 
+/* VMCLEAR writes back what this CPU caches of the VMCS, without which another must not load it, and makes its launch
+ * state clear: the next entry is by VMLAUNCH (SDM, "Software Use of Virtual-Machine Control Structures"). */
 void vmx_unload(struct vmx_vcpu *v)
 {
 	BUG_ON(!vmclear(v->vmcs));
@@ -206,6 +212,7 @@ static void write_proc(struct vmx_vcpu *v, uint32_t proc)
 		vmwrite(VMCS_PROC_CONTROLS, v->proc = proc);
 }
 
+/* V3. Without secondary controls both are 0, so that the field, which does not exist then, is left alone. */
 static void write_proc2(struct vmx_vcpu *v, uint32_t proc2)
 {
 	if (proc2 != v->proc2)
@@ -238,11 +245,12 @@ static void apply_cr0(const struct vmx_vcpu *v, const struct mmu_vcpu *mmu)
 {
 	const struct mmu_intercepts *i = &mmu->intercepts;
 	uint64_t fixed = VM_LEFT_OUT_OR(CR0_FIXED, false) ? 0 : v->caps->cr0_fixed0;
+	/* SDM, "Unrestricted Guests": for them PE and PG are not fixed. */
 	uint64_t must = fixed & ~(unrestricted(v, i) ? CR0_PE | CR0_PG : 0);
 	uint64_t guest = mmu->regs.cr0;
 	uint64_t hardware = ((guest & ~i->cr0_force_mask) | i->cr0_force_value | must) & v->caps->cr0_fixed1;
 
-	/* Caching is the host's: a guest's CD and NW are remembered, not obeyed. */
+	/* Caching is the host's: a guest's CD and NW are remembered, not obeyed. NW without CD would be #GP. */
 	VM_MUTANT(CR0_CACHING, hardware &= ~(CR0_CD | CR0_NW));
 	VM_MUTANT(CR0_MASK, vmwrite(VMCS_CR0_MASK,
 				    must | ~v->caps->cr0_fixed1 | CR0_CD | CR0_NW | i->cr0_owned | i->cr0_force_mask));
@@ -256,6 +264,7 @@ static void apply_cr4(const struct vmx_vcpu *v, const struct mmu_vcpu *mmu)
 	uint64_t must = VM_LEFT_OUT_OR(CR4_FIXED, false) ? 0 : v->caps->cr4_fixed0 | v->caps->cr4_host;
 	uint64_t guest = mmu->regs.cr4;
 
+	/* A bit that the guest is not offered exits, for its #GP. */
 	VM_MUTANT(CR4_MASK, vmwrite(VMCS_CR4_MASK, must | ~v->cr4_offered | i->cr4_owned | i->cr4_force_mask));
 	vmwrite(VMCS_CR4_SHADOW, guest);
 	vmwrite(VMCS_GUEST_CR4, ((guest & ~i->cr4_force_mask) | i->cr4_force_value | must) & v->caps->cr4_fixed1);
@@ -268,6 +277,7 @@ static void apply_efer(struct vmx_vcpu *v, const struct mmu_vcpu *mmu)
 	uint64_t entry = vmread(VMCS_ENTRY_CONTROLS) & ~ENTRY_IA32E;
 
 	vmx_set_efer(v, efer);
+	/* The control must equal EFER.LMA (SDM, "Checks on Guest Control Registers, Debug Registers, and MSRs"). */
 	VM_MUTANT(IA32E, vmwrite(VMCS_ENTRY_CONTROLS, entry | (efer & EFER_LMA ? ENTRY_IA32E : 0)));
 }
 
@@ -287,9 +297,12 @@ void vmx_apply_root(struct vmx_vcpu *v, struct mmu_vcpu *mmu)
 	VM_MUTANT(ROOT, vmwrite(VMCS_GUEST_CR3, r->cr3));
 	if (mmu->intercepts.ept)
 		vmwrite(VMCS_EPTP, r->eptp);
+	/* With EPT, a VM entry takes the PDPTEs from here, and not from memory (SDM, "Loading
+	 * Page-Directory-Pointer-Table Entries"). */
 	if (VM_KEPT(PDPTES, r->load_pdptes && mmu->intercepts.ept))
 		for (unsigned n = 0; n < 4; n++)
 			vmwrite(VMCS_GUEST_PDPTE0 + 2 * n, r->pdpte[n]);
+	/* VPID 0 is the host's: with the control it fails VM entry (SDM, "Checks on VMX Controls"). */
 	write_proc2(v, r->vpid ? v->proc2 | PROC2_VPID : v->proc2 & ~(uint32_t)PROC2_VPID);
 	if (r->vpid)
 		vmwrite(VMCS_VPID, r->vpid);
@@ -318,6 +331,8 @@ void vmx_sync_paging(struct vmx_vcpu *v, struct mmu_vcpu *mmu)
 	mmu->regs.ac = vmread(VMCS_GUEST_RFLAGS) & RFLAGS_AC;
 	mmu->regs.cpl = (uint8_t)vmx_cpl();
 	mmu->regs.cs_l = vmread(VMCS_GUEST_CS_ACCESS) & SEGMENT_L;
+	/* Exits save them under EPT and PAE paging; else the fields are undefined (SDM, "Saving Non-Register
+	 * State"). */
 	pae = pae && !(mmu->regs.efer & EFER_LMA);
 	for (unsigned n = 0; pae && n < 4; n++)
 		pdpte[n] = vmread(VMCS_GUEST_PDPTE0 + 2 * n);

@@ -34,8 +34,9 @@ struct vmx_vcpu {
 	uint64_t cr4_offered;    /* CR4 bits that the guest's CPUID offers: it may set them without an exit */
 };
 
-/* Allocates the VMCS. false: no memory. */
+/* Allocates the VMCS; caps must outlive it. false: no memory; vmx_vcpu_destroy() is still due where v->vmcs is set. */
 bool vmx_vcpu_init(struct vmx_vcpu *v, const struct vmx_caps *caps);
+/* Gives its frames back. The VMCS is current on no CPU but this one. */
 void vmx_vcpu_destroy(struct vmx_vcpu *v);
 /* Writes every field of a new VMCS. mmu->regs, ->intercepts and ->root are set. */
 void vmx_vcpu_start(struct vmx_vcpu *v, const struct hvm_start *start, struct mmu_vcpu *mmu);
@@ -63,9 +64,11 @@ static inline void vmx_sync_access(struct mmu_vcpu *mmu)
 	mmu->regs.cpl = (uint8_t)vmx_cpl();
 }
 
+/* SDM, "Interrupt-Window Exiting and Virtual-Interrupt Delivery" and "NMI-Window Exiting". */
 void vmx_set_interrupt_window(struct vmx_vcpu *v, bool on);
 void vmx_set_nmi_window(struct vmx_vcpu *v, bool on);
 
+/* SDM, "Guest Register State". What is set must pass "Checks on Guest Segment Registers". */
 struct segment_state vmx_get_segment(enum segment n);
 void vmx_set_segment(enum segment n, const struct segment_state *s);
 
