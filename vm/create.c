@@ -27,7 +27,8 @@ static hfn_t below_alloc(void *ctx)
 	return frames_alloc();
 }
 
-/* Single frames come from the bottom of memory: one above 4 GiB means that there is none below. */
+/* For what CR3 names under PAE paging, which has 32 bits (SDM, "PAE Paging"). Single frames come from the bottom of
+ * memory: one above 4 GiB means that there is none below. */
 static hfn_t below_alloc_low(void *ctx)
 {
 	hfn_t f = below_alloc(ctx);
@@ -50,6 +51,7 @@ static void *below_ptr(void *ctx, hfn_t frame)
 	return frames_ptr(frame);
 }
 
+/* R2 in vm/run.c. The IPI is an exit of the guest's; who has seen in_guest false sees the request before it enters. */
 static void below_kick(void *ctx, struct mmu_vcpu *mmu)
 {
 	struct vcpu *v = container_of(mmu, struct vcpu, mmu);
@@ -307,11 +309,13 @@ static struct walk_regs start_regs(const struct vm *vm, const struct cpu_start *
 	struct walk_regs r = {
 		.maxphyaddr = vm->cpuid.maxphyaddr,
 		.has_1g = vm->cpuid.has_1g,
+		/* a bit whose feature the guest's CPUID does not have is reserved */
 		.cr4_reserved = VM_LEFT_OUT_OR(CR4_RESERVED, false) ? 0 : ~vm->cpuid.cr4_offered,
 		.efer_reserved = VM_LEFT_OUT_OR(EFER_RESERVED, false) ? 0 : ~vm->cpuid.efer_offered,
 	};
 	bool is_long = s->mode == START_LONG64;
 
+	/* ET is always 1 (SDM, "Control Registers"). */
 	r.cr0 = CR0_PE | CR0_ET | (is_long ? CR0_PG : 0);
 	r.cr3 = is_long ? s->cr3 : 0;
 	r.cr4 = is_long ? CR4_PAE : 0;

@@ -13,7 +13,7 @@ _Static_assert(ARRAY_SIZE(msrs) == ARRAY_SIZE(((struct vcpu *)0)->saved_msr), "o
  * frame is the emulator's. */
 #define FPU_FRAMES 4
 
-/* MSR_TSC_AUX, the last, exists only with RDTSCP. */
+/* IA32_TSC_AUX, the last, exists only with RDTSCP. */
 static unsigned msr_count(const struct vcpu *v)
 {
 	return v->vm->cpuid.has_rdtscp ? ARRAY_SIZE(msrs) : ARRAY_SIZE(msrs) - 1;
@@ -63,6 +63,7 @@ static void save_fpu(struct vcpu *v)
 			__asm__ volatile("fxsave (%0)" : : "r"(v->fpu) : "memory");
 		return;
 	}
+	/* XSAVE and XRSTOR take only what XCR0 enables; the guest may have filled the rest before it disabled it. */
 	xsetbv(0, v->vm->cpuid.xcr0_offered);
 	__asm__ volatile("xsave64 (%0)" : : "r"(v->fpu), "a"(-1), "d"(-1) : "memory");
 	v->fpu_short = fits_the_short_form(v);

@@ -322,6 +322,7 @@ void exit_skip(struct vcpu *v);
 void event_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error);
 /* Does this event (.info) push RFLAGS with RF set? */
 bool event_sets_rf(uint32_t info);
+/* #PF, with its error code and what CR2 becomes. */
 void event_page_fault(struct vcpu *v, uint32_t error, uint64_t cr2);
 /* The #DB that INT1 raises, with the instruction's length in bytes: no DR6 changes, and no DPL is checked. */
 void event_int1(struct vcpu *v, uint32_t length);
@@ -342,9 +343,11 @@ void exit_page_fault(struct vcpu *v, uint64_t info);
 /* RDMSR and WRMSR of the vCPU; false: #GP(0). */
 bool msr_read(struct vcpu *v, uint32_t msr, uint64_t *value);
 bool msr_write(struct vcpu *v, uint32_t msr, uint64_t value);
+/* The MTRRs of a new VM; IA32_MISC_ENABLE of a new vCPU. */
 void msr_reset(struct vm *vm);
 void msr_reset_vcpu(struct vcpu *v);
-/* MOV to CRn. false: an exception has been queued. */
+/* MOV to CRn; the paging registers have been synchronised (hvm_sync_paging). false: an exception has been queued, or
+ * the VM has ended. */
 bool cr_write(struct vcpu *v, unsigned n, uint64_t value);
 
 /* ---- vm/exit/task_switch.c ---- */
@@ -374,6 +377,7 @@ bool breakpoints_on_port(struct vcpu *v, uint16_t port, unsigned size);
 void breakpoints_trap(struct vcpu *v);
 
 /* ---- vm/resident.c ---- */
+/* Those registers as after a reset, in memory that resident_free() gives back. false: no memory. */
 bool resident_init(struct vcpu *v);
 void resident_free(struct vcpu *v);
 /* Makes the FPU, debug and system-call registers of this CPU those of v. */
@@ -391,6 +395,7 @@ uint64_t platform_mmio_read(struct vcpu *v, uint64_t gpa, unsigned size);
 void platform_mmio_write(struct vcpu *v, uint64_t gpa, unsigned size, uint64_t value);
 /* Bytes for COM1 have arrived, or room for output: called on the CPU that runs VM 0, without the device lock. */
 void platform_console_event(unsigned port);
+/* Moves what has arrived for COM1 into the UART of VM 0, as far as it has room; takes the device lock. */
 void platform_feed_uart(struct vm *vm);
 /* What is left of the console's output of a VM that has ended: a line that no newline ended, or that waits for room.
  * false: there is still no room. */
@@ -399,6 +404,7 @@ bool platform_console_rest(struct vm *vm);
 bool platform_sends_nmi(struct vm *vm);
 
 /* ---- vm/account/stats.c ---- */
+/* What the machine is, in lines of "host". */
 void stats_host(void);
 /* Some lines of the account of a VM that has ended, and as the last why it did; to be called until vm->all_told. false:
  * the port had no room for one. */

@@ -33,7 +33,7 @@ void breakpoints_begin(struct vcpu *v)
 /* Is breakpoint n enabled, and does an access of size bytes at `at` overlap its aligned range? */
 static bool overlaps(const struct vcpu *v, unsigned n, uint64_t at, unsigned size)
 {
-	static const uint8_t lengths[4] = { 1, 2, 8, 4 };
+	static const uint8_t lengths[4] = { 1, 2, 8, 4 }; /* by LEN; the address is taken as aligned to its length */
 	uint64_t length = lengths[v->breakpoints >> DR7_LEN_SHIFT(n) & 3],
 		 from = align_down(resident_breakpoint(n), length);
 
@@ -67,6 +67,7 @@ bool breakpoints_on_port(struct vcpu *v, uint16_t port, unsigned size)
 
 void breakpoints_trap(struct vcpu *v)
 {
+	/* "Enabled breakpoint" is what makes the pending bits a trap (SDM, "Format of Pending-Debug-Exceptions"). */
 	if (v->breakpoint_hits)
 		hvm_set_pending_debug(&v->hvm, hvm_pending_debug(&v->hvm) | v->breakpoint_hits | PENDING_DEBUG_ENABLED);
 }

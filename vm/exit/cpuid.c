@@ -42,6 +42,7 @@ static void set_leaf1(struct cpuid_policy *p, bool nested, bool random, const st
 	struct cpuid h = cpuid(1, 0), *l = &p->basic[1];
 
 	l->eax = h.eax;
+	/* brand and CLFLUSH line are the host's; one logical CPU; the initial APIC ID is added to each answer */
 	l->ebx = (h.ebx & 0xffff) | 1u << 16;
 	VM_MUTANT(CPUID_PASS_1C, h.ecx &= (uint32_t)(PASS_1_ECX |
 						(VM_LEFT_OUT_OR(CPUID_RDRAND, random) ? CPUID_1_ECX_RDRAND : 0)));
@@ -85,8 +86,10 @@ static void set_xsave(struct cpuid_policy *p, bool nested, const struct mmu_caps
 		return;
 	p->xcr0_offered = h0.eax | (uint64_t)h0.edx << 32;
 	VM_MUTANT(XCR0_KNOWN, p->xcr0_offered &= known);
+	/* Its three parts are enabled together or not at all (SDM, "Extended Control Registers (Including XCR0)"). */
 	if (VM_KEPT(XCR0_ALL_512, (p->xcr0_offered & XCR0_AVX512) != XCR0_AVX512))
 		p->xcr0_offered &= ~XCR0_AVX512;
+	/* 576: the legacy region's 512 bytes and the header's 64, which are always there. */
 	p->xsave[0] = (struct cpuid){ (uint32_t)p->xcr0_offered, 0, 576, (uint32_t)(p->xcr0_offered >> 32) };
 	h1.eax &= (uint32_t)(PASS_D_1_EAX | (VM_LEFT_OUT_OR(XSAVE_XSAVES, false) ? CPUID_D_1_EAX_XSAVES : 0));
 	p->xsave[1] = (struct cpuid){ h1.eax, 0, 0, 0 };
@@ -125,10 +128,10 @@ static void set_extended(struct cpuid_policy *p, const struct hvm_caps *cpu)
 	p->extended[0] = (struct cpuid){ EXTENDED + CPUID_EXTENDED_COUNT - 1, 0, 0, 0 };
 	p->extended[1] = (struct cpuid){ 0, 0, h1.ecx, edx };
 	for (unsigned n = 2; n <= 6; n++)
-		if (n != 5 && host_max >= EXTENDED + n)
+		if (n != 5 && host_max >= EXTENDED + n) /* the brand string, and the L2 cache; 5 is AMD's */
 			p->extended[n] = cpuid(EXTENDED + n, 0);
 	p->extended[7].edx = CPUID_80000007_EDX_INVARIANT_TSC;
-	p->extended[8].eax = caps->maxphyaddr | 48u << 8;
+	p->extended[8].eax = caps->maxphyaddr | 48u << 8; /* linear addresses: 57 bits are not offered */
 	p->maxphyaddr = caps->maxphyaddr;
 	p->efer_offered = EFER_SCE | EFER_LME | EFER_LMA |
 			  (VM_LEFT_OUT_OR(EFER_NX, edx & CPUID_80000001_EDX_NX) ? EFER_NXE : 0);
@@ -147,6 +150,7 @@ static uint64_t cr4_offered(const struct cpuid_policy *p, uint64_t cr4_fixed1)
 		(l7->ebx & CPUID_7_EBX_FSGSBASE ? CR4_FSGSBASE : 0);
 	bits |= (VM_LEFT_OUT_OR(CR4_OFFERED_PKE, l7->ecx & CPUID_7_ECX_PKU) ? CR4_PKE : 0) |
 		(l7->ecx & CPUID_7_ECX_UMIP ? CR4_UMIP : 0);
+	/* SDM, "VMX-Fixed Bits in CR4". */
 	return VM_LEFT_OUT_OR(CR4_POSSIBLE, false) ? bits : bits & cr4_fixed1;
 }
 
@@ -169,9 +173,10 @@ void cpuid_policy_init(struct cpuid_policy *p, const struct hvm_caps *cpu, uint6
 	p->basic[0] = (struct cpuid){ p->max_basic, h.ebx, h.ecx, h.edx };
 	set_leaf1(p, nested, random, caps);
 	set_caches(p, h.eax);
-	p->basic[6].eax = CPUID_6_EAX_ARAT;
+	p->basic[6].eax = CPUID_6_EAX_ARAT; /* the local APIC's timer never stops */
 	if (VM_LEFT_OUT_OR(CPUID_HAS_D, h.eax >= 0xd))
 		set_xsave(p, nested, caps);
+	/* Behind set_xsave(): AVX-512 is offered only with its state. */
 	if (VM_LEFT_OUT_OR(CPUID_HAS_7, h.eax >= 7)) /* else TSC_ADJUST would need a leaf of its own */
 		set_leaf7(p, nested, random, cpu);
 	/* The TSC counts the "crystal" itself, so that its rate is exact and needs no measuring. */
@@ -184,6 +189,8 @@ void cpuid_policy_init(struct cpuid_policy *p, const struct hvm_caps *cpu, uint6
 	p->emulate_features = emulate_features(p);
 }
 
+/* Extended topology (SDM, "CPUID - CPU Identification"): one CPU at each level, so that no bit of the ID is shifted
+ * out. */
 static struct cpuid topology(uint32_t id, uint32_t subleaf)
 {
 	struct cpuid r = { 0, 0, subleaf & 0xff, id };

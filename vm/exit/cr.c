@@ -31,6 +31,7 @@ static bool register_loaded(struct vcpu *v, unsigned n, struct mmu_result r)
 		vm_end(v->vm, VM_STATUS_STOPPED, "stopped: %s", r.why);
 		return false;
 	}
+	/* A load of CR3 changes the root alone. */
 	if (VM_KEPT(CR_APPLY, n != 3))
 		hvm_apply_paging(&v->hvm, &v->mmu);
 	v->mmu.root_changed = true;
@@ -97,6 +98,7 @@ static bool move_to(struct vcpu *v, unsigned n, unsigned gpr)
 	return cr_write(v, n, VM_LEFT_OUT_OR(OPERAND_32, hvm_in_64bit_code(&v->hvm)) ? value : (uint32_t)value);
 }
 
+/* CR0, CR2 and CR4 are read without an exit (SDM, "Changes to Instruction Behavior in VMX Non-Root Operation"). */
 static void move_from(struct vcpu *v, unsigned n, unsigned gpr)
 {
 	gpr_write(v, gpr, n == 8 ? lapic_tpr(&v->lapic) >> 4 : v->mmu.regs.cr3);
@@ -107,6 +109,7 @@ void exit_cr_access(struct vcpu *v)
 	struct hvm_cr_access a = hvm_exit_cr(&v->hvm);
 	bool done = true;
 
+	/* Without EPT, each change of what a load of CR3 looks at has exited. */
 	if (VM_KEPT(CR_SYNC, a.cr != 3 || v->mmu.intercepts.ept))
 		hvm_sync_paging(&v->hvm, &v->mmu);
 	switch (a.how) {
@@ -120,7 +123,7 @@ void exit_cr_access(struct vcpu *v)
 		done = cr_write(v, 0, v->mmu.regs.cr0 & ~CR0_TS);
 		break;
 	case HVM_CR_LMSW:
-		/* LMSW can set PE but not clear it. */
+		/* It can set PE but not clear it (SDM, LMSW). */
 		done = cr_write(v, 0, (v->mmu.regs.cr0 & ~(CR0_LMSW & ~(VM_LEFT_OUT_OR(LMSW_PE, false) ? 0 : CR0_PE))) |
 					      (a.lmsw & CR0_LMSW));
 		break;

@@ -12,7 +12,8 @@
 
 /* Outside 64-bit code EIP has 32 bits: behind the end of the 4 GiB comes their beginning, and VM entry refuses any
  * other value. In 64-bit code RIP may become non-canonical by its lowest sign bit alone, which VM entry allows and the
- * guest's next fetch answers (SDM, "Checks on Guest RIP, RFLAGS, and SSP"). */
+ * guest's next fetch answers (SDM, "Checks on Guest RIP, RFLAGS, and SSP"). RF is 0 already: the exit of an instruction
+ * saves it so ("Saving RIP, RSP, RFLAGS, and SSP"). */
 void exit_skip(struct vcpu *v)
 {
 	uint64_t rip = hvm_rip(&v->hvm) + hvm_exit_length(&v->hvm);
@@ -23,9 +24,10 @@ void exit_skip(struct vcpu *v)
 	if (unlikely((uint32_t)rip < INSTRUCTION_LENGTH_MAX) && !hvm_in_64bit_code(&v->hvm))
 		VM_MUTANT(SKIP_WRAP, rip = (uint32_t)rip);
 	hvm_set_rip(&v->hvm, rip);
+	/* Both last for one instruction. */
 	if (VM_KEPT(SKIP_BLOCKING, unlikely(blocking & (BLOCKING_STI | BLOCKING_MOV_SS))))
 		hvm_set_blocking(&v->hvm, blocking & ~(BLOCKING_STI | BLOCKING_MOV_SS));
-	/* The single-step trap that the instruction would have caused. */
+	/* The single-step trap that the instruction would have caused; IA32_DEBUGCTL.BTF is never set. */
 	if (VM_KEPT(SKIP_STEP, unlikely(rflags & RFLAGS_TF)))
 		hvm_set_pending_debug(&v->hvm, hvm_pending_debug(&v->hvm) | PENDING_DEBUG_BS);
 }
@@ -38,6 +40,7 @@ void exit_requeue_event(struct vcpu *v)
 	if (VM_LEFT_OUT_OR(REQUEUE, likely(!(info & EVENT_VALID))))
 		return;
 	v->event = (struct event){ .info = (uint32_t)info };
+	/* Undefined here, and at entry it must be 0 (SDM, "VM-Entry Controls for Event Injection"). */
 	VM_MUTANT(REQUEUE_UNDEFINED, v->event.info &= (uint32_t)~EVENT_NMI_UNBLOCKED);
 	if (VM_KEPT(REQUEUE_ERROR, info & EVENT_HAS_ERROR))
 		v->event.error = (uint32_t)hvm_exit_delivery_error(&v->hvm);
@@ -48,7 +51,7 @@ void exit_requeue_event(struct vcpu *v)
 	 * is no fault, and #DB, pushes them without. */
 	if (VM_KEPT(REQUEUE_RF, !event_sets_rf((uint32_t)info)))
 		hvm_set_rflags(&v->hvm, hvm_rflags(&v->hvm) & ~RFLAGS_RF);
-	/* An NMI that is delivered again must not find itself blocked. */
+	/* An NMI that is delivered again must not find itself blocked (SDM, "Checks on Guest Non-Register State"). */
 	if (VM_KEPT(REQUEUE_NMI, type == EVENT_TYPE_NMI))
 		hvm_set_blocking(&v->hvm, hvm_blocking(&v->hvm) & ~BLOCKING_NMI);
 	vcpu_note(v, REQUEST_EVENT);
@@ -94,7 +97,7 @@ static void exit_longest_run(struct vcpu *v)
 
 static void exit_window(struct vcpu *v) { vcpu_note(v, REQUEST_EVENT); }
 
-/* With interrupts off only an NMI ends it, or a debug trap that the HLT itself has caused. */
+/* With interrupts off only an NMI ends it, or a debug trap that the HLT itself has caused (SDM, HLT). */
 static void exit_hlt(struct vcpu *v)
 {
 	exit_skip(v);
@@ -125,8 +128,7 @@ static void exit_hypercall(struct vcpu *v)
 	exit_skip(v);
 }
 
-/* Instructions that do nothing here: caches are coherent, and the guest's CPUID has no MWAIT but some use it without
- * asking. */
+/* WBINVD and INVD: caches are coherent, and what INVD would throw away may be the host's. */
 static void exit_nothing(struct vcpu *v) { exit_skip(v); }
 
 static void exit_entry_failed(struct vcpu *v)
@@ -155,7 +157,7 @@ static exit_handler *const handlers[HVM_EXIT_KINDS] = {
 	[HVM_EXIT_HLT] = exit_hlt,
 	[HVM_EXIT_NOTHING_TO_DO] = exit_nothing,
 	[HVM_EXIT_INVLPG] = exit_invlpg,
-	[HVM_EXIT_RDPMC] = event_gp,
+	[HVM_EXIT_RDPMC] = event_gp, /* no counter has this number: there is none */
 	[HVM_EXIT_HYPERCALL] = exit_hypercall,
 	[HVM_EXIT_ABSENT] = event_ud,
 	[HVM_EXIT_CR_ACCESS] = exit_cr_access,

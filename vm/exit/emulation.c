@@ -66,8 +66,8 @@ static void take_over(struct vcpu *v)
 	}
 }
 
-/* The traps that the instruction, or the iteration, has caused. What the manual's checks at VM entry say of blocking by
- * STI and MOV SS holds: then BS is what RFLAGS.TF is. IA32_DEBUGCTL.BTF is never set. */
+/* The traps that the instruction, or the iteration, has caused. With blocking by STI or MOV SS, BS must be what
+ * RFLAGS.TF is (SDM, "Checks on Guest Non-Register State"); IA32_DEBUGCTL.BTF is never set. */
 static void set_pending_debug(struct vcpu *v)
 {
 	const struct emulate *e = &v->emulate;

@@ -12,7 +12,7 @@ static bool is_fault(const struct event *e)
 	return (e->info & EVENT_VALID) && (e->info & EVENT_TYPE) == EVENT_TYPE_HARDWARE_EXCEPTION;
 }
 
-/* A second exception while the first was being delivered. */
+/* A second exception while the first was being delivered: the table "Conditions for Generating a Double Fault". */
 static bool doubles(uint8_t first, uint8_t second)
 {
 	return (contributory(first) && contributory(second)) ||
@@ -29,6 +29,8 @@ static void set_rf(struct vcpu *v)
 		hvm_set_rflags(&v->hvm, rflags | RFLAGS_RF);
 }
 
+/* Faults do, but for the #DB of an instruction breakpoint; #DF is an abort (SDM, "Instruction-Breakpoint Exception
+ * Condition"). */
 bool event_sets_rf(uint32_t info)
 {
 	uint32_t vector = info & EVENT_VECTOR;
@@ -102,6 +104,7 @@ static int take_interrupt(struct vcpu *v)
 {
 	int vector;
 
+	/* ExtINT: the vector is the 8259's, and the local APIC's IRR has no part in it (SDM, "Local Vector Table"). */
 	if (lapic_extint(&v->lapic))
 		return pic_ack(&v->vm->pic);
 	vector = lapic_pending(&v->lapic);
@@ -132,7 +135,8 @@ static bool interrupts_open(const struct vcpu *v)
 	       VM_LEFT_OUT_OR(INTERRUPT_BLOCKING, !(blocking & (BLOCKING_STI | BLOCKING_MOV_SS))) && !trap_waits(v);
 }
 
-/* Blocked by the last one until an IRET (SDM, "Handling Multiple NMIs"). */
+/* Blocked by the last one until an IRET (SDM, "Handling Multiple NMIs"). With blocking by MOV SS VM entry refuses to
+ * inject one, on some CPUs with blocking by STI too ("Checks on Guest Non-Register State"). */
 static bool nmi_open(const struct vcpu *v)
 {
 	uint64_t blocking = hvm_blocking(&v->hvm);
@@ -168,6 +172,7 @@ void event_deliver(struct vcpu *v)
 		busy |= deliver_nmi(v, busy);
 	spin_lock(&v->vm->device_lock);
 	waits = interrupt_waits(v);
+	/* One event an entry; the window exits as soon as the next can come. */
 	if (waits && VM_LEFT_OUT_OR(ONE_EVENT, !busy) && interrupts_open(v)) {
 		int vector = take_interrupt(v);
 

@@ -3,8 +3,7 @@
  * interrupts shut out (CVE-2015-5307, CVE-2015-8104): here each round is an exit, after which the host has its turn. A
  * machine check is the host's affair first.
  *
- * X1  What is given on arrives as it would have without the exit: vector, type, error code, DR6, DR7 and pending traps.
- *     */
+ * X1  What is given on arrives as it would have without the exit: vector, type, error code, DR6, DR7, pending traps. */
 #include "vm/vm.h"
 
 #include "host/mca.h"
@@ -12,7 +11,8 @@
 #include "lib/mutants/mutate.h"
 
 /* A #DB that exits has changed neither DR6 nor DR7 yet (SDM, "Exit Qualification for Debug Exceptions"): what its
- * delivery would have done is done here. The guest's DR6 is in the CPU (vm/resident.c). */
+ * delivery would have done is done here. Its other bits are never cleared by the CPU ("Debug Status Register (DR6)").
+ * The guest's DR6 is in the CPU (vm/resident.c). */
 static void update_debug_registers(struct vcpu *v)
 {
 	VM_MUTANT(DB_REGISTERS, write_dr6((read_dr6() & ~DR6_BREAKPOINTS) | hvm_exit_debug_causes(&v->hvm)));

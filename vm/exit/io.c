@@ -56,7 +56,8 @@ static __attribute__((noinline, cold)) void access_watched(struct vcpu *v, struc
 		breakpoints_trap(v);
 }
 
-/* What guests do most is a byte at a time. */
+/* What guests do most is a byte at a time. The CPU has checked IOPL and the permission bitmap before the exit (SDM,
+ * "Relative Priority of Faults and VM Exits"). */
 void exit_io(struct vcpu *v)
 {
 	hvm_io_t io = hvm_exit_io(&v->hvm);

@@ -41,9 +41,9 @@ static void act_on_outcome(struct vcpu *v, const struct mmu_result *r)
 	}
 }
 
-/* An IRET that faults has already unblocked NMIs (SDM, "Information for VM Exits Due to EPT violations"): it finds them
+/* An IRET that faults has already unblocked NMIs (SDM, "Information About NMI Unblocking Due to IRET"): it finds them
  * blocked when it is executed again. The guest's own handler of the fault runs with them unblocked, as without the
- * exit. */
+ * exit. Where the exit came during the delivery of an event the bit is undefined. */
 static void restore_nmi_blocking(struct vcpu *v, bool unblocked, enum mmu_outcome outcome)
 {
 	if (VM_KEPT(IRET_NMI, unblocked) && VM_LEFT_OUT_OR(IRET_NMI_INJECT, outcome != MMU_INJECT) &&

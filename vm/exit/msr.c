@@ -15,7 +15,8 @@
 
 #define MTRR_VARIABLE_COUNT 8
 
-/* As firmware leaves them: write-back but for the hole below 4 GiB and the legacy video memory. */
+/* As firmware leaves them: write-back but for the hole below 4 GiB and the legacy video memory (SDM, "Memory Type Range
+ * Registers"). */
 void msr_reset(struct vm *vm)
 {
 	struct mtrrs *m = &vm->mtrrs;
@@ -35,7 +36,7 @@ void msr_reset_vcpu(struct vcpu *v)
 	v->misc_enable &= MISC_ENABLE_WRITABLE & ~MISC_ENABLE_HIDDEN;
 }
 
-/* The place of an MTRR; NULL: no such register. SDM, "Memory Type Range Registers". */
+/* The place of an MTRR; NULL: no such register. */
 static uint64_t *mtrr(struct vm *vm, uint32_t msr)
 {
 	struct mtrrs *m = &vm->mtrrs;
@@ -53,6 +54,7 @@ static uint64_t *mtrr(struct vm *vm, uint32_t msr)
 	return NULL;
 }
 
+/* 2 and 3 are reserved; 7 is UC-, which only the PAT has. */
 static bool type_valid(uint64_t t)
 {
 	return t == MEMTYPE_UC || t == MEMTYPE_WC || (t >= MEMTYPE_WT && t <= MEMTYPE_WB);
@@ -82,7 +84,7 @@ static bool mtrr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 	    !types_valid(value, false))
 		return false;
 	if (VM_KEPT(MTRR_VARIABLE, msr < MSR_MTRR_FIX64K_00000)) {
-		bool mask = msr & 1;
+		bool mask = msr & 1; /* IA32_MTRR_PHYSMASKn, with V in bit 11; else PHYSBASEn, with a type in bits 7:0 */
 
 		if (value & (reserved | (mask ? 0x7ff : 0xf00)) || (!mask && !type_valid(value & 0xff)))
 			return false;
@@ -217,6 +219,7 @@ bool msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 	return mtrr_write(v, msr, value) || mitigations_write(v, msr, value);
 }
 
+/* RDMSR and WRMSR: the CPU has checked CPL before the exit (SDM, "Relative Priority of Faults and VM Exits"). */
 void exit_rdmsr(struct vcpu *v)
 {
 	uint64_t value;

@@ -69,6 +69,7 @@ static bool prepare_old(struct task *t)
 	return true;
 }
 
+/* SDM, "Task Switching", table "Exception Conditions Checked During a Task Switch". */
 static bool prepare_new(struct task *t)
 {
 	uint8_t wrong = t->source == HVM_TASK_IRET ? VECTOR_TS : VECTOR_GP;
@@ -108,7 +109,7 @@ static void save_old(struct task *t)
 	if (t->source == HVM_TASK_IRET)
 		VM_MUTANT(TASK_NT, rflags &= ~RFLAGS_NT);
 	if (t->faulted)
-		/* as in an image on a stack (SDM, "RF flag"); Bochs' exits lack it */
+		/* as in an image on a stack (event_sets_rf); Bochs' exits lack it */
 		VM_MUTANT(TASK_RF, rflags |= RFLAGS_RF);
 	task_put(f, t->old_tss, f->ip, t->resume);
 	task_put(f, t->old_tss, f->flags, (uint32_t)rflags);
@@ -193,6 +194,7 @@ static void describe(struct task *t, struct vcpu *v)
 	t->selector = s.selector;
 	t->source = s.source;
 	exit_requeue_event(v);
+	/* Behind an instruction that caused it; a fault or an interrupt comes back to where it was. */
 	software = VM_KEPT(TASK_RESUME, t->source != HVM_TASK_GATE || v->event.length);
 	t->resume = (uint32_t)(hvm_rip(&v->hvm) + (software ? hvm_exit_length(&v->hvm) : 0));
 	t->has_error = t->source == HVM_TASK_GATE && (info & EVENT_VALID) && (info & EVENT_HAS_ERROR);
@@ -218,6 +220,7 @@ void exit_task_switch(struct vcpu *v)
 		return;
 	nmi = t.source == HVM_TASK_GATE && (v->event.info & EVENT_TYPE) == EVENT_TYPE_NMI &&
 	      (v->event.info & EVENT_VALID);
+	/* While a CR3 that is refused (PDPTEs under PAE paging) still is an exception of the old task's. */
 	if (t.new_format->cr3 && (v->mmu.regs.cr0 & CR0_PG) && VM_KEPT(TASK_CR3, true) &&
 	    !cr_write(v, 3, task_get(t.new_format, t.new_tss, t.new_format->cr3)))
 		return;

@@ -225,7 +225,7 @@ bool load_bzimage(struct loader *l, struct cpu_start *out)
 	if (!check_bzimage(l, &k))
 		return false;
 	sectors = ((const uint8_t *)l->files->kernel)[ZP_SETUP_SECTS];
-	start = ((uint64_t)(sectors ? sectors : 4) + 1) * 512;
+	start = ((uint64_t)(sectors ? sectors : 4) + 1) * 512; /* 0 means 4; and the boot sector */
 	size = (uint64_t)load_u32(l, ZP_SYSSIZE) * 16; /* rounded up: the file may end within the last paragraph */
 	at = load_u64(l, ZP_PREF_ADDRESS);
 	if (VM_KEPT(LINUX_SIZE, size <= (k.is64 ? ENTRY_64 : 0) + 16))

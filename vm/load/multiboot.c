@@ -46,6 +46,7 @@ static const char loader_name[] = "vellum";
 
 /* ---- the header ---- */
 
+/* Within the first 8192 bytes, at a multiple of 4; magic, flags and checksum add up to 0. */
 size_t multiboot_header(const struct loader *l)
 {
 	size_t end = (size_t)min_u64(l->files->kernel_size, HEADER_SEARCH);

@@ -82,7 +82,7 @@ native_code32:
 	movw %ax, %ds
 	movw %ax, %ss
 	movl %cr0, %eax
-	andl $~CR0_PG, %eax		/* paging off, and with it long mode */
+	andl $~CR0_PG, %eax		/* long mode is left by it (SDM, "Switching Out of IA-32e Mode Operation") */
 	movl %eax, %cr0
 	movl $MSR_EFER, %ecx
 	xorl %eax, %eax
