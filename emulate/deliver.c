@@ -1,7 +1,7 @@
 /* emulate/deliver.c - the delivery of an event by hand: gate, code segment, stack, frame. It is for events whose way
  * the CPU cannot go, because a table or the stack lies in a device's memory, where there is no memory, or in a page
  * table that is kept write-protected. SDM: "Exception- or Interrupt-Handler Procedures", "Stack Switching in IA-32e
- * Mode", "Interrupt and Exception Handling in Real-Address Mode".
+ * Mode", and "Interrupt and Exception Handling" in the chapter on 8086 emulation.
  *
  * First everything is looked up and checked and the frame's memory tried; then it is written, and the registers change
  * (E2, E3). */
@@ -26,6 +26,8 @@ struct delivery {
 	unsigned count;
 };
 
+/* INT n, INT3, INTO; not INT1, for which a gate's DPL does not count, and whose errors have EXT set (SDM, "Error
+ * Code"). */
 static bool by_software(const struct emulate_event *v)
 {
 	return v->kind == EMULATE_SOFTWARE_INTERRUPT || v->kind == EMULATE_SOFTWARE_EXCEPTION;
@@ -78,6 +80,7 @@ static enum emulate_result check_gate(struct emulate *e, struct delivery *d)
 
 	if (!wide && (is_ia32e(e) || (!narrow && d->type != TYPE_TASK_GATE)))
 		return fail_idt(e, d, VECTOR_GP);
+	/* The DPL keeps programs from the handlers of events that are none of theirs. */
 	if (by_software(d->event) && access_dpl(d->gate.access) < e->cpl)
 		return fail_idt(e, d, VECTOR_GP);
 	if (!(d->gate.access & SEGMENT_P))
@@ -107,6 +110,7 @@ static enum emulate_result find_code(struct emulate *e, struct delivery *d)
 	if (!(d->code.access & SEGMENT_P))
 		return fail(e, d, VECTOR_NP, error);
 	d->cpl = access_conforming_code(d->code.access) ? e->cpl : access_dpl(d->code.access);
+	/* From virtual-8086 mode handlers are of level 0 only. */
 	if (e->mode == EMULATE_V86 && d->cpl != 0)
 		return fail(e, d, VECTOR_GP, error);
 	unpack_descriptor(e, &d->code, (uint16_t)(error | d->cpl), &d->cs);
@@ -128,7 +132,9 @@ static enum emulate_result read_tss(struct emulate *e, const struct delivery *d,
 	return read_value(e, is_ia32e(e) ? linear : (uint32_t)linear, bytes, EMULATE_HOW_SYSTEM, value);
 }
 
-/* IA-32e mode: from the TSS by the gate's IST, or for an inner level; else the one in use. Aligned to 16 bytes. */
+/* IA-32e mode: from the TSS by the gate's IST (IST1 at 0x24), or for an inner level (RSP0 at 4); else the one in use.
+ * Aligned to 16 bytes. For an inner level SS becomes null, with the level as its RPL. SDM, "Stack Switching in IA-32e
+ * Mode", "Task Management in 64-bit Mode". */
 static enum emulate_result stack_64(struct emulate *e, struct delivery *d)
 {
 	unsigned ist = (d->gate.low >> 32) & 7;
@@ -164,7 +170,7 @@ static enum emulate_result check_new_stack(struct emulate *e, struct delivery *d
 	return set_accessed(e, s.address, &d->ss);
 }
 
-/* Protected mode: the inner level's stack is in the TSS, of 16 or 32 bits. */
+/* Protected mode: the inner level's stack is in the TSS: ESP0 and SS0 at 4 where it has 32 bits, SP0 and SS0 at 2. */
 static enum emulate_result stack_32(struct emulate *e, struct delivery *d)
 {
 	struct emulate_segment tr = { 0 };

@@ -150,7 +150,7 @@ static enum emulate_result prepare_system(struct emulate *e, unsigned which, uin
 	if (which == EMULATE_LDTR)
 		return EMULATE_OK;
 	s->access |= TYPE_BUSY;
-	byte = s->access;
+	byte = s->access; /* bits 47:40 of the descriptor */
 	return mem_write(e, d.address + 5, &byte, 1, EMULATE_HOW_SYSTEM);
 }
 

@@ -1,6 +1,6 @@
 /* emulate/exec_far.c - far jumps and calls: real mode, code segments, and call gates without change of privilege. Gates
- * to an inner level, task gates and TSSs are EMULATE_UNKNOWN. SDM: "Far JMP and CALL ...", "Accessing a Code Segment
- * Through a Call Gate". */
+ * to an inner level, task gates and TSSs are EMULATE_UNKNOWN. SDM: "Direct Calls or Jumps to Code Segments", "Accessing
+ * a Code Segment Through a Call Gate". */
 #include "emulate/descriptor.h"
 
 enum emulate_result check_far(struct emulate *e, const struct emulate_segment *cs, uint64_t offset)

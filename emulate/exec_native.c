@@ -50,7 +50,8 @@ static unsigned operand_size(const struct insn *i)
 	}
 }
 
-/* SDM: "Exception Conditions of SSE and AVX instructions", types 1 and 4 for memory that must be aligned. */
+/* SDM, "Intel AVX and Intel SSE Instruction Exception Classification": types 1 and 4 are for memory that must be
+ * aligned. */
 static enum emulate_result check_operand_alignment(struct emulate *e, const struct insn *i, uint64_t linear,
 						   unsigned size)
 {

@@ -22,6 +22,7 @@ static enum emulate_result prepare_at_level(struct emulate *e, struct frame *f)
 	result = prepare_code_segment(e, f->cs, true, &f->code);
 	to_long64 = is_ia32e(e) && (f->code.access & SEGMENT_L);
 	if (result == EMULATE_OK && f->stack) {
+		/* Null is for 64-bit code of the levels 0 to 2 alone, with the level as its RPL. */
 		if (!(f->ss & (SELECTOR_INDEX | SELECTOR_TI)) &&
 		    (!to_long64 || f->cpl == 3 || (f->ss & SELECTOR_RPL) != f->cpl))
 			result = raise_error(e, VECTOR_GP, 0);
@@ -165,6 +166,7 @@ enum emulate_result exec_iret(struct emulate *e, const struct insn *i)
 
 	if (e->mode == EMULATE_V86 && (e->rflags & RFLAGS_IOPL) != RFLAGS_IOPL)
 		return (e->cr4 & CR4_VME) ? EMULATE_UNKNOWN : raise_error(e, VECTOR_GP, 0);
+	/* NT: back to the task that the TSS links to, which IA-32e mode has not. */
 	if (!is_real_like(e) && (e->rflags & RFLAGS_NT))
 		return is_ia32e(e) ? raise_error(e, VECTOR_GP, 0) : EMULATE_UNKNOWN;
 	TRY(pop_frame(e, i, &sp, &f));

@@ -1,4 +1,5 @@
-/* emulate/exec_stack.c - the stack: PUSH, POP, PUSHA, POPA, PUSHF, POPF, ENTER, LEAVE. SDM: "Stack Operation". */
+/* emulate/exec_stack.c - the stack: PUSH, POP, PUSHA, POPA, PUSHF, POPF, ENTER, LEAVE. SDM: "Stacks", "Stack
+ * Manipulation Instructions". */
 #include "emulate/internal.h"
 
 unsigned stack_size(struct emulate *e)
@@ -171,6 +172,7 @@ static enum emulate_result check_flags_access(struct emulate *e)
 enum emulate_result exec_pushf(struct emulate *e, const struct insn *i)
 {
 	TRY(check_flags_access(e));
+	/* SDM: "PUSHF". */
 	return push(e, i, e->rflags & ~(uint64_t)(RFLAGS_VM | RFLAGS_RF));
 }
 
@@ -214,7 +216,7 @@ static enum emulate_result enter_frames(struct emulate *e, const struct insn *i,
 /* The last word of the new frame must be writable too. SDM: "ENTER". */
 enum emulate_result exec_enter(struct emulate *e, const struct insn *i)
 {
-	unsigned level = (i->imm >> 16) & 31;
+	unsigned level = (i->imm >> 16) & 31; /* modulo 32, as the CPU takes it */
 	uint64_t sp = e->gpr[EMULATE_RSP], mask = size_mask(stack_size(e)), frame, linear;
 
 	TRY(push_probe(e, &sp, i->opsize));

@@ -51,7 +51,7 @@ static enum emulate_result repeat(struct emulate *e, const struct insn *i, itera
 		e->progress = true;
 		if (unlikely(is_time(e, ++n, limit)) && (e->gpr[EMULATE_RCX] & mask)) {
 			/* Between iterations RF is set: a breakpoint on the instruction has had its turn (SDM,
-			 * "Instruction-Breakpoint Exception Condition" and "RF flag"). */
+			 * "Instruction-Breakpoint Exception Condition"). */
 			e->rflags |= RFLAGS_RF;
 			return EMULATE_RESTART;
 		}

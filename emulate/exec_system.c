@@ -86,7 +86,8 @@ enum emulate_result exec_out_dx(struct emulate *e, const struct insn *i)
 	return out(e, i, e->gpr[EMULATE_RDX]);
 }
 
-/* sub: 0 CLI, 1 STI. The virtual interrupt flag of VME and PVI is not known here. */
+/* sub: 0 CLI, 1 STI, which holds interrupts back for one more instruction, but only where IF was 0. The virtual
+ * interrupt flag of VME and PVI is not known here. */
 enum emulate_result exec_cli_sti(struct emulate *e, const struct insn *i)
 {
 	bool was_set = e->rflags & RFLAGS_IF;
@@ -108,6 +109,7 @@ static unsigned control_size(const struct emulate *e)
 	return is_long64(e) ? 8 : 4;
 }
 
+/* All others are #UD, before the level is looked at (SDM, MOV to and from control registers). */
 static bool is_cr(unsigned n)
 {
 	return n == 0 || (n >= 2 && n <= 4) || n == 8;

@@ -1,8 +1,7 @@
 /* emulate/exec_x87.c - the x87 FPU: the CPU computes (native.h), here are the memory operands and what programs see of
- * where the last instruction was. SDM: "x87 FPU Environment", "Escape Opcode Instruction Set".
- *
- * The FPU remembers the address of its last instruction and operand, which natively are those of the hypervisor:
- * exec_x87() replaces them (E6). */
+ * where the last instruction was. SDM: "x87 FPU Execution Environment", "Escape Opcode Instructions". The FPU remembers
+ * the address of its last instruction and operand, which natively are those of the hypervisor: exec_x87() replaces them
+ * (E6). */
 #include "emulate/native.h"
 
 #define FSW_IE 1u
@@ -84,7 +83,7 @@ static enum emulate_result hide_addresses(struct emulate *e, const struct insn *
 /* ---- loads, stores, arithmetic ---- */
 
 /* Has the CPU written the operand? An unmasked exception but for inexactness keeps it from doing so (SDM, "x87 FPU
- * Exception Handling"); no such exception was there before, or the instruction had not run. */
+ * Floating-Point Exception Handling"); no such exception was there before, or the instruction had not run. */
 static enum emulate_result was_stored(struct emulate *e, bool *stored)
 {
 	uint16_t word[2] __attribute__((aligned(8))) = { 0 };
@@ -140,6 +139,7 @@ static enum emulate_result register_operand(struct emulate *e, const struct insn
 
 enum emulate_result exec_fwait(struct emulate *e, const struct insn *i)
 {
+	/* Of the FPU's instructions it alone looks at MP (SDM, "Control Registers"). */
 	if ((e->cr0 & (CR0_MP | CR0_TS)) == (CR0_MP | CR0_TS))
 		return raise(e, VECTOR_NM);
 	TRY(check_x87_pending(e));

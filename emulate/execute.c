@@ -70,7 +70,7 @@ static enum emulate_result fetch_more(struct emulate *e)
 	} else {
 		const struct emulate_segment *cs = segment(e, EMULATE_CS);
 
-		if (offset > cs->limit)
+		if (offset > cs->limit) /* of the byte that is needed next: what is not needed may lie beyond */
 			return raise_error(e, VECTOR_GP, 0);
 		n = min_u64(n, cs->limit - offset + 1);
 		linear = (uint32_t)(cs->base + offset);

@@ -255,7 +255,7 @@ void commit_segment(struct emulate *e, unsigned n, const struct emulate_segment 
 /* As virtual-8086 mode has them; e->mode is that already. */
 void commit_v86_segment(struct emulate *e, unsigned n, uint16_t selector);
 
-/* exec_system.c: #GP(0) but at CPL 0; but there, or with CR4.UMIP clear. */
+/* exec_system.c: #GP(0) but at CPL 0; and #GP(0) elsewhere with CR4.UMIP only. */
 enum emulate_result check_cpl0(struct emulate *e);
 enum emulate_result check_umip(struct emulate *e);
 /* May CPL and the TSS use these ports? */

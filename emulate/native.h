@@ -39,7 +39,8 @@ enum emulate_result native_bytes(struct emulate *e, const uint8_t *code, unsigne
 enum emulate_result native_get_vector(struct emulate *e, unsigned v, bool wide, uint8_t *buf);
 enum emulate_result native_set_vector(struct emulate *e, unsigned v, bool wide, const uint8_t *buf);
 
-/* exec_native.c: is the unit that i needs there and on? SDM: "Exception Conditions of Instructions". */
+/* exec_native.c: is the unit that i needs there and on? SDM, "Intel AVX and Intel SSE Instruction Exception
+ * Classification". */
 enum emulate_result check_vector_unit(struct emulate *e, const struct insn *i);
 /* The x87 unit, for WAIT and all others; and an exception that the FPU has kept for the next instruction. */
 enum emulate_result check_x87(struct emulate *e);

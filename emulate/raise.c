@@ -10,6 +10,7 @@ enum emulate_result raise(struct emulate *e, unsigned vector)
 enum emulate_result raise_error(struct emulate *e, unsigned vector, uint32_t error)
 {
 	raise(e, vector);
+	/* In real mode the CPU pushes none (SDM, "Interrupt and Exception Handling" of 8086 emulation). */
 	if (e->mode != EMULATE_REAL) {
 		e->exception.has_error = true;
 		e->exception.error = error;

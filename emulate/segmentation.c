@@ -1,7 +1,8 @@
 /* emulate/segmentation.c - from offset to linear address outside 64-bit mode, and the checks on the way.
- * SDM: "Logical Address Translation", "Limit Checking", "Type Checking", "Canonical Addressing". */
+ * SDM: "Logical and Linear Addresses", "Limit Checking", "Type Checking", "Canonical Addressing". */
 #include "emulate/internal.h"
 
+/* What lies outside of the stack segment is #SS, else #GP. */
 static enum emulate_result bad_access(struct emulate *e, unsigned seg)
 {
 	return raise_error(e, seg == EMULATE_SS ? VECTOR_SS : VECTOR_GP, 0);
@@ -44,8 +45,8 @@ enum emulate_result linear_segmented(struct emulate *e, unsigned seg, uint64_t o
 	return EMULATE_OK;
 }
 
-/* SDM: "Alignment Check Exception (#AC)". Vectors (16 bytes and more) have their own rules; the FPU's 10 bytes are
- * aligned like 8. */
+/* SDM, "Interrupt 17 - Alignment Check Exception (#AC)". Vectors (16 bytes and more) have their own rules; the FPU's 10
+ * bytes are aligned like 8. */
 enum emulate_result check_alignment(struct emulate *e, uint64_t linear, unsigned size)
 {
 	if (size == 10)

@@ -84,7 +84,7 @@ static bool mtrr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 	    !types_valid(value, false))
 		return false;
 	if (VM_KEPT(MTRR_VARIABLE, msr < MSR_MTRR_FIX64K_00000)) {
-		bool mask = msr & 1; /* IA32_MTRR_PHYSMASKn, with V in bit 11; else PHYSBASEn, with a type in bits 7:0 */
+		bool mask = msr & 1; /* of PHYSMASKn, V is bit 11; of PHYSBASEn, the type is bits 7:0 */
 
 		if (value & (reserved | (mask ? 0x7ff : 0xf00)) || (!mask && !type_valid(value & 0xff)))
 			return false;
