@@ -1,6 +1,5 @@
-/* mmu/audit.c - checks what all mechanisms have in common: the bookkeeping of VPIDs and flushes (T1, T2), and of
- * frames (K1, K2). Then the mechanism checks
- * its own. */
+/* mmu/audit.c - checks what all mechanisms have in common: the bookkeeping of VPIDs and flushes (T1, T2), and of frames
+ * (K1, K2). Then the mechanism checks its own. */
 #include "lib/fmt.h"
 #include "mmu/inside.h"
 

@@ -52,23 +52,27 @@ struct mmu_intercepts hw_intercepts(const struct mmu_vcpu *vcpu)
 	const struct walk_regs *r = &vcpu->regs;
 	struct mmu_intercepts in = { .page_fault = true, .cr3_load = true, .cr3_store = true, .invlpg = true };
 
+	/* Whatever changes what the guest's tables mean, loads PDPTEs (CR0.CD and NW too) or flushes must be seen. */
 	in.cr0_owned = CR0_PE | CR0_PG | CR0_WP | CR0_CD | CR0_NW;
 	in.cr0_force_mask = in.cr0_force_value = CR0_PE | CR0_PG | CR0_WP;
 	in.cr4_owned = CR4_PSE | CR4_PAE | CR4_PGE | CR4_LA57 | CR4_PCIDE | CR4_SMEP | CR4_SMAP | CR4_PKE;
 	in.cr4_force_mask = CR4_PAE | CR4_PCIDE | CR4_PKE;
 	in.cr4_force_value = CR4_PAE;
+	/* Without paging none of these has an effect, and in the tables that the CPU walks all of them would. */
 	if (!(r->cr0 & CR0_PG))
 		in.cr4_force_mask |= CR4_SMEP | CR4_SMAP | CR4_PGE;
 	if (vcpu->vm->caps->nx)
 		in.efer_force_mask = in.efer_force_value = EFER_NXE;
 	if (!(r->efer & EFER_LMA)) {
-		/* VM entry wants LMA = LME where CR0.PG is set. LA57 means nothing here, but VM entry need not know. */
+		/* VM entry wants LMA = LME where CR0.PG is set (SDM, "Checks on Guest Control Registers, Debug
+		 * Registers, and MSRs"). LA57 means nothing here, but VM entry need not know. */
 		in.efer_force_mask |= EFER_LME | EFER_LMA;
 		in.cr4_force_mask |= CR4_LA57;
 	}
 	return in;
 }
 
+/* SDM, "Operations that Invalidate TLBs and Paging-Structure Caches"; and what is part of roles (S1). */
 bool hw_regs_flush_all(const struct walk_regs *old, const struct walk_regs *new)
 {
 	return ((old->cr0 ^ new->cr0) & (CR0_PG | CR0_WP)) ||
@@ -80,7 +84,7 @@ struct access hw_access(const struct mmu_vcpu *vcpu, uint32_t error)
 {
 	struct access a = { .write = error & PFERR_W, .fetch = error & PFERR_I, .user = error & PFERR_U };
 
-	/* A supervisor access while CPL is 3 is an implicit one. */
+	/* A supervisor access while CPL is 3 is an implicit one (SDM, "Determination of Access Rights"). */
 	a.implicit = !a.user && vcpu->regs.cpl == 3;
 	return a;
 }
@@ -121,6 +125,7 @@ struct hw_rights hw_rights(const struct walk_regs *r, const struct walk_result *
 	return rights;
 }
 
+/* With A, and D where it can be written (S4), so that the CPU never writes to a table of its own accord. */
 uint64_t hw_leaf(const struct mmu_caps *caps, gfn_t gfn, hfn_t hfn, unsigned shift, unsigned acc, unsigned pat_index,
 		 bool global)
 {

@@ -236,6 +236,7 @@ static void protect_word(struct mmu_vm *vm, gfn_t first, uint64_t word)
 		vm->ops->write_protect(vm, GFN(first.v + __builtin_ctzll(word)), 1);
 }
 
+/* A write that a vCPU makes before the flush is to a page of this report, which is copied after it. */
 bool mmu_log_collect(struct mmu_vm *vm, gfn_t base, uint64_t *out)
 {
 	struct slot *slot;

@@ -262,9 +262,8 @@ static inline void mmu_enter(struct mmu_vcpu *vcpu, unsigned cpu);
  * freed.
  *
  * S12: whoever takes a page away first makes its backing say so (page() returns false, or the new frame, or not
- *      writable), and
- * then calls these. Faults look at the backing and change tables in one hold of the VM's lock, so they either come
- * before, and are undone here, or after, and see the change. Merging two pages: writable = false for both,
+ * writable), and then calls these. Faults look at the backing and change tables in one hold of the VM's lock, so they
+ * either come before, and are undone here, or after, and see the change. Merging two pages: writable = false for both,
  * mmu_write_protect both, compare, make the backing name the common frame, mmu_unmap the one that changed, free its
  * frame. */
 void mmu_unmap(struct mmu_vm *vm, gfn_t first, uint64_t pages);

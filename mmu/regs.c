@@ -1,5 +1,5 @@
 /* mmu/regs.c - the guest's loads of CR0, CR3, CR4 and IA32_EFER: first checked, with all the #GP conditions that SDM
- * gives for MOV to control registers, for WRMSR of IA32_EFER ("IA-32e Mode Initialization") and for the PDPTE registers
+ * gives for MOV to control registers, for WRMSR of IA32_EFER ("Initializing IA-32e Mode") and for the PDPTE registers
  * ("PDPTE Registers"), then done, which cannot fail.
  *
  * R1  A load that faults changes nothing.
@@ -52,6 +52,8 @@ static struct mmu_result commit(struct mmu_vcpu *vcpu, const struct walk_regs *n
 	return tell(vcpu, &old, false, false);
 }
 
+/* Bits 63:32 are reserved; paging needs PE, NW needs CD, CET needs WP; IA-32e mode begins with PAE and outside of
+ * 64-bit code, and ends without PCIDE and outside of it. */
 static bool cr0_valid(const struct walk_regs *old, uint64_t value)
 {
 	if (value >> 32)
@@ -93,6 +95,7 @@ struct mmu_result mmu_set_cr3(struct mmu_vcpu *vcpu, uint64_t value)
 	uint64_t pdpte[4];
 	bool keep_tlb = false;
 
+	/* Outside IA-32e mode CR3 has 32 bits, of which none is reserved. */
 	if (r->efer & EFER_LMA) {
 		if (r->cr4 & CR4_PCIDE) {
 			keep_tlb = value & CR3_NO_FLUSH;
@@ -114,6 +117,8 @@ struct mmu_result mmu_set_cr3(struct mmu_vcpu *vcpu, uint64_t value)
 	return tell(vcpu, before, true, keep_tlb);
 }
 
+/* In IA-32e mode PAE stays, and LA57 as it is; PCIDE can be set there only, and while CR3 names PCID 0; CET needs
+ * WP. */
 static bool cr4_valid(const struct walk_regs *old, uint64_t value)
 {
 	uint64_t changed = old->cr4 ^ value;
@@ -150,6 +155,7 @@ struct mmu_result mmu_set_efer(struct mmu_vcpu *vcpu, uint64_t value)
 
 	if ((value & ~(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)) || (value & new.efer_reserved))
 		return mmu_inject_gp();
+	/* LME changes without paging only. */
 	if (((value ^ new.efer) & EFER_LME) && (new.cr0 & CR0_PG))
 		return mmu_inject_gp();
 	/* LMA is the CPU's; what is written to it is ignored. */

@@ -87,7 +87,7 @@ void tag_request_address(struct mmu_vcpu *vcpu, gva_t gva)
 	request(vcpu);
 	if (t->flush_vpid)
 		return;
-	gva = GVA(align_down(gva.v, PAGE_SIZE));
+	gva = GVA(align_down(gva.v, PAGE_SIZE)); /* a translation is of a whole page: more of one are one request */
 	for (unsigned i = 0; i < t->address_count; i++)
 		if (t->address[i].v == gva.v)
 			return;

@@ -96,7 +96,7 @@ static bool pkey_denies(const struct walk_regs *r, enum paging_mode mode, const 
 
 	if (mode < PAGING_4LEVEL || !(r->cr4 & CR4_PKE) || !w->user || a.fetch)
 		return false;
-	bits = r->pkru >> (2 * w->pkey);
+	bits = r->pkru >> (2 * w->pkey); /* bit 0: access disable; bit 1: write disable */
 	if (bits & 1)
 		return true;
 	return (bits & 2) && a.write && (a.user || (r->cr0 & CR0_WP));
@@ -117,6 +117,7 @@ static bool rights_allow(const struct walk_regs *r, const struct walk_result *w,
 	return !a.write || w->writable || !(r->cr0 & CR0_WP);
 }
 
+/* I/D only where a fetch can be denied for its own sake: with SMEP, or NX (SDM, "Page-Fault Exceptions"). */
 static uint32_t access_error(const struct walk_regs *r, struct access a)
 {
 	uint32_t error = 0;

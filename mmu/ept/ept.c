@@ -31,8 +31,7 @@
 static const struct pt_format ept_format = FORMAT(4), ept_format_5level = FORMAT(5);
 
 /* K3: a violation makes a table for each level but the root's, or splits two; at least, that, the records, and what one
- *     access needs
- * whose tables and page lie far from each other. */
+ * access needs whose tables and page lie far from each other. */
 #define EPT_NEED 6
 #define EPT_LEAST 24
 
@@ -331,6 +330,7 @@ static struct mmu_result map(struct mmu_vm *vm, gpa_t gpa, const struct mmu_page
 	unsigned level = pt_level(mmu_leaf_shift(vm, gfn, page, limit));
 	uint64_t leaf;
 
+	/* The identity map's page is no part of a large leaf. */
 	while (level > 1 && !hfn_is_none(e->identity) && ((gpa.v ^ vm->config.identity_map.v) >> pt_shift(level)) == 0)
 		level--;
 
@@ -338,7 +338,7 @@ static struct mmu_result map(struct mmu_vm *vm, gpa_t gpa, const struct mmu_page
 		if (!pt_split(&e->pt, gpa.v, &at))
 			return mmu_stop(no_memory);
 	if (at.level < level)
-		level = at.level;
+		level = at.level; /* a table that is there stays: in its place a leaf would owe a flush (S11) */
 	if (!pt_reach(&e->pt, gpa.v, level, &at))
 		return mmu_stop(no_memory);
 	leaf = make_leaf(page, gfn, pt_shift(level));

@@ -36,7 +36,8 @@ static void run_unpaged(struct mmu_vcpu *vcpu)
 	in->cr4_force_mask = CR4_PSE | hostile;
 	in->cr4_force_value = CR4_PSE;
 	in->cr4_owned = CR4_PSE | hostile;
-	/* VM entry wants LMA = LME where CR0.PG is set. */
+	/* VM entry wants LMA = LME where CR0.PG is set (SDM, "Checks on Guest Control Registers, Debug Registers, and
+	 * MSRs"). */
 	in->efer_force_mask = EFER_LME | EFER_LMA;
 }
 
@@ -61,6 +62,7 @@ bool ept_apply_regs(struct mmu_vcpu *vcpu)
 	return ok;
 }
 
+/* E5. */
 static void flush_for(struct mmu_vcpu *vcpu, const struct walk_regs *old, bool cr3_write, bool keep_tlb)
 {
 	const struct walk_regs *new = &vcpu->regs;

@@ -7,6 +7,7 @@
 
 static struct shadow_vcpu *priv(const struct mmu_vcpu *vcpu) { return vcpu->priv; }
 
+/* S1. SMEP and SMAP are the CPU's own to judge (H1), but where CR0.WP is clear (S8). */
 uint32_t shadow_modes(const struct walk_regs *r)
 {
 	enum paging_mode mode = walk_mode(r);
@@ -126,7 +127,8 @@ static void publish(struct mmu_vcpu *vcpu)
 	} else {
 		cr3 = hfn_hpa(v->root[0] ? v->root[0]->frame : shadow_of(vcpu->vm)->empty).v;
 	}
-	/* PDPTEs are loaded from memory at VM entry, so their change needs nothing but that. */
+	/* VM entry loads PDPTEs from memory (SDM, "Loading Page-Directory-Pointer-Table Entries"), so that their change
+	 * needs nothing but that. */
 	if (vcpu->root.cr3 != cr3) {
 		vcpu->root.cr3 = cr3;
 		vcpu->root_changed = true;

@@ -384,7 +384,7 @@ struct spage *shadow_path(struct mmu_vcpu *vcpu, const struct spage *root, gva_t
 /* Remembers that sp, of the last level, is where root leads for gva. */
 void shadow_remember_path(struct mmu_vcpu *vcpu, const struct spage *root, gva_t gva, const struct spage *sp);
 
-/* ---- audit_shadow.c ---- */
+/* ---- audit.c ---- */
 
 bool shadow_audit(struct mmu_vm *vm, char *why, size_t size);
 
