@@ -131,6 +131,7 @@ struct mmio_space {
 	unsigned count;
 };
 
+/* false: the table is full, or the region is empty, overlaps another, or ends beyond 2^64. */
 bool mmio_add(struct mmio_space *s, uint64_t base, uint64_t size, const struct mmio_ops *ops, void *dev);
 /* The region that holds all of [gpa, gpa + size), or NULL. */
 const struct mmio_region *mmio_find(const struct mmio_space *s, uint64_t gpa, unsigned size);

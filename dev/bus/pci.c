@@ -88,6 +88,7 @@ bool pci_init(struct pci *p, struct pio_space *pio, struct ports *ports)
 {
 	static const struct pio_ops address = { address_in, address_out }, data = { data_in, data_out };
 	*p = (struct pci){ .ports = ports };
+	/* Command: parity errors and SERR#; memory and bus master are always on. */
 	p->bridge_writable[0x04] = 0x40;
 	p->bridge_writable[0x05] = 0x01;
 	memset(&p->bridge_writable[0x59], 0xff, 7); /* PAM0-PAM6: kept, without effect: that memory is always RAM */

@@ -13,6 +13,7 @@ struct pci {
 	struct ports *ports;          /* byte accesses to 0xcf9 */
 };
 
+/* ports: what byte accesses to 0xcf9 are for. false: the port range is taken. */
 bool pci_init(struct pci *p, struct pio_space *pio, struct ports *ports);
 void pci_reset(struct pci *p);
 

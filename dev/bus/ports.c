@@ -64,6 +64,7 @@ uint8_t ports_reset_control_read(const struct ports *p)
 	return p->reset_control;
 }
 
+/* Bit 2 resets when it goes from 0 to 1 (PIIX, "Reset Control Register"). */
 void ports_reset_control_write(struct ports *p, uint8_t value)
 {
 	bool reset = value & ~p->reset_control & RESET_CPU;

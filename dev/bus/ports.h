@@ -16,6 +16,7 @@ struct ports {
 	uint8_t shutdown;      /* characters of "Shutdown" seen */
 };
 
+/* false: a port range is taken. */
 bool ports_init(struct ports *p, struct pio_space *pio, struct machine_sink machine);
 void ports_reset(struct ports *p);
 /* Port 0xcf9 lies within the PCI configuration address register and is reached through it (dev/bus/pci.c). */

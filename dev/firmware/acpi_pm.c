@@ -51,6 +51,7 @@ void acpi_pm_power_button(struct acpi_pm *pm)
 	sci_update(pm);
 }
 
+/* SCI_EN stays set: there is no other mode. SLP_EN reads as 0. */
 static void cnt_write(struct acpi_pm *pm, uint16_t value)
 {
 	pm->pm1_cnt = (value & CNT_KEPT) | CNT_SCI_EN;

@@ -27,6 +27,7 @@ struct acpi_pm {
 	struct machine_sink machine;
 };
 
+/* false: a port range is taken. */
 bool acpi_pm_init(struct acpi_pm *pm, struct pio_space *pio, struct timers *timers, struct irq_line sci,
 	struct machine_sink machine);
 void acpi_pm_reset(struct acpi_pm *pm);

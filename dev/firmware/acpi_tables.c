@@ -12,7 +12,7 @@
 #define FADT_REVISION 5u
 #define FADT_SIZE 268u
 #define PROFILE_DESKTOP 1u
-#define NO_C_STATE 0xfffu
+#define NO_C_STATE 0xfffu /* a latency above 100 (C2) and 1000 (C3) microseconds: there is none */
 #define RTC_CENTURY 0x32u
 #define BOOT_LEGACY_DEVICES 0x01u
 #define BOOT_8042 0x02u

@@ -19,6 +19,7 @@ struct fw_cfg {
 	uint64_t ram_bytes;
 };
 
+/* false: the port range is taken. */
 bool fw_cfg_init(struct fw_cfg *f, struct pio_space *pio, uint16_t cpus, uint64_t ram_bytes);
 void fw_cfg_reset(struct fw_cfg *f);
 

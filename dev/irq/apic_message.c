@@ -1,5 +1,5 @@
-/* dev/irq/apic_message.c - whom an interrupt message is for. SDM, "Determining IPI Destination", "Logical x2APIC ID",
- * "Lowest Priority Delivery Mode". */
+/* dev/irq/apic_message.c - whom an interrupt message is for. SDM, "Determining IPI Destination", "Logical Destination
+ * Mode", "Lowest Priority Delivery Mode", "Deriving Logical x2APIC ID from the Local x2APIC ID". */
 #include "dev/irq/lapic.h"
 
 /* xAPIC logical destination: flat model (DFR all ones) or clusters of four. */

@@ -19,7 +19,7 @@
 #define ENTRY_LEVEL BIT(15)
 #define ENTRY_MASKED BIT(16)
 #define ENTRY_READ_ONLY (ENTRY_STATUS | ENTRY_REMOTE_IRR)
-#define ENTRY_WRITABLE (MASK(63, 56) | MASK(16, 0))
+#define ENTRY_WRITABLE (MASK(63, 56) | MASK(16, 0)) /* the rest is reserved */
 
 static bool send_entry(struct ioapic *io, uint64_t entry)
 {
@@ -36,7 +36,8 @@ static bool send_entry(struct ioapic *io, uint64_t entry)
 	return io->send(io->ctx, &m);
 }
 
-/* Sends for a level-triggered pin that is asserted, unless it waits for its EOI (IO1). */
+/* Sends for a level-triggered pin that is asserted, unless it waits for its EOI (IO1). Remote IRR is set only when a
+ * local APIC has taken the message: nobody would send the EOI that clears it. */
 static void service_level(struct ioapic *io, unsigned pin)
 {
 	uint64_t entry = io->redirection[pin];

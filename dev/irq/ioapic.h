@@ -24,6 +24,7 @@ struct ioapic {
 	void *ctx;
 };
 
+/* base: gpa. id: 4 bits. false: the region is taken. */
 bool ioapic_init(struct ioapic *io, struct mmio_space *mmio, uint64_t base, uint8_t id,
 	bool (*send)(void *ctx, const struct apic_message *m), void *ctx);
 void ioapic_reset(struct ioapic *io);

@@ -30,6 +30,8 @@ static int16_t vector_highest(const uint32_t *reg, unsigned v)
 
 /* ---- priority ---- */
 
+/* The class is the higher one of TPR and ISR; the subclass is the TPR's where the TPR's class is (SDM, "Interrupt,
+ * Task, and Processor Priority"). */
 static void update_ppr(struct lapic *l)
 {
 	uint8_t in_service = l->isr_max < 0 ? 0 : (uint8_t)(l->isr_max & 0xf0);
@@ -64,6 +66,7 @@ unsigned lapic_tpr_threshold(const struct lapic *l)
 
 int lapic_pending(struct lapic *l)
 {
+	/* Of a class higher than the processor's. */
 	if (likely(l->irr_max >= 0) && likely(l->enabled) && (l->irr_max & 0xf0) > (l->ppr & 0xf0))
 		return l->irr_max;
 	if (!lapic_extint(l))
@@ -90,6 +93,7 @@ static void accept_vector(struct lapic *l, uint8_t vector, bool level)
 		return;
 	}
 	vector_set(l->irr, vector);
+	/* The TMR says at the EOI whether an I/O APIC waits for it. */
 	if (level)
 		vector_set(l->tmr, vector);
 	else
@@ -106,6 +110,8 @@ bool lapic_deliver(struct lapic *l, const struct apic_message *m)
 	switch (m->delivery) {
 	case APIC_FIXED:
 	case APIC_LOWEST:
+		/* Disabled by software it takes the other modes only (SDM, "Local APIC State After It Has Been Software
+		 * Disabled"). */
 		if (!l->sw_enabled)
 			return false;
 		accept_vector(l, m->vector, m->level);
@@ -239,6 +245,7 @@ void lapic_set_lint(struct lapic *l, unsigned pin, bool level)
 
 /* ---- reset and IA32_APIC_BASE ---- */
 
+/* SDM, "Local APIC State After Power-Up or Reset". */
 void lapic_init_reset(struct lapic *l)
 {
 	memset(l->irr, 0, sizeof(l->irr));

@@ -1,5 +1,5 @@
-/* dev/irq/lapic_regs.c - the local APIC's registers, by offset (xAPIC) and by MSR (x2APIC). SDM, "Local APIC Block
- * Diagram" (register address map), "Extended XAPIC (x2APIC)".
+/* dev/irq/lapic_regs.c - the local APIC's registers, by offset (xAPIC) and by MSR (x2APIC). SDM, "Local APIC Register
+ * Address Map", "Extended XAPIC (x2APIC)".
  *
  * Both faces share one numbering, offset / 16 = MSR - 0x800, one reader and one performer; what is legal in x2APIC mode
  * is decided before anything is performed. */
@@ -31,10 +31,10 @@ enum {
 	REG_SELF_IPI = 0x3f,
 };
 
-#define VERSION 0x14u
+#define VERSION 0x14u /* 0x10 to 0x15: an integrated local APIC */
 #define LVT_STATUS_BITS 0x1000u /* delivery status: read-only */
-#define ICR_LEGAL_X2APIC 0xffffffff000ccfffull
-#define ICR_BUSY 0x1000u
+#define ICR_LEGAL_X2APIC 0xffffffff000ccfffull /* all but what is reserved, bits 31:20, 17:16 and 13, and ICR_BUSY */
+#define ICR_BUSY 0x1000u /* delivery status: read-only */
 
 /* The entry of the local vector table at register r, or -1. */
 static int lvt_of(const struct lapic *l, unsigned r)
@@ -119,6 +119,8 @@ static bool reg_read(const struct lapic *l, unsigned r, uint32_t *value)
 
 /* ---- writing ---- */
 
+/* While it is disabled by software all entries of the local vector table are masked, and stay so (SDM, "Local APIC
+ * State After It Has Been Software Disabled"). */
 static void svr_write(struct lapic *l, uint32_t value)
 {
 	l->svr = value & svr_writable(l);
@@ -300,7 +302,7 @@ static uint64_t x2apic_legal_bits(const struct lapic *l, unsigned r, bool *writa
 	case REG_INITIAL:
 		return 0xffffffff;
 	case REG_DIVIDE:
-		return 0xb;
+		return 0xb; /* bits 3, 1 and 0 */
 	default:
 		*writable = false;
 		return 0;

@@ -2,8 +2,7 @@
  *
  * LT1 the alarm is armed if and only if the timer will raise an interrupt by itself: it runs and its entry is not
  *     masked.
- * LT2 a one-shot count that has reached 0 stays there, whatever mode is set later, until an initial count is written.
- *     */
+ * LT2 a one-shot count that has reached 0 stays there, whatever mode is set later, until a new one is written. */
 #include "dev/irq/lapic_internal.h"
 
 static uint32_t timer_mode(const struct lapic *l)
@@ -140,7 +139,7 @@ uint32_t lapic_timer_current(const struct lapic *l)
 
 void lapic_timer_write_divide(struct lapic *l, uint32_t divide)
 {
-	static const uint8_t shift[8] = { 1, 2, 3, 4, 5, 6, 7, 0 };
+	static const uint8_t shift[8] = { 1, 2, 3, 4, 5, 6, 7, 0 }; /* by 2, 4, … 128, 1 */
 	uint64_t now = timers_now(l->timers);
 	timer_catch_up(l, now);
 	settle_count(l, now);

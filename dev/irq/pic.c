@@ -38,8 +38,10 @@ static int chip_request(const struct pic_chip *c)
 	if (!asking)
 		return -1;
 	uint8_t blocking = c->isr;
+	/* "Special Mask Mode": what is masked while it is in service lets others through, also lower ones. */
 	if (c->special_mask)
 		blocking &= (uint8_t)~c->imr;
+	/* "Special Fully Nested Mode": the slave may ask again, with a higher pin of its own. */
 	if (c->special_fully_nested && !c->slave)
 		blocking &= (uint8_t)~(1u << CASCADE_PIN);
 	unsigned position = priority(c, asking);
@@ -120,6 +122,7 @@ void pic_set_pin(struct pic *p, unsigned pin, bool level)
 	pic_update(p);
 }
 
+/* What ICW1 resets: "Initialization Command Words 1 and 2". Without an ICW4 all its functions are off. */
 static void icw1_write(struct pic_chip *c, uint8_t value)
 {
 	c->level_mode = value & ICW1_LEVEL;
@@ -277,7 +280,8 @@ void pic_reset(struct pic *p)
 	for (unsigned i = 0; i < 2; i++) {
 		uint8_t pins = p->chip[i].pins;
 		p->chip[i] = (struct pic_chip){
-			.pins = pins, .imr = 0xff, .lowest = 7, .slave = i == 1, .elcr_mask = i ? 0xde : 0xf8
+			.pins = pins, .imr = 0xff, .lowest = 7, .slave = i == 1,
+			.elcr_mask = i ? 0xde : 0xf8, /* IRQ 0, 1, 2, 8 and 13 are edges for good */
 		};
 	}
 	pic_update(p);

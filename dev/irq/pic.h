@@ -26,6 +26,7 @@ struct pic {
 	void *ctx;
 };
 
+/* After power-up, all masked. false: a port range is taken. */
 bool pic_init(struct pic *p, struct pio_space *pio, void (*intr)(void *ctx, bool level), void *ctx);
 void pic_reset(struct pic *p);
 /* What a BIOS leaves: both chips initialised for its vectors, 0x08 and 0x70; unmasked are timer, keyboard, cascade and

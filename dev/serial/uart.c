@@ -91,7 +91,8 @@ static uint8_t rx_get(struct uart *u)
 	return byte;
 }
 
-/* Modem lines: in loopback, MCR's outputs feed MSR's inputs. */
+/* Modem lines: in loopback, MCR's outputs feed MSR's inputs: DTR is DSR, RTS CTS, OUT1 RI, OUT2 DCD. Of RI only the
+ * trailing edge is told. */
 static void msr_update(struct uart *u)
 {
 	uint8_t lines = MSR_READY;
@@ -209,7 +210,7 @@ static void fcr_write(struct uart *u, uint8_t value)
 {
 	if (((value ^ u->fcr) & FCR_ENABLE) || (value & FCR_CLEAR_RX))
 		rx_clear(u);
-	u->fcr = value & FCR_ENABLE ? value & (FCR_ENABLE | FCR_TRIGGER) : 0;
+	u->fcr = value & FCR_ENABLE ? value & (FCR_ENABLE | FCR_TRIGGER) : 0; /* without bit 0 no other is programmed */
 	uart_update(u);
 }
 

@@ -5,8 +5,7 @@
  * character times).
  *
  * U1  lsr's THRE and TEMT are set unless the last transmitted byte left the sink without room.
- * U2  the line is asserted if and only if an enabled interrupt is pending and MCR lets it out (OUT2, not in loopback).
- *     */
+ * U2  the line is asserted if and only if an enabled interrupt is pending and MCR lets it out (OUT2, no loopback). */
 #ifndef VELLUM_DEV_UART_H
 #define VELLUM_DEV_UART_H
 

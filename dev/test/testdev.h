@@ -19,7 +19,7 @@ struct testdev {
 	uint8_t mem[TESTDEV_MMIO_SIZE];
 };
 
-/* lines: line[n] is raised and lowered by port 0x2000 + n. */
+/* lines: line[n] is raised and lowered by port 0x2000 + n. false: a port range or the region is taken. */
 bool testdev_init(struct testdev *t, struct pio_space *pio, struct mmio_space *mmio,
 		  const struct irq_line lines[TESTDEV_LINES], void (*drop)(void *ctx, uint64_t gpa), void *ctx);
 void testdev_reset(struct testdev *t);

@@ -228,6 +228,7 @@ static void counter_write(struct pit *p, struct pit_channel *c, uint8_t value)
 	}
 }
 
+/* What is latched stays until it is read: further latch commands are ignored. */
 static void latch_count(struct pit_channel *c, uint64_t clk)
 {
 	if (c->latched)
@@ -247,6 +248,7 @@ static void latch_status(struct pit_channel *c, uint64_t clk)
 	c->status_latched = true;
 }
 
+/* "Read-Back Command": bits 5 and 4 are active low. */
 static void read_back(struct pit *p, uint8_t value)
 {
 	uint64_t clk = clocks_now(p);

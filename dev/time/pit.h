@@ -47,6 +47,7 @@ struct pit {
 	uint8_t port61; /* bits 0..3 as written */
 };
 
+/* No counter has a count. false: a port range is taken. */
 bool pit_init(struct pit *p, struct pio_space *pio, struct timers *timers, struct irq_line irq);
 void pit_reset(struct pit *p);
 

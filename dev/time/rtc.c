@@ -35,7 +35,7 @@ enum {
 #define C_FLAGS 0x70u
 #define D_VALID 0x80u
 #define HOUR_PM 0x80u
-#define ALARM_ANY 0xc0u
+#define ALARM_ANY 0xc0u /* both set in an alarm's register: any value matches */
 
 /* Update in progress is seen for 244 + 1984 microseconds before the second changes. */
 #define UIP_CLOCKS (RTC_HZ * 2228 / 1000000)
@@ -144,7 +144,8 @@ static bool is_time_register(unsigned index)
 
 /* ---- flags and interrupts ---- */
 
-/* The periodic interrupt's period in clocks, 0 when there is none. */
+/* The periodic interrupt's period in clocks, 0 when there is none. With a 32,768 Hz crystal rates 1 and 2 are those of
+ * 8 and 9. */
 static uint64_t period(const struct rtc *r)
 {
 	unsigned rate = r->reg_a & A_RATE;
@@ -378,14 +379,14 @@ static void cmos_describe(struct rtc *r, const struct rtc_config *config)
 	uint64_t above_1m = low > 0x100000 ? (low - 0x100000) >> 10 : 0;
 	unsigned sum = 0;
 	r->cmos[0x14] = 0x02; /* equipment: a coprocessor */
-	put16(r, 0x15, min_u64(low >> 10, 640));
+	put16(r, 0x15, min_u64(low >> 10, 640)); /* KBytes */
 	put16(r, 0x17, above_1m);
 	put16(r, 0x30, above_1m);
-	put16(r, 0x34, low > 0x1000000 ? (low - 0x1000000) >> 16 : 0);
-	r->cmos[0x5b] = (uint8_t)high;
+	put16(r, 0x34, low > 0x1000000 ? (low - 0x1000000) >> 16 : 0); /* above 16 MBytes, in 64 KBytes */
+	r->cmos[0x5b] = (uint8_t)high; /* above 4 GBytes, in 64 KBytes: as QEMU's and Bochs' BIOS look for it */
 	r->cmos[0x5c] = (uint8_t)(high >> 8);
 	r->cmos[0x5d] = (uint8_t)(high >> 16);
-	for (unsigned i = 0x10; i < 0x2e; i++)
+	for (unsigned i = 0x10; i < 0x2e; i++) /* the checksum of a PC/AT's CMOS */
 		sum += r->cmos[i];
 	r->cmos[0x2e] = (uint8_t)(sum >> 8);
 	r->cmos[0x2f] = (uint8_t)sum;

@@ -34,6 +34,7 @@ struct rtc {
 	struct timer alarm;
 };
 
+/* The clock runs from config's time on, in 24 hours and BCD. false: the port range is taken. */
 bool rtc_init(struct rtc *r, struct pio_space *pio, struct timers *timers, struct irq_line irq,
 	      const struct rtc_config *config);
 void rtc_reset(struct rtc *r);
