@@ -1,7 +1,8 @@
 /* emulate/exec_x87.c - the x87 FPU: the CPU computes (native.h), here are the memory operands and what programs see of
- * where the last instruction was. SDM: "x87 FPU Execution Environment", "Escape Opcode Instructions". The FPU remembers
- * the address of its last instruction and operand, which natively are those of the hypervisor: exec_x87() replaces them
- * (E6). */
+ * where the last instruction was. SDM: "x87 FPU Execution Environment", "Escape Opcode Instructions".
+ *
+ * The FPU remembers the address of its last instruction and operand, which natively are those of the hypervisor:
+ * exec_x87() replaces them (E6). */
 #include "emulate/native.h"
 
 #define FSW_IE 1u

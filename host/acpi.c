@@ -41,7 +41,8 @@ static bool sums_to_zero(const void *p, size_t n)
 static uint16_t get16(const uint8_t *p) { return (uint16_t)(p[0] | p[1] << 8); }
 static uint32_t get32(const uint8_t *p) { return get16(p) | (uint32_t)get16(p + 2) << 16; }
 
-/* Looks where a BIOS leaves it, at multiples of 16 bytes of a range of memory. */
+/* Looks where a BIOS leaves it, at multiples of 16 bytes of a range of memory ("Finding the RSDP on IA-PC Systems").
+ * The first 20 bytes have a checksum of their own, of ACPI 1.0. */
 static const struct rsdp *scan_rsdp(uint64_t from, size_t n)
 {
 	const char *p = paging_window(from, n, PAGING_READ);
@@ -88,9 +89,11 @@ static void madt_override(const uint8_t *e)
 
 	if (irq >= ARRAY_SIZE(info.isa_irq))
 		return;
+	/* Polarity and trigger mode, 2 bits each: 3 is active low, and level; 0 as the bus, which is ISA. */
 	info.isa_irq[irq] = (struct acpi_isa_irq){ get32(e + 4), (flags & 3) == 3, (flags >> 2 & 3) == 3 };
 }
 
+/* Types 0 and 9: a local APIC, and one of more than 8 bits; 1: an I/O APIC; 2: an interrupt source override. */
 static void parse_madt(const struct sdt *t)
 {
 	const uint8_t *p = (const uint8_t *)t + sizeof(*t) + 8, *end = (const uint8_t *)t + t->length;
@@ -138,6 +141,7 @@ static void parse_dsdt(const struct sdt *t)
 	}
 }
 
+/* DSDT at byte 40, PM1a_CNT_BLK at 64, PM1b_CNT_BLK at 68. */
 static void parse_fadt(const struct sdt *t)
 {
 	const uint8_t *p = (const uint8_t *)t;

@@ -24,7 +24,8 @@ struct acpi_info {
 	uint8_t s5_type_a, s5_type_b;
 };
 
-/* rsdp: a copy that the boot loader gave, or NULL to search where a BIOS leaves it. */
+/* rsdp: a copy that the boot loader gave, or NULL to search where a BIOS leaves it. Once, after paging_init(). What
+ * cannot be a table is left out. */
 void acpi_host_init(const void *rsdp);
 const struct acpi_info *acpi_host_info(void);
 

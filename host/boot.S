@@ -60,7 +60,7 @@ boot_entry:
  * to. */
 no_long_mode:
 	movw $0x2f8 + 3, %dx
-	movb $0x80, %al
+	movb $0x80, %al			/* the divisor's two bytes */
 	outb %al, %dx
 	movw $0x2f8, %dx
 	movb $1, %al			/* 115200 baud */

@@ -57,8 +57,8 @@ void console_init(void)
 		outb(b + UART_DATA, 1); /* divisor 1: 115200 baud */
 		outb(b + UART_IER, 0);
 		outb(b + UART_LCR, 3);  /* 8N1 */
-		outb(b + UART_FCR, 0x07);
-		outb(b + UART_MCR, 0x0b);
+		outb(b + UART_FCR, 0x07); /* FIFOs on, and empty */
+		outb(b + UART_MCR, 0x0b); /* DTR, RTS, and OUT2, which on a PC lets the interrupt out */
 		ports[i].present = inb(b + UART_LSR) != 0xff;
 	}
 }

@@ -32,6 +32,7 @@ void interrupt_init(void)
 	for (unsigned v = 0; v < 256; v++) {
 		uint64_t entry = (uintptr_t)interrupt_stubs + v * STUB_SIZE;
 
+		/* Interrupt gates, so that IF is 0 in every handler. */
 		idt[v] = (struct idt_gate){
 			.offset_low = (uint16_t)entry,
 			.offset_mid = (uint16_t)(entry >> 16),

@@ -5,7 +5,7 @@
 #include "host/percpu.h"
 #include "host/x86.h"
 
-/* Register offsets (SDM, Advanced Programmable Interrupt Controller); in x2APIC mode the MSR is 0x800 + offset / 16. */
+/* Register offsets (SDM, "Local APIC Register Address Map"); in x2APIC mode the MSR is 0x800 + offset / 16. */
 #define REG_ID 0x20
 #define REG_EOI 0xb0
 #define REG_SVR 0xf0
@@ -61,7 +61,7 @@ void lapic_host_init(void)
 	reg_write(REG_LVT_LINT1, LVT_MASKED);
 	reg_write(REG_TIMER_DIVIDE, 0xb); /* by 1 */
 	reg_write(REG_LVT_TIMER, VECTOR_TIMER | (tsc_deadline ? LVT_TSC_DEADLINE : 0));
-	/* The MFENCE orders the xAPIC write before the first WRMSR of the deadline (SDM, TSC-Deadline Mode). */
+	/* The MFENCE orders the xAPIC write before the first WRMSR of the deadline (SDM, "TSC-Deadline Mode"). */
 	__asm__ volatile("mfence" : : : "memory");
 }
 
@@ -98,12 +98,15 @@ void lapic_host_timer(uint64_t deadline)
 static void send_ipi(uint32_t apic_id, uint32_t command)
 {
 	if (x2apic) {
+		/* Here WRMSR does not serialize: what the other CPU is to see must be stored before (SDM, "MSR Access
+		 * in x2APIC Mode"). */
 		__asm__ volatile("mfence; lfence" : : : "memory");
 		wrmsr(MSR_X2APIC_FIRST + REG_ICR_LOW / 16, (uint64_t)apic_id << 32 | command);
 		return;
 	}
 	while (reg_read(REG_ICR_LOW) & ICR_PENDING)
 		cpu_relax();
+	/* The write of the low half sends. */
 	reg_write(REG_ICR_HIGH, apic_id << 24);
 	reg_write(REG_ICR_LOW, command);
 }

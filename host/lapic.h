@@ -1,5 +1,4 @@
-/* host/lapic.h - the host CPU's own local APIC: its timer, interrupts between CPUs, end of interrupt; and the one I/O
- * APIC pin or two that the serial ports need. */
+/* host/lapic.h - the host CPU's own local APIC: its timer, interrupts between CPUs, end of interrupt. */
 #ifndef VELLUM_HOST_LAPIC_H
 #define VELLUM_HOST_LAPIC_H
 

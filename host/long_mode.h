@@ -1,9 +1,9 @@
 /* host/long_mode.h - the assembly by which every CPU comes from protected mode, without paging, to 64-bit code.
  * Included by boot.S and trampoline.S after host/asm.h.
  *
- * Turns on PAE, NX where the CPU has it, long mode, and paging with the tables that boot_cr3 names, and jumps to
- * \target. Needs no stack: a CPU's own may lie above what 32 bits reach. Clobbers EAX, ECX, EDX, ESI. Runs where it is
- * linked, in the image. */
+ * Turns on PAE, NX where the CPU has it, long mode, and paging with the tables that boot_cr3 names, in the SDM's order
+ * ("Initializing IA-32e Mode"), and jumps to \target. Needs no stack: a CPU's own may lie above what 32 bits reach.
+ * Clobbers EAX, ECX, EDX, ESI. Runs where it is linked, in the image. */
 #include "lib/x86.h"
 #include "lib/x86_cpuid.h"
 #include "lib/x86_msr.h"

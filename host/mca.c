@@ -31,6 +31,7 @@ static bool bank0_is_firmware(void)
 	return (eax >> 8 & 15) == 6 && ((eax >> 4 & 15) | (eax >> 12 & 0xf0)) < MODEL_NEHALEM;
 }
 
+/* SDM, "Machine-Check Initialization". */
 void mca_init_cpu(void)
 {
 	uint64_t cap = 0;

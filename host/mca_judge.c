@@ -2,7 +2,7 @@
 
 static enum mca_verdict worse(enum mca_verdict a, enum mca_verdict b) { return a > b ? a : b; }
 
-/* SDM, "Machine-Check Error Classes for Software Error Recovery" (the table by UC, EN, PCC, S, AR). */
+/* SDM, "UCR Error Classification" (the table by UC, EN, PCC, S, AR). */
 static enum mca_verdict judge_bank(uint64_t status, uint64_t mcg_status, bool recovery)
 {
 	if (!(status & MCI_STATUS_VAL))

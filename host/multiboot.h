@@ -30,7 +30,7 @@ struct boot_info {
  * wrong. */
 const char *boot_info_read(uint32_t magic, const void *information);
 const struct boot_info *boot_info(void);
-/* The module of this name (name_length bytes), or NULL. */
+/* The module of this name, with .data set; NULL: there is none. */
 const struct boot_module *boot_module_find(const char *name);
 
 #endif

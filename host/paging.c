@@ -21,6 +21,7 @@ static uint64_t leaf_flags(enum paging_access access)
 	switch (access) {
 	case PAGING_WRITE: return PTE_P | PTE_W | PTE_NX;
 	case PAGING_EXECUTE: return PTE_P;
+	/* Uncached, whatever the MTRRs say: PAT entry 3, which is UC after a reset (SDM, "IA32_PAT MSR"). */
 	case PAGING_DEVICE: return PTE_P | PTE_W | PTE_NX | PTE_PCD | PTE_PWT;
 	default: return PTE_P | PTE_NX;
 	}
@@ -186,6 +187,7 @@ void paging_seal(void)
 {
 	for (const char *p = sealed_start; p < sealed_end; p += PAGE_SIZE)
 		*leaf_at((uintptr_t)p) &= ~PTE_W;
+	/* No entry is global, and no other CPU runs yet: this is all that can be out of date. */
 	write_cr3(read_cr3());
 }
 

@@ -1,4 +1,5 @@
-/* host/paging.h - the hypervisor's own address space, after boot. SDM, "4-Level Paging".
+/* host/paging.h - the hypervisor's own address space, after boot. SDM, "4-Level Paging and 5-Level
+ * Paging".
  *
  * The image lies where it is linked, at its physical address. All other RAM is seen through the direct map
  * (host/frames.h), at a place that each boot chooses anew; stacks and the few pages of firmware and devices that the

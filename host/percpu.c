@@ -55,7 +55,7 @@ void percpu_install(struct percpu *p)
 
 	p->self = p;
 	p->timer_armed = UINT64_MAX;
-	p->tss.io_map_base = sizeof(struct tss);
+	p->tss.io_map_base = sizeof(struct tss); /* beyond its limit: there is no I/O permission bitmap */
 	p->tss.rsp[0] = (uintptr_t)p->stack[STACK_MAIN].top;
 	for (unsigned i = STACK_NMI; i < STACKS; i++)
 		p->tss.ist[i - 1] = (uintptr_t)p->stack[i].top;

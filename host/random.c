@@ -2,7 +2,7 @@
 
 #include "host/x86.h"
 
-/* SDM (Intel), "RDRAND": a CPU that gives nothing ten times in a row is broken. */
+/* SDM, "Random Number Generator Instructions": a CPU that gives nothing ten times in a row is broken. */
 #define RDRAND_TRIES 10
 
 static bool rdrand(uint64_t *v)

@@ -87,6 +87,8 @@ static bool wait_alive(unsigned ms)
 	return __atomic_load_n(&ap_alive, __ATOMIC_ACQUIRE);
 }
 
+/* INIT, 10 ms, a start-up IPI, and another where nobody came of the first (SDM, "Typical BSP Initialization
+ * Sequence"). */
 static bool start_one(uint32_t apic_id, struct percpu *p)
 {
 	ap_stack = (uintptr_t)p->stack[STACK_MAIN].top;

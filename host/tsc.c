@@ -43,7 +43,7 @@ uint64_t tsc_measure(void)
 
 	/* Channel 2, mode 0 (OUT rises at the end of the count), the speaker off. */
 	outb(GATE_PORT, gate);
-	outb(0x43, 0xb0);
+	outb(0x43, 0xb0); /* channel 2, low byte then high byte, mode 0 */
 	outb(0x42, PIT_SPAN & 0xff);
 	outb(0x42, PIT_SPAN >> 8);
 	outb(GATE_PORT, gate | 1);

@@ -90,7 +90,8 @@ static inline void xsetbv(uint32_t index, uint64_t v)
 
 static inline void cpu_relax(void) { __asm__ volatile("pause" : : : "memory"); }
 static inline void irq_disable(void) { __asm__ volatile("cli" : : : "memory"); }
-/* Takes the interrupts that are pending, if any, and goes on with interrupts off. */
+/* Takes the interrupts that are pending, if any, and goes on with interrupts off. STI holds them back for one
+ * instruction: the NOP's end is where they come, and none comes between STI and HLT below (SDM, STI). */
 static inline void irq_window(void) { __asm__ volatile("sti; nop; cli" : : : "memory"); }
 /* Sleeps until an interrupt was taken. */
 static inline void irq_wait(void) { __asm__ volatile("sti; hlt; cli" : : : "memory"); }
