@@ -13,7 +13,7 @@ uint32_t vmx_guards(const struct speculation *s, uint32_t measures)
 	guards |= measures & BIT(MEASURE_IBPB) ? GUARD_IBPB : 0;
 	if (measures & BIT(MEASURE_RSB))
 		guards |= VM_LEFT_OUT_OR(RSB_ONE, s->enhanced_ibrs) ? GUARD_RSB_ONE : GUARD_RSB;
-	/* Also for a guest that sets its own, and a host without. */
+	/* The guest's own value must not stay for the host, also where the host asks for none of its own. */
 	if (VM_KEPT(SPEC_CTRL_GUEST, (measures & BIT(MEASURE_GUEST)) && s->guest_spec_ctrl) ||
 	    (measures & BIT(MEASURE_IBRS)))
 		guards |= GUARD_SPEC_CTRL;
