@@ -241,6 +241,28 @@ static void misc_enable(void **state)
 	finish();
 }
 
+static void no_root(struct mmu_vcpu *vcpu, const struct walk_regs *old, bool cr3_write, bool keep_tlb)
+{
+	(void)old;
+	(void)cr3_write;
+	(void)keep_tlb;
+	vcpu->stuck = "there is no root";
+}
+
+/* The registers are such that the mechanism cannot run the guest on: its machine ends, and says why. */
+static void efer_without_a_root(void **state)
+{
+	struct mmu_ops ops;
+
+	(void)state;
+	start_as(BENCH_HASWELL, "shadow");
+	ops = *bench.v->vm->mmu.ops;
+	ops.regs_changed = no_root;
+	bench.v->vm->mmu.ops = &ops;
+	EXPECT_END(bench_wrmsr(MSR_EFER, EFER_NXE), "there is no root");
+	finish();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -254,6 +276,7 @@ int main(void)
 		cmocka_unit_test(machine_registers),
 		cmocka_unit_test(apic),
 		cmocka_unit_test(misc_enable),
+		cmocka_unit_test(efer_without_a_root),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
