@@ -110,6 +110,11 @@ static void choose_way(struct vmx_vcpu *v)
 	vmx_begin_turn(v);
 }
 
+#define EXIT_MSRS (EXIT_SAVE_EFER | EXIT_LOAD_EFER | EXIT_SAVE_PAT | EXIT_LOAD_PAT)
+#define ENTRY_MSRS (ENTRY_LOAD_EFER | ENTRY_LOAD_PAT)
+
+/* The controls for IA32_EFER and IA32_PAT: all of them, or none, where the areas switch these MSRs (vmx/msrs.c): their
+ * fields are not written then, and would fail VM entry (SDM, "Checks on Host Control Registers, MSRs, and SSP"). */
 static void write_controls(struct vmx_vcpu *v, const struct hvm_start *start)
 {
 	const struct vmx_caps *c = v->caps;
@@ -123,9 +128,10 @@ static void write_controls(struct vmx_vcpu *v, const struct hvm_start *start)
 	if (v->proc & PROC_SECONDARY)
 		vmwrite(VMCS_PROC_CONTROLS2, v->proc2);
 	vmwrite(VMCS_EXIT_CONTROLS,
-		vmx_control(c->exit, EXIT_HOST_64 | EXIT_ACK_INTERRUPT | EXIT_SAVE_EFER | EXIT_LOAD_EFER |
-					     EXIT_SAVE_PAT | EXIT_LOAD_PAT | EXIT_SAVE_DEBUG));
-	vmwrite(VMCS_ENTRY_CONTROLS, vmx_control(c->entry, ENTRY_LOAD_EFER | ENTRY_LOAD_PAT | ENTRY_LOAD_DEBUG));
+		vmx_control(c->exit, EXIT_HOST_64 | EXIT_ACK_INTERRUPT | EXIT_SAVE_DEBUG |
+					     (c->switches_msrs ? EXIT_MSRS : 0)));
+	vmwrite(VMCS_ENTRY_CONTROLS,
+		vmx_control(c->entry, ENTRY_LOAD_DEBUG | (c->switches_msrs ? ENTRY_MSRS : 0)));
 	vmwrite(VMCS_IO_BITMAP_A, (uintptr_t)vmx_io_bitmaps);
 	vmwrite(VMCS_IO_BITMAP_B, (uintptr_t)vmx_io_bitmaps + PAGE_SIZE);
 	vmwrite(VMCS_MSR_BITMAP, (uintptr_t)vmx_msr_bitmap);
