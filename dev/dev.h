@@ -2,8 +2,8 @@
  *
  * A device is a plain struct that its owner embeds; the file dev/NAME.c implements its registers and nothing else. A
  * device never blocks, never fails and never trusts the guest: a register that does not exist reads as all ones (or as
- * the data sheet says) and ignores writes. All functions of the devices of one VM are called with that VM's device lock
- * held.
+ * the data sheet says) and ignores writes. NAME_init() makes it, NAME_reset() gives it the state after power-up. All
+ * functions of the devices of one VM are called with that VM's device lock held.
  *
  * Time is counted in *ticks* of the machine's TSC (an unsigned 64-bit number that never decreases while the VM
  * lives). */
@@ -34,7 +34,9 @@ struct timers {
 	void *ctx;
 };
 
+/* The clock's present, ticks. */
 static inline uint64_t timers_now(const struct timers *t) { return t->now(t->ctx); }
+/* One that is armed already is armed anew; a deadline that is past fires at the next timers_run(). */
 void timer_arm(struct timers *t, struct timer *timer, uint64_t deadline);
 void timer_cancel(struct timers *t, struct timer *timer);
 /* Fires everything whose deadline is <= now, in order of deadline. */

@@ -14,6 +14,7 @@
 #define CONSOLE_GUEST 0 /* COM1 */
 #define CONSOLE_STATS 1 /* COM2 */
 
+/* Sets both ports up for 115200 baud, 8N1, without interrupts. One that is not there swallows what is written to it. */
 void console_init(void);
 /* Routes the ports' interrupts to the calling CPU; until then output leaves only through console_flush(). */
 void console_route_interrupts(void);

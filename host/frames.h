@@ -23,6 +23,7 @@ hfn_t frames_alloc(void);
 hfn_t frames_alloc_run(uint64_t count, uint64_t align);
 void frames_free(hfn_t first, uint64_t count);
 
+/* Frames that could be handed out at boot, and those that can now. */
 uint64_t frames_total(void);
 uint64_t frames_available(void);
 

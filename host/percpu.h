@@ -53,6 +53,7 @@ struct percpu {
 	uint64_t fair_floor;
 };
 
+/* After percpu_install() on this CPU. */
 static inline struct percpu *this_cpu(void)
 {
 	struct percpu *p;

@@ -25,6 +25,7 @@
 
 extern const struct pt_format hw_format_pae, hw_format_4level, hw_format_5level;
 
+/* Of the tables that a guest with these registers runs on. */
 const struct pt_format *hw_format(const struct walk_regs *r);
 /* NULL, or what this CPU lacks to run guests on shadow tables. */
 const char *hw_unsupported(const struct mmu_caps *caps);

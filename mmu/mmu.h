@@ -238,6 +238,8 @@ void mmu_vcpu_destroy(struct mmu_vcpu *vcpu);
  * mmu_unsupported() has been asked. false: no memory; the old mechanism stays. */
 bool mmu_switch(struct mmu_vm *vm, const struct mmu_ops *ops);
 
+/* What becomes of a fault of the vCPU, which is not running; its registers have been synchronised as far as the
+ * mechanism looks at them. Takes the VM's lock. Ends in exactly one outcome, which is counted (S3). */
 struct mmu_result mmu_fault(struct mmu_vcpu *vcpu, const struct mmu_fault *fault);
 
 /* The guest's loads of its paging registers: each checks (MMU_INJECT: #GP, nothing changed), then acts (MMU_FIXED), as

@@ -32,6 +32,7 @@ struct vpid_pool {
 	bool lock;
 };
 
+/* VPIDs 1 to limit - 1, at most VPID_COUNT - 1, may be given. */
 void vpid_pool_init(struct vpid_pool *pool, uint32_t limit);
 /* 0 when exhausted. */
 uint16_t vpid_alloc(struct vpid_pool *pool);

@@ -36,6 +36,7 @@ fail:
 #endif
 }
 
+/* From here on, false: VMfail. */
 static inline bool vmxon(hpa_t region)
 {
 	bool ok;

@@ -5,6 +5,7 @@
 
 #include "lib/base.h"
 
+/* Of 2 or 4 bytes, little-endian. */
 uint32_t bytes_in_wide(void *dev, uint16_t port, unsigned size, uint8_t (*in)(void *dev, uint16_t port));
 void bytes_out_wide(void *dev, uint16_t port, unsigned size, uint32_t value,
 	void (*out)(void *dev, uint16_t port, uint8_t value));

@@ -13,6 +13,7 @@ struct acpi_writer {
 	bool full;    /* something did not fit; what is in buf is of no use */
 };
 
+/* Each writes behind what is there, or sets full and writes nothing. */
 void put_bytes(struct acpi_writer *w, const void *bytes, size_t n);
 void put_zeros(struct acpi_writer *w, size_t n);
 void put8(struct acpi_writer *w, uint8_t v);

@@ -49,6 +49,7 @@ struct rmap {
 	} recent[RMAP_RECENT];
 };
 
+/* Nothing is known, nothing allocated; rmap_destroy() frees the tree. */
 void rmap_init(struct rmap *map, struct mmu_vm *vm);
 void rmap_destroy(struct rmap *map);
 /* NULL: nothing is known of it; or with make: no memory, or no such guest frame. Stays where it is until
@@ -77,6 +78,7 @@ static inline struct rmap_link *rmap_link(const struct slab *owners, uint32_t re
 	return &owner->link[ref & 511];
 }
 
+/* For rmap_add(): onto a ring that there is. */
 void rmap_join(struct slab *owners, uint32_t list, uint32_t ref, struct rmap_link *own);
 
 /* Puts ref, which is on no list, before the others or behind them; own: its links. */
@@ -93,6 +95,7 @@ static inline void rmap_add(struct slab *owners, uint32_t *list, uint32_t ref, s
 		*list = ref;
 }
 
+/* For rmap_remove(): from a ring with others on it. */
 void rmap_part(struct slab *owners, uint32_t *list, uint32_t ref, const struct rmap_link *own);
 
 static inline void rmap_remove(struct slab *owners, uint32_t *list, uint32_t ref, const struct rmap_link *own)

@@ -12,6 +12,7 @@ struct json {
 	bool comma;    /* a value stands before */
 };
 
+/* buf stays the caller's; it holds text ended by NUL from the first value on. */
 void json_init(struct json *j, char *buf, size_t size);
 /* bracket: '{' or '['. */
 void json_open(struct json *j, const char *key, char bracket);

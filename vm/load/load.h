@@ -54,6 +54,7 @@ struct load_map_entry {
 	uint32_t type;
 };
 #define LOAD_MAP_MAX 5
+/* Returns the number of entries. */
 unsigned load_map(const struct loader *l, struct load_map_entry map[LOAD_MAP_MAX]);
 
 /* ---- ELF ---- */
