@@ -149,6 +149,7 @@ static const uint8_t prefix_flags[4] = { 0, INSN_F_OPSIZE, INSN_F_REP, INSN_F_RE
  * to be clear, B and the highest bit of vvvv do not count. */
 static enum insn_status vex(struct decoder *d, struct insn *i, uint8_t first)
 {
+	/* SDM, "VEX and the LOCK Prefix", "VEX and the 66H, F2H, and F3H Prefixes", "VEX and the REX Prefix". */
 	bool illegal = i->rex || (i->flags & (INSN_F_LOCK | INSN_F_OPSIZE | INSN_F_REP | INSN_F_REPNE));
 	uint8_t b = take8(d), last = b;
 

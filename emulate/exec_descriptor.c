@@ -2,7 +2,7 @@
  * SLDT, STR, LLDT, LTR. The decoder has turned them away in real and virtual-8086 mode. */
 #include "emulate/descriptor.h"
 
-/* In IA-32e mode the 16-bit types mean nothing. */
+/* SDM: "LAR", table "Segment and Gate Types". In IA-32e mode the 16-bit types mean nothing. */
 static bool lar_knows(const struct emulate *e, unsigned type)
 {
 	switch (type) {

@@ -153,6 +153,7 @@ static bool add_ram(struct vm *vm, unsigned which, struct backing_extents *backi
 	if (!count)
 		return false;
 	backing_extents_init(backing, slot.base, vm->extent[which], count);
+	/* In one piece, for as long as the slot is there: read without a look-up. */
 	if (count == 1) {
 		slot.linear_frame = vm->extent[which][0].hfn;
 		slot.linear = frames_ptr(slot.linear_frame);

@@ -72,6 +72,7 @@ void lapic_timer_fire(void *dev, uint64_t now)
 	if (timer_mode(l) == LVT_TIMER_DEADLINE) {
 		l->tsc_deadline = 0;
 	} else if (timer_mode(l) == LVT_TIMER_PERIODIC) {
+		/* Faster ones merge. */
 		uint64_t least = l->timers->tsc_hz / 1000000 * LAPIC_MIN_PERIOD_US;
 		arm_count(l, timer_span(l) < least ? now + least : now);
 	} else {
@@ -105,7 +106,8 @@ void lapic_timer_write_lvt(struct lapic *l, uint32_t lvt)
 	bool was_deadline = timer_mode(l) == LVT_TIMER_DEADLINE;
 	settle_count(l, now);
 	l->lvt[LVT_TIMER] = lvt;
-	if (was_deadline != (timer_mode(l) == LVT_TIMER_DEADLINE)) { /* disarms */
+	/* A change to or from this mode disarms (SDM, "TSC-Deadline Mode"). */
+	if (was_deadline != (timer_mode(l) == LVT_TIMER_DEADLINE)) {
 		l->tsc_deadline = 0;
 		l->timer_initial = 0;
 	}

@@ -139,9 +139,10 @@ static void pit_fire(void *dev, uint64_t now)
 		timer_arm(p->timers, &p->alarm, now + 1);
 		return;
 	}
-	irq_set(&p->irq, false);
+	irq_set(&p->irq, false); /* PT2 */
 	irq_set(&p->irq, true);
 	channel_sync(c, clk);
+	/* Edges that come too fast are passed over. */
 	arm_edge(p, clk + (c->count < p->min_edges ? p->min_edges : 1));
 }
 

@@ -39,6 +39,7 @@ bool leaf_set(struct shadow *s, struct spage *sp, unsigned index, uint64_t guest
 	if (old && !pt_special(&hw_format_4level, old) && entry_is_leaf(sp, index) && entry_gfn(sp, index).v == gfn.v) {
 		if (sp->guest)
 			sp->guest[index] = guest;
+		/* What it allowed, or another frame, may still be in a TLB. */
 		if ((old & ~leaf & (PTE_W | PTE_U)) || (~old & leaf & PTE_NX) ||
 		    ((old ^ leaf) & hw_format_4level.address))
 			s->stale = true;

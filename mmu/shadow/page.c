@@ -248,6 +248,7 @@ struct spage *spage_get(struct shadow *s, struct mmu_vcpu *self, gfn_t gfn, uint
 		return NULL;
 	sp = look_for(s, g, role);
 	if (sp) {
+		/* Whoever is about to name it has perhaps nothing to flush that would bring it up to date (S6). */
 		if (sp->unsync)
 			MUTANT(SYNC_ON_LINK, shadow_sync_page(s, sp));
 		spage_used(s, sp);
@@ -308,7 +309,7 @@ void shadow_commit(struct shadow *s, struct mmu_vcpu *self)
 	sp = s->doomed;
 	if (!sp)
 		return;
-	MUTANT(SHADOW_FREE_FLUSH, shadow_flush_all(s, self));
+	MUTANT(SHADOW_FREE_FLUSH, shadow_flush_all(s, self)); /* S11 */
 	while (sp) {
 		struct spage *next = sp->older;
 

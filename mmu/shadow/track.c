@@ -3,6 +3,7 @@
 #include "mmu/mutate.h"
 #include "mmu/shadow/shadow.h"
 
+/* S5's order: the entries of the table are read only when it is tracked. */
 bool shadow_track(struct shadow *s, struct mmu_vcpu *self, gfn_t gfn)
 {
 	bool all = true;

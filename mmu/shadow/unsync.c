@@ -69,7 +69,7 @@ bool shadow_unsync(struct shadow *s, struct mmu_vcpu *self, struct gframe *g)
 	for (struct spage *sp = spage_at(s, g->pages); sp; sp = spage_at(s, sp->next_of_gfn)) {
 		if (sp->role & ROLE_DIRECT)
 			continue;
-		if (role_level(sp->role) > 1)
+		if (role_level(sp->role) > 1) /* S6, of each of its uses */
 			return false;
 		more++;
 	}
