@@ -15,7 +15,7 @@ enum slot_kind {
 	SLOT_MMIO, /* no memory: every access goes to the MMIO dispatch */
 };
 
-/* Memory types as the PAT, MTRRs and EPT encode them (SDM, Memory Cache Control). */
+/* Memory types as the PAT, MTRRs and EPT encode them (SDM, "Memory Cache Control"). */
 enum memtype {
 	MEMTYPE_UC = 0,
 	MEMTYPE_WC = 1,

@@ -1,4 +1,4 @@
-/* mmu/ept/ept.h - what the files of the mechanism share. Its formats: SDM, "EPT Paging Structures" and
+/* mmu/ept/ept.h - what the files of the mechanism share. Its formats: SDM, "EPT Translation Mechanism" and
  * "Extended-Page-Table Pointer" (lib/x86.h). */
 #ifndef VELLUM_MMU_EPT_H
 #define VELLUM_MMU_EPT_H

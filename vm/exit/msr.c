@@ -111,7 +111,7 @@ static bool efer_write(struct vcpu *v, uint64_t value)
 	return true;
 }
 
-/* WRMSR to the TSC, or to IA32_TSC_ADJUST, moves both by the same amount (SDM, "IA32_TSC_ADJUST Register"). */
+/* WRMSR to the TSC, or to IA32_TSC_ADJUST, moves both by the same amount (SDM, "Time-Stamp Counter Adjustment"). */
 static void tsc_move(struct vcpu *v, uint64_t by)
 {
 	VM_MUTANT(TSC_ADJUST, v->tsc_adjust += by);
