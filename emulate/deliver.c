@@ -80,7 +80,7 @@ static enum emulate_result check_gate(struct emulate *e, struct delivery *d)
 
 	if (!wide && (is_ia32e(e) || (!narrow && d->type != TYPE_TASK_GATE)))
 		return fail_idt(e, d, VECTOR_GP);
-	/* The DPL keeps programs from the handlers of events that are none of theirs. */
+	/* The DPL keeps programs from the handlers of events that are none of theirs (CVE-2014-7156). */
 	if (by_software(d->event) && access_dpl(d->gate.access) < e->cpl)
 		return fail_idt(e, d, VECTOR_GP);
 	if (!(d->gate.access & SEGMENT_P))

@@ -155,7 +155,8 @@ enum emulate_result exec_cmpxchg(struct emulate *e, const struct insn *i)
 	return finish(e, i);
 }
 
-/* CMPXCHG8B, and CMPXCHG16B with REX.W, whose operand must be aligned. */
+/* CMPXCHG8B, whatever an operand-size prefix says (CVE-2016-9932); with REX.W CMPXCHG16B, whose operand must be
+ * aligned. */
 enum emulate_result exec_cmpxchg8b(struct emulate *e, const struct insn *i)
 {
 	unsigned half = i->opsize == 8 ? 8 : 4;

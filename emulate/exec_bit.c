@@ -38,7 +38,8 @@ static enum emulate_result bit_operation(struct emulate *e, const struct insn *i
 	return finish(e, i);
 }
 
-/* The bit offset is signed, and reaches beyond the operand in memory. SDM: "BT - Bit Test". */
+/* The bit offset is signed, and reaches beyond the operand in memory: what is beyond goes to the address, and only what
+ * is within to the mask (CVE-2016-9383). SDM: "BT - Bit Test". */
 enum emulate_result exec_bt_r(struct emulate *e, const struct insn *i)
 {
 	int64_t offset = (int64_t)sign_extend(e->gpr[i->reg], i->opsize);

@@ -2,7 +2,8 @@
  * HLT. */
 #include "emulate/internal.h"
 
-/* Where a near branch to `target` lands, checked. SDM: "Instruction Pointer in 64-Bit Mode". */
+/* Where a near branch to `target` lands, checked: the fault is the branch's own, and leaves RIP at it (CVE-2014-3647).
+ * SDM: "Instruction Pointer in 64-Bit Mode". */
 static enum emulate_result check_target(struct emulate *e, const struct insn *i, uint64_t *target)
 {
 	*target &= size_mask(i->opsize);

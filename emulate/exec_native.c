@@ -3,6 +3,7 @@
  * fault leaves every register as it was (E2, E3). */
 #include "emulate/native.h"
 
+/* CR0.EM and CR0.TS are checked here, for the host runs with neither (CVE-2016-7777). */
 enum emulate_result check_x87(struct emulate *e)
 {
 	return (e->cr0 & (CR0_EM | CR0_TS)) ? raise(e, VECTOR_NM) : EMULATE_OK;

@@ -6,6 +6,7 @@
 
 #define IO_MAP_FIELD 0x66u /* of a TSS: where its I/O permission bitmap begins */
 
+/* The CPU has not checked it: what is emulated may never have begun on it (CVE-2014-7155). */
 enum emulate_result check_cpl0(struct emulate *e)
 {
 	return e->cpl ? raise_error(e, VECTOR_GP, 0) : EMULATE_OK;

@@ -104,8 +104,8 @@ static inline void set_flags(struct emulate *e, uint64_t which, uint64_t values)
 	e->rflags = (e->rflags & ~which) | (values & which);
 }
 
-/* The instruction is done: on to the next. Outside 64-bit mode the instruction pointer has 32 bits. RF was for this
- * one. */
+/* The instruction is done: on to the next. Outside 64-bit mode the instruction pointer has 32 bits (CVE-2016-7093). RF
+ * was for this one. */
 static inline enum emulate_result finish(struct emulate *e, const struct insn *i)
 {
 	uint64_t next = e->rip + i->length;

@@ -16,7 +16,7 @@ enum emulate_result linear_not_canonical(struct emulate *e, unsigned seg)
 /* Protected mode only: real and virtual-8086 mode do not look at the type. */
 static bool type_allows(const struct emulate_segment *s, unsigned how)
 {
-	if (s->access & SEGMENT_UNUSABLE)
+	if (s->access & SEGMENT_UNUSABLE) /* whatever base and limit it still has (CVE-2016-9386) */
 		return false;
 	if (s->access & TYPE_CODE)
 		return !(how & EMULATE_HOW_WRITE) && (s->access & TYPE_READ_WRITE);

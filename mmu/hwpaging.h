@@ -10,7 +10,7 @@
  *     generation (S14).
  * H3  What such a leaf has for an address is beyond any memory, whatever guest frame it stands for: the highest bits of
  *     the CPU's width are set (hw_mmio_high), and the guest frame's bits there are above. A CPU with "L1 Terminal
- *     Fault" takes the address of an entry with a reserved bit for one of memory, until it faults. */
+ *     Fault" (CVE-2018-3646) takes the address of an entry with a reserved bit for one of memory, until it faults. */
 #ifndef VELLUM_MMU_HWPAGING_H
 #define VELLUM_MMU_HWPAGING_H
 

@@ -129,8 +129,8 @@ void tag_synchronize(struct mmu_vm *vm, struct mmu_vcpu *self)
 /* ---- consumption ---- */
 
 /* What the CPU refuses is answered by the next wider flush: an operand that it takes for invalid (SDM, INVVPID: an
- * address that is not canonical for the host) is nothing that a guest may stop the machine with. Of the widest there is
- * nothing to refuse. */
+ * address that is not canonical for the host) is nothing that a guest may stop the machine with (CVE-2016-1571). Of the
+ * widest there is nothing to refuse. */
 static bool refused(struct mmu_vm *vm, bool done)
 {
 	vm->counters.flushes_refused += !done;

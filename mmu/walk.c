@@ -48,7 +48,8 @@ static inline bool is_leaf(const struct walk_regs *r, enum paging_mode mode, uns
 	return level == 2 || (level == 3 && mode != PAGING_PAE && r->has_1g);
 }
 
-/* The reserved bits that every present 8-byte entry has. */
+/* The reserved bits that every present 8-byte entry has: no address beyond the guest's width goes further than here
+ * (CVE-2016-3960). */
 static inline uint64_t reserved_common(const struct walk_regs *r, enum paging_mode mode)
 {
 	uint64_t reserved = r->maxphyaddr < 52 ? MASK(51, r->maxphyaddr) : 0;
@@ -67,7 +68,8 @@ static inline uint64_t reserved_level(unsigned level, bool leaf)
 		return 0;
 	if (leaf)
 		return level == 2 ? MASK(20, 13) : MASK(29, 13);
-	return level >= 3 ? PTE_PS : 0; /* a PDPTE without 1-GByte pages, PML4Es, PML5Es */
+	/* PS of a PDPTE without 1-GByte pages, of PML4Es, of PML5Es: no page, and no table either (CVE-2016-4480). */
+	return level >= 3 ? PTE_PS : 0;
 }
 
 /* The reserved bits of a present 4-byte entry: only a 4-MByte page has any. Its bits 20:13 are address bits 39:32, as

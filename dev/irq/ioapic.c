@@ -85,6 +85,7 @@ static void entry_write(struct ioapic *io, unsigned pin, uint64_t value, uint64_
 	service_level(io, pin);
 }
 
+/* The guest selects any of 256 indices (CVE-2013-1798): those without a register read as ones, and take no write. */
 static uint32_t index_read(const struct ioapic *io)
 {
 	unsigned slot = io->select - INDEX_TABLE;

@@ -35,7 +35,8 @@ static void settle_count(struct lapic *l, uint64_t now)
 		l->timer_done = true;
 }
 
-/* Arms the alarm for the first expiry after now. */
+/* Arms the alarm for the first expiry after now. A count of 0 stops the timer, and is divided by nowhere
+ * (CVE-2013-6367). */
 static void arm_count(struct lapic *l, uint64_t now)
 {
 	uint64_t span = timer_span(l), elapsed = now - l->timer_start;

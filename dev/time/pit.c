@@ -315,6 +315,7 @@ static void gate_write(struct pit_channel *c, bool gate, uint64_t clk)
 
 /* ---- ports ---- */
 
+/* The fourth port is the control word's, which is only written: there is no fourth counter (CVE-2015-3214). */
 static uint8_t pit_read(void *dev, uint16_t port)
 {
 	struct pit *p = dev;
