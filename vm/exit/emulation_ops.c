@@ -176,21 +176,6 @@ static bool exchange16(void *p, void *expected, const void *desired)
 	return done;
 }
 
-/* A locked access to a device is a read and a write, with nothing in between that could be locked out. */
-static enum emulate_access device_exchange(struct vcpu *v, uint64_t gpa, void *expected, const void *desired,
-					   unsigned size, bool *done)
-{
-	uint8_t now[16];
-
-	device_read(v, gpa, now, size);
-	*done = !memcmp(now, expected, size);
-	if (*done)
-		device_write(v, gpa, desired, size);
-	else
-		memcpy(expected, now, size);
-	return EMULATE_ACCESS_OK;
-}
-
 static enum emulate_access cmpxchg(struct emulate *e, uint64_t linear, void *expected, const void *desired,
 				   unsigned size, bool *done)
 {
@@ -203,8 +188,12 @@ static enum emulate_access cmpxchg(struct emulate *e, uint64_t linear, void *exp
 		return page_fault(e, linear, error);
 	if (unlikely(v->breakpoints) && breakpoints_on_data(v, linear, size, true))
 		e->interrupted = true;
-	if (!emulation_is_memory(v->vm, gpa, true))
-		return device_exchange(v, gpa.v, expected, desired, size, done);
+	if (!emulation_is_memory(v->vm, gpa, true)) {
+		/* A device is not asked again: what it was read as need not be what it would say now. */
+		device_write(v, gpa.v, desired, size);
+		*done = true;
+		return EMULATE_ACCESS_OK;
+	}
 	p = mmu_guest_ptr(&v->vm->mmu, gpa, size, true);
 	if (!p || (size == 16 && (gpa.v & 15)))
 		return EMULATE_ACCESS_UNHANDLEABLE;

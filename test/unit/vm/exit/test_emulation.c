@@ -211,6 +211,52 @@ static void a_wide_access_to_a_device(void **state)
 	finish();
 }
 
+static uint64_t counting_read(void *dev, uint64_t offset, unsigned size)
+{
+	uint64_t *reads = dev;
+
+	(void)offset;
+	(void)size;
+	return ++*reads;
+}
+
+static void counting_write(void *dev, uint64_t offset, unsigned size, uint64_t value)
+{
+	uint64_t *registers = dev;
+
+	(void)offset;
+	(void)size;
+	registers[1] = value;
+}
+
+/* A register that reads differently each time: a locked instruction reads it once, writes it once, and is done. */
+static void a_locked_access_to_a_device(void **state)
+{
+	static const struct mmio_ops counting = { counting_read, counting_write };
+	uint64_t registers[2] = { 0 };
+
+	(void)state;
+	at_mode(BENCH_LONG64, 0);
+	assert_true(mmio_add(&bench.vm[0]->mmio, ABSENT, PAGE_SIZE, &counting, registers));
+	*bench_gpr(GPR_RBX) = ABSENT;
+	*bench_gpr(GPR_RAX) = 0x10;
+	CODE("\xf0\x0f\xc1\x03"); /* lock xadd [rbx], eax */
+	STEP(violation(WRITE | GVA_KNOWN, ABSENT));
+	EXPECT_NOTHING();
+	assert_int_equal(bench.entry.rip, BENCH_CODE + 4);
+	assert_int_equal(registers[0], 1);
+	assert_int_equal(registers[1], 0x11);
+	assert_int_equal(*bench_gpr(GPR_RAX), 1);
+	/* What differs is written back as it was. */
+	CODE("\xf0\x0f\xb1\x0b"); /* lock cmpxchg [rbx], ecx */
+	STEP(violation(WRITE | GVA_KNOWN, ABSENT));
+	assert_int_equal(bench.entry.rip, BENCH_CODE + 4);
+	assert_int_equal(registers[0], 2);
+	assert_int_equal(registers[1], 2);
+	assert_int_equal(*bench_gpr(GPR_RAX), 2);
+	finish();
+}
+
 /* AVX-512 is not emulated: a program gets #UD, a kernel's VM stops. */
 static void what_is_not_known(void **state)
 {
@@ -259,6 +305,7 @@ int main(void)
 		cmocka_unit_test(segments_that_are_numbers),
 		cmocka_unit_test(two_operands),
 		cmocka_unit_test(a_wide_access_to_a_device),
+		cmocka_unit_test(a_locked_access_to_a_device),
 		cmocka_unit_test(what_is_not_known),
 		cmocka_unit_test(fpu_and_system_instructions),
 	};
