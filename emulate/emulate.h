@@ -105,9 +105,9 @@ struct emulate_ops {
 	 * touches neither data nor device. */
 	enum emulate_access (*probe)(struct emulate *e, uint64_t linear, unsigned size, unsigned how);
 	/* Atomic compare and exchange of size 1, 2, 4, 8 or 16 bytes: if memory holds *expected, store *desired and set
-	 * *done, else put what memory holds into *expected and clear *done. Needs write permission in both cases.
-	 * Optional: without it locked instructions read, then write. Locked accesses that cross a page are always read,
-	 * then written. */
+	 * *done, else put what memory holds into *expected and clear *done. Needs write permission in both cases. To a
+	 * device it is a store. Optional: without it locked instructions read, then write. Locked accesses that cross a
+	 * page are always read, then written. */
 	enum emulate_access (*cmpxchg)(struct emulate *e, uint64_t linear, void *expected, const void *desired,
 				       unsigned size, bool *done);
 	/* Called before seg[n] is first used when bit n of seg_valid is clear: fills seg[n]. Optional if seg_valid is

@@ -1,7 +1,8 @@
 /* emulate/exec_segment.c - segment registers: reading them, and loading them from a selector.
  *
  * Real and virtual-8086 mode completely. In protected mode data segments, and code segments without change of
- * privilege; gates and task switches are EMULATE_UNKNOWN. SDM: "Loading Segment Registers", "Segment Descriptors". */
+ * privilege; gates and task switches are EMULATE_UNKNOWN. SDM: "Segment Descriptors", "Privilege Level Checking When
+ * Accessing Data Segments", and the sections after it. */
 #include "emulate/descriptor.h"
 
 /* Limits and rights stay in real mode; virtual-8086 mode has its own. */
@@ -27,7 +28,8 @@ void unpack_descriptor(const struct emulate *e, const struct descriptor *d, uint
 	out->limit = descriptor_limit(d->low);
 }
 
-/* Bytes of the descriptor at hand: system descriptors of IA-32e mode have 16. */
+/* Descriptors of the system have 16 bytes in IA-32e mode, and all of them must lie within the table (SDM, "Segment
+ * Descriptor Tables in IA-32e Mode"). */
 static enum emulate_result read_upper_half(struct emulate *e, uint16_t selector, uint32_t limit, struct descriptor *d,
 					   bool *found)
 {
@@ -64,7 +66,7 @@ enum emulate_result read_descriptor(struct emulate *e, uint16_t selector, struct
 
 enum emulate_result set_accessed(struct emulate *e, uint64_t address, struct emulate_segment *s)
 {
-	uint8_t byte = s->access | TYPE_ACCESSED;
+	uint8_t byte = s->access | TYPE_ACCESSED; /* bits 47:40 of the descriptor */
 
 	if (s->access & TYPE_ACCESSED)
 		return EMULATE_OK;
@@ -72,6 +74,8 @@ enum emulate_result set_accessed(struct emulate *e, uint64_t address, struct emu
 	return mem_write(e, address + 5, &byte, 1, EMULATE_HOW_SYSTEM);
 }
 
+/* SS takes a null selector in 64-bit mode only, not at CPL 3, and with the CPL as its RPL (SDM, "MOV - Move", "64-Bit
+ * Mode Exceptions"; CVE-2017-2583). It keeps the CPL as its DPL, which VM entry checks. */
 static enum emulate_result load_null(struct emulate *e, unsigned n, uint16_t selector, struct emulate_segment *out)
 {
 	unsigned rpl = selector & SELECTOR_RPL;
@@ -85,12 +89,14 @@ static enum emulate_result load_null(struct emulate *e, unsigned n, uint16_t sel
 	return EMULATE_OK;
 }
 
+/* SDM: "Privilege Level Checking When Loading the SS Register". */
 static bool stack_allowed(const struct emulate *e, uint16_t selector, uint32_t access)
 {
 	return (access & (TYPE_CODE | TYPE_READ_WRITE)) == TYPE_READ_WRITE && (selector & SELECTOR_RPL) == e->cpl &&
 	       access_dpl(access) == e->cpl;
 }
 
+/* SDM: "Privilege Level Checking When Accessing Data Segments". A conforming code segment may be read at any level. */
 static bool data_allowed(const struct emulate *e, uint16_t selector, uint32_t access)
 {
 	unsigned rpl = selector & SELECTOR_RPL;
@@ -123,6 +129,7 @@ enum emulate_result prepare_segment(struct emulate *e, unsigned n, uint16_t sele
 	return set_accessed(e, d.address, out);
 }
 
+/* SDM: "Direct Calls or Jumps to Code Segments" (CVE-2014-8595). A return's RPL is the CPL: prepare_code_segment. */
 static bool code_allowed(const struct emulate *e, uint16_t selector, uint32_t access, bool is_return)
 {
 	unsigned rpl = selector & SELECTOR_RPL;
@@ -139,6 +146,7 @@ enum emulate_result prepare_code(struct emulate *e, uint16_t selector, const str
 	if (!(out->access & SEGMENT_S) || !(out->access & TYPE_CODE) ||
 	    !code_allowed(e, selector, out->access, is_return))
 		return raise_error(e, VECTOR_GP, selector & ~SELECTOR_RPL);
+	/* D is reserved with L (SDM, "Segment Descriptors"). */
 	if (is_ia32e(e) && (out->access & SEGMENT_L) && (out->access & SEGMENT_DB))
 		return raise_error(e, VECTOR_GP, selector & ~SELECTOR_RPL);
 	if (!(out->access & SEGMENT_P))
@@ -159,6 +167,7 @@ enum emulate_result prepare_code_segment(struct emulate *e, uint16_t selector, b
 	}
 	if (!(selector & ~SELECTOR_RPL))
 		return raise_error(e, VECTOR_GP, 0);
+	/* No return leads to an inner level; one to an outer is not done here. */
 	if (is_return && (selector & SELECTOR_RPL) != e->cpl)
 		return (selector & SELECTOR_RPL) < e->cpl ? raise_error(e, VECTOR_GP, selector & ~SELECTOR_RPL)
 							  : EMULATE_UNKNOWN;
@@ -218,12 +227,13 @@ enum emulate_result exec_mov_to_seg(struct emulate *e, const struct insn *i)
 	TRY(prepare_segment(e, n, selector, &s));
 	commit_segment(e, n, &s);
 	finish(e, i);
+	/* SDM: "Masking Exceptions and Interrupts When Switching Stacks". */
 	if (n == EMULATE_SS)
 		e->shadow = SHADOW_MOV_SS;
 	return EMULATE_OK;
 }
 
-/* LES, LDS, LSS, LFS, LGS */
+/* LES, LDS, LSS, LFS, LGS. LSS holds nothing back: it loads the stack pointer as well. */
 enum emulate_result exec_load_far_pointer(struct emulate *e, const struct insn *i)
 {
 	uint8_t pointer[10];
