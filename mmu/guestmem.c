@@ -7,7 +7,8 @@
 #include "mmu/inside.h"
 #include "mmu/mutate.h"
 
-/* Where gfn's page is for an access of the hypervisor, or NULL: page->kind says why. */
+/* Where gfn's page is for an access of the hypervisor, or NULL: page->kind says why. What is written to ROM is not for
+ * memory; a page that its backing keeps from being written (merged, for instance) must first be the VM's own. */
 static void *page_ptr(struct mmu_vm *vm, gfn_t gfn, bool write, struct mmu_page *page)
 {
 	*page = mmu_peek(vm, gfn);
@@ -35,8 +36,8 @@ void *mmu_guest_ptr_locked(struct mmu_vm *vm, gpa_t gpa, bool write)
 	return p ? p + (gpa.v & (PAGE_SIZE - 1)) : NULL;
 }
 
-/* Brings gfn in without the lock; locked again on return. What was mapped read-only for the page is dropped when it
- * moved. */
+/* Brings gfn in without the lock (S12); locked again on return. What was mapped read-only for the page is dropped when
+ * it moved. */
 bool mmu_populate(struct mmu_vm *vm, gfn_t gfn, bool write)
 {
 	struct mmu_page before = mmu_peek(vm, gfn), after;

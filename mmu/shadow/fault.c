@@ -2,8 +2,8 @@
  *
  * S2  The walker decides; what the CPU said in the error code is only the question.
  * S3  Each fault ends in one outcome; what a fault means that changes nothing is in mmu/hwfault.h.
- * S12 Guest entries are read again after their table is tracked, and backing is looked at in the same hold of the lock.
- *     */
+ * S12 Guest entries are read again after their table is tracked, and backing is looked at while the lock is held
+ *     still. */
 #include "mmu/mutate.h"
 #include "mmu/shadow/shadow.h"
 
@@ -207,6 +207,7 @@ static struct spage *descend(struct fixing *f, unsigned *index)
 	return NULL;
 }
 
+/* S10. A 2-MByte leaf would let the guest write to what is tracked within it: such a block has small leaves. */
 static unsigned choose_level(struct fixing *f)
 {
 	struct gframe *block;

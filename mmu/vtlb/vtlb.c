@@ -7,8 +7,8 @@
  *     INVLPG of any part drops the whole.
  * L3  A load of CR3 drops all leaves that are not global (SDM, "Operations that Invalidate TLBs and Paging-Structure
  *     Caches").
- * L4  A host-side change drops everything: a TLB may forget. Tables are freed only after the flush that follows (S11).
- *     */
+ * L4  A host-side change drops everything: a TLB may forget. Tables are freed only after the flush that follows it
+ *     (S11). */
 #include "lib/fmt.h"
 #include "mmu/hwfault.h"
 #include "mmu/mechanisms.h"
@@ -22,13 +22,12 @@
 #define HOLDS_OTHERS BIT(11) /* leaves that are not global were put below since such leaves were last dropped */
 
 /* K3: a leaf wants a table for each level but the root's; at least, that, two vCPUs' records and graves, and the tables
- *     of one access of
- * each. */
+ * of one access of each. */
 #define VTLB_NEED 4
 #define VTLB_LEAST 28
 
 /* S16: a load of CR3 looks through so many tables, and so many of their entries, for what is not global; beyond that
- *      all goes. */
+ * all goes. */
 #define SEARCH_TABLES_MAX 128
 #define SEARCH_MAX 16384
 #define SEARCH_EACH 16ull /* the same for each entry of the work that a test allows */
@@ -252,6 +251,7 @@ static void mark_above(struct vtlb *t, gva_t gva, unsigned leaf_level, unsigned 
 	}
 }
 
+/* Replaces, whatever was there. A table that was unlinked is freed last, behind the request for its flush (S11). */
 static struct mmu_result put(struct mmu_vcpu *vcpu, gva_t gva, const struct walk_result *w, unsigned level,
 			     uint64_t leaf)
 {
