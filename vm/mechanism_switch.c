@@ -14,8 +14,10 @@
 
 #include "lib/mutants/mutate.h"
 
-#define NONCONFORMING_LAST (TYPE_CODE | TYPE_READ_WRITE | TYPE_ACCESSED) /* of the types of code and data */
-#define OWN_TICKS_MIN 4000 /* of the guest, between two changes */
+/* Of the types of code and data, 0 to 11 are data and code that is not conforming (SDM, "Code- and Data-Segment
+ * Descriptor Types"). */
+#define NONCONFORMING_LAST (TYPE_CODE | TYPE_READ_WRITE | TYPE_ACCESSED)
+#define OWN_TICKS_MIN 4000 /* of the guest, between two changes (W3) */
 
 uint64_t switch_hidden_cr4(const struct vm *vm)
 {

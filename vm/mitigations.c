@@ -91,6 +91,7 @@ bool mitigations_read(const struct vcpu *v, uint32_t msr, uint64_t *value)
 	return true;
 }
 
+/* A bit that is not offered is reserved: #GP. A write of 0 to IA32_PRED_CMD asks for no barrier. */
 bool mitigations_write(struct vcpu *v, uint32_t msr, uint64_t value)
 {
 	uint32_t offered = v->vm->cpuid.basic[7].edx;

@@ -195,6 +195,7 @@ static enum emulate_access cmpxchg(struct emulate *e, uint64_t linear, void *exp
 		return EMULATE_ACCESS_OK;
 	}
 	p = mmu_guest_ptr(&v->vm->mmu, gpa, size, true);
+	/* CMPXCHG16B of what is not aligned would be the host's #GP. */
 	if (!p || (size == 16 && (gpa.v & 15)))
 		return EMULATE_ACCESS_UNHANDLEABLE;
 	*done = size == 16 ? exchange16(p, expected, desired) : exchange(p, expected, desired, size);

@@ -42,7 +42,7 @@ void task_copy_out(struct vcpu *v, const struct span *s, const void *from)
 
 bool task_refuse(struct task *t, uint8_t vector, uint16_t selector)
 {
-	/* An event that software did not ask for makes it external. */
+	/* An event that software did not ask for makes it external (SDM, "Error Code"). */
 	bool external = VM_KEPT(TASK_EXTERNAL, t->source == HVM_TASK_GATE) && !t->v->event.length;
 
 	event_exception(t->v, vector, true, (selector & ~SELECTOR_RPL) | (external ? ERROR_EXT : 0));
@@ -75,8 +75,8 @@ struct segment_state task_unpack(uint16_t selector, uint64_t raw)
 	return (struct segment_state){ selector, descriptor_limit(raw), descriptor_access(raw), descriptor_base(raw) };
 }
 
-/* May segment register n of a task of this CPL hold it? SDM, "Task Switching", table "Exception
- * Conditions Checked During a Task Switch". */
+/* May segment register n of a task of this CPL hold it? SDM, "Task Switching", table "Exception Conditions Checked
+ * During a Task Switch". */
 static bool segment_allowed(const struct segment_state *s, enum segment n, unsigned cpl)
 {
 	unsigned type = s->access & SEGMENT_TYPE, rpl = s->selector & SELECTOR_RPL, dpl = access_dpl(s->access);
