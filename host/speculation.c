@@ -18,6 +18,7 @@ static void set(struct speculation *s, enum measure m, bool needs, bool can, con
 	s->why[m] = why;
 }
 
+/* "L1 Terminal Fault": CVE-2018-3646. */
 static void judge_l1d(const struct speculation_cpu *cpu, struct speculation *s)
 {
 	bool can = VM_LEFT_OUT_OR(L1D_CAN, cpu->l7_edx & CPUID_7_EDX_L1D_FLUSH);
@@ -31,6 +32,7 @@ static void judge_l1d(const struct speculation_cpu *cpu, struct speculation *s)
 		    can ? "no RDCL_NO" : "no RDCL_NO, and no IA32_FLUSH_CMD: the microcode is too old");
 }
 
+/* MDS; on CPUs without it, what VERW serves besides: TAA (CVE-2019-11135), MMIO stale data, RFDS (CVE-2023-28746). */
 static void judge_verw(const struct speculation_cpu *cpu, struct speculation *s)
 {
 	uint64_t a = cpu->arch_capabilities;

@@ -1,10 +1,12 @@
 /* host/speculation.h - what must be done around a guest so that it learns nothing by what the CPU does speculatively,
  * on this CPU.
  *
- * After Intel's "Deep Dive" documents and guidance: "L1 Terminal Fault" (flush at VM entry), "Microarchitectural Data
- * Sampling" and "Processor MMIO Stale Data Vulnerabilities" (VERW), "Indirect Branch Restricted Speculation", "Indirect
- * Branch Predictor Barrier", "Retpoline: A Branch Target Injection Mitigation" (filling the RSB), "Post-barrier Return
- * Stack Buffer Predictions" (one call after an exit), "Speculative Store Bypass". docs/security.md argues each.
+ * After Intel's "Deep Dive" documents and guidance: "L1 Terminal Fault" (flush at VM entry; CVE-2018-3646),
+ * "Microarchitectural Data Sampling" (CVE-2018-12126, -12127, -12130, CVE-2019-11091) and "Processor MMIO Stale Data
+ * Vulnerabilities" (CVE-2022-21123, -21125, -21166) (VERW), "Indirect Branch Restricted Speculation" and "Indirect
+ * Branch Predictor Barrier" (CVE-2017-5715), "Retpoline: A Branch Target Injection Mitigation" (filling the RSB),
+ * "Post-barrier Return Stack Buffer Predictions" (one call after an exit; CVE-2022-26373), "Speculative Store Bypass"
+ * (CVE-2018-3639). docs/security.md argues each.
  *
  * M1  A measure is on only where its check of CPUID and IA32_ARCH_CAPABILITIES says that the CPU can do it.
  * M2  What the CPU needs and cannot do is said, never passed over. */
