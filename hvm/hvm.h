@@ -121,6 +121,7 @@ static inline uint64_t hvm_dr7(const struct hvm_vcpu *v) { (void)v; return vmx_d
 static inline void hvm_set_dr7(struct hvm_vcpu *v, uint64_t dr7) { (void)v; vmx_set_dr7(dr7); }
 /* As the CPU runs with; the guest's own are in mmu->regs. */
 static inline uint64_t hvm_hardware_cr0(const struct hvm_vcpu *v) { (void)v; return vmx_hardware_cr0(); }
+static inline uint64_t hvm_hardware_cr3(const struct hvm_vcpu *v) { (void)v; return vmx_hardware_cr3(); }
 static inline uint64_t hvm_hardware_cr4(const struct hvm_vcpu *v) { (void)v; return vmx_hardware_cr4(); }
 static inline uint64_t hvm_pat(const struct hvm_vcpu *v) { return vmx_get_pat(hvm_vmx(v)); }
 static inline void hvm_set_pat(struct hvm_vcpu *v, uint64_t pat) { vmx_set_pat(hvm_vmx(v), pat); }

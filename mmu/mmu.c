@@ -55,6 +55,9 @@ bool mmu_vcpu_init(struct mmu_vcpu *vcpu, struct mmu_vm *vm, const struct walk_r
 	bool ok;
 
 	memset(vcpu, 0, sizeof(*vcpu));
+	for (unsigned n = 0; n < ARRAY_SIZE(vcpu->memo); n++)
+		vcpu->memo[n].page = MEMO_NONE;
+	vcpu->mmio_gfn = GFN(~0ull);
 	vcpu->vm = vm;
 	vcpu->regs = *regs;
 	vcpu->tag.vpid = take_vpid(vm);

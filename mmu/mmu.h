@@ -146,6 +146,24 @@ struct mmu_face {
 	void *priv;
 };
 
+/* A walk that mmu_translate() remembers (mmu/translate.c). */
+struct walk_memo {
+	uint64_t page; /* of the linear address; MEMO_NONE: nothing is remembered */
+	uint64_t cr0, cr3, cr4, efer;
+	uint64_t gpa;  /* of the page */
+	uint64_t pdpte; /* under PAE paging, a register; else 0 */
+	uint32_t pkru, generation;
+	struct access access;
+	bool ac;
+	uint8_t cpl, entry_size;
+	struct walk_memo_entry {
+		const void *at; /* NULL behind the last */
+		uint64_t value;
+	} entry[WALK_LEVELS_MAX + 1];
+};
+#define MEMO_NONE (~0ull)
+#define MEMO_PAGES 4
+
 struct mmu_vcpu {
 	struct mmu_vm *vm;
 	struct mmu_vcpu *next;
@@ -168,6 +186,10 @@ struct mmu_vcpu {
 	} populate;
 	/* the last walk read a table elsewhere than in a slot of RAM or ROM that lies in one piece */
 	bool tables_aside;
+	/* the page of the last EPT misconfiguration, and the slots' generation at it; none has the frame ~0 */
+	gfn_t mmio_gfn;
+	uint32_t mmio_generation;
+	struct walk_memo memo[1 + MEMO_PAGES]; /* of a fetch; of other accesses, by page */
 	void *priv;              /* the mechanism's, for the vCPU */
 	struct mmu_face other;   /* the other mechanism's, while one is exchanged for another */
 };
@@ -296,6 +318,23 @@ size_t mmu_guest_write(struct mmu_vm *vm, gpa_t gpa, const void *buf, size_t n);
 void *mmu_guest_ptr(struct mmu_vm *vm, gpa_t gpa, size_t n, bool write);
 void mmu_guest_written(struct mmu_vm *vm, gpa_t gpa, size_t n);
 
+/* An EPT misconfiguration at gpa that was no load of PDPTEs: true where mmu_fault() would say MMU_EMULATE, which it
+ * need not be asked then. A leaf of this generation was there, and no older one can have taken its place (E4, S14). */
+static inline bool mmu_known_mmio(struct mmu_vcpu *vcpu, gpa_t gpa)
+{
+	struct mmu_counters *c = &vcpu->vm->counters;
+
+	if (vcpu->mmio_gfn.v != gpa_gfn(gpa).v || vcpu->mmio_generation != vcpu->vm->slots.generation)
+		return false;
+	c->faults++;
+	c->ept_misconfigs++;
+	c->outcome_emulate++;
+	return true;
+}
+
+/* What gva means to the guest for the access, accessed and dirty flags set: for instructions that the hypervisor
+ * carries out. false: *error is the page fault's error code. vcpu->regs are up to date; the VM's lock is not held. */
+bool mmu_translate(struct mmu_vcpu *vcpu, gva_t gva, struct access access, gpa_t *gpa, uint32_t *error);
 /* walk() over the VM's memory, for the hypervisor's own accesses by linear address. Tables that are not in memory are
  * brought in. The VM's lock is not held. */
 struct walk_result mmu_walk(struct mmu_vm *vm, const struct walk_regs *regs, gva_t gva, struct access access,

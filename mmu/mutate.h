@@ -125,6 +125,10 @@
 	M(VTLB_CR3_FLUSH, "the INVVPID for it") \
 	M(VTLB_DROP_FLUSH, "the flush before tables of the virtual TLB are freed") \
 	M(VTLB_HOST_DROP, "dropping the virtual TLB at a host-side change") \
+	M(MEMO_ACCESS, "looking what kind of access it is before a remembered walk is believed") \
+	M(MEMO_REGISTERS, "looking at the registers before that") \
+	M(MEMO_SLOTS, "looking whether its entries are where they were") \
+	M(MEMO_ENTRIES, "looking whether they are the same") \
 	M(WRITE_TOLD, "telling the mechanism what the hypervisor wrote") \
 	M(FLAGS_TOLD, "telling it which flags the walker set") \
 	M(POPULATE_KICK, "kicking after a page was copied to be written") \

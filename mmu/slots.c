@@ -59,11 +59,13 @@ struct slot *slots_find(struct slots *s, gfn_t gfn)
 
 	if (likely(last < s->count && gfn.v - s->slot[last].base.v < s->slot[last].pages))
 		return &s->slot[last];
+	last = __atomic_load_n(&s->last_mmio, __ATOMIC_RELAXED);
+	if (last < s->count && gfn.v - s->slot[last].base.v < s->slot[last].pages)
+		return &s->slot[last];
 	at = slots_at_or_below(s, gfn);
 	if (at == 0 || gfn.v - s->slot[at - 1].base.v >= s->slot[at - 1].pages)
 		return NULL;
 	/* Memory is what is looked for again and again, in walks; a device's page in between does not change that. */
-	if (s->slot[at - 1].kind != SLOT_MMIO)
-		__atomic_store_n(&s->last, at - 1, __ATOMIC_RELAXED);
+	__atomic_store_n(s->slot[at - 1].kind == SLOT_MMIO ? &s->last_mmio : &s->last, at - 1, __ATOMIC_RELAXED);
 	return &s->slot[at - 1];
 }

@@ -61,7 +61,8 @@ struct slot {
 struct slots {
 	struct slot slot[SLOTS_MAX]; /* sorted by base */
 	unsigned count;
-	unsigned last;       /* where the previous look-up hit */
+	unsigned last;       /* where the previous look-up hit, if that was memory */
+	unsigned last_mmio;  /* and if not */
 	uint32_t generation; /* raised at every change; cached MMIO leaves carry it */
 };
 

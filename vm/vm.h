@@ -60,8 +60,8 @@ enum vm_status {
 /* Decoded instructions that touched MMIO, so that the next time they only need to be compared. */
 struct insn_cache {
 	uint64_t rip;
+	uint8_t bytes[16];
 	uint8_t mode;
-	uint8_t bytes[15];
 	struct insn insn;
 };
 
@@ -114,6 +114,7 @@ struct vcpu {
 	bool fault_write; /* that access was a write: the translation is good for writes too */
 	gpa_t emulated_gpa; /* why the heart wants an instruction emulated, while that happens */
 	bool emulated_fault;
+	bool emulated_mmio; /* fault_gpa is known to be a page of a device's */
 	/* rip and registers when an instruction was last let run on a page table, and how often it was the same */
 	uint64_t unprotected_state;
 	unsigned unprotected_count;

@@ -20,6 +20,7 @@ static inline void vmx_set_rflags(uint64_t rflags) { vmwrite(VMCS_GUEST_RFLAGS, 
 static inline uint64_t vmx_dr7(void) { return vmread(VMCS_GUEST_DR7); }
 static inline void vmx_set_dr7(uint64_t dr7) { vmwrite(VMCS_GUEST_DR7, dr7); }
 static inline uint64_t vmx_hardware_cr0(void) { return vmread(VMCS_GUEST_CR0); }
+static inline uint64_t vmx_hardware_cr3(void) { return vmread(VMCS_GUEST_CR3); }
 static inline uint64_t vmx_hardware_cr4(void) { return vmread(VMCS_GUEST_CR4); }
 static inline bool vmx_in_long_mode(void) { return vmread(VMCS_ENTRY_CONTROLS) & ENTRY_IA32E; }
 static inline uint32_t vmx_cs_access(void) { return (uint32_t)vmread(VMCS_GUEST_CS_ACCESS); }

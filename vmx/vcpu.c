@@ -323,6 +323,13 @@ void vmx_sync_unowned(struct mmu_vcpu *mmu)
 	mmu->regs.cr4 = (mmu->regs.cr4 & cr4_mask) | (vmread(VMCS_GUEST_CR4) & ~cr4_mask);
 }
 
+/* Exits save them under EPT and PAE paging; else the fields are undefined (SDM, "Saving Non-Register State"). */
+static __attribute__((noinline)) void sync_pdptes(struct mmu_vcpu *mmu)
+{
+	for (unsigned n = 0; n < 4; n++)
+		mmu->regs.pdpte[n] = vmread(VMCS_GUEST_PDPTE0 + 2 * n);
+}
+
 void vmx_sync_paging(struct vmx_vcpu *v, struct mmu_vcpu *mmu)
 {
 	uint64_t cr0_mask = vmread(VMCS_CR0_MASK), cr4_mask = vmread(VMCS_CR4_MASK);
@@ -330,20 +337,13 @@ void vmx_sync_paging(struct vmx_vcpu *v, struct mmu_vcpu *mmu)
 		       (vmread(VMCS_GUEST_CR0) & ~cr0_mask);
 	uint64_t cr4 = (vmread(VMCS_CR4_SHADOW) & cr4_mask) | (vmread(VMCS_GUEST_CR4) & ~cr4_mask);
 	uint64_t efer_mask = mmu->intercepts.efer_force_mask;
-	uint64_t pdpte[4] = { 0 };
-	bool pae = mmu->intercepts.ept && (cr0 & CR0_PG) && (cr4 & CR4_PAE);
-
 	mmu->regs.efer = (mmu->regs.efer & efer_mask) | (vmx_get_efer(v) & ~efer_mask);
 	mmu->regs.ac = vmread(VMCS_GUEST_RFLAGS) & RFLAGS_AC;
 	mmu->regs.cpl = (uint8_t)vmx_cpl();
 	mmu->regs.cs_l = vmread(VMCS_GUEST_CS_ACCESS) & SEGMENT_L;
-	/* Exits save them under EPT and PAE paging; else the fields are undefined (SDM, "Saving Non-Register
-	 * State"). */
-	pae = pae && !(mmu->regs.efer & EFER_LMA);
-	for (unsigned n = 0; pae && n < 4; n++)
-		pdpte[n] = vmread(VMCS_GUEST_PDPTE0 + 2 * n);
-	mmu_sync_regs(mmu, cr0, mmu->intercepts.cr3_load ? mmu->regs.cr3 : vmread(VMCS_GUEST_CR3), cr4,
-		      pae ? pdpte : mmu->regs.pdpte);
+	mmu_sync_regs(mmu, cr0, mmu->intercepts.cr3_load ? mmu->regs.cr3 : vmread(VMCS_GUEST_CR3), cr4, NULL);
+	if (unlikely(mmu->intercepts.ept && !(mmu->regs.efer & EFER_LMA) && (cr4 & CR4_PAE) && (cr0 & CR0_PG)))
+		sync_pdptes(mmu);
 }
 
 void vmx_set_interrupt_window(struct vmx_vcpu *v, bool on)

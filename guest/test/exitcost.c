@@ -24,6 +24,9 @@ static void do_wrmsr_deadline(void)
 }
 static void do_rdmsr_efer(void) { rdmsr(MSR_EFER); }
 static void do_apic_id(void) { apic_read(APIC_ID); }
+static void do_tpr_read(void) { apic_read(APIC_TPR); }
+static void do_tpr_write(void) { apic_write(APIC_TPR, 0x20); }
+static void do_eoi(void) { apic_write(APIC_EOI, 0); }
 static void do_absent_memory(void) { (void)*(volatile uint32_t *)0xd0000000ul; }
 static void do_cr4_pge(void) { write_cr4(read_cr4() ^ CR4_PGE); }
 static void do_cr3(void) { write_cr3(read_cr3()); }
@@ -82,6 +85,9 @@ void test_main(void)
 	}
 	measure("rdmsr_efer", do_rdmsr_efer, &empty);
 	measure("mmio_lapic_id", do_apic_id, &empty);
+	measure("mmio_tpr_read", do_tpr_read, &empty);
+	measure("mmio_tpr_write", do_tpr_write, &empty);
+	measure("mmio_eoi", do_eoi, &empty);
 	measure("mmio_absent", do_absent_memory, &empty);
 	measure("mov_to_cr4_pge", do_cr4_pge, &empty);
 	measure("mov_to_cr3", do_cr3, &empty);

@@ -412,8 +412,11 @@ static struct mmu_result misconfig(struct mmu_vcpu *vcpu, const struct mmu_fault
 			return mmu_stop("an EPT entry is misconfigured");
 		return mmu_done(MMU_RETRY);
 	}
-	if (!fault->pdptes && MUTANT_OR(EPT_GENERATION, at.value == ept_mmio_leaf(vm)))
+	if (!fault->pdptes && MUTANT_OR(EPT_GENERATION, at.value == ept_mmio_leaf(vm))) {
+		vcpu->mmio_gfn = gpa_gfn(fault->gpa);
+		vcpu->mmio_generation = vm->slots.generation;
 		return mmu_emulate(fault->gpa);
+	}
 	/* The map changed since, or it must be known which access it is: look again, by violation. */
 	vm->counters.mmio_stale += !fault->pdptes;
 	pt_set(at.entry, 0);

@@ -275,6 +275,61 @@ static uint64_t begin(struct vcpu *v, uint64_t va, struct x_access a)
 	return va;
 }
 
+/* Has everything that the walk of va reads and marks been marked already, and is it in memory? */
+static bool walk_changes_nothing(struct vcpu *v, uint64_t va, struct access access, const struct outcome *x)
+{
+	struct walk_result w;
+
+	for (unsigned i = 0; i < x->levels; i++) {
+		struct page *p = page_find(v->vm, x->level[i].gpa >> PAGE_SHIFT);
+
+		if (p && !p->in)
+			return false;
+	}
+	w = mmu_walk(&v->vm->mmu, &v->mmu.regs, GVA(va), access, false);
+	for (unsigned i = 0; w.ok && i < w.count; i++)
+		w.ok = w.entry[i].gpa.v == ~0ull || (w.entry[i].value & PTE_A);
+	return x->fault || (w.ok && (w.dirty || !access.write));
+}
+
+static void as_vcpu(struct walk_regs *to, const struct vcpu *v)
+{
+	to->cr0 = v->regs.cr0;
+	to->cr3 = v->regs.cr3;
+	to->cr4 = v->regs.cr4;
+	to->efer = v->regs.efer;
+	memcpy(to->pdpte, v->regs.pdpte, sizeof(v->regs.pdpte));
+	to->ac = v->regs.ac;
+	to->pkru = v->regs.pkru;
+	to->cpl = v->cpl;
+}
+
+/* N1: the hypervisor's own look at the address says the same, remembered or not. Only where it changes nothing; what
+ * others do in the middle of the step waits. */
+static void translated(struct vcpu *v, uint64_t va, struct x_access a, const struct outcome *x)
+{
+	struct access access = { .write = a.write, .fetch = a.fetch, .user = a.user, .implicit = a.implicit };
+	struct world *w = v->vm->world;
+	uint64_t race = w->race, last_store = w->last_store;
+	struct walk_regs regs = v->mmu.regs;
+	uint32_t error;
+	bool ok;
+	gpa_t gpa;
+
+	w->race = w->last_store = 0;
+	as_vcpu(&v->mmu.regs, v);
+	if (walk_changes_nothing(v, va, access, x)) {
+		ok = mmu_translate(&v->mmu, GVA(va), access, &gpa, &error);
+		if (ok == x->fault || (ok ? gpa.v != x->gpa : error != x->error))
+			fail(w, "mmu_translate says of %llx gpa %llx, error %x; it must be %llx, %x (N1)",
+			     (unsigned long long)va, (unsigned long long)gpa.v, error, (unsigned long long)x->gpa,
+			     x->error);
+	}
+	v->mmu.regs = regs;
+	w->race = race;
+	w->last_store = last_store;
+}
+
 /* What an access did is right, and it has its effect. Returns and *gpa as guest_access. */
 static bool judge(struct vcpu *v, uint64_t va, struct x_access a, unsigned size, const uint64_t *value, uint64_t *gpa,
 		  struct observed seen)
@@ -304,6 +359,7 @@ static bool judge(struct vcpu *v, uint64_t va, struct x_access a, unsigned size,
 			return false;
 		}
 	}
+	translated(v, va, a, &x);
 	if (o.how == SEEN_FAULT) {
 		spec_drop(v, DROP_FAULT, va, x_pcid(&v->regs));
 		w->account.faults++;

@@ -391,6 +391,8 @@ void guest_edit(struct vcpu *v, uint64_t at, unsigned size, uint64_t value, bool
 void guest_step(struct vcpu *v, const struct step *s);
 /* steps_parts.c */
 void guest_parts(struct vcpu *v, const struct step *s);
+/* The last access is made again by a table at gfn, which maps it to memory. */
+void guest_table_in(struct vcpu *v, uint64_t gfn);
 /* What the last access used is translated by a table at gfn, where no memory is. */
 void guest_table_nowhere(struct vcpu *v, uint64_t gfn);
 void host_step(struct vcpu *v, const struct step *s);

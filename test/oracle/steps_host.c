@@ -124,6 +124,8 @@ static void do_slot(struct vcpu *v, const struct step *s)
 		return;
 	if (!r->present && s->a & 64)
 		guest_table_nowhere(v, r->base);
+	else if (r == &vm->ram[1] && s->a & 64)
+		guest_table_in(v, r->base);
 	if (vm->world->failed)
 		return;
 	/* A user of the heart may stop the vCPUs first, and need not. */

@@ -74,6 +74,24 @@ void guest_parts(struct vcpu *v, const struct step *s)
 	cover(w, COVER_PARTS);
 }
 
+void guest_table_in(struct vcpu *v, uint64_t gfn)
+{
+	enum x_mode mode = x_mode(&v->regs);
+	unsigned size = x_entry_size(mode);
+	uint64_t at = level_2(v->vm, &v->regs, v->last_va), flags = X_P | X_W | X_U | X_A | X_D;
+
+	if (mode == X_NONE || !at || at >> PAGE_SHIFT == gfn)
+		return;
+	guest_edit(v, gfn * 4096 + (uint64_t)x_index(mode, 1, v->last_va) * size, size, 0x10000 | flags, false);
+	if (v->vm->world->failed)
+		return;
+	guest_edit(v, at, size, gfn * 4096 | (flags & ~X_D), false);
+	if (v->vm->world->failed)
+		return;
+	guest_invlpg(v, v->last_va);
+	guest_look_again(v);
+}
+
 void guest_table_nowhere(struct vcpu *v, uint64_t gfn)
 {
 	uint64_t at;

@@ -239,21 +239,43 @@ static void act_on_result(struct vcpu *v, enum emulate_result result)
 	}
 }
 
-/* The instruction's bytes as they are now: true if they and the mode are those of the cached one. */
+/* Are length bytes at a and b the same? Both have 16 bytes that can be read. */
+static inline bool same_bytes(const uint8_t *a, const uint8_t *b, unsigned length)
+{
+	uint64_t x, y;
+
+	if (length > 8) {
+		memcpy(&x, a + length - 8, 8);
+		memcpy(&y, b + length - 8, 8);
+		if (x != y)
+			return false;
+		length = 8;
+	}
+	memcpy(&x, a, 8);
+	memcpy(&y, b, 8);
+	return !((x ^ y) << (64 - 8 * length));
+}
+
+/* true: the bytes that the instruction has now, and the mode, are those of the cached one. */
 static bool still_there(struct vcpu *v, const struct insn_cache *c)
 {
 	struct emulate *e = &v->emulate;
+	struct access access = { .fetch = true, .user = e->cpl == 3 };
 	uint64_t linear;
+	uint32_t error;
+	const char *now;
+	gpa_t gpa;
 
 	if (c->rip != e->rip || VM_KEPT(CACHE_MODE, c->mode != e->mode) || !c->insn.length)
 		return false;
 	if (e->mode != EMULATE_LONG64)
 		emulation_ops.load_segment(e, EMULATE_CS);
 	linear = e->mode == EMULATE_LONG64 ? e->rip : (uint32_t)(e->rip + e->seg[EMULATE_CS].base);
-	if ((linear & (PAGE_SIZE - 1)) + c->insn.length > PAGE_SIZE)
+	if ((linear & (PAGE_SIZE - 1)) > PAGE_SIZE - sizeof(c->bytes) ||
+	    !vcpu_translate(v, GVA(linear), access, &gpa, &error))
 		return false;
-	return emulation_ops.fetch(e, linear, e->bytes, c->insn.length) == EMULATE_ACCESS_OK &&
-	       VM_LEFT_OUT_OR(EMULATED_CACHE, !memcmp(e->bytes, c->bytes, c->insn.length));
+	now = slots_linear(&v->vm->mmu.slots, gpa, false);
+	return now && VM_LEFT_OUT_OR(EMULATED_CACHE, same_bytes((const uint8_t *)now, c->bytes, c->insn.length));
 }
 
 static void remember(struct vcpu *v, struct insn_cache *c, uint64_t rip)
@@ -262,7 +284,7 @@ static void remember(struct vcpu *v, struct insn_cache *c, uint64_t rip)
 
 	c->rip = rip;
 	c->mode = e->mode;
-	memcpy(c->bytes, e->bytes, sizeof(c->bytes));
+	memcpy(c->bytes, e->bytes, sizeof(e->bytes));
 	if (emulate_decode(e->bytes, e->length, (enum emulate_mode)e->mode, &c->insn) != INSN_OK)
 		c->insn.length = 0;
 }
@@ -289,8 +311,11 @@ void emulation_step(struct vcpu *v)
 	rip = e->rip;
 	c = &v->insn_cache[(rip ^ rip >> 4) % INSN_CACHE_SIZE];
 	if (likely(still_there(v, c))) {
-		e->length = c->insn.length;
 		result = emulate_execute(e, &c->insn);
+		if (unlikely(result != EMULATE_OK)) {
+			e->length = c->insn.length;
+			memcpy(e->bytes, c->bytes, sizeof(e->bytes));
+		}
 	} else {
 		result = emulate_step(e);
 		if (result == EMULATE_OK)

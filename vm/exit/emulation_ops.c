@@ -20,11 +20,7 @@ static enum emulate_access page_fault(struct emulate *e, uint64_t linear, uint32
 
 bool vcpu_translate(struct vcpu *v, gva_t gva, struct access access, gpa_t *gpa, uint32_t *error)
 {
-	struct walk_result r = mmu_walk(&v->vm->mmu, &v->mmu.regs, gva, access, true);
-
-	*gpa = r.gpa;
-	*error = r.error;
-	return r.ok;
+	return mmu_translate(&v->mmu, gva, access, gpa, error);
 }
 
 /* The exit itself told what the faulting page translates to, for such an access; anything else is walked. Once there
@@ -87,6 +83,12 @@ static unsigned device_piece(uint64_t gpa, unsigned left)
 
 static void device_read(struct vcpu *v, uint64_t gpa, void *buf, unsigned size)
 {
+	if (likely(size == 4 && !(gpa & 3))) {
+		uint32_t value = (uint32_t)platform_mmio_read(v, gpa, 4);
+
+		memcpy(buf, &value, 4);
+		return;
+	}
 	for (unsigned done = 0, n; done < size; done += n) {
 		uint64_t value;
 
@@ -98,6 +100,13 @@ static void device_read(struct vcpu *v, uint64_t gpa, void *buf, unsigned size)
 
 static void device_write(struct vcpu *v, uint64_t gpa, const void *buf, unsigned size)
 {
+	if (likely(size == 4 && !(gpa & 3))) {
+		uint32_t value;
+
+		memcpy(&value, buf, 4);
+		platform_mmio_write(v, gpa, 4, value);
+		return;
+	}
 	for (unsigned done = 0, n; done < size; done += n) {
 		uint64_t value = 0;
 
@@ -105,6 +114,14 @@ static void device_write(struct vcpu *v, uint64_t gpa, const void *buf, unsigned
 		memcpy(&value, (const uint8_t *)buf + done, n);
 		platform_mmio_write(v, gpa + done, n, value);
 	}
+}
+
+/* Is gpa memory for the instruction that is emulated? Of the page of its fault the heart may have told. */
+static inline bool is_memory(struct vcpu *v, gpa_t gpa, bool write)
+{
+	if (v->emulated_mmio && (gpa.v ^ v->fault_gpa.v) < PAGE_SIZE)
+		return false;
+	return emulation_is_memory(v->vm, gpa, write);
 }
 
 static enum emulate_access read_memory(struct emulate *e, uint64_t linear, void *buf, unsigned size, unsigned how)
@@ -117,7 +134,7 @@ static enum emulate_access read_memory(struct emulate *e, uint64_t linear, void 
 		return page_fault(e, linear, error);
 	if (unlikely(v->breakpoints) && breakpoints_on_data(v, linear, size, false))
 		e->interrupted = true;
-	if (emulation_is_memory(v->vm, gpa, false))
+	if (is_memory(v, gpa, false))
 		return mmu_guest_read(&v->vm->mmu, gpa, buf, size) == size ? EMULATE_ACCESS_OK
 									   : EMULATE_ACCESS_UNHANDLEABLE;
 	device_read(v, gpa.v, buf, size);
@@ -135,7 +152,7 @@ static enum emulate_access write_memory(struct emulate *e, uint64_t linear, cons
 		return page_fault(e, linear, error);
 	if (unlikely(v->breakpoints) && breakpoints_on_data(v, linear, size, true))
 		e->interrupted = true;
-	if (emulation_is_memory(v->vm, gpa, true))
+	if (is_memory(v, gpa, true))
 		return mmu_guest_write(&v->vm->mmu, gpa, buf, size) == size ? EMULATE_ACCESS_OK
 									    : EMULATE_ACCESS_UNHANDLEABLE;
 	device_write(v, gpa.v, buf, size);
@@ -188,7 +205,7 @@ static enum emulate_access cmpxchg(struct emulate *e, uint64_t linear, void *exp
 		return page_fault(e, linear, error);
 	if (unlikely(v->breakpoints) && breakpoints_on_data(v, linear, size, true))
 		e->interrupted = true;
-	if (!emulation_is_memory(v->vm, gpa, true)) {
+	if (!is_memory(v, gpa, true)) {
 		/* A device is not asked again: what it was read as need not be what it would say now. */
 		device_write(v, gpa.v, desired, size);
 		*done = true;

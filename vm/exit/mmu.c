@@ -51,12 +51,33 @@ static void restore_nmi_blocking(struct vcpu *v, bool unblocked, enum mmu_outcom
 		hvm_set_blocking(&v->hvm, hvm_blocking(&v->hvm) | BLOCKING_NMI);
 }
 
+static uint64_t operand(const struct vcpu *v, unsigned n) { return n == GPR_RSP ? hvm_rsp(&v->hvm) : v->hvm.gpr[n]; }
+
+/* Could the access to gpa have been a load of PDPTEs? That is made by MOV to CR3 under PAE paging, from where its
+ * operand says; by MOV to CR0 and CR4, from where CR3 does (SDM, "PDPTE Registers"). */
+static __attribute__((noinline)) bool is_pdptes_of(const struct vcpu *v, gpa_t gpa)
+{
+	const uint64_t mask = MASK(31, 5);
+	bool found = VM_LEFT_OUT_OR(PDPTES_CR3, !((hvm_hardware_cr3(&v->hvm) ^ gpa.v) & mask));
+
+	if (found || !(hvm_hardware_cr4(&v->hvm) & CR4_PAE))
+		return found;
+	for (unsigned n = 0; n < GPR_R8 && !found; n++)
+		found = VM_LEFT_OUT_OR(PDPTES_OPERAND, !((operand(v, n) ^ gpa.v) & mask));
+	return found;
+}
+
+static inline bool may_load_pdptes(const struct vcpu *v, gpa_t gpa)
+{
+	return !hvm_in_long_mode(&v->hvm) && !(gpa.v >> 32) && is_pdptes_of(v, gpa);
+}
+
 static void give_to_heart(struct vcpu *v, struct mmu_fault *fault, bool nmi_unblocked)
 {
 	struct mmu_result r;
 
 	VM_MUTANT(FAULT_QUEUED, exit_requeue_event(v));
-	fault->pdptes = fault->kind != MMU_FAULT_PAGE && !(hvm_in_long_mode(&v->hvm));
+	fault->pdptes = fault->kind != MMU_FAULT_PAGE && may_load_pdptes(v, fault->gpa);
 	fault->delivery = v->event.info & EVENT_VALID;
 	r = mmu_fault(&v->mmu, fault);
 	restore_nmi_blocking(v, nmi_unblocked, r.outcome);
@@ -88,6 +109,13 @@ void exit_nested_misconfig(struct vcpu *v)
 		.gpa = hvm_exit_gpa(&v->hvm),
 	};
 
+	if (likely(!may_load_pdptes(v, fault.gpa)) && likely(mmu_known_mmio(&v->mmu, fault.gpa))) {
+		VM_MUTANT(KNOWN_QUEUED, exit_requeue_event(v));
+		v->emulated_mmio = true;
+		emulate(v, fault.gpa);
+		v->emulated_mmio = false;
+		return;
+	}
 	give_to_heart(v, &fault, false);
 }
 

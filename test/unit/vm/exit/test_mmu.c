@@ -116,6 +116,61 @@ static void device_memory_is_emulated(void **state)
 	}
 }
 
+static enum bench_at misconfig(uint64_t gpa)
+{
+	return bench_exit(&(struct bench_exit){ .reason = EXIT_EPT_MISCONFIG, .gpa = gpa });
+}
+
+/* A device's page that was accessed before is known by its leaf, and then without a look at it; in every mode. */
+static void a_known_device_page(void **state)
+{
+	static const enum bench_mode modes[] = { BENCH_PROT32, BENCH_PAGED32, BENCH_PAE, BENCH_LONG64 };
+
+	(void)state;
+	for (unsigned m = 0; m < ARRAY_SIZE(modes); m++) {
+		at_mode("ept", modes[m], 0);
+		*bench_gpr(GPR_RBX) = LAPIC;
+		for (unsigned n = 0; n < 4; n++) {
+			*bench_gpr(GPR_RAX) = 0x10 * n;
+			CODE("\x89\x83\x80\0\0\0"); /* mov [rbx + 0x80], eax */
+			STEP(n ? misconfig(LAPIC + LAPIC_TPR) : violation(WRITE | GVA_KNOWN, LAPIC + LAPIC_TPR));
+			EXPECT_NOTHING();
+			assert_int_equal(bench.entry.rip, BENCH_CODE + 6);
+			assert_int_equal(lapic_tpr(&bench.v->lapic), 0x10 * n);
+			assert_int_equal(bench.vm[0]->mmu.counters.ept_misconfigs, n);
+		}
+		assert_int_equal(bench.vm[0]->mmu.counters.ept_violations, 1);
+		finish();
+	}
+}
+
+/* SDM, "PDPTE Registers": MOV to CR3 and to CR4 may have found a device's page where the pointers should be. That is
+ * no access for the emulator; the violation that follows tells. */
+static void pdptes_in_a_known_device_page(void **state)
+{
+	(void)state;
+	for (unsigned n = 0; n < 2; n++) {
+		at_mode("ept", BENCH_PAE, 0);
+		*bench_gpr(GPR_RBX) = LAPIC;
+		CODE("\x8b\x83\x80\0\0\0"); /* mov eax, [ebx + 0x80] */
+		STEP(violation(READ | GVA_KNOWN, LAPIC + LAPIC_TPR));
+		STEP(misconfig(LAPIC + LAPIC_TPR));
+		if (n == 0) {
+			*bench_gpr(GPR_RDX) = LAPIC + 0x20;
+			CODE("\x0f\x22\xda"); /* mov cr3, edx */
+		} else {
+			vmcs_put(VMCS_GUEST_CR3, LAPIC + 0x20);
+			CODE("\x0f\x22\xe2"); /* mov cr4, edx */
+		}
+		STEP(misconfig(LAPIC + 0x28));
+		EXPECT_NOTHING();
+		assert_int_equal(bench.entry.rip, BENCH_CODE);
+		STEP(violation(READ, LAPIC + 0x28));
+		EXPECT_EVENT(EXCEPTION_ERROR(13), 0);
+		finish();
+	}
+}
+
 static void absent_memory_reads_as_ones(void **state)
 {
 	(void)state;
@@ -274,6 +329,23 @@ static void delivery_to_a_device(void **state)
 	finish();
 }
 
+/* The same where the page is known. */
+static void delivery_to_a_known_device_page(void **state)
+{
+	(void)state;
+	at_mode("ept", BENCH_PROT32, 0);
+	*bench_gpr(GPR_RBX) = LAPIC;
+	CODE("\x8b\x83\x80\0\0\0");
+	STEP(violation(READ | GVA_KNOWN, LAPIC + LAPIC_TPR));
+	STEP(misconfig(LAPIC + LAPIC_TPR));
+	with_a_gate();
+	vmcs_put(VMCS_GUEST_RSP, LAPIC + 0x20);
+	EXIT(.reason = EXIT_EPT_MISCONFIG, .gpa = LAPIC + 0x1c, .vectoring = EXCEPTION(6));
+	EXPECT_NOTHING();
+	assert_int_equal(bench.entry.rip, BENCH_CODE);
+	finish();
+}
+
 /* SDM, "Information for VM Exits Due to EPT Violations": an IRET that faults has unblocked NMIs; it is executed
  * again. */
 static void nmi_blocking_by_iret(void **state)
@@ -352,6 +424,9 @@ int main(void)
 		cmocka_unit_test(memory_is_mapped),
 		cmocka_unit_test(the_guests_own_protection),
 		cmocka_unit_test(device_memory_is_emulated),
+		cmocka_unit_test(a_known_device_page),
+		cmocka_unit_test(pdptes_in_a_known_device_page),
+		cmocka_unit_test(delivery_to_a_known_device_page),
 		cmocka_unit_test(absent_memory_reads_as_ones),
 		cmocka_unit_test(code_where_no_memory_is),
 		cmocka_unit_test(read_only_device_page),

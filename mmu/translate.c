@@ -1,0 +1,83 @@
+/* mmu/translate.c - linear addresses for the hypervisor's own use (the instruction emulator's), of which the same few
+ * come again and again: a walk is remembered with what it read.
+ *
+ * N1  A remembered walk answers only where a new one would say the same: the same registers, the same kind of access,
+ *     the same slots, and in memory the very entries that the walk read or left, flags and all. So nobody has to tell
+ *     when the guest changes its tables.
+ * N2  It is remembered only where its entries lie in memory that stays where it is (slot.linear). */
+#include "lib/atomic.h"
+#include "mmu/inside.h"
+#include "mmu/mutate.h"
+
+/* What the walk and the rights of the access depend on, beside PDPTEs. */
+static inline bool same_registers(const struct walk_memo *m, const struct walk_regs *r)
+{
+	return m->cr3 == r->cr3 && m->cr0 == r->cr0 && m->cr4 == r->cr4 && m->efer == r->efer && m->pkru == r->pkru &&
+	       m->ac == r->ac && m->cpl == r->cpl;
+}
+
+static inline bool same_entries(const struct walk_memo *m, const struct walk_regs *r)
+{
+	for (const struct walk_memo_entry *e = m->entry; e->at; e++)
+		if (load_entry(e->at, m->entry_size) != e->value)
+			return false;
+	return !m->pdpte || r->pdpte[m->page >> (30 - PAGE_SHIFT) & 3] == m->pdpte;
+}
+
+static inline bool recall(const struct mmu_vcpu *vcpu, const struct walk_memo *m, gva_t gva, struct access a)
+{
+	const struct walk_regs *r = &vcpu->regs;
+
+	return m->page == gva.v >> PAGE_SHIFT && MUTANT_OR(MEMO_ACCESS, !memcmp(&m->access, &a, sizeof(a))) &&
+	       MUTANT_OR(MEMO_REGISTERS, same_registers(m, r)) &&
+	       MUTANT_OR(MEMO_SLOTS, m->generation == vcpu->vm->slots.generation) &&
+	       MUTANT_OR(MEMO_ENTRIES, same_entries(m, r));
+}
+
+static void note(struct mmu_vcpu *vcpu, struct walk_memo *m, gva_t gva, struct access a, const struct walk_result *w)
+{
+	const struct walk_regs *r = &vcpu->regs;
+
+	*m = (struct walk_memo){ .page = MEMO_NONE, .cr0 = r->cr0, .cr3 = r->cr3, .cr4 = r->cr4, .efer = r->efer,
+				 .pkru = r->pkru, .ac = r->ac, .cpl = r->cpl, .access = a,
+				 .entry_size = walk_mode(r) == PAGING_32BIT ? 4 : 8,
+				 .generation = vcpu->vm->slots.generation, .gpa = align_down(w->gpa.v, PAGE_SIZE) };
+	for (unsigned i = 0, n = 0; i < w->count; i++) {
+		const struct walk_entry *e = &w->entry[i];
+		const void *p;
+
+		if (e->gpa.v == ~0ull) {
+			m->pdpte = e->value;
+			continue;
+		}
+		slots_find(&vcpu->vm->slots, gpa_gfn(e->gpa));
+		p = slots_linear(&vcpu->vm->slots, e->gpa, false);
+		if (!p)
+			return; /* N2 */
+		m->entry[n++] = (struct walk_memo_entry){ p, e->value };
+	}
+	m->page = gva.v >> PAGE_SHIFT;
+}
+
+static __attribute__((noinline)) bool walk_anew(struct mmu_vcpu *vcpu, struct walk_memo *m, gva_t gva,
+						struct access access, gpa_t *gpa, uint32_t *error)
+{
+	struct walk_result w = mmu_walk(vcpu->vm, &vcpu->regs, gva, access, true);
+
+	*gpa = w.gpa;
+	*error = w.error;
+	if (w.ok)
+		note(vcpu, m, gva, access, &w);
+	return w.ok;
+}
+
+bool mmu_translate(struct mmu_vcpu *vcpu, gva_t gva, struct access access, gpa_t *gpa, uint32_t *error)
+{
+	struct walk_memo *m = &vcpu->memo[access.fetch ? 0 : 1 + ((gva.v >> PAGE_SHIFT) & (MEMO_PAGES - 1))];
+
+	__asm__("" : "+r"(m)); /* the compiler would compute it twice */
+	if (unlikely(!recall(vcpu, m, gva, access)))
+		return walk_anew(vcpu, m, gva, access, gpa, error);
+	*gpa = GPA(m->gpa | (gva.v & (PAGE_SIZE - 1)));
+	return true;
+}
