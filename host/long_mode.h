@@ -27,7 +27,7 @@
 	orl %esi, %eax
 	wrmsr
 	movl %cr0, %eax
-	andl $~(CR0_CD | CR0_NW), %eax	/* caches on */
+	andl $~(CR0_CD | CR0_NW | CR0_EM | CR0_TS), %eax	/* caches on; the FPU is there, and nobody traps it */
 	orl $(CR0_PG | CR0_WP | CR0_NE | CR0_PE), %eax
 	movl %eax, %cr0
 	lgdt boot_gdt_pointer
