@@ -188,7 +188,7 @@ static bool entry_check(struct vcpu *v)
 /* There was no exit to clear in_guest after (R2). */
 static void entry_failed(struct vcpu *v)
 {
-	__atomic_store_n(&v->in_guest, false, __ATOMIC_RELEASE);
+	VM_MUTANT(FAILED_OUT_OF_GUEST, __atomic_store_n(&v->in_guest, false, __ATOMIC_RELEASE));
 	vm_end(v->vm, VM_STATUS_STOPPED, "stopped: the CPU refused to enter the guest (VM-instruction error %lu)",
 	       hvm_entry_error(&v->hvm));
 }

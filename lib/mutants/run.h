@@ -142,6 +142,7 @@
 	M(OUT_OF_GUEST, "or no more (R2)") \
 	M(EXIT_TICKS, "the ticks of an exit") \
 	M(ALARM_LATE, "that the alarm of a clock which stands still comes after its time, not before") \
+	M(FAILED_OUT_OF_GUEST, "the same after an entry that failed (R2)") \
 	M(ENTRY_FAILED, "ending a guest that the CPU does not enter") \
 	M(HOST_TURN, "the host's turn once a slice, at an exit (F3)") \
 	M(SET_ALARM, "an alarm for a timer that is earlier than the others (R1)") \

@@ -22,6 +22,8 @@
 	M(LACKS_VMX, "or without VT-x") \
 	M(LACKS_UNLOCKED, "or whose firmware has locked VT-x away") \
 	M(LACKS_CACHE, "or that wants its VMCS uncached") \
+	M(SWITCHES_ALL_EXIT, "asking for no control for exits that switches an MSR where one is missing") \
+	M(SWITCHES_ALL_ENTRY, "nor for one for entries") \
 	M(SWITCHES_EXIT, "MSR areas where a control for exits is missing") \
 	M(SWITCHES_ENTRY, "MSR areas where a control for entries is missing") \
 	M(TRUE_CONTROLS, "reading the true controls only where they are") \
@@ -161,6 +163,7 @@
 	M(LOAD_INITRD, "the initrd that is named") \
 	M(TSC_ZERO, "a TSC that starts at 0") \
 	M(CR4_RESERVED, "bits of CR4 that are not offered being reserved") \
+	M(EFER_STOP, "ending a guest that the mechanism cannot run after a write to EFER") \
 	M(EFER_RESERVED, "bits of EFER that are not offered being reserved")
 
 #endif

@@ -104,7 +104,7 @@ static bool efer_write(struct vcpu *v, uint64_t value)
 	r = mmu_set_efer(&v->mmu, value);
 	if (r.outcome == MMU_INJECT)
 		return false;
-	if (r.outcome == MMU_STOP)
+	if (VM_KEPT(EFER_STOP, r.outcome == MMU_STOP))
 		vm_end(v->vm, VM_STATUS_STOPPED, "stopped: %s", r.why);
 	VM_MUTANT(EFER_APPLY, hvm_apply_paging(&v->hvm, &v->mmu));
 	v->mmu.root_changed = true;
