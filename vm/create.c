@@ -196,7 +196,7 @@ static bool create_memory(struct vm *vm)
 
 static bool create_mmu(struct vm *vm)
 {
-	const struct mmu_ops *ops = mechanism_choose(vm);
+	const struct mmu_ops *ops;
 	struct mmu_config config = {
 		.page_limit = vm->config->page_bits ? (enum page_limit)vm->config->page_bits : PAGE_LIMIT_1G,
 		.vpid = vm->config->vpid != CONFIG_OFF,
@@ -205,6 +205,7 @@ static bool create_mmu(struct vm *vm)
 		.identity_map = GPA(IDENTITY_MAP),
 	};
 
+	ops = mechanism_choose(vm, &config);
 	if (!ops)
 		return false;
 	/* By its RAM, but no more than an eighth of the machine's. */

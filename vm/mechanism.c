@@ -61,20 +61,29 @@ static void announce(const struct vm *vm, const struct mmu_ops *ops, const struc
 		console_log("%s: mmu %s, the best there is, because the CPU can run it (%s)", name, ops->name, cpu);
 }
 
+/* NULL, or what the CPU lacks to run the nested mechanism as the configuration asks: whatever the mechanism is, it may
+ * go over to that one later. */
+static const char *nested_lacks(const struct mmu_config *config)
+{
+	for (unsigned i = 0; mmu_mechanisms[i]; i++)
+		if (mmu_mechanisms[i]->nested)
+			return mmu_unsupported(mmu_mechanisms[i], &machine.caps.mmu, config);
+	return NULL;
+}
+
 /* Options that ask for what the CPU lacks. */
-static bool options_supported(struct vm *vm, const struct mmu_ops *ops)
+static bool options_supported(struct vm *vm, const struct mmu_ops *ops, const struct mmu_config *config)
 {
 	const struct mmu_caps *caps = &machine.caps.mmu;
 	const struct vm_config *c = vm->config;
+	const char *lacks = c->ept_levels == 5 ? nested_lacks(config) : NULL;
 
 	if (VM_KEPT(WANTS_VPID, c->vpid == CONFIG_ON) && !tag_usable(caps)) {
 		vm_end(vm, VM_STATUS_UNSUPPORTED, "vpid on cannot be had: this CPU has no VPID; leave the setting out");
 		return false;
 	}
-	/* Whatever the mechanism: it may go over to ept later. */
-	if (VM_KEPT(WANTS_LEVELS, c->ept_levels == 5) && !caps->ept_5level) {
-		vm_end(vm, VM_STATUS_UNSUPPORTED,
-		       "ept-levels 5 cannot be had: this CPU has no EPT tables of 5 levels; use 4 or auto");
+	if (VM_KEPT(WANTS_LEVELS, lacks)) {
+		vm_end(vm, VM_STATUS_UNSUPPORTED, "ept-levels 5 cannot be had: %s; use 4 or auto", lacks);
 		return false;
 	}
 	if (ops->nested &&
@@ -94,7 +103,7 @@ bool mechanism_runs_real_mode(const struct mmu_ops *ops)
 	       VM_LEFT_OUT_OR(REAL_UNRESTRICTED, machine.caps.mmu.unrestricted_guest);
 }
 
-const struct mmu_ops *mechanism_choose(struct vm *vm)
+const struct mmu_ops *mechanism_choose(struct vm *vm, const struct mmu_config *config)
 {
 	const char *lacks, *why;
 	const struct mmu_ops *first = best(&lacks), *ops = first;
@@ -112,7 +121,7 @@ const struct mmu_ops *mechanism_choose(struct vm *vm)
 			return NULL;
 		}
 	}
-	if (!options_supported(vm, ops))
+	if (!options_supported(vm, ops, config))
 		return NULL;
 	announce(vm, ops, first, lacks);
 	return ops;

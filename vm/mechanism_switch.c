@@ -56,7 +56,7 @@ static bool segments_of_real_mode(const struct vcpu *v)
 
 static const char *refusal(const struct vcpu *v, const struct mmu_ops *ops)
 {
-	const char *missing = mechanism_lacks(ops);
+	const char *missing = mmu_unsupported(ops, &machine.caps.mmu, &v->vm->mmu.config);
 
 	if (VM_KEPT(SWITCH_LACKS, missing))
 		return missing;

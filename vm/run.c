@@ -270,10 +270,11 @@ void vcpu_leave_cpu(struct vcpu *v)
 
 	ASSERT(!v->running);
 	VM_MUTANT(LEAVE_RESIDENT, resident_release(v));
-	if (VM_KEPT(LEAVE_LOADED, cpu->loaded == v)) {
-		hvm_unload(&v->hvm);
+	/* Its VMCS may be active here without being current, if another was loaded since (SDM, "Software Use of
+	 * Virtual-Machine Control Structures": VMCLEAR before another CPU uses it). */
+	VM_MUTANT(LEAVE_UNLOAD, hvm_unload(&v->hvm));
+	if (VM_KEPT(LEAVE_LOADED, cpu->loaded == v))
 		cpu->loaded = NULL;
-	}
 }
 
 static void retire(struct percpu *cpu, struct vcpu *v)

@@ -234,7 +234,7 @@ bool mitigations_write(struct vcpu *v, uint32_t msr, uint64_t value);
 /* ---- vm/mechanism.c ---- */
 /* The mechanism that the VM's description asks for, or the best that this CPU can run; one line in the log says which
  * and why. NULL: the CPU lacks what was asked for; the VM has ended, with a sentence that says what. */
-const struct mmu_ops *mechanism_choose(struct vm *vm);
+const struct mmu_ops *mechanism_choose(struct vm *vm, const struct mmu_config *config);
 /* NULL, or what this CPU lacks for it. */
 const char *mechanism_lacks(const struct mmu_ops *ops);
 /* The one of this name; NULL, with *why: there is none, or this CPU cannot run it. */

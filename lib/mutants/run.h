@@ -152,7 +152,8 @@
 	M(CLOCK_PAUSED, "that it stands still") \
 	M(CLOCK_HALTED, "that the clock goes on in HLT") \
 	M(LEAVE_RESIDENT, "saving the registers that stay in the CPU of who leaves it, or has ended") \
-	M(LEAVE_LOADED, "giving up the VMCS of who leaves the CPU, or has ended") \
+	M(LEAVE_UNLOAD, "giving up the VMCS of who leaves the CPU, or has ended, whether it is the last one or not") \
+	M(LEAVE_LOADED, "forgetting that it was the last one") \
 	M(PREEMPTION_REQUEUE, "delivering again what the preemption timer interrupted") \
 	M(PREEMPTION_TURN, "the host's turn after a whole slice without an exit (F3)") \
 	M(HOST_INTERRUPT, "the host's interrupt that a guest was left for") \

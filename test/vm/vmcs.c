@@ -10,7 +10,9 @@
 
 struct vmcs {
 	uint64_t hpa; /* 0: none */
-	bool clear, launched;
+	bool clear, launched; /* clear: VMCLEAR has been executed since the region was written */
+	bool active;          /* on the CPU of this number */
+	unsigned cpu;
 	uint64_t field[4][4][64]; /* by width, type and index */
 };
 
@@ -112,7 +114,7 @@ bool vmclear(hpa_t vmcs)
 	struct vmcs *v = find(vmcs.v);
 
 	v->clear = true;
-	v->launched = false;
+	v->launched = v->active = false;
 	if (current == v)
 		current = NULL;
 	return true;
@@ -126,8 +128,11 @@ bool vmptrld(hpa_t vmcs)
 	if (!revision || *revision != (uint32_t)(cpu_vmentry_caps()->basic & 0x7fffffff))
 		return false;
 	v = find(vmcs.v);
-	if (!v->clear && v != current)
+	/* SDM, "Software Use of Virtual-Machine Control Structures": active on one CPU at a time. */
+	if (!v->clear || (v->active && v->cpu != soft.percpu.id))
 		return false;
+	v->active = true;
+	v->cpu = soft.percpu.id;
 	current = v;
 	return true;
 }

@@ -261,6 +261,29 @@ static void two_virtual_machines(void **state)
 	finish();
 }
 
+/* The VMCS of one that leaves may be active on the CPU though another was loaded since. */
+static void another_cpu_takes_up_one_that_had_lost_its_turn(void **state)
+{
+	struct vcpu *v;
+
+	(void)state;
+	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = "shadow", .vms = 2 });
+	check_entry(__LINE__);
+	v = bench.v;
+	for (unsigned n = 0; n < 4 && bench.v == v; n++)
+		STEP(bench_timer());
+	assert_ptr_not_equal(bench.v, v);
+	vcpu_leave_cpu(v);
+	assert_ptr_equal(soft.percpu.loaded, bench.v);
+	soft.percpu.id = 1;
+	assert_true(vmptrld(((struct vmx_vcpu *)&v->hvm)->vmcs));
+	assert_false(((struct vmx_vcpu *)&v->hvm)->launched);
+	hvm_unload(&v->hvm);
+	soft.percpu.id = 0;
+	hvm_load(&bench.v->hvm);
+	finish();
+}
+
 /* An event that waits to be injected is there when the virtual machine has its turn again. */
 static void a_turn_ends_with_an_event(void **state)
 {
@@ -336,6 +359,7 @@ int main(void)
 		cmocka_unit_test(who_is_in_the_guest),
 		cmocka_unit_test(what_changed_meanwhile),
 		cmocka_unit_test(two_virtual_machines),
+		cmocka_unit_test(another_cpu_takes_up_one_that_had_lost_its_turn),
 		cmocka_unit_test(a_turn_ends_with_an_event),
 		cmocka_unit_test(other_mechanisms_while_it_runs),
 		cmocka_unit_test(no_other_mechanism_half_way_out_of_real_mode),
