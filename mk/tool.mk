@@ -37,6 +37,10 @@ UNIT_tool_report_SRC := test/unit/tool/run/test_report.c tool/run/report.c tool/
 	tool/base/json_text.c tool/base/size.c tool/base/util.c tool/base/temporary.c tool/base/output.c \
 	tool/base/protocol.c
 UNIT_tool_report_LIBS := -lcjson
+UNIT_tool_control_SRC := test/unit/tool/run/test_control.c tool/run/control.c tool/run/answer.c tool/base/result.c \
+	tool/base/protocol.c tool/base/runtime.c tool/base/size.c tool/base/util.c tool/base/temporary.c \
+	tool/base/output.c
+UNIT_tool_control_LIBS := -lcjson
 UNIT_tool_slim_SRC := test/unit/tool/emulator/test_slim.c tool/emulator/slim.c tool/base/util.c tool/base/temporary.c \
 	tool/base/output.c
 UNIT_tool_util_SRC := test/unit/tool/base/test_util.c tool/emulator/bochs.c tool/base/util.c tool/base/temporary.c \
@@ -44,4 +48,4 @@ UNIT_tool_util_SRC := test/unit/tool/base/test_util.c tool/emulator/bochs.c tool
 UNIT_tool_output_SRC := test/unit/tool/base/test_output.c tool/base/output.c
 UNIT_tool_temporary_SRC := test/unit/tool/base/test_temporary.c tool/base/util.c tool/base/temporary.c \
 	tool/base/output.c
-UNIT_TESTS += tool_temporary tool_output tool_protocol tool_report tool_slim tool_util
+UNIT_TESTS += tool_control tool_temporary tool_output tool_protocol tool_report tool_slim tool_util

@@ -412,6 +412,11 @@ void stats_host(void);
 bool stats_vm(struct vm *vm);
 /* The account of exits with this code, of all vCPUs. */
 struct exit_stat stats_exit(const struct vm *vm, unsigned code);
+/* Do such exits belong to what virtualizing the guest's memory costs? */
+bool stats_of_mechanism(unsigned code);
+/* The accounts so far of all VMs that have not told theirs, without their phases: what a panic says before its reason
+ * (console_last_words). Takes no lock. */
+void stats_last_words(void);
 /* Ticks that the vCPU had so far, in the guest and in its exits' handlers; called on its CPU. */
 void stats_ticks(const struct vcpu *v, uint64_t *guest, uint64_t *hypervisor);
 

@@ -275,6 +275,8 @@ def garbage(c):
         silent.sendall(b'dump guest\n' * 50)
         require(ask(c, 'list')['vms'][0]['state'] == 'running', 'list in between')
         crowd = [socket_of(c) for _ in range(12)]
+        require(ask(c, 'list')['vms'][0]['state'] == 'running', 'list beside twelve others')
+        crowd += [socket_of(c) for _ in range(60)]
         require(any(b'too many' in s.recv(100) for s in crowd[-3:]), 'too many')
         for s in crowd + [flood, silent]:
             s.close()

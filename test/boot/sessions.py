@@ -1,5 +1,6 @@
 """Runs that someone takes part in: several machines, the keyboard, Ctrl-C, timeouts."""
 
+import json
 import os
 import pty
 import re
@@ -81,7 +82,7 @@ def stopped_by(number):
         status, text = c.finish(p, 20)
         require(status == 128 + number, 'status %d, not %d' % (status, 128 + number))
         require(time.monotonic() - start < 5, 'took %.1f s to end' % (time.monotonic() - start))
-        require('What it cost' in text or 'interrupted' in text,
+        require('What it cost' in text and 'so far, when the machine was stopped' in text,
                 'said nothing about it: %r' % (seen + text.encode())[-200:])
     return run
 
@@ -102,11 +103,61 @@ def killed(c):
         subprocess.run(['rm', '-rf', os.path.join(c.path('tmp'), name)], check=True)
 
 
+def counted_until_stopped(j, ending):
+    """The counters of a guest that did not end are those of the moment when it was stopped."""
+    require(j['ending'] == ending and j['counters'] == 'stop', 'JSON: %r, counters %r' % (j['ending'], j['counters']))
+    require(j['exits']['total'] > 0 and j['instructions']['guest'] > 1000000, 'no counters: %s' % j.get('exits'))
+    require(j['exits']['total'] == sum(r['count'] for r in j['exits']['by_reason'].values()), 'the total is no sum')
+    require(j['instructions']['hypervisor'] == sum(r['ticks'] for r in j['exits']['by_reason'].values()),
+            'the hypervisor\'s instructions are not those of its exits')
+    require(j['guest']['status'] is None and j['guest']['end'] is None, 'the guest has ended: %s' % j['guest'])
+
+
+def silent_machine(c):
+    """A machine that does not answer ends too, and ctl is told within a second."""
+    out = c.path('silent.json')
+    p = c.start(['run', '--kernel', c.guest('stay'), '--mem', '32M', '--timeout', '60', '--json', out])
+    read_until(p.stdout.fileno(), rb'stay: ready', 60)
+    emulator = [pid for pid, name in c.processes() if 'bochs' in name]
+    os.kill(emulator[0], signal.SIGSTOP)
+    start = time.monotonic()
+    got, text = c.finish(c.start(['ctl', 'stats']), 20)
+    require(got == 1 and 'does not answer' in text, 'ctl: status %d: %s' % (got, text))
+    require(time.monotonic() - start < 1.5, 'ctl took %.1f s' % (time.monotonic() - start))
+    start = time.monotonic()
+    p.send_signal(signal.SIGINT)
+    status, _ = c.finish(p, 20)
+    require(status == 130, 'status %d' % status)
+    require(time.monotonic() - start < 4, 'took %.1f s to end' % (time.monotonic() - start))
+    with open(out) as f:
+        j = json.load(f)
+    require(j['ending'] == 'interrupted' and j['counters'] is None, 'JSON: %r, %r' % (j['ending'], j['counters']))
+
+
+def killed_emulator(c):
+    """What somebody was told before is what is known of a machine that is gone."""
+    out = c.path('gone.json')
+    p = c.start(['run', '--kernel', c.guest('stay'), '--mem', '32M', '--timeout', '60', '--json', out])
+    read_until(p.stdout.fileno(), rb'stay: ready', 60)
+    got, text = c.finish(c.start(['ctl', '--json', 'stats']), 20)
+    require(got == 0, 'ctl: status %d: %s' % (got, text))
+    emulator = [pid for pid, name in c.processes() if 'bochs' in name]
+    os.kill(emulator[0], signal.SIGKILL)
+    status, said = c.finish(p, 20)
+    require(status == 70 and 'when somebody last asked' in said, 'status %d: %s' % (status, said[-300:]))
+    with open(out) as f:
+        j = json.load(f)
+    require(j['ending'] == 'emulator' and j['counters'] == 'earlier', 'JSON: %r, %r' % (j['ending'], j['counters']))
+    require(j['exits'] == json.loads(text)['exits'], 'the counters are not those that ctl was told')
+
+
 def timeout(c):
     start = time.monotonic()
-    o = c.run(['run', '--timeout', '3'], status=124, expect=[r'timeout'], limit=30)
-    require(3 <= time.monotonic() - start < 10, 'took %.1f s' % (time.monotonic() - start))
-    require(o.json is None or o.json['status'] == 124, 'JSON: status is %r' % (o.json and o.json['status']))
+    o = c.run(['run', '--timeout', '8'], status=124, expect=[r'timeout'], limit=30)
+    require(8 <= time.monotonic() - start < 15, 'took %.1f s' % (time.monotonic() - start))
+    require(o.json['status'] == 124, 'JSON: status is %r' % o.json['status'])
+    counted_until_stopped(o.json, 'timeout')
+    require(o.json['error'].startswith('timeout: no end after 8 seconds'), 'JSON: error %r' % o.json['error'])
 
 
 def output_gone(c):
@@ -149,7 +200,8 @@ def interactive(c, more=(), machine=r'x86_64'):
 def quit_key(c):
     """Ctrl-] quits an interactive run."""
     master, slave = pty.openpty()
-    p = c.start(['run', '-i', '--timeout', '100'], stdin=slave, stdout=slave, stderr=slave)
+    out = c.path('quit.json')
+    p = c.start(['run', '-i', '--timeout', '100', '--json', out], stdin=slave, stdout=slave, stderr=slave)
     os.close(slave)
     try:
         read_until(master, rb'Linux version', 60)
@@ -164,6 +216,8 @@ def quit_key(c):
                 except OSError:
                     time.sleep(0.1)
         require(p.poll() == 0, 'status %s' % p.poll())
+        with open(out) as f:
+            counted_until_stopped(json.load(f), 'quit')
     finally:
         os.close(master)
 
@@ -198,6 +252,8 @@ def tests():
         Test('SIGKILL', killed),
         Test('Ctrl-] quits', quit_key),
         Test('--timeout', timeout),
+        Test('a machine that does not answer', silent_machine),
+        Test('the emulator is killed', killed_emulator),
         Test('the reader of the output goes away', output_gone),
         Test('vellum iso', image),
         Test('--quiet', quiet),

@@ -28,7 +28,7 @@ static void fact_set(struct fact **facts, size_t *count, const char *name, const
 	(*facts)[(*count)++] = (struct fact){ text("%s", name), text("%s", value) };
 }
 
-static void stat_set(struct vm_result *vm, const char *name, uint64_t value)
+void result_stat(struct vm_result *vm, const char *name, uint64_t value)
 {
 	for (size_t i = 0; i < vm->stat_count; i++)
 		if (strcmp(vm->stats[i].name, name) == 0) {
@@ -76,10 +76,13 @@ static void apply_to_vm(struct vm_result *vm, const struct record *record)
 		fact_set(&vm->settings, &vm->setting_count, record->name, record->text);
 		break;
 	case RECORD_STAT:
-		stat_set(vm, record->name, record->value);
+		result_stat(vm, record->name, record->value);
+		vm->counters = COUNTERS_STOP;
 		break;
 	default:
 		vm->ended = true;
+		if (vm->counters == COUNTERS_STOP)
+			vm->counters = COUNTERS_END;
 		vm->status = (unsigned)(record->value & 255);
 		replace(&vm->end, record->text);
 	}
@@ -154,11 +157,11 @@ void result_native(struct vm_result *vm, uint64_t ips)
 
 	for (size_t i = 0; i < vm->phase_count; i++) {
 		name = text("phases.%u.instructions.guest", vm->phases[i].number);
-		stat_set(vm, name, vm->phases[i].ticks);
+		result_stat(vm, name, vm->phases[i].ticks);
 		free(name);
 	}
 	if (vm->clock_ticks != 0 && passed > idle)
-		stat_set(vm, "instructions.guest", passed - idle);
+		result_stat(vm, "instructions.guest", passed - idle);
 }
 
 void result_sum_phases(struct vm_result *vm)
@@ -176,9 +179,9 @@ void result_sum_phases(struct vm_result *vm)
 		name = text("workload%s", rest);
 		before = stat_find(vm, name);
 		if (strcmp(rest, ".tables.pages") == 0)
-			stat_set(vm, name, before > value ? before : value);
+			result_stat(vm, name, before > value ? before : value);
 		else
-			stat_set(vm, name, before + value);
+			result_stat(vm, name, before + value);
 		free(name);
 	}
 }
@@ -211,5 +214,6 @@ void result_free(struct run_result *result)
 	free(result->vms);
 	facts_free(result->host, result->host_count);
 	free(result->panic);
+	free(result->error);
 	*result = (struct run_result){ 0 };
 }

@@ -173,6 +173,8 @@ static char *left_out(struct ctl *ctl, int argc, char **argv)
 	if (strcmp(argv[0], "list") == 0 || argc > 4)
 		return NULL;
 	list = ask_json(ctl, "list", NULL, error, sizeof error);
+	if (list == NULL)
+		die(STATUS_FAILED, "%s", error);
 	vms = ctl_get(list, "vms");
 	if (cJSON_GetArraySize(vms) == 1 && leaves_out(vms, argc, argv))
 		name = text("%s", ctl_text(cJSON_GetArrayItem(vms, 0), "name"));

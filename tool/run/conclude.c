@@ -55,38 +55,78 @@ static void explain_bad_end(const struct session *session)
 		tail_print(&session->console_tail, "the console");
 }
 
-/* Says in one sentence how a run ended that did not end by itself; returns the exit status. */
-int conclude(const struct session *session)
+/* How it ended, in one sentence; NULL: by itself. The caller frees. */
+static char *sentence(const struct session *session)
+{
+	const char *emulator = session->emulator.name;
+
+	switch (session->ending) {
+	case PANICKED:
+		return text("the hypervisor stopped: %s", session->result.panic);
+	case MACHINE_GONE:
+		return text(session->options->native ? "%s ended before the guest had powered it off"
+			    : session->result.spoke ? "%s ended before the hypervisor said how its virtual machines did"
+						    : "%s ended before the hypervisor said a word", emulator);
+	case SILENT:
+		return text("the hypervisor said nothing for %d seconds", SILENCE_MS / 1000);
+	case TIMED_OUT:
+		return text("timeout: no end after %u second%s, the machine was stopped", session->options->timeout,
+			    session->options->timeout == 1 ? "" : "s");
+	case INTERRUPTED:
+		return text("interrupted, the machine was stopped");
+	case OUTPUT_GONE:
+		return text("nobody reads the output, the machine was stopped");
+	case QUIT:
+		return text("quit, the machine was stopped");
+	case RUNNING:
+	case ENDED:
+		break;
+	}
+	return NULL;
+}
+
+static const char *word_for(enum ending ending)
+{
+	switch (ending) {
+	case PANICKED: return "panic";
+	case MACHINE_GONE: return "emulator";
+	case SILENT: return "silent";
+	case TIMED_OUT: return "timeout";
+	case INTERRUPTED: return "interrupted";
+	case OUTPUT_GONE: return "output";
+	case QUIT: return "quit";
+	case RUNNING:
+	case ENDED: break;
+	}
+	return "ended";
+}
+
+static int status_for(const struct session *session)
 {
 	switch (session->ending) {
 	case RUNNING:
-	case ENDED:
-		return (int)session->result.status;
-	case PANICKED:
-		say("the hypervisor stopped: %s", session->result.panic);
-		explain_bad_end(session);
-		return STATUS_BROKEN;
-	case MACHINE_GONE:
-		say(session->options->native ? "%s ended before the guest had powered it off"
-		    : session->result.spoke ? "%s ended before the hypervisor said how its virtual machines did"
-					  : "%s ended before the hypervisor said a word", session->emulator.name);
-		explain_bad_end(session);
-		return STATUS_BROKEN;
-	case SILENT:
-		say("the hypervisor said nothing for %d seconds", SILENCE_MS / 1000);
-		explain_bad_end(session);
-		return STATUS_BROKEN;
-	case TIMED_OUT:
-		say("timeout: no end after %u seconds, the machine was stopped", session->options->timeout);
-		return STATUS_TIMEOUT;
-	case INTERRUPTED:
-		say("interrupted, the machine was stopped");
-		return 128 + session->signal;
-	case OUTPUT_GONE:
-		return 128 + SIGPIPE;
-	case QUIT:
-		say("quit, the machine was stopped");
-		return 0;
+	case ENDED: return (int)session->result.status;
+	case TIMED_OUT: return STATUS_TIMEOUT;
+	case INTERRUPTED: return 128 + session->signal;
+	case OUTPUT_GONE: return 128 + SIGPIPE;
+	case QUIT: return 0;
+	default: return STATUS_BROKEN;
 	}
-	return STATUS_BROKEN;
+}
+
+int conclude(struct session *session)
+{
+	char *how = sentence(session);
+	int status = status_for(session);
+
+	session->result.ending = word_for(session->ending);
+	/* Whoever closes a pipe, as head does, wants no comment. */
+	if (how != NULL && session->ending != OUTPUT_GONE)
+		say("%s", how);
+	if (status == STATUS_BROKEN && how != NULL)
+		explain_bad_end(session);
+	session->result.error = session->ending == QUIT ? NULL : how;
+	if (session->ending == QUIT)
+		free(how);
+	return status;
 }

@@ -81,6 +81,7 @@ static void put_phases(cJSON *object, const struct vm_result *vm)
 
 static void put_vm(cJSON *object, const struct vm_result *vm)
 {
+	static const char *const known[] = { NULL, "earlier", "stop", "end" };
 	cJSON *guest = inner(object, "guest");
 
 	put_value(object, "mmu", fact_find(vm->settings, vm->setting_count, "mmu"));
@@ -90,6 +91,7 @@ static void put_vm(cJSON *object, const struct vm_result *vm)
 	put(guest, "status", vm->ended ? json_exact(vm->status) : cJSON_CreateNull());
 	put_text(guest, "end", vm->end);
 	put_text(guest, "result", vm->result);
+	put_text(object, "counters", known[vm->counters]);
 	for (size_t i = 0; i < vm->setting_count; i++)
 		if (!cJSON_HasObjectItem(object, vm->settings[i].name))
 			put_value(object, vm->settings[i].name, vm->settings[i].value);
@@ -125,6 +127,8 @@ char *json_text(const struct run_result *result, int status)
 
 	put_machine(root, result);
 	put(root, "status", json_exact((uint64_t)status));
+	put_text(root, "ending", result->ending);
+	put_text(root, "error", result->error);
 	put_text(root, "panic", result->panic);
 	/* The first virtual machine's names are at the top; with several, all are in a list as well. */
 	put_vm(root, result->vm_count > 0 ? &result->vms[0] : &none);

@@ -161,6 +161,10 @@ static void print_vm(FILE *out, const struct run_result *result, const struct vm
 	print_setting(out, vm, "vpid", "VPID");
 	if (vm->ended)
 		fprintf(out, "; status %u, %s", vm->status, vm->end);
+	else if (vm->counters == COUNTERS_STOP)
+		fprintf(out, "; so far, when the machine was stopped");
+	else if (vm->counters == COUNTERS_EARLIER)
+		fprintf(out, "; as it was when somebody last asked, before the machine stopped");
 	fprintf(out, "\n");
 	if (vm->stat_count == 0) {
 		fprintf(out, "  no counters were told\n");

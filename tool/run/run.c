@@ -118,7 +118,8 @@ static void open_control(struct session *session)
 {
 	char error[300], *name;
 
-	session->control = (struct control){ .listener = -1, .active = -1 };
+	session->control = (struct control){ .listener = -1, .active = -1, .heard = counters_heard,
+		.context = session };
 	for (size_t i = 0; i < CONTROL_CLIENTS; i++)
 		session->control.client[i].file = -1;
 	if (session->options->native)
@@ -141,6 +142,7 @@ int run(const struct options *options)
 	session = (struct session){ .options = options, .console = -1, .statistics = -1, .screen = -1, .keyboard = -1,
 		.console_other = -1, .screen_other = -1, .statistics_listener = -1 };
 	machines_prepare(&machines, options);
+	session.vm_count = machines.count;
 	(strcmp(options->machine, "qemu") == 0 ? qemu_find : bochs_find)(&session.emulator, options,
 									 machines_memory(&machines));
 	session.work = working_directory(options);

@@ -53,6 +53,7 @@ bool control_list(struct json *j, char *error, size_t size)
 static void show_exits(struct json *j, const struct vm *vm)
 {
 	uint64_t total = 0;
+	struct exit_stat mechanism = { 0 };
 
 	json_open(j, "exits", '{');
 	json_open(j, "by_reason", '{');
@@ -62,6 +63,10 @@ static void show_exits(struct json *j, const struct vm *vm)
 		if (!e.count)
 			continue;
 		total += e.count;
+		if (stats_of_mechanism(n)) {
+			mechanism.count += e.count;
+			mechanism.ticks += e.ticks;
+		}
 		json_open(j, hvm_exit_name(n), '{');
 		json_number(j, "count", e.count);
 		json_number(j, "ticks", e.ticks);
@@ -69,6 +74,10 @@ static void show_exits(struct json *j, const struct vm *vm)
 	}
 	json_close(j, '{');
 	json_number(j, "total", total);
+	json_open(j, "mechanism", '{');
+	json_number(j, "count", mechanism.count);
+	json_number(j, "ticks", mechanism.ticks);
+	json_close(j, '{');
 	json_close(j, '{');
 }
 
@@ -83,6 +92,9 @@ static void show_counters(struct json *j, const struct vm *vm)
 	json_close(j, '{');
 	json_open(j, "tables", '{');
 	json_number(j, "pages", mmu_table_pages(&vm->mmu));
+	json_close(j, '{');
+	json_open(j, "console", '{');
+	json_number(j, "dropped", vm->console_dropped);
 	json_close(j, '{');
 }
 

@@ -44,6 +44,37 @@ static int64_t told(const char *name)
 
 /* ---- what is counted ---- */
 
+/* A panic tells what has been counted so far, in the middle of a turn. */
+static void last_words(void **state)
+{
+	(void)state;
+	start();
+	bench_wait(5000000);
+	again();
+	again();
+	stats_last_words();
+	EXPECT_TOLD("exits.by_reason.cpuid.count", 2);
+	EXPECT_TOLD("exits.total", 2);
+	assert_in_range(told("instructions.guest"), 5000000, 5001000);
+	assert_in_range(told("instructions.hypervisor"), 1, 1000);
+	EXPECT_TOLD("console.dropped", 0);
+	assert_int_equal(occurrences("vm 0 end"), 0);
+	finish();
+}
+
+/* Who has told its account says nothing more. */
+static void no_last_words(void **state)
+{
+	(void)state;
+	start();
+	again();
+	ends();
+	EXPECT_TOLD("exits.total", 2);
+	stats_last_words();
+	EXPECT_TOLD("exits.total", 2);
+	finish();
+}
+
 static void exits_and_ticks(void **state)
 {
 	uint64_t guest, hypervisor;
@@ -256,6 +287,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(exits_and_ticks),
+		cmocka_unit_test(last_words),
+		cmocka_unit_test(no_last_words),
 		cmocka_unit_test(phases),
 		cmocka_unit_test(a_phase_that_the_end_closes),
 		cmocka_unit_test(a_number_that_is_no_phase),
