@@ -1,6 +1,6 @@
 # The `vellum` command: hosted, from tool/ and the few freestanding sources that it shares with the hypervisor.
 
-TOOL_C := $(call sources,$(TOOL_DIRS)) $(CONFIG_C) lib/fmt.c
+TOOL_C := $(call sources,$(TOOL_DIRS)) $(CONFIG_C) $(LOAD_C)
 TOOL_O := $(TOOL_C:%.c=$(BUILD)/tool/%.o)
 TOOL_CFLAGS := -std=gnu11 -O2 -g -D_GNU_SOURCE -D_FORTIFY_SOURCE=2 $(WARNINGS) -I.
 
@@ -41,6 +41,8 @@ UNIT_tool_control_SRC := test/unit/tool/run/test_control.c tool/run/control.c to
 	tool/base/protocol.c tool/base/runtime.c tool/base/size.c tool/base/util.c tool/base/temporary.c \
 	tool/base/output.c
 UNIT_tool_control_LIBS := -lcjson
+UNIT_tool_guest_check_SRC := test/unit/tool/base/test_guest_check.c tool/base/guest_check.c tool/base/util.c \
+	tool/base/temporary.c tool/base/output.c $(CONFIG_C) $(LOAD_C)
 UNIT_tool_slim_SRC := test/unit/tool/emulator/test_slim.c tool/emulator/slim.c tool/base/util.c tool/base/temporary.c \
 	tool/base/output.c
 UNIT_tool_util_SRC := test/unit/tool/base/test_util.c tool/emulator/bochs.c tool/base/util.c tool/base/temporary.c \
@@ -48,4 +50,4 @@ UNIT_tool_util_SRC := test/unit/tool/base/test_util.c tool/emulator/bochs.c tool
 UNIT_tool_output_SRC := test/unit/tool/base/test_output.c tool/base/output.c
 UNIT_tool_temporary_SRC := test/unit/tool/base/test_temporary.c tool/base/util.c tool/base/temporary.c \
 	tool/base/output.c
-UNIT_TESTS += tool_control tool_temporary tool_output tool_protocol tool_report tool_slim tool_util
+UNIT_TESTS += tool_control tool_guest_check tool_temporary tool_output tool_protocol tool_report tool_slim tool_util

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "tool/base/guest_check.h"
+
 /* One less than MAX_VMS of the protocol would do; a description of more is surely a mistake. */
 enum { MOST_VMS = 16, MOST_MODULES = 31 };      /* the hypervisor keeps 32 modules, of which one is the description */
 
@@ -230,6 +232,8 @@ void machines_prepare(struct machines *machines, const struct options *options)
 		struct vm_config *vm = &machines->vms[i];
 		const char *kernel = module_for(machines, vm->name, "kernel", vm->kernel);
 		const char *initrd = vm->initrd[0] != 0 ? module_for(machines, vm->name, "initrd", vm->initrd) : "";
+
+		guest_check_files(vm, machines->native);
 
 		if (config_print(vm, kernel, initrd, printed, sizeof printed) >= sizeof printed)
 			die(STATUS_USAGE, "the description of %s is too long", vm->name);

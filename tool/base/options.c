@@ -67,6 +67,7 @@ const char help_text[] =
 	"  --timeout S        gives up after S seconds, with status 124\n"
 	"  --keep DIR         leaves the image, the configuration and all output there\n"
 	"  --quiet            shows nothing but errors and the guest's result line\n"
+	"  --check            starts no machine: says what is wrong with all this, if anything\n"
 	"\n"
 	"The exit status is the guest's: 0 after a power-off; docs/protocol.md lists the others. 2 is a bad option,\n"
 	"1 a machine that could not be started, 70 a hypervisor that stopped, 124 a timeout.\n";
@@ -101,6 +102,7 @@ enum {
 	OPTION_TIMEOUT,
 	OPTION_KEEP,
 	OPTION_QUIET,
+	OPTION_CHECK,
 	OPTION_HELP,
 	OPTION_VERSION,
 	OPTION_PROVOKE,
@@ -140,6 +142,7 @@ static const struct option names[] = {
 	{ "timeout", required_argument, NULL, OPTION_TIMEOUT },
 	{ "keep", required_argument, NULL, OPTION_KEEP },
 	{ "quiet", no_argument, NULL, OPTION_QUIET },
+	{ "check", no_argument, NULL, OPTION_CHECK },
 	{ "help", no_argument, NULL, OPTION_HELP },
 	{ "version", no_argument, NULL, OPTION_VERSION },
 	{ NULL, 0, NULL, 0 },
@@ -230,6 +233,7 @@ static void take(struct options *options, int option, const char *value)
 	case OPTION_TIMEOUT: options->timeout = (unsigned)number_between("--timeout", value, 1, 1000000); break;
 	case OPTION_KEEP: options->keep = value; break;
 	case OPTION_QUIET: options->quiet = true; break;
+	case OPTION_CHECK: options->check = true; break;
 	case OPTION_HELP: options->command = COMMAND_HELP; break;
 	case OPTION_VERSION: options->command = COMMAND_VERSION; break;
 	}

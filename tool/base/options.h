@@ -29,6 +29,7 @@ struct options {
 	const char *json, *keep, *output, *name;
 	unsigned timeout;               /* seconds; 0: none */
 	bool interactive, quiet;
+	bool check;                     /* nothing is started */
 };
 
 /* Ends the program with one sentence when the options make no sense. */

@@ -11,6 +11,7 @@
 #include "tool/base/output.h"
 #include "tool/base/value.h"
 #include "tool/base/workload.h"
+#include "vm/config/config.h"
 
 const char *const axis_names[AXES] = { "workload", "guest", "kernel", "cpu", "pti", "mmu", "pages", "vpid" };
 
@@ -164,6 +165,16 @@ static void take_configuration(struct comparison *c, const char *given)
 	c->explicit_count++;
 }
 
+/* A value that every virtual machine will get, as vellum run takes it. */
+static void check_setting(const char *option, const char *key, const char *value)
+{
+	struct vm_config vm;
+	char error[300];
+
+	if (!config_init(&vm, "guest", error, sizeof error) || !config_set(&vm, key, value, error, sizeof error))
+		die(STATUS_USAGE, "%s: %s", option, error);
+}
+
 static void take(struct comparison *c, int option, const char *value)
 {
 	if (option >= OPTION_AXIS && option < OPTION_AXIS + AXES) {
@@ -188,10 +199,13 @@ static void take(struct comparison *c, int option, const char *value)
 		c->ips = value;
 		break;
 	case OPTION_MEM:
-		bytes_given("--mem", value);
+		check_setting("--mem", "mem", value);
 		c->mem = value;
 		break;
-	case OPTION_APPEND: c->append = value; break;
+	case OPTION_APPEND:
+		check_setting("--append", "append", value);
+		c->append = value;
+		break;
 	case OPTION_HYPERVISOR: c->hypervisor = value; break;
 	case OPTION_RESUME: c->resume = value; break;
 	case OPTION_HTML: c->html = value; break;
@@ -200,6 +214,25 @@ static void take(struct comparison *c, int option, const char *value)
 	case OPTION_SVG: c->svg = value; break;
 	case OPTION_QUIET: c->quiet = true; break;
 	}
+}
+
+static void check_outputs(const struct comparison *c)
+{
+	const char *const paths[] = { c->html, c->json, c->csv };
+
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+		if (paths[i] != NULL && !output_possible(paths[i]))
+			die(STATUS_USAGE, "%s cannot be written: %s", paths[i], strerror(errno));
+		for (size_t k = 0; k < i; k++)
+			if (paths[i] != NULL && paths[k] != NULL &&
+			    (strcmp(paths[i], paths[k]) == 0 || output_same(paths[i], paths[k])))
+				die(STATUS_USAGE, "%s would be written twice", paths[i]);
+	}
+	if (c->svg == NULL)
+		return;
+	make_directory(c->svg);
+	if (access(c->svg, W_OK | X_OK) != 0)
+		die(STATUS_USAGE, "--svg %s: cannot be written: %s", c->svg, strerror(errno));
 }
 
 static void check(struct comparison *c)
@@ -217,12 +250,7 @@ static void check(struct comparison *c)
 		c->html = "vellum-compare.html";
 		c->json = "vellum-compare.json";
 	}
-	for (size_t i = 0; i < 3; i++) {
-		const char *path = i == 0 ? c->html : i == 1 ? c->json : c->csv;
-
-		if (path != NULL && !output_possible(path))
-			die(STATUS_USAGE, "%s cannot be written: %s", path, strerror(errno));
-	}
+	check_outputs(c);
 }
 
 static char *typed(int argc, char **argv)

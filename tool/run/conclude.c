@@ -114,6 +114,23 @@ static int status_for(const struct session *session)
 	}
 }
 
+/* What was wrong where the hypervisor itself ended the run: a virtual machine, the first that ended badly, or that
+ * there was none. NULL: nothing. Said here where nobody else does. */
+static char *bad_end(const struct session *session)
+{
+	const struct run_result *result = &session->result;
+
+	if (result->status == 0)
+		return NULL;
+	for (size_t i = 0; i < result->vm_count; i++)
+		if (result->vms[i].ended && result->vms[i].status != 0)
+			return text("%s: status %u, %s", result->vms[i].name, result->vms[i].status,
+				    result->vms[i].end);
+	if (session->options->quiet && session->last_log != NULL)
+		say("%s", session->last_log);
+	return text("%s", session->last_log != NULL ? session->last_log : "the hypervisor does not say why");
+}
+
 int conclude(struct session *session)
 {
 	char *how = sentence(session);
@@ -125,8 +142,10 @@ int conclude(struct session *session)
 		say("%s", how);
 	if (status == STATUS_BROKEN && how != NULL)
 		explain_bad_end(session);
-	session->result.error = session->ending == QUIT ? NULL : how;
-	if (session->ending == QUIT)
+	if (session->ending == QUIT) {
 		free(how);
+		how = NULL;
+	}
+	session->result.error = how != NULL || session->ending == QUIT ? how : bad_end(session);
 	return status;
 }

@@ -88,6 +88,8 @@ void display_other_console(struct session *session, const struct record *record)
 /* The hypervisor's own words. On one terminal with the guest's, they do not go on where the guest stopped. */
 void display_log(struct session *session, const char *line)
 {
+	free(session->last_log);
+	session->last_log = text("%s", line);
 	if (session->options->quiet)
 		return;
 	if (session->middle_of_line) {

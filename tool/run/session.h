@@ -49,6 +49,7 @@ struct session {
 	struct bytes held_lines;                /* the same of other guests' lines */
 	double held_lines_since;
 	struct tail console_tail, statistics_tail;
+	char *last_log;                         /* the hypervisor's last message, or null */
 	struct bytes keys;                      /* typed, not sent yet */
 	double next_key;
 	int statistics_listener;                /* where the machine's second serial port will connect to, or -1 */

@@ -66,6 +66,11 @@ static bool too_little_ram(struct loader *l, const char *what, uint64_t needed)
 			 (l->mem->low_ram_end + l->mem->high_ram) >> 20);
 }
 
+bool load_reaches(struct loader *l, const char *what, uint64_t end)
+{
+	return VM_LEFT_OUT_OR(LOAD_RAM, end <= l->mem->low_ram_end) || too_little_ram(l, what, end);
+}
+
 static const struct load_claim *overlap(const struct loader *l, uint64_t base, uint64_t end)
 {
 	for (unsigned i = 0; i < l->claims; i++)
@@ -92,8 +97,8 @@ bool load_claim(struct loader *l, const char *what, uint64_t base, uint64_t size
 	if (VM_KEPT(LOAD_WRAP, end < base))
 		return load_fail(l, "the %s cannot be loaded: it would begin at 0x%lx and be %lu bytes long", what,
 				 base, size);
-	if (VM_KEPT(LOAD_RAM, end > l->mem->low_ram_end))
-		return too_little_ram(l, what, end);
+	if (!load_reaches(l, what, end))
+		return false;
 	if (VM_KEPT(LOAD_HOLE, base < LOADER_MB && end > LOADER_EBDA))
 		return load_fail(l, "the %s cannot be loaded at 0x%lx to 0x%lx: there is no RAM from 0x%llx to 0x%llx",
 				 what, base, end, LOADER_EBDA, LOADER_MB);
