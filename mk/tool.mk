@@ -43,6 +43,10 @@ UNIT_tool_control_SRC := test/unit/tool/run/test_control.c tool/run/control.c to
 UNIT_tool_control_LIBS := -lcjson
 UNIT_tool_guest_check_SRC := test/unit/tool/base/test_guest_check.c tool/base/guest_check.c tool/base/util.c \
 	tool/base/temporary.c tool/base/output.c $(CONFIG_C) $(LOAD_C)
+UNIT_tool_conclude_SRC := test/unit/tool/run/test_conclude.c tool/run/conclude.c tool/run/panic.c \
+	tool/run/control.c \
+	tool/base/result.c tool/base/protocol.c tool/base/runtime.c tool/base/size.c tool/base/util.c \
+	tool/base/temporary.c tool/base/output.c tool/emulator/bochs.c
 UNIT_tool_slim_SRC := test/unit/tool/emulator/test_slim.c tool/emulator/slim.c tool/base/util.c tool/base/temporary.c \
 	tool/base/output.c
 UNIT_tool_util_SRC := test/unit/tool/base/test_util.c tool/emulator/bochs.c tool/base/util.c tool/base/temporary.c \
@@ -50,4 +54,5 @@ UNIT_tool_util_SRC := test/unit/tool/base/test_util.c tool/emulator/bochs.c tool
 UNIT_tool_output_SRC := test/unit/tool/base/test_output.c tool/base/output.c
 UNIT_tool_temporary_SRC := test/unit/tool/base/test_temporary.c tool/base/util.c tool/base/temporary.c \
 	tool/base/output.c
-UNIT_TESTS += tool_control tool_guest_check tool_temporary tool_output tool_protocol tool_report tool_slim tool_util
+UNIT_TESTS += tool_conclude tool_control tool_guest_check
+UNIT_TESTS += tool_temporary tool_output tool_protocol tool_report tool_slim tool_util

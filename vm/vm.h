@@ -16,6 +16,7 @@
 
 #include "dev/firmware/acpi_pm.h"
 #include "dev/firmware/fw_cfg.h"
+#include "dev/firmware/pvpanic.h"
 #include "dev/irq/ioapic.h"
 #include "dev/irq/irqhub.h"
 #include "dev/irq/lapic.h"
@@ -47,6 +48,7 @@ enum vm_status {
 	VM_STATUS_TRIPLE_FAULT = 65,
 	VM_STATUS_STOPPED = 66,
 	VM_STATUS_UNSUPPORTED = 67,
+	VM_STATUS_PANICKED = 68,
 };
 
 /* Things a vCPU must do before it next enters the guest. */
@@ -179,6 +181,8 @@ struct vm {
 	struct pci pci;
 	struct ports ports;
 	struct fw_cfg fw_cfg;
+	struct pvpanic pvpanic;
+	uint32_t panics_said;    /* BIT(enum machine_event) of what of that has been passed on */
 	struct testdev *testdev; /* NULL: not offered */
 	struct phases *phases;   /* NULL: the guest has marked none */
 	bool input_waiting;      /* bytes for the UART are in the host's ring */

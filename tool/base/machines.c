@@ -136,8 +136,14 @@ static char *more(char *append, const struct options *options, bool linux_kernel
 	return line.data;
 }
 
-/* The one virtual machine of the options: fills in what was not given. */
-static void complete_default(struct vm_config *vm, const struct options *options)
+/* Does the default initramfs run a workload, which tells a result? It does, unless the command line has other plans. */
+static bool tells_result(const char *append)
+{
+	return strstr(append, "vellum.shell") == NULL && strstr(append, "init=") == NULL;
+}
+
+/* The one virtual machine of the options: fills in what was not given. Returns whether it is to tell a result. */
+static bool complete_default(struct vm_config *vm, const struct options *options)
 {
 	bool own_kernel = (vm->given & BIT(CONFIG_KERNEL)) != 0, own_initrd = (vm->given & BIT(CONFIG_INITRD)) != 0;
 	enum linux_bits linux_kernel;
@@ -177,6 +183,7 @@ static void complete_default(struct vm_config *vm, const struct options *options
 		die(STATUS_USAGE, "the command line is too long: at most %d characters", CONFIG_APPEND_MAX);
 	strcpy(vm->append, append);
 	free(append);
+	return !own_initrd && vm->initrd[0] != 0 && tells_result(vm->append);
 }
 
 /* File names in a description are relative to where it lies. */
@@ -224,7 +231,7 @@ void machines_prepare(struct machines *machines, const struct options *options)
 		machines->vms = allocate(sizeof *machines->vms);
 		machines->vms[0] = options->vm;
 		machines->count = 1;
-		complete_default(&machines->vms[0], options);
+		machines->expects_result = complete_default(&machines->vms[0], options);
 		if (!config_complete(&machines->vms[0], error, sizeof error))
 			die(STATUS_USAGE, "%s", error);
 	}

@@ -16,6 +16,7 @@ struct machines {
 	size_t count;
 	struct module *modules;
 	size_t module_count;
+	bool expects_result;    /* the first one's initial RAM disk is ours, and tells a result before it ends */
 	bool native;            /* the one guest runs without the hypervisor */
 	const char *provoke;    /* for the hypervisor's command line; null: nothing */
 	struct bytes config;    /* the description for the hypervisor, files named as on the image */

@@ -49,6 +49,7 @@ const char help_text[] =
 	"  --mitigations LIST what is done against what CPUs do speculatively: auto, off, or some of "
 	"registers,l1d,verw,\n"
 	"                     ibrs,rsb,ibpb,guest   (default: auto, what the CPU needs; docs/security.md)\n"
+	"  --on-panic WHAT    when it panics: stop (default, status 68), pause, or none\n"
 	"  --vm FILE          takes one or more virtual machines from a description instead (docs/protocol.md)\n"
 	"\n"
 	"The machine under the hypervisor:\n"
@@ -70,7 +71,8 @@ const char help_text[] =
 	"  --check            starts no machine: says what is wrong with all this, if anything\n"
 	"\n"
 	"The exit status is the guest's: 0 after a power-off; docs/protocol.md lists the others. 2 is a bad option,\n"
-	"1 a machine that could not be started, 70 a hypervisor that stopped, 124 a timeout.\n";
+	"1 a machine that could not be started, 68 a guest that panicked, 69 one that ended without its result,\n"
+	"70 a hypervisor that stopped, 124 a timeout.\n";
 
 enum {
 	OPTION_MACHINE = 256,
@@ -107,6 +109,7 @@ enum {
 	OPTION_VERSION,
 	OPTION_PROVOKE,
 	OPTION_MITIGATIONS,
+	OPTION_ON_PANIC,
 };
 
 static const struct option names[] = {
@@ -135,6 +138,7 @@ static const struct option names[] = {
 	{ "switch-every", required_argument, NULL, OPTION_SWITCH_EVERY },
 	{ "switch-among", required_argument, NULL, OPTION_SWITCH_AMONG },
 	{ "mitigations", required_argument, NULL, OPTION_MITIGATIONS },
+	{ "on-panic", required_argument, NULL, OPTION_ON_PANIC },
 	{ "provoke", required_argument, NULL, OPTION_PROVOKE },
 	{ "interactive", no_argument, NULL, 'i' },
 	{ "name", required_argument, NULL, OPTION_NAME },
@@ -170,6 +174,7 @@ static bool take_vm(struct options *options, int option, const char *value)
 		{ OPTION_SWITCH_EVERY, "--switch-every", "switch-every", NULL },
 		{ OPTION_SWITCH_AMONG, "--switch-among", "switch-among", NULL },
 		{ OPTION_MITIGATIONS, "--mitigations", "mitigations", NULL },
+		{ OPTION_ON_PANIC, "--on-panic", "on-panic", NULL },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)

@@ -7,7 +7,8 @@
 #include "tool/base/util.h"
 
 static const char result_word[] = "VELLUM-RESULT ", phase_word[] = "VELLUM-PHASE ", phases_word[] = "phases.",
-		  clock_word[] = "VELLUM-CLOCK ";
+		  clock_word[] = "VELLUM-CLOCK ", panic_word[] = "Kernel panic - not syncing: ",
+		  stuck_word[] = "---[ end Kernel panic - not syncing";
 
 enum { PHASES_MOST = 100 };
 
@@ -133,11 +134,23 @@ static void phase_line(struct vm_result *vm, const char *line)
 	vm->phases[vm->phase_count++] = (struct phase){ number, text("%s", name), ticks, steps };
 }
 
+/* Linux' words: with the first it panics, with the last it stops for good, if it is not told to reboot. */
+static void panic_line(struct run_result *result, unsigned vm, const char *line)
+{
+	const char *start = strstr(line, panic_word), *end = strstr(line, stuck_word);
+
+	if (end != NULL)
+		result_vm(result, vm)->stuck = result_vm(result, vm)->panic != NULL;
+	else if (start != NULL && result_vm(result, vm)->panic == NULL)
+		replace(&result_vm(result, vm)->panic, start + strlen(panic_word));
+}
+
 void result_console_line(struct run_result *result, unsigned vm, const char *line)
 {
 	const char *start = strstr(line, result_word);
 	unsigned long long ticks, idle;
 
+	panic_line(result, vm, line);
 	if (start != NULL)
 		replace(&result_vm(result, vm)->result, start + strlen(result_word));
 	start = strstr(line, clock_word);
@@ -209,6 +222,7 @@ void result_free(struct run_result *result)
 		free(vm->phases);
 		free(vm->name);
 		free(vm->result);
+		free(vm->panic);
 		free(vm->end);
 	}
 	free(result->vms);

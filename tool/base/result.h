@@ -35,6 +35,8 @@ struct vm_result {
 	bool started, ended;
 	char *name;
 	char *result;                   /* its VELLUM-RESULT line, or null */
+	char *panic;                    /* what its kernel, Linux, panicked for, or null */
+	bool stuck;                     /* ... and it will do nothing more */
 	char *end;                      /* why it ended */
 	unsigned status;
 	struct fact *settings;

@@ -12,6 +12,8 @@
 enum {
 	STATUS_FAILED = 1,      /* the machine could not be started */
 	STATUS_USAGE = 2,       /* a bad option or file */
+	STATUS_PANICKED = 68,   /* a guest's operating system panicked */
+	STATUS_NO_RESULT = 69,  /* a guest ended without the result that it should have told */
 	STATUS_BROKEN = 70,     /* the run ended without the hypervisor saying how */
 	STATUS_TIMEOUT = 124,
 };

@@ -55,6 +55,22 @@ static void explain_bad_end(const struct session *session)
 		tail_print(&session->console_tail, "the console");
 }
 
+/* The first whose panic matters, or NULL. */
+static const struct vm_result *panicked(const struct session *session)
+{
+	for (size_t i = 0; i < session->result.vm_count && i < session->machines->count; i++)
+		if (session->result.vms[i].panic != NULL && session->machines->vms[i].on_panic != CONFIG_PANIC_NONE)
+			return &session->result.vms[i];
+	return NULL;
+}
+
+/* The first should have told a result, and has not. */
+static bool result_missing(const struct session *session)
+{
+	return session->machines->expects_result && session->result.vm_count > 0 &&
+	       session->result.vms[0].result == NULL;
+}
+
 /* How it ended, in one sentence; NULL: by itself. The caller frees. */
 static char *sentence(const struct session *session)
 {
@@ -78,6 +94,9 @@ static char *sentence(const struct session *session)
 		return text("nobody reads the output, the machine was stopped");
 	case QUIT:
 		return text("quit, the machine was stopped");
+	case GUEST_PANICKED:
+		return text("%s panicked: %s; the machine was stopped", panicked(session)->name,
+			    panicked(session)->panic);
 	case RUNNING:
 	case ENDED:
 		break;
@@ -95,6 +114,7 @@ static const char *word_for(enum ending ending)
 	case INTERRUPTED: return "interrupted";
 	case OUTPUT_GONE: return "output";
 	case QUIT: return "quit";
+	case GUEST_PANICKED: return "guest-panic";
 	case RUNNING:
 	case ENDED: break;
 	}
@@ -105,7 +125,11 @@ static int status_for(const struct session *session)
 {
 	switch (session->ending) {
 	case RUNNING:
-	case ENDED: return (int)session->result.status;
+	case ENDED:
+		if (session->result.status != 0)
+			return (int)session->result.status;
+		return panicked(session) != NULL ? STATUS_PANICKED : result_missing(session) ? STATUS_NO_RESULT : 0;
+	case GUEST_PANICKED: return STATUS_PANICKED;
 	case TIMED_OUT: return STATUS_TIMEOUT;
 	case INTERRUPTED: return 128 + session->signal;
 	case OUTPUT_GONE: return 128 + SIGPIPE;
@@ -119,7 +143,13 @@ static int status_for(const struct session *session)
 static char *bad_end(const struct session *session)
 {
 	const struct run_result *result = &session->result;
+	const struct vm_result *vm = panicked(session);
 
+	if (result->status == 0 && vm != NULL)
+		return text("%s panicked: %s", vm->name, vm->panic);
+	if (result->status == 0 && result_missing(session))
+		return text("%s ended without the result that its workload should have told: %s", result->vms[0].name,
+			    result->vms[0].end);
 	if (result->status == 0)
 		return NULL;
 	for (size_t i = 0; i < result->vm_count; i++)
@@ -146,6 +176,12 @@ int conclude(struct session *session)
 		free(how);
 		how = NULL;
 	}
-	session->result.error = how != NULL || session->ending == QUIT ? how : bad_end(session);
+	if (how == NULL && session->ending != QUIT) {
+		how = bad_end(session);
+		/* That of a status is said with the virtual machines' own ends. */
+		if (how != NULL && session->result.status == 0)
+			say("%s", how);
+	}
+	session->result.error = how;
 	return status;
 }

@@ -19,6 +19,7 @@ static void on_console_line(void *context, char *line)
 
 	tail_add(&session->console_tail, line);
 	result_console_line(&session->result, 0, line);
+	look_for_panic(session, 0);
 	if (session->options->quiet && strstr(line, "VELLUM-RESULT") != NULL) {
 		show(session, line, strlen(line));
 		show(session, "\n", 1);

@@ -42,9 +42,9 @@ static bool settled(const struct session *session)
 
 	if (session->console_tail.count > 0)
 		return true;
-	if (session->result.vm_count < session->vm_count)
+	if (session->result.vm_count < session->machines->count)
 		return false;
-	last = &session->result.vms[session->vm_count - 1];
+	last = &session->result.vms[session->machines->count - 1];
 	return last->ended || fact_find(last->settings, last->setting_count, "mem_bytes") != NULL;
 }
 
@@ -78,7 +78,7 @@ static bool ask_next(struct session *session)
 bool farewell(struct session *session)
 {
 	bool live = session->ending == TIMED_OUT || session->ending == INTERRUPTED || session->ending == QUIT ||
-		    session->ending == OUTPUT_GONE;
+		    session->ending == OUTPUT_GONE || session->ending == GUEST_PANICKED;
 
 	if (!live || session->statistics < 0 || session->hurry)
 		return true;

@@ -91,6 +91,7 @@ static void put_vm(cJSON *object, const struct vm_result *vm)
 	put(guest, "status", vm->ended ? json_exact(vm->status) : cJSON_CreateNull());
 	put_text(guest, "end", vm->end);
 	put_text(guest, "result", vm->result);
+	put_text(guest, "panic", vm->panic);
 	put_text(object, "counters", known[vm->counters]);
 	for (size_t i = 0; i < vm->setting_count; i++)
 		if (!cJSON_HasObjectItem(object, vm->settings[i].name))

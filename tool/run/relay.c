@@ -59,8 +59,12 @@ static void on_statistics_line(void *context, char *line)
 	result_apply(&session->result, &record);
 	if (record.kind == RECORD_LOG)
 		display_log(session, record.text);
-	if (record.kind == RECORD_CON)
+	if (record.kind == RECORD_CON) {
 		display_other_console(session, &record);
+		look_for_panic(session, record.vm);
+	}
+	if (record.kind == RECORD_VM_END)
+		panics_alone(session);
 	if (record.kind == RECORD_VERSION && record.value != 1)
 		say("the hypervisor speaks version %llu of the protocol, this program version 1",
 		    (unsigned long long)record.value);

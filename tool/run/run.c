@@ -157,7 +157,7 @@ static void prepare(struct session *session, struct machines *machines)
 	char *hypervisor = hypervisor_of(options);
 
 	machines_prepare(machines, options);
-	session->vm_count = machines->count;
+	session->machines = machines;
 	(strcmp(options->machine, "qemu") == 0 ? qemu_find : bochs_find)(&session->emulator, options,
 									 machines_memory(machines));
 	check_cpu(&session->emulator, machines);

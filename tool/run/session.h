@@ -7,6 +7,7 @@
 
 #include "tool/run/control.h"
 #include "tool/emulator/emulator.h"
+#include "tool/base/machines.h"
 #include "tool/base/protocol.h"
 #include "tool/base/util.h"
 
@@ -20,7 +21,8 @@ enum {
 	SILENCE_MS = 180000,    /* for the hypervisor to say its first word */
 };
 
-enum ending { RUNNING, MACHINE_GONE, ENDED, PANICKED, TIMED_OUT, SILENT, INTERRUPTED, QUIT, OUTPUT_GONE };
+enum ending { RUNNING, MACHINE_GONE, ENDED, PANICKED, TIMED_OUT, SILENT, INTERRUPTED, QUIT, OUTPUT_GONE,
+	GUEST_PANICKED };
 
 struct tail {
 	char *lines[TAIL];
@@ -29,6 +31,7 @@ struct tail {
 
 struct session {
 	const struct options *options;
+	const struct machines *machines;        /* that it runs */
 	struct emulator emulator;
 	struct run_result result;
 	char *work;
@@ -59,7 +62,7 @@ struct session {
 	double heard_at, heard_at_cpu;
 	bool farewell;                          /* the last question has been asked, of the VMs below farewell_vm */
 	unsigned farewell_vm;
-	size_t vm_count;                        /* virtual machines that it is to run */
+	bool panic_seen[MAX_VMS];               /* what follows from a guest's panic has been done */
 	bool hurry;                             /* who stopped the machine has said so again */
 };
 
@@ -85,6 +88,10 @@ void counters_heard(void *context, bool own, const char *json);
 /* The hypervisor has said something; has it been silent for longer than a working machine is while it is asked? */
 void heard_from_machine(struct session *session);
 bool machine_silent(const struct session *session);
+
+/* panic.c: a guest's console has a new line; a guest has ended, and those that are left may have panicked for good. */
+void look_for_panic(struct session *session, unsigned vm);
+void panics_alone(struct session *session);
 
 /* display.c: what was read from the first guest's console; a line of another guest's; the hypervisor's own words.
  * Then, from time to time, what waits for the end of a line that does not come; and all that is left, at the end. */

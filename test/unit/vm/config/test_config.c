@@ -105,6 +105,7 @@ static void test_bad_values(void **state)
 	bad("vm a\nept-levels 3", "line 2: ept-levels must be 4, 5 or auto, not \"3\"");
 	bad("vm a\npages 3m", "line 2: pages must be 4k, 2m, 1g or auto, not \"3m\"");
 	bad("vm a\nvpid maybe", "line 2: vpid must be on or off, not \"maybe\"");
+	bad("vm a\non-panic reboot", "line 2: on-panic must be stop, pause or none, not \"reboot\"");
 	bad("vm a\ntestdev", "line 2: testdev must be on or off, not \"\"");
 	bad("vm a\nclock mine", "line 2: clock must be guest or host, not \"mine\"");
 	bad("vm a\nkernel", "line 2: kernel needs the name of a file");
@@ -273,6 +274,7 @@ static void set_all(struct vm_config *vm)
 		{ "clock", "guest" },
 		{ "ept-levels", "4" },
 		{ "mitigations", "ibpb,registers" },
+		{ "on-panic", "pause" },
 	};
 	char error[200];
 
@@ -295,6 +297,7 @@ static void check_all_but_kernel(const struct vm_config *vm)
 	assert_int_equal(vm->vpid, CONFIG_OFF);
 	assert_true(vm->testdev);
 	assert_true(vm->guest_clock);
+	assert_int_equal(vm->on_panic, CONFIG_PANIC_PAUSE);
 }
 
 /* Options of the command: the same checks, and the text that config_print() writes says the same. */
