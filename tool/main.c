@@ -14,10 +14,7 @@
 #include "tool/run/run.h"
 #include "tool/ctl/top.h"
 #include "tool/base/util.h"
-
-#ifndef VELLUM_VERSION
-#define VELLUM_VERSION "0.1"
-#endif
+#include "tool/base/version.h"
 
 static int make_image(const struct options *options)
 {

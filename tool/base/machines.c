@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "tool/base/guest_check.h"
+#include "tool/base/workload.h"
 
 /* One less than MAX_VMS of the protocol would do; a description of more is surely a mistake. */
 enum { MOST_VMS = 16, MOST_MODULES = 31 };      /* the hypervisor keeps 32 modules, of which one is the description */
@@ -232,6 +233,8 @@ void machines_prepare(struct machines *machines, const struct options *options)
 		machines->vms[0] = options->vm;
 		machines->count = 1;
 		machines->expects_result = complete_default(&machines->vms[0], options);
+		machines->debian = (options->vm.given & BIT(CONFIG_KERNEL)) == 0 ? options->guest : NULL;
+		machines->workload = machines->expects_result ? workload_whole(options->workload) : NULL;
 		if (!config_complete(&machines->vms[0], error, sizeof error))
 			die(STATUS_USAGE, "%s", error);
 	}

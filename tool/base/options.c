@@ -297,7 +297,8 @@ void options_parse(struct options *options, int argc, char **argv)
 	char error[100];
 	int option;
 
-	*options = (struct options){ .machine = "bochs", .bochs = "auto", .host_cpus = 1, .ips = DEFAULT_IPS };
+	*options = (struct options){ .typed = command_typed(argc - 1, argv + 1), .machine = "bochs",
+		.bochs = "auto", .host_cpus = 1, .ips = DEFAULT_IPS };
 	config_init(&options->vm, "guest", error, sizeof error);
 	take_command(options, &argc, &argv);
 	opterr = 0;

@@ -11,6 +11,7 @@ enum command { COMMAND_RUN, COMMAND_ISO, COMMAND_HELP, COMMAND_VERSION };
 
 struct options {
 	enum command command;
+	char *typed;                    /* all of the command line */
 	const char *guest;              /* which of Debian's kernels: "amd64", "686-pae" or "686" */
 	const char *machine;            /* "bochs" or "qemu" */
 	const char *bochs;              /* "auto", "built" or "debian" */

@@ -22,6 +22,13 @@ struct stat_value {
 	uint64_t value;
 };
 
+/* What it was made of; not told by the protocol. Strings may be null. */
+struct guest_facts {
+	const char *kernel, *initrd;            /* files */
+	const char *debian;                     /* which of Debian's kernels */
+	const char *command_line, *workload;
+};
+
 /* How a virtual machine's counters are known. */
 enum counters {
 	COUNTERS_NONE,          /* not at all */
@@ -34,6 +41,7 @@ enum counters {
 struct vm_result {
 	bool started, ended;
 	char *name;
+	struct guest_facts made_of;
 	char *result;                   /* its VELLUM-RESULT line, or null */
 	char *panic;                    /* what its kernel, Linux, panicked for, or null */
 	bool stuck;                     /* ... and it will do nothing more */
@@ -58,6 +66,7 @@ struct machine_facts {
 };
 
 struct run_result {
+	const char *command, *description;      /* as it was typed; of all virtual machines, for the hypervisor */
 	struct machine_facts machine;
 	struct fact *host;
 	size_t host_count;

@@ -27,6 +27,9 @@ char *text(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void *allocate(size_t bytes);
 void *grow(void *memory, size_t bytes);
 
+/* "vellum WORD..." as it was typed, for those who want to do it again; the caller frees. */
+char *command_typed(int argc, char **argv);
+
 /* A growing byte string, always followed by a NUL that is not counted. */
 struct bytes {
 	char *data;

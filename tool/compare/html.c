@@ -131,7 +131,7 @@ static void tables_chart(const struct comparison *c, FILE *out)
 	double *values = allocate(COMPARE_CELLS * sizeof *values);
 
 	for (unsigned i = 0; i < rows->count; i++)
-		values[i] = 4 * (double)rows->cell[i]->measure.table_pages;
+		values[i] = 4 * (double)rows->cell[i]->measure.all.table_pages;
 	draw("Memory for tables", "KB", rows, parts, 1, values, out);
 	free(values);
 	free(rows);
@@ -144,8 +144,8 @@ static void flushes_chart(const struct comparison *c, FILE *out)
 	double *values = allocate(2 * COMPARE_CELLS * sizeof *values);
 
 	for (unsigned i = 0; i < rows->count; i++) {
-		values[2 * i] = (double)rows->cell[i]->measure.invvpid;
-		values[2 * i + 1] = (double)rows->cell[i]->measure.invept;
+		values[2 * i] = (double)rows->cell[i]->measure.all.invvpid;
+		values[2 * i + 1] = (double)rows->cell[i]->measure.all.invept;
 	}
 	draw("Flushes", "instructions INVVPID and INVEPT", rows, parts, 2, values, out);
 	free(values);
@@ -204,10 +204,10 @@ static void summary(const struct comparison *c, FILE *out)
 			continue;
 		}
 		cell_number(m->all.exits, out);
-		cell_number(m->mechanism_exits, out);
-		cell_number(4 * m->table_pages, out);
-		cell_number(m->invvpid, out);
-		cell_number(m->invept, out);
+		cell_number(m->all.mechanism_exits, out);
+		cell_number(4 * m->all.table_pages, out);
+		cell_number(m->all.invvpid, out);
+		cell_number(m->all.invept, out);
 		fprintf(out, "</tr>\n");
 	}
 	fprintf(out, "</table></div>\n");
@@ -348,6 +348,7 @@ void compare_html(const struct comparison *c, FILE *out)
 		chart_escape(c->notes[i], out);
 		fprintf(out, "</p>\n");
 	}
+	compare_about(c, out);
 	fputs(reading, out);
 	crossing_part(c, out);
 	fprintf(out, "<section><h2>Charts</h2>\n");

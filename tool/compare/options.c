@@ -253,23 +253,13 @@ static void check(struct comparison *c)
 	check_outputs(c);
 }
 
-static char *typed(int argc, char **argv)
-{
-	struct bytes line = { 0 };
-
-	bytes_print(&line, "vellum");
-	for (int i = 0; i < argc; i++)
-		bytes_print(&line, strpbrk(argv[i], " \t\"$&;|") != NULL ? " '%s'" : " %s", argv[i]);
-	return line.data;
-}
-
 void compare_options(struct comparison *c, int argc, char **argv)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	int option;
 
 	*c = (struct comparison){
-		.jobs = cpus > 0 ? (unsigned)cpus : 1, .timeout = "3600", .command = typed(argc, argv)
+		.jobs = cpus > 0 ? (unsigned)cpus : 1, .timeout = "3600", .command = command_typed(argc, argv)
 	};
 	opterr = 0;
 	optind = 1;

@@ -64,9 +64,29 @@ static void start_machine(struct session *session, const struct machines *machin
 	free(path);
 }
 
-static void write_json(const struct session *session, int status)
+/* What was run, beside what came of it. */
+static void describe_guests(struct session *session)
 {
-	char *json = json_text(&session->result, status);
+	const struct machines *machines = session->machines;
+
+	session->result.command = session->options->typed;
+	session->result.description = machines->config.data;
+	for (unsigned i = 0; i < machines->count; i++) {
+		const struct vm_config *vm = &machines->vms[i];
+
+		result_vm(&session->result, i)->made_of = (struct guest_facts){
+			.kernel = vm->kernel, .initrd = vm->initrd[0] != 0 ? vm->initrd : NULL,
+			.debian = i == 0 ? machines->debian : NULL, .command_line = vm->append,
+			.workload = i == 0 ? machines->workload : NULL };
+	}
+}
+
+static void write_json(struct session *session, int status)
+{
+	char *json;
+
+	describe_guests(session);
+	json = json_text(&session->result, status);
 
 	if (strcmp(session->options->json, "-") == 0)
 		console_write(json, strlen(json));
