@@ -147,6 +147,25 @@ def without_guest(c):
     require(len(o.text.strip().splitlines()) == 1, 'more than one sentence: %r' % o.text)
 
 
+def full_disk(c):
+    """What cannot be written is no success: a sentence, and a status that is not 0."""
+    hello = ['--kernel', c.guest('hello'), '-m', '16']
+    for args in (['help'], ['version'], ['help', 'ctl'], ['compare', '--help'], ['lab', 'presets'], ['run'] + hello,
+                 ['run', '--quiet', '--json', '-'] + hello):
+        with open('/dev/full', 'w') as full:
+            p = c.start(args, stdout=full, stderr=subprocess.PIPE)
+            said = p.communicate(timeout=60)[1].decode()
+        require(p.returncode == 1 and 'cannot be written' in said, '%s: status %d: %s' % (args, p.returncode, said))
+
+
+def helps(c):
+    """Each command says what it can do, by two ways."""
+    for name in ('run', 'iso', 'ctl', 'top', 'compare', 'lab'):
+        one, other = (c.run(a, never=[]).text for a in ([name, '--help'], ['help', name]))
+        require(one == other and one.startswith('usage: vellum '), 'help of %s: %r' % (name, one[:100]))
+    require(c.run(['ctl', 'stats', '--help']).text == c.run(['ctl', '--help']).text, 'ctl stats --help')
+
+
 def qemu(c):
     """--machine qemu runs where nested VT-x is, and says clearly where it is not."""
     o = c.run(['run', '--machine', 'qemu', '--kernel', c.guest('hello'), '--timeout', '50'], status=(0, 1))
@@ -229,6 +248,13 @@ def tests():
         usage('a bad kernel, only checked', ['run', '--check', '--kernel', '@'], r'not a file|[Dd]irectory'),
         Test('--check starts nothing', lambda c: require(
             c.run(['run', '--check', '--kernel', c.guest('hello'), '--mem', '16M']).text == '', 'it said something')),
+        usage('the CPU twice', ['run', '--cpu', 'haswell', '--cpu', 'penryn'], r'--cpu is given twice'),
+        usage('the workload twice', ['run', '--workload', 'fork', '--workload', 'boot'], r'--workload is given twice'),
+        usage('RAM by two names', ['run', '-m', '64', '--mem', '64M'], r'mem is given twice'),
+        usage('help of no command', ['help', 'fly'], r'no command fly'),
+        usage('compare: a workload by two names', ['compare', '--workload', 'fork,fork:700'],
+              r'fork:700 is there twice'),
+        usage('compare: a setting twice', ['compare', '--config', 'mmu=ept,mmu=shadow'], r'has mmu twice'),
         usage('compare: odd RAM', ['compare', '--mem', '4097K'], r'multiple of 4K'),
         usage('compare: one file for two outputs', ['compare', '--html', '@/x', '--json', '@/x'],
               r'x would be written twice'),
@@ -245,5 +271,7 @@ def tests():
         described('binary', 'vm a\nkernel @HELLO\n\0\0\0\0', r'line 3: .*control character'),
         Test('hostile descriptions', mutated_descriptions),
         Test('damaged kernels', mutated_kernels),
+        Test('help of each command', helps),
+        Test('outputs that cannot be written', full_disk),
         Test('--machine qemu', qemu),
     ]

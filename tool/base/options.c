@@ -31,7 +31,7 @@ const char help_text[] =
 	"  --workload NAME    what the default initramfs does: memory (default), boot, fork, mmap, switch, fault, "
 	"compute,\n"
 	"                     compile or mix; NAME:SIZE for more or less of it (docs/compare.md)\n"
-	"  --mem SIZE         its RAM, a number with K, M or G   (default: 256M)\n"
+	"  -m, --mem SIZE     its RAM: a number of megabytes, or with K, M or G   (default: 256M)\n"
 	"  --mmu NAME         how its memory is virtualized: ept, shadow, vtlb or brute   (default: the first of "
 	"these\n"
 	"                     that the CPU can run)\n"
@@ -292,8 +292,23 @@ static void take_command(struct options *options, int *argc, char ***argv)
 	die(STATUS_USAGE, "there is no command %s (vellum help lists them)", word);
 }
 
+/* What has a value has one: the second would take the first one's place in silence. The settings of the virtual machine
+ * see to that themselves. */
+static void check_once(uint64_t *given, int option)
+{
+	_Static_assert(ARRAY_SIZE(names) <= 64, "a bit for each option");
+
+	for (size_t i = 0; names[i].name != NULL; i++)
+		if (names[i].val == option && names[i].has_arg == required_argument) {
+			if ((*given & BIT(i)) != 0)
+				die(STATUS_USAGE, "--%s is given twice", names[i].name);
+			*given |= BIT(i);
+		}
+}
+
 void options_parse(struct options *options, int argc, char **argv)
 {
+	uint64_t given = 0;
 	char error[100];
 	int option;
 
@@ -302,13 +317,15 @@ void options_parse(struct options *options, int argc, char **argv)
 	config_init(&options->vm, "guest", error, sizeof error);
 	take_command(options, &argc, &argv);
 	opterr = 0;
-	while ((option = getopt_long(argc, argv, ":ih", names, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, ":ihm:", names, NULL)) != -1) {
 		if (option == ':')
 			die(STATUS_USAGE, "%s needs a value", argv[optind - 1]);
 		if (option == '?')
 			die(STATUS_USAGE, "there is no option %s here, or it takes no value (vellum help lists them)",
 			    argv[optind - 1]);
-		take(options, option == 'h' ? OPTION_HELP : option, optarg);
+		option = option == 'h' ? OPTION_HELP : option == 'm' ? OPTION_MEM : option;
+		check_once(&given, option);
+		take(options, option, optarg);
 	}
 	if (options->command == COMMAND_ISO && optind < argc)
 		options->output = argv[optind++];

@@ -123,6 +123,18 @@ static void check_value(enum axis axis, const char *value)
 		die(STATUS_USAGE, "%s %s: there are only %s", axis_names[axis], value, allowed[axis]);
 }
 
+/* A workload is the same with the size that it has by itself. */
+static bool same_value(enum axis axis, const char *one, const char *other)
+{
+	char *a = axis == AXIS_WORKLOAD ? workload_whole(one) : text("%s", one),
+	     *b = axis == AXIS_WORKLOAD ? workload_whole(other) : text("%s", other);
+	bool same = strcmp(a, b) == 0;
+
+	free(a);
+	free(b);
+	return same;
+}
+
 static void take_list(struct comparison *c, enum axis axis, const char *list)
 {
 	char *copy = text("%s", list), *rest = copy, *value;
@@ -130,7 +142,7 @@ static void take_list(struct comparison *c, enum axis axis, const char *list)
 	while ((value = strsep(&rest, ",")) != NULL) {
 		check_value(axis, value);
 		for (size_t i = 0; i < c->value_count[axis]; i++)
-			if (strcmp(c->values[axis][i], value) == 0)
+			if (same_value(axis, c->values[axis][i], value))
 				die(STATUS_USAGE, "--%s: %s is there twice", axis_names[axis], value);
 		if (c->value_count[axis] == COMPARE_VALUES)
 			die(STATUS_USAGE, "--%s: more than %d values", axis_names[axis], COMPARE_VALUES);
@@ -160,6 +172,8 @@ static void take_configuration(struct comparison *c, const char *given)
 			    "vpid=",
 			    given);
 		check_value((enum axis)axis, value);
+		if (is->value[axis][0] != 0)
+			die(STATUS_USAGE, "--config %s: has %s twice", given, axis_names[axis]);
 		is->value[axis] = value;
 	}
 	c->explicit_count++;

@@ -1,4 +1,5 @@
 /* How a run ended, in words. */
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,6 +92,9 @@ static char *sentence(const struct session *session)
 	case INTERRUPTED:
 		return text("interrupted, the machine was stopped");
 	case OUTPUT_GONE:
+		if (session->output_error != EPIPE)
+			return text("the standard output cannot be written: %s; the machine was stopped",
+				    strerror(session->output_error));
 		return text("nobody reads the output, the machine was stopped");
 	case QUIT:
 		return text("quit, the machine was stopped");
@@ -132,7 +136,7 @@ static int status_for(const struct session *session)
 	case GUEST_PANICKED: return STATUS_PANICKED;
 	case TIMED_OUT: return STATUS_TIMEOUT;
 	case INTERRUPTED: return 128 + session->signal;
-	case OUTPUT_GONE: return 128 + SIGPIPE;
+	case OUTPUT_GONE: return session->output_error != EPIPE ? STATUS_FAILED : 128 + SIGPIPE;
 	case QUIT: return 0;
 	default: return STATUS_BROKEN;
 	}
@@ -168,7 +172,7 @@ int conclude(struct session *session)
 
 	session->result.ending = word_for(session->ending);
 	/* Whoever closes a pipe, as head does, wants no comment. */
-	if (how != NULL && session->ending != OUTPUT_GONE)
+	if (how != NULL && (session->ending != OUTPUT_GONE || session->output_error != EPIPE))
 		say("%s", how);
 	if (status == STATUS_BROKEN && how != NULL)
 		explain_bad_end(session);

@@ -1,5 +1,6 @@
 /* What the guests and the hypervisor say, on one terminal. The first guest's console is passed on as it comes; what
  * others say waits while one of its lines has no end yet. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,8 +10,10 @@
 
 static void show(struct session *session, const char *data, size_t length)
 {
-	if (!console_write(data, length) && session->ending == RUNNING)
-		session->ending = OUTPUT_GONE;
+	if (console_write(data, length) || session->ending != RUNNING)
+		return;
+	session->output_error = errno;
+	session->ending = OUTPUT_GONE;
 }
 
 static void on_console_line(void *context, char *line)

@@ -14,20 +14,6 @@ struct reason {
 
 static const char exits_prefix[] = "exits.by_reason.";
 
-char *grouped(uint64_t value, char buffer[32])
-{
-	char digits[24];
-	int n = snprintf(digits, sizeof digits, "%" PRIu64, value), out = 0;
-
-	for (int i = 0; i < n; i++) {
-		if (i > 0 && (n - i) % 3 == 0)
-			buffer[out++] = ',';
-		buffer[out++] = digits[i];
-	}
-	buffer[out] = 0;
-	return buffer;
-}
-
 static int by_count(const void *a, const void *b)
 {
 	const struct reason *x = a, *y = b;
@@ -114,7 +100,8 @@ static void print_memory(FILE *out, const struct vm_result *vm)
 		grouped(stat_find(vm, "mmu_counters.mapped_4k"), c),
 		grouped(stat_find(vm, "mmu_counters.mapped_2m"), d),
 		grouped(stat_find(vm, "mmu_counters.mapped_1g"), e));
-	fprintf(out, "  tables %s pages (%s KB); INVVPID %s, INVEPT %s\n", grouped(tables, a), grouped(4 * tables, b),
+	fprintf(out, "  tables %s page%s (%s KB); INVVPID %s, INVEPT %s\n", grouped(tables, a), plural(tables),
+		grouped(4 * tables, b),
 		grouped(stat_find(vm, "mmu_counters.invvpid_address") + stat_find(vm, "mmu_counters.invvpid_single") +
 			stat_find(vm, "mmu_counters.invvpid_nonglobal") + stat_find(vm, "mmu_counters.invvpid_all"), c),
 		grouped(stat_find(vm, "mmu_counters.invept_single") + stat_find(vm, "mmu_counters.invept_all"), d));
@@ -175,8 +162,8 @@ static void print_vm(FILE *out, const struct run_result *result, const struct vm
 		print_exits(out, vm);
 		print_memory(out, vm);
 		if (stat_find(vm, "console.dropped") != 0)
-			fprintf(out, "  console: %s bytes lost, which came faster than the port takes them\n",
-				grouped(stat_find(vm, "console.dropped"), a));
+			fprintf(out, "  console: lost for coming faster than the port takes it: %s byte%s\n",
+				grouped(stat_find(vm, "console.dropped"), a), plural(stat_find(vm, "console.dropped")));
 		fprintf(out, "  %s: guest %s, hypervisor %s (%.2f%% of the guest's)\n", unit, grouped(guest, a),
 			grouped(own, b), percent(own, guest));
 	}

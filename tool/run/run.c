@@ -87,11 +87,10 @@ static void write_json(struct session *session, int status)
 
 	describe_guests(session);
 	json = json_text(&session->result, status);
-
-	if (strcmp(session->options->json, "-") == 0)
-		console_write(json, strlen(json));
-	else
+	if (strcmp(session->options->json, "-") != 0)
 		file_write(session->options->json, json, strlen(json));
+	else if (!console_write(json, strlen(json)) && errno != EPIPE)
+		die(STATUS_FAILED, "the JSON cannot be written: %s", strerror(errno));
 	free(json);
 }
 
@@ -192,7 +191,7 @@ static int finish(struct session *session)
 	const struct options *options = session->options;
 	int status = conclude(session);
 
-	if (!options->quiet && session->result.spoke) {
+	if (!options->quiet && session->result.spoke && session->ending != OUTPUT_GONE) {
 		report_print(stdout, &session->result);
 		fflush(stdout);
 	}

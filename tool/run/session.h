@@ -39,6 +39,7 @@ struct session {
 	bool alive;
 	enum ending ending;
 	int signal;                             /* that interrupted us */
+	int output_error;                       /* errno, of an output that could not be written */
 	double start, ended_at;
 	int console, statistics, screen, signals, keyboard;     /* descriptors, or -1 */
 	int console_other, screen_other;

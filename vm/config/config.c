@@ -79,6 +79,7 @@ static unsigned unit_bits(char c)
 	case 'K': case 'k': return 10;
 	case 'M': case 'm': return 20;
 	case 'G': case 'g': return 30;
+	case '\0': return 20; /* as QEMU's -m has it */
 	default: return 0;
 	}
 }
@@ -89,8 +90,8 @@ static bool set_mem(struct vm_config *vm, const char *value, char *error, size_t
 	uint64_t n;
 	unsigned bits;
 
-	if (!read_number(&p, &n) || !(bits = unit_bits(*p)) || VM_KEPT(CONFIG_MEM_UNIT, p[1])) {
-		fmt(error, error_size, "mem must be a number with K, M or G, such as 256M, not \"%.40s\"", value);
+	if (!read_number(&p, &n) || !(bits = unit_bits(*p)) || VM_KEPT(CONFIG_MEM_UNIT, *p && p[1])) {
+		fmt(error, error_size, "mem must be a number of megabytes, or with K, M or G, not \"%.40s\"", value);
 		return false;
 	}
 	if (VM_KEPT(CONFIG_MEM_MOST, n > CONFIG_MEM_MAX >> bits)) {

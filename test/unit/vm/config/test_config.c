@@ -94,11 +94,12 @@ static void test_bad_values(void **state)
 	bad("vm a\nmem 513G\n", "line 2: mem 513G is too much: at most 512G are possible");
 	bad("vm a\nmem 17179869184G", "line 2: mem 17179869184G is too much: at most 512G are possible");
 	bad("vm a\nmem 99999999999999999999G",
-	    "line 2: mem must be a number with K, M or G, such as 256M, not \"99999999999999999999G\"");
-	bad("vm a\nmem 256", "line 2: mem must be a number with K, M or G, such as 256M, not \"256\"");
-	bad("vm a\nmem 256MB", "line 2: mem must be a number with K, M or G, such as 256M, not \"256MB\"");
-	bad("vm a\nmem -1M", "line 2: mem must be a number with K, M or G, such as 256M, not \"-1M\"");
-	bad("vm a\nmem", "line 2: mem must be a number with K, M or G, such as 256M, not \"\"");
+	    "line 2: mem must be a number of megabytes, or with K, M or G, not \"99999999999999999999G\"");
+	bad("vm a\nmem 524289", "line 2: mem 524289 is too much: at most 512G are possible");
+	bad("vm a\nmem 0", "line 2: mem 0 is too little: a machine needs at least 1M");
+	bad("vm a\nmem 256MB", "line 2: mem must be a number of megabytes, or with K, M or G, not \"256MB\"");
+	bad("vm a\nmem -1M", "line 2: mem must be a number of megabytes, or with K, M or G, not \"-1M\"");
+	bad("vm a\nmem", "line 2: mem must be a number of megabytes, or with K, M or G, not \"\"");
 	bad("vm a\ncpus 2", "line 2: cpus 2 is not possible: this version runs one virtual CPU per machine");
 	bad("vm a\ncpus 0", "line 2: cpus must be a number from 1, not \"0\"");
 	bad("vm a\nmmu magic", "line 2: there is no mmu mechanism \"magic\"; there is: ept, shadow, vtlb, brute");
