@@ -239,8 +239,16 @@ def quiet(c):
     require(o.text == '', 'it said: %r' % o.text)
 
 
+def elf64(c):
+    """A Multiboot kernel in a 64-bit ELF file: loaded by its program headers, as GRUB does."""
+    path = os.path.join(c.build, 'guest', 'test', 'memory.elf.64')
+    o = c.run(['run', '--kernel', path, '-m', '64', '--timeout', '60'], expect=[r'^memory: ok'])
+    require(o.json['guest']['kernel'] == path, 'JSON: kernel %r' % o.json['guest']['kernel'])
+
+
 def tests():
     return [
+        Test('a Multiboot kernel in a 64-bit ELF file', elf64),
         Test('the keyboard, interactively', interactive),
         Test('the keyboard, in a 32-bit guest', lambda c: interactive(c, ['--guest', '686'], 'i686')),
         Test('two machines', two_machines),

@@ -183,6 +183,7 @@ bool load_image(const struct loader_memory *mem, const struct image_files *files
 		size_t error_size)
 {
 	struct loader l = { .mem = mem, .files = files, .error = error, .error_size = error_size };
+	const char *almost;
 	size_t header;
 
 	memset(out, 0, sizeof(*out));
@@ -198,6 +199,9 @@ bool load_image(const struct loader_memory *mem, const struct image_files *files
 		return load_multiboot(&l, header, out);
 	if (elf_is_class(&l, 1) || elf_is_class(&l, 2))
 		return load_vmlinux(&l, out);
+	almost = multiboot_almost(&l);
+	if (almost)
+		return load_fail(&l, "the kernel image cannot be loaded: %s", almost);
 	return load_fail(&l,
 			 "the kernel image (%zu bytes) is neither a Linux bzImage or vmlinux nor a Multiboot 1 kernel",
 			 files->kernel_size);

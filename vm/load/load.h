@@ -86,6 +86,8 @@ bool elf_write(struct loader *l, const struct elf *elf);
 
 /* Where the Multiboot header is, or SIZE_MAX. */
 size_t multiboot_header(const struct loader *l);
+/* Why there is no such header in what looks like a Multiboot kernel, as a clause; NULL: it does not look so. */
+const char *multiboot_almost(const struct loader *l);
 bool load_multiboot(struct loader *l, size_t header, struct cpu_start *out);
 bool bzimage_is(const struct loader *l);
 bool load_bzimage(struct loader *l, struct cpu_start *out);

@@ -45,6 +45,14 @@ static void multiboot(uint8_t *k)
 	put_multiboot(k + 4096, 3);
 }
 
+/* GRUB loads such by their program headers. */
+static void multiboot64(uint8_t *k)
+{
+	put_elf64(k, 2 * MB, 1);
+	put_segment64(k, 0, 4096, 2 * MB, 2 * MB, 8192, 16384);
+	put_multiboot(k + 4096, 3);
+}
+
 /* A Multiboot kernel that says itself where it lies: at 1 MB, all of the file from byte 4096 on. */
 static void multiboot_addresses(uint8_t *k)
 {
@@ -120,6 +128,10 @@ static void multiboot_cut(uint8_t *k) { multiboot_addresses(k), put32(k + 4096 +
 static void multiboot_header_cut(uint8_t *k) { put_multiboot(k, 0x10000); }
 static void multiboot_nowhere(uint8_t *k) { put_multiboot(k + 4096, 3); }
 
+static void multiboot_checksum(uint8_t *k) { multiboot(k), put32(k + 4096 + 8, 1); }
+static void multiboot2(uint8_t *k) { put32(k + 4096, 0xe85250d6); }
+static void multiboot2_elf(uint8_t *k) { a_program(k), put32(k + 8192, 0xe85250d6); }
+
 static void bzimage_old(uint8_t *k) { bzimage(k), put16(k + 0x206, 0x20a); }
 static void bzimage_empty(uint8_t *k) { bzimage(k), put32(k + 0x1f4, 0); }
 static void bzimage_cut(uint8_t *k) { bzimage(k), put32(k + 0x1f4, MB / 16); }
@@ -165,6 +177,9 @@ static const struct {
 	{ "Multiboot: cut", multiboot_cut, 0, "cut short: it has 65536 bytes, its code should end at byte 1052672" },
 	{ "Multiboot: header cut", multiboot_header_cut, 16, "its Multiboot header should end at byte 32" },
 	{ "Multiboot: nowhere", multiboot_nowhere, 0, "its header does not say where it is loaded" },
+	{ "Multiboot: checksum", multiboot_checksum, 0, "there is a Multiboot header in it, but its checksum" },
+	{ "Multiboot 2", multiboot2, 0, "cannot be loaded: it is a Multiboot 2 kernel, of which there is no loader" },
+	{ "Multiboot 2, ELF", multiboot2_elf, 0, "a 64-bit ELF program, but not a Linux kernel: it is a Multiboot 2" },
 	{ "bzImage: header cut", bzimage, 0x240, "cut short: it has 576 bytes, its setup header should end" },
 	{ "bzImage: old", bzimage_old, 0, "its boot protocol is 2.10, at least 2.12 is needed" },
 	{ "bzImage: empty", bzimage_empty, 0, "its header says that it holds 0 bytes of code" },
@@ -247,6 +262,7 @@ static const struct {
 	{ vmlinux32, 0, 17, 25, "the kernel needs about 25 MB" },
 	{ bzimage, 0, 20, 28, "the kernel needs about 28 MB of RAM, and guest has 19 MB (mem)" },
 	{ multiboot, 0, 3, 3, "the kernel needs 3 MB of RAM, and guest has 2 MB (mem)" },
+	{ multiboot64, 0, 3, 3, "the kernel needs 3 MB of RAM, and guest has 2 MB (mem)" },
 	{ multiboot, 4 * MB, 7, 7, "the kernel with its module needs 7 MB of RAM, and guest has 6 MB (mem)" },
 	{ multiboot_addresses, 0, 2, 2, "the kernel needs 2 MB of RAM, and guest has 1 MB (mem)" },
 };
