@@ -250,6 +250,8 @@ def tests():
             c.run(['run', '--check', '--kernel', c.guest('hello'), '--mem', '16M']).text == '', 'it said something')),
         usage('the CPU twice', ['run', '--cpu', 'haswell', '--cpu', 'penryn'], r'--cpu is given twice'),
         usage('the workload twice', ['run', '--workload', 'fork', '--workload', 'boot'], r'--workload is given twice'),
+        usage('the workload by two names', ['run', '--workload', 'fork', '--append', 'vellum.workload=boot'],
+              r'one of them will do'),
         usage('RAM by two names', ['run', '-m', '64', '--mem', '64M'], r'mem is given twice'),
         usage('help of no command', ['help', 'fly'], r'no command fly'),
         usage('compare: a workload by two names', ['compare', '--workload', 'fork,fork:700'],

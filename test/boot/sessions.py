@@ -113,6 +113,26 @@ def counted_until_stopped(j, ending):
     require(j['guest']['status'] is None and j['guest']['end'] is None, 'the guest has ended: %s' % j['guest'])
 
 
+def phases_until_stopped(c):
+    """Phases of the workload that are over, and the one that is not, are in the counters of a run that is stopped."""
+    out = c.path('phases.json')
+    p = c.start(['run', '--workload', 'switch:200000', '--timeout', '100', '--json', out])
+    read_until(p.stdout.fileno(), rb'Run /init as init process', 60)
+    end = time.monotonic() + 60
+    while not json.loads(c.finish(c.start(['ctl', 'phases', '--json']), 20)[1])['phases']:
+        require(time.monotonic() < end, 'no phase')
+        time.sleep(0.05)
+    p.send_signal(signal.SIGINT)
+    status, _ = c.finish(p, 30)
+    require(status == 130, 'status %d' % status)
+    with open(out) as f:
+        j = json.load(f)
+    counted_until_stopped(j, 'interrupted')
+    require(j['phases'] and 0 < j['workload']['exits']['total'] < j['exits']['total'], 'phases: %s' % j.get('phases'))
+    require(j['workload']['instructions']['guest'] == sum(x['instructions']['guest'] for x in j['phases'].values()),
+            'the workload is not its phases')
+
+
 def silent_machine(c):
     """A machine that does not answer ends too, and ctl is told within a second."""
     out = c.path('silent.json')
@@ -260,6 +280,7 @@ def tests():
         Test('SIGKILL', killed),
         Test('Ctrl-] quits', quit_key),
         Test('--timeout', timeout),
+        Test('phases until the run is stopped', phases_until_stopped),
         Test('a machine that does not answer', silent_machine),
         Test('the emulator is killed', killed_emulator),
         Test('the reader of the output goes away', output_gone),

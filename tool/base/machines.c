@@ -143,6 +143,27 @@ static bool tells_result(const char *append)
 	return strstr(append, "vellum.shell") == NULL && strstr(append, "init=") == NULL;
 }
 
+/* What it will run, by --workload or by the words of the command line that the option stands for. The caller frees. */
+static char *workload_of(const struct vm_config *vm, const struct options *options)
+{
+	static const char name_word[] = "vellum.workload=", size_word[] = "vellum.size=";
+	const char *name = strstr(vm->append, name_word), *size = strstr(vm->append, size_word);
+	char *given, *whole;
+
+	if (options->workload != NULL || name == NULL)
+		return workload_whole(options->workload);
+	name += strlen(name_word);
+	given = text("%.*s", (int)strcspn(name, " "), name);
+	if (size != NULL) {
+		size += strlen(size_word);
+		whole = text("%s:%.*s", given, (int)strcspn(size, " "), size);
+	} else {
+		whole = workload_whole(given);
+	}
+	free(given);
+	return whole;
+}
+
 /* The one virtual machine of the options: fills in what was not given. Returns whether it is to tell a result. */
 static bool complete_default(struct vm_config *vm, const struct options *options)
 {
@@ -234,7 +255,7 @@ void machines_prepare(struct machines *machines, const struct options *options)
 		machines->count = 1;
 		machines->expects_result = complete_default(&machines->vms[0], options);
 		machines->debian = (options->vm.given & BIT(CONFIG_KERNEL)) == 0 ? options->guest : NULL;
-		machines->workload = machines->expects_result ? workload_whole(options->workload) : NULL;
+		machines->workload = machines->expects_result ? workload_of(&machines->vms[0], options) : NULL;
 		if (!config_complete(&machines->vms[0], error, sizeof error))
 			die(STATUS_USAGE, "%s", error);
 	}

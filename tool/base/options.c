@@ -254,6 +254,9 @@ static void check(const struct options *options)
 	if (options->workload != NULL &&
 	    (options->vm_file != NULL || options->no_initrd || (options->vm.given & BIT(CONFIG_INITRD)) != 0))
 		die(STATUS_USAGE, "--workload chooses what the default initramfs does: it needs that initramfs");
+	if (options->workload != NULL && strstr(options->vm.append, "vellum.workload=") != NULL)
+		die(STATUS_USAGE, "--workload and vellum.workload= in --append name a workload each: one of them will "
+				  "do");
 	if (options->native &&
 	    (options->vm.given & (BIT(CONFIG_MMU) | BIT(CONFIG_PAGES) | BIT(CONFIG_VPID) | BIT(CONFIG_RDRAND) |
 				  BIT(CONFIG_CLOCK) | BIT(CONFIG_TESTDEV))) != 0)

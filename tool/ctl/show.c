@@ -55,6 +55,20 @@ static void show_stats(FILE *out, const cJSON *answer)
 			fprintf(out, "  %-26s %14s\n", counter->string, count_text(counter->valuedouble));
 }
 
+static void show_phases(FILE *out, const cJSON *answer)
+{
+	const cJSON *phase;
+
+	fprintf(out, "  %-8s %20s %20s %14s\n", "phase", "guest", "hypervisor", "VM exits");
+	cJSON_ArrayForEach(phase, ctl_get(answer, "phases")) {
+		const cJSON *instructions = ctl_get(phase, "instructions");
+
+		fprintf(out, "  %-8s %20s %20s %14s\n", phase->string, count_text(ctl_number(instructions, "guest")),
+			count_text(ctl_number(instructions, "hypervisor")),
+			count_text(ctl_number(ctl_get(phase, "exits"), "total")));
+	}
+}
+
 /* ---- translate ---- */
 
 static void show_levels(FILE *out, const cJSON *levels, const char *where)
@@ -195,6 +209,8 @@ void ctl_show(FILE *out, const char *command, const cJSON *answer)
 		show_list(out, answer);
 	else if (strcmp(command, "stats") == 0)
 		show_stats(out, answer);
+	else if (strcmp(command, "phases") == 0)
+		show_phases(out, answer);
 	else if (strcmp(command, "translate") == 0)
 		show_translation(out, answer);
 	else if (strcmp(command, "dump") == 0)

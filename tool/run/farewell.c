@@ -58,19 +58,20 @@ bool machine_silent(const struct session *session)
 	return worked > SILENT_CPU_MS || silent > SILENT_MS || (silent > SILENT_CPU_MS && worked < STOPPED_CPU_MS);
 }
 
-/* Asks about the next virtual machine that runs. false: there is none. */
+/* Asks the next virtual machine that runs, for its counters and then for those of its phases. false: there is none. */
 static bool ask_next(struct session *session)
 {
-	while (session->farewell_vm < session->result.vm_count) {
-		const struct vm_result *vm = &session->result.vms[session->farewell_vm++];
+	while (session->farewell_next < 2 * session->result.vm_count) {
+		unsigned vm = session->farewell_next / 2;
+		bool phases = session->farewell_next++ % 2 != 0;
+		char *request;
 
-		if (vm->started && !vm->ended) {
-			char *request = text("stats %u", session->farewell_vm - 1);
-
-			control_ask(&session->control, request);
-			free(request);
-			return true;
-		}
+		if (!session->result.vms[vm].started || session->result.vms[vm].ended)
+			continue;
+		request = text("%s %u", phases ? "phases" : "stats", vm);
+		control_ask(&session->control, request);
+		free(request);
+		return true;
 	}
 	return false;
 }

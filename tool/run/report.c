@@ -14,6 +14,8 @@ struct reason {
 
 static const char exits_prefix[] = "exits.by_reason.";
 
+enum { PHASES_END = 100 };      /* beyond every number of a phase (docs/protocol.md) */
+
 static int by_count(const void *a, const void *b)
 {
 	const struct reason *x = a, *y = b;
@@ -115,24 +117,44 @@ static void print_setting(FILE *out, const struct vm_result *vm, const char *nam
 		fprintf(out, ", %s%s%s", shown, *shown != 0 ? " " : "", value);
 }
 
+/* What the guest calls the phase, which it tells at its workload's end; NULL: it has not. */
+static const char *phase_name(const struct vm_result *vm, unsigned number)
+{
+	for (size_t i = 0; i < vm->phase_count; i++)
+		if (vm->phases[i].number == number)
+			return vm->phases[i].name;
+	return NULL;
+}
+
+static uint64_t phase_stat(const struct vm_result *vm, unsigned number, const char *name)
+{
+	char *whole = text("phases.%u.%s", number, name);
+	uint64_t value = stat_find(vm, whole);
+
+	free(whole);
+	return value;
+}
+
 /* A line for each phase that the guest has marked. */
 static void print_phases(FILE *out, const struct vm_result *vm, const char *unit)
 {
-	char a[32], b[32], c[32];
+	char a[32], b[32], c[32], number[16];
+	bool any = false;
 
-	if (vm->phase_count != 0)
-		fprintf(out, "  %-30s %16s %16s %12s   (%s)\n", "phases of the workload", "guest", "hypervisor",
-			"VM exits", unit);
-	for (size_t i = 0; i < vm->phase_count; i++) {
-		char *guest = text("phases.%u.instructions.guest", vm->phases[i].number),
-		     *own = text("phases.%u.instructions.hypervisor", vm->phases[i].number),
-		     *exits = text("phases.%u.exits.total", vm->phases[i].number);
+	for (unsigned n = 1; n < PHASES_END; n++) {
+		const char *name = phase_name(vm, n);
+		uint64_t guest = phase_stat(vm, n, "instructions.guest");
 
-		fprintf(out, "  %-30s %16s %16s %12s\n", vm->phases[i].name, grouped(stat_find(vm, guest), a),
-			grouped(stat_find(vm, own), b), grouped(stat_find(vm, exits), c));
-		free(guest);
-		free(own);
-		free(exits);
+		if (name == NULL && guest == 0)
+			continue;
+		if (!any)
+			fprintf(out, "  %-30s %16s %16s %12s   (%s)\n", "phases of the workload", "guest", "hypervisor",
+				"VM exits", unit);
+		any = true;
+		snprintf(number, sizeof number, "number %u", n);
+		fprintf(out, "  %-30s %16s %16s %12s\n", name != NULL ? name : number, grouped(guest, a),
+			grouped(phase_stat(vm, n, "instructions.hypervisor"), b),
+			grouped(phase_stat(vm, n, "exits.total"), c));
 	}
 }
 

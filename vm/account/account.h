@@ -34,6 +34,8 @@ bool phases_init(struct vm *vm);
 void phases_free(struct vm *vm);
 /* Closes what is open, now that the guest has stopped. */
 void phases_end(struct vm *vm);
+/* The account of a phase until now, on the CPU of the VM's vCPU; false: there is none. */
+bool phases_until_now(const struct vm *vm, unsigned phase, struct account *account);
 /* The account of a phase, or NULL. */
 const struct account *phases_account(const struct vm *vm, unsigned phase);
 

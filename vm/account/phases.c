@@ -55,20 +55,26 @@ static bool have_room(struct vm *vm)
 	return true;
 }
 
-/* A vCPU has exited for this OUT: its ticks so far are those up to the exit, as its exits' are. */
+/* Ticks that the vCPUs have had: of one that is running, those up to its last exit, as its exits' are. */
+static uint64_t ran_until_now(const struct vm *vm)
+{
+	const struct vcpu *v;
+	uint64_t ran = 0;
+
+	for_each_vcpu(v, vm)
+		ran += v->run_ticks + (VM_KEPT(PHASE_TICKS, v->running) ? v->exit_tsc - v->run_start : 0);
+	return ran;
+}
+
 static void mark(void *ctx, uint16_t port, unsigned size, uint32_t value)
 {
 	struct vm *vm = ctx;
-	struct vcpu *v;
 	uint8_t phase = (uint8_t)value;
-	uint64_t ran = 0;
 
 	(void)port;
 	(void)size;
-	for_each_vcpu(v, vm)
-		ran += v->run_ticks + (VM_KEPT(PHASE_TICKS, v->running) ? v->exit_tsc - v->run_start : 0);
 	if (have_room(vm))
-		go_to(vm, VM_LEFT_OUT_OR(PHASE_RANGE, phase < PHASES_MAX) ? phase : 0, ran);
+		go_to(vm, VM_LEFT_OUT_OR(PHASE_RANGE, phase < PHASES_MAX) ? phase : 0, ran_until_now(vm));
 }
 
 static uint32_t no_mark(void *ctx, uint16_t port, unsigned size)
@@ -106,4 +112,16 @@ void phases_end(struct vm *vm)
 const struct account *phases_account(const struct vm *vm, unsigned phase)
 {
 	return vm->phases && phase ? &vm->phases->account[phase] : NULL;
+}
+
+bool phases_until_now(const struct vm *vm, unsigned phase, struct account *account)
+{
+	const struct account *a = phases_account(vm, phase);
+
+	if (!a)
+		return false;
+	*account = *a;
+	if (VM_KEPT(PHASE_OPEN, vm->phases->open == phase))
+		add_now(account, vm, ran_until_now(vm), false);
+	return VM_LEFT_OUT_OR(PHASE_NONE, account->run_ticks != 0);
 }
