@@ -81,7 +81,7 @@ bool farewell(struct session *session)
 	bool live = session->ending == TIMED_OUT || session->ending == INTERRUPTED || session->ending == QUIT ||
 		    session->ending == OUTPUT_GONE || session->ending == GUEST_PANICKED;
 
-	if (!live || session->statistics < 0 || session->hurry)
+	if (!live || session->statistics < 0 || session->hurry || session->options->native)
 		return true;
 	if (!session->farewell) {
 		session->farewell = true;

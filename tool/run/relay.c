@@ -43,6 +43,18 @@ void guard_machine(struct session *session)
 	atexit(kill_machine);
 }
 
+/* The image has been booted again: so the guest has reset the machine, which ends a virtual one. */
+static void reset_natively(struct session *session)
+{
+	struct record end = { .kind = RECORD_VM_END, .text = "reset" };
+
+	if (session->ending != RUNNING)
+		return;
+	result_apply(&session->result, &end);
+	session->ending = ENDED;
+	session->hurry = true;
+}
+
 static void on_statistics_line(void *context, char *line)
 {
 	struct session *session = context;
@@ -56,6 +68,10 @@ static void on_statistics_line(void *context, char *line)
 		tail_add(&session->statistics_tail, line);
 	if (!record_parse(line, &record))
 		return;         /* a newer hypervisor may say more than we know */
+	if (record.kind == RECORD_VERSION && session->options->native && session->result.spoke) {
+		reset_natively(session);
+		return;
+	}
 	result_apply(&session->result, &record);
 	if (record.kind == RECORD_LOG)
 		display_log(session, record.text);

@@ -137,6 +137,15 @@ static void end_natively(struct session *session)
 	result_native(vm, session->options->ips);
 	for (unsigned i = 0; i < TAIL && i < session->console_tail.count; i++)
 		off |= strstr(session->console_tail.lines[i], "reboot: Power down") != NULL;
+	/* The guest's own words at its workload's end; there are no others. */
+	vm->counters = vm->clock_ticks != 0 ? COUNTERS_END : COUNTERS_NONE;
+	if (session->ending == MACHINE_GONE && !off && bochs_triple_fault(session->emulator.log)) {
+		/* Linux that panics and is to reboot does it so, where nothing else resets the machine. */
+		end = (struct record){ .kind = RECORD_VM_END,
+				       .value = vm->panic != NULL ? 0 : 65,
+				       .text = vm->panic != NULL ? "reset" : "stopped: triple fault" };
+		off = true;
+	}
 	if (session->ending != MACHINE_GONE || !off)
 		return;
 	/* As the debug-exit port would have ended a virtual machine whose workload failed. */
