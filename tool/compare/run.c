@@ -95,6 +95,8 @@ static void start(struct comparison *c, struct cell *cell, const char *work)
 		die(STATUS_FAILED, "cannot start %s: %s", program, strerror(errno));
 	cell->state = CELL_RUNNING;
 	cell->started = now();
+	if (!c->quiet)
+		say("%s: begun", cell->label);
 	close(output);
 	while (n > 0)
 		free(argv[--n]);
