@@ -14,6 +14,8 @@
 	M(LINT_NMI, "that a HLT with interrupts disabled may wait for an NMI of a local pin") \
 	M(IOAPIC_NMI, "that it may wait for one of the I/O APIC") \
 	M(DEBUG_STATUS, "cutting the status of a debug exit to a byte") \
+	M(UNDER, "accounts by mechanism") \
+	M(UNDER_END, "closing the last of them") \
 	M(PHASE_OPEN, "counting a phase that is open until now, for who asks") \
 	M(PHASE_NONE, "leaving out phases that have not been") \
 	M(PANIC_ONCE, "telling once that a guest has panicked, however often it says so") \

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tool/base/util.h"
+#include "vm/config/config.h"
 
 struct reason {
 	const char *name;
@@ -158,6 +159,31 @@ static void print_phases(FILE *out, const struct vm_result *vm, const char *unit
 	}
 }
 
+/* A line for each mechanism, where there was more than one. */
+static void print_mechanisms(FILE *out, const struct vm_result *vm, const char *unit)
+{
+	char a[32], b[32], c[32];
+	bool any = false;
+
+	for (size_t i = 0; config_mechanisms[i] != NULL; i++) {
+		char *guest = text("mechanisms.%s.instructions.guest", config_mechanisms[i]),
+		     *own = text("mechanisms.%s.instructions.hypervisor", config_mechanisms[i]),
+		     *exits = text("mechanisms.%s.exits.total", config_mechanisms[i]);
+
+		if (stat_find(vm, guest) != 0 && !any)
+			fprintf(out, "  %-30s %16s %16s %12s   (%s)\n", "under each mechanism", "guest", "hypervisor",
+				"VM exits", unit);
+		any |= stat_find(vm, guest) != 0;
+		if (stat_find(vm, guest) != 0)
+			fprintf(out, "  %-30s %16s %16s %12s\n", config_mechanisms[i],
+				grouped(stat_find(vm, guest), a), grouped(stat_find(vm, own), b),
+				grouped(stat_find(vm, exits), c));
+		free(guest);
+		free(own);
+		free(exits);
+	}
+}
+
 static void print_vm(FILE *out, const struct run_result *result, const struct vm_result *vm)
 {
 	uint64_t guest = stat_find(vm, "instructions.guest"), own = stat_find(vm, "instructions.hypervisor");
@@ -189,6 +215,7 @@ static void print_vm(FILE *out, const struct run_result *result, const struct vm
 		fprintf(out, "  %s: guest %s, hypervisor %s (%.2f%% of the guest's)\n", unit, grouped(guest, a),
 			grouped(own, b), percent(own, guest));
 	}
+	print_mechanisms(out, vm, unit);
 	print_phases(out, vm, unit);
 }
 

@@ -44,7 +44,7 @@ void stats_host(void)
 /* Of which account: all of the run, or a phase. What did not happen in a phase is left out. */
 struct scope {
 	struct vm *vm;
-	char prefix[16];
+	char prefix[28];
 	bool zeros;
 	uint64_t at; /* lines so far, written or not */
 	unsigned left; /* so many more lines now */
@@ -129,6 +129,11 @@ static uint64_t ran_ticks(const struct vm *vm)
 	return sum;
 }
 
+uint64_t stats_ticks_of(const struct vm *vm, unsigned code, const struct exit_stat *e)
+{
+	return e->count || stats_exit(vm, code).count ? e->ticks : 0;
+}
+
 /* of: a phase's account, or NULL for all of the run. */
 static void stats_exits(struct scope *s, const struct account *of)
 {
@@ -138,10 +143,10 @@ static void stats_exits(struct scope *s, const struct account *of)
 	for (unsigned n = 0; n < HVM_EXIT_CODES; n++) {
 		struct exit_stat e = of ? of->exits[n] : stats_exit(s->vm, n);
 
+		ticks += stats_ticks_of(s->vm, n, &e);
 		if (!e.count)
 			continue;
 		total += e.count;
-		ticks += e.ticks;
 		if (stats_of_mechanism(n)) {
 			mechanism += e.count;
 			mechanism_ticks += e.ticks;
@@ -179,6 +184,19 @@ static void stats_phases(struct scope *s)
 	}
 }
 
+static void stats_mechanisms(struct scope *s)
+{
+	for (unsigned n = 0; mmu_mechanisms[n]; n++) {
+		const struct account *a = mechanism_account(s->vm, mmu_mechanisms[n]);
+
+		if (!a)
+			continue;
+		fmt(s->prefix, sizeof(s->prefix), "mechanisms.%s.", mmu_mechanisms[n]->name);
+		stats_exits(s, a);
+		stats_mmu(s, &a->mmu, a->table_pages);
+	}
+}
+
 bool stats_vm(struct vm *vm)
 {
 	struct scope s = { .vm = vm, .zeros = true, .left = LINES_AT_ONCE };
@@ -191,6 +209,7 @@ bool stats_vm(struct vm *vm)
 		stats_mmu(&s, &vm->mmu.counters, mmu_table_pages(&vm->mmu));
 		stat(&s, "console.dropped", vm->console_dropped);
 		stats_phases(&s);
+		stats_mechanisms(&s);
 	}
 	say(&s, "vm %u end %d %s", vm->id, vm->status, vm->end_text);
 	vm->all_told = VM_LEFT_OUT_OR(ACCOUNT_WHOLE, vm->told == s.at);

@@ -70,10 +70,10 @@ static void show_exits(struct json *j, const struct vm *vm, const struct account
 	for (unsigned n = 0; n < HVM_EXIT_CODES; n++) {
 		struct exit_stat e = of ? of->exits[n] : stats_exit(vm, n);
 
+		all.ticks += stats_ticks_of(vm, n, &e);
 		if (!e.count)
 			continue;
 		all.count += e.count;
-		all.ticks += e.ticks;
 		if (stats_of_mechanism(n)) {
 			mechanism.count += e.count;
 			mechanism.ticks += e.ticks;
@@ -148,6 +148,14 @@ bool control_stats(struct vm *vm, struct json *j, char *error, size_t size)
 	return true;
 }
 
+static void show_account(struct json *j, const char *name, const struct vm *vm, const struct account *a)
+{
+	json_open(j, name, '{');
+	show_exits(j, vm, a);
+	show_counters(j, &a->mmu, a->table_pages, false);
+	json_close(j, '{');
+}
+
 bool control_phases(struct vm *vm, struct json *j, char *error, size_t size)
 {
 	static struct account account; /* CT1: one request at a time */
@@ -162,11 +170,13 @@ bool control_phases(struct vm *vm, struct json *j, char *error, size_t size)
 		if (!phases_until_now(vm, n, &account))
 			continue;
 		fmt(name, sizeof(name), "%u", n);
-		json_open(j, name, '{');
-		show_exits(j, vm, &account);
-		show_counters(j, &account.mmu, account.table_pages, false);
-		json_close(j, '{');
+		show_account(j, name, vm, &account);
 	}
+	json_close(j, '{');
+	json_open(j, "mechanisms", '{');
+	for (unsigned n = 0; mmu_mechanisms[n]; n++)
+		if (mechanism_until_now(vm, mmu_mechanisms[n], &account))
+			show_account(j, mmu_mechanisms[n]->name, vm, &account);
 	json_close(j, '{');
 	json_close(j, '{');
 	return true;

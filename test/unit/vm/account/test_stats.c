@@ -150,6 +150,43 @@ static void a_phase_that_the_end_closes(void **state)
 	finish();
 }
 
+/* What was before the first change is the first mechanism's. */
+static void by_mechanism(void **state)
+{
+	(void)state;
+	start();
+	bench_wait(1000000);
+	again();
+	again();
+	assert_null(vcpu_switch(bench.v, mmu_mechanism_by_name("shadow")));
+	bench_wait(3000000);
+	again();
+	assert_null(vcpu_switch(bench.v, mmu_mechanism_by_name("ept")));
+	again();
+	again();
+	again();
+	ends();
+	EXPECT_TOLD("mechanisms.ept.exits.by_reason.cpuid.count", 5);
+	EXPECT_TOLD("mechanisms.shadow.exits.by_reason.cpuid.count", 1);
+	EXPECT_TOLD("mechanisms.ept.exits.by_reason.triple_fault.count", 1);
+	assert_in_range(told("mechanisms.ept.instructions.guest"), 1000000, 1010000);
+	assert_in_range(told("mechanisms.shadow.instructions.guest"), 3000000, 3010000);
+	EXPECT_TOLD("mmu_counters.switches", 2);
+	assert_int_equal(occurrences("stat 0 mechanisms.vtlb."), 0);
+	finish();
+}
+
+/* Who stays with one has no such accounts. */
+static void by_one_mechanism(void **state)
+{
+	(void)state;
+	start();
+	again();
+	ends();
+	assert_int_equal(occurrences("stat 0 mechanisms."), 0);
+	finish();
+}
+
 /* Any other number ends the phase, and reaches no memory that is not the accounts'. */
 static void a_number_that_is_no_phase(void **state)
 {
@@ -287,6 +324,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(exits_and_ticks),
+		cmocka_unit_test(by_mechanism),
+		cmocka_unit_test(by_one_mechanism),
 		cmocka_unit_test(last_words),
 		cmocka_unit_test(no_last_words),
 		cmocka_unit_test(phases),

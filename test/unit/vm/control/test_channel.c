@@ -89,7 +89,7 @@ static void phases(void **state)
 	(void)state;
 	start();
 	STEP(ask("0 phases 0\n"));
-	assert_string_equal(answer("0"), "{\"vm\":\"test0\",\"phases\":{}}");
+	assert_string_equal(answer("0"), "{\"vm\":\"test0\",\"phases\":{},\"mechanisms\":{}}");
 	mark(2);
 	again();
 	again();
