@@ -62,6 +62,12 @@ static uint64_t least_ram(const struct vm_config *vm, const struct guest_files *
 	return high << 20;
 }
 
+/* RSI holds the zero page of Linux' boot protocol; Multiboot says nothing of it. */
+static bool starts_linux(const struct cpu_start *start)
+{
+	return start->rsi != 0;
+}
+
 bool guest_check(const struct vm_config *vm, const struct guest_files *files, bool native, struct guest_needs *needs,
 		 char *error, size_t error_size)
 {
@@ -71,8 +77,7 @@ bool guest_check(const struct vm_config *vm, const struct guest_files *files, bo
 	*needs = (struct guest_needs){ 0 };
 	if (!loads(vm, files, LOADER_LOW_MAX, native, &start, error, error_size))
 		return false;
-	/* RSI holds the zero page of Linux' boot protocol; Multiboot says nothing of it. */
-	is_linux = start.rsi != 0;
+	is_linux = starts_linux(&start);
 	needs->load = needs->run = least_ram(vm, files, native, LOADER_LOW_MAX);
 	if (is_linux)
 		needs->run += files->initrd_size + LINUX_BESIDE;
@@ -86,20 +91,50 @@ bool guest_check(const struct vm_config *vm, const struct guest_files *files, bo
 	return false;
 }
 
-/* A file's bytes, which are read only where they are looked at. */
+/* A file's bytes, which are read only where they are looked at; NULL: errno says why. */
 static const void *map_file(const char *path, size_t *size)
 {
-	int file = open(path, O_RDONLY | O_CLOEXEC);
+	int file = open(path, O_RDONLY | O_CLOEXEC), error;
 	struct stat info;
 	void *bytes = MAP_FAILED;
 
-	if (file >= 0 && fstat(file, &info) == 0)
+	if (file < 0)
+		return NULL;
+	if (fstat(file, &info) == 0) {
 		bytes = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, file, 0);
-	if (bytes == MAP_FAILED)
-		die(STATUS_USAGE, "%s cannot be read: %s", path, strerror(errno));
+		*size = (size_t)info.st_size;
+	}
+	error = errno;
 	close(file);
-	*size = (size_t)info.st_size;
+	errno = error;
+	return bytes != MAP_FAILED ? bytes : NULL;
+}
+
+static const void *must_map(const char *path, size_t *size)
+{
+	const void *bytes = map_file(path, size);
+
+	if (bytes == NULL)
+		die(STATUS_USAGE, "%s cannot be read: %s", path, strerror(errno));
 	return bytes;
+}
+
+enum guest_kind guest_kind(const char *path)
+{
+	static const struct vm_config nothing;
+	struct guest_files files = { .initrd = NULL };
+	struct cpu_start start;
+	char error[300];
+	bool good;
+
+	files.kernel = map_file(path, &files.kernel_size);
+	if (files.kernel == NULL)
+		return GUEST_OTHER;
+	good = loads(&nothing, &files, LOADER_LOW_MAX, false, &start, error, sizeof error);
+	munmap((void *)files.kernel, files.kernel_size);
+	if (!good || !starts_linux(&start))
+		return GUEST_OTHER;
+	return start.mode == START_LONG64 ? GUEST_LINUX_64 : GUEST_LINUX_32;
 }
 
 void guest_check_files(const struct vm_config *vm, bool native)
@@ -108,9 +143,9 @@ void guest_check_files(const struct vm_config *vm, bool native)
 	struct guest_needs needs;
 	char error[300];
 
-	files.kernel = map_file(vm->kernel, &files.kernel_size);
+	files.kernel = must_map(vm->kernel, &files.kernel_size);
 	if (vm->initrd[0] != 0)
-		files.initrd = map_file(vm->initrd, &files.initrd_size);
+		files.initrd = must_map(vm->initrd, &files.initrd_size);
 	if (!guest_check(vm, &files, native, &needs, error, sizeof error))
 		die(STATUS_USAGE, "%s, the kernel of %s: %s", vm->kernel, vm->name, error);
 	if (vm->mem < needs.run)

@@ -20,6 +20,10 @@ struct guest_needs {
 	uint64_t run;
 };
 
+/* What the loaders take a file for; OTHER also for what they refuse. */
+enum guest_kind { GUEST_OTHER, GUEST_LINUX_64, GUEST_LINUX_32 };
+enum guest_kind guest_kind(const char *path);
+
 /* false: it cannot be loaded, whatever RAM it has or with what vm says it has; error is one sentence. native: it gets
  * the whole machine, without RAM above 4 GiB. */
 bool guest_check(const struct vm_config *vm, const struct guest_files *files, bool native, struct guest_needs *needs,

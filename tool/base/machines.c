@@ -42,48 +42,6 @@ static const char *module_for(struct machines *machines, const char *vm, const c
 	return machines->modules[machines->module_count++].name;
 }
 
-/* Which Linux a kernel is, if it is one; else a Multiboot kernel, or nothing that the hypervisor knows. */
-enum linux_bits { NOT_LINUX, LINUX_64, LINUX_32 };
-
-/* An ELF program of 32 bits is Linux when it is linked for the upper part of the address space and loaded low. */
-static enum linux_bits elf32_is(FILE *file, const unsigned char *head)
-{
-	unsigned offset = head[28] | head[29] << 8 | (unsigned)head[30] << 16 | (unsigned)head[31] << 24,
-		 count = head[44] | head[45] << 8;
-	unsigned char segment[32];
-
-	for (unsigned i = 0; i < count && i < 64; i++) {
-		if (fseek(file, (long)(offset + i * sizeof segment), SEEK_SET) != 0 ||
-		    fread(segment, sizeof segment, 1, file) != 1)
-			break;
-		/* p_type, then the topmost byte of p_vaddr against that of p_paddr. */
-		if (segment[0] == 1 && segment[11] >= 0x40 && segment[15] < segment[11])
-			return LINUX_32;
-	}
-	return NOT_LINUX;
-}
-
-static enum linux_bits linux_bits_of(const char *path)
-{
-	enum { HEAD = 0x238, XLOADFLAGS = 0x236 };
-	unsigned char head[HEAD] = { 0 };
-	FILE *file = fopen(path, "re");
-	enum linux_bits kind = NOT_LINUX;
-	size_t n = 0;
-
-	if (file == NULL)
-		return NOT_LINUX;
-	n = fread(head, 1, sizeof head, file);
-	if (n == sizeof head && memcmp(head + 0x202, "HdrS", 4) == 0)
-		kind = head[XLOADFLAGS] & 1 ? LINUX_64 : LINUX_32;
-	else if (n > 52 && memcmp(head, "\177ELF\2", 5) == 0)
-		kind = LINUX_64;
-	else if (n > 52 && memcmp(head, "\177ELF\1", 5) == 0)
-		kind = elf32_is(file, head);
-	fclose(file);
-	return kind;
-}
-
 /* A file of a guest that `make` has prepared, which must be there. target: what makes it. */
 static void prepared(char *target_name, const char *name, const char *what, const char *target)
 {
@@ -168,7 +126,7 @@ static char *workload_of(const struct vm_config *vm, const struct options *optio
 static bool complete_default(struct vm_config *vm, const struct options *options)
 {
 	bool own_kernel = (vm->given & BIT(CONFIG_KERNEL)) != 0, own_initrd = (vm->given & BIT(CONFIG_INITRD)) != 0;
-	enum linux_bits linux_kernel;
+	enum guest_kind linux_kernel;
 	/* An image that is made for its own sake may be meant for a real PC. */
 	bool emulated_machine = options->output == NULL && strcmp(options->machine, "bochs") == 0;
 	const char *emulated = emulated_machine ? emulated_append : "";
@@ -176,10 +134,10 @@ static bool complete_default(struct vm_config *vm, const struct options *options
 
 	if (!own_kernel)
 		choose_guest(vm, options->guest);
-	linux_kernel = linux_bits_of(vm->kernel);
-	if (!own_initrd && !options->no_initrd && linux_kernel == LINUX_64)
+	linux_kernel = guest_kind(vm->kernel);
+	if (!own_initrd && !options->no_initrd && linux_kernel == GUEST_LINUX_64)
 		prepared(vm->initrd, "initramfs.cpio", "the default guest's initramfs", "guest");
-	if (!own_initrd && !options->no_initrd && linux_kernel == LINUX_32)
+	if (!own_initrd && !options->no_initrd && linux_kernel == GUEST_LINUX_32)
 		prepared(vm->initrd, "i386/initramfs.cpio", "the initramfs of the 32-bit guests", "guests");
 	/* A kernel of the user's gets the command line that was given, to the letter; otherwise it needs a console. */
 	if ((vm->given & BIT(CONFIG_APPEND)) == 0)
@@ -191,7 +149,7 @@ static bool complete_default(struct vm_config *vm, const struct options *options
 	else
 		append = text("%s%s%s%s", own_kernel ? "" : default_append, own_kernel ? "" : emulated,
 			      own_kernel || vm->append[0] == 0 ? "" : " ", vm->append);
-	append = more(append, options, linux_kernel != NOT_LINUX);
+	append = more(append, options, linux_kernel != GUEST_OTHER);
 	/* There a tick is an instruction, and what the hypervisor costs is counted, not felt. */
 	if (emulated_machine && !options->native && (vm->given & BIT(CONFIG_CLOCK)) == 0)
 		config_set(vm, "clock", "guest", error, sizeof error);

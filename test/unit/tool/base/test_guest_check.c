@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "test/unit/vm/load/elf_file.h"
 #include "tool/base/guest_check.h"
@@ -288,6 +289,36 @@ static void least_ram(void **state)
 	}
 }
 
+static void expect_kind(void (*make)(uint8_t *k), enum guest_kind kind)
+{
+	char path[] = "/tmp/vellum-guest-test-XXXXXX";
+	uint8_t *k = calloc(1, KERNEL_SIZE);
+	int file = mkstemp(path);
+
+	assert_true(file >= 0);
+	make(k);
+	assert_int_equal(write(file, k, KERNEL_SIZE), KERNEL_SIZE);
+	close(file);
+	assert_int_equal(guest_kind(path), kind);
+	unlink(path);
+	free(k);
+}
+
+/* Not every ELF file of 64 bits is Linux. */
+static void kinds(void **state)
+{
+	(void)state;
+	expect_kind(vmlinux64, GUEST_LINUX_64);
+	expect_kind(vmlinux32, GUEST_LINUX_32);
+	expect_kind(bzimage, GUEST_LINUX_64);
+	expect_kind(multiboot, GUEST_OTHER);
+	expect_kind(multiboot64, GUEST_OTHER);
+	expect_kind(multiboot_addresses, GUEST_OTHER);
+	expect_kind(a_program, GUEST_OTHER);
+	expect_kind(nothing, GUEST_OTHER);
+	assert_int_equal(guest_kind("/nonexistent"), GUEST_OTHER);
+}
+
 /* An initrd that no RAM is enough for. */
 static void too_much(void **state)
 {
@@ -319,6 +350,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bad_kernels), cmocka_unit_test(bad_and_too_big), cmocka_unit_test(least_ram),
 		cmocka_unit_test(too_much),    cmocka_unit_test(command_line),
+		cmocka_unit_test(kinds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
