@@ -46,6 +46,7 @@ struct port {
 static struct port ports[CONSOLE_PORTS] = { { .base = 0x3f8, .isa_irq = 4 }, { .base = 0x2f8, .isa_irq = 3 } };
 static struct spinlock line_lock;
 void (*console_event)(unsigned port);
+void (*console_last_words)(void);
 
 void console_init(void)
 {
@@ -270,14 +271,23 @@ void console_break_locks(void)
 	line_lock = (struct spinlock){ false };
 }
 
+/* Where the last words lead to another panic, the first one's reason is the one to tell. */
 _Noreturn void console_panic(const char *format, ...)
 {
+	static char why[LINE_SIZE - 16];
+	static bool telling;
 	va_list ap;
 
 	console_break_locks();
-	va_start(ap, format);
-	put_line("panic ", format, ap);
-	va_end(ap);
+	if (!telling) {
+		telling = true;
+		va_start(ap, format);
+		fmt_v(why, sizeof(why), format, ap);
+		va_end(ap);
+		if (console_last_words)
+			console_last_words();
+	}
+	console_line("panic %s", why);
 	console_flush();
 	power_off();
 }

@@ -45,12 +45,16 @@ void console_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The same for an exception that may have come at any instruction: where a lock is held, perhaps by the CPU itself, or
  * there is no room, nothing is written: false. */
 bool console_log_at_once(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* "panic TEXT", then powers the machine off. For faults of the hypervisor itself. */
+/* The last words, then "panic TEXT", then powers the machine off. For faults of the hypervisor itself. */
 _Noreturn void console_panic(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Every lock may be held, perhaps by this CPU: what is written from here on takes them as they are. Before the last
  * words only. */
 void console_break_locks(void);
+
+/* What a panic says before its reason; may be NULL. Called once, with every lock broken: it takes none, and writes by
+ * console_line(). It may fault. */
+extern void (*console_last_words)(void);
 
 /* The interrupt handler calls this after bytes arrived on a port or left it. May be NULL. */
 extern void (*console_event)(unsigned port);

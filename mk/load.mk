@@ -1,6 +1,4 @@
 # Tests of the guest loaders and of the description of virtual machines.
-LOAD_C := $(call sources,vm/load) lib/fmt.c
-
 UNIT_config_SRC := test/unit/vm/config/test_config.c $(CONFIG_C) lib/fmt.c
 UNIT_load_elf_SRC := test/unit/vm/load/test_elf.c test/unit/vm/load/ram.c $(LOAD_C)
 UNIT_load_linux_SRC := test/unit/vm/load/test_linux.c test/unit/vm/load/ram.c $(LOAD_C)

@@ -12,5 +12,6 @@ sources = $(foreach d,$(1),$(wildcard $(d)/*.c))
 headers = $(foreach d,$(1),$(wildcard $(d)/*.h))
 
 MMU_C := $(call sources,$(MMU_DIRS))
-# What the command has of the hypervisor: the description of virtual machines.
+# What the command has of the hypervisor: the description of virtual machines, and the loaders of guests.
 CONFIG_C := $(call sources,vm/config)
+LOAD_C := $(call sources,vm/load) lib/fmt.c

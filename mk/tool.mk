@@ -1,6 +1,6 @@
 # The `vellum` command: hosted, from tool/ and the few freestanding sources that it shares with the hypervisor.
 
-TOOL_C := $(call sources,$(TOOL_DIRS)) $(CONFIG_C) lib/fmt.c
+TOOL_C := $(call sources,$(TOOL_DIRS)) $(CONFIG_C) $(LOAD_C)
 TOOL_O := $(TOOL_C:%.c=$(BUILD)/tool/%.o)
 TOOL_CFLAGS := -std=gnu11 -O2 -g -D_GNU_SOURCE -D_FORTIFY_SOURCE=2 $(WARNINGS) -I.
 
@@ -34,9 +34,20 @@ iso: $(BUILD)/vellum $(BUILD)/vellum.elf guest
 
 UNIT_tool_protocol_SRC := test/unit/tool/base/test_protocol.c tool/base/protocol.c tool/base/size.c
 UNIT_tool_report_SRC := test/unit/tool/run/test_report.c tool/run/report.c tool/base/result.c tool/run/json.c \
-	tool/base/json_text.c tool/base/size.c tool/base/util.c tool/base/temporary.c tool/base/output.c \
+	tool/base/json_text.c tool/base/size.c tool/base/number.c tool/base/util.c tool/base/temporary.c \
+	tool/base/output.c $(CONFIG_C) lib/fmt.c \
 	tool/base/protocol.c
 UNIT_tool_report_LIBS := -lcjson
+UNIT_tool_control_SRC := test/unit/tool/run/test_control.c tool/run/control.c tool/run/answer.c tool/base/result.c \
+	tool/base/protocol.c tool/base/runtime.c tool/base/size.c tool/base/util.c tool/base/temporary.c \
+	tool/base/output.c
+UNIT_tool_control_LIBS := -lcjson
+UNIT_tool_guest_check_SRC := test/unit/tool/base/test_guest_check.c tool/base/guest_check.c tool/base/util.c \
+	tool/base/temporary.c tool/base/output.c $(CONFIG_C) $(LOAD_C)
+UNIT_tool_conclude_SRC := test/unit/tool/run/test_conclude.c tool/run/conclude.c tool/run/panic.c \
+	tool/run/control.c \
+	tool/base/result.c tool/base/protocol.c tool/base/runtime.c tool/base/size.c tool/base/util.c \
+	tool/base/temporary.c tool/base/output.c tool/emulator/bochs.c
 UNIT_tool_slim_SRC := test/unit/tool/emulator/test_slim.c tool/emulator/slim.c tool/base/util.c tool/base/temporary.c \
 	tool/base/output.c
 UNIT_tool_util_SRC := test/unit/tool/base/test_util.c tool/emulator/bochs.c tool/base/util.c tool/base/temporary.c \
@@ -44,4 +55,5 @@ UNIT_tool_util_SRC := test/unit/tool/base/test_util.c tool/emulator/bochs.c tool
 UNIT_tool_output_SRC := test/unit/tool/base/test_output.c tool/base/output.c
 UNIT_tool_temporary_SRC := test/unit/tool/base/test_temporary.c tool/base/util.c tool/base/temporary.c \
 	tool/base/output.c
+UNIT_TESTS += tool_conclude tool_control tool_guest_check
 UNIT_TESTS += tool_temporary tool_output tool_protocol tool_report tool_slim tool_util

@@ -10,7 +10,7 @@ VMBENCH_C := $(wildcard test/vm/*.c) test/unit/emulate/cpu.c $(VMBENCH_HYP_C) $(
 # Not position-independent: static tables have addresses that the CPU models can have as physical ones.
 VMBENCH_FLAGS := -D_GNU_SOURCE -mgeneral-regs-only -fno-pie -Itest/vm/shadow
 
-VMBENCH_TESTS := modes exit exception event cr msr io mmu emulation handover task task_segment run platform \
+VMBENCH_TESTS := modes exit exception event cr msr io mmu emulation handover task task_segment run platform panic \
 	mechanism_switch mitigations stats release schedule clock caps mechanism cpuid create channel
 $(foreach t,$(VMBENCH_TESTS),$(eval UNIT_vm_$(t)_SRC := $(wildcard test/unit/vm*/test_$(t).c \
 	test/unit/vm/*/test_$(t).c) $(VMBENCH_C))$(eval UNIT_vm_$(t)_VARIANT := vmbench)$(eval UNIT_vm_$(t)_LIBS := \

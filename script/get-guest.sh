@@ -3,7 +3,8 @@
 # installed.
 #
 #   get-guest.sh KERNEL DIR      KERNEL: amd64, 686-pae or 686, as in linux-image-KERNEL;
-#                                leaves DIR/bzImage, DIR/vmlinux, DIR/busybox and DIR/release
+#                                leaves DIR/bzImage, DIR/vmlinux, DIR/busybox and DIR/release, and of the modules
+#                                DIR/pvpanic.ko and DIR/pvpanic-mmio.ko, for a test
 #
 # The packages stay in the per-user cache; apt verifies them against the archive's signed index. When the archive cannot
 # be reached, the newest ones in the cache are used. The index of i386 is read into a directory of its own: the system
@@ -103,12 +104,14 @@ fi
 linux=$(package "linux-image-[0-9]*-${kernel}_*_$arch.deb" "$name")
 busybox=$(package "busybox-static_*_$arch.deb" busybox-static)
 
-if [ ! -f "$dir/vmlinux" ] || [ "$(cat "$dir/package" 2>/dev/null)" != "$(basename "$linux")" ]; then
+if [ ! -f "$dir/vmlinux" ] || [ ! -f "$dir/pvpanic-mmio.ko" ] ||
+	[ "$(cat "$dir/package" 2>/dev/null)" != "$(basename "$linux")" ]; then
 	say "unpacking $(basename "$linux")"
 	rm -rf "$dir/unpack" "$dir/package"
 	mkdir -p "$dir/unpack"
-	# The kernel alone: the modules, a hundred times its size, are not wanted.
-	dpkg-deb --fsys-tarfile "$linux" | tar -x -C "$dir/unpack" --wildcards './boot/vmlinuz-*'
+	# The kernel and one driver: the other modules, a hundred times its size, are not wanted.
+	dpkg-deb --fsys-tarfile "$linux" | tar -x -C "$dir/unpack" --wildcards './boot/vmlinuz-*' '*/pvpanic/*.ko'
+	find "$dir/unpack/lib" \( -name pvpanic.ko -o -name pvpanic-mmio.ko \) -exec mv {} "$dir/" \;
 	set -- "$dir"/unpack/boot/vmlinuz-*
 	[ -f "$1" ] || die "$linux holds no kernel"
 	mv "$1" "$dir/bzImage"

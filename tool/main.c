@@ -1,10 +1,14 @@
 /* vellum - boots virtual machines on the hypervisor, and makes its boot images. */
 #include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lab/lab.h"
+#include "lib/base.h"
 #include "tool/compare/compare.h"
 #include "tool/ctl/ctl.h"
 #include "tool/emulator/iso.h"
@@ -14,10 +18,7 @@
 #include "tool/run/run.h"
 #include "tool/ctl/top.h"
 #include "tool/base/util.h"
-
-#ifndef VELLUM_VERSION
-#define VELLUM_VERSION "0.1"
-#endif
+#include "tool/base/version.h"
 
 static int make_image(const struct options *options)
 {
@@ -46,24 +47,73 @@ static int make_image(const struct options *options)
 	return 0;
 }
 
-int main(int argc, char **argv)
+static const struct {
+	const char *name;
+	int (*main)(int argc, char **argv);
+} commands[] = {
+	{ "lab", lab_main }, { "ctl", ctl_main }, { "top", top_main }, { "compare", compare_main },
+};
+
+/* The commands that have options of their own, by name. */
+static int (*command_of(const char *name))(int argc, char **argv)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		if (strcmp(name, commands[i].name) == 0)
+			return commands[i].main;
+	return NULL;
+}
+
+/* vellum help COMMAND is vellum COMMAND --help. */
+static int help_about(char *name)
+{
+	static char option[] = "--help";
+	char *argv[] = { name, option, NULL };
+
+	if (command_of(name) != NULL)
+		return command_of(name)(2, argv);
+	if (strcmp(name, "run") != 0 && strcmp(name, "iso") != 0 && strcmp(name, "help") != 0)
+		die(STATUS_USAGE, "there is no command %s (vellum help lists them)", name);
+	return fputs(help_text, stdout) < 0;
+}
+
+static int carry_out(int argc, char **argv)
 {
 	struct options options;
 
-	if (argc > 1 && !strcmp(argv[1], "lab"))
-		return lab_main(argc - 1, argv + 1);
-	if (argc > 1 && !strcmp(argv[1], "ctl"))
-		return ctl_main(argc - 1, argv + 1);
-	if (argc > 1 && !strcmp(argv[1], "top"))
-		return top_main(argc - 1, argv + 1);
-	if (argc > 1 && !strcmp(argv[1], "compare"))
-		return compare_main(argc - 1, argv + 1);
+	if (argc > 1 && command_of(argv[1]) != NULL)
+		return command_of(argv[1])(argc - 1, argv + 1);
+	if (argc == 3 && strcmp(argv[1], "help") == 0 && argv[2][0] != '-')
+		return help_about(argv[2]);
 	options_parse(&options, argc, argv);
 	switch (options.command) {
 	case COMMAND_RUN: return run(&options);
 	case COMMAND_ISO: return make_image(&options);
-	case COMMAND_HELP: fputs(help_text, stdout); return 0;
-	case COMMAND_VERSION: puts("vellum " VELLUM_VERSION); return 0;
+	case COMMAND_HELP: return fputs(help_text, stdout) < 0;
+	case COMMAND_VERSION: return puts("vellum " VELLUM_VERSION) < 0;
 	}
 	return STATUS_USAGE;
+}
+
+/* What could not be written is no success, whatever way the program ends. Of a pipe that nobody reads any more, nothing
+ * is said. */
+static void check_output(int status, void *nothing)
+{
+	struct pollfd output = { .fd = 1 };
+	bool failed;
+
+	(void)nothing;
+	errno = 0;
+	failed = fflush(stdout) != 0 || ferror(stdout);
+	if (!failed)
+		return;
+	if (errno == EPIPE || (poll(&output, 1, 0) == 1 && (output.revents & POLLERR) != 0))
+		_exit(status != 0 ? status : 128 + SIGPIPE);
+	say("the standard output cannot be written%s%s", errno != 0 ? ": " : "", errno != 0 ? strerror(errno) : "");
+	_exit(status != 0 ? status : STATUS_FAILED);
+}
+
+int main(int argc, char **argv)
+{
+	on_exit(check_output, NULL);    /* the first: it comes last */
+	return carry_out(argc, argv);
 }

@@ -175,6 +175,7 @@ void vellum_main(uint32_t magic, const void *information)
 	stats_host();
 	machine.frames_before = frames_available();
 	create_vms(read_configs());
+	console_last_words = stats_last_words;
 	console_event = platform_console_event;
 	control_port_event(); /* what came before */
 	for (unsigned n = 1; n < cpus_count(); n++)

@@ -72,6 +72,7 @@ static const char *refusal(const struct vcpu *v, const struct mmu_ops *ops)
 
 const char *vcpu_switch(struct vcpu *v, const struct mmu_ops *ops)
 {
+	const struct mmu_ops *before = v->vm->mmu.ops;
 	const char *why;
 
 	if (v->started) {
@@ -79,9 +80,12 @@ const char *vcpu_switch(struct vcpu *v, const struct mmu_ops *ops)
 		VM_MUTANT(SWITCH_READ, hvm_sync_paging(&v->hvm, &v->mmu));
 	}
 	why = refusal(v, ops);
-	if (why || ops == v->vm->mmu.ops)
+	if (why || ops == before)
 		return why;
-	return mmu_switch(&v->vm->mmu, ops) ? NULL : "there is no host memory for the new mechanism's tables";
+	if (!mmu_switch(&v->vm->mmu, ops))
+		return "there is no host memory for the new mechanism's tables";
+	VM_MUTANT(UNDER, account_mechanism(v->vm, before));
+	return NULL;
 }
 
 /* ---- every so often (W3: a period begins when the change is done) ---- */

@@ -84,6 +84,34 @@ bool platform_sends_nmi(struct vm *vm)
 	return possible;
 }
 
+/* What a guest says of its end (dev/firmware/pvpanic.h) is passed on once, however often it says it. */
+static void say_once(struct vm *vm, enum machine_event kind, const char *what)
+{
+	if (VM_LEFT_OUT_OR(PANIC_ONCE, !(vm->panics_said & BIT(kind))))
+		console_log("%s: %s", vm->config->name, what);
+	vm->panics_said |= (uint32_t)BIT(kind);
+}
+
+static void panicked(struct vm *vm)
+{
+	struct vcpu *v;
+
+	switch (vm->config->on_panic) {
+	case CONFIG_PANIC_STOP:
+		vm_end(vm, VM_STATUS_PANICKED, "the guest panicked");
+		return;
+	case CONFIG_PANIC_PAUSE:
+		say_once(vm, MACHINE_PANICKED, "the guest panicked; it is paused");
+		for_each_vcpu(v, vm) {
+			VM_MUTANT(PANIC_PAUSES, v->paused = true);
+			VM_MUTANT(PANIC_LEAVES, vcpu_note(v, REQUEST_SWITCH));
+		}
+		return;
+	default:
+		say_once(vm, MACHINE_PANICKED, "the guest panicked; it goes on");
+	}
+}
+
 static void machine_event(void *ctx, enum machine_event kind, uint32_t value)
 {
 	struct vm *vm = ctx;
@@ -98,6 +126,12 @@ static void machine_event(void *ctx, enum machine_event kind, uint32_t value)
 	case MACHINE_DEBUG_EXIT:
 		vm_end(vm, VM_LEFT_OUT_OR(DEBUG_STATUS, false) ? (int)(value << 1 | 1) : (uint8_t)(value << 1 | 1),
 		       "debug exit with value %u", value);
+		break;
+	case MACHINE_PANICKED:
+		panicked(vm);
+		break;
+	case MACHINE_CRASH_LOADED:
+		say_once(vm, kind, "the guest crashed; its crash kernel takes over");
 		break;
 	}
 }
@@ -309,5 +343,6 @@ bool platform_init(struct vm *vm)
 	return add_interrupt_controllers(vm) && add_clocks(vm) && add_uart(vm) &&
 	       ports_init(&vm->ports, &vm->pio, sink) && pci_init(&vm->pci, &vm->pio, &vm->ports) &&
 	       fw_cfg_init(&vm->fw_cfg, &vm->pio, 1, vm->low_ram + vm->high_ram) && phases_init(vm) &&
+	       pvpanic_init(&vm->pvpanic, &vm->pio, sink) &&
 	       (!vm->config->testdev || add_testdev(vm));
 }

@@ -16,6 +16,7 @@
 
 #include "dev/firmware/acpi_pm.h"
 #include "dev/firmware/fw_cfg.h"
+#include "dev/firmware/pvpanic.h"
 #include "dev/irq/ioapic.h"
 #include "dev/irq/irqhub.h"
 #include "dev/irq/lapic.h"
@@ -47,6 +48,7 @@ enum vm_status {
 	VM_STATUS_TRIPLE_FAULT = 65,
 	VM_STATUS_STOPPED = 66,
 	VM_STATUS_UNSUPPORTED = 67,
+	VM_STATUS_PANICKED = 68,
 };
 
 /* Things a vCPU must do before it next enters the guest. */
@@ -179,8 +181,11 @@ struct vm {
 	struct pci pci;
 	struct ports ports;
 	struct fw_cfg fw_cfg;
+	struct pvpanic pvpanic;
+	uint32_t panics_said;    /* BIT(enum machine_event) of what of that has been passed on */
 	struct testdev *testdev; /* NULL: not offered */
 	struct phases *phases;   /* NULL: the guest has marked none */
+	struct phases *under;    /* the same by mechanism; NULL: it has kept the one that it began with */
 	bool input_waiting;      /* bytes for the UART are in the host's ring */
 	unsigned console_used;   /* of console_text: a line that has not been written yet */
 	bool console_complete;   /* it is whole, but the port had no room */
@@ -412,6 +417,14 @@ void stats_host(void);
 bool stats_vm(struct vm *vm);
 /* The account of exits with this code, of all vCPUs. */
 struct exit_stat stats_exit(const struct vm *vm, unsigned code);
+/* Ticks of exits with this code, of a part of a run. The last exit of the part before may have ended in this one, which
+ * then has ticks without a count; what is before the first exit of all is none's. */
+uint64_t stats_ticks_of(const struct vm *vm, unsigned code, const struct exit_stat *e);
+/* Do such exits belong to what virtualizing the guest's memory costs? */
+bool stats_of_mechanism(unsigned code);
+/* The accounts so far of all VMs that have not told theirs, without their phases: what a panic says before its reason
+ * (console_last_words). Takes no lock. */
+void stats_last_words(void);
 /* Ticks that the vCPU had so far, in the guest and in its exits' handlers; called on its CPU. */
 void stats_ticks(const struct vcpu *v, uint64_t *guest, uint64_t *hypervisor);
 

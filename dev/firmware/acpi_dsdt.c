@@ -7,12 +7,14 @@
  *                       _PRT empty: no device has an INTx pin }
  *       Device (COM1) { _HID PNP0501, _UID 1, _CRS: IO (0x3f8, 8), IRQ 4 }
  *       Device (RTC_) { _HID PNP0B00, _CRS: IO (0x70, 4), IRQ 8 }
+ *       Device (PEVT) { _HID "QEMU0001", _CRS: IO (0x505, 1) }
  *       Device (C000) { _HID "ACPI0007", _UID 0 } ... one per processor
  *   }
  */
 #include "dev/firmware/acpi_pm.h"
 #include "dev/firmware/acpi_tables.h"
 #include "dev/firmware/acpi_writer.h"
+#include "dev/firmware/pvpanic.h"
 
 static void hid(struct acpi_writer *w, const char id[7])
 {
@@ -70,6 +72,18 @@ static void isa_device(struct acpi_writer *w, const char name[4], const char id[
 	aml_end(w, device);
 }
 
+static void panic_device(struct acpi_writer *w)
+{
+	size_t device = aml_device_begin(w, "PEVT");
+	aml_name(w, "_HID");
+	aml_string(w, "QEMU0001");
+	aml_name(w, "_CRS");
+	size_t crs = aml_resources_begin(w);
+	aml_io(w, PVPANIC_PORT, 1);
+	aml_resources_end(w, crs);
+	aml_end(w, device);
+}
+
 static void processor(struct acpi_writer *w, unsigned n)
 {
 	static const char digits[] = "0123456789ABCDEF";
@@ -88,6 +102,7 @@ void acpi_dsdt(struct acpi_writer *w, const struct acpi_config *config)
 	pci_root(w, config);
 	isa_device(w, "COM1", "PNP0501", 1, 0x3f8, 8, 4);
 	isa_device(w, "RTC_", "PNP0B00", 0, 0x70, 4, 8);
+	panic_device(w);
 	for (unsigned n = 0; n < config->cpus; n++)
 		processor(w, n);
 	aml_end(w, scope);

@@ -15,13 +15,13 @@ static uint64_t next_random(void)
 	return state;
 }
 
-/* Power-off, reset, debug exit; and the console, which is to tell of it. */
+/* Power-off, reset, debug exit, a panic; and the console, which is to tell of it. */
 static bool ends_the_run(unsigned port)
 {
 	return (port >= 0xf1 && port <= 0xf7) || (port >= 0x88fd && port <= 0x8900) ||
 	       (port >= 0x600 && port <= 0x60f) || (port >= 0xcf6 && port <= 0xcf9) || (port >= 0x61 && port <= 0x64) ||
 	       (port >= 0x8f && port <= 0x92) || port == 0xb2 || (port >= 0x3f5 && port <= 0x3ff) ||
-	       (port >= 0xe1 && port <= 0xe4);
+	       (port >= 0xe1 && port <= 0xe4) || (port >= 0x502 && port <= 0x505);
 }
 
 static void ports(void)

@@ -66,7 +66,8 @@ static bool port_forbidden(const struct kind *k, unsigned port)
 {
 	bool ends = (port >= 0xf1 && port <= 0xf7) || (port >= 0x88fd && port <= 0x8900) ||
 		    (port >= 0x600 && port <= 0x607) || (port >= 0xcf6 && port <= 0xcf9) ||
-		    (port >= 0x61 && port <= 0x64) || (port >= 0x8f && port <= 0x92);
+		    (port >= 0x61 && port <= 0x64) || (port >= 0x8f && port <= 0x92) ||
+		    (port >= 0x502 && port <= 0x505);
 
 	return (ends && !(k->may & MAY_END)) || (port >= 0x3f5 && port <= 0x3ff);
 }

@@ -14,6 +14,13 @@
 	M(LINT_NMI, "that a HLT with interrupts disabled may wait for an NMI of a local pin") \
 	M(IOAPIC_NMI, "that it may wait for one of the I/O APIC") \
 	M(DEBUG_STATUS, "cutting the status of a debug exit to a byte") \
+	M(UNDER, "accounts by mechanism") \
+	M(UNDER_END, "closing the last of them") \
+	M(PHASE_OPEN, "counting a phase that is open until now, for who asks") \
+	M(PHASE_NONE, "leaving out phases that have not been") \
+	M(PANIC_ONCE, "telling once that a guest has panicked, however often it says so") \
+	M(PANIC_PAUSES, "pausing it, if that is asked for") \
+	M(PANIC_LEAVES, "its leaving the CPU then") \
 	M(CONSOLE_BUSY, "the transmitter of the first guest being busy while the port has no room") \
 	M(CONSOLE_READY, "its going on when there is room") \
 	M(CONSOLE_KEEP, "keeping a line of another guest's console while the port has no room") \

@@ -51,6 +51,13 @@ def with_a_failure(c):
         rows = list(csv.DictReader(f))
     require([r['status'] for r in rows] == ['ok', 'ok', 'failed', 'failed'], 'CSV: %s' % rows)
     require(int(rows[0]['guest_instructions']) == cells[0]['measure']['guest_instructions'], 'CSV and JSON differ')
+    for r in rows:
+        empty = [n for n in r if r[n] == '' and r['status'] == 'ok']
+        require(not empty, 'CSV: nothing in %s' % empty)
+        require((r['workload'], r['pages'], r['version'], r['mem_bytes']) ==
+                ('none', 'auto', cells[0]['run']['version'], str(64 << 20)), 'CSV: %s' % r)
+        require(r['command'].startswith('vellum compare '), 'CSV: command %r' % r['command'])
+    require([x['ran_with']['mmu'] for x in cells] == [x['mmu'] for x in cells], 'JSON: ran_with')
     check_page(c.path('p.html'), 4)
     for name in os.listdir(c.path('charts')):
         xml.parse(os.path.join(c.path('charts'), name))

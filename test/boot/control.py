@@ -275,6 +275,8 @@ def garbage(c):
         silent.sendall(b'dump guest\n' * 50)
         require(ask(c, 'list')['vms'][0]['state'] == 'running', 'list in between')
         crowd = [socket_of(c) for _ in range(12)]
+        require(ask(c, 'list')['vms'][0]['state'] == 'running', 'list beside twelve others')
+        crowd += [socket_of(c) for _ in range(60)]
         require(any(b'too many' in s.recv(100) for s in crowd[-3:]), 'too many')
         for s in crowd + [flood, silent]:
             s.close()
@@ -369,18 +371,46 @@ def top_screen(c):
             seen = read_until(master, rb'(?s)\x1b\[\?1049l', 60, seen)
             require(p.wait(timeout=30) == (0 if end == b'q' else 143), 'status %s' % p.returncode)
             require(termios.tcgetattr(slave) == before, 'the terminal is not as it was')
-        p = subprocess.Popen([c.vellum, 'top'], stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
-                             env=dict(c.environment(), TERM='no-such-terminal'))
-        read_until(master, rb'terminal \(TERM=no-such-terminal\) is not known', 30)
-        require(p.wait(timeout=30) == 2, 'status %s' % p.returncode)
     os.close(master)
     os.close(slave)
+
+
+def in_json(c):
+    """JSON wherever figures are told, whatever stands first."""
+    with stay(c):
+        runs = json.loads(ctl(c, 'runs', '--json'))
+        require(len(runs) == 1 and ctl(c, 'runs').split() == runs, 'runs: %s' % runs)
+        require(json.loads(ctl(c, 'list', '--json'))['vms'][0]['name'] == 'guest', 'list --json')
+        p = c.start(['top', '--json'])
+        status, text = c.finish(p, 60)
+        vm = json.loads(text)['vms'][0]
+        require(status == 0 and vm['vm'] == 'guest' and 0 < vm['guest_share'] <= 1, 'top --json: %s' % text)
+        require(re.search(r'\d,\d\d\d', ctl(c, 'stats')), 'stats: no separators')
+
+
+def dumb_terminal(c):
+    """A terminal that only writes lines gets lines, each second."""
+    with stay(c):
+        for kind in ('dumb', 'no-such-terminal'):
+            master, slave = pty.openpty()
+            p = subprocess.Popen([c.vellum, 'top'], env=dict(c.environment(), TERM=kind), stdin=slave, stdout=slave,
+                                 stderr=slave, start_new_session=True)
+            os.close(slave)
+            try:
+                seen = read_until(master, rb'(?s)run \d+, .*run \d+, ', 30)
+                require(b'\x1b' not in seen, 'it moves the cursor: %r' % seen[:200])
+            finally:
+                p.terminate()
+                p.wait()
+                os.close(master)
 
 
 def tests():
     return [
         Test('top: once', top_once),
         Test('top: on a terminal', top_screen),
+        Test('top: on a dumb terminal', dumb_terminal),
+        Test('ctl: JSON everywhere', in_json),
         Test('ctl: a running Linux', linux),
         Test('ctl: translate, in every mechanism', translations),
         Test('ctl: translate, 32-bit guests', narrow),

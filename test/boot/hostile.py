@@ -16,7 +16,7 @@ HASWELL, LYNNFIELD, PENRYN = 'corei7_haswell_4770', 'corei5_lynnfield_750', 'cor
 MECHANISMS = ('ept', 'shadow', 'vtlb', 'brute')
 BLOCK = 5
 # Ways a guest ends itself on purpose: that is no stop.
-OWN_END = r'powered off|reset|debug exit'
+OWN_END = r'powered off|reset|debug exit|panicked'
 # Seconds after which a program is said to hang: one that went to real mode, or wrote to the interval timer, keeps the
 # watchdog out. It counts as one that ended its machine. The campaign waits less, for it comes upon many.
 PATIENCE = {'bare': 600, 'beside': 1500}

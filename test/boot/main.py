@@ -15,6 +15,7 @@ import fairness     # noqa: E402
 import hostile      # noqa: E402
 import hostmemory   # noqa: E402
 import matrix       # noqa: E402
+import panics       # noqa: E402
 import refusals     # noqa: E402
 import sessions     # noqa: E402
 import switching    # noqa: E402
@@ -23,7 +24,7 @@ import workloads    # noqa: E402
 from runner import Runner, pool  # noqa: E402
 
 PARTS = (boots, workloads, switching, sessions, control, fairness, hostile, compare, hostmemory, speculation,
-         conformance, refusals)
+         conformance, refusals, panics)
 
 
 def chosen(everything, only):

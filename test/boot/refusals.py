@@ -5,6 +5,7 @@ import random
 import re
 import shutil
 import struct
+import subprocess
 
 from runner import Test, require
 
@@ -25,14 +26,55 @@ def usage(name, args, pattern, status=2):
     return Test('refused: ' + name, run)
 
 
-def with_kernel(name, make, pattern, status=64, more=()):
-    """A guest whose kernel make(context) writes: bad enough that the hypervisor refuses it."""
+def at_once(o, what):
+    """Refused before a machine was started: one sentence on standard error, and no JSON."""
+    require(o.seconds < 1, 'took %.1f s' % o.seconds)
+    require(len(o.text.strip().splitlines()) == 1 and what in o.text, 'not one sentence about %s: %r' % (what, o.text))
+    require(o.json is None, 'a JSON was written for a run that did not begin')
+
+
+def with_kernel(name, make, pattern, more=()):
+    """A guest whose kernel make(context) writes: refused with the file's name, also with --quiet."""
     def run(c):
         path = c.file('kernel', make(c))
-        o = refused(c, ['run', '--kernel', path, '--timeout', '50'] + list(more), status, pattern, 80)
-        if o.status == 64:
-            require(o.json and o.json['guest']['status'] == 64, 'JSON: guest.status is not 64')
+        for quiet in ([], ['--quiet']):
+            o = refused(c, ['run', '--kernel', path, '--timeout', '50'] + quiet + list(more), 2, pattern, 80)
+            at_once(o, path)
     return Test('refused: ' + name, run)
+
+
+def not_on(name, cpu, more, pattern):
+    """What a CPU model cannot do."""
+    return Test('refused: ' + name, lambda c: at_once(refused(
+        c, ['run', '--kernel', c.guest('hello'), '--mem', '16M', '--cpu', cpu, '--timeout', '50'] + more, 2, pattern),
+        cpu))
+
+
+def models(c):
+    """What the command says of CPU models is what the hypervisor finds in them."""
+    said = subprocess.run([os.path.join(c.build, 'bochs'), '--help', 'cpu'], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, check=False).stdout.decode()
+    names = re.findall(r'^([a-z0-9_]+)$', said.split('Supported CPU models:')[1], re.M)
+    require('corei7_haswell_4770' in names, 'no models: %r' % said)
+    with open(os.path.join(os.path.dirname(__file__), '..', '..', 'tool', 'emulator', 'bochs_cpus.c')) as f:
+        rows = re.findall(r'\{ "(\w+)", CPU_(\w+), (\w+), (\w+), (\w+) \}', f.read())
+    require(sorted(r[0] for r in rows) == sorted(names), 'the table has other models than Bochs: %s' % names)
+    for name, vtx, ept, ept_1g, vpid in rows:
+        if vtx != 'VTX':
+            continue
+        o = c.run(['run', '--kernel', c.guest('hello'), '--mem', '16M', '--cpu', name, '--timeout', '50'])
+        host = o.json['host']
+        found = [bool(host[k]) for k in ('ept', 'ept_1g', 'vpid')]
+        require(found == [w == 'true' for w in (ept, ept_1g, vpid)] and not host['ept_5level'] and
+                host['ept_2m'] == host['ept'], '%s: %s' % (name, host))
+
+
+def by_hypervisor(c):
+    """What only the machine can tell is said as well on standard error, and in the JSON."""
+    for quiet in ([], ['--quiet']):
+        o = c.run(['run', '--kernel', c.guest('hello'), '--mem', '16M', '--mitigations', 'ibrs'] + quiet, status=67,
+                  expect=[r'^vellum: guest: status 67, mitigations ibrs cannot be had'])
+        require(o.json['error'].startswith('guest: status 67, mitigations ibrs'), 'JSON: error %r' % o.json['error'])
 
 
 def read(c, *path):
@@ -88,8 +130,8 @@ def mutated_kernels(c):
         for _ in range(8):
             k[rng.randrange(0, 120) if rng.random() < 0.7 else rng.randrange(0x1000, 0x2000)] = rng.randrange(256)
         o = c.run(['run', '--kernel', c.file('kernel', bytes(k)), '--mem', '8M', '--timeout', '20'],
-                  status=(0, 3, 64, 65, 66, 124, 255), limit=60)
-        require(o.status == 124 or (o.json and o.json['guest']['status'] == o.status),
+                  status=(0, 2, 3, 64, 65, 66, 124, 255), limit=60)
+        require(o.status in (2, 124) or (o.json and o.json['guest']['status'] == o.status),
                 'kernel %d: JSON and status differ' % i)
 
 
@@ -103,6 +145,25 @@ def without_guest(c):
               expect=[r'686-pae.* is missing: run make guests'])
     c.vellum = vellum
     require(len(o.text.strip().splitlines()) == 1, 'more than one sentence: %r' % o.text)
+
+
+def full_disk(c):
+    """What cannot be written is no success: a sentence, and a status that is not 0."""
+    hello = ['--kernel', c.guest('hello'), '-m', '16']
+    for args in (['help'], ['version'], ['help', 'ctl'], ['compare', '--help'], ['lab', 'presets'], ['run'] + hello,
+                 ['run', '--quiet', '--json', '-'] + hello):
+        with open('/dev/full', 'w') as full:
+            p = c.start(args, stdout=full, stderr=subprocess.PIPE)
+            said = p.communicate(timeout=60)[1].decode()
+        require(p.returncode == 1 and 'cannot be written' in said, '%s: status %d: %s' % (args, p.returncode, said))
+
+
+def helps(c):
+    """Each command says what it can do, by two ways."""
+    for name in ('run', 'iso', 'ctl', 'top', 'compare', 'lab'):
+        one, other = (c.run(a, never=[]).text for a in ([name, '--help'], ['help', name]))
+        require(one == other and one.startswith('usage: vellum '), 'help of %s: %r' % (name, one[:100]))
+    require(c.run(['ctl', 'stats', '--help']).text == c.run(['ctl', '--help']).text, 'ctl stats --help')
 
 
 def qemu(c):
@@ -163,32 +224,43 @@ def tests():
         usage('a hypervisor that is none', ['run', '--hypervisor', '/bin/true'], r'no Multiboot2 image'),
         usage('a JSON that cannot be written', ['run', '--json', '@/no/such/dir/x.json'], r'x\.json', status=(1, 2)),
         with_kernel('a bzImage cut short', cut_bzimage, r'the kernel image is cut short: it has 3000000 bytes'),
-        with_kernel('a vmlinux cut short', cut_vmlinux, r'cut short', status=(2, 64)),
+        with_kernel('a vmlinux cut short', cut_vmlinux, r'cut short'),
         with_kernel('a Multiboot kernel cut short', cut_elf32, r'cut short: it has 5000 bytes'),
         with_kernel('a bzImage of long ago', old_bzimage, r'boot protocol is 2\.10'),
         with_kernel('random bytes', lambda c: random.Random(3).randbytes(300000),
                     r'neither a Linux .* nor a Multiboot'),
         with_kernel('text', lambda c: b'#!/bin/sh\necho hello\n' * 50, r'neither a Linux .* nor a Multiboot'),
-        with_kernel('a program of Linux', lambda c: read(c, 'guest', 'busybox'), r'not a Linux kernel', status=(2, 64)),
+        with_kernel('a program of Linux', lambda c: read(c, 'guest', 'busybox'),
+                    r'not a (Linux kernel|64-bit executable)'),
         with_kernel('a kernel too big for its RAM', lambda c: read(c, 'guest', 'bzImage'),
-                    r'needs \d+ MB of RAM, the machine has 32 MB',
+                    r'the kernel with its initrd needs about \d+ MB of RAM, and guest has 32 MB',
                     more=['--mem', '32M']),
-        Test('refused: an initrd too big for its RAM', lambda c: refused(
-            c, ['run', '--mem', '48M', '--initrd', c.file('initrd', b'\0' * (40 << 20)), '--timeout', '50'], 64,
-            r'needs \d+ MB of RAM, the machine has 48 MB', 80)),
-        Test('refused: EPT on a CPU without it', lambda c: refused(
-            c, ['run', '--kernel', c.guest('hello'), '--cpu', 'core2_penryn_t9600', '--mmu', 'ept', '--timeout', '50'],
-            67,
-            r'mmu ept cannot be used: .*EPT')),
-        Test('refused: a CPU without 64-bit mode', lambda c: refused(
-            c, ['run', '--kernel', c.guest('hello'), '--cpu', 'core_duo_t2400_yonah', '--timeout', '50'], 67,
-            r'no 64-bit mode')),
-        Test('refused: a CPU without VT-x', lambda c: refused(
-            c, ['run', '--kernel', c.guest('hello'), '--cpu', 'p4_prescott_celeron_336', '--timeout', '50'], (67, 70),
-            r'VT-x|VMX')),
-        Test('refused: 1G pages on a CPU without them', lambda c: refused(
-            c, ['run', '--kernel', c.guest('hello'), '--cpu', 'corei7_ivy_bridge_3770k', '--pages', '1g', '--timeout',
-                '50'], 67, r'1G|1 GiB|1-GByte|1g')),
+        Test('refused: an initrd too big for its RAM', lambda c: at_once(refused(
+            c, ['run', '--mem', '80M', '--initrd', c.file('initrd', b'\0' * (40 << 20)), '--timeout', '50'], 2,
+            r'needs about \d+ MB of RAM, and guest has 80 MB', 80), 'vmlinux')),
+        not_on('EPT on a CPU without it', 'core2_penryn_t9600', ['--mmu', 'ept'], r'mmu ept cannot be used: .*EPT'),
+        not_on('a CPU without 64-bit mode', 'core_duo_t2400_yonah', [], r'no 64-bit mode'),
+        not_on('a CPU without VT-x', 'p4_prescott_celeron_336', [], r'VT-x'),
+        not_on('1G pages on a CPU without them', 'corei7_ivy_bridge_3770k', ['--pages', '1g'],
+               r'pages 1g cannot be had'),
+        Test('what CPU models have', models),
+        Test('refused: by the hypervisor, quietly', by_hypervisor),
+        usage('a bad kernel, only checked', ['run', '--check', '--kernel', '@'], r'not a file|[Dd]irectory'),
+        Test('--check starts nothing', lambda c: require(
+            c.run(['run', '--check', '--kernel', c.guest('hello'), '--mem', '16M']).text == '', 'it said something')),
+        usage('the CPU twice', ['run', '--cpu', 'haswell', '--cpu', 'penryn'], r'--cpu is given twice'),
+        usage('the workload twice', ['run', '--workload', 'fork', '--workload', 'boot'], r'--workload is given twice'),
+        usage('the workload by two names', ['run', '--workload', 'fork', '--append', 'vellum.workload=boot'],
+              r'one of them will do'),
+        usage('RAM by two names', ['run', '-m', '64', '--mem', '64M'], r'mem is given twice'),
+        usage('help of no command', ['help', 'fly'], r'no command fly'),
+        usage('compare: a workload by two names', ['compare', '--workload', 'fork,fork:700'],
+              r'fork:700 is there twice'),
+        usage('compare: a setting twice', ['compare', '--config', 'mmu=ept,mmu=shadow'], r'has mmu twice'),
+        usage('compare: odd RAM', ['compare', '--mem', '4097K'], r'multiple of 4K'),
+        usage('compare: one file for two outputs', ['compare', '--html', '@/x', '--json', '@/x'],
+              r'x would be written twice'),
+        usage('compare: charts where none can be', ['compare', '--svg', '/proc/none'], r'/proc/none', status=1),
         described('empty', '', r'no machine in it|is empty'),
         described('no machine', 'kernel x\n', r'line 1: "kernel" stands before'),
         described('an unknown key', 'vm a\nkernel @HELLO\ncolour red\n', r'line 3: unknown key "colour"'),
@@ -201,5 +273,7 @@ def tests():
         described('binary', 'vm a\nkernel @HELLO\n\0\0\0\0', r'line 3: .*control character'),
         Test('hostile descriptions', mutated_descriptions),
         Test('damaged kernels', mutated_kernels),
+        Test('help of each command', helps),
+        Test('outputs that cannot be written', full_disk),
         Test('--machine qemu', qemu),
     ]

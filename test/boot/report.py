@@ -1,6 +1,8 @@
 """Checks of the JSON that a run wrote: is it complete, and does it agree with itself? The names are those of
 docs/json.md."""
 
+import os
+
 from runner import require
 
 
@@ -58,6 +60,12 @@ def check(report, status=0, vms=1):
     require(report['machine'] in ('bochs', 'qemu'), 'JSON: machine is %r' % report['machine'])
     require(isinstance(report['cpu'], str) and report['cpu'], 'JSON: cpu is %r' % report['cpu'])
     require(report['panic'] is None, 'JSON: panic is %r' % report['panic'])
+    require(report['version'] and report['command'].startswith('vellum run '), 'JSON: %r made by %r' %
+            (report['version'], report['command']))
+    require(report['description'].startswith('vm ') and os.path.exists(report['guest']['kernel']),
+            'JSON: of %r, with the kernel %r' % (report['description'], report['guest']['kernel']))
+    require(report['ending'] == 'ended' and report['counters'] == 'end', 'JSON: ending %r, counters %r' %
+            (report['ending'], report['counters']))
     number(report['host']['cpus'], 'host.cpus', 1)
     number(report['host']['mem_bytes'], 'host.mem_bytes', 1)
     if vms == 1:

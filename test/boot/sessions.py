@@ -1,5 +1,6 @@
 """Runs that someone takes part in: several machines, the keyboard, Ctrl-C, timeouts."""
 
+import json
 import os
 import pty
 import re
@@ -62,11 +63,11 @@ def one_of_two_dies(c):
 
 
 def one_bad_of_two(c):
-    """A machine that cannot be started is refused; the other runs."""
-    path = c.file('machines.txt', 'vm a\nkernel %s\nmem 16M\n\nvm b\nkernel %s\nmem 16M\n'
-                  % (c.file('bad', b'not a kernel' * 100), c.guest('hello')))
-    o = c.run(['run', '--vm', path, '--timeout', '50'], status=64, expect=[r'neither a Linux', r'^\[b\] hello: ok'])
-    require([v['guest']['status'] for v in o.json['vms']] == [64, 0],
+    """A machine that the hypervisor cannot start is refused; the other runs."""
+    path = c.file('machines.txt', 'vm a\nkernel %s\nmem 16M\nmitigations ibrs\n\nvm b\nkernel %s\nmem 16M\n'
+                  % (c.guest('hello'), c.guest('hello')))
+    o = c.run(['run', '--vm', path, '--timeout', '50'], status=67, expect=[r'ibrs cannot be had', r'^\[b\] hello: ok'])
+    require([v['guest']['status'] for v in o.json['vms']] == [67, 0],
             'statuses: %s' % [v['guest']['status'] for v in o.json['vms']])
 
 
@@ -81,7 +82,7 @@ def stopped_by(number):
         status, text = c.finish(p, 20)
         require(status == 128 + number, 'status %d, not %d' % (status, 128 + number))
         require(time.monotonic() - start < 5, 'took %.1f s to end' % (time.monotonic() - start))
-        require('What it cost' in text or 'interrupted' in text,
+        require('What it cost' in text and 'so far, when the machine was stopped' in text,
                 'said nothing about it: %r' % (seen + text.encode())[-200:])
     return run
 
@@ -102,11 +103,81 @@ def killed(c):
         subprocess.run(['rm', '-rf', os.path.join(c.path('tmp'), name)], check=True)
 
 
+def counted_until_stopped(j, ending):
+    """The counters of a guest that did not end are those of the moment when it was stopped."""
+    require(j['ending'] == ending and j['counters'] == 'stop', 'JSON: %r, counters %r' % (j['ending'], j['counters']))
+    require(j['exits']['total'] > 0 and j['instructions']['guest'] > 1000000, 'no counters: %s' % j.get('exits'))
+    require(j['exits']['total'] == sum(r['count'] for r in j['exits']['by_reason'].values()), 'the total is no sum')
+    require(j['instructions']['hypervisor'] == sum(r['ticks'] for r in j['exits']['by_reason'].values()),
+            'the hypervisor\'s instructions are not those of its exits')
+    require(j['guest']['status'] is None and j['guest']['end'] is None, 'the guest has ended: %s' % j['guest'])
+
+
+def phases_until_stopped(c):
+    """Phases of the workload that are over, and the one that is not, are in the counters of a run that is stopped."""
+    out = c.path('phases.json')
+    p = c.start(['run', '--workload', 'switch:200000', '--timeout', '100', '--json', out])
+    read_until(p.stdout.fileno(), rb'Run /init as init process', 60)
+    end = time.monotonic() + 60
+    while not json.loads(c.finish(c.start(['ctl', 'phases', '--json']), 20)[1])['phases']:
+        require(time.monotonic() < end, 'no phase')
+        time.sleep(0.05)
+    p.send_signal(signal.SIGINT)
+    status, _ = c.finish(p, 30)
+    require(status == 130, 'status %d' % status)
+    with open(out) as f:
+        j = json.load(f)
+    counted_until_stopped(j, 'interrupted')
+    require(j['phases'] and 0 < j['workload']['exits']['total'] < j['exits']['total'], 'phases: %s' % j.get('phases'))
+    require(j['workload']['instructions']['guest'] == sum(x['instructions']['guest'] for x in j['phases'].values()),
+            'the workload is not its phases')
+
+
+def silent_machine(c):
+    """A machine that does not answer ends too, and ctl is told within a second."""
+    out = c.path('silent.json')
+    p = c.start(['run', '--kernel', c.guest('stay'), '--mem', '32M', '--timeout', '60', '--json', out])
+    read_until(p.stdout.fileno(), rb'stay: ready', 60)
+    emulator = [pid for pid, name in c.processes() if 'bochs' in name]
+    os.kill(emulator[0], signal.SIGSTOP)
+    start = time.monotonic()
+    got, text = c.finish(c.start(['ctl', 'stats']), 20)
+    require(got == 1 and 'does not answer' in text, 'ctl: status %d: %s' % (got, text))
+    require(time.monotonic() - start < 1.5, 'ctl took %.1f s' % (time.monotonic() - start))
+    start = time.monotonic()
+    p.send_signal(signal.SIGINT)
+    status, _ = c.finish(p, 20)
+    require(status == 130, 'status %d' % status)
+    require(time.monotonic() - start < 4, 'took %.1f s to end' % (time.monotonic() - start))
+    with open(out) as f:
+        j = json.load(f)
+    require(j['ending'] == 'interrupted' and j['counters'] is None, 'JSON: %r, %r' % (j['ending'], j['counters']))
+
+
+def killed_emulator(c):
+    """What somebody was told before is what is known of a machine that is gone."""
+    out = c.path('gone.json')
+    p = c.start(['run', '--kernel', c.guest('stay'), '--mem', '32M', '--timeout', '60', '--json', out])
+    read_until(p.stdout.fileno(), rb'stay: ready', 60)
+    got, text = c.finish(c.start(['ctl', '--json', 'stats']), 20)
+    require(got == 0, 'ctl: status %d: %s' % (got, text))
+    emulator = [pid for pid, name in c.processes() if 'bochs' in name]
+    os.kill(emulator[0], signal.SIGKILL)
+    status, said = c.finish(p, 20)
+    require(status == 70 and 'when somebody last asked' in said, 'status %d: %s' % (status, said[-300:]))
+    with open(out) as f:
+        j = json.load(f)
+    require(j['ending'] == 'emulator' and j['counters'] == 'earlier', 'JSON: %r, %r' % (j['ending'], j['counters']))
+    require(j['exits'] == json.loads(text)['exits'], 'the counters are not those that ctl was told')
+
+
 def timeout(c):
     start = time.monotonic()
-    o = c.run(['run', '--timeout', '3'], status=124, expect=[r'timeout'], limit=30)
-    require(3 <= time.monotonic() - start < 10, 'took %.1f s' % (time.monotonic() - start))
-    require(o.json is None or o.json['status'] == 124, 'JSON: status is %r' % (o.json and o.json['status']))
+    o = c.run(['run', '--timeout', '8'], status=124, expect=[r'timeout'], limit=30)
+    require(8 <= time.monotonic() - start < 15, 'took %.1f s' % (time.monotonic() - start))
+    require(o.json['status'] == 124, 'JSON: status is %r' % o.json['status'])
+    counted_until_stopped(o.json, 'timeout')
+    require(o.json['error'].startswith('timeout: no end after 8 seconds'), 'JSON: error %r' % o.json['error'])
 
 
 def output_gone(c):
@@ -149,7 +220,8 @@ def interactive(c, more=(), machine=r'x86_64'):
 def quit_key(c):
     """Ctrl-] quits an interactive run."""
     master, slave = pty.openpty()
-    p = c.start(['run', '-i', '--timeout', '100'], stdin=slave, stdout=slave, stderr=slave)
+    out = c.path('quit.json')
+    p = c.start(['run', '-i', '--timeout', '100', '--json', out], stdin=slave, stdout=slave, stderr=slave)
     os.close(slave)
     try:
         read_until(master, rb'Linux version', 60)
@@ -164,6 +236,8 @@ def quit_key(c):
                 except OSError:
                     time.sleep(0.1)
         require(p.poll() == 0, 'status %s' % p.poll())
+        with open(out) as f:
+            counted_until_stopped(json.load(f), 'quit')
     finally:
         os.close(master)
 
@@ -185,8 +259,16 @@ def quiet(c):
     require(o.text == '', 'it said: %r' % o.text)
 
 
+def elf64(c):
+    """A Multiboot kernel in a 64-bit ELF file: loaded by its program headers, as GRUB does."""
+    path = os.path.join(c.build, 'guest', 'test', 'memory.elf.64')
+    o = c.run(['run', '--kernel', path, '-m', '64', '--timeout', '60'], expect=[r'^memory: ok'])
+    require(o.json['guest']['kernel'] == path, 'JSON: kernel %r' % o.json['guest']['kernel'])
+
+
 def tests():
     return [
+        Test('a Multiboot kernel in a 64-bit ELF file', elf64),
         Test('the keyboard, interactively', interactive),
         Test('the keyboard, in a 32-bit guest', lambda c: interactive(c, ['--guest', '686'], 'i686')),
         Test('two machines', two_machines),
@@ -198,6 +280,9 @@ def tests():
         Test('SIGKILL', killed),
         Test('Ctrl-] quits', quit_key),
         Test('--timeout', timeout),
+        Test('phases until the run is stopped', phases_until_stopped),
+        Test('a machine that does not answer', silent_machine),
+        Test('the emulator is killed', killed_emulator),
         Test('the reader of the output goes away', output_gone),
         Test('vellum iso', image),
         Test('--quiet', quiet),

@@ -11,7 +11,22 @@ CHECKSUM = 'c92c6841d1fa6ca5'
 ALL_CHANGES = 'ept,shadow,ept,vtlb,ept,brute,shadow,vtlb,shadow,brute,vtlb,brute'
 
 
+def by_mechanism(j):
+    """The run is the sum of what each mechanism has cost."""
+    parts = j['mechanisms']
+    require(len(parts) > 1 and set(parts) <= {'ept', 'shadow', 'vtlb', 'brute'}, 'mechanisms: %s' % list(parts))
+    require(sum(p['exits']['total'] for p in parts.values()) == j['exits']['total'], 'exits by mechanism')
+    for who in ('guest', 'hypervisor'):
+        require(sum(p['instructions'][who] for p in parts.values()) == j['instructions'][who],
+                'instructions of the %s by mechanism' % who)
+    made = sum(p['mmu_counters'].get('switches', 0) for p in parts.values())
+    require(made == j['mmu_counters']['switches'], '%d changes by mechanism' % made)
+    require('ept_violation' not in parts.get('shadow', {'exits': {'by_reason': {}}})['exits']['by_reason'],
+            'EPT violations under shadow')
+
+
 def switches(o, least):
+    by_mechanism(o.json)
     made = o.json['mmu_counters']['switches']
     require(made >= least, '%d changes, not %d' % (made, least))
 

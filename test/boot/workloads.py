@@ -52,6 +52,21 @@ def native(c):
             'the instructions are wrong')
 
 
+def native_ends(c):
+    """A guest without the hypervisor ends as it would have ended in a virtual machine."""
+    def run(args, status, end):
+        o = c.run(['run', '--native', '--timeout', '60'] + args, status=status, never=[])
+        require(o.json['guest']['end'] == end and o.seconds < 30, 'end %r after %.0f s' % (o.json['guest']['end'],
+                                                                                        o.seconds))
+        return o.json
+    run(['--kernel', c.guest('hello'), '-m', '64'], 0, 'powered off')
+    run(['--kernel', c.guest('triple-fault'), '-m', '64'], 65, 'stopped: triple fault')
+    j = run(['--initrd', 'none', '--append', 'panic=-1'], 68, 'reset')
+    require(j['guest']['panic'].startswith('VFS: Unable to mount'), 'JSON: panic %r' % j['guest']['panic'])
+    j = run(['--initrd', 'none'], 68, None)
+    require(j['ending'] == 'guest-panic' and j['counters'] is None, 'JSON: %r, %r' % (j['ending'], j['counters']))
+
+
 def refused_by_the_guest(c):
     """A name and a size that the command did not look at."""
     o = c.run(['run', '--append', 'vellum.workload=fork vellum.size=0x10', '--timeout', '200'], status=3, limit=240,
@@ -61,4 +76,5 @@ def refused_by_the_guest(c):
 
 
 def tests():
-    return [Test('workload: natively', native), Test('workload: a bad size', refused_by_the_guest)]
+    return [Test('workload: natively', native), Test('natively: how guests end', native_ends),
+            Test('workload: a bad size', refused_by_the_guest)]

@@ -6,6 +6,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "tool/base/guest_check.h"
+#include "tool/base/workload.h"
+
 /* One less than MAX_VMS of the protocol would do; a description of more is surely a mistake. */
 enum { MOST_VMS = 16, MOST_MODULES = 31 };      /* the hypervisor keeps 32 modules, of which one is the description */
 
@@ -37,48 +40,6 @@ static const char *module_for(struct machines *machines, const char *vm, const c
 	machines->modules[machines->module_count] = (struct module){ text("%s.%s", vm, kind), text("%s", path),
 		(uint64_t)info.st_size };
 	return machines->modules[machines->module_count++].name;
-}
-
-/* Which Linux a kernel is, if it is one; else a Multiboot kernel, or nothing that the hypervisor knows. */
-enum linux_bits { NOT_LINUX, LINUX_64, LINUX_32 };
-
-/* An ELF program of 32 bits is Linux when it is linked for the upper part of the address space and loaded low. */
-static enum linux_bits elf32_is(FILE *file, const unsigned char *head)
-{
-	unsigned offset = head[28] | head[29] << 8 | (unsigned)head[30] << 16 | (unsigned)head[31] << 24,
-		 count = head[44] | head[45] << 8;
-	unsigned char segment[32];
-
-	for (unsigned i = 0; i < count && i < 64; i++) {
-		if (fseek(file, (long)(offset + i * sizeof segment), SEEK_SET) != 0 ||
-		    fread(segment, sizeof segment, 1, file) != 1)
-			break;
-		/* p_type, then the topmost byte of p_vaddr against that of p_paddr. */
-		if (segment[0] == 1 && segment[11] >= 0x40 && segment[15] < segment[11])
-			return LINUX_32;
-	}
-	return NOT_LINUX;
-}
-
-static enum linux_bits linux_bits_of(const char *path)
-{
-	enum { HEAD = 0x238, XLOADFLAGS = 0x236 };
-	unsigned char head[HEAD] = { 0 };
-	FILE *file = fopen(path, "re");
-	enum linux_bits kind = NOT_LINUX;
-	size_t n = 0;
-
-	if (file == NULL)
-		return NOT_LINUX;
-	n = fread(head, 1, sizeof head, file);
-	if (n == sizeof head && memcmp(head + 0x202, "HdrS", 4) == 0)
-		kind = head[XLOADFLAGS] & 1 ? LINUX_64 : LINUX_32;
-	else if (n > 52 && memcmp(head, "\177ELF\2", 5) == 0)
-		kind = LINUX_64;
-	else if (n > 52 && memcmp(head, "\177ELF\1", 5) == 0)
-		kind = elf32_is(file, head);
-	fclose(file);
-	return kind;
 }
 
 /* A file of a guest that `make` has prepared, which must be there. target: what makes it. */
@@ -134,11 +95,38 @@ static char *more(char *append, const struct options *options, bool linux_kernel
 	return line.data;
 }
 
-/* The one virtual machine of the options: fills in what was not given. */
-static void complete_default(struct vm_config *vm, const struct options *options)
+/* Does the default initramfs run a workload, which tells a result? It does, unless the command line has other plans. */
+static bool tells_result(const char *append)
+{
+	return strstr(append, "vellum.shell") == NULL && strstr(append, "init=") == NULL;
+}
+
+/* What it will run, by --workload or by the words of the command line that the option stands for. The caller frees. */
+static char *workload_of(const struct vm_config *vm, const struct options *options)
+{
+	static const char name_word[] = "vellum.workload=", size_word[] = "vellum.size=";
+	const char *name = strstr(vm->append, name_word), *size = strstr(vm->append, size_word);
+	char *given, *whole;
+
+	if (options->workload != NULL || name == NULL)
+		return workload_whole(options->workload);
+	name += strlen(name_word);
+	given = text("%.*s", (int)strcspn(name, " "), name);
+	if (size != NULL) {
+		size += strlen(size_word);
+		whole = text("%s:%.*s", given, (int)strcspn(size, " "), size);
+	} else {
+		whole = workload_whole(given);
+	}
+	free(given);
+	return whole;
+}
+
+/* The one virtual machine of the options: fills in what was not given. Returns whether it is to tell a result. */
+static bool complete_default(struct vm_config *vm, const struct options *options)
 {
 	bool own_kernel = (vm->given & BIT(CONFIG_KERNEL)) != 0, own_initrd = (vm->given & BIT(CONFIG_INITRD)) != 0;
-	enum linux_bits linux_kernel;
+	enum guest_kind linux_kernel;
 	/* An image that is made for its own sake may be meant for a real PC. */
 	bool emulated_machine = options->output == NULL && strcmp(options->machine, "bochs") == 0;
 	const char *emulated = emulated_machine ? emulated_append : "";
@@ -146,10 +134,10 @@ static void complete_default(struct vm_config *vm, const struct options *options
 
 	if (!own_kernel)
 		choose_guest(vm, options->guest);
-	linux_kernel = linux_bits_of(vm->kernel);
-	if (!own_initrd && !options->no_initrd && linux_kernel == LINUX_64)
+	linux_kernel = guest_kind(vm->kernel);
+	if (!own_initrd && !options->no_initrd && linux_kernel == GUEST_LINUX_64)
 		prepared(vm->initrd, "initramfs.cpio", "the default guest's initramfs", "guest");
-	if (!own_initrd && !options->no_initrd && linux_kernel == LINUX_32)
+	if (!own_initrd && !options->no_initrd && linux_kernel == GUEST_LINUX_32)
 		prepared(vm->initrd, "i386/initramfs.cpio", "the initramfs of the 32-bit guests", "guests");
 	/* A kernel of the user's gets the command line that was given, to the letter; otherwise it needs a console. */
 	if ((vm->given & BIT(CONFIG_APPEND)) == 0)
@@ -161,7 +149,7 @@ static void complete_default(struct vm_config *vm, const struct options *options
 	else
 		append = text("%s%s%s%s", own_kernel ? "" : default_append, own_kernel ? "" : emulated,
 			      own_kernel || vm->append[0] == 0 ? "" : " ", vm->append);
-	append = more(append, options, linux_kernel != NOT_LINUX);
+	append = more(append, options, linux_kernel != GUEST_OTHER);
 	/* There a tick is an instruction, and what the hypervisor costs is counted, not felt. */
 	if (emulated_machine && !options->native && (vm->given & BIT(CONFIG_CLOCK)) == 0)
 		config_set(vm, "clock", "guest", error, sizeof error);
@@ -175,6 +163,7 @@ static void complete_default(struct vm_config *vm, const struct options *options
 		die(STATUS_USAGE, "the command line is too long: at most %d characters", CONFIG_APPEND_MAX);
 	strcpy(vm->append, append);
 	free(append);
+	return !own_initrd && vm->initrd[0] != 0 && tells_result(vm->append);
 }
 
 /* File names in a description are relative to where it lies. */
@@ -222,7 +211,9 @@ void machines_prepare(struct machines *machines, const struct options *options)
 		machines->vms = allocate(sizeof *machines->vms);
 		machines->vms[0] = options->vm;
 		machines->count = 1;
-		complete_default(&machines->vms[0], options);
+		machines->expects_result = complete_default(&machines->vms[0], options);
+		machines->debian = (options->vm.given & BIT(CONFIG_KERNEL)) == 0 ? options->guest : NULL;
+		machines->workload = machines->expects_result ? workload_of(&machines->vms[0], options) : NULL;
 		if (!config_complete(&machines->vms[0], error, sizeof error))
 			die(STATUS_USAGE, "%s", error);
 	}
@@ -230,6 +221,8 @@ void machines_prepare(struct machines *machines, const struct options *options)
 		struct vm_config *vm = &machines->vms[i];
 		const char *kernel = module_for(machines, vm->name, "kernel", vm->kernel);
 		const char *initrd = vm->initrd[0] != 0 ? module_for(machines, vm->name, "initrd", vm->initrd) : "";
+
+		guest_check_files(vm, machines->native);
 
 		if (config_print(vm, kernel, initrd, printed, sizeof printed) >= sizeof printed)
 			die(STATUS_USAGE, "the description of %s is too long", vm->name);

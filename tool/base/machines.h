@@ -16,6 +16,9 @@ struct machines {
 	size_t count;
 	struct module *modules;
 	size_t module_count;
+	const char *debian;     /* the first one's kernel, if it is Debian's */
+	char *workload;         /* ... and what its initial RAM disk does, if that is ours; or null */
+	bool expects_result;    /* the first one's initial RAM disk is ours, and tells a result before it ends */
 	bool native;            /* the one guest runs without the hypervisor */
 	const char *provoke;    /* for the hypervisor's command line; null: nothing */
 	struct bytes config;    /* the description for the hypervisor, files named as on the image */

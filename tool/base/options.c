@@ -31,7 +31,7 @@ const char help_text[] =
 	"  --workload NAME    what the default initramfs does: memory (default), boot, fork, mmap, switch, fault, "
 	"compute,\n"
 	"                     compile or mix; NAME:SIZE for more or less of it (docs/compare.md)\n"
-	"  --mem SIZE         its RAM, a number with K, M or G   (default: 256M)\n"
+	"  -m, --mem SIZE     its RAM: a number of megabytes, or with K, M or G   (default: 256M)\n"
 	"  --mmu NAME         how its memory is virtualized: ept, shadow, vtlb or brute   (default: the first of "
 	"these\n"
 	"                     that the CPU can run)\n"
@@ -49,6 +49,7 @@ const char help_text[] =
 	"  --mitigations LIST what is done against what CPUs do speculatively: auto, off, or some of "
 	"registers,l1d,verw,\n"
 	"                     ibrs,rsb,ibpb,guest   (default: auto, what the CPU needs; docs/security.md)\n"
+	"  --on-panic WHAT    when it panics: stop (default, status 68), pause, or none\n"
 	"  --vm FILE          takes one or more virtual machines from a description instead (docs/protocol.md)\n"
 	"\n"
 	"The machine under the hypervisor:\n"
@@ -67,9 +68,11 @@ const char help_text[] =
 	"  --timeout S        gives up after S seconds, with status 124\n"
 	"  --keep DIR         leaves the image, the configuration and all output there\n"
 	"  --quiet            shows nothing but errors and the guest's result line\n"
+	"  --check            starts no machine: says what is wrong with all this, if anything\n"
 	"\n"
 	"The exit status is the guest's: 0 after a power-off; docs/protocol.md lists the others. 2 is a bad option,\n"
-	"1 a machine that could not be started, 70 a hypervisor that stopped, 124 a timeout.\n";
+	"1 a machine that could not be started, 68 a guest that panicked, 69 one that ended without its result,\n"
+	"70 a hypervisor that stopped, 124 a timeout.\n";
 
 enum {
 	OPTION_MACHINE = 256,
@@ -101,10 +104,12 @@ enum {
 	OPTION_TIMEOUT,
 	OPTION_KEEP,
 	OPTION_QUIET,
+	OPTION_CHECK,
 	OPTION_HELP,
 	OPTION_VERSION,
 	OPTION_PROVOKE,
 	OPTION_MITIGATIONS,
+	OPTION_ON_PANIC,
 };
 
 static const struct option names[] = {
@@ -133,6 +138,7 @@ static const struct option names[] = {
 	{ "switch-every", required_argument, NULL, OPTION_SWITCH_EVERY },
 	{ "switch-among", required_argument, NULL, OPTION_SWITCH_AMONG },
 	{ "mitigations", required_argument, NULL, OPTION_MITIGATIONS },
+	{ "on-panic", required_argument, NULL, OPTION_ON_PANIC },
 	{ "provoke", required_argument, NULL, OPTION_PROVOKE },
 	{ "interactive", no_argument, NULL, 'i' },
 	{ "name", required_argument, NULL, OPTION_NAME },
@@ -140,6 +146,7 @@ static const struct option names[] = {
 	{ "timeout", required_argument, NULL, OPTION_TIMEOUT },
 	{ "keep", required_argument, NULL, OPTION_KEEP },
 	{ "quiet", no_argument, NULL, OPTION_QUIET },
+	{ "check", no_argument, NULL, OPTION_CHECK },
 	{ "help", no_argument, NULL, OPTION_HELP },
 	{ "version", no_argument, NULL, OPTION_VERSION },
 	{ NULL, 0, NULL, 0 },
@@ -167,6 +174,7 @@ static bool take_vm(struct options *options, int option, const char *value)
 		{ OPTION_SWITCH_EVERY, "--switch-every", "switch-every", NULL },
 		{ OPTION_SWITCH_AMONG, "--switch-among", "switch-among", NULL },
 		{ OPTION_MITIGATIONS, "--mitigations", "mitigations", NULL },
+		{ OPTION_ON_PANIC, "--on-panic", "on-panic", NULL },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
@@ -230,6 +238,7 @@ static void take(struct options *options, int option, const char *value)
 	case OPTION_TIMEOUT: options->timeout = (unsigned)number_between("--timeout", value, 1, 1000000); break;
 	case OPTION_KEEP: options->keep = value; break;
 	case OPTION_QUIET: options->quiet = true; break;
+	case OPTION_CHECK: options->check = true; break;
 	case OPTION_HELP: options->command = COMMAND_HELP; break;
 	case OPTION_VERSION: options->command = COMMAND_VERSION; break;
 	}
@@ -245,6 +254,9 @@ static void check(const struct options *options)
 	if (options->workload != NULL &&
 	    (options->vm_file != NULL || options->no_initrd || (options->vm.given & BIT(CONFIG_INITRD)) != 0))
 		die(STATUS_USAGE, "--workload chooses what the default initramfs does: it needs that initramfs");
+	if (options->workload != NULL && strstr(options->vm.append, "vellum.workload=") != NULL)
+		die(STATUS_USAGE, "--workload and vellum.workload= in --append name a workload each: one of them will "
+				  "do");
 	if (options->native &&
 	    (options->vm.given & (BIT(CONFIG_MMU) | BIT(CONFIG_PAGES) | BIT(CONFIG_VPID) | BIT(CONFIG_RDRAND) |
 				  BIT(CONFIG_CLOCK) | BIT(CONFIG_TESTDEV))) != 0)
@@ -283,22 +295,40 @@ static void take_command(struct options *options, int *argc, char ***argv)
 	die(STATUS_USAGE, "there is no command %s (vellum help lists them)", word);
 }
 
+/* What has a value has one: the second would take the first one's place in silence. The settings of the virtual machine
+ * see to that themselves. */
+static void check_once(uint64_t *given, int option)
+{
+	_Static_assert(ARRAY_SIZE(names) <= 64, "a bit for each option");
+
+	for (size_t i = 0; names[i].name != NULL; i++)
+		if (names[i].val == option && names[i].has_arg == required_argument) {
+			if ((*given & BIT(i)) != 0)
+				die(STATUS_USAGE, "--%s is given twice", names[i].name);
+			*given |= BIT(i);
+		}
+}
+
 void options_parse(struct options *options, int argc, char **argv)
 {
+	uint64_t given = 0;
 	char error[100];
 	int option;
 
-	*options = (struct options){ .machine = "bochs", .bochs = "auto", .host_cpus = 1, .ips = DEFAULT_IPS };
+	*options = (struct options){ .typed = command_typed(argc - 1, argv + 1), .machine = "bochs",
+		.bochs = "auto", .host_cpus = 1, .ips = DEFAULT_IPS };
 	config_init(&options->vm, "guest", error, sizeof error);
 	take_command(options, &argc, &argv);
 	opterr = 0;
-	while ((option = getopt_long(argc, argv, ":ih", names, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, ":ihm:", names, NULL)) != -1) {
 		if (option == ':')
 			die(STATUS_USAGE, "%s needs a value", argv[optind - 1]);
 		if (option == '?')
 			die(STATUS_USAGE, "there is no option %s here, or it takes no value (vellum help lists them)",
 			    argv[optind - 1]);
-		take(options, option == 'h' ? OPTION_HELP : option, optarg);
+		option = option == 'h' ? OPTION_HELP : option == 'm' ? OPTION_MEM : option;
+		check_once(&given, option);
+		take(options, option, optarg);
 	}
 	if (options->command == COMMAND_ISO && optind < argc)
 		options->output = argv[optind++];

@@ -11,6 +11,7 @@ enum command { COMMAND_RUN, COMMAND_ISO, COMMAND_HELP, COMMAND_VERSION };
 
 struct options {
 	enum command command;
+	char *typed;                    /* all of the command line */
 	const char *guest;              /* which of Debian's kernels: "amd64", "686-pae" or "686" */
 	const char *machine;            /* "bochs" or "qemu" */
 	const char *bochs;              /* "auto", "built" or "debian" */
@@ -29,6 +30,7 @@ struct options {
 	const char *json, *keep, *output, *name;
 	unsigned timeout;               /* seconds; 0: none */
 	bool interactive, quiet;
+	bool check;                     /* nothing is started */
 };
 
 /* Ends the program with one sentence when the options make no sense. */

@@ -7,7 +7,8 @@
 #include "tool/base/util.h"
 
 static const char result_word[] = "VELLUM-RESULT ", phase_word[] = "VELLUM-PHASE ", phases_word[] = "phases.",
-		  clock_word[] = "VELLUM-CLOCK ";
+		  clock_word[] = "VELLUM-CLOCK ", panic_word[] = "Kernel panic - not syncing: ",
+		  stuck_word[] = "---[ end Kernel panic - not syncing";
 
 enum { PHASES_MOST = 100 };
 
@@ -28,7 +29,7 @@ static void fact_set(struct fact **facts, size_t *count, const char *name, const
 	(*facts)[(*count)++] = (struct fact){ text("%s", name), text("%s", value) };
 }
 
-static void stat_set(struct vm_result *vm, const char *name, uint64_t value)
+void result_stat(struct vm_result *vm, const char *name, uint64_t value)
 {
 	for (size_t i = 0; i < vm->stat_count; i++)
 		if (strcmp(vm->stats[i].name, name) == 0) {
@@ -76,10 +77,13 @@ static void apply_to_vm(struct vm_result *vm, const struct record *record)
 		fact_set(&vm->settings, &vm->setting_count, record->name, record->text);
 		break;
 	case RECORD_STAT:
-		stat_set(vm, record->name, record->value);
+		result_stat(vm, record->name, record->value);
+		vm->counters = COUNTERS_STOP;
 		break;
 	default:
 		vm->ended = true;
+		if (vm->counters == COUNTERS_STOP)
+			vm->counters = COUNTERS_END;
 		vm->status = (unsigned)(record->value & 255);
 		replace(&vm->end, record->text);
 	}
@@ -130,11 +134,23 @@ static void phase_line(struct vm_result *vm, const char *line)
 	vm->phases[vm->phase_count++] = (struct phase){ number, text("%s", name), ticks, steps };
 }
 
+/* Linux' words: with the first it panics, with the last it stops for good, if it is not told to reboot. */
+static void panic_line(struct run_result *result, unsigned vm, const char *line)
+{
+	const char *start = strstr(line, panic_word), *end = strstr(line, stuck_word);
+
+	if (end != NULL)
+		result_vm(result, vm)->stuck = result_vm(result, vm)->panic != NULL;
+	else if (start != NULL && result_vm(result, vm)->panic == NULL)
+		replace(&result_vm(result, vm)->panic, start + strlen(panic_word));
+}
+
 void result_console_line(struct run_result *result, unsigned vm, const char *line)
 {
 	const char *start = strstr(line, result_word);
 	unsigned long long ticks, idle;
 
+	panic_line(result, vm, line);
 	if (start != NULL)
 		replace(&result_vm(result, vm)->result, start + strlen(result_word));
 	start = strstr(line, clock_word);
@@ -154,11 +170,11 @@ void result_native(struct vm_result *vm, uint64_t ips)
 
 	for (size_t i = 0; i < vm->phase_count; i++) {
 		name = text("phases.%u.instructions.guest", vm->phases[i].number);
-		stat_set(vm, name, vm->phases[i].ticks);
+		result_stat(vm, name, vm->phases[i].ticks);
 		free(name);
 	}
 	if (vm->clock_ticks != 0 && passed > idle)
-		stat_set(vm, "instructions.guest", passed - idle);
+		result_stat(vm, "instructions.guest", passed - idle);
 }
 
 void result_sum_phases(struct vm_result *vm)
@@ -176,9 +192,9 @@ void result_sum_phases(struct vm_result *vm)
 		name = text("workload%s", rest);
 		before = stat_find(vm, name);
 		if (strcmp(rest, ".tables.pages") == 0)
-			stat_set(vm, name, before > value ? before : value);
+			result_stat(vm, name, before > value ? before : value);
 		else
-			stat_set(vm, name, before + value);
+			result_stat(vm, name, before + value);
 		free(name);
 	}
 }
@@ -206,10 +222,12 @@ void result_free(struct run_result *result)
 		free(vm->phases);
 		free(vm->name);
 		free(vm->result);
+		free(vm->panic);
 		free(vm->end);
 	}
 	free(result->vms);
 	facts_free(result->host, result->host_count);
 	free(result->panic);
+	free(result->error);
 	*result = (struct run_result){ 0 };
 }

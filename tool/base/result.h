@@ -22,17 +22,36 @@ struct stat_value {
 	uint64_t value;
 };
 
+/* What it was made of; not told by the protocol. Strings may be null. */
+struct guest_facts {
+	const char *kernel, *initrd;            /* files */
+	const char *debian;                     /* which of Debian's kernels */
+	const char *command_line, *workload;
+};
+
+/* How a virtual machine's counters are known. */
+enum counters {
+	COUNTERS_NONE,          /* not at all */
+	COUNTERS_EARLIER,       /* as somebody was told who asked while it ran */
+	COUNTERS_STOP,          /* as they were when the machine was stopped, or stopped itself */
+	COUNTERS_END,           /* all of them: it has ended */
+};
+
 /* One virtual machine. */
 struct vm_result {
 	bool started, ended;
 	char *name;
+	struct guest_facts made_of;
 	char *result;                   /* its VELLUM-RESULT line, or null */
+	char *panic;                    /* what its kernel, Linux, panicked for, or null */
+	bool stuck;                     /* ... and it will do nothing more */
 	char *end;                      /* why it ended */
 	unsigned status;
 	struct fact *settings;
 	size_t setting_count;
 	struct stat_value *stats;
 	size_t stat_count;
+	enum counters counters;
 	uint64_t clock_ticks, idle_ms;  /* at the workload's end, as the guest told; 0: it did not */
 	struct phase *phases;
 	size_t phase_count;
@@ -47,6 +66,7 @@ struct machine_facts {
 };
 
 struct run_result {
+	const char *command, *description;      /* as it was typed; of all virtual machines, for the hypervisor */
 	struct machine_facts machine;
 	struct fact *host;
 	size_t host_count;
@@ -57,9 +77,13 @@ struct run_result {
 	bool ended;
 	unsigned status;
 	char *panic;
+	const char *ending;             /* how the run ended, in a word (docs/json.md) */
+	char *error;                    /* what was wrong, in one sentence, or null */
 };
 
 void result_apply(struct run_result *result, const struct record *record);
+/* One of the vm's counters. */
+void result_stat(struct vm_result *vm, const char *name, uint64_t value);
 /* Looks at a line that a VM wrote to its console. */
 void result_console_line(struct run_result *result, unsigned vm, const char *line);
 /* Adds the stats "workload.…", the sums over all phases (of tables.pages the largest), once the machine has ended. */

@@ -35,9 +35,10 @@ bool parse_size(const char *text, uint64_t *bytes)
 	case 'k': case 'K': shift = 10; break;
 	case 'm': case 'M': shift = 20; break;
 	case 'g': case 'G': shift = 30; break;
+	case 0: shift = 20; break;
 	default: return false;
 	}
-	if (end[1] != 0 || value == 0 || value > UINT64_MAX >> shift)
+	if ((*end != 0 && end[1] != 0) || value == 0 || value > UINT64_MAX >> shift)
 		return false;
 	*bytes = value << shift;
 	return true;

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 bool parse_number(const char *text, uint64_t *value);
-/* Bytes: a number followed by K, M or G (either case), at least one byte. */
+/* Bytes: a number followed by K, M or G (either case), or of megabytes; at least one. */
 bool parse_size(const char *text, uint64_t *bytes);
 
 #endif

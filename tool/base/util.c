@@ -112,6 +112,34 @@ void bytes_free(struct bytes *bytes)
 	*bytes = (struct bytes){ 0 };
 }
 
+/* A word as a shell reads it. */
+static void add_word(struct bytes *line, const char *word)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789%+,-./:=@_";
+
+	if (*word != 0 && word[strspn(word, plain)] == 0) {
+		bytes_print(line, " %s", word);
+		return;
+	}
+	bytes_print(line, " '");
+	for (; *word != 0; word++)
+		if (*word == '\'')
+			bytes_print(line, "'\\''");
+		else
+			bytes_add(line, word, 1);
+	bytes_print(line, "'");
+}
+
+char *command_typed(int argc, char **argv)
+{
+	struct bytes line = { 0 };
+
+	bytes_print(&line, "vellum");
+	for (int i = 0; i < argc; i++)
+		add_word(&line, argv[i]);
+	return line.data;
+}
+
 static bool read_all(int file, struct bytes *out)
 {
 	static char block[65536];

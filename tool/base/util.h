@@ -12,6 +12,8 @@
 enum {
 	STATUS_FAILED = 1,      /* the machine could not be started */
 	STATUS_USAGE = 2,       /* a bad option or file */
+	STATUS_PANICKED = 68,   /* a guest's operating system panicked */
+	STATUS_NO_RESULT = 69,  /* a guest ended without the result that it should have told */
 	STATUS_BROKEN = 70,     /* the run ended without the hypervisor saying how */
 	STATUS_TIMEOUT = 124,
 };
@@ -24,6 +26,9 @@ _Noreturn void die(int status, const char *format, ...) __attribute__((format(pr
 char *text(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void *allocate(size_t bytes);
 void *grow(void *memory, size_t bytes);
+
+/* "vellum WORD..." as it was typed, for those who want to do it again; the caller frees. */
+char *command_typed(int argc, char **argv);
 
 /* A growing byte string, always followed by a NUL that is not counted. */
 struct bytes {

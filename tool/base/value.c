@@ -20,7 +20,7 @@ uint64_t bytes_given(const char *option, const char *value)
 	uint64_t bytes;
 
 	if (!parse_size(value, &bytes))
-		die(STATUS_USAGE, "%s %s: must be a number with K, M or G", option, value);
+		die(STATUS_USAGE, "%s %s: must be a number of megabytes, or with K, M or G", option, value);
 	return bytes;
 }
 

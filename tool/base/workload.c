@@ -45,6 +45,14 @@ char *workload_error(const char *name)
 	return NULL;
 }
 
+char *workload_whole(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(workloads); i++)
+		if ((name == NULL || strcmp(workloads[i].name, name) == 0) && workloads[i].means != NULL)
+			return text("%s:%llu", workloads[i].name, (unsigned long long)workloads[i].size);
+	return text("%s", name);
+}
+
 const char *workload_checked(const char *option, const char *name)
 {
 	char *error = workload_error(name);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tool/base/number.h"
 #include "tool/base/output.h"
 
 /* FNV-1a, over the files that decide the numbers: only results of the same ones may be put beside each other. */
@@ -47,7 +48,7 @@ static void announce(const struct comparison *c)
 		return;
 	for (size_t i = 0; i < c->note_count; i++)
 		say("%s", c->notes[i]);
-	say("%zu runs, %u at a time", c->count, c->jobs);
+	say("%zu run%s, %u at a time", c->count, plural(c->count), c->jobs);
 }
 
 static void write_with(const struct comparison *c, const char *path, void (*write)(const struct comparison *, FILE *))

@@ -33,7 +33,8 @@ struct part {
 	char *name;
 	uint64_t steps;                         /* operations of the workload; 0: not told */
 	uint64_t guest, hypervisor;             /* instructions */
-	uint64_t exits;
+	uint64_t exits, mechanism_exits;        /* those of them that the mechanism causes */
+	uint64_t table_pages, invvpid, invept;
 };
 
 struct measure {
@@ -43,8 +44,6 @@ struct measure {
 	size_t phase_count;
 	struct reason_count *reasons;           /* of VM exits, the most frequent first */
 	size_t reason_count;
-	uint64_t mechanism_exits;               /* those that the mechanism causes */
-	uint64_t table_pages, invvpid, invept;
 	char *result;                           /* "ok checksum=…", without the kernel's name */
 	double cpu_seconds;
 };
@@ -104,6 +103,15 @@ void compare_resume(struct comparison *c, const char *path);
 /* Every cell of one workload must have the same result; those that have not, fail. */
 void compare_results(struct comparison *c);
 void measure_free(struct measure *m);
+
+/* What is at a path of names with dots between them, or null. */
+const cJSON *compare_at(const cJSON *object, const char *path);
+/* What the cell ran with, or would have: never empty; "none" where there is no such thing. The caller frees. */
+char *compare_value(const struct cell *cell, enum axis axis);
+char *compare_command_line(const struct cell *cell);
+uint64_t compare_memory(const struct comparison *c, const struct cell *cell);
+/* All of that as a part of the page. */
+void compare_about(const struct comparison *c, FILE *out);
 
 void compare_table(const struct comparison *c, FILE *out);
 void compare_csv(const struct comparison *c, FILE *out);

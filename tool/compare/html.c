@@ -131,7 +131,7 @@ static void tables_chart(const struct comparison *c, FILE *out)
 	double *values = allocate(COMPARE_CELLS * sizeof *values);
 
 	for (unsigned i = 0; i < rows->count; i++)
-		values[i] = 4 * (double)rows->cell[i]->measure.table_pages;
+		values[i] = 4 * (double)rows->cell[i]->measure.all.table_pages;
 	draw("Memory for tables", "KB", rows, parts, 1, values, out);
 	free(values);
 	free(rows);
@@ -144,8 +144,8 @@ static void flushes_chart(const struct comparison *c, FILE *out)
 	double *values = allocate(2 * COMPARE_CELLS * sizeof *values);
 
 	for (unsigned i = 0; i < rows->count; i++) {
-		values[2 * i] = (double)rows->cell[i]->measure.invvpid;
-		values[2 * i + 1] = (double)rows->cell[i]->measure.invept;
+		values[2 * i] = (double)rows->cell[i]->measure.all.invvpid;
+		values[2 * i + 1] = (double)rows->cell[i]->measure.all.invept;
 	}
 	draw("Flushes", "instructions INVVPID and INVEPT", rows, parts, 2, values, out);
 	free(values);
@@ -204,10 +204,10 @@ static void summary(const struct comparison *c, FILE *out)
 			continue;
 		}
 		cell_number(m->all.exits, out);
-		cell_number(m->mechanism_exits, out);
-		cell_number(4 * m->table_pages, out);
-		cell_number(m->invvpid, out);
-		cell_number(m->invept, out);
+		cell_number(m->all.mechanism_exits, out);
+		cell_number(4 * m->all.table_pages, out);
+		cell_number(m->all.invvpid, out);
+		cell_number(m->all.invept, out);
 		fprintf(out, "</tr>\n");
 	}
 	fprintf(out, "</table></div>\n");
@@ -318,8 +318,8 @@ static const char reading[] =
 	"<li>Bochs drops its TLB at each VM entry and exit, with VPID or without: that a VPID keeps "
 	"translations does not show. The count of "
 	"flushes is what the hypervisor executed.</li>\n"
-	"<li>Timers fire by emulated time. A slower mechanism gets more timer interrupts in the same work, "
-	"which adds to its guest too.</li>\n"
+	"<li>Timers fire by the guest's own clock, which stands still while the hypervisor works: a slower "
+	"mechanism gets no more timer interrupts in the same work, as it would on a PC.</li>\n"
 	"<li>Exits <i>by the mechanism</i> are page faults, INVLPG, accesses to control registers, EPT "
 	"violations and "
 	"misconfigurations, the guest's accesses to devices in memory among them. The others (ports, "
@@ -348,6 +348,7 @@ void compare_html(const struct comparison *c, FILE *out)
 		chart_escape(c->notes[i], out);
 		fprintf(out, "</p>\n");
 	}
+	compare_about(c, out);
 	fputs(reading, out);
 	crossing_part(c, out);
 	fprintf(out, "<section><h2>Charts</h2>\n");

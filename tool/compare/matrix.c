@@ -6,19 +6,8 @@
 #include <string.h>
 
 #include "lib/base.h"
+#include "tool/emulator/bochs_cpus.h"
 #include "tool/emulator/emulator.h"
-
-/* What Bochs' models have (docs/bochs.md). A model that is not here may have everything: its run will tell. */
-static const struct model {
-	const char *name;
-	bool ept, ept_1g, vpid;
-} models[] = {
-	{ "core2_penryn_t9600", false, false, false },
-	{ "corei5_lynnfield_750", true, false, true },
-	{ "corei5_arrandale_m520", true, false, true },
-	{ "corei7_sandy_bridge_2600k", true, false, true },
-	{ "corei7_ivy_bridge_3770k", true, false, true },
-};
 
 bool compare_is_native(const struct configuration *is)
 {
@@ -32,24 +21,25 @@ static bool has(const struct configuration *is, enum axis axis, const char *valu
 
 char *compare_impossible(const struct configuration *is)
 {
-	const struct model *m = NULL;
+	/* A model that nobody knows may have everything: its run will tell. */
+	const struct bochs_cpu *m = bochs_cpu_find(is->value[AXIS_CPU]);
 
-	for (size_t i = 0; i < ARRAY_SIZE(models); i++)
-		if (has(is, AXIS_CPU, models[i].name))
-			m = &models[i];
 	if (has(is, AXIS_PTI, "on") && has(is, AXIS_GUEST, "686"))
 		return text("the guest 686 has no page-table isolation: that needs PAE; use 686-pae or amd64");
 	if (compare_is_native(is) && is->value[AXIS_KERNEL][0] != 0)
 		return text("kernels from files are not run natively: only Debian's, by --guest");
 	if (m == NULL || compare_is_native(is))
 		return NULL;
+	if (m->vtx != CPU_VTX)
+		return text("%s has no %s; take one of Intel's from core2_penryn_t9600 on", m->model,
+			    m->vtx == CPU_NO_VTX ? "VT-x" : "64-bit mode");
 	if (has(is, AXIS_MMU, "ept") && !m->ept)
-		return text("mmu ept cannot run on %s, which has no EPT; use shadow, vtlb or brute", m->name);
+		return text("mmu ept cannot run on %s, which has no EPT; use shadow, vtlb or brute", m->model);
 	if (has(is, AXIS_VPID, "on") && !m->vpid)
-		return text("vpid on cannot be had on %s, which has no VPID; use off", m->name);
+		return text("vpid on cannot be had on %s, which has no VPID; use off", m->model);
 	if (has(is, AXIS_MMU, "ept") && has(is, AXIS_PAGES, "1g") && !m->ept_1g)
 		return text("pages 1g cannot be had on %s, whose EPT has none of that size; use 4k, 2m or auto",
-			    m->name);
+			    m->model);
 	return NULL;
 }
 

@@ -11,6 +11,7 @@
 #include "tool/base/output.h"
 #include "tool/base/value.h"
 #include "tool/base/workload.h"
+#include "vm/config/config.h"
 
 const char *const axis_names[AXES] = { "workload", "guest", "kernel", "cpu", "pti", "mmu", "pages", "vpid" };
 
@@ -122,6 +123,18 @@ static void check_value(enum axis axis, const char *value)
 		die(STATUS_USAGE, "%s %s: there are only %s", axis_names[axis], value, allowed[axis]);
 }
 
+/* A workload is the same with the size that it has by itself. */
+static bool same_value(enum axis axis, const char *one, const char *other)
+{
+	char *a = axis == AXIS_WORKLOAD ? workload_whole(one) : text("%s", one),
+	     *b = axis == AXIS_WORKLOAD ? workload_whole(other) : text("%s", other);
+	bool same = strcmp(a, b) == 0;
+
+	free(a);
+	free(b);
+	return same;
+}
+
 static void take_list(struct comparison *c, enum axis axis, const char *list)
 {
 	char *copy = text("%s", list), *rest = copy, *value;
@@ -129,7 +142,7 @@ static void take_list(struct comparison *c, enum axis axis, const char *list)
 	while ((value = strsep(&rest, ",")) != NULL) {
 		check_value(axis, value);
 		for (size_t i = 0; i < c->value_count[axis]; i++)
-			if (strcmp(c->values[axis][i], value) == 0)
+			if (same_value(axis, c->values[axis][i], value))
 				die(STATUS_USAGE, "--%s: %s is there twice", axis_names[axis], value);
 		if (c->value_count[axis] == COMPARE_VALUES)
 			die(STATUS_USAGE, "--%s: more than %d values", axis_names[axis], COMPARE_VALUES);
@@ -159,9 +172,21 @@ static void take_configuration(struct comparison *c, const char *given)
 			    "vpid=",
 			    given);
 		check_value((enum axis)axis, value);
+		if (is->value[axis][0] != 0)
+			die(STATUS_USAGE, "--config %s: has %s twice", given, axis_names[axis]);
 		is->value[axis] = value;
 	}
 	c->explicit_count++;
+}
+
+/* A value that every virtual machine will get, as vellum run takes it. */
+static void check_setting(const char *option, const char *key, const char *value)
+{
+	struct vm_config vm;
+	char error[300];
+
+	if (!config_init(&vm, "guest", error, sizeof error) || !config_set(&vm, key, value, error, sizeof error))
+		die(STATUS_USAGE, "%s: %s", option, error);
 }
 
 static void take(struct comparison *c, int option, const char *value)
@@ -188,10 +213,13 @@ static void take(struct comparison *c, int option, const char *value)
 		c->ips = value;
 		break;
 	case OPTION_MEM:
-		bytes_given("--mem", value);
+		check_setting("--mem", "mem", value);
 		c->mem = value;
 		break;
-	case OPTION_APPEND: c->append = value; break;
+	case OPTION_APPEND:
+		check_setting("--append", "append", value);
+		c->append = value;
+		break;
 	case OPTION_HYPERVISOR: c->hypervisor = value; break;
 	case OPTION_RESUME: c->resume = value; break;
 	case OPTION_HTML: c->html = value; break;
@@ -200,6 +228,25 @@ static void take(struct comparison *c, int option, const char *value)
 	case OPTION_SVG: c->svg = value; break;
 	case OPTION_QUIET: c->quiet = true; break;
 	}
+}
+
+static void check_outputs(const struct comparison *c)
+{
+	const char *const paths[] = { c->html, c->json, c->csv };
+
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+		if (paths[i] != NULL && !output_possible(paths[i]))
+			die(STATUS_USAGE, "%s cannot be written: %s", paths[i], strerror(errno));
+		for (size_t k = 0; k < i; k++)
+			if (paths[i] != NULL && paths[k] != NULL &&
+			    (strcmp(paths[i], paths[k]) == 0 || output_same(paths[i], paths[k])))
+				die(STATUS_USAGE, "%s would be written twice", paths[i]);
+	}
+	if (c->svg == NULL)
+		return;
+	make_directory(c->svg);
+	if (access(c->svg, W_OK | X_OK) != 0)
+		die(STATUS_USAGE, "--svg %s: cannot be written: %s", c->svg, strerror(errno));
 }
 
 static void check(struct comparison *c)
@@ -217,22 +264,7 @@ static void check(struct comparison *c)
 		c->html = "vellum-compare.html";
 		c->json = "vellum-compare.json";
 	}
-	for (size_t i = 0; i < 3; i++) {
-		const char *path = i == 0 ? c->html : i == 1 ? c->json : c->csv;
-
-		if (path != NULL && !output_possible(path))
-			die(STATUS_USAGE, "%s cannot be written: %s", path, strerror(errno));
-	}
-}
-
-static char *typed(int argc, char **argv)
-{
-	struct bytes line = { 0 };
-
-	bytes_print(&line, "vellum");
-	for (int i = 0; i < argc; i++)
-		bytes_print(&line, strpbrk(argv[i], " \t\"$&;|") != NULL ? " '%s'" : " %s", argv[i]);
-	return line.data;
+	check_outputs(c);
 }
 
 void compare_options(struct comparison *c, int argc, char **argv)
@@ -241,7 +273,7 @@ void compare_options(struct comparison *c, int argc, char **argv)
 	int option;
 
 	*c = (struct comparison){
-		.jobs = cpus > 0 ? (unsigned)cpus : 1, .timeout = "3600", .command = typed(argc, argv)
+		.jobs = cpus > 0 ? (unsigned)cpus : 1, .timeout = "3600", .command = command_typed(argc, argv)
 	};
 	opterr = 0;
 	optind = 1;

@@ -11,35 +11,39 @@
 static const char *const mechanism_reasons[] = { "exception_or_nmi", "invlpg", "control_register_access",
 						 "ept_violation", "ept_misconfiguration" };
 
-static const cJSON *at(const cJSON *object, const char *path)
-{
-	char *copy = text("%s", path), *rest = copy, *name;
-
-	while (object != NULL && (name = strsep(&rest, ".")) != NULL)
-		object = cJSON_GetObjectItemCaseSensitive(object, name);
-	free(copy);
-	return object;
-}
-
 /* Counters are written as raw digits, which cJSON reads as doubles: exact up to 2^53, which is 8 months of a GHz. */
 static uint64_t number_at(const cJSON *object, const char *path)
 {
-	const cJSON *item = at(object, path);
+	const cJSON *item = compare_at(object, path);
 
 	return cJSON_IsNumber(item) && item->valuedouble > 0 ? (uint64_t)item->valuedouble : 0;
 }
 
 static const char *text_at(const cJSON *object, const char *path)
 {
-	const cJSON *item = at(object, path);
+	const cJSON *item = compare_at(object, path);
 
 	return cJSON_IsString(item) ? item->valuestring : NULL;
 }
 
 static struct part read_part(const cJSON *from, const char *name)
 {
-	return (struct part){ text("%s", name), number_at(from, "steps"), number_at(from, "instructions.guest"),
-		number_at(from, "instructions.hypervisor"), number_at(from, "exits.total") };
+	struct part part = { text("%s", name), number_at(from, "steps"), number_at(from, "instructions.guest"),
+		number_at(from, "instructions.hypervisor"), number_at(from, "exits.total"), 0,
+		number_at(from, "tables.pages"), 0, number_at(from, "mmu_counters.invept_single") +
+		number_at(from, "mmu_counters.invept_all") };
+	static const char *const invvpid[] = { "mmu_counters.invvpid_address", "mmu_counters.invvpid_single",
+		"mmu_counters.invvpid_nonglobal", "mmu_counters.invvpid_all" };
+	char *path;
+
+	for (size_t i = 0; i < ARRAY_SIZE(mechanism_reasons); i++) {
+		path = text("exits.by_reason.%s.count", mechanism_reasons[i]);
+		part.mechanism_exits += number_at(from, path);
+		free(path);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(invvpid); i++)
+		part.invvpid += number_at(from, invvpid[i]);
+	return part;
 }
 
 static int by_count(const void *a, const void *b)
@@ -51,15 +55,12 @@ static int by_count(const void *a, const void *b)
 
 static void read_reasons(struct measure *m, const cJSON *from)
 {
-	const cJSON *list = at(from, "exits.by_reason"), *one;
+	const cJSON *list = compare_at(from, "exits.by_reason"), *one;
 
 	cJSON_ArrayForEach(one, list) {
 		m->reasons = grow(m->reasons, (m->reason_count + 1) * sizeof *m->reasons);
 		m->reasons[m->reason_count++] = (struct reason_count){ text("%s", one->string), number_at(one, "count"),
 								       number_at(one, "ticks") };
-		for (size_t i = 0; i < ARRAY_SIZE(mechanism_reasons); i++)
-			if (strcmp(one->string, mechanism_reasons[i]) == 0)
-				m->mechanism_exits += number_at(one, "count");
 	}
 	if (m->reason_count != 0)
 		qsort(m->reasons, m->reason_count, sizeof *m->reasons, by_count);
@@ -69,7 +70,7 @@ static void read_phases(struct measure *m, const cJSON *run)
 {
 	const cJSON *one;
 
-	cJSON_ArrayForEach(one, at(run, "phases")) {
+	cJSON_ArrayForEach(one, compare_at(run, "phases")) {
 		const char *name = text_at(one, "name");
 
 		m->phases = grow(m->phases, (m->phase_count + 1) * sizeof *m->phases);
@@ -79,7 +80,7 @@ static void read_phases(struct measure *m, const cJSON *run)
 
 static void read_measure(struct measure *m, const cJSON *run)
 {
-	const cJSON *from = at(run, "workload");
+	const cJSON *from = compare_at(run, "workload");
 	const char *result = text_at(run, "guest.result");
 
 	m->phases_only = from != NULL;
@@ -88,18 +89,14 @@ static void read_measure(struct measure *m, const cJSON *run)
 	m->all = read_part(from, m->phases_only ? "workload" : "run");
 	read_reasons(m, from);
 	read_phases(m, run);
-	m->table_pages = number_at(from, "tables.pages");
-	m->invvpid = number_at(from, "mmu_counters.invvpid_address") + number_at(from, "mmu_counters.invvpid_single") +
-		     number_at(from, "mmu_counters.invvpid_nonglobal") + number_at(from, "mmu_counters.invvpid_all");
-	m->invept = number_at(from, "mmu_counters.invept_single") + number_at(from, "mmu_counters.invept_all");
 	/* The kernel's name is not a result: kernels are compared too. */
 	m->result = result != NULL ? text("%.*s",
 					  (int)(strstr(result, " kernel=") != NULL ? strstr(result, " kernel=") - result
 										   : (long)strlen(result)),
 					  result)
 				   : NULL;
-	if (at(run, "emulator.cpu_seconds") != NULL)
-		m->cpu_seconds = at(run, "emulator.cpu_seconds")->valuedouble;
+	if (compare_at(run, "emulator.cpu_seconds") != NULL)
+		m->cpu_seconds = compare_at(run, "emulator.cpu_seconds")->valuedouble;
 }
 
 /* The sentence that says what went wrong: what the guest's end says, or the last of the command's own. */
@@ -169,13 +166,13 @@ void compare_resume(struct comparison *c, const char *path)
 		die(STATUS_USAGE, "--resume %s: cannot be read", path);
 	root = cJSON_Parse(content.data);
 	before = text_at(root, "fingerprint");
-	if (before == NULL || !cJSON_IsArray(at(root, "cells")))
+	if (before == NULL || !cJSON_IsArray(compare_at(root, "cells")))
 		die(STATUS_USAGE, "--resume %s: is not the JSON of a comparison", path);
 	if (strcmp(before, c->fingerprint) != 0)
 		die(STATUS_USAGE,
 		    "--resume %s: was made with another hypervisor, other guests or other options; leave --resume out",
 		    path);
-	cJSON_ArrayForEach(one, at(root, "cells"))
+	cJSON_ArrayForEach(one, compare_at(root, "cells"))
 		for (size_t i = 0; i < c->count; i++) {
 			struct cell *cell = &c->cells[i];
 			bool same = text_at(one, "status") != NULL && strcmp(text_at(one, "status"), "ok") == 0 &&
@@ -186,9 +183,9 @@ void compare_resume(struct comparison *c, const char *path)
 				       strcmp(text_at(one, axis_names[axis]) != NULL ? text_at(one, axis_names[axis])
 										     : "",
 					      cell->is.value[axis]) == 0;
-			if (!same || at(one, "run") == NULL)
+			if (!same || compare_at(one, "run") == NULL)
 				continue;
-			cell->run = cJSON_Duplicate(at(one, "run"), true);
+			cell->run = cJSON_Duplicate(compare_at(one, "run"), true);
 			compare_read(cell, 0, "");
 		}
 	cJSON_Delete(root);
@@ -205,5 +202,5 @@ void measure_free(struct measure *m)
 	free(m->phases);
 	free(m->reasons);
 	free(m->result);
-	*m = (struct measure){ .table_pages = 0 };
+	*m = (struct measure){ .phase_count = 0 };
 }

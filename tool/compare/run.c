@@ -95,6 +95,8 @@ static void start(struct comparison *c, struct cell *cell, const char *work)
 		die(STATUS_FAILED, "cannot start %s: %s", program, strerror(errno));
 	cell->state = CELL_RUNNING;
 	cell->started = now();
+	if (!c->quiet)
+		say("%s: begun", cell->label);
 	close(output);
 	while (n > 0)
 		free(argv[--n]);
@@ -130,6 +132,37 @@ static void progress(const struct comparison *c, const struct cell *cell)
 	if (!c->quiet)
 		say("%zu of %zu: %s: %s (%.0f s)", done, c->count, cell->label,
 		    cell->state == CELL_OK ? "done" : cell->why, now() - cell->started);
+}
+
+/* What would be refused is told before the first machine starts. */
+static void check_all(struct comparison *c, const char *work)
+{
+	char *program = text("%s/vellum", program_directory()), *argv[40];
+
+	for (size_t i = 0; i < c->count; i++) {
+		struct cell *cell = &c->cells[i];
+		char *json = file_of(work, c, cell, "json");
+		struct bytes said = { 0 };
+		size_t n;
+		int status;
+
+		if (cell->state == CELL_WAITING) {
+			n = compare_arguments(c, cell, program, json, argv);
+			argv[n++] = text("--check");
+			argv[n] = NULL;
+			cell->started = now();
+			status = run_program(argv, &said);
+			if (status != 0) {
+				compare_read(cell, status, said.data != NULL ? said.data : "");
+				progress(c, cell);
+			}
+			while (n > 0)
+				free(argv[--n]);
+		}
+		bytes_free(&said);
+		free(json);
+	}
+	free(program);
 }
 
 static struct cell *next(struct comparison *c, enum cell_state state)
@@ -175,6 +208,7 @@ bool compare_run(struct comparison *c, int *signal_number)
 
 	/* A run that is stopped before it has come to itself leaves its directory: here, it goes with ours. */
 	setenv("TMPDIR", work, 1);
+	check_all(c, work);
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	sigaddset(&set, SIGINT);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tool/base/json_text.h"
+#include "tool/base/version.h"
 #include "tool/run/report.h"
 
 static int widest(const struct comparison *c)
@@ -42,8 +43,8 @@ static void row(const struct comparison *c, const struct cell *cell, int width, 
 		snprintf(h, sizeof h, "-");
 	fprintf(out, "%10s %11s %8s", millions(m->all.guest, a), millions(m->all.hypervisor, b), h);
 	if (!compare_is_native(&cell->is))
-		fprintf(out, " %11s %11s %9s %11s %7s", grouped(m->all.exits, d), grouped(m->mechanism_exits, e),
-			grouped(4 * m->table_pages, f), grouped(m->invvpid, g), grouped(m->invept, a));
+		fprintf(out, " %11s %11s %9s %11s %7s", grouped(m->all.exits, d), grouped(m->all.mechanism_exits, e),
+			grouped(4 * m->all.table_pages, f), grouped(m->all.invvpid, g), grouped(m->all.invept, a));
 	fprintf(out, "\n");
 }
 
@@ -90,31 +91,44 @@ static void csv_text(const char *value, FILE *out)
 		fputc('"', out);
 }
 
-static void csv_row(const struct cell *cell, const struct part *part, const char *phase, const struct measure *all,
-		    FILE *out)
+/* A value of its own, which the function takes. */
+static void csv_taken(char *value, FILE *out)
+{
+	fputc(',', out);
+	csv_text(value, out);
+	free(value);
+}
+
+/* What the row is about: the same in every row of a cell. */
+static void csv_cell(const struct cell *cell, FILE *out)
 {
 	csv_text(cell->label, out);
-	for (size_t axis = 0; axis < AXES; axis++) {
-		fputc(',', out);
-		csv_text(cell->is.value[axis], out);
-	}
+	for (enum axis axis = 0; axis < AXES; axis++)
+		csv_taken(compare_value(cell, axis), out);
 	fprintf(out, ",%s,", cell->state == CELL_OK ? "ok" : "failed");
-	csv_text(cell->why != NULL ? cell->why : "", out);
+	csv_text(cell->why != NULL ? cell->why : "none", out);
+}
+
+static void csv_row(const struct comparison *c, const struct cell *cell, const struct part *part, const char *phase,
+		    FILE *out)
+{
+	const char *result = cell->measure.result;
+
+	csv_cell(cell, out);
 	fputc(',', out);
 	csv_text(phase, out);
-	if (part == NULL) {
-		fprintf(out, ",,,,,,,,,\r\n");
-		return;
-	}
-	fprintf(out, ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",", part->steps, part->guest, part->hypervisor,
-		part->exits);
-	if (all != NULL) {
-		fprintf(out, "%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",", all->mechanism_exits, all->table_pages,
-			all->invvpid, all->invept);
-		csv_text(all->result != NULL ? all->result : "", out);
-	} else {
-		fprintf(out, ",,,,");
-	}
+	if (part == NULL)
+		fprintf(out, ",,,,,,,,,");
+	else
+		fprintf(out,
+			",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64
+			",",
+			part->steps, part->guest, part->hypervisor, part->exits, part->mechanism_exits,
+			part->table_pages, part->invvpid, part->invept);
+	csv_text(result != NULL ? result : "none", out);
+	fprintf(out, ",%s,%s,%" PRIu64, VELLUM_VERSION, c->ips, compare_memory(c, cell));
+	csv_taken(compare_command_line(cell), out);
+	csv_taken(text("%s", c->command), out);
 	fprintf(out, "\r\n");
 }
 
@@ -125,22 +139,23 @@ void compare_csv(const struct comparison *c, FILE *out)
 		fprintf(out, ",%s", axis_names[axis]);
 	fprintf(out,
 		",status,why,phase,steps,guest_instructions,hypervisor_instructions,exits,mechanism_exits,table_pages,"
-		"invvpid,invept,result\r\n");
+		"invvpid,invept,result,version,ips,mem_bytes,command_line,command\r\n");
 	for (size_t i = 0; i < c->count; i++) {
 		const struct cell *cell = &c->cells[i];
 		const struct measure *m = &cell->measure;
 
 		if (cell->state != CELL_OK) {
-			csv_row(cell, NULL, "", NULL, out);
+			csv_row(c, cell, NULL, "none", out);
 			continue;
 		}
-		csv_row(cell, &m->all, "all", m, out);
+		csv_row(c, cell, &m->all, "all", out);
 		for (size_t k = 0; k < m->phase_count; k++)
-			csv_row(cell, &m->phases[k], m->phases[k].name, NULL, out);
+			csv_row(c, cell, &m->phases[k], m->phases[k].name, out);
 	}
 }
 
-//* ---- JSON ---- */
+/* ---- JSON ---- */
+
 static void put_number(cJSON *object, const char *name, uint64_t value)
 {
 	cJSON_AddItemToObject(object, name, json_exact(value));
@@ -154,22 +169,41 @@ static cJSON *json_measure(const struct measure *m)
 	put_number(object, "guest_instructions", m->all.guest);
 	put_number(object, "hypervisor_instructions", m->all.hypervisor);
 	put_number(object, "exits", m->all.exits);
-	put_number(object, "mechanism_exits", m->mechanism_exits);
-	put_number(object, "table_pages", m->table_pages);
-	put_number(object, "invvpid", m->invvpid);
-	put_number(object, "invept", m->invept);
+	put_number(object, "mechanism_exits", m->all.mechanism_exits);
+	put_number(object, "table_pages", m->all.table_pages);
+	put_number(object, "invvpid", m->all.invvpid);
+	put_number(object, "invept", m->all.invept);
 	if (m->result != NULL)
 		cJSON_AddStringToObject(object, "result", m->result);
 	return object;
 }
 
-static cJSON *json_cell(const struct cell *cell)
+/* With the defaults; what was asked for stands beside it. */
+static cJSON *json_ran_with(const struct comparison *c, const struct cell *cell)
+{
+	cJSON *object = cJSON_CreateObject();
+	char *value;
+
+	for (enum axis axis = 0; axis < AXES; axis++) {
+		value = compare_value(cell, axis);
+		cJSON_AddStringToObject(object, axis_names[axis], value);
+		free(value);
+	}
+	put_number(object, "mem_bytes", compare_memory(c, cell));
+	value = compare_command_line(cell);
+	cJSON_AddStringToObject(object, "command_line", value);
+	free(value);
+	return object;
+}
+
+static cJSON *json_cell(const struct comparison *c, const struct cell *cell)
 {
 	cJSON *object = cJSON_CreateObject();
 
 	cJSON_AddStringToObject(object, "label", cell->label);
 	for (size_t axis = 0; axis < AXES; axis++)
 		cJSON_AddStringToObject(object, axis_names[axis], cell->is.value[axis]);
+	cJSON_AddItemToObject(object, "ran_with", json_ran_with(c, cell));
 	cJSON_AddStringToObject(object, "status", cell->state == CELL_OK ? "ok" : "failed");
 	if (cell->why != NULL)
 		cJSON_AddStringToObject(object, "why", cell->why);
@@ -184,11 +218,12 @@ char *compare_json(const struct comparison *c)
 {
 	cJSON *root = cJSON_CreateObject(), *cells = cJSON_CreateArray(), *notes = cJSON_CreateArray();
 
+	cJSON_AddStringToObject(root, "version", VELLUM_VERSION);
 	cJSON_AddStringToObject(root, "command", c->command);
 	cJSON_AddStringToObject(root, "fingerprint", c->fingerprint);
 	cJSON_AddRawToObject(root, "ips", c->ips);
 	for (size_t i = 0; i < c->count; i++)
-		cJSON_AddItemToArray(cells, json_cell(&c->cells[i]));
+		cJSON_AddItemToArray(cells, json_cell(c, &c->cells[i]));
 	for (size_t i = 0; i < c->note_count; i++)
 		cJSON_AddItemToArray(notes, cJSON_CreateString(c->notes[i]));
 	cJSON_AddItemToObject(root, "cells", cells);

@@ -15,6 +15,7 @@ static const char usage[] = "usage: vellum ctl [--run NAME] [--json] COMMAND ...
 			    "\n"
 			    "  list                          the virtual machines of the run\n"
 			    "  stats [VM]                    its VM exits and counters so far\n"
+			    "  phases [VM]                   the same of each phase that its guest has marked\n"
 			    "  mmu [VM] MECHANISM            changes the mechanism: ept, shadow, vtlb, brute, or next\n"
 			    "  pause [VM] | resume [VM]      stops it between two instructions; lets it go on\n"
 			    "  translate [VM] ADDRESS        a guest-virtual address, level by level, down to memory\n"
@@ -173,6 +174,8 @@ static char *left_out(struct ctl *ctl, int argc, char **argv)
 	if (strcmp(argv[0], "list") == 0 || argc > 4)
 		return NULL;
 	list = ask_json(ctl, "list", NULL, error, sizeof error);
+	if (list == NULL)
+		die(STATUS_FAILED, "%s", error);
 	vms = ctl_get(list, "vms");
 	if (cJSON_GetArraySize(vms) == 1 && leaves_out(vms, argc, argv))
 		name = text("%s", ctl_text(cJSON_GetArrayItem(vms, 0), "name"));
@@ -198,16 +201,24 @@ static char *make_request(struct ctl *ctl, int argc, char **argv)
 	return request.data;
 }
 
-static int list_runs(void)
+static int list_runs(bool json)
 {
 	size_t count;
-	char **names = runtime_sessions(&count);
+	char **names = runtime_sessions(&count), *printed;
+	cJSON *list = cJSON_CreateArray();
 
 	for (size_t i = 0; i < count; i++) {
-		puts(names[i]);
+		cJSON_AddItemToArray(list, cJSON_CreateString(names[i]));
+		if (!json)
+			puts(names[i]);
 		free(names[i]);
 	}
 	free(names);
+	printed = cJSON_PrintUnformatted(list);
+	if (json && printed != NULL)
+		puts(printed);
+	free(printed);
+	cJSON_Delete(list);
 	return 0;
 }
 
@@ -235,28 +246,44 @@ static int request_and_show(const char *run, bool json, int argc, char **argv)
 	return 0;
 }
 
+/* Options may stand before and behind the command; words that are none are left, in order. */
+struct ctl_options {
+	const char *run;
+	bool json, help;
+	int words;
+	char **word;
+};
+
+static struct ctl_options ctl_options(int argc, char **argv)
+{
+	struct ctl_options o = { .word = argv + 1 };
+
+	for (int at = 1; at < argc; at++) {
+		if (strcmp(argv[at], "--json") == 0)
+			o.json = true;
+		else if (strcmp(argv[at], "--run") == 0 && at + 1 < argc && o.run == NULL)
+			o.run = argv[++at];
+		else if (strcmp(argv[at], "--help") == 0 || strcmp(argv[at], "-h") == 0)
+			o.help = true;
+		else if (argv[at][0] == '-')
+			die(STATUS_USAGE,
+			    "ctl: there is no option %s here, or it needs a value, or has one (vellum ctl help)",
+			    argv[at]);
+		else
+			o.word[o.words++] = argv[at];
+	}
+	return o;
+}
+
 int ctl_main(int argc, char **argv)
 {
-	const char *run = NULL;
-	bool json = false;
-	int at = 1;
+	struct ctl_options o = ctl_options(argc, argv);
 
-	for (; at < argc && argv[at][0] == '-'; at++) {
-		if (strcmp(argv[at], "--json") == 0)
-			json = true;
-		else if (strcmp(argv[at], "--run") == 0 && at + 1 < argc)
-			run = argv[++at];
-		else if (strcmp(argv[at], "--help") == 0 || strcmp(argv[at], "-h") == 0)
-			return fputs(usage, stdout) < 0;
-		else
-			die(STATUS_USAGE, "ctl: there is no option %s here, or it needs a value (vellum ctl help)",
-			    argv[at]);
-	}
-	if (at == argc)
-		die(STATUS_USAGE, "ctl: say what to do (vellum ctl help)");
-	if (strcmp(argv[at], "help") == 0)
+	if (o.help || (o.words > 0 && strcmp(o.word[0], "help") == 0))
 		return fputs(usage, stdout) < 0;
-	if (strcmp(argv[at], "runs") == 0)
-		return list_runs();
-	return request_and_show(run, json, argc - at, argv + at);
+	if (o.words == 0)
+		die(STATUS_USAGE, "ctl: say what to do (vellum ctl help)");
+	if (strcmp(o.word[0], "runs") == 0)
+		return list_runs(o.json);
+	return request_and_show(o.run, o.json, o.words, o.word);
 }

@@ -1,7 +1,17 @@
 /* The answers of the control channel as text. */
 #include <string.h>
 
+#include "tool/base/number.h"
 #include "tool/ctl/ctl.h"
+
+/* A count of an answer, as a text that lasts until four others have been made. */
+static const char *count_text(double value)
+{
+	static char buffers[4][32];
+	static unsigned next;
+
+	return grouped(value > 0 ? (uint64_t)(value + 0.5) : 0, buffers[next++ % 4]);
+}
 
 static void show_list(FILE *out, const cJSON *answer)
 {
@@ -19,30 +29,44 @@ static void show_exits(FILE *out, const cJSON *answer)
 {
 	const cJSON *exits = ctl_get(answer, "exits"), *reason;
 
-	fprintf(out, "  %-26s %12s %16s %9s\n", "VM exits by reason", "count", "ticks", "per exit");
+	fprintf(out, "  %-26s %14s %20s %9s\n", "VM exits by reason", "count", "ticks", "per exit");
 	cJSON_ArrayForEach(reason, ctl_get(exits, "by_reason")) {
 		double count = ctl_number(reason, "count"), ticks = ctl_number(reason, "ticks");
 
-		fprintf(out, "  %-26s %12.0f %16.0f %9.0f\n", reason->string, count, ticks,
-			count > 0 ? ticks / count : 0);
+		fprintf(out, "  %-26s %14s %20s %9s\n", reason->string, count_text(count), count_text(ticks),
+			count_text(count > 0 ? ticks / count : 0));
 	}
-	fprintf(out, "  %-26s %12.0f\n", "total", ctl_number(exits, "total"));
+	fprintf(out, "  %-26s %14s\n", "total", count_text(ctl_number(exits, "total")));
 }
 
 static void show_stats(FILE *out, const cJSON *answer)
 {
 	const cJSON *instructions = ctl_get(answer, "instructions"), *counter;
-	double hz = ctl_number(answer, "tsc_hz");
+	double hz = ctl_number(answer, "tsc_hz"), pages = ctl_number(ctl_get(answer, "tables"), "pages");
 
 	fprintf(out, "%s: %s, %s, %.3f s of the machine's time\n", ctl_text(answer, "vm"), ctl_text(answer, "mmu"),
 		ctl_text(answer, "state"), hz > 0 ? ctl_number(answer, "ticks") / hz : 0);
 	show_exits(out, answer);
-	fprintf(out, "  instructions: guest %.0f, hypervisor %.0f; tables: %.0f pages\n",
-		ctl_number(instructions, "guest"), ctl_number(instructions, "hypervisor"),
-		ctl_number(ctl_get(answer, "tables"), "pages"));
+	fprintf(out, "  instructions: guest %s, hypervisor %s; tables: %s page%s\n",
+		count_text(ctl_number(instructions, "guest")), count_text(ctl_number(instructions, "hypervisor")),
+		count_text(pages), plural((uint64_t)pages));
 	cJSON_ArrayForEach(counter, ctl_get(answer, "mmu_counters"))
 		if (counter->valuedouble > 0)
-			fprintf(out, "  %-26s %12.0f\n", counter->string, counter->valuedouble);
+			fprintf(out, "  %-26s %14s\n", counter->string, count_text(counter->valuedouble));
+}
+
+static void show_phases(FILE *out, const cJSON *answer)
+{
+	const cJSON *phase;
+
+	fprintf(out, "  %-8s %20s %20s %14s\n", "phase", "guest", "hypervisor", "VM exits");
+	cJSON_ArrayForEach(phase, ctl_get(answer, "phases")) {
+		const cJSON *instructions = ctl_get(phase, "instructions");
+
+		fprintf(out, "  %-8s %20s %20s %14s\n", phase->string, count_text(ctl_number(instructions, "guest")),
+			count_text(ctl_number(instructions, "hypervisor")),
+			count_text(ctl_number(ctl_get(phase, "exits"), "total")));
+	}
 }
 
 /* ---- translate ---- */
@@ -185,6 +209,8 @@ void ctl_show(FILE *out, const char *command, const cJSON *answer)
 		show_list(out, answer);
 	else if (strcmp(command, "stats") == 0)
 		show_stats(out, answer);
+	else if (strcmp(command, "phases") == 0)
+		show_phases(out, answer);
 	else if (strcmp(command, "translate") == 0)
 		show_translation(out, answer);
 	else if (strcmp(command, "dump") == 0)

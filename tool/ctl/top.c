@@ -5,15 +5,18 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tool/base/json_text.h"
+#include "tool/base/number.h"
 #include "tool/base/runtime.h"
 
 static const char usage[] =
-	"usage: vellum top [--run NAME] [--once]\n"
+	"usage: vellum top [--run NAME] [--once] [--json]\n"
 	"\n"
 	"Shows, each second, how often the virtual machines of a run exit and why, and where their time goes. Keys: up "
 	"and\n"
 	"down choose a virtual machine, p pauses it and lets it go on, m gives it the next mechanism, q quits.\n"
-	"--once prints the figures of one second as text, which it also does where its output is no terminal.\n"
+	"--once prints the figures of one second as text, which it also does where its output is no terminal; --json\n"
+	"prints them as JSON. On a terminal without a movable cursor (TERM=dumb) it prints them each second.\n"
 	"Seconds are the emulated machine's.\n";
 
 static double real_time(void)
@@ -161,29 +164,81 @@ static double neither(const struct top_vm *vm)
 static void print_vm(const struct top_vm *vm)
 {
 	unsigned order[TOP_REASONS], n = top_order(vm, order);
+	char a[32], b[32];
 
-	printf("%s: %s, %s, CPU %u; guest %.1f%%, hypervisor %.1f%%, neither %.1f%% of the time; %.0f exits/s; tables "
-	       "%.0f pages\n",
+	printf("%s: %s, %s, CPU %u; guest %.1f%%, hypervisor %.1f%%, neither %.1f%% of the time; %s exits/s; tables "
+	       "%s page%s\n",
 	       vm->name, vm->state, vm->mmu, vm->cpu, 100 * vm->guest_share, 100 * vm->hypervisor_share,
-	       100 * neither(vm), vm->exits_per_second, vm->table_pages);
+	       100 * neither(vm), grouped((uint64_t)(vm->exits_per_second + 0.5), a),
+	       grouped((uint64_t)vm->table_pages, b), plural((uint64_t)vm->table_pages));
 	printf("  %-28s %12s %10s\n", "VM exits by reason", "per second", "time");
 	for (unsigned i = 0; i < n; i++)
 		printf("  %-28s %12.1f %9.2f%%\n", vm->reason[order[i]].name, vm->reason[order[i]].per_second,
 		       100 * vm->reason[order[i]].share);
 }
 
-static int once(struct top *top)
+static void print_all(const struct top *top)
+{
+	printf("run %s, %.3f s of the machine's time\n", top->run, top->machine_seconds);
+	for (unsigned i = 0; i < top->vms; i++)
+		print_vm(&top->vm[i]);
+	fflush(stdout);
+}
+
+static cJSON *json_vm(const struct top_vm *vm)
+{
+	cJSON *object = cJSON_CreateObject(), *reasons, *one;
+	unsigned order[TOP_REASONS], n = top_order(vm, order);
+
+	cJSON_AddStringToObject(object, "vm", vm->name);
+	cJSON_AddStringToObject(object, "state", vm->state);
+	cJSON_AddStringToObject(object, "mmu", vm->mmu);
+	cJSON_AddNumberToObject(object, "cpu", vm->cpu);
+	cJSON_AddNumberToObject(object, "guest_share", vm->guest_share);
+	cJSON_AddNumberToObject(object, "hypervisor_share", vm->hypervisor_share);
+	cJSON_AddNumberToObject(object, "exits_per_second", vm->exits_per_second);
+	cJSON_AddNumberToObject(object, "table_pages", vm->table_pages);
+	reasons = cJSON_AddObjectToObject(object, "by_reason");
+	for (unsigned i = 0; i < n; i++) {
+		one = cJSON_AddObjectToObject(reasons, vm->reason[order[i]].name);
+		cJSON_AddNumberToObject(one, "per_second", vm->reason[order[i]].per_second);
+		cJSON_AddNumberToObject(one, "share", vm->reason[order[i]].share);
+	}
+	return object;
+}
+
+static void print_json(const struct top *top)
+{
+	cJSON *root = cJSON_CreateObject(), *vms;
+	char *printed;
+
+	cJSON_AddStringToObject(root, "run", top->run);
+	cJSON_AddNumberToObject(root, "machine_seconds", top->machine_seconds);
+	vms = cJSON_AddArrayToObject(root, "vms");
+	for (unsigned i = 0; i < top->vms; i++)
+		cJSON_AddItemToArray(vms, json_vm(&top->vm[i]));
+	printed = json_printed(root);
+	fputs(printed, stdout);
+	free(printed);
+}
+
+static void sample(struct top *top)
 {
 	char error[300];
 
 	if (!top_sample(top, error, sizeof error))
 		die(STATUS_FAILED, "%s", error);
-	sleep(1);
-	if (!top_sample(top, error, sizeof error))
-		die(STATUS_FAILED, "%s", error);
-	printf("run %s, %.3f s of the machine's time\n", top->run, top->machine_seconds);
-	for (unsigned i = 0; i < top->vms; i++)
-		print_vm(&top->vm[i]);
+}
+
+/* Plain lines, of one second, or of each until the run ends or a signal does. */
+static int lines(struct top *top, bool json, bool once)
+{
+	sample(top);
+	do {
+		sleep(1);
+		sample(top);
+		(json ? print_json : print_all)(top);
+	} while (!once && !ferror(stdout));
 	return 0;
 }
 
@@ -191,13 +246,15 @@ int top_main(int argc, char **argv)
 {
 	static struct top top;
 	const char *run = NULL;
-	bool text_only = !isatty(1);
+	bool once = !isatty(1), json = false;
 	char error[300];
 	int status;
 
 	for (int at = 1; at < argc; at++) {
 		if (strcmp(argv[at], "--once") == 0 || strcmp(argv[at], "--batch") == 0)
-			text_only = true;
+			once = true;
+		else if (strcmp(argv[at], "--json") == 0)
+			once = json = true;
 		else if (strcmp(argv[at], "--run") == 0 && at + 1 < argc)
 			run = argv[++at];
 		else if (strcmp(argv[at], "--help") == 0 || strcmp(argv[at], "-h") == 0 ||
@@ -209,7 +266,7 @@ int top_main(int argc, char **argv)
 	top.ctl.file = runtime_connect(run, &top.run, error, sizeof error);
 	if (top.ctl.file < 0)
 		die(STATUS_USAGE, "%s", error);
-	status = text_only ? once(&top) : top_screen(&top);
+	status = once || !top_screen_possible() ? lines(&top, json, once) : top_screen(&top);
 	close(top.ctl.file);
 	bytes_free(&top.ctl.in);
 	free(top.run);

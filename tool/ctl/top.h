@@ -44,5 +44,7 @@ bool top_sample(struct top *top, char *error, size_t error_size);
 unsigned top_order(const struct top_vm *vm, unsigned *order);
 /* Until the user leaves it; the exit status. */
 int top_screen(struct top *top);
+/* Can the terminal's cursor be moved (terminal.c)? */
+bool top_screen_possible(void);
 
 #endif

@@ -42,9 +42,9 @@ static void open_screen(void)
 			 crashes[] = { SIGSEGV, SIGBUS, SIGABRT, SIGFPE };
 	struct sigaction action = { .sa_handler = on_stop };
 
+	/* top_screen_possible() said that it can be. */
 	if (newterm(NULL, stdout, stdin) == NULL)
-		die(STATUS_USAGE, "top: this terminal (TERM=%s) is not known; vellum top --once needs none",
-		    getenv("TERM") != NULL ? getenv("TERM") : "");
+		die(STATUS_FAILED, "top: this terminal cannot be used; vellum top --once needs none");
 	open_now = true;
 	atexit(close_screen);
 	for (size_t i = 0; i < ARRAY_SIZE(stops); i++)

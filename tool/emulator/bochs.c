@@ -235,14 +235,24 @@ void bochs_explain(FILE *out, const char *log)
 	bytes_free(&content);
 }
 
-bool bochs_powered_off(const char *log)
+static bool log_says(const char *log, const char *what)
 {
 	struct bytes content = { 0 };
-	bool off;
+	bool said;
 
 	if (log == NULL || !file_read(log, &content))
 		return false;
-	off = strstr(content.data, ">>PANIC<< Shutdown port: shutdown requested") != NULL;
+	said = strstr(content.data, what) != NULL;
 	bytes_free(&content);
-	return off;
+	return said;
+}
+
+bool bochs_powered_off(const char *log)
+{
+	return log_says(log, ">>PANIC<< Shutdown port: shutdown requested");
+}
+
+bool bochs_triple_fault(const char *log)
+{
+	return log_says(log, "exception with no resolution");
 }

@@ -44,5 +44,7 @@ bool bochs_can_have(bool mended, unsigned cpus, char *error, size_t error_size);
 void bochs_explain(FILE *out, const char *log);
 /* Did the guest write "Shutdown" to the port for it (0x8900), as kernels without ACPI power a Bochs off? */
 bool bochs_powered_off(const char *log);
+/* Did its CPU shut down by a triple fault? */
+bool bochs_triple_fault(const char *log);
 
 #endif

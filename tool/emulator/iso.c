@@ -55,7 +55,7 @@ static const char *complaint(struct bytes *output)
 }
 
 /* Is there a Multiboot2 header (the specification's section "OS image format"): 8-byte aligned, in the first 32 KB? */
-static void check_hypervisor(const char *path)
+void iso_check_hypervisor(const char *path)
 {
 	static const unsigned char magic[] = { 0xd6, 0x50, 0x52, 0xe8 };
 	struct bytes image = { 0 };
@@ -103,7 +103,7 @@ void iso_make(const char *output, const char *work, const char *hypervisor, cons
 	static const char *const directories[] = { "", "/boot", "/boot/grub", "/vm" };
 	char *root = text("%s/image", work), *path;
 
-	check_hypervisor(hypervisor);
+	iso_check_hypervisor(hypervisor);
 	for (size_t i = 0; i < ARRAY_SIZE(directories); i++) {
 		path = text("%s%s", root, directories[i]);
 		make_directory(path);

@@ -10,11 +10,14 @@
 
 #include "tool/base/runtime.h"
 
-enum { REQUEST_MAX = 180, IN_MAX = 4096, OUT_MAX = 1 << 20, PATIENCE_S = 30 };
+static const char stats_word[] = "stats ", audit_word[] = "audit ";
+
+enum { OWN = CONTROL_CLIENTS };
+enum { REQUEST_MAX = 180, IN_MAX = 4096, OUT_MAX = 1 << 20 };
 
 bool control_open(struct control *control, const char *name, char *error, size_t error_size)
 {
-	*control = (struct control){ .active = -1 };
+	*control = (struct control){ .active = -1, .heard = control->heard, .context = control->context };
 	for (size_t i = 0; i < CONTROL_CLIENTS; i++)
 		control->client[i].file = -1;
 	control->listener = runtime_listen(name, error, error_size);
@@ -42,6 +45,9 @@ void control_close(struct control *control)
 	if (control->listener >= 0)
 		close(control->listener);
 	control->listener = -1;
+	free(control->own);
+	control->own = NULL;
+	bytes_free(&control->answer);
 }
 
 static void accept_client(struct control *control)
@@ -158,32 +164,70 @@ static bool acceptable(struct control *control, size_t i, const char *line)
 	return true;
 }
 
-static void give_up_waiting(struct control *control, double now)
+void control_give_up(struct control *control)
 {
-	if (control->active < 0 || now < control->deadline)
-		return;
-	if (!control->orphan)
+	if (control->active >= 0 && control->active != OWN && !control->orphan)
 		reply(control, (size_t)control->active, "done error the hypervisor does not answer");
 	control->active = -1;
 	control->orphan = false;
 }
 
-void control_next(struct control *control, double now, struct bytes *out)
+void control_ask(struct control *control, const char *request)
 {
-	give_up_waiting(control, now);
+	control_give_up(control);
+	free(control->own);
+	control->own = text("%s", request);
+}
+
+bool control_asking(const struct control *control)
+{
+	return control->own != NULL || control->active == OWN;
+}
+
+/* Puts whose request `line` is into *out, with a tag of its own. */
+static void send_request(struct control *control, int whose, const char *line, struct bytes *out)
+{
+	control->active = whose;
+	control->orphan = false;
+	control->slow = strncmp(line, audit_word, strlen(audit_word)) == 0;
+	control->kept = whose == OWN || strncmp(line, stats_word, strlen(stats_word)) == 0;
+	control->answer.length = 0;
+	bytes_print(out, "r%u %s\n", ++control->serial, line);
+}
+
+bool control_next(struct control *control, struct bytes *out)
+{
+	if (control->active >= 0)
+		return false;
+	if (control->own != NULL) {
+		send_request(control, OWN, control->own, out);
+		free(control->own);
+		control->own = NULL;
+	}
 	for (size_t k = 1; k <= CONTROL_CLIENTS && control->active < 0; k++) {
 		size_t i = (control->last + k) % CONTROL_CLIENTS;
 		char *line = control->client[i].file >= 0 ? cut_line(&control->client[i]) : NULL;
 
 		if (line != NULL && acceptable(control, i, line)) {
-			control->active = (int)i;
-			control->orphan = false;
 			control->last = (unsigned)i;
-			control->deadline = now + PATIENCE_S;
-			bytes_print(out, "r%u %s\n", ++control->serial, line);
+			send_request(control, (int)i, line, out);
 		}
 		free(line);
 	}
+	return control->active >= 0;
+}
+
+/* What is told to the run: a piece of an answer, or its end. */
+static void keep(struct control *control, bool done, const char *rest)
+{
+	bool own = control->active == OWN;
+
+	if (!control->kept)
+		return;
+	if (!done && control->answer.length < OUT_MAX)
+		bytes_add(&control->answer, rest, strlen(rest));
+	if (done && strcmp(rest, "ok") == 0 && control->heard != NULL && control->answer.length > 0)
+		control->heard(control->context, own, control->answer.data);
 }
 
 /* "reply TAG TEXT" or "done TAG ...": for whom? The tag is left out for the client. */
@@ -202,7 +246,8 @@ bool control_answer(struct control *control, const char *line)
 	free(own);
 	if (!mine)
 		return true;            /* of a request that was given up */
-	if (!control->orphan) {
+	keep(control, done, rest + 1);
+	if (!control->orphan && control->active != OWN) {
 		out = text("%s%s", done ? "done" : "reply", rest);
 		reply(control, (size_t)control->active, out);
 		free(out);

@@ -1,5 +1,6 @@
 /* What the guests and the hypervisor say, on one terminal. The first guest's console is passed on as it comes; what
  * others say waits while one of its lines has no end yet. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,8 +10,10 @@
 
 static void show(struct session *session, const char *data, size_t length)
 {
-	if (!console_write(data, length) && session->ending == RUNNING)
-		session->ending = OUTPUT_GONE;
+	if (console_write(data, length) || session->ending != RUNNING)
+		return;
+	session->output_error = errno;
+	session->ending = OUTPUT_GONE;
 }
 
 static void on_console_line(void *context, char *line)
@@ -19,6 +22,7 @@ static void on_console_line(void *context, char *line)
 
 	tail_add(&session->console_tail, line);
 	result_console_line(&session->result, 0, line);
+	look_for_panic(session, 0);
 	if (session->options->quiet && strstr(line, "VELLUM-RESULT") != NULL) {
 		show(session, line, strlen(line));
 		show(session, "\n", 1);
@@ -88,6 +92,8 @@ void display_other_console(struct session *session, const struct record *record)
 /* The hypervisor's own words. On one terminal with the guest's, they do not go on where the guest stopped. */
 void display_log(struct session *session, const char *line)
 {
+	free(session->last_log);
+	session->last_log = text("%s", line);
 	if (session->options->quiet)
 		return;
 	if (session->middle_of_line) {

@@ -9,6 +9,7 @@
 #include "tool/base/json_text.h"
 #include "tool/base/size.h"
 #include "tool/base/util.h"
+#include "tool/base/version.h"
 
 static void put(cJSON *object, const char *name, cJSON *item)
 {
@@ -81,15 +82,23 @@ static void put_phases(cJSON *object, const struct vm_result *vm)
 
 static void put_vm(cJSON *object, const struct vm_result *vm)
 {
+	static const char *const known[] = { NULL, "earlier", "stop", "end" };
 	cJSON *guest = inner(object, "guest");
 
 	put_value(object, "mmu", fact_find(vm->settings, vm->setting_count, "mmu"));
 	put_value(object, "vpid", fact_find(vm->settings, vm->setting_count, "vpid"));
 	put_value(object, "pages", fact_find(vm->settings, vm->setting_count, "pages"));
 	put_text(guest, "name", vm->name);
+	put_text(guest, "kernel", vm->made_of.kernel);
+	put_text(guest, "debian_kernel", vm->made_of.debian);
+	put_text(guest, "initrd", vm->made_of.initrd);
+	put_text(guest, "command_line", vm->made_of.command_line);
+	put_text(guest, "workload", vm->made_of.workload);
 	put(guest, "status", vm->ended ? json_exact(vm->status) : cJSON_CreateNull());
 	put_text(guest, "end", vm->end);
 	put_text(guest, "result", vm->result);
+	put_text(guest, "panic", vm->panic);
+	put_text(object, "counters", known[vm->counters]);
 	for (size_t i = 0; i < vm->setting_count; i++)
 		if (!cJSON_HasObjectItem(object, vm->settings[i].name))
 			put_value(object, vm->settings[i].name, vm->settings[i].value);
@@ -123,8 +132,13 @@ char *json_text(const struct run_result *result, int status)
 	static const struct vm_result none;
 	cJSON *root = cJSON_CreateObject(), *list, *one;
 
+	put_text(root, "version", VELLUM_VERSION);
+	put_text(root, "command", result->command);
 	put_machine(root, result);
+	put_text(root, "description", result->description);
 	put(root, "status", json_exact((uint64_t)status));
+	put_text(root, "ending", result->ending);
+	put_text(root, "error", result->error);
 	put_text(root, "panic", result->panic);
 	/* The first virtual machine's names are at the top; with several, all are in a list as well. */
 	put_vm(root, result->vm_count > 0 ? &result->vms[0] : &none);

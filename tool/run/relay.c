@@ -43,22 +43,44 @@ void guard_machine(struct session *session)
 	atexit(kill_machine);
 }
 
+/* The image has been booted again: so the guest has reset the machine, which ends a virtual one. */
+static void reset_natively(struct session *session)
+{
+	struct record end = { .kind = RECORD_VM_END, .text = "reset" };
+
+	if (session->ending != RUNNING)
+		return;
+	result_apply(&session->result, &end);
+	session->ending = ENDED;
+	session->hurry = true;
+}
+
 static void on_statistics_line(void *context, char *line)
 {
 	struct session *session = context;
 	struct record record;
 
+	heard_from_machine(session);
 	if (control_answer(&session->control, line))
 		return;
 	fprintf(session->statistics_copy, "%s\n", line);
-	tail_add(&session->statistics_tail, line);
+	if (strncmp(line, "stat ", 5) != 0)
+		tail_add(&session->statistics_tail, line);
 	if (!record_parse(line, &record))
 		return;         /* a newer hypervisor may say more than we know */
+	if (record.kind == RECORD_VERSION && session->options->native && session->result.spoke) {
+		reset_natively(session);
+		return;
+	}
 	result_apply(&session->result, &record);
 	if (record.kind == RECORD_LOG)
 		display_log(session, record.text);
-	if (record.kind == RECORD_CON)
+	if (record.kind == RECORD_CON) {
 		display_other_console(session, &record);
+		look_for_panic(session, record.vm);
+	}
+	if (record.kind == RECORD_VM_END)
+		panics_alone(session);
 	if (record.kind == RECORD_VERSION && record.value != 1)
 		say("the hypervisor speaks version %llu of the protocol, this program version 1",
 		    (unsigned long long)record.value);
@@ -224,6 +246,8 @@ static void on_signals(struct session *session)
 		if (info.ssi_signo != SIGCHLD && session->ending == RUNNING) {
 			session->ending = INTERRUPTED;
 			session->signal = (int)info.ssi_signo;
+		} else if (info.ssi_signo != SIGCHLD) {
+			session->hurry = true;
 		}
 }
 
@@ -260,7 +284,9 @@ static void on_keyboard(struct session *session)
 	escape = memchr(typed, ESCAPE_KEY, (size_t)n);
 	if (escape != NULL && isatty(0)) {
 		n = escape - typed;
-		session->ending = QUIT;
+		session->hurry = session->ending != RUNNING;
+		if (session->ending == RUNNING)
+			session->ending = QUIT;
 	}
 	bytes_add(&session->keys, typed, (size_t)n);
 }
@@ -280,7 +306,7 @@ static int patience(struct session *session)
 	double past = (now() - session->start) * 1000, left = 1000;
 
 	if (session->ending != RUNNING)
-		return 100;
+		return session->control.own != NULL ? 0 : 100;
 	if (session->options->timeout != 0) {
 		left = session->options->timeout * 1000.0 - past;
 		if (left <= 0)
@@ -288,6 +314,8 @@ static int patience(struct session *session)
 	}
 	if (!session->result.spoke && past > SILENCE_MS)
 		session->ending = SILENT;
+	if (session->control.active >= 0 && left > ASKING_MS)
+		left = ASKING_MS;
 	if (session->keys.length > 0)
 		left = KEY_PAUSE_MS;
 	if ((session->held.length > 0 || session->held_lines.length > 0) && left > HELD_MS)
@@ -300,9 +328,12 @@ static void send_requests(struct session *session)
 {
 	ssize_t n;
 
-	if (session->statistics < 0 || session->ending != RUNNING)
+	if (session->statistics < 0 || (session->ending != RUNNING && !session->farewell))
 		return;
-	control_next(&session->control, now(), &session->requests);
+	if (session->control.active >= 0 && machine_silent(session))
+		control_give_up(&session->control);
+	if (control_next(&session->control, &session->requests))
+		heard_from_machine(session);
 	if (session->requests.length == 0)
 		return;
 	n = send(session->statistics, session->requests.data, session->requests.length, MSG_NOSIGNAL);
@@ -347,18 +378,22 @@ static void wait_for_news(struct session *session)
 	send_requests(session);
 }
 
+/* Is there nothing more to wait for? */
+static bool over(struct session *session)
+{
+	if (session->ending == RUNNING)
+		return false;
+	if (session->ending == ENDED)
+		return session->hurry || (now() - session->ended_at) * 1000 > LINGER_MS;
+	return farewell(session);
+}
+
 void relay(struct session *session)
 {
-	for (;;) {
+	do {
 		wait_for_news(session);
 		look_after_machine(session, WNOHANG);
-		if (!session->alive)
-			break;
-		if (session->ending != RUNNING && session->ending != ENDED)
-			break;
-		if (session->ending == ENDED && (now() - session->ended_at) * 1000 > LINGER_MS)
-			break;
-	}
+	} while (session->alive && !over(session));
 	if (session->alive) {
 		kill_machine();
 		look_after_machine(session, 0);

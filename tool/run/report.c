@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tool/base/util.h"
+#include "vm/config/config.h"
 
 struct reason {
 	const char *name;
@@ -14,19 +15,7 @@ struct reason {
 
 static const char exits_prefix[] = "exits.by_reason.";
 
-char *grouped(uint64_t value, char buffer[32])
-{
-	char digits[24];
-	int n = snprintf(digits, sizeof digits, "%" PRIu64, value), out = 0;
-
-	for (int i = 0; i < n; i++) {
-		if (i > 0 && (n - i) % 3 == 0)
-			buffer[out++] = ',';
-		buffer[out++] = digits[i];
-	}
-	buffer[out] = 0;
-	return buffer;
-}
+enum { PHASES_END = 100 };      /* beyond every number of a phase (docs/protocol.md) */
 
 static int by_count(const void *a, const void *b)
 {
@@ -114,7 +103,8 @@ static void print_memory(FILE *out, const struct vm_result *vm)
 		grouped(stat_find(vm, "mmu_counters.mapped_4k"), c),
 		grouped(stat_find(vm, "mmu_counters.mapped_2m"), d),
 		grouped(stat_find(vm, "mmu_counters.mapped_1g"), e));
-	fprintf(out, "  tables %s pages (%s KB); INVVPID %s, INVEPT %s\n", grouped(tables, a), grouped(4 * tables, b),
+	fprintf(out, "  tables %s page%s (%s KB); INVVPID %s, INVEPT %s\n", grouped(tables, a), plural(tables),
+		grouped(4 * tables, b),
 		grouped(stat_find(vm, "mmu_counters.invvpid_address") + stat_find(vm, "mmu_counters.invvpid_single") +
 			stat_find(vm, "mmu_counters.invvpid_nonglobal") + stat_find(vm, "mmu_counters.invvpid_all"), c),
 		grouped(stat_find(vm, "mmu_counters.invept_single") + stat_find(vm, "mmu_counters.invept_all"), d));
@@ -128,21 +118,66 @@ static void print_setting(FILE *out, const struct vm_result *vm, const char *nam
 		fprintf(out, ", %s%s%s", shown, *shown != 0 ? " " : "", value);
 }
 
+/* What the guest calls the phase, which it tells at its workload's end; NULL: it has not. */
+static const char *phase_name(const struct vm_result *vm, unsigned number)
+{
+	for (size_t i = 0; i < vm->phase_count; i++)
+		if (vm->phases[i].number == number)
+			return vm->phases[i].name;
+	return NULL;
+}
+
+static uint64_t phase_stat(const struct vm_result *vm, unsigned number, const char *name)
+{
+	char *whole = text("phases.%u.%s", number, name);
+	uint64_t value = stat_find(vm, whole);
+
+	free(whole);
+	return value;
+}
+
 /* A line for each phase that the guest has marked. */
 static void print_phases(FILE *out, const struct vm_result *vm, const char *unit)
 {
+	char a[32], b[32], c[32], number[16];
+	bool any = false;
+
+	for (unsigned n = 1; n < PHASES_END; n++) {
+		const char *name = phase_name(vm, n);
+		uint64_t guest = phase_stat(vm, n, "instructions.guest");
+
+		if (name == NULL && guest == 0)
+			continue;
+		if (!any)
+			fprintf(out, "  %-30s %16s %16s %12s   (%s)\n", "phases of the workload", "guest", "hypervisor",
+				"VM exits", unit);
+		any = true;
+		snprintf(number, sizeof number, "number %u", n);
+		fprintf(out, "  %-30s %16s %16s %12s\n", name != NULL ? name : number, grouped(guest, a),
+			grouped(phase_stat(vm, n, "instructions.hypervisor"), b),
+			grouped(phase_stat(vm, n, "exits.total"), c));
+	}
+}
+
+/* A line for each mechanism, where there was more than one. */
+static void print_mechanisms(FILE *out, const struct vm_result *vm, const char *unit)
+{
 	char a[32], b[32], c[32];
+	bool any = false;
 
-	if (vm->phase_count != 0)
-		fprintf(out, "  %-30s %16s %16s %12s   (%s)\n", "phases of the workload", "guest", "hypervisor",
-			"VM exits", unit);
-	for (size_t i = 0; i < vm->phase_count; i++) {
-		char *guest = text("phases.%u.instructions.guest", vm->phases[i].number),
-		     *own = text("phases.%u.instructions.hypervisor", vm->phases[i].number),
-		     *exits = text("phases.%u.exits.total", vm->phases[i].number);
+	for (size_t i = 0; config_mechanisms[i] != NULL; i++) {
+		char *guest = text("mechanisms.%s.instructions.guest", config_mechanisms[i]),
+		     *own = text("mechanisms.%s.instructions.hypervisor", config_mechanisms[i]),
+		     *exits = text("mechanisms.%s.exits.total", config_mechanisms[i]);
 
-		fprintf(out, "  %-30s %16s %16s %12s\n", vm->phases[i].name, grouped(stat_find(vm, guest), a),
-			grouped(stat_find(vm, own), b), grouped(stat_find(vm, exits), c));
+		if (stat_find(vm, guest) != 0 && !any)
+			fprintf(out, "  %-30s %16s %16s %12s   (%s)\n", "under each mechanism", "guest", "hypervisor",
+				"VM exits", unit);
+		any |= stat_find(vm, guest) != 0;
+		if (stat_find(vm, guest) != 0)
+			fprintf(out, "  %-30s %16s %16s %12s\n", config_mechanisms[i],
+				grouped(stat_find(vm, guest), a), grouped(stat_find(vm, own), b),
+				grouped(stat_find(vm, exits), c));
 		free(guest);
 		free(own);
 		free(exits);
@@ -161,6 +196,10 @@ static void print_vm(FILE *out, const struct run_result *result, const struct vm
 	print_setting(out, vm, "vpid", "VPID");
 	if (vm->ended)
 		fprintf(out, "; status %u, %s", vm->status, vm->end);
+	else if (vm->counters == COUNTERS_STOP)
+		fprintf(out, "; so far, when the machine was stopped");
+	else if (vm->counters == COUNTERS_EARLIER)
+		fprintf(out, "; as it was when somebody last asked, before the machine stopped");
 	fprintf(out, "\n");
 	if (vm->stat_count == 0) {
 		fprintf(out, "  no counters were told\n");
@@ -171,11 +210,12 @@ static void print_vm(FILE *out, const struct run_result *result, const struct vm
 		print_exits(out, vm);
 		print_memory(out, vm);
 		if (stat_find(vm, "console.dropped") != 0)
-			fprintf(out, "  console: %s bytes lost, which came faster than the port takes them\n",
-				grouped(stat_find(vm, "console.dropped"), a));
+			fprintf(out, "  console: lost for coming faster than the port takes it: %s byte%s\n",
+				grouped(stat_find(vm, "console.dropped"), a), plural(stat_find(vm, "console.dropped")));
 		fprintf(out, "  %s: guest %s, hypervisor %s (%.2f%% of the guest's)\n", unit, grouped(guest, a),
 			grouped(own, b), percent(own, guest));
 	}
+	print_mechanisms(out, vm, unit);
 	print_phases(out, vm, unit);
 }
 

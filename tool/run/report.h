@@ -4,13 +4,11 @@
 
 #include <stdio.h>
 
+#include "tool/base/number.h"
 #include "tool/base/result.h"
 
 void report_print(FILE *out, const struct run_result *result);
 /* A sentence for each virtual machine that did not end well. */
 void report_bad_ends(FILE *out, const struct run_result *result);
-
-/* A number with its thousands separated, into a buffer that holds 32 bytes; returns the buffer. */
-char *grouped(uint64_t value, char buffer[32]);
 
 #endif

@@ -9,6 +9,7 @@
 #include "tool/base/output.h"
 #include "tool/base/temporary.h"
 #include "tool/run/console.h"
+#include "tool/emulator/bochs_cpus.h"
 #include "tool/emulator/iso.h"
 #include "tool/run/json.h"
 #include "tool/run/report.h"
@@ -29,12 +30,17 @@ static void describe(struct session *session)
 		say("the keyboard goes to the guest; Ctrl-] quits");
 }
 
+static char *hypervisor_of(const struct options *options)
+{
+	return options->hypervisor != NULL ? text("%s", options->hypervisor)
+					   : text("%s/vellum.elf", program_directory());
+}
+
 static void start_machine(struct session *session, const struct machines *machines)
 {
 	const struct options *options = session->options;
 	bool qemu = strcmp(options->machine, "qemu") == 0;
-	char *hypervisor = options->hypervisor != NULL ? text("%s", options->hypervisor)
-						       : text("%s/vellum.elf", program_directory());
+	char *hypervisor = hypervisor_of(options);
 	char *iso = text("%s/vellum.iso", session->work), *path = text("%s/emulator.txt", session->work);
 	struct wires wires;
 	int output;
@@ -58,14 +64,33 @@ static void start_machine(struct session *session, const struct machines *machin
 	free(path);
 }
 
-static void write_json(const struct session *session, int status)
+/* What was run, beside what came of it. */
+static void describe_guests(struct session *session)
 {
-	char *json = json_text(&session->result, status);
+	const struct machines *machines = session->machines;
 
-	if (strcmp(session->options->json, "-") == 0)
-		console_write(json, strlen(json));
-	else
+	session->result.command = session->options->typed;
+	session->result.description = machines->config.data;
+	for (unsigned i = 0; i < machines->count; i++) {
+		const struct vm_config *vm = &machines->vms[i];
+
+		result_vm(&session->result, i)->made_of = (struct guest_facts){
+			.kernel = vm->kernel, .initrd = vm->initrd[0] != 0 ? vm->initrd : NULL,
+			.debian = i == 0 ? machines->debian : NULL, .command_line = vm->append,
+			.workload = i == 0 ? machines->workload : NULL };
+	}
+}
+
+static void write_json(struct session *session, int status)
+{
+	char *json;
+
+	describe_guests(session);
+	json = json_text(&session->result, status);
+	if (strcmp(session->options->json, "-") != 0)
 		file_write(session->options->json, json, strlen(json));
+	else if (!console_write(json, strlen(json)) && errno != EPIPE)
+		die(STATUS_FAILED, "the JSON cannot be written: %s", strerror(errno));
 	free(json);
 }
 
@@ -74,6 +99,17 @@ static void check_json(const char *path)
 {
 	if (path != NULL && strcmp(path, "-") != 0 && !output_possible(path))
 		die(STATUS_USAGE, "--json %s: cannot be written: %s", path, strerror(errno));
+}
+
+/* What the CPU model would be refused for, where we know it. Debian's Bochs is another version. */
+static void check_cpu(const struct emulator *emulator, const struct machines *machines)
+{
+	const struct bochs_cpu *cpu = strcmp(emulator->name, "Bochs") == 0 && strncmp(emulator->version, "3.0", 3) == 0
+					      ? bochs_cpu_find(emulator->cpu) : NULL;
+	char error[300];
+
+	if (cpu != NULL && !bochs_cpu_can(cpu, machines, error, sizeof error))
+		die(STATUS_USAGE, "%s", error);
 }
 
 static char *working_directory(const struct options *options)
@@ -101,6 +137,15 @@ static void end_natively(struct session *session)
 	result_native(vm, session->options->ips);
 	for (unsigned i = 0; i < TAIL && i < session->console_tail.count; i++)
 		off |= strstr(session->console_tail.lines[i], "reboot: Power down") != NULL;
+	/* The guest's own words at its workload's end; there are no others. */
+	vm->counters = vm->clock_ticks != 0 ? COUNTERS_END : COUNTERS_NONE;
+	if (session->ending == MACHINE_GONE && !off && bochs_triple_fault(session->emulator.log)) {
+		/* Linux that panics and is to reboot does it so, where nothing else resets the machine. */
+		end = (struct record){ .kind = RECORD_VM_END,
+				       .value = vm->panic != NULL ? 0 : 65,
+				       .text = vm->panic != NULL ? "reset" : "stopped: triple fault" };
+		off = true;
+	}
 	if (session->ending != MACHINE_GONE || !off)
 		return;
 	/* As the debug-exit port would have ended a virtual machine whose workload failed. */
@@ -118,7 +163,8 @@ static void open_control(struct session *session)
 {
 	char error[300], *name;
 
-	session->control = (struct control){ .listener = -1, .active = -1 };
+	session->control = (struct control){ .listener = -1, .active = -1, .heard = counters_heard,
+		.context = session };
 	for (size_t i = 0; i < CONTROL_CLIENTS; i++)
 		session->control.client[i].file = -1;
 	if (session->options->native)
@@ -132,19 +178,53 @@ static void open_control(struct session *session)
 	free(name);
 }
 
+/* What can be said without a machine: ends the program where something cannot be. */
+static void prepare(struct session *session, struct machines *machines)
+{
+	const struct options *options = session->options;
+	char *hypervisor = hypervisor_of(options);
+
+	machines_prepare(machines, options);
+	session->machines = machines;
+	(strcmp(options->machine, "qemu") == 0 ? qemu_find : bochs_find)(&session->emulator, options,
+									 machines_memory(machines));
+	check_cpu(&session->emulator, machines);
+	check_json(options->json);
+	iso_check_hypervisor(hypervisor);
+	free(hypervisor);
+}
+
+/* The report, and whatever else is left of the run. */
+static int finish(struct session *session)
+{
+	const struct options *options = session->options;
+	int status = conclude(session);
+
+	if (!options->quiet && session->result.spoke && session->ending != OUTPUT_GONE) {
+		report_print(stdout, &session->result);
+		fflush(stdout);
+	}
+	report_bad_ends(stderr, &session->result);
+	if (options->json != NULL)
+		write_json(session, status);
+	tail_free(&session->console_tail);
+	tail_free(&session->statistics_tail);
+	free(session->last_log);
+	result_free(&session->result);
+	return status;
+}
+
 int run(const struct options *options)
 {
 	static struct session session;
 	struct machines machines;
-	int status;
 
 	session = (struct session){ .options = options, .console = -1, .statistics = -1, .screen = -1, .keyboard = -1,
 		.console_other = -1, .screen_other = -1, .statistics_listener = -1 };
-	machines_prepare(&machines, options);
-	(strcmp(options->machine, "qemu") == 0 ? qemu_find : bochs_find)(&session.emulator, options,
-									 machines_memory(&machines));
+	prepare(&session, &machines);
+	if (options->check)
+		return 0;
 	session.work = working_directory(options);
-	check_json(options->json);
 	open_control(&session);
 	start_machine(&session, &machines);
 	if (options->interactive) {
@@ -159,17 +239,5 @@ int run(const struct options *options)
 	console_restore();
 	control_close(&session.control);
 	disconnect_wires(&session);
-	status = conclude(&session);
-	if (!options->quiet && session.result.spoke) {
-		report_print(stdout, &session.result);
-		fflush(stdout);
-	}
-	if (options->quiet)
-		report_bad_ends(stderr, &session.result);
-	if (options->json != NULL)
-		write_json(&session, status);
-	tail_free(&session.console_tail);
-	tail_free(&session.statistics_tail);
-	result_free(&session.result);
-	return status;
+	return finish(&session);
 }

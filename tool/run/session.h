@@ -7,6 +7,7 @@
 
 #include "tool/run/control.h"
 #include "tool/emulator/emulator.h"
+#include "tool/base/machines.h"
 #include "tool/base/protocol.h"
 #include "tool/base/util.h"
 
@@ -15,11 +16,13 @@ enum {
 	HELD_MS = 300,          /* that words of the hypervisor wait for the end of a line of the guest */
 	HELD_LINES_MS = 3000,   /* that lines of other guests wait for it */
 	KEY_PAUSE_MS = 2,       /* between two characters for the guest: its UART has room for 16 */
+	ASKING_MS = 50,         /* between two looks at a machine that does not answer */
 	LINGER_MS = 5000,       /* for the machine to power off after the last line */
 	SILENCE_MS = 180000,    /* for the hypervisor to say its first word */
 };
 
-enum ending { RUNNING, MACHINE_GONE, ENDED, PANICKED, TIMED_OUT, SILENT, INTERRUPTED, QUIT, OUTPUT_GONE };
+enum ending { RUNNING, MACHINE_GONE, ENDED, PANICKED, TIMED_OUT, SILENT, INTERRUPTED, QUIT, OUTPUT_GONE,
+	GUEST_PANICKED };
 
 struct tail {
 	char *lines[TAIL];
@@ -28,6 +31,7 @@ struct tail {
 
 struct session {
 	const struct options *options;
+	const struct machines *machines;        /* that it runs */
 	struct emulator emulator;
 	struct run_result result;
 	char *work;
@@ -35,6 +39,7 @@ struct session {
 	bool alive;
 	enum ending ending;
 	int signal;                             /* that interrupted us */
+	int output_error;                       /* errno, of an output that could not be written */
 	double start, ended_at;
 	int console, statistics, screen, signals, keyboard;     /* descriptors, or -1 */
 	int console_other, screen_other;
@@ -48,11 +53,18 @@ struct session {
 	struct bytes held_lines;                /* the same of other guests' lines */
 	double held_lines_since;
 	struct tail console_tail, statistics_tail;
+	char *last_log;                         /* the hypervisor's last message, or null */
 	struct bytes keys;                      /* typed, not sent yet */
 	double next_key;
 	int statistics_listener;                /* where the machine's second serial port will connect to, or -1 */
 	struct control control;
 	struct bytes requests;                  /* for the hypervisor, not sent yet */
+	/* when the hypervisor last said something, or was asked, in seconds: the clock's, the emulator's CPU time */
+	double heard_at, heard_at_cpu;
+	bool farewell;                          /* the last questions are being asked: two of each VM */
+	unsigned farewell_next;                 /* ... of which this is next */
+	bool panic_seen[MAX_VMS];               /* what follows from a guest's panic has been done */
+	bool hurry;                             /* who stopped the machine has said so again */
 };
 
 double now(void);                               /* seconds, from some moment on */
@@ -69,6 +81,19 @@ void relay(struct session *session);
 /* Kills the machine when this program ends before it. */
 void guard_machine(struct session *session);
 
+/* farewell.c: before a machine is stopped that would have gone on, asks what its virtual machines have cost. true: all
+ * have answered, or nobody does. */
+bool farewell(struct session *session);
+/* An answer about counters (struct control). */
+void counters_heard(void *context, bool own, const char *json);
+/* The hypervisor has said something; has it been silent for longer than a working machine is while it is asked? */
+void heard_from_machine(struct session *session);
+bool machine_silent(const struct session *session);
+
+/* panic.c: a guest's console has a new line; a guest has ended, and those that are left may have panicked for good. */
+void look_for_panic(struct session *session, unsigned vm);
+void panics_alone(struct session *session);
+
 /* display.c: what was read from the first guest's console; a line of another guest's; the hypervisor's own words.
  * Then, from time to time, what waits for the end of a line that does not come; and all that is left, at the end. */
 void display_console(struct session *session, const char *data, size_t length);
@@ -77,7 +102,8 @@ void display_log(struct session *session, const char *line);
 void display_what_waits(struct session *session);
 void display_rest(struct session *session);
 
-/* conclude.c: says in one sentence how a run ended that did not end by itself; returns the exit status. */
-int conclude(const struct session *session);
+/* conclude.c: says in one sentence how a run ended that did not end by itself, and puts it into the result; returns the
+ * exit status. */
+int conclude(struct session *session);
 
 #endif

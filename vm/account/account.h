@@ -27,6 +27,7 @@ struct account {
 
 struct vm;
 struct phases;
+struct mmu_ops;
 
 /* Adds the port. false: the table of ports is full. */
 bool phases_init(struct vm *vm);
@@ -34,6 +35,12 @@ bool phases_init(struct vm *vm);
 void phases_free(struct vm *vm);
 /* Closes what is open, now that the guest has stopped. */
 void phases_end(struct vm *vm);
+/* The same for the time under each mechanism, of a VM that has gone over to another. before: from which, just now. */
+void account_mechanism(struct vm *vm, const struct mmu_ops *before);
+const struct account *mechanism_account(const struct vm *vm, const struct mmu_ops *ops);
+bool mechanism_until_now(const struct vm *vm, const struct mmu_ops *ops, struct account *account);
+/* The account of a phase until now, on the CPU of the VM's vCPU; false: there is none. */
+bool phases_until_now(const struct vm *vm, unsigned phase, struct account *account);
 /* The account of a phase, or NULL. */
 const struct account *phases_account(const struct vm *vm, unsigned phase);
 

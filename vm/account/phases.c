@@ -1,4 +1,5 @@
-/* vm/account/phases.c - the phases of a guest's work, as the guest marks them (vm/account/account.h). */
+/* vm/account/phases.c - accounts of parts of a run (vm/account/account.h): the phases of a guest's work, as the guest
+ * marks them; its time under each mechanism, once it has gone over to another. */
 #include "vm/vm.h"
 
 #include "host/frames.h"
@@ -29,10 +30,8 @@ static void add_now(struct account *a, const struct vm *vm, uint64_t ran, bool m
 	a->table_pages = mmu_table_pages(&vm->mmu);
 }
 
-static void go_to(struct vm *vm, unsigned phase, uint64_t ran)
+static void go_to(struct vm *vm, struct phases *p, unsigned phase, uint64_t ran)
 {
-	struct phases *p = vm->phases;
-
 	if (VM_KEPT(PHASE_CLOSED, p->open))
 		add_now(&p->account[p->open], vm, ran, false);
 	p->open = phase;
@@ -40,35 +39,41 @@ static void go_to(struct vm *vm, unsigned phase, uint64_t ran)
 		add_now(&p->account[phase], vm, ran, true);
 }
 
-static bool have_room(struct vm *vm)
+static bool have_room(struct phases **phases)
 {
 	uint64_t pages = align_up(sizeof(struct phases), PAGE_SIZE) >> PAGE_SHIFT;
 	hfn_t f;
 
-	if (vm->phases)
+	if (*phases)
 		return true;
 	f = frames_alloc_run(pages, 1);
 	if (hfn_is_none(f))
 		return false;
-	vm->phases = frames_ptr(f);
-	VM_MUTANT(PHASE_CLEAR, memset(vm->phases, 0, sizeof(*vm->phases)));
+	*phases = frames_ptr(f);
+	VM_MUTANT(PHASE_CLEAR, memset(*phases, 0, sizeof(**phases)));
 	return true;
 }
 
-/* A vCPU has exited for this OUT: its ticks so far are those up to the exit, as its exits' are. */
+/* Ticks that the vCPUs have had: of one that is running, those up to its last exit, as its exits' are. */
+static uint64_t ran_until_now(const struct vm *vm)
+{
+	const struct vcpu *v;
+	uint64_t ran = 0;
+
+	for_each_vcpu(v, vm)
+		ran += v->run_ticks + (VM_KEPT(PHASE_TICKS, v->running) ? v->exit_tsc - v->run_start : 0);
+	return ran;
+}
+
 static void mark(void *ctx, uint16_t port, unsigned size, uint32_t value)
 {
 	struct vm *vm = ctx;
-	struct vcpu *v;
 	uint8_t phase = (uint8_t)value;
-	uint64_t ran = 0;
 
 	(void)port;
 	(void)size;
-	for_each_vcpu(v, vm)
-		ran += v->run_ticks + (VM_KEPT(PHASE_TICKS, v->running) ? v->exit_tsc - v->run_start : 0);
-	if (have_room(vm))
-		go_to(vm, VM_LEFT_OUT_OR(PHASE_RANGE, phase < PHASES_MAX) ? phase : 0, ran);
+	if (have_room(&vm->phases))
+		go_to(vm, vm->phases, VM_LEFT_OUT_OR(PHASE_RANGE, phase < PHASES_MAX) ? phase : 0, ran_until_now(vm));
 }
 
 static uint32_t no_mark(void *ctx, uint16_t port, unsigned size)
@@ -85,11 +90,17 @@ bool phases_init(struct vm *vm)
 	return pio_add(&vm->pio, MARK_PORT, 1, &ops, vm);
 }
 
+static void give_back(struct phases **phases)
+{
+	if (*phases)
+		frames_free(frames_of_ptr(*phases), align_up(sizeof(struct phases), PAGE_SIZE) >> PAGE_SHIFT);
+	*phases = NULL;
+}
+
 void phases_free(struct vm *vm)
 {
-	if (vm->phases)
-		frames_free(frames_of_ptr(vm->phases), align_up(sizeof(struct phases), PAGE_SIZE) >> PAGE_SHIFT);
-	vm->phases = NULL;
+	give_back(&vm->phases);
+	give_back(&vm->under);
 }
 
 void phases_end(struct vm *vm)
@@ -100,10 +111,61 @@ void phases_end(struct vm *vm)
 	for_each_vcpu(v, vm)
 		ran += v->run_ticks;
 	if (vm->phases)
-		VM_MUTANT(PHASE_END, go_to(vm, 0, ran));
+		VM_MUTANT(PHASE_END, go_to(vm, vm->phases, 0, ran));
+	if (vm->under)
+		VM_MUTANT(UNDER_END, go_to(vm, vm->under, 0, ran));
 }
 
-const struct account *phases_account(const struct vm *vm, unsigned phase)
+/* A mechanism's number among the accounts: 1 and up. */
+static unsigned place_of(const struct mmu_ops *ops)
 {
-	return vm->phases && phase ? &vm->phases->account[phase] : NULL;
+	unsigned n = 0;
+
+	while (mmu_mechanisms[n] != ops)
+		n++;
+	return n + 1;
+}
+
+/* Until the first change there is no account but that of the run, which becomes the first mechanism's. Without memory
+ * for them, there are none. */
+void account_mechanism(struct vm *vm, const struct mmu_ops *before)
+{
+	bool first = !vm->under;
+
+	if (!have_room(&vm->under))
+		return;
+	if (first)
+		vm->under->open = place_of(before);
+	go_to(vm, vm->under, place_of(vm->mmu.ops), ran_until_now(vm));
+}
+
+static const struct account *account_of(const struct phases *p, unsigned n) { return p && n ? &p->account[n] : NULL; }
+
+const struct account *phases_account(const struct vm *vm, unsigned phase) { return account_of(vm->phases, phase); }
+
+const struct account *mechanism_account(const struct vm *vm, const struct mmu_ops *ops)
+{
+	return account_of(vm->under, place_of(ops));
+}
+
+static bool until_now(const struct vm *vm, const struct phases *p, unsigned n, struct account *account)
+{
+	const struct account *a = account_of(p, n);
+
+	if (!a)
+		return false;
+	*account = *a;
+	if (VM_KEPT(PHASE_OPEN, p->open == n))
+		add_now(account, vm, ran_until_now(vm), false);
+	return VM_LEFT_OUT_OR(PHASE_NONE, account->run_ticks != 0);
+}
+
+bool phases_until_now(const struct vm *vm, unsigned phase, struct account *account)
+{
+	return until_now(vm, vm->phases, phase, account);
+}
+
+bool mechanism_until_now(const struct vm *vm, const struct mmu_ops *ops, struct account *account)
+{
+	return until_now(vm, vm->under, place_of(ops), account);
 }

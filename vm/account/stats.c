@@ -44,10 +44,11 @@ void stats_host(void)
 /* Of which account: all of the run, or a phase. What did not happen in a phase is left out. */
 struct scope {
 	struct vm *vm;
-	char prefix[16];
+	char prefix[28];
 	bool zeros;
 	uint64_t at; /* lines so far, written or not */
 	unsigned left; /* so many more lines now */
+	bool last_words; /* the hypervisor stops: all lines, now */
 };
 
 #define LINES_AT_ONCE 32
@@ -63,7 +64,9 @@ static __attribute__((format(printf, 2, 3))) void say(struct scope *s, const cha
 	va_start(ap, format);
 	fmt_v(line, sizeof(line), format, ap);
 	va_end(ap);
-	if (console_account_line(line)) {
+	if (s->last_words) {
+		console_line("%s", line);
+	} else if (console_account_line(line)) {
 		s->vm->told++;
 		VM_MUTANT(ACCOUNT_PIECE, s->left--);
 	} else {
@@ -82,8 +85,9 @@ void stats_ticks(const struct vcpu *v, uint64_t *guest, uint64_t *hypervisor)
 	uint64_t all = v->run_ticks + (VM_KEPT(ACCOUNT_RUNNING, v->running) ? v->exit_tsc - v->run_start : 0),
 		 exits = 0;
 
+	/* What is before the first exit has the place of one that has not happened. */
 	for (unsigned n = 0; n < HVM_EXIT_CODES; n++)
-		exits += v->exits[n].ticks;
+		exits += v->exits[n].count ? v->exits[n].ticks : 0;
 	*hypervisor = exits;
 	*guest = all - exits;
 }
@@ -110,28 +114,46 @@ struct exit_stat stats_exit(const struct vm *vm, unsigned code)
 	return sum;
 }
 
+bool stats_of_mechanism(unsigned code) { return VM_LEFT_OUT_OR(ACCOUNT_MECHANISM, of_mechanism(code)); }
+
+/* Ticks that the virtual machine has had CPUs, in its guest and for its exits. */
+static uint64_t ran_ticks(const struct vm *vm)
+{
+	const struct vcpu *v;
+	uint64_t sum = 0, guest, hypervisor;
+
+	for_each_vcpu(v, vm) {
+		stats_ticks(v, &guest, &hypervisor);
+		sum += guest + hypervisor;
+	}
+	return sum;
+}
+
+uint64_t stats_ticks_of(const struct vm *vm, unsigned code, const struct exit_stat *e)
+{
+	return e->count || stats_exit(vm, code).count ? e->ticks : 0;
+}
+
 /* of: a phase's account, or NULL for all of the run. */
 static void stats_exits(struct scope *s, const struct account *of)
 {
-	uint64_t total = 0, ticks = 0, mechanism = 0, mechanism_ticks = 0, ran = of ? of->run_ticks : 0;
-	const struct vcpu *v;
+	uint64_t total = 0, ticks = 0, mechanism = 0, mechanism_ticks = 0,
+		 ran = of ? of->run_ticks : ran_ticks(s->vm);
 
 	for (unsigned n = 0; n < HVM_EXIT_CODES; n++) {
 		struct exit_stat e = of ? of->exits[n] : stats_exit(s->vm, n);
 
+		ticks += stats_ticks_of(s->vm, n, &e);
 		if (!e.count)
 			continue;
 		total += e.count;
-		ticks += e.ticks;
-		if (VM_LEFT_OUT_OR(ACCOUNT_MECHANISM, of_mechanism(n))) {
+		if (stats_of_mechanism(n)) {
 			mechanism += e.count;
 			mechanism_ticks += e.ticks;
 		}
 		say(s, "stat %u %sexits.by_reason.%s.count %lu", s->vm->id, s->prefix, hvm_exit_name(n), e.count);
 		say(s, "stat %u %sexits.by_reason.%s.ticks %lu", s->vm->id, s->prefix, hvm_exit_name(n), e.ticks);
 	}
-	for_each_vcpu(v, s->vm)
-		ran += of ? 0 : v->run_ticks;
 	stat(s, "exits.total", total);
 	stat(s, "exits.mechanism.count", mechanism);
 	stat(s, "exits.mechanism.ticks", mechanism_ticks);
@@ -162,6 +184,19 @@ static void stats_phases(struct scope *s)
 	}
 }
 
+static void stats_mechanisms(struct scope *s)
+{
+	for (unsigned n = 0; mmu_mechanisms[n]; n++) {
+		const struct account *a = mechanism_account(s->vm, mmu_mechanisms[n]);
+
+		if (!a)
+			continue;
+		fmt(s->prefix, sizeof(s->prefix), "mechanisms.%s.", mmu_mechanisms[n]->name);
+		stats_exits(s, a);
+		stats_mmu(s, &a->mmu, a->table_pages);
+	}
+}
+
 bool stats_vm(struct vm *vm)
 {
 	struct scope s = { .vm = vm, .zeros = true, .left = LINES_AT_ONCE };
@@ -174,8 +209,22 @@ bool stats_vm(struct vm *vm)
 		stats_mmu(&s, &vm->mmu.counters, mmu_table_pages(&vm->mmu));
 		stat(&s, "console.dropped", vm->console_dropped);
 		stats_phases(&s);
+		stats_mechanisms(&s);
 	}
 	say(&s, "vm %u end %d %s", vm->id, vm->status, vm->end_text);
 	vm->all_told = VM_LEFT_OUT_OR(ACCOUNT_WHOLE, vm->told == s.at);
 	return vm->told != before;
+}
+
+void stats_last_words(void)
+{
+	for (unsigned n = 0; n < machine.vm_count && n < VMS_MAX; n++) {
+		struct scope s = { .vm = machine.vm[n], .zeros = true, .left = 1, .last_words = true };
+
+		if (s.vm->all_told || !s.vm->vcpu_count || !s.vm->vcpu[0]->started)
+			continue;
+		stats_exits(&s, NULL);
+		stats_mmu(&s, &s.vm->mmu.counters, mmu_table_pages(&s.vm->mmu));
+		stat(&s, "console.dropped", s.vm->console_dropped);
+	}
 }

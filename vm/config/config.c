@@ -79,6 +79,7 @@ static unsigned unit_bits(char c)
 	case 'K': case 'k': return 10;
 	case 'M': case 'm': return 20;
 	case 'G': case 'g': return 30;
+	case '\0': return 20; /* as QEMU's -m has it */
 	default: return 0;
 	}
 }
@@ -89,8 +90,8 @@ static bool set_mem(struct vm_config *vm, const char *value, char *error, size_t
 	uint64_t n;
 	unsigned bits;
 
-	if (!read_number(&p, &n) || !(bits = unit_bits(*p)) || VM_KEPT(CONFIG_MEM_UNIT, p[1])) {
-		fmt(error, error_size, "mem must be a number with K, M or G, such as 256M, not \"%.40s\"", value);
+	if (!read_number(&p, &n) || !(bits = unit_bits(*p)) || VM_KEPT(CONFIG_MEM_UNIT, *p && p[1])) {
+		fmt(error, error_size, "mem must be a number of megabytes, or with K, M or G, not \"%.40s\"", value);
 		return false;
 	}
 	if (VM_KEPT(CONFIG_MEM_MOST, n > CONFIG_MEM_MAX >> bits)) {
@@ -184,24 +185,24 @@ static bool read_switch(bool *on, const char *key, const char *value, char *erro
 	return false;
 }
 
-static bool set_vpid(struct vm_config *vm, const char *value, char *error, size_t error_size)
+static bool set_choice(enum config_switch *choice, const char *key, const char *value, char *error, size_t error_size)
 {
 	bool on;
 
-	if (!read_switch(&on, "vpid", value, error, error_size))
+	if (!read_switch(&on, key, value, error, error_size))
 		return false;
-	vm->vpid = on ? CONFIG_ON : CONFIG_OFF;
+	*choice = on ? CONFIG_ON : CONFIG_OFF;
 	return true;
+}
+
+static bool set_vpid(struct vm_config *vm, const char *value, char *error, size_t error_size)
+{
+	return set_choice(&vm->vpid, "vpid", value, error, error_size);
 }
 
 static bool set_rdrand(struct vm_config *vm, const char *value, char *error, size_t error_size)
 {
-	bool on;
-
-	if (!read_switch(&on, "rdrand", value, error, error_size))
-		return false;
-	vm->rdrand = on ? CONFIG_ON : CONFIG_OFF;
-	return true;
+	return set_choice(&vm->rdrand, "rdrand", value, error, error_size);
 }
 
 static bool set_clock(struct vm_config *vm, const char *value, char *error, size_t error_size)
@@ -225,12 +226,7 @@ static bool set_testdev(struct vm_config *vm, const char *value, char *error, si
 
 static bool set_switch(struct vm_config *vm, const char *value, char *error, size_t error_size)
 {
-	bool on;
-
-	if (!read_switch(&on, "switch", value, error, error_size))
-		return false;
-	vm->may_switch = on ? CONFIG_ON : CONFIG_OFF;
-	return true;
+	return set_choice(&vm->may_switch, "switch", value, error, error_size);
 }
 
 static bool set_switch_every(struct vm_config *vm, const char *value, char *error, size_t error_size)
@@ -264,6 +260,7 @@ static const struct {
 	[CONFIG_SWITCH_EVERY] = { "switch-every", .word = set_switch_every },
 	[CONFIG_SWITCH_AMONG] = { "switch-among", .word = set_switch_among },
 	[CONFIG_MITIGATIONS] = { "mitigations", .word = config_set_mitigations },
+	[CONFIG_ON_PANIC] = { "on-panic", .word = config_set_on_panic },
 };
 
 /* What stands in a text is shown and written again line by line: a control character in it is a mistake or an

@@ -27,6 +27,14 @@ enum config_switch {
 	CONFIG_OFF,
 };
 
+/* What becomes of a guest that says that it has panicked. */
+enum config_on_panic {
+	CONFIG_PANIC_STOP,  /* it is over */
+	CONFIG_PANIC_PAUSE, /* it is paused, to be looked at */
+	CONFIG_PANIC_NONE,  /* it goes on as it likes */
+	CONFIG_PANICS,
+};
+
 /* The keys, also as a set of bits in vm_config.given. */
 enum config_key {
 	CONFIG_KERNEL,
@@ -45,6 +53,7 @@ enum config_key {
 	CONFIG_SWITCH_EVERY,
 	CONFIG_SWITCH_AMONG,
 	CONFIG_MITIGATIONS,
+	CONFIG_ON_PANIC,
 	CONFIG_KEYS,
 };
 
@@ -69,11 +78,16 @@ struct vm_config {
 	char switch_among[CONFIG_SWITCH_AMONG_MAX + 1];
 	bool mitigations_chosen;              /* else: those that the CPU needs */
 	uint32_t mitigations;                 /* a set of bits: n for config_measures[n] */
+	enum config_on_panic on_panic;
 	uint32_t given;                       /* BIT(enum config_key) of what was set, for the check for duplicates */
 };
 
 /* A machine of this name (which must be valid) with every default. false: error says what is wrong with the name. */
 bool config_init(struct vm_config *vm, const char *name, char *error, size_t error_size);
+
+/* The values of on-panic, by enum config_on_panic (vm/config/panic.c). */
+extern const char *const config_panics[CONFIG_PANICS];
+bool config_set_on_panic(struct vm_config *vm, const char *value, char *error, size_t error_size);
 
 /* The mechanisms' names, ended by NULL. */
 extern const char *const config_mechanisms[];

@@ -165,6 +165,7 @@ static bool carry_out(struct vcpu *v)
 	switch (r->command) {
 	case CONTROL_LIST:
 	case CONTROL_STATS:
+	case CONTROL_PHASES:
 		break; /* not here */
 	case CONTROL_MMU:
 		return do_mmu(v);
@@ -221,6 +222,18 @@ static void answered(bool ok)
 	__atomic_store_n(&channel.state, ANSWERED, __ATOMIC_RELEASE);
 }
 
+/* Of what the virtual machine has counted, for which it needs not be on its CPU. */
+static bool is_account(enum control_command command)
+{
+	return command == CONTROL_STATS || command == CONTROL_PHASES;
+}
+
+static void answer_account(struct vm *vm)
+{
+	answered((channel.request.command == CONTROL_STATS ? control_stats : control_phases)(
+		vm, &channel.answer, channel.error, sizeof(channel.error)));
+}
+
 static void ask(struct vm *vm)
 {
 	channel.vm = vm;
@@ -250,8 +263,8 @@ static void begin(void)
 	if (!vm) {
 		fmt(channel.error, sizeof(channel.error), "there is no virtual machine %s", r->vm);
 		answered(false);
-	} else if (r->command == CONTROL_STATS && vm->ended) {
-		answered(control_stats(vm, &channel.answer, channel.error, sizeof(channel.error)));
+	} else if (is_account(r->command) && vm->ended) {
+		answer_account(vm);
 	} else if (vm->ended) {
 		fmt(channel.error, sizeof(channel.error), "%s is over: %s", vm->config->name, vm->end_text);
 		answered(false);
@@ -283,8 +296,8 @@ static void serve_asked(void)
 {
 	struct vm *vm = channel.vm;
 
-	if (channel.request.command == CONTROL_STATS)
-		answered(control_stats(vm, &channel.answer, channel.error, sizeof(channel.error)));
+	if (is_account(channel.request.command))
+		answer_account(vm);
 	else
 		answered(visit(vm->vcpu[0]));
 	tell(0);

@@ -33,6 +33,8 @@ static inline void control_poll(const struct percpu *cpu)
  * error is one sentence. */
 bool control_list(struct json *j, char *error, size_t size);
 bool control_stats(struct vm *vm, struct json *j, char *error, size_t size);
+/* The accounts of the phases that the guest has marked, the open one until now. */
+bool control_phases(struct vm *vm, struct json *j, char *error, size_t size);
 bool control_translate(struct vcpu *v, gva_t gva, struct json *j, char *error, size_t size);
 bool control_dump(struct vcpu *v, struct json *j, char *error, size_t size);
 bool control_memory(struct vcpu *v, const struct control_request *r, struct json *j, char *error, size_t size);

@@ -98,6 +98,7 @@ static const struct {
 } commands[] = {
 	[CONTROL_LIST] = { "list", 0, 0, "list" },
 	[CONTROL_STATS] = { "stats", 1, 1, "stats VM" },
+	[CONTROL_PHASES] = { "phases", 1, 1, "phases VM" },
 	[CONTROL_MMU] = { "mmu", 2, 2, "mmu VM MECHANISM, or mmu VM next" },
 	[CONTROL_PAUSE] = { "pause", 1, 1, "pause VM" },
 	[CONTROL_RESUME] = { "resume", 1, 1, "resume VM" },
@@ -145,7 +146,8 @@ static bool parse_memory(struct control_request *r, char *const *word, unsigned 
 static bool parse_words(struct control_request *r, struct words *w, char *error, size_t size)
 {
 	if (w->count < 2 || !find_command(w->word[1], r)) {
-		fmt(error, size, "%s%.40s; there are list, stats, mmu, pause, resume, translate, dump and audit",
+		fmt(error, size,
+		    "%s%.40s; there are list, stats, phases, mmu, pause, resume, translate, dump and audit",
 		    w->count < 2 ? "no command" : "there is no command ", w->count < 2 ? "" : w->word[1]);
 		return false;
 	}

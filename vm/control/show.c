@@ -1,6 +1,8 @@
 /* vm/control/show.c - the virtual machines, and what was counted of one. */
 #include "vm/control/control.h"
 
+#include "lib/fmt.h"
+
 const char *control_state(const struct vm *vm)
 {
 	const struct vcpu *v;
@@ -50,39 +52,60 @@ bool control_list(struct json *j, char *error, size_t size)
 	return true;
 }
 
-static void show_exits(struct json *j, const struct vm *vm)
+static void show_ticks(struct json *j, uint64_t guest, uint64_t hypervisor)
 {
-	uint64_t total = 0;
+	json_open(j, "instructions", '{');
+	json_number(j, "guest", guest);
+	json_number(j, "hypervisor", hypervisor);
+	json_close(j, '{');
+}
+
+/* of: a phase's account, or NULL for all of the run. */
+static void show_exits(struct json *j, const struct vm *vm, const struct account *of)
+{
+	struct exit_stat all = { 0 }, mechanism = { 0 };
 
 	json_open(j, "exits", '{');
 	json_open(j, "by_reason", '{');
 	for (unsigned n = 0; n < HVM_EXIT_CODES; n++) {
-		struct exit_stat e = stats_exit(vm, n);
+		struct exit_stat e = of ? of->exits[n] : stats_exit(vm, n);
 
+		all.ticks += stats_ticks_of(vm, n, &e);
 		if (!e.count)
 			continue;
-		total += e.count;
+		all.count += e.count;
+		if (stats_of_mechanism(n)) {
+			mechanism.count += e.count;
+			mechanism.ticks += e.ticks;
+		}
 		json_open(j, hvm_exit_name(n), '{');
 		json_number(j, "count", e.count);
 		json_number(j, "ticks", e.ticks);
 		json_close(j, '{');
 	}
 	json_close(j, '{');
-	json_number(j, "total", total);
+	json_number(j, "total", all.count);
+	json_open(j, "mechanism", '{');
+	json_number(j, "count", mechanism.count);
+	json_number(j, "ticks", mechanism.ticks);
 	json_close(j, '{');
+	json_close(j, '{');
+	if (of)
+		show_ticks(j, of->run_ticks - all.ticks, all.ticks);
 }
 
-static void show_counters(struct json *j, const struct vm *vm)
+/* zeros: those that are 0 too. */
+static void show_counters(struct json *j, const struct mmu_counters *c, uint64_t table_pages, bool zeros)
 {
-	const struct mmu_counters *c = &vm->mmu.counters;
-
 	json_open(j, "mmu_counters", '{');
-#define C(name, help) json_number(j, #name, c->name);
+#define C(name, help) \
+	if (zeros || c->name) \
+		json_number(j, #name, c->name);
 	MMU_COUNTERS(C)
 #undef C
 	json_close(j, '{');
 	json_open(j, "tables", '{');
-	json_number(j, "pages", mmu_table_pages(&vm->mmu));
+	json_number(j, "pages", table_pages);
 	json_close(j, '{');
 }
 
@@ -114,13 +137,47 @@ bool control_stats(struct vm *vm, struct json *j, char *error, size_t size)
 	if (vm->vcpu_count) {
 		json_number(j, "clock", clock_now(&vm->clock));
 		add_ticks(vm, &guest, &hypervisor);
-		json_open(j, "instructions", '{');
-		json_number(j, "guest", guest);
-		json_number(j, "hypervisor", hypervisor);
+		show_ticks(j, guest, hypervisor);
+		show_exits(j, vm, NULL);
+		show_counters(j, &vm->mmu.counters, mmu_table_pages(&vm->mmu), true);
+		json_open(j, "console", '{');
+		json_number(j, "dropped", vm->console_dropped);
 		json_close(j, '{');
-		show_exits(j, vm);
-		show_counters(j, vm);
 	}
+	json_close(j, '{');
+	return true;
+}
+
+static void show_account(struct json *j, const char *name, const struct vm *vm, const struct account *a)
+{
+	json_open(j, name, '{');
+	show_exits(j, vm, a);
+	show_counters(j, &a->mmu, a->table_pages, false);
+	json_close(j, '{');
+}
+
+bool control_phases(struct vm *vm, struct json *j, char *error, size_t size)
+{
+	static struct account account; /* CT1: one request at a time */
+	char name[12];
+
+	(void)error;
+	(void)size;
+	json_open(j, NULL, '{');
+	json_text(j, "vm", vm->config->name);
+	json_open(j, "phases", '{');
+	for (unsigned n = 1; n < PHASES_MAX; n++) {
+		if (!phases_until_now(vm, n, &account))
+			continue;
+		fmt(name, sizeof(name), "%u", n);
+		show_account(j, name, vm, &account);
+	}
+	json_close(j, '{');
+	json_open(j, "mechanisms", '{');
+	for (unsigned n = 0; mmu_mechanisms[n]; n++)
+		if (mechanism_until_now(vm, mmu_mechanisms[n], &account))
+			show_account(j, mmu_mechanisms[n]->name, vm, &account);
+	json_close(j, '{');
 	json_close(j, '{');
 	return true;
 }

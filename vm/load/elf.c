@@ -85,12 +85,25 @@ static bool find_entry(const struct loader *l, const struct elf *elf, uint64_t *
 	return found;
 }
 
+/* Where the highest segment ends. One that wraps, which is refused for itself, does not count. */
+static uint64_t highest_end(const struct loader *l, const struct elf *elf)
+{
+	struct elf_segment s;
+	uint64_t end = 0;
+
+	for (unsigned i = 0; i < elf->phnum; i++)
+		if (elf_segment(l, elf, i, &s) && s.mem_size <= UINT64_MAX - s.paddr)
+			end = max_u64(end, s.paddr + s.mem_size);
+	return end;
+}
+
 bool elf_claim(struct loader *l, struct elf *elf)
 {
 	struct elf_segment s;
 	unsigned loaded = 0;
 
-	if (!read_header(l, elf))
+	/* The RAM for all of it at once, so that who gives it more need not ask again. */
+	if (!read_header(l, elf) || !load_reaches(l, "kernel", highest_end(l, elf)))
 		return false;
 	for (unsigned i = 0; i < elf->phnum; i++) {
 		if (!elf_segment(l, elf, i, &s))

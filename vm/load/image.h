@@ -4,7 +4,7 @@
  *   - a Linux bzImage, and a Linux vmlinux (ELF), entered by Linux' own boot protocol (its "The Linux/x86 Boot
  *     Protocol"), RSI = the zero page: a 64-bit kernel in long mode, the first 4 GiB mapped to themselves; a 32-bit
  *     kernel in protected mode, paging off, flat segments;
- *   - a Multiboot 1 kernel (ELF32, or with the header's address fields), entered as the "Multiboot Specification",
+ *   - a Multiboot 1 kernel (ELF, or with the header's address fields), entered as the "Multiboot Specification",
  *     version 0.6.96, demands: protected mode, paging off, flat segments, EAX = the magic number, EBX = the information
  *     structure.
  *

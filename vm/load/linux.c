@@ -262,12 +262,14 @@ bool load_vmlinux(struct loader *l, struct cpu_start *out)
 	/* Without a header: what every such kernel's header says. */
 	struct linux_kernel k = { .cmdline_max = CMDLINE_MAX };
 	struct elf elf;
+	const char *almost = multiboot_almost(l);
 
 	if (!claim_tables(l) || !elf_claim(l, &elf))
 		return false;
 	if (VM_KEPT(LINUX_ADDRESSES, !has_kernel_addresses(l, &elf)))
-		return load_fail(l, "the kernel image is a %u-bit ELF program, but not a Linux kernel%s",
-				 elf.is64 ? 64 : 32, elf.is64 ? "" : ", nor has it a Multiboot header");
+		return load_fail(l, "the kernel image is a %u-bit ELF program, but not a Linux kernel%s%s",
+				 elf.is64 ? 64 : 32, almost ? ": " : ", nor has it a Multiboot header",
+				 almost ? almost : "");
 	k.is64 = elf.is64;
 	k.initrd_max = elf.is64 ? INITRD_MAX_64 : INITRD_MAX_32;
 	k.entry = elf.entry;

@@ -66,6 +66,11 @@ static bool too_little_ram(struct loader *l, const char *what, uint64_t needed)
 			 (l->mem->low_ram_end + l->mem->high_ram) >> 20);
 }
 
+bool load_reaches(struct loader *l, const char *what, uint64_t end)
+{
+	return VM_LEFT_OUT_OR(LOAD_RAM, end <= l->mem->low_ram_end) || too_little_ram(l, what, end);
+}
+
 static const struct load_claim *overlap(const struct loader *l, uint64_t base, uint64_t end)
 {
 	for (unsigned i = 0; i < l->claims; i++)
@@ -92,8 +97,8 @@ bool load_claim(struct loader *l, const char *what, uint64_t base, uint64_t size
 	if (VM_KEPT(LOAD_WRAP, end < base))
 		return load_fail(l, "the %s cannot be loaded: it would begin at 0x%lx and be %lu bytes long", what,
 				 base, size);
-	if (VM_KEPT(LOAD_RAM, end > l->mem->low_ram_end))
-		return too_little_ram(l, what, end);
+	if (!load_reaches(l, what, end))
+		return false;
 	if (VM_KEPT(LOAD_HOLE, base < LOADER_MB && end > LOADER_EBDA))
 		return load_fail(l, "the %s cannot be loaded at 0x%lx to 0x%lx: there is no RAM from 0x%llx to 0x%llx",
 				 what, base, end, LOADER_EBDA, LOADER_MB);
@@ -178,6 +183,7 @@ bool load_image(const struct loader_memory *mem, const struct image_files *files
 		size_t error_size)
 {
 	struct loader l = { .mem = mem, .files = files, .error = error, .error_size = error_size };
+	const char *almost;
 	size_t header;
 
 	memset(out, 0, sizeof(*out));
@@ -193,6 +199,9 @@ bool load_image(const struct loader_memory *mem, const struct image_files *files
 		return load_multiboot(&l, header, out);
 	if (elf_is_class(&l, 1) || elf_is_class(&l, 2))
 		return load_vmlinux(&l, out);
+	almost = multiboot_almost(&l);
+	if (almost)
+		return load_fail(&l, "the kernel image cannot be loaded: %s", almost);
 	return load_fail(&l,
 			 "the kernel image (%zu bytes) is neither a Linux bzImage or vmlinux nor a Multiboot 1 kernel",
 			 files->kernel_size);

@@ -33,6 +33,8 @@ uint64_t load_u64(const struct loader *l, size_t offset);
 /* false, with the sentence "cut short", when what begins at offset is longer than the kernel image has bytes. */
 bool load_in_file(struct loader *l, uint64_t offset, uint64_t n, const char *what);
 
+/* false, with a sentence, when there is no RAM up to the address `end` to load into. */
+bool load_reaches(struct loader *l, const char *what, uint64_t end);
 /* Claims [base, base + size) of RAM, which must be RAM and unclaimed. An empty range is fine and claims nothing. */
 bool load_claim(struct loader *l, const char *what, uint64_t base, uint64_t size);
 /* Claims size bytes at the highest address that is a multiple of align (a power of two), within [low, high). Without
@@ -84,6 +86,8 @@ bool elf_write(struct loader *l, const struct elf *elf);
 
 /* Where the Multiboot header is, or SIZE_MAX. */
 size_t multiboot_header(const struct loader *l);
+/* Why there is no such header in what looks like a Multiboot kernel, as a clause; NULL: it does not look so. */
+const char *multiboot_almost(const struct loader *l);
 bool load_multiboot(struct loader *l, size_t header, struct cpu_start *out);
 bool bzimage_is(const struct loader *l);
 bool load_bzimage(struct loader *l, struct cpu_start *out);

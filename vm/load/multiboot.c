@@ -7,6 +7,8 @@
 
 #define HEADER_SEARCH 8192u
 #define HEADER_MAGIC 0x1badb002u
+#define HEADER2_SEARCH 32768u /* Multiboot 2: not ours */
+#define HEADER2_MAGIC 0xe85250d6u
 #define HEADER_FLAG_VIDEO 0x00000004u
 #define HEADER_FLAGS_KNOWN 0x00010007u /* align modules, memory information, video mode, address fields */
 #define HEADER_FLAGS_REQUIRED 0x0000ffffu
@@ -56,6 +58,24 @@ size_t multiboot_header(const struct loader *l)
 		    VM_LEFT_OUT_OR(MB_CHECKSUM, load_u32(l, at) + load_u32(l, at + 4) + load_u32(l, at + 8) == 0))
 			return at;
 	return SIZE_MAX;
+}
+
+/* Magic numbers alone, for those who wonder why they are refused. */
+static bool has_magic(const struct loader *l, uint32_t magic, size_t search, size_t step)
+{
+	for (size_t at = 0; at + 4 <= min_u64(l->files->kernel_size, search); at += step)
+		if (load_u32(l, at) == magic)
+			return true;
+	return false;
+}
+
+const char *multiboot_almost(const struct loader *l)
+{
+	if (has_magic(l, HEADER_MAGIC, HEADER_SEARCH, 4))
+		return "there is a Multiboot header in it, but its checksum is wrong";
+	if (has_magic(l, HEADER2_MAGIC, HEADER2_SEARCH, 8))
+		return "it is a Multiboot 2 kernel, of which there is no loader here";
+	return NULL;
 }
 
 /* An image that says itself where it goes, instead of by ELF. */
@@ -242,9 +262,10 @@ bool load_multiboot(struct loader *l, size_t header, struct cpu_start *out)
 		       load_write(l, a.base, (const uint8_t *)l->files->kernel + a.offset, a.file_size) &&
 		       load_zero(l, a.base + a.file_size, a.mem_size - a.file_size) &&
 		       load_rest(l, a.entry, block, module, out);
-	if (VM_KEPT(MB_CLASS, !elf_is_class(l, 1)))
-		return load_fail(l, "the Multiboot kernel is not a 32-bit ELF file, and its header does not say where "
-				    "it is loaded");
+	/* The specification has ELF32 files only; GRUB takes ELF64 too, by its program headers, and so do we. */
+	if (VM_KEPT(MB_CLASS, !elf_is_class(l, 1) && !elf_is_class(l, 2)))
+		return load_fail(l, "the Multiboot kernel is no ELF file, and its header does not say where it is "
+				    "loaded");
 	return elf_claim(l, &elf) && claim_rest(l, &block, &module) && elf_write(l, &elf) &&
 	       load_rest(l, elf.entry, block, module, out);
 }

@@ -85,6 +85,7 @@ static void add_devices(struct pc *pc)
 	assert_true(ports_init(&pc->ports, &pc->pio, sink));
 	assert_true(pci_init(&pc->pci, &pc->pio, &pc->ports));
 	assert_true(fw_cfg_init(&pc->fw_cfg, &pc->pio, PC_CPUS, 256u << 20));
+	assert_true(pvpanic_init(&pc->pvpanic, &pc->pio, sink));
 	for (unsigned n = 0; n < TESTDEV_LINES; n++)
 		lines[n] = irqhub_line(&pc->hub, n);
 	assert_true(testdev_init(&pc->testdev, &pc->pio, &pc->mmio, lines, drop, pc));

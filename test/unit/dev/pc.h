@@ -10,6 +10,7 @@
 
 #include "dev/firmware/acpi_pm.h"
 #include "dev/firmware/fw_cfg.h"
+#include "dev/firmware/pvpanic.h"
 #include "dev/irq/irqhub.h"
 #include "dev/irq/lapic.h"
 #include "dev/bus/pci.h"
@@ -39,13 +40,14 @@ struct pc {
 	struct ports ports;
 	struct pci pci;
 	struct fw_cfg fw_cfg;
+	struct pvpanic pvpanic;
 	struct testdev testdev;
 
 	/* what came out */
 	uint8_t sent[256];
 	unsigned sent_count, sent_room; /* room: how many more bytes the sink takes */
-	unsigned events[3];
-	uint32_t event_value[3];
+	unsigned events[5];
+	uint32_t event_value[5];
 	unsigned kicks[PC_CPUS], signals[PC_CPUS][8];
 	uint8_t signal_vector[PC_CPUS];
 	unsigned eois[256];

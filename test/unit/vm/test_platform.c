@@ -200,8 +200,6 @@ static void the_status_of_a_debug_exit(void **state)
 	bench_delete();
 }
 
-/* ---- consoles ---- */
-
 static unsigned occurrences(const char *text, const char *what)
 {
 	unsigned n = 0;
@@ -210,6 +208,8 @@ static unsigned occurrences(const char *text, const char *what)
 		n++;
 	return n;
 }
+
+/* ---- consoles ---- */
 
 /* Guests' part of the port's ring, but for a little on COM1. */
 static void fill(unsigned port)

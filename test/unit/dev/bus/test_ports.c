@@ -1,4 +1,4 @@
-/* ACPI's fixed hardware, reset and exit ports, PCI configuration space, fw_cfg, the test device. */
+/* ACPI's fixed hardware, reset, exit and panic ports, PCI configuration space, fw_cfg, the test device. */
 #include "test/unit/dev/fixture.h"
 
 static bool sci(void) { return pc->hub.levels >> 9 & 1; }
@@ -141,6 +141,26 @@ static void test_exits(void **state)
 	assert_int_equal(inb(pc, 0x8900), 0xff);
 }
 
+static void test_pvpanic(void **state)
+{
+	(void)state;
+	assert_int_equal(inb(pc, 0x505), 3);
+	assert_int_equal(inw(pc, 0x505), 0xff03);
+	assert_int_equal(inb(pc, 0x504), 0xff);
+	outb(pc, 0x505, 0);
+	outb(pc, 0x505, 0xfc);
+	assert_int_equal(pc->events[MACHINE_PANICKED] + pc->events[MACHINE_CRASH_LOADED], 0);
+	outb(pc, 0x505, 1);
+	assert_int_equal(pc->events[MACHINE_PANICKED], 1);
+	assert_int_equal(pc->event_value[MACHINE_PANICKED], 0x505);
+	outb(pc, 0x505, 2);
+	assert_int_equal(pc->events[MACHINE_PANICKED], 1);
+	assert_int_equal(pc->events[MACHINE_CRASH_LOADED], 1);
+	outl(pc, 0x505, 0xffffff03); /* both: it is over */
+	assert_int_equal(pc->events[MACHINE_PANICKED], 2);
+	assert_int_equal(pc->events[MACHINE_CRASH_LOADED], 1);
+}
+
 static uint32_t config(uint32_t address)
 {
 	outl(pc, 0xcf8, address);
@@ -260,7 +280,7 @@ static void test_testdev(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_power_off), T(test_events), T(test_pm_timer), T(test_resets), T(test_exits),
+		T(test_power_off), T(test_events), T(test_pm_timer), T(test_resets), T(test_exits),   T(test_pvpanic),
 		T(test_pci),       T(test_fw_cfg), T(test_testdev),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

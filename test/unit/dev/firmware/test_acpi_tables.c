@@ -244,6 +244,9 @@ static void test_dsdt(void **state)
 	static const uint8_t pci[] = { 0x0c, 0x41, 0xd0, 0x0a, 0x03 }, com[] = { 0x0c, 0x41, 0xd0, 0x05, 0x01 },
 		rtc[] = { 0x0c, 0x41, 0xd0, 0x0b, 0x00 };
 	static const uint8_t com_crs[] = { 0x47, 1, 0xf8, 3, 0xf8, 3, 1, 8, 0x22, 0x10, 0x00, 0x79, 0 };
+	/* Name (_HID, "QEMU0001"), and its port. */
+	static const uint8_t panic[] = { 0x0d, 'Q', 'E', 'M', 'U', '0', '0', '0', '1', 0 },
+		panic_crs[] = { 0x47, 1, 5, 5, 5, 5, 1, 1, 0x79, 0 };
 	static const unsigned counts[] = { 1, 16, 300 };
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(counts); i++) {
@@ -252,14 +255,16 @@ static void test_dsdt(void **state)
 		size_t n = u32(dsdt + 4);
 		devices = names = 0;
 		check_list(dsdt + 36, dsdt + n);
-		assert_int_equal(devices, 3 + counts[i]);
-		assert_int_equal(names, 1 + 4 + 3 + 3 + 2 * counts[i]);
+		assert_int_equal(devices, 4 + counts[i]);
+		assert_int_equal(names, 1 + 4 + 3 + 3 + 2 + 2 * counts[i]);
 		assert_int_equal(pkg_length(s5 + 6, &(size_t){ 0 }), 8);
 		assert_true(contains(dsdt, n, s5 + 9, 7));
 		assert_true(contains(dsdt, n, pci, sizeof(pci)));
 		assert_true(contains(dsdt, n, com, sizeof(com)));
 		assert_true(contains(dsdt, n, rtc, sizeof(rtc)));
 		assert_true(contains(dsdt, n, com_crs, sizeof(com_crs)));
+		assert_true(contains(dsdt, n, panic, sizeof(panic)));
+		assert_true(contains(dsdt, n, panic_crs, sizeof(panic_crs)));
 	}
 	struct acpi_config no_window = { .cpus = 1, .pci_mem_base = 0x1000, .pci_mem_end = 0x1000 };
 	size_t with = used;

@@ -149,13 +149,15 @@ static void anything_else_is_refused(void **state)
 
 static void sizes_and_numbers(void **state)
 {
-	static const char *const bad[] = { "",	  "M",	 "12", "1.5M",	       "-1M",  "1MB",
+	static const char *const bad[] = { "",	  "M",	 "K12", "1.5M",	       "-1M",  "1MB",
 					   "1M ", " 1M", "0M", "17179869184G", "0x10M" };
 	uint64_t value;
 
 	(void)state;
 	assert_true(parse_size("256M", &value) && value == 256u << 20);
 	assert_true(parse_size("1k", &value) && value == 1024);
+	assert_true(parse_size("12", &value) && value == 12u << 20);
+	assert_false(parse_size("0", &value));
 	assert_true(parse_size("17179869183G", &value) && value == 17179869183u * (1ull << 30));
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
 		if (parse_size(bad[i], &value))

@@ -116,6 +116,27 @@ static void json_has_the_stable_names(void **state)
 	result_free(&result);
 }
 
+static void json_says_what_was_run(void **state)
+{
+	struct run_result result = { .command = "vellum run --mem 16M", .description = "vm guest\n" };
+	cJSON *root;
+
+	(void)state;
+	result_vm(&result, 0)->made_of = (struct guest_facts){ .kernel = "/vmlinux", .debian = "amd64",
+							       .workload = "fork:700", .command_line = "quiet" };
+	root = json_of(&result, 0);
+	assert_string_equal(at(root, "version")->valuestring, "0.1");
+	assert_string_equal(at(root, "command")->valuestring, "vellum run --mem 16M");
+	assert_string_equal(at(root, "description")->valuestring, "vm guest\n");
+	assert_string_equal(at(root, "guest.kernel")->valuestring, "/vmlinux");
+	assert_string_equal(at(root, "guest.debian_kernel")->valuestring, "amd64");
+	assert_string_equal(at(root, "guest.workload")->valuestring, "fork:700");
+	assert_string_equal(at(root, "guest.command_line")->valuestring, "quiet");
+	assert_true(cJSON_IsNull(at(root, "guest.initrd")));
+	cJSON_Delete(root);
+	result_free(&result);
+}
+
 static void json_of_a_run_that_told_nothing(void **state)
 {
 	struct run_result result = { .machine = { .machine = "bochs" } };
@@ -301,6 +322,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(json_has_the_stable_names),
+		cmocka_unit_test(json_says_what_was_run),
 		cmocka_unit_test(json_of_a_run_that_told_nothing),
 		cmocka_unit_test(names_that_contradict_each_other),
 		cmocka_unit_test(several_machines_are_in_a_list),

@@ -44,6 +44,37 @@ static int64_t told(const char *name)
 
 /* ---- what is counted ---- */
 
+/* A panic tells what has been counted so far, in the middle of a turn. */
+static void last_words(void **state)
+{
+	(void)state;
+	start();
+	bench_wait(5000000);
+	again();
+	again();
+	stats_last_words();
+	EXPECT_TOLD("exits.by_reason.cpuid.count", 2);
+	EXPECT_TOLD("exits.total", 2);
+	assert_in_range(told("instructions.guest"), 5000000, 5001000);
+	assert_in_range(told("instructions.hypervisor"), 1, 1000);
+	EXPECT_TOLD("console.dropped", 0);
+	assert_int_equal(occurrences("vm 0 end"), 0);
+	finish();
+}
+
+/* Who has told its account says nothing more. */
+static void no_last_words(void **state)
+{
+	(void)state;
+	start();
+	again();
+	ends();
+	EXPECT_TOLD("exits.total", 2);
+	stats_last_words();
+	EXPECT_TOLD("exits.total", 2);
+	finish();
+}
+
 static void exits_and_ticks(void **state)
 {
 	uint64_t guest, hypervisor;
@@ -116,6 +147,43 @@ static void a_phase_that_the_end_closes(void **state)
 	EXPECT_TOLD("phases.3.exits.by_reason.cpuid.count", 1);
 	EXPECT_TOLD("phases.3.exits.by_reason.triple_fault.count", 1);
 	assert_in_range(told("phases.3.instructions.guest"), 70000, 71000);
+	finish();
+}
+
+/* What was before the first change is the first mechanism's. */
+static void by_mechanism(void **state)
+{
+	(void)state;
+	start();
+	bench_wait(1000000);
+	again();
+	again();
+	assert_null(vcpu_switch(bench.v, mmu_mechanism_by_name("shadow")));
+	bench_wait(3000000);
+	again();
+	assert_null(vcpu_switch(bench.v, mmu_mechanism_by_name("ept")));
+	again();
+	again();
+	again();
+	ends();
+	EXPECT_TOLD("mechanisms.ept.exits.by_reason.cpuid.count", 5);
+	EXPECT_TOLD("mechanisms.shadow.exits.by_reason.cpuid.count", 1);
+	EXPECT_TOLD("mechanisms.ept.exits.by_reason.triple_fault.count", 1);
+	assert_in_range(told("mechanisms.ept.instructions.guest"), 1000000, 1010000);
+	assert_in_range(told("mechanisms.shadow.instructions.guest"), 3000000, 3010000);
+	EXPECT_TOLD("mmu_counters.switches", 2);
+	assert_int_equal(occurrences("stat 0 mechanisms.vtlb."), 0);
+	finish();
+}
+
+/* Who stays with one has no such accounts. */
+static void by_one_mechanism(void **state)
+{
+	(void)state;
+	start();
+	again();
+	ends();
+	assert_int_equal(occurrences("stat 0 mechanisms."), 0);
 	finish();
 }
 
@@ -256,6 +324,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(exits_and_ticks),
+		cmocka_unit_test(by_mechanism),
+		cmocka_unit_test(by_one_mechanism),
+		cmocka_unit_test(last_words),
+		cmocka_unit_test(no_last_words),
 		cmocka_unit_test(phases),
 		cmocka_unit_test(a_phase_that_the_end_closes),
 		cmocka_unit_test(a_number_that_is_no_phase),

@@ -94,17 +94,19 @@ static void test_bad_values(void **state)
 	bad("vm a\nmem 513G\n", "line 2: mem 513G is too much: at most 512G are possible");
 	bad("vm a\nmem 17179869184G", "line 2: mem 17179869184G is too much: at most 512G are possible");
 	bad("vm a\nmem 99999999999999999999G",
-	    "line 2: mem must be a number with K, M or G, such as 256M, not \"99999999999999999999G\"");
-	bad("vm a\nmem 256", "line 2: mem must be a number with K, M or G, such as 256M, not \"256\"");
-	bad("vm a\nmem 256MB", "line 2: mem must be a number with K, M or G, such as 256M, not \"256MB\"");
-	bad("vm a\nmem -1M", "line 2: mem must be a number with K, M or G, such as 256M, not \"-1M\"");
-	bad("vm a\nmem", "line 2: mem must be a number with K, M or G, such as 256M, not \"\"");
+	    "line 2: mem must be a number of megabytes, or with K, M or G, not \"99999999999999999999G\"");
+	bad("vm a\nmem 524289", "line 2: mem 524289 is too much: at most 512G are possible");
+	bad("vm a\nmem 0", "line 2: mem 0 is too little: a machine needs at least 1M");
+	bad("vm a\nmem 256MB", "line 2: mem must be a number of megabytes, or with K, M or G, not \"256MB\"");
+	bad("vm a\nmem -1M", "line 2: mem must be a number of megabytes, or with K, M or G, not \"-1M\"");
+	bad("vm a\nmem", "line 2: mem must be a number of megabytes, or with K, M or G, not \"\"");
 	bad("vm a\ncpus 2", "line 2: cpus 2 is not possible: this version runs one virtual CPU per machine");
 	bad("vm a\ncpus 0", "line 2: cpus must be a number from 1, not \"0\"");
 	bad("vm a\nmmu magic", "line 2: there is no mmu mechanism \"magic\"; there is: ept, shadow, vtlb, brute");
 	bad("vm a\nept-levels 3", "line 2: ept-levels must be 4, 5 or auto, not \"3\"");
 	bad("vm a\npages 3m", "line 2: pages must be 4k, 2m, 1g or auto, not \"3m\"");
 	bad("vm a\nvpid maybe", "line 2: vpid must be on or off, not \"maybe\"");
+	bad("vm a\non-panic reboot", "line 2: on-panic must be stop, pause or none, not \"reboot\"");
 	bad("vm a\ntestdev", "line 2: testdev must be on or off, not \"\"");
 	bad("vm a\nclock mine", "line 2: clock must be guest or host, not \"mine\"");
 	bad("vm a\nkernel", "line 2: kernel needs the name of a file");
@@ -273,6 +275,7 @@ static void set_all(struct vm_config *vm)
 		{ "clock", "guest" },
 		{ "ept-levels", "4" },
 		{ "mitigations", "ibpb,registers" },
+		{ "on-panic", "pause" },
 	};
 	char error[200];
 
@@ -295,6 +298,7 @@ static void check_all_but_kernel(const struct vm_config *vm)
 	assert_int_equal(vm->vpid, CONFIG_OFF);
 	assert_true(vm->testdev);
 	assert_true(vm->guest_clock);
+	assert_int_equal(vm->on_panic, CONFIG_PANIC_PAUSE);
 }
 
 /* Options of the command: the same checks, and the text that config_print() writes says the same. */

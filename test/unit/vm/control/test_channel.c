@@ -77,6 +77,40 @@ static void two_at_once(void **state)
 	finish();
 }
 
+static void mark(unsigned phase)
+{
+	*bench_gpr(GPR_RAX) = phase;
+	EXIT(.reason = EXIT_IO_INSTRUCTION, .qualification = (uint64_t)MARK_PORT << 16, .length = 1);
+}
+
+/* Each that has been, and the one that is open until now; asking closes nothing. */
+static void phases(void **state)
+{
+	(void)state;
+	start();
+	STEP(ask("0 phases 0\n"));
+	assert_string_equal(answer("0"), "{\"vm\":\"test0\",\"phases\":{},\"mechanisms\":{}}");
+	mark(2);
+	again();
+	again();
+	mark(5);
+	bench_wait(3000000);
+	again();
+	STEP(ask("1 phases 0\n"));
+	assert_true(answers("1", "{\"vm\":\"test0\",\"phases\":{\"2\":{\"exits\":{\"by_reason\":{\"cpuid\":"
+				 "{\"count\":2,"));
+	assert_true(answers("1", "\"5\":{\"exits\":{\"by_reason\":{"));
+	assert_true(answers("1", "\"cpuid\":{\"count\":1,"));
+	assert_true(answers("1", "\"instructions\":{\"guest\":3000"));
+	assert_false(answers("1", "\"1\":{"));
+	again();
+	again();
+	STEP(ask("2 phases 0\n"));
+	assert_true(answers("2", "\"cpuid\":{\"count\":3,"));
+	assert_true(answers("2", "\"cpuid\":{\"count\":2,"));
+	finish();
+}
+
 /* CT2: the answer waits for room, and nobody for the answer. */
 static void an_answer_without_room(void **state)
 {
@@ -288,6 +322,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(answers_in_pieces),	    cmocka_unit_test(two_at_once),
+		cmocka_unit_test(phases),
 		cmocka_unit_test(an_answer_without_room),   cmocka_unit_test(who_is_asked),
 		cmocka_unit_test(one_that_waits),	    cmocka_unit_test(registers_on_the_way),
 		cmocka_unit_test(a_resumed_one_that_waits), cmocka_unit_test(memory_by_linear_address),

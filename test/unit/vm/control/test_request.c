@@ -44,6 +44,9 @@ static void test_requests(void **state)
 	assert_int_equal(feed("x  stats \t guest\r\n"), 1);
 	assert_int_equal(request.command, CONTROL_STATS);
 	assert_string_equal(request.vm, "guest");
+	assert_int_equal(feed("x phases 1\n"), 1);
+	assert_int_equal(request.command, CONTROL_PHASES);
+	assert_string_equal(request.vm, "1");
 	assert_int_equal(feed("x mmu 0 shadow\n"), 1);
 	assert_string_equal(request.word, "shadow");
 	assert_int_equal(feed("x translate g 0xffffFFFF81000000\n"), 1);
@@ -67,11 +70,14 @@ static void test_refusals(void **state)
 	char text[1000];
 
 	(void)state;
-	bad("list\n", "list", "no command; there are list, stats, mmu, pause, resume, translate, dump and audit");
+	bad("list\n", "list",
+	    "no command; there are list, stats, phases, mmu, pause, resume, translate, dump and audit");
 	bad("a lust\n", "a",
-	    "there is no command lust; there are list, stats, mmu, pause, resume, translate, dump and audit");
+	    "there is no command lust; there are list, stats, phases, mmu, pause, resume, translate, dump and "
+	    "audit");
 	bad("a list b\n", "a", "it is: list");
 	bad("a stats\n", "a", "it is: stats VM");
+	bad("a phases\n", "a", "it is: phases VM");
 	bad("a dump g gva\n", "a", "it is: dump VM, or dump VM [gva|gpa] ADDRESS [LENGTH]");
 	bad("a dump g gva 1 2 3 4 5 6\n", "a", "it is: dump VM, or dump VM [gva|gpa] ADDRESS [LENGTH]");
 	bad("a dump g 1 0\n", "a", "the length must be from 1 to 4096, not 0");

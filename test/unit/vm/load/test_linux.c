@@ -320,7 +320,7 @@ static void test_vmlinux_bad(void **state)
 
 	(void)state;
 	ram_init(&r, 16 * MB, 0, false);
-	load_bad(&r, &f, "the kernel needs 17 MB of RAM, the machine has 16 MB");
+	load_bad(&r, &f, "the kernel needs 23 MB of RAM, the machine has 16 MB");
 	ram_free(&r);
 	ram_init(&r, 32 * MB, 0, false);
 	bad_sizes(&r, &f);

@@ -202,13 +202,15 @@ static void test_bad(void **state)
 	load_bad(&r, &f, "header flags 0x8");
 	put_header(k + 4096, 0);
 	k[4] = 2;
-	load_bad(&r, &f, "not a 32-bit ELF file");
+	load_bad(&r, &f, "not a 64-bit executable for x86");
+	k[4] = 3;
+	load_bad(&r, &f, "is no ELF file, and its header does not say where it is loaded");
 	put32(k + 4096 + 8, 0);
 	k[4] = 1;
 	/* Linked where it is loaded, as no Linux kernel is. */
 	put_segment32(k, 0, 4096, MB, MB, 4096, 4096);
 	put32(k + 24, MB + 16);
-	load_bad(&r, &f, "nor has it a Multiboot header");
+	load_bad(&r, &f, "there is a Multiboot header in it, but its checksum is wrong");
 	free(k);
 }
 

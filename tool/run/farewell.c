@@ -1,0 +1,95 @@
+/* The last question before a machine is stopped that would have gone on: what has each of its virtual machines cost?
+ * It is asked over the control channel. A machine that does not answer is not waited for. */
+#include <stdlib.h>
+#include <time.h>
+
+#include "tool/run/answer.h"
+#include "tool/run/session.h"
+
+/* How long a machine that works may be silent when it is asked: so much of a CPU's time, which does not pass where
+ * others have the CPU; as much of the clock's, if it got no CPU at all, since it is stopped then; and never more than
+ * SILENT_MS of the clock's. Before its virtual machines are made, and for what takes long, SLOW_MS. */
+enum { SILENT_CPU_MS = 700, STOPPED_CPU_MS = 1, SILENT_MS = 3000, SLOW_MS = 30000 };
+
+void counters_heard(void *context, bool own, const char *json)
+{
+	struct session *session = context;
+
+	answer_apply(&session->result, json, own ? COUNTERS_STOP : COUNTERS_EARLIER);
+}
+
+/* Seconds of CPU time that the emulator has had; 0 if nobody can tell. */
+static double machine_cpu_time(const struct session *session)
+{
+	struct timespec t;
+	clockid_t clock;
+
+	if (clock_getcpuclockid(session->pid, &clock) != 0 || clock_gettime(clock, &t) != 0)
+		return 0;
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+void heard_from_machine(struct session *session)
+{
+	session->heard_at = now();
+	session->heard_at_cpu = machine_cpu_time(session);
+}
+
+/* Has it made all its virtual machines? None runs before. */
+static bool settled(const struct session *session)
+{
+	const struct vm_result *last;
+
+	if (session->console_tail.count > 0)
+		return true;
+	if (session->result.vm_count < session->machines->count)
+		return false;
+	last = &session->result.vms[session->machines->count - 1];
+	return last->ended || fact_find(last->settings, last->setting_count, "mem_bytes") != NULL;
+}
+
+bool machine_silent(const struct session *session)
+{
+	double silent = (now() - session->heard_at) * 1000,
+	       worked = (machine_cpu_time(session) - session->heard_at_cpu) * 1000;
+
+	if (!session->farewell && (session->control.slow || !settled(session)))
+		return silent > SLOW_MS;
+	return worked > SILENT_CPU_MS || silent > SILENT_MS || (silent > SILENT_CPU_MS && worked < STOPPED_CPU_MS);
+}
+
+/* Asks the next virtual machine that runs, for its counters and then for those of its phases. false: there is none. */
+static bool ask_next(struct session *session)
+{
+	while (session->farewell_next < 2 * session->result.vm_count) {
+		unsigned vm = session->farewell_next / 2;
+		bool phases = session->farewell_next++ % 2 != 0;
+		char *request;
+
+		if (!session->result.vms[vm].started || session->result.vms[vm].ended)
+			continue;
+		request = text("%s %u", phases ? "phases" : "stats", vm);
+		control_ask(&session->control, request);
+		free(request);
+		return true;
+	}
+	return false;
+}
+
+bool farewell(struct session *session)
+{
+	bool live = session->ending == TIMED_OUT || session->ending == INTERRUPTED || session->ending == QUIT ||
+		    session->ending == OUTPUT_GONE || session->ending == GUEST_PANICKED;
+
+	if (!live || session->statistics < 0 || session->hurry || session->options->native)
+		return true;
+	if (!session->farewell) {
+		session->farewell = true;
+		heard_from_machine(session);
+		if (!ask_next(session))
+			return true;
+	}
+	if (control_asking(&session->control))
+		return machine_silent(session);
+	return !ask_next(session);
+}
