@@ -6,7 +6,7 @@ build=$(cd "$1" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-for folder in Makefile mk script lib mmu emulate dev host hvm vmx vm model tool lab guest; do
+for folder in Makefile mk script docs test/oracle lib mmu emulate dev host hvm vmx vm model tool lab guest; do
 	mkdir -p "$work/$(dirname "$folder")"
 	cp -a "$folder" "$work/$(dirname "$folder")"
 done
@@ -31,6 +31,11 @@ sed -i 's|^\tstruct testdev \*testdev;.*|&\n\tstruct added added;|' vm/vm.h
 init='added_init(\&vm->added, \&vm->pio, \&vm->mmio, (struct irq_line[ADDED_LINES]){ { 0 } }, drop_mapping, vm)'
 sed -i "s|phases_init(vm) &&|$init \\&\\& &|" vm/platform.c
 
+# Their places in the house.
+sed -i 's/^| `mmu\/vtlb` |.*/&\n| `mmu\/added` | the mechanism `added` | `lib`, `mmu`, `mmu\/table`, `bug()` |/
+	s/^- `dev\/test\/testdev.c`,/- `mmu\/added\/added.c`, `dev\/test\/added.c`, `dev\/test\/added.h`\n&/
+	s/^| `mmu` |.*`mmu\/vtlb`,/& `mmu\/added`,/' docs/architecture.md
+
 # What sed has not found is not added.
 for place in mk/rooms.mk:mmu/added mmu/mechanisms.h:mmu_added mmu/mechanisms.c:mmu_added vm/config/switch.c:'"added"' \
 	vm/vm.h:'struct added added' \
@@ -39,6 +44,7 @@ for place in mk/rooms.mk:mmu/added mmu/mechanisms.h:mmu_added mmu/mechanisms.c:m
 done
 
 make --no-print-directory -j2 build/vellum build/vellum.elf > "$work/log" 2>&1 || { cat "$work/log"; exit 1; }
+python3 script/rooms.py build > "$work/rooms" || { cat "$work/rooms"; exit 1; }
 printf 'vm added\nkernel %s/guest/test/memory.elf\nmem 16M\nmmu added\n' "$build" > machines
 build/vellum run --quiet --vm machines --timeout 120 > out 2>&1 || { cat out; exit 1; }
 echo "a mechanism and a device have been added; a guest has run under the one, with the other beside it"

@@ -2,6 +2,7 @@
 """Holds the tree against docs/architecture.md: rooms.py [BUILD].
 
 * The table of rooms: which folders there are, and which a file in them may include headers of.
+* The layers: a row names rooms of its own layer and of those below, but for the exceptions that are listed there.
 * With BUILD: what their objects call when they are linked lies in the same rooms.
 * A vendor's words (VMCS fields, VMX instructions) stand in its own room only, its functions in that of the neutral
   interface besides.
@@ -20,8 +21,11 @@ DOCUMENT = 'docs/architecture.md'
 SOURCES = ('.c', '.h', '.S')
 HYPERVISOR = ('lib', 'mmu', 'emulate', 'dev', 'host', 'hvm', 'vmx', 'vm')
 # The virtualization extension of one vendor, and where it may be spoken of.
-VENDOR_WORDS = ((re.compile(r'\b(VMCS_\w+|vmread|vmwrite|EXIT_REASON\w*)\b'), ('vmx',)),
+VENDOR_WORDS = ((re.compile(r'\b(VMCS_\w+|vmread|vmwrite|EXIT_REASON\w*|PIN_[A-Z]\w+|PROC2?_[A-Z]\w+|'
+                            r'(?:EXIT|ENTRY)_(?:LOAD|SAVE|HOST|ACK|IA32E)\w*)\b'), ('vmx',)),
                 (re.compile(r'\b(vmx_\w+)\b'), ('vmx', 'hvm')))
+# Folders with sources that are nobody's room: what runs in guests, and what tests and measures.
+OTHERS = ('bench', 'build', 'guest', 'test')
 # Where the objects of the hypervisor, the command and the lab lie under BUILD.
 PROGRAMS = ('hyp', 'tool', 'lab')
 
@@ -45,6 +49,35 @@ def read_rooms(text):
     return rooms
 
 
+def read_layers(text):
+    """{folder: its layer, counted from the top}, and the exceptions {(name, room)}, from the section of layers."""
+    text = section(text, 'The layers, and who may call whom')
+    layers = {}
+    for number, line in enumerate(re.search(r'```\n(.*?)```', text, re.S).group(1).splitlines()):
+        for folder in re.findall(r'(\w+(?:/\w+)*)/', line[:25]):
+            layers[folder] = number
+    return layers, set(re.findall(r'^\* `([^`]+)` of `([^`]+)`', text, re.M))
+
+
+def layer_of(name, layers):
+    """Of a room or a header; None for what has none, as a function."""
+    parts = name.split('/')
+    return next((layers['/'.join(parts[:n])] for n in (2, 1) if '/'.join(parts[:n]) in layers), None)
+
+
+def upwards(rooms, layers, exceptions):
+    """Rows that name what lies in a higher layer."""
+    for room, names in sorted(rooms.items()):
+        mine = layer_of(room, layers)
+        if mine is None:
+            yield 'the room %s is in no layer' % room
+            continue
+        for name in sorted(names):
+            theirs = layer_of(name, layers)
+            if theirs is not None and theirs < mine and (name, room) not in exceptions:
+                yield 'the row of %s names %s, which lies above it' % (room, name)
+
+
 def room_of(path, rooms):
     folder = os.path.dirname(path)
     return folder if folder in rooms else None
@@ -55,13 +88,30 @@ def wrong_includes(files, rooms):
         mine = rooms[room_of(path, rooms)]
         with open(path, encoding='utf-8') as f:
             for number, line in enumerate(f, 1):
-                found = re.match(r'\s*#\s*include "([^"]+)"', line)
-                beside = os.path.dirname(path) + '/' + found.group(1) if found else ''
-                # As the compiler looks: first beside the file.
-                name = os.path.normpath(beside) if os.path.exists(beside) else found.group(1) if found else ''
+                found = re.match(r'\s*#\s*include *(["<])([^">]+)[">]', line)
+                beside = os.path.dirname(path) + '/' + found.group(2) if found else ''
+                # As the compiler looks: first beside the file. In brackets only what is not a system's is ours.
+                name = os.path.normpath(beside) if os.path.exists(beside) else found.group(2) if found else ''
+                if found and found.group(1) == '<' and not os.path.exists(name):
+                    continue
                 if found and os.path.dirname(name) not in mine and name not in mine:
                     yield '%s:%d includes "%s": %s may not use %s' % (
-                        path, number, found.group(1), os.path.dirname(path), os.path.dirname(found.group(1)))
+                        path, number, found.group(2), os.path.dirname(path), os.path.dirname(found.group(2)))
+
+
+def has_sources(top):
+    return any(name.endswith(SOURCES) for _, _, names in os.walk(top) for name in names)
+
+
+def guests_includes():
+    """What runs in a guest knows nothing of who runs it."""
+    for folder, _, names in os.walk('guest'):
+        for path in (os.path.join(folder, n) for n in names if n.endswith(SOURCES)):
+            with open(path, encoding='utf-8') as f:
+                for found in re.findall(r'^\s*#\s*include "(?:\.\./)*((?:%s)/[^"]+)"' % '|'.join(HYPERVISOR), f.read(),
+                                        re.M):
+                    if os.path.dirname(found) != 'lib':
+                        yield '%s includes "%s": a guest knows nothing of the hypervisor' % (path, found)
 
 
 def wrong_words(files):
@@ -120,6 +170,9 @@ def main():
     files = sorted(os.path.join(folder, name) for top in tops for folder, _, names in os.walk(top) for name in names
                    if name.endswith(SOURCES))
     faults = ['%s: its folder is not in the table of rooms' % p for p in files if not room_of(p, rooms)]
+    faults += ['%s/ has sources and is not in the table of rooms' % top for top in sorted(os.listdir('.'))
+               if top not in tops and top not in OTHERS and has_sources(top)]
+    faults += list(upwards(rooms, *read_layers(text))) + list(guests_includes())
     if not faults:
         faults = list(wrong_includes(files, rooms)) + list(wrong_words(files)) + list(not_read(files, text))
         if len(sys.argv) > 1:

@@ -12,7 +12,7 @@ const struct mmu_ops *mechanism_named(const char *name, const char **why)
 {
 	const struct mmu_ops *ops = mmu_mechanism_by_name(name);
 
-	*why = ops ? mechanism_lacks(ops) : "there is no such mechanism; there are ept, shadow, vtlb and brute";
+	*why = ops ? mechanism_lacks(ops) : "there is no such mechanism; vellum ctl list names those that there are";
 	return *why ? NULL : ops;
 }
 

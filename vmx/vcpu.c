@@ -131,7 +131,8 @@ static void write_controls(struct vmx_vcpu *v, const struct hvm_start *start)
 		vmx_control(c->exit, EXIT_HOST_64 | EXIT_ACK_INTERRUPT | EXIT_SAVE_DEBUG |
 					     (VM_LEFT_OUT_OR(SWITCHES_ALL_EXIT, c->switches_msrs) ? EXIT_MSRS : 0)));
 	vmwrite(VMCS_ENTRY_CONTROLS,
-		vmx_control(c->entry, ENTRY_LOAD_DEBUG | (VM_LEFT_OUT_OR(SWITCHES_ALL_ENTRY, c->switches_msrs) ? ENTRY_MSRS : 0)));
+		vmx_control(c->entry, ENTRY_LOAD_DEBUG |
+					      (VM_LEFT_OUT_OR(SWITCHES_ALL_ENTRY, c->switches_msrs) ? ENTRY_MSRS : 0)));
 	vmwrite(VMCS_IO_BITMAP_A, (uintptr_t)vmx_io_bitmaps);
 	vmwrite(VMCS_IO_BITMAP_B, (uintptr_t)vmx_io_bitmaps + PAGE_SIZE);
 	vmwrite(VMCS_MSR_BITMAP, (uintptr_t)vmx_msr_bitmap);

@@ -146,13 +146,12 @@ static const char *full_model(const char *name)
 
 static void defaults(struct comparison *c)
 {
-	static const char *const mechanisms[] = { "ept", "shadow", "vtlb", "brute" };
 
 	for (size_t i = 0; i < c->value_count[AXIS_CPU]; i++)
 		c->values[AXIS_CPU][i] = full_model(c->values[AXIS_CPU][i]);
 	if (c->value_count[AXIS_MMU] == 0)
-		for (size_t i = 0; i < ARRAY_SIZE(mechanisms); i++)
-			c->values[AXIS_MMU][c->value_count[AXIS_MMU]++] = mechanisms[i];
+		for (size_t i = 0; config_mechanisms[i]; i++)
+			c->values[AXIS_MMU][c->value_count[AXIS_MMU]++] = config_mechanisms[i];
 	for (size_t axis = 0; axis < AXES; axis++)
 		if (c->value_count[axis] == 0) {
 			c->value_count[axis] = 1;
