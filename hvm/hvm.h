@@ -2,8 +2,8 @@
  * extension. Behind each function is the vendor's; there is VT-x (vmx/). What is that vendor's alone - fields of the
  * VMCS, exit reasons, exit qualifications - is known in vmx/ only.
  *
- * H1  Every function but hvm_vcpu_init, hvm_vcpu_destroy and those of the machine wants the vCPU to be loaded on the
- *     calling CPU. */
+ * H1  Every function wants the vCPU to be loaded on the calling CPU, but those of the machine, and of a vCPU
+ *     hvm_vcpu_init, hvm_vcpu_exists, hvm_vcpu_destroy, hvm_set_measures, hvm_load and hvm_unload. */
 #ifndef VELLUM_HVM_HVM_H
 #define VELLUM_HVM_HVM_H
 
@@ -177,6 +177,13 @@ static inline uint64_t hvm_exit_debug_causes(const struct hvm_vcpu *v) { (void)v
 static inline gva_t hvm_exit_invlpg(const struct hvm_vcpu *v) { (void)v; return vmx_exit_invlpg(); }
 static inline struct hvm_cr_access hvm_exit_cr(const struct hvm_vcpu *v) { (void)v; return vmx_exit_cr(); }
 static inline hvm_io_t hvm_exit_io(const struct hvm_vcpu *v) { (void)v; return vmx_exit_io(); }
+static inline bool hvm_io_is_byte(hvm_io_t io) { return vmx_io_is_byte(io); }
+/* 1, 2 or 4 bytes. */
+static inline unsigned hvm_io_size(hvm_io_t io) { return vmx_io_size(io); }
+static inline bool hvm_io_in(hvm_io_t io) { return vmx_io_in(io); }
+/* INS or OUTS. */
+static inline bool hvm_io_string(hvm_io_t io) { return vmx_io_string(io); }
+static inline uint16_t hvm_io_port(hvm_io_t io) { return vmx_io_port(io); }
 static inline struct hvm_task_switch hvm_exit_task_switch(const struct hvm_vcpu *v)
 {
 	(void)v;

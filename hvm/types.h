@@ -136,11 +136,8 @@ struct hvm_cr_access {
 	uint16_t lmsw;    /* the operand of LMSW */
 };
 
-/* IN, OUT, INS, OUTS, in one word, which costs VT-x nothing: bits 31:16 are the port. */
+/* IN, OUT, INS, OUTS, as the vendor tells it in one word: hvm_io_port() and the like read it. */
 typedef struct { uint32_t v; } hvm_io_t;
-#define HVM_IO_SIZE MASK(2, 0) /* bytes, minus one: 0, 1, 3 */
-#define HVM_IO_IN BIT(3)
-#define HVM_IO_STRING BIT(4)
 
 enum hvm_task_source { HVM_TASK_CALL, HVM_TASK_IRET, HVM_TASK_JMP, HVM_TASK_GATE };
 

@@ -96,7 +96,7 @@ struct vcpu {
 	bool nmi_pending;
 	uint64_t xcr0;
 	uint64_t tsc_offset; /* the guest's TSC less the VM's clock */
-	uint64_t tsc_offset_in_vmcs;
+	uint64_t tsc_offset_written;
 	uint64_t tsc_adjust; /* IA32_TSC_ADJUST */
 	uint64_t misc_enable; /* IA32_MISC_ENABLE */
 	uint64_t saved_msr[6]; /* those that are not in the VMCS (vm/resident.c) */
@@ -253,8 +253,8 @@ static inline void vcpu_write_tsc_offset(struct vcpu *v)
 {
 	uint64_t offset = v->tsc_offset - v->vm->clock.behind;
 
-	if (offset != v->tsc_offset_in_vmcs) {
-		v->tsc_offset_in_vmcs = offset;
+	if (offset != v->tsc_offset_written) {
+		v->tsc_offset_written = offset;
 		hvm_set_tsc_offset(&v->hvm, offset);
 	}
 }

@@ -82,8 +82,13 @@ static inline struct hvm_cr_access vmx_exit_cr(void)
 	return (struct hvm_cr_access){ (enum hvm_cr_how)(q >> 4 & 3), q & 15, q >> 8 & 15, (uint16_t)(q >> 16) };
 }
 
-/* SDM, "Exit Qualification for I/O Instructions". */
+/* SDM, "Exit Qualification for I/O Instructions": bits 2:0 are the size less one, 0, 1 or 3. */
 static inline hvm_io_t vmx_exit_io(void) { return (hvm_io_t){ (uint32_t)vmread(VMCS_EXIT_QUALIFICATION) }; }
+static inline bool vmx_io_is_byte(hvm_io_t io) { return !(io.v & MASK(2, 0)); }
+static inline unsigned vmx_io_size(hvm_io_t io) { return (io.v & MASK(2, 0)) + 1; }
+static inline bool vmx_io_in(hvm_io_t io) { return io.v & BIT(3); }
+static inline bool vmx_io_string(hvm_io_t io) { return io.v & BIT(4); }
+static inline uint16_t vmx_io_port(hvm_io_t io) { return (uint16_t)(io.v >> 16); }
 
 /* SDM, "Exit Qualification for Task Switches". */
 static inline struct hvm_task_switch vmx_exit_task_switch(void)
@@ -104,6 +109,8 @@ static inline uint64_t vmx_exit_debug_causes(void)
 #define VIOLATION_TRANSLATED BIT(8) /* the access was to what the linear address means, not on the way there */
 #define VIOLATION_NMI_UNBLOCKED BIT(12) /* SDM, "Information About NMI Unblocking Due to IRET" */
 
+_Static_assert(MMU_READ == BIT(0) && MMU_WRITE == BIT(1) && MMU_FETCH == BIT(2) && MMU_LINEAR == VIOLATION_LINEAR_VALID,
+	       "taken over as they are");
 static inline struct hvm_nested_fault vmx_exit_nested_fault(void)
 {
 	uint64_t q = vmread(VMCS_EXIT_QUALIFICATION);

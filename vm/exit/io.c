@@ -3,21 +3,19 @@
 
 #include "lib/mutants/mutate.h"
 
-static uint16_t port_of(hvm_io_t io) { return (uint16_t)(io.v >> 16); }
-
 /* 16 and 32 bits. IN changes AX, or EAX and then clears the upper half of RAX, as every 32-bit result does. */
 static void access_wide(struct vcpu *v, hvm_io_t io)
 {
 	struct pio_space *pio = &v->vm->pio;
 	uint64_t *rax = &v->hvm.gpr[GPR_RAX];
-	unsigned size = io.v & HVM_IO_SIZE & BIT(1) ? 4 : 2; /* 3 and 1, minus one; there is no other */
+	unsigned size = hvm_io_size(io);
 	uint32_t value;
 
-	if (!(io.v & HVM_IO_IN)) {
-		pio_out(pio, port_of(io), size, (uint32_t)*rax);
+	if (!hvm_io_in(io)) {
+		pio_out(pio, hvm_io_port(io), size, (uint32_t)*rax);
 		return;
 	}
-	value = pio_in(pio, port_of(io), size);
+	value = pio_in(pio, hvm_io_port(io), size);
 	*rax = size == 2 ? (*rax & ~0xffffull) | (value & 0xffff) : value;
 }
 
@@ -25,16 +23,16 @@ static inline void access_byte(struct vcpu *v, struct vm *vm, hvm_io_t io)
 {
 	uint8_t *al = (uint8_t *)&v->hvm.gpr[GPR_RAX];
 
-	if (io.v & HVM_IO_IN)
-		*al = (uint8_t)pio_in_byte(&vm->pio, port_of(io));
+	if (hvm_io_in(io))
+		*al = (uint8_t)pio_in_byte(&vm->pio, hvm_io_port(io));
 	else
-		pio_out_byte(&vm->pio, port_of(io), *al);
+		pio_out_byte(&vm->pio, hvm_io_port(io), *al);
 }
 
-static inline __attribute__((always_inline)) void access(struct vcpu *v, struct vm *vm, hvm_io_t io)
+static ALWAYS_INLINE void access(struct vcpu *v, struct vm *vm, hvm_io_t io)
 {
 	spin_lock(&vm->device_lock);
-	if (likely(!(io.v & HVM_IO_SIZE)))
+	if (likely(hvm_io_is_byte(io)))
 		access_byte(v, vm, io);
 	else
 		access_wide(v, io);
@@ -50,7 +48,7 @@ static __attribute__((noinline, cold)) void access_watched(struct vcpu *v, struc
 	bool hit;
 
 	breakpoints_begin(v);
-	hit = v->breakpoints && breakpoints_on_port(v, port_of(io), (io.v & HVM_IO_SIZE) + 1);
+	hit = v->breakpoints && breakpoints_on_port(v, hvm_io_port(io), hvm_io_size(io));
 	access(v, vm, io);
 	if (VM_KEPT(IO_BREAKPOINT, hit))
 		breakpoints_trap(v);
@@ -62,7 +60,7 @@ void exit_io(struct vcpu *v)
 {
 	hvm_io_t io = hvm_exit_io(&v->hvm);
 
-	if (unlikely(io.v & HVM_IO_STRING))
+	if (unlikely(hvm_io_string(io)))
 		emulation_step(v);
 	else if (unlikely(hvm_dr7(&v->hvm) & DR7_ENABLED))
 		access_watched(v, v->vm, io);
