@@ -68,7 +68,8 @@ static bool read_window(struct lab_os *os, const struct vma *v, uint64_t page)
 
 static uint64_t file_page(const struct vma *v, uint64_t va) { return (v->offset + (va - v->start)) >> 12; }
 
-/* What is there already of the pages around is mapped with it. */
+/* What is there already of the pages around is mapped with it, and young: accessed, as if it had been touched. So Linux
+ * has it wherever an architecture does not ask for old ones, as arm64 alone does (arch_wants_old_prefaulted_pte). */
 static bool map_around(struct lab_os *os, const struct vma *v, uint64_t va, const struct spot *s)
 {
 	uint64_t first = va & ~(uint64_t)(OS_WINDOW * 4096 - 1) & ~4095ull;
@@ -83,7 +84,7 @@ static bool map_around(struct lab_os *os, const struct vma *v, uint64_t va, cons
 			continue;
 		if (!frames_get(&os->frames, *frame, 1))
 			return lab_fail(os->error, "no memory");
-		os_write(os, at, *frame << 12 | (os_prot_bits(v) & ~ENTRY_A));
+		os_write(os, at, *frame << 12 | os_prot_bits(v));
 		os_count_leaf(os, 1, 1);
 	}
 	return true;

@@ -95,6 +95,32 @@ static void test_collapse(void **state)
 	lab_os_delete(os);
 }
 
+/* A read of one page of a file maps the 15 others of its window, accessed: a shadow table can have them at once. */
+static void test_fault_around(void **state)
+{
+	uint64_t faults;
+
+	(void)state;
+	random_state = 9;
+	start(4, true, false, 12, 0, false);
+	call((struct lab_call){ .kind = LAB_MMAP, .addr = ARENA, .length = 4096 * 40, .prot = 1, .file = 1 });
+	frame_of(ARENA + 4096 * 5, false);
+	faults = lab_os_counters(os).os_faults;
+	for (unsigned i = 0; i < 16; i++) {
+		struct spot s;
+
+		assert_true(os_descend(os, os_mm(os), ARENA + 4096 * i, 1, false, &s));
+		assert_int_equal(s.level, 1);
+		assert_int_equal(s.value & (ENTRY_P | ENTRY_A | ENTRY_W), ENTRY_P | ENTRY_A);
+		frame_of(ARENA + 4096 * i, false);
+	}
+	assert_int_equal(lab_os_counters(os).os_faults, faults);
+	frame_of(ARENA + 4096 * 16, false);
+	assert_int_equal(lab_os_counters(os).os_faults, faults + 1);
+	audit();
+	lab_os_delete(os);
+}
+
 static void test_flushes(void **state)
 {
 	struct lab_os_counters before, after;
@@ -201,7 +227,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_copy_on_write), cmocka_unit_test(test_large_pages),
-		cmocka_unit_test(test_collapse), cmocka_unit_test(test_flushes),
+		cmocka_unit_test(test_collapse), cmocka_unit_test(test_fault_around), cmocka_unit_test(test_flushes),
 		cmocka_unit_test(test_address_space_numbers), cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_regions),
 	};
