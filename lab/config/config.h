@@ -129,9 +129,11 @@ struct lab_geometry {
 	S(FLAG, global, "guest.global", "on", "the kernel's mappings are global (not with pti)") \
 	S(RATIO, fragmentation, "guest.fragmentation", "0", \
 	  "part of the 2M blocks of guest memory that cannot be had whole") \
-	S(COUNT, tick, "guest.tick", "0", "accesses between timer interrupts of the guest; 0: none") \
-	S(COUNT, khugepaged, "guest.khugepaged", "0", \
-	  "2M regions looked at in each tick, to be made large pages; 0: none") \
+	S(COUNT, tick, "guest.tick", "32M", "accesses between timer interrupts of the guest; 0: none") \
+	S(COUNT, khugepaged, "guest.khugepaged", "8", \
+	  "2M regions that khugepaged looks at each time, to make large pages of them; 0: none") \
+	S(COUNT, khugepaged_period, "guest.khugepaged_period", "1M", \
+	  "accesses between its times; they stand for Linux' 10 seconds") \
 	S(COUNT, flush_ceiling, "guest.flush_ceiling", "33", \
 	  "pages beyond which everything is flushed instead of one by one") \
 	S(COUNT, path_fault, "guest.path_fault", "900", \

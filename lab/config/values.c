@@ -46,6 +46,12 @@ static double walk_rate(const struct lab_result *r)
 {
 	return ratio((double)r->walks, (double)(r->accesses + r->retries));
 }
+static double large_share(const struct lab_result *r)
+{
+	double large = 512 * ((double)r->os.os_held_2m + 512 * (double)r->os.os_held_1g);
+
+	return 100 * ratio(large, large + (double)r->os.os_held_4k);
+}
 static double dram_references(const struct lab_result *r)
 {
 	double s = 0;
@@ -111,6 +117,7 @@ static const struct value values[] = { AT("instructions", instructions, COUNT),
 				       { "cycles_a_walk", 0, DERIVED, cycles_a_walk },
 				       AT("cycles.base", cycles_base, CYCLES),
 				       AT("cycles.kernel", cycles_kernel, CYCLES),
+				       AT("cycles.khugepaged", cycles_khugepaged, CYCLES),
 				       AT("cycles.data", cycles_data, CYCLES),
 				       AT("cycles.l2_tlb", cycles_l2_tlb, CYCLES),
 				       { "cycles.walks", 0, DERIVED, walk_cycles },
@@ -137,6 +144,7 @@ static const struct value values[] = { AT("instructions", instructions, COUNT),
 					       LAB_FLUSHES(F)
 #undef F
 						       AT("table_pages.guest", guest_table_pages, COUNT),
+				       { "large_share", 0, DERIVED, large_share },
 				       AT("table_pages.host", host_table_pages, COUNT),
 #define C(name, help) AT("mmu." #name, mmu.name, COUNT),
 				       MMU_COUNTERS(C)

@@ -87,7 +87,9 @@ void lab_account(const struct lab_machine *m, struct lab_result *r)
 	r->cycles_kernel =
 		(double)r->kernel_instructions * c->machine.cpi +
 		(double)n->delivered_faults * c->machine.fault_cycles + (double)n->cr3_loads * c->machine.cr3_cycles +
-		(double)n->invlpgs * c->machine.invlpg_cycles + (double)n->copied_bytes * c->machine.copy_byte_cycles;
+		(double)n->invlpgs * c->machine.invlpg_cycles +
+		(double)(n->copied_bytes - (r->os.os_collapsed << 21)) * c->machine.copy_byte_cycles;
+	r->cycles_khugepaged = (double)(r->os.os_collapsed << 21) * c->machine.copy_byte_cycles;
 	r->cycles_data = reference_cycles(&c->machine, r->data);
 	for (unsigned i = 0; i < LAB_PLACES; i++)
 		r->cycles_data -= (double)r->data[i] * c->machine.l1_cycles;

@@ -47,10 +47,18 @@ bool lab_config_check(const struct lab_config *c, struct lab_error *error)
 
 /* ---- a turn ---- */
 
+/* khugepaged has work only where large pages are wanted. */
+static bool scans(const struct lab_guest_config *g)
+{
+	return g->khugepaged && g->khugepaged_period && g->pages > 12;
+}
+
 static uint64_t earliest(const struct lab_cpu *cpu, uint64_t until)
 {
 	if (cpu->m->config->guest.tick)
 		until = min_u64(until, cpu->next_tick);
+	if (scans(&cpu->m->config->guest))
+		until = min_u64(until, cpu->next_scan);
 	if (cpu->m->config->hv.exit_period && !cpu->native)
 		until = min_u64(until, cpu->next_exit);
 	return until;
@@ -74,6 +82,10 @@ static bool run_until(struct lab_cpu *cpu, uint64_t until)
 		if (c->guest.tick && cpu->done >= cpu->next_tick) {
 			cpu->next_tick = cpu->done + c->guest.tick;
 			lab_os_tick(cpu->os);
+		}
+		if (scans(&c->guest) && cpu->done >= cpu->next_scan) {
+			cpu->next_scan = cpu->done + c->guest.khugepaged_period;
+			lab_os_khugepaged(cpu->os);
 		}
 		if (cpu->m->error->text[0])
 			return false;
@@ -100,6 +112,7 @@ static bool boot(struct lab_machine *m, struct lab_source *const source[])
 
 		cpu->source = source[i];
 		cpu->next_tick = m->config->guest.tick;
+		cpu->next_scan = m->config->guest.khugepaged_period;
 		cpu->next_exit = m->config->hv.exit_period;
 		switch_to(m, cpu);
 		cpu->os = lab_os_new(cpu, m->config, source[i]->implicit_mappings, m->error);

@@ -192,7 +192,7 @@ struct lab_cpu {
 	uint64_t done;           /* accesses of the stream */
 	uint64_t last;           /* the address of the last one to data (the plain loop keeps it) */
 	uint64_t kernel;         /* accesses of the guest's kernel */
-	uint64_t next_tick, next_exit;
+	uint64_t next_tick, next_scan, next_exit;
 	struct mmu_counters mmu_before;
 	/* instructions of the mechanism's pieces of work, up to the latest exit (lab/machine/price.c) */
 	double work;

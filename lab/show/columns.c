@@ -24,6 +24,8 @@ static const struct column {
 	  "cycles of exits and of the hypervisor in 100 cycles" },
 	{ "table_pages", "table pages", "table_pages.guest+table_pages.host", NULL, NULL, 1,
 	  "pages that page tables take, in both dimensions" },
+	{ "large_share", "in 2M %", "large_share", NULL, NULL, 1,
+	  "of the memory of the guest's processes, what lies in pages of 2M and 1G" },
 	{ "references_a_walk", "refs/walk", "references_a_walk", NULL, NULL, 1, "references to page tables in a walk" },
 	{ "dram_per_access", "DRAM refs/access", "references_dram+data.dram", NULL, "accesses", 1,
 	  "references that memory answers, of walks and (machine.data_cache) of data, for one access" },
@@ -146,7 +148,7 @@ static void add_column(struct lab_view *v, const char *name, size_t n)
 static bool choose(struct lab_view *v, const char *names, struct lab_error *error)
 {
 	static const char *const good[] = {
-		"accesses",	     "walks_per_1000", "references_a_walk", "walk_share",
+		"accesses",	     "large_share",    "walks_per_1000",    "references_a_walk", "walk_share",
 		"exits_per_million", "exit_share",     "cycles_per_access", "seconds",
 	};
 

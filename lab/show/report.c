@@ -196,11 +196,48 @@ static void print_cycles(const struct lab_result *r, FILE *out)
 		(unsigned long long)r->guest_table_pages * 4, (unsigned long long)r->host_table_pages * 4);
 }
 
+static void memory_line(FILE *out, const char *name, uint64_t pages, unsigned shift, double all)
+{
+	char text[32];
+
+	if (pages)
+		fprintf(out, "  %-70s %9s KB  %6.2f%%\n", name, grouped(pages << (shift - 10), text),
+			100 * part((double)(pages << (shift - 10)), all));
+}
+
+/* In pages of which size the programs lay, and why not in larger ones. */
+static void print_memory(const struct lab_result *r, FILE *out)
+{
+	const struct lab_os_counters *os = &r->os;
+	double all = (double)(os->os_held_4k << 2) + (double)(os->os_held_2m << 11) + (double)(os->os_held_1g << 20);
+
+	if (all <= 0)
+		return;
+	fprintf(out, "\nMemory of the guest's processes, when they ended or the run did\n");
+	memory_line(out, "in pages of 1G", os->os_held_1g, 30, all);
+	memory_line(out, "in pages of 2M", os->os_held_2m, 21, all);
+	memory_line(out, "in pages of 4K", os->os_held_4k, 12, all);
+#define C(name, help) memory_line(out, "  " help, os->name, 12, all);
+	LAB_OS_SMALL(C)
+#undef C
+	if (os->os_collapsed)
+		fprintf(out,
+			"  khugepaged made %llu of the 2M pages; its copying, %.0f cycles, is not in the run time, as its\n"
+			"  ten seconds are %llu accesses here (guest.khugepaged_period)\n",
+			(unsigned long long)os->os_collapsed, r->cycles_khugepaged,
+			(unsigned long long)r->config.guest.khugepaged_period);
+	if (r->mmu.mapped_4k + r->mmu.mapped_2m + r->mmu.mapped_1g)
+		fprintf(out, "  entries that the hypervisor made: %llu of 4K, %llu of 2M, %llu of 1G\n",
+			(unsigned long long)r->mmu.mapped_4k, (unsigned long long)r->mmu.mapped_2m,
+			(unsigned long long)r->mmu.mapped_1g);
+}
+
 void lab_result_print(const struct lab_result *r, FILE *out)
 {
 	print_head(r, out);
 	print_tlbs(r, out);
 	print_walks(r, out);
 	print_exits(r, out);
+	print_memory(r, out);
 	print_cycles(r, out);
 }

@@ -82,6 +82,7 @@ struct lab_result {
 	double cycles_base;           /* instructions at machine.cpi */
 	/* the guest kernel's instructions, faults' delivery, CR3 loads, INVLPG, zeroing */
 	double cycles_kernel;
+	double cycles_khugepaged;     /* its copying, which is in none of the sums */
 	double cycles_data;           /* machine.data_cache: what data took beyond an L1 hit */
 	double cycles_l2_tlb;
 	double cycles_walk_guest, cycles_walk_ept; /* if nothing overlaps */
