@@ -71,9 +71,10 @@ int lab_command_presets(int argc, char **argv)
 	struct lab_error error = { "" };
 
 	lab_config_init(&config);
-	if (argc > 2) {
-		fprintf(stderr, "usage: vellum lab presets [NAME]\n");
-		return 2;
+	if (argc > 2 || lab_asks_for_help(argc, argv)) {
+		fprintf(argc > 2 ? stderr : stdout, "usage: vellum lab presets [NAME]\n%s",
+			argc > 2 ? "" : "\nLists the machines, or prints one as a configuration file for --config.\n");
+		return argc > 2 ? 2 : 0;
 	}
 	if (argc == 1) {
 		for (const struct lab_preset *p = lab_presets; p->name; p++)

@@ -1,5 +1,5 @@
-/* lab/os/collapse.c - large pages made of small ones afterwards, as khugepaged does: each time a few 2-MByte regions of the
- * running process are looked at, and one that may becomes a large page, even if most of it was never touched.
+/* lab/os/collapse.c - large pages made of small ones afterwards, as khugepaged does: each time a few 2-MByte regions of
+ * the running process are looked at, and one that may becomes a large page, even if most of it was never touched.
  *
  * Looking costs the guest nothing here: Linux does it once in ten seconds, which stand for a short time of ours. What
  * copying costs is said apart from the run time, for the same reason (cycles_khugepaged). */

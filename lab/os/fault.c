@@ -120,12 +120,14 @@ static bool map_file(struct lab_os *os, struct vma *v, uint64_t va, bool write, 
 
 /* ---- anonymous pages ---- */
 
-/* false: no such page; at level 1 that is an error. */
+/* false: no such page; at level 1 that is an error. Where mappings are implied, a read gets a page of its own at once:
+ * that it was never written before is not known, and the page of zeros would cost a second fault that the program
+ * perhaps never had. */
 static bool map_anonymous(struct lab_os *os, struct vma *v, bool write, const struct spot *s)
 {
 	uint64_t frame = os->zero_frame, bits = os_prot_bits(v);
 
-	if (write || s->level > 1) {
+	if (write || s->level > 1 || v->implied) {
 		frame = os_alloc(os, s->level);
 		if (frame == UINT64_MAX)
 			return false;
@@ -243,7 +245,7 @@ static bool stack_grows(struct mm *mm, unsigned i, uint64_t va)
 static bool imply(struct lab_os *os, struct mm *mm, unsigned i, uint64_t va)
 {
 	uint64_t start = va & ~(level_size(2) - 1), end = start + level_size(2);
-	struct vma v = { .prot = LAB_PROT_READ | LAB_PROT_WRITE | LAB_PROT_EXEC };
+	struct vma v = { .prot = LAB_PROT_READ | LAB_PROT_WRITE | LAB_PROT_EXEC, .implied = true };
 
 	if (i && mm->vma[i - 1].end > start)
 		start = mm->vma[i - 1].end;

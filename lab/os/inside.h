@@ -87,6 +87,7 @@ struct vma {
 	uint16_t flags;     /* LAB_MAP_* */
 	uint8_t prot;
 	uint8_t advice;     /* LAB_ADVICE_HUGEPAGE, LAB_ADVICE_NOHUGEPAGE or 0 */
+	bool implied;       /* made for what was touched: who mapped it, and how, is not known */
 	bool copied;        /* has pages of its own: fork must copy its tables */
 };
 

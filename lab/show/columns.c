@@ -55,10 +55,19 @@ static double sum(const struct lab_record *record, const char *names)
 	}
 }
 
+const char *lab_view_setting(const struct lab_record *record, const char *key)
+{
+	const char *mmu = lab_record_setting(record, "hv.mmu");
+
+	if (mmu && !strcmp(mmu, "native") && !strncmp(key, "hv.", 3) && strcmp(key, "hv.mmu"))
+		return lab_record_setting(record, key) ? "-" : NULL;
+	return lab_record_setting(record, key);
+}
+
 struct lab_value lab_column_value(const struct lab_record *record, const char *name)
 {
 	const struct column *c = find(name);
-	struct lab_value v = { .text = lab_record_setting(record, name) };
+	struct lab_value v = { .text = lab_view_setting(record, name) };
 	double by = 1;
 
 	if (v.text)
@@ -235,9 +244,11 @@ char *lab_view_label(const struct lab_view *v, unsigned record)
 	if (!f)
 		abort();
 	for (unsigned i = 0; i < v->varies; i++) {
-		const char *value = lab_record_setting(v->record[record], v->varied[i]), *key = v->varied[i];
+		const char *value = lab_view_setting(v->record[record], v->varied[i]), *key = v->varied[i];
 
-		fprintf(f, "%s%s%s%s", i ? ", " : "", speaks_for_itself(key) ? "" : key,
+		if (value && !strcmp(value, "-"))
+			continue;
+		fprintf(f, "%s%s%s%s", ftell(f) ? ", " : "", speaks_for_itself(key) ? "" : key,
 			speaks_for_itself(key) ? "" : "=", value ? value : "?");
 	}
 	if (!v->varies)

@@ -222,8 +222,8 @@ static void print_memory(const struct lab_result *r, FILE *out)
 #undef C
 	if (os->os_collapsed)
 		fprintf(out,
-			"  khugepaged made %llu of the 2M pages; its copying, %.0f cycles, is not in the run time, as its\n"
-			"  ten seconds are %llu accesses here (guest.khugepaged_period)\n",
+			"  khugepaged made %llu of the 2M pages; its copying, %.0f cycles, is not in the run time, as\n"
+			"  its ten seconds are %llu accesses here (guest.khugepaged_period)\n",
 			(unsigned long long)os->os_collapsed, r->cycles_khugepaged,
 			(unsigned long long)r->config.guest.khugepaged_period);
 	if (r->mmu.mapped_4k + r->mmu.mapped_2m + r->mmu.mapped_1g)

@@ -108,7 +108,7 @@ void lab_view_csv(const struct lab_view *v, FILE *out)
 			lab_csv_field(text ? text : "", out);
 		}
 		for (unsigned i = 0; i < v->varies; i++) {
-			const char *text = lab_record_setting(v->record[r], v->varied[i]);
+			const char *text = lab_view_setting(v->record[r], v->varied[i]);
 
 			if (!strcmp(v->varied[i], "machine.preset") || !strcmp(v->varied[i], "hv.mmu") ||
 			    !strcmp(v->varied[i], "workload"))

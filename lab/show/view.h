@@ -25,6 +25,8 @@ bool lab_view_init(struct lab_view *view, const struct lab_record *const *record
 		   struct lab_error *error);
 void lab_view_free(struct lab_view *view);
 
+/* A setting of the record as it is shown: natively, "-" for what is the hypervisor's. NULL: it has none. */
+const char *lab_view_setting(const struct lab_record *record, const char *key);
 /* A column's value: text of a setting, or numbers; low differs from high in ranges only. */
 struct lab_value {
 	const char *text; /* NULL: it is numbers */

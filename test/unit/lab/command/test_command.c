@@ -177,6 +177,23 @@ static void test_presets(void **state)
 	look("out", "explain [OPTION]... [GVA]...", true);
 }
 
+/* Every command says what it takes. */
+static void test_help(void **state)
+{
+	(void)state;
+	for (const struct lab_command *c = lab_commands; c->name; c++) {
+		for (unsigned i = 0; i < 2; i++) {
+			char command[100], usage[100];
+
+			snprintf(command, sizeof(command), "\"$V\" lab %s %s", c->name, i ? "-h" : "--help");
+			snprintf(usage, sizeof(usage), "usage: vellum lab %s", c->name);
+			assert_int_equal(0, run(command));
+			look("out", usage, true);
+			assert_int_equal(0, shell("[ ! -s err ]"));
+		}
+	}
+}
+
 /* ---- what cannot be ---- */
 
 static const struct { const char *args, *says; int status; } bad[] = {
@@ -246,7 +263,7 @@ int main(int argc, char **argv)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_json),	     cmocka_unit_test(test_csv),     cmocka_unit_test(test_html),
 		cmocka_unit_test(test_settings),     cmocka_unit_test(test_explain), cmocka_unit_test(test_presets),
-		cmocka_unit_test(test_bad_commands),
+		cmocka_unit_test(test_help),	     cmocka_unit_test(test_bad_commands),
 	};
 
 	if (argc > 1 && !strcmp(argv[1], "lab"))

@@ -283,6 +283,9 @@ static void test_regions(void **state)
 	frame_of(0x7fff12345678, true);
 	frame_of(0x7fff12345678 - 0x1000, true);
 	assert_int_equal(lab_os_counters(os).os_implicit, 2);
+	assert_int_equal(lab_os_counters(os).os_faults, 3);
+	frame_of(0x400123, true); /* it was read first, and is written without another fault */
+	assert_int_equal(lab_os_counters(os).os_faults, 3);
 	audit();
 	lab_os_delete(os);
 
