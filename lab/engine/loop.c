@@ -111,70 +111,123 @@ bool lab_loop_plain(struct lab_cpu *cpu, uint64_t until)
 
 /* ---- fast ---- */
 
-/* What the filter knows of gva: the size of its translation, or LAB_SIZES. */
-static inline unsigned filtered(const struct filter *f, unsigned row, uint64_t gva)
-{
-	if (likely(f->p4k[row][(gva >> 12) % FILTER_4K] == gva >> 12))
-		return LAB_4K;
-	if (f->p2m[row][(gva >> 21) % FILTER_2M] == gva >> 21)
-		return LAB_2M;
-	if (f->p1g[row][(gva >> 30) % FILTER_1G] == gva >> 30)
-		return LAB_1G;
-	return LAB_SIZES;
-}
-
-/* Counts of the loop, kept out of memory while nothing else looks at them. */
+/* What the loop keeps out of memory while nothing else looks at it. hits: of the filter, at 2 MBytes and 1 GByte; the
+ * rest of what was made, but for slow, it answered at 4 KBytes. */
 struct tally {
-	uint64_t hits[LAB_SIZES], made[2], fetches, kernel;
+	uint64_t data, writes, fetches, kernel, slow, hits[LAB_SIZES];
 };
 
 static void settle(struct lab_cpu *cpu, struct tally *t)
 {
 	struct lab_result *r = &cpu->m->counts->r;
+	uint64_t made = t->data + t->fetches;
 
-	for (unsigned i = 0; i < LAB_SIZES; i++)
-		r->l1_hits[i] += t->hits[i];
-	r->reads += t->made[LAB_READ];
-	r->writes += t->made[LAB_WRITE];
+	cpu->done += made;
+	r->l1_hits[LAB_4K] += made - t->slow - t->hits[LAB_2M] - t->hits[LAB_1G];
+	r->l1_hits[LAB_2M] += t->hits[LAB_2M];
+	r->l1_hits[LAB_1G] += t->hits[LAB_1G];
+	r->reads += t->data - t->writes;
+	r->writes += t->writes;
 	r->fetches += t->fetches;
 	r->instructions += t->fetches;
-	r->accesses += t->made[LAB_READ] + t->made[LAB_WRITE] + t->fetches;
+	r->accesses += made;
 	r->kernel_accesses += t->kernel;
 	*t = (struct tally){ 0 };
 }
 
-static bool fetches(struct lab_cpu *cpu, const struct filter *f, uint32_t n, struct tally *t)
+/* Does the filter know gva as a part of a large page? */
+static bool filtered_large(struct fast *f, unsigned row, uint64_t gva, uint64_t n, struct tally *t)
 {
-	bool user = is_user(cpu->code);
-	unsigned row = filter_row(LAB_FETCH, user);
+	for (unsigned size = LAB_2M; size < LAB_SIZES; size++) {
+		struct filter_slot *s = filter_at(&f->filter, row, size, gva);
 
-	t->fetches += n;
-	cpu->done += n;
-	if (!user) {
-		t->kernel += n;
-		set_mode(cpu, true);
+		if (!filter_knows(s, size, gva))
+			continue;
+		*s->stamp = ++f->clock;
+		t->hits[size] += n;
+		return true;
 	}
-	while (n > 0) {
-		unsigned size = filtered(f, row, cpu->code);
+	return false;
+}
 
-		if (likely(size < LAB_SIZES)) {
-			t->hits[size] += n;
+/* n fetches from the current code page that the filter does not know at 4 KBytes. */
+static bool fetches(struct lab_cpu *cpu, unsigned row, uint32_t n, struct tally *t)
+{
+	struct fast *f = cpu->m->hw;
+
+	for (; n; n--) {
+		struct filter_slot *s = filter_at(&f->filter, row, LAB_4K, cpu->code);
+
+		if (filter_knows(s, LAB_4K, cpu->code)) {
+			*s->stamp = ++f->clock;
 			return true;
 		}
-		if (!one_access(cpu, cpu->code, LAB_FETCH, user))
+		if (filtered_large(f, row, cpu->code, n, t))
+			return true;
+		t->slow++;
+		if (!one_access(cpu, cpu->code, LAB_FETCH, is_user(cpu->code)))
 			return false;
-		n--;
 	}
 	return true;
 }
 
-bool lab_loop_fast(struct lab_cpu *cpu, uint64_t until)
+static inline bool data_access(struct lab_cpu *cpu, const struct lab_event *e, bool simple, struct tally *t)
 {
-	const struct filter *f = &((struct fast *)cpu->m->hw)->filter;
-	bool filter_data = !cpu->m->config->machine.data_cache, ok = true;
-	struct tally t = { 0 };
+	struct fast *f = cpu->m->hw;
+	unsigned row = filter_row((enum lab_kind)e->kind, !e->kernel);
+	struct filter_slot *s = filter_at(&f->filter, row, LAB_4K, e->addr);
 
-	while (ok && cpu->done < until) {
+	t->data++;
+	t->writes += e->kind;
+	t->kernel += e->kernel;
+	if (!simple)
+		set_mode(cpu, e->kernel);
+	/* With machine.data_cache each needs its host-physical address. */
+	if (simple || !cpu->m->config->machine.data_cache) {
+		if (likely(filter_knows(s, LAB_4K, e->addr))) {
+			*s->stamp = ++f->clock;
+			return true;
+		}
+		if (filtered_large(f, row, e->addr, 1, t))
+			return true;
+	}
+	t->slow++;
+	return one_access(cpu, e->addr, (enum lab_kind)e->kind, !e->kernel);
+}
+
+static inline bool fetch_run(struct lab_cpu *cpu, uint32_t n, bool simple, struct tally *t)
+{
+	struct fast *f = cpu->m->hw;
+	bool user = is_user(cpu->code);
+	unsigned row = filter_row(LAB_FETCH, user);
+	struct filter_slot *s = filter_at(&f->filter, row, LAB_4K, cpu->code);
+
+	t->fetches += n;
+	if (unlikely(!user)) {
+		t->kernel += n;
+		if (!simple)
+			set_mode(cpu, true);
+	}
+	if (unlikely(!filter_knows(s, LAB_4K, cpu->code)))
+		return fetches(cpu, row, n, t);
+	*s->stamp = ++f->clock;
+	return true;
+}
+
+static bool call(struct lab_cpu *cpu, const struct lab_event *e, struct tally *t)
+{
+	settle(cpu, t);
+	set_mode(cpu, false);
+	return lab_stream_call(cpu, &cpu->batch->call[e->addr]);
+}
+
+/* simple: neither page-table isolation nor data caches. */
+static inline __attribute__((always_inline)) bool loop(struct lab_cpu *cpu, uint64_t until, bool simple)
+{
+	struct tally t = { 0 };
+	bool ok = true;
+
+	while (ok && cpu->done + t.data + t.fetches < until) {
 		const struct lab_event *e;
 
 		if (cpu->at == cpu->batch->events && !refill(cpu)) {
@@ -182,29 +235,22 @@ bool lab_loop_fast(struct lab_cpu *cpu, uint64_t until)
 			break;
 		}
 		e = &cpu->batch->event[cpu->at++];
-		if (likely(e->kind <= LAB_WRITE)) {
-			unsigned row = filter_row((enum lab_kind)e->kind, !e->kernel), size = LAB_SIZES;
-
-			t.made[e->kind]++;
-			t.kernel += e->kernel != 0;
-			cpu->done++;
-			set_mode(cpu, e->kernel);
-			if (likely(filter_data))
-				size = filtered(f, row, e->addr);
-			if (likely(size < LAB_SIZES))
-				t.hits[size]++;
-			else
-				ok = one_access(cpu, e->addr, (enum lab_kind)e->kind, !e->kernel);
-		} else if (e->kind == LAB_FETCH) {
+		if (likely(e->kind <= LAB_WRITE))
+			ok = data_access(cpu, e, simple, &t);
+		else if (e->kind == LAB_FETCH)
 			cpu->code = e->addr;
-		} else {
-			settle(cpu, &t);
-			set_mode(cpu, false);
-			ok = lab_stream_call(cpu, &cpu->batch->call[e->addr]);
-		}
+		else
+			ok = call(cpu, e, &t);
 		if (ok && e->fetches)
-			ok = fetches(cpu, f, e->fetches, &t);
+			ok = fetch_run(cpu, e->fetches, simple, &t);
 	}
 	settle(cpu, &t);
 	return ok;
+}
+
+bool lab_loop_fast(struct lab_cpu *cpu, uint64_t until)
+{
+	const struct lab_config *c = cpu->m->config;
+
+	return c->guest.pti || c->machine.data_cache ? loop(cpu, until, false) : loop(cpu, until, true);
 }

@@ -33,6 +33,13 @@ static inline void ept_reference(struct walk *w, unsigned level, uint64_t hpa)
 	w->places[place]++;
 }
 
+/* What a walk brings into a cache it has looked for there in vain, at the same level. */
+static inline void add(struct assoc *c, uint64_t address, unsigned shift, unsigned size, uint64_t asid, uint64_t a,
+		       uint64_t b)
+{
+	assoc_add(c, assoc_set(c, address >> shift), size, tag_make(address, shift, size, asid), a, b);
+}
+
 /* ---- the second dimension ---- */
 
 /* The nested TLB, at whatever size it has the page. */
@@ -41,17 +48,18 @@ static inline uint64_t nested_tlb(struct walk *w, uint64_t gpa, unsigned *size)
 	struct assoc *c = &w->f->ntlb;
 
 	for (unsigned s = 0; s < LAB_SIZES; s++) {
-		uint64_t key = gpa >> size_shift(s);
-		unsigned at;
+		unsigned way;
+		size_t set;
 
 		if (!c->live_of[s])
 			continue;
-		at = assoc_find(c, assoc_set(c, c->tag, key), tag_make(gpa, size_shift(s), s, w->m->now.vm));
-		if (at == c->ways)
+		set = assoc_set(c, gpa >> size_shift(s));
+		way = assoc_find(c, set, tag_make(gpa, size_shift(s), s, w->m->now.vm));
+		if (way == c->ways)
 			continue;
-		assoc_use(c, key, at);
+		assoc_use(c, set, way);
 		*size = s;
-		return *assoc_set(c, c->a, key);
+		return c->a[set * c->ways + way];
 	}
 	return NEVER;
 }
@@ -63,18 +71,19 @@ static inline uint64_t nested_start(struct walk *w, uint64_t gpa, unsigned *leve
 
 	for (unsigned l = 2; l <= m->now.ept_levels; l++) {
 		struct assoc *c = &w->f->npsc[l];
-		uint64_t key = gpa >> level_shift(l);
-		unsigned at;
+		unsigned way;
+		size_t set;
 
 		if (!c->live)
 			continue;
-		at = assoc_find(c, assoc_set(c, c->tag, key), tag_make(gpa, level_shift(l), 0, m->now.vm));
-		if (at == c->ways)
+		set = assoc_set(c, gpa >> level_shift(l));
+		way = assoc_find(c, set, tag_make(gpa, level_shift(l), 0, m->now.vm));
+		if (way == c->ways)
 			continue;
-		assoc_use(c, key, at);
+		assoc_use(c, set, way);
 		m->counts->r.npsc_hits[l]++;
 		*level = l - 1;
-		return *assoc_set(c, c->a, key);
+		return c->a[set * c->ways + way];
 	}
 	m->counts->r.npsc_hits[0]++;
 	*level = m->now.ept_levels;
@@ -105,14 +114,12 @@ static uint64_t nested(struct walk *w, uint64_t gpa, unsigned *size)
 			break;
 		table = entry & X_ADDRESS_MASK;
 		if (w->f->npsc[level].sets)
-			assoc_put(&w->f->npsc[level], gpa >> level_shift(level), 0,
-				  tag_make(gpa, level_shift(level), 0, m->now.vm), table, 0);
+			add(&w->f->npsc[level], gpa, level_shift(level), 0, m->now.vm, table, 0);
 	}
 	*size = level - 1;
 	page = entry & X_ADDRESS_MASK & ~(BIT(level_shift(level)) - 1);
 	if (w->f->ntlb.sets)
-		assoc_put(&w->f->ntlb, gpa >> level_shift(level), *size,
-			  tag_make(gpa, level_shift(level), *size, m->now.vm), page, 0);
+		add(&w->f->ntlb, gpa, level_shift(level), *size, m->now.vm, page, 0);
 	return page;
 }
 
@@ -141,18 +148,20 @@ static inline struct table start(struct walk *w, uint64_t gva)
 
 	for (unsigned l = 2; l <= m->now.levels; l++) {
 		struct assoc *c = &w->f->psc[l];
-		uint64_t key = gva >> level_shift(l), a, b;
-		unsigned at;
+		uint64_t a, b;
+		unsigned way;
+		size_t set;
 
 		if (!c->live)
 			continue;
-		at = assoc_find(c, assoc_set(c, c->tag, key), tag_make(gva, level_shift(l), 0, m->now.asid));
-		if (at == c->ways)
+		set = assoc_set(c, gva >> level_shift(l));
+		way = assoc_find(c, set, tag_make(gva, level_shift(l), 0, m->now.asid));
+		if (way == c->ways)
 			continue;
-		assoc_use(c, key, at);
+		assoc_use(c, set, way);
 		m->counts->r.psc_hits[l]++;
-		a = *assoc_set(c, c->a, key);
-		b = *assoc_set(c, c->b, key);
+		a = c->a[set * c->ways + way];
+		b = c->b[set * c->ways + way];
 		return (struct table){ .gpa = b,
 				       .hpa = a & ENTRY_ADDRESS,
 				       .entries = table_entries(m, b),
@@ -181,8 +190,7 @@ static inline bool locate(struct walk *w, struct table *t, uint64_t gva, uint64_
 		t->hpa = page | (t->gpa & (BIT(size_shift(size)) - 1));
 	}
 	if (t->read && w->f->psc[level].sets)
-		assoc_put(&w->f->psc[level], gva >> level_shift(level), 0,
-			  tag_make(gva, level_shift(level), 0, w->m->now.asid), t->hpa | t->rights, t->gpa);
+		add(&w->f->psc[level], gva, level_shift(level), 0, w->m->now.asid, t->hpa | t->rights, t->gpa);
 	return true;
 }
 
@@ -240,7 +248,8 @@ static struct lab_translation leaf(struct walk *w, const struct table *t, uint64
 	}
 	tag = tag_make(gva, size_shift(size), size, global ? m->now.global_asid : m->now.asid);
 	m->counts->r.walks_completed[size]++;
-	account_refill(w, tag, size, w->f->l1_size[kind == LAB_FETCH][size], gva);
+	if (!lab_ghosts_none(&m->ghosts))
+		account_refill(w, tag, size, w->f->l1_size[kind == LAB_FETCH][size], gva);
 	m->ghosts.fills++;
 	fast_fill(m, gva, kind, user, size, tag, page | a);
 	return (struct lab_translation){ .how = LAB_TRANSLATED, .hpa = page | (gva & (BIT(size_shift(size)) - 1)) };
