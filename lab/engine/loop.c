@@ -171,20 +171,16 @@ static bool fetches(struct lab_cpu *cpu, unsigned row, uint32_t n, struct tally 
 	return true;
 }
 
-static inline bool data_access(struct lab_cpu *cpu, const struct lab_event *e, bool simple, struct tally *t)
+static bool data_access(struct lab_cpu *cpu, const struct lab_event *e, struct tally *t)
 {
 	struct fast *f = cpu->m->hw;
 	unsigned row = filter_row((enum lab_kind)e->kind, !e->kernel);
 	struct filter_slot *s = filter_at(&f->filter, row, LAB_4K, e->addr);
 
-	t->data++;
-	t->writes += e->kind;
-	t->kernel += e->kernel;
-	if (!simple)
-		set_mode(cpu, e->kernel);
+	set_mode(cpu, e->kernel);
 	/* With machine.data_cache each needs its host-physical address. */
-	if (simple || !cpu->m->config->machine.data_cache) {
-		if (likely(filter_knows(s, LAB_4K, e->addr))) {
+	if (!cpu->m->config->machine.data_cache) {
+		if (filter_knows(s, LAB_4K, e->addr)) {
 			*s->stamp = ++f->clock;
 			return true;
 		}
@@ -195,62 +191,101 @@ static inline bool data_access(struct lab_cpu *cpu, const struct lab_event *e, b
 	return one_access(cpu, e->addr, (enum lab_kind)e->kind, !e->kernel);
 }
 
-static inline bool fetch_run(struct lab_cpu *cpu, uint32_t n, bool simple, struct tally *t)
+/* One event, wholly. */
+static bool event(struct lab_cpu *cpu, const struct lab_event *e, struct tally *t)
+{
+	bool user;
+
+	if (e->kind <= LAB_WRITE) {
+		t->data++;
+		t->writes += e->kind;
+		t->kernel += e->kernel;
+		if (!data_access(cpu, e, t))
+			return false;
+	} else if (e->kind == LAB_FETCH) {
+		cpu->code = e->addr;
+	} else {
+		settle(cpu, t);
+		set_mode(cpu, false);
+		if (!lab_stream_call(cpu, &cpu->batch->call[e->addr]))
+			return false;
+	}
+	if (!e->fetches)
+		return true;
+	user = is_user(cpu->code);
+	t->fetches += e->fetches;
+	t->kernel += user ? 0 : e->fetches;
+	if (!user)
+		set_mode(cpu, true);
+	return fetches(cpu, filter_row(LAB_FETCH, user), e->fetches, t);
+}
+
+/* Where the filter keeps a user's code page; NULL: it does not know it at 4 KBytes. */
+static inline struct filter_slot *code_slot(struct fast *f, uint64_t code)
+{
+	struct filter_slot *s = filter_at(&f->filter, filter_row(LAB_FETCH, true), LAB_4K, code);
+
+	return is_user(code) && filter_knows(s, LAB_4K, code) ? s : NULL;
+}
+
+/* Events that the filter answers at 4 KBytes, up to the first other one, or until so many accesses are made. Returns how
+ * many events. Neither page-table isolation nor data caches. A code page is stamped once for all fetches in a row. */
+static unsigned quick(struct lab_cpu *cpu, const struct lab_event *first, unsigned n, uint64_t most, struct tally *t)
 {
 	struct fast *f = cpu->m->hw;
-	bool user = is_user(cpu->code);
-	unsigned row = filter_row(LAB_FETCH, user);
-	struct filter_slot *s = filter_at(&f->filter, row, LAB_4K, cpu->code);
+	const struct lab_event *e = first, *end = first + n;
+	struct filter_slot *code = code_slot(f, cpu->code), *s;
+	uint64_t clock = f->clock, made = 0, fetched = 0, stamped = 0, writes = 0, kernel = 0;
 
-	t->fetches += n;
-	if (unlikely(!user)) {
-		t->kernel += n;
-		if (!simple)
-			set_mode(cpu, true);
-	}
-	if (unlikely(!filter_knows(s, LAB_4K, cpu->code)))
-		return fetches(cpu, row, n, t);
-	*s->stamp = ++f->clock;
-	return true;
-}
-
-static bool call(struct lab_cpu *cpu, const struct lab_event *e, struct tally *t)
-{
-	settle(cpu, t);
-	set_mode(cpu, false);
-	return lab_stream_call(cpu, &cpu->batch->call[e->addr]);
-}
-
-/* simple: neither page-table isolation nor data caches. */
-static inline __attribute__((always_inline)) bool loop(struct lab_cpu *cpu, uint64_t until, bool simple)
-{
-	struct tally t = { 0 };
-	bool ok = true;
-
-	while (ok && cpu->done + t.data + t.fetches < until) {
-		const struct lab_event *e;
-
-		if (cpu->at == cpu->batch->events && !refill(cpu)) {
-			ok = !cpu->m->error->text[0];
-			break;
-		}
-		e = &cpu->batch->event[cpu->at++];
-		if (likely(e->kind <= LAB_WRITE))
-			ok = data_access(cpu, e, simple, &t);
-		else if (e->kind == LAB_FETCH)
+	for (; code && e < end && made < most; e++) {
+		if (likely(e->kind <= LAB_WRITE)) {
+			s = filter_at(&f->filter, e->kind + 2u * e->kernel, LAB_4K, e->addr);
+			if (unlikely(!filter_knows(s, LAB_4K, e->addr)))
+				break;
+			*s->stamp = ++clock;
+			made++;
+			writes += e->kind;
+			kernel += e->kernel;
+		} else {
+			s = e->kind == LAB_FETCH ? code_slot(f, e->addr) : NULL;
+			if (!s)
+				break;
+			if (fetched != stamped)
+				*code->stamp = ++clock;
+			stamped = fetched;
+			code = s;
 			cpu->code = e->addr;
-		else
-			ok = call(cpu, e, &t);
-		if (ok && e->fetches)
-			ok = fetch_run(cpu, e->fetches, simple, &t);
+		}
+		made += e->fetches;
+		fetched += e->fetches;
 	}
-	settle(cpu, &t);
-	return ok;
+	if (fetched != stamped)
+		*code->stamp = ++clock;
+	f->clock = clock;
+	t->data += made - fetched;
+	t->fetches += fetched;
+	t->writes += writes;
+	t->kernel += kernel;
+	return (unsigned)(e - first);
 }
 
 bool lab_loop_fast(struct lab_cpu *cpu, uint64_t until)
 {
 	const struct lab_config *c = cpu->m->config;
+	bool simple = !c->guest.pti && !c->machine.data_cache, ok = true;
+	struct tally t = { 0 };
 
-	return c->guest.pti || c->machine.data_cache ? loop(cpu, until, false) : loop(cpu, until, true);
+	while (ok && cpu->done + t.data + t.fetches < until) {
+		if (cpu->at == cpu->batch->events && !refill(cpu)) {
+			ok = !cpu->m->error->text[0];
+			break;
+		}
+		if (simple)
+			cpu->at += quick(cpu, &cpu->batch->event[cpu->at], cpu->batch->events - cpu->at,
+					 until - cpu->done - t.data - t.fetches, &t);
+		if (cpu->at < cpu->batch->events && cpu->done + t.data + t.fetches < until)
+			ok = event(cpu, &cpu->batch->event[cpu->at++], &t);
+	}
+	settle(cpu, &t);
+	return ok;
 }

@@ -3,9 +3,7 @@
 
 #include <stdlib.h>
 
-enum { WAYS_IN_A_WORD = 16 };
-
-bool assoc_init(struct assoc *c, struct lab_geometry g, bool with_b, uint64_t *stamps)
+bool assoc_init(struct assoc *c, struct lab_geometry g)
 {
 	*c = (struct assoc){ 0 };
 	if (!g.entries)
@@ -14,47 +12,27 @@ bool assoc_init(struct assoc *c, struct lab_geometry g, bool with_b, uint64_t *s
 	c->sets = g.entries / g.ways;
 	c->power = (c->sets & (c->sets - 1)) == 0;
 	c->mask = c->sets - 1;
-	c->last = 4 * (c->ways - 1);
-	c->tag = calloc(g.entries, sizeof(*c->tag));
-	c->a = calloc(g.entries, sizeof(*c->a));
-	c->b = with_b ? calloc(g.entries, sizeof(*c->b)) : NULL;
-	if (stamps || c->ways > WAYS_IN_A_WORD) {
-		c->clock = stamps ? stamps : &c->own_clock;
-		c->stamp = calloc(g.entries, sizeof(*c->stamp));
-	} else {
-		c->order = calloc(c->sets, sizeof(*c->order));
-		for (uint32_t i = 0; c->order && i < c->sets; i++)
-			c->order[i] = 0xfedcba9876543210ull & ((BIT(c->last) - 1) << 4 | 15);
-	}
-	return c->tag && c->a && (!with_b || c->b) && (c->order || c->stamp);
+	c->entry = calloc(g.entries, sizeof(*c->entry));
+	return c->entry != NULL;
 }
 
 void assoc_fini(struct assoc *c)
 {
-	free(c->tag);
-	free(c->a);
-	free(c->b);
-	free(c->narrow);
-	free(c->order);
-	free(c->stamp);
+	free(c->entry);
 }
 
-void assoc_drop(struct assoc *c, size_t set, unsigned way)
+void assoc_recount(struct assoc *c, uint64_t old, uint64_t new)
 {
-	size_t at = set * c->ways + way;
-	uint64_t order;
-	unsigned shift;
+	if (old)
+		c->live_of[is_global(old)][tag_size(old)]--;
+	else
+		c->live++;
+	c->live_of[is_global(new)][tag_size(new)]++;
+}
 
+void assoc_drop(struct assoc *c, struct assoc_entry *e)
+{
 	c->live--;
-	c->live_of[tag_size(c->tag[at])]--;
-	c->globals -= is_global(c->tag[at]);
-	c->tag[at] = 0;
-	if (!c->order) {
-		c->stamp[at] = 0;
-		return;
-	}
-	/* It goes behind all others. */
-	order = c->order[set];
-	shift = order_find(order, way);
-	c->order[set] = (order & (BIT(shift) - 1)) | (order >> shift >> 4) << shift | (uint64_t)way << c->last;
+	c->live_of[is_global(e->tag)][tag_size(e->tag)]--;
+	e->tag = e->stamp = 0;
 }

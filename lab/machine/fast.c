@@ -16,19 +16,19 @@ static void destroy(void *hardware)
 	for (unsigned i = 0; i < ARRAY_SIZE(f->npsc); i++)
 		assoc_fini(&f->npsc[i]);
 	for (unsigned i = 0; i < ARRAY_SIZE(f->cache); i++)
-		assoc_fini(&f->cache[i]);
+		lines_fini(&f->cache[i]);
 	assoc_fini(&f->ntlb);
 	free(f);
 }
 
 /* A new TLB; NULL where it has no entries. */
-static struct assoc *tlb(struct fast *f, struct lab_geometry g, bool l1, bool *ok)
+static struct assoc *tlb(struct fast *f, struct lab_geometry g, bool *ok)
 {
 	struct assoc *c = &f->tlb[f->tlbs];
 
 	if (!g.entries)
 		return NULL;
-	*ok &= assoc_init(c, g, false, l1 ? &f->clock : NULL);
+	*ok &= assoc_init(c, g);
 	f->tlbs++;
 	return c;
 }
@@ -64,13 +64,8 @@ static bool memory_init(struct fast *f, const struct lab_config *config)
 	bool ok = true;
 
 	f->narrow = number_frames(f, config);
-	for (unsigned i = 0; i < ARRAY_SIZE(g); i++) {
-		ok = ok && assoc_init(&f->cache[i], g[i], false, NULL);
-		if (ok && f->narrow && g[i].entries) {
-			f->cache[i].narrow = calloc(g[i].entries, sizeof(uint32_t));
-			ok = f->cache[i].narrow != NULL;
-		}
-	}
+	for (unsigned i = 0; i < ARRAY_SIZE(g); i++)
+		ok = ok && lines_init(&f->cache[i], g[i], f->narrow);
 	return ok;
 }
 
@@ -84,23 +79,23 @@ static void *make(const struct lab_config *config)
 	if (!f)
 		return NULL;
 	memset(f->filter.slot, 0xff, sizeof(f->filter.slot));
-	f->l1[0][LAB_4K] = unified = tlb(f, c->l1d_4k, true, &ok);
-	f->l1[0][LAB_2M] = c->l1d_unified ? unified : tlb(f, c->l1d_2m, true, &ok);
-	f->l1[0][LAB_1G] = c->l1d_unified ? unified : tlb(f, c->l1d_1g, true, &ok);
-	f->l1[1][LAB_4K] = unified = tlb(f, c->l1i_4k, true, &ok);
-	f->l1[1][LAB_2M] = c->l1i_unified ? unified : tlb(f, c->l1i_2m, true, &ok);
+	f->l1[0][LAB_4K] = unified = tlb(f, c->l1d_4k, &ok);
+	f->l1[0][LAB_2M] = c->l1d_unified ? unified : tlb(f, c->l1d_2m, &ok);
+	f->l1[0][LAB_1G] = c->l1d_unified ? unified : tlb(f, c->l1d_1g, &ok);
+	f->l1[1][LAB_4K] = unified = tlb(f, c->l1i_4k, &ok);
+	f->l1[1][LAB_2M] = c->l1i_unified ? unified : tlb(f, c->l1i_2m, &ok);
 	f->l1[1][LAB_1G] = c->l1i_unified ? unified : NULL;
-	l2 = tlb(f, c->l2, false, &ok);
+	l2 = tlb(f, c->l2, &ok);
 	for (unsigned size = 0; size < LAB_SIZES; size++)
 		f->l2[size] = c->l2_holds & 1u << size ? l2 : NULL;
 	if (!f->l2[LAB_1G])
-		f->l2[LAB_1G] = tlb(f, c->l2_1g, false, &ok);
+		f->l2[LAB_1G] = tlb(f, c->l2_1g, &ok);
 	pieces(f);
-	ok &= assoc_init(&f->psc[2], c->psc_pd, true, NULL) && assoc_init(&f->psc[3], c->psc_pdpt, true, NULL) &&
-	      assoc_init(&f->psc[4], c->psc_pml4, true, NULL) && assoc_init(&f->psc[5], c->psc_pml5, true, NULL);
-	ok = ok && assoc_init(&f->npsc[2], c->npsc_pd, false, NULL) && assoc_init(&f->npsc[3], c->npsc_pdpt, false, NULL) &&
-	     assoc_init(&f->npsc[4], c->npsc_pml4, false, NULL) && assoc_init(&f->npsc[5], c->npsc_pml5, false, NULL) &&
-	     assoc_init(&f->ntlb, c->ntlb, false, NULL);
+	ok &= assoc_init(&f->psc[2], c->psc_pd) && assoc_init(&f->psc[3], c->psc_pdpt) &&
+	      assoc_init(&f->psc[4], c->psc_pml4) && assoc_init(&f->psc[5], c->psc_pml5);
+	ok = ok && assoc_init(&f->npsc[2], c->npsc_pd) && assoc_init(&f->npsc[3], c->npsc_pdpt) &&
+	     assoc_init(&f->npsc[4], c->npsc_pml4) && assoc_init(&f->npsc[5], c->npsc_pml5) &&
+	     assoc_init(&f->ntlb, c->ntlb);
 	ok = ok && memory_init(f, config);
 	if (ok)
 		return f;
@@ -120,29 +115,37 @@ static unsigned reference(struct lab_machine *m, uint64_t hpa)
 
 /* ---- look-up ---- */
 
-/* Does the way with this tag allow the access? One that does not is stale. */
-static inline bool allows(struct fast *f, const struct assoc *c, size_t set, unsigned way, unsigned needs)
+/* Does the entry with this tag allow the access? One that does not is stale. */
+static inline bool allows(struct fast *f, const struct assoc_entry *e, unsigned needs)
 {
-	if (way == c->ways)
+	if (!e)
 		return false;
-	if ((c->a[set * c->ways + way] & needs) == needs)
+	if ((e->a & needs) == needs)
 		return true;
 	f->stale = true;
 	return false;
 }
 
-/* Finds gva at this size with these rights in c. */
-static inline unsigned find(struct lab_machine *m, const struct assoc *c, size_t set, uint64_t gva, unsigned size,
-			    unsigned needs)
+/* Finds gva at this size with these rights in c; NULL: it is not there. */
+static inline struct assoc_entry *find(struct lab_machine *m, const struct assoc *c, uint64_t gva, unsigned size,
+				       unsigned needs)
 {
-	unsigned shift = size_shift(size), way = assoc_find(c, set, tag_make(gva, shift, size, m->now.asid));
+	struct fast *f = m->hw;
+	unsigned shift = size_shift(size);
+	struct assoc_entry *set, *e;
 
-	if (allows(m->hw, c, set, way, needs))
-		return way;
-	if (!c->globals)
-		return c->ways;
-	way = assoc_find(c, set, tag_make(gva, shift, size, m->now.global_asid));
-	return allows(m->hw, c, set, way, needs) ? way : c->ways;
+	if (!c || !assoc_holds(c, size))
+		return NULL;
+	set = assoc_set(c, gva >> shift);
+	if (c->live_of[0][size]) {
+		e = assoc_find(c, set, tag_make(gva, shift, size, m->now.asid));
+		if (allows(f, e, needs))
+			return e;
+	}
+	if (!c->live_of[1][size] || (!(gva >> 63) && !f->low_globals))
+		return NULL;
+	e = assoc_find(c, set, tag_make(gva, shift, size, m->now.global_asid));
+	return allows(f, e, needs) ? e : NULL;
 }
 
 /* The loop will find it by itself. What was found, or brought in, for a read is also what a write finds, if it may. */
@@ -153,12 +156,13 @@ static inline void note(struct fast *f, unsigned row, unsigned size, uint64_t gv
 		filter_set(&f->filter, row + 1, size, gva, stamp);
 }
 
+static void forget_tag(struct fast *f, uint64_t tag) { filter_forget(&f->filter, tag_size(tag), tag_page(tag)); }
+
 static void fill_l1(struct fast *f, unsigned row, uint64_t gva, unsigned size, uint64_t tag, uint64_t a)
 {
-	unsigned side = row >= 4, at = f->l1_size[side][size], way;
+	unsigned side = row >= 4, at = f->l1_size[side][size];
 	struct assoc *c = f->l1[side][at];
-	uint64_t old;
-	size_t set;
+	struct assoc_entry *set, *e;
 
 	if (!c)
 		return;
@@ -172,30 +176,38 @@ static void fill_l1(struct fast *f, unsigned row, uint64_t gva, unsigned size, u
 	/* Should a page be here at two sizes, the smaller one is found first. */
 	filter_forget_address(&f->filter, gva);
 	set = assoc_set(c, gva >> size_shift(at));
-	if (f->stale && (way = assoc_find(c, set, tag)) < c->ways) {
-		assoc_use(c, set, way);
-		c->a[set * c->ways + way] = a;
-	} else {
-		old = c->tag[set * c->ways + oldest(c->stamp + set * c->ways, c->ways)];
-		if (old)
-			filter_forget(&f->filter, tag_size(old), tag_page(old));
-		way = assoc_add(c, set, at, tag, a, 0);
+	e = f->stale ? assoc_find(c, set, tag) : NULL;
+	if (!e) {
+		e = assoc_oldest(c, set);
+		if (e->tag)
+			forget_tag(f, e->tag);
 	}
-	note(f, row, at, gva, &c->stamp[set * c->ways + way], a);
+	assoc_replace(c, e, ++f->clock, tag, a, 0);
+	note(f, row, at, gva, &e->stamp, a);
+}
+
+static inline void fill_l2(struct fast *f, uint64_t gva, unsigned size, uint64_t tag, uint64_t a)
+{
+	struct assoc *c = f->l2[size];
+	struct assoc_entry *set, *e;
+
+	if (!c)
+		return;
+	set = assoc_set(c, gva >> size_shift(size));
+	e = f->stale ? assoc_find(c, set, tag) : NULL;
+	assoc_replace(c, e ? e : assoc_oldest(c, set), ++f->clock, tag, a, 0);
 }
 
 void fast_fill(struct lab_machine *m, uint64_t gva, enum lab_kind kind, bool user, unsigned size, uint64_t tag,
 	       uint64_t a)
 {
 	struct fast *f = m->hw;
-	struct assoc *l2 = f->l2[size];
 
 	if (a & (PART_OF_2M | PART_OF_1G))
 		parts_note(f, gva);
-	if (l2 && f->stale)
-		assoc_put(l2, assoc_set(l2, gva >> size_shift(size)), size, tag, a);
-	else if (l2)
-		assoc_add(l2, assoc_set(l2, gva >> size_shift(size)), size, tag, a, 0);
+	if (unlikely(is_global(tag) && !(gva >> 63)))
+		f->low_globals = true;
+	fill_l2(f, gva, size, tag, a);
 	fill_l1(f, filter_row(kind, user), gva, size, tag, a);
 }
 
@@ -211,21 +223,14 @@ static inline bool l1_translates(struct lab_machine *m, uint64_t gva, unsigned r
 	struct fast *f = m->hw;
 
 	for (unsigned size = 0; size < LAB_SIZES; size++) {
-		struct assoc *c = f->l1[row >= 4][size];
-		size_t set, at;
-		unsigned way;
+		struct assoc_entry *e = find(m, f->l1[row >= 4][size], gva, size, needs);
 
-		if (!c || !c->live_of[size])
+		if (!e)
 			continue;
-		set = assoc_set(c, gva >> size_shift(size));
-		way = find(m, c, set, gva, size, needs);
-		if (way == c->ways)
-			continue;
-		at = set * c->ways + way;
-		assoc_use(c, set, way);
-		note(f, row, size, gva, &c->stamp[at], c->a[at]);
+		e->stamp = ++f->clock;
+		note(f, row, size, gva, &e->stamp, e->a);
 		m->counts->r.l1_hits[size]++;
-		*out = translated(c->a[at], gva, size);
+		*out = translated(e->a, gva, size);
 		return true;
 	}
 	return false;
@@ -237,21 +242,14 @@ static inline bool l2_translates(struct lab_machine *m, uint64_t gva, unsigned r
 	struct fast *f = m->hw;
 
 	for (unsigned size = 0; size < LAB_SIZES; size++) {
-		struct assoc *c = f->l2[size];
-		size_t set, at;
-		unsigned way;
+		struct assoc_entry *e = find(m, f->l2[size], gva, size, needs);
 
-		if (!c || !c->live_of[size])
+		if (!e)
 			continue;
-		set = assoc_set(c, gva >> size_shift(size));
-		way = find(m, c, set, gva, size, needs);
-		if (way == c->ways)
-			continue;
-		at = set * c->ways + way;
-		assoc_use(c, set, way);
+		e->stamp = ++f->clock;
 		m->counts->r.l2_hits[size]++;
-		fill_l1(f, row, gva, size, c->tag[at], c->a[at]);
-		*out = translated(c->a[at], gva, size);
+		fill_l1(f, row, gva, size, e->tag, e->a);
+		*out = translated(e->a, gva, size);
 		return true;
 	}
 	return false;

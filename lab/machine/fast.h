@@ -1,13 +1,15 @@
 /* lab/machine/fast.h - the fast implementation of the translation hardware, over caches that keep exact LRU without
- * moving their entries (lab/machine/assoc.h) and a filter before the L1 TLBs (lab/machine/filter.h). */
+ * moving their entries (lab/machine/assoc.h, lab/machine/lines.h) and a filter before the L1 TLBs
+ * (lab/machine/filter.h). */
 #ifndef VELLUM_LAB_FAST_H
 #define VELLUM_LAB_FAST_H
 
 #include "lab/machine/assoc.h"
 #include "lab/machine/filter.h"
+#include "lab/machine/lines.h"
 
 struct fast {
-	uint64_t clock;                 /* of the L1 TLBs' stamps */
+	uint64_t clock;                 /* of the stamps */
 	struct assoc tlb[8];
 	unsigned tlbs;
 	struct assoc *l1[2][LAB_SIZES]; /* [0: data, 1: instructions][size]; NULL: none holds that size */
@@ -15,13 +17,15 @@ struct fast {
 	struct assoc *l2[LAB_SIZES];
 	struct assoc psc[6], npsc[6];   /* by the level of the entry */
 	struct assoc ntlb;
-	struct assoc cache[3];          /* tags are lines plus one */
+	struct lines cache[3];
 	bool narrow;
 	uint64_t first_vm_frame, vm_frames; /* for narrow tags: frames numbered without gaps */
 	/* a bit for each class of GBytes of which pieces of larger guest pages were cached */
 	uint64_t parts[4];
 	/* The latest look-up met the page's tag without the rights: what fills may find it there. */
 	bool stale;
+	/* There were global translations of addresses below 2^63. */
+	bool low_globals;
 	struct filter filter;
 };
 
@@ -52,25 +56,26 @@ static inline uint32_t narrow_tag(const struct fast *f, uint64_t hpa)
 /* A reference through the caches: what answers. A miss fills. */
 static inline unsigned fast_place(struct fast *f, uint64_t hpa)
 {
-	const struct assoc *last = &f->cache[2];
+	const struct lines *last = &f->cache[2];
 	uint64_t line = hpa >> 6;
 	uint32_t tag;
 
 	if (unlikely(!f->narrow)) {
 		for (unsigned i = 0; i < 3; i++)
-			if (f->cache[i].sets && wide_touch(&f->cache[i], line))
+			if (f->cache[i].sets && lines_touch_any(&f->cache[i], lines_set(&f->cache[i], line),
+									   line + 1))
 				return i;
 		return LAB_DRAM;
 	}
 	tag = narrow_tag(f, hpa);
-	if (f->cache[0].sets && narrow_touch(&f->cache[0], line, tag))
+	if (f->cache[0].sets && lines_touch(&f->cache[0], line, tag))
 		return LAB_L1;
 	/* The largest array is the one that is not at hand. */
 	if (last->sets)
-		__builtin_prefetch(&last->narrow[assoc_set(last, line) * last->ways]);
-	if (f->cache[1].sets && narrow_touch(&f->cache[1], line, tag))
+		__builtin_prefetch(&last->narrow[lines_set(last, line) * last->ways]);
+	if (f->cache[1].sets && lines_touch(&f->cache[1], line, tag))
 		return LAB_L2;
-	if (last->sets && narrow_touch(&f->cache[2], line, tag))
+	if (last->sets && lines_touch(&f->cache[2], line, tag))
 		return LAB_L3;
 	return LAB_DRAM;
 }

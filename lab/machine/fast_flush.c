@@ -2,19 +2,21 @@
  * through every set. */
 #include "lab/machine/fast.h"
 
-/* Drops what the cover takes from a set. */
-static uint64_t sweep_set(struct lab_machine *m, struct assoc *c, size_t set, const struct lab_cover *cover,
-			  enum lab_flush cause)
+/* The bits of a tag that say which page it is of, and its size. */
+#define TAG_ADDRESS (~TAG_GLOBAL & ~TAG_ASID_MASK)
+
+/* Drops what the cover takes from a set; page: if not 0, a tag of the one page that may be. */
+static uint64_t sweep_set(struct lab_machine *m, struct assoc *c, struct assoc_entry *set, const struct lab_cover *cover,
+			  uint64_t page, enum lab_flush cause)
 {
-	const uint64_t *tag = c->tag + set * c->ways, *a = c->a + set * c->ways;
 	uint64_t gone = 0;
 
-	for (unsigned i = 0; i < c->ways; i++) {
-		if (!tag[i] || !lab_covers(cover, tag[i], a[i]))
+	for (struct assoc_entry *e = set; e < set + c->ways; e++) {
+		if (!e->tag || (page && ((e->tag ^ page) & TAG_ADDRESS)) || !lab_covers(cover, e->tag, e->a))
 			continue;
 		if (cause != LAB_FLUSH_BY_FAULT)
-			lab_ghosts_add(&m->ghosts, tag[i], m->now.ghost_root, cause);
-		assoc_drop(c, set, i);
+			lab_ghosts_add(&m->ghosts, e->tag, m->now.ghost_root, cause);
+		assoc_drop(c, e);
 		gone++;
 	}
 	return gone;
@@ -26,55 +28,56 @@ static uint64_t sweep_tlb(struct lab_machine *m, struct assoc *c, const struct l
 	uint64_t gone = 0;
 
 	if (everywhere) {
-		for (size_t set = 0; c->live && set < c->sets; set++)
-			gone += sweep_set(m, c, set, cover, cause);
+		for (size_t i = 0; c->live && i < c->sets; i++)
+			gone += sweep_set(m, c, c->entry + i * c->ways, cover, 0, cause);
 		return gone;
 	}
 	for (unsigned size = 0; size < LAB_SIZES; size++)
-		if (c->live_of[size])
-			gone += sweep_set(m, c, assoc_set(c, cover->gva >> size_shift(size)), cover, cause);
+		if (assoc_holds(c, size))
+			gone += sweep_set(m, c, assoc_set(c, cover->gva >> size_shift(size)), cover,
+					  tag_make(cover->gva, size_shift(size), size, 0), cause);
 	return gone;
 }
 
-static void sweep_psc_set(struct assoc *c, size_t set, const struct lab_cover *cover, unsigned level)
+static void sweep_psc_set(struct assoc *c, struct assoc_entry *set, const struct lab_cover *cover, uint64_t page, unsigned level)
 {
-	for (unsigned i = 0; i < c->ways; i++)
-		if (c->tag[set * c->ways + i] && lab_covers_psc(cover, c->tag[set * c->ways + i], level))
-			assoc_drop(c, set, i);
+	for (struct assoc_entry *e = set; e < set + c->ways; e++)
+		if (e->tag && !(page && ((e->tag ^ page) & TAG_ADDRESS)) && lab_covers_psc(cover, e->tag, level))
+			assoc_drop(c, e);
 }
 
 static void sweep_psc(struct assoc *c, const struct lab_cover *cover, unsigned level)
 {
 	if (c->live && cover->one_address && !cover->psc_all)
-		sweep_psc_set(c, assoc_set(c, cover->gva >> level_shift(level)), cover, level);
+		sweep_psc_set(c, assoc_set(c, cover->gva >> level_shift(level)), cover,
+			      tag_make(cover->gva, level_shift(level), 0, 0), level);
 	else
-		for (size_t set = 0; c->live && set < c->sets; set++)
-			sweep_psc_set(c, set, cover, level);
+		for (size_t i = 0; c->live && i < c->sets; i++)
+			sweep_psc_set(c, c->entry + i * c->ways, cover, 0, level);
 }
 
-static void sweep_nested_set(struct assoc *c, size_t set, const struct lab_cover *cover, unsigned shift)
+static void sweep_nested_set(struct assoc *c, struct assoc_entry *set, const struct lab_cover *cover, uint64_t page, unsigned shift)
 {
-	for (unsigned i = 0; i < c->ways; i++) {
-		uint64_t tag = c->tag[set * c->ways + i];
-
-		if (tag && lab_covers_nested(cover, tag, shift ? shift : size_shift(tag_size(tag))))
-			assoc_drop(c, set, i);
-	}
+	for (struct assoc_entry *e = set; e < set + c->ways; e++)
+		if (e->tag && !(page && ((e->tag ^ page) & TAG_ADDRESS)) &&
+		    lab_covers_nested(cover, e->tag, shift ? shift : size_shift(tag_size(e->tag))))
+			assoc_drop(c, e);
 }
 
 /* shift: of the entries' reach; 0: that of their size. */
 static void sweep_nested(struct assoc *c, const struct lab_cover *cover, unsigned shift)
 {
 	if (!cover->one_gpa) {
-		for (size_t set = 0; c->live && set < c->sets; set++)
-			sweep_nested_set(c, set, cover, shift);
+		for (size_t i = 0; c->live && i < c->sets; i++)
+			sweep_nested_set(c, c->entry + i * c->ways, cover, 0, shift);
 		return;
 	}
 	if (shift && c->live)
-		sweep_nested_set(c, assoc_set(c, cover->gpa >> shift), cover, shift);
+		sweep_nested_set(c, assoc_set(c, cover->gpa >> shift), cover, tag_make(cover->gpa, shift, 0, 0), shift);
 	for (unsigned size = 0; !shift && size < LAB_SIZES; size++)
-		if (c->live_of[size])
-			sweep_nested_set(c, assoc_set(c, cover->gpa >> size_shift(size)), cover, 0);
+		if (assoc_holds(c, size))
+			sweep_nested_set(c, assoc_set(c, cover->gpa >> size_shift(size)), cover,
+					 tag_make(cover->gpa, size_shift(size), size, 0), 0);
 }
 
 static uint64_t sweep_linear(struct lab_machine *m, const struct lab_cover *cover, enum lab_flush cause)

@@ -13,7 +13,7 @@
 struct walk {
 	struct lab_machine *m;
 	struct fast *f;
-	uint32_t places[LAB_PLACES];
+	uint64_t places; /* references by what answered, 16 bits each: a walk has no more than 35 */
 	uint32_t ntlb_hits, ntlb_misses;
 };
 
@@ -22,7 +22,7 @@ static inline void guest_reference(struct walk *w, unsigned level, uint64_t hpa)
 	unsigned place = fast_place(w->f, hpa);
 
 	w->m->counts->r.guest_references[level][place]++;
-	w->places[place]++;
+	w->places += 1ull << 16 * place;
 }
 
 static inline void ept_reference(struct walk *w, unsigned level, uint64_t hpa)
@@ -30,14 +30,24 @@ static inline void ept_reference(struct walk *w, unsigned level, uint64_t hpa)
 	unsigned place = fast_place(w->f, hpa);
 
 	w->m->counts->r.ept_references[level][place]++;
-	w->places[place]++;
+	w->places += 1ull << 16 * place;
 }
 
 /* What a walk brings into a cache it has looked for there in vain, at the same level. */
-static inline void add(struct assoc *c, uint64_t address, unsigned shift, unsigned size, uint64_t asid, uint64_t a,
-		       uint64_t b)
+static inline void add(struct walk *w, struct assoc *c, uint64_t address, unsigned shift, unsigned size, uint64_t asid,
+		       uint64_t a, uint64_t b)
 {
-	assoc_add(c, assoc_set(c, address >> shift), size, tag_make(address, shift, size, asid), a, b);
+	assoc_add(c, assoc_set(c, address >> shift), ++w->f->clock, tag_make(address, shift, size, asid), a, b);
+}
+
+static inline struct assoc_entry *look(struct walk *w, struct assoc *c, uint64_t address, unsigned shift, unsigned size,
+				       uint64_t asid)
+{
+	struct assoc_entry *e = assoc_find(c, assoc_set(c, address >> shift), tag_make(address, shift, size, asid));
+
+	if (e)
+		e->stamp = ++w->f->clock;
+	return e;
 }
 
 /* ---- the second dimension ---- */
@@ -48,18 +58,12 @@ static inline uint64_t nested_tlb(struct walk *w, uint64_t gpa, unsigned *size)
 	struct assoc *c = &w->f->ntlb;
 
 	for (unsigned s = 0; s < LAB_SIZES; s++) {
-		unsigned way;
-		size_t set;
+		struct assoc_entry *e = assoc_holds(c, s) ? look(w, c, gpa, size_shift(s), s, w->m->now.vm) : NULL;
 
-		if (!c->live_of[s])
+		if (!e)
 			continue;
-		set = assoc_set(c, gpa >> size_shift(s));
-		way = assoc_find(c, set, tag_make(gpa, size_shift(s), s, w->m->now.vm));
-		if (way == c->ways)
-			continue;
-		assoc_use(c, set, way);
 		*size = s;
-		return c->a[set * c->ways + way];
+		return e->a;
 	}
 	return NEVER;
 }
@@ -71,19 +75,13 @@ static inline uint64_t nested_start(struct walk *w, uint64_t gpa, unsigned *leve
 
 	for (unsigned l = 2; l <= m->now.ept_levels; l++) {
 		struct assoc *c = &w->f->npsc[l];
-		unsigned way;
-		size_t set;
+		struct assoc_entry *e = c->live ? look(w, c, gpa, level_shift(l), 0, m->now.vm) : NULL;
 
-		if (!c->live)
+		if (!e)
 			continue;
-		set = assoc_set(c, gpa >> level_shift(l));
-		way = assoc_find(c, set, tag_make(gpa, level_shift(l), 0, m->now.vm));
-		if (way == c->ways)
-			continue;
-		assoc_use(c, set, way);
 		m->counts->r.npsc_hits[l]++;
 		*level = l - 1;
-		return c->a[set * c->ways + way];
+		return e->a;
 	}
 	m->counts->r.npsc_hits[0]++;
 	*level = m->now.ept_levels;
@@ -114,12 +112,12 @@ static uint64_t nested(struct walk *w, uint64_t gpa, unsigned *size)
 			break;
 		table = entry & X_ADDRESS_MASK;
 		if (w->f->npsc[level].sets)
-			add(&w->f->npsc[level], gpa, level_shift(level), 0, m->now.vm, table, 0);
+			add(w, &w->f->npsc[level], gpa, level_shift(level), 0, m->now.vm, table, 0);
 	}
 	*size = level - 1;
 	page = entry & X_ADDRESS_MASK & ~(BIT(level_shift(level)) - 1);
 	if (w->f->ntlb.sets)
-		add(&w->f->ntlb, gpa, level_shift(level), *size, m->now.vm, page, 0);
+		add(w, &w->f->ntlb, gpa, level_shift(level), *size, m->now.vm, page, 0);
 	return page;
 }
 
@@ -148,25 +146,16 @@ static inline struct table start(struct walk *w, uint64_t gva)
 
 	for (unsigned l = 2; l <= m->now.levels; l++) {
 		struct assoc *c = &w->f->psc[l];
-		uint64_t a, b;
-		unsigned way;
-		size_t set;
+		struct assoc_entry *e = c->live ? look(w, c, gva, level_shift(l), 0, m->now.asid) : NULL;
 
-		if (!c->live)
+		if (!e)
 			continue;
-		set = assoc_set(c, gva >> level_shift(l));
-		way = assoc_find(c, set, tag_make(gva, level_shift(l), 0, m->now.asid));
-		if (way == c->ways)
-			continue;
-		assoc_use(c, set, way);
 		m->counts->r.psc_hits[l]++;
-		a = c->a[set * c->ways + way];
-		b = c->b[set * c->ways + way];
-		return (struct table){ .gpa = b,
-				       .hpa = a & ENTRY_ADDRESS,
-				       .entries = table_entries(m, b),
+		return (struct table){ .gpa = e->b,
+				       .hpa = e->a & ENTRY_ADDRESS,
+				       .entries = table_entries(m, e->b),
 				       .level = l - 1,
-				       .rights = a & MAY_ALL };
+				       .rights = e->a & MAY_ALL };
 	}
 	m->counts->r.psc_hits[0]++;
 	return (struct table){ .gpa = m->now.root,
@@ -190,7 +179,7 @@ static inline bool locate(struct walk *w, struct table *t, uint64_t gva, uint64_
 		t->hpa = page | (t->gpa & (BIT(size_shift(size)) - 1));
 	}
 	if (t->read && w->f->psc[level].sets)
-		add(&w->f->psc[level], gva, level_shift(level), 0, w->m->now.asid, t->hpa | t->rights, t->gpa);
+		add(w, &w->f->psc[level], gva, level_shift(level), 0, w->m->now.asid, t->hpa | t->rights, t->gpa);
 	return true;
 }
 
@@ -217,7 +206,7 @@ static void account_refill(struct walk *w, uint64_t tag, unsigned size, unsigned
 		return;
 	n->r.refills[cause]++;
 	for (unsigned i = 0; i < LAB_PLACES; i++)
-		n->refill_references[cause][i] += w->places[i];
+		n->refill_references[cause][i] += w->places >> 16 * i & 0xffff;
 	n->refill_ntlb_hits[cause] += w->ntlb_hits;
 	n->refill_ntlb_misses[cause] += w->ntlb_misses;
 }
@@ -305,7 +294,6 @@ struct lab_translation fast_walk(struct lab_machine *m, uint64_t gva, enum lab_k
 	m->counts->r.walks++;
 	m->counts->r.ntlb_hits += w.ntlb_hits;
 	m->counts->r.ntlb_misses += w.ntlb_misses;
-	for (unsigned i = 0; i < LAB_PLACES; i++)
-		m->counts->r.references += w.places[i];
+	m->counts->r.references += w.places * 0x0001000100010001ull >> 48; /* their sum */
 	return t;
 }

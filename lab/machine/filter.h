@@ -9,7 +9,7 @@
 
 #include "lab/machine/machine.h"
 
-enum { FILTER_SLOTS = 256, FILTER_ROWS = 8 };
+enum { FILTER_SLOTS = 256, FILTER_ROWS = 8 }; /* slots: as filter_slot() has it */
 #define FILTER_NONE (~0ull)
 
 /* Rows: 0 user read, 1 user write, 2 kernel read, 3 kernel write, 4 user fetch, 5 kernel fetch. */
@@ -20,7 +20,12 @@ struct filter_slot {
 struct filter {
 	struct filter_slot slot[LAB_SIZES][FILTER_SLOTS][FILTER_ROWS];
 	uint64_t used[LAB_SIZES][FILTER_SLOTS / 64]; /* slots that may not be empty */
+	bool any[LAB_SIZES];                         /* some were */
 };
+
+/* Programs put things at distances that are powers of two: the slot is a hash (Fibonacci's), of
+ * those bits of the number that a tag has, too. */
+static inline unsigned filter_slot(uint64_t page) { return (uint32_t)page * 0x9e3779b1u >> 24; }
 
 static inline unsigned filter_row(enum lab_kind kind, bool user)
 {
@@ -29,7 +34,7 @@ static inline unsigned filter_row(enum lab_kind kind, bool user)
 
 static inline struct filter_slot *filter_at(struct filter *f, unsigned row, unsigned size, uint64_t gva)
 {
-	return &f->slot[size][(gva >> size_shift(size)) % FILTER_SLOTS][row];
+	return &f->slot[size][filter_slot(gva >> size_shift(size))][row];
 }
 
 static inline bool filter_knows(const struct filter_slot *s, unsigned size, uint64_t gva)
@@ -40,9 +45,11 @@ static inline bool filter_knows(const struct filter_slot *s, unsigned size, uint
 static inline void filter_set(struct filter *f, unsigned row, unsigned size, uint64_t gva, uint64_t *stamp)
 {
 	uint64_t page = gva >> size_shift(size);
+	unsigned slot = filter_slot(page);
 
-	f->slot[size][page % FILTER_SLOTS][row] = (struct filter_slot){ page, stamp };
-	f->used[size][page % FILTER_SLOTS / 64] |= BIT(page % FILTER_SLOTS % 64);
+	f->slot[size][slot][row] = (struct filter_slot){ page, stamp };
+	f->used[size][slot / 64] |= BIT(slot % 64);
+	f->any[size] = true;
 }
 
 static inline void filter_empty(struct filter *f, unsigned size, unsigned slot)
@@ -54,7 +61,7 @@ static inline void filter_empty(struct filter *f, unsigned size, unsigned slot)
 /* What is known of the page, or of others in its slots. */
 static inline void filter_forget(struct filter *f, unsigned size, uint64_t page)
 {
-	unsigned slot = page % FILTER_SLOTS;
+	unsigned slot = filter_slot(page);
 
 	if (f->used[size][slot / 64] & BIT(slot % 64)) {
 		f->used[size][slot / 64] &= ~BIT(slot % 64);
@@ -65,7 +72,8 @@ static inline void filter_forget(struct filter *f, unsigned size, uint64_t page)
 static inline void filter_forget_address(struct filter *f, uint64_t gva)
 {
 	for (unsigned size = 0; size < LAB_SIZES; size++)
-		filter_forget(f, size, gva >> size_shift(size));
+		if (f->any[size])
+			filter_forget(f, size, gva >> size_shift(size));
 }
 
 static inline void filter_clear(struct filter *f)
@@ -76,6 +84,7 @@ static inline void filter_clear(struct filter *f)
 				filter_empty(f, size, 64 * i + (unsigned)__builtin_ctzll(used));
 			f->used[size][i] = 0;
 		}
+		f->any[size] = false;
 	}
 }
 
