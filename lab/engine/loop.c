@@ -228,45 +228,76 @@ static inline struct filter_slot *code_slot(struct fast *f, uint64_t code)
 	return is_user(code) && filter_knows(s, LAB_4K, code) ? s : NULL;
 }
 
-/* Events that the filter answers at 4 KBytes, up to the first other one, or until so many accesses are made. Returns how
- * many events. Neither page-table isolation nor data caches. A code page is stamped once for all fetches in a row. */
-static unsigned quick(struct lab_cpu *cpu, const struct lab_event *first, unsigned n, uint64_t most, struct tally *t)
+/* The access was counted, and the filter does not know it at 4 KBytes. With neither page-table isolation nor data
+ * caches. */
+static bool quick_miss(struct lab_cpu *cpu, const struct lab_event *e, struct tally *t)
+{
+	struct lab_machine *m = cpu->m;
+	struct lab_translation found;
+
+	if (filtered_large(m->hw, filter_row((enum lab_kind)e->kind, !e->kernel), e->addr, 1, t))
+		return true;
+	t->slow++;
+	found = fast_translate(m, e->addr, (enum lab_kind)e->kind, !e->kernel);
+	if (likely(found.how == LAB_TRANSLATED))
+		return true;
+	if (lab_resolve(cpu, e->addr, (enum lab_kind)e->kind, !e->kernel, &found) == LAB_EMULATED)
+		lab_emulated(cpu, &found, (enum lab_kind)e->kind);
+	return !m->error->text[0];
+}
+
+static inline void stamp_code(struct fast *f, const struct filter_slot *code, uint64_t fetched, uint64_t *stamped)
+{
+	if (fetched != *stamped)
+		*code->stamp = ++f->clock;
+	*stamped = fetched;
+}
+
+/* Data accesses, with fetches from a user's code page that the filter knows, and changes to other such pages: up to the
+ * first other event, or until so many accesses are made. A code page is stamped once for all fetches in a row. false:
+ * broken. */
+static bool quick(struct lab_cpu *cpu, uint64_t most, struct tally *t)
 {
 	struct fast *f = cpu->m->hw;
-	const struct lab_event *e = first, *end = first + n;
+	const struct lab_event *e = &cpu->batch->event[cpu->at], *end = &cpu->batch->event[cpu->batch->events];
 	struct filter_slot *code = code_slot(f, cpu->code), *s;
-	uint64_t clock = f->clock, made = 0, fetched = 0, stamped = 0, writes = 0, kernel = 0;
+	uint64_t made = 0, fetched = 0, stamped = 0;
+	bool ok = true;
 
-	for (; code && e < end && made < most; e++) {
+	for (; ok && code && e < end && made < most; e++) {
 		if (likely(e->kind <= LAB_WRITE)) {
 			s = filter_at(&f->filter, e->kind + 2u * e->kernel, LAB_4K, e->addr);
-			if (unlikely(!filter_knows(s, LAB_4K, e->addr)))
-				break;
-			*s->stamp = ++clock;
+			t->writes += e->kind;
+			t->kernel += e->kernel;
 			made++;
-			writes += e->kind;
-			kernel += e->kernel;
+			if (unlikely(!filter_knows(s, LAB_4K, e->addr))) {
+				stamp_code(f, code, fetched, &stamped);
+				ok = quick_miss(cpu, e, t);
+				/* A fault or an exit may have dropped it. */
+				code = code_slot(f, cpu->code);
+			} else {
+				*s->stamp = ++f->clock;
+			}
 		} else {
-			s = e->kind == LAB_FETCH ? code_slot(f, e->addr) : NULL;
-			if (!s)
+			if (e->kind != LAB_FETCH || !(s = code_slot(f, e->addr)))
 				break;
-			if (fetched != stamped)
-				*code->stamp = ++clock;
-			stamped = fetched;
+			stamp_code(f, code, fetched, &stamped);
 			code = s;
 			cpu->code = e->addr;
 		}
-		made += e->fetches;
-		fetched += e->fetches;
+		made += ok ? e->fetches : 0;
+		fetched += ok ? e->fetches : 0;
+		if (unlikely(!code)) {
+			ok = ok && fetches(cpu, filter_row(LAB_FETCH, true), e->fetches, t);
+			stamped = fetched;
+		}
 	}
-	if (fetched != stamped)
-		*code->stamp = ++clock;
-	f->clock = clock;
+	if (code)
+		stamp_code(f, code, fetched, &stamped);
 	t->data += made - fetched;
 	t->fetches += fetched;
-	t->writes += writes;
-	t->kernel += kernel;
-	return (unsigned)(e - first);
+	cpu->at = (unsigned)(e - cpu->batch->event);
+	return ok;
 }
 
 bool lab_loop_fast(struct lab_cpu *cpu, uint64_t until)
@@ -281,9 +312,8 @@ bool lab_loop_fast(struct lab_cpu *cpu, uint64_t until)
 			break;
 		}
 		if (simple)
-			cpu->at += quick(cpu, &cpu->batch->event[cpu->at], cpu->batch->events - cpu->at,
-					 until - cpu->done - t.data - t.fetches, &t);
-		if (cpu->at < cpu->batch->events && cpu->done + t.data + t.fetches < until)
+			ok = quick(cpu, until - cpu->done - t.data - t.fetches, &t);
+		if (ok && cpu->at < cpu->batch->events && cpu->done + t.data + t.fetches < until)
 			ok = event(cpu, &cpu->batch->event[cpu->at++], &t);
 	}
 	settle(cpu, &t);

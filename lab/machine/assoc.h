@@ -1,5 +1,5 @@
-/* lab/machine/assoc.h - a cache of translations of the fast hardware, or of table entries: sets with exact LRU by stamps.
- * A hit stores the time and moves nothing; what goes next is searched for, in four ways mostly.
+/* lab/machine/assoc.h - a cache of translations of the fast hardware, or of table entries: sets with exact LRU by
+ * stamps. A hit stores the time and moves nothing; what goes next is searched for, in four ways mostly.
  *
  * S2: the same tag is in a set once; an empty entry has the tag 0 and the stamp 0. */
 #ifndef VELLUM_LAB_ASSOC_H
@@ -40,7 +40,7 @@ static inline bool assoc_holds(const struct assoc *c, unsigned size)
 	return c->live_of[0][size] | c->live_of[1][size];
 }
 
-/* The entry with the tag; NULL: there is none. */
+/* The entry with the tag; NULL: there is none. What machines mostly have, 4 and 8 ways, is written out. */
 static inline struct assoc_entry *assoc_find(const struct assoc *c, struct assoc_entry *set, uint64_t tag)
 {
 	if (c->ways == 4)
@@ -48,10 +48,29 @@ static inline struct assoc_entry *assoc_find(const struct assoc *c, struct assoc
 		       set[1].tag == tag ? set + 1 :
 		       set[2].tag == tag ? set + 2 :
 		       set[3].tag == tag ? set + 3 : NULL;
+	if (c->ways == 8)
+		return set[0].tag == tag ? set :
+		       set[1].tag == tag ? set + 1 :
+		       set[2].tag == tag ? set + 2 :
+		       set[3].tag == tag ? set + 3 :
+		       set[4].tag == tag ? set + 4 :
+		       set[5].tag == tag ? set + 5 :
+		       set[6].tag == tag ? set + 6 :
+		       set[7].tag == tag ? set + 7 : NULL;
 	for (struct assoc_entry *e = set; e < set + c->ways; e++)
 		if (e->tag == tag)
 			return e;
 	return NULL;
+}
+
+static inline struct assoc_entry *older(struct assoc_entry *a, struct assoc_entry *b)
+{
+	return b->stamp < a->stamp ? b : a;
+}
+
+static inline struct assoc_entry *oldest4(struct assoc_entry *e)
+{
+	return older(older(e, e + 1), older(e + 2, e + 3));
 }
 
 /* The least recently used one, or an empty one. */
@@ -59,12 +78,10 @@ static inline struct assoc_entry *assoc_oldest(const struct assoc *c, struct ass
 {
 	struct assoc_entry *old = set;
 
-	if (c->ways == 4) {
-		struct assoc_entry *other = set[3].stamp < set[2].stamp ? set + 3 : set + 2;
-
-		old = set[1].stamp < set[0].stamp ? set + 1 : set;
-		return other->stamp < old->stamp ? other : old;
-	}
+	if (c->ways == 4)
+		return oldest4(set);
+	if (c->ways == 8)
+		return older(oldest4(set), oldest4(set + 4));
 	for (struct assoc_entry *e = set + 1; e < set + c->ways; e++)
 		old = e->stamp < old->stamp ? e : old;
 	return old;
@@ -81,7 +98,8 @@ static inline void assoc_replace(struct assoc *c, struct assoc_entry *e, uint64_
 }
 
 /* Takes the place of the least recently used entry of the set; the tag is not there. */
-static inline void assoc_add(struct assoc *c, struct assoc_entry *set, uint64_t now, uint64_t tag, uint64_t a, uint64_t b)
+static inline void assoc_add(struct assoc *c, struct assoc_entry *set, uint64_t now, uint64_t tag, uint64_t a,
+			     uint64_t b)
 {
 	assoc_replace(c, assoc_oldest(c, set), now, tag, a, b);
 }

@@ -51,10 +51,14 @@ static void pieces(struct fast *f)
 static bool number_frames(struct fast *f, const struct lab_config *config)
 {
 	uint64_t pages = align_up(config->guest.memory >> PAGE_SHIFT, 1u << 18);
+	uint64_t first = LAB_TABLE_HFN + LAB_TABLE_FRAMES;
 
-	f->vm_frames = pages;
-	f->first_vm_frame = LAB_TABLE_HFN + LAB_TABLE_FRAMES;
-	return max_u64(f->first_vm_frame + pages * config->hv.vms, pages) < BIT(32 - 6) - 1;
+	if (max_u64(first + pages * config->hv.vms, pages) >= BIT(32 - 6) - 1)
+		return false;
+	f->renumber[0] = 1;
+	for (unsigned v = 1; v <= config->hv.vms; v++)
+		f->renumber[v] = (uint32_t)((first + (v - 1) * pages - ((uint64_t)v << LAB_VM_HFN_SHIFT)) << 6) + 1;
+	return true;
 }
 
 static bool memory_init(struct fast *f, const struct lab_config *config)
@@ -127,24 +131,23 @@ static inline bool allows(struct fast *f, const struct assoc_entry *e, unsigned 
 }
 
 /* Finds gva at this size with these rights in c; NULL: it is not there. */
-static inline struct assoc_entry *find(struct lab_machine *m, const struct assoc *c, uint64_t gva, unsigned size,
-				       unsigned needs)
+static inline __attribute__((always_inline)) struct assoc_entry *find(struct lab_machine *m, const struct assoc *c,
+								      uint64_t gva, unsigned size, unsigned needs)
 {
 	struct fast *f = m->hw;
 	unsigned shift = size_shift(size);
-	struct assoc_entry *set, *e;
+	struct assoc_entry *e;
 
-	if (!c || !assoc_holds(c, size))
+	if (!c)
 		return NULL;
-	set = assoc_set(c, gva >> shift);
 	if (c->live_of[0][size]) {
-		e = assoc_find(c, set, tag_make(gva, shift, size, m->now.asid));
+		e = assoc_find(c, assoc_set(c, gva >> shift), tag_make(gva, shift, size, m->now.asid));
 		if (allows(f, e, needs))
 			return e;
 	}
-	if (!c->live_of[1][size] || (!(gva >> 63) && !f->low_globals))
+	if (likely(!c->live_of[1][size] || (!(gva >> 63) && !f->low_globals)))
 		return NULL;
-	e = assoc_find(c, set, tag_make(gva, shift, size, m->now.global_asid));
+	e = assoc_find(c, assoc_set(c, gva >> shift), tag_make(gva, shift, size, m->now.global_asid));
 	return allows(f, e, needs) ? e : NULL;
 }
 
@@ -267,6 +270,10 @@ struct lab_translation fast_translate(struct lab_machine *m, uint64_t gva, enum 
 }
 
 const struct lab_hardware lab_fast = {
-	.make = make, .destroy = destroy, .translate = fast_translate, .invalidate = fast_invalidate, .context = context,
+	.make = make,
+	.destroy = destroy,
+	.translate = fast_translate,
+	.invalidate = fast_invalidate,
+	.context = context,
 	.reference = reference,
 };

@@ -19,7 +19,8 @@ struct fast {
 	struct assoc ntlb;
 	struct lines cache[3];
 	bool narrow;
-	uint64_t first_vm_frame, vm_frames; /* for narrow tags: frames numbered without gaps */
+	/* By region of host memory (lab/machine/memory.h): makes of a line's number one in 32 bits, without gaps. */
+	uint32_t renumber[LAB_VMS_MAX + 1];
 	/* a bit for each class of GBytes of which pieces of larger guest pages were cached */
 	uint64_t parts[4];
 	/* The latest look-up met the page's tag without the rights: what fills may find it there. */
@@ -43,14 +44,10 @@ static inline void parts_note(struct fast *f, uint64_t gva)
 	f->parts[class / 64] |= BIT(class % 64);
 }
 
-/* A number for the line of hpa that no other line has, in 32 bits. */
-static inline uint32_t narrow_tag(const struct fast *f, uint64_t hpa)
+/* A number for the line of hpa that no other line has, in 32 bits; not 0. */
+static inline uint32_t narrow_number(const struct fast *f, uint64_t hpa)
 {
-	uint64_t frame = hpa >> PAGE_SHIFT, region = frame >> LAB_VM_HFN_SHIFT;
-
-	if (region)
-		frame = f->first_vm_frame + (region - 1) * f->vm_frames + (frame & (BIT(LAB_VM_HFN_SHIFT) - 1));
-	return (uint32_t)(frame << 6 | (hpa >> 6 & 63)) + 1;
+	return (uint32_t)(hpa >> 6) + f->renumber[hpa >> (LAB_VM_HFN_SHIFT + PAGE_SHIFT)];
 }
 
 /* A reference through the caches: what answers. A miss fills. */
@@ -58,7 +55,7 @@ static inline unsigned fast_place(struct fast *f, uint64_t hpa)
 {
 	const struct lines *last = &f->cache[2];
 	uint64_t line = hpa >> 6;
-	uint32_t tag;
+	uint32_t number;
 
 	if (unlikely(!f->narrow)) {
 		for (unsigned i = 0; i < 3; i++)
@@ -67,15 +64,15 @@ static inline unsigned fast_place(struct fast *f, uint64_t hpa)
 				return i;
 		return LAB_DRAM;
 	}
-	tag = narrow_tag(f, hpa);
-	if (f->cache[0].sets && lines_touch(&f->cache[0], line, tag))
+	number = narrow_number(f, hpa);
+	if (f->cache[0].sets && lines_touch(&f->cache[0], line, number))
 		return LAB_L1;
 	/* The largest array is the one that is not at hand. */
 	if (last->sets)
 		__builtin_prefetch(&last->narrow[lines_set(last, line) * last->ways]);
-	if (f->cache[1].sets && lines_touch(&f->cache[1], line, tag))
+	if (f->cache[1].sets && lines_touch(&f->cache[1], line, number))
 		return LAB_L2;
-	if (last->sets && lines_touch(&f->cache[2], line, tag))
+	if (last->sets && lines_touch(&f->cache[2], line, number))
 		return LAB_L3;
 	return LAB_DRAM;
 }

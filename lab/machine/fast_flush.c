@@ -1,13 +1,13 @@
-/* lab/machine/fast_flush.c - the fast hardware's invalidations. One address is looked for where it can be; all else goes
- * through every set. */
+/* lab/machine/fast_flush.c - the fast hardware's invalidations. One address is looked for where it can be; all else
+ * goes through every set. */
 #include "lab/machine/fast.h"
 
 /* The bits of a tag that say which page it is of, and its size. */
 #define TAG_ADDRESS (~TAG_GLOBAL & ~TAG_ASID_MASK)
 
 /* Drops what the cover takes from a set; page: if not 0, a tag of the one page that may be. */
-static uint64_t sweep_set(struct lab_machine *m, struct assoc *c, struct assoc_entry *set, const struct lab_cover *cover,
-			  uint64_t page, enum lab_flush cause)
+static uint64_t sweep_set(struct lab_machine *m, struct assoc *c, struct assoc_entry *set,
+			  const struct lab_cover *cover, uint64_t page, enum lab_flush cause)
 {
 	uint64_t gone = 0;
 
@@ -39,7 +39,8 @@ static uint64_t sweep_tlb(struct lab_machine *m, struct assoc *c, const struct l
 	return gone;
 }
 
-static void sweep_psc_set(struct assoc *c, struct assoc_entry *set, const struct lab_cover *cover, uint64_t page, unsigned level)
+static void sweep_psc_set(struct assoc *c, struct assoc_entry *set, const struct lab_cover *cover, uint64_t page,
+			  unsigned level)
 {
 	for (struct assoc_entry *e = set; e < set + c->ways; e++)
 		if (e->tag && !(page && ((e->tag ^ page) & TAG_ADDRESS)) && lab_covers_psc(cover, e->tag, level))
@@ -56,7 +57,8 @@ static void sweep_psc(struct assoc *c, const struct lab_cover *cover, unsigned l
 			sweep_psc_set(c, c->entry + i * c->ways, cover, 0, level);
 }
 
-static void sweep_nested_set(struct assoc *c, struct assoc_entry *set, const struct lab_cover *cover, uint64_t page, unsigned shift)
+static void sweep_nested_set(struct assoc *c, struct assoc_entry *set, const struct lab_cover *cover, uint64_t page,
+			     unsigned shift)
 {
 	for (struct assoc_entry *e = set; e < set + c->ways; e++)
 		if (e->tag && !(page && ((e->tag ^ page) & TAG_ADDRESS)) &&

@@ -13,6 +13,7 @@
 struct walk {
 	struct lab_machine *m;
 	struct fast *f;
+	struct lab_result *r;
 	uint64_t places; /* references by what answered, 16 bits each: a walk has no more than 35 */
 	uint32_t ntlb_hits, ntlb_misses;
 };
@@ -21,7 +22,7 @@ static inline void guest_reference(struct walk *w, unsigned level, uint64_t hpa)
 {
 	unsigned place = fast_place(w->f, hpa);
 
-	w->m->counts->r.guest_references[level][place]++;
+	w->r->guest_references[level][place]++;
 	w->places += 1ull << 16 * place;
 }
 
@@ -29,7 +30,7 @@ static inline void ept_reference(struct walk *w, unsigned level, uint64_t hpa)
 {
 	unsigned place = fast_place(w->f, hpa);
 
-	w->m->counts->r.ept_references[level][place]++;
+	w->r->ept_references[level][place]++;
 	w->places += 1ull << 16 * place;
 }
 
@@ -79,11 +80,11 @@ static inline uint64_t nested_start(struct walk *w, uint64_t gpa, unsigned *leve
 
 		if (!e)
 			continue;
-		m->counts->r.npsc_hits[l]++;
+		w->r->npsc_hits[l]++;
 		*level = l - 1;
 		return e->a;
 	}
-	m->counts->r.npsc_hits[0]++;
+	w->r->npsc_hits[0]++;
 	*level = m->now.ept_levels;
 	return m->now.eptp;
 }
@@ -150,14 +151,14 @@ static inline struct table start(struct walk *w, uint64_t gva)
 
 		if (!e)
 			continue;
-		m->counts->r.psc_hits[l]++;
+		w->r->psc_hits[l]++;
 		return (struct table){ .gpa = e->b,
 				       .hpa = e->a & ENTRY_ADDRESS,
 				       .entries = table_entries(m, e->b),
 				       .level = l - 1,
 				       .rights = e->a & MAY_ALL };
 	}
-	m->counts->r.psc_hits[0]++;
+	w->r->psc_hits[0]++;
 	return (struct table){ .gpa = m->now.root,
 			       .hpa = m->now.nested ? NEVER : m->now.root,
 			       .entries = table_entries(m, m->now.root),
@@ -288,7 +289,7 @@ static struct lab_translation walk_tables(struct walk *w, uint64_t gva, enum lab
 
 struct lab_translation fast_walk(struct lab_machine *m, uint64_t gva, enum lab_kind kind, bool user)
 {
-	struct walk w = { .m = m, .f = m->hw };
+	struct walk w = { .m = m, .f = m->hw, .r = &m->counts->r };
 	struct lab_translation t = walk_tables(&w, gva, kind, user);
 
 	m->counts->r.walks++;

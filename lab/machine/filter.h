@@ -20,7 +20,7 @@ struct filter_slot {
 struct filter {
 	struct filter_slot slot[LAB_SIZES][FILTER_SLOTS][FILTER_ROWS];
 	uint64_t used[LAB_SIZES][FILTER_SLOTS / 64]; /* slots that may not be empty */
-	bool any[LAB_SIZES];                         /* some were */
+	bool any[2][LAB_SIZES];                      /* some were, of addresses below and from 2^63 on */
 };
 
 /* Programs put things at distances that are powers of two: the slot is a hash (Fibonacci's), of
@@ -49,7 +49,7 @@ static inline void filter_set(struct filter *f, unsigned row, unsigned size, uin
 
 	f->slot[size][slot][row] = (struct filter_slot){ page, stamp };
 	f->used[size][slot / 64] |= BIT(slot % 64);
-	f->any[size] = true;
+	f->any[gva >> 63][size] = true;
 }
 
 static inline void filter_empty(struct filter *f, unsigned size, unsigned slot)
@@ -72,7 +72,7 @@ static inline void filter_forget(struct filter *f, unsigned size, uint64_t page)
 static inline void filter_forget_address(struct filter *f, uint64_t gva)
 {
 	for (unsigned size = 0; size < LAB_SIZES; size++)
-		if (f->any[size])
+		if (f->any[gva >> 63][size])
 			filter_forget(f, size, gva >> size_shift(size));
 }
 
@@ -84,7 +84,7 @@ static inline void filter_clear(struct filter *f)
 				filter_empty(f, size, 64 * i + (unsigned)__builtin_ctzll(used));
 			f->used[size][i] = 0;
 		}
-		f->any[size] = false;
+		f->any[0][size] = f->any[1][size] = false;
 	}
 }
 

@@ -41,11 +41,12 @@ static uint64_t number_at(const struct lines *c, size_t at) { return c->narrow ?
 
 static unsigned victim(struct lines *c, size_t set)
 {
-	const uint64_t *stamp = c->stamp + set * c->ways;
+	const uint64_t *stamp;
 	unsigned way = 0;
 
 	if (c->order)
 		return c->order[set] >> c->last & 15;
+	stamp = c->stamp + set * c->ways;
 	for (unsigned i = 1; i < c->ways; i++)
 		way = stamp[i] < stamp[way] ? i : way;
 	return way;

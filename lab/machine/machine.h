@@ -5,8 +5,8 @@
  * (lab/machine/fast*.c), and the plain one (lab/machine/plain*.c), which is written for the reader and against which
  * the fast one is tested. Everything else is shared.
  *
- * Y2: a look-up changes no state of a cache other than the order of use in one set; what is found at the front of its
- *     set changes nothing. (The fast path rests on it.)
+ * Y2: a look-up that hits changes no state of a cache other than the order of use in one set. (The filter of the fast
+ *     path rests on it: lab/machine/filter.h.)
  * Y3: everything counted is an integer; times are made from the counts at the end (lab/engine/account.c), so that they
  *     do not depend on the order of additions.
  * Y4: where the state of a set matters, it is exact least-recently-used. */
