@@ -65,6 +65,7 @@ struct lab_geometry {
 	S(FLAG, data_cache, "machine.data_cache", "off", \
 	  "the program's own accesses go through the caches too, and cost") \
 	S(COUNT, walkers, "machine.walkers", "1", "page walks at a time") \
+	S(COUNT, window, "machine.window", "192", "instructions that the CPU looks ahead (its reorder buffer)") \
 	S(FLAG, ept, "machine.ept", "on", "the CPU has EPT") \
 	S(PAGES, ept_pages, "machine.ept_pages", "1g", "the largest EPT page that the CPU knows") \
 	S(FLAG, ept_ad, "machine.ept_ad", "on", "EPT accessed and dirty flags") \
@@ -148,6 +149,8 @@ struct lab_geometry {
 	S(COUNT, seed, "seed", "1", "of everything that is random") \
 	S(COUNT, limit, "limit", "0", "accesses after which the run ends; 0: when the workload does") \
 	S(COUNT, warmup, "warmup", "0", "accesses before the account begins") \
+	S(NAME, dependence, "dependence", "auto", \
+	  "part of the walks that what follows waits for, 0 to 1; auto: as the workload has it") \
 	S(FLAG, plain, "plain", "off", "use the plain engine: slow, the same results to the bit")
 
 struct lab_machine_config {

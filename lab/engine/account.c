@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lab/config/config_text.h"
 #include "lab/machine/machine.h"
+#include "lab/sweep/estimate.h"
 
 static double reference_cycles(const struct lab_machine_config *c, const uint64_t places[LAB_PLACES])
 {
@@ -72,6 +74,50 @@ static void price_exits(const struct lab_counts *n, const struct lab_config *c, 
 		(double)n->invvpids * c->machine.invvpid_cycles + (double)n->invepts * c->machine.invept_cycles;
 }
 
+/* What is said of it is taken; else what the workload knows; a trace knows nothing of it. */
+static struct lab_dependence dependence_of(const struct lab_machine *m)
+{
+	struct lab_dependence d = { 0.5, 0.2, 0.9 };
+	double said;
+
+	if (strcmp(m->config->dependence, "auto") && lab_type_parse(LAB_TYPE_RATIO, m->config->dependence, &said))
+		return (struct lab_dependence){ said, said, said };
+	if (m->vm[0].source && m->vm[0].source->dependence.high > 0)
+		d = m->vm[0].source->dependence;
+	return d;
+}
+
+static void estimate(const struct lab_machine *m, struct lab_result *r)
+{
+	const struct lab_machine_config *c = &m->config->machine;
+	struct lab_dependence d = dependence_of(m);
+	struct lab_parts parts = {
+		.program = r->cycles_base, .kernel = r->cycles_kernel, .data = r->cycles_data,
+		.l2_tlb = r->cycles_l2_tlb, .exits = r->cycles_exits, .hypervisor = r->cycles_hypervisor,
+		.flushes = r->cycles_flushes, .walks = r->cycles_walk_guest + r->cycles_walk_ept,
+		.walk_count = (double)r->walks, .instructions = (double)r->instructions, .cpi = c->cpi,
+		.walkers = (double)c->walkers, .window = (double)c->window,
+		.dependence = d.best, .dependence_low = d.low, .dependence_high = d.high,
+	};
+	struct lab_estimate e;
+
+	for (unsigned level = 1; level < ARRAY_SIZE(r->guest_references); level++)
+		r->cycles_walks_dram +=
+			(double)(r->guest_references[level][LAB_DRAM] + r->ept_references[level][LAB_DRAM]) *
+			c->dram_cycles;
+	parts.walks_dram = r->cycles_walks_dram;
+	e = lab_estimate(&parts);
+	r->cycles_estimate = e.best;
+	r->cycles_low = e.low;
+	r->cycles_high = e.high;
+	r->seconds_estimate = e.best / (c->ghz * 1e9);
+	r->seconds_low = e.low / (c->ghz * 1e9);
+	r->seconds_high = e.high / (c->ghz * 1e9);
+	r->dependence = d.best;
+	r->dependence_low = d.low;
+	r->dependence_high = d.high;
+}
+
 void lab_account(const struct lab_machine *m, struct lab_result *r)
 {
 	const struct lab_counts *n = m->counts;
@@ -102,6 +148,7 @@ void lab_account(const struct lab_machine *m, struct lab_result *r)
 	r->cycles_least = fmax(others, (r->cycles_walk_guest + r->cycles_walk_ept) / (double)c->machine.walkers);
 	r->seconds_least = r->cycles_least / (c->machine.ghz * 1e9);
 	r->seconds_most = r->cycles_most / (c->machine.ghz * 1e9);
+	estimate(m, r);
 }
 
 void lab_measure(struct lab_machine *m)

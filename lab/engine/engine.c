@@ -1,7 +1,16 @@
 /* lab/engine/engine.c - one run: virtual machines take turns on the CPU until their streams end. */
 #include <stdlib.h>
 
+#include "lab/config/config_text.h"
 #include "lab/machine/machine.h"
+
+static bool check_dependence(const struct lab_config *c, struct lab_error *error)
+{
+	double ratio;
+
+	return !strcmp(c->dependence, "auto") || lab_type_parse(LAB_TYPE_RATIO, c->dependence, &ratio) ||
+	       lab_fail(error, "dependence cannot be '%s': it takes auto, or a number from 0 to 1", c->dependence);
+}
 
 bool lab_config_check(const struct lab_config *c, struct lab_error *error)
 {
@@ -42,7 +51,7 @@ bool lab_config_check(const struct lab_config *c, struct lab_error *error)
 		return lab_fail(error, "machine.ghz must be more than 0");
 	if (!c->hv.quantum)
 		return lab_fail(error, "hv.quantum must be at least 1");
-	return true;
+	return check_dependence(c, error);
 }
 
 /* ---- a turn ---- */

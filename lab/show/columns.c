@@ -12,10 +12,12 @@ static const struct column {
 	double scale;
 	const char *help;
 } columns[] = {
-	{ "seconds", "seconds", "seconds.least", "seconds.most", NULL, 1, "the predicted time, as a range" },
-	{ "cycles", "cycles", "cycles.least", "cycles.most", NULL, 1, "the same in cycles" },
-	{ "cycles_per_access", "cycles/access", "cycles.least", "cycles.most", "accesses", 1,
-	  "the same for one access" },
+	{ "estimate", "estimate, s", "seconds.estimate", NULL, NULL, 1, "the time that is likely" },
+	{ "seconds", "seconds", "seconds.low", "seconds.high", NULL, 1, "its range, by the errors of the estimate" },
+	{ "seconds_bounds", "bounds, s", "seconds.least", "seconds.most", NULL, 1,
+	  "the time, if all walks are hidden behind other work, and if none is" },
+	{ "cycles", "cycles", "cycles.low", "cycles.high", NULL, 1, "the estimate's range in cycles" },
+	{ "cycles_per_access", "cycles/access", "cycles.low", "cycles.high", "accesses", 1, "the same for one access" },
 	{ "walks_per_1000", "walks/1000", "walks", NULL, "accesses", 1000, "page walks in 1000 accesses" },
 	{ "walk_share", "walk cycles %", "cycles.walks", NULL, "cycles.most", 100,
 	  "cycles of walks in 100 cycles, when nothing hides them" },
@@ -157,8 +159,8 @@ static void add_column(struct lab_view *v, const char *name, size_t n)
 static bool choose(struct lab_view *v, const char *names, struct lab_error *error)
 {
 	static const char *const good[] = {
-		"accesses",	     "large_share",    "walks_per_1000",    "references_a_walk", "walk_share",
-		"exits_per_million", "exit_share",     "cycles_per_access", "seconds",
+		"large_share",	     "walks_per_1000", "references_a_walk", "walk_share",
+		"exits_per_million", "exit_share",     "estimate",	    "seconds",
 	};
 
 	if (!names) {
@@ -168,6 +170,7 @@ static bool choose(struct lab_view *v, const char *names, struct lab_error *erro
 			add_column(v, good[i], strlen(good[i]));
 		return true;
 	}
+	v->chosen = true;
 	for (;;) {
 		size_t n = strcspn(names, ",");
 

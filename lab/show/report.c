@@ -190,10 +190,28 @@ static void print_cycles(const struct lab_result *r, FILE *out)
 	cycles_line(out, "INVVPID, INVEPT", r->cycles_flushes, r->cycles_most);
 	cycles_line(out, "all, if no walk overlaps with anything", r->cycles_most, r->cycles_most);
 	cycles_line(out, "all, if walks overlap wholly", r->cycles_least, r->cycles_most);
-	fprintf(out, "\nPredicted run time: %.6f to %.6f s at %g GHz\n", r->seconds_least, r->seconds_most,
-		r->config.machine.ghz);
-	fprintf(out, "Table memory: %llu KB of the guest's, %llu KB of the hypervisor's\n",
+	cycles_line(out, "all, as is likely", r->cycles_estimate, r->cycles_most);
+	fprintf(out, "\nTable memory: %llu KB of the guest's, %llu KB of the hypervisor's\n",
 		(unsigned long long)r->guest_table_pages * 4, (unsigned long long)r->host_table_pages * 4);
+	fprintf(out, "Predicted run time: %.6f s, %.6f to %.6f (bounds %.6f and %.6f) at %g GHz\n", r->seconds_estimate,
+		r->seconds_low, r->seconds_high, r->seconds_least, r->seconds_most, r->config.machine.ghz);
+}
+
+/* What the memory's virtualization takes of the time, and what is in the way of large pages. */
+static void print_verdict(const struct lab_result *r, FILE *out)
+{
+	double walks = r->cycles_walk_guest + r->cycles_walk_ept + r->cycles_l2_tlb;
+	double exits = r->cycles_exits + r->cycles_hypervisor + r->cycles_flushes;
+	double fixed = r->cycles_most - walks, seen = r->cycles_estimate - fixed;
+	double large = lab_result_value(r, "large_share");
+
+	fprintf(out, "Verdict: of the time, %.1f %% goes to exits and the hypervisor, %.1f %% to translation "
+		     "(from %.1f to %.1f %%)",
+		100 * part(exits, r->cycles_estimate), 100 * part(seen, r->cycles_estimate),
+		100 * part(r->cycles_least - fixed, r->cycles_least), 100 * part(walks, r->cycles_most));
+	if (r->config.guest.pages > 12 && large < 50)
+		fprintf(out, ";\n  only %.1f %% of the programs' memory lies in large pages (see above, why)", large);
+	fprintf(out, ".\n");
 }
 
 static void memory_line(FILE *out, const char *name, uint64_t pages, unsigned shift, double all)
@@ -240,4 +258,5 @@ void lab_result_print(const struct lab_result *r, FILE *out)
 	print_exits(r, out);
 	print_memory(r, out);
 	print_cycles(r, out);
+	print_verdict(r, out);
 }
