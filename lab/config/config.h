@@ -97,6 +97,8 @@ struct lab_geometry {
 	S(COUNT, quantum, "hv.quantum", "1000000", "accesses after which another virtual machine has its turn") \
 	S(COUNT, exit_period, "hv.exit_period", "0", \
 	  "accesses between exits for other reasons (interrupts, I/O); 0: none") \
+	S(FLAG, in_sync, "hv.in_sync", "off", \
+	  "shadow: no guest table goes out of sync; each write to one is emulated") \
 	S(COUNT, table_frames, "hv.table_frames", "0", \
 	  "4-KByte frames for the mechanism's tables at most; 0: as the guest's memory asks for") \
 	S(CYCLES, path_cpi, "hv.cpi", "1", "cycles an instruction of the hypervisor") \

@@ -55,6 +55,14 @@ const struct lab_preset lab_presets[] = {
 	  "machine.l2_1g = 1024/16\nmachine.walkers = 4\nmachine.l1_cache = 48K/12\nmachine.l1_cycles = 5\n"
 	  "machine.l2_cache = 512K/8\nmachine.l2_cycles = 13\nmachine.l3_cycles = 42\nmachine.dram_cycles = 250\n"
 	  "machine.psc_pml5 = 2/full\nmachine.npsc_pml5 = 2/full\nmachine.la57 = on\nmachine.ept_5level = on\n" },
+	{ "barcelona", "AMD Barcelona, family 10h (2007); EPT stands for nested paging, VPID for the ASID",
+	  "machine.window = 72\nmachine.ghz = 2\nmachine.l1d_4k = 48/full\nmachine.l1d_unified = on\n"
+	  "machine.l1i_4k = 32/full\nmachine.l1i_2m = 16/full\nmachine.l2 = 512/4\nmachine.l2_hit = 5\n"
+	  "machine.psc_pml4 = 4/full\nmachine.psc_pdpt = 4/full\nmachine.psc_pd = 16/full\n"
+	  "machine.npsc_pml4 = 4/full\nmachine.npsc_pdpt = 4/full\nmachine.npsc_pd = 16/full\nmachine.ntlb = 16/full\n"
+	  "machine.l1_cache = 64K/2\nmachine.l1_cycles = 3\nmachine.l2_cache = 512K/16\nmachine.l2_cycles = 15\n"
+	  "machine.l3_cache = 2M/32\nmachine.l3_cycles = 46\nmachine.dram_cycles = 220\n"
+	  "machine.pcid = off\nmachine.invpcid = off\nmachine.exit_cycles = 1600\n" },
 	{ "zen1", "AMD Zen (2017); EPT stands for nested paging, VPID for the ASID",
 	  ZEN "machine.ghz = 3.6\nmachine.l2_cycles = 17\nmachine.l3_cycles = 40\nmachine.dram_cycles = "
 	      "320\nmachine.pcid = off\n"

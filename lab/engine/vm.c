@@ -299,6 +299,7 @@ static bool cpu_init(struct lab_cpu *cpu, unsigned number, struct lab_error *err
 	const struct lab_config *c = m->config;
 	struct mmu_config config = { .page_limit = (enum page_limit)c->hv.pages, .vpid = c->hv.vpid,
 				     .ept_levels = (uint8_t)c->hv.ept_levels,
+				     .in_sync = c->hv.in_sync,
 				     .table_frames = (uint32_t)c->hv.table_frames };
 	const struct mmu_ops *ops = mmu_mechanism_by_name(c->hv.mechanism);
 	const char *why;

@@ -233,8 +233,10 @@ void lab_view_html(const struct lab_view *v, FILE *out)
 		chart_escape(workload, out);
 		fputs("</code>", out);
 	}
-	fputs(". Times are predictions of a model, given as ranges: of how well a CPU hides its page walks behind other "
-	      "work, and of prices that are not known better. Runs are compared under the same prices, so the order of two "
+	fputs(". Times are predictions of a model, given as ranges: of how well a CPU hides its page walks behind "
+	      "other "
+	      "work, and of prices that are not known better. Runs are compared under the same prices, so the order of "
+	      "two "
 	      "may be known though their ranges overlap. Counts are exact for the modelled machine.</p>\n",
 	      out);
 	verdict(v, out);
