@@ -26,8 +26,9 @@ LAB_ENGINE_C := lab/error.c lab/sweep/estimate.c $(call sources,lab/engine lab/m
 	$(MMU_C) lib/fmt.c
 UNIT_lab_walk_SRC := test/unit/lab/machine/test_walk.c $(filter-out lab/work/list.c,$(LAB_ENGINE_C))
 UNIT_lab_engine_SRC := test/unit/lab/engine/test_engine.c $(filter-out lab/work/list.c,$(LAB_ENGINE_C))
-$(foreach t,lab_walk lab_engine,$(eval UNIT_$(t)_LIBS := -lcjson -lzstd -lm))
-UNIT_TESTS += lab_walk lab_engine
+UNIT_lab_costs_SRC := test/unit/lab/engine/test_costs.c $(filter-out lab/work/list.c,$(LAB_ENGINE_C))
+$(foreach t,lab_walk lab_engine lab_costs,$(eval UNIT_$(t)_LIBS := -lcjson -lzstd -lm))
+UNIT_TESTS += lab_walk lab_engine lab_costs
 
 UNIT_lab_config_SRC := test/unit/lab/config/test_config.c lab/config/config.c lab/config/config_text.c \
 	lab/config/presets.c lab/error.c

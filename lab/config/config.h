@@ -99,6 +99,9 @@ struct lab_geometry {
 	  "accesses between exits for other reasons (interrupts, I/O); 0: none") \
 	S(FLAG, in_sync, "hv.in_sync", "off", \
 	  "shadow: no guest table goes out of sync; each write to one is emulated") \
+	S(FLAG, populate, "hv.populate", "on", \
+	  "the host gives memory at its first touch: its page fault and zeroing come with the exit; off: it is there") \
+	S(COUNT, tick_exits, "hv.tick_exits", "3", "exits for each guest.tick") \
 	S(COUNT, table_frames, "hv.table_frames", "0", \
 	  "4-KByte frames for the mechanism's tables at most; 0: as the guest's memory asks for") \
 	S(CYCLES, path_cpi, "hv.cpi", "1", "cycles an instruction of the hypervisor") \
@@ -119,6 +122,10 @@ struct lab_geometry {
 	S(COUNT, path_cr3, "hv.path_cr3", "640", "... more for MOV to CR3") \
 	S(COUNT, path_cr4, "hv.path_cr4", "640", "... more for a flush by MOV to CR4") \
 	S(COUNT, path_invlpg, "hv.path_invlpg", "740", "... more for INVLPG") \
+	S(COUNT, path_timer, "hv.path_timer", "845", "... more for an exit of the guest's timer") \
+	S(COUNT, path_cpuid, "hv.path_cpuid", "50", "... more for CPUID") \
+	S(COUNT, path_host_fault, "hv.path_host_fault", "1500", \
+	  "... of the host's page fault where hv.populate is on, without zeroing") \
 	S(COUNT, path_other, "hv.path_other", "400", "... more for an exit of another kind")
 
 #define LAB_GUEST_SETTINGS(S) \
@@ -137,6 +144,7 @@ struct lab_geometry {
 	  "2M regions that khugepaged looks at each time, to make large pages of them; 0: none") \
 	S(COUNT, khugepaged_period, "guest.khugepaged_period", "1M", \
 	  "accesses between its times; they stand for Linux' 10 seconds") \
+	S(COUNT, cpuids, "guest.cpuids", "65", "CPUID instructions of a program that begins (exec)") \
 	S(COUNT, flush_ceiling, "guest.flush_ceiling", "33", \
 	  "pages beyond which everything is flushed instead of one by one") \
 	S(COUNT, path_fault, "guest.path_fault", "900", \

@@ -42,6 +42,8 @@ static void gather(const struct lab_machine *m, struct lab_result *r)
 			continue;
 		add_mmu(&r->mmu, &cpu->vm.counters, &cpu->mmu_before);
 		r->host_table_pages += mmu_table_pages(&cpu->vm);
+		for (unsigned size = 0; m->config->hv.populate && size < LAB_SIZES; size++)
+			r->populated[size] += cpu->ram.populated[size] - cpu->populated_before[size];
 	}
 	r->guest_table_pages = r->os.os_table_pages;
 }
@@ -70,6 +72,10 @@ static void price_exits(const struct lab_counts *n, const struct lab_config *c, 
 	}
 	r->cycles_exits = (double)r->exits_all * c->machine.exit_cycles;
 	r->cycles_hypervisor = (double)r->hypervisor_instructions * c->hv.path_cpi;
+	for (unsigned size = 0; size < LAB_SIZES; size++)
+		r->cycles_populate += (double)r->populated[size] *
+				      ((double)c->hv.path_host_fault * c->hv.path_cpi +
+				       (double)BIT(size_shift(size)) * c->machine.copy_byte_cycles);
 	r->cycles_flushes =
 		(double)n->invvpids * c->machine.invvpid_cycles + (double)n->invepts * c->machine.invept_cycles;
 }
@@ -93,7 +99,8 @@ static void estimate(const struct lab_machine *m, struct lab_result *r)
 	struct lab_dependence d = dependence_of(m);
 	struct lab_parts parts = {
 		.program = r->cycles_base, .kernel = r->cycles_kernel, .data = r->cycles_data,
-		.l2_tlb = r->cycles_l2_tlb, .exits = r->cycles_exits, .hypervisor = r->cycles_hypervisor,
+		.l2_tlb = r->cycles_l2_tlb, .exits = r->cycles_exits,
+		.hypervisor = r->cycles_hypervisor + r->cycles_populate,
 		.flushes = r->cycles_flushes, .walks = r->cycles_walk_guest + r->cycles_walk_ept,
 		.walk_count = (double)r->walks, .instructions = (double)r->instructions, .cpi = c->cpi,
 		.walkers = (double)c->walkers, .window = (double)c->window,
@@ -142,7 +149,7 @@ void lab_account(const struct lab_machine *m, struct lab_result *r)
 	for (unsigned i = 0; i < LAB_SIZES; i++)
 		r->cycles_l2_tlb += (double)r->l2_hits[i] * c->machine.l2_hit;
 	others = r->cycles_base + r->cycles_kernel + r->cycles_data + r->cycles_exits + r->cycles_hypervisor +
-		 r->cycles_flushes;
+		 r->cycles_flushes + r->cycles_populate;
 	r->cycles_most = others + r->cycles_l2_tlb + r->cycles_walk_guest + r->cycles_walk_ept;
 	/* However well walks are hidden, the walkers have to make them. */
 	r->cycles_least = fmax(others, (r->cycles_walk_guest + r->cycles_walk_ept) / (double)c->machine.walkers);
@@ -159,6 +166,7 @@ void lab_measure(struct lab_machine *m)
 
 		if (cpu->vm_ready)
 			cpu->mmu_before = cpu->vm.counters;
+		memcpy(cpu->populated_before, cpu->ram.populated, sizeof(cpu->populated_before));
 		if (cpu->os)
 			lab_os_reset_counters(cpu->os);
 	}
@@ -215,7 +223,8 @@ bool lab_result_check(const struct lab_result *r, struct lab_error *error)
 			exits, error);
 	ok = ok && near("most cycles = sum of the parts", r->cycles_most,
 			r->cycles_base + r->cycles_kernel + r->cycles_data + r->cycles_l2_tlb + r->cycles_walk_guest +
-				r->cycles_walk_ept + r->cycles_exits + r->cycles_hypervisor + r->cycles_flushes,
+				r->cycles_walk_ept + r->cycles_exits + r->cycles_hypervisor + r->cycles_flushes +
+				r->cycles_populate,
 			error);
 	return ok;
 }

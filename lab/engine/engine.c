@@ -85,11 +85,11 @@ static bool run_until(struct lab_cpu *cpu, uint64_t until)
 			return false;
 		if (c->hv.exit_period && !cpu->native && cpu->done >= cpu->next_exit) {
 			cpu->next_exit = cpu->done + c->hv.exit_period;
-			lab_exited(cpu, LAB_EXIT_other, c->hv.path_other);
-			lab_enter(cpu);
+			lab_exits(cpu, LAB_EXIT_other, 1, c->hv.path_other);
 		}
 		if (c->guest.tick && cpu->done >= cpu->next_tick) {
 			cpu->next_tick = cpu->done + c->guest.tick;
+			lab_exits(cpu, LAB_EXIT_timer, c->hv.tick_exits, c->hv.path_timer);
 			lab_os_tick(cpu->os);
 		}
 		if (scans(&c->guest) && cpu->done >= cpu->next_scan) {

@@ -20,8 +20,14 @@ static bool refill(struct lab_cpu *cpu)
 
 bool lab_stream_call(struct lab_cpu *cpu, const struct lab_call *call)
 {
-	if (call->kind != LAB_MEASURE)
-		return lab_os_call(cpu->os, call, cpu->m->error) && !cpu->m->error->text[0];
+	if (call->kind != LAB_MEASURE) {
+		if (!lab_os_call(cpu->os, call, cpu->m->error) || cpu->m->error->text[0])
+			return false;
+		/* A program asks its CPU what it is before it begins (glibc does, at each exec). */
+		if (call->kind == LAB_EXEC)
+			lab_exits(cpu, LAB_EXIT_cpuid, cpu->m->config->guest.cpuids, cpu->m->config->hv.path_cpuid);
+		return !cpu->m->error->text[0];
+	}
 	cpu->measured = true;
 	for (unsigned i = 0; i < cpu->m->config->hv.vms; i++)
 		if (!cpu->m->vm[i].measured)

@@ -163,6 +163,14 @@ void lab_exited(struct lab_cpu *cpu, enum lab_exit kind, uint64_t instructions)
 		mmu_sync_regs(&cpu->vcpu, cpu->vcpu.regs.cr0, cpu->cr3, cpu->cr4, NULL);
 }
 
+void lab_exits(struct lab_cpu *cpu, enum lab_exit kind, uint64_t n, uint64_t instructions)
+{
+	for (; n && !cpu->native; n--) {
+		lab_exited(cpu, kind, instructions);
+		lab_enter(cpu);
+	}
+}
+
 /* ---- faults ---- */
 
 static enum lab_ended broken(struct lab_cpu *cpu, const char *what, uint64_t gva)

@@ -194,6 +194,7 @@ struct lab_cpu {
 	uint64_t kernel;         /* accesses of the guest's kernel */
 	uint64_t next_tick, next_scan, next_exit;
 	struct mmu_counters mmu_before;
+	uint64_t populated_before[LAB_SIZES];
 	/* instructions of the mechanism's pieces of work, up to the latest exit (lab/machine/price.c) */
 	double work;
 };
@@ -209,6 +210,9 @@ void lab_enter(struct lab_cpu *cpu);
 /* An exit of the running guest for kind, with instructions of the hypervisor beyond those of any exit. lab_enter must
  * follow. */
 void lab_exited(struct lab_cpu *cpu, enum lab_exit kind, uint64_t instructions);
+
+/* n exits for kind, one after the other, each with its entry; natively, nothing. */
+void lab_exits(struct lab_cpu *cpu, enum lab_exit kind, uint64_t n, uint64_t instructions);
 
 /* lab/machine/price.c: instructions that the mechanism's work since the last call took, beyond those of the exits
  * themselves. */

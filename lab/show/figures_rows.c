@@ -227,8 +227,9 @@ void lab_rows_forkwait(struct lab_figure_table *t)
 
 	for (unsigned i = 0; i < ARRAY_SIZE(cells); i++)
 		lab_figure_row(t, IS(cells[i].published),
-			       lab_range_ratio(lab_figure_value(t, "seconds_bounds", "hv.mmu=%s", cells[i].mmu), native), "%s",
-			       cells[i].name);
+			       lab_range_ratio(lab_figure_value(t, "seconds_bounds", "hv.mmu=%s", cells[i].mmu),
+					       native),
+			       "%s", cells[i].name);
 }
 
 void lab_rows_vpid(struct lab_figure_table *t)

@@ -27,6 +27,7 @@ static const struct { const char *number, *name;
 	{ "cycles.exits", "exits and entries" },
 	{ "cycles.hypervisor", "hypervisor" },
 	{ "cycles.flushes", "INVVPID, INVEPT" },
+	{ "cycles.populate", "host's page faults" },
 	{ "cycles.walk_guest", "walks: guest or shadow tables" },
 	{ "cycles.walk_ept", "walks: EPT" },
 };

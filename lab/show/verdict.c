@@ -25,7 +25,8 @@ static bool parts_of(const struct lab_record *r, struct lab_parts *p)
 	*p = (struct lab_parts){
 		.program = lab_record_number(r, "cycles.base"), .kernel = lab_record_number(r, "cycles.kernel"),
 		.data = lab_record_number(r, "cycles.data"), .l2_tlb = lab_record_number(r, "cycles.l2_tlb"),
-		.exits = lab_record_number(r, "cycles.exits"), .hypervisor = lab_record_number(r, "cycles.hypervisor"),
+		.exits = lab_record_number(r, "cycles.exits"),
+		.hypervisor = lab_record_number(r, "cycles.hypervisor") + lab_record_number(r, "cycles.populate"),
 		.flushes = lab_record_number(r, "cycles.flushes"), .walks = lab_record_number(r, "cycles.walks"),
 		.walks_dram = lab_record_number(r, "cycles.walks_dram"), .walk_count = lab_record_number(r, "walks"),
 		.instructions = lab_record_number(r, "instructions"), .cpi = setting(r, "machine.cpi"),

@@ -23,6 +23,8 @@ enum { LAB_L1, LAB_L2, LAB_L3, LAB_DRAM, LAB_PLACES };
 	E(cr3, "MOV to CR3") \
 	E(cr4, "MOV to CR4") \
 	E(invlpg, "INVLPG") \
+	E(timer, "the guest's timer: its interrupt, the end of it, the next one armed") \
+	E(cpuid, "CPUID, of programs that begin") \
 	E(other, "interrupts, I/O and the like (hv.exit_period, quantum)")
 enum lab_exit {
 #define E(name, help) LAB_EXIT_##name,
@@ -89,6 +91,7 @@ struct lab_result {
 	double cycles_exits;          /* exits and entries */
 	double cycles_hypervisor;     /* the hypervisor's instructions */
 	double cycles_flushes;        /* INVVPID and INVEPT */
+	double cycles_populate;       /* the host's page faults for memory that the guest touches first, and zeroing */
 	/* The prediction: walks wholly hidden behind other work, and not at all. */
 	double cycles_least, cycles_most;
 	double seconds_least, seconds_most;
@@ -103,6 +106,9 @@ struct lab_result {
 	double exit_cycles[LAB_EXIT_COUNT]; /* with the hypervisor's instructions */
 	uint64_t flushes[LAB_FLUSH_COUNT], flushed_entries[LAB_FLUSH_COUNT], refills[LAB_FLUSH_COUNT];
 	double refill_cycles[LAB_FLUSH_COUNT];
+
+	/* Of hv.populate: pages that the host gave at their first touch. */
+	uint64_t populated[LAB_SIZES];
 
 	/* Table memory at the end, pages. */
 	uint64_t guest_table_pages, host_table_pages;

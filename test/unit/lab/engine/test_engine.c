@@ -244,28 +244,6 @@ static void test_grown(void **state)
 	}
 }
 
-/* In sync, each write to a guest table is emulated, and no table goes out of sync. */
-static void test_in_sync(void **state)
-{
-	struct lab_result *r[2] = { malloc(sizeof(struct lab_result)), malloc(sizeof(struct lab_result)) };
-	struct lab_config c;
-
-	(void)state;
-	lab_config_init(&c);
-	set(&c, "workload=boot:kernel=1M,processes=6,work=500");
-	set(&c, "hv.mmu=shadow");
-	run(&c, false, 0, r[0]);
-	set(&c, "hv.in_sync=on");
-	run(&c, false, 0, r[1]);
-	assert_true(r[0]->mmu.unsynced > 0);
-	assert_int_equal(r[1]->mmu.unsynced, 0);
-	assert_true(r[1]->exits[LAB_EXIT_page_fault_emulated] > 2 * r[0]->exits[LAB_EXIT_page_fault_emulated]);
-	assert_true(r[1]->cycles_most > r[0]->cycles_most);
-	assert_int_equal(r[0]->os.os_pte_writes, r[1]->os.os_pte_writes);
-	free(r[0]);
-	free(r[1]);
-}
-
 static const char *const choices[][6] = {
 	{ "machine.l1d_4k=64/4", "machine.l1d_4k=60/5", "machine.l1d_4k=16/full", "machine.l1d_4k=3/1",
 	  "machine.l1d_4k=8/2" },
@@ -462,8 +440,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_golden),	  cmocka_unit_test(test_again), cmocka_unit_test(test_laws),
-		cmocka_unit_test(test_refusals),  cmocka_unit_test(test_in_sync),
-		cmocka_unit_test(test_grown), cmocka_unit_test(test_random),
+		cmocka_unit_test(test_refusals),  cmocka_unit_test(test_grown), cmocka_unit_test(test_random),
 		cmocka_unit_test(test_workloads),
 	};
 
