@@ -39,10 +39,11 @@ static bool parts_of(const struct lab_record *r, struct lab_parts *p)
 		      p->dependence_high);
 }
 
-/* Only runs of the same program are compared, and on clocks alike: cycles stand for seconds. */
+/* Only runs of the same program on the same machine are compared. How many cycles a program's instructions take on
+ * another machine is not known. */
 static bool comparable(const struct lab_record *a, const struct lab_record *b)
 {
-	static const char *const same[] = { "workload", "seed", "limit", "warmup", "hv.vms" };
+	static const char *const same[] = { "workload", "seed", "limit", "warmup", "hv.vms", "machine.preset" };
 
 	for (unsigned i = 0; i < sizeof(same) / sizeof(same[0]); i++) {
 		const char *x = lab_record_setting(a, same[i]), *y = lab_record_setting(b, same[i]);
@@ -62,15 +63,12 @@ struct rival {
 static struct lab_estimate ratio_of(const struct lab_record *a, const struct lab_record *b)
 {
 	struct lab_parts pa, pb;
-	const char *x, *y;
 	struct lab_estimate e;
 	double clock = setting(a, "machine.ghz") / setting(b, "machine.ghz");
 
 	if (!parts_of(a, &pa) || !parts_of(b, &pb))
 		return (struct lab_estimate){ NAN, NAN, NAN };
-	x = lab_record_setting(a, "machine.preset");
-	y = lab_record_setting(b, "machine.preset");
-	e = lab_estimate_ratio(&pa, &pb, x && y && !strcmp(x, y));
+	e = lab_estimate_ratio(&pa, &pb);
 	return (struct lab_estimate){ e.best * clock, e.low * clock, e.high * clock };
 }
 
@@ -120,7 +118,7 @@ static void say(const struct lab_view *v, unsigned best, const struct rival *riv
 		fprintf(out, "Verdict: the fastest is %s", label);
 	free(label);
 	if (count[AS_FAST])
-		fprintf(out, ", with %u that take%s as long within %g %%", count[AS_FAST],
+		fprintf(out, ",\n  with %u that take%s as long within %g %%", count[AS_FAST],
 			count[AS_FAST] == 1 ? "s" : "", 100 * SAME);
 	for (unsigned i = 0, shown = 0; i < rivals && shown < 3; i++)
 		if (standing(&rival[i]) == PERHAPS)

@@ -49,15 +49,15 @@ static double measure(const struct lab_parts *a, const struct lab_parts *b, cons
 	return log(fmax(1, time_with(b, factor, db))) - log(fmax(1, time_with(a, factor, da)));
 }
 
-/* program: machine.cpi is varied too. The estimate of one run is for the machine.cpi that was given. */
-static struct lab_estimate estimate(const struct lab_parts *a, const struct lab_parts *b, bool program)
+/* The estimate of one run is for the machine.cpi that was given; where two are compared it is varied too. */
+static struct lab_estimate estimate(const struct lab_parts *a, const struct lab_parts *b)
 {
 	double factor[PARAMETERS] = { 1, 1, 1, 1, 1, 1 }, best = measure(a, b, factor, 0), down = 0, up = 0;
 
 	for (unsigned i = 0; i < PARAMETERS; i++) {
 		double end[2], low, high;
 
-		if (i == PROGRAM && !program)
+		if (i == PROGRAM && !a)
 			continue;
 		for (unsigned side = 0; side < 2; side++) {
 			if (i != OVERLAP)
@@ -75,20 +75,10 @@ static struct lab_estimate estimate(const struct lab_parts *a, const struct lab_
 
 struct lab_estimate lab_estimate(const struct lab_parts *p)
 {
-	return estimate(NULL, p, false);
+	return estimate(NULL, p);
 }
 
-struct lab_estimate lab_estimate_ratio(const struct lab_parts *a, const struct lab_parts *b, bool alike)
+struct lab_estimate lab_estimate_ratio(const struct lab_parts *a, const struct lab_parts *b)
 {
-	struct lab_estimate x, y;
-	double best, down, up;
-
-	if (alike)
-		return estimate(a, b, true);
-	x = estimate(NULL, a, true);
-	y = estimate(NULL, b, true);
-	best = y.best / x.best;
-	down = hypot(log(y.best / y.low), log(x.high / x.best));
-	up = hypot(log(y.high / y.best), log(x.best / x.low));
-	return (struct lab_estimate){ best, best * exp(-down), best * exp(up) };
+	return estimate(a, b);
 }

@@ -13,8 +13,6 @@
 #ifndef VELLUM_LAB_ESTIMATE_H
 #define VELLUM_LAB_ESTIMATE_H
 
-#include <stdbool.h>
-
 /* What a run's time is made of: cycles, as struct lab_result names them. */
 struct lab_parts {
 	double program, kernel, data, l2_tlb, exits, hypervisor, flushes;
@@ -29,8 +27,8 @@ struct lab_estimate {
 
 /* Cycles. */
 struct lab_estimate lab_estimate(const struct lab_parts *p);
-/* The time of b divided by that of a. alike: on the same machine, so that a parameter is off for both alike. */
-struct lab_estimate lab_estimate_ratio(const struct lab_parts *a, const struct lab_parts *b, bool alike);
+/* The time of b divided by that of a, on the same machine. */
+struct lab_estimate lab_estimate_ratio(const struct lab_parts *a, const struct lab_parts *b);
 
 /* The parameters that are varied, and how far: factors of a price; overlap has its own range. */
 struct lab_uncertain {

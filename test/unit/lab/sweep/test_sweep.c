@@ -322,7 +322,7 @@ static void test_table(void **state)
 	look("v.out", "shown as one", true);
 	look("v.out", "Verdict: ", true);
 	/* The same numbers, so the same time; and shadow has 5000 exits more. */
-	look("v.out", "with 1 that takes as long", true);
+	look("v.out", "  with 1 that takes as long", true);
 	look("v.out", "shadow, guest.pages=4k takes +", true);
 	assert_int_equal(0, shell("awk '{ if (length > 100) exit 1 }' v.out"));
 	/* All columns that are asked for are there, however wide. */
