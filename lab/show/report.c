@@ -152,10 +152,10 @@ static void print_exits(const struct lab_result *r, FILE *out)
 	char a[32], b[32], c[32];
 
 	if (r->exits_all) {
-		fprintf(out, "\n  %-70s %12s %16s\n", "Exits", "count", "cycles");
+		fprintf(out, "\n  %-68s %12s %16s\n", "Exits", "count", "cycles");
 		for (unsigned i = 0; i < LAB_EXIT_COUNT; i++)
 			if (r->exits[i])
-				fprintf(out, "  %-70s %12s %16s\n", exits[i], grouped(r->exits[i], a),
+				fprintf(out, "  %-68s %12s %16s\n", exits[i], grouped(r->exits[i], a),
 					grouped((uint64_t)r->exit_cycles[i], b));
 	}
 	if (!sum(r->flushes, LAB_FLUSH_COUNT))
@@ -206,8 +206,8 @@ static void print_verdict(const struct lab_result *r, FILE *out)
 	double fixed = r->cycles_most - walks, seen = r->cycles_estimate - fixed;
 	double large = lab_result_value(r, "large_share");
 
-	fprintf(out, "Verdict: of the time, %.1f %% goes to exits, the hypervisor and the host, %.1f %% to translation "
-		     "(from %.1f to %.1f %%)",
+	fprintf(out, "Verdict: of the time, %.1f %% goes to exits, the hypervisor and the host,\n"
+		     "  %.1f %% to translation (from %.1f to %.1f %%)",
 		100 * part(exits, r->cycles_estimate), 100 * part(seen, r->cycles_estimate),
 		100 * part(r->cycles_least - fixed, r->cycles_least), 100 * part(walks, r->cycles_most));
 	if (r->config.guest.pages > 12 && large < 50)
