@@ -21,7 +21,7 @@ $(BUILD)/lab.a: $(LAB_O)
 -include $(LAB_O:.o=.d)
 
 # The engine's tests.
-LAB_ENGINE_C := lab/error.c lab/sweep/estimate.c $(call sources,lab/engine lab/machine lab/os lab/work lab/config) \
+LAB_ENGINE_C := lab/error.c $(call sources,lab/engine lab/machine lab/os lab/work lab/config) \
 	lab/trace/read.c lab/trace/decode.c lab/trace/write.c \
 	$(MMU_C) lib/fmt.c
 UNIT_lab_walk_SRC := test/unit/lab/machine/test_walk.c $(filter-out lab/work/list.c,$(LAB_ENGINE_C))

@@ -5,7 +5,7 @@
 
 #include "lab/config/config_text.h"
 #include "lab/machine/machine.h"
-#include "lab/sweep/estimate.h"
+#include "lab/machine/estimate.h"
 
 static double reference_cycles(const struct lab_machine_config *c, const uint64_t places[LAB_PLACES])
 {

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "lab/show/view.h"
-#include "lab/sweep/estimate.h"
+#include "lab/machine/estimate.h"
 
 static double setting(const struct lab_record *r, const char *key)
 {

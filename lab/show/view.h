@@ -43,7 +43,7 @@ char *lab_view_label(const struct lab_view *view, unsigned record);
 
 /* Not wider than a page; rows that differ in one setting and in no number are one. */
 void lab_view_table(const struct lab_view *view, FILE *out);
-/* Which is the fastest, as far as that is known (lab/sweep/estimate.h): a line for each workload. */
+/* Which is the fastest, as far as that is known (lab/machine/estimate.h): a line for each workload. */
 void lab_view_verdict(const struct lab_view *view, FILE *out);
 void lab_view_csv(const struct lab_view *view, FILE *out);
 void lab_view_json(const struct lab_view *view, FILE *out);

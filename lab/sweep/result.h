@@ -95,7 +95,7 @@ struct lab_result {
 	/* The prediction: walks wholly hidden behind other work, and not at all. */
 	double cycles_least, cycles_most;
 	double seconds_least, seconds_most;
-	/* ... and between them, what is likely (lab/sweep/estimate.h). */
+	/* ... and between them, what is likely (lab/machine/estimate.h). */
 	double cycles_estimate, cycles_low, cycles_high;
 	double seconds_estimate, seconds_low, seconds_high;
 	double cycles_walks_dram;     /* of the walks' cycles, what memory took */

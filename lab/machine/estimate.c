@@ -1,5 +1,5 @@
-/* lab/sweep/estimate.c - see lab/sweep/estimate.h. */
-#include "lab/sweep/estimate.h"
+/* lab/machine/estimate.c - see lab/machine/estimate.h. */
+#include "lab/machine/estimate.h"
 
 #include <math.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-/* lab/sweep/estimate.h - how long a run takes, as one number with an error, and which of two is faster.
+/* lab/machine/estimate.h - how long a run takes, as one number with an error, and which of two is faster.
  *
  * What is exact are counts; prices and overlap are not. The model of overlap: a walk of w cycles is hidden behind other
  * work as far as the window of instructions reaches (window instructions at machine.cpi), but for the part d of walks

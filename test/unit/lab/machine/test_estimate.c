@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "lab/sweep/estimate.h"
+#include "lab/machine/estimate.h"
 
 /* A million walks of 40 cycles in 10 million instructions. */
 static const struct lab_parts usual = { .program = 5e6, .kernel = 1e6, .walks = 40e6, .walk_count = 1e6,
