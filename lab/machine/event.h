@@ -92,8 +92,8 @@ struct lab_source {
 	/* The stream does not say what is mapped where (an imported trace): the guest OS maps what is touched, as
 	 * private memory. */
 	bool implicit_mappings;
-	/* Of the walks, the part that what follows waits for (lab/machine/estimate.h), and between what it lies; high 0:
-	 * nothing is known of it. */
+	/* Of the walks, the part that what follows waits for (lab/machine/estimate.h), and between what it lies; high
+	 * 0: nothing is known of it. */
 	struct lab_dependence {
 		double best, low, high;
 	} dependence;

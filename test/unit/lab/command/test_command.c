@@ -108,7 +108,9 @@ static void test_report(void **state)
 	static const char *const runs[] = {
 		"--mmu shadow boot:processes=3",
 		"--guest-pages 2m --set guest.fragmentation=0.5 grow:size=8M,ops=20K",
-		"--mmu brute fork:children=3", "--set hv.vpid=off --set hv.exit_period=1000 " SMALL, "--mmu native " SMALL,
+		"--mmu brute fork:children=3",
+		"--set hv.vpid=off --set hv.exit_period=1000 " SMALL,
+		"--mmu native " SMALL,
 	};
 
 	(void)state;
