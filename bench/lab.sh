@@ -38,7 +38,7 @@ measure() {
 		least=$(instructions "$@" --set "limit=$less")
 		each=$(awk "BEGIN { printf \"%.1f\", ($most - $least) / ($more - $less) }")
 	fi
-X
+	awk "BEGIN { printf \"%-38s %9d in %5.2f s: %6.2f million/s; %s instructions an access\n\", \"$name\",
 		$count, $best, $count / $best / 1e6, \"$each\" }"
 }
 

@@ -40,15 +40,15 @@ static inline bool assoc_holds(const struct assoc *c, unsigned size)
 	return c->live_of[0][size] | c->live_of[1][size];
 }
 
-/* The entry with the tag; NULL: there is none. What machines mostly have, 4 and 8 ways, is written out. */
-static inline struct assoc_entry *assoc_find(const struct assoc *c, struct assoc_entry *set, uint64_t tag)
+/* The entry of a set with the tag; NULL: there is none. What machines mostly have, 4 and 8 ways, is written out. */
+static inline struct assoc_entry *assoc_find_in(struct assoc_entry *set, unsigned ways, uint64_t tag)
 {
-	if (c->ways == 4)
+	if (ways == 4)
 		return set[0].tag == tag ? set :
 		       set[1].tag == tag ? set + 1 :
 		       set[2].tag == tag ? set + 2 :
 		       set[3].tag == tag ? set + 3 : NULL;
-	if (c->ways == 8)
+	if (ways == 8)
 		return set[0].tag == tag ? set :
 		       set[1].tag == tag ? set + 1 :
 		       set[2].tag == tag ? set + 2 :
@@ -57,10 +57,15 @@ static inline struct assoc_entry *assoc_find(const struct assoc *c, struct assoc
 		       set[5].tag == tag ? set + 5 :
 		       set[6].tag == tag ? set + 6 :
 		       set[7].tag == tag ? set + 7 : NULL;
-	for (struct assoc_entry *e = set; e < set + c->ways; e++)
+	for (struct assoc_entry *e = set; e < set + ways; e++)
 		if (e->tag == tag)
 			return e;
 	return NULL;
+}
+
+static inline struct assoc_entry *assoc_find(const struct assoc *c, struct assoc_entry *set, uint64_t tag)
+{
+	return assoc_find_in(set, c->ways, tag);
 }
 
 static inline struct assoc_entry *older(struct assoc_entry *a, struct assoc_entry *b)
@@ -73,18 +78,23 @@ static inline struct assoc_entry *oldest4(struct assoc_entry *e)
 	return older(older(e, e + 1), older(e + 2, e + 3));
 }
 
-/* The least recently used one, or an empty one. */
-static inline struct assoc_entry *assoc_oldest(const struct assoc *c, struct assoc_entry *set)
+/* The least recently used one of a set, or an empty one. */
+static inline struct assoc_entry *assoc_oldest_in(struct assoc_entry *set, unsigned ways)
 {
 	struct assoc_entry *old = set;
 
-	if (c->ways == 4)
+	if (ways == 4)
 		return oldest4(set);
-	if (c->ways == 8)
+	if (ways == 8)
 		return older(oldest4(set), oldest4(set + 4));
-	for (struct assoc_entry *e = set + 1; e < set + c->ways; e++)
-		old = e->stamp < old->stamp ? e : old;
+	for (struct assoc_entry *e = set + 1; e < set + ways; e++)
+		old = older(old, e);
 	return old;
+}
+
+static inline struct assoc_entry *assoc_oldest(const struct assoc *c, struct assoc_entry *set)
+{
+	return assoc_oldest_in(set, c->ways);
 }
 
 /* Puts an entry in place of what is there. */
@@ -95,13 +105,6 @@ static inline void assoc_replace(struct assoc *c, struct assoc_entry *e, uint64_
 	if (unlikely((e->tag ^ tag) >> 61))
 		assoc_recount(c, e->tag, tag);
 	*e = (struct assoc_entry){ tag, a, b, now };
-}
-
-/* Takes the place of the least recently used entry of the set; the tag is not there. */
-static inline void assoc_add(struct assoc *c, struct assoc_entry *set, uint64_t now, uint64_t tag, uint64_t a,
-			     uint64_t b)
-{
-	assoc_replace(c, assoc_oldest(c, set), now, tag, a, b);
 }
 
 #endif

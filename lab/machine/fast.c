@@ -73,6 +73,21 @@ static bool memory_init(struct fast *f, const struct lab_config *config)
 	return ok;
 }
 
+static bool has(const struct assoc *c, unsigned ways, bool one_set)
+{
+	return c->ways == ways && c->power && (!one_set || c->sets == 1);
+}
+
+static bool usual_shape(const struct fast *f)
+{
+	const struct lines *m = f->cache;
+
+	return has(&f->psc[2], 4, false) && has(&f->psc[3], 4, true) && has(&f->psc[4], 2, true) &&
+	       has(&f->npsc[2], 4, false) && has(&f->npsc[3], 4, true) && has(&f->npsc[4], 2, true) &&
+	       has(&f->ntlb, 4, false) && f->narrow && m[0].ways == 8 && m[1].ways == 8 && m[2].ways == 16 &&
+	       m[0].power && m[1].power && m[2].power;
+}
+
 static void *make(const struct lab_config *config)
 {
 	const struct lab_machine_config *c = &config->machine;
@@ -101,8 +116,10 @@ static void *make(const struct lab_config *config)
 	     assoc_init(&f->npsc[4], c->npsc_pml4) && assoc_init(&f->npsc[5], c->npsc_pml5) &&
 	     assoc_init(&f->ntlb, c->ntlb);
 	ok = ok && memory_init(f, config);
-	if (ok)
+	if (ok) {
+		f->usual = usual_shape(f);
 		return f;
+	}
 	destroy(f);
 	return NULL;
 }
@@ -154,9 +171,10 @@ static inline __attribute__((always_inline)) struct assoc_entry *find(struct lab
 /* The loop will find it by itself. What was found, or brought in, for a read is also what a write finds, if it may. */
 static inline void note(struct fast *f, unsigned row, unsigned size, uint64_t gva, uint64_t *stamp, uint64_t a)
 {
-	filter_set(&f->filter, row, size, gva, stamp);
+	struct filter_slot *s = filter_set(&f->filter, row, size, gva, stamp);
+
 	if ((row == 0 || row == 2) && a & MAY_WRITE)
-		filter_set(&f->filter, row + 1, size, gva, stamp);
+		s[1] = s[0];
 }
 
 static void forget_tag(struct fast *f, uint64_t tag) { filter_forget(&f->filter, tag_size(tag), tag_page(tag)); }
@@ -176,8 +194,8 @@ static void fill_l1(struct fast *f, unsigned row, uint64_t gva, unsigned size, u
 		tag = tag_make(gva, size_shift(at), at, tag & (TAG_ASID_MASK | TAG_GLOBAL));
 		parts_note(f, gva);
 	}
-	/* Should a page be here at two sizes, the smaller one is found first. */
-	filter_forget_address(&f->filter, gva);
+	/* What was here with other rights. Should a page be here at two sizes, the smaller one is found first. */
+	filter_forget_address(&f->filter, gva, f->stale ? LAB_4K : at + 1);
 	set = assoc_set(c, gva >> size_shift(at));
 	e = f->stale ? assoc_find(c, set, tag) : NULL;
 	if (!e) {

@@ -19,6 +19,10 @@ struct fast {
 	struct assoc ntlb;
 	struct lines cache[3];
 	bool narrow;
+	/* The shape that most machines have, which walks are compiled for: paging-structure caches of 4 ways for PD
+	 * entries, one set of 4 for PDPT entries and one of 2 for PML4 entries, a nested TLB of 4 ways, memory caches
+	 * of 8, 8 and 16 ways; all sets powers of two. */
+	bool usual;
 	/* By region of host memory (lab/machine/memory.h): makes of a line's number one in 32 bits, without gaps. */
 	uint32_t renumber[LAB_VMS_MAX + 1];
 	/* a bit for each class of GBytes of which pieces of larger guest pages were cached */
@@ -48,6 +52,20 @@ static inline void parts_note(struct fast *f, uint64_t gva)
 static inline uint32_t narrow_number(const struct fast *f, uint64_t hpa)
 {
 	return (uint32_t)(hpa >> 6) + f->renumber[hpa >> (LAB_VM_HFN_SHIFT + PAGE_SHIFT)];
+}
+
+/* For the usual shape. */
+static inline unsigned usual_place(struct fast *f, uint64_t hpa)
+{
+	uint32_t number = narrow_number(f, hpa);
+	uint64_t line = hpa >> 6;
+
+	if (lines_touch_some(&f->cache[0], line & f->cache[0].mask, number, 8))
+		return LAB_L1;
+	__builtin_prefetch(&f->cache[2].narrow[(line & f->cache[2].mask) * 16]);
+	if (lines_touch_some(&f->cache[1], line & f->cache[1].mask, number, 8))
+		return LAB_L2;
+	return lines_touch_some(&f->cache[2], line & f->cache[2].mask, number, 16) ? LAB_L3 : LAB_DRAM;
 }
 
 /* A reference through the caches: what answers. A miss fills. */

@@ -22,6 +22,36 @@ static uint64_t sweep_set(struct lab_machine *m, struct assoc *c, struct assoc_e
 	return gone;
 }
 
+/* Drops the one entry that may be there, without a look at the others of the set. */
+static uint64_t drop_one(struct lab_machine *m, struct assoc *c, uint64_t key, uint64_t tag, enum lab_flush cause)
+{
+	struct assoc_entry *e = assoc_find(c, assoc_set(c, key), tag);
+
+	if (!e)
+		return 0;
+	if (cause != LAB_FLUSH_BY_FAULT)
+		lab_ghosts_add(&m->ghosts, e->tag, m->now.ghost_root, cause);
+	assoc_drop(c, e);
+	return 1;
+}
+
+/* Of one address, VPID and PCID. */
+static uint64_t drop_from_tlb(struct lab_machine *m, struct assoc *c, const struct lab_cover *cover,
+			      enum lab_flush cause)
+{
+	uint64_t asid = (uint64_t)cover->vpid << 12, gone = 0;
+
+	for (unsigned size = 0; size < LAB_SIZES; size++) {
+		uint64_t key = cover->gva >> size_shift(size), tag = tag_make(cover->gva, size_shift(size), size, asid);
+
+		if (c->live_of[0][size])
+			gone += drop_one(m, c, key, tag | cover->pcid, cause);
+		if (cover->globals && c->live_of[1][size])
+			gone += drop_one(m, c, key, tag | TAG_GLOBAL, cause);
+	}
+	return gone;
+}
+
 static uint64_t sweep_tlb(struct lab_machine *m, struct assoc *c, const struct lab_cover *cover, bool everywhere,
 			  enum lab_flush cause)
 {
@@ -32,6 +62,8 @@ static uint64_t sweep_tlb(struct lab_machine *m, struct assoc *c, const struct l
 			gone += sweep_set(m, c, c->entry + i * c->ways, cover, 0, cause);
 		return gone;
 	}
+	if (!cover->all_vpids && !cover->all_pcids)
+		return drop_from_tlb(m, c, cover, cause);
 	for (unsigned size = 0; size < LAB_SIZES; size++)
 		if (assoc_holds(c, size))
 			gone += sweep_set(m, c, assoc_set(c, cover->gva >> size_shift(size)), cover,
@@ -91,7 +123,7 @@ static uint64_t sweep_linear(struct lab_machine *m, const struct lab_cover *cove
 	if (everywhere)
 		filter_clear(&f->filter);
 	else
-		filter_forget_address(&f->filter, cover->gva);
+		filter_forget_address(&f->filter, cover->gva, LAB_4K);
 	for (unsigned i = 0; i < f->tlbs; i++) {
 		gone += f->tlb[i].live ? sweep_tlb(m, &f->tlb[i], cover, everywhere, cause) : 0;
 		live += f->tlb[i].live;

@@ -42,7 +42,8 @@ static inline bool filter_knows(const struct filter_slot *s, unsigned size, uint
 	return s->page == gva >> size_shift(size);
 }
 
-static inline void filter_set(struct filter *f, unsigned row, unsigned size, uint64_t gva, uint64_t *stamp)
+static inline struct filter_slot *filter_set(struct filter *f, unsigned row, unsigned size, uint64_t gva,
+					     uint64_t *stamp)
 {
 	uint64_t page = gva >> size_shift(size);
 	unsigned slot = filter_slot(page);
@@ -50,6 +51,7 @@ static inline void filter_set(struct filter *f, unsigned row, unsigned size, uin
 	f->slot[size][slot][row] = (struct filter_slot){ page, stamp };
 	f->used[size][slot / 64] |= BIT(slot % 64);
 	f->any[gva >> 63][size] = true;
+	return &f->slot[size][slot][row];
 }
 
 static inline void filter_empty(struct filter *f, unsigned size, unsigned slot)
@@ -69,9 +71,10 @@ static inline void filter_forget(struct filter *f, unsigned size, uint64_t page)
 	}
 }
 
-static inline void filter_forget_address(struct filter *f, uint64_t gva)
+/* Of this size and larger ones. */
+static inline void filter_forget_address(struct filter *f, uint64_t gva, unsigned smallest)
 {
-	for (unsigned size = 0; size < LAB_SIZES; size++)
+	for (unsigned size = smallest; size < LAB_SIZES; size++)
 		if (f->any[gva >> 63][size])
 			filter_forget(f, size, gva >> size_shift(size));
 }

@@ -66,21 +66,15 @@ static const struct work_kind *const kinds[] = {
 
 /* ---- writing events ---- */
 
-static void event(struct work *w, struct lab_event e)
-{
-	w->batch->event[w->batch->events++] = e;
-	w->made += lab_event_accesses(&e);
-}
-
 void work_call(struct work *w, struct lab_call call)
 {
-	event(w, (struct lab_event){ .addr = w->batch->calls, .kind = LAB_CALL });
+	work_event(w, (struct lab_event){ .addr = w->batch->calls, .kind = LAB_CALL });
 	w->batch->call[w->batch->calls++] = call;
 }
 
 void work_fetch(struct work *w, uint64_t addr, unsigned count)
 {
-	event(w, (struct lab_event){ .addr = addr, .kind = LAB_FETCH, .fetches = count });
+	work_event(w, (struct lab_event){ .addr = addr, .kind = LAB_FETCH, .fetches = count });
 }
 
 void work_run(struct work *w, unsigned page, unsigned count)
@@ -88,16 +82,13 @@ void work_run(struct work *w, unsigned page, unsigned count)
 	work_fetch(w, WORK_CODE + 4096 * page + 64 * (page % 7), count);
 }
 
-void work_access(struct work *w, enum lab_kind kind, uint64_t addr, unsigned size, unsigned count)
+void work_access_two(struct work *w, enum lab_kind kind, uint64_t addr, unsigned size, unsigned count)
 {
 	unsigned room = 4096 - (addr & 0xfff);
 
-	if (size > room) {
-		event(w, (struct lab_event){ .addr = addr, .kind = kind, .size = (uint8_t)room });
-		addr += room;
-		size -= room;
-	}
-	event(w, (struct lab_event){ .addr = addr, .kind = kind, .size = (uint8_t)size, .fetches = count });
+	work_event(w, (struct lab_event){ .addr = addr, .kind = kind, .size = (uint8_t)room });
+	work_event(w, (struct lab_event){
+			      .addr = addr + room, .kind = kind, .size = (uint8_t)(size - room), .fetches = count });
 }
 
 /* One operation in eight calls a function; the functions that are called often are few. */
