@@ -4,13 +4,14 @@
 #include <math.h>
 #include <stddef.h>
 
-enum { EXIT, HYPERVISOR, MEMORY, KERNEL, PROGRAM, OVERLAP, PARAMETERS };
+enum { EXIT, HYPERVISOR, MEMORY, CACHES, KERNEL, PROGRAM, OVERLAP, PARAMETERS };
 
 /* The ranges are those of the sources in docs/lab.md, or, where there is none, what such quantities are found to be. */
 const struct lab_uncertain lab_uncertain[] = {
 	[EXIT] = { "machine.exit_cycles", 0.7, 1.4 },
 	[HYPERVISOR] = { "hv.cpi", 0.7, 1.5 },
 	[MEMORY] = { "machine.dram_cycles", 0.75, 1.25 },
+	[CACHES] = { "machine.l1_cycles to l3_cycles, l2_hit, psc_hit", 0.8, 1.25 },
 	[KERNEL] = { "guest.path_*", 0.7, 1.5 },
 	[PROGRAM] = { "machine.cpi", 0.6, 2 },
 	[OVERLAP] = { "dependence", 0, 1 },
@@ -20,10 +21,11 @@ const struct lab_uncertain lab_uncertain[] = {
 /* The time with these factors; dependence: as it is. */
 static double time_with(const struct lab_parts *p, const double factor[PARAMETERS], double dependence)
 {
-	double walks = p->walks + p->walks_dram * (factor[MEMORY] - 1), each, hidden, window, overlap = 1, seen = 0;
+	double walks = (p->walks - p->walks_dram) * factor[CACHES] + p->walks_dram * factor[MEMORY];
+	double each, hidden, window, overlap = 1, seen = 0;
 	double others = p->program * factor[PROGRAM] + p->kernel * factor[KERNEL] + p->data +
 			p->exits * factor[EXIT] + p->hypervisor * factor[HYPERVISOR] + p->flushes +
-			p->l2_tlb * dependence;
+			p->l2_tlb * factor[CACHES] * dependence;
 
 	if (p->walk_count > 0) {
 		each = walks / p->walk_count;
@@ -52,7 +54,7 @@ static double measure(const struct lab_parts *a, const struct lab_parts *b, cons
 /* The estimate of one run is for the machine.cpi that was given; where two are compared it is varied too. */
 static struct lab_estimate estimate(const struct lab_parts *a, const struct lab_parts *b)
 {
-	double factor[PARAMETERS] = { 1, 1, 1, 1, 1, 1 }, best = measure(a, b, factor, 0), down = 0, up = 0;
+	double factor[PARAMETERS] = { 1, 1, 1, 1, 1, 1, 1 }, best = measure(a, b, factor, 0), down = 0, up = 0;
 
 	for (unsigned i = 0; i < PARAMETERS; i++) {
 		double end[2], low, high;
