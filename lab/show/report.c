@@ -1,4 +1,5 @@
 /* lab/show/report.c - the account as tables for people. */
+#include <math.h>
 #include <string.h>
 
 #include "lab/lab.h"
@@ -203,13 +204,13 @@ static void print_verdict(const struct lab_result *r, FILE *out)
 {
 	double walks = r->cycles_walk_guest + r->cycles_walk_ept + r->cycles_l2_tlb;
 	double exits = r->cycles_exits + r->cycles_hypervisor + r->cycles_flushes + r->cycles_populate;
-	double fixed = r->cycles_most - walks, seen = r->cycles_estimate - fixed;
+	double fixed = r->cycles_most - walks, seen = fmax(0, r->cycles_estimate - fixed);
 	double large = lab_result_value(r, "large_share");
 
 	fprintf(out, "Verdict: of the time, %.1f %% goes to exits, the hypervisor and the host,\n"
 		     "  %.1f %% to translation (from %.1f to %.1f %%)",
 		100 * part(exits, r->cycles_estimate), 100 * part(seen, r->cycles_estimate),
-		100 * part(r->cycles_least - fixed, r->cycles_least), 100 * part(walks, r->cycles_most));
+		100 * part(fmax(0, r->cycles_least - fixed), r->cycles_least), 100 * part(walks, r->cycles_most));
 	if (r->config.guest.pages > 12 && large < 50)
 		fprintf(out, ";\n  only %.1f %% of the programs' memory lies in large pages (see above, why)", large);
 	fprintf(out, ".\n");
