@@ -8,6 +8,8 @@
 #ifndef VELLUM_LAB_LAB_H
 #define VELLUM_LAB_LAB_H
 
+#include <string.h>
+
 #include "lab/config/config.h"
 #include "lab/machine/event.h"
 #include "lab/sweep/result.h"
@@ -31,6 +33,12 @@ struct lab_command {
 };
 extern const struct lab_command lab_commands[];
 int lab_main(int argc, char **argv);
+
+/* Is --help (or -h) the command's first word? */
+static inline bool lab_asks_for_help(int argc, char **argv)
+{
+	return argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"));
+}
 
 /* The commands, each in a file of its own. */
 int lab_command_workloads(int argc, char **argv);

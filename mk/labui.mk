@@ -4,7 +4,8 @@ UNIT_tool_chart_LIBS := -lm
 UNIT_TESTS += tool_chart
 
 LAB_SWEEP_C := lab/sweep/sweep.c lab/sweep/cellkey.c lab/sweep/results.c lab/sweep/store.c lab/sweep/pool.c \
-	lab/sweep/worker.c lab/sweep/eta.c lab/sweep/jobs.c lab/show/columns.c lab/show/view.c \
+	lab/sweep/worker.c lab/sweep/eta.c lab/sweep/jobs.c lab/machine/estimate.c lab/show/columns.c lab/show/view.c \
+	lab/show/table.c lab/show/verdict.c \
 	lab/show/html.c lab/command/command_sweep.c lab/command/sweep_run.c lab/command/command_merge.c \
 		lab/config/options.c lab/config/config.c lab/config/config_text.c lab/config/presets.c \
 		lab/config/values.c lab/error.c tool/base/chart.c tool/base/output.c
@@ -13,6 +14,10 @@ $(foreach t,$(LAB_SWEEP_TESTS),$(eval UNIT_$(t)_SRC := $(t:lab_%=test/unit/lab/s
 	test/unit/lab/own_command.c \
 	test/unit/lab/fake.c $(LAB_SWEEP_C)) $(eval UNIT_$(t)_LIBS := -lcjson -lm))
 UNIT_TESTS += $(LAB_SWEEP_TESTS)
+
+UNIT_lab_estimate_SRC := test/unit/lab/machine/test_estimate.c lab/machine/estimate.c
+UNIT_lab_estimate_LIBS := -lm
+UNIT_TESTS += lab_estimate
 
 # The engine as it is shipped: figures are long under sanitizers.
 UNIT_lab_figure_SRC := test/unit/lab/show/test_figure.c test/unit/lab/own_command.c lab/show/figure.c \

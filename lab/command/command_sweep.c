@@ -21,8 +21,9 @@ static const char usage[] =
 	"  --cells A-B        only these cells of the sweep, counted from 1\n"
 	"  --jobs-for WHAT    runs nothing; writes a job list for GNU parallel (parallel) or a Slurm array (slurm)\n"
 	"  --chunk N          ... with N cells for each job\n"
+	"  --array N          ... with at most N tasks in a Slurm array (as the cluster's MaxArraySize allows)\n"
 	"  --list             runs nothing; lists the cells\n"
-	"  --quiet            no progress and no table\n";
+	"  --quiet            no progress and no table; files that are asked for are written\n";
 
 struct args {
 	int argc;
@@ -32,7 +33,7 @@ struct args {
 	struct lab_sweep sweep;
 	struct lab_output output;
 	const char *file, *jobs_for;
-	unsigned jobs, chunk, first, last;
+	unsigned jobs, chunk, array, first, last;
 	bool quiet, list;
 	char **word;            /* what a job list repeats */
 	unsigned words;
@@ -65,7 +66,8 @@ static bool cells_range(struct args *a, const char *text)
 static bool own_option(struct args *a, int *at, struct lab_error *error)
 {
 	const char *option = a->argv[*at], *value = *at + 1 < a->argc ? a->argv[*at + 1] : NULL;
-	static const char *const all[] = { "--vary", "--pair", "-o", "--jobs", "--cells", "--jobs-for", "--chunk" };
+	static const char *const all[] = {"--vary",  "--pair",	   "-o",      "--jobs",
+					  "--cells", "--jobs-for", "--chunk", "--array"};
 	bool known = false;
 
 	for (unsigned i = 0; i < sizeof(all) / sizeof(all[0]); i++)
@@ -85,6 +87,9 @@ static bool own_option(struct args *a, int *at, struct lab_error *error)
 	if (!strcmp(option, "--jobs"))
 		return number(value, 1, &a->jobs) ||
 		       lab_fail(error, "--jobs takes a number from 1 on, not '%s'", value);
+	if (!strcmp(option, "--array"))
+		return number(value, 1, &a->array) ||
+		       lab_fail(error, "--array takes a number from 1 on, not '%s'", value);
 	if (!strcmp(option, "--chunk"))
 		return number(value, 1, &a->chunk) ||
 		       lab_fail(error, "--chunk takes a number from 1 on, not '%s'", value);
@@ -189,6 +194,8 @@ static bool keys(struct lab_sweep *sweep, struct lab_error *error)
 	for (unsigned i = 0; i < sweep->cells && ok; i++)
 		ok = sweep->cell[i].why || lab_cell_key(&sweep->cell[i].config, &identities, sweep->cell[i].key, error);
 	lab_identities_free(&identities);
+	if (ok)
+		lab_sweep_twins(sweep);
 	return ok;
 }
 
@@ -196,7 +203,10 @@ static void list_cells(const struct lab_sweep *sweep)
 {
 	for (unsigned i = 0; i < sweep->cells; i++)
 		printf("%5u  %-16s  %s%s%s\n", i + 1, sweep->cell[i].why ? "-" : sweep->cell[i].key,
-		       sweep->cell[i].label, sweep->cell[i].why ? "  cannot be: " : "",
+		       sweep->cell[i].label,
+		       sweep->cell[i].why    ? "  cannot be: "
+		       : sweep->cell[i].twin ? "  is one of those before"
+					     : "",
 		       sweep->cell[i].why ? sweep->cell[i].why : "");
 }
 
@@ -224,7 +234,8 @@ static int go(struct args *a, struct lab_error *error)
 		return lab_sweep_run(
 			&(struct lab_sweep_run){ &a->sweep, &a->output, a->file, a->jobs, a->first, a->last, a->quiet },
 			error);
-	jobs = (struct lab_jobs){ a->jobs_for, a->file, a->sweep.cells, a->chunk, a->words, a->word };
+	jobs = (struct lab_jobs){ a->jobs_for, a->file, a->sweep.cells, a->chunk, a->array, a->words,
+				  a->word };
 	return lab_jobs_write(&jobs, error) ? 0 : 2;
 }
 

@@ -151,7 +151,7 @@ int lab_command_explain(int argc, char **argv)
 
 		if (lab_option(&config, argc, argv, &at, &error))
 			continue;
-		if (error.text[0] || !strcmp(argv[at], "--help")) {
+		if (error.text[0] || !strcmp(argv[at], "--help") || !strcmp(argv[at], "-h")) {
 			free(gva);
 			return error.text[0] ? failed(error.text) : usage(stdout);
 		}

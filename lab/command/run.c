@@ -155,7 +155,7 @@ int lab_command_run(int argc, char **argv)
 			continue;
 		if (!error.text[0] && output_option(&to, argc, argv, &at, &error))
 			continue;
-		if (!error.text[0] && !strcmp(argv[at], "--help"))
+		if (!error.text[0] && (!strcmp(argv[at], "--help") || !strcmp(argv[at], "-h")))
 			return usage();
 		if (!error.text[0] && !strcmp(argv[at], "--settings"))
 			settings = true;

@@ -38,6 +38,21 @@ static unsigned left_out(const struct lab_sweep *sweep, bool quiet, char ***note
 	return count;
 }
 
+/* Of how many cells a run is made that is another cell's too. */
+static void say_twins(const struct lab_sweep *sweep)
+{
+	unsigned twins = 0;
+
+	for (unsigned i = 0; i < sweep->cells; i++)
+		twins += sweep->cell[i].twin;
+	if (twins)
+		fprintf(stderr,
+			"vellum: note: %u cell%s the same as %s (natively, nothing of hv.* counts) and %s not run "
+			"again\n",
+			twins, twins == 1 ? " is" : "s are", twins == 1 ? "another" : "others",
+			twins == 1 ? "is" : "are");
+}
+
 struct doing {
 	const struct lab_sweep_run *args;
 	struct lab_results *results;
@@ -103,7 +118,6 @@ static bool in_range(const struct lab_sweep_run *a, unsigned cell)
 	return !a->first || (cell + 1 >= a->first && cell + 1 <= a->last);
 }
 
-/* Two cells may be the same one (an axis that gives a value twice): one run will do. */
 static unsigned gather(struct doing *d, struct lab_job *jobs, unsigned *there)
 {
 	const struct lab_sweep *sweep = d->args->sweep;
@@ -112,18 +126,13 @@ static unsigned gather(struct doing *d, struct lab_job *jobs, unsigned *there)
 	*there = 0;
 	for (unsigned i = 0; i < sweep->cells; i++) {
 		const struct lab_cell *cell = &sweep->cell[i];
-		bool twice = false;
 
-		if (cell->why || !in_range(d->args, i))
+		if (cell->why || cell->twin || !in_range(d->args, i))
 			continue;
 		if (lab_results_find(d->results, cell->key)) {
 			++*there;
 			continue;
 		}
-		for (unsigned j = 0; j < n; j++)
-			twice |= !strcmp(d->todo[j]->key, cell->key);
-		if (twice)
-			continue;
 		d->todo[n] = cell;
 		jobs[n++] = (struct lab_job){ &cell->config, cell->label, cell->weight };
 	}
@@ -169,14 +178,17 @@ static bool show(const struct lab_sweep_run *a, const struct lab_results *result
 		 struct lab_error *error)
 {
 	const struct lab_record **record = calloc(a->sweep->cells + 1, sizeof(*record));
+	struct lab_output output = *a->output;
 	struct lab_view view;
 	unsigned n = 0;
 	bool ok;
 
 	if (!record)
 		abort();
+	/* Without a table, what was asked for by name is still written. */
+	output.no_table |= a->quiet;
 	for (unsigned i = 0; i < a->sweep->cells; i++)
-		if (!a->sweep->cell[i].why && in_range(a, i) &&
+		if (!a->sweep->cell[i].why && !a->sweep->cell[i].twin && in_range(a, i) &&
 		    (record[n] = lab_results_find(results, a->sweep->cell[i].key)))
 			n++;
 	ok = lab_view_init(&view, record, n, a->output->columns, error);
@@ -186,7 +198,7 @@ static bool show(const struct lab_sweep_run *a, const struct lab_results *result
 	view.title = "vellum lab sweep";
 	view.note = (const char *const *)notes;
 	view.notes = count;
-	ok = lab_output_write(a->output, &view, error);
+	ok = lab_output_write(&output, &view, error);
 	lab_view_free(&view);
 	return ok;
 }
@@ -208,6 +220,8 @@ int lab_sweep_run(const struct lab_sweep_run *a, struct lab_error *error)
 		abort();
 	lab_build(d.build);
 	reasons = left_out(a->sweep, a->quiet, &notes);
+	if (!a->quiet)
+		say_twins(a->sweep);
 	ok = lab_store_open(&store, a->file, &results, error);
 	if (ok) {
 		if (store.torn && !a->quiet)
@@ -218,7 +232,7 @@ int lab_sweep_run(const struct lab_sweep_run *a, struct lab_error *error)
 		ok = plan(&d) && lab_pool_run(&pool, jobs, count, &report, error);
 		lab_store_close(&store);
 		summary(&d, &report, there);
-		ok = ok && (a->quiet || show(a, &results, notes, reasons, error));
+		ok = ok && show(a, &results, notes, reasons, error);
 	}
 	for (unsigned i = 0; i < reasons; i++)
 		free(notes[i]);

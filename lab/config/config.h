@@ -65,6 +65,7 @@ struct lab_geometry {
 	S(FLAG, data_cache, "machine.data_cache", "off", \
 	  "the program's own accesses go through the caches too, and cost") \
 	S(COUNT, walkers, "machine.walkers", "1", "page walks at a time") \
+	S(COUNT, window, "machine.window", "192", "instructions that the CPU looks ahead (its reorder buffer)") \
 	S(FLAG, ept, "machine.ept", "on", "the CPU has EPT") \
 	S(PAGES, ept_pages, "machine.ept_pages", "1g", "the largest EPT page that the CPU knows") \
 	S(FLAG, ept_ad, "machine.ept_ad", "on", "EPT accessed and dirty flags") \
@@ -96,6 +97,11 @@ struct lab_geometry {
 	S(COUNT, quantum, "hv.quantum", "1000000", "accesses after which another virtual machine has its turn") \
 	S(COUNT, exit_period, "hv.exit_period", "0", \
 	  "accesses between exits for other reasons (interrupts, I/O); 0: none") \
+	S(FLAG, in_sync, "hv.in_sync", "off", \
+	  "shadow: no guest table goes out of sync; each write to one is emulated") \
+	S(FLAG, populate, "hv.populate", "on", \
+	  "the host gives memory at its first touch: its page fault and zeroing come with the exit; off: it is there") \
+	S(COUNT, tick_exits, "hv.tick_exits", "3", "exits for each guest.tick") \
 	S(COUNT, table_frames, "hv.table_frames", "0", \
 	  "4-KByte frames for the mechanism's tables at most; 0: as the guest's memory asks for") \
 	S(CYCLES, path_cpi, "hv.cpi", "1", "cycles an instruction of the hypervisor") \
@@ -116,6 +122,10 @@ struct lab_geometry {
 	S(COUNT, path_cr3, "hv.path_cr3", "640", "... more for MOV to CR3") \
 	S(COUNT, path_cr4, "hv.path_cr4", "640", "... more for a flush by MOV to CR4") \
 	S(COUNT, path_invlpg, "hv.path_invlpg", "740", "... more for INVLPG") \
+	S(COUNT, path_timer, "hv.path_timer", "845", "... more for an exit of the guest's timer") \
+	S(COUNT, path_cpuid, "hv.path_cpuid", "50", "... more for CPUID") \
+	S(COUNT, path_host_fault, "hv.path_host_fault", "1500", \
+	  "... of the host's page fault where hv.populate is on, without zeroing") \
 	S(COUNT, path_other, "hv.path_other", "400", "... more for an exit of another kind")
 
 #define LAB_GUEST_SETTINGS(S) \
@@ -129,9 +139,12 @@ struct lab_geometry {
 	S(FLAG, global, "guest.global", "on", "the kernel's mappings are global (not with pti)") \
 	S(RATIO, fragmentation, "guest.fragmentation", "0", \
 	  "part of the 2M blocks of guest memory that cannot be had whole") \
-	S(COUNT, tick, "guest.tick", "0", "accesses between timer interrupts of the guest; 0: none") \
-	S(COUNT, khugepaged, "guest.khugepaged", "0", \
-	  "2M regions looked at in each tick, to be made large pages; 0: none") \
+	S(COUNT, tick, "guest.tick", "32M", "accesses between timer interrupts of the guest; 0: none") \
+	S(COUNT, khugepaged, "guest.khugepaged", "8", \
+	  "2M regions that khugepaged looks at each time, to make large pages of them; 0: none") \
+	S(COUNT, khugepaged_period, "guest.khugepaged_period", "1M", \
+	  "accesses between its times; they stand for Linux' 10 seconds") \
+	S(COUNT, cpuids, "guest.cpuids", "65", "CPUID instructions of a program that begins (exec)") \
 	S(COUNT, flush_ceiling, "guest.flush_ceiling", "33", \
 	  "pages beyond which everything is flushed instead of one by one") \
 	S(COUNT, path_fault, "guest.path_fault", "900", \
@@ -146,6 +159,8 @@ struct lab_geometry {
 	S(COUNT, seed, "seed", "1", "of everything that is random") \
 	S(COUNT, limit, "limit", "0", "accesses after which the run ends; 0: when the workload does") \
 	S(COUNT, warmup, "warmup", "0", "accesses before the account begins") \
+	S(NAME, dependence, "dependence", "auto", \
+	  "part of the walks that what follows waits for, 0 to 1; auto: as the workload has it") \
 	S(FLAG, plain, "plain", "off", "use the plain engine: slow, the same results to the bit")
 
 struct lab_machine_config {

@@ -46,6 +46,12 @@ static double walk_rate(const struct lab_result *r)
 {
 	return ratio((double)r->walks, (double)(r->accesses + r->retries));
 }
+static double large_share(const struct lab_result *r)
+{
+	double large = 512 * ((double)r->os.os_held_2m + 512 * (double)r->os.os_held_1g);
+
+	return 100 * ratio(large, large + (double)r->os.os_held_4k);
+}
 static double dram_references(const struct lab_result *r)
 {
 	double s = 0;
@@ -111,6 +117,7 @@ static const struct value values[] = { AT("instructions", instructions, COUNT),
 				       { "cycles_a_walk", 0, DERIVED, cycles_a_walk },
 				       AT("cycles.base", cycles_base, CYCLES),
 				       AT("cycles.kernel", cycles_kernel, CYCLES),
+				       AT("cycles.khugepaged", cycles_khugepaged, CYCLES),
 				       AT("cycles.data", cycles_data, CYCLES),
 				       AT("cycles.l2_tlb", cycles_l2_tlb, CYCLES),
 				       { "cycles.walks", 0, DERIVED, walk_cycles },
@@ -119,10 +126,22 @@ static const struct value values[] = { AT("instructions", instructions, COUNT),
 				       AT("cycles.exits", cycles_exits, CYCLES),
 				       AT("cycles.hypervisor", cycles_hypervisor, CYCLES),
 				       AT("cycles.flushes", cycles_flushes, CYCLES),
+				       AT("cycles.populate", cycles_populate, CYCLES),
+				       BY_SIZE("populated", populated),
 				       AT("cycles.least", cycles_least, CYCLES),
 				       AT("cycles.most", cycles_most, CYCLES),
 				       AT("seconds.least", seconds_least, CYCLES),
 				       AT("seconds.most", seconds_most, CYCLES),
+				       AT("cycles.estimate", cycles_estimate, CYCLES),
+				       AT("cycles.low", cycles_low, CYCLES),
+				       AT("cycles.high", cycles_high, CYCLES),
+				       AT("seconds.estimate", seconds_estimate, CYCLES),
+				       AT("seconds.low", seconds_low, CYCLES),
+				       AT("seconds.high", seconds_high, CYCLES),
+				       AT("cycles.walks_dram", cycles_walks_dram, CYCLES),
+				       AT("dependence", dependence, CYCLES),
+				       AT("dependence.low", dependence_low, CYCLES),
+				       AT("dependence.high", dependence_high, CYCLES),
 				       AT("exits", exits_all, COUNT),
 #define E(name, help) \
 	AT("exits." #name, exits[LAB_EXIT_##name], COUNT), \
@@ -137,6 +156,7 @@ static const struct value values[] = { AT("instructions", instructions, COUNT),
 					       LAB_FLUSHES(F)
 #undef F
 						       AT("table_pages.guest", guest_table_pages, COUNT),
+				       { "large_share", 0, DERIVED, large_share },
 				       AT("table_pages.host", host_table_pages, COUNT),
 #define C(name, help) AT("mmu." #name, mmu.name, COUNT),
 				       MMU_COUNTERS(C)

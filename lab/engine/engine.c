@@ -1,7 +1,16 @@
 /* lab/engine/engine.c - one run: virtual machines take turns on the CPU until their streams end. */
 #include <stdlib.h>
 
+#include "lab/config/config_text.h"
 #include "lab/machine/machine.h"
+
+static bool check_dependence(const struct lab_config *c, struct lab_error *error)
+{
+	double ratio;
+
+	return !strcmp(c->dependence, "auto") || lab_type_parse(LAB_TYPE_RATIO, c->dependence, &ratio) ||
+	       lab_fail(error, "dependence cannot be '%s': it takes auto, or a number from 0 to 1", c->dependence);
+}
 
 bool lab_config_check(const struct lab_config *c, struct lab_error *error)
 {
@@ -42,15 +51,23 @@ bool lab_config_check(const struct lab_config *c, struct lab_error *error)
 		return lab_fail(error, "machine.ghz must be more than 0");
 	if (!c->hv.quantum)
 		return lab_fail(error, "hv.quantum must be at least 1");
-	return true;
+	return check_dependence(c, error);
 }
 
 /* ---- a turn ---- */
+
+/* khugepaged has work only where large pages are wanted. */
+static bool scans(const struct lab_guest_config *g)
+{
+	return g->khugepaged && g->khugepaged_period && g->pages > 12;
+}
 
 static uint64_t earliest(const struct lab_cpu *cpu, uint64_t until)
 {
 	if (cpu->m->config->guest.tick)
 		until = min_u64(until, cpu->next_tick);
+	if (scans(&cpu->m->config->guest))
+		until = min_u64(until, cpu->next_scan);
 	if (cpu->m->config->hv.exit_period && !cpu->native)
 		until = min_u64(until, cpu->next_exit);
 	return until;
@@ -68,12 +85,16 @@ static bool run_until(struct lab_cpu *cpu, uint64_t until)
 			return false;
 		if (c->hv.exit_period && !cpu->native && cpu->done >= cpu->next_exit) {
 			cpu->next_exit = cpu->done + c->hv.exit_period;
-			lab_exited(cpu, LAB_EXIT_other, c->hv.path_other);
-			lab_enter(cpu);
+			lab_exits(cpu, LAB_EXIT_other, 1, c->hv.path_other);
 		}
 		if (c->guest.tick && cpu->done >= cpu->next_tick) {
 			cpu->next_tick = cpu->done + c->guest.tick;
+			lab_exits(cpu, LAB_EXIT_timer, c->hv.tick_exits, c->hv.path_timer);
 			lab_os_tick(cpu->os);
+		}
+		if (scans(&c->guest) && cpu->done >= cpu->next_scan) {
+			cpu->next_scan = cpu->done + c->guest.khugepaged_period;
+			lab_os_khugepaged(cpu->os);
 		}
 		if (cpu->m->error->text[0])
 			return false;
@@ -100,6 +121,7 @@ static bool boot(struct lab_machine *m, struct lab_source *const source[])
 
 		cpu->source = source[i];
 		cpu->next_tick = m->config->guest.tick;
+		cpu->next_scan = m->config->guest.khugepaged_period;
 		cpu->next_exit = m->config->hv.exit_period;
 		switch_to(m, cpu);
 		cpu->os = lab_os_new(cpu, m->config, source[i]->implicit_mappings, m->error);

@@ -20,8 +20,14 @@ static bool refill(struct lab_cpu *cpu)
 
 bool lab_stream_call(struct lab_cpu *cpu, const struct lab_call *call)
 {
-	if (call->kind != LAB_MEASURE)
-		return lab_os_call(cpu->os, call, cpu->m->error) && !cpu->m->error->text[0];
+	if (call->kind != LAB_MEASURE) {
+		if (!lab_os_call(cpu->os, call, cpu->m->error) || cpu->m->error->text[0])
+			return false;
+		/* A program asks its CPU what it is before it begins (glibc does, at each exec). */
+		if (call->kind == LAB_EXEC)
+			lab_exits(cpu, LAB_EXIT_cpuid, cpu->m->config->guest.cpuids, cpu->m->config->hv.path_cpuid);
+		return !cpu->m->error->text[0];
+	}
 	cpu->measured = true;
 	for (unsigned i = 0; i < cpu->m->config->hv.vms; i++)
 		if (!cpu->m->vm[i].measured)
@@ -111,99 +117,210 @@ bool lab_loop_plain(struct lab_cpu *cpu, uint64_t until)
 
 /* ---- fast ---- */
 
-/* What the filter knows of gva: the size of its translation, or LAB_SIZES. */
-static inline unsigned filtered(const struct filter *f, unsigned row, uint64_t gva)
-{
-	if (likely(f->p4k[row][(gva >> 12) % FILTER_4K] == gva >> 12))
-		return LAB_4K;
-	if (f->p2m[row][(gva >> 21) % FILTER_2M] == gva >> 21)
-		return LAB_2M;
-	if (f->p1g[row][(gva >> 30) % FILTER_1G] == gva >> 30)
-		return LAB_1G;
-	return LAB_SIZES;
-}
-
-/* Counts of the loop, kept out of memory while nothing else looks at them. */
+/* What the loop keeps out of memory while nothing else looks at it. hits: of the filter, at 2 MBytes and 1 GByte; the
+ * rest of what was made, but for slow, it answered at 4 KBytes. */
 struct tally {
-	uint64_t hits[LAB_SIZES], made[2], fetches, kernel;
+	uint64_t data, writes, fetches, kernel, slow, hits[LAB_SIZES];
 };
 
 static void settle(struct lab_cpu *cpu, struct tally *t)
 {
 	struct lab_result *r = &cpu->m->counts->r;
+	uint64_t made = t->data + t->fetches;
 
-	for (unsigned i = 0; i < LAB_SIZES; i++)
-		r->l1_hits[i] += t->hits[i];
-	r->reads += t->made[LAB_READ];
-	r->writes += t->made[LAB_WRITE];
+	cpu->done += made;
+	r->l1_hits[LAB_4K] += made - t->slow - t->hits[LAB_2M] - t->hits[LAB_1G];
+	r->l1_hits[LAB_2M] += t->hits[LAB_2M];
+	r->l1_hits[LAB_1G] += t->hits[LAB_1G];
+	r->reads += t->data - t->writes;
+	r->writes += t->writes;
 	r->fetches += t->fetches;
 	r->instructions += t->fetches;
-	r->accesses += t->made[LAB_READ] + t->made[LAB_WRITE] + t->fetches;
+	r->accesses += made;
 	r->kernel_accesses += t->kernel;
 	*t = (struct tally){ 0 };
 }
 
-static bool fetches(struct lab_cpu *cpu, const struct filter *f, uint32_t n, struct tally *t)
+/* Does the filter know gva as a part of a large page? */
+static bool filtered_large(struct fast *f, unsigned row, uint64_t gva, uint64_t n, struct tally *t)
 {
-	bool user = is_user(cpu->code);
-	unsigned row = filter_row(LAB_FETCH, user);
+	for (unsigned size = LAB_2M; size < LAB_SIZES; size++) {
+		struct filter_slot *s = filter_at(&f->filter, row, size, gva);
 
-	t->fetches += n;
-	cpu->done += n;
-	if (!user) {
-		t->kernel += n;
-		set_mode(cpu, true);
+		if (!filter_knows(s, size, gva))
+			continue;
+		*s->stamp = ++f->clock;
+		t->hits[size] += n;
+		return true;
 	}
-	while (n > 0) {
-		unsigned size = filtered(f, row, cpu->code);
+	return false;
+}
 
-		if (likely(size < LAB_SIZES)) {
-			t->hits[size] += n;
+/* n fetches from the current code page that the filter does not know at 4 KBytes. */
+static bool fetches(struct lab_cpu *cpu, unsigned row, uint32_t n, struct tally *t)
+{
+	struct fast *f = cpu->m->hw;
+
+	for (; n; n--) {
+		struct filter_slot *s = filter_at(&f->filter, row, LAB_4K, cpu->code);
+
+		if (filter_knows(s, LAB_4K, cpu->code)) {
+			*s->stamp = ++f->clock;
 			return true;
 		}
-		if (!one_access(cpu, cpu->code, LAB_FETCH, user))
+		if (filtered_large(f, row, cpu->code, n, t))
+			return true;
+		t->slow++;
+		if (!one_access(cpu, cpu->code, LAB_FETCH, is_user(cpu->code)))
 			return false;
-		n--;
 	}
 	return true;
 }
 
+static bool data_access(struct lab_cpu *cpu, const struct lab_event *e, struct tally *t)
+{
+	struct fast *f = cpu->m->hw;
+	unsigned row = filter_row((enum lab_kind)e->kind, !e->kernel);
+	struct filter_slot *s = filter_at(&f->filter, row, LAB_4K, e->addr);
+
+	set_mode(cpu, e->kernel);
+	/* With machine.data_cache each needs its host-physical address. */
+	if (!cpu->m->config->machine.data_cache) {
+		if (filter_knows(s, LAB_4K, e->addr)) {
+			*s->stamp = ++f->clock;
+			return true;
+		}
+		if (filtered_large(f, row, e->addr, 1, t))
+			return true;
+	}
+	t->slow++;
+	return one_access(cpu, e->addr, (enum lab_kind)e->kind, !e->kernel);
+}
+
+/* One event, wholly. */
+static bool event(struct lab_cpu *cpu, const struct lab_event *e, struct tally *t)
+{
+	bool user;
+
+	if (e->kind <= LAB_WRITE) {
+		t->data++;
+		t->writes += e->kind;
+		t->kernel += e->kernel;
+		if (!data_access(cpu, e, t))
+			return false;
+	} else if (e->kind == LAB_FETCH) {
+		cpu->code = e->addr;
+	} else {
+		settle(cpu, t);
+		set_mode(cpu, false);
+		if (!lab_stream_call(cpu, &cpu->batch->call[e->addr]))
+			return false;
+	}
+	if (!e->fetches)
+		return true;
+	user = is_user(cpu->code);
+	t->fetches += e->fetches;
+	t->kernel += user ? 0 : e->fetches;
+	if (!user)
+		set_mode(cpu, true);
+	return fetches(cpu, filter_row(LAB_FETCH, user), e->fetches, t);
+}
+
+/* Where the filter keeps a user's code page; NULL: it does not know it at 4 KBytes. */
+static inline struct filter_slot *code_slot(struct fast *f, uint64_t code)
+{
+	struct filter_slot *s = filter_at(&f->filter, filter_row(LAB_FETCH, true), LAB_4K, code);
+
+	return is_user(code) && filter_knows(s, LAB_4K, code) ? s : NULL;
+}
+
+/* The access was counted, and the filter does not know it at 4 KBytes. With neither page-table isolation nor data
+ * caches. */
+static bool quick_miss(struct lab_cpu *cpu, const struct lab_event *e, struct tally *t)
+{
+	struct lab_machine *m = cpu->m;
+	struct lab_translation found;
+
+	if (filtered_large(m->hw, filter_row((enum lab_kind)e->kind, !e->kernel), e->addr, 1, t))
+		return true;
+	t->slow++;
+	found = fast_translate(m, e->addr, (enum lab_kind)e->kind, !e->kernel);
+	if (likely(found.how == LAB_TRANSLATED))
+		return true;
+	if (lab_resolve(cpu, e->addr, (enum lab_kind)e->kind, !e->kernel, &found) == LAB_EMULATED)
+		lab_emulated(cpu, &found, (enum lab_kind)e->kind);
+	return !m->error->text[0];
+}
+
+static inline void stamp_code(struct fast *f, const struct filter_slot *code, uint64_t fetched, uint64_t *stamped)
+{
+	if (fetched != *stamped)
+		*code->stamp = ++f->clock;
+	*stamped = fetched;
+}
+
+/* Data accesses, with fetches from a user's code page that the filter knows, and changes to other such pages: up to the
+ * first other event, or until so many accesses are made. A code page is stamped once for all fetches in a row. false:
+ * broken. */
+static bool quick(struct lab_cpu *cpu, uint64_t most, struct tally *t)
+{
+	struct fast *f = cpu->m->hw;
+	const struct lab_event *e = &cpu->batch->event[cpu->at], *end = &cpu->batch->event[cpu->batch->events];
+	struct filter_slot *code = code_slot(f, cpu->code), *s;
+	uint64_t made = 0, fetched = 0, stamped = 0;
+	bool ok = true;
+
+	for (; ok && code && e < end && made < most; e++) {
+		if (likely(e->kind <= LAB_WRITE)) {
+			s = filter_at(&f->filter, e->kind + 2u * e->kernel, LAB_4K, e->addr);
+			t->writes += e->kind;
+			t->kernel += e->kernel;
+			made++;
+			if (unlikely(!filter_knows(s, LAB_4K, e->addr))) {
+				stamp_code(f, code, fetched, &stamped);
+				ok = quick_miss(cpu, e, t);
+				/* A fault or an exit may have dropped it. */
+				code = code_slot(f, cpu->code);
+			} else {
+				*s->stamp = ++f->clock;
+			}
+		} else {
+			if (e->kind != LAB_FETCH || !(s = code_slot(f, e->addr)))
+				break;
+			stamp_code(f, code, fetched, &stamped);
+			code = s;
+			cpu->code = e->addr;
+		}
+		made += ok ? e->fetches : 0;
+		fetched += ok ? e->fetches : 0;
+		if (unlikely(!code)) {
+			ok = ok && fetches(cpu, filter_row(LAB_FETCH, true), e->fetches, t);
+			stamped = fetched;
+		}
+	}
+	if (code)
+		stamp_code(f, code, fetched, &stamped);
+	t->data += made - fetched;
+	t->fetches += fetched;
+	cpu->at = (unsigned)(e - cpu->batch->event);
+	return ok;
+}
+
 bool lab_loop_fast(struct lab_cpu *cpu, uint64_t until)
 {
-	const struct filter *f = &((struct fast *)cpu->m->hw)->filter;
-	bool filter_data = !cpu->m->config->machine.data_cache, ok = true;
+	const struct lab_config *c = cpu->m->config;
+	bool simple = !c->guest.pti && !c->machine.data_cache, ok = true;
 	struct tally t = { 0 };
 
-	while (ok && cpu->done < until) {
-		const struct lab_event *e;
-
+	while (ok && cpu->done + t.data + t.fetches < until) {
 		if (cpu->at == cpu->batch->events && !refill(cpu)) {
 			ok = !cpu->m->error->text[0];
 			break;
 		}
-		e = &cpu->batch->event[cpu->at++];
-		if (likely(e->kind <= LAB_WRITE)) {
-			unsigned row = filter_row((enum lab_kind)e->kind, !e->kernel), size = LAB_SIZES;
-
-			t.made[e->kind]++;
-			t.kernel += e->kernel != 0;
-			cpu->done++;
-			set_mode(cpu, e->kernel);
-			if (likely(filter_data))
-				size = filtered(f, row, e->addr);
-			if (likely(size < LAB_SIZES))
-				t.hits[size]++;
-			else
-				ok = one_access(cpu, e->addr, (enum lab_kind)e->kind, !e->kernel);
-		} else if (e->kind == LAB_FETCH) {
-			cpu->code = e->addr;
-		} else {
-			settle(cpu, &t);
-			set_mode(cpu, false);
-			ok = lab_stream_call(cpu, &cpu->batch->call[e->addr]);
-		}
-		if (ok && e->fetches)
-			ok = fetches(cpu, f, e->fetches, &t);
+		if (simple)
+			ok = quick(cpu, until - cpu->done - t.data - t.fetches, &t);
+		if (ok && cpu->at < cpu->batch->events && cpu->done + t.data + t.fetches < until)
+			ok = event(cpu, &cpu->batch->event[cpu->at++], &t);
 	}
 	settle(cpu, &t);
 	return ok;

@@ -163,6 +163,14 @@ void lab_exited(struct lab_cpu *cpu, enum lab_exit kind, uint64_t instructions)
 		mmu_sync_regs(&cpu->vcpu, cpu->vcpu.regs.cr0, cpu->cr3, cpu->cr4, NULL);
 }
 
+void lab_exits(struct lab_cpu *cpu, enum lab_exit kind, uint64_t n, uint64_t instructions)
+{
+	for (; n && !cpu->native; n--) {
+		lab_exited(cpu, kind, instructions);
+		lab_enter(cpu);
+	}
+}
+
 /* ---- faults ---- */
 
 static enum lab_ended broken(struct lab_cpu *cpu, const char *what, uint64_t gva)
@@ -299,6 +307,7 @@ static bool cpu_init(struct lab_cpu *cpu, unsigned number, struct lab_error *err
 	const struct lab_config *c = m->config;
 	struct mmu_config config = { .page_limit = (enum page_limit)c->hv.pages, .vpid = c->hv.vpid,
 				     .ept_levels = (uint8_t)c->hv.ept_levels,
+				     .in_sync = c->hv.in_sync,
 				     .table_frames = (uint32_t)c->hv.table_frames };
 	const struct mmu_ops *ops = mmu_mechanism_by_name(c->hv.mechanism);
 	const char *why;

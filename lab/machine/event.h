@@ -92,6 +92,11 @@ struct lab_source {
 	/* The stream does not say what is mapped where (an imported trace): the guest OS maps what is touched, as
 	 * private memory. */
 	bool implicit_mappings;
+	/* Of the walks, the part that what follows waits for (lab/machine/estimate.h), and between what it lies; high
+	 * 0: nothing is known of it. */
+	struct lab_dependence {
+		double best, low, high;
+	} dependence;
 };
 struct lab_source_ops {
 	bool (*next)(struct lab_source *source, struct lab_batch *batch);
@@ -112,6 +117,7 @@ struct lab_source *lab_source_open(const char *description, uint64_t seed, uint6
 struct lab_workload {
 	const char *name, *help;
 	const char *keys; /* a line for each: "size=64M        bytes in all" */
+	struct lab_dependence dependence;
 };
 extern const struct lab_workload lab_workloads[];
 

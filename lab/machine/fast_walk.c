@@ -13,79 +13,109 @@
 struct walk {
 	struct lab_machine *m;
 	struct fast *f;
-	uint32_t places[LAB_PLACES];
+	struct lab_result *r;
+	uint64_t places; /* references by what answered, 16 bits each: a walk has no more than 35 */
 	uint32_t ntlb_hits, ntlb_misses;
 };
 
-static inline void guest_reference(struct walk *w, unsigned level, uint64_t hpa)
+static inline unsigned place_of(struct walk *w, uint64_t hpa, bool usual)
 {
-	unsigned place = fast_place(w->f, hpa);
+	unsigned place = usual ? usual_place(w->f, hpa) : fast_place(w->f, hpa);
 
-	w->m->counts->r.guest_references[level][place]++;
-	w->places[place]++;
+	w->places += 1ull << 16 * place;
+	return place;
 }
 
-static inline void ept_reference(struct walk *w, unsigned level, uint64_t hpa)
+static inline void guest_reference(struct walk *w, unsigned level, uint64_t hpa, bool usual)
 {
-	unsigned place = fast_place(w->f, hpa);
+	w->r->guest_references[level][place_of(w, hpa, usual)]++;
+}
 
-	w->m->counts->r.ept_references[level][place]++;
-	w->places[place]++;
+static inline void ept_reference(struct walk *w, unsigned level, uint64_t hpa, bool usual)
+{
+	w->r->ept_references[level][place_of(w, hpa, usual)]++;
+}
+
+/* Of a paging-structure cache for entries of a level: 2, 3 and 4; the nested TLB is like the one for 2. */
+static inline unsigned ways_of(const struct assoc *c, unsigned level, bool usual)
+{
+	return !usual ? c->ways : level == 4 ? 2 : 4;
+}
+
+static inline struct assoc_entry *set_of(const struct assoc *c, unsigned level, uint64_t key,
+					  bool usual)
+{
+	return !usual ? assoc_set(c, key) : level > 2 ? c->entry : &c->entry[(key & c->mask) * 4];
+}
+
+/* What a walk brings into a cache it has looked for there in vain, at the same level. */
+static inline void add(struct walk *w, struct assoc *c, unsigned level, uint64_t address, unsigned shift,
+		       const struct assoc_entry *what, bool usual)
+{
+	struct assoc_entry *set = set_of(c, level, address >> shift, usual);
+
+	assoc_replace(c, assoc_oldest_in(set, ways_of(c, level, usual)), ++w->f->clock, what->tag, what->a, what->b);
+}
+
+static inline struct assoc_entry *look(struct walk *w, const struct assoc *c, unsigned level, uint64_t address,
+				       unsigned shift, uint64_t tag, bool usual)
+{
+	struct assoc_entry *set = set_of(c, level, address >> shift, usual);
+	struct assoc_entry *e = assoc_find_in(set, ways_of(c, level, usual), tag);
+
+	if (e)
+		e->stamp = ++w->f->clock;
+	return e;
 }
 
 /* ---- the second dimension ---- */
 
 /* The nested TLB, at whatever size it has the page. */
-static inline uint64_t nested_tlb(struct walk *w, uint64_t gpa, unsigned *size)
+static inline uint64_t nested_tlb(struct walk *w, uint64_t gpa, unsigned *size, bool usual)
 {
-	struct assoc *c = &w->f->ntlb;
+	const struct assoc *c = &w->f->ntlb;
 
 	for (unsigned s = 0; s < LAB_SIZES; s++) {
-		uint64_t key = gpa >> size_shift(s);
-		unsigned at;
+		struct assoc_entry *e = NULL;
 
-		if (!c->live_of[s])
+		if (c->live_of[0][s])
+			e = look(w, c, 2, gpa, size_shift(s), tag_make(gpa, size_shift(s), s, w->m->now.vm), usual);
+		if (!e)
 			continue;
-		at = assoc_find(c, assoc_set(c, c->tag, key), tag_make(gpa, size_shift(s), s, w->m->now.vm));
-		if (at == c->ways)
-			continue;
-		assoc_use(c, key, at);
 		*size = s;
-		return *assoc_set(c, c->a, key);
+		return e->a;
 	}
 	return NEVER;
 }
 
 /* Where an EPT walk begins: the table, and its level. */
-static inline uint64_t nested_start(struct walk *w, uint64_t gpa, unsigned *level)
+static inline uint64_t nested_start(struct walk *w, uint64_t gpa, unsigned *level, bool usual)
 {
 	struct lab_machine *m = w->m;
 
-	for (unsigned l = 2; l <= m->now.ept_levels; l++) {
+	for (unsigned l = 2; l <= (usual ? 4 : m->now.ept_levels); l++) {
 		struct assoc *c = &w->f->npsc[l];
-		uint64_t key = gpa >> level_shift(l);
-		unsigned at;
+		struct assoc_entry *e = NULL;
 
-		if (!c->live)
+		if (c->live)
+			e = look(w, c, l, gpa, level_shift(l), tag_make(gpa, level_shift(l), 0, m->now.vm), usual);
+		if (!e)
 			continue;
-		at = assoc_find(c, assoc_set(c, c->tag, key), tag_make(gpa, level_shift(l), 0, m->now.vm));
-		if (at == c->ways)
-			continue;
-		assoc_use(c, key, at);
-		m->counts->r.npsc_hits[l]++;
+		w->r->npsc_hits[l]++;
 		*level = l - 1;
-		return *assoc_set(c, c->a, key);
+		return e->a;
 	}
-	m->counts->r.npsc_hits[0]++;
+	w->r->npsc_hits[0]++;
 	*level = m->now.ept_levels;
 	return m->now.eptp;
 }
 
 /* The host-physical address of the page that holds gpa (NEVER: EPT violation), and its size. */
-static uint64_t nested(struct walk *w, uint64_t gpa, unsigned *size)
+static inline __attribute__((always_inline)) uint64_t nested_walk(struct walk *w, uint64_t gpa, unsigned *size,
+								    bool usual)
 {
 	struct lab_machine *m = w->m;
-	uint64_t table, entry, page = nested_tlb(w, gpa, size);
+	uint64_t table, entry, page = nested_tlb(w, gpa, size, usual);
 	unsigned level;
 
 	if (page != NEVER) {
@@ -93,27 +123,37 @@ static uint64_t nested(struct walk *w, uint64_t gpa, unsigned *size)
 		return page;
 	}
 	w->ntlb_misses++;
-	for (table = nested_start(w, gpa, &level);; level--) {
+	for (table = nested_start(w, gpa, &level, usual);; level--) {
 		unsigned index = gpa >> level_shift(level) & 511;
 
 		/* Read first: the host is slow to answer, too. */
 		entry = ((const uint64_t *)lab_frames_ptr(&m->frames, table >> PAGE_SHIFT))[index];
-		ept_reference(w, level, table + index * 8);
+		ept_reference(w, level, table + index * 8, usual);
 		if (!(entry & X_EPT_RWX))
 			return NEVER;
 		if (level == 1 || entry & X_EPT_LARGE)
 			break;
 		table = entry & X_ADDRESS_MASK;
-		if (w->f->npsc[level].sets)
-			assoc_put(&w->f->npsc[level], gpa >> level_shift(level), 0,
-				  tag_make(gpa, level_shift(level), 0, m->now.vm), table, 0);
+		if (usual || w->f->npsc[level].sets)
+			add(w, &w->f->npsc[level], level, gpa, level_shift(level),
+			    &(struct assoc_entry){ tag_make(gpa, level_shift(level), 0, m->now.vm), table, 0, 0 },
+			    usual);
 	}
 	*size = level - 1;
 	page = entry & X_ADDRESS_MASK & ~(BIT(level_shift(level)) - 1);
-	if (w->f->ntlb.sets)
-		assoc_put(&w->f->ntlb, gpa >> level_shift(level), *size,
-			  tag_make(gpa, level_shift(level), *size, m->now.vm), page, 0);
+	if (usual || w->f->ntlb.sets)
+		add(w, &w->f->ntlb, 2, gpa, level_shift(level),
+		    &(struct assoc_entry){ tag_make(gpa, level_shift(level), *size, m->now.vm), page, 0, 0 },
+		    usual);
 	return page;
+}
+
+static uint64_t nested_usual(struct walk *w, uint64_t gpa, unsigned *size) { return nested_walk(w, gpa, size, true); }
+static uint64_t nested_other(struct walk *w, uint64_t gpa, unsigned *size) { return nested_walk(w, gpa, size, false); }
+
+static inline uint64_t nested(struct walk *w, uint64_t gpa, unsigned *size, bool usual)
+{
+	return usual ? nested_usual(w, gpa, size) : nested_other(w, gpa, size);
 }
 
 /* ---- the first dimension ---- */
@@ -135,31 +175,26 @@ static inline uint64_t *table_entries(const struct lab_machine *m, uint64_t addr
 	return lab_frames_ptr(&m->frames, address >> PAGE_SHIFT);
 }
 
-static inline struct table start(struct walk *w, uint64_t gva)
+static inline struct table start(struct walk *w, uint64_t gva, bool usual)
 {
 	struct lab_machine *m = w->m;
 
-	for (unsigned l = 2; l <= m->now.levels; l++) {
+	for (unsigned l = 2; l <= (usual ? 4 : m->now.levels); l++) {
 		struct assoc *c = &w->f->psc[l];
-		uint64_t key = gva >> level_shift(l), a, b;
-		unsigned at;
+		struct assoc_entry *e = NULL;
 
-		if (!c->live)
+		if (c->live)
+			e = look(w, c, l, gva, level_shift(l), tag_make(gva, level_shift(l), 0, m->now.asid), usual);
+		if (!e)
 			continue;
-		at = assoc_find(c, assoc_set(c, c->tag, key), tag_make(gva, level_shift(l), 0, m->now.asid));
-		if (at == c->ways)
-			continue;
-		assoc_use(c, key, at);
-		m->counts->r.psc_hits[l]++;
-		a = *assoc_set(c, c->a, key);
-		b = *assoc_set(c, c->b, key);
-		return (struct table){ .gpa = b,
-				       .hpa = a & ENTRY_ADDRESS,
-				       .entries = table_entries(m, b),
+		w->r->psc_hits[l]++;
+		return (struct table){ .gpa = e->b,
+				       .hpa = e->a & ENTRY_ADDRESS,
+				       .entries = table_entries(m, e->b),
 				       .level = l - 1,
-				       .rights = a & MAY_ALL };
+				       .rights = e->a & MAY_ALL };
 	}
-	m->counts->r.psc_hits[0]++;
+	w->r->psc_hits[0]++;
 	return (struct table){ .gpa = m->now.root,
 			       .hpa = m->now.nested ? NEVER : m->now.root,
 			       .entries = table_entries(m, m->now.root),
@@ -168,21 +203,23 @@ static inline struct table start(struct walk *w, uint64_t gva)
 }
 
 /* Finds where in host memory the table is. false: EPT violation at *gpa. */
-static inline bool locate(struct walk *w, struct table *t, uint64_t gva, uint64_t *gpa)
+static inline bool locate(struct walk *w, struct table *t, uint64_t gva, uint64_t *gpa, bool usual)
 {
 	unsigned size, level = t->level + 1;
 	uint64_t page;
 
 	if (t->hpa == NEVER) {
 		*gpa = t->gpa + (gva >> level_shift(t->level) & 511) * 8;
-		page = nested(w, *gpa, &size);
+		page = nested(w, *gpa, &size, usual);
 		if (page == NEVER)
 			return false;
 		t->hpa = page | (t->gpa & (BIT(size_shift(size)) - 1));
 	}
-	if (t->read && w->f->psc[level].sets)
-		assoc_put(&w->f->psc[level], gva >> level_shift(level), 0,
-			  tag_make(gva, level_shift(level), 0, w->m->now.asid), t->hpa | t->rights, t->gpa);
+	if (t->read && (usual || w->f->psc[level].sets))
+		add(w, &w->f->psc[level], level, gva, level_shift(level),
+		    &(struct assoc_entry){ tag_make(gva, level_shift(level), 0, w->m->now.asid), t->hpa | t->rights,
+					   t->gpa, 0 },
+		    usual);
 	return true;
 }
 
@@ -209,14 +246,15 @@ static void account_refill(struct walk *w, uint64_t tag, unsigned size, unsigned
 		return;
 	n->r.refills[cause]++;
 	for (unsigned i = 0; i < LAB_PLACES; i++)
-		n->refill_references[cause][i] += w->places[i];
+		n->refill_references[cause][i] += w->places >> 16 * i & 0xffff;
 	n->refill_ntlb_hits[cause] += w->ntlb_hits;
 	n->refill_ntlb_misses[cause] += w->ntlb_misses;
 }
 
 /* The leaf was found and allows the access: the rest of the way, and the TLBs. */
-static struct lab_translation leaf(struct walk *w, const struct table *t, uint64_t entry, uint64_t gva,
-				   enum lab_kind kind, bool user)
+static inline __attribute__((always_inline)) struct lab_translation leaf(struct walk *w, const struct table *t,
+									 uint64_t entry, uint64_t gva,
+									 enum lab_kind kind, bool user, bool usual)
 {
 	struct lab_machine *m = w->m;
 	unsigned size = t->level - 1, nested_size;
@@ -226,7 +264,7 @@ static struct lab_translation leaf(struct walk *w, const struct table *t, uint64
 
 	a = t->rights & (entry & X_D ? MAY_ALL : MAY_ALL & ~MAY_WRITE);
 	if (m->now.nested) {
-		page = nested(w, gpa, &nested_size);
+		page = nested(w, gpa, &nested_size, usual);
 		if (page == NEVER) {
 			m->counts->r.walks_exited++;
 			return (struct lab_translation){ .how = LAB_VIOLATION, .gpa = gpa };
@@ -240,17 +278,19 @@ static struct lab_translation leaf(struct walk *w, const struct table *t, uint64
 	}
 	tag = tag_make(gva, size_shift(size), size, global ? m->now.global_asid : m->now.asid);
 	m->counts->r.walks_completed[size]++;
-	account_refill(w, tag, size, w->f->l1_size[kind == LAB_FETCH][size], gva);
+	if (!lab_ghosts_none(&m->ghosts))
+		account_refill(w, tag, size, w->f->l1_size[kind == LAB_FETCH][size], gva);
 	m->ghosts.fills++;
 	fast_fill(m, gva, kind, user, size, tag, page | a);
 	return (struct lab_translation){ .how = LAB_TRANSLATED, .hpa = page | (gva & (BIT(size_shift(size)) - 1)) };
 }
 
-static struct lab_translation walk_tables(struct walk *w, uint64_t gva, enum lab_kind kind, bool user)
+static inline __attribute__((always_inline)) struct lab_translation walk_tables(struct walk *w, uint64_t gva,
+									 enum lab_kind kind, bool user, bool usual)
 {
 	struct lab_machine *m = w->m;
 	unsigned needs = access_needs(kind, user);
-	struct table t = start(w, gva);
+	struct table t = start(w, gva, usual);
 	uint64_t gpa;
 
 	for (;;) {
@@ -258,12 +298,12 @@ static struct lab_translation walk_tables(struct walk *w, uint64_t gva, enum lab
 		uint64_t entry, flags = X_A;
 		bool is_leaf;
 
-		if (!locate(w, &t, gva, &gpa)) {
+		if (!locate(w, &t, gva, &gpa, usual)) {
 			m->counts->r.walks_exited++;
 			return (struct lab_translation){ .how = LAB_VIOLATION, .gpa = gpa, .of_table = true };
 		}
 		entry = t.entries[index];
-		guest_reference(w, t.level, t.hpa + index * 8);
+		guest_reference(w, t.level, t.hpa + index * 8, usual);
 		if (!(entry & X_P))
 			return fault(m, kind, user, 0);
 		t.rights &=
@@ -279,7 +319,7 @@ static struct lab_translation walk_tables(struct walk *w, uint64_t gva, enum lab
 			t.entries[index] = entry |= flags;
 		}
 		if (is_leaf)
-			return leaf(w, &t, entry, gva, kind, user);
+			return leaf(w, &t, entry, gva, kind, user, usual);
 		t.gpa = entry & X_ADDRESS_MASK;
 		t.hpa = m->now.nested ? NEVER : t.gpa;
 		t.entries = table_entries(m, t.gpa);
@@ -288,15 +328,24 @@ static struct lab_translation walk_tables(struct walk *w, uint64_t gva, enum lab
 	}
 }
 
+static inline __attribute__((always_inline)) struct lab_translation one_walk(struct lab_machine *m, uint64_t gva,
+									 enum lab_kind kind, bool user, bool usual)
+{
+	struct walk w = { .m = m, .f = m->hw, .r = &m->counts->r };
+	struct lab_translation t = walk_tables(&w, gva, kind, user, usual);
+
+	w.r->walks++;
+	w.r->ntlb_hits += w.ntlb_hits;
+	w.r->ntlb_misses += w.ntlb_misses;
+	w.r->references += w.places * 0x0001000100010001ull >> 48; /* their sum */
+	return t;
+}
+
 struct lab_translation fast_walk(struct lab_machine *m, uint64_t gva, enum lab_kind kind, bool user)
 {
-	struct walk w = { .m = m, .f = m->hw };
-	struct lab_translation t = walk_tables(&w, gva, kind, user);
+	const struct fast *f = m->hw;
 
-	m->counts->r.walks++;
-	m->counts->r.ntlb_hits += w.ntlb_hits;
-	m->counts->r.ntlb_misses += w.ntlb_misses;
-	for (unsigned i = 0; i < LAB_PLACES; i++)
-		m->counts->r.references += w.places[i];
-	return t;
+	if (likely(f->usual && m->now.levels == 4 && (!m->now.nested || m->now.ept_levels == 4)))
+		return one_walk(m, gva, kind, user, true);
+	return one_walk(m, gva, kind, user, false);
 }

@@ -74,7 +74,7 @@ void lab_ghosts_add(struct lab_ghosts *g, uint64_t tag, uint64_t root, unsigned 
 	if (!s->key)
 		g->used++;
 	*s = (struct lab_ghost){ .key = key, .fills = g->fills, .cause = (uint8_t)cause };
-	g->any = true;
+	g->until = g->fills + g->capacity;
 }
 
 int lab_ghosts_take(struct lab_ghosts *g, uint64_t tag, uint64_t root)
@@ -82,7 +82,7 @@ int lab_ghosts_take(struct lab_ghosts *g, uint64_t tag, uint64_t root)
 	struct lab_ghost *s;
 	int cause;
 
-	if (!g->any)
+	if (lab_ghosts_none(g))
 		return -1;
 	s = find(g, key_of(tag, root));
 	if (!s->key || faded(g, s))

@@ -18,13 +18,15 @@ struct lab_ghosts {
 	size_t room, used;
 	uint64_t fills;         /* translations that have come in */
 	uint64_t capacity;      /* of the TLBs, entries */
-	bool any;
+	uint64_t until;         /* the count of fills with which the last of them fades; 0: there was none */
 };
 
 bool lab_ghosts_init(struct lab_ghosts *g, uint64_t capacity);
 void lab_ghosts_fini(struct lab_ghosts *g);
 /* The translation with this tag was dropped. root: what tells apart the address spaces that tags do not. */
 void lab_ghosts_add(struct lab_ghosts *g, uint64_t tag, uint64_t root, unsigned cause);
+/* Is there none? */
+static inline bool lab_ghosts_none(const struct lab_ghosts *g) { return !g->until || g->fills > g->until; }
 /* A walk has brought in this translation: the cause of the flush that had dropped it, or -1. Forgets it. */
 int lab_ghosts_take(struct lab_ghosts *g, uint64_t tag, uint64_t root);
 

@@ -5,8 +5,8 @@
  * (lab/machine/fast*.c), and the plain one (lab/machine/plain*.c), which is written for the reader and against which
  * the fast one is tested. Everything else is shared.
  *
- * Y2: a look-up changes no state of a cache other than the order of use in one set; what is found at the front of its
- *     set changes nothing. (The fast path rests on it.)
+ * Y2: a look-up that hits changes no state of a cache other than the order of use in one set. (The filter of the fast
+ *     path rests on it: lab/machine/filter.h.)
  * Y3: everything counted is an integer; times are made from the counts at the end (lab/engine/account.c), so that they
  *     do not depend on the order of additions.
  * Y4: where the state of a set matters, it is exact least-recently-used. */
@@ -192,8 +192,9 @@ struct lab_cpu {
 	uint64_t done;           /* accesses of the stream */
 	uint64_t last;           /* the address of the last one to data (the plain loop keeps it) */
 	uint64_t kernel;         /* accesses of the guest's kernel */
-	uint64_t next_tick, next_exit;
+	uint64_t next_tick, next_scan, next_exit;
 	struct mmu_counters mmu_before;
+	uint64_t populated_before[LAB_SIZES];
 	/* instructions of the mechanism's pieces of work, up to the latest exit (lab/machine/price.c) */
 	double work;
 };
@@ -209,6 +210,9 @@ void lab_enter(struct lab_cpu *cpu);
 /* An exit of the running guest for kind, with instructions of the hypervisor beyond those of any exit. lab_enter must
  * follow. */
 void lab_exited(struct lab_cpu *cpu, enum lab_exit kind, uint64_t instructions);
+
+/* n exits for kind, one after the other, each with its entry; natively, nothing. */
+void lab_exits(struct lab_cpu *cpu, enum lab_exit kind, uint64_t n, uint64_t instructions);
 
 /* lab/machine/price.c: instructions that the mechanism's work since the last call took, beyond those of the exits
  * themselves. */

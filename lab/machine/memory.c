@@ -90,13 +90,25 @@ static uint8_t order_of(const struct lab_ram *ram, uint64_t index)
 	return 18;
 }
 
+/* The mechanism asks for the page: if no one has before, the host had to find it. */
+static void give(struct lab_ram *ram, uint64_t index, uint8_t order)
+{
+	uint64_t first = index >> order << order;
+
+	if (ram->given[first >> 6] & BIT(first & 63))
+		return;
+	ram->given[first >> 6] |= BIT(first & 63);
+	ram->populated[order / 9]++;
+}
+
 static bool page(struct backing *backing, uint64_t index, struct backing_page *out)
 {
-	const struct lab_ram *ram = container_of(backing, struct lab_ram, backing);
+	struct lab_ram *ram = container_of(backing, struct lab_ram, backing);
 
 	*out = (struct backing_page){ .hfn = HFN(ram->base + lab_ram_scatter(ram, index)),
 				      .order = order_of(ram, index),
 				      .writable = true };
+	give(ram, index, out->order);
 	return true;
 }
 
@@ -114,16 +126,16 @@ bool lab_ram_init(struct lab_ram *ram, unsigned vm, const struct lab_config *con
 	ram->order = (uint8_t)(config->hv.pages - PAGE_SHIFT);
 	ram->bytes = lab_reserve(config->guest.memory, error);
 	ram->stored = ram->bytes ? lab_reserve(ram->pages / 8 + 8, error) : NULL;
-	return ram->stored != NULL;
+	ram->given = ram->stored ? lab_reserve(ram->pages / 8 + 8, error) : NULL;
+	return ram->given != NULL;
 }
 
 void lab_ram_fini(struct lab_ram *ram)
 {
 	lab_release(ram->bytes, ram->pages << PAGE_SHIFT);
 	lab_release(ram->stored, ram->pages / 8 + 8);
+	lab_release(ram->given, ram->pages / 8 + 8);
 }
-
-
 
 void *lab_ram_ptr(const struct lab_ram *ram, uint64_t hfn)
 {

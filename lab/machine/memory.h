@@ -31,6 +31,8 @@ struct lab_ram {
 	uint64_t pages;
 	uint64_t base;         /* hfn of gfn 0, but for what pieces do to it */
 	uint64_t seed;
+	uint64_t *given;       /* a bit for the first frame of each page that the host has given */
+	uint64_t populated[3]; /* how many, by size */
 	uint32_t scattered_2m; /* of 2^32: blocks of 2 MBytes backed by 4-KByte pieces */
 	uint8_t order;         /* of the largest page that is asked for */
 	uint32_t scattered_1g; /* of 2^32: blocks of 1 GByte backed by 2-MByte pieces */

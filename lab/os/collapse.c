@@ -1,28 +1,31 @@
-/* lab/os/collapse.c - large pages made of small ones afterwards, as khugepaged does: at each tick a few 2-MByte regions
- * of the running process are looked at, and one that is all its own becomes a large page, even if most of it was never
- * touched. */
+/* lab/os/collapse.c - large pages made of small ones afterwards, as khugepaged does: each time a few 2-MByte regions of
+ * the running process are looked at, and one that may becomes a large page, even if most of it was never touched.
+ *
+ * Looking costs the guest nothing here: Linux does it once in ten seconds, which stand for a short time of ours. What
+ * copying costs is said apart from the run time, for the same reason (cycles_khugepaged). */
 #include "lab/os/inside.h"
 
-/* The region's last-level table, where it may be collapsed: every page in it private to the process, and at least
- * one. */
-static bool collapsible(struct lab_os *os, struct mm *mm, uint64_t base, struct spot *s, uint64_t pte[512])
-{
-	unsigned present = 0;
+enum { MAX_SHARED = 256 }; /* Linux' khugepaged/max_ptes_shared */
 
-	if (!os_descend(os, mm, base, 2, false, s) || s->level != 2 || !(s->value & ENTRY_P) || (s->value & ENTRY_PS))
-		return false;
+/* At least one page of its own, one that is writable, one that was accessed, and no more than half shared; as many as
+ * like may be missing (Linux' max_ptes_none is 511). */
+bool os_collapsible(const struct lab_os *os, uint64_t table, uint64_t pte[512])
+{
+	unsigned present = 0, shared = 0, writable = 0, young = 0;
+
 	for (unsigned i = 0; i < 512; i++) {
 		uint64_t frame;
 
-		pte[i] = os_read(os, (s->value & ENTRY_ADDR) + 8 * i);
+		pte[i] = lab_cpu_peek(os->cpu, table + 8 * i);
 		frame = (pte[i] & ENTRY_ADDR) >> 12;
-		if (!(pte[i] & ENTRY_P))
+		if (!(pte[i] & ENTRY_P) || frame == os->zero_frame)
 			continue;
-		if (frame != os->zero_frame && frames_others(&os->frames, frame, 1))
-			return false;
 		present++;
+		shared += frames_others(&os->frames, frame, 1) != 0;
+		writable += (pte[i] & ENTRY_W) != 0;
+		young += (pte[i] & ENTRY_A) != 0;
 	}
-	return present > 0;
+	return present && shared <= MAX_SHARED && writable && young;
 }
 
 /* The table goes first, and what a TLB has of it: nobody writes to the small pages while they are copied. */
@@ -74,22 +77,31 @@ static bool next_region(const struct lab_os *os, const struct mm *mm, uint64_t *
 	return false;
 }
 
+static void collapse_one(struct lab_os *os, struct mm *mm, const struct vma *v, uint64_t base)
+{
+	struct spot s = os_peek(os, mm, base, 2);
+	uint64_t pte[512];
+
+	if (s.level != 2 || !(s.value & ENTRY_P) || (s.value & ENTRY_PS) ||
+	    !os_collapsible(os, s.value & ENTRY_ADDR, pte))
+		return;
+	os_enter(os);
+	collapse(os, mm, v, base, &s, pte);
+	os_leave(os);
+}
+
 void os_collapse_some(struct lab_os *os)
 {
 	struct mm *mm = os_mm(os);
 
 	for (uint64_t i = 0; mm && i < os->config->khugepaged; i++) {
-		uint64_t pte[512];
-		struct spot s;
 		unsigned vma;
 
 		if (!next_region(os, mm, &mm->scanned, &vma)) {
 			mm->scanned = 0;
 			return;
 		}
-		lab_cpu_work(os->cpu, WORK_PAGES, os->config->path_page);
-		if (collapsible(os, mm, mm->scanned, &s, pte))
-			collapse(os, mm, &mm->vma[vma], mm->scanned, &s, pte);
+		collapse_one(os, mm, &mm->vma[vma], mm->scanned);
 		mm->scanned += level_size(2);
 	}
 }

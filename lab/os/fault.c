@@ -68,7 +68,8 @@ static bool read_window(struct lab_os *os, const struct vma *v, uint64_t page)
 
 static uint64_t file_page(const struct vma *v, uint64_t va) { return (v->offset + (va - v->start)) >> 12; }
 
-/* What is there already of the pages around is mapped with it. */
+/* What is there already of the pages around is mapped with it, and young: accessed, as if it had been touched. So Linux
+ * has it wherever an architecture does not ask for old ones, as arm64 alone does (arch_wants_old_prefaulted_pte). */
 static bool map_around(struct lab_os *os, const struct vma *v, uint64_t va, const struct spot *s)
 {
 	uint64_t first = va & ~(uint64_t)(OS_WINDOW * 4096 - 1) & ~4095ull;
@@ -83,7 +84,7 @@ static bool map_around(struct lab_os *os, const struct vma *v, uint64_t va, cons
 			continue;
 		if (!frames_get(&os->frames, *frame, 1))
 			return lab_fail(os->error, "no memory");
-		os_write(os, at, *frame << 12 | (os_prot_bits(v) & ~ENTRY_A));
+		os_write(os, at, *frame << 12 | os_prot_bits(v));
 		os_count_leaf(os, 1, 1);
 	}
 	return true;
@@ -119,12 +120,14 @@ static bool map_file(struct lab_os *os, struct vma *v, uint64_t va, bool write, 
 
 /* ---- anonymous pages ---- */
 
-/* false: no such page; at level 1 that is an error. */
+/* false: no such page; at level 1 that is an error. Where mappings are implied, a read gets a page of its own at once:
+ * that it was never written before is not known, and the page of zeros would cost a second fault that the program
+ * perhaps never had. */
 static bool map_anonymous(struct lab_os *os, struct vma *v, bool write, const struct spot *s)
 {
 	uint64_t frame = os->zero_frame, bits = os_prot_bits(v);
 
-	if (write || s->level > 1) {
+	if (write || s->level > 1 || v->implied) {
 		frame = os_alloc(os, s->level);
 		if (frame == UINT64_MAX)
 			return false;
@@ -242,7 +245,7 @@ static bool stack_grows(struct mm *mm, unsigned i, uint64_t va)
 static bool imply(struct lab_os *os, struct mm *mm, unsigned i, uint64_t va)
 {
 	uint64_t start = va & ~(level_size(2) - 1), end = start + level_size(2);
-	struct vma v = { .prot = LAB_PROT_READ | LAB_PROT_WRITE | LAB_PROT_EXEC };
+	struct vma v = { .prot = LAB_PROT_READ | LAB_PROT_WRITE | LAB_PROT_EXEC, .implied = true };
 
 	if (i && mm->vma[i - 1].end > start)
 		start = mm->vma[i - 1].end;

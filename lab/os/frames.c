@@ -157,7 +157,7 @@ static bool push(uint64_t **list, uint64_t *count, uint64_t *room, uint64_t valu
 	return true;
 }
 
-static uint64_t fresh(struct frames *f, uint64_t *next, bool want)
+static uint64_t fresh(const struct frames *f, uint64_t *next, bool want)
 {
 	for (; *next < f->limit; ++*next)
 		if (fragmented(f, *next) == want && f->state[*next] == BLOCK_FREE)
@@ -168,6 +168,13 @@ static uint64_t fresh(struct frames *f, uint64_t *next, bool want)
 static uint64_t whole_block(struct frames *f)
 {
 	return f->freed_count ? f->freed[--f->freed_count] : fresh(f, &f->next_whole, false);
+}
+
+bool frames_whole_left(const struct frames *f)
+{
+	uint64_t next = f->next_whole;
+
+	return f->freed_count || fresh(f, &next, false) != UINT64_MAX;
 }
 
 static void list_partial(struct frames *f, uint64_t block)

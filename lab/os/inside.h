@@ -70,6 +70,8 @@ bool frames_get(struct frames *f, uint64_t frame, unsigned level);
 void frames_put(struct frames *f, uint64_t frame, unsigned level);
 /* References to a page besides the caller's own. */
 uint64_t frames_others(const struct frames *f, uint64_t frame, unsigned level);
+/* Is there a page of 2 MBytes to be had? */
+bool frames_whole_left(const struct frames *f);
 /* A 2-MByte page is referred to by its frames from now on. false: no memory. */
 bool frames_split(struct frames *f, uint64_t frame);
 
@@ -85,6 +87,7 @@ struct vma {
 	uint16_t flags;     /* LAB_MAP_* */
 	uint8_t prot;
 	uint8_t advice;     /* LAB_ADVICE_HUGEPAGE, LAB_ADVICE_NOHUGEPAGE or 0 */
+	bool implied;       /* made for what was touched: who mapped it, and how, is not known */
 	bool copied;        /* has pages of its own: fork must copy its tables */
 };
 
@@ -175,6 +178,9 @@ struct spot {
 };
 uint64_t os_read(struct lab_os *os, uint64_t at);
 void os_write(struct lab_os *os, uint64_t at, uint64_t value);
+/* Behind the CPU's back, for what costs the guest nothing: the entry for va at the level, or what ends the way above
+ * it. */
+struct spot os_peek(const struct lab_os *os, const struct mm *mm, uint64_t va, unsigned level);
 /* Goes down to the entry for va at the level, or to a leaf or (make false) to an absent entry above it. make: missing
  * tables are added; false then means no memory. */
 bool os_descend(struct lab_os *os, struct mm *mm, uint64_t va, unsigned level, bool make, struct spot *s);
@@ -208,6 +214,10 @@ bool os_fault(struct lab_os *os, struct mm *mm, uint64_t va, bool write);      /
 uint64_t os_prot_bits(const struct vma *v);
 unsigned os_wanted_level(const struct lab_os *os, const struct vma *v, uint64_t va);
 void os_collapse_some(struct lab_os *os);                                      /* lab/os/collapse.c */
+/* Would khugepaged make one page of the 2 MBytes whose last-level table is at gpa? pte: what is in it. */
+bool os_collapsible(const struct lab_os *os, uint64_t table, uint64_t pte[512]);
+/* Adds to os_held_* and os_small_* what the process has now (lab/os/sizes.c). */
+void os_count_sizes(const struct lab_os *os, const struct mm *mm, struct lab_os_counters *to);
 struct mm *os_mm_new(struct lab_os *os);                                       /* lab/os/process.c */
 void os_mm_free(struct lab_os *os, struct mm *mm);
 bool os_fork(struct lab_os *os, uint32_t child);

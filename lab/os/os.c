@@ -143,13 +143,17 @@ void lab_os_mode(struct lab_os *os, bool kernel)
 
 void lab_os_tick(struct lab_os *os)
 {
+	os_enter(os);
+	lab_cpu_work(os->cpu, WORK_TICK, os->config->path_switch);
+	os_leave(os);
+}
+
+void lab_os_khugepaged(struct lab_os *os)
+{
 	struct lab_error ignored = { "" }; /* what is not to be had is not collapsed */
 
 	os->error = &ignored;
-	os_enter(os);
-	lab_cpu_work(os->cpu, WORK_TICK, os->config->path_switch);
 	os_collapse_some(os);
-	os_leave(os);
 }
 
 struct lab_os_counters lab_os_counters(const struct lab_os *os)
@@ -157,6 +161,9 @@ struct lab_os_counters lab_os_counters(const struct lab_os *os)
 	struct lab_os_counters c = os->count;
 
 	c.os_table_pages = os->tables;
+	for (uint32_t i = 0; i < os->processes; i++)
+		if (os->process[i])
+			os_count_sizes(os, os->process[i], &c);
 	return c;
 }
 

@@ -10,6 +10,17 @@
 
 struct lab_os;
 
+/* Why a page is small. */
+#define LAB_OS_SMALL(C) \
+	C(os_small_file, "of files and shared memory") \
+	C(os_small_stack, "of stacks") \
+	C(os_small_advice, "where the program forbids large ones (MADV_NOHUGEPAGE)") \
+	C(os_small_off, "because the guest makes no large ones (guest.pages)") \
+	C(os_small_edge, "in regions, or ends of regions, that hold no aligned 2 MBytes") \
+	C(os_small_shared, "shared since a fork, or not writable") \
+	C(os_small_refused, "because no 2 MBytes of memory are free in one piece") \
+	C(os_small_waiting, "that khugepaged has not come to (guest.khugepaged)")
+
 /* What the OS counts; lab/sweep/result.h repeats it in the account. */
 #define LAB_OS_COUNTERS(C) \
 	C(os_faults, "page faults that the guest's kernel handled") \
@@ -31,7 +42,11 @@ struct lab_os;
 	C(os_pages_4k, "4-KByte pages mapped for users at the end") \
 	C(os_pages_2m, "2-MByte pages mapped for users at the end") \
 	C(os_pages_1g, "1-GByte pages mapped for users at the end") \
-	C(os_table_pages, "pages that the guest's page tables take at the end")
+	C(os_table_pages, "pages that the guest's page tables take at the end") \
+	C(os_held_4k, "4-KByte pages of each process when it ended, or the run did; the following say why not larger") \
+	LAB_OS_SMALL(C) \
+	C(os_held_2m, "2-MByte pages of each process when it ended, or the run did") \
+	C(os_held_1g, "1-GByte pages of each process when it ended, or the run did")
 
 struct lab_os_counters {
 #define C(name, help) uint64_t name;
@@ -57,6 +72,8 @@ void lab_os_mode(struct lab_os *os, bool kernel);
 /* A timer tick of the guest: what its scheduler's interrupt does. Called every config->guest.tick accesses where that
  * is not 0. */
 void lab_os_tick(struct lab_os *os);
+/* khugepaged wakes. Called every config->guest.khugepaged_period accesses where large pages are wanted. */
+void lab_os_khugepaged(struct lab_os *os);
 
 struct lab_os_counters lab_os_counters(const struct lab_os *os);
 /* After LAB_MEASURE: what counts events starts anew; what counts a state (at the end) does not. */

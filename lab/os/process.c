@@ -150,6 +150,7 @@ bool os_exec(struct lab_os *os)
 	if (!new)
 		return false;
 	os->process[os->current] = new;
+	os_count_sizes(os, old, &os->count);
 	if (!empty(os, old))
 		return false;
 	os_load(os, new);
@@ -161,6 +162,7 @@ bool os_exit(struct lab_os *os)
 {
 	struct mm *mm = os_mm(os);
 
+	os_count_sizes(os, mm, &os->count);
 	if (!empty(os, mm))
 		return false;
 	os_load(os, NULL);

@@ -53,6 +53,18 @@ static void write_entry(struct lab_os *os, struct mm *mm, uint64_t at, unsigned 
 		os_write(os, mm->user_pgd + (at & 0xfff), value);
 }
 
+struct spot os_peek(const struct lab_os *os, const struct mm *mm, uint64_t va, unsigned level)
+{
+	struct spot s = { .value = mm->pgd };
+
+	for (s.level = os->levels;; s.level--) {
+		s.at = entry_at(s.value & ENTRY_ADDR, s.level, va);
+		s.value = lab_cpu_peek(os->cpu, s.at);
+		if (s.level == level || !(s.value & ENTRY_P) || (s.level <= 3 && (s.value & ENTRY_PS)))
+			return s;
+	}
+}
+
 bool os_descend(struct lab_os *os, struct mm *mm, uint64_t va, unsigned level, bool make, struct spot *s)
 {
 	uint64_t table = mm->pgd;

@@ -22,7 +22,8 @@ unsigned vma_find(const struct mm *mm, uint64_t va)
 static bool alike(const struct vma *a, const struct vma *b)
 {
 	return a->end == b->start && a->file == b->file && a->flags == b->flags && a->prot == b->prot &&
-	       a->advice == b->advice && (!a->file || a->offset + (a->end - a->start) == b->offset);
+	       a->advice == b->advice && a->implied == b->implied &&
+	       (!a->file || a->offset + (a->end - a->start) == b->offset);
 }
 
 static bool make_room(struct mm *mm)

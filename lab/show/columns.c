@@ -12,18 +12,22 @@ static const struct column {
 	double scale;
 	const char *help;
 } columns[] = {
-	{ "seconds", "seconds", "seconds.least", "seconds.most", NULL, 1, "the predicted time, as a range" },
-	{ "cycles", "cycles", "cycles.least", "cycles.most", NULL, 1, "the same in cycles" },
-	{ "cycles_per_access", "cycles/access", "cycles.least", "cycles.most", "accesses", 1,
-	  "the same for one access" },
+	{ "estimate", "estimate, s", "seconds.estimate", NULL, NULL, 1, "the time that is likely" },
+	{ "seconds", "seconds", "seconds.low", "seconds.high", NULL, 1, "its range, by the errors of the estimate" },
+	{ "seconds_bounds", "bounds, s", "seconds.least", "seconds.most", NULL, 1,
+	  "the time, if all walks are hidden behind other work, and if none is" },
+	{ "cycles", "cycles", "cycles.low", "cycles.high", NULL, 1, "the estimate's range in cycles" },
+	{ "cycles_per_access", "cycles/access", "cycles.low", "cycles.high", "accesses", 1, "the same for one access" },
 	{ "walks_per_1000", "walks/1000", "walks", NULL, "accesses", 1000, "page walks in 1000 accesses" },
 	{ "walk_share", "walk cycles %", "cycles.walks", NULL, "cycles.most", 100,
 	  "cycles of walks in 100 cycles, when nothing hides them" },
 	{ "exits_per_million", "exits/M", "exits", NULL, "accesses", 1e6, "VM exits in a million accesses" },
-	{ "exit_share", "exit cycles %", "cycles.exits+cycles.hypervisor", NULL, "cycles.most", 100,
-	  "cycles of exits and of the hypervisor in 100 cycles" },
+	{ "exit_share", "exit cycles %", "cycles.exits+cycles.hypervisor+cycles.populate", NULL, "cycles.most", 100,
+	  "cycles of exits, of the hypervisor and of the host's page faults in 100 cycles" },
 	{ "table_pages", "table pages", "table_pages.guest+table_pages.host", NULL, NULL, 1,
 	  "pages that page tables take, in both dimensions" },
+	{ "large_share", "in 2M %", "large_share", NULL, NULL, 1,
+	  "of the memory of the guest's processes, what lies in pages of 2M and 1G" },
 	{ "references_a_walk", "refs/walk", "references_a_walk", NULL, NULL, 1, "references to page tables in a walk" },
 	{ "dram_per_access", "DRAM refs/access", "references_dram+data.dram", NULL, "accesses", 1,
 	  "references that memory answers, of walks and (machine.data_cache) of data, for one access" },
@@ -53,10 +57,19 @@ static double sum(const struct lab_record *record, const char *names)
 	}
 }
 
+const char *lab_view_setting(const struct lab_record *record, const char *key)
+{
+	const char *mmu = lab_record_setting(record, "hv.mmu");
+
+	if (mmu && !strcmp(mmu, "native") && !strncmp(key, "hv.", 3) && strcmp(key, "hv.mmu"))
+		return lab_record_setting(record, key) ? "-" : NULL;
+	return lab_record_setting(record, key);
+}
+
 struct lab_value lab_column_value(const struct lab_record *record, const char *name)
 {
 	const struct column *c = find(name);
-	struct lab_value v = { .text = lab_record_setting(record, name) };
+	struct lab_value v = { .text = lab_view_setting(record, name) };
 	double by = 1;
 
 	if (v.text)
@@ -146,8 +159,8 @@ static void add_column(struct lab_view *v, const char *name, size_t n)
 static bool choose(struct lab_view *v, const char *names, struct lab_error *error)
 {
 	static const char *const good[] = {
-		"accesses",	     "walks_per_1000", "references_a_walk", "walk_share",
-		"exits_per_million", "exit_share",     "cycles_per_access", "seconds",
+		"large_share",	     "walks_per_1000", "references_a_walk", "walk_share",
+		"exits_per_million", "exit_share",     "estimate",	    "seconds",
 	};
 
 	if (!names) {
@@ -157,6 +170,7 @@ static bool choose(struct lab_view *v, const char *names, struct lab_error *erro
 			add_column(v, good[i], strlen(good[i]));
 		return true;
 	}
+	v->chosen = true;
 	for (;;) {
 		size_t n = strcspn(names, ",");
 
@@ -233,9 +247,11 @@ char *lab_view_label(const struct lab_view *v, unsigned record)
 	if (!f)
 		abort();
 	for (unsigned i = 0; i < v->varies; i++) {
-		const char *value = lab_record_setting(v->record[record], v->varied[i]), *key = v->varied[i];
+		const char *value = lab_view_setting(v->record[record], v->varied[i]), *key = v->varied[i];
 
-		fprintf(f, "%s%s%s%s", i ? ", " : "", speaks_for_itself(key) ? "" : key,
+		if (value && !strcmp(value, "-"))
+			continue;
+		fprintf(f, "%s%s%s%s", ftell(f) ? ", " : "", speaks_for_itself(key) ? "" : key,
 			speaks_for_itself(key) ? "" : "=", value ? value : "?");
 	}
 	if (!v->varies)

@@ -5,6 +5,8 @@
 #include "lab/show/figure.h"
 
 void lab_rows_walks(struct lab_figure_table *t);
+void lab_rows_early(struct lab_figure_table *table);
+void lab_rows_in_sync(struct lab_figure_table *table);
 void lab_rows_chase(struct lab_figure_table *t);
 void lab_rows_nested_cache(struct lab_figure_table *t);
 void lab_rows_shadow_ept(struct lab_figure_table *t);

@@ -80,6 +80,42 @@ void lab_rows_chase(struct lab_figure_table *t)
 	}
 }
 
+void lab_rows_early(struct lab_figure_table *t)
+{
+	static const struct { const char *preset, *name; double published; } cells[] = {
+		{ "nehalem", "Intel (Nehalem)", 17 }, { "barcelona", "AMD (Barcelona)", 39 },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(cells); i++)
+		lab_figure_row(t, IS(cells[i].published),
+			       lab_range_percent(lab_figure_value(t, "estimate", "machine.preset=%s hv.mmu=ept",
+								  cells[i].preset),
+						 lab_figure_value(t, "estimate", "machine.preset=%s hv.mmu=native",
+								  cells[i].preset)),
+			       "%s", cells[i].name);
+}
+
+void lab_rows_in_sync(struct lab_figure_table *t)
+{
+	unsigned workloads;
+	char *const *workload = values_of(t, "workload", &workloads);
+
+	for (unsigned w = 0; w < workloads; w++) {
+		struct lab_range native =
+			lab_figure_value(t, "seconds_bounds", "workload=%s hv.mmu=native hv.in_sync=off", workload[w]);
+		char name[64];
+
+		for (unsigned in_sync = 0; in_sync < 2; in_sync++)
+			lab_figure_row(t, LAB_NO_RANGE,
+				       lab_range_ratio(lab_figure_value(t, "seconds_bounds",
+									"workload=%s hv.mmu=shadow hv.in_sync=%s",
+									workload[w], in_sync ? "on" : "off"),
+						       native),
+				       "%s: %s", brief(workload[w], name),
+				       in_sync ? "in sync" : "tables out of sync");
+	}
+}
+
 static const char *cache_label(const char *workload, const char *caches, const char *pages, char text[512])
 {
 	char keys[] = CACHE_KEYS, values[128], *k, *v, *ks, *vs;
@@ -111,10 +147,11 @@ void lab_rows_nested_cache(struct lab_figure_table *t)
 		for (unsigned w = 0; w < workloads; w++) {
 			char a[512], b[512], name[64];
 			struct lab_range before =
-				lab_figure_value(t, "seconds", "%s",
+				lab_figure_value(t, "seconds_bounds", "%s",
 						 cache_label(workload[w], steps[s].before, steps[s].pages_before, a));
-			struct lab_range after = lab_figure_value(
-				t, "seconds", "%s", cache_label(workload[w], steps[s].after, steps[s].pages_after, b));
+			struct lab_range after =
+				lab_figure_value(t, "seconds_bounds", "%s",
+						 cache_label(workload[w], steps[s].after, steps[s].pages_after, b));
 
 			lab_figure_row(t, RANGE(steps[s].low, steps[s].high), lab_range_percent(before, after),
 				       "%s: %s", brief(workload[w], name), steps[s].what);
@@ -124,7 +161,7 @@ void lab_rows_nested_cache(struct lab_figure_table *t)
 
 static struct lab_range seconds(struct lab_figure_table *t, const char *workload, const char *mmu, const char *pages)
 {
-	return lab_figure_value(t, "seconds", "workload=%s hv.mmu=%s hv.pages=%s", workload, mmu, pages);
+	return lab_figure_value(t, "seconds_bounds", "workload=%s hv.mmu=%s hv.pages=%s", workload, mmu, pages);
 }
 
 void lab_rows_shadow_ept(struct lab_figure_table *t)
@@ -169,12 +206,13 @@ void lab_rows_crossover(struct lab_figure_table *t)
 
 	for (unsigned s = 0; s < ARRAY_SIZE(series); s++)
 		for (unsigned w = 0; w < workloads; w++)
-			lab_figure_point(
-				t, series[s].name, atof(strchr(workload[w], '=') + 1),
-				lab_range_ratio(lab_figure_value(t, "seconds", "workload=%s hv.mmu=%s hv.pages=%s",
-								 workload[w], series[s].mmu, series[s].pages),
-						lab_figure_value(t, "seconds", "workload=%s hv.mmu=native hv.pages=4k",
-								 workload[w])));
+			lab_figure_point(t, series[s].name, atof(strchr(workload[w], '=') + 1),
+					 lab_range_ratio(lab_figure_value(t, "seconds_bounds",
+									  "workload=%s hv.mmu=%s hv.pages=%s",
+									  workload[w], series[s].mmu, series[s].pages),
+							 lab_figure_value(t, "seconds_bounds",
+									  "workload=%s hv.mmu=native hv.pages=4k",
+									  workload[w])));
 }
 
 void lab_rows_forkwait(struct lab_figure_table *t)
@@ -185,12 +223,13 @@ void lab_rows_forkwait(struct lab_figure_table *t)
 		{ "vtlb", "virtual TLB", NAN },
 		{ "brute", "brute force", NAN },
 	};
-	struct lab_range native = lab_figure_value(t, "seconds", "hv.mmu=native");
+	struct lab_range native = lab_figure_value(t, "seconds_bounds", "hv.mmu=native");
 
 	for (unsigned i = 0; i < ARRAY_SIZE(cells); i++)
 		lab_figure_row(t, IS(cells[i].published),
-			       lab_range_ratio(lab_figure_value(t, "seconds", "hv.mmu=%s", cells[i].mmu), native), "%s",
-			       cells[i].name);
+			       lab_range_ratio(lab_figure_value(t, "seconds_bounds", "hv.mmu=%s", cells[i].mmu),
+					       native),
+			       "%s", cells[i].name);
 }
 
 void lab_rows_vpid(struct lab_figure_table *t)
@@ -204,10 +243,10 @@ void lab_rows_vpid(struct lab_figure_table *t)
 
 		for (unsigned p = 0; p < periods; p++)
 			lab_figure_point(t, brief(workload[w], name), 1e6 / atof(period[p]),
-					 lab_range_percent(lab_figure_value(t, "seconds",
+					 lab_range_percent(lab_figure_value(t, "seconds_bounds",
 									    "workload=%s hv.exit_period=%s hv.vpid=off",
 									    workload[w], period[p]),
-							   lab_figure_value(t, "seconds",
+							   lab_figure_value(t, "seconds_bounds",
 									    "workload=%s hv.exit_period=%s hv.vpid=on",
 									    workload[w], period[p])));
 	}
@@ -226,13 +265,13 @@ void lab_rows_large_pages(struct lab_figure_table *t)
 
 	for (unsigned w = 0; w < workloads; w++) {
 		struct lab_range small =
-			lab_figure_value(t, "seconds", "workload=%s guest.pages=4k hv.pages=4k", workload[w]);
+			lab_figure_value(t, "seconds_bounds", "workload=%s guest.pages=4k hv.pages=4k", workload[w]);
 		char name[64];
 
 		for (unsigned c = 0; c < ARRAY_SIZE(cells); c++)
 			lab_figure_row(
 				t, cells[c].published,
-				lab_range_percent(small, lab_figure_value(t, "seconds",
+				lab_range_percent(small, lab_figure_value(t, "seconds_bounds",
 									  "workload=%s guest.pages=%s hv.pages=%s",
 									  workload[w], cells[c].guest, cells[c].host)),
 				"%s: %s", brief(workload[w], name), cells[c].name);

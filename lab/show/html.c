@@ -27,6 +27,7 @@ static const struct { const char *number, *name;
 	{ "cycles.exits", "exits and entries" },
 	{ "cycles.hypervisor", "hypervisor" },
 	{ "cycles.flushes", "INVVPID, INVEPT" },
+	{ "cycles.populate", "host's page faults" },
 	{ "cycles.walk_guest", "walks: guest or shadow tables" },
 	{ "cycles.walk_ept", "walks: EPT" },
 };
@@ -56,15 +57,15 @@ static void time_chart(const struct lab_view *v, char **label, FILE *out)
 {
 	double *low = numbers(v->count), *high = numbers(v->count);
 	struct chart_ranges chart = { "Predicted time",
-				      "seconds; from walks hidden wholly behind other work to walks not hidden at all",
+				      "seconds; the range of the estimate",
 				      v->count,
 				      (const char *const *)label,
 				      low,
 				      high };
 
 	for (unsigned i = 0; i < v->count; i++) {
-		low[i] = lab_record_number(v->record[i], "seconds.least");
-		high[i] = lab_record_number(v->record[i], "seconds.most");
+		low[i] = lab_record_number(v->record[i], "seconds.low");
+		high[i] = lab_record_number(v->record[i], "seconds.high");
 	}
 	chart_ranges(&chart, out);
 	free(low);
@@ -197,6 +198,24 @@ static void settings(const struct lab_view *v, FILE *out)
 	fputs("</tbody></table></details>\n", out);
 }
 
+static void verdict(const struct lab_view *v, FILE *out)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	if (!f)
+		abort();
+	lab_view_verdict(v, f);
+	fclose(f);
+	if (size) {
+		fputs("<p><b>", out);
+		chart_escape(text, out);
+		fputs("</b></p>\n", out);
+	}
+	free(text);
+}
+
 void lab_view_html(const struct lab_view *v, FILE *out)
 {
 	char **label = labels(v);
@@ -215,13 +234,13 @@ void lab_view_html(const struct lab_view *v, FILE *out)
 		chart_escape(workload, out);
 		fputs("</code>", out);
 	}
-	fputs(". Times are predictions of a model, given as ranges: a CPU hides some of its page walks behind other "
-	      "work, and the "
-	      "model does not "
-	      "say how many. Two ranges that overlap mean that the order of the two is not known. Counts are exact for "
-	      "the modelled "
-	      "machine.</p>\n",
+	fputs(". Times are predictions of a model, given as ranges: of how well a CPU hides its page walks behind "
+	      "other "
+	      "work, and of prices that are not known better. Runs are compared under the same prices, so the order of "
+	      "two "
+	      "may be known though their ranges overlap. Counts are exact for the modelled machine.</p>\n",
 	      out);
+	verdict(v, out);
 	for (unsigned i = 0; i < v->notes; i++) {
 		fputs("<p class=\"n\">", out);
 		chart_escape(v->note[i], out);

@@ -1,4 +1,5 @@
 /* lab/show/report.c - the account as tables for people. */
+#include <math.h>
 #include <string.h>
 
 #include "lab/lab.h"
@@ -152,10 +153,10 @@ static void print_exits(const struct lab_result *r, FILE *out)
 	char a[32], b[32], c[32];
 
 	if (r->exits_all) {
-		fprintf(out, "\n  %-70s %12s %16s\n", "Exits", "count", "cycles");
+		fprintf(out, "\n  %-68s %12s %16s\n", "Exits", "count", "cycles");
 		for (unsigned i = 0; i < LAB_EXIT_COUNT; i++)
 			if (r->exits[i])
-				fprintf(out, "  %-70s %12s %16s\n", exits[i], grouped(r->exits[i], a),
+				fprintf(out, "  %-68s %12s %16s\n", exits[i], grouped(r->exits[i], a),
 					grouped((uint64_t)r->exit_cycles[i], b));
 	}
 	if (!sum(r->flushes, LAB_FLUSH_COUNT))
@@ -187,13 +188,68 @@ static void print_cycles(const struct lab_result *r, FILE *out)
 	cycles_line(out, "walks: EPT", r->cycles_walk_ept, r->cycles_most);
 	cycles_line(out, "exits and entries", r->cycles_exits, r->cycles_most);
 	cycles_line(out, "hypervisor", r->cycles_hypervisor, r->cycles_most);
+	cycles_line(out, "the host's page faults and zeroing", r->cycles_populate, r->cycles_most);
 	cycles_line(out, "INVVPID, INVEPT", r->cycles_flushes, r->cycles_most);
 	cycles_line(out, "all, if no walk overlaps with anything", r->cycles_most, r->cycles_most);
 	cycles_line(out, "all, if walks overlap wholly", r->cycles_least, r->cycles_most);
-	fprintf(out, "\nPredicted run time: %.6f to %.6f s at %g GHz\n", r->seconds_least, r->seconds_most,
-		r->config.machine.ghz);
-	fprintf(out, "Table memory: %llu KB of the guest's, %llu KB of the hypervisor's\n",
+	cycles_line(out, "all, as is likely", r->cycles_estimate, r->cycles_most);
+	fprintf(out, "\nTable memory: %llu KB of the guest's, %llu KB of the hypervisor's\n",
 		(unsigned long long)r->guest_table_pages * 4, (unsigned long long)r->host_table_pages * 4);
+	fprintf(out, "Predicted run time: %.6f s, %.6f to %.6f (bounds %.6f and %.6f) at %g GHz\n", r->seconds_estimate,
+		r->seconds_low, r->seconds_high, r->seconds_least, r->seconds_most, r->config.machine.ghz);
+}
+
+/* What the memory's virtualization takes of the time, and what is in the way of large pages. */
+static void print_verdict(const struct lab_result *r, FILE *out)
+{
+	double walks = r->cycles_walk_guest + r->cycles_walk_ept + r->cycles_l2_tlb;
+	double exits = r->cycles_exits + r->cycles_hypervisor + r->cycles_flushes + r->cycles_populate;
+	double fixed = r->cycles_most - walks, seen = fmax(0, r->cycles_estimate - fixed);
+	double large = lab_result_value(r, "large_share");
+
+	fprintf(out, "Verdict: of the time, %.1f %% goes to exits, the hypervisor and the host,\n"
+		     "  %.1f %% to translation (from %.1f to %.1f %%)",
+		100 * part(exits, r->cycles_estimate), 100 * part(seen, r->cycles_estimate),
+		100 * part(fmax(0, r->cycles_least - fixed), r->cycles_least), 100 * part(walks, r->cycles_most));
+	if (r->config.guest.pages > 12 && large < 50)
+		fprintf(out, ";\n  only %.1f %% of the programs' memory lies in large pages (see above, why)", large);
+	fprintf(out, ".\n");
+}
+
+static void memory_line(FILE *out, const char *name, uint64_t pages, unsigned shift, double all)
+{
+	char text[32];
+
+	if (pages)
+		fprintf(out, "  %-70s %9s KB  %6.2f%%\n", name, grouped(pages << (shift - 10), text),
+			100 * part((double)(pages << (shift - 10)), all));
+}
+
+/* In pages of which size the programs lay, and why not in larger ones. */
+static void print_memory(const struct lab_result *r, FILE *out)
+{
+	const struct lab_os_counters *os = &r->os;
+	double all = (double)(os->os_held_4k << 2) + (double)(os->os_held_2m << 11) + (double)(os->os_held_1g << 20);
+
+	if (all <= 0)
+		return;
+	fprintf(out, "\nMemory of the guest's processes, when they ended or the run did\n");
+	memory_line(out, "in pages of 1G", os->os_held_1g, 30, all);
+	memory_line(out, "in pages of 2M", os->os_held_2m, 21, all);
+	memory_line(out, "in pages of 4K", os->os_held_4k, 12, all);
+#define C(name, help) memory_line(out, "  " help, os->name, 12, all);
+	LAB_OS_SMALL(C)
+#undef C
+	if (os->os_collapsed)
+		fprintf(out,
+			"  khugepaged made %llu of the 2M pages; its copying, %.0f cycles, is not in the run time, as\n"
+			"  its ten seconds are %llu accesses here (guest.khugepaged_period)\n",
+			(unsigned long long)os->os_collapsed, r->cycles_khugepaged,
+			(unsigned long long)r->config.guest.khugepaged_period);
+	if (r->mmu.mapped_4k + r->mmu.mapped_2m + r->mmu.mapped_1g)
+		fprintf(out, "  entries that the hypervisor made: %llu of 4K, %llu of 2M, %llu of 1G\n",
+			(unsigned long long)r->mmu.mapped_4k, (unsigned long long)r->mmu.mapped_2m,
+			(unsigned long long)r->mmu.mapped_1g);
 }
 
 void lab_result_print(const struct lab_result *r, FILE *out)
@@ -202,5 +258,7 @@ void lab_result_print(const struct lab_result *r, FILE *out)
 	print_tlbs(r, out);
 	print_walks(r, out);
 	print_exits(r, out);
+	print_memory(r, out);
 	print_cycles(r, out);
+	print_verdict(r, out);
 }

@@ -1,4 +1,4 @@
-/* lab/show/view.c - results as a table, as CSV and as JSON, and where they go. */
+/* lab/show/view.c - results as CSV and as JSON, and where they go. */
 #include "lab/show/view.h"
 #include "tool/base/output.h"
 
@@ -8,66 +8,6 @@
 #include <string.h>
 
 #include <cjson/cJSON.h>
-
-/* ---- the table ---- */
-
-static void number_text(double v, char *text, size_t size)
-{
-	if (isnan(v))
-		snprintf(text, size, "-");
-	else if ((v == floor(v) && fabs(v) < 1e15) || fabs(v) >= 1000)
-		snprintf(text, size, "%.0f", v);
-	else
-		snprintf(text, size, "%.4g", v);
-}
-
-static void value_text(const struct lab_record *record, const char *column, char *text, size_t size)
-{
-	struct lab_value v = lab_column_value(record, column);
-	char low[40], high[40];
-
-	if (v.text) {
-		snprintf(text, size, "%s", v.text);
-		return;
-	}
-	number_text(v.low, low, sizeof(low));
-	number_text(v.high, high, sizeof(high));
-	if (!strcmp(low, high))
-		snprintf(text, size, "%s", low);
-	else
-		snprintf(text, size, "%s..%s", low, high);
-}
-
-void lab_view_table(const struct lab_view *v, FILE *out)
-{
-	int *width = calloc(v->columns + 1, sizeof(*width));
-	char text[600];
-
-	if (!width)
-		abort();
-	for (unsigned c = 0; c < v->columns; c++) {
-		width[c] = (int)strlen(lab_column_heading(v->column[c]));
-		for (unsigned i = 0; i < v->count; i++) {
-			value_text(v->record[i], v->column[c], text, sizeof(text));
-			if ((int)strlen(text) > width[c])
-				width[c] = (int)strlen(text);
-		}
-	}
-	for (unsigned c = 0; c < v->columns; c++)
-		fprintf(out, "%s%*s", c ? "  " : "",
-			v->count && lab_column_value(v->record[0], v->column[c]).text ? -width[c] : width[c],
-			lab_column_heading(v->column[c]));
-	fputc('\n', out);
-	for (unsigned i = 0; i < v->count; i++) {
-		for (unsigned c = 0; c < v->columns; c++) {
-			value_text(v->record[i], v->column[c], text, sizeof(text));
-			fprintf(out, "%s%*s", c ? "  " : "",
-				lab_column_value(v->record[0], v->column[c]).text ? -width[c] : width[c], text);
-		}
-		fputc('\n', out);
-	}
-	free(width);
-}
 
 /* ---- CSV: the settings that vary, then every number ---- */
 
@@ -108,7 +48,7 @@ void lab_view_csv(const struct lab_view *v, FILE *out)
 			lab_csv_field(text ? text : "", out);
 		}
 		for (unsigned i = 0; i < v->varies; i++) {
-			const char *text = lab_record_setting(v->record[r], v->varied[i]);
+			const char *text = lab_view_setting(v->record[r], v->varied[i]);
 
 			if (!strcmp(v->varied[i], "machine.preset") || !strcmp(v->varied[i], "hv.mmu") ||
 			    !strcmp(v->varied[i], "workload"))
@@ -222,7 +162,8 @@ bool lab_output_write(const struct lab_output *o, const struct lab_view *v, stru
 	bool taken = (o->csv && !strcmp(o->csv, "-")) || (o->json && !strcmp(o->json, "-")) ||
 		     (o->html && !strcmp(o->html, "-"));
 
-	if (!taken && !o->no_table && !write_one("-", lab_view_table, v, error))
+	if (!taken && !o->no_table &&
+	    (!write_one("-", lab_view_table, v, error) || !write_one("-", lab_view_verdict, v, error)))
 		return false;
 	return write_one(o->csv, lab_view_csv, v, error) && write_one(o->json, lab_view_json, v, error) &&
 	       write_one(o->html, lab_view_html, v, error);

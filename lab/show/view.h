@@ -6,6 +6,8 @@
 
 #include "lab/sweep/results.h"
 
+enum { LAB_PAGE = 100 }; /* characters of a page's width */
+
 /* What is shown: some records, in some order. */
 struct lab_view {
 	const struct lab_record **record;
@@ -14,6 +16,7 @@ struct lab_view {
 	unsigned varies;
 	char **column;           /* of the table */
 	unsigned columns;
+	bool chosen;             /* by the user; else the table leaves out what a page has no room for */
 	const char *title;
 	const char *const *note; /* sentences for the reader (cells that were left out, say) */
 	unsigned notes;
@@ -25,6 +28,8 @@ bool lab_view_init(struct lab_view *view, const struct lab_record *const *record
 		   struct lab_error *error);
 void lab_view_free(struct lab_view *view);
 
+/* A setting of the record as it is shown: natively, "-" for what is the hypervisor's. NULL: it has none. */
+const char *lab_view_setting(const struct lab_record *record, const char *key);
 /* A column's value: text of a setting, or numbers; low differs from high in ranges only. */
 struct lab_value {
 	const char *text; /* NULL: it is numbers */
@@ -36,7 +41,10 @@ void lab_columns_help(FILE *out);
 /* A record by what tells it from the others: the values of view->varied. The caller frees. */
 char *lab_view_label(const struct lab_view *view, unsigned record);
 
+/* Not wider than a page; rows that differ in one setting and in no number are one. */
 void lab_view_table(const struct lab_view *view, FILE *out);
+/* Which is the fastest, as far as that is known (lab/machine/estimate.h): a line for each workload. */
+void lab_view_verdict(const struct lab_view *view, FILE *out);
 void lab_view_csv(const struct lab_view *view, FILE *out);
 void lab_view_json(const struct lab_view *view, FILE *out);
 void lab_view_html(const struct lab_view *view, FILE *out);

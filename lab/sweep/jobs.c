@@ -11,7 +11,36 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SLURM_ARRAY_MOST = 1000 }; /* Slurm's MaxArraySize is 1001 unless its administrator says otherwise */
+enum { SLURM_ARRAY_SIZE = 1001 }; /* Slurm's MaxArraySize unless its administrator says otherwise */
+
+/* Tasks that an array may have: indices go from 0 to MaxArraySize - 1. Where Slurm is at hand, it is asked. */
+static unsigned array_most(void)
+{
+	FILE *f = popen("scontrol show config 2>/dev/null", "r");
+	unsigned most = SLURM_ARRAY_SIZE, said;
+	char line[256];
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "MaxArraySize = %u", &said) == 1 && said)
+			most = said;
+	if (f)
+		pclose(f);
+	return most;
+}
+
+/* Cells for each job. false: so many tasks cannot be. */
+static bool choose_chunk(const struct lab_jobs *jobs, bool array, unsigned *chunk, struct lab_error *error)
+{
+	unsigned most = !array ? jobs->cells : jobs->array ? jobs->array : array_most();
+	unsigned least = (jobs->cells + most - 1) / most;
+
+	*chunk = jobs->chunk ? jobs->chunk : least;
+	return *chunk >= least ||
+	       lab_fail(error,
+			"%u cells in chunks of %u are %u tasks, and a Slurm array may have %u here (MaxArraySize, "
+			"--array): take --chunk %u, or none",
+			jobs->cells, *chunk, (jobs->cells + *chunk - 1) / *chunk, most, least);
+}
 
 /* As a word of the shell. */
 static void quote(const char *text, FILE *out)
@@ -136,7 +165,7 @@ static bool write_list(const struct lab_jobs *jobs, const char *list, unsigned c
 bool lab_jobs_write(const struct lab_jobs *jobs, struct lab_error *error)
 {
 	bool array = !strcmp(jobs->kind, "slurm");
-	unsigned chunk = jobs->chunk;
+	unsigned chunk;
 	char *list, *parts;
 	bool ok;
 
@@ -145,8 +174,8 @@ bool lab_jobs_write(const struct lab_jobs *jobs, struct lab_error *error)
 	for (unsigned i = 0; i < jobs->words; i++)
 		if (strchr(jobs->word[i], '\n'))
 			return lab_fail(error, "a job list has one job a line: no option may hold a line break");
-	if (!chunk)
-		chunk = array ? (jobs->cells + SLURM_ARRAY_MOST - 1) / SLURM_ARRAY_MOST : 1;
+	if (!choose_chunk(jobs, array, &chunk, error))
+		return false;
 	if (asprintf(&list, "%s.%s", jobs->file, array ? "sbatch" : "jobs") < 0 ||
 	    asprintf(&parts, "%s.parts", jobs->file) < 0)
 		abort();

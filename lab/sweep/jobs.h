@@ -11,6 +11,7 @@ struct lab_jobs {
 	const char *file;     /* the results file that all will be joined in */
 	unsigned cells;       /* of the sweep, possible ones and others */
 	unsigned chunk;       /* cells for each job; 0: a good number */
+	unsigned array;       /* tasks of a Slurm array at most; 0: what the cluster says, or else Slurm's default */
 	unsigned words;       /* the command's own options, without those about jobs, cells and files */
 	char **word;
 };

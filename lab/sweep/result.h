@@ -23,6 +23,8 @@ enum { LAB_L1, LAB_L2, LAB_L3, LAB_DRAM, LAB_PLACES };
 	E(cr3, "MOV to CR3") \
 	E(cr4, "MOV to CR4") \
 	E(invlpg, "INVLPG") \
+	E(timer, "the guest's timer: its interrupt, the end of it, the next one armed") \
+	E(cpuid, "CPUID, of programs that begin") \
 	E(other, "interrupts, I/O and the like (hv.exit_period, quantum)")
 enum lab_exit {
 #define E(name, help) LAB_EXIT_##name,
@@ -82,21 +84,31 @@ struct lab_result {
 	double cycles_base;           /* instructions at machine.cpi */
 	/* the guest kernel's instructions, faults' delivery, CR3 loads, INVLPG, zeroing */
 	double cycles_kernel;
+	double cycles_khugepaged;     /* its copying, which is in none of the sums */
 	double cycles_data;           /* machine.data_cache: what data took beyond an L1 hit */
 	double cycles_l2_tlb;
 	double cycles_walk_guest, cycles_walk_ept; /* if nothing overlaps */
 	double cycles_exits;          /* exits and entries */
 	double cycles_hypervisor;     /* the hypervisor's instructions */
 	double cycles_flushes;        /* INVVPID and INVEPT */
+	double cycles_populate;       /* the host's page faults for memory that the guest touches first, and zeroing */
 	/* The prediction: walks wholly hidden behind other work, and not at all. */
 	double cycles_least, cycles_most;
 	double seconds_least, seconds_most;
+	/* ... and between them, what is likely (lab/machine/estimate.h). */
+	double cycles_estimate, cycles_low, cycles_high;
+	double seconds_estimate, seconds_low, seconds_high;
+	double cycles_walks_dram;     /* of the walks' cycles, what memory took */
+	double dependence, dependence_low, dependence_high;
 
 	/* Exits and flushes. */
 	uint64_t exits[LAB_EXIT_COUNT], exits_all;
 	double exit_cycles[LAB_EXIT_COUNT]; /* with the hypervisor's instructions */
 	uint64_t flushes[LAB_FLUSH_COUNT], flushed_entries[LAB_FLUSH_COUNT], refills[LAB_FLUSH_COUNT];
 	double refill_cycles[LAB_FLUSH_COUNT];
+
+	/* Of hv.populate: pages that the host gave at their first touch. */
+	uint64_t populated[LAB_SIZES];
 
 	/* Table memory at the end, pages. */
 	uint64_t guest_table_pages, host_table_pages;

@@ -185,6 +185,21 @@ static char *label(const struct lab_sweep *sweep, const unsigned *at)
 	return text;
 }
 
+/* Without a hypervisor nothing of it counts: cells that differ in hv.* alone are one. hv.vms stays, as more than one
+ * cannot be. */
+static void forget_hypervisor(struct lab_config *c)
+{
+	struct lab_config defaults;
+	uint64_t vms = c->hv.vms;
+
+	if (strcmp(c->hv.mechanism, "native"))
+		return;
+	lab_config_init(&defaults);
+	memcpy(defaults.hv.mechanism, c->hv.mechanism, sizeof(defaults.hv.mechanism));
+	c->hv = defaults.hv;
+	c->hv.vms = vms;
+}
+
 /* The machine comes first, as it sets all of machine.*; then what is common, then the axes. */
 static bool make_cell(const struct lab_sweep *sweep, const unsigned *at, lab_sweep_base *base, void *ctx,
 		      struct lab_cell *cell, struct lab_error *error)
@@ -204,6 +219,7 @@ static bool make_cell(const struct lab_sweep *sweep, const unsigned *at, lab_swe
 	if (!apply(sweep, at, false, &cell->config, error))
 		return false;
 	cell->label = label(sweep, at);
+	forget_hypervisor(&cell->config);
 	if (!lab_config_check(&cell->config, &impossible))
 		cell->why = copy(impossible.text, strlen(impossible.text));
 	return true;
@@ -239,6 +255,30 @@ bool lab_sweep_expand(struct lab_sweep *sweep, lab_sweep_base *base, void *ctx, 
 	}
 	free(at);
 	return true;
+}
+
+static int by_key(const void *a, const void *b)
+{
+	const struct lab_cell *x = *(struct lab_cell *const *)a, *y = *(struct lab_cell *const *)b;
+	int order = strcmp(x->key, y->key);
+
+	return order ? order : x < y ? -1 : 1;
+}
+
+void lab_sweep_twins(struct lab_sweep *sweep)
+{
+	struct lab_cell **cell = calloc(sweep->cells + 1, sizeof(struct lab_cell *));
+	unsigned n = 0;
+
+	if (!cell)
+		abort();
+	for (unsigned i = 0; i < sweep->cells; i++)
+		if (!sweep->cell[i].why)
+			cell[n++] = &sweep->cell[i];
+	qsort(cell, n, sizeof(struct lab_cell *), by_key);
+	for (unsigned i = 1; i < n; i++)
+		cell[i]->twin = !strcmp(cell[i]->key, cell[i - 1]->key);
+	free(cell);
 }
 
 void lab_sweep_free(struct lab_sweep *sweep)

@@ -18,6 +18,7 @@ struct lab_cell {
 	char key[LAB_KEY_SIZE]; /* lab_cell_key(); empty where why is set */
 	char *label;            /* "hv.mmu=ept hv.pages=2m": what tells it from the others */
 	char *why;              /* NULL, or why no run can be made of it */
+	bool twin;              /* one before it has the same key: the same run */
 	double weight;          /* how long it takes, compared with the others: a guess */
 };
 
@@ -39,6 +40,9 @@ typedef bool lab_sweep_base(void *ctx, struct lab_config *config, struct lab_err
 /* Makes the cells; the last axis changes fastest. A value that a setting cannot have is an error; a combination of
  * which no run can be made is a cell with .why. */
 bool lab_sweep_expand(struct lab_sweep *sweep, lab_sweep_base *base, void *ctx, struct lab_error *error);
+/* Finds the cells that are the same run as one before (an axis that gives a value twice; natively, all that differ in
+ * hv.* alone). The keys are there. */
+void lab_sweep_twins(struct lab_sweep *sweep);
 void lab_sweep_free(struct lab_sweep *sweep);
 
 /* What a result is known by: a hash of every setting, where a trace counts by its content and not by its name.

@@ -182,7 +182,13 @@ int lab_command_import(int argc, char **argv)
 {
 	struct job job = { .level = 3 };
 	struct lab_error error = { "" };
-	bool ok = parse(&job, argc, argv, &error) && open_input(&job, &error);
+	bool ok;
+
+	if (lab_asks_for_help(argc, argv)) {
+		puts(usage);
+		return 0;
+	}
+	ok = parse(&job, argc, argv, &error) && open_input(&job, &error);
 
 	if (ok) {
 		ok = convert(&job, &error);

@@ -125,6 +125,12 @@ int lab_command_trace_info(int argc, char **argv)
 	struct lab_source *s;
 	int status = 2;
 
+	if (lab_asks_for_help(argc, argv)) {
+		printf("usage: vellum lab trace-info FILE\n\nReads a trace to its end: says what is inside, and "
+		       "whether it is whole.\n");
+		free(b);
+		return 0;
+	}
 	if (argc != 2)
 		lab_fail(&error, "usage: vellum lab trace-info FILE");
 	s = argc == 2 ? lab_trace_open(argv[1], &error) : NULL;

@@ -269,8 +269,13 @@ int lab_command_record(int argc, char **argv)
 {
 	static struct recording r = { .level = 3 };
 	struct lab_error error = { "" };
-	bool ok = parse(&r, argc, argv, &error) && make_ring(&r, &error);
+	bool ok;
 
+	if (lab_asks_for_help(argc, argv)) {
+		puts(usage);
+		return 0;
+	}
+	ok = parse(&r, argc, argv, &error) && make_ring(&r, &error);
 	if (ok) {
 		/* An interrupt from the keyboard goes to the program anyway. */
 		signal(SIGINT, SIG_IGN);

@@ -8,6 +8,11 @@ int lab_command_workloads(int argc, char **argv)
 {
 	bool found = false;
 
+	if (lab_asks_for_help(argc, argv)) {
+		printf("usage: vellum lab workloads [NAME]\n\nLists the built-in workloads, or one, with their "
+		       "parameters and defaults.\n");
+		return 0;
+	}
 	for (const struct lab_workload *w = lab_workloads; w->name; w++) {
 		if (argc > 1 && strcmp(argv[1], w->name))
 			continue;

@@ -17,7 +17,7 @@ struct heap {
 };
 
 /* true: the workload itself is to go on. */
-static bool heap_ready(struct work *w, struct heap *h)
+static bool heap_begins(struct work *w, struct heap *h)
 {
 	switch (h->phase) {
 	case START:
@@ -38,6 +38,11 @@ static bool heap_ready(struct work *w, struct heap *h)
 	default:
 		return true;
 	}
+}
+
+static inline bool heap_ready(struct work *w, struct heap *h)
+{
+	return h->phase == RUN || heap_begins(w, h);
 }
 
 /* ---- chase: size, object, passes, init ---- */

@@ -10,41 +10,52 @@
 const struct lab_workload lab_workloads[] = {
 	{ "chase", "pointer chase: a list of objects, linked at random, is followed from one end to the other",
 	  "size=256M  bytes of all objects\nobject=64  bytes of one\npasses=1  times that the list is followed\n"
-	  "init=1  1: the objects are written before the account begins" },
+	  "init=1  1: the objects are written before the account begins",
+	  { 1, 1, 1 } },
 	{ "gups", "random update: a word anywhere in a table is read, changed and written",
 	  "size=64M  bytes of the table\nupdates=4M  how many\ninit=1  1: the table is written before the account "
-	  "begins" },
+	  "begins",
+	  { 0, 0, 0.1 } },
 	{ "seq", "sequential: an array is read (or written) from one end to the other",
 	  "size=64M  bytes of the array\nstride=64  bytes from one access to the next\npasses=4  times\n"
 	  "write=0  percent of the accesses that are writes\ninit=1  1: the array is written before the account "
-	  "begins" },
+	  "begins",
+	  { 0, 0, 0.2 } },
 	{ "zipf", "key-value store: a hash table and its values; keys are drawn from a Zipf distribution",
 	  "keys=1M  how many\nvalue=256  bytes of a value; of a longer one the first 4K are used\n"
 	  "theta=99  skew, in hundredths (1 to 99)\nops=2M  operations\nupdate=5  percent of the operations that "
 	  "write\n"
-	  "init=1  1: the store is filled before the account begins" },
+	  "init=1  1: the store is filled before the account begins",
+	  { 0.5, 0.3, 0.8 } },
 	{ "bfs", "graph traversal: breadth-first search; edges by R-MAT or uniform",
 	  "scale=18  logarithm of the number of vertices\ndegree=16  edges from each\nrmat=1  1: R-MAT (0.57, 0.19, "
 	  "0.19), 0: uniform\n"
-	  "searches=1  how many, each from another vertex\ninit=1  1: the graph is written before the account begins" },
+	  "searches=1  how many, each from another vertex\ninit=1  1: the graph is written before the account begins",
+	  { 0.4, 0.2, 0.8 } },
 	{ "fork", "fork storm: a parent forks, the child writes to some of its memory and ends, and again",
 	  "children=500  how many\nsize=16M  bytes of the parent's heap\nwrite=10  percent of the pages that a child "
 	  "writes\n"
-	  "exec=0  1: the child execs a small program instead" },
+	  "exec=0  1: the child execs a small program instead",
+	  { 0, 0, 0 } },
 	{ "mmap", "mmap churn: regions are mapped, written, and unmapped",
-	  "ops=10000  regions in all\nlive=32  of them at a time\nsize=128K  average bytes of a region" },
+	  "ops=10000  regions in all\nlive=32  of them at a time\nsize=128K  average bytes of a region",
+	  { 0, 0, 0 } },
 	{ "ring", "context-switch ring: processes that take turns, with a little work each",
-	  "processes=8  how many\npages=64  pages of each that its turn touches\nswitches=50000  turns in all" },
+	  "processes=8  how many\npages=64  pages of each that its turn touches\nswitches=50000  turns in all",
+	  { 0, 0, 0 } },
 	{ "faults", "page-fault storm: a region is mapped, each page is written once, and it is unmapped",
 	  "size=64M  bytes of the region\npasses=4  times\nadvise=0  1: given back by madvise(MADV_DONTNEED) instead "
-	  "of munmap" },
+	  "of munmap",
+	  { 0, 0, 0 } },
 	{ "boot", "boot-like mix: a kernel that sets up its memory, then many small processes with shared libraries",
 	  "kernel=32M  bytes of the kernel's own memory, in a guest with more, and of 4 levels\nprocesses=60  in all\n"
-	  "heap=1M  bytes of each one's heap\nwork=4000  operations of each" },
+	  "heap=1M  bytes of each one's heap\nwork=4000  operations of each",
+	  { 0, 0, 0 } },
 	{ "grow", "a heap that grows: a step at a time, as malloc's does, while objects anywhere in it are used",
 	  "size=64M  bytes in the end, after half of the operations\nstep=128K  bytes by which it grows\nops=2M  "
-	  "operations" },
-	{ NULL, NULL, NULL },
+	  "operations",
+	  { 0, 0, 0 } },
+	{ NULL, NULL, NULL, { 0, 0, 0 } },
 };
 
 /* In the order of lab_workloads. */
@@ -55,21 +66,15 @@ static const struct work_kind *const kinds[] = {
 
 /* ---- writing events ---- */
 
-static void event(struct work *w, struct lab_event e)
-{
-	w->batch->event[w->batch->events++] = e;
-	w->made += lab_event_accesses(&e);
-}
-
 void work_call(struct work *w, struct lab_call call)
 {
-	event(w, (struct lab_event){ .addr = w->batch->calls, .kind = LAB_CALL });
+	work_event(w, (struct lab_event){ .addr = w->batch->calls, .kind = LAB_CALL });
 	w->batch->call[w->batch->calls++] = call;
 }
 
 void work_fetch(struct work *w, uint64_t addr, unsigned count)
 {
-	event(w, (struct lab_event){ .addr = addr, .kind = LAB_FETCH, .fetches = count });
+	work_event(w, (struct lab_event){ .addr = addr, .kind = LAB_FETCH, .fetches = count });
 }
 
 void work_run(struct work *w, unsigned page, unsigned count)
@@ -77,16 +82,13 @@ void work_run(struct work *w, unsigned page, unsigned count)
 	work_fetch(w, WORK_CODE + 4096 * page + 64 * (page % 7), count);
 }
 
-void work_access(struct work *w, enum lab_kind kind, uint64_t addr, unsigned size, unsigned count)
+void work_access_two(struct work *w, enum lab_kind kind, uint64_t addr, unsigned size, unsigned count)
 {
 	unsigned room = 4096 - (addr & 0xfff);
 
-	if (size > room) {
-		event(w, (struct lab_event){ .addr = addr, .kind = kind, .size = (uint8_t)room });
-		addr += room;
-		size -= room;
-	}
-	event(w, (struct lab_event){ .addr = addr, .kind = kind, .size = (uint8_t)size, .fetches = count });
+	work_event(w, (struct lab_event){ .addr = addr, .kind = kind, .size = (uint8_t)room });
+	work_event(w, (struct lab_event){
+			      .addr = addr + room, .kind = kind, .size = (uint8_t)(size - room), .fetches = count });
 }
 
 /* One operation in eight calls a function; the functions that are called often are few. */
@@ -215,6 +217,7 @@ static struct lab_source *open_work(const struct lab_workload *kind, const char 
 		return NULL;
 	}
 	w->source.ops = &ops;
+	w->source.dependence = kind->dependence;
 	w->kind = kinds[kind - lab_workloads];
 	w->seed = seed;
 	w->limit = limit;

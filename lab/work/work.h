@@ -47,12 +47,27 @@ struct work {
 
 /* ---- writing events ---- */
 
+static inline void work_event(struct work *w, struct lab_event e)
+{
+	w->batch->event[w->batch->events++] = e;
+	w->made += lab_event_accesses(&e);
+}
+
 void work_call(struct work *w, struct lab_call call);
 /* Code runs at page `page` of the program: `count` instructions. */
 void work_run(struct work *w, unsigned page, unsigned count);
 void work_fetch(struct work *w, uint64_t addr, unsigned count); /* ... anywhere */
+/* One that reaches into the next page. */
+void work_access_two(struct work *w, enum lab_kind kind, uint64_t addr, unsigned size, unsigned count);
 /* An access, and `count` instructions of the same code after it. */
-void work_access(struct work *w, enum lab_kind kind, uint64_t addr, unsigned size, unsigned count);
+static inline void work_access(struct work *w, enum lab_kind kind, uint64_t addr, unsigned size, unsigned count)
+{
+	if ((addr & 0xfff) + size > 4096)
+		work_access_two(w, kind, addr, size, count);
+	else
+		work_event(w, (struct lab_event){
+				      .addr = addr, .kind = kind, .size = (uint8_t)size, .fetches = count });
+}
 /* The program's own overhead in an operation: now and then its main loop calls a function on another page. */
 void work_overhead(struct work *w);
 /* Maps the program and its stack in the process that runs. */

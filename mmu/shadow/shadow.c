@@ -8,6 +8,7 @@
 #include "mmu/shadow/shadow.h"
 
 static const struct shadow_policy shadow_policy = { .unsync = true, .prefetch = 32, .flood = 4 };
+static const struct shadow_policy in_sync_policy = { .prefetch = 32, .flood = 4 };
 static const struct shadow_policy brute_policy = { .track_reads = true, .flood = 4, .keep_named = true };
 
 /* ---- life ---- */
@@ -34,7 +35,11 @@ static bool vm_init(struct mmu_vm *vm, const struct shadow_policy *policy)
 	return true;
 }
 
-static bool shadow_vm_init(struct mmu_vm *vm) { return vm_init(vm, &shadow_policy); }
+static bool shadow_vm_init(struct mmu_vm *vm)
+{
+	return vm_init(vm, vm->config.in_sync ? &in_sync_policy : &shadow_policy);
+}
+
 static bool brute_vm_init(struct mmu_vm *vm) { return vm_init(vm, &brute_policy); }
 
 /* No vCPU runs on any of it any more, so nothing is unlinked piece by piece. */

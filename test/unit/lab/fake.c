@@ -31,6 +31,16 @@ void lab_fake_result(const struct lab_config *config, struct lab_result *r)
 	r->cycles_hypervisor = (double)r->exits_all * 900;
 	r->cycles_least = r->cycles_base + r->cycles_exits + r->cycles_hypervisor;
 	r->cycles_most = r->cycles_least + r->cycles_walk_guest + r->cycles_walk_ept;
+	r->cycles_low = r->cycles_least;
+	r->cycles_high = r->cycles_most;
+	r->cycles_estimate = (r->cycles_least + r->cycles_most) / 2;
+	r->seconds_low = r->cycles_low / 3.4e9;
+	r->seconds_high = r->cycles_high / 3.4e9;
+	r->seconds_estimate = r->cycles_estimate / 3.4e9;
+	r->dependence = 0.5;
+	r->dependence_low = 0.2;
+	r->dependence_high = 0.9;
+	r->instructions = 500000;
 	r->seconds_least = r->cycles_least / 3.4e9;
 	r->seconds_most = r->cycles_most / 3.4e9;
 }

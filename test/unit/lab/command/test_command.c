@@ -102,6 +102,26 @@ static void test_csv(void **state)
 	free(csv);
 }
 
+/* What a page has room for, and a verdict at the end. */
+static void test_report(void **state)
+{
+	static const char *const runs[] = {
+		"--mmu shadow boot:processes=3",
+		"--guest-pages 2m --set guest.fragmentation=0.5 grow:size=8M,ops=20K",
+		"--mmu brute fork:children=3",
+		"--set hv.vpid=off --set hv.exit_period=1000 " SMALL,
+		"--mmu native " SMALL,
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(runs) / sizeof(runs[0]); i++) {
+		assert_int_equal(0, shell("\"$V\" lab run %s >out 2>err", runs[i]));
+		assert_int_equal(0, shell("awk 'NR > 1 && length > 100 { exit 1 }' out"));
+		assert_int_equal(0, shell("tail -3 out | grep -q '^Verdict: of the time, '"));
+	}
+	look("out", "in pages of 4K", true);
+}
+
 static void test_html(void **state)
 {
 	char *html;
@@ -177,6 +197,23 @@ static void test_presets(void **state)
 	look("out", "explain [OPTION]... [GVA]...", true);
 }
 
+/* Every command says what it takes. */
+static void test_help(void **state)
+{
+	(void)state;
+	for (const struct lab_command *c = lab_commands; c->name; c++) {
+		for (unsigned i = 0; i < 2; i++) {
+			char command[100], usage[100];
+
+			snprintf(command, sizeof(command), "\"$V\" lab %s %s", c->name, i ? "-h" : "--help");
+			snprintf(usage, sizeof(usage), "usage: vellum lab %s", c->name);
+			assert_int_equal(0, run(command));
+			look("out", usage, true);
+			assert_int_equal(0, shell("[ ! -s err ]"));
+		}
+	}
+}
+
 /* ---- what cannot be ---- */
 
 static const struct { const char *args, *says; int status; } bad[] = {
@@ -245,8 +282,9 @@ int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_json),	     cmocka_unit_test(test_csv),     cmocka_unit_test(test_html),
+		cmocka_unit_test(test_report),
 		cmocka_unit_test(test_settings),     cmocka_unit_test(test_explain), cmocka_unit_test(test_presets),
-		cmocka_unit_test(test_bad_commands),
+		cmocka_unit_test(test_help),	     cmocka_unit_test(test_bad_commands),
 	};
 
 	if (argc > 1 && !strcmp(argv[1], "lab"))

@@ -66,7 +66,7 @@ static void test_large_pages(void **state)
 	lab_os_delete(os);
 }
 
-/* Small pages that came one by one become a large one at a tick, with what they held. */
+/* Small pages that came one by one become a large one when khugepaged comes by, with what they held. */
 static void test_collapse(void **state)
 {
 	struct lab_os_counters c;
@@ -82,7 +82,7 @@ static void test_collapse(void **state)
 	c = lab_os_counters(os);
 	assert_int_equal(c.os_pages_2m, 0);
 	assert_int_equal(c.os_pages_4k, 341);
-	lab_os_tick(os);
+	lab_os_khugepaged(os);
 	cpu_check(cpu);
 	c = lab_os_counters(os);
 	assert_int_equal(c.os_collapsed, 1);
@@ -91,6 +91,110 @@ static void test_collapse(void **state)
 	for (unsigned i = 0; i < 512; i++)
 		read_page(i);
 	assert_int_equal(lab_os_counters(os).os_faults, c.os_faults);
+	audit();
+	lab_os_delete(os);
+}
+
+/* Of half a region that a fork shares a page is made, of one page more not; nor of what nobody may write. */
+static void test_collapse_refused(void **state)
+{
+	(void)state;
+	random_state = 10;
+	start(4, true, false, 21, 0, false);
+	call((struct lab_call){ .kind = LAB_MMAP, .addr = ARENA, .length = 4096 * 512, .prot = 3 });
+	call((struct lab_call){ .kind = LAB_MADVISE, .addr = ARENA, .length = 4096 * 512, .prot = 15 });
+	for (unsigned i = 0; i < 400; i++)
+		write_page(i);
+	lab_os_khugepaged(os);
+	assert_int_equal(lab_os_counters(os).os_collapsed, 0);
+	assert_int_equal(lab_os_counters(os).os_small_advice, 400);
+	call((struct lab_call){ .kind = LAB_MADVISE, .addr = ARENA, .length = 4096 * 512, .prot = 14 });
+	assert_int_equal(lab_os_counters(os).os_small_waiting, 400);
+	call((struct lab_call){ .kind = LAB_FORK, .process = 1 });
+	memcpy(holds[1], holds[0], sizeof(holds[0]));
+	for (unsigned i = 0; i < 143; i++)
+		write_page(i);
+	lab_os_khugepaged(os);
+	assert_int_equal(lab_os_counters(os).os_collapsed, 0);
+	assert_int_equal(lab_os_counters(os).os_small_shared, 800); /* of both */
+	write_page(143);
+	lab_os_khugepaged(os);
+	assert_int_equal(lab_os_counters(os).os_collapsed, 1);
+	assert_int_equal(lab_os_counters(os).os_held_2m, 1);
+	for (unsigned i = 0; i < 400; i++)
+		read_page(i);
+	audit();
+	call((struct lab_call){ .kind = LAB_SWITCH, .process = 1 });
+	for (unsigned i = 0; i < 400; i++)
+		read_page(i);
+	audit();
+	lab_os_delete(os);
+}
+
+/* Why pages are small, of the living and of those that have ended. */
+static void test_sizes(void **state)
+{
+	struct lab_os_counters c;
+
+	(void)state;
+	random_state = 11;
+	start(4, true, false, 21, 0, false);
+	call((struct lab_call){ .kind = LAB_MMAP, .addr = ARENA + 4096, .length = 4096 * 1023, .prot = 3 });
+	call((struct lab_call){
+		.kind = LAB_MMAP, .addr = ARENA + 4096 * 2048, .length = 4096 * 32, .prot = 1, .file = 1 });
+	call((struct lab_call){ .kind = LAB_MMAP, .addr = ARENA - (4 << 20), .length = 2 << 20, .prot = 3,
+				.flags = LAB_MAP_STACK });
+	write_page(1);
+	write_page(511);
+	write_page(512);
+	frame_of(ARENA + 4096 * 2048, false);
+	frame_of(ARENA - (4 << 20), true);
+	for (unsigned ended = 0; ended < 2; ended++) {
+		c = lab_os_counters(os);
+		assert_int_equal(c.os_held_2m, 1);
+		assert_int_equal(c.os_held_4k, 2 + 16 + 1);
+		assert_int_equal(c.os_small_edge, 2);
+		assert_int_equal(c.os_small_file, 16);
+		assert_int_equal(c.os_small_stack, 1);
+		call((struct lab_call){ .kind = LAB_EXEC });
+	}
+	lab_os_delete(os);
+
+	start(4, true, false, 21, 1, false);
+	call((struct lab_call){ .kind = LAB_MMAP, .addr = ARENA, .length = 4096 * 512, .prot = 3 });
+	write_page(1);
+	assert_int_equal(lab_os_counters(os).os_small_refused, 1);
+	lab_os_delete(os);
+
+	start(4, true, false, 12, 0, false);
+	call((struct lab_call){ .kind = LAB_MMAP, .addr = ARENA, .length = 4096 * 512, .prot = 3 });
+	write_page(1);
+	assert_int_equal(lab_os_counters(os).os_small_off, 1);
+	lab_os_delete(os);
+}
+
+/* A read of one page of a file maps the 15 others of its window, accessed: a shadow table can have them at once. */
+static void test_fault_around(void **state)
+{
+	uint64_t faults;
+
+	(void)state;
+	random_state = 9;
+	start(4, true, false, 12, 0, false);
+	call((struct lab_call){ .kind = LAB_MMAP, .addr = ARENA, .length = 4096 * 40, .prot = 1, .file = 1 });
+	frame_of(ARENA + 4096 * 5, false);
+	faults = lab_os_counters(os).os_faults;
+	for (unsigned i = 0; i < 16; i++) {
+		struct spot s;
+
+		assert_true(os_descend(os, os_mm(os), ARENA + 4096 * i, 1, false, &s));
+		assert_int_equal(s.level, 1);
+		assert_int_equal(s.value & (ENTRY_P | ENTRY_A | ENTRY_W), ENTRY_P | ENTRY_A);
+		frame_of(ARENA + 4096 * i, false);
+	}
+	assert_int_equal(lab_os_counters(os).os_faults, faults);
+	frame_of(ARENA + 4096 * 16, false);
+	assert_int_equal(lab_os_counters(os).os_faults, faults + 1);
 	audit();
 	lab_os_delete(os);
 }
@@ -179,6 +283,9 @@ static void test_regions(void **state)
 	frame_of(0x7fff12345678, true);
 	frame_of(0x7fff12345678 - 0x1000, true);
 	assert_int_equal(lab_os_counters(os).os_implicit, 2);
+	assert_int_equal(lab_os_counters(os).os_faults, 3);
+	frame_of(0x400123, true); /* it was read first, and is written without another fault */
+	assert_int_equal(lab_os_counters(os).os_faults, 3);
 	audit();
 	lab_os_delete(os);
 
@@ -201,7 +308,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_copy_on_write), cmocka_unit_test(test_large_pages),
-		cmocka_unit_test(test_collapse), cmocka_unit_test(test_flushes),
+		cmocka_unit_test(test_collapse), cmocka_unit_test(test_fault_around),
+		cmocka_unit_test(test_collapse_refused), cmocka_unit_test(test_sizes), cmocka_unit_test(test_flushes),
 		cmocka_unit_test(test_address_space_numbers), cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_regions),
 	};

@@ -138,7 +138,8 @@ static void step(void)
 	case 4: do_madvise(first, count); break;
 	case 5: do_mremap(first, count); break;
 	case 6: case 7: case 8: do_process(); break;
-	default: lab_os_tick(os); break;
+	case 9: lab_os_tick(os); break;
+	default: lab_os_khugepaged(os); break;
 	}
 	for (unsigned i = rnd() % 60; i; i--)
 		access_random();

@@ -93,16 +93,20 @@ static void test_cells(void **state)
  * label, low and high are ours, d is the deviation. */
 static const struct { const char *name, *shows; unsigned rows;
 } shown[] = {
-	{ "walk-refs", "d != 0 { bad = 1 } high == 35 { n++ } END { exit bad || n != 1 }", 17 },
-	{ "chase", "l ~ /2m, EPT 2m/ { a = low } l ~ /4k, EPT 4k/ { b = low } END { exit !(a > 0 && b > 2 * a) }", 4 },
-	{ "nested-cache", "l ~ /gups.*both dimensions/ { g = high } END { exit !(g > 10) }", 16 },
-	{ "shadow-ept", "l ~ /fork.*4K/ { f = low } l ~ /gups.*4K/ { g = low } END { exit !(f > 50 && g < 0) }", 22 },
-	{ "crossover",
-	  "l ~ /shadow at 8,/ { s = low } l ~ /4K pages at 8,/ { e = high } END { exit !(s > e && e > 0.9) }", 18 },
-	{ "forkwait", "l ~ /shadow tables/ { s = low } l ~ /brute/ { b = low } END { exit !(s > 2 && b > s) }", 3 },
-	{ "vpid", "l ~ /zipf:keys=4K at 1000,/ { z = high } END { exit !(z > 0.5) }", 28 },
-	{ "large-pages", "l ~ /gups.*both/ { g = high } END { exit !(g > 5) }", 18 },
-	{ "exits", "l ~ /^fork.*against shadow/ { f = low } END { exit !(f > 90) }", 15 },
+	{"walk-refs", "d != 0 { bad = 1 } high == 35 { n++ } END { exit bad || n != 1 }", 17},
+	{"chase", "l ~ /2m, EPT 2m/ { a = low } l ~ /4k, EPT 4k/ { b = low } END { exit !(a > 0 && b > 2 * a) }", 4},
+	{"early-designs", "l ~ /Intel/ { i = low } l ~ /AMD/ { a = low } END { exit !(a > i && i > 0) }", 2},
+	{"in-sync",
+	 "l ~ /^fork.*: in sync/ { s = low } l ~ /^fork.*out of/ { o = high } END { exit !(s > 1.3 * o && o > 1) }",
+	 12},
+	{"nested-cache", "l ~ /gups.*both dimensions/ { g = high } END { exit !(g > 10) }", 16},
+	{"shadow-ept", "l ~ /fork.*4K/ { f = low } l ~ /gups.*4K/ { g = low } END { exit !(f > 50 && g < 0) }", 22},
+	{"crossover",
+	 "l ~ /shadow at 8,/ { s = low } l ~ /4K pages at 8,/ { e = high } END { exit !(s > e && e > 0.9) }", 18},
+	{"forkwait", "l ~ /shadow tables/ { s = low } l ~ /brute/ { b = low } END { exit !(s > 2 && b > s) }", 3},
+	{"vpid", "l ~ /zipf:keys=4K at 1000,/ { z = high } END { exit !(z > 0.5) }", 28},
+	{"large-pages", "l ~ /gups.*both/ { g = high } END { exit !(g > 5) }", 18},
+	{"exits", "l ~ /^fork.*against shadow/ { f = low } END { exit !(f > 90) }", 15},
 };
 
 static void test_run(void **state)

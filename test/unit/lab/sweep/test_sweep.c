@@ -46,22 +46,43 @@ static void test_sweep(void **state)
 	free(after);
 }
 
+/* Natively, what the hypervisor does is nothing: one run, and "-" where its settings are shown. */
+static void test_native(void **state)
+{
+	(void)state;
+	assert_int_equal(0,
+			 shell("\"$V\" lab sweep --vary mmu=native,ept --vary pages=4k,2m --workload fake: -o n.jsonl "
+			       "--csv n.csv >n.out 2>n.err"));
+	look("n.err", "3 cells in ", true);
+	look("n.err", "1 cell is the same as another", true);
+	assert_int_equal(0, shell("[ $(grep -c '^ept  ' n.out) = 2 ] && [ $(grep -c '^native  -  ' n.out) = 1 ]"));
+	assert_int_equal(0, shell("[ $(wc -l <n.csv) = 4 ] && [ $(grep -c ',native,fake:,-,' n.csv) = 1 ]"));
+	assert_int_equal(0,
+			 shell("\"$V\" lab sweep --vary mmu=native,ept --vary pages=4k,2m --workload fake: -o n.jsonl "
+			       "--list | grep -q 'native hv.pages=2m  is one of those before'"));
+	assert_int_equal(0, shell("\"$V\" lab merge n.jsonl -o n2.jsonl 2>n.err"));
+	look("n.err", "3 results from 1 file\n", true);
+}
+
 static void test_bad_commands(void **state)
 {
 	static const char *const cases[][2] = {
-		{ "--vary mmu=ept", "no workload 'gups:size=64M'" },
-		{ "--frob", "has no option '--frob'" },
-		{ "--jobs 0", "--jobs takes a number" },
-		{ "--workload fake: --cells 7-9", "the sweep has 1 cells" },
-		{ "--cells 3-2", "--cells takes A-B" },
-		{ "--vary", "--vary needs a value" },
-		{ "--workload fake: --columns walks,frob", "no column 'frob'" },
-		{ "--workload fake: --jobs-for condor", "parallel or slurm, not 'condor'" },
-		{ "--workload fake: -o .", "cannot write the results file ." },
-		{ "--workload fake: --preset haswell --vary preset=abacus", "no preset" },
-		{ "--workload fake: -o /dev/null", "not a regular file" },
-		{ "--set workload=trace:gone", "gone" },
-		{ "--set x", "key=value" },
+		{"--vary mmu=ept", "no workload 'gups:size=64M'"},
+		{"--frob", "has no option '--frob'"},
+		{"--jobs 0", "--jobs takes a number"},
+		{"--workload fake: --cells 7-9", "the sweep has 1 cells"},
+		{"--cells 3-2", "--cells takes A-B"},
+		{"--vary", "--vary needs a value"},
+		{"--workload fake: --columns walks,frob", "no column 'frob'"},
+		{"--workload fake: --array x", "--array takes a number"},
+		{"--workload fake: --vary seed=1,2,3,4,5 --jobs-for slurm --chunk 2 --array 2",
+		 "take --chunk 3, or none"},
+		{"--workload fake: --jobs-for condor", "parallel or slurm, not 'condor'"},
+		{"--workload fake: -o .", "cannot write the results file ."},
+		{"--workload fake: --preset haswell --vary preset=abacus", "no preset"},
+		{"--workload fake: -o /dev/null", "not a regular file"},
+		{"--set workload=trace:gone", "gone"},
+		{"--set x", "key=value"},
 	};
 
 	(void)state;
@@ -157,6 +178,10 @@ static void test_progress(void **state)
 	assert_int_equal(0, shell("\"$V\" lab sweep --vary seed=4,5 --workload fake: --quiet -o p.jsonl >p.out 2>&1; [ "
 				  "$? = 0 ] && [ "
 				  "! -s p.out ]"));
+	/* What is asked for by name is written all the same. */
+	assert_int_equal(0, shell("\"$V\" lab sweep --vary seed=4,5 --workload fake: --quiet -o p.jsonl --csv p.csv "
+				  "--html p.html --json p.json >p.out 2>&1; [ $? = 0 ] && [ ! -s p.out ] && "
+				  "[ $(wc -l <p.csv) = 3 ] && grep -q '<svg' p.html && grep -q cells p.json"));
 }
 
 /* ---- in parts ---- */
@@ -189,6 +214,14 @@ static void test_jobs(void **state)
 	assert_int_equal(0, shell("\"$V\" lab merge sl.jsonl.parts/*.jsonl sl.jsonl -o sl.jsonl 2>m.err && sort "
 				  "sl.jsonl | cmp - w2.sorted"));
 	look("m.err", "came more than once, with the same numbers", true);
+	/* No more tasks than the cluster takes, or than it is told. */
+	spill("scontrol", "#!/bin/sh\necho 'MaxArraySize            = 4'\n");
+	assert_int_equal(0, shell("chmod +x scontrol; PATH=$PWD:$PATH; " SWEEP
+				  "--workload fake: --jobs-for slurm -o sa.jsonl >jobs.out"));
+	look("sa.jsonl.sbatch", "#SBATCH --array=0-3\n", true);
+	look("sa.jsonl.sbatch", "# A task is 5 of 18 cells", true);
+	assert_int_equal(0, shell(SWEEP "--workload fake: --jobs-for slurm --array 2 -o sa.jsonl >jobs.out"));
+	look("sa.jsonl.sbatch", "#SBATCH --array=0-1\n", true);
 	/* A part that says something else. */
 	assert_int_equal(0, shell("sed 's/\"accesses\":1000001/\"accesses\":1000009/' sl.jsonl >other.jsonl"));
 	assert_int_equal(2, shell("\"$V\" lab merge sl.jsonl other.jsonl -o none.jsonl 2>m.err"));
@@ -250,6 +283,7 @@ static void check_html(void)
 	assert_null(strstr(text, "src="));
 	assert_non_null(strstr(text, "Predicted time"));
 	assert_non_null(strstr(text, "VM exits"));
+	assert_non_null(strstr(text, "<b>Verdict: the fastest is "));
 	assert_non_null(strstr(text, "fake:a=1,b=&lt;&amp;&quot;x&quot;&gt;, shadow"));
 	free(text);
 }
@@ -278,16 +312,38 @@ static void test_columns(void **state)
 				  "'^cell,machine.preset,hv.mmu,workload,'"));
 }
 
+/* Rows that differ in what makes no difference are one; the table ends with what is the fastest, if that is known. */
+static void test_table(void **state)
+{
+	(void)state;
+	assert_int_equal(0, shell("\"$V\" lab sweep --vary guest-pages=4k,2m --vary mmu=ept,shadow --workload fake: "
+				  "-o v.jsonl >v.out 2>v.err"));
+	look("v.out", "4k,2m", true);
+	look("v.out", "shown as one", true);
+	look("v.out", "Verdict: ", true);
+	/* The same numbers, so the same time; and shadow has 5000 exits more. */
+	look("v.out", "  with 1 that takes as long", true);
+	look("v.out", "shadow, guest.pages=4k takes +", true);
+	assert_int_equal(0, shell("awk '{ if (length > 100) exit 1 }' v.out"));
+	/* All columns that are asked for are there, however wide. */
+	assert_int_equal(0, shell("\"$V\" lab report v.jsonl --columns workload,machine.l1d_4k,guest.memory,"
+				  "hv.path_violation,machine.preset,seconds_bounds,seconds,estimate,cycles,"
+				  "walk_share >v.out 2>v.err && grep -q 'walk cycles %%$' v.out"));
+}
+
 int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sweep), cmocka_unit_test(test_bad_commands), cmocka_unit_test(test_crash),
-		cmocka_unit_test(test_kill), cmocka_unit_test(test_interrupt), cmocka_unit_test(test_progress),
-		cmocka_unit_test(test_jobs), cmocka_unit_test(test_outputs), cmocka_unit_test(test_columns),
+		cmocka_unit_test(test_sweep),	 cmocka_unit_test(test_native), cmocka_unit_test(test_bad_commands),
+		cmocka_unit_test(test_crash),	 cmocka_unit_test(test_kill),	cmocka_unit_test(test_interrupt),
+		cmocka_unit_test(test_progress), cmocka_unit_test(test_jobs),	cmocka_unit_test(test_outputs),
+		cmocka_unit_test(test_columns),
+		cmocka_unit_test(test_table),
 	};
 
 	if (argc > 2 && !strcmp(argv[1], "lab"))
-		return !strcmp(argv[2], "sweep") ? lab_command_sweep(argc - 2, argv + 2) : !strcmp(argv[2], "merge") ?
-		       lab_command_merge(argc - 2, argv + 2) : lab_command_report(argc - 2, argv + 2);
+		return !strcmp(argv[2], "sweep")   ? lab_command_sweep(argc - 2, argv + 2)
+		       : !strcmp(argv[2], "merge") ? lab_command_merge(argc - 2, argv + 2)
+						   : lab_command_report(argc - 2, argv + 2);
 	return cmocka_run_group_tests(tests, own_command_setup, own_command_teardown);
 }

@@ -1,0 +1,86 @@
+/* lab/machine/estimate.c - see lab/machine/estimate.h. */
+#include "lab/machine/estimate.h"
+
+#include <math.h>
+#include <stddef.h>
+
+enum { EXIT, HYPERVISOR, MEMORY, CACHES, KERNEL, PROGRAM, OVERLAP, PARAMETERS };
+
+/* The ranges are those of the sources in docs/lab.md, or, where there is none, what such quantities are found to be. */
+const struct lab_uncertain lab_uncertain[] = {
+	[EXIT] = { "machine.exit_cycles", 0.7, 1.4 },
+	[HYPERVISOR] = { "hv.cpi", 0.7, 1.5 },
+	[MEMORY] = { "machine.dram_cycles", 0.75, 1.25 },
+	[CACHES] = { "machine.l1_cycles to l3_cycles, l2_hit, psc_hit", 0.8, 1.25 },
+	[KERNEL] = { "guest.path_*", 0.7, 1.5 },
+	[PROGRAM] = { "machine.cpi", 0.6, 2 },
+	[OVERLAP] = { "dependence", 0, 1 },
+	[PARAMETERS] = { NULL, 0, 0 },
+};
+
+/* The time with these factors; dependence: as it is. */
+static double time_with(const struct lab_parts *p, const double factor[PARAMETERS], double dependence)
+{
+	double walks = (p->walks - p->walks_dram) * factor[CACHES] + p->walks_dram * factor[MEMORY];
+	double each, hidden, window, overlap = 1, seen = 0;
+	double others = p->program * factor[PROGRAM] + p->kernel * factor[KERNEL] + p->data +
+			p->exits * factor[EXIT] + p->hypervisor * factor[HYPERVISOR] + p->flushes +
+			p->l2_tlb * factor[CACHES] * dependence;
+
+	if (p->walk_count > 0) {
+		each = walks / p->walk_count;
+		window = p->window * p->cpi * factor[PROGRAM];
+		hidden = (1 - dependence) * fmin(each, window);
+		if (p->instructions > 0)
+			overlap = fmin(p->walkers, fmax(1, p->walk_count / p->instructions * p->window));
+		overlap = 1 + (overlap - 1) * (1 - dependence);
+		seen = p->walk_count * (each - hidden) / overlap;
+	}
+	return fmax(others + seen, walks / fmax(1, p->walkers));
+}
+
+/* log of the time of b over that of a, or of b alone. */
+static double measure(const struct lab_parts *a, const struct lab_parts *b, const double factor[PARAMETERS],
+		      int overlap)
+{
+	double db = overlap < 0 ? b->dependence_low : overlap ? b->dependence_high : b->dependence, da;
+
+	if (!a)
+		return log(fmax(1, time_with(b, factor, db)));
+	da = overlap < 0 ? a->dependence_low : overlap ? a->dependence_high : a->dependence;
+	return log(fmax(1, time_with(b, factor, db))) - log(fmax(1, time_with(a, factor, da)));
+}
+
+/* The estimate of one run is for the machine.cpi that was given; where two are compared it is varied too. */
+static struct lab_estimate estimate(const struct lab_parts *a, const struct lab_parts *b)
+{
+	double factor[PARAMETERS] = { 1, 1, 1, 1, 1, 1, 1 }, best = measure(a, b, factor, 0), down = 0, up = 0;
+
+	for (unsigned i = 0; i < PARAMETERS; i++) {
+		double end[2], low, high;
+
+		if (i == PROGRAM && !a)
+			continue;
+		for (unsigned side = 0; side < 2; side++) {
+			if (i != OVERLAP)
+				factor[i] = side ? lab_uncertain[i].high : lab_uncertain[i].low;
+			end[side] = measure(a, b, factor, i != OVERLAP ? 0 : side ? 1 : -1) - best;
+			factor[i] = 1;
+		}
+		low = fmin(0, fmin(end[0], end[1]));
+		high = fmax(0, fmax(end[0], end[1]));
+		down += low * low;
+		up += high * high;
+	}
+	return (struct lab_estimate){ exp(best), exp(best - sqrt(down)), exp(best + sqrt(up)) };
+}
+
+struct lab_estimate lab_estimate(const struct lab_parts *p)
+{
+	return estimate(NULL, p);
+}
+
+struct lab_estimate lab_estimate_ratio(const struct lab_parts *a, const struct lab_parts *b)
+{
+	return estimate(a, b);
+}

@@ -1,0 +1,59 @@
+/* lab/os/sizes.c - in pages of which size a process lies, and why not in larger ones. */
+#include "lab/os/inside.h"
+
+/* Why the pages of [base, base + 2 MBytes) that the VMA maps are small; table: the last-level table they lie in. */
+static uint64_t *reason(const struct lab_os *os, const struct vma *v, uint64_t base, uint64_t table,
+			struct lab_os_counters *to)
+{
+	uint64_t pte[512];
+
+	if (v->file)
+		return &to->os_small_file;
+	if (v->flags & LAB_MAP_STACK)
+		return &to->os_small_stack;
+	if (v->advice == LAB_ADVICE_NOHUGEPAGE)
+		return &to->os_small_advice;
+	if (os->config->pages == 12 && !(v->flags & (LAB_MAP_HUGE_2M | LAB_MAP_HUGE_1G)))
+		return &to->os_small_off;
+	if (base < v->start || base + level_size(2) > v->end)
+		return &to->os_small_edge;
+	if (!(v->prot & LAB_PROT_WRITE) || !os_collapsible(os, table, pte))
+		return &to->os_small_shared;
+	return frames_whole_left(&os->frames) ? &to->os_small_waiting : &to->os_small_refused;
+}
+
+static void count_small(const struct lab_os *os, const struct vma *v, uint64_t base, uint64_t table,
+			struct lab_os_counters *to)
+{
+	uint64_t first = base < v->start ? v->start : base, pages = 0;
+
+	for (uint64_t va = first; va < base + level_size(2) && va < v->end; va += 4096)
+		pages += lab_cpu_peek(os->cpu, table + (va >> 12 & 511) * 8) & ENTRY_P;
+	if (!pages)
+		return;
+	to->os_held_4k += pages;
+	*reason(os, v, base, table, to) += pages;
+}
+
+static void count_vma(const struct lab_os *os, const struct mm *mm, const struct vma *v, struct lab_os_counters *to)
+{
+	for (uint64_t va = v->start; va < v->end;) {
+		struct spot s = os_peek(os, mm, va, 2);
+
+		if (!(s.value & ENTRY_P))
+			; /* nothing is here */
+		else if (s.level == 3)
+			to->os_held_1g++;
+		else if (s.value & ENTRY_PS)
+			to->os_held_2m++;
+		else
+			count_small(os, v, va & ~(level_size(2) - 1), s.value & ENTRY_ADDR, to);
+		va = (va | (level_size(s.level) - 1)) + 1;
+	}
+}
+
+void os_count_sizes(const struct lab_os *os, const struct mm *mm, struct lab_os_counters *to)
+{
+	for (unsigned i = 0; i < mm->vmas; i++)
+		count_vma(os, mm, &mm->vma[i], to);
+}

@@ -1,0 +1,172 @@
+/* lab/show/verdict.c - which of the results is the fastest, and whether that is known. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lab/show/view.h"
+#include "lab/machine/estimate.h"
+
+static double setting(const struct lab_record *r, const char *key)
+{
+	const char *text = lab_record_setting(r, key);
+
+	return text ? atof(text) : NAN;
+}
+
+/* false: the record has not what an estimate takes (it is of an older build). */
+static bool parts_of(const struct lab_record *r, struct lab_parts *p)
+{
+	uint64_t window = 0, walkers = 0;
+
+	if (!lab_record_setting(r, "machine.window") || !lab_record_setting(r, "machine.walkers") ||
+	    !lab_parse_count(lab_record_setting(r, "machine.window"), &window) ||
+	    !lab_parse_count(lab_record_setting(r, "machine.walkers"), &walkers))
+		return false;
+	*p = (struct lab_parts){
+		.program = lab_record_number(r, "cycles.base"), .kernel = lab_record_number(r, "cycles.kernel"),
+		.data = lab_record_number(r, "cycles.data"), .l2_tlb = lab_record_number(r, "cycles.l2_tlb"),
+		.exits = lab_record_number(r, "cycles.exits"),
+		.hypervisor = lab_record_number(r, "cycles.hypervisor") + lab_record_number(r, "cycles.populate"),
+		.flushes = lab_record_number(r, "cycles.flushes"), .walks = lab_record_number(r, "cycles.walks"),
+		.walks_dram = lab_record_number(r, "cycles.walks_dram"), .walk_count = lab_record_number(r, "walks"),
+		.instructions = lab_record_number(r, "instructions"), .cpi = setting(r, "machine.cpi"),
+		.walkers = (double)walkers, .window = (double)window, .dependence = lab_record_number(r, "dependence"),
+		.dependence_low = lab_record_number(r, "dependence.low"),
+		.dependence_high = lab_record_number(r, "dependence.high"),
+	};
+	return !isnan(p->program + p->kernel + p->data + p->l2_tlb + p->exits + p->hypervisor + p->flushes + p->walks +
+		      p->walks_dram + p->walk_count + p->instructions + p->cpi + p->dependence + p->dependence_low +
+		      p->dependence_high);
+}
+
+/* Only runs of the same program on the same machine are compared. How many cycles a program's instructions take on
+ * another machine is not known. */
+static bool comparable(const struct lab_record *a, const struct lab_record *b)
+{
+	static const char *const same[] = { "workload", "seed", "limit", "warmup", "hv.vms", "machine.preset" };
+
+	for (unsigned i = 0; i < sizeof(same) / sizeof(same[0]); i++) {
+		const char *x = lab_record_setting(a, same[i]), *y = lab_record_setting(b, same[i]);
+
+		if (!x || !y || strcmp(x, y))
+			return false;
+	}
+	return true;
+}
+
+struct rival {
+	unsigned record;
+	struct lab_estimate ratio; /* its time over the fastest's */
+};
+
+/* Seconds, not cycles, where clocks differ. */
+static struct lab_estimate ratio_of(const struct lab_record *a, const struct lab_record *b)
+{
+	struct lab_parts pa, pb;
+	struct lab_estimate e;
+	double clock = setting(a, "machine.ghz") / setting(b, "machine.ghz");
+
+	if (!parts_of(a, &pa) || !parts_of(b, &pb))
+		return (struct lab_estimate){ NAN, NAN, NAN };
+	e = lab_estimate_ratio(&pa, &pb);
+	return (struct lab_estimate){ e.best * clock, e.low * clock, e.high * clock };
+}
+
+/* "+0.25", "+3.1", "+310": percents. */
+static const char *percent(double ratio, char text[16])
+{
+	double p = 100 * (ratio - 1);
+
+	snprintf(text, 16, fabs(p) < 9.95 ? "%+.2g" : "%+.0f", p);
+	return text;
+}
+
+/* Nearer than this they are as fast. */
+#define SAME 0.001
+
+enum standing { AS_FAST, PERHAPS, SLOWER };
+
+static enum standing standing(const struct rival *r)
+{
+	return r->ratio.high < 1 + SAME && r->ratio.low > 1 - SAME ? AS_FAST : r->ratio.low <= 1 ? PERHAPS : SLOWER;
+}
+
+static void say_rival(const struct lab_view *v, const char *before, const struct rival *r, FILE *out)
+{
+	char *label = lab_view_label(v, r->record), best[16], low[16], high[16];
+
+	fprintf(out, "%s\n  %s takes %s %% (%s to %s %%)", before, label, percent(r->ratio.best, best),
+		percent(r->ratio.low, low), percent(r->ratio.high, high));
+	free(label);
+}
+
+/* Those that may be as fast, and the first that is slower for sure. */
+static void say(const struct lab_view *v, unsigned best, const struct rival *rival, unsigned rivals, FILE *out)
+{
+	const struct rival *next = NULL;
+	char *label = lab_view_label(v, best);
+	unsigned count[3] = { 0, 0, 0 };
+
+	for (unsigned i = 0; i < rivals; i++) {
+		count[standing(&rival[i])]++;
+		if (standing(&rival[i]) == SLOWER && (!next || rival[i].ratio.best < next->ratio.best))
+			next = &rival[i];
+	}
+	if (count[PERHAPS])
+		fprintf(out, "Verdict: which is the fastest is not known. By the estimate %s is", label);
+	else
+		fprintf(out, "Verdict: the fastest is %s", label);
+	free(label);
+	if (count[AS_FAST])
+		fprintf(out, ",\n  with %u that take%s as long within %g %%", count[AS_FAST],
+			count[AS_FAST] == 1 ? "s" : "", 100 * SAME);
+	for (unsigned i = 0, shown = 0; i < rivals && shown < 3; i++)
+		if (standing(&rival[i]) == PERHAPS)
+			say_rival(v, shown++ ? "," : "; but", &rival[i], out);
+	if (count[PERHAPS] > 3)
+		fprintf(out, ",\n  and %u others", count[PERHAPS] - 3);
+	if (next)
+		say_rival(v, count[PERHAPS] ? "; the first that is slower for sure," : "; the next,", next, out);
+	fprintf(out, ".\n");
+}
+
+static void judge(const struct lab_view *v, unsigned first, bool *done, FILE *out)
+{
+	struct rival *rival = calloc(v->count + 1, sizeof(*rival));
+	unsigned best = first, rivals = 0, members = 0;
+
+	if (!rival)
+		abort();
+	for (unsigned i = first; i < v->count; i++) {
+		if (done[i] || !comparable(v->record[first], v->record[i]))
+			continue;
+		done[i] = true;
+		rival[members++].record = i;
+		if (lab_record_number(v->record[i], "seconds.estimate") <
+		    lab_record_number(v->record[best], "seconds.estimate"))
+			best = i;
+	}
+	for (unsigned i = 0; i < members; i++) {
+		struct rival r = rival[i];
+
+		r.ratio = ratio_of(v->record[best], v->record[r.record]);
+		/* Not itself, nor what is of an older build. */
+		if (r.record != best && !isnan(r.ratio.best))
+			rival[rivals++] = r;
+	}
+	if (rivals)
+		say(v, best, rival, rivals, out);
+	free(rival);
+}
+
+void lab_view_verdict(const struct lab_view *v, FILE *out)
+{
+	bool *done = calloc(v->count + 1, sizeof(*done));
+
+	if (!done)
+		abort();
+	for (unsigned i = 0; i < v->count; i++)
+		if (!done[i])
+			judge(v, i, done, out);
+	free(done);
+}

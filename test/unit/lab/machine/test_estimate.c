@@ -1,0 +1,93 @@
+/* The estimate of a run's time, and which of two runs is faster: by what the model of overlap says, at its ends. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "lab/machine/estimate.h"
+
+/* A million walks of 40 cycles in 10 million instructions. */
+static const struct lab_parts usual = { .program = 5e6, .kernel = 1e6, .walks = 40e6, .walk_count = 1e6,
+					.instructions = 10e6, .cpi = 0.5, .walkers = 1, .window = 192 };
+
+static bool near(double a, double b) { return fabs(a - b) <= 1e-9 * fabs(b); }
+
+static void test_overlap(void **state)
+{
+	struct lab_parts p = usual;
+
+	(void)state;
+	/* A dependent chain sees every cycle of its walks. */
+	p.dependence = p.dependence_low = p.dependence_high = 1;
+	assert_true(near(lab_estimate(&p).best, 46e6));
+	/* Where nothing waits, walks shorter than the window are hidden, but the walker has to make them. */
+	p.dependence = p.dependence_low = p.dependence_high = 0;
+	assert_true(near(lab_estimate(&p).best, 40e6));
+	p.walkers = 8;
+	assert_true(near(lab_estimate(&p).best, 6e6));
+	/* Of longer ones, what reaches beyond it (192 * 0.5 cycles) is seen, as many at a time as the window has. */
+	p.walks = 196e6;
+	assert_true(near(lab_estimate(&p).best, fmax(6e6 + 100e6 / 8, 196e6 / 8)));
+	p.dependence = 0.5;
+	assert_true(near(lab_estimate(&p).best, 6e6 + (196e6 - 48e6) / 4.5));
+	p.walk_count = p.walks = 0;
+	assert_true(near(lab_estimate(&p).best, 6e6));
+}
+
+static void test_error(void **state)
+{
+	struct lab_parts p = usual;
+	struct lab_estimate e;
+
+	(void)state;
+	p.walks = p.walk_count = p.kernel = 0;
+	p.exits = 3e6;
+	p.hypervisor = 2e6;
+	e = lab_estimate(&p);
+	assert_true(near(e.best, 10e6));
+	/* Two errors of 12 and 10 %, of logarithms, in quadrature. */
+	assert_true(near(log(e.high / e.best), hypot(log(1.12), log(1.10))));
+	assert_true(near(log(e.low / e.best), -hypot(log(0.91), log(0.94))));
+	/* Overlap, and what a walk's references take: of 40 million cycles 0.8 and 1.25 times as many. */
+	p = usual;
+	p.kernel = 0;
+	p.dependence = 0.5;
+	p.dependence_low = 0;
+	p.dependence_high = 1;
+	e = lab_estimate(&p);
+	assert_true(near(e.best, fmax(5e6 + 20e6, 40e6)));
+	assert_true(near(log(e.high / e.best), hypot(log(45.0 / 40), log(1.25))));
+	assert_true(near(log(e.low / e.best), log(0.8)));
+}
+
+static void test_ratio(void **state)
+{
+	struct lab_parts a = usual, b = usual;
+	struct lab_estimate e;
+
+	(void)state;
+	a.walks = b.walks = a.walk_count = b.walk_count = 0;
+	e = lab_estimate_ratio(&a, &b);
+	assert_true(e.best == 1 && e.low == 1 && e.high == 1);
+	/* More exits are slower, whatever an exit costs. */
+	b.exits = 1e6;
+	e = lab_estimate_ratio(&a, &b);
+	assert_true(near(e.best, 7.0 / 6) && e.low > 1.05 && e.high < 1.3);
+	/* Fewer exits and more of the hypervisor: that depends on prices. */
+	a.hypervisor = 1.05e6;
+	e = lab_estimate_ratio(&a, &b);
+	assert_true(e.best < 1 && e.low < 1 && e.high > 1);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_overlap), cmocka_unit_test(test_error), cmocka_unit_test(test_ratio),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
