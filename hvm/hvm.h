@@ -2,7 +2,7 @@
  * extension. Behind each function is the vendor's; there is VT-x (vmx/). What is that vendor's alone - fields of the
  * VMCS, exit reasons, exit qualifications - is known in vmx/ only.
  *
- * H1  Every function wants the vCPU to be loaded on the calling CPU, but those of the machine, and of a vCPU
+ * HV1 Every function wants the vCPU to be loaded on the calling CPU, but those of the machine, and of a vCPU
  *     hvm_vcpu_init, hvm_vcpu_exists, hvm_vcpu_destroy, hvm_set_measures, hvm_load and hvm_unload. */
 #ifndef VELLUM_HVM_HVM_H
 #define VELLUM_HVM_HVM_H

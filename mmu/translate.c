@@ -1,10 +1,10 @@
 /* mmu/translate.c - linear addresses for the hypervisor's own use (the instruction emulator's), of which the same few
  * come again and again: a walk is remembered with what it read.
  *
- * N1  A remembered walk answers only where a new one would say the same: the same registers, the same kind of access,
+ * S18 A remembered walk answers only where a new one would say the same: the same registers, the same kind of access,
  *     the same slots, and in memory the very entries that the walk read or left, flags and all. So nobody has to tell
  *     when the guest changes its tables.
- * N2  It is remembered only where its entries lie in memory that stays where it is (slot.linear). */
+ * S19 It is remembered only where its entries lie in memory that stays where it is (slot.linear). */
 #include "lib/atomic.h"
 #include "mmu/inside.h"
 #include "mmu/mutate.h"
@@ -53,7 +53,7 @@ static void note(struct mmu_vcpu *vcpu, struct walk_memo *m, gva_t gva, struct a
 		slots_find(&vcpu->vm->slots, gpa_gfn(e->gpa));
 		p = slots_linear(&vcpu->vm->slots, e->gpa, false);
 		if (!p)
-			return; /* N2 */
+			return; /* S19 */
 		m->entry[n++] = (struct walk_memo_entry){ p, e->value };
 	}
 	m->page = gva.v >> PAGE_SHIFT;

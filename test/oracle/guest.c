@@ -304,7 +304,7 @@ static void as_vcpu(struct walk_regs *to, const struct vcpu *v)
 	to->cpl = v->cpl;
 }
 
-/* N1: the hypervisor's own look at the address says the same, remembered or not. Only where it changes nothing; what
+/* S18: the hypervisor's own look at the address says the same, remembered or not. Only where it changes nothing; what
  * others do in the middle of the step waits. */
 static void translated(struct vcpu *v, uint64_t va, struct x_access a, const struct outcome *x)
 {
@@ -312,16 +312,16 @@ static void translated(struct vcpu *v, uint64_t va, struct x_access a, const str
 	struct world *w = v->vm->world;
 	uint64_t race = w->race, last_store = w->last_store;
 	struct walk_regs regs = v->mmu.regs;
-	uint32_t error;
+	uint32_t error = 0;
+	gpa_t gpa = GPA(0);
 	bool ok;
-	gpa_t gpa;
 
 	w->race = w->last_store = 0;
 	as_vcpu(&v->mmu.regs, v);
 	if (walk_changes_nothing(v, va, access, x)) {
 		ok = mmu_translate(&v->mmu, GVA(va), access, &gpa, &error);
 		if (ok == x->fault || (ok ? gpa.v != x->gpa : error != x->error))
-			fail(w, "mmu_translate says of %llx gpa %llx, error %x; it must be %llx, %x (N1)",
+			fail(w, "mmu_translate says of %llx gpa %llx, error %x; it must be %llx, %x (S18)",
 			     (unsigned long long)va, (unsigned long long)gpa.v, error, (unsigned long long)x->gpa,
 			     x->error);
 	}
