@@ -165,7 +165,7 @@ enum emulate_result exec_load_selector(struct emulate *e, const struct insn *i)
 	s.selector = selector;
 	if (selector & (SELECTOR_INDEX | SELECTOR_TI))
 		TRY(prepare_system(e, i->sub, selector, &s));
-	else if (i->sub == EMULATE_TR)
+	else if (i->sub == EMULATE_TR) /* SDM, "LTR": no null selector; "LLDT" takes one */
 		return raise_error(e, VECTOR_GP, 0);
 	TRY_OPTIONAL(e, write_dtr, e, i->sub, &s);
 	return finish(e, i);

@@ -48,6 +48,7 @@ static enum emulate_result through_gate(struct emulate *e, const struct descript
 	return EMULATE_OK;
 }
 
+/* SDM, "Call Gates", "IA-32e Mode Call Gates": those of 64 bits alone have their type there. */
 static bool is_call_gate(const struct emulate *e, uint32_t access)
 {
 	unsigned type = access_system_type(access);

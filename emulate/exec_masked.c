@@ -51,7 +51,7 @@ enum emulate_result exec_vmaskmov(struct emulate *e, const struct insn *i)
 	uint8_t mask[32], data[32] = { 0 };
 
 	TRY(check_vector_unit(e, i));
-	if (i->sub != NATIVE_W && (i->rex & 8))
+	if (i->sub != NATIVE_W && (i->rex & 8)) /* VEX.W of VMASKMOV is 0 (SDM, "VMASKMOV") */
 		return raise(e, VECTOR_UD);
 	TRY(native_get_vector(e, i->vvvv, wide, mask));
 	if (store) {
@@ -80,6 +80,7 @@ enum emulate_result exec_maskmov(struct emulate *e, const struct insn *i)
 	uint64_t base = e->gpr[EMULATE_RDI];
 
 	TRY(check_vector_unit(e, i));
+	/* SDM, "MASKMOVDQU": of registers, with VEX.L = 0 and VEX.vvvv = 1111b. */
 	if (is_memory(i) || (i->flags & INSN_F_VEXL) || ((i->flags & INSN_F_VEX) && i->vvvv))
 		return raise(e, VECTOR_UD);
 	if (i->sub == 8)

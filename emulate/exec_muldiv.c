@@ -122,6 +122,7 @@ static void join(unsigned size, uint64_t *low, uint64_t *high)
 	}
 }
 
+/* SDM, "DIV": a quotient that does not fit is #DE, as a division by 0 is. */
 enum emulate_result exec_div(struct emulate *e, const struct insn *i)
 {
 	uint64_t linear, divisor, low, high, quotient, remainder;
@@ -136,6 +137,7 @@ enum emulate_result exec_div(struct emulate *e, const struct insn *i)
 	return finish(e, i);
 }
 
+/* SDM, "IDIV": the same. */
 enum emulate_result exec_idiv(struct emulate *e, const struct insn *i)
 {
 	unsigned size = i->opsize;
@@ -228,7 +230,7 @@ enum emulate_result exec_aam(struct emulate *e, const struct insn *i)
 {
 	uint8_t al = e->gpr[EMULATE_RAX], base = i->imm;
 
-	if (!base)
+	if (!base) /* SDM, "AAM" */
 		return raise(e, VECTOR_DE);
 	write_gpr(e, EMULATE_RAX, 2, ((al / base) << 8) | (al % base));
 	set_flags(e, RFLAGS_SF | RFLAGS_ZF | RFLAGS_PF, flags_result(al % base, 1));

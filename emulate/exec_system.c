@@ -89,6 +89,7 @@ enum emulate_result exec_out_dx(struct emulate *e, const struct insn *i)
 
 /* sub: 0 CLI, 1 STI, which holds interrupts back for one more instruction, but only where IF was 0. The virtual
  * interrupt flag of VME and PVI is not known here. */
+/* SDM, "CLI" and "STI": above IOPL the virtual interrupt flag is changed where CR4.VME or CR4.PVI says so. */
 enum emulate_result exec_cli_sti(struct emulate *e, const struct insn *i)
 {
 	bool was_set = e->rflags & RFLAGS_IF;
@@ -140,6 +141,7 @@ enum emulate_result exec_mov_to_cr(struct emulate *e, const struct insn *i)
 	return finish(e, i);
 }
 
+/* SDM, "MOV - Move to/from Debug Registers": REX.R names none. */
 enum emulate_result exec_mov_from_dr(struct emulate *e, const struct insn *i)
 {
 	uint64_t v = 0;
@@ -168,7 +170,7 @@ enum emulate_result exec_clts(struct emulate *e, const struct insn *i)
 	return finish(e, i);
 }
 
-/* User-mode instruction prevention: SGDT, SIDT, SLDT, SMSW, STR. */
+/* User-mode instruction prevention (SDM, "Control Registers", CR4.UMIP): SGDT, SIDT, SLDT, SMSW, STR. */
 enum emulate_result check_umip(struct emulate *e)
 {
 	return (e->cpl && (e->cr4 & CR4_UMIP)) ? raise_error(e, VECTOR_GP, 0) : EMULATE_OK;
@@ -244,7 +246,7 @@ enum emulate_result exec_load_dtr(struct emulate *e, const struct insn *i)
 	memcpy(&s.base, buf + 2, size - 2);
 	if (i->opsize == 2)
 		s.base &= 0xffffff;
-	if (is_long64(e) && !is_canonical(e, s.base))
+	if (is_long64(e) && !is_canonical(e, s.base)) /* SDM, "LGDT/LIDT"; VM entry would not take it either */
 		return raise_error(e, VECTOR_GP, 0);
 	TRY_OPTIONAL(e, write_dtr, e, i->sub, &s);
 	return finish(e, i);
@@ -281,7 +283,7 @@ enum emulate_result exec_rdtsc(struct emulate *e, const struct insn *i)
 {
 	uint64_t v = 0;
 
-	if (e->cpl && (e->cr4 & CR4_TSD))
+	if (e->cpl && (e->cr4 & CR4_TSD)) /* SDM, "RDTSC" */
 		return raise_error(e, VECTOR_GP, 0);
 	TRY_OPTIONAL(e, rdtsc, e, &v);
 	write_gpr(e, EMULATE_RAX, 4, v);

@@ -58,7 +58,7 @@ enum emulate_result emulate_execute(struct emulate *e, const struct insn *i)
 }
 
 /* More instruction bytes into e->bytes: as many as lie together in one page, within the segment or the canonical
- * range. */
+ * range (SDM, "Limit Checking", "Canonical Addressing"). */
 static enum emulate_result fetch_more(struct emulate *e)
 {
 	uint64_t offset = e->rip + e->length, linear = offset;
@@ -93,7 +93,7 @@ enum emulate_result emulate_step(struct emulate *e)
 			return emulate_execute(e, &insn);
 		case INSN_UD:
 			return raise(e, VECTOR_UD);
-		case INSN_TOO_LONG:
+		case INSN_TOO_LONG: /* SDM, "Interrupt 13 - General Protection Exception (#GP)": more than 15 bytes */
 			return raise_error(e, VECTOR_GP, 0);
 		case INSN_UNKNOWN:
 			return EMULATE_UNKNOWN;

@@ -108,6 +108,8 @@ enum emulate_result native_run(struct emulate *e, struct emulate_native *n)
 	a = e->ops->native(e, n);
 	if (a != EMULATE_ACCESS_FAULT)
 		return from_access(e, a);
+	/* SDM, "Interrupt 19 - SIMD Floating-Point Exception (#XM)": #UD where CR4.OSXMMEXCPT is clear, which in the
+	 * host it is not. */
 	switch (e->exception.vector) {
 	case VECTOR_GP:
 		return raise_error(e, VECTOR_GP, 0);
