@@ -42,8 +42,7 @@ static void debug_exception(struct vcpu *v, uint64_t info)
 	event_exception(v, VECTOR_DB, false, 0);
 }
 
-/* It is intercepted, for its delivery at level 3 may raise another for ever, in which no interrupt is taken
- * (CVE-2015-5307). */
+/* Intercepted for what the head of this file says (CVE-2015-5307). */
 static void alignment_check(struct vcpu *v)
 {
 	VM_MUTANT(AC_REQUEUE, exit_requeue_event(v));
