@@ -17,7 +17,7 @@ static uint8_t no_state[1024] __attribute__((aligned(64)));
 static uint64_t stack_filler(unsigned i)
 {
 	const uint64_t values[] = {
-		REGION + CODE_START + i % SLOTS * SLOT + SLOT / 2, 8 * (i % 21) + (i & 3), 0x202,
+		REGION + CODE_START + i % SLOTS * SLOT + SLOT / 2, 8 * (i % 21) + (i & 3), RFLAGS_FIXED | RFLAGS_IF,
 		REGION + PAGE_STACK * PAGE + i * 8 % PAGE, 0x23,
 	};
 

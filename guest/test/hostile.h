@@ -125,6 +125,8 @@ word msr_any(struct experiment *x);
 #define GDT_COUNT 64u
 struct table_register { uint16_t limit; word base; } __attribute__((packed));
 extern struct table_register hostile_gdtr, hostile_idtr;
+/* Does the gate of v serve INT n, INT3, INTO of programs, or exceptions only? */
+static inline bool program_may(unsigned v) { return v == VECTOR_BP || v == VECTOR_OF || v >= VECTOR_FIRST_INTERRUPT; }
 extern uint64_t gdt_page[GDT_COUNT];
 /* Behind an exception the supervisor loads its own tables and TR again. */
 extern uint8_t hostile_loads_tables;
@@ -145,6 +147,10 @@ void memory_make(void);
 uint64_t memory_digest(uint64_t h);
 /* Adds the words of seen that are not as they were to h, and makes them so. */
 uint64_t undo(uint64_t h, uint64_t *seen, const uint64_t *was, unsigned n);
+/* CR0 of both, beside paging and what it protects; what programs may change of CR4. */
+#define WORLD_CR0 (CR0_NE | CR0_ET | CR0_MP | CR0_PE)
+#define WORLD_CR4_MAY \
+	(CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR | CR4_OSXMMEXCPT)
 /* CR0, CR4 and XCR0 as they were; the rest of the extended state too if all. */
 void control_init(word cr0, word cr4, word cr4_may);
 void control_restore(const struct kind *k, bool all);

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../../lib/descriptor.h"
 #include "../../lib/x86.h"
 #include "../../lib/x86_cpuid.h"
 #include "../../lib/x86_msr.h"

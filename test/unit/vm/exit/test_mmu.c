@@ -1,5 +1,6 @@
 /* EPT violations, misconfigurations and page faults (vm/exit/mmu.c), and the instructions that are emulated for them
  * (vm/exit/emulation.c). */
+#include "lib/descriptor.h"
 #include "test/unit/vm/fixture.h"
 
 #define LAPIC 0xfee00000u
@@ -296,8 +297,7 @@ static void delivery_that_needs_memory(void **state)
 /* A gate for #UD, to code at BENCH_CODE. */
 static void with_a_gate(void)
 {
-	uint64_t gate = (BENCH_CODE & 0xffff) | (uint64_t)BENCH_CODE0 << 16 | 0x8e0000000000 |
-			(uint64_t)(BENCH_CODE >> 16) << 48;
+	uint64_t gate = gate_pack(BENCH_CODE, BENCH_CODE0, GATE_INTERRUPT);
 
 	bench_poke(BENCH_DATA + 0x800 + 6 * 8, &gate, 8);
 	vmcs_put(VMCS_GUEST_IDTR_BASE, BENCH_DATA + 0x800);
