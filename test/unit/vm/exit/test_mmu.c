@@ -11,7 +11,6 @@
 #define READ BIT(0)
 #define WRITE BIT(1)
 #define FETCH BIT(2)
-#define MAPPED_RW (BIT(3) | BIT(4))
 #define GVA_KNOWN (BIT(7) | BIT(8))
 #define NMI_UNBLOCKED BIT(12)
 
