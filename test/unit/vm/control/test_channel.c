@@ -1,5 +1,5 @@
 /* The control channel between a guest's exits (vm/control/control.c, dump.c, translate.c): who is asked, what an answer
- * shows, and that nothing changes for whoever runs. The grammar of requests: test_control.c. */
+ * shows, and that nothing changes for whoever runs. The grammar of requests: test_request.c. */
 #include "test/unit/vm/fixture.h"
 
 #include <stdio.h>
