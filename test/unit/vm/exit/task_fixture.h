@@ -1,4 +1,4 @@
-/* test/unit/vm/exit/task_fixture.h - two tasks, and a switch from one to the other, for test_task.c and
+/* test/unit/vm/exit/task_fixture.h - two tasks, and a switch from one to the other, for test_task_switch.c and
  * test_task_segment.c. */
 #ifndef VELLUM_TEST_TASK_FIXTURE_H
 #define VELLUM_TEST_TASK_FIXTURE_H
