@@ -157,6 +157,10 @@ void control_restore(const struct kind *k, bool all);
 void watchdog_init(void);
 void watchdog_mask_interrupts(void);
 void watchdog_wind(void);
+/* All of it again, if an experiment of that kind can have reached its devices. */
+void watchdog_restore(const struct kind *k);
+/* After each start: all that was changed and the next start needs. */
+void world_restore(const struct kind *k);
 /* Where the supervisor reaches the region's memory, and where it lies. */
 extern uint8_t (*region_memory)[PAGE];
 extern word region_physical, region_alias;
@@ -167,8 +171,9 @@ extern volatile uint8_t nmi_seen;
 extern const struct kind kinds[];
 void world_init(void);
 void world_make(struct experiment *x);
-/* After each start: all that was changed and the next start needs. */
-void world_restore(const struct kind *kind);
+/* For world_restore: the MSRs that programs may have written; what a TLB holds that the tables no longer say. */
+void world_init_msrs(void);
+void world_restore_tables(const struct kind *k);
 /* Right behind a start: completes frame. */
 void world_settle(void);
 /* The region's entry of the page table; has it, or another entry for the same memory, been written through? */

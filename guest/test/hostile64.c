@@ -186,7 +186,7 @@ static void restore_rest(const struct kind *k)
 }
 
 /* What a program may have written, where programs may. */
-static void init_msrs(void)
+void world_init_msrs(void)
 {
 	wrmsr(MSR_EFER, (rdmsr(MSR_EFER) & (EFER_LMA | EFER_LME | EFER_NXE)) | EFER_NXE | EFER_SCE);
 	wrmsr(MSR_PAT, PAT_AFTER_RESET);
@@ -229,26 +229,17 @@ void world_init(void)
 	tables_init();
 	init_descriptors();
 	control_init(CR0_PG | CR0_WP | WORLD_CR0, CR4_PAE, WORLD_CR4_MAY);
-	init_msrs();
+	world_init_msrs();
 	watchdog_mask_interrupts();
 	watchdog_init();
 	memory_init();
 	tables_flush(kinds);
 }
 
-/* Can it have reached the watchdog's devices? */
-static bool reaches_devices(const struct kind *k) { return k->may & MAY_STOP_WATCHDOG; }
-
-void world_restore(const struct kind *k)
+void world_restore_tables(const struct kind *k)
 {
-	control_restore(k, false);
-	if (k->may & MAY_MSR)
-		init_msrs();
-	/* A TLB may hold what the tables no longer say. */
 	if (k->may & MAY_TABLES)
 		tables_flush(k);
-	if (reaches_devices(k))
-		watchdog_init();
 }
 
 uint64_t world_seen(const struct kind *k, uint64_t h)
@@ -277,8 +268,5 @@ void world_make(struct experiment *x)
 		make_gates(x);
 	system_make(x);
 	tables_flush(x->kind);
-	if (reaches_devices(x->kind)) {
-		watchdog_mask_interrupts();
-		watchdog_init();
-	}
+	watchdog_restore(x->kind);
 }
