@@ -13,7 +13,6 @@ static void start_with(const char *mmu, const char *description)
 
 static const char *to(const char *name) { return vcpu_switch(bench.v, mmu_mechanism_by_name(name)); }
 static const char *mmu(void) { return bench.vm[0]->mmu.ops->name; }
-static void again(void) { STEP(bench_exit_simple(EXIT_CPUID, 2)); }
 
 /* ---- W2 ---- */
 

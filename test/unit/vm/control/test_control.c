@@ -9,8 +9,6 @@
 
 #define PT32 (BENCH_TABLES + 0x1000)
 
-static void again(void) { STEP(bench_exit_simple(EXIT_CPUID, 2)); }
-
 /* Arrives, and the guest is left for it. */
 static enum bench_at ask(const char *request)
 {

@@ -16,12 +16,6 @@
 
 static const char *const shadows[] = { "shadow", "vtlb", "brute" };
 
-static void at_mode(const char *mmu, enum bench_mode mode, unsigned cpl)
-{
-	start_as(BENCH_HASWELL, mmu);
-	assert_true(bench_mode(mode, cpl));
-}
-
 static enum bench_at violation(uint64_t qualification, uint64_t gpa)
 {
 	return bench_exit(&(struct bench_exit){
