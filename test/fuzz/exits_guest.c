@@ -83,8 +83,22 @@ static void change_flags(struct input *in)
 
 static void change_segment(struct input *in)
 {
-	static const uint32_t accesses[] = { 0xc093, 0xc0f3, 0x93,   0xf3,   0xc09b, 0xc0fb,  0x9b,
-					     0xa09b, 0xa0fb, 0xc097, 0xc091, 0xc09f, 0x10000, 0x93 };
+	static const uint32_t accesses[] = {
+		SEGMENT_FLAT_DATA,
+		SEGMENT_FLAT_DATA | SEGMENT_DPL,
+		SEGMENT_DATA16,
+		SEGMENT_V86,
+		SEGMENT_FLAT_CODE32,
+		SEGMENT_FLAT_CODE32 | SEGMENT_DPL,
+		SEGMENT_CODE16,
+		SEGMENT_FLAT_CODE64,
+		SEGMENT_FLAT_CODE64 | SEGMENT_DPL,
+		SEGMENT_FLAT_DATA | TYPE_EXPAND_DOWN,
+		SEGMENT_FLAT_DATA & ~TYPE_READ_WRITE,
+		SEGMENT_FLAT_CODE32 | TYPE_CONFORMING,
+		SEGMENT_UNUSABLE,
+		SEGMENT_DATA16,
+	};
 	uint32_t n = 2 * in_below(in, 6);
 	uint32_t field[4] = { VMCS_GUEST_ES_SELECTOR + n, VMCS_GUEST_ES_BASE + n, VMCS_GUEST_ES_LIMIT + n,
 			      VMCS_GUEST_ES_ACCESS + n };

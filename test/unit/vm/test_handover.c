@@ -52,7 +52,7 @@ static void registers_are_taken_over(void **state)
 	STEP(touch(false));
 	EXPECT_NOTHING();
 	assert_int_equal(vmcs_get(VMCS_GUEST_ES_SELECTOR + 2 * SEG_DS), BENCH_DATA3 & ~3);
-	assert_int_equal(vmcs_get(VMCS_GUEST_ES_ACCESS + 2 * SEG_DS), 0xc0f3);
+	assert_int_equal(vmcs_get(VMCS_GUEST_ES_ACCESS + 2 * SEG_DS), SEGMENT_FLAT_DATA | SEGMENT_DPL);
 	finish();
 }
 
@@ -96,7 +96,7 @@ static void instructions_that_are_left_out(void **state)
 /* IRET out of device memory: NMIs are no longer blocked. The frame is in the test device's memory. */
 static void an_emulated_iret(void **state)
 {
-	uint32_t frame[3] = { HANDLER, BENCH_CODE0, 0x202 | RFLAGS_RF };
+	uint32_t frame[3] = { HANDLER, BENCH_CODE0, RFLAGS_FIXED | RFLAGS_IF | RFLAGS_RF };
 
 	(void)state;
 	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = "ept", .description = "testdev on\n" });
@@ -114,7 +114,7 @@ static void an_emulated_iret(void **state)
 	EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = READ_KNOWN, .gpa = DEVICE, .gva = DEVICE);
 	EXPECT_NOTHING();
 	assert_int_equal(bench.entry.rip, HANDLER);
-	assert_int_equal(bench.entry.rflags, 0x202 | RFLAGS_RF);
+	assert_int_equal(bench.entry.rflags, RFLAGS_FIXED | RFLAGS_IF | RFLAGS_RF);
 	assert_int_equal(bench.entry.interruptibility, 0);
 	assert_int_equal(vmcs_get(VMCS_GUEST_RSP), DEVICE + 12);
 	finish();

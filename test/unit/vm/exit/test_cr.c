@@ -199,7 +199,7 @@ static void long_mode_on_and_off(void **state)
 		assert_true(bench.v->mmu.regs.efer & EFER_LMA);
 		/* Not with 64-bit code before the switch. */
 		ACCEPTED(0, LONG_CR0 & ~CR0_PG);
-		vmcs_put(VMCS_GUEST_CS_ACCESS, 0xa09b);
+		vmcs_put(VMCS_GUEST_CS_ACCESS, SEGMENT_FLAT_CODE64);
 		vmcs_put(VMCS_GUEST_RIP, BENCH_CODE);
 		REFUSED(0, LONG_CR0);
 		finish();
@@ -216,7 +216,7 @@ static void what_long_mode_demands(void **state)
 		vmcs_put(VMCS_GUEST_TR_ACCESS, 0x83);
 		REFUSED(0, LONG_CR0);
 		assert_false(bench.v->mmu.regs.efer & EFER_LMA);
-		vmcs_put(VMCS_GUEST_TR_ACCESS, 0x8b);
+		vmcs_put(VMCS_GUEST_TR_ACCESS, SEGMENT_TSS_BUSY);
 		ACCEPTED(0, LONG_CR0);
 		finish();
 	}

@@ -124,7 +124,7 @@ static void modes(void **state)
 	CODE("\x48\x89\x03"); /* mov [rbx], rax; outside 64-bit code dec eax */
 	STEP(violation(WRITE | GVA_KNOWN, ABSENT));
 	assert_int_equal(bench.entry.rip, BENCH_CODE + 3);
-	vmcs_put(VMCS_GUEST_CS_ACCESS, 0xc09b);
+	vmcs_put(VMCS_GUEST_CS_ACCESS, SEGMENT_FLAT_CODE32);
 	vmcs_put(VMCS_GUEST_RIP, BENCH_CODE);
 	STEP(violation(WRITE | GVA_KNOWN, ABSENT));
 	assert_int_equal(bench.entry.rip, BENCH_CODE + 1);

@@ -263,9 +263,9 @@ static void rip_wraps_after_an_emulated_instruction(void **state)
 	/* At the end of the 4 GiB, by way of a base. */
 	vmcs_put(VMCS_GUEST_ES_BASE + 2 * SEG_CS, BENCH_CODE + 4);
 	vmcs_put(VMCS_GUEST_ES_LIMIT + 2 * SEG_CS, 0xffffffff);
-	vmcs_put(VMCS_GUEST_ES_ACCESS + 2 * SEG_CS, 0xc09b);
+	vmcs_put(VMCS_GUEST_ES_ACCESS + 2 * SEG_CS, SEGMENT_FLAT_CODE32);
 	vmcs_put(VMCS_GUEST_ES_LIMIT + 2 * SEG_DS, 0xffffffff);
-	vmcs_put(VMCS_GUEST_ES_ACCESS + 2 * SEG_DS, 0xc093);
+	vmcs_put(VMCS_GUEST_ES_ACCESS + 2 * SEG_DS, SEGMENT_FLAT_DATA);
 	bench_poke(BENCH_CODE + 2, "\x89\x03", 2);
 	vmcs_put(VMCS_GUEST_RIP, 0xfffffffe);
 	STEP(violation(WRITE | GVA_KNOWN, LAPIC + LAPIC_TPR));
