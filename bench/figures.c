@@ -14,7 +14,6 @@
 
 #define VA_A 0x0ull
 #define VA_B 0x1000ull
-#define VA_C 0x2000ull
 #define VA_PT 0x5000ull
 
 /* ---- what is drawn ---- */

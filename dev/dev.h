@@ -1,6 +1,6 @@
 /* dev/dev.h - what every device model builds on: ports, MMIO regions, interrupt lines, time.
  *
- * A device is a plain struct that its owner embeds; the file dev/NAME.c implements its registers and nothing else. A
+ * A device is a plain struct that its owner embeds; its file implements its registers and nothing else. A
  * device never blocks, never fails and never trusts the guest: a register that does not exist reads as all ones (or as
  * the data sheet says) and ignores writes. NAME_init() makes it, NAME_reset() gives it the state after power-up. All
  * functions of the devices of one VM are called with that VM's device lock held.

@@ -14,7 +14,6 @@
 #define UART_LCR 3
 #define UART_MCR 4
 #define UART_LSR 5
-#define UART_MSR 6
 #define IER_RECEIVED 0x01
 #define IER_TRANSMIT 0x02
 #define IIR_NONE 0x01

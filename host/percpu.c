@@ -3,6 +3,7 @@
 #include "host/asm.h"
 #include "host/paging.h"
 #include "host/x86.h"
+#include "lib/descriptor.h"
 
 static struct percpu *cpus[CPUS_MAX];
 static unsigned count;
@@ -44,8 +45,7 @@ static void fill_gdt(struct percpu *p)
 	p->gdt[SEL_CODE64 / 8] = DESCRIPTOR_FLAT_CODE64;
 	p->gdt[SEL_DATA / 8] = DESCRIPTOR_FLAT_DATA;
 	p->gdt[SEL_CODE32 / 8] = DESCRIPTOR_FLAT_CODE32;
-	p->gdt[SEL_TSS / 8] = (sizeof(struct tss) - 1) | (base & 0xffffff) << 16 |
-			      (SEGMENT_P | TYPE_TSS32) << DESCRIPTOR_ACCESS_SHIFT | (base >> 24 & 0xff) << 56;
+	p->gdt[SEL_TSS / 8] = descriptor_pack(base, sizeof(struct tss) - 1, SEGMENT_TSS);
 	p->gdt[SEL_TSS / 8 + 1] = base >> 32;
 }
 

@@ -12,7 +12,6 @@
 
 /* Below 1 MiB, never handed out by host/frames.h, and not used by any firmware once the boot loader is done. */
 #define TRAMPOLINE_PAGE 0x8000u
-#define AP_TIMEOUT_SPINS 20000000u
 
 extern char trampoline_start[], trampoline_end[];
 extern char boot_stack_guard[], boot_stack_end[];

@@ -1,3 +1,4 @@
+/* host/speculation_read.c - what this CPU says of itself that the choice of measures depends on. */
 #include "host/speculation.h"
 
 #include "host/x86.h"

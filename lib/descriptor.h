@@ -1,8 +1,12 @@
-/* lib/descriptor.h - what the 8 bytes of a segment descriptor say. SDM, "Segment Descriptors". */
+/* lib/descriptor.h - what the 8 bytes of a segment descriptor or of a gate say. SDM, "Segment Descriptors",
+ * "IDT Descriptors", "Call Gates". */
 #ifndef VELLUM_LIB_DESCRIPTOR_H
 #define VELLUM_LIB_DESCRIPTOR_H
 
-#include "lib/x86.h"
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "x86.h"
 
 /* Bits 31:0 of the base; the next 8 bytes of a system descriptor of IA-32e mode have the others. */
 static inline uint32_t descriptor_base(uint64_t raw)
@@ -19,6 +23,22 @@ static inline uint32_t descriptor_limit(uint64_t raw)
 	uint32_t limit = (uint32_t)((raw & 0xffff) | (raw >> 32 & 0xf0000));
 
 	return descriptor_access(raw) & SEGMENT_G ? limit << 12 | 0xfff : limit;
+}
+
+/* A descriptor of base, of which bits 31:0 count, limit, as descriptor_limit has it, and access, as in SEGMENT_*. */
+static inline uint64_t descriptor_pack(uint64_t base, uint32_t limit, uint32_t access)
+{
+	uint64_t units = access & SEGMENT_G ? limit >> 12 : limit;
+
+	return (units & 0xffff) | (base & 0xffffff) << 16 | (uint64_t)(access & 0xf0ff) << DESCRIPTOR_ACCESS_SHIFT |
+	       (units & 0xf0000) << 32 | (base & 0xff000000) << 32;
+}
+
+/* A gate to selector:offset, access as GATE_*. In IA-32e mode the next 8 bytes begin with the offset's upper half. */
+static inline uint64_t gate_pack(uint64_t offset, uint16_t selector, uint32_t access)
+{
+	return (offset & 0xffff) | (uint64_t)selector << 16 | (uint64_t)(access & 0xff) << DESCRIPTOR_ACCESS_SHIFT |
+	       (offset & 0xffff0000) << 32;
 }
 
 /* ---- access rights, as SEGMENT_* and TYPE_* say them ---- */

@@ -2,7 +2,7 @@
 
 DEV_C := $(filter-out dev/firmware/acpi_tables.c dev/firmware/acpi_writer.c dev/firmware/acpi_dsdt.c \
 	dev/firmware/mp_table.c,$(call sources,$(DEV_DIRS)))
-DEV_TESTS := core uart pic pit rtc lapic lapic_priority lapic_ipi lapic_modes apic_timer ioapic ports fuzz
+DEV_TESTS := timer pio mmio uart pic pit rtc lapic lapic_priority lapic_ipi lapic_modes apic_timer ioapic ports fuzz
 $(foreach t,$(DEV_TESTS),$(eval UNIT_dev_$(t)_SRC := $(wildcard test/unit/dev/test_$(t).c \
 	test/unit/dev/*/test_$(t).c) test/unit/dev/pc.c $(DEV_C)))
 UNIT_dev_acpi_tables_SRC := test/unit/dev/firmware/test_acpi_tables.c dev/firmware/acpi_tables.c \

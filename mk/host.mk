@@ -1,5 +1,7 @@
 # What of host/ and vmx/ can be tested in a process.
-UNIT_host_mca_SRC := test/unit/host/test_mca.c host/mca_judge.c
-UNIT_TESTS += host_mca
-UNIT_host_speculation_SRC := test/unit/host/test_speculation.c host/speculation.c vmx/guards.c
+UNIT_host_mca_judge_SRC := test/unit/host/test_mca_judge.c host/mca_judge.c
+UNIT_TESTS += host_mca_judge
+UNIT_host_speculation_SRC := test/unit/host/test_speculation.c host/speculation.c
 UNIT_TESTS += host_speculation
+UNIT_vmx_guards_SRC := test/unit/vmx/test_guards.c vmx/guards.c
+UNIT_TESTS += vmx_guards

@@ -16,4 +16,5 @@ unit_object = $(patsubst %.c,$(BUILD)/unit/$(1)/core/%.o,$(filter $(UNIT_CORE),$
 
 UNIT_lib_SRC := test/unit/lib/test_lib.c lib/fmt.c
 UNIT_lib_x86_SRC := test/unit/lib/test_x86.c
-UNIT_TESTS += lib lib_x86
+UNIT_lib_descriptor_SRC := test/unit/lib/test_descriptor.c
+UNIT_TESTS += lib lib_x86 lib_descriptor

@@ -29,6 +29,5 @@ static inline hfn_t hpa_hfn(hpa_t a) { return HFN(a.v >> PAGE_SHIFT); }
 static inline gpa_t gfn_gpa(gfn_t f) { return GPA(f.v << PAGE_SHIFT); }
 static inline hpa_t hfn_hpa(hfn_t f) { return HPA(f.v << PAGE_SHIFT); }
 static inline gpa_t gpa_add(gpa_t a, uint64_t n) { return GPA(a.v + n); }
-static inline gva_t gva_add(gva_t a, uint64_t n) { return GVA(a.v + n); }
 
 #endif

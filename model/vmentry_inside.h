@@ -104,7 +104,6 @@ enum {
 #define C2_VM_FUNCTIONS BIT(13)
 #define C2_SHADOW_VMCS BIT(14)
 #define C2_PML BIT(17)
-#define C2_VE BIT(18)
 #define C2_EXECUTE_MODE BIT(22)
 #define C2_TSC_SCALING BIT(25)
 /* VM-exit controls. */

@@ -26,7 +26,7 @@ static bool runnable(const struct vcpu *v)
 {
 	if (VM_KEPT(LAST_TURN, v->vm->ended))
 		return true;
-	return VM_LEFT_OUT_OR(RUN_PAUSED, !v->paused) && (VM_LEFT_OUT_OR(RUN_HALTED, !v->halted) || v->requests);
+	return VM_LEFT_OUT_OR(RUN_PAUSED, !v->paused) && (VM_LEFT_OUT_OR(RUN_HALTED, !v->halted) || vcpu_requested(v));
 }
 
 /* Could another vCPU of the ring run now? */

@@ -275,6 +275,11 @@ static inline void vcpu_note(struct vcpu *v, uint64_t request)
 {
 	__atomic_fetch_or(&v->requests, request, __ATOMIC_SEQ_CST);
 }
+/* Is there a request that it has not served? Other CPUs set them at any time. */
+static inline bool vcpu_requested(const struct vcpu *v)
+{
+	return __atomic_load_n(&v->requests, __ATOMIC_RELAXED);
+}
 /* Takes v off the calling CPU, on which it lives and does not run: its registers and what the CPU keeps of it in memory
  * go to memory, so that another CPU may take it up (or nobody, if it is over). */
 void vcpu_leave_cpu(struct vcpu *v);

@@ -1,3 +1,4 @@
+/* vmx/shown.c - a virtual CPU's execution controls, and the registers that they bear on, by name, for people. */
 #include "vmx/msrs.h"
 
 #include "vmx/vcpu.h"

@@ -21,7 +21,7 @@ static uint64_t item_value(const struct fw_cfg *f)
 	case FW_CFG_NB_CPUS:
 	case FW_CFG_MAX_CPUS:
 		return f->cpus;
-	default: /* FW_CFG_FILE_DIR too: a count of 0 files */
+	default: /* the directory of files (0x19) too: a count of 0 files */
 		return 0;
 	}
 }

@@ -10,7 +10,6 @@
 #define FW_CFG_RAM_SIZE 0x03u
 #define FW_CFG_NB_CPUS 0x05u
 #define FW_CFG_MAX_CPUS 0x0fu
-#define FW_CFG_FILE_DIR 0x19u
 
 struct fw_cfg {
 	uint16_t key;

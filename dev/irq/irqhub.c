@@ -30,12 +30,6 @@ struct irq_line irqhub_line(struct irqhub *h, unsigned gsi)
 	return (struct irq_line){ line_set, h, gsi };
 }
 
-void irqhub_reset(struct irqhub *h)
-{
-	for (unsigned gsi = 0; gsi < IOAPIC_PINS; gsi++)
-		irqhub_set(h, gsi, false);
-}
-
 void irqhub_init(struct irqhub *h, struct pic *pic, struct ioapic *ioapic)
 {
 	*h = (struct irqhub){ .pic = pic, .ioapic = ioapic };

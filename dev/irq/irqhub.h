@@ -17,7 +17,6 @@ struct irqhub {
 
 /* pic and ioapic must outlive it. */
 void irqhub_init(struct irqhub *h, struct pic *pic, struct ioapic *ioapic);
-void irqhub_reset(struct irqhub *h);
 /* The line's level; GSIs that there are not are ignored. */
 void irqhub_set(struct irqhub *h, unsigned gsi, bool level);
 /* The end that a device holds. */

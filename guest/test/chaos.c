@@ -56,7 +56,7 @@ static void msrs(uint32_t first, uint32_t count)
 		readable++;
 		old = msr_value;
 		/* These three the guest itself stands on. */
-		if (i != 0x1b && i != MSR_EFER && i != 0xc0000100) {
+		if (i != MSR_APIC_BASE && i != MSR_EFER && i != MSR_FS_BASE) {
 			msr_value = next_random();
 			trap_call(do_wrmsr, (void *)(word)i);
 			msr_value = 1ull << next_random() % 64;

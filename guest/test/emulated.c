@@ -17,6 +17,9 @@ static uint8_t ram[4096] TABLE;
 
 /* ---- #DB, counted ---- */
 
+#define TEXT(value) TEXT_OF(value)
+#define TEXT_OF(text) #text
+
 volatile word db_count, db_dr6, db_ip;
 void db_entry(void);
 __asm__(".text\n"
@@ -25,7 +28,7 @@ __asm__(".text\n"
 	"	incq db_count\n"
 	"	movq %dr6, %rax\n"
 	"	movq %rax, db_dr6\n"
-	"	movl $0xffff0ff0, %eax\n"
+	"	movl $" TEXT(DR6_RESET) ", %eax\n"
 	"	movq %rax, %dr6\n"
 	"	movq 8(%rsp), %rax\n"
 	"	movq %rax, db_ip\n"
@@ -40,7 +43,7 @@ static void catch_db(void)
 
 	__asm__ volatile("sidt %0" : "=m"(idtr));
 	gate = (uint64_t *)idtr.base + 2;
-	gate[0] = (gate[0] & 0x0000ffffffff0000) | (entry & 0xffff) | (entry & 0xffff0000) << 32;
+	gate[0] = (gate[0] & 0x0000ffffffff0000) | gate_pack(entry, 0, 0);
 	gate[1] = entry >> 32;
 }
 

@@ -23,7 +23,7 @@ void set_gate(unsigned vector, const char *handler, unsigned ist)
 {
 	uint64_t at = (word)handler, *entry = idt_entry(vector);
 
-	entry[0] = (at & 0xffff) | 0x18ul << 16 | (uint64_t)ist << 32 | 0xee00ull << 32 | (at >> 16 & 0xffff) << 48;
+	entry[0] = gate_pack(at, 0x18, GATE_INTERRUPT | SEGMENT_DPL) | (uint64_t)ist << GATE_IST_SHIFT;
 	entry[1] = at >> 32;
 }
 

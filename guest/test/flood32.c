@@ -17,11 +17,9 @@ static void misalign(void *p)
 void test_main(void)
 {
 	struct { uint16_t limit; uint32_t base; } __attribute__((packed)) idtr;
-	uint32_t at = (uint32_t)misalign;
 
 	__asm__ volatile("sidt %0" : "=m"(idtr));
-	((uint64_t *)idtr.base)[VECTOR_AC] =
-		(at & 0xffff) | 0x2bu << 16 | (uint64_t)0xee00 << 32 | (uint64_t)(at >> 16) << 48;
+	((uint64_t *)idtr.base)[VECTOR_AC] = gate_pack((word)misalign, 0x2b, GATE_INTERRUPT | SEGMENT_DPL);
 	write_cr0(read_cr0() | CR0_AM);
 	print("flood: alignment\n");
 	trap_call_user(misalign, NULL);

@@ -1,5 +1,5 @@
 /* guest/test/hostile-memory.c - what experiments of 64 and of 32 bits have alike: the region's memory, control
- * registers, floating point, the watchdog. */
+ * registers, floating point, the watchdog, and the way back to a known state. */
 #include "apic.h"
 #include "hostile.h"
 
@@ -17,7 +17,7 @@ static uint8_t no_state[1024] __attribute__((aligned(64)));
 static uint64_t stack_filler(unsigned i)
 {
 	const uint64_t values[] = {
-		REGION + CODE_START + i % SLOTS * SLOT + SLOT / 2, 8 * (i % 21) + (i & 3), 0x202,
+		REGION + CODE_START + i % SLOTS * SLOT + SLOT / 2, 8 * (i % 21) + (i & 3), RFLAGS_FIXED | RFLAGS_IF,
 		REGION + PAGE_STACK * PAGE + i * 8 % PAGE, 0x23,
 	};
 
@@ -158,4 +158,27 @@ void watchdog_wind(void)
 	/* If it came by a task, CR0.TS is set. */
 	__asm__ volatile("clts");
 	nmi_seen = 0;
+}
+
+/* Can an experiment of that kind have reached the watchdog's devices? */
+static bool reaches_devices(const struct kind *k) { return k->may & MAY_STOP_WATCHDOG; }
+
+void watchdog_restore(const struct kind *k)
+{
+	if (!reaches_devices(k))
+		return;
+	watchdog_mask_interrupts();
+	watchdog_init();
+}
+
+/* ---- the way back ---- */
+
+void world_restore(const struct kind *k)
+{
+	control_restore(k, false);
+	if (k->may & MAY_MSR)
+		world_init_msrs();
+	world_restore_tables(k);
+	if (reaches_devices(k))
+		watchdog_init();
 }

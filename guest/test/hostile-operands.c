@@ -91,20 +91,24 @@ word port_any(struct experiment *x)
 word msr_any(struct experiment *x)
 {
 	static const uint32_t known[] = {
-		0x10,	    0x17,	0x3a,	    0x3b,	0x79,	    0x8b,	0xc1,	    0xe2,
-		0xfe,	    0x122,	0x174,	    0x175,	0x176,	    0x179,	0x17a,	    0x186,
-		0x19c,	    0x1a0,	0x1d9,	    0x200,	0x250,	    0x258,	0x268,	    0x277,
-		0x2ff,	    0x309,	0x345,	    0x38d,	0x390,	    0x3f1,	0x400,	    0x480,
-		0x48b,	    0x560,	0x6e0,	    0x802,	0x80d,	    0x832,	0x83f,	    0xd90,
-		0xda0,	    0x40000000, 0x4b564d00, 0xc0000080, 0xc0000081, 0xc0000082, 0xc0000084, 0xc0000100,
-		0xc0000101, 0xc0000102, 0xc0000103, 0xc0010015,
+		MSR_TSC, MSR_PLATFORM_ID, MSR_FEATURE_CONTROL, MSR_TSC_ADJUST, MSR_BIOS_UPDT_TRIG, MSR_BIOS_SIGN_ID,
+		0xc1 /* PMC0 */, 0xe2 /* MSR_PKG_CST_CONFIG_CONTROL */, MSR_MTRRCAP, 0x122 /* TSX_CTRL */,
+		MSR_SYSENTER_CS, MSR_SYSENTER_ESP, MSR_SYSENTER_EIP, MSR_MCG_CAP, MSR_MCG_STATUS,
+		0x186 /* PERFEVTSEL0 */, 0x19c /* THERM_STATUS */, MSR_MISC_ENABLE, MSR_DEBUGCTL, MSR_MTRR_PHYSBASE0,
+		MSR_MTRR_FIX64K_00000, MSR_MTRR_FIX16K_80000, MSR_MTRR_FIX4K_C0000, MSR_PAT, MSR_MTRR_DEF_TYPE,
+		0x309 /* FIXED_CTR0 */, MSR_PERF_CAPABILITIES, 0x38d /* FIXED_CTR_CTRL */,
+		0x390 /* PERF_GLOBAL_STATUS_RESET */, 0x3f1 /* MSR_PEBS_ENABLE */, MSR_MC0_CTL, MSR_VMX_BASIC,
+		MSR_VMX_PROCBASED_CTLS2, 0x560 /* RTIT_OUTPUT_BASE */, MSR_TSC_DEADLINE, MSR_X2APIC_APICID,
+		0x80d /* X2APIC_LDR */, MSR_X2APIC_LVT_TIMER, MSR_X2APIC_SELF_IPI, 0xd90 /* BNDCFGS */, 0xda0 /* XSS */,
+		0x40000000 /* Hyper-V's */, 0x4b564d00 /* KVM's */, MSR_EFER, MSR_STAR, MSR_LSTAR, MSR_FMASK,
+		MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE, MSR_TSC_AUX, 0xc0010015 /* AMD's HWCR */,
 	};
 	uint32_t msr;
 
 	do
 		msr = chance(x, 8) ? (uint32_t)random_next(x) :
 				     known[below(x, sizeof(known) / 4)] + (chance(x, 3) ? below(x, 16) : 0);
-	while (msr == 0x1b || msr == 0x830);
+	while (msr == MSR_APIC_BASE || msr == MSR_X2APIC_ICR);
 	return msr;
 }
 

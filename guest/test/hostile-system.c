@@ -54,8 +54,7 @@ static word either(struct experiment *x, word at) { return at + (chance(x, 4) ? 
 
 static void put_descriptor(uint64_t *at, word base, uint32_t limit, unsigned access)
 {
-	at[0] = (limit & 0xffff) | (uint64_t)(base & 0xffffff) << 16 | (uint64_t)access << 40 |
-		(uint64_t)(limit >> 16 & 15) << 48 | (uint64_t)(base >> 24 & 0xff) << 56;
+	at[0] = descriptor_pack(base, limit, access);
 #ifdef __x86_64__
 	at[1] = base >> 32;
 #endif
@@ -74,7 +73,7 @@ static void make_loaded(struct experiment *x, uint64_t *at)
 	if (deadly(x))
 		base = pointer_any(x);
 	if (chance(x, 6)) {
-		access = (access & 0xf0) | TYPE_LDT;
+		access = (access & ~SEGMENT_TYPE) | TYPE_LDT;
 		base = either(x, AT(gdt));
 		limit = below(x, sizeof(page.gdt));
 	}
@@ -109,10 +108,10 @@ static void vary_gate(struct experiment *x, unsigned v)
 	uint64_t *gate = &page.idt[GATE_WORDS * v], target = REGION + CODE_START + SLOT * below(x, SLOTS);
 
 	switch (below(x, 5)) {
-	case 0: *gate &= ~(7ull << 32); break;  /* no stack of its own */
-	case 1: *gate |= 1ull << 40; break;     /* a trap gate */
+	case 0: *gate &= ~(7ull << GATE_IST_SHIFT); break;  /* no stack of its own */
+	case 1: *gate |= 1ull << DESCRIPTOR_ACCESS_SHIFT; break; /* a trap gate */
 	case 2: *gate |= DESCRIPTOR_DPL3; break;     /* for INT at level 3 too */
-	case 3: *gate = (*gate & 0x0000ff00ffff0000) | (target & 0xffff) | (target >> 16) << 48; break;
+	case 3: *gate = (*gate & 0x0000ff00ffff0000) | gate_pack(target, 0, 0); break;
 	default: *gate ^= v < VECTORS_NEEDED ? 0 : random_next(x);
 	}
 }

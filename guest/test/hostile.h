@@ -125,6 +125,8 @@ word msr_any(struct experiment *x);
 #define GDT_COUNT 64u
 struct table_register { uint16_t limit; word base; } __attribute__((packed));
 extern struct table_register hostile_gdtr, hostile_idtr;
+/* Does the gate of v serve INT n, INT3, INTO of programs, or exceptions only? */
+static inline bool program_may(unsigned v) { return v == VECTOR_BP || v == VECTOR_OF || v >= VECTOR_FIRST_INTERRUPT; }
 extern uint64_t gdt_page[GDT_COUNT];
 /* Behind an exception the supervisor loads its own tables and TR again. */
 extern uint8_t hostile_loads_tables;
@@ -145,12 +147,20 @@ void memory_make(void);
 uint64_t memory_digest(uint64_t h);
 /* Adds the words of seen that are not as they were to h, and makes them so. */
 uint64_t undo(uint64_t h, uint64_t *seen, const uint64_t *was, unsigned n);
+/* CR0 of both, beside paging and what it protects; what programs may change of CR4. */
+#define WORLD_CR0 (CR0_NE | CR0_ET | CR0_MP | CR0_PE)
+#define WORLD_CR4_MAY \
+	(CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR | CR4_OSXMMEXCPT)
 /* CR0, CR4 and XCR0 as they were; the rest of the extended state too if all. */
 void control_init(word cr0, word cr4, word cr4_may);
 void control_restore(const struct kind *k, bool all);
 void watchdog_init(void);
 void watchdog_mask_interrupts(void);
 void watchdog_wind(void);
+/* All of it again, if an experiment of that kind can have reached its devices. */
+void watchdog_restore(const struct kind *k);
+/* After each start: all that was changed and the next start needs. */
+void world_restore(const struct kind *k);
 /* Where the supervisor reaches the region's memory, and where it lies. */
 extern uint8_t (*region_memory)[PAGE];
 extern word region_physical, region_alias;
@@ -161,8 +171,9 @@ extern volatile uint8_t nmi_seen;
 extern const struct kind kinds[];
 void world_init(void);
 void world_make(struct experiment *x);
-/* After each start: all that was changed and the next start needs. */
-void world_restore(const struct kind *kind);
+/* For world_restore: the MSRs that programs may have written; what a TLB holds that the tables no longer say. */
+void world_init_msrs(void);
+void world_restore_tables(const struct kind *k);
 /* Right behind a start: completes frame. */
 void world_settle(void);
 /* The region's entry of the page table; has it, or another entry for the same memory, been written through? */

@@ -22,36 +22,29 @@ static uint8_t stack_main[PAGE] ALIGNED, stack_fault[PAGE] ALIGNED, stack_nmi[PA
 
 /* ---- descriptors ---- */
 
-static uint64_t descriptor(word base, uint32_t limit, unsigned access, unsigned more)
-{
-	return (limit & 0xffff) | (uint64_t)(base & 0xffffff) << 16 | (uint64_t)access << 40 |
-	       (uint64_t)(limit >> 16 & 15) << 48 | (uint64_t)more << 52 | (uint64_t)(base >> 24) << 56;
-}
-
 static uint64_t gdt_fixed(unsigned n)
 {
 	switch (n) {
-	case 1: case 3: return descriptor(0, 0xfffff, 0x9b, 0xc);
-	case 2: return descriptor(0, 0xfffff, 0x93, 0xc);
-	case 4: return descriptor(0, 0xfffff, 0xf3, 0xc);
-	case 5: return descriptor(0, 0xfffff, 0xfb, 0xc);
-	case 6: return descriptor(0, 0xfffff, 0xff, 0xc); /* conforming, level 3 */
-	case 7: return descriptor((word)&task_main, sizeof(struct task_state) - 1, 0x89, 0);
-	case 9: return descriptor(REGION, 0xffff, 0x9b, 0);
-	case 10: return descriptor(REGION, 0xffff, 0x93, 0);
-	case 11: return descriptor(REGION, 0xffff, 0xfb, 0);
-	case 12: return descriptor(REGION, 0xffff, 0xf3, 0);
-	case 13: return descriptor(REGION + PAGE_DATA * PAGE, 0x3f, 0x82, 0);
-	case 14: return descriptor(0x9e000, 0xffff, 0x9b, 0);
-	case 15: return descriptor(0, 0xffff, 0x93, 0);
-	/* a call gate */
-	case 16: return (REGION & 0xffff) | 0x80000ull | 0xecull << 40 | (uint64_t)(REGION >> 16) << 48;
-	case 17: return descriptor(0, 0xfffff, 0x9f, 0xc);            /* conforming */
-	case 18: return descriptor(0, REGION >> 12, 0xf7, 0xc);       /* expand-down */
-	case 19: return descriptor(0, 0xfffff, 0x73, 0xc);            /* not present */
-	case 20: return descriptor(REGION, 0xfff, 0x97, 0);           /* expand-down, 16 bits */
-	case 21: return descriptor((word)&task_fault, 103, 0x89, 0);
-	case 22: return descriptor((word)&task_nmi, 103, 0x89, 0);
+	case 1: case 3: return DESCRIPTOR_FLAT_CODE32;
+	case 2: return DESCRIPTOR_FLAT_DATA;
+	case 4: return DESCRIPTOR_FLAT_DATA | DESCRIPTOR_DPL3;
+	case 5: return DESCRIPTOR_FLAT_CODE32 | DESCRIPTOR_DPL3;
+	case 6: return descriptor_pack(0, 0xffffffff, SEGMENT_FLAT_CODE32 | TYPE_CONFORMING | SEGMENT_DPL);
+	case 7: return descriptor_pack((word)&task_main, sizeof(struct task_state) - 1, SEGMENT_TSS);
+	case 9: return descriptor_pack(REGION, 0xffff, SEGMENT_CODE16);
+	case 10: return descriptor_pack(REGION, 0xffff, SEGMENT_DATA16);
+	case 11: return descriptor_pack(REGION, 0xffff, SEGMENT_CODE16 | SEGMENT_DPL);
+	case 12: return descriptor_pack(REGION, 0xffff, SEGMENT_DATA16 | SEGMENT_DPL);
+	case 13: return descriptor_pack(REGION + PAGE_DATA * PAGE, 0x3f, SEGMENT_LDT);
+	case 14: return descriptor_pack(0x9e000, 0xffff, SEGMENT_CODE16);
+	case 15: return descriptor_pack(0, 0xffff, SEGMENT_DATA16);
+	case 16: return gate_pack(REGION, CODE, GATE_CALL | SEGMENT_DPL);
+	case 17: return descriptor_pack(0, 0xffffffff, SEGMENT_FLAT_CODE32 | TYPE_CONFORMING);
+	case 18: return descriptor_pack(0, REGION, SEGMENT_FLAT_DATA | TYPE_EXPAND_DOWN | SEGMENT_DPL);
+	case 19: return (DESCRIPTOR_FLAT_DATA | DESCRIPTOR_DPL3) & ~DESCRIPTOR_P;
+	case 20: return descriptor_pack(REGION, 0xfff, SEGMENT_DATA16 | TYPE_EXPAND_DOWN);
+	case 21: return descriptor_pack((word)&task_fault, 103, SEGMENT_TSS);
+	case 22: return descriptor_pack((word)&task_nmi, 103, SEGMENT_TSS);
 	default: return 0;
 	}
 }
@@ -63,19 +56,28 @@ static uint64_t descriptor_any(struct experiment *x)
 	if (chance(x, 2))
 		v = (v & 0x00ffff0000000000) | REGION << 16 | 0xffff;
 	/* A TSS at a random place would be the next one that is switched from. */
-	if ((v >> 40 & 0x15) == 1)
-		v |= 1ull << 44;
+	if ((descriptor_access(v) & (SEGMENT_S | TYPE_EXPAND_DOWN | TYPE_ACCESSED)) == TYPE_TSS16)
+		v |= DESCRIPTOR_S;
 	return v;
 }
 
 static void set_gate(unsigned v, word at, unsigned selector, unsigned type)
 {
-	idt[v] = (at & 0xffff) | (uint64_t)selector << 16 | (uint64_t)type << 40 | (uint64_t)(at >> 16) << 48;
+	idt[v] = gate_pack(at, (uint16_t)selector, type);
 }
 
 static void make_gates(struct experiment *x)
 {
-	static const uint8_t types[8] = { 0xee, 0xee, 0xef, 0xe6, 0x8e, 0x6e, 0xe7, 0xe5 };
+	static const uint8_t types[8] = {
+		GATE_INTERRUPT | SEGMENT_DPL,
+		GATE_INTERRUPT | SEGMENT_DPL,
+		GATE_TRAP | SEGMENT_DPL,
+		SEGMENT_P | SEGMENT_DPL | TYPE_INTERRUPT_GATE16,
+		GATE_INTERRUPT,
+		SEGMENT_DPL | TYPE_INTERRUPT_GATE32, /* not present */
+		SEGMENT_P | SEGMENT_DPL | TYPE_TRAP_GATE16,
+		GATE_TASK | SEGMENT_DPL,
+	};
 
 	for (unsigned v = GATES_FIRST; v < GATES_FIRST + GATES; v++) {
 		word at = chance(x, 2) ? (word)hostile_stubs + 16 * v
@@ -83,7 +85,7 @@ static void make_gates(struct experiment *x)
 		unsigned type = types[below(x, 8)], selector = chance(x, 6) ? 8 * below(x, 24) : CODE;
 
 		if (x->kind->may & MAY_TASKS && chance(x, 2)) {
-			type = 0xe5;
+			type = GATE_TASK | SEGMENT_DPL;
 			selector = 8 * (TASKS_FIRST + below(x, TASKS));
 		}
 		set_gate(v, chance(x, 16) ? value_any(x) : at, selector, type);
@@ -193,21 +195,21 @@ static void make_tasks(struct experiment *x)
 {
 	for (unsigned n = 0; n < TASKS; n++) {
 		void *state = region_memory[0] + state_at(n);
-		unsigned type = chance(x, 4) ? 1 : 9, access = type | (chance(x, 8) ? 2 : 0);
+		unsigned type = chance(x, 4) ? TYPE_TSS16 : TYPE_TSS32, access = type | (chance(x, 8) ? TYPE_BUSY : 0);
 
-		access |= (chance(x, 16) ? 0 : 0x80) | (chance(x, 2) ? 0x60 : 0);
+		access |= (chance(x, 16) ? 0 : SEGMENT_P) | (chance(x, 2) ? SEGMENT_DPL : 0);
 
 		if (n % 4 == 3) {
 			gdt_page[TASKS_FIRST + n] =
-				(uint64_t)(8 * (TASKS_FIRST + below(x, TASKS))) << 16 | 0xe5ull << 40;
+				gate_pack(0, (uint16_t)(8 * (TASKS_FIRST + below(x, TASKS))), GATE_TASK | SEGMENT_DPL);
 			continue;
 		}
-		if (type == 1)
+		if (type == TYPE_TSS16)
 			make_state16(x, state);
 		else
 			make_state(x, state);
 		gdt_page[TASKS_FIRST + n] =
-			descriptor(REGION + state_at(n), chance(x, 16) ? below(x, 104) : 103, access, 0);
+			descriptor_pack(REGION + state_at(n), chance(x, 16) ? below(x, 104) : 103, access);
 	}
 	task_main.link = 8 * (TASKS_FIRST + below(x, TASKS));
 }
@@ -234,9 +236,9 @@ void descriptors_init(void)
 	for (unsigned i = 0; i < GDT_COUNT; i++)
 		gdt_page[i] = gdt_fixed(i);
 	for (unsigned v = 0; v < 256; v++)
-		set_gate(v, (word)hostile_stubs + 16 * v, CODE, v == 3 || v == 4 || v >= 32 ? 0xee : 0x8e);
-	set_gate(2, 0, TASK_NMI, 0x85);
-	set_gate(8, 0, TASK_FAULT, 0x85);
+		set_gate(v, (word)hostile_stubs + 16 * v, CODE, GATE_INTERRUPT | (program_may(v) ? SEGMENT_DPL : 0));
+	set_gate(VECTOR_NMI, 0, TASK_NMI, GATE_TASK);
+	set_gate(VECTOR_DF, 0, TASK_FAULT, GATE_TASK);
 	hostile_idtr = (struct table_register){ sizeof(idt) - 1, (word)idt };
 	__asm__ volatile("lgdt %0; lidt %1" : : "m"(hostile_gdtr), "m"(hostile_idtr));
 	tasks_restore();

@@ -77,7 +77,7 @@ void world_aim(struct experiment *x, unsigned mode, word ip, word sp, word flags
 
 /* ---- the way back ---- */
 
-static void init_msrs(void)
+void world_init_msrs(void)
 {
 	struct cpuid l = cpuid(0x80000000, 0), l1 = cpuid(1, 0);
 
@@ -126,10 +126,11 @@ void world_init(void)
 	paging = chosen_paging();
 	clear(0, 0x9e000);
 	clear(LARGE_MEMORY, LARGE_MEMORY + 0x400000);
-	init_msrs();
+	world_init_msrs();
 	tables_init();
 	system_memory = region_memory[PAGE_SYSTEM];
-	control_init(0x10033 | (paging == PAGING_NONE ? 0 : CR0_PG), paging == PAGING_PAE ? CR4_PAE : CR4_PSE, 0x7df);
+	control_init(CR0_WP | WORLD_CR0 | (paging == PAGING_NONE ? 0 : CR0_PG),
+		     paging == PAGING_PAE ? CR4_PAE : CR4_PSE, WORLD_CR4_MAY);
 	world_cr0_may = paging == PAGING_NONE ? MASK(30, 1) : MASK(31, 1);
 	descriptors_init();
 	real_init();
@@ -138,19 +139,12 @@ void world_init(void)
 	memory_init();
 }
 
-static bool reaches_devices(const struct kind *k) { return k->may & MAY_STOP_WATCHDOG; }
-
-void world_restore(const struct kind *k)
+void world_restore_tables(const struct kind *k)
 {
-	control_restore(k, false);
-	if (k->may & MAY_MSR)
-		init_msrs();
 	if (k->may & MAY_TABLES)
 		tables_flush();
 	if (k->may & MAY_TASKS || tasks_moved())
 		tasks_restore();
-	if (reaches_devices(k))
-		watchdog_init();
 }
 
 uint64_t world_seen(const struct kind *k, uint64_t h) { return k->may & MAY_LOAD ? system_settle(h) : h; }
@@ -177,8 +171,5 @@ void world_make(struct experiment *x)
 	world_entries = x->kind->may & MAY_LOAD ? PAGES_ALL : PAGES;
 	own_value = x->kind->may & MAY_LOAD ? system_pointer : NULL;
 	descriptors_make(x);
-	if (reaches_devices(x->kind)) {
-		watchdog_mask_interrupts();
-		watchdog_init();
-	}
+	watchdog_restore(x->kind);
 }

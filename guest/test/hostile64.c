@@ -52,8 +52,6 @@ const struct kind kinds[] = {
 
 /* ---- descriptors ---- */
 
-#define BASE16 ((uint64_t)(REGION & 0xffffff) << 16 | (uint64_t)(REGION >> 24) << 56)
-
 static uint64_t gdt_fixed(unsigned n)
 {
 	static const uint64_t low[] = {
@@ -65,23 +63,20 @@ static uint64_t gdt_fixed(unsigned n)
 		DESCRIPTOR_FLAT_CODE32 | DESCRIPTOR_DPL3,
 		DESCRIPTOR_FLAT_CODE64 | DESCRIPTOR_DPL3,
 	};
-	uint64_t base = (word)tss_page;
 
 	switch (n) {
 	case 0 ... 6: return low[n];
-	case 7: return 103 | (base & 0xffffff) << 16 | 0x8bull << 40 | (base >> 24 & 0xff) << 56;
-	case 9: return 0x00009b000000ffff | BASE16;
-	case 10: return 0x000093000000ffff | BASE16;
-	case 11: return 0x0000fb000000ffff | BASE16;
-	case 12: return 0x0000f3000000ffff | BASE16;
-	/* a table of local descriptors */
-	case 13: return 0x000082000000003f | BASE16 | (uint64_t)(PAGE_DATA * PAGE) << 16;
-	/* a call gate */
-	case 15: return (REGION & 0xffff) | 0x180000ull | 0xecull << 40 | (uint64_t)(REGION >> 16) << 48;
-	case 17: return 0x00cf9f000000ffff; /* conforming */
-	case 18: return 0x00c0f70000000000 | (REGION >> 12 & 0xfff); /* expand-down */
-	case 19: return 0x00cf73000000ffff; /* not present */
-	case 20: return 0x00af9f000000ffff; /* conforming, 64 bits */
+	case 7: return descriptor_pack((word)tss_page, 103, SEGMENT_TSS_BUSY);
+	case 9: return descriptor_pack(REGION, 0xffff, SEGMENT_CODE16);
+	case 10: return descriptor_pack(REGION, 0xffff, SEGMENT_DATA16);
+	case 11: return descriptor_pack(REGION, 0xffff, SEGMENT_CODE16 | SEGMENT_DPL);
+	case 12: return descriptor_pack(REGION, 0xffff, SEGMENT_DATA16 | SEGMENT_DPL);
+	case 13: return descriptor_pack(REGION + PAGE_DATA * PAGE, 0x3f, SEGMENT_LDT);
+	case 15: return gate_pack(REGION, 0x18, GATE_CALL | SEGMENT_DPL);
+	case 17: return descriptor_pack(0, 0xffffffff, SEGMENT_FLAT_CODE32 | TYPE_CONFORMING);
+	case 18: return descriptor_pack(0, 0xfff, SEGMENT_FLAT_DATA | TYPE_EXPAND_DOWN | SEGMENT_DPL);
+	case 19: return (DESCRIPTOR_FLAT_DATA | DESCRIPTOR_DPL3) & ~DESCRIPTOR_P;
+	case 20: return descriptor_pack(0, 0xffffffff, SEGMENT_FLAT_CODE64 | TYPE_CONFORMING);
 	default: return 0;
 	}
 }
@@ -93,8 +88,9 @@ static uint64_t descriptor_any(struct experiment *x)
 
 	if (chance(x, 2))
 		v = (v & 0x00ffff0000000000) | 0x000f00000000ffff;
-	if ((v >> 40 & 0x1d) == 9 || (v >> 40 & 0x1d) == 1)
-		v |= 1ull << 44;
+	if ((access_system_type(descriptor_access(v)) & ~TYPE_BUSY) == TYPE_TSS32 ||
+	    (access_system_type(descriptor_access(v)) & ~TYPE_BUSY) == TYPE_TSS16)
+		v |= DESCRIPTOR_S;
 	return v;
 }
 
@@ -106,14 +102,22 @@ static void make_gdt(struct experiment *x)
 
 static void set_gate(unsigned v, word at, unsigned selector, unsigned type, unsigned stack)
 {
-	put(&idt_page[2 * v], (at & 0xffff) | (uint64_t)selector << 16 | (uint64_t)stack << 32 | (uint64_t)type << 40 |
-	    (uint64_t)(at >> 16 & 0xffff) << 48);
+	put(&idt_page[2 * v], gate_pack(at, (uint16_t)selector, type) | (uint64_t)stack << GATE_IST_SHIFT);
 	put(&idt_page[2 * v + 1], at >> 32);
 }
 
 static void make_gates(struct experiment *x)
 {
-	static const uint8_t types[8] = { 0xee, 0xee, 0xef, 0xee, 0x8e, 0x6e, 0xe5, 0xe6 };
+	static const uint8_t types[8] = {
+		GATE_INTERRUPT | SEGMENT_DPL,
+		GATE_INTERRUPT | SEGMENT_DPL,
+		GATE_TRAP | SEGMENT_DPL,
+		GATE_INTERRUPT | SEGMENT_DPL,
+		GATE_INTERRUPT,
+		SEGMENT_DPL | TYPE_INTERRUPT_GATE32, /* not present */
+		GATE_TASK | SEGMENT_DPL,
+		SEGMENT_P | SEGMENT_DPL | TYPE_INTERRUPT_GATE16,
+	};
 
 	for (unsigned v = GATES_FIRST; v < GATES_FIRST + GATES; v++) {
 		word at = chance(x, 2) ? (word)hostile_stubs + 16 * v
@@ -151,10 +155,10 @@ static void init_descriptors(void)
 
 	for (unsigned i = 0; i < GDT_COUNT; i++)
 		gdt_page[i] = gdt_fixed(i);
-	gdt_page[7] &= ~(2ull << 40); /* not busy yet */
+	gdt_page[7] &= ~DESCRIPTOR_BUSY; /* LTR wants it available */
 	for (unsigned v = 0; v < 256; v++)
-		set_gate(v, (word)hostile_stubs + 16 * v, 0x18, v == 3 || v == 4 || v >= 32 ? 0xee : 0x8e,
-			 v == 2 ? 2 : 1);
+		set_gate(v, (word)hostile_stubs + 16 * v, 0x18, GATE_INTERRUPT | (program_may(v) ? SEGMENT_DPL : 0),
+			 v == VECTOR_NMI ? 2 : 1);
 	tss_page[1] = (uint32_t)(REGION + (PAGE_STACK + 1) * PAGE);
 	set_stack(1, (word)trap_stack + PAGE);
 	set_stack(2, (word)nmi_stack + PAGE);
@@ -182,7 +186,7 @@ static void restore_rest(const struct kind *k)
 }
 
 /* What a program may have written, where programs may. */
-static void init_msrs(void)
+void world_init_msrs(void)
 {
 	wrmsr(MSR_EFER, (rdmsr(MSR_EFER) & (EFER_LMA | EFER_LME | EFER_NXE)) | EFER_NXE | EFER_SCE);
 	wrmsr(MSR_PAT, PAT_AFTER_RESET);
@@ -224,27 +228,18 @@ void world_init(void)
 {
 	tables_init();
 	init_descriptors();
-	control_init(0x80010033, 0x20, 0x7df);
-	init_msrs();
+	control_init(CR0_PG | CR0_WP | WORLD_CR0, CR4_PAE, WORLD_CR4_MAY);
+	world_init_msrs();
 	watchdog_mask_interrupts();
 	watchdog_init();
 	memory_init();
 	tables_flush(kinds);
 }
 
-/* Can it have reached the watchdog's devices? */
-static bool reaches_devices(const struct kind *k) { return k->may & MAY_STOP_WATCHDOG; }
-
-void world_restore(const struct kind *k)
+void world_restore_tables(const struct kind *k)
 {
-	control_restore(k, false);
-	if (k->may & MAY_MSR)
-		init_msrs();
-	/* A TLB may hold what the tables no longer say. */
 	if (k->may & MAY_TABLES)
 		tables_flush(k);
-	if (reaches_devices(k))
-		watchdog_init();
 }
 
 uint64_t world_seen(const struct kind *k, uint64_t h)
@@ -273,8 +268,5 @@ void world_make(struct experiment *x)
 		make_gates(x);
 	system_make(x);
 	tables_flush(x->kind);
-	if (reaches_devices(x->kind)) {
-		watchdog_mask_interrupts();
-		watchdog_init();
-	}
+	watchdog_restore(x->kind);
 }

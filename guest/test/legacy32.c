@@ -28,12 +28,9 @@ static volatile uint32_t seen, seen_flags, seen_cr0, seen_cr3, seen_link, seen_e
 static uint32_t flags(void) { word v; __asm__ volatile("pushfl; popl %0" : "=r"(v)); return v; }
 static void clear_ts(void) { __asm__ volatile("clts"); }
 
-static void describe(unsigned selector, const void *base, uint32_t limit, unsigned access, unsigned more)
+static void describe(unsigned selector, const void *base, uint32_t limit, unsigned access)
 {
-	uint64_t at = (word)base;
-
-	gdt[selector / 8] = (limit & 0xffff) | (at & 0xffffff) << 16 | (uint64_t)access << 40 |
-			    (uint64_t)(limit >> 16 & 15) << 48 | (uint64_t)more << 52 | (at >> 24) << 56;
+	gdt[selector / 8] = descriptor_pack((word)base, limit, access);
 }
 
 static void set_task(struct task_state *t, unsigned selector, void (*entry)(void), uint32_t *stack, unsigned words)
@@ -50,7 +47,7 @@ static void set_task(struct task_state *t, unsigned selector, void (*entry)(void
 				  .gs = 0x23,
 				  .ebx = 0xb0b0b0b0,
 				  .edi = 0xd0d0d0d0 };
-	describe(selector, t, sizeof(*t) - 1, SEGMENT_P | TYPE_TSS32, 0);
+	describe(selector, t, sizeof(*t) - 1, SEGMENT_TSS);
 }
 
 /* ---- task switches ---- */
@@ -135,7 +132,7 @@ static void switches(uint32_t cr3)
 	gdt[TASK_B / 8] &= ~(DESCRIPTOR_BUSY | DESCRIPTOR_P);
 	CHECK(trap_call(call_b, NULL) == TRAP(NP) && trap.error == TASK_B,
 	      "a call of an absent task: vector %u, error 0x%x", trap.vector, trap.error);
-	describe(TASK_B, &b, 40, SEGMENT_P | TYPE_TSS32, 0);
+	describe(TASK_B, &b, 40, SEGMENT_TSS);
 	CHECK(trap_call(call_b, NULL) == TRAP(TS) && trap.error == TASK_B,
 	      "a call of a short task: vector %u, error 0x%x", trap.vector, trap.error);
 	CHECK(seen == 0 && is_busy(MAIN), "a switch that faulted left something behind");
@@ -166,9 +163,9 @@ static void switches16(void)
 
 	b16 = (struct task_state16){ .flags = RFLAGS_FIXED, .bx = 0xbeef, .sp = 0x1000, .es = 0x23, .cs = SMALL,
 				     .ss = DOWN, .ds = 0x23 };
-	describe(TASK_B, &b16, sizeof(b16) - 1, SEGMENT_P | TYPE_TSS16, 0);
-	describe(SMALL, task16, 0xffff, 0x9b, 0);
-	describe(DOWN, stack_b, 0xffff, 0x93, 0);
+	describe(TASK_B, &b16, sizeof(b16) - 1, SEGMENT_P | TYPE_TSS16);
+	describe(SMALL, task16, 0xffff, SEGMENT_CODE16);
+	describe(DOWN, stack_b, 0xffff, SEGMENT_DATA16);
 	for (unsigned i = 0; i < 2; i++) {
 		__asm__ volatile("" : "+S"(kept));
 		call_b(NULL);
@@ -180,7 +177,7 @@ static void switches16(void)
 		      b16.ip);
 		clear_ts();
 	}
-	describe(TASK_B, &b16, 42, SEGMENT_P | TYPE_TSS16, 0);
+	describe(TASK_B, &b16, 42, SEGMENT_P | TYPE_TSS16);
 	CHECK(trap_call(call_b, NULL) == TRAP(TS) && trap.error == TASK_B,
 	      "a short task of 16 bits: vector %u, error 0x%x", trap.vector, trap.error);
 	seen = 0;
@@ -229,7 +226,7 @@ static void double_fault(void)
 	uint64_t old_gate = *gate;
 	unsigned got;
 
-	*gate = (uint64_t)TASK_F << 16 | 0x8500ull << 32;
+	*gate = gate_pack(0, TASK_F, GATE_TASK);
 	set_task(&f, TASK_F, task_f, stack_f, 1024);
 	seen = seen_error = 0;
 	got = trap_call(lose_stack, NULL);
@@ -263,7 +260,7 @@ static void bad_segment(void)
 	volatile uint64_t *gate = gate_of(VECTOR_TS);
 	uint64_t old_gate = *gate;
 
-	*gate = (uint64_t)TASK_F << 16 | 0x8500ull << 32;
+	*gate = gate_pack(0, TASK_F, GATE_TASK);
 	set_task(&f, TASK_F, task_ts, stack_f, 1024);
 	set_task(&b, TASK_B, task_b, stack_b, 1024);
 	b.ss = 0x23;
@@ -421,7 +418,7 @@ static void test_device_segment(void)
 {
 	uint32_t version = *(volatile uint32_t *)0xfee00030;
 
-	describe(SMALL, (void *)0xfee00000, 0xfff, 0x93, 4);
+	describe(SMALL, (void *)0xfee00000, 0xfff, SEGMENT_DB | SEGMENT_DATA16);
 	load_fs(SMALL);
 	CHECK(fs_get(0x30) == version && fs_get16(0x30) == version,
 	      "through a segment the APIC's version is 0x%x 0x%x, not 0x%x", fs_get(0x30), fs_get16(0x30), version);
@@ -431,11 +428,11 @@ static void test_device_segment(void)
 	CHECK(trap_call(fs_read, (void *)0xffd) == TRAP(GP) && trap.error == 0, "a read beyond the limit: vector %u",
 	      trap.vector);
 	CHECK(trap_call(fs_read, (void *)0x1000) == TRAP(GP), "a read behind the limit: vector %u", trap.vector);
-	describe(SMALL, (void *)0xfee00000, 0xfff, 0x91, 4);
+	describe(SMALL, (void *)0xfee00000, 0xfff, SEGMENT_DB | (SEGMENT_DATA16 & ~TYPE_READ_WRITE));
 	load_fs(SMALL);
 	CHECK(trap_call(fs_write, (void *)0x80) == TRAP(GP), "a write to a read-only segment: vector %u", trap.vector);
 	/* Expand-down: what lies above the limit. */
-	describe(DOWN, (void *)(0xfee00000 - 0x10000), 0xffff, 0x97, 4);
+	describe(DOWN, (void *)(0xfee00000 - 0x10000), 0xffff, SEGMENT_DB | SEGMENT_DATA16 | TYPE_EXPAND_DOWN);
 	load_fs(DOWN);
 	CHECK(fs_get(0x10030) == version, "through an expand-down segment the APIC's version is 0x%x", fs_get(0x10030));
 	CHECK(trap_call(fs_read, (void *)0xfffc) == TRAP(GP), "a read below an expand-down segment's limit: vector %u",

@@ -292,7 +292,8 @@ static void test_apic_base(void)
 	CHECK(readable(MSR_X2APIC_APICID) && rdmsr(MSR_X2APIC_APICID) == 0, "the x2APIC id is not there, or not 0");
 	CHECK((rdmsr(MSR_X2APIC_VERSION) & 0xf0) == 0x10, "the x2APIC's version is 0x%lx",
 	      (word)rdmsr(MSR_X2APIC_VERSION));
-	CHECK(!readable(0x80e) && !readable(0x831), "x2APIC registers are there that should not be");
+	CHECK(!readable(MSR_X2APIC_FIRST + 0xe) && !readable(MSR_X2APIC_ICR + 1),
+	      "x2APIC registers are there that should not be");
 	check_write_gp(MSR_X2APIC_APICID, 0);
 	check_write_gp(MSR_X2APIC_EOI, 1); /* EOI takes 0 only */
 	check_write_gp(MSR_APIC_BASE, base); /* back only through off */

@@ -249,10 +249,9 @@ static void set_idt(void)
 
 	for (unsigned v = 0; v < 256; v++) {
 		word at = (word)trap_stubs + v * 16u;
-		uint64_t type = v == 0x80 ? 0xee00 : 0x8e00;
 
 		idt[v * GATE_WORDS] =
-			(at & 0xffff) | CODE_SELECTOR << 16 | type << 32 | (uint64_t)(at >> 16 & 0xffff) << 48;
+			gate_pack(at, CODE_SELECTOR, v == 0x80 ? GATE_INTERRUPT | SEGMENT_DPL : GATE_INTERRUPT);
 	}
 	__asm__ volatile("lidt %0" : : "m"(idtr));
 }
@@ -261,7 +260,7 @@ static void set_tss(void)
 {
 	uint64_t base = (word)tss;
 
-	gdt[7] = (sizeof(tss) - 1) | (base & 0xffffff) << 16 | 0x89ull << 40 | (base >> 24 & 0xff) << 56;
+	gdt[7] = descriptor_pack(base, sizeof(tss) - 1, SEGMENT_TSS);
 	gdt[8] = base >> 32;
 #ifndef __x86_64__
 	tss[2] = 0x10;

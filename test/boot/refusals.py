@@ -173,7 +173,8 @@ def qemu(c):
     require(re.search(said, o.text), 'it said: %s' % o.text.strip())
 
 
-def tests():
+def guest_options():
+    """What a command line says of the guest."""
     return [
         usage('no command', [], r'say what to do'),
         usage('an unknown command', ['fly'], r'no command fly'),
@@ -201,6 +202,12 @@ def tests():
         usage('--guest and --kernel', ['run', '--guest', '686', '--kernel', 'x'], r'one of them will do'),
         usage('--guest and --vm', ['run', '--guest', '686', '--vm', '/dev/null'], r'--vm takes everything'),
         Test('refused: the guest of another architecture without its files', without_guest),
+    ]
+
+
+def host_options():
+    """What it says of the machine below, of the run, and of files."""
+    return [
         usage('an unknown measure', ['run', '--mitigations', 'l1d,prayer'],
               r'mitigations must be auto, off, or some of .*not "l1d,prayer"'),
         usage('an odd provocation', ['run', '--provoke', 'A B'], r'--provoke A B'),
@@ -223,6 +230,12 @@ def tests():
         usage('a missing hypervisor', ['run', '--hypervisor', '@/missing'], r'missing', status=1),
         usage('a hypervisor that is none', ['run', '--hypervisor', '/bin/true'], r'no Multiboot2 image'),
         usage('a JSON that cannot be written', ['run', '--json', '@/no/such/dir/x.json'], r'x\.json', status=(1, 2)),
+    ]
+
+
+def kernels():
+    """Kernels and initrds that cannot be loaded."""
+    return [
         with_kernel('a bzImage cut short', cut_bzimage, r'the kernel image is cut short: it has 3000000 bytes'),
         with_kernel('a vmlinux cut short', cut_vmlinux, r'cut short'),
         with_kernel('a Multiboot kernel cut short', cut_elf32, r'cut short: it has 5000 bytes'),
@@ -238,6 +251,12 @@ def tests():
         Test('refused: an initrd too big for its RAM', lambda c: at_once(refused(
             c, ['run', '--mem', '80M', '--initrd', c.file('initrd', b'\0' * (40 << 20)), '--timeout', '50'], 2,
             r'needs about \d+ MB of RAM, and guest has 80 MB', 80), 'vmlinux')),
+    ]
+
+
+def cpus():
+    """CPUs that cannot do what is asked."""
+    return [
         not_on('EPT on a CPU without it', 'core2_penryn_t9600', ['--mmu', 'ept'], r'mmu ept cannot be used: .*EPT'),
         not_on('a CPU without 64-bit mode', 'core_duo_t2400_yonah', [], r'no 64-bit mode'),
         not_on('a CPU without VT-x', 'p4_prescott_celeron_336', [], r'VT-x'),
@@ -261,6 +280,12 @@ def tests():
         usage('compare: one file for two outputs', ['compare', '--html', '@/x', '--json', '@/x'],
               r'x would be written twice'),
         usage('compare: charts where none can be', ['compare', '--svg', '/proc/none'], r'/proc/none', status=1),
+    ]
+
+
+def descriptions():
+    """Descriptions of machines, what is damaged at random, and the other machine."""
+    return [
         described('empty', '', r'no machine in it|is empty'),
         described('no machine', 'kernel x\n', r'line 1: "kernel" stands before'),
         described('an unknown key', 'vm a\nkernel @HELLO\ncolour red\n', r'line 3: unknown key "colour"'),
@@ -277,3 +302,7 @@ def tests():
         Test('outputs that cannot be written', full_disk),
         Test('--machine qemu', qemu),
     ]
+
+
+def tests():
+    return guest_options() + host_options() + kernels() + cpus() + descriptions()

@@ -43,8 +43,8 @@ static void report(void)
 /* A second task that can be gone to, until the input spoils it. SDM, "32-Bit Task-State Segment (TSS)". */
 static void write_task(void)
 {
-	uint32_t tss[26] = { [7] = (uint32_t)bench.v->mmu.regs.cr3, [8] = BENCH_CODE, [9] = 0x202, [14] = BENCH_STACK,
-			     [18] = BENCH_DATA0,
+	uint32_t tss[26] = { [7] = (uint32_t)bench.v->mmu.regs.cr3, [8] = BENCH_CODE, [9] = RFLAGS_FIXED | RFLAGS_IF,
+			     [14] = BENCH_STACK, [18] = BENCH_DATA0,
 			     [19] = BENCH_CODE0, [20] = BENCH_DATA0, [21] = BENCH_DATA0 };
 
 	bench_poke(BENCH_TSS + 0x100, tss, sizeof(tss));

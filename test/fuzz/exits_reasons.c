@@ -279,12 +279,17 @@ static bool asynchronous(struct input *in, struct bench_exit *x)
 
 static bool msr(struct input *in, struct bench_exit *x)
 {
-	static const uint32_t msrs[] = { 0x10,	     0x1b,	 0x3b,	     0x48,	0x49,  0x79,  0x8b,  0xfe,
-					 0x10a,	     0x10b,	 0x122,	     0x174,	0x176, 0x17a, 0x1a0, 0x1d9,
-					 0x200,	     0x201,	 0x20f,	     0x250,	0x258, 0x26f, 0x277, 0x2ff,
-					 0x6e0,	     0x802,	 0x808,	     0x80b,	0x80d, 0x80f, 0x810, 0x82f,
-					 0x830,	     0x832,	 0x835,	     0x837,	0x838, 0x839, 0x83e, 0x83f,
-					 0xc0000080, 0xc0000081, 0xc0000100, 0xc0000103 };
+	static const uint32_t msrs[] = {
+		MSR_TSC, MSR_APIC_BASE, MSR_TSC_ADJUST, MSR_SPEC_CTRL, MSR_PRED_CMD, MSR_BIOS_UPDT_TRIG,
+		MSR_BIOS_SIGN_ID, MSR_MTRRCAP, MSR_ARCH_CAPABILITIES, MSR_FLUSH_CMD, 0x122 /* TSX_CTRL */,
+		MSR_SYSENTER_CS, MSR_SYSENTER_EIP, MSR_MCG_STATUS, MSR_MISC_ENABLE, MSR_DEBUGCTL, MSR_MTRR_PHYSBASE0,
+		MSR_MTRR_PHYSBASE0 + 1, MSR_MTRR_PHYSBASE0 + 15, MSR_MTRR_FIX64K_00000, MSR_MTRR_FIX16K_80000,
+		MSR_MTRR_FIX4K_F8000, MSR_PAT, MSR_MTRR_DEF_TYPE, MSR_TSC_DEADLINE, MSR_X2APIC_APICID,
+		0x808 /* X2APIC_TPR */, MSR_X2APIC_EOI, 0x80d /* _LDR */, 0x80f /* _SIVR */, 0x810 /* _ISR0 */,
+		0x82f /* _LVT_CMCI */, MSR_X2APIC_ICR, MSR_X2APIC_LVT_TIMER, 0x835 /* _LVT_LINT0 */,
+		0x837 /* _LVT_ERROR */, MSR_X2APIC_INIT_COUNT, 0x839 /* _CUR_COUNT */, MSR_X2APIC_DIV_CONF,
+		MSR_X2APIC_SELF_IPI, MSR_EFER, MSR_STAR, MSR_FS_BASE, MSR_TSC_AUX,
+	};
 	uint8_t how = in8(in);
 	uint64_t value = how & 0x20 ? fuzz_value(in) : in16(in);
 

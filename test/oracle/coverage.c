@@ -1,6 +1,5 @@
 /* What the steps really did, counted: a step that no longer happens is a test that no longer tests. */
 #include <stdio.h>
-#include <string.h>
 
 #include "test/oracle/oracle.h"
 
@@ -129,7 +128,7 @@ static bool line(const struct mmu_ops *ops, const char *what, uint64_t count, bo
 /* What the mechanism cannot do: PCIDs, and so INVPCID in the guest, are for EPT alone, as are EPT's own tables. */
 static bool needed(unsigned what, const struct mmu_ops *ops)
 {
-	return (what != COVER_INVPCID && what != COVER_EPT_5 && what != COVER_BEYOND) || strcmp(ops->name, "ept") == 0;
+	return (what != COVER_INVPCID && what != COVER_EPT_5 && what != COVER_BEYOND) || ops->nested;
 }
 
 bool coverage_print(const struct account *a, const struct mmu_ops *ops, bool all)

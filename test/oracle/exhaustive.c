@@ -196,7 +196,7 @@ int main(int argc, char **argv)
 		for (enum x_mode m = X_32BIT; m <= X_5LEVEL; m++)
 			if (!mode || strcmp(mode, mode_names[m]) == 0)
 				ok &= try_mechanism(mmu_mechanisms[i], m, 4, full, &accesses);
-		if (!strcmp(mmu_mechanisms[i]->name, "ept") && (!mode || strcmp(mode, mode_names[X_5LEVEL]) == 0))
+		if (mmu_mechanisms[i]->nested && (!mode || strcmp(mode, mode_names[X_5LEVEL]) == 0))
 			ok &= try_mechanism(mmu_mechanisms[i], X_5LEVEL, 5, full, &accesses);
 	}
 	printf("%llu accesses\n", (unsigned long long)accesses);

@@ -81,7 +81,7 @@ struct config config_from_seed(uint64_t seed, const struct mmu_ops *ops)
 	uint64_t s = seed * 2 + 1;
 	struct config c = { .ops = ops, .seed = seed };
 
-	c.caps = random_caps(&s, strcmp(ops->name, "ept") == 0);
+	c.caps = random_caps(&s, ops->nested);
 	c.mmu.page_limit = limits[next_random(&s) % 3];
 	c.mmu.vpid = chance(&s, 85);
 	c.mmu.identity_map = GPA(c.caps.unrestricted_guest ? 0 : IDENTITY_GFN * 4096);
@@ -97,8 +97,8 @@ struct config config_from_seed(uint64_t seed, const struct mmu_ops *ops)
 	c.races = chance(&s, 50);
 	c.low_frames = chance(&s, 50);
 	/* Guests of shadow tables have neither protection keys nor PCIDs. */
-	c.caps.pku &= !c.switching && strcmp(ops->name, "ept") == 0;
-	c.caps.pcid &= !c.switching && strcmp(ops->name, "ept") == 0;
+	c.caps.pku &= !c.switching && ops->nested;
+	c.caps.pcid &= !c.switching && ops->nested;
 	c.guest_pcid &= c.caps.pcid;
 	c.mode = next_random(&s) % 20;
 	c.mode = c.mode < 1		       ? X_NONE

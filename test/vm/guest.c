@@ -1,5 +1,6 @@
 /* test/vm/guest.c - the guest of the bench: its memory, descriptor tables and page tables, and the modes that it can be
  * in. */
+#include "lib/descriptor.h"
 #include "test/vm/cpu.h"
 
 #include <stdio.h>
@@ -65,18 +66,18 @@ static void write_page_tables(void)
 static void write_gdt(void)
 {
 	poke64(BENCH_GDT + 0x00, 0);
-	poke64(BENCH_GDT + 0x08, 0x00cf9b000000ffff);
-	poke64(BENCH_GDT + 0x10, 0x00cf93000000ffff);
-	poke64(BENCH_GDT + 0x18, 0x00cffb000000ffff);
-	poke64(BENCH_GDT + 0x20, 0x00cff3000000ffff);
-	poke64(BENCH_GDT + 0x28, 0x00008b0000000067 | (uint64_t)BENCH_TSS << 16); /* in use */
+	poke64(BENCH_GDT + 0x08, DESCRIPTOR_FLAT_CODE32);
+	poke64(BENCH_GDT + 0x10, DESCRIPTOR_FLAT_DATA);
+	poke64(BENCH_GDT + 0x18, DESCRIPTOR_FLAT_CODE32 | DESCRIPTOR_DPL3);
+	poke64(BENCH_GDT + 0x20, DESCRIPTOR_FLAT_DATA | DESCRIPTOR_DPL3);
+	poke64(BENCH_GDT + 0x28, descriptor_pack(BENCH_TSS, 0x67, SEGMENT_TSS_BUSY)); /* in use */
 	poke64(BENCH_GDT + 0x30, 0);
-	poke64(BENCH_GDT + 0x38, 0x0000890000000067 | (uint64_t)(BENCH_TSS + 0x100) << 16);
+	poke64(BENCH_GDT + 0x38, descriptor_pack(BENCH_TSS + 0x100, 0x67, SEGMENT_TSS));
 	poke64(BENCH_GDT + 0x40, 0);
-	poke64(BENCH_GDT + CODE64, 0x00af9b000000ffff);
-	poke64(BENCH_GDT + (CODE64_3 & ~7), 0x00affb000000ffff);
-	poke64(BENCH_GDT + CODE16, 0x00009b000000ffff);
-	poke64(BENCH_GDT + DATA16, 0x000093000000ffff);
+	poke64(BENCH_GDT + CODE64, DESCRIPTOR_FLAT_CODE64);
+	poke64(BENCH_GDT + (CODE64_3 & ~7), DESCRIPTOR_FLAT_CODE64 | DESCRIPTOR_DPL3);
+	poke64(BENCH_GDT + CODE16, descriptor_pack(0, 0xffff, SEGMENT_CODE16));
+	poke64(BENCH_GDT + DATA16, descriptor_pack(0, 0xffff, SEGMENT_DATA16));
 	vmcs_put(VMCS_GUEST_GDTR_BASE, BENCH_GDT);
 	vmcs_put(VMCS_GUEST_GDTR_LIMIT, 0x67);
 }
@@ -175,27 +176,27 @@ static void put_real(uint64_t access)
 
 static void put_segments(enum bench_mode mode, unsigned cpl)
 {
-	uint64_t dpl = cpl << 5;
+	uint64_t dpl = cpl << SEGMENT_DPL_SHIFT;
 
 	switch (mode) {
 	case BENCH_REAL:
-		put_real(0x93);
+		put_real(SEGMENT_DATA16);
 		break;
 	case BENCH_V86:
-		put_real(0xf3);
+		put_real(SEGMENT_V86);
 		break;
 	case BENCH_PROT16:
-		put_flat(CODE16 | cpl, 0x9b | dpl, DATA16 | cpl, 0xffff, 0x93 | dpl);
+		put_flat(CODE16 | cpl, SEGMENT_CODE16 | dpl, DATA16 | cpl, 0xffff, SEGMENT_DATA16 | dpl);
 		break;
 	case BENCH_LONG64:
-		put_flat(cpl ? CODE64_3 : CODE64, 0xa09b | dpl, cpl ? BENCH_DATA3 : BENCH_DATA0, 0xffffffff,
-			 0xc093 | dpl);
+		put_flat(cpl ? CODE64_3 : CODE64, SEGMENT_FLAT_CODE64 | dpl, cpl ? BENCH_DATA3 : BENCH_DATA0,
+			 0xffffffff, SEGMENT_FLAT_DATA | dpl);
 		break;
 	default:
-		put_flat(cpl ? BENCH_CODE3 : BENCH_CODE0, 0xc09b | dpl, cpl ? BENCH_DATA3 : BENCH_DATA0, 0xffffffff,
-			 0xc093 | dpl);
+		put_flat(cpl ? BENCH_CODE3 : BENCH_CODE0, SEGMENT_FLAT_CODE32 | dpl,
+			 cpl ? BENCH_DATA3 : BENCH_DATA0, 0xffffffff, SEGMENT_FLAT_DATA | dpl);
 	}
-	put_segment(SEG_TR, BENCH_TSS1, BENCH_TSS, 0x67, 0x8b);
+	put_segment(SEG_TR, BENCH_TSS1, BENCH_TSS, 0x67, SEGMENT_TSS_BUSY);
 }
 
 static bool step(enum bench_at at) { return at == BENCH_ENTRY && !bench.broken && !bench.entry.event; }
@@ -207,18 +208,18 @@ static bool turn_on_paging(enum bench_mode mode)
 
 	return step(bench_mov_to_cr(4, is_long || mode == BENCH_PAE ? CR4_PAE : CR4_PSE)) &&
 	       step(bench_mov_to_cr(3, cr3)) && (!is_long || step(bench_wrmsr(MSR_EFER, EFER_LME | EFER_SCE))) &&
-	       step(bench_mov_to_cr(0, CR0_PG | CR0_WP | BIT(5) | CR0_ET | CR0_PE));
+	       step(bench_mov_to_cr(0, CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_PE));
 }
 
 bool bench_mode(enum bench_mode mode, unsigned cpl)
 {
 	bool small = mode == BENCH_REAL || mode == BENCH_V86 || mode == BENCH_PROT16;
 
-	if (mode == BENCH_REAL && (strcmp(bench.v->vm->mmu.ops->name, "ept") || !machine.caps.mmu.unrestricted_guest))
+	if (mode == BENCH_REAL && (!bench.v->vm->mmu.ops->nested || !machine.caps.mmu.unrestricted_guest))
 		return false;
 	write_page_tables();
 	write_gdt();
-	if (mode == BENCH_REAL && !step(bench_mov_to_cr(0, BIT(5) | CR0_ET)))
+	if (mode == BENCH_REAL && !step(bench_mov_to_cr(0, CR0_NE | CR0_ET)))
 		return false;
 	if (mode != BENCH_REAL && mode != BENCH_PROT32 && mode != BENCH_PROT16 && !turn_on_paging(mode))
 		return false;

@@ -1,9 +1,8 @@
 /* `vellum compare`: the same guest and workload under a list of configurations, each a `vellum run` in a process of its
  * own.
  *
- * compare_options.c reads the command line; compare_matrix.c makes cells of it and refuses what no machine can do;
- * compare_run.c runs them; compare_read.c takes what is compared from each run's JSON; compare_text.c, compare_html.c
- * and compare_cross.c write it down. */
+ * options.c reads the command line; matrix.c makes cells of it and refuses what no machine can do; run.c runs them;
+ * read.c takes what is compared from each run's JSON; text.c, html.c and cross.c write it down. */
 #ifndef VELLUM_TOOL_COMPARE_H
 #define VELLUM_TOOL_COMPARE_H
 

@@ -98,7 +98,7 @@ static const struct option names[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
-/* Refuses a value that the axis cannot have. CPU models are Bochs' to know (compare_matrix.c). */
+/* Refuses a value that the axis cannot have. CPU models are Bochs' to know (matrix.c). */
 static void check_value(enum axis axis, const char *value)
 {
 	static const char *const allowed[AXES] = { [AXIS_GUEST] = "amd64 686-pae 686", [AXIS_PTI] = "on off",

@@ -20,7 +20,7 @@ struct ctl {
 /* Sends the request and waits for its answer: the JSON as text, to be freed; NULL: error is one sentence. */
 char *ctl_ask(struct ctl *ctl, const char *request, char *error, size_t error_size);
 
-/* ctl_show.c: the answer to a command, for people. */
+/* show.c: the answer to a command, for people. */
 void ctl_show(FILE *out, const char *command, const cJSON *answer);
 
 /* For reading answers: what is missing counts as "" and 0. */

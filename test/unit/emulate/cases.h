@@ -90,9 +90,9 @@ struct case_ {
 /* Those that the host has. */
 const struct form *cases_forms(unsigned *count);
 
-/* emulate_auto.c: the forms of the vector, MMX and x87 tables of the decoder, of BMI and its like. */
+/* auto.c: the forms of the vector, MMX and x87 tables of the decoder, of BMI and its like. */
 void forms_from_tables(void (*add)(struct form f));
-/* emulate_units.c: random FPU and vector registers, and what an area in memory must hold. */
+/* units.c: random FPU and vector registers, and what an area in memory must hold. */
 void random_units(struct case_ *c);
 void prepare_area(struct case_ *c, uint64_t at);
 void prepare_mxcsr(uint64_t at);

@@ -1,5 +1,5 @@
 /* test/unit/emulate/encode.h - encoding a form: prefixes, ModRM and SIB whose registers are set so that the memory
- * operand lies at a chosen address, immediates. For emulate_cases.c. */
+ * operand lies at a chosen address, immediates. For cases.c. */
 #ifndef VELLUM_TEST_EMULATE_ENCODE_H
 #define VELLUM_TEST_EMULATE_ENCODE_H
 

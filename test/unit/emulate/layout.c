@@ -4,6 +4,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "lib/descriptor.h"
 #include "test/unit/emulate/machine.h"
 
 #define LDT_SELECTOR(n) ((n) * 8 | 7)
@@ -90,12 +91,9 @@ unsigned machine_ldt_bytes(void)
 uint64_t machine_ldt_entry(unsigned n)
 {
 	struct emulate_segment s;
-	uint64_t limit;
 
 	machine_describe(LDT_SELECTOR(n), &s);
-	limit = (s.access & SEGMENT_G) ? s.limit >> 12 : s.limit;
-	return (limit & 0xffff) | (uint64_t)(s.base & 0xffffff) << 16 | (uint64_t)s.access << 40 |
-	       (limit & 0xf0000) << 32 | (uint64_t)(s.base >> 24) << 56;
+	return descriptor_pack(s.base, s.limit, s.access);
 }
 
 bool machine_make_segments(void)

@@ -99,7 +99,9 @@ static enum emulate_access read_dtr(struct emulate *e, enum emulate_dtr which, s
 	(void)e;
 	*s = (struct emulate_segment){ 0 };
 	if (which == EMULATE_LDTR)
-		*s = (struct emulate_segment){ .base = LDT_BASE, .limit = machine_ldt_bytes() - 1, .access = 0x82 };
+		*s = (struct emulate_segment){ .base = LDT_BASE,
+					       .limit = machine_ldt_bytes() - 1,
+					       .access = SEGMENT_LDT };
 	else if (which == EMULATE_TR)
 		s->access = SEGMENT_UNUSABLE;
 	return EMULATE_ACCESS_OK;
@@ -150,10 +152,10 @@ enum emulate_result machine_emulate(enum layout layout, const struct state *in, 
 		.gpr = out->gpr,
 		.rip = machine_slot(layout),
 		.rflags = in->rflags,
-		.cr0 = 0x80050033,
-		.cr4 = 0x406f0,
-		.efer = 0xd01,
-		.xcr0 = 7,
+		.cr0 = CR0_PG | CR0_AM | CR0_WP | CR0_NE | CR0_ET | CR0_MP | CR0_PE,
+		.cr4 = CR4_OSXSAVE | CR4_OSXMMEXCPT | CR4_OSFXSR | CR4_PGE | CR4_MCE | CR4_PAE | CR4_PSE,
+		.efer = EFER_NXE | EFER_LMA | EFER_LME | EFER_SCE,
+		.xcr0 = XCR0_AVX | XCR0_SSE | XCR0_X87,
 		.features = EMULATE_HAS_ALL,
 		.cpl = 3,
 		.scratch = scratch,

@@ -1,5 +1,6 @@
 /* test/unit/emulate/test_deliver.c - events delivered by hand: what the SDM says of gates, stacks, frames and their
  * faults. */
+#include "lib/descriptor.h"
 #include "test/unit/emulate/fixture.h"
 
 #define IDT 0x2000u
@@ -11,8 +12,7 @@
 static void gate(unsigned vector, unsigned selector, uint64_t entry, unsigned access, unsigned ist)
 {
 	bool wide = w->e.efer & EFER_LMA;
-	uint64_t low = (entry & 0xffff) | (uint64_t)selector << 16 | (uint64_t)ist << 32 | (uint64_t)access << 40 |
-		       (entry >> 16 & 0xffff) << 48;
+	uint64_t low = gate_pack(entry, (uint16_t)selector, access) | (uint64_t)ist << GATE_IST_SHIFT;
 
 	world_store(w, IDT + vector * (wide ? 16 : 8), 8, low);
 	if (wide)

@@ -1,5 +1,6 @@
 /* test/unit/emulate/test_protected.c - protected and IA-32e mode: gates, far returns, IRET, LDTR and TR, single-stepped
  * repetitions, and what a fault leaves of the FPU. */
+#include "lib/descriptor.h"
 #include "test/unit/emulate/fixture.h"
 
 /* The GDT: code and data, then gates and system segments. */
@@ -37,9 +38,7 @@ static int set_up_64(void **state)
 /* A gate of `type` to CODE0:offset. */
 static void make_gate(unsigned type, uint64_t offset)
 {
-	uint64_t low = (offset & 0xffff) | CODE0 << 16 | (uint64_t)(0xe0 | type) << 40 | (offset & 0xffff0000) << 32;
-
-	world_store(w, WORLD_GDT + GATE, 8, low);
+	world_store(w, WORLD_GDT + GATE, 8, gate_pack(offset, CODE0, SEGMENT_P | SEGMENT_DPL | type));
 	world_store(w, WORLD_GDT + GATE + 8, 8, offset >> 32);
 }
 

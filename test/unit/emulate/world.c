@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/descriptor.h"
 #include "test/unit/emulate/world.h"
 
 static struct world *world_of(struct emulate *e)
@@ -321,11 +322,7 @@ void world_store(struct world *w, uint64_t linear, unsigned size, uint64_t v)
 
 void world_descriptor(struct world *w, unsigned n, uint32_t base, uint32_t limit, uint32_t access_rights)
 {
-	uint32_t l = (access_rights & SEGMENT_G) ? limit >> 12 : limit;
-	uint64_t d = (l & 0xffff) | (uint64_t)(base & 0xffffff) << 16 | (uint64_t)access_rights << 40 |
-		     (uint64_t)(l & 0xf0000) << 32 | (uint64_t)(base >> 24) << 56;
-
-	world_store(w, WORLD_GDT + 8 * n, 8, d);
+	world_store(w, WORLD_GDT + 8 * n, 8, descriptor_pack(base, limit, access_rights));
 }
 
 uint32_t world_exception(const struct world *w)

@@ -6,8 +6,7 @@
 
 #include <cmocka.h>
 
-#include "vmx/entry.h"
-#include "vmx/guards.h"
+#include "host/speculation.h"
 
 #define CONTROLS (CPUID_7_EDX_SPEC_CTRL | CPUID_7_EDX_STIBP | CPUID_7_EDX_SSBD)
 #define UPDATED (CONTROLS | CPUID_7_EDX_MD_CLEAR | CPUID_7_EDX_L1D_FLUSH)
@@ -34,22 +33,15 @@ static void test_old_microcode(void **state)
 	assert_int_equal(s.needs & ~s.can, SET(L1D) | SET(VERW) | SET(IBRS) | SET(IBPB));
 	assert_int_equal(s.spec_host, 0);
 	assert_int_equal(s.guest_l7_edx, 0);
-	assert_int_equal(vmx_guards(&s, s.needs & s.can), GUARD_REGISTERS);
-	assert_int_equal(GUARD_REGISTERS & GUARDS_LONG_WAY, 0);
 }
 
 /* A Haswell with its last microcode: everything, and IBRS at each exit. */
 static void test_updated(void **state)
 {
-	uint32_t guards;
-
 	(void)state;
 	assert_int_equal(automatic(UPDATED, true, 0),
 			 SET(REGISTERS) | SET(L1D) | SET(VERW) | SET(IBRS) | SET(RSB) | SET(IBPB) | SET(GUEST));
 	assert_false(s.enhanced_ibrs);
-	guards = vmx_guards(&s, s.needs & s.can);
-	assert_int_equal(guards, GUARD_REGISTERS | GUARD_L1D | GUARD_VERW | GUARD_SPEC_CTRL | GUARD_SPEC_CTRL_EACH |
-					 GUARD_RSB | GUARD_IBPB);
 	assert_int_equal(s.guest_spec_ctrl, SPEC_CTRL_IBRS | SPEC_CTRL_STIBP | SPEC_CTRL_SSBD);
 	/* The guest may not flush the cache of all. */
 	assert_int_equal(s.guest_l7_edx, CONTROLS | CPUID_7_EDX_MD_CLEAR);
@@ -87,16 +79,12 @@ static void test_branches(void **state)
 	on = automatic(CONTROLS, false, ARCH_IBRS_ALL);
 	assert_true(s.enhanced_ibrs);
 	assert_int_equal(on & (SET(IBRS) | SET(RSB) | SET(IBPB)), SET(IBRS) | SET(RSB) | SET(IBPB));
-	assert_int_equal(vmx_guards(&s, SET(RSB) | SET(IBRS)), GUARD_RSB_ONE | GUARD_SPEC_CTRL);
 	on = automatic(CONTROLS, false, ARCH_IBRS_ALL | ARCH_PBRSB_NO);
 	assert_false(on & SET(RSB));
 	/* IBRS_ALL without the register that it is about means nothing. */
 	automatic(0, false, ARCH_IBRS_ALL);
 	assert_false(s.enhanced_ibrs);
 	assert_false(s.can & SET(IBRS));
-	/* Asked for by hand, the RSB is filled on any CPU. */
-	automatic(0, false, 0);
-	assert_int_equal(vmx_guards(&s, SET(RSB)), GUARD_RSB);
 }
 
 static void test_guest(void **state)
@@ -106,13 +94,8 @@ static void test_guest(void **state)
 	/* TSX_CTRL (7) and what is not known is not offered; a flush at VM entry is nothing that this guest has to
 	 * do. */
 	assert_int_equal(s.guest_arch_capabilities, ARCH_RDCL_NO | ARCH_SKIP_L1DFL);
-	/* Without controls of its own the guest's value never differs from the host's. */
-	assert_int_equal(vmx_guards(&s, SET(REGISTERS)), GUARD_REGISTERS);
-	assert_int_equal(vmx_guards(&s, SET(GUEST)), GUARD_SPEC_CTRL);
 	automatic(CPUID_7_EDX_MD_CLEAR, false, 0);
 	assert_int_equal(s.guest_spec_ctrl, 0);
-	assert_int_equal(vmx_guards(&s, SET(GUEST)), 0);
-	assert_int_equal(vmx_guards(&s, 0), 0);
 }
 
 int main(void)

@@ -1,6 +1,7 @@
 /* The guest walker on random tables, against a second walker that is written the other way round: recursive, one table
  * of rules, entries wide. */
 #include "test/unit/mmu/walk_memory.h"
+#include "test/unit/xorshift.h"
 
 struct second {
 	bool ok;
@@ -99,10 +100,7 @@ static struct second descend(const struct walk_regs *r, uint64_t table, int leve
 static uint64_t seed = 88172645463325252ull;
 static uint64_t rnd(void)
 {
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed;
+	return xorshift(&seed);
 }
 
 static uint64_t random_entry(bool narrow)

@@ -39,6 +39,16 @@ static inline void start_as(enum bench_cpu cpu, const char *mmu)
 	assert_int_equal(bench.at, BENCH_ENTRY);
 }
 static inline void start(void) { start_as(BENCH_HASWELL, ""); }
+/* In a mode that the guest can have under the mechanism, at a privilege level. */
+static inline void at_mode_on(enum bench_cpu cpu, const char *mmu, enum bench_mode mode, unsigned cpl)
+{
+	start_as(cpu, mmu);
+	assert_true(bench_mode(mode, cpl));
+}
+static inline void at_mode(const char *mmu, enum bench_mode mode, unsigned cpl)
+{
+	at_mode_on(BENCH_HASWELL, mmu, mode, cpl);
+}
 /* Two virtual machines, one of which has not run yet: that one. */
 static inline struct vm *start_one_of_two(void)
 {
@@ -50,6 +60,30 @@ static inline struct vm *start_one_of_two(void)
 	return other;
 }
 static inline void finish(void) { bench_delete(); }
+
+/* An exit that changes nothing, and the entry behind it. */
+static inline void again(void) { STEP(bench_exit_simple(EXIT_CPUID, 2)); }
+
+#define DEADLINE_VECTOR 0x31
+/* Interrupts on, and one of the local APIC's timer when the guest's TSC is tsc, or in so many ticks of the host's. */
+static inline void deadline_mode(void)
+{
+	STEP(bench_wrmsr(MSR_APIC_BASE, 0xfee00000 | APIC_BASE_EN | APIC_BASE_EXTD | APIC_BASE_BSP));
+	STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0xf, 0x1ff)); /* SVR: software enabled */
+	STEP(bench_wrmsr(MSR_X2APIC_LVT_TIMER, 2 << 17 | DEADLINE_VECTOR));
+}
+static inline void deadline_at(uint64_t tsc)
+{
+	deadline_mode();
+	STEP(bench_wrmsr(MSR_TSC_DEADLINE, tsc));
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
+}
+static inline void deadline_in(uint64_t ticks)
+{
+	deadline_mode();
+	STEP(bench_wrmsr(MSR_TSC_DEADLINE, vmcs_get(VMCS_TSC_OFFSET) + soft.tsc + ticks));
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
+}
 
 #define INFO(type, vector) ((uint32_t)(EVENT_VALID | (type) | (vector)))
 #define EXCEPTION(vector) INFO(EVENT_TYPE_HARDWARE_EXCEPTION, vector)

@@ -15,8 +15,6 @@ static void start_clock(bool own, unsigned vms)
 	soft.ticks = CHEAP;
 }
 
-static void again(void) { STEP(bench_exit_simple(EXIT_CPUID, 2)); }
-
 /* RDTSC of the guest that runs. */
 static uint64_t guest_tsc(void) { return soft.tsc + vmcs_get(VMCS_TSC_OFFSET); }
 
@@ -55,15 +53,6 @@ static void the_hypervisors_time(void **state)
 	}
 }
 
-static void deadline(uint64_t tsc)
-{
-	STEP(bench_wrmsr(MSR_APIC_BASE, 0xfee00d00));
-	STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0xf, 0x1ff));
-	STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0x32, 0x40031));
-	STEP(bench_wrmsr(MSR_TSC_DEADLINE, tsc));
-	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
-}
-
 /* K1, where the way in and out was shorter than what is taken off for it, and no instruction of the guest's was
  * executed: its clock goes on by a tick each time, so that a timer that it has set ends what would go on for ever. */
 static void no_instruction_of_its_own(void **state)
@@ -74,7 +63,7 @@ static void no_instruction_of_its_own(void **state)
 	(void)state;
 	start_clock(true, 1);
 	c = &bench.v->vm->clock;
-	deadline(guest_tsc() + 300);
+	deadline_at(guest_tsc() + 300);
 	soft.ticks = 1;
 	for (unsigned n = 0; timers_next(&bench.vm[0]->timers) > c->stopped_at - c->behind; n++) {
 		assert_in_range(n, 0, 300);
@@ -138,7 +127,7 @@ static uint64_t start_waiting(bool own)
 
 	start_clock(own, 1);
 	due = guest_tsc() + 1000000;
-	deadline(due);
+	deadline_at(due);
 	return due;
 }
 
@@ -201,7 +190,7 @@ static void time_while_it_is_paused(void **state)
 		uint64_t before;
 
 		start_clock(own, 1);
-		deadline(guest_tsc() + 500000);
+		deadline_at(guest_tsc() + 500000);
 		before = guest_tsc();
 		if (asleep)
 			assert_int_equal(bench_exit_simple(EXIT_HLT, 1), BENCH_IDLE);

@@ -11,10 +11,9 @@
 #define DEVICE 0xff000000u
 #define STACK_IN_A_DEVICE (DEVICE + 0x800)
 
-static void at_mode(const char *mmu, enum bench_mode mode, unsigned cpl)
+static void at_the_tpr(const char *mmu, enum bench_mode mode, unsigned cpl)
 {
-	start_as(BENCH_HASWELL, mmu);
-	assert_true(bench_mode(mode, cpl));
+	at_mode(mmu, mode, cpl);
 	*bench_gpr(GPR_RBX) = LAPIC_TPR;
 }
 
@@ -36,7 +35,7 @@ static enum bench_at touch(bool write)
 static void registers_are_taken_over(void **state)
 {
 	(void)state;
-	at_mode("ept", BENCH_PAE, 0);
+	at_the_tpr("ept", BENCH_PAE, 0);
 	STEP(bench_mov_to_cr(8, 3));
 	/* RF was for this instruction alone. */
 	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_RF | RFLAGS_IF);
@@ -53,7 +52,7 @@ static void registers_are_taken_over(void **state)
 	STEP(touch(false));
 	EXPECT_NOTHING();
 	assert_int_equal(vmcs_get(VMCS_GUEST_ES_SELECTOR + 2 * SEG_DS), BENCH_DATA3 & ~3);
-	assert_int_equal(vmcs_get(VMCS_GUEST_ES_ACCESS + 2 * SEG_DS), 0xc0f3);
+	assert_int_equal(vmcs_get(VMCS_GUEST_ES_ACCESS + 2 * SEG_DS), SEGMENT_FLAT_DATA | SEGMENT_DPL);
 	finish();
 }
 
@@ -61,7 +60,7 @@ static void registers_are_taken_over(void **state)
 static void code_that_changes(void **state)
 {
 	(void)state;
-	at_mode("ept", BENCH_PAE, 0);
+	at_the_tpr("ept", BENCH_PAE, 0);
 	STEP(bench_mov_to_cr(8, 3));
 	for (unsigned n = 0; n < 3; n++) {
 		CODE("\x8b\x03"); /* mov eax, [ebx] */
@@ -82,13 +81,13 @@ static void instructions_that_are_left_out(void **state)
 	static const char vmovaps_zmm0[] = "\x62\xf1\x7c\x48\x28\x03";
 
 	(void)state;
-	at_mode("ept", BENCH_LONG64, 3);
+	at_the_tpr("ept", BENCH_LONG64, 3);
 	code(vmovaps_zmm0, sizeof(vmovaps_zmm0) - 1);
 	STEP(touch(false));
 	EXPECT_UD();
 	assert_int_equal(bench.entry.rip, BENCH_CODE);
 	finish();
-	at_mode("ept", BENCH_LONG64, 0);
+	at_the_tpr("ept", BENCH_LONG64, 0);
 	code(vmovaps_zmm0, sizeof(vmovaps_zmm0) - 1);
 	EXPECT_END(touch(false), "does not emulate");
 	bench_delete();
@@ -97,7 +96,7 @@ static void instructions_that_are_left_out(void **state)
 /* IRET out of device memory: NMIs are no longer blocked. The frame is in the test device's memory. */
 static void an_emulated_iret(void **state)
 {
-	uint32_t frame[3] = { HANDLER, BENCH_CODE0, 0x202 | RFLAGS_RF };
+	uint32_t frame[3] = { HANDLER, BENCH_CODE0, RFLAGS_FIXED | RFLAGS_IF | RFLAGS_RF };
 
 	(void)state;
 	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = "ept", .description = "testdev on\n" });
@@ -115,7 +114,7 @@ static void an_emulated_iret(void **state)
 	EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = READ_KNOWN, .gpa = DEVICE, .gva = DEVICE);
 	EXPECT_NOTHING();
 	assert_int_equal(bench.entry.rip, HANDLER);
-	assert_int_equal(bench.entry.rflags, 0x202 | RFLAGS_RF);
+	assert_int_equal(bench.entry.rflags, RFLAGS_FIXED | RFLAGS_IF | RFLAGS_RF);
 	assert_int_equal(bench.entry.interruptibility, 0);
 	assert_int_equal(vmcs_get(VMCS_GUEST_RSP), DEVICE + 12);
 	finish();

@@ -13,7 +13,6 @@ static void start_with(const char *mmu, const char *description)
 
 static const char *to(const char *name) { return vcpu_switch(bench.v, mmu_mechanism_by_name(name)); }
 static const char *mmu(void) { return bench.vm[0]->mmu.ops->name; }
-static void again(void) { STEP(bench_exit_simple(EXIT_CPUID, 2)); }
 
 /* ---- W2 ---- */
 
@@ -78,7 +77,7 @@ static void segments(enum segment n, unsigned selector, unsigned access, bool go
 	assert_true(bench_mode(BENCH_PROT32, 0));
 	put(n, selector, access);
 	if (n == SEG_SS)
-		put(SEG_CS, BENCH_CODE0 | (selector & 3), 0xc09b | (access & 0x60));
+		put(SEG_CS, BENCH_CODE0 | (selector & 3), SEGMENT_FLAT_CODE32 | (access & SEGMENT_DPL));
 	possible = !to("shadow");
 	again();
 	finish();
@@ -88,17 +87,17 @@ static void segments(enum segment n, unsigned selector, unsigned access, bool go
 static void segment_registers_half_way(void **state)
 {
 	(void)state;
-	segments(SEG_CS, BENCH_CODE0, 0xc093, false);
-	segments(SEG_CS, BENCH_CODE0, 0xc09b, true);
+	segments(SEG_CS, BENCH_CODE0, SEGMENT_FLAT_DATA, false);
+	segments(SEG_CS, BENCH_CODE0, SEGMENT_FLAT_CODE32, true);
 	/* CS of another selector's level than SS; SS of another level than its selector. */
-	segments(SEG_CS, BENCH_CODE0 | 1, 0xc09b, false);
-	segments(SEG_SS, BENCH_DATA0 | 3, 0xc093, false);
-	segments(SEG_SS, BENCH_DATA0 | 3, 0xc0f3, true);
-	segments(SEG_DS, 3, 0xc093, false);
-	segments(SEG_GS, 3, 0xc093, false);
-	segments(SEG_DS, 3, 0xc0f3, true);
-	segments(SEG_DS, 3, 0x10093, true);
-	segments(SEG_FS, 3, 0xc09f, true); /* conforming code, readable */
+	segments(SEG_CS, BENCH_CODE0 | 1, SEGMENT_FLAT_CODE32, false);
+	segments(SEG_SS, BENCH_DATA0 | 3, SEGMENT_FLAT_DATA, false);
+	segments(SEG_SS, BENCH_DATA0 | 3, SEGMENT_FLAT_DATA | SEGMENT_DPL, true);
+	segments(SEG_DS, 3, SEGMENT_FLAT_DATA, false);
+	segments(SEG_GS, 3, SEGMENT_FLAT_DATA, false);
+	segments(SEG_DS, 3, SEGMENT_FLAT_DATA | SEGMENT_DPL, true);
+	segments(SEG_DS, 3, SEGMENT_UNUSABLE | SEGMENT_DATA16, true);
+	segments(SEG_FS, 3, SEGMENT_FLAT_CODE32 | TYPE_CONFORMING, true); /* conforming code, readable */
 }
 
 static void real_mode(void **state)
@@ -113,15 +112,15 @@ static void real_mode(void **state)
 	/* Also with the segment registers of protected mode, which it has just left. */
 	start_with("ept", "");
 	assert_true(bench_mode(BENCH_PROT32, 0));
-	STEP(bench_mov_to_cr(0, BIT(5) | CR0_ET));
+	STEP(bench_mov_to_cr(0, CR0_NE | CR0_ET));
 	assert_non_null(to("shadow"));
 	again();
 	finish();
 	/* Virtual-8086 mode is no real mode, for all that its segment registers look like. */
 	start_with("ept", "");
 	assert_true(bench_mode(BENCH_V86, 3));
-	put(SEG_CS, 0x1001, 0xf3);
-	put(SEG_SS, 0x1002, 0xf3);
+	put(SEG_CS, 0x1001, SEGMENT_V86);
+	put(SEG_SS, 0x1002, SEGMENT_V86);
 	vmcs_put(VMCS_GUEST_ES_BASE + 2 * SEG_CS, 0x10010);
 	vmcs_put(VMCS_GUEST_ES_BASE + 2 * SEG_SS, 0x10020);
 	assert_null(to("shadow"));
@@ -135,9 +134,9 @@ static void one_that_has_not_run(void **state)
 	struct vm *other = start_one_of_two();
 
 	(void)state;
-	put(SEG_CS, BENCH_CODE0, 0xc093);
+	put(SEG_CS, BENCH_CODE0, SEGMENT_FLAT_DATA);
 	assert_null(vcpu_switch(other->vcpu[0], mmu_mechanism_by_name("shadow")));
-	put(SEG_CS, BENCH_CODE0, 0xc09b);
+	put(SEG_CS, BENCH_CODE0, SEGMENT_FLAT_CODE32);
 	assert_string_equal(other->mmu.ops->name, "shadow");
 	for (unsigned n = 0; n < 8 && bench.v->vm != other; n++)
 		STEP(bench_timer());
@@ -171,14 +170,14 @@ static void what_was_about_to_be_written(void **state)
 	bench_new(&(struct bench_config){ .cpu = BENCH_LYNNFIELD, .mmu = "ept",
 					  .description = "switch-every 32exits\nswitch-among ept,shadow\n" });
 	assert_true(bench_mode(BENCH_PAE, 0));
-	STEP(bench_mov_to_cr(0, CR0_WP | BIT(5) | CR0_ET | CR0_PE));
+	STEP(bench_mov_to_cr(0, CR0_WP | CR0_NE | CR0_ET | CR0_PE));
 	memcpy(pdpte, bench.v->mmu.regs.pdpte, sizeof(pdpte));
 	assert_true(pdpte[0] & 1);
 	for (unsigned n = 0; n < 4; n++)
 		vmcs_put(VMCS_GUEST_PDPTE0 + 2 * n, 0);
 	assert_string_equal(mmu(), "ept");
 	bench.vm[0]->switching.seen = 31;
-	STEP(bench_mov_to_cr(0, CR0_PG | CR0_WP | BIT(5) | CR0_ET | CR0_PE));
+	STEP(bench_mov_to_cr(0, CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_PE));
 	assert_string_equal(mmu(), "shadow");
 	assert_memory_equal(bench.v->mmu.regs.pdpte, pdpte, sizeof(pdpte));
 	finish();

@@ -35,8 +35,6 @@ static void x2apic_on(void)
 
 static void open_interrupts(void) { vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF); }
 
-static void again(void) { STEP(bench_exit_simple(EXIT_CPUID, 2)); }
-
 static void ioapic_pin(unsigned pin, uint64_t entry)
 {
 	for (unsigned half = 0; half < 2; half++) {

@@ -330,13 +330,13 @@ static void no_other_mechanism_half_way_out_of_real_mode(void **state)
 		start();
 		assert_true(bench_mode(BENCH_REAL, 0));
 		assert_non_null(vcpu_switch(bench.v, mmu_mechanism_by_name("shadow")));
-		STEP(bench_mov_to_cr(0, BIT(5) | CR0_ET | CR0_PE));
+		STEP(bench_mov_to_cr(0, CR0_NE | CR0_ET | CR0_PE));
 		/* Code that is data still; a stack or data whose selectors are numbers. */
-		vmcs_put(VMCS_GUEST_CS_ACCESS, n ? 0x9b : 0x93);
+		vmcs_put(VMCS_GUEST_CS_ACCESS, n ? SEGMENT_CODE16 : SEGMENT_DATA16);
 		vmcs_put(VMCS_GUEST_ES_SELECTOR + 2 * (n == 1 ? SEG_SS : SEG_DS), n ? 3 : 0);
 		assert_non_null(vcpu_switch(bench.v, mmu_mechanism_by_name("shadow")));
 		STEP(bench_exit_simple(EXIT_CPUID, 2));
-		vmcs_put(VMCS_GUEST_CS_ACCESS, 0x9b);
+		vmcs_put(VMCS_GUEST_CS_ACCESS, SEGMENT_CODE16);
 		vmcs_put(VMCS_GUEST_ES_SELECTOR + 2 * SEG_SS, 0);
 		vmcs_put(VMCS_GUEST_ES_SELECTOR + 2 * SEG_DS, 0);
 		assert_null(vcpu_switch(bench.v, mmu_mechanism_by_name("shadow")));

@@ -5,8 +5,6 @@
 #include "host/interrupt.h"
 
 
-static void again(void) { STEP(bench_exit_simple(EXIT_CPUID, 2)); }
-
 /* Two of them; the one that runs. */
 static struct vcpu *two(void)
 {
@@ -30,20 +28,10 @@ static unsigned slices_of(const struct vcpu *v)
 	return n;
 }
 
-/* An interrupt of the local APIC's timer in so many ticks. */
-static void deadline(uint64_t ticks)
-{
-	STEP(bench_wrmsr(MSR_APIC_BASE, 0xfee00d00));
-	STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0xf, 0x1ff));
-	STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0x32, 0x40031));
-	STEP(bench_wrmsr(MSR_TSC_DEADLINE, vmcs_get(VMCS_TSC_OFFSET) + soft.tsc + ticks));
-	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
-}
-
 /* Goes to sleep, for so many ticks; somebody else runs, or nobody. */
 static void sleep_for(uint64_t ticks)
 {
-	deadline(ticks);
+	deadline_in(ticks);
 	bench_exit_simple(EXIT_HLT, 1);
 }
 
@@ -179,7 +167,7 @@ static void a_timer_of_its_own(void **state)
 
 	(void)state;
 	v = two();
-	deadline(20000);
+	deadline_in(20000);
 	again();
 	assert_true(soft.percpu.timer_armed < soft.tsc + schedule_slice() / 2);
 	STEP(bench_timer());
@@ -187,7 +175,7 @@ static void a_timer_of_its_own(void **state)
 	EXPECT_EVENT(INFO(EVENT_TYPE_EXTERNAL, 0x31), 0);
 	/* The next one, too: the CPU's timer covers it (R1). */
 	STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0xb, 0));
-	deadline(3000000);
+	deadline_in(3000000);
 	again();
 	STEP(bench_timer());
 	assert_ptr_equal(bench.v, v);
@@ -258,7 +246,7 @@ static void timers_of_one_that_is_paused(void **state)
 {
 	(void)state;
 	start();
-	deadline(20000);
+	deadline_in(20000);
 	bench_type(CONSOLE_STATS, "1 pause 0\n", 10);
 	assert_int_equal(bench_interrupt(VECTOR_KICK), BENCH_IDLE);
 	assert_int_equal(soft.percpu.timer_armed, UINT64_MAX);

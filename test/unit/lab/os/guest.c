@@ -1,5 +1,6 @@
 /* The guest OS of test/unit/lab/os/guest.h. */
 #include "test/unit/lab/os/guest.h"
+#include "test/unit/xorshift.h"
 
 uint64_t random_state;
 struct lab_cpu *cpu;
@@ -13,10 +14,7 @@ static uint64_t next_tag;
 
 uint64_t rnd(void)
 {
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return random_state * 0x2545f4914f6cdd1dull;
+	return xorshift(&random_state) * 0x2545f4914f6cdd1dull;
 }
 
 void start(unsigned levels, bool pcid, bool pti, unsigned pages, double fragmentation, bool implicit)

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "test/unit/lab/trace/frame.h"
+#include "test/unit/xorshift.h"
 
 /* A file in memory. */
 struct file {
@@ -45,10 +46,7 @@ static size_t file_get(struct file *f, uint8_t **data)
 static uint64_t random_state = 1;
 static uint64_t rnd(void)
 {
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return random_state * 0x2545f4914f6cdd1dull;
+	return xorshift(&random_state) * 0x2545f4914f6cdd1dull;
 }
 
 static struct lab_writer *begin(struct file *f, FILE **out)

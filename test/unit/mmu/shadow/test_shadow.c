@@ -2,6 +2,7 @@
  * changes. What the hardware tables say right after INVLPG of an address must be what the guest walker says; the
  * auditors run after every step. */
 #include "test/unit/mmu/shadow/guest.h"
+#include "test/unit/xorshift.h"
 
 #define SPARE 0x8000u /* where RAM pages move to */
 
@@ -12,10 +13,7 @@ static uint64_t seed;
 
 static uint64_t rnd(void)
 {
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed;
+	return xorshift(&seed);
 }
 
 static bool one_in(unsigned n) { return rnd() % n == 0; }

@@ -10,8 +10,6 @@
 
 #define LINES_AT_ONCE 32 /* A1 */
 
-static void again(void) { STEP(bench_exit_simple(EXIT_CPUID, 2)); }
-
 static void mark(unsigned phase)
 {
 	*bench_gpr(GPR_RAX) = phase;

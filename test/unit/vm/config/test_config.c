@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "vm/config/config.h"
+#include "test/unit/xorshift.h"
 
 #define MAX 4
 
@@ -342,9 +343,7 @@ static void test_mutations(void **state)
 
 		memcpy(copy, text, sizeof(text));
 		for (unsigned j = 0; j < 1 + i % 3; j++) {
-			random ^= random << 13;
-			random ^= random >> 7;
-			random ^= random << 17;
+			xorshift(&random);
 			copy[random % (sizeof(text) - 1)] = (char)(random >> 32);
 		}
 		if (parse(copy, sizeof(text) - 1 - (i % 5 ? 0 : random % sizeof(text) % 60), error, sizeof(error)) >

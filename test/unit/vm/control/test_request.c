@@ -11,6 +11,7 @@
 
 #include "vm/control/request.h"
 #include "vm/control/json.h"
+#include "test/unit/xorshift.h"
 
 static struct control_request request;
 static char error[200];
@@ -102,10 +103,7 @@ static uint64_t random_state = 88172645463325252;
 
 static unsigned random_below(unsigned n)
 {
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return (unsigned)(random_state >> 33) % n;
+	return (unsigned)(xorshift(&random_state) >> 33) % n;
 }
 
 static void check_request(bool ok)

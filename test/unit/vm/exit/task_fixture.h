@@ -1,4 +1,4 @@
-/* test/unit/vm/exit/task_fixture.h - two tasks, and a switch from one to the other, for test_task.c and
+/* test/unit/vm/exit/task_fixture.h - two tasks, and a switch from one to the other, for test_task_switch.c and
  * test_task_segment.c. */
 #ifndef VELLUM_TEST_TASK_FIXTURE_H
 #define VELLUM_TEST_TASK_FIXTURE_H
@@ -45,7 +45,7 @@ static inline void prepare_as(const char *mmu)
 	bench_poke(NEW_TSS, zero, sizeof(zero));
 	put(TSS_CR3, BENCH_TABLES);
 	put(TSS_EIP, BENCH_CODE + 0x1000);
-	put(TSS_EFLAGS, 0x202);
+	put(TSS_EFLAGS, RFLAGS_FIXED | RFLAGS_IF);
 	for (unsigned n = 0; n < 8; n++)
 		put(TSS_GPR + 4 * n, n == GPR_RSP ? BENCH_STACK - 0x100 : 0x1000 * (n + 1));
 	put(TSS_CS, BENCH_CODE0);

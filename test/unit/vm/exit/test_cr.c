@@ -11,12 +11,6 @@
 
 static const char *const mechanisms[] = { "ept", "shadow", "vtlb", "brute" };
 
-static void at_mode(const char *mmu, enum bench_mode mode)
-{
-	start_as(BENCH_HASWELL, mmu);
-	assert_true(bench_mode(mode, 0));
-}
-
 static enum bench_at access(uint32_t qualification)
 {
 	return bench_exit(
@@ -55,7 +49,7 @@ static void cr0(void **state)
 {
 	(void)state;
 	for (unsigned m = 0; m < ARRAY_SIZE(mechanisms); m++) {
-		at_mode(mechanisms[m], BENCH_LONG64);
+		at_mode(mechanisms[m], BENCH_LONG64, 0);
 		REFUSED(0, LONG_CR0 & ~CR0_PE);          /* paging without protection */
 		REFUSED(0, LONG_CR0 | CR0_NW);           /* not write-through, with caches on */
 		REFUSED(0, LONG_CR0 | BIT(32));
@@ -76,10 +70,10 @@ static void cr0(void **state)
 static void operands(void **state)
 {
 	(void)state;
-	at_mode("ept", BENCH_PAGED32);
+	at_mode("ept", BENCH_PAGED32, 0);
 	ACCEPTED(0, 0xffffffff00000000 | LONG_CR0);
 	finish();
-	at_mode("shadow", BENCH_PAGED32);
+	at_mode("shadow", BENCH_PAGED32, 0);
 	vmcs_put(VMCS_GUEST_RSP, BENCH_TABLES);
 	STEP(access(TO(3, GPR_RSP)));
 	EXPECT_NOTHING();
@@ -94,7 +88,7 @@ static void operands(void **state)
 static void clts_and_lmsw(void **state)
 {
 	(void)state;
-	at_mode("shadow", BENCH_LONG64);
+	at_mode("shadow", BENCH_LONG64, 0);
 	ACCEPTED(0, LONG_CR0 | BIT(3));
 	STEP(access(CLTS));
 	EXPECT_NOTHING();
@@ -122,7 +116,7 @@ static void cr4(void **state)
 {
 	(void)state;
 	for (unsigned m = 0; m < ARRAY_SIZE(mechanisms); m++) {
-		at_mode(mechanisms[m], BENCH_LONG64);
+		at_mode(mechanisms[m], BENCH_LONG64, 0);
 		REFUSED(4, CR4_PAE | BIT(13));           /* VMXE: not offered */
 		REFUSED(4, CR4_PAE | BIT(31));
 		REFUSED(4, CR4_PAE | BIT(40));
@@ -133,7 +127,7 @@ static void cr4(void **state)
 		finish();
 	}
 	/* PCIDE outside IA-32e mode. */
-	at_mode("ept", BENCH_PAE);
+	at_mode("ept", BENCH_PAE, 0);
 	REFUSED(4, CR4_PAE | CR4_PCIDE);
 	finish();
 }
@@ -141,7 +135,7 @@ static void cr4(void **state)
 static void cr3_of_64_bits(void **state)
 {
 	(void)state;
-	at_mode("shadow", BENCH_LONG64);
+	at_mode("shadow", BENCH_LONG64, 0);
 	REFUSED(3, BIT(40) | BENCH_TABLES);
 	REFUSED(3, BIT(63) | BENCH_TABLES);
 	ACCEPTED(3, (BENCH_TABLES + 0x5000) | 0x18);
@@ -155,7 +149,7 @@ static void cr3_under_pae(void **state)
 
 	(void)state;
 	for (unsigned m = 1; m < ARRAY_SIZE(mechanisms); m++) {
-		at_mode(mechanisms[m], BENCH_PAE);
+		at_mode(mechanisms[m], BENCH_PAE, 0);
 		bench_poke(BENCH_DATA + 0x20 + 16, &bad, 8);
 		REFUSED(3, BENCH_DATA + 0x20);
 		/* Where no memory is, ones are read. */
@@ -170,7 +164,7 @@ static void cr3_under_pae(void **state)
 static void cr3_under_pae_and_ept(void **state)
 {
 	(void)state;
-	at_mode("ept", BENCH_PAE);
+	at_mode("ept", BENCH_PAE, 0);
 	vmcs_put(VMCS_GUEST_RIP, BENCH_CODE);
 	bench_poke(BENCH_CODE, "\x0f\x22\xd8", 3); /* mov cr3, eax */
 	*bench_gpr(GPR_RAX) = 0x80000000;
@@ -184,7 +178,7 @@ static void cr3_under_pae_and_ept(void **state)
 static void cr8(void **state)
 {
 	(void)state;
-	at_mode("ept", BENCH_LONG64);
+	at_mode("ept", BENCH_LONG64, 0);
 	ACCEPTED(8, 15);
 	STEP(access(FROM(8, GPR_RBX)));
 	assert_int_equal(*bench_gpr(GPR_RBX), 15);
@@ -197,7 +191,7 @@ static void long_mode_on_and_off(void **state)
 {
 	(void)state;
 	for (unsigned m = 0; m < ARRAY_SIZE(mechanisms); m++) {
-		at_mode(mechanisms[m], BENCH_COMPAT);
+		at_mode(mechanisms[m], BENCH_COMPAT, 0);
 		assert_true(vmcs_get(VMCS_ENTRY_CONTROLS) & ENTRY_IA32E);
 		ACCEPTED(0, LONG_CR0 & ~CR0_PG);
 		assert_false(bench.v->mmu.regs.efer & EFER_LMA);
@@ -205,7 +199,7 @@ static void long_mode_on_and_off(void **state)
 		assert_true(bench.v->mmu.regs.efer & EFER_LMA);
 		/* Not with 64-bit code before the switch. */
 		ACCEPTED(0, LONG_CR0 & ~CR0_PG);
-		vmcs_put(VMCS_GUEST_CS_ACCESS, 0xa09b);
+		vmcs_put(VMCS_GUEST_CS_ACCESS, SEGMENT_FLAT_CODE64);
 		vmcs_put(VMCS_GUEST_RIP, BENCH_CODE);
 		REFUSED(0, LONG_CR0);
 		finish();
@@ -217,12 +211,12 @@ static void what_long_mode_demands(void **state)
 {
 	(void)state;
 	for (unsigned m = 0; m < ARRAY_SIZE(mechanisms); m++) {
-		at_mode(mechanisms[m], BENCH_COMPAT);
+		at_mode(mechanisms[m], BENCH_COMPAT, 0);
 		ACCEPTED(0, LONG_CR0 & ~CR0_PG);
 		vmcs_put(VMCS_GUEST_TR_ACCESS, 0x83);
 		REFUSED(0, LONG_CR0);
 		assert_false(bench.v->mmu.regs.efer & EFER_LMA);
-		vmcs_put(VMCS_GUEST_TR_ACCESS, 0x8b);
+		vmcs_put(VMCS_GUEST_TR_ACCESS, SEGMENT_TSS_BUSY);
 		ACCEPTED(0, LONG_CR0);
 		finish();
 	}
@@ -247,7 +241,7 @@ static void try_xsetbv(uint64_t rcx, uint64_t value)
 static void xcr0(void **state)
 {
 	(void)state;
-	at_mode("ept", BENCH_LONG64);
+	at_mode("ept", BENCH_LONG64, 0);
 	try_xsetbv(0xffffffff00000000, 7);
 	EXPECT_NOTHING();
 	assert_int_equal(bench.entry.rip, BENCH_CODE + 3);
@@ -275,7 +269,7 @@ static void invlpg(void **state)
 
 	(void)state;
 	for (unsigned m = 0; m < ARRAY_SIZE(mechanisms); m++) {
-		at_mode(mechanisms[m], BENCH_LONG64);
+		at_mode(mechanisms[m], BENCH_LONG64, 0);
 		for (unsigned i = 0; i < ARRAY_SIZE(addresses); i++) {
 			vmcs_put(VMCS_GUEST_RIP, BENCH_CODE);
 			EXIT(.reason = EXIT_INVLPG, .length = 3, .qualification = addresses[i]);

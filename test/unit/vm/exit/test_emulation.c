@@ -10,12 +10,6 @@
 #define DR7_WRITE4 0xd0401u /* breakpoint 0: writes of 4 bytes; accesses of 4 bytes */
 #define DR7_ACCESS4 0xf0401u
 
-static void at_mode(enum bench_mode mode, unsigned cpl)
-{
-	start_as(BENCH_HASWELL, "ept");
-	assert_true(bench_mode(mode, cpl));
-}
-
 static enum bench_at violation(uint64_t qualification, uint64_t gpa)
 {
 	return bench_exit(&(struct bench_exit){
@@ -33,7 +27,7 @@ static void code(const char *bytes, size_t n)
 static void a_repeated_instruction_is_bounded(void **state)
 {
 	(void)state;
-	at_mode(BENCH_LONG64, 0);
+	at_mode("ept", BENCH_LONG64, 0);
 	*bench_gpr(GPR_RDI) = ABSENT;
 	*bench_gpr(GPR_RCX) = 300;
 	CODE("\xf3\xaa"); /* rep stosb */
@@ -53,7 +47,7 @@ static void a_repeated_instruction_is_bounded(void **state)
 static void a_repeated_instruction_is_stepped(void **state)
 {
 	(void)state;
-	at_mode(BENCH_LONG64, 0);
+	at_mode("ept", BENCH_LONG64, 0);
 	*bench_gpr(GPR_RDI) = ABSENT;
 	*bench_gpr(GPR_RCX) = 2;
 	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_TF);
@@ -71,7 +65,7 @@ static void a_repeated_instruction_is_stepped(void **state)
 static void watched_data(void **state)
 {
 	(void)state;
-	at_mode(BENCH_LONG64, 0);
+	at_mode("ept", BENCH_LONG64, 0);
 	bench.v->saved_dr[0] = ABSENT + 4;
 	*bench_gpr(GPR_RBX) = ABSENT;
 	vmcs_put(VMCS_GUEST_DR7, DR7_WRITE4);
@@ -103,7 +97,7 @@ static void watched_data(void **state)
 static void data_that_is_not_watched(void **state)
 {
 	(void)state;
-	at_mode(BENCH_LONG64, 0);
+	at_mode("ept", BENCH_LONG64, 0);
 	bench.v->saved_dr[0] = ABSENT + 4;
 	*bench_gpr(GPR_RBX) = ABSENT;
 	/* One that is not enabled, beside one that is; one on ports whose number is the address. */
@@ -124,20 +118,20 @@ static void data_that_is_not_watched(void **state)
 static void modes(void **state)
 {
 	(void)state;
-	at_mode(BENCH_LONG64, 0);
+	at_mode("ept", BENCH_LONG64, 0);
 	*bench_gpr(GPR_RBX) = ABSENT;
 	*bench_gpr(GPR_RAX) = 0x100;
 	CODE("\x48\x89\x03"); /* mov [rbx], rax; outside 64-bit code dec eax */
 	STEP(violation(WRITE | GVA_KNOWN, ABSENT));
 	assert_int_equal(bench.entry.rip, BENCH_CODE + 3);
-	vmcs_put(VMCS_GUEST_CS_ACCESS, 0xc09b);
+	vmcs_put(VMCS_GUEST_CS_ACCESS, SEGMENT_FLAT_CODE32);
 	vmcs_put(VMCS_GUEST_RIP, BENCH_CODE);
 	STEP(violation(WRITE | GVA_KNOWN, ABSENT));
 	assert_int_equal(bench.entry.rip, BENCH_CODE + 1);
 	assert_int_equal(*bench_gpr(GPR_RAX), 0xff);
 	finish();
 	/* CS.L means nothing outside IA-32e mode. */
-	at_mode(BENCH_PAE, 0);
+	at_mode("ept", BENCH_PAE, 0);
 	vmcs_put(VMCS_GUEST_CS_ACCESS, 0xe09b);
 	CODE("\x48\x89\x03");
 	STEP(violation(WRITE | GVA_KNOWN, ABSENT));
@@ -152,7 +146,7 @@ static void segments_that_are_numbers(void **state)
 
 	(void)state;
 	for (unsigned n = 0; n < ARRAY_SIZE(small); n++) {
-		at_mode(small[n], n ? 3 : 0);
+		at_mode("ept", small[n], n ? 3 : 0);
 		if (n)
 			bench_poke(BENCH_TABLES + 0x1000 + 4 * 9, &(uint32_t){ ABSENT | 0x67 }, 4);
 		else
@@ -178,7 +172,7 @@ static void two_operands(void **state)
 	uint32_t value = 0x50;
 
 	(void)state;
-	at_mode(BENCH_PAGED32, 3);
+	at_mode("ept", BENCH_PAGED32, 3);
 	bench_poke(BENCH_DATA, &value, 4);
 	*bench_gpr(GPR_RSI) = BENCH_DATA;
 	*bench_gpr(GPR_RDI) = TPR;
@@ -201,7 +195,7 @@ static void two_operands(void **state)
 static void a_wide_access_to_a_device(void **state)
 {
 	(void)state;
-	at_mode(BENCH_LONG64, 0);
+	at_mode("ept", BENCH_LONG64, 0);
 	platform_mmio_write(bench.v, TPR, 4, 0x60);
 	*bench_gpr(GPR_RBX) = TPR - 4;
 	CODE("\x48\x8b\x03"); /* mov rax, [rbx] */
@@ -236,7 +230,7 @@ static void a_locked_access_to_a_device(void **state)
 	uint64_t registers[2] = { 0 };
 
 	(void)state;
-	at_mode(BENCH_LONG64, 0);
+	at_mode("ept", BENCH_LONG64, 0);
 	assert_true(mmio_add(&bench.vm[0]->mmio, ABSENT, PAGE_SIZE, &counting, registers));
 	*bench_gpr(GPR_RBX) = ABSENT;
 	*bench_gpr(GPR_RAX) = 0x10;
@@ -261,13 +255,13 @@ static void a_locked_access_to_a_device(void **state)
 static void what_is_not_known(void **state)
 {
 	(void)state;
-	at_mode(BENCH_LONG64, 3);
+	at_mode("ept", BENCH_LONG64, 3);
 	*bench_gpr(GPR_RBX) = ABSENT;
 	CODE("\x62\xf1\x7c\x48\x11\x03"); /* vmovups [rbx], zmm0 */
 	STEP(violation(WRITE | GVA_KNOWN, ABSENT));
 	EXPECT_UD();
 	finish();
-	at_mode(BENCH_LONG64, 0);
+	at_mode("ept", BENCH_LONG64, 0);
 	*bench_gpr(GPR_RBX) = ABSENT;
 	CODE("\x62\xf1\x7c\x48\x11\x03");
 	EXPECT_END(violation(WRITE | GVA_KNOWN, ABSENT), "does not emulate");
@@ -278,7 +272,7 @@ static void what_is_not_known(void **state)
 static void fpu_and_system_instructions(void **state)
 {
 	(void)state;
-	at_mode(BENCH_LONG64, 0);
+	at_mode("ept", BENCH_LONG64, 0);
 	*bench_gpr(GPR_RBX) = ABSENT;
 	CODE("\xdd\x03"); /* fld qword [rbx] */
 	STEP(violation(READ | GVA_KNOWN, ABSENT));

@@ -8,12 +8,6 @@
 
 #define UNMAPPED 0x800000u /* by the guest's own tables */
 
-static void at_mode(const char *mmu, enum bench_mode mode)
-{
-	start_as(BENCH_HASWELL, mmu);
-	assert_true(bench_mode(mode, 0));
-}
-
 static void lapic_on(void)
 {
 	STEP(bench_wrmsr(MSR_APIC_BASE, 0xfee00d00));
@@ -37,7 +31,7 @@ static enum bench_at fault_during(uint32_t vectoring, uint32_t error, uint32_t l
 
 static void page_fault_during(uint32_t first, uint32_t error, uint32_t then, uint32_t then_error)
 {
-	at_mode("shadow", BENCH_PAGED32);
+	at_mode("shadow", BENCH_PAGED32, 0);
 	STEP(fault_during(first, error, 0));
 	EXPECT_EVENT(then, then_error);
 	if (then == EXCEPTION_ERROR(14))
@@ -65,7 +59,7 @@ static void a_page_fault_after_another_exception(void **state)
 static void a_fault_after_a_double_fault(void **state)
 {
 	(void)state;
-	at_mode("shadow", BENCH_PAGED32);
+	at_mode("shadow", BENCH_PAGED32, 0);
 	EXPECT_END(fault_during(EXCEPTION_ERROR(8), 0, 0), "triple fault");
 	assert_int_equal(bench.vm[0]->status, VM_STATUS_TRIPLE_FAULT);
 	bench_delete();
@@ -79,7 +73,7 @@ static void a_fault_after_a_software_event(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(first); i++) {
-		at_mode("shadow", BENCH_PAGED32);
+		at_mode("shadow", BENCH_PAGED32, 0);
 		STEP(fault_during((uint32_t)EVENT_VALID | first[i], 0, 2));
 		EXPECT_EVENT(EXCEPTION_ERROR(14), 2);
 		STEP(bench_interrupt(0xf1));
@@ -96,7 +90,7 @@ static void a_fault_after_an_interrupt(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(vectors); i++) {
-		at_mode("shadow", BENCH_PAGED32);
+		at_mode("shadow", BENCH_PAGED32, 0);
 		vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
 		STEP(fault_during(INFO(EVENT_TYPE_EXTERNAL, vectors[i]), 0, 0));
 		EXPECT_EVENT(EXCEPTION_ERROR(14), 2);
@@ -110,7 +104,7 @@ static void a_fault_after_an_interrupt(void **state)
 static void a_fault_after_an_nmi(void **state)
 {
 	(void)state;
-	at_mode("shadow", BENCH_PAGED32);
+	at_mode("shadow", BENCH_PAGED32, 0);
 	vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, BLOCKING_NMI);
 	STEP(fault_during(INFO(EVENT_TYPE_NMI, 2), 0, 0));
 	EXPECT_EVENT(EXCEPTION_ERROR(14), 2);
@@ -125,17 +119,17 @@ static void a_fault_after_an_nmi(void **state)
 static void faults_set_rf(void **state)
 {
 	(void)state;
-	at_mode("ept", BENCH_LONG64);
+	at_mode("ept", BENCH_LONG64, 0);
 	STEP(bench_wrmsr(0x12345678, 0));
 	EXPECT_GP();
 	assert_true(bench.entry.rflags & RFLAGS_RF);
 	finish();
-	at_mode("shadow", BENCH_PAGED32);
+	at_mode("shadow", BENCH_PAGED32, 0);
 	STEP(fault_during(0, 0, 0));
 	assert_true(bench.entry.rflags & RFLAGS_RF);
 	finish();
 	/* An abort and an interrupt do not. */
-	at_mode("shadow", BENCH_PAGED32);
+	at_mode("shadow", BENCH_PAGED32, 0);
 	STEP(fault_during(EXCEPTION_ERROR(14), 0, 0));
 	assert_false(bench.entry.rflags & RFLAGS_RF);
 	finish();
@@ -144,7 +138,7 @@ static void faults_set_rf(void **state)
 static void no_error_code_in_real_mode(void **state)
 {
 	(void)state;
-	at_mode("ept", BENCH_REAL);
+	at_mode("ept", BENCH_REAL, 0);
 	STEP(bench_wrmsr(0x12345678, 0));
 	EXPECT_EVENT(EXCEPTION(13), 0);
 	STEP(bench_exit_simple(EXIT_RDPMC, 2));
@@ -153,7 +147,7 @@ static void no_error_code_in_real_mode(void **state)
 	EXPECT_UD();
 	finish();
 	/* Virtual-8086 mode is protected mode. */
-	at_mode("ept", BENCH_V86);
+	at_mode("ept", BENCH_V86, 0);
 	STEP(bench_exit_simple(EXIT_RDPMC, 2));
 	EXPECT_GP();
 	finish();
@@ -164,7 +158,7 @@ static void no_error_code_in_real_mode(void **state)
 static void an_interrupt_waits_for_its_window(void **state)
 {
 	(void)state;
-	at_mode("ept", BENCH_LONG64);
+	at_mode("ept", BENCH_LONG64, 0);
 	lapic_on();
 	STEP(bench_wrmsr(MSR_X2APIC_SELF_IPI, 0x51));
 	EXPECT_NOTHING();
@@ -189,7 +183,7 @@ static void an_interrupt_waits_for_its_window(void **state)
 static void the_higher_class_comes_first(void **state)
 {
 	(void)state;
-	at_mode("ept", BENCH_LONG64);
+	at_mode("ept", BENCH_LONG64, 0);
 	lapic_on();
 	STEP(bench_wrmsr(MSR_X2APIC_SELF_IPI, 0x51));
 	STEP(bench_wrmsr(MSR_X2APIC_SELF_IPI, 0x81));
@@ -212,7 +206,7 @@ static void the_higher_class_comes_first(void **state)
 static void the_task_priority_holds_interrupts_back(void **state)
 {
 	(void)state;
-	at_mode("ept", BENCH_LONG64);
+	at_mode("ept", BENCH_LONG64, 0);
 	lapic_on();
 	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
 	STEP(bench_mov_to_cr(8, 5));
@@ -228,7 +222,7 @@ static void the_task_priority_holds_interrupts_back(void **state)
 static void a_debug_trap_comes_before_an_interrupt(void **state)
 {
 	(void)state;
-	at_mode("ept", BENCH_LONG64);
+	at_mode("ept", BENCH_LONG64, 0);
 	lapic_on();
 	STEP(bench_wrmsr(MSR_X2APIC_SELF_IPI, 0x51));
 	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF | RFLAGS_TF);
@@ -245,7 +239,7 @@ static void a_debug_trap_comes_before_an_interrupt(void **state)
 static void an_nmi_and_its_window(void **state)
 {
 	(void)state;
-	at_mode("ept", BENCH_LONG64);
+	at_mode("ept", BENCH_LONG64, 0);
 	lapic_on();
 	STEP(bench_wrmsr(MSR_X2APIC_ICR, ICR_NMI_TO_ALL));
 	EXPECT_EVENT(INFO(EVENT_TYPE_NMI, 2), 0);
@@ -269,7 +263,7 @@ static void an_nmi_waits_for_sti_and_mov_ss(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(blocking); i++) {
-		at_mode("ept", BENCH_LONG64);
+		at_mode("ept", BENCH_LONG64, 0);
 		bench.v->nmi_pending = true;
 		vcpu_request(bench.v, REQUEST_EVENT);
 		vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
@@ -286,7 +280,7 @@ static void an_nmi_waits_for_sti_and_mov_ss(void **state)
 static void an_nmi_comes_before_an_interrupt(void **state)
 {
 	(void)state;
-	at_mode("ept", BENCH_LONG64);
+	at_mode("ept", BENCH_LONG64, 0);
 	lapic_on();
 	STEP(bench_wrmsr(MSR_X2APIC_SELF_IPI, 0x51));
 	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
@@ -300,7 +294,7 @@ static void an_nmi_comes_before_an_interrupt(void **state)
 static void a_requeued_event_comes_first(void **state)
 {
 	(void)state;
-	at_mode("ept", BENCH_LONG64);
+	at_mode("ept", BENCH_LONG64, 0);
 	lapic_on();
 	STEP(bench_wrmsr(MSR_X2APIC_SELF_IPI, 0x51));
 	bench.v->nmi_pending = true;

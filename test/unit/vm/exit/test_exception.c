@@ -3,12 +3,6 @@
 #include "test/unit/vm/fixture.h"
 
 
-static void at_mode(enum bench_mode mode)
-{
-	start();
-	assert_true(bench_mode(mode, 0));
-}
-
 static void exception(uint32_t info, uint32_t error, uint64_t qualification, uint32_t length)
 {
 	EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = info, .error = error, .qualification = qualification,
@@ -32,7 +26,7 @@ static void they_are_intercepted(void **state)
 static void a_breakpoint(void **state)
 {
 	(void)state;
-	at_mode(BENCH_LONG64);
+	at_mode("", BENCH_LONG64, 0);
 	write_dr6(0xffff0ff0 | 8);
 	exception(EXCEPTION(1), 0, 1, 0);
 	EXPECT_EVENT(EXCEPTION(1), 0);
@@ -47,7 +41,7 @@ static void a_breakpoint(void **state)
 static void a_debug_register_that_is_protected(void **state)
 {
 	(void)state;
-	at_mode(BENCH_LONG64);
+	at_mode("", BENCH_LONG64, 0);
 	vmcs_put(VMCS_GUEST_DR7, 0x400 | DR7_GD | 3);
 	exception(EXCEPTION(1), 0, DR6_BD, 0);
 	EXPECT_EVENT(EXCEPTION(1), 0);
@@ -60,7 +54,7 @@ static void a_debug_register_that_is_protected(void **state)
 static void a_breakpoint_while_they_are_protected(void **state)
 {
 	(void)state;
-	at_mode(BENCH_LONG64);
+	at_mode("", BENCH_LONG64, 0);
 	vmcs_put(VMCS_GUEST_DR7, 0x400 | DR7_GD | 3);
 	exception(EXCEPTION(1), 0, 1, 0);
 	EXPECT_EVENT(EXCEPTION(1), 0);
@@ -72,7 +66,7 @@ static void a_breakpoint_while_they_are_protected(void **state)
 static void int1(void **state)
 {
 	(void)state;
-	at_mode(BENCH_LONG64);
+	at_mode("", BENCH_LONG64, 0);
 	exception(INFO(EVENT_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION, 1), 0, 0, 1);
 	EXPECT_EVENT(INFO(EVENT_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION, 1), 0);
 	assert_int_equal(bench.entry.length, 1);
@@ -87,7 +81,7 @@ static void a_trap_while_sti_or_mov_ss_blocks(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(blocking); i++) {
-		at_mode(BENCH_LONG64);
+		at_mode("", BENCH_LONG64, 0);
 		vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF | RFLAGS_TF);
 		vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, blocking[i]);
 		exception(EXCEPTION(1), 0, PENDING_DEBUG_BS, 0);
@@ -99,7 +93,7 @@ static void a_trap_while_sti_or_mov_ss_blocks(void **state)
 static void an_alignment_check(void **state)
 {
 	(void)state;
-	at_mode(BENCH_LONG64);
+	at_mode("", BENCH_LONG64, 0);
 	exception(EXCEPTION_ERROR(17), 0, 0, 0);
 	EXPECT_EVENT(EXCEPTION_ERROR(17), 0);
 	assert_true(bench.entry.rflags & BIT(16));
@@ -118,7 +112,7 @@ static void an_alignment_check(void **state)
 	assert_int_equal(bench.entry.interruptibility, BLOCKING_NMI);
 	finish();
 	/* In the shadow of a MOV SS, under single-step, from an emulator that has not saved the trap. */
-	at_mode(BENCH_LONG64);
+	at_mode("", BENCH_LONG64, 0);
 	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_TF);
 	vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, BLOCKING_MOV_SS);
 	exception(EXCEPTION_ERROR(17), 0, 0, 0);
@@ -130,7 +124,7 @@ static void an_alignment_check(void **state)
 static void a_machine_check(void **state)
 {
 	(void)state;
-	at_mode(BENCH_LONG64);
+	at_mode("", BENCH_LONG64, 0);
 	EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION(18), .vectoring = EXCEPTION_ERROR(14),
 	     .vectoring_error = 2);
 	/* The guest's own event is delivered; of the machine check it is told nothing. */

@@ -1,5 +1,6 @@
 /* EPT violations, misconfigurations and page faults (vm/exit/mmu.c), and the instructions that are emulated for them
  * (vm/exit/emulation.c). */
+#include "lib/descriptor.h"
 #include "test/unit/vm/fixture.h"
 
 #define LAPIC 0xfee00000u
@@ -10,17 +11,10 @@
 #define READ BIT(0)
 #define WRITE BIT(1)
 #define FETCH BIT(2)
-#define MAPPED_RW (BIT(3) | BIT(4))
 #define GVA_KNOWN (BIT(7) | BIT(8))
 #define NMI_UNBLOCKED BIT(12)
 
 static const char *const shadows[] = { "shadow", "vtlb", "brute" };
-
-static void at_mode(const char *mmu, enum bench_mode mode, unsigned cpl)
-{
-	start_as(BENCH_HASWELL, mmu);
-	assert_true(bench_mode(mode, cpl));
-}
 
 static enum bench_at violation(uint64_t qualification, uint64_t gpa)
 {
@@ -269,9 +263,9 @@ static void rip_wraps_after_an_emulated_instruction(void **state)
 	/* At the end of the 4 GiB, by way of a base. */
 	vmcs_put(VMCS_GUEST_ES_BASE + 2 * SEG_CS, BENCH_CODE + 4);
 	vmcs_put(VMCS_GUEST_ES_LIMIT + 2 * SEG_CS, 0xffffffff);
-	vmcs_put(VMCS_GUEST_ES_ACCESS + 2 * SEG_CS, 0xc09b);
+	vmcs_put(VMCS_GUEST_ES_ACCESS + 2 * SEG_CS, SEGMENT_FLAT_CODE32);
 	vmcs_put(VMCS_GUEST_ES_LIMIT + 2 * SEG_DS, 0xffffffff);
-	vmcs_put(VMCS_GUEST_ES_ACCESS + 2 * SEG_DS, 0xc093);
+	vmcs_put(VMCS_GUEST_ES_ACCESS + 2 * SEG_DS, SEGMENT_FLAT_DATA);
 	bench_poke(BENCH_CODE + 2, "\x89\x03", 2);
 	vmcs_put(VMCS_GUEST_RIP, 0xfffffffe);
 	STEP(violation(WRITE | GVA_KNOWN, LAPIC + LAPIC_TPR));
@@ -296,8 +290,7 @@ static void delivery_that_needs_memory(void **state)
 /* A gate for #UD, to code at BENCH_CODE. */
 static void with_a_gate(void)
 {
-	uint64_t gate = (BENCH_CODE & 0xffff) | (uint64_t)BENCH_CODE0 << 16 | 0x8e0000000000 |
-			(uint64_t)(BENCH_CODE >> 16) << 48;
+	uint64_t gate = gate_pack(BENCH_CODE, BENCH_CODE0, GATE_INTERRUPT);
 
 	bench_poke(BENCH_DATA + 0x800 + 6 * 8, &gate, 8);
 	vmcs_put(VMCS_GUEST_IDTR_BASE, BENCH_DATA + 0x800);

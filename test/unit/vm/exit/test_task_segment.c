@@ -123,7 +123,7 @@ static void good_segments(void **state)
 	EXPECT_NEW_TASK();
 	assert_int_equal(vmcs_get(VMCS_GUEST_ES_ACCESS + 2 * SEG_DS) & BIT(16), BIT(16));
 	assert_int_equal(vmcs_get(VMCS_GUEST_ES_SELECTOR + 2 * SEG_DS), 3);
-	assert_int_equal(vmcs_get(VMCS_GUEST_ES_ACCESS + 2 * SEG_FS), 0x93);
+	assert_int_equal(vmcs_get(VMCS_GUEST_ES_ACCESS + 2 * SEG_FS), SEGMENT_DATA16);
 	assert_int_equal(get64(BENCH_GDT + CODE16), 0x000093000000ffff);
 	finish();
 	good_segments_of_users();
@@ -238,7 +238,7 @@ static void to_virtual_8086_mode(void **state)
 	EXPECT_NOTHING();
 	assert_int_equal(bench.entry.rip, 0x100);
 	assert_int_equal(bench.entry.rflags, 0x20202);
-	assert_int_equal(vmcs_get(VMCS_GUEST_CS_ACCESS), 0xf3);
+	assert_int_equal(vmcs_get(VMCS_GUEST_CS_ACCESS), SEGMENT_V86);
 	assert_int_equal(vmcs_get(VMCS_GUEST_ES_BASE + 2 * SEG_CS), 0x18000);
 	finish();
 }
@@ -255,7 +255,7 @@ static void faults_behind_a_gate(void **state)
 	RAISED(switch_by_event(EXCEPTION(6), 0, 0), 10, 0xfff8 | 1);
 	prepare();
 	put(TSS_DS, 0xfff8);
-	vmcs_put(VMCS_GUEST_RFLAGS, 0x202);
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
 	step_to_entry(switch_by_event(INFO(EVENT_TYPE_EXTERNAL, 0x41), 0, 0), __LINE__);
 	EXPECT_EVENT(EXCEPTION_ERROR(10), 0xfff8 | 1);
 	assert_false(bench.entry.proc & PROC_INTERRUPT_WINDOW);

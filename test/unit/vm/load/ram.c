@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "test/unit/vm/load/ram.h"
+#include "test/unit/xorshift.h"
 
 /* L2: RAM only, and not where the firmware's tables are. */
 static bool touch(struct ram *r, gpa_t gpa, size_t n)
@@ -133,29 +134,21 @@ void *exact_copy(const void *data, size_t n)
 	return copy;
 }
 
-static uint64_t next_random(uint64_t *state)
-{
-	*state ^= *state << 13;
-	*state ^= *state >> 7;
-	*state ^= *state << 17;
-	return *state;
-}
-
 static const uint64_t interesting[] = { 0, 1, 0xf, 0x7f, 0xff, 0x1000, 0x7fffffff, 0x80000000, 0xfffff000, 0xffffffff,
 					0x100000000, 0x7fffffffffffffff, 0x8000000000000000, 0xffffffffffffffff };
 
 static void mutate(uint8_t *image, size_t n, size_t head, uint64_t *state)
 {
-	unsigned changes = 1 + next_random(state) % 4;
+	unsigned changes = 1 + xorshift(state) % 4;
 
 	while (changes--) {
-		size_t range = next_random(state) % 8 ? (head < n ? head : n) : n;
-		size_t at_byte = next_random(state) % range;
-		size_t width = (size_t)1 << next_random(state) % 4;
-		uint64_t value = next_random(state) % 2 ? interesting[next_random(state) % ARRAY_SIZE(interesting)]
-							: next_random(state);
+		size_t range = xorshift(state) % 8 ? (head < n ? head : n) : n;
+		size_t at_byte = xorshift(state) % range;
+		size_t width = (size_t)1 << xorshift(state) % 4;
+		uint64_t value = xorshift(state) % 2 ? interesting[xorshift(state) % ARRAY_SIZE(interesting)]
+							: xorshift(state);
 
-		if (next_random(state) % 2)
+		if (xorshift(state) % 2)
 			at_byte &= ~(width - 1);
 		if (width > n - at_byte)
 			width = 1;
@@ -175,8 +168,8 @@ unsigned load_mutations(struct ram *r, const struct image_files *files, size_t h
 		char error[200] = "";
 		uint8_t *image;
 
-		if (next_random(&state) % 4 == 0)
-			n = next_random(&state) % (n + 1);
+		if (xorshift(&state) % 4 == 0)
+			n = xorshift(&state) % (n + 1);
 		image = exact_copy(files->kernel, n);
 		if (n)
 			mutate(image, n, head, &state);

@@ -12,7 +12,7 @@ static void jump(void **state)
 		vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_NT);
 		STEP(switch_by(HVM_TASK_JMP));
 		EXPECT_NEW_TASK();
-		assert_int_equal(bench.entry.rflags, 0x202);
+		assert_int_equal(bench.entry.rflags, RFLAGS_FIXED | RFLAGS_IF);
 		assert_int_equal(vmcs_get(VMCS_GUEST_RSP), BENCH_STACK - 0x100);
 		/* The old task, as it goes on; not busy any more, but the new one is. */
 		assert_int_equal(get(BENCH_TSS + TSS_EIP), BENCH_CODE + 7);
@@ -114,7 +114,7 @@ static void what_the_old_task_leaves(void **state)
 {
 	(void)state;
 	prepare();
-	vmcs_put(VMCS_GUEST_RFLAGS, 0x202);
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
 	vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, BLOCKING_STI);
 	vmcs_put(VMCS_GUEST_RIP, 0xfffffffd);
 	STEP(switch_by(HVM_TASK_JMP));
@@ -315,7 +315,7 @@ static void a_tss_of_16_bits(void **state)
 	prepare();
 	put64(NEW_DESCRIPTOR, 0x000081000000002b | (uint64_t)NEW_TSS << 16);
 	put16(0x0e, 0x1234);
-	put16(0x10, 0x202);
+	put16(0x10, RFLAGS_FIXED | RFLAGS_IF);
 	for (unsigned n = 0; n < 8; n++)
 		put16(0x12 + 2 * n, (uint16_t)(0x101 * n));
 	put16(0x22, 0);

@@ -5,17 +5,11 @@
 #include "vm/vm.h"
 
 
-static void at_mode(enum bench_cpu cpu, const char *mmu, enum bench_mode mode, unsigned cpl)
-{
-	start_as(cpu, mmu);
-	assert_true(bench_mode(mode, cpl));
-}
-
 static uint64_t rip_after_cpuid(enum bench_mode mode, uint64_t rip)
 {
 	uint64_t after;
 
-	at_mode(BENCH_HASWELL, "ept", mode, 0);
+	at_mode("ept", mode, 0);
 	vmcs_put(VMCS_GUEST_RIP, rip);
 	STEP(bench_exit_simple(EXIT_CPUID, 2));
 	EXPECT_NOTHING();
@@ -53,7 +47,7 @@ static void rip_has_64_bits_in_64bit_code(void **state)
 static void skip_ends_blocking(void **state)
 {
 	(void)state;
-	at_mode(BENCH_HASWELL, "ept", BENCH_LONG64, 0);
+	at_mode("ept", BENCH_LONG64, 0);
 	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
 	vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, BLOCKING_STI);
 	STEP(bench_exit_simple(EXIT_CPUID, 2));
@@ -70,7 +64,7 @@ static void skip_under_single_step(void **state)
 	static const uint64_t blocking[] = { 0, BLOCKING_STI, BLOCKING_MOV_SS };
 
 	(void)state;
-	at_mode(BENCH_HASWELL, "ept", BENCH_LONG64, 0);
+	at_mode("ept", BENCH_LONG64, 0);
 	for (unsigned i = 0; i < ARRAY_SIZE(blocking); i++) {
 		vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF | RFLAGS_TF);
 		vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, blocking[i]);
@@ -90,7 +84,7 @@ static void skip_under_single_step(void **state)
 static void a_trap_that_mov_ss_holds_back(void **state)
 {
 	(void)state;
-	at_mode(BENCH_HASWELL, "ept", BENCH_LONG64, 0);
+	at_mode("ept", BENCH_LONG64, 0);
 	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF | RFLAGS_TF);
 	vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, BLOCKING_MOV_SS);
 	vmcs_put(VMCS_GUEST_PENDING_DEBUG, PENDING_DEBUG_BS);
@@ -113,7 +107,7 @@ static void lapic_on(void)
 static void hlt_sleeps_until_an_interrupt(void **state)
 {
 	(void)state;
-	at_mode(BENCH_HASWELL, "ept", BENCH_LONG64, 0);
+	at_mode("ept", BENCH_LONG64, 0);
 	lapic_on();
 	/* In 10,000 ticks. */
 	STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0x32, 0x40031));
@@ -137,12 +131,12 @@ static void hlt_for_good(void **state)
 {
 	(void)state;
 	/* An interrupt does not wake what has them disabled. */
-	at_mode(BENCH_HASWELL, "ept", BENCH_LONG64, 0);
+	at_mode("ept", BENCH_LONG64, 0);
 	lapic_on();
 	STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0x3f, 0x41));
 	EXPECT_END(bench_exit_simple(EXIT_HLT, 1), "halted for good");
 	bench_delete();
-	at_mode(BENCH_HASWELL, "ept", BENCH_LONG64, 0);
+	at_mode("ept", BENCH_LONG64, 0);
 	EXPECT_END(bench_exit_simple(EXIT_HLT, 1), "halted for good");
 	assert_int_equal(bench.vm[0]->status, VM_STATUS_STOPPED);
 	bench_delete();
@@ -153,7 +147,7 @@ static void hlt_under_single_step(void **state)
 {
 	(void)state;
 	for (unsigned interrupts = 0; interrupts < 2; interrupts++) {
-		at_mode(BENCH_HASWELL, "ept", BENCH_LONG64, 0);
+		at_mode("ept", BENCH_LONG64, 0);
 		vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_TF | (interrupts ? RFLAGS_IF : 0));
 		STEP(bench_exit_simple(EXIT_HLT, 1));
 		EXPECT_NOTHING();
@@ -169,13 +163,13 @@ static void hlt_under_single_step(void **state)
 static void vmcall(void **state)
 {
 	(void)state;
-	at_mode(BENCH_HASWELL, "ept", BENCH_LONG64, 0);
+	at_mode("ept", BENCH_LONG64, 0);
 	STEP(bench_exit_simple(EXIT_VMCALL, 3));
 	EXPECT_NOTHING();
 	assert_int_equal(*bench_gpr(GPR_RAX), ~0ull);
 	assert_int_equal(bench.entry.rip, BENCH_CODE + 3);
 	finish();
-	at_mode(BENCH_HASWELL, "ept", BENCH_LONG64, 3);
+	at_mode("ept", BENCH_LONG64, 3);
 	*bench_gpr(GPR_RAX) = 7;
 	STEP(bench_exit_simple(EXIT_VMCALL, 3));
 	EXPECT_UD();
@@ -191,7 +185,7 @@ static void instructions_that_do_not_exist(void **state)
 					    EXIT_INVEPT, EXIT_INVVPID,	EXIT_VMFUNC,   EXIT_MONITOR, EXIT_MWAIT };
 
 	(void)state;
-	at_mode(BENCH_HASWELL, "ept", BENCH_LONG64, 3);
+	at_mode("ept", BENCH_LONG64, 3);
 	for (unsigned i = 0; i < ARRAY_SIZE(reasons); i++) {
 		STEP(bench_exit_simple(reasons[i], 3));
 		EXPECT_UD();
@@ -209,7 +203,7 @@ static void instructions_without_effect(void **state)
 	static const uint32_t reasons[] = { EXIT_INVD, EXIT_WBINVD };
 
 	(void)state;
-	at_mode(BENCH_HASWELL, "ept", BENCH_PAE, 0);
+	at_mode("ept", BENCH_PAE, 0);
 	for (unsigned i = 0; i < ARRAY_SIZE(reasons); i++) {
 		vmcs_put(VMCS_GUEST_RIP, BENCH_CODE);
 		STEP(bench_exit_simple(reasons[i], 2));
@@ -253,7 +247,7 @@ static void requeued(uint32_t vectoring, uint32_t error, uint32_t length, uint64
 {
 	bool rf = (vectoring & EVENT_TYPE) == EVENT_TYPE_HARDWARE_EXCEPTION && (vectoring & EVENT_VECTOR) != 1;
 
-	at_mode(BENCH_HASWELL, "ept", BENCH_LONG64, 0);
+	at_mode("ept", BENCH_LONG64, 0);
 	/* As the fault leaves it that the delivery ended in. */
 	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF | RFLAGS_RF);
 	vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, blocking_before);
@@ -289,7 +283,7 @@ static void events_are_delivered_again(void **state)
 static void host_interrupts(void **state)
 {
 	(void)state;
-	at_mode(BENCH_HASWELL, "ept", BENCH_LONG64, 3);
+	at_mode("ept", BENCH_LONG64, 3);
 	STEP(bench_interrupt(0xf1));
 	EXPECT_NOTHING();
 	EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = INFO(EVENT_TYPE_NMI, 2));

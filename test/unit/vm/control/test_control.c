@@ -1,5 +1,5 @@
 /* The control channel between a guest's exits (vm/control/control.c, dump.c, translate.c): who is asked, what an answer
- * shows, and that nothing changes for whoever runs. The grammar of requests: test_control.c. */
+ * shows, and that nothing changes for whoever runs. The grammar of requests: test_request.c. */
 #include "test/unit/vm/fixture.h"
 
 #include <stdio.h>
@@ -8,8 +8,6 @@
 #include "host/interrupt.h"
 
 #define PT32 (BENCH_TABLES + 0x1000)
-
-static void again(void) { STEP(bench_exit_simple(EXIT_CPUID, 2)); }
 
 /* Arrives, and the guest is left for it. */
 static enum bench_at ask(const char *request)
@@ -219,13 +217,13 @@ static void registers_on_the_way(void **state)
 	finish();
 	start_as(BENCH_LYNNFIELD, "ept");
 	assert_true(bench_mode(BENCH_PAE, 0));
-	STEP(bench_mov_to_cr(0, CR0_WP | BIT(5) | CR0_ET | CR0_PE));
+	STEP(bench_mov_to_cr(0, CR0_WP | CR0_NE | CR0_ET | CR0_PE));
 	memcpy(pdpte, bench.v->mmu.regs.pdpte, sizeof(pdpte));
 	for (unsigned n = 0; n < 4; n++)
 		vmcs_put(VMCS_GUEST_PDPTE0 + 2 * n, 0);
 	bench_type(CONSOLE_STATS, "1 dump 0\n", 9);
 	bench.v->host_turn = 0;
-	STEP(bench_mov_to_cr(0, CR0_PG | CR0_WP | BIT(5) | CR0_ET | CR0_PE));
+	STEP(bench_mov_to_cr(0, CR0_PG | CR0_WP | CR0_NE | CR0_ET | CR0_PE));
 	assert_true(said("done 1 ok"));
 	assert_memory_equal(bench.v->mmu.regs.pdpte, pdpte, sizeof(pdpte));
 	assert_int_equal(vmcs_get(VMCS_GUEST_PDPTE0), pdpte[0]);
