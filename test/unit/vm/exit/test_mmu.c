@@ -138,6 +138,25 @@ static void a_known_device_page(void **state)
 	}
 }
 
+/* After a change of the slots nothing is known of it (S14): the leaf goes, and the access is looked at again. */
+static void a_known_device_page_of_old(void **state)
+{
+	(void)state;
+	at_mode("ept", BENCH_LONG64, 0);
+	*bench_gpr(GPR_RBX) = LAPIC;
+	CODE("\x8b\x83\x80\0\0\0"); /* mov eax, [rbx + 0x80] */
+	STEP(violation(READ | GVA_KNOWN, LAPIC + LAPIC_TPR));
+	STEP(misconfig(LAPIC + LAPIC_TPR));
+	CODE("\x8b\x83\x80\0\0\0");
+	bench.vm[0]->mmu.slots.generation++;
+	STEP(misconfig(LAPIC + LAPIC_TPR));
+	EXPECT_NOTHING();
+	assert_int_equal(bench.entry.rip, BENCH_CODE);
+	STEP(violation(READ | GVA_KNOWN, LAPIC + LAPIC_TPR));
+	assert_int_equal(bench.entry.rip, BENCH_CODE + 6);
+	finish();
+}
+
 /* SDM, "PDPTE Registers": MOV to CR3 and to CR4 may have found a device's page where the pointers should be. That is
  * no access for the emulator; the violation that follows tells. */
 static void pdptes_in_a_known_device_page(void **state)
@@ -418,6 +437,7 @@ int main(void)
 		cmocka_unit_test(the_guests_own_protection),
 		cmocka_unit_test(device_memory_is_emulated),
 		cmocka_unit_test(a_known_device_page),
+		cmocka_unit_test(a_known_device_page_of_old),
 		cmocka_unit_test(pdptes_in_a_known_device_page),
 		cmocka_unit_test(delivery_to_a_known_device_page),
 		cmocka_unit_test(absent_memory_reads_as_ones),
