@@ -197,12 +197,27 @@ static inline struct hvm_nested_fault hvm_exit_nested_fault(const struct hvm_vcp
 /* HVM_EXIT_NESTED_MISCONFIG tells nothing but that. */
 static inline gpa_t hvm_exit_gpa(const struct hvm_vcpu *v) { (void)v; return vmx_exit_gpa(); }
 
+static inline struct hvm_apic_access hvm_exit_apic_access(const struct hvm_vcpu *v)
+{
+	(void)v;
+	return vmx_exit_apic_access();
+}
+
 /* ---- the next entry ---- */
 
 static inline void hvm_inject(struct hvm_vcpu *v, const struct event *e) { (void)v; vmx_inject(e); }
 /* Asks for an exit as soon as an interrupt, or an NMI, can be delivered. */
 static inline void hvm_set_interrupt_window(struct hvm_vcpu *v, bool on) { vmx_set_interrupt_window(hvm_vmx(v), on); }
 static inline void hvm_set_nmi_window(struct hvm_vcpu *v, bool on) { vmx_set_nmi_window(hvm_vmx(v), on); }
+
+/* Who serves the guest's accesses to its local APIC; the CPU can do what is asked for. */
+static inline void hvm_set_tpr(struct hvm_vcpu *v, const struct hvm_tpr *tpr) { vmx_set_tpr(hvm_vmx(v), tpr); }
+/* With hvm_tpr.registers: asks for an exit as soon as the guest has written a TPR of a lower class than this, which is
+ * not above the TPR's of now; 0: never. */
+static inline void hvm_set_tpr_threshold(struct hvm_vcpu *v, unsigned class)
+{
+	vmx_set_tpr_threshold(hvm_vmx(v), class);
+}
 
 /* ---- for people ---- */
 

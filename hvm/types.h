@@ -48,6 +48,16 @@ struct hvm_vcpu {
 	uint64_t exit_ticks;
 };
 
+/* Where the CPU itself serves the guest's accesses to its local APIC (SDM, "APIC Virtualization and Virtual
+ * Interrupts"). */
+struct hvm_tpr {
+	/* The page, laid out as a local APIC's, whose task-priority register CR8 is; 0: accesses to CR8 exit. */
+	hpa_t registers;
+	/* The frame which, where the guest's paging leads to it, is not read or written itself: the access is one to
+	 * .registers, or exits. 0: there is none. */
+	hpa_t access;
+};
+
 /* How the guest's first instruction finds the CPU; registers not named are 0. */
 struct hvm_start {
 	uint64_t rip, rsp, rax, rbx, rsi;
@@ -59,6 +69,7 @@ struct hvm_start {
 	/* What the guest's CPUID offers, and so may be used without an exit. */
 	bool rdtscp, invpcid;
 	uint64_t cr4_offered; /* CR4 bits */
+	struct hvm_tpr tpr;
 };
 
 /* What this CPU can do for its guests; the vendor's own begins with it (struct vmx_caps). */
@@ -66,6 +77,8 @@ struct hvm_caps {
 	struct mmu_caps mmu;
 	bool rdtscp;      /* guests may have RDTSCP, and IA32_TSC_AUX */
 	bool invpcid;     /* guests may have INVPCID */
+	bool tpr_shadow;  /* struct hvm_tpr: .registers can be had, */
+	bool apic_access; /* and with it .access */
 	uint64_t cr4_may; /* bits of CR4 that may be set while a guest runs */
 };
 
@@ -125,6 +138,8 @@ enum hvm_exit_kind {
 	HVM_EXIT_TIMER,        /* the guest has run for longest_run */
 	HVM_EXIT_NESTED_FAULT, /* EPT violation */
 	HVM_EXIT_NESTED_MISCONFIG,
+	HVM_EXIT_TPR_BELOW,    /* hvm_set_tpr_threshold() */
+	HVM_EXIT_APIC_ACCESS,  /* to the frame that is hvm_tpr.access */
 	HVM_EXIT_KINDS,
 };
 
@@ -144,6 +159,13 @@ enum hvm_task_source { HVM_TASK_CALL, HVM_TASK_IRET, HVM_TASK_JMP, HVM_TASK_GATE
 struct hvm_task_switch {
 	enum hvm_task_source source;
 	uint16_t selector;
+};
+
+/* An access to the local APIC's page that the CPU has not served. */
+struct hvm_apic_access {
+	uint16_t offset;  /* in the page */
+	bool instruction; /* an instruction's read or write of data, by linear address */
+	bool write;       /* of .instruction */
 };
 
 /* A guest-physical access that the nested tables did not allow. */

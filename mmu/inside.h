@@ -74,7 +74,7 @@ static inline void *mmu_table_ptr(const struct mmu_vm *vm, hfn_t frame)
 
 enum mmu_kind {
 	MMU_MEMORY, /* backed, and the access is allowed on it */
-	MMU_DEVICE, /* absent, MMIO, or a write to ROM: the access is the emulator's */
+	MMU_DEVICE, /* absent, MMIO, a write to ROM, a fetch from SLOT_APIC: the access is the emulator's */
 	MMU_WAIT,   /* not in memory, or not writable yet: vcpu->populate says what to bring */
 };
 
@@ -85,6 +85,7 @@ struct mmu_page {
 	uint8_t order;     /* how large a leaf may be, in pages' logarithm; 0 while the slot is logged (S10) */
 	bool owned;        /* RAM whose backing lets it be written */
 	bool writable;     /* a leaf may have W now: owned, and not clean in a log */
+	bool no_fetch;     /* a leaf must not be executable */
 };
 
 /* The page must be brought in before the vCPU's fault can be answered: mmu_fault() does it, and asks again. */
@@ -95,13 +96,16 @@ static inline void mmu_want(struct mmu_vcpu *vcpu, gfn_t gfn, bool write)
 	vcpu->populate.gfn = gfn;
 }
 
-/* Resolves gfn for an access of the vCPU. A write to a slot that is being logged marks the page (S13), so that it may
+static inline unsigned mmu_access(struct access a) { return a.fetch ? MMU_FETCH : a.write ? MMU_WRITE : MMU_READ; }
+/* Resolves gfn for an access of the vCPU: MMU_READ, MMU_WRITE, MMU_FETCH. A write to a slot that is being logged marks the page (S13), so that it may
  * be writable. */
-struct mmu_page mmu_resolve(struct mmu_vcpu *vcpu, gfn_t gfn, bool write);
-/* The same without a vCPU and without effects, for making leaves in advance: kind is never MMU_WAIT with effect on
- * anyone. */
+struct mmu_page mmu_resolve(struct mmu_vcpu *vcpu, gfn_t gfn, unsigned access);
+/* The same without a vCPU and without effects, for making leaves in advance and for the hypervisor's own accesses: kind
+ * is never MMU_WAIT with effect on anyone, and SLOT_APIC is a device. */
 struct mmu_page mmu_peek(struct mmu_vm *vm, gfn_t gfn);
-/* The same for a leaf of 4 KBytes: .order may be 0 though the page could be part of more. */
+/* What a leaf for gfn may be made of, SLOT_APIC's included: for audits. */
+struct mmu_page mmu_mappable(struct mmu_vm *vm, gfn_t gfn);
+/* mmu_peek for a leaf of 4 KBytes: .order may be 0 though the page could be part of more. */
 static inline struct mmu_page mmu_peek_small(struct mmu_vm *vm, gfn_t gfn)
 {
 	struct slot *slot = &vm->slots.slot[__atomic_load_n(&vm->slots.last, __ATOMIC_RELAXED)];
@@ -117,13 +121,13 @@ static inline struct mmu_page mmu_peek_small(struct mmu_vm *vm, gfn_t gfn)
 				  .writable = ram };
 }
 /* mmu_resolve for a leaf of 4 KBytes, in the same way. */
-static inline struct mmu_page mmu_resolve_small(struct mmu_vcpu *vcpu, gfn_t gfn, bool write)
+static inline struct mmu_page mmu_resolve_small(struct mmu_vcpu *vcpu, gfn_t gfn, unsigned access)
 {
 	struct slot *slot = &vcpu->vm->slots.slot[__atomic_load_n(&vcpu->vm->slots.last, __ATOMIC_RELAXED)];
 	uint64_t index = gfn.v - slot->base.v;
 
 	if (unlikely(index >= slot->pages || !slot->linear_frame.v || slot->dirty || slot->kind != SLOT_RAM))
-		return mmu_resolve(vcpu, gfn, write);
+		return mmu_resolve(vcpu, gfn, access);
 	return (struct mmu_page){ .kind = MMU_MEMORY,
 				  .slot = slot,
 				  .hfn = HFN(slot->linear_frame.v + index),

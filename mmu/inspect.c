@@ -63,11 +63,9 @@ bool mmu_inspect_backing(struct mmu_vm *vm, gpa_t gpa, const char **kind, hpa_t 
 	struct mmu_page page;
 
 	mmu_lock(vm);
-	page = mmu_peek(vm, gpa_gfn(gpa));
+	page = mmu_mappable(vm, gpa_gfn(gpa));
 	mmu_unlock(vm);
-	*kind = !page.slot ? "absent" :
-		page.slot->kind == SLOT_MMIO ? "mmio" :
-		page.slot->kind == SLOT_ROM ? "rom" : "ram";
+	*kind = page.slot ? slot_kind_name(page.slot->kind) : "absent";
 	if (page.kind != MMU_MEMORY)
 		return false;
 	*hpa = HPA(hfn_hpa(page.hfn).v | (gpa.v & (PAGE_SIZE - 1)));

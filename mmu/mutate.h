@@ -88,6 +88,8 @@
 	M(EPT_MAP_TYPE, "the memory type of an EPT leaf") \
 	M(EPT_MAP_WRITABLE, "looking whether a page may be written before its EPT leaf is writable") \
 	M(LARGE_BACKED, "looking whether the backing is one piece as large as a leaf") \
+	M(APIC_FETCH, "leaving fetches from the local APIC's page to the emulator") \
+	M(APIC_NO_FETCH, "that a leaf of the local APIC's page is not executable") \
 	M(RESOLVE_ROM, "leaving writes to ROM to the emulator") \
 	M(HW_DIRTY, "keeping a leaf read-only until the guest's dirty flag is set") \
 	M(HW_FLIP, "keeping the user from what the supervisor writes with CR0.WP clear") \

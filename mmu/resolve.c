@@ -29,7 +29,7 @@ static bool look_up(struct slot *slot, gfn_t gfn, struct mmu_page *page)
 	page->kind = MMU_MEMORY;
 	page->hfn = b.hfn;
 	page->order = !MUTANT_OR(LOG_LARGE, !slot->dirty) ? 0 : b.order;
-	page->owned = slot->kind == SLOT_RAM && b.writable;
+	page->owned = slot->kind != SLOT_ROM && b.writable;
 	page->writable = page->owned && MUTANT_OR(LOG_CLEAN, !logged_clean(slot, index));
 	return true;
 }
@@ -38,7 +38,7 @@ struct mmu_page mmu_peek(struct mmu_vm *vm, gfn_t gfn)
 {
 	struct mmu_page page = { .kind = MMU_DEVICE, .slot = slots_find(&vm->slots, gfn) };
 
-	if (page.slot && page.slot->kind != SLOT_MMIO && !look_up(page.slot, gfn, &page))
+	if (page.slot && page.slot->kind < SLOT_MMIO && !look_up(page.slot, gfn, &page))
 		page.kind = MMU_WAIT;
 	return page;
 }
@@ -50,13 +50,33 @@ static struct mmu_page ask_for(struct mmu_vcpu *vcpu, gfn_t gfn, bool write, str
 	return page;
 }
 
-struct mmu_page mmu_resolve(struct mmu_vcpu *vcpu, gfn_t gfn, bool write)
+/* No CPU may fetch instructions from the frame: it would find there what nobody has written. */
+static struct mmu_page apic_page(struct slot *slot, gfn_t gfn, unsigned access)
+{
+	struct mmu_page page = { .kind = MMU_DEVICE, .slot = slot };
+
+	if (MUTANT_OR(APIC_FETCH, !(access & MMU_FETCH)) && look_up(slot, gfn, &page))
+		MUTANT(APIC_NO_FETCH, page.no_fetch = true);
+	return page;
+}
+
+struct mmu_page mmu_mappable(struct mmu_vm *vm, gfn_t gfn)
+{
+	struct mmu_page page = mmu_peek(vm, gfn);
+
+	return page.slot && page.slot->kind == SLOT_APIC ? apic_page(page.slot, gfn, MMU_READ) : page;
+}
+
+struct mmu_page mmu_resolve(struct mmu_vcpu *vcpu, gfn_t gfn, unsigned access)
 {
 	struct mmu_page page = { .kind = MMU_DEVICE, .slot = slots_find(&vcpu->vm->slots, gfn) };
+	bool write = access & MMU_WRITE;
 
 	if (!page.slot || page.slot->kind == SLOT_MMIO ||
 	    (write && !MUTANT_OR(RESOLVE_ROM, page.slot->kind != SLOT_ROM)))
 		return page;
+	if (unlikely(page.slot->kind == SLOT_APIC))
+		return apic_page(page.slot, gfn, access);
 	if (!look_up(page.slot, gfn, &page))
 		return ask_for(vcpu, gfn, write, page);
 	if (!write || page.writable)

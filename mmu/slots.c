@@ -25,6 +25,7 @@ bool slots_add(struct slots *s, const struct slot *slot)
 {
 	unsigned at = slots_at_or_below(s, slot->base);
 
+	_Static_assert(SLOT_RAM < SLOT_MMIO && SLOT_ROM < SLOT_MMIO && SLOT_APIC > SLOT_MMIO, "last_mmio");
 	if (s->count == SLOTS_MAX || slot->pages == 0 || slot->base.v + slot->pages < slot->base.v)
 		return false;
 	if (at > 0 && slot->base.v - s->slot[at - 1].base.v < s->slot[at - 1].pages)
@@ -66,6 +67,6 @@ struct slot *slots_find(struct slots *s, gfn_t gfn)
 	if (at == 0 || gfn.v - s->slot[at - 1].base.v >= s->slot[at - 1].pages)
 		return NULL;
 	/* Memory is what is looked for again and again, in walks; a device's page in between does not change that. */
-	__atomic_store_n(s->slot[at - 1].kind == SLOT_MMIO ? &s->last_mmio : &s->last, at - 1, __ATOMIC_RELAXED);
+	__atomic_store_n(s->slot[at - 1].kind >= SLOT_MMIO ? &s->last_mmio : &s->last, at - 1, __ATOMIC_RELAXED);
 	return &s->slot[at - 1];
 }

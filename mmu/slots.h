@@ -13,7 +13,18 @@ enum slot_kind {
 	SLOT_RAM,
 	SLOT_ROM,  /* reads and fetches of backed memory; writes go to the MMIO dispatch */
 	SLOT_MMIO, /* no memory: every access goes to the MMIO dispatch */
+	/* A page whose frame the CPU knows, and whose reads and writes of data it serves in another place or lets exit
+	 * (SDM, "Virtualizing Memory-Mapped APIC Accesses"). Fetches, and what the hypervisor does for the guest, go to
+	 * the MMIO dispatch: nothing is in the frame. */
+	SLOT_APIC,
 };
+
+static inline const char *slot_kind_name(enum slot_kind kind)
+{
+	static const char *const names[] = { "ram", "rom", "mmio", "apic" };
+
+	return names[kind];
+}
 
 /* Memory types as the PAT, MTRRs and EPT encode them (SDM, "Memory Cache Control"). */
 enum memtype {
@@ -49,7 +60,7 @@ struct slot {
 	uint64_t pages;
 	enum slot_kind kind;
 	enum memtype type;
-	struct backing *backing; /* NULL for SLOT_MMIO */
+	struct backing *backing; /* NULL for SLOT_MMIO; of SLOT_APIC one frame, for good */
 	uint64_t *dirty;         /* one bit a page while dirty logging is on, else NULL */
 	/* Where the slot's memory lies in one piece, where it does so for as long as the slot exists (never swapped,
 	 * merged or moved); else NULL. Reading guest memory needs no look-up then. */

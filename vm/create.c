@@ -363,7 +363,7 @@ static bool start_vcpu(struct vm *vm, const struct cpu_start *s)
 
 	v->start = (struct hvm_start){ s->rip, s->rsp, s->rax, s->rbx, s->rsi, s->gdt_base, s->gdt_limit, s->cs, s->ds,
 				       s->mode == START_LONG64, schedule_slice(),
-				       vm->cpuid.has_rdtscp, vm->cpuid.has_invpcid, vm->cpuid.cr4_offered };
+				       vm->cpuid.has_rdtscp, vm->cpuid.has_invpcid, vm->cpuid.cr4_offered, v->start.tpr };
 	if (mmu_vcpu_init(&v->mmu, &vm->mmu, &regs))
 		return true;
 	vm_end(vm, VM_STATUS_BAD_IMAGE, "there is no memory for its tables");
@@ -405,8 +405,8 @@ struct vm *vm_create(unsigned id, const struct vm_config *config, struct percpu 
 	cpuid_policy_init(&vm->cpuid, &machine.caps, machine.tsc_hz, !(switch_hidden_cr4(vm) & CR4_PCIDE),
 			  vm->config->rdrand != CONFIG_OFF);
 	msr_reset(vm);
-	if (create_vcpu(vm, cpu) && create_platform(vm) && create_memory(vm) && load_guest(vm, &start) &&
-	    start_vcpu(vm, &start) && switch_init(vm))
+	if (create_vcpu(vm, cpu) && create_platform(vm) && create_memory(vm) && tpr_init(vm) &&
+	    load_guest(vm, &start) && start_vcpu(vm, &start) && switch_init(vm))
 		vm->status = VM_STATUS_OK;
 	return vm;
 }

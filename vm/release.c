@@ -29,6 +29,7 @@ void vm_release(struct vm *vm)
 		for (unsigned i = 0; i < VM_EXTENTS_MAX; i++)
 			if (VM_KEPT(RELEASE_RAM, vm->extent[which][i].pages))
 				frames_free(vm->extent[which][i].hfn, vm->extent[which][i].pages);
+	tpr_free(vm);
 	VM_MUTANT(RELEASE_PHASES, phases_free(vm));
 	if (VM_KEPT(RELEASE_TESTDEV, vm->testdev))
 		frames_free(frames_of_ptr(vm->testdev), pages_of(sizeof(struct testdev)));

@@ -107,6 +107,7 @@ struct vcpu {
 	bool fpu_short;
 	uint8_t *xsave_scratch; /* EMULATE_SCRATCH bytes for emulated XSAVE and XRSTOR; NULL: no XSAVE */
 	struct lapic lapic;
+	uint8_t *apic_registers; /* a page for the CPU's use (vm/tpr.c); NULL: there is none */
 	struct emulate emulate;
 	struct insn_cache insn_cache[INSN_CACHE_SIZE];
 	/* the page of the linear address whose translation the last exit told, and that translation */
@@ -167,6 +168,13 @@ struct vm {
 	struct mtrrs mtrrs;
 
 	struct switching switching;
+
+	struct {
+		enum config_tpr method;  /* not CONFIG_TPR_AUTO */
+		gfn_t place;             /* where .frame is mapped; ~0: nowhere */
+		struct extent frame;     /* of one page, or of none */
+		struct backing_extents backing;
+	} tpr; /* vm/tpr.c */
 
 	struct vm_clock clock;
 	struct timers timers;
@@ -303,6 +311,26 @@ void vm_timer_interrupt(void);
 /* Lets the host's interrupts in at an exit of v (F3). */
 void vm_host_turn(struct vcpu *v);
 
+/* ---- vm/tpr.c ---- */
+/* Chooses how the TPR is virtualized, for a VM with its vCPUs, devices and memory that has not run; one line in the log
+ * says which and why. false: the VM has ended, with a sentence. */
+bool tpr_init(struct vm *vm);
+/* Gives its pages back. */
+void tpr_free(struct vm *vm);
+/* NULL, or one clause that says what this CPU lacks for it. */
+const char *tpr_lacks(enum config_tpr method);
+/* Goes over to the method. No vCPU runs, and what has started of them is loaded on this CPU. NULL, or one clause that
+ * says why not; the VM then goes on as it was. */
+const char *tpr_change(struct vm *vm, enum config_tpr method);
+/* A vCPU's IA32_APIC_BASE has changed. No vCPU runs. */
+void tpr_place(struct vm *vm);
+/* Before an entry, by whoever looked for events: P3. The device lock is held. */
+static inline void tpr_set_threshold(struct vcpu *v)
+{
+	if (v->vm->tpr.method == CONFIG_TPR_FLEXPRIORITY)
+		hvm_set_tpr_threshold(&v->hvm, lapic_tpr_threshold(&v->lapic));
+}
+
 /* ---- vm/mechanism_switch.c ---- */
 /* Sets up the changes that the description asks for. false: the VM has ended. */
 bool switch_init(struct vm *vm);
@@ -349,6 +377,9 @@ exit_handler exit_cr_access, exit_xsetbv, exit_invlpg;
 exit_handler exit_rdmsr, exit_wrmsr;
 exit_handler exit_io;
 exit_handler exit_exception, exit_machine_check, exit_nested_fault, exit_nested_misconfig;
+/* Emulates the instruction at RIP, which has accessed the page of a device at gpa; or, where an event was being
+ * delivered, its delivery. */
+void exit_emulate_mmio(struct vcpu *v, gpa_t gpa);
 /* A #PF that exited; info: hvm_exit_event(). */
 void exit_page_fault(struct vcpu *v, uint64_t info);
 /* RDMSR and WRMSR of the vCPU; false: #GP(0). */
@@ -360,6 +391,9 @@ void msr_reset_vcpu(struct vcpu *v);
 /* MOV to CRn; the paging registers have been synchronised (hvm_sync_paging). false: an exception has been queued, or
  * the VM has ended. */
 bool cr_write(struct vcpu *v, unsigned n, uint64_t value);
+
+/* ---- vm/exit/apic.c ---- */
+exit_handler exit_tpr_below, exit_apic_access;
 
 /* ---- vm/exit/task_switch.c ---- */
 exit_handler exit_task_switch;

@@ -159,6 +159,9 @@ const char *vmx_caps_read(struct vmx_caps *c)
 	c->preemption_shift = rdmsr(MSR_VMX_MISC) & 31; /* SDM, "Miscellaneous Data" */
 	c->hvm.rdtscp = VM_LEFT_OUT_OR(RDTSCP_CONTROL, c->proc2.may & PROC2_RDTSCP) &&
 		    VM_LEFT_OUT_OR(RDTSCP_CPUID, cpuid(0x80000001, 0).edx & CPUID_80000001_EDX_RDTSCP);
+	/* VM entry wants the shadow with APIC accesses (SDM, "Checks on VMX Controls"). */
+	c->hvm.tpr_shadow = VM_LEFT_OUT_OR(TPR_SHADOW_CONTROL, c->proc.may & PROC_TPR_SHADOW);
+	c->hvm.apic_access = c->hvm.tpr_shadow && VM_LEFT_OUT_OR(APIC_ACCESS_CONTROL, c->proc2.may & PROC2_APIC_ACCESS);
 	c->switches_msrs = switches_msrs(c);
 	return missing_control(c);
 }

@@ -127,6 +127,15 @@ static inline struct hvm_nested_fault vmx_exit_nested_fault(void)
 	return f;
 }
 
+/* SDM, "Exit Qualification for APIC-Access VM Exits from Linear Accesses and Guest-Physical Accesses". */
+static inline struct hvm_apic_access vmx_exit_apic_access(void)
+{
+	uint64_t q = vmread(VMCS_EXIT_QUALIFICATION);
+	unsigned type = q >> 12 & 15; /* 0: data read, 1: data written, by an instruction */
+
+	return (struct hvm_apic_access){ q & 0xfff, type <= 1, type == 1 };
+}
+
 /* ---- the next entry ---- */
 
 static inline uint64_t vmx_entry_error(void) { return vmread(VMCS_INSTRUCTION_ERROR); }

@@ -122,6 +122,7 @@ static void write_controls(struct vmx_vcpu *v, const struct hvm_start *start)
 	v->proc = vmx_control(c->proc, PROC_TSC_OFFSETTING | PROC_HLT | PROC_MWAIT | PROC_MONITOR | PROC_RDPMC |
 					       PROC_CR8_LOAD | PROC_CR8_STORE | PROC_IO_BITMAPS | PROC_MSR_BITMAPS |
 					       PROC_SECONDARY);
+	v->tpr_threshold = 0;
 	v->proc2 = vmx_control(c->proc2, PROC2_WBINVD | (start->rdtscp ? PROC2_RDTSCP : 0) |
 						 (start->invpcid ? PROC2_INVPCID : 0));
 	vmwrite(VMCS_PROC_CONTROLS, v->proc);
@@ -190,6 +191,7 @@ void vmx_vcpu_start(struct vmx_vcpu *v, const struct hvm_start *start, struct mm
 	write_guest(start);
 	vmx_msrs_start(v);
 	vmx_set_pat(v, PAT_AFTER_RESET);
+	vmx_set_tpr(v, &start->tpr);
 	vmx_apply_paging(v, mmu);
 	vmx_apply_root(v, mmu);
 }
@@ -345,6 +347,28 @@ void vmx_sync_paging(struct vmx_vcpu *v, struct mmu_vcpu *mmu)
 	mmu_sync_regs(mmu, cr0, mmu->intercepts.cr3_load ? mmu->regs.cr3 : vmread(VMCS_GUEST_CR3), cr4, NULL);
 	if (unlikely(mmu->intercepts.ept && !(mmu->regs.efer & EFER_LMA) && (cr4 & CR4_PAE) && (cr0 & CR0_PG)))
 		sync_pdptes(mmu);
+}
+
+void vmx_set_tpr(struct vmx_vcpu *v, const struct hvm_tpr *tpr)
+{
+	const uint32_t exits = PROC_CR8_LOAD | PROC_CR8_STORE;
+	bool shadow = tpr->registers.v, access = tpr->access.v;
+
+	/* SDM, "Checks on VMX Controls": the page's address counts, and the threshold, with the shadow only. */
+	if (shadow) {
+		vmwrite(VMCS_VIRTUAL_APIC_ADDRESS, tpr->registers.v);
+		vmwrite(VMCS_TPR_THRESHOLD, v->tpr_threshold = 0);
+	}
+	if (access)
+		vmwrite(VMCS_APIC_ACCESS_ADDRESS, tpr->access.v);
+	write_proc(v, shadow ? (v->proc & ~exits) | PROC_TPR_SHADOW : (v->proc & ~(uint32_t)PROC_TPR_SHADOW) | exits);
+	write_proc2(v, access ? v->proc2 | PROC2_APIC_ACCESS : v->proc2 & ~(uint32_t)PROC2_APIC_ACCESS);
+}
+
+void vmx_set_tpr_threshold(struct vmx_vcpu *v, unsigned class)
+{
+	if (class != v->tpr_threshold)
+		vmwrite(VMCS_TPR_THRESHOLD, v->tpr_threshold = class);
 }
 
 void vmx_set_interrupt_window(struct vmx_vcpu *v, bool on)

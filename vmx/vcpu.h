@@ -4,7 +4,7 @@
  * V1  Every function but vmx_vcpu_init and vmx_vcpu_destroy wants the VMCS to be current on the calling CPU (vmx_load).
  * V2  Fixed bits: CR0 and CR4 in the VMCS always satisfy the FIXED0/FIXED1 MSRs; the guest sees its own value by mask
  *     and shadow.
- * V3  The cached control fields equal the VMCS's. */
+ * V3  The cached control fields, and the TPR threshold, equal the VMCS's. */
 #ifndef VELLUM_VMX_VCPU_H
 #define VELLUM_VMX_VCPU_H
 
@@ -30,6 +30,7 @@ struct vmx_vcpu {
 	const struct vmx_caps *caps;
 	hpa_t vmcs;
 	uint32_t proc, proc2;
+	uint32_t tpr_threshold;
 	struct vmx_msr_areas *msr_areas; /* vmx/msrs.c; NULL where the VMCS has fields for the MSRs */
 	uint64_t cr4_offered;    /* CR4 bits that the guest's CPUID offers: it may set them without an exit */
 };
@@ -71,6 +72,11 @@ void vmx_set_nmi_window(struct vmx_vcpu *v, bool on);
 /* SDM, "Guest Register State". What is set must pass "Checks on Guest Segment Registers". */
 struct segment_state vmx_get_segment(enum segment n);
 void vmx_set_segment(enum segment n, const struct segment_state *s);
+
+/* From the next entry on. V4  The threshold is 0 until the next vmx_set_tpr_threshold(). */
+void vmx_set_tpr(struct vmx_vcpu *v, const struct hvm_tpr *tpr);
+/* SDM, "TPR Threshold and TPR Shadow": class is 0 to 15, and not above that of the TPR (VM entry would fail). */
+void vmx_set_tpr_threshold(struct vmx_vcpu *v, unsigned class);
 
 /* For hvm_control() (hvm/hvm.h). */
 const char *vmx_control_shown(const struct vmx_vcpu *v, unsigned n, uint64_t *value);

@@ -46,7 +46,7 @@ static bool send_lowest(struct apic_bus *bus, const struct apic_message *m, cons
 		struct lapic *l = bus->cpu[at];
 		if (!l->enabled || !l->sw_enabled || !apic_message_matches(m, l, from))
 			continue;
-		if (!best || l->ppr >> 4 < best->ppr >> 4) {
+		if (!best || lapic_ppr(l) >> 4 < lapic_ppr(best) >> 4) {
 			best = l;
 			best_at = at;
 		}

@@ -30,12 +30,15 @@ static int16_t vector_highest(const uint32_t *reg, unsigned v)
 
 /* ---- priority ---- */
 
+static uint8_t in_service(const struct lapic *l) { return l->isr_max < 0 ? 0 : (uint8_t)(l->isr_max & 0xf0); }
+
 /* The class is the higher one of TPR and ISR; the subclass is the TPR's where the TPR's class is (SDM, "Interrupt,
  * Task, and Processor Priority"). */
-static void update_ppr(struct lapic *l)
+uint8_t lapic_ppr(const struct lapic *l)
 {
-	uint8_t in_service = l->isr_max < 0 ? 0 : (uint8_t)(l->isr_max & 0xf0);
-	l->ppr = (l->tpr & 0xf0) >= in_service ? l->tpr : in_service;
+	uint8_t tpr = lapic_tpr(l), class = in_service(l);
+
+	return (tpr & 0xf0) >= class ? tpr : class;
 }
 
 void lapic_notice(struct lapic *l)
@@ -48,26 +51,37 @@ void lapic_notice(struct lapic *l)
 
 void lapic_set_tpr(struct lapic *l, uint8_t tpr)
 {
-	if (l->tpr == tpr)
+	if (lapic_tpr(l) == tpr)
 		return;
-	l->tpr = tpr;
-	update_ppr(l);
+	__atomic_store_n(l->tpr, tpr, __ATOMIC_RELAXED);
+	lapic_tpr_lowered(l);
+}
+
+void lapic_tpr_lowered(struct lapic *l)
+{
 	if (l->irr_max >= 0)
 		lapic_notice(l);
 }
 
+void lapic_keep_tpr(struct lapic *l, uint32_t *tpr)
+{
+	uint32_t now = lapic_tpr(l);
+
+	l->tpr = tpr ? tpr : &l->own_tpr;
+	*l->tpr = now;
+}
+
 unsigned lapic_tpr_threshold(const struct lapic *l)
 {
-	if (l->irr_max < 0 || !l->enabled)
-		return 0;
-	unsigned waiting = (unsigned)l->irr_max >> 4;
-	return l->tpr >> 4 >= (int)waiting ? waiting : 0;
+	unsigned waiting = l->irr_max < 0 || !l->enabled ? 0 : (unsigned)l->irr_max & 0xf0;
+
+	return waiting > in_service(l) && (lapic_tpr(l) & 0xf0u) >= waiting ? waiting >> 4 : 0;
 }
 
 int lapic_pending(struct lapic *l)
 {
 	/* Of a class higher than the processor's. */
-	if (likely(l->irr_max >= 0) && likely(l->enabled) && (l->irr_max & 0xf0) > (l->ppr & 0xf0))
+	if (likely(l->irr_max >= 0) && likely(l->enabled) && (l->irr_max & 0xf0) > (lapic_ppr(l) & 0xf0))
 		return l->irr_max;
 	if (!lapic_extint(l))
 		l->irq_maybe = false;
@@ -81,7 +95,6 @@ void lapic_ack(struct lapic *l, uint8_t vector)
 	vector_set(l->isr, vector);
 	if (vector > l->isr_max)
 		l->isr_max = vector;
-	update_ppr(l);
 }
 
 /* ---- acceptance ---- */
@@ -165,7 +178,6 @@ void lapic_eoi(struct lapic *l)
 	uint8_t vector = (uint8_t)l->isr_max;
 	vector_clear(l->isr, vector);
 	l->isr_max = vector_highest(l->isr, vector);
-	update_ppr(l);
 	if (l->irr_max >= 0)
 		lapic_notice(l);
 	if (likely(!vector_test(l->tmr, vector)))
@@ -253,8 +265,7 @@ void lapic_init_reset(struct lapic *l)
 	memset(l->tmr, 0, sizeof(l->tmr));
 	l->irr_max = -1;
 	l->isr_max = -1;
-	l->tpr = 0;
-	l->ppr = 0;
+	*l->tpr = 0;
 	l->logical_id = 0;
 	l->dfr = 0xf;
 	l->svr = 0xff;
@@ -312,6 +323,7 @@ void lapic_init(struct lapic *l, struct timers *timers, uint32_t id, bool bsp, u
 		unsigned physaddr_bits, const struct lapic_host *host, void *ctx)
 {
 	*l = (struct lapic){ .timers = timers, .id = id, .features = features, .host = host, .ctx = ctx };
+	l->tpr = &l->own_tpr;
 	l->timer = (struct timer){ .fire = lapic_timer_fire, .dev = l };
 	l->base = bsp ? APIC_BASE_BSP : 0;
 	l->base_reserved = ~MASK(physaddr_bits - 1, 12) & ~(APIC_BASE_BSP | APIC_BASE_EN);

@@ -7,7 +7,9 @@
  * count read back is exact all the same.
  *
  * L1  irr_max / isr_max are the highest set bit of irr / isr, or -1.
- * L2  ppr follows from tpr and isr_max at all times.
+ * L2  The task-priority register is *tpr and nowhere else: where lapic_keep_tpr() has put it, perhaps where the CPU
+ *     itself reads and writes it for the guest, at any time that the guest runs. So nothing that follows from it is
+ *     kept.
  * L3  irq_maybe is set whenever lapic_pending() or lapic_extint() would offer an interrupt. It may be set when they
  *     would not.
  * L4  a vector below 16 never enters irr. */
@@ -48,7 +50,7 @@ struct lapic {
 	bool enabled; /* IA32_APIC_BASE.EN */
 	bool x2apic;
 	bool sw_enabled; /* SVR bit 8 */
-	uint8_t tpr, ppr;
+	uint32_t *tpr, own_tpr; /* L2 */
 	int16_t irr_max, isr_max;
 	uint32_t irr[8], isr[8], tmr[8];
 
@@ -107,9 +109,16 @@ bool lapic_write_tsc_deadline(struct lapic *l, uint64_t guest_tsc);
 
 /* CR8 and the TPR shadow: value is the whole TPR (CR8 << 4). */
 void lapic_set_tpr(struct lapic *l, uint8_t tpr);
-static inline uint8_t lapic_tpr(const struct lapic *l) { return l->tpr; }
-/* The TPR threshold (0..15) below which the guest's TPR must fall for an interrupt to become deliverable; 0: none
- * waits. */
+static inline uint8_t lapic_tpr(const struct lapic *l) { return (uint8_t)__atomic_load_n(l->tpr, __ATOMIC_RELAXED); }
+/* The processor-priority register. */
+uint8_t lapic_ppr(const struct lapic *l);
+/* *tpr was lowered by somebody else: something may have become deliverable. */
+void lapic_tpr_lowered(struct lapic *l);
+/* Keeps the TPR in *tpr from now on, with its value of now; NULL: in l itself. *tpr lives until the next call. */
+void lapic_keep_tpr(struct lapic *l, uint32_t *tpr);
+/* The class of priority below which the TPR must fall for an interrupt to become deliverable, 1 to 15: that of the
+ * highest one that waits, which is then the smaller of both (T3). 0: none waits, or what it waits for is not the TPR but
+ * the end of an interrupt in service, or a moment in which interrupts are open. */
 unsigned lapic_tpr_threshold(const struct lapic *l);
 
 /* The 32-bit logical ID of x2APIC mode. */

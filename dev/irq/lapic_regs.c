@@ -97,8 +97,8 @@ static bool reg_read(const struct lapic *l, unsigned r, uint32_t *value)
 		switch (r) {
 		case REG_ID: *value = l->x2apic ? l->id : (uint32_t)l->xapic_id << 24; break;
 		case REG_VERSION: *value = version(l); break;
-		case REG_TPR: *value = l->tpr; break;
-		case REG_PPR: *value = l->ppr; break;
+		case REG_TPR: *value = lapic_tpr(l); break;
+		case REG_PPR: *value = lapic_ppr(l); break;
 		case REG_LDR: *value = l->x2apic ? lapic_x2apic_logical_id(l) : (uint32_t)l->logical_id << 24; break;
 		case REG_SVR: *value = l->svr; break;
 		case REG_ESR: *value = l->esr; break;

@@ -12,6 +12,9 @@
 	M(REQUEUE_LENGTH, "the length of the instruction of such an event") \
 	M(REQUEUE_RF, "clearing RF, which a fault has set, for an event that is no fault") \
 	M(REQUEUE_NMI, "unblocking NMIs for one that is delivered again") \
+	M(TPR_LOWERED, "looking for events when the guest has lowered its TPR below the threshold") \
+	M(TPR_THRESHOLD, "the TPR threshold of what waits") \
+	M(APIC_QUEUED, "delivering again the event whose delivery reached the local APIC's page") \
 	M(HLT_FOR_GOOD, "stopping a guest that halts with nothing to wake it") \
 	M(VMCALL_CPL, "refusing hypercalls of programs") \
 	M(RF, "RF in the image of RFLAGS that a fault saves") \

@@ -13,6 +13,13 @@
 	M(INIT_RESETS, "the reset of a guest that sends INIT to itself") \
 	M(LINT_NMI, "that a HLT with interrupts disabled may wait for an NMI of a local pin") \
 	M(IOAPIC_NMI, "that it may wait for one of the I/O APIC") \
+	M(APIC_MOVED, "following the local APIC when its page moves, or ends") \
+	M(PLACE_ACTIVE, "leaving the local APIC's page alone where it does not answer") \
+	M(UNPLACE, "taking its frame from where the local APIC was") \
+	M(FLEX_LOOK, "a threshold of its own after a change of the method, or of IA32_APIC_BASE") \
+	M(CHANGE_LACKS, "refusing a method for the TPR that the CPU lacks, while the guest runs") \
+	M(RELEASE_APIC_FRAME, "giving back the frame that stands for the local APIC") \
+	M(RELEASE_APIC_REGISTERS, "and the pages of its registers") \
 	M(DEBUG_STATUS, "cutting the status of a debug exit to a byte") \
 	M(UNDER, "accounts by mechanism") \
 	M(UNDER_END, "closing the last of them") \

@@ -14,6 +14,11 @@
 	M(VPID_INVVPID, "that VPIDs need INVVPID") \
 	M(VPID_INVVPID_TYPE, "of one of two types") \
 	M(UNRESTRICTED_EPT, "that \"unrestricted guest\" needs EPT") \
+	M(TPR_SHADOW_CONTROL, "the check of the control for the TPR shadow") \
+	M(APIC_ACCESS_CONTROL, "and of that for accesses to the local APIC") \
+	M(FLEX_SHADOW, "that flexpriority needs the first") \
+	M(FLEX_ACCESS, "and the second") \
+	M(WANTS_FLEX, "refusing it where it was asked for") \
 	M(LACKS_PIN, "refusing a CPU without the pin-based controls") \
 	M(LACKS_NMI_WINDOW, "or without NMI windows") \
 	M(LACKS_PROC, "or without the processor-based controls") \

@@ -19,7 +19,7 @@ static const char *check_leaf(const struct pt *pt, const struct pt_position *at,
 	hfn_t frame = pt_frame(pt->format, at->value);
 
 	for (uint64_t i = 0; i < pt_span(at->level) >> PAGE_SHIFT; i++) {
-		struct mmu_page page = mmu_peek(vm, GFN((addr >> PAGE_SHIFT) + i));
+		struct mmu_page page = mmu_mappable(vm, GFN((addr >> PAGE_SHIFT) + i));
 
 		if (page.kind != MMU_MEMORY)
 			return "E1: a leaf names what is not memory";
@@ -28,6 +28,8 @@ static const char *check_leaf(const struct pt *pt, const struct pt_position *at,
 		if ((at->value & EPT_W) && !page.writable)
 			return page.owned ? "S13: a clean page of a log is writable"
 					  : "E1: a leaf is writable and must not be";
+		if ((at->value & EPT_X) && page.no_fetch)
+			return "E1: a leaf of the local APIC's page is executable";
 		if ((at->value & EPT_TYPE_MASK) >> EPT_TYPE_SHIFT != page.slot->type)
 			return "E1: a leaf has another memory type than its slot";
 	}

@@ -301,7 +301,7 @@ static struct mmu_result mmio(struct mmu_vm *vm, const struct mmu_fault *fault)
 
 static uint64_t make_leaf(const struct mmu_page *page, gfn_t gfn, unsigned shift)
 {
-	uint64_t first = page->hfn.v, leaf = EPT_R | EPT_X;
+	uint64_t first = page->hfn.v, leaf = page->no_fetch ? EPT_R : EPT_R | EPT_X;
 
 	MUTANT(EPT_MAP_FIRST, first -= gfn.v & (BIT(shift - PAGE_SHIFT) - 1));
 	MUTANT(EPT_MAP_TYPE, leaf |= (uint64_t)page->slot->type << EPT_TYPE_SHIFT);
@@ -376,7 +376,7 @@ static struct mmu_result violation(struct mmu_vcpu *vcpu, const struct mmu_fault
 		return loads_pdptes(fault) ? mmu_inject_gp() : mmu_emulate(fault->gpa);
 	if (is_identity_map(vm, gpa_gfn(fault->gpa)))
 		return map_identity(vm, fault->gpa);
-	page = mmu_resolve(vcpu, gpa_gfn(fault->gpa), write);
+	page = mmu_resolve(vcpu, gpa_gfn(fault->gpa), fault->access);
 	if (page.kind == MMU_WAIT)
 		return mmu_done(MMU_RETRY);
 	if (page.kind == MMU_DEVICE && loads_pdptes(fault))

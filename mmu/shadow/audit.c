@@ -82,7 +82,7 @@ static void check_leaf(struct auditor *a, const struct spage *sp, unsigned index
 	if (large && g && g->block)
 		broken(a, "S10: a tracked frame is inside a large leaf", gfn.v);
 	for (unsigned i = 0; i < (large ? 512u : 1u); i++) {
-		struct mmu_page page = mmu_peek(s->vm, GFN(gfn.v + i));
+		struct mmu_page page = mmu_mappable(s->vm, GFN(gfn.v + i));
 
 		if (page.kind != MMU_MEMORY || page.hfn.v != hw_leaf_frame(leaf, role_level(sp->role)).v + i)
 			broken(a, "S11: a leaf names what its guest frame is not", gfn.v + i);
@@ -91,6 +91,8 @@ static void check_leaf(struct auditor *a, const struct spage *sp, unsigned index
 			       page.owned ? "S13: a clean page of a log is writable"
 					  : "S4: a leaf is writable and its frame must not be written",
 			       gfn.v + i);
+		else if (page.no_fetch && !(leaf & PTE_NX) && s->vm->caps->nx)
+			broken(a, "S4: a leaf of the local APIC's page is executable", gfn.v);
 	}
 	if ((leaf & PTE_W) && !leaf_may_write(s, gfn))
 		broken(a, "S5: a table in sync is writable", gfn.v);

@@ -135,6 +135,8 @@ static void install(struct fixing *f, struct spage *sp, unsigned index)
 
 	if ((acc & ACC_W) && (!MUTANT_OR(FAULT_WRITABLE, f->page.writable) || !leaf_may_write(f->s, f->gfn)))
 		acc &= ~ACC_W;
+	if (f->page.no_fetch)
+		acc &= ~ACC_X;
 	leaf = hw_leaf(f->s->vm->caps, f->gfn, f->page.hfn, shift, acc, f->w->pat_index, leaf_is_global(f->w, shift));
 	if (sp->table[index] == leaf && (!sp->guest || sp->guest[index] == guest_value(f, sp)))
 		return;
@@ -271,8 +273,8 @@ static struct mmu_result fix(struct mmu_vcpu *vcpu, gva_t gva, struct access acc
 	unsigned index;
 
 	f.rights = hw_rights(&vcpu->regs, w, access);
-	f.page = w->page_shift < 21 ? mmu_resolve_small(vcpu, f.gfn, access.write)
-				    : mmu_resolve(vcpu, f.gfn, access.write);
+	f.page = w->page_shift < 21 ? mmu_resolve_small(vcpu, f.gfn, mmu_access(access))
+				    : mmu_resolve(vcpu, f.gfn, mmu_access(access));
 	if (f.page.kind == MMU_WAIT)
 		return mmu_done(MMU_RETRY);
 	if (f.rights.emulate || !MUTANT_OR(TABLES_MEMORY, tables_are_memory(&f)) || tracked_access(&f))

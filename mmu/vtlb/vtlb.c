@@ -283,7 +283,8 @@ static struct mmu_result fix(struct mmu_vcpu *vcpu, gva_t gva, struct access acc
 	struct hw_rights rights = hw_rights(&vcpu->regs, w, access);
 	gfn_t gfn = gpa_gfn(w->gpa);
 	struct mmu_page page =
-		w->page_shift < 21 ? mmu_resolve_small(vcpu, gfn, access.write) : mmu_resolve(vcpu, gfn, access.write);
+		w->page_shift < 21 ? mmu_resolve_small(vcpu, gfn, mmu_access(access))
+				   : mmu_resolve(vcpu, gfn, mmu_access(access));
 	struct mmu_result r;
 	unsigned shift, acc = rights.acc;
 	bool global = w->global;
@@ -301,6 +302,8 @@ static struct mmu_result fix(struct mmu_vcpu *vcpu, gva_t gva, struct access acc
 	}
 	if (!page.writable)
 		MUTANT(VTLB_WRITABLE, acc &= ~ACC_W);
+	if (page.no_fetch)
+		acc &= ~ACC_X;
 	shift = mmu_leaf_shift(vm, gfn, &page, w->page_shift >= 21 ? 21 : 12);
 	r = put(vcpu, gva, w, pt_level(shift), hw_leaf(vm->caps, gfn, page.hfn, shift, acc, w->pat_index, global));
 	if (r.outcome == MMU_FIXED) {

@@ -260,6 +260,7 @@ static const struct {
 	[CONFIG_SWITCH_EVERY] = { "switch-every", .word = set_switch_every },
 	[CONFIG_SWITCH_AMONG] = { "switch-among", .word = set_switch_among },
 	[CONFIG_MITIGATIONS] = { "mitigations", .word = config_set_mitigations },
+	[CONFIG_TPR] = { "tpr", .word = config_set_tpr },
 	[CONFIG_ON_PANIC] = { "on-panic", .word = config_set_on_panic },
 };
 

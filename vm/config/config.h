@@ -35,6 +35,14 @@ enum config_on_panic {
 	CONFIG_PANICS,
 };
 
+/* How the guest's accesses to its local APIC's priority register are virtualized. */
+enum config_tpr {
+	CONFIG_TPR_AUTO,         /* the best that the CPU has */
+	CONFIG_TPR_TRAP,         /* each is an exit, and emulated */
+	CONFIG_TPR_FLEXPRIORITY, /* the CPU serves them in a page of its own */
+	CONFIG_TPRS,
+};
+
 /* The keys, also as a set of bits in vm_config.given. */
 enum config_key {
 	CONFIG_KERNEL,
@@ -54,6 +62,7 @@ enum config_key {
 	CONFIG_SWITCH_AMONG,
 	CONFIG_MITIGATIONS,
 	CONFIG_ON_PANIC,
+	CONFIG_TPR,
 	CONFIG_KEYS,
 };
 
@@ -79,6 +88,7 @@ struct vm_config {
 	bool mitigations_chosen;              /* else: those that the CPU needs */
 	uint32_t mitigations;                 /* a set of bits: n for config_measures[n] */
 	enum config_on_panic on_panic;
+	enum config_tpr tpr;
 	uint32_t given;                       /* BIT(enum config_key) of what was set, for the check for duplicates */
 };
 
@@ -88,6 +98,11 @@ bool config_init(struct vm_config *vm, const char *name, char *error, size_t err
 /* The values of on-panic, by enum config_on_panic (vm/config/panic.c). */
 extern const char *const config_panics[CONFIG_PANICS];
 bool config_set_on_panic(struct vm_config *vm, const char *value, char *error, size_t error_size);
+
+/* The values of tpr, by enum config_tpr and ended by NULL (vm/config/tpr.c). */
+extern const char *const config_tprs[CONFIG_TPRS + 1];
+bool config_read_tpr(enum config_tpr *tpr, const char *value, char *error, size_t error_size);
+bool config_set_tpr(struct vm_config *vm, const char *value, char *error, size_t error_size);
 
 /* The mechanisms' names, ended by NULL. */
 extern const char *const config_mechanisms[];

@@ -57,6 +57,8 @@ size_t config_print(const struct vm_config *vm, const char *kernel, const char *
 	if (vm->given & BIT(CONFIG_CLOCK))
 		put(&w, "clock", vm->guest_clock ? "guest" : "host");
 	put(&w, "testdev", vm->testdev ? "on" : "off");
+	if (vm->tpr != CONFIG_TPR_AUTO)
+		put(&w, "tpr", config_tprs[vm->tpr]);
 	if (vm->on_panic != CONFIG_PANIC_STOP)
 		put(&w, "on-panic", config_panics[vm->on_panic]);
 	print_switching(&w, vm);

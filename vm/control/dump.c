@@ -102,7 +102,7 @@ static void show_tables(struct json *j, const struct vcpu *v)
 		json_open(j, NULL, '{');
 		json_hex(j, "gpa", gfn_gpa(s->base).v);
 		json_hex(j, "bytes", s->pages << PAGE_SHIFT);
-		json_text(j, "kind", s->kind == SLOT_RAM ? "ram" : s->kind == SLOT_ROM ? "rom" : "mmio");
+		json_text(j, "kind", slot_kind_name(s->kind));
 		json_close(j, '{');
 	}
 	json_close(j, '[');

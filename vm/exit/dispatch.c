@@ -170,6 +170,8 @@ static exit_handler *const handlers[HVM_EXIT_KINDS] = {
 	[HVM_EXIT_TIMER] = exit_longest_run,
 	[HVM_EXIT_NESTED_FAULT] = exit_nested_fault,
 	[HVM_EXIT_NESTED_MISCONFIG] = exit_nested_misconfig,
+	[HVM_EXIT_TPR_BELOW] = exit_tpr_below,
+	[HVM_EXIT_APIC_ACCESS] = exit_apic_access,
 };
 
 exit_handler *exit_handlers[HVM_EXIT_CODES] READ_MOSTLY;

@@ -180,6 +180,7 @@ void event_deliver(struct vcpu *v)
 			inject_vector(v, (uint8_t)vector);
 		waits = interrupt_waits(v);
 	}
+	VM_MUTANT(TPR_THRESHOLD, tpr_set_threshold(v));
 	spin_unlock(&v->vm->device_lock);
 	VM_MUTANT(INTERRUPT_WINDOW, hvm_set_interrupt_window(&v->hvm, waits));
 }

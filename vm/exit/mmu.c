@@ -19,6 +19,13 @@ static void emulate(struct vcpu *v, gpa_t gpa)
 	v->emulated_fault = false;
 }
 
+void exit_emulate_mmio(struct vcpu *v, gpa_t gpa)
+{
+	v->emulated_mmio = true;
+	emulate(v, gpa);
+	v->emulated_mmio = false;
+}
+
 static void act_on_outcome(struct vcpu *v, const struct mmu_result *r)
 {
 	switch (r->outcome) {
@@ -111,9 +118,7 @@ void exit_nested_misconfig(struct vcpu *v)
 
 	if (likely(!may_load_pdptes(v, fault.gpa)) && likely(mmu_known_mmio(&v->mmu, fault.gpa))) {
 		VM_MUTANT(KNOWN_QUEUED, exit_requeue_event(v));
-		v->emulated_mmio = true;
-		emulate(v, fault.gpa);
-		v->emulated_mmio = false;
+		exit_emulate_mmio(v, fault.gpa);
 		return;
 	}
 	give_to_heart(v, &fault, false);

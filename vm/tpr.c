@@ -1,0 +1,236 @@
+/* vm/tpr.c - how the guest's accesses to the priority register of its local APIC (TPR) are virtualized: by trap, each an
+ * exit, or by what Intel calls FlexPriority, by the CPU itself. docs/interrupts.md follows an interrupt through both.
+ *
+ * Under flexpriority each virtual CPU has a page laid out as a local APIC's, in which the CPU keeps the TPR (L2 in
+ * dev/irq/lapic.h), and the virtual machine a frame that the CPU knows: an access of the guest's paging to it becomes
+ * one to that page, or an exit. The heart maps the frame where the guest's local APIC is (SLOT_APIC).
+ *
+ * P1  The frame is mapped only while every virtual CPU runs with it as its APIC-access page: none can read or write the
+ *     frame itself, which so stays all zero. That is, it is given to the CPUs before it is mapped, and taken from them
+ *     after it was unmapped and that was flushed.
+ * P2  It is mapped where the local APIC's registers answer for all virtual CPUs alike: at the address that all of them
+ *     have in IA32_APIC_BASE, while none is disabled or in x2APIC mode, and where nothing else is. Elsewhere accesses
+ *     are trapped.
+ * P3  Before each entry the threshold is lapic_tpr_threshold() (T3): it is computed anew when either changes, for
+ *     whoever changes what waits, what is in service or the TPR asks for a look at the events (lapic_notice). */
+#include "vm/vm.h"
+
+#include "host/console.h"
+#include "host/frames.h"
+#include "lib/fmt.h"
+#include "lib/mutants/mutate.h"
+
+#define TPR_OFFSET 0x80u
+#define NOWHERE GFN(~0ull)
+
+const char *tpr_lacks(enum config_tpr method)
+{
+	if (method == CONFIG_TPR_TRAP)
+		return NULL;
+	if (VM_LEFT_OUT_OR(FLEX_SHADOW, !machine.caps.tpr_shadow))
+		return "the CPU has no TPR shadow";
+	return VM_LEFT_OUT_OR(FLEX_ACCESS, !machine.caps.apic_access) ?
+		       "the CPU has a TPR shadow, but does not virtualize APIC accesses" : NULL;
+}
+
+/* ---- where the frame is mapped ---- */
+
+static struct slot apic_slot(struct vm *vm, gfn_t gfn)
+{
+	return (struct slot){ .base = gfn, .pages = 1, .kind = SLOT_APIC, .type = MEMTYPE_WB,
+			      .backing = &vm->tpr.backing.backing };
+}
+
+static struct slot trapped_slot(gfn_t gfn)
+{
+	return (struct slot){ .base = gfn, .pages = 1, .kind = SLOT_MMIO, .type = MEMTYPE_UC };
+}
+
+/* P2. */
+static gfn_t wanted_place(const struct vm *vm)
+{
+	const struct lapic *first = &vm->vcpu[0]->lapic;
+	const struct vcpu *v;
+
+	if (vm->tpr.method != CONFIG_TPR_FLEXPRIORITY)
+		return NOWHERE;
+	for_each_vcpu(v, vm)
+		if (VM_KEPT(PLACE_ACTIVE, !lapic_mmio_active(&v->lapic)) ||
+		    lapic_base_gpa(&v->lapic) != lapic_base_gpa(first))
+			return NOWHERE;
+	return gpa_gfn(GPA(lapic_base_gpa(first)));
+}
+
+/* Removing a slot flushes what was mapped of it, so that nobody has a translation to the frame. Adding needs no flush:
+ * what the guest's TLBs hold of an MMIO leaf or of nothing is nothing. SDM, "Guidelines for Use of the INVVPID
+ * Instruction", wants one where an APIC-access page moves or begins to be one: it is the first of these. */
+static void unplace(struct vm *vm)
+{
+	gfn_t was = vm->tpr.place;
+	struct slot trapped = trapped_slot(was);
+
+	if (was.v == NOWHERE.v)
+		return;
+	VM_MUTANT(UNPLACE, mmu_slot_remove(&vm->mmu, was));
+	vm->tpr.place = NOWHERE;
+	if (gfn_gpa(was).v == LAPIC_DEFAULT_BASE)
+		mmu_slot_add(&vm->mmu, &trapped);
+}
+
+static void place(struct vm *vm, gfn_t gfn)
+{
+	struct slot slot = apic_slot(vm, gfn), trapped = trapped_slot(gfn);
+	bool default_base = gfn_gpa(gfn).v == LAPIC_DEFAULT_BASE;
+
+	if (default_base)
+		mmu_slot_remove(&vm->mmu, gfn);
+	if (mmu_slot_add(&vm->mmu, &slot))
+		vm->tpr.place = gfn;
+	else if (default_base)
+		mmu_slot_add(&vm->mmu, &trapped);
+}
+
+void tpr_place(struct vm *vm)
+{
+	gfn_t want = wanted_place(vm);
+	struct vcpu *v;
+
+	for_each_vcpu(v, vm)
+		VM_MUTANT(FLEX_LOOK, vcpu_note(v, REQUEST_EVENT)); /* P3 */
+
+	if (want.v == vm->tpr.place.v)
+		return;
+	unplace(vm);
+	if (want.v != NOWHERE.v)
+		place(vm, want);
+}
+
+/* ---- the pages ---- */
+
+static hfn_t clean_frame(void)
+{
+	hfn_t f = frames_alloc();
+
+	if (!hfn_is_none(f))
+		memset(frames_ptr(f), 0, PAGE_SIZE);
+	return f;
+}
+
+/* Those that flexpriority needs and that are not there yet. They stay until the virtual machine is over. */
+static bool take_frames(struct vm *vm)
+{
+	struct vcpu *v;
+
+	if (!vm->tpr.frame.pages) {
+		hfn_t f = clean_frame();
+
+		if (hfn_is_none(f))
+			return false;
+		vm->tpr.frame = (struct extent){ 0, 1, f };
+		backing_extents_init(&vm->tpr.backing, GFN(0), &vm->tpr.frame, 1);
+	}
+	for_each_vcpu(v, vm) {
+		hfn_t f = v->apic_registers ? HFN_NONE : clean_frame();
+
+		if (!v->apic_registers && hfn_is_none(f))
+			return false;
+		if (!v->apic_registers)
+			v->apic_registers = frames_ptr(f);
+	}
+	return true;
+}
+
+void tpr_free(struct vm *vm)
+{
+	struct vcpu *v;
+
+	if (VM_KEPT(RELEASE_APIC_FRAME, vm->tpr.frame.pages))
+		frames_free(vm->tpr.frame.hfn, 1);
+	for_each_vcpu(v, vm)
+		if (VM_KEPT(RELEASE_APIC_REGISTERS, v->apic_registers))
+			frames_free(frames_of_ptr(v->apic_registers), 1);
+}
+
+/* ---- the method ---- */
+
+static void give(struct vcpu *v)
+{
+	bool shadow = v->vm->tpr.method == CONFIG_TPR_FLEXPRIORITY;
+	struct hvm_tpr tpr = { HPA(0), HPA(0) };
+
+	if (shadow) {
+		tpr.registers = hfn_hpa(frames_of_ptr(v->apic_registers));
+		tpr.access = hfn_hpa(v->vm->tpr.frame.hfn);
+	}
+	spin_lock(&v->vm->device_lock);
+	lapic_keep_tpr(&v->lapic, shadow ? (uint32_t *)(void *)(v->apic_registers + TPR_OFFSET) : NULL);
+	spin_unlock(&v->vm->device_lock);
+	v->start.tpr = tpr;
+	if (v->started)
+		hvm_set_tpr(&v->hvm, &tpr);
+}
+
+/* P1 decides the order. The virtual CPUs do not run, and what has started of them is loaded on this CPU. */
+static bool set_method(struct vm *vm, enum config_tpr method)
+{
+	struct vcpu *v;
+
+	if (method == CONFIG_TPR_FLEXPRIORITY && !take_frames(vm))
+		return false;
+	if (method != CONFIG_TPR_FLEXPRIORITY)
+		unplace(vm);
+	vm->tpr.method = method;
+	for_each_vcpu(v, vm)
+		give(v);
+	tpr_place(vm);
+	return true;
+}
+
+static enum config_tpr best(void)
+{
+	return tpr_lacks(CONFIG_TPR_FLEXPRIORITY) ? CONFIG_TPR_TRAP : CONFIG_TPR_FLEXPRIORITY;
+}
+
+static void announce(const struct vm *vm, enum config_tpr method)
+{
+	const char *lacks = tpr_lacks(CONFIG_TPR_FLEXPRIORITY);
+
+	if (vm->config->tpr != CONFIG_TPR_AUTO)
+		console_log("%s: tpr %s, as asked for", vm->config->name, config_tprs[method]);
+	else
+		console_log("%s: tpr %s, %s%s", vm->config->name, config_tprs[method],
+			    lacks ? "because " : "the best there is, because the CPU can do it", lacks ? lacks : "");
+}
+
+bool tpr_init(struct vm *vm)
+{
+	enum config_tpr method = vm->config->tpr == CONFIG_TPR_AUTO ? best() : vm->config->tpr;
+	const char *lacks = tpr_lacks(method);
+
+	vm->tpr.place = NOWHERE;
+	if (VM_KEPT(WANTS_FLEX, lacks)) {
+		vm_end(vm, VM_STATUS_UNSUPPORTED, "tpr %s cannot be had: %s; use tpr %s, or leave the setting out",
+		       config_tprs[method], lacks, config_tprs[best()]);
+		return false;
+	}
+	if (!set_method(vm, method)) {
+		vm_end(vm, VM_STATUS_BAD_IMAGE, "there is no memory for its local APIC's pages");
+		return false;
+	}
+	announce(vm, method);
+	return true;
+}
+
+const char *tpr_change(struct vm *vm, enum config_tpr method)
+{
+	const char *lacks;
+
+	if (method == CONFIG_TPR_AUTO)
+		method = best();
+	lacks = tpr_lacks(method);
+	if (VM_KEPT(CHANGE_LACKS, lacks))
+		return lacks;
+	if (method != vm->tpr.method && !set_method(vm, method))
+		return "there is no host memory for the local APIC's pages";
+	return NULL;
+}
