@@ -254,6 +254,11 @@ struct insn {
  * SDM: "Instruction Format". Errors: see enum insn_status; *out is complete only for INSN_OK. */
 enum insn_status emulate_decode(const uint8_t *bytes, unsigned n, enum emulate_mode mode, struct insn *out);
 
+/* MOV of 4 bytes between memory and a register that is not rSP, or of an immediate to memory: an instruction that does
+ * nothing but its one access of data, so that who knows what that would be needs no emulator. */
+enum insn_plain { INSN_NOT_PLAIN, INSN_PLAIN_LOAD, INSN_PLAIN_STORE, INSN_PLAIN_STORE_IMM };
+enum insn_plain insn_plain(const struct insn *i);
+
 /* Carry out one decoded instruction at e->rip. The caller answers for the bytes still being there. */
 enum emulate_result emulate_execute(struct emulate *e, const struct insn *insn);
 

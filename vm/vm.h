@@ -64,6 +64,7 @@ struct insn_cache {
 	uint64_t rip;
 	uint8_t bytes[16];
 	uint8_t mode;
+	uint8_t plain; /* enum insn_plain */
 	struct insn insn;
 };
 
@@ -354,6 +355,8 @@ void exit_handlers_init(void);
 void exit_requeue_event(struct vcpu *v);
 /* Past the instruction that exited. */
 void exit_skip(struct vcpu *v);
+/* The same where its access of data exited as a fault does, and was made for it; length: of the instruction, bytes. */
+void exit_skip_access(struct vcpu *v, unsigned length);
 
 /* ---- vm/exit/event.c ---- */
 /* Queues an exception for the next entry; together with one that was being delivered it may become a double or triple
@@ -401,6 +404,8 @@ exit_handler exit_task_switch;
 /* ---- vm/exit/emulation.c ---- */
 /* Emulates the instruction at the guest's RIP. */
 void emulation_step(struct vcpu *v);
+/* The instruction at the guest's RIP, if it is one of the decoded ones, as its bytes are now, and plain; else NULL. */
+const struct insn_cache *emulation_plain(struct vcpu *v);
 /* Delivers v->event, whose delivery by the CPU has been cut short by an access that only the emulator can make. */
 void emulation_deliver(struct vcpu *v);
 

@@ -6,6 +6,10 @@
 	M(SKIP_WRAP, "cutting RIP to 32 bits outside 64-bit code, behind a skipped instruction") \
 	M(SKIP_BLOCKING, "the end of blocking by STI and MOV SS after a skipped instruction") \
 	M(SKIP_STEP, "the single-step trap of a skipped instruction") \
+	M(SKIP_RF, "clearing RF, which the exit has set, behind an instruction whose access was made for it") \
+	M(QUICK_BREAKPOINT, "leaving accesses to the local APIC to the emulator where there are breakpoints on data") \
+	M(QUICK_EVENT, "or where it is the delivery of an event that made it") \
+	M(QUICK_WAY, "or where the instruction is not of the exit's kind") \
 	M(REQUEUE, "delivering again the event whose delivery an exit interrupted") \
 	M(REQUEUE_UNDEFINED, "masking the undefined bit of IDT-vectoring information") \
 	M(REQUEUE_ERROR, "the error code of such an event") \

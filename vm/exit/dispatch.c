@@ -14,13 +14,11 @@
  * other value. In 64-bit code RIP may become non-canonical by its lowest sign bit alone, which VM entry allows and the
  * guest's next fetch answers (SDM, "Checks on Guest RIP, RFLAGS, and SSP"). RF is 0 already: the exit of an instruction
  * saves it so ("Saving RIP, RSP, RFLAGS, and SSP"). */
-void exit_skip(struct vcpu *v)
+static inline void skip(struct vcpu *v, uint64_t length, uint64_t rflags)
 {
-	uint64_t rip = hvm_rip(&v->hvm) + hvm_exit_length(&v->hvm);
+	uint64_t rip = hvm_rip(&v->hvm) + length;
 	uint64_t blocking = hvm_blocking(&v->hvm);
-	uint64_t rflags = hvm_rflags(&v->hvm);
 
-	(void)v;
 	if (unlikely((uint32_t)rip < INSTRUCTION_LENGTH_MAX) && !hvm_in_64bit_code(&v->hvm))
 		VM_MUTANT(SKIP_WRAP, rip = (uint32_t)rip);
 	hvm_set_rip(&v->hvm, rip);
@@ -30,6 +28,18 @@ void exit_skip(struct vcpu *v)
 	/* The single-step trap that the instruction would have caused; IA32_DEBUGCTL.BTF is never set. */
 	if (VM_KEPT(SKIP_STEP, unlikely(rflags & RFLAGS_TF)))
 		hvm_set_pending_debug(&v->hvm, hvm_pending_debug(&v->hvm) | PENDING_DEBUG_BS);
+}
+
+void exit_skip(struct vcpu *v) { skip(v, hvm_exit_length(&v->hvm), hvm_rflags(&v->hvm)); }
+
+/* Saved as a fault saves it, RF is 1 (SDM, "Saving RIP, RSP, RFLAGS, and SSP"). */
+void exit_skip_access(struct vcpu *v, unsigned length)
+{
+	uint64_t rflags = hvm_rflags(&v->hvm);
+
+	if (VM_KEPT(SKIP_RF, rflags & RFLAGS_RF))
+		hvm_set_rflags(&v->hvm, rflags & ~RFLAGS_RF);
+	skip(v, length, rflags);
 }
 
 void exit_requeue_event(struct vcpu *v)

@@ -26,26 +26,34 @@ static enum emulate_mode mode_of(const struct vcpu *v, uint64_t rflags)
 	return cs & SEGMENT_DB ? EMULATE_PROT32 : EMULATE_PROT16;
 }
 
-static void fill(struct vcpu *v)
+/* What it takes to find the instruction. */
+static inline void fill_place(struct vcpu *v)
 {
 	struct emulate *e = &v->emulate;
 
 	hvm_sync_paging(&v->hvm, &v->mmu);
-	v->hvm.gpr[GPR_RSP] = hvm_rsp(&v->hvm);
-	e->ops = &emulation_ops;
 	e->opaque = v;
-	e->gpr = v->hvm.gpr;
 	e->rip = hvm_rip(&v->hvm);
 	e->rflags = hvm_rflags(&v->hvm);
+	e->mode = (uint8_t)mode_of(v, e->rflags);
+	e->cpl = v->mmu.regs.cpl;
+	e->seg_valid = 0;
+}
+
+static void fill(struct vcpu *v)
+{
+	struct emulate *e = &v->emulate;
+
+	fill_place(v);
+	v->hvm.gpr[GPR_RSP] = hvm_rsp(&v->hvm);
+	e->ops = &emulation_ops;
+	e->gpr = v->hvm.gpr;
 	e->cr0 = v->mmu.regs.cr0;
 	e->cr4 = v->mmu.regs.cr4;
 	e->efer = v->mmu.regs.efer;
 	e->xcr0 = v->xcr0;
 	e->features = v->vm->cpuid.emulate_features;
-	e->mode = (uint8_t)mode_of(v, e->rflags);
-	e->cpl = v->mmu.regs.cpl;
 	e->scratch = v->xsave_scratch;
-	e->seg_valid = 0;
 	e->seg_dirty = 0;
 	breakpoints_begin(v);
 }
@@ -287,6 +295,23 @@ static void remember(struct vcpu *v, struct insn_cache *c, uint64_t rip)
 	memcpy(c->bytes, e->bytes, sizeof(e->bytes));
 	if (emulate_decode(e->bytes, e->length, (enum emulate_mode)e->mode, &c->insn) != INSN_OK)
 		c->insn.length = 0;
+	c->plain = (uint8_t)(c->insn.length ? insn_plain(&c->insn) : INSN_NOT_PLAIN);
+}
+
+static inline struct insn_cache *cached(struct vcpu *v)
+{
+	uint64_t rip = v->emulate.rip;
+
+	return &v->insn_cache[(rip ^ rip >> 4) % INSN_CACHE_SIZE];
+}
+
+const struct insn_cache *emulation_plain(struct vcpu *v)
+{
+	const struct insn_cache *c;
+
+	fill_place(v);
+	c = cached(v);
+	return c->plain && still_there(v, c) ? c : NULL;
 }
 
 /* A repeated instruction that writes a guest's page table wipes it: a few writes tell the heart that it is a table no
@@ -309,7 +334,7 @@ void emulation_step(struct vcpu *v)
 	e->rep_limit = rep_limit(v);
 	e->length = 0;
 	rip = e->rip;
-	c = &v->insn_cache[(rip ^ rip >> 4) % INSN_CACHE_SIZE];
+	c = cached(v);
 	if (likely(still_there(v, c))) {
 		result = emulate_execute(e, &c->insn);
 		if (unlikely(result != EMULATE_OK)) {
