@@ -131,6 +131,8 @@ static void announce(const struct vm *vm)
 						   vm->config->page_bits == PAGE_LIMIT_2M ? "2m" :
 						   vm->config->page_bits == PAGE_LIMIT_1G ? "1g" : "auto");
 	console_line("vm %u set vpid %s", vm->id, vm->vcpu_count && vm->vcpu[0]->mmu.tag.vpid ? "on" : "off");
+	if (vm->tpr.method != CONFIG_TPR_AUTO)
+		console_line("vm %u set tpr %s", vm->id, config_tprs[vm->tpr.method]);
 	console_line("vm %u set mem_bytes %lu", vm->id, vm->config->mem);
 }
 

@@ -323,6 +323,8 @@ const char *tpr_lacks(enum config_tpr method);
 /* Goes over to the method. No vCPU runs, and what has started of them is loaded on this CPU. NULL, or one clause that
  * says why not; the VM then goes on as it was. */
 const char *tpr_change(struct vm *vm, enum config_tpr method);
+/* Is the page of the local APIC mapped for the CPU to serve? */
+static inline bool tpr_placed(const struct vm *vm) { return vm->tpr.place.v != ~0ull; }
 /* A vCPU's IA32_APIC_BASE has changed. No vCPU runs. */
 void tpr_place(struct vm *vm);
 /* Before an entry, by whoever looked for events: P3. The device lock is held. */
@@ -350,6 +352,8 @@ typedef void exit_handler(struct vcpu *v);
 /* By the exits' codes; set up once, before any vCPU runs. */
 extern exit_handler *exit_handlers[HVM_EXIT_CODES];
 void exit_handlers_init(void);
+/* For one that this hypervisor has not asked for: the VM is over. */
+exit_handler exit_unknown;
 /* For exits that can happen while an event is being delivered: puts the event back (SDM, "Information for VM Exits That
  * Occur During Event Delivery"). */
 void exit_requeue_event(struct vcpu *v);
@@ -464,6 +468,8 @@ struct exit_stat stats_exit(const struct vm *vm, unsigned code);
 /* Ticks of exits with this code, of a part of a run. The last exit of the part before may have ended in this one, which
  * then has ticks without a count; what is before the first exit of all is none's. */
 uint64_t stats_ticks_of(const struct vm *vm, unsigned code, const struct exit_stat *e);
+/* Accesses to the TPR that were exits, or parts of one. */
+struct lapic_tpr_count stats_tpr(const struct vm *vm);
 /* Do such exits belong to what virtualizing the guest's memory costs? */
 bool stats_of_mechanism(unsigned code);
 /* The accounts so far of all VMs that have not told theirs, without their phases: what a panic says before its reason

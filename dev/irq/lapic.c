@@ -57,6 +57,18 @@ void lapic_set_tpr(struct lapic *l, uint8_t tpr)
 	lapic_tpr_lowered(l);
 }
 
+void lapic_write_tpr(struct lapic *l, uint8_t tpr)
+{
+	l->tpr_count.writes++;
+	lapic_set_tpr(l, tpr);
+}
+
+uint8_t lapic_read_tpr(struct lapic *l)
+{
+	l->tpr_count.reads++;
+	return lapic_tpr(l);
+}
+
 void lapic_tpr_lowered(struct lapic *l)
 {
 	if (l->irr_max >= 0)

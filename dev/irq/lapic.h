@@ -45,6 +45,11 @@ struct lapic_host {
 	void (*signal)(void *ctx, struct lapic *l, enum apic_delivery what, uint8_t vector);
 };
 
+/* Accesses to the TPR that somebody had to make for the guest. */
+struct lapic_tpr_count {
+	uint64_t reads, writes;
+};
+
 struct lapic {
 	bool irq_maybe; /* the run loop's word: nothing to inject while false (L3) */
 	bool enabled; /* IA32_APIC_BASE.EN */
@@ -53,6 +58,8 @@ struct lapic {
 	uint32_t *tpr, own_tpr; /* L2 */
 	int16_t irr_max, isr_max;
 	uint32_t irr[8], isr[8], tmr[8];
+
+	struct lapic_tpr_count tpr_count;
 
 	uint64_t base; /* IA32_APIC_BASE */
 	uint64_t features, base_reserved;
@@ -107,7 +114,10 @@ bool lapic_msr_write(struct lapic *l, uint32_t msr, uint64_t value);
 /* The fast path of WRMSR to IA32_TSC_DEADLINE; same as lapic_msr_write(). */
 bool lapic_write_tsc_deadline(struct lapic *l, uint64_t guest_tsc);
 
-/* CR8 and the TPR shadow: value is the whole TPR (CR8 << 4). */
+/* The guest's accesses to its TPR, which are counted; value: all of it (CR8 << 4). */
+void lapic_write_tpr(struct lapic *l, uint8_t tpr);
+uint8_t lapic_read_tpr(struct lapic *l);
+/* The same, uncounted. */
 void lapic_set_tpr(struct lapic *l, uint8_t tpr);
 static inline uint8_t lapic_tpr(const struct lapic *l) { return (uint8_t)__atomic_load_n(l->tpr, __ATOMIC_RELAXED); }
 /* The processor-priority register. */

@@ -81,7 +81,7 @@ static uint32_t svr_writable(const struct lapic *l)
 /* ---- reading ---- */
 
 /* false: there is no such register, or it cannot be read. */
-static bool reg_read(const struct lapic *l, unsigned r, uint32_t *value)
+static bool reg_read(struct lapic *l, unsigned r, uint32_t *value)
 {
 	int lvt = lvt_of(l, r);
 	*value = 0;
@@ -97,7 +97,7 @@ static bool reg_read(const struct lapic *l, unsigned r, uint32_t *value)
 		switch (r) {
 		case REG_ID: *value = l->x2apic ? l->id : (uint32_t)l->xapic_id << 24; break;
 		case REG_VERSION: *value = version(l); break;
-		case REG_TPR: *value = lapic_tpr(l); break;
+		case REG_TPR: *value = lapic_read_tpr(l); break;
 		case REG_PPR: *value = lapic_ppr(l); break;
 		case REG_LDR: *value = l->x2apic ? lapic_x2apic_logical_id(l) : (uint32_t)l->logical_id << 24; break;
 		case REG_SVR: *value = l->svr; break;
@@ -228,7 +228,7 @@ static bool reg_write(struct lapic *l, unsigned r, uint32_t value)
 		lapic_eoi(l);
 		return true;
 	case REG_TPR:
-		lapic_set_tpr(l, (uint8_t)value);
+		lapic_write_tpr(l, (uint8_t)value);
 		return true;
 	case REG_SVR:
 		svr_write(l, value);

@@ -130,6 +130,30 @@ static void settle(void)
 	vmcs_put(VMCS_GUEST_ACTIVITY, 0);
 }
 
+/* The virtual-APIC page's TPR; NULL: there is no TPR shadow. */
+static uint8_t *shadow_tpr(void)
+{
+	if (!(vmcs_get(VMCS_PROC_CONTROLS) & PROC_TPR_SHADOW))
+		return NULL;
+	return (uint8_t *)(uintptr_t)host_memory(vmcs_get(VMCS_VIRTUAL_APIC_ADDRESS), PAGE_SIZE) + 0x80;
+}
+
+/* B3, of interrupts: nothing that waits is forgotten, nothing is asked for in vain. */
+static const char *waits_rightly(struct vcpu *v)
+{
+	bool window = vmcs_get(VMCS_PROC_CONTROLS) & PROC_INTERRUPT_WINDOW;
+	const uint8_t *tpr = shadow_tpr();
+	unsigned threshold = tpr ? (unsigned)vmcs_get(VMCS_TPR_THRESHOLD) : 0;
+
+	if (tpr && threshold != lapic_tpr_threshold(&v->lapic))
+		return "P3: the TPR threshold is the class of what the TPR holds back";
+	if (tpr && threshold > (unsigned)*tpr >> 4)
+		return "P3: the TPR threshold is not above the class of the TPR, else the entry is an exit";
+	if (!window && (lapic_pending(&v->lapic) >= 0 || lapic_extint(&v->lapic)))
+		return "an interrupt that can be delivered is, or its window is asked for";
+	return NULL;
+}
+
 struct vmx_vcpu *vmx_enter(struct vmx_vcpu *v, uint32_t *failed)
 {
 	struct vmentry e = { .caps = cpu_vmentry_caps(), .read = read_field, .memory = read_memory };
@@ -143,6 +167,8 @@ struct vmx_vcpu *vmx_enter(struct vmx_vcpu *v, uint32_t *failed)
 	}
 	bench.entries++;
 	bench.broken = vmentry_check(&e);
+	if (!bench.broken)
+		bench.broken = waits_rightly(bench.v);
 	remember_entry();
 	settle();
 	v->launched = true;
@@ -181,6 +207,18 @@ enum bench_at bench_exit_simple(uint32_t reason, uint32_t length)
 	return bench_exit(&(struct bench_exit){ .reason = reason, .length = length });
 }
 
+enum bench_at bench_write_tpr(uint8_t value)
+{
+	uint8_t *tpr = shadow_tpr();
+
+	BUG_ON(!tpr);
+	*tpr = value;
+	/* SDM, "TPR Virtualization". */
+	if (value >> 4 < vmcs_get(VMCS_TPR_THRESHOLD))
+		return bench_exit_simple(EXIT_TPR_BELOW_THRESHOLD, 0);
+	return bench.at;
+}
+
 enum bench_at bench_interrupt(uint8_t vector)
 {
 	if (bench.at == BENCH_ENTRY)
@@ -209,8 +247,9 @@ static void describe(struct vm_config *c, const struct bench_config *wanted, uns
 {
 	char text[1024], error[256];
 
-	snprintf(text, sizeof(text), "vm test%u\nkernel kernel\nmem 4M\nclock %s\n%s%s\n%s", n,
+	snprintf(text, sizeof(text), "vm test%u\nkernel kernel\nmem 4M\nclock %s\n%s%s\ntpr %s\n%s", n,
 		 wanted->guest_clock ? "guest" : "host", wanted->mmu[0] ? "mmu " : "", wanted->mmu,
+		 wanted->tpr ? wanted->tpr : "trap",
 		 wanted->description ? wanted->description : "");
 	if (config_parse(text, strlen(text), c, 1, error, sizeof(error)) != 1) {
 		fprintf(stderr, "bench: %s\n", error);

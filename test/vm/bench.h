@@ -10,6 +10,7 @@
  * B3  After an entry the VMCS is as a CPU has it once the event was delivered: NMIs blocked by one that was injected,
  *     blocking by STI and MOV SS over, pending debug exceptions delivered. bench.entry is the VMCS as it was entered
  *     with.
+ *     What an interrupt that waits needs is asked for: a window, or a TPR threshold that is its class (P3 in vm/tpr.c).
  * B4  One process, one bench: bench_new and bench_delete in turn. The same calls give the same results, to the tick.
  * B5  The run loop comes to its next entry, or to its sleep, in bounded time; else bug() ends the process. */
 #ifndef VELLUM_TEST_VM_BENCH_H
@@ -30,6 +31,7 @@ enum bench_cpu {
 struct bench_config {
 	enum bench_cpu cpu;
 	const char *mmu;         /* "": the best */
+	const char *tpr;         /* as --tpr; NULL: trap */
 	const char *description; /* further lines of the virtual machine's description; NULL: none */
 	unsigned vms;            /* 0: one */
 	bool guest_clock;
@@ -105,6 +107,8 @@ void bench_delete(void);
 /* The guest is left for this reason; goes on to where the run loop stands next. */
 enum bench_at bench_exit(const struct bench_exit *exit);
 enum bench_at bench_exit_simple(uint32_t reason, uint32_t length);
+/* The guest writes its TPR where the CPU keeps it: where that is below the threshold, it exits. */
+enum bench_at bench_write_tpr(uint8_t value);
 /* A CPU that is idle, or a guest that runs, gets an interrupt of the host. */
 enum bench_at bench_interrupt(uint8_t vector);
 /* The host's time goes on by ticks of the TSC; the CPU's timer is noticed by bench_timer(). */

@@ -127,6 +127,8 @@ static bool mov_exits(unsigned n, uint64_t value)
 
 enum bench_at bench_mov_to_cr(unsigned n, uint64_t value)
 {
+	if (n == 8 && !(vmcs_get(VMCS_PROC_CONTROLS) & PROC_CR8_LOAD) && value < 16)
+		return bench_write_tpr((uint8_t)(value << 4));
 	if (mov_exits(n, value)) {
 		*bench_gpr(GPR_RAX) = value;
 		return bench_exit(&(struct bench_exit){ .reason = EXIT_CR_ACCESS, .length = 3, .qualification = n });

@@ -37,6 +37,8 @@ const char help_text[] =
 	"                     that the CPU can run)\n"
 	"  --pages SIZE       largest leaf of its tables: 4k, 2m, 1g or auto   (default: auto)\n"
 	"  --no-vpid          runs it without a VPID\n"
+	"  --tpr METHOD       its local APIC's priority register: trap, flexpriority or auto   (default: auto, the best that\n"
+	"                     the CPU has; docs/interrupts.md)\n"
 	"  --no-rdrand        hides RDRAND and RDSEED, whose values make no two runs on Bochs alike\n"
 	"  --no-switch        keeps its mechanism for good; it then has every CPU feature that the mechanism supports\n"
 	"  --switch-every T   goes over to another mechanism every T milliseconds of its own time, or 500us, ...\n"
@@ -110,6 +112,7 @@ enum {
 	OPTION_PROVOKE,
 	OPTION_MITIGATIONS,
 	OPTION_ON_PANIC,
+	OPTION_TPR,
 };
 
 static const struct option names[] = {
@@ -123,6 +126,7 @@ static const struct option names[] = {
 	{ "mmu", required_argument, NULL, OPTION_MMU },
 	{ "pages", required_argument, NULL, OPTION_PAGES },
 	{ "no-vpid", no_argument, NULL, OPTION_NO_VPID },
+	{ "tpr", required_argument, NULL, OPTION_TPR },
 	{ "no-rdrand", no_argument, NULL, OPTION_NO_RDRAND },
 	{ "guest", required_argument, NULL, OPTION_GUEST },
 	{ "mem", required_argument, NULL, OPTION_MEM },
@@ -174,7 +178,7 @@ static bool take_vm(struct options *options, int option, const char *value)
 		{ OPTION_SWITCH_EVERY, "--switch-every", "switch-every", NULL },
 		{ OPTION_SWITCH_AMONG, "--switch-among", "switch-among", NULL },
 		{ OPTION_MITIGATIONS, "--mitigations", "mitigations", NULL },
-		{ OPTION_ON_PANIC, "--on-panic", "on-panic", NULL },
+		{ OPTION_ON_PANIC, "--on-panic", "on-panic", NULL }, { OPTION_TPR, "--tpr", "tpr", NULL },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
@@ -259,9 +263,9 @@ static void check(const struct options *options)
 				  "do");
 	if (options->native &&
 	    (options->vm.given & (BIT(CONFIG_MMU) | BIT(CONFIG_PAGES) | BIT(CONFIG_VPID) | BIT(CONFIG_RDRAND) |
-				  BIT(CONFIG_CLOCK) | BIT(CONFIG_TESTDEV))) != 0)
+				  BIT(CONFIG_CLOCK) | BIT(CONFIG_TESTDEV) | BIT(CONFIG_TPR))) != 0)
 		die(STATUS_USAGE, "--native runs the guest without the hypervisor: --mmu, --pages, --no-vpid, "
-				  "--no-rdrand, --clock and "
+				  "--tpr, --no-rdrand, --clock and "
 				  "--testdev mean nothing to it");
 	if (options->native &&
 	    (options->vm_file != NULL || options->command == COMMAND_ISO || strcmp(options->machine, "bochs") != 0))

@@ -24,7 +24,7 @@ const cJSON *compare_at(const cJSON *object, const char *path)
 /* Where the run's JSON tells the axis' value. The guest's page-table isolation is in its command line alone. */
 static const char *const told_at[AXES] = { [AXIS_WORKLOAD] = "guest.workload", [AXIS_GUEST] = "guest.debian_kernel",
 	[AXIS_KERNEL] = "guest.kernel", [AXIS_CPU] = "cpu", [AXIS_MMU] = "mmu", [AXIS_PAGES] = "pages",
-	[AXIS_VPID] = "vpid" };
+	[AXIS_VPID] = "vpid", [AXIS_TPR] = "tpr" };
 
 /* What the cell has by itself, where its run has not told: nothing is empty. */
 static char *by_default(const struct cell *cell, enum axis axis)

@@ -68,7 +68,7 @@ static struct configuration natively(const struct configuration *is)
 	struct configuration native = *is;
 
 	native.value[AXIS_MMU] = "native";
-	native.value[AXIS_PAGES] = native.value[AXIS_VPID] = "";
+	native.value[AXIS_PAGES] = native.value[AXIS_VPID] = native.value[AXIS_TPR] = "";
 	return native;
 }
 
@@ -178,6 +178,7 @@ static void label(struct comparison *c)
 			bytes_print(&words, " %s%s",
 				    axis == AXIS_VPID ? "VPID " :
 				    axis == AXIS_PTI  ? "PTI " :
+				    axis == AXIS_TPR  ? "TPR by " :
 							"",
 				    slash != NULL ? slash + 1 : value);
 		}

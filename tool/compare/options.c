@@ -13,7 +13,7 @@
 #include "tool/base/workload.h"
 #include "vm/config/config.h"
 
-const char *const axis_names[AXES] = { "workload", "guest", "kernel", "cpu", "pti", "mmu", "pages", "vpid" };
+const char *const axis_names[AXES] = { "workload", "guest", "kernel", "cpu", "pti", "mmu", "pages", "vpid", "tpr" };
 
 const char compare_help[] =
 	"usage: vellum compare [OPTION]...   runs a workload under several configurations and compares what it cost\n"
@@ -25,6 +25,7 @@ const char compare_help[] =
 	"  --mmu LIST         ept, shadow, vtlb, brute   (default: all that the CPU has)\n"
 	"  --pages LIST       4k, 2m, 1g, auto\n"
 	"  --vpid LIST        on, off\n"
+	"  --tpr LIST         trap, flexpriority: the local APIC's priority register (docs/interrupts.md)\n"
 	"  --cpu LIST         CPU models of Bochs, or parts of their names\n"
 	"  --guest LIST       amd64, 686-pae, 686\n"
 	"  --kernel LIST      files of kernels, instead of --guest; of these there is no native run\n"
@@ -79,6 +80,7 @@ static const struct option names[] = {
 	{ "mmu", required_argument, NULL, OPTION_AXIS + AXIS_MMU },
 	{ "pages", required_argument, NULL, OPTION_AXIS + AXIS_PAGES },
 	{ "vpid", required_argument, NULL, OPTION_AXIS + AXIS_VPID },
+	{ "tpr", required_argument, NULL, OPTION_AXIS + AXIS_TPR },
 	{ "config", required_argument, NULL, OPTION_CONFIG },
 	{ "no-native", no_argument, NULL, OPTION_NO_NATIVE },
 	{ "preset", required_argument, NULL, OPTION_PRESET },
@@ -102,7 +104,8 @@ static const struct option names[] = {
 static void check_value(enum axis axis, const char *value)
 {
 	static const char *const allowed[AXES] = { [AXIS_GUEST] = "amd64 686-pae 686", [AXIS_PTI] = "on off",
-		[AXIS_MMU] = "ept shadow vtlb brute native", [AXIS_PAGES] = "4k 2m 1g auto", [AXIS_VPID] = "on off" };
+		[AXIS_MMU] = "ept shadow vtlb brute native", [AXIS_PAGES] = "4k 2m 1g auto", [AXIS_VPID] = "on off",
+		[AXIS_TPR] = "trap flexpriority auto" };
 	char *wanted, *padded;
 	bool found;
 
@@ -168,8 +171,8 @@ static void take_configuration(struct comparison *c, const char *given)
 			;
 		if (axis == AXES || value == NULL)
 			die(STATUS_USAGE,
-			    "--config %s: must be made of workload=, guest=, kernel=, cpu=, pti=, mmu=, pages= and "
-			    "vpid=",
+			    "--config %s: must be made of workload=, guest=, kernel=, cpu=, pti=, mmu=, pages=, "
+			    "vpid= and tpr=",
 			    given);
 		check_value((enum axis)axis, value);
 		if (is->value[axis][0] != 0)

@@ -62,6 +62,8 @@ size_t compare_arguments(const struct comparison *c, const struct cell *cell, co
 		PAIR("--pages", is->value[AXIS_PAGES]);
 	if (!native && strcmp(is->value[AXIS_VPID], "off") == 0)
 		WORD("--no-vpid");
+	if (!native && is->value[AXIS_TPR][0] != 0)
+		PAIR("--tpr", is->value[AXIS_TPR]);
 	if (!native)
 		WORD("--no-rdrand"); /* its values would make no two runs alike */
 	if (c->mem != NULL)

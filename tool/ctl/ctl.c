@@ -17,6 +17,7 @@ static const char usage[] = "usage: vellum ctl [--run NAME] [--json] COMMAND ...
 			    "  stats [VM]                    its VM exits and counters so far\n"
 			    "  phases [VM]                   the same of each phase that its guest has marked\n"
 			    "  mmu [VM] MECHANISM            changes the mechanism: ept, shadow, vtlb, brute, or next\n"
+			    "  tpr [VM] METHOD               changes how its TPR is virtualized: trap, flexpriority or auto\n"
 			    "  pause [VM] | resume [VM]      stops it between two instructions; lets it go on\n"
 			    "  translate [VM] ADDRESS        a guest-virtual address, level by level, down to memory\n"
 			    "  dump [VM]                     its registers and controls\n"
@@ -159,7 +160,8 @@ static bool is_vm(const cJSON *vms, const char *word)
 static bool leaves_out(const cJSON *vms, int argc, char **argv)
 {
 	if (strcmp(argv[0], "dump") != 0)
-		return argc - 1 <= (strcmp(argv[0], "mmu") == 0 || strcmp(argv[0], "translate") == 0);
+		return argc - 1 <= (strcmp(argv[0], "mmu") == 0 || strcmp(argv[0], "tpr") == 0 ||
+				    strcmp(argv[0], "translate") == 0);
 	return argc == 1 || strcmp(argv[1], "gva") == 0 || strcmp(argv[1], "gpa") == 0 ||
 	       (argv[1][0] >= '0' && argv[1][0] <= '9' && !is_vm(vms, argv[1]));
 }

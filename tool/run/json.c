@@ -86,6 +86,7 @@ static void put_vm(cJSON *object, const struct vm_result *vm)
 	cJSON *guest = inner(object, "guest");
 
 	put_value(object, "mmu", fact_find(vm->settings, vm->setting_count, "mmu"));
+	put_value(object, "tpr", fact_find(vm->settings, vm->setting_count, "tpr"));
 	put_value(object, "vpid", fact_find(vm->settings, vm->setting_count, "vpid"));
 	put_value(object, "pages", fact_find(vm->settings, vm->setting_count, "pages"));
 	put_text(guest, "name", vm->name);

@@ -194,6 +194,7 @@ static void print_vm(FILE *out, const struct run_result *result, const struct vm
 	print_setting(out, vm, "mmu", "");
 	print_setting(out, vm, "pages", "pages");
 	print_setting(out, vm, "vpid", "VPID");
+	print_setting(out, vm, "tpr", "TPR by");
 	if (vm->ended)
 		fprintf(out, "; status %u, %s", vm->status, vm->end);
 	else if (vm->counters == COUNTERS_STOP)

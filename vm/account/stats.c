@@ -134,6 +134,18 @@ uint64_t stats_ticks_of(const struct vm *vm, unsigned code, const struct exit_st
 	return e->count || stats_exit(vm, code).count ? e->ticks : 0;
 }
 
+struct lapic_tpr_count stats_tpr(const struct vm *vm)
+{
+	struct lapic_tpr_count sum = { 0, 0 };
+	const struct vcpu *v;
+
+	for_each_vcpu(v, vm) {
+		sum.reads += v->lapic.tpr_count.reads;
+		sum.writes += v->lapic.tpr_count.writes;
+	}
+	return sum;
+}
+
 /* of: a phase's account, or NULL for all of the run. */
 static void stats_exits(struct scope *s, const struct account *of)
 {
@@ -208,6 +220,8 @@ bool stats_vm(struct vm *vm)
 		stats_exits(&s, NULL);
 		stats_mmu(&s, &vm->mmu.counters, mmu_table_pages(&vm->mmu));
 		stat(&s, "console.dropped", vm->console_dropped);
+		stat(&s, "tpr.reads", stats_tpr(vm).reads);
+		stat(&s, "tpr.writes", stats_tpr(vm).writes);
 		stats_phases(&s);
 		stats_mechanisms(&s);
 	}

@@ -128,6 +128,22 @@ static bool do_mmu(struct vcpu *v)
 	return say_pair(&channel.answer, v->vm, "mmu", v->vm->mmu.ops->name);
 }
 
+static bool do_tpr(struct vcpu *v)
+{
+	enum config_tpr method;
+	const char *why;
+
+	if (!config_read_tpr(&method, channel.request.word, channel.error, sizeof(channel.error)))
+		return false;
+	why = tpr_change(v->vm, method);
+	if (why) {
+		fmt(channel.error, sizeof(channel.error), "%s stays with tpr %s; %s cannot be used: %s",
+		    v->vm->config->name, config_tprs[v->vm->tpr.method], channel.request.word, why);
+		return false;
+	}
+	return say_pair(&channel.answer, v->vm, "tpr", config_tprs[v->vm->tpr.method]);
+}
+
 /* Of one that has not got the CPU; else vm/run.c does it when it leaves. */
 static void set_clock(struct vcpu *v)
 {
@@ -173,6 +189,8 @@ static bool carry_out(struct vcpu *v)
 		return do_pause(v, true);
 	case CONTROL_RESUME:
 		return do_pause(v, false);
+	case CONTROL_TPR:
+		return do_tpr(v);
 	case CONTROL_AUDIT:
 		return do_audit(v);
 	case CONTROL_TRANSLATE:

@@ -104,6 +104,7 @@ static const struct {
 	[CONTROL_RESUME] = { "resume", 1, 1, "resume VM" },
 	[CONTROL_TRANSLATE] = { "translate", 2, 2, "translate VM ADDRESS" },
 	[CONTROL_DUMP] = { "dump", 1, 4, "dump VM, or dump VM [gva|gpa] ADDRESS [LENGTH]" },
+	[CONTROL_TPR] = { "tpr", 2, 2, "tpr VM METHOD" },
 	[CONTROL_AUDIT] = { "audit", 1, 1, "audit VM" },
 };
 
@@ -147,7 +148,7 @@ static bool parse_words(struct control_request *r, struct words *w, char *error,
 {
 	if (w->count < 2 || !find_command(w->word[1], r)) {
 		fmt(error, size,
-		    "%s%.40s; there are list, stats, phases, mmu, pause, resume, translate, dump and audit",
+		    "%s%.40s; there are list, stats, phases, mmu, tpr, pause, resume, translate, dump and audit",
 		    w->count < 2 ? "no command" : "there is no command ", w->count < 2 ? "" : w->word[1]);
 		return false;
 	}
@@ -163,9 +164,10 @@ static bool parse_words(struct control_request *r, struct words *w, char *error,
 		return false;
 	}
 	memcpy(r->vm, w->word[2], strlen(w->word[2]) + 1);
-	if (r->command == CONTROL_MMU) {
+	if (r->command == CONTROL_MMU || r->command == CONTROL_TPR) {
 		if (VM_KEPT(REQUEST_WORD, !is_name(w->word[3], CONTROL_WORD_MAX))) {
-			fmt(error, size, "%.40s is not a mechanism's name", w->word[3]);
+			fmt(error, size, "%.40s is not a %s's name", w->word[3],
+			    r->command == CONTROL_MMU ? "mechanism" : "method");
 			return false;
 		}
 		memcpy(r->word, w->word[3], strlen(w->word[3]) + 1);

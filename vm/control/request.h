@@ -23,6 +23,7 @@ enum control_command {
 	CONTROL_TRANSLATE,
 	CONTROL_DUMP,
 	CONTROL_AUDIT,
+	CONTROL_TPR,
 };
 
 enum control_space { CONTROL_REGISTERS, CONTROL_GVA, CONTROL_GPA };
@@ -31,7 +32,7 @@ struct control_request {
 	char tag[CONTROL_TAG_MAX + 1]; /* the requester's; "-" where the line has none that could be one */
 	enum control_command command;
 	char vm[CONTROL_WORD_MAX + 1];   /* its name or number */
-	char word[CONTROL_WORD_MAX + 1]; /* CONTROL_MMU: the mechanism */
+	char word[CONTROL_WORD_MAX + 1]; /* CONTROL_MMU: the mechanism; CONTROL_TPR: the method */
 	enum control_space space;        /* CONTROL_DUMP: what */
 	uint64_t address;
 	uint64_t length;                 /* CONTROL_DUMP of memory: 1 .. CONTROL_DUMP_MAX */

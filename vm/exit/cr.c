@@ -80,7 +80,7 @@ bool cr_write(struct vcpu *v, unsigned n, uint64_t value)
 			return false;
 		}
 		spin_lock(&v->vm->device_lock);
-		lapic_set_tpr(&v->lapic, (uint8_t)(value << 4));
+		lapic_write_tpr(&v->lapic, (uint8_t)(value << 4));
 		spin_unlock(&v->vm->device_lock);
 		return true;
 	default:
@@ -101,7 +101,7 @@ static bool move_to(struct vcpu *v, unsigned n, unsigned gpr)
 /* CR0, CR2 and CR4 are read without an exit (SDM, "Changes to Instruction Behavior in VMX Non-Root Operation"). */
 static void move_from(struct vcpu *v, unsigned n, unsigned gpr)
 {
-	gpr_write(v, gpr, n == 8 ? lapic_tpr(&v->lapic) >> 4 : v->mmu.regs.cr3);
+	gpr_write(v, gpr, n == 8 ? lapic_read_tpr(&v->lapic) >> 4 : v->mmu.regs.cr3);
 }
 
 void exit_cr_access(struct vcpu *v)

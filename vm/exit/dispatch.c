@@ -150,7 +150,7 @@ static void exit_entry_failed(struct vcpu *v)
 	       hvm_hardware_cr4(&v->hvm), hvm_rflags(&v->hvm));
 }
 
-static void exit_unknown(struct vcpu *v)
+void exit_unknown(struct vcpu *v)
 {
 	vm_end(v->vm, VM_STATUS_STOPPED, "stopped: VM exit with reason %lu, which Vellum does not handle",
 	       hvm_exit_code(&v->hvm));

@@ -18,7 +18,8 @@ static void everything_of_one_that_ended(void **state)
 	(void)state;
 	for (unsigned n = 0; n < ARRAY_SIZE(mechanisms); n++) {
 		bench_new(&(struct bench_config){
-			.cpu = BENCH_HASWELL, .mmu = mechanisms[n], .description = "testdev on\n" });
+			.cpu = BENCH_HASWELL, .mmu = mechanisms[n], .description = "testdev on\n",
+			.tpr = n & 1 ? "trap" : "flexpriority" });
 		assert_true(bench_mode(BENCH_LONG64, 0));
 		*bench_gpr(GPR_RAX) = 1;
 		EXIT(.reason = EXIT_IO_INSTRUCTION, .qualification = (uint64_t)MARK_PORT << 16, .length = 1);
@@ -41,7 +42,7 @@ static void everything_of_one_that_could_not_be_made(void **state)
 {
 	static const struct bench_config refused[] = {
 		{ .mmu = "ept", .description = "ept-levels 5\n" },
-		{ .mmu = "ept", .description = "initrd missing\n" },
+		{ .mmu = "ept", .tpr = "flexpriority", .description = "initrd missing\n" },
 		{ .mmu = "shadow", .description = "initrd missing\ntestdev on\n" },
 		{ .mmu = "ept", .description = "mitigations l1d\n" },
 	};

@@ -268,12 +268,12 @@ static void the_csv(void **state)
 			quoted ^= *p == '"';
 			commas += *p == ',' && !quoted;
 		}
-		assert_int_equal(commas, 25);
+		assert_int_equal(commas, 26);
 		assert_int_equal(empty_cell(line), strncmp(line, "vtlb,", 5) == 0);
 	}
 	assert_int_equal(lines, 6);
 	assert_non_null(strstr(csv, ",failed,\"it said \"\"<no>\"\", and stopped (status 70)\",none,,"));
-	assert_non_null(strstr(csv, "shadow,memory:1,amd64,default,default,off,shadow,default,default,ok,none,all,"
+	assert_non_null(strstr(csv, "shadow,memory:1,amd64,default,default,off,shadow,default,default,default,ok,none,all,"
 				    "0,150,500,9,7,11,4,0,ok checksum=12,0.1,50000000,268435456,unknown,"));
 	free(csv);
 }

@@ -72,9 +72,9 @@ static void test_refusals(void **state)
 
 	(void)state;
 	bad("list\n", "list",
-	    "no command; there are list, stats, phases, mmu, pause, resume, translate, dump and audit");
+	    "no command; there are list, stats, phases, mmu, tpr, pause, resume, translate, dump and audit");
 	bad("a lust\n", "a",
-	    "there is no command lust; there are list, stats, phases, mmu, pause, resume, translate, dump and "
+	    "there is no command lust; there are list, stats, phases, mmu, tpr, pause, resume, translate, dump and "
 	    "audit");
 	bad("a list b\n", "a", "it is: list");
 	bad("a stats\n", "a", "it is: stats VM");

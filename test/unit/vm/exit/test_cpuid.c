@@ -33,7 +33,8 @@ static struct cpuid_policy p;
 
 static void policy(const struct mmu_caps *caps, uint32_t proc2, uint64_t cr4_fixed1, bool nested, bool random)
 {
-	const struct hvm_caps cpu = { *caps, proc2 & PROC2_RDTSCP, proc2 & PROC2_INVPCID, cr4_fixed1 };
+	const struct hvm_caps cpu = { .mmu = *caps, .rdtscp = proc2 & PROC2_RDTSCP,
+				      .invpcid = proc2 & PROC2_INVPCID, .cr4_may = cr4_fixed1 };
 
 	cpuid_policy_init(&p, &cpu, 2000000000, nested, random);
 }
