@@ -165,7 +165,6 @@ struct hvm_task_switch {
 struct hvm_apic_access {
 	uint16_t offset;  /* in the page */
 	bool instruction; /* an instruction's read or write of data, by linear address */
-	bool write;       /* of .instruction */
 };
 
 /* A guest-physical access that the nested tables did not allow. */

@@ -7,6 +7,8 @@
  * M3: what is cached is used only while its tags are current: linear mappings without EPT, guest-physical and combined
  *     ones with it.
  * M4: nothing is cached from an entry that is not present, has a reserved bit, or whose accessed flag is clear.
+ *     Neither flushes nor accesses change what SDM, "Virtualizing Memory-Mapped APIC Accesses", says: it is the
+ *     physical address that counts, however it was come by.
  * M5: an adversarial CPU drops nothing before the architecture demands it, serves any of the versions it may serve, and
  *     reads ahead. */
 #ifndef VELLUM_MODEL_CPU_H
@@ -44,6 +46,7 @@ struct m_vmcs {
 	uint32_t pf_mask, pf_match;
 	uint64_t cr0_mask, cr0_shadow, cr4_mask, cr4_shadow;
 	bool cr3_load_exiting, cr3_store_exiting, invlpg_exiting;
+	uint64_t apic_access; /* the APIC-access address, none of whose registers is virtualized; 0: there is none */
 };
 
 enum m_event {
@@ -60,7 +63,9 @@ enum m_exit {
 	M_EXIT_CR3,
 	M_EXIT_CR4,
 	M_EXIT_INVLPG,
-	M_EXIT_INVPCID
+	M_EXIT_INVPCID,
+	/* qualification: bits 15:12 are 0 for a read, 1 a write, 2 a fetch, 15 a guest-physical access */
+	M_EXIT_APIC_ACCESS
 };
 
 struct m_result {

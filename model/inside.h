@@ -44,6 +44,11 @@ static inline unsigned m_ept_top(const struct m_cpu *cpu)
 {
 	return cpu->vmcs->ept ? (cpu->vmcs->eptp >> X_EPTP_LENGTH_SHIFT & 7) + 1 : 0;
 }
+/* Is the physical address in the APIC-access page? */
+static inline bool m_apic_access(const struct m_cpu *cpu, uint64_t hpa)
+{
+	return cpu->vmcs->apic_access && cpu->vmcs->apic_access >> PAGE_SHIFT == hpa >> PAGE_SHIFT;
+}
 static inline bool m_ept_ad(const struct m_cpu *cpu) { return cpu->vmcs->eptp & X_EPTP_AD; }
 
 static inline enum m_class m_tlb_class(unsigned shift)

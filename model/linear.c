@@ -3,7 +3,7 @@
 
 #define RESTARTS_MAX 64
 
-enum how { DONE, FAULT, NESTED, ABORT, RESTART };
+enum how { DONE, FAULT, NESTED, ABORT, RESTART, APIC };
 
 struct walk {
 	struct m_cpu *cpu;
@@ -223,6 +223,8 @@ static enum how walk_once(struct walk *w, struct m_result *out)
 		how = locate(w);
 		if (how != DONE)
 			return how;
+		if (m_apic_access(cpu, w->at))
+			return APIC;
 
 		uint64_t value = phys_read(cpu->phys, w->at, x_entry_size(w->mode));
 
@@ -273,6 +275,13 @@ static struct m_result raise_nested(struct m_cpu *cpu, uint64_t va, const struct
 	return r;
 }
 
+static struct m_result raise_apic_access(struct m_cpu *cpu, uint64_t va, unsigned type, uint64_t gpa)
+{
+	m_exit(cpu);
+	return (struct m_result){ .event = M_EXIT, .exit = M_EXIT_APIC_ACCESS, .gla = va, .gpa = gpa,
+				  .qualification = (uint64_t)type << 12 | (gpa & (PAGE_SIZE - 1)) };
+}
+
 static struct m_result walk(struct m_cpu *cpu, uint64_t va, struct x_access access, bool speculative)
 {
 	struct walk w = {
@@ -292,6 +301,8 @@ static struct m_result walk(struct m_cpu *cpu, uint64_t va, struct x_access acce
 			return raise_fault(cpu, va, w.error);
 		if (how == NESTED && !speculative)
 			return raise_nested(cpu, va, &w.nested, w.nested_gpa);
+		if (how == APIC && !speculative)
+			return raise_apic_access(cpu, va, 15, w.at_gpa);
 		return out;
 	}
 	bug(__FILE__, __LINE__, "a walk that never ends");
@@ -372,13 +383,11 @@ static struct m_result access_unpaged(struct m_cpu *cpu, uint64_t va, struct x_a
 	return out;
 }
 
-struct m_result m_access(struct m_cpu *cpu, uint64_t va, struct x_access a)
+static struct m_result translate(struct m_cpu *cpu, uint64_t va, struct x_access a)
 {
 	enum x_mode mode = x_mode(&cpu->regs);
 	struct m_result out;
 
-	cpu->stats.accesses++;
-	va = x_va(mode, va);
 	if (mode == X_NONE)
 		return access_unpaged(cpu, va, a);
 	if (look_up(cpu, va, a, &out)) {
@@ -386,6 +395,18 @@ struct m_result m_access(struct m_cpu *cpu, uint64_t va, struct x_access a)
 		return out;
 	}
 	return walk(cpu, va, a, false);
+}
+
+struct m_result m_access(struct m_cpu *cpu, uint64_t va, struct x_access a)
+{
+	struct m_result out;
+
+	cpu->stats.accesses++;
+	va = x_va(x_mode(&cpu->regs), va);
+	out = translate(cpu, va, a);
+	if (out.event == M_OK && m_apic_access(cpu, out.hpa))
+		return raise_apic_access(cpu, va, a.fetch ? 2 : a.write, va);
+	return out;
 }
 
 void m_speculate(struct m_cpu *cpu, uint64_t va)

@@ -46,6 +46,9 @@ struct m_result m_load_pdptes(struct m_cpu *cpu, const struct x_regs *r, uint64_
 							  .exit = n.how == MT_MISCONFIG ? M_EXIT_EPT_MISCONFIG
 											: M_EXIT_EPT_VIOLATION };
 			addr = n.hpa;
+			if (m_apic_access(cpu, addr))
+				return (struct m_result){ .event = M_EXIT, .exit = M_EXIT_APIC_ACCESS,
+							  .gpa = at + 8 * i, .qualification = 15u << 12 };
 		}
 		pdpte[i] = phys_read(cpu->phys, addr, 8);
 		if (!x_pdpte_ok(r, pdpte[i]))

@@ -131,9 +131,9 @@ static inline struct hvm_nested_fault vmx_exit_nested_fault(void)
 static inline struct hvm_apic_access vmx_exit_apic_access(void)
 {
 	uint64_t q = vmread(VMCS_EXIT_QUALIFICATION);
-	unsigned type = q >> 12 & 15; /* 0: data read, 1: data written, by an instruction */
+	unsigned type = q >> 12 & 15; /* 0, 1: data read, written by an instruction */
 
-	return (struct hvm_apic_access){ q & 0xfff, type <= 1, type == 1 };
+	return (struct hvm_apic_access){ q & 0xfff, type <= 1 };
 }
 
 /* ---- the next entry ---- */

@@ -9,7 +9,6 @@
 	M(SKIP_RF, "clearing RF, which the exit has set, behind an instruction whose access was made for it") \
 	M(QUICK_BREAKPOINT, "leaving accesses to the local APIC to the emulator where there are breakpoints on data") \
 	M(QUICK_EVENT, "or where it is the delivery of an event that made it") \
-	M(QUICK_WAY, "or where the instruction is not of the exit's kind") \
 	M(REQUEUE, "delivering again the event whose delivery an exit interrupted") \
 	M(REQUEUE_UNDEFINED, "masking the undefined bit of IDT-vectoring information") \
 	M(REQUEUE_ERROR, "the error code of such an event") \

@@ -67,7 +67,7 @@ void cover_access(struct vcpu *v, const struct outcome *x, struct x_access a, co
 		cover(w, COVER_BEYOND);
 	if (r && x->gpa >> 48)
 		cover(w, COVER_TO_WIDE);
-	if (!r || r->kind == SLOT_MMIO)
+	if (!r || r->kind >= SLOT_MMIO)
 		cover(w, COVER_TO_MMIO);
 	else if (r->kind == SLOT_ROM && a.write)
 		cover(w, COVER_TO_ROM);

@@ -349,7 +349,7 @@ bool ram_init(struct vm *vm, uint64_t base, uint64_t pages, uint64_t home, enum 
 	r->log_out = calloc(pages / 64 + 1, 8);
 	if (!r->page || !r->irregular || !r->log || !r->log_out)
 		return false;
-	if (home && vm->world->c.linear && base <= 2048)
+	if (home && vm->world->c.linear && kind == SLOT_RAM && base <= 2048)
 		r->linear = (char *)phys_add_block(&vm->world->phys, home, pages);
 	else if (home)
 		phys_add(&vm->world->phys, home, pages);
@@ -374,7 +374,7 @@ struct page *page_find(struct vm *vm, uint64_t gfn)
 {
 	struct ram *r = ram_find(vm, gfn);
 
-	return r && r->kind != SLOT_MMIO ? &r->page[gfn - r->base] : NULL;
+	return r && r->kind < SLOT_MMIO ? &r->page[gfn - r->base] : NULL;
 }
 
 struct slot ram_slot(struct ram *r)

@@ -38,7 +38,7 @@ uint64_t layout_root(enum x_mode mode, unsigned which)
 
 uint64_t layout_nowhere(unsigned which)
 {
-	static const uint32_t gfn[] = { 0x500, 0x501, 0x600, 0x30000, 0xfffff, 1024, 1039, 0x50f };
+	static const uint32_t gfn[] = { 0x500, 0x501, 0x600, 0x30000, APIC_GFN, 1024, 1039, 0x50f };
 
 	return gfn[which & 7] * 4096ull | (which >> 3 & 127) * 32;
 }
@@ -133,7 +133,7 @@ uint64_t layout_gfn(const struct world *w, unsigned which)
 {
 	static const uint32_t data[] = { 100,  101,  102,  103,  104,  105,  512,      513,      515,
 					 1023, 2048, 2049, 2050, 2560, 3071, 0x100000, 0x100001, 0x1001ff };
-	static const uint32_t odd[] = { 1024, 1025, 0x500, 0x501, 0x600, 0x601, 0x300000 };
+	static const uint32_t odd[] = { 1024, 1025, 0x500, 0x501, 0x600, APIC_GFN, 0x300000 };
 	static const uint32_t big[] = { 0x40000, 0x40001, 0x40200, 0x7ffff };
 	static const uint64_t far[] = { WIDE_GFN, WIDE_GFN + 1, WIDE_GFN + 0x200, WIDE_GFN + 0x3ff };
 

@@ -16,7 +16,7 @@
 #define VMS 2
 #define VCPUS 2
 #define CPUS 3
-#define RAMS 10
+#define RAMS 11
 
 /* ---- what a run is made of ---- */
 
@@ -105,7 +105,7 @@ enum op {
 	C(TO_WIDE, "accesses to memory beyond 48 address bits") \
 	C(BEYOND, "accesses beyond what four levels of EPT translate") \
 	C(RACED, "host changes in the middle of a step") C(LAST_STORE, "stores by a vCPU that is being stopped") \
-	C(KICKED, "vCPUs stopped")
+	C(KICKED, "vCPUs stopped") C(APIC_ACCESS, "accesses to the APIC-access page")
 
 enum coverage {
 #define C(name, what) COVER_##name,
@@ -196,6 +196,7 @@ struct vm {
 	struct world *world;
 	struct vcpu vcpu[VCPUS];
 	struct ram ram[RAMS];
+	struct ram *apic; /* the one that is the APIC-access page */
 	unsigned rams, locked;
 	struct mmu_counters before; /* as they were when the lock was taken */
 	struct change *change;
@@ -379,6 +380,7 @@ uint64_t layout_gfn(const struct world *w, unsigned which);
 uint64_t layout_direct(enum x_mode mode, uint64_t gpa);
 #define IDENTITY_GFN 0xfe000ull
 #define DEVICE_GFN 0x500ull
+#define APIC_GFN 0x510ull
 #define WIDE_GFN (1ull << 36)
 #define TOP_GFN 0xfffffull
 

@@ -33,6 +33,7 @@ static void load_guest(struct vcpu *v)
 	on_model_registers(m, &v->mmu.intercepts, v->view.cr0, v->view.cr4, v->view.efer);
 	m->guest.pkru = v->regs.pkru;
 	m->guest.ac = v->regs.ac;
+	m->apic_access = v->vm->apic->home << PAGE_SHIFT;
 }
 
 static struct vcpu *occupant(struct world *w, const struct m_cpu *cpu)
@@ -106,6 +107,20 @@ void leave(struct vcpu *v)
 	left(v);
 }
 
+/* As vm/exit/apic.c: the emulator makes the access. No fetch may reach the page, and nothing once it is unmapped (P1 in
+ * vm/tpr.c). */
+static struct mmu_result apic_access(struct vcpu *v, const struct m_result *r)
+{
+	uint64_t offset = r->qualification & (PAGE_SIZE - 1);
+
+	cover(v->vm->world, COVER_APIC_ACCESS);
+	if (r->qualification >> 12 == 2)
+		fail(v->vm->world, "a fetch from the APIC-access page");
+	if (!v->vm->apic->present)
+		fail(v->vm->world, "P1: the APIC-access page is reached, and is not mapped any more");
+	return (struct mmu_result){ .outcome = MMU_EMULATE, .gpa = GPA(APIC_GFN << PAGE_SHIFT | offset) };
+}
+
 struct mmu_result exit_fault(struct vcpu *v, const struct m_result *r, bool delivery)
 {
 	struct world *w = v->vm->world;
@@ -115,6 +130,8 @@ struct mmu_result exit_fault(struct vcpu *v, const struct m_result *r, bool deli
 	left(v);
 	tell_registers(v);
 	w->account.exits++;
+	if (r->exit == M_EXIT_APIC_ACCESS)
+		return apic_access(v, r);
 	f = on_model_fault(r, v->view.efer);
 	f.delivery = delivery;
 	v->mmu.regs.ac = v->regs.ac;

@@ -113,6 +113,8 @@ static void do_slot(struct vcpu *v, const struct step *s)
 	struct ram *r = &vm->ram[s->a & 1 ? 1 : s->a & 2 ? 3 : 2];
 	bool twice;
 
+	if ((s->a >> 7 & 3) == 3)
+		r = vm->apic;
 	/* Where the devices are there may be memory for a while. */
 	if (r == &vm->ram[3] && (vm->ram[5].present || (!r->present && s->a & 4)))
 		r = &vm->ram[5];

@@ -155,6 +155,8 @@ bool vcpu_boot(struct vcpu *v)
 	return mmu_vcpu_init(&v->mmu, &v->vm->mmu, &regs);
 }
 
+#define APIC_HOME 0x1ff000 /* a frame of the VM's that no other slot has */
+
 static bool make_map(struct vm *vm, unsigned n)
 {
 	const struct config *c = &vm->world->c;
@@ -174,6 +176,8 @@ static bool make_map(struct vm *vm, unsigned n)
 		ok = ram_init(vm, TOP_GFN, 1, 0, SLOT_RAM, MEMTYPE_WB);
 	if (ok && !c->caps.unrestricted_guest)
 		ok = ram_init(vm, IDENTITY_GFN, 1, 0, SLOT_RAM, MEMTYPE_WB);
+	vm->apic = &vm->ram[vm->rams];
+	ok = ok && ram_init(vm, APIC_GFN, 1, home + APIC_HOME, SLOT_APIC, MEMTYPE_WB);
 	for (unsigned i = 0; ok && i < vm->rams; i++) {
 		struct slot slot = ram_slot(&vm->ram[i]);
 

@@ -39,7 +39,7 @@ static bool served(struct vcpu *v, struct hvm_apic_access a)
 	if (VM_KEPT(QUICK_BREAKPOINT, v->breakpoints))
 		return false;
 	c = emulation_plain(v);
-	if (!c || VM_KEPT(QUICK_WAY, a.write != (c->plain != INSN_PLAIN_LOAD)))
+	if (!c)
 		return false;
 	serve(v, c, a.offset);
 	exit_skip_access(v, c->insn.length);
