@@ -16,6 +16,7 @@
 	M(REQUEUE_RF, "clearing RF, which a fault has set, for an event that is no fault") \
 	M(REQUEUE_NMI, "unblocking NMIs for one that is delivered again") \
 	M(TPR_LOWERED, "looking for events when the guest has lowered its TPR below the threshold") \
+	M(TPR_BLOCKING, "that the instruction which lowered it ends blocking by STI and MOV SS") \
 	M(TPR_THRESHOLD, "the TPR threshold of what waits") \
 	M(APIC_QUEUED, "delivering again the event whose delivery reached the local APIC's page") \
 	M(HLT_FOR_GOOD, "stopping a guest that halts with nothing to wake it") \

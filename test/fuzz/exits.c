@@ -58,6 +58,7 @@ static void start(struct input *in)
 				  .description = descriptions[in8(in) & 3] };
 	unsigned m = in_below(in, ARRAY_SIZE(mechanisms)), mode;
 
+	c.tpr = m & 1 || in_bool(in) ? "auto" : "trap";
 	c.mmu = mechanisms[c.cpu == BENCH_PENRYN && m == 0 ? 1 : m];
 	bench_new(&c);
 	mode = in8(in);
@@ -86,6 +87,8 @@ static void host_event(struct input *in)
 						"4 dump 0\n",
 						"5 dump 0 gva 0x180000 64\n",
 						"6 mmu 0 next\n",
+						"b tpr 0 trap\n",
+						"c tpr 0 flexpriority\n",
 						"7 pause 0\n8 resume 0\n",
 						"9 dump 0 gpa 0 4096\n",
 						"a audit 0\n" };

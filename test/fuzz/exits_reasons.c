@@ -9,6 +9,7 @@
  *   - page faults where the exception bitmap and the error-code mask want them, with an error code that such an access
  *     can have; #DB, #AC and machine checks; NMIs and interrupts of the host;
  *   - EPT violations and misconfigurations where EPT is on, within the physical-address width;
+ *   - a TPR below its threshold, and accesses to the local APIC's page, where these controls are on;
  *   - windows where they are asked for and open;
  *   - task switches outside IA-32e mode; by a gate with the event that came through it;
  *   - IDT-vectoring information only with those that can happen during delivery: exceptions, EPT violations and
@@ -361,6 +362,33 @@ static bool access_by_instruction(struct input *in, struct bench_exit *x)
 	       (x->error & vmcs_get(VMCS_PF_ERROR_MASK)) == vmcs_get(VMCS_PF_ERROR_MATCH);
 }
 
+/* What the CPU does for the guest's local APIC: the TPR is written, with an exit where that is below the threshold;
+ * another register is accessed, by an instruction or by the delivery of an event. */
+static bool apic(struct input *in, struct bench_exit *x)
+{
+	uint8_t how = in8(in), value = in8(in);
+	unsigned type = how & 3;
+
+	if (!proc(PROC_TPR_SHADOW))
+		return false;
+	if (how & 0x80) {
+		bench.v->apic_registers[0x80] = value;
+		x->reason = EXIT_TPR_BELOW_THRESHOLD;
+		if ((how & 0x40) && value >> 4 < vmcs_get(VMCS_TPR_THRESHOLD) &&
+		    (vmcs_get(VMCS_GUEST_RFLAGS) & RFLAGS_IF))
+			vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, BLOCKING_STI);
+		return value >> 4 < vmcs_get(VMCS_TPR_THRESHOLD);
+	}
+	if (!proc2(PROC2_APIC_ACCESS) || !tpr_placed(bench.vm[0]) || type == 2)
+		return false;
+	access_by_instruction(in, x);
+	*x = (struct bench_exit){ .reason = EXIT_APIC_ACCESS,
+				  .qualification = (how & 4 ? value * 16u : value) | type << 12 };
+	if (type == 3)
+		delivering(in, x);
+	return type != 3 || x->vectoring;
+}
+
 static bool invlpg(struct input *in, struct bench_exit *x)
 {
 	*x = (struct bench_exit){ .reason = EXIT_INVLPG, .length = 3, .qualification = address(in) };
@@ -390,6 +418,8 @@ bool fuzz_consistent_exit(struct input *in, struct bench_exit *x)
 		access_by_instruction,
 		access_by_instruction,
 		task_switch,
+		apic,
+		apic,
 	};
 
 	*x = (struct bench_exit){ 0 };

@@ -5,10 +5,16 @@
 
 #include "lib/mutants/mutate.h"
 
-/* The guest has written its TPR, after which an interrupt may be delivered. */
+/* The guest has written its TPR, after which an interrupt may be delivered. The instruction that wrote it is done, and
+ * with it the blocking by an STI or a load of SS before it, whatever is saved (SDM, "Masking Maskable Hardware
+ * Interrupts", "Trap-Like VM Exits"). */
 void exit_tpr_below(struct vcpu *v)
 {
+	uint64_t blocking = hvm_blocking(&v->hvm);
+
 	exit_requeue_event(v);
+	if (VM_KEPT(TPR_BLOCKING, blocking & (BLOCKING_STI | BLOCKING_MOV_SS)))
+		hvm_set_blocking(&v->hvm, blocking & ~(BLOCKING_STI | BLOCKING_MOV_SS));
 	spin_lock(&v->vm->device_lock);
 	VM_MUTANT(TPR_LOWERED, lapic_tpr_lowered(&v->lapic));
 	spin_unlock(&v->vm->device_lock);

@@ -193,6 +193,24 @@ static void in_service(void **state)
 	finish();
 }
 
+/* Behind STI it is the lowering itself that ends the blocking. */
+static void lowered_behind_sti(void **state)
+{
+	static const uint64_t blocking[] = { BLOCKING_STI, BLOCKING_MOV_SS };
+
+	(void)state;
+	for (unsigned n = 0; n < ARRAY_SIZE(blocking); n++) {
+		at("ept", "flexpriority", BENCH_LONG64);
+		interrupts_on();
+		STEP(bench_write_tpr(0x80));
+		self_ipi(0x51);
+		vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, blocking[n]);
+		STEP(bench_mov_to_cr(8, 4));
+		EXPECT_EVENT(EXTERNAL(0x51), 0);
+		finish();
+	}
+}
+
 /* CR8 is the same register; a program that halts with a TPR that holds back does not wake. */
 static void cr8_and_halt(void **state)
 {
@@ -561,6 +579,7 @@ int main(void)
 		cmocka_unit_test(cpus_without),
 		cmocka_unit_test(the_threshold),
 		cmocka_unit_test(in_service),
+		cmocka_unit_test(lowered_behind_sti),
 		cmocka_unit_test(cr8_and_halt),
 		cmocka_unit_test(against_a_plain_model),
 		cmocka_unit_test(loads_and_stores),
