@@ -5,8 +5,9 @@
 #   corei7_skylake_x
 #
 # Prints tables: the path length of single exits as the guest sees them (test kernel exitcost), the default guest's
-# boot, and what each measure against speculation adds to an exit, on the CPU model of BARE_CPU and on one that has the
-# MSRs (SCA_CPU). Status 1 when a limit is exceeded or a run fails.
+# boot, what each measure against speculation adds to an exit, on the CPU model of BARE_CPU and on one that has the
+# MSRs (SCA_CPU), and what an access to the local APIC costs by each method. Status 1 when a limit is exceeded or a run
+# fails.
 set -uo pipefail
 build=build
 case ${1:-} in ''|-*) ;; *) build=$1; shift ;; esac
@@ -31,4 +32,12 @@ for run in $BARE_CPU.{off,registers,rsb,auto} $SCA_CPU.{off,registers,l1d,verw,i
 		"exitcost with --mitigations ${run#*.} on ${run%.*} did not end well"
 done
 
-python3 -B "$(dirname "$0")/exits.py" "$work/cost" "$work/boot.json" "$work/measures"
+# The local APIC's registers by each method and mechanism, as METHOD.MECHANISM.
+mkdir "$work/tpr"
+for run in {trap,flexpriority}.{ept,shadow}; do
+	"$vellum" run --kernel "$build/guest/test/exitcost.elf" --mem 64M --clock host --timeout 100 --cpu $BARE_CPU \
+		--tpr "${run%.*}" --mmu "${run#*.}" >"$work/tpr/$run" 2>&1 || fail \
+		"exitcost with --tpr ${run%.*} --mmu ${run#*.} did not end well"
+done
+
+python3 -B "$(dirname "$0")/exits.py" "$work/cost" "$work/boot.json" "$work/measures" "$work/tpr"

@@ -96,9 +96,12 @@ static inline void mmu_want(struct mmu_vcpu *vcpu, gfn_t gfn, bool write)
 	vcpu->populate.gfn = gfn;
 }
 
-static inline unsigned mmu_access(struct access a) { return a.fetch ? MMU_FETCH : a.write ? MMU_WRITE : MMU_READ; }
-/* Resolves gfn for an access of the vCPU: MMU_READ, MMU_WRITE, MMU_FETCH. A write to a slot that is being logged marks the page (S13), so that it may
- * be writable. */
+static inline unsigned mmu_access(struct access a)
+{
+	return a.fetch ? MMU_FETCH : a.write ? MMU_WRITE : MMU_READ;
+}
+/* Resolves gfn for an access of the vCPU: MMU_READ, MMU_WRITE, MMU_FETCH. A write to a slot that is being logged marks
+ * the page (S13), so that it may be writable. */
 struct mmu_page mmu_resolve(struct mmu_vcpu *vcpu, gfn_t gfn, unsigned access);
 /* The same without a vCPU and without effects, for making leaves in advance and for the hypervisor's own accesses: kind
  * is never MMU_WAIT with effect on anyone, and SLOT_APIC is a device. */

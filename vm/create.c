@@ -362,8 +362,8 @@ static bool start_vcpu(struct vm *vm, const struct cpu_start *s)
 	struct vcpu *v = vm->vcpu[0];
 
 	v->start = (struct hvm_start){ s->rip, s->rsp, s->rax, s->rbx, s->rsi, s->gdt_base, s->gdt_limit, s->cs, s->ds,
-				       s->mode == START_LONG64, schedule_slice(),
-				       vm->cpuid.has_rdtscp, vm->cpuid.has_invpcid, vm->cpuid.cr4_offered, v->start.tpr };
+				       s->mode == START_LONG64, schedule_slice(), vm->cpuid.has_rdtscp,
+				       vm->cpuid.has_invpcid, vm->cpuid.cr4_offered, v->start.tpr };
 	if (mmu_vcpu_init(&v->mmu, &vm->mmu, &regs))
 		return true;
 	vm_end(vm, VM_STATUS_BAD_IMAGE, "there is no memory for its tables");

@@ -1,5 +1,5 @@
-/* vm/tpr.c - how the guest's accesses to the priority register of its local APIC (TPR) are virtualized: by trap, each an
- * exit, or by what Intel calls FlexPriority, by the CPU itself. docs/interrupts.md follows an interrupt through both.
+/* vm/tpr.c - how the guest's accesses to its local APIC's priority register (TPR) are virtualized: by trap, each
+ * an exit, or by what Intel calls FlexPriority, by the CPU itself. docs/interrupts.md has the way of an interrupt.
  *
  * Under flexpriority each virtual CPU has a page laid out as a local APIC's, in which the CPU keeps the TPR (L2 in
  * dev/irq/lapic.h), and the virtual machine a frame that the CPU knows: an access of the guest's paging to it becomes
@@ -23,7 +23,8 @@
 #define TPR_OFFSET 0x80u
 #define NOWHERE GFN(~0ull)
 
-const char *tpr_lacks(enum config_tpr method)
+/* NULL, or one clause that says what this CPU lacks for it. */
+static const char *lacking(enum config_tpr method)
 {
 	if (method == CONFIG_TPR_TRAP)
 		return NULL;
@@ -188,12 +189,12 @@ static bool set_method(struct vm *vm, enum config_tpr method)
 
 static enum config_tpr best(void)
 {
-	return tpr_lacks(CONFIG_TPR_FLEXPRIORITY) ? CONFIG_TPR_TRAP : CONFIG_TPR_FLEXPRIORITY;
+	return lacking(CONFIG_TPR_FLEXPRIORITY) ? CONFIG_TPR_TRAP : CONFIG_TPR_FLEXPRIORITY;
 }
 
 static void announce(const struct vm *vm, enum config_tpr method)
 {
-	const char *lacks = tpr_lacks(CONFIG_TPR_FLEXPRIORITY);
+	const char *lacks = lacking(CONFIG_TPR_FLEXPRIORITY);
 
 	if (vm->config->tpr != CONFIG_TPR_AUTO)
 		console_log("%s: tpr %s, as asked for", vm->config->name, config_tprs[method]);
@@ -205,7 +206,7 @@ static void announce(const struct vm *vm, enum config_tpr method)
 bool tpr_init(struct vm *vm)
 {
 	enum config_tpr method = vm->config->tpr == CONFIG_TPR_AUTO ? best() : vm->config->tpr;
-	const char *lacks = tpr_lacks(method);
+	const char *lacks = lacking(method);
 
 	vm->tpr.place = NOWHERE;
 	if (VM_KEPT(WANTS_FLEX, lacks)) {
@@ -221,13 +222,19 @@ bool tpr_init(struct vm *vm)
 	return true;
 }
 
-const char *tpr_change(struct vm *vm, enum config_tpr method)
-{
-	const char *lacks;
+const char *tpr_name(const struct vm *vm) { return config_tprs[vm->tpr.method]; }
 
+const char *tpr_change(struct vm *vm, const char *name)
+{
+	enum config_tpr method;
+	const char *lacks;
+	char error[100];
+
+	if (!config_read_tpr(&method, name, error, sizeof(error)))
+		return "there is no such method; there are trap, flexpriority and auto";
 	if (method == CONFIG_TPR_AUTO)
 		method = best();
-	lacks = tpr_lacks(method);
+	lacks = lacking(method);
 	if (VM_KEPT(CHANGE_LACKS, lacks))
 		return lacks;
 	if (method != vm->tpr.method && !set_method(vm, method))

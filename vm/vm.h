@@ -318,11 +318,11 @@ void vm_host_turn(struct vcpu *v);
 bool tpr_init(struct vm *vm);
 /* Gives its pages back. */
 void tpr_free(struct vm *vm);
-/* NULL, or one clause that says what this CPU lacks for it. */
-const char *tpr_lacks(enum config_tpr method);
-/* Goes over to the method. No vCPU runs, and what has started of them is loaded on this CPU. NULL, or one clause that
- * says why not; the VM then goes on as it was. */
-const char *tpr_change(struct vm *vm, enum config_tpr method);
+/* The method in use; "auto": none has been chosen yet. */
+const char *tpr_name(const struct vm *vm);
+/* Goes over to the method of this name. No vCPU runs, and what has started of them is loaded on this CPU. NULL, or one
+ * clause that says why not; the VM then goes on as it was. */
+const char *tpr_change(struct vm *vm, const char *name);
 /* Is the page of the local APIC mapped for the CPU to serve? */
 static inline bool tpr_placed(const struct vm *vm) { return vm->tpr.place.v != ~0ull; }
 /* A vCPU's IA32_APIC_BASE has changed. No vCPU runs. */

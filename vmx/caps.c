@@ -91,6 +91,14 @@ static void read_ept(struct mmu_caps *m, uint32_t proc2_may)
 	m->unrestricted_guest = VM_LEFT_OUT_OR(UNRESTRICTED_EPT, m->ept) && (proc2_may & PROC2_UNRESTRICTED);
 }
 
+/* VM entry wants the shadow with APIC accesses (SDM, "Checks on VMX Controls"). */
+static void read_lapic(struct vmx_caps *c)
+{
+	c->hvm.tpr_shadow = VM_LEFT_OUT_OR(TPR_SHADOW_CONTROL, c->proc.may & PROC_TPR_SHADOW);
+	c->hvm.apic_access = c->hvm.tpr_shadow &&
+			     VM_LEFT_OUT_OR(APIC_ACCESS_CONTROL, c->proc2.may & PROC2_APIC_ACCESS);
+}
+
 /* What every entry of Vellum's asks for (SDM, "VM-Execution Control Fields", "VM-Exit Controls", "VM-Entry
  * Controls"). */
 static const char *missing_control(const struct vmx_caps *c)
@@ -159,9 +167,7 @@ const char *vmx_caps_read(struct vmx_caps *c)
 	c->preemption_shift = rdmsr(MSR_VMX_MISC) & 31; /* SDM, "Miscellaneous Data" */
 	c->hvm.rdtscp = VM_LEFT_OUT_OR(RDTSCP_CONTROL, c->proc2.may & PROC2_RDTSCP) &&
 		    VM_LEFT_OUT_OR(RDTSCP_CPUID, cpuid(0x80000001, 0).edx & CPUID_80000001_EDX_RDTSCP);
-	/* VM entry wants the shadow with APIC accesses (SDM, "Checks on VMX Controls"). */
-	c->hvm.tpr_shadow = VM_LEFT_OUT_OR(TPR_SHADOW_CONTROL, c->proc.may & PROC_TPR_SHADOW);
-	c->hvm.apic_access = c->hvm.tpr_shadow && VM_LEFT_OUT_OR(APIC_ACCESS_CONTROL, c->proc2.may & PROC2_APIC_ACCESS);
+	read_lapic(c);
 	c->switches_msrs = switches_msrs(c);
 	return missing_control(c);
 }

@@ -73,7 +73,7 @@ void vmx_set_nmi_window(struct vmx_vcpu *v, bool on);
 struct segment_state vmx_get_segment(enum segment n);
 void vmx_set_segment(enum segment n, const struct segment_state *s);
 
-/* From the next entry on. V4  The threshold is 0 until the next vmx_set_tpr_threshold(). */
+/* From the next entry on. The threshold is 0 until the next vmx_set_tpr_threshold(). */
 void vmx_set_tpr(struct vmx_vcpu *v, const struct hvm_tpr *tpr);
 /* SDM, "TPR Threshold and TPR Shadow": class is 0 to 15, and not above that of the TPR (VM entry would fail). */
 void vmx_set_tpr_threshold(struct vmx_vcpu *v, unsigned class);

@@ -14,7 +14,9 @@
 enum { COMPARE_VALUES = 32, COMPARE_CELLS = 512 };
 
 /* What a configuration may differ in. */
-enum axis { AXIS_WORKLOAD, AXIS_GUEST, AXIS_KERNEL, AXIS_CPU, AXIS_PTI, AXIS_MMU, AXIS_PAGES, AXIS_VPID, AXIS_TPR, AXES };
+enum axis {
+	AXIS_WORKLOAD, AXIS_GUEST, AXIS_KERNEL, AXIS_CPU, AXIS_PTI, AXIS_MMU, AXIS_PAGES, AXIS_VPID, AXIS_TPR, AXES
+};
 extern const char *const axis_names[AXES];
 
 /* A value for each axis; "": the default. */

@@ -17,11 +17,12 @@ static void show_list(FILE *out, const cJSON *answer)
 {
 	const cJSON *vm;
 
-	fprintf(out, "%3s  %-16s %-8s %-7s %-12s %4s %8s  %s\n", "id", "name", "state", "mmu", "tpr", "cpu", "memory", "");
+	fprintf(out, "%3s  %-16s %-8s %-7s %-12s %4s %8s  %s\n", "id", "name", "state", "mmu", "tpr", "cpu",
+		"memory", "");
 	cJSON_ArrayForEach(vm, ctl_get(answer, "vms"))
 		fprintf(out, "%3.0f  %-16s %-8s %-7s %-12s %4.0f %5.0f MB  %s%s\n", ctl_number(vm, "id"),
-			ctl_text(vm, "name"), ctl_text(vm, "state"), ctl_text(vm, "mmu"), ctl_text(vm, "tpr"), ctl_number(vm, "cpu"),
-			ctl_number(vm, "mem_bytes") / 1048576,
+			ctl_text(vm, "name"), ctl_text(vm, "state"), ctl_text(vm, "mmu"), ctl_text(vm, "tpr"),
+			ctl_number(vm, "cpu"), ctl_number(vm, "mem_bytes") / 1048576,
 			cJSON_IsFalse(ctl_get(vm, "switch")) ? "(stays with its mechanism) " : "", ctl_text(vm, "end"));
 }
 

@@ -220,8 +220,8 @@ bool stats_vm(struct vm *vm)
 		stats_exits(&s, NULL);
 		stats_mmu(&s, &vm->mmu.counters, mmu_table_pages(&vm->mmu));
 		stat(&s, "console.dropped", vm->console_dropped);
-		stat(&s, "tpr.reads", stats_tpr(vm).reads);
-		stat(&s, "tpr.writes", stats_tpr(vm).writes);
+		stat(&s, "lapic.tpr_reads", stats_tpr(vm).reads);
+		stat(&s, "lapic.tpr_writes", stats_tpr(vm).writes);
 		stats_phases(&s);
 		stats_mechanisms(&s);
 	}

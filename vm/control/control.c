@@ -130,18 +130,13 @@ static bool do_mmu(struct vcpu *v)
 
 static bool do_tpr(struct vcpu *v)
 {
-	enum config_tpr method;
-	const char *why;
+	const char *word = channel.request.word, *why = tpr_change(v->vm, word);
 
-	if (!config_read_tpr(&method, channel.request.word, channel.error, sizeof(channel.error)))
-		return false;
-	why = tpr_change(v->vm, method);
-	if (why) {
-		fmt(channel.error, sizeof(channel.error), "%s stays with tpr %s; %s cannot be used: %s",
-		    v->vm->config->name, config_tprs[v->vm->tpr.method], channel.request.word, why);
-		return false;
-	}
-	return say_pair(&channel.answer, v->vm, "tpr", config_tprs[v->vm->tpr.method]);
+	if (!why)
+		return say_pair(&channel.answer, v->vm, "tpr", tpr_name(v->vm));
+	fmt(channel.error, sizeof(channel.error), "%s stays with tpr %s; %s cannot be used: %s", v->vm->config->name,
+	    tpr_name(v->vm), word, why);
+	return false;
 }
 
 /* Of one that has not got the CPU; else vm/run.c does it when it leaves. */

@@ -24,7 +24,7 @@ static void show_vm(struct json *j, const struct vm *vm)
 	json_text(j, "name", vm->config->name);
 	json_text(j, "state", control_state(vm));
 	json_text(j, "mmu", vm->mmu.ops ? vm->mmu.ops->name : NULL);
-	json_text(j, "tpr", config_tprs[vm->tpr.method]);
+	json_text(j, "tpr", tpr_name(vm));
 	json_number(j, "cpu", vm->vcpu_count ? vm->vcpu[0]->cpu->id : 0);
 	json_number(j, "mem_bytes", vm->config->mem);
 	json_bool(j, "switch", vm->config->may_switch != CONFIG_OFF);
@@ -141,10 +141,10 @@ bool control_stats(struct vm *vm, struct json *j, char *error, size_t size)
 		show_ticks(j, guest, hypervisor);
 		show_exits(j, vm, NULL);
 		show_counters(j, &vm->mmu.counters, mmu_table_pages(&vm->mmu), true);
-		json_open(j, "tpr", '{');
-		json_text(j, "method", config_tprs[vm->tpr.method]);
-		json_number(j, "reads", stats_tpr(vm).reads);
-		json_number(j, "writes", stats_tpr(vm).writes);
+		json_text(j, "tpr", tpr_name(vm));
+		json_open(j, "lapic", '{');
+		json_number(j, "tpr_reads", stats_tpr(vm).reads);
+		json_number(j, "tpr_writes", stats_tpr(vm).writes);
 		json_close(j, '{');
 		json_open(j, "console", '{');
 		json_number(j, "dropped", vm->console_dropped);

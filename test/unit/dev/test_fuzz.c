@@ -104,7 +104,8 @@ static void check(struct pc *pc)
 		assert_int_equal(l->irr_max, highest(l->irr));
 		assert_int_equal(l->isr_max, highest(l->isr));
 		bool offers =
-			(l->enabled && l->irr_max >= 0 && (l->irr_max & 0xf0) > (lapic_ppr(l) & 0xf0)) || lapic_extint(l);
+			(l->enabled && l->irr_max >= 0 && (l->irr_max & 0xf0) > (lapic_ppr(l) & 0xf0)) ||
+			lapic_extint(l);
 		assert_true(!offers || l->irq_maybe);
 	}
 	assert_int_equal(pc->ioapic.pins & ~5u, pc->hub.levels & ~5u);

@@ -312,9 +312,49 @@ static void entry_checks(void **state)
 	assert_non_null(m_entry(&m->cpu, &m->vmcs));
 }
 
+static void exits_for_apic(struct machine *m, uint64_t va, struct x_access a, uint64_t qualification)
+{
+	struct m_result r = m_access(&m->cpu, va, a);
+
+	assert_int_equal(r.event, M_EXIT);
+	assert_int_equal(r.exit, M_EXIT_APIC_ACCESS);
+	assert_int_equal(r.qualification, qualification);
+	assert_null(m->cpu.vmcs);
+	run(m);
+}
+
+/* The physical address counts: by EPT or without, by a TLB or a walk, of data or of a table. */
+static void the_apic_access_page(void **state)
+{
+	struct machine *m = *state;
+
+	for (unsigned ept = 0; ept < 2; ept++) {
+		restart(m);
+		if (ept)
+			with_ept(m);
+		m->vmcs.apic_access = frame(DATA);
+		run(m);
+		for (unsigned n = 0; n < 2; n++) {
+			exits_for_apic(m, 0x80, READ, 0x80);
+			exits_for_apic(m, 0x80, WRITE, 1 << 12 | 0x80);
+			exits_for_apic(m, 0x80, FETCH, 2 << 12 | 0x80);
+		}
+		m_exit(&m->cpu);
+		m->vmcs.apic_access = 0;
+		run(m);
+		reaches(m, 0x80, READ, frame(DATA) + 0x80);
+	}
+	restart(m);
+	with_ept(m);
+	m->vmcs.apic_access = frame(L1);
+	run(m);
+	exits_for_apic(m, 0x80, READ, 15 << 12);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		T(the_apic_access_page),
 		T(two_dimensions), T(references), T(references_of_five), T(fifth_level), T(wide_addresses),
 		T(violations), T(rights_of_all_levels), T(tables_of_the_guest), T(accessed_and_dirty),
 		T(misconfigurations), T(large), T(unpaged), T(pdpte_loads), T(entry_checks),

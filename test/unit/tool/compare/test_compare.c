@@ -273,8 +273,8 @@ static void the_csv(void **state)
 	}
 	assert_int_equal(lines, 6);
 	assert_non_null(strstr(csv, ",failed,\"it said \"\"<no>\"\", and stopped (status 70)\",none,,"));
-	assert_non_null(strstr(csv, "shadow,memory:1,amd64,default,default,off,shadow,default,default,default,ok,none,all,"
-				    "0,150,500,9,7,11,4,0,ok checksum=12,0.1,50000000,268435456,unknown,"));
+	assert_non_null(strstr(csv, "shadow,memory:1,amd64,default,default,off,shadow,default,default,default,ok,none,"
+				    "all,0,150,500,9,7,11,4,0,ok checksum=12,0.1,50000000,268435456,unknown,"));
 	free(csv);
 }
 

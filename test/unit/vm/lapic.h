@@ -1,0 +1,77 @@
+/* test/unit/vm/lapic.h - the guest's accesses to its local APIC's page, for tests of how they are virtualized. */
+#ifndef VM_LAPIC_H
+#define VM_LAPIC_H
+
+#include "test/unit/vm/fixture.h"
+
+#define LAPIC 0xfee00000u
+#define TRUE_PROC 0x48e /* IA32_VMX_TRUE_PROCBASED_CTLS */
+#define ELSEWHERE 0xfed00000u
+#define APIC_ON (APIC_BASE_EN | APIC_BASE_BSP)
+
+enum { ID = 0x20, TPR = 0x80, PPR = 0xa0, EOI = 0xb0, SVR = 0xf0, ICR = 0x300 };
+
+static const char *const lapic_mechanisms[] = { "ept", "shadow", "vtlb", "brute" };
+
+static inline void at(const char *mmu, const char *tpr, enum bench_mode mode)
+{
+	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = mmu, .tpr = tpr });
+	check_entry(0);
+	assert_true(bench_mode(mode, 0));
+	*bench_gpr(GPR_RBX) = LAPIC;
+}
+
+static inline enum bench_at apic_access(unsigned type, unsigned offset)
+{
+	return bench_exit(&(struct bench_exit){ .reason = EXIT_APIC_ACCESS, .qualification = type << 12 | offset });
+}
+
+static inline void code(const void *bytes, size_t n)
+{
+	bench_poke(BENCH_CODE, bytes, n);
+	vmcs_put(VMCS_GUEST_RIP, BENCH_CODE);
+}
+#define CODE(bytes) code(bytes, sizeof(bytes) - 1)
+
+static inline void mov_store(unsigned offset, uint32_t value)
+{
+	uint8_t bytes[] = { 0x89, 0x83, (uint8_t)offset, (uint8_t)(offset >> 8), 0, 0 }; /* mov [ebx + offset], eax */
+
+	code(bytes, sizeof(bytes));
+	*bench_gpr(GPR_RAX) = value;
+}
+
+static inline void mov_load(unsigned offset)
+{
+	uint8_t bytes[] = { 0x8b, 0x8b, (uint8_t)offset, (uint8_t)(offset >> 8), 0, 0 }; /* mov ecx, [ebx + offset] */
+
+	code(bytes, sizeof(bytes));
+	*bench_gpr(GPR_RCX) = 0xaaaaaaaaaaaaaaaa;
+}
+
+static inline bool flex(void) { return bench.vm[0]->tpr.method == CONFIG_TPR_FLEXPRIORITY; }
+
+/* The guest's write to a register in the page, however it is virtualized. */
+static inline enum bench_at apic_write(unsigned offset, uint32_t value)
+{
+	if (flex() && offset == TPR)
+		return bench_write_tpr((uint8_t)value);
+	mov_store(offset, value);
+	if (flex())
+		return apic_access(1, offset);
+	return bench_exit(&(struct bench_exit){
+		.reason = EXIT_EPT_VIOLATION, .qualification = 0x182, .gpa = LAPIC + offset, .gva = LAPIC + offset });
+}
+
+static inline void self_ipi(uint8_t vector) { STEP(apic_write(ICR, 1u << 18 | 1u << 14 | vector)); }
+
+static inline void interrupts_on(void)
+{
+	STEP(apic_write(SVR, 0x1ff));
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
+}
+
+#define EXTERNAL(vector) INFO(EVENT_TYPE_EXTERNAL, vector)
+
+
+#endif
