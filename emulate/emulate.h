@@ -2,7 +2,7 @@
  *
  * It carries out one guest instruction at a time for whoever cannot let the CPU do it: an access to a device's
  * registers (MMIO), a write to a guest page table that is kept write-protected, real mode without unrestricted guest.
- * It knows nothing of VMX, of guest-physical memory or of devices: registers are in struct emulate, everything else is
+ * It knows nothing of VM exits, of guest-physical memory or of devices: registers are in struct emulate, everything else is
  * behind the callbacks of struct emulate_ops.
  *
  * Invariants:
@@ -65,8 +65,7 @@ enum emulate_mode {
 	EMULATE_LONG64,
 };
 
-/* A segment register, in the form that the VMCS keeps it: limit in bytes, access as in the SDM's "Format of Access
- * Rights" (SEGMENT_* of lib/x86.h). */
+/* A segment register: limit in bytes, access as in the SDM's "Format of Access Rights" (SEGMENT_* of lib/x86.h). */
 struct emulate_segment {
 	uint64_t base;
 	uint32_t limit;
@@ -186,7 +185,8 @@ struct emulate {
 	bool interrupted;  /* set by a callback: a repeated instruction stops after this iteration (E5) */
 	/* Results, beside the registers. */
 	uint8_t seg_dirty; /* bit n: the instruction loaded seg[n]; the caller clears it when it has taken it over */
-	/* after EMULATE_OK: 1 blocking by STI, 2 blocking by MOV SS, 0 neither (the VMCS's interruptibility) */
+	/* after EMULATE_OK: 1 blocking by STI, 2 blocking by MOV SS, 0 neither (SDM, "Format of
+	 * Interruptibility State") */
 	uint8_t shadow;
 	bool single_step;  /* after EMULATE_OK, and EMULATE_RESTART: RFLAGS.TF was set, a #DB with DR6.BS is due */
 	bool unblocks_nmi; /* after EMULATE_OK: it was an IRET */

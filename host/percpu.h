@@ -43,7 +43,7 @@ struct percpu {
 	bool timer_fired;       /* the timer interrupt was taken and not yet looked at */
 
 	hpa_t vmxon_region;
-	struct vcpu *loaded;    /* whose VMCS is current on this CPU */
+	struct vcpu *loaded;    /* whose state the virtualization extension of this CPU works with */
 	struct vcpu *resident; /* whose FPU, debug and system-call registers the CPU holds */
 	struct vcpu *run_queue; /* the vCPUs that live here, a ring; the one that runs, or ran last */
 	/* those of virtual machines that have ended here, but whose account has not been written */

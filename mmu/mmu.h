@@ -75,7 +75,7 @@ struct mmu_intercepts {
 	bool cr3_load;
 	bool cr3_store;
 	bool invlpg;
-	uint64_t cr0_owned; /* CR0 bits whose change must exit, beyond those VMX itself demands */
+	uint64_t cr0_owned; /* CR0 bits whose change must exit, beyond those that the CPU's extension demands */
 	uint64_t cr4_owned;
 	/* What the CPU really runs with, where that is not what the guest wrote: hardware = (guest & ~mask) | value. */
 	uint64_t cr0_force_mask, cr0_force_value;
@@ -87,7 +87,7 @@ struct mmu_intercepts {
 struct mmu_root {
 	uint64_t eptp;      /* 0 without EPT */
 	uint64_t cr3;       /* hardware CR3: the guest's own under EPT with guest paging, else the mechanism's */
-	uint64_t pdpte[4];  /* the guest PDPTEs for the VMCS, when load_pdptes */
+	uint64_t pdpte[4];  /* the guest's PDPTEs to enter with, when load_pdptes */
 	bool load_pdptes;
 	uint16_t vpid;      /* 0: run untagged ("enable VPID" off) */
 };
@@ -172,8 +172,7 @@ struct mmu_vcpu {
 	struct mmu_intercepts intercepts;
 	struct mmu_root root;
 	struct tag_state tag;    /* VPID, pending flush requests, the CPU it last ran on */
-	/* Raised when intercepts or root changed and the CPU's copy (the VMCS) must be brought up to date; vmx/ clears
-	 * them. */
+	/* Raised when intercepts or root changed and the CPU's copy must be brought up to date; whoever does so clears them. */
 	bool intercepts_changed;
 	bool root_changed;
 	const char *stuck;       /* the mechanism cannot run the vCPU as its registers are, and why; NULL: it can */
@@ -275,8 +274,8 @@ struct mmu_result mmu_set_efer(struct mmu_vcpu *vcpu, uint64_t value);
  * of it only the low 32 bits are an address (SDM, INVLPG). */
 void mmu_invlpg(struct mmu_vcpu *vcpu, gva_t gva);
 
-/* Under EPT the guest changes CR3 (and unowned CR0/CR4 bits, and PDPTEs) without an exit: vmx/ tells what the VMCS
- * holds after an exit that needs to know. No flush follows from this. */
+/* Under EPT the guest changes CR3 (and unowned CR0/CR4 bits, and PDPTEs) without an exit: whoever runs it tells
+ * what the CPU holds after an exit that needs to know. No flush follows from this. */
 void mmu_sync_regs(struct mmu_vcpu *vcpu, uint64_t cr0, uint64_t cr3, uint64_t cr4, const uint64_t pdpte[4]);
 
 /* Called on logical CPU cpu right before every VM entry of the vCPU, interrupts off: consumes the flush requests. Fast

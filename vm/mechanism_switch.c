@@ -1,11 +1,11 @@
 /* vm/mechanism_switch.c - a virtual machine goes over to another mechanism while it runs: on request, or every so often
  * by an alarm.
  *
- * It happens between two guest instructions, with the vCPU's VMCS loaded and none of its guest state in flight but what
- * struct vcpu holds: an event to inject, a HLT, a repeated instruction that was emulated in part. None of these belongs
+ * It happens between two guest instructions, with the vCPU loaded and none of its guest state in flight but what struct vcpu
+ * holds: an event to inject, a HLT, a repeated instruction that was emulated in part. None of these belongs
  * to a mechanism.
  *
- * W1  What was to be written into the VMCS is written before its registers are read, and the heart's copy of the
+ * W1  What was to be written into the CPU's state is written before its registers are read, and the heart's copy of the
  *     registers is up to date before the old mechanism goes.
  * W2  A guest that may switch is offered no feature that one of the mechanisms it may come to lacks
  *     (switch_hidden_cr4).
@@ -31,7 +31,7 @@ uint64_t switch_hidden_cr4(const struct vm *vm)
 	return hidden;
 }
 
-/* Does the VMCS hold segment registers as real mode leaves them, which VM entry takes only with "unrestricted guest"?
+/* Does the guest have segment registers as real mode leaves them, which VM entry takes only with "unrestricted guest"?
  * So it is between setting CR0.PE and loading them anew. SDM, "Checks on Guest Segment Registers". */
 static bool segments_of_real_mode(const struct vcpu *v)
 {

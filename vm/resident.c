@@ -1,5 +1,5 @@
-/* vm/resident.c - the registers that neither the VMCS nor the hypervisor touches: FPU and vector state, XCR0, CR2,
- * debug registers, the MSRs of SYSCALL. They stay in the CPU from exit to entry, and change hands only when another
+/* vm/resident.c - the registers that neither an entry or exit nor the hypervisor touches: FPU and vector state,
+ * XCR0, CR2, debug registers, the MSRs of SYSCALL. They stay in the CPU from exit to entry, and change hands only when another
  * vCPU runs on the CPU. */
 #include "vm/vm.h"
 

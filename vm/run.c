@@ -77,7 +77,7 @@ static bool serve_requests(struct vcpu *v)
 		VM_MUTANT(WOKEN, v->halted = false);
 		switch_woken(v);
 	}
-	/* What was put into the VMCS to be injected must be entered with: whoever leaves now looks for events when it
+	/* What is ready to be injected must be entered with: whoever leaves now looks for events when it
 	 * comes back. */
 	if (requests & REQUEST_SWITCH) {
 		VM_MUTANT(LEAVE_WITH_EVENT, vcpu_note(v, REQUEST_EVENT));
@@ -270,8 +270,8 @@ void vcpu_leave_cpu(struct vcpu *v)
 
 	ASSERT(!v->running);
 	VM_MUTANT(LEAVE_RESIDENT, resident_release(v));
-	/* Its VMCS may be active here without being current, if another was loaded since (SDM, "Software Use of
-	 * Virtual-Machine Control Structures": VMCLEAR before another CPU uses it). */
+	/* This CPU may hold of its state although another was loaded since (SDM, "Software Use of Virtual-Machine
+	 * Control Structures"). */
 	VM_MUTANT(LEAVE_UNLOAD, hvm_unload(&v->hvm));
 	if (VM_KEPT(LEAVE_LOADED, cpu->loaded == v))
 		cpu->loaded = NULL;

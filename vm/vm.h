@@ -99,7 +99,7 @@ struct vcpu {
 	uint64_t tsc_offset_written;
 	uint64_t tsc_adjust; /* IA32_TSC_ADJUST */
 	uint64_t misc_enable; /* IA32_MISC_ENABLE */
-	uint64_t saved_msr[6]; /* those that are not in the VMCS (vm/resident.c) */
+	uint64_t saved_msr[6]; /* those that no entry or exit switches (vm/resident.c) */
 	uint64_t saved_dr[5]; /* DR0-DR3, DR6 */
 	uint64_t saved_cr2;
 	void *fpu;             /* XSAVE area, one page or more */
@@ -221,8 +221,8 @@ extern struct machine machine;
 struct vm *vm_create(unsigned id, const struct vm_config *config, struct percpu *cpu);
 
 /* ---- vm/release.c ---- */
-/* Gives back what a VM held that has ended and whose account has been told: its RAM, tables, VMCS and all else but what
- * is still said of it on request (struct vm and struct vcpu). On the CPU of its vCPU, which is on no ring. Once. */
+/* Gives back what a VM held that has ended and whose account has been told: its RAM, tables, virtual CPUs' state and all
+ * else but what is still said of it on request (struct vm and struct vcpu). On the CPU of its vCPU, which is on no ring. Once. */
 void vm_release(struct vm *vm);
 /* Gives back the rest, of every VM, when the last one is over; says so in the log where frames are missing of those
  * that there were before the first was made (machine.frames_before). */
@@ -248,7 +248,7 @@ const struct mmu_ops *mechanism_named(const char *name, const char **why);
 bool mechanism_runs_real_mode(const struct mmu_ops *ops);
 
 /* ---- vm/run.c ---- */
-/* Makes the guest's TSC what its clock and its offset say (K2 in vm/clock.h); its VMCS is current. */
+/* Makes the guest's TSC what its clock and its offset say (K2 in vm/clock.h); the vCPU is loaded. */
 static inline void vcpu_write_tsc_offset(struct vcpu *v)
 {
 	uint64_t offset = v->tsc_offset - v->vm->clock.behind;
@@ -284,7 +284,8 @@ static inline bool vcpu_requested(const struct vcpu *v)
  * go to memory, so that another CPU may take it up (or nobody, if it is over). */
 void vcpu_leave_cpu(struct vcpu *v);
 
-/* What the heart changed of registers, intercepts and roots is in the VMCS, which is loaded, and flushes are done. */
+/* What the heart changed of registers, intercepts and roots is in the CPU's state of v, which is loaded, and flushes
+ * are done. */
 void vcpu_bring_up_to_date(struct vcpu *v);
 
 /* ---- vm/schedule.c ---- */
@@ -308,7 +309,7 @@ void vm_host_turn(struct vcpu *v);
 bool switch_init(struct vm *vm);
 /* CR4 bits of features that the guest must not be offered. */
 uint64_t switch_hidden_cr4(const struct vm *vm);
-/* Goes over to the mechanism; the VMCS, if it has been written, is loaded on this CPU. NULL, or one clause that says
+/* Goes over to the mechanism; the vCPU, if it has been started, is loaded on this CPU. NULL, or one clause that says
  * why not: the VM then goes on as it was. */
 const char *vcpu_switch(struct vcpu *v, const struct mmu_ops *ops);
 /* Serves REQUEST_MMU. */

@@ -115,7 +115,7 @@
 	M(PHASE_END, "closing a phase with the guest's end") \
 	M(PHASE_CLEAR, "accounts that begin empty") \
 	M(RELEASE_ROOTS, "giving back a vCPU's roots") \
-	M(RELEASE_VMCS, "giving back the VMCS") \
+	M(RELEASE_STATE, "giving back the CPU's state of a vCPU") \
 	M(RELEASE_TABLES, "giving back the tables") \
 	M(RELEASE_RAM, "giving back the guest's RAM") \
 	M(RELEASE_PHASES, "giving back the accounts of phases") \

@@ -185,7 +185,7 @@ static bool carry_out(struct vcpu *v)
 	return false;
 }
 
-/* With v's VMCS on this CPU for the time being, its registers in the heart, and nothing changed for whoever runs. */
+/* With v loaded on this CPU for the time being, its registers in the heart, and nothing changed for whoever runs. */
 static bool visit(struct vcpu *v)
 {
 	struct percpu *cpu = this_cpu();

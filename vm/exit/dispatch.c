@@ -134,7 +134,7 @@ static void exit_nothing(struct vcpu *v) { exit_skip(v); }
 static void exit_entry_failed(struct vcpu *v)
 {
 	vm_end(v->vm, VM_STATUS_STOPPED,
-	       "stopped: the CPU refused the guest's state (exit reason %u, qualification %lu) at rip 0x%lx, CR0 "
+	       "stopped: the CPU refused the guest's state (exit reason %u, detail 0x%lx) at rip 0x%lx, CR0 "
 	       "0x%lx, CR4 0x%lx, RFLAGS 0x%lx",
 	       (unsigned)hvm_exit_code(&v->hvm), hvm_exit_detail(&v->hvm), hvm_rip(&v->hvm), hvm_hardware_cr0(&v->hvm),
 	       hvm_hardware_cr4(&v->hvm), hvm_rflags(&v->hvm));
