@@ -2,8 +2,8 @@
  *
  * It carries out one guest instruction at a time for whoever cannot let the CPU do it: an access to a device's
  * registers (MMIO), a write to a guest page table that is kept write-protected, real mode without unrestricted guest.
- * It knows nothing of VM exits, of guest-physical memory or of devices: registers are in struct emulate, everything else is
- * behind the callbacks of struct emulate_ops.
+ * It knows nothing of VM exits, of guest-physical memory or of devices: registers are in struct emulate, everything
+ * else is behind the callbacks of struct emulate_ops.
  *
  * Invariants:
  *  E1  Decoding is pure: emulate_decode() depends on its arguments only, reads at most n bytes, and never changes
@@ -185,8 +185,8 @@ struct emulate {
 	bool interrupted;  /* set by a callback: a repeated instruction stops after this iteration (E5) */
 	/* Results, beside the registers. */
 	uint8_t seg_dirty; /* bit n: the instruction loaded seg[n]; the caller clears it when it has taken it over */
-	/* after EMULATE_OK: 1 blocking by STI, 2 blocking by MOV SS, 0 neither (SDM, "Format of
-	 * Interruptibility State") */
+	/* after EMULATE_OK: 1 blocking by STI, 2 blocking by MOV SS, 0 neither (SDM, "Format of Interruptibility
+	 * State") */
 	uint8_t shadow;
 	bool single_step;  /* after EMULATE_OK, and EMULATE_RESTART: RFLAGS.TF was set, a #DB with DR6.BS is due */
 	bool unblocks_nmi; /* after EMULATE_OK: it was an IRET */

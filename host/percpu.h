@@ -46,8 +46,8 @@ struct percpu {
 	struct vcpu *loaded;    /* whose state the virtualization extension of this CPU works with */
 	struct vcpu *resident; /* whose FPU, debug and system-call registers the CPU holds */
 	struct vcpu *run_queue; /* the vCPUs that live here, a ring; the one that runs, or ran last */
-	/* those of virtual machines that have ended here, but whose account has not been written */
-	struct vcpu *untold;
+	/* virtual machines whose last vCPU has ended here, but whose account has not been written */
+	struct vm *untold;
 	uint64_t slice_end;     /* TSC: when another vCPU of the ring has its turn */
 	/* the least vcpu.fair of those that want the CPU, when one of them left it; never goes back */
 	uint64_t fair_floor;

@@ -172,7 +172,8 @@ struct mmu_vcpu {
 	struct mmu_intercepts intercepts;
 	struct mmu_root root;
 	struct tag_state tag;    /* VPID, pending flush requests, the CPU it last ran on */
-	/* Raised when intercepts or root changed and the CPU's copy must be brought up to date; whoever does so clears them. */
+	/* Raised when intercepts or root changed and the CPU's copy must be brought up to date; whoever does so clears
+	 * them. */
 	bool intercepts_changed;
 	bool root_changed;
 	const char *stuck;       /* the mechanism cannot run the vCPU as its registers are, and why; NULL: it can */

@@ -12,7 +12,6 @@
 #include "vm/vm.h"
 
 #include "host/lapic.h"
-#include "host/percpu.h"
 #include "vm/control/control.h"
 #include "lib/mutants/mutate.h"
 
@@ -26,7 +25,8 @@ static bool runnable(const struct vcpu *v)
 {
 	if (VM_KEPT(LAST_TURN, v->vm->ended))
 		return true;
-	return VM_LEFT_OUT_OR(RUN_PAUSED, !v->paused) && (VM_LEFT_OUT_OR(RUN_HALTED, !v->halted) || vcpu_requested(v));
+	return VM_LEFT_OUT_OR(RUN_PAUSED, !v->vm->paused) &&
+	       (VM_LEFT_OUT_OR(RUN_HALTED, !v->halted) || vcpu_requested(v));
 }
 
 /* Could another vCPU of the ring run now? */
@@ -155,6 +155,6 @@ static void raise_floor(struct percpu *cpu, const struct vcpu *v)
 void schedule_account(struct vcpu *v, uint64_t ticks)
 {
 	VM_MUTANT(FAIR_TICKS, v->fair += ticks);
-	v->slept = v->halted || v->paused;
+	v->slept = v->halted || v->vm->paused;
 	VM_MUTANT(FAIR_RAISED, raise_floor(v->cpu, v));
 }

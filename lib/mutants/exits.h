@@ -13,6 +13,7 @@
 	M(REQUEUE_RF, "clearing RF, which a fault has set, for an event that is no fault") \
 	M(REQUEUE_NMI, "unblocking NMIs for one that is delivered again") \
 	M(HLT_FOR_GOOD, "stopping a guest that halts with nothing to wake it") \
+	M(ALL_DEAF, "that it has another virtual CPU that can wake it") \
 	M(VMCALL_CPL, "refusing hypercalls of programs") \
 	M(RF, "RF in the image of RFLAGS that a fault saves") \
 	M(REAL_ERROR, "dropping the error code in real mode") \

@@ -20,7 +20,6 @@
 	M(PHASE_NONE, "leaving out phases that have not been") \
 	M(PANIC_ONCE, "telling once that a guest has panicked, however often it says so") \
 	M(PANIC_PAUSES, "pausing it, if that is asked for") \
-	M(PANIC_LEAVES, "its leaving the CPU then") \
 	M(CONSOLE_BUSY, "the transmitter of the first guest being busy while the port has no room") \
 	M(CONSOLE_READY, "its going on when there is room") \
 	M(CONSOLE_KEEP, "keeping a line of another guest's console while the port has no room") \
@@ -52,6 +51,7 @@
 	M(SEGMENTS_UNUSABLE, "that this is not asked of segments that cannot be used") \
 	M(SEGMENTS_CONFORMING, "nor of conforming code") \
 	M(SWITCH_LACKS, "not going over to what the CPU cannot run") \
+	M(SWITCH_ELSEWHERE, "not going over while a virtual CPU may run on another CPU") \
 	M(SWITCH_OFFERED, "nor to what lacks a feature that the guest was offered") \
 	M(SWITCH_REAL_MODE, "nor from real mode to what cannot run it") \
 	M(SWITCH_STARTED, "that this is asked of the VMCS only once it is written") \
@@ -142,6 +142,7 @@
 	M(FAIR_NEW, "that who is new begins with as much as the others had") \
 	M(END_FIRST, "that the first end counts") \
 	M(END_STOP, "asking who has ended to leave") \
+	M(LAST_VCPU, "that a virtual machine is told of when its last virtual CPU has left (VM3)") \
 	M(LOAD_FPU, "the FPU's registers of who runs") \
 	M(LOAD_TSC, "the TSC offset of who gets the CPU again") \
 	M(CURRENT_UNOWNED, "what the guest changed without an exit, before its intercepts change") \
@@ -158,6 +159,7 @@
 	M(CLOCK_BEGINS, "that a clock of the guest's own stands still in the hypervisor") \
 	M(CLOCK_PAUSED, "that it stands still") \
 	M(CLOCK_HALTED, "that the clock goes on in HLT") \
+	M(ALL_ASLEEP, "that it stands still while another virtual CPU is awake") \
 	M(LEAVE_RESIDENT, "saving the registers that stay in the CPU of who leaves it, or has ended") \
 	M(LEAVE_UNLOAD, "giving up the VMCS of who leaves the CPU, or has ended, whether it is the last one or not") \
 	M(LEAVE_LOADED, "forgetting that it was the last one") \
@@ -175,10 +177,10 @@
 	M(RESUME_OWN, "not letting a clock of the guest's own go before the guest does") \
 	M(RESUME_GOES, "letting the clock go when it is resumed") \
 	M(PAUSE_LEAVES, "leaving the CPU when it is paused") \
-	M(VISIT_LOADS, "loading the VMCS of who is asked") \
+	M(VISIT_LOADS, "loading the state of who is asked") \
 	M(VISIT_WRITTEN, "that what is to be written into it is, before it is read") \
 	M(VISIT_READ, "reading the guest's registers for an answer") \
-	M(VISIT_RESTORES, "loading the VMCS of who runs again") \
+	M(VISIT_RESTORES, "loading the state of who runs again") \
 	M(ONE_AT_A_TIME, "one request at a time (CT1)") \
 	M(DUMP_STARTED, "that who has not run has no registers") \
 	M(DUMP_OWNER, "CR2 of who has not the CPU") \

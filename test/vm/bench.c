@@ -252,7 +252,7 @@ struct vm *bench_create(const struct bench_config *config)
 	if (vm->ended)
 		vm_release(vm);
 	else
-		vm_add_to_cpu(vm->vcpu[0]);
+		vm_start(vm);
 	return vm;
 }
 

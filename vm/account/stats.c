@@ -204,7 +204,7 @@ bool stats_vm(struct vm *vm)
 
 	if (!VM_LEFT_OUT_OR(CONSOLE_REST, false) && !platform_console_rest(vm))
 		return false;
-	if (vm->vcpu_count && VM_LEFT_OUT_OR(ACCOUNT_STARTED, vm->vcpu[0]->started)) {
+	if (vm->vcpu_count && VM_LEFT_OUT_OR(ACCOUNT_STARTED, vm_started(vm))) {
 		stats_exits(&s, NULL);
 		stats_mmu(&s, &vm->mmu.counters, mmu_table_pages(&vm->mmu));
 		stat(&s, "console.dropped", vm->console_dropped);
@@ -221,7 +221,7 @@ void stats_last_words(void)
 	for (unsigned n = 0; n < machine.vm_count && n < VMS_MAX; n++) {
 		struct scope s = { .vm = machine.vm[n], .zeros = true, .left = 1, .last_words = true };
 
-		if (s.vm->all_told || !s.vm->vcpu_count || !s.vm->vcpu[0]->started)
+		if (s.vm->all_told || !vm_started(s.vm))
 			continue;
 		stats_exits(&s, NULL);
 		stats_mmu(&s, &s.vm->mmu.counters, mmu_table_pages(&s.vm->mmu));

@@ -11,7 +11,7 @@ static void start_with(const char *mmu, const char *description)
 	check_entry(__LINE__);
 }
 
-static const char *to(const char *name) { return vcpu_switch(bench.v, mmu_mechanism_by_name(name)); }
+static const char *to(const char *name) { return vm_switch(bench.v->vm, mmu_mechanism_by_name(name)); }
 static const char *mmu(void) { return bench.vm[0]->mmu.ops->name; }
 
 /* ---- W2 ---- */
@@ -135,7 +135,7 @@ static void one_that_has_not_run(void **state)
 
 	(void)state;
 	put(SEG_CS, BENCH_CODE0, SEGMENT_FLAT_DATA);
-	assert_null(vcpu_switch(other->vcpu[0], mmu_mechanism_by_name("shadow")));
+	assert_null(vm_switch(other, mmu_mechanism_by_name("shadow")));
 	put(SEG_CS, BENCH_CODE0, SEGMENT_FLAT_CODE32);
 	assert_string_equal(other->mmu.ops->name, "shadow");
 	for (unsigned n = 0; n < 8 && bench.v->vm != other; n++)

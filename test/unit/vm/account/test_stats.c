@@ -156,10 +156,10 @@ static void by_mechanism(void **state)
 	bench_wait(1000000);
 	again();
 	again();
-	assert_null(vcpu_switch(bench.v, mmu_mechanism_by_name("shadow")));
+	assert_null(vm_switch(bench.v->vm, mmu_mechanism_by_name("shadow")));
 	bench_wait(3000000);
 	again();
-	assert_null(vcpu_switch(bench.v, mmu_mechanism_by_name("ept")));
+	assert_null(vm_switch(bench.v->vm, mmu_mechanism_by_name("ept")));
 	again();
 	again();
 	again();
