@@ -11,7 +11,7 @@
 
 #include "vm/control/request.h"
 #include "vm/control/json.h"
-#include "test/unit/xorshift.h"
+#include "lib/xorshift.h"
 
 static struct control_request request;
 static char error[200];

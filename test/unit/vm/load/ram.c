@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "test/unit/vm/load/ram.h"
-#include "test/unit/xorshift.h"
+#include "lib/xorshift.h"
 
 /* L2: RAM only, and not where the firmware's tables are. */
 static bool touch(struct ram *r, gpa_t gpa, size_t n)
