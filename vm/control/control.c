@@ -148,6 +148,15 @@ static bool do_pause(struct vm *vm, bool on)
 	return say_pair(&channel.answer, vm, "state", control_state(vm));
 }
 
+/* Asks the guest to end: what follows is up to it. */
+static bool do_shutdown(struct vm *vm)
+{
+	spin_lock(&vm->device_lock);
+	acpi_pm_power_button(&vm->acpi_pm);
+	spin_unlock(&vm->device_lock);
+	return say_pair(&channel.answer, vm, "state", control_state(vm));
+}
+
 static bool do_audit(struct vcpu *v)
 {
 	char why[120] = "";
@@ -174,6 +183,8 @@ static bool carry_out(struct vcpu *v)
 		return do_pause(v->vm, true);
 	case CONTROL_RESUME:
 		return do_pause(v->vm, false);
+	case CONTROL_SHUTDOWN:
+		return do_shutdown(v->vm);
 	case CONTROL_AUDIT:
 		return do_audit(v);
 	case CONTROL_TRANSLATE:
