@@ -33,6 +33,7 @@ static bool by_software(const struct emulate_event *v)
 	return v->kind == EMULATE_SOFTWARE_INTERRUPT || v->kind == EMULATE_SOFTWARE_EXCEPTION;
 }
 
+/* What goes wrong while an event is delivered says so by EXT (SDM, "Error Code"). */
 static enum emulate_result fail(struct emulate *e, const struct delivery *d, unsigned vector, uint32_t error)
 {
 	return raise_error(e, vector, error | d->ext);

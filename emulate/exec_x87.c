@@ -231,6 +231,7 @@ static enum emulate_result environment_load(struct emulate *e, const struct insn
 	return finish(e, i);
 }
 
+/* An opcode that is none is #UD (SDM, "Escape Opcode Instructions"). */
 enum emulate_result exec_x87(struct emulate *e, const struct insn *i)
 {
 	unsigned form = memory_forms[native_opcode(i) & 7][digit(i)];
