@@ -4,7 +4,7 @@
  * Mode", and "Interrupt and Exception Handling" in the chapter on 8086 emulation.
  *
  * First everything is looked up and checked and the frame's memory tried; then it is written, and the registers change
- * (E2, E3). */
+ * (EM2, EM3). */
 #include "emulate/descriptor.h"
 
 #define FRAME_MAX 10u /* values: GS, FS, DS, ES, SS, SP, FLAGS, CS, IP, error */

@@ -126,7 +126,7 @@ static enum emulate_result interrupt_real(struct emulate *e, const struct insn *
 		return raise(e, VECTOR_GP);
 	TRY(read_value(e, (uint32_t)(table.base + 4 * vector), 4, EMULATE_HOW_SYSTEM, &entry));
 	TRY(prepare_code_segment(e, entry >> 16, false, &cs));
-	/* All three pushes together first (E3). */
+	/* All three pushes together first (EM3). */
 	for (unsigned n = 0; n < 6; n += 2) {
 		TRY(linear_address(e, EMULATE_SS, (low + n) & mask, 2, EMULATE_HOW_WRITE, &linear));
 		TRY(mem_probe(e, linear, 2, EMULATE_HOW_WRITE));

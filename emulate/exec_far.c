@@ -102,7 +102,7 @@ static enum emulate_result call_far(struct emulate *e, const struct insn *i, str
 	uint16_t old = segment(e, EMULATE_CS)->selector;
 
 	TRY(find_destination(e, selector, true, &to));
-	/* The second push must not fail after the first (E3). */
+	/* The second push must not fail after the first (EM3). */
 	TRY(push_probe(e, &probed, to.size));
 	TRY(push_probe(e, &probed, to.size));
 	TRY(push_at(e, &sp, to.size, old));

@@ -2,7 +2,7 @@
  * where the last instruction was. SDM: "x87 FPU Execution Environment", "Escape Opcode Instructions".
  *
  * The FPU remembers the address of its last instruction and operand, which natively are those of the hypervisor:
- * exec_x87() replaces them (E6). */
+ * exec_x87() replaces them (EM6). */
 #include "emulate/native.h"
 
 #define FSW_IE 1u

@@ -1,6 +1,6 @@
 /* host/percpu.h - what belongs to one logical CPU, reached through GS.
  *
- * P1  A structure is written by its own CPU only, but for fields that say otherwise. */
+ * PC1  A structure is written by its own CPU only, but for fields that say otherwise. */
 #ifndef VELLUM_HOST_PERCPU_H
 #define VELLUM_HOST_PERCPU_H
 

@@ -120,7 +120,7 @@ struct mmu_config {
 	/* list entries that one operation looks at before it is interrupted; 0: the default. Tests make it small */
 	uint32_t work;
 	bool in_sync;          /* shadow: no guest table goes out of sync, so each write to one is emulated */
-	uint32_t table_frames; /* that the VM may hold for its tables (K2); at least ops->least; 0: mmu_table_limit() */
+	uint32_t table_frames; /* for the tables of the VM (RV2), at least ops->least; 0: mmu_table_limit() */
 };
 
 struct mmu_ops;
@@ -208,7 +208,7 @@ struct mmu_ops {
 	const char *(*config_unsupported)(const struct mmu_caps *caps, const struct mmu_config *config);
 	bool (*vm_init)(struct mmu_vm *vm);
 	void (*vm_destroy)(struct mmu_vm *vm);
-	/* K3: frames that the longest operation takes, and with which it can run at all, if poorly. */
+	/* RV3: frames that the longest operation takes, and with which it can run at all, if poorly. */
 	uint16_t need, least;
 	/* Frees tables, those that were not used for longest first, until need frames are in reserve, or nothing is
 	 * left that could go. */
@@ -286,7 +286,7 @@ static inline void mmu_enter(struct mmu_vcpu *vcpu, unsigned cpu);
 /* Host-side changes (the notifier). Each has flushed, on every CPU concerned, when it returns (T2): the frames may be
  * freed.
  *
- * S12: whoever takes a page away first makes its backing say so (page() returns false, or the new frame, or not
+ * Whoever takes a page away first makes its backing say so (S12: page() returns false, or the new frame, or not
  * writable), and then calls these. Faults look at the backing and change tables in one hold of the VM's lock, so they
  * either come before, and are undone here, or after, and see the change. Merging two pages: writable = false for both,
  * mmu_write_protect both, compare, make the backing name the common frame, mmu_unmap the one that changed, free its

@@ -50,7 +50,7 @@ static void *below_ptr(void *ctx, hfn_t frame)
 	return frames_ptr(frame);
 }
 
-/* R2 in vm/run.c. The IPI is an exit of the guest's; who has seen in_guest false sees the request before it enters. */
+/* RL2 in vm/run.c. The IPI is an exit of the guest's; who has seen in_guest false sees the request before it enters. */
 static void below_kick(void *ctx, struct mmu_vcpu *mmu)
 {
 	struct vcpu *v = container_of(mmu, struct vcpu, mmu);

@@ -5,11 +5,11 @@
  * holds: an event to inject, a HLT, a repeated instruction that was emulated in part. None of these belongs
  * to a mechanism.
  *
- * W1  What was to be written into the CPU's state is written before its registers are read, and the heart's copy of the
- *     registers is up to date before the old mechanism goes.
- * W2  A guest that may switch is offered no feature that one of the mechanisms it may come to lacks
- *     (switch_hidden_cr4).
- * W3  Between two changes by the alarm the guest makes progress, however short the period is. */
+ * SW1  What was to be written into the CPU's state is written before its registers are read, and the heart's copy of
+ *      the registers is up to date before the old mechanism goes.
+ * SW2  A guest that may switch is offered no feature that one of the mechanisms it may come to lacks
+ *      (switch_hidden_cr4).
+ * SW3  Between two changes by the alarm the guest makes progress, however short the period is. */
 #include "vm/vm.h"
 
 #include "lib/mutants/mutate.h"
@@ -17,7 +17,7 @@
 /* Of the types of code and data, 0 to 11 are data and code that is not conforming (SDM, "Code- and Data-Segment
  * Descriptor Types"). */
 #define NONCONFORMING_LAST (TYPE_CODE | TYPE_READ_WRITE | TYPE_ACCESSED)
-#define OWN_TICKS_MIN 4000 /* of the guest, between two changes (W3) */
+#define OWN_TICKS_MIN 4000 /* of the guest, between two changes (SW3) */
 
 uint64_t switch_hidden_cr4(const struct vm *vm)
 {
@@ -70,7 +70,7 @@ static const char *refusal(const struct vcpu *v, const struct mmu_ops *ops)
 	return NULL;
 }
 
-/* W1, and: can v go over? None of those that live on this CPU is in the guest; others would have to be stopped. */
+/* SW1, and: can v go over? None of those that live on this CPU is in the guest; others would have to be stopped. */
 static const char *prepare(struct vcpu *v, const struct mmu_ops *ops)
 {
 	struct vcpu *before;
@@ -105,7 +105,7 @@ const char *vm_switch(struct vm *vm, const struct mmu_ops *ops)
 	return NULL;
 }
 
-/* ---- every so often (W3: a period begins when the change is done) ---- */
+/* ---- every so often (SW3: a period begins when the change is done) ---- */
 
 static void alarm(void *dev, uint64_t now)
 {
@@ -134,7 +134,7 @@ static uint64_t guest_ticks(const struct vm *vm)
 	return sum;
 }
 
-/* W3: under tables that begin empty an instruction may fault many times before it is done; the guest gets past it. */
+/* SW3: under tables that begin empty an instruction may fault many times before it is done; the guest gets past it. */
 static bool too_early(struct vm *vm)
 {
 	struct switching *s = &vm->switching;

@@ -1,13 +1,13 @@
 /* vm/run.c - the run loop: into the guest, out of it, to the exit's handler, and round again. Which vCPU runs:
  * vm/schedule.c.
  *
- * R1  The timers of the VM that runs are covered by the CPU's timer: timer_armed is at or before the earliest. It needs
- *     a look only when an alarm has become earlier (TM3 in dev/timer.c), or when timer_armed may have become later
- *     (arm_running in vm/schedule.c).
- * R2  A vCPU that another CPU must stop (T2) is seen: in_guest is set before the last look at the flush requests, and
- *     cleared after the exit; who requests sets the request first and then looks at in_guest.
- * R3  A virtual machine that has ended is on its CPU's ring until that CPU has taken it off (retire), which is then
- *     soon. */
+ * RL1  The timers of the VM that runs are covered by the CPU's timer: timer_armed is at or before the earliest. It
+ *      needs a look only when an alarm has become earlier (TM3 in dev/timer.c), or when timer_armed may have become
+ *      later (arm_running in vm/schedule.c).
+ * RL2  A vCPU that another CPU must stop (T2) is seen: in_guest is set before the last look at the flush requests, and
+ *      cleared after the exit; who requests sets the request first and then looks at in_guest.
+ * RL3  A virtual machine that has ended is on its CPU's ring until that CPU has taken it off (retire), which is then
+ *      soon. */
 #include "vm/vm.h"
 
 #include "host/lapic.h"
@@ -126,7 +126,7 @@ static __attribute__((noinline)) void make_current_at_last(struct vcpu *v)
 	} while (out_of_date(v));
 }
 
-/* The tables and registers that the CPU runs the guest with are in force; R2. */
+/* The tables and registers that the CPU runs the guest with are in force; RL2. */
 static inline void make_current(struct vcpu *v)
 {
 	VM_MUTANT(IN_GUEST, __atomic_store_n(&v->in_guest, true, __ATOMIC_SEQ_CST));
@@ -192,7 +192,7 @@ static bool entry_check(struct vcpu *v)
 	return !broken;
 }
 
-/* There was no exit to clear in_guest after (R2). */
+/* There was no exit to clear in_guest after (RL2). */
 static void entry_failed(struct vcpu *v)
 {
 	VM_MUTANT(FAILED_OUT_OF_GUEST, __atomic_store_n(&v->in_guest, false, __ATOMIC_RELEASE));

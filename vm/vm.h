@@ -88,11 +88,11 @@ struct vcpu {
 	bool in_guest; /* read by other CPUs: entering, or in the guest (vm/run.c) */
 	struct hvm_start start;
 	uint64_t exit_tsc;   /* when the last exit happened */
-	uint64_t host_turn;  /* TSC: when the host's interrupts are let in at an exit, whatever exits there are (F3) */
+	uint64_t host_turn;  /* TSC: when the host's interrupts are let in at an exit, whatever exits there are (SC3) */
 	struct exit_stat *exit; /* the account of its reason, in exits[] */
 	uint64_t run_start;  /* when this CPU took it up */
 	bool running;        /* it has the CPU: run_ticks lacks what is since run_start */
-	/* ticks that the CPU has worked for it, as the scheduler counts them (F1 in vm/schedule.c) */
+	/* ticks that the CPU has worked for it, as the scheduler counts them (SC1 in vm/schedule.c) */
 	uint64_t fair;
 	bool slept;          /* since it last had the CPU */
 	uint64_t run_ticks;  /* on a CPU, in the guest and in the hypervisor; what the exits took of it is in exits[] */
@@ -361,7 +361,7 @@ void schedule_arm_idle(const struct percpu *cpu);
 static inline uint64_t schedule_alarm(const struct vm *vm) { return clock_alarm(&vm->clock, timers_next(&vm->timers)); }
 /* The CPU's timer has fired: runs the alarms that are due, ends the slice if it is over. */
 void vm_timer_interrupt(void);
-/* Lets the host's interrupts in at an exit of v (F3). */
+/* Lets the host's interrupts in at an exit of v (SC3). */
 void vm_host_turn(struct vcpu *v);
 
 /* ---- vm/mechanism_switch.c ---- */

@@ -1,7 +1,7 @@
 /* vm/account/stats.c - the account, on the statistics port (docs/protocol.md).
  *
- * A1  An account leaves some lines at a time, as the port has room, and is taken up again where it was: a guest that
- *     makes it long, by many phases, makes nobody wait. It is whole before the machine's end is said. */
+ * AC1  An account leaves some lines at a time, as the port has room, and is taken up again where it was: a guest that
+ *      makes it long, by many phases, makes nobody wait. It is whole before the machine's end is said. */
 #include "vm/vm.h"
 
 #include "host/frames.h"
@@ -53,7 +53,7 @@ struct scope {
 
 #define LINES_AT_ONCE 32
 
-/* Writes a line of the account, if it is the next and there is room (A1). */
+/* Writes a line of the account, if it is the next and there is room (AC1). */
 static __attribute__((format(printf, 2, 3))) void say(struct scope *s, const char *format, ...)
 {
 	char line[320];

@@ -14,7 +14,7 @@ static void start_with(const char *mmu, const char *description)
 static const char *to(const char *name) { return vm_switch(bench.v->vm, mmu_mechanism_by_name(name)); }
 static const char *mmu(void) { return bench.vm[0]->mmu.ops->name; }
 
-/* ---- W2 ---- */
+/* ---- SW2 ---- */
 
 static uint64_t cpuid_bits(uint32_t leaf, enum gpr n)
 {
@@ -144,7 +144,7 @@ static void one_that_has_not_run(void **state)
 	finish();
 }
 
-/* ---- W1 ---- */
+/* ---- SW1 ---- */
 
 /* Under EPT the guest changes CR3, and bits of CR0 and CR4, without an exit. */
 static void what_changed_without_an_exit(void **state)
@@ -209,7 +209,7 @@ static void no_memory(void **state)
 	finish();
 }
 
-/* ---- W3, and when ---- */
+/* ---- SW3, and when ---- */
 
 static void every_so_many_exits(void **state)
 {

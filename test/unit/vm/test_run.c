@@ -119,7 +119,7 @@ static void an_entry_that_fails(void **state)
 		bench.entry_fails = true;
 		STEP(bench_exit_simple(EXIT_CPUID, 2));
 		assert_true(first->ended);
-		assert_false(first->vcpu[0]->in_guest); /* who waits for that (R2) does not wait for ever */
+		assert_false(first->vcpu[0]->in_guest); /* who waits for that (RL2) does not wait for ever */
 		assert_non_null(strstr(first->end_text, "VM-instruction error 7"));
 		assert_ptr_not_equal(bench.v->vm, first);
 		STEP(bench_exit_simple(EXIT_CPUID, 2));
@@ -195,7 +195,7 @@ static void another_cpu_takes_it_up(void **state)
 	finish();
 }
 
-/* R2, and whose registers the CPU holds. */
+/* RL2, and whose registers the CPU holds. */
 static void who_is_in_the_guest(void **state)
 {
 	struct vcpu *first;

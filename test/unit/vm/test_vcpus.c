@@ -170,7 +170,7 @@ static void a_pause_is_of_both(void **state)
 	finish();
 }
 
-/* W1 in vm/mechanism_switch.c: what each changed without an exit is known. */
+/* SW1 in vm/mechanism_switch.c: what each changed without an exit is known. */
 static void another_mechanism_for_both(void **state)
 {
 	(void)state;

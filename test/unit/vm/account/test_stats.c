@@ -8,7 +8,7 @@
 #include "host/console.h"
 #include "host/frames.h"
 
-#define LINES_AT_ONCE 32 /* A1 */
+#define LINES_AT_ONCE 32 /* AC1 */
 
 static void mark(unsigned phase)
 {
@@ -216,7 +216,7 @@ static void a_number_that_is_no_phase(void **state)
 	finish();
 }
 
-/* ---- in pieces (A1) ---- */
+/* ---- in pieces (AC1) ---- */
 
 static void next_slice(void)
 {
