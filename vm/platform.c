@@ -84,6 +84,13 @@ bool platform_sends_nmi(struct vm *vm)
 	return possible;
 }
 
+void platform_power_button(struct vm *vm)
+{
+	spin_lock(&vm->device_lock);
+	acpi_pm_power_button(&vm->acpi_pm);
+	spin_unlock(&vm->device_lock);
+}
+
 /* What a guest says of its end (dev/firmware/pvpanic.h) is passed on once, however often it says it. */
 static void say_once(struct vm *vm, enum machine_event kind, const char *what)
 {

@@ -474,6 +474,8 @@ void platform_feed_uart(struct vm *vm);
 bool platform_console_rest(struct vm *vm);
 /* Is there a device whose interrupt comes as an NMI or as INIT, as the guest has programmed it? */
 bool platform_sends_nmi(struct vm *vm);
+/* Presses the PC's power button. */
+void platform_power_button(struct vm *vm);
 
 /* ---- vm/account/stats.c ---- */
 /* What the machine is, in lines of "host". */

@@ -151,9 +151,7 @@ static bool do_pause(struct vm *vm, bool on)
 /* Asks the guest to end: what follows is up to it. */
 static bool do_shutdown(struct vm *vm)
 {
-	spin_lock(&vm->device_lock);
-	acpi_pm_power_button(&vm->acpi_pm);
-	spin_unlock(&vm->device_lock);
+	platform_power_button(vm);
 	return say_pair(&channel.answer, vm, "state", control_state(vm));
 }
 
