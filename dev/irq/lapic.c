@@ -88,7 +88,7 @@ void lapic_ack(struct lapic *l, uint8_t vector)
 
 static void accept_vector(struct lapic *l, uint8_t vector, bool level)
 {
-	if (vector < 16) { /* LA4 */
+	if (vector < 16) { /* L4 */
 		lapic_error(l, ESR_RECEIVE_ILLEGAL_VECTOR);
 		return;
 	}

@@ -6,11 +6,11 @@
  * tsc_hz. Interrupts of a periodic timer that were missed, or come faster than LAPIC_MIN_PERIOD_US, merge into one; the
  * count read back is exact all the same.
  *
- * LA1  irr_max / isr_max are the highest set bit of irr / isr, or -1.
- * LA2  ppr follows from tpr and isr_max at all times.
- * LA3  irq_maybe is set whenever lapic_pending() or lapic_extint() would offer an interrupt. It may be set when they
- *      would not.
- * LA4  a vector below 16 never enters irr. */
+ * L1  irr_max / isr_max are the highest set bit of irr / isr, or -1.
+ * L2  ppr follows from tpr and isr_max at all times.
+ * L3  irq_maybe is set whenever lapic_pending() or lapic_extint() would offer an interrupt. It may be set when they
+ *     would not.
+ * L4  a vector below 16 never enters irr. */
 #ifndef VELLUM_DEV_LAPIC_H
 #define VELLUM_DEV_LAPIC_H
 
@@ -44,7 +44,7 @@ struct lapic_host {
 };
 
 struct lapic {
-	bool irq_maybe; /* the run loop's word: nothing to inject while false (LA3) */
+	bool irq_maybe; /* the run loop's word: nothing to inject while false (L3) */
 	bool enabled; /* IA32_APIC_BASE.EN */
 	bool x2apic;
 	bool sw_enabled; /* SVR bit 8 */

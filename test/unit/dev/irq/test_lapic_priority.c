@@ -32,12 +32,12 @@ static void compare(const struct model *m)
 {
 	int expected = model_pending(m);
 	if (expected >= 0)
-		assert_true(l->irq_maybe); /* LA3 */
+		assert_true(l->irq_maybe); /* L3 */
 	assert_int_equal(lapic_pending(l), expected);
 	assert_int_equal(l->irq_maybe, expected >= 0);
-	assert_int_equal(l->irr_max, highest(m->irr)); /* LA1 */
+	assert_int_equal(l->irr_max, highest(m->irr)); /* L1 */
 	assert_int_equal(l->isr_max, highest(m->isr));
-	assert_int_equal(rd(0xa0), model_ppr(m)); /* LA2 */
+	assert_int_equal(rd(0xa0), model_ppr(m)); /* L2 */
 	assert_int_equal(rd(0x80), m->tpr);
 	for (unsigned i = 0; i < 8; i++) {
 		uint32_t irr = 0, isr = 0, tmr = 0;
