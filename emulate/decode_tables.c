@@ -300,8 +300,8 @@ const struct opcode opcode_groups[][8] = {
 		{ OP_bt_imm, BT_RESET, H_LOCK },
 		{ OP_bt_imm, BT_COMPLEMENT, H_LOCK },
 	},
-	/* XSAVEC is for the host's CPU. With mod = 3, /6 and /7 are RDRAND, RDSEED and RDPID; in memory they are VMX
-	 * instructions. */
+	/* XSAVEC is for the host's CPU. With mod = 3, /6 and /7 are RDRAND, RDSEED and RDPID; in memory they are
+	 * VMPTRLD, VMCLEAR, VMXON and VMPTRST. */
 	[G9] = {
 		UD, { OP_cmpxchg8b, 0, H_LOCK | H_MEM }, UD, { 0 }, { OP_xsave, 1, H_MEM | H_NATIVE }, { 0 },
 		{ OP_ud, 0, H_MEM_ELSE_UNKNOWN }, { OP_ud, 0, H_MEM_ELSE_UNKNOWN },

@@ -4,7 +4,7 @@
  * Mode", and "Interrupt and Exception Handling" in the chapter on 8086 emulation.
  *
  * First everything is looked up and checked and the frame's memory tried; then it is written, and the registers change
- * (E2, E3). */
+ * (EM2, EM3). */
 #include "emulate/descriptor.h"
 
 #define FRAME_MAX 10u /* values: GS, FS, DS, ES, SS, SP, FLAGS, CS, IP, error */
@@ -33,6 +33,7 @@ static bool by_software(const struct emulate_event *v)
 	return v->kind == EMULATE_SOFTWARE_INTERRUPT || v->kind == EMULATE_SOFTWARE_EXCEPTION;
 }
 
+/* What goes wrong while an event is delivered says so by EXT (SDM, "Error Code"). */
 static enum emulate_result fail(struct emulate *e, const struct delivery *d, unsigned vector, uint32_t error)
 {
 	return raise_error(e, vector, error | d->ext);

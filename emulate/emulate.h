@@ -2,27 +2,27 @@
  *
  * It carries out one guest instruction at a time for whoever cannot let the CPU do it: an access to a device's
  * registers (MMIO), a write to a guest page table that is kept write-protected, real mode without unrestricted guest.
- * It knows nothing of VMX, of guest-physical memory or of devices: registers are in struct emulate, everything else is
- * behind the callbacks of struct emulate_ops.
+ * It knows nothing of VM exits, of guest-physical memory or of devices: registers are in struct emulate, everything
+ * else is behind the callbacks of struct emulate_ops.
  *
  * Invariants:
- *  E1  Decoding is pure: emulate_decode() depends on its arguments only, reads at most n bytes, and never changes
- *      anything but *out. A decoded instruction may be kept and executed again while bytes and mode are the same.
- *  E2  Execution is all or nothing: when the result is neither EMULATE_OK nor EMULATE_HALT, gpr, rip, rflags and
- *      segments are as before. Repeated string instructions are all or nothing per iteration: the iterations that are
- *      done are committed (rCX, rSI, rDI, memory, and for CMPS/SCAS the flags), and rip still points at the
- *      instruction.
- *  E3  Before memory or a port is changed, every access of the instruction that may fault has been tried (by the read
- *      itself or by probe()), so that a fault leaves no half-done write.
- *  E4  No callback for memory ever sees an access that crosses a 4 KiB boundary: the core splits it.
- *  E5  The work of one call is bounded: REP stops after rep_limit iterations, after one that is single-stepped and
- *      after one in which a callback set `interrupted`, a lost race for a locked access after a few attempts; each
- *      gives EMULATE_RESTART with rip at the instruction, so that interrupts are taken before it goes on. Any other
- *      instruction makes at most 300 accesses of at most 32 bytes (an XSAVE area of 4 KiB is the longest).
- *  E6  What runs on the host's CPU (struct emulate_native) is one instruction that the core has encoded itself: its
- *      memory operand is a buffer of the core's, its general registers are rAX, rCX, rDX and rBX. Nothing of the
- *      guest's bytes but opcode, vector registers and immediate gets there, and no address of the host's stays in the
- *      guest's FPU.
+ *  EM1  Decoding is pure: emulate_decode() depends on its arguments only, reads at most n bytes, and never changes
+ *       anything but *out. A decoded instruction may be kept and executed again while bytes and mode are the same.
+ *  EM2  Execution is all or nothing: when the result is neither EMULATE_OK nor EMULATE_HALT, gpr, rip, rflags and
+ *       segments are as before. Repeated string instructions are all or nothing per iteration: the iterations that are
+ *       done are committed (rCX, rSI, rDI, memory, and for CMPS/SCAS the flags), and rip still points at the
+ *       instruction.
+ *  EM3  Before memory or a port is changed, every access of the instruction that may fault has been tried (by the read
+ *       itself or by probe()), so that a fault leaves no half-done write.
+ *  EM4  No callback for memory ever sees an access that crosses a 4 KiB boundary: the core splits it.
+ *  EM5  The work of one call is bounded: REP stops after rep_limit iterations, after one that is single-stepped and
+ *       after one in which a callback set `interrupted`, a lost race for a locked access after a few attempts; each
+ *       gives EMULATE_RESTART with rip at the instruction, so that interrupts are taken before it goes on. Any other
+ *       instruction makes at most 300 accesses of at most 32 bytes (an XSAVE area of 4 KiB is the longest).
+ *  EM6  What runs on the host's CPU (struct emulate_native) is one instruction that the core has encoded itself: its
+ *       memory operand is a buffer of the core's, its general registers are rAX, rCX, rDX and rBX. Nothing of the
+ *       guest's bytes but opcode, vector registers and immediate gets there, and no address of the host's stays in the
+ *       guest's FPU.
  */
 #ifndef VELLUM_EMULATE_EMULATE_H
 #define VELLUM_EMULATE_EMULATE_H
@@ -32,7 +32,7 @@
 
 struct emulate;
 
-/* One instruction for the host's CPU, which has the guest's FPU and vector registers (E6). SDM: "Instruction
+/* One instruction for the host's CPU, which has the guest's FPU and vector registers (EM6). SDM: "Instruction
  * Format". */
 struct emulate_native {
 	uint8_t code[16];
@@ -65,8 +65,7 @@ enum emulate_mode {
 	EMULATE_LONG64,
 };
 
-/* A segment register, in the form that the VMCS keeps it: limit in bytes, access as in the SDM's "Format of Access
- * Rights" (SEGMENT_* of lib/x86.h). */
+/* A segment register: limit in bytes, access as in the SDM's "Format of Access Rights" (SEGMENT_* of lib/x86.h). */
 struct emulate_segment {
 	uint64_t base;
 	uint32_t limit;
@@ -93,7 +92,7 @@ enum emulate_dtr { EMULATE_GDTR, EMULATE_IDTR, EMULATE_LDTR, EMULATE_TR };
 
 /* The world outside the registers. Those marked optional may be NULL: an instruction that needs one is then
  * EMULATE_UNKNOWN. All addresses are linear; permission is that of e->cpl (and SMAP by e->rflags.AC) unless
- * EMULATE_HOW_SYSTEM says otherwise. No access crosses a 4 KiB boundary (E4). */
+ * EMULATE_HOW_SYSTEM says otherwise. No access crosses a 4 KiB boundary (EM4). */
 struct emulate_ops {
 	/* Instruction bytes: translate for execution and copy n (1..15) bytes. */
 	enum emulate_access (*fetch)(struct emulate *e, uint64_t linear, void *buf, unsigned n);
@@ -183,10 +182,11 @@ struct emulate {
 	uint8_t mode;      /* enum emulate_mode */
 	uint8_t cpl;       /* 0 in real mode, 3 in virtual-8086 mode */
 	uint8_t seg_valid; /* bit n: seg[n] is filled */
-	bool interrupted;  /* set by a callback: a repeated instruction stops after this iteration (E5) */
+	bool interrupted;  /* set by a callback: a repeated instruction stops after this iteration (EM5) */
 	/* Results, beside the registers. */
 	uint8_t seg_dirty; /* bit n: the instruction loaded seg[n]; the caller clears it when it has taken it over */
-	/* after EMULATE_OK: 1 blocking by STI, 2 blocking by MOV SS, 0 neither (the VMCS's interruptibility) */
+	/* after EMULATE_OK: 1 blocking by STI, 2 blocking by MOV SS, 0 neither (SDM, "Format of Interruptibility
+	 * State") */
 	uint8_t shadow;
 	bool single_step;  /* after EMULATE_OK, and EMULATE_RESTART: RFLAGS.TF was set, a #DB with DR6.BS is due */
 	bool unblocks_nmi; /* after EMULATE_OK: it was an IRET */
@@ -199,10 +199,10 @@ struct emulate {
 
 enum emulate_result {
 	EMULATE_OK,           /* done; gpr, rip, rflags are those after it */
-	EMULATE_EXCEPTION,    /* e->exception is to be delivered; see E2 */
+	EMULATE_EXCEPTION,    /* e->exception is to be delivered; see EM2 */
 	EMULATE_UNKNOWN,      /* not an instruction that the emulator knows (e->bytes); nothing changed */
-	EMULATE_UNHANDLEABLE, /* a callback refused; nothing changed (E2) */
-	EMULATE_RESTART,      /* consistent, not finished: enter the guest, or call again (E5) */
+	EMULATE_UNHANDLEABLE, /* a callback refused; nothing changed (EM2) */
+	EMULATE_RESTART,      /* consistent, not finished: enter the guest, or call again (EM5) */
 	EMULATE_HALT,         /* HLT, done: the CPU waits for an interrupt */
 };
 

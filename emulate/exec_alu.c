@@ -156,7 +156,7 @@ enum emulate_result exec_cmpxchg(struct emulate *e, const struct insn *i)
 }
 
 /* CMPXCHG8B, whatever an operand-size prefix says (CVE-2016-9932); with REX.W CMPXCHG16B, whose operand must be
- * aligned. */
+ * aligned to 16 bytes, else #GP(0) (SDM, CMPXCHG8B/CMPXCHG16B: "64-Bit Mode Exceptions"). */
 enum emulate_result exec_cmpxchg8b(struct emulate *e, const struct insn *i)
 {
 	unsigned half = i->opsize == 8 ? 8 : 4;

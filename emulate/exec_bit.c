@@ -98,7 +98,8 @@ enum emulate_result exec_bsr(struct emulate *e, const struct insn *i)
 	return scan(e, i, v, v ? highest(v) : 0);
 }
 
-/* ZF if the source is 0; all other status flags are cleared. */
+/* ZF if the source is 0; all other status flags are cleared. #UD where CPUID does not have it (SDM, POPCNT: "Protected
+ * Mode Exceptions"). */
 enum emulate_result exec_popcnt(struct emulate *e, const struct insn *i)
 {
 	uint64_t linear, v;

@@ -126,7 +126,7 @@ static enum emulate_result interrupt_real(struct emulate *e, const struct insn *
 		return raise(e, VECTOR_GP);
 	TRY(read_value(e, (uint32_t)(table.base + 4 * vector), 4, EMULATE_HOW_SYSTEM, &entry));
 	TRY(prepare_code_segment(e, entry >> 16, false, &cs));
-	/* All three pushes together first (E3). */
+	/* All three pushes together first (EM3). */
 	for (unsigned n = 0; n < 6; n += 2) {
 		TRY(linear_address(e, EMULATE_SS, (low + n) & mask, 2, EMULATE_HOW_WRITE, &linear));
 		TRY(mem_probe(e, linear, 2, EMULATE_HOW_WRITE));
@@ -140,6 +140,8 @@ static enum emulate_result interrupt_real(struct emulate *e, const struct insn *
 	return arrive(e, entry & 0xffff);
 }
 
+/* In virtual-8086 mode without VME for IOPL 3 only (SDM, "Class 3 - Software Interrupt Handling in Virtual-8086 Mode").
+ * What its gate demands is checked when it is delivered (deliver.c, or the CPU). */
 enum emulate_result exec_int(struct emulate *e, const struct insn *i)
 {
 	if (e->mode == EMULATE_REAL)
@@ -151,6 +153,7 @@ enum emulate_result exec_int(struct emulate *e, const struct insn *i)
 	return raise_software(e, i, i->imm, EMULATE_SOFTWARE_INTERRUPT);
 }
 
+/* INT3, INT1 and INTO ask for no IOPL in virtual-8086 mode, and INT1 for no DPL (SDM, INT n/INTO/INT3/INT1). */
 enum emulate_result exec_int3(struct emulate *e, const struct insn *i)
 {
 	if (e->mode == EMULATE_REAL)
@@ -165,6 +168,7 @@ enum emulate_result exec_int1(struct emulate *e, const struct insn *i)
 	return raise_software(e, i, 1, EMULATE_PRIVILEGED_SOFTWARE_EXCEPTION);
 }
 
+/* SDM, INT n/INTO/INT3/INT1: #OF if OF is set. */
 enum emulate_result exec_into(struct emulate *e, const struct insn *i)
 {
 	if (!(e->rflags & RFLAGS_OF))
@@ -189,6 +193,7 @@ enum emulate_result exec_bound(struct emulate *e, const struct insn *i)
 	return finish(e, i);
 }
 
+/* SDM, HLT: privileged. */
 enum emulate_result exec_hlt(struct emulate *e, const struct insn *i)
 {
 	if (e->cpl)

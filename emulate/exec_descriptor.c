@@ -130,7 +130,9 @@ static bool loadable(const struct emulate *e, unsigned which, unsigned type)
 	return type == TYPE_TSS32 || (type == TYPE_TSS16 && !is_ia32e(e));
 }
 
-/* The selector must be one of the GDT; LTR makes the TSS busy, in memory too. */
+/* The selector must be one of the GDT, the descriptor of the right type, else #GP(selector), and present, else
+ * #NP(selector) (SDM, LLDT, LTR: "Protected Mode Exceptions", and "64-Bit Mode Exceptions" of the base). LTR makes the
+ * TSS busy, in memory too. */
 static enum emulate_result prepare_system(struct emulate *e, unsigned which, uint16_t selector,
 					  struct emulate_segment *s)
 {

@@ -3,6 +3,8 @@
  * a Code Segment Through a Call Gate". */
 #include "emulate/descriptor.h"
 
+/* The new RIP lies within CS's limit, or is canonical in 64-bit code, else #GP(0) (SDM, JMP, CALL, RET, IRET:
+ * "Protected Mode Exceptions" and "64-Bit Mode Exceptions"). */
 enum emulate_result check_far(struct emulate *e, const struct emulate_segment *cs, uint64_t offset)
 {
 	bool to_long64 = !is_real_like(e) && is_ia32e(e) && (cs->access & SEGMENT_L);
@@ -19,7 +21,9 @@ struct destination {
 	unsigned size;
 };
 
-/* What a call gate leads to. In IA-32e mode it must be 64-bit code. */
+/* What a call gate leads to. In IA-32e mode it must be 64-bit code. The gate's DPL is at or above CPL and the
+ * selector's RPL, it is present, and its own selector is not null (SDM, "Accessing a Code Segment Through a Call Gate",
+ * "IA-32e Mode Call Gates"). */
 static enum emulate_result through_gate(struct emulate *e, const struct descriptor *gate, uint16_t selector,
 					bool is_call, struct destination *to)
 {
@@ -64,6 +68,7 @@ static bool is_task(const struct emulate *e, uint32_t access)
 	return !is_ia32e(e) && (type == TYPE_TASK_GATE || type == TYPE_TSS16 || type == TYPE_TSS32);
 }
 
+/* A null selector is #GP(0) (SDM, JMP, CALL: "Protected Mode Exceptions"). */
 static enum emulate_result find_destination(struct emulate *e, uint16_t selector, bool is_call, struct destination *to)
 {
 	struct descriptor d;
@@ -97,7 +102,7 @@ static enum emulate_result call_far(struct emulate *e, const struct insn *i, str
 	uint16_t old = segment(e, EMULATE_CS)->selector;
 
 	TRY(find_destination(e, selector, true, &to));
-	/* The second push must not fail after the first (E3). */
+	/* The second push must not fail after the first (EM3). */
 	TRY(push_probe(e, &probed, to.size));
 	TRY(push_probe(e, &probed, to.size));
 	TRY(push_at(e, &sp, to.size, old));

@@ -8,6 +8,7 @@
 #define USED_64 (XMM_AT + 16 * 16) /* beyond are 48 reserved bytes, and 48 for programs: neither is written */
 #define USED_32 (XMM_AT + 8 * 16)
 
+/* The area must be aligned to 16 bytes, else #GP(0) (SDM, FXSAVE, FXRSTOR: "Protected Mode Exceptions"). */
 static enum emulate_result find_area(struct emulate *e, const struct insn *i, unsigned how, uint64_t *linear)
 {
 	TRY(check_x87(e));

@@ -99,6 +99,7 @@ enum emulate_result exec_movbe_load(struct emulate *e, const struct insn *i)
 	return finish(e, i);
 }
 
+/* #UD where CPUID does not have it (SDM, MOVBE: "Protected Mode Exceptions"). */
 enum emulate_result exec_movbe_store(struct emulate *e, const struct insn *i)
 {
 	if (!(e->features & EMULATE_HAS_MOVBE))

@@ -1,9 +1,10 @@
 /* emulate/exec_native.c - what surrounds an instruction that the host's CPU carries out: checks, the memory operand,
  * general registers. The accesses are made before it (loads), or tried before and made after it (stores), so that a
- * fault leaves every register as it was (E2, E3). */
+ * fault leaves every register as it was (EM2, EM3). */
 #include "emulate/native.h"
 
-/* CR0.EM and CR0.TS are checked here, for the host runs with neither (CVE-2016-7777). */
+/* CR0.EM and CR0.TS are checked here, for the host runs with neither (CVE-2016-7777): #NM (SDM, "Interrupt 7 - Device
+ * Not Available Exception (#NM)"). */
 enum emulate_result check_x87(struct emulate *e)
 {
 	return (e->cr0 & (CR0_EM | CR0_TS)) ? raise(e, VECTOR_NM) : EMULATE_OK;
@@ -14,6 +15,9 @@ enum emulate_result check_x87_pending(struct emulate *e)
 	return NATIVE_BYTES(e, NULL, 0x9b);
 }
 
+/* With VEX CR4.OSXSAVE, and SSE and AVX in XCR0, else #UD; without it no CR0.EM, and CR4.OSFXSR, else #UD (SDM, "Intel
+ * AVX and Intel SSE Instruction Exception Classification"), which MMX does not need ("Exception Conditions of Legacy
+ * SIMD Instructions Operating on MMX Registers"). For all no CR0.TS, else #NM. */
 enum emulate_result check_vector_unit(struct emulate *e, const struct insn *i)
 {
 	if (native_bits(i) & INSN_N_GENERAL)
@@ -121,7 +125,8 @@ static void store_registers(struct emulate *e, const struct insn *i, const struc
 	set_flags(e, RFLAGS_STATUS, n->rflags);
 }
 
-/* VZEROUPPER, VZEROALL (VEX.L) outside 64-bit mode, where they reach registers 0 to 7 only. */
+/* VZEROUPPER, VZEROALL (VEX.L) outside 64-bit mode, where they reach registers 0 to 7 only.
+ * VEX.vvvv must name none, else #UD (SDM, VZEROALL, VZEROUPPER). */
 static enum emulate_result zero_low_registers(struct emulate *e, const struct insn *i)
 {
 	uint8_t low[16] = { 0 };
@@ -136,7 +141,8 @@ static enum emulate_result zero_low_registers(struct emulate *e, const struct in
 	return finish(e, i);
 }
 
-/* r/m is memory, or a general register that stands in for it. */
+/* r/m is memory, or a general register that stands in for it. What there is in 64-bit mode only is #UD elsewhere (SDM,
+ * "64/32-bit Mode Column in the Instruction Summary Table"). */
 enum emulate_result exec_native(struct emulate *e, const struct insn *i)
 {
 	uint8_t buf[64] __attribute__((aligned(64))) = { 0 };

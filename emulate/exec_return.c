@@ -11,7 +11,8 @@ struct frame {
 	struct emulate_segment code, stack_segment;
 };
 
-/* The checks of a segment are those of the level that it is for. */
+/* The checks of a segment are those of the level that it is for (SDM, RET, IRET: "Protected Mode Exceptions" and
+ * "64-Bit Mode Exceptions"). */
 static enum emulate_result prepare_at_level(struct emulate *e, struct frame *f)
 {
 	unsigned cpl = e->cpl;
@@ -33,7 +34,8 @@ static enum emulate_result prepare_at_level(struct emulate *e, struct frame *f)
 	return result;
 }
 
-/* The level that the popped CS names: none that is more privileged. */
+/* The level that the popped CS names: none that is more privileged, else #GP(selector) (SDM, RET, IRET: "Protected Mode
+ * Exceptions"). */
 static enum emulate_result find_level(struct emulate *e, struct frame *f)
 {
 	f->cpl = is_real_like(e) ? e->cpl : f->cs & SELECTOR_RPL;
@@ -159,6 +161,8 @@ static enum emulate_result pop_frame(struct emulate *e, const struct insn *i, ui
 	return pop_at(e, sp, i->opsize, 0, &f->ss);
 }
 
+/* In virtual-8086 mode for IOPL 3 only, else #GP(0), if VME does not help (SDM, IRET: "Virtual-8086 Mode
+ * Exceptions"). */
 enum emulate_result exec_iret(struct emulate *e, const struct insn *i)
 {
 	uint64_t sp = e->gpr[EMULATE_RSP], which = flags_that_change(e, i->opsize);
@@ -166,7 +170,8 @@ enum emulate_result exec_iret(struct emulate *e, const struct insn *i)
 
 	if (e->mode == EMULATE_V86 && (e->rflags & RFLAGS_IOPL) != RFLAGS_IOPL)
 		return (e->cr4 & CR4_VME) ? EMULATE_UNKNOWN : raise_error(e, VECTOR_GP, 0);
-	/* NT: back to the task that the TSS links to, which IA-32e mode has not. */
+	/* NT: back to the task that the TSS links to, which IA-32e mode has not (SDM, "Task Management in 64-bit
+	 * Mode"). */
 	if (!is_real_like(e) && (e->rflags & RFLAGS_NT))
 		return is_ia32e(e) ? raise_error(e, VECTOR_GP, 0) : EMULATE_UNKNOWN;
 	TRY(pop_frame(e, i, &sp, &f));

@@ -44,6 +44,8 @@ static enum emulate_result read_upper_half(struct emulate *e, uint16_t selector,
 	return read_value(e, d->address + 8, 8, EMULATE_HOW_SYSTEM, &d->high);
 }
 
+/* All 8 bytes lie within the table's limit, and there is an LDT where the selector says so, else #GP(selector) (SDM,
+ * "Segment Selectors", "Limit Checking"). Where found is given, it is told instead. */
 enum emulate_result read_descriptor(struct emulate *e, uint16_t selector, struct descriptor *d, bool *found)
 {
 	struct emulate_segment table = { 0 };
@@ -108,6 +110,8 @@ static bool data_allowed(const struct emulate *e, uint16_t selector, uint32_t ac
 	return access_dpl(access) >= max_u64(rpl, e->cpl);
 }
 
+/* SDM, MOV: "Protected Mode Exceptions": what is no data segment (for SS no writable one of CPL), or lies above the
+ * levels that may use it, is #GP(selector); what is not present #NP(selector), for SS #SS(selector). */
 enum emulate_result prepare_segment(struct emulate *e, unsigned n, uint16_t selector, struct emulate_segment *out)
 {
 	struct descriptor d;
@@ -155,7 +159,8 @@ enum emulate_result prepare_code(struct emulate *e, uint16_t selector, const str
 	return set_accessed(e, d->address, out);
 }
 
-/* For a return to the same privilege, or a transfer in real mode. */
+/* For a return to the same privilege, or a transfer in real mode. A null selector is #GP(0), a level further in
+ * #GP(selector) (SDM, RET, IRET: "Protected Mode Exceptions"). */
 enum emulate_result prepare_code_segment(struct emulate *e, uint16_t selector, bool is_return,
 					 struct emulate_segment *out)
 {
@@ -204,7 +209,8 @@ void commit_v86_segment(struct emulate *e, unsigned n, uint16_t selector)
 	commit_segment(e, n, &s);
 }
 
-/* To memory always 16 bits, to a register the operand's size, zero-extended. REX.R does not count here. */
+/* To memory always 16 bits, to a register the operand's size, zero-extended. REX.R does not count here. There are six
+ * segment registers, else #UD (SDM, MOV: "Protected Mode Exceptions"). */
 enum emulate_result exec_mov_from_seg(struct emulate *e, const struct insn *i)
 {
 	unsigned n = i->reg & 7;

@@ -161,7 +161,8 @@ enum emulate_result exec_popa(struct emulate *e, const struct insn *i)
 	return finish(e, i);
 }
 
-/* PUSHF and POPF in virtual-8086 mode: allowed by IOPL 3 only; the virtual interrupt flag is not known here. */
+/* PUSHF and POPF in virtual-8086 mode: allowed by IOPL 3 only, else #GP(0) (SDM, PUSHF, POPF:
+ * "Virtual-8086 Mode Exceptions"); the virtual interrupt flag is not known here. */
 static enum emulate_result check_flags_access(struct emulate *e)
 {
 	if (e->mode != EMULATE_V86 || (e->rflags & RFLAGS_IOPL) == RFLAGS_IOPL)

@@ -1,6 +1,6 @@
 /* emulate/exec_string.c - MOVS STOS LODS CMPS SCAS INS OUTS, with and without REP. SDM: "REP/REPE/REPNE".
  *
- * Each iteration is all or nothing and committed before the next (E2); a repetition is cut after rep_limit (E5). */
+ * Each iteration is all or nothing and committed before the next (EM2); a repetition is cut after rep_limit (EM5). */
 #include "emulate/flags.h"
 
 #define REP_LIMIT 4096
@@ -125,7 +125,7 @@ static unsigned port_size(const struct insn *i)
 	return i->opsize == 8 ? 4 : i->opsize;
 }
 
-/* The destination is tried first: what was read from a port cannot be put back (E3). */
+/* The destination is tried first: what was read from a port cannot be put back (EM3). */
 static enum emulate_result one_ins(struct emulate *e, const struct insn *i)
 {
 	struct insn narrow = *i;

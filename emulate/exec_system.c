@@ -6,7 +6,8 @@
 
 #define IO_MAP_FIELD 0x66u /* of a TSS: where its I/O permission bitmap begins */
 
-/* The CPU has not checked it: what is emulated may never have begun on it (CVE-2014-7155). */
+/* SDM, "Privileged Instructions". The CPU has not checked it: what is emulated may never have begun on it
+ * (CVE-2014-7155). */
 enum emulate_result check_cpl0(struct emulate *e)
 {
 	return e->cpl ? raise_error(e, VECTOR_GP, 0) : EMULATE_OK;
@@ -117,6 +118,8 @@ static bool is_cr(unsigned n)
 	return n == 0 || (n >= 2 && n <= 4) || n == 8;
 }
 
+/* #UD for a control register that there is not (SDM, MOV - Move to/from Control Registers: "Protected Mode
+ * Exceptions"). */
 enum emulate_result exec_mov_from_cr(struct emulate *e, const struct insn *i)
 {
 	uint64_t v = 0;
@@ -129,7 +132,7 @@ enum emulate_result exec_mov_from_cr(struct emulate *e, const struct insn *i)
 	return finish(e, i);
 }
 
-/* finish() comes after the callback, which may have changed the mode. */
+/* As exec_mov_from_cr(). finish() comes after the callback, which may have changed the mode. */
 enum emulate_result exec_mov_to_cr(struct emulate *e, const struct insn *i)
 {
 	unsigned size = control_size(e);
@@ -154,6 +157,7 @@ enum emulate_result exec_mov_from_dr(struct emulate *e, const struct insn *i)
 	return finish(e, i);
 }
 
+/* REX.R names no debug register: #UD (SDM, MOV - Move to/from Debug Registers: "64-Bit Mode Exceptions"). */
 enum emulate_result exec_mov_to_dr(struct emulate *e, const struct insn *i)
 {
 	if (i->reg > 7)
@@ -291,7 +295,7 @@ enum emulate_result exec_rdtsc(struct emulate *e, const struct insn *i)
 	return finish(e, i);
 }
 
-/* IA32_TSC_AUX goes into rCX. */
+/* IA32_TSC_AUX goes into rCX. CR4.TSD keeps it for level 0, else #GP(0) (SDM, RDTSCP: "Protected Mode Exceptions"). */
 enum emulate_result exec_rdtscp(struct emulate *e, const struct insn *i)
 {
 	uint64_t tsc = 0, aux = 0;
@@ -306,7 +310,7 @@ enum emulate_result exec_rdtscp(struct emulate *e, const struct insn *i)
 	return finish(e, i);
 }
 
-/* XCR0 only: XGETBV(1) is the CPU's to know. */
+/* XCR0 only: XGETBV(1) is the CPU's to know. #UD without CR4.OSXSAVE (SDM, XGETBV: "Protected Mode Exceptions"). */
 enum emulate_result exec_xgetbv(struct emulate *e, const struct insn *i)
 {
 	if (!(e->cr4 & CR4_OSXSAVE))

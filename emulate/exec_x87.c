@@ -2,7 +2,7 @@
  * where the last instruction was. SDM: "x87 FPU Execution Environment", "Escape Opcode Instructions".
  *
  * The FPU remembers the address of its last instruction and operand, which natively are those of the hypervisor:
- * exec_x87() replaces them (E6). */
+ * exec_x87() replaces them (EM6). */
 #include "emulate/native.h"
 
 #define FSW_IE 1u
@@ -231,6 +231,7 @@ static enum emulate_result environment_load(struct emulate *e, const struct insn
 	return finish(e, i);
 }
 
+/* An opcode that is none is #UD (SDM, "Escape Opcode Instructions"). */
 enum emulate_result exec_x87(struct emulate *e, const struct insn *i)
 {
 	unsigned form = memory_forms[native_opcode(i) & 7][digit(i)];

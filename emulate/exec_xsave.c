@@ -113,6 +113,8 @@ static enum emulate_result transfer_all(struct emulate *e, const struct area *a,
 	return EMULATE_OK;
 }
 
+/* #UD without CR4.OSXSAVE, #NM with CR0.TS, and #GP(0) for an area that is not aligned to 64 bytes (SDM, XSAVE, XRSTOR:
+ * "Protected Mode Exceptions"). */
 static enum emulate_result find_area(struct emulate *e, const struct insn *i, unsigned how, struct area *a)
 {
 	uint64_t mask = (e->gpr[EMULATE_RDX] << 32) | (uint32_t)e->gpr[EMULATE_RAX];
@@ -168,7 +170,7 @@ static enum emulate_result has_compaction(struct emulate *e, bool *has)
 
 /* sub: 1 XSAVEC, else XSAVE and XSAVEOPT. The CPU saves in the standard format; XSTATE_BV then says what is in use.
  * XSAVE keeps the bits of XSTATE_BV that were not asked for; XSAVEC clears them, and leaves out what is in its initial
- * state. */
+ * state; it is #UD where CPUID does not have it (SDM, XSAVEC: "Protected Mode Exceptions"). */
 enum emulate_result exec_xsave(struct emulate *e, const struct insn *i)
 {
 	bool compact = i->sub, has = true;

@@ -1,7 +1,7 @@
 /* emulate/execute.c - from a decoded instruction to its executor, and the whole step from rip. */
 #include "emulate/internal.h"
 
-/* How often a locked access is tried again before the guest is entered to do so itself (E5). */
+/* How often a locked access is tried again before the guest is entered to do so itself (EM5). */
 #define LOCK_ATTEMPTS 4
 
 static enum emulate_result exec_unknown(struct emulate *e, const struct insn *i)

@@ -1,6 +1,6 @@
 /* emulate/internal.h - private to emulate/: how the executors read and write registers, memory and flags.
  *
- * Every executor follows E2: it reads its operands, computes, writes memory last, and only then registers, flags and
+ * Every executor follows EM2: it reads its operands, computes, writes memory last, and only then registers, flags and
  * rip. A helper that can fail returns enum emulate_result; TRY() passes anything but EMULATE_OK up. */
 #ifndef VELLUM_EMULATE_INTERNAL_H
 #define VELLUM_EMULATE_INTERNAL_H
@@ -180,7 +180,7 @@ static inline enum emulate_result linear_address(struct emulate *e, unsigned seg
 	return EMULATE_OK;
 }
 
-/* memory.c: accesses by linear address that may cross a page (E3, E4). */
+/* memory.c: accesses by linear address that may cross a page (EM3, EM4). */
 enum emulate_result read_crossing(struct emulate *e, uint64_t linear, void *buf, unsigned size, unsigned how);
 enum emulate_result write_crossing(struct emulate *e, uint64_t linear, const void *buf, unsigned size, unsigned how);
 enum emulate_result mem_probe(struct emulate *e, uint64_t linear, unsigned size, unsigned how);

@@ -36,7 +36,7 @@ enum emulate_result write_crossing(struct emulate *e, uint64_t linear, const voi
 	unsigned first;
 	uint64_t second = second_page(e, linear, &first);
 
-	TRY(mem_probe(e, linear, size, how)); /* both parts, before the first is written (E3) */
+	TRY(mem_probe(e, linear, size, how)); /* both parts, before the first is written (EM3) */
 	TRY(from_access(e, e->ops->write(e, linear, buf, first, how)));
 	return from_access(e, e->ops->write(e, second, (const uint8_t *)buf + first, size - first, how));
 }

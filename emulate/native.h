@@ -1,4 +1,4 @@
-/* emulate/native.h - private to emulate/: instructions that the host's CPU carries out (E6).
+/* emulate/native.h - private to emulate/: instructions that the host's CPU carries out (EM6).
  *
  * x87, MMX, SSE and AVX, and BMI and its like, are not computed here: an instruction is encoded anew so that its memory
  * operand is a buffer and its general registers are rAX, rCX, rDX and rBX, and ops->native runs it, with the guest's

@@ -2,7 +2,8 @@
  * SDM: "Logical and Linear Addresses", "Limit Checking", "Type Checking", "Canonical Addressing". */
 #include "emulate/internal.h"
 
-/* What lies outside of the stack segment is #SS, else #GP. */
+/* What lies outside of the stack segment is #SS, else #GP (SDM, "Limit Checking", "Interrupt 12 - Stack Fault
+ * Exception (#SS)"). */
 static enum emulate_result bad_access(struct emulate *e, unsigned seg)
 {
 	return raise_error(e, seg == EMULATE_SS ? VECTOR_SS : VECTOR_GP, 0);
@@ -32,6 +33,8 @@ static bool limit_allows(const struct emulate_segment *s, uint64_t offset, unsig
 	return last <= s->limit;
 }
 
+/* The segment's type allows the access (SDM, "Type Checking"), and its limit holds it. A null selector is #GP(0), in SS
+ * #SS(0). */
 enum emulate_result linear_segmented(struct emulate *e, unsigned seg, uint64_t offset, unsigned size, unsigned how,
 				     uint64_t *linear)
 {

@@ -1,7 +1,7 @@
 /* host/frames.h - the host's physical memory, by frames.
  *
- * F1  A frame is free, or owned by exactly one user; the hypervisor's image, the boot modules, everything below 1 MiB
- *     and what the firmware keeps are never free. */
+ * FR1  A frame is free, or owned by exactly one user; the hypervisor's image, the boot modules, everything below 1 MiB
+ *      and what the firmware keeps are never free. */
 #ifndef VELLUM_HOST_FRAMES_H
 #define VELLUM_HOST_FRAMES_H
 

@@ -4,8 +4,8 @@
  * Each CPU has a slot in the hypervisor's code. Code is never mapped writable: the slot is filled with CR0.WP clear,
  * which lets this CPU, and it alone, write to it for the length of a copy; interrupts are off.
  *
- * N1  What is in a slot is one instruction and a return; no other CPU executes or writes it.
- * N2  An exception of the instruction ends insn_run(), not the hypervisor. */
+ * IS1  What is in a slot is one instruction and a return; no other CPU executes or writes it.
+ * IS2  An exception of the instruction ends insn_run(), not the hypervisor. */
 #ifndef VELLUM_HOST_INSN_SLOT_H
 #define VELLUM_HOST_INSN_SLOT_H
 

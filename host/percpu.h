@@ -1,6 +1,6 @@
 /* host/percpu.h - what belongs to one logical CPU, reached through GS.
  *
- * P1  A structure is written by its own CPU only, but for fields that say otherwise. */
+ * PC1  A structure is written by its own CPU only, but for fields that say otherwise. */
 #ifndef VELLUM_HOST_PERCPU_H
 #define VELLUM_HOST_PERCPU_H
 
@@ -43,11 +43,11 @@ struct percpu {
 	bool timer_fired;       /* the timer interrupt was taken and not yet looked at */
 
 	hpa_t vmxon_region;
-	struct vcpu *loaded;    /* whose VMCS is current on this CPU */
+	struct vcpu *loaded;    /* whose state the virtualization extension of this CPU works with */
 	struct vcpu *resident; /* whose FPU, debug and system-call registers the CPU holds */
 	struct vcpu *run_queue; /* the vCPUs that live here, a ring; the one that runs, or ran last */
-	/* those of virtual machines that have ended here, but whose account has not been written */
-	struct vcpu *untold;
+	/* virtual machines whose last vCPU has ended here, but whose account has not been written */
+	struct vm *untold;
 	uint64_t slice_end;     /* TSC: when another vCPU of the ring has its turn */
 	/* the least vcpu.fair of those that want the CPU, when one of them left it; never goes back */
 	uint64_t fair_floor;

@@ -8,8 +8,8 @@
  * "Post-barrier Return Stack Buffer Predictions" (one call after an exit; CVE-2022-26373), "Speculative Store Bypass"
  * (CVE-2018-3639). docs/security.md argues each.
  *
- * M1  A measure is on only where its check of CPUID and IA32_ARCH_CAPABILITIES says that the CPU can do it.
- * M2  What the CPU needs and cannot do is said, never passed over. */
+ * SP1  A measure is on only where its check of CPUID and IA32_ARCH_CAPABILITIES says that the CPU can do it.
+ * SP2  What the CPU needs and cannot do is said, never passed over. */
 #ifndef VELLUM_HOST_SPECULATION_H
 #define VELLUM_HOST_SPECULATION_H
 

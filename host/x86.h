@@ -6,34 +6,16 @@
 #include "lib/port_io.h"
 #include "lib/x86.h"
 #include "lib/x86_cpuid.h"
+#include "lib/x86_insn.h"
 #include "lib/x86_msr.h"
-
-/* RDMSR and RDTSC clear the upper halves of both registers (SDM); lo and hi say so. */
-static inline uint64_t rdmsr(uint32_t msr)
-{
-	uint64_t lo, hi;
-	__asm__ volatile("rdmsr" : "=a"(lo), "=d"(hi) : "c"(msr));
-	return hi << 32 | lo;
-}
-
-static inline void wrmsr(uint32_t msr, uint64_t v)
-{
-	__asm__ volatile("wrmsr" : : "c"(msr), "a"((uint32_t)v), "d"((uint32_t)(v >> 32)) : "memory");
-}
-
-static inline uint64_t rdtsc(void)
-{
-	uint64_t lo, hi;
-	__asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
-	return hi << 32 | lo;
-}
 
 struct cpuid { uint32_t eax, ebx, ecx, edx; };
 
 static inline struct cpuid cpuid(uint32_t leaf, uint32_t subleaf)
 {
 	struct cpuid r;
-	__asm__ volatile("cpuid" : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx) : "a"(leaf), "c"(subleaf));
+
+	cpuid_insn(leaf, subleaf, &r.eax, &r.ebx, &r.ecx, &r.edx);
 	return r;
 }
 

@@ -1,6 +1,6 @@
 /* hvm/hvm.h - one virtual CPU, whoever made the real one: everything that vm/ does with the CPU's virtualization
- * extension. Behind each function is the vendor's; there is VT-x (vmx/). What is that vendor's alone - fields of the
- * VMCS, exit reasons, exit qualifications - is known in vmx/ only.
+ * extension. Behind each function is the vendor's; there is VT-x (vmx/). What is that vendor's alone - how a
+ * virtual CPU lies in memory, the numbers of exits, the bits that tell of them - is known in vmx/ only.
  *
  * HV1 Every function wants the vCPU to be loaded on the calling CPU, but those of the machine, and of a vCPU
  *     hvm_vcpu_init, hvm_vcpu_exists, hvm_vcpu_destroy, hvm_set_measures, hvm_load and hvm_unload. */

@@ -84,8 +84,10 @@ struct hvm_caps {
 
 /* ---- events ---- */
 
-/* What is injected, was being delivered, or has exited: in the format that both vendors' have (SDM, "Format of the
- * VM-Entry Interruption-Information Field"; APM, "EVENTINJ Field"). */
+/* What is injected, was being delivered, or has exited. The format is this interface's own, EVENT_* below: that of VT-x
+ * (SDM, "Format of the VM-Entry Interruption-Information Field"), which vmx/ so takes as it is. AMD-V's has the same
+ * vector, error and valid bits, but neither the two software exceptions nor EVENT_NMI_UNBLOCKED (APM, "Event
+ * Injection"): its side would translate. */
 struct event {
 	uint32_t info; /* EVENT_VALID clear: none */
 	uint32_t error;

@@ -1,5 +1,5 @@
 /* mmu/audit.c - checks what all mechanisms have in common: the bookkeeping of VPIDs and flushes (T1, T2), and of frames
- * (K1, K2). Then the mechanism checks its own. */
+ * (RV1, RV2). Then the mechanism checks its own. */
 #include "lib/fmt.h"
 #include "mmu/inside.h"
 
@@ -32,8 +32,8 @@ static const char *check_reserve(const struct mmu_vm *vm)
 	uint64_t held = vm->table_pages + reserve_count(&vm->reserve);
 
 	if (held < vm->reserve.least)
-		return "K1: the VM holds fewer frames than are its own";
-	return held > vm->reserve.limit ? "K2: the VM holds more frames than it may" : NULL;
+		return "RV1: the VM holds fewer frames than are its own";
+	return held > vm->reserve.limit ? "RV2: the VM holds more frames than it may" : NULL;
 }
 
 bool mmu_audit(struct mmu_vm *vm, char *why, size_t size)

@@ -1,5 +1,5 @@
-/* mmu/below.h - the one interface through which the heart reaches what lies below it: the hypervisor's frames and VMX
- * instructions, or the model's. Every function may be called with the VM's lock held, and none may call back into
+/* mmu/below.h - the one interface through which the heart reaches what lies below it: the hypervisor's frames and the
+ * CPU's flushes, or the model's. Every function may be called with the VM's lock held, and none may call back into
  * mmu/. */
 #ifndef VELLUM_MMU_BELOW_H
 #define VELLUM_MMU_BELOW_H

@@ -17,7 +17,7 @@ struct mmu_caps {
 	bool pcid;
 	bool la57;
 
-	/* EPT (IA32_VMX_EPT_VPID_CAP). */
+	/* EPT (SDM, "VPID and EPT Capabilities"). */
 	bool ept;
 	bool ept_execute_only;
 	bool ept_wb;     /* EPT paging structures may be WB; else UC */

@@ -2,10 +2,10 @@
  * walk of the guest's tables and a change of the mechanism's own. What a mechanism does itself is in a struct hw_fixer,
  * which is a constant where these functions are used, so that no call goes through a pointer.
  *
- * S3  A fault that changes nothing is spurious: the walker allows the access, the tables do, and the CPU did not.
- *     Either the CPU used something older than the tables; that is flushed, so that it cannot be so a second time,
- *     unless somebody edited entries meanwhile. Or SMAP stopped an implicit access, which the error code does not
- *     tell (SDM, "Determination of Access Rights"). */
+ * S3  Each fault ends in one outcome. One that changes nothing is spurious: the walker allows the access, the tables
+ *     do, and the CPU did not. Either the CPU used something older than the tables; that is flushed, so that it cannot
+ *     be so a second time, unless somebody edited entries meanwhile. Or SMAP stopped an implicit access, which the
+ *     error code does not tell (SDM, "Determination of Access Rights"). */
 #ifndef VELLUM_MMU_HWFAULT_H
 #define VELLUM_MMU_HWFAULT_H
 

@@ -5,8 +5,8 @@
 #define TABLE (PTE_P | PTE_W | PTE_U | PTE_A)
 /* The highest address bit, reserved on every CPU with fewer than 52. */
 #define MMIO_BIT BIT(51)
-/* H3: so many address bits below the CPU's width are set, if there are places for so many above it: what they were goes
- *     there. */
+/* HW3: so many address bits below the CPU's width are set, if there are places for so many above it: what they were
+ *     goes there. */
 #define MMIO_HIGH_BITS 5u
 /* The generation: 3 ignored bits, and 11 that are ignored (long mode) or reserved as well (PAE). */
 #define MMIO_LOW_SHIFT 9

@@ -4,13 +4,13 @@
  * A guest outside of long mode (without paging, 32-bit paging, PAE) runs on PAE tables; a guest in long mode on as many
  * levels as its own tables have.
  *
- * H1  The CPU runs with CR0.PG, CR0.WP and EFER.NXE set and CR4.PAE set, whatever the guest wrote; CR4.SMEP and
- *     CR4.SMAP follow the guest while it pages, so that what depends on RFLAGS.AC is judged by the CPU at each access.
- * H2  An MMIO page is a present leaf with a reserved address bit, the guest frame, the rights, and the slots'
- *     generation (S14).
- * H3  What such a leaf has for an address is beyond any memory, whatever guest frame it stands for: the highest bits of
- *     the CPU's width are set (hw_mmio_high), and the guest frame's bits there are above. A CPU with "L1 Terminal
- *     Fault" (CVE-2018-3646) takes the address of an entry with a reserved bit for one of memory, until it faults. */
+ * HW1  The CPU runs with CR0.PG, CR0.WP and EFER.NXE set and CR4.PAE set, whatever the guest wrote; CR4.SMEP and
+ *      CR4.SMAP follow the guest while it pages, so that what depends on RFLAGS.AC is judged by the CPU at each access.
+ * HW2  An MMIO page is a present leaf with a reserved address bit, the guest frame, the rights, and the slots'
+ *      generation (S14).
+ * HW3  What such a leaf has for an address is beyond any memory, whatever guest frame it stands for: the highest bits
+ *      of the CPU's width are set (hw_mmio_high), and the guest frame's bits there are above. A CPU with "L1 Terminal
+ *      Fault" (CVE-2018-3646) takes the address of an entry with a reserved bit for one of memory, until it faults. */
 #ifndef VELLUM_MMU_HWPAGING_H
 #define VELLUM_MMU_HWPAGING_H
 
@@ -61,7 +61,7 @@ static inline hfn_t hw_leaf_frame(uint64_t leaf, unsigned level)
 
 /* MMIO leaves: not possible on a CPU without two reserved bits to spare, nor for a frame that is beyond its width. */
 bool hw_mmio_possible(const struct mmu_caps *caps, gfn_t gfn);
-/* The address bits that are set in all of them (H3). */
+/* The address bits that are set in all of them (HW3). */
 uint64_t hw_mmio_high(const struct mmu_caps *caps);
 uint64_t hw_mmio_leaf(const struct mmu_vm *vm, gfn_t gfn, unsigned acc);
 bool hw_mmio_current(const struct mmu_vm *vm, uint64_t leaf);

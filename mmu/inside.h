@@ -58,7 +58,7 @@ void mmu_table_free(struct mmu_vm *vm, hfn_t frame);
 void mmu_table_free_clean(struct mmu_vm *vm, hfn_t frame);
 void mmu_table_free_low(struct mmu_vm *vm, hfn_t frame);
 
-/* K3, before a call into the mechanism. */
+/* RV3, before a call into the mechanism. */
 static inline void mmu_prepare(struct mmu_vm *vm)
 {
 	if (unlikely(reserve_count(&vm->reserve) < vm->ops->need))

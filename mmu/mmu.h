@@ -75,7 +75,7 @@ struct mmu_intercepts {
 	bool cr3_load;
 	bool cr3_store;
 	bool invlpg;
-	uint64_t cr0_owned; /* CR0 bits whose change must exit, beyond those VMX itself demands */
+	uint64_t cr0_owned; /* CR0 bits whose change must exit, beyond those that the CPU's extension demands */
 	uint64_t cr4_owned;
 	/* What the CPU really runs with, where that is not what the guest wrote: hardware = (guest & ~mask) | value. */
 	uint64_t cr0_force_mask, cr0_force_value;
@@ -87,7 +87,7 @@ struct mmu_intercepts {
 struct mmu_root {
 	uint64_t eptp;      /* 0 without EPT */
 	uint64_t cr3;       /* hardware CR3: the guest's own under EPT with guest paging, else the mechanism's */
-	uint64_t pdpte[4];  /* the guest PDPTEs for the VMCS, when load_pdptes */
+	uint64_t pdpte[4];  /* the guest's PDPTEs to enter with, when load_pdptes */
 	bool load_pdptes;
 	uint16_t vpid;      /* 0: run untagged ("enable VPID" off) */
 };
@@ -120,7 +120,7 @@ struct mmu_config {
 	/* list entries that one operation looks at before it is interrupted; 0: the default. Tests make it small */
 	uint32_t work;
 	bool in_sync;          /* shadow: no guest table goes out of sync, so each write to one is emulated */
-	uint32_t table_frames; /* that the VM may hold for its tables (K2); at least ops->least; 0: mmu_table_limit() */
+	uint32_t table_frames; /* for the tables of the VM (RV2), at least ops->least; 0: mmu_table_limit() */
 };
 
 struct mmu_ops;
@@ -172,7 +172,7 @@ struct mmu_vcpu {
 	struct mmu_intercepts intercepts;
 	struct mmu_root root;
 	struct tag_state tag;    /* VPID, pending flush requests, the CPU it last ran on */
-	/* Raised when intercepts or root changed and the CPU's copy (the VMCS) must be brought up to date; vmx/ clears
+	/* Raised when intercepts or root changed and the CPU's copy must be brought up to date; whoever does so clears
 	 * them. */
 	bool intercepts_changed;
 	bool root_changed;
@@ -208,7 +208,7 @@ struct mmu_ops {
 	const char *(*config_unsupported)(const struct mmu_caps *caps, const struct mmu_config *config);
 	bool (*vm_init)(struct mmu_vm *vm);
 	void (*vm_destroy)(struct mmu_vm *vm);
-	/* K3: frames that the longest operation takes, and with which it can run at all, if poorly. */
+	/* RV3: frames that the longest operation takes, and with which it can run at all, if poorly. */
 	uint16_t need, least;
 	/* Frees tables, those that were not used for longest first, until need frames are in reserve, or nothing is
 	 * left that could go. */
@@ -275,8 +275,8 @@ struct mmu_result mmu_set_efer(struct mmu_vcpu *vcpu, uint64_t value);
  * of it only the low 32 bits are an address (SDM, INVLPG). */
 void mmu_invlpg(struct mmu_vcpu *vcpu, gva_t gva);
 
-/* Under EPT the guest changes CR3 (and unowned CR0/CR4 bits, and PDPTEs) without an exit: vmx/ tells what the VMCS
- * holds after an exit that needs to know. No flush follows from this. */
+/* Under EPT the guest changes CR3 (and unowned CR0/CR4 bits, and PDPTEs) without an exit: whoever runs it tells
+ * what the CPU holds after an exit that needs to know. No flush follows from this. */
 void mmu_sync_regs(struct mmu_vcpu *vcpu, uint64_t cr0, uint64_t cr3, uint64_t cr4, const uint64_t pdpte[4]);
 
 /* Called on logical CPU cpu right before every VM entry of the vCPU, interrupts off: consumes the flush requests. Fast
@@ -286,7 +286,7 @@ static inline void mmu_enter(struct mmu_vcpu *vcpu, unsigned cpu);
 /* Host-side changes (the notifier). Each has flushed, on every CPU concerned, when it returns (T2): the frames may be
  * freed.
  *
- * S12: whoever takes a page away first makes its backing say so (page() returns false, or the new frame, or not
+ * Whoever takes a page away first makes its backing say so (S12: page() returns false, or the new frame, or not
  * writable), and then calls these. Faults look at the backing and change tables in one hold of the VM's lock, so they
  * either come before, and are undone here, or after, and see the change. Merging two pages: writable = false for both,
  * mmu_write_protect both, compare, make the backing name the common frame, mmu_unmap the one that changed, free its

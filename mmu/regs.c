@@ -2,10 +2,10 @@
  * gives for MOV to control registers, for WRMSR of IA32_EFER ("Initializing IA-32e Mode") and for the PDPTE registers
  * ("PDPTE Registers"), then done, which cannot fail.
  *
- * R1  A load that faults changes nothing.
- * R2  EFER.LMA = EFER.LME and CR0.PG, always.
- * R3  The PDPTEs are loaded by MOV to CR3 under PAE paging, and by those writes to CR0 and CR4 that SDM names, at no
- *     other time. */
+ * RG1  A load that faults changes nothing.
+ * RG2  EFER.LMA = EFER.LME and CR0.PG, always.
+ * RG3  The PDPTEs are loaded by MOV to CR3 under PAE paging, and by those writes to CR0 and CR4 that SDM names, at no
+ *      other time. */
 #include "mmu/inside.h"
 #include "mmu/mutate.h"
 

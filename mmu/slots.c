@@ -1,8 +1,8 @@
 /* mmu/slots.c - the guest-physical memory map: an array of at most SLOTS_MAX slots, sorted, searched by halves after a
  * look at where the previous search ended.
  *
- * M1  Slots are sorted by base, non-empty, and do not overlap.
- * M2  Every change raises the generation (S14). */
+ * SL1  Slots are sorted by base, non-empty, and do not overlap.
+ * SL2  Every change raises the generation (S14). */
 #include "mmu/slots.h"
 
 /* The number of slots whose base is at or below gfn. */

@@ -1,10 +1,10 @@
 /* mmu/walk.c - the guest walker. Written from SDM, "Paging": "32-Bit Paging", "PAE Paging", "4-Level Paging and 5-Level
  * Paging", "Access Rights", "Page-Fault Exceptions", "Accessed and Dirty Flags".
  *
- * W1  The walk reads each entry once; what it decides on is what it reports in .entry[].
- * W2  Flags are set by compare-and-exchange with the value that was read; a lost race starts the walk again from the
- *     root.
- * W3  An entry is judged in the order present, reserved bits; rights are judged when all entries are known. */
+ * WK1  The walk reads each entry once; what it decides on is what it reports in .entry[].
+ * WK2  Flags are set by compare-and-exchange with the value that was read; a lost race starts the walk again from the
+ *      root.
+ * WK3  An entry is judged in the order present, reserved bits; rights are judged when all entries are known. */
 #include "mmu/walk.h"
 #include "mmu/mutate.h"
 

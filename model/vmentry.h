@@ -6,8 +6,8 @@
  * inclusion. It shares no code with vmx/ and vm/. Where the manual leaves a rule to the processor ("A processor may
  * require"), the rule is demanded.
  *
- * N1  vmentry_check reads no field that the CPU described by the capabilities does not have: VMREAD of it would fail.
- * N2  It changes nothing. */
+ * VE1  vmentry_check reads no field that the CPU described by the capabilities does not have: VMREAD of it would fail.
+ * VE2  It changes nothing. */
 #ifndef VELLUM_MODEL_VMENTRY_H
 #define VELLUM_MODEL_VMENTRY_H
 

@@ -4,8 +4,8 @@
 * The table of rooms: which folders there are, and which a file in them may include headers of.
 * The layers: a row names rooms of its own layer and of those below, but for the exceptions that are listed there.
 * With BUILD: what their objects call when they are linked lies in the same rooms.
-* A vendor's words (VMCS fields, VMX instructions) stand in its own room only, its functions in that of the neutral
-  interface besides.
+* A vendor's names (VMCS fields, VMX instructions) stand in its own room only, its functions in that of the neutral
+  interface besides. Its words stand in no comment elsewhere, but in titles of the manual and where the list says so.
 * The reading order: every file of the hypervisor is in it, or in the list for reference behind it.
 
 In the table `mmu/addr.h` is one header, `bug()` a function that may be called wherever it is."""
@@ -24,6 +24,10 @@ HYPERVISOR = ('lib', 'mmu', 'emulate', 'dev', 'host', 'hvm', 'vmx', 'vm')
 VENDOR_WORDS = ((re.compile(r'\b(VMCS_\w+|vmread|vmwrite|EXIT_REASON\w*|PIN_[A-Z]\w+|PROC2?_[A-Z]\w+|'
                             r'(?:EXIT|ENTRY)_(?:LOAD|SAVE|HOST|ACK|IA32E)\w*)\b'), ('vmx',)),
                 (re.compile(r'\b(vmx_\w+)\b'), ('vmx', 'hvm')))
+# What is said of the virtual CPU, by its vendor; and where a comment speaks of any vendor's.
+SPOKEN = re.compile(r'\b(VMCS|VMX|[Qq]ualifications?)\b')
+NEUTRAL = ('mmu', 'emulate', 'dev', 'host', 'hvm', 'vm')
+COMMENT, TITLE = re.compile(r'/\*.*?\*/', re.S), re.compile(r'"[^"]*"')
 # Folders with sources that are nobody's room: what runs in guests, and what tests and measures.
 OTHERS = ('bench', 'build', 'guest', 'test')
 # Where the objects of the hypervisor, the command and the lab lie under BUILD.
@@ -124,6 +128,27 @@ def wrong_words(files):
                         yield '%s:%d says %s, which only %s may' % (path, number, word, ' and '.join(rooms))
 
 
+def blank(found):
+    """As many lines, without their text."""
+    return '\n' * found.group(0).count('\n')
+
+
+def wrong_speech(files, text):
+    """Words of one vendor in the neutral rooms, but for the manual's titles, which comments have in quotes."""
+    allowed = set(re.findall(r'^\* `([^`]+)` in `([^`]+)`', section(text, 'The layers, and who may call whom'), re.M))
+    said = set()
+    for path in (p for p in files if p.split('/')[0] in NEUTRAL):
+        with open(path, encoding='utf-8') as f:
+            code = COMMENT.sub(lambda comment: TITLE.sub(blank, comment.group(0)), f.read())
+        for number, line in enumerate(code.split('\n'), 1):
+            for word in SPOKEN.findall(line):
+                said.add((word, path))
+                if (word, path) not in allowed:
+                    yield '%s:%d says %s, a word of one vendor' % (path, number, word)
+    for word, path in sorted(allowed - said):
+        yield '%s allows %s in %s, which does not say it' % (DOCUMENT, word, path)
+
+
 def symbols(build, program, files):
     """{source: (names it defines, names it wants)} of the objects that the program is made of."""
     table = {}
@@ -175,6 +200,7 @@ def main():
     faults += list(upwards(rooms, *read_layers(text))) + list(guests_includes())
     if not faults:
         faults = list(wrong_includes(files, rooms)) + list(wrong_words(files)) + list(not_read(files, text))
+        faults += list(wrong_speech(files, text))
         if len(sys.argv) > 1:
             faults += wrong_calls(sys.argv[1], files, rooms)
     for fault in faults:

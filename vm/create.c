@@ -6,7 +6,6 @@
 #include "host/frames.h"
 #include "host/lapic.h"
 #include "host/multiboot.h"
-#include "host/percpu.h"
 #include "lib/fmt.h"
 #include "vm/load/image.h"
 #include "lib/mutants/mutate.h"
@@ -51,7 +50,7 @@ static void *below_ptr(void *ctx, hfn_t frame)
 	return frames_ptr(frame);
 }
 
-/* R2 in vm/run.c. The IPI is an exit of the guest's; who has seen in_guest false sees the request before it enters. */
+/* RL2 in vm/run.c. The IPI is an exit of the guest's; who has seen in_guest false sees the request before it enters. */
 static void below_kick(void *ctx, struct mmu_vcpu *mmu)
 {
 	struct vcpu *v = container_of(mmu, struct vcpu, mmu);
@@ -244,8 +243,8 @@ static bool guest_zero(void *ctx, gpa_t gpa, size_t n)
 static bool load_mp_table(struct vm *vm)
 {
 	const struct cpuid *leaf1 = &vm->cpuid.basic[1];
-	struct mp_config config = { .cpus = 1, .cpu_signature = leaf1->eax, .cpu_features = leaf1->edx };
-	uint8_t table[MP_TABLE_SIZE(1)];
+	struct mp_config config = { .cpus = vm->vcpu_count, .cpu_signature = leaf1->eax, .cpu_features = leaf1->edx };
+	uint8_t table[MP_TABLE_SIZE(VCPUS_MAX)];
 	size_t n = mp_table_build(table, sizeof(table), MP_TABLE_AT, &config);
 
 	return n && guest_write(vm, GPA(MP_TABLE_AT), table, n);
@@ -253,7 +252,8 @@ static bool load_mp_table(struct vm *vm)
 
 static bool load_acpi(struct vm *vm)
 {
-	struct acpi_config config = { .cpus = 1, .pci_mem_base = 0xc0000000, .pci_mem_end = 0xfec00000, .ps2 = false };
+	struct acpi_config config = { .cpus = vm->vcpu_count, .pci_mem_base = 0xc0000000, .pci_mem_end = 0xfec00000,
+				      .ps2 = false };
 	hfn_t f = frames_alloc_run(ACPI_SIZE >> PAGE_SHIFT, 1);
 	bool ok;
 	size_t n;
@@ -281,6 +281,7 @@ static bool load_guest(struct vm *vm, struct cpu_start *start)
 	const struct boot_module *kernel = find_module(vm, c->kernel, "kernel"), *initrd = NULL;
 	struct loader_memory mem = { guest_write, guest_zero, vm, vm->low_ram, vm->high_ram, LOADER_FIRMWARE };
 	struct image_files files = { .cmdline = c->append, .kernel_name = c->kernel };
+	char why[sizeof(vm->end_text)];
 
 	if (!kernel || (VM_KEPT(LOAD_INITRD, c->initrd[0]) && !(initrd = find_module(vm, c->initrd, "initrd"))))
 		return false;
@@ -295,13 +296,10 @@ static bool load_guest(struct vm *vm, struct cpu_start *start)
 		vm_end(vm, VM_STATUS_BAD_IMAGE, "there is no memory for its ACPI and MP tables");
 		return false;
 	}
-	vm->status = VM_STATUS_BAD_IMAGE;
-	if (!load_image(&mem, &files, start, vm->end_text, sizeof(vm->end_text))) {
-		vm->ended = true;
-		return false;
-	}
-	vm->status = VM_STATUS_OK;
-	return true;
+	if (load_image(&mem, &files, start, why, sizeof(why)))
+		return true;
+	vm_end(vm, VM_STATUS_BAD_IMAGE, "%s", why);
+	return false;
 }
 
 /* ---- the virtual CPU ---- */
@@ -345,9 +343,8 @@ static bool create_vcpu(struct vm *vm, struct percpu *cpu)
 		vm->vcpu[vm->vcpu_count++] = v;
 		v->vm = vm;
 		v->cpu = cpu;
-		vm->clock.guest_only = vm->config->guest_clock;
-		/* The guest's TSC starts at 0. */
-		VM_MUTANT(TSC_ZERO, v->tsc_offset = 0 - rdtsc());
+		/* The guest's TSC starts at 0, the same on all its CPUs. */
+		VM_MUTANT(TSC_ZERO, v->tsc_offset = v->id ? vm_boot_vcpu(vm)->tsc_offset : 0 - rdtsc());
 		msr_reset_vcpu(v);
 	}
 	if (v && resident_init(v) && hvm_vcpu_init(&v->hvm, &machine.caps))
@@ -359,7 +356,7 @@ static bool create_vcpu(struct vm *vm, struct percpu *cpu)
 static bool start_vcpu(struct vm *vm, const struct cpu_start *s)
 {
 	struct walk_regs regs = start_regs(vm, s);
-	struct vcpu *v = vm->vcpu[0];
+	struct vcpu *v = vm_boot_vcpu(vm);
 
 	v->start = (struct hvm_start){ s->rip, s->rsp, s->rax, s->rbx, s->rsi, s->gdt_base, s->gdt_limit, s->cs, s->ds,
 				       s->mode == START_LONG64, schedule_slice(), vm->cpuid.has_rdtscp,
@@ -398,6 +395,7 @@ struct vm *vm_create(unsigned id, const struct vm_config *config, struct percpu 
 		return NULL;
 	vm->id = id;
 	vm->config = config;
+	vm->clock.guest_only = config->guest_clock;
 	vm->low_ram = min_u64(config->mem, LOW_RAM_MAX);
 	vm->high_ram = config->mem - vm->low_ram;
 	if (!create_mmu(vm))

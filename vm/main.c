@@ -130,7 +130,7 @@ static void announce(const struct vm *vm)
 	console_line("vm %u set pages %s", vm->id, vm->config->page_bits == PAGE_LIMIT_4K ? "4k" :
 						   vm->config->page_bits == PAGE_LIMIT_2M ? "2m" :
 						   vm->config->page_bits == PAGE_LIMIT_1G ? "1g" : "auto");
-	console_line("vm %u set vpid %s", vm->id, vm->vcpu_count && vm->vcpu[0]->mmu.tag.vpid ? "on" : "off");
+	console_line("vm %u set vpid %s", vm->id, vm_tagged(vm) ? "on" : "off");
 	if (vm->tpr.method != CONFIG_TPR_AUTO)
 		console_line("vm %u set tpr %s", vm->id, config_tprs[vm->tpr.method]);
 	console_line("vm %u set mem_bytes %lu", vm->id, vm->config->mem);
@@ -141,7 +141,6 @@ static void create_vms(unsigned count)
 	for (unsigned id = 0; id < count; id++) {
 		struct percpu *cpu = percpu_of(id % cpus_count());
 		struct vm *vm = vm_create(id, &configs[id], cpu);
-		struct vcpu *v;
 
 		if (!vm)
 			refuse("there is no memory for another virtual machine");
@@ -153,8 +152,7 @@ static void create_vms(unsigned count)
 			stats_vm(vm);
 			vm_release(vm);
 		} else {
-			for_each_vcpu(v, vm)
-				vm_add_to_cpu(v);
+			vm_start(vm);
 		}
 	}
 }

@@ -1,15 +1,15 @@
 /* vm/mechanism_switch.c - a virtual machine goes over to another mechanism while it runs: on request, or every so often
  * by an alarm.
  *
- * It happens between two guest instructions, with the vCPU's VMCS loaded and none of its guest state in flight but what
- * struct vcpu holds: an event to inject, a HLT, a repeated instruction that was emulated in part. None of these belongs
+ * It happens between two guest instructions of each vCPU, with none of its guest state in flight but what struct vcpu
+ * holds: an event to inject, a HLT, a repeated instruction that was emulated in part. None of these belongs
  * to a mechanism.
  *
- * W1  What was to be written into the VMCS is written before its registers are read, and the heart's copy of the
- *     registers is up to date before the old mechanism goes.
- * W2  A guest that may switch is offered no feature that one of the mechanisms it may come to lacks
- *     (switch_hidden_cr4).
- * W3  Between two changes by the alarm the guest makes progress, however short the period is. */
+ * SW1  What was to be written into the CPU's state is written before its registers are read, and the heart's copy of
+ *      the registers is up to date before the old mechanism goes.
+ * SW2  A guest that may switch is offered no feature that one of the mechanisms it may come to lacks
+ *      (switch_hidden_cr4).
+ * SW3  Between two changes by the alarm the guest makes progress, however short the period is. */
 #include "vm/vm.h"
 
 #include "lib/mutants/mutate.h"
@@ -17,7 +17,7 @@
 /* Of the types of code and data, 0 to 11 are data and code that is not conforming (SDM, "Code- and Data-Segment
  * Descriptor Types"). */
 #define NONCONFORMING_LAST (TYPE_CODE | TYPE_READ_WRITE | TYPE_ACCESSED)
-#define OWN_TICKS_MIN 4000 /* of the guest, between two changes (W3) */
+#define OWN_TICKS_MIN 4000 /* of the guest, between two changes (SW3) */
 
 uint64_t switch_hidden_cr4(const struct vm *vm)
 {
@@ -31,7 +31,7 @@ uint64_t switch_hidden_cr4(const struct vm *vm)
 	return hidden;
 }
 
-/* Does the VMCS hold segment registers as real mode leaves them, which VM entry takes only with "unrestricted guest"?
+/* Does the guest have segment registers as real mode leaves them, which VM entry takes only with "unrestricted guest"?
  * So it is between setting CR0.PE and loading them anew. SDM, "Checks on Guest Segment Registers". */
 static bool segments_of_real_mode(const struct vcpu *v)
 {
@@ -70,32 +70,49 @@ static const char *refusal(const struct vcpu *v, const struct mmu_ops *ops)
 	return NULL;
 }
 
-const char *vcpu_switch(struct vcpu *v, const struct mmu_ops *ops)
+/* SW1, and: can v go over? None of those that live on this CPU is in the guest; others would have to be stopped. */
+static const char *prepare(struct vcpu *v, const struct mmu_ops *ops)
 {
-	const struct mmu_ops *before = v->vm->mmu.ops;
+	struct vcpu *before;
 	const char *why;
 
-	if (v->started) {
-		VM_MUTANT(SWITCH_WRITTEN, vcpu_bring_up_to_date(v)); /* W1 */
-		VM_MUTANT(SWITCH_READ, hvm_sync_paging(&v->hvm, &v->mmu));
-	}
+	if (VM_KEPT(SWITCH_ELSEWHERE, v->cpu != this_cpu()))
+		return "it has virtual CPUs on several CPUs, which cannot go over together";
+	if (!v->started)
+		return refusal(v, ops);
+	before = vcpu_visit(v);
+	VM_MUTANT(SWITCH_WRITTEN, vcpu_bring_up_to_date(v));
+	VM_MUTANT(SWITCH_READ, hvm_sync_paging(&v->hvm, &v->mmu));
 	why = refusal(v, ops);
-	if (why || ops == before)
-		return why;
-	if (!mmu_switch(&v->vm->mmu, ops))
+	vcpu_visited(before);
+	return why;
+}
+
+const char *vm_switch(struct vm *vm, const struct mmu_ops *ops)
+{
+	const struct mmu_ops *before = vm->mmu.ops;
+	const char *why;
+	struct vcpu *v;
+
+	for_each_vcpu(v, vm)
+		if ((why = prepare(v, ops)))
+			return why;
+	if (ops == before)
+		return NULL;
+	if (!mmu_switch(&vm->mmu, ops))
 		return "there is no host memory for the new mechanism's tables";
-	VM_MUTANT(UNDER, account_mechanism(v->vm, before));
+	VM_MUTANT(UNDER, account_mechanism(vm, before));
 	return NULL;
 }
 
-/* ---- every so often (W3: a period begins when the change is done) ---- */
+/* ---- every so often (SW3: a period begins when the change is done) ---- */
 
 static void alarm(void *dev, uint64_t now)
 {
 	struct vm *vm = dev;
 
 	(void)now;
-	vcpu_request(vm->vcpu[0], REQUEST_MMU);
+	vcpu_request(vm_boot_vcpu(vm), REQUEST_MMU);
 }
 
 static void arm(struct vm *vm, uint64_t ticks)
@@ -105,58 +122,62 @@ static void arm(struct vm *vm, uint64_t ticks)
 	spin_unlock(&vm->device_lock);
 }
 
-static uint64_t guest_ticks(const struct vcpu *v)
+static uint64_t guest_ticks(const struct vm *vm)
 {
-	uint64_t guest, hypervisor;
+	uint64_t sum = 0, guest, hypervisor;
+	const struct vcpu *v;
 
-	stats_ticks(v, &guest, &hypervisor);
-	return guest;
+	for_each_vcpu(v, vm) {
+		stats_ticks(v, &guest, &hypervisor);
+		sum += guest;
+	}
+	return sum;
 }
 
-/* W3: under tables that begin empty an instruction may fault many times before it is done; the guest gets past it. */
-static bool too_early(struct vcpu *v)
+/* SW3: under tables that begin empty an instruction may fault many times before it is done; the guest gets past it. */
+static bool too_early(struct vm *vm)
 {
-	struct switching *s = &v->vm->switching;
+	struct switching *s = &vm->switching;
 
-	if (VM_KEPT(SWITCH_HALTED, v->halted))
+	if (VM_KEPT(SWITCH_HALTED, vm_asleep(vm)))
 		return false;
 	if (s->exits)
 		return VM_KEPT(SWITCH_EXITS, ++s->seen < s->exits);
-	return VM_KEPT(SWITCH_TICKS, guest_ticks(v) - s->since < max_u64(s->period / 16, OWN_TICKS_MIN));
+	return VM_KEPT(SWITCH_TICKS, guest_ticks(vm) - s->since < max_u64(s->period / 16, OWN_TICKS_MIN));
 }
 
-static void ask_again(struct vcpu *v, bool early)
+static void ask_again(struct vcpu *boot, bool early)
 {
-	struct switching *s = &v->vm->switching;
+	struct switching *s = &boot->vm->switching;
 
 	/* A request would keep a halted vCPU from sleeping. */
-	if (s->exits && VM_LEFT_OUT_OR(SWITCH_SLEEP, !v->halted))
-		vcpu_note(v, REQUEST_MMU);
+	if (s->exits && VM_LEFT_OUT_OR(SWITCH_SLEEP, !boot->halted))
+		vcpu_note(boot, REQUEST_MMU);
 	else if (s->period)
-		arm(v->vm, VM_KEPT(SWITCH_SOON, early) ? max_u64(s->period / 16, OWN_TICKS_MIN) : s->period);
+		arm(boot->vm, VM_KEPT(SWITCH_SOON, early) ? max_u64(s->period / 16, OWN_TICKS_MIN) : s->period);
 }
 
-void switch_next(struct vcpu *v)
+void switch_next(struct vcpu *boot)
 {
-	struct switching *s = &v->vm->switching;
+	struct switching *s = &boot->vm->switching;
 	bool early;
 
 	if (!s->count)
 		return;
-	early = too_early(v);
+	early = too_early(boot->vm);
 	if (!early) {
 		/* One that cannot be gone to now has its turn again in the next round. */
 		s->at = (s->at + 1) % s->count;
-		vcpu_switch(v, s->list[s->at]);
+		vm_switch(boot->vm, s->list[s->at]);
 		s->seen = 0;
-		s->since = guest_ticks(v);
+		s->since = guest_ticks(boot->vm);
 	}
-	ask_again(v, early);
+	ask_again(boot, early);
 }
 
 void switch_woken(struct vcpu *v)
 {
-	if (VM_KEPT(SWITCH_WOKEN, v->vm->switching.exits))
+	if (v == vm_boot_vcpu(v->vm) && VM_KEPT(SWITCH_WOKEN, v->vm->switching.exits))
 		vcpu_note(v, REQUEST_MMU);
 }
 
@@ -200,7 +221,7 @@ bool switch_init(struct vm *vm)
 	s->period = vm->config->switch_every * (machine.tsc_hz / 1000) / 1000;
 	s->exits = vm->config->switch_exits;
 	if (s->exits)
-		vcpu_note(vm->vcpu[0], REQUEST_MMU);
+		vcpu_note(vm_boot_vcpu(vm), REQUEST_MMU);
 	else
 		arm(vm, s->period);
 	return true;

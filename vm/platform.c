@@ -22,7 +22,7 @@ static void pic_output_changed(void *ctx, bool level)
 {
 	struct vm *vm = ctx;
 
-	VM_MUTANT(PIC_WIRE, lapic_set_lint(&vm->vcpu[0]->lapic, 0, level));
+	VM_MUTANT(PIC_WIRE, lapic_set_lint(&vm_boot_vcpu(vm)->lapic, 0, level));
 }
 
 static bool ioapic_send(void *ctx, const struct apic_message *m)
@@ -84,6 +84,13 @@ bool platform_sends_nmi(struct vm *vm)
 	return possible;
 }
 
+void platform_power_button(struct vm *vm)
+{
+	spin_lock(&vm->device_lock);
+	acpi_pm_power_button(&vm->acpi_pm);
+	spin_unlock(&vm->device_lock);
+}
+
 /* What a guest says of its end (dev/firmware/pvpanic.h) is passed on once, however often it says it. */
 static void say_once(struct vm *vm, enum machine_event kind, const char *what)
 {
@@ -94,18 +101,13 @@ static void say_once(struct vm *vm, enum machine_event kind, const char *what)
 
 static void panicked(struct vm *vm)
 {
-	struct vcpu *v;
-
 	switch (vm->config->on_panic) {
 	case CONFIG_PANIC_STOP:
 		vm_end(vm, VM_STATUS_PANICKED, "the guest panicked");
 		return;
 	case CONFIG_PANIC_PAUSE:
 		say_once(vm, MACHINE_PANICKED, "the guest panicked; it is paused");
-		for_each_vcpu(v, vm) {
-			VM_MUTANT(PANIC_PAUSES, v->paused = true);
-			VM_MUTANT(PANIC_LEAVES, vcpu_note(v, REQUEST_SWITCH));
-		}
+		VM_MUTANT(PANIC_PAUSES, vm_pause(vm, true));
 		return;
 	default:
 		say_once(vm, MACHINE_PANICKED, "the guest panicked; it goes on");
@@ -308,7 +310,7 @@ static bool add_interrupt_controllers(struct vm *vm)
 			   &lapic_host, v);
 		VM_MUTANT(LAPIC_TSC, lapic_set_tsc_offset(&v->lapic, v->tsc_offset));
 	}
-	VM_MUTANT(VIRTUAL_WIRE, lapic_virtual_wire(&vm->vcpu[0]->lapic));
+	VM_MUTANT(VIRTUAL_WIRE, lapic_virtual_wire(&vm_boot_vcpu(vm)->lapic));
 	return ok;
 }
 

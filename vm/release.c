@@ -11,7 +11,7 @@ static void release_vcpu(struct vcpu *v)
 {
 	if (VM_KEPT(RELEASE_ROOTS, v->mmu.vm))
 		mmu_vcpu_destroy(&v->mmu);
-	if (VM_KEPT(RELEASE_VMCS, hvm_vcpu_exists(&v->hvm)))
+	if (VM_KEPT(RELEASE_STATE, hvm_vcpu_exists(&v->hvm)))
 		hvm_vcpu_destroy(&v->hvm);
 	if (v->fpu)
 		resident_free(v);

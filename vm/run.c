@@ -1,17 +1,16 @@
 /* vm/run.c - the run loop: into the guest, out of it, to the exit's handler, and round again. Which vCPU runs:
  * vm/schedule.c.
  *
- * R1  The timers of the VM that runs are covered by the CPU's timer: timer_armed is at or before the earliest. It needs
- *     a look only when an alarm has become earlier (TM3 in dev/timer.c), or when timer_armed may have become later
- *     (arm_running in vm/schedule.c).
- * R2  A vCPU that another CPU must stop (T2) is seen: in_guest is set before the last look at the flush requests, and
- *     cleared after the exit; who requests sets the request first and then looks at in_guest.
- * R3  A virtual machine that has ended is on its CPU's ring until that CPU has taken it off (retire), which is then
- *     soon. */
+ * RL1  The timers of the VM that runs are covered by the CPU's timer: timer_armed is at or before the earliest. It
+ *      needs a look only when an alarm has become earlier (TM3 in dev/timer.c), or when timer_armed may have become
+ *      later (arm_running in vm/schedule.c).
+ * RL2  A vCPU that another CPU must stop (T2) is seen: in_guest is set before the last look at the flush requests, and
+ *      cleared after the exit; who requests sets the request first and then looks at in_guest.
+ * RL3  A virtual machine that has ended is on its CPU's ring until that CPU has taken it off (retire), which is then
+ *      soon. */
 #include "vm/vm.h"
 
 #include "host/lapic.h"
-#include "host/percpu.h"
 #include "lib/fmt.h"
 #include "vm/control/control.h"
 #include "lib/mutants/mutate.h"
@@ -31,15 +30,24 @@ void vm_end(struct vm *vm, int status, const char *format, ...)
 	struct vcpu *v;
 	va_list ap;
 
-	if (VM_KEPT(END_FIRST, vm->ended))
+	if (VM_KEPT(END_FIRST, __atomic_exchange_n(&vm->ending, true, __ATOMIC_SEQ_CST)))
 		return;
 	va_start(ap, format);
 	fmt_v(vm->end_text, sizeof(vm->end_text), format, ap);
 	va_end(ap);
 	vm->status = status;
-	vm->ended = true;
+	__atomic_store_n(&vm->ended, true, __ATOMIC_RELEASE);
 	for_each_vcpu(v, vm)
 		VM_MUTANT(END_STOP, vcpu_request(v, REQUEST_STOP));
+}
+
+void vm_pause(struct vm *vm, bool on)
+{
+	struct vcpu *v;
+
+	__atomic_store_n(&vm->paused, on, __ATOMIC_SEQ_CST);
+	for_each_vcpu(v, vm)
+		VM_MUTANT(PAUSE_LEAVES, vcpu_request(v, on ? REQUEST_SWITCH : 0));
 }
 
 /* ---- one vCPU ---- */
@@ -77,8 +85,7 @@ static bool serve_requests(struct vcpu *v)
 		VM_MUTANT(WOKEN, v->halted = false);
 		switch_woken(v);
 	}
-	/* What was put into the VMCS to be injected must be entered with: whoever leaves now looks for events when it
-	 * comes back. */
+	/* What is ready to be injected must be entered with: whoever leaves now looks for events when it comes back. */
 	if (requests & REQUEST_SWITCH) {
 		VM_MUTANT(LEAVE_WITH_EVENT, vcpu_note(v, REQUEST_EVENT));
 		return false;
@@ -119,7 +126,7 @@ static __attribute__((noinline)) void make_current_at_last(struct vcpu *v)
 	} while (out_of_date(v));
 }
 
-/* The tables and registers that the CPU runs the guest with are in force; R2. */
+/* The tables and registers that the CPU runs the guest with are in force; RL2. */
 static inline void make_current(struct vcpu *v)
 {
 	VM_MUTANT(IN_GUEST, __atomic_store_n(&v->in_guest, true, __ATOMIC_SEQ_CST));
@@ -185,7 +192,7 @@ static bool entry_check(struct vcpu *v)
 	return !broken;
 }
 
-/* There was no exit to clear in_guest after (R2). */
+/* There was no exit to clear in_guest after (RL2). */
 static void entry_failed(struct vcpu *v)
 {
 	VM_MUTANT(FAILED_OUT_OF_GUEST, __atomic_store_n(&v->in_guest, false, __ATOMIC_RELEASE));
@@ -204,7 +211,7 @@ static inline __attribute__((always_inline)) void run_on(struct vcpu *v, const b
 
 		if (VM_KEPT(HOST_TURN, unlikely(v->exit_tsc >= v->host_turn)))
 			vm_host_turn(v);
-		if (unlikely(v->requests) && !serve_requests(v))
+		if (unlikely(vcpu_requested(v)) && !serve_requests(v))
 			return;
 		if (VM_KEPT(SET_ALARM, unlikely(v->vm->timers.earlier)))
 			set_alarm(v);
@@ -256,13 +263,35 @@ static void run(struct vcpu *v)
 	v->run_ticks += now - v->run_start;
 	schedule_account(v, now - v->run_start);
 	v->running = false;
-	if (v->paused)
+	if (v->vm->paused)
 		VM_MUTANT(CLOCK_PAUSED, clock_stop(&v->vm->clock, now));
-	else if (v->halted)
+	else if (v->halted && !v->vm->ended && VM_LEFT_OUT_OR(ALL_ASLEEP, vm_asleep(v->vm)))
 		VM_MUTANT(CLOCK_HALTED, clock_go(&v->vm->clock, now));
 }
 
 /* ---- one CPU ---- */
+
+struct vcpu *vcpu_visit(struct vcpu *v)
+{
+	struct percpu *cpu = this_cpu();
+	struct vcpu *before = cpu->loaded;
+
+	if (VM_KEPT(VISIT_LOADS, before != v)) {
+		hvm_load(&v->hvm);
+		cpu->loaded = v;
+	}
+	return before;
+}
+
+void vcpu_visited(struct vcpu *before)
+{
+	struct percpu *cpu = this_cpu();
+
+	if (VM_KEPT(VISIT_RESTORES, before && before != cpu->loaded)) {
+		hvm_load(&before->hvm);
+		cpu->loaded = before;
+	}
+}
 
 void vcpu_leave_cpu(struct vcpu *v)
 {
@@ -270,34 +299,38 @@ void vcpu_leave_cpu(struct vcpu *v)
 
 	ASSERT(!v->running);
 	VM_MUTANT(LEAVE_RESIDENT, resident_release(v));
-	/* Its VMCS may be active here without being current, if another was loaded since (SDM, "Software Use of
-	 * Virtual-Machine Control Structures": VMCLEAR before another CPU uses it). */
+	/* This CPU may hold of its state although another was loaded since (SDM, "Software Use of Virtual-Machine
+	 * Control Structures"). */
 	VM_MUTANT(LEAVE_UNLOAD, hvm_unload(&v->hvm));
 	if (VM_KEPT(LEAVE_LOADED, cpu->loaded == v))
 		cpu->loaded = NULL;
 }
 
+/* v is on no CPU any more; its VM has an account to be told once that holds for all of its vCPUs (VM3). */
 static void retire(struct percpu *cpu, struct vcpu *v)
 {
 	struct vcpu *before = v;
+	struct vm *vm = v->vm;
 
 	while (before->ring != v)
 		before = before->ring;
 	before->ring = v->ring;
 	cpu->run_queue = v->ring == v ? NULL : v->ring;
 	vcpu_leave_cpu(v);
-	v->ring = cpu->untold;
-	cpu->untold = v;
+	if (VM_LEFT_OUT_OR(LAST_VCPU, __atomic_add_fetch(&vm->vcpus_over, 1, __ATOMIC_SEQ_CST) == vm->vcpu_count)) {
+		vm->untold = cpu->untold;
+		cpu->untold = vm;
+	}
 }
 
 bool vm_tell(struct percpu *cpu)
 {
-	struct vcpu *v = cpu->untold;
-	bool some = v && stats_vm(v->vm);
+	struct vm *vm = cpu->untold;
+	bool some = vm && stats_vm(vm);
 
-	if (v && v->vm->all_told) {
-		cpu->untold = v->ring;
-		vm_release(v->vm);
+	if (vm && vm->all_told) {
+		cpu->untold = vm->untold;
+		vm_release(vm);
 		if (__atomic_sub_fetch(&vms_alive, 1, __ATOMIC_SEQ_CST) == 0 && cpu->id != 0)
 			lapic_host_kick(percpu_of(0)->apic_id);
 	}
@@ -334,7 +367,7 @@ void vm_cpu_loop(void)
 	}
 }
 
-void vm_add_to_cpu(struct vcpu *v)
+void vcpu_add_to_cpu(struct vcpu *v)
 {
 	struct percpu *cpu = v->cpu;
 
@@ -342,6 +375,14 @@ void vm_add_to_cpu(struct vcpu *v)
 	v->ring = cpu->run_queue ? cpu->run_queue->ring : v;
 	if (cpu->run_queue)
 		cpu->run_queue->ring = v;
-	__atomic_add_fetch(&vms_alive, 1, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&cpu->run_queue, cpu->run_queue ? cpu->run_queue : v, __ATOMIC_RELEASE);
+}
+
+void vm_start(struct vm *vm)
+{
+	struct vcpu *v;
+
+	__atomic_add_fetch(&vms_alive, 1, __ATOMIC_SEQ_CST);
+	for_each_vcpu(v, vm)
+		vcpu_add_to_cpu(v);
 }

@@ -1,18 +1,17 @@
 /* vm/schedule.c - which vCPU runs on a CPU when it has several, how long, and when the host's own affairs have their
  * turn.
  *
- * F1  Of those that can run, the one for which the CPU has worked least has the next slice: an exit that takes longer
- *     than a slice is paid back by its own vCPU. Who slept is not given what it did not use, but for one slice.
- * F2  While a vCPU runs, nobody else's timers interrupt it; they are looked at when its slice ends. So a neighbour that
- *     programs timers without end costs it nothing. (Alone on its CPU it runs until its own timers.)
- * F3  The host's interrupts are let in once a slice at the latest, even where a guest's exits, one after the other,
- *     keep them from being taken (events of a higher priority), or the CPU does not take them (an emulator that masks
- *     them while the guest's IF is 0): at an exit by the TSC, and where the CPU has a preemption timer, there is an
- *     exit. */
+ * SC1  Of those that can run, the one for which the CPU has worked least has the next slice: an exit that takes longer
+ *      than a slice is paid back by its own vCPU. Who slept is not given what it did not use, but for one slice.
+ * SC2  While a vCPU runs, nobody else's timers interrupt it; they are looked at when its slice ends. So a neighbour
+ *      that programs timers without end costs it nothing. (Alone on its CPU it runs until its own timers.)
+ * SC3  The host's interrupts are let in once a slice at the latest, even where a guest's exits, one after the other,
+ *      keep them from being taken (events of a higher priority), or the CPU does not take them (an emulator that masks
+ *      them while the guest's IF is 0): at an exit by the TSC, and where the CPU has a preemption timer, there is an
+ *      exit. */
 #include "vm/vm.h"
 
 #include "host/lapic.h"
-#include "host/percpu.h"
 #include "vm/control/control.h"
 #include "lib/mutants/mutate.h"
 
@@ -20,13 +19,14 @@
 
 uint64_t schedule_slice(void) { return machine.tsc_hz / SLICES_PER_SECOND; }
 
-/* One that is over has its last turn: also one that a device has reset while it slept, or that was paused (R3 in
+/* One that is over has its last turn: also one that a device has reset while it slept, or that was paused (RL3 in
  * vm/run.c). */
 static bool runnable(const struct vcpu *v)
 {
 	if (VM_KEPT(LAST_TURN, v->vm->ended))
 		return true;
-	return VM_LEFT_OUT_OR(RUN_PAUSED, !v->paused) && (VM_LEFT_OUT_OR(RUN_HALTED, !v->halted) || vcpu_requested(v));
+	return VM_LEFT_OUT_OR(RUN_PAUSED, !v->vm->paused) &&
+	       (VM_LEFT_OUT_OR(RUN_HALTED, !v->halted) || vcpu_requested(v));
 }
 
 /* Could another vCPU of the ring run now? */
@@ -55,7 +55,7 @@ void schedule_arm_idle(const struct percpu *cpu)
 	lapic_host_timer(next);
 }
 
-/* F2. The one that runs is the ring's first; its alarm is set before its entry (set_alarm in vm/run.c) where its clock
+/* SC2. The one that runs is the ring's first; its alarm is set before its entry (set_alarm in vm/run.c) where its clock
  *     stands still. */
 static void arm_running(const struct percpu *cpu)
 {
@@ -63,7 +63,7 @@ static void arm_running(const struct percpu *cpu)
 	uint64_t next = v->vm->clock.stopped ? UINT64_MAX : schedule_alarm(v->vm);
 
 	lapic_host_timer(VM_LEFT_OUT_OR(SLICE_ARMED, v->ring == v) ? next : min_u64(next, cpu->slice_end));
-	VM_MUTANT(ARM_AGAIN, v->vm->timers.earlier = true); /* R1: to be looked at before its next entry */
+	VM_MUTANT(ARM_AGAIN, v->vm->timers.earlier = true); /* RL1: to be looked at before its next entry */
 }
 
 static void run_timers(const struct percpu *cpu)
@@ -155,6 +155,6 @@ static void raise_floor(struct percpu *cpu, const struct vcpu *v)
 void schedule_account(struct vcpu *v, uint64_t ticks)
 {
 	VM_MUTANT(FAIR_TICKS, v->fair += ticks);
-	v->slept = v->halted || v->paused;
+	v->slept = v->halted || v->vm->paused;
 	VM_MUTANT(FAIR_RAISED, raise_floor(v->cpu, v));
 }

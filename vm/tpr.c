@@ -5,13 +5,13 @@
  * dev/irq/lapic.h), and the virtual machine a frame that the CPU knows: an access of the guest's paging to it becomes
  * one to that page, or an exit. The heart maps the frame where the guest's local APIC is (SLOT_APIC).
  *
- * P1  The frame is mapped only while every virtual CPU runs with it as its APIC-access page: none can read or write the
+ * TP1 The frame is mapped only while every virtual CPU runs with it as its APIC-access page: none can read or write the
  *     frame itself, which so stays all zero. That is, it is given to the CPUs before it is mapped, and taken from them
  *     after it was unmapped and that was flushed.
- * P2  It is mapped where the local APIC's registers answer for all virtual CPUs alike: at the address that all of them
+ * TP2 It is mapped where the local APIC's registers answer for all virtual CPUs alike: at the address that all of them
  *     have in IA32_APIC_BASE, while none is disabled or in x2APIC mode, and where nothing else is. Elsewhere accesses
  *     are trapped.
- * P3  Before each entry the threshold is lapic_tpr_threshold() (T3): it is computed anew when either changes, for
+ * TP3 Before each entry the threshold is lapic_tpr_threshold() (T3): it is computed anew when either changes, for
  *     whoever changes what waits, what is in service or the TPR asks for a look at the events (lapic_notice). */
 #include "vm/vm.h"
 
@@ -47,7 +47,7 @@ static struct slot trapped_slot(gfn_t gfn)
 	return (struct slot){ .base = gfn, .pages = 1, .kind = SLOT_MMIO, .type = MEMTYPE_UC };
 }
 
-/* P2. */
+/* TP2. */
 static gfn_t wanted_place(const struct vm *vm)
 {
 	const struct lapic *first = &vm->vcpu[0]->lapic;
@@ -97,7 +97,7 @@ void tpr_place(struct vm *vm)
 	struct vcpu *v;
 
 	for_each_vcpu(v, vm)
-		VM_MUTANT(FLEX_LOOK, vcpu_note(v, REQUEST_EVENT)); /* P3 */
+		VM_MUTANT(FLEX_LOOK, vcpu_note(v, REQUEST_EVENT)); /* TP3 */
 
 	if (want.v == vm->tpr.place.v)
 		return;
@@ -171,7 +171,7 @@ static void give(struct vcpu *v)
 		hvm_set_tpr(&v->hvm, &tpr);
 }
 
-/* P1 decides the order. The virtual CPUs do not run, and what has started of them is loaded on this CPU. */
+/* TP1 decides the order. The virtual CPUs do not run, and what has started of them is loaded on this CPU. */
 static bool set_method(struct vm *vm, enum config_tpr method)
 {
 	struct vcpu *v;

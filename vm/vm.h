@@ -7,10 +7,13 @@
  *      changed by atomic operations only.
  * VM2  vcpu.requests is 0, or the vCPU looks at it before it next enters the guest.
  *
+ * VM3  What a VM held is given back once, when the last of its vCPUs has left its CPU (vcpus_over).
+ *
  * What is a virtual machine's: memory, the mechanism and its tables (struct mmu_vm), devices, the clock, what CPUID
- * offers, MTRRs, the end and its status. What is a virtual CPU's: registers, the virtualization extension's state,
- * paging registers and roots (struct mmu_vcpu), its VPID, the local APIC, events to inject, the instruction that is
- * emulated, exits and ticks. So far each virtual machine has one. */
+ * offers, MTRRs, whether it is paused, the end and its status. What is a virtual CPU's: registers, the virtualization
+ * extension's state, paging registers and roots (struct mmu_vcpu), its VPID, the local APIC, events to inject, the
+ * instruction that is emulated, exits and ticks. So far vm_create() makes one; what is asked of all of them is asked
+ * below ("questions to a VM"). */
 #ifndef VELLUM_VM_VM_H
 #define VELLUM_VM_VM_H
 
@@ -28,6 +31,7 @@
 #include "dev/test/testdev.h"
 #include "dev/serial/uart.h"
 #include "emulate/emulate.h"
+#include "host/percpu.h"
 #include "host/spinlock.h"
 #include "hvm/hvm.h"
 #include "mmu/backing.h"
@@ -80,16 +84,16 @@ struct vcpu {
 	struct percpu *cpu;
 	struct vcpu *ring; /* the next vCPU on the same CPU */
 	bool halted;
-	bool paused;   /* by the control channel: it is not picked */
+	bool deaf;     /* when it halted, interrupts were disabled: only an NMI ends that, or a reset */
 	bool started;  /* hvm_vcpu_start() was called */
 	bool in_guest; /* read by other CPUs: entering, or in the guest (vm/run.c) */
 	struct hvm_start start;
 	uint64_t exit_tsc;   /* when the last exit happened */
-	uint64_t host_turn;  /* TSC: when the host's interrupts are let in at an exit, whatever exits there are (F3) */
+	uint64_t host_turn;  /* TSC: when the host's interrupts are let in at an exit, whatever exits there are (SC3) */
 	struct exit_stat *exit; /* the account of its reason, in exits[] */
 	uint64_t run_start;  /* when this CPU took it up */
 	bool running;        /* it has the CPU: run_ticks lacks what is since run_start */
-	/* ticks that the CPU has worked for it, as the scheduler counts them (F1 in vm/schedule.c) */
+	/* ticks that the CPU has worked for it, as the scheduler counts them (SC1 in vm/schedule.c) */
 	uint64_t fair;
 	bool slept;          /* since it last had the CPU */
 	uint64_t run_ticks;  /* on a CPU, in the guest and in the hypervisor; what the exits took of it is in exits[] */
@@ -100,7 +104,7 @@ struct vcpu {
 	uint64_t tsc_offset_written;
 	uint64_t tsc_adjust; /* IA32_TSC_ADJUST */
 	uint64_t misc_enable; /* IA32_MISC_ENABLE */
-	uint64_t saved_msr[6]; /* those that are not in the VMCS (vm/resident.c) */
+	uint64_t saved_msr[6]; /* those that no entry or exit switches (vm/resident.c) */
 	uint64_t saved_dr[5]; /* DR0-DR3, DR6 */
 	uint64_t saved_cr2;
 	void *fpu;             /* XSAVE area, one page or more */
@@ -149,10 +153,14 @@ struct switching {
 struct vm {
 	unsigned id;
 	const struct vm_config *config;
+	bool ending; /* somebody has said so (vm_end), and says why; then: */
 	bool ended;
+	bool paused; /* by the control channel, or for a panic: none of its vCPUs is picked */
 	int status;
 	char end_text[240];
-	uint64_t told; /* lines of its account that have been written, after its end */
+	unsigned vcpus_over; /* that have left their CPUs after its end; changed by atomic operations (VM3) */
+	struct vm *untold;   /* the next one on the list of percpu.untold */
+	uint64_t told;       /* lines of its account that have been written, after its end */
 	bool all_told;
 
 	struct spinlock device_lock;
@@ -207,6 +215,45 @@ struct vm {
 #define for_each_vcpu(v, vm) \
 	for (unsigned n_##v = 0; n_##v < (vm)->vcpu_count && ((v) = (vm)->vcpu[n_##v]); n_##v++)
 
+/* ---- questions to a VM ---- */
+
+/* The boot processor; NULL: there was no memory for one. On PCs the 8259s' output is wired to its local APIC (MP
+ * Specification, "Virtual Wire Mode"). What is done once for all of a VM's vCPUs is done by it, on its CPU: changes of
+ * the mechanism, answers to the control channel. */
+static inline struct vcpu *vm_boot_vcpu(const struct vm *vm) { return vm->vcpu[0]; }
+/* The number of the CPU where that is. */
+static inline unsigned vm_home(const struct vm *vm) { return vm->vcpu_count ? vm_boot_vcpu(vm)->cpu->id : 0; }
+/* Has any vCPU been in the guest, so that there is something to tell? */
+static inline bool vm_started(const struct vm *vm)
+{
+	const struct vcpu *v;
+
+	for_each_vcpu(v, vm)
+		if (v->started)
+			return true;
+	return false;
+}
+/* Has every vCPU a VPID? */
+static inline bool vm_tagged(const struct vm *vm)
+{
+	const struct vcpu *v;
+
+	for_each_vcpu(v, vm)
+		if (!v->mmu.tag.vpid)
+			return false;
+	return vm->vcpu_count;
+}
+/* Does every vCPU sleep in HLT? */
+static inline bool vm_asleep(const struct vm *vm)
+{
+	const struct vcpu *v;
+
+	for_each_vcpu(v, vm)
+		if (!v->halted)
+			return false;
+	return true;
+}
+
 /* The machine that everything runs on. */
 struct machine {
 	union {
@@ -230,8 +277,9 @@ extern struct machine machine;
 struct vm *vm_create(unsigned id, const struct vm_config *config, struct percpu *cpu);
 
 /* ---- vm/release.c ---- */
-/* Gives back what a VM held that has ended and whose account has been told: its RAM, tables, VMCS and all else but what
- * is still said of it on request (struct vm and struct vcpu). On the CPU of its vCPU, which is on no ring. Once. */
+/* Gives back what a VM held that has ended and whose account has been told: its RAM, tables, virtual CPUs' state and
+ * all else but what is still said of it on request (struct vm and struct vcpu). Its vCPUs are on no ring, and loaded on
+ * no CPU. Once (VM3). */
 void vm_release(struct vm *vm);
 /* Gives back the rest, of every VM, when the last one is over; says so in the log where frames are missing of those
  * that there were before the first was made (machine.frames_before). */
@@ -257,7 +305,7 @@ const struct mmu_ops *mechanism_named(const char *name, const char **why);
 bool mechanism_runs_real_mode(const struct mmu_ops *ops);
 
 /* ---- vm/run.c ---- */
-/* Makes the guest's TSC what its clock and its offset say (K2 in vm/clock.h); its VMCS is current. */
+/* Makes the guest's TSC what its clock and its offset say (K2 in vm/clock.h); the vCPU is loaded. */
 static inline void vcpu_write_tsc_offset(struct vcpu *v)
 {
 	uint64_t offset = v->tsc_offset - v->vm->clock.behind;
@@ -270,12 +318,14 @@ static inline void vcpu_write_tsc_offset(struct vcpu *v)
 /* The calling CPU runs the vCPUs on its ring until the last VM of the machine has ended; an application processor then
  * parks. */
 void vm_cpu_loop(void);
-/* Gives a new vCPU to the CPU v->cpu, before that CPU enters its loop or while it sleeps in it. */
-void vm_add_to_cpu(struct vcpu *v);
+/* Gives a new VM's vCPUs to their CPUs, before those enter their loops or while they sleep in them. */
+void vm_start(struct vm *vm);
+/* Gives one to the CPU v->cpu. */
+void vcpu_add_to_cpu(struct vcpu *v);
 /* Goes on with the accounts of VMs that have ended on the calling CPU, which is cpu. false: there is nothing to tell,
  * or no room. */
 bool vm_tell(struct percpu *cpu);
-/* Ends the VM: its vCPU stops before the next entry. The first call counts. */
+/* Ends the VM: its vCPUs stop before their next entries. The first call counts, on whatever CPU. */
 void vm_end(struct vm *vm, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* Makes the vCPU look at its requests, wherever it is. */
 void vcpu_request(struct vcpu *v, uint64_t request);
@@ -284,16 +334,27 @@ static inline void vcpu_note(struct vcpu *v, uint64_t request)
 {
 	__atomic_fetch_or(&v->requests, request, __ATOMIC_SEQ_CST);
 }
-/* Is there a request that it has not served? Other CPUs set them at any time. */
+/* Is there a request that it has not served? Other CPUs set them at any time: a relaxed load. With what looks at it, it
+ * is one instruction, where compilers make two or three of __atomic_load_n(). */
 static inline bool vcpu_requested(const struct vcpu *v)
 {
-	return __atomic_load_n(&v->requests, __ATOMIC_RELAXED);
+	bool some;
+
+	__asm__ volatile("cmpq $0, %1" : "=@ccne"(some) : "m"(v->requests));
+	return some;
 }
+/* Pauses the VM: its vCPUs leave their CPUs before their next entries, and are not picked; or lets it go on. */
+void vm_pause(struct vm *vm, bool on);
+/* Has v, which lives on the calling CPU and has been started, loaded there for a while; returns who was, for
+ * vcpu_visited(). */
+struct vcpu *vcpu_visit(struct vcpu *v);
+void vcpu_visited(struct vcpu *before);
 /* Takes v off the calling CPU, on which it lives and does not run: its registers and what the CPU keeps of it in memory
  * go to memory, so that another CPU may take it up (or nobody, if it is over). */
 void vcpu_leave_cpu(struct vcpu *v);
 
-/* What the heart changed of registers, intercepts and roots is in the VMCS, which is loaded, and flushes are done. */
+/* What the heart changed of registers, intercepts and roots is in the CPU's state of v, which is loaded, and flushes
+ * are done. */
 void vcpu_bring_up_to_date(struct vcpu *v);
 
 /* ---- vm/schedule.c ---- */
@@ -309,7 +370,7 @@ void schedule_arm_idle(const struct percpu *cpu);
 static inline uint64_t schedule_alarm(const struct vm *vm) { return clock_alarm(&vm->clock, timers_next(&vm->timers)); }
 /* The CPU's timer has fired: runs the alarms that are due, ends the slice if it is over. */
 void vm_timer_interrupt(void);
-/* Lets the host's interrupts in at an exit of v (F3). */
+/* Lets the host's interrupts in at an exit of v (SC3). */
 void vm_host_turn(struct vcpu *v);
 
 /* ---- vm/tpr.c ---- */
@@ -327,7 +388,7 @@ const char *tpr_change(struct vm *vm, const char *name);
 static inline bool tpr_placed(const struct vm *vm) { return vm->tpr.place.v != ~0ull; }
 /* A vCPU's IA32_APIC_BASE has changed. No vCPU runs. */
 void tpr_place(struct vm *vm);
-/* Before an entry, by whoever looked for events: P3. The device lock is held. */
+/* Before an entry, by whoever looked for events: TP3. The device lock is held. */
 static inline void tpr_set_threshold(struct vcpu *v)
 {
 	if (v->vm->tpr.method == CONFIG_TPR_FLEXPRIORITY)
@@ -339,11 +400,11 @@ static inline void tpr_set_threshold(struct vcpu *v)
 bool switch_init(struct vm *vm);
 /* CR4 bits of features that the guest must not be offered. */
 uint64_t switch_hidden_cr4(const struct vm *vm);
-/* Goes over to the mechanism; the VMCS, if it has been written, is loaded on this CPU. NULL, or one clause that says
- * why not: the VM then goes on as it was. */
-const char *vcpu_switch(struct vcpu *v, const struct mmu_ops *ops);
-/* Serves REQUEST_MMU. */
-void switch_next(struct vcpu *v);
+/* Goes over to the mechanism, on the CPU where its vCPUs live. NULL, or one clause that says why not: the VM then goes
+ * on as it was. */
+const char *vm_switch(struct vm *vm, const struct mmu_ops *ops);
+/* Serves REQUEST_MMU, which is the boot processor's. */
+void switch_next(struct vcpu *boot);
 /* The vCPU goes on after a HLT. */
 void switch_woken(struct vcpu *v);
 
@@ -456,6 +517,8 @@ void platform_feed_uart(struct vm *vm);
 bool platform_console_rest(struct vm *vm);
 /* Is there a device whose interrupt comes as an NMI or as INIT, as the guest has programmed it? */
 bool platform_sends_nmi(struct vm *vm);
+/* Presses the PC's power button. */
+void platform_power_button(struct vm *vm);
 
 /* ---- vm/account/stats.c ---- */
 /* What the machine is, in lines of "host". */

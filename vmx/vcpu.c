@@ -221,7 +221,7 @@ static void write_proc(struct vmx_vcpu *v, uint32_t proc)
 		vmwrite(VMCS_PROC_CONTROLS, v->proc = proc);
 }
 
-/* V3. Without secondary controls both are 0, so that the field, which does not exist then, is left alone. */
+/* VC3. Without secondary controls both are 0, so that the field, which does not exist then, is left alone. */
 static void write_proc2(struct vmx_vcpu *v, uint32_t proc2)
 {
 	if (proc2 != v->proc2)

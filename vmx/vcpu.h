@@ -1,10 +1,11 @@
 /* vmx/vcpu.h - one virtual CPU as VT-x sees it: its VMCS, the registers that are not in it, and moving state in and
  * out.
  *
- * V1  Every function but vmx_vcpu_init and vmx_vcpu_destroy wants the VMCS to be current on the calling CPU (vmx_load).
- * V2  Fixed bits: CR0 and CR4 in the VMCS always satisfy the FIXED0/FIXED1 MSRs; the guest sees its own value by mask
- *     and shadow.
- * V3  The cached control fields, and the TPR threshold, equal the VMCS's. */
+ * VC1  Every function but vmx_vcpu_init and vmx_vcpu_destroy wants the VMCS to be current on the calling CPU
+ *      (vmx_load).
+ * VC2  Fixed bits: CR0 and CR4 in the VMCS always satisfy the FIXED0/FIXED1 MSRs; the guest sees its own value by mask
+ *      and shadow.
+ * VC3  The cached control fields, and the TPR threshold, equal the VMCS's. */
 #ifndef VELLUM_VMX_VCPU_H
 #define VELLUM_VMX_VCPU_H
 

@@ -1,5 +1,5 @@
 /* dev/firmware/acpi_pm.c - the fixed hardware's registers: status bits are cleared by writing ones, events go to the
- * SCI. */
+ * SCI. ACPI, "PM1 Event Grouping", "PM1 Control Registers", "Power Management Timer". */
 #include "dev/firmware/acpi_pm.h"
 #include "dev/bus/bytes.h"
 
@@ -27,6 +27,7 @@ static void tmr_sync(struct acpi_pm *pm)
 	}
 }
 
+/* ACPI, "SCI Interrupt": as long as the status and the enable bit of an event are set. */
 static void sci_update(struct acpi_pm *pm)
 {
 	irq_set(&pm->sci, (pm->pm1_sts & pm->pm1_en & PM1_EVENTS) || (pm->gpe_sts & pm->gpe_en));
@@ -51,7 +52,7 @@ void acpi_pm_power_button(struct acpi_pm *pm)
 	sci_update(pm);
 }
 
-/* SCI_EN stays set: there is no other mode. SLP_EN reads as 0. */
+/* SCI_EN stays set: there is no other mode. SLP_EN is write-only and reads as 0 (ACPI, "PM1 Control Registers"). */
 static void cnt_write(struct acpi_pm *pm, uint16_t value)
 {
 	pm->pm1_cnt = (value & CNT_KEPT) | CNT_SCI_EN;

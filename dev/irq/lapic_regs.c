@@ -147,7 +147,7 @@ static void lvt_write(struct lapic *l, unsigned lvt, uint32_t value)
 		lapic_lint_changed(l);
 }
 
-/* Sends what l->icr says. */
+/* Sends what l->icr says; a vector below 16 is an error instead (SDM, "Error Handling": Send Illegal Vector). */
 static void icr_send(struct lapic *l)
 {
 	uint64_t icr = l->icr;
@@ -179,6 +179,7 @@ static void esr_write(struct lapic *l)
 	l->esr_pending = 0;
 }
 
+/* As for the ICR. */
 static void self_ipi(struct lapic *l, uint8_t vector)
 {
 	struct apic_message m = { .vector = vector, .delivery = APIC_FIXED, .shorthand = APIC_SELF, .assert = true };

@@ -1,9 +1,9 @@
 /* dev/irq/pic.h - the PC's two cascaded 8259A interrupt controllers, with the edge/level control registers (0x4d0,
  * 0x4d1).
  *
- * P1  intr is called with the level of the master's INT output exactly when that level changes.
- * P2  a level-triggered pin's IRR bit equals the pin; an edge-triggered pin's IRR bit is set by a rising edge and
- *     cleared by the acknowledge or by the pin's falling before it. */
+ * PI1  intr is called with the level of the master's INT output exactly when that level changes.
+ * PI2  a level-triggered pin's IRR bit equals the pin; an edge-triggered pin's IRR bit is set by a rising edge and
+ *      cleared by the acknowledge or by the pin's falling before it. */
 #ifndef VELLUM_DEV_PIC_H
 #define VELLUM_DEV_PIC_H
 

@@ -196,7 +196,7 @@ static void flags_sync(struct rtc *r, uint64_t clk)
 	r->seen_seconds = seconds;
 }
 
-/* The clock at which the next enabled interrupt's flag will be set, or UINT64_MAX (R2). */
+/* The clock at which the next enabled interrupt's flag will be set, or UINT64_MAX (RT2). */
 static uint64_t next_event(const struct rtc *r, uint64_t clk)
 {
 	uint64_t event = UINT64_MAX, p = period(r);
@@ -215,7 +215,7 @@ static uint64_t next_event(const struct rtc *r, uint64_t clk)
 	return event;
 }
 
-/* After any change: the line (R1) and the alarm (R2). */
+/* After any change: the line (RT1) and the alarm (RT2). */
 static void rtc_update(struct rtc *r, uint64_t clk)
 {
 	if (r->reg_b & r->reg_c & C_FLAGS)

@@ -2,9 +2,9 @@
  *
  * The time of day is computed from the ticks of the TSC when it is asked for.
  *
- * R1  the line is asserted if and only if reg_c's IRQF is: an enabled interrupt's flag is set.
- * R2  an alarm is armed only for an enabled interrupt whose flag is not set yet: until the guest reads register C, the
- *     clock asks for nothing, so that no rate that a guest can choose keeps the host busy. */
+ * RT1  the line is asserted if and only if reg_c's IRQF is: an enabled interrupt's flag is set.
+ * RT2  an alarm is armed only for an enabled interrupt whose flag is not set yet: until the guest reads register C, the
+ *      clock asks for nothing, so that no rate that a guest can choose keeps the host busy. */
 #ifndef VELLUM_DEV_RTC_H
 #define VELLUM_DEV_RTC_H
 

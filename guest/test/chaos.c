@@ -1,19 +1,14 @@
 /* 64 bits: does what no sane guest does - every port, every MSR in the usual ranges, the interrupt controllers'
  * registers, with random values - and lives: whatever comes of it, the hypervisor and this guest go on. Left out are
  * only the registers that end the run. */
+#include "../../lib/xorshift.h"
 #include "apic.h"
 
 const char test_name[] = "chaos";
 
 static uint64_t state = 88172645463325252;
 
-static uint64_t next_random(void)
-{
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state;
-}
+static uint64_t next_random(void) { return xorshift(&state); }
 
 /* Power-off, reset, debug exit, a panic; and the console, which is to tell of it. */
 static bool ends_the_run(unsigned port)

@@ -227,7 +227,7 @@ static void do_avx512(void *p) { __asm__ volatile("vmovups %%zmm0, (%0)" : : "r"
 
 static void check_program(void)
 {
-	if (cpuid(0, 0).a < 7 || !(cpuid(7, 0).b & CPUID_7_EBX_AVX512F))
+	if (cpuid(0, 0).eax < 7 || !(cpuid(7, 0).ebx & CPUID_7_EBX_AVX512F))
 		return;
 	write_cr4(read_cr4() | CR4_OSXSAVE);
 	__asm__ volatile("xsetbv" : : "c"(0), "a"(XCR0_X87 | XCR0_SSE | XCR0_AVX | XCR0_AVX512), "d"(0));

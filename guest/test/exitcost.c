@@ -78,7 +78,7 @@ void test_main(void)
 		measure("vmcall", do_vmcall, &empty);
 	measure("in_served", do_in_61, &empty);
 	measure("in_absent", do_in_absent, &empty);
-	if (cpuid(1, 0).c & CPUID_1_ECX_TSC_DEADLINE) {
+	if (cpuid(1, 0).ecx & CPUID_1_ECX_TSC_DEADLINE) {
 		apic_write(APIC_LVT_TIMER, LVT_MASKED | LVT_DEADLINE | 0x40);
 		measure("wrmsr_tsc_deadline", do_wrmsr_deadline, &empty);
 		wrmsr(MSR_TSC_DEADLINE, 0);

@@ -81,17 +81,17 @@ uint64_t undo(uint64_t h, uint64_t *seen, const uint64_t *was, unsigned n)
 
 void control_init(word cr0, word cr4, word cr4_may)
 {
-	struct cpuid l1 = cpuid(1, 0), l7 = cpuid(0, 0).a >= 7 ? cpuid(7, 0) : (struct cpuid){ 0, 0, 0, 0 };
+	struct cpuid l1 = cpuid(1, 0), l7 = cpuid(0, 0).eax >= 7 ? cpuid(7, 0) : (struct cpuid){ .eax = 0 };
 
-	has_xsave = l1.c & CPUID_1_ECX_XSAVE;
-	has_fxsr = l1.d & CPUID_1_EDX_FXSR;
+	has_xsave = l1.ecx & CPUID_1_ECX_XSAVE;
+	has_fxsr = l1.edx & CPUID_1_EDX_FXSR;
 	world_cr0 = cr0;
 	world_cr4 = cr4 | (has_fxsr ? CR4_OSFXSR | CR4_OSXMMEXCPT : 0) | (has_xsave ? CR4_OSXSAVE : 0);
-	world_cr4_may = cr4_may | (has_xsave ? CR4_OSXSAVE : 0) | (l7.b & CPUID_7_EBX_FSGSBASE ? CR4_FSGSBASE : 0) |
-			(l7.b & CPUID_7_EBX_SMEP ? CR4_SMEP : 0) | (l7.b & CPUID_7_EBX_SMAP ? CR4_SMAP : 0);
+	world_cr4_may = cr4_may | (has_xsave ? CR4_OSXSAVE : 0) | (l7.ebx & CPUID_7_EBX_FSGSBASE ? CR4_FSGSBASE : 0) |
+			(l7.ebx & CPUID_7_EBX_SMEP ? CR4_SMEP : 0) | (l7.ebx & CPUID_7_EBX_SMAP ? CR4_SMAP : 0);
 	write_cr0(world_cr0);
 	write_cr4(world_cr4);
-	xcr0 = has_xsave ? cpuid(0xd, 0).a & (XCR0_X87 | XCR0_SSE | XCR0_AVX) : 0;
+	xcr0 = has_xsave ? cpuid(0xd, 0).eax & (XCR0_X87 | XCR0_SSE | XCR0_AVX) : 0;
 	*(uint32_t *)(no_state + 24) = MXCSR_INITIAL;
 }
 

@@ -26,7 +26,7 @@ _Noreturn void hostile_unexpected(const struct hostile_frame *f)
 	debug_exit(0x7f);
 }
 
-/* ---- how much was executed (H4) ---- */
+/* ---- how much was executed (HG4) ---- */
 
 /* Of one start no more counts: a loop that the watchdog ends is no news. */
 #define MOST_OF_A_START 64u

@@ -5,15 +5,15 @@
  * registers. The supervisor - all that is not the experiment - lives in the same address space, so that neither way
  * needs another CR3.
  *
- * H1  An experiment depends on seed, kind and number alone: memory, tables, descriptors and registers are made anew
- *     before it.
- * H2  An experiment ends: after its last slot. A start ends by the watchdog, an NMI that the interval timer sends
- *     through the I/O APIC whatever IF is; the world is made anew behind it.
- * H3  Where the machine is the same, so is the digest of what was seen: vectors, error codes, addresses, registers,
- *     memory, A and D flags. Kinds that reach what differs between a virtual and a bare machine (devices, MSRs, CPUID)
- *     have no digest.
- * H4  What is counted was executed: an instruction is counted where the TSC counts instructions, else a start is one.
- *     */
+ * HG1  An experiment depends on seed, kind and number alone: memory, tables, descriptors and registers are made anew
+ *      before it.
+ * HG2  An experiment ends: after its last slot. A start ends by the watchdog, an NMI that the interval timer sends
+ *      through the I/O APIC whatever IF is; the world is made anew behind it.
+ * HG3  Where the machine is the same, so is the digest of what was seen: vectors, error codes, addresses, registers,
+ *      memory, A and D flags. Kinds that reach what differs between a virtual and a bare machine (devices, MSRs, CPUID)
+ *      have no digest.
+ * HG4  What is counted was executed: an instruction is counted where the TSC counts instructions, else a start is one.
+ *      */
 #ifndef VELLUM_GUEST_TEST_HOSTILE_H
 #define VELLUM_GUEST_TEST_HOSTILE_H
 

@@ -81,11 +81,11 @@ void world_init_msrs(void)
 {
 	struct cpuid l = cpuid(0x80000000, 0), l1 = cpuid(1, 0);
 
-	if (l.a > 0x80000000 && cpuid(0x80000001, 0).d & CPUID_80000001_EDX_NX)
+	if (l.eax > 0x80000000 && cpuid(0x80000001, 0).edx & CPUID_80000001_EDX_NX)
 		wrmsr(MSR_EFER, paging == PAGING_PAE ? EFER_NXE : 0);
-	if (l1.d & CPUID_1_EDX_PAT)
+	if (l1.edx & CPUID_1_EDX_PAT)
 		wrmsr(MSR_PAT, PAT_AFTER_RESET);
-	if (l1.c & CPUID_1_ECX_TSC_DEADLINE)
+	if (l1.ecx & CPUID_1_ECX_TSC_DEADLINE)
 		wrmsr(MSR_TSC_DEADLINE, 0);
 	wrmsr(MSR_SYSENTER_CS, CODE);
 	wrmsr(MSR_SYSENTER_ESP, REGION + (PAGE_STACK + 1) * PAGE - 64);

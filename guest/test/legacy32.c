@@ -379,7 +379,7 @@ static void test_sysenter(void)
 {
 	static uint32_t stack[64];
 
-	if (!(cpuid(1, 0).d & CPUID_1_EDX_SEP))
+	if (!(cpuid(1, 0).edx & CPUID_1_EDX_SEP))
 		return;
 	wrmsr(MSR_SYSENTER_CS, 0x08);
 	wrmsr(MSR_SYSENTER_ESP, (word)(stack + 64));

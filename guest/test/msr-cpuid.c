@@ -36,40 +36,42 @@ static void test_leaves(void)
 {
 	struct cpuid c = cpuid(0, 0), e = cpuid(0x80000000, 0);
 
-	CHECK(c.a >= 1 && c.a < 0x100, "the highest basic leaf is 0x%x", c.a);
-	CHECK(e.a >= 0x80000008 && e.a < 0x80000100, "the highest extended leaf is 0x%x", e.a);
-	for (uint32_t leaf = 0; leaf <= c.a; leaf++) {
+	CHECK(c.eax >= 1 && c.eax < 0x100, "the highest basic leaf is 0x%x", c.eax);
+	CHECK(e.eax >= 0x80000008 && e.eax < 0x80000100, "the highest extended leaf is 0x%x", e.eax);
+	for (uint32_t leaf = 0; leaf <= c.eax; leaf++) {
 		struct cpuid x = cpuid(leaf, 0), y = cpuid(leaf, 0);
 
-		CHECK(x.a == y.a && x.b == y.b && x.c == y.c && x.d == y.d, "leaf 0x%x differs from itself", leaf);
+		CHECK(x.eax == y.eax && x.ebx == y.ebx && x.ecx == y.ecx && x.edx == y.edx,
+		      "leaf 0x%x differs from itself", leaf);
 	}
-	CHECK((cpuid(0x80000008, 0).a & 0xff) >= 36, "physical addresses of %u bits", cpuid(0x80000008, 0).a & 0xff);
-	CHECK(cpuid(0x80000001, 0).d & CPUID_80000001_EDX_LM, "long mode runs and is not offered");
-	CHECK(!(cpuid(1, 0).c & CPUID_1_ECX_VMX), "VMX is offered");
-	CHECK(cpuid(1, 0).b >> 24 == 0, "the first APIC's id is %u", cpuid(1, 0).b >> 24);
+	CHECK((cpuid(0x80000008, 0).eax & 0xff) >= 36, "physical addresses of %u bits",
+	      cpuid(0x80000008, 0).eax & 0xff);
+	CHECK(cpuid(0x80000001, 0).edx & CPUID_80000001_EDX_LM, "long mode runs and is not offered");
+	CHECK(!(cpuid(1, 0).ecx & CPUID_1_ECX_VMX), "VMX is offered");
+	CHECK(cpuid(1, 0).ebx >> 24 == 0, "the first APIC's id is %u", cpuid(1, 0).ebx >> 24);
 }
 
 /* A bit of CR4 can be set if and only if CPUID offers what it turns on. */
 static void test_cr4(void)
 {
-	struct cpuid one = cpuid(1, 0), seven = cpuid(0, 0).a >= 7 ? cpuid(7, 0) : (struct cpuid){ 0 };
+	struct cpuid one = cpuid(1, 0), seven = cpuid(0, 0).eax >= 7 ? cpuid(7, 0) : (struct cpuid){ 0 };
 	const struct { const char *name; word bit; bool offered; } bits[] = {
-		{ "VME", CR4_VME, one.d & CPUID_1_EDX_VME },
-		{ "DE", CR4_DE, one.d & CPUID_1_EDX_DE },
-		{ "MCE", CR4_MCE, one.d & CPUID_1_EDX_MCE },
-		{ "PGE", CR4_PGE, one.d & CPUID_1_EDX_PGE },
-		{ "UMIP", CR4_UMIP, seven.c & CPUID_7_ECX_UMIP },
-		{ "VMXE", CR4_VMXE, one.c & CPUID_1_ECX_VMX },
-		{ "SMXE", CR4_SMXE, one.c & CPUID_1_ECX_SMX },
-		{ "FSGSBASE", CR4_FSGSBASE, seven.b & CPUID_7_EBX_FSGSBASE },
-		{ "PCIDE", CR4_PCIDE, one.c & CPUID_1_ECX_PCID },
-		{ "OSXSAVE", CR4_OSXSAVE, one.c & CPUID_1_ECX_XSAVE },
-		{ "KL", CR4_KL, seven.c & CPUID_7_ECX_KL },
-		{ "SMEP", CR4_SMEP, seven.b & CPUID_7_EBX_SMEP },
-		{ "SMAP", CR4_SMAP, seven.b & CPUID_7_EBX_SMAP },
-		{ "PKE", CR4_PKE, seven.c & CPUID_7_ECX_PKU },
-		{ "CET", CR4_CET, seven.c & CPUID_7_ECX_CET_SS || seven.d & CPUID_7_EDX_CET_IBT },
-		{ "PKS", CR4_PKS, seven.c & CPUID_7_ECX_PKS },
+		{ "VME", CR4_VME, one.edx & CPUID_1_EDX_VME },
+		{ "DE", CR4_DE, one.edx & CPUID_1_EDX_DE },
+		{ "MCE", CR4_MCE, one.edx & CPUID_1_EDX_MCE },
+		{ "PGE", CR4_PGE, one.edx & CPUID_1_EDX_PGE },
+		{ "UMIP", CR4_UMIP, seven.ecx & CPUID_7_ECX_UMIP },
+		{ "VMXE", CR4_VMXE, one.ecx & CPUID_1_ECX_VMX },
+		{ "SMXE", CR4_SMXE, one.ecx & CPUID_1_ECX_SMX },
+		{ "FSGSBASE", CR4_FSGSBASE, seven.ebx & CPUID_7_EBX_FSGSBASE },
+		{ "PCIDE", CR4_PCIDE, one.ecx & CPUID_1_ECX_PCID },
+		{ "OSXSAVE", CR4_OSXSAVE, one.ecx & CPUID_1_ECX_XSAVE },
+		{ "KL", CR4_KL, seven.ecx & CPUID_7_ECX_KL },
+		{ "SMEP", CR4_SMEP, seven.ebx & CPUID_7_EBX_SMEP },
+		{ "SMAP", CR4_SMAP, seven.ebx & CPUID_7_EBX_SMAP },
+		{ "PKE", CR4_PKE, seven.ecx & CPUID_7_ECX_PKU },
+		{ "CET", CR4_CET, seven.ecx & CPUID_7_ECX_CET_SS || seven.edx & CPUID_7_EDX_CET_IBT },
+		{ "PKS", CR4_PKS, seven.ecx & CPUID_7_ECX_PKS },
 		{ "bit 30", BIT(30), false },
 		{ "bit 40", BIT(40), false },
 	};
@@ -111,14 +113,15 @@ static void do_rdtscp(void *p)
 /* What depends on how memory is virtualized is offered where it works, and works where it is offered. */
 static void test_paging_features(void)
 {
-	struct cpuid one = cpuid(1, 0), seven = cpuid(0, 0).a >= 7 ? cpuid(7, 0) : (struct cpuid){ 0 };
-	bool pcid = one.c & CPUID_1_ECX_PCID, invpcid = seven.b & CPUID_7_EBX_INVPCID, pku = seven.c & CPUID_7_ECX_PKU;
-	bool rdtscp = cpuid(0x80000001, 0).d & CPUID_80000001_EDX_RDTSCP;
+	struct cpuid one = cpuid(1, 0), seven = cpuid(0, 0).eax >= 7 ? cpuid(7, 0) : (struct cpuid){ 0 };
+	bool pcid = one.ecx & CPUID_1_ECX_PCID, invpcid = seven.ebx & CPUID_7_EBX_INVPCID;
+	bool pku = seven.ecx & CPUID_7_ECX_PKU;
+	bool rdtscp = cpuid(0x80000001, 0).edx & CPUID_80000001_EDX_RDTSCP;
 	word cr4 = read_cr4();
 
 	print("msr-cpuid: paging:%s%s%s%s%s%s\n", pcid ? " PCID" : "", invpcid ? " INVPCID" : "",
-	      seven.b & CPUID_7_EBX_SMEP ? " SMEP" : "",
-	      seven.b & CPUID_7_EBX_SMAP ? " SMAP" : "", pku ? " PKU" : "", seven.c & CPUID_7_ECX_LA57 ? " LA57" : "");
+	      seven.ebx & CPUID_7_EBX_SMEP ? " SMEP" : "", seven.ebx & CPUID_7_EBX_SMAP ? " SMAP" : "",
+	      pku ? " PKU" : "", seven.ecx & CPUID_7_ECX_LA57 ? " LA57" : "");
 	CHECK(!invpcid || pcid, "INVPCID is offered, PCID is not");
 	for (word type = 0; type < 4; type++)
 		CHECK(trap_call(do_invpcid, (void *)type) == (invpcid ? NO_TRAP : TRAP(UD)),
@@ -131,33 +134,33 @@ static void test_paging_features(void)
 	if (!pku)
 		return;
 	write_cr4(cr4 | CR4_PKE);
-	CHECK(cpuid(7, 0).c & CPUID_7_ECX_OSPKE, "OSPKE does not show");
+	CHECK(cpuid(7, 0).ecx & CPUID_7_ECX_OSPKE, "OSPKE does not show");
 	CHECK(trap_call(do_rdpkru, NULL) == NO_TRAP, "RDPKRU with CR4.PKE: vector %u", trap.vector);
 	write_cr4(cr4);
 }
 
-static unsigned pmu_version(void) { return cpuid(0, 0).a >= 10 ? cpuid(10, 0).a & CPUID_A_EAX_VERSION : 0; }
+static unsigned pmu_version(void) { return cpuid(0, 0).eax >= 10 ? cpuid(10, 0).eax & CPUID_A_EAX_VERSION : 0; }
 
 /* What CPUID offers has its MSRs; what it does not, has not. */
 static void test_offered_msrs(void)
 {
-	struct cpuid one = cpuid(1, 0), seven = cpuid(0, 0).a >= 7 ? cpuid(7, 0) : (struct cpuid){ 0 };
+	struct cpuid one = cpuid(1, 0), seven = cpuid(0, 0).eax >= 7 ? cpuid(7, 0) : (struct cpuid){ 0 };
 	const struct { const char *name; uint32_t msr; bool offered, strict; } msrs[] = {
 		{ "TSC", MSR_TSC, true, true },
 		{ "APIC_BASE", MSR_APIC_BASE, true, true },
-		{ "MTRRCAP", MSR_MTRRCAP, one.d & CPUID_1_EDX_MTRR, true },
-		{ "PAT", MSR_PAT, one.d & CPUID_1_EDX_PAT, true },
-		{ "SYSENTER_CS", MSR_SYSENTER_CS, one.d & CPUID_1_EDX_SEP, true },
-		{ "MCG_CAP", MSR_MCG_CAP, one.d & CPUID_1_EDX_MCA, false },
+		{ "MTRRCAP", MSR_MTRRCAP, one.edx & CPUID_1_EDX_MTRR, true },
+		{ "PAT", MSR_PAT, one.edx & CPUID_1_EDX_PAT, true },
+		{ "SYSENTER_CS", MSR_SYSENTER_CS, one.edx & CPUID_1_EDX_SEP, true },
+		{ "MCG_CAP", MSR_MCG_CAP, one.edx & CPUID_1_EDX_MCA, false },
 		{ "EFER", MSR_EFER, true, true },
-		{ "TSC_ADJUST", MSR_TSC_ADJUST, seven.b & CPUID_7_EBX_TSC_ADJUST, true },
-		{ "TSC_DEADLINE", MSR_TSC_DEADLINE, one.c & CPUID_1_ECX_TSC_DEADLINE, true },
-		{ "TSC_AUX", MSR_TSC_AUX, cpuid(0x80000001, 0).d & CPUID_80000001_EDX_RDTSCP, true },
-		{ "SPEC_CTRL", MSR_SPEC_CTRL, seven.d & (CPUID_7_EDX_SPEC_CTRL | CPUID_7_EDX_STIBP), true },
-		{ "ARCH_CAPABILITIES", MSR_ARCH_CAPABILITIES, seven.d & CPUID_7_EDX_ARCH_CAPABILITIES, true },
-		{ "VMX_BASIC", MSR_VMX_BASIC, one.c & CPUID_1_ECX_VMX, true },
+		{ "TSC_ADJUST", MSR_TSC_ADJUST, seven.ebx & CPUID_7_EBX_TSC_ADJUST, true },
+		{ "TSC_DEADLINE", MSR_TSC_DEADLINE, one.ecx & CPUID_1_ECX_TSC_DEADLINE, true },
+		{ "TSC_AUX", MSR_TSC_AUX, cpuid(0x80000001, 0).edx & CPUID_80000001_EDX_RDTSCP, true },
+		{ "SPEC_CTRL", MSR_SPEC_CTRL, seven.edx & (CPUID_7_EDX_SPEC_CTRL | CPUID_7_EDX_STIBP), true },
+		{ "ARCH_CAPABILITIES", MSR_ARCH_CAPABILITIES, seven.edx & CPUID_7_EDX_ARCH_CAPABILITIES, true },
+		{ "VMX_BASIC", MSR_VMX_BASIC, one.ecx & CPUID_1_ECX_VMX, true },
 		{ "PERF_GLOBAL_CTRL", MSR_PERF_GLOBAL_CTRL, pmu_version() >= 2, false },
-		{ "PERF_CAPABILITIES", MSR_PERF_CAPABILITIES, one.c & CPUID_1_ECX_PDCM, false },
+		{ "PERF_CAPABILITIES", MSR_PERF_CAPABILITIES, one.ecx & CPUID_1_ECX_PDCM, false },
 	};
 
 	for (unsigned i = 0; i < sizeof(msrs) / sizeof(msrs[0]); i++) {
@@ -167,13 +170,13 @@ static void test_offered_msrs(void)
 			CHECK(can == msrs[i].offered, "MSR %s (0x%x) is %s, and CPUID %s it", msrs[i].name, msrs[i].msr,
 			      can ? "there" : "not there", msrs[i].offered ? "offers" : "does not offer");
 	}
-	CHECK(!(one.c & CPUID_1_ECX_PDCM) || pmu_version(), "PDCM is offered without a PMU");
+	CHECK(!(one.ecx & CPUID_1_ECX_PDCM) || pmu_version(), "PDCM is offered without a PMU");
 }
 
 /* Controls of speculation: those that are offered take the values that their bits of CPUID name, and no other. */
 static void test_speculation(void)
 {
-	uint32_t d = cpuid(0, 0).a >= 7 ? cpuid(7, 0).d : 0;
+	uint32_t d = cpuid(0, 0).eax >= 7 ? cpuid(7, 0).edx : 0;
 	bool ibrs = d & CPUID_7_EDX_SPEC_CTRL, stibp = d & CPUID_7_EDX_STIBP, ssbd = d & CPUID_7_EDX_SSBD;
 	bool capabilities = d & CPUID_7_EDX_ARCH_CAPABILITIES;
 	uint64_t all = (ibrs ? SPEC_CTRL_IBRS : 0) | (stibp ? SPEC_CTRL_STIBP : 0) | (ssbd ? SPEC_CTRL_SSBD : 0);
@@ -252,7 +255,7 @@ static void test_memory_types(void)
 	check_write_gp(MSR_PAT, 0x0007040600070402); /* type 2 is none */
 	check_write_gp(MSR_PAT, 0x0807040600070406);
 	wrmsr(MSR_PAT, pat);
-	if (!(cpuid(1, 0).d & CPUID_1_EDX_MTRR))
+	if (!(cpuid(1, 0).edx & CPUID_1_EDX_MTRR))
 		return;
 	for (unsigned i = 0; i < (rdmsr(MSR_MTRRCAP) & MTRRCAP_VCNT); i++)
 		CHECK(readable(MSR_MTRR_PHYSBASE0 + 2 * i) && readable(MSR_MTRR_PHYSBASE0 + 1 + 2 * i),
@@ -266,18 +269,18 @@ static uint32_t apic_read(uint32_t offset) { return *(volatile uint32_t *)(0xfee
 static void test_apic_base(void)
 {
 	uint64_t base = rdmsr(MSR_APIC_BASE);
-	bool x2 = cpuid(1, 0).c & CPUID_1_ECX_X2APIC;
+	bool x2 = cpuid(1, 0).ecx & CPUID_1_ECX_X2APIC;
 
 	CHECK((base & ~0x7ffull) == (0xfee00000 | APIC_BASE_EN), "APIC_BASE is 0x%lx", (word)base);
 	CHECK(base & APIC_BASE_BSP, "the first CPU is not the boot processor: APIC_BASE is 0x%lx", (word)base);
-	CHECK(cpuid(1, 0).d & CPUID_1_EDX_APIC, "the local APIC is on and CPUID denies it");
+	CHECK(cpuid(1, 0).edx & CPUID_1_EDX_APIC, "the local APIC is on and CPUID denies it");
 	CHECK((apic_read(0x30) & 0xf0) == 0x10, "the local APIC's version is 0x%x", apic_read(0x30));
 	wrmsr(MSR_APIC_BASE, base & ~(uint64_t)APIC_BASE_EN);
-	CHECK(!(cpuid(1, 0).d & CPUID_1_EDX_APIC), "the local APIC is off and CPUID offers it");
+	CHECK(!(cpuid(1, 0).edx & CPUID_1_EDX_APIC), "the local APIC is off and CPUID offers it");
 	CHECK(rdmsr(MSR_APIC_BASE) == (base & ~(uint64_t)APIC_BASE_EN), "APIC_BASE reads 0x%lx",
 	      (word)rdmsr(MSR_APIC_BASE));
 	wrmsr(MSR_APIC_BASE, base);
-	CHECK(cpuid(1, 0).d & CPUID_1_EDX_APIC, "the local APIC is on again and CPUID denies it");
+	CHECK(cpuid(1, 0).edx & CPUID_1_EDX_APIC, "the local APIC is on again and CPUID denies it");
 	CHECK((apic_read(0x30) & 0xf0) == 0x10, "the local APIC's version is 0x%x after it was off", apic_read(0x30));
 	check_write_gp(MSR_APIC_BASE, base | 1);
 	check_write_gp(MSR_APIC_BASE, base | 1ull << 60);
@@ -342,17 +345,17 @@ static void test_xcr0(void)
 {
 	uint32_t offered;
 
-	if (!(cpuid(1, 0).c & CPUID_1_ECX_XSAVE)) {
+	if (!(cpuid(1, 0).ecx & CPUID_1_ECX_XSAVE)) {
 		print("msr-cpuid: no XSAVE here\n");
 		return;
 	}
-	CHECK(!(cpuid(1, 0).c & CPUID_1_ECX_OSXSAVE), "OSXSAVE shows before CR4.OSXSAVE is set");
+	CHECK(!(cpuid(1, 0).ecx & CPUID_1_ECX_OSXSAVE), "OSXSAVE shows before CR4.OSXSAVE is set");
 	write_cr4(read_cr4() | CR4_OSXSAVE);
-	CHECK(cpuid(1, 0).c & CPUID_1_ECX_OSXSAVE, "OSXSAVE does not show");
-	offered = cpuid(13, 0).a;
+	CHECK(cpuid(1, 0).ecx & CPUID_1_ECX_OSXSAVE, "OSXSAVE does not show");
+	offered = cpuid(13, 0).eax;
 	CHECK(offered & 1, "XCR0 bits offered: 0x%x", offered);
 	CHECK(trap_call(do_xsetbv, (void *)1ul) == NO_TRAP && xgetbv() == 1, "XCR0 = 1");
-	CHECK(cpuid(13, 0).b == 576, "with XCR0 = 1 the save area has %u bytes", cpuid(13, 0).b);
+	CHECK(cpuid(13, 0).ebx == 576, "with XCR0 = 1 the save area has %u bytes", cpuid(13, 0).ebx);
 	CHECK(trap_call(do_xsetbv, (void *)3ul) == NO_TRAP && xgetbv() == 3, "XCR0 = 3");
 	CHECK(trap_call(do_xsetbv, (void *)0ul) == TRAP(GP), "XCR0 = 0 was taken");
 	CHECK(trap_call(do_xsetbv, (void *)5ul) == TRAP(GP), "XCR0 = 5, AVX without SSE, was taken");
@@ -361,8 +364,8 @@ static void test_xcr0(void)
 	CHECK((trap_call(do_xsetbv, (void *)7ul) == NO_TRAP) == ((offered & 4) != 0),
 	      "XCR0 = 7 and what CPUID offers (0x%x) differ", offered);
 	if (offered & 4)
-		CHECK(xgetbv() == 7 && cpuid(13, 0).b >= 832, "XCR0 is 0x%x, the save area has %u bytes", xgetbv(),
-		      cpuid(13, 0).b);
+		CHECK(xgetbv() == 7 && cpuid(13, 0).ebx >= 832, "XCR0 is 0x%x, the save area has %u bytes", xgetbv(),
+		      cpuid(13, 0).ebx);
 	for (unsigned bit = 3; bit < 20; bit++)
 		if (!(offered >> bit & 1))
 			CHECK(trap_call(do_xsetbv, (void *)(7ul | 1ul << bit)) == TRAP(GP),

@@ -89,8 +89,8 @@ static void test_upper_rights(void)
 
 static void test_reserved(void)
 {
-	bool giant = cpuid(0x80000001, 0).d & CPUID_80000001_EDX_PAGE1GB;
-	unsigned width = cpuid(0x80000008, 0).a & 0xff;
+	bool giant = cpuid(0x80000001, 0).edx & CPUID_80000001_EDX_PAGE1GB;
+	unsigned width = cpuid(0x80000008, 0).eax & 0xff;
 
 	set(&boot_pml4[3], (uint64_t)win_pdpt | PTE_PS | PTE_U | PTE_W | PTE_P);
 	expect_fault("PS in a PML4E", do_read, BAD, false, PFERR_RSVD | PFERR_P);
@@ -144,10 +144,11 @@ static void test_smep_smap(void)
 {
 	struct cpuid c = cpuid(7, 0);
 
-	if (cpuid(0, 0).a < 7)
+	if (cpuid(0, 0).eax < 7)
 		return;
-	print("paging64:%s SMEP,%s SMAP\n", c.b & CPUID_7_EBX_SMEP ? "" : " no", c.b & CPUID_7_EBX_SMAP ? "" : " no");
-	if (c.b & CPUID_7_EBX_SMEP) {
+	print("paging64:%s SMEP,%s SMAP\n", c.ebx & CPUID_7_EBX_SMEP ? "" : " no",
+	      c.ebx & CPUID_7_EBX_SMAP ? "" : " no");
+	if (c.ebx & CPUID_7_EBX_SMEP) {
 		expect_good("supervisor execution of a user page, SMEP=0", do_execute, WINDOW + 64, false);
 		write_cr4(read_cr4() | CR4_SMEP);
 		expect_fault("supervisor execution of a user page, SMEP=1", do_execute, WINDOW + 64, false,
@@ -155,7 +156,7 @@ static void test_smep_smap(void)
 		expect_good("user execution of a user page, SMEP=1", do_execute, WINDOW + 64, true);
 		write_cr4(read_cr4() & ~(word)CR4_SMEP);
 	}
-	if (c.b & CPUID_7_EBX_SMAP) {
+	if (c.ebx & CPUID_7_EBX_SMAP) {
 		write_cr4(read_cr4() | CR4_SMAP);
 		expect_fault("supervisor read of a user page, SMAP=1", do_read, WINDOW, false, PFERR_P);
 		expect_fault("supervisor write to a user page, SMAP=1", do_write, WINDOW, false, PFERR_W | PFERR_P);
@@ -194,7 +195,7 @@ static void load_cr0(void *p) { write_cr0((word)p); }
 static void test_registers(void)
 {
 	word cr0 = read_cr0(), cr3 = read_cr3(), cr4 = read_cr4();
-	bool pcid = cpuid(1, 0).c & CPUID_1_ECX_PCID;
+	bool pcid = cpuid(1, 0).ecx & CPUID_1_ECX_PCID;
 
 	CHECK(trap_call(read_noncanonical, (void *)0x800000000000) == TRAP(GP), "a read of a non-canonical address");
 	CHECK(trap_call(load_cr3, (void *)(cr3 | 1ul << 52)) == TRAP(GP), "CR3 with a reserved bit");

@@ -11,7 +11,24 @@
 #include "../../lib/port_io.h"
 #include "../../lib/x86.h"
 #include "../../lib/x86_cpuid.h"
+#include "../../lib/x86_insn.h"
 #include "../../lib/x86_msr.h"
+
+/* By the registers' names, or by their letters. */
+struct cpuid {
+	union { uint32_t eax, a; };
+	union { uint32_t ebx, b; };
+	union { uint32_t ecx, c; };
+	union { uint32_t edx, d; };
+};
+
+static inline struct cpuid cpuid(uint32_t leaf, uint32_t subleaf)
+{
+	struct cpuid r;
+
+	cpuid_insn(leaf, subleaf, &r.eax, &r.ebx, &r.ecx, &r.edx);
+	return r;
+}
 
 /* As wide as a register. */
 typedef unsigned long word;
@@ -88,36 +105,6 @@ extern volatile unsigned irq_count[256];
 extern void (*irq_hook[256])(void);
 
 /* ---- instructions ---- */
-
-static inline uint64_t rdmsr(uint32_t msr)
-{
-	uint32_t lo, hi;
-
-	__asm__ volatile("rdmsr" : "=a"(lo), "=d"(hi) : "c"(msr));
-	return (uint64_t)hi << 32 | lo;
-}
-
-static inline void wrmsr(uint32_t msr, uint64_t v)
-{
-	__asm__ volatile("wrmsr" : : "c"(msr), "a"((uint32_t)v), "d"((uint32_t)(v >> 32)) : "memory");
-}
-
-static inline uint64_t rdtsc(void)
-{
-	uint32_t lo, hi;
-
-	__asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi) : : "memory");
-	return (uint64_t)hi << 32 | lo;
-}
-
-struct cpuid { uint32_t a, b, c, d; };
-static inline struct cpuid cpuid(uint32_t leaf, uint32_t sub)
-{
-	struct cpuid r;
-
-	__asm__ volatile("cpuid" : "=a"(r.a), "=b"(r.b), "=c"(r.c), "=d"(r.d) : "a"(leaf), "c"(sub));
-	return r;
-}
 
 static inline word read_cr0(void) { word v; __asm__ volatile("mov %%cr0, %0" : "=r"(v)); return v; }
 static inline word read_cr3(void) { word v; __asm__ volatile("mov %%cr3, %0" : "=r"(v)); return v; }

@@ -1,5 +1,5 @@
 /* 64 bits: says what it has mapped where, and goes on for ever, using it: for what looks at a running guest from
- * outside. */
+ * outside. The power button ends it. */
 #include "pages.h"
 
 const char test_name[] = "stay";
@@ -7,6 +7,9 @@ const char test_name[] = "stay";
 #define WINDOW (2ul << 39)
 #define LAPIC 0xfee00000ul
 #define LARGE 0x200000ul
+/* ACPI, "PM1 Status Registers": where this PC has them (its FADT says so), and the button's bit. */
+#define PM1_STATUS 0x600
+#define PM1_PWRBTN 0x100
 
 enum { USED, ABSENT, UNTOUCHED, DEVICE };
 
@@ -52,8 +55,11 @@ void test_main(void)
 			CHECK(false, "at %lx: count %lx, entries %lx %lx", count, *at(USED), pte[UNTOUCHED], pte[USED]);
 			finish();
 		}
-		if ((count & 0xfff) == 0)
+		if ((count & 0xfff) == 0) {
 			sum += *(volatile uint32_t *)((uintptr_t)at(DEVICE) + 0x30); /* version */
+			if (inw(PM1_STATUS) & PM1_PWRBTN)
+				finish();
+		}
 		__asm__ volatile("sti; nop; cli" : : "r"(sum));
 	}
 }

@@ -195,7 +195,7 @@ static void test_deadline(void)
 {
 	uint64_t start;
 
-	if (!(cpuid(1, 0).c & CPUID_1_ECX_TSC_DEADLINE)) {
+	if (!(cpuid(1, 0).ecx & CPUID_1_ECX_TSC_DEADLINE)) {
 		print("timer: no TSC deadline here\n");
 		return;
 	}
@@ -315,7 +315,7 @@ static void test_x2apic(void)
 	uint64_t base = rdmsr(MSR_APIC_BASE);
 	unsigned n = irq_count[LOW_VECTOR];
 
-	if (!(cpuid(1, 0).c & CPUID_1_ECX_X2APIC)) {
+	if (!(cpuid(1, 0).ecx & CPUID_1_ECX_X2APIC)) {
 		print("timer: no x2APIC here\n");
 		return;
 	}

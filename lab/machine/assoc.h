@@ -1,7 +1,7 @@
 /* lab/machine/assoc.h - a cache of translations of the fast hardware, or of table entries: sets with exact LRU by
  * stamps. A hit stores the time and moves nothing; what goes next is searched for, in four ways mostly.
  *
- * S2: the same tag is in a set once; an empty entry has the tag 0 and the stamp 0. */
+ * SE2: the same tag is in a set once; an empty entry has the tag 0 and the stamp 0. */
 #ifndef VELLUM_LAB_ASSOC_H
 #define VELLUM_LAB_ASSOC_H
 

@@ -4,7 +4,7 @@
  * lowest. The next to go is at hand without a search, and a use moves four bits and no lines. With more ways there are
  * stamps.
  *
- * S1: a way that holds no line is behind all that hold one. */
+ * SE1: a way that holds no line is behind all that hold one. */
 #ifndef VELLUM_LAB_LINES_H
 #define VELLUM_LAB_LINES_H
 

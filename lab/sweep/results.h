@@ -7,10 +7,10 @@
  *   {"cell":"KEY","build":"HASH","settings":{...},"account":{...}}     one finished cell; the rest as
  *                                                                      lab_result_json() writes it
  *
- * F1: a line is there wholly or counts as not there: it is written by one write(), and a last line without its newline
+ * LF1: a line is there wholly or counts as not there: it is written by one write(), and a last line without its newline
  *     is cut off when the file is opened for appending. Anything else that is not such a line is an error, and the file
- *     is left alone.
- * F2: one process at a time appends (a POSIX lock). */
+ *      is left alone.
+ * LF2: one process at a time appends (a POSIX lock). */
 #ifndef VELLUM_LAB_RESULTS_H
 #define VELLUM_LAB_RESULTS_H
 
@@ -52,7 +52,7 @@ char *lab_plan_line(const struct lab_sweep *sweep);
 /* Takes in a line (without newline). false: it is no such line, or contradicts what is there: the same key with other
  * numbers. */
 bool lab_results_take(struct lab_results *results, const char *line, struct lab_error *error);
-/* Reads a file into results, adding to what is there. whole: bytes of whole lines (F1; may be NULL): fewer than the
+/* Reads a file into results, adding to what is there. whole: bytes of whole lines (LF1; may be NULL): fewer than the
  * file has when its last line is torn. */
 bool lab_results_read(struct lab_results *results, const char *file, uint64_t *whole, struct lab_error *error);
 struct lab_record *lab_results_find(const struct lab_results *results, const char *key);

@@ -20,6 +20,7 @@
 	M(TPR_THRESHOLD, "the TPR threshold of what waits") \
 	M(APIC_QUEUED, "delivering again the event whose delivery reached the local APIC's page") \
 	M(HLT_FOR_GOOD, "stopping a guest that halts with nothing to wake it") \
+	M(ALL_DEAF, "that it has another virtual CPU that can wake it") \
 	M(VMCALL_CPL, "refusing hypercalls of programs") \
 	M(RF, "RF in the image of RFLAGS that a fault saves") \
 	M(REAL_ERROR, "dropping the error code in real mode") \

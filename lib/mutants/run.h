@@ -27,7 +27,6 @@
 	M(PHASE_NONE, "leaving out phases that have not been") \
 	M(PANIC_ONCE, "telling once that a guest has panicked, however often it says so") \
 	M(PANIC_PAUSES, "pausing it, if that is asked for") \
-	M(PANIC_LEAVES, "its leaving the CPU then") \
 	M(CONSOLE_BUSY, "the transmitter of the first guest being busy while the port has no room") \
 	M(CONSOLE_READY, "its going on when there is room") \
 	M(CONSOLE_KEEP, "keeping a line of another guest's console while the port has no room") \
@@ -59,22 +58,23 @@
 	M(SEGMENTS_UNUSABLE, "that this is not asked of segments that cannot be used") \
 	M(SEGMENTS_CONFORMING, "nor of conforming code") \
 	M(SWITCH_LACKS, "not going over to what the CPU cannot run") \
+	M(SWITCH_ELSEWHERE, "not going over while a virtual CPU may run on another CPU") \
 	M(SWITCH_OFFERED, "nor to what lacks a feature that the guest was offered") \
 	M(SWITCH_REAL_MODE, "nor from real mode to what cannot run it") \
 	M(SWITCH_STARTED, "that this is asked of the VMCS only once it is written") \
-	M(SWITCH_WRITTEN, "writing what is to be written into the VMCS before a change (W1)") \
-	M(SWITCH_READ, "reading the guest's registers before it (W1)") \
+	M(SWITCH_WRITTEN, "writing what is to be written into the VMCS before a change (SW1)") \
+	M(SWITCH_READ, "reading the guest's registers before it (SW1)") \
 	M(SWITCH_HALTED, "that a guest in HLT needs no progress between two changes") \
-	M(SWITCH_EXITS, "counting the exits between two changes (W3)") \
-	M(SWITCH_TICKS, "progress of the guest between two changes (W3)") \
+	M(SWITCH_EXITS, "counting the exits between two changes (SW3)") \
+	M(SWITCH_TICKS, "progress of the guest between two changes (SW3)") \
 	M(SWITCH_SLEEP, "letting a guest in HLT sleep") \
 	M(SWITCH_SOON, "looking again soon where it was too early") \
 	M(SWITCH_WOKEN, "counting exits again after a HLT") \
 	M(SWITCH_USABLE, "leaving what the CPU cannot run out of the round") \
 	M(SWITCH_LIST, "refusing it in a list") \
 	M(SWITCH_OUTSIDE, "beginning with the first of a list that does not have the mechanism at the start") \
-	M(MITIGATIONS_SAID, "saying what the CPU needs and cannot do (M2)") \
-	M(MITIGATIONS_CAN, "taking only what the CPU can do (M1)") \
+	M(MITIGATIONS_SAID, "saying what the CPU needs and cannot do (SP2)") \
+	M(MITIGATIONS_CAN, "taking only what the CPU can do (SP1)") \
 	M(MITIGATIONS_REFUSED, "refusing a measure that cannot be had") \
 	M(MITIGATIONS_HOST, "that the host runs without IBRS where it is not asked for") \
 	M(MITIGATIONS_GUEST, "that a guest is offered its controls only where it is asked for") \
@@ -107,9 +107,9 @@
 	M(LOAD_HOST, "that an exit leads to the CPU that has loaded the vCPU, and not to the one before it") \
 	M(LOAD_SPEC_CTRL, "the host's IA32_SPEC_CTRL when a virtual CPU gets the CPU") \
 	M(LOAD_IBPB, "the barrier between two virtual CPUs") \
-	M(ACCOUNT_ONCE, "taking an account up where it was (A1)") \
-	M(ACCOUNT_PIECE, "that it leaves some lines at a time (A1)") \
-	M(ACCOUNT_WAITS, "that its lines wait for each other where the port has no room (A1)") \
+	M(ACCOUNT_ONCE, "taking an account up where it was (AC1)") \
+	M(ACCOUNT_PIECE, "that it leaves some lines at a time (AC1)") \
+	M(ACCOUNT_WAITS, "that its lines wait for each other where the port has no room (AC1)") \
 	M(ACCOUNT_ZEROS, "leaving out of a phase what did not happen") \
 	M(ACCOUNT_RUNNING, "counting the ticks of the turn that is not over") \
 	M(ACCOUNT_MECHANISM, "which exits are the mechanism's") \
@@ -122,7 +122,7 @@
 	M(PHASE_END, "closing a phase with the guest's end") \
 	M(PHASE_CLEAR, "accounts that begin empty") \
 	M(RELEASE_ROOTS, "giving back a vCPU's roots") \
-	M(RELEASE_VMCS, "giving back the VMCS") \
+	M(RELEASE_STATE, "giving back the CPU's state of a vCPU") \
 	M(RELEASE_TABLES, "giving back the tables") \
 	M(RELEASE_RAM, "giving back the guest's RAM") \
 	M(RELEASE_PHASES, "giving back the accounts of phases") \
@@ -135,46 +135,48 @@
 	M(IDLE_UNTOLD, "coming back to an account that waits while nobody runs") \
 	M(IDLE_STOPPED, "that a clock which stands still wakes nobody") \
 	M(SLICE_ARMED, "the CPU's timer for the end of a slice") \
-	M(ARM_AGAIN, "looking at the timers of who runs before its next entry (R1)") \
-	M(TIMERS_OF_ALL, "looking at the timers of all of a CPU when a slice ends (F2)") \
+	M(ARM_AGAIN, "looking at the timers of who runs before its next entry (RL1)") \
+	M(TIMERS_OF_ALL, "looking at the timers of all of a CPU when a slice ends (SC2)") \
 	M(SLICE_OVER, "that a timer of its own does not end a slice") \
 	M(SLICE_ENDS, "the end of a slice") \
-	M(HOST_WINDOW, "letting the host's interrupts in once a slice (F3)") \
+	M(HOST_WINDOW, "letting the host's interrupts in once a slice (SC3)") \
 	M(HOST_TIMER, "looking then whether the CPU's timer was among them") \
 	M(HOST_CONTROL, "serving the control channel once a slice") \
 	M(HOST_TELL, "telling accounts while others run") \
-	M(FAIR_SLEPT, "that who slept is not given all that it did not use (F1)") \
-	M(FAIR_LEAST, "giving the CPU to the one that had least of it (F1)") \
-	M(FAIR_TICKS, "counting how long the CPU worked for each (F1)") \
+	M(FAIR_SLEPT, "that who slept is not given all that it did not use (SC1)") \
+	M(FAIR_LEAST, "giving the CPU to the one that had least of it (SC1)") \
+	M(FAIR_TICKS, "counting how long the CPU worked for each (SC1)") \
 	M(FAIR_NEW, "that who is new begins with as much as the others had") \
 	M(END_FIRST, "that the first end counts") \
 	M(END_STOP, "asking who has ended to leave") \
+	M(LAST_VCPU, "that a virtual machine is told of when its last virtual CPU has left (VM3)") \
 	M(LOAD_FPU, "the FPU's registers of who runs") \
 	M(LOAD_TSC, "the TSC offset of who gets the CPU again") \
 	M(CURRENT_UNOWNED, "what the guest changed without an exit, before its intercepts change") \
-	M(IN_GUEST, "that others can see that a vCPU is in the guest (R2)") \
-	M(OUT_OF_GUEST, "or no more (R2)") \
+	M(IN_GUEST, "that others can see that a vCPU is in the guest (RL2)") \
+	M(OUT_OF_GUEST, "or no more (RL2)") \
 	M(EXIT_TICKS, "the ticks of an exit") \
 	M(ALARM_LATE, "that the alarm of a clock which stands still comes after its time, not before") \
-	M(FAILED_OUT_OF_GUEST, "the same after an entry that failed (R2)") \
+	M(FAILED_OUT_OF_GUEST, "the same after an entry that failed (RL2)") \
 	M(ENTRY_FAILED, "ending a guest that the CPU does not enter") \
-	M(HOST_TURN, "the host's turn once a slice, at an exit (F3)") \
-	M(SET_ALARM, "an alarm for a timer that is earlier than the others (R1)") \
+	M(HOST_TURN, "the host's turn once a slice, at an exit (SC3)") \
+	M(SET_ALARM, "an alarm for a timer that is earlier than the others (RL1)") \
 	M(CLOCK_TICK, "an entry that ends before the guest's first instruction is a tick of its clock (K1)") \
 	M(CLOCK_OFFSET, "the TSC that the guest reads going by its clock (K2)") \
 	M(CLOCK_BEGINS, "that a clock of the guest's own stands still in the hypervisor") \
 	M(CLOCK_PAUSED, "that it stands still") \
 	M(CLOCK_HALTED, "that the clock goes on in HLT") \
+	M(ALL_ASLEEP, "that it stands still while another virtual CPU is awake") \
 	M(LEAVE_RESIDENT, "saving the registers that stay in the CPU of who leaves it, or has ended") \
 	M(LEAVE_UNLOAD, "giving up the VMCS of who leaves the CPU, or has ended, whether it is the last one or not") \
 	M(LEAVE_LOADED, "forgetting that it was the last one") \
 	M(PREEMPTION_REQUEUE, "delivering again what the preemption timer interrupted") \
-	M(PREEMPTION_TURN, "the host's turn after a whole slice without an exit (F3)") \
+	M(PREEMPTION_TURN, "the host's turn after a whole slice without an exit (SC3)") \
 	M(HOST_INTERRUPT, "the host's interrupt that a guest was left for") \
 	M(EXIT_TIMER, "the host's timer then") \
 	M(EXIT_CONTROL, "the control channel then") \
 	M(TIMERS_OWN, "that timers go by the guest's own clock where it has one") \
-	M(FAIR_RAISED, "that this least goes up while one runs alone (F1)") \
+	M(FAIR_RAISED, "that this least goes up while one runs alone (SC1)") \
 	M(CURRENT, "tables and flushes that are in force before an entry") \
 	M(REPLY_WAITS, "that an answer waits where the port has no room (CT2)") \
 	M(FIND_WHOLE, "that a virtual machine's number is nothing but digits") \
@@ -182,10 +184,10 @@
 	M(RESUME_OWN, "not letting a clock of the guest's own go before the guest does") \
 	M(RESUME_GOES, "letting the clock go when it is resumed") \
 	M(PAUSE_LEAVES, "leaving the CPU when it is paused") \
-	M(VISIT_LOADS, "loading the VMCS of who is asked") \
+	M(VISIT_LOADS, "loading the state of who is asked") \
 	M(VISIT_WRITTEN, "that what is to be written into it is, before it is read") \
 	M(VISIT_READ, "reading the guest's registers for an answer") \
-	M(VISIT_RESTORES, "loading the VMCS of who runs again") \
+	M(VISIT_RESTORES, "loading the state of who runs again") \
 	M(ONE_AT_A_TIME, "one request at a time (CT1)") \
 	M(DUMP_STARTED, "that who has not run has no registers") \
 	M(DUMP_OWNER, "CR2 of who has not the CPU") \

@@ -11,7 +11,7 @@
  *     drops the one that lacked rights.
  * E4  An MMIO page is a leaf that cannot be (writable, not readable: a misconfiguration, never cached by the CPU) and
  *     that holds the slots' generation; an old generation is a miss (S14). Its address is beyond any memory, as those
- *     of H3 are.
+ *     of HW3 are.
  * E7  The tables have five levels where the configuration or the width of guest-physical addresses asks for it, else
  *     four, and the EPTP that a vCPU runs with says so. What lies beyond their reach is no memory. */
 #include "lib/fmt.h"
@@ -30,8 +30,8 @@
 /* The formats of entries do not depend on the number of levels. */
 static const struct pt_format ept_format = FORMAT(4), ept_format_5level = FORMAT(5);
 
-/* K3: a violation makes a table for each level but the root's, or splits two; at least, that, the records, and what one
- * access needs whose tables and page lie far from each other. */
+/* RV3: a violation makes a table for each level but the root's, or splits two; at least, that, the records, and what
+ * one access needs whose tables and page lie far from each other. */
 #define EPT_NEED 6
 #define EPT_LEAST 24
 

@@ -29,9 +29,9 @@ static uint64_t check_list(struct auditor *a, uint32_t list, bool leaves)
 
 	for (uint32_t ref = list; ref && !a->broken; ref = rmap_behind(pages, list, ref), n++) {
 		if (rmap_link(pages, rmap_link(pages, ref)->next)->previous != ref)
-			broken(a, "V1: the links of a list do not fit together", ref);
+			broken(a, "RM1: the links of a list do not fit together", ref);
 		if (leaves && !writable && (entry_of(a->s, ref) & PTE_W))
-			broken(a, "V2: a writable leaf is behind one that is not", ref);
+			broken(a, "RM2: a writable leaf is behind one that is not", ref);
 		writable = entry_of(a->s, ref) & PTE_W;
 	}
 	return n;
@@ -124,7 +124,7 @@ static void check_mmio(struct auditor *a, uint64_t leaf)
 	const struct slot *slot;
 
 	if (~leaf & hw_mmio_high(a->s->vm->caps))
-		broken(a, "H3: an MMIO leaf has the address of what may be memory", leaf);
+		broken(a, "HW3: an MMIO leaf has the address of what may be memory", leaf);
 	if (a->s->mmio_epoch != hw_mmio_epoch(a->s->vm) || !hw_mmio_current(a->s->vm, leaf))
 		return;
 	slot = slots_find(&a->s->vm->slots, hw_mmio_gfn(a->s->vm->caps, leaf));
@@ -174,7 +174,7 @@ static void check_page(struct auditor *a, const struct spage *sp)
 	if (!a->broken && present != sp->present)
 		broken(a, "S7: a page counts its entries wrongly", sp->gfn.v);
 	if (!a->broken && check_list(a, sp->parents, false) != sp->named)
-		broken(a, "V1: a page counts its parents wrongly", sp->gfn.v);
+		broken(a, "RM1: a page counts its parents wrongly", sp->gfn.v);
 	if (sp->unsync) {
 		a->unsync_present += present;
 		a->unsync++;

@@ -1,7 +1,6 @@
 /* mmu/shadow/fault.c - one page fault: the walker's verdict, then the chain of shadow pages down to the leaf.
  *
  * S2  The walker decides; what the CPU said in the error code is only the question.
- * S3  Each fault ends in one outcome; what a fault means that changes nothing is in mmu/hwfault.h.
  * S12 Guest entries are read again after their table is tracked, and backing is looked at while the lock is held
  *     still. */
 #include "mmu/mutate.h"

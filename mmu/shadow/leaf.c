@@ -19,7 +19,7 @@ static inline void leaf_put(struct shadow *s, struct spage *sp, unsigned index, 
 		s->vm->counters.mapped_4k++;
 }
 
-/* V2: where a leaf stands on its list says whether it is writable. */
+/* RM2: where a leaf stands on its list says whether it is writable. */
 static void leaf_moves(struct shadow *s, struct spage *sp, unsigned index, struct gframe *g, bool writable)
 {
 	uint32_t *list = role_level(sp->role) > 1 ? &g->large : &g->leaves, ref = spage_ref(sp, index);

@@ -6,8 +6,9 @@
  * list itself is one 32-bit word, its first reference. So an entry is put on a list and taken off in a few
  * instructions, however long the list is, and neither can fail.
  *
- * V1  A reference is on at most one list, and its links are those of that list.
- * V2  Of a frame's leaves the writable ones come first, so that those who look for them need not pass by the others. */
+ * RM1  A reference is on at most one list, and its links are those of that list.
+ * RM2  Of a frame's leaves the writable ones come first, so that those who look for them need not pass by the
+ *      others. */
 #ifndef VELLUM_MMU_RMAP_H
 #define VELLUM_MMU_RMAP_H
 

@@ -7,7 +7,7 @@
 
 static struct shadow_vcpu *priv(const struct mmu_vcpu *vcpu) { return vcpu->priv; }
 
-/* S1. SMEP and SMAP are the CPU's own to judge (H1), but where CR0.WP is clear (S8). */
+/* S1. SMEP and SMAP are the CPU's own to judge (HW1), but where CR0.WP is clear (S8). */
 uint32_t shadow_modes(const struct walk_regs *r)
 {
 	enum paging_mode mode = walk_mode(r);

@@ -109,7 +109,7 @@ struct shadow_policy {
 	bool keep_named;      /* one that others name is a table whatever is written to it */
 };
 
-/* Frames: for a page its table, its guest entries, its links. K3: at most 6 pages are made at once (four roots under
+/* Frames: for a page its table, its guest entries, its links. RV3: at most 6 pages are made at once (four roots under
  * PAE, or five levels; one more where a large page turns out to be none), the frames of what is known of their guest
  * tables and of the page (2 and 2 of the tree each), pools. Least: that, the records, four roots for each of two vCPUs,
  * and what one access needs. */

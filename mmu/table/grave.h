@@ -1,8 +1,8 @@
 /* mmu/table/grave.h - hardware tables that nothing walks any more, freed little by little: a guest can make so many
  * that freeing all of them at once would take too long (S16).
  *
- * B1  What is buried has been unlinked, and the flush that makes it unreachable has been requested before (S11).
- * B2  A grave holds one tree. Its root is a frame of the grave's own. */
+ * GR1  What is buried has been unlinked, and the flush that makes it unreachable has been requested before (S11).
+ * GR2  A grave holds one tree. Its root is a frame of the grave's own. */
 #ifndef VELLUM_MMU_GRAVE_H
 #define VELLUM_MMU_GRAVE_H
 

@@ -1,10 +1,10 @@
 /* mmu/table/ptformat.h - one algorithm for every kind of hardware page table that the mechanisms build: look up, reach,
  * split, visit, free. What differs between EPT, 4-level, 5-level and PAE tables is in a descriptor.
  *
- * P1  An entry is changed by one 8-byte store; a table is complete before an entry names it.
- * P2  Splitting builds the whole child, then exchanges the large entry for it (S10).
- * P3  Nothing here flushes and nothing frees a frame that the hardware may still walk: the caller takes the subtree's
- *     entry away, flushes, and then calls pt_free (S11). */
+ * PF1  An entry is changed by one 8-byte store; a table is complete before an entry names it.
+ * PF2  Splitting builds the whole child, then exchanges the large entry for it (S10).
+ * PF3  Nothing here flushes and nothing frees a frame that the hardware may still walk: the caller takes the subtree's
+ *      entry away, flushes, and then calls pt_free (S11). */
 #ifndef VELLUM_MMU_PTFORMAT_H
 #define VELLUM_MMU_PTFORMAT_H
 

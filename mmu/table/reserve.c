@@ -4,7 +4,7 @@
 
 /* frames that are taken from below at once, and kept beyond the need before any is given back */
 #define BATCH 32
-/* K3: 14 chains of 5 tables of 3 frames, the longest operation, records, the tree's upper levels */
+/* RV3: 14 chains of 5 tables of 3 frames, the longest operation, records, the tree's upper levels */
 #define LEAST_FIXED 384
 #define LEAST_SHIFT 8      /* and the tree of what is known of guest frames, 16 bytes a page */
 #define LIMIT_FIXED 1024

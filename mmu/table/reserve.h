@@ -1,14 +1,14 @@
 /* mmu/table/reserve.h - the frames that a VM has for its tables: a reserve that is its own from the beginning, and a
  * limit.
  *
- * K1  A VM holds at least `least` frames, in use or in reserve, from its creation to its end: what others take cannot
- *     stop it.
- * K2  It holds no more than `limit`. Where that, or the machine, has no more, the VM loses its own tables
- *     (ops->relieve).
- * K3  Each call into a mechanism that makes tables begins with as many frames in reserve as its longest operation takes
- *     (ops->need), so that it never runs out in the middle.
+ * RV1  A VM holds at least `least` frames, in use or in reserve, from its creation to its end: what others take cannot
+ *      stop it.
+ * RV2  It holds no more than `limit`. Where that, or the machine, has no more, the VM loses its own tables
+ *      (ops->relieve).
+ * RV3  Each call into a mechanism that makes tables begins with as many frames in reserve as its longest operation
+ *      takes (ops->need), so that it never runs out in the middle.
  *
- * That K3 can always be had: what a mechanism cannot give back while it runs (its own records, the roots in use, the
+ * That RV3 can always be had: what a mechanism cannot give back while it runs (its own records, the roots in use, the
  * tree of what is known of guest frames), and the need, are together less than `least`; all else goes when it is asked
  * to. Beyond that `least` has room for the tables of all the pages that one instruction can touch, or the delivery of
  * one event (two each of code, stack, IDT, GDT, TSS, source and destination, which share nothing: 14 chains of 5
@@ -35,7 +35,7 @@ struct reserve {
 	/* below 4 GBytes, two a vCPU, for mechanisms that run on PAE tables; not counted elsewhere */
 	struct frame_list low;
 	uint32_t least, limit, need; /* need: of whoever asked last; what is freed stays here up to it and some */
-	/* there was a call for which K3 could not be had: K1 was broken, or somebody took the VM's frames */
+	/* there was a call for which RV3 could not be had: RV1 was broken, or somebody took the VM's frames */
 	bool short_of;
 };
 
@@ -53,7 +53,7 @@ bool reserve_raise(struct mmu_vm *vm, uint32_t least);
 /* Two low frames more for a vCPU (where there are none, fewer), or two fewer. */
 void reserve_add_low(struct mmu_vm *vm);
 void reserve_drop_low(struct mmu_vm *vm);
-/* K3: makes need frames at hand, from below, or else at the cost of the VM's own tables. */
+/* RV3: makes need frames at hand, from below, or else at the cost of the VM's own tables. */
 void reserve_refill(struct mmu_vm *vm, uint32_t need);
 
 static inline uint32_t reserve_count(const struct reserve *r) { return r->clean.count + r->dirty.count; }

@@ -2,13 +2,13 @@
  * faults alone. Guest table writes are not trapped; what may be out of date in them is what a TLB could hold, and goes
  * when a TLB's entries would.
  *
- * L1  A leaf was made by a successful walk since the last guest operation that invalidates it.
- * L2  A leaf of a large guest page that had to be made smaller is marked, as is the table entry above it, so that
- *     INVLPG of any part drops the whole.
- * L3  A load of CR3 drops all leaves that are not global (SDM, "Operations that Invalidate TLBs and Paging-Structure
- *     Caches").
- * L4  A host-side change drops everything: a TLB may forget. Tables are freed only after the flush that follows it
- *     (S11). */
+ * VT1  A leaf was made by a successful walk since the last guest operation that invalidates it.
+ * VT2  A leaf of a large guest page that had to be made smaller is marked, as is the table entry above it, so that
+ *      INVLPG of any part drops the whole.
+ * VT3  A load of CR3 drops all leaves that are not global (SDM, "Operations that Invalidate TLBs and Paging-Structure
+ *      Caches").
+ * VT4  A host-side change drops everything: a TLB may forget. Tables are freed only after the flush that follows it
+ *      (S11). */
 #include "lib/fmt.h"
 #include "mmu/hwfault.h"
 #include "mmu/mechanisms.h"
@@ -21,8 +21,8 @@
 #define HOLDS_GLOBAL BIT(10) /* global leaves somewhere below */
 #define HOLDS_OTHERS BIT(11) /* leaves that are not global were put below since such leaves were last dropped */
 
-/* K3: a leaf wants a table for each level but the root's; at least, that, two vCPUs' records and graves, and the tables
- * of one access of each. */
+/* RV3: a leaf wants a table for each level but the root's; at least, that, two vCPUs' records and graves, and the
+ * tables of one access of each. */
 #define VTLB_NEED 4
 #define VTLB_LEAST 28
 
@@ -217,7 +217,7 @@ static void invlpg(struct mmu_vcpu *vcpu, gva_t gva)
 	struct vtlb *t = tlb_of(vcpu);
 
 	t->spurious.gva = HW_NOT_SPURIOUS;
-	/* From the top: the first table entry that holds parts of a larger guest page goes as a whole (L2). */
+	/* From the top: the first table entry that holds parts of a larger guest page goes as a whole (VT2). */
 	for (unsigned level = 3; level >= 1; level--) {
 		struct pt_position at = pt_lookup(&t->pt, gva.v, level);
 		bool end = at.leaf || pt_special(t->pt.format, at.value);
@@ -389,7 +389,7 @@ static bool audit_visit(struct pt_visitor *visitor, struct pt_position *at, uint
 	if (at->leaf && a->vm->caps->maxphyaddr < 51 && (at->value & reserved))
 		a->broken = "S4: a leaf has reserved bits";
 	if (pt_special(a->format, at->value) && (~at->value & hw_mmio_high(a->vm->caps)))
-		a->broken = "H3: an MMIO leaf has the address of what may be memory";
+		a->broken = "HW3: an MMIO leaf has the address of what may be memory";
 	return true;
 }
 

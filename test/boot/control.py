@@ -284,6 +284,22 @@ def garbage(c):
         require(ask(c, 'audit')['audit'] == 'ok', 'audit')
 
 
+def shutdown(c):
+    """The power button: one guest waits for it; a paused one when it goes on."""
+    for paused in (False, True):
+        p = c.start(['run', '--timeout', str(LIMIT), '--kernel', c.guest('stay'), '--mem', '32M'])
+        read_until(p.stdout.fileno(), rb'stay: ready', 120)
+        if paused:
+            ask(c, 'pause')
+        text = ctl(c, 'shutdown')
+        require('has been pressed; it is %s' % ('paused' if paused else 'running') in text, text)
+        if paused:
+            require(ask(c, 'list')['vms'][0]['state'] == 'paused', 'still paused')
+            ask(c, 'resume')
+        status, text = c.finish(p, 60)
+        require(status == 0 and 'stay: ok' in text, 'status %d: %s' % (status, text[-300:]))
+
+
 def two_machines(c):
     """On two CPUs, and on one: the command goes to the CPU where the machine lives."""
     path = c.file('machines.txt', ''.join('vm %s\nkernel %s\nmem 32M\n\n' % (n, c.guest('stay'))
@@ -417,6 +433,7 @@ def tests():
         Test('ctl: dump', dumps),
         Test('ctl: pause and resume', pauses),
         Test("ctl: pause and resume, by the host's clock", lambda c: pauses(c, 'host')),
+        Test('ctl: shutdown', shutdown),
         Test('ctl: refusals', refusals),
         Test('ctl: switch off', stays),
         Test('ctl: no run, several, an old one', sessions_found),

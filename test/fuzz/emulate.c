@@ -1,6 +1,7 @@
 /* test/fuzz/emulate.c - libFuzzer over the instruction emulator: an input is a machine's state, a piece of its memory,
  * and instruction bytes. Whatever they are, the emulator comes back, with a state that a CPU can have, after bounded
- * work (E5); what it did not carry out has changed nothing (E2). FPU and vector instructions run on the host's CPU. */
+ * work (EM5); what it did not carry out has changed nothing (EM2). FPU and vector instructions run on the host's
+ * CPU. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

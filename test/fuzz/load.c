@@ -1,5 +1,5 @@
 /* The loaders under libFuzzer: the input is a kernel image, with an initrd behind it, for a guest of some size. The
- * memory checks that each write is where one may be (L2 in vm/load/image.h); where the loader says yes, the guest's
+ * memory checks that each write is where one may be (LI2 in vm/load/image.h); where the loader says yes, the guest's
  * first state makes sense; where it says no, a sentence says why. */
 #include "test/fuzz/input.h"
 

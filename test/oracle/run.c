@@ -107,8 +107,8 @@ void leave(struct vcpu *v)
 	left(v);
 }
 
-/* As vm/exit/apic.c: the emulator makes the access. No fetch may reach the page, and nothing once it is unmapped (P1 in
- * vm/tpr.c). */
+/* As vm/exit/apic.c: the emulator makes the access. No fetch may reach the page, and nothing once it is unmapped (TP1
+ * in vm/tpr.c). */
 static struct mmu_result apic_access(struct vcpu *v, const struct m_result *r)
 {
 	uint64_t offset = r->qualification & (PAGE_SIZE - 1);
@@ -117,7 +117,7 @@ static struct mmu_result apic_access(struct vcpu *v, const struct m_result *r)
 	if (r->qualification >> 12 == 2)
 		fail(v->vm->world, "a fetch from the APIC-access page");
 	if (!v->vm->apic->present)
-		fail(v->vm->world, "P1: the APIC-access page is reached, and is not mapped any more");
+		fail(v->vm->world, "TP1: the APIC-access page is reached, and is not mapped any more");
 	return (struct mmu_result){ .outcome = MMU_EMULATE, .gpa = GPA(APIC_GFN << PAGE_SHIFT | offset) };
 }
 

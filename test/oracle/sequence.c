@@ -61,7 +61,7 @@ void check_audit(struct world *w)
 		if (!mmu_audit(vm, why, sizeof(why)))
 			fail(w, "audit of %s: %s", vm->ops->name, why);
 		if (vm->reserve.short_of)
-			fail(w, "audit of %s: K3: a call began with fewer frames in reserve than it may take",
+			fail(w, "audit of %s: RV3: a call began with fewer frames in reserve than it may take",
 			     vm->ops->name);
 	}
 	check_requests(w);

@@ -146,9 +146,9 @@ static const char *waits_rightly(struct vcpu *v)
 	unsigned threshold = tpr ? (unsigned)vmcs_get(VMCS_TPR_THRESHOLD) : 0;
 
 	if (tpr && threshold != lapic_tpr_threshold(&v->lapic))
-		return "P3: the TPR threshold is the class of what the TPR holds back";
+		return "TP3: the TPR threshold is the class of what the TPR holds back";
 	if (tpr && threshold > (unsigned)*tpr >> 4)
-		return "P3: the TPR threshold is not above the class of the TPR, else the entry is an exit";
+		return "TP3: the TPR threshold is not above the class of the TPR, else the entry is an exit";
 	if (!window && (lapic_pending(&v->lapic) >= 0 || lapic_extint(&v->lapic)))
 		return "an interrupt that can be delivered is, or its window is asked for";
 	return NULL;
@@ -291,7 +291,7 @@ struct vm *bench_create(const struct bench_config *config)
 	if (vm->ended)
 		vm_release(vm);
 	else
-		vm_add_to_cpu(vm->vcpu[0]);
+		vm_start(vm);
 	return vm;
 }
 

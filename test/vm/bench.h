@@ -10,7 +10,8 @@
  * B3  After an entry the VMCS is as a CPU has it once the event was delivered: NMIs blocked by one that was injected,
  *     blocking by STI and MOV SS over, pending debug exceptions delivered. bench.entry is the VMCS as it was entered
  *     with.
- *     What an interrupt that waits needs is asked for: a window, or a TPR threshold that is its class (P3 in vm/tpr.c).
+ *     What an interrupt that waits needs is asked for: a window, or a TPR threshold that is its class (TP3 in
+ *     vm/tpr.c).
  * B4  One process, one bench: bench_new and bench_delete in turn. The same calls give the same results, to the tick.
  * B5  The run loop comes to its next entry, or to its sleep, in bounded time; else bug() ends the process. */
 #ifndef VELLUM_TEST_VM_BENCH_H

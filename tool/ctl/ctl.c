@@ -19,6 +19,7 @@ static const char usage[] = "usage: vellum ctl [--run NAME] [--json] COMMAND ...
 			    "  mmu [VM] MECHANISM            changes the mechanism: ept, shadow, vtlb, brute, or next\n"
 			    "  tpr [VM] METHOD               how its TPR is virtualized: trap, flexpriority or auto\n"
 			    "  pause [VM] | resume [VM]      stops it between two instructions; lets it go on\n"
+			    "  shutdown [VM]                 presses its power button: the rest is up to its guest\n"
 			    "  translate [VM] ADDRESS        a guest-virtual address, level by level, down to memory\n"
 			    "  dump [VM]                     its registers and controls\n"
 			    "  dump [VM] [gva|gpa] ADDRESS [LENGTH]   its memory, at most 4096 bytes\n"

@@ -222,6 +222,8 @@ void ctl_show(FILE *out, const char *command, const cJSON *answer)
 		fprintf(out, "%s has its TPR by %s\n", vm, ctl_text(answer, "tpr"));
 	else if (strcmp(command, "audit") == 0)
 		fprintf(out, "%s: every invariant of its tables holds\n", vm);
+	else if (strcmp(command, "shutdown") == 0)
+		fprintf(out, "the power button of %s has been pressed; it is %s\n", vm, ctl_text(answer, "state"));
 	else
 		fprintf(out, "%s is %s\n", vm, ctl_text(answer, "state"));
 }

@@ -1,7 +1,7 @@
 /* vm/account/stats.c - the account, on the statistics port (docs/protocol.md).
  *
- * A1  An account leaves some lines at a time, as the port has room, and is taken up again where it was: a guest that
- *     makes it long, by many phases, makes nobody wait. It is whole before the machine's end is said. */
+ * AC1  An account leaves some lines at a time, as the port has room, and is taken up again where it was: a guest that
+ *      makes it long, by many phases, makes nobody wait. It is whole before the machine's end is said. */
 #include "vm/vm.h"
 
 #include "host/frames.h"
@@ -53,7 +53,7 @@ struct scope {
 
 #define LINES_AT_ONCE 32
 
-/* Writes a line of the account, if it is the next and there is room (A1). */
+/* Writes a line of the account, if it is the next and there is room (AC1). */
 static __attribute__((format(printf, 2, 3))) void say(struct scope *s, const char *format, ...)
 {
 	char line[320];
@@ -216,7 +216,7 @@ bool stats_vm(struct vm *vm)
 
 	if (!VM_LEFT_OUT_OR(CONSOLE_REST, false) && !platform_console_rest(vm))
 		return false;
-	if (vm->vcpu_count && VM_LEFT_OUT_OR(ACCOUNT_STARTED, vm->vcpu[0]->started)) {
+	if (vm->vcpu_count && VM_LEFT_OUT_OR(ACCOUNT_STARTED, vm_started(vm))) {
 		stats_exits(&s, NULL);
 		stats_mmu(&s, &vm->mmu.counters, mmu_table_pages(&vm->mmu));
 		stat(&s, "console.dropped", vm->console_dropped);
@@ -235,7 +235,7 @@ void stats_last_words(void)
 	for (unsigned n = 0; n < machine.vm_count && n < VMS_MAX; n++) {
 		struct scope s = { .vm = machine.vm[n], .zeros = true, .left = 1, .last_words = true };
 
-		if (s.vm->all_told || !s.vm->vcpu_count || !s.vm->vcpu[0]->started)
+		if (s.vm->all_told || !vm_started(s.vm))
 			continue;
 		stats_exits(&s, NULL);
 		stats_mmu(&s, &s.vm->mmu.counters, mmu_table_pages(&s.vm->mmu));

@@ -90,72 +90,80 @@ static bool say_pair(struct json *j, const struct vm *vm, const char *key, const
 }
 
 /* The mechanism after the one in use, of those that it could go over to. */
-static bool switch_to_next(struct vcpu *v, char *error, size_t size)
+static bool switch_to_next(struct vm *vm, char *error, size_t size)
 {
 	const char *why = NULL;
 	unsigned n = 0, count = 0;
 
 	while (mmu_mechanisms[count])
 		count++;
-	while (mmu_mechanisms[n] != v->vm->mmu.ops)
+	while (mmu_mechanisms[n] != vm->mmu.ops)
 		n++;
 	for (unsigned i = 1; i < count; i++)
-		if (!(why = vcpu_switch(v, mmu_mechanisms[(n + i) % count])))
+		if (!(why = vm_switch(vm, mmu_mechanisms[(n + i) % count])))
 			return true;
-	fmt(error, size, "%s stays with %s: %s", v->vm->config->name, v->vm->mmu.ops->name, why);
+	fmt(error, size, "%s stays with %s: %s", vm->config->name, vm->mmu.ops->name, why);
 	return false;
 }
 
-static bool change_mechanism(struct vcpu *v, const char *name, char *error, size_t size)
+static bool change_mechanism(struct vm *vm, const char *name, char *error, size_t size)
 {
 	const char *why;
 	const struct mmu_ops *ops = mechanism_named(name, &why);
 
-	if (ops && !(why = vcpu_switch(v, ops)))
+	if (ops && !(why = vm_switch(vm, ops)))
 		return true;
-	fmt(error, size, "%s stays with %s; %s cannot be used: %s", v->vm->config->name, v->vm->mmu.ops->name, name,
-	    why);
+	fmt(error, size, "%s stays with %s; %s cannot be used: %s", vm->config->name, vm->mmu.ops->name, name, why);
 	return false;
 }
 
-static bool do_mmu(struct vcpu *v)
+static bool do_mmu(struct vm *vm)
 {
 	const char *word = channel.request.word;
 
-	if (!(strcmp(word, "next") == 0 ? switch_to_next(v, channel.error, sizeof(channel.error))
-					: change_mechanism(v, word, channel.error, sizeof(channel.error))))
+	if (!(strcmp(word, "next") == 0 ? switch_to_next(vm, channel.error, sizeof(channel.error))
+					: change_mechanism(vm, word, channel.error, sizeof(channel.error))))
 		return false;
-	return say_pair(&channel.answer, v->vm, "mmu", v->vm->mmu.ops->name);
+	return say_pair(&channel.answer, vm, "mmu", vm->mmu.ops->name);
 }
 
-static bool do_tpr(struct vcpu *v)
+static bool do_tpr(struct vm *vm)
 {
-	const char *word = channel.request.word, *why = tpr_change(v->vm, word);
+	const char *word = channel.request.word, *why = tpr_change(vm, word);
 
 	if (!why)
-		return say_pair(&channel.answer, v->vm, "tpr", tpr_name(v->vm));
-	fmt(channel.error, sizeof(channel.error), "%s stays with tpr %s; %s cannot be used: %s", v->vm->config->name,
-	    tpr_name(v->vm), word, why);
+		return say_pair(&channel.answer, vm, "tpr", tpr_name(vm));
+	fmt(channel.error, sizeof(channel.error), "%s stays with tpr %s; %s cannot be used: %s", vm->config->name,
+	    tpr_name(vm), word, why);
 	return false;
 }
 
-/* Of one that has not got the CPU; else vm/run.c does it when it leaves. */
-static void set_clock(struct vcpu *v)
+/* Of one none of whose vCPUs has a CPU; else vm/run.c does it when they leave. */
+static void set_clock(struct vm *vm)
 {
-	if (v->paused)
-		VM_MUTANT(PAUSE_STOPS, clock_stop(&v->vm->clock, rdtsc()));
-	else if (VM_LEFT_OUT_OR(RESUME_OWN, v->halted || !v->vm->clock.guest_only))
-		VM_MUTANT(RESUME_GOES, clock_go(&v->vm->clock, rdtsc()));
+	const struct vcpu *v;
+
+	for_each_vcpu(v, vm)
+		if (v->running)
+			return;
+	if (vm->paused)
+		VM_MUTANT(PAUSE_STOPS, clock_stop(&vm->clock, rdtsc()));
+	else if (VM_LEFT_OUT_OR(RESUME_OWN, vm_asleep(vm) || !vm->clock.guest_only))
+		VM_MUTANT(RESUME_GOES, clock_go(&vm->clock, rdtsc()));
 }
 
-static bool do_pause(struct vcpu *v, bool on)
+static bool do_pause(struct vm *vm, bool on)
 {
-	v->paused = on;
-	if (on)
-		VM_MUTANT(PAUSE_LEAVES, vcpu_note(v, REQUEST_SWITCH));
-	if (!v->running)
-		set_clock(v);
-	return say_pair(&channel.answer, v->vm, "state", control_state(v->vm));
+	vm_pause(vm, on);
+	set_clock(vm);
+	return say_pair(&channel.answer, vm, "state", control_state(vm));
+}
+
+/* Asks the guest to end: what follows is up to it. */
+static bool do_shutdown(struct vm *vm)
+{
+	platform_power_button(vm);
+	return say_pair(&channel.answer, vm, "state", control_state(vm));
 }
 
 static bool do_audit(struct vcpu *v)
@@ -179,13 +187,15 @@ static bool carry_out(struct vcpu *v)
 	case CONTROL_PHASES:
 		break; /* not here */
 	case CONTROL_MMU:
-		return do_mmu(v);
+		return do_mmu(v->vm);
 	case CONTROL_PAUSE:
-		return do_pause(v, true);
+		return do_pause(v->vm, true);
 	case CONTROL_RESUME:
-		return do_pause(v, false);
+		return do_pause(v->vm, false);
 	case CONTROL_TPR:
-		return do_tpr(v);
+		return do_tpr(v->vm);
+	case CONTROL_SHUTDOWN:
+		return do_shutdown(v->vm);
 	case CONTROL_AUDIT:
 		return do_audit(v);
 	case CONTROL_TRANSLATE:
@@ -198,30 +208,23 @@ static bool carry_out(struct vcpu *v)
 	return false;
 }
 
-/* With v's VMCS on this CPU for the time being, its registers in the heart, and nothing changed for whoever runs. */
+/* With v loaded on this CPU for the time being, its registers in the heart, and nothing changed for whoever runs. */
 static bool visit(struct vcpu *v)
 {
-	struct percpu *cpu = this_cpu();
-	struct vcpu *before = cpu->loaded;
+	struct vcpu *before;
 	bool ok;
 
 	if (v->vm->ended) {
 		fmt(channel.error, sizeof(channel.error), "%s is over: %s", v->vm->config->name, v->vm->end_text);
 		return false;
 	}
-	if (v->started) {
-		if (VM_KEPT(VISIT_LOADS, before != v)) {
-			hvm_load(&v->hvm);
-			cpu->loaded = v;
-		}
-		VM_MUTANT(VISIT_WRITTEN, vcpu_bring_up_to_date(v));
-		VM_MUTANT(VISIT_READ, hvm_sync_paging(&v->hvm, &v->mmu));
-	}
+	if (!v->started)
+		return carry_out(v);
+	before = vcpu_visit(v);
+	VM_MUTANT(VISIT_WRITTEN, vcpu_bring_up_to_date(v));
+	VM_MUTANT(VISIT_READ, hvm_sync_paging(&v->hvm, &v->mmu));
 	ok = carry_out(v);
-	if (VM_KEPT(VISIT_RESTORES, before && before != cpu->loaded)) {
-		hvm_load(&before->hvm);
-		cpu->loaded = before;
-	}
+	vcpu_visited(before);
 	return ok;
 }
 
@@ -250,7 +253,7 @@ static void answer_account(struct vm *vm)
 static void ask(struct vm *vm)
 {
 	channel.vm = vm;
-	channel.cpu = vm->vcpu[0]->cpu->id;
+	channel.cpu = vm_home(vm);
 	__atomic_store_n(&channel.state, ASKED, __ATOMIC_RELEASE);
 	tell(channel.cpu);
 }
@@ -312,7 +315,7 @@ static void serve_asked(void)
 	if (is_account(channel.request.command))
 		answer_account(vm);
 	else
-		answered(visit(vm->vcpu[0]));
+		answered(visit(vm_boot_vcpu(vm)));
 	tell(0);
 }
 

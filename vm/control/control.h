@@ -29,7 +29,7 @@ static inline void control_poll(const struct percpu *cpu)
 		control_serve();
 }
 
-/* The answers; v is on this CPU with its VMCS loaded (if it has started) and its registers known to the heart. false:
+/* The answers; v is loaded on this CPU (if it has started) and its registers known to the heart. false:
  * error is one sentence. */
 bool control_list(struct json *j, char *error, size_t size);
 bool control_stats(struct vm *vm, struct json *j, char *error, size_t size);

@@ -102,6 +102,7 @@ static const struct {
 	[CONTROL_MMU] = { "mmu", 2, 2, "mmu VM MECHANISM, or mmu VM next" },
 	[CONTROL_PAUSE] = { "pause", 1, 1, "pause VM" },
 	[CONTROL_RESUME] = { "resume", 1, 1, "resume VM" },
+	[CONTROL_SHUTDOWN] = { "shutdown", 1, 1, "shutdown VM" },
 	[CONTROL_TRANSLATE] = { "translate", 2, 2, "translate VM ADDRESS" },
 	[CONTROL_DUMP] = { "dump", 1, 4, "dump VM, or dump VM [gva|gpa] ADDRESS [LENGTH]" },
 	[CONTROL_TPR] = { "tpr", 2, 2, "tpr VM METHOD" },
@@ -148,7 +149,8 @@ static bool parse_words(struct control_request *r, struct words *w, char *error,
 {
 	if (w->count < 2 || !find_command(w->word[1], r)) {
 		fmt(error, size,
-		    "%s%.40s; there are list, stats, phases, mmu, tpr, pause, resume, translate, dump and audit",
+		    "%s%.40s; there are list, stats, phases, mmu, tpr, pause, resume, shutdown, translate, dump and "
+		    "audit",
 		    w->count < 2 ? "no command" : "there is no command ", w->count < 2 ? "" : w->word[1]);
 		return false;
 	}

@@ -1,8 +1,9 @@
 /* vm/control/request.h - the control channel's requests: bytes to lines, lines to requests (docs/protocol.md).
  * Freestanding, without state of its own, so that hosted tests can feed it garbage.
  *
- *   Q1  Whatever arrives, at most CONTROL_LINE_MAX bytes are kept, and every line ends in a request or in one sentence.
- *   Q2  A line too long is dropped as a whole, up to its end. */
+ *   RQ1  Whatever arrives, at most CONTROL_LINE_MAX bytes are kept, and every line ends in a request or in one
+ *        sentence.
+ *   RQ2  A line too long is dropped as a whole, up to its end. */
 #ifndef VELLUM_VM_CONTROL_REQUEST_H
 #define VELLUM_VM_CONTROL_REQUEST_H
 
@@ -20,6 +21,7 @@ enum control_command {
 	CONTROL_MMU,
 	CONTROL_PAUSE,
 	CONTROL_RESUME,
+	CONTROL_SHUTDOWN,
 	CONTROL_TRANSLATE,
 	CONTROL_DUMP,
 	CONTROL_AUDIT,

@@ -5,16 +5,7 @@
 
 const char *control_state(const struct vm *vm)
 {
-	const struct vcpu *v;
-	bool paused = true, halted = true;
-
-	if (vm->ended)
-		return "ended";
-	for_each_vcpu(v, vm) {
-		paused &= v->paused;
-		halted &= v->halted;
-	}
-	return paused ? "paused" : halted ? "halted" : "running";
+	return vm->ended ? "ended" : vm->paused ? "paused" : vm_asleep(vm) ? "halted" : "running";
 }
 
 static void show_vm(struct json *j, const struct vm *vm)
@@ -25,7 +16,7 @@ static void show_vm(struct json *j, const struct vm *vm)
 	json_text(j, "state", control_state(vm));
 	json_text(j, "mmu", vm->mmu.ops ? vm->mmu.ops->name : NULL);
 	json_text(j, "tpr", tpr_name(vm));
-	json_number(j, "cpu", vm->vcpu_count ? vm->vcpu[0]->cpu->id : 0);
+	json_number(j, "cpu", vm_home(vm));
 	json_number(j, "mem_bytes", vm->config->mem);
 	json_bool(j, "switch", vm->config->may_switch != CONFIG_OFF);
 	json_number(j, "status", (uint64_t)vm->status);

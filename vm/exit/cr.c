@@ -20,7 +20,7 @@ static void gpr_write(struct vcpu *v, unsigned n, uint64_t value)
 		v->hvm.gpr[n] = value;
 }
 
-/* The front functions of the heart check and act; what they did then goes into the VMCS. */
+/* The front functions of the heart check and act; what they did then goes into the CPU's state. */
 static bool register_loaded(struct vcpu *v, unsigned n, struct mmu_result r)
 {
 	if (r.outcome == MMU_INJECT) {

@@ -2,8 +2,8 @@
  * the result. What the emulator asks for in between is in vm/exit/emulation_ops.c.
  *
  * A repeated string instruction makes at most REP_LIMIT iterations for each exit, an instruction with other long
- * operands at most 300 accesses (E5 in emulate/emulate.h); then the guest is entered again, at the same instruction, so
- * that interrupts are taken. */
+ * operands at most 300 accesses (EM5 in emulate/emulate.h); then the guest is entered again, at the same instruction,
+ * so that interrupts are taken. */
 #include "vm/vm.h"
 
 #include "lib/mutants/mutate.h"

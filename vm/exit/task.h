@@ -43,8 +43,8 @@ struct task {
 /* The CPU's own accesses, which are a supervisor's whatever the level. */
 #define TASK_READS ((struct access){ .implicit = true })
 #define TASK_WRITES ((struct access){ .write = true, .implicit = true })
-/* n bytes at a linear address. The paging registers have been synchronised (hvm_sync_paging), or are newer than the
- * VMCS. false: a page fault has been queued. */
+/* n bytes at a linear address. The paging registers have been synchronised (hvm_sync_paging), or are newer than
+ * the CPU's. false: a page fault has been queued. */
 bool task_find(struct vcpu *v, uint32_t linear, unsigned n, struct access access, struct span *s);
 /* What is not memory reads as all ones, and swallows what is written. */
 void task_copy_in(struct vcpu *v, const struct span *s, void *to);

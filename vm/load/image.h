@@ -8,12 +8,12 @@
  *     version 0.6.96, demands: protected mode, paging off, flat segments, EAX = the magic number, EBX = the information
  *     structure.
  *
- *   L1  The kernel's and the initrd's bytes are hostile: no field of theirs is used before it is checked, and nothing
- *       outside [kernel, kernel + kernel_size) and [initrd, initrd + initrd_size) is read. The work done is bounded by
- *       the size of the files and of the guest's RAM.
- *   L2  Nothing is written outside the guest's RAM below low_ram_end, nor inside the firmware's area.
- *   L3  What the loader places (initrd, tables, command line) overlaps neither the kernel nor each other.
- *   L4  RAM that the loader does not write is zero already. */
+ *   LI1  The kernel's and the initrd's bytes are hostile: no field of theirs is used before it is checked, and nothing
+ *        outside [kernel, kernel + kernel_size) and [initrd, initrd + initrd_size) is read. The work done is bounded by
+ *        the size of the files and of the guest's RAM.
+ *   LI2  Nothing is written outside the guest's RAM below low_ram_end, nor inside the firmware's area.
+ *   LI3  What the loader places (initrd, tables, command line) overlaps neither the kernel nor each other.
+ *   LI4  RAM that the loader does not write is zero already. */
 #ifndef VELLUM_VM_IMAGE_H
 #define VELLUM_VM_IMAGE_H
 

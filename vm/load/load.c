@@ -1,4 +1,4 @@
-/* vm/load/load.c - loading a guest: what is common to the formats (vm/load/image.h has the rules L1 to L4). */
+/* vm/load/load.c - loading a guest: what is common to the formats (vm/load/image.h has the rules LI1 to LI4). */
 #include "vm/load/load.h"
 
 #include "lib/fmt.h"

@@ -24,7 +24,7 @@ static enum emulate_access locate(struct emulate *e, uint64_t linear, unsigned s
 	uint32_t error = 4 | ((how & EMULATE_HOW_WRITE) ? 2 : 0);
 
 	if (((linear ^ (linear + size - 1)) & ~4095ull) || !size)
-		bug(__FILE__, __LINE__, "E4: an access crosses a page");
+		bug(__FILE__, __LINE__, "EM4: an access crosses a page");
 	if (linear < WORLD_DATA || linear >= WORLD_END)
 		return page_fault(e, linear, error);
 	if ((how & EMULATE_HOW_WRITE) && linear >= WORLD_READ_ONLY)

@@ -1,6 +1,6 @@
 /* test/unit/emulate/test_fuzz.c - random bytes as instructions, in every mode, with callbacks that fail at random:
- * whatever comes out, an instruction that was not carried out has changed nothing (E2), and the work is bounded
- * (E5). */
+ * whatever comes out, an instruction that was not carried out has changed nothing (EM2), and the work is bounded
+ * (EM5). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,7 +29,7 @@ static void random_registers(void)
 	w->e.rip = rand() % 8 ? 0x7c00 : 0x7ff8; /* near a page's end */
 }
 
-/* E2 and E3. A callback that fails although its probe did not may leave half a write behind. */
+/* EM2 and EM3. A callback that fails although its probe did not may leave half a write behind. */
 static void check_untouched(const uint64_t *gpr, uint64_t rip, uint64_t rflags, const struct emulate_segment *seg)
 {
 	assert_memory_equal(gpr, w->gpr, sizeof(w->gpr));

@@ -42,7 +42,7 @@ static enum emulate_access access(struct emulate *e, char kind, uint64_t linear,
 
 	note(w, kind, linear, size, how);
 	if (!size || (size > 32 && kind != 'p') || page != ((linear + size - 1) & ~4095ull))
-		bug(__FILE__, __LINE__, "E4: an access crosses a page");
+		bug(__FILE__, __LINE__, "EM4: an access crosses a page");
 	if (page == w->refused)
 		return EMULATE_ACCESS_UNHANDLEABLE;
 	if (page == w->absent || linear >= WORLD_MEMORY)

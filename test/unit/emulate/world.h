@@ -28,7 +28,7 @@ struct world {
 	uint64_t read_only;   /* page that cannot be written; ~0: none */
 	uint64_t refused;     /* page whose accesses are EMULATE_ACCESS_UNHANDLEABLE; ~0: none */
 	unsigned races;       /* so many compare-and-exchanges are lost */
-	bool interrupts;      /* each write asks for a pause (E5) */
+	bool interrupts;      /* each write asks for a pause (EM5) */
 	unsigned fail_one_in; /* callbacks fail at random, one in so many; 0: never */
 	uint32_t port_value;  /* what IN gives, one more each time */
 	uint64_t cr[16], dr[16], msr, msr_index, invalidated;

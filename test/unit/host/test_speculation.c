@@ -25,7 +25,7 @@ static uint32_t automatic(uint64_t l7_edx, bool rtm, uint64_t arch)
 	return s.needs & s.can;
 }
 
-/* M1, M2: nothing is used that is not there, and all that is needed is known to be missing. */
+/* SP1, SP2: nothing is used that is not there, and all that is needed is known to be missing. */
 static void test_old_microcode(void **state)
 {
 	(void)state;

@@ -295,7 +295,7 @@ static void test_flush_ept(void **state)
 	unrig(r);
 }
 
-/* H2, H3: whatever the CPU's width, an MMIO leaf says which frame it is, and names what is beyond memory. */
+/* HW2, HW3: whatever the CPU's width, an MMIO leaf says which frame it is, and names what is beyond memory. */
 static void test_mmio_leaf(void **state)
 {
 	struct mmu_vm vm = { .slots.generation = 0x2aaa };

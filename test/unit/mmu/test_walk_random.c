@@ -1,7 +1,7 @@
 /* The guest walker on random tables, against a second walker that is written the other way round: recursive, one table
  * of rules, entries wide. */
 #include "test/unit/mmu/walk_memory.h"
-#include "test/unit/xorshift.h"
+#include "lib/xorshift.h"
 
 struct second {
 	bool ok;

@@ -44,7 +44,7 @@ static void set(struct vmcs *v, uint32_t field, uint64_t value)
 	*p = field >> 13 & 3 ? value : (uint16_t)value; /* as VMWRITE cuts what is wider than the field */
 }
 
-/* A field that was never set is one that this CPU does not have (N1). */
+/* A field that was never set is one that this CPU does not have (VE1). */
 static uint64_t read_field(void *ctx, uint32_t field)
 {
 	uint64_t *p = place(ctx, field);
@@ -329,7 +329,7 @@ static void features_matter(void **state)
 	assert_null(check(&v));
 }
 
-/* A CPU without secondary controls, and without a switch of EFER, has no such fields (N1: read_field fails). */
+/* A CPU without secondary controls, and without a switch of EFER, has no such fields (VE1: read_field fails). */
 static void old_cpus(void **state)
 {
 	static struct vmcs v;

@@ -11,10 +11,10 @@ static void start_with(const char *mmu, const char *description)
 	check_entry(__LINE__);
 }
 
-static const char *to(const char *name) { return vcpu_switch(bench.v, mmu_mechanism_by_name(name)); }
+static const char *to(const char *name) { return vm_switch(bench.v->vm, mmu_mechanism_by_name(name)); }
 static const char *mmu(void) { return bench.vm[0]->mmu.ops->name; }
 
-/* ---- W2 ---- */
+/* ---- SW2 ---- */
 
 static uint64_t cpuid_bits(uint32_t leaf, enum gpr n)
 {
@@ -135,7 +135,7 @@ static void one_that_has_not_run(void **state)
 
 	(void)state;
 	put(SEG_CS, BENCH_CODE0, SEGMENT_FLAT_DATA);
-	assert_null(vcpu_switch(other->vcpu[0], mmu_mechanism_by_name("shadow")));
+	assert_null(vm_switch(other, mmu_mechanism_by_name("shadow")));
 	put(SEG_CS, BENCH_CODE0, SEGMENT_FLAT_CODE32);
 	assert_string_equal(other->mmu.ops->name, "shadow");
 	for (unsigned n = 0; n < 8 && bench.v->vm != other; n++)
@@ -144,7 +144,7 @@ static void one_that_has_not_run(void **state)
 	finish();
 }
 
-/* ---- W1 ---- */
+/* ---- SW1 ---- */
 
 /* Under EPT the guest changes CR3, and bits of CR0 and CR4, without an exit. */
 static void what_changed_without_an_exit(void **state)
@@ -209,7 +209,7 @@ static void no_memory(void **state)
 	finish();
 }
 
-/* ---- W3, and when ---- */
+/* ---- SW3, and when ---- */
 
 static void every_so_many_exits(void **state)
 {

@@ -55,7 +55,7 @@ static uint32_t leaf7_edx(void)
 	return (uint32_t)*bench_gpr(GPR_RDX);
 }
 
-/* M1, M2. */
+/* SP1, SP2. */
 static void old_microcode(void **state)
 {
 	struct bench_config c = described(&old, "");

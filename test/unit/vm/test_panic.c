@@ -40,7 +40,7 @@ static void a_panic_that_pauses(void **state)
 	(void)state;
 	start_on_panic("on-panic pause\n");
 	assert_int_equal(byte_out(PANIC_PORT, 1), BENCH_IDLE);
-	assert_true(bench.v->paused);
+	assert_true(bench.v->vm->paused);
 	assert_false(bench.vm[0]->ended);
 	assert_non_null(strstr(bench_log(), ": the guest panicked; it is paused\n"));
 	finish();

@@ -74,7 +74,7 @@ static void an_end_while_it_is_paused(void **state)
 	start();
 	bench_type(CONSOLE_STATS, "1 pause 0\n", 10);
 	assert_int_equal(bench_interrupt(VECTOR_KICK), BENCH_IDLE);
-	assert_true(bench.vm[0]->vcpu[0]->paused);
+	assert_true(bench.vm[0]->paused);
 	vm_end(bench.vm[0], VM_STATUS_OK, "enough");
 	assert_int_equal(bench_interrupt(VECTOR_KICK), BENCH_OVER);
 	bench_delete();
@@ -119,7 +119,7 @@ static void an_entry_that_fails(void **state)
 		bench.entry_fails = true;
 		STEP(bench_exit_simple(EXIT_CPUID, 2));
 		assert_true(first->ended);
-		assert_false(first->vcpu[0]->in_guest); /* who waits for that (R2) does not wait for ever */
+		assert_false(first->vcpu[0]->in_guest); /* who waits for that (RL2) does not wait for ever */
 		assert_non_null(strstr(first->end_text, "VM-instruction error 7"));
 		assert_ptr_not_equal(bench.v->vm, first);
 		STEP(bench_exit_simple(EXIT_CPUID, 2));
@@ -181,7 +181,7 @@ static void another_cpu_takes_it_up(void **state)
 	vmcs_put(VMCS_HOST_GDTR_BASE, 0x3000);
 	hvm_unload(&v->hvm);
 	flushes = bench.invvpids + bench.invepts;
-	v->paused = false; /* the first CPU's control channel is not there to say it */
+	v->vm->paused = false; /* the first CPU's control channel is not there to say it */
 	clock_go(&v->vm->clock, rdtsc());
 	STEP(bench_interrupt(VECTOR_KICK));
 	assert_ptr_equal(bench.v, v);
@@ -195,7 +195,7 @@ static void another_cpu_takes_it_up(void **state)
 	finish();
 }
 
-/* R2, and whose registers the CPU holds. */
+/* RL2, and whose registers the CPU holds. */
 static void who_is_in_the_guest(void **state)
 {
 	struct vcpu *first;
@@ -313,7 +313,7 @@ static void other_mechanisms_while_it_runs(void **state)
 	start();
 	assert_true(bench_mode(BENCH_PAE, 0));
 	for (unsigned n = 0; n < ARRAY_SIZE(to); n++) {
-		assert_null(vcpu_switch(bench.v, mmu_mechanism_by_name(to[n])));
+		assert_null(vm_switch(bench.v->vm, mmu_mechanism_by_name(to[n])));
 		STEP(bench_exit_simple(EXIT_CPUID, 2));
 		EXPECT_NOTHING();
 		assert_int_equal(bench.v->mmu.regs.cr4 & CR4_PAE, CR4_PAE);
@@ -329,17 +329,17 @@ static void no_other_mechanism_half_way_out_of_real_mode(void **state)
 	for (unsigned n = 0; n < 3; n++) {
 		start();
 		assert_true(bench_mode(BENCH_REAL, 0));
-		assert_non_null(vcpu_switch(bench.v, mmu_mechanism_by_name("shadow")));
+		assert_non_null(vm_switch(bench.v->vm, mmu_mechanism_by_name("shadow")));
 		STEP(bench_mov_to_cr(0, CR0_NE | CR0_ET | CR0_PE));
 		/* Code that is data still; a stack or data whose selectors are numbers. */
 		vmcs_put(VMCS_GUEST_CS_ACCESS, n ? SEGMENT_CODE16 : SEGMENT_DATA16);
 		vmcs_put(VMCS_GUEST_ES_SELECTOR + 2 * (n == 1 ? SEG_SS : SEG_DS), n ? 3 : 0);
-		assert_non_null(vcpu_switch(bench.v, mmu_mechanism_by_name("shadow")));
+		assert_non_null(vm_switch(bench.v->vm, mmu_mechanism_by_name("shadow")));
 		STEP(bench_exit_simple(EXIT_CPUID, 2));
 		vmcs_put(VMCS_GUEST_CS_ACCESS, SEGMENT_CODE16);
 		vmcs_put(VMCS_GUEST_ES_SELECTOR + 2 * SEG_SS, 0);
 		vmcs_put(VMCS_GUEST_ES_SELECTOR + 2 * SEG_DS, 0);
-		assert_null(vcpu_switch(bench.v, mmu_mechanism_by_name("shadow")));
+		assert_null(vm_switch(bench.v->vm, mmu_mechanism_by_name("shadow")));
 		STEP(bench_exit_simple(EXIT_CPUID, 2));
 		finish();
 	}

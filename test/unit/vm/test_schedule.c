@@ -1,4 +1,4 @@
-/* Whose turn it is, how long, and when the host has its own (vm/schedule.c): F1 to F3. */
+/* Whose turn it is, how long, and when the host has its own (vm/schedule.c): SC1 to SC3. */
 #include "test/unit/vm/fixture.h"
 
 #include "host/console.h"
@@ -35,7 +35,7 @@ static void sleep_for(uint64_t ticks)
 	bench_exit_simple(EXIT_HLT, 1);
 }
 
-/* ---- F1 ---- */
+/* ---- SC1 ---- */
 
 static void they_take_turns(void **state)
 {
@@ -143,7 +143,7 @@ static void nor_is_being_new(void **state)
 	finish();
 }
 
-/* ---- F2 ---- */
+/* ---- SC2 ---- */
 
 /* The timer of one that sleeps is looked at when the other's slice ends, and not before. */
 static void the_timer_of_a_neighbour(void **state)
@@ -173,7 +173,7 @@ static void a_timer_of_its_own(void **state)
 	STEP(bench_timer());
 	assert_ptr_equal(bench.v, v);
 	EXPECT_EVENT(INFO(EVENT_TYPE_EXTERNAL, 0x31), 0);
-	/* The next one, too: the CPU's timer covers it (R1). */
+	/* The next one, too: the CPU's timer covers it (RL1). */
 	STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0xb, 0));
 	deadline_in(3000000);
 	again();
@@ -183,7 +183,7 @@ static void a_timer_of_its_own(void **state)
 	finish();
 }
 
-/* ---- F3 ---- */
+/* ---- SC3 ---- */
 
 /* Interrupts that no exit brings are let in at one, after a slice. */
 static void the_hosts_turn(void **state)

@@ -1,5 +1,5 @@
 /* The TPR by trap and by flexpriority (vm/tpr.c): who serves which access, when an interrupt comes, and what becomes of
- * it when the local APIC moves or the method changes. Each entry is held against P3 by the bench. */
+ * it when the local APIC moves or the method changes. Each entry is held against TP3 by the bench. */
 #include "test/unit/vm/lapic.h"
 
 #include <stdlib.h>
@@ -261,7 +261,7 @@ static void moved(const char *mmu)
 	assert_int_equal(kind_at(LAPIC), SLOT_APIC);
 	flushes = bench.invepts + bench.invvpids;
 	apic_base(ELSEWHERE | APIC_ON);
-	assert_true(bench.invepts + bench.invvpids > flushes); /* P1 */
+	assert_true(bench.invepts + bench.invvpids > flushes); /* TP1 */
 	assert_int_equal(kind_at(LAPIC), SLOT_MMIO);
 	assert_int_equal(kind_at(ELSEWHERE), SLOT_APIC);
 	assert_true(audits());

@@ -300,7 +300,7 @@ static void test_icw1_clears(void **state)
 	assert_int_equal(inb(pc, 0x21), 0xfb);
 }
 
-/* P1: the output callback follows the output exactly. */
+/* PI1: the output callback follows the output exactly. */
 static void test_output_reaches_lint0(void **state)
 {
 	uint64_t seed = 3;

@@ -1,6 +1,6 @@
 /* The guest OS of test/unit/lab/os/guest.h. */
 #include "test/unit/lab/os/guest.h"
-#include "test/unit/xorshift.h"
+#include "lib/xorshift.h"
 
 uint64_t random_state;
 struct lab_cpu *cpu;

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "test/unit/lab/trace/frame.h"
-#include "test/unit/xorshift.h"
+#include "lib/xorshift.h"
 
 /* A file in memory. */
 struct file {

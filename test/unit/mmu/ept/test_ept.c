@@ -366,7 +366,7 @@ static void test_mmio(void **state)
 	stop();
 }
 
-/* K1 to K3: what the machine has no more of stops nobody; the VM loses its own tables. */
+/* RV1 to RV3: what the machine has no more of stops nobody; the VM loses its own tables. */
 static void test_no_memory(void **state)
 {
 	(void)state;

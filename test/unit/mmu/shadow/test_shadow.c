@@ -2,7 +2,7 @@
  * changes. What the hardware tables say right after INVLPG of an address must be what the guest walker says; the
  * auditors run after every step. */
 #include "test/unit/mmu/shadow/guest.h"
-#include "test/unit/xorshift.h"
+#include "lib/xorshift.h"
 
 #define SPARE 0x8000u /* where RAM pages move to */
 

@@ -8,7 +8,7 @@
 #include "host/console.h"
 #include "host/frames.h"
 
-#define LINES_AT_ONCE 32 /* A1 */
+#define LINES_AT_ONCE 32 /* AC1 */
 
 static void mark(unsigned phase)
 {
@@ -156,10 +156,10 @@ static void by_mechanism(void **state)
 	bench_wait(1000000);
 	again();
 	again();
-	assert_null(vcpu_switch(bench.v, mmu_mechanism_by_name("shadow")));
+	assert_null(vm_switch(bench.v->vm, mmu_mechanism_by_name("shadow")));
 	bench_wait(3000000);
 	again();
-	assert_null(vcpu_switch(bench.v, mmu_mechanism_by_name("ept")));
+	assert_null(vm_switch(bench.v->vm, mmu_mechanism_by_name("ept")));
 	again();
 	again();
 	again();
@@ -216,7 +216,7 @@ static void a_number_that_is_no_phase(void **state)
 	finish();
 }
 
-/* ---- in pieces (A1) ---- */
+/* ---- in pieces (AC1) ---- */
 
 static void next_slice(void)
 {

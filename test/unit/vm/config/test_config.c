@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "vm/config/config.h"
-#include "test/unit/xorshift.h"
+#include "lib/xorshift.h"
 
 #define MAX 4
 

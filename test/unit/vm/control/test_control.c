@@ -150,6 +150,25 @@ static void who_is_asked(void **state)
 	finish();
 }
 
+/* A guest that waits for the button, as its registers of ACPI say, has the interrupt. */
+static void the_power_button(void **state)
+{
+	uint8_t irr;
+
+	(void)state;
+	start();
+	STEP(ask("1 shutdown 0\n"));
+	assert_true(answers("1", "{\"vm\":\"test0\",\"state\":\"running\"}"));
+	*bench_gpr(GPR_RAX) = 0;
+	EXIT(.reason = EXIT_IO_INSTRUCTION, .qualification = (uint64_t)ACPI_PM1A_EVT << 16 | BIT(3) | 1, .length = 1);
+	assert_int_equal(*bench_gpr(GPR_RAX) & 0xffff, 0x0100);
+	irr = bench.vm[0]->pic.chip[1].irr;
+	*bench_gpr(GPR_RAX) = 0x0100; /* enabled: the SCI, an interrupt of the second 8259 */
+	EXIT(.reason = EXIT_IO_INSTRUCTION, .qualification = (uint64_t)(ACPI_PM1A_EVT + 2) << 16 | 1, .length = 1);
+	assert_int_equal(bench.vm[0]->pic.chip[1].irr, irr | 1 << 1);
+	finish();
+}
+
 /* ---- who is visited ---- */
 
 static struct vcpu *other_than(const struct vcpu *v) { return bench.vm[!v->vm->id]->vcpu[0]; }
@@ -322,6 +341,7 @@ int main(void)
 		cmocka_unit_test(answers_in_pieces),	    cmocka_unit_test(two_at_once),
 		cmocka_unit_test(phases),
 		cmocka_unit_test(an_answer_without_room),   cmocka_unit_test(who_is_asked),
+		cmocka_unit_test(the_power_button),
 		cmocka_unit_test(one_that_waits),	    cmocka_unit_test(registers_on_the_way),
 		cmocka_unit_test(a_resumed_one_that_waits), cmocka_unit_test(memory_by_linear_address),
 		cmocka_unit_test(where_memory_ends),	    cmocka_unit_test(past_the_guests_rights),

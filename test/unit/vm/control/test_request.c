@@ -11,7 +11,7 @@
 
 #include "vm/control/request.h"
 #include "vm/control/json.h"
-#include "test/unit/xorshift.h"
+#include "lib/xorshift.h"
 
 static struct control_request request;
 static char error[200];
@@ -48,6 +48,8 @@ static void test_requests(void **state)
 	assert_int_equal(feed("x phases 1\n"), 1);
 	assert_int_equal(request.command, CONTROL_PHASES);
 	assert_string_equal(request.vm, "1");
+	assert_int_equal(feed("x shutdown 1\n"), 1);
+	assert_int_equal(request.command, CONTROL_SHUTDOWN);
 	assert_int_equal(feed("x mmu 0 shadow\n"), 1);
 	assert_string_equal(request.word, "shadow");
 	assert_int_equal(feed("x translate g 0xffffFFFF81000000\n"), 1);
@@ -72,10 +74,10 @@ static void test_refusals(void **state)
 
 	(void)state;
 	bad("list\n", "list",
-	    "no command; there are list, stats, phases, mmu, tpr, pause, resume, translate, dump and audit");
+	    "no command; there are list, stats, phases, mmu, tpr, pause, resume, shutdown, translate, dump and audit");
 	bad("a lust\n", "a",
-	    "there is no command lust; there are list, stats, phases, mmu, tpr, pause, resume, translate, dump and "
-	    "audit");
+	    "there is no command lust; there are list, stats, phases, mmu, tpr, pause, resume, shutdown, translate, "
+	    "dump and audit");
 	bad("a list b\n", "a", "it is: list");
 	bad("a stats\n", "a", "it is: stats VM");
 	bad("a phases\n", "a", "it is: phases VM");

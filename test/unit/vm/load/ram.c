@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "test/unit/vm/load/ram.h"
-#include "test/unit/xorshift.h"
+#include "lib/xorshift.h"
 
-/* L2: RAM only, and not where the firmware's tables are. */
+/* LI2: RAM only, and not where the firmware's tables are. */
 static bool touch(struct ram *r, gpa_t gpa, size_t n)
 {
 	assert_true(n > 0);
@@ -183,7 +183,7 @@ unsigned load_mutations(struct ram *r, const struct image_files *files, size_t h
 		} else {
 			check_sentence(error);
 		}
-		/* L1: bounded by the RAM, plus what the loader itself writes. */
+		/* LI1: bounded by the RAM, plus what the loader itself writes. */
 		assert_true(r->written <= r->mem.low_ram_end + 0x10000);
 		free(image);
 	}

@@ -1,6 +1,6 @@
-/* test/unit/xorshift.h - numbers that look random, the same in every run: Marsaglia, "Xorshift RNGs". */
-#ifndef VELLUM_TEST_XORSHIFT_H
-#define VELLUM_TEST_XORSHIFT_H
+/* lib/xorshift.h - numbers that look random, the same in every run: Marsaglia, "Xorshift RNGs". */
+#ifndef VELLUM_LIB_XORSHIFT_H
+#define VELLUM_LIB_XORSHIFT_H
 
 #include <stdint.h>
 
