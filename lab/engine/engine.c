@@ -12,6 +12,28 @@ static bool check_dependence(const struct lab_config *c, struct lab_error *error
 	       lab_fail(error, "dependence cannot be '%s': it takes auto, or a number from 0 to 1", c->dependence);
 }
 
+static bool one_of(const char *key, const char *value, const char *const names[3], struct lab_error *error)
+{
+	for (unsigned i = 0; i < 3; i++)
+		if (names[i] && !strcmp(value, names[i]))
+			return true;
+	return lab_fail(error, "%s cannot be '%s': it takes %s%s%s%s%s", key, value, names[0], names[2] ? ", " : " or ",
+			names[1], names[2] ? " or " : "", names[2] ? names[2] : "");
+}
+
+static bool check_cpus(const struct lab_config *c, struct lab_error *error)
+{
+	static const char *const interrupts[3] = { "trap", "apicv", "ipiv" }, *const idle[3] = { "halt", "poll" };
+
+	if (c->guest.cpus < 1 || c->guest.cpus > LAB_CPUS_MAX)
+		return lab_fail(error, "guest.cpus must be from 1 to %d", LAB_CPUS_MAX);
+	if (c->guest.cpus > 1 && c->hv.vms > 1)
+		return lab_fail(error, "guest.cpus must be 1 where hv.vms is more than 1: several virtual machines "
+				       "share one CPU");
+	return one_of("hv.interrupts", c->hv.interrupts, interrupts, error) &&
+	       one_of("guest.idle", c->guest.idle, idle, error);
+}
+
 bool lab_config_check(const struct lab_config *c, struct lab_error *error)
 {
 	bool native = !strcmp(c->hv.mechanism, "native");
@@ -24,6 +46,8 @@ bool lab_config_check(const struct lab_config *c, struct lab_error *error)
 	if (native && c->hv.vms > 1)
 		return lab_fail(error,
 				"hv.vms must be 1 where hv.mmu is native: without a hypervisor there is one machine");
+	if (!check_cpus(c, error))
+		return false;
 	if (!strcmp(c->hv.mechanism, "ept") && !c->machine.ept)
 		return lab_fail(error,
 				"the machine '%s' has no EPT: choose hv.mmu=shadow, vtlb or brute, or another machine",

@@ -60,6 +60,16 @@ const struct lab_figure lab_figures[] = {
 	  { "workload=boot:processes=8,work=200K,heap=4M;" CHURN,
 	    "pair:hv.mmu,hv.in_sync=native,off;shadow,off;shadow,on" },
 	  lab_rows_in_sync, "time relative to native", false, NULL, false },
+	{ "switches", "Context switches: processes that wake each other through a pipe, on one CPU and on several",
+	  "Published: KVM without EPT, guest with page-table isolation, Ice Lake, lmbench lat_ctx (Y. He, kvm mailing "
+	  "list, message 361304: 3 to 11 cached roots). WRMSR exits of a TCP_RR transaction on Ivy Bridge (D. Matlack, "
+	  "Message Passing Workloads in KVM, KVM Forum 2015). `contextswitch` in a guest of KVM (Y. Zhang, "
+	  "x86/idle: add halt poll support, linux-kernel, August 2017).",
+	  "machine.data_cache=on" RESIDENT, "", "limit=100K",
+	  { "workload=" SWITCHES(2) ";" SWITCHES(3) ";" SWITCHES(4) ";" SWITCHES(5) ";" SWITCHES(6) ";" SWITCHES(7)
+	    ";" SWITCHES(8),
+	    "pair:" SWITCH_KEYS "=" ONE_CPU_SHADOW ";" ONE_CPU ";" TWO_CPUS ";" TWO_POLL ";" TWO_SLEEP ";" TWO_NATIVE },
+	  lab_rows_switches, "microseconds a switch, and exits as the rows say", false, NULL, false },
 	{ "nested-cache", "Caching the two-dimensional walk: paging-structure caches, nested TLB, large nested pages",
 	  "Published: Bhargava et al., ASPLOS 2008: caching the walk +15 to 38 %, nested TLB +3 to 7 %, large "
 	  "nested pages +3 to 22 %.",
