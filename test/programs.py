@@ -99,4 +99,5 @@ def tree(build):
         ('the rooms, who uses whom, and the reading order', ['script/rooms.py', build]),
         ('how long lines, functions and files are', ['script/sizes.py']),
         ('adding a mechanism and a device', ['script/adding.sh', build]),
-        ('recording programs', ['test/lab/record.sh', build]))]
+        ('recording programs', ['test/lab/record.sh', build]),
+        ("the lab's commands", ['test/lab/commands.sh', build]))]

@@ -220,6 +220,8 @@ static int go(struct args *a, struct lab_error *error)
 		lab_columns_help(stdout);
 		return 0;
 	}
+	if (a->output.columns && !lab_columns_check(a->output.columns, error))
+		return 2;
 	if (!lab_sweep_expand(&a->sweep, set_base, a, error) || !weigh(&a->sweep, error) || !keys(&a->sweep, error))
 		return 2;
 	if (a->last > a->sweep.cells) {

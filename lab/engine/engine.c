@@ -193,6 +193,21 @@ static bool turns(struct lab_machine *m, uint64_t limit, lab_progress *progress,
 	return true;
 }
 
+/* Something is left to give an account of. */
+static bool outlasts_warmup(const struct lab_machine *m, struct lab_error *error)
+{
+	uint64_t most = 0;
+
+	for (unsigned i = 0; i < m->config->hv.vms; i++) {
+		if (!m->vm[i].ended)
+			return true;
+		most = m->vm[i].done > most ? m->vm[i].done : most;
+	}
+	return lab_fail(error, "the warm-up of %llu accesses leaves nothing to account for: the workload has %llu; "
+			       "set warmup to less, or let the workload do more",
+			(unsigned long long)m->config->warmup, (unsigned long long)most);
+}
+
 struct extras {
 	lab_progress *progress;
 	void *progress_ctx;
@@ -219,7 +234,7 @@ static bool run_sources(const struct lab_config *config, struct lab_source *cons
 		expected += min_u64(source[i]->accesses, limit);
 	ok = lab_machine_init(&m, config, counts, e) && boot(&m, source);
 	if (ok && config->warmup) {
-		ok = turns(&m, config->warmup, x->progress, x->progress_ctx, expected);
+		ok = turns(&m, config->warmup, x->progress, x->progress_ctx, expected) && outlasts_warmup(&m, e);
 		lab_measure(&m);
 	}
 	ok = ok && turns(&m, limit, x->progress, x->progress_ctx, expected);
