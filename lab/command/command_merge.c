@@ -71,7 +71,8 @@ static bool of_one_sweep(const struct args *a, unsigned next, const struct lab_r
 		ok = same == own.plans || same == so_far->plans ||
 		     lab_fail(error,
 			      "%s is of another sweep than the file%s before it (%u of its %u cells are none of "
-			      "theirs), and a merge joins the parts of one; vellum lab report shows several sweeps together",
+			      "theirs), and a merge joins the parts of one; vellum lab report shows several sweeps "
+			      "together",
 			      a->file[next], next > 1 ? "s" : "", own.plans - same, own.plans);
 	}
 	lab_results_free(&own);

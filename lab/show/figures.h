@@ -8,6 +8,7 @@ void lab_rows_walks(struct lab_figure_table *t);
 void lab_rows_early(struct lab_figure_table *table);
 void lab_rows_in_sync(struct lab_figure_table *table);
 void lab_rows_switches(struct lab_figure_table *t);
+void lab_rows_out_of_sync(struct lab_figure_table *t);
 void lab_rows_chase(struct lab_figure_table *t);
 void lab_rows_nested_cache(struct lab_figure_table *t);
 void lab_rows_shadow_ept(struct lab_figure_table *t);
