@@ -98,8 +98,8 @@ struct lab_geometry {
 	S(COUNT, vms, "hv.vms", "1", \
 	  "virtual machines that share the CPU, each with the same workload and another seed") \
 	S(COUNT, quantum, "hv.quantum", "1000000", "accesses after which another virtual machine has its turn") \
-	S(COUNT, exit_period, "hv.exit_period", "0", \
-	  "accesses between exits for other reasons (interrupts, I/O); 0: none") \
+	S(COUNT, exit_period, "hv.exit_period", "7460K", \
+	  "accesses between exits for devices and the host's own interrupts; 0: none") \
 	S(FLAG, in_sync, "hv.in_sync", "off", \
 	  "shadow: no guest table goes out of sync; each write to one is emulated") \
 	S(FLAG, populate, "hv.populate", "on", \

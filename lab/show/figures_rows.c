@@ -127,7 +127,7 @@ void lab_rows_out_of_sync(struct lab_figure_table *t)
 		struct lab_range out = lab_figure_value(
 			t, "seconds_bounds", "workload=%s hv.mmu=shadow hv.in_sync=off", workload[w]);
 		struct lab_range r = lab_range_ratio(out, in);
-		/* Programs that do something between their page faults stand for the build; all else is more extreme. */
+		/* Programs that work between their page faults stand for the build; all else is more extreme. */
 		bool build = !strncmp(workload[w], "boot:", 5);
 
 		lab_figure_row(t, build ? RANGE(14.98, 25.43) : LAB_NO_RANGE,
