@@ -101,9 +101,8 @@ static int usage(FILE *out)
 {
 	fprintf(out,
 		"usage: vellum lab explain [OPTION]... [GVA]...\n\n"
-		"Runs the workload for a while (limit, by default 200000 accesses), then shows how the CPU translates "
-		"each address;\n"
-		"without one, that of the last access of the workload to its data.\n\n%s"
+		"Runs the workload for a while (limit, by default 200000 accesses), then shows how the CPU\n"
+		"translates each address; without one, that of the last access of the workload to its data.\n\n%s"
 		"  --cold             with all caches empty\n"
 		"  --write, --fetch   a write, or an instruction fetch, instead of a read\n",
 		lab_options_help);

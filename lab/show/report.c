@@ -1,8 +1,10 @@
 /* lab/show/report.c - the account as tables for people. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lab/lab.h"
+#include "lab/show/view.h"
 #include "lib/base.h"
 
 static const char *const sizes[LAB_SIZES] = { "4K", "2M", "1G" };
@@ -47,11 +49,16 @@ static void count_line(FILE *out, const char *name, uint64_t v, double of)
 	fputc('\n', out);
 }
 
-static void print_head(const struct lab_result *r, FILE *out)
+static void print_head(const struct lab_result *r, FILE *page)
 {
 	const struct lab_config *c = &r->config;
 	bool native = !strcmp(c->hv.mechanism, "native");
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
 
+	if (!out)
+		abort();
 	fprintf(out, "%s on %s: %s", c->workload, c->machine.preset, c->hv.mechanism);
 	if (native)
 		fprintf(out, ", pages %s", sizes[(c->guest.pages - 12) / 9]);
@@ -62,7 +69,11 @@ static void print_head(const struct lab_result *r, FILE *out)
 		fprintf(out, ", %llu CPUs", (unsigned long long)c->guest.cpus);
 	if (c->hv.vms > 1)
 		fprintf(out, ", %llu virtual machines", (unsigned long long)c->hv.vms);
-	fprintf(out, ", seed %llu\n\n", (unsigned long long)c->seed);
+	fprintf(out, ", seed %llu", (unsigned long long)c->seed);
+	fclose(out);
+	lab_wrapped(text, page);
+	fputc('\n', page);
+	free(text);
 }
 
 static void print_tlbs(const struct lab_result *r, FILE *out)

@@ -53,6 +53,9 @@ void lab_view_html(const struct lab_view *view, FILE *out);
 /* A field of CSV (RFC 4180). */
 void lab_csv_field(const char *text, FILE *out);
 
+/* A sentence, in lines that are not wider than a page, all but the first of them indented. */
+void lab_wrapped(const char *text, FILE *out);
+
 /* What the commands' options ask for. */
 struct lab_output {
 	const char *columns, *json, *csv, *html; /* NULL: not asked for; "-": the standard output */

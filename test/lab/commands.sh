@@ -35,7 +35,7 @@ for mmu in native ept shadow vtlb; do
 	"$vellum" lab run --mmu $mmu --vcpus 2 $ring --json "$work/$mmu" --csv "$work/$mmu.csv" >"$work/$mmu.txt"
 	check "two CPUs, $mmu" [ "$(number "$work/$mmu" wakeups)" = 5000 ]
 	check "the report says it, $mmu" grep -q 'wake-ups of a process on another CPU  *5,000' "$work/$mmu.txt"
-	check "... and how many CPUs, $mmu" grep -q ', 2 CPUs,' "$work/$mmu.txt"
+	check "... and how many CPUs, $mmu" grep -q '2 CPUs, seed' "$work/$mmu.txt"
 	check "the CSV says it, $mmu" grep -q ',wakeups,' "$work/$mmu.csv"
 	"$vellum" lab run --mmu $mmu --vcpus 2 $ring --json "$work/again" >/dev/null
 	check "the same again, $mmu" cmp -s "$work/$mmu" "$work/again"
@@ -97,6 +97,21 @@ refused "a warm-up longer than the trace" 'leaves nothing to account for: the wo
 check "a sweep with such a cell fails" [ $? != 0 ]
 check "... and says why" grep -q 'cell warmup=1M failed: the warm-up of 1048576 accesses' "$work/error"
 check "... and keeps the other" [ "$(grep -c '"cell":' "$work/warm.jsonl")" = 1 ]
+
+# ---- nothing is wider than a page
+narrow() { [ "$(awk 'length > n { n = length } END { print n + 0 }' "$2")" -le 100 ] || { echo "$1"; return 1; }; }
+"$vellum" lab run --mmu shadow --guest-pages 2m --vcpus 2 ring:processes=2,pages=3,switches=2000 >"$work/out"
+check "a report fits" narrow run "$work/out"
+"$vellum" lab sweep --vary mmu=native,ept,shadow --vary preset=nehalem,haswell --vary pages=4k,2m --vary vcpus=1,2 \
+	--vary guest-pages=4k,2m --workload $ring -o "$work/wide.jsonl" >"$work/out" 2>/dev/null
+check "a table fits" narrow sweep "$work/out"
+"$vellum" lab figure switches --quick -o "$work" >"$work/out" 2>/dev/null
+check "a figure fits" narrow figure "$work/out"
+for command in run explain sweep merge report figure record import trace-info presets workloads; do
+	"$vellum" lab $command --help >"$work/out" 2>/dev/null
+	check "the help of $command" [ $? = 0 ]
+	check "... fits" narrow $command "$work/out"
+done
 
 [ $failures = 0 ] && echo "commands: all as it should be"
 exit $((failures != 0))
