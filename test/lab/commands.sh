@@ -32,12 +32,14 @@ number() { sed -n "s/.*\"$2\":\([0-9.e+-]*\).*/\1/p" "$1"; } # number FILE NAME:
 # ---- several CPUs
 ring=ring:processes=2,pages=0,switches=5000
 for mmu in native ept shadow vtlb; do
-	"$vellum" lab run --mmu $mmu --vcpus 2 $ring --json "$work/$mmu" --csv "$work/$mmu.csv" >"$work/$mmu.txt"
+	"$vellum" lab run --mmu $mmu --vcpus 2 $ring --json "$work/$mmu" --csv "$work/$mmu.csv" \
+		--html "$work/$mmu.html" >"$work/$mmu.txt"
 	check "two CPUs, $mmu" [ "$(number "$work/$mmu" wakeups)" = 5000 ]
 	check "the report says it, $mmu" grep -q 'wake-ups of a process on another CPU  *5,000' "$work/$mmu.txt"
 	check "... and how many CPUs, $mmu" eval "tr '\\n' ' ' <$work/$mmu.txt | grep -q '2  *CPUs, *seed 1'"
 	check "the CSV says it, $mmu" grep -q ',wakeups,' "$work/$mmu.csv"
 	"$vellum" lab run --mmu $mmu --vcpus 2 $ring --json "$work/again" >/dev/null
+	check "the page says it, $mmu" grep -q 'waking of CPUs' "$work/$mmu.html"
 	check "the same again, $mmu" cmp -s "$work/$mmu" "$work/again"
 done
 check "natively nothing exits" [ "$(number "$work/native" exits)" = 0 ]
