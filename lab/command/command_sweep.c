@@ -210,6 +210,16 @@ static void list_cells(const struct lab_sweep *sweep)
 		       sweep->cell[i].why ? sweep->cell[i].why : "");
 }
 
+/* A sweep of which nothing can be is a mistake. */
+static bool some_can_be(const struct lab_sweep *sweep, struct lab_error *error)
+{
+	for (unsigned i = 0; i < sweep->cells; i++)
+		if (!sweep->cell[i].why)
+			return true;
+	return lab_fail(error, "none of the sweep's %u cells can be: %s", sweep->cells,
+			sweep->cells ? sweep->cell[0].why : "there are none");
+}
+
 static int go(struct args *a, struct lab_error *error)
 {
 	struct lab_jobs jobs;
@@ -232,6 +242,8 @@ static int go(struct args *a, struct lab_error *error)
 		list_cells(&a->sweep);
 		return 0;
 	}
+	if (!some_can_be(&a->sweep, error))
+		return 2;
 	if (!a->jobs_for)
 		return lab_sweep_run(
 			&(struct lab_sweep_run){ &a->sweep, &a->output, a->file, a->jobs, a->first, a->last, a->quiet },

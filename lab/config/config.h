@@ -231,6 +231,8 @@ const char *lab_nearest(const char *asked, const char *(*name)(unsigned index));
 /* Fails: there is none of that name; the one that was meant, and the command that lists all. */
 bool lab_unknown(const char *what, const char *asked, const char *(*name)(unsigned index), const char *list,
 		 struct lab_error *error);
+/* Settings that are names, of which there are only some: a mistake in one is none of a combination. */
+bool lab_config_names(const struct lab_config *config, struct lab_error *error);
 /* What no run can be made of (a mechanism that the CPU has not, PCID under shadow, 1G pages where there are none,
  * …). */
 bool lab_config_check(const struct lab_config *config, struct lab_error *error);

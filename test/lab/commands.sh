@@ -61,6 +61,14 @@ refused "an empty column" 'one of them is empty' \
 	sweep --vary mmu=ept,shadow --workload $small --columns walks,,exits -o "$work/none.jsonl"
 check "no cell has run" [ ! -e "$work/none.jsonl" ]
 
+refused "a mechanism that is none" "there is no mechanism 'shadw'" \
+	sweep --vary mmu=ept,shadw --workload $small -o "$work/none.jsonl"
+refused "a sweep of another maker's interrupts" "hv.interrupts cannot be 'avic'" \
+	sweep --vary hv.interrupts=trap,avic --workload $small -o "$work/none.jsonl"
+refused "a sweep of which nothing can be" "none of the sweep's 2 cells can be: the machine 'penryn' has no EPT" \
+	sweep --preset penryn --vary pages=4k,2m --workload $small -o "$work/none.jsonl"
+check "no cell has run of these" [ ! -e "$work/none.jsonl" ]
+
 # ---- sizes
 refused "no heap" 'the heap must have between 4K and 64T bytes' run gups:size=0
 refused "less than nothing" 'size of workload gups needs a number, such as size=64M' run gups:size=-5
