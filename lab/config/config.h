@@ -83,7 +83,7 @@ struct lab_geometry {
 	S(CYCLES, fault_cycles, "machine.fault_cycles", "300", "delivery of #PF and IRET, without the handler") \
 	S(CYCLES, ipi_cycles, "machine.ipi_cycles", "1000", \
 	  "an interrupt from one CPU to another, from the write of its ICR until the other takes it") \
-	S(CYCLES, wake_cycles, "machine.wake_cycles", "6800", "leaving HLT (C1) when an interrupt comes") \
+	S(CYCLES, wake_cycles, "machine.wake_cycles", "2000", "leaving HLT (C1) when an interrupt comes") \
 	S(CYCLES, copy_byte_cycles, "machine.copy_byte_cycles", "0.1", "zeroing or copying memory, a byte") \
 	S(CYCLES, cpi, "machine.cpi", "0.5", "cycles an instruction when translation costs nothing")
 

@@ -36,5 +36,6 @@ void lab_rows_exits(struct lab_figure_table *t);
 #define TWO_POLL "haswell,ept,off,2,poll,on"
 #define TWO_SLEEP "haswell,ept,off,2,halt,off"
 #define TWO_NATIVE "haswell,native,off,2,halt,on"
+#define NATIVE_POLL "haswell,native,off,2,poll,on"
 
 #endif

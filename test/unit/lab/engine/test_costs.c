@@ -181,12 +181,12 @@ static void test_sleep(void **state)
 	set("guest.idle=halt");
 	set("hv.halt_poll=off");
 	slow = run();
-	assert_true(fabs(slow->cycles_most - halts->cycles_most - 1000 * (6800 + 2000)) < 1);
+	assert_true(fabs(slow->cycles_most - halts->cycles_most - 1000 * (2000 + 2000)) < 1);
 	set("hv.mmu=native");
 	native = run();
 	assert_int_equal(native->exits_all, 0);
 	assert_int_equal(native->wakeups, 1000);
-	assert_true(fabs(native->cycles_wakeups - 1000 * (1000 + 6800)) < 1);
+	assert_true(fabs(native->cycles_wakeups - 1000 * (1000 + 2000)) < 1);
 	free(one);
 	free(halts);
 	free(polls);
