@@ -165,10 +165,12 @@ struct lab_machine {
 	const struct lab_hardware *hardware;
 	struct lab_core core[LAB_CPUS_MAX]; /* of those that do not run */
 	unsigned cores, core_now;
-	void *hw;             /* of the one that runs, with the next and the last but one */
+	/* Of the one that runs. */
+	void *hw;
 	struct lab_context now;
-	struct lab_counts *counts;
 	struct lab_ghosts ghosts;
+
+	struct lab_counts *counts;
 	struct lab_frames frames;
 	const struct lab_listener *listener;
 
