@@ -80,6 +80,9 @@ refused "ways that do not divide" "machine.l2 cannot be '1000/3'" run --set mach
 refused "a page size that is none" "hv.pages cannot be '3m': it takes 4k, 2m or 1g" run --pages 3m
 refused "a setting that is none" "perhaps guest.pages was meant" run --set guest.pagess=4k
 
+refused "an address that is none" '0x800000000000 is no address: above bit 47' \
+	explain --workload $small 0x800000000000
+
 # ---- merges
 for name in one two; do
 	[ $name = one ] && vary=mmu=ept,shadow || vary=pages=4k,2m
