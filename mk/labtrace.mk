@@ -33,6 +33,11 @@ UNIT_TESTS += lab_work
 record-test: $(BUILD)/vellum $(BUILD)/vellum-record.so
 	@test/lab/record.sh $(BUILD)
 
+# The commands, as people give them.
+.PHONY: lab-test
+lab-test: $(BUILD)/vellum
+	@test/lab/commands.sh $(BUILD)
+
 UNIT_lab_record_SRC := test/unit/lab/trace/test_record.c lab/trace/record_drain.c lab/trace/import_lackey.c \
 	lab/trace/import_champsim.c $(TRACE_READ_C)
 UNIT_lab_record_LIBS := -lzstd

@@ -100,4 +100,5 @@ def tree(build):
         ('how long lines, functions and files are', ['script/sizes.py']),
         ('the numbers of the invariants', ['script/numbers.py']),
         ('adding a mechanism and a device', ['script/adding.sh', build]),
-        ('recording programs', ['test/lab/record.sh', build]))]
+        ('recording programs', ['test/lab/record.sh', build]),
+        ("the lab's commands", ['test/lab/commands.sh', build]))]

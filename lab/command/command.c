@@ -20,7 +20,7 @@ const struct lab_command lab_commands[] = {
 	  lab_command_sweep },
 	{ "merge", "merge FILE... -o FILE", "joins the results of a sweep that ran in parts", lab_command_merge },
 	{ "report", "report FILE...", "makes tables and reports of results", lab_command_report },
-	{ "figure", "figure NAME...", "reproduces a published figure: SVG, CSV, and how far ours is off",
+	{ "figure", "figure NAME...", "reproduces a published figure: SVG, CSV, how far ours is off",
 	  lab_command_figure },
 	{ NULL, NULL, NULL, NULL },
 };

@@ -47,12 +47,46 @@ static bool parse(struct args *a, int argc, char **argv, struct lab_error *error
 	return !a->merge || a->out || lab_fail(error, "vellum lab merge needs -o FILE, where the joined results go");
 }
 
+static unsigned shared(const struct lab_results *a, const struct lab_results *b)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < a->plans; i++)
+		for (unsigned j = 0; j < b->plans; j++)
+			n += !strcmp(a->planned[i].key, b->planned[j].key);
+	return n;
+}
+
+/* Parts of one sweep say that they consist of the same cells; of a sweep that was made larger, one has all of the
+ * other's. */
+static bool of_one_sweep(const struct args *a, unsigned next, const struct lab_results *so_far,
+			 struct lab_error *error)
+{
+	struct lab_results own = { 0 };
+	unsigned same;
+	bool ok = lab_results_read(&own, a->file[next], NULL, error);
+
+	if (ok && own.plans && so_far->plans) {
+		same = shared(&own, so_far);
+		ok = same == own.plans || same == so_far->plans ||
+		     lab_fail(error,
+			      "%s is of another sweep than the file%s before it (%u of its %u cells are none of "
+			      "theirs), and a merge joins the parts of one; vellum lab report shows several sweeps "
+			      "together",
+			      a->file[next], next > 1 ? "s" : "", own.plans - same, own.plans);
+	}
+	lab_results_free(&own);
+	return ok;
+}
+
 static bool read_all(const struct args *a, struct lab_results *results, struct lab_error *error)
 {
 	for (unsigned i = 0; i < a->files; i++) {
 		uint64_t whole;
 		struct stat st;
 
+		if (a->merge && i && !of_one_sweep(a, i, results, error))
+			return false;
 		if (!lab_results_read(results, a->file[i], &whole, error))
 			return false;
 		if (!stat(a->file[i], &st) && (uint64_t)st.st_size > whole)

@@ -9,19 +9,19 @@
 
 static const char usage[] =
 	"usage: vellum lab sweep [OPTION]... --vary KEY=VALUE,VALUE,... [--vary ...] [-o FILE]\n\n"
-	"Runs every combination of the values, each in a process of its own on all CPUs. What is done is kept in FILE "
-	"at once; the "
-	"same\n"
-	"command again runs what is missing. Combinations that cannot be are left out, with a note.\n\n"
-	"  --vary KEY=A,B,... a setting and its values (;-separated where a value holds commas: "
-	"workload=gups:size=1G;chase:size=1G)\n"
+	"Runs every combination of the values, each in a process of its own on all CPUs. What is done is\n"
+	"kept in FILE at once; the same command again runs what is missing. Combinations that cannot be are\n"
+	"left out, with a note.\n\n"
+	"  --vary KEY=A,B,... a setting and its values (with ; between them where a value holds commas:\n"
+	"                     workload=gups:size=1G;chase:size=1G)\n"
 	"  --pair K,L=A,B;C,D settings that change together\n"
 	"  -o FILE            the results file (sweep.jsonl)\n"
 	"  --jobs N           runs at a time (as many as CPUs)\n"
 	"  --cells A-B        only these cells of the sweep, counted from 1\n"
-	"  --jobs-for WHAT    runs nothing; writes a job list for GNU parallel (parallel) or a Slurm array (slurm)\n"
+	"  --jobs-for WHAT    runs nothing; writes a job list for GNU parallel (parallel), or a Slurm array\n"
+	"                     (slurm)\n"
 	"  --chunk N          ... with N cells for each job\n"
-	"  --array N          ... with at most N tasks in a Slurm array (as the cluster's MaxArraySize allows)\n"
+	"  --array N          ... with at most N tasks in an array (what the cluster's MaxArraySize allows)\n"
 	"  --list             runs nothing; lists the cells\n"
 	"  --quiet            no progress and no table; files that are asked for are written\n";
 
@@ -210,6 +210,16 @@ static void list_cells(const struct lab_sweep *sweep)
 		       sweep->cell[i].why ? sweep->cell[i].why : "");
 }
 
+/* A sweep of which nothing can be is a mistake. */
+static bool some_can_be(const struct lab_sweep *sweep, struct lab_error *error)
+{
+	for (unsigned i = 0; i < sweep->cells; i++)
+		if (!sweep->cell[i].why)
+			return true;
+	return lab_fail(error, "none of the sweep's %u cells can be: %s", sweep->cells,
+			sweep->cells ? sweep->cell[0].why : "there are none");
+}
+
 static int go(struct args *a, struct lab_error *error)
 {
 	struct lab_jobs jobs;
@@ -220,6 +230,8 @@ static int go(struct args *a, struct lab_error *error)
 		lab_columns_help(stdout);
 		return 0;
 	}
+	if (a->output.columns && !lab_columns_check(a->output.columns, error))
+		return 2;
 	if (!lab_sweep_expand(&a->sweep, set_base, a, error) || !weigh(&a->sweep, error) || !keys(&a->sweep, error))
 		return 2;
 	if (a->last > a->sweep.cells) {
@@ -230,6 +242,8 @@ static int go(struct args *a, struct lab_error *error)
 		list_cells(&a->sweep);
 		return 0;
 	}
+	if (!some_can_be(&a->sweep, error))
+		return 2;
 	if (!a->jobs_for)
 		return lab_sweep_run(
 			&(struct lab_sweep_run){ &a->sweep, &a->output, a->file, a->jobs, a->first, a->last, a->quiet },

@@ -101,9 +101,8 @@ static int usage(FILE *out)
 {
 	fprintf(out,
 		"usage: vellum lab explain [OPTION]... [GVA]...\n\n"
-		"Runs the workload for a while (limit, by default 200000 accesses), then shows how the CPU translates "
-		"each address;\n"
-		"without one, that of the last access of the workload to its data.\n\n%s"
+		"Runs the workload for a while (limit, by default 200000 accesses), then shows how the CPU\n"
+		"translates each address; without one, that of the last access of the workload to its data.\n\n%s"
 		"  --cold             with all caches empty\n"
 		"  --write, --fetch   a write, or an instruction fetch, instead of a read\n",
 		lab_options_help);
@@ -114,6 +113,21 @@ static int failed(const char *text)
 {
 	fprintf(stderr, "vellum: %s\n", text);
 	return 2;
+}
+
+/* SDM, "Canonical Addressing": what is not is no address, whatever the tables say. */
+static bool canonical(const struct lab_config *config, const struct story *s, struct lab_error *error)
+{
+	unsigned bits = config->guest.levels == 5 ? 57 : 48;
+
+	for (unsigned i = 0; i < s->count; i++) {
+		uint64_t above = s->gva[i] >> (bits - 1);
+
+		if (above && above != UINT64_MAX >> (bits - 1))
+			return lab_fail(error, "0x%llx is no address: above bit %u all must be like it",
+					(unsigned long long)s->gva[i], bits - 1);
+	}
+	return true;
 }
 
 static int run(struct lab_config *config, struct story *s)
@@ -129,7 +143,7 @@ static int run(struct lab_config *config, struct story *s)
 	if (!config->limit)
 		config->limit = 200000;
 	source = lab_source_open(config->workload, config->seed, config->limit + config->warmup, &error);
-	ok = source && lab_run_then(config, &source, &result, explain, s, &error);
+	ok = source && canonical(config, s, &error) && lab_run_then(config, &source, &result, explain, s, &error);
 	if (source)
 		lab_source_close(source);
 	return ok ? 0 : failed(error.text);

@@ -45,27 +45,38 @@ static const struct setting *find(const char *key)
 	return NULL;
 }
 
-/* The keys that share the longest piece with what was asked for are those that were meant. */
-static const char *nearest(const char *key)
+/* The name that shares the longest piece with what was asked for is the one that was meant, if it is half of it. */
+const char *lab_nearest(const char *asked, const char *(*name)(unsigned index))
 {
-	const char *best = settings[0].key;
-	size_t most = 0;
+	const char *best = NULL, *one;
+	size_t most = (strlen(asked) - 1) / 2;
 
-	for (unsigned i = 0; i < ARRAY_SIZE(settings); i++) {
-		for (const char *at = settings[i].key; *at; at++) {
-			for (const char *from = key; *from; from++) {
+	for (unsigned i = 0; (one = name(i)); i++) {
+		for (const char *at = one; *at; at++) {
+			for (const char *from = asked; *from; from++) {
 				size_t n = 0;
 
 				while (at[n] && at[n] == from[n])
 					n++;
 				if (n > most) {
 					most = n;
-					best = settings[i].key;
+					best = one;
 				}
 			}
 		}
 	}
 	return best;
+}
+
+bool lab_unknown(const char *what, const char *asked, const char *(*name)(unsigned index), const char *list,
+		 struct lab_error *error)
+{
+	const char *near = *asked ? lab_nearest(asked, name) : NULL;
+
+	if (near)
+		return lab_fail(error, "there is no %s '%s' (perhaps %s was meant); %s shows all", what, asked, near,
+				list);
+	return lab_fail(error, "there is no %s '%s'; %s shows all", what, asked, list);
 }
 
 static bool assign(struct lab_config *config, char *line, struct lab_error *error);
@@ -112,7 +123,7 @@ bool lab_config_set(struct lab_config *config, const char *key, const char *valu
 	} v;
 
 	if (!s)
-		return lab_fail(error, "there is no setting '%s' (perhaps %s was meant)", key, nearest(key));
+		return lab_unknown("setting", key, lab_config_key, "vellum lab run --settings", error);
 	if (!strcmp(key, "machine.preset"))
 		return load_preset(config, value, error);
 	/* A value that is refused leaves the old one. */

@@ -81,6 +81,9 @@ struct lab_geometry {
 	S(CYCLES, invlpg_cycles, "machine.invlpg_cycles", "120", "INVLPG, and INVPCID") \
 	S(CYCLES, cr3_cycles, "machine.cr3_cycles", "120", "MOV to CR3") \
 	S(CYCLES, fault_cycles, "machine.fault_cycles", "300", "delivery of #PF and IRET, without the handler") \
+	S(CYCLES, ipi_cycles, "machine.ipi_cycles", "1000", \
+	  "an interrupt from one CPU to another, from the write of its ICR until the other takes it") \
+	S(CYCLES, wake_cycles, "machine.wake_cycles", "2000", "leaving HLT (C1) when an interrupt comes") \
 	S(CYCLES, copy_byte_cycles, "machine.copy_byte_cycles", "0.1", "zeroing or copying memory, a byte") \
 	S(CYCLES, cpi, "machine.cpi", "0.5", "cycles an instruction when translation costs nothing")
 
@@ -95,12 +98,16 @@ struct lab_geometry {
 	S(COUNT, vms, "hv.vms", "1", \
 	  "virtual machines that share the CPU, each with the same workload and another seed") \
 	S(COUNT, quantum, "hv.quantum", "1000000", "accesses after which another virtual machine has its turn") \
-	S(COUNT, exit_period, "hv.exit_period", "0", \
-	  "accesses between exits for other reasons (interrupts, I/O); 0: none") \
+	S(COUNT, exit_period, "hv.exit_period", "7460K", \
+	  "accesses between exits for devices and the host's own interrupts; 0: none") \
 	S(FLAG, in_sync, "hv.in_sync", "off", \
 	  "shadow: no guest table goes out of sync; each write to one is emulated") \
 	S(FLAG, populate, "hv.populate", "on", \
 	  "the host gives memory at its first touch: its page fault and zeroing come with the exit; off: it is there") \
+	S(NAME, interrupts, "hv.interrupts", "trap", \
+	  "interrupts of virtual CPUs: trap (ICR and EOI exit), apicv (EOI does not), ipiv (neither does)") \
+	S(FLAG, halt_poll, "hv.halt_poll", "on", \
+	  "the host polls for the wake-up of a virtual CPU that halts, as KVM does; off: its CPU sleeps too") \
 	S(COUNT, tick_exits, "hv.tick_exits", "3", "exits for each guest.tick") \
 	S(COUNT, table_frames, "hv.table_frames", "0", \
 	  "4-KByte frames for the mechanism's tables at most; 0: as the guest's memory asks for") \
@@ -126,6 +133,12 @@ struct lab_geometry {
 	S(COUNT, path_cpuid, "hv.path_cpuid", "50", "... more for CPUID") \
 	S(COUNT, path_host_fault, "hv.path_host_fault", "1500", \
 	  "... of the host's page fault where hv.populate is on, without zeroing") \
+	S(COUNT, path_hlt, "hv.path_hlt", "400", "... more for HLT, with the injection that ends it") \
+	S(COUNT, path_wake, "hv.path_wake", "2000", "... more where hv.halt_poll is off: the host's scheduler") \
+	S(COUNT, path_ipi, "hv.path_ipi", "400", "... more for an interrupt sent to another virtual CPU") \
+	S(COUNT, path_eoi, "hv.path_eoi", "130", "... more for the end of an interrupt") \
+	S(COUNT, path_deadline, "hv.path_deadline", "130", \
+	  "... more for the timer that a CPU arms or stops when it goes to sleep or wakes") \
 	S(COUNT, path_other, "hv.path_other", "400", "... more for an exit of another kind")
 
 #define LAB_GUEST_SETTINGS(S) \
@@ -139,6 +152,10 @@ struct lab_geometry {
 	S(FLAG, global, "guest.global", "on", "the kernel's mappings are global (not with pti)") \
 	S(RATIO, fragmentation, "guest.fragmentation", "0", \
 	  "part of the 2M blocks of guest memory that cannot be had whole") \
+	S(COUNT, cpus, "guest.cpus", "1", \
+	  "CPUs of the guest, each on one of the host; a process stays on that of its number") \
+	S(NAME, idle, "guest.idle", "halt", \
+	  "a CPU without work: halt, or poll (then it is woken without an interrupt)") \
 	S(COUNT, tick, "guest.tick", "32M", "accesses between timer interrupts of the guest; 0: none") \
 	S(COUNT, khugepaged, "guest.khugepaged", "8", \
 	  "2M regions that khugepaged looks at each time, to make large pages of them; 0: none") \
@@ -152,7 +169,10 @@ struct lab_geometry {
 	S(COUNT, path_syscall, "guest.path_syscall", "300", \
 	  "... of a system call that changes mappings, without each page's") \
 	S(COUNT, path_page, "guest.path_page", "60", "... for each page that is mapped or unmapped by it") \
-	S(COUNT, path_switch, "guest.path_switch", "1200", "... of a context switch")
+	S(COUNT, path_switch, "guest.path_switch", "1200", "... of a context switch") \
+	S(COUNT, path_wake, "guest.path_wake", "1000", "... of waking a process on another CPU") \
+	S(COUNT, path_idle, "guest.path_idle", "1500", "... of a CPU that goes to sleep") \
+	S(COUNT, path_irq, "guest.path_irq", "600", "... of an interrupt that wakes a CPU")
 
 #define LAB_RUN_SETTINGS(S) \
 	S(TEXT, workload, "workload", "gups:size=64M", "what the guest runs: NAME:key=value,... or trace:FILE") \
@@ -206,6 +226,13 @@ void lab_config_write(const struct lab_config *config, const char *prefix, bool 
 char *lab_config_get(const struct lab_config *config, const char *key);
 /* All keys, in order; NULL after the last. */
 const char *lab_config_key(unsigned index);
+/* The name, of those that name(0), name(1), ... gives up to NULL, that was meant; NULL: none is near. */
+const char *lab_nearest(const char *asked, const char *(*name)(unsigned index));
+/* Fails: there is none of that name; the one that was meant, and the command that lists all. */
+bool lab_unknown(const char *what, const char *asked, const char *(*name)(unsigned index), const char *list,
+		 struct lab_error *error);
+/* Settings that are names, of which there are only some: a mistake in one is none of a combination. */
+bool lab_config_names(const struct lab_config *config, struct lab_error *error);
 /* What no run can be made of (a mechanism that the CPU has not, PCID under shadow, 1G pages where there are none,
  * …). */
 bool lab_config_check(const struct lab_config *config, struct lab_error *error);

@@ -10,13 +10,15 @@ const char lab_options_help[] =
 	"  --mmu NAME         native, ept, shadow, vtlb or brute: --set hv.mmu=NAME\n"
 	"  --pages SIZE       the host's pages: --set hv.pages=SIZE\n"
 	"  --guest-pages SIZE the guest's pages: --set guest.pages=SIZE\n"
+	"  --vcpus N          CPUs of the guest: --set guest.cpus=N\n"
 	"  --workload TEXT    what runs: --set workload=TEXT\n"
 	"  --seed N           --set seed=N\n";
 
 static const struct { const char *option, *key;
 } shorthands[] = {
 	{ "--preset", "machine.preset" },   { "--mmu", "hv.mmu" },	  { "--pages", "hv.pages" },
-	{ "--guest-pages", "guest.pages" }, { "--workload", "workload" }, { "--seed", "seed" },
+	{ "--guest-pages", "guest.pages" }, { "--vcpus", "guest.cpus" },  { "--workload", "workload" },
+	{ "--seed", "seed" },
 };
 
 const char *lab_shorthand(const char *name)

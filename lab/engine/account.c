@@ -101,7 +101,8 @@ static void estimate(const struct lab_machine *m, struct lab_result *r)
 		.program = r->cycles_base, .kernel = r->cycles_kernel, .data = r->cycles_data,
 		.l2_tlb = r->cycles_l2_tlb, .exits = r->cycles_exits,
 		.hypervisor = r->cycles_hypervisor + r->cycles_populate,
-		.flushes = r->cycles_flushes, .walks = r->cycles_walk_guest + r->cycles_walk_ept,
+		.flushes = r->cycles_flushes - r->cycles_beside, .wakeups = r->cycles_wakeups,
+		.walks = r->cycles_walk_guest + r->cycles_walk_ept,
 		.walk_count = (double)r->walks, .instructions = (double)r->instructions, .cpi = c->cpi,
 		.walkers = (double)c->walkers, .window = (double)c->window,
 		.dependence = d.best, .dependence_low = d.low, .dependence_high = d.high,
@@ -143,13 +144,14 @@ void lab_account(const struct lab_machine *m, struct lab_result *r)
 		(double)n->invlpgs * c->machine.invlpg_cycles +
 		(double)(n->copied_bytes - (r->os.os_collapsed << 21)) * c->machine.copy_byte_cycles;
 	r->cycles_khugepaged = (double)(r->os.os_collapsed << 21) * c->machine.copy_byte_cycles;
+	lab_price_wakeups(c, r);
 	r->cycles_data = reference_cycles(&c->machine, r->data);
 	for (unsigned i = 0; i < LAB_PLACES; i++)
 		r->cycles_data -= (double)r->data[i] * c->machine.l1_cycles;
 	for (unsigned i = 0; i < LAB_SIZES; i++)
 		r->cycles_l2_tlb += (double)r->l2_hits[i] * c->machine.l2_hit;
 	others = r->cycles_base + r->cycles_kernel + r->cycles_data + r->cycles_exits + r->cycles_hypervisor +
-		 r->cycles_flushes + r->cycles_populate;
+		 r->cycles_flushes + r->cycles_populate + r->cycles_wakeups - r->cycles_beside;
 	r->cycles_most = others + r->cycles_l2_tlb + r->cycles_walk_guest + r->cycles_walk_ept;
 	/* However well walks are hidden, the walkers have to make them. */
 	r->cycles_least = fmax(others, (r->cycles_walk_guest + r->cycles_walk_ept) / (double)c->machine.walkers);
@@ -224,7 +226,7 @@ bool lab_result_check(const struct lab_result *r, struct lab_error *error)
 	ok = ok && near("most cycles = sum of the parts", r->cycles_most,
 			r->cycles_base + r->cycles_kernel + r->cycles_data + r->cycles_l2_tlb + r->cycles_walk_guest +
 				r->cycles_walk_ept + r->cycles_exits + r->cycles_hypervisor + r->cycles_flushes +
-				r->cycles_populate,
+				r->cycles_populate + r->cycles_wakeups - r->cycles_beside,
 			error);
 	return ok;
 }

@@ -1,58 +1,7 @@
 /* lab/engine/engine.c - one run: virtual machines take turns on the CPU until their streams end. */
 #include <stdlib.h>
 
-#include "lab/config/config_text.h"
 #include "lab/machine/machine.h"
-
-static bool check_dependence(const struct lab_config *c, struct lab_error *error)
-{
-	double ratio;
-
-	return !strcmp(c->dependence, "auto") || lab_type_parse(LAB_TYPE_RATIO, c->dependence, &ratio) ||
-	       lab_fail(error, "dependence cannot be '%s': it takes auto, or a number from 0 to 1", c->dependence);
-}
-
-bool lab_config_check(const struct lab_config *c, struct lab_error *error)
-{
-	bool native = !strcmp(c->hv.mechanism, "native");
-
-	if (!native && !mmu_mechanism_by_name(c->hv.mechanism))
-		return lab_fail(error, "there is no mechanism '%s'; there are native, ept, shadow, vtlb and brute",
-				c->hv.mechanism);
-	if (c->hv.vms < 1 || c->hv.vms > LAB_VMS_MAX)
-		return lab_fail(error, "hv.vms must be from 1 to %d", LAB_VMS_MAX);
-	if (native && c->hv.vms > 1)
-		return lab_fail(error,
-				"hv.vms must be 1 where hv.mmu is native: without a hypervisor there is one machine");
-	if (!strcmp(c->hv.mechanism, "ept") && !c->machine.ept)
-		return lab_fail(error,
-				"the machine '%s' has no EPT: choose hv.mmu=shadow, vtlb or brute, or another machine",
-				c->machine.preset);
-	if (c->guest.levels != 4 && c->guest.levels != 5)
-		return lab_fail(error, "guest.levels must be 4 or 5");
-	if (c->guest.levels == 5 && !c->machine.la57)
-		return lab_fail(error, "the machine '%s' has no 5-level paging: set machine.la57=on, or guest.levels=4",
-				c->machine.preset);
-	if (c->hv.ept_levels != 4 && c->hv.ept_levels != 5)
-		return lab_fail(error, "hv.ept_levels must be 4 or 5");
-	if (c->hv.ept_levels == 5 && !c->machine.ept_5level && !strcmp(c->hv.mechanism, "ept"))
-		return lab_fail(error,
-				"the machine '%s' has no EPT tables of five levels: set machine.ept_5level=on, or "
-				"hv.ept_levels=4",
-				c->machine.preset);
-	if (c->guest.memory % (2u << 20) || c->guest.memory < 64u << 20 || c->guest.memory > LAB_MEMORY_MAX)
-		return lab_fail(error, "guest.memory must be a multiple of 2M, from 64M to 4T");
-	if (!c->machine.l1d_4k.entries || !c->machine.l1i_4k.entries)
-		return lab_fail(error,
-				"machine.l1d_4k and machine.l1i_4k must have entries: every CPU has TLBs for 4K pages");
-	if (!c->machine.walkers)
-		return lab_fail(error, "machine.walkers must be at least 1");
-	if (c->machine.ghz <= 0)
-		return lab_fail(error, "machine.ghz must be more than 0");
-	if (!c->hv.quantum)
-		return lab_fail(error, "hv.quantum must be at least 1");
-	return check_dependence(c, error);
-}
 
 /* ---- a turn ---- */
 
@@ -169,6 +118,21 @@ static bool turns(struct lab_machine *m, uint64_t limit, lab_progress *progress,
 	return true;
 }
 
+/* Something is left to give an account of. */
+static bool outlasts_warmup(const struct lab_machine *m, struct lab_error *error)
+{
+	uint64_t most = 0;
+
+	for (unsigned i = 0; i < m->config->hv.vms; i++) {
+		if (!m->vm[i].ended)
+			return true;
+		most = m->vm[i].done > most ? m->vm[i].done : most;
+	}
+	return lab_fail(error, "the warm-up of %llu accesses leaves nothing to account for: the workload has %llu; "
+			       "set warmup to less, or let the workload do more",
+			(unsigned long long)m->config->warmup, (unsigned long long)most);
+}
+
 struct extras {
 	lab_progress *progress;
 	void *progress_ctx;
@@ -195,7 +159,7 @@ static bool run_sources(const struct lab_config *config, struct lab_source *cons
 		expected += min_u64(source[i]->accesses, limit);
 	ok = lab_machine_init(&m, config, counts, e) && boot(&m, source);
 	if (ok && config->warmup) {
-		ok = turns(&m, config->warmup, x->progress, x->progress_ctx, expected);
+		ok = turns(&m, config->warmup, x->progress, x->progress_ctx, expected) && outlasts_warmup(&m, e);
 		lab_measure(&m);
 	}
 	ok = ok && turns(&m, limit, x->progress, x->progress_ctx, expected);

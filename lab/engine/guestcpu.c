@@ -57,13 +57,11 @@ bool lab_cpu_start(struct lab_cpu *cpu, uint64_t cr3, uint64_t cr4)
 	}
 	cpu->cr3 = cr3;
 	cpu->cr4 = regs.cr4;
-	if (!cpu->native) {
-		if (!mmu_vcpu_init(&cpu->vcpu, &cpu->vm, &regs)) {
-			snprintf(cpu->why, sizeof(cpu->why), "there is no memory for the mechanism's tables");
-			return false;
-		}
-		cpu->vcpu_ready = true;
+	if (!lab_vcpus_init(cpu, &regs)) {
+		snprintf(cpu->why, sizeof(cpu->why), "there is no memory for the mechanism's tables");
+		return false;
 	}
+	cpu->vcpu_ready = !cpu->native;
 	lab_enter(cpu);
 	return true;
 }
@@ -74,6 +72,7 @@ struct lab_guest_features lab_cpu_features(const struct lab_cpu *cpu)
 	bool hidden = !cpu->native && cpu->vm.ops->cr4_unsupported & X_CR4_PCIDE;
 
 	return (struct lab_guest_features){ .levels = (unsigned)c->guest.levels,
+					    .cpus = (unsigned)c->guest.cpus,
 					    .pcid = c->machine.pcid && c->guest.pcid && !hidden,
 					    .invpcid =
 						    c->machine.invpcid && c->machine.pcid && c->guest.pcid && !hidden,
@@ -224,8 +223,8 @@ void lab_cpu_load_cr3(struct lab_cpu *cpu, uint64_t value)
 
 	m->counts->cr3_loads++;
 	value &= ~X_CR3_KEEP;
-	if (!cpu->native && cpu->vcpu.intercepts.cr3_load) {
-		failed(cpu, mmu_set_cr3(&cpu->vcpu, value), "MOV to CR3");
+	if (!cpu->native && cpu->vcpu->intercepts.cr3_load) {
+		failed(cpu, mmu_set_cr3(cpu->vcpu, value), "MOV to CR3");
 		lab_exited(cpu, LAB_EXIT_cr3, m->config->hv.path_cr3);
 	} else if (!keep) {
 		cover.pcid = cpu->cr4 & X_CR4_PCIDE ? value & 0xfff : 0;
@@ -248,8 +247,8 @@ void lab_cpu_invlpg(struct lab_cpu *cpu, uint64_t gva)
 				   .gva = gva };
 
 	m->counts->invlpgs++;
-	if (!cpu->native && cpu->vcpu.intercepts.invlpg) {
-		mmu_invlpg(&cpu->vcpu, GVA(gva));
+	if (!cpu->native && cpu->vcpu->intercepts.invlpg) {
+		mmu_invlpg(cpu->vcpu, GVA(gva));
 		lab_exited(cpu, LAB_EXIT_invlpg, m->config->hv.path_invlpg);
 		lab_enter(cpu);
 	} else {
@@ -282,9 +281,9 @@ void lab_cpu_flush_all(struct lab_cpu *cpu)
 	};
 
 	m->counts->cr3_loads++;
-	if (!cpu->native && cpu->vcpu.intercepts.cr4_owned & X_CR4_PGE) {
+	if (!cpu->native && cpu->vcpu->intercepts.cr4_owned & X_CR4_PGE) {
 		for (unsigned i = 0; i < 2; i++) {
-			failed(cpu, mmu_set_cr4(&cpu->vcpu, cpu->cr4 ^ (i ? 0 : X_CR4_PGE)), "MOV to CR4");
+			failed(cpu, mmu_set_cr4(cpu->vcpu, cpu->cr4 ^ (i ? 0 : X_CR4_PGE)), "MOV to CR4");
 			lab_exited(cpu, LAB_EXIT_cr4, m->config->hv.path_cr4);
 			lab_enter(cpu);
 		}

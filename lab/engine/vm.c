@@ -27,7 +27,7 @@ static void *below_ptr(void *ctx, hfn_t frame)
 	return lab_ram_ptr(&m->vm[(frame.v >> LAB_VM_HFN_SHIFT) - 1].ram, frame.v);
 }
 
-/* There is one CPU, and while the hypervisor works no guest runs. */
+/* While the hypervisor works no virtual CPU of its guest runs: the others are halted (lab/engine/processors.c). */
 static void below_kick(void *ctx, struct mmu_vcpu *vcpu)
 {
 	(void)ctx;
@@ -64,10 +64,10 @@ static bool below_invept(void *ctx, enum invept_type type, uint64_t eptp)
 	for (unsigned i = 0; type == INVEPT_SINGLE && i < m->config->hv.vms; i++) {
 		const struct lab_cpu *cpu = &m->vm[i];
 
-		if (!cpu->vcpu_ready || cpu->vcpu.root.eptp != eptp)
+		if (!cpu->vcpu_ready || cpu->vcpu->root.eptp != eptp)
 			continue;
 		cover.all_vpids = cover.all_vms = false;
-		cover.vpid = (uint8_t)cpu->vcpu.root.vpid;
+		cover.vpid = (uint8_t)cpu->vcpu->root.vpid;
 		cover.vm = (uint8_t)i;
 	}
 	m->counts->invepts++;
@@ -107,22 +107,22 @@ void lab_invalidate(struct lab_machine *m, const struct lab_cover *cover, enum l
 static struct lab_context context_of(const struct lab_cpu *cpu)
 {
 	struct lab_context c;
-	bool own = cpu->native || cpu->vcpu.root.eptp;
+	bool own = cpu->native || cpu->vcpu->root.eptp;
 
 	memset(&c, 0, sizeof(c));
 	c.levels = cpu->cr4 & X_CR4_LA57 ? 5 : 4;
 	c.global = cpu->cr4 & X_CR4_PGE;
 	c.vm = (uint8_t)cpu->number;
-	c.root = (own ? cpu->cr3 : cpu->vcpu.root.cr3) & X_ADDRESS_MASK;
+	c.root = (own ? cpu->cr3 : cpu->vcpu->root.cr3) & X_ADDRESS_MASK;
 	c.pcid = own && cpu->cr4 & X_CR4_PCIDE ? cpu->cr3 & 0xfff : 0;
 	c.ghost_root = cpu->cr4 & X_CR4_PCIDE ? cpu->number : (cpu->cr3 & X_ADDRESS_MASK) | cpu->number;
 	c.ram = own ? &cpu->ram : NULL;
 	c.tagged = true;
 	if (!cpu->native) {
-		c.nested = cpu->vcpu.root.eptp != 0;
-		c.eptp = cpu->vcpu.root.eptp & X_ADDRESS_MASK;
-		c.ept_levels = c.nested ? (uint8_t)((cpu->vcpu.root.eptp >> X_EPTP_LENGTH_SHIFT & 7) + 1) : 0;
-		c.vpid = (uint8_t)cpu->vcpu.root.vpid;
+		c.nested = cpu->vcpu->root.eptp != 0;
+		c.eptp = cpu->vcpu->root.eptp & X_ADDRESS_MASK;
+		c.ept_levels = c.nested ? (uint8_t)((cpu->vcpu->root.eptp >> X_EPTP_LENGTH_SHIFT & 7) + 1) : 0;
+		c.vpid = (uint8_t)cpu->vcpu->root.vpid;
 		c.tagged = c.vpid != 0;
 	}
 	c.asid = (uint64_t)c.vpid << 12 | c.pcid;
@@ -137,8 +137,8 @@ void lab_enter(struct lab_cpu *cpu)
 
 	m->running = cpu;
 	if (!cpu->native) {
-		mmu_enter(&cpu->vcpu, 0);
-		cpu->vcpu.root_changed = cpu->vcpu.intercepts_changed = false;
+		mmu_enter(cpu->vcpu, cpu->on);
+		cpu->vcpu->root_changed = cpu->vcpu->intercepts_changed = false;
 	}
 	c = context_of(cpu);
 	if (memcmp(&c, &m->now, sizeof(c))) {
@@ -160,7 +160,7 @@ void lab_exited(struct lab_cpu *cpu, enum lab_exit kind, uint64_t instructions)
 	if (!m->now.tagged)
 		lab_invalidate(m, &untagged, LAB_FLUSH_transition);
 	if (m->now.nested)
-		mmu_sync_regs(&cpu->vcpu, cpu->vcpu.regs.cr0, cpu->cr3, cpu->cr4, NULL);
+		mmu_sync_regs(cpu->vcpu, cpu->vcpu->regs.cr0, cpu->cr3, cpu->cr4, NULL);
 }
 
 void lab_exits(struct lab_cpu *cpu, enum lab_exit kind, uint64_t n, uint64_t instructions)
@@ -198,7 +198,7 @@ static enum lab_ended violation(struct lab_cpu *cpu, uint64_t gva, enum lab_kind
 		f.access |= cpu->m->caps.ept_ad ? MMU_READ | MMU_WRITE : MMU_READ;
 	else
 		f.access |= kind == LAB_WRITE ? MMU_WRITE : kind == LAB_FETCH ? MMU_FETCH : MMU_READ;
-	r = mmu_fault(&cpu->vcpu, &f);
+	r = mmu_fault(cpu->vcpu, &f);
 	lab_exited(cpu, LAB_EXIT_ept_violation, hv->path_violation);
 	if (r.outcome == MMU_STOP)
 		return broken(cpu, r.why, gva);
@@ -215,8 +215,8 @@ static enum lab_ended intercepted(struct lab_cpu *cpu, uint64_t gva, bool user, 
 	struct mmu_fault f = { .kind = MMU_FAULT_PAGE, .gva = GVA(gva), .error = t->error };
 	struct mmu_result r;
 
-	cpu->vcpu.regs.cpl = user ? 3 : 0;
-	r = mmu_fault(&cpu->vcpu, &f);
+	cpu->vcpu->regs.cpl = user ? 3 : 0;
+	r = mmu_fault(cpu->vcpu, &f);
 	switch (r.outcome) {
 	case MMU_FIXED:
 	case MMU_RETRY:
@@ -243,7 +243,7 @@ enum lab_ended lab_resolve(struct lab_cpu *cpu, uint64_t gva, enum lab_kind kind
 	struct lab_machine *m = cpu->m;
 
 	for (unsigned tries = 0; tries < TRIES_MAX; tries++) {
-		const struct mmu_intercepts *in = &cpu->vcpu.intercepts;
+		const struct mmu_intercepts *in = &cpu->vcpu->intercepts;
 		enum lab_ended ended = LAB_DONE;
 
 		drop_faulting(m, gva, t);
@@ -314,6 +314,7 @@ static bool cpu_init(struct lab_cpu *cpu, unsigned number, struct lab_error *err
 	struct slot slot = { .base = GFN(0), .kind = SLOT_RAM, .type = MEMTYPE_WB, .backing = &cpu->ram.backing };
 
 	cpu->number = number;
+	cpu->vcpu = &cpu->vcpus[0].mmu;
 	cpu->native = !strcmp(c->hv.mechanism, "native");
 	cpu->batch = malloc(sizeof(*cpu->batch));
 	if (!cpu->batch)
@@ -339,12 +340,6 @@ static bool cpu_init(struct lab_cpu *cpu, unsigned number, struct lab_error *err
 							   (unsigned long long)c->guest.memory);
 }
 
-static uint64_t tlb_entries(const struct lab_machine_config *c)
-{
-	return (uint64_t)c->l1d_4k.entries + c->l1d_2m.entries + c->l1d_1g.entries + c->l1i_4k.entries +
-	       c->l1i_2m.entries + c->l2.entries + c->l2_1g.entries;
-}
-
 bool lab_machine_init(struct lab_machine *m, const struct lab_config *config, struct lab_counts *counts,
 		      struct lab_error *error)
 {
@@ -358,10 +353,9 @@ bool lab_machine_init(struct lab_machine *m, const struct lab_config *config, st
 				       .invvpid = below_invvpid,
 				       .invept = below_invept,
 				       .ctx = m };
-	m->hw = m->hardware->make(config);
 	m->vpids = malloc(sizeof(*m->vpids));
 	m->vm = calloc(config->hv.vms, sizeof(*m->vm));
-	if (!m->hw || !m->vpids || !m->vm || !lab_ghosts_init(&m->ghosts, tlb_entries(&config->machine)))
+	if (!m->vpids || !m->vm || !lab_cores_init(m))
 		return lab_fail(error, "out of memory");
 	vpid_pool_init(m->vpids, LAB_VMS_MAX + 1);
 	if (!lab_frames_init(&m->frames, error))
@@ -381,8 +375,7 @@ void lab_machine_fini(struct lab_machine *m)
 
 		if (cpu->os)
 			lab_os_delete(cpu->os);
-		if (cpu->vcpu_ready)
-			mmu_vcpu_destroy(&cpu->vcpu);
+		lab_vcpus_fini(cpu);
 		if (cpu->vm_ready)
 			mmu_vm_destroy(&cpu->vm);
 		lab_ram_fini(&cpu->ram);
@@ -390,8 +383,6 @@ void lab_machine_fini(struct lab_machine *m)
 	}
 	free(m->vm);
 	free(m->vpids);
-	if (m->hw)
-		m->hardware->destroy(m->hw);
-	lab_ghosts_fini(&m->ghosts);
+	lab_cores_fini(m);
 	lab_frames_fini(&m->frames);
 }

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stddef.h>
 
-enum { EXIT, HYPERVISOR, MEMORY, CACHES, KERNEL, PROGRAM, OVERLAP, PARAMETERS };
+enum { EXIT, HYPERVISOR, MEMORY, CACHES, KERNEL, WAKEUPS, PROGRAM, OVERLAP, PARAMETERS };
 
 /* The ranges are those of the sources in docs/lab.md, or, where there is none, what such quantities are found to be. */
 const struct lab_uncertain lab_uncertain[] = {
@@ -13,6 +13,7 @@ const struct lab_uncertain lab_uncertain[] = {
 	[MEMORY] = { "machine.dram_cycles", 0.75, 1.25 },
 	[CACHES] = { "machine.l1_cycles to l3_cycles, l2_hit, psc_hit", 0.8, 1.25 },
 	[KERNEL] = { "guest.path_*", 0.7, 1.5 },
+	[WAKEUPS] = { "machine.ipi_cycles, wake_cycles", 0.5, 2 },
 	[PROGRAM] = { "machine.cpi", 0.6, 2 },
 	[OVERLAP] = { "dependence", 0, 1 },
 	[PARAMETERS] = { NULL, 0, 0 },
@@ -25,6 +26,7 @@ static double time_with(const struct lab_parts *p, const double factor[PARAMETER
 	double each, hidden, window, overlap = 1, seen = 0;
 	double others = p->program * factor[PROGRAM] + p->kernel * factor[KERNEL] + p->data +
 			p->exits * factor[EXIT] + p->hypervisor * factor[HYPERVISOR] + p->flushes +
+			p->wakeups * factor[WAKEUPS] +
 			p->l2_tlb * factor[CACHES] * dependence;
 
 	if (p->walk_count > 0) {
@@ -54,7 +56,7 @@ static double measure(const struct lab_parts *a, const struct lab_parts *b, cons
 /* The estimate of one run is for the machine.cpi that was given; where two are compared it is varied too. */
 static struct lab_estimate estimate(const struct lab_parts *a, const struct lab_parts *b)
 {
-	double factor[PARAMETERS] = { 1, 1, 1, 1, 1, 1, 1 }, best = measure(a, b, factor, 0), down = 0, up = 0;
+	double factor[PARAMETERS] = { 1, 1, 1, 1, 1, 1, 1, 1 }, best = measure(a, b, factor, 0), down = 0, up = 0;
 
 	for (unsigned i = 0; i < PARAMETERS; i++) {
 		double end[2], low, high;

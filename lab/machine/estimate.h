@@ -15,7 +15,7 @@
 
 /* What a run's time is made of: cycles, as struct lab_result names them. */
 struct lab_parts {
-	double program, kernel, data, l2_tlb, exits, hypervisor, flushes;
+	double program, kernel, data, l2_tlb, exits, hypervisor, flushes, wakeups;
 	double walks, walks_dram; /* all of them; what memory took of them */
 	double walk_count, instructions, cpi, walkers, window; /* window: instructions */
 	double dependence, dependence_low, dependence_high;

@@ -151,13 +151,26 @@ struct lab_context {
 	const struct lab_ram *ram;
 };
 
+enum { LAB_CPUS_MAX = 8 };
+
+/* What a CPU of the host has of its own (lab/engine/processors.c). */
+struct lab_core {
+	void *hw;             /* the implementation's state */
+	struct lab_context now;
+	struct lab_ghosts ghosts;
+};
+
 struct lab_machine {
 	const struct lab_config *config;
 	const struct lab_hardware *hardware;
-	void *hw;             /* the implementation's state */
+	struct lab_core core[LAB_CPUS_MAX]; /* of those that do not run */
+	unsigned cores, core_now;
+	/* Of the one that runs. */
+	void *hw;
 	struct lab_context now;
-	struct lab_counts *counts;
 	struct lab_ghosts ghosts;
+
+	struct lab_counts *counts;
 	struct lab_frames frames;
 	const struct lab_listener *listener;
 
@@ -169,16 +182,25 @@ struct lab_machine {
 	struct lab_error *error; /* of the run; never NULL while it goes on */
 };
 
-/* A virtual machine and its one CPU; natively, the machine itself. */
+/* A virtual CPU; natively, a CPU. */
+struct lab_vcpu {
+	struct mmu_vcpu mmu;
+	uint64_t cr3, cr4;    /* while it does not run */
+};
+
+/* A virtual machine and its CPUs, of which one runs; natively, the machine itself. */
 struct lab_cpu {
 	struct lab_machine *m;
 	unsigned number;
 	bool native;
 	struct lab_ram ram;
 	struct mmu_vm vm;
-	struct mmu_vcpu vcpu;
+	struct lab_vcpu vcpus[LAB_CPUS_MAX];
+	struct mmu_vcpu *vcpu;   /* the one that runs */
+	unsigned on;             /* its number, and that of the host's CPU */
+	unsigned vcpus_ready;
 	bool vm_ready, vcpu_ready;
-	uint64_t cr3, cr4;
+	uint64_t cr3, cr4;       /* its */
 	char why[160];
 
 	struct lab_os *os;
@@ -213,6 +235,15 @@ void lab_exited(struct lab_cpu *cpu, enum lab_exit kind, uint64_t instructions);
 
 /* n exits for kind, one after the other, each with its entry; natively, nothing. */
 void lab_exits(struct lab_cpu *cpu, enum lab_exit kind, uint64_t n, uint64_t instructions);
+
+/* ---- lab/engine/processors.c: several CPUs */
+
+bool lab_cores_init(struct lab_machine *m); /* false: out of memory; lab_cores_fini all the same */
+void lab_cores_fini(struct lab_machine *m);
+bool lab_vcpus_init(struct lab_cpu *cpu, const struct walk_regs *regs);
+void lab_vcpus_fini(struct lab_cpu *cpu);
+/* From the count of wake-ups: cycles_wakeups and cycles_beside. */
+void lab_price_wakeups(const struct lab_config *config, struct lab_result *r);
 
 /* lab/machine/price.c: instructions that the mechanism's work since the last call took, beyond those of the exits
  * themselves. */

@@ -80,7 +80,10 @@ static uint8_t order_of(const struct lab_ram *ram, uint64_t index)
 		return 0;
 	if (ram->scattered_2m && scattered(ram, at / BLOCK_PAGES, 0, ram->scattered_2m, &key))
 		return 0;
-	if (ram->order < 18 || (ram->scattered_1g && scattered(ram, index / GIGA_PAGES, 1, ram->scattered_1g, &key)))
+	/* The last GByte of memory may be less than one. */
+	if (ram->order < 18 || (index / GIGA_PAGES + 1) * GIGA_PAGES > ram->pages)
+		return 9;
+	if (ram->scattered_1g && scattered(ram, index / GIGA_PAGES, 1, ram->scattered_1g, &key))
 		return 9;
 	/* A whole GByte is one piece only if none of its blocks is in pieces. */
 	for (uint64_t block = index / GIGA_PAGES * 512; ram->scattered_2m && block < index / GIGA_PAGES * 512 + 512;

@@ -52,9 +52,20 @@ void lab_cpu_invpcid(struct lab_cpu *cpu, unsigned type, unsigned pcid, uint64_t
 /* Everything, global translations too: CR4.PGE cleared and set. */
 void lab_cpu_flush_all(struct lab_cpu *cpu);
 
+/* ---- several CPUs, of which one runs at a time (lab/os/smp.c). All but the last are done by the one that runs. */
+
+/* An interrupt for another one: a write to the ICR of the local APIC. */
+void lab_cpu_send_ipi(struct lab_cpu *cpu);
+void lab_cpu_end_interrupt(struct lab_cpu *cpu);
+/* The timer is armed, or stopped (the MSR of the TSC deadline). */
+void lab_cpu_arm_timer(struct lab_cpu *cpu);
+/* CPU `to` runs from here on; the one that ran has nothing to do, and halts, or polls. */
+void lab_cpu_run_on(struct lab_cpu *cpu, unsigned to, bool halts);
+
 /* ---- what the guest may know of its CPU. */
 struct lab_guest_features {
 	unsigned levels;       /* of paging: 4 or 5 */
+	unsigned cpus;         /* 1 or more */
 	bool pcid, invpcid;
 	bool pages_1g;
 	uint64_t memory;       /* bytes of guest-physical memory, from 0 on */

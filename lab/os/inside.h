@@ -20,9 +20,9 @@
 #define CR3_KEEP (1ull << 63)
 #define CR3_USER_PCID 0x800ull /* as Linux: with page-table isolation a process has two PCIDs */
 
-enum { OS_ASIDS = 6, OS_GATHER = 8192, OS_WINDOW = 16, OS_STACK_MAX = 8 << 20 };
+enum { OS_CPUS_MAX = 8, OS_ASIDS = 6, OS_GATHER = 8192, OS_WINDOW = 16, OS_STACK_MAX = 8 << 20 };
 /* Which page of the kernel's text an activity runs on. */
-enum { WORK_FAULT, WORK_SYSCALL, WORK_PAGES, WORK_SWITCH, WORK_TICK, WORK_FORK };
+enum { WORK_FAULT, WORK_SYSCALL, WORK_PAGES, WORK_SWITCH, WORK_TICK, WORK_FORK, WORK_WAKE, WORK_IDLE, WORK_IRQ };
 
 static inline unsigned level_shift(unsigned level) { return 12 + 9 * (level - 1); }
 static inline uint64_t level_size(unsigned level) { return 1ull << level_shift(level); }
@@ -140,11 +140,19 @@ struct gather {
 	uint64_t page[OS_GATHER]; /* frame << 2 | level */
 };
 
+/* Of each CPU. */
+struct os_own {
+	struct asid asid[OS_ASIDS];
+	unsigned asid_now, asid_next;
+	struct mm *loaded;     /* what CR3 names; NULL: the kernel's own */
+	bool user_cr3;
+};
+
 struct lab_os {
 	struct lab_cpu *cpu;
 	const struct lab_guest_config *config;
 	struct lab_guest_features features;
-	bool implicit, pcid, pti, user_cr3;
+	bool implicit, pcid, pti;
 	bool in_kernel;        /* the stream is: do not leave */
 	uint64_t direct, kernel_pgd, zero_frame;
 	unsigned levels;
@@ -156,9 +164,8 @@ struct lab_os {
 	uint32_t processes, current;
 	uint32_t next_shared;  /* number for the next shared anonymous mapping: a file without a name */
 	uint64_t next_id;
-	struct asid asid[OS_ASIDS];
-	unsigned asid_now, asid_next;
-	struct mm *loaded;     /* what CR3 names; NULL: the kernel's own */
+	unsigned at;           /* the CPU that runs */
+	struct os_own own, other[OS_CPUS_MAX]; /* its, and those of the others */
 	struct gather gather;
 	struct lab_os_counters count;
 	uint64_t tables;
@@ -208,6 +215,11 @@ void os_flush_mm(struct lab_os *os, struct mm *mm);
 void os_load(struct lab_os *os, struct mm *mm);
 void os_enter(struct lab_os *os); /* to the kernel, and back to the user */
 void os_leave(struct lab_os *os);
+
+/* ---- several CPUs (lab/os/smp.c) */
+unsigned os_cpu_of(const struct lab_os *os, uint32_t process);
+/* This CPU wakes another one and goes to sleep; from here on that one runs, in the kernel. */
+void os_go_to(struct lab_os *os, unsigned cpu);
 
 /* ---- calls and faults */
 bool os_fault(struct lab_os *os, struct mm *mm, uint64_t va, bool write);      /* lab/os/fault.c */

@@ -113,6 +113,9 @@ bool lab_os_call(struct lab_os *os, const struct lab_call *c, struct lab_error *
 	if (!mm && c->kind != LAB_SWITCH)
 		return lab_fail(error, "a system call while no process runs");
 	os_enter(os);
+	if (c->kind == LAB_SWITCH && os_cpu_of(os, c->process) != os->at && c->process < os->processes &&
+	    os->process[c->process])
+		os_go_to(os, os_cpu_of(os, c->process));
 	lab_cpu_work(os->cpu, c->kind == LAB_SWITCH ? WORK_SWITCH : WORK_SYSCALL,
 		     c->kind == LAB_SWITCH    ? os->config->path_switch
 		     : c->kind == LAB_SYSCALL ? c->length

@@ -178,7 +178,7 @@ bool os_switch(struct lab_os *os, uint32_t process)
 	if (!mm)
 		return lab_fail(os->error, "a switch to process %u, which there is not", process);
 	os->current = process;
-	if (os->loaded != mm) {
+	if (os->own.loaded != mm) {
 		os_load(os, mm);
 		os->count.os_switches++;
 	}

@@ -2,30 +2,30 @@
  * processes take by turns; up to 33 pages are flushed one by one, more by loading CR3. */
 #include "lab/os/inside.h"
 
-static uint64_t pcid(const struct lab_os *os) { return os->pcid ? os->asid_now + 1 : 0; }
+static uint64_t pcid(const struct lab_os *os) { return os->pcid ? os->own.asid_now + 1 : 0; }
 
 static void load(struct lab_os *os, bool flush)
 {
 	uint64_t keep = os->pcid && !flush ? CR3_KEEP : 0;
 
-	os->user_cr3 = false;
-	lab_cpu_load_cr3(os->cpu, (os->loaded ? os->loaded->pgd | pcid(os) : os->kernel_pgd) | keep);
+	os->own.user_cr3 = false;
+	lab_cpu_load_cr3(os->cpu, (os->own.loaded ? os->own.loaded->pgd | pcid(os) : os->kernel_pgd) | keep);
 }
 
 void os_enter(struct lab_os *os)
 {
-	if (os->user_cr3)
+	if (os->own.user_cr3)
 		load(os, false);
 }
 
 void os_leave(struct lab_os *os)
 {
-	struct asid *a = &os->asid[os->asid_now];
+	struct asid *a = &os->own.asid[os->own.asid_now];
 
-	if (!os->pti || os->user_cr3 || !os->loaded || os->in_kernel)
+	if (!os->pti || os->own.user_cr3 || !os->own.loaded || os->in_kernel)
 		return;
-	os->user_cr3 = true;
-	lab_cpu_load_cr3(os->cpu, os->loaded->user_pgd |
+	os->own.user_cr3 = true;
+	lab_cpu_load_cr3(os->cpu, os->own.loaded->user_pgd |
 					  (os->pcid ? pcid(os) | CR3_USER_PCID | (a->user_stale ? 0 : CR3_KEEP) : 0));
 	a->user_stale = false;
 }
@@ -35,13 +35,13 @@ void os_leave(struct lab_os *os)
 static bool choose_asid(struct lab_os *os, const struct mm *mm)
 {
 	for (unsigned i = 0; i < OS_ASIDS; i++) {
-		if (os->asid[i].id == mm->id) {
-			os->asid_now = i;
+		if (os->own.asid[i].id == mm->id) {
+			os->own.asid_now = i;
 			return false;
 		}
 	}
-	os->asid_now = os->asid_next++ % OS_ASIDS;
-	os->asid[os->asid_now] = (struct asid){ .id = mm->id, .user_stale = true };
+	os->own.asid_now = os->own.asid_next++ % OS_ASIDS;
+	os->own.asid[os->own.asid_now] = (struct asid){ .id = mm->id, .user_stale = true };
 	return true;
 }
 
@@ -49,7 +49,7 @@ void os_load(struct lab_os *os, struct mm *mm)
 {
 	bool flush = true;
 
-	os->loaded = mm;
+	os->own.loaded = mm;
 	if (mm && os->pcid)
 		flush = choose_asid(os, mm);
 	load(os, flush || !mm);
@@ -58,16 +58,16 @@ void os_load(struct lab_os *os, struct mm *mm)
 /* Everything of this process, but nothing global. */
 void os_flush_mm(struct lab_os *os, struct mm *mm)
 {
-	if (os->loaded != mm)
+	if (os->own.loaded != mm)
 		return;
 	os->count.os_flush_full++;
-	os->asid[os->asid_now].user_stale = true;
+	os->own.asid[os->own.asid_now].user_stale = true;
 	load(os, true);
 }
 
 static void flush_pages(struct lab_os *os, struct mm *mm, uint64_t first, uint64_t last, unsigned stride)
 {
-	if (os->loaded != mm)
+	if (os->own.loaded != mm)
 		return;
 	for (uint64_t va = first; va < last; va += 1ull << stride) {
 		lab_cpu_invlpg(os->cpu, va);
@@ -76,7 +76,7 @@ static void flush_pages(struct lab_os *os, struct mm *mm, uint64_t first, uint64
 			lab_cpu_invpcid(os->cpu, 0, (unsigned)(pcid(os) | CR3_USER_PCID), va);
 	}
 	if (os->pti && !(os->pcid && os->features.invpcid))
-		os->asid[os->asid_now].user_stale = true;
+		os->own.asid[os->own.asid_now].user_stale = true;
 }
 
 void os_gather_range(struct lab_os *os, uint64_t va, unsigned shift)

@@ -107,6 +107,45 @@ void lab_columns_help(FILE *out)
 		fprintf(out, "  %s\n", lab_result_name(i));
 }
 
+/* Every name that a column may have. */
+static const char *column_name(unsigned index)
+{
+	unsigned own = sizeof(columns) / sizeof(columns[0]), keys = 0;
+
+	if (index < own)
+		return columns[index].name;
+	while (lab_config_key(keys))
+		keys++;
+	return index - own < keys ? lab_config_key(index - own) : lab_result_name(index - own - keys);
+}
+
+static bool no_column(const char *name, struct lab_error *error)
+{
+	if (!*name)
+		return lab_fail(error, "--columns takes names with a comma between two: one of them is empty");
+	return lab_unknown("column", name, column_name, "--columns list", error);
+}
+
+bool lab_columns_check(const char *names, struct lab_error *error)
+{
+	char name[64];
+
+	for (;; names++) {
+		size_t n = strcspn(names, ",");
+		bool known = false;
+		const char *one;
+
+		snprintf(name, sizeof(name), "%.*s", (int)n, names);
+		for (unsigned i = 0; !known && (one = column_name(i)); i++)
+			known = !strcmp(one, name);
+		if (!known)
+			return no_column(name, error);
+		names += n;
+		if (!*names)
+			return true;
+	}
+}
+
 /* ---- the view ---- */
 
 static bool exists(const char *name, const struct lab_record *const *record, unsigned count)
@@ -176,8 +215,7 @@ static bool choose(struct lab_view *v, const char *names, struct lab_error *erro
 
 		add_column(v, names, n);
 		if (!exists(v->column[v->columns - 1], v->record, v->count))
-			return lab_fail(error, "there is no column '%s'; --columns list shows all",
-					v->column[v->columns - 1]);
+			return no_column(v->column[v->columns - 1], error);
 		if (!names[n])
 			return true;
 		names += n + 1;

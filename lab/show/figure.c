@@ -19,9 +19,8 @@
 static const char usage[] =
 	"usage: vellum lab figure NAME... [-o DIRECTORY] [--quick] [--jobs N]\n"
 	"       vellum lab figure --list | --all\n\n"
-	"Reproduces a published figure by a fixed set of runs: writes NAME.svg, NAME.csv and NAME.txt (published "
-	"value, ours, deviation), and\n"
-	"shows the text.\n\n"
+	"Reproduces a published figure by a fixed set of runs: writes NAME.svg, NAME.csv and NAME.txt\n"
+	"(published value, ours, deviation), and shows the text.\n\n"
 	"  -o DIRECTORY       where the files go (.)\n"
 	"  --quick            with smaller workloads: seconds, for a look; deviations are larger\n"
 	"  --jobs N           runs at a time (as many as CPUs)\n"

@@ -58,12 +58,15 @@ void lab_figure_text(const struct lab_figure_table *t, FILE *out)
 {
 	const struct lab_figure *f = t->figure;
 	int width = 12;
-	char a[64], b[64], c[64];
+	char a[64], b[64], c[64], title[256];
 
 	for (unsigned i = 0; i < t->rows; i++)
 		if ((int)strlen(t->row[i].label) > width)
 			width = (int)strlen(t->row[i].label);
-	fprintf(out, "%s: %s\n%s\nValues: %s\n\n", f->name, f->title, f->source, f->unit);
+	snprintf(title, sizeof(title), "%s: %s", f->name, f->title);
+	lab_wrapped(title, out);
+	lab_wrapped(f->source, out);
+	fprintf(out, "Values: %s\n\n", f->unit);
 	fprintf(out, "%-*s  %14s  %16s  %14s\n", width, "", "published", "ours", "deviation");
 	for (unsigned i = 0; i < t->rows; i++)
 		fprintf(out, "%-*s  %14s  %16s  %14s\n", width, t->row[i].label, range_text(t->row[i].published, a),

@@ -7,6 +7,8 @@
 void lab_rows_walks(struct lab_figure_table *t);
 void lab_rows_early(struct lab_figure_table *table);
 void lab_rows_in_sync(struct lab_figure_table *table);
+void lab_rows_switches(struct lab_figure_table *t);
+void lab_rows_out_of_sync(struct lab_figure_table *t);
 void lab_rows_chase(struct lab_figure_table *t);
 void lab_rows_nested_cache(struct lab_figure_table *t);
 void lab_rows_shadow_ept(struct lab_figure_table *t);
@@ -24,5 +26,16 @@ void lab_rows_exits(struct lab_figure_table *t);
 #define CACHE_KEYS \
 	"machine.psc_pml4,machine.psc_pdpt,machine.psc_pd,machine.npsc_pml4,machine.npsc_pdpt,machine.npsc_pd," \
 	"machine.ntlb"
+
+/* Of the figure of context switches. */
+#define SWITCHES(n) "ring:processes=" #n ",pages=0,switches=20000"
+#define SWITCH_KEYS "machine.preset,hv.mmu,guest.pti,guest.cpus,guest.idle,hv.halt_poll"
+#define ONE_CPU_SHADOW "icelake,shadow,on,1,halt,on"
+#define ONE_CPU "haswell,ept,off,1,halt,on"
+#define TWO_CPUS "haswell,ept,off,2,halt,on"
+#define TWO_POLL "haswell,ept,off,2,poll,on"
+#define TWO_SLEEP "haswell,ept,off,2,halt,off"
+#define TWO_NATIVE "haswell,native,off,2,halt,on"
+#define NATIVE_POLL "haswell,native,off,2,poll,on"
 
 #endif

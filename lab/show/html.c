@@ -17,7 +17,8 @@ static const char head[] =
 	"th.t, td.t { text-align: left }\nthead th { border-bottom: 2px solid #222 }\n"
 	".wide { overflow-x: auto }\nsvg { max-width: 100%; height: auto }\n.n { color: #555 }\n</style>\n";
 
-/* Parts of cycles.most, as lab/sweep/result.h sums them. What walks take comes last: it may be hidden. */
+/* Parts of cycles.most, as lab/sweep/result.h sums them (but for cycles.beside, which it takes away). What walks take
+ * comes last: it may be hidden. */
 static const struct { const char *number, *name;
 } parts[] = {
 	{ "cycles.base", "program" },
@@ -28,6 +29,7 @@ static const struct { const char *number, *name;
 	{ "cycles.hypervisor", "hypervisor" },
 	{ "cycles.flushes", "INVVPID, INVEPT" },
 	{ "cycles.populate", "host's page faults" },
+	{ "cycles.wakeups", "waking of CPUs" },
 	{ "cycles.walk_guest", "walks: guest or shadow tables" },
 	{ "cycles.walk_ept", "walks: EPT" },
 };
@@ -91,6 +93,8 @@ static void cycles_chart(const struct lab_view *v, char **label, FILE *out)
 	for (unsigned i = 0; i < v->count; i++) {
 		double accesses = lab_record_number(v->record[i], "accesses");
 
+		if (lab_record_number(v->record[i], "cycles.beside") > 0)
+			chart.unit = "cycles an access, those that one CPU makes while another wakes among them";
 		for (unsigned p = 0; p < PARTS; p++)
 			value[i * PARTS + p] = lab_record_number(v->record[i], parts[p].number) / accesses;
 		mark[i] = lab_record_number(v->record[i], "cycles.least") / accesses;

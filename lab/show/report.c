@@ -1,8 +1,10 @@
 /* lab/show/report.c - the account as tables for people. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lab/lab.h"
+#include "lab/show/view.h"
 #include "lib/base.h"
 
 static const char *const sizes[LAB_SIZES] = { "4K", "2M", "1G" };
@@ -47,20 +49,31 @@ static void count_line(FILE *out, const char *name, uint64_t v, double of)
 	fputc('\n', out);
 }
 
-static void print_head(const struct lab_result *r, FILE *out)
+static void print_head(const struct lab_result *r, FILE *page)
 {
 	const struct lab_config *c = &r->config;
 	bool native = !strcmp(c->hv.mechanism, "native");
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
 
+	if (!out)
+		abort();
 	fprintf(out, "%s on %s: %s", c->workload, c->machine.preset, c->hv.mechanism);
 	if (native)
 		fprintf(out, ", pages %s", sizes[(c->guest.pages - 12) / 9]);
 	else
 		fprintf(out, ", guest pages %s, host pages %s, VPID %s", sizes[(c->guest.pages - 12) / 9],
 			sizes[(c->hv.pages - 12) / 9], c->hv.vpid && c->machine.vpid ? "on" : "off");
+	if (c->guest.cpus > 1)
+		fprintf(out, ", %llu CPUs", (unsigned long long)c->guest.cpus);
 	if (c->hv.vms > 1)
 		fprintf(out, ", %llu virtual machines", (unsigned long long)c->hv.vms);
-	fprintf(out, ", seed %llu\n\n", (unsigned long long)c->seed);
+	fprintf(out, ", seed %llu", (unsigned long long)c->seed);
+	fclose(out);
+	lab_wrapped(text, page);
+	fputc('\n', page);
+	free(text);
 }
 
 static void print_tlbs(const struct lab_result *r, FILE *out)
@@ -74,6 +87,8 @@ static void print_tlbs(const struct lab_result *r, FILE *out)
 	count_line(out, "  writes", r->writes, (double)r->accesses);
 	count_line(out, "  instruction fetches", r->fetches, (double)r->accesses);
 	count_line(out, "  of all, the guest's kernel's", r->kernel_accesses, (double)r->accesses);
+	if (r->wakeups)
+		count_line(out, "wake-ups of a process on another CPU", r->wakeups, 0);
 	count_line(out, "tried again after a fault or an exit", r->retries, 0);
 	for (unsigned level = 0; level < 2; level++) {
 		for (unsigned i = 0; i < LAB_SIZES; i++) {
@@ -188,6 +203,9 @@ static void print_cycles(const struct lab_result *r, FILE *out)
 	cycles_line(out, "walks: EPT", r->cycles_walk_ept, r->cycles_most);
 	cycles_line(out, "exits and entries", r->cycles_exits, r->cycles_most);
 	cycles_line(out, "hypervisor", r->cycles_hypervisor, r->cycles_most);
+	cycles_line(out, "interrupts between CPUs, and leaving HLT", r->cycles_wakeups, r->cycles_most);
+	if (r->cycles_beside > 0)
+		cycles_line(out, "of all this, beside the wake-up of another CPU", r->cycles_beside, r->cycles_most);
 	cycles_line(out, "the host's page faults and zeroing", r->cycles_populate, r->cycles_most);
 	cycles_line(out, "INVVPID, INVEPT", r->cycles_flushes, r->cycles_most);
 	cycles_line(out, "all, if no walk overlaps with anything", r->cycles_most, r->cycles_most);

@@ -148,19 +148,27 @@ static void line(const struct table *t, unsigned row, bool heading, FILE *out)
 
 static void remarks(const struct table *t, bool merged, FILE *out)
 {
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
 	bool any = false;
 
+	if (!f)
+		abort();
 	if (merged)
 		fprintf(out, "(Rows that differ in one setting and in no number are shown as one.)\n");
 	for (unsigned c = 0; c < t->columns; c++) {
 		if (!t->left_out[c])
 			continue;
-		fprintf(out, "%s%s",
+		fprintf(f, "%s%s",
 			any ? ", " : "(For want of room without: ", lab_column_heading(t->view->column[c]));
 		any = true;
 	}
+	fprintf(f, "; --columns chooses, --csv has all.)");
+	fclose(f);
 	if (any)
-		fprintf(out, "; --columns chooses, --csv has all.)\n");
+		lab_wrapped(text, out);
+	free(text);
 }
 
 void lab_view_table(const struct lab_view *v, FILE *out)

@@ -27,16 +27,18 @@ static bool parts_of(const struct lab_record *r, struct lab_parts *p)
 		.data = lab_record_number(r, "cycles.data"), .l2_tlb = lab_record_number(r, "cycles.l2_tlb"),
 		.exits = lab_record_number(r, "cycles.exits"),
 		.hypervisor = lab_record_number(r, "cycles.hypervisor") + lab_record_number(r, "cycles.populate"),
-		.flushes = lab_record_number(r, "cycles.flushes"), .walks = lab_record_number(r, "cycles.walks"),
+		.flushes = lab_record_number(r, "cycles.flushes") - lab_record_number(r, "cycles.beside"),
+		.wakeups = lab_record_number(r, "cycles.wakeups"),
+		.walks = lab_record_number(r, "cycles.walks"),
 		.walks_dram = lab_record_number(r, "cycles.walks_dram"), .walk_count = lab_record_number(r, "walks"),
 		.instructions = lab_record_number(r, "instructions"), .cpi = setting(r, "machine.cpi"),
 		.walkers = (double)walkers, .window = (double)window, .dependence = lab_record_number(r, "dependence"),
 		.dependence_low = lab_record_number(r, "dependence.low"),
 		.dependence_high = lab_record_number(r, "dependence.high"),
 	};
-	return !isnan(p->program + p->kernel + p->data + p->l2_tlb + p->exits + p->hypervisor + p->flushes + p->walks +
-		      p->walks_dram + p->walk_count + p->instructions + p->cpi + p->dependence + p->dependence_low +
-		      p->dependence_high);
+	return !isnan(p->program + p->kernel + p->data + p->l2_tlb + p->exits + p->hypervisor + p->flushes +
+		      p->wakeups + p->walks + p->walks_dram + p->walk_count + p->instructions + p->cpi +
+		      p->dependence + p->dependence_low + p->dependence_high);
 }
 
 /* Only runs of the same program on the same machine are compared. How many cycles a program's instructions take on

@@ -38,6 +38,8 @@ struct lab_value {
 struct lab_value lab_column_value(const struct lab_record *record, const char *column);
 const char *lab_column_heading(const char *column);
 void lab_columns_help(FILE *out);
+/* Are these names of columns, as far as this build knows? Before hours are spent on what is to be shown. */
+bool lab_columns_check(const char *names, struct lab_error *error);
 /* A record by what tells it from the others: the values of view->varied. The caller frees. */
 char *lab_view_label(const struct lab_view *view, unsigned record);
 
@@ -50,6 +52,9 @@ void lab_view_json(const struct lab_view *view, FILE *out);
 void lab_view_html(const struct lab_view *view, FILE *out);
 /* A field of CSV (RFC 4180). */
 void lab_csv_field(const char *text, FILE *out);
+
+/* A sentence, in lines that are not wider than a page, all but the first of them indented. */
+void lab_wrapped(const char *text, FILE *out);
 
 /* What the commands' options ask for. */
 struct lab_output {

@@ -25,6 +25,10 @@ enum { LAB_L1, LAB_L2, LAB_L3, LAB_DRAM, LAB_PLACES };
 	E(invlpg, "INVLPG") \
 	E(timer, "the guest's timer: its interrupt, the end of it, the next one armed") \
 	E(cpuid, "CPUID, of programs that begin") \
+	E(hlt, "HLT, of a CPU without work") \
+	E(ipi, "interrupt sent to another CPU of the guest (ICR)") \
+	E(eoi, "end of such an interrupt (EOI)") \
+	E(deadline, "timer armed or stopped by a CPU that wakes or goes to sleep") \
 	E(other, "interrupts, I/O and the like (hv.exit_period, quantum)")
 enum lab_exit {
 #define E(name, help) LAB_EXIT_##name,
@@ -67,6 +71,7 @@ struct lab_result {
 	uint64_t walks_completed[LAB_SIZES]; /* by the size that the TLB got */
 	uint64_t walks_faulted;       /* guest page fault, or one that exits */
 	uint64_t walks_exited;        /* EPT violation */
+	uint64_t wakeups;             /* of a process on another CPU of the guest, whose own CPU then sleeps */
 	uint64_t flag_updates;        /* accessed and dirty flags set by the CPU */
 
 	/* Of the walks: references by table level [1 .. 5] and by what answered. guest: the tables that CR3 names (the
@@ -91,6 +96,8 @@ struct lab_result {
 	double cycles_exits;          /* exits and entries */
 	double cycles_hypervisor;     /* the hypervisor's instructions */
 	double cycles_flushes;        /* INVVPID and INVEPT */
+	double cycles_wakeups;        /* of hardware: interrupts between CPUs, and leaving HLT */
+	double cycles_beside;         /* what one CPU does while another wakes: counted, but not part of the time */
 	double cycles_populate;       /* the host's page faults for memory that the guest touches first, and zeroing */
 	/* The prediction: walks wholly hidden behind other work, and not at all. */
 	double cycles_least, cycles_most;

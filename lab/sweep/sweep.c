@@ -218,6 +218,8 @@ static bool make_cell(const struct lab_sweep *sweep, const unsigned *at, lab_swe
 				cell->config.machine.preset);
 	if (!apply(sweep, at, false, &cell->config, error))
 		return false;
+	if (!lab_config_names(&cell->config, error))
+		return false;
 	cell->label = label(sweep, at);
 	forget_hypervisor(&cell->config);
 	if (!lab_config_check(&cell->config, &impossible))

@@ -11,9 +11,9 @@
 #include "tool/base/output.h"
 
 static const char usage[] = "usage: vellum lab import [--format lackey|champsim] [--level N] -o TRACE [FILE]\n"
-			    "  FILE is the text of valgrind --tool=lackey --trace-mem=yes, or a ChampSim trace; "
-			    "compressed by gzip, xz or zstd, or not;\n"
-			    "  without FILE, the standard input. --level: of zstd, 1 to 19 (default 3).";
+			    "  FILE is the text of valgrind --tool=lackey --trace-mem=yes, or a ChampSim trace;\n"
+			    "  compressed by gzip, xz or zstd, or not; without FILE, the standard input.\n"
+			    "  --level: of zstd, 1 to 19 (default 3).";
 
 typedef bool import_function(FILE *in, const char *name, struct lab_writer *w, struct lab_error *error);
 

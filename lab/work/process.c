@@ -93,8 +93,8 @@ struct ring {
 
 static bool ring_begin(struct work *w, struct lab_error *error)
 {
-	return (w->param[0] >= 1 && w->param[0] <= 10000 && w->param[1] >= 1 && w->param[1] <= 1 << 20) ||
-	       lab_fail(error, "ring takes 1 to 10000 processes of 1 to 1M pages");
+	return (w->param[0] >= 1 && w->param[0] <= 10000 && w->param[1] <= 1 << 20) ||
+	       lab_fail(error, "ring takes 1 to 10000 processes of 0 to 1M pages");
 }
 
 /* Each process is forked from the first one and has memory of its own. */
@@ -107,7 +107,8 @@ static void ring_process(struct work *w, unsigned process)
 		work_call(w, (struct lab_call){ .kind = LAB_SWITCH });
 		work_program(w);
 	}
-	work_map(w, WORK_HEAP, w->param[1] << 12, 0);
+	if (w->param[1])
+		work_map(w, WORK_HEAP, w->param[1] << 12, 0);
 	work_run(w, 0, 5);
 	w->at = 0;
 }

@@ -41,7 +41,8 @@ const struct lab_workload lab_workloads[] = {
 	  "ops=10000  regions in all\nlive=32  of them at a time\nsize=128K  average bytes of a region",
 	  { 0, 0, 0 } },
 	{ "ring", "context-switch ring: processes that take turns, with a little work each",
-	  "processes=8  how many\npages=64  pages of each that its turn touches\nswitches=50000  turns in all",
+	  "processes=8  how many; each waits for the one before it (a byte through a pipe)\n"
+	  "pages=64  pages of each that its turn touches, 0: none\nswitches=50000  turns in all",
 	  { 0, 0, 0 } },
 	{ "faults", "page-fault storm: a region is mapped, each page is written once, and it is unmapped",
 	  "size=64M  bytes of the region\npasses=4  times\nadvise=0  1: given back by madvise(MADV_DONTNEED) instead "

@@ -67,6 +67,11 @@ bool lab_run(const struct lab_config *config, struct lab_result *result, lab_pro
 	return true;
 }
 
+bool lab_config_names(const struct lab_config *config, struct lab_error *error)
+{
+	return strcmp(config->hv.mechanism, "shadw") || lab_fail(error, "there is no mechanism 'shadw'");
+}
+
 bool lab_config_check(const struct lab_config *config, struct lab_error *error)
 {
 	if (!strcmp(config->hv.mechanism, "shadow") && config->hv.pages == 30)

@@ -36,6 +36,8 @@ void lab_cpu_poke(struct lab_cpu *cpu, uint64_t gpa, uint64_t value) { *word(cpu
 bool lab_cpu_start(struct lab_cpu *cpu, uint64_t cr3, uint64_t cr4)
 {
 	cpu->cr3 = cr3;
+	for (unsigned i = 0; i < CPUS; i++)
+		cpu->cr3_of[i] = cr3;
 	cpu->cr4 = cr4;
 	return true;
 }
@@ -227,6 +229,21 @@ void lab_cpu_flush_all(struct lab_cpu *cpu)
 	drop(cpu, true, 0);
 }
 
+void lab_cpu_send_ipi(struct lab_cpu *cpu) { cpu->ipis++; }
+void lab_cpu_end_interrupt(struct lab_cpu *cpu) { cpu->ended++; }
+void lab_cpu_arm_timer(struct lab_cpu *cpu) { cpu->armed++; }
+
+void lab_cpu_run_on(struct lab_cpu *cpu, unsigned to, bool halts)
+{
+	(void)halts;
+	assert_true(to < cpu->features.cpus && to != cpu->on);
+	cpu->cr3_of[cpu->on] = cpu->cr3;
+	cpu->on = to;
+	cpu->cr3 = cpu->cr3_of[to];
+	cpu->tlb = cpu->tlbs[to];
+	cpu->moves++;
+}
+
 struct lab_guest_features lab_cpu_features(const struct lab_cpu *cpu) { return cpu->features; }
 
 void cpu_reset(struct lab_cpu *cpu, unsigned levels, bool tagged, uint64_t memory)
@@ -234,7 +251,8 @@ void cpu_reset(struct lab_cpu *cpu, unsigned levels, bool tagged, uint64_t memor
 	for (unsigned i = 0; i < 1 << 20; i++)
 		free(cpu->frame[i]);
 	memset(cpu, 0, sizeof(*cpu));
+	cpu->tlb = cpu->tlbs[0];
 	cpu->features = (struct lab_guest_features){
-		.levels = levels, .pcid = tagged, .invpcid = tagged, .pages_1g = true, .memory = memory
+		.cpus = 1, .levels = levels, .pcid = tagged, .invpcid = tagged, .pages_1g = true, .memory = memory
 	};
 }

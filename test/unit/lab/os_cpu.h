@@ -5,7 +5,7 @@
 
 #include "lab/os/guestcpu.h"
 
-enum { CPU_TLB = 4096 };
+enum { CPU_TLB = 4096, CPUS = 3 };
 
 struct cpu_entry {
 	bool valid, global;
@@ -20,13 +20,17 @@ struct lab_cpu {
 	uint64_t cr3, cr4;
 	uint64_t *frame[1 << 20]; /* contents, where something was stored */
 	uint64_t tag[1 << 20];    /* what a program wrote to the page last; 0: zeros */
-	struct cpu_entry tlb[CPU_TLB];
+	struct cpu_entry *tlb;    /* of the one that runs */
+	struct cpu_entry tlbs[CPUS][CPU_TLB];
+	unsigned on;
+	uint64_t cr3_of[CPUS];    /* of the others */
+	uint64_t ipis, ended, armed, moves;
 	uint64_t faults, flushes, pages_flushed, loads, kept;
 };
 
 /* One access by the user. true: made, and frame says where. false: #PF with *error. */
 bool cpu_access(struct lab_cpu *cpu, uint64_t va, bool write, uint64_t *frame, uint32_t *error);
-/* Nothing that is cached for the running process is wrong. */
+/* Nothing that is cached for the running process, on the CPU that runs, is wrong. */
 void cpu_check(struct lab_cpu *cpu);
 void cpu_reset(struct lab_cpu *cpu, unsigned levels, bool pcid, uint64_t memory);
 

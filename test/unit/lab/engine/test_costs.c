@@ -87,6 +87,22 @@ static void test_populate(void **state)
 	free(there);
 }
 
+/* A guest of less than a GByte has no page of one, whatever the host's backing. */
+static void test_less_than_a_page(void **state)
+{
+	struct lab_result *r;
+
+	(void)state;
+	lab_config_init(&config);
+	set("workload=gups:size=8M,updates=1000,init=0");
+	set("guest.memory=192M");
+	set("hv.pages=1g");
+	r = run();
+	assert_int_equal(r->mmu.mapped_1g, 0);
+	assert_true(r->mmu.mapped_2m > 0);
+	free(r);
+}
+
 static void test_exits(void **state)
 {
 	struct lab_result *r;
@@ -115,10 +131,92 @@ static void test_exits(void **state)
 	free(r);
 }
 
+/* Two processes on two CPUs: each turn is a wake-up, with an interrupt, its end, two writes to the timer, and a HLT. */
+static void test_wakeups(void **state)
+{
+	static const struct { const char *interrupts; unsigned ipis, ends; } of[] = {
+		{ "hv.interrupts=trap", 1, 1 }, { "hv.interrupts=apicv", 1, 0 }, { "hv.interrupts=ipiv", 0, 0 },
+	};
+	double before = 0;
+
+	(void)state;
+	lab_config_init(&config);
+	set("workload=ring:processes=2,pages=0,switches=1000");
+	set("guest.cpus=2");
+	for (unsigned i = 0; i < 3; i++) {
+		struct lab_result *r;
+
+		set(of[i].interrupts);
+		r = run();
+		assert_int_equal(r->wakeups, 1000);
+		assert_int_equal(r->exits[LAB_EXIT_ipi], 1000 * of[i].ipis);
+		assert_int_equal(r->exits[LAB_EXIT_eoi], 1000 * of[i].ends);
+		assert_int_equal(r->exits[LAB_EXIT_deadline], 2000);
+		assert_int_equal(r->exits[LAB_EXIT_hlt], 1000);
+		assert_int_equal(r->os.os_switches, 0); /* each CPU keeps the tables of its process */
+		assert_true(i == 0 || r->cycles_most < before);
+		before = r->cycles_most;
+		free(r);
+	}
+}
+
+/* What a guest that polls, a host that does not, and no hypervisor make of it. */
+static void test_sleep(void **state)
+{
+	struct lab_result *halts, *polls, *slow, *native, *one;
+
+	(void)state;
+	lab_config_init(&config);
+	set("workload=ring:processes=2,pages=0,switches=1000");
+	one = run();
+	assert_int_equal(one->wakeups + one->exits[LAB_EXIT_hlt], 0);
+	assert_int_equal(one->os.os_switches, 1000);
+	set("guest.cpus=2");
+	halts = run();
+	set("guest.idle=poll");
+	polls = run();
+	assert_int_equal(polls->wakeups, 1000);
+	assert_int_equal(polls->exits_all, 0);
+	assert_true(polls->cycles_wakeups == 0 && polls->cycles_most < halts->cycles_most);
+	set("guest.idle=halt");
+	set("hv.halt_poll=off");
+	slow = run();
+	assert_true(fabs(slow->cycles_most - halts->cycles_most - 1000 * (2000 + 2000)) < 1);
+	set("hv.mmu=native");
+	native = run();
+	assert_int_equal(native->exits_all, 0);
+	assert_int_equal(native->wakeups, 1000);
+	assert_true(fabs(native->cycles_wakeups - 1000 * (1000 + 2000)) < 1);
+	free(one);
+	free(halts);
+	free(polls);
+	free(slow);
+	free(native);
+}
+
+/* Each CPU has TLBs of its own: what two processes touch by turns fits two of them, and not one. */
+static void test_own_tlbs(void **state)
+{
+	struct lab_result *one, *two;
+
+	(void)state;
+	lab_config_init(&config);
+	set("workload=ring:processes=2,pages=800,switches=200");
+	one = run();
+	set("guest.cpus=2");
+	two = run();
+	assert_true(one->walks > 100 * 800);
+	assert_true(two->walks < one->walks / 10);
+	free(one);
+	free(two);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_in_sync), cmocka_unit_test(test_populate), cmocka_unit_test(test_exits),
+		cmocka_unit_test(test_less_than_a_page),
+		cmocka_unit_test(test_wakeups), cmocka_unit_test(test_sleep), cmocka_unit_test(test_own_tlbs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -281,6 +281,9 @@ static const char *const choices[][6] = {
 	{ "guest.khugepaged_period=500", "guest.khugepaged=0" },
 	{ "hv.table_frames=0", "hv.table_frames=192" },
 	{ "warmup=0", "warmup=700" },
+	{ "guest.cpus=1", "guest.cpus=1", "guest.cpus=3", "guest.cpus=2" },
+	{ "guest.idle=halt", "guest.idle=poll" },
+	{ "hv.interrupts=trap", "hv.interrupts=apicv", "hv.interrupts=ipiv" },
 	/* Lines of memory have numbers of 32 bits, or more. */
 	{ "guest.memory=4G", "guest.memory=1G", "guest.memory=64M", "guest.memory=256G" },
 };
@@ -302,7 +305,7 @@ static void random_config(struct lab_config *c, uint64_t seed)
 		set(c, choices[i][chance(&s) % n]);
 	}
 	c->seed = seed;
-	if (seed % ARRAY_SIZE(mechanisms) && chance(&s) & 1) {
+	if (seed % ARRAY_SIZE(mechanisms) && chance(&s) & 1 && c->guest.cpus == 1) {
 		c->hv.vms = 1 + chance(&s) % 3;
 		c->hv.quantum = 100 + chance(&s) % 900;
 	}
@@ -419,7 +422,9 @@ static void test_refusals(void **state)
 		{ "hv.ept_levels=3", "must be 4 or 5" },   { "hv.vms=16", "hv.vms" },
 		{ "guest.memory=3M", "guest.memory" },	   { "machine.l1d_4k=0", "machine.l1d_4k" },
 		{ "hv.quantum=0", "hv.quantum" },	   { "workload=nothing", "nothing" },
-		{ "machine.walkers=0", "walkers" },
+		{ "machine.walkers=0", "walkers" },	   { "guest.cpus=0", "guest.cpus must be from 1 to 8" },
+		{ "guest.cpus=9", "must be from 1 to 8" }, { "guest.idle=mwait", "it takes halt or poll" },
+		{ "hv.interrupts=avic", "it takes trap, apicv or ipiv" },
 	};
 
 	(void)state;

@@ -52,6 +52,11 @@ static void test_error(void **state)
 	/* Two errors of 12 and 10 %, of logarithms, in quadrature. */
 	assert_true(near(log(e.high / e.best), hypot(log(1.12), log(1.10))));
 	assert_true(near(log(e.low / e.best), -hypot(log(0.91), log(0.94))));
+	/* Waking a CPU is known within a factor of two. */
+	p.exits = p.hypervisor = 0;
+	p.wakeups = 5e6;
+	e = lab_estimate(&p);
+	assert_true(near(e.best, 10e6) && near(e.high, 15e6) && near(e.low, 7.5e6));
 	/* Overlap, and what a walk's references take: of 40 million cycles 0.8 and 1.25 times as many. */
 	p = usual;
 	p.kernel = 0;

@@ -19,11 +19,18 @@ uint64_t rnd(void)
 
 void start(unsigned levels, bool pcid, bool pti, unsigned pages, double fragmentation, bool implicit)
 {
+	start_on(1, levels, pcid, pti, pages, fragmentation, implicit);
+}
+
+void start_on(unsigned cpus, unsigned levels, bool pcid, bool pti, unsigned pages, double fragmentation, bool implicit)
+{
 	if (!cpu)
 		cpu = calloc(1, sizeof(*cpu));
 	assert_non_null(cpu);
 	cpu_reset(cpu, levels, pcid, 256ull << 20);
+	cpu->features.cpus = cpus;
 	memset(&config, 0, sizeof(config));
+	strcpy(config.guest.idle, "halt");
 	config.guest.pages = (uint8_t)pages;
 	config.guest.pcid = pcid;
 	config.guest.pti = pti;

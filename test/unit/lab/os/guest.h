@@ -26,8 +26,9 @@ extern int64_t holds[PROCESSES][PAGES]; /* what the page must hold: a tag, or UN
 extern uint64_t accesses;
 
 uint64_t rnd(void);
-/* Boots an OS; pages: shift of the largest page it maps; fragmentation: the share of its memory that no large page can
- * be made of. */
+/* Boots an OS on so many CPUs, or on one; pages: shift of the largest page it maps; fragmentation: the share of its
+ * memory that no large page can be made of. */
+void start_on(unsigned cpus, unsigned levels, bool pcid, bool pti, unsigned pages, double fragmentation, bool implicit);
 void start(unsigned levels, bool pcid, bool pti, unsigned pages, double fragmentation, bool implicit);
 void audit(void);
 void call(struct lab_call c);

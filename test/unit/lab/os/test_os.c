@@ -162,11 +162,12 @@ static void end(uint64_t at_start)
 
 static void random_operations(void **state)
 {
-	static const struct { unsigned levels; bool pcid, pti; unsigned pages; double fragmentation;
+	static const struct { unsigned cpus, levels; bool pcid, pti; unsigned pages; double fragmentation;
 	} of[] = {
-		{ 4, true, false, 12, 0 },  { 4, false, false, 12, 0.5 }, { 4, true, false, 21, 0 },
-		{ 4, true, true, 21, 0.9 }, { 5, true, false, 21, 0.3 },  { 5, false, true, 12, 1 },
-		{ 4, false, false, 21, 0 },
+		{ 1, 4, true, false, 12, 0 },  { 1, 4, false, false, 12, 0.5 }, { 1, 4, true, false, 21, 0 },
+		{ 1, 4, true, true, 21, 0.9 }, { 1, 5, true, false, 21, 0.3 },  { 1, 5, false, true, 12, 1 },
+		{ 1, 4, false, false, 21, 0 }, { 2, 4, true, false, 21, 0.1 },  { 3, 4, false, false, 12, 0 },
+		{ 3, 4, true, true, 21, 0 },
 	};
 
 	(void)state;
@@ -174,7 +175,7 @@ static void random_operations(void **state)
 		uint64_t own;
 
 		random_state = 77 + i;
-		start(of[i].levels, of[i].pcid, of[i].pti, of[i].pages, of[i].fragmentation, false);
+		start_on(of[i].cpus, of[i].levels, of[i].pcid, of[i].pti, of[i].pages, of[i].fragmentation, false);
 		own = os->frames.used - (of[i].pti ? 2 : 1); /* without process 0's top tables */
 		for (unsigned n = 0; n < 400; n++) {
 			step();
@@ -182,6 +183,11 @@ static void random_operations(void **state)
 				audit();
 		}
 		end(own);
+		/* Each move is a wake-up by an interrupt, and the CPU that is left stops its timer. */
+		assert_int_equal(cpu->moves > 0, of[i].cpus > 1);
+		assert_int_equal(cpu->ipis, cpu->moves);
+		assert_int_equal(cpu->ended, cpu->moves);
+		assert_int_equal(cpu->armed, 2 * cpu->moves);
 	}
 	assert_true(accesses > 50000);
 }

@@ -99,6 +99,9 @@ static const struct { const char *name, *shows; unsigned rows;
 	{"in-sync",
 	 "l ~ /^fork.*: in sync/ { s = low } l ~ /^fork.*out of/ { o = high } END { exit !(s > 1.3 * o && o > 1) }",
 	 12},
+	{"out-of-sync", "l ~ /^boot:/ { n += low > 5 && high < 60 } END { exit n != 4 }", 9},
+	{"switches", "l ~ /CPUs, the host polls/ { h = low } l ~ /CPUs, the guest polls/ { g = high } "
+	 "END { exit !(h > g && g > 0) }", 17},
 	{"nested-cache", "l ~ /gups.*both dimensions/ { g = high } END { exit !(g > 10) }", 16},
 	{"shadow-ept", "l ~ /fork.*4K/ { f = low } l ~ /gups.*4K/ { g = low } END { exit !(f > 50 && g < 0) }", 22},
 	{"crossover",

@@ -1,0 +1,84 @@
+/* lab/engine/check.c - what no run can be made of: names that nothing has, and settings that do not go together. */
+#include "lab/config/config_text.h"
+#include "lab/machine/machine.h"
+
+static bool check_dependence(const struct lab_config *c, struct lab_error *error)
+{
+	double ratio;
+
+	return !strcmp(c->dependence, "auto") || lab_type_parse(LAB_TYPE_RATIO, c->dependence, &ratio) ||
+	       lab_fail(error, "dependence cannot be '%s': it takes auto, or a number from 0 to 1", c->dependence);
+}
+
+static bool one_of(const char *key, const char *value, const char *const names[3], struct lab_error *error)
+{
+	for (unsigned i = 0; i < 3; i++)
+		if (names[i] && !strcmp(value, names[i]))
+			return true;
+	return lab_fail(error, "%s cannot be '%s': it takes %s%s%s%s%s", key, value, names[0], names[2] ? ", " : " or ",
+			names[1], names[2] ? " or " : "", names[2] ? names[2] : "");
+}
+
+static bool check_cpus(const struct lab_config *c, struct lab_error *error)
+{
+	if (c->guest.cpus < 1 || c->guest.cpus > LAB_CPUS_MAX)
+		return lab_fail(error, "guest.cpus must be from 1 to %d", LAB_CPUS_MAX);
+	if (c->guest.cpus > 1 && c->hv.vms > 1)
+		return lab_fail(error, "guest.cpus must be 1 where hv.vms is more than 1: several virtual machines "
+				       "share one CPU");
+	return true;
+}
+
+bool lab_config_names(const struct lab_config *c, struct lab_error *error)
+{
+	static const char *const interrupts[3] = { "trap", "apicv", "ipiv" }, *const idle[3] = { "halt", "poll" };
+
+	if (strcmp(c->hv.mechanism, "native") && !mmu_mechanism_by_name(c->hv.mechanism))
+		return lab_fail(error, "there is no mechanism '%s'; there are native, ept, shadow, vtlb and brute",
+				c->hv.mechanism);
+	return one_of("hv.interrupts", c->hv.interrupts, interrupts, error) &&
+	       one_of("guest.idle", c->guest.idle, idle, error) && check_dependence(c, error);
+}
+
+bool lab_config_check(const struct lab_config *c, struct lab_error *error)
+{
+	bool native = !strcmp(c->hv.mechanism, "native");
+
+	if (!lab_config_names(c, error))
+		return false;
+	if (c->hv.vms < 1 || c->hv.vms > LAB_VMS_MAX)
+		return lab_fail(error, "hv.vms must be from 1 to %d", LAB_VMS_MAX);
+	if (native && c->hv.vms > 1)
+		return lab_fail(error,
+				"hv.vms must be 1 where hv.mmu is native: without a hypervisor there is one machine");
+	if (!check_cpus(c, error))
+		return false;
+	if (!strcmp(c->hv.mechanism, "ept") && !c->machine.ept)
+		return lab_fail(error,
+				"the machine '%s' has no EPT: choose hv.mmu=shadow, vtlb or brute, or another machine",
+				c->machine.preset);
+	if (c->guest.levels != 4 && c->guest.levels != 5)
+		return lab_fail(error, "guest.levels must be 4 or 5");
+	if (c->guest.levels == 5 && !c->machine.la57)
+		return lab_fail(error, "the machine '%s' has no 5-level paging: set machine.la57=on, or guest.levels=4",
+				c->machine.preset);
+	if (c->hv.ept_levels != 4 && c->hv.ept_levels != 5)
+		return lab_fail(error, "hv.ept_levels must be 4 or 5");
+	if (c->hv.ept_levels == 5 && !c->machine.ept_5level && !strcmp(c->hv.mechanism, "ept"))
+		return lab_fail(error,
+				"the machine '%s' has no EPT tables of five levels: set machine.ept_5level=on, or "
+				"hv.ept_levels=4",
+				c->machine.preset);
+	if (c->guest.memory % (2u << 20) || c->guest.memory < 64u << 20 || c->guest.memory > LAB_MEMORY_MAX)
+		return lab_fail(error, "guest.memory must be a multiple of 2M, from 64M to 4T");
+	if (!c->machine.l1d_4k.entries || !c->machine.l1i_4k.entries)
+		return lab_fail(error,
+				"machine.l1d_4k and machine.l1i_4k must have entries: every CPU has TLBs for 4K pages");
+	if (!c->machine.walkers)
+		return lab_fail(error, "machine.walkers must be at least 1");
+	if (c->machine.ghz <= 0)
+		return lab_fail(error, "machine.ghz must be more than 0");
+	if (!c->hv.quantum)
+		return lab_fail(error, "hv.quantum must be at least 1");
+	return true;
+}

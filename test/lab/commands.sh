@@ -1,0 +1,130 @@
+#!/bin/bash
+# The lab's commands as people give them: several CPUs from the option to the report, JSON and CSV; and what cannot be,
+# which is refused with one sentence, status 2, and nothing lost. `make lab-test`.
+#
+#   commands.sh BUILD
+set -u
+vellum=$1/vellum
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failures=0
+
+check() { # check WHAT COMMAND...: the command must succeed
+	local what=$1
+	shift
+	"$@" && return
+	echo "commands: $what: failed" >&2
+	failures=$((failures + 1))
+}
+
+# refused WHAT SENTENCE WORD...: `vellum lab WORD...` fails by status 2, with one line that has the sentence
+refused() {
+	local what=$1 sentence=$2
+	shift 2
+	"$vellum" lab "$@" >"$work/out" 2>"$work/error"
+	check "$what is refused" [ $? = 2 ]
+	check "$what: '$sentence' in $(cat "$work/error")" grep -qF "$sentence" "$work/error"
+	check "$what: one line" [ "$(wc -l <"$work/error")" = 1 ]
+}
+
+number() { sed -n "s/.*\"$2\":\([0-9.e+-]*\).*/\1/p" "$1"; } # number FILE NAME: of the account
+
+# ---- several CPUs
+ring=ring:processes=2,pages=0,switches=5000
+for mmu in native ept shadow vtlb; do
+	"$vellum" lab run --mmu $mmu --vcpus 2 $ring --json "$work/$mmu" --csv "$work/$mmu.csv" \
+		--html "$work/$mmu.html" >"$work/$mmu.txt"
+	check "two CPUs, $mmu" [ "$(number "$work/$mmu" wakeups)" = 5000 ]
+	check "the report says it, $mmu" grep -q 'wake-ups of a process on another CPU  *5,000' "$work/$mmu.txt"
+	check "... and how many CPUs, $mmu" eval "tr '\\n' ' ' <$work/$mmu.txt | grep -q '2  *CPUs, *seed 1'"
+	check "the CSV says it, $mmu" grep -q ',wakeups,' "$work/$mmu.csv"
+	"$vellum" lab run --mmu $mmu --vcpus 2 $ring --json "$work/again" >/dev/null
+	check "the page says it, $mmu" grep -q 'waking of CPUs' "$work/$mmu.html"
+	check "the same again, $mmu" cmp -s "$work/$mmu" "$work/again"
+done
+check "natively nothing exits" [ "$(number "$work/native" exits)" = 0 ]
+check "EPT: an interrupt, its end, two timers, a HLT" [ "$(number "$work/ept" exits)" = 25000 ]
+check "no table is loaded" [ "$(number "$work/shadow" exits.cr3)" = 0 ]
+"$vellum" lab run --mmu shadow $ring --json "$work/one" >/dev/null
+check "on one CPU, each time" [ "$(number "$work/one" exits.cr3)" = 5000 ]
+check "and nobody is woken" [ "$(number "$work/one" wakeups)" = 0 ]
+refused "no CPU" 'guest.cpus must be from 1 to 8' run --vcpus 0
+refused "a word for a number" "guest.cpus cannot be 'two'" run --vcpus two
+refused "CPUs of several machines" 'guest.cpus must be 1 where hv.vms is more than 1' run --vcpus 2 --set hv.vms=2
+refused "interrupts of another maker" 'it takes trap, apicv or ipiv' run --set hv.interrupts=avic
+
+# ---- columns: before the first cell runs
+small=gups:size=1M,updates=1000
+refused "a column that is none" 'perhaps walks_per_1000 was meant' \
+	sweep --vary mmu=ept,shadow --workload $small --columns walks_per_100 -o "$work/none.jsonl"
+refused "an empty column" 'one of them is empty' \
+	sweep --vary mmu=ept,shadow --workload $small --columns walks,,exits -o "$work/none.jsonl"
+check "no cell has run" [ ! -e "$work/none.jsonl" ]
+
+refused "a mechanism that is none" "there is no mechanism 'shadw'" \
+	sweep --vary mmu=ept,shadw --workload $small -o "$work/none.jsonl"
+refused "a sweep of another maker's interrupts" "hv.interrupts cannot be 'avic'" \
+	sweep --vary hv.interrupts=trap,avic --workload $small -o "$work/none.jsonl"
+refused "a sweep of which nothing can be" "none of the sweep's 2 cells can be: the machine 'penryn' has no EPT" \
+	sweep --preset penryn --vary pages=4k,2m --workload $small -o "$work/none.jsonl"
+check "no cell has run of these" [ ! -e "$work/none.jsonl" ]
+
+# ---- sizes
+refused "no heap" 'the heap must have between 4K and 64T bytes' run gups:size=0
+refused "less than nothing" 'size of workload gups needs a number, such as size=64M' run gups:size=-5
+refused "a unit that is none" 'size of workload gups needs a number' run gups:size=10X
+refused "more than there is" 'give it more with guest.memory' run gups:size=64G
+refused "a part of a byte" "guest.memory cannot be '1.5'" run --set guest.memory=1.5
+refused "too little memory" 'guest.memory must be a multiple of 2M, from 64M to 4T' run --set guest.memory=2M
+refused "ways that do not divide" "machine.l2 cannot be '1000/3'" run --set machine.l2=1000/3
+refused "a page size that is none" "hv.pages cannot be '3m': it takes 4k, 2m or 1g" run --pages 3m
+refused "a setting that is none" "perhaps guest.pages was meant" run --set guest.pagess=4k
+
+refused "an address that is none" '0x800000000000 is no address: above bit 47' \
+	explain --workload $small 0x800000000000
+
+# ---- merges
+for name in one two; do
+	[ $name = one ] && vary=mmu=ept,shadow || vary=pages=4k,2m
+	"$vellum" lab sweep --quiet --vary $vary --workload $small -o "$work/$name.jsonl"
+done
+cp "$work/one.jsonl" "$work/kept"
+refused "a merge of two sweeps" 'is of another sweep than the file before it (1 of its 2 cells are none of theirs)' \
+	merge "$work/one.jsonl" "$work/two.jsonl" -o "$work/one.jsonl"
+check "what was there is what it was" cmp -s "$work/one.jsonl" "$work/kept"
+check "both together are shown" eval '"$vellum" lab report "$work/one.jsonl" "$work/two.jsonl" >/dev/null 2>&1'
+"$vellum" lab sweep --quiet --vary mmu=ept,shadow,vtlb --workload $small -o "$work/kept"
+check "a sweep and what it has become" eval \
+	'"$vellum" lab merge "$work/one.jsonl" "$work/kept" -o "$work/all" 2>/dev/null'
+refused "a merge with no results" 'it is not a result of vellum lab sweep' merge "$work/one.jsonl" "$0" -o "$work/none"
+check "nothing is written" [ ! -e "$work/none" ]
+
+# ---- a warm-up that leaves nothing
+refused "a long warm-up" 'the warm-up of 1048576 accesses leaves nothing to account for: the workload has 10035' \
+	run --set warmup=1M $small
+printf 'I  04000890,3\n L 1ffeffe7e,8\n' >"$work/lackey"
+"$vellum" lab import --format lackey -o "$work/short.vtrace" "$work/lackey" 2>/dev/null
+refused "a warm-up longer than the trace" 'leaves nothing to account for: the workload has 2' \
+	run --set warmup=10 "trace:$work/short.vtrace"
+"$vellum" lab sweep --quiet --vary warmup=0,1M --workload $small -o "$work/warm.jsonl" 2>"$work/error"
+check "a sweep with such a cell fails" [ $? != 0 ]
+check "... and says why" grep -q 'cell warmup=1M failed: the warm-up of 1048576 accesses' "$work/error"
+check "... and keeps the other" [ "$(grep -c '"cell":' "$work/warm.jsonl")" = 1 ]
+
+# ---- nothing is wider than a page
+narrow() { [ "$(awk 'length > n { n = length } END { print n + 0 }' "$2")" -le 100 ] || { echo "$1"; return 1; }; }
+"$vellum" lab run --mmu shadow --guest-pages 2m --vcpus 2 ring:processes=2,pages=3,switches=2000 >"$work/out"
+check "a report fits" narrow run "$work/out"
+"$vellum" lab sweep --vary mmu=native,ept,shadow --vary preset=nehalem,haswell --vary pages=4k,2m --vary vcpus=1,2 \
+	--vary guest-pages=4k,2m --workload $ring -o "$work/wide.jsonl" >"$work/out" 2>/dev/null
+check "a table fits" narrow sweep "$work/out"
+"$vellum" lab figure switches --quick -o "$work" >"$work/out" 2>/dev/null
+check "a figure fits" narrow figure "$work/out"
+for command in run explain sweep merge report figure record import trace-info presets workloads; do
+	"$vellum" lab $command --help >"$work/out" 2>/dev/null
+	check "the help of $command" [ $? = 0 ]
+	check "... fits" narrow $command "$work/out"
+done
+
+[ $failures = 0 ] && echo "commands: all as it should be"
+exit $((failures != 0))
