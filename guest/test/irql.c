@@ -304,7 +304,7 @@ void drain(void)
 
 	sti();
 	tpr_write(0);
-	end = rdtsc() + 400000000; /* far more than anything here takes */
+	end = rdtsc() + 20000000; /* far more than anything here takes */
 	while (anything_waits() && rdtsc() < end)
 		__asm__ volatile("pause");
 	cli();
