@@ -130,6 +130,24 @@ static bool compare_pending(void)
 	return expected >= 0;
 }
 
+/* A TPR of a class below the threshold lets something in, if nothing is pending now; of its class or above, not. */
+static void check_threshold(bool pending)
+{
+	unsigned threshold = lapic_tpr_threshold(&l);
+	unsigned classes[] = { threshold ? threshold - 1 : 0, threshold, random_below(16) };
+
+	assert_true(threshold <= 15);
+	if (pending)
+		assert_int_equal(threshold, 0);
+	for (unsigned i = 0; !pending && i < ARRAY_SIZE(classes); i++) {
+		bool lets_in = plain_pending_at(&p, (uint8_t)(classes[i] << 4 | random_below(16))) >= 0;
+
+		if (lets_in != (classes[i] < threshold))
+			fail_msg("threshold %u at TPR 0x%x, PPR 0x%x: a TPR of class %u lets %s in", threshold, p.tpr,
+				 plain_ppr(&p), classes[i], lets_in ? "something" : "nothing");
+	}
+}
+
 static void compare_outside(void)
 {
 	assert_int_equal(commands, p.commands);
@@ -360,9 +378,13 @@ static void test_beside_the_plain_one(void **state)
 	(void)state;
 	start(0x9e3779b97f4a7c15);
 	for (unsigned i = 0; i < STEPS; i++) {
+		bool some;
+
 		step();
 		compare_registers();
-		pending += compare_pending();
+		some = compare_pending();
+		pending += some;
+		check_threshold(some);
 		compare_outside();
 		modes[p.mode]++;
 	}
