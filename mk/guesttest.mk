@@ -1,8 +1,8 @@
 # The test kernels: build/guest/test/NAME.elf, Multiboot 1, freestanding. A name of GUEST_TEST64 is built for long mode
 # and then given the ELF32 wrapping that Multiboot demands.
-GUEST_TEST32 := hello exit-code triple-fault garbage absent paging32 legacy32 hostile32 flood32
+GUEST_TEST32 := hello exit-code triple-fault garbage absent paging32 legacy32 hostile32 flood32 irql32 irql32pae
 GUEST_TEST64 := paging64 msr-cpuid timer exitcost memory chaos tables emulated stay hostile neighbour flood lost \
-	sysret nullss
+	sysret nullss irql64
 GUEST_TEST_LIB := rt pages
 GUEST_TEST_ELF := $(GUEST_TEST32:%=$(GUEST)/test/%.elf) $(GUEST_TEST64:%=$(GUEST)/test/%.elf)
 
@@ -33,6 +33,10 @@ GUEST_TEST_MORE_flood := flood-kinds flood-tables
 HOSTILE := hostile-code hostile-operands hostile-memory hostile-system
 GUEST_TEST_MORE_hostile := hostile64 hostile64-entry hostile64-tables $(HOSTILE)
 GUEST_TEST_MORE_hostile32 := hostile hostile32-entry hostile32-tables hostile32-tasks hostile32-real $(HOSTILE)
+IRQL := irql irql-main irql-devices irql-rounds irql-exact irql-ways irql-pages irql-moves irql-bench
+GUEST_TEST_MORE_irql32 := $(IRQL) irql-ways32
+GUEST_TEST_MORE_irql32pae := $(IRQL) irql-ways32
+GUEST_TEST_MORE_irql64 := $(IRQL) irql-ways64
 # Below it lies what its experiments have.
 GUEST_TEST_AT_hostile32 := 0x400000
 guest_test_objects = $(patsubst %,$(GUEST)/test/$(1)/%.o,boot$(1) $(2) $(GUEST_TEST_MORE_$(2)) $(GUEST_TEST_LIB))

@@ -7,6 +7,7 @@
 struct trap trap;
 volatile unsigned irq_count[256];
 void (*irq_hook[256])(void);
+volatile unsigned irq_vector;
 static unsigned checks, failures;
 
 extern char trap_stubs[];
@@ -220,6 +221,7 @@ void rt_trap(struct trap_frame *f)
 		trap_unwind(0);
 	if (f->vector >= 32) {
 		irq_count[f->vector]++;
+		irq_vector = (unsigned)f->vector;
 		if (irq_hook[f->vector])
 			irq_hook[f->vector]();
 		return;

@@ -103,6 +103,7 @@ unsigned trap_call_user(void (*fn)(void *), void *arg);
 /* Interrupts: how often each vector came, and what to do on it (the hook gives the EOI). */
 extern volatile unsigned irq_count[256];
 extern void (*irq_hook[256])(void);
+extern volatile unsigned irq_vector; /* the last one that came */
 
 /* ---- instructions ---- */
 

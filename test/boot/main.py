@@ -14,6 +14,7 @@ import control      # noqa: E402
 import fairness     # noqa: E402
 import hostile      # noqa: E402
 import hostmemory   # noqa: E402
+import irql         # noqa: E402
 import matrix       # noqa: E402
 import panics       # noqa: E402
 import refusals     # noqa: E402
@@ -24,7 +25,7 @@ import workloads    # noqa: E402
 from runner import Runner, pool  # noqa: E402
 
 PARTS = (boots, workloads, switching, sessions, control, fairness, hostile, compare, hostmemory, speculation,
-         conformance, refusals, panics)
+         conformance, irql, refusals, panics)
 
 
 def chosen(everything, only):

@@ -1,0 +1,178 @@
+/* 32 bits: the instructions that write and read the TPR. A way that writes has the value in EAX, the linear address of
+ * the APIC's page in EDX, and what the register holds in ECX; one that reads has what it should find in EAX, the page
+ * in EDX, and leaves what it found in EAX. */
+#define WORD 4
+#define TPR_USUAL 0xfee00080
+#define TPR_ALIAS 0xfffe0080
+	.macro	word_of value
+	.long	\value
+	.endm
+#include "irql-ways.h"
+	.set	x2apic_tpr, MSR_X2APIC_FIRST + 8
+
+	/* kind; the write; what prepares it. */
+	.macro	way kind, write:req, prepare
+	list_entry \kind, "\write"
+	save_preserved32
+	\prepare
+	\write
+	incl	mark
+	restore_preserved32
+	ret
+	.endm
+	/* kind; the read; what prepares it; what brings the result to EAX. */
+	.macro	look kind, read:req, prepare, result
+	list_entry \kind, "\read"
+	save_preserved32
+	\prepare
+	\read
+	\result
+	restore_preserved32
+	ret
+	.endm
+
+	/* The low byte of a stack pointer is the value; below it is room for interrupts. */
+	.macro	way_by_esp kind, write:req
+	list_entry (\kind)|WAY_ALONE, "\write"
+	save_preserved32
+	movl	%esp, kept_stack
+	leal	spare_stack(%eax), %esp
+	\write
+	incl	mark
+	movl	kept_stack, %esp
+	restore_preserved32
+	ret
+	.endm
+	/* One place of 32 bytes for each class. */
+	.macro	way_by_immediate kind, at
+	list_entry \kind, "movl $imm, \at"
+	save_preserved32
+	leal	8f(%eax,%eax), %eax
+	jmp	*%eax
+	.balign	32
+8:	.set	class, 0
+	.rept	16
+	.balign	32
+	movl	$(class << 4), \at
+	incl	mark
+	jmp	9f
+	.set	class, class + 1
+	.endr
+9:	restore_preserved32
+	ret
+	.endm
+
+	/* Those that read it and write it. */
+	.macro	write_changes kind, at
+	way	\kind, "xchgl %eax, \at"
+	way	\kind, "xchgl %esi, \at", "movl %eax, %esi"
+	way	\kind, "addl %eax, \at", "subl %ecx, %eax"
+	way	\kind, "subl %ecx, \at", "subl %eax, %ecx"
+	way	\kind, "xorl %eax, \at", "xorl %ecx, %eax"
+	way	\kind, "adcl %eax, \at", "subl %ecx, %eax; clc"
+	way	\kind, "sbbl %ecx, \at", "subl %eax, %ecx; clc"
+	way	\kind, "xaddl %eax, \at", "subl %ecx, %eax"
+	way	\kind, "lock addl %eax, \at", "subl %ecx, %eax"
+	way	\kind, "lock cmpxchgl %ebx, \at", "movl %eax, %ebx; movl %ecx, %eax"
+	way	(\kind)|WAY_AND, "andl %eax, \at"
+	way	(\kind)|WAY_OR, "orl %eax, \at"
+	way	(\kind)|WAY_INC, "incl \at"
+	way	(\kind)|WAY_DEC, "decl \at"
+	way	(\kind)|WAY_NOT, "notl \at"
+	way	(\kind)|WAY_NEG, "negl \at"
+	way	(\kind)|WAY_SHL, "shll $1, \at"
+	way	(\kind)|WAY_SHR, "shrl $1, \at"
+	.endm
+
+	.macro	write_absolute kind, at
+	way	\kind, ".byte 0xa3; .long \at"
+	way	\kind, ".byte 0x89, 0x05; .long \at"
+	.irp	r, ecx, edx, ebx, ebp, esi, edi
+	way	\kind, "movl %\r, \at", "movl %eax, %\r"
+	.endr
+	way_by_esp \kind, "movl %esp, \at"
+	way_by_immediate (\kind)|WAY_CLASS, \at
+	way	\kind, "movl %eax, %fs:\at"
+	way	\kind, "popl \at", "pushl %eax"
+	way	\kind, "stosl", "movl $\at, %edi"
+	way	(\kind)|WAY_ALONE, "movsl", "movl $\at, %edi; movl %eax, kept_value; movl $kept_value, %esi"
+	way	\kind, "rep stosl", "movl $\at, %edi; movl $1, %ecx"
+	write_changes \kind, \at
+	.endm
+
+	.macro	write_relative
+	way	WAY_MMIO, "movl %eax, 0x80(%edx)"
+	way	WAY_MMIO, "movl %ecx, (%edx)", "movl %eax, %ecx; addl $0x80, %edx"
+	way	WAY_MMIO, "movl %eax, 0x40(%edx)", "addl $0x40, %edx"
+	way	WAY_MMIO, "movl %esi, (%edx,%ecx,4)", "movl %eax, %esi; movl $0x20, %ecx"
+	way	WAY_MMIO, "movl %eax, -8(%ebx,%ecx,8)", "leal 0x48(%edx), %ebx; movl $8, %ecx"
+	way_by_esp WAY_MMIO, "movl %esp, 0x80(%edx)"
+	way_by_immediate WAY_MMIO|WAY_CLASS, "0x80(%edx)"
+	way	WAY_MMIO, "popl 0x80(%edx)", "push %eax"
+	write_changes WAY_MMIO, "0x80(%edx)"
+	.endm
+
+	list	ways
+	write_absolute WAY_MMIO|WAY_FIXED, TPR_USUAL
+	write_absolute WAY_MMIO|WAY_ALIAS, TPR_ALIAS
+	write_relative
+	way	WAY_MSR, "wrmsr", "movl $x2apic_tpr, %ecx; xorl %edx, %edx"
+	list_end
+
+	/* EAX stays what it is if the flags say equal; else it becomes what it cannot be. */
+	.macro	equal_or_not
+	je	9f
+	notl	%eax
+9:
+	.endm
+	.macro	read_absolute kind, at
+	look	\kind, ".byte 0xa1; .long \at"
+	look	\kind, ".byte 0x8b, 0x05; .long \at"
+	.irp	r, ecx, edx, ebx, ebp, esi, edi
+	look	\kind, "movl \at, %\r", "", "movl %\r, %eax"
+	.endr
+	look	\kind, "movl %fs:\at, %eax"
+	look	\kind, "pushl \at", "", "popl %eax"
+	look	\kind, "lodsl", "movl $\at, %esi"
+	look	\kind, "movsl", "pushl %eax; movl $\at, %esi; movl %esp, %edi", "popl %eax"
+	look	\kind, "scasl", "movl $\at, %edi", "equal_or_not"
+	look	\kind, "imull $1, \at, %eax"
+	read_values \kind, \at
+	.endm
+
+	.macro	read_values kind, at
+	look	\kind, "movzbl \at, %eax"
+	look	\kind, "movzwl \at, %ecx", "", "movl %ecx, %eax"
+	look	\kind, "movb \at, %cl", "xorl %ecx, %ecx", "movl %ecx, %eax"
+	look	\kind, "movw \at, %cx", "xorl %ecx, %ecx", "movl %ecx, %eax"
+	look	\kind, "cmpl %eax, \at", "", "equal_or_not"
+	look	\kind, "cmpl \at, %eax", "", "equal_or_not"
+	look	\kind, "cmpb %al, \at", "", "equal_or_not"
+	look	\kind, "testl %ecx, \at", "movl %eax, %ecx; notl %ecx", "equal_or_not"
+	look	\kind, "andl \at, %ecx", "orl $-1, %ecx", "movl %ecx, %eax"
+	look	\kind, "orl \at, %ecx", "xorl %ecx, %ecx", "movl %ecx, %eax"
+	look	\kind, "addl \at, %ecx", "movl $0x1000, %ecx", "leal -0x1000(%ecx), %eax"
+	look	\kind, "subl \at, %ecx", "xorl %ecx, %ecx", "movl %ecx, %eax; negl %eax"
+	look	\kind, "xorl \at, %ecx", "movl $0x1000, %ecx", "leal -0x1000(%ecx), %eax"
+	.endm
+
+	list	looks
+	read_absolute WAY_MMIO|WAY_FIXED, TPR_USUAL
+	read_absolute WAY_MMIO|WAY_ALIAS, TPR_ALIAS
+	look	WAY_MMIO, "movl 0x80(%edx), %eax"
+	look	WAY_MMIO, "pushl 0x80(%edx)", "", "popl %eax"
+	look	WAY_MMIO, "movl (%edx,%ecx,4), %esi", "movl $0x20, %ecx", "movl %esi, %eax"
+	read_values WAY_MMIO, "0x80(%edx)"
+	look	WAY_MSR, "rdmsr", "movl $x2apic_tpr, %ecx; orl $-1, %edx", "orl %edx, %eax"
+	list_end
+
+	.bss
+	.balign	4096
+	.skip	16384
+spare_stack:
+	.skip	256
+kept_stack:
+	.skip	4
+kept_value:
+	.skip	4
+	.section .note.GNU-stack, "", @progbits

@@ -1,0 +1,449 @@
+/* The plain local APIC. Each function has the section of the SDM that it follows. */
+#include "test/unit/dev/irq/plain_apic.h"
+
+#include <string.h>
+
+#define MASKED 0x10000u
+#define LEVEL 0x8000u
+#define ENABLED 0x100u           /* SVR */
+#define NO_BROADCAST 0x1000u     /* SVR */
+#define SEND_ILLEGAL 0x20u       /* ESR */
+#define RECEIVE_ILLEGAL 0x40u    /* ESR */
+#define ILLEGAL_REGISTER 0x80u   /* ESR */
+#define TIMER_MODE 0x60000u
+#define TIMER_DEADLINE 0x40000u
+
+static unsigned delivery_of(uint32_t lvt) { return lvt >> 8 & 7; }
+
+static int highest(const bool *set)
+{
+	for (int v = 255; v >= 0; v--)
+		if (set[v])
+			return v;
+	return -1;
+}
+
+/* ---- priority: "Interrupt, Task, and Processor Priority" ---- */
+
+static unsigned ppr_at(const struct plain_apic *p, uint8_t tpr)
+{
+	int in_service = highest(p->isr);
+	unsigned isrv = in_service < 0 ? 0 : (unsigned)in_service;
+
+	/* Equal classes: the manual leaves the subclass to the model; ours has the TPR's, as VMX has. */
+	return tpr >> 4 >= (int)(isrv >> 4) ? tpr : isrv & 0xf0;
+}
+
+unsigned plain_ppr(const struct plain_apic *p) { return ppr_at(p, p->tpr); }
+
+int plain_pending_at(const struct plain_apic *p, uint8_t tpr)
+{
+	int v = highest(p->irr);
+
+	return p->mode != PLAIN_OFF && v >= 0 && (unsigned)v >> 4 > ppr_at(p, tpr) >> 4 ? v : -1;
+}
+
+void plain_acknowledge(struct plain_apic *p, uint8_t vector)
+{
+	p->irr[vector] = false;
+	p->isr[vector] = true;
+}
+
+void plain_set_tpr(struct plain_apic *p, uint8_t tpr) { p->tpr = tpr; }
+
+/* ---- acceptance: "Interrupt Acceptance for Fixed Interrupts", "Valid Interrupt Vectors", "Error Handling" ---- */
+
+static void accept(struct plain_apic *p, uint8_t vector, bool level);
+
+static void error(struct plain_apic *p, uint32_t bit)
+{
+	bool known = p->new_errors & bit;
+	uint32_t lvt = p->lvt[PLAIN_ERROR];
+
+	p->new_errors |= bit;
+	if (!known && (p->spurious & ENABLED) && !(lvt & MASKED) && (uint8_t)lvt >= 16)
+		accept(p, (uint8_t)lvt, false);
+}
+
+static void accept(struct plain_apic *p, uint8_t vector, bool level)
+{
+	if (vector < 16) {
+		error(p, RECEIVE_ILLEGAL);
+		return;
+	}
+	p->irr[vector] = true;
+	p->tmr[vector] = level;
+}
+
+bool plain_message(struct plain_apic *p, unsigned delivery, uint8_t vector, bool level)
+{
+	if (p->mode == PLAIN_OFF)
+		return false;
+	if (delivery == PLAIN_FIXED || delivery == PLAIN_LOWEST) {
+		if (!(p->spurious & ENABLED))
+			return false;
+		accept(p, vector, level);
+		return true;
+	}
+	if (delivery == 3 || delivery == PLAIN_EXTINT)
+		return false;
+	p->signals[delivery]++;
+	return true;
+}
+
+/* ---- the local vector table: "Local Vector Table" ---- */
+
+static void local(struct plain_apic *p, uint32_t lvt, bool level)
+{
+	if (lvt & MASKED || delivery_of(lvt) == PLAIN_LOWEST || delivery_of(lvt) == PLAIN_STARTUP)
+		return;
+	plain_message(p, delivery_of(lvt), (uint8_t)lvt, level);
+}
+
+void plain_local_event(struct plain_apic *p, enum plain_lvt lvt) { local(p, p->lvt[lvt], false); }
+
+static bool is_level(uint32_t lvt) { return (lvt & LEVEL) && delivery_of(lvt) == PLAIN_FIXED; }
+
+/* A level is looked at all the time: an interrupt is sent while it is there and the last one has been served. */
+static void look_at_pins(struct plain_apic *p)
+{
+	for (unsigned pin = 0; pin < 2; pin++) {
+		uint32_t lvt = p->lvt[PLAIN_LINT0 + pin];
+
+		if (!is_level(lvt))
+			p->remote_irr[pin] = false;
+		if (p->mode == PLAIN_OFF || !is_level(lvt) || (lvt & MASKED) || !p->pin[pin] || p->remote_irr[pin])
+			continue;
+		p->remote_irr[pin] = true;
+		local(p, lvt, true);
+	}
+}
+
+void plain_set_pin(struct plain_apic *p, unsigned pin, bool level)
+{
+	bool rises = level && !p->pin[pin];
+	uint32_t lvt = p->lvt[PLAIN_LINT0 + pin];
+
+	p->pin[pin] = level;
+	look_at_pins(p);
+	if (!rises || (p->mode != PLAIN_OFF && is_level(lvt)))
+		return;
+	if (p->mode != PLAIN_OFF)
+		local(p, lvt, false);
+	else if (pin == 1) /* "Disabling the Local APIC": the pins are INTR and NMI */
+		p->signals[PLAIN_NMI]++;
+}
+
+bool plain_extint(const struct plain_apic *p)
+{
+	uint32_t lvt = p->lvt[PLAIN_LINT0];
+
+	return p->pin[0] && (p->mode == PLAIN_OFF || (!(lvt & MASKED) && delivery_of(lvt) == PLAIN_EXTINT));
+}
+
+/* ---- "Signaling Interrupt Servicing Completion" ---- */
+
+static void end_of_interrupt(struct plain_apic *p)
+{
+	int v = highest(p->isr);
+
+	if (v < 0)
+		return;
+	p->isr[v] = false;
+	if (!p->tmr[v])
+		return;
+	for (unsigned pin = 0; pin < 2; pin++)
+		if ((uint8_t)p->lvt[PLAIN_LINT0 + pin] == v)
+			p->remote_irr[pin] = false;
+	look_at_pins(p);
+	if (!(p->spurious & NO_BROADCAST))
+		p->broadcasts[v]++;
+}
+
+/* ---- reset, and IA32_APIC_BASE: "Local APIC State After Power-Up or Reset", "x2APIC State Transitions" ---- */
+
+void plain_init_ipi(struct plain_apic *p)
+{
+	memset(p->irr, 0, sizeof(p->irr));
+	memset(p->isr, 0, sizeof(p->isr));
+	memset(p->tmr, 0, sizeof(p->tmr));
+	p->tpr = 0;
+	p->logical_id = 0;
+	p->format = 15;
+	p->spurious = 0xff;
+	p->errors = p->new_errors = 0;
+	p->command = 0;
+	for (unsigned i = 0; i < PLAIN_LVTS; i++)
+		p->lvt[i] = MASKED;
+	p->initial = p->divide = 0;
+	p->deadline = 0;
+	p->remote_irr[0] = p->remote_irr[1] = false;
+}
+
+void plain_power_up(struct plain_apic *p)
+{
+	plain_init_ipi(p);
+	p->mode = PLAIN_XAPIC;
+	p->xapic_id = (uint8_t)p->id;
+	p->base = 0xfee00800 | (p->base & 0x100);
+}
+
+void plain_init(struct plain_apic *p, uint32_t id, bool bsp)
+{
+	*p = (struct plain_apic){ .id = id, .base = bsp ? 0x100 : 0 };
+	plain_power_up(p);
+}
+
+/* Physical addresses have 40 bits. */
+static bool write_base(struct plain_apic *p, uint64_t value)
+{
+	static const bool legal[3][3] = { { true, true, false }, { true, true, true }, { true, false, true } };
+	bool en = value & 0x800, extd = value & 0x400;
+	enum plain_mode to = extd ? PLAIN_X2APIC : en ? PLAIN_XAPIC : PLAIN_OFF;
+
+	if ((value & 0xffffff00000002ff) || (extd && !en) || !legal[p->mode][to])
+		return false;
+	if ((to == PLAIN_OFF) != (p->mode == PLAIN_OFF)) {
+		plain_init_ipi(p);
+		p->xapic_id = (uint8_t)p->id;
+	}
+	p->mode = to;
+	p->base = value;
+	look_at_pins(p);
+	return true;
+}
+
+/* ---- registers: "Local APIC Register Address Map", "x2APIC Register Address Space" ---- */
+
+static int lvt_at(unsigned offset)
+{
+	if (offset == 0x2f0)
+		return PLAIN_CMCI;
+	return offset >= 0x320 && offset <= 0x370 ? (int)(offset - 0x320) / 16 : -1;
+}
+
+/* Bits that software can set. */
+static uint32_t lvt_bits(unsigned lvt)
+{
+	if (lvt == PLAIN_TIMER)
+		return 0x700ff;
+	if (lvt == PLAIN_ERROR)
+		return 0x100ff;
+	return lvt == PLAIN_LINT0 || lvt == PLAIN_LINT1 ? 0x1a7ff : 0x107ff;
+}
+
+static uint32_t bits_of(const bool *set)
+{
+	uint32_t bits = 0;
+
+	for (const bool *s = set + 32; s-- > set;)
+		bits = bits << 1 | *s;
+	return bits;
+}
+
+static bool deadline_mode(const struct plain_apic *p) { return (p->lvt[PLAIN_TIMER] & TIMER_MODE) == TIMER_DEADLINE; }
+
+static bool read_xapic_only(const struct plain_apic *p, unsigned offset, uint64_t *value)
+{
+	*value = 0;
+	if (offset == 0x0e0)
+		*value = (uint32_t)p->format << 28 | 0x0fffffff;
+	else if (offset == 0x310)
+		*value = p->command >> 32;
+	else if (offset != 0x090 && offset != 0x0b0 && offset != 0x0c0)
+		return false;
+	return p->mode != PLAIN_X2APIC;
+}
+
+static uint32_t logical_of(const struct plain_apic *p)
+{
+	return p->mode == PLAIN_X2APIC ? (p->id >> 4) << 16 | 1u << (p->id & 15) : (uint32_t)p->logical_id << 24;
+}
+
+static uint64_t lvt_value(const struct plain_apic *p, unsigned lvt)
+{
+	bool remote = (lvt == PLAIN_LINT0 || lvt == PLAIN_LINT1) && p->remote_irr[lvt - PLAIN_LINT0];
+
+	return p->lvt[lvt] | (remote ? 0x4000u : 0);
+}
+
+bool plain_read(const struct plain_apic *p, unsigned offset, uint64_t *value)
+{
+	bool x2 = p->mode == PLAIN_X2APIC;
+
+	if (lvt_at(offset) >= 0)
+		*value = lvt_value(p, (unsigned)lvt_at(offset));
+	else if (offset >= 0x100 && offset < 0x180)
+		*value = bits_of(&p->isr[(offset - 0x100) * 2]);
+	else if (offset >= 0x180 && offset < 0x200)
+		*value = bits_of(&p->tmr[(offset - 0x180) * 2]);
+	else if (offset >= 0x200 && offset < 0x280)
+		*value = bits_of(&p->irr[(offset - 0x200) * 2]);
+	else
+		switch (offset) {
+		case 0x020: *value = x2 ? p->id : (uint32_t)p->xapic_id << 24; break;
+		case 0x030: *value = 0x01060014; break; /* 7 entries in the table; EOI broadcasts can be suppressed */
+		case 0x080: *value = p->tpr; break;
+		case 0x0a0: *value = plain_ppr(p); break;
+		case 0x0d0: *value = logical_of(p); break;
+		case 0x0f0: *value = p->spurious; break;
+		case 0x280: *value = p->errors; break;
+		case 0x300: *value = x2 ? p->command : (uint32_t)p->command; break;
+		case 0x380: *value = p->initial; break;
+		case 0x390: *value = deadline_mode(p) ? 0 : p->initial; break;
+		case 0x3e0: *value = p->divide; break;
+		default: return read_xapic_only(p, offset, value);
+		}
+	return true;
+}
+
+uint32_t plain_mmio_read(struct plain_apic *p, unsigned offset)
+{
+	uint64_t value;
+
+	if (plain_read(p, offset, &value))
+		return (uint32_t)value;
+	error(p, ILLEGAL_REGISTER);
+	return 0;
+}
+
+/* "TSC-Deadline Mode": a change to or from it stops the timer. */
+static void write_timer(struct plain_apic *p, uint32_t value)
+{
+	bool before = deadline_mode(p);
+
+	p->lvt[PLAIN_TIMER] = value;
+	if (before != deadline_mode(p)) {
+		p->deadline = 0;
+		p->initial = 0;
+	}
+}
+
+static void write_lvt(struct plain_apic *p, unsigned lvt, uint32_t value)
+{
+	value = (value & lvt_bits(lvt)) | (p->spurious & ENABLED ? 0 : MASKED);
+	if (lvt == PLAIN_TIMER)
+		write_timer(p, value);
+	else
+		p->lvt[lvt] = value;
+	look_at_pins(p);
+}
+
+/* "Local APIC State After It Has Been Software Disabled": all entries are masked. */
+static void write_spurious(struct plain_apic *p, uint32_t value)
+{
+	p->spurious = value & (0x1ff | NO_BROADCAST);
+	for (unsigned i = 0; !(p->spurious & ENABLED) && i < PLAIN_LVTS; i++)
+		p->lvt[i] |= MASKED;
+}
+
+/* "Interrupt Command Register (ICR)". Whom it is for, the test says. */
+static void send_command(struct plain_apic *p)
+{
+	unsigned delivery = p->command >> 8 & 7;
+
+	if ((delivery == PLAIN_FIXED || delivery == PLAIN_LOWEST) && (uint8_t)p->command < 16)
+		error(p, SEND_ILLEGAL);
+	else if (delivery != 3 && delivery != PLAIN_EXTINT)
+		p->commands++;
+}
+
+static bool write_xapic_only(struct plain_apic *p, unsigned offset, uint32_t value)
+{
+	uint64_t ignored;
+
+	if (offset == 0x020)
+		p->xapic_id = (uint8_t)(value >> 24);
+	else if (offset == 0x0d0)
+		p->logical_id = (uint8_t)(value >> 24);
+	else if (offset == 0x0e0)
+		p->format = (uint8_t)(value >> 28);
+	else if (offset == 0x310)
+		p->command = (uint32_t)p->command | (uint64_t)(value & 0xff000000) << 32;
+	else
+		return plain_read(p, offset, &ignored); /* read-only */
+	return true;
+}
+
+/* What is legal, is done. false: there is no such register. */
+static bool write(struct plain_apic *p, unsigned offset, uint32_t value)
+{
+	if (lvt_at(offset) >= 0) {
+		write_lvt(p, (unsigned)lvt_at(offset), value);
+		return true;
+	}
+	switch (offset) {
+	case 0x080: p->tpr = (uint8_t)value; return true;
+	case 0x0b0: end_of_interrupt(p); return true;
+	case 0x0f0: write_spurious(p, value); return true;
+	case 0x280: p->errors = p->new_errors, p->new_errors = 0; return true;
+	case 0x380: p->initial = deadline_mode(p) ? p->initial : value; return true;
+	case 0x3e0: p->divide = value & 0xb; return true;
+	case 0x300:
+		p->command = (p->command & 0xffffffff00000000) | (value & 0xccfff & ~0x1000u);
+		send_command(p);
+		return true;
+	default: return p->mode != PLAIN_X2APIC && write_xapic_only(p, offset, value);
+	}
+}
+
+void plain_mmio_write(struct plain_apic *p, unsigned offset, uint32_t value)
+{
+	if (!write(p, offset, value))
+		error(p, ILLEGAL_REGISTER);
+}
+
+/* ---- MSRs: "Reserved Bit Checking" ---- */
+
+/* Which bits a write may have set; false: the register cannot be written. */
+static bool x2apic_bits(unsigned offset, uint64_t *bits)
+{
+	int lvt = lvt_at(offset);
+
+	*bits = 0;
+	if (lvt >= 0)
+		*bits = lvt_bits((unsigned)lvt) | 0x1000 | (lvt == PLAIN_LINT0 || lvt == PLAIN_LINT1 ? 0x4000 : 0);
+	else if (offset == 0x080 || offset == 0x3f0)
+		*bits = 0xff;
+	else if (offset == 0x0f0)
+		*bits = 0x11ff;
+	else if (offset == 0x300)
+		*bits = 0xffffffff000cdfff;
+	else if (offset == 0x380)
+		*bits = 0xffffffff;
+	else if (offset == 0x3e0)
+		*bits = 0xb;
+	else
+		return offset == 0x0b0 || offset == 0x280;
+	return true;
+}
+
+static bool write_x2apic(struct plain_apic *p, unsigned offset, uint64_t value)
+{
+	uint64_t bits;
+
+	if (p->mode != PLAIN_X2APIC || !x2apic_bits(offset, &bits) || (value & ~bits))
+		return false;
+	if (offset == 0x3f0) { /* "SELF IPI Register" */
+		if (value < 16)
+			error(p, SEND_ILLEGAL);
+		else
+			plain_message(p, PLAIN_FIXED, (uint8_t)value, false);
+		return true;
+	}
+	if (offset == 0x300)
+		p->command = value;
+	return write(p, offset, (uint32_t)value);
+}
+
+bool plain_msr_write(struct plain_apic *p, uint32_t msr, uint64_t value)
+{
+	if (msr == 0x1b)
+		return write_base(p, value);
+	if (msr == 0x6e0) {
+		if (deadline_mode(p))
+			p->deadline = value;
+		return true;
+	}
+	return msr >= 0x800 && msr < 0x900 && write_x2apic(p, (msr - 0x800) * 16, value);
+}
