@@ -289,7 +289,7 @@ void lapic_init_reset(struct lapic *l)
 	for (unsigned i = 0; i < LVT_COUNT; i++)
 		l->lvt[i] = LVT_MASKED;
 	lapic_timer_reset(l);
-	l->irq_maybe = false;
+	l->irq_maybe = lapic_extint(l); /* L3: it needs no local vector table where the APIC is disabled */
 }
 
 void lapic_set_base(struct lapic *l, uint64_t base)

@@ -10,7 +10,7 @@
 
 #include "dev/irq/lapic.h"
 #include "test/unit/dev/irq/plain_apic.h"
-#include "test/unit/xorshift.h"
+#include "lib/xorshift.h"
 
 #define STEPS 1000000u
 #define NOW 1000000u
