@@ -11,6 +11,7 @@
 #define TAG_RSDP_NEW 15
 #define MMAP_RAM 1
 #define PROVOKE "provoke="
+#define HIDE "hide="
 
 struct tag {
 	uint32_t type;
@@ -93,6 +94,8 @@ static void read_command_line(char *word)
 			boot.native = true;
 		else if (!strncmp(word, PROVOKE, strlen(PROVOKE)))
 			boot.provoke = word + strlen(PROVOKE);
+		else if (!strncmp(word, HIDE, strlen(HIDE)))
+			boot.hide = word + strlen(HIDE);
 		word = next;
 	}
 }

@@ -104,6 +104,8 @@ static void start_hvm(void)
 	struct speculation_cpu speculation;
 
 	if (!why)
+		why = caps_hide(&machine.caps, boot_info()->hide);
+	if (!why)
 		why = hvm_cpu_enable(&machine.caps);
 	if (why)
 		refuse(why);

@@ -276,6 +276,11 @@ extern struct machine machine;
  * that. */
 struct vm *vm_create(unsigned id, const struct vm_config *config, struct percpu *cpu);
 
+/* ---- vm/hide.c ---- */
+/* Takes features from caps by a list of names with commas between them (NULL: none). NULL, or one sentence that says
+ * which name is none; valid until the next call. */
+const char *caps_hide(struct hvm_caps *caps, const char *list);
+
 /* ---- vm/release.c ---- */
 /* Gives back what a VM held that has ended and whose account has been told: its RAM, tables, virtual CPUs' state and
  * all else but what is still said of it on request (struct vm and struct vcpu). Its vCPUs are on no ring, and loaded on

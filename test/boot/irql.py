@@ -84,10 +84,18 @@ def accesses(method):
     return Test('task priority: exits by %s' % method, run)
 
 
+def hidden(c):
+    """A CPU without a TPR shadow is played, and has it by trap, with the reason in the log."""
+    o = conformance.conforms(c, 'irql64', 'rounds=2', ['--testdev', '--hide', 'tpr-shadow'])
+    require(o.json['tpr'] == 'trap', 'tpr is %r' % o.json['tpr'])
+    require('tpr trap, because the CPU has no TPR shadow' in o.text, 'the log does not say why')
+
+
 def tests():
     # What the trap has to do does not depend on the CPU.
     t = [plays(model, mmu, method, seed) for method in METHODS for seed, (model, mmu) in enumerate(PLACES, 1)
          if method != 'trap' or model == HASWELL]
     t += [accesses(method) for method in METHODS]
     return t + [Test('task priority: on the bare machine', native),
+                Test('task priority: a CPU without a TPR shadow', hidden),
                 Test('task priority: a seed is a run', deterministic)]

@@ -204,7 +204,8 @@ void machines_prepare(struct machines *machines, const struct options *options)
 	static char printed[CONFIG_FILE_MAX * 2 + CONFIG_APPEND_MAX + 1000];
 	char error[200];
 
-	*machines = (struct machines){ .native = options->native, .provoke = options->provoke };
+	*machines = (struct machines){ .native = options->native, .provoke = options->provoke,
+					 .hide = options->hide };
 	if (options->vm_file != NULL) {
 		read_description(machines, options->vm_file);
 	} else {

@@ -58,6 +58,8 @@ const char help_text[] =
 	"  --machine NAME     bochs, or qemu with KVM and nested VT-x   (default: bochs)\n"
 	"  --bochs WHICH      built: 3.0 as the build made it; debian: the package's 2.7   (default: built, if there)\n"
 	"  --cpu MODEL        a CPU model of Bochs, or a part of its name   (default: corei7_haswell_4770)\n"
+	"  --hide LIST        what the hypervisor does as if the CPU had it not: some of ept,vpid,unrestricted-guest,\n"
+	"                     tpr-shadow,apic-access\n"
 	"  --host-cpus N      number of CPUs   (default: 1)\n"
 	"  --host-mem SIZE    RAM   (default: what the virtual machines need, at least 512M)\n"
 	"  --ips N            instructions per emulated second   (default: 50000000)\n"
@@ -113,6 +115,7 @@ enum {
 	OPTION_MITIGATIONS,
 	OPTION_ON_PANIC,
 	OPTION_TPR,
+	OPTION_HIDE,
 };
 
 static const struct option names[] = {
@@ -144,6 +147,7 @@ static const struct option names[] = {
 	{ "mitigations", required_argument, NULL, OPTION_MITIGATIONS },
 	{ "on-panic", required_argument, NULL, OPTION_ON_PANIC },
 	{ "provoke", required_argument, NULL, OPTION_PROVOKE },
+	{ "hide", required_argument, NULL, OPTION_HIDE },
 	{ "interactive", no_argument, NULL, 'i' },
 	{ "name", required_argument, NULL, OPTION_NAME },
 	{ "json", required_argument, NULL, OPTION_JSON },
@@ -209,6 +213,16 @@ static bool take_machine(struct options *options, int option, const char *value)
 	return true;
 }
 
+static const char *features_checked(const char *list)
+{
+	char error[200];
+	uint32_t set;
+
+	if (!config_read_features(&set, list, error, sizeof error))
+		die(STATUS_USAGE, "--hide: %s", error);
+	return list;
+}
+
 static void take(struct options *options, int option, const char *value)
 {
 	static const char *const guests[] = { "amd64", "686-pae", "686", NULL };
@@ -231,6 +245,7 @@ static void take(struct options *options, int option, const char *value)
 			die(STATUS_USAGE, "--provoke %s: a provocation is made of small letters and -", value);
 		options->provoke = value;
 		break;
+	case OPTION_HIDE: options->hide = features_checked(value); break;
 	case OPTION_NAME:
 		if (!run_name_valid(value))
 			die(STATUS_USAGE, "--name %s: a name has 1 to %d letters, digits, - _ and .", value,

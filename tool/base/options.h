@@ -25,7 +25,7 @@ struct options {
 	bool no_initrd;                 /* --initrd none */
 	bool native;                    /* the guest without the hypervisor */
 	/* a fault of the hypervisor on purpose (docs/security.md), for its tests; null: none */
-	const char *provoke;
+	const char *provoke, *hide;
 	const char *workload;           /* for the default initramfs; null: its default */
 	const char *json, *keep, *output, *name;
 	unsigned timeout;               /* seconds; 0: none */

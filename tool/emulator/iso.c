@@ -31,6 +31,8 @@ static void stage_grub(const char *root, const struct machines *machines)
 	bytes_print(&script, "set timeout=0\nmultiboot2 /vellum.elf%s", machines->native ? " native" : "");
 	if (machines->provoke != NULL)
 		bytes_print(&script, " provoke=%s", machines->provoke);
+	if (machines->hide != NULL)
+		bytes_print(&script, " hide=%s", machines->hide);
 	bytes_print(&script, "\nmodule2 /vm/config config\n");
 	for (size_t i = 0; i < machines->module_count; i++)
 		bytes_print(&script, "module2 /vm/%s %s\n", machines->modules[i].name, machines->modules[i].name);

@@ -166,6 +166,31 @@ static void where_it_looks(void **state)
 	finish();
 }
 
+/* An older CPU is played: what needs what is hidden goes with it (vm/hide.c). */
+static void hidden(void **state)
+{
+	struct hvm_caps c;
+
+	(void)state;
+	start();
+	assert_null(read_caps());
+	c = caps.hvm;
+	assert_null(caps_hide(&c, NULL));
+	assert_memory_equal(&c, &caps.hvm, sizeof(c));
+	assert_null(caps_hide(&c, "vpid"));
+	assert_true(c.mmu.ept && c.mmu.unrestricted_guest && c.tpr_shadow && c.apic_access && !c.mmu.vpid);
+	assert_null(caps_hide(&c, "apic-access,unrestricted-guest"));
+	assert_true(c.mmu.ept && !c.mmu.unrestricted_guest && c.tpr_shadow && !c.apic_access);
+	c = caps.hvm;
+	assert_null(caps_hide(&c, "ept"));
+	assert_true(!c.mmu.ept && !c.mmu.unrestricted_guest && c.mmu.vpid);
+	assert_null(caps_hide(&c, "tpr-shadow"));
+	assert_true(!c.tpr_shadow && !c.apic_access);
+	assert_string_equal(caps_hide(&c, "ept,nx"), "there is no feature \"nx\"; to be hidden there are ept, vpid, "
+						      "unrestricted-guest, tpr-shadow and apic-access");
+	finish();
+}
+
 static void controls(void **state)
 {
 	struct vmx_control_caps c = { .must = 0x16, .may = 0x7f };
@@ -305,6 +330,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(controls),
+		cmocka_unit_test(hidden),
 		cmocka_unit_test(a_whole_cpu),
 		cmocka_unit_test(what_vellum_cannot_do_without),
 		cmocka_unit_test(what_it_does_without),

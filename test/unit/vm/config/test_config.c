@@ -108,10 +108,29 @@ static void test_bad_values(void **state)
 	bad("vm a\npages 3m", "line 2: pages must be 4k, 2m, 1g or auto, not \"3m\"");
 	bad("vm a\nvpid maybe", "line 2: vpid must be on or off, not \"maybe\"");
 	bad("vm a\non-panic reboot", "line 2: on-panic must be stop, pause or none, not \"reboot\"");
+	bad("vm a\ntpr fast", "line 2: tpr must be trap, flexpriority or auto, not \"fast\"");
 	bad("vm a\ntestdev", "line 2: testdev must be on or off, not \"\"");
 	bad("vm a\nclock mine", "line 2: clock must be guest or host, not \"mine\"");
 	bad("vm a\nkernel", "line 2: kernel needs the name of a file");
 	bad("vm a\nappend a\x01", "line 2: the value of append holds a control character");
+}
+
+/* The list of features that --hide takes. */
+static void test_features(void **state)
+{
+	char error[200];
+	uint32_t set = 1;
+
+	(void)state;
+	assert_true(config_read_features(&set, "tpr-shadow", error, sizeof(error)));
+	assert_int_equal(set, BIT(CONFIG_TPR_SHADOW));
+	assert_true(config_read_features(&set, "vpid,ept,unrestricted-guest,apic-access,ept", error, sizeof(error)));
+	assert_int_equal(set, (BIT(CONFIG_FEATURES) - 1) & ~BIT(CONFIG_TPR_SHADOW));
+	assert_false(config_read_features(&set, "ept,", error, sizeof(error)));
+	assert_string_equal(error, "there is no feature \"\"; to be hidden there are ept, vpid, unrestricted-guest, "
+				   "tpr-shadow and apic-access");
+	assert_false(config_read_features(&set, "ep", error, sizeof(error)));
+	assert_false(config_read_features(&set, "ept vpid", error, sizeof(error)));
 }
 
 static void test_bad_structure(void **state)
@@ -277,6 +296,7 @@ static void set_all(struct vm_config *vm)
 		{ "ept-levels", "4" },
 		{ "mitigations", "ibpb,registers" },
 		{ "on-panic", "pause" },
+		{ "tpr", "trap" },
 	};
 	char error[200];
 
@@ -300,6 +320,7 @@ static void check_all_but_kernel(const struct vm_config *vm)
 	assert_true(vm->testdev);
 	assert_true(vm->guest_clock);
 	assert_int_equal(vm->on_panic, CONFIG_PANIC_PAUSE);
+	assert_int_equal(vm->tpr, CONFIG_TPR_TRAP);
 }
 
 /* Options of the command: the same checks, and the text that config_print() writes says the same. */
@@ -363,7 +384,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),    cmocka_unit_test(test_all),
 		cmocka_unit_test(test_bad_values),  cmocka_unit_test(test_bad_structure),
-		cmocka_unit_test(test_switching), cmocka_unit_test(test_bad_switching),
+		cmocka_unit_test(test_features), cmocka_unit_test(test_switching),
+		cmocka_unit_test(test_bad_switching),
 		cmocka_unit_test(test_names_of_a_list),
 		cmocka_unit_test(test_long_values), cmocka_unit_test(test_options),
 		cmocka_unit_test(test_mitigations), cmocka_unit_test(test_mutations),

@@ -1,0 +1,44 @@
+/* vm/config/features.c - lists of what a CPU's virtualization extension has, to be hidden (vm/hide.c). */
+#include "vm/config/config.h"
+
+#include "lib/fmt.h"
+
+const char *const config_features[CONFIG_FEATURES + 1] = {
+	[CONFIG_EPT] = "ept",
+	[CONFIG_VPIDS] = "vpid",
+	[CONFIG_UNRESTRICTED] = "unrestricted-guest",
+	[CONFIG_TPR_SHADOW] = "tpr-shadow",
+	[CONFIG_APIC_ACCESS] = "apic-access",
+};
+
+static uint32_t find(const char *name, size_t n)
+{
+	for (unsigned i = 0; i < CONFIG_FEATURES; i++)
+		if (strlen(config_features[i]) == n && memcmp(config_features[i], name, n) == 0)
+			return (uint32_t)BIT(i);
+	return 0;
+}
+
+bool config_read_features(uint32_t *set, const char *list, char *error, size_t error_size)
+{
+	*set = 0;
+	for (;;) {
+		size_t n = 0;
+		uint32_t feature;
+
+		while (list[n] && list[n] != ',')
+			n++;
+		feature = find(list, n);
+		if (!feature) {
+			fmt(error, error_size,
+			    "there is no feature \"%.*s\"; to be hidden there are ept, vpid, unrestricted-guest, "
+			    "tpr-shadow and apic-access",
+			    (int)min_u64(n, 40), list);
+			return false;
+		}
+		*set |= feature;
+		if (!list[n])
+			return true;
+		list += n + 1;
+	}
+}
