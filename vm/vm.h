@@ -61,7 +61,7 @@ enum vm_status {
 #define REQUEST_SWITCH BIT(2) /* let another vCPU of this CPU run */
 #define REQUEST_MMU BIT(3)    /* go over to the next mechanism */
 
-#define INSN_CACHE_SIZE 8
+#define INSN_CACHE_SIZE 32
 
 /* Decoded instructions that touched MMIO, so that the next time they only need to be compared. */
 struct insn_cache {
