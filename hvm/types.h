@@ -56,6 +56,7 @@ struct hvm_tpr {
 	/* The frame which, where the guest's paging leads to it, is not read or written itself: the access is one to
 	 * .registers, or exits. 0: there is none. */
 	hpa_t access;
+	bool x2apic; /* with .registers, in place of .access: the TPR by its MSR of x2APIC mode needs no exit */
 };
 
 /* How the guest's first instruction finds the CPU; registers not named are 0. */
@@ -78,7 +79,8 @@ struct hvm_caps {
 	bool rdtscp;      /* guests may have RDTSCP, and IA32_TSC_AUX */
 	bool invpcid;     /* guests may have INVPCID */
 	bool tpr_shadow;  /* struct hvm_tpr: .registers can be had, */
-	bool apic_access; /* and with it .access */
+	bool apic_access; /* and with it .access, */
+	bool x2apic_tpr;  /* or .x2apic */
 	uint64_t cr4_may; /* bits of CR4 that may be set while a guest runs */
 };
 

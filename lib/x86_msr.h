@@ -53,6 +53,7 @@
 #define MSR_X2APIC_FIRST 0x800 /* + offset / 16 of the register in xAPIC mode */
 #define MSR_X2APIC_APICID 0x802
 #define MSR_X2APIC_VERSION 0x803
+#define MSR_X2APIC_TPR 0x808
 #define MSR_X2APIC_EOI 0x80b
 #define MSR_X2APIC_ICR 0x830
 #define MSR_X2APIC_LVT_TIMER 0x832

@@ -11,12 +11,14 @@
  * TP2 It is mapped where the local APIC's registers answer for all virtual CPUs alike: at the address that all of them
  *     have in IA32_APIC_BASE, while none is disabled or in x2APIC mode, and where nothing else is. Elsewhere accesses
  *     are trapped.
+ *     In x2APIC mode nothing is mapped, and the CPU serves the TPR's MSR instead, where it can.
  * TP3 Before each entry the threshold is lapic_tpr_threshold() (T3): it is computed anew when either changes, for
  *     whoever changes what waits, what is in service or the TPR asks for a look at the events (lapic_notice). */
 #include "vm/vm.h"
 
 #include "host/console.h"
 #include "host/frames.h"
+#include "host/percpu.h"
 #include "lib/fmt.h"
 #include "lib/mutants/mutate.h"
 
@@ -91,21 +93,6 @@ static void place(struct vm *vm, gfn_t gfn)
 		mmu_slot_add(&vm->mmu, &trapped);
 }
 
-void tpr_place(struct vm *vm)
-{
-	gfn_t want = wanted_place(vm);
-	struct vcpu *v;
-
-	for_each_vcpu(v, vm)
-		VM_MUTANT(FLEX_LOOK, vcpu_note(v, REQUEST_EVENT)); /* TP3 */
-
-	if (want.v == vm->tpr.place.v)
-		return;
-	unplace(vm);
-	if (want.v != NOWHERE.v)
-		place(vm, want);
-}
-
 /* ---- the pages ---- */
 
 static hfn_t clean_frame(void)
@@ -154,37 +141,84 @@ void tpr_free(struct vm *vm)
 
 /* ---- the method ---- */
 
+/* What the CPU is to serve for v as its local APIC is now. */
+static struct hvm_tpr wanted(const struct vcpu *v)
+{
+	struct hvm_tpr tpr = { .x2apic = false };
+
+	if (v->vm->tpr.method != CONFIG_TPR_FLEXPRIORITY)
+		return tpr;
+	tpr.registers = hfn_hpa(frames_of_ptr(v->apic_registers));
+	tpr.x2apic = v->lapic.x2apic && VM_LEFT_OUT_OR(X2APIC_HAS, machine.caps.x2apic_tpr);
+	if (!tpr.x2apic)
+		tpr.access = hfn_hpa(v->vm->tpr.frame.hfn);
+	return tpr;
+}
+
+/* The device lock is held, and v, if it has started, does not run and lives on this CPU. */
 static void give(struct vcpu *v)
 {
 	bool shadow = v->vm->tpr.method == CONFIG_TPR_FLEXPRIORITY;
-	struct hvm_tpr tpr = { HPA(0), HPA(0) };
 
-	if (shadow) {
-		tpr.registers = hfn_hpa(frames_of_ptr(v->apic_registers));
-		tpr.access = hfn_hpa(v->vm->tpr.frame.hfn);
-	}
-	spin_lock(&v->vm->device_lock);
 	lapic_keep_tpr(&v->lapic, shadow ? (uint32_t *)(void *)(v->apic_registers + TPR_OFFSET) : NULL);
-	spin_unlock(&v->vm->device_lock);
-	v->start.tpr = tpr;
-	if (v->started)
-		hvm_set_tpr(&v->hvm, &tpr);
+	v->start.tpr = wanted(v);
+	if (v->started) {
+		struct vcpu *before = vcpu_visit(v);
+
+		hvm_set_tpr(&v->hvm, &v->start.tpr);
+		vcpu_visited(before);
+	}
+	VM_MUTANT(FLEX_LOOK, vcpu_note(v, REQUEST_EVENT)); /* TP3 */
 }
 
-/* TP1 decides the order. The virtual CPUs do not run, and what has started of them is loaded on this CPU. */
+/* TP1: unmapped before it is taken from a CPU, mapped when all have it. Others may run meanwhile: what they have of the
+ * frame is flushed before it goes (T2), and whether they have it does not change. */
+void tpr_place(struct vcpu *v)
+{
+	struct vm *vm = v->vm;
+	gfn_t want;
+
+	spin_lock(&vm->device_lock);
+	want = wanted_place(vm);
+	if (want.v != vm->tpr.place.v)
+		unplace(vm);
+	if (v->start.tpr.x2apic != wanted(v).x2apic)
+		VM_MUTANT(X2APIC_GIVEN, give(v));
+	if (want.v != vm->tpr.place.v && want.v != NOWHERE.v)
+		place(vm, want);
+	VM_MUTANT(FLEX_LOOK, vcpu_note(v, REQUEST_EVENT));
+	spin_unlock(&vm->device_lock);
+}
+
+/* TP1 decides the order. */
 static bool set_method(struct vm *vm, enum config_tpr method)
 {
 	struct vcpu *v;
+	gfn_t want;
 
 	if (method == CONFIG_TPR_FLEXPRIORITY && !take_frames(vm))
 		return false;
+	spin_lock(&vm->device_lock);
 	if (method != CONFIG_TPR_FLEXPRIORITY)
 		unplace(vm);
 	vm->tpr.method = method;
 	for_each_vcpu(v, vm)
 		give(v);
-	tpr_place(vm);
+	want = wanted_place(vm);
+	if (want.v != NOWHERE.v)
+		place(vm, want);
+	spin_unlock(&vm->device_lock);
 	return true;
+}
+
+static bool elsewhere(const struct vm *vm)
+{
+	const struct vcpu *v;
+
+	for_each_vcpu(v, vm)
+		if (VM_KEPT(TPR_ELSEWHERE, v->cpu != this_cpu()))
+			return true;
+	return false;
 }
 
 static enum config_tpr best(void)
@@ -237,6 +271,8 @@ const char *tpr_change(struct vm *vm, const char *name)
 	lacks = lacking(method);
 	if (VM_KEPT(CHANGE_LACKS, lacks))
 		return lacks;
+	if (elsewhere(vm))
+		return "it has virtual CPUs on several CPUs, which cannot go over together";
 	if (method != vm->tpr.method && !set_method(vm, method))
 		return "there is no host memory for the local APIC's pages";
 	return NULL;

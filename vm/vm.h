@@ -386,13 +386,13 @@ bool tpr_init(struct vm *vm);
 void tpr_free(struct vm *vm);
 /* The method in use; "auto": none has been chosen yet. */
 const char *tpr_name(const struct vm *vm);
-/* Goes over to the method of this name. No vCPU runs, and what has started of them is loaded on this CPU. NULL, or one
- * clause that says why not; the VM then goes on as it was. */
+/* Goes over to the method of this name, on the CPU of its vCPUs, none of which runs. NULL, or one clause that says why
+ * not; the VM then goes on as it was. */
 const char *tpr_change(struct vm *vm, const char *name);
 /* Is the page of the local APIC mapped for the CPU to serve? */
 static inline bool tpr_placed(const struct vm *vm) { return vm->tpr.place.v != ~0ull; }
-/* A vCPU's IA32_APIC_BASE has changed. No vCPU runs. */
-void tpr_place(struct vm *vm);
+/* IA32_APIC_BASE of v has changed, which is loaded on this CPU and does not run. */
+void tpr_place(struct vcpu *v);
 /* Before an entry, by whoever looked for events: TP3. The device lock is held. */
 static inline void tpr_set_threshold(struct vcpu *v)
 {

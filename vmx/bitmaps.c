@@ -6,6 +6,7 @@
 
 uint8_t vmx_io_bitmaps[2 * PAGE_SIZE] READ_MOSTLY __attribute__((aligned(PAGE_SIZE)));
 uint8_t vmx_msr_bitmap[PAGE_SIZE] READ_MOSTLY __attribute__((aligned(PAGE_SIZE)));
+uint8_t vmx_msr_bitmap_x2apic[PAGE_SIZE] READ_MOSTLY __attribute__((aligned(PAGE_SIZE)));
 
 /* The four parts of 1 KByte (SDM, "MSR-Bitmap Address"): low MSRs are 0 to 0x1fff, high ones 0xc0000000 to 0xc0001fff;
  * all others exit always. */
@@ -14,12 +15,17 @@ uint8_t vmx_msr_bitmap[PAGE_SIZE] READ_MOSTLY __attribute__((aligned(PAGE_SIZE))
 #define WRITE_LOW 2048
 #define WRITE_HIGH 3072
 
-static void allow(unsigned low_part, unsigned high_part, uint32_t msr)
+static void allow_in(uint8_t *bitmap, unsigned low_part, unsigned high_part, uint32_t msr)
 {
 	unsigned part = VM_KEPT(BITMAP_HIGH, msr >= 0xc0000000) ? high_part : low_part;
 	uint32_t bit = msr & 0x1fff;
 
-	vmx_msr_bitmap[part + bit / 8] &= (uint8_t)~(1u << bit % 8);
+	bitmap[part + bit / 8] &= (uint8_t)~(1u << bit % 8);
+}
+
+static void allow(unsigned low_part, unsigned high_part, uint32_t msr)
+{
+	allow_in(vmx_msr_bitmap, low_part, high_part, msr);
 }
 
 void vmx_bitmaps_init(const struct vmx_caps *caps)
@@ -40,4 +46,7 @@ void vmx_bitmaps_init(const struct vmx_caps *caps)
 		allow(READ_LOW, READ_HIGH, MSR_TSC_AUX);
 		allow(WRITE_LOW, WRITE_HIGH, MSR_TSC_AUX);
 	}
+	memcpy(vmx_msr_bitmap_x2apic, vmx_msr_bitmap, sizeof(vmx_msr_bitmap));
+	allow_in(vmx_msr_bitmap_x2apic, READ_LOW, READ_HIGH, MSR_X2APIC_TPR);
+	allow_in(vmx_msr_bitmap_x2apic, WRITE_LOW, WRITE_HIGH, MSR_X2APIC_TPR);
 }

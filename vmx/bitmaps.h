@@ -1,4 +1,4 @@
-/* vmx/bitmaps.h - the I/O and MSR bitmaps, the same for every virtual CPU: every port exits (nothing is passed
+/* vmx/bitmaps.h - the I/O and MSR bitmaps, alike for all virtual CPUs: every port exits (nothing is passed
  * through); of the MSRs only those that the CPU or the vCPU switch keeps apart do not. SDM, "I/O-Bitmap Addresses" and
  * "MSR-Bitmap Address". */
 #ifndef VELLUM_VMX_BITMAPS_H
@@ -8,6 +8,9 @@
 
 extern uint8_t vmx_io_bitmaps[2 * PAGE_SIZE];
 extern uint8_t vmx_msr_bitmap[PAGE_SIZE];
+/* The same, but that the TPR's MSR of x2APIC mode does not exit: for a vCPU for which the CPU serves it, and for no
+ * other, for it would be the host's. */
+extern uint8_t vmx_msr_bitmap_x2apic[PAGE_SIZE];
 
 /* Fills them; once, before the first entry. */
 void vmx_bitmaps_init(const struct vmx_caps *caps);

@@ -97,6 +97,7 @@ static void read_lapic(struct vmx_caps *c)
 	c->hvm.tpr_shadow = VM_LEFT_OUT_OR(TPR_SHADOW_CONTROL, c->proc.may & PROC_TPR_SHADOW);
 	c->hvm.apic_access = c->hvm.tpr_shadow &&
 			     VM_LEFT_OUT_OR(APIC_ACCESS_CONTROL, c->proc2.may & PROC2_APIC_ACCESS);
+	c->hvm.x2apic_tpr = c->hvm.tpr_shadow && VM_LEFT_OUT_OR(X2APIC_CONTROL, c->proc2.may & PROC2_X2APIC);
 }
 
 /* What every entry of Vellum's asks for (SDM, "VM-Execution Control Fields", "VM-Exit Controls", "VM-Entry

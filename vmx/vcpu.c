@@ -136,7 +136,6 @@ static void write_controls(struct vmx_vcpu *v, const struct hvm_start *start)
 					      (VM_LEFT_OUT_OR(SWITCHES_ALL_ENTRY, c->switches_msrs) ? ENTRY_MSRS : 0)));
 	vmwrite(VMCS_IO_BITMAP_A, (uintptr_t)vmx_io_bitmaps);
 	vmwrite(VMCS_IO_BITMAP_B, (uintptr_t)vmx_io_bitmaps + PAGE_SIZE);
-	vmwrite(VMCS_MSR_BITMAP, (uintptr_t)vmx_msr_bitmap);
 	vmwrite(VMCS_CR3_TARGET_COUNT, 0); /* no value of CR3 may be loaded without an exit, where loads exit */
 	vmwrite(VMCS_ENTRY_INTERRUPTION_INFO, 0);
 	vmwrite(VMCS_LINK_POINTER, ~0ull); /* none (SDM, "Checks on Guest Non-Register State") */
@@ -354,15 +353,18 @@ void vmx_set_tpr(struct vmx_vcpu *v, const struct hvm_tpr *tpr)
 	const uint32_t exits = PROC_CR8_LOAD | PROC_CR8_STORE;
 	bool shadow = tpr->registers.v, access = tpr->access.v;
 
-	/* SDM, "Checks on VMX Controls": the page's address counts, and the threshold, with the shadow only. */
+	/* SDM, "Checks on VMX Controls": the page's address counts, and the threshold, with the shadow only; of APIC
+	 * accesses and x2APIC mode one may be virtualized. */
 	if (shadow) {
 		vmwrite(VMCS_VIRTUAL_APIC_ADDRESS, tpr->registers.v);
 		vmwrite(VMCS_TPR_THRESHOLD, v->tpr_threshold = 0);
 	}
 	if (access)
 		vmwrite(VMCS_APIC_ACCESS_ADDRESS, tpr->access.v);
+	vmwrite(VMCS_MSR_BITMAP, (uintptr_t)(tpr->x2apic ? vmx_msr_bitmap_x2apic : vmx_msr_bitmap));
 	write_proc(v, shadow ? (v->proc & ~exits) | PROC_TPR_SHADOW : (v->proc & ~(uint32_t)PROC_TPR_SHADOW) | exits);
-	write_proc2(v, access ? v->proc2 | PROC2_APIC_ACCESS : v->proc2 & ~(uint32_t)PROC2_APIC_ACCESS);
+	write_proc2(v, (v->proc2 & ~(uint32_t)(PROC2_APIC_ACCESS | PROC2_X2APIC)) |
+			       (uint32_t)((access ? PROC2_APIC_ACCESS : 0) | (tpr->x2apic ? PROC2_X2APIC : 0)));
 }
 
 void vmx_set_tpr_threshold(struct vmx_vcpu *v, unsigned class)

@@ -140,6 +140,7 @@ enum vmcs_field {
 #define PROC2_APIC_ACCESS BIT(0)
 #define PROC2_EPT BIT(1)
 #define PROC2_RDTSCP BIT(3)
+#define PROC2_X2APIC BIT(4)
 #define PROC2_VPID BIT(5)
 #define PROC2_WBINVD BIT(6)
 #define PROC2_UNRESTRICTED BIT(7)

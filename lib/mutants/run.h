@@ -15,8 +15,11 @@
 	M(IOAPIC_NMI, "that it may wait for one of the I/O APIC") \
 	M(APIC_MOVED, "following the local APIC when its page moves, or ends") \
 	M(PLACE_ACTIVE, "leaving the local APIC's page alone where it does not answer") \
+	M(X2APIC_GIVEN, "virtualizing x2APIC mode when the guest goes to it, and no longer when it leaves it") \
+	M(X2APIC_HAS, "leaving that mode's TPR to exits on a CPU that cannot") \
 	M(UNPLACE, "taking its frame from where the local APIC was") \
 	M(FLEX_LOOK, "a threshold of its own after a change of the method, or of IA32_APIC_BASE") \
+	M(TPR_ELSEWHERE, "refusing to change it for virtual CPUs that live on other CPUs") \
 	M(CHANGE_LACKS, "refusing a method for the TPR that the CPU lacks, while the guest runs") \
 	M(RELEASE_APIC_FRAME, "giving back the frame that stands for the local APIC") \
 	M(RELEASE_APIC_REGISTERS, "and the pages of its registers") \

@@ -16,6 +16,7 @@
 	M(UNRESTRICTED_EPT, "that \"unrestricted guest\" needs EPT") \
 	M(TPR_SHADOW_CONTROL, "the check of the control for the TPR shadow") \
 	M(APIC_ACCESS_CONTROL, "and of that for accesses to the local APIC") \
+	M(X2APIC_CONTROL, "and of that for x2APIC mode") \
 	M(FLEX_SHADOW, "that flexpriority needs the first") \
 	M(FLEX_ACCESS, "and the second") \
 	M(WANTS_FLEX, "refusing it where it was asked for") \

@@ -146,7 +146,7 @@ static bool lapic_write(struct vcpu *v, uint32_t msr, uint64_t value)
 				     : lapic_msr_write(&v->lapic, msr, value);
 	spin_unlock(&v->vm->device_lock);
 	if (unlikely(msr == MSR_APIC_BASE))
-		VM_MUTANT(APIC_MOVED, tpr_place(v->vm));
+		VM_MUTANT(APIC_MOVED, tpr_place(v));
 	return ok;
 }
 

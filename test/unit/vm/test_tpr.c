@@ -6,6 +6,7 @@
 
 #include "host/console.h"
 #include "host/interrupt.h"
+#include "vmx/bitmaps.h"
 
 /* ---- which, and with what ---- */
 
@@ -293,6 +294,52 @@ static void the_local_apic_moves(void **state)
 		moved(lapic_mechanisms[m]);
 }
 
+/* In x2APIC mode the TPR is an MSR, which the CPU serves where it can, and only for a guest in that mode. */
+static void x2apic_mode(void **state)
+{
+	uint64_t bitmap;
+
+	(void)state;
+	at("ept", "flexpriority", BENCH_LONG64);
+	bitmap = vmcs_get(VMCS_MSR_BITMAP);
+	assert_false(vmcs_get(VMCS_PROC_CONTROLS2) & PROC2_X2APIC);
+	apic_base(LAPIC | APIC_ON | APIC_BASE_EXTD);
+	assert_int_equal(vmcs_get(VMCS_PROC_CONTROLS2) & (PROC2_X2APIC | PROC2_APIC_ACCESS), PROC2_X2APIC);
+	assert_int_equal(vmcs_get(VMCS_MSR_BITMAP), (uintptr_t)vmx_msr_bitmap_x2apic);
+	STEP(bench_wrmsr(MSR_X2APIC_FIRST + SVR / 16, 0x1ff));
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
+	STEP(bench_write_tpr(0x80));
+	STEP(bench_wrmsr(MSR_X2APIC_SELF_IPI, 0x51));
+	EXPECT_NOTHING();
+	STEP(bench_write_tpr(0x40));
+	EXPECT_EVENT(EXTERNAL(0x51), 0);
+	apic_base(LAPIC | APIC_BASE_BSP);
+	apic_base(LAPIC | APIC_ON);
+	assert_int_equal(vmcs_get(VMCS_PROC_CONTROLS2) & (PROC2_X2APIC | PROC2_APIC_ACCESS), PROC2_APIC_ACCESS);
+	assert_int_equal(vmcs_get(VMCS_MSR_BITMAP), bitmap);
+	assert_int_equal(kind_at(LAPIC), SLOT_APIC);
+	finish();
+}
+
+static uint64_t without_x2apic(uint32_t msr, uint64_t value)
+{
+	return msr == MSR_VMX_PROCBASED_CTLS2 ? value & ~((uint64_t)PROC2_X2APIC << 32) : value;
+}
+
+/* A CPU that cannot serve the MSR: it exits as before. */
+static void x2apic_mode_without(void **state)
+{
+	(void)state;
+	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = "ept", .tpr = "auto", .msr = without_x2apic });
+	assert_true(bench_mode(BENCH_LONG64, 0));
+	assert_true(flex());
+	apic_base(LAPIC | APIC_ON | APIC_BASE_EXTD);
+	assert_int_equal(vmcs_get(VMCS_PROC_CONTROLS2) & (PROC2_X2APIC | PROC2_APIC_ACCESS), PROC2_APIC_ACCESS);
+	STEP(bench_wrmsr(MSR_X2APIC_FIRST + TPR / 16, 0x30));
+	assert_int_equal(bench.v->apic_registers[TPR], 0x30);
+	finish();
+}
+
 /* Disabled with an interrupt waiting: neither that nor its threshold is left. */
 static void disabled_while_one_waits(void **state)
 {
@@ -397,6 +444,8 @@ int main(void)
 		cmocka_unit_test(cr8_and_halt),
 		cmocka_unit_test(against_a_plain_model),
 		cmocka_unit_test(the_local_apic_moves),
+		cmocka_unit_test(x2apic_mode),
+		cmocka_unit_test(x2apic_mode_without),
 		cmocka_unit_test(disabled_while_one_waits),
 		cmocka_unit_test(a_fetch_from_the_page),
 		cmocka_unit_test(changed_while_it_runs),

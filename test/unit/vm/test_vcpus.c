@@ -249,6 +249,47 @@ static void a_vpid_each(void **state)
 	finish();
 }
 
+/* ---- the priority register ---- */
+
+static bool vm_same_kind(enum slot_kind kind)
+{
+	return slots_find(&vm->mmu.slots, gpa_gfn(GPA(LAPIC_DEFAULT_BASE)))->kind == kind;
+}
+
+static const void *registers_of(struct vcpu *v)
+{
+	until(v);
+	return host_memory(vmcs_get(VMCS_VIRTUAL_APIC_ADDRESS), PAGE_SIZE);
+}
+
+/* Another method for the TPR is another for both, each with a page of its own. */
+static void one_method_for_the_tpr(void **state)
+{
+	(void)state;
+	start_two(false, 1);
+	until(second);
+	until(boot);
+	assert_false(vmcs_get(VMCS_PROC_CONTROLS) & PROC_TPR_SHADOW);
+	assert_null(tpr_change(vm, "flexpriority"));
+	again();
+	assert_ptr_equal(registers_of(boot), boot->apic_registers);
+	assert_ptr_equal(registers_of(second), second->apic_registers);
+	assert_ptr_not_equal(boot->apic_registers, second->apic_registers);
+	assert_true(vmcs_get(VMCS_PROC_CONTROLS) & PROC_TPR_SHADOW);
+	assert_true(vm_same_kind(SLOT_APIC));
+	/* The page is there while it is for both. */
+	STEP(bench_wrmsr(MSR_APIC_BASE, LAPIC_DEFAULT_BASE | APIC_BASE_EN | APIC_BASE_EXTD));
+	assert_true(vm_same_kind(SLOT_MMIO));
+	assert_null(tpr_change(vm, "trap"));
+	again();
+	until(boot);
+	assert_false(vmcs_get(VMCS_PROC_CONTROLS) & PROC_TPR_SHADOW);
+	second->cpu = NULL;
+	assert_non_null(strstr(tpr_change(vm, "flexpriority"), "several CPUs"));
+	second->cpu = boot->cpu;
+	finish();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -261,6 +302,7 @@ int main(void)
 		cmocka_unit_test(no_other_mechanism_where_one_cannot),
 		cmocka_unit_test(the_clock_while_one_sleeps),
 		cmocka_unit_test(a_vpid_each),
+		cmocka_unit_test(one_method_for_the_tpr),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -202,6 +202,21 @@ static void controls(void **state)
 
 /* ---- bitmaps ---- */
 
+/* The other bitmap differs in the TPR's MSR alone, to be read and written. */
+static void the_bitmap_of_x2apic_mode(void **state)
+{
+	const unsigned at = MSR_X2APIC_TPR / 8;
+
+	(void)state;
+	start();
+	assert_null(read_caps());
+	vmx_bitmaps_init(&caps);
+	for (unsigned i = 0; i < PAGE_SIZE; i++)
+		assert_int_equal(vmx_msr_bitmap[i] ^ vmx_msr_bitmap_x2apic[i],
+				 i == at || i == 2048 + at ? 1 << MSR_X2APIC_TPR % 8 : 0);
+	finish();
+}
+
 static bool exits(uint32_t msr, bool write)
 {
 	unsigned part = (msr >> 31) * 1024 + write * 2048, bit = msr & 0x1fff;
@@ -336,6 +351,7 @@ int main(void)
 		cmocka_unit_test(what_it_does_without),
 		cmocka_unit_test(where_it_looks),
 		cmocka_unit_test(bitmaps),
+		cmocka_unit_test(the_bitmap_of_x2apic_mode),
 		cmocka_unit_test(msrs_by_areas),
 		cmocka_unit_test(msrs_by_controls),
 		cmocka_unit_test(msrs_by_some_controls),
