@@ -115,7 +115,7 @@ def check_rest(c, places, mmu):
 
 def translations(c):
     """Known mappings, in every mechanism, under a guest that watches its accessed flags."""
-    with stay(c) as r:
+    with stay(c, '--tpr', 'trap') as r:
         places = r.places()
         for mmu in MECHANISMS + ('ept',):
             require(ask(c, 'mmu', mmu)['mmu'] == mmu, 'mmu %s' % mmu)
@@ -126,6 +126,27 @@ def translations(c):
         require(re.search(r'level 1 .* P W U A D', text) and re.search(r'behind it: ram at hpa 0x', text),
                 'as text: %s' % text)
         require(ask(c, 'stats')['mmu_counters']['switches'] == 4, 'switches')
+
+
+def priority(c):
+    """The TPR's method changes while the guest runs, under every mechanism: its local APIC is a device's page or the
+    CPU's."""
+    def page(kind, end):
+        t = until('the page is %s' % kind, lambda: [x for x in [ask(c, 'translate', hex(device))]
+                                                    if x['tables']['end'].startswith(end)])[0]
+        require(t['memory']['kind'] == kind and ('hpa' in t['tables']) == (kind == 'apic'), 'page: %s' % t)
+
+    with stay(c) as r:
+        device = r.places()['device'][0]
+        for mmu in MECHANISMS + ('ept',):
+            ask(c, 'mmu', mmu)
+            require(ask(c, 'tpr', 'auto')['tpr'] == 'flexpriority', 'tpr auto')
+            page('apic', 'mapped')
+            require(ask(c, 'tpr', 'trap')['tpr'] == 'trap', 'tpr trap')
+            page('mmio', 'known')
+            require(ask(c, 'audit')['audit'] == 'ok', 'audit')
+        require('has its TPR by trap' in ctl(c, 'tpr', 'guest', 'trap'), 'as text')
+        require('stays with tpr trap; fast cannot be used' in ctl(c, 'tpr', 'fast', status=1), 'a method that is none')
 
 
 def narrow(c):
@@ -429,6 +450,7 @@ def tests():
         Test('ctl: JSON everywhere', in_json),
         Test('ctl: a running Linux', linux),
         Test('ctl: translate, in every mechanism', translations),
+        Test('ctl: another method for the TPR', priority),
         Test('ctl: translate, 32-bit guests', narrow),
         Test('ctl: dump', dumps),
         Test('ctl: pause and resume', pauses),
