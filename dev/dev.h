@@ -25,10 +25,11 @@ struct timer {
 	struct timer *next; /* in the queue, sorted by deadline */
 };
 
-/* The alarms of one VM. */
+/* The alarms that go by one clock and are looked at by one vCPU. */
 struct timers {
 	struct timer *first;
 	bool earlier; /* an alarm was armed that is now the first; for who waits for the first to clear (TM3) */
+	void (*notice)(struct timers *t); /* NULL, or: somebody has set .earlier */
 	uint64_t tsc_hz;
 	uint64_t (*now)(void *ctx); /* ticks */
 	void *ctx;

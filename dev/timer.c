@@ -1,4 +1,4 @@
-/* dev/timer.c - the alarms of one VM (a short list, sorted by deadline) and the conversion between clocks.
+/* dev/timer.c - the alarms of one vCPU (a short list, sorted by deadline) and the conversion between clocks.
  *
  * TM1 the list is sorted by deadline; a timer is on it if and only if it is armed, and once.
  * TM2 one call of timers_run() fires at most as many alarms as were due when it began, however often they are armed
@@ -27,8 +27,11 @@ void timer_arm(struct timers *t, struct timer *timer, uint64_t deadline)
 	timer->next = *p;
 	timer->armed = true;
 	*p = timer;
-	if (p == &t->first)
+	if (p == &t->first) {
 		t->earlier = true;
+		if (unlikely(t->notice))
+			t->notice(t);
+	}
 }
 
 void timers_run(struct timers *t, uint64_t now)

@@ -61,11 +61,14 @@ struct hvm_tpr {
 
 /* How the guest's first instruction finds the CPU; registers not named are 0. */
 struct hvm_start {
-	uint64_t rip, rsp, rax, rbx, rsi;
+	uint64_t rip, rsp, rax, rbx, rdx, rsi;
 	uint64_t gdt_base;
 	uint32_t gdt_limit;
 	uint16_t cs, ds;
 	bool long_mode;
+	/* in real mode, as INIT leaves the segment registers, but for CS; gdt_* and ds are not looked at */
+	bool real_mode;
+	uint64_t cs_base;
 	uint64_t longest_run; /* TSC ticks without an exit, where the CPU has a timer for that */
 	/* What the guest's CPUID offers, and so may be used without an exit. */
 	bool rdtscp, invpcid;

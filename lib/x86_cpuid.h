@@ -51,8 +51,11 @@
 #define CPUID_1_EDX_SSE BIT(25)
 #define CPUID_1_EDX_SSE2 BIT(26)
 #define CPUID_1_EDX_SS BIT(27)
+#define CPUID_1_EDX_HTT BIT(28) /* the number of logical CPUs counts */
 
 /* Leaf 4. */
+#define CPUID_4_EAX_SHARED_SHIFT 14
+#define CPUID_4_EAX_CORES_SHIFT 26
 #define CPUID_4_EAX_SHARING MASK(31, 14) /* logical CPUs that share the cache, and cores; less 1 */
 
 /* Leaf 6. */

@@ -1,4 +1,4 @@
-/* vm/create.c - a virtual machine from its description: memory, mechanism, devices, image, vCPU. */
+/* vm/create.c - a virtual machine from its description: memory, mechanism, devices, image. */
 #include "vm/vm.h"
 
 #include "dev/firmware/acpi_tables.h"
@@ -302,68 +302,16 @@ static bool load_guest(struct vm *vm, struct cpu_start *start)
 	return false;
 }
 
-/* ---- the virtual CPU ---- */
+/* ---- all of it ---- */
 
-static struct walk_regs start_regs(const struct vm *vm, const struct cpu_start *s)
+/* All but the first start in real mode. */
+static bool vcpus_possible(struct vm *vm)
 {
-	struct walk_regs r = {
-		.maxphyaddr = vm->cpuid.maxphyaddr,
-		.has_1g = vm->cpuid.has_1g,
-		/* a bit whose feature the guest's CPUID does not have is reserved */
-		.cr4_reserved = VM_LEFT_OUT_OR(CR4_RESERVED, false) ? 0 : ~vm->cpuid.cr4_offered,
-		.efer_reserved = VM_LEFT_OUT_OR(EFER_RESERVED, false) ? 0 : ~vm->cpuid.efer_offered,
-	};
-	bool is_long = s->mode == START_LONG64;
-
-	/* ET is always 1 (SDM, "Control Registers"). */
-	r.cr0 = CR0_PE | CR0_ET | (is_long ? CR0_PG : 0);
-	r.cr3 = is_long ? s->cr3 : 0;
-	r.cr4 = is_long ? CR4_PAE : 0;
-	r.efer = is_long ? EFER_LME | EFER_LMA : 0;
-	return r;
-}
-
-static struct vcpu *alloc_vcpu(void)
-{
-	uint64_t pages = align_up(sizeof(struct vcpu), PAGE_SIZE) >> PAGE_SHIFT;
-	hfn_t f = frames_alloc_run(pages, 1);
-
-	if (hfn_is_none(f))
-		return NULL;
-	memset(frames_ptr(f), 0, pages << PAGE_SHIFT);
-	return frames_ptr(f);
-}
-
-static bool create_vcpu(struct vm *vm, struct percpu *cpu)
-{
-	struct vcpu *v = alloc_vcpu();
-
-	if (v) {
-		v->id = vm->vcpu_count;
-		vm->vcpu[vm->vcpu_count++] = v;
-		v->vm = vm;
-		v->cpu = cpu;
-		/* The guest's TSC starts at 0, the same on all its CPUs. */
-		VM_MUTANT(TSC_ZERO, v->tsc_offset = v->id ? vm_boot_vcpu(vm)->tsc_offset : 0 - rdtsc());
-		msr_reset_vcpu(v);
-	}
-	if (v && resident_init(v) && hvm_vcpu_init(&v->hvm, &machine.caps))
+	if (VM_LEFT_OUT_OR(VCPUS_REAL_MODE, vm->config->vcpus == 1 || mechanism_runs_real_mode(vm->mmu.ops)))
 		return true;
-	vm_end(vm, VM_STATUS_BAD_IMAGE, "there is no memory for its virtual CPU");
-	return false;
-}
-
-static bool start_vcpu(struct vm *vm, const struct cpu_start *s)
-{
-	struct walk_regs regs = start_regs(vm, s);
-	struct vcpu *v = vm_boot_vcpu(vm);
-
-	v->start = (struct hvm_start){ s->rip, s->rsp, s->rax, s->rbx, s->rsi, s->gdt_base, s->gdt_limit, s->cs, s->ds,
-				       s->mode == START_LONG64, schedule_slice(), vm->cpuid.has_rdtscp,
-				       vm->cpuid.has_invpcid, vm->cpuid.cr4_offered, v->start.tpr };
-	if (mmu_vcpu_init(&v->mmu, &vm->mmu, &regs))
-		return true;
-	vm_end(vm, VM_STATUS_BAD_IMAGE, "there is no memory for its tables");
+	vm_end(vm, VM_STATUS_UNSUPPORTED,
+	       "vcpus %u cannot be had: a second virtual CPU starts in real mode, which takes mmu ept and a CPU with "
+	       "\"unrestricted guest\"", vm->config->vcpus);
 	return false;
 }
 
@@ -400,11 +348,11 @@ struct vm *vm_create(unsigned id, const struct vm_config *config, struct percpu 
 	vm->high_ram = config->mem - vm->low_ram;
 	if (!create_mmu(vm))
 		return vm;
-	cpuid_policy_init(&vm->cpuid, &machine.caps, machine.tsc_hz, !(switch_hidden_cr4(vm) & CR4_PCIDE),
-			  vm->config->rdrand != CONFIG_OFF);
+	cpuid_policy_init(&vm->cpuid, &machine.caps, machine.tsc_hz, config->vcpus,
+			  !(switch_hidden_cr4(vm) & CR4_PCIDE), config->rdrand != CONFIG_OFF);
 	msr_reset(vm);
-	if (create_vcpu(vm, cpu) && create_platform(vm) && create_memory(vm) && tpr_init(vm) &&
-	    load_guest(vm, &start) && start_vcpu(vm, &start) && switch_init(vm))
+	if (vcpus_possible(vm) && vcpus_create(vm, cpu) && create_platform(vm) && create_memory(vm) && tpr_init(vm) &&
+	    load_guest(vm, &start) && vcpus_start(vm, &start) && switch_init(vm))
 		vm->status = VM_STATUS_OK;
 	return vm;
 }

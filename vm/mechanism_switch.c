@@ -117,8 +117,10 @@ static void alarm(void *dev, uint64_t now)
 
 static void arm(struct vm *vm, uint64_t ticks)
 {
+	struct timers *t = &vm_boot_vcpu(vm)->timers;
+
 	spin_lock(&vm->device_lock);
-	timer_arm(&vm->timers, &vm->switching.timer, timers_now(&vm->timers) + ticks);
+	timer_arm(t, &vm->switching.timer, timers_now(t) + ticks);
 	spin_unlock(&vm->device_lock);
 }
 

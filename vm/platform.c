@@ -58,15 +58,15 @@ static void lapic_signal(void *ctx, struct lapic *l, enum apic_delivery what, ui
 	struct vcpu *v = ctx;
 
 	(void)l;
-	(void)vector;
-	if (what == APIC_NMI) {
-		v->nmi_pending = true;
+	if (what == APIC_NMI && VM_LEFT_OUT_OR(NMI_WAITS, !v->waits)) {
+		__atomic_store_n(&v->nmi_pending, true, __ATOMIC_SEQ_CST);
 		VM_MUTANT(NMI_KICK, vcpu_request(v, REQUEST_EVENT));
 	} else if (what == APIC_INIT) {
-		/* The only CPU resets itself by INIT: as by its other ways. */
-		VM_MUTANT(INIT_RESETS, vm_end(v->vm, VM_STATUS_OK, "reset by an INIT to itself"));
+		vcpu_signal_init(v);
+	} else if (what == APIC_SIPI) {
+		vcpu_signal_sipi(v, vector);
 	}
-	/* SIPI: meaningful only after INIT. SMI: there is no system-management mode to enter. */
+	/* SMI: there is no system-management mode to enter. */
 }
 
 static const struct lapic_host lapic_host = { lapic_ipi, lapic_eoi_broadcast, lapic_kick, lapic_signal };
@@ -306,7 +306,7 @@ static bool add_interrupt_controllers(struct vm *vm)
 	irqhub_init(&vm->irqhub, &vm->pic, &vm->ioapic);
 	for_each_vcpu(v, vm) {
 		vm->apic_bus.cpu[vm->apic_bus.count++] = &v->lapic;
-		lapic_init(&v->lapic, &vm->timers, v->id, v->id == 0, vm->cpuid.lapic_features, vm->cpuid.maxphyaddr,
+		lapic_init(&v->lapic, &v->timers, v->id, v->id == 0, vm->cpuid.lapic_features, vm->cpuid.maxphyaddr,
 			   &lapic_host, v);
 		VM_MUTANT(LAPIC_TSC, lapic_set_tsc_offset(&v->lapic, v->tsc_offset));
 	}
@@ -318,10 +318,11 @@ static bool add_clocks(struct vm *vm)
 {
 	struct rtc_config rtc = { machine.wall_clock, vm->low_ram, vm->high_ram };
 	struct machine_sink sink = { machine_event, vm };
+	struct timers *timers = &vm_boot_vcpu(vm)->timers;
 
-	return pit_init(&vm->pit, &vm->pio, &vm->timers, irqhub_line(&vm->irqhub, 0)) &&
-	       rtc_init(&vm->rtc, &vm->pio, &vm->timers, irqhub_line(&vm->irqhub, RTC_IRQ), &rtc) &&
-	       acpi_pm_init(&vm->acpi_pm, &vm->pio, &vm->timers, irqhub_line(&vm->irqhub, SCI_IRQ), sink);
+	return pit_init(&vm->pit, &vm->pio, timers, irqhub_line(&vm->irqhub, 0)) &&
+	       rtc_init(&vm->rtc, &vm->pio, timers, irqhub_line(&vm->irqhub, RTC_IRQ), &rtc) &&
+	       acpi_pm_init(&vm->acpi_pm, &vm->pio, timers, irqhub_line(&vm->irqhub, SCI_IRQ), sink);
 }
 
 static bool add_uart(struct vm *vm)
@@ -333,18 +334,36 @@ static bool add_uart(struct vm *vm)
 	return uart_init(&vm->uart, &vm->pio, COM1_PORT, line, other_console_tx, other_console_room, vm);
 }
 
+/* Another CPU has armed an alarm of the boot processor's, which its own CPU must cover (R1 in vm/run.c). */
+static void alarm_noticed(struct timers *t)
+{
+	struct vcpu *v = container_of(t, struct vcpu, timers);
+
+	if (v->cpu != this_cpu())
+		VM_MUTANT(ALARM_KICK, vcpu_request(v, 0));
+}
+
+static void add_timers(struct vm *vm)
+{
+	struct vcpu *v;
+
+	for_each_vcpu(v, vm)
+		v->timers = (struct timers){
+			.tsc_hz = machine.tsc_hz,
+			.now = VM_KEPT(TIMERS_OWN, vm->clock.guest_only) ? now_own : now_host,
+			.ctx = &vm->clock,
+			.notice = v->id == 0 && vm->vcpu_count > 1 ? alarm_noticed : NULL,
+		};
+}
+
 bool platform_init(struct vm *vm)
 {
 	struct machine_sink sink = { machine_event, vm };
 
-	vm->timers = (struct timers){
-		.tsc_hz = machine.tsc_hz,
-		.now = VM_KEPT(TIMERS_OWN, vm->clock.guest_only) ? now_own : now_host,
-		.ctx = &vm->clock,
-	};
+	add_timers(vm);
 	return add_interrupt_controllers(vm) && add_clocks(vm) && add_uart(vm) &&
 	       ports_init(&vm->ports, &vm->pio, sink) && pci_init(&vm->pci, &vm->pio, &vm->ports) &&
-	       fw_cfg_init(&vm->fw_cfg, &vm->pio, 1, vm->low_ram + vm->high_ram) && phases_init(vm) &&
+	       fw_cfg_init(&vm->fw_cfg, &vm->pio, (uint16_t)vm->vcpu_count, vm->low_ram + vm->high_ram) && phases_init(vm) &&
 	       pvpanic_init(&vm->pvpanic, &vm->pio, sink) &&
 	       (!vm->config->testdev || add_testdev(vm));
 }

@@ -43,6 +43,16 @@ void resident_free(struct vcpu *v)
 	v->fpu = NULL;
 }
 
+/* The rest is as it was. */
+void resident_init_reset(struct vcpu *v)
+{
+	resident_release(v);
+	memset(v->saved_dr, 0, sizeof(v->saved_dr));
+	v->saved_dr[4] = DR6_RESET;
+	v->saved_cr2 = 0;
+	resident_switch(v);
+}
+
 /* Where the last x87 instruction and its operand lay is saved in one of two forms: as addresses of 64 bits, or of 32
  * bits with the selectors FCS and FDS, which the other form loses (SDM, "x87 State", and FXSAVE). The shorter one is
  * right where it loses nothing. */

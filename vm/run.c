@@ -1,7 +1,7 @@
 /* vm/run.c - the run loop: into the guest, out of it, to the exit's handler, and round again. Which vCPU runs:
  * vm/schedule.c.
  *
- * RL1  The timers of the VM that runs are covered by the CPU's timer: timer_armed is at or before the earliest. It
+ * RL1  The timers of the vCPU that runs are covered by the CPU's timer: timer_armed is at or before the earliest. It
  *      needs a look only when an alarm has become earlier (TM3 in dev/timer.c), or when timer_armed may have become
  *      later (arm_running in vm/schedule.c).
  * RL2  A vCPU that another CPU must stop (T2) is seen: in_guest is set before the last look at the flush requests, and
@@ -70,6 +70,41 @@ static void load(struct vcpu *v)
 	hvm_begin_turn(&v->hvm);
 }
 
+/* Can u not wake another, and has it nothing to do that might let it? What would wake it is cleared after halted is, by
+ * its own CPU, and so looked at before. */
+static bool is_deaf(const struct vcpu *u)
+{
+	bool something = vcpu_requested(u) || __atomic_load_n(&u->nmi_pending, __ATOMIC_ACQUIRE) ||
+			 __atomic_load_n(&u->init_pending, __ATOMIC_ACQUIRE) ||
+			 __atomic_load_n(&u->sipi_pending, __ATOMIC_ACQUIRE);
+
+	return VM_LEFT_OUT_OR(DEAF_REQUESTED, !something) && __atomic_load_n(&u->halted, __ATOMIC_ACQUIRE) && u->deaf;
+}
+
+/* v sleeps, and interrupts cannot wake it. Where nobody is left that could, the VM is over: the last that comes here
+ * sees all the others. */
+static void end_if_deaf(const struct vcpu *v)
+{
+	const struct vcpu *u;
+
+	if (!v->deaf)
+		return;
+	for_each_vcpu(u, v->vm)
+		if (!is_deaf(u) && VM_KEPT(ALL_DEAF, u != v))
+			return;
+	if (!platform_sends_nmi(v->vm))
+		vm_end(v->vm, VM_STATUS_STOPPED, "stopped: halted for good: HLT with interrupts disabled at rip 0x%lx",
+		       hvm_rip(&v->hvm) - 1);
+}
+
+static __attribute__((noinline)) void serve_rare(struct vcpu *v, uint64_t requests)
+{
+	if (requests & REQUEST_INIT)
+		vcpu_serve_init(v);
+	if (requests & REQUEST_MMU)
+		switch_next(v);
+}
+
 /* What had to be done before the next entry is done; false: the vCPU leaves the CPU instead. */
 static bool serve_requests(struct vcpu *v)
 {
@@ -77,11 +112,13 @@ static bool serve_requests(struct vcpu *v)
 
 	if (VM_KEPT(STOP, requests & REQUEST_STOP))
 		return false;
-	if (unlikely(requests & REQUEST_MMU))
-		switch_next(v);
+	if (unlikely(requests & (REQUEST_MMU | REQUEST_INIT)))
+		serve_rare(v, requests);
 	if (v->halted) {
-		if (!event_wakes(v))
+		if (!event_wakes(v)) {
+			end_if_deaf(v);
 			return false;
+		}
 		VM_MUTANT(WOKEN, v->halted = false);
 		switch_woken(v);
 	}
@@ -173,9 +210,9 @@ static __attribute__((noinline)) void set_alarm(struct vcpu *v)
 	const struct vm_clock *c = &v->vm->clock;
 	uint64_t late =
 		VM_KEPT(ALARM_LATE, c->stopped) ? rdtsc() - c->stopped_at + TICKS_TO_ENTRY + v->hvm.exit_ticks : 0;
-	uint64_t alarm = schedule_alarm(v->vm);
+	uint64_t alarm = schedule_alarm(v);
 
-	v->vm->timers.earlier = false;
+	v->timers.earlier = false;
 	if (alarm < UINT64_MAX - late && alarm + late < v->cpu->timer_armed)
 		lapic_host_timer(alarm + late);
 }
@@ -213,7 +250,7 @@ static inline __attribute__((always_inline)) void run_on(struct vcpu *v, const b
 			vm_host_turn(v);
 		if (unlikely(vcpu_requested(v)) && !serve_requests(v))
 			return;
-		if (VM_KEPT(SET_ALARM, unlikely(v->vm->timers.earlier)))
+		if (VM_KEPT(SET_ALARM, unlikely(v->timers.earlier)))
 			set_alarm(v);
 		make_current(v);
 		now = rdtsc();

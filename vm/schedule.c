@@ -51,7 +51,7 @@ void schedule_arm_idle(const struct percpu *cpu)
 		return;
 	for (const struct vcpu *i = v; i; i = i->ring == v ? NULL : i->ring)
 		if (VM_LEFT_OUT_OR(IDLE_STOPPED, !i->vm->clock.stopped))
-			next = min_u64(next, schedule_alarm(i->vm));
+			next = min_u64(next, schedule_alarm(i));
 	lapic_host_timer(next);
 }
 
@@ -60,10 +60,10 @@ void schedule_arm_idle(const struct percpu *cpu)
 static void arm_running(const struct percpu *cpu)
 {
 	struct vcpu *v = cpu->run_queue;
-	uint64_t next = v->vm->clock.stopped ? UINT64_MAX : schedule_alarm(v->vm);
+	uint64_t next = v->vm->clock.stopped ? UINT64_MAX : schedule_alarm(v);
 
 	lapic_host_timer(VM_LEFT_OUT_OR(SLICE_ARMED, v->ring == v) ? next : min_u64(next, cpu->slice_end));
-	VM_MUTANT(ARM_AGAIN, v->vm->timers.earlier = true); /* RL1: to be looked at before its next entry */
+	VM_MUTANT(ARM_AGAIN, v->timers.earlier = true); /* RL1: to be looked at before its next entry */
 }
 
 static void run_timers(const struct percpu *cpu)
@@ -72,7 +72,7 @@ static void run_timers(const struct percpu *cpu)
 
 	do {
 		spin_lock(&v->vm->device_lock);
-		timers_run(&v->vm->timers, clock_now(&v->vm->clock));
+		timers_run(&v->timers, clock_now(&v->vm->clock));
 		spin_unlock(&v->vm->device_lock);
 		v = v->ring;
 	} while (VM_KEPT(TIMERS_OF_ALL, v != cpu->run_queue));

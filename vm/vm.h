@@ -42,7 +42,7 @@
 #include "vm/exit/cpuid.h"
 
 #define VMS_MAX 16
-#define VCPUS_MAX 16
+#define VCPUS_MAX CONFIG_VCPUS_MAX
 #define VM_EXTENTS_MAX 16
 
 /* docs/protocol.md, STATUS. */
@@ -60,6 +60,7 @@ enum vm_status {
 #define REQUEST_STOP BIT(1)   /* the VM is over */
 #define REQUEST_SWITCH BIT(2) /* let another vCPU of this CPU run */
 #define REQUEST_MMU BIT(3)    /* go over to the next mechanism */
+#define REQUEST_INIT BIT(4)   /* an INIT, or a start-up IPI, has arrived */
 
 #define INSN_CACHE_SIZE 32
 
@@ -85,6 +86,9 @@ struct vcpu {
 	struct vcpu *ring; /* the next vCPU on the same CPU */
 	bool halted;
 	bool deaf;     /* when it halted, interrupts were disabled: only an NMI ends that, or a reset */
+	bool waits;    /* for a start-up IPI (vm/vcpu.c); changed with the device lock held, as what follows */
+	bool init_pending, sipi_pending;
+	uint8_t sipi_vector;
 	bool started;  /* hvm_vcpu_start() was called */
 	bool in_guest; /* read by other CPUs: entering, or in the guest (vm/run.c) */
 	struct hvm_start start;
@@ -111,6 +115,7 @@ struct vcpu {
 	/* ... in the form with the selectors of the last x87 instruction, and addresses of 32 bits */
 	bool fpu_short;
 	uint8_t *xsave_scratch; /* EMULATE_SCRATCH bytes for emulated XSAVE and XRSTOR; NULL: no XSAVE */
+	struct timers timers; /* its local APIC's, and the boot processor's those of the devices */
 	struct lapic lapic;
 	uint8_t *apic_registers; /* a page for the CPU's use (vm/tpr.c); NULL: there is none */
 	struct emulate emulate;
@@ -186,7 +191,6 @@ struct vm {
 	} tpr; /* vm/tpr.c */
 
 	struct vm_clock clock;
-	struct timers timers;
 	struct uart uart;
 	struct pic pic;
 	struct pit pit;
@@ -281,6 +285,18 @@ struct vm *vm_create(unsigned id, const struct vm_config *config, struct percpu 
  * which name is none; valid until the next call. */
 const char *caps_hide(struct hvm_caps *caps, const char *list);
 
+/* ---- vm/vcpu.c ---- */
+/* Makes the vCPUs that the description asks for, the first on the CPU first, each on the next. false: the VM has ended. */
+bool vcpus_create(struct vm *vm, struct percpu *first);
+/* Gives each its registers: boot the first, the others wait to be started. false: the VM has ended. */
+struct cpu_start;
+bool vcpus_start(struct vm *vm, const struct cpu_start *boot);
+/* Serves REQUEST_INIT; v is loaded. */
+void vcpu_serve_init(struct vcpu *v);
+/* An INIT, or a start-up IPI, for v, from any CPU with the device lock held. */
+void vcpu_signal_init(struct vcpu *v);
+void vcpu_signal_sipi(struct vcpu *v, uint8_t vector);
+
 /* ---- vm/release.c ---- */
 /* Gives back what a VM held that has ended and whose account has been told: its RAM, tables, virtual CPUs' state and
  * all else but what is still said of it on request (struct vm and struct vcpu). Its vCPUs are on no ring, and loaded on
@@ -371,8 +387,11 @@ struct vcpu *schedule_pick(struct percpu *cpu);
 void schedule_account(struct vcpu *v, uint64_t ticks);
 /* The CPU's timer covers what must happen while nobody runs. */
 void schedule_arm_idle(const struct percpu *cpu);
-/* When the CPU must look at the timers of a VM, by the TSC; that of a vCPU that is about to be entered may be later. */
-static inline uint64_t schedule_alarm(const struct vm *vm) { return clock_alarm(&vm->clock, timers_next(&vm->timers)); }
+/* When the CPU must look at the timers of a vCPU, by the TSC; that of one that is about to be entered may be later. */
+static inline uint64_t schedule_alarm(const struct vcpu *v)
+{
+	return clock_alarm(&v->vm->clock, timers_next(&v->timers));
+}
 /* The CPU's timer has fired: runs the alarms that are due, ends the slice if it is over. */
 void vm_timer_interrupt(void);
 /* Lets the host's interrupts in at an exit of v (SC3). */
@@ -500,6 +519,8 @@ void breakpoints_trap(struct vcpu *v);
 /* Those registers as after a reset, in memory that resident_free() gives back. false: no memory. */
 bool resident_init(struct vcpu *v);
 void resident_free(struct vcpu *v);
+/* What INIT changes of them; this CPU has v's. */
+void resident_init_reset(struct vcpu *v);
 /* Makes the FPU, debug and system-call registers of this CPU those of v. */
 void resident_switch(struct vcpu *v);
 /* v's are in memory again, if this CPU has them, and the CPU has nobody's. */

@@ -159,9 +159,39 @@ static void write_guest_segments(const struct hvm_start *s)
 	vmwrite(VMCS_GUEST_IDTR_LIMIT, 0);
 }
 
+/* SDM, "IA-32 and Intel 64 Processor States Following Power-up, Reset, or INIT". */
+static void write_reset_segments(const struct hvm_start *s)
+{
+	struct segment_state data = { 0, 0xffff, SEGMENT_DATA16, 0 };
+	struct segment_state code = { s->cs, 0xffff, SEGMENT_CODE16, s->cs_base };
+	struct segment_state ldtr = { 0, 0xffff, SEGMENT_LDT, 0 };
+	struct segment_state tr = { 0, 0xffff, SEGMENT_TSS_BUSY, 0 };
+
+	for (enum segment n = SEG_ES; n <= SEG_GS; n++)
+		vmx_set_segment(n, n == SEG_CS ? &code : &data);
+	vmx_set_segment(SEG_LDTR, &ldtr);
+	vmx_set_segment(SEG_TR, &tr);
+	vmwrite(VMCS_GUEST_GDTR_BASE, 0);
+	vmwrite(VMCS_GUEST_GDTR_LIMIT, 0xffff);
+	vmwrite(VMCS_GUEST_IDTR_BASE, 0);
+	vmwrite(VMCS_GUEST_IDTR_LIMIT, 0xffff);
+}
+
+static void write_gpr(struct vmx_vcpu *v, const struct hvm_start *start)
+{
+	memset(v->hvm.gpr, 0, sizeof(v->hvm.gpr));
+	v->hvm.gpr[GPR_RAX] = start->rax;
+	v->hvm.gpr[GPR_RBX] = start->rbx;
+	v->hvm.gpr[GPR_RDX] = start->rdx;
+	v->hvm.gpr[GPR_RSI] = start->rsi;
+}
+
 static void write_guest(const struct hvm_start *s)
 {
-	write_guest_segments(s);
+	if (s->real_mode)
+		write_reset_segments(s);
+	else
+		write_guest_segments(s);
 	vmwrite(VMCS_GUEST_RIP, s->rip);
 	vmwrite(VMCS_GUEST_RSP, s->rsp);
 	vmwrite(VMCS_GUEST_RFLAGS, RFLAGS_FIXED);
@@ -170,24 +200,26 @@ static void write_guest(const struct hvm_start *s)
 	vmwrite(VMCS_GUEST_INTERRUPTIBILITY, 0);
 	vmwrite(VMCS_GUEST_ACTIVITY, 0);
 	vmwrite(VMCS_GUEST_PENDING_DEBUG, 0);
-	vmwrite(VMCS_GUEST_SYSENTER_CS, 0);
-	vmwrite(VMCS_GUEST_SYSENTER_ESP, 0);
-	vmwrite(VMCS_GUEST_SYSENTER_EIP, 0);
+}
+
+void vmx_vcpu_reset(struct vmx_vcpu *v, const struct hvm_start *start)
+{
+	write_gpr(v, start);
+	write_guest(start);
 }
 
 void vmx_vcpu_start(struct vmx_vcpu *v, const struct hvm_start *start, struct mmu_vcpu *mmu)
 {
-	memset(v->hvm.gpr, 0, sizeof(v->hvm.gpr));
-	v->hvm.gpr[GPR_RAX] = start->rax;
-	v->hvm.gpr[GPR_RBX] = start->rbx;
-	v->hvm.gpr[GPR_RSI] = start->rsi;
 	v->host_rsp = 0;
 	v->cr4_offered = start->cr4_offered;
 	write_host();
 	write_pin_controls(v->caps, start->longest_run);
 	choose_way(v);
 	write_controls(v, start);
-	write_guest(start);
+	vmx_vcpu_reset(v, start);
+	vmwrite(VMCS_GUEST_SYSENTER_CS, 0);
+	vmwrite(VMCS_GUEST_SYSENTER_ESP, 0);
+	vmwrite(VMCS_GUEST_SYSENTER_EIP, 0);
 	vmx_msrs_start(v);
 	vmx_set_pat(v, PAT_AFTER_RESET);
 	vmx_set_tpr(v, &start->tpr);

@@ -76,7 +76,10 @@
 	M(XSAVE_XSAVES, "hiding XSAVES") \
 	M(XSAVE_OFFERED, "the sizes of states that are offered only") \
 	M(XSAVE_ENABLED, "the size of the states that are enabled only") \
-	M(CPUID_CORES, "one core, of one thread") \
+	M(CPUID_CORES, "that its cores and caches are not the host's") \
+	M(CPUID_SHARED, "how many share its caches, and how many cores it has") \
+	M(CPUID_HTT, "that the number of its logical CPUs counts") \
+	M(CPUID_TOPOLOGY, "the bits of an APIC ID that tell its cores apart") \
 	M(CPUID_RDTSCP, "RDTSCP only where its control is") \
 	M(EFER_NX, "EFER.NXE only where CPUID has it") \
 	M(CR4_POSSIBLE, "bits of CR4 that the CPU can set only") \
@@ -129,7 +132,9 @@
 	M(CONFIG_MEM_MOST, "the most RAM") \
 	M(CONFIG_MEM_LEAST, "the least RAM") \
 	M(CONFIG_MEM_PAGES, "RAM of whole pages") \
-	M(CONFIG_ONE_CPU, "one virtual CPU") \
+	M(CONFIG_VCPUS_RANGE, "how many virtual CPUs there may be") \
+	M(CONFIG_CLOCK_OF_ONE, "that only a machine with one virtual CPU has a clock that stands still") \
+	M(VCPUS_REAL_MODE, "refusing virtual CPUs that could not be started") \
 	M(CONFIG_CONTROL, "no control characters in values") \
 	M(CONFIG_CONTROL_KEY, "nor in keys") \
 	M(CONFIG_NAME_CHARS, "the characters of a machine's name") \

@@ -57,15 +57,15 @@ def models(c):
     names = re.findall(r'^([a-z0-9_]+)$', said.split('Supported CPU models:')[1], re.M)
     require('corei7_haswell_4770' in names, 'no models: %r' % said)
     with open(os.path.join(os.path.dirname(__file__), '..', '..', 'tool', 'emulator', 'bochs_cpus.c')) as f:
-        rows = re.findall(r'\{ "(\w+)", CPU_(\w+), (\w+), (\w+), (\w+) \}', f.read())
+        rows = re.findall(r'\{ "(\w+)", CPU_(\w+), (\w+), (\w+), (\w+), (\w+) \}', f.read())
     require(sorted(r[0] for r in rows) == sorted(names), 'the table has other models than Bochs: %s' % names)
-    for name, vtx, ept, ept_1g, vpid in rows:
+    for name, vtx, ept, ept_1g, vpid, unrestricted in rows:
         if vtx != 'VTX':
             continue
         o = c.run(['run', '--kernel', c.guest('hello'), '--mem', '16M', '--cpu', name, '--timeout', '50'])
         host = o.json['host']
-        found = [bool(host[k]) for k in ('ept', 'ept_1g', 'vpid')]
-        require(found == [w == 'true' for w in (ept, ept_1g, vpid)] and not host['ept_5level'] and
+        found = [bool(host[k]) for k in ('ept', 'ept_1g', 'vpid', 'unrestricted_guest')]
+        require(found == [w == 'true' for w in (ept, ept_1g, vpid, unrestricted)] and not host['ept_5level'] and
                 host['ept_2m'] == host['ept'], '%s: %s' % (name, host))
 
 
@@ -262,6 +262,9 @@ def cpus():
         not_on('a CPU without VT-x', 'p4_prescott_celeron_336', [], r'VT-x'),
         not_on('1G pages on a CPU without them', 'corei7_ivy_bridge_3770k', ['--pages', '1g'],
                r'pages 1g cannot be had'),
+        not_on('two CPUs without real mode', 'corei5_lynnfield_750', ['--vcpus', '2'], r'starts in real mode'),
+        not_on('two CPUs under shadow', 'corei7_haswell_4770', ['--vcpus', '2', '--mmu', 'shadow'], r'starts in real mode'),
+        usage('a clock of two CPUs', ['run', '--vcpus', '2', '--clock', 'guest'], r'use clock host'),
         Test('what CPU models have', models),
         Test('refused: by the hypervisor, quietly', by_hypervisor),
         usage('a bad kernel, only checked', ['run', '--check', '--kernel', '@'], r'not a file|[Dd]irectory'),
@@ -290,7 +293,7 @@ def descriptions():
         described('no machine', 'kernel x\n', r'line 1: "kernel" stands before'),
         described('an unknown key', 'vm a\nkernel @HELLO\ncolour red\n', r'line 3: unknown key "colour"'),
         described('a key twice', 'vm a\nkernel @HELLO\nmem 64M\nmem 64M\n', r'line 4: mem is given twice'),
-        described('two CPUs', 'vm a\nkernel @HELLO\ncpus 2\n', r'line 3: cpus 2 is not possible'),
+        described('33 CPUs', 'vm a\nkernel @HELLO\nvcpus 33\n', r'line 3: vcpus must be a number from 1 to 32'),
         described('two of one name', 'vm a\nkernel @HELLO\nvm a\nkernel @HELLO\n',
                   r'line 3: there are two machines named a'),
         described('no kernel', 'vm a\nmem 64M\n', r'machine a has no kernel'),

@@ -151,7 +151,7 @@ static bool complete_default(struct vm_config *vm, const struct options *options
 			      own_kernel || vm->append[0] == 0 ? "" : " ", vm->append);
 	append = more(append, options, linux_kernel != GUEST_OTHER);
 	/* There a tick is an instruction, and what the hypervisor costs is counted, not felt. */
-	if (emulated_machine && !options->native && (vm->given & BIT(CONFIG_CLOCK)) == 0)
+	if (emulated_machine && !options->native && (vm->given & BIT(CONFIG_CLOCK)) == 0 && vm->vcpus == 1)
 		config_set(vm, "clock", "guest", error, sizeof error);
 	if (options->interactive && !own_initrd && !options->no_initrd && linux_kernel &&
 	    strstr(append, "vellum.") == NULL) {

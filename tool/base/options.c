@@ -32,6 +32,7 @@ const char help_text[] =
 	"compute,\n"
 	"                     compile or mix; NAME:SIZE for more or less of it (docs/compare.md)\n"
 	"  -m, --mem SIZE     its RAM: a number of megabytes, or with K, M or G   (default: 256M)\n"
+	"  --vcpus N          number of its virtual CPUs, 1 to 32   (default: 1)\n"
 	"  --mmu NAME         how its memory is virtualized: ept, shadow, vtlb or brute   (default: the first of "
 	"these\n"
 	"                     that the CPU can run)\n"
@@ -46,7 +47,8 @@ const char help_text[] =
 	"  --native           runs it on the emulated machine itself, without the hypervisor: what it costs by itself\n"
 	"  --clock WHOSE      guest: its clock stands still while the hypervisor works for it; host: it goes on, as on "
 	"a\n"
-	"                     real PC   (default: guest on Bochs, host elsewhere and in a description)\n"
+	"                     real PC   (default: guest on Bochs with one virtual CPU, host elsewhere and in a\n"
+	"                     description)\n"
 	"  --testdev          gives it the test device\n"
 	"  --mitigations LIST what is done against what CPUs do speculatively: auto, off, or some of "
 	"registers,l1d,verw,\n"
@@ -116,6 +118,7 @@ enum {
 	OPTION_ON_PANIC,
 	OPTION_TPR,
 	OPTION_HIDE,
+	OPTION_VCPUS,
 };
 
 static const struct option names[] = {
@@ -133,6 +136,7 @@ static const struct option names[] = {
 	{ "no-rdrand", no_argument, NULL, OPTION_NO_RDRAND },
 	{ "guest", required_argument, NULL, OPTION_GUEST },
 	{ "mem", required_argument, NULL, OPTION_MEM },
+	{ "vcpus", required_argument, NULL, OPTION_VCPUS },
 	{ "kernel", required_argument, NULL, OPTION_KERNEL },
 	{ "initrd", required_argument, NULL, OPTION_INITRD },
 	{ "append", required_argument, NULL, OPTION_APPEND },
@@ -183,6 +187,7 @@ static bool take_vm(struct options *options, int option, const char *value)
 		{ OPTION_SWITCH_AMONG, "--switch-among", "switch-among", NULL },
 		{ OPTION_MITIGATIONS, "--mitigations", "mitigations", NULL },
 		{ OPTION_ON_PANIC, "--on-panic", "on-panic", NULL }, { OPTION_TPR, "--tpr", "tpr", NULL },
+		{ OPTION_VCPUS, "--vcpus", "vcpus", NULL },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
@@ -278,9 +283,9 @@ static void check(const struct options *options)
 				  "do");
 	if (options->native &&
 	    (options->vm.given & (BIT(CONFIG_MMU) | BIT(CONFIG_PAGES) | BIT(CONFIG_VPID) | BIT(CONFIG_RDRAND) |
-				  BIT(CONFIG_CLOCK) | BIT(CONFIG_TESTDEV) | BIT(CONFIG_TPR))) != 0)
+				  BIT(CONFIG_CLOCK) | BIT(CONFIG_TESTDEV) | BIT(CONFIG_TPR) | BIT(CONFIG_VCPUS))) != 0)
 		die(STATUS_USAGE, "--native runs the guest without the hypervisor: --mmu, --pages, --no-vpid, "
-				  "--tpr, --no-rdrand, --clock and "
+				  "--tpr, --no-rdrand, --clock, --vcpus and "
 				  "--testdev mean nothing to it");
 	if (options->native &&
 	    (options->vm_file != NULL || options->command == COMMAND_ISO || strcmp(options->machine, "bochs") != 0))

@@ -7,38 +7,38 @@
 
 /* Bochs 3.0. */
 static const struct bochs_cpu cpus[] = {
-	{ "i386", CPU_OLD, false, false, false },
-	{ "i486dx4", CPU_OLD, false, false, false },
-	{ "pentium", CPU_32_BITS, false, false, false },
-	{ "pentium_mmx", CPU_32_BITS, false, false, false },
-	{ "amd_k6_2_chomper", CPU_32_BITS, false, false, false },
-	{ "athlon_xp", CPU_32_BITS, false, false, false },
-	{ "p2_klamath", CPU_32_BITS, false, false, false },
-	{ "p3_katmai", CPU_32_BITS, false, false, false },
-	{ "p4_willamette", CPU_32_BITS, false, false, false },
-	{ "core_duo_t2400_yonah", CPU_32_BITS, false, false, false },
-	{ "atom_n270", CPU_32_BITS, false, false, false },
-	{ "p4_prescott_celeron_336", CPU_NO_VTX, false, false, false },
-	{ "athlon64_clawhammer", CPU_NO_VTX, false, false, false },
-	{ "athlon64_venice", CPU_NO_VTX, false, false, false },
-	{ "turion64_tyler", CPU_NO_VTX, false, false, false },
-	{ "phenom_8650_toliman", CPU_NO_VTX, false, false, false },
-	{ "zambezi", CPU_NO_VTX, false, false, false },
-	{ "trinity_apu", CPU_NO_VTX, false, false, false },
-	{ "ryzen", CPU_NO_VTX, false, false, false },
-	{ "core2_penryn_t9600", CPU_VTX, false, false, false },
-	{ "corei5_lynnfield_750", CPU_VTX, true, false, true },
-	{ "corei5_arrandale_m520", CPU_VTX, true, false, true },
-	{ "corei7_sandy_bridge_2600k", CPU_VTX, true, false, true },
-	{ "corei7_ivy_bridge_3770k", CPU_VTX, true, false, true },
-	{ "corei7_haswell_4770", CPU_VTX, true, true, true },
-	{ "broadwell_ult", CPU_VTX, true, true, true },
-	{ "corei7_skylake_x", CPU_VTX, true, true, true },
-	{ "corei3_cnl", CPU_VTX, true, true, true },
-	{ "corei7_icelake_u", CPU_VTX, true, true, true },
-	{ "tigerlake", CPU_VTX, true, true, true },
-	{ "sapphire_rapids", CPU_VTX, true, true, true },
-	{ "arrow_lake", CPU_VTX, true, true, true },
+	{ "i386", CPU_OLD, false, false, false, false },
+	{ "i486dx4", CPU_OLD, false, false, false, false },
+	{ "pentium", CPU_32_BITS, false, false, false, false },
+	{ "pentium_mmx", CPU_32_BITS, false, false, false, false },
+	{ "amd_k6_2_chomper", CPU_32_BITS, false, false, false, false },
+	{ "athlon_xp", CPU_32_BITS, false, false, false, false },
+	{ "p2_klamath", CPU_32_BITS, false, false, false, false },
+	{ "p3_katmai", CPU_32_BITS, false, false, false, false },
+	{ "p4_willamette", CPU_32_BITS, false, false, false, false },
+	{ "core_duo_t2400_yonah", CPU_32_BITS, false, false, false, false },
+	{ "atom_n270", CPU_32_BITS, false, false, false, false },
+	{ "p4_prescott_celeron_336", CPU_NO_VTX, false, false, false, false },
+	{ "athlon64_clawhammer", CPU_NO_VTX, false, false, false, false },
+	{ "athlon64_venice", CPU_NO_VTX, false, false, false, false },
+	{ "turion64_tyler", CPU_NO_VTX, false, false, false, false },
+	{ "phenom_8650_toliman", CPU_NO_VTX, false, false, false, false },
+	{ "zambezi", CPU_NO_VTX, false, false, false, false },
+	{ "trinity_apu", CPU_NO_VTX, false, false, false, false },
+	{ "ryzen", CPU_NO_VTX, false, false, false, false },
+	{ "core2_penryn_t9600", CPU_VTX, false, false, false, false },
+	{ "corei5_lynnfield_750", CPU_VTX, true, false, true, false },
+	{ "corei5_arrandale_m520", CPU_VTX, true, false, true, true },
+	{ "corei7_sandy_bridge_2600k", CPU_VTX, true, false, true, true },
+	{ "corei7_ivy_bridge_3770k", CPU_VTX, true, false, true, true },
+	{ "corei7_haswell_4770", CPU_VTX, true, true, true, true },
+	{ "broadwell_ult", CPU_VTX, true, true, true, true },
+	{ "corei7_skylake_x", CPU_VTX, true, true, true, true },
+	{ "corei3_cnl", CPU_VTX, true, true, true, true },
+	{ "corei7_icelake_u", CPU_VTX, true, true, true, true },
+	{ "tigerlake", CPU_VTX, true, true, true, true },
+	{ "sapphire_rapids", CPU_VTX, true, true, true, true },
+	{ "arrow_lake", CPU_VTX, true, true, true, true },
 };
 
 const struct bochs_cpu *bochs_cpu_find(const char *model)
@@ -72,6 +72,9 @@ static const char *refuses(const struct bochs_cpu *cpu, const struct vm_config *
 		return "ept-levels 5 cannot be had: this CPU has no EPT tables of 5 levels; use 4 or auto";
 	if (ept && vm->page_bits == 30 && !cpu->ept_1g)
 		return "pages 1g cannot be had: this CPU's EPT has no pages of that size; use 2m, 4k or auto";
+	if (vm->vcpus > 1 && !(ept && cpu->unrestricted))
+		return "vcpus above 1 cannot be had: a second virtual CPU starts in real mode, which takes mmu ept and a CPU "
+		       "with \"unrestricted guest\"";
 	return NULL;
 }
 

@@ -11,7 +11,8 @@ enum cpu_vtx { CPU_OLD, CPU_32_BITS, CPU_NO_VTX, CPU_VTX };
 struct bochs_cpu {
 	const char *model;
 	enum cpu_vtx vtx;               /* CPU_OLD: not even a loader of a 64-bit hypervisor runs */
-	bool ept, ept_1g, vpid;         /* EPT has 2M pages too; no model has tables of 5 levels */
+	/* EPT has 2M pages too; no model has tables of 5 levels; unrestricted: "unrestricted guest" */
+	bool ept, ept_1g, vpid, unrestricted;
 };
 
 /* Null: a model that we do not know. */

@@ -113,21 +113,16 @@ static bool set_mem(struct vm_config *vm, const char *value, char *error, size_t
 	return true;
 }
 
-static bool set_cpus(struct vm_config *vm, const char *value, char *error, size_t error_size)
+static bool set_vcpus(struct vm_config *vm, const char *value, char *error, size_t error_size)
 {
 	const char *p = value;
 	uint64_t n;
 
-	if (!read_number(&p, &n) || *p || n == 0) {
-		fmt(error, error_size, "cpus must be a number from 1, not \"%.40s\"", value);
+	if (!read_number(&p, &n) || *p || VM_KEPT(CONFIG_VCPUS_RANGE, n == 0 || n > CONFIG_VCPUS_MAX)) {
+		fmt(error, error_size, "vcpus must be a number from 1 to %u, not \"%.40s\"", CONFIG_VCPUS_MAX, value);
 		return false;
 	}
-	if (VM_KEPT(CONFIG_ONE_CPU, n != 1)) {
-		fmt(error, error_size, "cpus %.40s is not possible: this version runs one virtual CPU per machine",
-		    value);
-		return false;
-	}
-	vm->cpus = 1;
+	vm->vcpus = (unsigned)n;
 	return true;
 }
 
@@ -248,7 +243,7 @@ static const struct {
 	[CONFIG_INITRD] = { "initrd", .text = set_initrd },
 	[CONFIG_APPEND] = { "append", .text = set_append },
 	[CONFIG_MEM] = { "mem", .word = set_mem },
-	[CONFIG_CPUS] = { "cpus", .word = set_cpus },
+	[CONFIG_VCPUS] = { "vcpus", .word = set_vcpus },
 	[CONFIG_MMU] = { "mmu", .word = set_mmu },
 	[CONFIG_PAGES] = { "pages", .word = set_pages },
 	[CONFIG_EPT_LEVELS] = { "ept-levels", .word = set_ept_levels },
@@ -299,7 +294,7 @@ static bool init_machine(struct vm_config *vm, struct text name, char *error, si
 	}
 	memcpy(vm->name, name.p, name.n);
 	vm->mem = CONFIG_MEM_DEFAULT;
-	vm->cpus = 1;
+	vm->vcpus = 1;
 	return true;
 }
 
@@ -362,6 +357,13 @@ bool config_complete(const struct vm_config *vm, char *error, size_t error_size)
 	if (VM_KEPT(CONFIG_AMONG_ALONE, vm->switch_among[0] && !vm->switch_every && !vm->switch_exits)) {
 		fmt(error, error_size,
 		    "machine %s has switch-among, but no switch-every that would go through the list", vm->name);
+		return false;
+	}
+	/* A clock that stands still while its one CPU does not run has no meaning for two that run side by side. */
+	if (VM_KEPT(CONFIG_CLOCK_OF_ONE, vm->guest_clock && vm->vcpus > 1)) {
+		fmt(error, error_size,
+		    "machine %s has clock guest and %u vcpus: only the clock of a machine with one can stand still; use "
+		    "clock host", vm->name, vm->vcpus);
 		return false;
 	}
 	return true;

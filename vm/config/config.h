@@ -15,6 +15,7 @@
 #define CONFIG_FILE_MAX 1023
 /* One less than what Linux keeps of a command line on x86. */
 #define CONFIG_APPEND_MAX 2047
+#define CONFIG_VCPUS_MAX 32
 #define CONFIG_SWITCHES_MAX 16      /* mechanisms in a list to go through */
 #define CONFIG_SWITCH_AMONG_MAX 127
 #define CONFIG_MEM_DEFAULT (256ull << 20)
@@ -49,7 +50,7 @@ enum config_key {
 	CONFIG_INITRD,
 	CONFIG_APPEND,
 	CONFIG_MEM,
-	CONFIG_CPUS,
+	CONFIG_VCPUS,
 	CONFIG_MMU,
 	CONFIG_PAGES,
 	CONFIG_EPT_LEVELS,
@@ -72,7 +73,7 @@ struct vm_config {
 	char initrd[CONFIG_FILE_MAX + 1];     /* "": none */
 	char append[CONFIG_APPEND_MAX + 1];
 	uint64_t mem;                         /* bytes, a multiple of 4 KiB */
-	unsigned cpus;                        /* 1 */
+	unsigned vcpus;                       /* virtual CPUs, 1 to CONFIG_VCPUS_MAX */
 	char mmu[16];                         /* the mechanism's name; "": the best that the CPU has */
 	unsigned page_bits;                   /* 12, 21 or 30, as enum page_limit in mmu/mmu.h; 0: auto */
 	unsigned ept_levels;                  /* of EPT tables: 4 or 5; 0: as many as its memory needs */

@@ -33,7 +33,7 @@ static void print_switching(struct writer *w, const struct vm_config *vm)
 size_t config_print(const struct vm_config *vm, const char *kernel, const char *initrd, char *buf, size_t size)
 {
 	struct writer w = { buf, size, 0 };
-	char mem[24], measures[CONFIG_SWITCH_AMONG_MAX];
+	char mem[24], vcpus[12], measures[CONFIG_SWITCH_AMONG_MAX];
 
 	fmt(mem, sizeof(mem), "%luK", vm->mem >> 10);
 	put(&w, "vm", vm->name);
@@ -43,6 +43,10 @@ size_t config_print(const struct vm_config *vm, const char *kernel, const char *
 	if (vm->append[0])
 		put(&w, "append", vm->append);
 	put(&w, "mem", mem);
+	if (vm->vcpus != 1) {
+		fmt(vcpus, sizeof(vcpus), "%u", vm->vcpus);
+		put(&w, "vcpus", vcpus);
+	}
 	if (vm->mmu[0])
 		put(&w, "mmu", vm->mmu);
 	for (size_t i = 0; config_page_sizes[i].name; i++)

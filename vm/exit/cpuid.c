@@ -42,14 +42,17 @@ static void set_leaf1(struct cpuid_policy *p, bool nested, bool random, const st
 	struct cpuid h = cpuid(1, 0), *l = &p->basic[1];
 
 	l->eax = h.eax;
-	/* brand and CLFLUSH line are the host's; one logical CPU; the initial APIC ID is added to each answer */
-	l->ebx = (h.ebx & 0xffff) | 1u << 16;
+	/* brand and CLFLUSH line are the host's; the initial APIC ID is added to each answer */
+	l->ebx = (h.ebx & 0xffff) | p->cpus << 16;
 	VM_MUTANT(CPUID_PASS_1C, h.ecx &= (uint32_t)(PASS_1_ECX |
 						(VM_LEFT_OUT_OR(CPUID_RDRAND, random) ? CPUID_1_ECX_RDRAND : 0)));
 	l->ecx = (uint32_t)(h.ecx | CPUID_1_ECX_X2APIC | CPUID_1_ECX_TSC_DEADLINE | CPUID_1_ECX_HYPERVISOR);
 	if (VM_LEFT_OUT_OR(CPUID_PCID, nested) && caps->pcid)
 		l->ecx |= (uint32_t)CPUID_1_ECX_PCID;
 	l->edx = (uint32_t)((VM_LEFT_OUT_OR(CPUID_PASS_1D, false) ? h.edx : h.edx & PASS_1_EDX) | CPUID_1_EDX_APIC);
+	/* The number of logical CPUs counts only with it. */
+	if (VM_KEPT(CPUID_HTT, p->cpus > 1))
+		l->edx |= (uint32_t)CPUID_1_EDX_HTT;
 	p->has_xsave = l->ecx & CPUID_1_ECX_XSAVE;
 }
 
@@ -102,12 +105,33 @@ static void set_xsave(struct cpuid_policy *p, bool nested, const struct mmu_caps
 	}
 }
 
+/* Bits of an APIC ID that tell the cores of a package apart. */
+static unsigned core_bits(const struct cpuid_policy *p)
+{
+	unsigned bits = 0;
+
+	while (1u << bits < p->cpus)
+		bits++;
+	return bits;
+}
+
+/* Cores of one thread; caches above the second level are the package's. What is said are the largest numbers of IDs,
+ * which are powers of two (SDM, "CPUID - CPU Identification", leaf 4). */
+static uint32_t sharing(const struct cpuid_policy *p, uint32_t eax)
+{
+	uint32_t others = (1u << core_bits(p)) - 1;
+
+	return others << CPUID_4_EAX_CORES_SHIFT | ((eax >> 5 & 7) > 2 ? others << CPUID_4_EAX_SHARED_SHIFT : 0);
+}
+
 static void set_caches(struct cpuid_policy *p, uint32_t host_max)
 {
 	for (unsigned n = 0; host_max >= 4 && n < ARRAY_SIZE(p->cache); n++) {
 		p->cache[n] = cpuid(4, n);
-		/* one core, shared by one logical CPU */
+		if (!(p->cache[n].eax & 0x1f)) /* no more caches */
+			continue;
 		VM_MUTANT(CPUID_CORES, p->cache[n].eax &= (uint32_t)~CPUID_4_EAX_SHARING);
+		VM_MUTANT(CPUID_SHARED, p->cache[n].eax |= sharing(p, p->cache[n].eax));
 	}
 	if (host_max >= 2)
 		p->basic[2] = cpuid(2, 0);
@@ -162,13 +186,15 @@ static uint32_t emulate_features(const struct cpuid_policy *p)
 	       (p->basic[1].ecx & CPUID_1_ECX_MOVBE ? EMULATE_HAS_MOVBE : 0);
 }
 
-void cpuid_policy_init(struct cpuid_policy *p, const struct hvm_caps *cpu, uint64_t tsc_hz, bool nested, bool random)
+void cpuid_policy_init(struct cpuid_policy *p, const struct hvm_caps *cpu, uint64_t tsc_hz, unsigned cpus, bool nested,
+		       bool random)
 {
 	struct cpuid h = cpuid(0, 0);
 	const struct mmu_caps *caps = &cpu->mmu;
 	uint32_t mhz = (uint32_t)(tsc_hz / 1000000);
 
 	memset(p, 0, sizeof(*p));
+	p->cpus = cpus;
 	p->max_basic = LEAF_FREQUENCY;
 	p->basic[0] = (struct cpuid){ p->max_basic, h.ebx, h.ecx, h.edx };
 	set_leaf1(p, nested, random, caps);
@@ -189,15 +215,19 @@ void cpuid_policy_init(struct cpuid_policy *p, const struct hvm_caps *cpu, uint6
 	p->emulate_features = emulate_features(p);
 }
 
-/* Extended topology (SDM, "CPUID - CPU Identification"): one CPU at each level, so that no bit of the ID is shifted
- * out. */
-static struct cpuid topology(uint32_t id, uint32_t subleaf)
+/* Extended topology (SDM, "CPUID - CPU Identification"): a level's number of CPUs, and how many bits of the ID are
+ * shifted out to get to the next level's. */
+static struct cpuid topology(const struct cpuid_policy *p, uint32_t id, uint32_t subleaf)
 {
 	struct cpuid r = { 0, 0, subleaf & 0xff, id };
 
-	if (subleaf < 2) {
-		r.ebx = 1;
+	if (subleaf < 2)
 		r.ecx |= (subleaf + 1) << 8; /* SMT, then core */
+	if (subleaf == 0)
+		r.ebx = 1;
+	if (subleaf == 1) {
+		r.eax = VM_LEFT_OUT_OR(CPUID_TOPOLOGY, false) ? 0 : core_bits(p);
+		r.ebx = p->cpus;
 	}
 	return r;
 }
@@ -256,7 +286,7 @@ struct cpuid cpuid_answer(const struct cpuid_policy *p, uint32_t leaf, uint32_t 
 			r.ecx |= (uint32_t)CPUID_7_ECX_OSPKE;
 		return r;
 	case 0xb:
-		return topology(state->apic_id, subleaf);
+		return topology(p, state->apic_id, subleaf);
 	case 0xd:
 		return xsave_answer(p, subleaf, state->xcr0);
 	default:

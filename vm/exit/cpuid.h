@@ -12,6 +12,7 @@
 /* The answers, made once; the few that depend on the guest's state are finished at run time. */
 struct cpuid_policy {
 	uint32_t max_basic;
+	unsigned cpus;
 	struct cpuid basic[CPUID_BASIC_COUNT];
 	struct cpuid extended[CPUID_EXTENDED_COUNT];
 	struct cpuid cache[4];                 /* leaf 4 */
@@ -31,8 +32,9 @@ struct cpuid_policy {
 
 /* What a virtual machine's CPUs are, on this host. nested: the guest's own paging reaches the CPU (EPT): paging
  * features of the CPU are offered; else only those that shadow paging supports. random: RDRAND and RDSEED are offered
- * where the CPU has them. */
-void cpuid_policy_init(struct cpuid_policy *p, const struct hvm_caps *cpu, uint64_t tsc_hz, bool nested, bool random);
+ * where the CPU has them. cpus: cores of one package, of a thread each, 1 to 64; their APIC IDs are 0 and up. */
+void cpuid_policy_init(struct cpuid_policy *p, const struct hvm_caps *cpu, uint64_t tsc_hz, unsigned cpus, bool nested,
+		       bool random);
 
 /* What some bits of the answers follow, of the virtual CPU that asks: CR4, XCR0 and IA32_APIC_BASE; and who it is. */
 struct cpuid_state {

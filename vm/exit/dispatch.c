@@ -107,27 +107,13 @@ static void exit_longest_run(struct vcpu *v)
 
 static void exit_window(struct vcpu *v) { vcpu_note(v, REQUEST_EVENT); }
 
-/* Is there none of them that could wake another? */
-static bool all_deaf(const struct vm *vm)
-{
-	const struct vcpu *v;
-
-	for_each_vcpu(v, vm)
-		if (!v->halted || !v->deaf)
-			return VM_LEFT_OUT_OR(ALL_DEAF, false);
-	return true;
-}
-
 /* With interrupts off only an NMI ends it, or a debug trap that the HLT itself has caused (SDM, HLT). */
 static void exit_hlt(struct vcpu *v)
 {
 	exit_skip(v);
 	v->deaf = VM_KEPT(HLT_FOR_GOOD, !(hvm_rflags(&v->hvm) & RFLAGS_IF)) && !event_wakes(v);
 	v->halted = true;
-	vcpu_note(v, REQUEST_EVENT); /* which is a barrier too: of two that halt at once, one sees both */
-	if (v->deaf && all_deaf(v->vm) && !platform_sends_nmi(v->vm))
-		vm_end(v->vm, VM_STATUS_STOPPED, "stopped: halted for good: HLT with interrupts disabled at rip 0x%lx",
-		       hvm_rip(&v->hvm) - 1);
+	vcpu_note(v, REQUEST_EVENT);
 }
 
 static void exit_triple_fault(struct vcpu *v)

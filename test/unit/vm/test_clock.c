@@ -65,7 +65,7 @@ static void no_instruction_of_its_own(void **state)
 	c = &bench.v->vm->clock;
 	deadline_at(guest_tsc() + 300);
 	soft.ticks = 1;
-	for (unsigned n = 0; timers_next(&bench.vm[0]->timers) > c->stopped_at - c->behind; n++) {
+	for (unsigned n = 0; timers_next(&bench.vm[0]->vcpu[0]->timers) > c->stopped_at - c->behind; n++) {
 		assert_in_range(n, 0, 300);
 		before = c->stopped_at - c->behind;
 		again();
@@ -175,7 +175,7 @@ static void a_count_begins_now(void **state)
 	STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0x32, 0x31));
 	before = soft.tsc - bench.vm[0]->clock.behind;
 	STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0x38, 1000000));
-	assert_in_range(timers_next(&bench.vm[0]->timers), before + 1000000, before + 1000000 + DEAR);
+	assert_in_range(timers_next(&bench.vm[0]->vcpu[0]->timers), before + 1000000, before + 1000000 + DEAR);
 	finish();
 }
 

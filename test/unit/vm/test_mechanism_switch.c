@@ -267,11 +267,11 @@ static void every_millisecond(void **state)
 {
 	(void)state;
 	start_with("ept", "switch-every 1ms\nswitch-among ept,brute\n");
-	assert_in_range(timers_next(&bench.vm[0]->timers), soft.tsc + PERIOD - 5000, soft.tsc + PERIOD);
+	assert_in_range(timers_next(&bench.vm[0]->vcpu[0]->timers), soft.tsc + PERIOD - 5000, soft.tsc + PERIOD);
 	run_for(PERIOD);
 	assert_string_equal(mmu(), "brute");
 	/* A period begins when the change is done. */
-	assert_in_range(timers_next(&bench.vm[0]->timers), soft.tsc + PERIOD - 5000, soft.tsc + PERIOD);
+	assert_in_range(timers_next(&bench.vm[0]->vcpu[0]->timers), soft.tsc + PERIOD - 5000, soft.tsc + PERIOD);
 	run_for(PERIOD);
 	assert_string_equal(mmu(), "ept");
 	finish();
@@ -287,7 +287,7 @@ static void too_early(void **state)
 	vcpu_request(bench.v, REQUEST_MMU);
 	again();
 	assert_string_equal(mmu(), "brute");
-	assert_in_range(timers_next(&bench.vm[0]->timers), soft.tsc + PERIOD / 16 - 5000,
+	assert_in_range(timers_next(&bench.vm[0]->vcpu[0]->timers), soft.tsc + PERIOD / 16 - 5000,
 			soft.tsc + PERIOD / 16 + 5000);
 	run_for(PERIOD / 16 + 100);
 	assert_string_equal(mmu(), "ept");

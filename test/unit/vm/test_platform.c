@@ -134,7 +134,7 @@ static void deadline(uint64_t ticks)
 
 	STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0x32, 0x40031));
 	STEP(bench_wrmsr(MSR_TSC_DEADLINE, due + vmcs_get(VMCS_TSC_OFFSET)));
-	assert_in_range(timers_next(&bench.vm[0]->timers), due - 1000, due + 1000);
+	assert_in_range(timers_next(&bench.vm[0]->vcpu[0]->timers), due - 1000, due + 1000);
 }
 
 /* The guest's TSC and the timer that goes by it are one. */
@@ -144,7 +144,7 @@ static void the_deadline_timer(void **state)
 	start();
 	x2apic_on();
 	deadline(100000);
-	assert_true(soft.percpu.timer_armed <= timers_next(&bench.vm[0]->timers));
+	assert_true(soft.percpu.timer_armed <= timers_next(&bench.vm[0]->vcpu[0]->timers));
 	STEP(bench_wrmsr(MSR_TSC_DEADLINE, 0));
 	STEP(bench_wrmsr(MSR_TSC, 0x123456789));
 	deadline(100000);

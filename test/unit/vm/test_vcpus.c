@@ -33,7 +33,7 @@ static void add_second(void)
 	assert_true(resident_init(v) && hvm_vcpu_init(&v->hvm, &machine.caps));
 	v->hvm.guards = boot->hvm.guards;
 	assert_true(mmu_vcpu_init(&v->mmu, &vm->mmu, &boot->mmu.regs));
-	lapic_init(&v->lapic, &vm->timers, v->id, false, vm->cpuid.lapic_features, vm->cpuid.maxphyaddr,
+	lapic_init(&v->lapic, &v->timers, v->id, false, vm->cpuid.lapic_features, vm->cpuid.maxphyaddr,
 		   boot->lapic.host, v);
 	vm->apic_bus.cpu[vm->apic_bus.count++] = &v->lapic;
 	vm->vcpu[vm->vcpu_count++] = v;

@@ -52,7 +52,7 @@ static void test_defaults(void **state)
 	assert_string_equal(vms[0].append, "");
 	assert_string_equal(vms[0].mmu, "");
 	assert_int_equal(vms[0].mem, 256 << 20);
-	assert_int_equal(vms[0].cpus, 1);
+	assert_int_equal(vms[0].vcpus, 1);
 	assert_int_equal(vms[0].page_bits, 0);
 	assert_int_equal(vms[0].vpid, CONFIG_DEFAULT);
 	assert_false(vms[0].guest_clock);
@@ -64,7 +64,7 @@ static void test_all(void **state)
 	(void)state;
 	good("# two machines\n\n  vm first \t\r\nkernel\tpath with blanks/bzImage  \ninitrd i\nappend console=ttyS0  "
 	     "quiet # not a comment\n"
-	     "mem 6G\ncpus 1\nmmu ept\npages 2m\nvpid off\ntestdev on\nclock guest\n   # indented\nvm Sec-on_d2\nmem "
+	     "mem 6G\nvcpus 1\nmmu ept\npages 2m\nvpid off\ntestdev on\nclock guest\n   # indented\nvm Sec-on_d2\nmem "
 	     "1028K\nclock host\nkernel z\nvpid on\npages 1g\nept-levels 5\n",
 	     2);
 	assert_string_equal(vms[0].name, "first");
@@ -101,8 +101,11 @@ static void test_bad_values(void **state)
 	bad("vm a\nmem 256MB", "line 2: mem must be a number of megabytes, or with K, M or G, not \"256MB\"");
 	bad("vm a\nmem -1M", "line 2: mem must be a number of megabytes, or with K, M or G, not \"-1M\"");
 	bad("vm a\nmem", "line 2: mem must be a number of megabytes, or with K, M or G, not \"\"");
-	bad("vm a\ncpus 2", "line 2: cpus 2 is not possible: this version runs one virtual CPU per machine");
-	bad("vm a\ncpus 0", "line 2: cpus must be a number from 1, not \"0\"");
+	bad("vm a\nvcpus 33", "line 2: vcpus must be a number from 1 to 32, not \"33\"");
+	bad("vm a\nvcpus 0", "line 2: vcpus must be a number from 1 to 32, not \"0\"");
+	bad("vm a\nvcpus 2x", "line 2: vcpus must be a number from 1 to 32, not \"2x\"");
+	bad("vm a\nkernel k\nvcpus 2\nclock guest", "line 4: machine a has clock guest and 2 vcpus: only the clock of a "
+	    "machine with one can stand still; use clock host");
 	bad("vm a\nmmu magic", "line 2: there is no mmu mechanism \"magic\"; there is: ept, shadow, vtlb, brute");
 	bad("vm a\nept-levels 3", "line 2: ept-levels must be 4, 5 or auto, not \"3\"");
 	bad("vm a\npages 3m", "line 2: pages must be 4k, 2m, 1g or auto, not \"3m\"");

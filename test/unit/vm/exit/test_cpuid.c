@@ -36,7 +36,7 @@ static void policy(const struct mmu_caps *caps, uint32_t proc2, uint64_t cr4_fix
 	const struct hvm_caps cpu = { .mmu = *caps, .rdtscp = proc2 & PROC2_RDTSCP,
 				      .invpcid = proc2 & PROC2_INVPCID, .cr4_may = cr4_fixed1 };
 
-	cpuid_policy_init(&p, &cpu, 2000000000, nested, random);
+	cpuid_policy_init(&p, &cpu, 2000000000, 1, nested, random);
 }
 
 static struct cpuid answer(uint32_t leaf, uint32_t subleaf)

@@ -1,0 +1,257 @@
+/* vm/vcpu.c - how a virtual CPU begins: made with its virtual machine, at the kernel's entry point if it is the boot
+ * processor, else to wait for a start-up IPI; reset by INIT; started by the IPI. SDM, "MP Initialization Exchange
+ * Algorithm" (its part of it), "Issuing Interprocessor Interrupts", and for the registers the table "IA-32 and Intel 64
+ * Processor States Following Power-up, Reset, or INIT".
+ *
+ * I1  An INIT is taken before the next entry, on the vCPU's own CPU, and leaves it waiting. So does power-up an
+ *     application processor.
+ * I2  A start-up IPI counts only for one that waits, or has an INIT to take; the first counts. One that waits takes
+ *     nothing else: interrupts are not accepted by its local APIC, an NMI is lost.
+ * I3  A vCPU that waits is halted and deaf: it is not scheduled, and wakes nobody. */
+#include "vm/vm.h"
+
+#include "host/frames.h"
+#include "vm/load/image.h"
+#include "lib/mutants/mutate.h"
+
+#define RESET_CS 0xf000
+#define RESET_CS_BASE 0xffff0000
+#define RESET_IP 0xfff0
+
+static struct walk_regs blank_regs(const struct vm *vm)
+{
+	return (struct walk_regs){
+		.maxphyaddr = vm->cpuid.maxphyaddr,
+		.has_1g = vm->cpuid.has_1g,
+		/* a bit whose feature the guest's CPUID does not have is reserved */
+		.cr4_reserved = VM_LEFT_OUT_OR(CR4_RESERVED, false) ? 0 : ~vm->cpuid.cr4_offered,
+		.efer_reserved = VM_LEFT_OUT_OR(EFER_RESERVED, false) ? 0 : ~vm->cpuid.efer_offered,
+		/* ET is always 1 (SDM, "Control Registers"). */
+		.cr0 = CR0_ET,
+	};
+}
+
+static struct walk_regs start_regs(const struct vm *vm, const struct cpu_start *s)
+{
+	struct walk_regs r = blank_regs(vm);
+
+	r.cr0 |= CR0_PE;
+	if (s->mode == START_LONG64) {
+		r.cr0 |= CR0_PG;
+		r.cr3 = s->cr3;
+		r.cr4 = CR4_PAE;
+		r.efer = EFER_LME | EFER_LMA;
+	}
+	return r;
+}
+
+static struct vcpu *alloc_vcpu(void)
+{
+	uint64_t pages = align_up(sizeof(struct vcpu), PAGE_SIZE) >> PAGE_SHIFT;
+	hfn_t f = frames_alloc_run(pages, 1);
+
+	if (hfn_is_none(f))
+		return NULL;
+	memset(frames_ptr(f), 0, pages << PAGE_SHIFT);
+	return frames_ptr(f);
+}
+
+/* ---- made ---- */
+
+static bool create_one(struct vm *vm, struct percpu *cpu)
+{
+	struct vcpu *v = alloc_vcpu();
+
+	if (!v)
+		return false;
+	v->id = vm->vcpu_count;
+	vm->vcpu[vm->vcpu_count++] = v;
+	v->vm = vm;
+	v->cpu = cpu;
+	/* The guest's TSC starts at 0, the same on all its CPUs. */
+	VM_MUTANT(TSC_ZERO, v->tsc_offset = v->id ? vm_boot_vcpu(vm)->tsc_offset : 0 - rdtsc());
+	msr_reset_vcpu(v);
+	return resident_init(v) && hvm_vcpu_init(&v->hvm, &machine.caps);
+}
+
+bool vcpus_create(struct vm *vm, struct percpu *first)
+{
+	for (unsigned n = 0; n < vm->config->vcpus; n++) {
+		if (!create_one(vm, percpu_of((first->id + n) % cpus_count()))) {
+			vm_end(vm, VM_STATUS_BAD_IMAGE, "there is no memory for its virtual CPU%s",
+			       vm->config->vcpus > 1 ? "s" : "");
+			return false;
+		}
+	}
+	return true;
+}
+
+static struct hvm_start reset_start(const struct vcpu *v)
+{
+	const struct vm *vm = v->vm;
+
+	return (struct hvm_start){
+		.rip = RESET_IP, .rdx = vm->cpuid.basic[1].eax, .cs = RESET_CS, .cs_base = RESET_CS_BASE, .real_mode = true,
+		.longest_run = schedule_slice(), .rdtscp = vm->cpuid.has_rdtscp, .invpcid = vm->cpuid.has_invpcid,
+		.cr4_offered = vm->cpuid.cr4_offered, .tpr = v->start.tpr,
+	};
+}
+
+static struct hvm_start boot_start(const struct vcpu *v, const struct cpu_start *s)
+{
+	struct hvm_start start = reset_start(v);
+
+	start.rip = s->rip;
+	start.rsp = s->rsp;
+	start.rax = s->rax;
+	start.rbx = s->rbx;
+	start.rdx = 0;
+	start.rsi = s->rsi;
+	start.gdt_base = s->gdt_base;
+	start.gdt_limit = s->gdt_limit;
+	start.cs = s->cs;
+	start.ds = s->ds;
+	start.real_mode = false;
+	start.long_mode = s->mode == START_LONG64;
+	return start;
+}
+
+/* I3. */
+static void wait_for_sipi(struct vcpu *v)
+{
+	v->waits = v->halted = v->deaf = true;
+}
+
+bool vcpus_start(struct vm *vm, const struct cpu_start *boot)
+{
+	struct walk_regs regs = start_regs(vm, boot), waiting = blank_regs(vm);
+	struct vcpu *v;
+
+	waiting.cr0 |= CR0_CD | CR0_NW;
+	for_each_vcpu(v, vm) {
+		v->start = v->id == 0 ? boot_start(v, boot) : reset_start(v);
+		if (v->id)
+			VM_MUTANT(AP_WAITS, wait_for_sipi(v));
+		if (!mmu_vcpu_init(&v->mmu, &vm->mmu, v->id == 0 ? &regs : &waiting)) {
+			vm_end(vm, VM_STATUS_BAD_IMAGE, "there is no memory for its tables");
+			return false;
+		}
+	}
+	return true;
+}
+
+/* ---- reset ---- */
+
+/* INIT leaves CR0.CD and NW as they are. */
+static bool reset_paging(struct vcpu *v)
+{
+	struct walk_regs regs = blank_regs(v->vm);
+	struct mmu_result r;
+
+	VM_MUTANT(INIT_SYNC, hvm_sync_paging(&v->hvm, &v->mmu));
+	regs.cr0 |= v->mmu.regs.cr0 & (CR0_CD | CR0_NW);
+	r = mmu_vcpu_reset(&v->mmu, &regs);
+	if (r.outcome == MMU_STOP) {
+		vm_end(v->vm, VM_STATUS_STOPPED, "stopped: %s", r.why);
+		return false;
+	}
+	VM_MUTANT(INIT_PAGING, hvm_apply_paging(&v->hvm, &v->mmu));
+	return true;
+}
+
+/* What is unchanged: FPU, vector state and XCR0, the TSC and its adjustment, the MSRs of SYSCALL and SYSENTER, PAT, MTRRs
+ * and IA32_MISC_ENABLE. */
+static void reset(struct vcpu *v)
+{
+	struct hvm_start start = reset_start(v);
+
+	if (!reset_paging(v))
+		return;
+	VM_MUTANT(INIT_REGISTERS, hvm_vcpu_reset(&v->hvm, &start));
+	VM_MUTANT(INIT_RESIDENT, resident_init_reset(v));
+	v->hvm.spec_guest = 0;
+	VM_MUTANT(INIT_EVENT, v->event.info = 0);
+	VM_MUTANT(INIT_NMI, v->nmi_pending = false);
+	hvm_set_interrupt_window(&v->hvm, false);
+	hvm_set_nmi_window(&v->hvm, false);
+}
+
+/* At vector << 12, in real mode. */
+static void start_at(struct vcpu *v, uint8_t vector)
+{
+	struct segment_state cs = { (uint16_t)(vector << 8), 0xffff, SEGMENT_CODE16, (uint64_t)vector << 12 };
+
+	if (!mechanism_runs_real_mode(v->vm->mmu.ops)) {
+		vm_end(v->vm, VM_STATUS_STOPPED,
+		       "stopped: virtual CPU %u was started in real mode, which mmu %s cannot run on this CPU; it takes mmu "
+		       "ept and a CPU with \"unrestricted guest\"", v->id, v->vm->mmu.ops->name);
+		return;
+	}
+	hvm_set_segment(&v->hvm, SEG_CS, &cs);
+	hvm_set_rip(&v->hvm, 0);
+	v->halted = v->deaf = false;
+	vcpu_note(v, REQUEST_EVENT);
+}
+
+/* I2. Taken under the lock that the sender's local APIC holds. */
+static bool take_sipi(struct vcpu *v, uint8_t *vector)
+{
+	bool taken;
+
+	spin_lock(&v->vm->device_lock);
+	taken = v->sipi_pending && VM_KEPT(SIPI_WAITS, v->waits);
+	*vector = v->sipi_vector;
+	v->sipi_pending = false;
+	if (taken)
+		v->waits = false;
+	spin_unlock(&v->vm->device_lock);
+	return taken;
+}
+
+static bool take_init(struct vcpu *v)
+{
+	bool taken;
+
+	spin_lock(&v->vm->device_lock);
+	taken = v->init_pending;
+	v->init_pending = false;
+	if (taken) {
+		VM_MUTANT(INIT_APIC, lapic_init_reset(&v->lapic));
+		wait_for_sipi(v);
+	}
+	spin_unlock(&v->vm->device_lock);
+	return taken;
+}
+
+void vcpu_serve_init(struct vcpu *v)
+{
+	uint8_t vector;
+
+	if (take_init(v))
+		reset(v);
+	if (take_sipi(v, &vector))
+		start_at(v, vector);
+}
+
+/* ---- from any CPU, with the device lock held ---- */
+
+void vcpu_signal_init(struct vcpu *v)
+{
+	if (v->id == 0) {
+		/* INIT to the boot processor resets the machine, as its other ways do. */
+		VM_MUTANT(INIT_RESETS, vm_end(v->vm, VM_STATUS_OK, "reset by an INIT to its boot processor"));
+		return;
+	}
+	v->init_pending = true;
+	VM_MUTANT(INIT_OVER_SIPI, v->sipi_pending = false);
+	VM_MUTANT(INIT_KICK, vcpu_request(v, REQUEST_INIT));
+}
+
+void vcpu_signal_sipi(struct vcpu *v, uint8_t vector)
+{
+	if (VM_KEPT(SIPI_IGNORED, !v->waits && !v->init_pending) || VM_KEPT(SIPI_FIRST, v->sipi_pending))
+		return;
+	v->sipi_vector = vector;
+	v->sipi_pending = true;
+	VM_MUTANT(SIPI_KICK, vcpu_request(v, REQUEST_INIT));
+}
