@@ -76,7 +76,10 @@ static inline void hvm_vcpu_start(struct hvm_vcpu *v, const struct hvm_start *st
 	vmx_vcpu_start(hvm_vmx(v), start, mmu);
 }
 /* What INIT changes of a started one, but paging registers: start->real_mode is set. */
-static inline void hvm_vcpu_reset(struct hvm_vcpu *v, const struct hvm_start *start) { vmx_vcpu_reset(hvm_vmx(v), start); }
+static inline void hvm_vcpu_reset(struct hvm_vcpu *v, const struct hvm_start *start)
+{
+	vmx_vcpu_reset(hvm_vmx(v), start);
+}
 /* Loads it on this CPU; unload leaves it loaded nowhere, so that another CPU may load it. */
 static inline void hvm_load(struct hvm_vcpu *v) { vmx_load(hvm_vmx(v)); }
 static inline void hvm_unload(struct hvm_vcpu *v) { vmx_unload(hvm_vmx(v)); }

@@ -330,9 +330,10 @@ static inline bool mmu_known_mmio(struct mmu_vcpu *vcpu, gpa_t gpa)
 
 	if (vcpu->mmio_gfn.v != gpa_gfn(gpa).v || vcpu->mmio_generation != vcpu->vm->slots.generation)
 		return false;
-	c->faults++;
-	c->ept_misconfigs++;
-	c->outcome_emulate++;
+	/* Without the VM's lock, which others may hold. */
+	__atomic_fetch_add(&c->faults, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&c->ept_misconfigs, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&c->outcome_emulate, 1, __ATOMIC_RELAXED);
 	return true;
 }
 

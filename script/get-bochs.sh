@@ -60,8 +60,8 @@ repair() {
 		'seg->cache.dpl      = 0;' "$dpl"
 }
 
-recipe=$(printf '%s\n' "$version" "$suite" "${flags[@]}" "$cflags" "$commit" "$kept" "$unmask" "$flat" "$level" "$dpl" | \
-	sha256sum | cut -c1-12)
+recipe=$(printf '%s\n' "$version" "$suite" "${flags[@]}" "$cflags" "$commit" "$kept" "$unmask" "$flat" \
+	"$level" "$dpl" | sha256sum | cut -c1-12)
 home=$vellum_cache/bochs-$version-$recipe
 binary=$home/bochs
 

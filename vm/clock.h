@@ -10,7 +10,8 @@
  *     as on a CPU.
  * K2  While the guest runs, the CPU's TSC offset for it is vcpu.tsc_offset - behind: its TSC and its timers are one
  *     clock.
- * K3  Only the CPU that a VM's vCPU is on touches its clock. */
+ * K3  Only the CPU that a VM's vCPU is on touches its clock; of a VM with several, whoever pauses it or lets it go on,
+ *     under its pause_lock (vm/freeze.c), while none of them runs. */
 #ifndef VELLUM_VM_CLOCK_H
 #define VELLUM_VM_CLOCK_H
 

@@ -1,18 +1,18 @@
-/* vm/freeze.c - all virtual CPUs of a virtual machine stop, for what must find none of them running: another mechanism, a
- * change of its memory map, another way to virtualize the TPR.
+/* vm/freeze.c - all virtual CPUs of a virtual machine stop, for what must find none of them running: another mechanism,
+ * a change of its memory map, another way to virtualize the TPR.
  *
  * A vCPU runs from where run() of vm/run.c takes it up to where it has left (vcpu.running): in its guest, or in the
  * handler of an exit. Whatever a vCPU that does not run is made of is in memory: what the guest changed in its paging
  * registers is in the heart, and what the heart changed is written before it next enters.
  *
- * Z1  While a VM is frozen, none of its vCPUs runs, but for one of the CPU that has frozen it, which is in a handler; that
- *     one's registers are in the heart, too.
- * Z2  Who takes up a vCPU says that it runs, and then looks whether the VM is frozen; who freezes a VM says so, and then
- *     looks which vCPUs run. One of the two sees the other.
- * Z3  A CPU that waits, to freeze a VM or for its vCPUs to stop, has parked its own vCPU, of whatever VM: that one counts
- *     as stopped, and does not go on while its VM is frozen by another. So of two that want the same at once one is first,
- *     and nobody waits in a circle.
- * Z4  No lock is held by who freezes. */
+ * FZ1  While a VM is frozen, none of its vCPUs runs, but for one of the CPU that has frozen it, which is in a handler;
+ *      that one's registers are in the heart, too.
+ * FZ2  Who takes up a vCPU says that it runs, and then looks whether the VM is frozen; who freezes a VM says so, and
+ *      then looks which vCPUs run. One of the two sees the other.
+ * FZ3  A CPU that waits, to freeze a VM or for its vCPUs to stop, has parked its own vCPU, of whatever VM: that one
+ *      counts as stopped, and does not go on while its VM is frozen by another. So of two that want the same at once one
+ *      is first, and nobody waits in a circle.
+ * FZ4  No lock is held by who freezes. */
 #include "vm/vm.h"
 
 #include "host/lapic.h"
@@ -38,7 +38,7 @@ static bool frozen_by_another(const struct vm *vm)
 	return by && by != this_cpu();
 }
 
-/* Z2. */
+/* FZ2. */
 bool vcpu_may_run(struct vcpu *v)
 {
 	__atomic_store_n(&v->running, true, __ATOMIC_SEQ_CST);

@@ -33,7 +33,7 @@ uint64_t switch_hidden_cr4(const struct vm *vm)
 
 /* Does the guest have segment registers as real mode leaves them, which VM entry takes only with "unrestricted guest"?
  * So it is between setting CR0.PE and loading them anew. SDM, "Checks on Guest Segment Registers". */
-static bool segments_of_real_mode(const struct vcpu *v)
+bool switch_leaving_real_mode(const struct vcpu *v)
 {
 	struct segment_state cs = hvm_segment(&v->hvm, SEG_CS), ss = hvm_segment(&v->hvm, SEG_SS);
 
@@ -54,7 +54,8 @@ static bool segments_of_real_mode(const struct vcpu *v)
 	return false;
 }
 
-static const char *refusal(const struct vcpu *v, const struct mmu_ops *ops)
+/* leaving: switch_leaving_real_mode(). */
+static const char *refusal(const struct vcpu *v, const struct mmu_ops *ops, bool leaving)
 {
 	const char *missing = mmu_unsupported(ops, &machine.caps.mmu, &v->vm->mmu.config);
 
@@ -65,30 +66,28 @@ static const char *refusal(const struct vcpu *v, const struct mmu_ops *ops)
 		       "which this mechanism lacks";
 	if (VM_KEPT(SWITCH_REAL_MODE, !(v->mmu.regs.cr0 & CR0_PE)) && !mechanism_runs_real_mode(ops))
 		return "the guest is in real mode, which this mechanism cannot run";
-	if (VM_KEPT(SWITCH_STARTED, v->started) && !mechanism_runs_real_mode(ops) && segments_of_real_mode(v))
+	if (VM_KEPT(SWITCH_STARTED, v->started) && !mechanism_runs_real_mode(ops) && leaving)
 		return "the guest is about to leave real mode, which this mechanism cannot run";
 	return NULL;
 }
 
-/* SW1, and: can v go over? None of those that live on this CPU is in the guest; others would have to be stopped. */
+/* SW1, and: can v go over? One that lives on another CPU has settled when it left. */
 static const char *prepare(struct vcpu *v, const struct mmu_ops *ops)
 {
 	struct vcpu *before;
 	const char *why;
 
-	if (VM_KEPT(SWITCH_ELSEWHERE, v->cpu != this_cpu()))
-		return "it has virtual CPUs on several CPUs, which cannot go over together";
-	if (!v->started)
-		return refusal(v, ops);
+	if (!v->started || v->cpu != this_cpu())
+		return refusal(v, ops, v->leaving_real_mode);
 	before = vcpu_visit(v);
 	VM_MUTANT(SWITCH_WRITTEN, vcpu_bring_up_to_date(v));
 	VM_MUTANT(SWITCH_READ, hvm_sync_paging(&v->hvm, &v->mmu));
-	why = refusal(v, ops);
+	why = refusal(v, ops, switch_leaving_real_mode(v));
 	vcpu_visited(before);
 	return why;
 }
 
-const char *vm_switch(struct vm *vm, const struct mmu_ops *ops)
+static const char *go_over(struct vm *vm, const struct mmu_ops *ops)
 {
 	const struct mmu_ops *before = vm->mmu.ops;
 	const char *why;
@@ -103,6 +102,16 @@ const char *vm_switch(struct vm *vm, const struct mmu_ops *ops)
 		return "there is no host memory for the new mechanism's tables";
 	VM_MUTANT(UNDER, account_mechanism(vm, before));
 	return NULL;
+}
+
+const char *vm_switch(struct vm *vm, const struct mmu_ops *ops)
+{
+	const char *why;
+
+	VM_MUTANT(SWITCH_FREEZES, vm_freeze(vm));
+	why = go_over(vm, ops);
+	VM_MUTANT(SWITCH_FREEZES, vm_thaw(vm));
+	return why;
 }
 
 /* ---- every so often (SW3: a period begins when the change is done) ---- */

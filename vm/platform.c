@@ -363,7 +363,8 @@ bool platform_init(struct vm *vm)
 	add_timers(vm);
 	return add_interrupt_controllers(vm) && add_clocks(vm) && add_uart(vm) &&
 	       ports_init(&vm->ports, &vm->pio, sink) && pci_init(&vm->pci, &vm->pio, &vm->ports) &&
-	       fw_cfg_init(&vm->fw_cfg, &vm->pio, (uint16_t)vm->vcpu_count, vm->low_ram + vm->high_ram) && phases_init(vm) &&
+	       fw_cfg_init(&vm->fw_cfg, &vm->pio, (uint16_t)vm->vcpu_count, vm->low_ram + vm->high_ram) &&
+	       phases_init(vm) &&
 	       pvpanic_init(&vm->pvpanic, &vm->pio, sink) &&
 	       (!vm->config->testdev || add_testdev(vm));
 }

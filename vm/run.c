@@ -41,15 +41,6 @@ void vm_end(struct vm *vm, int status, const char *format, ...)
 		VM_MUTANT(END_STOP, vcpu_request(v, REQUEST_STOP));
 }
 
-void vm_pause(struct vm *vm, bool on)
-{
-	struct vcpu *v;
-
-	__atomic_store_n(&vm->paused, on, __ATOMIC_SEQ_CST);
-	for_each_vcpu(v, vm)
-		VM_MUTANT(PAUSE_LEAVES, vcpu_request(v, on ? REQUEST_SWITCH : 0));
-}
-
 /* ---- one vCPU ---- */
 
 static void load(struct vcpu *v)
@@ -66,6 +57,8 @@ static void load(struct vcpu *v)
 		hvm_vcpu_start(&v->hvm, &v->start, &v->mmu);
 		v->started = true;
 	}
+	if (VM_KEPT(LOAD_TPR, unlikely(v->tpr_stale)))
+		vcpu_apply_tpr(v);
 	VM_MUTANT(LOAD_TSC, vcpu_write_tsc_offset(v));
 	hvm_begin_turn(&v->hvm);
 }
@@ -286,7 +279,10 @@ static void run(struct vcpu *v)
 	v->run_start = v->exit_tsc = now;
 	if (!v->exit)
 		v->exit = &v->exits[HVM_EXIT_OTHER]; /* nothing has exited yet */
-	v->running = true;
+	if (!vcpu_may_run(v)) {
+		vcpu_has_left(v);
+		return;
+	}
 	if (own_clock)
 		VM_MUTANT(CLOCK_BEGINS, clock_stop(&v->vm->clock, now));
 	load(v);
@@ -295,14 +291,15 @@ static void run(struct vcpu *v)
 		run_on(v, true);
 	else
 		run_on(v, false);
+	/* FZ1: what others may look at meanwhile. */
+	if (v->vm->vcpu_count > 1 && !v->vm->ended)
+		vcpu_settle(v);
 	now = rdtsc();
 	account_exit(v, now);
 	v->run_ticks += now - v->run_start;
 	schedule_account(v, now - v->run_start);
-	v->running = false;
-	if (v->vm->paused)
-		VM_MUTANT(CLOCK_PAUSED, clock_stop(&v->vm->clock, now));
-	else if (v->halted && !v->vm->ended && VM_LEFT_OUT_OR(ALL_ASLEEP, vm_asleep(v->vm)))
+	vcpu_has_left(v);
+	if (!v->vm->paused && v->halted && !v->vm->ended && VM_LEFT_OUT_OR(ALL_ASLEEP, vm_asleep(v->vm)))
 		VM_MUTANT(CLOCK_HALTED, clock_go(&v->vm->clock, now));
 }
 

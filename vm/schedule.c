@@ -25,7 +25,7 @@ static bool runnable(const struct vcpu *v)
 {
 	if (VM_KEPT(LAST_TURN, v->vm->ended))
 		return true;
-	return VM_LEFT_OUT_OR(RUN_PAUSED, !v->vm->paused) &&
+	return VM_LEFT_OUT_OR(RUN_FROZEN, !v->vm->frozen_by) && VM_LEFT_OUT_OR(RUN_PAUSED, !v->vm->paused) &&
 	       (VM_LEFT_OUT_OR(RUN_HALTED, !v->halted) || vcpu_requested(v));
 }
 

@@ -155,14 +155,16 @@ static struct hvm_tpr wanted(const struct vcpu *v)
 	return tpr;
 }
 
-/* The device lock is held, and v, if it has started, does not run and lives on this CPU. */
+/* The device lock is held, and v does not run. One that lives on another CPU is given it before it next enters. */
 static void give(struct vcpu *v)
 {
 	bool shadow = v->vm->tpr.method == CONFIG_TPR_FLEXPRIORITY;
 
 	lapic_keep_tpr(&v->lapic, shadow ? (uint32_t *)(void *)(v->apic_registers + TPR_OFFSET) : NULL);
 	v->start.tpr = wanted(v);
-	if (v->started) {
+	if (v->started && v->cpu != this_cpu()) {
+		v->tpr_stale = true;
+	} else if (v->started) {
 		struct vcpu *before = vcpu_visit(v);
 
 		hvm_set_tpr(&v->hvm, &v->start.tpr);
@@ -171,9 +173,8 @@ static void give(struct vcpu *v)
 	VM_MUTANT(FLEX_LOOK, vcpu_note(v, REQUEST_EVENT)); /* TP3 */
 }
 
-/* TP1: unmapped before it is taken from a CPU, mapped when all have it. Others may run meanwhile: what they have of the
- * frame is flushed before it goes (T2), and whether they have it does not change. */
-void tpr_place(struct vcpu *v)
+/* TP1: unmapped before it is taken from a CPU, mapped when all have it. */
+static void place_anew(struct vcpu *v)
 {
 	struct vm *vm = v->vm;
 	gfn_t want;
@@ -188,6 +189,14 @@ void tpr_place(struct vcpu *v)
 		place(vm, want);
 	VM_MUTANT(FLEX_LOOK, vcpu_note(v, REQUEST_EVENT));
 	spin_unlock(&vm->device_lock);
+}
+
+/* Others must not be on their way to what was mapped: an exit for it finds it mapped. */
+void tpr_place(struct vcpu *v)
+{
+	VM_MUTANT(PLACE_FREEZES, vm_freeze(v->vm));
+	place_anew(v);
+	VM_MUTANT(PLACE_FREEZES, vm_thaw(v->vm));
 }
 
 /* TP1 decides the order. */
@@ -209,16 +218,6 @@ static bool set_method(struct vm *vm, enum config_tpr method)
 		place(vm, want);
 	spin_unlock(&vm->device_lock);
 	return true;
-}
-
-static bool elsewhere(const struct vm *vm)
-{
-	const struct vcpu *v;
-
-	for_each_vcpu(v, vm)
-		if (VM_KEPT(TPR_ELSEWHERE, v->cpu != this_cpu()))
-			return true;
-	return false;
 }
 
 static enum config_tpr best(void)
@@ -271,9 +270,9 @@ const char *tpr_change(struct vm *vm, const char *name)
 	lacks = lacking(method);
 	if (VM_KEPT(CHANGE_LACKS, lacks))
 		return lacks;
-	if (elsewhere(vm))
-		return "it has virtual CPUs on several CPUs, which cannot go over together";
+	vm_freeze(vm);
 	if (method != vm->tpr.method && !set_method(vm, method))
-		return "there is no host memory for the local APIC's pages";
-	return NULL;
+		lacks = "there is no host memory for the local APIC's pages";
+	vm_thaw(vm);
+	return lacks;
 }

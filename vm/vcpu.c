@@ -3,11 +3,11 @@
  * Algorithm" (its part of it), "Issuing Interprocessor Interrupts", and for the registers the table "IA-32 and Intel 64
  * Processor States Following Power-up, Reset, or INIT".
  *
- * I1  An INIT is taken before the next entry, on the vCPU's own CPU, and leaves it waiting. So does power-up an
- *     application processor.
- * I2  A start-up IPI counts only for one that waits, or has an INIT to take; the first counts. One that waits takes
- *     nothing else: interrupts are not accepted by its local APIC, an NMI is lost.
- * I3  A vCPU that waits is halted and deaf: it is not scheduled, and wakes nobody. */
+ * VI1  An INIT is taken before the next entry, on the vCPU's own CPU, and leaves it waiting. So does power-up an
+ *      application processor.
+ * VI2  A start-up IPI counts only for one that waits, or has an INIT to take; the first counts. One that waits takes
+ *      nothing else: interrupts are not accepted by its local APIC, an NMI is lost.
+ * VI3  A vCPU that waits is halted and deaf: it is not scheduled, and wakes nobody. */
 #include "vm/vm.h"
 
 #include "host/frames.h"
@@ -91,9 +91,9 @@ static struct hvm_start reset_start(const struct vcpu *v)
 	const struct vm *vm = v->vm;
 
 	return (struct hvm_start){
-		.rip = RESET_IP, .rdx = vm->cpuid.basic[1].eax, .cs = RESET_CS, .cs_base = RESET_CS_BASE, .real_mode = true,
-		.longest_run = schedule_slice(), .rdtscp = vm->cpuid.has_rdtscp, .invpcid = vm->cpuid.has_invpcid,
-		.cr4_offered = vm->cpuid.cr4_offered, .tpr = v->start.tpr,
+		.rip = RESET_IP, .rdx = vm->cpuid.basic[1].eax, .cs = RESET_CS, .cs_base = RESET_CS_BASE,
+		.real_mode = true, .longest_run = schedule_slice(), .rdtscp = vm->cpuid.has_rdtscp,
+		.invpcid = vm->cpuid.has_invpcid, .cr4_offered = vm->cpuid.cr4_offered, .tpr = v->start.tpr,
 	};
 }
 
@@ -116,7 +116,7 @@ static struct hvm_start boot_start(const struct vcpu *v, const struct cpu_start 
 	return start;
 }
 
-/* I3. */
+/* VI3. */
 static void wait_for_sipi(struct vcpu *v)
 {
 	v->waits = v->halted = v->deaf = true;
@@ -159,8 +159,8 @@ static bool reset_paging(struct vcpu *v)
 	return true;
 }
 
-/* What is unchanged: FPU, vector state and XCR0, the TSC and its adjustment, the MSRs of SYSCALL and SYSENTER, PAT, MTRRs
- * and IA32_MISC_ENABLE. */
+/* What is unchanged: FPU, vector state and XCR0, the TSC and its adjustment, the MSRs of SYSCALL and SYSENTER, PAT,
+ * MTRRs and IA32_MISC_ENABLE. */
 static void reset(struct vcpu *v)
 {
 	struct hvm_start start = reset_start(v);
@@ -183,8 +183,8 @@ static void start_at(struct vcpu *v, uint8_t vector)
 
 	if (!mechanism_runs_real_mode(v->vm->mmu.ops)) {
 		vm_end(v->vm, VM_STATUS_STOPPED,
-		       "stopped: virtual CPU %u was started in real mode, which mmu %s cannot run on this CPU; it takes mmu "
-		       "ept and a CPU with \"unrestricted guest\"", v->id, v->vm->mmu.ops->name);
+		       "stopped: virtual CPU %u was started in real mode, which mmu %s cannot run on this CPU; it "
+		       "takes mmu ept and a CPU with \"unrestricted guest\"", v->id, v->vm->mmu.ops->name);
 		return;
 	}
 	hvm_set_segment(&v->hvm, SEG_CS, &cs);
@@ -193,7 +193,7 @@ static void start_at(struct vcpu *v, uint8_t vector)
 	vcpu_note(v, REQUEST_EVENT);
 }
 
-/* I2. Taken under the lock that the sender's local APIC holds. */
+/* VI2. Taken under the lock that the sender's local APIC holds. */
 static bool take_sipi(struct vcpu *v, uint8_t *vector)
 {
 	bool taken;

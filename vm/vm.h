@@ -12,8 +12,7 @@
  * What is a virtual machine's: memory, the mechanism and its tables (struct mmu_vm), devices, the clock, what CPUID
  * offers, MTRRs, whether it is paused, the end and its status. What is a virtual CPU's: registers, the virtualization
  * extension's state, paging registers and roots (struct mmu_vcpu), its VPID, the local APIC, events to inject, the
- * instruction that is emulated, exits and ticks. So far vm_create() makes one; what is asked of all of them is asked
- * below ("questions to a VM"). */
+ * instruction that is emulated, exits and ticks. What is asked of all of them is asked below ("questions to a VM"). */
 #ifndef VELLUM_VM_VM_H
 #define VELLUM_VM_VM_H
 
@@ -89,6 +88,9 @@ struct vcpu {
 	bool waits;    /* for a start-up IPI (vm/vcpu.c); changed with the device lock held, as what follows */
 	bool init_pending, sipi_pending;
 	uint8_t sipi_vector;
+	bool parked;   /* its CPU waits for a VM to be frozen, or to thaw (vm/freeze.c) */
+	bool leaving_real_mode; /* since it last settled: switch_leaving_real_mode() */
+	bool tpr_stale; /* start.tpr is not what it runs with */
 	bool started;  /* hvm_vcpu_start() was called */
 	bool in_guest; /* read by other CPUs: entering, or in the guest (vm/run.c) */
 	struct hvm_start start;
@@ -96,7 +98,8 @@ struct vcpu {
 	uint64_t host_turn;  /* TSC: when the host's interrupts are let in at an exit, whatever exits there are (SC3) */
 	struct exit_stat *exit; /* the account of its reason, in exits[] */
 	uint64_t run_start;  /* when this CPU took it up */
-	bool running;        /* it has the CPU: run_ticks lacks what is since run_start */
+	/* it has the CPU, at which others may look (vm/freeze.c): run_ticks lacks what is since run_start */
+	bool running;
 	/* ticks that the CPU has worked for it, as the scheduler counts them (SC1 in vm/schedule.c) */
 	uint64_t fair;
 	bool slept;          /* since it last had the CPU */
@@ -161,6 +164,8 @@ struct vm {
 	bool ending; /* somebody has said so (vm_end), and says why; then: */
 	bool ended;
 	bool paused; /* by the control channel, or for a panic: none of its vCPUs is picked */
+	struct percpu *frozen_by; /* changed by atomic operations (vm/freeze.c); NULL: it is not */
+	unsigned frozen_depth;    /* that CPU's */
 	int status;
 	char end_text[240];
 	unsigned vcpus_over; /* that have left their CPUs after its end; changed by atomic operations (VM3) */
@@ -168,6 +173,7 @@ struct vm {
 	uint64_t told;       /* lines of its account that have been written, after its end */
 	bool all_told;
 
+	struct spinlock pause_lock; /* a leaf: whether the clock of a paused VM stands still */
 	struct spinlock device_lock;
 	struct spinlock mmu_lock;
 	struct mmu_vm mmu;
@@ -286,7 +292,8 @@ struct vm *vm_create(unsigned id, const struct vm_config *config, struct percpu 
 const char *caps_hide(struct hvm_caps *caps, const char *list);
 
 /* ---- vm/vcpu.c ---- */
-/* Makes the vCPUs that the description asks for, the first on the CPU first, each on the next. false: the VM has ended. */
+/* Makes the vCPUs that the description asks for, the first on the CPU first, each on the next. false: the VM has
+ * ended. */
 bool vcpus_create(struct vm *vm, struct percpu *first);
 /* Gives each its registers: boot the first, the others wait to be started. false: the VM has ended. */
 struct cpu_start;
@@ -364,6 +371,19 @@ static inline bool vcpu_requested(const struct vcpu *v)
 	__asm__ volatile("cmpq $0, %1" : "=@ccne"(some) : "m"(v->requests));
 	return some;
 }
+/* ---- vm/freeze.c ---- */
+/* Stops all vCPUs of the VM (FZ1); waits for that, so no lock is held. The vCPU that the calling CPU runs, if any, is
+ * loaded, and between two guest instructions. May be nested; thaw lets them go on. */
+void vm_freeze(struct vm *vm);
+void vm_thaw(struct vm *vm);
+/* Of v, which is loaded: the guest's registers are in the heart, and what the heart changed is written. */
+void vcpu_settle(struct vcpu *v);
+/* The calling CPU takes v up. false: its VM is frozen or paused, so that it must leave at once. */
+bool vcpu_may_run(struct vcpu *v);
+/* And has left it. */
+void vcpu_has_left(struct vcpu *v);
+/* Writes v->start.tpr, which has changed while v, which is loaded now, was elsewhere. */
+void vcpu_apply_tpr(struct vcpu *v);
 /* Pauses the VM: its vCPUs leave their CPUs before their next entries, and are not picked; or lets it go on. */
 void vm_pause(struct vm *vm, bool on);
 /* Has v, which lives on the calling CPU and has been started, loaded there for a while; returns who was, for
@@ -405,12 +425,12 @@ bool tpr_init(struct vm *vm);
 void tpr_free(struct vm *vm);
 /* The method in use; "auto": none has been chosen yet. */
 const char *tpr_name(const struct vm *vm);
-/* Goes over to the method of this name, on the CPU of its vCPUs, none of which runs. NULL, or one clause that says why
- * not; the VM then goes on as it was. */
+/* Goes over to the method of this name; freezes the VM for that. NULL, or one clause that says why not; the VM then
+ * goes on as it was. */
 const char *tpr_change(struct vm *vm, const char *name);
 /* Is the page of the local APIC mapped for the CPU to serve? */
 static inline bool tpr_placed(const struct vm *vm) { return vm->tpr.place.v != ~0ull; }
-/* IA32_APIC_BASE of v has changed, which is loaded on this CPU and does not run. */
+/* IA32_APIC_BASE of v has changed, which is loaded on this CPU and is not in its guest. Freezes the VM. */
 void tpr_place(struct vcpu *v);
 /* Before an entry, by whoever looked for events: TP3. The device lock is held. */
 static inline void tpr_set_threshold(struct vcpu *v)
@@ -422,9 +442,12 @@ static inline void tpr_set_threshold(struct vcpu *v)
 /* ---- vm/mechanism_switch.c ---- */
 /* Sets up the changes that the description asks for. false: the VM has ended. */
 bool switch_init(struct vm *vm);
+/* Has v, which is loaded, segment registers as real mode leaves them, with which no CPU enters it without "unrestricted
+ * guest"? */
+bool switch_leaving_real_mode(const struct vcpu *v);
 /* CR4 bits of features that the guest must not be offered. */
 uint64_t switch_hidden_cr4(const struct vm *vm);
-/* Goes over to the mechanism, on the CPU where its vCPUs live. NULL, or one clause that says why not: the VM then goes
+/* Goes over to the mechanism; freezes the VM for that. NULL, or one clause that says why not: the VM then goes
  * on as it was. */
 const char *vm_switch(struct vm *vm, const struct mmu_ops *ops);
 /* Serves REQUEST_MMU, which is the boot processor's. */

@@ -10,7 +10,42 @@
 	M(EOI_BROADCAST, "telling the I/O APIC of the end of a level-triggered interrupt") \
 	M(LAPIC_KICK, "looking for events when the local APIC has one") \
 	M(NMI_KICK, "looking for events when a device sends an NMI") \
-	M(INIT_RESETS, "the reset of a guest that sends INIT to itself") \
+	M(INIT_RESETS, "the reset of a guest by an INIT to its boot processor") \
+	M(AP_WAITS, "that other processors wait to be started") \
+	M(INIT_SYNC, "knowing what of CR0 INIT leaves as it is") \
+	M(INIT_PAGING, "the paging registers after INIT, for the CPU") \
+	M(INIT_REGISTERS, "the registers after INIT") \
+	M(INIT_RESIDENT, "those of them that entries and exits leave alone") \
+	M(INIT_EVENT, "forgetting the event that was to be injected before an INIT") \
+	M(INIT_NMI, "and the NMI that waited") \
+	M(INIT_APIC, "the local APIC after INIT") \
+	M(INIT_OVER_SIPI, "forgetting a start-up IPI that came before an INIT") \
+	M(INIT_KICK, "telling a virtual CPU of an INIT") \
+	M(SIPI_KICK, "and of a start-up IPI") \
+	M(SIPI_WAITS, "starting only a virtual CPU that waits for it") \
+	M(SIPI_IGNORED, "ignoring start-up IPIs to one that runs") \
+	M(SIPI_FIRST, "that of two start-up IPIs the first counts") \
+	M(NMI_WAITS, "that an NMI to a virtual CPU which waits to be started is lost") \
+	M(WAKE_WAITS, "that nothing else wakes one") \
+	M(DEAF_REQUESTED, "that one which has something to do may yet wake another") \
+	M(ALARM_KICK, "telling the boot processor's CPU of an alarm that another CPU has armed") \
+	M(SETTLE_WRITTEN, "writing what the heart changed, of one that leaves its CPU") \
+	M(SETTLE_READ, "reading its registers then") \
+	M(MAY_RUN_FROZEN, "not taking up a virtual CPU of a machine that has been frozen meanwhile") \
+	M(MAY_RUN_PAUSED, "nor of one that has been paused") \
+	M(PARK_SETTLES, "the registers of the virtual CPU of a CPU that waits") \
+	M(PARK, "that it counts as stopped") \
+	M(UNPARK_WAITS, "that it does not go on while its machine is frozen") \
+	M(FREEZE_REQUEST, "asking the other virtual CPUs to stop") \
+	M(FREEZE_WAITS, "waiting until they have") \
+	M(THAW_LAST, "that what was frozen twice thaws at the second call") \
+	M(THAW_KICK, "telling their CPUs that they may go on") \
+	M(RUN_FROZEN, "not picking a virtual CPU of a frozen machine") \
+	M(PAUSE_LAST, "that the clock of a machine which is paused goes on until the last has left") \
+	M(SWITCH_FREEZES, "freezing a machine that goes over to another mechanism") \
+	M(PLACE_FREEZES, "and one whose local APICs' page moves") \
+	M(GIVE_LOADED, "another way to virtualize the TPR, for the virtual CPU that is loaded") \
+	M(LOAD_TPR, "and for others when they are loaded") \
 	M(LINT_NMI, "that a HLT with interrupts disabled may wait for an NMI of a local pin") \
 	M(IOAPIC_NMI, "that it may wait for one of the I/O APIC") \
 	M(APIC_MOVED, "following the local APIC when its page moves, or ends") \
@@ -19,7 +54,6 @@
 	M(X2APIC_HAS, "leaving that mode's TPR to exits on a CPU that cannot") \
 	M(UNPLACE, "taking its frame from where the local APIC was") \
 	M(FLEX_LOOK, "a threshold of its own after a change of the method, or of IA32_APIC_BASE") \
-	M(TPR_ELSEWHERE, "refusing to change it for virtual CPUs that live on other CPUs") \
 	M(CHANGE_LACKS, "refusing a method for the TPR that the CPU lacks, while the guest runs") \
 	M(RELEASE_APIC_FRAME, "giving back the frame that stands for the local APIC") \
 	M(RELEASE_APIC_REGISTERS, "and the pages of its registers") \
@@ -61,7 +95,6 @@
 	M(SEGMENTS_UNUSABLE, "that this is not asked of segments that cannot be used") \
 	M(SEGMENTS_CONFORMING, "nor of conforming code") \
 	M(SWITCH_LACKS, "not going over to what the CPU cannot run") \
-	M(SWITCH_ELSEWHERE, "not going over while a virtual CPU may run on another CPU") \
 	M(SWITCH_OFFERED, "nor to what lacks a feature that the guest was offered") \
 	M(SWITCH_REAL_MODE, "nor from real mode to what cannot run it") \
 	M(SWITCH_STARTED, "that this is asked of the VMCS only once it is written") \

@@ -357,6 +357,13 @@ bool resident_init(struct vcpu *v)
 
 void resident_free(struct vcpu *v) { (void)v; }
 
+void resident_init_reset(struct vcpu *v)
+{
+	memset(v->saved_dr, 0, sizeof(v->saved_dr));
+	v->saved_dr[4] = 0xffff0ff0;
+	v->saved_cr2 = 0;
+}
+
 /* Debug builds put each entry through the checks here; the bench does it in vmx_enter(), in every build. */
 const char *vmx_entry_check(const struct hvm_caps *caps)
 {

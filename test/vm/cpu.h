@@ -21,6 +21,10 @@ extern struct soft_cpu soft;
 /* test/vm/cpu.c */
 /* B5: whoever goes round without an entry and without sleeping does this again and again. */
 void soft_step(void);
+/* What a kick of another CPU does; NULL: nothing. */
+extern void (*host_kicked)(uint32_t apic_id);
+/* What another thread than the test's is taken for. */
+extern _Thread_local struct percpu *host_other_cpu;
 void bench_cpu_reset(const struct bench_config *config);
 bool cpu_has_proc2(uint32_t bit);
 const struct vmentry_caps *cpu_vmentry_caps(void);

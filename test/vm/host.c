@@ -123,12 +123,21 @@ const void *host_memory(uint64_t hpa, unsigned n)
 static uint8_t pending[64];
 static unsigned pending_count;
 
-struct percpu *this_cpu(void) { return &soft.percpu; }
+_Thread_local struct percpu *host_other_cpu;
+
+struct percpu *this_cpu(void) { return host_other_cpu ? host_other_cpu : &soft.percpu; }
 struct percpu *percpu_of(unsigned id) { return id == 0 ? &soft.percpu : NULL; }
 unsigned cpus_count(void) { return 1; }
 
 void lapic_host_timer(uint64_t deadline) { soft.percpu.timer_armed = deadline; }
-void lapic_host_kick(uint32_t apic_id) { (void)apic_id; }
+void (*host_kicked)(uint32_t apic_id);
+
+void lapic_host_kick(uint32_t apic_id)
+{
+	if (host_kicked)
+		host_kicked(apic_id);
+}
+
 void lapic_host_eoi(void) {}
 uint32_t lapic_host_id(void) { return 0; }
 

@@ -4,7 +4,7 @@
 
 #include "vmx/vmcs.h"
 
-#define VMCS_MAX 4
+#define VMCS_MAX 16
 /* What a field holds that was never written: no state of a guest that passes the checks. */
 #define GARBAGE 0x5a5a5a5a5a5a5a5aull
 

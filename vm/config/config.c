@@ -362,8 +362,8 @@ bool config_complete(const struct vm_config *vm, char *error, size_t error_size)
 	/* A clock that stands still while its one CPU does not run has no meaning for two that run side by side. */
 	if (VM_KEPT(CONFIG_CLOCK_OF_ONE, vm->guest_clock && vm->vcpus > 1)) {
 		fmt(error, error_size,
-		    "machine %s has clock guest and %u vcpus: only the clock of a machine with one can stand still; use "
-		    "clock host", vm->name, vm->vcpus);
+		    "machine %s has clock guest and %u vcpus: only the clock of a machine with one can stand still; "
+		    "use clock host", vm->name, vm->vcpus);
 		return false;
 	}
 	return true;

@@ -138,24 +138,9 @@ static bool do_tpr(struct vm *vm)
 	return false;
 }
 
-/* Of one none of whose vCPUs has a CPU; else vm/run.c does it when they leave. */
-static void set_clock(struct vm *vm)
-{
-	const struct vcpu *v;
-
-	for_each_vcpu(v, vm)
-		if (v->running)
-			return;
-	if (vm->paused)
-		VM_MUTANT(PAUSE_STOPS, clock_stop(&vm->clock, rdtsc()));
-	else if (VM_LEFT_OUT_OR(RESUME_OWN, vm_asleep(vm) || !vm->clock.guest_only))
-		VM_MUTANT(RESUME_GOES, clock_go(&vm->clock, rdtsc()));
-}
-
 static bool do_pause(struct vm *vm, bool on)
 {
 	vm_pause(vm, on);
-	set_clock(vm);
 	return say_pair(&channel.answer, vm, "state", control_state(vm));
 }
 
@@ -209,15 +194,11 @@ static bool carry_out(struct vcpu *v)
 }
 
 /* With v loaded on this CPU for the time being, its registers in the heart, and nothing changed for whoever runs. */
-static bool visit(struct vcpu *v)
+static bool visit_loaded(struct vcpu *v)
 {
 	struct vcpu *before;
 	bool ok;
 
-	if (v->vm->ended) {
-		fmt(channel.error, sizeof(channel.error), "%s is over: %s", v->vm->config->name, v->vm->end_text);
-		return false;
-	}
 	if (!v->started)
 		return carry_out(v);
 	before = vcpu_visit(v);
@@ -225,6 +206,24 @@ static bool visit(struct vcpu *v)
 	VM_MUTANT(VISIT_READ, hvm_sync_paging(&v->hvm, &v->mmu));
 	ok = carry_out(v);
 	vcpu_visited(before);
+	return ok;
+}
+
+static bool visit(struct vcpu *v)
+{
+	struct vm *vm = v->vm;
+	bool all = channel.request.command == CONTROL_MMU || channel.request.command == CONTROL_TPR, ok;
+
+	if (vm->ended) {
+		fmt(channel.error, sizeof(channel.error), "%s is over: %s", vm->config->name, vm->end_text);
+		return false;
+	}
+	/* Before another is loaded than the one that this CPU runs. */
+	if (all)
+		vm_freeze(vm);
+	ok = visit_loaded(v);
+	if (all)
+		vm_thaw(vm);
 	return ok;
 }
 

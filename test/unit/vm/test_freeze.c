@@ -1,5 +1,5 @@
-/* vm/freeze.c: all virtual CPUs of a virtual machine stop. The second one lives on another CPU, which is not there, or a
- * thread. */
+/* vm/freeze.c: all virtual CPUs of a virtual machine stop. The second one lives on another CPU, which is not there, or
+ * a thread. */
 #include "test/unit/vm/fixture.h"
 
 #include <pthread.h>
@@ -110,7 +110,7 @@ static void as_long_as_it_takes(void **state)
 	end();
 }
 
-/* Z2. */
+/* FZ2. */
 static void nobody_is_taken_up_meanwhile(void **state)
 {
 	(void)state;
@@ -138,7 +138,7 @@ static void nobody_is_taken_up_meanwhile(void **state)
 static bool was_parked;
 static uint64_t cr3_then;
 
-/* Another CPU freezes the VM too; Z3. */
+/* Another CPU freezes the VM too; FZ3. */
 static void *freezes_too(void *unused)
 {
 	host_other_cpu = &elsewhere;
@@ -248,7 +248,7 @@ static void another_tpr(void **state)
 	(void)state;
 	begin("trap");
 	assert_false(flexpriority());
-	assert_null(tpr_change(vm, CONFIG_TPR_FLEXPRIORITY));
+	assert_null(tpr_change(vm, "flexpriority"));
 	assert_true(flexpriority());
 	assert_true(second->tpr_stale);
 	until(second);

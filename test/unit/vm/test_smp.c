@@ -1,4 +1,5 @@
-/* Virtual CPUs that are started and reset by the others (vm/vcpu.c), and what the guest is told of how many there are. */
+/* Virtual CPUs that are started and reset by the others (vm/vcpu.c), and what the guest is told of how many there
+ * are. */
 #include "test/unit/vm/fixture.h"
 
 #include <stdio.h>

@@ -104,8 +104,9 @@ static void test_bad_values(void **state)
 	bad("vm a\nvcpus 33", "line 2: vcpus must be a number from 1 to 32, not \"33\"");
 	bad("vm a\nvcpus 0", "line 2: vcpus must be a number from 1 to 32, not \"0\"");
 	bad("vm a\nvcpus 2x", "line 2: vcpus must be a number from 1 to 32, not \"2x\"");
-	bad("vm a\nkernel k\nvcpus 2\nclock guest", "line 4: machine a has clock guest and 2 vcpus: only the clock of a "
-	    "machine with one can stand still; use clock host");
+	bad("vm a\nkernel k\nvcpus 2\nclock guest",
+	    "line 4: machine a has clock guest and 2 vcpus: only the clock of a machine with one can stand still; "
+	    "use clock host");
 	bad("vm a\nmmu magic", "line 2: there is no mmu mechanism \"magic\"; there is: ept, shadow, vtlb, brute");
 	bad("vm a\nept-levels 3", "line 2: ept-levels must be 4, 5 or auto, not \"3\"");
 	bad("vm a\npages 3m", "line 2: pages must be 4k, 2m, 1g or auto, not \"3m\"");
