@@ -19,12 +19,13 @@ import matrix       # noqa: E402
 import panics       # noqa: E402
 import refusals     # noqa: E402
 import sessions     # noqa: E402
+import smp          # noqa: E402
 import switching    # noqa: E402
 import speculation  # noqa: E402
 import workloads    # noqa: E402
 from runner import Runner, pool  # noqa: E402
 
-PARTS = (boots, workloads, switching, sessions, control, fairness, hostile, compare, hostmemory, speculation,
+PARTS = (boots, smp, workloads, switching, sessions, control, fairness, hostile, compare, hostmemory, speculation,
          conformance, irql, refusals, panics)
 
 

@@ -1,0 +1,65 @@
+"""Guests with several virtual CPUs."""
+
+import os
+import pty
+import re
+
+from boots import check_boot
+from control import ask
+from runner import Test, require
+from sessions import read_until
+
+
+def boot(name, vcpus, host_cpus, args, check=lambda o: None):
+    def run(c):
+        o = check_boot(c, name, ['--vcpus', str(vcpus), '--host-cpus', str(host_cpus)] + args)
+        require(o.json['clock'] == 'host', 'the clock is %r' % o.json['clock'])
+        said = int(re.search(r'smp: Brought up 1 node, (\d+) CPU', o.text).group(1))
+        require(said == vcpus, 'the guest found %d CPUs' % said)
+        check(o)
+    return Test(name, run)
+
+
+def switched(o):
+    used = [name for name, account in o.json['mechanisms'].items() if account.get('exits', {}).get('total', 0) > 1000]
+    require(len(used) >= 3, 'only %s have been used' % used)
+
+
+def off_and_on(c):
+    """A CPU of the guest goes offline and comes back, and the whole machine is paused, and goes over to other ways to
+    virtualize its memory and its TPR."""
+    master, slave = pty.openpty()
+    p = c.start(['run', '-i', '--vcpus', '2', '--host-cpus', '2', '--mmu', 'ept', '--timeout', '200'],
+                stdin=slave, stdout=slave, stderr=slave)
+    os.close(slave)
+    seen = b''
+
+    def say(command, answer):
+        os.write(master, command + b'\r')
+        return read_until(master, answer, 60)
+
+    try:
+        seen += read_until(master, rb'vellum:[^\r\n]*# ', 150)
+        cpu1 = b'/sys/devices/system/cpu/cpu1/online'
+        seen += say(b'echo 0 >' + cpu1 + b'; echo now $((1 + $(cat ' + cpu1 + b')))', rb'now 1\s')
+        seen += say(b'echo 1 >' + cpu1 + b'; echo now $((1 + $(cat ' + cpu1 + b')))', rb'now 2\s')
+        require(ask(c, 'pause')['state'] == 'paused', 'it is not paused')
+        require(ask(c, 'resume')['state'] != 'paused', 'it is paused')
+        require(ask(c, 'tpr', 'trap')['tpr'] == 'trap', 'its TPR is not by trap')
+        for mechanism in ('shadow', 'ept', 'vtlb'):
+            require(ask(c, 'mmu', mechanism)['mmu'] == mechanism, 'it is not under ' + mechanism)
+            seen += say(b'for i in 1 2 3 4; do (:) & done; wait; echo done $((6 * 7))', rb'done 42\s')
+        require(ask(c, 'audit')['audit'] == 'ok', 'the audit fails')
+        seen += say(b'poweroff -f', rb'of which [0-9.]+ s of CPU')
+    finally:
+        c.log.write(seen.decode(errors='replace'))
+        p.wait(60)
+        os.close(master)
+
+
+def tests():
+    return [boot('vcpus: 4 on 4 CPUs', 4, 4, []),
+            boot('vcpus: 2 on one CPU, PAE', 2, 1, ['--guest', '686-pae']),
+            boot('vcpus: 2 on 2 CPUs, changing the mechanism', 2, 2, ['--mmu', 'ept', '--switch-every', '20'],
+                 switched),
+            Test('vcpus: one goes off and comes back', off_and_on)]
