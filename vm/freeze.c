@@ -71,7 +71,7 @@ static void unpark(struct vcpu *v)
 		while (frozen_by_another(v->vm))
 			cpu_relax();
 	}
-	if (v->tpr_stale)
+	if (VM_KEPT(UNPARK_TPR, v->tpr_stale))
 		vcpu_apply_tpr(v);
 }
 

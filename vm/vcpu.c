@@ -6,7 +6,7 @@
  * VI1  An INIT is taken before the next entry, on the vCPU's own CPU, and leaves it waiting. So does power-up an
  *      application processor.
  * VI2  A start-up IPI counts only for one that waits, or has an INIT to take; the first counts. One that waits takes
- *      nothing else: interrupts are not accepted by its local APIC, an NMI is lost.
+ *      nothing else: interrupts are not accepted by its local APIC, and are disabled, and an NMI is lost.
  * VI3  A vCPU that waits is halted and deaf: it is not scheduled, and wakes nobody. */
 #include "vm/vm.h"
 
@@ -142,13 +142,12 @@ bool vcpus_start(struct vm *vm, const struct cpu_start *boot)
 
 /* ---- reset ---- */
 
-/* INIT leaves CR0.CD and NW as they are. */
+/* INIT leaves CR0.CD and NW as they are, whose every change by the guest has exited. */
 static bool reset_paging(struct vcpu *v)
 {
 	struct walk_regs regs = blank_regs(v->vm);
 	struct mmu_result r;
 
-	VM_MUTANT(INIT_SYNC, hvm_sync_paging(&v->hvm, &v->mmu));
 	regs.cr0 |= v->mmu.regs.cr0 & (CR0_CD | CR0_NW);
 	r = mmu_vcpu_reset(&v->mmu, &regs);
 	if (r.outcome == MMU_STOP) {
@@ -193,44 +192,37 @@ static void start_at(struct vcpu *v, uint8_t vector)
 	vcpu_note(v, REQUEST_EVENT);
 }
 
-/* VI2. Taken under the lock that the sender's local APIC holds. */
-static bool take_sipi(struct vcpu *v, uint8_t *vector)
+/* What has arrived, all at once: an INIT comes before the start-up IPI, since it would have taken that one's place. */
+struct arrived {
+	bool init, sipi;
+	uint8_t vector;
+};
+
+static struct arrived take(struct vcpu *v)
 {
-	bool taken;
+	struct arrived a;
 
 	spin_lock(&v->vm->device_lock);
-	taken = v->sipi_pending && VM_KEPT(SIPI_WAITS, v->waits);
-	*vector = v->sipi_vector;
-	v->sipi_pending = false;
-	if (taken)
-		v->waits = false;
-	spin_unlock(&v->vm->device_lock);
-	return taken;
-}
-
-static bool take_init(struct vcpu *v)
-{
-	bool taken;
-
-	spin_lock(&v->vm->device_lock);
-	taken = v->init_pending;
-	v->init_pending = false;
-	if (taken) {
+	a = (struct arrived){ v->init_pending, v->sipi_pending, v->sipi_vector };
+	v->init_pending = v->sipi_pending = false;
+	if (a.init) {
 		VM_MUTANT(INIT_APIC, lapic_init_reset(&v->lapic));
 		wait_for_sipi(v);
 	}
+	if (a.sipi)
+		v->waits = false;
 	spin_unlock(&v->vm->device_lock);
-	return taken;
+	return a;
 }
 
 void vcpu_serve_init(struct vcpu *v)
 {
-	uint8_t vector;
+	struct arrived a = take(v);
 
-	if (take_init(v))
+	if (a.init)
 		reset(v);
-	if (take_sipi(v, &vector))
-		start_at(v, vector);
+	if (a.sipi)
+		start_at(v, a.vector);
 }
 
 /* ---- from any CPU, with the device lock held ---- */

@@ -12,7 +12,6 @@
 	M(NMI_KICK, "looking for events when a device sends an NMI") \
 	M(INIT_RESETS, "the reset of a guest by an INIT to its boot processor") \
 	M(AP_WAITS, "that other processors wait to be started") \
-	M(INIT_SYNC, "knowing what of CR0 INIT leaves as it is") \
 	M(INIT_PAGING, "the paging registers after INIT, for the CPU") \
 	M(INIT_REGISTERS, "the registers after INIT") \
 	M(INIT_RESIDENT, "those of them that entries and exits leave alone") \
@@ -22,11 +21,9 @@
 	M(INIT_OVER_SIPI, "forgetting a start-up IPI that came before an INIT") \
 	M(INIT_KICK, "telling a virtual CPU of an INIT") \
 	M(SIPI_KICK, "and of a start-up IPI") \
-	M(SIPI_WAITS, "starting only a virtual CPU that waits for it") \
 	M(SIPI_IGNORED, "ignoring start-up IPIs to one that runs") \
 	M(SIPI_FIRST, "that of two start-up IPIs the first counts") \
 	M(NMI_WAITS, "that an NMI to a virtual CPU which waits to be started is lost") \
-	M(WAKE_WAITS, "that nothing else wakes one") \
 	M(DEAF_REQUESTED, "that one which has something to do may yet wake another") \
 	M(ALARM_KICK, "telling the boot processor's CPU of an alarm that another CPU has armed") \
 	M(SETTLE_WRITTEN, "writing what the heart changed, of one that leaves its CPU") \
@@ -44,7 +41,7 @@
 	M(PAUSE_LAST, "that the clock of a machine which is paused goes on until the last has left") \
 	M(SWITCH_FREEZES, "freezing a machine that goes over to another mechanism") \
 	M(PLACE_FREEZES, "and one whose local APICs' page moves") \
-	M(GIVE_LOADED, "another way to virtualize the TPR, for the virtual CPU that is loaded") \
+	M(UNPARK_TPR, "another way to virtualize the TPR, for the virtual CPU that its CPU has parked") \
 	M(LOAD_TPR, "and for others when they are loaded") \
 	M(LINT_NMI, "that a HLT with interrupts disabled may wait for an NMI of a local pin") \
 	M(IOAPIC_NMI, "that it may wait for one of the I/O APIC") \

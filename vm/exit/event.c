@@ -189,8 +189,6 @@ bool event_wakes(struct vcpu *v)
 {
 	bool waits;
 
-	if (VM_KEPT(WAKE_WAITS, v->waits))
-		return false;
 	if ((v->event.info & EVENT_VALID) || v->nmi_pending || VM_KEPT(WAKE_TRAP, trap_waits(v)))
 		return true;
 	if (VM_KEPT(WAKE_IF, !(hvm_rflags(&v->hvm) & RFLAGS_IF)))

@@ -3,6 +3,7 @@
 #include "test/unit/vm/fixture.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include "host/interrupt.h"
@@ -21,9 +22,16 @@ static void until(const struct vcpu *v)
 	}
 }
 
+static void for_ever(int signal)
+{
+	(void)signal;
+	bug(__FILE__, __LINE__, "nobody waits for ever");
+}
+
 static void begin(const char *tpr)
 {
-	alarm(60); /* who waits for ever has failed */
+	signal(SIGALRM, for_ever);
+	alarm(10);
 	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = "ept", .description = "vcpus 2\n", .tpr = tpr });
 	check_entry(0);
 	vm = bench.vm[0];
