@@ -257,8 +257,9 @@ void mmu_vm_destroy(struct mmu_vm *vm);
  * vcpu->vm is NULL. */
 bool mmu_vcpu_init(struct mmu_vcpu *vcpu, struct mmu_vm *vm, const struct walk_regs *regs);
 void mmu_vcpu_destroy(struct mmu_vcpu *vcpu);
-/* INIT: the vCPU, which is not running, has the registers regs from now on, and nothing in its TLBs (SDM, "Invalidating
- * Caches and TLBs"). MMU_FIXED, or MMU_STOP: it cannot run so. */
+/* INIT: the vCPU, which is not running, has the registers regs from now on, without paging. What is cached for it goes
+ * as where the guest ends paging itself; without paging, nothing depends on it. MMU_FIXED, or MMU_STOP: it cannot run
+ * so. */
 struct mmu_result mmu_vcpu_reset(struct mmu_vcpu *vcpu, const struct walk_regs *regs);
 /* Changes the mechanism between two guest instructions: drops the old tables, requests the flushes. No vCPU is running.
  * mmu_unsupported() has been asked. false: no memory; the old mechanism stays. */

@@ -49,13 +49,11 @@ struct mmu_result mmu_vcpu_reset(struct mmu_vcpu *vcpu, const struct walk_regs *
 	struct walk_regs old = vcpu->regs;
 	struct mmu_result r;
 
+	ASSERT(!(regs->cr0 & CR0_PG));
 	vcpu->regs = *regs;
 	for (unsigned n = 0; n < ARRAY_SIZE(vcpu->memo); n++)
 		vcpu->memo[n].page = MEMO_NONE;
 	r = tell(vcpu, &old, false, false);
-	mmu_lock(vcpu->vm);
-	MUTANT(RESET_FLUSH, tag_request_all(vcpu));
-	mmu_unlock(vcpu->vm);
 	vcpu->intercepts_changed = vcpu->root_changed = true;
 	return r;
 }

@@ -94,7 +94,7 @@ enum op {
 	C(SWAPPED, "pages swapped out") C(MERGED, "pages merged") C(COPIED, "merged pages copied to be written") \
 	C(BLOCK_OUT, "blocks swapped out") C(BLOCK_HOME, "blocks brought together again") C(LOGS, "logs started") \
 	C(LOGGED, "pages found written in a log") C(SLOT_GONE, "slots removed") C(SLOT_BACK, "slots added") \
-	C(MIGRATED, "vCPUs moved to another CPU") C(VPID_REUSED, "VPIDs given anew") \
+	C(MIGRATED, "vCPUs moved to another CPU") C(VPID_REUSED, "VPIDs given anew") C(INIT, "vCPUs reset") \
 	C(SWITCHED, "mechanisms switched") \
 	C(PDPT_NOWHERE, "loads of PDPTEs from where no memory is") C(ROOT_NOWHERE, "loads of CR3 that name no memory") \
 	C(PARTS, "INVLPGs of parts of another root's global page") \
@@ -252,6 +252,8 @@ void world_free(struct world *w);
 /* Notes a failure; the first one stays. */
 void fail(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool vcpu_boot(struct vcpu *v);
+/* INIT. */
+bool vcpu_init_reset(struct vcpu *v);
 
 /* host.c: host memory */
 bool host_init(struct world *w);

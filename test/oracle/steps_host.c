@@ -154,6 +154,19 @@ static void do_migrate(struct vcpu *v, const struct step *s)
 	v->cpu = s->a % v->vm->world->c.cpus;
 }
 
+/* INIT, after which the guest goes to its mode as after power-up. */
+static void do_init(struct vcpu *v, const struct step *s)
+{
+	leave(v);
+	if (!vcpu_init_reset(v))
+		fail(v->vm->world, "mmu_vcpu_reset refuses");
+	cover(v->vm->world, COVER_INIT);
+	if (!v->vm->world->failed)
+		guest_cr0(v, v->regs.cr0 | X_CR0_PE);
+	if (!v->vm->world->failed && (v->vm->world->c.mode_fixed || s->a & 2))
+		guest_mode(v, v->vm->world->c.mode, s->b);
+}
+
 static void do_reboot(struct vcpu *v)
 {
 	leave(v);
@@ -222,7 +235,10 @@ void host_step(struct vcpu *v, const struct step *s)
 		leave(v);
 		break;
 	case OP_REBOOT:
-		do_reboot(v);
+		if (s->a & 1)
+			do_init(v, s);
+		else
+			do_reboot(v);
 		break;
 	case OP_SWITCH:
 		do_switch(vm, s);

@@ -140,18 +140,34 @@ static struct walk_regs walk_regs_of(const struct world *w, const struct x_regs 
 	return out;
 }
 
-bool vcpu_boot(struct vcpu *v)
+static void forget(struct vcpu *v)
 {
-	struct world *w = v->vm->world;
-	struct walk_regs regs = walk_regs_of(w, &v->regs);
-
-	memset(&v->mmu, 0, sizeof(v->mmu));
 	memset(&v->vmcs, 0, sizeof(v->vmcs));
 	v->view = v->regs;
 	v->vmcs.guest = v->regs;
 	v->in = NULL;
 	v->unsynced = false;
 	spec_forget(v);
+}
+
+bool vcpu_init_reset(struct vcpu *v)
+{
+	struct walk_regs regs;
+
+	v->regs.cr0 = X_CR0_ET | (v->regs.cr0 & (X_CR0_CD | X_CR0_NW));
+	v->regs.cr3 = v->regs.cr4 = v->regs.efer = 0;
+	regs = walk_regs_of(v->vm->world, &v->regs);
+	forget(v);
+	return mmu_vcpu_reset(&v->mmu, &regs).outcome == MMU_FIXED;
+}
+
+bool vcpu_boot(struct vcpu *v)
+{
+	struct world *w = v->vm->world;
+	struct walk_regs regs = walk_regs_of(w, &v->regs);
+
+	memset(&v->mmu, 0, sizeof(v->mmu));
+	forget(v);
 	return mmu_vcpu_init(&v->mmu, &v->vm->mmu, &regs);
 }
 
