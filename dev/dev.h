@@ -43,7 +43,13 @@ void timer_cancel(struct timers *t, struct timer *timer);
 /* Fires everything whose deadline is <= now, in order of deadline. */
 void timers_run(struct timers *t, uint64_t now);
 /* The earliest deadline, or UINT64_MAX. */
-static inline uint64_t timers_next(const struct timers *t) { return t->first ? t->first->deadline : UINT64_MAX; }
+static inline uint64_t timers_next(const struct timers *t)
+{
+	/* Once: another CPU may change the list meanwhile; it then sets .earlier. */
+	const struct timer *first = __atomic_load_n(&t->first, __ATOMIC_RELAXED);
+
+	return first ? first->deadline : UINT64_MAX;
+}
 
 /* Conversion between two clocks: dst = src * to_hz / from_hz, exact to rounding for spans that fit in 64 bits on both
  * sides; two multiplications, no division, after ratio_init(). */

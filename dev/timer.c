@@ -26,7 +26,7 @@ void timer_arm(struct timers *t, struct timer *timer, uint64_t deadline)
 	timer->deadline = deadline;
 	timer->next = *p;
 	timer->armed = true;
-	*p = timer;
+	__atomic_store_n(p, timer, __ATOMIC_RELEASE);
 	if (p == &t->first) {
 		t->earlier = true;
 		if (unlikely(t->notice))

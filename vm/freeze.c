@@ -10,8 +10,8 @@
  * FZ2  Who takes up a vCPU says that it runs, and then looks whether the VM is frozen; who freezes a VM says so, and
  *      then looks which vCPUs run. One of the two sees the other.
  * FZ3  A CPU that waits, to freeze a VM or for its vCPUs to stop, has parked its own vCPU, of whatever VM: that one
- *      counts as stopped, and does not go on while its VM is frozen by another. So of two that want the same at once one
- *      is first, and nobody waits in a circle.
+ *      counts as stopped, and does not go on while its VM is frozen by another. So of two that want the same at once
+ *      one is first, and nobody waits in a circle.
  * FZ4  No lock is held by who freezes. */
 #include "vm/vm.h"
 

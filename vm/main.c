@@ -135,6 +135,7 @@ static void announce(const struct vm *vm)
 	console_line("vm %u set vpid %s", vm->id, vm_tagged(vm) ? "on" : "off");
 	if (vm->tpr.method != CONFIG_TPR_AUTO)
 		console_line("vm %u set tpr %s", vm->id, config_tprs[vm->tpr.method]);
+	console_line("vm %u set vcpus %u", vm->id, vm->vcpu_count);
 	console_line("vm %u set mem_bytes %lu", vm->id, vm->config->mem);
 }
 

@@ -203,9 +203,11 @@ static __attribute__((noinline)) void set_alarm(struct vcpu *v)
 	const struct vm_clock *c = &v->vm->clock;
 	uint64_t late =
 		VM_KEPT(ALARM_LATE, c->stopped) ? rdtsc() - c->stopped_at + TICKS_TO_ENTRY + v->hvm.exit_ticks : 0;
-	uint64_t alarm = schedule_alarm(v);
+	uint64_t alarm;
 
-	v->timers.earlier = false;
+	/* Before the look at the first alarm: another CPU may arm an earlier one at any time, and says so behind it. */
+	__atomic_store_n(&v->timers.earlier, false, __ATOMIC_SEQ_CST);
+	alarm = schedule_alarm(v);
 	if (alarm < UINT64_MAX - late && alarm + late < v->cpu->timer_armed)
 		lapic_host_timer(alarm + late);
 }

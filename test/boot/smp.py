@@ -13,6 +13,7 @@ from sessions import read_until
 def boot(name, vcpus, host_cpus, args, check=lambda o: None):
     def run(c):
         o = check_boot(c, name, ['--vcpus', str(vcpus), '--host-cpus', str(host_cpus)] + args)
+        require(o.json['vcpus'] == vcpus, 'it ran with %r' % o.json['vcpus'])
         require(o.json['clock'] == 'host', 'the clock is %r' % o.json['clock'])
         said = int(re.search(r'smp: Brought up 1 node, (\d+) CPU', o.text).group(1))
         require(said == vcpus, 'the guest found %d CPUs' % said)
@@ -60,6 +61,6 @@ def off_and_on(c):
 def tests():
     return [boot('vcpus: 4 on 4 CPUs', 4, 4, []),
             boot('vcpus: 2 on one CPU, PAE', 2, 1, ['--guest', '686-pae']),
-            boot('vcpus: 2 on 2 CPUs, changing the mechanism', 2, 2, ['--mmu', 'ept', '--switch-every', '20'],
+            boot('vcpus: 2 on 2 CPUs, changing the mechanism', 2, 2, ['--mmu', 'ept', '--switch-every', '50'],
                  switched),
             Test('vcpus: one goes off and comes back', off_and_on)]

@@ -54,12 +54,16 @@ static void start(struct input *in)
 {
 	static const char *const descriptions[] = { "testdev on\n", "testdev on\n", "pages 4k\nvpid off\n",
 						    "switch-every 32exits\n" };
-	struct bench_config c = { .cpu = (enum bench_cpu)in_below(in, BENCH_CPUS),
-				  .description = descriptions[in8(in) & 3] };
-	unsigned m = in_below(in, ARRAY_SIZE(mechanisms)), mode;
+	struct bench_config c = { .cpu = (enum bench_cpu)in_below(in, BENCH_CPUS) };
+	unsigned which = in8(in), m = in_below(in, ARRAY_SIZE(mechanisms)), mode;
+	char description[80];
 
 	c.tpr = m & 1 || in_bool(in) ? "auto" : "trap";
 	c.mmu = mechanisms[c.cpu == BENCH_PENRYN && m == 0 ? 1 : m];
+	/* Where they can be started, three virtual CPUs now and then. */
+	snprintf(description, sizeof(description), "%s%s", descriptions[which & 3],
+		 (which & 12) == 12 && m == 0 && (c.cpu == BENCH_HASWELL || c.cpu == BENCH_MODERN) ? "vcpus 3\n" : "");
+	c.description = description;
 	bench_new(&c);
 	mode = in8(in);
 	bench_mode((enum bench_mode)(mode % BENCH_MODES), mode & 0x80 && mode % BENCH_MODES != BENCH_REAL ? 3 : 0);

@@ -235,10 +235,7 @@ void host_step(struct vcpu *v, const struct step *s)
 		leave(v);
 		break;
 	case OP_REBOOT:
-		if (s->a & 1)
-			do_init(v, s);
-		else
-			do_reboot(v);
+		s->a & 1 ? do_init(v, s) : do_reboot(v);
 		break;
 	case OP_SWITCH:
 		do_switch(vm, s);

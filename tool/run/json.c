@@ -87,6 +87,7 @@ static void put_vm(cJSON *object, const struct vm_result *vm)
 
 	put_value(object, "mmu", fact_find(vm->settings, vm->setting_count, "mmu"));
 	put_value(object, "tpr", fact_find(vm->settings, vm->setting_count, "tpr"));
+	put_value(object, "vcpus", fact_find(vm->settings, vm->setting_count, "vcpus"));
 	put_value(object, "vpid", fact_find(vm->settings, vm->setting_count, "vpid"));
 	put_value(object, "pages", fact_find(vm->settings, vm->setting_count, "pages"));
 	put_text(guest, "name", vm->name);

@@ -184,6 +184,14 @@ static void print_mechanisms(FILE *out, const struct vm_result *vm, const char *
 	}
 }
 
+static void print_vcpus(FILE *out, const struct vm_result *vm)
+{
+	const char *vcpus = fact_find(vm->settings, vm->setting_count, "vcpus");
+
+	if (vcpus != NULL && strcmp(vcpus, "1") != 0)
+		fprintf(out, ", %s virtual CPUs", vcpus);
+}
+
 static void print_vm(FILE *out, const struct run_result *result, const struct vm_result *vm)
 {
 	uint64_t guest = stat_find(vm, "instructions.guest"), own = stat_find(vm, "instructions.hypervisor");
@@ -195,6 +203,7 @@ static void print_vm(FILE *out, const struct run_result *result, const struct vm
 	print_setting(out, vm, "pages", "pages");
 	print_setting(out, vm, "vpid", "VPID");
 	print_setting(out, vm, "tpr", "TPR by");
+	print_vcpus(out, vm);
 	if (vm->ended)
 		fprintf(out, "; status %u, %s", vm->status, vm->end);
 	else if (vm->counters == COUNTERS_STOP)
