@@ -256,12 +256,24 @@ static void another_tpr(void **state)
 	(void)state;
 	begin("trap");
 	assert_false(flexpriority());
+	move_away();
+	host_kicked = leaves;
 	assert_null(tpr_change(vm, "flexpriority"));
+	assert_true(kicks);
 	assert_true(flexpriority());
 	assert_true(second->tpr_stale);
+	host_kicked = NULL;
+	second->cpu = boot->cpu;
 	until(second);
 	assert_true(flexpriority());
 	assert_false(second->tpr_stale);
+	/* So it is if this CPU waited, and another has changed it meanwhile. */
+	until(boot);
+	boot->start.tpr.registers = boot->start.tpr.access = HPA(0);
+	boot->tpr_stale = true;
+	vm_freeze(vm);
+	vm_thaw(vm);
+	assert_false(flexpriority());
 	end();
 }
 
@@ -283,7 +295,7 @@ static void the_page_moves(void **state)
 	second->lapic.x2apic = false;
 	move_away();
 	host_kicked = leaves;
-	tpr_place(vm);
+	tpr_place(boot);
 	assert_int_equal(vm->tpr.place.v, 0xfee00);
 	assert_true(kicks >= 2);
 	end();
