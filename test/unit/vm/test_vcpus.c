@@ -279,9 +279,6 @@ static void one_method_for_the_tpr(void **state)
 	again();
 	until(boot);
 	assert_false(vmcs_get(VMCS_PROC_CONTROLS) & PROC_TPR_SHADOW);
-	second->cpu = NULL;
-	assert_non_null(strstr(tpr_change(vm, "flexpriority"), "several CPUs"));
-	second->cpu = boot->cpu;
 	finish();
 }
 
