@@ -199,6 +199,7 @@ static bool create_mmu(struct vm *vm)
 	struct mmu_config config = {
 		.page_limit = vm->config->page_bits ? (enum page_limit)vm->config->page_bits : PAGE_LIMIT_1G,
 		.vpid = vm->config->vpid != CONFIG_OFF,
+		.restricted = vm->config->unrestricted == CONFIG_OFF,
 		.ept_levels = (uint8_t)vm->config->ept_levels,
 		.ram_pages = vm->config->mem >> PAGE_SHIFT,
 		.identity_map = GPA(IDENTITY_MAP),

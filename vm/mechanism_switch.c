@@ -63,9 +63,9 @@ static const char *refusal(const struct vcpu *v, const struct mmu_ops *ops)
 	if (VM_KEPT(SWITCH_OFFERED, v->vm->cpuid.cr4_offered & ops->cr4_unsupported))
 		return "the virtual machine was started with switch off, and its CPU has PCID or protection keys, "
 		       "which this mechanism lacks";
-	if (VM_KEPT(SWITCH_REAL_MODE, !(v->mmu.regs.cr0 & CR0_PE)) && !mechanism_runs_real_mode(ops))
+	if (VM_KEPT(SWITCH_REAL_MODE, !(v->mmu.regs.cr0 & CR0_PE)) && !mechanism_runs_real_mode(v->vm, ops))
 		return "the guest is in real mode, which this mechanism cannot run";
-	if (VM_KEPT(SWITCH_STARTED, v->started) && !mechanism_runs_real_mode(ops) && segments_of_real_mode(v))
+	if (VM_KEPT(SWITCH_STARTED, v->started) && !mechanism_runs_real_mode(v->vm, ops) && segments_of_real_mode(v))
 		return "the guest is about to leave real mode, which this mechanism cannot run";
 	return NULL;
 }

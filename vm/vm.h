@@ -306,8 +306,8 @@ const struct mmu_ops *mechanism_choose(struct vm *vm, const struct mmu_config *c
 const char *mechanism_lacks(const struct mmu_ops *ops);
 /* The one of this name; NULL, with *why: there is none, or this CPU cannot run it. */
 const struct mmu_ops *mechanism_named(const char *name, const char **why);
-/* Can this CPU run a guest in real mode under the mechanism? */
-bool mechanism_runs_real_mode(const struct mmu_ops *ops);
+/* Can this CPU run the VM in real mode under the mechanism? */
+bool mechanism_runs_real_mode(const struct vm *vm, const struct mmu_ops *ops);
 
 /* ---- vm/run.c ---- */
 /* Makes the guest's TSC what its clock and its offset say (K2 in vm/clock.h); the vCPU is loaded. */

@@ -50,6 +50,7 @@
 	M(HOST_EFER, "the host's EFER after an exit") \
 	M(HOST_PAT, "the host's PAT after an exit") \
 	M(WANTS_VPID, "refusing VPIDs that the CPU has not") \
+	M(WANTS_UNRESTRICTED, "refusing \"unrestricted guest\" where the CPU has it not") \
 	M(WANTS_LEVELS, "refusing EPT tables of 5 levels") \
 	M(WANTS_1G, "refusing pages of 1 GByte") \
 	M(WANTS_2M, "refusing pages of 2 MBytes") \

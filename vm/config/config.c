@@ -200,6 +200,11 @@ static bool set_vpid(struct vm_config *vm, const char *value, char *error, size_
 	return set_choice(&vm->vpid, "vpid", value, error, error_size);
 }
 
+static bool set_unrestricted(struct vm_config *vm, const char *value, char *error, size_t error_size)
+{
+	return set_choice(&vm->unrestricted, "unrestricted", value, error, error_size);
+}
+
 static bool set_rdrand(struct vm_config *vm, const char *value, char *error, size_t error_size)
 {
 	return set_choice(&vm->rdrand, "rdrand", value, error, error_size);
@@ -253,6 +258,7 @@ static const struct {
 	[CONFIG_PAGES] = { "pages", .word = set_pages },
 	[CONFIG_EPT_LEVELS] = { "ept-levels", .word = set_ept_levels },
 	[CONFIG_VPID] = { "vpid", .word = set_vpid },
+	[CONFIG_RUN_UNRESTRICTED] = { "unrestricted", .word = set_unrestricted },
 	[CONFIG_RDRAND] = { "rdrand", .word = set_rdrand },
 	[CONFIG_CLOCK] = { "clock", .word = set_clock },
 	[CONFIG_TESTDEV] = { "testdev", .word = set_testdev },

@@ -42,7 +42,7 @@ static bool register_loaded(struct vcpu *v, unsigned n, struct mmu_result r)
  * either. */
 static bool mode_possible(struct vcpu *v)
 {
-	if (VM_LEFT_OUT_OR(REAL_MODE, v->mmu.regs.cr0 & CR0_PE) || mechanism_runs_real_mode(v->vm->mmu.ops))
+	if (VM_LEFT_OUT_OR(REAL_MODE, v->mmu.regs.cr0 & CR0_PE) || mechanism_runs_real_mode(v->vm, v->vm->mmu.ops))
 		return true;
 	vm_end(v->vm, VM_STATUS_STOPPED,
 	       "stopped: the guest went to real mode at rip 0x%lx, which mmu %s cannot run on this CPU; "
