@@ -56,9 +56,11 @@ enum emulate_seg {
 	EMULATE_SEGS
 };
 
-/* What decoding and addressing depend on. PROT16 and PROT32 are protected or compatibility mode with CS.D = 0 or 1. */
+/* What decoding and addressing depend on. PROT16 and PROT32 are protected or compatibility mode with CS.D = 0 or 1; so
+ * are REAL and REAL32 of real mode, where CS keeps the attributes that it was loaded with in protected mode. */
 enum emulate_mode {
 	EMULATE_REAL,
+	EMULATE_REAL32,
 	EMULATE_V86,
 	EMULATE_PROT16,
 	EMULATE_PROT32,

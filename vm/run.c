@@ -70,8 +70,7 @@ static void load(struct vcpu *v)
 	hvm_begin_turn(&v->hvm);
 }
 
-/* What had to be done before the next entry is done; false: the vCPU leaves the CPU instead. */
-static bool serve_requests(struct vcpu *v)
+static bool serve_once(struct vcpu *v)
 {
 	uint64_t requests = __atomic_exchange_n(&v->requests, 0, __ATOMIC_SEQ_CST);
 
@@ -92,6 +91,17 @@ static bool serve_requests(struct vcpu *v)
 	}
 	event_deliver(v);
 	return true;
+}
+
+/* What had to be done before the next entry is done; false: the vCPU leaves the CPU instead. */
+static bool serve_requests(struct vcpu *v)
+{
+	while (serve_once(v)) {
+		if (likely(!v->emulated))
+			return true;
+		emulated_turn(v);
+	}
+	return false;
 }
 
 /* The flushes that were requested, and registers and roots that changed. */

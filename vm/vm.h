@@ -86,6 +86,8 @@ struct vcpu {
 	bool halted;
 	bool deaf;     /* when it halted, interrupts were disabled: only an NMI ends that, or a reset */
 	bool started;  /* hvm_vcpu_start() was called */
+	bool emulated; /* the CPU cannot enter it: the emulator runs it (vm/emulated.c) */
+	bool interrupt_waits; /* event_deliver() has left an interrupt */
 	bool in_guest; /* read by other CPUs: entering, or in the guest (vm/run.c) */
 	struct hvm_start start;
 	uint64_t exit_tsc;   /* when the last exit happened */
@@ -362,6 +364,17 @@ void vcpu_leave_cpu(struct vcpu *v);
  * are done. */
 void vcpu_bring_up_to_date(struct vcpu *v);
 
+/* ---- vm/enterable.c ---- */
+/* Does the CPU enter the vCPU, which is loaded, as its registers are? EN1 */
+bool vcpu_enterable(const struct vcpu *v);
+
+/* ---- vm/emulated.c ---- */
+/* To be called, with the vCPU loaded and its paging registers synchronised, by whoever has changed what
+ * vcpu_enterable() looks at, but by the CPU or the emulator. */
+void emulated_decide(struct vcpu *v);
+/* The emulator runs a vCPU with .emulated for a while. */
+void emulated_turn(struct vcpu *v);
+
 /* ---- vm/schedule.c ---- */
 /* TSC ticks that a vCPU has the CPU at a time, when others wait. */
 uint64_t schedule_slice(void);
@@ -440,8 +453,12 @@ void event_page_fault(struct vcpu *v, uint32_t error, uint64_t cr2);
 void event_int1(struct vcpu *v, uint32_t length);
 static inline void event_gp(struct vcpu *v) { event_exception(v, VECTOR_GP, true, 0); }
 static inline void event_ud(struct vcpu *v) { event_exception(v, VECTOR_UD, false, 0); }
-/* Injects what can be injected now, or asks for a window. */
+/* Injects what can be injected now, or asks for a window; or delivers it, where the vCPU is emulated. */
 void event_deliver(struct vcpu *v);
+/* Of one that is emulated: is there something that event_deliver() would deliver now? */
+bool event_may_come(const struct vcpu *v);
+/* HLT is done: the vCPU sleeps; or its VM ends, if nothing can wake it. */
+void event_halt(struct vcpu *v);
 /* Is there something that ends a HLT? */
 bool event_wakes(struct vcpu *v);
 
@@ -458,6 +475,12 @@ void exit_page_fault(struct vcpu *v, uint64_t info);
 /* RDMSR and WRMSR of the vCPU; false: #GP(0). */
 bool msr_read(struct vcpu *v, uint32_t msr, uint64_t *value);
 bool msr_write(struct vcpu *v, uint32_t msr, uint64_t value);
+/* Those that need no exit (vm/exit/msr_own.c), for the emulator. */
+bool msr_is_own(const struct vcpu *v, uint32_t msr);
+bool msr_read_own(const struct vcpu *v, uint32_t msr, uint64_t *value);
+bool msr_write_own(struct vcpu *v, uint32_t msr, uint64_t value);
+/* What CPUID answers the vCPU. */
+struct cpuid cpuid_of(const struct vcpu *v, uint32_t leaf, uint32_t subleaf);
 /* The MTRRs of a new VM; IA32_MISC_ENABLE of a new vCPU. */
 void msr_reset(struct vm *vm);
 void msr_reset_vcpu(struct vcpu *v);
@@ -493,6 +516,8 @@ void breakpoints_begin(struct vcpu *v);
 /* An access of size bytes. true: it has hit a breakpoint, so that a repeated instruction stops here. */
 bool breakpoints_on_data(struct vcpu *v, uint64_t linear, unsigned size, bool write);
 bool breakpoints_on_port(struct vcpu *v, uint16_t port, unsigned size);
+/* Before an instruction is emulated that no CPU has fetched. true: its breakpoint has raised #DB instead. */
+bool breakpoints_on_fetch(struct vcpu *v);
 /* After the instruction: the trap for what was hit is pending. */
 void breakpoints_trap(struct vcpu *v);
 
@@ -506,6 +531,7 @@ void resident_switch(struct vcpu *v);
 void resident_release(struct vcpu *v);
 /* DRn, n from 0 to 3, of the vCPU whose registers this CPU has. */
 uint64_t resident_breakpoint(unsigned n);
+void resident_set_breakpoint(unsigned n, uint64_t address);
 
 /* ---- vm/platform.c ---- */
 /* Wires the devices. false: a table was too small (Vellum's own mistake), or no memory. */

@@ -372,4 +372,5 @@ void resident_release(struct vcpu *v)
 		this_cpu()->resident = NULL;
 }
 
+void resident_set_breakpoint(unsigned n, uint64_t address) { this_cpu()->resident->saved_dr[n] = address; }
 uint64_t resident_breakpoint(unsigned n) { return this_cpu()->resident->saved_dr[n]; }

@@ -67,6 +67,13 @@ void exit_requeue_event(struct vcpu *v)
 	vcpu_note(v, REQUEST_EVENT);
 }
 
+struct cpuid cpuid_of(const struct vcpu *v, uint32_t leaf, uint32_t subleaf)
+{
+	struct cpuid_state state = { hvm_hardware_cr4(&v->hvm), v->xcr0, v->lapic.enabled, v->id };
+
+	return cpuid_answer(&v->vm->cpuid, leaf, subleaf, &state);
+}
+
 static void exit_cpuid(struct vcpu *v)
 {
 	uint64_t *gpr = v->hvm.gpr;
@@ -74,9 +81,7 @@ static void exit_cpuid(struct vcpu *v)
 	struct cpuid r;
 
 	if (unlikely(!constant)) {
-		struct cpuid_state state = { hvm_hardware_cr4(&v->hvm), v->xcr0, v->lapic.enabled, v->id };
-
-		r = cpuid_answer(&v->vm->cpuid, (uint32_t)gpr[GPR_RAX], (uint32_t)gpr[GPR_RCX], &state);
+		r = cpuid_of(v, (uint32_t)gpr[GPR_RAX], (uint32_t)gpr[GPR_RCX]);
 		constant = &r;
 	}
 	gpr[GPR_RAX] = constant->eax;
@@ -107,27 +112,10 @@ static void exit_longest_run(struct vcpu *v)
 
 static void exit_window(struct vcpu *v) { vcpu_note(v, REQUEST_EVENT); }
 
-/* Is there none of them that could wake another? */
-static bool all_deaf(const struct vm *vm)
-{
-	const struct vcpu *v;
-
-	for_each_vcpu(v, vm)
-		if (!v->halted || !v->deaf)
-			return VM_LEFT_OUT_OR(ALL_DEAF, false);
-	return true;
-}
-
-/* With interrupts off only an NMI ends it, or a debug trap that the HLT itself has caused (SDM, HLT). */
 static void exit_hlt(struct vcpu *v)
 {
 	exit_skip(v);
-	v->deaf = VM_KEPT(HLT_FOR_GOOD, !(hvm_rflags(&v->hvm) & RFLAGS_IF)) && !event_wakes(v);
-	v->halted = true;
-	vcpu_note(v, REQUEST_EVENT); /* which is a barrier too: of two that halt at once, one sees both */
-	if (v->deaf && all_deaf(v->vm) && !platform_sends_nmi(v->vm))
-		vm_end(v->vm, VM_STATUS_STOPPED, "stopped: halted for good: HLT with interrupts disabled at rip 0x%lx",
-		       hvm_rip(&v->hvm) - 1);
+	event_halt(v);
 }
 
 static void exit_triple_fault(struct vcpu *v)

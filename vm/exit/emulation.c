@@ -4,7 +4,7 @@
  * A repeated string instruction makes at most REP_LIMIT iterations for each exit, an instruction with other long
  * operands at most 300 accesses (EM5 in emulate/emulate.h); then the guest is entered again, at the same instruction,
  * so that interrupts are taken. */
-#include "vm/vm.h"
+#include "vm/exit/emulation.h"
 
 #include "lib/mutants/mutate.h"
 
@@ -12,13 +12,14 @@
 #define REP_LIMIT_TABLE 4
 #define UNPROTECTED_MAX 10000
 
-/* SDM, "Modes of Operation" and, for CS.L and CS.D, "Code-Segment Descriptor in 64-bit Mode". */
-static enum emulate_mode mode_of(const struct vcpu *v, uint64_t rflags)
+/* SDM, "Modes of Operation" and, for CS.L and CS.D, "Code-Segment Descriptor in 64-bit Mode". CS keeps its D in real
+ * mode. */
+enum emulate_mode emulation_mode(const struct vcpu *v, uint64_t rflags)
 {
 	uint32_t cs = hvm_cs_access(&v->hvm);
 
 	if (VM_KEPT(MODE_REAL, !(v->mmu.regs.cr0 & CR0_PE)))
-		return EMULATE_REAL;
+		return cs & SEGMENT_DB ? EMULATE_REAL32 : EMULATE_REAL;
 	if (VM_KEPT(MODE_V86, rflags & RFLAGS_VM))
 		return EMULATE_V86;
 	if ((VM_LEFT_OUT_OR(MODE_64, v->mmu.regs.efer & EFER_LMA)) && (cs & SEGMENT_L))
@@ -35,7 +36,7 @@ static inline void fill_place(struct vcpu *v)
 	e->opaque = v;
 	e->rip = hvm_rip(&v->hvm);
 	e->rflags = hvm_rflags(&v->hvm);
-	e->mode = (uint8_t)mode_of(v, e->rflags);
+	e->mode = (uint8_t)emulation_mode(v, e->rflags);
 	e->cpl = v->mmu.regs.cpl;
 	e->seg_valid = 0;
 }
@@ -230,8 +231,7 @@ static void act_on_result(struct vcpu *v, enum emulate_result result)
 		break;
 	case EMULATE_HALT:
 		instruction_done(v);
-		v->halted = true;
-		vcpu_note(v, REQUEST_EVENT);
+		event_halt(v);
 		break;
 	case EMULATE_EXCEPTION:
 		take_over(v);
@@ -278,6 +278,10 @@ static bool still_there(struct vcpu *v, const struct insn_cache *c)
 		return false;
 	if (e->mode != EMULATE_LONG64)
 		emulation_ops.load_segment(e, EMULATE_CS);
+	/* Where no CPU has fetched it, it may lie beyond the limit. */
+	if (v->emulated && e->mode != EMULATE_LONG64 &&
+	    VM_KEPT(CACHE_LIMIT, e->rip + c->insn.length - 1 > e->seg[EMULATE_CS].limit))
+		return false;
 	linear = e->mode == EMULATE_LONG64 ? e->rip : (uint32_t)(e->rip + e->seg[EMULATE_CS].base);
 	if ((linear & (PAGE_SIZE - 1)) > PAGE_SIZE - sizeof(c->bytes) ||
 	    !vcpu_translate(v, GVA(linear), access, &gpa, &error))

@@ -1,0 +1,60 @@
+/* vm/emulated.c - running a vCPU that no CPU can enter (vm/enterable.c): the emulator carries out one instruction after
+ * the other until it can be entered, and delivers the events between them (vm/exit/event.c).
+ *
+ * EM1 A vCPU that is emulated has a request, or sleeps, so that the run loop comes here before it would enter.
+ * EM2 A turn is bounded: so many instructions, each of bounded work (E5 in emulate/emulate.h). Between two turns
+ *     requests are served and, once a slice, the host's interrupts let in.
+ * EM3 A clock that stands still while the hypervisor works (`clock guest`) goes on by one tick for each instruction, so
+ *     that timers come, and never so often that nothing is done between them. */
+#include "vm/vm.h"
+
+#include "lib/mutants/mutate.h"
+
+#define TURN 64 /* instructions */
+
+void emulated_decide(struct vcpu *v)
+{
+	v->emulated = VM_KEPT(EMULATED_RUN, !vcpu_enterable(v));
+	if (v->emulated)
+		VM_MUTANT(EMULATED_NOTED, vcpu_note(v, REQUEST_EVENT)); /* EM1 */
+}
+
+/* The guest's own timers, which the CPU's timer is not armed for here. */
+static void run_timers(struct vm *vm)
+{
+	if (clock_now(&vm->clock) < timers_next(&vm->timers))
+		return;
+	spin_lock(&vm->device_lock);
+	timers_run(&vm->timers, clock_now(&vm->clock));
+	spin_unlock(&vm->device_lock);
+}
+
+/* The time of the turn is that of the instructions' account, not of the last exit's. */
+static void begin(struct vcpu *v)
+{
+	uint64_t now = rdtsc();
+
+	VM_MUTANT(EMULATED_TICKS, v->exit->ticks += now - v->exit_tsc);
+	v->exit = &v->exits[HVM_EXIT_EMULATED];
+	v->exit_tsc = now;
+	if (VM_KEPT(EMULATED_HOST_TURN, now >= v->host_turn))
+		vm_host_turn(v);
+}
+
+void emulated_turn(struct vcpu *v)
+{
+	struct vm *vm = v->vm;
+
+	begin(v);
+	for (unsigned n = 0; n < TURN && v->emulated && !v->halted && !vm->ended; n++) {
+		if (vcpu_requested(v) || VM_KEPT(EMULATED_EVENTS, event_may_come(v)))
+			break;
+		v->exit->count++;
+		if (!breakpoints_on_fetch(v))
+			emulation_step(v);
+		VM_MUTANT(EMULATED_CLOCK, clock_tick(&vm->clock));
+		VM_MUTANT(EMULATED_TIMERS, run_timers(vm));
+		v->emulated = VM_LEFT_OUT_OR(EMULATED_END, !vcpu_enterable(v));
+	}
+	vcpu_note(v, REQUEST_EVENT); /* EM1; and what can be entered asks for windows */
+}
