@@ -183,7 +183,20 @@ void irq_wait(void)
 	irq_window();
 }
 
+void bench_pause_emulation(void)
+{
+	bench.v = soft.percpu.loaded;
+	yield(BENCH_EMULATED);
+}
+
 /* ---- leaving the guest ---- */
+
+enum bench_at bench_emulate(void)
+{
+	BUG_ON(bench.at != BENCH_EMULATED);
+	resume();
+	return bench.at;
+}
 
 enum bench_at bench_exit(const struct bench_exit *x)
 {

@@ -47,6 +47,7 @@ struct bench_config {
 enum bench_at {
 	BENCH_ENTRY, /* about to enter the guest */
 	BENCH_IDLE,  /* nothing to run: the CPU waits for an interrupt */
+	BENCH_EMULATED, /* the emulator has run the guest for some hundred instructions, and goes on */
 	BENCH_OVER,  /* the last virtual machine has ended */
 };
 
@@ -110,7 +111,9 @@ enum bench_at bench_exit(const struct bench_exit *exit);
 enum bench_at bench_exit_simple(uint32_t reason, uint32_t length);
 /* The guest writes its TPR where the CPU keeps it: where that is below the threshold, it exits. */
 enum bench_at bench_write_tpr(uint8_t value);
-/* A CPU that is idle, or a guest that runs, gets an interrupt of the host. */
+/* The emulator goes on. */
+enum bench_at bench_emulate(void);
+/* A CPU that is idle, or emulates, or a guest that runs, gets an interrupt of the host. */
 enum bench_at bench_interrupt(uint8_t vector);
 /* The host's time goes on by ticks of the TSC; the CPU's timer is noticed by bench_timer(). */
 void bench_wait(uint64_t ticks);

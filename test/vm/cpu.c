@@ -5,7 +5,8 @@
 #include "vmx/entry.h"
 #include "vmx/vmcs.h"
 
-#define STEPS_MAX 100000 /* for one exit */
+#define STEPS_MAX 100000    /* for one exit */
+#define STEPS_EMULATED 1000 /* while the emulator runs the guest: one or two for each instruction */
 
 struct soft_cpu soft;
 
@@ -48,7 +49,24 @@ void bench_cpu_reset(const struct bench_config *config)
 
 bool cpu_has_proc2(uint32_t bit) { return models[soft.model].proc2 & bit; }
 
-void soft_step(void) { BUG_ON(++soft.steps > STEPS_MAX); }
+static bool emulates(void)
+{
+	const struct vcpu *v = soft.percpu.loaded;
+
+	return v && v->running && v->emulated;
+}
+
+/* A guest that the emulator runs may go on for ever: its slice is over then, and the host has its turn. */
+void soft_step(void)
+{
+	soft.steps++;
+	if (soft_emulated_enough())
+		soft.tsc += schedule_slice();
+	else
+		BUG_ON(soft.steps > STEPS_MAX);
+}
+
+bool soft_emulated_enough(void) { return soft.steps > STEPS_EMULATED && emulates(); }
 
 uint64_t rdtsc(void)
 {

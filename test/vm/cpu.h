@@ -21,6 +21,8 @@ extern struct soft_cpu soft;
 /* test/vm/cpu.c */
 /* B5: whoever goes round without an entry and without sleeping does this again and again. */
 void soft_step(void);
+/* Has the emulator run the guest for as long as the test waits? */
+bool soft_emulated_enough(void);
 void bench_cpu_reset(const struct bench_config *config);
 bool cpu_has_proc2(uint32_t bit);
 const struct vmentry_caps *cpu_vmentry_caps(void);
@@ -31,6 +33,9 @@ void vmcs_reset(void);
 uint64_t vmcs_get(uint32_t field);
 void vmcs_put(uint32_t field, uint64_t value);
 bool vmcs_current(void);
+
+/* test/vm/bench.c: the test goes on, while the emulator runs the guest. */
+void bench_pause_emulation(void);
 
 /* test/vm/host.c */
 void host_reset(void);
