@@ -132,8 +132,21 @@ static uint64_t vmx_msr(uint32_t msr)
 	bug(__FILE__, __LINE__, "RDMSR of a VMX capability that is not there");
 }
 
+/* Those that are a guest's while it is resident (vm/resident.c). NULL: it is none of them. */
+static uint64_t *resident_msr(uint32_t msr)
+{
+	static const uint32_t msrs[] = { MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_FMASK, MSR_KERNEL_GS_BASE, MSR_TSC_AUX };
+
+	for (unsigned n = 0; n < ARRAY_SIZE(msrs); n++)
+		if (msrs[n] == msr)
+			return &soft.resident_msr[n];
+	return NULL;
+}
+
 static uint64_t model_msr(uint32_t msr)
 {
+	if (resident_msr(msr))
+		return *resident_msr(msr);
 	switch (msr) {
 	case MSR_EFER:
 		return soft.efer;
@@ -153,6 +166,15 @@ static uint64_t model_msr(uint32_t msr)
 	bug(__FILE__, __LINE__, "RDMSR of a register that is not there");
 }
 
+/* What a CPU answers with #GP, in the hypervisor. */
+static void write_resident_msr(uint32_t msr, uint64_t v)
+{
+	bool narrow = msr == MSR_FMASK || msr == MSR_TSC_AUX, any = msr == MSR_STAR;
+
+	BUG_ON(narrow ? v >> 32 : !any && (uint64_t)((int64_t)(v << 16) >> 16) != v);
+	*resident_msr(msr) = v;
+}
+
 uint64_t rdmsr(uint32_t msr)
 {
 	uint64_t value = model_msr(msr);
@@ -166,6 +188,8 @@ void wrmsr(uint32_t msr, uint64_t v)
 		soft.spec_ctrl = v;
 	else if (msr == MSR_PRED_CMD && v == 1)
 		soft.barriers++;
+	else if (resident_msr(msr))
+		write_resident_msr(msr, v);
 	else
 		bug(__FILE__, __LINE__,
 		    "WRMSR: nothing here writes another MSR of the host than those that control speculation");
