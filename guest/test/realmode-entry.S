@@ -246,7 +246,7 @@ real_sleeps:
 real_spins:
 	movw	$0, real_ticks - low
 	sti
-1:	cmpw	$4, real_ticks - low
+1:	cmpw	$2, real_ticks - low
 	jb	1b
 	cli
 	ret

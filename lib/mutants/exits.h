@@ -70,7 +70,6 @@
 	M(REAL_MODE, "that a load of CR0 may lead to where the CPU cannot run it") \
 	M(EMULATED_DE, "#UD for DR4 and DR5 with CR4.DE, emulated") \
 	M(EMULATED_GD, "the #DB that DR7.GD asks for, emulated") \
-	M(EMULATED_DR_HIGH, "#GP for upper halves of DR6 and DR7, emulated") \
 	M(EMULATED_MSR, "#GP for values of MSRs that make no sense, emulated") \
 	M(EMULATED_TRAP, "delivering the traps of emulated instructions where no entry does") \
 	M(EMULATED_TRAP_HELD, "that a load of SS holds them back") \

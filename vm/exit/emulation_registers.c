@@ -125,7 +125,7 @@ enum emulate_access emulation_write_dr(struct emulate *e, unsigned n, uint64_t v
 
 	if (a != EMULATE_ACCESS_OK)
 		return a;
-	if (n >= 6 && VM_KEPT(EMULATED_DR_HIGH, value >> 32))
+	if (n >= 6 && value >> 32)
 		return gp(e);
 	if (n < 4)
 		resident_set_breakpoint(n, value);
