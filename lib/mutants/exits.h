@@ -73,6 +73,7 @@
 	M(EMULATED_MSR, "#GP for values of MSRs that make no sense, emulated") \
 	M(EMULATED_TRAP, "delivering the traps of emulated instructions where no entry does") \
 	M(EMULATED_TRAP_HELD, "that a load of SS holds them back") \
+	M(UNKNOWN_0F, "#UD and #GP for what is no instruction of the guest's, where no CPU can be given it") \
 	M(CACHE_LIMIT, "the limit of CS, of decoded instructions that no CPU fetched") \
 	M(LONG_TSS, "#GP where IA-32e mode would begin with a TSS of 16 bits") \
 	M(LMSW_PE, "that LMSW does not clear PE") \

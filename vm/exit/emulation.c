@@ -219,6 +219,18 @@ static void refuse(struct vcpu *v, const char *what)
 		give_up(v, what);
 }
 
+static void unknown(struct vcpu *v)
+{
+	enum emulation_unknown what = v->emulated ? emulation_unknown(v) : UNKNOWN_STOPS;
+
+	if (what == UNKNOWN_UD)
+		event_ud(v);
+	else if (what == UNKNOWN_GP)
+		event_gp(v);
+	else
+		refuse(v, "an instruction that Vellum does not emulate");
+}
+
 static void act_on_result(struct vcpu *v, enum emulate_result result)
 {
 	switch (result) {
@@ -238,7 +250,7 @@ static void act_on_result(struct vcpu *v, enum emulate_result result)
 		deliver(v, &v->emulate.exception);
 		break;
 	case EMULATE_UNKNOWN:
-		refuse(v, "an instruction that Vellum does not emulate");
+		unknown(v);
 		break;
 	case EMULATE_UNHANDLEABLE:
 		refuse(v, v->emulate.length ? "an access that Vellum cannot carry out" :
