@@ -2,8 +2,9 @@
  * the other until it can be entered, and delivers the events between them (vm/exit/event.c).
  *
  * EM1 A vCPU that is emulated has a request, or sleeps, so that the run loop comes here before it would enter.
- * EM2 A turn is bounded: so many instructions, each of bounded work (E5 in emulate/emulate.h). Between two turns
- *     requests are served and, once a slice, the host's interrupts let in.
+ * EM2 A turn is bounded: so many instructions, each of bounded work (E5 in emulate/emulate.h), and it is one at least,
+ *     or the delivery of an event. Between two turns requests are served and, once a slice, the host's interrupts let
+ *     in.
  * EM3 A clock that stands still while the hypervisor works (`clock guest`) goes on by one tick for each instruction, so
  *     that timers come, and never so often that nothing is done between them. */
 #include "vm/vm.h"
@@ -47,7 +48,7 @@ void emulated_turn(struct vcpu *v)
 
 	begin(v);
 	for (unsigned n = 0; n < TURN && v->emulated && !v->halted && !vm->ended; n++) {
-		if (vcpu_requested(v) || VM_KEPT(EMULATED_EVENTS, event_may_come(v)))
+		if (VM_KEPT(EMULATED_EVENTS, event_may_come(v)))
 			break;
 		v->exit->count++;
 		if (!breakpoints_on_fetch(v))
@@ -55,6 +56,9 @@ void emulated_turn(struct vcpu *v)
 		VM_MUTANT(EMULATED_CLOCK, clock_tick(&vm->clock));
 		VM_MUTANT(EMULATED_TIMERS, run_timers(vm));
 		v->emulated = VM_LEFT_OUT_OR(EMULATED_END, !vcpu_enterable(v));
+		/* Not before: one that is there again and again must not keep the guest from going on (W3). */
+		if (vcpu_requested(v))
+			break;
 	}
 	vcpu_note(v, REQUEST_EVENT); /* EM1; and what can be entered asks for windows */
 }

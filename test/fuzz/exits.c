@@ -67,25 +67,15 @@ static void start(struct input *in)
 	write_task();
 }
 
-static uint64_t emulated(void)
-{
-	const struct exit_stat *e = &bench.vm[0]->vcpu[0]->exits[HVM_EXIT_EMULATED];
-
-	return e->count;
-}
-
 static void judge(void)
 {
-	static uint64_t before;
-	uint64_t now = emulated();
+	uint64_t instructions = bench_emulated() - bench.emulated_before;
 
-	if (now < before)
-		before = 0; /* another machine */
-	if (bench.accesses > ACCESSES_MAX + (now - before) * INSTRUCTION_ACCESSES) {
-		fprintf(stderr, "an exit took %lu accesses to the VMCS\n", bench.accesses);
+	if (bench.accesses > ACCESSES_MAX + instructions * INSTRUCTION_ACCESSES) {
+		fprintf(stderr, "an exit took %lu accesses to the VMCS, with %lu instructions emulated\n", bench.accesses,
+			instructions);
 		report();
 	}
-	before = now;
 	if (judged && bench.at == BENCH_ENTRY && bench.broken) {
 		fprintf(stderr, "the entry breaks a rule: %s\n", bench.broken);
 		report();

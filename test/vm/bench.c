@@ -61,6 +61,16 @@ static void loop_main(void)
 	yield(BENCH_OVER);
 }
 
+uint64_t bench_emulated(void)
+{
+	uint64_t sum = 0;
+
+	for (unsigned n = 0; n < machine.vm_count; n++)
+		if (machine.vm[n])
+			sum += stats_exit(machine.vm[n], HVM_EXIT_EMULATED).count;
+	return sum;
+}
+
 /* On the test's stack: the loop goes on, until it comes to where it stands next. */
 static void resume(void)
 {
@@ -68,6 +78,7 @@ static void resume(void)
 
 	BUG_ON(bench.at == BENCH_OVER);
 	bench.accesses = 0;
+	bench.emulated_before = bench_emulated();
 	soft.steps = 0;
 	leave_stack(&fake, other.stack, STACK_SIZE);
 	swapcontext(&other.test, &other.loop);

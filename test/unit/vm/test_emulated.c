@@ -322,6 +322,16 @@ static void spinning(void **state)
 	finish();
 }
 
+/* A request that comes again and again, as that of the next mechanism, does not keep it from going on. */
+static void requests_without_end(void **state)
+{
+	(void)state;
+	bench_new(&(struct bench_config){ .cpu = BENCH_PENRYN, .mmu = "shadow", .description = "switch-every 32exits\n" });
+	assert_true(bench_mode(BENCH_PROT16, 0));
+	STEP(REAL(BACK));
+	finish();
+}
+
 static void beside_a_neighbour(void **state)
 {
 	struct vcpu *spinner;
@@ -388,6 +398,7 @@ int main(void)
 		cmocka_unit_test(single_steps),
 		cmocka_unit_test(breakpoint_on_fetch),
 		cmocka_unit_test(spinning),
+		cmocka_unit_test(requests_without_end),
 		cmocka_unit_test(beside_a_neighbour),
 		cmocka_unit_test(time_goes_on),
 		cmocka_unit_test(limit_of_code),
