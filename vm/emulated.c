@@ -20,6 +20,9 @@ void emulated_decide(struct vcpu *v)
 		VM_MUTANT(EMULATED_NOTED, vcpu_note(v, REQUEST_EVENT)); /* EM1 */
 }
 
+/* Handlers change segment registers after control registers, as a task switch does. */
+void emulated_look_again(struct vcpu *v) { v->emulated = VM_LEFT_OUT_OR(EMULATED_END, !vcpu_enterable(v)); }
+
 /* The guest's own timers, which the CPU's timer is not armed for here. */
 static void run_timers(struct vm *vm)
 {
@@ -55,7 +58,7 @@ void emulated_turn(struct vcpu *v)
 			emulation_step(v);
 		VM_MUTANT(EMULATED_CLOCK, clock_tick(&vm->clock));
 		VM_MUTANT(EMULATED_TIMERS, run_timers(vm));
-		v->emulated = VM_LEFT_OUT_OR(EMULATED_END, !vcpu_enterable(v));
+		emulated_look_again(v);
 		/* Not before: one that is there again and again must not keep the guest from going on (W3). */
 		if (vcpu_requested(v))
 			break;

@@ -89,6 +89,8 @@ static bool serve_once(struct vcpu *v)
 		VM_MUTANT(LEAVE_WITH_EVENT, vcpu_note(v, REQUEST_EVENT));
 		return false;
 	}
+	if (unlikely(v->emulated))
+		emulated_look_again(v);
 	event_deliver(v);
 	return true;
 }

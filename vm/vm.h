@@ -372,6 +372,8 @@ bool vcpu_enterable(const struct vcpu *v);
 /* To be called, with the vCPU loaded and its paging registers synchronised, by whoever has changed what
  * vcpu_enterable() looks at, but by the CPU or the emulator. */
 void emulated_decide(struct vcpu *v);
+/* The same before an entry, of one with .emulated. */
+void emulated_look_again(struct vcpu *v);
 /* The emulator runs a vCPU with .emulated for a while. */
 void emulated_turn(struct vcpu *v);
 
@@ -480,7 +482,7 @@ bool msr_is_own(const struct vcpu *v, uint32_t msr);
 bool msr_read_own(const struct vcpu *v, uint32_t msr, uint64_t *value);
 bool msr_write_own(struct vcpu *v, uint32_t msr, uint64_t value);
 /* What CPUID answers the vCPU. */
-struct cpuid cpuid_of(const struct vcpu *v, uint32_t leaf, uint32_t subleaf);
+struct cpuid vcpu_cpuid(const struct vcpu *v, uint32_t leaf, uint32_t subleaf);
 /* The MTRRs of a new VM; IA32_MISC_ENABLE of a new vCPU. */
 void msr_reset(struct vm *vm);
 void msr_reset_vcpu(struct vcpu *v);

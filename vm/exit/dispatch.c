@@ -67,7 +67,7 @@ void exit_requeue_event(struct vcpu *v)
 	vcpu_note(v, REQUEST_EVENT);
 }
 
-struct cpuid cpuid_of(const struct vcpu *v, uint32_t leaf, uint32_t subleaf)
+struct cpuid vcpu_cpuid(const struct vcpu *v, uint32_t leaf, uint32_t subleaf)
 {
 	struct cpuid_state state = { hvm_hardware_cr4(&v->hvm), v->xcr0, v->lapic.enabled, v->id };
 
@@ -81,7 +81,7 @@ static void exit_cpuid(struct vcpu *v)
 	struct cpuid r;
 
 	if (unlikely(!constant)) {
-		r = cpuid_of(v, (uint32_t)gpr[GPR_RAX], (uint32_t)gpr[GPR_RCX]);
+		r = vcpu_cpuid(v, (uint32_t)gpr[GPR_RAX], (uint32_t)gpr[GPR_RCX]);
 		constant = &r;
 	}
 	gpr[GPR_RAX] = constant->eax;

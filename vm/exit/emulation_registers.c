@@ -159,7 +159,7 @@ enum emulate_access emulation_write_msr(struct emulate *e, uint32_t index, uint6
 
 enum emulate_access emulation_cpuid(struct emulate *e, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 {
-	struct cpuid r = cpuid_of(vcpu_of(e), leaf, subleaf);
+	struct cpuid r = vcpu_cpuid(vcpu_of(e), leaf, subleaf);
 
 	out[0] = r.eax;
 	out[1] = r.ebx;
