@@ -1,11 +1,11 @@
 /* vm/emulated.c - running a vCPU that no CPU can enter (vm/enterable.c): the emulator carries out one instruction after
  * the other until it can be entered, and delivers the events between them (vm/exit/event.c).
  *
- * EM1 A vCPU that is emulated has a request, or sleeps, so that the run loop comes here before it would enter.
- * EM2 A turn is bounded: so many instructions, each of bounded work (E5 in emulate/emulate.h), and it is one at least,
+ * RE1 A vCPU that is emulated has a request, or sleeps, so that the run loop comes here before it would enter.
+ * RE2 A turn is bounded: so many instructions, each of bounded work (EM5 in emulate/emulate.h), and it is one at least,
  *     or the delivery of an event. Between two turns requests are served and, once a slice, the host's interrupts let
  *     in.
- * EM3 A clock that stands still while the hypervisor works (`clock guest`) goes on by one tick for each instruction, so
+ * RE3 A clock that stands still while the hypervisor works (`clock guest`) goes on by one tick for each instruction, so
  *     that timers come, and never so often that nothing is done between them. */
 #include "vm/vm.h"
 
@@ -17,7 +17,7 @@ void emulated_decide(struct vcpu *v)
 {
 	v->emulated = VM_KEPT(EMULATED_RUN, !vcpu_enterable(v));
 	if (v->emulated)
-		VM_MUTANT(EMULATED_NOTED, vcpu_note(v, REQUEST_EVENT)); /* EM1 */
+		VM_MUTANT(EMULATED_NOTED, vcpu_note(v, REQUEST_EVENT)); /* RE1 */
 }
 
 /* Handlers change segment registers after control registers, as a task switch does. */
@@ -59,9 +59,9 @@ void emulated_turn(struct vcpu *v)
 		VM_MUTANT(EMULATED_CLOCK, clock_tick(&vm->clock));
 		VM_MUTANT(EMULATED_TIMERS, run_timers(vm));
 		emulated_look_again(v);
-		/* Not before: one that is there again and again must not keep the guest from going on (W3). */
+		/* Not before: one that is there again and again must not keep the guest from going on (SW3). */
 		if (vcpu_requested(v))
 			break;
 	}
-	vcpu_note(v, REQUEST_EVENT); /* EM1; and what can be entered asks for windows */
+	vcpu_note(v, REQUEST_EVENT); /* RE1; and what can be entered asks for windows */
 }

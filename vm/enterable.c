@@ -74,7 +74,7 @@ static bool data_fits(const struct segment_state *s)
 	    VM_KEPT(ENTER_READABLE, (type & TYPE_CODE) && !(type & TYPE_READ_WRITE)))
 		return false;
 	/* Conforming code may be of any level. */
-	if (VM_LEFT_OUT_OR(SEGMENTS_CONFORMING, (type & (TYPE_CODE | TYPE_CONFORMING)) == (TYPE_CODE | TYPE_CONFORMING)))
+	if (VM_LEFT_OUT_OR(SEGMENTS_CONFORMING, access_conforming_code(s->access)))
 		return true;
 	return VM_LEFT_OUT_OR(SEGMENTS_DATA, access_dpl(s->access) >= rpl_of(s));
 }

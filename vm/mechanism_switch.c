@@ -82,7 +82,7 @@ const char *vm_switch(struct vm *vm, const struct mmu_ops *ops)
 	if (!mmu_switch(&vm->mmu, ops))
 		return "there is no host memory for the new mechanism's tables";
 	VM_MUTANT(UNDER, account_mechanism(vm, before));
-	/* Of one that has not run, the VMCS holds nothing. */
+	/* One that has not run has no registers yet. */
 	for_each_vcpu(v, vm)
 		if (VM_KEPT(SWITCH_STARTED, v->started))
 			VM_MUTANT(SWITCH_REAL_MODE, decide(v));

@@ -77,11 +77,11 @@
 	M(ENTER_TR, "nor without a TSS in TR") \
 	M(ENTER_LDTR, "nor with something else than a table in LDTR") \
 	M(EMULATED_RUN, "running by the emulator what the CPU cannot enter") \
-	M(EMULATED_NOTED, "that the run loop looks at it before the next entry (EM1)") \
+	M(EMULATED_NOTED, "that the run loop looks at it before the next entry (RE1)") \
 	M(EMULATED_TICKS, "the account of emulated instructions") \
-	M(EMULATED_HOST_TURN, "letting the host's interrupts in between them (EM2)") \
+	M(EMULATED_HOST_TURN, "letting the host's interrupts in between them (RE2)") \
 	M(EMULATED_EVENTS, "interrupts as soon as they are open, between them") \
-	M(EMULATED_CLOCK, "that the clock goes on with them (EM3)") \
+	M(EMULATED_CLOCK, "that the clock goes on with them (RE3)") \
 	M(EMULATED_TIMERS, "running the guest's timers between them") \
 	M(EMULATED_END, "entering again what can be entered") \
 	M(SWITCH_LACKS, "not going over to what the CPU cannot run") \

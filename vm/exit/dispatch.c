@@ -67,7 +67,8 @@ void exit_requeue_event(struct vcpu *v)
 	vcpu_note(v, REQUEST_EVENT);
 }
 
-struct cpuid vcpu_cpuid(const struct vcpu *v, uint32_t leaf, uint32_t subleaf)
+/* Not a part of the exit whose answer is a constant. */
+__attribute__((noinline)) struct cpuid vcpu_cpuid(const struct vcpu *v, uint32_t leaf, uint32_t subleaf)
 {
 	struct cpuid_state state = { hvm_hardware_cr4(&v->hvm), v->xcr0, v->lapic.enabled, v->id };
 

@@ -1,6 +1,6 @@
-/* vm/exit/emulation_registers.c - what the instruction emulator asks of registers that are not general ones: control and
- * debug registers, MSRs, CPUID, the TSC. Where the CPU runs the guest these instructions exit, or touch what it keeps
- * for the guest; so what is done here is what those exits do. */
+/* vm/exit/emulation_registers.c - what the instruction emulator asks of registers that are not general ones: control
+ * and debug registers, MSRs, CPUID, the TSC. Where the CPU runs the guest these instructions exit, or touch what it
+ * keeps for the guest; so what is done here is what those exits do. */
 #include "vm/exit/emulation.h"
 
 #include "lib/mutants/mutate.h"

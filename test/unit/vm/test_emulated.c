@@ -140,8 +140,8 @@ static void privileged_registers(void **state)
 	CODE_AT(HANDLER, BACK);
 	vector_to(13, HANDLER);
 	/* mov $0xc0000081, %ecx (STAR), rdmsr, wrmsr; wrmsr to LSTAR of what is no address */
-	STEP(REAL(0x66, 0xb9, 0x81, 0, 0, 0xc0, 0x0f, 0x32, 0x0f, 0x30, 0x66, 0xff, 0xc1, 0x66, 0xba, 0, 0, 0, 0x80, 0x0f,
-		  0x30));
+	STEP(REAL(0x66, 0xb9, 0x81, 0, 0, 0xc0, 0x0f, 0x32, 0x0f, 0x30, 0x66, 0xff, 0xc1, 0x66, 0xba, 0, 0, 0, 0x80,
+		  0x0f, 0x30));
 	EXPECT_FRAME(CODE + 19, RFLAGS_FIXED);
 	finish();
 	/* mov %eax, %dr7 with GD; mov %dr0, %eax: #DB; its handler may. */
@@ -174,8 +174,9 @@ static void no_instructions(void **state)
 {
 	static const struct { uint8_t code[5]; unsigned vector; } none[] = {
 		{ { 0x66, 0x0f, 0x38, 0x81, 0x07 }, 6 }, { { 0x0f, 0x78, 0xc0 }, 6 }, { { 0x0f, 0x04 }, 6 },
-		{ { 0x0f, 0x01, 0xc2 }, 6 },		 { { 0x0f, 0x05 }, 6 },	      { { 0x62, 0xf1, 0x7c, 0x48, 0x10 }, 6 },
-		{ { 0x0f, 0x01, 0xcb }, 6 }, { { 0xf3, 0x0f, 0xae, 0x22 }, 6 }, { { 0x0f, 0x33 }, 13 },			 { { 0x0f, 0x34 }, 13 },
+		{ { 0x0f, 0x01, 0xc2 }, 6 }, { { 0x0f, 0x05 }, 6 }, { { 0x62, 0xf1, 0x7c, 0x48, 0x10 }, 6 },
+		{ { 0x0f, 0x01, 0xcb }, 6 }, { { 0xf3, 0x0f, 0xae, 0x22 }, 6 }, { { 0xc7, 0xfc }, 6 },
+		{ { 0x0f, 0x33 }, 13 }, { { 0x0f, 0x34 }, 13 },
 	};
 
 	(void)state;
@@ -318,7 +319,7 @@ static void spinning(void **state)
 		assert_int_equal(bench_emulate(), BENCH_EMULATED);
 	bench_type(CONSOLE_STATS, "1 pause 0\n", 10);
 	assert_int_equal(bench_interrupt(VECTOR_KICK), BENCH_IDLE);
-	assert_true(bench.v->paused);
+	assert_true(bench.v->vm->paused);
 	finish();
 }
 
@@ -326,7 +327,8 @@ static void spinning(void **state)
 static void requests_without_end(void **state)
 {
 	(void)state;
-	bench_new(&(struct bench_config){ .cpu = BENCH_PENRYN, .mmu = "shadow", .description = "switch-every 32exits\n" });
+	bench_new(&(struct bench_config){
+		.cpu = BENCH_PENRYN, .mmu = "shadow", .description = "switch-every 32exits\n" });
 	assert_true(bench_mode(BENCH_PROT16, 0));
 	STEP(REAL(BACK));
 	finish();

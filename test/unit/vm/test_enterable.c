@@ -13,8 +13,7 @@ static void start_with(enum bench_mode mode, unsigned cpl)
 	assert_true(vcpu_enterable(bench.v));
 }
 
-/* One field otherwise than in the mode. What cannot be entered is not judged by the model alone: the hypervisor must say
- * so; what can be entered, both. */
+/* One field otherwise than in the mode: the hypervisor says whether it can be entered, and so does the model. */
 static void one(enum bench_mode mode, unsigned cpl, uint32_t field, uint64_t value, bool good, int line)
 {
 	bool enterable;
@@ -130,8 +129,12 @@ static void unrestricted(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(code),	 cmocka_unit_test(stack),  cmocka_unit_test(data), cmocka_unit_test(virtual_8086),
-		cmocka_unit_test(tables), cmocka_unit_test(unrestricted),
+		cmocka_unit_test(code),
+		cmocka_unit_test(stack),
+		cmocka_unit_test(data),
+		cmocka_unit_test(virtual_8086),
+		cmocka_unit_test(tables),
+		cmocka_unit_test(unrestricted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
