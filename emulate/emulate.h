@@ -277,7 +277,10 @@ struct emulate_event {
  * gate leads to a task. */
 enum emulate_result emulate_deliver(struct emulate *e, const struct emulate_event *event);
 
-/* Fetch (with the CS limit or canonical check), decode and carry out the instruction at e->rip. */
+/* Fetch (with the CS limit or canonical check) and decode the instruction at e->rip: EMULATE_OK, or what is wrong with
+ * it. e->length bytes of it are in e->bytes. */
+enum emulate_result emulate_fetch(struct emulate *e, struct insn *insn);
+/* The same, and carry it out. */
 enum emulate_result emulate_step(struct emulate *e);
 
 #endif

@@ -302,16 +302,19 @@ static bool still_there(struct vcpu *v, const struct insn_cache *c)
 	return now && VM_LEFT_OUT_OR(EMULATED_CACHE, same_bytes((const uint8_t *)now, c->bytes, c->insn.length));
 }
 
-static void remember(struct vcpu *v, struct insn_cache *c, uint64_t rip)
+/* The instruction at RIP, decoded into the cache. */
+static enum emulate_result fetch(struct vcpu *v, struct insn_cache *c)
 {
-	const struct emulate *e = &v->emulate;
+	struct emulate *e = &v->emulate;
+	enum emulate_result result = emulate_fetch(e, &c->insn);
 
-	c->rip = rip;
+	c->rip = e->rip;
 	c->mode = e->mode;
 	memcpy(c->bytes, e->bytes, sizeof(e->bytes));
-	if (emulate_decode(e->bytes, e->length, (enum emulate_mode)e->mode, &c->insn) != INSN_OK)
+	if (result != EMULATE_OK)
 		c->insn.length = 0;
 	c->plain = (uint8_t)(c->insn.length ? insn_plain(&c->insn) : INSN_NOT_PLAIN);
+	return result;
 }
 
 static inline struct insn_cache *cached(struct vcpu *v)
@@ -343,24 +346,20 @@ void emulation_step(struct vcpu *v)
 {
 	struct emulate *e = &v->emulate;
 	struct insn_cache *c;
-	enum emulate_result result;
-	uint64_t rip;
+	enum emulate_result result = EMULATE_OK;
 
 	fill(v);
 	e->rep_limit = rep_limit(v);
 	e->length = 0;
-	rip = e->rip;
 	c = cached(v);
-	if (likely(still_there(v, c))) {
+	if (unlikely(!still_there(v, c)))
+		result = fetch(v, c);
+	if (likely(result == EMULATE_OK)) {
 		result = emulate_execute(e, &c->insn);
 		if (unlikely(result != EMULATE_OK)) {
 			e->length = c->insn.length;
 			memcpy(e->bytes, c->bytes, sizeof(e->bytes));
 		}
-	} else {
-		result = emulate_step(e);
-		if (result == EMULATE_OK)
-			remember(v, c, rip);
 	}
 	act_on_result(v, result);
 }
