@@ -65,6 +65,7 @@ static void load(struct vcpu *v)
 		mmu_enter(&v->mmu, cpu->id);
 		hvm_vcpu_start(&v->hvm, &v->start, &v->mmu);
 		v->started = true;
+		emulated_decide(v);
 	}
 	VM_MUTANT(LOAD_TSC, vcpu_write_tsc_offset(v));
 	hvm_begin_turn(&v->hvm);
