@@ -20,8 +20,20 @@ void emulated_decide(struct vcpu *v)
 		VM_MUTANT(EMULATED_NOTED, vcpu_note(v, REQUEST_EVENT)); /* RE1 */
 }
 
+/* The next instruction, and the next event's delivery, look at the registers that the last one has loaded, and find
+ * some of them where the CPU does (hvm_sync_paging). */
+static void take_over_registers(struct vcpu *v)
+{
+	if (unlikely(v->mmu.root_changed || v->mmu.intercepts_changed))
+		vcpu_bring_up_to_date(v);
+}
+
 /* Handlers change segment registers after control registers, as a task switch does. */
-void emulated_look_again(struct vcpu *v) { v->emulated = VM_LEFT_OUT_OR(EMULATED_END, !vcpu_enterable(v)); }
+void emulated_look_again(struct vcpu *v)
+{
+	VM_MUTANT(EMULATED_REGISTERS, take_over_registers(v));
+	v->emulated = VM_LEFT_OUT_OR(EMULATED_END, !vcpu_enterable(v));
+}
 
 /* The guest's own timers, which the CPU's timer is not armed for here. */
 static void run_timers(struct vm *vm)
@@ -50,6 +62,7 @@ void emulated_turn(struct vcpu *v)
 	struct vm *vm = v->vm;
 
 	begin(v);
+	emulated_look_again(v); /* the host's turn may have changed the mechanism */
 	for (unsigned n = 0; n < TURN && v->emulated && !v->halted && !vm->ended; n++) {
 		if (VM_KEPT(EMULATED_EVENTS, event_may_come(v)))
 			break;

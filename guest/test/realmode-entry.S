@@ -231,6 +231,21 @@ real_big:
 	movl	%ecx, real_results + 4 - low
 	ret
 
+	/* Out by a MOV to CR0 that turns paging on as well: what follows is read through the tables, by segments of real
+	 * mode. It does not come back here. */
+	.globl	real_paging
+real_paging:
+	movw	$LOW_SEGMENT + 3, %ax	/* no stack that VM entry would take */
+	movw	%ax, %ss
+	movl	%cr0, %eax
+	orl	$CR0_PG | CR0_PE, %eax
+	movl	%eax, %cr0
+	addr32 movl %fs:REAL_MAPPED, %eax
+	movl	%eax, real_results - low
+	movl	%cr3, %eax
+	movl	%eax, real_results + 4 - low
+	ljmpl	$0x08, $back32
+
 	/* IRQ 0, asleep and awake. */
 	.globl	real_sleeps
 real_sleeps:

@@ -12,7 +12,7 @@ const char test_name[] = "realmode";
 
 extern uint64_t gdt[];
 extern char low[], low_end[];
-extern char real_stubs[], real_irq0[], real_nothing[], real_int[], real_faults[], real_steps[], real_big[], real_sleeps[],
+extern char real_stubs[], real_irq0[], real_paging[], real_nothing[], real_int[], real_faults[], real_steps[], real_big[], real_sleeps[],
 	real_spins[], real_system[], real_mixture[];
 extern uint16_t real_vector, real_ip, real_flags, real_inside, real_count, real_resume, real_ticks;
 extern uint32_t real_results[16], real_count32;
@@ -143,6 +143,26 @@ static void test_big(void)
 	      "a copy beyond the limit: vector 0x%x, EDI 0x%x, ECX 0x%x", WORD(real_vector), result(0), result(1));
 }
 
+/* ---- paging ---- */
+
+static uint32_t pd[1024] __attribute__((aligned(4096)));
+
+static void test_paging(void)
+{
+	for (uint32_t n = 0; n < 1024; n++)
+		pd[n] = (n == REAL_MAPPED >> 22 ? 0 : n << 22) | PTE_PS | PTE_U | PTE_W | PTE_P;
+	for (unsigned n = 0; n < 16; n++) {
+		write_cr4(read_cr4() | CR4_PSE);
+		write_cr3((word)pd);
+		real_call(offset(real_paging), REAL_FLAT16, LOW_SEGMENT);
+		CHECK(read_cr0() & CR0_PG, "CR0 is 0x%lx", read_cr0());
+		write_cr0(read_cr0() & ~(word)CR0_PG);
+		CHECK(result(0) == *(volatile uint32_t *)(REAL_MAPPED & 0x3fffff) && result(1) == (word)pd,
+		      "with paging 0x%x is read, CR3 is 0x%x", result(0), result(1));
+	}
+	write_cr3(0);
+}
+
 /* ---- the system ---- */
 
 static void test_system(void)
@@ -190,6 +210,7 @@ void test_main(void)
 	test_steps();
 	test_irqs();
 	test_big();
+	test_paging();
 	test_system();
 	test_mixture();
 	test_rounds();

@@ -19,4 +19,7 @@
 #define REAL_TO 0x640000
 #define REAL_BYTES 0x20000
 
+/* Where the tables show the start of memory once more. */
+#define REAL_MAPPED 0x40808000
+
 #endif

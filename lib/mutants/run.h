@@ -83,6 +83,7 @@
 	M(EMULATED_EVENTS, "interrupts as soon as they are open, between them") \
 	M(EMULATED_CLOCK, "that the clock goes on with them (RE3)") \
 	M(EMULATED_TIMERS, "running the guest's timers between them") \
+	M(EMULATED_REGISTERS, "taking over what an emulated instruction loads, before the next") \
 	M(EMULATED_END, "entering again what can be entered") \
 	M(SWITCH_LACKS, "not going over to what the CPU cannot run") \
 	M(SWITCH_ELSEWHERE, "not going over while a virtual CPU may run on another CPU") \

@@ -93,6 +93,34 @@ static void half_way(void **state)
 	finish();
 }
 
+/* Paging begins with protected mode, while the segments are still those of real mode: the next instruction's addresses
+ * go through the tables. FS reaches 4 MiB, which are the first ones again. */
+static void paging_at_once(void **state)
+{
+	static const uint8_t code[] = {
+		0xb8, 0x03, 0x00, 0x8e, 0xd0,                         /* mov $3, %ax; mov %ax, %ss */
+		0x0f, 0x20, 0xe0, 0x0c, 0x10, 0x0f, 0x22, 0xe0,       /* CR4.PSE */
+		0x66, 0xb8, 0x00, 0x70, 0x20, 0x00, 0x0f, 0x22, 0xd8, /* CR3 */
+		0x0f, 0x20, 0xc0, 0x66, 0x0d, 0x01, 0x00, 0x00, 0x80, 0x0f, 0x22, 0xc0,
+		0x64, 0x67, 0x8b, 0x0d, 0x00, 0x80, 0x40, 0x00,       /* mov %fs:0x408000, %cx */
+		0xb8, BENCH_DATA0, 0x00, 0x8e, 0xd0, 0x90,
+	};
+	static const uint32_t pd[2] = { PTE_P | PTE_W | PTE_U | PTE_PS, PTE_P | PTE_W | PTE_U | PTE_PS };
+
+	(void)state;
+	for (unsigned m = 0; m < ARRAY_SIZE(mechanisms); m++) {
+		at_door(mechanisms[m], false);
+		bench_poke(BENCH_TABLES + 0x7000, pd, sizeof(pd));
+		vmcs_put(VMCS_GUEST_ES_LIMIT + 2 * SEG_FS, 0xffffffff);
+		vmcs_put(VMCS_GUEST_ES_ACCESS + 2 * SEG_FS, SEGMENT_DATA16 | SEGMENT_G);
+		code_at(CODE, code, sizeof(code));
+		STEP(enter());
+		assert_int_equal((uint16_t)*bench_gpr(GPR_RCX), 0x03b8);
+		assert_int_equal(bench.v->mmu.regs.cr3, BENCH_TABLES + 0x7000);
+		finish();
+	}
+}
+
 /* 32-bit code stays so: 66 chooses 16 bits. */
 static void wide_code(void **state)
 {
@@ -389,6 +417,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(there_and_back),
 		cmocka_unit_test(half_way),
+		cmocka_unit_test(paging_at_once),
 		cmocka_unit_test(wide_code),
 		cmocka_unit_test(exceptions),
 		cmocka_unit_test(privileged_registers),
