@@ -57,20 +57,38 @@ static void begin(struct vcpu *v)
 		vm_host_turn(v);
 }
 
+void emulated_time(struct vcpu *v)
+{
+	VM_MUTANT(EMULATED_CLOCK, clock_tick(&v->vm->clock));
+	VM_MUTANT(EMULATED_TIMERS, run_timers(v->vm));
+}
+
+/* Several instructions at a time in real mode, while nothing waits that one of them could let in, or that comes behind
+ * one of them. */
+static unsigned at_once(const struct vcpu *v)
+{
+	bool quiet = !v->nmi_pending && !v->interrupt_waits && !(hvm_dr7(&v->hvm) & DR7_ENABLED) &&
+		     !(hvm_blocking(&v->hvm) & (BLOCKING_STI | BLOCKING_MOV_SS));
+
+	return VM_LEFT_OUT_OR(EMULATED_QUIET, quiet) && !(v->mmu.regs.cr0 & CR0_PE) ? TURN : 1;
+}
+
+static unsigned run(struct vcpu *v)
+{
+	unsigned done = breakpoints_on_fetch(v) ? 1 : emulation_steps(v, at_once(v));
+
+	v->exit->count += done;
+	return done;
+}
+
 void emulated_turn(struct vcpu *v)
 {
-	struct vm *vm = v->vm;
-
 	begin(v);
 	emulated_look_again(v); /* the host's turn may have changed the mechanism */
-	for (unsigned n = 0; n < TURN && v->emulated && !v->halted && !vm->ended; n++) {
+	for (unsigned n = 0; n < TURN && v->emulated && !v->halted && !v->vm->ended;) {
 		if (VM_KEPT(EMULATED_EVENTS, event_may_come(v)))
 			break;
-		v->exit->count++;
-		if (!breakpoints_on_fetch(v))
-			emulation_step(v);
-		VM_MUTANT(EMULATED_CLOCK, clock_tick(&vm->clock));
-		VM_MUTANT(EMULATED_TIMERS, run_timers(vm));
+		n += run(v);
 		emulated_look_again(v);
 		/* Not before: one that is there again and again must not keep the guest from going on (SW3). */
 		if (vcpu_requested(v))

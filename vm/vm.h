@@ -374,6 +374,8 @@ bool vcpu_enterable(const struct vcpu *v);
 void emulated_decide(struct vcpu *v);
 /* The same before an entry, of one with .emulated. */
 void emulated_look_again(struct vcpu *v);
+/* After each instruction of one: its time. */
+void emulated_time(struct vcpu *v);
 /* The emulator runs a vCPU with .emulated for a while. */
 void emulated_turn(struct vcpu *v);
 
@@ -499,6 +501,8 @@ exit_handler exit_task_switch;
 /* ---- vm/exit/emulation.c ---- */
 /* Emulates the instruction at the guest's RIP. */
 void emulation_step(struct vcpu *v);
+/* The same, and up to max in all as long as they change no more than general registers, flags and memory; how many. */
+unsigned emulation_steps(struct vcpu *v, unsigned max);
 /* The instruction at the guest's RIP, if it is one of the decoded ones, as its bytes are now, and plain; else NULL. */
 const struct insn_cache *emulation_plain(struct vcpu *v);
 /* Delivers v->event, whose delivery by the CPU has been cut short by an access that only the emulator can make. */

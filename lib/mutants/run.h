@@ -83,6 +83,8 @@
 	M(EMULATED_EVENTS, "interrupts as soon as they are open, between them") \
 	M(EMULATED_CLOCK, "that the clock goes on with them (RE3)") \
 	M(EMULATED_TIMERS, "running the guest's timers between them") \
+	M(EMULATED_GO_ON, "what has to be looked at between two emulated instructions") \
+	M(EMULATED_QUIET, "and what keeps several from being carried out at once") \
 	M(EMULATED_REGISTERS, "taking over what an emulated instruction loads, before the next") \
 	M(EMULATED_END, "entering again what can be entered") \
 	M(SWITCH_LACKS, "not going over to what the CPU cannot run") \

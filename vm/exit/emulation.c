@@ -288,7 +288,7 @@ static bool still_there(struct vcpu *v, const struct insn_cache *c)
 
 	if (c->rip != e->rip || VM_KEPT(CACHE_MODE, c->mode != e->mode) || !c->insn.length)
 		return false;
-	if (e->mode != EMULATE_LONG64)
+	if (e->mode != EMULATE_LONG64 && !(e->seg_valid & 1u << EMULATE_CS))
 		emulation_ops.load_segment(e, EMULATE_CS);
 	/* Where no CPU has fetched it, it may lie beyond the limit. */
 	if (v->emulated && e->mode != EMULATE_LONG64 &&
@@ -342,24 +342,53 @@ static uint32_t rep_limit(const struct vcpu *v)
 	return table ? REP_LIMIT_TABLE : VM_KEPT(EMULATE_REPEAT, true) ? REP_LIMIT : 0;
 }
 
-void emulation_step(struct vcpu *v)
+static enum emulate_result carry_out(struct vcpu *v)
 {
 	struct emulate *e = &v->emulate;
-	struct insn_cache *c;
+	struct insn_cache *c = cached(v);
 	enum emulate_result result = EMULATE_OK;
 
-	fill(v);
-	e->rep_limit = rep_limit(v);
 	e->length = 0;
-	c = cached(v);
 	if (unlikely(!still_there(v, c)))
 		result = fetch(v, c);
-	if (likely(result == EMULATE_OK)) {
-		result = emulate_execute(e, &c->insn);
-		if (unlikely(result != EMULATE_OK)) {
-			e->length = c->insn.length;
-			memcpy(e->bytes, c->bytes, sizeof(e->bytes));
-		}
+	if (unlikely(result != EMULATE_OK))
+		return result;
+	result = emulate_execute(e, &c->insn);
+	if (unlikely(result != EMULATE_OK)) {
+		e->length = c->insn.length;
+		memcpy(e->bytes, c->bytes, sizeof(e->bytes));
 	}
+	return result;
+}
+
+void emulation_step(struct vcpu *v)
+{
+	fill(v);
+	v->emulate.rep_limit = rep_limit(v);
+	act_on_result(v, carry_out(v));
+}
+
+/* Did the last instruction, and the time that it took, leave nothing to be looked at before the next? */
+static bool may_go_on(const struct vcpu *v)
+{
+	const struct emulate *e = &v->emulate;
+
+	return !(e->seg_dirty | e->shadow) && !e->single_step && !e->unblocks_nmi && !v->breakpoint_hits &&
+	       !v->mmu.root_changed && !v->mmu.intercepts_changed && !vcpu_requested(v);
+}
+
+unsigned emulation_steps(struct vcpu *v, unsigned max)
+{
+	enum emulate_result result;
+	unsigned done = 0;
+
+	fill(v);
+	v->emulate.rep_limit = rep_limit(v);
+	do {
+		result = carry_out(v);
+		emulated_time(v);
+		done++;
+	} while (result == EMULATE_OK && done < max && VM_LEFT_OUT_OR(EMULATED_GO_ON, may_go_on(v)));
 	act_on_result(v, result);
+	return done;
 }

@@ -235,6 +235,8 @@ static enum emulate_access io_in(struct emulate *e, uint16_t port, unsigned size
 	spin_lock(&v->vm->device_lock);
 	*value = pio_in(&v->vm->pio, port, size);
 	spin_unlock(&v->vm->device_lock);
+	if (unlikely(v->vm->input_waiting))
+		platform_feed_uart(v->vm);
 	if (unlikely(v->breakpoints) && breakpoints_on_port(v, port, size))
 		e->interrupted = true;
 	return EMULATE_ACCESS_OK;
