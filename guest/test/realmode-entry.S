@@ -231,8 +231,8 @@ real_big:
 	movl	%ecx, real_results + 4 - low
 	ret
 
-	/* Out by a MOV to CR0 that turns paging on as well: what follows is read through the tables, by segments of real
-	 * mode. It does not come back here. */
+	/* Out by a MOV to CR0 that turns paging on as well: what follows is read through the tables, by segments of
+	 * real mode. It does not come back here. */
 	.globl	real_paging
 real_paging:
 	movw	$LOW_SEGMENT + 3, %ax	/* no stack that VM entry would take */

@@ -12,7 +12,8 @@ const char test_name[] = "realmode";
 
 extern uint64_t gdt[];
 extern char low[], low_end[];
-extern char real_stubs[], real_irq0[], real_paging[], real_nothing[], real_int[], real_faults[], real_steps[], real_big[], real_sleeps[],
+extern char real_stubs[], real_irq0[], real_paging[], real_nothing[], real_int[], real_faults[], real_steps[],
+	real_big[], real_sleeps[],
 	real_spins[], real_system[], real_mixture[];
 extern uint16_t real_vector, real_ip, real_flags, real_inside, real_count, real_resume, real_ticks;
 extern uint32_t real_results[16], real_count32;
@@ -70,9 +71,11 @@ static void test_rounds(void)
 static void test_int(void)
 {
 	call(real_int);
-	CHECK(WORD(real_vector) == 0x1e && (WORD(real_flags) & 0xfd5) == (0x7ad6 & 0xfd5), "INT: vector 0x%x, flags 0x%x",
+	CHECK(WORD(real_vector) == 0x1e && (WORD(real_flags) & 0xfd5) == (0x7ad6 & 0xfd5),
+	      "INT: vector 0x%x, flags 0x%x",
 	      WORD(real_vector), WORD(real_flags));
-	CHECK((WORD(real_inside) & (RFLAGS_IF | RFLAGS_TF)) == 0, "INT: in the handler flags are 0x%x", WORD(real_inside));
+	CHECK((WORD(real_inside) & (RFLAGS_IF | RFLAGS_TF)) == 0, "INT: in the handler flags are 0x%x",
+	      WORD(real_inside));
 	CHECK(result16(0) == WORD(real_flags), "IRET: flags are 0x%x, were 0x%x", result16(0), WORD(real_flags));
 }
 
@@ -88,8 +91,8 @@ static void test_faults(void)
 static void test_steps(void)
 {
 	call(real_steps);
-	/* NOP; MOV from SS; MOV to SS and the NOP behind it, one; CLD; INT, which is one by itself but has cleared TF; and
-	 * POPF. */
+	/* NOP; MOV from SS; MOV to SS and the NOP behind it, one; CLD; INT, which is one by itself but has cleared TF;
+	 * and POPF. */
 	CHECK(result16(0) == 6, "%u traps", result16(0));
 }
 
@@ -132,7 +135,8 @@ static void test_big(void)
 	real_call(offset(real_big), REAL_FLAT16, LOW_SEGMENT);
 	for (unsigned n = 0; n < REAL_BYTES; n++)
 		wrong += to[n] != from[n];
-	CHECK(WORD(real_vector) == 0xffff && !wrong, "a copy: vector 0x%x, %u bytes are wrong", WORD(real_vector), wrong);
+	CHECK(WORD(real_vector) == 0xffff && !wrong, "a copy: vector 0x%x, %u bytes are wrong", WORD(real_vector),
+	      wrong);
 	CHECK(result(0) <= REAL_TO + REAL_BYTES && result(1) == (REAL_TO + REAL_BYTES - result(0)) / 2,
 	      "a search ended at 0x%x, with 0x%x left", result(0), result(1));
 	CHECK(to[REAL_BYTES] == from[1], "a byte is 0x%x", to[REAL_BYTES]);

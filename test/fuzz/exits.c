@@ -72,8 +72,8 @@ static void judge(void)
 	uint64_t instructions = bench_emulated() - bench.emulated_before;
 
 	if (bench.accesses > ACCESSES_MAX + instructions * INSTRUCTION_ACCESSES) {
-		fprintf(stderr, "an exit took %lu accesses to the VMCS, with %lu instructions emulated\n", bench.accesses,
-			instructions);
+		fprintf(stderr, "an exit took %lu accesses to the VMCS, with %lu instructions emulated\n",
+			bench.accesses, instructions);
 		report();
 	}
 	if (judged && bench.at == BENCH_ENTRY && bench.broken) {

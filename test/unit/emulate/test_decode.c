@@ -123,10 +123,7 @@ static void test_samples(void **state)
 		{ EMULATE_REAL, 4, 2, 2, EMULATE_ES, { 0x26, 0x89, 0x46, 0x00 } },
 		{ EMULATE_REAL, 6, 4, 2, EMULATE_DS, { 0x66, 0xb8 } },
 		{ EMULATE_V86, 4, 2, 2, EMULATE_DS, { 0xc8 } },
-		/* Real mode with 32-bit code */
-		{ EMULATE_REAL32, 3, 4, 4, EMULATE_SS, { 0x89, 0x04, 0x24 } },
 		{ EMULATE_REAL32, 4, 2, 4, EMULATE_DS, { 0x66, 0xb8 } },
-		{ EMULATE_REAL32, 7, 4, 4, EMULATE_DS, { 0xea } },
 	};
 
 	(void)state;
