@@ -281,8 +281,9 @@ static void check(const struct options *options)
 		die(STATUS_USAGE, "--workload and vellum.workload= in --append name a workload each: one of them will "
 				  "do");
 	if (options->native &&
-	    (options->vm.given & (BIT(CONFIG_MMU) | BIT(CONFIG_PAGES) | BIT(CONFIG_VPID) | BIT(CONFIG_RUN_UNRESTRICTED) |
-				  BIT(CONFIG_RDRAND) | BIT(CONFIG_CLOCK) | BIT(CONFIG_TESTDEV) | BIT(CONFIG_TPR))) != 0)
+	    (options->vm.given & (BIT(CONFIG_MMU) | BIT(CONFIG_PAGES) | BIT(CONFIG_VPID) |
+				  BIT(CONFIG_RUN_UNRESTRICTED) | BIT(CONFIG_RDRAND) | BIT(CONFIG_CLOCK) |
+				  BIT(CONFIG_TESTDEV) | BIT(CONFIG_TPR))) != 0)
 		die(STATUS_USAGE, "--native runs the guest without the hypervisor: --mmu, --pages, --no-vpid, "
 				  "--no-unrestricted, --tpr, --no-rdrand, --clock and "
 				  "--testdev mean nothing to it");
