@@ -50,7 +50,7 @@ static bool is_long(const struct decoder *d)
 
 static bool default16(const struct decoder *d)
 {
-	return d->mode <= EMULATE_PROT16;
+	return d->mode <= EMULATE_PROT16 && d->mode != EMULATE_REAL32;
 }
 
 /* One legacy prefix: true if byte is one. */

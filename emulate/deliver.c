@@ -338,5 +338,5 @@ enum emulate_result emulate_deliver(struct emulate *e, const struct emulate_even
 {
 	struct delivery d = { .event = event, .ext = by_software(event) ? 0 : ERROR_EXT, .cpl = e->cpl };
 
-	return e->mode == EMULATE_REAL ? deliver_real(e, &d) : deliver_protected(e, &d);
+	return is_real(e) ? deliver_real(e, &d) : deliver_protected(e, &d);
 }

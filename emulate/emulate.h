@@ -56,9 +56,11 @@ enum emulate_seg {
 	EMULATE_SEGS
 };
 
-/* What decoding and addressing depend on. PROT16 and PROT32 are protected or compatibility mode with CS.D = 0 or 1. */
+/* What decoding and addressing depend on. PROT16 and PROT32 are protected or compatibility mode with CS.D = 0 or 1; so
+ * are REAL and REAL32 of real mode, where CS keeps the attributes that it was loaded with in protected mode. */
 enum emulate_mode {
 	EMULATE_REAL,
+	EMULATE_REAL32,
 	EMULATE_V86,
 	EMULATE_PROT16,
 	EMULATE_PROT32,
@@ -275,7 +277,10 @@ struct emulate_event {
  * gate leads to a task. */
 enum emulate_result emulate_deliver(struct emulate *e, const struct emulate_event *event);
 
-/* Fetch (with the CS limit or canonical check), decode and carry out the instruction at e->rip. */
+/* Fetch (with the CS limit or canonical check) and decode the instruction at e->rip: EMULATE_OK, or what is wrong with
+ * it. e->length bytes of it are in e->bytes. */
+enum emulate_result emulate_fetch(struct emulate *e, struct insn *insn);
+/* The same, and carry it out. */
 enum emulate_result emulate_step(struct emulate *e);
 
 #endif

@@ -137,6 +137,7 @@ static enum emulate_result interrupt_real(struct emulate *e, const struct insn *
 	e->gpr[EMULATE_RSP] = sp;
 	commit_segment(e, EMULATE_CS, &cs);
 	e->rflags &= ~(uint64_t)(RFLAGS_IF | RFLAGS_TF | RFLAGS_AC);
+	e->single_step = false; /* TF is clear before the trap would come (SDM, "Single-Step Exception Condition") */
 	return arrive(e, entry & 0xffff);
 }
 
@@ -144,7 +145,7 @@ static enum emulate_result interrupt_real(struct emulate *e, const struct insn *
  * What its gate demands is checked when it is delivered (deliver.c, or the CPU). */
 enum emulate_result exec_int(struct emulate *e, const struct insn *i)
 {
-	if (e->mode == EMULATE_REAL)
+	if (is_real(e))
 		return interrupt_real(e, i, i->imm);
 	if (e->mode == EMULATE_V86 && (e->cr4 & CR4_VME))
 		return EMULATE_UNKNOWN; /* the TSS's redirection bitmap decides */
@@ -156,14 +157,14 @@ enum emulate_result exec_int(struct emulate *e, const struct insn *i)
 /* INT3, INT1 and INTO ask for no IOPL in virtual-8086 mode, and INT1 for no DPL (SDM, INT n/INTO/INT3/INT1). */
 enum emulate_result exec_int3(struct emulate *e, const struct insn *i)
 {
-	if (e->mode == EMULATE_REAL)
+	if (is_real(e))
 		return interrupt_real(e, i, VECTOR_BP);
 	return raise_software(e, i, VECTOR_BP, EMULATE_SOFTWARE_EXCEPTION);
 }
 
 enum emulate_result exec_int1(struct emulate *e, const struct insn *i)
 {
-	if (e->mode == EMULATE_REAL)
+	if (is_real(e))
 		return interrupt_real(e, i, 1);
 	return raise_software(e, i, 1, EMULATE_PRIVILEGED_SOFTWARE_EXCEPTION);
 }
@@ -173,7 +174,7 @@ enum emulate_result exec_into(struct emulate *e, const struct insn *i)
 {
 	if (!(e->rflags & RFLAGS_OF))
 		return finish(e, i);
-	if (e->mode == EMULATE_REAL)
+	if (is_real(e))
 		return interrupt_real(e, i, VECTOR_OF);
 	return raise_software(e, i, VECTOR_OF, EMULATE_SOFTWARE_EXCEPTION);
 }

@@ -111,7 +111,7 @@ static uint64_t flags_that_change(const struct emulate *e, unsigned opsize)
 	uint64_t which = RFLAGS_STATUS | RFLAGS_TF | RFLAGS_DF | RFLAGS_NT | RFLAGS_RF | RFLAGS_AC | RFLAGS_ID;
 
 	if (e->cpl == 0)
-		which |= RFLAGS_IOPL | (e->mode == EMULATE_REAL ? 0 : RFLAGS_VIF | RFLAGS_VIP);
+		which |= RFLAGS_IOPL | (is_real(e) ? 0 : RFLAGS_VIF | RFLAGS_VIP);
 	if (e->cpl <= (e->rflags & RFLAGS_IOPL) >> RFLAGS_IOPL_SHIFT)
 		which |= RFLAGS_IF;
 	return opsize == 2 ? which & 0xffff : which;

@@ -38,7 +38,7 @@ enum emulate_result check_port(struct emulate *e, uint16_t port, unsigned size)
 	uint64_t bits = 0;
 	bool there;
 
-	if (e->mode == EMULATE_REAL)
+	if (is_real(e))
 		return EMULATE_OK;
 	if (e->mode != EMULATE_V86 && e->cpl <= (e->rflags & RFLAGS_IOPL) >> RFLAGS_IOPL_SHIFT)
 		return EMULATE_OK;
@@ -95,7 +95,7 @@ enum emulate_result exec_cli_sti(struct emulate *e, const struct insn *i)
 {
 	bool was_set = e->rflags & RFLAGS_IF;
 
-	if (e->mode != EMULATE_REAL && e->cpl > (e->rflags & RFLAGS_IOPL) >> RFLAGS_IOPL_SHIFT) {
+	if (!is_real(e) && e->cpl > (e->rflags & RFLAGS_IOPL) >> RFLAGS_IOPL_SHIFT) {
 		bool is_virtual = e->mode == EMULATE_V86 ? e->cr4 & CR4_VME : e->cpl == 3 && (e->cr4 & CR4_PVI);
 
 		return is_virtual ? EMULATE_UNKNOWN : raise_error(e, VECTOR_GP, 0);

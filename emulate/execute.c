@@ -81,16 +81,14 @@ static enum emulate_result fetch_more(struct emulate *e)
 	return EMULATE_OK;
 }
 
-enum emulate_result emulate_step(struct emulate *e)
+enum emulate_result emulate_fetch(struct emulate *e, struct insn *insn)
 {
-	struct insn insn;
-
 	e->length = 0;
 	for (;;) {
 		TRY(fetch_more(e));
-		switch (emulate_decode(e->bytes, e->length, e->mode, &insn)) {
+		switch (emulate_decode(e->bytes, e->length, e->mode, insn)) {
 		case INSN_OK:
-			return emulate_execute(e, &insn);
+			return EMULATE_OK;
 		case INSN_UD:
 			return raise(e, VECTOR_UD);
 		case INSN_TOO_LONG: /* SDM, "Interrupt 13 - General Protection Exception (#GP)": more than 15 bytes */
@@ -101,4 +99,12 @@ enum emulate_result emulate_step(struct emulate *e)
 			break; /* the rest lies in the next page; 15 bytes are never short */
 		}
 	}
+}
+
+enum emulate_result emulate_step(struct emulate *e)
+{
+	struct insn insn;
+
+	TRY(emulate_fetch(e, &insn));
+	return emulate_execute(e, &insn);
 }

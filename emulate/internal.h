@@ -44,6 +44,11 @@ static inline bool is_long64(const struct emulate *e)
 	return e->mode == EMULATE_LONG64;
 }
 
+static inline bool is_real(const struct emulate *e)
+{
+	return e->mode <= EMULATE_REAL32;
+}
+
 /* Real or virtual-8086 mode: selectors are paragraph numbers. */
 static inline bool is_real_like(const struct emulate *e)
 {

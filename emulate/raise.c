@@ -11,7 +11,7 @@ enum emulate_result raise_error(struct emulate *e, unsigned vector, uint32_t err
 {
 	raise(e, vector);
 	/* In real mode the CPU pushes none (SDM, "Interrupt and Exception Handling" of 8086 emulation). */
-	if (e->mode != EMULATE_REAL) {
+	if (!is_real(e)) {
 		e->exception.has_error = true;
 		e->exception.error = error;
 	}

@@ -126,10 +126,23 @@ static inline uint64_t hvm_dr7(const struct hvm_vcpu *v) { (void)v; return vmx_d
 static inline void hvm_set_dr7(struct hvm_vcpu *v, uint64_t dr7) { (void)v; vmx_set_dr7(dr7); }
 /* As the CPU runs with; the guest's own are in mmu->regs. */
 static inline uint64_t hvm_hardware_cr0(const struct hvm_vcpu *v) { (void)v; return vmx_hardware_cr0(); }
+/* CR0 as the guest reads it. */
+static inline uint64_t hvm_guest_cr0(const struct hvm_vcpu *v) { (void)v; return vmx_guest_cr0(); }
 static inline uint64_t hvm_hardware_cr3(const struct hvm_vcpu *v) { (void)v; return vmx_hardware_cr3(); }
 static inline uint64_t hvm_hardware_cr4(const struct hvm_vcpu *v) { (void)v; return vmx_hardware_cr4(); }
 static inline uint64_t hvm_pat(const struct hvm_vcpu *v) { return vmx_get_pat(hvm_vmx(v)); }
 static inline void hvm_set_pat(struct hvm_vcpu *v, uint64_t pat) { vmx_set_pat(hvm_vmx(v), pat); }
+/* MSRs of the guest that are neither the CPU's own nor exit. false: this is none of them. */
+static inline bool hvm_own_msr(const struct hvm_vcpu *v, uint32_t msr, uint64_t *value)
+{
+	(void)v;
+	return vmx_own_msr(msr, value);
+}
+static inline void hvm_set_own_msr(struct hvm_vcpu *v, uint32_t msr, uint64_t value)
+{
+	(void)v;
+	vmx_set_own_msr(msr, value);
+}
 static inline void hvm_set_tsc_offset(struct hvm_vcpu *v, uint64_t ticks) { (void)v; vmx_set_tsc_offset(ticks); }
 
 static inline unsigned hvm_cpl(const struct hvm_vcpu *v) { (void)v; return vmx_cpl(); }

@@ -117,8 +117,9 @@ struct event {
 
 /* An exit's code is the vendor's number of its reason, as an index; how many there are at most, and what stands for all
  * others. */
-#define HVM_EXIT_CODES 80
+#define HVM_EXIT_CODES 81
 #define HVM_EXIT_OTHER 79
+#define HVM_EXIT_EMULATED 80 /* no exit: an instruction of a guest that the CPU cannot enter */
 
 /* What an exit asks for. */
 enum hvm_exit_kind {

@@ -97,6 +97,7 @@
 #define DR7_RESET 0x400
 #define DR7_RW_SHIFT(n) (16 + 4 * (n))
 #define DR7_LEN_SHIFT(n) (18 + 4 * (n))
+#define DR7_RW_FETCH 0
 #define DR7_RW_WRITE 1
 #define DR7_RW_IO 2 /* with CR4.DE */
 #define DR7_RW_ACCESS 3

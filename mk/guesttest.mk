@@ -1,6 +1,7 @@
 # The test kernels: build/guest/test/NAME.elf, Multiboot 1, freestanding. A name of GUEST_TEST64 is built for long mode
 # and then given the ELF32 wrapping that Multiboot demands.
-GUEST_TEST32 := hello exit-code triple-fault garbage absent paging32 legacy32 hostile32 flood32 irql32 irql32pae
+GUEST_TEST32 := hello exit-code triple-fault garbage absent paging32 legacy32 realmode hostile32 flood32 irql32 \
+	irql32pae
 GUEST_TEST64 := paging64 msr-cpuid timer exitcost memory chaos tables emulated stay hostile neighbour flood lost \
 	sysret nullss irql64
 GUEST_TEST_LIB := rt pages
@@ -29,6 +30,7 @@ $(eval $(call guest_test_rules,64))
 
 # $(call guest_test_objects,BITS,NAME); GUEST_TEST_MORE_NAME: its objects besides NAME.o
 GUEST_TEST_MORE_tables := table-access
+GUEST_TEST_MORE_realmode := realmode-entry
 GUEST_TEST_MORE_flood := flood-kinds flood-tables
 HOSTILE := hostile-code hostile-operands hostile-memory hostile-system
 GUEST_TEST_MORE_hostile := hostile64 hostile64-entry hostile64-tables $(HOSTILE)

@@ -69,6 +69,7 @@ struct mmu_fault {
 /* What the mechanism wants the CPU to intercept. Changes only when the guest's registers or the mechanism do. */
 struct mmu_intercepts {
 	bool ept;         /* run with EPT */
+	bool unrestricted; /* and as an "unrestricted guest": CR0.PE and PG are its own */
 	bool page_fault;  /* intercept #PF where (error & pf_mask) == pf_match */
 	uint32_t pf_mask;
 	uint32_t pf_match;
@@ -108,6 +109,7 @@ enum page_limit {
 struct mmu_config {
 	enum page_limit page_limit;
 	bool vpid;
+	bool restricted;       /* run as on a CPU without "unrestricted guest" */
 	/* EPT without "unrestricted guest": a guest-physical page below 4 GBytes, kept from the guest (by its memory
 	 * map; no slot need be there), where the mechanism shows the page table that a guest without paging runs on. 0:
 	 * none; such a guest then cannot run. */
@@ -139,6 +141,12 @@ struct mmu_vm {
 	uint64_t ept_flushed_on; /* one bit a logical CPU: no INVEPT of the root is owed there */
 	void *priv;              /* the mechanism's, for the VM */
 };
+
+/* May a guest's CR0.PE and CR0.PG be 0 under EPT? */
+static inline bool mmu_unrestricted(const struct mmu_vm *vm)
+{
+	return vm->caps->unrestricted_guest && !vm->config.restricted;
+}
 
 /* What a mechanism owns of a vCPU. */
 struct mmu_face {

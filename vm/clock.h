@@ -70,6 +70,14 @@ static inline void clock_exit(struct vm_clock *c, uint64_t tsc)
 	c->stopped_at = VM_LEFT_OUT_OR(CLOCK_TICK, tsc > c->stopped_at) ? tsc : c->stopped_at + 1;
 }
 
+/* A clock that stands goes on by a tick: for an instruction of the guest's that the hypervisor has carried out, which
+ * took more. */
+static inline void clock_tick(struct vm_clock *c)
+{
+	if (c->stopped && c->stopped_at < rdtsc())
+		c->stopped_at++;
+}
+
 /* The TSC at which the clock shows deadline, if it does not stop any more from its last stop on: at or before the time
  * that it will. UINT64_MAX: never. */
 static inline uint64_t clock_alarm(const struct vm_clock *c, uint64_t deadline)

@@ -199,6 +199,7 @@ static bool create_mmu(struct vm *vm)
 	struct mmu_config config = {
 		.page_limit = vm->config->page_bits ? (enum page_limit)vm->config->page_bits : PAGE_LIMIT_1G,
 		.vpid = vm->config->vpid != CONFIG_OFF,
+		.restricted = vm->config->unrestricted == CONFIG_OFF,
 		.ept_levels = (uint8_t)vm->config->ept_levels,
 		.ram_pages = vm->config->mem >> PAGE_SHIFT,
 		.identity_map = GPA(IDENTITY_MAP),
@@ -304,17 +305,6 @@ static bool load_guest(struct vm *vm, struct cpu_start *start)
 
 /* ---- all of it ---- */
 
-/* All but the first start in real mode. */
-static bool vcpus_possible(struct vm *vm)
-{
-	if (VM_LEFT_OUT_OR(VCPUS_REAL_MODE, vm->config->vcpus == 1 || mechanism_runs_real_mode(vm->mmu.ops)))
-		return true;
-	vm_end(vm, VM_STATUS_UNSUPPORTED,
-	       "vcpus %u cannot be had: a second virtual CPU starts in real mode, which takes mmu ept and a CPU with "
-	       "\"unrestricted guest\"", vm->config->vcpus);
-	return false;
-}
-
 static bool create_platform(struct vm *vm)
 {
 	if (platform_init(vm) && add_mmio(vm))
@@ -351,7 +341,7 @@ struct vm *vm_create(unsigned id, const struct vm_config *config, struct percpu 
 	cpuid_policy_init(&vm->cpuid, &machine.caps, machine.tsc_hz, config->vcpus,
 			  !(switch_hidden_cr4(vm) & CR4_PCIDE), config->rdrand != CONFIG_OFF);
 	msr_reset(vm);
-	if (vcpus_possible(vm) && vcpus_create(vm, cpu) && create_platform(vm) && create_memory(vm) && tpr_init(vm) &&
+	if (vcpus_create(vm, cpu) && create_platform(vm) && create_memory(vm) && tpr_init(vm) &&
 	    load_guest(vm, &start) && vcpus_start(vm, &start) && switch_init(vm))
 		vm->status = VM_STATUS_OK;
 	return vm;

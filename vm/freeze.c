@@ -22,13 +22,27 @@ void vcpu_settle(struct vcpu *v)
 {
 	VM_MUTANT(SETTLE_WRITTEN, vcpu_bring_up_to_date(v));
 	VM_MUTANT(SETTLE_READ, hvm_sync_paging(&v->hvm, &v->mmu));
-	v->leaving_real_mode = switch_leaving_real_mode(v);
 }
 
-void vcpu_apply_tpr(struct vcpu *v)
+void vcpu_catch_up(struct vcpu *v)
 {
-	v->tpr_stale = false;
-	hvm_set_tpr(&v->hvm, &v->start.tpr);
+	if (v->tpr_stale)
+		hvm_set_tpr(&v->hvm, &v->start.tpr);
+	if (v->undecided)
+		emulated_decide(v);
+	v->tpr_stale = v->undecided = false;
+}
+
+void vcpu_decide(struct vcpu *v)
+{
+	struct vcpu *before;
+
+	v->undecided = VM_KEPT(DECIDE_ELSEWHERE, v->cpu != this_cpu());
+	if (v->undecided)
+		return;
+	before = vcpu_visit(v);
+	emulated_decide(v);
+	vcpu_visited(before);
 }
 
 static bool frozen_by_another(const struct vm *vm)
@@ -71,8 +85,8 @@ static void unpark(struct vcpu *v)
 		while (frozen_by_another(v->vm))
 			cpu_relax();
 	}
-	if (VM_KEPT(UNPARK_TPR, v->tpr_stale))
-		vcpu_apply_tpr(v);
+	if (VM_KEPT(UNPARK_TPR, v->tpr_stale || v->undecided))
+		vcpu_catch_up(v);
 }
 
 static bool stopped(const struct vcpu *v)

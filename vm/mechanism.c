@@ -33,15 +33,19 @@ static const struct mmu_ops *best(const char **why)
 }
 
 /* What the CPU has of EPT and VPID, as a list. */
-static void describe(const struct mmu_caps *c, const struct mmu_ops *ops, char *text, size_t size)
+static void describe(const struct vm *vm, const struct mmu_ops *ops, char *text, size_t size)
 {
+	const struct mmu_caps *c = &machine.caps.mmu;
+	const char *unrestricted = !c->unrestricted_guest			  ? "no unrestricted guest"
+				   : vm->config->unrestricted == CONFIG_OFF ? "unrestricted guest not used"
+									    : "unrestricted guest";
+
 	if (!ops->nested)
 		fmt(text, size, "%s", tag_usable(c) ? "VPID" : "no VPID");
 	else
 		fmt(text, size, "pages of 4K%s%s, %s%s, %s, %s", c->ept_2m ? ", 2M" : "", c->ept_1g ? ", 1G" : "",
 		    c->ept_5level ? "4 or 5 levels, " : "", c->ept_ad ? "A/D flags" : "no A/D flags",
-		    tag_usable(c) ? "VPID" : "no VPID",
-		    c->unrestricted_guest ? "unrestricted guest" : "no unrestricted guest");
+		    tag_usable(c) ? "VPID" : "no VPID", unrestricted);
 }
 
 static void announce(const struct vm *vm, const struct mmu_ops *ops, const struct mmu_ops *first, const char *lacks)
@@ -49,7 +53,7 @@ static void announce(const struct vm *vm, const struct mmu_ops *ops, const struc
 	const char *name = vm->config->name;
 	char cpu[100];
 
-	describe(&machine.caps.mmu, ops, cpu, sizeof(cpu));
+	describe(vm, ops, cpu, sizeof(cpu));
 	if (vm->config->mmu[0] && ops != first)
 		console_log("%s: mmu %s, as asked for; the best that this CPU can run is %s (%s)", name, ops->name,
 			    first->name, cpu);
@@ -82,6 +86,11 @@ static bool options_supported(struct vm *vm, const struct mmu_ops *ops, const st
 		vm_end(vm, VM_STATUS_UNSUPPORTED, "vpid on cannot be had: this CPU has no VPID; leave the setting out");
 		return false;
 	}
+	if (VM_KEPT(WANTS_UNRESTRICTED, c->unrestricted == CONFIG_ON) && !caps->unrestricted_guest) {
+		vm_end(vm, VM_STATUS_UNSUPPORTED,
+		       "unrestricted on cannot be had: this CPU has no \"unrestricted guest\"; leave the setting out");
+		return false;
+	}
 	if (VM_KEPT(WANTS_LEVELS, lacks)) {
 		vm_end(vm, VM_STATUS_UNSUPPORTED, "ept-levels 5 cannot be had: %s; use 4 or auto", lacks);
 		return false;
@@ -97,10 +106,9 @@ static bool options_supported(struct vm *vm, const struct mmu_ops *ops, const st
 	return true;
 }
 
-bool mechanism_runs_real_mode(const struct mmu_ops *ops)
+bool mechanism_runs_real_mode(const struct vm *vm, const struct mmu_ops *ops)
 {
-	return VM_LEFT_OUT_OR(REAL_EPT, ops->nested) &&
-	       VM_LEFT_OUT_OR(REAL_UNRESTRICTED, machine.caps.mmu.unrestricted_guest);
+	return VM_LEFT_OUT_OR(REAL_EPT, ops->nested) && VM_LEFT_OUT_OR(REAL_UNRESTRICTED, mmu_unrestricted(&vm->mmu));
 }
 
 const struct mmu_ops *mechanism_choose(struct vm *vm, const struct mmu_config *config)

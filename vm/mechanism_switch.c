@@ -14,9 +14,6 @@
 
 #include "lib/mutants/mutate.h"
 
-/* Of the types of code and data, 0 to 11 are data and code that is not conforming (SDM, "Code- and Data-Segment
- * Descriptor Types"). */
-#define NONCONFORMING_LAST (TYPE_CODE | TYPE_READ_WRITE | TYPE_ACCESSED)
 #define OWN_TICKS_MIN 4000 /* of the guest, between two changes (SW3) */
 
 uint64_t switch_hidden_cr4(const struct vm *vm)
@@ -31,29 +28,6 @@ uint64_t switch_hidden_cr4(const struct vm *vm)
 	return hidden;
 }
 
-/* Does the guest have segment registers as real mode leaves them, which VM entry takes only with "unrestricted guest"?
- * So it is between setting CR0.PE and loading them anew. SDM, "Checks on Guest Segment Registers". */
-bool switch_leaving_real_mode(const struct vcpu *v)
-{
-	struct segment_state cs = hvm_segment(&v->hvm, SEG_CS), ss = hvm_segment(&v->hvm, SEG_SS);
-
-	if (VM_KEPT(SEGMENTS_V86, hvm_rflags(&v->hvm) & RFLAGS_VM))
-		return false;
-	if (VM_KEPT(SEGMENTS_CODE, !(cs.access & TYPE_CODE)) ||
-	    VM_KEPT(SEGMENTS_RPL, (cs.selector ^ ss.selector) & SELECTOR_RPL) ||
-	    VM_KEPT(SEGMENTS_SS, access_dpl(ss.access) != (ss.selector & SELECTOR_RPL)))
-		return true;
-	for (enum segment n = SEG_ES; n <= SEG_GS; n++) {
-		struct segment_state s = hvm_segment(&v->hvm, n);
-
-		if (n != SEG_CS && n != SEG_SS && VM_LEFT_OUT_OR(SEGMENTS_UNUSABLE, !(s.access & SEGMENT_UNUSABLE)) &&
-		    VM_LEFT_OUT_OR(SEGMENTS_CONFORMING, (s.access & SEGMENT_TYPE) <= NONCONFORMING_LAST) &&
-		    VM_KEPT(SEGMENTS_DATA, access_dpl(s.access) < (s.selector & SELECTOR_RPL)))
-			return true;
-	}
-	return false;
-}
-
 static const char *refusal(const struct vcpu *v, const struct mmu_ops *ops)
 {
 	const char *missing = mmu_unsupported(ops, &machine.caps.mmu, &v->vm->mmu.config);
@@ -63,10 +37,6 @@ static const char *refusal(const struct vcpu *v, const struct mmu_ops *ops)
 	if (VM_KEPT(SWITCH_OFFERED, v->vm->cpuid.cr4_offered & ops->cr4_unsupported))
 		return "the virtual machine was started with switch off, and its CPU has PCID or protection keys, "
 		       "which this mechanism lacks";
-	if (VM_KEPT(SWITCH_REAL_MODE, !(v->mmu.regs.cr0 & CR0_PE)) && !mechanism_runs_real_mode(ops))
-		return "the guest is in real mode, which this mechanism cannot run";
-	if (VM_KEPT(SWITCH_STARTED, v->leaving_real_mode) && !mechanism_runs_real_mode(ops))
-		return "the guest is about to leave real mode, which this mechanism cannot run";
 	return NULL;
 }
 
@@ -84,6 +54,10 @@ static const char *go_over(struct vm *vm, const struct mmu_ops *ops)
 	if (!mmu_switch(&vm->mmu, ops))
 		return "there is no host memory for the new mechanism's tables";
 	VM_MUTANT(UNDER, account_mechanism(vm, before));
+	/* One that has not run has no registers yet. */
+	for_each_vcpu(v, vm)
+		if (VM_KEPT(SWITCH_STARTED, v->started))
+			VM_MUTANT(SWITCH_REAL_MODE, vcpu_decide(v));
 	return NULL;
 }
 

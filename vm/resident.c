@@ -160,3 +160,13 @@ uint64_t resident_breakpoint(unsigned n)
 	}
 	return address;
 }
+
+void resident_set_breakpoint(unsigned n, uint64_t address)
+{
+	switch (n) {
+	case 0: DR_WRITE(0, address); break;
+	case 1: DR_WRITE(1, address); break;
+	case 2: DR_WRITE(2, address); break;
+	default: DR_WRITE(3, address); break;
+	}
+}

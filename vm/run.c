@@ -56,9 +56,10 @@ static void load(struct vcpu *v)
 		mmu_enter(&v->mmu, cpu->id);
 		hvm_vcpu_start(&v->hvm, &v->start, &v->mmu);
 		v->started = true;
+		emulated_decide(v);
 	}
-	if (VM_KEPT(LOAD_TPR, unlikely(v->tpr_stale)))
-		vcpu_apply_tpr(v);
+	if (VM_KEPT(LOAD_TPR, unlikely(v->tpr_stale || v->undecided)))
+		vcpu_catch_up(v);
 	VM_MUTANT(LOAD_TSC, vcpu_write_tsc_offset(v));
 	hvm_begin_turn(&v->hvm);
 }
@@ -98,8 +99,7 @@ static __attribute__((noinline)) void serve_rare(struct vcpu *v, uint64_t reques
 		switch_next(v);
 }
 
-/* What had to be done before the next entry is done; false: the vCPU leaves the CPU instead. */
-static bool serve_requests(struct vcpu *v)
+static bool serve_once(struct vcpu *v)
 {
 	uint64_t requests = __atomic_exchange_n(&v->requests, 0, __ATOMIC_SEQ_CST);
 
@@ -120,8 +120,21 @@ static bool serve_requests(struct vcpu *v)
 		VM_MUTANT(LEAVE_WITH_EVENT, vcpu_note(v, REQUEST_EVENT));
 		return false;
 	}
+	if (unlikely(v->emulated))
+		emulated_look_again(v);
 	event_deliver(v);
 	return true;
+}
+
+/* What had to be done before the next entry is done; false: the vCPU leaves the CPU instead. */
+static bool serve_requests(struct vcpu *v)
+{
+	while (serve_once(v)) {
+		if (likely(!v->emulated))
+			return true;
+		emulated_turn(v);
+	}
+	return false;
 }
 
 /* The flushes that were requested, and registers and roots that changed. */

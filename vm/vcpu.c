@@ -180,15 +180,10 @@ static void start_at(struct vcpu *v, uint8_t vector)
 {
 	struct segment_state cs = { (uint16_t)(vector << 8), 0xffff, SEGMENT_CODE16, (uint64_t)vector << 12 };
 
-	if (!mechanism_runs_real_mode(v->vm->mmu.ops)) {
-		vm_end(v->vm, VM_STATUS_STOPPED,
-		       "stopped: virtual CPU %u was started in real mode, which mmu %s cannot run on this CPU; it "
-		       "takes mmu ept and a CPU with \"unrestricted guest\"", v->id, v->vm->mmu.ops->name);
-		return;
-	}
 	hvm_set_segment(&v->hvm, SEG_CS, &cs);
 	hvm_set_rip(&v->hvm, 0);
 	v->halted = v->deaf = false;
+	VM_MUTANT(SIPI_DECIDES, emulated_decide(v));
 	vcpu_note(v, REQUEST_EVENT);
 }
 

@@ -89,9 +89,11 @@ struct vcpu {
 	bool init_pending, sipi_pending;
 	uint8_t sipi_vector;
 	bool parked;   /* its CPU waits for a VM to be frozen, or to thaw (vm/freeze.c) */
-	bool leaving_real_mode; /* since it last settled: switch_leaving_real_mode() */
 	bool tpr_stale; /* start.tpr is not what it runs with */
+	bool undecided; /* .emulated is to be decided when it is next loaded */
 	bool started;  /* hvm_vcpu_start() was called */
+	bool emulated; /* the CPU cannot enter it: the emulator runs it (vm/emulated.c) */
+	bool interrupt_waits; /* event_deliver() has left an interrupt */
 	bool in_guest; /* read by other CPUs: entering, or in the guest (vm/run.c) */
 	struct hvm_start start;
 	uint64_t exit_tsc;   /* when the last exit happened */
@@ -329,8 +331,8 @@ const struct mmu_ops *mechanism_choose(struct vm *vm, const struct mmu_config *c
 const char *mechanism_lacks(const struct mmu_ops *ops);
 /* The one of this name; NULL, with *why: there is none, or this CPU cannot run it. */
 const struct mmu_ops *mechanism_named(const char *name, const char **why);
-/* Can this CPU run a guest in real mode under the mechanism? */
-bool mechanism_runs_real_mode(const struct mmu_ops *ops);
+/* Can this CPU run the VM in real mode under the mechanism? */
+bool mechanism_runs_real_mode(const struct vm *vm, const struct mmu_ops *ops);
 
 /* ---- vm/run.c ---- */
 /* Makes the guest's TSC what its clock and its offset say (K2 in vm/clock.h); the vCPU is loaded. */
@@ -382,8 +384,10 @@ void vcpu_settle(struct vcpu *v);
 bool vcpu_may_run(struct vcpu *v);
 /* And has left it. */
 void vcpu_has_left(struct vcpu *v);
-/* Writes v->start.tpr, which has changed while v, which is loaded now, was elsewhere. */
-void vcpu_apply_tpr(struct vcpu *v);
+/* What was changed for v while it was on another CPU is done: v is loaded. */
+void vcpu_catch_up(struct vcpu *v);
+/* emulated_decide() for v, which does not run and has started: now, or when its own CPU next loads it. */
+void vcpu_decide(struct vcpu *v);
 /* Pauses the VM: its vCPUs leave their CPUs before their next entries, and are not picked; or lets it go on. */
 void vm_pause(struct vm *vm, bool on);
 /* Has v, which lives on the calling CPU and has been started, loaded there for a while; returns who was, for
@@ -397,6 +401,21 @@ void vcpu_leave_cpu(struct vcpu *v);
 /* What the heart changed of registers, intercepts and roots is in the CPU's state of v, which is loaded, and flushes
  * are done. */
 void vcpu_bring_up_to_date(struct vcpu *v);
+
+/* ---- vm/enterable.c ---- */
+/* Does the CPU enter the vCPU, which is loaded, as its registers are? EN1 */
+bool vcpu_enterable(const struct vcpu *v);
+
+/* ---- vm/emulated.c ---- */
+/* To be called, with the vCPU loaded and its paging registers synchronised, by whoever has changed what
+ * vcpu_enterable() looks at, but by the CPU or the emulator. */
+void emulated_decide(struct vcpu *v);
+/* The same before an entry, of one with .emulated. */
+void emulated_look_again(struct vcpu *v);
+/* After each instruction of one: its time. */
+void emulated_time(struct vcpu *v);
+/* The emulator runs a vCPU with .emulated for a while. */
+void emulated_turn(struct vcpu *v);
 
 /* ---- vm/schedule.c ---- */
 /* TSC ticks that a vCPU has the CPU at a time, when others wait. */
@@ -442,9 +461,6 @@ static inline void tpr_set_threshold(struct vcpu *v)
 /* ---- vm/mechanism_switch.c ---- */
 /* Sets up the changes that the description asks for. false: the VM has ended. */
 bool switch_init(struct vm *vm);
-/* Has v, which is loaded, segment registers as real mode leaves them, with which no CPU enters it without "unrestricted
- * guest"? */
-bool switch_leaving_real_mode(const struct vcpu *v);
 /* CR4 bits of features that the guest must not be offered. */
 uint64_t switch_hidden_cr4(const struct vm *vm);
 /* Goes over to the mechanism; freezes the VM for that. NULL, or one clause that says why not: the VM then goes
@@ -482,8 +498,12 @@ void event_page_fault(struct vcpu *v, uint32_t error, uint64_t cr2);
 void event_int1(struct vcpu *v, uint32_t length);
 static inline void event_gp(struct vcpu *v) { event_exception(v, VECTOR_GP, true, 0); }
 static inline void event_ud(struct vcpu *v) { event_exception(v, VECTOR_UD, false, 0); }
-/* Injects what can be injected now, or asks for a window. */
+/* Injects what can be injected now, or asks for a window; or delivers it, where the vCPU is emulated. */
 void event_deliver(struct vcpu *v);
+/* Of one that is emulated: is there something that event_deliver() would deliver now? */
+bool event_may_come(const struct vcpu *v);
+/* HLT is done: the vCPU sleeps; or its VM ends, if nothing can wake it. */
+void event_halt(struct vcpu *v);
 /* Is there something that ends a HLT? */
 bool event_wakes(struct vcpu *v);
 
@@ -500,6 +520,12 @@ void exit_page_fault(struct vcpu *v, uint64_t info);
 /* RDMSR and WRMSR of the vCPU; false: #GP(0). */
 bool msr_read(struct vcpu *v, uint32_t msr, uint64_t *value);
 bool msr_write(struct vcpu *v, uint32_t msr, uint64_t value);
+/* Those that need no exit (vm/exit/msr_own.c), for the emulator. */
+bool msr_is_own(const struct vcpu *v, uint32_t msr);
+bool msr_read_own(const struct vcpu *v, uint32_t msr, uint64_t *value);
+bool msr_write_own(struct vcpu *v, uint32_t msr, uint64_t value);
+/* What CPUID answers the vCPU. */
+struct cpuid vcpu_cpuid(const struct vcpu *v, uint32_t leaf, uint32_t subleaf);
 /* The MTRRs of a new VM; IA32_MISC_ENABLE of a new vCPU. */
 void msr_reset(struct vm *vm);
 void msr_reset_vcpu(struct vcpu *v);
@@ -516,6 +542,8 @@ exit_handler exit_task_switch;
 /* ---- vm/exit/emulation.c ---- */
 /* Emulates the instruction at the guest's RIP. */
 void emulation_step(struct vcpu *v);
+/* The same, and up to max in all as long as they change no more than general registers, flags and memory; how many. */
+unsigned emulation_steps(struct vcpu *v, unsigned max);
 /* The instruction at the guest's RIP, if it is one of the decoded ones, as its bytes are now, and plain; else NULL. */
 const struct insn_cache *emulation_plain(struct vcpu *v);
 /* Delivers v->event, whose delivery by the CPU has been cut short by an access that only the emulator can make. */
@@ -535,6 +563,8 @@ void breakpoints_begin(struct vcpu *v);
 /* An access of size bytes. true: it has hit a breakpoint, so that a repeated instruction stops here. */
 bool breakpoints_on_data(struct vcpu *v, uint64_t linear, unsigned size, bool write);
 bool breakpoints_on_port(struct vcpu *v, uint16_t port, unsigned size);
+/* Before an instruction is emulated that no CPU has fetched. true: its breakpoint has raised #DB instead. */
+bool breakpoints_on_fetch(struct vcpu *v);
 /* After the instruction: the trap for what was hit is pending. */
 void breakpoints_trap(struct vcpu *v);
 
@@ -550,6 +580,7 @@ void resident_switch(struct vcpu *v);
 void resident_release(struct vcpu *v);
 /* DRn, n from 0 to 3, of the vCPU whose registers this CPU has. */
 uint64_t resident_breakpoint(unsigned n);
+void resident_set_breakpoint(unsigned n, uint64_t address);
 
 /* ---- vm/platform.c ---- */
 /* Wires the devices. false: a table was too small (Vellum's own mistake), or no memory. */

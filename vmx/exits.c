@@ -2,7 +2,8 @@
 
 #include "vmx/vmcs.h"
 
-_Static_assert(HVM_EXIT_CODES == EXIT_REASON_COUNT && HVM_EXIT_OTHER == EXIT_OTHER, "hvm/types.h");
+_Static_assert(HVM_EXIT_CODES == EXIT_REASON_COUNT && HVM_EXIT_OTHER == EXIT_OTHER &&
+	       HVM_EXIT_EMULATED == EXIT_EMULATED, "hvm/types.h");
 
 const char *const vmx_exit_names[HVM_EXIT_CODES] = {
 #define X(number, name, text) [number] = #text,

@@ -5,6 +5,7 @@
 
 #include "hvm/types.h"
 #include "lib/descriptor.h"
+#include "lib/x86_msr.h"
 #include "lib/mutants/mutate.h"
 #include "mmu/mmu.h"
 #include "vmx/ops.h"
@@ -20,6 +21,13 @@ static inline void vmx_set_rflags(uint64_t rflags) { vmwrite(VMCS_GUEST_RFLAGS, 
 static inline uint64_t vmx_dr7(void) { return vmread(VMCS_GUEST_DR7); }
 static inline void vmx_set_dr7(uint64_t dr7) { vmwrite(VMCS_GUEST_DR7, dr7); }
 static inline uint64_t vmx_hardware_cr0(void) { return vmread(VMCS_GUEST_CR0); }
+/* SDM, "Guest/Host Masks and Read Shadows for CR0 and CR4". */
+static inline uint64_t vmx_guest_cr0(void)
+{
+	uint64_t mask = vmread(VMCS_CR0_MASK);
+
+	return (vmread(VMCS_CR0_SHADOW) & mask) | (vmread(VMCS_GUEST_CR0) & ~mask);
+}
 static inline uint64_t vmx_hardware_cr3(void) { return vmread(VMCS_GUEST_CR3); }
 static inline uint64_t vmx_hardware_cr4(void) { return vmread(VMCS_GUEST_CR4); }
 static inline bool vmx_in_long_mode(void) { return vmread(VMCS_ENTRY_CONTROLS) & ENTRY_IA32E; }
@@ -58,6 +66,37 @@ static inline void vmx_set_idtr(struct table_register r)
 {
 	vmwrite(VMCS_GUEST_IDTR_BASE, r.base);
 	vmwrite(VMCS_GUEST_IDTR_LIMIT, r.limit);
+}
+
+/* The MSRs that are fields of the VMCS. false: it is none of them. */
+static inline bool vmx_msr_field(uint32_t msr, enum vmcs_field *field)
+{
+	switch (msr) {
+	case MSR_SYSENTER_CS: *field = VMCS_GUEST_SYSENTER_CS; return true;
+	case MSR_SYSENTER_ESP: *field = VMCS_GUEST_SYSENTER_ESP; return true;
+	case MSR_SYSENTER_EIP: *field = VMCS_GUEST_SYSENTER_EIP; return true;
+	case MSR_FS_BASE: *field = VMCS_GUEST_ES_BASE + 2 * SEG_FS; return true;
+	case MSR_GS_BASE: *field = VMCS_GUEST_ES_BASE + 2 * SEG_GS; return true;
+	default: return false;
+	}
+}
+
+static inline bool vmx_own_msr(uint32_t msr, uint64_t *value)
+{
+	enum vmcs_field field;
+	bool found = vmx_msr_field(msr, &field);
+
+	if (found)
+		*value = vmread(field);
+	return found;
+}
+
+static inline void vmx_set_own_msr(uint32_t msr, uint64_t value)
+{
+	enum vmcs_field field;
+
+	if (vmx_msr_field(msr, &field))
+		vmwrite(field, value);
 }
 
 /* ---- the last exit ---- */

@@ -259,11 +259,6 @@ static void write_proc2(struct vmx_vcpu *v, uint32_t proc2)
 		vmwrite(VMCS_PROC_CONTROLS2, v->proc2 = proc2);
 }
 
-static bool unrestricted(const struct vmx_vcpu *v, const struct mmu_intercepts *i)
-{
-	return i->ept && v->caps->hvm.mmu.unrestricted_guest;
-}
-
 static void apply_controls(struct vmx_vcpu *v, const struct mmu_vcpu *mmu)
 {
 	const struct mmu_intercepts *i = &mmu->intercepts;
@@ -272,7 +267,7 @@ static void apply_controls(struct vmx_vcpu *v, const struct mmu_vcpu *mmu)
 
 	proc |= (uint32_t)((i->cr3_load ? PROC_CR3_LOAD : 0) | (i->cr3_store ? PROC_CR3_STORE : 0) |
 			   (i->invlpg ? PROC_INVLPG : 0));
-	proc2 |= (uint32_t)((i->ept ? PROC2_EPT : 0) | (unrestricted(v, i) ? PROC2_UNRESTRICTED : 0));
+	proc2 |= (uint32_t)((i->ept ? PROC2_EPT : 0) | (i->unrestricted ? PROC2_UNRESTRICTED : 0));
 	VM_MUTANT(CONTROLS, write_proc(v, proc));
 	write_proc2(v, proc2);
 	vmwrite(VMCS_EXCEPTION_BITMAP, (VM_LEFT_OUT_OR(INTERCEPT, false) ? 0 : EXCEPTIONS_ALWAYS) |
@@ -286,7 +281,7 @@ static void apply_cr0(const struct vmx_vcpu *v, const struct mmu_vcpu *mmu)
 	const struct mmu_intercepts *i = &mmu->intercepts;
 	uint64_t fixed = VM_LEFT_OUT_OR(CR0_FIXED, false) ? 0 : v->caps->cr0_fixed0;
 	/* SDM, "Unrestricted Guests": for them PE and PG are not fixed. */
-	uint64_t must = fixed & ~(unrestricted(v, i) ? CR0_PE | CR0_PG : 0);
+	uint64_t must = fixed & ~(i->unrestricted ? CR0_PE | CR0_PG : 0);
 	uint64_t guest = mmu->regs.cr0;
 	uint64_t hardware = ((guest & ~i->cr0_force_mask) | i->cr0_force_value | must) & v->caps->cr0_fixed1;
 

@@ -235,13 +235,14 @@ enum vmcs_field {
 	X(75, NOTIFY_WINDOW, notify_window) \
 	X(76, SEAMCALL, seamcall) \
 	X(77, TDCALL, tdcall) \
-	X(79, OTHER, other)
+	X(79, OTHER, other) \
+	X(80, EMULATED, emulated_instruction)
 
 enum exit_reason {
 #define X(number, name, text) EXIT_##name = number,
 	EXIT_REASONS(X)
 #undef X
-	EXIT_REASON_COUNT = 80, /* EXIT_OTHER stands for those of newer CPUs */
+	EXIT_REASON_COUNT = 81, /* EXIT_OTHER stands for those of newer CPUs; EXIT_EMULATED is none */
 };
 
 #define EXIT_REASON_ENTRY_FAILED BIT(31)

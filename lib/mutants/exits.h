@@ -67,7 +67,14 @@
 	M(CR8_RANGE, "#GP for what CR8 cannot hold") \
 	M(CR_APPLY, "taking a control register that the guest wrote over into the VMCS") \
 	M(CR_SYNC, "what the guest changed without an exit, before a control register is emulated") \
-	M(REAL_MODE, "ending a guest that goes to real mode where it cannot run") \
+	M(REAL_MODE, "that a load of CR0 may lead to where the CPU cannot run it") \
+	M(EMULATED_DE, "#UD for DR4 and DR5 with CR4.DE, emulated") \
+	M(EMULATED_GD, "the #DB that DR7.GD asks for, emulated") \
+	M(EMULATED_MSR, "#GP for values of MSRs that make no sense, emulated") \
+	M(EMULATED_TRAP, "delivering the traps of emulated instructions where no entry does") \
+	M(EMULATED_TRAP_HELD, "that a load of SS holds them back") \
+	M(UNKNOWN_0F, "#UD and #GP for what is no instruction of the guest's, where no CPU can be given it") \
+	M(CACHE_LIMIT, "the limit of CS, of decoded instructions that no CPU fetched") \
 	M(LONG_TSS, "#GP where IA-32e mode would begin with a TSS of 16 bits") \
 	M(LMSW_PE, "that LMSW does not clear PE") \
 	M(XCR_INDEX, "#GP for other registers than XCR0") \

@@ -42,6 +42,8 @@
 	M(SWITCH_FREEZES, "freezing a machine that goes over to another mechanism") \
 	M(PLACE_FREEZES, "and one whose local APICs' page moves") \
 	M(UNPARK_TPR, "another way to virtualize the TPR, for the virtual CPU that its CPU has parked") \
+	M(DECIDE_ELSEWHERE, "leaving it to another CPU who runs its virtual CPUs, it or the emulator") \
+	M(SIPI_DECIDES, "letting the emulator run what a start-up IPI starts, where the CPU cannot") \
 	M(LOAD_TPR, "and for others when they are loaded") \
 	M(LINT_NMI, "that a HLT with interrupts disabled may wait for an NMI of a local pin") \
 	M(IOAPIC_NMI, "that it may wait for one of the I/O APIC") \
@@ -84,16 +86,43 @@
 	M(CONSOLE_REST, "what a guest wrote last to its console, when it has ended") \
 	M(SWITCH_OFF, "that a guest which may not change its mechanism has all features of the one that it has") \
 	M(SWITCH_HIDDEN, "hiding from a guest what a mechanism lacks that it may come to") \
-	M(SEGMENTS_V86, "that segment registers of virtual-8086 mode are none of real mode") \
-	M(SEGMENTS_CODE, "not leaving \"unrestricted guest\" while CS holds no code") \
+	M(ENTER_REAL, "not entering a guest in real mode without \"unrestricted guest\"") \
+	M(SEGMENTS_V86, "that segment registers of virtual-8086 mode are none of protected mode") \
+	M(SEGMENTS_CODE, "nor while CS holds no code") \
 	M(SEGMENTS_RPL, "nor while CS and SS are of two levels") \
 	M(SEGMENTS_SS, "nor while SS has another level than its selector") \
 	M(SEGMENTS_DATA, "nor while a data segment is of a lower level than its selector") \
 	M(SEGMENTS_UNUSABLE, "that this is not asked of segments that cannot be used") \
 	M(SEGMENTS_CONFORMING, "nor of conforming code") \
+	M(ENTER_CANONICAL, "nor while the base of FS or GS is not canonical") \
+	M(ENTER_BASE, "nor while another base has more than 32 bits") \
+	M(ENTER_PRESENT, "nor while a segment is absent, or one of the system") \
+	M(ENTER_RESERVED, "nor while reserved access rights are set") \
+	M(ENTER_GRANULARITY, "nor while G is not as the limit needs it") \
+	M(ENTER_CODE_LEVEL, "nor while CS is of another level than SS") \
+	M(ENTER_L_AND_D, "nor with both L and D in IA-32e mode") \
+	M(ENTER_STACK_TYPE, "nor while SS cannot be written") \
+	M(ENTER_ACCESSED, "nor while a data segment was not accessed") \
+	M(ENTER_READABLE, "nor while a data segment is code that cannot be read") \
+	M(ENTER_V86_BASE, "nor in virtual-8086 mode with another base than the selector's") \
+	M(ENTER_V86_LIMIT, "nor there with another limit") \
+	M(ENTER_V86_ACCESS, "nor there with other access rights") \
+	M(ENTER_TR, "nor without a TSS in TR") \
+	M(ENTER_LDTR, "nor with something else than a table in LDTR") \
+	M(EMULATED_RUN, "running by the emulator what the CPU cannot enter") \
+	M(EMULATED_NOTED, "that the run loop looks at it before the next entry (RE1)") \
+	M(EMULATED_TICKS, "the account of emulated instructions") \
+	M(EMULATED_HOST_TURN, "letting the host's interrupts in between them (RE2)") \
+	M(EMULATED_EVENTS, "interrupts as soon as they are open, between them") \
+	M(EMULATED_CLOCK, "that the clock goes on with them (RE3)") \
+	M(EMULATED_TIMERS, "running the guest's timers between them") \
+	M(EMULATED_GO_ON, "what has to be looked at between two emulated instructions") \
+	M(EMULATED_QUIET, "and what keeps several from being carried out at once") \
+	M(EMULATED_REGISTERS, "taking over what an emulated instruction loads, before the next") \
+	M(EMULATED_END, "entering again what can be entered") \
 	M(SWITCH_LACKS, "not going over to what the CPU cannot run") \
 	M(SWITCH_OFFERED, "nor to what lacks a feature that the guest was offered") \
-	M(SWITCH_REAL_MODE, "nor from real mode to what cannot run it") \
+	M(SWITCH_REAL_MODE, "that the new mechanism may need the emulator for the mode") \
 	M(SWITCH_STARTED, "that this is asked of the VMCS only once it is written") \
 	M(SWITCH_HALTED, "that a guest in HLT needs no progress between two changes") \
 	M(SWITCH_EXITS, "counting the exits between two changes (SW3)") \

@@ -50,6 +50,7 @@
 	M(HOST_EFER, "the host's EFER after an exit") \
 	M(HOST_PAT, "the host's PAT after an exit") \
 	M(WANTS_VPID, "refusing VPIDs that the CPU has not") \
+	M(WANTS_UNRESTRICTED, "refusing \"unrestricted guest\" where the CPU has it not") \
 	M(WANTS_LEVELS, "refusing EPT tables of 5 levels") \
 	M(WANTS_1G, "refusing pages of 1 GByte") \
 	M(WANTS_2M, "refusing pages of 2 MBytes") \
@@ -134,7 +135,6 @@
 	M(CONFIG_MEM_PAGES, "RAM of whole pages") \
 	M(CONFIG_VCPUS_RANGE, "how many virtual CPUs there may be") \
 	M(CONFIG_CLOCK_OF_ONE, "that only a machine with one virtual CPU has a clock that stands still") \
-	M(VCPUS_REAL_MODE, "refusing virtual CPUs that could not be started") \
 	M(CONFIG_CONTROL, "no control characters in values") \
 	M(CONFIG_CONTROL_KEY, "nor in keys") \
 	M(CONFIG_NAME_CHARS, "the characters of a machine's name") \

@@ -84,7 +84,7 @@ static void free_if(struct mmu_vm *vm, hfn_t frame)
 static bool vm_init(struct mmu_vm *vm)
 {
 	bool want_identity =
-		!vm->caps->unrestricted_guest && vm->config.identity_map.v && !(vm->config.identity_map.v >> 32);
+		!mmu_unrestricted(vm) && vm->config.identity_map.v && !(vm->config.identity_map.v >> 32);
 	hfn_t self = mmu_table_alloc(vm), root = mmu_table_alloc(vm),
 	      identity = want_identity ? mmu_table_alloc(vm) : HFN_NONE;
 	struct ept_vm *e;

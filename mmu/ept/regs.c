@@ -44,17 +44,17 @@ static void run_unpaged(struct mmu_vcpu *vcpu)
 bool ept_apply_regs(struct mmu_vcpu *vcpu)
 {
 	const struct walk_regs *r = &vcpu->regs;
-	struct mmu_intercepts in = { .ept = true };
+	struct mmu_intercepts in = { .ept = true, .unrestricted = mmu_unrestricted(vcpu->vm) };
 	bool ok = true;
 
 	vcpu->intercepts = in;
-	if (!vcpu->vm->caps->unrestricted_guest)
+	if (!in.unrestricted)
 		vcpu->intercepts.cr0_owned = CR0_PE | CR0_PG;
 	vcpu->root.cr3 = r->cr3;
 	vcpu->root.load_pdptes = walk_mode(r) == PAGING_PAE;
 	if (vcpu->root.load_pdptes)
 		memcpy(vcpu->root.pdpte, r->pdpte, sizeof(r->pdpte));
-	if (!(r->cr0 & CR0_PG) && !vcpu->vm->caps->unrestricted_guest) {
+	if (!(r->cr0 & CR0_PG) && !in.unrestricted) {
 		ok = write_identity_map(vcpu);
 		run_unpaged(vcpu);
 	}

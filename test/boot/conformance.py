@@ -10,7 +10,8 @@ MODELS = ('corei7_haswell_4770', 'corei7_skylake_x', 'corei7_ivy_bridge_3770k', 
           'corei5_arrandale_m520',
           'broadwell_ult', 'corei7_icelake_u')
 KERNELS = (('hello', ''), ('garbage', 'idt'), ('absent', ''), ('paging32', ''), ('paging64', ''), ('msr-cpuid', ''),
-           ('emulated', ''), ('memory', ''), ('tables', ''), ('legacy32', ''))
+           ('emulated', ''), ('memory', ''), ('tables', ''), ('legacy32', ''),
+           ('realmode', ''))
 PAGING_KERNELS = ('paging32', 'paging64', 'legacy32', 'memory', 'tables', 'msr-cpuid')
 
 # What of the CPU's paging features a guest is offered that stays with its mechanism (--no-switch); by default, what all
@@ -214,6 +215,11 @@ def deterministic(c):
     require(seen[0] == seen[1], 'two runs differ: %s %s' % (seen[0][0], seen[1][0]))
 
 
+def bare_real_mode(c):
+    c.run(['run', '--native', '--kernel', c.guest('realmode'), '--mem', '64M', '--timeout', '80'], limit=100,
+          forbid=[r'FAIL'], expect=[r'^realmode: ok, [1-9][0-9]* checks$'])
+
+
 def tests():
     t = [on_model(m) for m in MODELS]
     t += [on_mechanism(m, 'corei7_haswell_4770', vpid) for m in ('shadow', 'vtlb', 'brute') for vpid in (True, False)]
@@ -233,6 +239,12 @@ def tests():
         Test('a clock that stands still while the hypervisor works', own_clock),
         ends('a triple fault', 'triple-fault', '', 65, 'triple fault', r'^triple-fault: now$'),
         ends('garbage without an IDT', 'garbage', '', 65, 'triple fault', r'^garbage: now$'),
+        single('realmode', '', ['--no-unrestricted']),
+        single('realmode', '', ['--cpu', 'corei5_lynnfield_750']),
+        single('realmode', '', ['--mmu', 'vtlb']),
+        single('realmode', '', ['--mmu', 'brute']),
+        single('realmode', '', ['--mmu', 'shadow', '--switch-every', '3']),
+        Test('real mode on the bare machine', bare_real_mode),
         single('sysret', '', []),
         single('sysret', '', ['--mmu', 'vtlb']),
         single('nullss', '', []),

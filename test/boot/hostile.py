@@ -51,8 +51,8 @@ GPAE = Guest('PAE', 'hostile32', KINDS32, ('maps', 'devices', 'msrs', 'ports'), 
 GFLAT = Guest('no paging', 'hostile32', (),
               tuple(k for k in KINDS32 if k not in ('system', 'tables')) + ('devices', 'msrs', 'ports'),
               ' paging=none', bare=True)
-# Real mode needs unrestricted guest, which only EPT offers.
-GREAL = Guest('real mode', 'hostile32', (), ('real',), ' paging=none', (HASWELL,), ('ept',), True)
+# Real mode: by the CPU with unrestricted guest, which only EPT offers on newer ones; else by the emulator.
+GREAL = Guest('real mode', 'hostile32', (), ('real',), ' paging=none', (HASWELL, LYNNFIELD), MECHANISMS, True)
 GUESTS = (G64, G32, GPAE, GFLAT, GREAL)
 
 
@@ -192,6 +192,8 @@ SHORT = (
     (GFLAT, HASWELL, 'ept', 'v86 tasks', 10),
     (GFLAT, PENRYN, 'shadow', 'kernel16 events', 10),
     (GREAL, HASWELL, 'ept', 'real', 5),
+    (GREAL, HASWELL, 'shadow', 'real', 5),
+    (GREAL, LYNNFIELD, 'ept', 'real', 5),
 )
 
 

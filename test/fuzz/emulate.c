@@ -96,8 +96,13 @@ static void take_segments(struct input *in)
 
 static void set_up(struct input *in)
 {
+	static const enum emulate_mode modes[] = { EMULATE_REAL, EMULATE_V86, EMULATE_PROT16, EMULATE_PROT32,
+						   EMULATE_LONG64 };
 	unsigned options = take(in, 2);
-	enum emulate_mode mode = options % 5;
+	enum emulate_mode mode = modes[options % ARRAY_SIZE(modes)];
+
+	if (mode == EMULATE_REAL && (options & 0x8000))
+		mode = EMULATE_REAL32;
 
 	if (w)
 		world_reset(w, mode);

@@ -61,6 +61,16 @@ static void loop_main(void)
 	yield(BENCH_OVER);
 }
 
+uint64_t bench_emulated(void)
+{
+	uint64_t sum = 0;
+
+	for (unsigned n = 0; n < machine.vm_count; n++)
+		if (machine.vm[n])
+			sum += stats_exit(machine.vm[n], HVM_EXIT_EMULATED).count;
+	return sum;
+}
+
 /* On the test's stack: the loop goes on, until it comes to where it stands next. */
 static void resume(void)
 {
@@ -68,6 +78,7 @@ static void resume(void)
 
 	BUG_ON(bench.at == BENCH_OVER);
 	bench.accesses = 0;
+	bench.emulated_before = bench_emulated();
 	soft.steps = 0;
 	leave_stack(&fake, other.stack, STACK_SIZE);
 	swapcontext(&other.test, &other.loop);
@@ -183,7 +194,20 @@ void irq_wait(void)
 	irq_window();
 }
 
+void bench_pause_emulation(void)
+{
+	bench.v = soft.percpu.loaded;
+	yield(BENCH_EMULATED);
+}
+
 /* ---- leaving the guest ---- */
+
+enum bench_at bench_emulate(void)
+{
+	BUG_ON(bench.at != BENCH_EMULATED);
+	resume();
+	return bench.at;
+}
 
 enum bench_at bench_exit(const struct bench_exit *x)
 {
@@ -379,4 +403,5 @@ void resident_release(struct vcpu *v)
 		this_cpu()->resident = NULL;
 }
 
+void resident_set_breakpoint(unsigned n, uint64_t address) { this_cpu()->resident->saved_dr[n] = address; }
 uint64_t resident_breakpoint(unsigned n) { return this_cpu()->resident->saved_dr[n]; }

@@ -47,6 +47,7 @@ struct bench_config {
 enum bench_at {
 	BENCH_ENTRY, /* about to enter the guest */
 	BENCH_IDLE,  /* nothing to run: the CPU waits for an interrupt */
+	BENCH_EMULATED, /* the emulator has run the guest for some hundred instructions, and goes on */
 	BENCH_OVER,  /* the last virtual machine has ended */
 };
 
@@ -87,7 +88,8 @@ struct bench {
 	enum bench_at at;
 	struct bench_entry entry;
 	const char *broken;    /* the last entry's broken rule; NULL: none */
-	uint64_t accesses;     /* VMREAD and VMWRITE since the last entry */
+	uint64_t accesses;     /* VMREAD and VMWRITE since the loop went on */
+	uint64_t emulated_before; /* bench_emulated() then */
 	unsigned invvpids, invepts, entries;
 	bool machine_check_fatal; /* what the host's machine check lost was in use */
 	bool entry_fails;        /* the next VMLAUNCH or VMRESUME: VMCS_INSTRUCTION_ERROR says 7 */
@@ -110,7 +112,11 @@ enum bench_at bench_exit(const struct bench_exit *exit);
 enum bench_at bench_exit_simple(uint32_t reason, uint32_t length);
 /* The guest writes its TPR where the CPU keeps it: where that is below the threshold, it exits. */
 enum bench_at bench_write_tpr(uint8_t value);
-/* A CPU that is idle, or a guest that runs, gets an interrupt of the host. */
+/* Instructions that the emulator has carried out for guests that it runs. */
+uint64_t bench_emulated(void);
+/* The emulator goes on. */
+enum bench_at bench_emulate(void);
+/* A CPU that is idle, or emulates, or a guest that runs, gets an interrupt of the host. */
 enum bench_at bench_interrupt(uint8_t vector);
 /* The host's time goes on by ticks of the TSC; the CPU's timer is noticed by bench_timer(). */
 void bench_wait(uint64_t ticks);

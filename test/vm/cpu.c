@@ -5,7 +5,8 @@
 #include "vmx/entry.h"
 #include "vmx/vmcs.h"
 
-#define STEPS_MAX 100000 /* for one exit */
+#define STEPS_MAX 100000    /* for one exit */
+#define STEPS_EMULATED 1000 /* while the emulator runs the guest: one or two for each instruction */
 
 struct soft_cpu soft;
 
@@ -48,7 +49,24 @@ void bench_cpu_reset(const struct bench_config *config)
 
 bool cpu_has_proc2(uint32_t bit) { return models[soft.model].proc2 & bit; }
 
-void soft_step(void) { BUG_ON(++soft.steps > STEPS_MAX); }
+static bool emulates(void)
+{
+	const struct vcpu *v = soft.percpu.loaded;
+
+	return v && v->running && v->emulated;
+}
+
+/* A guest that the emulator runs may go on for ever: its slice is over then, and the host has its turn. */
+void soft_step(void)
+{
+	soft.steps++;
+	if (soft_emulated_enough())
+		soft.tsc += schedule_slice();
+	else
+		BUG_ON(soft.steps > STEPS_MAX);
+}
+
+bool soft_emulated_enough(void) { return soft.steps > STEPS_EMULATED && emulates(); }
 
 uint64_t rdtsc(void)
 {
@@ -114,8 +132,21 @@ static uint64_t vmx_msr(uint32_t msr)
 	bug(__FILE__, __LINE__, "RDMSR of a VMX capability that is not there");
 }
 
+/* Those that are a guest's while it is resident (vm/resident.c). NULL: it is none of them. */
+static uint64_t *resident_msr(uint32_t msr)
+{
+	static const uint32_t msrs[] = { MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_FMASK, MSR_KERNEL_GS_BASE, MSR_TSC_AUX };
+
+	for (unsigned n = 0; n < ARRAY_SIZE(msrs); n++)
+		if (msrs[n] == msr)
+			return &soft.resident_msr[n];
+	return NULL;
+}
+
 static uint64_t model_msr(uint32_t msr)
 {
+	if (resident_msr(msr))
+		return *resident_msr(msr);
 	switch (msr) {
 	case MSR_EFER:
 		return soft.efer;
@@ -135,6 +166,15 @@ static uint64_t model_msr(uint32_t msr)
 	bug(__FILE__, __LINE__, "RDMSR of a register that is not there");
 }
 
+/* What a CPU answers with #GP, in the hypervisor. */
+static void write_resident_msr(uint32_t msr, uint64_t v)
+{
+	bool narrow = msr == MSR_FMASK || msr == MSR_TSC_AUX, any = msr == MSR_STAR;
+
+	BUG_ON(narrow ? v >> 32 : !any && (uint64_t)((int64_t)(v << 16) >> 16) != v);
+	*resident_msr(msr) = v;
+}
+
 uint64_t rdmsr(uint32_t msr)
 {
 	uint64_t value = model_msr(msr);
@@ -148,6 +188,8 @@ void wrmsr(uint32_t msr, uint64_t v)
 		soft.spec_ctrl = v;
 	else if (msr == MSR_PRED_CMD && v == 1)
 		soft.barriers++;
+	else if (resident_msr(msr))
+		write_resident_msr(msr, v);
 	else
 		bug(__FILE__, __LINE__,
 		    "WRMSR: nothing here writes another MSR of the host than those that control speculation");

@@ -11,6 +11,7 @@ struct soft_cpu {
 	unsigned steps; /* since the loop went on: readings of the TSC, and windows for interrupts */
 	uint64_t cr0, cr2, cr3, cr4, dr6;
 	uint64_t efer, pat, misc_enable, apic_base, spec_ctrl;
+	uint64_t resident_msr[6];
 	unsigned barriers; /* indirect branch predictor barriers */
 	uint64_t (*msr)(uint32_t msr, uint64_t value);
 	struct cpuid (*cpuid)(uint32_t leaf, uint32_t subleaf, struct cpuid c);
@@ -25,6 +26,8 @@ void soft_step(void);
 extern void (*host_kicked)(uint32_t apic_id);
 /* What another thread than the test's is taken for. */
 extern _Thread_local struct percpu *host_other_cpu;
+/* Has the emulator run the guest for as long as the test waits? */
+bool soft_emulated_enough(void);
 void bench_cpu_reset(const struct bench_config *config);
 bool cpu_has_proc2(uint32_t bit);
 const struct vmentry_caps *cpu_vmentry_caps(void);
@@ -35,6 +38,9 @@ void vmcs_reset(void);
 uint64_t vmcs_get(uint32_t field);
 void vmcs_put(uint32_t field, uint64_t value);
 bool vmcs_current(void);
+
+/* test/vm/bench.c: the test goes on, while the emulator runs the guest. */
+void bench_pause_emulation(void);
 
 /* test/vm/host.c */
 void host_reset(void);

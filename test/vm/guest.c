@@ -217,7 +217,7 @@ bool bench_mode(enum bench_mode mode, unsigned cpl)
 {
 	bool small = mode == BENCH_REAL || mode == BENCH_V86 || mode == BENCH_PROT16;
 
-	if (mode == BENCH_REAL && (!bench.v->vm->mmu.ops->nested || !machine.caps.mmu.unrestricted_guest))
+	if (mode == BENCH_REAL && !mechanism_runs_real_mode(bench.v->vm, bench.v->vm->mmu.ops))
 		return false;
 	write_page_tables();
 	write_gdt();

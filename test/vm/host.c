@@ -159,6 +159,8 @@ void host_interrupt_pending(uint8_t vector)
 void irq_window(void)
 {
 	soft_step();
+	if (soft_emulated_enough())
+		bench_pause_emulation();
 	for (unsigned i = 0; i < pending_count; i++)
 		interrupt_handle(pending[i]);
 	pending_count = 0;

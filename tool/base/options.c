@@ -40,6 +40,7 @@ const char help_text[] =
 	"  --no-vpid          runs it without a VPID\n"
 	"  --tpr METHOD       its local APIC's priority register: trap, flexpriority or auto   (default: auto, the\n"
 	"                     best that the CPU has; docs/interrupts.md)\n"
+	"  --no-unrestricted  runs it as on a CPU without \"unrestricted guest\": real mode by the emulator\n"
 	"  --no-rdrand        hides RDRAND and RDSEED, whose values make no two runs on Bochs alike\n"
 	"  --no-switch        keeps its mechanism for good; it then has every CPU feature that the mechanism supports\n"
 	"  --switch-every T   goes over to another mechanism every T milliseconds of its own time, or 500us, ...\n"
@@ -92,6 +93,7 @@ enum {
 	OPTION_PAGES,
 	OPTION_NO_VPID,
 	OPTION_NO_RDRAND,
+	OPTION_NO_UNRESTRICTED,
 	OPTION_MEM,
 	OPTION_KERNEL,
 	OPTION_INITRD,
@@ -134,6 +136,7 @@ static const struct option names[] = {
 	{ "no-vpid", no_argument, NULL, OPTION_NO_VPID },
 	{ "tpr", required_argument, NULL, OPTION_TPR },
 	{ "no-rdrand", no_argument, NULL, OPTION_NO_RDRAND },
+	{ "no-unrestricted", no_argument, NULL, OPTION_NO_UNRESTRICTED },
 	{ "guest", required_argument, NULL, OPTION_GUEST },
 	{ "mem", required_argument, NULL, OPTION_MEM },
 	{ "vcpus", required_argument, NULL, OPTION_VCPUS },
@@ -179,6 +182,7 @@ static bool take_vm(struct options *options, int option, const char *value)
 {
 	static const struct { int option; const char *name, *key, *stands_for; } keys[] = {
 		{ OPTION_MMU, "--mmu", "mmu", NULL }, { OPTION_PAGES, "--pages", "pages", NULL },
+		{ OPTION_NO_UNRESTRICTED, "--no-unrestricted", "unrestricted", "off" },
 		{ OPTION_NO_VPID, "--no-vpid", "vpid", "off" }, { OPTION_NO_RDRAND, "--no-rdrand", "rdrand", "off" },
 		{ OPTION_MEM, "--mem", "mem", NULL }, { OPTION_KERNEL, "--kernel", "kernel", NULL },
 		{ OPTION_APPEND, "--append", "append", NULL }, { OPTION_CLOCK, "--clock", "clock", NULL },
@@ -282,10 +286,11 @@ static void check(const struct options *options)
 		die(STATUS_USAGE, "--workload and vellum.workload= in --append name a workload each: one of them will "
 				  "do");
 	if (options->native &&
-	    (options->vm.given & (BIT(CONFIG_MMU) | BIT(CONFIG_PAGES) | BIT(CONFIG_VPID) | BIT(CONFIG_RDRAND) |
-				  BIT(CONFIG_CLOCK) | BIT(CONFIG_TESTDEV) | BIT(CONFIG_TPR) | BIT(CONFIG_VCPUS))) != 0)
+	    (options->vm.given & (BIT(CONFIG_MMU) | BIT(CONFIG_PAGES) | BIT(CONFIG_VPID) |
+				  BIT(CONFIG_RUN_UNRESTRICTED) | BIT(CONFIG_RDRAND) | BIT(CONFIG_CLOCK) |
+				  BIT(CONFIG_TESTDEV) | BIT(CONFIG_TPR) | BIT(CONFIG_VCPUS))) != 0)
 		die(STATUS_USAGE, "--native runs the guest without the hypervisor: --mmu, --pages, --no-vpid, "
-				  "--tpr, --no-rdrand, --clock, --vcpus and "
+				  "--no-unrestricted, --tpr, --no-rdrand, --clock, --vcpus and "
 				  "--testdev mean nothing to it");
 	if (options->native &&
 	    (options->vm_file != NULL || options->command == COMMAND_ISO || strcmp(options->machine, "bochs") != 0))

@@ -72,9 +72,6 @@ static const char *refuses(const struct bochs_cpu *cpu, const struct vm_config *
 		return "ept-levels 5 cannot be had: this CPU has no EPT tables of 5 levels; use 4 or auto";
 	if (ept && vm->page_bits == 30 && !cpu->ept_1g)
 		return "pages 1g cannot be had: this CPU's EPT has no pages of that size; use 2m, 4k or auto";
-	if (vm->vcpus > 1 && !(ept && cpu->unrestricted))
-		return "vcpus above 1 cannot be had: a second virtual CPU starts in real mode, which takes mmu ept and "
-		       "a CPU with \"unrestricted guest\"";
 	return NULL;
 }
 

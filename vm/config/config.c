@@ -190,16 +190,6 @@ static bool set_choice(enum config_switch *choice, const char *key, const char *
 	return true;
 }
 
-static bool set_vpid(struct vm_config *vm, const char *value, char *error, size_t error_size)
-{
-	return set_choice(&vm->vpid, "vpid", value, error, error_size);
-}
-
-static bool set_rdrand(struct vm_config *vm, const char *value, char *error, size_t error_size)
-{
-	return set_choice(&vm->rdrand, "rdrand", value, error, error_size);
-}
-
 static bool set_clock(struct vm_config *vm, const char *value, char *error, size_t error_size)
 {
 	vm->guest_clock = strcmp(value, "guest") == 0;
@@ -219,11 +209,6 @@ static bool set_testdev(struct vm_config *vm, const char *value, char *error, si
 	return true;
 }
 
-static bool set_switch(struct vm_config *vm, const char *value, char *error, size_t error_size)
-{
-	return set_choice(&vm->may_switch, "switch", value, error, error_size);
-}
-
 static bool set_switch_every(struct vm_config *vm, const char *value, char *error, size_t error_size)
 {
 	return config_read_period(&vm->switch_every, &vm->switch_exits, value, error, error_size);
@@ -238,6 +223,7 @@ static const struct {
 	const char *name;
 	set_text_fn *text;
 	set_word_fn *word;
+	size_t choice; /* of an enum config_switch */
 } keys[CONFIG_KEYS] = {
 	[CONFIG_KERNEL] = { "kernel", .text = set_kernel },
 	[CONFIG_INITRD] = { "initrd", .text = set_initrd },
@@ -247,11 +233,12 @@ static const struct {
 	[CONFIG_MMU] = { "mmu", .word = set_mmu },
 	[CONFIG_PAGES] = { "pages", .word = set_pages },
 	[CONFIG_EPT_LEVELS] = { "ept-levels", .word = set_ept_levels },
-	[CONFIG_VPID] = { "vpid", .word = set_vpid },
-	[CONFIG_RDRAND] = { "rdrand", .word = set_rdrand },
+	[CONFIG_VPID] = { "vpid", .choice = offsetof(struct vm_config, vpid) },
+	[CONFIG_RUN_UNRESTRICTED] = { "unrestricted", .choice = offsetof(struct vm_config, unrestricted) },
+	[CONFIG_RDRAND] = { "rdrand", .choice = offsetof(struct vm_config, rdrand) },
 	[CONFIG_CLOCK] = { "clock", .word = set_clock },
 	[CONFIG_TESTDEV] = { "testdev", .word = set_testdev },
-	[CONFIG_SWITCH] = { "switch", .word = set_switch },
+	[CONFIG_SWITCH] = { "switch", .choice = offsetof(struct vm_config, may_switch) },
 	[CONFIG_SWITCH_EVERY] = { "switch-every", .word = set_switch_every },
 	[CONFIG_SWITCH_AMONG] = { "switch-among", .word = set_switch_among },
 	[CONFIG_MITIGATIONS] = { "mitigations", .word = config_set_mitigations },
@@ -307,8 +294,12 @@ static bool set_word(struct vm_config *vm, unsigned key, struct text value, char
 {
 	char word[CONFIG_SWITCH_AMONG_MAX + 1];
 
-	return copy_text(word, sizeof(word) - 1, keys[key].name, value, error, error_size) &&
-	       keys[key].word(vm, word, error, error_size);
+	if (!copy_text(word, sizeof(word) - 1, keys[key].name, value, error, error_size))
+		return false;
+	if (keys[key].word)
+		return keys[key].word(vm, word, error, error_size);
+	return set_choice((enum config_switch *)((char *)vm + keys[key].choice), keys[key].name, word, error,
+			  error_size);
 }
 
 static bool set_value(struct vm_config *vm, unsigned key, struct text value, char *error, size_t error_size)

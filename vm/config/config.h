@@ -55,6 +55,7 @@ enum config_key {
 	CONFIG_PAGES,
 	CONFIG_EPT_LEVELS,
 	CONFIG_VPID,
+	CONFIG_RUN_UNRESTRICTED,
 	CONFIG_RDRAND,
 	CONFIG_CLOCK,
 	CONFIG_TESTDEV,
@@ -78,6 +79,7 @@ struct vm_config {
 	unsigned page_bits;                   /* 12, 21 or 30, as enum page_limit in mmu/mmu.h; 0: auto */
 	unsigned ept_levels;                  /* of EPT tables: 4 or 5; 0: as many as its memory needs */
 	enum config_switch vpid;
+	enum config_switch unrestricted;      /* is "unrestricted guest" used where the CPU has it? */
 	enum config_switch rdrand;            /* are RDRAND and RDSEED offered where the CPU has them? */
 	bool guest_clock;                     /* its clock stands still while it does not run; else it is the host's */
 	bool testdev;

@@ -16,12 +16,17 @@ static void put(struct writer *w, const char *key, const char *value)
 	w->length += fmt(left ? w->buf + w->length : NULL, left, "%s %s\n", key, value);
 }
 
+static void put_switch(struct writer *w, const char *key, enum config_switch value)
+{
+	if (value != CONFIG_DEFAULT)
+		put(w, key, value == CONFIG_ON ? "on" : "off");
+}
+
 static void print_switching(struct writer *w, const struct vm_config *vm)
 {
 	char period[24];
 
-	if (vm->may_switch != CONFIG_DEFAULT)
-		put(w, "switch", vm->may_switch == CONFIG_ON ? "on" : "off");
+	put_switch(w, "switch", vm->may_switch);
 	if (vm->switch_every || vm->switch_exits) {
 		config_print_period(vm->switch_every, vm->switch_exits, period, sizeof(period));
 		put(w, "switch-every", period);
@@ -54,10 +59,9 @@ size_t config_print(const struct vm_config *vm, const char *kernel, const char *
 			put(&w, "pages", config_page_sizes[i].name);
 	if (vm->ept_levels)
 		put(&w, "ept-levels", vm->ept_levels == 5 ? "5" : "4");
-	if (vm->vpid != CONFIG_DEFAULT)
-		put(&w, "vpid", vm->vpid == CONFIG_ON ? "on" : "off");
-	if (vm->rdrand != CONFIG_DEFAULT)
-		put(&w, "rdrand", vm->rdrand == CONFIG_ON ? "on" : "off");
+	put_switch(&w, "vpid", vm->vpid);
+	put_switch(&w, "unrestricted", vm->unrestricted);
+	put_switch(&w, "rdrand", vm->rdrand);
 	if (vm->given & BIT(CONFIG_CLOCK))
 		put(&w, "clock", vm->guest_clock ? "guest" : "host");
 	put(&w, "testdev", vm->testdev ? "on" : "off");

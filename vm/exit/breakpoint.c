@@ -15,7 +15,7 @@ static bool may_hit(const struct vcpu *v, uint64_t dr7, unsigned n)
 	case DR7_RW_WRITE:
 	case DR7_RW_ACCESS: return true;
 	case DR7_RW_IO: return VM_LEFT_OUT_OR(BREAKPOINT_DE, hvm_hardware_cr4(&v->hvm) & CR4_DE);
-	default: return false; /* the CPU sees to those on instructions */
+	default: return false; /* those on instructions: breakpoints_on_fetch(), or the CPU */
 	}
 }
 
@@ -63,6 +63,26 @@ bool breakpoints_on_port(struct vcpu *v, uint16_t port, unsigned size)
 		    overlaps(v, n, port, size))
 			v->breakpoint_hits |= BIT(n);
 	return v->breakpoint_hits != before;
+}
+
+/* SDM, "Instruction-Breakpoint Exception Condition": a fault, before the instruction, unless RF is set. */
+bool breakpoints_on_fetch(struct vcpu *v)
+{
+	uint64_t dr7 = hvm_dr7(&v->hvm), hits = 0, linear;
+
+	if (likely(!(dr7 & DR7_ENABLED)) || (hvm_rflags(&v->hvm) & RFLAGS_RF))
+		return false;
+	linear = hvm_rip(&v->hvm);
+	if (!hvm_in_64bit_code(&v->hvm))
+		linear = (uint32_t)(linear + hvm_segment(&v->hvm, SEG_CS).base);
+	for (unsigned n = 0; n < 4; n++)
+		if (enabled(dr7, n) && kind(dr7, n) == DR7_RW_FETCH && resident_breakpoint(n) == linear)
+			hits |= BIT(n);
+	if (!hits)
+		return false;
+	write_dr6((read_dr6() & ~DR6_BREAKPOINTS) | hits);
+	event_exception(v, VECTOR_DB, false, 0);
+	return true;
 }
 
 void breakpoints_trap(struct vcpu *v)

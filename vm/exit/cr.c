@@ -38,19 +38,6 @@ static bool register_loaded(struct vcpu *v, unsigned n, struct mmu_result r)
 	return true;
 }
 
-/* VT-x without "unrestricted guest" runs no code with CR0.PE = 0 (SDM, "Unrestricted Guests"), and nobody else does
- * either. */
-static bool mode_possible(struct vcpu *v)
-{
-	if (VM_LEFT_OUT_OR(REAL_MODE, v->mmu.regs.cr0 & CR0_PE) || mechanism_runs_real_mode(v->vm->mmu.ops))
-		return true;
-	vm_end(v->vm, VM_STATUS_STOPPED,
-	       "stopped: the guest went to real mode at rip 0x%lx, which mmu %s cannot run on this CPU; "
-	       "it takes mmu ept and a CPU with \"unrestricted guest\"",
-	       hvm_rip(&v->hvm), v->vm->mmu.ops->name);
-	return false;
-}
-
 /* SDM, MOV to CR0: #GP(0) where IA-32e mode would begin with a TSS of 16 bits in TR. VM entry refuses it, too. */
 static bool tss_allows(const struct vcpu *v, uint64_t cr0)
 {
@@ -68,7 +55,10 @@ bool cr_write(struct vcpu *v, unsigned n, uint64_t value)
 			event_gp(v);
 			return false;
 		}
-		return register_loaded(v, 0, mmu_set_cr0(&v->mmu, value)) && mode_possible(v);
+		if (!register_loaded(v, 0, mmu_set_cr0(&v->mmu, value)))
+			return false;
+		VM_MUTANT(REAL_MODE, emulated_decide(v));
+		return true;
 	case 3:
 		return register_loaded(v, 3, mmu_set_cr3(&v->mmu, value));
 	case 4:

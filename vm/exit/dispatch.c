@@ -67,6 +67,14 @@ void exit_requeue_event(struct vcpu *v)
 	vcpu_note(v, REQUEST_EVENT);
 }
 
+/* Not a part of the exit whose answer is a constant. */
+__attribute__((noinline)) struct cpuid vcpu_cpuid(const struct vcpu *v, uint32_t leaf, uint32_t subleaf)
+{
+	struct cpuid_state state = { hvm_hardware_cr4(&v->hvm), v->xcr0, v->lapic.enabled, v->id };
+
+	return cpuid_answer(&v->vm->cpuid, leaf, subleaf, &state);
+}
+
 static void exit_cpuid(struct vcpu *v)
 {
 	uint64_t *gpr = v->hvm.gpr;
@@ -74,9 +82,7 @@ static void exit_cpuid(struct vcpu *v)
 	struct cpuid r;
 
 	if (unlikely(!constant)) {
-		struct cpuid_state state = { hvm_hardware_cr4(&v->hvm), v->xcr0, v->lapic.enabled, v->id };
-
-		r = cpuid_answer(&v->vm->cpuid, (uint32_t)gpr[GPR_RAX], (uint32_t)gpr[GPR_RCX], &state);
+		r = vcpu_cpuid(v, (uint32_t)gpr[GPR_RAX], (uint32_t)gpr[GPR_RCX]);
 		constant = &r;
 	}
 	gpr[GPR_RAX] = constant->eax;
@@ -107,13 +113,10 @@ static void exit_longest_run(struct vcpu *v)
 
 static void exit_window(struct vcpu *v) { vcpu_note(v, REQUEST_EVENT); }
 
-/* With interrupts off only an NMI ends it, or a debug trap that the HLT itself has caused (SDM, HLT). */
 static void exit_hlt(struct vcpu *v)
 {
 	exit_skip(v);
-	v->deaf = VM_KEPT(HLT_FOR_GOOD, !(hvm_rflags(&v->hvm) & RFLAGS_IF)) && !event_wakes(v);
-	v->halted = true;
-	vcpu_note(v, REQUEST_EVENT);
+	event_halt(v);
 }
 
 static void exit_triple_fault(struct vcpu *v)

@@ -4,7 +4,7 @@
  * A repeated string instruction makes at most REP_LIMIT iterations for each exit, an instruction with other long
  * operands at most 300 accesses (EM5 in emulate/emulate.h); then the guest is entered again, at the same instruction,
  * so that interrupts are taken. */
-#include "vm/vm.h"
+#include "vm/exit/emulation.h"
 
 #include "lib/mutants/mutate.h"
 
@@ -12,13 +12,14 @@
 #define REP_LIMIT_TABLE 4
 #define UNPROTECTED_MAX 10000
 
-/* SDM, "Modes of Operation" and, for CS.L and CS.D, "Code-Segment Descriptor in 64-bit Mode". */
-static enum emulate_mode mode_of(const struct vcpu *v, uint64_t rflags)
+/* SDM, "Modes of Operation" and, for CS.L and CS.D, "Code-Segment Descriptor in 64-bit Mode". CS keeps its D in real
+ * mode. */
+enum emulate_mode emulation_mode(const struct vcpu *v, uint64_t rflags)
 {
 	uint32_t cs = hvm_cs_access(&v->hvm);
 
 	if (VM_KEPT(MODE_REAL, !(v->mmu.regs.cr0 & CR0_PE)))
-		return EMULATE_REAL;
+		return cs & SEGMENT_DB ? EMULATE_REAL32 : EMULATE_REAL;
 	if (VM_KEPT(MODE_V86, rflags & RFLAGS_VM))
 		return EMULATE_V86;
 	if ((VM_LEFT_OUT_OR(MODE_64, v->mmu.regs.efer & EFER_LMA)) && (cs & SEGMENT_L))
@@ -35,7 +36,7 @@ static inline void fill_place(struct vcpu *v)
 	e->opaque = v;
 	e->rip = hvm_rip(&v->hvm);
 	e->rflags = hvm_rflags(&v->hvm);
-	e->mode = (uint8_t)mode_of(v, e->rflags);
+	e->mode = (uint8_t)emulation_mode(v, e->rflags);
 	e->cpl = v->mmu.regs.cpl;
 	e->seg_valid = 0;
 }
@@ -218,6 +219,18 @@ static void refuse(struct vcpu *v, const char *what)
 		give_up(v, what);
 }
 
+static void unknown(struct vcpu *v)
+{
+	enum emulation_unknown what = v->emulated ? emulation_unknown(v) : UNKNOWN_STOPS;
+
+	if (what == UNKNOWN_UD)
+		event_ud(v);
+	else if (what == UNKNOWN_GP)
+		event_gp(v);
+	else
+		refuse(v, "an instruction that Vellum does not emulate");
+}
+
 static void act_on_result(struct vcpu *v, enum emulate_result result)
 {
 	switch (result) {
@@ -230,15 +243,14 @@ static void act_on_result(struct vcpu *v, enum emulate_result result)
 		break;
 	case EMULATE_HALT:
 		instruction_done(v);
-		v->halted = true;
-		vcpu_note(v, REQUEST_EVENT);
+		event_halt(v);
 		break;
 	case EMULATE_EXCEPTION:
 		take_over(v);
 		deliver(v, &v->emulate.exception);
 		break;
 	case EMULATE_UNKNOWN:
-		refuse(v, "an instruction that Vellum does not emulate");
+		unknown(v);
 		break;
 	case EMULATE_UNHANDLEABLE:
 		refuse(v, v->emulate.length ? "an access that Vellum cannot carry out" :
@@ -276,8 +288,12 @@ static bool still_there(struct vcpu *v, const struct insn_cache *c)
 
 	if (c->rip != e->rip || VM_KEPT(CACHE_MODE, c->mode != e->mode) || !c->insn.length)
 		return false;
-	if (e->mode != EMULATE_LONG64)
+	if (e->mode != EMULATE_LONG64 && !(e->seg_valid & 1u << EMULATE_CS))
 		emulation_ops.load_segment(e, EMULATE_CS);
+	/* Where no CPU has fetched it, it may lie beyond the limit. */
+	if (v->emulated && e->mode != EMULATE_LONG64 &&
+	    VM_KEPT(CACHE_LIMIT, e->rip + c->insn.length - 1 > e->seg[EMULATE_CS].limit))
+		return false;
 	linear = e->mode == EMULATE_LONG64 ? e->rip : (uint32_t)(e->rip + e->seg[EMULATE_CS].base);
 	if ((linear & (PAGE_SIZE - 1)) > PAGE_SIZE - sizeof(c->bytes) ||
 	    !vcpu_translate(v, GVA(linear), access, &gpa, &error))
@@ -286,16 +302,19 @@ static bool still_there(struct vcpu *v, const struct insn_cache *c)
 	return now && VM_LEFT_OUT_OR(EMULATED_CACHE, same_bytes((const uint8_t *)now, c->bytes, c->insn.length));
 }
 
-static void remember(struct vcpu *v, struct insn_cache *c, uint64_t rip)
+/* The instruction at RIP, decoded into the cache. */
+static enum emulate_result fetch(struct vcpu *v, struct insn_cache *c)
 {
-	const struct emulate *e = &v->emulate;
+	struct emulate *e = &v->emulate;
+	enum emulate_result result = emulate_fetch(e, &c->insn);
 
-	c->rip = rip;
+	c->rip = e->rip;
 	c->mode = e->mode;
 	memcpy(c->bytes, e->bytes, sizeof(e->bytes));
-	if (emulate_decode(e->bytes, e->length, (enum emulate_mode)e->mode, &c->insn) != INSN_OK)
+	if (result != EMULATE_OK)
 		c->insn.length = 0;
 	c->plain = (uint8_t)(c->insn.length ? insn_plain(&c->insn) : INSN_NOT_PLAIN);
+	return result;
 }
 
 static inline struct insn_cache *cached(struct vcpu *v)
@@ -323,28 +342,53 @@ static uint32_t rep_limit(const struct vcpu *v)
 	return table ? REP_LIMIT_TABLE : VM_KEPT(EMULATE_REPEAT, true) ? REP_LIMIT : 0;
 }
 
-void emulation_step(struct vcpu *v)
+static enum emulate_result carry_out(struct vcpu *v)
 {
 	struct emulate *e = &v->emulate;
-	struct insn_cache *c;
+	struct insn_cache *c = cached(v);
+	enum emulate_result result = EMULATE_OK;
+
+	e->length = 0;
+	if (unlikely(!still_there(v, c)))
+		result = fetch(v, c);
+	if (unlikely(result != EMULATE_OK))
+		return result;
+	result = emulate_execute(e, &c->insn);
+	if (unlikely(result != EMULATE_OK)) {
+		e->length = c->insn.length;
+		memcpy(e->bytes, c->bytes, sizeof(e->bytes));
+	}
+	return result;
+}
+
+void emulation_step(struct vcpu *v)
+{
+	fill(v);
+	v->emulate.rep_limit = rep_limit(v);
+	act_on_result(v, carry_out(v));
+}
+
+/* Did the last instruction, and the time that it took, leave nothing to be looked at before the next? */
+static bool may_go_on(const struct vcpu *v)
+{
+	const struct emulate *e = &v->emulate;
+
+	return !(e->seg_dirty | e->shadow) && !e->single_step && !e->unblocks_nmi && !v->breakpoint_hits &&
+	       !v->mmu.root_changed && !v->mmu.intercepts_changed && !vcpu_requested(v);
+}
+
+unsigned emulation_steps(struct vcpu *v, unsigned max)
+{
 	enum emulate_result result;
-	uint64_t rip;
+	unsigned done = 0;
 
 	fill(v);
-	e->rep_limit = rep_limit(v);
-	e->length = 0;
-	rip = e->rip;
-	c = cached(v);
-	if (likely(still_there(v, c))) {
-		result = emulate_execute(e, &c->insn);
-		if (unlikely(result != EMULATE_OK)) {
-			e->length = c->insn.length;
-			memcpy(e->bytes, c->bytes, sizeof(e->bytes));
-		}
-	} else {
-		result = emulate_step(e);
-		if (result == EMULATE_OK)
-			remember(v, c, rip);
-	}
+	v->emulate.rep_limit = rep_limit(v);
+	do {
+		result = carry_out(v);
+		emulated_time(v);
+		done++;
+	} while (result == EMULATE_OK && done < max && VM_LEFT_OUT_OR(EMULATED_GO_ON, may_go_on(v)));
 	act_on_result(v, result);
+	return done;
 }

@@ -3,7 +3,7 @@
  *
  * Absent memory reads as all ones, and what is written to it is lost; instructions fetched from where no memory is are
  * ones too, which are no instruction: #UD. */
-#include "vm/vm.h"
+#include "vm/exit/emulation.h"
 
 #include "host/insn_slot.h"
 #include "lib/atomic.h"
@@ -235,6 +235,8 @@ static enum emulate_access io_in(struct emulate *e, uint16_t port, unsigned size
 	spin_lock(&v->vm->device_lock);
 	*value = pio_in(&v->vm->pio, port, size);
 	spin_unlock(&v->vm->device_lock);
+	if (unlikely(v->vm->input_waiting))
+		platform_feed_uart(v->vm);
 	if (unlikely(v->breakpoints) && breakpoints_on_port(v, port, size))
 		e->interrupted = true;
 	return EMULATE_ACCESS_OK;
@@ -289,34 +291,6 @@ static enum emulate_access write_dtr(struct emulate *e, enum emulate_dtr which, 
 	return EMULATE_ACCESS_OK;
 }
 
-/* MOV to CR3 under PAE, with page-directory pointers where the CPU found no memory: they are all ones, which is #GP, or
- * a device's. */
-static enum emulate_access load_cr3(struct emulate *e, uint64_t value)
-{
-	struct mmu_result r = mmu_set_cr3(&vcpu_of(e)->mmu, value);
-
-	if (r.outcome == MMU_INJECT) {
-		e->exception = (struct emulate_exception){ .vector = r.exception.vector,
-							   .has_error = true,
-							   .error = r.exception.error };
-		return EMULATE_ACCESS_FAULT;
-	}
-	vcpu_of(e)->mmu.root_changed = true;
-	return r.outcome == MMU_STOP ? EMULATE_ACCESS_UNHANDLEABLE : EMULATE_ACCESS_OK;
-}
-
-/* Beside that, LMSW from memory is the one load of a control register that can get here; what it may change is always
- * legal. */
-static enum emulate_access write_cr(struct emulate *e, unsigned n, uint64_t value)
-{
-	if (n == 3)
-		return load_cr3(e, value);
-	if (n != 0 || !cr_write(vcpu_of(e), 0, value))
-		return EMULATE_ACCESS_UNHANDLEABLE;
-	e->cr0 = vcpu_of(e)->mmu.regs.cr0;
-	return EMULATE_ACCESS_OK;
-}
-
 /* The guest's FPU and vector registers are in the CPU. */
 static enum emulate_access native(struct emulate *e, struct emulate_native *n)
 {
@@ -353,7 +327,15 @@ const struct emulate_ops emulation_ops = {
 	.io_in = io_in,
 	.io_out = io_out,
 	.native = native,
-	.write_cr = write_cr,
+	.read_cr = emulation_read_cr,
+	.write_cr = emulation_write_cr,
+	.read_dr = emulation_read_dr,
+	.write_dr = emulation_write_dr,
+	.read_msr = emulation_read_msr,
+	.write_msr = emulation_write_msr,
+	.invlpg = emulation_invlpg,
+	.cpuid = emulation_cpuid,
+	.rdtsc = emulation_rdtsc,
 	.read_dtr = read_dtr,
 	.write_dtr = write_dtr,
 };

@@ -44,7 +44,7 @@ static void put_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32
 {
 	if (vector != VECTOR_DB && vector != VECTOR_DF)
 		VM_MUTANT(RF, set_rf(v));
-	has_error = has_error && VM_LEFT_OUT_OR(REAL_ERROR, hvm_hardware_cr0(&v->hvm) & CR0_PE);
+	has_error = has_error && VM_LEFT_OUT_OR(REAL_ERROR, hvm_guest_cr0(&v->hvm) & CR0_PE);
 	v->event = (struct event){ (uint32_t)(EVENT_VALID | EVENT_TYPE_HARDWARE_EXCEPTION |
 					      (has_error ? EVENT_HAS_ERROR : 0) | vector),
 				   error, 0 };
@@ -87,8 +87,13 @@ void event_page_fault(struct vcpu *v, uint32_t error, uint64_t cr2)
 	event_exception(v, VECTOR_PF, true, error);
 }
 
+/* Into the next entry; or the emulator delivers it at once, where there is none. */
 static void inject(struct vcpu *v)
 {
+	if (unlikely(v->emulated)) {
+		emulation_deliver(v);
+		return;
+	}
 	hvm_inject(&v->hvm, &v->event);
 	v->event.info = 0;
 }
@@ -161,11 +166,39 @@ static bool deliver_nmi(struct vcpu *v, bool busy)
 	return false;
 }
 
+/* Where no entry delivers them, pending traps are delivered here: DR6 tells which ("Debug Status Register (DR6)"). */
+static void take_trap(struct vcpu *v)
+{
+	uint64_t pending = hvm_pending_debug(&v->hvm);
+
+	write_dr6((read_dr6() & ~DR6_BREAKPOINTS) | (pending & (DR6_BREAKPOINTS | DR6_BS)));
+	hvm_set_pending_debug(&v->hvm, 0);
+	hvm_set_dr7(&v->hvm, hvm_dr7(&v->hvm) & ~DR7_GD);
+	event_exception(v, VECTOR_DB, false, 0);
+}
+
+/* A load of SS holds traps back for one instruction. */
+static bool trap_comes(const struct vcpu *v)
+{
+	return v->emulated && trap_waits(v) &&
+	       VM_LEFT_OUT_OR(EMULATED_TRAP_HELD, !(hvm_blocking(&v->hvm) & BLOCKING_MOV_SS));
+}
+
+bool event_may_come(const struct vcpu *v)
+{
+	return (v->event.info & EVENT_VALID) || trap_comes(v) || (v->nmi_pending && nmi_open(v)) ||
+	       (v->interrupt_waits && interrupts_open(v));
+}
+
 void event_deliver(struct vcpu *v)
 {
-	bool busy = v->event.info & EVENT_VALID;
-	bool waits;
+	bool busy = v->event.info & EVENT_VALID, waits;
+	int vector = -1;
 
+	if (unlikely(!busy && trap_comes(v))) {
+		VM_MUTANT(EMULATED_TRAP, take_trap(v));
+		busy = true;
+	}
 	if (busy)
 		inject(v);
 	if (unlikely(v->nmi_pending))
@@ -174,15 +207,24 @@ void event_deliver(struct vcpu *v)
 	waits = interrupt_waits(v);
 	/* One event an entry; the window exits as soon as the next can come. */
 	if (waits && VM_LEFT_OUT_OR(ONE_EVENT, !busy) && interrupts_open(v)) {
-		int vector = take_interrupt(v);
-
-		if (vector >= 0)
-			inject_vector(v, (uint8_t)vector);
+		vector = take_interrupt(v);
 		waits = interrupt_waits(v);
 	}
 	VM_MUTANT(TPR_THRESHOLD, tpr_set_threshold(v));
 	spin_unlock(&v->vm->device_lock);
+	/* Without the lock: the emulator may reach a device. */
+	if (vector >= 0)
+		inject_vector(v, (uint8_t)vector);
+	v->interrupt_waits = waits;
 	VM_MUTANT(INTERRUPT_WINDOW, hvm_set_interrupt_window(&v->hvm, waits));
+}
+
+/* With interrupts off only an NMI ends it, or a debug trap that the HLT itself has caused (SDM, HLT). */
+void event_halt(struct vcpu *v)
+{
+	v->deaf = VM_KEPT(HLT_FOR_GOOD, !(hvm_rflags(&v->hvm) & RFLAGS_IF)) && !event_wakes(v);
+	v->halted = true;
+	vcpu_note(v, REQUEST_EVENT);
 }
 
 bool event_wakes(struct vcpu *v)

@@ -111,7 +111,7 @@ static uint16_t selector_of(const struct task *t, enum segment n)
  * Registers"). */
 static void unload(struct task *t, unsigned cpl)
 {
-	bool exact = mechanism_runs_real_mode(t->v->vm->mmu.ops);
+	bool exact = mechanism_runs_real_mode(t->v->vm, t->v->vm->mmu.ops);
 
 	for (enum segment n = SEG_ES; n <= SEG_LDTR; n++) {
 		struct segment_state s = { .selector = selector_of(t, n), .access = SEGMENT_UNUSABLE };

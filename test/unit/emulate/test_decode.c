@@ -123,6 +123,7 @@ static void test_samples(void **state)
 		{ EMULATE_REAL, 4, 2, 2, EMULATE_ES, { 0x26, 0x89, 0x46, 0x00 } },
 		{ EMULATE_REAL, 6, 4, 2, EMULATE_DS, { 0x66, 0xb8 } },
 		{ EMULATE_V86, 4, 2, 2, EMULATE_DS, { 0xc8 } },
+		{ EMULATE_REAL32, 4, 2, 4, EMULATE_DS, { 0x66, 0xb8 } },
 	};
 
 	(void)state;
@@ -165,6 +166,7 @@ static const struct refusal refusals[] = {
 	{ EMULATE_PROT32, INSN_OK, { 0x63, 0xc0 } }, /* ARPL */
 	{ EMULATE_V86, INSN_UD, { 0x0f, 0x00, 0xc0 } }, /* SLDT */
 	{ EMULATE_REAL, INSN_UD, { 0x63, 0xc0 } },
+	{ EMULATE_REAL32, INSN_UD, { 0x63, 0xc0 } },
 	/* memory only */
 	{ EMULATE_LONG64, INSN_UD, { 0x8d, 0xc0 } },
 	{ EMULATE_REAL, INSN_UD, { 0xc4, 0xc0 } },

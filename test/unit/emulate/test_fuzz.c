@@ -25,7 +25,7 @@ static void random_registers(void)
 	w->e.rflags = ((uint64_t)rand() & 0x3f7fd5) | 2;
 	if (w->e.mode == EMULATE_V86)
 		w->e.rflags |= RFLAGS_VM;
-	w->e.cpl = w->e.mode == EMULATE_REAL ? 0 : w->e.mode == EMULATE_V86 ? 3 : rand() % 2 * 3;
+	w->e.cpl = w->e.mode <= EMULATE_REAL32 ? 0 : w->e.mode == EMULATE_V86 ? 3 : rand() % 2 * 3;
 	w->e.rip = rand() % 8 ? 0x7c00 : 0x7ff8; /* near a page's end */
 }
 
@@ -85,7 +85,7 @@ static void test_random_bytes(void **state)
 
 			fuzz_step(mode);
 			w->e.seg[EMULATE_CS] = cs;
-			w->e.cr0 = (mode == EMULATE_REAL ? 0x10 : 0x11) | ((unsigned)rand() & 8);
+			w->e.cr0 = (mode <= EMULATE_REAL32 ? 0x10 : 0x11) | ((unsigned)rand() & 8);
 		}
 		world_free(w);
 	}

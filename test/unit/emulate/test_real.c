@@ -45,6 +45,7 @@ static void test_interrupt(void **state)
 	assert_int_equal(w->e.seg[EMULATE_CS].base, 0xf0000);
 	assert_int_equal(w->e.rip, 0x1234);
 	assert_int_equal(w->e.rflags, 2 | RFLAGS_CF);
+	assert_false(w->e.single_step); /* TF is clear by then */
 	assert_int_equal(w->gpr[EMULATE_RSP], 0x6ffa);
 	assert_int_equal(world_load(w, 0x6ffa, 2), 0x7c02);
 	assert_int_equal(world_load(w, 0x6ffe, 2), RFLAGS_IF | RFLAGS_CF | RFLAGS_TF | 2);
@@ -310,6 +311,24 @@ static void test_v86_iopl3(void **state)
 	assert_int_equal(w->e.exception.vector, 0x21);
 }
 
+/* CS keeps the D that it was loaded with in protected mode; interrupts are of 16 bits for all that. */
+static void test_wide_code(void **state)
+{
+	(void)state;
+	w->e.mode = EMULATE_REAL32;
+	assert_ok(RUN(w, 0xb8, 0x78, 0x56, 0x34, 0x12)); /* mov $0x12345678, %eax */
+	assert_int_equal(w->gpr[EMULATE_RAX], 0x12345678);
+	assert_ok(RUN(w, 0xea, 0x34, 0x12, 0x00, 0x00, 0x00, 0x20)); /* ljmp $0x2000, $0x1234 */
+	assert_int_equal(w->e.seg[EMULATE_CS].base, 0x20000);
+	assert_int_equal(w->e.rip, 0x1234);
+	assert_int_equal(w->e.mode, EMULATE_REAL32);
+	world_store(w, 0x10 * 4, 4, 0xf0001234);
+	assert_ok(RUN(w, 0xcd, 0x10));
+	assert_int_equal(w->gpr[EMULATE_RSP], 0x6ffa);
+	assert_int_equal(w->e.seg[EMULATE_CS].base, 0xf0000);
+	assert_exception(RUN(w, 0x0f, 0x00, 0xd0), EXCEPTION(VECTOR_UD)); /* lldt */
+}
+
 #define REAL(test) cmocka_unit_test_setup_teardown(test, set_up_real, tear_down)
 #define V86(test) cmocka_unit_test_setup_teardown(test, set_up_v86, tear_down)
 
@@ -330,6 +349,7 @@ int main(void)
 		REAL(test_flags),
 		REAL(test_to_protected_mode),
 		REAL(test_bad_selectors),
+		REAL(test_wide_code),
 		V86(test_v86),
 		V86(test_v86_iopl3),
 	};

@@ -150,7 +150,7 @@ static enum emulate_access world_write_cr(struct emulate *e, unsigned n, uint64_
 	if (n != 0)
 		return EMULATE_ACCESS_OK;
 	e->cr0 = value;
-	if (e->mode == EMULATE_REAL && (value & CR0_PE))
+	if (e->mode <= EMULATE_REAL32 && (value & CR0_PE))
 		e->mode = EMULATE_PROT16;
 	return EMULATE_ACCESS_OK;
 }
@@ -264,7 +264,7 @@ void world_reset(struct world *w, enum emulate_mode mode)
 		.gpr = w->gpr,
 		.rip = 0x7c00,
 		.rflags = 2 | (mode == EMULATE_V86 ? RFLAGS_VM : 0),
-		.cr0 = mode == EMULATE_REAL ? 0x10 : 0x11,
+		.cr0 = mode <= EMULATE_REAL32 ? 0x10 : 0x11,
 		.cr4 = CR4_OSFXSR | CR4_OSXSAVE,
 		.xcr0 = 7,
 		.efer = mode == EMULATE_LONG64 ? 0x500 : 0,

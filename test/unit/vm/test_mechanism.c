@@ -45,6 +45,7 @@ static void what_the_cpu_has_not(void **state)
 	finish();
 	start_as(BENCH_LYNNFIELD, "");
 	refused("", "pages 1g\n", "pages 1g");
+	refused("", "unrestricted on\n", "unrestricted on");
 	refused("ept", "ept-levels 5\n", "ept-levels 5");
 	assert_false(create("ept", "pages 2m\nvpid on\nept-levels 4\n")->ended);
 	finish();
@@ -71,11 +72,16 @@ static void who_runs_real_mode(void **state)
 {
 	(void)state;
 	start();
-	assert_true(mechanism_runs_real_mode(mmu_mechanism_by_name("ept")));
-	assert_false(mechanism_runs_real_mode(mmu_mechanism_by_name("shadow")));
+	assert_true(mechanism_runs_real_mode(bench.vm[0], mmu_mechanism_by_name("ept")));
+	assert_false(mechanism_runs_real_mode(bench.vm[0], mmu_mechanism_by_name("shadow")));
+	finish();
+	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = "ept", .description = "unrestricted off\n" });
+	assert_false(mechanism_runs_real_mode(bench.vm[0], mmu_mechanism_by_name("ept")));
+	assert_false(vmcs_get(VMCS_PROC_CONTROLS2) & PROC2_UNRESTRICTED);
+	assert_true(vmcs_get(VMCS_GUEST_CR0) & CR0_PG);
 	finish();
 	start_as(BENCH_LYNNFIELD, "");
-	assert_false(mechanism_runs_real_mode(mmu_mechanism_by_name("ept")));
+	assert_false(mechanism_runs_real_mode(bench.vm[0], mmu_mechanism_by_name("ept")));
 	finish();
 }
 

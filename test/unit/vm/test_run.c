@@ -321,30 +321,6 @@ static void other_mechanisms_while_it_runs(void **state)
 	finish();
 }
 
-/* On the way from real mode to protected mode: CR0.PE is set, the segment registers are not loaded yet. Only
- * "unrestricted guest" runs that. */
-static void no_other_mechanism_half_way_out_of_real_mode(void **state)
-{
-	(void)state;
-	for (unsigned n = 0; n < 3; n++) {
-		start();
-		assert_true(bench_mode(BENCH_REAL, 0));
-		assert_non_null(vm_switch(bench.v->vm, mmu_mechanism_by_name("shadow")));
-		STEP(bench_mov_to_cr(0, CR0_NE | CR0_ET | CR0_PE));
-		/* Code that is data still; a stack or data whose selectors are numbers. */
-		vmcs_put(VMCS_GUEST_CS_ACCESS, n ? SEGMENT_CODE16 : SEGMENT_DATA16);
-		vmcs_put(VMCS_GUEST_ES_SELECTOR + 2 * (n == 1 ? SEG_SS : SEG_DS), n ? 3 : 0);
-		assert_non_null(vm_switch(bench.v->vm, mmu_mechanism_by_name("shadow")));
-		STEP(bench_exit_simple(EXIT_CPUID, 2));
-		vmcs_put(VMCS_GUEST_CS_ACCESS, SEGMENT_CODE16);
-		vmcs_put(VMCS_GUEST_ES_SELECTOR + 2 * SEG_SS, 0);
-		vmcs_put(VMCS_GUEST_ES_SELECTOR + 2 * SEG_DS, 0);
-		assert_null(vm_switch(bench.v->vm, mmu_mechanism_by_name("shadow")));
-		STEP(bench_exit_simple(EXIT_CPUID, 2));
-		finish();
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -362,7 +338,6 @@ int main(void)
 		cmocka_unit_test(another_cpu_takes_up_one_that_had_lost_its_turn),
 		cmocka_unit_test(a_turn_ends_with_an_event),
 		cmocka_unit_test(other_mechanisms_while_it_runs),
-		cmocka_unit_test(no_other_mechanism_half_way_out_of_real_mode),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

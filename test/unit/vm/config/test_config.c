@@ -294,6 +294,7 @@ static void set_all(struct vm_config *vm)
 		{ "pages", "4k" },
 		{ "mmu", "ept" },
 		{ "vpid", "off" },
+		{ "unrestricted", "off" },
 		{ "rdrand", "off" },
 		{ "testdev", "on" },
 		{ "clock", "guest" },
@@ -321,6 +322,7 @@ static void check_all_but_kernel(const struct vm_config *vm)
 	assert_string_equal(vm->mmu, "ept");
 	assert_int_equal(vm->rdrand, CONFIG_OFF);
 	assert_int_equal(vm->vpid, CONFIG_OFF);
+	assert_int_equal(vm->unrestricted, CONFIG_OFF);
 	assert_true(vm->testdev);
 	assert_true(vm->guest_clock);
 	assert_int_equal(vm->on_panic, CONFIG_PANIC_PAUSE);

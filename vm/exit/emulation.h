@@ -1,0 +1,29 @@
+/* vm/exit/emulation.h - between the files that serve the instruction emulator. */
+#ifndef VELLUM_VM_EXIT_EMULATION_H
+#define VELLUM_VM_EXIT_EMULATION_H
+
+#include "vm/vm.h"
+
+/* What the vCPU decodes instructions by, as its control registers, its CS and these RFLAGS are. */
+enum emulate_mode emulation_mode(const struct vcpu *v, uint64_t rflags);
+
+/* What an emulated vCPU's instruction is that the emulator does not know (vm/exit/emulation_unknown.c). */
+enum emulation_unknown {
+	UNKNOWN_STOPS, /* one that the guest's CPU has, or may have */
+	UNKNOWN_UD,
+	UNKNOWN_GP,
+};
+enum emulation_unknown emulation_unknown(const struct vcpu *v);
+
+/* struct emulate_ops (emulate/emulate.h): vm/exit/emulation_registers.c. */
+enum emulate_access emulation_read_cr(struct emulate *e, unsigned n, uint64_t *value);
+enum emulate_access emulation_write_cr(struct emulate *e, unsigned n, uint64_t value);
+enum emulate_access emulation_read_dr(struct emulate *e, unsigned n, uint64_t *value);
+enum emulate_access emulation_write_dr(struct emulate *e, unsigned n, uint64_t value);
+enum emulate_access emulation_read_msr(struct emulate *e, uint32_t index, uint64_t *value);
+enum emulate_access emulation_write_msr(struct emulate *e, uint32_t index, uint64_t value);
+enum emulate_access emulation_cpuid(struct emulate *e, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
+enum emulate_access emulation_rdtsc(struct emulate *e, uint64_t *value);
+enum emulate_access emulation_invlpg(struct emulate *e, uint64_t linear);
+
+#endif

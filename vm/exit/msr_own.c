@@ -1,0 +1,63 @@
+/* vm/exit/msr_own.c - the MSRs that guests access without an exit (hvm_intercepts_init), for when an instruction of
+ * theirs is emulated. They are kept with the guest's other registers, or are in the CPU itself (vm/resident.c). SDM,
+ * "WRMSR": an address must be canonical, and reserved bits 0. */
+#include "vm/vm.h"
+
+#include "lib/mutants/mutate.h"
+
+static bool in_cpu(const struct vcpu *v, uint32_t msr)
+{
+	switch (msr) {
+	case MSR_STAR:
+	case MSR_LSTAR:
+	case MSR_CSTAR:
+	case MSR_FMASK:
+	case MSR_KERNEL_GS_BASE: return true;
+	case MSR_TSC_AUX: return v->vm->cpuid.has_rdtscp;
+	default: return false;
+	}
+}
+
+bool msr_is_own(const struct vcpu *v, uint32_t msr)
+{
+	uint64_t value;
+
+	return in_cpu(v, msr) || hvm_own_msr(&v->hvm, msr, &value);
+}
+
+bool msr_read_own(const struct vcpu *v, uint32_t msr, uint64_t *value)
+{
+	if (!in_cpu(v, msr))
+		return hvm_own_msr(&v->hvm, msr, value);
+	*value = rdmsr(msr);
+	return true;
+}
+
+static bool canonical(const struct vcpu *v, uint64_t a)
+{
+	unsigned shift = v->mmu.regs.cr4 & CR4_LA57 ? 7 : 16;
+
+	return (uint64_t)((int64_t)(a << shift) >> shift) == a;
+}
+
+static bool valid(const struct vcpu *v, uint32_t msr, uint64_t value)
+{
+	switch (msr) {
+	case MSR_STAR:
+	case MSR_SYSENTER_CS: return true; /* of 32 bits: the rest is lost */
+	case MSR_FMASK:
+	case MSR_TSC_AUX: return !(value >> 32);
+	default: return canonical(v, value);
+	}
+}
+
+bool msr_write_own(struct vcpu *v, uint32_t msr, uint64_t value)
+{
+	if (VM_KEPT(EMULATED_MSR, !valid(v, msr, value)))
+		return false;
+	if (in_cpu(v, msr))
+		wrmsr(msr, value);
+	else
+		hvm_set_own_msr(&v->hvm, msr, value);
+	return true;
+}
