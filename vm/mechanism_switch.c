@@ -6,7 +6,7 @@
  * to a mechanism.
  *
  * SW1  What was to be written into the CPU's state is written before its registers are read, and the heart's copy of
- *      the registers is up to date before the old mechanism goes.
+ *      the registers is up to date before the old mechanism goes: each vCPU has settled (vm/freeze.c).
  * SW2  A guest that may switch is offered no feature that one of the mechanisms it may come to lacks
  *      (switch_hidden_cr4).
  * SW3  Between two changes by the alarm the guest makes progress, however short the period is. */
@@ -54,8 +54,7 @@ bool switch_leaving_real_mode(const struct vcpu *v)
 	return false;
 }
 
-/* leaving: switch_leaving_real_mode(). */
-static const char *refusal(const struct vcpu *v, const struct mmu_ops *ops, bool leaving)
+static const char *refusal(const struct vcpu *v, const struct mmu_ops *ops)
 {
 	const char *missing = mmu_unsupported(ops, &machine.caps.mmu, &v->vm->mmu.config);
 
@@ -66,25 +65,9 @@ static const char *refusal(const struct vcpu *v, const struct mmu_ops *ops, bool
 		       "which this mechanism lacks";
 	if (VM_KEPT(SWITCH_REAL_MODE, !(v->mmu.regs.cr0 & CR0_PE)) && !mechanism_runs_real_mode(ops))
 		return "the guest is in real mode, which this mechanism cannot run";
-	if (VM_KEPT(SWITCH_STARTED, v->started) && !mechanism_runs_real_mode(ops) && leaving)
+	if (VM_KEPT(SWITCH_STARTED, v->leaving_real_mode) && !mechanism_runs_real_mode(ops))
 		return "the guest is about to leave real mode, which this mechanism cannot run";
 	return NULL;
-}
-
-/* SW1, and: can v go over? One that lives on another CPU has settled when it left. */
-static const char *prepare(struct vcpu *v, const struct mmu_ops *ops)
-{
-	struct vcpu *before;
-	const char *why;
-
-	if (!v->started || v->cpu != this_cpu())
-		return refusal(v, ops, v->leaving_real_mode);
-	before = vcpu_visit(v);
-	VM_MUTANT(SWITCH_WRITTEN, vcpu_bring_up_to_date(v));
-	VM_MUTANT(SWITCH_READ, hvm_sync_paging(&v->hvm, &v->mmu));
-	why = refusal(v, ops, switch_leaving_real_mode(v));
-	vcpu_visited(before);
-	return why;
 }
 
 static const char *go_over(struct vm *vm, const struct mmu_ops *ops)
@@ -94,7 +77,7 @@ static const char *go_over(struct vm *vm, const struct mmu_ops *ops)
 	struct vcpu *v;
 
 	for_each_vcpu(v, vm)
-		if ((why = prepare(v, ops)))
+		if ((why = refusal(v, ops)))
 			return why;
 	if (ops == before)
 		return NULL;

@@ -95,8 +95,6 @@
 	M(SWITCH_OFFERED, "nor to what lacks a feature that the guest was offered") \
 	M(SWITCH_REAL_MODE, "nor from real mode to what cannot run it") \
 	M(SWITCH_STARTED, "that this is asked of the VMCS only once it is written") \
-	M(SWITCH_WRITTEN, "writing what is to be written into the VMCS before a change (SW1)") \
-	M(SWITCH_READ, "reading the guest's registers before it (SW1)") \
 	M(SWITCH_HALTED, "that a guest in HLT needs no progress between two changes") \
 	M(SWITCH_EXITS, "counting the exits between two changes (SW3)") \
 	M(SWITCH_TICKS, "progress of the guest between two changes (SW3)") \
@@ -218,8 +216,7 @@
 	M(RESUME_GOES, "letting the clock go when it is resumed") \
 	M(PAUSE_LEAVES, "leaving the CPU when it is paused") \
 	M(VISIT_LOADS, "loading the state of who is asked") \
-	M(VISIT_WRITTEN, "that what is to be written into it is, before it is read") \
-	M(VISIT_READ, "reading the guest's registers for an answer") \
+	M(VISIT_SETTLES, "that the registers of the virtual CPU that is asked of are in the heart, and the heart's changes written") \
 	M(VISIT_RESTORES, "loading the state of who runs again") \
 	M(ONE_AT_A_TIME, "one request at a time (CT1)") \
 	M(DUMP_STARTED, "that who has not run has no registers") \

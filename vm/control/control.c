@@ -202,8 +202,7 @@ static bool visit_loaded(struct vcpu *v)
 	if (!v->started)
 		return carry_out(v);
 	before = vcpu_visit(v);
-	VM_MUTANT(VISIT_WRITTEN, vcpu_bring_up_to_date(v));
-	VM_MUTANT(VISIT_READ, hvm_sync_paging(&v->hvm, &v->mmu));
+	VM_MUTANT(VISIT_SETTLES, vcpu_settle(v));
 	ok = carry_out(v);
 	vcpu_visited(before);
 	return ok;
