@@ -41,9 +41,9 @@ bool vmx_vcpu_init(struct vmx_vcpu *v, const struct vmx_caps *caps);
 /* Gives its frames back. The VMCS is current on no CPU but this one. */
 void vmx_vcpu_destroy(struct vmx_vcpu *v);
 /* Writes every field of a new VMCS. mmu->regs, ->intercepts and ->root are set. */
+void vmx_vcpu_start(struct vmx_vcpu *v, const struct hvm_start *start, struct mmu_vcpu *mmu);
 /* What INIT changes of a started one, but paging registers. */
 void vmx_vcpu_reset(struct vmx_vcpu *v, const struct hvm_start *start);
-void vmx_vcpu_start(struct vmx_vcpu *v, const struct hvm_start *start, struct mmu_vcpu *mmu);
 
 /* Makes the VMCS current on this CPU, with this CPU's host state; unload makes it current nowhere. */
 void vmx_load(struct vmx_vcpu *v);

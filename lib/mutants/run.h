@@ -245,7 +245,7 @@
 	M(RESUME_GOES, "letting the clock go when it is resumed") \
 	M(PAUSE_LEAVES, "leaving the CPU when it is paused") \
 	M(VISIT_LOADS, "loading the state of who is asked") \
-	M(VISIT_SETTLES, "that the registers of the virtual CPU that is asked of are in the heart, and the heart's changes written") \
+	M(VISIT_SETTLES, "reading the registers of who is asked of, and writing what the heart changed of them") \
 	M(VISIT_RESTORES, "loading the state of who runs again") \
 	M(ONE_AT_A_TIME, "one request at a time (CT1)") \
 	M(DUMP_STARTED, "that who has not run has no registers") \

@@ -215,6 +215,11 @@ def deterministic(c):
     require(seen[0] == seen[1], 'two runs differ: %s %s' % (seen[0][0], seen[1][0]))
 
 
+# Beside what the CPU runs itself.
+REAL_MODE = (['--no-unrestricted'], ['--cpu', 'corei5_lynnfield_750'], ['--mmu', 'vtlb'], ['--mmu', 'brute'],
+             ['--mmu', 'shadow', '--switch-every', '3'])
+
+
 def bare_real_mode(c):
     c.run(['run', '--native', '--kernel', c.guest('realmode'), '--mem', '64M', '--timeout', '80'], limit=100,
           forbid=[r'FAIL'], expect=[r'^realmode: ok, [1-9][0-9]* checks$'])
@@ -227,6 +232,7 @@ def tests():
     t += [on_mechanism(m, 'corei7_skylake_x', True) for m in ('shadow', 'vtlb', 'brute')]
     t += [on_mechanism('shadow', 'core2_penryn_t9600', False), Test('a CPU without EPT', best_mechanism),
           Test('paging features, as CPU and mechanism have them', offered)]
+    t += [single('realmode', '', options) for options in REAL_MODE]
     t += [
         Test('1G pages', big_pages),
         Test('the same memory by every page size', page_sizes),
@@ -239,11 +245,6 @@ def tests():
         Test('a clock that stands still while the hypervisor works', own_clock),
         ends('a triple fault', 'triple-fault', '', 65, 'triple fault', r'^triple-fault: now$'),
         ends('garbage without an IDT', 'garbage', '', 65, 'triple fault', r'^garbage: now$'),
-        single('realmode', '', ['--no-unrestricted']),
-        single('realmode', '', ['--cpu', 'corei5_lynnfield_750']),
-        single('realmode', '', ['--mmu', 'vtlb']),
-        single('realmode', '', ['--mmu', 'brute']),
-        single('realmode', '', ['--mmu', 'shadow', '--switch-every', '3']),
         Test('real mode on the bare machine', bare_real_mode),
         single('sysret', '', []),
         single('sysret', '', ['--mmu', 'vtlb']),
