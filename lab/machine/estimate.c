@@ -24,7 +24,8 @@ static double time_with(const struct lab_parts *p, const double factor[PARAMETER
 {
 	double walks = (p->walks - p->walks_dram) * factor[CACHES] + p->walks_dram * factor[MEMORY];
 	double each, hidden, window, overlap = 1, seen = 0;
-	double others = p->program * factor[PROGRAM] + p->kernel * factor[KERNEL] + p->data +
+	double data = (p->data - p->data_dram) * factor[CACHES] + p->data_dram * factor[MEMORY];
+	double others = p->program * factor[PROGRAM] + p->kernel * factor[KERNEL] + data +
 			p->exits * factor[EXIT] + p->hypervisor * factor[HYPERVISOR] + p->flushes +
 			p->wakeups * factor[WAKEUPS] +
 			p->l2_tlb * factor[CACHES] * dependence;

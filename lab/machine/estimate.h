@@ -17,6 +17,8 @@
 struct lab_parts {
 	double program, kernel, data, l2_tlb, exits, hypervisor, flushes, wakeups;
 	double walks, walks_dram; /* all of them; what memory took of them */
+	/* What memory took of the data's accesses. data is without what hits in the L1 cache would have taken. */
+	double data_dram;
 	double walk_count, instructions, cpi, walkers, window; /* window: instructions */
 	double dependence, dependence_low, dependence_high;
 };

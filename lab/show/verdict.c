@@ -24,7 +24,9 @@ static bool parts_of(const struct lab_record *r, struct lab_parts *p)
 		return false;
 	*p = (struct lab_parts){
 		.program = lab_record_number(r, "cycles.base"), .kernel = lab_record_number(r, "cycles.kernel"),
-		.data = lab_record_number(r, "cycles.data"), .l2_tlb = lab_record_number(r, "cycles.l2_tlb"),
+		.data = lab_record_number(r, "cycles.data"),
+		.data_dram = lab_record_number(r, "data.dram") * setting(r, "machine.dram_cycles"),
+		.l2_tlb = lab_record_number(r, "cycles.l2_tlb"),
 		.exits = lab_record_number(r, "cycles.exits"),
 		.hypervisor = lab_record_number(r, "cycles.hypervisor") + lab_record_number(r, "cycles.populate"),
 		.flushes = lab_record_number(r, "cycles.flushes") - lab_record_number(r, "cycles.beside"),
@@ -37,7 +39,7 @@ static bool parts_of(const struct lab_record *r, struct lab_parts *p)
 		.dependence_high = lab_record_number(r, "dependence.high"),
 	};
 	return !isnan(p->program + p->kernel + p->data + p->l2_tlb + p->exits + p->hypervisor + p->flushes +
-		      p->wakeups + p->walks + p->walks_dram + p->walk_count + p->instructions + p->cpi +
+		      p->wakeups + p->walks + p->walks_dram + p->data_dram + p->walk_count + p->instructions + p->cpi +
 		      p->dependence + p->dependence_low + p->dependence_high);
 }
 

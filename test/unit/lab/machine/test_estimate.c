@@ -57,6 +57,14 @@ static void test_error(void **state)
 	p.wakeups = 5e6;
 	e = lab_estimate(&p);
 	assert_true(near(e.best, 10e6) && near(e.high, 15e6) && near(e.low, 7.5e6));
+	/* The program's own accesses: a million to memory at 200 cycles instead of 4, others in nearer caches. */
+	p.wakeups = 0;
+	p.data_dram = 200e6;
+	p.data = p.data_dram - 4e6 + 9e6;
+	e = lab_estimate(&p);
+	assert_true(near(e.best, 210e6));
+	assert_true(near(log(e.high / e.best), hypot(log(260.0 / 210), log(211.25 / 210))));
+	assert_true(near(log(e.low / e.best), -hypot(log(160.0 / 210), log(209.0 / 210))));
 	/* Overlap, and what a walk's references take: of 40 million cycles 0.8 and 1.25 times as many. */
 	p = usual;
 	p.kernel = 0;
