@@ -85,5 +85,10 @@ struct lab_estimate lab_estimate(const struct lab_parts *p)
 
 struct lab_estimate lab_estimate_ratio(const struct lab_parts *a, const struct lab_parts *b)
 {
-	return estimate(a, b);
+	struct lab_estimate e = estimate(a, b);
+	double time = fmax(1, lab_estimate(a).best), share = time / (time + fmax(a->unpriced, b->unpriced));
+
+	e.low = fmin(e.low, 1 + (e.low - 1) * share);
+	e.high = fmax(e.high, 1 + (e.high - 1) * share);
+	return e;
 }

@@ -13,6 +13,17 @@ static double setting(const struct lab_record *r, const char *key)
 	return text ? atof(text) : NAN;
 }
 
+/* Of a record whose data has no price. */
+static double unpriced(const struct lab_record *r)
+{
+	const char *priced = lab_record_setting(r, "machine.data_cache");
+	double translated = lab_record_number(r, "walks_completed.4k") + lab_record_number(r, "walks_completed.2m") +
+			    lab_record_number(r, "walks_completed.1g");
+
+	return priced && !strcmp(priced, "on") ? 0 :
+	       lab_unpriced(translated, setting(r, "machine.dram_cycles"), setting(r, "machine.l1_cycles"));
+}
+
 /* false: the record has not what an estimate takes (it is of an older build). */
 static bool parts_of(const struct lab_record *r, struct lab_parts *p)
 {
@@ -36,11 +47,11 @@ static bool parts_of(const struct lab_record *r, struct lab_parts *p)
 		.instructions = lab_record_number(r, "instructions"), .cpi = setting(r, "machine.cpi"),
 		.walkers = (double)walkers, .window = (double)window, .dependence = lab_record_number(r, "dependence"),
 		.dependence_low = lab_record_number(r, "dependence.low"),
-		.dependence_high = lab_record_number(r, "dependence.high"),
+		.dependence_high = lab_record_number(r, "dependence.high"), .unpriced = unpriced(r),
 	};
 	return !isnan(p->program + p->kernel + p->data + p->l2_tlb + p->exits + p->hypervisor + p->flushes +
 		      p->wakeups + p->walks + p->walks_dram + p->data_dram + p->walk_count + p->instructions + p->cpi +
-		      p->dependence + p->dependence_low + p->dependence_high);
+		      p->dependence + p->dependence_low + p->dependence_high + p->unpriced);
 }
 
 /* Only runs of the same program on the same machine are compared. How many cycles a program's instructions take on
@@ -163,14 +174,38 @@ static void judge(const struct lab_view *v, unsigned first, bool *done, FILE *ou
 	free(rival);
 }
 
-void lab_view_verdict(const struct lab_view *v, FILE *out)
+/* Once for all: percentages over a time that lacks the waiting for data are upper ones. */
+static void say_unpriced(const struct lab_view *v, FILE *out)
+{
+	for (unsigned i = 0; i < v->count; i++) {
+		if (!(unpriced(v->record[i]) >
+		      LAB_UNPRICED_SAID * lab_record_number(v->record[i], "cycles.estimate")))
+			continue;
+		fprintf(out, "(The program's own cache misses have no price, machine.data_cache=off: percentages are "
+			     "upper ones; the ends nearer to 0 are as if each access that walks missed too.)\n");
+		return;
+	}
+}
+
+void lab_view_verdict(const struct lab_view *v, FILE *page)
 {
 	bool *done = calloc(v->count + 1, sizeof(*done));
+	char *text = NULL, *line, *rest;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
 
-	if (!done)
+	if (!done || !out)
 		abort();
 	for (unsigned i = 0; i < v->count; i++)
 		if (!done[i])
 			judge(v, i, done, out);
 	free(done);
+	if (ftell(out))
+		say_unpriced(v, out);
+	fclose(out);
+	for (line = text; (rest = strchr(line, '\n')); line = rest + 1) {
+		*rest = '\0';
+		lab_wrapped(line, page);
+	}
+	free(text);
 }
