@@ -21,8 +21,8 @@ struct lab_parts {
 	double walks, walks_dram; /* all of them; what memory took of them */
 	/* What memory took of the data's accesses. data is without what hits in the L1 cache would have taken. */
 	double data_dram;
-	/* machine.data_cache=off: what the data would take if each access that walked were answered by memory (0: it has
-	 * been priced). In no estimate of one run. */
+	/* machine.data_cache=off: what the data would take if each access that walked were answered by memory (0: it
+	 * has been priced). In no estimate of one run. */
 	double unpriced;
 	double walk_count, instructions, cpi, walkers, window; /* window: instructions */
 	double dependence, dependence_low, dependence_high;
