@@ -54,6 +54,65 @@ static bool parts_of(const struct lab_record *r, struct lab_parts *p)
 		      p->dependence + p->dependence_low + p->dependence_high + p->unpriced);
 }
 
+/* ---- what is assumed, and what can be chosen ---- */
+
+/* Settings of the model, not of what it models: prices and rates that are recalled or assumed, and what is priced at
+ * all. Of two values at most one is true, and none is faster than the other. */
+static bool is_assumption(const char *key)
+{
+	static const char *const keys[] = {
+		"dependence", "machine.data_cache", "machine.cpi", "machine.l2_hit", "machine.psc_hit",
+		"machine.ntlb_hit", "hv.cpi", "hv.exit_period", "hv.tick_exits", "guest.cpuids",
+		"guest.khugepaged_period",
+	};
+	size_t n = strlen(key);
+
+	for (unsigned i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (!strcmp(keys[i], key))
+			return true;
+	return !strncmp(key, "hv.path_", 8) || !strncmp(key, "guest.path_", 11) ||
+	       (!strncmp(key, "machine.", 8) && n > 7 && !strcmp(key + n - 7, "_cycles"));
+}
+
+/* Do the records agree in what is assumed (or, if !assumed, in all that can be chosen)? Natively nothing of hv.* is
+ * anything. */
+static bool agree(const struct lab_view *v, unsigned a, unsigned b, bool assumed)
+{
+	for (unsigned i = 0; i < v->varies; i++) {
+		const char *x = lab_view_setting(v->record[a], v->varied[i]);
+		const char *y = lab_view_setting(v->record[b], v->varied[i]);
+		bool any = x && y && assumed && (!strcmp(x, "-") || !strcmp(y, "-"));
+
+		if (is_assumption(v->varied[i]) == assumed && !any && (!x || !y || strcmp(x, y)))
+			return false;
+	}
+	return true;
+}
+
+/* The view, with those of the settings that vary that are assumed, or the others. The caller frees what varied is. */
+static struct lab_view part_of(const struct lab_view *v, bool assumed)
+{
+	struct lab_view part = *v;
+
+	part.varied = calloc(v->varies + 1, sizeof(*part.varied));
+	if (!part.varied)
+		abort();
+	part.varies = 0;
+	for (unsigned i = 0; i < v->varies; i++)
+		if (is_assumption(v->varied[i]) == assumed)
+			part.varied[part.varies++] = v->varied[i];
+	return part;
+}
+
+static bool is_native(const struct lab_record *r)
+{
+	const char *mmu = lab_record_setting(r, "hv.mmu");
+
+	return mmu && !strcmp(mmu, "native");
+}
+
+/* ---- which is faster ---- */
+
 /* Only runs of the same program on the same machine are compared. How many cycles a program's instructions take on
  * another machine is not known. */
 static bool comparable(const struct lab_record *a, const struct lab_record *b)
@@ -152,8 +211,10 @@ static void judge(const struct lab_view *v, unsigned first, bool *done, FILE *ou
 
 	if (!rival)
 		abort();
-	for (unsigned i = first; i < v->count; i++) {
-		if (done[i] || !comparable(v->record[first], v->record[i]))
+	for (unsigned i = 0; i < v->count; i++) {
+		/* A native run stands beside those of each assumption about the hypervisor. */
+		if ((done[i] && !is_native(v->record[i])) || !comparable(v->record[first], v->record[i]) ||
+		    !agree(v, first, i, true))
 			continue;
 		done[i] = true;
 		rival[members++].record = i;
@@ -187,21 +248,81 @@ static void say_unpriced(const struct lab_view *v, FILE *out)
 	}
 }
 
-void lab_view_verdict(const struct lab_view *v, FILE *page)
+/* Over what is assumed, a run has a range and no winner. Prints the range of those that are like the first. */
+static void say_range(const struct lab_view *v, const struct lab_view *chosen, unsigned first, bool *done, FILE *out)
+{
+	double least = INFINITY, most = 0, low = INFINITY, high = 0;
+	unsigned members = 0;
+	char *label;
+
+	for (unsigned i = first; i < v->count; i++) {
+		if (done[i] || !agree(v, first, i, false))
+			continue;
+		done[i] = true;
+		members++;
+		least = fmin(least, lab_record_number(v->record[i], "seconds.estimate"));
+		most = fmax(most, lab_record_number(v->record[i], "seconds.estimate"));
+		low = fmin(low, lab_record_number(v->record[i], "seconds.low"));
+		high = fmax(high, lab_record_number(v->record[i], "seconds.high"));
+	}
+	if (members < 2)
+		return;
+	label = lab_view_label(chosen, first);
+	fprintf(out, "  %s: %.4g to %.4g s by the estimate, %.4g to %.4g s with the errors\n", label, least, most, low,
+		high);
+	free(label);
+}
+
+static void say_assumptions(const struct lab_view *v, FILE *out)
+{
+	struct lab_view assumed = part_of(v, true), chosen = part_of(v, false);
+	bool *done = calloc(v->count + 1, sizeof(*done));
+
+	if (!done)
+		abort();
+	if (assumed.varies) {
+		fprintf(out, "No verdict over ");
+		for (unsigned i = 0; i < assumed.varies; i++)
+			fprintf(out, "%s%s", i ? ", " : "", assumed.varied[i]);
+		fprintf(out, ": %s, not a choice; none of %s values is the faster one. What the time is over them:\n",
+			assumed.varies == 1 ? "this is an assumption of the model"
+					    : "these are assumptions of the model",
+			assumed.varies == 1 ? "its" : "their");
+		for (unsigned i = 0; i < v->count; i++)
+			if (!done[i])
+				say_range(v, &chosen, i, done, out);
+	}
+	free(done);
+	free(assumed.varied);
+	free(chosen.varied);
+}
+
+/* Each of the comparisons once. Native runs begin none before the others have taken them in. */
+static void judge_all(const struct lab_view *v, FILE *out)
 {
 	bool *done = calloc(v->count + 1, sizeof(*done));
+
+	if (!done)
+		abort();
+	for (unsigned native = 0; native < 2; native++)
+		for (unsigned i = 0; i < v->count; i++)
+			if (!done[i] && is_native(v->record[i]) == (native == 1))
+				judge(v, i, done, out);
+	free(done);
+}
+
+void lab_view_verdict(const struct lab_view *v, FILE *page)
+{
 	char *text = NULL, *line, *rest;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
 
-	if (!done || !out)
+	if (!out)
 		abort();
-	for (unsigned i = 0; i < v->count; i++)
-		if (!done[i])
-			judge(v, i, done, out);
-	free(done);
+	judge_all(v, out);
 	if (ftell(out))
 		say_unpriced(v, out);
+	say_assumptions(v, out);
 	fclose(out);
 	for (line = text; (rest = strchr(line, '\n')); line = rest + 1) {
 		*rest = '\0';

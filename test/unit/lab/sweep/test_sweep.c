@@ -331,6 +331,29 @@ static void test_table(void **state)
 				  "walk_share >v.out 2>v.err && grep -q 'walk cycles %%$' v.out"));
 }
 
+/* What is assumed is not compared: within each assumption there is a fastest, and over them a range. */
+static void test_assumptions(void **state)
+{
+	(void)state;
+	assert_int_equal(0, shell("\"$V\" lab sweep --vary machine.cpi=0.3,0.7 --workload fake: -o a1.jsonl "
+				  ">v.out 2>v.err"));
+	look("v.out", "Verdict:", false);
+	look("v.out", "No verdict over machine.cpi: this is an assumption of the model", true);
+	look("v.out", "  ept: ", true);
+	assert_int_equal(0, shell("\"$V\" lab sweep --vary machine.cpi=0.3,0.7 --vary hv.path_exit=50,60 --vary "
+				  "mmu=native,shadow,ept --workload fake: -o a2.jsonl >v.out 2>v.err"));
+	/* Two of the machine times two of the hypervisor, and natively what is of the machine. */
+	assert_int_equal(0, shell("test $(grep -c '^Verdict: the fastest is native, machine.cpi=' v.out) = 4"));
+	look("v.out", "No verdict over hv.path_exit, machine.cpi: these are assumptions", true);
+	assert_int_equal(0, shell("test $(grep -c 's by the estimate' v.out) = 3"));
+	assert_int_equal(0, shell("awk '{ if (length > 100) exit 1 }' v.out"));
+	/* What can be chosen is compared still. */
+	assert_int_equal(0, shell("\"$V\" lab sweep --vary mmu=shadow,ept --workload fake: -o a3.jsonl >v.out "
+				  "2>v.err"));
+	look("v.out", "Verdict: the fastest is ept", true);
+	look("v.out", "No verdict", false);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
@@ -338,7 +361,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_crash),	 cmocka_unit_test(test_kill),	cmocka_unit_test(test_interrupt),
 		cmocka_unit_test(test_progress), cmocka_unit_test(test_jobs),	cmocka_unit_test(test_outputs),
 		cmocka_unit_test(test_columns),
-		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_table), cmocka_unit_test(test_assumptions),
 	};
 
 	if (argc > 2 && !strcmp(argv[1], "lab"))
