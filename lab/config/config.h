@@ -160,7 +160,7 @@ struct lab_geometry {
 	S(COUNT, khugepaged, "guest.khugepaged", "8", \
 	  "2M regions that khugepaged looks at each time, to make large pages of them; 0: none") \
 	S(COUNT, khugepaged_period, "guest.khugepaged_period", "1M", \
-	  "accesses between its times; they stand for Linux' 10 seconds") \
+	  "accesses between its times; they stand for Linux' 10 seconds; 0: it is off") \
 	S(COUNT, cpuids, "guest.cpuids", "65", "CPUID instructions of a program that begins (exec)") \
 	S(COUNT, flush_ceiling, "guest.flush_ceiling", "33", \
 	  "pages beyond which everything is flushed instead of one by one") \

@@ -26,7 +26,7 @@ static const struct column {
 	  "cycles of exits, of the hypervisor and of the host's page faults in 100 cycles" },
 	{ "table_pages", "table pages", "table_pages.guest+table_pages.host", NULL, NULL, 1,
 	  "pages that page tables take, in both dimensions" },
-	{ "large_share", "in 2M %", "large_share", NULL, NULL, 1,
+	{ "large_share", "2M+1G %", "large_share", NULL, NULL, 1,
 	  "of the memory of the guest's processes, what lies in pages of 2M and 1G" },
 	{ "references_a_walk", "refs/walk", "references_a_walk", NULL, NULL, 1, "references to page tables in a walk" },
 	{ "dram_per_access", "DRAM refs/access", "references_dram+data.dram", NULL, "accesses", 1,

@@ -286,10 +286,15 @@ static void print_memory(const struct lab_result *r, FILE *out)
 			"  its ten seconds are %llu accesses here (guest.khugepaged_period)\n",
 			(unsigned long long)os->os_collapsed, r->cycles_khugepaged,
 			(unsigned long long)r->config.guest.khugepaged_period);
+	if (r->config.guest.pages > 12 && (!r->config.guest.khugepaged || !r->config.guest.khugepaged_period))
+		fprintf(out, "  khugepaged is off (guest.khugepaged or guest.khugepaged_period is 0)\n");
 	if (r->mmu.mapped_4k + r->mmu.mapped_2m + r->mmu.mapped_1g)
 		fprintf(out, "  entries that the hypervisor made: %llu of 4K, %llu of 2M, %llu of 1G\n",
 			(unsigned long long)r->mmu.mapped_4k, (unsigned long long)r->mmu.mapped_2m,
 			(unsigned long long)r->mmu.mapped_1g);
+	if (r->config.hv.fragmentation > 0 && r->config.hv.pages > 12 && strcmp(r->config.hv.mechanism, "native"))
+		fprintf(out, "  as the host has %g %% of its 2M blocks in pieces (hv.fragmentation)\n",
+			100 * r->config.hv.fragmentation);
 }
 
 void lab_result_print(const struct lab_result *r, FILE *out)

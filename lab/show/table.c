@@ -194,6 +194,8 @@ void lab_view_table(const struct lab_view *v, FILE *out)
 		if (!t.merged[r])
 			line(&t, r, false, out);
 	remarks(&t, merged, out);
+	if (!v->chosen)
+		lab_view_small(v, lab_wrapped, out);
 	for (unsigned i = 0; i < t.rows * t.columns; i++)
 		free(t.text[i]);
 	free(t.text);

@@ -45,6 +45,8 @@ char *lab_view_label(const struct lab_view *view, unsigned record);
 
 /* Not wider than a page; rows that differ in one setting and in no number are one. */
 void lab_view_table(const struct lab_view *view, FILE *out);
+/* Notes, each as a line: where large pages were asked for and memory lies in small ones, and why. */
+void lab_view_small(const struct lab_view *view, void (*line)(const char *text, FILE *out), FILE *out);
 /* Which is the fastest, as far as that is known (lab/machine/estimate.h): a line for each workload. */
 void lab_view_verdict(const struct lab_view *view, FILE *out);
 void lab_view_csv(const struct lab_view *view, FILE *out);

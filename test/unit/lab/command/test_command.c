@@ -141,6 +141,27 @@ static void test_unpriced(void **state)
 	assert_int_equal(0, shell("awk 'length > 100 { exit 1 }' out"));
 }
 
+/* What is in the way of large pages stands under tables and in HTML, of the guest and of the host. */
+static void test_small(void **state)
+{
+	(void)state;
+	assert_int_equal(0, shell("\"$V\" lab sweep --guest-pages 2m --set hv.fragmentation=0.5 --workload "
+				  "grow:size=4M,ops=5K --vary guest.khugepaged_period=0,1K -o s.jsonl --html s.html "
+				  ">out 2>err"));
+	look("out", "guest.khugepaged_period=0: 100 % of the guest's memory lies in 4K:", true);
+	look("out", "that khugepaged", true);
+	look("out", "(hv.fragmentation=0.5)", true);
+	look("s.html", "that khugepaged", true);
+	assert_int_equal(0, shell("awk 'length > 100 { exit 1 }' out"));
+	assert_int_equal(0, shell("\"$V\" lab report s.jsonl >out 2>err"));
+	look("out", "that khugepaged", true);
+	assert_int_equal(0, shell("\"$V\" lab run --guest-pages 2m --set guest.khugepaged_period=0 grow:size=4M,ops=5K "
+				  ">out 2>err"));
+	look("out", "khugepaged is off", true);
+	assert_int_equal(0, shell("\"$V\" lab run --guest-pages 2m grow:size=4M,ops=5K >out 2>err"));
+	look("out", "khugepaged is off", false);
+}
+
 static void test_html(void **state)
 {
 	char *html;
@@ -302,6 +323,7 @@ int main(int argc, char **argv)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_json),	     cmocka_unit_test(test_csv),     cmocka_unit_test(test_html),
 		cmocka_unit_test(test_report), cmocka_unit_test(test_unpriced),
+		cmocka_unit_test(test_small),
 		cmocka_unit_test(test_settings),     cmocka_unit_test(test_explain), cmocka_unit_test(test_presets),
 		cmocka_unit_test(test_help),	     cmocka_unit_test(test_bad_commands),
 	};
