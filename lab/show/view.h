@@ -5,8 +5,9 @@
 #include <stdio.h>
 
 #include "lab/sweep/results.h"
+#include "lab/wrap.h"
 
-enum { LAB_PAGE = 100 }; /* characters of a page's width */
+enum { LAB_LABEL_VALUE = 56 }; /* characters of a value in a label */
 
 /* What is shown: some records, in some order. */
 struct lab_view {
@@ -54,9 +55,6 @@ void lab_view_json(const struct lab_view *view, FILE *out);
 void lab_view_html(const struct lab_view *view, FILE *out);
 /* A field of CSV (RFC 4180). */
 void lab_csv_field(const char *text, FILE *out);
-
-/* A sentence, in lines that are not wider than a page, all but the first of them indented. */
-void lab_wrapped(const char *text, FILE *out);
 
 /* What the commands' options ask for. */
 struct lab_output {

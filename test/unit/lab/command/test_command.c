@@ -162,6 +162,22 @@ static void test_small(void **state)
 	look("out", "khugepaged is off", false);
 }
 
+/* Lists are not wider than a page, and settings that are printed in more lines are read again as they were. */
+static void test_width(void **state)
+{
+	static const char *const lists[] = { "run --settings", "workloads", "presets haswell", "help", "figure --list",
+					     "explain --cold --workload gups:size=64M" };
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+		assert_int_equal(0, shell("\"$V\" lab %s >out 2>err && awk 'length > 100 { exit 1 }' out", lists[i]));
+	assert_int_equal(0, shell("\"$V\" lab run --set hv.in_sync=on --set workload=trace:/a/%s/b.vtrace "
+				  "--settings >w1.conf && \"$V\" lab run --config w1.conf --settings >w2.conf && "
+				  "cmp w1.conf w2.conf",
+				  "directory/whose/name/is/longer/than/a/page/and/of/one/word/and/longer/than/it"));
+	assert_int_equal(0, shell("grep -q '^ *# ' w1.conf"));
+}
+
 static void test_html(void **state)
 {
 	char *html;
@@ -224,8 +240,8 @@ static void test_presets(void **state)
 		assert_int_equal(0, run("\"$V\" lab presets"));
 		look("out", p->name, true);
 		snprintf(command, sizeof(command),
-			 "\"$V\" lab presets %s >conf && \"$V\" lab run --config conf --settings | grep ^machine | "
-			 "diff conf -",
+			 "\"$V\" lab presets %s >conf && \"$V\" lab run --config conf --settings | "
+			 "sed -n '/^machine/,$p' | diff conf -",
 			 p->name);
 		assert_int_equal(0, run(command));
 	}
@@ -323,7 +339,7 @@ int main(int argc, char **argv)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_json),	     cmocka_unit_test(test_csv),     cmocka_unit_test(test_html),
 		cmocka_unit_test(test_report), cmocka_unit_test(test_unpriced),
-		cmocka_unit_test(test_small),
+		cmocka_unit_test(test_small), cmocka_unit_test(test_width),
 		cmocka_unit_test(test_settings),     cmocka_unit_test(test_explain), cmocka_unit_test(test_presets),
 		cmocka_unit_test(test_help),	     cmocka_unit_test(test_bad_commands),
 	};

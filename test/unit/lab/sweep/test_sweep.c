@@ -331,6 +331,22 @@ static void test_table(void **state)
 				  "walk_share >v.out 2>v.err && grep -q 'walk cycles %%$' v.out"));
 }
 
+/* However many dimensions there are, and however long a value: a page's width, and the end of a path. */
+static void test_width(void **state)
+{
+	(void)state;
+	assert_int_equal(0, shell("\"$V\" lab sweep --vary guest.fragmentation=0,0.5 --vary "
+				  "hv.fragmentation=0,0.5 --vary machine.l2=1024/8,512/4 --vary "
+				  "guest.flush_ceiling=33,1 --vary preset=haswell,skylake --vary "
+				  "'workload=fake:a=1,/a/long/path/to/some/directory/of/a/measurement/with/many/"
+				  "levels/below/it/one.vtrace;fake:a=2,/a/long/path/to/some/directory/of/a/measurement/"
+				  "with/many/levels/below/it/two.vtrace' -o w.jsonl >v.out 2>v.err"));
+	assert_int_equal(0, shell("awk '{ if (length > 100) exit 1 }' v.out"));
+	look("v.out", "stands for the middle", true);
+	look("v.out", "one.vtrace, haswell", true);
+	assert_int_equal(0, shell("\"$V\" lab sweep --columns list | awk '{ if (length > 100) exit 1 }'"));
+}
+
 /* What is assumed is not compared: within each assumption there is a fastest, and over them a range. */
 static void test_assumptions(void **state)
 {
@@ -361,7 +377,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_crash),	 cmocka_unit_test(test_kill),	cmocka_unit_test(test_interrupt),
 		cmocka_unit_test(test_progress), cmocka_unit_test(test_jobs),	cmocka_unit_test(test_outputs),
 		cmocka_unit_test(test_columns),
-		cmocka_unit_test(test_table), cmocka_unit_test(test_assumptions),
+		cmocka_unit_test(test_table), cmocka_unit_test(test_assumptions), cmocka_unit_test(test_width),
 	};
 
 	if (argc > 2 && !strcmp(argv[1], "lab"))
