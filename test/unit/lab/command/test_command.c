@@ -258,10 +258,11 @@ static void test_help(void **state)
 {
 	(void)state;
 	for (const struct lab_command *c = lab_commands; c->name; c++) {
-		for (unsigned i = 0; i < 2; i++) {
+		for (unsigned i = 0; i < 3; i++) {
 			char command[100], usage[100];
 
-			snprintf(command, sizeof(command), "\"$V\" lab %s %s", c->name, i ? "-h" : "--help");
+			snprintf(command, sizeof(command), "\"$V\" lab %s %s %s", i < 2 ? "" : "help", c->name,
+				 i == 2 ? "" : i ? "-h" : "--help");
 			snprintf(usage, sizeof(usage), "usage: vellum lab %s", c->name);
 			assert_int_equal(0, run(command));
 			look("out", usage, true);
@@ -274,6 +275,10 @@ static void test_help(void **state)
 
 static const struct { const char *args, *says; int status; } bad[] = {
 	{ "frob", "there is no command 'lab frob'; 'vellum lab help' lists them", 2 },
+	{ "help frob", "there is no command 'lab frob'; 'vellum lab help' lists them", 2 },
+	{ "run --set machine.cpi=1e300 " SMALL, "machine.cpi cannot be '1e300': it takes a number from 0 to 1e12", 2 },
+	{ "run --set guest.cpuids=1T " SMALL, "guest.cpuids must be at most 65536", 2 },
+	{ "run --set hv.tick_exits=1T " SMALL, "hv.tick_exits must be at most 65536", 2 },
 	{ "run --frob", "vellum lab run has no option '--frob'; vellum lab run --help lists them", 2 },
 	{ "run --json", "--json needs a file, or - for the standard output", 2 },
 	{ "run --html", "--html needs a file, or - for the standard output", 2 },

@@ -186,6 +186,27 @@ static void test_progress(void **state)
 
 /* ---- in parts ---- */
 
+/* No more tasks than the cluster takes, or than it is told. */
+static void test_array(void **state)
+{
+	(void)state;
+	spill("scontrol", "#!/bin/sh\necho 'MaxArraySize            = 4'\n");
+	assert_int_equal(0, shell("chmod +x scontrol; PATH=$PWD:$PATH; " SWEEP
+				  "--workload fake: --jobs-for slurm -o sa.jsonl >jobs.out"));
+	look("sa.jsonl.sbatch", "#SBATCH --array=0-3\n", true);
+	look("sa.jsonl.sbatch", "# A task is 5 of 18 cells", true);
+	assert_int_equal(0, shell(SWEEP "--workload fake: --jobs-for slurm --array 2 -o sa.jsonl >jobs.out"));
+	look("sa.jsonl.sbatch", "#SBATCH --array=0-1\n", true);
+	spill("scontrol", "#!/bin/sh\necho 'MaxArraySize            = 0'\n");
+	assert_int_equal(2, shell("PATH=$PWD:$PATH; " SWEEP
+				  "--workload fake: --jobs-for slurm -o sa.jsonl 2>jobs.err"));
+	look("jobs.err", "this cluster has no arrays", true);
+	spill("scontrol", "#!/bin/sh\nexit 1\n");
+	assert_int_equal(0, shell("PATH=$PWD:$PATH; " SWEEP
+				  "--workload fake: --jobs-for slurm -o sa.jsonl >jobs.out 2>jobs.err"));
+	look("jobs.err", "note: no Slurm here says its MaxArraySize; 1001 is taken", true);
+}
+
 static void test_jobs(void **state)
 {
 	(void)state;
@@ -214,14 +235,6 @@ static void test_jobs(void **state)
 	assert_int_equal(0, shell("\"$V\" lab merge sl.jsonl.parts/*.jsonl sl.jsonl -o sl.jsonl 2>m.err && sort "
 				  "sl.jsonl | cmp - w2.sorted"));
 	look("m.err", "came more than once, with the same numbers", true);
-	/* No more tasks than the cluster takes, or than it is told. */
-	spill("scontrol", "#!/bin/sh\necho 'MaxArraySize            = 4'\n");
-	assert_int_equal(0, shell("chmod +x scontrol; PATH=$PWD:$PATH; " SWEEP
-				  "--workload fake: --jobs-for slurm -o sa.jsonl >jobs.out"));
-	look("sa.jsonl.sbatch", "#SBATCH --array=0-3\n", true);
-	look("sa.jsonl.sbatch", "# A task is 5 of 18 cells", true);
-	assert_int_equal(0, shell(SWEEP "--workload fake: --jobs-for slurm --array 2 -o sa.jsonl >jobs.out"));
-	look("sa.jsonl.sbatch", "#SBATCH --array=0-1\n", true);
 	/* A part that says something else. */
 	assert_int_equal(0, shell("sed 's/\"accesses\":1000001/\"accesses\":1000009/' sl.jsonl >other.jsonl"));
 	assert_int_equal(2, shell("\"$V\" lab merge sl.jsonl other.jsonl -o none.jsonl 2>m.err"));
@@ -375,7 +388,8 @@ int main(int argc, char **argv)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sweep),	 cmocka_unit_test(test_native), cmocka_unit_test(test_bad_commands),
 		cmocka_unit_test(test_crash),	 cmocka_unit_test(test_kill),	cmocka_unit_test(test_interrupt),
-		cmocka_unit_test(test_progress), cmocka_unit_test(test_jobs),	cmocka_unit_test(test_outputs),
+		cmocka_unit_test(test_progress), cmocka_unit_test(test_jobs),
+		cmocka_unit_test(test_array),	cmocka_unit_test(test_outputs),
 		cmocka_unit_test(test_columns),
 		cmocka_unit_test(test_table), cmocka_unit_test(test_assumptions), cmocka_unit_test(test_width),
 	};
