@@ -236,14 +236,15 @@ static void judge(const struct lab_view *v, unsigned first, bool *done, FILE *ou
 }
 
 /* Once for all: percentages over a time that lacks the waiting for data are upper ones. */
-static void say_unpriced(const struct lab_view *v, FILE *out)
+static void say_unpriced(const struct lab_view *v, bool compared, FILE *out)
 {
 	for (unsigned i = 0; i < v->count; i++) {
 		if (!(unpriced(v->record[i]) >
 		      LAB_UNPRICED_SAID * lab_record_number(v->record[i], "cycles.estimate")))
 			continue;
 		fprintf(out, "(The program's own cache misses have no price, machine.data_cache=off: percentages are "
-			     "upper ones; the ends nearer to 0 are as if each access that walks missed too.)\n");
+			     "upper ones%s.)\n",
+			compared ? "; the ends nearer to 0 are as if each access that walks missed too" : "");
 		return;
 	}
 }
@@ -320,8 +321,7 @@ void lab_view_verdict(const struct lab_view *v, FILE *page)
 	if (!out)
 		abort();
 	judge_all(v, out);
-	if (ftell(out))
-		say_unpriced(v, out);
+	say_unpriced(v, ftell(out) > 0, out);
 	say_assumptions(v, out);
 	fclose(out);
 	for (line = text; (rest = strchr(line, '\n')); line = rest + 1) {

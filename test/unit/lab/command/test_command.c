@@ -126,7 +126,8 @@ static void test_report(void **state)
 static void test_unpriced(void **state)
 {
 	(void)state;
-	assert_int_equal(0, shell("\"$V\" lab run gups:size=256M,updates=20K >out 2>err"));
+	assert_int_equal(0, shell("\"$V\" lab run --html u.html gups:size=256M,updates=20K >out 2>err"));
+	look("u.html", "own cache misses have no price", true);
 	look("out", "these are upper ones", true);
 	look("out", "(machine.data_cache=off)", true);
 	assert_int_equal(0, shell("awk 'length > 100 { exit 1 }' out"));
