@@ -21,7 +21,7 @@ $(BUILD)/lab.a: $(LAB_O)
 -include $(LAB_O:.o=.d)
 
 # The engine's tests.
-LAB_ENGINE_C := lab/error.c $(call sources,lab/engine lab/machine lab/os lab/work lab/config) \
+LAB_ENGINE_C := lab/error.c lab/wrap.c $(call sources,lab/engine lab/machine lab/os lab/work lab/config) \
 	lab/trace/read.c lab/trace/decode.c lab/trace/write.c \
 	$(MMU_C) lib/fmt.c
 UNIT_lab_walk_SRC := test/unit/lab/machine/test_walk.c $(filter-out lab/work/list.c,$(LAB_ENGINE_C))
@@ -31,7 +31,7 @@ $(foreach t,lab_walk lab_engine lab_costs,$(eval UNIT_$(t)_LIBS := -lcjson -lzst
 UNIT_TESTS += lab_walk lab_engine lab_costs
 
 UNIT_lab_config_SRC := test/unit/lab/config/test_config.c lab/config/config.c lab/config/config_text.c \
-	lab/config/presets.c lab/error.c
+	lab/config/presets.c lab/error.c lab/wrap.c
 UNIT_lab_config_LIBS := -lm
 UNIT_TESTS += lab_config
 

@@ -6,7 +6,7 @@ $(BUILD)/vellum-record.so: $(RECORD_SO_C) $(wildcard lab/plugin/*.h) lab/machine
 ALL += $(BUILD)/vellum-record.so
 
 # Traces: how fast they are decoded. TRACE=FILE names one; without, a run of sort is recorded.
-TRACE_READ_C := lab/trace/read.c lab/trace/decode.c lab/trace/write.c lab/error.c
+TRACE_READ_C := lab/trace/read.c lab/trace/decode.c lab/trace/write.c lab/error.c lab/wrap.c
 
 $(BUILD)/bench-trace: bench/trace.c $(TRACE_READ_C) $(LAB_H)
 	@mkdir -p $(@D)
@@ -17,7 +17,7 @@ UNIT_lab_trace_LIBS := -lzstd
 UNIT_TESTS += lab_trace
 
 # The guest OS, on a CPU made for the test.
-LAB_OS_TEST_C := test/unit/lab/os/guest.c test/unit/lab/os_cpu.c $(call sources,lab/os) lab/error.c
+LAB_OS_TEST_C := test/unit/lab/os/guest.c test/unit/lab/os_cpu.c $(call sources,lab/os) lab/error.c lab/wrap.c
 UNIT_lab_os_SRC := test/unit/lab/os/test_os.c $(LAB_OS_TEST_C)
 UNIT_lab_os_memory_SRC := test/unit/lab/os/test_memory.c $(LAB_OS_TEST_C)
 UNIT_TESTS += lab_os lab_os_memory

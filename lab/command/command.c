@@ -34,15 +34,42 @@ static int help(FILE *out)
 	return out == stdout ? 0 : 2;
 }
 
+static const struct lab_command *find(const char *name)
+{
+	for (const struct lab_command *c = lab_commands; c->name; c++)
+		if (!strcmp(name, c->name))
+			return c;
+	return NULL;
+}
+
+static int unknown(const char *name)
+{
+	fprintf(stderr, "vellum: there is no command 'lab %s'; 'vellum lab help' lists them\n", name);
+	return 2;
+}
+
+static int help_of(const char *name)
+{
+	char command[32], option[] = "--help", *argv[] = { command, option, NULL };
+	const struct lab_command *c = find(name);
+
+	if (!c)
+		return unknown(name);
+	snprintf(command, sizeof(command), "%s", name);
+	return c->run(2, argv);
+}
+
 int lab_main(int argc, char **argv)
 {
+	const struct lab_command *c;
+
 	if (argc < 2)
 		return help(stderr);
+	/* help COMMAND is COMMAND --help. */
+	if (!strcmp(argv[1], "help") && argc > 2)
+		return help_of(argv[2]);
 	if (!strcmp(argv[1], "help") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
 		return help(stdout);
-	for (const struct lab_command *c = lab_commands; c->name; c++)
-		if (!strcmp(argv[1], c->name))
-			return c->run(argc - 1, argv + 1);
-	fprintf(stderr, "vellum: there is no command 'lab %s'; 'vellum lab help' lists them\n", argv[1]);
-	return 2;
+	c = find(argv[1]);
+	return c ? c->run(argc - 1, argv + 1) : unknown(argv[1]);
 }

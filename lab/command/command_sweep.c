@@ -6,6 +6,7 @@
 #include "lab/lab.h"
 #include "lab/sweep/pool.h"
 #include "lab/command/sweep_run.h"
+#include "lab/wrap.h"
 
 static const char usage[] =
 	"usage: vellum lab sweep [OPTION]... --vary KEY=VALUE,VALUE,... [--vary ...] [-o FILE]\n\n"
@@ -202,12 +203,12 @@ static bool keys(struct lab_sweep *sweep, struct lab_error *error)
 static void list_cells(const struct lab_sweep *sweep)
 {
 	for (unsigned i = 0; i < sweep->cells; i++)
-		printf("%5u  %-16s  %s%s%s\n", i + 1, sweep->cell[i].why ? "-" : sweep->cell[i].key,
-		       sweep->cell[i].label,
-		       sweep->cell[i].why    ? "  cannot be: "
-		       : sweep->cell[i].twin ? "  is one of those before"
-					     : "",
-		       sweep->cell[i].why ? sweep->cell[i].why : "");
+		lab_print_wrapped(stdout, 25, "%5u  %-16s  %s%s%s", i + 1,
+				  sweep->cell[i].why ? "-" : sweep->cell[i].key, sweep->cell[i].label,
+				  sweep->cell[i].why	? "  cannot be: "
+				  : sweep->cell[i].twin ? "  is one of those before"
+							: "",
+				  sweep->cell[i].why ? sweep->cell[i].why : "");
 }
 
 /* A sweep of which nothing can be is a mistake. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lab/machine/machine.h"
+#include "lab/wrap.h"
 
 struct story {
 	const struct lab_config *config;
@@ -41,14 +42,15 @@ static void reference(void *ctx, bool ept, unsigned level, uint64_t gpa, uint64_
 	struct story *s = ctx;
 	const struct lab_machine_config *c = &s->config->machine;
 	const double cycles[] = { c->l1_cycles, c->l2_cycles, c->l3_cycles, c->dram_cycles };
+	char whose[64] = "";
 
 	s->number++;
 	s->cycles += cycles[place];
-	printf("  %4u.  %s%-5s at 0x%llx holds 0x%llx", s->number, ept ? "EPT   " : "guest ", level_names[level],
-	       (unsigned long long)hpa, (unsigned long long)entry);
 	if (ept)
-		printf(" (for guest-physical 0x%llx)", (unsigned long long)gpa);
-	printf("; answered by %s, %g cycles\n", places[place], cycles[place]);
+		snprintf(whose, sizeof(whose), " (for guest-physical 0x%llx)", (unsigned long long)gpa);
+	lab_print_wrapped(stdout, 9, "  %4u.  %s%-5s at 0x%llx holds 0x%llx%s; answered by %s, %g cycles", s->number,
+			  ept ? "EPT   " : "guest ", level_names[level], (unsigned long long)hpa,
+			  (unsigned long long)entry, whose, places[place], cycles[place]);
 }
 
 static void one(struct lab_machine *m, struct story *s, uint64_t gva)

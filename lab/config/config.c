@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lab/wrap.h"
 #include "lib/base.h"
 
 struct setting {
@@ -213,6 +214,20 @@ void lab_config_init(struct lab_config *config)
 	BUG_ON(!load_preset(config, config->machine.preset, NULL));
 }
 
+/* A value stays whole; its comment goes on in lines of comment. */
+static void write_line(const struct setting *s, const char *value, FILE *out)
+{
+	int start = fprintf(out, "%-24s = %-12s ", s->key, value);
+	char comment[512];
+
+	snprintf(comment, sizeof(comment), "# %s", s->help);
+	if (start > 60) {
+		fprintf(out, "\n%40s", "");
+		start = 40;
+	}
+	lab_wrap(comment, start < 0 ? 0 : (size_t)start, 40, "# ", out);
+}
+
 void lab_config_write(const struct lab_config *config, const char *prefix, bool help, FILE *out)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(settings); i++) {
@@ -222,7 +237,7 @@ void lab_config_write(const struct lab_config *config, const char *prefix, bool 
 			continue;
 		text = value_of(config, &settings[i]);
 		if (help)
-			fprintf(out, "%-24s = %-12s # %s\n", settings[i].key, text ? text : "", settings[i].help);
+			write_line(&settings[i], text ? text : "", out);
 		else
 			fprintf(out, "%s = %s\n", settings[i].key, text ? text : "");
 		free(text);

@@ -101,7 +101,7 @@ struct lab_geometry {
 	S(COUNT, exit_period, "hv.exit_period", "7460K", \
 	  "accesses between exits for devices and the host's own interrupts; 0: none") \
 	S(FLAG, in_sync, "hv.in_sync", "off", \
-	  "shadow: no guest table goes out of sync; each write to one is emulated") \
+	  "shadow: no guest table goes out of sync; writes to one are emulated, the fourth without a use ends that") \
 	S(FLAG, populate, "hv.populate", "on", \
 	  "the host gives memory at its first touch: its page fault and zeroing come with the exit; off: it is there") \
 	S(NAME, interrupts, "hv.interrupts", "trap", \
@@ -160,7 +160,7 @@ struct lab_geometry {
 	S(COUNT, khugepaged, "guest.khugepaged", "8", \
 	  "2M regions that khugepaged looks at each time, to make large pages of them; 0: none") \
 	S(COUNT, khugepaged_period, "guest.khugepaged_period", "1M", \
-	  "accesses between its times; they stand for Linux' 10 seconds") \
+	  "accesses between its times; they stand for Linux' 10 seconds; 0: it is off") \
 	S(COUNT, cpuids, "guest.cpuids", "65", "CPUID instructions of a program that begins (exec)") \
 	S(COUNT, flush_ceiling, "guest.flush_ceiling", "33", \
 	  "pages beyond which everything is flushed instead of one by one") \

@@ -166,7 +166,7 @@ const char *lab_type_takes(enum lab_type type)
 {
 	switch (type) {
 	case LAB_TYPE_COUNT: return "a whole number, with k, M, G or T after it if need be";
-	case LAB_TYPE_CYCLES: return "a number that is not negative";
+	case LAB_TYPE_CYCLES: return "a number from 0 to 1e12";
 	case LAB_TYPE_RATIO: return "a number from 0 to 1, or a percentage";
 	case LAB_TYPE_FLAG: return "on or off";
 	case LAB_TYPE_SHAPE: return "ENTRIES/WAYS, ENTRIES/full or 0, where the ways divide the entries (1536/12)";

@@ -114,6 +114,7 @@ static void estimate(const struct lab_machine *m, struct lab_result *r)
 			(double)(r->guest_references[level][LAB_DRAM] + r->ept_references[level][LAB_DRAM]) *
 			c->dram_cycles;
 	parts.walks_dram = r->cycles_walks_dram;
+	parts.data_dram = (double)r->data[LAB_DRAM] * c->dram_cycles;
 	e = lab_estimate(&parts);
 	r->cycles_estimate = e.best;
 	r->cycles_low = e.low;

@@ -2,6 +2,8 @@
 #include "lab/config/config_text.h"
 #include "lab/machine/machine.h"
 
+enum { AT_ONCE_MAX = 65536 };
+
 static bool check_dependence(const struct lab_config *c, struct lab_error *error)
 {
 	double ratio;
@@ -29,6 +31,21 @@ static bool check_cpus(const struct lab_config *c, struct lab_error *error)
 	return true;
 }
 
+/* Of these as many are made at a time: of more than any machine has a run would not come to its end. */
+static bool check_at_once(const struct lab_config *c, struct lab_error *error)
+{
+	const struct {
+		const char *key;
+		uint64_t value;
+	} counts[] = { { "guest.cpuids", c->guest.cpuids }, { "hv.tick_exits", c->hv.tick_exits } };
+
+	for (unsigned i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
+		if (counts[i].value > AT_ONCE_MAX)
+			return lab_fail(error, "%s must be at most %d: each of them is made, one by one", counts[i].key,
+					AT_ONCE_MAX);
+	return true;
+}
+
 bool lab_config_names(const struct lab_config *c, struct lab_error *error)
 {
 	static const char *const interrupts[3] = { "trap", "apicv", "ipiv" }, *const idle[3] = { "halt", "poll" };
@@ -51,7 +68,7 @@ bool lab_config_check(const struct lab_config *c, struct lab_error *error)
 	if (native && c->hv.vms > 1)
 		return lab_fail(error,
 				"hv.vms must be 1 where hv.mmu is native: without a hypervisor there is one machine");
-	if (!check_cpus(c, error))
+	if (!check_cpus(c, error) || !check_at_once(c, error))
 		return false;
 	if (!strcmp(c->hv.mechanism, "ept") && !c->machine.ept)
 		return lab_fail(error,

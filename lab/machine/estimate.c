@@ -24,7 +24,8 @@ static double time_with(const struct lab_parts *p, const double factor[PARAMETER
 {
 	double walks = (p->walks - p->walks_dram) * factor[CACHES] + p->walks_dram * factor[MEMORY];
 	double each, hidden, window, overlap = 1, seen = 0;
-	double others = p->program * factor[PROGRAM] + p->kernel * factor[KERNEL] + p->data +
+	double data = (p->data - p->data_dram) * factor[CACHES] + p->data_dram * factor[MEMORY];
+	double others = p->program * factor[PROGRAM] + p->kernel * factor[KERNEL] + data +
 			p->exits * factor[EXIT] + p->hypervisor * factor[HYPERVISOR] + p->flushes +
 			p->wakeups * factor[WAKEUPS] +
 			p->l2_tlb * factor[CACHES] * dependence;
@@ -84,5 +85,10 @@ struct lab_estimate lab_estimate(const struct lab_parts *p)
 
 struct lab_estimate lab_estimate_ratio(const struct lab_parts *a, const struct lab_parts *b)
 {
-	return estimate(a, b);
+	struct lab_estimate e = estimate(a, b);
+	double time = fmax(1, lab_estimate(a).best), share = time / (time + fmax(a->unpriced, b->unpriced));
+
+	e.low = fmin(e.low, 1 + (e.low - 1) * share);
+	e.high = fmax(e.high, 1 + (e.high - 1) * share);
+	return e;
 }

@@ -9,7 +9,9 @@
  *
  * The error: each parameter that is recalled or assumed is varied by itself over its range, and the deviations are
  * added as those of independent quantities. Two runs on one machine are compared under the same parameters, so that
- * what they share cancels. */
+ * what they share cancels. What both would wait for their data, where it has no price, makes their distance a smaller
+ * part of the time, and changes no order: that end of the range which is nearer to 1 is as if each access that walked
+ * (in the run that walks more) waited for memory in both. */
 #ifndef VELLUM_LAB_ESTIMATE_H
 #define VELLUM_LAB_ESTIMATE_H
 
@@ -17,6 +19,11 @@
 struct lab_parts {
 	double program, kernel, data, l2_tlb, exits, hypervisor, flushes, wakeups;
 	double walks, walks_dram; /* all of them; what memory took of them */
+	/* What memory took of the data's accesses. data is without what hits in the L1 cache would have taken. */
+	double data_dram;
+	/* machine.data_cache=off: what the data would take if each access that walked were answered by memory (0: it
+	 * has been priced). In no estimate of one run. */
+	double unpriced;
 	double walk_count, instructions, cpi, walkers, window; /* window: instructions */
 	double dependence, dependence_low, dependence_high;
 };
@@ -24,6 +31,14 @@ struct lab_parts {
 struct lab_estimate {
 	double best, low, high;
 };
+
+/* lab_parts.unpriced, of this many walks that ended in a translation. */
+static inline double lab_unpriced(double translated, double dram_cycles, double l1_cycles)
+{
+	return translated * (dram_cycles > l1_cycles ? dram_cycles - l1_cycles : 0);
+}
+/* From this part of the time on it is said that the data has no price. */
+#define LAB_UNPRICED_SAID 0.1
 
 /* Cycles. */
 struct lab_estimate lab_estimate(const struct lab_parts *p);

@@ -19,7 +19,7 @@ struct lab_os;
 	C(os_small_edge, "in regions, or ends of regions, that hold no aligned 2 MBytes") \
 	C(os_small_shared, "shared since a fork, or not writable") \
 	C(os_small_refused, "because no 2 MBytes of memory are free in one piece") \
-	C(os_small_waiting, "that khugepaged has not come to (guest.khugepaged)")
+	C(os_small_waiting, "that khugepaged has not come to (guest.khugepaged, its period)")
 
 /* What the OS counts; lab/sweep/result.h repeats it in the account. */
 #define LAB_OS_COUNTERS(C) \

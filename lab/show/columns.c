@@ -26,7 +26,7 @@ static const struct column {
 	  "cycles of exits, of the hypervisor and of the host's page faults in 100 cycles" },
 	{ "table_pages", "table pages", "table_pages.guest+table_pages.host", NULL, NULL, 1,
 	  "pages that page tables take, in both dimensions" },
-	{ "large_share", "in 2M %", "large_share", NULL, NULL, 1,
+	{ "large_share", "2M+1G %", "large_share", NULL, NULL, 1,
 	  "of the memory of the guest's processes, what lies in pages of 2M and 1G" },
 	{ "references_a_walk", "refs/walk", "references_a_walk", NULL, NULL, 1, "references to page tables in a walk" },
 	{ "dram_per_access", "DRAM refs/access", "references_dram+data.dram", NULL, "accesses", 1,
@@ -98,7 +98,7 @@ void lab_columns_help(FILE *out)
 {
 	fprintf(out, "Columns that are made of others:\n");
 	for (unsigned i = 0; i < sizeof(columns) / sizeof(columns[0]); i++)
-		fprintf(out, "  %-24s %s\n", columns[i].name, columns[i].help);
+		lab_print_wrapped(out, 27, "  %-24s %s", columns[i].name, columns[i].help);
 	fprintf(out, "Every setting (vellum lab presets NAME shows a machine's):\n");
 	for (unsigned i = 0; lab_config_key(i); i++)
 		fprintf(out, "  %s\n", lab_config_key(i));
@@ -278,9 +278,9 @@ static bool speaks_for_itself(const char *key)
 
 char *lab_view_label(const struct lab_view *v, unsigned record)
 {
-	char *text = NULL;
+	char *whole = NULL, *text;
 	size_t size;
-	FILE *f = open_memstream(&text, &size);
+	FILE *f = open_memstream(&whole, &size);
 
 	if (!f)
 		abort();
@@ -289,13 +289,15 @@ char *lab_view_label(const struct lab_view *v, unsigned record)
 
 		if (value && !strcmp(value, "-"))
 			continue;
+		text = lab_shortened(value ? value : "?", LAB_LABEL_VALUE);
 		fprintf(f, "%s%s%s%s", ftell(f) ? ", " : "", speaks_for_itself(key) ? "" : key,
-			speaks_for_itself(key) ? "" : "=", value ? value : "?");
+			speaks_for_itself(key) ? "" : "=", text);
+		free(text);
 	}
 	if (!v->varies)
 		fputs(lab_record_setting(v->record[record], "hv.mmu") ? lab_record_setting(v->record[record], "hv.mmu")
 								      : "run",
 		      f);
 	fclose(f);
-	return text;
+	return whole;
 }

@@ -342,7 +342,7 @@ int lab_command_figure(int argc, char **argv)
 	}
 	if (!strcmp(argv[1], "--list")) {
 		for (const struct lab_figure *f = lab_figures; f->name; f++)
-			printf("%-14s %s\n", f->name, f->title);
+			lab_print_wrapped(stdout, 15, "%-14s %s", f->name, f->title);
 		return 0;
 	}
 	status = go(argc, argv, &error);

@@ -220,6 +220,13 @@ static void verdict(const struct lab_view *v, FILE *out)
 	free(text);
 }
 
+static void paragraph(const char *text, FILE *out)
+{
+	fputs("<p class=\"n\">", out);
+	chart_escape(text, out);
+	fputs("</p>\n", out);
+}
+
 void lab_view_html(const struct lab_view *v, FILE *out)
 {
 	char **label = labels(v);
@@ -245,11 +252,9 @@ void lab_view_html(const struct lab_view *v, FILE *out)
 	      "may be known though their ranges overlap. Counts are exact for the modelled machine.</p>\n",
 	      out);
 	verdict(v, out);
-	for (unsigned i = 0; i < v->notes; i++) {
-		fputs("<p class=\"n\">", out);
-		chart_escape(v->note[i], out);
-		fputs("</p>\n", out);
-	}
+	for (unsigned i = 0; i < v->notes; i++)
+		paragraph(v->note[i], out);
+	lab_view_small(v, paragraph, out);
 	time_chart(v, label, out);
 	cycles_chart(v, label, out);
 	family_chart(v, label, "VM exits", "exits in a million accesses", "exits.", 1e6, out);

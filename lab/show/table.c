@@ -5,10 +5,14 @@
 
 #include "lab/show/view.h"
 
+enum { SETTING_LEAST = 8 }; /* characters that are left of a setting */
+
 /* Every cell as text. */
 struct table {
 	const struct lab_view *view;
 	char **text; /* [row * columns + column] */
+	char **heading; /* [columns] */
+	int *limit;     /* [columns]; 0: as wide as it is */
 	unsigned rows, columns;
 	bool *left_out; /* [columns] */
 	bool *merged;   /* [rows]: shown with one before it */
@@ -99,12 +103,12 @@ static bool merge_row(struct table *t, unsigned row)
 
 static int width_of(const struct table *t, unsigned column)
 {
-	int width = (int)strlen(lab_column_heading(t->view->column[column]));
+	int width = (int)strlen(t->heading[column]);
 
 	for (unsigned r = 0; r < t->rows; r++)
 		if (!t->merged[r] && (int)strlen(*cell(t, r, column)) > width)
 			width = (int)strlen(*cell(t, r, column));
-	return width;
+	return t->limit[column] && t->limit[column] < width ? t->limit[column] : width;
 }
 
 static int width_of_all(const struct table *t)
@@ -128,6 +132,41 @@ static void fit(struct table *t)
 			t->left_out[c] |= !strcmp(t->view->column[c], first[i]);
 }
 
+static void shorten_column(struct table *t, unsigned column, int most)
+{
+	for (unsigned r = 0; r <= t->rows; r++) {
+		char **text = r < t->rows ? cell(t, r, column) : &t->heading[column], *shorter;
+
+		shorter = lab_shortened(*text, (size_t)most);
+		free(*text);
+		*text = shorter;
+	}
+}
+
+/* Where numbers alone cannot make room, the widest settings lose their middle, a little at a time. */
+static bool shorten(struct table *t)
+{
+	bool any = false;
+
+	while (width_of_all(t) > LAB_PAGE) {
+		unsigned widest = t->columns;
+
+		for (unsigned c = 0; c < t->columns; c++)
+			if (is_setting(t, c) && !t->left_out[c] && width_of(t, c) > SETTING_LEAST &&
+			    (widest == t->columns || width_of(t, c) > width_of(t, widest)))
+				widest = c;
+		if (widest == t->columns)
+			break;
+		t->limit[widest] = width_of(t, widest) - 1;
+	}
+	for (unsigned c = 0; c < t->columns; c++) {
+		if (t->limit[c])
+			shorten_column(t, c, t->limit[c]);
+		any |= t->limit[c] != 0;
+	}
+	return any;
+}
+
 /* ---- out ---- */
 
 static void line(const struct table *t, unsigned row, bool heading, FILE *out)
@@ -140,7 +179,7 @@ static void line(const struct table *t, unsigned row, bool heading, FILE *out)
 		if (t->left_out[c])
 			continue;
 		fprintf(out, "%s%*s", any ? "  " : "", is_setting(t, c) ? -width : width,
-			heading ? lab_column_heading(t->view->column[c]) : *cell(t, row, c));
+			heading ? t->heading[c] : *cell(t, row, c));
 		any = true;
 	}
 	fputc('\n', out);
@@ -171,32 +210,60 @@ static void remarks(const struct table *t, bool merged, FILE *out)
 	free(text);
 }
 
+static void fill(struct table *t)
+{
+	const struct lab_view *v = t->view;
+
+	t->text = calloc((size_t)t->rows * t->columns + 1, sizeof(*t->text));
+	t->heading = calloc(t->columns + 1, sizeof(*t->heading));
+	t->limit = calloc(t->columns + 1, sizeof(*t->limit));
+	t->left_out = calloc(t->columns + 1, sizeof(*t->left_out));
+	t->merged = calloc(t->rows + 1, sizeof(*t->merged));
+	if (!t->text || !t->heading || !t->limit || !t->left_out || !t->merged)
+		abort();
+	for (unsigned c = 0; c < t->columns; c++) {
+		t->heading[c] = strdup(lab_column_heading(v->column[c]));
+		if (!t->heading[c])
+			abort();
+		for (unsigned r = 0; r < t->rows; r++)
+			*cell(t, r, c) = value_text(v->record[r], v->column[c]);
+	}
+}
+
+static void empty(struct table *t)
+{
+	for (unsigned i = 0; i < t->rows * t->columns; i++)
+		free(t->text[i]);
+	for (unsigned c = 0; c < t->columns; c++)
+		free(t->heading[c]);
+	free(t->text);
+	free(t->heading);
+	free(t->limit);
+	free(t->left_out);
+	free(t->merged);
+}
+
 void lab_view_table(const struct lab_view *v, FILE *out)
 {
 	struct table t = { .view = v, .rows = v->count, .columns = v->columns };
-	bool merged = false;
+	bool merged = false, shortened = false;
 
-	t.text = calloc((size_t)t.rows * t.columns + 1, sizeof(*t.text));
-	t.left_out = calloc(t.columns + 1, sizeof(*t.left_out));
-	t.merged = calloc(t.rows + 1, sizeof(*t.merged));
-	if (!t.text || !t.left_out || !t.merged)
-		abort();
-	for (unsigned r = 0; r < t.rows; r++)
-		for (unsigned c = 0; c < t.columns; c++)
-			*cell(&t, r, c) = value_text(v->record[r], v->column[c]);
+	fill(&t);
 	for (unsigned r = 0; r < t.rows; r++)
 		if (!t.merged[r])
 			merged |= merge_row(&t, r);
-	if (!v->chosen)
+	if (!v->chosen) {
 		fit(&t);
+		shortened = shorten(&t);
+	}
 	line(&t, 0, true, out);
 	for (unsigned r = 0; r < t.rows; r++)
 		if (!t.merged[r])
 			line(&t, r, false, out);
 	remarks(&t, merged, out);
-	for (unsigned i = 0; i < t.rows * t.columns; i++)
-		free(t.text[i]);
-	free(t.text);
-	free(t.left_out);
-	free(t.merged);
+	if (shortened)
+		fprintf(out, "(For want of room .. stands for the middle of what is longer; --csv has it whole.)\n");
+	if (!v->chosen)
+		lab_view_small(v, lab_wrapped, out);
+	empty(&t);
 }

@@ -13,6 +13,17 @@ static double setting(const struct lab_record *r, const char *key)
 	return text ? atof(text) : NAN;
 }
 
+/* Of a record whose data has no price. */
+static double unpriced(const struct lab_record *r)
+{
+	const char *priced = lab_record_setting(r, "machine.data_cache");
+	double translated = lab_record_number(r, "walks_completed.4k") + lab_record_number(r, "walks_completed.2m") +
+			    lab_record_number(r, "walks_completed.1g");
+
+	return priced && !strcmp(priced, "on") ? 0 :
+	       lab_unpriced(translated, setting(r, "machine.dram_cycles"), setting(r, "machine.l1_cycles"));
+}
+
 /* false: the record has not what an estimate takes (it is of an older build). */
 static bool parts_of(const struct lab_record *r, struct lab_parts *p)
 {
@@ -24,7 +35,9 @@ static bool parts_of(const struct lab_record *r, struct lab_parts *p)
 		return false;
 	*p = (struct lab_parts){
 		.program = lab_record_number(r, "cycles.base"), .kernel = lab_record_number(r, "cycles.kernel"),
-		.data = lab_record_number(r, "cycles.data"), .l2_tlb = lab_record_number(r, "cycles.l2_tlb"),
+		.data = lab_record_number(r, "cycles.data"),
+		.data_dram = lab_record_number(r, "data.dram") * setting(r, "machine.dram_cycles"),
+		.l2_tlb = lab_record_number(r, "cycles.l2_tlb"),
 		.exits = lab_record_number(r, "cycles.exits"),
 		.hypervisor = lab_record_number(r, "cycles.hypervisor") + lab_record_number(r, "cycles.populate"),
 		.flushes = lab_record_number(r, "cycles.flushes") - lab_record_number(r, "cycles.beside"),
@@ -34,12 +47,71 @@ static bool parts_of(const struct lab_record *r, struct lab_parts *p)
 		.instructions = lab_record_number(r, "instructions"), .cpi = setting(r, "machine.cpi"),
 		.walkers = (double)walkers, .window = (double)window, .dependence = lab_record_number(r, "dependence"),
 		.dependence_low = lab_record_number(r, "dependence.low"),
-		.dependence_high = lab_record_number(r, "dependence.high"),
+		.dependence_high = lab_record_number(r, "dependence.high"), .unpriced = unpriced(r),
 	};
 	return !isnan(p->program + p->kernel + p->data + p->l2_tlb + p->exits + p->hypervisor + p->flushes +
-		      p->wakeups + p->walks + p->walks_dram + p->walk_count + p->instructions + p->cpi +
-		      p->dependence + p->dependence_low + p->dependence_high);
+		      p->wakeups + p->walks + p->walks_dram + p->data_dram + p->walk_count + p->instructions + p->cpi +
+		      p->dependence + p->dependence_low + p->dependence_high + p->unpriced);
 }
+
+/* ---- what is assumed, and what can be chosen ---- */
+
+/* Settings of the model, not of what it models: prices and rates that are recalled or assumed, and what is priced at
+ * all. Of two values at most one is true, and none is faster than the other. */
+static bool is_assumption(const char *key)
+{
+	static const char *const keys[] = {
+		"dependence", "machine.data_cache", "machine.cpi", "machine.l2_hit", "machine.psc_hit",
+		"machine.ntlb_hit", "hv.cpi", "hv.exit_period", "hv.tick_exits", "guest.cpuids",
+		"guest.khugepaged_period",
+	};
+	size_t n = strlen(key);
+
+	for (unsigned i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (!strcmp(keys[i], key))
+			return true;
+	return !strncmp(key, "hv.path_", 8) || !strncmp(key, "guest.path_", 11) ||
+	       (!strncmp(key, "machine.", 8) && n > 7 && !strcmp(key + n - 7, "_cycles"));
+}
+
+/* Do the records agree in what is assumed (or, if !assumed, in all that can be chosen)? Natively nothing of hv.* is
+ * anything. */
+static bool agree(const struct lab_view *v, unsigned a, unsigned b, bool assumed)
+{
+	for (unsigned i = 0; i < v->varies; i++) {
+		const char *x = lab_view_setting(v->record[a], v->varied[i]);
+		const char *y = lab_view_setting(v->record[b], v->varied[i]);
+		bool any = x && y && assumed && (!strcmp(x, "-") || !strcmp(y, "-"));
+
+		if (is_assumption(v->varied[i]) == assumed && !any && (!x || !y || strcmp(x, y)))
+			return false;
+	}
+	return true;
+}
+
+/* The view, with those of the settings that vary that are assumed, or the others. The caller frees what varied is. */
+static struct lab_view part_of(const struct lab_view *v, bool assumed)
+{
+	struct lab_view part = *v;
+
+	part.varied = calloc(v->varies + 1, sizeof(*part.varied));
+	if (!part.varied)
+		abort();
+	part.varies = 0;
+	for (unsigned i = 0; i < v->varies; i++)
+		if (is_assumption(v->varied[i]) == assumed)
+			part.varied[part.varies++] = v->varied[i];
+	return part;
+}
+
+static bool is_native(const struct lab_record *r)
+{
+	const char *mmu = lab_record_setting(r, "hv.mmu");
+
+	return mmu && !strcmp(mmu, "native");
+}
+
+/* ---- which is faster ---- */
 
 /* Only runs of the same program on the same machine are compared. How many cycles a program's instructions take on
  * another machine is not known. */
@@ -139,8 +211,10 @@ static void judge(const struct lab_view *v, unsigned first, bool *done, FILE *ou
 
 	if (!rival)
 		abort();
-	for (unsigned i = first; i < v->count; i++) {
-		if (done[i] || !comparable(v->record[first], v->record[i]))
+	for (unsigned i = 0; i < v->count; i++) {
+		/* A native run stands beside those of each assumption about the hypervisor. */
+		if ((done[i] && !is_native(v->record[i])) || !comparable(v->record[first], v->record[i]) ||
+		    !agree(v, first, i, true))
 			continue;
 		done[i] = true;
 		rival[members++].record = i;
@@ -161,14 +235,98 @@ static void judge(const struct lab_view *v, unsigned first, bool *done, FILE *ou
 	free(rival);
 }
 
-void lab_view_verdict(const struct lab_view *v, FILE *out)
+/* Once for all: percentages over a time that lacks the waiting for data are upper ones. */
+static void say_unpriced(const struct lab_view *v, bool compared, FILE *out)
+{
+	for (unsigned i = 0; i < v->count; i++) {
+		if (!(unpriced(v->record[i]) >
+		      LAB_UNPRICED_SAID * lab_record_number(v->record[i], "cycles.estimate")))
+			continue;
+		fprintf(out, "(The program's own cache misses have no price, machine.data_cache=off: percentages are "
+			     "upper ones%s.)\n",
+			compared ? "; the ends nearer to 0 are as if each access that walks missed too" : "");
+		return;
+	}
+}
+
+/* Over what is assumed, a run has a range and no winner. Prints the range of those that are like the first. */
+static void say_range(const struct lab_view *v, const struct lab_view *chosen, unsigned first, bool *done, FILE *out)
+{
+	double least = INFINITY, most = 0, low = INFINITY, high = 0;
+	unsigned members = 0;
+	char *label;
+
+	for (unsigned i = first; i < v->count; i++) {
+		if (done[i] || !agree(v, first, i, false))
+			continue;
+		done[i] = true;
+		members++;
+		least = fmin(least, lab_record_number(v->record[i], "seconds.estimate"));
+		most = fmax(most, lab_record_number(v->record[i], "seconds.estimate"));
+		low = fmin(low, lab_record_number(v->record[i], "seconds.low"));
+		high = fmax(high, lab_record_number(v->record[i], "seconds.high"));
+	}
+	if (members < 2)
+		return;
+	label = lab_view_label(chosen, first);
+	fprintf(out, "  %s: %.4g to %.4g s by the estimate, %.4g to %.4g s with the errors\n", label, least, most, low,
+		high);
+	free(label);
+}
+
+static void say_assumptions(const struct lab_view *v, FILE *out)
+{
+	struct lab_view assumed = part_of(v, true), chosen = part_of(v, false);
+	bool *done = calloc(v->count + 1, sizeof(*done));
+
+	if (!done)
+		abort();
+	if (assumed.varies) {
+		fprintf(out, "No verdict over ");
+		for (unsigned i = 0; i < assumed.varies; i++)
+			fprintf(out, "%s%s", i ? ", " : "", assumed.varied[i]);
+		fprintf(out, ": %s, not a choice; none of %s values is the faster one. What the time is over them:\n",
+			assumed.varies == 1 ? "this is an assumption of the model"
+					    : "these are assumptions of the model",
+			assumed.varies == 1 ? "its" : "their");
+		for (unsigned i = 0; i < v->count; i++)
+			if (!done[i])
+				say_range(v, &chosen, i, done, out);
+	}
+	free(done);
+	free(assumed.varied);
+	free(chosen.varied);
+}
+
+/* Each of the comparisons once. Native runs begin none before the others have taken them in. */
+static void judge_all(const struct lab_view *v, FILE *out)
 {
 	bool *done = calloc(v->count + 1, sizeof(*done));
 
 	if (!done)
 		abort();
-	for (unsigned i = 0; i < v->count; i++)
-		if (!done[i])
-			judge(v, i, done, out);
+	for (unsigned native = 0; native < 2; native++)
+		for (unsigned i = 0; i < v->count; i++)
+			if (!done[i] && is_native(v->record[i]) == (native == 1))
+				judge(v, i, done, out);
 	free(done);
+}
+
+void lab_view_verdict(const struct lab_view *v, FILE *page)
+{
+	char *text = NULL, *line, *rest;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		abort();
+	judge_all(v, out);
+	say_unpriced(v, ftell(out) > 0, out);
+	say_assumptions(v, out);
+	fclose(out);
+	for (line = text; (rest = strchr(line, '\n')); line = rest + 1) {
+		*rest = '\0';
+		lab_wrapped(line, page);
+	}
+	free(text);
 }

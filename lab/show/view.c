@@ -138,26 +138,6 @@ bool lab_output_option(struct lab_output *o, int argc, char **argv, int *at, str
 	return false;
 }
 
-void lab_wrapped(const char *text, FILE *out)
-{
-	size_t room = LAB_PAGE;
-
-	while (strlen(text) > room) {
-		size_t n = room;
-
-		while (n && text[n] != ' ')
-			n--;
-		if (!n)
-			n = room + strcspn(text + room, " "); /* a word that is wider than a page */
-		if (!text[n])
-			break;
-		fprintf(out, "%.*s\n  ", (int)n, text);
-		text += n + 1;
-		room = LAB_PAGE - 2;
-	}
-	fprintf(out, "%s\n", text);
-}
-
 static bool write_one(const char *file, void (*write)(const struct lab_view *, FILE *), const struct lab_view *v,
 		      struct lab_error *error)
 {

@@ -5,8 +5,9 @@
 #include <stdio.h>
 
 #include "lab/sweep/results.h"
+#include "lab/wrap.h"
 
-enum { LAB_PAGE = 100 }; /* characters of a page's width */
+enum { LAB_LABEL_VALUE = 56 }; /* characters of a value in a label */
 
 /* What is shown: some records, in some order. */
 struct lab_view {
@@ -45,6 +46,8 @@ char *lab_view_label(const struct lab_view *view, unsigned record);
 
 /* Not wider than a page; rows that differ in one setting and in no number are one. */
 void lab_view_table(const struct lab_view *view, FILE *out);
+/* Notes, each as a line: where large pages were asked for and memory lies in small ones, and why. */
+void lab_view_small(const struct lab_view *view, void (*line)(const char *text, FILE *out), FILE *out);
 /* Which is the fastest, as far as that is known (lab/machine/estimate.h): a line for each workload. */
 void lab_view_verdict(const struct lab_view *view, FILE *out);
 void lab_view_csv(const struct lab_view *view, FILE *out);
@@ -52,9 +55,6 @@ void lab_view_json(const struct lab_view *view, FILE *out);
 void lab_view_html(const struct lab_view *view, FILE *out);
 /* A field of CSV (RFC 4180). */
 void lab_csv_field(const char *text, FILE *out);
-
-/* A sentence, in lines that are not wider than a page, all but the first of them indented. */
-void lab_wrapped(const char *text, FILE *out);
 
 /* What the commands' options ask for. */
 struct lab_output {

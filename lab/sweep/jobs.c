@@ -13,27 +13,46 @@
 
 enum { SLURM_ARRAY_SIZE = 1001 }; /* Slurm's MaxArraySize unless its administrator says otherwise */
 
-/* Tasks that an array may have: indices go from 0 to MaxArraySize - 1. Where Slurm is at hand, it is asked. */
-static unsigned array_most(void)
+/* Slurm's MaxArraySize; indices go from 0 to it - 1. Where Slurm is at hand, it is asked. 0: there are no arrays.
+ * false: it does not say. */
+static bool asked(unsigned *most)
 {
 	FILE *f = popen("scontrol show config 2>/dev/null", "r");
-	unsigned most = SLURM_ARRAY_SIZE, said;
+	bool said = false;
 	char line[256];
 
 	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "MaxArraySize = %u", &said) == 1 && said)
-			most = said;
+		said |= sscanf(line, "MaxArraySize = %u", most) == 1;
 	if (f)
 		pclose(f);
-	return most;
+	return said;
+}
+
+/* Tasks that an array may have. */
+static bool array_most(const struct lab_jobs *jobs, unsigned *most, struct lab_error *error)
+{
+	*most = jobs->array;
+	if (*most)
+		return true;
+	if (!asked(most)) {
+		*most = SLURM_ARRAY_SIZE;
+		fprintf(stderr,
+			"vellum: note: no Slurm here says its MaxArraySize; %u is taken, which it is by default "
+			"(--array N for another cluster)\n",
+			*most);
+	}
+	return *most || lab_fail(error, "this cluster has no arrays (its MaxArraySize is 0): --array N writes one for "
+					"another cluster, --jobs-for parallel a list without");
 }
 
 /* Cells for each job. false: so many tasks cannot be. */
 static bool choose_chunk(const struct lab_jobs *jobs, bool array, unsigned *chunk, struct lab_error *error)
 {
-	unsigned most = !array ? jobs->cells : jobs->array ? jobs->array : array_most();
-	unsigned least = (jobs->cells + most - 1) / most;
+	unsigned most = jobs->cells, least;
 
+	if (array && !array_most(jobs, &most, error))
+		return false;
+	least = (jobs->cells + most - 1) / most;
 	*chunk = jobs->chunk ? jobs->chunk : least;
 	return *chunk >= least ||
 	       lab_fail(error,

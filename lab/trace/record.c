@@ -168,6 +168,7 @@ static bool start(struct recording *r, struct lab_error *error)
 		signal(SIGQUIT, SIG_DFL);
 		signal(SIGTERM, SIG_DFL);
 		signal(SIGHUP, SIG_DFL);
+		signal(SIGXFSZ, SIG_DFL);
 		execv(qemu, argv);
 		_exit(127);
 	}
@@ -189,13 +190,13 @@ static void reap(struct recording *r)
 	r->all_ended = pid < 0 && errno == ECHILD;
 }
 
-static void show(const struct recording *r, bool last)
+static void show(const struct recording *r)
 {
 	const struct lab_trace_totals *t = lab_writer_totals(r->drain.writer);
 
-	fprintf(stderr, "%svellum: %s: %.1f million accesses, %.1f MB%s%s", last ? "" : "\r", r->output,
-		(double)t->accesses / 1e6, (double)lab_writer_bytes(r->drain.writer) / 1e6,
-		r->child_ended && !r->all_ended ? "; waiting for processes left behind" : "", last ? "\n" : "  ");
+	fprintf(stderr, "\rvellum: %s: %.1f million accesses, %.1f MB%s  ", r->output, (double)t->accesses / 1e6,
+		(double)lab_writer_bytes(r->drain.writer) / 1e6,
+		r->child_ended && !r->all_ended ? "; waiting for processes left behind" : "");
 }
 
 /* What asks us to end is passed on to the program: the trace ends in good order when it does. */
@@ -233,7 +234,7 @@ static void pump(struct recording *r)
 		reap(r);
 		pass_on(r);
 		if (progress && time(NULL) != shown) {
-			show(r, false);
+			show(r);
 			shown = time(NULL);
 		}
 	}
@@ -244,10 +245,10 @@ static void pump(struct recording *r)
 
 static bool finish_recording(struct recording *r, struct lab_error *error)
 {
-	bool image = r->drain.image;
+	bool image = r->drain.image, ok;
+	struct lab_trace_totals totals = *lab_writer_totals(r->drain.writer);
+	uint64_t bytes = lab_writer_bytes(r->drain.writer);
 
-	if (!r->quiet && image)
-		show(r, true);
 	if (r->drain.lost_execs)
 		fprintf(stderr, "vellum: %llu programs that are not 64-bit ELF files ran unrecorded\n",
 			(unsigned long long)r->drain.lost_execs);
@@ -258,8 +259,15 @@ static bool finish_recording(struct recording *r, struct lab_error *error)
 		output_drop(r->out);
 		return false;
 	}
-	if (image)
-		return output_end(r->out) || lab_fail(error, "%s: writing failed: %s", r->output, strerror(errno));
+	if (image) {
+		ok = output_end(r->out);
+		if (!ok)
+			return lab_fail(error, "%s: writing failed: %s", r->output, strerror(errno));
+		if (!r->quiet)
+			fprintf(stderr, "vellum: %s: %.1f million accesses, %.1f MB\n", r->output,
+				(double)totals.accesses / 1e6, (double)bytes / 1e6);
+		return true;
+	}
 	output_drop(r->out);
 	return lab_fail(error, "QEMU did not run %s (status %d): does 'qemu-x86_64 -h' know -plugin? Debian 12's does",
 			r->argv[0], r->status);
@@ -275,6 +283,8 @@ int lab_command_record(int argc, char **argv)
 		puts(usage);
 		return 0;
 	}
+	/* A file that may not grow further is an error of ours, which leaves nothing behind. */
+	signal(SIGXFSZ, SIG_IGN);
 	ok = parse(&r, argc, argv, &error) && make_ring(&r, &error);
 	if (ok) {
 		/* An interrupt from the keyboard goes to the program anyway. */

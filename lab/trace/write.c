@@ -1,4 +1,5 @@
 /* lab/trace/write.c - events into a trace file. */
+#include <errno.h>
 #include <stdlib.h>
 #include <zstd.h>
 
@@ -22,7 +23,7 @@ struct lab_writer {
 	FILE *out;
 	ZSTD_CCtx *zstd;
 	int level;
-	bool failed;
+	int failed; /* errno of what failed first; 0: nothing has */
 	uint64_t bytes;
 	struct lab_trace_totals totals;
 	/* The event that may still get fetches. */
@@ -57,8 +58,9 @@ void lab_totals_add(struct lab_trace_totals *t, const struct lab_event *e, const
 
 static void put(struct lab_writer *w, const void *data, size_t bytes)
 {
+	errno = 0;
 	if (!w->failed && fwrite(data, 1, bytes, w->out) != bytes)
-		w->failed = true;
+		w->failed = errno ? errno : EIO;
 	w->bytes += bytes;
 }
 
@@ -70,7 +72,7 @@ static void put_frame(struct lab_writer *w, const struct trace_frame *f, const v
 	size_t stored = ZSTD_compress2(w->zstd, w->stored, sizeof(w->stored), raw, f->raw);
 
 	if (ZSTD_isError(stored)) {
-		w->failed = true;
+		w->failed = w->failed ? w->failed : ENOMEM;
 		return;
 	}
 	trace_put(head + 4, f->type, 4);
@@ -308,7 +310,7 @@ bool lab_writer_close(struct lab_writer *w)
 	uint8_t totals[8 * (6 + LAB_CALLS)];
 	const struct lab_trace_totals *t = &w->totals;
 	const uint64_t head[6] = { t->accesses, t->reads, t->writes, t->fetches, t->code_pages, t->kernel };
-	bool ok;
+	int failed;
 
 	flush_held(w);
 	end_frame(w);
@@ -317,8 +319,11 @@ bool lab_writer_close(struct lab_writer *w)
 	f.raw = sizeof(totals);
 	f.first = t->accesses;
 	put_frame(w, &f, totals);
-	ok = fflush(w->out) == 0 && !w->failed;
+	if (fflush(w->out) && !w->failed)
+		w->failed = errno;
+	failed = w->failed;
 	ZSTD_freeCCtx(w->zstd);
 	free(w);
-	return ok;
+	errno = failed;
+	return !failed;
 }

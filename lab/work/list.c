@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "lab/lab.h"
+#include "lab/wrap.h"
 
 int lab_command_workloads(int argc, char **argv)
 {
@@ -17,11 +18,11 @@ int lab_command_workloads(int argc, char **argv)
 		if (argc > 1 && strcmp(argv[1], w->name))
 			continue;
 		found = true;
-		printf("%s - %s\n", w->name, w->help);
+		lab_print_wrapped(stdout, 4, "%s - %s", w->name, w->help);
 		for (const char *line = w->keys; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
 			int key = (int)strcspn(line, " "), all = (int)strcspn(line, "\n");
 
-			printf("    %-18.*s%.*s\n", key, line, all - key - 2, line + key + 2);
+			lab_print_wrapped(stdout, 22, "    %-18.*s%.*s", key, line, all - key - 2, line + key + 2);
 		}
 	}
 	if (argc <= 1)

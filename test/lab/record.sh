@@ -115,6 +115,11 @@ check "a program that is not there" [ $? = 2 ] && check "... is named" grep -q '
 PATH=/nonexistent "$vellum" lab record -o "$work/none.vtrace" -- /bin/true 2>"$work/error"
 check "without QEMU" grep -q 'apt-get install qemu-user' "$work/error"
 check "no file" [ ! -e "$work/none.vtrace" ]
+"$vellum" lab record -o /dev/full -- /bin/true 2>"$work/error"
+check "a full disk" [ $? = 2 ] && check "... is named" grep -q 'writing failed: No space left on device' "$work/error"
+check "... and no trace is reported" [ "$(grep -c 'million accesses' "$work/error")" = 0 ]
+(ulimit -f 100 && exec "$vellum" lab record -o "$work/none.vtrace" -- /bin/true) 2>"$work/error"
+check "a limit of files' size" [ $? = 2 ] && check "... is named" grep -q 'File too large' "$work/error"
 check "no shared memory is left" [ -z "$(find /dev/shm -name 'vellum-record-*' -newer "$work/in")" ]
 
 [ $failures = 0 ] && echo "record: all as it should be"

@@ -57,6 +57,14 @@ static void test_error(void **state)
 	p.wakeups = 5e6;
 	e = lab_estimate(&p);
 	assert_true(near(e.best, 10e6) && near(e.high, 15e6) && near(e.low, 7.5e6));
+	/* The program's own accesses: a million to memory at 200 cycles instead of 4, others in nearer caches. */
+	p.wakeups = 0;
+	p.data_dram = 200e6;
+	p.data = p.data_dram - 4e6 + 9e6;
+	e = lab_estimate(&p);
+	assert_true(near(e.best, 210e6));
+	assert_true(near(log(e.high / e.best), hypot(log(260.0 / 210), log(211.25 / 210))));
+	assert_true(near(log(e.low / e.best), -hypot(log(160.0 / 210), log(209.0 / 210))));
 	/* Overlap, and what a walk's references take: of 40 million cycles 0.8 and 1.25 times as many. */
 	p = usual;
 	p.kernel = 0;
@@ -88,10 +96,41 @@ static void test_ratio(void **state)
 	assert_true(e.best < 1 && e.low < 1 && e.high > 1);
 }
 
+/* Data that has no price makes a distance smaller and turns none around. */
+static void test_unpriced(void **state)
+{
+	struct lab_parts a = usual, b = usual;
+	struct lab_estimate priced, e;
+
+	(void)state;
+	a.walks = a.walk_count = 0;
+	priced = lab_estimate_ratio(&a, &b);
+	assert_true(priced.low > 1);
+	b.unpriced = lab_unpriced(1e6, 230, 4);
+	e = lab_estimate_ratio(&a, &b);
+	assert_true(e.best == priced.best && e.high == priced.high);
+	/* 6 million cycles, or these and the 226 million that both would wait. */
+	assert_true(near(e.low - 1, (priced.low - 1) * 6 / 232));
+	/* The other way round, it is the upper end that comes nearer. */
+	priced = lab_estimate_ratio(&usual, &a);
+	e = lab_estimate_ratio(&b, &a);
+	assert_true(priced.high < 1 && e.high > priced.high && e.high < 1 && e.low == priced.low);
+	/* Where it is not known which is faster, it adds nothing. */
+	a = b = usual;
+	a.walk_count = b.walk_count = a.walks = b.walks = 0;
+	b.exits = 1e6;
+	a.hypervisor = 1.05e6;
+	priced = lab_estimate_ratio(&a, &b);
+	b.unpriced = 226e6;
+	e = lab_estimate_ratio(&a, &b);
+	assert_true(e.low == priced.low && e.high == priced.high);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_overlap), cmocka_unit_test(test_error), cmocka_unit_test(test_ratio),
+		cmocka_unit_test(test_unpriced),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

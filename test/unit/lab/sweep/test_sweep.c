@@ -186,6 +186,27 @@ static void test_progress(void **state)
 
 /* ---- in parts ---- */
 
+/* No more tasks than the cluster takes, or than it is told. */
+static void test_array(void **state)
+{
+	(void)state;
+	spill("scontrol", "#!/bin/sh\necho 'MaxArraySize            = 4'\n");
+	assert_int_equal(0, shell("chmod +x scontrol; PATH=$PWD:$PATH; " SWEEP
+				  "--workload fake: --jobs-for slurm -o sa.jsonl >jobs.out"));
+	look("sa.jsonl.sbatch", "#SBATCH --array=0-3\n", true);
+	look("sa.jsonl.sbatch", "# A task is 5 of 18 cells", true);
+	assert_int_equal(0, shell(SWEEP "--workload fake: --jobs-for slurm --array 2 -o sa.jsonl >jobs.out"));
+	look("sa.jsonl.sbatch", "#SBATCH --array=0-1\n", true);
+	spill("scontrol", "#!/bin/sh\necho 'MaxArraySize            = 0'\n");
+	assert_int_equal(2, shell("PATH=$PWD:$PATH; " SWEEP
+				  "--workload fake: --jobs-for slurm -o sa.jsonl 2>jobs.err"));
+	look("jobs.err", "this cluster has no arrays", true);
+	spill("scontrol", "#!/bin/sh\nexit 1\n");
+	assert_int_equal(0, shell("PATH=$PWD:$PATH; " SWEEP
+				  "--workload fake: --jobs-for slurm -o sa.jsonl >jobs.out 2>jobs.err"));
+	look("jobs.err", "note: no Slurm here says its MaxArraySize; 1001 is taken", true);
+}
+
 static void test_jobs(void **state)
 {
 	(void)state;
@@ -214,14 +235,6 @@ static void test_jobs(void **state)
 	assert_int_equal(0, shell("\"$V\" lab merge sl.jsonl.parts/*.jsonl sl.jsonl -o sl.jsonl 2>m.err && sort "
 				  "sl.jsonl | cmp - w2.sorted"));
 	look("m.err", "came more than once, with the same numbers", true);
-	/* No more tasks than the cluster takes, or than it is told. */
-	spill("scontrol", "#!/bin/sh\necho 'MaxArraySize            = 4'\n");
-	assert_int_equal(0, shell("chmod +x scontrol; PATH=$PWD:$PATH; " SWEEP
-				  "--workload fake: --jobs-for slurm -o sa.jsonl >jobs.out"));
-	look("sa.jsonl.sbatch", "#SBATCH --array=0-3\n", true);
-	look("sa.jsonl.sbatch", "# A task is 5 of 18 cells", true);
-	assert_int_equal(0, shell(SWEEP "--workload fake: --jobs-for slurm --array 2 -o sa.jsonl >jobs.out"));
-	look("sa.jsonl.sbatch", "#SBATCH --array=0-1\n", true);
 	/* A part that says something else. */
 	assert_int_equal(0, shell("sed 's/\"accesses\":1000001/\"accesses\":1000009/' sl.jsonl >other.jsonl"));
 	assert_int_equal(2, shell("\"$V\" lab merge sl.jsonl other.jsonl -o none.jsonl 2>m.err"));
@@ -331,14 +344,54 @@ static void test_table(void **state)
 				  "walk_share >v.out 2>v.err && grep -q 'walk cycles %%$' v.out"));
 }
 
+/* However many dimensions there are, and however long a value: a page's width, and the end of a path. */
+static void test_width(void **state)
+{
+	(void)state;
+	assert_int_equal(0, shell("\"$V\" lab sweep --vary guest.fragmentation=0,0.5 --vary "
+				  "hv.fragmentation=0,0.5 --vary machine.l2=1024/8,512/4 --vary "
+				  "guest.flush_ceiling=33,1 --vary preset=haswell,skylake --vary "
+				  "'workload=fake:a=1,/a/long/path/to/some/directory/of/a/measurement/with/many/"
+				  "levels/below/it/one.vtrace;fake:a=2,/a/long/path/to/some/directory/of/a/measurement/"
+				  "with/many/levels/below/it/two.vtrace' -o w.jsonl >v.out 2>v.err"));
+	assert_int_equal(0, shell("awk '{ if (length > 100) exit 1 }' v.out"));
+	look("v.out", "stands for the middle", true);
+	look("v.out", "one.vtrace, haswell", true);
+	assert_int_equal(0, shell("\"$V\" lab sweep --columns list | awk '{ if (length > 100) exit 1 }'"));
+}
+
+/* What is assumed is not compared: within each assumption there is a fastest, and over them a range. */
+static void test_assumptions(void **state)
+{
+	(void)state;
+	assert_int_equal(0, shell("\"$V\" lab sweep --vary machine.cpi=0.3,0.7 --workload fake: -o a1.jsonl "
+				  ">v.out 2>v.err"));
+	look("v.out", "Verdict:", false);
+	look("v.out", "No verdict over machine.cpi: this is an assumption of the model", true);
+	look("v.out", "  ept: ", true);
+	assert_int_equal(0, shell("\"$V\" lab sweep --vary machine.cpi=0.3,0.7 --vary hv.path_exit=50,60 --vary "
+				  "mmu=native,shadow,ept --workload fake: -o a2.jsonl >v.out 2>v.err"));
+	/* Two of the machine times two of the hypervisor, and natively what is of the machine. */
+	assert_int_equal(0, shell("test $(grep -c '^Verdict: the fastest is native, machine.cpi=' v.out) = 4"));
+	look("v.out", "No verdict over hv.path_exit, machine.cpi: these are assumptions", true);
+	assert_int_equal(0, shell("test $(grep -c 's by the estimate' v.out) = 3"));
+	assert_int_equal(0, shell("awk '{ if (length > 100) exit 1 }' v.out"));
+	/* What can be chosen is compared still. */
+	assert_int_equal(0, shell("\"$V\" lab sweep --vary mmu=shadow,ept --workload fake: -o a3.jsonl >v.out "
+				  "2>v.err"));
+	look("v.out", "Verdict: the fastest is ept", true);
+	look("v.out", "No verdict", false);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sweep),	 cmocka_unit_test(test_native), cmocka_unit_test(test_bad_commands),
 		cmocka_unit_test(test_crash),	 cmocka_unit_test(test_kill),	cmocka_unit_test(test_interrupt),
-		cmocka_unit_test(test_progress), cmocka_unit_test(test_jobs),	cmocka_unit_test(test_outputs),
+		cmocka_unit_test(test_progress), cmocka_unit_test(test_jobs),
+		cmocka_unit_test(test_array),	cmocka_unit_test(test_outputs),
 		cmocka_unit_test(test_columns),
-		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_table), cmocka_unit_test(test_assumptions), cmocka_unit_test(test_width),
 	};
 
 	if (argc > 2 && !strcmp(argv[1], "lab"))

@@ -1,4 +1,5 @@
 /* Traces: what is written is read; whatever else is in a file ends in one sentence. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -424,10 +425,28 @@ static void test_any_content(void **state)
 	close(f.fd);
 }
 
+/* A full disk is told as such, whatever has happened since. */
+static void test_full(void **state)
+{
+	FILE *full = fopen("/dev/full", "w");
+	struct lab_writer *w;
+
+	(void)state;
+	assert_non_null(full);
+	assert_int_equal(0, setvbuf(full, NULL, _IONBF, 0));
+	w = lab_writer_open(full, "source: test\n", 3);
+	assert_non_null(w);
+	lab_writer_fetch(w, 0x1000, 3);
+	errno = ECHILD;
+	assert_false(lab_writer_close(w));
+	assert_int_equal(ENOSPC, errno);
+	fclose(full);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip),     cmocka_unit_test(test_skip),
+		cmocka_unit_test(test_full), cmocka_unit_test(test_round_trip),     cmocka_unit_test(test_skip),
 		cmocka_unit_test(test_normalises),     cmocka_unit_test(test_golden),
 		cmocka_unit_test(test_foreign),	       cmocka_unit_test(test_truncated_and_damaged),
 		cmocka_unit_test(test_frames_missing), cmocka_unit_test(test_any_content),
