@@ -360,6 +360,27 @@ static void under_shadow_tables(void **state)
 	finish();
 }
 
+/* One that ran by itself, and is started anew where it cannot. */
+static void anew_under_shadow_tables(void **state)
+{
+	(void)state;
+	start_with(2);
+	start_second(0x9a);
+	assert_true(bench_mode(BENCH_LONG64, 0));
+	until(boot);
+	assert_null(vm_switch(vm, mmu_mechanism_by_name("shadow")));
+	again();
+	assert_false(second->emulated);
+	bench_poke(0x9a000, "\xeb\xfe", 2);
+	send(TO_SECOND | ICR_INIT);
+	send(TO_SECOND | ICR_STARTUP | 0x9a);
+	for (unsigned n = 0; n < 50 && bench.at == BENCH_ENTRY; n++)
+		bench_timer();
+	assert_int_equal(bench.at, BENCH_EMULATED);
+	assert_true(second->emulated);
+	finish();
+}
+
 /* Alarms of devices are the boot processor's, and covered by its CPU whoever arms them. */
 static unsigned kicks;
 
@@ -407,6 +428,7 @@ int main(void)
 		cmocka_unit_test(what_cpuid_says),
 		cmocka_unit_test(what_the_firmware_says),
 		cmocka_unit_test(under_shadow_tables),
+		cmocka_unit_test(anew_under_shadow_tables),
 		cmocka_unit_test(an_alarm_armed_elsewhere),
 	};
 
