@@ -1,6 +1,6 @@
 #!/bin/sh
 # Adds a mechanism, a device, a figure and a command of the lab as docs/architecture.md says ("To add one"), in a copy
-# of the tree, boots a guest with the first two and runs the others; then breaks the rules of the rooms: adding.sh BUILD.
+# of the tree, boots a guest with the first two, runs the others; then breaks the rules of the rooms: adding.sh BUILD.
 set -eu
 build=$(cd "$1" && pwd)
 work=$(mktemp -d)
