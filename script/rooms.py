@@ -7,6 +7,7 @@
 * A vendor's names stand in its own room only: vendor.py.
 * mmu, emulate and dev know nothing of each other, whatever their rows say; a guest knows nothing but lib/.
 * The reading order: every file of the hypervisor is in it, or in the list for reference behind it, by its name.
+* Every source of the hypervisor has its test: one of its name, or a line of a table that says which.
 * The Makefile includes every file of mk/.
 
 In the table `mmu/addr.h` is one header, `bug()` a function that may be called wherever it is."""
@@ -189,6 +190,26 @@ def not_read(files, text):
             yield 'the reading order has %s, which does not exist' % name
 
 
+def untested(files, text):
+    """Sources without a test of their name or a row; rows whose test or sources are not there; folders of tests that
+    are no room's."""
+    rows = {}
+    for test, sources in re.findall(r'^\| `(test/[^`]+)` \| (.*) \|$', section(text, "Where a file's test is"), re.M):
+        if not os.path.exists(test):
+            yield 'the table of tests has %s, which does not exist' % test
+        rows.update({source: test for source in re.findall(r'`([^`]+)`', sources)})
+    for path in (p for p in files if p.endswith(('.c', '.S')) and p.split('/')[0] in HYPERVISOR):
+        folder, name = os.path.split(os.path.splitext(path)[0])
+        own = os.path.exists('test/unit/%s/test_%s.c' % (folder, name))
+        if own == (path in rows):
+            yield '%s has %s' % (path, 'a test of its name and a row in the table' if own else 'no test')
+    for source in sorted(set(rows) - set(files)):
+        yield 'the table of tests has %s, which does not exist' % source
+    for folder, _, names in os.walk('test/unit'):
+        if any(n.startswith('test_') for n in names) and not os.path.isdir(os.path.relpath(folder, 'test/unit')):
+            yield '%s has tests of no room' % folder
+
+
 def main():
     with open(DOCUMENT, encoding='utf-8') as f:
         text = f.read()
@@ -204,6 +225,7 @@ def main():
     if not faults:
         faults = list(wrong_includes(files, rooms)) + list(vendor.wrong_words(files, HYPERVISOR))
         faults += list(vendor.wrong_speech(files, section(text, LAYERS), DOCUMENT)) + list(not_read(files, text))
+        faults += list(untested(files, text))
         if len(sys.argv) > 1:
             faults += wrong_calls(sys.argv[1], files, rooms)
     for fault in faults:
