@@ -1,6 +1,6 @@
 /* test/unit/vm/lapic.h - the guest's accesses to its local APIC's page, for tests of how they are virtualized. */
-#ifndef VM_LAPIC_H
-#define VM_LAPIC_H
+#ifndef VELLUM_TEST_VM_LAPIC_H
+#define VELLUM_TEST_VM_LAPIC_H
 
 #include "test/unit/vm/fixture.h"
 
