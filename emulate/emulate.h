@@ -187,8 +187,7 @@ struct emulate {
 	bool interrupted;  /* set by a callback: a repeated instruction stops after this iteration (EM5) */
 	/* Results, beside the registers. */
 	uint8_t seg_dirty; /* bit n: the instruction loaded seg[n]; the caller clears it when it has taken it over */
-	/* after EMULATE_OK: 1 blocking by STI, 2 blocking by MOV SS, 0 neither (SDM, "Format of Interruptibility
-	 * State") */
+	/* after EMULATE_OK: BLOCKING_STI, BLOCKING_MOV_SS, 0: neither */
 	uint8_t shadow;
 	bool single_step;  /* after EMULATE_OK, and EMULATE_RESTART: RFLAGS.TF was set, a #DB with DR6.BS is due */
 	bool unblocks_nmi; /* after EMULATE_OK: it was an IRET */

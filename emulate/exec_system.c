@@ -132,7 +132,8 @@ enum emulate_result exec_mov_from_cr(struct emulate *e, const struct insn *i)
 	return finish(e, i);
 }
 
-/* As exec_mov_from_cr(). finish() comes after the callback, which may have changed the mode. */
+/* #UD for a control register that there is not (SDM, MOV - Move to/from Control Registers: "Protected Mode
+ * Exceptions"). finish() comes after the callback, which may have changed the mode. */
 enum emulate_result exec_mov_to_cr(struct emulate *e, const struct insn *i)
 {
 	unsigned size = control_size(e);

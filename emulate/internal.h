@@ -7,8 +7,8 @@
 
 #include "emulate/ops.h"
 
-#define SHADOW_STI 1u
-#define SHADOW_MOV_SS 2u
+#define SHADOW_STI BLOCKING_STI
+#define SHADOW_MOV_SS BLOCKING_MOV_SS
 
 #define TRY(expr) \
 	do { \

@@ -7,8 +7,8 @@
  *
  * Portable C: 32 and 64 bits, no assumption about the page size beyond its being 4096 (checked at start).
  */
-#ifndef GUEST_H
-#define GUEST_H
+#ifndef VELLUM_GUEST_GUEST_H
+#define VELLUM_GUEST_GUEST_H
 
 #include <stddef.h>
 #include <stdint.h>

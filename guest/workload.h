@@ -6,8 +6,8 @@
  * it marks: the hypervisor accounts for each of them separately (vm/account/account.h), and bare hardware ignores the
  * marks.
  */
-#ifndef WORKLOAD_H
-#define WORKLOAD_H
+#ifndef VELLUM_GUEST_WORKLOAD_H
+#define VELLUM_GUEST_WORKLOAD_H
 
 #include "guest.h"
 #include "workload_list.h"

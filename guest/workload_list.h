@@ -1,7 +1,7 @@
 /* The workloads by name: read by the guest that runs them, and by the `vellum` command that refuses wrong names
  * early. */
-#ifndef WORKLOAD_LIST_H
-#define WORKLOAD_LIST_H
+#ifndef VELLUM_GUEST_WORKLOAD_LIST_H
+#define VELLUM_GUEST_WORKLOAD_LIST_H
 
 /* W(name, what its size counts or null, the default size, the largest size) */
 #define WORKLOADS(W) \

@@ -2,6 +2,7 @@
  * The first 4 GiB are mapped here onto themselves, until host/paging.c has made the address space that stays. */
 #include "host/asm.h"
 #include "host/long_mode.h"
+#include "lib/uart.h"
 
 	.section .multiboot2, "a"
 	.align 8
@@ -59,27 +60,27 @@ boot_entry:
 /* Says what is missing on the statistics port (docs/protocol.md), byte by byte, and powers off as power_off() begins
  * to. */
 no_long_mode:
-	movw $0x2f8 + 3, %dx
-	movb $0x80, %al			/* the divisor's two bytes */
+	movw $COM2_PORT + UART_LCR, %dx
+	movb $LCR_DLAB, %al		/* the divisor's two bytes */
 	outb %al, %dx
-	movw $0x2f8, %dx
+	movw $COM2_PORT + UART_DATA, %dx
 	movb $1, %al			/* 115200 baud */
 	outb %al, %dx
-	movw $0x2f8 + 1, %dx
+	movw $COM2_PORT + UART_IER, %dx
 	xorb %al, %al
 	outb %al, %dx
-	movw $0x2f8 + 3, %dx
-	movb $3, %al			/* 8N1 */
+	movw $COM2_PORT + UART_LCR, %dx
+	movb $LCR_8N1, %al
 	outb %al, %dx
 	movl $no_long_mode_text, %esi
-1:	movw $0x2f8 + 5, %dx
+1:	movw $COM2_PORT + UART_LSR, %dx
 2:	inb %dx, %al
-	testb $0x40, %al		/* the transmitter is empty */
+	testb $LSR_TEMT, %al		/* the transmitter is empty */
 	jz 2b
 	lodsb
 	testb %al, %al
 	jz 3f
-	movw $0x2f8, %dx
+	movw $COM2_PORT + UART_DATA, %dx
 	outb %al, %dx
 	jmp 1b
 3:	movl $shutdown_text, %esi

@@ -5,22 +5,8 @@
 #include "host/power.h"
 #include "host/spinlock.h"
 #include "lib/fmt.h"
+#include "lib/uart.h"
 
-/* 16550 registers, from the base port. */
-#define UART_DATA 0
-#define UART_IER 1
-#define UART_FCR 2
-#define UART_IIR 2
-#define UART_LCR 3
-#define UART_MCR 4
-#define UART_LSR 5
-#define IER_RECEIVED 0x01
-#define IER_TRANSMIT 0x02
-#define IIR_NONE 0x01
-#define LSR_DATA 0x01
-#define LSR_THR_EMPTY 0x20
-#define LSR_IDLE 0x40
-#define FIFO_SIZE 16
 #define INTERRUPT_ROUNDS 16
 
 #define TX_SIZE 262144
@@ -42,7 +28,10 @@ struct port {
 	uint8_t rx[RX_SIZE];
 };
 
-static struct port ports[CONSOLE_PORTS] = { { .base = 0x3f8, .isa_irq = 4 }, { .base = 0x2f8, .isa_irq = 3 } };
+static struct port ports[CONSOLE_PORTS] = {
+	{ .base = COM1_PORT, .isa_irq = COM1_IRQ },
+	{ .base = COM2_PORT, .isa_irq = COM2_IRQ },
+};
 static struct spinlock line_lock;
 void (*console_event)(unsigned port);
 void (*console_last_words)(void);
@@ -53,12 +42,12 @@ void console_init(void)
 		uint16_t b = ports[i].base;
 
 		outb(b + UART_IER, 0);
-		outb(b + UART_LCR, 0x80);
+		outb(b + UART_LCR, LCR_DLAB);
 		outb(b + UART_DATA, 1); /* divisor 1: 115200 baud */
 		outb(b + UART_IER, 0);
-		outb(b + UART_LCR, 3);  /* 8N1 */
-		outb(b + UART_FCR, 0x07); /* FIFOs on, and empty */
-		outb(b + UART_MCR, 0x0b); /* DTR, RTS, and OUT2, which on a PC lets the interrupt out */
+		outb(b + UART_LCR, LCR_8N1);
+		outb(b + UART_FCR, FCR_ENABLE | FCR_CLEAR_RX | FCR_CLEAR_TX);
+		outb(b + UART_MCR, MCR_DTR | MCR_RTS | MCR_OUT2);
 		ports[i].present = inb(b + UART_LSR) != 0xff;
 	}
 }
@@ -69,27 +58,27 @@ void console_route_interrupts(void)
 		if (!ports[i].present || !ioapic_host_route(ports[i].isa_irq, VECTOR_UART_FIRST + i))
 			continue;
 		ports[i].interrupts = true;
-		outb(ports[i].base + UART_IER, IER_RECEIVED);
+		outb(ports[i].base + UART_IER, IER_RX);
 	}
 }
 
 /* Fills the FIFO if the transmitter is empty; asks for an interrupt if more remains. The lock is held. */
 static void send_some(struct port *p)
 {
-	bool empty = inb(p->base + UART_LSR) & LSR_THR_EMPTY, more;
+	bool empty = inb(p->base + UART_LSR) & LSR_THRE, more;
 
-	for (unsigned i = 0; empty && i < FIFO_SIZE && p->tx_tail != p->tx_head; i++)
+	for (unsigned i = 0; empty && i < UART_FIFO && p->tx_tail != p->tx_head; i++)
 		outb(p->base + UART_DATA, p->tx[p->tx_tail++ % TX_SIZE]);
 	more = p->tx_tail != p->tx_head;
 	if (p->interrupts && more != p->sending) {
 		p->sending = more;
-		outb(p->base + UART_IER, IER_RECEIVED | (more ? IER_TRANSMIT : 0));
+		outb(p->base + UART_IER, IER_RX | (more ? IER_THRE : 0));
 	}
 }
 
 static void receive(struct port *p)
 {
-	while (inb(p->base + UART_LSR) & LSR_DATA) {
+	while (inb(p->base + UART_LSR) & LSR_DR) {
 		uint8_t byte = inb(p->base + UART_DATA);
 
 		if (p->rx_head - p->rx_tail < RX_SIZE)
@@ -158,7 +147,7 @@ static void flush_port(struct port *p)
 		send_some(p);
 		spin_unlock(&p->lock);
 	}
-	while (p->present && !(inb(p->base + UART_LSR) & LSR_IDLE))
+	while (p->present && !(inb(p->base + UART_LSR) & LSR_TEMT))
 		cpu_relax();
 }
 

@@ -4,14 +4,9 @@
 #include "host/lapic.h"
 #include "host/paging.h"
 #include "host/x86.h"
+#include "lib/apic.h"
 
-#define IOAPIC_INDEX 0
-#define IOAPIC_DATA 4 /* in 32-bit words */
 #define IOAPIC_BYTES 32
-#define IOAPIC_VERSION 1
-#define IOAPIC_REDIRECTION 0x10
-#define REDIRECTION_LOW_ACTIVE BIT(13)
-#define REDIRECTION_LEVEL BIT(15)
 
 void pic_host_disable(void)
 {
@@ -21,14 +16,14 @@ void pic_host_disable(void)
 
 static uint32_t reg_read(volatile uint32_t *io, unsigned reg)
 {
-	io[IOAPIC_INDEX] = reg;
-	return io[IOAPIC_DATA];
+	io[IOAPIC_SELECT / 4] = reg;
+	return io[IOAPIC_WINDOW / 4];
 }
 
 static void reg_write(volatile uint32_t *io, unsigned reg, uint32_t v)
 {
-	io[IOAPIC_INDEX] = reg;
-	io[IOAPIC_DATA] = v;
+	io[IOAPIC_SELECT / 4] = reg;
+	io[IOAPIC_WINDOW / 4] = v;
 }
 
 /* Seen once for all; NULL: there is no I/O APIC. */
@@ -51,11 +46,11 @@ bool ioapic_host_route(uint8_t irq, uint8_t vector)
 	if (!io || line.gsi < acpi->ioapic_gsi_base)
 		return false;
 	pin = line.gsi - acpi->ioapic_gsi_base;
-	pins = (reg_read(io, IOAPIC_VERSION) >> 16 & 0xff) + 1;
+	pins = (reg_read(io, IOAPIC_INDEX_VERSION) >> 16 & 0xff) + 1;
 	if (pin >= pins)
 		return false;
-	reg_write(io, IOAPIC_REDIRECTION + 2 * pin + 1, lapic_host_id() << 24);
-	reg_write(io, IOAPIC_REDIRECTION + 2 * pin, (uint32_t)(vector | (line.active_low ? REDIRECTION_LOW_ACTIVE : 0) |
+	reg_write(io, IOAPIC_INDEX_TABLE + 2 * pin + 1, lapic_host_id() << 24);
+	reg_write(io, IOAPIC_INDEX_TABLE + 2 * pin, (uint32_t)(vector | (line.active_low ? REDIRECTION_LOW_ACTIVE : 0) |
 							       (line.level ? REDIRECTION_LEVEL : 0)));
 	return true;
 }

@@ -4,26 +4,7 @@
 #include "host/paging.h"
 #include "host/percpu.h"
 #include "host/x86.h"
-
-/* Register offsets (SDM, "Local APIC Register Address Map"); in x2APIC mode the MSR is 0x800 + offset / 16. */
-#define REG_ID 0x20
-#define REG_EOI 0xb0
-#define REG_SVR 0xf0
-#define REG_ICR_LOW 0x300
-#define REG_ICR_HIGH 0x310
-#define REG_LVT_TIMER 0x320
-#define REG_LVT_LINT0 0x350
-#define REG_LVT_LINT1 0x360
-#define REG_TIMER_INITIAL 0x380
-#define REG_TIMER_CURRENT 0x390
-#define REG_TIMER_DIVIDE 0x3e0
-
-#define LVT_MASKED BIT(16)
-#define LVT_TSC_DEADLINE (2u << 17)
-#define ICR_PENDING BIT(12)
-#define ICR_INIT 0x4500u
-#define ICR_STARTUP 0x4600u
-#define ICR_FIXED 0x4000u
+#include "lib/apic.h"
 
 static bool x2apic;
 static bool tsc_deadline;
@@ -56,33 +37,33 @@ void lapic_host_init(void)
 		base = paging_window(apic_base & MASK(51, 12), PAGE_SIZE, PAGING_DEVICE);
 	BUG_ON(!base && !x2apic);
 	tsc_deadline = cpuid(1, 0).ecx & CPUID_1_ECX_TSC_DEADLINE;
-	reg_write(REG_SVR, 0x100 | VECTOR_SPURIOUS);
-	reg_write(REG_LVT_LINT0, LVT_MASKED);
-	reg_write(REG_LVT_LINT1, LVT_MASKED);
-	reg_write(REG_TIMER_DIVIDE, 0xb); /* by 1 */
-	reg_write(REG_LVT_TIMER, VECTOR_TIMER | (tsc_deadline ? LVT_TSC_DEADLINE : 0));
+	reg_write(APIC_SVR, SVR_ENABLED | VECTOR_SPURIOUS);
+	reg_write(APIC_LVT_LINT0, LVT_MASKED);
+	reg_write(APIC_LVT_LINT1, LVT_MASKED);
+	reg_write(APIC_TIMER_DIVIDE, TIMER_DIVIDE_BY_1);
+	reg_write(APIC_LVT_TIMER, VECTOR_TIMER | (tsc_deadline ? LVT_TIMER_DEADLINE : 0));
 	/* The MFENCE orders the xAPIC write before the first WRMSR of the deadline (SDM, "TSC-Deadline Mode"). */
 	__asm__ volatile("mfence" : : : "memory");
 }
 
 uint32_t lapic_host_id(void)
 {
-	return x2apic ? reg_read(REG_ID) : reg_read(REG_ID) >> 24;
+	return x2apic ? reg_read(APIC_ID) : reg_read(APIC_ID) >> 24;
 }
 
-void lapic_host_eoi(void) { reg_write(REG_EOI, 0); }
+void lapic_host_eoi(void) { reg_write(APIC_EOI, 0); }
 
 static void timer_one_shot(uint64_t deadline)
 {
 	uint64_t now = rdtsc(), ticks;
 
 	if (deadline == UINT64_MAX) {
-		reg_write(REG_TIMER_INITIAL, 0);
+		reg_write(APIC_TIMER_INITIAL, 0);
 		return;
 	}
 	/* A span that the 32-bit counter cannot hold fires early, and the timer is armed again. */
 	ticks = deadline > now ? (uint64_t)(((unsigned __int128)(deadline - now) * timer_per_tsc) >> 32) + 1 : 1;
-	reg_write(REG_TIMER_INITIAL, (uint32_t)min_u64(ticks, UINT32_MAX));
+	reg_write(APIC_TIMER_INITIAL, (uint32_t)min_u64(ticks, UINT32_MAX));
 }
 
 void lapic_host_timer(uint64_t deadline)
@@ -101,19 +82,22 @@ static void send_ipi(uint32_t apic_id, uint32_t command)
 		/* Here WRMSR does not serialize: what the other CPU is to see must be stored before (SDM, "MSR Access
 		 * in x2APIC Mode"). */
 		__asm__ volatile("mfence; lfence" : : : "memory");
-		wrmsr(MSR_X2APIC_FIRST + REG_ICR_LOW / 16, (uint64_t)apic_id << 32 | command);
+		wrmsr(MSR_X2APIC_FIRST + APIC_ICR / 16, (uint64_t)apic_id << 32 | command);
 		return;
 	}
-	while (reg_read(REG_ICR_LOW) & ICR_PENDING)
+	while (reg_read(APIC_ICR) & ICR_DELIVERY_STATUS)
 		cpu_relax();
 	/* The write of the low half sends. */
-	reg_write(REG_ICR_HIGH, apic_id << 24);
-	reg_write(REG_ICR_LOW, command);
+	reg_write(APIC_ICR_HIGH, apic_id << 24);
+	reg_write(APIC_ICR, command);
 }
 
-void lapic_host_kick(uint32_t apic_id) { send_ipi(apic_id, ICR_FIXED | VECTOR_KICK); }
-void lapic_host_init_ipi(uint32_t apic_id) { send_ipi(apic_id, ICR_INIT); }
-void lapic_host_startup_ipi(uint32_t apic_id, uint8_t page) { send_ipi(apic_id, ICR_STARTUP | page); }
+void lapic_host_kick(uint32_t apic_id) { send_ipi(apic_id, ICR_ASSERT | ICR_DELIVERY(APIC_FIXED) | VECTOR_KICK); }
+void lapic_host_init_ipi(uint32_t apic_id) { send_ipi(apic_id, ICR_ASSERT | ICR_DELIVERY(APIC_INIT)); }
+void lapic_host_startup_ipi(uint32_t apic_id, uint8_t page)
+{
+	send_ipi(apic_id, ICR_ASSERT | ICR_DELIVERY(APIC_SIPI) | page);
+}
 
 void lapic_host_calibrate(uint64_t tsc_hz)
 {
@@ -122,14 +106,14 @@ void lapic_host_calibrate(uint64_t tsc_hz)
 
 	if (tsc_deadline)
 		return;
-	reg_write(REG_LVT_TIMER, VECTOR_TIMER | LVT_MASKED);
-	reg_write(REG_TIMER_INITIAL, UINT32_MAX);
+	reg_write(APIC_LVT_TIMER, VECTOR_TIMER | LVT_MASKED);
+	reg_write(APIC_TIMER_INITIAL, UINT32_MAX);
 	start = rdtsc();
 	while (rdtsc() - start < span)
 		cpu_relax();
-	counted = UINT32_MAX - reg_read(REG_TIMER_CURRENT);
-	reg_write(REG_TIMER_INITIAL, 0);
-	reg_write(REG_LVT_TIMER, VECTOR_TIMER);
+	counted = UINT32_MAX - reg_read(APIC_TIMER_CURRENT);
+	reg_write(APIC_TIMER_INITIAL, 0);
+	reg_write(APIC_LVT_TIMER, VECTOR_TIMER);
 	timer_per_tsc = ((uint64_t)counted << 32) / span;
 	if (!timer_per_tsc)
 		timer_per_tsc = 1;

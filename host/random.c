@@ -1,6 +1,7 @@
 #include "host/random.h"
 
 #include "host/x86.h"
+#include "lib/cmos.h"
 
 /* SDM, "Random Number Generator Instructions": a CPU that gives nothing ten times in a row is broken. */
 #define RDRAND_TRIES 10
@@ -24,8 +25,8 @@ static uint64_t mix(uint64_t x)
 
 static uint64_t seconds(void)
 {
-	outb(0x70, 0);
-	return inb(0x71);
+	outb(CMOS_INDEX, RTC_SECONDS);
+	return inb(CMOS_DATA);
 }
 
 uint64_t random_u64(void)

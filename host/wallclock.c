@@ -1,15 +1,7 @@
 #include "host/wallclock.h"
 
 #include "host/x86.h"
-
-#define CMOS_INDEX 0x70
-#define CMOS_DATA 0x71
-#define REG_A 0x0a
-#define REG_A_UPDATING 0x80
-#define REG_B 0x0b
-#define REG_B_BINARY 0x04
-#define REG_B_24H 0x02
-#define HOUR_PM 0x80
+#include "lib/cmos.h"
 
 struct reading {
 	uint8_t second, minute, hour, day, month, year;
@@ -23,22 +15,23 @@ static uint8_t cmos(uint8_t reg)
 
 static struct reading read_once(void)
 {
-	while (cmos(REG_A) & REG_A_UPDATING)
+	while (cmos(RTC_A) & RTC_A_UIP)
 		cpu_relax();
-	return (struct reading){ cmos(0), cmos(2), cmos(4), cmos(7), cmos(8), cmos(9) };
+	return (struct reading){ cmos(RTC_SECONDS), cmos(RTC_MINUTES), cmos(RTC_HOURS),
+				   cmos(RTC_DAY), cmos(RTC_MONTH), cmos(RTC_YEAR) };
 }
 
 static uint8_t from_bcd(uint8_t v) { return (uint8_t)((v >> 4) * 10 + (v & 15)); }
 
 static struct reading decode(struct reading r, uint8_t reg_b)
 {
-	bool pm = r.hour & HOUR_PM;
+	bool pm = r.hour & RTC_HOUR_PM;
 
-	r.hour &= 0x7f;
-	if (!(reg_b & REG_B_BINARY))
+	r.hour &= (uint8_t)~RTC_HOUR_PM;
+	if (!(reg_b & RTC_B_BINARY))
 		r = (struct reading){ from_bcd(r.second), from_bcd(r.minute), from_bcd(r.hour),
 				      from_bcd(r.day),	  from_bcd(r.month),  from_bcd(r.year) };
-	if (!(reg_b & REG_B_24H))
+	if (!(reg_b & RTC_B_24H))
 		r.hour = (uint8_t)(r.hour % 12 + (pm ? 12 : 0));
 	return r;
 }
@@ -58,6 +51,6 @@ uint64_t wallclock_read(void)
 	/* Until two readings agree: an update between two registers tears one of them. */
 	while (again = read_once(), memcmp(&r, &again, sizeof(r)))
 		r = again;
-	r = decode(r, cmos(REG_B));
+	r = decode(r, cmos(RTC_B));
 	return days_since_1970(2000u + r.year, r.month, r.day) * 86400 + r.hour * 3600u + r.minute * 60u + r.second;
 }

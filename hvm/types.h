@@ -28,11 +28,6 @@ struct table_register {
 	uint32_t limit;
 };
 
-/* What blocks interrupts and NMIs beside RFLAGS.IF (SDM, "Format of Interruptibility State"). */
-#define BLOCKING_STI BIT(0)
-#define BLOCKING_MOV_SS BIT(1)
-#define BLOCKING_NMI BIT(3)
-
 /* Debug traps that wait for the next instruction boundary: bits 3:0 as in DR6, and (SDM, "Format of
  * Pending-Debug-Exceptions"): */
 #define PENDING_DEBUG_ENABLED BIT(12) /* one of the breakpoints met is enabled */

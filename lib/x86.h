@@ -74,6 +74,8 @@
 #define XCR0_HI16_ZMM BIT(7)
 #define XCR0_AVX512 (XCR0_OPMASK | XCR0_ZMM_HI256 | XCR0_HI16_ZMM)
 #define XCR0_PKRU BIT(9)
+/* Where the header of an XSAVE area ends, which is always there ("XSAVE-Managed Features", "XSAVE Header"). */
+#define XSAVE_HEADER_END 576u
 
 /* "x87 FPU Control Word", "MXCSR Control and Status Register": as FNINIT and a reset leave them. */
 #define FCW_INITIAL 0x37f
@@ -170,6 +172,11 @@
 #define EPT_D BIT(9)
 #define EPTP_WALK_SHIFT 3 /* page-walk length minus one, 3 bits */
 #define EPTP_AD BIT(6)
+
+/* "Format of Interruptibility State": what blocks interrupts and NMIs beside RFLAGS.IF. */
+#define BLOCKING_STI BIT(0)
+#define BLOCKING_MOV_SS BIT(1)
+#define BLOCKING_NMI BIT(3)
 
 /* "Segment Selectors". */
 #define SELECTOR_RPL 3u

@@ -80,12 +80,15 @@
 #define FEATURE_CONTROL_LOCK BIT(0)
 #define FEATURE_CONTROL_VMX BIT(2) /* outside SMX operation */
 
-/* "Memory Type Range Registers (MTRRs)": IA32_MTRRCAP, _DEF_TYPE, _PHYSMASKn; "Page Attribute Table (PAT)". */
+/* "Memory Type Range Registers (MTRRs)": IA32_MTRRCAP, _DEF_TYPE, _PHYSBASEn, _PHYSMASKn; "Page Attribute
+ * Table (PAT)". */
 #define MTRRCAP_FIX BIT(8)
 #define MTRRCAP_VCNT MASK(7, 0)
 #define MTRR_DEF_TYPE_FE BIT(10)
 #define MTRR_DEF_TYPE_E BIT(11)
+#define MTRR_PHYSBASE_RESERVED MASK(11, 8)
 #define MTRR_PHYSMASK_V BIT(11)
+#define MTRR_PHYSMASK_RESERVED MASK(10, 0)
 #define PAT_AFTER_RESET 0x0007040600070406
 
 /* IA32_MISC_ENABLE. */

@@ -18,6 +18,6 @@ test-programs: $(UNIT_BINARIES) $(BUILD)/emulate-native $(ORACLE_TESTS) $(BENCHM
 rooms-check: all
 	script/rooms.py $(BUILD)
 
-# What docs/architecture.md says of adding a mechanism or a device, done in a copy of the tree.
+# What docs/architecture.md says of adding a mechanism, a device and the like, done in a copy of the tree.
 adding-check: all
 	script/adding.sh $(BUILD)

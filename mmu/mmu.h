@@ -302,7 +302,8 @@ static inline void mmu_enter(struct mmu_vcpu *vcpu, unsigned cpu);
  * writable), and then calls these. Faults look at the backing and change tables in one hold of the VM's lock, so they
  * either come before, and are undone here, or after, and see the change. Merging two pages: writable = false for both,
  * mmu_write_protect both, compare, make the backing name the common frame, mmu_unmap the one that changed, free its
- * frame. */
+ * frame. vm/ takes no page away yet but by the test device; mmu_write_protect waits for merging and swapping, and is
+ * held to its word by the oracle until then. */
 void mmu_unmap(struct mmu_vm *vm, gfn_t first, uint64_t pages);
 void mmu_write_protect(struct mmu_vm *vm, gfn_t first, uint64_t pages);
 
@@ -314,7 +315,8 @@ bool mmu_slot_remove(struct mmu_vm *vm, gfn_t base);
 /* Dirty logging of the RAM slot that begins at base (S13). bitmap holds a bit for every page, (pages + 63) / 64 words,
  * and belongs to the VM until the log is stopped. When start returns, every later write to the slot sets its bit: the
  * guest's, its CPU's to accessed and dirty flags, and the hypervisor's own. false: no such RAM slot, or logged
- * already. */
+ * already. The three have no caller in vm/ yet: they wait for live migration, and the oracle holds them to their word
+ * until then. */
 bool mmu_log_start(struct mmu_vm *vm, gfn_t base, uint64_t *bitmap);
 /* Moves the log into out (as many words) and clears it; pages reported are protected again, and flushed, when it
  * returns: the caller may then copy them. */

@@ -145,8 +145,8 @@ static uint64_t ept_set(struct m_cpu *cpu, uint64_t at, uint64_t e, uint64_t bit
 	return e | bits;
 }
 
-static struct m_nested finish(struct m_cpu *cpu, uint64_t gpa, struct m_need need, const struct ept_walk *w,
-			      uint64_t at, uint64_t e)
+static struct m_nested reached_leaf(struct m_cpu *cpu, uint64_t gpa, struct m_need need, const struct ept_walk *w,
+				    uint64_t at, uint64_t e)
 {
 	struct m_nested n = { .how = MT_OK, .shift = ept_shift(w->level), .flags = w->flags };
 
@@ -224,7 +224,7 @@ struct m_nested m_nested(struct m_cpu *cpu, uint64_t gpa, struct m_need need)
 			return (struct m_nested){ .how = need.speculative ? MT_ABORT : MT_MISCONFIG };
 		w.flags &= rights_of(e);
 		if (is_leaf(w.level, e))
-			return finish(cpu, gpa, need, &w, at, e);
+			return reached_leaf(cpu, gpa, need, &w, at, e);
 		if (m_ept_ad(cpu)) {
 			if (need.speculative && !(e & X_EPT_A))
 				return (struct m_nested){ .how = MT_ABORT };

@@ -1,14 +1,13 @@
 #!/bin/sh
-# Adds a mechanism and a device as docs/architecture.md says ("To add one"), in a copy of the tree, and boots a guest
-# with both: adding.sh BUILD.
+# Adds a mechanism, a device, a figure and a command of the lab as docs/architecture.md says ("To add one"), in a copy
+# of the tree, boots a guest with the first two, runs the others; then breaks the rules of the rooms: adding.sh BUILD.
 set -eu
 build=$(cd "$1" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-for folder in Makefile mk script docs test/oracle lib mmu emulate dev host hvm vmx vm model tool lab guest; do
-	mkdir -p "$work/$(dirname "$folder")"
-	cp -a "$folder" "$work/$(dirname "$folder")"
+for folder in Makefile mk script docs test lib mmu emulate dev host hvm vmx vm model tool lab guest; do
+	cp -a "$folder" "$work/"
 done
 mkdir -p "$work/build"
 cp -a "$build/hyp" "$build/tool" "$build/lab" "$build/bochs" "$work/build/"
@@ -31,15 +30,45 @@ sed -i 's|^\tstruct testdev \*testdev;.*|&\n\tstruct added added;|' vm/vm.h
 init='added_init(\&vm->added, \&vm->pio, \&vm->mmio, (struct irq_line[ADDED_LINES]){ { 0 } }, drop_mapping, vm)'
 sed -i "s|phases_init(vm) &&|$init \\&\\& &|" vm/platform.c
 
+# A figure: which CPU pays more for EPT, after early-designs.
+cat > row << 'END'
+	{ "added", "A figure that was added", "Published: nothing.", "guest.pages=4k hv.pages=4k",
+	  "workload=chase:size=16M limit=100K", "", { "machine.preset=nehalem,barcelona", "hv.mmu=native,ept" },
+	  lab_rows_added, "% by which EPT takes longer", true, NULL, false },
+END
+sed -i '/^const struct lab_figure lab_figures/,$ { /^\t{ 0 },/ { e cat row
+} }' lab/show/figures.c
+sed -n '/^void lab_rows_early/,/^}/p' lab/show/figures_rows.c | sed 's/lab_rows_early/lab_rows_added/' > rows
+cat rows >> lab/show/figures_rows.c
+sed -i 's|^void lab_rows_early.*|&\nvoid lab_rows_added(struct lab_figure_table *t);|' lab/show/figures.h
+
+# A command of the lab.
+cat > lab/command/added.c << 'END'
+/* lab/command/added.c - `vellum lab added`: a command that was added. */
+#include <stdio.h>
+
+#include "lab/lab.h"
+
+int lab_command_added(int argc, char **argv)
+{
+	return puts(lab_asks_for_help(argc, argv) ? "usage: vellum lab added" : "it runs") < 0;
+}
+END
+sed -i 's|^int lab_command_run(.*|&\nint lab_command_added(int argc, char **argv);|' lab/lab.h
+sed -i 's|^\t{ NULL, NULL, NULL, NULL },|\t{ "added", "added", "was added", lab_command_added },\n&|' \
+	lab/command/command.c
+
 # Their places in the house.
 sed -i 's/^| `mmu\/vtlb` |.*/&\n| `mmu\/added` | the mechanism `added` | `lib`, `mmu`, `mmu\/table`, `bug()` |/
 	s/^- `dev\/test\/testdev.c`,/- `mmu\/added\/added.c`, `dev\/test\/added.c`, `dev\/test\/added.h`\n&/
+	s/^| `test\/boot\/boots.py` | /&`mmu\/added\/added.c`, `dev\/test\/added.c`, /
 	s/^| `mmu` |.*`mmu\/vtlb`,/& `mmu\/added`,/' docs/architecture.md
 
 # What sed has not found is not added.
 for place in mk/rooms.mk:mmu/added mmu/mechanisms.h:mmu_added mmu/mechanisms.c:mmu_added vm/config/switch.c:'"added"' \
 	vm/vm.h:'struct added added' \
-	vm/platform.c:added_init; do
+	vm/platform.c:added_init lab/show/figures.c:lab_rows_added lab/show/figures.h:lab_rows_added \
+	lab/show/figures_rows.c:lab_rows_added lab/lab.h:lab_command_added lab/command/command.c:lab_command_added; do
 	grep -q "${place#*:}" "${place%%:*}" || { echo "adding.sh: ${place%%:*} has no place for ${place#*:}"; exit 1; }
 done
 
@@ -48,3 +77,43 @@ python3 script/rooms.py build > "$work/rooms" || { cat "$work/rooms"; exit 1; }
 printf 'vm added\nkernel %s/guest/test/memory.elf\nmem 16M\nmmu added\n' "$build" > machines
 build/vellum run --quiet --vm machines --timeout 120 > out 2>&1 || { cat out; exit 1; }
 echo "a mechanism and a device have been added; a guest has run under the one, with the other beside it"
+
+build/vellum lab help | grep -q '^  added .* was added' && [ "$(build/vellum lab added)" = 'it runs' ] &&
+	[ "$(build/vellum lab added --help)" = 'usage: vellum lab added' ]
+build/vellum lab figure added -o . > out 2>&1 || { cat out; exit 1; }
+[ "$(wc -l < added.csv)" = 3 ] && grep -q '</svg>' added.svg
+echo "a figure and a command of the lab have been added, and have run"
+
+# What rooms.py has to find: where, a line that is put there, what it says of it.
+broken=0
+breaks()
+{
+	cp "$1" kept 2>/dev/null || rm -f kept
+	printf '%s\n' "$2" >> "$1"
+	if python3 script/rooms.py > rooms || ! grep -q "$1.*$3" rooms; then
+		echo "rooms.py does not find '$2' in $1:"
+		cat rooms
+		exit 1
+	fi
+	if [ -e kept ]; then cp kept "$1"; else rm "$1"; fi
+	broken=$((broken + 1))
+}
+breaks vm/exit/dispatch.c 'int x(struct vcpu *v) { return hvm_exit_code(&v->hvm) == EXIT_CPUID; }' EXIT_CPUID
+breaks vm/exit/dispatch.c 'int x(struct vcpu *v) { return hvm_exit_detail(&v->hvm) & 4; }' 'says hvm_exit_detail'
+breaks vm/exit/dispatch.c 'int x = VIOLATION_TRANSLATED;' VIOLATION_TRANSLATED
+breaks vm/exit/dispatch.c 'int x(struct vcpu *v) { return v->hvm_room.vmx.launched; }' 'says .vmx'
+breaks vm/run.c 'int x = EXIT_CPUID;' EXIT_CPUID
+breaks vm/run.c 'int x = 0x4402;' 'a VMCS field'
+breaks vm/schedule.c 'uint64_t x(struct vcpu *v) { return hvm_exit_code(&v->hvm); }' 'says hvm_exit_code'
+breaks host/smp.c 'bool x(hpa_t vmcs) { return vmptrld(vmcs); }' vmptrld
+breaks host/smp.c '/* With VT-x. */' VT-x
+breaks dev/timer.c '#include "vm/vm.h"' 'may not use'
+breaks dev/timer.c '%:include "vm/vm.h"' 'may not use'
+breaks dev/timer.c '#/* */include "vm/vm.h"' 'may not use'
+breaks dev/timer.c '#include VM_H' 'not written'
+breaks mmu/shadow/added.c 'int x;' 'reading order'
+breaks mk/added.mk 'x:' 'no list'
+breaks guest/init.c '#include "../test/caps.h"' 'a guest knows'
+breaks guest/init.c '#include "../vm/vm.h"' 'a guest knows'
+breaks vm/added.c 'int x;' 'has no test'
+echo "$broken breaches of the rooms' rules have been found"

@@ -4,9 +4,11 @@
 * The table of rooms: which folders there are, and which a file in them may include headers of.
 * The layers: a row names rooms of its own layer and of those below, but for the exceptions that are listed there.
 * With BUILD: what their objects call when they are linked lies in the same rooms.
-* A vendor's names (VMCS fields, VMX instructions) stand in its own room only, its functions in that of the neutral
-  interface besides. Its words stand in no comment elsewhere, but in titles of the manual and where the list says so.
-* The reading order: every file of the hypervisor is in it, or in the list for reference behind it.
+* A vendor's names stand in its own room only: vendor.py.
+* mmu, emulate and dev know nothing of each other, whatever their rows say; a guest knows nothing but lib/.
+* The reading order: every file of the hypervisor is in it, or in the list for reference behind it, by its name.
+* Every source of the hypervisor has its test: one of its name, or a line of a table that says which.
+* The Makefile includes every file of mk/.
 
 In the table `mmu/addr.h` is one header, `bug()` a function that may be called wherever it is."""
 
@@ -17,17 +19,14 @@ import re
 import subprocess
 import sys
 
+import vendor
+
 DOCUMENT = 'docs/architecture.md'
+LAYERS = 'The layers, and who may call whom'
 SOURCES = ('.c', '.h', '.S')
 HYPERVISOR = ('lib', 'mmu', 'emulate', 'dev', 'host', 'hvm', 'vmx', 'vm')
-# The virtualization extension of one vendor, and where it may be spoken of.
-VENDOR_WORDS = ((re.compile(r'\b(VMCS_\w+|vmread|vmwrite|EXIT_REASON\w*|PIN_[A-Z]\w+|PROC2?_[A-Z]\w+|'
-                            r'(?:EXIT|ENTRY)_(?:LOAD|SAVE|HOST|ACK|IA32E)\w*)\b'), ('vmx',)),
-                (re.compile(r'\b(vmx_\w+)\b'), ('vmx', 'hvm')))
-# What is said of the virtual CPU, by its vendor; and where a comment speaks of any vendor's.
-SPOKEN = re.compile(r'\b(VMCS|VMX|[Qq]ualifications?)\b')
-NEUTRAL = ('mmu', 'emulate', 'dev', 'host', 'hvm', 'vm')
-COMMENT, TITLE = re.compile(r'/\*.*?\*/', re.S), re.compile(r'"[^"]*"')
+STRANGERS = ('mmu', 'emulate', 'dev')
+COMMENT_OR_STRING = re.compile(r'(/\*.*?\*/|//[^\n]*)|"(?:\\.|[^"\\\n])*"', re.S)
 # Folders with sources that are nobody's room: what runs in guests, and what tests and measures.
 OTHERS = ('bench', 'build', 'guest', 'test')
 # Where the objects of the hypervisor, the command and the lab lie under BUILD.
@@ -55,7 +54,7 @@ def read_rooms(text):
 
 def read_layers(text):
     """{folder: its layer, counted from the top}, and the exceptions {(name, room)}, from the section of layers."""
-    text = section(text, 'The layers, and who may call whom')
+    text = section(text, LAYERS)
     layers = {}
     for number, line in enumerate(re.search(r'```\n(.*?)```', text, re.S).group(1).splitlines()):
         for folder in re.findall(r'(\w+(?:/\w+)*)/', line[:25]):
@@ -87,20 +86,38 @@ def room_of(path, rooms):
     return folder if folder in rooms else None
 
 
+def includes(path):
+    """(line, name, in brackets) of each #include, as the preprocessor sees it: without comments, lines joined. A name
+    that is not written there, as that of a macro, is None."""
+    with open(path, encoding='utf-8') as f:
+        text = COMMENT_OR_STRING.sub(lambda found: ' ' + '\n' * found.group(0).count('\n') if found.group(1) else
+                                     found.group(0), f.read())
+    for number, line in enumerate(re.sub(r'\\\n', ' ', text).split('\n'), 1):
+        found = re.match(r'\s*(?:#|%:|\?\?=|\.)\s*(?:include\w*|import|embed|incbin)\b\s*(.*)', line)
+        if found:
+            name = re.match(r'(["<])([^">]+)[">]', found.group(1))
+            yield number, name and name.group(2), name and name.group(1) == '<'
+
+
+def included(path):
+    """(line, as written, its path from the top of the tree) of what is the tree's own; as the compiler looks: first
+    beside the file. In brackets only what is not a system's is ours."""
+    for number, name, system in includes(path):
+        beside = os.path.normpath(os.path.join(os.path.dirname(path), name or ''))
+        where = beside if name and os.path.exists(beside) else name
+        if not system or os.path.exists(where):
+            yield number, name, where
+
+
 def wrong_includes(files, rooms):
     for path in files:
         mine = rooms[room_of(path, rooms)]
-        with open(path, encoding='utf-8') as f:
-            for number, line in enumerate(f, 1):
-                found = re.match(r'\s*#\s*include *(["<])([^">]+)[">]', line)
-                beside = os.path.dirname(path) + '/' + found.group(2) if found else ''
-                # As the compiler looks: first beside the file. In brackets only what is not a system's is ours.
-                name = os.path.normpath(beside) if os.path.exists(beside) else found.group(2) if found else ''
-                if found and found.group(1) == '<' and not os.path.exists(name):
-                    continue
-                if found and os.path.dirname(name) not in mine and name not in mine:
-                    yield '%s:%d includes "%s": %s may not use %s' % (
-                        path, number, found.group(2), os.path.dirname(path), os.path.dirname(found.group(2)))
+        for number, name, where in included(path):
+            if not name:
+                yield '%s:%d includes what is not written there' % (path, number)
+            elif os.path.dirname(where) not in mine and where not in mine:
+                yield '%s:%d includes "%s": %s may not use %s' % (
+                    path, number, name, os.path.dirname(path), os.path.dirname(where))
 
 
 def has_sources(top):
@@ -108,45 +125,30 @@ def has_sources(top):
 
 
 def guests_includes():
-    """What runs in a guest knows nothing of who runs it."""
+    """What runs in a guest knows nothing of who runs it, tests it and measures it."""
     for folder, _, names in os.walk('guest'):
         for path in (os.path.join(folder, n) for n in names if n.endswith(SOURCES)):
-            with open(path, encoding='utf-8') as f:
-                for found in re.findall(r'^\s*#\s*include "(?:\.\./)*((?:%s)/[^"]+)"' % '|'.join(HYPERVISOR), f.read(),
-                                        re.M):
-                    if os.path.dirname(found) != 'lib':
-                        yield '%s includes "%s": a guest knows nothing of the hypervisor' % (path, found)
+            for number, name, where in included(path):
+                if not name or os.path.dirname(where) != 'lib' and not where.startswith('guest/'):
+                    yield '%s:%d includes "%s": a guest knows nothing but lib/' % (path, number, name)
 
 
-def wrong_words(files):
-    for path in files:
-        room = path.split('/')[0]
-        with open(path, encoding='utf-8') as f:
-            for number, line in enumerate(f, 1):
-                for words, rooms in VENDOR_WORDS:
-                    for word in words.findall(line) if room in HYPERVISOR and room not in rooms else ():
-                        yield '%s:%d says %s, which only %s may' % (path, number, word, ' and '.join(rooms))
+def strangers(rooms):
+    """Rows of the three that get what they need from outside as tables of functions, and name one another."""
+    for room, names in sorted(rooms.items()):
+        for name in sorted(names):
+            ours, theirs = room.split('/')[0], name.split('/')[0]
+            if ours in STRANGERS and theirs in STRANGERS and ours != theirs:
+                yield 'the row of %s names %s: they know nothing of each other' % (room, name)
 
 
-def blank(found):
-    """As many lines, without their text."""
-    return '\n' * found.group(0).count('\n')
-
-
-def wrong_speech(files, text):
-    """Words of one vendor in the neutral rooms, but for the manual's titles, which comments have in quotes."""
-    allowed = set(re.findall(r'^\* `([^`]+)` in `([^`]+)`', section(text, 'The layers, and who may call whom'), re.M))
-    said = set()
-    for path in (p for p in files if p.split('/')[0] in NEUTRAL):
-        with open(path, encoding='utf-8') as f:
-            code = COMMENT.sub(lambda comment: TITLE.sub(blank, comment.group(0)), f.read())
-        for number, line in enumerate(code.split('\n'), 1):
-            for word in SPOKEN.findall(line):
-                said.add((word, path))
-                if (word, path) not in allowed:
-                    yield '%s:%d says %s, a word of one vendor' % (path, number, word)
-    for word, path in sorted(allowed - said):
-        yield '%s allows %s in %s, which does not say it' % (DOCUMENT, word, path)
+def stray_makefiles():
+    with open('Makefile', encoding='utf-8') as f:
+        listed = re.search(r'^include \$\(patsubst %,mk/%\.mk,(.*?)\)$', f.read().replace('\\\n', ' '), re.M)
+    listed = listed.group(1).split() if listed else []
+    for path in sorted(glob.glob('mk/*')):
+        if path not in ['mk/%s.mk' % name for name in listed]:
+            yield '%s is in no list of the Makefile' % path
 
 
 def symbols(build, program, files):
@@ -178,13 +180,34 @@ def wrong_calls(build, files, rooms):
 
 
 def not_read(files, text):
-    named = re.findall(r'`([\w/*.]+\.[chS])`', section(text, 'Reading order') + section(text, 'For reference'))
+    text = section(text, 'Reading order') + section(text, 'For reference')
+    named = re.findall(r'`([\w/*.]+\.[chS])`', text)
     for path in files:
-        if path.split('/')[0] in HYPERVISOR and not any(fnmatch.fnmatch(path, name) for name in named):
+        if path.split('/')[0] in HYPERVISOR and path not in named:
             yield '%s is neither in the reading order nor in the list for reference' % path
     for name in named:
-        if not glob.glob(name):
+        if not os.path.exists(name):
             yield 'the reading order has %s, which does not exist' % name
+
+
+def untested(files, text):
+    """Sources without a test of their name or a row; rows whose test or sources are not there; folders of tests that
+    are no room's."""
+    rows = {}
+    for test, sources in re.findall(r'^\| `(test/[^`]+)` \| (.*) \|$', section(text, "Where a file's test is"), re.M):
+        if not os.path.exists(test):
+            yield 'the table of tests has %s, which does not exist' % test
+        rows.update({source: test for source in re.findall(r'`([^`]+)`', sources)})
+    for path in (p for p in files if p.endswith(('.c', '.S')) and p.split('/')[0] in HYPERVISOR):
+        folder, name = os.path.split(os.path.splitext(path)[0])
+        own = os.path.exists('test/unit/%s/test_%s.c' % (folder, name))
+        if own == (path in rows):
+            yield '%s has %s' % (path, 'a test of its name and a row in the table' if own else 'no test')
+    for source in sorted(set(rows) - set(files)):
+        yield 'the table of tests has %s, which does not exist' % source
+    for folder, _, names in os.walk('test/unit'):
+        if any(n.startswith('test_') for n in names) and not os.path.isdir(os.path.relpath(folder, 'test/unit')):
+            yield '%s has tests of no room' % folder
 
 
 def main():
@@ -197,10 +220,12 @@ def main():
     faults = ['%s: its folder is not in the table of rooms' % p for p in files if not room_of(p, rooms)]
     faults += ['%s/ has sources and is not in the table of rooms' % top for top in sorted(os.listdir('.'))
                if top not in tops and top not in OTHERS and has_sources(top)]
-    faults += list(upwards(rooms, *read_layers(text))) + list(guests_includes())
+    faults += list(upwards(rooms, *read_layers(text))) + list(strangers(rooms)) + list(guests_includes())
+    faults += list(stray_makefiles())
     if not faults:
-        faults = list(wrong_includes(files, rooms)) + list(wrong_words(files)) + list(not_read(files, text))
-        faults += list(wrong_speech(files, text))
+        faults = list(wrong_includes(files, rooms)) + list(vendor.wrong_words(files, HYPERVISOR))
+        faults += list(vendor.wrong_speech(files, section(text, LAYERS), DOCUMENT)) + list(not_read(files, text))
+        faults += list(untested(files, text))
         if len(sys.argv) > 1:
             faults += wrong_calls(sys.argv[1], files, rooms)
     for fault in faults:

@@ -47,9 +47,13 @@ def main():
     pool.run(jobs, a.jobs)
     pool.write_times(os.path.join(a.build, 'test.times'), jobs)
     summary(jobs)
+    # A name that is no test's any more leaves its test at the end of the row.
+    stale = [] if a.only else sorted(set(pool.read_times()) - {j.name for j in jobs})
+    for name in stale:
+        print('test/times has "%s", which is no test' % name)
     passed, failed = pool.count(jobs)
     print('%d passed, %d failed' % (passed, failed))
-    return 1 if failed else 0
+    return 1 if failed or stale else 0
 
 
 if __name__ == '__main__':

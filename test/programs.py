@@ -99,6 +99,6 @@ def tree(build):
         ('the rooms, who uses whom, and the reading order', ['script/rooms.py', build]),
         ('how long lines, functions and files are', ['script/sizes.py']),
         ('the numbers of the invariants', ['script/numbers.py']),
-        ('adding a mechanism and a device', ['script/adding.sh', build]),
+        ('adding a mechanism, a device and the like', ['script/adding.sh', build]),
         ('recording programs', ['test/lab/record.sh', build]),
         ("the lab's commands", ['test/lab/commands.sh', build]))]

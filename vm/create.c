@@ -253,8 +253,8 @@ static bool load_mp_table(struct vm *vm)
 
 static bool load_acpi(struct vm *vm)
 {
-	struct acpi_config config = { .cpus = vm->vcpu_count, .pci_mem_base = 0xc0000000, .pci_mem_end = 0xfec00000,
-				      .ps2 = false };
+	struct acpi_config config = { .cpus = vm->vcpu_count, .pci_mem_base = LOADER_LOW_MAX,
+				      .pci_mem_end = IOAPIC_BASE, .ps2 = false };
 	hfn_t f = frames_alloc_run(ACPI_SIZE >> PAGE_SHIFT, 1);
 	bool ok;
 	size_t n;

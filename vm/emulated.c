@@ -69,7 +69,7 @@ void emulated_time(struct vcpu *v)
  * one of them. */
 static unsigned at_once(const struct vcpu *v)
 {
-	bool quiet = !v->nmi_pending && !v->interrupt_waits && !(hvm_dr7(&v->hvm) & DR7_ENABLED) &&
+	bool quiet = !vcpu_nmi_pending(v) && !v->interrupt_waits && !(hvm_dr7(&v->hvm) & DR7_ENABLED) &&
 		     !(hvm_blocking(&v->hvm) & (BLOCKING_STI | BLOCKING_MOV_SS));
 
 	return VM_LEFT_OUT_OR(EMULATED_QUIET, quiet) && !(v->mmu.regs.cr0 & CR0_PE) ? TURN : 1;

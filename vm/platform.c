@@ -6,8 +6,6 @@
 #include "vm/control/control.h"
 #include "lib/mutants/mutate.h"
 
-#define COM1_PORT 0x3f8
-#define COM1_IRQ 4
 #define RTC_IRQ 8
 #define SCI_IRQ 9
 

@@ -170,7 +170,7 @@ static void reset(struct vcpu *v)
 	VM_MUTANT(INIT_RESIDENT, resident_init_reset(v));
 	v->hvm.spec_guest = 0;
 	VM_MUTANT(INIT_EVENT, v->event.info = 0);
-	VM_MUTANT(INIT_NMI, v->nmi_pending = false);
+	VM_MUTANT(INIT_NMI, __atomic_store_n(&v->nmi_pending, false, __ATOMIC_SEQ_CST));
 	hvm_set_interrupt_window(&v->hvm, false);
 	hvm_set_nmi_window(&v->hvm, false);
 }

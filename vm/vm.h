@@ -3,8 +3,13 @@
  * Locks, in the order in which they may be taken (docs/architecture.md): vm.device_lock, then vm.mmu_lock, then the
  * leaves (frames, the VPID pool, a console port). Every exit handler runs with none of them held.
  *
- * VM1  A vCPU lives on one physical CPU at a time (vcpu.cpu); only that CPU touches it, but for `requests`, which is
- *      changed by atomic operations only.
+ * VM1  A vCPU lives on one physical CPU at a time (vcpu.cpu); only that CPU touches it, but for these:
+ *      - `requests`, which anybody sets, and `nmi_pending`, which anybody sets before REQUEST_EVENT: changed by atomic
+ *        operations only, and taken by its own CPU;
+ *      - `lapic`, `timers`, `waits`, `init_pending`, `sipi_pending` and `sipi_vector`: any CPU that holds device_lock;
+ *      - `in_guest` (RL2), `running` and `parked` (FZ2, FZ3), `halted` and `deaf`: its own CPU writes them, others
+ *        read; `deaf` is written before `halted` is set, and read after it;
+ *      - `mmu`: also who holds mmu_lock, as mmu/mmu.h says; and all of it: who has frozen the VM (FZ1).
  * VM2  vcpu.requests is 0, or the vCPU looks at it before it next enters the guest.
  *
  * VM3  What a VM held is given back once, when the last of its vCPUs has left its CPU (vcpus_over).
@@ -83,7 +88,7 @@ struct vcpu {
 	unsigned id; /* in vm->vcpu[]; its initial APIC ID */
 	struct percpu *cpu;
 	struct vcpu *ring; /* the next vCPU on the same CPU */
-	bool halted;
+	bool halted;   /* since a HLT, or waiting for a start-up IPI (event_halt) */
 	bool deaf;     /* when it halted, interrupts were disabled: only an NMI ends that, or a reset */
 	bool waits;    /* for a start-up IPI (vm/vcpu.c); changed with the device lock held, as what follows */
 	bool init_pending, sipi_pending;
@@ -502,10 +507,15 @@ static inline void event_ud(struct vcpu *v) { event_exception(v, VECTOR_UD, fals
 void event_deliver(struct vcpu *v);
 /* Of one that is emulated: is there something that event_deliver() would deliver now? */
 bool event_may_come(const struct vcpu *v);
-/* HLT is done: the vCPU sleeps; or its VM ends, if nothing can wake it. */
+/* A HLT has been done, by the guest or for it, and RIP and RFLAGS are those behind it: the vCPU sleeps, or its VM ends
+ * if nothing can wake it. */
 void event_halt(struct vcpu *v);
 /* Is there something that ends a HLT? */
 bool event_wakes(struct vcpu *v);
+static inline bool vcpu_nmi_pending(const struct vcpu *v)
+{
+	return __atomic_load_n(&v->nmi_pending, __ATOMIC_ACQUIRE);
+}
 
 /* ---- vm/exit/: cr.c, msr.c, io.c, exception.c, mmu.c ---- */
 exit_handler exit_cr_access, exit_xsetbv, exit_invlpg;

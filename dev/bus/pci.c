@@ -2,9 +2,9 @@
  * 440FX. */
 #include "dev/bus/pci.h"
 #include "dev/bus/bytes.h"
+#include "dev/bus/ports.h"
 
 #define PORT_ADDRESS 0xcf8u
-#define PORT_RESET_CONTROL 0xcf9u
 #define PORT_DATA 0xcfcu
 
 #define ADDRESS_ENABLE 0x80000000u

@@ -15,6 +15,8 @@
 #include "dev/firmware/acpi_tables.h"
 #include "dev/firmware/acpi_writer.h"
 #include "dev/firmware/pvpanic.h"
+#include "lib/cmos.h"
+#include "lib/uart.h"
 
 static void hid(struct acpi_writer *w, const char id[7])
 {
@@ -100,8 +102,8 @@ void acpi_dsdt(struct acpi_writer *w, const struct acpi_config *config)
 	sleep_states(w);
 	size_t scope = aml_scope_begin(w, "_SB_");
 	pci_root(w, config);
-	isa_device(w, "COM1", "PNP0501", 1, 0x3f8, 8, 4);
-	isa_device(w, "RTC_", "PNP0B00", 0, 0x70, 4, 8);
+	isa_device(w, "COM1", "PNP0501", 1, COM1_PORT, 8, COM1_IRQ);
+	isa_device(w, "RTC_", "PNP0B00", 0, CMOS_INDEX, 4, 8);
 	panic_device(w);
 	for (unsigned n = 0; n < config->cpus; n++)
 		processor(w, n);

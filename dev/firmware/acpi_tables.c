@@ -1,9 +1,11 @@
 /* dev/firmware/acpi_tables.c - ACPI specification 5.0, "ACPI Software Programming Model". */
+#include "dev/bus/ports.h"
 #include "dev/firmware/acpi_tables.h"
 #include "dev/firmware/acpi_pm.h"
 #include "dev/firmware/acpi_writer.h"
 #include "dev/irq/ioapic.h"
 #include "dev/irq/lapic.h"
+#include "lib/cmos.h"
 
 #define RSDP_SIZE 36u
 #define RSDP_V1_SIZE 20u
@@ -13,7 +15,6 @@
 #define FADT_SIZE 268u
 #define PROFILE_DESKTOP 1u
 #define NO_C_STATE 0xfffu /* a latency above 100 (C2) and 1000 (C3) microseconds: there is none */
-#define RTC_CENTURY 0x32u
 #define BOOT_LEGACY_DEVICES 0x01u
 #define BOOT_8042 0x02u
 #define BOOT_NO_VGA 0x04u
@@ -23,8 +24,6 @@
 #define FADT_RTC_NOT_FIXED BIT(6)
 #define FADT_TMR_32_BIT BIT(8)
 #define FADT_RESET_REGISTER BIT(10)
-#define RESET_PORT 0xcf9u
-#define RESET_VALUE 0x06u
 
 #define MADT_REVISION 3u
 #define MADT_PCAT_COMPAT 1u
@@ -122,8 +121,8 @@ static uint32_t fadt(struct acpi_writer *w, const struct acpi_config *config, ui
 	put8(w, 0);
 	put32(w, FADT_WBINVD | FADT_PROC_C1 | FADT_SLP_BUTTON_ABSENT | FADT_RTC_NOT_FIXED | FADT_TMR_32_BIT |
 			 FADT_RESET_REGISTER);
-	gas_io(w, RESET_PORT, 8);
-	put8(w, RESET_VALUE);
+	gas_io(w, PORT_RESET_CONTROL, 8);
+	put8(w, RESET_SYSTEM | RESET_CPU);
 	put_zeros(w, 3);
 	put64(w, 0); /* X_FIRMWARE_CTRL: FIRMWARE_CTRL says it */
 	put64(w, dsdt_gpa);

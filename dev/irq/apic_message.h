@@ -4,20 +4,8 @@
 #ifndef VELLUM_DEV_APIC_MESSAGE_H
 #define VELLUM_DEV_APIC_MESSAGE_H
 
+#include "lib/apic.h"
 #include "lib/base.h"
-
-/* Delivery modes, as encoded in ICR, LVT and redirection entries. */
-enum apic_delivery {
-	APIC_FIXED = 0,
-	APIC_LOWEST = 1,
-	APIC_SMI = 2,
-	APIC_NMI = 4,
-	APIC_INIT = 5,
-	APIC_SIPI = 6,
-	APIC_EXTINT = 7,
-};
-
-enum apic_shorthand { APIC_DEST = 0, APIC_SELF = 1, APIC_ALL = 2, APIC_OTHERS = 3 };
 
 struct apic_message {
 	uint32_t dest; /* an 8-bit destination (wide false), or a 32-bit one */

@@ -2,23 +2,9 @@
  * 0x20). */
 #include "dev/irq/ioapic.h"
 
-#define REG_SELECT 0x00u
-#define REG_WINDOW 0x10u
-#define REG_EOI 0x40u
-
-#define INDEX_ID 0x00u
-#define INDEX_VERSION 0x01u
-#define INDEX_ARBITRATION 0x02u
-#define INDEX_TABLE 0x10u
-
 #define VERSION (0x20u | (IOAPIC_PINS - 1) << 16)
 
-#define ENTRY_LOGICAL BIT(11)
-#define ENTRY_STATUS BIT(12)
-#define ENTRY_REMOTE_IRR BIT(14)
-#define ENTRY_LEVEL BIT(15)
-#define ENTRY_MASKED BIT(16)
-#define ENTRY_READ_ONLY (ENTRY_STATUS | ENTRY_REMOTE_IRR)
+#define ENTRY_READ_ONLY (REDIRECTION_STATUS | REDIRECTION_REMOTE_IRR)
 #define ENTRY_WRITABLE (MASK(63, 56) | MASK(16, 0)) /* the rest is reserved */
 
 static bool send_entry(struct ioapic *io, uint64_t entry)
@@ -27,8 +13,8 @@ static bool send_entry(struct ioapic *io, uint64_t entry)
 		.dest = (uint32_t)(entry >> 56),
 		.vector = (uint8_t)entry,
 		.delivery = entry >> 8 & 7,
-		.logical = entry & ENTRY_LOGICAL,
-		.level = entry & ENTRY_LEVEL,
+		.logical = entry & REDIRECTION_LOGICAL,
+		.level = entry & REDIRECTION_LEVEL,
 		.assert = true,
 	};
 	if (m.delivery == APIC_SIPI)
@@ -41,10 +27,11 @@ static bool send_entry(struct ioapic *io, uint64_t entry)
 static void service_level(struct ioapic *io, unsigned pin)
 {
 	uint64_t entry = io->redirection[pin];
-	if ((entry & (ENTRY_LEVEL | ENTRY_MASKED | ENTRY_REMOTE_IRR)) != ENTRY_LEVEL || !(io->pins >> pin & 1))
+	if ((entry & (REDIRECTION_LEVEL | REDIRECTION_MASKED | REDIRECTION_REMOTE_IRR)) != REDIRECTION_LEVEL ||
+	    !(io->pins >> pin & 1))
 		return;
 	if (send_entry(io, entry))
-		io->redirection[pin] |= ENTRY_REMOTE_IRR;
+		io->redirection[pin] |= REDIRECTION_REMOTE_IRR;
 }
 
 void ioapic_set_pin(struct ioapic *io, unsigned pin, bool level)
@@ -58,9 +45,9 @@ void ioapic_set_pin(struct ioapic *io, unsigned pin, bool level)
 		io->pins |= bit;
 	else
 		io->pins &= ~bit;
-	if (entry & ENTRY_LEVEL)
+	if (entry & REDIRECTION_LEVEL)
 		service_level(io, pin);
-	else if (rising && !(entry & ENTRY_MASKED))
+	else if (rising && !(entry & REDIRECTION_MASKED))
 		send_entry(io, entry);
 }
 
@@ -68,9 +55,9 @@ void ioapic_eoi(struct ioapic *io, uint8_t vector)
 {
 	for (unsigned pin = 0; pin < IOAPIC_PINS; pin++) {
 		uint64_t entry = io->redirection[pin];
-		if ((uint8_t)entry != vector || !(entry & ENTRY_REMOTE_IRR))
+		if ((uint8_t)entry != vector || !(entry & REDIRECTION_REMOTE_IRR))
 			continue;
-		io->redirection[pin] = entry & ~ENTRY_REMOTE_IRR;
+		io->redirection[pin] = entry & ~REDIRECTION_REMOTE_IRR;
 		service_level(io, pin);
 	}
 }
@@ -79,8 +66,8 @@ static void entry_write(struct ioapic *io, unsigned pin, uint64_t value, uint64_
 {
 	uint64_t old = io->redirection[pin], change = written & ENTRY_WRITABLE & ~ENTRY_READ_ONLY;
 	uint64_t entry = (old & ~change) | (value & change);
-	if (!(entry & ENTRY_LEVEL)) /* an edge-triggered entry has no remote IRR: how old drivers clear it */
-		entry &= ~ENTRY_REMOTE_IRR;
+	if (!(entry & REDIRECTION_LEVEL)) /* an edge-triggered entry has no remote IRR: how old drivers clear it */
+		entry &= ~REDIRECTION_REMOTE_IRR;
 	io->redirection[pin] = entry;
 	service_level(io, pin);
 }
@@ -88,15 +75,15 @@ static void entry_write(struct ioapic *io, unsigned pin, uint64_t value, uint64_
 /* The guest selects any of 256 indices (CVE-2013-1798): those without a register read as ones, and take no write. */
 static uint32_t index_read(const struct ioapic *io)
 {
-	unsigned slot = io->select - INDEX_TABLE;
+	unsigned slot = io->select - IOAPIC_INDEX_TABLE;
 	switch (io->select) {
-	case INDEX_ID:
-	case INDEX_ARBITRATION:
+	case IOAPIC_INDEX_ID:
+	case IOAPIC_INDEX_ARBITRATION:
 		return (uint32_t)io->id << 24;
-	case INDEX_VERSION:
+	case IOAPIC_INDEX_VERSION:
 		return VERSION;
 	default:
-		if (io->select < INDEX_TABLE || slot >= 2 * IOAPIC_PINS)
+		if (io->select < IOAPIC_INDEX_TABLE || slot >= 2 * IOAPIC_PINS)
 			return 0xffffffff;
 		return (uint32_t)(io->redirection[slot / 2] >> (slot & 1 ? 32 : 0));
 	}
@@ -104,12 +91,12 @@ static uint32_t index_read(const struct ioapic *io)
 
 static void index_write(struct ioapic *io, uint32_t value)
 {
-	unsigned slot = io->select - INDEX_TABLE;
-	if (io->select == INDEX_ID)
+	unsigned slot = io->select - IOAPIC_INDEX_TABLE;
+	if (io->select == IOAPIC_INDEX_ID)
 		io->id = value >> 24 & 0xf;
-	else if (io->select >= INDEX_TABLE && slot < 2 * IOAPIC_PINS && (slot & 1))
+	else if (io->select >= IOAPIC_INDEX_TABLE && slot < 2 * IOAPIC_PINS && (slot & 1))
 		entry_write(io, slot / 2, (uint64_t)value << 32, MASK(63, 32));
-	else if (io->select >= INDEX_TABLE && slot < 2 * IOAPIC_PINS)
+	else if (io->select >= IOAPIC_INDEX_TABLE && slot < 2 * IOAPIC_PINS)
 		entry_write(io, slot / 2, value, MASK(31, 0));
 }
 
@@ -117,9 +104,9 @@ static uint64_t ioapic_read(void *dev, uint64_t offset, unsigned size)
 {
 	struct ioapic *io = dev;
 	uint32_t value = 0;
-	if ((offset & ~3ull) == REG_SELECT)
+	if ((offset & ~3ull) == IOAPIC_SELECT)
 		value = io->select;
-	else if ((offset & ~3ull) == REG_WINDOW)
+	else if ((offset & ~3ull) == IOAPIC_WINDOW)
 		value = index_read(io);
 	value >>= 8 * (offset & 3);
 	return size < 4 ? value & MASK(8 * size - 1, 0) : value;
@@ -129,11 +116,11 @@ static void ioapic_write(void *dev, uint64_t offset, unsigned size, uint64_t val
 {
 	struct ioapic *io = dev;
 	(void)size;
-	if (offset == REG_SELECT)
+	if (offset == IOAPIC_SELECT)
 		io->select = (uint8_t)value;
-	else if (offset == REG_WINDOW)
+	else if (offset == IOAPIC_WINDOW)
 		index_write(io, (uint32_t)value);
-	else if (offset == REG_EOI)
+	else if (offset == IOAPIC_EOI)
 		ioapic_eoi(io, (uint8_t)value);
 }
 
@@ -142,7 +129,7 @@ bool ioapic_unmaskable(const struct ioapic *io)
 	for (unsigned pin = 0; pin < IOAPIC_PINS; pin++) {
 		unsigned delivery = io->redirection[pin] >> 8 & 7;
 
-		if (!(io->redirection[pin] & ENTRY_MASKED) && (delivery == APIC_NMI || delivery == APIC_INIT))
+		if (!(io->redirection[pin] & REDIRECTION_MASKED) && (delivery == APIC_NMI || delivery == APIC_INIT))
 			return true;
 	}
 	return false;
@@ -152,7 +139,7 @@ void ioapic_reset(struct ioapic *io)
 {
 	io->select = 0;
 	for (unsigned pin = 0; pin < IOAPIC_PINS; pin++)
-		io->redirection[pin] = ENTRY_MASKED;
+		io->redirection[pin] = REDIRECTION_MASKED;
 }
 
 bool ioapic_init(struct ioapic *io, struct mmio_space *mmio, uint64_t base, uint8_t id,

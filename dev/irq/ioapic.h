@@ -12,7 +12,6 @@
 #include "dev/dev.h"
 
 #define IOAPIC_PINS 24u
-#define IOAPIC_BASE 0xfec00000u
 #define IOAPIC_ID 1u /* what the MADT says; the owner gives it to ioapic_init() */
 
 struct ioapic {

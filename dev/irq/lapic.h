@@ -20,7 +20,6 @@
 #include "dev/dev.h"
 #include "lib/x86_msr.h"
 
-#define LAPIC_DEFAULT_BASE 0xfee00000u
 #define LAPIC_MIN_PERIOD_US 50u
 
 /* What the guest's CPUID offers; decides what exists here. */

@@ -4,23 +4,6 @@
 
 #include "dev/irq/lapic.h"
 
-#define SVR_ENABLED 0x100u
-#define SVR_SUPPRESS_EOI_BROADCAST 0x1000u
-
-#define LVT_VECTOR 0xffu
-#define LVT_DELIVERY 0x700u
-#define LVT_POLARITY 0x2000u
-#define LVT_REMOTE_IRR 0x4000u
-#define LVT_LEVEL 0x8000u
-#define LVT_MASKED 0x10000u
-#define LVT_TIMER_MODE 0x60000u
-#define LVT_TIMER_PERIODIC 0x20000u
-#define LVT_TIMER_DEADLINE 0x40000u
-
-#define ESR_SEND_ILLEGAL_VECTOR 0x20u
-#define ESR_RECEIVE_ILLEGAL_VECTOR 0x40u
-#define ESR_ILLEGAL_REGISTER 0x80u
-
 static inline unsigned lvt_delivery(uint32_t lvt) { return lvt >> 8 & 7; }
 
 /* lapic.c */

@@ -5,43 +5,19 @@
  * is decided before anything is performed. */
 #include "dev/irq/lapic_internal.h"
 
-enum {
-	REG_ID = 0x02,
-	REG_VERSION = 0x03,
-	REG_TPR = 0x08,
-	REG_APR = 0x09,
-	REG_PPR = 0x0a,
-	REG_EOI = 0x0b,
-	REG_RRD = 0x0c,
-	REG_LDR = 0x0d,
-	REG_DFR = 0x0e,
-	REG_SVR = 0x0f,
-	REG_ISR = 0x10,
-	REG_TMR = 0x18,
-	REG_IRR = 0x20,
-	REG_ESR = 0x28,
-	REG_CMCI = 0x2f,
-	REG_ICR = 0x30,
-	REG_ICR_HIGH = 0x31,
-	REG_LVT_TIMER = 0x32, /* to 0x37: timer, thermal, performance, LINT0, LINT1, error */
-	REG_LVT_ERROR = 0x37,
-	REG_INITIAL = 0x38,
-	REG_CURRENT = 0x39,
-	REG_DIVIDE = 0x3e,
-	REG_SELF_IPI = 0x3f,
-};
+/* A register's number. */
+#define REG(name) (APIC_##name / 16)
 
 #define VERSION 0x14u /* 0x10 to 0x15: an integrated local APIC */
-#define LVT_STATUS_BITS 0x1000u /* delivery status: read-only */
-#define ICR_LEGAL_X2APIC 0xffffffff000ccfffull /* all but what is reserved, bits 31:20, 17:16 and 13, and ICR_BUSY */
-#define ICR_BUSY 0x1000u /* delivery status: read-only */
+/* All but what is reserved, bits 31:20, 17:16 and 13, and the delivery status. */
+#define ICR_LEGAL_X2APIC 0xffffffff000ccfffull
 
 /* The entry of the local vector table at register r, or -1. */
 static int lvt_of(const struct lapic *l, unsigned r)
 {
-	if (r >= REG_LVT_TIMER && r <= REG_LVT_ERROR)
-		return (int)(r - REG_LVT_TIMER) + LVT_TIMER;
-	return r == REG_CMCI && (l->features & LAPIC_CMCI) ? LVT_CMCI : -1;
+	if (r >= REG(LVT_TIMER) && r <= REG(LVT_ERROR))
+		return (int)(r - REG(LVT_TIMER)) + LVT_TIMER;
+	return r == REG(LVT_CMCI) && (l->features & LAPIC_CMCI) ? LVT_CMCI : -1;
 }
 
 /* The bits of an entry that software can change. */
@@ -75,7 +51,7 @@ static uint32_t version(const struct lapic *l)
 
 static uint32_t svr_writable(const struct lapic *l)
 {
-	return 0x1ff | (l->features & LAPIC_DIRECTED_EOI ? SVR_SUPPRESS_EOI_BROADCAST : 0);
+	return SVR_ENABLED | 0xff | (l->features & LAPIC_DIRECTED_EOI ? SVR_SUPPRESS_EOI_BROADCAST : 0);
 }
 
 /* ---- reading ---- */
@@ -87,31 +63,31 @@ static bool reg_read(struct lapic *l, unsigned r, uint32_t *value)
 	*value = 0;
 	if (lvt >= 0)
 		*value = lvt_read(l, (unsigned)lvt);
-	else if (r >= REG_ISR && r < REG_TMR)
-		*value = l->isr[r - REG_ISR];
-	else if (r >= REG_TMR && r < REG_IRR)
-		*value = l->tmr[r - REG_TMR];
-	else if (r >= REG_IRR && r < REG_ESR)
-		*value = l->irr[r - REG_IRR];
+	else if (r >= REG(ISR) && r < REG(TMR))
+		*value = l->isr[r - REG(ISR)];
+	else if (r >= REG(TMR) && r < REG(IRR))
+		*value = l->tmr[r - REG(TMR)];
+	else if (r >= REG(IRR) && r < REG(ESR))
+		*value = l->irr[r - REG(IRR)];
 	else
 		switch (r) {
-		case REG_ID: *value = l->x2apic ? l->id : (uint32_t)l->xapic_id << 24; break;
-		case REG_VERSION: *value = version(l); break;
-		case REG_TPR: *value = lapic_read_tpr(l); break;
-		case REG_PPR: *value = lapic_ppr(l); break;
-		case REG_LDR: *value = l->x2apic ? lapic_x2apic_logical_id(l) : (uint32_t)l->logical_id << 24; break;
-		case REG_SVR: *value = l->svr; break;
-		case REG_ESR: *value = l->esr; break;
-		case REG_ICR: *value = (uint32_t)l->icr; break;
-		case REG_INITIAL: *value = l->timer_initial; break;
-		case REG_CURRENT: *value = lapic_timer_current(l); break;
-		case REG_DIVIDE: *value = l->divide; break;
+		case REG(ID): *value = l->x2apic ? l->id : (uint32_t)l->xapic_id << 24; break;
+		case REG(VERSION): *value = version(l); break;
+		case REG(TPR): *value = lapic_read_tpr(l); break;
+		case REG(PPR): *value = lapic_ppr(l); break;
+		case REG(LDR): *value = l->x2apic ? lapic_x2apic_logical_id(l) : (uint32_t)l->logical_id << 24; break;
+		case REG(SVR): *value = l->svr; break;
+		case REG(ESR): *value = l->esr; break;
+		case REG(ICR): *value = (uint32_t)l->icr; break;
+		case REG(TIMER_INITIAL): *value = l->timer_initial; break;
+		case REG(TIMER_CURRENT): *value = lapic_timer_current(l); break;
+		case REG(TIMER_DIVIDE): *value = l->divide; break;
 		/* xAPIC only */
-		case REG_DFR: *value = (uint32_t)l->dfr << 28 | 0x0fffffff; return !l->x2apic;
-		case REG_ICR_HIGH: *value = (uint32_t)(l->icr >> 32); return !l->x2apic;
-		case REG_APR:
-		case REG_RRD:
-		case REG_EOI: return !l->x2apic; /* read as 0 */
+		case REG(DFR): *value = (uint32_t)l->dfr << 28 | 0x0fffffff; return !l->x2apic;
+		case REG(ICR_HIGH): *value = (uint32_t)(l->icr >> 32); return !l->x2apic;
+		case REG(APR):
+		case REG(RRD):
+		case REG(EOI): return !l->x2apic; /* read as 0 */
 		default: return false;
 		}
 	return true;
@@ -193,26 +169,26 @@ static void self_ipi(struct lapic *l, uint8_t vector)
 static bool xapic_write(struct lapic *l, unsigned r, uint32_t value)
 {
 	switch (r) {
-	case REG_ID:
+	case REG(ID):
 		l->xapic_id = (uint8_t)(value >> 24);
 		return true;
-	case REG_LDR:
+	case REG(LDR):
 		l->logical_id = (uint8_t)(value >> 24);
 		return true;
-	case REG_DFR:
+	case REG(DFR):
 		l->dfr = (uint8_t)(value >> 28);
 		return true;
-	case REG_ICR_HIGH:
+	case REG(ICR_HIGH):
 		l->icr = (l->icr & 0xffffffff) | (uint64_t)(value & 0xff000000) << 32;
 		return true;
-	case REG_VERSION:
-	case REG_APR:
-	case REG_PPR:
-	case REG_RRD:
-	case REG_CURRENT:
+	case REG(VERSION):
+	case REG(APR):
+	case REG(PPR):
+	case REG(RRD):
+	case REG(TIMER_CURRENT):
 		return true; /* read-only */
 	default:
-		return r >= REG_ISR && r < REG_ESR;
+		return r >= REG(ISR) && r < REG(ESR);
 	}
 }
 
@@ -225,26 +201,26 @@ static bool reg_write(struct lapic *l, unsigned r, uint32_t value)
 		return true;
 	}
 	switch (r) {
-	case REG_EOI:
+	case REG(EOI):
 		lapic_eoi(l);
 		return true;
-	case REG_TPR:
+	case REG(TPR):
 		lapic_write_tpr(l, (uint8_t)value);
 		return true;
-	case REG_SVR:
+	case REG(SVR):
 		svr_write(l, value);
 		return true;
-	case REG_ESR:
+	case REG(ESR):
 		esr_write(l);
 		return true;
-	case REG_ICR:
-		l->icr = (l->icr & 0xffffffff00000000) | (value & (uint32_t)ICR_LEGAL_X2APIC & ~ICR_BUSY);
+	case REG(ICR):
+		l->icr = (l->icr & 0xffffffff00000000) | (value & (uint32_t)ICR_LEGAL_X2APIC & ~ICR_DELIVERY_STATUS);
 		icr_send(l);
 		return true;
-	case REG_INITIAL:
+	case REG(TIMER_INITIAL):
 		lapic_timer_write_initial(l, value);
 		return true;
-	case REG_DIVIDE:
+	case REG(TIMER_DIVIDE):
 		lapic_timer_write_divide(l, value);
 		return true;
 	default:
@@ -286,24 +262,24 @@ static uint64_t x2apic_legal_bits(const struct lapic *l, unsigned r, bool *writa
 	int lvt = lvt_of(l, r);
 	*writable = true;
 	if (lvt == LVT_LINT0 || lvt == LVT_LINT1)
-		return lvt_writable(l, (unsigned)lvt) | LVT_STATUS_BITS | LVT_REMOTE_IRR;
+		return lvt_writable(l, (unsigned)lvt) | LVT_DELIVERY_STATUS | LVT_REMOTE_IRR;
 	if (lvt >= 0)
-		return lvt_writable(l, (unsigned)lvt) | LVT_STATUS_BITS;
+		return lvt_writable(l, (unsigned)lvt) | LVT_DELIVERY_STATUS;
 	switch (r) {
-	case REG_TPR:
-	case REG_SELF_IPI:
+	case REG(TPR):
+	case REG(SELF_IPI):
 		return 0xff;
-	case REG_EOI:
-	case REG_ESR:
+	case REG(EOI):
+	case REG(ESR):
 		return 0;
-	case REG_SVR:
+	case REG(SVR):
 		return svr_writable(l);
-	case REG_ICR:
-		return ICR_LEGAL_X2APIC | ICR_BUSY;
-	case REG_INITIAL:
+	case REG(ICR):
+		return ICR_LEGAL_X2APIC | ICR_DELIVERY_STATUS;
+	case REG(TIMER_INITIAL):
 		return 0xffffffff;
-	case REG_DIVIDE:
-		return 0xb; /* bits 3, 1 and 0 */
+	case REG(TIMER_DIVIDE):
+		return TIMER_DIVIDE_BY_1; /* all of them */
 	default:
 		*writable = false;
 		return 0;
@@ -316,11 +292,11 @@ static bool x2apic_msr_write(struct lapic *l, unsigned r, uint64_t value)
 	uint64_t legal = x2apic_legal_bits(l, r, &writable);
 	if (!l->x2apic || !writable || (value & ~legal))
 		return false;
-	if (r == REG_SELF_IPI) {
+	if (r == REG(SELF_IPI)) {
 		self_ipi(l, (uint8_t)value);
 		return true;
 	}
-	if (r == REG_ICR)
+	if (r == REG(ICR))
 		l->icr = value & 0xffffffff00000000;
 	return reg_write(l, r, (uint32_t)value);
 }
@@ -349,7 +325,7 @@ bool lapic_msr_read(struct lapic *l, uint32_t msr, uint64_t *value)
 	}
 	if (msr < MSR_X2APIC_FIRST || msr > MSR_X2APIC_LAST || !l->x2apic || !reg_read(l, msr - MSR_X2APIC_FIRST, &low))
 		return false;
-	*value = msr - MSR_X2APIC_FIRST == REG_ICR ? l->icr : low;
+	*value = msr - MSR_X2APIC_FIRST == REG(ICR) ? l->icr : low;
 	return true;
 }
 

@@ -2,39 +2,7 @@
 #include "dev/serial/uart.h"
 #include "dev/bus/bytes.h"
 
-enum { REG_DATA, REG_IER, REG_IIR_FCR, REG_LCR, REG_MCR, REG_LSR, REG_MSR, REG_SCR };
-
-#define IER_RX 0x01u
-#define IER_THRE 0x02u
-#define IER_LINE 0x04u
-#define IER_MODEM 0x08u
-
-#define IIR_MODEM 0x00u
-#define IIR_NONE 0x01u
-#define IIR_THRE 0x02u
-#define IIR_RX 0x04u
-#define IIR_LINE 0x06u
-#define IIR_TIMEOUT 0x0cu
-#define IIR_FIFOS 0xc0u
-
-#define FCR_ENABLE 0x01u
-#define FCR_CLEAR_RX 0x02u
-#define FCR_TRIGGER 0xc0u
-
-#define LCR_DLAB 0x80u
-
-#define MCR_OUT2 0x08u
-#define MCR_LOOP 0x10u
-
-#define LSR_DR 0x01u
-#define LSR_OE 0x02u
-#define LSR_ERRORS 0x1eu
-#define LSR_EMPTY 0x60u /* THRE and TEMT */
-
-#define MSR_DELTAS 0x0fu
-#define MSR_TERI 0x04u
-#define MSR_RI 0x40u
-#define MSR_READY 0xb0u /* CTS, DSR, DCD: a terminal is attached */
+#define LSR_EMPTY (LSR_THRE | LSR_TEMT)
 
 static unsigned rx_capacity(const struct uart *u)
 {
@@ -51,7 +19,7 @@ static uint8_t uart_iir(const struct uart *u)
 		return (u->fcr & FCR_ENABLE) && u->rx_count < trigger[u->fcr >> 6] ? IIR_TIMEOUT : IIR_RX;
 	if ((u->ier & IER_THRE) && u->thre_pending)
 		return IIR_THRE;
-	if ((u->ier & IER_MODEM) && (u->msr & MSR_DELTAS))
+	if ((u->ier & IER_MODEM) && (u->msr & MODEM_DELTAS))
 		return IIR_MODEM;
 	return IIR_NONE;
 }
@@ -95,14 +63,15 @@ static uint8_t rx_get(struct uart *u)
  * trailing edge is told. */
 static void msr_update(struct uart *u)
 {
-	uint8_t lines = MSR_READY;
+	uint8_t lines = MODEM_READY;
 	if (u->mcr & MCR_LOOP)
-		lines = (uint8_t)((u->mcr & 0x0c) << 4 | (u->mcr & 0x02) << 3 | (u->mcr & 0x01) << 5);
+		lines = (uint8_t)((u->mcr & (MCR_OUT1 | MCR_OUT2)) << 4 | (u->mcr & MCR_RTS) << 3 |
+				  (u->mcr & MCR_DTR) << 5);
 	uint8_t changed = (u->msr ^ lines) & 0xf0;
-	uint8_t deltas = changed >> 4 & (uint8_t)~MSR_TERI;
-	if ((changed & MSR_RI) && !(lines & MSR_RI))
-		deltas |= MSR_TERI;
-	u->msr = lines | (u->msr & MSR_DELTAS) | deltas;
+	uint8_t deltas = changed >> 4 & (uint8_t)~MODEM_TERI;
+	if ((changed & MODEM_RI) && !(lines & MODEM_RI))
+		deltas |= MODEM_TERI;
+	u->msr = lines | (u->msr & MODEM_DELTAS) | deltas;
 }
 
 static void loop_byte(struct uart *u, uint8_t byte)
@@ -168,7 +137,7 @@ static uint8_t iir_read(struct uart *u)
 static uint8_t msr_read(struct uart *u)
 {
 	uint8_t msr = u->msr;
-	u->msr &= (uint8_t)~MSR_DELTAS;
+	u->msr &= (uint8_t)~MODEM_DELTAS;
 	uart_update(u);
 	return msr;
 }
@@ -177,19 +146,19 @@ static uint8_t uart_read(void *dev, uint16_t port)
 {
 	struct uart *u = dev;
 	switch (port & 7) {
-	case REG_LSR:
+	case UART_LSR:
 		return lsr_read(u);
-	case REG_DATA:
+	case UART_DATA:
 		return u->lcr & LCR_DLAB ? (uint8_t)u->divisor : rx_get(u);
-	case REG_IER:
+	case UART_IER:
 		return u->lcr & LCR_DLAB ? (uint8_t)(u->divisor >> 8) : u->ier;
-	case REG_IIR_FCR:
+	case UART_IIR:
 		return iir_read(u);
-	case REG_LCR:
+	case UART_LCR:
 		return u->lcr;
-	case REG_MCR:
+	case UART_MCR:
 		return u->mcr;
-	case REG_MSR:
+	case UART_MSR:
 		return msr_read(u);
 	default:
 		return u->scr;
@@ -219,30 +188,30 @@ static void uart_write(void *dev, uint16_t port, uint8_t value)
 	struct uart *u = dev;
 	bool dlab = u->lcr & LCR_DLAB;
 	switch (port & 7) {
-	case REG_DATA:
+	case UART_DATA:
 		if (unlikely(dlab))
 			u->divisor = (uint16_t)((u->divisor & 0xff00) | value);
 		else
 			thr_write(u, value);
 		break;
-	case REG_IER:
+	case UART_IER:
 		if (dlab)
 			u->divisor = (uint16_t)((u->divisor & 0x00ff) | value << 8);
 		else
 			ier_write(u, value);
 		break;
-	case REG_IIR_FCR:
+	case UART_FCR:
 		fcr_write(u, value);
 		break;
-	case REG_LCR:
+	case UART_LCR:
 		u->lcr = value;
 		break;
-	case REG_MCR:
+	case UART_MCR:
 		u->mcr = value & 0x1f;
 		msr_update(u);
 		uart_update(u);
 		break;
-	case REG_SCR:
+	case UART_SCR:
 		u->scr = value;
 		break;
 	default: /* LSR and MSR are read-only */
@@ -280,7 +249,7 @@ void uart_reset(struct uart *u)
 	u->ier = 0;
 	u->mcr = 0;
 	u->lsr = LSR_EMPTY;
-	u->msr = MSR_READY;
+	u->msr = MODEM_READY;
 	u->fcr = 0;
 	u->scr = 0;
 	u->divisor = 12; /* 9600 baud; nothing depends on it */

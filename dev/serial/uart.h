@@ -10,8 +10,7 @@
 #define VELLUM_DEV_UART_H
 
 #include "dev/dev.h"
-
-#define UART_FIFO 16u
+#include "lib/uart.h"
 
 struct uart {
 	/* what the hot path needs, together */

@@ -1,41 +1,9 @@
 /* dev/time/rtc.c - the MC146818's registers and interrupts. Motorola MC146818A data sheet. */
 #include "dev/time/rtc.h"
 #include "dev/bus/bytes.h"
+#include "lib/cmos.h"
 #include "dev/time/civil.h"
 
-enum {
-	SECONDS = 0x00,
-	SECONDS_ALARM = 0x01,
-	MINUTES = 0x02,
-	MINUTES_ALARM = 0x03,
-	HOURS = 0x04,
-	HOURS_ALARM = 0x05,
-	WEEKDAY = 0x06,
-	DAY = 0x07,
-	MONTH = 0x08,
-	YEAR = 0x09,
-	REG_A = 0x0a,
-	REG_B = 0x0b,
-	REG_C = 0x0c,
-	REG_D = 0x0d,
-	CENTURY = 0x32,
-};
-
-#define A_UIP 0x80u
-#define A_DIVIDER 0x70u
-#define A_DIVIDER_RUN 0x20u
-#define A_RATE 0x0fu
-#define B_SET 0x80u
-#define B_BINARY 0x04u
-#define B_24H 0x02u
-#define C_IRQF 0x80u
-#define C_PERIODIC 0x40u /* the enable bits in B have the same places */
-#define C_ALARM 0x20u
-#define C_UPDATE 0x10u
-#define C_FLAGS 0x70u
-#define D_VALID 0x80u
-#define HOUR_PM 0x80u
-#define ALARM_ANY 0xc0u /* both set in an alarm's register: any value matches */
 
 /* Update in progress is seen for 244 + 1984 microseconds before the second changes. */
 #define UIP_CLOCKS (RTC_HZ * 2228 / 1000000)
@@ -53,13 +21,13 @@ static uint64_t clock_now(const struct rtc *r)
 /* The divider chain runs (it does not when it is held in reset). */
 static bool divider_runs(const struct rtc *r)
 {
-	return (r->reg_a & A_DIVIDER) == A_DIVIDER_RUN;
+	return (r->reg_a & RTC_A_DIVIDER) == RTC_A_DIVIDER_RUN;
 }
 
 /* The registers follow the time of day. */
 static bool updating(const struct rtc *r)
 {
-	return divider_runs(r) && !(r->reg_b & B_SET);
+	return divider_runs(r) && !(r->reg_b & RTC_B_SET);
 }
 
 static uint64_t seconds_since_base(const struct rtc *r, uint64_t clk)
@@ -71,26 +39,26 @@ static uint64_t seconds_since_base(const struct rtc *r, uint64_t clk)
 
 static uint8_t encode(const struct rtc *r, unsigned v)
 {
-	return (uint8_t)(r->reg_b & B_BINARY ? v : v / 10 % 10 << 4 | v % 10);
+	return (uint8_t)(r->reg_b & RTC_B_BINARY ? v : v / 10 % 10 << 4 | v % 10);
 }
 
 static unsigned decode(const struct rtc *r, uint8_t v)
 {
-	return r->reg_b & B_BINARY ? v : (v >> 4) * 10u + (v & 15);
+	return r->reg_b & RTC_B_BINARY ? v : (v >> 4) * 10u + (v & 15);
 }
 
 static uint8_t encode_hour(const struct rtc *r, unsigned hour)
 {
-	if (r->reg_b & B_24H)
+	if (r->reg_b & RTC_B_24H)
 		return encode(r, hour);
-	return encode(r, hour % 12 ? hour % 12 : 12) | (hour >= 12 ? HOUR_PM : 0);
+	return encode(r, hour % 12 ? hour % 12 : 12) | (hour >= 12 ? RTC_HOUR_PM : 0);
 }
 
 static unsigned decode_hour(const struct rtc *r, uint8_t v)
 {
-	if (r->reg_b & B_24H)
+	if (r->reg_b & RTC_B_24H)
 		return decode(r, v);
-	return decode(r, v & (uint8_t)~HOUR_PM) % 12 + (v & HOUR_PM ? 12 : 0);
+	return decode(r, v & (uint8_t)~RTC_HOUR_PM) % 12 + (v & RTC_HOUR_PM ? 12 : 0);
 }
 
 /* ---- the time of day ---- */
@@ -98,28 +66,28 @@ static unsigned decode_hour(const struct rtc *r, uint8_t v)
 static void registers_from_time(struct rtc *r, uint64_t clk)
 {
 	struct civil c = civil_from_seconds(r->base_seconds + (int64_t)seconds_since_base(r, clk));
-	r->cmos[SECONDS] = encode(r, c.second);
-	r->cmos[MINUTES] = encode(r, c.minute);
-	r->cmos[HOURS] = encode_hour(r, c.hour);
-	r->cmos[WEEKDAY] = encode(r, c.weekday);
-	r->cmos[DAY] = encode(r, c.day);
-	r->cmos[MONTH] = encode(r, c.month);
-	r->cmos[YEAR] = encode(r, (unsigned)c.year % 100);
-	r->cmos[CENTURY] = encode(r, (unsigned)c.year / 100 % 100);
+	r->cmos[RTC_SECONDS] = encode(r, c.second);
+	r->cmos[RTC_MINUTES] = encode(r, c.minute);
+	r->cmos[RTC_HOURS] = encode_hour(r, c.hour);
+	r->cmos[RTC_WEEKDAY] = encode(r, c.weekday);
+	r->cmos[RTC_DAY] = encode(r, c.day);
+	r->cmos[RTC_MONTH] = encode(r, c.month);
+	r->cmos[RTC_YEAR] = encode(r, (unsigned)c.year % 100);
+	r->cmos[RTC_CENTURY] = encode(r, (unsigned)c.year / 100 % 100);
 }
 
 /* Makes what the registers say the time of day, with the next update at clock `update`. Nonsense in them is carried
  * over. */
 static void time_from_registers(struct rtc *r, uint64_t update)
 {
-	unsigned month = decode(r, r->cmos[MONTH]);
+	unsigned month = decode(r, r->cmos[RTC_MONTH]);
 	struct civil c = {
-		.year = (int)(decode(r, r->cmos[CENTURY]) * 100 + decode(r, r->cmos[YEAR])),
+		.year = (int)(decode(r, r->cmos[RTC_CENTURY]) * 100 + decode(r, r->cmos[RTC_YEAR])),
 		.month = month < 1 ? 1 : month > 12 ? 12 : month,
-		.day = decode(r, r->cmos[DAY]),
-		.hour = decode_hour(r, r->cmos[HOURS]),
-		.minute = decode(r, r->cmos[MINUTES]),
-		.second = decode(r, r->cmos[SECONDS]),
+		.day = decode(r, r->cmos[RTC_DAY]),
+		.hour = decode_hour(r, r->cmos[RTC_HOURS]),
+		.minute = decode(r, r->cmos[RTC_MINUTES]),
+		.second = decode(r, r->cmos[RTC_SECONDS]),
 	};
 	r->base_seconds = civil_to_seconds(&c);
 	if (update < RTC_HZ) { /* the base would lie before clock 0: begin one second later */
@@ -138,8 +106,8 @@ static uint64_t next_update(const struct rtc *r, uint64_t clk)
 
 static bool is_time_register(unsigned index)
 {
-	return index == SECONDS || index == MINUTES || (index >= HOURS && index <= YEAR && index != HOURS_ALARM) ||
-	       index == CENTURY;
+	return index == RTC_SECONDS || index == RTC_MINUTES ||
+	       (index >= RTC_HOURS && index <= RTC_YEAR && index != RTC_HOURS_ALARM) || index == RTC_CENTURY;
 }
 
 /* ---- flags and interrupts ---- */
@@ -148,7 +116,7 @@ static bool is_time_register(unsigned index)
  * 8 and 9. */
 static uint64_t period(const struct rtc *r)
 {
-	unsigned rate = r->reg_a & A_RATE;
+	unsigned rate = r->reg_a & RTC_A_RATE;
 	if (!rate || !divider_runs(r))
 		return 0;
 	return 1ull << (rate <= 2 ? rate + 6 : rate - 1);
@@ -157,7 +125,8 @@ static uint64_t period(const struct rtc *r)
 static bool alarm_field_matches(const struct rtc *r, unsigned reg, unsigned value)
 {
 	uint8_t v = r->cmos[reg];
-	return (v & ALARM_ANY) == ALARM_ANY || (reg == HOURS_ALARM ? decode_hour(r, v) : decode(r, v)) == value;
+	return (v & RTC_ALARM_ANY) == RTC_ALARM_ANY ||
+	       (reg == RTC_HOURS_ALARM ? decode_hour(r, v) : decode(r, v)) == value;
 }
 
 /* The first second after `after` (both since base) that the alarm matches, or UINT64_MAX. Whole hours and minutes that
@@ -167,11 +136,11 @@ static uint64_t next_alarm(const struct rtc *r, uint64_t after)
 	uint64_t t = after + 1;
 	for (unsigned step = 0; step < 24 + 60 + 60 + 3; step++) {
 		unsigned of_day = civil_second_of_day(r->base_seconds + (int64_t)t);
-		if (!alarm_field_matches(r, HOURS_ALARM, of_day / 3600))
+		if (!alarm_field_matches(r, RTC_HOURS_ALARM, of_day / 3600))
 			t += 3600 - of_day % 3600;
-		else if (!alarm_field_matches(r, MINUTES_ALARM, of_day / 60 % 60))
+		else if (!alarm_field_matches(r, RTC_MINUTES_ALARM, of_day / 60 % 60))
 			t += 60 - of_day % 60;
-		else if (!alarm_field_matches(r, SECONDS_ALARM, of_day % 60))
+		else if (!alarm_field_matches(r, RTC_SECONDS_ALARM, of_day % 60))
 			t++;
 		else
 			return t;
@@ -185,14 +154,14 @@ static void flags_sync(struct rtc *r, uint64_t clk)
 	uint64_t p = period(r);
 	if (p && clk / p != r->seen_periods) {
 		r->seen_periods = clk / p;
-		r->reg_c |= C_PERIODIC;
+		r->reg_c |= RTC_C_PERIODIC;
 	}
 	uint64_t seconds = seconds_since_base(r, clk);
 	if (!updating(r) || seconds <= r->seen_seconds)
 		return;
 	if (next_alarm(r, r->seen_seconds) <= seconds)
-		r->reg_c |= C_ALARM;
-	r->reg_c |= C_UPDATE;
+		r->reg_c |= RTC_C_ALARM;
+	r->reg_c |= RTC_C_UPDATE;
 	r->seen_seconds = seconds;
 }
 
@@ -200,14 +169,14 @@ static void flags_sync(struct rtc *r, uint64_t clk)
 static uint64_t next_event(const struct rtc *r, uint64_t clk)
 {
 	uint64_t event = UINT64_MAX, p = period(r);
-	unsigned waiting = r->reg_b & ~r->reg_c & C_FLAGS;
-	if ((waiting & C_PERIODIC) && p)
+	unsigned waiting = r->reg_b & ~r->reg_c & RTC_C_FLAGS;
+	if ((waiting & RTC_C_PERIODIC) && p)
 		event = (clk / p + 1) * p;
 	if (!updating(r))
 		return event;
-	if (waiting & C_UPDATE)
+	if (waiting & RTC_C_UPDATE)
 		event = min_u64(event, next_update(r, clk));
-	if (waiting & C_ALARM) {
+	if (waiting & RTC_C_ALARM) {
 		uint64_t second = next_alarm(r, seconds_since_base(r, clk));
 		if (second != UINT64_MAX)
 			event = min_u64(event, r->base_clock + second * RTC_HZ);
@@ -218,11 +187,11 @@ static uint64_t next_event(const struct rtc *r, uint64_t clk)
 /* After any change: the line (RT1) and the alarm (RT2). */
 static void rtc_update(struct rtc *r, uint64_t clk)
 {
-	if (r->reg_b & r->reg_c & C_FLAGS)
-		r->reg_c |= C_IRQF;
+	if (r->reg_b & r->reg_c & RTC_C_FLAGS)
+		r->reg_c |= RTC_C_IRQF;
 	else
-		r->reg_c &= (uint8_t)~C_IRQF;
-	irq_set(&r->irq, r->reg_c & C_IRQF);
+		r->reg_c &= (uint8_t)~RTC_C_IRQF;
+	irq_set(&r->irq, r->reg_c & RTC_C_IRQF);
 	uint64_t event = next_event(r, clk);
 	if (event == UINT64_MAX)
 		timer_cancel(r->timers, &r->alarm);
@@ -246,7 +215,7 @@ static void rtc_fire(void *dev, uint64_t now)
 static uint8_t reg_a_read(const struct rtc *r, uint64_t clk)
 {
 	bool uip = updating(r) && next_update(r, clk) - clk <= UIP_CLOCKS;
-	return r->reg_a | (uip ? A_UIP : 0);
+	return r->reg_a | (uip ? RTC_A_UIP : 0);
 }
 
 static uint8_t cmos_read(struct rtc *r, unsigned index)
@@ -254,19 +223,19 @@ static uint8_t cmos_read(struct rtc *r, unsigned index)
 	uint64_t clk = clock_now(r);
 	uint8_t flags;
 	switch (index) {
-	case REG_A:
+	case RTC_A:
 		return reg_a_read(r, clk);
-	case REG_B:
+	case RTC_B:
 		return r->reg_b;
-	case REG_C:
+	case RTC_C:
 		flags_sync(r, clk);
 		rtc_update(r, clk);
 		flags = r->reg_c;
 		r->reg_c = 0;
 		rtc_update(r, clk);
 		return flags;
-	case REG_D:
-		return D_VALID;
+	case RTC_D:
+		return RTC_D_VALID;
 	default:
 		if (is_time_register(index) && updating(r))
 			registers_from_time(r, clk);
@@ -282,11 +251,11 @@ static void control_write(struct rtc *r, unsigned index, uint8_t value, uint64_t
 	uint64_t update = next_update(r, clk);
 	if (was_updating)
 		registers_from_time(r, clk);
-	if (index == REG_A) {
-		r->reg_a = value & (uint8_t)~A_UIP;
+	if (index == RTC_A) {
+		r->reg_a = value & (uint8_t)~RTC_A_UIP;
 	} else {
-		if (value & B_SET)
-			value &= (uint8_t)~C_UPDATE; /* SET clears the update-ended interrupt's enable */
+		if (value & RTC_B_SET)
+			value &= (uint8_t)~RTC_C_UPDATE; /* SET clears the update-ended interrupt's enable */
 		r->reg_b = value;
 	}
 	if (!did_run && divider_runs(r))
@@ -302,10 +271,10 @@ static void control_write(struct rtc *r, unsigned index, uint8_t value, uint64_t
 static void cmos_write(struct rtc *r, unsigned index, uint8_t value)
 {
 	uint64_t clk = clock_now(r);
-	if (index == REG_C || index == REG_D)
+	if (index == RTC_C || index == RTC_D)
 		return;
 	flags_sync(r, clk);
-	if (index == REG_A || index == REG_B) {
+	if (index == RTC_A || index == RTC_B) {
 		control_write(r, index, value, clk);
 	} else if (is_time_register(index) && updating(r)) {
 		uint64_t update = next_update(r, clk);
@@ -397,7 +366,7 @@ void rtc_reset(struct rtc *r)
 {
 	r->index = 0;
 	r->index_high = 0;
-	r->reg_b &= (uint8_t)~C_FLAGS;
+	r->reg_b &= (uint8_t)~RTC_C_FLAGS;
 	r->reg_c = 0;
 	rtc_update(r, clock_now(r));
 }
@@ -411,8 +380,8 @@ bool rtc_init(struct rtc *r, struct pio_space *pio, struct timers *timers, struc
 	r->to_ticks = ratio_init(RTC_HZ, timers->tsc_hz);
 	r->boot_ticks = timers_now(timers);
 	r->base_seconds = (int64_t)config->epoch_seconds;
-	r->reg_a = A_DIVIDER_RUN | 6;
-	r->reg_b = B_24H;
+	r->reg_a = RTC_A_DIVIDER_RUN | 6;
+	r->reg_b = RTC_B_24H;
 	cmos_describe(r, config);
 	rtc_reset(r);
 	return pio_add(pio, 0x70, 4, &ops, r);

@@ -68,7 +68,8 @@ static void write_odd(void *p) { *(volatile uint64_t *)((char *)p + next_random(
 static void controllers(void)
 {
 	for (unsigned i = 0; i < 4000; i++) {
-		word apic = 0xfee00000ul + next_random() % 4096 / 4 * 4, ioapic = 0xfec00000ul + next_random() % 0x50;
+		word apic = LAPIC_DEFAULT_BASE + next_random() % 4096 / 4 * 4;
+		word ioapic = IOAPIC_BASE + next_random() % 0x50;
 
 		/* The interrupt command register could send this CPU an INIT: that would be the end of the test, not of
 		 * the hypervisor. */

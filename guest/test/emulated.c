@@ -7,7 +7,7 @@
 const char test_name[] = "emulated";
 
 #define ABSENT 0xfd000000ul
-#define APIC 0xfee00000ul
+#define APIC ((word)LAPIC_DEFAULT_BASE)
 #define WINDOW (2ul << 39) /* entry 2 of the PML4, ours */
 #define TABLE __attribute__((aligned(4096)))
 

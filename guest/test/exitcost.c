@@ -69,7 +69,7 @@ void test_main(void)
 {
 	uint32_t empty = 0;
 
-	apic_write(APIC_SVR, 0x1ff);
+	apic_write(APIC_SVR, SVR_ENABLED | 0xff);
 	measure("empty", do_nothing, &empty);
 	measure("cpuid", do_cpuid, &empty);
 	if (trap_call(try_vmcall, NULL) == TRAP(UD))
@@ -79,7 +79,7 @@ void test_main(void)
 	measure("in_served", do_in_61, &empty);
 	measure("in_absent", do_in_absent, &empty);
 	if (cpuid(1, 0).ecx & CPUID_1_ECX_TSC_DEADLINE) {
-		apic_write(APIC_LVT_TIMER, LVT_MASKED | LVT_DEADLINE | 0x40);
+		apic_write(APIC_LVT_TIMER, LVT_MASKED | LVT_TIMER_DEADLINE | 0x40);
 		measure("wrmsr_tsc_deadline", do_wrmsr_deadline, &empty);
 		wrmsr(MSR_TSC_DEADLINE, 0);
 	}

@@ -86,7 +86,7 @@ static void mmio(void)
 	for (;;) {
 		for (unsigned i = 0; i < 64; i++) {
 			apic_write(APIC_TPR, 0);
-			(void)apic_read(APIC_CURRENT);
+			(void)apic_read(APIC_TIMER_CURRENT);
 			(void)*(volatile uint64_t *)(0x80000000ul + i * 4096);
 		}
 		flood_round();
@@ -125,9 +125,9 @@ static void spin_with_interrupts(void)
 static void timer_apic(void)
 {
 	irq_hook[VECTOR] = apic_eoi;
-	apic_write(APIC_DIVIDE, 0xb);
-	apic_write(APIC_LVT_TIMER, VECTOR | LVT_PERIODIC);
-	apic_write(APIC_COUNT, 1);
+	apic_write(APIC_TIMER_DIVIDE, TIMER_DIVIDE_BY_1);
+	apic_write(APIC_LVT_TIMER, VECTOR | LVT_TIMER_PERIODIC);
+	apic_write(APIC_TIMER_INITIAL, 1);
 	spin_with_interrupts();
 }
 
@@ -135,8 +135,7 @@ static void timer_apic(void)
 static void timer_pit(void)
 {
 	irq_hook[VECTOR] = apic_eoi;
-	*(volatile uint32_t *)0xfec00000ul = 0x14;
-	*(volatile uint32_t *)0xfec00010ul = VECTOR;
+	ioapic_write(IOAPIC_INDEX_TABLE + 2 * 2, VECTOR);
 	outb(0x43, 0x34);
 	outb(0x40, 2);
 	outb(0x40, 0);
@@ -146,18 +145,18 @@ static void timer_pit(void)
 static void send_again(void)
 {
 	apic_eoi();
-	apic_write(APIC_ICR, 0x44000 | VECTOR);
+	apic_write(APIC_ICR, ICR_SHORTHAND(APIC_SELF) | ICR_ASSERT | VECTOR);
 	flood_round();
 }
 
 static void ipi(void)
 {
 	irq_hook[VECTOR] = send_again;
-	apic_write(APIC_ICR, 0x44000 | VECTOR);
+	apic_write(APIC_ICR, ICR_SHORTHAND(APIC_SELF) | ICR_ASSERT | VECTOR);
 	spin_with_interrupts();
 }
 
-static void send_nmi(void) { apic_write(APIC_ICR, 0x44400); }
+static void send_nmi(void) { apic_write(APIC_ICR, ICR_SHORTHAND(APIC_SELF) | ICR_ASSERT | ICR_DELIVERY(APIC_NMI)); }
 
 static void nmi(void)
 {

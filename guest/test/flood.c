@@ -74,9 +74,8 @@ static void init_end(void)
 	set_gate(2, nmi_entry, 2);
 	outb(0x21, 0xff);
 	outb(0xa1, 0xff);
-	apic_write(APIC_SVR, 0x1ff);
-	*(volatile uint32_t *)0xfec00000ul = 0x14;
-	*(volatile uint32_t *)0xfec00010ul = 0x400;
+	apic_write(APIC_SVR, SVR_ENABLED | 0xff);
+	ioapic_write(IOAPIC_INDEX_TABLE + 2 * 2, APIC_NMI << 8);
 	outb(0x43, 0x34);
 	outb(0x40, PIT_DIVISOR & 0xff);
 	outb(0x40, PIT_DIVISOR >> 8);

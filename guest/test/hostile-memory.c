@@ -126,26 +126,20 @@ void control_restore(const struct kind *k, bool all)
 
 #define WATCHDOG_TICKS 2400u /* of 1193182 Hz: 2 ms */
 
-static void ioapic_write(unsigned reg, uint32_t v)
-{
-	*(volatile uint32_t *)0xfec00000ul = reg;
-	*(volatile uint32_t *)0xfec00010ul = v;
-}
-
 void watchdog_mask_interrupts(void)
 {
 	outb(0x21, 0xff);
 	outb(0xa1, 0xff);
 	for (unsigned pin = 0; pin < 24; pin++)
-		ioapic_write(0x10 + 2 * pin, 0x10000);
+		ioapic_write(IOAPIC_INDEX_TABLE + 2 * pin, REDIRECTION_MASKED);
 }
 
 void watchdog_init(void)
 {
 	apic_write(APIC_EOI, 0);
-	apic_write(APIC_SVR, 0x1ff);
-	ioapic_write(0x15, apic_read(APIC_ID) & 0xff000000);
-	ioapic_write(0x14, 0x400); /* IRQ 0: pin 2, an NMI */
+	apic_write(APIC_SVR, SVR_ENABLED | 0xff);
+	ioapic_write(IOAPIC_INDEX_TABLE + 2 * 2 + 1, apic_read(APIC_ID) & 0xff000000);
+	ioapic_write(IOAPIC_INDEX_TABLE + 2 * 2, APIC_NMI << 8); /* IRQ 0: pin 2, an NMI */
 }
 
 /* The mode is set each time: a program may have written half a count, after which the next first half would be taken

@@ -34,11 +34,11 @@ void apic_put(unsigned reg, uint32_t value)
 
 void apic_on(void)
 {
-	apic_put(APIC_SVR, 0x100 | SPURIOUS_VECTOR);
-	apic_put(APIC_LINT0, LVT_MASKED);
-	apic_put(APIC_LINT0 + 0x10, LVT_MASKED);
+	apic_put(APIC_SVR, SVR_ENABLED | SPURIOUS_VECTOR);
+	apic_put(APIC_LVT_LINT0, LVT_MASKED);
+	apic_put(APIC_LVT_LINT1, LVT_MASKED);
 	apic_put(APIC_LVT_TIMER, LVT_MASKED);
-	apic_put(APIC_DIVIDE, 0xb);
+	apic_put(APIC_TIMER_DIVIDE, TIMER_DIVIDE_BY_1);
 }
 
 static void write_icr(unsigned v)
@@ -95,7 +95,7 @@ void arm_timer(unsigned counts)
 	cli();
 	if (!is_waiting(v)) {
 		expect_interrupt(v, false);
-		apic_put(APIC_COUNT, counts ? counts : 1);
+		apic_put(APIC_TIMER_INITIAL, counts ? counts : 1);
 	}
 	if (on)
 		sti();
@@ -172,18 +172,12 @@ void device_serve(unsigned v)
 
 /* ---- the I/O APIC ---- */
 
-static void ioapic_write(uint32_t reg, uint32_t v)
-{
-	*(volatile uint32_t *)0xfec00000ul = reg;
-	*(volatile uint32_t *)0xfec00010ul = v;
-}
-
 static void route(unsigned pin, enum source s, uint32_t more)
 {
 	uint32_t id = access == WAY_MSR ? apic_get(APIC_ID) << 24 : apic_get(APIC_ID);
 
-	ioapic_write(0x10 + 2 * pin + 1, id);
-	ioapic_write(0x10 + 2 * pin, vector_of[s] | more);
+	ioapic_write(IOAPIC_INDEX_TABLE + 2 * pin + 1, id);
+	ioapic_write(IOAPIC_INDEX_TABLE + 2 * pin, vector_of[s] | more);
 }
 
 void devices_run(bool on)

@@ -15,11 +15,9 @@
 #include "irql-kinds.h"
 #include "pages.h"
 
-#define APIC_PPR 0xa0u
-#define APIC_ISR 0x100u
-#define APIC_PAGE 0xfee00000ul
+#define APIC_PAGE ((word)LAPIC_DEFAULT_BASE)
 #define SPURIOUS_VECTOR 0xffu
-#define ICR_SELF 0x40000u
+#define ICR_SELF ICR_SHORTHAND(APIC_SELF)
 
 /* Of each class there is a vector for each kind of source: bits 3:0. 0 is left out for the vector 0x80, which the
  * runtime has, and 15 for the spurious one. */

@@ -1,5 +1,5 @@
 /* 64 bits: CPUID, control registers, MSRs and XCR0 agree with each other; what is not offered raises #GP or #UD. */
-#include "rt.h"
+#include "apic.h"
 
 const char test_name[] = "msr-cpuid";
 
@@ -264,24 +264,23 @@ static void test_memory_types(void)
 	check_write_gp(MSR_MTRR_DEF_TYPE, 2);
 }
 
-static uint32_t apic_read(uint32_t offset) { return *(volatile uint32_t *)(0xfee00000ul + offset); }
-
 static void test_apic_base(void)
 {
 	uint64_t base = rdmsr(MSR_APIC_BASE);
 	bool x2 = cpuid(1, 0).ecx & CPUID_1_ECX_X2APIC;
 
-	CHECK((base & ~0x7ffull) == (0xfee00000 | APIC_BASE_EN), "APIC_BASE is 0x%lx", (word)base);
+	CHECK((base & ~0x7ffull) == (LAPIC_DEFAULT_BASE | APIC_BASE_EN), "APIC_BASE is 0x%lx", (word)base);
 	CHECK(base & APIC_BASE_BSP, "the first CPU is not the boot processor: APIC_BASE is 0x%lx", (word)base);
 	CHECK(cpuid(1, 0).edx & CPUID_1_EDX_APIC, "the local APIC is on and CPUID denies it");
-	CHECK((apic_read(0x30) & 0xf0) == 0x10, "the local APIC's version is 0x%x", apic_read(0x30));
+	CHECK((apic_read(APIC_VERSION) & 0xf0) == 0x10, "the local APIC's version is 0x%x", apic_read(APIC_VERSION));
 	wrmsr(MSR_APIC_BASE, base & ~(uint64_t)APIC_BASE_EN);
 	CHECK(!(cpuid(1, 0).edx & CPUID_1_EDX_APIC), "the local APIC is off and CPUID offers it");
 	CHECK(rdmsr(MSR_APIC_BASE) == (base & ~(uint64_t)APIC_BASE_EN), "APIC_BASE reads 0x%lx",
 	      (word)rdmsr(MSR_APIC_BASE));
 	wrmsr(MSR_APIC_BASE, base);
 	CHECK(cpuid(1, 0).edx & CPUID_1_EDX_APIC, "the local APIC is on again and CPUID denies it");
-	CHECK((apic_read(0x30) & 0xf0) == 0x10, "the local APIC's version is 0x%x after it was off", apic_read(0x30));
+	CHECK((apic_read(APIC_VERSION) & 0xf0) == 0x10, "the local APIC's version is 0x%x after it was off",
+	      apic_read(APIC_VERSION));
 	check_write_gp(MSR_APIC_BASE, base | 1);
 	check_write_gp(MSR_APIC_BASE, base | 1ull << 60);
 	check_write_gp(MSR_APIC_BASE, (base | APIC_BASE_EXTD) & ~(uint64_t)APIC_BASE_EN);
@@ -302,7 +301,8 @@ static void test_apic_base(void)
 	check_write_gp(MSR_APIC_BASE, base); /* back only through off */
 	wrmsr(MSR_APIC_BASE, base & ~(uint64_t)(APIC_BASE_EN | APIC_BASE_EXTD));
 	wrmsr(MSR_APIC_BASE, base);
-	CHECK((apic_read(0x30) & 0xf0) == 0x10, "the local APIC's version is 0x%x after x2APIC mode", apic_read(0x30));
+	CHECK((apic_read(APIC_VERSION) & 0xf0) == 0x10, "the local APIC's version is 0x%x after x2APIC mode",
+	      apic_read(APIC_VERSION));
 }
 
 static void test_tsc(void)
@@ -384,9 +384,11 @@ static void do_dr7(void *p) { __asm__ volatile("mov %0, %%dr7" : : "r"((word)p))
 static void test_task_priority(void)
 {
 	do_cr8((void *)9ul);
-	CHECK(read_cr8() == 9 && apic_read(0x80) == 0x90, "CR8 is %lu, TPR is 0x%x", read_cr8(), apic_read(0x80));
-	*(volatile uint32_t *)0xfee00080ul = 0x35;
-	CHECK(read_cr8() == 3 && apic_read(0x80) == 0x35, "TPR is 0x%x, CR8 is %lu", apic_read(0x80), read_cr8());
+	CHECK(read_cr8() == 9 && apic_read(APIC_TPR) == 0x90, "CR8 is %lu, TPR is 0x%x",
+	      read_cr8(), apic_read(APIC_TPR));
+	apic_write(APIC_TPR, 0x35);
+	CHECK(read_cr8() == 3 && apic_read(APIC_TPR) == 0x35, "TPR is 0x%x, CR8 is %lu",
+	      apic_read(APIC_TPR), read_cr8());
 	CHECK(trap_call(do_cr8, (void *)16ul) == TRAP(GP), "CR8 took 16");
 	do_cr8(0);
 }

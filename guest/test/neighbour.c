@@ -42,16 +42,16 @@ static void init_timer(uint64_t mhz)
 	uint64_t start;
 
 	irq_hook[TIMER] = on_timer;
-	apic_write(APIC_SVR, 0x1ff);
-	apic_write(APIC_DIVIDE, 0xb);
+	apic_write(APIC_SVR, SVR_ENABLED | 0xff);
+	apic_write(APIC_TIMER_DIVIDE, TIMER_DIVIDE_BY_1);
 	apic_write(APIC_LVT_TIMER, LVT_MASKED | TIMER);
-	apic_write(APIC_COUNT, ~0u);
+	apic_write(APIC_TIMER_INITIAL, ~0u);
 	start = rdtsc();
 	while (rdtsc() - start < 2000 * mhz)
 		;
-	start = ~apic_read(APIC_CURRENT);
-	apic_write(APIC_LVT_TIMER, TIMER | LVT_PERIODIC);
-	apic_write(APIC_COUNT, (uint32_t)start);
+	start = ~apic_read(APIC_TIMER_CURRENT);
+	apic_write(APIC_LVT_TIMER, TIMER | LVT_TIMER_PERIODIC);
+	apic_write(APIC_TIMER_INITIAL, (uint32_t)start);
 }
 
 static void sleep_a_while(void)

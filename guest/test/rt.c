@@ -1,8 +1,7 @@
+#include "../../lib/uart.h"
 #include "rt.h"
 
 #include <stdarg.h>
-
-#define COM1 0x3f8
 
 struct trap trap;
 volatile unsigned irq_count[256];
@@ -23,9 +22,9 @@ uint32_t tss[26]; /* 32 bits: SP0 and SS0 at 4 and 8; 64 bits: RSP0 at 4 */
 
 static void put(char c)
 {
-	while (!(inb(COM1 + 5) & 0x20))
+	while (!(inb(COM1_PORT + UART_LSR) & LSR_THRE))
 		;
-	outb(COM1, (uint8_t)c);
+	outb(COM1_PORT + UART_DATA, (uint8_t)c);
 }
 
 static void put_text(const char *s)
@@ -91,19 +90,19 @@ void print(const char *format, ...)
 
 static void console_init(void)
 {
-	outb(COM1 + 1, 0);
-	outb(COM1 + 3, 0x83);
-	outb(COM1, 1);
-	outb(COM1 + 1, 0);
-	outb(COM1 + 3, 3);
-	outb(COM1 + 2, 1);
+	outb(COM1_PORT + UART_IER, 0);
+	outb(COM1_PORT + UART_LCR, LCR_DLAB | LCR_8N1);
+	outb(COM1_PORT + UART_DATA, 1);
+	outb(COM1_PORT + UART_IER, 0);
+	outb(COM1_PORT + UART_LCR, LCR_8N1);
+	outb(COM1_PORT + UART_FCR, FCR_ENABLE);
 }
 
 /* ---- the end ---- */
 
 static void drain(void)
 {
-	while (!(inb(COM1 + 5) & 0x40))
+	while (!(inb(COM1_PORT + UART_LSR) & LSR_TEMT))
 		;
 }
 

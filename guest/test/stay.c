@@ -1,11 +1,12 @@
 /* 64 bits: says what it has mapped where, and goes on for ever, using it: for what looks at a running guest from
  * outside. The power button ends it. */
+#include "../../lib/apic.h"
 #include "pages.h"
 
 const char test_name[] = "stay";
 
 #define WINDOW (2ul << 39)
-#define LAPIC 0xfee00000ul
+#define LAPIC ((word)LAPIC_DEFAULT_BASE)
 #define LARGE 0x200000ul
 /* ACPI, "PM1 Status Registers": where this PC has them (its FADT says so), and the button's bit. */
 #define PM1_STATUS 0x600

@@ -119,33 +119,22 @@ static void test_pic(void)
 
 /* ---- I/O APIC ---- */
 
-static void ioapic_write(uint32_t reg, uint32_t v)
-{
-	*(volatile uint32_t *)0xfec00000ul = reg;
-	*(volatile uint32_t *)0xfec00010ul = v;
-}
-
-static uint32_t ioapic_read(uint32_t reg)
-{
-	*(volatile uint32_t *)0xfec00000ul = reg;
-	return *(volatile uint32_t *)0xfec00010ul;
-}
-
 static void test_ioapic(void)
 {
-	unsigned pins = (ioapic_read(1) >> 16 & 0xff) + 1, n;
+	unsigned pins = (ioapic_read(IOAPIC_INDEX_VERSION) >> 16 & 0xff) + 1, n;
 	uint64_t start;
 
 	CHECK(pins >= 16 && pins <= 240, "the I/O APIC has %u pins", pins);
 	irq_hook[IOAPIC_VECTOR] = apic_eoi;
-	ioapic_write(0x10 + 2 * 2 + 1, apic_read(APIC_ID));
-	ioapic_write(0x10 + 2 * 2, IOAPIC_VECTOR);
-	CHECK((ioapic_read(0x10 + 2 * 2) & 0xff) == IOAPIC_VECTOR, "redirection entry 2 reads 0x%x", ioapic_read(0x14));
+	ioapic_write(IOAPIC_INDEX_TABLE + 2 * 2 + 1, apic_read(APIC_ID));
+	ioapic_write(IOAPIC_INDEX_TABLE + 2 * 2, IOAPIC_VECTOR);
+	CHECK((ioapic_read(IOAPIC_INDEX_TABLE + 2 * 2) & 0xff) == IOAPIC_VECTOR, "redirection entry 2 reads 0x%x",
+	      ioapic_read(IOAPIC_INDEX_TABLE + 2 * 2));
 	CHECK(wait_for(IOAPIC_VECTOR, 1), "the first interrupt through the I/O APIC did not come");
 	start = rdtsc();
 	CHECK(wait_for(IOAPIC_VECTOR, 20), "20 interrupts through the I/O APIC did not come");
 	check_rate("PIT through I/O APIC", rdtsc() - start, 20, 1000);
-	ioapic_write(0x10 + 2 * 2, IOAPIC_VECTOR | 1u << 16);
+	ioapic_write(IOAPIC_INDEX_TABLE + 2 * 2, IOAPIC_VECTOR | (uint32_t)REDIRECTION_MASKED);
 	sti_nop_cli();
 	n = irq_count[IOAPIC_VECTOR];
 	spin(5);
@@ -164,27 +153,27 @@ static void test_apic_timer(void)
 	unsigned n;
 
 	irq_hook[TIMER_VECTOR] = apic_eoi;
-	apic_write(APIC_DIVIDE, 0xb);
+	apic_write(APIC_TIMER_DIVIDE, TIMER_DIVIDE_BY_1);
 	apic_write(APIC_LVT_TIMER, TIMER_VECTOR | LVT_MASKED);
-	apic_write(APIC_COUNT, 0xffffffff);
+	apic_write(APIC_TIMER_INITIAL, 0xffffffff);
 	measure_10ms();
-	per_10ms = 0xffffffff - apic_read(APIC_CURRENT);
+	per_10ms = 0xffffffff - apic_read(APIC_TIMER_CURRENT);
 	CHECK(per_10ms > 1000, "the local APIC's timer counted %u in 10 ms", per_10ms);
 	apic_write(APIC_LVT_TIMER, TIMER_VECTOR);
-	apic_write(APIC_COUNT, per_10ms / 5);
+	apic_write(APIC_TIMER_INITIAL, per_10ms / 5);
 	start = rdtsc();
 	CHECK(wait_for(TIMER_VECTOR, 1), "one-shot: no interrupt");
 	check_rate("one-shot", rdtsc() - start, 1, 500);
 	n = irq_count[TIMER_VECTOR];
 	spin(10);
-	CHECK(irq_count[TIMER_VECTOR] == n && apic_read(APIC_CURRENT) == 0, "one-shot: %u interrupts more",
+	CHECK(irq_count[TIMER_VECTOR] == n && apic_read(APIC_TIMER_CURRENT) == 0, "one-shot: %u interrupts more",
 	      irq_count[TIMER_VECTOR] - n);
-	apic_write(APIC_LVT_TIMER, TIMER_VECTOR | LVT_PERIODIC);
-	apic_write(APIC_COUNT, per_10ms / 10);
+	apic_write(APIC_LVT_TIMER, TIMER_VECTOR | LVT_TIMER_PERIODIC);
+	apic_write(APIC_TIMER_INITIAL, per_10ms / 10);
 	start = rdtsc();
 	CHECK(wait_for(TIMER_VECTOR, 20), "periodic: 20 interrupts did not come");
 	check_rate("periodic", rdtsc() - start, 20, 1000);
-	apic_write(APIC_COUNT, 0);
+	apic_write(APIC_TIMER_INITIAL, 0);
 	sti_nop_cli();
 	n = irq_count[TIMER_VECTOR];
 	spin(5);
@@ -199,7 +188,7 @@ static void test_deadline(void)
 		print("timer: no TSC deadline here\n");
 		return;
 	}
-	apic_write(APIC_LVT_TIMER, TIMER_VECTOR | LVT_DEADLINE);
+	apic_write(APIC_LVT_TIMER, TIMER_VECTOR | LVT_TIMER_DEADLINE);
 	start = rdtsc();
 	wrmsr(MSR_TSC_DEADLINE, start + ticks_10ms / 5);
 	CHECK(rdmsr(MSR_TSC_DEADLINE) == start + ticks_10ms / 5, "the deadline reads 0x%lx",
@@ -341,7 +330,7 @@ void test_main(void)
 	pic_init();
 	apic_write(APIC_SVR, 0x100 | SPURIOUS);
 	apic_write(APIC_TPR, 0);
-	apic_write(APIC_LINT0, 0x700); /* the PIC's interrupts pass through */
+	apic_write(APIC_LVT_LINT0, ICR_DELIVERY(APIC_EXTINT)); /* the PIC's interrupts pass through */
 	measure_10ms();
 	ticks_10ms = measure_10ms();
 	print("timer: %lu TSC ticks in 10 ms\n", (word)ticks_10ms);

@@ -272,22 +272,3 @@ void lab_cpu_invpcid(struct lab_cpu *cpu, unsigned type, unsigned pcid, uint64_t
 	m->counts->invlpgs++;
 	lab_invalidate(m, &cover, type == 0 ? LAB_FLUSH_invlpg : LAB_FLUSH_cr4);
 }
-
-void lab_cpu_flush_all(struct lab_cpu *cpu)
-{
-	struct lab_machine *m = cpu->m;
-	struct lab_cover cover = {
-		.linear = true, .vpid = m->now.vpid, .all_pcids = true, .globals = true, .psc_all = true
-	};
-
-	m->counts->cr3_loads++;
-	if (!cpu->native && cpu->vcpu->intercepts.cr4_owned & X_CR4_PGE) {
-		for (unsigned i = 0; i < 2; i++) {
-			failed(cpu, mmu_set_cr4(cpu->vcpu, cpu->cr4 ^ (i ? 0 : X_CR4_PGE)), "MOV to CR4");
-			lab_exited(cpu, LAB_EXIT_cr4, m->config->hv.path_cr4);
-			lab_enter(cpu);
-		}
-	} else {
-		lab_invalidate(m, &cover, LAB_FLUSH_cr4);
-	}
-}

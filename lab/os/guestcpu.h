@@ -49,8 +49,6 @@ void lab_cpu_work(struct lab_cpu *cpu, unsigned which, uint64_t instructions);
 void lab_cpu_load_cr3(struct lab_cpu *cpu, uint64_t value);
 void lab_cpu_invlpg(struct lab_cpu *cpu, uint64_t gva);
 void lab_cpu_invpcid(struct lab_cpu *cpu, unsigned type, unsigned pcid, uint64_t gva);
-/* Everything, global translations too: CR4.PGE cleared and set. */
-void lab_cpu_flush_all(struct lab_cpu *cpu);
 
 /* ---- several CPUs, of which one runs at a time (lab/os/smp.c). All but the last are done by the one that runs. */
 

@@ -1,6 +1,6 @@
 /* lib/mutants/exits.h - mutants (lib/mutants/mutate.h) of what becomes of an exit, and of what is injected. */
-#ifndef VELLUM_VMX_MUTANTS_EXITS_H
-#define VELLUM_VMX_MUTANTS_EXITS_H
+#ifndef VELLUM_LIB_MUTANTS_EXITS_H
+#define VELLUM_LIB_MUTANTS_EXITS_H
 
 #define VM_MUTANTS_EXITS(M) \
 	M(SKIP_WRAP, "cutting RIP to 32 bits outside 64-bit code, behind a skipped instruction") \

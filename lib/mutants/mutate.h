@@ -5,8 +5,8 @@
  * condition) are the condition. With -DVM_MUTATION, while NAME is the mutant that was selected at run time, the
  * statement is skipped, VM_KEPT is false and VM_LEFT_OUT_OR is true; then some unit test must fail, or what was left
  * out is excess. `make mutate` goes through the list. */
-#ifndef VELLUM_VMX_MUTATE_H
-#define VELLUM_VMX_MUTATE_H
+#ifndef VELLUM_LIB_MUTATE_H
+#define VELLUM_LIB_MUTATE_H
 
 #include "lib/mutants/exits.h"
 #include "lib/mutants/run.h"

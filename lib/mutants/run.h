@@ -1,7 +1,7 @@
 /* lib/mutants/run.h - mutants (lib/mutants/mutate.h) of what goes on around exits: the guest's machine, turns, clocks,
  * changes of the mechanism, accounts, the control channel. */
-#ifndef VELLUM_VMX_MUTANTS_RUN_H
-#define VELLUM_VMX_MUTANTS_RUN_H
+#ifndef VELLUM_LIB_MUTANTS_RUN_H
+#define VELLUM_LIB_MUTANTS_RUN_H
 
 #define VM_MUTANTS_RUN(M) \
 	M(PIC_WIRE, "the wire from the 8259s to the local APIC") \

@@ -1,7 +1,7 @@
 /* lib/mutants/start.h - mutants (lib/mutants/mutate.h) of what is before a guest's first instruction: what the CPU can
  * do, what the guest is offered, descriptions, images. */
-#ifndef VELLUM_VMX_MUTANTS_START_H
-#define VELLUM_VMX_MUTANTS_START_H
+#ifndef VELLUM_LIB_MUTANTS_START_H
+#define VELLUM_LIB_MUTANTS_START_H
 
 #define VM_MUTANTS_START(M) \
 	M(CONTROL_MAY, "taking only controls that the CPU has") \

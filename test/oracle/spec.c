@@ -6,8 +6,8 @@ static struct outcome no_translation(const struct x_regs *r, struct x_access a, 
 	return (struct outcome){ .fault = true, .error = x_error_absent(r, a, reserved) };
 }
 
-static void finish(struct outcome *o, const struct x_regs *r, struct x_access a, struct x_rights rights,
-		   const struct x_entry *e, uint64_t va)
+static void reached_page(struct outcome *o, const struct x_regs *r, struct x_access a, struct x_rights rights,
+			 const struct x_entry *e, uint64_t va)
 {
 	rights.pkey = e->pkey;
 	o->complete = true;
@@ -53,7 +53,7 @@ struct outcome spec_walk(struct vm *vm, const struct x_regs *r, uint64_t va, str
 		rights.u &= e.u;
 		rights.xd |= e.xd;
 		if (e.kind == X_LEAF) {
-			finish(&o, r, a, rights, &e, va);
+			reached_page(&o, r, a, rights, &e, va);
 			return o;
 		}
 		table = e.addr;

@@ -37,7 +37,6 @@ void vmcs_reset(void);
 /* As the CPU itself reads and writes them: also the read-only ones, and no access counted. */
 uint64_t vmcs_get(uint32_t field);
 void vmcs_put(uint32_t field, uint64_t value);
-bool vmcs_current(void);
 
 /* test/vm/bench.c: the test goes on, while the emulator runs the guest. */
 void bench_pause_emulation(void);

@@ -71,7 +71,6 @@ static uint64_t cut(uint32_t field, uint64_t value)
 
 uint64_t vmcs_get(uint32_t field) { return exists(field) ? cut(field, *place(current, field)) : 0; }
 void vmcs_put(uint32_t field, uint64_t value) { *place(current, field) = cut(field, value); }
-bool vmcs_current(void) { return current; }
 
 uint64_t vmread(enum vmcs_field field)
 {

@@ -141,8 +141,6 @@ struct crossing {
 	double per_turn[CROSSING_SERIES][CROSSING_POINTS];
 };
 bool compare_crossing(const struct comparison *c, const struct crossing_kind *kind, struct crossing *x);
-/* Where series a and b are equal, in edits per turn, between two points that were measured; negative: nowhere. */
-double crossing_of(const struct crossing *x, size_t a, size_t b);
 void crossing_chart(const struct crossing *x, FILE *out);
 /* What the crossing is, in a sentence or two; the caller frees. */
 char *crossing_sentence(const struct crossing *x);

@@ -99,13 +99,6 @@ static size_t crossings(const struct crossing *x, size_t a, size_t b, double *fi
 	return count;
 }
 
-double crossing_of(const struct crossing *x, size_t a, size_t b)
-{
-	double first, last;
-
-	return crossings(x, a, b, &first, &last) > 0 ? first : -1;
-}
-
 /* From `edits` on: by how many percent the dearer of two costs more than the other, at most. */
 static double apart(const struct crossing *x, size_t a, size_t b, double edits)
 {
@@ -155,7 +148,7 @@ static bool find(const struct crossing *x, const char *mmu, size_t *series)
 char *crossing_sentence(const struct crossing *x)
 {
 	size_t shadow, vtlb, count, last = x->points - 1;
-	double at, until;
+	double at = 0, until = 0;
 
 	if (!find(x, "shadow", &shadow) || !find(x, "vtlb", &vtlb))
 		return text("shadow and vtlb were not both measured.");

@@ -194,8 +194,8 @@ static void prepare(struct session *session, struct machines *machines)
 	free(hypervisor);
 }
 
-/* The report, and whatever else is left of the run. */
-static int finish(struct session *session)
+/* The report, and whatever else is left of the run. Returns the command's status. */
+static int tell_and_free(struct session *session)
 {
 	const struct options *options = session->options;
 	int status = conclude(session);
@@ -239,5 +239,5 @@ int run(const struct options *options)
 	console_restore();
 	control_close(&session.control);
 	disconnect_wires(&session);
-	return finish(&session);
+	return tell_and_free(&session);
 }

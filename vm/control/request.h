@@ -26,6 +26,7 @@ enum control_command {
 	CONTROL_DUMP,
 	CONTROL_AUDIT,
 	CONTROL_TPR,
+	CONTROL_LAST = CONTROL_TPR
 };
 
 enum control_space { CONTROL_REGISTERS, CONTROL_GVA, CONTROL_GPA };

@@ -148,7 +148,7 @@ static unsigned pat_index(const struct mmu_path_entry *leaf)
 {
 	uint64_t pat = leaf->level > 1 ? leaf->value & PTE_PAT_LARGE : leaf->value & PTE_PAT;
 
-	return (leaf->value >> 3 & 3) | (pat ? 4 : 0);
+	return (pat ? 4 : 0) | (leaf->value & PTE_PCD ? 2 : 0) | (leaf->value & PTE_PWT ? 1 : 0);
 }
 
 /* SDM, "Memory Type Used for Translated Guest-Physical Addresses": write-back memory of EPT takes the type of the
@@ -157,7 +157,8 @@ static void show_types(struct json *j, struct vcpu *v, const struct walk_result 
 {
 	const struct mmu_path_entry *leaf = &p->entry[p->count - 1];
 	uint64_t pat = v->started ? hvm_pat(&v->hvm) : PAT_AFTER_RESET;
-	unsigned index = !p->ept ? pat_index(leaf) : w->ok ? w->pat_index : 0, ept = leaf->value >> 3 & 7;
+	unsigned index = !p->ept ? pat_index(leaf) : w->ok ? w->pat_index : 0;
+	unsigned ept = (leaf->value & EPT_TYPE_MASK) >> EPT_TYPE_SHIFT;
 	bool paged = walk_mode(&v->mmu.regs) != PAGING_NONE;
 	unsigned by_pat = !p->ept || paged ? pat >> 8 * index & 7 : MEMTYPE_WB;
 

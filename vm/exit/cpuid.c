@@ -92,8 +92,8 @@ static void set_xsave(struct cpuid_policy *p, bool nested, const struct mmu_caps
 	/* Its three parts are enabled together or not at all (SDM, "Extended Control Registers (Including XCR0)"). */
 	if (VM_KEPT(XCR0_ALL_512, (p->xcr0_offered & XCR0_AVX512) != XCR0_AVX512))
 		p->xcr0_offered &= ~XCR0_AVX512;
-	/* 576: the legacy region's 512 bytes and the header's 64, which are always there. */
-	p->xsave[0] = (struct cpuid){ (uint32_t)p->xcr0_offered, 0, 576, (uint32_t)(p->xcr0_offered >> 32) };
+	p->xsave[0] = (struct cpuid){ (uint32_t)p->xcr0_offered, 0, XSAVE_HEADER_END,
+				      (uint32_t)(p->xcr0_offered >> 32) };
 	h1.eax &= (uint32_t)(PASS_D_1_EAX | (VM_LEFT_OUT_OR(XSAVE_XSAVES, false) ? CPUID_D_1_EAX_XSAVES : 0));
 	p->xsave[1] = (struct cpuid){ h1.eax, 0, 0, 0 };
 	for (unsigned n = 2; n < CPUID_XSAVE_COUNT; n++) {
@@ -242,7 +242,7 @@ static struct cpuid xsave_answer(const struct cpuid_policy *p, uint32_t subleaf,
 	if (!p->has_xsave || subleaf > 1)
 		return r;
 	/* EBX: the size that the features enabled now need; in compacted form for subleaf 1. */
-	r.ebx = 576;
+	r.ebx = XSAVE_HEADER_END;
 	for (unsigned n = 2; n < CPUID_XSAVE_COUNT; n++) {
 		const struct cpuid *c = &p->xsave[n];
 

@@ -155,14 +155,14 @@ static bool deliver_nmi(struct vcpu *v, bool busy)
 {
 	bool open = !busy && nmi_open(v);
 
-	if (v->nmi_pending && open) {
-		v->nmi_pending = false;
+	/* Others set it at any time (VM1); two that arrive before this are one (SDM, "Handling Multiple NMIs"). */
+	if (open && __atomic_exchange_n(&v->nmi_pending, false, __ATOMIC_SEQ_CST)) {
 		v->event = (struct event){ (uint32_t)(EVENT_VALID | EVENT_TYPE_NMI | VECTOR_NMI), 0, 0 };
 		inject(v);
 		VM_MUTANT(WINDOW_CLOSED, hvm_set_nmi_window(&v->hvm, false));
 		return true;
 	}
-	VM_MUTANT(NMI_WINDOW, hvm_set_nmi_window(&v->hvm, v->nmi_pending));
+	VM_MUTANT(NMI_WINDOW, hvm_set_nmi_window(&v->hvm, vcpu_nmi_pending(v)));
 	return false;
 }
 
@@ -186,7 +186,7 @@ static bool trap_comes(const struct vcpu *v)
 
 bool event_may_come(const struct vcpu *v)
 {
-	return (v->event.info & EVENT_VALID) || trap_comes(v) || (v->nmi_pending && nmi_open(v)) ||
+	return (v->event.info & EVENT_VALID) || trap_comes(v) || (vcpu_nmi_pending(v) && nmi_open(v)) ||
 	       (v->interrupt_waits && interrupts_open(v));
 }
 
@@ -201,7 +201,7 @@ void event_deliver(struct vcpu *v)
 	}
 	if (busy)
 		inject(v);
-	if (unlikely(v->nmi_pending))
+	if (unlikely(vcpu_nmi_pending(v)))
 		busy |= deliver_nmi(v, busy);
 	spin_lock(&v->vm->device_lock);
 	waits = interrupt_waits(v);
@@ -223,7 +223,7 @@ void event_deliver(struct vcpu *v)
 void event_halt(struct vcpu *v)
 {
 	v->deaf = VM_KEPT(HLT_FOR_GOOD, !(hvm_rflags(&v->hvm) & RFLAGS_IF)) && !event_wakes(v);
-	v->halted = true;
+	__atomic_store_n(&v->halted, true, __ATOMIC_RELEASE);
 	vcpu_note(v, REQUEST_EVENT);
 }
 
@@ -231,7 +231,7 @@ bool event_wakes(struct vcpu *v)
 {
 	bool waits;
 
-	if ((v->event.info & EVENT_VALID) || v->nmi_pending || VM_KEPT(WAKE_TRAP, trap_waits(v)))
+	if ((v->event.info & EVENT_VALID) || vcpu_nmi_pending(v) || VM_KEPT(WAKE_TRAP, trap_waits(v)))
 		return true;
 	if (VM_KEPT(WAKE_IF, !(hvm_rflags(&v->hvm) & RFLAGS_IF)))
 		return false;

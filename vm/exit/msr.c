@@ -4,6 +4,7 @@
 
 #include "host/interrupt.h"
 #include "lib/mutants/mutate.h"
+#include "vm/load/image.h"
 
 /* IA32_MISC_ENABLE: what the guest may write, and of that what it is told when it starts only if its CPUID has the
  * feature, which it has not: performance monitoring, SpeedStep, MONITOR. */
@@ -26,8 +27,8 @@ void msr_reset(struct vm *vm)
 	for (unsigned i = 0; i < ARRAY_SIZE(m->fixed); i++)
 		m->fixed[i] = 0x0606060606060606; /* WB */
 	m->fixed[2] = 0;                          /* 0xa0000 - 0xbffff */
-	m->variable[0] = 0xc0000000 | MEMTYPE_UC;
-	m->variable[1] = (MASK(vm->cpuid.maxphyaddr - 1, 12) & ~0x3fffffffull) | MTRR_PHYSMASK_V;
+	m->variable[0] = LOADER_LOW_MAX | MEMTYPE_UC;
+	m->variable[1] = (MASK(vm->cpuid.maxphyaddr - 1, 12) & ~(BIT(32) - LOADER_LOW_MAX - 1)) | MTRR_PHYSMASK_V;
 }
 
 void msr_reset_vcpu(struct vcpu *v)
@@ -84,9 +85,10 @@ static bool mtrr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 	    !types_valid(value, false))
 		return false;
 	if (VM_KEPT(MTRR_VARIABLE, msr < MSR_MTRR_FIX64K_00000)) {
-		bool mask = msr & 1; /* of PHYSMASKn, V is bit 11; of PHYSBASEn, the type is bits 7:0 */
+		bool mask = msr & 1; /* PHYSMASKn; else PHYSBASEn, whose bits 7:0 are the type */
 
-		if (value & (reserved | (mask ? 0x7ff : 0xf00)) || (!mask && !type_valid(value & 0xff)))
+		reserved |= mask ? MTRR_PHYSMASK_RESERVED : MTRR_PHYSBASE_RESERVED;
+		if ((value & reserved) || (!mask && !type_valid(value & 0xff)))
 			return false;
 	}
 	/* Remembered, not obeyed: RAM is write-back whatever the guest's MTRRs say (the EPT leaf's type and the guest's

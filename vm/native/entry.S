@@ -1,6 +1,7 @@
 /* vm/native/entry.S - moves a kernel down over the hypervisor and starts it. This code is copied to where it is out of
  * the way, and runs there: it refers to nothing but the plan (struct native_plan of vm/native/entry.h), whose address
  * is in RDI. */
+#include "host/asm.h"
 #include "lib/x86.h"
 #include "lib/x86_msr.h"
 
@@ -25,8 +26,6 @@
 #define OWN_GDT 176
 #define START_GDT 192
 #define NO_IDT 208
-#define SEL_DATA 0x10
-#define SEL_CODE32 0x18
 
 	.section .text.native, "ax"
 	.code64

@@ -6,6 +6,7 @@
  * area, from 640 KiB to 1 MiB, stays as it is: the kernel finds the machine's ACPI tables there. */
 #include "vm/native/native.h"
 
+#include "host/asm.h"
 #include "host/console.h"
 #include "host/frames.h"
 #include "host/multiboot.h"
@@ -72,7 +73,11 @@ static _Noreturn void leave(uint8_t *pages, const uint8_t *staged, uint64_t mem,
 		.rsi = start->rsi,
 		.cs = start->cs,
 		.ds = start->ds,
-		.gdt = { 0, DESCRIPTOR_FLAT_CODE64, DESCRIPTOR_FLAT_DATA, DESCRIPTOR_FLAT_CODE32 },
+		.gdt = {
+			[SEL_CODE64 / 8] = DESCRIPTOR_FLAT_CODE64,
+			[SEL_DATA / 8] = DESCRIPTOR_FLAT_DATA,
+			[SEL_CODE32 / 8] = DESCRIPTOR_FLAT_CODE32,
+		},
 	};
 	native_pointer(plan->own_gdt, sizeof(plan->gdt) - 1, (uintptr_t)plan->gdt);
 	native_pointer(plan->start_gdt, (uint16_t)start->gdt_limit, start->gdt_base);

@@ -223,12 +223,6 @@ void lab_cpu_invpcid(struct lab_cpu *cpu, unsigned type, unsigned id, uint64_t g
 			cpu->tlb[i].valid = false;
 }
 
-void lab_cpu_flush_all(struct lab_cpu *cpu)
-{
-	cpu->flushes++;
-	drop(cpu, true, 0);
-}
-
 void lab_cpu_send_ipi(struct lab_cpu *cpu) { cpu->ipis++; }
 void lab_cpu_end_interrupt(struct lab_cpu *cpu) { cpu->ended++; }
 void lab_cpu_arm_timer(struct lab_cpu *cpu) { cpu->armed++; }

@@ -25,7 +25,7 @@ struct lab_cpu {
 	unsigned on;
 	uint64_t cr3_of[CPUS];    /* of the others */
 	uint64_t ipis, ended, armed, moves;
-	uint64_t faults, flushes, pages_flushed, loads, kept;
+	uint64_t faults, pages_flushed, loads, kept;
 };
 
 /* One access by the user. true: made, and frame says where. false: #PF with *error. */

@@ -1,7 +1,7 @@
 /* test/unit/mmu/fake_below.h - what lies below mmu/, made of host memory: frames with a number, a log of the flushes, a
  * CPU that runs nothing. */
-#ifndef FAKE_BELOW_H
-#define FAKE_BELOW_H
+#ifndef VELLUM_TEST_MMU_FAKE_BELOW_H
+#define VELLUM_TEST_MMU_FAKE_BELOW_H
 
 #include <assert.h>
 #include <stdlib.h>

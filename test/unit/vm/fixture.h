@@ -1,7 +1,7 @@
 /* test/unit/vm/fixture.h - what the unit tests of vm/ share: a bench for each test, and steps that fail where the
  * manual's checks at VM entry find a rule broken. */
-#ifndef VM_FIXTURE_H
-#define VM_FIXTURE_H
+#ifndef VELLUM_TEST_VM_FIXTURE_H
+#define VELLUM_TEST_VM_FIXTURE_H
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,15 +1,15 @@
 /* test/unit/vm/lapic.h - the guest's accesses to its local APIC's page, for tests of how they are virtualized. */
-#ifndef VM_LAPIC_H
-#define VM_LAPIC_H
+#ifndef VELLUM_TEST_VM_LAPIC_H
+#define VELLUM_TEST_VM_LAPIC_H
 
 #include "test/unit/vm/fixture.h"
 
-#define LAPIC 0xfee00000u
+#define LAPIC LAPIC_DEFAULT_BASE
 #define TRUE_PROC 0x48e /* IA32_VMX_TRUE_PROCBASED_CTLS */
 #define ELSEWHERE 0xfed00000u
 #define APIC_ON (APIC_BASE_EN | APIC_BASE_BSP)
 
-enum { ID = 0x20, TPR = 0x80, PPR = 0xa0, EOI = 0xb0, SVR = 0xf0, ICR = 0x300 };
+enum { ID = APIC_ID, TPR = APIC_TPR, PPR = APIC_PPR, EOI = APIC_EOI, SVR = APIC_SVR, ICR = APIC_ICR };
 
 static const char *const lapic_mechanisms[] = { "ept", "shadow", "vtlb", "brute" };
 

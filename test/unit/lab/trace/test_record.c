@@ -68,7 +68,7 @@ static struct file begin(void)
 	return f;
 }
 
-static void finish(struct file *f)
+static void end_file(struct file *f)
 {
 	struct lab_error error = { "" };
 	struct lab_batch *b = malloc(sizeof(*b));
@@ -141,7 +141,7 @@ static void end(struct drain *d, struct file *f)
 	}
 	drain_free(d);
 	free(ring);
-	finish(f);
+	end_file(f);
 }
 
 static void first_image(void)
@@ -261,7 +261,7 @@ static void import(import_function *function, const void *data, size_t bytes, co
 	bool ok = function(in, "FILE", f.w, &error);
 
 	fclose(in);
-	finish(&f);
+	end_file(&f);
 	if (message) {
 		assert_false(ok);
 		if (!strstr(error.text, message))

@@ -62,7 +62,7 @@ static struct lab_writer *begin(struct file *f, FILE **out)
 	return w;
 }
 
-static void finish(struct lab_writer *w, FILE *out)
+static void end_trace(struct lab_writer *w, FILE *out)
 {
 	assert_true(lab_writer_close(w));
 	assert_int_equal(fclose(out), 0);
@@ -185,7 +185,7 @@ static void test_round_trip(void **state)
 		for (unsigned e = 0; e < MANY; e++)
 			lab_writer_event(w, &events[e], calls);
 		wrote = *lab_writer_totals(w);
-		finish(w, out);
+		end_trace(w, out);
 		assert_null(read_all(f.path, 0, compare, &at, &got));
 		assert_int_equal(at, MANY);
 		assert_memory_equal(&wrote, &got, sizeof(got));
@@ -207,7 +207,7 @@ static void test_skip(void **state)
 	for (unsigned e = 0; e < MANY; e++)
 		lab_writer_event(w, &events[e], calls);
 	all = *lab_writer_totals(w);
-	finish(w, out);
+	end_trace(w, out);
 	half = all.accesses / 2;
 	assert_null(read_all(f.path, half, NULL, NULL, &part));
 	assert_memory_equal(part.calls, all.calls, sizeof(all.calls));
@@ -256,7 +256,7 @@ static void small_trace(struct file *f)
 	lab_writer_call(w, &(struct lab_call){ .kind = LAB_EXEC });
 	lab_writer_fetch(w, 0x402000, 2);
 	lab_writer_access(w, LAB_READ, 0x600123, 5000, true);
-	finish(w, out);
+	end_trace(w, out);
 }
 
 static void check_small(const char *path)
@@ -373,7 +373,7 @@ static void test_frames_missing(void **state)
 	random_events(100, 0);
 	for (unsigned e = 0; e < MANY; e++)
 		lab_writer_event(w, &events[e], calls);
-	finish(w, out);
+	end_trace(w, out);
 	bytes = file_get(&f, &data);
 	notes = 64 + 64 + trace_get(data + 64 + 8, 4);
 	first = notes + 64 + trace_get(data + notes + 8, 4);

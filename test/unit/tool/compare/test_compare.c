@@ -353,7 +353,6 @@ static void where_they_cross(void **state)
 	assert_int_equal(x.points, 2);
 	assert_int_equal(x.edits[1], 8);
 	assert_true(fabs(x.per_turn[0][1] - 90) < 1e-9);
-	assert_true(fabs(crossing_of(&x, 0, 1) - 4) < 1e-9);
 	sentence = crossing_sentence(&x);
 	assert_non_null(strstr(sentence, "cross at about 4 edits of entries in a turn"));
 	free(sentence);
@@ -365,12 +364,13 @@ static void where_they_cross(void **state)
 	assert_false(compare_crossing(c, &crossing_kinds[1], &x));
 	assert_true(compare_crossing(c, &crossing_kinds[0], &x));
 	x.per_turn[0][1] = 20;
-	assert_true(crossing_of(&x, 0, 1) < 0);
 	sentence = crossing_sentence(&x);
 	assert_non_null(strstr(sentence, "do not cross between 0 and 8 edits of entries in a turn: shadow costs less"));
 	free(sentence);
 	x.per_turn[1][0] = NAN;
-	assert_true(crossing_of(&x, 0, 1) < 0);
+	sentence = crossing_sentence(&x);
+	assert_non_null(strstr(sentence, "do not cross between"));
+	free(sentence);
 	sentence = crossing_prices(&x);
 	assert_non_null(strstr(sentence, "not measured"));
 	free(sentence);
@@ -416,7 +416,6 @@ static void lines_that_touch_again_and_again(void **state)
 	assert_true(compare_crossing(c, &crossing_kinds[1], &x));
 	memcpy(x.per_turn[0], shadow, sizeof shadow);
 	memcpy(x.per_turn[1], vtlb, sizeof vtlb);
-	assert_true(fabs(crossing_of(&x, 0, 1) - 9) < 1e-9);
 	sentence = crossing_sentence(&x);
 	assert_non_null(strstr(sentence, "cross 2 times between 9 and 15 page tables that come and go"));
 	assert_non_null(strstr(sentence, "neither more than 10% more"));
@@ -424,7 +423,6 @@ static void lines_that_touch_again_and_again(void **state)
 	/* One point where they are equal is one crossing. */
 	x.per_turn[0][1] = 100;
 	x.per_turn[0][2] = 300;
-	assert_true(fabs(crossing_of(&x, 0, 1) - 10) < 1e-9);
 	sentence = crossing_sentence(&x);
 	assert_non_null(strstr(sentence, "cross at about 10 page tables that come and go in a turn"));
 	free(sentence);

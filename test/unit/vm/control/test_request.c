@@ -116,7 +116,7 @@ static void check_request(bool ok)
 		assert_null(strpbrk(error, "\r\n"));
 		return;
 	}
-	assert_in_range(request.command, CONTROL_LIST, CONTROL_AUDIT);
+	assert_in_range(request.command, CONTROL_LIST, CONTROL_LAST);
 	assert_true(strlen(request.vm) <= CONTROL_WORD_MAX && strlen(request.word) <= CONTROL_WORD_MAX);
 	assert_true((request.command == CONTROL_LIST) == (request.vm[0] == 0));
 	if (request.command == CONTROL_DUMP && request.space != CONTROL_REGISTERS)

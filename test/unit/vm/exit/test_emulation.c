@@ -94,6 +94,23 @@ static void watched_data(void **state)
 	finish();
 }
 
+/* A HLT that is done for the guest is one: it sleeps, and for good where nothing can wake it. */
+static void halt(void **state)
+{
+	(void)state;
+	at_mode("ept", BENCH_LONG64, 0);
+	STEP(bench_wrmsr(MSR_APIC_BASE, 0xfee00d00));
+	STEP(bench_wrmsr(MSR_X2APIC_FIRST + APIC_SVR / 16, SVR_ENABLED | 0xff));
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
+	CODE("\xf4");
+	assert_int_equal(violation(READ | GVA_KNOWN, ABSENT), BENCH_IDLE);
+	bench_delete();
+	at_mode("ept", BENCH_LONG64, 0);
+	CODE("\xf4");
+	EXPECT_END(violation(READ | GVA_KNOWN, ABSENT), "halted for good: HLT with interrupts disabled at rip 0x");
+	bench_delete();
+}
+
 static void data_that_is_not_watched(void **state)
 {
 	(void)state;
@@ -294,7 +311,7 @@ int main(void)
 		cmocka_unit_test(a_repeated_instruction_is_bounded),
 		cmocka_unit_test(a_repeated_instruction_is_stepped),
 		cmocka_unit_test(watched_data),
-		cmocka_unit_test(data_that_is_not_watched),
+		cmocka_unit_test(halt), cmocka_unit_test(data_that_is_not_watched),
 		cmocka_unit_test(modes),
 		cmocka_unit_test(segments_that_are_numbers),
 		cmocka_unit_test(two_operands),

@@ -1,0 +1,31 @@
+/* The port by which a guest says that it has panicked (dev/firmware/pvpanic.c). */
+#include "test/unit/dev/fixture.h"
+
+static void test_pvpanic(void **state)
+{
+	(void)state;
+	assert_int_equal(inb(pc, 0x505), 3);
+	assert_int_equal(inw(pc, 0x505), 0xff03);
+	assert_int_equal(inb(pc, 0x504), 0xff);
+	outb(pc, 0x505, 0);
+	outb(pc, 0x505, 0xfc);
+	assert_int_equal(pc->events[MACHINE_PANICKED] + pc->events[MACHINE_CRASH_LOADED], 0);
+	outb(pc, 0x505, 1);
+	assert_int_equal(pc->events[MACHINE_PANICKED], 1);
+	assert_int_equal(pc->event_value[MACHINE_PANICKED], 0x505);
+	outb(pc, 0x505, 2);
+	assert_int_equal(pc->events[MACHINE_PANICKED], 1);
+	assert_int_equal(pc->events[MACHINE_CRASH_LOADED], 1);
+	outl(pc, 0x505, 0xffffff03); /* both: it is over */
+	assert_int_equal(pc->events[MACHINE_PANICKED], 2);
+	assert_int_equal(pc->events[MACHINE_CRASH_LOADED], 1);
+}
+
+#define T(f) PC_TEST(f, setup)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { T(test_pvpanic) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

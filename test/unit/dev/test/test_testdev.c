@@ -1,0 +1,47 @@
+/* The test device (dev/test/testdev.c): latch, lines, dropped mappings, memory. */
+#include "test/unit/dev/fixture.h"
+
+static void test_testdev(void **state)
+{
+	(void)state;
+	outl(pc, 0xe0, 0x12345678);
+	assert_int_equal(inl(pc, 0xe0), 0x12345678);
+	assert_int_equal(inw(pc, 0xe1), 0x3456);
+	outb(pc, 0xe2, 0xaa);
+	assert_int_equal(inl(pc, 0xe0), 0x12aa5678);
+	outl(pc, 0xe4, 0xfedc1000);
+	assert_int_equal(pc->drops, 1);
+	assert_true(pc->dropped == 0xfedc1000);
+	outb(pc, 0xe4, 1);
+	outw(pc, 0xe6, 1);
+	assert_int_equal(pc->drops, 1);
+	assert_int_equal(inl(pc, 0xe4), 0xffffffff);
+	for (unsigned n = 0; n < TESTDEV_LINES; n++) {
+		outl(pc, (uint16_t)(0x2000 + n), 1);
+		assert_true(pc->hub.levels == 1u << n);
+		outl(pc, (uint16_t)(0x2000 + n), 0);
+		assert_int_equal(pc->hub.levels, 0);
+	}
+	outb(pc, 0x2018, 1);
+	outb(pc, 0x200e, 1);
+	assert_int_equal(pc->hub.levels, 1 << 14);
+	mmio_write(&pc->mmio, 0xff000010, 8, 0x1122334455667788);
+	assert_true(mmio_read(&pc->mmio, 0xff000010, 8) == 0x1122334455667788);
+	assert_int_equal(mmio_read(&pc->mmio, 0xff000013, 2), 0x4455);
+	mmio_write(&pc->mmio, 0xff00ffff, 1, 0x99);
+	assert_int_equal(mmio_read(&pc->mmio, 0xff00ffff, 1), 0x99);
+	assert_int_equal(mmio_read(&pc->mmio, 0xff00ffff, 2), 0xffff);
+	testdev_reset(&pc->testdev);
+	assert_int_equal(pc->hub.levels, 0);
+	assert_int_equal(inl(pc, 0xe0), 0);
+	assert_true(mmio_read(&pc->mmio, 0xff000010, 8) == 0);
+}
+
+#define T(f) PC_TEST(f, setup)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { T(test_testdev) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
