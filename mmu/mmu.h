@@ -121,7 +121,8 @@ struct mmu_config {
 	uint64_t ram_pages;    /* of the guest, for what follows; 0: not known, taken for 256 MBytes */
 	/* list entries that one operation looks at before it is interrupted; 0: the default. Tests make it small */
 	uint32_t work;
-	bool in_sync;          /* shadow: no guest table goes out of sync: writes to one are emulated until it is let go */
+	/* shadow: no guest table goes out of sync: writes to one are emulated until it is let go */
+	bool in_sync;
 	uint32_t table_frames; /* for the tables of the VM (RV2), at least ops->least; 0: mmu_table_limit() */
 };
 
