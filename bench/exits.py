@@ -20,9 +20,9 @@ EXITS = (
 )
 # Of the local APIC, with the limits by trap and by flexpriority: no exit of the latter's TPR.
 LAPIC = (
-    ('mmio_tpr_read', 'read of the TPR', 900, 10),
+    ('mmio_tpr_read', 'read of the TPR', None, 10),
     ('mmio_tpr_write', 'write to the TPR', 900, 10),
-    ('mmio_lapic_id', 'read of another register', 900, 600),
+    ('mmio_lapic_id', 'read of another register', None, 600),
     ('mmio_eoi', 'EOI, none in service', 900, 600),
 )
 SHARE = 3.0             # percent: the hypervisor's instructions of the guest's

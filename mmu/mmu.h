@@ -199,7 +199,7 @@ struct mmu_vcpu {
 	/* the page of the last EPT misconfiguration, and the slots' generation at it; none has the frame ~0 */
 	gfn_t mmio_gfn;
 	uint32_t mmio_generation;
-	struct walk_memo memo[2 * MEMO_PAGES]; /* of accesses to data, of fetches, by page */
+	struct walk_memo memo[1 + MEMO_PAGES]; /* of a fetch; of other accesses, by page */
 	void *priv;              /* the mechanism's, for the vCPU */
 	struct mmu_face other;   /* the other mechanism's, while one is exchanged for another */
 };

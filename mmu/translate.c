@@ -73,7 +73,7 @@ static __attribute__((noinline)) bool walk_anew(struct mmu_vcpu *vcpu, struct wa
 
 bool mmu_translate(struct mmu_vcpu *vcpu, gva_t gva, struct access access, gpa_t *gpa, uint32_t *error)
 {
-	struct walk_memo *m = &vcpu->memo[(access.fetch ? MEMO_PAGES : 0) + ((gva.v >> PAGE_SHIFT) & (MEMO_PAGES - 1))];
+	struct walk_memo *m = &vcpu->memo[access.fetch ? 0 : 1 + ((gva.v >> PAGE_SHIFT) & (MEMO_PAGES - 1))];
 
 	__asm__("" : "+r"(m)); /* the compiler would compute it twice */
 	if (unlikely(!recall(vcpu, m, gva, access)))

@@ -28,7 +28,7 @@ enum emulate_mode emulation_mode(const struct vcpu *v, uint64_t rflags)
 }
 
 /* What it takes to find the instruction. */
-static inline void fill_place(struct vcpu *v)
+static ALWAYS_INLINE void fill_place(struct vcpu *v)
 {
 	struct emulate *e = &v->emulate;
 
@@ -41,7 +41,7 @@ static inline void fill_place(struct vcpu *v)
 	e->seg_valid = 0;
 }
 
-static void fill(struct vcpu *v)
+static ALWAYS_INLINE void fill(struct vcpu *v)
 {
 	struct emulate *e = &v->emulate;
 
@@ -342,7 +342,7 @@ static uint32_t rep_limit(const struct vcpu *v)
 	return table ? REP_LIMIT_TABLE : VM_KEPT(EMULATE_REPEAT, true) ? REP_LIMIT : 0;
 }
 
-static enum emulate_result carry_out(struct vcpu *v)
+static ALWAYS_INLINE enum emulate_result carry_out(struct vcpu *v)
 {
 	struct emulate *e = &v->emulate;
 	struct insn_cache *c = cached(v);
