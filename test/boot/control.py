@@ -376,7 +376,7 @@ def top_once(c):
             require(found and 99 <= sum(map(float, found.groups())) <= 101 and float(found.group(1)) > 0,
                     'said: %s' % text)
             reasons = re.findall(r'^  (\w+) +([0-9.]+) +[0-9.]+%$', text, re.M)
-            total = float(re.search(r'([0-9]+) exits/s', text).group(1))
+            total = float(re.search(r'([0-9,]+) exits/s', text).group(1).replace(',', ''))
             require(reasons and abs(sum(float(r[1]) for r in reasons) - total) < 1, 'said: %s' % text)
     require('nothing runs' in c.finish(c.start(['top']), 20)[1], 'without a run')
     require(c.finish(c.start(['top', '--what']), 20)[0] == 2, 'a bad option')
