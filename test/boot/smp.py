@@ -61,7 +61,7 @@ def off_and_on(c):
 def tests():
     return [boot('vcpus: 4 on 4 CPUs', 4, 4, []),
             boot('vcpus: 2 on 2 CPUs, started by the emulator', 2, 2,
-                 ['--mmu', 'shadow', '--cpu', 'core2_penryn_t9600', '--workload', 'boot']),
+                 ['--mmu', 'shadow', '--cpu', 'core2_penryn_t9600']),
             boot('vcpus: 2 on one CPU, PAE', 2, 1, ['--guest', '686-pae']),
             boot('vcpus: 2 on 2 CPUs, changing the mechanism', 2, 2, ['--mmu', 'ept', '--switch-every', '50'],
                  switched),
