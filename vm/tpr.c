@@ -19,10 +19,10 @@
 #include "host/console.h"
 #include "host/frames.h"
 #include "host/percpu.h"
+#include "lib/apic.h"
 #include "lib/fmt.h"
 #include "lib/mutants/mutate.h"
 
-#define TPR_OFFSET 0x80u
 #define NOWHERE GFN(~0ull)
 
 /* NULL, or one clause that says what this CPU lacks for it. */
@@ -160,7 +160,7 @@ static void give(struct vcpu *v)
 {
 	bool shadow = v->vm->tpr.method == CONFIG_TPR_FLEXPRIORITY;
 
-	lapic_keep_tpr(&v->lapic, shadow ? (uint32_t *)(void *)(v->apic_registers + TPR_OFFSET) : NULL);
+	lapic_keep_tpr(&v->lapic, shadow ? (uint32_t *)(void *)(v->apic_registers + APIC_TPR) : NULL);
 	v->start.tpr = wanted(v);
 	if (v->started && v->cpu != this_cpu()) {
 		v->tpr_stale = true;

@@ -107,11 +107,10 @@ extern const char *const config_tprs[CONFIG_TPRS + 1];
 bool config_read_tpr(enum config_tpr *tpr, const char *value, char *error, size_t error_size);
 bool config_set_tpr(struct vm_config *vm, const char *value, char *error, size_t error_size);
 
-/* What can be hidden of a CPU, by name and ended by NULL (vm/config/features.c). */
+/* What can be hidden of a CPU; the names are in vm/config/features.c. */
 enum config_feature {
 	CONFIG_EPT, CONFIG_VPIDS, CONFIG_UNRESTRICTED, CONFIG_TPR_SHADOW, CONFIG_APIC_ACCESS, CONFIG_FEATURES
 };
-extern const char *const config_features[CONFIG_FEATURES + 1];
 /* Reads names with commas between them into a set of bits. */
 bool config_read_features(uint32_t *set, const char *list, char *error, size_t error_size);
 

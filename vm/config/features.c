@@ -3,7 +3,7 @@
 
 #include "lib/fmt.h"
 
-const char *const config_features[CONFIG_FEATURES + 1] = {
+static const char *const names[CONFIG_FEATURES] = {
 	[CONFIG_EPT] = "ept",
 	[CONFIG_VPIDS] = "vpid",
 	[CONFIG_UNRESTRICTED] = "unrestricted-guest",
@@ -14,7 +14,7 @@ const char *const config_features[CONFIG_FEATURES + 1] = {
 static uint32_t find(const char *name, size_t n)
 {
 	for (unsigned i = 0; i < CONFIG_FEATURES; i++)
-		if (strlen(config_features[i]) == n && memcmp(config_features[i], name, n) == 0)
+		if (strlen(names[i]) == n && memcmp(names[i], name, n) == 0)
 			return (uint32_t)BIT(i);
 	return 0;
 }
