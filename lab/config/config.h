@@ -64,6 +64,8 @@ struct lab_geometry {
 	S(CYCLES, dram_cycles, "machine.dram_cycles", "230", "... memory") \
 	S(FLAG, data_cache, "machine.data_cache", "off", \
 	  "the program's own accesses go through the caches too, and cost") \
+	S(FLAG, data_sample, "machine.data_sample", "on", \
+	  "... where they do not: of a sample it is found what they would cost, for the range's upper end") \
 	S(COUNT, walkers, "machine.walkers", "1", "page walks at a time") \
 	S(COUNT, window, "machine.window", "192", "instructions that the CPU looks ahead (its reorder buffer)") \
 	S(FLAG, ept, "machine.ept", "on", "the CPU has EPT") \

@@ -93,6 +93,28 @@ static struct lab_dependence dependence_of(const struct lab_machine *m)
 	return d;
 }
 
+/* What a sample's references took, of as many as `all`; 0 of none. */
+static double of_sample(const struct lab_machine_config *c, const uint64_t places[LAB_PLACES], double all)
+{
+	double sampled = 0;
+
+	for (unsigned i = 0; i < LAB_PLACES; i++)
+		sampled += (double)places[i];
+	return sampled > 0 ? reference_cycles(c, places) / sampled * all : 0;
+}
+
+/* Where data has no price: what it would take beyond hits in the L1 cache, and what walks would take more that compete
+ * with it. */
+static void price_sample(const struct lab_sampled *n, const struct lab_machine_config *c, struct lab_result *r)
+{
+	double data = (double)(r->reads + r->writes), walks = (double)r->references;
+
+	r->cycles_unpriced_data = fmax(0, of_sample(c, n->data, data) - data * c->l1_cycles);
+	r->cycles_unpriced_walks = fmax(0, of_sample(c, n->walks, walks) - of_sample(c, n->walks_alone, walks));
+	if (c->data_cache || of_sample(c, n->data, data) == 0)
+		r->cycles_unpriced_data = r->cycles_unpriced_walks = 0;
+}
+
 static void estimate(const struct lab_machine *m, struct lab_result *r)
 {
 	const struct lab_machine_config *c = &m->config->machine;
@@ -103,6 +125,7 @@ static void estimate(const struct lab_machine *m, struct lab_result *r)
 		.hypervisor = r->cycles_hypervisor + r->cycles_populate,
 		.flushes = r->cycles_flushes - r->cycles_beside, .wakeups = r->cycles_wakeups,
 		.walks = r->cycles_walk_guest + r->cycles_walk_ept,
+		.unpriced_data = r->cycles_unpriced_data, .unpriced_walks = r->cycles_unpriced_walks,
 		.walk_count = (double)r->walks, .instructions = (double)r->instructions, .cpi = c->cpi,
 		.walkers = (double)c->walkers, .window = (double)c->window,
 		.dependence = d.best, .dependence_low = d.low, .dependence_high = d.high,
@@ -119,6 +142,7 @@ static void estimate(const struct lab_machine *m, struct lab_result *r)
 	r->cycles_estimate = e.best;
 	r->cycles_low = e.low;
 	r->cycles_high = e.high;
+	r->cycles_priced = lab_estimate_priced(&parts).best;
 	r->seconds_estimate = e.best / (c->ghz * 1e9);
 	r->seconds_low = e.low / (c->ghz * 1e9);
 	r->seconds_high = e.high / (c->ghz * 1e9);
@@ -158,12 +182,15 @@ void lab_account(const struct lab_machine *m, struct lab_result *r)
 	r->cycles_least = fmax(others, (r->cycles_walk_guest + r->cycles_walk_ept) / (double)c->machine.walkers);
 	r->seconds_least = r->cycles_least / (c->machine.ghz * 1e9);
 	r->seconds_most = r->cycles_most / (c->machine.ghz * 1e9);
+	price_sample(&n->sampled, &c->machine, r);
 	estimate(m, r);
 }
 
 void lab_measure(struct lab_machine *m)
 {
 	memset(m->counts, 0, sizeof(*m->counts));
+	m->sample = (struct lab_sample){ 0 };
+	lab_sample_next(m);
 	for (unsigned i = 0; i < m->config->hv.vms; i++) {
 		struct lab_cpu *cpu = &m->vm[i];
 

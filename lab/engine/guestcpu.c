@@ -100,8 +100,8 @@ static enum lab_ended kernel_access(struct lab_cpu *cpu, uint64_t gva, enum lab_
 
 	count(cpu, kind);
 	ended = lab_access(cpu, gva, kind, false, t);
-	if (ended == LAB_DONE && kind != LAB_FETCH && cpu->m->config->machine.data_cache)
-		cpu->m->counts->r.data[cpu->m->hardware->reference(cpu->m, t->hpa)]++;
+	if (ended == LAB_DONE && kind != LAB_FETCH)
+		lab_data(cpu->m, t->hpa);
 	return ended;
 }
 

@@ -8,8 +8,10 @@ static bool refill(struct lab_cpu *cpu)
 
 	cpu->at = 0;
 	cpu->batch->events = 0;
-	if (lab_source_next(cpu->source, cpu->batch))
+	if (lab_source_next(cpu->source, cpu->batch)) {
+		lab_sample_next(cpu->m);
 		return true;
+	}
 	cpu->batch->events = 0;
 	cpu->ended = true;
 	why = lab_source_error(cpu->source);
@@ -45,8 +47,8 @@ static bool one_access(struct lab_cpu *cpu, uint64_t gva, enum lab_kind kind, bo
 
 	if (ended == LAB_EMULATED)
 		lab_emulated(cpu, &t, kind);
-	else if (ended == LAB_DONE && kind != LAB_FETCH && m->config->machine.data_cache)
-		m->counts->r.data[m->hardware->reference(m, t.hpa)]++;
+	else if (ended == LAB_DONE && kind != LAB_FETCH)
+		lab_data(m, t.hpa);
 	return !m->error->text[0];
 }
 
@@ -184,8 +186,8 @@ static bool data_access(struct lab_cpu *cpu, const struct lab_event *e, struct t
 	struct filter_slot *s = filter_at(&f->filter, row, LAB_4K, e->addr);
 
 	set_mode(cpu, e->kernel);
-	/* With machine.data_cache each needs its host-physical address. */
-	if (!cpu->m->config->machine.data_cache) {
+	/* What goes through caches needs its host-physical address. */
+	if (!cpu->m->config->machine.data_cache && !cpu->m->sample.on) {
 		if (filter_knows(s, LAB_4K, e->addr)) {
 			*s->stamp = ++f->clock;
 			return true;
@@ -317,7 +319,7 @@ bool lab_loop_fast(struct lab_cpu *cpu, uint64_t until)
 			ok = !cpu->m->error->text[0];
 			break;
 		}
-		if (simple)
+		if (simple && !cpu->m->sample.on)
 			ok = quick(cpu, until - cpu->done - t.data - t.fetches, &t);
 		if (ok && cpu->at < cpu->batch->events && cpu->done + t.data + t.fetches < until)
 			ok = event(cpu, &cpu->batch->event[cpu->at++], &t);

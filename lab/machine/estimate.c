@@ -2,9 +2,10 @@
 #include "lab/machine/estimate.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stddef.h>
 
-enum { EXIT, HYPERVISOR, MEMORY, CACHES, KERNEL, WAKEUPS, PROGRAM, OVERLAP, PARAMETERS };
+enum { EXIT, HYPERVISOR, MEMORY, CACHES, KERNEL, WAKEUPS, SAMPLE, PROGRAM, OVERLAP, PARAMETERS };
 
 /* The ranges are those of the sources in docs/lab.md, or, where there is none, what such quantities are found to be. */
 const struct lab_uncertain lab_uncertain[] = {
@@ -14,6 +15,7 @@ const struct lab_uncertain lab_uncertain[] = {
 	[CACHES] = { "machine.l1_cycles to l3_cycles, l2_hit, psc_hit", 0.8, 1.25 },
 	[KERNEL] = { "guest.path_*", 0.7, 1.5 },
 	[WAKEUPS] = { "machine.ipi_cycles, wake_cycles", 0.5, 2 },
+	[SAMPLE] = { "what a sample of the data's misses says", 0.8, 1.4 },
 	[PROGRAM] = { "machine.cpi", 0.6, 2 },
 	[OVERLAP] = { "dependence", 0, 1 },
 	[PARAMETERS] = { NULL, 0, 0 },
@@ -22,9 +24,11 @@ const struct lab_uncertain lab_uncertain[] = {
 /* The time with these factors; dependence: as it is. */
 static double time_with(const struct lab_parts *p, const double factor[PARAMETERS], double dependence)
 {
-	double walks = (p->walks - p->walks_dram) * factor[CACHES] + p->walks_dram * factor[MEMORY];
+	double walks = (p->walks - p->walks_dram) * factor[CACHES] + p->walks_dram * factor[MEMORY] +
+		       p->unpriced_walks * factor[SAMPLE] * factor[MEMORY];
 	double each, hidden, window, overlap = 1, seen = 0;
-	double data = (p->data - p->data_dram) * factor[CACHES] + p->data_dram * factor[MEMORY];
+	double data = (p->data - p->data_dram) * factor[CACHES] + p->data_dram * factor[MEMORY] +
+		      p->unpriced_data * factor[SAMPLE] * factor[MEMORY];
 	double others = p->program * factor[PROGRAM] + p->kernel * factor[KERNEL] + data +
 			p->exits * factor[EXIT] + p->hypervisor * factor[HYPERVISOR] + p->flushes +
 			p->wakeups * factor[WAKEUPS] +
@@ -57,7 +61,7 @@ static double measure(const struct lab_parts *a, const struct lab_parts *b, cons
 /* The estimate of one run is for the machine.cpi that was given; where two are compared it is varied too. */
 static struct lab_estimate estimate(const struct lab_parts *a, const struct lab_parts *b)
 {
-	double factor[PARAMETERS] = { 1, 1, 1, 1, 1, 1, 1, 1 }, best = measure(a, b, factor, 0), down = 0, up = 0;
+	double factor[PARAMETERS] = { 1, 1, 1, 1, 1, 1, 1, 1, 1 }, best = measure(a, b, factor, 0), down = 0, up = 0;
 
 	for (unsigned i = 0; i < PARAMETERS; i++) {
 		double end[2], low, high;
@@ -78,17 +82,44 @@ static struct lab_estimate estimate(const struct lab_parts *a, const struct lab_
 	return (struct lab_estimate){ exp(best), exp(best - sqrt(down)), exp(best + sqrt(up)) };
 }
 
-struct lab_estimate lab_estimate(const struct lab_parts *p)
+static struct lab_parts without_data(const struct lab_parts *p)
+{
+	struct lab_parts without = *p;
+
+	without.unpriced_data = without.unpriced_walks = 0;
+	return without;
+}
+
+static bool has_unpriced(const struct lab_parts *p)
+{
+	return p->unpriced_data > 0 || p->unpriced_walks > 0;
+}
+
+struct lab_estimate lab_estimate_priced(const struct lab_parts *p)
 {
 	return estimate(NULL, p);
 }
 
+struct lab_estimate lab_estimate(const struct lab_parts *p)
+{
+	struct lab_parts without = without_data(p);
+	struct lab_estimate e = estimate(NULL, &without);
+
+	if (has_unpriced(p))
+		e.high = fmax(e.high, estimate(NULL, p).high);
+	return e;
+}
+
 struct lab_estimate lab_estimate_ratio(const struct lab_parts *a, const struct lab_parts *b)
 {
-	struct lab_estimate e = estimate(a, b);
-	double time = fmax(1, lab_estimate(a).best), share = time / (time + fmax(a->unpriced, b->unpriced));
+	struct lab_parts all_a = *a, all_b = *b, without_a = without_data(a), without_b = without_data(b);
+	struct lab_estimate e = estimate(&without_a, &without_b), with;
 
-	e.low = fmin(e.low, 1 + (e.low - 1) * share);
-	e.high = fmax(e.high, 1 + (e.high - 1) * share);
+	all_a.unpriced_data = all_b.unpriced_data = fmax(a->unpriced_data, b->unpriced_data);
+	if (!has_unpriced(a) && !has_unpriced(b))
+		return e;
+	with = estimate(&all_a, &all_b);
+	e.low = fmin(e.low, with.low);
+	e.high = fmax(e.high, with.high);
 	return e;
 }

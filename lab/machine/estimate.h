@@ -9,9 +9,12 @@
  *
  * The error: each parameter that is recalled or assumed is varied by itself over its range, and the deviations are
  * added as those of independent quantities. Two runs on one machine are compared under the same parameters, so that
- * what they share cancels. What both would wait for their data, where it has no price, makes their distance a smaller
- * part of the time, and changes no order: that end of the range which is nearer to 1 is as if each access that walked
- * (in the run that walks more) waited for memory in both. */
+ * what they share cancels.
+ *
+ * Data that has no price (machine.data_cache=off) may be hidden wholly, as the best estimate and the lower end have it,
+ * or be waited for wholly: the upper end is that of the range as if it were priced. Of two runs both ranges count,
+ * without it in both and with it in both; as it is the same program's, the same is added to both, the greater one of
+ * what their samples say, and to each what its own walks then take more. */
 #ifndef VELLUM_LAB_ESTIMATE_H
 #define VELLUM_LAB_ESTIMATE_H
 
@@ -21,9 +24,9 @@ struct lab_parts {
 	double walks, walks_dram; /* all of them; what memory took of them */
 	/* What memory took of the data's accesses. data is without what hits in the L1 cache would have taken. */
 	double data_dram;
-	/* machine.data_cache=off: what the data would take if each access that walked were answered by memory (0: it
-	 * has been priced). In no estimate of one run. */
-	double unpriced;
+	/* machine.data_cache=off: what the data would take, and walks more for having to share the caches with it, as a
+	 * sample says (lab/machine/sample.h; 0: all is priced). In no best estimate. */
+	double unpriced_data, unpriced_walks;
 	double walk_count, instructions, cpi, walkers, window; /* window: instructions */
 	double dependence, dependence_low, dependence_high;
 };
@@ -32,16 +35,13 @@ struct lab_estimate {
 	double best, low, high;
 };
 
-/* lab_parts.unpriced, of this many walks that ended in a translation. */
-static inline double lab_unpriced(double translated, double dram_cycles, double l1_cycles)
-{
-	return translated * (dram_cycles > l1_cycles ? dram_cycles - l1_cycles : 0);
-}
 /* From this part of the time on it is said that the data has no price. */
 #define LAB_UNPRICED_SAID 0.1
 
-/* Cycles. */
+/* Cycles. The upper end is that with what has no price. */
 struct lab_estimate lab_estimate(const struct lab_parts *p);
+/* The same as if all had its price. */
+struct lab_estimate lab_estimate_priced(const struct lab_parts *p);
 /* The time of b divided by that of a, on the same machine. */
 struct lab_estimate lab_estimate_ratio(const struct lab_parts *a, const struct lab_parts *b);
 

@@ -15,8 +15,10 @@ static void destroy(void *hardware)
 		assoc_fini(&f->psc[i]);
 	for (unsigned i = 0; i < ARRAY_SIZE(f->npsc); i++)
 		assoc_fini(&f->npsc[i]);
-	for (unsigned i = 0; i < ARRAY_SIZE(f->cache); i++)
+	for (unsigned i = 0; i < ARRAY_SIZE(f->cache); i++) {
 		lines_fini(&f->cache[i]);
+		lines_fini(&f->beside[i]);
+	}
 	assoc_fini(&f->ntlb);
 	free(f);
 }
@@ -65,11 +67,12 @@ static bool memory_init(struct fast *f, const struct lab_config *config)
 {
 	const struct lab_geometry g[] = { config->machine.l1_cache, config->machine.l2_cache,
 					  config->machine.l3_cache };
-	bool ok = true;
+	bool ok = true, sampled = config->machine.data_sample && !config->machine.data_cache;
 
 	f->narrow = number_frames(f, config);
 	for (unsigned i = 0; i < ARRAY_SIZE(g); i++)
-		ok = ok && lines_init(&f->cache[i], g[i], f->narrow);
+		ok = ok && lines_init(&f->cache[i], g[i], f->narrow) &&
+		     (!sampled || lines_init(&f->beside[i], g[i], f->narrow));
 	return ok;
 }
 
@@ -131,7 +134,21 @@ static void context(struct lab_machine *m)
 
 static unsigned reference(struct lab_machine *m, uint64_t hpa)
 {
-	return fast_place(m->hw, hpa);
+	struct fast *f = m->hw;
+
+	return fast_place(f, f->cache, hpa);
+}
+
+static unsigned beside(struct lab_machine *m, uint64_t hpa)
+{
+	struct fast *f = m->hw;
+
+	return fast_place(f, f->beside, hpa);
+}
+
+static void forget(void *hardware, unsigned cache)
+{
+	lines_empty(&((struct fast *)hardware)->beside[cache]);
 }
 
 /* ---- look-up ---- */
@@ -294,4 +311,6 @@ const struct lab_hardware lab_fast = {
 	.invalidate = fast_invalidate,
 	.context = context,
 	.reference = reference,
+	.beside = beside,
+	.forget = forget,
 };

@@ -18,6 +18,7 @@ struct fast {
 	struct assoc psc[6], npsc[6];   /* by the level of the entry */
 	struct assoc ntlb;
 	struct lines cache[3];
+	struct lines beside[3];         /* lab/machine/sample.h */
 	bool narrow;
 	/* The shape that most machines have, which walks are compiled for: paging-structure caches of 4 ways for PD
 	 * entries, one set of 4 for PDPT entries and one of 2 for PML4 entries, a nested TLB of 4 ways, memory caches
@@ -69,28 +70,27 @@ static inline unsigned usual_place(struct fast *f, uint64_t hpa)
 }
 
 /* A reference through the caches: what answers. A miss fills. */
-static inline unsigned fast_place(struct fast *f, uint64_t hpa)
+static inline unsigned fast_place(const struct fast *f, struct lines cache[3], uint64_t hpa)
 {
-	const struct lines *last = &f->cache[2];
+	const struct lines *last = &cache[2];
 	uint64_t line = hpa >> 6;
 	uint32_t number;
 
 	if (unlikely(!f->narrow)) {
 		for (unsigned i = 0; i < 3; i++)
-			if (f->cache[i].sets && lines_touch_any(&f->cache[i], lines_set(&f->cache[i], line),
-									   line + 1))
+			if (cache[i].sets && lines_touch_any(&cache[i], lines_set(&cache[i], line), line + 1))
 				return i;
 		return LAB_DRAM;
 	}
 	number = narrow_number(f, hpa);
-	if (f->cache[0].sets && lines_touch(&f->cache[0], line, number))
+	if (cache[0].sets && lines_touch(&cache[0], line, number))
 		return LAB_L1;
 	/* The largest array is the one that is not at hand. */
 	if (last->sets)
 		__builtin_prefetch(&last->narrow[lines_set(last, line) * last->ways]);
-	if (f->cache[1].sets && lines_touch(&f->cache[1], line, number))
+	if (cache[1].sets && lines_touch(&cache[1], line, number))
 		return LAB_L2;
-	if (last->sets && lines_touch(&f->cache[2], line, number))
+	if (last->sets && lines_touch(&cache[2], line, number))
 		return LAB_L3;
 	return LAB_DRAM;
 }

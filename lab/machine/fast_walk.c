@@ -20,9 +20,11 @@ struct walk {
 
 static inline unsigned place_of(struct walk *w, uint64_t hpa, bool usual)
 {
-	unsigned place = usual ? usual_place(w->f, hpa) : fast_place(w->f, hpa);
+	unsigned place = usual ? usual_place(w->f, hpa) : fast_place(w->f, w->f->cache, hpa);
 
 	w->places += 1ull << 16 * place;
+	if (!usual && unlikely(w->m->sample.on))
+		lab_sampled_walk(w->m, place, fast_place(w->f, w->f->beside, hpa));
 	return place;
 }
 
@@ -345,7 +347,8 @@ struct lab_translation fast_walk(struct lab_machine *m, uint64_t gva, enum lab_k
 {
 	const struct fast *f = m->hw;
 
-	if (likely(f->usual && m->now.levels == 4 && (!m->now.nested || m->now.ept_levels == 4)))
+	/* A walk in the sample is one of the other ones. */
+	if (likely(f->usual && !m->sample.on && m->now.levels == 4 && (!m->now.nested || m->now.ept_levels == 4)))
 		return one_walk(m, gva, kind, user, true);
 	return one_walk(m, gva, kind, user, false);
 }

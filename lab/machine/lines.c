@@ -2,8 +2,23 @@
 #include "lab/machine/lines.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { WAYS_IN_A_WORD = 16 };
+
+void lines_empty(struct lines *c)
+{
+	size_t n = (size_t)c->sets * c->ways;
+
+	if (c->narrow)
+		memset(c->narrow, 0, n * sizeof(*c->narrow));
+	if (c->wide)
+		memset(c->wide, 0, n * sizeof(*c->wide));
+	if (c->stamp)
+		memset(c->stamp, 0, n * sizeof(*c->stamp));
+	for (uint32_t i = 0; c->order && i < c->sets; i++)
+		c->order[i] = 0xfedcba9876543210ull & c->all;
+}
 
 bool lines_init(struct lines *c, struct lab_geometry g, bool narrow)
 {
@@ -24,8 +39,7 @@ bool lines_init(struct lines *c, struct lab_geometry g, bool narrow)
 		c->stamp = calloc(g.entries, sizeof(*c->stamp));
 	else
 		c->order = calloc(c->sets, sizeof(*c->order));
-	for (uint32_t i = 0; c->order && i < c->sets; i++)
-		c->order[i] = 0xfedcba9876543210ull & c->all;
+	lines_empty(c);
 	return (c->narrow || c->wide) && (c->order || c->stamp);
 }
 

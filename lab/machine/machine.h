@@ -16,6 +16,7 @@
 #include "lab/machine/ghost.h"
 #include "lab/lab.h"
 #include "lab/machine/memory.h"
+#include "lab/machine/sample.h"
 
 /* ---- translations, as both implementations tag them ----
  *
@@ -112,6 +113,10 @@ struct lab_hardware {
 	void (*context)(struct lab_machine *m);
 	/* A reference to memory through the caches: what answers it. */
 	unsigned (*reference)(struct lab_machine *m, uint64_t hpa);
+	/* The same through the second caches (lab/machine/sample.h). */
+	unsigned (*beside)(struct lab_machine *m, uint64_t hpa);
+	/* Empties one of them: 0 to 2 for L1 to L3. */
+	void (*forget)(void *hardware, unsigned cache);
 };
 extern const struct lab_hardware lab_fast, lab_plain;
 
@@ -132,6 +137,7 @@ struct lab_counts {
 	/* Of walks that a flush caused: references, and starts, and nested-TLB hits, for their price. */
 	uint64_t refill_references[LAB_FLUSH_COUNT][LAB_PLACES], refill_ntlb_hits[LAB_FLUSH_COUNT],
 		refill_ntlb_misses[LAB_FLUSH_COUNT];
+	struct lab_sampled sampled;
 };
 
 /* ---- the CPU's translation state, as loaded. */
@@ -171,6 +177,7 @@ struct lab_machine {
 	struct lab_ghosts ghosts;
 
 	struct lab_counts *counts;
+	struct lab_sample sample;
 	struct lab_frames frames;
 	const struct lab_listener *listener;
 
@@ -220,6 +227,24 @@ struct lab_cpu {
 	/* instructions of the mechanism's pieces of work, up to the latest exit (lab/machine/price.c) */
 	double work;
 };
+
+/* lab/machine/sample.c: the next batch begins. */
+void lab_sample_next(struct lab_machine *m);
+/* A walk's reference, in the sample: what answered it, and what the second caches answer. */
+static inline void lab_sampled_walk(struct lab_machine *m, unsigned alone, unsigned beside)
+{
+	m->counts->sampled.walks_alone[alone] += m->sample.weight;
+	lab_sampled(&m->sample, m->counts->sampled.walks, beside);
+}
+
+/* An access to data was translated: it goes through the caches, where that is asked for. */
+static inline void lab_data(struct lab_machine *m, uint64_t hpa)
+{
+	if (m->config->machine.data_cache)
+		m->counts->r.data[m->hardware->reference(m, hpa)]++;
+	else if (m->sample.on)
+		lab_sampled(&m->sample, m->counts->sampled.data, m->hardware->beside(m, hpa));
+}
 
 /* ---- lab/engine/vm.c: exits, faults, entries */
 

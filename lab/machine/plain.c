@@ -21,6 +21,7 @@ static void destroy(void *hardware)
 		free(p->l1d[i].entry);
 		free(p->l1i[i].entry);
 		free(p->memory[i].entry);
+		free(p->beside[i].entry);
 	}
 	for (unsigned i = 0; i < 6; i++) {
 		free(p->psc[i].entry);
@@ -30,6 +31,12 @@ static void destroy(void *hardware)
 	free(p->l2.entry);
 	free(p->l2_1g.entry);
 	free(p);
+}
+
+static bool memory_init(struct plain_cache memory[3], const struct lab_machine_config *c)
+{
+	return cache_init(&memory[0], c->l1_cache) && cache_init(&memory[1], c->l2_cache) &&
+	       cache_init(&memory[2], c->l3_cache);
 }
 
 static void *make(const struct lab_config *config)
@@ -48,8 +55,8 @@ static void *make(const struct lab_config *config)
 	     cache_init(&p->psc[4], c->psc_pml4) && cache_init(&p->psc[5], c->psc_pml5);
 	ok = ok && cache_init(&p->npsc[2], c->npsc_pd) && cache_init(&p->npsc[3], c->npsc_pdpt) &&
 	     cache_init(&p->npsc[4], c->npsc_pml4) && cache_init(&p->npsc[5], c->npsc_pml5);
-	ok = ok && cache_init(&p->memory[0], c->l1_cache) && cache_init(&p->memory[1], c->l2_cache) &&
-	     cache_init(&p->memory[2], c->l3_cache);
+	ok = ok && memory_init(p->memory, c) &&
+	     (!c->data_sample || c->data_cache || memory_init(p->beside, c));
 	p->l1d_unified = c->l1d_unified;
 	p->l1i_unified = c->l1i_unified;
 	p->l2_holds = c->l2_holds;
@@ -196,13 +203,12 @@ static struct lab_translation translate(struct lab_machine *m, uint64_t gva, enu
 
 /* ---- memory ---- */
 
-unsigned plain_reference(struct lab_machine *m, uint64_t hpa)
+static unsigned place(struct plain *p, struct plain_cache memory[3], uint64_t hpa)
 {
-	struct plain *p = m->hw;
 	uint64_t line = hpa >> 6;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(p->memory); i++) {
-		struct plain_cache *c = &p->memory[i];
+		struct plain_cache *c = &memory[i];
 		struct plain_entry *set, *hit = NULL;
 
 		if (!c->sets)
@@ -218,6 +224,28 @@ unsigned plain_reference(struct lab_machine *m, uint64_t hpa)
 		*plain_victim(c, line) = (struct plain_entry){ .valid = true, .page = line, .used = ++p->clock };
 	}
 	return LAB_DRAM;
+}
+
+unsigned plain_reference(struct lab_machine *m, uint64_t hpa)
+{
+	struct plain *p = m->hw;
+
+	return place(p, p->memory, hpa);
+}
+
+unsigned plain_beside(struct lab_machine *m, uint64_t hpa)
+{
+	struct plain *p = m->hw;
+
+	return place(p, p->beside, hpa);
+}
+
+static void forget(void *hardware, unsigned cache)
+{
+	struct plain_cache *c = &((struct plain *)hardware)->beside[cache];
+
+	for (unsigned i = 0; i < c->sets * c->ways; i++)
+		c->entry[i].valid = false;
 }
 
 /* ---- invalidation ---- */
@@ -294,5 +322,5 @@ static void context(struct lab_machine *m)
 
 const struct lab_hardware lab_plain = {
 	.make = make, .destroy = destroy, .translate = translate, .invalidate = invalidate, .context = context,
-	.reference = plain_reference,
+	.reference = plain_reference, .beside = plain_beside, .forget = forget,
 };

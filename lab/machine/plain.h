@@ -28,7 +28,7 @@ struct plain {
 	bool l1d_unified, l1i_unified;
 	unsigned l2_holds;
 	struct plain_cache psc[6], npsc[6], ntlb;
-	struct plain_cache memory[3];
+	struct plain_cache memory[3], beside[3]; /* beside: lab/machine/sample.h */
 	uint64_t clock;
 };
 
@@ -48,5 +48,6 @@ struct plain_entry *plain_victim(const struct plain_cache *c, uint64_t number);
 struct lab_translation plain_walk(struct lab_machine *m, uint64_t gva, enum lab_kind kind, bool user);
 void plain_fill(struct lab_machine *m, uint64_t gva, bool fetch, const struct plain_entry *e);
 unsigned plain_reference(struct lab_machine *m, uint64_t hpa);
+unsigned plain_beside(struct lab_machine *m, uint64_t hpa);
 
 #endif

@@ -212,25 +212,18 @@ static void print_cycles(const struct lab_result *r, FILE *out)
 	cycles_line(out, "all, if no walk overlaps with anything", r->cycles_most, r->cycles_most);
 	cycles_line(out, "all, if walks overlap wholly", r->cycles_least, r->cycles_most);
 	cycles_line(out, "all, as is likely", r->cycles_estimate, r->cycles_most);
+	if (r->cycles_priced > r->cycles_estimate)
+		cycles_line(out, "... and the data is waited for (by a sample)", r->cycles_priced, r->cycles_most);
 	fprintf(out, "\nTable memory: %llu KB of the guest's, %llu KB of the hypervisor's\n",
 		(unsigned long long)r->guest_table_pages * 4, (unsigned long long)r->host_table_pages * 4);
 	fprintf(out, "Predicted run time: %.6f s, %.6f to %.6f (bounds %.6f and %.6f) at %g GHz\n", r->seconds_estimate,
 		r->seconds_low, r->seconds_high, r->seconds_least, r->seconds_most, r->config.machine.ghz);
 }
 
-/* Where data has no price, all parts of the time are upper ones. */
-static double unpriced(const struct lab_result *r)
-{
-	const struct lab_machine_config *c = &r->config.machine;
-
-	return c->data_cache ? 0 : lab_unpriced((double)sum(r->walks_completed, LAB_SIZES), c->dram_cycles,
-						c->l1_cycles);
-}
-
 /* What the memory's virtualization takes of the time, and what is in the way of large pages. */
 static void print_verdict(const struct lab_result *r, FILE *page)
 {
-	double walks = r->cycles_walk_guest + r->cycles_walk_ept + r->cycles_l2_tlb, data = unpriced(r);
+	double walks = r->cycles_walk_guest + r->cycles_walk_ept + r->cycles_l2_tlb;
 	double exits = r->cycles_exits + r->cycles_hypervisor + r->cycles_flushes + r->cycles_populate;
 	double fixed = r->cycles_most - walks, seen = fmax(0, r->cycles_estimate - fixed);
 	double large = lab_result_value(r, "large_share");
@@ -244,10 +237,11 @@ static void print_verdict(const struct lab_result *r, FILE *page)
 		     "translation (from %.1f to %.1f %%)",
 		100 * part(exits, r->cycles_estimate), 100 * part(seen, r->cycles_estimate),
 		100 * part(fmax(0, r->cycles_least - fixed), r->cycles_least), 100 * part(walks, r->cycles_most));
-	if (data > LAB_UNPRICED_SAID * r->cycles_estimate)
+	if (r->cycles_priced > (1 + LAB_UNPRICED_SAID) * r->cycles_estimate)
 		fprintf(out, "; these are upper ones, as the program's own cache misses have no price "
-			     "(machine.data_cache=off): if each access that walks missed them too, %.1f and %.1f %%",
-			100 * part(exits, r->cycles_estimate + data), 100 * part(seen, r->cycles_estimate + data));
+			     "(machine.data_cache=off): if each were waited for, by a sample of them %.1f and %.1f %%",
+			100 * part(exits, r->cycles_priced),
+			100 * part(fmax(0, r->cycles_priced - fixed - r->cycles_unpriced_data), r->cycles_priced));
 	if (r->config.guest.pages > 12 && large < 50)
 		fprintf(out, "; only %.1f %% of the programs' memory lies in large pages (see above, why)", large);
 	fputc('.', out);

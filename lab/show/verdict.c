@@ -13,17 +13,6 @@ static double setting(const struct lab_record *r, const char *key)
 	return text ? atof(text) : NAN;
 }
 
-/* Of a record whose data has no price. */
-static double unpriced(const struct lab_record *r)
-{
-	const char *priced = lab_record_setting(r, "machine.data_cache");
-	double translated = lab_record_number(r, "walks_completed.4k") + lab_record_number(r, "walks_completed.2m") +
-			    lab_record_number(r, "walks_completed.1g");
-
-	return priced && !strcmp(priced, "on") ? 0 :
-	       lab_unpriced(translated, setting(r, "machine.dram_cycles"), setting(r, "machine.l1_cycles"));
-}
-
 /* false: the record has not what an estimate takes (it is of an older build). */
 static bool parts_of(const struct lab_record *r, struct lab_parts *p)
 {
@@ -47,11 +36,14 @@ static bool parts_of(const struct lab_record *r, struct lab_parts *p)
 		.instructions = lab_record_number(r, "instructions"), .cpi = setting(r, "machine.cpi"),
 		.walkers = (double)walkers, .window = (double)window, .dependence = lab_record_number(r, "dependence"),
 		.dependence_low = lab_record_number(r, "dependence.low"),
-		.dependence_high = lab_record_number(r, "dependence.high"), .unpriced = unpriced(r),
+		.dependence_high = lab_record_number(r, "dependence.high"),
+		.unpriced_data = lab_record_number(r, "cycles.unpriced_data"),
+		.unpriced_walks = lab_record_number(r, "cycles.unpriced_walks"),
 	};
 	return !isnan(p->program + p->kernel + p->data + p->l2_tlb + p->exits + p->hypervisor + p->flushes +
 		      p->wakeups + p->walks + p->walks_dram + p->data_dram + p->walk_count + p->instructions + p->cpi +
-		      p->dependence + p->dependence_low + p->dependence_high + p->unpriced);
+		      p->dependence + p->dependence_low + p->dependence_high + p->unpriced_data +
+		      p->unpriced_walks);
 }
 
 /* ---- what is assumed, and what can be chosen ---- */
@@ -235,16 +227,17 @@ static void judge(const struct lab_view *v, unsigned first, bool *done, FILE *ou
 	free(rival);
 }
 
-/* Once for all: percentages over a time that lacks the waiting for data are upper ones. */
+/* Once for all: what a range is where data has no price. */
 static void say_unpriced(const struct lab_view *v, bool compared, FILE *out)
 {
 	for (unsigned i = 0; i < v->count; i++) {
-		if (!(unpriced(v->record[i]) >
-		      LAB_UNPRICED_SAID * lab_record_number(v->record[i], "cycles.estimate")))
+		if (!(lab_record_number(v->record[i], "cycles.priced") >
+		      (1 + LAB_UNPRICED_SAID) * lab_record_number(v->record[i], "cycles.estimate")))
 			continue;
-		fprintf(out, "(The program's own cache misses have no price, machine.data_cache=off: percentages are "
-			     "upper ones%s.)\n",
-			compared ? "; the ends nearer to 0 are as if each access that walks missed too" : "");
+		fprintf(out,
+			"(The program's own cache misses have no price, machine.data_cache=off: estimates are as if "
+			"all were hidden, upper ends as if each were waited for, by a sample of them%s.)\n",
+			compared ? "; percentages have both" : "");
 		return;
 	}
 }

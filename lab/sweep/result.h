@@ -91,6 +91,9 @@ struct lab_result {
 	double cycles_kernel;
 	double cycles_khugepaged;     /* its copying, which is in none of the sums */
 	double cycles_data;           /* machine.data_cache: what data took beyond an L1 hit */
+	/* machine.data_cache=off: what data would take, and walks more, as a sample says (lab/machine/sample.h); and
+	 * the estimate with both. None of them is in any other number but in cycles_high. */
+	double cycles_unpriced_data, cycles_unpriced_walks, cycles_priced;
 	double cycles_l2_tlb;
 	double cycles_walk_guest, cycles_walk_ept; /* if nothing overlaps */
 	double cycles_exits;          /* exits and entries */

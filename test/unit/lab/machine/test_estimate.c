@@ -96,7 +96,32 @@ static void test_ratio(void **state)
 	assert_true(e.best < 1 && e.low < 1 && e.high > 1);
 }
 
-/* Data that has no price makes a distance smaller and turns none around. */
+/* Data that has no price is what a run's range reaches up to, and is in neither its best estimate nor its lower end. */
+static void test_unpriced_run(void **state)
+{
+	struct lab_parts p = usual, all = usual;
+	struct lab_estimate priced, e;
+
+	(void)state;
+	/* A chain, of which a million accesses wait for memory, and walks for 10 million cycles more. */
+	p.dependence = p.dependence_low = p.dependence_high = 1;
+	all.dependence = all.dependence_low = all.dependence_high = 1;
+	all.unpriced_data = 226e6;
+	all.unpriced_walks = 10e6;
+	priced = lab_estimate(&p);
+	e = lab_estimate(&all);
+	assert_true(e.best == priced.best && e.low == priced.low);
+	assert_true(near(lab_estimate_priced(&all).best, 46e6 + 236e6));
+	assert_true(near(e.high, lab_estimate_priced(&all).high) && e.high > 282e6 * 1.3 && e.high < 282e6 * 1.6);
+	/* The chain's walks are in the lower end: all but the errors of their prices. */
+	assert_true(e.low > 6e6 + 0.7 * 40e6);
+	/* As if it were priced: the same estimate with machine.data_cache=on. */
+	p.data = p.data_dram = 226e6;
+	p.walks += 10e6;
+	assert_true(near(lab_estimate(&p).best, lab_estimate_priced(&all).best));
+}
+
+/* Data that has no price makes a distance smaller. */
 static void test_unpriced(void **state)
 {
 	struct lab_parts a = usual, b = usual;
@@ -104,33 +129,37 @@ static void test_unpriced(void **state)
 
 	(void)state;
 	a.walks = a.walk_count = 0;
+	b.dependence = b.dependence_low = b.dependence_high = 1;
 	priced = lab_estimate_ratio(&a, &b);
 	assert_true(priced.low > 1);
-	b.unpriced = lab_unpriced(1e6, 230, 4);
+	/* 6 million cycles and 40, and the 226 that both would wait: the greater of what the two say. */
+	b.unpriced_data = 226e6;
+	a.unpriced_data = 200e6;
 	e = lab_estimate_ratio(&a, &b);
 	assert_true(e.best == priced.best && e.high == priced.high);
-	/* 6 million cycles, or these and the 226 million that both would wait. */
-	assert_true(near(e.low - 1, (priced.low - 1) * 6 / 232));
+	assert_true(e.low > 1 && e.low < 1 + (priced.low - 1) / 10 && e.low < 272.0 / 232);
+	/* What walks take more where they compete with data is a difference. */
+	b.unpriced_walks = 4e9;
+	assert_true(lab_estimate_ratio(&a, &b).high > priced.high * 1.2);
 	/* The other way round, it is the upper end that comes nearer. */
-	priced = lab_estimate_ratio(&usual, &a);
+	b.unpriced_walks = 0;
 	e = lab_estimate_ratio(&b, &a);
+	a.unpriced_data = b.unpriced_data = 0;
+	priced = lab_estimate_ratio(&b, &a);
 	assert_true(priced.high < 1 && e.high > priced.high && e.high < 1 && e.low == priced.low);
-	/* Where it is not known which is faster, it adds nothing. */
+	/* Two that are the same but for data that one of them waits for more are as fast. */
 	a = b = usual;
-	a.walk_count = b.walk_count = a.walks = b.walks = 0;
-	b.exits = 1e6;
-	a.hypervisor = 1.05e6;
-	priced = lab_estimate_ratio(&a, &b);
-	b.unpriced = 226e6;
+	a.unpriced_data = 226e6;
+	b.unpriced_data = 221e6;
 	e = lab_estimate_ratio(&a, &b);
-	assert_true(e.low == priced.low && e.high == priced.high);
+	assert_true(e.best == 1 && e.low == 1 && e.high == 1);
 }
 
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_overlap), cmocka_unit_test(test_error), cmocka_unit_test(test_ratio),
-		cmocka_unit_test(test_unpriced),
+		cmocka_unit_test(test_unpriced_run), cmocka_unit_test(test_unpriced),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

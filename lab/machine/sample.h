@@ -1,0 +1,41 @@
+/* lab/machine/sample.h - what the program's own cache misses would take, where they have no price
+ * (machine.data_cache=off): of a sample of its stream, in stretches of whole batches, data goes through a second set of
+ * memory caches, together with the references of walks; both then compete there as with machine.data_cache=on. Nothing
+ * else of the account depends on it.
+ *
+ * The first batches of what is measured are all in the sample, then one stretch at a place that is drawn in every 128
+ * batches, and from the 1088th on a longer one in every 4096. Its first half only makes the caches warm. Between
+ * stretches these keep what they have, until as many lines would have come in meanwhile as they hold, by the rate of
+ * the stretch before: then they are emptied. So a line that is used again in a stretch, but was used last outside of any,
+ * is taken for missed: of programs whose data mostly fits the caches, the sample says too much rather than too little.
+ *
+ * SM1: each count is weighted by the batches that it stands for, and an integer (Y3).
+ * SM2: no line is taken for present that twice as many others have come in after as the cache holds. */
+#ifndef VELLUM_LAB_SAMPLE_H
+#define VELLUM_LAB_SAMPLE_H
+
+#include "lab/sweep/result.h"
+#include "lib/base.h"
+
+struct lab_sample {
+	bool on;          /* the current batch is in the sample */
+	uint64_t weight;  /* of what is counted; 0: the caches get warm */
+	uint64_t batches; /* begun since the measurement did */
+	uint64_t last;    /* of these, in the latest stretch; */
+	uint64_t end;     /* where it ended; */
+	uint64_t answered[LAB_PLACES];    /* and what answered in it, not weighted */
+	uint64_t missed[LAB_PLACES - 1];  /* lines that came into each cache between stretches, since it was emptied */
+};
+
+/* What the second caches answered, weighted. walks_alone: what the first ones answered of the same references. */
+struct lab_sampled {
+	uint64_t data[LAB_PLACES], walks[LAB_PLACES], walks_alone[LAB_PLACES];
+};
+
+static inline void lab_sampled(struct lab_sample *s, uint64_t counts[LAB_PLACES], unsigned place)
+{
+	s->answered[place]++;
+	counts[place] += s->weight;
+}
+
+#endif
