@@ -6,8 +6,8 @@
  * The first batches of what is measured are all in the sample, then one stretch at a place that is drawn in every 128
  * batches, and from the 1088th on a longer one in every 4096. Its first half only makes the caches warm. Between
  * stretches these keep what they have, until as many lines would have come in meanwhile as they hold, by the rate of
- * the stretch before: then they are emptied. So a line that is used again in a stretch, but was used last outside of any,
- * is taken for missed: of programs whose data mostly fits the caches, the sample says too much rather than too little.
+ * the stretch before: then they are emptied. So a line that was used last outside of the sample is taken for missed: of
+ * programs whose data mostly fits the caches, the sample says too much rather than too little.
  *
  * SM1: each count is weighted by the batches that it stands for, and an integer (Y3).
  * SM2: no line is taken for present that twice as many others have come in after as the cache holds. */

@@ -150,11 +150,11 @@ static const char *percent(double ratio, char text[16])
 /* Nearer than this they are as fast. */
 #define SAME 0.001
 
-enum standing { AS_FAST, PERHAPS, SLOWER };
+enum standing { AS_FAST, PERHAPS, SLOWER }; /* SLOWER: or, at that end of its range, as fast */
 
 static enum standing standing(const struct rival *r)
 {
-	return r->ratio.high < 1 + SAME && r->ratio.low > 1 - SAME ? AS_FAST : r->ratio.low <= 1 ? PERHAPS : SLOWER;
+	return r->ratio.low <= 1 - SAME ? PERHAPS : r->ratio.high < 1 + SAME ? AS_FAST : SLOWER;
 }
 
 static void say_rival(const struct lab_view *v, const char *before, const struct rival *r, FILE *out)
@@ -166,7 +166,7 @@ static void say_rival(const struct lab_view *v, const char *before, const struct
 	free(label);
 }
 
-/* Those that may be as fast, and the first that is slower for sure. */
+/* Those that may be as fast, and the first that is not faster for sure. */
 static void say(const struct lab_view *v, unsigned best, const struct rival *rival, unsigned rivals, FILE *out)
 {
 	const struct rival *next = NULL;
@@ -192,7 +192,7 @@ static void say(const struct lab_view *v, unsigned best, const struct rival *riv
 	if (count[PERHAPS] > 3)
 		fprintf(out, ",\n  and %u others", count[PERHAPS] - 3);
 	if (next)
-		say_rival(v, count[PERHAPS] ? "; the first that is slower for sure," : "; the next,", next, out);
+		say_rival(v, count[PERHAPS] ? "; the first that is not faster for sure," : "; the next,", next, out);
 	fprintf(out, ".\n");
 }
 

@@ -31,6 +31,16 @@ check "files are mapped" [ "$(count "$work/sort.vtrace" mmap)" -gt 5 ]
 check "the lab runs it" "$vellum" lab run --workload "trace:$work/sort.vtrace" --json "$work/account" >/dev/null
 check "nothing was touched that the trace does not map" grep -q '"os_implicit":0[,}]' "$work/account"
 
+# Its range holds what the program's own cache misses cost, which have no price by default.
+number() { sed -n "s/.*\"$2\":\([0-9.e+-]*\).*/\1/p" "$1"; } # number FILE NAME: of the account
+for mmu in native ept shadow; do
+	"$vellum" lab run --mmu $mmu --json "$work/off" "trace:$work/sort.vtrace" >/dev/null
+	"$vellum" lab run --mmu $mmu --set machine.data_cache=on --json "$work/on" "trace:$work/sort.vtrace" >/dev/null
+	check "the range holds cache misses, $mmu" awk -v low="$(number "$work/off" seconds.low)" \
+		-v high="$(number "$work/off" seconds.high)" -v on="$(number "$work/on" seconds.estimate)" \
+		'BEGIN { exit !(on > 0 && low <= on && on <= high) }'
+done
+
 # A script, processes that fork and exec, one that outlives its parent.
 cat >"$work/script" <<'SCRIPT'
 #!/bin/sh
