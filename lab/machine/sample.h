@@ -14,7 +14,7 @@
 #ifndef VELLUM_LAB_SAMPLE_H
 #define VELLUM_LAB_SAMPLE_H
 
-#include "lab/sweep/result.h"
+#include "lab/lab.h"
 #include "lib/base.h"
 
 struct lab_sample {

@@ -56,8 +56,10 @@ refused "interrupts of another maker" 'it takes trap, apicv or ipiv' run --set h
 # ---- which is faster: in the same order whether the program's own cache misses have a price or not
 for priced in off on; do
 	"$vellum" lab sweep --mmu native --vary guest-pages=4k,2m --workload chase:size=16M \
-		--set machine.data_cache=$priced -o "$work/order.$priced" --csv "$work/order.csv" >"$work/out" 2>/dev/null
-	check "2M pages are the faster ones, data_cache=$priced" grep -q '^Verdict: the fastest is guest.pages=2m' "$work/out"
+		--set machine.data_cache=$priced -o "$work/order.$priced" --csv "$work/order.csv" \
+		>"$work/out" 2>/dev/null
+	check "2M pages are the faster ones, data_cache=$priced" grep -q '^Verdict: the fastest is guest.pages=2m' \
+		"$work/out"
 	check "the CSV says what a sample says" grep -q ',cycles.unpriced_data,' "$work/order.csv"
 done
 
