@@ -2,7 +2,7 @@
 # and then given the ELF32 wrapping that Multiboot demands.
 GUEST_TEST32 := hello exit-code triple-fault garbage absent paging32 legacy32 realmode hostile32 flood32 irql32 \
 	irql32pae
-GUEST_TEST64 := paging64 msr-cpuid timer exitcost memory chaos tables emulated stay hostile neighbour flood lost \
+GUEST_TEST64 := paging64 msr-cpuid timer exitcost memory chaos tables emulated stay dirty hostile neighbour flood lost \
 	sysret nullss irql64
 GUEST_TEST_LIB := rt pages
 GUEST_TEST_ELF := $(GUEST_TEST32:%=$(GUEST)/test/%.elf) $(GUEST_TEST64:%=$(GUEST)/test/%.elf)

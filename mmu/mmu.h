@@ -316,8 +316,7 @@ bool mmu_slot_remove(struct mmu_vm *vm, gfn_t base);
 /* Dirty logging of the RAM slot that begins at base (S13). bitmap holds a bit for every page, (pages + 63) / 64 words,
  * and belongs to the VM until the log is stopped. When start returns, every later write to the slot sets its bit: the
  * guest's, its CPU's to accessed and dirty flags, and the hypervisor's own. false: no such RAM slot, or logged
- * already. The three have no caller in vm/ yet: they wait for live migration, and the oracle holds them to their word
- * until then. */
+ * already. */
 bool mmu_log_start(struct mmu_vm *vm, gfn_t base, uint64_t *bitmap);
 /* Moves the log into out (as many words) and clears it; pages reported are protected again, and flushed, when it
  * returns: the caller may then copy them. */

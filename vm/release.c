@@ -23,6 +23,7 @@ void vm_release(struct vm *vm)
 
 	for_each_vcpu(v, vm)
 		release_vcpu(v);
+	VM_MUTANT(RELEASE_DIRTY, dirty_free(vm));
 	if (VM_KEPT(RELEASE_TABLES, vm->has_mmu))
 		mmu_vm_destroy(&vm->mmu);
 	for (unsigned which = 0; which < ARRAY_SIZE(vm->extent); which++)

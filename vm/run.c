@@ -97,6 +97,8 @@ static __attribute__((noinline)) void serve_rare(struct vcpu *v, uint64_t reques
 		vcpu_serve_init(v);
 	if (requests & REQUEST_MMU)
 		switch_next(v);
+	if (requests & REQUEST_DIRTY)
+		dirty_end(v->vm);
 }
 
 static bool serve_once(struct vcpu *v)
@@ -105,7 +107,7 @@ static bool serve_once(struct vcpu *v)
 
 	if (VM_KEPT(STOP, requests & REQUEST_STOP))
 		return false;
-	if (unlikely(requests & (REQUEST_MMU | REQUEST_INIT)))
+	if (unlikely(requests & (REQUEST_MMU | REQUEST_INIT | REQUEST_DIRTY)))
 		serve_rare(v, requests);
 	if (v->halted) {
 		if (!event_wakes(v)) {

@@ -43,6 +43,7 @@
 #include "vm/account/account.h"
 #include "vm/clock.h"
 #include "vm/config/config.h"
+#include "vm/dirty.h"
 #include "vm/exit/cpuid.h"
 
 #define VMS_MAX 16
@@ -65,6 +66,7 @@ enum vm_status {
 #define REQUEST_SWITCH BIT(2) /* let another vCPU of this CPU run */
 #define REQUEST_MMU BIT(3)    /* go over to the next mechanism */
 #define REQUEST_INIT BIT(4)   /* an INIT, or a start-up IPI, has arrived */
+#define REQUEST_DIRTY BIT(5)  /* what the VM has written has been logged for long enough */
 
 #define INSN_CACHE_SIZE 32
 
@@ -195,6 +197,7 @@ struct vm {
 	struct mtrrs mtrrs;
 
 	struct switching switching;
+	struct dirty_rate dirty;
 
 	struct {
 		enum config_tpr method;  /* not CONFIG_TPR_AUTO */

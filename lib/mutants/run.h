@@ -120,6 +120,10 @@
 	M(EMULATED_QUIET, "and what keeps several from being carried out at once") \
 	M(EMULATED_REGISTERS, "taking over what an emulated instruction loads, before the next") \
 	M(EMULATED_END, "entering again what can be entered") \
+	M(DIRTY_ONE, "refusing a second measurement of dirtied memory while one goes on") \
+	M(DIRTY_PAUSED, "or while the machine is paused") \
+	M(DIRTY_STOPS, "the end of logging when the time is over") \
+	M(DIRTY_FREED, "giving the log's memory back") \
 	M(SWITCH_LACKS, "not going over to what the CPU cannot run") \
 	M(SWITCH_OFFERED, "nor to what lacks a feature that the guest was offered") \
 	M(SWITCH_REAL_MODE, "that the new mechanism may need the emulator for the mode") \
@@ -183,6 +187,7 @@
 	M(PHASE_CLEAR, "accounts that begin empty") \
 	M(RELEASE_ROOTS, "giving back a vCPU's roots") \
 	M(RELEASE_STATE, "giving back the CPU's state of a vCPU") \
+	M(RELEASE_DIRTY, "the memory of a log of dirtied pages, of one that is over") \
 	M(RELEASE_TABLES, "giving back the tables") \
 	M(RELEASE_RAM, "giving back the guest's RAM") \
 	M(RELEASE_PHASES, "giving back the accounts of phases") \

@@ -23,6 +23,7 @@ static const char usage[] = "usage: vellum ctl [--run NAME] [--json] COMMAND ...
 			    "  translate [VM] ADDRESS        a guest-virtual address, level by level, down to memory\n"
 			    "  dump [VM]                     its registers and controls\n"
 			    "  dump [VM] [gva|gpa] ADDRESS [LENGTH]   its memory, at most 4096 bytes\n"
+			    "  dirty [VM] [SECONDS]          how much of its RAM it writes in so long; or did, the last time\n"
 			    "  audit [VM]                    checks the invariants of its tables\n"
 			    "  runs                          the names of the runs there are\n"
 			    "\n"
@@ -125,7 +126,7 @@ char *ctl_ask(struct ctl *ctl, const char *request, char *error, size_t error_si
 
 /* ---- the command ---- */
 
-static cJSON *ask_json(struct ctl *ctl, const char *request, char **raw, char *error, size_t error_size)
+cJSON *ctl_ask_json(struct ctl *ctl, const char *request, char **raw, char *error, size_t error_size)
 {
 	char *answer = ctl_ask(ctl, request, error, error_size);
 	cJSON *parsed;
@@ -160,7 +161,7 @@ static bool is_vm(const cJSON *vms, const char *word)
 /* Do the words of a command leave out the virtual machine? */
 static bool leaves_out(const cJSON *vms, int argc, char **argv)
 {
-	if (strcmp(argv[0], "dump") != 0)
+	if (strcmp(argv[0], "dump") != 0 && strcmp(argv[0], "dirty") != 0)
 		return argc - 1 <= (strcmp(argv[0], "mmu") == 0 || strcmp(argv[0], "tpr") == 0 ||
 				    strcmp(argv[0], "translate") == 0);
 	return argc == 1 || strcmp(argv[1], "gva") == 0 || strcmp(argv[1], "gpa") == 0 ||
@@ -176,7 +177,7 @@ static char *left_out(struct ctl *ctl, int argc, char **argv)
 
 	if (strcmp(argv[0], "list") == 0 || argc > 4)
 		return NULL;
-	list = ask_json(ctl, "list", NULL, error, sizeof error);
+	list = ctl_ask_json(ctl, "list", NULL, error, sizeof error);
 	if (list == NULL)
 		die(STATUS_FAILED, "%s", error);
 	vms = ctl_get(list, "vms");
@@ -225,6 +226,16 @@ static int list_runs(bool json)
 	return 0;
 }
 
+/* Of a request: those behind the command and the virtual machine. */
+static unsigned words_behind_vm(const char *request)
+{
+	unsigned blanks = 0;
+
+	for (; *request; request++)
+		blanks += *request == ' ';
+	return blanks > 1 ? blanks - 1 : 0;
+}
+
 static int request_and_show(const char *run, bool json, int argc, char **argv)
 {
 	char error[300], *request, *raw = NULL;
@@ -234,8 +245,11 @@ static int request_and_show(const char *run, bool json, int argc, char **argv)
 	if (ctl.file < 0)
 		die(STATUS_USAGE, "%s", error);
 	request = make_request(&ctl, argc, argv);
-	answer = ask_json(&ctl, request, &raw, error, sizeof error);
+	answer = ctl_ask_json(&ctl, request, &raw, error, sizeof error);
 	if (answer == NULL)
+		die(STATUS_FAILED, "%s", error);
+	if (strcmp(argv[0], "dirty") == 0 && words_behind_vm(request) > 0 &&
+	    (answer = ctl_dirty_wait(&ctl, answer, &raw, error, sizeof error)) == NULL)
 		die(STATUS_FAILED, "%s", error);
 	if (json)
 		puts(raw);

@@ -20,6 +20,14 @@ struct ctl {
 /* Sends the request and waits for its answer: the JSON as text, to be freed; NULL: error is one sentence. */
 char *ctl_ask(struct ctl *ctl, const char *request, char *error, size_t error_size);
 
+/* The same, parsed, to be deleted; raw, if not NULL, gets the text. */
+cJSON *ctl_ask_json(struct ctl *ctl, const char *request, char **raw, char *error, size_t error_size);
+
+/* dirty.c: waits for the end of the measurement that answer, which it takes, says was begun; returns its last answer,
+ * raw as before; NULL: error is one sentence. */
+cJSON *ctl_dirty_wait(struct ctl *ctl, cJSON *answer, char **raw, char *error, size_t size);
+void ctl_show_dirty(FILE *out, const cJSON *answer);
+
 /* show.c: the answer to a command, for people. */
 void ctl_show(FILE *out, const char *command, const cJSON *answer);
 

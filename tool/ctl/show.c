@@ -216,6 +216,8 @@ void ctl_show(FILE *out, const char *command, const cJSON *answer)
 		show_translation(out, answer);
 	else if (strcmp(command, "dump") == 0)
 		show_dump(out, answer);
+	else if (strcmp(command, "dirty") == 0)
+		ctl_show_dirty(out, answer);
 	else if (strcmp(command, "mmu") == 0)
 		fprintf(out, "%s runs under %s\n", vm, ctl_text(answer, "mmu"));
 	else if (strcmp(command, "tpr") == 0)

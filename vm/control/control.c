@@ -183,6 +183,8 @@ static bool carry_out(struct vcpu *v)
 		return do_shutdown(v->vm);
 	case CONTROL_AUDIT:
 		return do_audit(v);
+	case CONTROL_DIRTY:
+		return control_dirty(v->vm, r->length, j, channel.error, sizeof(channel.error));
 	case CONTROL_TRANSLATE:
 		return control_translate(v, GVA(r->address), j, channel.error, sizeof(channel.error));
 	case CONTROL_DUMP:

@@ -7,7 +7,7 @@
  *   CT3  Nothing here is held during an exit that no request is about: one look at control_cpus in the
  *        external-interrupt handler.
  *
- * control.c: the channel. show.c, dump.c, translate.c: the answers. */
+ * control.c: the channel. show.c, dump.c, translate.c, dirty.c: the answers. */
 #ifndef VELLUM_VM_CONTROL_H
 #define VELLUM_VM_CONTROL_H
 
@@ -36,6 +36,8 @@ bool control_stats(struct vm *vm, struct json *j, char *error, size_t size);
 /* The accounts of the phases that the guest has marked, the open one until now. */
 bool control_phases(struct vm *vm, struct json *j, char *error, size_t size);
 bool control_translate(struct vcpu *v, gva_t gva, struct json *j, char *error, size_t size);
+/* Begins a measurement of that many seconds, 0: none; then what is known of the last one. */
+bool control_dirty(struct vm *vm, uint64_t seconds, struct json *j, char *error, size_t size);
 bool control_dump(struct vcpu *v, struct json *j, char *error, size_t size);
 bool control_memory(struct vcpu *v, const struct control_request *r, struct json *j, char *error, size_t size);
 const char *control_state(const struct vm *vm);

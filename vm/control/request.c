@@ -106,6 +106,7 @@ static const struct {
 	[CONTROL_TRANSLATE] = { "translate", 2, 2, "translate VM ADDRESS" },
 	[CONTROL_DUMP] = { "dump", 1, 4, "dump VM, or dump VM [gva|gpa] ADDRESS [LENGTH]" },
 	[CONTROL_TPR] = { "tpr", 2, 2, "tpr VM METHOD" },
+	[CONTROL_DIRTY] = { "dirty", 1, 2, "dirty VM [SECONDS]" },
 	[CONTROL_AUDIT] = { "audit", 1, 1, "audit VM" },
 };
 
@@ -145,12 +146,21 @@ static bool parse_memory(struct control_request *r, char *const *word, unsigned 
 	return true;
 }
 
+static bool parse_seconds(struct control_request *r, const char *word, char *error, size_t size)
+{
+	if (read_number(word, &r->length) &&
+	    VM_LEFT_OUT_OR(REQUEST_SECONDS, r->length && r->length <= CONTROL_SECONDS_MAX))
+		return true;
+	fmt(error, size, "a measurement takes from 1 to %u seconds, not %.40s", CONTROL_SECONDS_MAX, word);
+	return false;
+}
+
 static bool parse_words(struct control_request *r, struct words *w, char *error, size_t size)
 {
 	if (w->count < 2 || !find_command(w->word[1], r)) {
 		fmt(error, size,
-		    "%s%.40s; there are list, stats, phases, mmu, tpr, pause, resume, shutdown, translate, dump and "
-		    "audit",
+		    "%s%.40s; there are list, stats, phases, mmu, tpr, pause, resume, shutdown, translate, dump, "
+		    "dirty and audit",
 		    w->count < 2 ? "no command" : "there is no command ", w->count < 2 ? "" : w->word[1]);
 		return false;
 	}
@@ -178,6 +188,8 @@ static bool parse_words(struct control_request *r, struct words *w, char *error,
 		fmt(error, size, "%.40s is not an address", w->word[3]);
 		return false;
 	}
+	if (r->command == CONTROL_DIRTY && w->count == 4)
+		return parse_seconds(r, w->word[3], error, size);
 	return r->command != CONTROL_DUMP || w->count == 3 || parse_memory(r, w->word + 3, w->count - 3, error, size);
 }
 

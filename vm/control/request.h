@@ -13,6 +13,7 @@
 #define CONTROL_TAG_MAX 16
 #define CONTROL_WORD_MAX 31
 #define CONTROL_DUMP_MAX 4096
+#define CONTROL_SECONDS_MAX 60
 
 enum control_command {
 	CONTROL_LIST,
@@ -26,7 +27,8 @@ enum control_command {
 	CONTROL_DUMP,
 	CONTROL_AUDIT,
 	CONTROL_TPR,
-	CONTROL_LAST = CONTROL_TPR
+	CONTROL_DIRTY,
+	CONTROL_LAST = CONTROL_DIRTY
 };
 
 enum control_space { CONTROL_REGISTERS, CONTROL_GVA, CONTROL_GPA };
@@ -38,7 +40,8 @@ struct control_request {
 	char word[CONTROL_WORD_MAX + 1]; /* CONTROL_MMU: the mechanism; CONTROL_TPR: the method */
 	enum control_space space;        /* CONTROL_DUMP: what */
 	uint64_t address;
-	uint64_t length;                 /* CONTROL_DUMP of memory: 1 .. CONTROL_DUMP_MAX */
+	/* CONTROL_DUMP of memory: 1 .. CONTROL_DUMP_MAX; CONTROL_DIRTY: seconds, 1 .. CONTROL_SECONDS_MAX, 0: none */
+	uint64_t length;
 };
 
 struct control_line {

@@ -61,6 +61,10 @@ static inline struct vm *start_one_of_two(void)
 }
 static inline void finish(void) { bench_delete(); }
 
+/* Exit qualifications of EPT violations: data read, or written, at what the linear address means. */
+#define READ_KNOWN (MMU_READ | VIOLATION_LINEAR_VALID | VIOLATION_TRANSLATED)
+#define WRITE_KNOWN (MMU_WRITE | VIOLATION_LINEAR_VALID | VIOLATION_TRANSLATED)
+
 /* An exit that changes nothing, and the entry behind it. */
 static inline void again(void) { STEP(bench_exit_simple(EXIT_CPUID, 2)); }
 

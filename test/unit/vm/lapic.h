@@ -59,8 +59,8 @@ static inline enum bench_at apic_write(unsigned offset, uint32_t value)
 	mov_store(offset, value);
 	if (flex())
 		return apic_access(1, offset);
-	return bench_exit(&(struct bench_exit){
-		.reason = EXIT_EPT_VIOLATION, .qualification = 0x182, .gpa = LAPIC + offset, .gva = LAPIC + offset });
+	return bench_exit(&(struct bench_exit){ .reason = EXIT_EPT_VIOLATION, .qualification = WRITE_KNOWN,
+						.gpa = LAPIC + offset, .gva = LAPIC + offset });
 }
 
 static inline void self_ipi(uint8_t vector) { STEP(apic_write(ICR, 1u << 18 | 1u << 14 | vector)); }

@@ -2,8 +2,6 @@
 #include "test/unit/vm/fixture.h"
 
 #define LAPIC_TPR 0xfee00080u
-#define READ_KNOWN 0x181u
-#define WRITE_KNOWN 0x182u
 
 #define IDT BENCH_DATA
 #define HANDLER (BENCH_CODE + 0x800)

@@ -27,7 +27,7 @@ static void everything_of_one_that_ended(void **state)
 			uint64_t at = BENCH_DATA + page * PAGE_SIZE;
 
 			if (n == 0)
-				EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = 0x181, .gpa = at, .gva = at);
+				EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = READ_KNOWN, .gpa = at, .gva = at);
 			else
 				EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION_ERROR(14), .qualification = at);
 		}

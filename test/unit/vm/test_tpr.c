@@ -241,7 +241,7 @@ static void apic_base(uint64_t value) { STEP(bench_wrmsr(MSR_APIC_BASE, value));
 static void use(const char *mmu, uint64_t gpa)
 {
 	if (!strcmp(mmu, "ept"))
-		EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = 0x182, .gpa = gpa, .gva = gpa);
+		EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = WRITE_KNOWN, .gpa = gpa, .gva = gpa);
 	else
 		EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION_ERROR(14), .error = 2, .qualification = gpa);
 }

@@ -87,7 +87,7 @@ static void exits_and_ticks(void **state)
 	stats_ticks(bench.v, &guest, &hypervisor);
 	assert_in_range(guest, 5000000, 5001000);
 	assert_in_range(hypervisor, 1, 1000);
-	EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = 0x181, .gpa = BENCH_DATA, .gva = BENCH_DATA);
+	EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = READ_KNOWN, .gpa = BENCH_DATA, .gva = BENCH_DATA);
 	ends();
 	EXPECT_TOLD("exits.by_reason.cpuid.count", 3);
 	EXPECT_TOLD("exits.by_reason.ept_violation.count", 1);

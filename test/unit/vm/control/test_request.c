@@ -63,6 +63,11 @@ static void test_requests(void **state)
 	assert_int_equal(feed("x dump g gpa 0x10 4096\n"), 1);
 	assert_int_equal(request.space, CONTROL_GPA);
 	assert_int_equal(request.length, 4096);
+	assert_int_equal(feed("x dirty g\n"), 1);
+	assert_int_equal(request.length, 0);
+	assert_int_equal(feed("x dirty g 60\n"), 1);
+	assert_int_equal(request.command, CONTROL_DIRTY);
+	assert_int_equal(request.length, 60);
 	assert_int_equal(feed("\n"), -1);
 	assert_int_equal(feed("a li"), -1);
 	assert_int_equal(feed("st\n"), 1);
@@ -74,10 +79,11 @@ static void test_refusals(void **state)
 
 	(void)state;
 	bad("list\n", "list",
-	    "no command; there are list, stats, phases, mmu, tpr, pause, resume, shutdown, translate, dump and audit");
+	    "no command; there are list, stats, phases, mmu, tpr, pause, resume, shutdown, translate, dump, dirty and "
+	    "audit");
 	bad("a lust\n", "a",
 	    "there is no command lust; there are list, stats, phases, mmu, tpr, pause, resume, shutdown, translate, "
-	    "dump and audit");
+	    "dump, dirty and audit");
 	bad("a list b\n", "a", "it is: list");
 	bad("a stats\n", "a", "it is: stats VM");
 	bad("a phases\n", "a", "it is: phases VM");
@@ -85,6 +91,10 @@ static void test_refusals(void **state)
 	bad("a dump g gva 1 2 3 4 5 6\n", "a", "it is: dump VM, or dump VM [gva|gpa] ADDRESS [LENGTH]");
 	bad("a dump g 1 0\n", "a", "the length must be from 1 to 4096, not 0");
 	bad("a dump g 1 4097\n", "a", "the length must be from 1 to 4096, not 4097");
+	bad("a dirty\n", "a", "it is: dirty VM [SECONDS]");
+	bad("a dirty g 0\n", "a", "a measurement takes from 1 to 60 seconds, not 0");
+	bad("a dirty g 61\n", "a", "a measurement takes from 1 to 60 seconds, not 61");
+	bad("a dirty g 1s\n", "a", "a measurement takes from 1 to 60 seconds, not 1s");
 	bad("a translate g 0x\n", "a", "0x is not an address");
 	bad("a translate g 0x10000000000000000\n", "a", "0x10000000000000000 is not an address");
 	bad("a translate g 18446744073709551616\n", "a", "18446744073709551616 is not an address");

@@ -88,7 +88,7 @@ static void a_trap_that_mov_ss_holds_back(void **state)
 	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF | RFLAGS_TF);
 	vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, BLOCKING_MOV_SS);
 	vmcs_put(VMCS_GUEST_PENDING_DEBUG, PENDING_DEBUG_BS);
-	EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = 0x181, .gpa = BENCH_DATA, .gva = BENCH_DATA);
+	EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = READ_KNOWN, .gpa = BENCH_DATA, .gva = BENCH_DATA);
 	assert_int_equal(bench.entry.rip, BENCH_CODE);
 	assert_int_equal(bench.entry.interruptibility, BLOCKING_MOV_SS);
 	assert_int_equal(bench.entry.pending_debug, PENDING_DEBUG_BS);

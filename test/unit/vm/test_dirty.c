@@ -1,0 +1,134 @@
+/* How much a guest dirties in some seconds (vm/dirty.c, vm/control/dirty.c): what is counted, when it ends, and what it
+ * leaves behind. */
+#include "test/unit/vm/fixture.h"
+
+#include "host/console.h"
+#include "host/frames.h"
+#include "host/interrupt.h"
+
+static const char *const mechanisms[] = { "ept", "shadow", "vtlb", "brute" };
+
+static void start_under(const char *mmu)
+{
+	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = mmu, .guest_clock = true });
+	assert_true(bench_mode(BENCH_LONG64, 0));
+}
+
+static enum bench_at ask(const char *request)
+{
+	bench_type(CONSOLE_STATS, request, strlen(request));
+	return bench_interrupt(VECTOR_KICK);
+}
+
+static bool said(const char *text) { return strstr(bench_log(), text); }
+
+/* The guest writes to a page of its data, which the tables do not let it do yet. */
+static void write_page(unsigned page)
+{
+	uint64_t at = BENCH_DATA + page * PAGE_SIZE;
+
+	if (bench.vm[0]->mmu.ops->nested)
+		EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = WRITE_KNOWN, .gpa = at, .gva = at);
+	else
+		EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION_ERROR(VECTOR_PF), .error = PFERR_W,
+		     .qualification = at);
+}
+
+static void seconds_pass(unsigned seconds)
+{
+	for (unsigned n = 0; n < seconds * 100 + 100 && bench.vm[0]->dirty.state == DIRTY_MEASURING; n++)
+		STEP(bench_timer());
+}
+
+static const struct dirty_rate *measured(void) { return &bench.vm[0]->dirty; }
+
+/* DY2: what is written before and behind is not counted; twice counts once. */
+static void what_is_written_meanwhile(void **state)
+{
+	(void)state;
+	for (unsigned n = 0; n < ARRAY_SIZE(mechanisms); n++) {
+		uint64_t frames;
+
+		start_under(mechanisms[n]);
+		write_page(0);
+		write_page(7);
+		frames = frames_available() + mmu_table_pages(&bench.vm[0]->mmu);
+		STEP(ask("1 dirty 0 1\n"));
+		assert_true(said("\"measurement\":1,\"measured\":false,"));
+		for (unsigned page = 1; page < 9; page++)
+			write_page(page);
+		write_page(3);
+		seconds_pass(1);
+		assert_int_equal(measured()->state, DIRTY_MEASURED);
+		assert_in_range(measured()->ticks, machine.tsc_hz, machine.tsc_hz + machine.tsc_hz / 10);
+		/* Shadow tables may have set accessed and dirty flags in the guest's own table. */
+		assert_in_range(measured()->pages, 8, bench.vm[0]->mmu.ops->nested ? 8 : 9);
+		write_page(10);
+		STEP(ask("2 dirty 0\n"));
+		assert_true(said("\"measured\":true,\"seconds\":1,"));
+		assert_true(said("\"ram_pages\":1024,"));
+		assert_in_range(measured()->pages, 8, 9);
+		assert_null(bench.vm[0]->mmu.slots.slot[0].dirty);
+		assert_true(frames_available() + mmu_table_pages(&bench.vm[0]->mmu) >= frames - 1);
+		finish();
+	}
+}
+
+static void refusals(void **state)
+{
+	(void)state;
+	start_under("ept");
+	STEP(ask("1 dirty 0\n"));
+	assert_true(said("done 1 error the memory of test0 has not been measured yet: say for how many seconds\n"));
+	STEP(ask("2 dirty 0 2\n"));
+	STEP(ask("3 dirty 0 1\n"));
+	assert_true(said("done 3 error the memory of test0 cannot be measured now: a measurement goes on\n"));
+	seconds_pass(2);
+	assert_int_equal(measured()->seconds, 2);
+	assert_int_equal(measured()->number, 1);
+	bench.vm[0]->paused = true;
+	assert_non_null(dirty_begin(bench.vm[0], 1));
+	bench.vm[0]->paused = false;
+	finish();
+}
+
+/* DY3: also of one that does not see the end of it. */
+static void one_that_ends_meanwhile(void **state)
+{
+	(void)state;
+	start_under("shadow");
+	STEP(ask("1 dirty 0 60\n"));
+	write_page(1);
+	assert_int_equal(bench_exit_simple(EXIT_TRIPLE_FAULT, 0), BENCH_OVER);
+	assert_null(bench.vm[0]->dirty.log[0].bits);
+	vm_release_all();
+	assert_int_equal(frames_available(), machine.frames_before);
+}
+
+/* The log is the slot's, not the tables': no write is missed, and none is counted that was before. */
+static void another_mechanism_meanwhile(void **state)
+{
+	(void)state;
+	start_under("ept");
+	write_page(0);
+	STEP(ask("1 dirty 0 1\n"));
+	write_page(1);
+	STEP(ask("2 mmu 0 shadow\n"));
+	write_page(2);
+	seconds_pass(1);
+	assert_int_equal(measured()->switches, 1);
+	assert_in_range(measured()->pages, 2, 3);
+	finish();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_written_meanwhile),
+		cmocka_unit_test(refusals),
+		cmocka_unit_test(one_that_ends_meanwhile),
+		cmocka_unit_test(another_mechanism_meanwhile),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
