@@ -23,7 +23,7 @@ static const char usage[] = "usage: vellum ctl [--run NAME] [--json] COMMAND ...
 			    "  translate [VM] ADDRESS        a guest-virtual address, level by level, down to memory\n"
 			    "  dump [VM]                     its registers and controls\n"
 			    "  dump [VM] [gva|gpa] ADDRESS [LENGTH]   its memory, at most 4096 bytes\n"
-			    "  dirty [VM] [SECONDS]          how much of its RAM it writes in so long; or did, the last time\n"
+			    "  dirty [VM] [SECONDS]          the pages that it writes in that time; or the last count\n"
 			    "  audit [VM]                    checks the invariants of its tables\n"
 			    "  runs                          the names of the runs there are\n"
 			    "\n"
