@@ -5,6 +5,7 @@
  * has it. XSAVEOPT is done as XSAVE: what it may leave out it may also write. Outside 64-bit mode the registers 8 to 15
  * stay as they are. */
 #include "emulate/native.h"
+#include "lib/x86_cpuid.h"
 
 #define KNOWN MASK(9, 0) /* up to PKRU: these fit e->scratch */
 #define HEADER_AT 512
@@ -163,7 +164,7 @@ static enum emulate_result has_compaction(struct emulate *e, bool *has)
 {
 	struct emulate_native id;
 
-	TRY(native_cpuid(e, 1, &id));
+	TRY(native_cpuid(e, CPUID_LEAF_VERSION, &id));
 	*has = id.rax & 2;
 	return EMULATE_OK;
 }

@@ -27,12 +27,12 @@ boot_entry:
 	movl $boot_stack_end, %esp
 
 	/* A CPU without 64-bit mode cannot come far enough to say so in C. */
-	movl $0x80000000, %eax
+	movl $CPUID_LEAF_EXTENDED, %eax
 	movl %ebx, %esi			/* CPUID takes EBX */
 	cpuid
-	cmpl $0x80000001, %eax
+	cmpl $CPUID_LEAF_EXTENDED_FEATURES, %eax
 	jb no_long_mode
-	movl $0x80000001, %eax
+	movl $CPUID_LEAF_EXTENDED_FEATURES, %eax
 	cpuid
 	testl $CPUID_80000001_EDX_LM, %edx
 	jz no_long_mode

@@ -5,13 +5,14 @@
 #include "host/paging.h"
 #include "host/x86.h"
 #include "lib/apic.h"
+#include "lib/pic.h"
 
 #define IOAPIC_BYTES 32
 
 void pic_host_disable(void)
 {
-	outb(0x21, 0xff);
-	outb(0xa1, 0xff);
+	outb(PIC1_DATA, PIC_ALL);
+	outb(PIC2_DATA, PIC_ALL);
 }
 
 static uint32_t reg_read(volatile uint32_t *io, unsigned reg)

@@ -14,13 +14,13 @@ static uint64_t timer_per_tsc;
 
 static uint32_t reg_read(unsigned reg)
 {
-	return x2apic ? (uint32_t)rdmsr(MSR_X2APIC_FIRST + reg / 16) : base[reg / 4];
+	return x2apic ? (uint32_t)rdmsr(MSR_X2APIC(reg)) : base[reg / 4];
 }
 
 static void reg_write(unsigned reg, uint32_t v)
 {
 	if (x2apic)
-		wrmsr(MSR_X2APIC_FIRST + reg / 16, v);
+		wrmsr(MSR_X2APIC(reg), v);
 	else
 		base[reg / 4] = v;
 }
@@ -36,7 +36,7 @@ void lapic_host_init(void)
 	if (!base && !x2apic)
 		base = paging_window(apic_base & MASK(51, 12), PAGE_SIZE, PAGING_DEVICE);
 	BUG_ON(!base && !x2apic);
-	tsc_deadline = cpuid(1, 0).ecx & CPUID_1_ECX_TSC_DEADLINE;
+	tsc_deadline = cpuid(CPUID_LEAF_VERSION, 0).ecx & CPUID_1_ECX_TSC_DEADLINE;
 	reg_write(APIC_SVR, SVR_ENABLED | VECTOR_SPURIOUS);
 	reg_write(APIC_LVT_LINT0, LVT_MASKED);
 	reg_write(APIC_LVT_LINT1, LVT_MASKED);
@@ -82,7 +82,7 @@ static void send_ipi(uint32_t apic_id, uint32_t command)
 		/* Here WRMSR does not serialize: what the other CPU is to see must be stored before (SDM, "MSR Access
 		 * in x2APIC Mode"). */
 		__asm__ volatile("mfence; lfence" : : : "memory");
-		wrmsr(MSR_X2APIC_FIRST + APIC_ICR / 16, (uint64_t)apic_id << 32 | command);
+		wrmsr(MSR_X2APIC(APIC_ICR), (uint64_t)apic_id << 32 | command);
 		return;
 	}
 	while (reg_read(APIC_ICR) & ICR_DELIVERY_STATUS)

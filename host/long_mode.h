@@ -15,7 +15,7 @@
 	movl boot_cr3, %eax
 	movl %eax, %cr3
 	movl %ebx, %esi
-	movl $0x80000001, %eax
+	movl $CPUID_LEAF_EXTENDED_FEATURES, %eax
 	cpuid
 	movl %esi, %ebx
 	andl $CPUID_80000001_EDX_NX, %edx

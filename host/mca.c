@@ -18,7 +18,7 @@ static uint32_t bank_msr(unsigned bank, unsigned n) { return MSR_MC0_CTL + 4 * b
 
 static unsigned bank_count(uint64_t *cap)
 {
-	if (!(cpuid(1, 0).edx & CPUID_1_EDX_MCA) || !rdmsr_safe(MSR_MCG_CAP, cap))
+	if (!(cpuid(CPUID_LEAF_VERSION, 0).edx & CPUID_1_EDX_MCA) || !rdmsr_safe(MSR_MCG_CAP, cap))
 		return 0;
 	return (unsigned)min_u64(*cap & MCG_CAP_COUNT, MCA_BANKS_MAX);
 }
@@ -26,7 +26,7 @@ static unsigned bank_count(uint64_t *cap)
 /* Before Nehalem the firmware alone sets up bank 0 (SDM, "IA32_MCi_CTL MSRs"). */
 static bool bank0_is_firmware(void)
 {
-	uint32_t eax = cpuid(1, 0).eax;
+	uint32_t eax = cpuid(CPUID_LEAF_VERSION, 0).eax;
 
 	return (eax >> 8 & 15) == 6 && ((eax >> 4 & 15) | (eax >> 12 & 0xf0)) < MODEL_NEHALEM;
 }
@@ -37,7 +37,7 @@ void mca_init_cpu(void)
 	uint64_t cap = 0;
 	unsigned banks = bank_count(&cap);
 
-	if (!(cpuid(1, 0).edx & CPUID_1_EDX_MCE))
+	if (!(cpuid(CPUID_LEAF_VERSION, 0).edx & CPUID_1_EDX_MCE))
 		return;
 	if (banks && (cap & MCG_CAP_CTL))
 		wrmsr_safe(MSR_MCG_CTL, ~0ull);

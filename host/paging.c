@@ -138,7 +138,7 @@ static uint64_t choose_places(void)
 
 const char *paging_init(void)
 {
-	struct cpuid e1 = cpuid(0x80000001, 0);
+	struct cpuid e1 = cpuid(CPUID_LEAF_EXTENDED_FEATURES, 0);
 	uint64_t base = choose_places();
 
 	if (!(e1.edx & CPUID_80000001_EDX_NX))
@@ -161,8 +161,8 @@ void paging_protect_cpu(void)
 	uint64_t cr4 = read_cr4();
 
 	write_cr0(read_cr0() | CR0_WP);
-	if (cpuid(0, 0).eax >= 7) {
-		struct cpuid l7 = cpuid(7, 0);
+	if (cpuid(CPUID_LEAF_BASIC, 0).eax >= CPUID_LEAF_FEATURES) {
+		struct cpuid l7 = cpuid(CPUID_LEAF_FEATURES, 0);
 
 		cr4 |= (l7.ebx & CPUID_7_EBX_SMEP ? CR4_SMEP : 0) | (l7.ebx & CPUID_7_EBX_SMAP ? CR4_SMAP : 0) |
 		       (l7.ecx & CPUID_7_ECX_UMIP ? CR4_UMIP : 0);

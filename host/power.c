@@ -2,16 +2,15 @@
 
 #include "host/acpi.h"
 #include "host/x86.h"
+#include "lib/ports.h"
 
-#define PM1_SLP_EN BIT(13)
-#define PM1_SLP_TYP_SHIFT 10
 
 _Noreturn void power_off(void)
 {
 	const struct acpi_info *acpi = acpi_host_info();
 
 	for (const char *s = "Shutdown"; *s; s++)
-		outb(0x8900, (uint8_t)*s);
+		outb(PORT_SHUTDOWN, (uint8_t)*s);
 	if (acpi->have_s5 && acpi->pm1a_control) {
 		outw(acpi->pm1a_control, (uint16_t)(PM1_SLP_EN | acpi->s5_type_a << PM1_SLP_TYP_SHIFT));
 		if (acpi->pm1b_control)

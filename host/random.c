@@ -34,7 +34,7 @@ uint64_t random_u64(void)
 	static uint64_t state;
 	uint64_t v;
 
-	if ((cpuid(1, 0).ecx & CPUID_1_ECX_RDRAND) && rdrand(&v))
+	if ((cpuid(CPUID_LEAF_VERSION, 0).ecx & CPUID_1_ECX_RDRAND) && rdrand(&v))
 		return v;
 	state = mix(state + rdtsc()) + seconds();
 	state = mix(state + rdtsc());

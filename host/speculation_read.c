@@ -8,9 +8,9 @@ struct speculation_cpu speculation_read(void)
 	struct speculation_cpu cpu = { 0 };
 	struct cpuid l7;
 
-	if (cpuid(0, 0).eax < 7)
+	if (cpuid(CPUID_LEAF_BASIC, 0).eax < CPUID_LEAF_FEATURES)
 		return cpu;
-	l7 = cpuid(7, 0);
+	l7 = cpuid(CPUID_LEAF_FEATURES, 0);
 	cpu.l7_edx = l7.edx;
 	cpu.rtm = l7.ebx & CPUID_7_EBX_RTM;
 	if (l7.edx & CPUID_7_EDX_ARCH_CAPABILITIES)

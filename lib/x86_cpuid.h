@@ -5,6 +5,27 @@
 
 #include "bits.h"
 
+/* Leaves (EAX), and what they tell. */
+#define CPUID_LEAF_BASIC 0x0 /* the highest basic leaf; the vendor */
+#define CPUID_LEAF_VERSION 0x1 /* and features */
+#define CPUID_LEAF_TLB 0x2
+#define CPUID_LEAF_CACHE 0x4
+#define CPUID_LEAF_MONITOR 0x5
+#define CPUID_LEAF_THERMAL 0x6
+#define CPUID_LEAF_FEATURES 0x7 /* "Structured Extended Feature Flags" */
+#define CPUID_LEAF_PERFMON 0xa
+#define CPUID_LEAF_TOPOLOGY 0xb
+#define CPUID_LEAF_XSTATE 0xd
+#define CPUID_LEAF_TSC 0x15
+#define CPUID_LEAF_FREQUENCY 0x16
+#define CPUID_LEAF_HYPERVISOR 0x40000000
+#define CPUID_LEAF_EXTENDED 0x80000000 /* the highest extended leaf */
+#define CPUID_LEAF_EXTENDED_FEATURES 0x80000001
+#define CPUID_LEAF_BRAND 0x80000002 /* and two more */
+#define CPUID_LEAF_BRAND_LAST 0x80000004
+#define CPUID_LEAF_POWER 0x80000007
+#define CPUID_LEAF_ADDRESS_SIZES 0x80000008
+
 /* Leaf 1. */
 #define CPUID_1_ECX_SSE3 BIT(0)
 #define CPUID_1_ECX_PCLMULQDQ BIT(1)

@@ -14,15 +14,20 @@
 #define MSR_PRED_CMD 0x49
 #define MSR_BIOS_UPDT_TRIG 0x79
 #define MSR_BIOS_SIGN_ID 0x8b
+#define MSR_PMC0 0xc1
+#define MSR_PKG_CST_CONFIG_CONTROL 0xe2
 #define MSR_MTRRCAP 0xfe
 #define MSR_ARCH_CAPABILITIES 0x10a
 #define MSR_FLUSH_CMD 0x10b
+#define MSR_TSX_CTRL 0x122
 #define MSR_SYSENTER_CS 0x174
 #define MSR_SYSENTER_ESP 0x175
 #define MSR_SYSENTER_EIP 0x176
 #define MSR_MCG_CAP 0x179
 #define MSR_MCG_STATUS 0x17a
 #define MSR_MCG_CTL 0x17b
+#define MSR_PERFEVTSEL0 0x186
+#define MSR_THERM_STATUS 0x19c
 #define MSR_MISC_ENABLE 0x1a0
 #define MSR_DEBUGCTL 0x1d9
 #define MSR_MTRR_PHYSBASE0 0x200 /* and for each, two on: PHYSBASE, PHYSMASK */
@@ -33,8 +38,12 @@
 #define MSR_MTRR_FIX4K_F8000 0x26f
 #define MSR_PAT 0x277
 #define MSR_MTRR_DEF_TYPE 0x2ff
+#define MSR_FIXED_CTR0 0x309
 #define MSR_PERF_CAPABILITIES 0x345
+#define MSR_FIXED_CTR_CTRL 0x38d
 #define MSR_PERF_GLOBAL_CTRL 0x38f
+#define MSR_PERF_GLOBAL_STATUS_RESET 0x390
+#define MSR_PEBS_ENABLE 0x3f1
 #define MSR_MC0_CTL 0x400 /* and for each bank, four on: CTL, STATUS, ADDR, MISC */
 #define MSR_VMX_BASIC 0x480
 #define MSR_VMX_PINBASED_CTLS 0x481
@@ -49,18 +58,26 @@
 #define MSR_VMX_PROCBASED_CTLS2 0x48b
 #define MSR_VMX_EPT_VPID_CAP 0x48c
 #define MSR_VMX_TRUE_PINBASED_CTLS 0x48d /* … and the other three in the order of those above */
+#define MSR_RTIT_OUTPUT_BASE 0x560
 #define MSR_TSC_DEADLINE 0x6e0
 #define MSR_X2APIC_FIRST 0x800 /* + offset / 16 of the register in xAPIC mode */
+#define MSR_X2APIC(reg) (MSR_X2APIC_FIRST + (reg) / 16) /* of a register of lib/apic.h */
 #define MSR_X2APIC_APICID 0x802
 #define MSR_X2APIC_VERSION 0x803
 #define MSR_X2APIC_TPR 0x808
 #define MSR_X2APIC_EOI 0x80b
+#define MSR_X2APIC_LDR 0x80d
 #define MSR_X2APIC_ICR 0x830
 #define MSR_X2APIC_LVT_TIMER 0x832
 #define MSR_X2APIC_INIT_COUNT 0x838
 #define MSR_X2APIC_DIV_CONF 0x83e
 #define MSR_X2APIC_SELF_IPI 0x83f
 #define MSR_X2APIC_LAST 0x8ff
+#define MSR_BNDCFGS 0xd90
+#define MSR_XSS 0xda0
+/* Software's and AMD's, for who tries what there is not. */
+#define MSR_HYPERV_GUEST_OS_ID 0x40000000
+#define MSR_KVM_WALL_CLOCK_NEW 0x4b564d00
 #define MSR_EFER 0xc0000080
 #define MSR_STAR 0xc0000081
 #define MSR_LSTAR 0xc0000082
@@ -70,6 +87,7 @@
 #define MSR_GS_BASE 0xc0000101
 #define MSR_KERNEL_GS_BASE 0xc0000102
 #define MSR_TSC_AUX 0xc0000103
+#define MSR_AMD_HWCR 0xc0010015
 
 /* IA32_APIC_BASE: "Local APIC Status and Location", "x2APIC Mode". */
 #define APIC_BASE_BSP BIT(8)

@@ -46,12 +46,13 @@ uint32_t vmx_control(struct vmx_control_caps caps, uint32_t wanted)
  * answers as the highest does, and so is not asked for. */
 static void read_paging(struct mmu_caps *m)
 {
-	uint32_t max_extended = cpuid(0x80000000, 0).eax;
-	struct cpuid l1 = cpuid(1, 0), e1 = cpuid(0x80000001, 0), l7 = { 0 };
+	uint32_t max_extended = cpuid(CPUID_LEAF_EXTENDED, 0).eax;
+	struct cpuid l1 = cpuid(CPUID_LEAF_VERSION, 0), e1 = cpuid(CPUID_LEAF_EXTENDED_FEATURES, 0), l7 = { 0 };
 
-	if (VM_LEFT_OUT_OR(CAPS_LEAF7, cpuid(0, 0).eax >= 7))
-		l7 = cpuid(7, 0);
-	m->maxphyaddr = VM_LEFT_OUT_OR(CAPS_WIDTH, max_extended >= 0x80000008) ? (uint8_t)cpuid(0x80000008, 0).eax : 36;
+	if (VM_LEFT_OUT_OR(CAPS_LEAF7, cpuid(CPUID_LEAF_BASIC, 0).eax >= CPUID_LEAF_FEATURES))
+		l7 = cpuid(CPUID_LEAF_FEATURES, 0);
+	m->maxphyaddr = VM_LEFT_OUT_OR(CAPS_WIDTH, max_extended >= CPUID_LEAF_ADDRESS_SIZES) ?
+				(uint8_t)cpuid(CPUID_LEAF_ADDRESS_SIZES, 0).eax : 36;
 	m->nx = e1.edx & CPUID_80000001_EDX_NX;
 	m->page_1g = e1.edx & CPUID_80000001_EDX_PAGE1GB;
 	m->pcid = l1.ecx & CPUID_1_ECX_PCID;
@@ -129,13 +130,21 @@ static bool switches_msrs(const struct vmx_caps *c)
 	       VM_LEFT_OUT_OR(SWITCHES_ENTRY, !(~c->entry.may & (ENTRY_LOAD_EFER | ENTRY_LOAD_PAT)));
 }
 
+static bool has_rdtscp(const struct vmx_caps *c)
+{
+	uint32_t edx = cpuid(CPUID_LEAF_EXTENDED_FEATURES, 0).edx;
+
+	return VM_LEFT_OUT_OR(RDTSCP_CONTROL, c->proc2.may & PROC2_RDTSCP) &&
+	       VM_LEFT_OUT_OR(RDTSCP_CPUID, edx & CPUID_80000001_EDX_RDTSCP);
+}
+
 const char *vmx_caps_read(struct vmx_caps *c)
 {
 	uint64_t basic, feature_control;
 	uint32_t true_offset;
 
 	*c = (struct vmx_caps){ 0 };
-	if (VM_KEPT(LACKS_VMX, !(cpuid(1, 0).ecx & CPUID_1_ECX_VMX)))
+	if (VM_KEPT(LACKS_VMX, !(cpuid(CPUID_LEAF_VERSION, 0).ecx & CPUID_1_ECX_VMX)))
 		return "this CPU has no VT-x (CPUID says no VMX); use an Intel CPU with VT-x, or an emulator or "
 		       "hypervisor that offers it";
 	/* VMXON is #GP without this bit, which the lock makes final (SDM, "Enabling and Entering VMX Operation"). */
@@ -166,8 +175,7 @@ const char *vmx_caps_read(struct vmx_caps *c)
 	c->hvm.invpcid = c->proc2.may & PROC2_INVPCID;
 	c->hvm.cr4_may = c->cr4_fixed1;
 	c->preemption_shift = rdmsr(MSR_VMX_MISC) & 31; /* SDM, "Miscellaneous Data" */
-	c->hvm.rdtscp = VM_LEFT_OUT_OR(RDTSCP_CONTROL, c->proc2.may & PROC2_RDTSCP) &&
-		    VM_LEFT_OUT_OR(RDTSCP_CPUID, cpuid(0x80000001, 0).edx & CPUID_80000001_EDX_RDTSCP);
+	c->hvm.rdtscp = has_rdtscp(c);
 	read_lapic(c);
 	c->switches_msrs = switches_msrs(c);
 	return missing_control(c);

@@ -35,9 +35,9 @@ static const struct vmentry_caps *capabilities(const struct hvm_caps *cpu)
 	vmentry_caps_read(&caps, read_msr, NULL);
 	caps.physical_bits = cpu->mmu.maxphyaddr;
 	caps.linear_bits = cpu->mmu.la57 ? 57 : 48;
-	if (cpuid(0, 0).eax >= 7) {
-		caps.sgx = cpuid(7, 0).ebx & CPUID_7_EBX_SGX;
-		caps.rtm = cpuid(7, 0).ebx & CPUID_7_EBX_RTM;
+	if (cpuid(CPUID_LEAF_BASIC, 0).eax >= CPUID_LEAF_FEATURES) {
+		caps.sgx = cpuid(CPUID_LEAF_FEATURES, 0).ebx & CPUID_7_EBX_SGX;
+		caps.rtm = cpuid(CPUID_LEAF_FEATURES, 0).ebx & CPUID_7_EBX_RTM;
 	}
 	known = true;
 	return &caps;

@@ -4,16 +4,13 @@
 #include "dev/bus/bytes.h"
 #include "dev/bus/ports.h"
 
-#define PORT_ADDRESS 0xcf8u
-#define PORT_DATA 0xcfcu
 
-#define ADDRESS_ENABLE 0x80000000u
 #define ADDRESS_WRITABLE 0x80fffffcu
 
 /* The bridge's register that the byte at port refers to, or -1: an empty slot. */
 static int bridge_register(const struct pci *p, uint16_t port)
 {
-	if ((p->address & ~0xffu) != ADDRESS_ENABLE) /* bus, device, function 0 */
+	if ((p->address & ~0xffu) != PCI_ADDRESS_ENABLE) /* bus, device, function 0 */
 		return -1;
 	return (int)((p->address & 0xfc) | (port & 3));
 }
@@ -94,5 +91,5 @@ bool pci_init(struct pci *p, struct pio_space *pio, struct ports *ports)
 	memset(&p->bridge_writable[0x59], 0xff, 7); /* PAM0-PAM6: kept, without effect: that memory is always RAM */
 	p->bridge_writable[0x72] = 0xff;            /* SMRAM control: kept, without effect: there is no SMM */
 	pci_reset(p);
-	return pio_add(pio, PORT_ADDRESS, 4, &address, p) && pio_add(pio, PORT_DATA, 4, &data, p);
+	return pio_add(pio, PCI_ADDRESS, 4, &address, p) && pio_add(pio, PCI_DATA, 4, &data, p);
 }

@@ -5,6 +5,7 @@
 
 #include "dev/dev.h"
 #include "dev/bus/ports.h"
+#include "lib/ports.h"
 
 struct pci {
 	uint32_t address;

@@ -2,15 +2,7 @@
 #include "dev/bus/ports.h"
 #include "dev/bus/bytes.h"
 
-#define PORT_KBC_DATA 0x60u
-#define PORT_KBC_COMMAND 0x64u
-#define PORT_POST 0x80u
-#define PORT_FAST_A20 0x92u
-#define PORT_DEBUG_EXIT 0xf4u
-#define PORT_SHUTDOWN 0x8900u
 
-#define A20_ENABLED 0x02u
-#define A20_FAST_RESET 0x01u
 #define RESET_WRITABLE 0x0eu
 
 static uint8_t kbc_read(void *dev, uint16_t port)

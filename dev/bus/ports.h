@@ -7,6 +7,7 @@
 
 #include "dev/dev.h"
 #include "dev/machine.h"
+#include "lib/ports.h"
 
 struct ports {
 	struct machine_sink machine;
@@ -19,10 +20,6 @@ struct ports {
 /* false: a port range is taken. */
 bool ports_init(struct ports *p, struct pio_space *pio, struct machine_sink machine);
 void ports_reset(struct ports *p);
-/* The reset control register of the PIIX3. A write that sets RESET_CPU resets, and RESET_SYSTEM says how thoroughly. */
-#define PORT_RESET_CONTROL 0xcf9u
-#define RESET_SYSTEM 0x02u
-#define RESET_CPU 0x04u
 
 /* Port 0xcf9 lies within the PCI configuration address register and is reached through it (dev/bus/pci.c). */
 uint8_t ports_reset_control_read(const struct ports *p);

@@ -3,14 +3,11 @@
 #include "dev/firmware/acpi_pm.h"
 #include "dev/bus/bytes.h"
 
-#define PM1_TMR 0x0001u
-#define PM1_PWRBTN 0x0100u
 #define PM1_STATUS 0x8731u /* TMR, BM, GBL, PWRBTN, SLPBTN, RTC, WAK */
 #define PM1_ENABLE 0x0721u
 #define PM1_EVENTS 0x0721u
 #define CNT_SCI_EN 0x0001u
 #define CNT_KEPT 0x1c03u /* SCI_EN, BM_RLD, SLP_TYP */
-#define CNT_SLP_EN 0x2000u
 
 static uint64_t pm_clock(const struct acpi_pm *pm)
 {
@@ -56,7 +53,7 @@ void acpi_pm_power_button(struct acpi_pm *pm)
 static void cnt_write(struct acpi_pm *pm, uint16_t value)
 {
 	pm->pm1_cnt = (value & CNT_KEPT) | CNT_SCI_EN;
-	if ((value & CNT_SLP_EN) && (value >> 10 & 7) == ACPI_SLP_TYP_S5)
+	if ((value & PM1_SLP_EN) && (value >> PM1_SLP_TYP_SHIFT & 7) == ACPI_SLP_TYP_S5)
 		machine_report(&pm->machine, MACHINE_POWER_OFF, ACPI_PM1A_CNT);
 }
 

@@ -5,12 +5,8 @@
 
 #include "dev/dev.h"
 #include "dev/machine.h"
+#include "lib/ports.h"
 
-#define ACPI_PM_BASE 0x600u
-#define ACPI_PM1A_EVT (ACPI_PM_BASE + 0) /* 4 bytes: status, enable */
-#define ACPI_PM1A_CNT (ACPI_PM_BASE + 4) /* 2 bytes */
-#define ACPI_PM_TMR (ACPI_PM_BASE + 8)   /* 4 bytes; all 32 bits count, as the FADT says */
-#define ACPI_GPE0 (ACPI_PM_BASE + 0x20)  /* 4 bytes: 2 of status, 2 of enable */
 #define ACPI_PM_TMR_HZ 3579545u
 #define ACPI_SCI_GSI 9u
 #define ACPI_SLP_TYP_S5 5u /* the value in \_S5 */

@@ -3,8 +3,6 @@
 #include "dev/firmware/fw_cfg.h"
 #include "dev/bus/bytes.h"
 
-#define PORT_SELECT 0x510u
-#define PORT_DATA 0x511u
 #define ID_TRADITIONAL 1u /* no DMA */
 
 /* The selected item, little-endian as its bytes are read. All items are at most 8 bytes long; unknown ones are
@@ -29,8 +27,8 @@ static uint64_t item_value(const struct fw_cfg *f)
 static uint8_t data_read(void *dev, uint16_t port)
 {
 	struct fw_cfg *f = dev;
-	if (port != PORT_DATA || f->offset >= 8)
-		return port == PORT_DATA ? 0 : 0xff;
+	if (port != FW_CFG_DATA || f->offset >= 8)
+		return port == FW_CFG_DATA ? 0 : 0xff;
 	return (uint8_t)(item_value(f) >> 8 * f->offset++);
 }
 
@@ -42,7 +40,7 @@ static uint32_t fw_cfg_in(void *dev, uint16_t port, unsigned size)
 static void fw_cfg_out(void *dev, uint16_t port, unsigned size, uint32_t value)
 {
 	struct fw_cfg *f = dev;
-	if (port != PORT_SELECT || size != 2)
+	if (port != FW_CFG_SELECT || size != 2)
 		return;
 	f->key = (uint16_t)value;
 	f->offset = 0;
@@ -59,5 +57,5 @@ bool fw_cfg_init(struct fw_cfg *f, struct pio_space *pio, uint16_t cpus, uint64_
 	static const struct pio_ops ops = { fw_cfg_in, fw_cfg_out };
 	*f = (struct fw_cfg){ .cpus = cpus, .ram_bytes = ram_bytes };
 	fw_cfg_reset(f);
-	return pio_add(pio, PORT_SELECT, 2, &ops, f);
+	return pio_add(pio, FW_CFG_SELECT, 2, &ops, f);
 }

@@ -4,6 +4,7 @@
 #define VELLUM_DEV_FW_CFG_H
 
 #include "dev/dev.h"
+#include "lib/ports.h"
 
 #define FW_CFG_SIGNATURE 0x00u
 #define FW_CFG_ID 0x01u

@@ -7,8 +7,8 @@
 
 #include "dev/dev.h"
 #include "dev/machine.h"
+#include "lib/ports.h"
 
-#define PVPANIC_PORT 0x505u
 #define PVPANIC_PANICKED 0x01u
 #define PVPANIC_CRASH_LOADED 0x02u /* ... and a crash kernel takes over, which will end as it likes */
 

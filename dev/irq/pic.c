@@ -1,22 +1,10 @@
 /* dev/irq/pic.c - the 8259A's registers and priority logic. Intel 8259A data sheet; ELCR as in the PIIX4. */
 #include "dev/irq/pic.h"
 #include "dev/bus/bytes.h"
+#include "lib/pic.h"
 
-#define CASCADE_PIN 2u
 #define SPURIOUS_PIN 7u
 
-#define ICW1 0x10u
-#define ICW1_NEED_ICW4 0x01u
-#define ICW1_SINGLE 0x02u
-#define ICW1_LEVEL 0x08u
-#define ICW4_AUTO_EOI 0x02u
-#define ICW4_SPECIAL_FULLY_NESTED 0x10u
-#define OCW3 0x08u
-#define OCW3_READ_ISR 0x01u
-#define OCW3_READ 0x02u
-#define OCW3_POLL 0x04u
-#define OCW3_SPECIAL_MASK 0x20u
-#define OCW3_SET_SPECIAL_MASK 0x40u
 
 /* The position of the highest-priority bit of mask in the order of priority (0 first), 8 if mask is empty. */
 static unsigned priority(const struct pic_chip *c, uint8_t mask)
@@ -43,7 +31,7 @@ static int chip_request(const struct pic_chip *c)
 		blocking &= (uint8_t)~c->imr;
 	/* "Special Fully Nested Mode": the slave may ask again, with a higher pin of its own. */
 	if (c->special_fully_nested && !c->slave)
-		blocking &= (uint8_t)~(1u << CASCADE_PIN);
+		blocking &= (uint8_t)~(1u << PIC_CASCADE_PIN);
 	unsigned position = priority(c, asking);
 	return position < priority(c, blocking) ? (int)pin_at(c, position) : -1;
 }
@@ -80,7 +68,7 @@ static void chip_take(struct pic_chip *c, unsigned pin)
 /* Brings the cascade pin and INT up to date. */
 static void pic_update(struct pic *p)
 {
-	chip_set_pin(&p->chip[0], CASCADE_PIN, chip_request(&p->chip[1]) >= 0);
+	chip_set_pin(&p->chip[0], PIC_CASCADE_PIN, chip_request(&p->chip[1]) >= 0);
 	bool out = chip_request(&p->chip[0]) >= 0;
 	if (out != p->out) {
 		p->out = out;
@@ -96,7 +84,7 @@ static unsigned slave_take(struct pic *p)
 	int pin = chip_request(slave);
 	if (pin >= 0)
 		chip_take(slave, (unsigned)pin);
-	chip_set_pin(&p->chip[0], CASCADE_PIN, false);
+	chip_set_pin(&p->chip[0], PIC_CASCADE_PIN, false);
 	return pin >= 0 ? (unsigned)pin : SPURIOUS_PIN;
 }
 
@@ -108,7 +96,7 @@ uint8_t pic_ack(struct pic *p)
 		return (uint8_t)(master->vector_base + SPURIOUS_PIN);
 	chip_take(master, (unsigned)pin);
 	uint8_t vector = (uint8_t)(master->vector_base + pin);
-	if (pin == (int)CASCADE_PIN && !master->single)
+	if (pin == (int)PIC_CASCADE_PIN && !master->single)
 		vector = (uint8_t)(p->chip[1].vector_base + slave_take(p));
 	pic_update(p);
 	return vector;
@@ -116,7 +104,7 @@ uint8_t pic_ack(struct pic *p)
 
 void pic_set_pin(struct pic *p, unsigned pin, bool level)
 {
-	if (pin > 15 || pin == CASCADE_PIN)
+	if (pin > 15 || pin == PIC_CASCADE_PIN)
 		return;
 	chip_set_pin(&p->chip[pin >> 3], pin & 7, level);
 	pic_update(p);
@@ -146,7 +134,7 @@ static void icw_write(struct pic_chip *c, uint8_t value)
 {
 	switch (c->icw_state) {
 	case 2:
-		c->vector_base = value & 0xf8;
+		c->vector_base = value & ICW2_VECTOR;
 		c->icw_state = !c->single ? 3 : c->need_icw4 ? 4 : 0;
 		break;
 	case 3: /* the wiring of the cascade is fixed */
@@ -160,10 +148,9 @@ static void icw_write(struct pic_chip *c, uint8_t value)
 	}
 }
 
-/* OCW2: bits 7..5 are R, SL, EOI. */
 static void ocw2_write(struct pic_chip *c, uint8_t value)
 {
-	bool rotate = value & 0x80, specific = value & 0x40, eoi = value & 0x20;
+	bool rotate = value & OCW2_ROTATE, specific = value & OCW2_SPECIFIC, eoi = value & OCW2_EOI;
 	unsigned pin = value & 7;
 	if (!eoi) {
 		if (specific && rotate)
@@ -224,9 +211,9 @@ static uint8_t poll_read(struct pic *p, struct pic_chip *c)
 		return 0;
 	chip_take(c, (unsigned)pin);
 	if (c->slave)
-		chip_set_pin(&p->chip[0], CASCADE_PIN, false);
+		chip_set_pin(&p->chip[0], PIC_CASCADE_PIN, false);
 	pic_update(p);
-	return (uint8_t)(0x80 | pin);
+	return (uint8_t)(PIC_POLL_REQUEST | pin);
 }
 
 static uint8_t pic_read(void *dev, uint16_t port)
@@ -280,7 +267,7 @@ void pic_reset(struct pic *p)
 	for (unsigned i = 0; i < 2; i++) {
 		uint8_t pins = p->chip[i].pins;
 		p->chip[i] = (struct pic_chip){
-			.pins = pins, .imr = 0xff, .lowest = 7, .slave = i == 1,
+			.pins = pins, .imr = PIC_ALL, .lowest = 7, .slave = i == 1,
 			.elcr_mask = i ? 0xde : 0xf8, /* IRQ 0, 1, 2, 8 and 13 are edges for good */
 		};
 	}
@@ -289,12 +276,14 @@ void pic_reset(struct pic *p)
 
 void pic_after_bios(struct pic *p)
 {
-	static const uint8_t initialise[2][5] = { { ICW1 | ICW1_NEED_ICW4, 0x08, 1u << CASCADE_PIN, 0x01, 0xb8 },
-						  { ICW1 | ICW1_NEED_ICW4, 0x70, CASCADE_PIN, 0x01, 0x8f } };
+	static const uint8_t initialise[2][5] = {
+		{ ICW1 | ICW1_NEED_ICW4, 0x08, 1u << PIC_CASCADE_PIN, ICW4_8086, 0xb8 },
+		{ ICW1 | ICW1_NEED_ICW4, 0x70, PIC_CASCADE_PIN, ICW4_8086, 0x8f },
+	};
 
 	for (unsigned chip = 0; chip < 2; chip++)
 		for (unsigned i = 0; i < ARRAY_SIZE(initialise[chip]); i++)
-			pic_write(p, (uint16_t)((chip ? 0xa0 : 0x20) + (i != 0)), initialise[chip][i]);
+			pic_write(p, (uint16_t)((chip ? PIC2_COMMAND : PIC1_COMMAND) + (i != 0)), initialise[chip][i]);
 }
 
 bool pic_init(struct pic *p, struct pio_space *pio, void (*intr)(void *ctx, bool level), void *ctx)
@@ -302,6 +291,6 @@ bool pic_init(struct pic *p, struct pio_space *pio, void (*intr)(void *ctx, bool
 	static const struct pio_ops chip_ops = { pic_in, pic_out }, elcr_ops = { elcr_in, elcr_out };
 	*p = (struct pic){ .intr = intr, .ctx = ctx };
 	pic_reset(p);
-	return pio_add(pio, 0x20, 2, &chip_ops, p) && pio_add(pio, 0xa0, 2, &chip_ops, p) &&
-	       pio_add(pio, 0x4d0, 2, &elcr_ops, p);
+	return pio_add(pio, PIC1_COMMAND, 2, &chip_ops, p) && pio_add(pio, PIC2_COMMAND, 2, &chip_ops, p) &&
+	       pio_add(pio, PIC_ELCR1, 2, &elcr_ops, p);
 }

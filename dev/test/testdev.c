@@ -2,9 +2,6 @@
 #include "dev/test/testdev.h"
 #include "dev/bus/bytes.h"
 
-#define PORT_LATCH 0xe0u
-#define PORT_DROP 0xe4u
-#define PORT_LINES 0x2000u
 
 static uint8_t latch_read(void *dev, uint16_t port)
 {
@@ -38,7 +35,7 @@ static uint32_t nothing_in(void *dev, uint16_t port, unsigned size)
 static void drop_out(void *dev, uint16_t port, unsigned size, uint32_t value)
 {
 	struct testdev *t = dev;
-	if (port == PORT_DROP && size == 4 && t->drop)
+	if (port == TESTDEV_DROP && size == 4 && t->drop)
 		t->drop(t->ctx, value);
 }
 
@@ -47,7 +44,7 @@ static void drop_out(void *dev, uint16_t port, unsigned size, uint32_t value)
 static void lines_out(void *dev, uint16_t port, unsigned size, uint32_t value)
 {
 	struct testdev *t = dev;
-	unsigned n = port - PORT_LINES;
+	unsigned n = port - TESTDEV_LINE;
 	(void)size;
 	if (n >= TESTDEV_LINES)
 		return;
@@ -91,7 +88,7 @@ bool testdev_init(struct testdev *t, struct pio_space *pio, struct mmio_space *m
 	memcpy(t->line, lines, sizeof(t->line));
 	testdev_reset(t);
 	/* Three ports more than lines, so that outl to the last one stays in one piece. */
-	return pio_add(pio, PORT_LATCH, 4, &latch, t) && pio_add(pio, PORT_DROP, 4, &drops, t) &&
-		pio_add(pio, PORT_LINES, TESTDEV_LINES + 3, &line, t) &&
+	return pio_add(pio, TESTDEV_LATCH, 4, &latch, t) && pio_add(pio, TESTDEV_DROP, 4, &drops, t) &&
+		pio_add(pio, TESTDEV_LINE, TESTDEV_LINES + 3, &line, t) &&
 		mmio_add(mmio, TESTDEV_MMIO_BASE, TESTDEV_MMIO_SIZE, &mem, t);
 }

@@ -4,9 +4,8 @@
 #define VELLUM_DEV_TESTDEV_H
 
 #include "dev/dev.h"
+#include "lib/ports.h"
 
-#define TESTDEV_MMIO_BASE 0xff000000u
-#define TESTDEV_MMIO_SIZE 0x10000u
 #define TESTDEV_LINES 24u
 
 struct testdev {

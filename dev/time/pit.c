@@ -249,16 +249,16 @@ static void latch_status(struct pit_channel *c, uint64_t clk)
 	c->status_latched = true;
 }
 
-/* "Read-Back Command": bits 5 and 4 are active low. */
+/* "Read-Back Command". */
 static void read_back(struct pit *p, uint8_t value)
 {
 	uint64_t clk = clocks_now(p);
 	for (unsigned i = 0; i < 3; i++) {
-		if (!(value & (2u << i)))
+		if (!(value & (unsigned)PIT_READ_BACK_COUNTER(i)))
 			continue;
-		if (!(value & 0x20))
+		if (!(value & PIT_READ_BACK_NO_COUNT))
 			latch_count(&p->ch[i], clk);
-		if (!(value & 0x10))
+		if (!(value & PIT_READ_BACK_NO_STATUS))
 			latch_status(&p->ch[i], clk);
 	}
 }
@@ -268,7 +268,7 @@ static void command_write(struct pit *p, uint8_t value)
 	unsigned select = value >> 6;
 	if (select == 3)
 		read_back(p, value);
-	else if (!(value & 0x30))
+	else if ((value & PIT_ACCESS) == PIT_LATCH)
 		latch_count(&p->ch[select], clocks_now(p));
 	else
 		control_write(p, &p->ch[select], value);
@@ -339,15 +339,16 @@ static uint8_t port61_read(void *dev, uint16_t port)
 	(void)port;
 	if (unlikely(c->switching))
 		channel_sync(c, clk);
-	return (uint8_t)(p->port61 | (clk / REFRESH_CLOCKS & 1) << 4 | channel_out(c, clk) << 5);
+	return (uint8_t)(p->port61 | (clk / REFRESH_CLOCKS & 1 ? PORT_B_REFRESH : 0) |
+			 (channel_out(c, clk) ? PORT_B_OUT2 : 0));
 }
 
 static void port61_write(void *dev, uint16_t port, uint8_t value)
 {
 	struct pit *p = dev;
 	(void)port;
-	p->port61 = value & 0x0f;
-	gate_write(&p->ch[2], value & 1, clocks_now(p));
+	p->port61 = value & PORT_B_WRITABLE;
+	gate_write(&p->ch[2], value & PORT_B_GATE2, clocks_now(p));
 }
 
 static uint32_t pit_in(void *dev, uint16_t port, unsigned size)
@@ -376,7 +377,7 @@ void pit_reset(struct pit *p)
 	p->port61 = 0;
 	for (unsigned i = 0; i < 3; i++) {
 		p->ch[i] = (struct pit_channel){ .gate = i != 2 };
-		control_write(p, &p->ch[i], 0x30);
+		control_write(p, &p->ch[i], PIT_LOW_HIGH | PIT_ONE_SHOT);
 	}
 }
 
@@ -388,5 +389,5 @@ bool pit_init(struct pit *p, struct pio_space *pio, struct timers *timers, struc
 	p->to_ticks = ratio_init(PIT_HZ, timers->tsc_hz);
 	p->min_edges = PIT_HZ * (uint64_t)PIT_MIN_PERIOD_US / 1000000;
 	pit_reset(p);
-	return pio_add(pio, 0x40, 4, &pit_ops, p) && pio_add(pio, 0x61, 1, &port61_ops, p);
+	return pio_add(pio, PIT_COUNTER(0), 4, &pit_ops, p) && pio_add(pio, PORT_B, 1, &port61_ops, p);
 }

@@ -11,8 +11,8 @@
 #define VELLUM_DEV_PIT_H
 
 #include "dev/dev.h"
+#include "lib/pit.h"
 
-#define PIT_HZ 1193182u
 #define PIT_MIN_PERIOD_US 50u
 
 /* Counting begins at the PIT clock `start`; before it, nothing has been counted. */

@@ -1,6 +1,7 @@
 /* 64 bits: does what no sane guest does - every port, every MSR in the usual ranges, the interrupt controllers'
  * registers, with random values - and lives: whatever comes of it, the hypervisor and this guest go on. Left out are
  * only the registers that end the run. */
+#include "pc.h"
 #include "../../lib/xorshift.h"
 #include "apic.h"
 
@@ -10,13 +11,11 @@ static uint64_t state = 88172645463325252;
 
 static uint64_t next_random(void) { return xorshift(&state); }
 
-/* Power-off, reset, debug exit, a panic; and the console, which is to tell of it. */
+/* And the console, which is to tell of it, and the mapping of the page of code. */
 static bool ends_the_run(unsigned port)
 {
-	return (port >= 0xf1 && port <= 0xf7) || (port >= 0x88fd && port <= 0x8900) ||
-	       (port >= 0x600 && port <= 0x60f) || (port >= 0xcf6 && port <= 0xcf9) || (port >= 0x61 && port <= 0x64) ||
-	       (port >= 0x8f && port <= 0x92) || port == 0xb2 || (port >= 0x3f5 && port <= 0x3ff) ||
-	       (port >= 0xe1 && port <= 0xe4) || (port >= 0x502 && port <= 0x505);
+	return port_ends_the_run(port) || port_reaches(port, COM1_PORT, COM1_PORT + UART_SCR) ||
+	       port_reaches(port, TESTDEV_DROP, TESTDEV_DROP);
 }
 
 static void ports(void)
@@ -73,10 +72,10 @@ static void controllers(void)
 
 		/* The interrupt command register could send this CPU an INIT: that would be the end of the test, not of
 		 * the hypervisor. */
-		if (apic < 0xfee00300ul || apic > 0xfee0031cul)
+		if (apic < LAPIC_DEFAULT_BASE + APIC_ICR || apic > LAPIC_DEFAULT_BASE + APIC_ICR_HIGH + 12)
 			trap_call(write_word, (void *)apic);
 		trap_call(write_word, (void *)ioapic);
-		if (apic < 0xfee002e0ul || apic > 0xfee0032cul)
+		if (apic < LAPIC_DEFAULT_BASE + APIC_ICR - 32 || apic > LAPIC_DEFAULT_BASE + APIC_LVT_TIMER + 12)
 			trap_call(write_odd, (void *)apic);
 		(void)*(volatile uint64_t *)(apic & ~7ul);
 	}

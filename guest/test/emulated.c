@@ -2,6 +2,7 @@
  * not: single-stepping, data breakpoints, read-only pages, tables where no memory is, code where no memory is, what the
  * FPU remembers. */
 #include "apic.h"
+#include "pc.h"
 #include "pages.h"
 
 const char test_name[] = "emulated";
@@ -125,19 +126,19 @@ static void check_breakpoints(word at)
 
 #define DR7_PORTS 0x60401ul /* breakpoint 0: ports, two of them */
 
-/* 0x80 and 0x81: pages of the DMA controller, which nothing else here uses. */
+/* The DMA controller's page registers, which nothing else here uses. */
 static void check_port_breakpoints(void)
 {
 	word cr4 = read_cr4();
 
 	write_cr4(cr4 | CR4_DE);
-	set_breakpoint(0x80, DR7_PORTS);
+	set_breakpoint(PORT_POST, DR7_PORTS);
 	db_count = 0;
-	outb(0x82, 0);
-	inb(0x82);
+	outb(PORT_POST + 2, 0);
+	inb(PORT_POST + 2);
 	CHECK(db_count == 0, "ports beside: %lu traps", db_count);
-	outb(0x80, 0);
-	inb(0x81);
+	outb(PORT_POST, 0);
+	inb(PORT_POST + 1);
 	CHECK(db_count == 2 && (db_dr6 & DR6_BREAKPOINTS) == 1, "ports: %lu traps, DR6 0x%lx", db_count, db_dr6);
 	set_breakpoint(0, DR7_RESET);
 	write_cr4(cr4);
@@ -227,7 +228,7 @@ static void do_avx512(void *p) { __asm__ volatile("vmovups %%zmm0, (%0)" : : "r"
 
 static void check_program(void)
 {
-	if (cpuid(0, 0).eax < 7 || !(cpuid(7, 0).ebx & CPUID_7_EBX_AVX512F))
+	if (cpuid(CPUID_LEAF_BASIC, 0).eax < 7 || !(cpuid(CPUID_LEAF_FEATURES, 0).ebx & CPUID_7_EBX_AVX512F))
 		return;
 	write_cr4(read_cr4() | CR4_OSXSAVE);
 	__asm__ volatile("xsetbv" : : "c"(0), "a"(XCR0_X87 | XCR0_SSE | XCR0_AVX | XCR0_AVX512), "d"(0));

@@ -1,6 +1,7 @@
 /* 64 bits: what one VM exit costs, in TSC ticks, as the guest sees it: RDTSC around one instruction, less what two
  * RDTSC cost alone. One line for each: BENCH NAME MIN MEDIAN. */
 #include "apic.h"
+#include "pc.h"
 
 const char test_name[] = "exitcost";
 
@@ -9,14 +10,14 @@ const char test_name[] = "exitcost";
 static uint32_t sample[TIMES];
 
 static void do_nothing(void) { __asm__ volatile("" : : : "memory"); }
-static void do_cpuid(void) { cpuid(0, 0); }
+static void do_cpuid(void) { cpuid(CPUID_LEAF_BASIC, 0); }
 static void do_vmcall(void)
 {
 	word number = ~0ul; /* no hypercall has this number: it costs the way in and out */
 
 	__asm__ volatile("vmcall" : "+a"(number) : : "memory");
 }
-static void do_in_61(void) { inb(0x61); }
+static void do_in_61(void) { inb(PORT_B); }
 static void do_in_absent(void) { inb(0xed); }
 static void do_wrmsr_deadline(void)
 {
@@ -78,7 +79,7 @@ void test_main(void)
 		measure("vmcall", do_vmcall, &empty);
 	measure("in_served", do_in_61, &empty);
 	measure("in_absent", do_in_absent, &empty);
-	if (cpuid(1, 0).ecx & CPUID_1_ECX_TSC_DEADLINE) {
+	if (cpuid_version().ecx & CPUID_1_ECX_TSC_DEADLINE) {
 		apic_write(APIC_LVT_TIMER, LVT_MASKED | LVT_TIMER_DEADLINE | 0x40);
 		measure("wrmsr_tsc_deadline", do_wrmsr_deadline, &empty);
 		wrmsr(MSR_TSC_DEADLINE, 0);

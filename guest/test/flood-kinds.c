@@ -1,5 +1,6 @@
 /* guest/test/flood-kinds.c - the floods that need no page tables of their own (those: flood-tables.c). */
 #include "flood.h"
+#include "pc.h"
 
 static char text[4096];
 
@@ -7,7 +8,7 @@ static void console(void)
 {
 	for (;;) {
 		for (unsigned i = 0; i < 64; i++)
-			outb(0x3f8, (uint8_t)(i == 63 ? '\n' : 'x'));
+			outb(COM1_PORT, (uint8_t)(i == 63 ? '\n' : 'x'));
 		flood_round();
 	}
 }
@@ -21,7 +22,7 @@ static void outs(void)
 		void *p = text;
 		word n = sizeof(text);
 
-		__asm__ volatile("rep outsb" : "+S"(p), "+c"(n) : "d"(0x3f8) : "memory");
+		__asm__ volatile("rep outsb" : "+S"(p), "+c"(n) : "d"(COM1_PORT) : "memory");
 		flood_round();
 	}
 }
@@ -51,7 +52,7 @@ static void exits_cpuid(void)
 {
 	for (;;) {
 		for (unsigned i = 0; i < 100; i++)
-			cpuid(0, 0);
+			cpuid(CPUID_LEAF_BASIC, 0);
 		flood_round();
 	}
 }
@@ -72,7 +73,7 @@ static void exits_vmcall(void)
 static void violations(void)
 {
 	for (unsigned i = 0;; i++) {
-		outl(0xe4, 0x800000 + (i % 512) * 4096);
+		outl(TESTDEV_DROP, 0x800000 + (i % 512) * 4096);
 		*(volatile char *)(0x800000ul + (i % 512) * 4096) = 1;
 		if (i % 64 == 0)
 			flood_round();
@@ -136,9 +137,7 @@ static void timer_pit(void)
 {
 	irq_hook[VECTOR] = apic_eoi;
 	ioapic_write(IOAPIC_INDEX_TABLE + 2 * 2, VECTOR);
-	outb(0x43, 0x34);
-	outb(0x40, 2);
-	outb(0x40, 0);
+	pit_start(0, PIT_RATE, 2);
 	spin_with_interrupts();
 }
 

@@ -2,6 +2,7 @@
  * those who measure
  * what is left for them (guest/test/neighbour.c). The interval timer's NMI ends it, whatever it is doing. */
 #include "flood.h"
+#include "pc.h"
 
 const char test_name[] = "flood";
 
@@ -65,20 +66,15 @@ __asm__("nmi_entry: push %rax; push %rcx; push %rdx; push %rsi; push %rdi; push 
 	"pop %rbp; pop %r11; pop %r10; pop %r9; pop %r8; pop %rdi; pop %rsi; pop %rdx; pop %rcx; pop %rax; iretq");
 extern const char nmi_entry[];
 
-#define PIT_DIVISOR 23864u /* 50 in a second */
-
 static void init_end(void)
 {
 	end = rdtsc() + parameter_number("mega", 100) * 1000000ul;
 	set_ist(2, (word)nmi_stack + sizeof(nmi_stack));
 	set_gate(2, nmi_entry, 2);
-	outb(0x21, 0xff);
-	outb(0xa1, 0xff);
+	pics_mask(PIC_ALL, PIC_ALL);
 	apic_write(APIC_SVR, SVR_ENABLED | 0xff);
 	ioapic_write(IOAPIC_INDEX_TABLE + 2 * 2, APIC_NMI << 8);
-	outb(0x43, 0x34);
-	outb(0x40, PIT_DIVISOR & 0xff);
-	outb(0x40, PIT_DIVISOR >> 8);
+	pit_start(0, PIT_RATE, PIT_HZ / 50);
 }
 
 void test_main(void)

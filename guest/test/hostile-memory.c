@@ -2,6 +2,7 @@
  * registers, floating point, the watchdog, and the way back to a known state. */
 #include "apic.h"
 #include "hostile.h"
+#include "pc.h"
 
 uint8_t (*region_memory)[PAGE];
 word region_physical, region_alias;
@@ -81,7 +82,7 @@ uint64_t undo(uint64_t h, uint64_t *seen, const uint64_t *was, unsigned n)
 
 void control_init(word cr0, word cr4, word cr4_may)
 {
-	struct cpuid l1 = cpuid(1, 0), l7 = cpuid(0, 0).eax >= 7 ? cpuid(7, 0) : (struct cpuid){ .eax = 0 };
+	struct cpuid l1 = cpuid_version(), l7 = cpuid_features();
 
 	has_xsave = l1.ecx & CPUID_1_ECX_XSAVE;
 	has_fxsr = l1.edx & CPUID_1_EDX_FXSR;
@@ -91,7 +92,7 @@ void control_init(word cr0, word cr4, word cr4_may)
 			(l7.ebx & CPUID_7_EBX_SMEP ? CR4_SMEP : 0) | (l7.ebx & CPUID_7_EBX_SMAP ? CR4_SMAP : 0);
 	write_cr0(world_cr0);
 	write_cr4(world_cr4);
-	xcr0 = has_xsave ? cpuid(0xd, 0).eax & (XCR0_X87 | XCR0_SSE | XCR0_AVX) : 0;
+	xcr0 = has_xsave ? cpuid(CPUID_LEAF_XSTATE, 0).eax & (XCR0_X87 | XCR0_SSE | XCR0_AVX) : 0;
 	*(uint32_t *)(no_state + 24) = MXCSR_INITIAL;
 }
 
@@ -124,12 +125,11 @@ void control_restore(const struct kind *k, bool all)
 
 /* ---- the watchdog ---- */
 
-#define WATCHDOG_TICKS 2400u /* of 1193182 Hz: 2 ms */
+#define WATCHDOG_TICKS (PIT_HZ / 500) /* 2 ms */
 
 void watchdog_mask_interrupts(void)
 {
-	outb(0x21, 0xff);
-	outb(0xa1, 0xff);
+	pics_mask(PIC_ALL, PIC_ALL);
 	for (unsigned pin = 0; pin < 24; pin++)
 		ioapic_write(IOAPIC_INDEX_TABLE + 2 * pin, REDIRECTION_MASKED);
 }
@@ -146,9 +146,7 @@ void watchdog_init(void)
  * for the second, and a count of which but one half is written stops the counter (Intel 8254, "Mode 0"). */
 void watchdog_wind(void)
 {
-	outb(0x43, 0x30);
-	outb(0x40, WATCHDOG_TICKS & 0xff);
-	outb(0x40, WATCHDOG_TICKS >> 8);
+	pit_start(0, PIT_ONE_SHOT, WATCHDOG_TICKS);
 	/* If it came by a task, CR0.TS is set. */
 	__asm__ volatile("clts");
 	nmi_seen = 0;

@@ -1,5 +1,8 @@
 /* guest/test/hostile-operands.c - operands that mostly lead somewhere. */
+#include "../../lib/apic.h"
+#include "../../lib/cmos.h"
 #include "hostile.h"
+#include "pc.h"
 
 word (*own_pointer)(struct experiment *x), (*own_value)(struct experiment *x);
 
@@ -26,7 +29,7 @@ word pointer_any(struct experiment *x)
 static word entry_any(struct experiment *x)
 {
 	static const uint64_t frames[] = {
-		0x80000000, 0xc0000000, 0x900000000, 0xfee00000, 0xfec00000, 0xb8000, 0xfffff000, 0x1000000, 0,
+		0x80000000, 0xc0000000, 0x900000000, LAPIC_DEFAULT_BASE, IOAPIC_BASE, 0xb8000, 0xfffff000, 0x1000000, 0,
 	};
 	word v = region_physical + (word)below(x, PAGES_RAM) * PAGE;
 
@@ -64,19 +67,15 @@ word value_any(struct experiment *x)
 /* What ends the run, and the console, which is to tell of it. */
 static bool port_forbidden(const struct kind *k, unsigned port)
 {
-	bool ends = (port >= 0xf1 && port <= 0xf7) || (port >= 0x88fd && port <= 0x8900) ||
-		    (port >= 0x600 && port <= 0x607) || (port >= 0xcf6 && port <= 0xcf9) ||
-		    (port >= 0x61 && port <= 0x64) || (port >= 0x8f && port <= 0x92) ||
-		    (port >= 0x502 && port <= 0x505);
-
-	return (ends && !(k->may & MAY_END)) || (port >= 0x3f5 && port <= 0x3ff);
+	return (port_ends_the_run(port) && !(k->may & MAY_END)) || port_reaches(port, COM1_PORT, COM1_PORT + UART_SCR);
 }
 
 word port_any(struct experiment *x)
 {
 	static const uint16_t known[] = {
-		0x20,  0x40,  0x60,  0x70, 0x80,   0xa0,   0x4d0, 0x510, 0x608, 0xcf8,
-		0xcfc, 0x3f8, 0x2f8, 0xe0, 0x2000, 0x8900, 0xf4,  0xb2,	 0x402,
+		PIC1_COMMAND, PIT_COUNTER(0), PORT_KBC_DATA, CMOS_INDEX, PORT_POST, PIC2_COMMAND, PIC_ELCR1,
+		FW_CFG_SELECT, ACPI_PM_TMR, PCI_ADDRESS, PCI_DATA, COM1_PORT, COM2_PORT, TESTDEV_LATCH, TESTDEV_LINE,
+		PORT_SHUTDOWN, PORT_DEBUG_EXIT, 0xb2 /* SMI command */, 0x402 /* a BIOS' debug port */,
 	};
 	unsigned port;
 
@@ -92,16 +91,16 @@ word msr_any(struct experiment *x)
 {
 	static const uint32_t known[] = {
 		MSR_TSC, MSR_PLATFORM_ID, MSR_FEATURE_CONTROL, MSR_TSC_ADJUST, MSR_BIOS_UPDT_TRIG, MSR_BIOS_SIGN_ID,
-		0xc1 /* PMC0 */, 0xe2 /* MSR_PKG_CST_CONFIG_CONTROL */, MSR_MTRRCAP, 0x122 /* TSX_CTRL */,
+		MSR_PMC0, MSR_PKG_CST_CONFIG_CONTROL, MSR_MTRRCAP, MSR_TSX_CTRL,
 		MSR_SYSENTER_CS, MSR_SYSENTER_ESP, MSR_SYSENTER_EIP, MSR_MCG_CAP, MSR_MCG_STATUS,
-		0x186 /* PERFEVTSEL0 */, 0x19c /* THERM_STATUS */, MSR_MISC_ENABLE, MSR_DEBUGCTL, MSR_MTRR_PHYSBASE0,
+		MSR_PERFEVTSEL0, MSR_THERM_STATUS, MSR_MISC_ENABLE, MSR_DEBUGCTL, MSR_MTRR_PHYSBASE0,
 		MSR_MTRR_FIX64K_00000, MSR_MTRR_FIX16K_80000, MSR_MTRR_FIX4K_C0000, MSR_PAT, MSR_MTRR_DEF_TYPE,
-		0x309 /* FIXED_CTR0 */, MSR_PERF_CAPABILITIES, 0x38d /* FIXED_CTR_CTRL */,
-		0x390 /* PERF_GLOBAL_STATUS_RESET */, 0x3f1 /* MSR_PEBS_ENABLE */, MSR_MC0_CTL, MSR_VMX_BASIC,
-		MSR_VMX_PROCBASED_CTLS2, 0x560 /* RTIT_OUTPUT_BASE */, MSR_TSC_DEADLINE, MSR_X2APIC_APICID,
-		0x80d /* X2APIC_LDR */, MSR_X2APIC_LVT_TIMER, MSR_X2APIC_SELF_IPI, 0xd90 /* BNDCFGS */, 0xda0 /* XSS */,
-		0x40000000 /* Hyper-V's */, 0x4b564d00 /* KVM's */, MSR_EFER, MSR_STAR, MSR_LSTAR, MSR_FMASK,
-		MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE, MSR_TSC_AUX, 0xc0010015 /* AMD's HWCR */,
+		MSR_FIXED_CTR0, MSR_PERF_CAPABILITIES, MSR_FIXED_CTR_CTRL,
+		MSR_PERF_GLOBAL_STATUS_RESET, MSR_PEBS_ENABLE, MSR_MC0_CTL, MSR_VMX_BASIC,
+		MSR_VMX_PROCBASED_CTLS2, MSR_RTIT_OUTPUT_BASE, MSR_TSC_DEADLINE, MSR_X2APIC_APICID,
+		MSR_X2APIC_LDR, MSR_X2APIC_LVT_TIMER, MSR_X2APIC_SELF_IPI, MSR_BNDCFGS, MSR_XSS,
+		MSR_HYPERV_GUEST_OS_ID, MSR_KVM_WALL_CLOCK_NEW, MSR_EFER, MSR_STAR, MSR_LSTAR, MSR_FMASK,
+		MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE, MSR_TSC_AUX, MSR_AMD_HWCR,
 	};
 	uint32_t msr;
 

@@ -1,6 +1,7 @@
 /* guest/test/hostile32-tables.c - the address space of 32-bit experiments: none, two-level tables, PAE. The region lies
  * at REGION in physical memory too, so that programs may turn paging off; the supervisor is mapped to itself, and
  * reaches the region by another way. */
+#include "../../lib/apic.h"
 #include "hostile32.h"
 
 #define SUPERVISORS_WAY 0xc00000u
@@ -50,8 +51,8 @@ static uint64_t region_entry(const struct kind *k, enum page page)
 	case PAGE_SUPERVISOR: return (REGION + PAGE_DATA * PAGE) | PTE_P | PTE_W;
 	case PAGE_PT: return k->may & MAY_TABLES ? (word)pt | user : 0;
 	case PAGE_VOID: return reaches(k, page) ? 0x80000000 | user : 0;
-	case PAGE_LAPIC: return reaches(k, page) ? 0xfee00000 | user : 0;
-	case PAGE_IOAPIC: return reaches(k, page) ? 0xfec00000 | user : 0;
+	case PAGE_LAPIC: return reaches(k, page) ? LAPIC_DEFAULT_BASE | user : 0;
+	case PAGE_IOAPIC: return reaches(k, page) ? IOAPIC_BASE | user : 0;
 	case PAGE_VGA: return reaches(k, page) ? 0xb8000 | user : 0;
 	case PAGE_SYSTEM_READONLY: return k->may & MAY_LOAD ? (REGION + PAGE_SYSTEM * PAGE) | PTE_P | PTE_U : 0;
 	case PAGE_SYSTEM: /* or PAGE_LAST */
@@ -168,8 +169,8 @@ void tables_init(void)
 		map(SUPERVISORS_WAY + REGION * 2 + i * PAGE, LARGE_MEMORY + REGION + i * PAGE, PTE_W | PTE_D);
 	for (unsigned i = 0; i < PAGES; i++)
 		map(SUPERVISORS_WAY + i * PAGE, REGION + i * PAGE, PTE_W | PTE_D);
-	map(0xfec00000, 0xfec00000, PTE_W | PTE_D);
-	map(0xfee00000, 0xfee00000, PTE_W | PTE_D);
+	map(IOAPIC_BASE, IOAPIC_BASE, PTE_W | PTE_D);
+	map(LAPIC_DEFAULT_BASE, LAPIC_DEFAULT_BASE, PTE_W | PTE_D);
 	write_cr4(read_cr4() | (paging == PAGING_PAE ? CR4_PAE : CR4_PSE));
 	write_cr3((word)fixed.top);
 }

@@ -79,9 +79,9 @@ void world_aim(struct experiment *x, unsigned mode, word ip, word sp, word flags
 
 void world_init_msrs(void)
 {
-	struct cpuid l = cpuid(0x80000000, 0), l1 = cpuid(1, 0);
+	struct cpuid l = cpuid(CPUID_LEAF_EXTENDED, 0), l1 = cpuid_version();
 
-	if (l.eax > 0x80000000 && cpuid(0x80000001, 0).edx & CPUID_80000001_EDX_NX)
+	if (l.eax > 0x80000000 && cpuid(CPUID_LEAF_EXTENDED_FEATURES, 0).edx & CPUID_80000001_EDX_NX)
 		wrmsr(MSR_EFER, paging == PAGING_PAE ? EFER_NXE : 0);
 	if (l1.edx & CPUID_1_EDX_PAT)
 		wrmsr(MSR_PAT, PAT_AFTER_RESET);

@@ -1,5 +1,6 @@
 /* guest/test/hostile64-tables.c - the address space of 64-bit experiments: the supervisor's, and in it the region by
  * tables that programs may write. */
+#include "../../lib/apic.h"
 #include "hostile64.h"
 
 extern char data_start[];
@@ -36,8 +37,8 @@ static uint64_t region_entry(const struct kind *k, enum page page)
 	case PAGE_PT: return k->may & MAY_TABLES ? (word)pt | user : 0;
 	case PAGE_PD: return k->may & MAY_TABLES ? (word)pd | user : 0;
 	case PAGE_VOID: return reaches(k, page) ? 0x80000000 | user : 0;
-	case PAGE_LAPIC: return reaches(k, page) ? 0xfee00000 | user : 0;
-	case PAGE_IOAPIC: return reaches(k, page) ? 0xfec00000 | user : 0;
+	case PAGE_LAPIC: return reaches(k, page) ? LAPIC_DEFAULT_BASE | user : 0;
+	case PAGE_IOAPIC: return reaches(k, page) ? IOAPIC_BASE | user : 0;
 	case PAGE_VGA: return reaches(k, page) ? 0xb8000 | user : 0;
 	case PAGE_SYSTEM: /* or PAGE_LAST */
 		if (k->may & MAY_LOAD)
@@ -191,11 +192,11 @@ void tables_init(void)
 	fixed.pdpt[1] = (word)pd | all | PTE_A;
 	fixed.pdpt[3] = (word)fixed.pd_devices | all | PTE_A;
 	fixed.pd_image[0] = (word)fixed.pt_image | all | PTE_A;
-	fixed.pd_devices[0xfec00000 >> 21 & 511] = (word)fixed.pt_ioapic | PTE_P | PTE_W | PTE_A;
-	fixed.pd_devices[0xfee00000 >> 21 & 511] = (word)fixed.pt_lapic | PTE_P | PTE_W | PTE_A;
+	fixed.pd_devices[IOAPIC_BASE >> 21 & 511] = (word)fixed.pt_ioapic | PTE_P | PTE_W | PTE_A;
+	fixed.pd_devices[LAPIC_DEFAULT_BASE >> 21 & 511] = (word)fixed.pt_lapic | PTE_P | PTE_W | PTE_A;
 	/* Each lies at the beginning of its 2 MiB. */
-	fixed.pt_ioapic[0] = 0xfec00000 | PTE_P | PTE_W | seen;
-	fixed.pt_lapic[0] = 0xfee00000 | PTE_P | PTE_W | seen;
+	fixed.pt_ioapic[0] = IOAPIC_BASE | PTE_P | PTE_W | seen;
+	fixed.pt_lapic[0] = LAPIC_DEFAULT_BASE | PTE_P | PTE_W | seen;
 	for (word at = 0x100000; at < (word)image_end; at += PAGE)
 		fixed.pt_image[at / PAGE] = at | PTE_P | PTE_A | (writable(at) ? PTE_W | PTE_D : 0);
 }

@@ -1,8 +1,7 @@
 /* What accesses to the TPR cost: half of them reads, a quarter raises, a quarter lowerings, and none lets an interrupt
  * in. Marked as phase 1 of the guest's work, so that its exits are counted apart. */
 #include "irql.h"
-
-#define MARK_PORT 0x8904
+#include "pc.h"
 
 static void accesses_mmio(unsigned n)
 {
@@ -18,7 +17,7 @@ static void accesses_mmio(unsigned n)
 
 static void accesses_msr(unsigned n)
 {
-	uint32_t msr = MSR_X2APIC_FIRST + APIC_TPR / 16;
+	uint32_t msr = MSR_X2APIC(APIC_TPR);
 
 	while (n--) {
 		rdmsr(msr);

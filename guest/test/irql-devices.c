@@ -1,13 +1,13 @@
 /* Who interrupts: the kernel itself by its ICR, the local APIC's timer, the interval timer and the clock through the
  * I/O APIC, and two lines of the test device, one edge-triggered, one level-triggered. */
+#include "../../lib/cmos.h"
 #include "irql.h"
+#include "pc.h"
 
-#define PIT_HZ 1193182u
 #define PIN_PIT 2u
 #define PIN_RTC 8u
 #define PIN_EDGE 20u
 #define PIN_LEVEL 21u
-#define LINE_PORT 0x2000u
 #define ENTRY_LEVEL BIT(15)
 #define ENTRY_MASKED BIT(16)
 
@@ -20,14 +20,14 @@ static bool lingers; /* the level-triggered line stays up once more */
 
 uint32_t apic_get(unsigned reg)
 {
-	return access == WAY_MSR ? (uint32_t)rdmsr(MSR_X2APIC_FIRST + reg / 16) :
+	return access == WAY_MSR ? (uint32_t)rdmsr(MSR_X2APIC(reg)) :
 				   *(volatile uint32_t *)(apic_page + reg);
 }
 
 void apic_put(unsigned reg, uint32_t value)
 {
 	if (access == WAY_MSR)
-		wrmsr(MSR_X2APIC_FIRST + reg / 16, value);
+		wrmsr(MSR_X2APIC(reg), value);
 	else
 		*(volatile uint32_t *)(apic_page + reg) = value;
 }
@@ -103,7 +103,7 @@ void arm_timer(unsigned counts)
 
 /* ---- the lines ---- */
 
-static void set_line(unsigned pin, bool level) { outl((uint16_t)(LINE_PORT + pin), level); }
+static void set_line(unsigned pin, bool level) { outl((uint16_t)(TESTDEV_LINE + pin), level); }
 
 void pulse_line(void)
 {
@@ -142,14 +142,14 @@ void assert_line(void)
 
 static uint8_t cmos_read(uint8_t reg)
 {
-	outb(0x70, reg);
-	return inb(0x71);
+	outb(CMOS_INDEX, reg);
+	return inb(CMOS_DATA);
 }
 
 static void cmos_write(uint8_t reg, uint8_t v)
 {
-	outb(0x70, reg);
-	outb(0x71, v);
+	outb(CMOS_INDEX, reg);
+	outb(CMOS_DATA, v);
 }
 
 void device_serve(unsigned v)
@@ -199,12 +199,6 @@ void devices_place(void)
 	}
 }
 
-static void pic_off(void)
-{
-	outb(0x21, 0xff);
-	outb(0xa1, 0xff);
-}
-
 static void set_rates(void)
 {
 	uint64_t start = rdtsc();
@@ -215,18 +209,16 @@ static void set_rates(void)
 		apic_get(APIC_PPR);
 	slow = rdtsc() - start > 16 * 200;
 	divisor = PIT_HZ / (slow ? 200 : 10000);
-	outb(0x43, 0x34);
-	outb(0x40, (uint8_t)divisor);
-	outb(0x40, (uint8_t)(divisor >> 8));
-	cmos_write(0xa, slow ? 0x29 : 0x23); /* 128 or 8192 a second */
-	cmos_write(0xb, (uint8_t)((cmos_read(0xb) & ~0x30) | 0x40));
+	pit_start(0, PIT_RATE, (uint16_t)divisor);
+	cmos_write(RTC_A, RTC_A_DIVIDER_RUN | (slow ? 9 : 3)); /* 128 or 8192 a second */
+	cmos_write(RTC_B, (uint8_t)((cmos_read(RTC_B) & ~(RTC_C_ALARM | RTC_C_UPDATE)) | RTC_C_PERIODIC));
 }
 
 void devices_init(void)
 {
-	outb(0xe1, 0x5a);
-	have_lines = inb(0xe1) == 0x5a;
-	pic_off();
+	outb(TESTDEV_LATCH + 1, 0x5a);
+	have_lines = inb(TESTDEV_LATCH + 1) == 0x5a;
+	pics_mask(PIC_ALL, PIC_ALL);
 	apic_on();
 	devices_place();
 	devices_run(false);

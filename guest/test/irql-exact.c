@@ -68,7 +68,7 @@ static void msr_sti(uint8_t v)
 {
 	__asm__ volatile("sti; wrmsr; " STEP
 			 : "+m"(irql_steps)
-			 : "c"(MSR_X2APIC_FIRST + APIC_TPR / 16), "a"((uint32_t)v), "d"(0)
+			 : "c"(MSR_X2APIC(APIC_TPR)), "a"((uint32_t)v), "d"(0)
 			 : "memory", "cc");
 }
 
@@ -76,7 +76,7 @@ static void msr_ss(uint8_t v)
 {
 	__asm__ volatile("sti; mov %%ss, %%ebx; mov %%ebx, %%ss; wrmsr; " STEP
 			 : "+m"(irql_steps)
-			 : "c"(MSR_X2APIC_FIRST + APIC_TPR / 16), "a"((uint32_t)v), "d"(0)
+			 : "c"(MSR_X2APIC(APIC_TPR)), "a"((uint32_t)v), "d"(0)
 			 : "ebx", "memory", "cc");
 }
 

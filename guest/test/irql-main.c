@@ -4,7 +4,7 @@
 
 static bool choose_access(void)
 {
-	struct cpuid c = cpuid(1, 0);
+	struct cpuid c = cpuid_version();
 
 	native = !(c.c & CPUID_1_ECX_HYPERVISOR);
 	if (parameter_text("access", "mmio"))

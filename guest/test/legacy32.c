@@ -1,5 +1,6 @@
 /* 32 bits: what only old kernels do. Task switches, with and without paging, and the double fault through a task gate;
  * virtual-8086 mode; SYSENTER; segments with a base and a limit, also on accesses that the hypervisor carries out. */
+#include "../../lib/apic.h"
 #include "pages.h"
 
 const char test_name[] = "legacy32";
@@ -379,7 +380,7 @@ static void test_sysenter(void)
 {
 	static uint32_t stack[64];
 
-	if (!(cpuid(1, 0).edx & CPUID_1_EDX_SEP))
+	if (!(cpuid_version().edx & CPUID_1_EDX_SEP))
 		return;
 	wrmsr(MSR_SYSENTER_CS, 0x08);
 	wrmsr(MSR_SYSENTER_ESP, (word)(stack + 64));
@@ -416,25 +417,29 @@ static uint32_t fs_get16(uint16_t at)
 /* The local APIC's page: each access is the hypervisor's doing. */
 static void test_device_segment(void)
 {
-	uint32_t version = *(volatile uint32_t *)0xfee00030;
+	uint32_t version = *(volatile uint32_t *)(LAPIC_DEFAULT_BASE + APIC_VERSION);
+	volatile uint32_t *tpr = (volatile uint32_t *)(LAPIC_DEFAULT_BASE + APIC_TPR);
 
-	describe(SMALL, (void *)0xfee00000, 0xfff, SEGMENT_DB | SEGMENT_DATA16);
+	describe(SMALL, (void *)LAPIC_DEFAULT_BASE, 0xfff, SEGMENT_DB | SEGMENT_DATA16);
 	load_fs(SMALL);
-	CHECK(fs_get(0x30) == version && fs_get16(0x30) == version,
-	      "through a segment the APIC's version is 0x%x 0x%x, not 0x%x", fs_get(0x30), fs_get16(0x30), version);
-	__asm__ volatile("movl %0, %%fs:0x80" : : "r"(0x20) : "memory"); /* TPR */
-	CHECK(*(volatile uint32_t *)0xfee00080 == 0x20, "TPR is 0x%x", *(volatile uint32_t *)0xfee00080);
-	__asm__ volatile("movl $0, %%fs:0x80" : : : "memory");
+	CHECK(fs_get(APIC_VERSION) == version && fs_get16(APIC_VERSION) == version,
+	      "through a segment the APIC's version is 0x%x 0x%x, not 0x%x", fs_get(APIC_VERSION),
+	      fs_get16(APIC_VERSION), version);
+	__asm__ volatile("movl %0, %%fs:%c1" : : "r"(0x20), "i"(APIC_TPR) : "memory");
+	CHECK(*tpr == 0x20, "TPR is 0x%x", *tpr);
+	__asm__ volatile("movl $0, %%fs:%c0" : : "i"(APIC_TPR) : "memory");
 	CHECK(trap_call(fs_read, (void *)0xffd) == TRAP(GP) && trap.error == 0, "a read beyond the limit: vector %u",
 	      trap.vector);
 	CHECK(trap_call(fs_read, (void *)0x1000) == TRAP(GP), "a read behind the limit: vector %u", trap.vector);
-	describe(SMALL, (void *)0xfee00000, 0xfff, SEGMENT_DB | (SEGMENT_DATA16 & ~TYPE_READ_WRITE));
+	describe(SMALL, (void *)LAPIC_DEFAULT_BASE, 0xfff, SEGMENT_DB | (SEGMENT_DATA16 & ~TYPE_READ_WRITE));
 	load_fs(SMALL);
-	CHECK(trap_call(fs_write, (void *)0x80) == TRAP(GP), "a write to a read-only segment: vector %u", trap.vector);
+	CHECK(trap_call(fs_write, (void *)APIC_TPR) == TRAP(GP), "a write to a read-only segment: vector %u",
+	      trap.vector);
 	/* Expand-down: what lies above the limit. */
-	describe(DOWN, (void *)(0xfee00000 - 0x10000), 0xffff, SEGMENT_DB | SEGMENT_DATA16 | TYPE_EXPAND_DOWN);
+	describe(DOWN, (void *)(LAPIC_DEFAULT_BASE - 0x10000), 0xffff, SEGMENT_DB | SEGMENT_DATA16 | TYPE_EXPAND_DOWN);
 	load_fs(DOWN);
-	CHECK(fs_get(0x10030) == version, "through an expand-down segment the APIC's version is 0x%x", fs_get(0x10030));
+	CHECK(fs_get(0x10000 + APIC_VERSION) == version, "through an expand-down segment the APIC's version is 0x%x",
+	      fs_get(0x10000 + APIC_VERSION));
 	CHECK(trap_call(fs_read, (void *)0xfffc) == TRAP(GP), "a read below an expand-down segment's limit: vector %u",
 	      trap.vector);
 	load_fs(0);

@@ -34,7 +34,7 @@ static void check_write_gp(uint32_t index, uint64_t value)
 
 static void test_leaves(void)
 {
-	struct cpuid c = cpuid(0, 0), e = cpuid(0x80000000, 0);
+	struct cpuid c = cpuid(CPUID_LEAF_BASIC, 0), e = cpuid(CPUID_LEAF_EXTENDED, 0);
 
 	CHECK(c.eax >= 1 && c.eax < 0x100, "the highest basic leaf is 0x%x", c.eax);
 	CHECK(e.eax >= 0x80000008 && e.eax < 0x80000100, "the highest extended leaf is 0x%x", e.eax);
@@ -44,17 +44,17 @@ static void test_leaves(void)
 		CHECK(x.eax == y.eax && x.ebx == y.ebx && x.ecx == y.ecx && x.edx == y.edx,
 		      "leaf 0x%x differs from itself", leaf);
 	}
-	CHECK((cpuid(0x80000008, 0).eax & 0xff) >= 36, "physical addresses of %u bits",
-	      cpuid(0x80000008, 0).eax & 0xff);
-	CHECK(cpuid(0x80000001, 0).edx & CPUID_80000001_EDX_LM, "long mode runs and is not offered");
-	CHECK(!(cpuid(1, 0).ecx & CPUID_1_ECX_VMX), "VMX is offered");
-	CHECK(cpuid(1, 0).ebx >> 24 == 0, "the first APIC's id is %u", cpuid(1, 0).ebx >> 24);
+	CHECK((cpuid(CPUID_LEAF_ADDRESS_SIZES, 0).eax & 0xff) >= 36, "physical addresses of %u bits",
+	      cpuid(CPUID_LEAF_ADDRESS_SIZES, 0).eax & 0xff);
+	CHECK(cpuid(CPUID_LEAF_EXTENDED_FEATURES, 0).edx & CPUID_80000001_EDX_LM, "long mode runs and is not offered");
+	CHECK(!(cpuid_version().ecx & CPUID_1_ECX_VMX), "VMX is offered");
+	CHECK(cpuid_version().ebx >> 24 == 0, "the first APIC's id is %u", cpuid_version().ebx >> 24);
 }
 
 /* A bit of CR4 can be set if and only if CPUID offers what it turns on. */
 static void test_cr4(void)
 {
-	struct cpuid one = cpuid(1, 0), seven = cpuid(0, 0).eax >= 7 ? cpuid(7, 0) : (struct cpuid){ 0 };
+	struct cpuid one = cpuid_version(), seven = cpuid_features();
 	const struct { const char *name; word bit; bool offered; } bits[] = {
 		{ "VME", CR4_VME, one.edx & CPUID_1_EDX_VME },
 		{ "DE", CR4_DE, one.edx & CPUID_1_EDX_DE },
@@ -113,10 +113,10 @@ static void do_rdtscp(void *p)
 /* What depends on how memory is virtualized is offered where it works, and works where it is offered. */
 static void test_paging_features(void)
 {
-	struct cpuid one = cpuid(1, 0), seven = cpuid(0, 0).eax >= 7 ? cpuid(7, 0) : (struct cpuid){ 0 };
+	struct cpuid one = cpuid_version(), seven = cpuid_features();
 	bool pcid = one.ecx & CPUID_1_ECX_PCID, invpcid = seven.ebx & CPUID_7_EBX_INVPCID;
 	bool pku = seven.ecx & CPUID_7_ECX_PKU;
-	bool rdtscp = cpuid(0x80000001, 0).edx & CPUID_80000001_EDX_RDTSCP;
+	bool rdtscp = has_rdtscp();
 	word cr4 = read_cr4();
 
 	print("msr-cpuid: paging:%s%s%s%s%s%s\n", pcid ? " PCID" : "", invpcid ? " INVPCID" : "",
@@ -134,17 +134,21 @@ static void test_paging_features(void)
 	if (!pku)
 		return;
 	write_cr4(cr4 | CR4_PKE);
-	CHECK(cpuid(7, 0).ecx & CPUID_7_ECX_OSPKE, "OSPKE does not show");
+	CHECK(cpuid(CPUID_LEAF_FEATURES, 0).ecx & CPUID_7_ECX_OSPKE, "OSPKE does not show");
 	CHECK(trap_call(do_rdpkru, NULL) == NO_TRAP, "RDPKRU with CR4.PKE: vector %u", trap.vector);
 	write_cr4(cr4);
 }
 
-static unsigned pmu_version(void) { return cpuid(0, 0).eax >= 10 ? cpuid(10, 0).eax & CPUID_A_EAX_VERSION : 0; }
+static unsigned pmu_version(void)
+{
+	return cpuid(CPUID_LEAF_BASIC, 0).eax < CPUID_LEAF_PERFMON ? 0 :
+		       cpuid(CPUID_LEAF_PERFMON, 0).eax & CPUID_A_EAX_VERSION;
+}
 
 /* What CPUID offers has its MSRs; what it does not, has not. */
 static void test_offered_msrs(void)
 {
-	struct cpuid one = cpuid(1, 0), seven = cpuid(0, 0).eax >= 7 ? cpuid(7, 0) : (struct cpuid){ 0 };
+	struct cpuid one = cpuid_version(), seven = cpuid_features();
 	const struct { const char *name; uint32_t msr; bool offered, strict; } msrs[] = {
 		{ "TSC", MSR_TSC, true, true },
 		{ "APIC_BASE", MSR_APIC_BASE, true, true },
@@ -155,7 +159,7 @@ static void test_offered_msrs(void)
 		{ "EFER", MSR_EFER, true, true },
 		{ "TSC_ADJUST", MSR_TSC_ADJUST, seven.ebx & CPUID_7_EBX_TSC_ADJUST, true },
 		{ "TSC_DEADLINE", MSR_TSC_DEADLINE, one.ecx & CPUID_1_ECX_TSC_DEADLINE, true },
-		{ "TSC_AUX", MSR_TSC_AUX, cpuid(0x80000001, 0).edx & CPUID_80000001_EDX_RDTSCP, true },
+		{ "TSC_AUX", MSR_TSC_AUX, has_rdtscp(), true },
 		{ "SPEC_CTRL", MSR_SPEC_CTRL, seven.edx & (CPUID_7_EDX_SPEC_CTRL | CPUID_7_EDX_STIBP), true },
 		{ "ARCH_CAPABILITIES", MSR_ARCH_CAPABILITIES, seven.edx & CPUID_7_EDX_ARCH_CAPABILITIES, true },
 		{ "VMX_BASIC", MSR_VMX_BASIC, one.ecx & CPUID_1_ECX_VMX, true },
@@ -176,7 +180,7 @@ static void test_offered_msrs(void)
 /* Controls of speculation: those that are offered take the values that their bits of CPUID name, and no other. */
 static void test_speculation(void)
 {
-	uint32_t d = cpuid(0, 0).eax >= 7 ? cpuid(7, 0).edx : 0;
+	uint32_t d = cpuid(CPUID_LEAF_BASIC, 0).eax >= CPUID_LEAF_FEATURES ? cpuid(CPUID_LEAF_FEATURES, 0).edx : 0;
 	bool ibrs = d & CPUID_7_EDX_SPEC_CTRL, stibp = d & CPUID_7_EDX_STIBP, ssbd = d & CPUID_7_EDX_SSBD;
 	bool capabilities = d & CPUID_7_EDX_ARCH_CAPABILITIES;
 	uint64_t all = (ibrs ? SPEC_CTRL_IBRS : 0) | (stibp ? SPEC_CTRL_STIBP : 0) | (ssbd ? SPEC_CTRL_SSBD : 0);
@@ -255,7 +259,7 @@ static void test_memory_types(void)
 	check_write_gp(MSR_PAT, 0x0007040600070402); /* type 2 is none */
 	check_write_gp(MSR_PAT, 0x0807040600070406);
 	wrmsr(MSR_PAT, pat);
-	if (!(cpuid(1, 0).edx & CPUID_1_EDX_MTRR))
+	if (!(cpuid_version().edx & CPUID_1_EDX_MTRR))
 		return;
 	for (unsigned i = 0; i < (rdmsr(MSR_MTRRCAP) & MTRRCAP_VCNT); i++)
 		CHECK(readable(MSR_MTRR_PHYSBASE0 + 2 * i) && readable(MSR_MTRR_PHYSBASE0 + 1 + 2 * i),
@@ -267,18 +271,18 @@ static void test_memory_types(void)
 static void test_apic_base(void)
 {
 	uint64_t base = rdmsr(MSR_APIC_BASE);
-	bool x2 = cpuid(1, 0).ecx & CPUID_1_ECX_X2APIC;
+	bool x2 = cpuid_version().ecx & CPUID_1_ECX_X2APIC;
 
 	CHECK((base & ~0x7ffull) == (LAPIC_DEFAULT_BASE | APIC_BASE_EN), "APIC_BASE is 0x%lx", (word)base);
 	CHECK(base & APIC_BASE_BSP, "the first CPU is not the boot processor: APIC_BASE is 0x%lx", (word)base);
-	CHECK(cpuid(1, 0).edx & CPUID_1_EDX_APIC, "the local APIC is on and CPUID denies it");
+	CHECK(cpuid_version().edx & CPUID_1_EDX_APIC, "the local APIC is on and CPUID denies it");
 	CHECK((apic_read(APIC_VERSION) & 0xf0) == 0x10, "the local APIC's version is 0x%x", apic_read(APIC_VERSION));
 	wrmsr(MSR_APIC_BASE, base & ~(uint64_t)APIC_BASE_EN);
-	CHECK(!(cpuid(1, 0).edx & CPUID_1_EDX_APIC), "the local APIC is off and CPUID offers it");
+	CHECK(!(cpuid_version().edx & CPUID_1_EDX_APIC), "the local APIC is off and CPUID offers it");
 	CHECK(rdmsr(MSR_APIC_BASE) == (base & ~(uint64_t)APIC_BASE_EN), "APIC_BASE reads 0x%lx",
 	      (word)rdmsr(MSR_APIC_BASE));
 	wrmsr(MSR_APIC_BASE, base);
-	CHECK(cpuid(1, 0).edx & CPUID_1_EDX_APIC, "the local APIC is on again and CPUID denies it");
+	CHECK(cpuid_version().edx & CPUID_1_EDX_APIC, "the local APIC is on again and CPUID denies it");
 	CHECK((apic_read(APIC_VERSION) & 0xf0) == 0x10, "the local APIC's version is 0x%x after it was off",
 	      apic_read(APIC_VERSION));
 	check_write_gp(MSR_APIC_BASE, base | 1);
@@ -341,21 +345,23 @@ static uint32_t xgetbv(void)
 	return lo;
 }
 
+static unsigned xsave_bytes(void) { return cpuid(CPUID_LEAF_XSTATE, 0).ebx; }
+
 static void test_xcr0(void)
 {
 	uint32_t offered;
 
-	if (!(cpuid(1, 0).ecx & CPUID_1_ECX_XSAVE)) {
+	if (!(cpuid_version().ecx & CPUID_1_ECX_XSAVE)) {
 		print("msr-cpuid: no XSAVE here\n");
 		return;
 	}
-	CHECK(!(cpuid(1, 0).ecx & CPUID_1_ECX_OSXSAVE), "OSXSAVE shows before CR4.OSXSAVE is set");
+	CHECK(!(cpuid_version().ecx & CPUID_1_ECX_OSXSAVE), "OSXSAVE shows before CR4.OSXSAVE is set");
 	write_cr4(read_cr4() | CR4_OSXSAVE);
-	CHECK(cpuid(1, 0).ecx & CPUID_1_ECX_OSXSAVE, "OSXSAVE does not show");
-	offered = cpuid(13, 0).eax;
+	CHECK(cpuid_version().ecx & CPUID_1_ECX_OSXSAVE, "OSXSAVE does not show");
+	offered = cpuid(CPUID_LEAF_XSTATE, 0).eax;
 	CHECK(offered & 1, "XCR0 bits offered: 0x%x", offered);
 	CHECK(trap_call(do_xsetbv, (void *)1ul) == NO_TRAP && xgetbv() == 1, "XCR0 = 1");
-	CHECK(cpuid(13, 0).ebx == 576, "with XCR0 = 1 the save area has %u bytes", cpuid(13, 0).ebx);
+	CHECK(xsave_bytes() == 576, "with XCR0 = 1 the save area has %u bytes", xsave_bytes());
 	CHECK(trap_call(do_xsetbv, (void *)3ul) == NO_TRAP && xgetbv() == 3, "XCR0 = 3");
 	CHECK(trap_call(do_xsetbv, (void *)0ul) == TRAP(GP), "XCR0 = 0 was taken");
 	CHECK(trap_call(do_xsetbv, (void *)5ul) == TRAP(GP), "XCR0 = 5, AVX without SSE, was taken");
@@ -364,8 +370,8 @@ static void test_xcr0(void)
 	CHECK((trap_call(do_xsetbv, (void *)7ul) == NO_TRAP) == ((offered & 4) != 0),
 	      "XCR0 = 7 and what CPUID offers (0x%x) differ", offered);
 	if (offered & 4)
-		CHECK(xgetbv() == 7 && cpuid(13, 0).ebx >= 832, "XCR0 is 0x%x, the save area has %u bytes", xgetbv(),
-		      cpuid(13, 0).ebx);
+		CHECK(xgetbv() == 7 && xsave_bytes() >= 832, "XCR0 is 0x%x, the save area has %u bytes", xgetbv(),
+		      xsave_bytes());
 	for (unsigned bit = 3; bit < 20; bit++)
 		if (!(offered >> bit & 1))
 			CHECK(trap_call(do_xsetbv, (void *)(7ul | 1ul << bit)) == TRAP(GP),

@@ -133,7 +133,7 @@ static void test_large(void)
 	pd[(word)big >> 22] |= 1u << 21;
 	invlpg((void *)(word)big);
 	expect_fault("a reserved bit of a page of 4M", do_read, (word)big, false, PFERR_RSVD | PFERR_P);
-	if (cpuid(1, 0).edx & CPUID_1_EDX_PSE36) {
+	if (cpuid_version().edx & CPUID_1_EDX_PSE36) {
 		pd[(word)big >> 22] = 1u << 13 | PTE_PS | PTE_W | PTE_P; /* 4 GiB: no RAM there */
 		invlpg((void *)(word)big);
 		CHECK(*big == 0xffffffff, "PSE-36: a page of 4M beyond RAM reads 0x%x", *big);
@@ -203,7 +203,7 @@ static void test_pae(void)
 
 static void test_nx(void)
 {
-	if (!(cpuid(0x80000001, 0).edx & CPUID_80000001_EDX_NX)) {
+	if (!(cpuid(CPUID_LEAF_EXTENDED_FEATURES, 0).edx & CPUID_80000001_EDX_NX)) {
 		print("paging32: no NX here\n");
 		return;
 	}

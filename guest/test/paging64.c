@@ -89,8 +89,8 @@ static void test_upper_rights(void)
 
 static void test_reserved(void)
 {
-	bool giant = cpuid(0x80000001, 0).edx & CPUID_80000001_EDX_PAGE1GB;
-	unsigned width = cpuid(0x80000008, 0).eax & 0xff;
+	bool giant = cpuid(CPUID_LEAF_EXTENDED_FEATURES, 0).edx & CPUID_80000001_EDX_PAGE1GB;
+	unsigned width = cpuid(CPUID_LEAF_ADDRESS_SIZES, 0).eax & 0xff;
 
 	set(&boot_pml4[3], (uint64_t)win_pdpt | PTE_PS | PTE_U | PTE_W | PTE_P);
 	expect_fault("PS in a PML4E", do_read, BAD, false, PFERR_RSVD | PFERR_P);
@@ -142,9 +142,9 @@ static void read_with_ac(void *p)
 
 static void test_smep_smap(void)
 {
-	struct cpuid c = cpuid(7, 0);
+	struct cpuid c = cpuid(CPUID_LEAF_FEATURES, 0);
 
-	if (cpuid(0, 0).eax < 7)
+	if (cpuid(CPUID_LEAF_BASIC, 0).eax < 7)
 		return;
 	print("paging64:%s SMEP,%s SMAP\n", c.ebx & CPUID_7_EBX_SMEP ? "" : " no",
 	      c.ebx & CPUID_7_EBX_SMAP ? "" : " no");
@@ -195,7 +195,7 @@ static void load_cr0(void *p) { write_cr0((word)p); }
 static void test_registers(void)
 {
 	word cr0 = read_cr0(), cr3 = read_cr3(), cr4 = read_cr4();
-	bool pcid = cpuid(1, 0).ecx & CPUID_1_ECX_PCID;
+	bool pcid = cpuid_version().ecx & CPUID_1_ECX_PCID;
 
 	CHECK(trap_call(read_noncanonical, (void *)0x800000000000) == TRAP(GP), "a read of a non-canonical address");
 	CHECK(trap_call(load_cr3, (void *)(cr3 | 1ul << 52)) == TRAP(GP), "CR3 with a reserved bit");

@@ -1,6 +1,7 @@
 /* 32 bits: real mode, again and again. What is done there is in realmode-entry.S: interrupts through the vector table,
  * exceptions, single steps, "big" segments, sleep, the system's instructions; and the way in and out, with segments of
  * several kinds. */
+#include "pc.h"
 #include "rt.h"
 
 #include "realmode.h"
@@ -8,7 +9,6 @@
 const char test_name[] = "realmode";
 
 #define ROUNDS 1000u
-#define PIT_HZ 1193182u
 
 extern uint64_t gdt[];
 extern char low[], low_end[];
@@ -96,29 +96,19 @@ static void test_steps(void)
 	CHECK(result16(0) == 6, "%u traps", result16(0));
 }
 
-static void program_pit(unsigned divisor)
-{
-	outb(0x43, 0x34);
-	outb(0x40, (uint8_t)divisor);
-	outb(0x40, (uint8_t)(divisor >> 8));
-}
-
 /* The first 8259 as a BIOS has it: IRQ 0 is vector 8. */
 static void test_irqs(void)
 {
-	outb(0x20, 0x11);
-	outb(0x21, 8);
-	outb(0x21, 4);
-	outb(0x21, 1);
-	outb(0x21, 0xfe);
+	pics_init(8);
+	pics_mask(PIC_ALL & ~1, PIC_ALL);
 	set_vector(8, real_irq0);
-	program_pit(PIT_HZ / 1000);
+	pit_start(0, PIT_RATE, PIT_HZ / 1000);
 	call(real_sleeps);
 	CHECK(WORD(real_ticks) >= 5, "asleep: %u ticks", WORD(real_ticks));
-	program_pit(PIT_HZ / 2000);
+	pit_start(0, PIT_RATE, PIT_HZ / 2000);
 	call(real_spins);
 	CHECK(WORD(real_ticks) >= 2, "awake: %u ticks", WORD(real_ticks));
-	outb(0x21, 0xff);
+	pics_mask(PIC_ALL, PIC_ALL);
 	set_vector(8, real_stubs + 5 * 8);
 }
 
@@ -180,7 +170,7 @@ static void test_system(void)
 	CHECK(result(1) == (cr0 & ~CR0_PE), "CR0 is 0x%x", result(1));
 	CHECK(result(2) == 0x1234567, "CR2 is 0x%x", result(2));
 	CHECK(result(3) == read_cr3() && result(4) == read_cr4(), "CR3 is 0x%x, CR4 0x%x", result(3), result(4));
-	CHECK(result(5) == cpuid(0, 0).b, "CPUID: EBX is 0x%x", result(5));
+	CHECK(result(5) == cpuid(CPUID_LEAF_BASIC, 0).b, "CPUID: EBX is 0x%x", result(5));
 	CHECK(result(6) == (uint32_t)rdmsr(MSR_APIC_BASE), "IA32_APIC_BASE is 0x%x", result(6));
 	CHECK(result(7) == 0x7654321 && rdmsr(MSR_SYSENTER_EIP) == 0x7654321, "IA32_SYSENTER_EIP is 0x%x", result(7));
 	CHECK(result16(16) == 0x3ff && result(10) << 16 == (uint32_t)gdtr.limit << 16 &&

@@ -1,3 +1,4 @@
+#include "../../lib/ports.h"
 #include "../../lib/uart.h"
 #include "rt.h"
 
@@ -109,7 +110,7 @@ static void drain(void)
 void debug_exit(uint32_t value)
 {
 	drain();
-	outl(0xf4, value);
+	outl(PORT_DEBUG_EXIT, value);
 	print("the machine did not end at the debug-exit port\n");
 	for (;;)
 		__asm__ volatile("cli; hlt");
@@ -119,9 +120,9 @@ void power_off(void)
 {
 	drain();
 	for (const char *p = "Shutdown"; *p; p++)
-		outb(0x8900, (uint8_t)*p);
+		outb(PORT_SHUTDOWN, (uint8_t)*p);
 	/* The place of the ACPI register on QEMU's default PC, where these kernels are tried too. */
-	outw(0x604, 0x2000);
+	outw(ACPI_PM1A_CNT, PM1_SLP_EN);
 	for (;;)
 		__asm__ volatile("cli; hlt");
 }

@@ -30,6 +30,19 @@ static inline struct cpuid cpuid(uint32_t leaf, uint32_t subleaf)
 	return r;
 }
 
+static inline struct cpuid cpuid_version(void) { return cpuid(CPUID_LEAF_VERSION, 0); }
+/* Where there is no such leaf, none. */
+static inline struct cpuid cpuid_features(void)
+{
+	struct cpuid none = { .eax = 0 };
+
+	return cpuid(CPUID_LEAF_BASIC, 0).eax >= CPUID_LEAF_FEATURES ? cpuid(CPUID_LEAF_FEATURES, 0) : none;
+}
+static inline bool has_rdtscp(void)
+{
+	return cpuid(CPUID_LEAF_EXTENDED_FEATURES, 0).edx & CPUID_80000001_EDX_RDTSCP;
+}
+
 /* As wide as a register. */
 typedef unsigned long word;
 

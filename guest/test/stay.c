@@ -1,6 +1,7 @@
 /* 64 bits: says what it has mapped where, and goes on for ever, using it: for what looks at a running guest from
  * outside. The power button ends it. */
 #include "../../lib/apic.h"
+#include "../../lib/ports.h"
 #include "pages.h"
 
 const char test_name[] = "stay";
@@ -8,9 +9,6 @@ const char test_name[] = "stay";
 #define WINDOW (2ul << 39)
 #define LAPIC ((word)LAPIC_DEFAULT_BASE)
 #define LARGE 0x200000ul
-/* ACPI, "PM1 Status Registers": where this PC has them (its FADT says so), and the button's bit. */
-#define PM1_STATUS 0x600
-#define PM1_PWRBTN 0x100
 
 enum { USED, ABSENT, UNTOUCHED, DEVICE };
 
@@ -57,8 +55,8 @@ void test_main(void)
 			finish();
 		}
 		if ((count & 0xfff) == 0) {
-			sum += *(volatile uint32_t *)((uintptr_t)at(DEVICE) + 0x30); /* version */
-			if (inw(PM1_STATUS) & PM1_PWRBTN)
+			sum += *(volatile uint32_t *)((uintptr_t)at(DEVICE) + APIC_VERSION);
+			if (inw(ACPI_PM1A_EVT) & PM1_PWRBTN)
 				finish();
 		}
 		__asm__ volatile("sti; nop; cli" : : "r"(sum));

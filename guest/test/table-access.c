@@ -10,18 +10,18 @@ static bool has_avx, has_avx512;
 static bool always(void) { return true; }
 static bool avx(void) { return has_avx; }
 static bool avx512(void) { return has_avx512; }
-static bool movbe(void) { return cpuid(1, 0).ecx & CPUID_1_ECX_MOVBE; }
-static bool cx16(void) { return cpuid(1, 0).ecx & CPUID_1_ECX_CMPXCHG16B; }
+static bool movbe(void) { return cpuid_version().ecx & CPUID_1_ECX_MOVBE; }
+static bool cx16(void) { return cpuid_version().ecx & CPUID_1_ECX_CMPXCHG16B; }
 
 void tables_init(void)
 {
 	write_cr4(read_cr4() | CR4_OSFXSR | CR4_OSXMMEXCPT);
 	ASM("fninit");
-	has_avx = (cpuid(1, 0).ecx & (CPUID_1_ECX_XSAVE | CPUID_1_ECX_AVX)) == (CPUID_1_ECX_XSAVE | CPUID_1_ECX_AVX);
+	has_avx = !(~cpuid_version().ecx & (CPUID_1_ECX_XSAVE | CPUID_1_ECX_AVX));
 	if (!has_avx)
 		return;
 	write_cr4(read_cr4() | CR4_OSXSAVE);
-	has_avx512 = cpuid(0, 0).eax >= 7 && (cpuid(7, 0).ebx & CPUID_7_EBX_AVX512F);
+	has_avx512 = cpuid_features().ebx & CPUID_7_EBX_AVX512F;
 	ASM("xsetbv" : : "c"(0), "a"(has_avx512 ? 0xe7 : 7), "d"(0));
 }
 

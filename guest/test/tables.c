@@ -1,6 +1,7 @@
 /* 64 bits: page tables in use, written and read by every kind of instruction that a kernel may use on them, and by some
  * that none would: the translation must follow, whether the hypervisor lets the instruction run, emulates it, or gives
  * the table up. */
+#include "../../lib/apic.h"
 #include "tables.h"
 
 const char test_name[] = "tables";
@@ -284,7 +285,7 @@ void test_main(void)
 		hopeless((void *)(WINDOW + (511ul << 21) + 511 * 4096 + 400 * 8));
 	}
 	if (parameter("device"))
-		hopeless((void *)0xfee00080ul);
+		hopeless((void *)((word)LAPIC_DEFAULT_BASE + APIC_TPR));
 	build_user();
 	for (const struct writer *w = writers; w->name; w++)
 		if (w->usable())

@@ -1,10 +1,10 @@
 /* 64 bits: interrupts from the interval timer and the local APIC's timer, through PIC, I/O APIC and local APIC; HLT,
  * interrupt windows, task priority, NMI. */
 #include "apic.h"
+#include "pc.h"
 
 const char test_name[] = "timer";
 
-#define PIT_HZ 1193182u
 #define PIC_VECTOR 0x30
 #define IOAPIC_VECTOR 0x41
 #define TIMER_VECTOR 0x52
@@ -17,7 +17,6 @@ static uint64_t ticks_10ms;
 static void sti_hlt_cli(void) { __asm__ volatile("sti; hlt; cli" : : : "memory"); }
 static void sti_nop_cli(void) { __asm__ volatile("sti; nop; cli" : : : "memory"); }
 
-static void pic_eoi(void) { outb(0x20, 0x20); }
 static void apic_eoi(void) { apic_write(APIC_EOI, 0); }
 
 /* ---- a known time: channel 2 of the interval timer, polled ---- */
@@ -26,23 +25,17 @@ static uint64_t measure_10ms(void)
 {
 	uint64_t start;
 
-	outb(0x61, (uint8_t)((inb(0x61) & ~2) | 1));
-	outb(0x43, 0xb0);
-	outb(0x42, (PIT_HZ / 100) & 0xff);
-	outb(0x42, (PIT_HZ / 100) >> 8);
+	outb(PORT_B, (uint8_t)((inb(PORT_B) & ~PORT_B_SPEAKER) | PORT_B_GATE2));
+	pit_start(2, PIT_ONE_SHOT, PIT_HZ / 100);
 	start = rdtsc();
-	while (!(inb(0x61) & 0x20))
+	while (!(inb(PORT_B) & PORT_B_OUT2))
 		;
 	return rdtsc() - start;
 }
 
 static void set_pit(unsigned hz)
 {
-	unsigned divisor = PIT_HZ / hz;
-
-	outb(0x43, 0x34);
-	outb(0x40, divisor & 0xff);
-	outb(0x40, (uint8_t)(divisor >> 8));
+	pit_start(0, PIT_RATE, (uint16_t)(PIT_HZ / hz));
 }
 
 /* Did n events every 1/hz s take their time, give or take a tenth and one event? */
@@ -78,20 +71,6 @@ static void spin(unsigned ms)
 
 /* ---- PIC ---- */
 
-static void pic_init(void)
-{
-	outb(0x20, 0x11);
-	outb(0x21, PIC_VECTOR);
-	outb(0x21, 4);
-	outb(0x21, 1);
-	outb(0xa0, 0x11);
-	outb(0xa1, PIC_VECTOR + 8);
-	outb(0xa1, 2);
-	outb(0xa1, 1);
-	outb(0x21, 0xff);
-	outb(0xa1, 0xff);
-}
-
 static void test_pic(void)
 {
 	uint64_t start;
@@ -99,7 +78,7 @@ static void test_pic(void)
 
 	irq_hook[PIC_VECTOR] = pic_eoi;
 	set_pit(1000);
-	outb(0x21, 0xfe);
+	pics_mask(PIC_ALL & ~1, PIC_ALL);
 	CHECK(wait_for(PIC_VECTOR, 1), "the first interrupt through the PIC did not come");
 	start = rdtsc();
 	CHECK(wait_for(PIC_VECTOR, 20), "20 interrupts through the PIC did not come");
@@ -109,7 +88,7 @@ static void test_pic(void)
 	spin(20);
 	n = irq_count[PIC_VECTOR] - n;
 	CHECK(n >= 17 && n <= 23, "in 20 ms of spinning %u interrupts of 1000 a second came", n);
-	outb(0x21, 0xff);
+	pics_mask(PIC_ALL, PIC_ALL);
 	sti_nop_cli();
 	n = irq_count[PIC_VECTOR];
 	spin(5);
@@ -184,7 +163,7 @@ static void test_deadline(void)
 {
 	uint64_t start;
 
-	if (!(cpuid(1, 0).ecx & CPUID_1_ECX_TSC_DEADLINE)) {
+	if (!(cpuid_version().ecx & CPUID_1_ECX_TSC_DEADLINE)) {
 		print("timer: no TSC deadline here\n");
 		return;
 	}
@@ -274,8 +253,8 @@ static void send_nmi(void *p)
 {
 	(void)p;
 	/* By its number: the shorthand for itself takes fixed interrupts only. */
-	apic_write(APIC_ICR + 0x10, apic_read(APIC_ID));
-	apic_write(APIC_ICR, 0x4400);
+	apic_write(APIC_ICR_HIGH, apic_read(APIC_ID));
+	apic_write(APIC_ICR, ICR_ASSERT | ICR_DELIVERY(APIC_NMI));
 	__asm__ volatile("nop; nop; nop");
 }
 
@@ -304,7 +283,7 @@ static void test_x2apic(void)
 	uint64_t base = rdmsr(MSR_APIC_BASE);
 	unsigned n = irq_count[LOW_VECTOR];
 
-	if (!(cpuid(1, 0).ecx & CPUID_1_ECX_X2APIC)) {
+	if (!(cpuid_version().ecx & CPUID_1_ECX_X2APIC)) {
 		print("timer: no x2APIC here\n");
 		return;
 	}
@@ -314,10 +293,10 @@ static void test_x2apic(void)
 	wrmsr(MSR_X2APIC_SELF_IPI, LOW_VECTOR);
 	sti_nop_cli();
 	CHECK(irq_count[LOW_VECTOR] == n + 1, "x2APIC: an interrupt to itself did not come");
-	wrmsr(MSR_X2APIC_ICR, 0x40000 | LOW_VECTOR);
+	wrmsr(MSR_X2APIC_ICR, ICR_SHORTHAND(APIC_SELF) | LOW_VECTOR);
 	sti_nop_cli();
 	CHECK(irq_count[LOW_VECTOR] == n + 2, "x2APIC: an interrupt to itself by ICR did not come");
-	wrmsr(MSR_X2APIC_DIV_CONF, 0xb);
+	wrmsr(MSR_X2APIC_DIV_CONF, TIMER_DIVIDE_BY_1);
 	wrmsr(MSR_X2APIC_LVT_TIMER, TIMER_VECTOR);
 	wrmsr(MSR_X2APIC_INIT_COUNT, 100000);
 	CHECK(wait_for(TIMER_VECTOR, 1), "x2APIC: no interrupt from the timer");
@@ -327,7 +306,7 @@ static void test_x2apic(void)
 
 void test_main(void)
 {
-	pic_init();
+	pics_init(PIC_VECTOR);
 	apic_write(APIC_SVR, 0x100 | SPURIOUS);
 	apic_write(APIC_TPR, 0);
 	apic_write(APIC_LVT_LINT0, ICR_DELIVERY(APIC_EXTINT)); /* the PIC's interrupts pass through */

@@ -5,8 +5,9 @@
 /* What means something somewhere: addresses, registers' values, numbers of MSRs. */
 static const uint64_t values[] = {
 	0, 1, 0xff, 0xfff, 0x7fff, 0xffff, BENCH_CODE, BENCH_STACK, BENCH_GDT, BENCH_TSS, BENCH_DATA,
-	BENCH_TABLES, BENCH_TABLES + 0x1ffc, BENCH_RAM - 2, BENCH_RAM, 0xa0000, 0xe0000, 0xfec00000,
-	0xfee00000, 0xfee00080, 0xfee000b0, 0xfee00300, 0xff000000, 0x7fffffff, 0x80000000, 0xfffffffe,
+	BENCH_TABLES, BENCH_TABLES + 0x1ffc, BENCH_RAM - 2, BENCH_RAM, 0xa0000, 0xe0000, IOAPIC_BASE,
+	LAPIC_DEFAULT_BASE, LAPIC_DEFAULT_BASE + APIC_TPR, LAPIC_DEFAULT_BASE + APIC_EOI,
+	LAPIC_DEFAULT_BASE + APIC_ICR, TESTDEV_MMIO_BASE, 0x7fffffff, 0x80000000, 0xfffffffe,
 	0xffffffff, 0x100000000, 0x7ffffffffffe, 0x7fffffffffff, 0x800000000000, 0xffff7fffffffffff,
 	0xffff800000000000, 0xffffffff80180000, 0xfffffffffffffffe, 0x8000000000000000, MSR_EFER, MSR_GS_BASE,
 	MSR_SYSENTER_CS, MSR_APIC_BASE, MSR_PAT, MSR_MTRR_DEF_TYPE, MSR_TSC_DEADLINE, MSR_X2APIC_FIRST, MSR_X2APIC_ICR,

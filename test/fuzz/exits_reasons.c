@@ -330,11 +330,11 @@ static const struct {
 static bool access_by_instruction(struct input *in, struct bench_exit *x)
 {
 
-	static const uint32_t places[] = { 0xfee00080,		 0xfee000b0,   0xfee00300,
-					   0xfee00ffe,		 0xfec00000,   0xfec00010,
-					   0xff000000,		 0xa0000,      BENCH_RAM,
-					   BENCH_RAM - 2,	 BENCH_TABLES, BENCH_TABLES + 0x1ffc,
-					   BENCH_TABLES + 0x3000 };
+	static const uint32_t places[] = {
+		LAPIC_DEFAULT_BASE + APIC_TPR, LAPIC_DEFAULT_BASE + APIC_EOI, LAPIC_DEFAULT_BASE + APIC_ICR,
+		LAPIC_DEFAULT_BASE + 0xffe, IOAPIC_BASE, IOAPIC_BASE + IOAPIC_WINDOW, TESTDEV_MMIO_BASE, 0xa0000,
+		BENCH_RAM, BENCH_RAM - 2, BENCH_TABLES, BENCH_TABLES + 0x1ffc, BENCH_TABLES + 0x3000
+	};
 	unsigned n = in_below(in, ARRAY_SIZE(accesses)), how = in8(in);
 	uint64_t at = places[in_below(in, ARRAY_SIZE(places))] + (how & 0x10 ? in8(in) : 0);
 	uint64_t rip = real() || (vmcs_get(VMCS_GUEST_RFLAGS) & BIT(17)) ? 0x8000 : BENCH_CODE;

@@ -39,7 +39,7 @@ void bench_cpu_reset(const struct bench_config *config)
 		.pat = PAT_AFTER_RESET,
 		.misc_enable = MISC_ENABLE_FAST_STRING | MISC_ENABLE_THERMAL_CONTROL | MISC_ENABLE_BTS_UNAVAILABLE |
 			       MISC_ENABLE_PEBS_UNAVAILABLE | MISC_ENABLE_MONITOR,
-		.apic_base = 0xfee00900,
+		.apic_base = LAPIC_DEFAULT_BASE | APIC_BASE_EN | APIC_BASE_BSP,
 		.msr = config->msr,
 		.cpuid = config->cpuid,
 	};

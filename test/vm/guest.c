@@ -46,7 +46,7 @@ static void write_page_tables(void)
 	uint32_t pt[1024];
 
 	poke32(PD32, PT32 | TABLE);
-	poke32(PD32 + 4 * 1019, 0xfec00000 | LARGE);
+	poke32(PD32 + 4 * 1019, IOAPIC_BASE | LARGE);
 	for (uint32_t n = 0; n < 1024; n++)
 		pt[n] = n << 12 | (uint32_t)LEAF;
 	bench_poke(PT32, pt, sizeof(pt));
@@ -54,8 +54,8 @@ static void write_page_tables(void)
 	poke64(PDPT_PAE + 24, PD_HIGH | 1);
 	for (uint64_t n = 0; n < 2; n++)
 		poke64(PD_LOW + 8 * n, n << 21 | LARGE);
-	poke64(PD_HIGH + 8 * 502, 0xfec00000 | LARGE);
-	poke64(PD_HIGH + 8 * 503, 0xfee00000 | LARGE);
+	poke64(PD_HIGH + 8 * 502, IOAPIC_BASE | LARGE);
+	poke64(PD_HIGH + 8 * 503, LAPIC_DEFAULT_BASE | LARGE);
 	poke64(PML4, PDPT_LONG | TABLE);
 	poke64(PML4 + 8 * 511, PDPT_LONG | TABLE);
 	poke64(PDPT_LONG, PD_LOW | TABLE);

@@ -9,8 +9,8 @@
 
 #include "mmu/counters.h"
 #include "hvm/types.h"
+#include "lib/ports.h"
 
-#define MARK_PORT 0x8904u
 #define PHASES_MAX 40
 
 struct exit_stat {

@@ -12,10 +12,10 @@
 static void brand(char text[49])
 {
 	memset(text, 0, 49);
-	if (cpuid(0x80000000, 0).eax < 0x80000004)
+	if (cpuid(CPUID_LEAF_EXTENDED, 0).eax < CPUID_LEAF_BRAND_LAST)
 		return;
 	for (unsigned n = 0; n < 3; n++) {
-		struct cpuid c = cpuid(0x80000002 + n, 0);
+		struct cpuid c = cpuid(CPUID_LEAF_BRAND + n, 0);
 
 		memcpy(text + 16 * n, &c, 16);
 	}

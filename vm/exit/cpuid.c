@@ -33,13 +33,10 @@
 #define CR4_ALWAYS \
 	(CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR | \
 	 CR4_OSXMMEXCPT)
-#define LEAF_TSC 0x15
-#define LEAF_FREQUENCY 0x16
-#define EXTENDED 0x80000000u
 
 static void set_leaf1(struct cpuid_policy *p, bool nested, bool random, const struct mmu_caps *caps)
 {
-	struct cpuid h = cpuid(1, 0), *l = &p->basic[1];
+	struct cpuid h = cpuid(CPUID_LEAF_VERSION, 0), *l = &p->basic[CPUID_LEAF_VERSION];
 
 	l->eax = h.eax;
 	/* brand and CLFLUSH line are the host's; the initial APIC ID is added to each answer */
@@ -59,7 +56,7 @@ static void set_leaf1(struct cpuid_policy *p, bool nested, bool random, const st
 static void set_leaf7(struct cpuid_policy *p, bool nested, bool random, const struct hvm_caps *cpu)
 {
 	const struct mmu_caps *caps = &cpu->mmu;
-	struct cpuid h = cpuid(7, 0), *l = &p->basic[7];
+	struct cpuid h = cpuid(CPUID_LEAF_FEATURES, 0), *l = &p->basic[CPUID_LEAF_FEATURES];
 	uint32_t ebx = h.ebx, ecx = h.ecx;
 
 	VM_MUTANT(CPUID_PASS_7B, ebx &= (uint32_t)(PASS_7_EBX |
@@ -81,7 +78,7 @@ static void set_leaf7(struct cpuid_policy *p, bool nested, bool random, const st
 
 static void set_xsave(struct cpuid_policy *p, bool nested, const struct mmu_caps *caps)
 {
-	struct cpuid h0 = cpuid(0xd, 0), h1 = cpuid(0xd, 1);
+	struct cpuid h0 = cpuid(CPUID_LEAF_XSTATE, 0), h1 = cpuid(CPUID_LEAF_XSTATE, 1);
 	uint64_t known = XCR0_X87 | XCR0_SSE | XCR0_AVX | XCR0_AVX512 |
 			 (VM_LEFT_OUT_OR(XCR0_PKU, nested) && caps->pku ? XCR0_PKRU : 0);
 
@@ -99,7 +96,7 @@ static void set_xsave(struct cpuid_policy *p, bool nested, const struct mmu_caps
 	for (unsigned n = 2; n < CPUID_XSAVE_COUNT; n++) {
 		if (VM_KEPT(XSAVE_OFFERED, !(p->xcr0_offered & BIT(n))))
 			continue;
-		p->xsave[n] = cpuid(0xd, n);
+		p->xsave[n] = cpuid(CPUID_LEAF_XSTATE, n);
 		if (p->xsave[n].eax + p->xsave[n].ebx > p->xsave[0].ecx)
 			p->xsave[0].ecx = p->xsave[n].eax + p->xsave[n].ebx;
 	}
@@ -126,22 +123,22 @@ static uint32_t sharing(const struct cpuid_policy *p, uint32_t eax)
 
 static void set_caches(struct cpuid_policy *p, uint32_t host_max)
 {
-	for (unsigned n = 0; host_max >= 4 && n < ARRAY_SIZE(p->cache); n++) {
-		p->cache[n] = cpuid(4, n);
+	for (unsigned n = 0; host_max >= CPUID_LEAF_CACHE && n < ARRAY_SIZE(p->cache); n++) {
+		p->cache[n] = cpuid(CPUID_LEAF_CACHE, n);
 		if (!(p->cache[n].eax & 0x1f)) /* no more caches */
 			continue;
 		VM_MUTANT(CPUID_CORES, p->cache[n].eax &= (uint32_t)~CPUID_4_EAX_SHARING);
 		VM_MUTANT(CPUID_SHARED, p->cache[n].eax |= sharing(p, p->cache[n].eax));
 	}
-	if (host_max >= 2)
-		p->basic[2] = cpuid(2, 0);
+	if (host_max >= CPUID_LEAF_TLB)
+		p->basic[CPUID_LEAF_TLB] = cpuid(CPUID_LEAF_TLB, 0);
 }
 
 static void set_extended(struct cpuid_policy *p, const struct hvm_caps *cpu)
 {
 	const struct mmu_caps *caps = &cpu->mmu;
-	uint32_t host_max = cpuid(EXTENDED, 0).eax;
-	struct cpuid h1 = cpuid(EXTENDED + 1, 0);
+	uint32_t host_max = cpuid(CPUID_LEAF_EXTENDED, 0).eax;
+	struct cpuid h1 = cpuid(CPUID_LEAF_EXTENDED_FEATURES, 0);
 	uint32_t edx = VM_LEFT_OUT_OR(CPUID_PASS_81D, false) ? h1.edx : h1.edx & (uint32_t)PASS_80000001_EDX;
 
 	VM_MUTANT(CPUID_PASS_81C, h1.ecx &= (uint32_t)PASS_80000001_ECX);
@@ -149,11 +146,11 @@ static void set_extended(struct cpuid_policy *p, const struct hvm_caps *cpu)
 	p->has_rdtscp = (h1.edx & CPUID_80000001_EDX_RDTSCP) && VM_LEFT_OUT_OR(CPUID_RDTSCP, cpu->rdtscp);
 	edx |= (uint32_t)((p->has_1g ? CPUID_80000001_EDX_PAGE1GB : 0) |
 			  (p->has_rdtscp ? CPUID_80000001_EDX_RDTSCP : 0));
-	p->extended[0] = (struct cpuid){ EXTENDED + CPUID_EXTENDED_COUNT - 1, 0, 0, 0 };
+	p->extended[0] = (struct cpuid){ CPUID_LEAF_EXTENDED + CPUID_EXTENDED_COUNT - 1, 0, 0, 0 };
 	p->extended[1] = (struct cpuid){ 0, 0, h1.ecx, edx };
 	for (unsigned n = 2; n <= 6; n++)
-		if (n != 5 && host_max >= EXTENDED + n) /* the brand string, and the L2 cache; 5 is AMD's */
-			p->extended[n] = cpuid(EXTENDED + n, 0);
+		if (n != 5 && host_max >= CPUID_LEAF_EXTENDED + n) /* the brand string, and the L2 cache; 5 is AMD's */
+			p->extended[n] = cpuid(CPUID_LEAF_EXTENDED + n, 0);
 	p->extended[7].edx = CPUID_80000007_EDX_INVARIANT_TSC;
 	p->extended[8].eax = caps->maxphyaddr | 48u << 8; /* linear addresses: 57 bits are not offered */
 	p->maxphyaddr = caps->maxphyaddr;
@@ -164,7 +161,7 @@ static void set_extended(struct cpuid_policy *p, const struct hvm_caps *cpu)
 /* The CR4 bits whose features the answers above offer; the guest may set no other. */
 static uint64_t cr4_offered(const struct cpuid_policy *p, uint64_t cr4_fixed1)
 {
-	const struct cpuid *l1 = &p->basic[1], *l7 = &p->basic[7];
+	const struct cpuid *l1 = &p->basic[CPUID_LEAF_VERSION], *l7 = &p->basic[CPUID_LEAF_FEATURES];
 	uint64_t bits = CR4_ALWAYS;
 
 	bits |= (VM_LEFT_OUT_OR(CR4_OFFERED_PCID, l1->ecx & CPUID_1_ECX_PCID) ? CR4_PCIDE : 0) |
@@ -180,35 +177,37 @@ static uint64_t cr4_offered(const struct cpuid_policy *p, uint64_t cr4_fixed1)
 
 static uint32_t emulate_features(const struct cpuid_policy *p)
 {
-	return (p->basic[7].ebx & CPUID_7_EBX_BMI1 ? EMULATE_HAS_TZCNT : 0) |
+	return (p->basic[CPUID_LEAF_FEATURES].ebx & CPUID_7_EBX_BMI1 ? EMULATE_HAS_TZCNT : 0) |
 	       (p->extended[1].ecx & CPUID_80000001_ECX_LZCNT ? EMULATE_HAS_LZCNT : 0) |
-	       (p->basic[1].ecx & CPUID_1_ECX_POPCNT ? EMULATE_HAS_POPCNT : 0) |
-	       (p->basic[1].ecx & CPUID_1_ECX_MOVBE ? EMULATE_HAS_MOVBE : 0);
+	       (p->basic[CPUID_LEAF_VERSION].ecx & CPUID_1_ECX_POPCNT ? EMULATE_HAS_POPCNT : 0) |
+	       (p->basic[CPUID_LEAF_VERSION].ecx & CPUID_1_ECX_MOVBE ? EMULATE_HAS_MOVBE : 0);
 }
 
 void cpuid_policy_init(struct cpuid_policy *p, const struct hvm_caps *cpu, uint64_t tsc_hz, unsigned cpus, bool nested,
 		       bool random)
 {
-	struct cpuid h = cpuid(0, 0);
+	struct cpuid h = cpuid(CPUID_LEAF_BASIC, 0);
 	const struct mmu_caps *caps = &cpu->mmu;
 	uint32_t mhz = (uint32_t)(tsc_hz / 1000000);
 
 	memset(p, 0, sizeof(*p));
 	p->cpus = cpus;
-	p->max_basic = LEAF_FREQUENCY;
-	p->basic[0] = (struct cpuid){ p->max_basic, h.ebx, h.ecx, h.edx };
+	p->max_basic = CPUID_LEAF_FREQUENCY;
+	p->basic[CPUID_LEAF_BASIC] = (struct cpuid){ p->max_basic, h.ebx, h.ecx, h.edx };
 	set_leaf1(p, nested, random, caps);
 	set_caches(p, h.eax);
-	p->basic[6].eax = CPUID_6_EAX_ARAT; /* the local APIC's timer never stops */
-	if (VM_LEFT_OUT_OR(CPUID_HAS_D, h.eax >= 0xd))
+	p->basic[CPUID_LEAF_THERMAL].eax = CPUID_6_EAX_ARAT; /* the local APIC's timer never stops */
+	if (VM_LEFT_OUT_OR(CPUID_HAS_D, h.eax >= CPUID_LEAF_XSTATE))
 		set_xsave(p, nested, caps);
 	/* Behind set_xsave(): AVX-512 is offered only with its state. */
-	if (VM_LEFT_OUT_OR(CPUID_HAS_7, h.eax >= 7)) /* else TSC_ADJUST would need a leaf of its own */
+	/* Else TSC_ADJUST would need a leaf of its own. */
+	if (VM_LEFT_OUT_OR(CPUID_HAS_7, h.eax >= CPUID_LEAF_FEATURES))
 		set_leaf7(p, nested, random, cpu);
 	/* The TSC counts the "crystal" itself, so that its rate is exact and needs no measuring. */
-	p->basic[LEAF_TSC] = (struct cpuid){ 1, 1, (uint32_t)min_u64(tsc_hz, UINT32_MAX), 0 };
-	p->basic[LEAF_FREQUENCY] = (struct cpuid){ mhz, mhz, mhz, 0 };
-	p->hypervisor = (struct cpuid){ 0x40000000, 0x6c6c6556, 0x65566d75, 0x6d756c6c }; /* "VellumVellum" */
+	p->basic[CPUID_LEAF_TSC] = (struct cpuid){ 1, 1, (uint32_t)min_u64(tsc_hz, UINT32_MAX), 0 };
+	p->basic[CPUID_LEAF_FREQUENCY] = (struct cpuid){ mhz, mhz, mhz, 0 };
+	/* "VellumVellum" */
+	p->hypervisor = (struct cpuid){ CPUID_LEAF_HYPERVISOR, 0x6c6c6556, 0x65566d75, 0x6d756c6c };
 	set_extended(p, cpu);
 	p->cr4_offered = cr4_offered(p, cpu->cr4_may);
 	p->lapic_features = LAPIC_X2APIC | LAPIC_TSC_DEADLINE;
@@ -261,33 +260,33 @@ struct cpuid cpuid_answer(const struct cpuid_policy *p, uint32_t leaf, uint32_t 
 {
 	struct cpuid r;
 
-	if (leaf >= EXTENDED && leaf < EXTENDED + CPUID_EXTENDED_COUNT)
-		return p->extended[leaf - EXTENDED];
-	if (leaf >= 0x40000000 && leaf < 0x40000100)
-		return leaf == 0x40000000 ? p->hypervisor : (struct cpuid){ 0 };
+	if (leaf >= CPUID_LEAF_EXTENDED && leaf < CPUID_LEAF_EXTENDED + CPUID_EXTENDED_COUNT)
+		return p->extended[leaf - CPUID_LEAF_EXTENDED];
+	if (leaf >= CPUID_LEAF_HYPERVISOR && leaf < CPUID_LEAF_HYPERVISOR + 0x100)
+		return leaf == CPUID_LEAF_HYPERVISOR ? p->hypervisor : (struct cpuid){ 0 };
 	/* Above the highest basic leaf, Intel's CPUs answer with the highest. */
 	if (VM_KEPT(CPUID_HIGHEST, leaf > p->max_basic))
 		leaf = p->max_basic;
 	switch (leaf) {
-	case 1:
-		r = p->basic[1];
+	case CPUID_LEAF_VERSION:
+		r = p->basic[CPUID_LEAF_VERSION];
 		r.ebx |= state->apic_id << 24;
 		if (VM_KEPT(CPUID_OSXSAVE, state->cr4 & CR4_OSXSAVE))
 			r.ecx |= (uint32_t)CPUID_1_ECX_OSXSAVE;
 		if (VM_KEPT(CPUID_APIC, !state->apic_enabled))
 			r.edx &= (uint32_t)~CPUID_1_EDX_APIC;
 		return r;
-	case 4:
+	case CPUID_LEAF_CACHE:
 		return VM_LEFT_OUT_OR(CPUID_CACHE_END, subleaf < ARRAY_SIZE(p->cache)) ? p->cache[subleaf]
 										       : (struct cpuid){ 0 };
-	case 7:
-		r = VM_KEPT(CPUID_SUBLEAF, subleaf) ? (struct cpuid){ 0 } : p->basic[7];
+	case CPUID_LEAF_FEATURES:
+		r = VM_KEPT(CPUID_SUBLEAF, subleaf) ? (struct cpuid){ 0 } : p->basic[CPUID_LEAF_FEATURES];
 		if (!subleaf && VM_KEPT(CPUID_OSPKE, state->cr4 & CR4_PKE))
 			r.ecx |= (uint32_t)CPUID_7_ECX_OSPKE;
 		return r;
-	case 0xb:
+	case CPUID_LEAF_TOPOLOGY:
 		return topology(p, state->apic_id, subleaf);
-	case 0xd:
+	case CPUID_LEAF_XSTATE:
 		return xsave_answer(p, subleaf, state->xcr0);
 	default:
 		return p->basic[leaf];

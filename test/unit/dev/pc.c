@@ -1,4 +1,6 @@
 #include "test/unit/dev/pc.h"
+#include "lib/pic.h"
+#include "lib/ports.h"
 
 #include <stdlib.h>
 
@@ -129,15 +131,15 @@ unsigned pc_advance(struct pc *pc, uint64_t ticks)
 
 void pc_program_pics(struct pc *pc)
 {
-	outb(pc, 0x21, 0xff);
-	outb(pc, 0x20, 0x11);
-	outb(pc, 0x21, 0x30);
-	outb(pc, 0x21, 0x04);
-	outb(pc, 0x21, 0x01);
-	outb(pc, 0xa0, 0x11);
-	outb(pc, 0xa1, 0x38);
-	outb(pc, 0xa1, 0x02);
-	outb(pc, 0xa1, 0x01);
-	outb(pc, 0x21, 0xfb);
-	outb(pc, 0xa1, 0xff);
+	outb(pc, PIC1_DATA, PIC_ALL);
+	outb(pc, PIC1_COMMAND, ICW1 | ICW1_NEED_ICW4);
+	outb(pc, PIC1_DATA, 0x30);
+	outb(pc, PIC1_DATA, 0x04);
+	outb(pc, PIC1_DATA, 0x01);
+	outb(pc, PIC2_COMMAND, ICW1 | ICW1_NEED_ICW4);
+	outb(pc, PIC2_DATA, 0x38);
+	outb(pc, PIC2_DATA, 0x02);
+	outb(pc, PIC2_DATA, 0x01);
+	outb(pc, PIC1_DATA, 0xfb);
+	outb(pc, PIC2_DATA, PIC_ALL);
 }

@@ -1,6 +1,9 @@
 /* A guest that does anything: random accesses to all devices. Nothing may crash, the clocks must go on, the work per
  * step is bounded, and the invariants that tie the devices together hold. */
 #include "test/unit/dev/pc.h"
+#include "lib/pic.h"
+#include "lib/pit.h"
+#include "lib/ports.h"
 
 #define STEPS 600000u
 
@@ -162,10 +165,10 @@ static void fuzz(uint64_t seed, uint64_t tsc_hz)
 	all_lines_down(pc);
 	pit_reset(&pc->pit);
 	pc_program_pics(pc);
-	outb(pc, 0x21, 0xfe);
-	outb(pc, 0x43, 0x34);
-	outb(pc, 0x40, 0xa9);
-	outb(pc, 0x40, 0x04);
+	outb(pc, PIC1_DATA, 0xfe);
+	outb(pc, PIT_CONTROL, PIT_SELECT(0) | PIT_LOW_HIGH | PIT_MODE(2));
+	outb(pc, PIT_COUNTER(0), 0xa9);
+	outb(pc, PIT_COUNTER(0), 0x04);
 	pc_advance_us(pc, 1500);
 	assert_true(pic_output(&pc->pic));
 	assert_int_equal(pic_ack(&pc->pic), 0x30);

@@ -8,6 +8,7 @@
 #include <ucontext.h>
 
 #include "test/unit/emulate/cpu.h"
+#include "lib/x86_cpuid.h"
 
 #define XMM_AT 160
 #define HEADER_AT 512
@@ -90,7 +91,7 @@ static bool ask_avx(void)
 {
 	unsigned a, b, c, d, xcr0, high;
 
-	__cpuid(1, a, b, c, d);
+	__cpuid(CPUID_LEAF_VERSION, a, b, c, d);
 	if (!(c & bit_OSXSAVE) || !(c & bit_AVX))
 		return false;
 	__asm__("xgetbv" : "=a"(xcr0), "=d"(high) : "c"(0));

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "test/unit/emulate/machine.h"
+#include "lib/x86_cpuid.h"
 
 /* What the generated code and the signal handler share; at CONTEXT, reached by absolute addresses. */
 struct context {
@@ -262,10 +263,10 @@ uint32_t machine_features(void)
 
 static uint32_t ask_features(void)
 {
-	return ((host_cpuid(7, 1) & bit_BMI) ? EMULATE_HAS_TZCNT : 0) |
-	       ((host_cpuid(0x80000001, 2) & bit_LZCNT) ? EMULATE_HAS_LZCNT : 0) |
-	       ((host_cpuid(1, 2) & bit_POPCNT) ? EMULATE_HAS_POPCNT : 0) |
-	       ((host_cpuid(1, 2) & bit_MOVBE) ? EMULATE_HAS_MOVBE : 0);
+	return ((host_cpuid(CPUID_LEAF_FEATURES, 1) & bit_BMI) ? EMULATE_HAS_TZCNT : 0) |
+	       ((host_cpuid(CPUID_LEAF_EXTENDED_FEATURES, 2) & bit_LZCNT) ? EMULATE_HAS_LZCNT : 0) |
+	       ((host_cpuid(CPUID_LEAF_VERSION, 2) & bit_POPCNT) ? EMULATE_HAS_POPCNT : 0) |
+	       ((host_cpuid(CPUID_LEAF_VERSION, 2) & bit_MOVBE) ? EMULATE_HAS_MOVBE : 0);
 }
 
 void machine_setup(void)

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "lib/apic.h"
 #include "test/vm/bench.h"
 #include "test/vm/cpu.h"
 
@@ -65,16 +66,25 @@ static inline void finish(void) { bench_delete(); }
 #define READ_KNOWN (MMU_READ | VIOLATION_LINEAR_VALID | VIOLATION_TRANSLATED)
 #define WRITE_KNOWN (MMU_WRITE | VIOLATION_LINEAR_VALID | VIOLATION_TRANSLATED)
 
+/* The exit of a page fault that was intercepted. */
+#define PAGE_FAULT_EXIT .reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION_ERROR(VECTOR_PF)
+
 /* An exit that changes nothing, and the entry behind it. */
 static inline void again(void) { STEP(bench_exit_simple(EXIT_CPUID, 2)); }
+
+#define X2APIC_ON (LAPIC_DEFAULT_BASE | APIC_BASE_EN | APIC_BASE_EXTD) /* IA32_APIC_BASE in x2APIC mode */
+static inline void x2apic_on(void)
+{
+	STEP(bench_wrmsr(MSR_APIC_BASE, X2APIC_ON | APIC_BASE_BSP));
+	STEP(bench_wrmsr(MSR_X2APIC(APIC_SVR), SVR_ENABLED | 0xff));
+}
 
 #define DEADLINE_VECTOR 0x31
 /* Interrupts on, and one of the local APIC's timer when the guest's TSC is tsc, or in so many ticks of the host's. */
 static inline void deadline_mode(void)
 {
-	STEP(bench_wrmsr(MSR_APIC_BASE, 0xfee00000 | APIC_BASE_EN | APIC_BASE_EXTD | APIC_BASE_BSP));
-	STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0xf, 0x1ff)); /* SVR: software enabled */
-	STEP(bench_wrmsr(MSR_X2APIC_LVT_TIMER, 2 << 17 | DEADLINE_VECTOR));
+	x2apic_on();
+	STEP(bench_wrmsr(MSR_X2APIC_LVT_TIMER, LVT_TIMER_DEADLINE | DEADLINE_VECTOR));
 }
 static inline void deadline_at(uint64_t tsc)
 {
@@ -102,8 +112,8 @@ static inline void expect_event(uint32_t info, uint32_t error, int line)
 }
 #define EXPECT_EVENT(info, error) expect_event(info, error, __LINE__)
 #define EXPECT_NOTHING() EXPECT_EVENT(0, 0)
-#define EXPECT_GP() EXPECT_EVENT(EXCEPTION_ERROR(13), 0)
-#define EXPECT_UD() EXPECT_EVENT(EXCEPTION(6), 0)
+#define EXPECT_GP() EXPECT_EVENT(EXCEPTION_ERROR(VECTOR_GP), 0)
+#define EXPECT_UD() EXPECT_EVENT(EXCEPTION(VECTOR_UD), 0)
 
 /* The virtual machine is over, and the sentence holds the text. */
 static inline void expect_end(enum bench_at at, const char *text, int line)

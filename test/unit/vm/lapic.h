@@ -5,7 +5,7 @@
 #include "test/unit/vm/fixture.h"
 
 #define LAPIC LAPIC_DEFAULT_BASE
-#define TRUE_PROC 0x48e /* IA32_VMX_TRUE_PROCBASED_CTLS */
+#define TRUE_PROC (MSR_VMX_TRUE_PINBASED_CTLS + 1) /* IA32_VMX_TRUE_PROCBASED_CTLS */
 #define ELSEWHERE 0xfed00000u
 #define APIC_ON (APIC_BASE_EN | APIC_BASE_BSP)
 
@@ -67,7 +67,7 @@ static inline void self_ipi(uint8_t vector) { STEP(apic_write(ICR, 1u << 18 | 1u
 
 static inline void interrupts_on(void)
 {
-	STEP(apic_write(SVR, 0x1ff));
+	STEP(apic_write(SVR, SVR_ENABLED | 0xff));
 	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
 }
 

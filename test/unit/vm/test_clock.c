@@ -169,12 +169,11 @@ static void a_count_begins_now(void **state)
 	(void)state;
 	start_clock(true, 1);
 	soft.ticks = DEAR;
-	STEP(bench_wrmsr(MSR_APIC_BASE, 0xfee00d00));
-	STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0xf, 0x1ff));
-	STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0x3e, 0xb)); /* each tick of the bus, which are the TSC's */
-	STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0x32, 0x31));
+	x2apic_on();
+	STEP(bench_wrmsr(MSR_X2APIC_DIV_CONF, TIMER_DIVIDE_BY_1)); /* each tick of the bus, which are the TSC's */
+	STEP(bench_wrmsr(MSR_X2APIC_LVT_TIMER, DEADLINE_VECTOR));
 	before = soft.tsc - bench.vm[0]->clock.behind;
-	STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0x38, 1000000));
+	STEP(bench_wrmsr(MSR_X2APIC_INIT_COUNT, 1000000));
 	assert_in_range(timers_next(&bench.vm[0]->vcpu[0]->timers), before + 1000000, before + 1000000 + DEAR);
 	finish();
 }

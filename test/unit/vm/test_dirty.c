@@ -30,7 +30,7 @@ static void write_page(unsigned page)
 	if (bench.vm[0]->mmu.ops->nested)
 		EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = WRITE_KNOWN, .gpa = at, .gva = at);
 	else
-		EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION_ERROR(VECTOR_PF), .error = PFERR_W,
+		EXIT(PAGE_FAULT_EXIT, .error = PFERR_W,
 		     .qualification = at);
 }
 

@@ -249,7 +249,7 @@ static void interrupts_that_wait(void **state)
 	CODE_AT(HANDLER, BACK);
 	vector_to(DEADLINE_VECTOR, HANDLER);
 	deadline_mode();
-	STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0x3f, DEADLINE_VECTOR)); /* self-IPI */
+	STEP(bench_wrmsr(MSR_X2APIC_SELF_IPI, DEADLINE_VECTOR)); /* self-IPI */
 	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED);
 	STEP(REAL(0x90, 0xfb, 0x90, 0x90, SPIN));
 	EXPECT_FRAME(CODE + 3, RFLAGS_FIXED | RFLAGS_IF);

@@ -38,8 +38,8 @@ static void begin(const char *tpr)
 	boot = vm_boot_vcpu(vm);
 	second = vm->vcpu[1];
 	kicks = 0;
-	STEP(bench_wrmsr(MSR_APIC_BASE, 0xfee00000 | APIC_BASE_EN | APIC_BASE_EXTD | APIC_BASE_BSP));
-	STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0x30, 1ull << 32 | 0x4610)); /* it runs */
+	STEP(bench_wrmsr(MSR_APIC_BASE, X2APIC_ON | APIC_BASE_BSP));
+	STEP(bench_wrmsr(MSR_X2APIC_ICR, 1ull << 32 | 0x4610)); /* it runs */
 	until(second);
 	STEP(bench_mov_to_cr(0, CR0_PE | CR0_ET));
 	assert_true(bench_mode(BENCH_PROT32, 0));
@@ -284,13 +284,13 @@ static void the_page_moves(void **state)
 	(void)state;
 	begin("flexpriority");
 	until(second);
-	STEP(bench_wrmsr(MSR_APIC_BASE, 0xfee00000 | APIC_BASE_EN | APIC_BASE_EXTD));
+	STEP(bench_wrmsr(MSR_APIC_BASE, X2APIC_ON));
 	until(boot);
 	assert_int_equal(vm->tpr.place.v, ~0ull);
-	STEP(bench_wrmsr(MSR_APIC_BASE, 0xfee00000 | APIC_BASE_BSP));
-	STEP(bench_wrmsr(MSR_APIC_BASE, 0xfee00000 | APIC_BASE_EN | APIC_BASE_BSP));
+	STEP(bench_wrmsr(MSR_APIC_BASE, LAPIC_DEFAULT_BASE | APIC_BASE_BSP));
+	STEP(bench_wrmsr(MSR_APIC_BASE, LAPIC_DEFAULT_BASE | APIC_BASE_EN | APIC_BASE_BSP));
 	until(second);
-	STEP(bench_wrmsr(MSR_APIC_BASE, 0xfee00000));
+	STEP(bench_wrmsr(MSR_APIC_BASE, LAPIC_DEFAULT_BASE));
 	until(boot);
 	second->lapic.enabled = true; /* in xAPIC mode again, of which nobody has been told yet */
 	second->lapic.x2apic = false;

@@ -1,7 +1,7 @@
 /* What emulated instructions and events that are delivered by hand leave in the VMCS (vm/exit/emulation.c). */
 #include "test/unit/vm/fixture.h"
 
-#define LAPIC_TPR 0xfee00080u
+#define LAPIC_TPR (LAPIC_DEFAULT_BASE + APIC_TPR)
 
 #define IDT BENCH_DATA
 #define HANDLER (BENCH_CODE + 0x800)
@@ -161,7 +161,7 @@ static void deliveries_by_hand(void **state)
 {
 	(void)state;
 	prepare_delivery();
-	DELIVER(EXCEPTION_ERROR(13), 0x18, 0);
+	DELIVER(EXCEPTION_ERROR(VECTOR_GP), 0x18, 0);
 	assert_int_equal(bench.entry.rflags & RFLAGS_IF, 0);
 	assert_int_equal(pushed(1), 2 | RFLAGS_IF);
 	assert_int_equal(pushed(2), BENCH_CODE0);
@@ -202,7 +202,7 @@ static void what_a_delivery_ends(void **state)
 	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF | RFLAGS_TF);
 	vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, BLOCKING_MOV_SS);
 	vmcs_put(VMCS_GUEST_PENDING_DEBUG, PENDING_DEBUG_BS);
-	DELIVER(EXCEPTION(6), 0, 0);
+	DELIVER(EXCEPTION(VECTOR_UD), 0, 0);
 	assert_int_equal(bench.entry.rflags & RFLAGS_TF, 0);
 	assert_int_equal(bench.entry.interruptibility, 0);
 	assert_int_equal(bench.entry.pending_debug, 0);
@@ -216,12 +216,12 @@ static void a_delivery_that_faults(void **state)
 	prepare_delivery();
 	vmcs_put(VMCS_GUEST_IDTR_LIMIT, 0x7f); /* vectors below 16 */
 	STEP(delivery_faults(INFO(EVENT_TYPE_SOFTWARE_INTERRUPT, 0x80), 0, 2));
-	EXPECT_EVENT(EXCEPTION_ERROR(13), 0x402);
+	EXPECT_EVENT(EXCEPTION_ERROR(VECTOR_GP), 0x402);
 	finish();
 	prepare_delivery();
 	vmcs_put(VMCS_GUEST_IDTR_LIMIT, 0x47); /* vectors below 9 */
-	STEP(delivery_faults(EXCEPTION_ERROR(13), 0, 0));
-	EXPECT_EVENT(EXCEPTION_ERROR(8), 0);
+	STEP(delivery_faults(EXCEPTION_ERROR(VECTOR_GP), 0, 0));
+	EXPECT_EVENT(EXCEPTION_ERROR(VECTOR_DF), 0);
 	finish();
 }
 

@@ -28,20 +28,20 @@ static void features_that_a_mechanism_lacks(void **state)
 {
 	(void)state;
 	start_with("ept", "");
-	assert_false(cpuid_bits(1, GPR_RCX) & CPUID_1_ECX_PCID);
-	assert_false(cpuid_bits(7, GPR_RBX) & CPUID_7_EBX_INVPCID);
+	assert_false(cpuid_bits(CPUID_LEAF_VERSION, GPR_RCX) & CPUID_1_ECX_PCID);
+	assert_false(cpuid_bits(CPUID_LEAF_FEATURES, GPR_RBX) & CPUID_7_EBX_INVPCID);
 	STEP(bench_wrmsr(MSR_EFER, EFER_LME));
 	assert_null(to("shadow"));
 	finish();
 	start_with("ept", "switch off\n");
-	assert_true(cpuid_bits(1, GPR_RCX) & CPUID_1_ECX_PCID);
+	assert_true(cpuid_bits(CPUID_LEAF_VERSION, GPR_RCX) & CPUID_1_ECX_PCID);
 	assert_non_null(to("shadow"));
 	assert_string_equal(mmu(), "ept");
 	assert_null(to("ept"));
 	finish();
 	/* Where EPT cannot be had anyway, nothing is hidden for its sake, and nothing for those that lack no more. */
 	start_with("shadow", "switch off\n");
-	assert_false(cpuid_bits(1, GPR_RCX) & CPUID_1_ECX_PCID);
+	assert_false(cpuid_bits(CPUID_LEAF_VERSION, GPR_RCX) & CPUID_1_ECX_PCID);
 	assert_null(to("vtlb"));
 	assert_null(to("ept"));
 	finish();
@@ -247,9 +247,8 @@ static void a_hlt_between_exits(void **state)
 
 	(void)state;
 	start_with("ept", "switch-every 32exits\n");
-	STEP(bench_wrmsr(MSR_APIC_BASE, 0xfee00d00));
-	STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0xf, 0x1ff));
-	STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0x32, 0x40031));
+	x2apic_on();
+	STEP(bench_wrmsr(MSR_X2APIC_LVT_TIMER, LVT_TIMER_DEADLINE | DEADLINE_VECTOR));
 	STEP(bench_wrmsr(MSR_TSC_DEADLINE, vmcs_get(VMCS_TSC_OFFSET) + soft.tsc + 10000));
 	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
 	assert_int_equal(bench_exit_simple(EXIT_HLT, 1), BENCH_IDLE);

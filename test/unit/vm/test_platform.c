@@ -4,15 +4,12 @@
 
 #include "host/console.h"
 #include "host/interrupt.h"
+#include "lib/uart.h"
 
-#define ICR 0x30
-#define SELF 0x40000u
-#define NMI 0x400u
-#define INIT 0x500u
-#define ASSERT_LEVEL 0x4000u
-#define IOAPIC 0xfec00000u
-#define COM1 0x3f8
-#define LSR_READY 0x60
+#define SELF ICR_SHORTHAND(APIC_SELF)
+#define NMI ICR_DELIVERY(APIC_NMI)
+#define INIT ICR_DELIVERY(APIC_INIT)
+#define LSR_READY (LSR_THRE | LSR_TEMT)
 
 static void out(uint16_t port, uint32_t value)
 {
@@ -26,20 +23,13 @@ static uint8_t in(uint16_t port)
 	return (uint8_t)*bench_gpr(GPR_RAX);
 }
 
-static void x2apic_on(void)
-{
-	STEP(bench_wrmsr(MSR_APIC_BASE, 0xfee00d00));
-	STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0xf, 0x1ff));
-	EXPECT_NOTHING();
-}
-
 static void open_interrupts(void) { vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF); }
 
 static void ioapic_pin(unsigned pin, uint64_t entry)
 {
 	for (unsigned half = 0; half < 2; half++) {
-		platform_mmio_write(bench.v, IOAPIC, 4, 0x10 + 2 * pin + half);
-		platform_mmio_write(bench.v, IOAPIC + 0x10, 4, (uint32_t)(entry >> 32 * half));
+		platform_mmio_write(bench.v, IOAPIC_BASE + IOAPIC_SELECT, 4, IOAPIC_INDEX_TABLE + 2 * pin + half);
+		platform_mmio_write(bench.v, IOAPIC_BASE + IOAPIC_WINDOW, 4, (uint32_t)(entry >> 32 * half));
 	}
 }
 
@@ -51,13 +41,13 @@ static void interrupts_to_itself(void **state)
 	start();
 	x2apic_on();
 	open_interrupts();
-	STEP(bench_wrmsr(MSR_X2APIC_FIRST + ICR, SELF | 0x41));
+	STEP(bench_wrmsr(MSR_X2APIC_ICR, SELF | 0x41));
 	EXPECT_EVENT(INFO(EVENT_TYPE_EXTERNAL, 0x41), 0);
 	again();
 	EXPECT_NOTHING();
-	STEP(bench_wrmsr(MSR_X2APIC_FIRST + ICR, ASSERT_LEVEL | NMI));
+	STEP(bench_wrmsr(MSR_X2APIC_ICR, ICR_ASSERT | NMI));
 	EXPECT_EVENT(INFO(EVENT_TYPE_NMI, 2), 0);
-	EXPECT_END(bench_wrmsr(MSR_X2APIC_FIRST + ICR, ASSERT_LEVEL | INIT), "INIT");
+	EXPECT_END(bench_wrmsr(MSR_X2APIC_ICR, ICR_ASSERT | INIT), "INIT");
 	assert_int_equal(bench.vm[0]->status, VM_STATUS_OK);
 	bench_delete();
 }
@@ -83,7 +73,7 @@ static void with_testdev(void)
 	check_entry(__LINE__);
 }
 
-static void eoi(void) { STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0xb, 0)); }
+static void eoi(void) { STEP(bench_wrmsr(MSR_X2APIC_EOI, 0)); }
 
 /* A line that stays asserted interrupts again after the EOI; one that is not, does not. */
 static void a_level_at_the_ioapic(void **state)
@@ -116,7 +106,7 @@ static void an_nmi_that_may_come(void **state)
 	bench_delete();
 	with_testdev();
 	x2apic_on();
-	STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0x35, NMI));
+	STEP(bench_wrmsr(MSR_X2APIC(APIC_LVT_LINT0), NMI));
 	assert_int_equal(bench_exit_simple(EXIT_HLT, 1), BENCH_IDLE);
 	assert_false(bench.vm[0]->ended);
 	finish();
@@ -132,7 +122,7 @@ static void deadline(uint64_t ticks)
 {
 	uint64_t due = soft.tsc + ticks;
 
-	STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0x32, 0x40031));
+	STEP(bench_wrmsr(MSR_X2APIC_LVT_TIMER, LVT_TIMER_DEADLINE | DEADLINE_VECTOR));
 	STEP(bench_wrmsr(MSR_TSC_DEADLINE, due + vmcs_get(VMCS_TSC_OFFSET)));
 	assert_in_range(timers_next(&bench.vm[0]->vcpu[0]->timers), due - 1000, due + 1000);
 }
@@ -155,18 +145,18 @@ static void the_lapic_page(void **state)
 {
 	(void)state;
 	start();
-	assert_int_equal(platform_mmio_read(bench.v, 0xfee00030, 4) & 0xff, 0x14);
-	platform_mmio_write(bench.v, 0xfee00080, 4, 0x50);
+	assert_int_equal(platform_mmio_read(bench.v, LAPIC_DEFAULT_BASE + APIC_VERSION, 4) & 0xff, 0x14);
+	platform_mmio_write(bench.v, LAPIC_DEFAULT_BASE + APIC_TPR, 4, 0x50);
 	assert_int_equal(lapic_tpr(&bench.v->lapic), 0x50);
-	assert_int_equal(platform_mmio_read(bench.v, IOAPIC, 4), 0);
+	assert_int_equal(platform_mmio_read(bench.v, IOAPIC_BASE, 4), 0);
 	/* Elsewhere: then there is nobody at the old place. */
-	STEP(bench_wrmsr(MSR_APIC_BASE, 0xfee01900));
-	assert_int_equal(platform_mmio_read(bench.v, 0xfee00080, 4), 0xffffffff);
-	assert_int_equal(platform_mmio_read(bench.v, 0xfee01080, 4), 0x50);
+	STEP(bench_wrmsr(MSR_APIC_BASE, (LAPIC_DEFAULT_BASE + 0x1000) | APIC_BASE_EN | APIC_BASE_BSP));
+	assert_int_equal(platform_mmio_read(bench.v, LAPIC_DEFAULT_BASE + APIC_TPR, 4), 0xffffffff);
+	assert_int_equal(platform_mmio_read(bench.v, LAPIC_DEFAULT_BASE + 0x1000 + APIC_TPR, 4), 0x50);
 	/* In x2APIC mode there is no page. */
-	STEP(bench_wrmsr(MSR_APIC_BASE, 0xfee00900));
-	STEP(bench_wrmsr(MSR_APIC_BASE, 0xfee00d00));
-	assert_int_equal(platform_mmio_read(bench.v, 0xfee00080, 4), 0xffffffff);
+	STEP(bench_wrmsr(MSR_APIC_BASE, LAPIC_DEFAULT_BASE | APIC_BASE_EN | APIC_BASE_BSP));
+	STEP(bench_wrmsr(MSR_APIC_BASE, X2APIC_ON | APIC_BASE_BSP));
+	assert_int_equal(platform_mmio_read(bench.v, LAPIC_DEFAULT_BASE + APIC_TPR, 4), 0xffffffff);
 	finish();
 }
 
@@ -233,8 +223,8 @@ static void next_slice(void)
 static void transmitter_interrupt(void)
 {
 	out(0x21, 0xef);
-	out(COM1 + 4, 8);
-	out(COM1 + 1, 2);
+	out(COM1_PORT + 4, 8);
+	out(COM1_PORT + 1, 2);
 }
 
 /* It waits, and nothing that it wrote meanwhile is lost; what it writes all the same is, and is counted. */
@@ -245,22 +235,22 @@ static void a_console_without_room(void **state)
 	(void)state;
 	start();
 	fill(CONSOLE_GUEST);
-	while (in(COM1 + 5) == LSR_READY && written < 1000) {
-		out(COM1, 'a');
+	while (in(COM1_PORT + 5) == LSR_READY && written < 1000) {
+		out(COM1_PORT, 'a');
 		written++;
 	}
 	assert_in_range(written, 1, 999);
 	assert_int_equal(bench.vm[0]->console_dropped, 0);
-	out(COM1, 'b');
+	out(COM1_PORT, 'b');
 	assert_int_equal(bench.vm[0]->console_dropped, 1);
-	assert_int_equal(in(COM1 + 5), 0);
+	assert_int_equal(in(COM1_PORT + 5), 0);
 	open_interrupts();
 	transmitter_interrupt();
 	EXPECT_NOTHING();
 	bench.stalled = false;
 	STEP(bench_sent(CONSOLE_GUEST));
 	EXPECT_EVENT(INFO(EVENT_TYPE_EXTERNAL, 0x0c), 0);
-	assert_int_equal(in(COM1 + 5), LSR_READY);
+	assert_int_equal(in(COM1_PORT + 5), LSR_READY);
 	assert_int_equal(occurrences(bench_console(), "a"), written);
 	assert_null(strchr(bench_console(), 'b'));
 	finish();
@@ -279,7 +269,7 @@ static void second(void)
 static void say(const char *text)
 {
 	for (; *text; text++)
-		out(COM1, (uint8_t)*text);
+		out(COM1_PORT, (uint8_t)*text);
 }
 
 static void lines_of_another(void **state)
@@ -302,8 +292,8 @@ static void a_long_line(void **state)
 	(void)state;
 	second();
 	for (unsigned n = 0; n < 140; n++)
-		out(COM1, n & 1 ? 0xff : 'x');
-	out(COM1, '\n');
+		out(COM1_PORT, n & 1 ? 0xff : 'x');
+	out(COM1_PORT, '\n');
 	for (p = bench_log(); (p = strstr(p, "con 1 ")); p++) {
 		unsigned n = (unsigned)strcspn(p + 6, "\n");
 
@@ -320,8 +310,8 @@ static void another_console_without_room(void **state)
 	second();
 	fill(CONSOLE_STATS);
 	say("whole\n");
-	assert_int_equal(in(COM1 + 5), 0);
-	out(COM1, 'z');
+	assert_int_equal(in(COM1_PORT + 5), 0);
+	out(COM1_PORT, 'z');
 	assert_int_equal(bench.vm[1]->console_dropped, 1);
 	open_interrupts();
 	transmitter_interrupt();
@@ -330,14 +320,14 @@ static void another_console_without_room(void **state)
 	for (unsigned n = 0; n < 8 && bench.v->vm->id != 0; n++)
 		STEP(bench_timer());
 	assert_int_equal(bench.v->vm->id, 0);
-	assert_int_equal(in(COM1 + 5), LSR_READY);
+	assert_int_equal(in(COM1_PORT + 5), LSR_READY);
 	for (unsigned n = 0; n < 8 && bench.v->vm->id != 1; n++)
 		STEP(bench_timer());
 	bench.stalled = false;
 	for (unsigned n = 0; n < 8 && !bench.entry.event; n++)
 		STEP(bench_sent(CONSOLE_STATS));
 	EXPECT_EVENT(INFO(EVENT_TYPE_EXTERNAL, 0x0c), 0);
-	assert_int_equal(in(COM1 + 5), LSR_READY);
+	assert_int_equal(in(COM1_PORT + 5), LSR_READY);
 	assert_int_equal(occurrences(bench_log(), "con 1 whole\n"), 1);
 	assert_null(strchr(strstr(bench_log(), "con 1 "), 'z'));
 	finish();
@@ -367,7 +357,7 @@ static void an_end_while_a_line_waits(void **state)
 	second();
 	fill(CONSOLE_STATS);
 	say("whole\n");
-	assert_int_equal(in(COM1 + 5), 0);
+	assert_int_equal(in(COM1_PORT + 5), 0);
 	assert_int_equal(bench_exit_simple(EXIT_TRIPLE_FAULT, 0), BENCH_ENTRY);
 	assert_int_equal(bench.v->vm->id, 0);
 	bench.stalled = false;
@@ -392,11 +382,11 @@ static void input(void **state)
 	start();
 	bench_type(CONSOLE_GUEST, text, strlen(text));
 	for (unsigned n = 0; text[n]; n++) {
-		for (unsigned tries = 0; tries < 4 && !(in(COM1 + 5) & 1); tries++)
+		for (unsigned tries = 0; tries < 4 && !(in(COM1_PORT + 5) & 1); tries++)
 			again();
-		assert_int_equal(in(COM1), text[n]);
+		assert_int_equal(in(COM1_PORT), text[n]);
 	}
-	assert_int_equal(in(COM1 + 5) & 1, 0);
+	assert_int_equal(in(COM1_PORT + 5) & 1, 0);
 	finish();
 }
 

@@ -29,7 +29,7 @@ static void everything_of_one_that_ended(void **state)
 			if (n == 0)
 				EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = READ_KNOWN, .gpa = at, .gva = at);
 			else
-				EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION_ERROR(14), .qualification = at);
+				EXIT(PAGE_FAULT_EXIT, .qualification = at);
 		}
 		assert_int_equal(bench_exit_simple(EXIT_TRIPLE_FAULT, 0), BENCH_OVER);
 		assert_int_equal(machine.frames_before - frames_available(), kept(bench.vm[0]));

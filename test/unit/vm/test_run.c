@@ -6,12 +6,11 @@
 
 #include "host/interrupt.h"
 
-#define X2APIC_LINT0 (MSR_X2APIC_FIRST + 0x35)
+#define X2APIC_LINT0 (MSR_X2APIC(APIC_LVT_LINT0))
 
 static void lapic_on(void)
 {
-	STEP(bench_wrmsr(MSR_APIC_BASE, 0xfee00d00));
-	STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0xf, 0x1ff));
+	x2apic_on();
 	EXPECT_NOTHING();
 }
 

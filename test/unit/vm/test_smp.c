@@ -4,8 +4,8 @@
 
 #include <stdio.h>
 
-#define X2APIC_ICR (MSR_X2APIC_FIRST + 0x30)
-#define X2APIC_SVR (MSR_X2APIC_FIRST + 0xf)
+#define X2APIC_ICR (MSR_X2APIC_ICR)
+#define X2APIC_SVR (MSR_X2APIC(APIC_SVR))
 #define ICR_NMI 0x400u
 #define ICR_INIT 0x4500u
 #define ICR_STARTUP 0x4600u
@@ -29,7 +29,7 @@ static void start_with(unsigned vcpus)
 	second = vm->vcpu[1];
 	assert_int_equal(vm->vcpu_count, vcpus);
 	assert_ptr_equal(bench.v, boot);
-	STEP(bench_wrmsr(MSR_APIC_BASE, 0xfee00000 | APIC_BASE_EN | APIC_BASE_EXTD | APIC_BASE_BSP));
+	STEP(bench_wrmsr(MSR_APIC_BASE, X2APIC_ON | APIC_BASE_BSP));
 }
 
 static void send(uint64_t icr) { STEP(bench_wrmsr(X2APIC_ICR, icr)); }
@@ -132,7 +132,7 @@ static void make_a_mess(void)
 	second->saved_dr[0] = 0x7000;
 	second->saved_cr2 = 0x8000;
 	second->xcr0 = 3;
-	STEP(bench_wrmsr(X2APIC_SVR, 0x1ff));
+	STEP(bench_wrmsr(X2APIC_SVR, SVR_ENABLED | 0xff));
 }
 
 /* INIT alone leaves it waiting; a start-up IPI that had come before, while it ran, does not count. */
@@ -158,7 +158,7 @@ static void init_resets(void **state)
 	(void)state;
 	start_with(2);
 	start_second(0x10);
-	STEP(bench_wrmsr(MSR_APIC_BASE, 0xfee00000 | APIC_BASE_EN | APIC_BASE_EXTD));
+	STEP(bench_wrmsr(MSR_APIC_BASE, X2APIC_ON));
 	make_a_mess();
 	assert_true(second->lapic.sw_enabled);
 	second->event.info = (uint32_t)EVENT_VALID | EVENT_TYPE_EXTERNAL | 0x55;
@@ -219,7 +219,7 @@ static void init_to_the_boot_processor(void **state)
 	(void)state;
 	start_with(2);
 	start_second(0x10);
-	STEP(bench_wrmsr(MSR_APIC_BASE, 0xfee00000 | APIC_BASE_EN | APIC_BASE_EXTD));
+	STEP(bench_wrmsr(MSR_APIC_BASE, X2APIC_ON));
 	EXPECT_END(bench_wrmsr(X2APIC_ICR, ICR_INIT), "reset by an INIT");
 	bench_delete();
 }
@@ -263,8 +263,8 @@ static void an_interrupt_to_another(void **state)
 	(void)state;
 	start_with(2);
 	start_second(0x10);
-	STEP(bench_wrmsr(MSR_APIC_BASE, 0xfee00000 | APIC_BASE_EN | APIC_BASE_EXTD));
-	STEP(bench_wrmsr(X2APIC_SVR, 0x1ff));
+	STEP(bench_wrmsr(MSR_APIC_BASE, X2APIC_ON));
+	STEP(bench_wrmsr(X2APIC_SVR, SVR_ENABLED | 0xff));
 	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
 	STEP(bench_exit_simple(EXIT_HLT, 1));
 	assert_ptr_equal(bench.v, boot);

@@ -243,7 +243,7 @@ static void use(const char *mmu, uint64_t gpa)
 	if (!strcmp(mmu, "ept"))
 		EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = WRITE_KNOWN, .gpa = gpa, .gva = gpa);
 	else
-		EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION_ERROR(14), .error = 2, .qualification = gpa);
+		EXIT(PAGE_FAULT_EXIT, .error = 2, .qualification = gpa);
 }
 
 static bool audits(void)
@@ -306,7 +306,7 @@ static void x2apic_mode(void **state)
 	apic_base(LAPIC | APIC_ON | APIC_BASE_EXTD);
 	assert_int_equal(vmcs_get(VMCS_PROC_CONTROLS2) & (PROC2_X2APIC | PROC2_APIC_ACCESS), PROC2_X2APIC);
 	assert_int_equal(vmcs_get(VMCS_MSR_BITMAP), (uintptr_t)vmx_msr_bitmap_x2apic);
-	STEP(bench_wrmsr(MSR_X2APIC_FIRST + SVR / 16, 0x1ff));
+	STEP(bench_wrmsr(MSR_X2APIC(SVR), SVR_ENABLED | 0xff));
 	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
 	STEP(bench_write_tpr(0x80));
 	STEP(bench_wrmsr(MSR_X2APIC_SELF_IPI, 0x51));
@@ -335,7 +335,7 @@ static void x2apic_mode_without(void **state)
 	assert_true(flex());
 	apic_base(LAPIC | APIC_ON | APIC_BASE_EXTD);
 	assert_int_equal(vmcs_get(VMCS_PROC_CONTROLS2) & (PROC2_X2APIC | PROC2_APIC_ACCESS), PROC2_APIC_ACCESS);
-	STEP(bench_wrmsr(MSR_X2APIC_FIRST + TPR / 16, 0x30));
+	STEP(bench_wrmsr(MSR_X2APIC(TPR), 0x30));
 	assert_int_equal(bench.v->apic_registers[TPR], 0x30);
 	finish();
 }
@@ -365,7 +365,7 @@ static void a_fetch_from_the_page(void **state)
 		assert_true(audits());
 		vmcs_put(VMCS_GUEST_RIP, LAPIC + ID);
 		if (m)
-			EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION_ERROR(14), .error = 0x11,
+			EXIT(PAGE_FAULT_EXIT, .error = 0x11,
 			     .qualification = LAPIC + ID);
 		else
 			EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = 0x184, .gpa = LAPIC + ID,

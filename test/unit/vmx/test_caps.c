@@ -103,7 +103,7 @@ static void what_vellum_cannot_do_without(void **state)
 	start();
 	for (unsigned n = 0; n < ARRAY_SIZE(needed); n++)
 		assert_non_null(msr_lacks(needed[n].msr, needed[n].bits));
-	assert_non_null(cpuid_lacks(1, (struct cpuid){ .ecx = BIT(5) }));
+	assert_non_null(cpuid_lacks(CPUID_LEAF_VERSION, (struct cpuid){ .ecx = BIT(5) }));
 	/* Locked without VT-x; not locked is no matter, it is switched on then. */
 	assert_non_null(strstr(msr_lacks(MSR_FEATURE_CONTROL, BIT(2)), "firmware"));
 	assert_null(msr_lacks(MSR_FEATURE_CONTROL, BIT(0) | BIT(2)));
@@ -137,7 +137,7 @@ static void what_it_does_without(void **state)
 	assert_false(caps.hvm.mmu.vpid);
 	assert_null(msr_lacks(VMX_PROC2, MAY(PROC2_RDTSCP)));
 	assert_false(caps.hvm.rdtscp);
-	assert_null(cpuid_lacks(0x80000001, (struct cpuid){ .edx = BIT(27) }));
+	assert_null(cpuid_lacks(CPUID_LEAF_EXTENDED_FEATURES, (struct cpuid){ .edx = BIT(27) }));
 	assert_false(caps.hvm.rdtscp);
 	assert_null(msr_lacks(VMX_TRUE_EXIT, MAY(EXIT_LOAD_PAT)));
 	assert_false(caps.switches_msrs);
@@ -159,9 +159,9 @@ static void where_it_looks(void **state)
 	assert_null(msr_lacks(VMX_TRUE_PROC, MAY(PROC_SECONDARY)));
 	assert_int_equal(caps.proc2.may, 0);
 	assert_false(caps.hvm.mmu.ept);
-	assert_null(cpuid_lacks(0, (struct cpuid){ .eax = 8 }));
+	assert_null(cpuid_lacks(CPUID_LEAF_BASIC, (struct cpuid){ .eax = 8 }));
 	assert_false(caps.hvm.mmu.smep);
-	assert_null(cpuid_lacks(0x80000000, (struct cpuid){ .eax = 8 }));
+	assert_null(cpuid_lacks(CPUID_LEAF_EXTENDED, (struct cpuid){ .eax = 8 }));
 	assert_int_equal(caps.hvm.mmu.maxphyaddr, 36);
 	finish();
 }

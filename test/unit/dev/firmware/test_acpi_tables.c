@@ -10,6 +10,7 @@
 
 #include "dev/firmware/acpi_tables.h"
 #include "dev/firmware/acpi_writer.h"
+#include "lib/apic.h"
 
 #define GPA 0xe0000u
 
@@ -21,7 +22,7 @@ static uint16_t u16(const uint8_t *p) { return (uint16_t)(p[0] | p[1] << 8); }
 
 static void build(unsigned cpus)
 {
-	struct acpi_config config = { .cpus = cpus, .pci_mem_base = 0x10000000, .pci_mem_end = 0xfec00000 };
+	struct acpi_config config = { .cpus = cpus, .pci_mem_base = 0x10000000, .pci_mem_end = IOAPIC_BASE };
 	size_t size = ACPI_TABLES_SIZE(cpus);
 	free(image);
 	image = malloc(size);
@@ -127,7 +128,7 @@ static void test_madt(void **state)
 		unsigned seen[10] = { 0 }, cpus = counts[i];
 		build(cpus);
 		const uint8_t *madt = xsdt_entry(1, "APIC"), *end = madt + u32(madt + 4);
-		assert_int_equal(u32(madt + 36), 0xfee00000);
+		assert_int_equal(u32(madt + 36), LAPIC_DEFAULT_BASE);
 		for (const uint8_t *e = madt + 44; e < end; e += e[1]) {
 			assert_in_range(e[0], 0, 9);
 			assert_true(e[1] >= 6 && e + e[1] <= end);
@@ -138,7 +139,7 @@ static void test_madt(void **state)
 				assert_int_equal(u32(e + 4), seen[0] + seen[9]);
 				assert_int_equal(u32(e + 12), seen[0] + seen[9]);
 			} else if (e[0] == 1) {
-				assert_int_equal(u32(e + 4), 0xfec00000);
+				assert_int_equal(u32(e + 4), IOAPIC_BASE);
 				assert_int_equal(u32(e + 8), 0);
 			} else if (e[0] == 2) {
 				assert_int_equal(e[3], seen[2] ? 9 : 0);

@@ -1,7 +1,8 @@
 /* fw_cfg (dev/firmware/fw_cfg.c): items and their bytes. */
 #include "test/unit/dev/fixture.h"
+#include "lib/ports.h"
 
-static void select_item(uint16_t key) { outw(pc, 0x510, key); }
+static void select_item(uint16_t key) { outw(pc, FW_CFG_SELECT, key); }
 
 static void test_fw_cfg(void **state)
 {
@@ -9,30 +10,30 @@ static void test_fw_cfg(void **state)
 	(void)state;
 	select_item(0);
 	for (unsigned i = 0; i < sizeof(signature); i++)
-		assert_int_equal(inb(pc, 0x511), signature[i]);
+		assert_int_equal(inb(pc, FW_CFG_DATA), signature[i]);
 	select_item(1);
-	assert_int_equal(inb(pc, 0x511), 1); /* no DMA */
+	assert_int_equal(inb(pc, FW_CFG_DATA), 1); /* no DMA */
 	select_item(5);
-	assert_int_equal(inb(pc, 0x511), PC_CPUS);
-	assert_int_equal(inb(pc, 0x511), 0);
-	assert_int_equal(inb(pc, 0x511), 0);
+	assert_int_equal(inb(pc, FW_CFG_DATA), PC_CPUS);
+	assert_int_equal(inb(pc, FW_CFG_DATA), 0);
+	assert_int_equal(inb(pc, FW_CFG_DATA), 0);
 	select_item(5); /* selecting rewinds */
-	assert_int_equal(inb(pc, 0x511), PC_CPUS);
+	assert_int_equal(inb(pc, FW_CFG_DATA), PC_CPUS);
 	select_item(3);
 	uint64_t ram = 0;
 	for (unsigned i = 0; i < 8; i++)
-		ram |= (uint64_t)inb(pc, 0x511) << 8 * i;
+		ram |= (uint64_t)inb(pc, FW_CFG_DATA) << 8 * i;
 	assert_int_equal(ram, 256u << 20);
 	select_item(0x19);
 	for (unsigned i = 0; i < 1000; i++)
-		assert_int_equal(inb(pc, 0x511), 0);
+		assert_int_equal(inb(pc, FW_CFG_DATA), 0);
 	select_item(0xffff);
-	assert_int_equal(inb(pc, 0x511), 0);
-	assert_int_equal(inb(pc, 0x510), 0xff);
+	assert_int_equal(inb(pc, FW_CFG_DATA), 0);
+	assert_int_equal(inb(pc, FW_CFG_SELECT), 0xff);
 	select_item(0);
-	outb(pc, 0x511, 'x');
-	outb(pc, 0x510, 5);
-	assert_int_equal(inb(pc, 0x511), 'Q');
+	outb(pc, FW_CFG_DATA, 'x');
+	outb(pc, FW_CFG_SELECT, 5);
+	assert_int_equal(inb(pc, FW_CFG_DATA), 'Q');
 }
 
 #define T(f) PC_TEST(f, setup)

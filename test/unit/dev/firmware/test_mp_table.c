@@ -50,7 +50,7 @@ static void test_headers(void **state)
 	assert_memory_equal(image + 16, "PCMP", 4);
 	assert_int_equal(u16(image + 20), used - 16);
 	assert_true(sums_to_zero(image + 16, used - 16));
-	assert_int_equal(u32(image + 16 + 36), 0xfee00000);
+	assert_int_equal(u32(image + 16 + 36), LAPIC_DEFAULT_BASE);
 }
 
 /* Returns the number of entries of a type; last: the last of them. */

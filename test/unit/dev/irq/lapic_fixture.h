@@ -4,6 +4,11 @@
 
 #include "test/unit/dev/fixture.h"
 
+/* IA32_APIC_BASE, where the local APIC is, and its two modes. */
+#define APIC_OFF LAPIC_DEFAULT_BASE
+#define XAPIC_ON (LAPIC_DEFAULT_BASE | APIC_BASE_EN)
+#define X2APIC_ON (LAPIC_DEFAULT_BASE | APIC_BASE_EN | APIC_BASE_EXTD)
+
 static struct lapic *l;
 
 static inline int setup_lapic(void **state)
@@ -36,7 +41,7 @@ static inline void x2apic_all(void)
 {
 	enable_lapics();
 	for (unsigned n = 0; n < PC_CPUS; n++)
-		assert_true(lapic_msr_write(&pc->lapic[n], MSR_APIC_BASE, 0xfee00c00 | (n ? 0 : 0x100)));
+		assert_true(lapic_msr_write(&pc->lapic[n], MSR_APIC_BASE, X2APIC_ON | (n ? 0 : APIC_BASE_BSP)));
 }
 
 static inline bool deliver(uint8_t vector, bool level)

@@ -3,15 +3,8 @@
 
 #include <string.h>
 
-#define MASKED 0x10000u
-#define LEVEL 0x8000u
-#define ENABLED 0x100u           /* SVR */
-#define NO_BROADCAST 0x1000u     /* SVR */
-#define SEND_ILLEGAL 0x20u       /* ESR */
-#define RECEIVE_ILLEGAL 0x40u    /* ESR */
-#define ILLEGAL_REGISTER 0x80u   /* ESR */
-#define TIMER_MODE 0x60000u
-#define TIMER_DEADLINE 0x40000u
+#include "lib/apic.h"
+#include "lib/x86_msr.h"
 
 static unsigned delivery_of(uint32_t lvt) { return lvt >> 8 & 7; }
 
@@ -61,14 +54,14 @@ static void error(struct plain_apic *p, uint32_t bit)
 	uint32_t lvt = p->lvt[PLAIN_ERROR];
 
 	p->new_errors |= bit;
-	if (!known && (p->spurious & ENABLED) && !(lvt & MASKED) && (uint8_t)lvt >= 16)
+	if (!known && (p->spurious & SVR_ENABLED) && !(lvt & LVT_MASKED) && (uint8_t)lvt >= 16)
 		accept(p, (uint8_t)lvt, false);
 }
 
 static void accept(struct plain_apic *p, uint8_t vector, bool level)
 {
 	if (vector < 16) {
-		error(p, RECEIVE_ILLEGAL);
+		error(p, ESR_RECEIVE_ILLEGAL_VECTOR);
 		return;
 	}
 	p->irr[vector] = true;
@@ -80,7 +73,7 @@ bool plain_message(struct plain_apic *p, unsigned delivery, uint8_t vector, bool
 	if (p->mode == PLAIN_OFF)
 		return false;
 	if (delivery == PLAIN_FIXED || delivery == PLAIN_LOWEST) {
-		if (!(p->spurious & ENABLED))
+		if (!(p->spurious & SVR_ENABLED))
 			return false;
 		accept(p, vector, level);
 		return true;
@@ -95,14 +88,14 @@ bool plain_message(struct plain_apic *p, unsigned delivery, uint8_t vector, bool
 
 static void local(struct plain_apic *p, uint32_t lvt, bool level)
 {
-	if (lvt & MASKED || delivery_of(lvt) == PLAIN_LOWEST || delivery_of(lvt) == PLAIN_STARTUP)
+	if (lvt & LVT_MASKED || delivery_of(lvt) == PLAIN_LOWEST || delivery_of(lvt) == PLAIN_STARTUP)
 		return;
 	plain_message(p, delivery_of(lvt), (uint8_t)lvt, level);
 }
 
 void plain_local_event(struct plain_apic *p, enum plain_lvt lvt) { local(p, p->lvt[lvt], false); }
 
-static bool is_level(uint32_t lvt) { return (lvt & LEVEL) && delivery_of(lvt) == PLAIN_FIXED; }
+static bool is_level(uint32_t lvt) { return (lvt & LVT_LEVEL) && delivery_of(lvt) == PLAIN_FIXED; }
 
 /* A level is looked at all the time: an interrupt is sent while it is there and the last one has been served. */
 static void look_at_pins(struct plain_apic *p)
@@ -112,7 +105,7 @@ static void look_at_pins(struct plain_apic *p)
 
 		if (!is_level(lvt))
 			p->remote_irr[pin] = false;
-		if (p->mode == PLAIN_OFF || !is_level(lvt) || (lvt & MASKED) || !p->pin[pin] || p->remote_irr[pin])
+		if (p->mode == PLAIN_OFF || !is_level(lvt) || (lvt & LVT_MASKED) || !p->pin[pin] || p->remote_irr[pin])
 			continue;
 		p->remote_irr[pin] = true;
 		local(p, lvt, true);
@@ -138,7 +131,7 @@ bool plain_extint(const struct plain_apic *p)
 {
 	uint32_t lvt = p->lvt[PLAIN_LINT0];
 
-	return p->pin[0] && (p->mode == PLAIN_OFF || (!(lvt & MASKED) && delivery_of(lvt) == PLAIN_EXTINT));
+	return p->pin[0] && (p->mode == PLAIN_OFF || (!(lvt & LVT_MASKED) && delivery_of(lvt) == PLAIN_EXTINT));
 }
 
 /* ---- "Signaling Interrupt Servicing Completion" ---- */
@@ -156,7 +149,7 @@ static void end_of_interrupt(struct plain_apic *p)
 		if ((uint8_t)p->lvt[PLAIN_LINT0 + pin] == v)
 			p->remote_irr[pin] = false;
 	look_at_pins(p);
-	if (!(p->spurious & NO_BROADCAST))
+	if (!(p->spurious & SVR_SUPPRESS_EOI_BROADCAST))
 		p->broadcasts[v]++;
 }
 
@@ -174,7 +167,7 @@ void plain_init_ipi(struct plain_apic *p)
 	p->errors = p->new_errors = 0;
 	p->command = 0;
 	for (unsigned i = 0; i < PLAIN_LVTS; i++)
-		p->lvt[i] = MASKED;
+		p->lvt[i] = LVT_MASKED;
 	p->initial = p->divide = 0;
 	p->deadline = 0;
 	p->remote_irr[0] = p->remote_irr[1] = false;
@@ -185,12 +178,12 @@ void plain_power_up(struct plain_apic *p)
 	plain_init_ipi(p);
 	p->mode = PLAIN_XAPIC;
 	p->xapic_id = (uint8_t)p->id;
-	p->base = 0xfee00800 | (p->base & 0x100);
+	p->base = LAPIC_DEFAULT_BASE | APIC_BASE_EN | (p->base & APIC_BASE_BSP);
 }
 
 void plain_init(struct plain_apic *p, uint32_t id, bool bsp)
 {
-	*p = (struct plain_apic){ .id = id, .base = bsp ? 0x100 : 0 };
+	*p = (struct plain_apic){ .id = id, .base = bsp ? APIC_BASE_BSP : 0 };
 	plain_power_up(p);
 }
 
@@ -198,7 +191,7 @@ void plain_init(struct plain_apic *p, uint32_t id, bool bsp)
 static bool write_base(struct plain_apic *p, uint64_t value)
 {
 	static const bool legal[3][3] = { { true, true, false }, { true, true, true }, { true, false, true } };
-	bool en = value & 0x800, extd = value & 0x400;
+	bool en = value & APIC_BASE_EN, extd = value & APIC_BASE_EXTD;
 	enum plain_mode to = extd ? PLAIN_X2APIC : en ? PLAIN_XAPIC : PLAIN_OFF;
 
 	if ((value & 0xffffff00000002ff) || (extd && !en) || !legal[p->mode][to])
@@ -217,9 +210,9 @@ static bool write_base(struct plain_apic *p, uint64_t value)
 
 static int lvt_at(unsigned offset)
 {
-	if (offset == 0x2f0)
+	if (offset == APIC_LVT_CMCI)
 		return PLAIN_CMCI;
-	return offset >= 0x320 && offset <= 0x370 ? (int)(offset - 0x320) / 16 : -1;
+	return offset >= APIC_LVT_TIMER && offset <= APIC_LVT_ERROR ? (int)(offset - APIC_LVT_TIMER) / 16 : -1;
 }
 
 /* Bits that software can set. */
@@ -241,16 +234,19 @@ static uint32_t bits_of(const bool *set)
 	return bits;
 }
 
-static bool deadline_mode(const struct plain_apic *p) { return (p->lvt[PLAIN_TIMER] & TIMER_MODE) == TIMER_DEADLINE; }
+static bool deadline_mode(const struct plain_apic *p)
+{
+	return (p->lvt[PLAIN_TIMER] & LVT_TIMER_MODE) == LVT_TIMER_DEADLINE;
+}
 
 static bool read_xapic_only(const struct plain_apic *p, unsigned offset, uint64_t *value)
 {
 	*value = 0;
-	if (offset == 0x0e0)
+	if (offset == APIC_DFR)
 		*value = (uint32_t)p->format << 28 | 0x0fffffff;
-	else if (offset == 0x310)
+	else if (offset == APIC_ICR_HIGH)
 		*value = p->command >> 32;
-	else if (offset != 0x090 && offset != 0x0b0 && offset != 0x0c0)
+	else if (offset != APIC_APR && offset != APIC_EOI && offset != APIC_RRD)
 		return false;
 	return p->mode != PLAIN_X2APIC;
 }
@@ -264,7 +260,7 @@ static uint64_t lvt_value(const struct plain_apic *p, unsigned lvt)
 {
 	bool remote = (lvt == PLAIN_LINT0 || lvt == PLAIN_LINT1) && p->remote_irr[lvt - PLAIN_LINT0];
 
-	return p->lvt[lvt] | (remote ? 0x4000u : 0);
+	return p->lvt[lvt] | (remote ? LVT_REMOTE_IRR : 0);
 }
 
 bool plain_read(const struct plain_apic *p, unsigned offset, uint64_t *value)
@@ -273,25 +269,25 @@ bool plain_read(const struct plain_apic *p, unsigned offset, uint64_t *value)
 
 	if (lvt_at(offset) >= 0)
 		*value = lvt_value(p, (unsigned)lvt_at(offset));
-	else if (offset >= 0x100 && offset < 0x180)
-		*value = bits_of(&p->isr[(offset - 0x100) * 2]);
-	else if (offset >= 0x180 && offset < 0x200)
-		*value = bits_of(&p->tmr[(offset - 0x180) * 2]);
-	else if (offset >= 0x200 && offset < 0x280)
-		*value = bits_of(&p->irr[(offset - 0x200) * 2]);
+	else if (offset >= APIC_ISR && offset < APIC_TMR)
+		*value = bits_of(&p->isr[(offset - APIC_ISR) * 2]);
+	else if (offset >= APIC_TMR && offset < APIC_IRR)
+		*value = bits_of(&p->tmr[(offset - APIC_TMR) * 2]);
+	else if (offset >= APIC_IRR && offset < APIC_ESR)
+		*value = bits_of(&p->irr[(offset - APIC_IRR) * 2]);
 	else
 		switch (offset) {
-		case 0x020: *value = x2 ? p->id : (uint32_t)p->xapic_id << 24; break;
-		case 0x030: *value = 0x01060014; break; /* 7 entries in the table; EOI broadcasts can be suppressed */
-		case 0x080: *value = p->tpr; break;
-		case 0x0a0: *value = plain_ppr(p); break;
-		case 0x0d0: *value = logical_of(p); break;
-		case 0x0f0: *value = p->spurious; break;
-		case 0x280: *value = p->errors; break;
-		case 0x300: *value = x2 ? p->command : (uint32_t)p->command; break;
-		case 0x380: *value = p->initial; break;
-		case 0x390: *value = deadline_mode(p) ? 0 : p->initial; break;
-		case 0x3e0: *value = p->divide; break;
+		case APIC_ID: *value = x2 ? p->id : (uint32_t)p->xapic_id << 24; break;
+		case APIC_VERSION: *value = 0x01060014; break; /* 7 LVT entries; EOI broadcasts can be suppressed */
+		case APIC_TPR: *value = p->tpr; break;
+		case APIC_PPR: *value = plain_ppr(p); break;
+		case APIC_LDR: *value = logical_of(p); break;
+		case APIC_SVR: *value = p->spurious; break;
+		case APIC_ESR: *value = p->errors; break;
+		case APIC_ICR: *value = x2 ? p->command : (uint32_t)p->command; break;
+		case APIC_TIMER_INITIAL: *value = p->initial; break;
+		case APIC_TIMER_CURRENT: *value = deadline_mode(p) ? 0 : p->initial; break;
+		case APIC_TIMER_DIVIDE: *value = p->divide; break;
 		default: return read_xapic_only(p, offset, value);
 		}
 	return true;
@@ -303,7 +299,7 @@ uint32_t plain_mmio_read(struct plain_apic *p, unsigned offset)
 
 	if (plain_read(p, offset, &value))
 		return (uint32_t)value;
-	error(p, ILLEGAL_REGISTER);
+	error(p, ESR_ILLEGAL_REGISTER);
 	return 0;
 }
 
@@ -321,7 +317,7 @@ static void write_timer(struct plain_apic *p, uint32_t value)
 
 static void write_lvt(struct plain_apic *p, unsigned lvt, uint32_t value)
 {
-	value = (value & lvt_bits(lvt)) | (p->spurious & ENABLED ? 0 : MASKED);
+	value = (value & lvt_bits(lvt)) | (p->spurious & SVR_ENABLED ? 0 : LVT_MASKED);
 	if (lvt == PLAIN_TIMER)
 		write_timer(p, value);
 	else
@@ -332,9 +328,9 @@ static void write_lvt(struct plain_apic *p, unsigned lvt, uint32_t value)
 /* "Local APIC State After It Has Been Software Disabled": all entries are masked. */
 static void write_spurious(struct plain_apic *p, uint32_t value)
 {
-	p->spurious = value & (0x1ff | NO_BROADCAST);
-	for (unsigned i = 0; !(p->spurious & ENABLED) && i < PLAIN_LVTS; i++)
-		p->lvt[i] |= MASKED;
+	p->spurious = value & (SVR_ENABLED | 0xff | SVR_SUPPRESS_EOI_BROADCAST);
+	for (unsigned i = 0; !(p->spurious & SVR_ENABLED) && i < PLAIN_LVTS; i++)
+		p->lvt[i] |= LVT_MASKED;
 }
 
 /* "Interrupt Command Register (ICR)". Whom it is for, the test says. */
@@ -343,7 +339,7 @@ static void send_command(struct plain_apic *p)
 	unsigned delivery = p->command >> 8 & 7;
 
 	if ((delivery == PLAIN_FIXED || delivery == PLAIN_LOWEST) && (uint8_t)p->command < 16)
-		error(p, SEND_ILLEGAL);
+		error(p, ESR_SEND_ILLEGAL_VECTOR);
 	else if (delivery != 3 && delivery != PLAIN_EXTINT)
 		p->commands++;
 }
@@ -352,13 +348,13 @@ static bool write_xapic_only(struct plain_apic *p, unsigned offset, uint32_t val
 {
 	uint64_t ignored;
 
-	if (offset == 0x020)
+	if (offset == APIC_ID)
 		p->xapic_id = (uint8_t)(value >> 24);
-	else if (offset == 0x0d0)
+	else if (offset == APIC_LDR)
 		p->logical_id = (uint8_t)(value >> 24);
-	else if (offset == 0x0e0)
+	else if (offset == APIC_DFR)
 		p->format = (uint8_t)(value >> 28);
-	else if (offset == 0x310)
+	else if (offset == APIC_ICR_HIGH)
 		p->command = (uint32_t)p->command | (uint64_t)(value & 0xff000000) << 32;
 	else
 		return plain_read(p, offset, &ignored); /* read-only */
@@ -373,14 +369,14 @@ static bool write(struct plain_apic *p, unsigned offset, uint32_t value)
 		return true;
 	}
 	switch (offset) {
-	case 0x080: p->tpr = (uint8_t)value; return true;
-	case 0x0b0: end_of_interrupt(p); return true;
-	case 0x0f0: write_spurious(p, value); return true;
-	case 0x280: p->errors = p->new_errors, p->new_errors = 0; return true;
-	case 0x380: p->initial = deadline_mode(p) ? p->initial : value; return true;
-	case 0x3e0: p->divide = value & 0xb; return true;
-	case 0x300:
-		p->command = (p->command & 0xffffffff00000000) | (value & 0xccfff & ~0x1000u);
+	case APIC_TPR: p->tpr = (uint8_t)value; return true;
+	case APIC_EOI: end_of_interrupt(p); return true;
+	case APIC_SVR: write_spurious(p, value); return true;
+	case APIC_ESR: p->errors = p->new_errors, p->new_errors = 0; return true;
+	case APIC_TIMER_INITIAL: p->initial = deadline_mode(p) ? p->initial : value; return true;
+	case APIC_TIMER_DIVIDE: p->divide = value & 0xb; return true;
+	case APIC_ICR:
+		p->command = (p->command & 0xffffffff00000000) | (value & 0xccfff & ~ICR_DELIVERY_STATUS);
 		send_command(p);
 		return true;
 	default: return p->mode != PLAIN_X2APIC && write_xapic_only(p, offset, value);
@@ -390,7 +386,7 @@ static bool write(struct plain_apic *p, unsigned offset, uint32_t value)
 void plain_mmio_write(struct plain_apic *p, unsigned offset, uint32_t value)
 {
 	if (!write(p, offset, value))
-		error(p, ILLEGAL_REGISTER);
+		error(p, ESR_ILLEGAL_REGISTER);
 }
 
 /* ---- MSRs: "Reserved Bit Checking" ---- */
@@ -402,19 +398,20 @@ static bool x2apic_bits(unsigned offset, uint64_t *bits)
 
 	*bits = 0;
 	if (lvt >= 0)
-		*bits = lvt_bits((unsigned)lvt) | 0x1000 | (lvt == PLAIN_LINT0 || lvt == PLAIN_LINT1 ? 0x4000 : 0);
-	else if (offset == 0x080 || offset == 0x3f0)
+		*bits = lvt_bits((unsigned)lvt) | LVT_DELIVERY_STATUS |
+			(lvt == PLAIN_LINT0 || lvt == PLAIN_LINT1 ? LVT_REMOTE_IRR : 0);
+	else if (offset == APIC_TPR || offset == APIC_SELF_IPI)
 		*bits = 0xff;
-	else if (offset == 0x0f0)
+	else if (offset == APIC_SVR)
 		*bits = 0x11ff;
-	else if (offset == 0x300)
+	else if (offset == APIC_ICR)
 		*bits = 0xffffffff000cdfff;
-	else if (offset == 0x380)
+	else if (offset == APIC_TIMER_INITIAL)
 		*bits = 0xffffffff;
-	else if (offset == 0x3e0)
+	else if (offset == APIC_TIMER_DIVIDE)
 		*bits = 0xb;
 	else
-		return offset == 0x0b0 || offset == 0x280;
+		return offset == APIC_EOI || offset == APIC_ESR;
 	return true;
 }
 
@@ -424,14 +421,14 @@ static bool write_x2apic(struct plain_apic *p, unsigned offset, uint64_t value)
 
 	if (p->mode != PLAIN_X2APIC || !x2apic_bits(offset, &bits) || (value & ~bits))
 		return false;
-	if (offset == 0x3f0) { /* "SELF IPI Register" */
+	if (offset == APIC_SELF_IPI) { /* "SELF IPI Register" */
 		if (value < 16)
-			error(p, SEND_ILLEGAL);
+			error(p, ESR_SEND_ILLEGAL_VECTOR);
 		else
 			plain_message(p, PLAIN_FIXED, (uint8_t)value, false);
 		return true;
 	}
-	if (offset == 0x300)
+	if (offset == APIC_ICR)
 		p->command = value;
 	return write(p, offset, (uint32_t)value);
 }

@@ -1,5 +1,7 @@
 /* The I/O APIC and the hub between lines and controllers. */
 #include "test/unit/dev/fixture.h"
+#include "lib/pic.h"
+#include "lib/pit.h"
 
 static struct lapic *l;
 
@@ -201,15 +203,15 @@ static void test_hub(void **state)
 {
 	(void)state;
 	pc_program_pics(pc);
-	outb(pc, 0x21, 0);
-	outb(pc, 0xa1, 0);
+	outb(pc, PIC1_DATA, 0);
+	outb(pc, PIC2_DATA, 0);
 	entry(0, 0, 0x30);
 	entry(2, 0, 0x32);
 	irqhub_set(&pc->hub, 0, true);
 	assert_true(take(l, 0x32));
 	eoi(l);
 	assert_int_equal(pic_ack(&pc->pic), 0x30);
-	outb(pc, 0x20, 0x20);
+	outb(pc, PIC1_COMMAND, OCW2_EOI);
 	irqhub_set(&pc->hub, 2, true); /* shares the pin */
 	assert_false(take(l, 0x32));
 	irqhub_set(&pc->hub, 0, false); /* the pin stays up while either line is */
@@ -238,9 +240,9 @@ static void test_pit_through_ioapic(void **state)
 	(void)state;
 	unsigned ticks = 0;
 	entry(2, 0, 0x0030);
-	outb(pc, 0x43, 0x34);
-	outb(pc, 0x40, (uint8_t)4773);
-	outb(pc, 0x40, 4773 >> 8);
+	outb(pc, PIT_CONTROL, PIT_SELECT(0) | PIT_LOW_HIGH | PIT_MODE(2));
+	outb(pc, PIT_COUNTER(0), (uint8_t)4773);
+	outb(pc, PIT_COUNTER(0), 4773 >> 8);
 	for (unsigned ms = 0; ms < 100; ms++) {
 		pc_advance_us(pc, 1000);
 		if (take(l, 0x30)) {

@@ -20,14 +20,14 @@ static void test_reset_values(void **state)
 	assert_int_equal(rd(0x380), 0);
 	assert_int_equal(rd(0x390), 0);
 	assert_int_equal(rd(0x3e0), 0);
-	assert_int_equal(rdmsr(MSR_APIC_BASE), 0xfee00800);
+	assert_int_equal(rdmsr(MSR_APIC_BASE), XAPIC_ON);
 	l = &pc->lapic[0];
-	assert_int_equal(rdmsr(MSR_APIC_BASE), 0xfee00900);
+	assert_int_equal(rdmsr(MSR_APIC_BASE), XAPIC_ON | APIC_BASE_BSP);
 	lapic_init(l, &pc->timers, 0, true, 0, 36, pc->lapic[1].host, pc);
 	assert_int_equal(rd(0x30), 0x00050014);
 	assert_true(rdmsr_fails(MSR_TSC_DEADLINE));
 	assert_true(wrmsr_fails(MSR_TSC_DEADLINE, 5));
-	assert_true(wrmsr_fails(MSR_APIC_BASE, 0xfee00d00)); /* no x2APIC */
+	assert_true(wrmsr_fails(MSR_APIC_BASE, X2APIC_ON | APIC_BASE_BSP)); /* no x2APIC */
 	wr(0xf0, 0x11ff);
 	assert_int_equal(rd(0xf0), 0x1ff); /* nor suppression */
 	wr(0x320, 0xffffffff);
@@ -159,7 +159,7 @@ static void test_extint(void **state)
 	assert_true(lapic_extint(l));
 	assert_true(l->irq_maybe);
 	lapic_set_lint(l, 0, false);
-	wrmsr(MSR_APIC_BASE, 0xfee00100); /* disabled: LINT0 is INTR, LINT1 is NMI */
+	wrmsr(MSR_APIC_BASE, APIC_OFF | APIC_BASE_BSP); /* disabled: LINT0 is INTR, LINT1 is NMI */
 	lapic_pending(l);
 	assert_true(lapic_accepts_extint(l));
 	lapic_set_lint(l, 0, true);

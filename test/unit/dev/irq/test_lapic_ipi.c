@@ -82,7 +82,7 @@ static void test_logical_ids(void **state)
 	uint64_t v;
 	(void)state;
 	lapic_init(&big, &pc->timers, 0x1234, false, LAPIC_X2APIC, 40, l->host, pc);
-	assert_true(lapic_msr_write(&big, MSR_APIC_BASE, 0xfee00c00));
+	assert_true(lapic_msr_write(&big, MSR_APIC_BASE, X2APIC_ON));
 	assert_true(lapic_msr_read(&big, 0x802, &v) && v == 0x1234);
 	assert_true(lapic_msr_read(&big, 0x80d, &v) && v == (0x123u << 16 | 1u << 4));
 	struct apic_message m = { .dest = 0x1230010, .logical = true, .wide = true };
@@ -139,7 +139,7 @@ static void test_wake_up(void **state)
 	assert_int_equal(pc->signals[1][APIC_INIT], 1);
 	lapic_init_reset(&pc->lapic[1]);
 	assert_int_equal(pc->lapic[1].svr, 0xff);
-	assert_int_equal(lapic_base_gpa(&pc->lapic[1]), 0xfee00000);
+	assert_int_equal(lapic_base_gpa(&pc->lapic[1]), LAPIC_DEFAULT_BASE);
 	wr(0x300, 0x69a);
 	assert_int_equal(pc->signals[1][APIC_SIPI], 1);
 	assert_int_equal(pc->signal_vector[1], 0x9a);

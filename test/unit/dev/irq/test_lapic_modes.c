@@ -12,14 +12,14 @@ static void test_base_transitions(void **state)
 				continue;
 			lapic_reset(l);
 			if (all[from] == X2APIC)
-				wrmsr(MSR_APIC_BASE, 0xfee00d00);
+				wrmsr(MSR_APIC_BASE, X2APIC_ON | APIC_BASE_BSP);
 			else if (all[from] == OFF)
-				wrmsr(MSR_APIC_BASE, 0xfee00100);
+				wrmsr(MSR_APIC_BASE, APIC_OFF | APIC_BASE_BSP);
 			bool legal = all[to] != ODD && !(all[from] == OFF && all[to] == X2APIC) &&
 				!(all[from] == X2APIC && all[to] == XAPIC);
-			assert_int_equal(lapic_msr_write(l, MSR_APIC_BASE, 0xfee00100 | all[to]), legal);
+			assert_int_equal(lapic_msr_write(l, MSR_APIC_BASE, APIC_OFF | APIC_BASE_BSP | all[to]), legal);
 			uint64_t now = legal ? all[to] : all[from];
-			assert_true(rdmsr(MSR_APIC_BASE) == (0xfee00100 | now));
+			assert_true(rdmsr(MSR_APIC_BASE) == (APIC_OFF | APIC_BASE_BSP | now));
 			assert_int_equal(lapic_mmio_active(l), now == XAPIC);
 			assert_int_equal(l->x2apic, now == X2APIC);
 		}
@@ -27,7 +27,7 @@ static void test_base_transitions(void **state)
 	lapic_reset(l);
 	assert_true(wrmsr_fails(MSR_APIC_BASE, 0xfee00901)); /* reserved bits */
 	assert_true(wrmsr_fails(MSR_APIC_BASE, 0xfee00a00));
-	assert_true(wrmsr_fails(MSR_APIC_BASE, BIT(40) | 0xfee00900));
+	assert_true(wrmsr_fails(MSR_APIC_BASE, BIT(40) | XAPIC_ON | APIC_BASE_BSP));
 	wrmsr(MSR_APIC_BASE, 0x8000000900);
 	assert_true(lapic_base_gpa(l) == 0x8000000000);
 }
@@ -41,12 +41,12 @@ static void test_disable_and_enable(void **state)
 	deliver(0x40, false);
 	wr(0x320, 0x20050);
 	wr(0x380, 1000);
-	wrmsr(MSR_APIC_BASE, 0xfee00100);
+	wrmsr(MSR_APIC_BASE, APIC_OFF | APIC_BASE_BSP);
 	assert_int_equal(lapic_pending(l), -1);
 	assert_false(deliver(0x41, false));
 	assert_true(timers_next(&pc->timers) == UINT64_MAX);
 	assert_true(lapic_accepts_extint(l));
-	wrmsr(MSR_APIC_BASE, 0xfee00900);
+	wrmsr(MSR_APIC_BASE, XAPIC_ON | APIC_BASE_BSP);
 	assert_int_equal(rd(0x20), 0); /* as after power-up */
 	assert_int_equal(rd(0xf0), 0xff);
 	assert_int_equal(rd(0x350), 0x10000);
@@ -55,7 +55,7 @@ static void test_disable_and_enable(void **state)
 	wr(0xf0, 0x1ff);
 	assert_true(deliver(0x41, false));
 	assert_int_equal(lapic_pending(l), 0x41);
-	wrmsr(MSR_APIC_BASE, 0xfee00d00); /* to x2APIC: the state stays */
+	wrmsr(MSR_APIC_BASE, X2APIC_ON | APIC_BASE_BSP); /* to x2APIC: the state stays */
 	assert_int_equal(lapic_pending(l), 0x41);
 	assert_int_equal(rdmsr(0x80f), 0x1ff);
 	lapic_init_reset(l); /* INIT: the mode stays */

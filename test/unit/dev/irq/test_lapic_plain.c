@@ -83,7 +83,7 @@ static uint64_t read_as_it_is(unsigned offset)
 
 	if (!l.x2apic)
 		return lapic_mmio_read(&l, offset, 4);
-	assert_true(lapic_msr_read(&l, MSR_X2APIC_FIRST + offset / 16, &value));
+	assert_true(lapic_msr_read(&l, MSR_X2APIC(offset), &value));
 	return value;
 }
 
@@ -175,7 +175,7 @@ static void step_message(void)
 static void write_register(unsigned offset, uint64_t value)
 {
 	if (l.x2apic) {
-		uint32_t msr = MSR_X2APIC_FIRST + offset / 16;
+		uint32_t msr = MSR_X2APIC(offset);
 
 		assert_int_equal(lapic_msr_write(&l, msr, value), plain_msr_write(&p, msr, value));
 	} else {
@@ -315,7 +315,7 @@ static void step_software(void)
 
 static void step_base(void)
 {
-	static const uint64_t gpa[] = { 0xfee00000, 0xfee00000, 0x12345000, 0x10000000000 };
+	static const uint64_t gpa[] = { LAPIC_DEFAULT_BASE, LAPIC_DEFAULT_BASE, 0x12345000, 0x10000000000 };
 	uint64_t value = gpa[random_below(4)] | random_below(4) << 10 | random_below(2) << 8 | (one_in(20) ? 1 : 0);
 
 	assert_int_equal(lapic_msr_write(&l, MSR_APIC_BASE, value), plain_msr_write(&p, MSR_APIC_BASE, value));

@@ -1,12 +1,13 @@
 /* The two 8259As. */
 #include "test/unit/dev/fixture.h"
+#include "lib/pic.h"
 
 static int setup_pics(void **state)
 {
 	setup(state);
 	pc_program_pics(pc);
-	outb(pc, 0x21, 0);
-	outb(pc, 0xa1, 0);
+	outb(pc, PIC1_DATA, 0);
+	outb(pc, PIC2_DATA, 0);
 	return 0;
 }
 
@@ -45,15 +46,15 @@ static void test_after_bios(void **state)
 	(void)state;
 	pic_reset(&pc->pic);
 	pic_after_bios(&pc->pic);
-	assert_int_equal(inb(pc, 0x21), 0xb8);
-	assert_int_equal(inb(pc, 0xa1), 0x8f);
+	assert_int_equal(inb(pc, PIC1_DATA), 0xb8);
+	assert_int_equal(inb(pc, PIC2_DATA), 0x8f);
 	pulse(3);
 	pulse(8);
 	assert_false(pic_output(&pc->pic));
 	pulse(1);
 	assert_int_equal(pic_ack(&pc->pic), 0x09);
-	outb(pc, 0x20, 0x20);
-	outb(pc, 0xa1, 0xfe);
+	outb(pc, PIC1_COMMAND, OCW2_EOI);
+	outb(pc, PIC2_DATA, 0xfe);
 	assert_int_equal(pic_ack(&pc->pic), 0x70);
 }
 
@@ -70,13 +71,13 @@ static void test_priority_and_nesting(void **state)
 	pulse(0);
 	assert_true(pic_output(&pc->pic)); /* 0 nests in it */
 	assert_int_equal(pic_ack(&pc->pic), 0x30);
-	outb(pc, 0x20, 0x20);
+	outb(pc, PIC1_COMMAND, OCW2_EOI);
 	assert_int_equal(isr(0x20), 0x02);
 	assert_false(pic_output(&pc->pic));
-	outb(pc, 0x20, 0x61); /* specific EOI */
+	outb(pc, PIC1_COMMAND, OCW2_SPECIFIC | OCW2_EOI | 1); /* specific EOI */
 	assert_true(pic_output(&pc->pic));
 	assert_int_equal(pic_ack(&pc->pic), 0x34);
-	outb(pc, 0x20, 0x20);
+	outb(pc, PIC1_COMMAND, OCW2_EOI);
 	assert_int_equal(isr(0x20), 0);
 	assert_false(pic_output(&pc->pic));
 }
@@ -90,12 +91,12 @@ static void test_cascade(void **state)
 	assert_int_equal(pic_ack(&pc->pic), 0x38);
 	assert_int_equal(isr(0x20), 0x04);
 	assert_int_equal(isr(0xa0), 0x01);
-	outb(pc, 0xa0, 0x20);
-	outb(pc, 0x20, 0x62);
+	outb(pc, PIC2_COMMAND, OCW2_EOI);
+	outb(pc, PIC1_COMMAND, OCW2_SPECIFIC | OCW2_EOI | 2);
 	assert_true(pic_output(&pc->pic)); /* 14 follows */
 	assert_int_equal(pic_ack(&pc->pic), 0x3e);
-	outb(pc, 0xa0, 0x66);
-	outb(pc, 0x20, 0x62);
+	outb(pc, PIC2_COMMAND, OCW2_SPECIFIC | OCW2_EOI | 6);
+	outb(pc, PIC1_COMMAND, OCW2_SPECIFIC | OCW2_EOI | 2);
 	assert_false(pic_output(&pc->pic));
 	assert_int_equal(isr(0x20) | isr(0xa0), 0);
 }
@@ -103,19 +104,19 @@ static void test_cascade(void **state)
 static void test_mask_and_lost_request(void **state)
 {
 	(void)state;
-	outb(pc, 0x21, 0x10);
+	outb(pc, PIC1_DATA, 0x10);
 	pulse(4);
 	assert_false(pic_output(&pc->pic));
-	outb(pc, 0x21, 0x00);
+	outb(pc, PIC1_DATA, 0x00);
 	assert_true(pic_output(&pc->pic)); /* the edge was kept */
 	pic_set_pin(&pc->pic, 4, false);   /* the device takes it back before the acknowledge */
 	assert_false(pic_output(&pc->pic));
 	assert_int_equal(pic_ack(&pc->pic), 0x37); /* spurious, nothing in service */
 	assert_int_equal(isr(0x20), 0);
 	pulse(9);
-	outb(pc, 0xa1, 0xff);
+	outb(pc, PIC2_DATA, PIC_ALL);
 	assert_false(pic_output(&pc->pic));
-	outb(pc, 0xa1, 0);
+	outb(pc, PIC2_DATA, 0);
 	assert_true(pic_output(&pc->pic));
 }
 
@@ -124,7 +125,7 @@ static void test_edge_needs_an_edge(void **state)
 	(void)state;
 	pulse(3);
 	assert_int_equal(pic_ack(&pc->pic), 0x33);
-	outb(pc, 0x20, 0x20);
+	outb(pc, PIC1_COMMAND, OCW2_EOI);
 	assert_false(pic_output(&pc->pic)); /* still high: no new request */
 	pic_set_pin(&pc->pic, 3, true);
 	assert_false(pic_output(&pc->pic));
@@ -135,49 +136,49 @@ static void test_edge_needs_an_edge(void **state)
 static void test_level(void **state)
 {
 	(void)state;
-	outb(pc, 0x4d0, 0xff);
-	outb(pc, 0x4d1, 0xff);
-	assert_int_equal(inb(pc, 0x4d0), 0xf8); /* 0, 1 and 2 are edges always, 8 and 13 too */
-	assert_int_equal(inb(pc, 0x4d1), 0xde);
+	outb(pc, PIC_ELCR1, 0xff);
+	outb(pc, PIC_ELCR2, 0xff);
+	assert_int_equal(inb(pc, PIC_ELCR1), 0xf8); /* 0, 1 and 2 are edges always, 8 and 13 too */
+	assert_int_equal(inb(pc, PIC_ELCR2), 0xde);
 	pic_set_pin(&pc->pic, 5, true);
 	assert_int_equal(pic_ack(&pc->pic), 0x35);
-	outb(pc, 0x20, 0x20);
+	outb(pc, PIC1_COMMAND, OCW2_EOI);
 	assert_true(pic_output(&pc->pic)); /* still asserted */
 	pic_set_pin(&pc->pic, 5, false);
 	assert_false(pic_output(&pc->pic));
 	pic_set_pin(&pc->pic, 10, true);
 	assert_int_equal(pic_ack(&pc->pic), 0x3a);
-	outb(pc, 0xa0, 0x20);
-	outb(pc, 0x20, 0x20);
+	outb(pc, PIC2_COMMAND, OCW2_EOI);
+	outb(pc, PIC1_COMMAND, OCW2_EOI);
 	assert_true(pic_output(&pc->pic));
 	assert_int_equal(pic_ack(&pc->pic), 0x3a);
 	pic_set_pin(&pc->pic, 10, false);
-	outb(pc, 0xa0, 0x20);
-	outb(pc, 0x20, 0x20);
+	outb(pc, PIC2_COMMAND, OCW2_EOI);
+	outb(pc, PIC1_COMMAND, OCW2_EOI);
 	assert_false(pic_output(&pc->pic));
-	outb(pc, 0x4d0, 0);
-	outb(pc, 0x4d1, 0);
+	outb(pc, PIC_ELCR1, 0);
+	outb(pc, PIC_ELCR2, 0);
 }
 
 static void test_auto_eoi_and_rotation(void **state)
 {
 	(void)state;
-	outb(pc, 0x20, 0x11);
-	outb(pc, 0x21, 0x30);
-	outb(pc, 0x21, 0x04);
-	outb(pc, 0x21, 0x03); /* AEOI */
+	outb(pc, PIC1_COMMAND, ICW1 | ICW1_NEED_ICW4);
+	outb(pc, PIC1_DATA, 0x30);
+	outb(pc, PIC1_DATA, 0x04);
+	outb(pc, PIC1_DATA, 0x03); /* AEOI */
 	pulse(6);
 	assert_int_equal(pic_ack(&pc->pic), 0x36);
 	assert_int_equal(isr(0x20), 0);
-	outb(pc, 0x20, 0x80); /* rotate in automatic EOI mode */
+	outb(pc, PIC1_COMMAND, OCW2_ROTATE); /* rotate in automatic EOI mode */
 	pulse(0);
 	assert_int_equal(pic_ack(&pc->pic), 0x30); /* 0 is lowest now */
 	pulse(0);
 	pulse(7);
 	assert_int_equal(pic_ack(&pc->pic), 0x37);
 	assert_int_equal(pic_ack(&pc->pic), 0x30);
-	outb(pc, 0x20, 0x00);
-	outb(pc, 0x20, 0xc3); /* set priority: 3 lowest, 4 highest */
+	outb(pc, PIC1_COMMAND, 0x00);
+	outb(pc, PIC1_COMMAND, OCW2_ROTATE | OCW2_SPECIFIC | 3); /* set priority: 3 lowest, 4 highest */
 	pulse(3);
 	pulse(4);
 	assert_int_equal(pic_ack(&pc->pic), 0x34);
@@ -188,21 +189,21 @@ static void test_auto_eoi_and_rotation(void **state)
 static void test_slave_auto_eoi(void **state)
 {
 	(void)state;
-	outb(pc, 0xa0, 0x11);
-	outb(pc, 0xa1, 0x38);
-	outb(pc, 0xa1, 0x02);
-	outb(pc, 0xa1, 0x03);
+	outb(pc, PIC2_COMMAND, ICW1 | ICW1_NEED_ICW4);
+	outb(pc, PIC2_DATA, 0x38);
+	outb(pc, PIC2_DATA, 0x02);
+	outb(pc, PIC2_DATA, 0x03);
 	pulse(14);
 	pulse(9);
 	assert_int_equal(pic_ack(&pc->pic), 0x39);
-	outb(pc, 0x20, 0x20);
+	outb(pc, PIC1_COMMAND, OCW2_EOI);
 	assert_true(pic_output(&pc->pic));
-	outb(pc, 0x20, 0x0c); /* and the same by polling: the master, then the slave */
-	assert_int_equal(inb(pc, 0x20), 0x82);
+	outb(pc, PIC1_COMMAND, OCW3 | OCW3_POLL); /* and the same by polling: the master, then the slave */
+	assert_int_equal(inb(pc, PIC1_COMMAND), 0x82);
 	pulse(8);
-	outb(pc, 0xa0, 0x0c);
-	assert_int_equal(inb(pc, 0xa0), 0x80);
-	outb(pc, 0x20, 0x20);
+	outb(pc, PIC2_COMMAND, OCW3 | OCW3_POLL);
+	assert_int_equal(inb(pc, PIC2_COMMAND), 0x80);
+	outb(pc, PIC1_COMMAND, OCW2_EOI);
 	assert_true(pic_output(&pc->pic));
 	assert_int_equal(pic_ack(&pc->pic), 0x3e);
 }
@@ -213,12 +214,12 @@ static void test_rotate_on_eoi(void **state)
 	pulse(4);
 	pulse(6);
 	assert_int_equal(pic_ack(&pc->pic), 0x34);
-	outb(pc, 0x20, 0xa0); /* rotate on non-specific EOI: 4 becomes lowest */
+	outb(pc, PIC1_COMMAND, OCW2_ROTATE | OCW2_EOI); /* rotate on non-specific EOI: 4 becomes lowest */
 	pulse(4);
 	assert_int_equal(pic_ack(&pc->pic), 0x36);
-	outb(pc, 0x20, 0xe6); /* rotate on specific EOI */
+	outb(pc, PIC1_COMMAND, OCW2_ROTATE | OCW2_SPECIFIC | OCW2_EOI | 6); /* rotate on specific EOI */
 	assert_int_equal(pic_ack(&pc->pic), 0x34);
-	outb(pc, 0x20, 0x20);
+	outb(pc, PIC1_COMMAND, OCW2_EOI);
 	pulse(5);
 	pulse(7);
 	assert_int_equal(pic_ack(&pc->pic), 0x37); /* 7 is first after 6 */
@@ -231,25 +232,25 @@ static void test_special_mask(void **state)
 	assert_int_equal(pic_ack(&pc->pic), 0x31);
 	pulse(5);
 	assert_false(pic_output(&pc->pic));
-	outb(pc, 0x20, 0x68); /* special mask mode */
+	outb(pc, PIC1_COMMAND, OCW3 | OCW3_SET_SPECIAL_MASK | OCW3_SPECIAL_MASK); /* special mask mode */
 	assert_false(pic_output(&pc->pic));
-	outb(pc, 0x21, 0x02); /* 1 masked: it no longer blocks lower ones */
+	outb(pc, PIC1_DATA, 0x02); /* 1 masked: it no longer blocks lower ones */
 	assert_true(pic_output(&pc->pic));
 	assert_int_equal(pic_ack(&pc->pic), 0x35);
-	outb(pc, 0x20, 0x20); /* does not see the masked 1 */
+	outb(pc, PIC1_COMMAND, OCW2_EOI); /* does not see the masked 1 */
 	assert_int_equal(isr(0x20), 0x02);
-	outb(pc, 0x20, 0x61);
+	outb(pc, PIC1_COMMAND, OCW2_SPECIFIC | OCW2_EOI | 1);
 	assert_int_equal(isr(0x20), 0x00);
-	outb(pc, 0x20, 0x48);
+	outb(pc, PIC1_COMMAND, OCW3 | OCW3_SET_SPECIAL_MASK);
 }
 
 static void test_special_fully_nested(void **state)
 {
 	(void)state;
-	outb(pc, 0x20, 0x11);
-	outb(pc, 0x21, 0x30);
-	outb(pc, 0x21, 0x04);
-	outb(pc, 0x21, 0x11);
+	outb(pc, PIC1_COMMAND, ICW1 | ICW1_NEED_ICW4);
+	outb(pc, PIC1_DATA, 0x30);
+	outb(pc, PIC1_DATA, 0x04);
+	outb(pc, PIC1_DATA, 0x11);
 	pulse(12);
 	assert_int_equal(pic_ack(&pc->pic), 0x3c);
 	pulse(9); /* of higher priority in the slave: nests although the cascade pin is in service */
@@ -260,20 +261,20 @@ static void test_special_fully_nested(void **state)
 static void test_poll(void **state)
 {
 	(void)state;
-	outb(pc, 0x20, 0x0c);
-	assert_int_equal(inb(pc, 0x20), 0);
+	outb(pc, PIC1_COMMAND, OCW3 | OCW3_POLL);
+	assert_int_equal(inb(pc, PIC1_COMMAND), 0);
 	pulse(3);
 	pulse(11);
-	outb(pc, 0x20, 0x0c);
-	assert_int_equal(inb(pc, 0x20), 0x82); /* the cascade pin comes before 3 */
-	outb(pc, 0xa0, 0x0c);
-	assert_int_equal(inb(pc, 0xa0), 0x83);
+	outb(pc, PIC1_COMMAND, OCW3 | OCW3_POLL);
+	assert_int_equal(inb(pc, PIC1_COMMAND), 0x82); /* the cascade pin comes before 3 */
+	outb(pc, PIC2_COMMAND, OCW3 | OCW3_POLL);
+	assert_int_equal(inb(pc, PIC2_COMMAND), 0x83);
 	assert_int_equal(isr(0x20), 0x04);
 	assert_int_equal(isr(0xa0), 0x08);
-	outb(pc, 0xa0, 0x20);
-	outb(pc, 0x20, 0x20);
-	outb(pc, 0x20, 0x0c);
-	assert_int_equal(inb(pc, 0x20), 0x83);
+	outb(pc, PIC2_COMMAND, OCW2_EOI);
+	outb(pc, PIC1_COMMAND, OCW2_EOI);
+	outb(pc, PIC1_COMMAND, OCW3 | OCW3_POLL);
+	assert_int_equal(inb(pc, PIC1_COMMAND), 0x83);
 	assert_false(pic_output(&pc->pic));
 }
 
@@ -284,20 +285,20 @@ static void test_icw1_clears(void **state)
 	pulse(3);
 	pic_ack(&pc->pic);
 	pulse(4);
-	outb(pc, 0x20, 0x11);
+	outb(pc, PIC1_COMMAND, ICW1 | ICW1_NEED_ICW4);
 	assert_false(pic_output(&pc->pic)); /* edges before ICW1 are forgotten, the pins may still be high */
-	outb(pc, 0x21, 0x40);
-	outb(pc, 0x21, 0x04);
-	outb(pc, 0x21, 0x01);
-	assert_int_equal(inb(pc, 0x21), 0);
+	outb(pc, PIC1_DATA, 0x40);
+	outb(pc, PIC1_DATA, 0x04);
+	outb(pc, PIC1_DATA, 0x01);
+	assert_int_equal(inb(pc, PIC1_DATA), 0);
 	assert_int_equal(isr(0x20), 0);
 	pulse(4);
 	assert_int_equal(pic_ack(&pc->pic), 0x44);
 	/* a single 8259 without ICW3 and ICW4 */
-	outb(pc, 0x20, 0x12);
-	outb(pc, 0x21, 0x50);
-	outb(pc, 0x21, 0xfb);
-	assert_int_equal(inb(pc, 0x21), 0xfb);
+	outb(pc, PIC1_COMMAND, 0x12);
+	outb(pc, PIC1_DATA, 0x50);
+	outb(pc, PIC1_DATA, 0xfb);
+	assert_int_equal(inb(pc, PIC1_DATA), 0xfb);
 }
 
 /* PI1: the output callback follows the output exactly. */

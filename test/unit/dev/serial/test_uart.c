@@ -1,5 +1,6 @@
 /* The serial port, by the register sequences that Linux's 8250 driver uses. */
 #include "test/unit/dev/fixture.h"
+#include "lib/pic.h"
 
 enum { DATA = 0x3f8, IER, IIR, LCR, MCR, LSR, MSR, SCR };
 
@@ -11,7 +12,7 @@ static void test_probe(void **state)
 	(void)state;
 	outb(pc, IER, 0);
 	assert_int_equal(inb(pc, IER) & 0x0f, 0);
-	outb(pc, IER, 0x0f);
+	outb(pc, IER, IER_RX | IER_THRE | IER_LINE | IER_MODEM);
 	assert_int_equal(inb(pc, IER), 0x0f);
 	outb(pc, IER, 0xff);
 	assert_int_equal(inb(pc, IER), 0x0f); /* no sleep mode, no UUE */
@@ -19,7 +20,7 @@ static void test_probe(void **state)
 	outb(pc, SCR, 0xae);
 	assert_int_equal(inb(pc, SCR), 0xae);
 
-	outb(pc, MCR, 0x10 | 0x08 | 0x02);
+	outb(pc, MCR, MCR_LOOP | MCR_OUT2 | MCR_RTS);
 	assert_int_equal(inb(pc, MSR) & 0xf0, 0x90);
 	outb(pc, MCR, 0);
 	assert_int_equal(inb(pc, MSR) & 0xf0, 0xb0);
@@ -27,14 +28,14 @@ static void test_probe(void **state)
 	outb(pc, LCR, 0);
 	outb(pc, IIR, 0x01);
 	assert_int_equal(inb(pc, IIR) >> 6, 3); /* 16550A */
-	outb(pc, LCR, 0x80);
+	outb(pc, LCR, LCR_DLAB);
 	assert_int_equal(inb(pc, IIR) >> 6, 3);
 	outb(pc, LCR, 0xbf); /* no extended features: the divisor is still there */
 	outb(pc, DATA, 0x01);
-	outb(pc, IER, 0x02);
+	outb(pc, IER, IER_THRE);
 	assert_int_equal(inb(pc, DATA), 0x01);
 	assert_int_equal(inb(pc, IER), 0x02);
-	outb(pc, LCR, 0x03);
+	outb(pc, LCR, LCR_8N1);
 	assert_int_equal(inb(pc, LCR), 0x03);
 	assert_int_equal(inb(pc, IER), 0);
 	outb(pc, IIR, 0x00);
@@ -63,8 +64,8 @@ static void test_sink_without_room(void **state)
 	assert_int_equal(inb(pc, LSR), 0x60);
 	outb(pc, DATA, 'b');
 	assert_int_equal(inb(pc, LSR), 0x00);
-	outb(pc, MCR, 0x08);
-	outb(pc, IER, 0x02);
+	outb(pc, MCR, MCR_OUT2);
+	outb(pc, IER, IER_THRE);
 	assert_false(line()); /* not empty: no interrupt on enabling */
 	uart_tx_ready(&pc->uart);
 	assert_false(line()); /* still no room */
@@ -83,9 +84,9 @@ static void test_thre_interrupt(void **state)
 {
 	(void)state;
 	outb(pc, IIR, 0x01);
-	outb(pc, MCR, 0x08);
+	outb(pc, MCR, MCR_OUT2);
 	assert_int_equal(inb(pc, IIR), 0xc1);
-	outb(pc, IER, 0x02); /* enabling while empty raises it */
+	outb(pc, IER, IER_THRE); /* enabling while empty raises it */
 	assert_true(line());
 	assert_int_equal(inb(pc, IIR), 0xc2);
 	assert_false(line()); /* reading IIR takes it back */
@@ -94,9 +95,9 @@ static void test_thre_interrupt(void **state)
 	assert_true(line());
 	outb(pc, MCR, 0x00); /* OUT2 gates the line */
 	assert_false(line());
-	outb(pc, MCR, 0x18); /* in loopback it is driven inactive */
+	outb(pc, MCR, MCR_OUT2 | MCR_LOOP); /* in loopback it is driven inactive */
 	assert_false(line());
-	outb(pc, MCR, 0x08);
+	outb(pc, MCR, MCR_OUT2);
 	assert_true(line());
 	outb(pc, IER, 0x00);
 	assert_false(line());
@@ -108,14 +109,14 @@ static void test_thre_edges(void **state)
 {
 	(void)state;
 	pc_program_pics(pc);
-	outb(pc, 0x21, 0xef & 0xfb);
-	outb(pc, MCR, 0x08);
-	outb(pc, IER, 0x02);
+	outb(pc, PIC1_DATA, 0xef & 0xfb);
+	outb(pc, MCR, MCR_OUT2);
+	outb(pc, IER, IER_THRE);
 	for (unsigned i = 0; i < 5; i++) {
 		assert_true(pic_output(&pc->pic));
 		assert_int_equal(pic_ack(&pc->pic), 0x34);
 		outb(pc, DATA, 'y');
-		outb(pc, 0x20, 0x64);
+		outb(pc, PIC1_COMMAND, OCW2_SPECIFIC | OCW2_EOI | 4);
 	}
 	assert_true(pic_output(&pc->pic));
 }
@@ -123,8 +124,8 @@ static void test_thre_edges(void **state)
 static void test_receive(void **state)
 {
 	(void)state;
-	outb(pc, MCR, 0x08);
-	outb(pc, IER, 0x05);
+	outb(pc, MCR, MCR_OUT2);
+	outb(pc, IER, IER_RX | IER_LINE);
 	assert_true(uart_receive(&pc->uart, 'q')); /* no FIFO: room for one */
 	assert_false(uart_rx_room(&pc->uart));
 	assert_false(uart_receive(&pc->uart, 'r'));
@@ -157,12 +158,12 @@ static void test_loopback(void **state)
 {
 	(void)state;
 	outb(pc, IIR, 0x01);
-	outb(pc, MCR, 0x1f);
+	outb(pc, MCR, MCR_DTR | MCR_RTS | MCR_OUT1 | MCR_OUT2 | MCR_LOOP);
 	assert_int_equal(inb(pc, MSR) & 0xf0, 0xf0);
 	inb(pc, MSR);
-	outb(pc, MCR, 0x1b); /* OUT1 off: RI's trailing edge */
+	outb(pc, MCR, MCR_DTR | MCR_RTS | MCR_OUT2 | MCR_LOOP); /* OUT1 off: RI's trailing edge */
 	assert_int_equal(inb(pc, MSR), 0xb4);
-	outb(pc, MCR, 0x1a); /* DTR off: DSR changed */
+	outb(pc, MCR, MCR_RTS | MCR_OUT2 | MCR_LOOP); /* DTR off: DSR changed */
 	assert_int_equal(inb(pc, MSR), 0x92);
 	assert_int_equal(inb(pc, MSR), 0x90);
 	for (unsigned i = 0; i < 17; i++)
@@ -173,7 +174,7 @@ static void test_loopback(void **state)
 		assert_int_equal(inb(pc, DATA), i);
 	assert_int_equal(pc->sent_count, 0);
 	assert_false(uart_receive(&pc->uart, 'x')); /* the line is disconnected: keep it for later */
-	outb(pc, MCR, 0x0b);
+	outb(pc, MCR, MCR_DTR | MCR_RTS | MCR_OUT2);
 	assert_true(uart_receive(&pc->uart, 'x'));
 }
 
@@ -181,11 +182,11 @@ static void test_interrupt_priority(void **state)
 {
 	(void)state;
 	outb(pc, IIR, 0x01);
-	outb(pc, MCR, 0x10); /* make an overrun in loopback, and modem deltas */
+	outb(pc, MCR, MCR_LOOP); /* make an overrun in loopback, and modem deltas */
 	for (unsigned i = 0; i < 17; i++)
 		outb(pc, DATA, 'o');
-	outb(pc, MCR, 0x08);
-	outb(pc, IER, 0x0f);
+	outb(pc, MCR, MCR_OUT2);
+	outb(pc, IER, IER_RX | IER_THRE | IER_LINE | IER_MODEM);
 	assert_true(line());
 	assert_int_equal(inb(pc, IIR), 0xc6);
 	inb(pc, LSR);
@@ -202,8 +203,8 @@ static void test_interrupt_priority(void **state)
 static void test_reset(void **state)
 {
 	(void)state;
-	outb(pc, MCR, 0x08);
-	outb(pc, IER, 0x02);
+	outb(pc, MCR, MCR_OUT2);
+	outb(pc, IER, IER_THRE);
 	assert_true(line());
 	uart_reset(&pc->uart);
 	assert_false(line());

@@ -1,21 +1,22 @@
 /* The test device (dev/test/testdev.c): latch, lines, dropped mappings, memory. */
 #include "test/unit/dev/fixture.h"
+#include "lib/ports.h"
 
 static void test_testdev(void **state)
 {
 	(void)state;
-	outl(pc, 0xe0, 0x12345678);
-	assert_int_equal(inl(pc, 0xe0), 0x12345678);
+	outl(pc, TESTDEV_LATCH, 0x12345678);
+	assert_int_equal(inl(pc, TESTDEV_LATCH), 0x12345678);
 	assert_int_equal(inw(pc, 0xe1), 0x3456);
 	outb(pc, 0xe2, 0xaa);
-	assert_int_equal(inl(pc, 0xe0), 0x12aa5678);
-	outl(pc, 0xe4, 0xfedc1000);
+	assert_int_equal(inl(pc, TESTDEV_LATCH), 0x12aa5678);
+	outl(pc, TESTDEV_DROP, 0xfedc1000);
 	assert_int_equal(pc->drops, 1);
 	assert_true(pc->dropped == 0xfedc1000);
-	outb(pc, 0xe4, 1);
+	outb(pc, TESTDEV_DROP, 1);
 	outw(pc, 0xe6, 1);
 	assert_int_equal(pc->drops, 1);
-	assert_int_equal(inl(pc, 0xe4), 0xffffffff);
+	assert_int_equal(inl(pc, TESTDEV_DROP), 0xffffffff);
 	for (unsigned n = 0; n < TESTDEV_LINES; n++) {
 		outl(pc, (uint16_t)(0x2000 + n), 1);
 		assert_true(pc->hub.levels == 1u << n);
@@ -33,7 +34,7 @@ static void test_testdev(void **state)
 	assert_int_equal(mmio_read(&pc->mmio, 0xff00ffff, 2), 0xffff);
 	testdev_reset(&pc->testdev);
 	assert_int_equal(pc->hub.levels, 0);
-	assert_int_equal(inl(pc, 0xe0), 0);
+	assert_int_equal(inl(pc, TESTDEV_LATCH), 0);
 	assert_true(mmio_read(&pc->mmio, 0xff000010, 8) == 0);
 }
 

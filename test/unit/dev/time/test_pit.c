@@ -1,5 +1,7 @@
 /* The interval timer. The clock runs at 10 PIT clocks' worth of ticks each, so that counts are exact in tests. */
 #include "test/unit/dev/fixture.h"
+#include "lib/pic.h"
+#include "lib/pit.h"
 
 #define TICKS 10u /* per PIT clock */
 
@@ -8,7 +10,7 @@ static int setup_pit(void **state)
 	(void)state;
 	pc = pc_new(PIT_HZ * (uint64_t)TICKS);
 	pc_program_pics(pc);
-	outb(pc, 0x21, 0xfa);
+	outb(pc, PIC1_DATA, 0xfa);
 	pc->now += TICKS / 2; /* in the middle of a clock, away from rounding */
 	return 0;
 }
@@ -20,27 +22,27 @@ static void clocks(uint64_t n)
 
 static void load(unsigned channel, unsigned mode, unsigned count)
 {
-	outb(pc, 0x43, (uint8_t)(channel << 6 | 0x30 | mode << 1));
+	outb(pc, PIT_CONTROL, (uint8_t)(channel << 6 | 0x30 | mode << 1));
 	outb(pc, (uint16_t)(0x40 + channel), (uint8_t)count);
 	outb(pc, (uint16_t)(0x40 + channel), (uint8_t)(count >> 8));
 }
 
 static unsigned count_of(unsigned channel)
 {
-	outb(pc, 0x43, (uint8_t)(channel << 6));
+	outb(pc, PIT_CONTROL, (uint8_t)(channel << 6));
 	unsigned low = inb(pc, (uint16_t)(0x40 + channel));
 	return low | (unsigned)inb(pc, (uint16_t)(0x40 + channel)) << 8;
 }
 
 static unsigned status_of(unsigned channel)
 {
-	outb(pc, 0x43, (uint8_t)(0xe0 | 2u << channel));
+	outb(pc, PIT_CONTROL, (uint8_t)(0xe0 | 2u << channel));
 	return inb(pc, (uint16_t)(0x40 + channel));
 }
 
-static bool out2(void) { return inb(pc, 0x61) & 0x20; }
+static bool out2(void) { return inb(pc, PORT_B) & PORT_B_OUT2; }
 static bool out(unsigned channel) { return status_of(channel) & 0x80; }
-static void gate2(bool on) { outb(pc, 0x61, on); }
+static void gate2(bool on) { outb(pc, PORT_B, on); }
 
 /* How many interrupts arrive within n clocks, acknowledged as they come. */
 static unsigned interrupts(uint64_t n)
@@ -50,7 +52,7 @@ static unsigned interrupts(uint64_t n)
 		clocks(1);
 		while (pic_output(&pc->pic)) {
 			assert_int_equal(pic_ack(&pc->pic), 0x30);
-			outb(pc, 0x20, 0x60);
+			outb(pc, PIC1_COMMAND, OCW2_SPECIFIC | OCW2_EOI | 0);
 			count++;
 		}
 	}
@@ -61,11 +63,11 @@ static void test_mode0(void **state)
 {
 	(void)state;
 	gate2(true);
-	outb(pc, 0x43, 0xb0);
+	outb(pc, PIT_CONTROL, PIT_SELECT(2) | PIT_LOW_HIGH | PIT_MODE(0));
 	assert_false(out2());
 	assert_int_equal(status_of(2), 0x70); /* OUT low, null count */
-	outb(pc, 0x42, 100);
-	outb(pc, 0x42, 0);
+	outb(pc, PIT_COUNTER(2), 100);
+	outb(pc, PIT_COUNTER(2), 0);
 	clocks(1);
 	assert_int_equal(count_of(2), 100);
 	assert_int_equal(status_of(2), 0x30);
@@ -84,10 +86,10 @@ static void test_mode0(void **state)
 	gate2(true);
 	clocks(6);
 	assert_int_equal(count_of(2), 0xfff0);
-	outb(pc, 0x42, 5); /* the first byte of a new count stops it, and OUT goes low */
+	outb(pc, PIT_COUNTER(2), 5); /* the first byte of a new count stops it, and OUT goes low */
 	assert_false(out2());
 	clocks(50);
-	outb(pc, 0x42, 0);
+	outb(pc, PIT_COUNTER(2), 0);
 	clocks(5);
 	assert_false(out2());
 	clocks(1);
@@ -147,8 +149,8 @@ static void test_mode2(void **state)
 		clocks(1);
 	}
 	/* a new count waits for the end of the period: 50 % 7 = 1 clock of it has passed */
-	outb(pc, 0x42, 20);
-	outb(pc, 0x42, 0);
+	outb(pc, PIT_COUNTER(2), 20);
+	outb(pc, PIT_COUNTER(2), 0);
 	assert_int_equal(status_of(2) & 0x40, 0x40);
 	clocks(5);
 	assert_int_equal(count_of(2), 1);
@@ -223,15 +225,15 @@ static void test_quick_calibration(void **state)
 {
 	unsigned seen = 0;
 	(void)state;
-	outb(pc, 0x61, (uint8_t)((inb(pc, 0x61) & ~2) | 1));
-	outb(pc, 0x43, 0xb0);
-	outb(pc, 0x42, 0xff);
-	outb(pc, 0x42, 0xff);
+	outb(pc, PORT_B, (uint8_t)((inb(pc, PORT_B) & ~2) | 1));
+	outb(pc, PIT_CONTROL, PIT_SELECT(2) | PIT_LOW_HIGH | PIT_MODE(0));
+	outb(pc, PIT_COUNTER(2), 0xff);
+	outb(pc, PIT_COUNTER(2), 0xff);
 	for (unsigned expect = 0xff; expect > 0xf0; expect--) {
 		unsigned reads = 0;
 		for (;;) {
-			inb(pc, 0x42);
-			if (inb(pc, 0x42) != expect)
+			inb(pc, PIT_COUNTER(2));
+			if (inb(pc, PIT_COUNTER(2)) != expect)
 				break;
 			clocks(4);
 			reads++;
@@ -247,54 +249,54 @@ static void test_latch(void **state)
 	(void)state;
 	load(0, 2, 0x1234);
 	clocks(0x35);
-	outb(pc, 0x43, 0x00);
+	outb(pc, PIT_CONTROL, PIT_SELECT(0) | PIT_LATCH);
 	clocks(100);
-	outb(pc, 0x43, 0x00); /* a second latch command is ignored */
-	assert_int_equal(inb(pc, 0x40), 0x00);
+	outb(pc, PIT_CONTROL, PIT_SELECT(0) | PIT_LATCH); /* a second latch command is ignored */
+	assert_int_equal(inb(pc, PIT_COUNTER(0)), 0x00);
 	clocks(3);
-	assert_int_equal(inb(pc, 0x40), 0x12);
-	outb(pc, 0x43, 0xc2); /* status and count of channel 0: status comes first */
-	assert_int_equal(inb(pc, 0x40), 0xb4);
-	unsigned low = inb(pc, 0x40), high = inb(pc, 0x40);
+	assert_int_equal(inb(pc, PIT_COUNTER(0)), 0x12);
+	outb(pc, PIT_CONTROL, 0xc2); /* status and count of channel 0: status comes first */
+	assert_int_equal(inb(pc, PIT_COUNTER(0)), 0xb4);
+	unsigned low = inb(pc, PIT_COUNTER(0)), high = inb(pc, PIT_COUNTER(0));
 	assert_int_equal(low | high << 8, 0x1234 - 100 - 3 - 0x34);
-	outb(pc, 0x43, 0xdc); /* counts of channels 1 and 2 */
+	outb(pc, PIT_CONTROL, 0xdc); /* counts of channels 1 and 2 */
 	assert_int_equal(pc->pit.ch[0].latched, 0);
 	assert_int_equal(pc->pit.ch[1].latched, 2);
 	assert_int_equal(pc->pit.ch[2].latched, 2);
-	assert_int_equal(inb(pc, 0x43), 0xff);
+	assert_int_equal(inb(pc, PIT_CONTROL), 0xff);
 }
 
 static void test_access_modes_and_bcd(void **state)
 {
 	(void)state;
 	gate2(true);
-	outb(pc, 0x43, 0x94); /* low byte only, mode 2 */
-	outb(pc, 0x42, 50);
+	outb(pc, PIT_CONTROL, PIT_SELECT(2) | PIT_LOW | PIT_MODE(2)); /* low byte only, mode 2 */
+	outb(pc, PIT_COUNTER(2), 50);
 	clocks(1 + 10);
-	assert_int_equal(inb(pc, 0x42), 40);
-	assert_int_equal(inb(pc, 0x42), 40);
-	outb(pc, 0x43, 0xa4); /* high byte only */
-	outb(pc, 0x42, 0x20);
+	assert_int_equal(inb(pc, PIT_COUNTER(2)), 40);
+	assert_int_equal(inb(pc, PIT_COUNTER(2)), 40);
+	outb(pc, PIT_CONTROL, PIT_SELECT(2) | PIT_HIGH | PIT_MODE(2)); /* high byte only */
+	outb(pc, PIT_COUNTER(2), 0x20);
 	clocks(1 + 0x100);
-	assert_int_equal(inb(pc, 0x42), 0x1f);
-	outb(pc, 0x43, 0xb1); /* BCD, mode 0 */
-	outb(pc, 0x42, 0x00);
-	outb(pc, 0x42, 0x10);
+	assert_int_equal(inb(pc, PIT_COUNTER(2)), 0x1f);
+	outb(pc, PIT_CONTROL, PIT_SELECT(2) | PIT_LOW_HIGH | PIT_MODE(0) | PIT_BCD); /* BCD, mode 0 */
+	outb(pc, PIT_COUNTER(2), 0x00);
+	outb(pc, PIT_COUNTER(2), 0x10);
 	clocks(1 + 1);
 	assert_int_equal(count_of(2), 0x0999);
 	clocks(1000);
 	assert_int_equal(count_of(2), 0x9999);
-	outb(pc, 0x43, 0xb1);
-	outb(pc, 0x42, 0x00); /* 0 is 10000 */
-	outb(pc, 0x42, 0x00);
+	outb(pc, PIT_CONTROL, PIT_SELECT(2) | PIT_LOW_HIGH | PIT_MODE(0) | PIT_BCD);
+	outb(pc, PIT_COUNTER(2), 0x00); /* 0 is 10000 */
+	outb(pc, PIT_COUNTER(2), 0x00);
 	clocks(1 + 1);
 	assert_int_equal(count_of(2), 0x9999);
 	load(2, 0, 0); /* 0 is 65536 */
 	clocks(1 + 1);
 	assert_int_equal(count_of(2), 0xffff);
-	outb(pc, 0x43, 0xbe); /* modes 6 and 7 are 2 and 3 */
+	outb(pc, PIT_CONTROL, PIT_SELECT(2) | PIT_LOW_HIGH | PIT_MODE(7)); /* modes 6 and 7 are 2 and 3 */
 	assert_int_equal(status_of(2) & 0x0e, 0x06);
-	outb(pc, 0x43, 0xbc);
+	outb(pc, PIT_CONTROL, PIT_SELECT(2) | PIT_LOW_HIGH | PIT_MODE(6));
 	assert_int_equal(status_of(2) & 0x0e, 0x04);
 }
 
@@ -305,7 +307,7 @@ static void test_periodic_interrupts(void **state)
 	assert_int_equal(interrupts(1193 * 20 + 10), 20);
 	load(0, 3, 11932); /* 100 Hz */
 	assert_int_equal(interrupts(11932 * 3 + 10), 3);
-	outb(pc, 0x43, 0x30); /* control word: silence */
+	outb(pc, PIT_CONTROL, PIT_SELECT(0) | PIT_LOW_HIGH | PIT_MODE(0)); /* control word: silence */
 	assert_int_equal(interrupts(50000), 0);
 	assert_true(timers_next(&pc->timers) == UINT64_MAX);
 }
@@ -315,8 +317,8 @@ static void test_new_rate_takes_over(void **state)
 	(void)state;
 	load(0, 2, 1000);
 	assert_int_equal(interrupts(500), 0);
-	outb(pc, 0x40, 0xd0); /* 2000 */
-	outb(pc, 0x40, 0x07);
+	outb(pc, PIT_COUNTER(0), 0xd0); /* 2000 */
+	outb(pc, PIT_COUNTER(0), 0x07);
 	assert_int_equal(interrupts(502), 1); /* the old period ends first */
 	assert_int_equal(interrupts(1996), 0);
 	assert_int_equal(interrupts(4), 1);
@@ -358,18 +360,18 @@ static void test_port61(void **state)
 {
 	unsigned toggles = 0;
 	(void)state;
-	bool last = inb(pc, 0x61) & 0x10;
+	bool last = inb(pc, PORT_B) & PORT_B_REFRESH;
 	for (unsigned i = 0; i < 1800; i++) {
 		clocks(1);
-		bool bit = inb(pc, 0x61) & 0x10;
+		bool bit = inb(pc, PORT_B) & PORT_B_REFRESH;
 		toggles += bit != last;
 		last = bit;
 	}
 	assert_in_range(toggles, 99, 101);
-	outb(pc, 0x61, 0xff);
-	assert_int_equal(inb(pc, 0x61) & 0x0f, 0x0f);
-	outb(pc, 0x61, 0x00);
-	assert_int_equal(inb(pc, 0x61) & 0x0f, 0x00);
+	outb(pc, PORT_B, 0xff);
+	assert_int_equal(inb(pc, PORT_B) & 0x0f, 0x0f);
+	outb(pc, PORT_B, 0x00);
+	assert_int_equal(inb(pc, PORT_B) & 0x0f, 0x00);
 }
 
 /* At any rate of the host's TSC, over a long time, the average rate is right. */
@@ -379,9 +381,9 @@ static void test_rates(void **state)
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(hz); i++) {
 		struct pc *other = pc_new(hz[i]);
-		outb(other, 0x43, 0x34);
-		outb(other, 0x40, (uint8_t)4773);
-		outb(other, 0x40, 4773 >> 8); /* 249.98 Hz */
+		outb(other, PIT_CONTROL, PIT_SELECT(0) | PIT_LOW_HIGH | PIT_MODE(2));
+		outb(other, PIT_COUNTER(0), (uint8_t)4773);
+		outb(other, PIT_COUNTER(0), 4773 >> 8); /* 249.98 Hz */
 		assert_in_range(pc_advance_us(other, 10000000), 2499, 2501);
 		pc_delete(other);
 	}
@@ -394,7 +396,7 @@ static void test_reset(void **state)
 	gate2(true);
 	pit_reset(&pc->pit);
 	assert_true(timers_next(&pc->timers) == UINT64_MAX);
-	assert_int_equal(inb(pc, 0x61) & 0x2f, 0);
+	assert_int_equal(inb(pc, PORT_B) & 0x2f, 0);
 	assert_false(out(0));
 }
 

@@ -1,19 +1,20 @@
 /* The real-time clock, the calendar, the CMOS RAM. */
 #include "dev/time/civil.h"
 #include "test/unit/dev/fixture.h"
+#include "lib/cmos.h"
 
 #include <time.h>
 
 static uint8_t get(uint8_t reg)
 {
-	outb(pc, 0x70, reg);
-	return inb(pc, 0x71);
+	outb(pc, CMOS_INDEX, reg);
+	return inb(pc, CMOS_DATA);
 }
 
 static void set(uint8_t reg, uint8_t value)
 {
-	outb(pc, 0x70, reg);
-	outb(pc, 0x71, value);
+	outb(pc, CMOS_INDEX, reg);
+	outb(pc, CMOS_DATA, value);
 }
 
 static bool line(void) { return pc->hub.levels >> 8 & 1; }
@@ -337,7 +338,7 @@ static void test_cmos(void **state)
 	assert_int_equal(inb(pc, 0x73), 0x5a);
 	assert_int_equal(inb(pc, 0x72), 0x40);
 	assert_int_equal(get(0x40), 0xa5);
-	assert_int_equal(inb(pc, 0x70), 0xff);
+	assert_int_equal(inb(pc, CMOS_INDEX), 0xff);
 }
 
 static void test_memory_registers(void **state)

@@ -188,17 +188,17 @@ static void mirrors(void **state)
 	(void)state;
 	begin(everything);
 	policy(&all_paging, UINT32_MAX, UINT64_MAX, true, true);
-	OFF(cpuid_answer(&p, 1, 0, &s).ecx, 27);
-	ON(cpuid_answer(&p, 1, 0, &s).edx, 9);
-	OFF(cpuid_answer(&p, 7, 0, &s).ecx, 4);
-	assert_int_equal(cpuid_answer(&p, 0xd, 0, &s).ebx, 576);
+	OFF(cpuid_answer(&p, CPUID_LEAF_VERSION, 0, &s).ecx, 27);
+	ON(cpuid_answer(&p, CPUID_LEAF_VERSION, 0, &s).edx, 9);
+	OFF(cpuid_answer(&p, CPUID_LEAF_FEATURES, 0, &s).ecx, 4);
+	assert_int_equal(cpuid_answer(&p, CPUID_LEAF_XSTATE, 0, &s).ebx, 576);
 	s = (struct cpuid_state){ .cr4 = CR4_OSXSAVE | CR4_PKE, .xcr0 = 0x207, .apic_enabled = false };
-	ON(cpuid_answer(&p, 1, 0, &s).ecx, 27);
-	OFF(cpuid_answer(&p, 1, 0, &s).edx, 9);
-	ON(cpuid_answer(&p, 7, 0, &s).ecx, 4);
-	assert_int_equal(cpuid_answer(&p, 0xd, 0, &s).ebx, 576 + 64 * 7 + 64);
+	ON(cpuid_answer(&p, CPUID_LEAF_VERSION, 0, &s).ecx, 27);
+	OFF(cpuid_answer(&p, CPUID_LEAF_VERSION, 0, &s).edx, 9);
+	ON(cpuid_answer(&p, CPUID_LEAF_FEATURES, 0, &s).ecx, 4);
+	assert_int_equal(cpuid_answer(&p, CPUID_LEAF_XSTATE, 0, &s).ebx, 576 + 64 * 7 + 64);
 	/* Compacted: one behind the other, aligned where the state asks for it. */
-	assert_int_equal(cpuid_answer(&p, 0xd, 1, &s).ebx, 576 + 64 + 64);
+	assert_int_equal(cpuid_answer(&p, CPUID_LEAF_XSTATE, 1, &s).ebx, 576 + 64 + 64);
 	finish();
 }
 

@@ -29,7 +29,7 @@ static void expect_refused(unsigned n, uint64_t value, int line)
 	uint64_t cr0 = bench.v->mmu.regs.cr0, cr3 = bench.v->mmu.regs.cr3, cr4 = bench.v->mmu.regs.cr4;
 
 	step_to_entry(mov_to(n, value), line);
-	expect_event(EXCEPTION_ERROR(13), 0, line);
+	expect_event(EXCEPTION_ERROR(VECTOR_GP), 0, line);
 	if (bench.v->mmu.regs.cr0 != cr0 || bench.v->mmu.regs.cr3 != cr3 || bench.v->mmu.regs.cr4 != cr4 ||
 	    bench.entry.rip != BENCH_CODE)
 		fail_msg("line %d: #GP, and yet something changed", line);

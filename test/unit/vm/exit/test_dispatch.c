@@ -99,8 +99,7 @@ static void a_trap_that_mov_ss_holds_back(void **state)
 
 static void lapic_on(void)
 {
-	STEP(bench_wrmsr(MSR_APIC_BASE, 0xfee00d00));
-	STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0xf, 0x1ff));
+	x2apic_on();
 	EXPECT_NOTHING();
 }
 
@@ -110,7 +109,7 @@ static void hlt_sleeps_until_an_interrupt(void **state)
 	at_mode("ept", BENCH_LONG64, 0);
 	lapic_on();
 	/* In 10,000 ticks. */
-	STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0x32, 0x40031));
+	STEP(bench_wrmsr(MSR_X2APIC_LVT_TIMER, LVT_TIMER_DEADLINE | DEADLINE_VECTOR));
 	STEP(bench_wrmsr(MSR_TSC_DEADLINE, vmcs_get(VMCS_TSC_OFFSET) + soft.tsc + 10000));
 	vmcs_put(VMCS_GUEST_RIP, BENCH_CODE);
 	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
@@ -133,7 +132,7 @@ static void hlt_for_good(void **state)
 	/* An interrupt does not wake what has them disabled. */
 	at_mode("ept", BENCH_LONG64, 0);
 	lapic_on();
-	STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0x3f, 0x41));
+	STEP(bench_wrmsr(MSR_X2APIC_SELF_IPI, 0x41));
 	EXPECT_END(bench_exit_simple(EXIT_HLT, 1), "halted for good");
 	bench_delete();
 	at_mode("ept", BENCH_LONG64, 0);
@@ -271,9 +270,9 @@ static void events_are_delivered_again(void **state)
 	(void)state;
 	requeued(INFO(EVENT_TYPE_EXTERNAL, 0x41), 0, 0, 0, 0);
 	requeued(INFO(EVENT_TYPE_NMI, 2), 0, 0, BLOCKING_NMI, 0);
-	requeued(EXCEPTION_ERROR(13), 0x18, 0, 0, 0);
-	requeued(EXCEPTION(6), 0, 0, BLOCKING_NMI, BLOCKING_NMI);
-	requeued(EXCEPTION(1), 0, 0, 0, 0);
+	requeued(EXCEPTION_ERROR(VECTOR_GP), 0x18, 0, 0, 0);
+	requeued(EXCEPTION(VECTOR_UD), 0, 0, BLOCKING_NMI, BLOCKING_NMI);
+	requeued(EXCEPTION(VECTOR_DB), 0, 0, 0, 0);
 	requeued(INFO(EVENT_TYPE_SOFTWARE_INTERRUPT, 0x80), 0, 2, 0, 0);
 	requeued(INFO(EVENT_TYPE_SOFTWARE_EXCEPTION, 3), 0, 1, 0, 0);
 	requeued(INFO(EVENT_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION, 1), 0, 1, 0, 0);

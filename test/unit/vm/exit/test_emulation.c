@@ -99,8 +99,7 @@ static void halt(void **state)
 {
 	(void)state;
 	at_mode("ept", BENCH_LONG64, 0);
-	STEP(bench_wrmsr(MSR_APIC_BASE, 0xfee00d00));
-	STEP(bench_wrmsr(MSR_X2APIC_FIRST + APIC_SVR / 16, SVR_ENABLED | 0xff));
+	x2apic_on();
 	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
 	CODE("\xf4");
 	assert_int_equal(violation(READ | GVA_KNOWN, ABSENT), BENCH_IDLE);
@@ -181,7 +180,7 @@ static void segments_that_are_numbers(void **state)
 	}
 }
 
-#define TPR 0xfee00080u
+#define TPR (LAPIC_DEFAULT_BASE + APIC_TPR)
 
 /* An instruction with two operands: what the exit told of one is not true of the other. */
 static void two_operands(void **state)
@@ -203,7 +202,7 @@ static void two_operands(void **state)
 	*bench_gpr(GPR_RDI) = TPR;
 	CODE("\xa5");
 	STEP(violation(WRITE | GVA_KNOWN, TPR));
-	EXPECT_EVENT(EXCEPTION_ERROR(14), 5);
+	EXPECT_EVENT(EXCEPTION_ERROR(VECTOR_PF), 5);
 	assert_int_equal(read_cr2(), BENCH_DATA);
 	finish();
 }

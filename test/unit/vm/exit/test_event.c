@@ -10,16 +10,14 @@
 
 static void lapic_on(void)
 {
-	STEP(bench_wrmsr(MSR_APIC_BASE, 0xfee00d00));
-	STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0xf, 0x1ff));
+	x2apic_on();
 	EXPECT_NOTHING();
 }
 
 /* A page fault while an event is being delivered. */
 static enum bench_at fault_during(uint32_t vectoring, uint32_t error, uint32_t length)
 {
-	return bench_exit(&(struct bench_exit){ .reason = EXIT_EXCEPTION_OR_NMI,
-						.info = EXCEPTION_ERROR(14),
+	return bench_exit(&(struct bench_exit){ PAGE_FAULT_EXIT,
 						.error = 2,
 						.qualification = UNMAPPED,
 						.vectoring = vectoring,
@@ -34,7 +32,7 @@ static void page_fault_during(uint32_t first, uint32_t error, uint32_t then, uin
 	at_mode("shadow", BENCH_PAGED32, 0);
 	STEP(fault_during(first, error, 0));
 	EXPECT_EVENT(then, then_error);
-	if (then == EXCEPTION_ERROR(14))
+	if (then == EXCEPTION_ERROR(VECTOR_PF))
 		assert_int_equal(read_cr2(), UNMAPPED);
 	finish();
 }
@@ -42,25 +40,25 @@ static void page_fault_during(uint32_t first, uint32_t error, uint32_t then, uin
 static void a_page_fault_after_another_exception(void **state)
 {
 	(void)state;
-	page_fault_during(0, 0, EXCEPTION_ERROR(14), 2);
+	page_fault_during(0, 0, EXCEPTION_ERROR(VECTOR_PF), 2);
 	/* Benign and contributory ones give way. */
-	page_fault_during(EXCEPTION(1), 0, EXCEPTION_ERROR(14), 2);
-	page_fault_during(EXCEPTION(6), 0, EXCEPTION_ERROR(14), 2);
-	page_fault_during(EXCEPTION(0), 0, EXCEPTION_ERROR(14), 2);
-	page_fault_during(EXCEPTION_ERROR(10), 8, EXCEPTION_ERROR(14), 2);
-	page_fault_during(EXCEPTION_ERROR(11), 8, EXCEPTION_ERROR(14), 2);
-	page_fault_during(EXCEPTION_ERROR(12), 8, EXCEPTION_ERROR(14), 2);
-	page_fault_during(EXCEPTION_ERROR(13), 8, EXCEPTION_ERROR(14), 2);
-	page_fault_during(EXCEPTION_ERROR(17), 0, EXCEPTION_ERROR(14), 2);
+	page_fault_during(EXCEPTION(VECTOR_DB), 0, EXCEPTION_ERROR(VECTOR_PF), 2);
+	page_fault_during(EXCEPTION(VECTOR_UD), 0, EXCEPTION_ERROR(VECTOR_PF), 2);
+	page_fault_during(EXCEPTION(VECTOR_DE), 0, EXCEPTION_ERROR(VECTOR_PF), 2);
+	page_fault_during(EXCEPTION_ERROR(VECTOR_TS), 8, EXCEPTION_ERROR(VECTOR_PF), 2);
+	page_fault_during(EXCEPTION_ERROR(VECTOR_NP), 8, EXCEPTION_ERROR(VECTOR_PF), 2);
+	page_fault_during(EXCEPTION_ERROR(VECTOR_SS), 8, EXCEPTION_ERROR(VECTOR_PF), 2);
+	page_fault_during(EXCEPTION_ERROR(VECTOR_GP), 8, EXCEPTION_ERROR(VECTOR_PF), 2);
+	page_fault_during(EXCEPTION_ERROR(VECTOR_AC), 0, EXCEPTION_ERROR(VECTOR_PF), 2);
 	/* Two page faults double. */
-	page_fault_during(EXCEPTION_ERROR(14), 0, EXCEPTION_ERROR(8), 0);
+	page_fault_during(EXCEPTION_ERROR(VECTOR_PF), 0, EXCEPTION_ERROR(VECTOR_DF), 0);
 }
 
 static void a_fault_after_a_double_fault(void **state)
 {
 	(void)state;
 	at_mode("shadow", BENCH_PAGED32, 0);
-	EXPECT_END(fault_during(EXCEPTION_ERROR(8), 0, 0), "triple fault");
+	EXPECT_END(fault_during(EXCEPTION_ERROR(VECTOR_DF), 0, 0), "triple fault");
 	assert_int_equal(bench.vm[0]->status, VM_STATUS_TRIPLE_FAULT);
 	bench_delete();
 }
@@ -75,7 +73,7 @@ static void a_fault_after_a_software_event(void **state)
 	for (unsigned i = 0; i < ARRAY_SIZE(first); i++) {
 		at_mode("shadow", BENCH_PAGED32, 0);
 		STEP(fault_during((uint32_t)EVENT_VALID | first[i], 0, 2));
-		EXPECT_EVENT(EXCEPTION_ERROR(14), 2);
+		EXPECT_EVENT(EXCEPTION_ERROR(VECTOR_PF), 2);
 		STEP(bench_interrupt(0xf1));
 		EXPECT_NOTHING();
 		finish();
@@ -93,7 +91,7 @@ static void a_fault_after_an_interrupt(void **state)
 		at_mode("shadow", BENCH_PAGED32, 0);
 		vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
 		STEP(fault_during(INFO(EVENT_TYPE_EXTERNAL, vectors[i]), 0, 0));
-		EXPECT_EVENT(EXCEPTION_ERROR(14), 2);
+		EXPECT_EVENT(EXCEPTION_ERROR(VECTOR_PF), 2);
 		assert_false(bench.entry.proc & PROC_INTERRUPT_WINDOW);
 		STEP(bench_interrupt(0xf1));
 		EXPECT_NOTHING();
@@ -107,7 +105,7 @@ static void a_fault_after_an_nmi(void **state)
 	at_mode("shadow", BENCH_PAGED32, 0);
 	vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, BLOCKING_NMI);
 	STEP(fault_during(INFO(EVENT_TYPE_NMI, 2), 0, 0));
-	EXPECT_EVENT(EXCEPTION_ERROR(14), 2);
+	EXPECT_EVENT(EXCEPTION_ERROR(VECTOR_PF), 2);
 	assert_int_equal(bench.entry.interruptibility & BLOCKING_NMI, BLOCKING_NMI);
 	assert_false(bench.entry.proc & PROC_NMI_WINDOW);
 	finish();
@@ -130,7 +128,7 @@ static void faults_set_rf(void **state)
 	finish();
 	/* An abort and an interrupt do not. */
 	at_mode("shadow", BENCH_PAGED32, 0);
-	STEP(fault_during(EXCEPTION_ERROR(14), 0, 0));
+	STEP(fault_during(EXCEPTION_ERROR(VECTOR_PF), 0, 0));
 	assert_false(bench.entry.rflags & RFLAGS_RF);
 	finish();
 }
@@ -140,9 +138,9 @@ static void no_error_code_in_real_mode(void **state)
 	(void)state;
 	at_mode("ept", BENCH_REAL, 0);
 	STEP(bench_wrmsr(0x12345678, 0));
-	EXPECT_EVENT(EXCEPTION(13), 0);
+	EXPECT_EVENT(EXCEPTION(VECTOR_GP), 0);
 	STEP(bench_exit_simple(EXIT_RDPMC, 2));
-	EXPECT_EVENT(EXCEPTION(13), 0);
+	EXPECT_EVENT(EXCEPTION(VECTOR_GP), 0);
 	STEP(bench_exit_simple(EXIT_GETSEC, 2));
 	EXPECT_UD();
 	finish();
@@ -301,7 +299,7 @@ static void a_requeued_event_comes_first(void **state)
 	vcpu_request(bench.v, REQUEST_EVENT);
 	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
 	EXIT(.reason = EXIT_EXTERNAL_INTERRUPT, .info = INFO(EVENT_TYPE_EXTERNAL, 0xf1),
-	     .vectoring = EXCEPTION_ERROR(13));
+	     .vectoring = EXCEPTION_ERROR(VECTOR_GP));
 	EXPECT_GP();
 	assert_true(bench.entry.proc & PROC_NMI_WINDOW);
 	assert_true(bench.entry.proc & PROC_INTERRUPT_WINDOW);

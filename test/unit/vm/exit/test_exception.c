@@ -28,12 +28,12 @@ static void a_breakpoint(void **state)
 	(void)state;
 	at_mode("", BENCH_LONG64, 0);
 	write_dr6(0xffff0ff0 | 8);
-	exception(EXCEPTION(1), 0, 1, 0);
-	EXPECT_EVENT(EXCEPTION(1), 0);
+	exception(EXCEPTION(VECTOR_DB), 0, 1, 0);
+	EXPECT_EVENT(EXCEPTION(VECTOR_DB), 0);
 	assert_int_equal(read_dr6(), 0xffff0ff1);
 	assert_int_equal(bench.entry.rip, BENCH_CODE);
 	/* A trap of the single step keeps what the guest has not cleared but for the breakpoints. */
-	exception(EXCEPTION(1), 0, PENDING_DEBUG_BS, 0);
+	exception(EXCEPTION(VECTOR_DB), 0, PENDING_DEBUG_BS, 0);
 	assert_int_equal(read_dr6(), 0xffff4ff0);
 	finish();
 }
@@ -43,8 +43,8 @@ static void a_debug_register_that_is_protected(void **state)
 	(void)state;
 	at_mode("", BENCH_LONG64, 0);
 	vmcs_put(VMCS_GUEST_DR7, 0x400 | DR7_GD | 3);
-	exception(EXCEPTION(1), 0, DR6_BD, 0);
-	EXPECT_EVENT(EXCEPTION(1), 0);
+	exception(EXCEPTION(VECTOR_DB), 0, DR6_BD, 0);
+	EXPECT_EVENT(EXCEPTION(VECTOR_DB), 0);
 	assert_true(read_dr6() & DR6_BD);
 	assert_int_equal(vmcs_get(VMCS_GUEST_DR7), 0x403);
 	finish();
@@ -56,8 +56,8 @@ static void a_breakpoint_while_they_are_protected(void **state)
 	(void)state;
 	at_mode("", BENCH_LONG64, 0);
 	vmcs_put(VMCS_GUEST_DR7, 0x400 | DR7_GD | 3);
-	exception(EXCEPTION(1), 0, 1, 0);
-	EXPECT_EVENT(EXCEPTION(1), 0);
+	exception(EXCEPTION(VECTOR_DB), 0, 1, 0);
+	EXPECT_EVENT(EXCEPTION(VECTOR_DB), 0);
 	assert_int_equal(vmcs_get(VMCS_GUEST_DR7), 0x403);
 	finish();
 }
@@ -84,8 +84,8 @@ static void a_trap_while_sti_or_mov_ss_blocks(void **state)
 		at_mode("", BENCH_LONG64, 0);
 		vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF | RFLAGS_TF);
 		vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, blocking[i]);
-		exception(EXCEPTION(1), 0, PENDING_DEBUG_BS, 0);
-		EXPECT_EVENT(EXCEPTION(1), 0);
+		exception(EXCEPTION(VECTOR_DB), 0, PENDING_DEBUG_BS, 0);
+		EXPECT_EVENT(EXCEPTION(VECTOR_DB), 0);
 		finish();
 	}
 }
@@ -94,29 +94,30 @@ static void an_alignment_check(void **state)
 {
 	(void)state;
 	at_mode("", BENCH_LONG64, 0);
-	exception(EXCEPTION_ERROR(17), 0, 0, 0);
-	EXPECT_EVENT(EXCEPTION_ERROR(17), 0);
+	exception(EXCEPTION_ERROR(VECTOR_AC), 0, 0, 0);
+	EXPECT_EVENT(EXCEPTION_ERROR(VECTOR_AC), 0);
 	assert_true(bench.entry.rflags & BIT(16));
 	/* On the way to another exception: benign, so that it comes instead. */
-	EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION_ERROR(17), .vectoring = EXCEPTION_ERROR(13),
+	EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION_ERROR(VECTOR_AC),
+	     .vectoring = EXCEPTION_ERROR(VECTOR_GP),
 	     .vectoring_error = 8);
-	EXPECT_EVENT(EXCEPTION_ERROR(17), 0);
+	EXPECT_EVENT(EXCEPTION_ERROR(VECTOR_AC), 0);
 	/* On the way to an interrupt, which is lost, and to an NMI, which blocks the next. */
 	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
-	EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION_ERROR(17),
+	EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION_ERROR(VECTOR_AC),
 	     .vectoring = INFO(EVENT_TYPE_EXTERNAL, 0x77));
-	EXPECT_EVENT(EXCEPTION_ERROR(17), 0);
+	EXPECT_EVENT(EXCEPTION_ERROR(VECTOR_AC), 0);
 	assert_false(bench.entry.proc & PROC_INTERRUPT_WINDOW);
-	EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION_ERROR(17), .vectoring = INFO(EVENT_TYPE_NMI, 2));
-	EXPECT_EVENT(EXCEPTION_ERROR(17), 0);
+	EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION_ERROR(VECTOR_AC), .vectoring = INFO(EVENT_TYPE_NMI, 2));
+	EXPECT_EVENT(EXCEPTION_ERROR(VECTOR_AC), 0);
 	assert_int_equal(bench.entry.interruptibility, BLOCKING_NMI);
 	finish();
 	/* In the shadow of a MOV SS, under single-step, from an emulator that has not saved the trap. */
 	at_mode("", BENCH_LONG64, 0);
 	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_TF);
 	vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, BLOCKING_MOV_SS);
-	exception(EXCEPTION_ERROR(17), 0, 0, 0);
-	EXPECT_EVENT(EXCEPTION_ERROR(17), 0);
+	exception(EXCEPTION_ERROR(VECTOR_AC), 0, 0, 0);
+	EXPECT_EVENT(EXCEPTION_ERROR(VECTOR_AC), 0);
 	assert_int_equal(bench.entry.pending_debug, BIT(14));
 	finish();
 }
@@ -125,14 +126,14 @@ static void a_machine_check(void **state)
 {
 	(void)state;
 	at_mode("", BENCH_LONG64, 0);
-	EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION(18), .vectoring = EXCEPTION_ERROR(14),
+	EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION(VECTOR_MC), .vectoring = EXCEPTION_ERROR(VECTOR_PF),
 	     .vectoring_error = 2);
 	/* The guest's own event is delivered; of the machine check it is told nothing. */
-	EXPECT_EVENT(EXCEPTION_ERROR(14), 2);
+	EXPECT_EVENT(EXCEPTION_ERROR(VECTOR_PF), 2);
 	STEP(bench_exit_simple(EXIT_MACHINE_CHECK | (uint32_t)EXIT_REASON_ENTRY_FAILED, 0));
 	EXPECT_NOTHING();
 	bench.machine_check_fatal = true;
-	EXPECT_END(bench_exit(&(struct bench_exit){ .reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION(18) }),
+	EXPECT_END(bench_exit(&(struct bench_exit){ .reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION(VECTOR_MC) }),
 		   "machine check");
 	bench_delete();
 	start();
@@ -145,7 +146,7 @@ static void what_nobody_asked_for(void **state)
 {
 	(void)state;
 	start();
-	EXPECT_END(bench_exit(&(struct bench_exit){ .reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION(6) }),
+	EXPECT_END(bench_exit(&(struct bench_exit){ .reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION(VECTOR_UD) }),
 		   "exception 6 exited");
 	bench_delete();
 }

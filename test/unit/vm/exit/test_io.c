@@ -98,7 +98,7 @@ static void strings(void **state)
 	/* To a page that the guest has not mapped. */
 	*bench_gpr(GPR_RDI) = 0x40000000;
 	string_instruction("\x6d", 1, true, 4, false);
-	EXPECT_EVENT(EXCEPTION_ERROR(14), 2);
+	EXPECT_EVENT(EXCEPTION_ERROR(VECTOR_PF), 2);
 	assert_int_equal(read_cr2(), 0x40000000);
 	assert_int_equal(bench.entry.rip, BENCH_CODE);
 	assert_int_equal(*bench_gpr(GPR_RDI), 0x40000000);
@@ -210,9 +210,9 @@ static void cpuid_leaves(void **state)
 	memcpy(highest, bench.v->hvm.gpr, sizeof(highest));
 	cpuid_of(0x3fffffff, 0);
 	assert_memory_equal(highest, bench.v->hvm.gpr, sizeof(highest));
-	cpuid_of(0x40000000, 0);
+	cpuid_of(CPUID_LEAF_HYPERVISOR, 0);
 	assert_int_equal(*bench_gpr(GPR_RBX), 0x6c6c6556);
-	cpuid_of(0x80000008, 0);
+	cpuid_of(CPUID_LEAF_ADDRESS_SIZES, 0);
 	assert_int_equal(*bench_gpr(GPR_RAX) & 0xff, 40);
 	finish();
 }
@@ -222,25 +222,25 @@ static void cpuid_mirrors(void **state)
 {
 	(void)state;
 	in_long_mode();
-	cpuid_of(1, 0);
+	cpuid_of(CPUID_LEAF_VERSION, 0);
 	assert_true(*bench_gpr(GPR_RCX) & BIT(26));
 	assert_false(*bench_gpr(GPR_RCX) & BIT(27));
 	assert_false(*bench_gpr(GPR_RCX) & (BIT(5) | BIT(3))); /* no VMX, no MONITOR */
 	assert_true(*bench_gpr(GPR_RDX) & BIT(9));
 	STEP(bench_mov_to_cr(4, CR4_PAE | CR4_OSXSAVE));
-	cpuid_of(1, 0);
+	cpuid_of(CPUID_LEAF_VERSION, 0);
 	assert_true(*bench_gpr(GPR_RCX) & BIT(27));
-	STEP(bench_wrmsr(MSR_APIC_BASE, 0xfee00000));
-	cpuid_of(1, 0);
+	STEP(bench_wrmsr(MSR_APIC_BASE, LAPIC_DEFAULT_BASE));
+	cpuid_of(CPUID_LEAF_VERSION, 0);
 	assert_false(*bench_gpr(GPR_RDX) & BIT(9));
 	/* The size of the XSAVE area follows XCR0. */
-	cpuid_of(0xd, 0);
+	cpuid_of(CPUID_LEAF_XSTATE, 0);
 	assert_int_equal(*bench_gpr(GPR_RBX), 576);
 	assert_int_equal(*bench_gpr(GPR_RCX), 832);
 	*bench_gpr(GPR_RCX) = *bench_gpr(GPR_RDX) = 0;
 	*bench_gpr(GPR_RAX) = 7;
 	STEP(bench_exit_simple(EXIT_XSETBV, 3));
-	cpuid_of(0xd, 0);
+	cpuid_of(CPUID_LEAF_XSTATE, 0);
 	assert_int_equal(*bench_gpr(GPR_RBX), 832);
 	finish();
 }

@@ -3,7 +3,7 @@
 #include "lib/descriptor.h"
 #include "test/unit/vm/fixture.h"
 
-#define LAPIC 0xfee00000u
+#define LAPIC LAPIC_DEFAULT_BASE
 #define LAPIC_TPR 0x80
 #define ABSENT 0x30000000u /* no memory, no device */
 
@@ -25,7 +25,7 @@ static enum bench_at violation(uint64_t qualification, uint64_t gpa)
 static enum bench_at page_fault(uint32_t error, uint64_t gva)
 {
 	return bench_exit(&(struct bench_exit){
-		.reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION_ERROR(14), .error = error, .qualification = gva });
+		PAGE_FAULT_EXIT, .error = error, .qualification = gva });
 }
 
 static void code(const char *bytes, size_t n)
@@ -58,7 +58,7 @@ static void memory_is_mapped(void **state)
 		EXPECT_NOTHING();
 		/* The guest's own fault: its error code says what the guest's tables say. */
 		STEP(page_fault(2, 0x40000000));
-		EXPECT_EVENT(EXCEPTION_ERROR(14), 2);
+		EXPECT_EVENT(EXCEPTION_ERROR(VECTOR_PF), 2);
 		assert_int_equal(read_cr2(), 0x40000000);
 		finish();
 	}
@@ -74,7 +74,7 @@ static void the_guests_own_protection(void **state)
 		at_mode(shadows[m], BENCH_PAGED32, 3);
 		bench_poke(BENCH_TABLES + 0x1000 + (BENCH_DATA >> 12) * 4, &read_only, 4);
 		STEP(page_fault(6, BENCH_DATA));
-		EXPECT_EVENT(EXCEPTION_ERROR(14), 7);
+		EXPECT_EVENT(EXCEPTION_ERROR(VECTOR_PF), 7);
 		finish();
 	}
 }
@@ -179,7 +179,7 @@ static void pdptes_in_a_known_device_page(void **state)
 		EXPECT_NOTHING();
 		assert_int_equal(bench.entry.rip, BENCH_CODE);
 		STEP(violation(READ, LAPIC + 0x28));
-		EXPECT_EVENT(EXCEPTION_ERROR(13), 0);
+		EXPECT_EVENT(EXCEPTION_ERROR(VECTOR_GP), 0);
 		finish();
 	}
 }
@@ -225,7 +225,7 @@ static void read_only_device_page(void **state)
 	*bench_gpr(GPR_RAX) = 0x30;
 	CODE("\x01\x03"); /* add [rbx], eax: the read exits first */
 	STEP(violation(READ | GVA_KNOWN, LAPIC + LAPIC_TPR));
-	EXPECT_EVENT(EXCEPTION_ERROR(14), 3);
+	EXPECT_EVENT(EXCEPTION_ERROR(VECTOR_PF), 3);
 	assert_int_equal(read_cr2(), LAPIC + LAPIC_TPR);
 	assert_int_equal(lapic_tpr(&bench.v->lapic), 0);
 	assert_int_equal(bench.entry.rip, BENCH_CODE);
@@ -326,7 +326,7 @@ static void delivery_to_a_device(void **state)
 	vmcs_put(VMCS_GUEST_RSP, LAPIC + 0x20);
 	vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, BLOCKING_STI);
 	EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = WRITE | GVA_KNOWN, .gpa = LAPIC + 0x1c, .gva = LAPIC + 0x1c,
-	     .vectoring = EXCEPTION(6));
+	     .vectoring = EXCEPTION(VECTOR_UD));
 	EXPECT_NOTHING();
 	assert_int_equal(bench.entry.rip, BENCH_CODE);
 	assert_int_equal(vmcs_get(VMCS_GUEST_RSP), LAPIC + 0x20 - 12);
@@ -336,8 +336,8 @@ static void delivery_to_a_device(void **state)
 	at_mode("ept", BENCH_PROT32, 0);
 	vmcs_put(VMCS_GUEST_IDTR_LIMIT, 0);
 	EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = WRITE | GVA_KNOWN, .gpa = LAPIC + 0x1c, .gva = LAPIC + 0x1c,
-	     .vectoring = EXCEPTION(6));
-	EXPECT_EVENT(EXCEPTION_ERROR(13), 0x33);
+	     .vectoring = EXCEPTION(VECTOR_UD));
+	EXPECT_EVENT(EXCEPTION_ERROR(VECTOR_GP), 0x33);
 	finish();
 }
 
@@ -352,7 +352,7 @@ static void delivery_to_a_known_device_page(void **state)
 	STEP(misconfig(LAPIC + LAPIC_TPR));
 	with_a_gate();
 	vmcs_put(VMCS_GUEST_RSP, LAPIC + 0x20);
-	EXIT(.reason = EXIT_EPT_MISCONFIG, .gpa = LAPIC + 0x1c, .vectoring = EXCEPTION(6));
+	EXIT(.reason = EXIT_EPT_MISCONFIG, .gpa = LAPIC + 0x1c, .vectoring = EXCEPTION(VECTOR_UD));
 	EXPECT_NOTHING();
 	assert_int_equal(bench.entry.rip, BENCH_CODE);
 	finish();
@@ -369,20 +369,20 @@ static void nmi_blocking_by_iret(void **state)
 	vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, 0);
 	/* Not where an event was being delivered: the bit means nothing then. */
 	EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = READ | GVA_KNOWN | NMI_UNBLOCKED, .gpa = BENCH_STACK,
-	     .gva = BENCH_STACK, .vectoring = EXCEPTION(6));
+	     .gva = BENCH_STACK, .vectoring = EXCEPTION(VECTOR_UD));
 	assert_int_equal(bench.entry.interruptibility, 0);
 	finish();
 	for (unsigned m = 0; m < ARRAY_SIZE(shadows); m++) {
 		at_mode(shadows[m], BENCH_PAGED32, 0);
-		EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION_ERROR(14) | (uint32_t)EVENT_NMI_UNBLOCKED,
+		EXIT(PAGE_FAULT_EXIT | (uint32_t)EVENT_NMI_UNBLOCKED,
 		     .qualification = BENCH_STACK);
 		EXPECT_NOTHING();
 		assert_int_equal(bench.entry.interruptibility, BLOCKING_NMI);
 		vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, 0);
 		/* The guest's own fault: its handler runs with NMIs as IRET left them. */
-		EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION_ERROR(14) | (uint32_t)EVENT_NMI_UNBLOCKED,
+		EXIT(PAGE_FAULT_EXIT | (uint32_t)EVENT_NMI_UNBLOCKED,
 		     .qualification = 0x800000);
-		EXPECT_EVENT(EXCEPTION_ERROR(14), 0);
+		EXPECT_EVENT(EXCEPTION_ERROR(VECTOR_PF), 0);
 		assert_int_equal(bench.entry.interruptibility, 0);
 		finish();
 	}
@@ -400,15 +400,15 @@ static void delivery_onto_a_page_table(void **state)
 		with_a_gate();
 		STEP(page_fault(0, BENCH_DATA)); /* its tables are shadowed from here on */
 		vmcs_put(VMCS_GUEST_RSP, BENCH_TABLES + 0x2000);
-		EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION_ERROR(14), .error = 3,
-		     .qualification = BENCH_TABLES + 0x1ffc, .vectoring = EXCEPTION(6));
+		EXIT(PAGE_FAULT_EXIT, .error = 3,
+		     .qualification = BENCH_TABLES + 0x1ffc, .vectoring = EXCEPTION(VECTOR_UD));
 		if (bench.entry.event == 0) {
 			bench_peek(BENCH_TABLES + 0x2000 - sizeof(frame), frame, sizeof(frame));
 			assert_int_equal(frame[0], 0x1234);
 			assert_int_equal(frame[1], BENCH_CODE0);
 			assert_int_equal(bench.entry.rip, BENCH_CODE);
 		} else {
-			EXPECT_EVENT(EXCEPTION(6), 0); /* nothing is protected there: the CPU goes on */
+			EXPECT_EVENT(EXCEPTION(VECTOR_UD), 0); /* nothing is protected there: the CPU goes on */
 		}
 		finish();
 	}

@@ -22,7 +22,7 @@ static void refuses(uint32_t msr, uint64_t value, int line)
 {
 	vmcs_put(VMCS_GUEST_RIP, BENCH_CODE);
 	step_to_entry(bench_wrmsr(msr, value), line);
-	expect_event(EXCEPTION_ERROR(13), 0, line);
+	expect_event(EXCEPTION_ERROR(VECTOR_GP), 0, line);
 	if (bench.entry.rip != BENCH_CODE)
 		fail_msg("line %d: the instruction was skipped", line);
 }
@@ -94,7 +94,7 @@ static void efer(void **state)
 	/* LMA is read-only, and what is written to it does not matter. */
 	TAKES(MSR_EFER, EFER_LME);
 	assert_int_equal(READS(MSR_EFER), EFER_LME | EFER_LMA);
-	REFUSES(MSR_EFER, 0);             /* LME under paging */
+	REFUSES(MSR_EFER, 0); /* LME under paging */
 	REFUSES(MSR_EFER, EFER_LME | BIT(1));
 	REFUSES(MSR_EFER, EFER_LME | BIT(12));
 	REFUSES(MSR_EFER, EFER_LME | BIT(63));
@@ -202,20 +202,20 @@ static void apic(void **state)
 {
 	(void)state;
 	in_long_mode();
-	REFUSES(MSR_X2APIC_FIRST + 0x80, 0);           /* not in x2APIC mode */
-	REFUSES(MSR_APIC_BASE, 0xfee00d01);      /* reserved */
-	REFUSES(MSR_APIC_BASE, 0xfee00500);      /* x2APIC mode of a disabled APIC */
-	REFUSES(MSR_APIC_BASE, BIT(40) | 0xfee00900);
-	TAKES(MSR_APIC_BASE, 0xfee00d00);
-	REFUSES(MSR_APIC_BASE, 0xfee00900);      /* only by way of "disabled" */
-	TAKES(MSR_X2APIC_FIRST + 0x8, 0x20);
-	assert_int_equal(READS(MSR_X2APIC_FIRST + 0x8), 0x20);
-	REFUSES(MSR_X2APIC_FIRST + 0x8, 0x100);
-	REFUSES(MSR_X2APIC_FIRST + 0x3, 0);            /* the version is read-only */
-	REFUSES(MSR_X2APIC_FIRST + 0xb, 1);            /* an EOI is 0 */
+	REFUSES(MSR_X2APIC_FIRST + 0x80, 0); /* not in x2APIC mode */
+	REFUSES(MSR_APIC_BASE, 0xfee00d01); /* reserved */
+	REFUSES(MSR_APIC_BASE, LAPIC_DEFAULT_BASE | APIC_BASE_EXTD | APIC_BASE_BSP); /* x2APIC mode of one off */
+	REFUSES(MSR_APIC_BASE, BIT(40) | LAPIC_DEFAULT_BASE | APIC_BASE_EN | APIC_BASE_BSP);
+	TAKES(MSR_APIC_BASE, X2APIC_ON | APIC_BASE_BSP);
+	REFUSES(MSR_APIC_BASE, LAPIC_DEFAULT_BASE | APIC_BASE_EN | APIC_BASE_BSP); /* only by way of "disabled" */
+	TAKES(MSR_X2APIC_TPR, 0x20);
+	assert_int_equal(READS(MSR_X2APIC_TPR), 0x20);
+	REFUSES(MSR_X2APIC_TPR, 0x100);
+	REFUSES(MSR_X2APIC_VERSION, 0); /* the version is read-only */
+	REFUSES(MSR_X2APIC_EOI, 1); /* an EOI is 0 */
 	REFUSES(MSR_X2APIC_FIRST + 0x3ff, 0);
-	REFUSES(MSR_X2APIC_FIRST + 0x31, 0);           /* the ICR is one register */
-	TAKES(MSR_APIC_BASE, 0xfee00000);
+	REFUSES(MSR_X2APIC(APIC_ICR_HIGH), 0); /* the ICR is one register */
+	TAKES(MSR_APIC_BASE, LAPIC_DEFAULT_BASE);
 	finish();
 }
 

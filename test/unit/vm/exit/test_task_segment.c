@@ -104,7 +104,7 @@ static void segment_that_cannot_be_marked(void)
 	put(TSS_LDT, LDT_DESCRIPTOR - BENCH_GDT);
 	put(TSS_DS, 0xc);
 	step_to_entry(switch_by(HVM_TASK_JMP), __LINE__);
-	EXPECT_EVENT(EXCEPTION_ERROR(14), 3);
+	EXPECT_EVENT(EXCEPTION_ERROR(VECTOR_PF), 3);
 	assert_int_equal(read_cr2(), LDT_AT + 8);
 	assert_int_equal(vmcs_get(VMCS_GUEST_TR_SELECTOR), BENCH_TSS2);
 	assert_int_equal(vmcs_get(VMCS_GUEST_ES_ACCESS + 2 * SEG_DS) & BIT(16), BIT(16));
@@ -147,7 +147,7 @@ static void the_error_code_in_the_new_address_space(void **state)
 		bench_poke(table, page, sizeof(page));
 		bench_poke(table + ((BENCH_STACK - 0x104) >> 12) * 4, &(uint32_t){ stack | 7 }, 4);
 		put(TSS_CR3, directory);
-		STEP(switch_by_event(EXCEPTION_ERROR(13), 0xfffc, 0));
+		STEP(switch_by_event(EXCEPTION_ERROR(VECTOR_GP), 0xfffc, 0));
 		EXPECT_NEW_TASK();
 		assert_int_equal(bench.v->mmu.regs.cr3, directory);
 		assert_int_equal(get(stack + ((BENCH_STACK - 0x104) & 0xfff)), 0xfffc);
@@ -167,19 +167,19 @@ static void no_place_for_the_error_code(void **state)
 		put64(BENCH_GDT + CODE16, down ? 0x000097000000fffc : 0x000093000000000f);
 		put(TSS_SS, CODE16);
 		put(TSS_GPR + 4 * GPR_RSP, down ? 0xfffe : 0x100);
-		RAISED(switch_by_event(EXCEPTION_ERROR(17), 0, 0), 12, 1);
+		RAISED(switch_by_event(EXCEPTION_ERROR(VECTOR_AC), 0, 0), 12, 1);
 	}
 	/* A page fault behind a page fault. */
 	prepare();
 	bench_poke(entry, "\0\0\0\0", 4);
-	RAISED(switch_by_event(EXCEPTION_ERROR(14), 0, 0), 8, 0);
+	RAISED(switch_by_event(EXCEPTION_ERROR(VECTOR_PF), 0, 0), 8, 0);
 	/* A supervisor's page for a task of level 3. */
 	prepare();
 	bench_poke(entry, &(uint32_t){ ((BENCH_STACK - 0x104) & ~0xfffu) | 3 }, 4);
 	put(TSS_CS, BENCH_CODE3);
 	for (uint32_t at = TSS_SS; at <= TSS_DS; at += 4)
 		put(at, BENCH_DATA3);
-	RAISED(switch_by_event(EXCEPTION_ERROR(17), 0, 0), 14, 7);
+	RAISED(switch_by_event(EXCEPTION_ERROR(VECTOR_AC), 0, 0), 14, 7);
 }
 
 /* What the exception finds: selectors, and of the registers no more than what had been loaded. */
@@ -189,13 +189,13 @@ static void segments_half_loaded(void **state)
 	prepare_as("ept");
 	put(TSS_SS, BENCH_DATA0 | 3); /* with unrestricted guest it may stay as it is */
 	STEP(switch_by(HVM_TASK_JMP));
-	EXPECT_EVENT(EXCEPTION_ERROR(10), BENCH_DATA0);
+	EXPECT_EVENT(EXCEPTION_ERROR(VECTOR_TS), BENCH_DATA0);
 	assert_int_equal(vmcs_get(VMCS_GUEST_ES_SELECTOR + 2 * SEG_SS), BENCH_DATA0 | 3);
 	finish();
 	prepare();
 	put(TSS_ES, 0xfff8);
 	STEP(switch_by(HVM_TASK_JMP));
-	EXPECT_EVENT(EXCEPTION_ERROR(10), 0xfff8);
+	EXPECT_EVENT(EXCEPTION_ERROR(VECTOR_TS), 0xfff8);
 	assert_int_equal(vmcs_get(VMCS_GUEST_ES_SELECTOR), 0xfff8);
 	assert_int_equal(vmcs_get(VMCS_GUEST_ES_ACCESS) & BIT(16), BIT(16));
 	assert_int_equal(vmcs_get(VMCS_GUEST_ES_ACCESS + 2 * SEG_DS) & BIT(16), 0);
@@ -220,7 +220,7 @@ static void descriptors_in_the_new_address_space(void **state)
 	bench_poke(table + (BENCH_GDT >> 12) * 4, "\0\0\0\0", 4);
 	put(TSS_CR3, directory);
 	STEP(switch_by(HVM_TASK_JMP));
-	EXPECT_EVENT(EXCEPTION_ERROR(14), 0);
+	EXPECT_EVENT(EXCEPTION_ERROR(VECTOR_PF), 0);
 	assert_int_equal(read_cr2(), BENCH_GDT + BENCH_DATA0);
 	assert_int_equal(bench.v->mmu.regs.cr3, directory);
 	finish();
@@ -249,15 +249,15 @@ static void faults_behind_a_gate(void **state)
 	(void)state;
 	prepare();
 	put(TSS_DS, 0xfff8);
-	RAISED(switch_by_event(EXCEPTION_ERROR(13), 0, 0), 8, 0);
+	RAISED(switch_by_event(EXCEPTION_ERROR(VECTOR_GP), 0, 0), 8, 0);
 	prepare();
 	put(TSS_DS, 0xfff8);
-	RAISED(switch_by_event(EXCEPTION(6), 0, 0), 10, 0xfff8 | 1);
+	RAISED(switch_by_event(EXCEPTION(VECTOR_UD), 0, 0), 10, 0xfff8 | 1);
 	prepare();
 	put(TSS_DS, 0xfff8);
 	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
 	step_to_entry(switch_by_event(INFO(EVENT_TYPE_EXTERNAL, 0x41), 0, 0), __LINE__);
-	EXPECT_EVENT(EXCEPTION_ERROR(10), 0xfff8 | 1);
+	EXPECT_EVENT(EXCEPTION_ERROR(VECTOR_TS), 0xfff8 | 1);
 	assert_false(bench.entry.proc & PROC_INTERRUPT_WINDOW);
 	finish();
 }

@@ -77,7 +77,7 @@ static void gates(void **state)
 	(void)state;
 	/* An exception: the old task goes on at the instruction. */
 	prepare();
-	STEP(switch_by_event(EXCEPTION(6), 0, 0));
+	STEP(switch_by_event(EXCEPTION(VECTOR_UD), 0, 0));
 	EXPECT_NEW_TASK();
 	assert_int_equal(get(BENCH_TSS + TSS_EIP), BENCH_CODE);
 	assert_int_equal(get(BENCH_TSS + TSS_EFLAGS), 0x10002);
@@ -85,13 +85,13 @@ static void gates(void **state)
 	finish();
 	/* A double fault: its error code is on the new stack. */
 	prepare();
-	STEP(switch_by_event(EXCEPTION_ERROR(8), 0, 0));
+	STEP(switch_by_event(EXCEPTION_ERROR(VECTOR_DF), 0, 0));
 	EXPECT_NEW_TASK();
 	assert_int_equal(vmcs_get(VMCS_GUEST_RSP), BENCH_STACK - 0x104);
 	assert_int_equal(get(BENCH_STACK - 0x104), 0);
 	finish();
 	prepare();
-	STEP(switch_by_event(EXCEPTION_ERROR(13), 0xfffc, 0));
+	STEP(switch_by_event(EXCEPTION_ERROR(VECTOR_GP), 0xfffc, 0));
 	assert_int_equal(get(BENCH_STACK - 0x104), 0xfffc);
 	finish();
 	/* INT n: behind it. */
@@ -167,7 +167,7 @@ static void the_new_tss(void **state)
 	prepare();
 	bench_poke(BENCH_TABLES + 0x1000 + (NEW_TSS >> 12) * 4, "\0\0\0\0", 4);
 	step_to_entry(switch_by(HVM_TASK_JMP), __LINE__);
-	EXPECT_EVENT(EXCEPTION_ERROR(14), 2); /* implicit, supervisor, a write */
+	EXPECT_EVENT(EXCEPTION_ERROR(VECTOR_PF), 2); /* implicit, supervisor, a write */
 	finish();
 }
 
@@ -192,7 +192,7 @@ static void a_new_tss_that_is_read_only(void **state)
 		set_page(BENCH_DATA, 0x25);
 		step_to_entry(switch_by(source), __LINE__);
 		if (source == HVM_TASK_CALL)
-			EXPECT_EVENT(EXCEPTION_ERROR(14), 3);
+			EXPECT_EVENT(EXCEPTION_ERROR(VECTOR_PF), 3);
 		else
 			EXPECT_EVENT(0, 0);
 		assert_int_equal(vmcs_get(VMCS_GUEST_TR_SELECTOR), source == HVM_TASK_CALL ? BENCH_TSS1 : BENCH_TSS2);
@@ -236,7 +236,7 @@ static void the_old_descriptor_is_gone(void **state)
 	prepare();
 	vmcs_put(VMCS_GUEST_TR_SELECTOR, 0xff00);
 	step_to_entry(switch_by(HVM_TASK_JMP), __LINE__);
-	EXPECT_EVENT(EXCEPTION_ERROR(10), 0xff00);
+	EXPECT_EVENT(EXCEPTION_ERROR(VECTOR_TS), 0xff00);
 	finish();
 }
 
@@ -264,7 +264,7 @@ static void the_trap_flag_of_a_task(void **state)
 	prepare();
 	put(TSS_TRAP, 1);
 	STEP(switch_by(HVM_TASK_JMP));
-	EXPECT_EVENT(EXCEPTION(1), 0);
+	EXPECT_EVENT(EXCEPTION(VECTOR_DB), 0);
 	assert_int_equal(bench.entry.rip, BENCH_CODE + 0x1000);
 	assert_true(read_dr6() & DR6_BT);
 	finish();
@@ -276,22 +276,22 @@ static void faults_on_the_way_to_a_gate(void **state)
 	(void)state;
 	prepare();
 	put64(NEW_DESCRIPTOR, get64(NEW_DESCRIPTOR) & ~BIT(47));
-	STEP(switch_by_event(EXCEPTION_ERROR(13), 0, 0));
-	EXPECT_EVENT(EXCEPTION_ERROR(8), 0);
+	STEP(switch_by_event(EXCEPTION_ERROR(VECTOR_GP), 0, 0));
+	EXPECT_EVENT(EXCEPTION_ERROR(VECTOR_DF), 0);
 	finish();
 	prepare();
 	put64(NEW_DESCRIPTOR, get64(NEW_DESCRIPTOR) & ~BIT(47));
-	STEP(switch_by_event(EXCEPTION_ERROR(14), 0, 0));
-	EXPECT_EVENT(EXCEPTION_ERROR(8), 0);
+	STEP(switch_by_event(EXCEPTION_ERROR(VECTOR_PF), 0, 0));
+	EXPECT_EVENT(EXCEPTION_ERROR(VECTOR_DF), 0);
 	finish();
 	prepare();
 	put64(NEW_DESCRIPTOR, get64(NEW_DESCRIPTOR) & ~BIT(47));
-	STEP(switch_by_event(EXCEPTION(6), 0, 0));
-	EXPECT_EVENT(EXCEPTION_ERROR(11), BENCH_TSS2 | 1);
+	STEP(switch_by_event(EXCEPTION(VECTOR_UD), 0, 0));
+	EXPECT_EVENT(EXCEPTION_ERROR(VECTOR_NP), BENCH_TSS2 | 1);
 	finish();
 	prepare();
 	put64(NEW_DESCRIPTOR, get64(NEW_DESCRIPTOR) & ~BIT(47));
-	EXPECT_END(switch_by_event(EXCEPTION_ERROR(8), 0, 0), "triple fault");
+	EXPECT_END(switch_by_event(EXCEPTION_ERROR(VECTOR_DF), 0, 0), "triple fault");
 	bench_delete();
 }
 
