@@ -69,7 +69,7 @@ static enum emulate_result read_gate(struct emulate *e, struct delivery *d)
 	TRY(read_value(e, at, 8, EMULATE_HOW_SYSTEM, &d->gate.low));
 	if (is_ia32e(e))
 		TRY(read_value(e, at + 8, 8, EMULATE_HOW_SYSTEM, &d->gate.high));
-	d->gate.access = (d->gate.low >> 40) & 0xff;
+	d->gate.access = (d->gate.low >> DESCRIPTOR_ACCESS_SHIFT) & 0xff;
 	d->type = d->gate.access & (SEGMENT_S | SEGMENT_TYPE);
 	return EMULATE_OK;
 }

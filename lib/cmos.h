@@ -5,6 +5,8 @@
 
 #define CMOS_INDEX 0x70
 #define CMOS_DATA 0x71
+#define CMOS_INDEX2 0x72 /* of its second half */
+#define CMOS_DATA2 0x73
 
 #define RTC_SECONDS 0x00
 #define RTC_SECONDS_ALARM 0x01

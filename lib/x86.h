@@ -86,6 +86,8 @@
 #define EFER_LME BIT(8)
 #define EFER_LMA BIT(10)
 #define EFER_NXE BIT(11)
+#define EFER_SVME BIT(12)  /* AMD's */
+#define EFER_FFXSR BIT(14) /* AMD's */
 
 /* "Debug Status Register (DR6)", "Debug Control Register (DR7)". _RESET: "Processor State After Reset". */
 #define DR6_BREAKPOINTS MASK(3, 0) /* B3 to B0 */

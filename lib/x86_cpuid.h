@@ -29,6 +29,7 @@
 /* Leaf 1. */
 #define CPUID_1_ECX_SSE3 BIT(0)
 #define CPUID_1_ECX_PCLMULQDQ BIT(1)
+#define CPUID_1_ECX_MONITOR BIT(3)
 #define CPUID_1_ECX_VMX BIT(5)
 #define CPUID_1_ECX_SMX BIT(6)
 #define CPUID_1_ECX_SSSE3 BIT(9)

@@ -57,7 +57,10 @@
 #define MSR_VMX_CR4_FIXED1 0x489
 #define MSR_VMX_PROCBASED_CTLS2 0x48b
 #define MSR_VMX_EPT_VPID_CAP 0x48c
-#define MSR_VMX_TRUE_PINBASED_CTLS 0x48d /* … and the other three in the order of those above */
+#define MSR_VMX_TRUE_PINBASED_CTLS 0x48d
+#define MSR_VMX_TRUE_PROCBASED_CTLS 0x48e
+#define MSR_VMX_TRUE_EXIT_CTLS 0x48f
+#define MSR_VMX_TRUE_ENTRY_CTLS 0x490
 #define MSR_RTIT_OUTPUT_BASE 0x560
 #define MSR_TSC_DEADLINE 0x6e0
 #define MSR_X2APIC_FIRST 0x800 /* + offset / 16 of the register in xAPIC mode */

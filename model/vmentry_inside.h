@@ -121,9 +121,11 @@ enum {
 #define CE_LOAD_EFER BIT(15)
 
 #define B_CR0_PE BIT(0)
+#define B_CR0_NE BIT(5)
 #define B_CR0_WP BIT(16)
 #define B_CR0_PG BIT(31)
 #define B_CR4_PAE BIT(5)
+#define B_CR4_VMXE BIT(13)
 #define B_CR4_PCIDE BIT(17)
 #define B_CR4_CET BIT(23)
 #define B_EFER_LME BIT(8)

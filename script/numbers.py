@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
-"""Holds the numbers of the invariants against each other: each stands once at the head of a sentence in a comment of
-the tree, as " * RL1  The timers ..." does, so that a test, an assertion or a mutant that names it means one rule."""
+"""Holds numbers against each other. Those of the invariants: each stands once at the head of a sentence in a comment of
+the tree, as " * RL1  The timers ..." does, so that a test, an assertion or a mutant that names it means one rule. And
+those of the architecture: a port, an MSR or a leaf of CPUID has its one name in a header of lib/, so none stands bare
+where one is read, written, asked for or told apart."""
 
 import os
 import re
@@ -10,24 +12,83 @@ HEAD = re.compile(r'^ \* +([A-Z]{1,3}[0-9]+[a-z]?)(?:[: ] *)[A-Za-z]')
 OTHERS = re.compile(r'(CR|DR|XCR|INT)[0-9]')  # what the manuals call so
 TOO_FEW = 60  # the pattern finds none any more
 
+# How a call names what: the number is the argument that is counted from the end.
+CALL = re.compile(r'\b(?:(rdmsr(?:_safe|_fails)?|bench_rdmsr|cpuid|in[bwl])|(wrmsr(?:_safe|_fails)?|bench_wrmsr|'
+                  r'out[bwl]))\(((?:[^()]|\([^()]*\))*)\)')
+TWO_READ = ('rdmsr_safe', 'cpuid')
+SWITCH = re.compile(r'\bswitch \((?:\w+->)?(?:msr|leaf|port)\) \{(.*?)\n\t?\}', re.S)
+CASE = re.compile(r'\bcase (0x[0-9a-f]+|[0-9]+)u?\b')
+BARE = re.compile(r'(?:\([a-z0-9_]+\))?(0x[0-9a-f]+|[0-9]+)u?l*\b')
+TREE = ('lib', 'mmu', 'emulate', 'dev', 'host', 'hvm', 'vmx', 'vm', 'model', 'guest', 'test')
+TOO_FEW_CALLS = 500
 
-def main():
-    os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
-    where, faults = {}, 0
+
+def sources():
     for folder, folders, names in os.walk('.'):
         folders[:] = sorted(f for f in folders if f not in ('build', '.git'))
         for path in (os.path.normpath(os.path.join(folder, n)) for n in sorted(names) if n.endswith(('.c', '.h'))):
             with open(path, encoding='utf-8') as f:
-                for number, line in enumerate(f, 1):
-                    found = HEAD.match(line)
-                    if found and not OTHERS.match(found.group(1)):
-                        where.setdefault(found.group(1), []).append('%s:%d' % (path, number))
+                yield path, f.read()
+
+
+def without_comments(text):
+    return re.sub(r'/\*.*?\*/', lambda comment: '\n' * comment.group(0).count('\n'), text, flags=re.S)
+
+
+def arguments(text):
+    """Of a call, split at the commas outside of brackets."""
+    parts, depth = [''], 0
+    for c in text:
+        depth += (c == '(') - (c == ')')
+        if c == ',' and not depth:
+            parts.append('')
+        else:
+            parts[-1] += c
+    return [p.strip() for p in parts]
+
+
+def bare_numbers(text):
+    """(calls there are, [(line, what)] of those that have a number instead of a name)."""
+    text, calls, found = without_comments(text), 0, []
+
+    def line(at):
+        return text.count('\n', 0, at) + 1
+
+    for m in CALL.finditer(text):
+        args = arguments(m.group(3))
+        back = 2 if m.group(2) or m.group(1) in TWO_READ else 1
+        if len(args) < back or not args[-back] or text[:m.start()].endswith('define '):
+            continue
+        calls += 1
+        if BARE.match(args[-back]):
+            found.append((line(m.start()), m.group(0).split('\n')[0]))
+    for m in SWITCH.finditer(text):
+        found += [(line(m.start() + c.start()), c.group(0)) for c in CASE.finditer(m.group(0))]
+    return calls, found
+
+
+def main():
+    os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
+    where, faults, calls = {}, 0, 0
+    for path, text in sources():
+        for number, line in enumerate(text.split('\n'), 1):
+            found = HEAD.match(line)
+            if found and not OTHERS.match(found.group(1)):
+                where.setdefault(found.group(1), []).append('%s:%d' % (path, number))
+        if path.split('/')[0] in TREE:
+            n, bare = bare_numbers(text)
+            calls += n
+            faults += len(bare)
+            for number, what in bare:
+                print('%s:%d: a number that has a name in lib/, or needs one: %s' % (path, number, what))
+    bare_count = faults
     for name, places in sorted(where.items()):
         if len(places) > 1:
             faults += 1
             print('%s stands in more than one place: %s' % (name, ', '.join(places)))
-    print('%d numbered invariants, %d of them more than once' % (len(where), faults))
-    sys.exit(1 if faults or len(where) < TOO_FEW else 0)
+    print('%d numbered invariants, %d of them more than once; %d ports, MSRs and leaves, %d of them without a name' %
+          (len(where), faults - bare_count, calls, bare_count))
+    sys.exit(1 if faults or len(where) < TOO_FEW or calls < TOO_FEW_CALLS else 0)
 
 
 if __name__ == '__main__':

@@ -18,7 +18,8 @@ static void do_vmcall(void)
 	__asm__ volatile("vmcall" : "+a"(number) : : "memory");
 }
 static void do_in_61(void) { inb(PORT_B); }
-static void do_in_absent(void) { inb(0xed); }
+#define ABSENT_PORT 0xed
+static void do_in_absent(void) { inb(ABSENT_PORT); }
 static void do_wrmsr_deadline(void)
 {
 	__asm__ volatile("wrmsr" : : "c"(MSR_TSC_DEADLINE), "a"(0), "d"(0x7fffffff) : "memory");

@@ -91,7 +91,7 @@ static void take_segments(struct input *in)
 	/* The GDT and whatever else lies in low memory. */
 	for (unsigned k = 0; k < 16; k++)
 		world_store(w, WORLD_GDT + 8 * k, 8, take(in, 8));
-	w->dtr[EMULATE_LDTR] = (struct emulate_segment){ WORLD_GDT + 64, 63, 0x82, 0x50 };
+	w->dtr[EMULATE_LDTR] = (struct emulate_segment){ WORLD_GDT + 64, 63, SEGMENT_LDT, 0x50 };
 }
 
 static void set_up(struct input *in)

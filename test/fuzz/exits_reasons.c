@@ -21,7 +21,7 @@
 static unsigned cpl(void) { return vmcs_get(VMCS_GUEST_SS_ACCESS) >> 5 & 3; }
 static bool long64(void)
 {
-	return (vmcs_get(VMCS_ENTRY_CONTROLS) & ENTRY_IA32E) && (vmcs_get(VMCS_GUEST_CS_ACCESS) & BIT(13));
+	return (vmcs_get(VMCS_ENTRY_CONTROLS) & ENTRY_IA32E) && (vmcs_get(VMCS_GUEST_CS_ACCESS) & SEGMENT_L);
 }
 static bool real(void) { return !(vmcs_get(VMCS_GUEST_CR0) & CR0_PE); }
 static bool proc(uint64_t bit) { return vmcs_get(VMCS_PROC_CONTROLS) & bit; }
@@ -97,7 +97,7 @@ static bool instruction(struct input *in, struct bench_exit *x)
 		x->reason = anybody[in_below(in, sizeof(anybody))];
 	else
 		x->reason = kernel[in_below(in, sizeof(kernel))];
-	if (x->reason == EXIT_XSETBV && !(vmcs_get(VMCS_GUEST_CR4) & BIT(18)))
+	if (x->reason == EXIT_XSETBV && !(vmcs_get(VMCS_GUEST_CR4) & CR4_OSXSAVE))
 		x->reason = EXIT_CPUID;
 	x->length = 1 + in8(in) % 15;
 	return true;
@@ -137,7 +137,7 @@ static bool clts_or_lmsw(struct input *in, struct bench_exit *x)
 	*x = (struct bench_exit){ .reason = EXIT_CR_ACCESS, .length = 3 };
 	if (in_bool(in)) {
 		x->qualification = 2 << 4;
-		return mask & shadow & BIT(3);
+		return mask & shadow & CR0_TS;
 	}
 	x->qualification = 3 << 4 | (uint64_t)value << 16;
 	return (mask & (value ^ shadow) & 0xe) || (mask & value & ~shadow & 1);
@@ -173,7 +173,7 @@ static bool page_fault(struct input *in, struct bench_exit *x)
 
 	/* A user's access is one of CPL 3. */
 	error = (error & ~4u) | (cpl() == 3 && !(error & 8) ? 4u : 0);
-	if (!(vmcs_get(VMCS_EXCEPTION_BITMAP) & BIT(14)) || (error & mask) != match ||
+	if (!(vmcs_get(VMCS_EXCEPTION_BITMAP) & BIT(VECTOR_PF)) || (error & mask) != match ||
 	    !(vmcs_get(VMCS_GUEST_CR0) & CR0_PG))
 		return false;
 	*x = (struct bench_exit){ .reason = EXIT_EXCEPTION_OR_NMI,
@@ -216,7 +216,7 @@ static bool ept(struct input *in, struct bench_exit *x)
 	if (x->reason == EXIT_EPT_VIOLATION) {
 		x->qualification = (uint64_t[]){ 1, 2, 4, 3 }[how & 3] | (uint64_t)(in8(in) & 7) << 3;
 		x->qualification |= how & 4 ? 0 : 0x80 | (how & 8 ? 0 : 0x100);
-		x->qualification |= how & 16 ? BIT(12) : 0;
+		x->qualification |= how & 16 ? VIOLATION_NMI_UNBLOCKED : 0;
 	}
 	if (how & 32)
 		delivering(in, x);
@@ -229,7 +229,7 @@ static bool task_switch(struct input *in, struct bench_exit *x)
 	uint16_t selector = in_bool(in) ? BENCH_TSS2 : in16(in);
 
 	if ((vmcs_get(VMCS_ENTRY_CONTROLS) & ENTRY_IA32E) || real() ||
-	    (source != 3 && (vmcs_get(VMCS_GUEST_RFLAGS) & BIT(17))))
+	    (source != 3 && (vmcs_get(VMCS_GUEST_RFLAGS) & RFLAGS_VM)))
 		return false;
 	*x = (struct bench_exit){ .reason = EXIT_TASK_SWITCH, .length = 2 + in8(in) % 6,
 				  .qualification = (uint64_t)source << 30 | selector };
@@ -268,7 +268,7 @@ static bool asynchronous(struct input *in, struct bench_exit *x)
 		return true;
 	case 1:
 		x->reason = EXIT_PREEMPTION_TIMER;
-		return vmcs_get(VMCS_PIN_CONTROLS) & BIT(6);
+		return vmcs_get(VMCS_PIN_CONTROLS) & PIN_PREEMPTION_TIMER;
 	case 2:
 		x->reason = EXIT_TRIPLE_FAULT;
 		return in8(in) == 0x33;
@@ -337,7 +337,7 @@ static bool access_by_instruction(struct input *in, struct bench_exit *x)
 	};
 	unsigned n = in_below(in, ARRAY_SIZE(accesses)), how = in8(in);
 	uint64_t at = places[in_below(in, ARRAY_SIZE(places))] + (how & 0x10 ? in8(in) : 0);
-	uint64_t rip = real() || (vmcs_get(VMCS_GUEST_RFLAGS) & BIT(17)) ? 0x8000 : BENCH_CODE;
+	uint64_t rip = real() || (vmcs_get(VMCS_GUEST_RFLAGS) & RFLAGS_VM) ? 0x8000 : BENCH_CODE;
 
 	if (vmcs_get(VMCS_GUEST_ES_BASE + 2 * SEG_CS))
 		return false;
@@ -358,7 +358,7 @@ static bool access_by_instruction(struct input *in, struct bench_exit *x)
 				  .error = (accesses[n].write ? 2u : 0) | (cpl() == 3 ? 4u : 0) | (how & 0x80 ? 1u : 0),
 				  .info = (uint32_t)(EVENT_VALID | EVENT_TYPE_HARDWARE_EXCEPTION | EVENT_HAS_ERROR |
 						     14) };
-	return (vmcs_get(VMCS_EXCEPTION_BITMAP) & BIT(14)) && (vmcs_get(VMCS_GUEST_CR0) & CR0_PG) &&
+	return (vmcs_get(VMCS_EXCEPTION_BITMAP) & BIT(VECTOR_PF)) && (vmcs_get(VMCS_GUEST_CR0) & CR0_PG) &&
 	       (x->error & vmcs_get(VMCS_PF_ERROR_MASK)) == vmcs_get(VMCS_PF_ERROR_MATCH);
 }
 
@@ -429,7 +429,7 @@ bool fuzz_consistent_exit(struct input *in, struct bench_exit *x)
 void fuzz_any_exit(struct input *in, struct bench_exit *x)
 {
 	*x = (struct bench_exit){
-		.reason = in_below(in, 80) | (in8(in) == 1 ? (uint32_t)BIT(31) : 0),
+		.reason = in_below(in, 80) | (in8(in) == 1 ? (uint32_t)EXIT_REASON_ENTRY_FAILED : 0),
 		.qualification = fuzz_value(in),
 		.length = in8(in) & 15,
 		.info = in32(in),

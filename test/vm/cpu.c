@@ -250,26 +250,26 @@ static struct cpuid model_cpuid(uint32_t leaf, uint32_t subleaf)
 	bool old = soft.model == BENCH_PENRYN || soft.model == BENCH_LYNNFIELD;
 
 	switch (leaf) {
-	case 0:
+	case CPUID_LEAF_BASIC:
 		return (struct cpuid){ 0xd, 0x756e6547, 0x6c65746e, 0x49656e69 };
-	case 1:
+	case CPUID_LEAF_VERSION:
 		return (struct cpuid){ 0x306c3, 0x10800, old ? 0x0098e3fd : 0x7ffafbff, 0xbfebfbff };
-	case 2:
+	case CPUID_LEAF_TLB:
 		return (struct cpuid){ 0x76036301, 0xf0b5ff, 0, 0xc10000 };
-	case 4:
+	case CPUID_LEAF_CACHE:
 		return subleaf < 3 ? (struct cpuid){ 0x1c004121 + (subleaf << 5), 0x1c0003f, 0x3f, 0 }
 				   : (struct cpuid){ 0 };
-	case 7:
+	case CPUID_LEAF_FEATURES:
 		return subleaf ? (struct cpuid){ 0 } : leaf7();
-	case 0xd:
+	case CPUID_LEAF_XSTATE:
 		return leaf_d(subleaf);
-	case 0x80000000:
+	case CPUID_LEAF_EXTENDED:
 		return (struct cpuid){ 0x80000008, 0, 0, 0 };
-	case 0x80000001:
+	case CPUID_LEAF_EXTENDED_FEATURES:
 		return (struct cpuid){ 0, 0, 0x21, old ? 0x20100800 : 0x2c100800 };
-	case 0x80000007:
+	case CPUID_LEAF_POWER:
 		return (struct cpuid){ 0, 0, 0, 0x100 };
-	case 0x80000008:
+	case CPUID_LEAF_ADDRESS_SIZES:
 		return (struct cpuid){ 0x3028, 0, 0, 0 };
 	default:
 		return (struct cpuid){ 0 };

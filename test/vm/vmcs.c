@@ -51,7 +51,7 @@ static bool exists(uint32_t field)
 	case VMCS_HOST_EFER:
 		return c->exit.may & EXIT_LOAD_EFER;
 	case 0x482e: /* the preemption timer's value */
-		return c->pin.may & BIT(6);
+		return c->pin.may & PIN_PREEMPTION_TIMER;
 	default:
 		return true;
 	}

@@ -22,7 +22,8 @@ int main(int argc, char **argv)
 	static const struct emulate_ops ops = { .write = access_device };
 	static const uint8_t code[3] = { 0x89, 0x47, 0x30 };
 	uint64_t gpr[EMULATE_GPRS] = { [EMULATE_RDI] = 0xfee00000 };
-	struct emulate e = { .ops = &ops, .gpr = gpr, .mode = EMULATE_LONG64, .rflags = 2, .cr0 = 0x80000033 };
+	struct emulate e = { .ops = &ops, .gpr = gpr, .mode = EMULATE_LONG64, .rflags = RFLAGS_FIXED,
+			     .cr0 = CR0_PG | CR0_NE | CR0_ET | CR0_MP | CR0_PE };
 	unsigned count = argc > 1 ? strtoul(argv[1], NULL, 0) : 1;
 	bool decode = argc > 2;
 	struct insn i;

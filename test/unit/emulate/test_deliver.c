@@ -3,6 +3,7 @@
 #include "lib/descriptor.h"
 #include "test/unit/emulate/fixture.h"
 
+#define RFLAGS_SET (RFLAGS_RF | RFLAGS_IF | RFLAGS_TF | RFLAGS_FIXED)
 #define IDT 0x2000u
 #define CONFORMING 0x28u
 #define STACK 0x9000u
@@ -25,29 +26,30 @@ static void make(enum emulate_mode mode, unsigned cpl)
 
 	w = world_new(mode);
 	w->e.cpl = (uint8_t)cpl;
-	world_descriptor(w, 1, 0, 0xfffff, wide ? 0xa09b : 0xc09b);
-	world_descriptor(w, 2, 0, 0xfffff, 0xc093);
-	world_descriptor(w, 3, 0, 0xfffff, wide ? 0xa0fb : 0xc0fb);
-	world_descriptor(w, 4, 0, 0xfffff, 0xc0f3);
-	world_descriptor(w, 5, 0, 0xfffff, wide ? 0xa09f : 0xc09f);
+	world_descriptor(w, 1, 0, 0xfffff, wide ? SEGMENT_FLAT_CODE64 : SEGMENT_FLAT_CODE32);
+	world_descriptor(w, 2, 0, 0xfffff, SEGMENT_FLAT_DATA);
+	world_descriptor(w, 3, 0, 0xfffff, (wide ? SEGMENT_FLAT_CODE64 : SEGMENT_FLAT_CODE32) | SEGMENT_DPL);
+	world_descriptor(w, 4, 0, 0xfffff, SEGMENT_FLAT_DATA | SEGMENT_DPL);
+	world_descriptor(w, 5, 0, 0xfffff, (wide ? SEGMENT_FLAT_CODE64 : SEGMENT_FLAT_CODE32) | TYPE_CONFORMING);
 	w->e.seg_valid = 0x3f;
 	if (mode != EMULATE_REAL && mode != EMULATE_V86) {
-		w->e.seg[EMULATE_CS] =
-			(struct emulate_segment){ 0, 0xffffffff, wide ? 0xa09b | cpl << 5 : 0xc09b | cpl << 5,
-						  (uint16_t)(cpl ? CODE3 : CODE0) };
-		w->e.seg[EMULATE_SS] =
-			(struct emulate_segment){ 0, 0xffffffff, 0xc093 | cpl << 5, (uint16_t)(cpl ? DATA3 : DATA0) };
+		uint32_t code = (uint32_t)(wide ? SEGMENT_FLAT_CODE64 : SEGMENT_FLAT_CODE32);
+
+		w->e.seg[EMULATE_CS] = (struct emulate_segment){ 0, 0xffffffff, code | cpl << 5,
+								 (uint16_t)(cpl ? CODE3 : CODE0) };
+		w->e.seg[EMULATE_SS] = (struct emulate_segment){ 0, 0xffffffff, (uint32_t)SEGMENT_FLAT_DATA | cpl << 5,
+								 (uint16_t)(cpl ? DATA3 : DATA0) };
 	}
 	w->dtr[EMULATE_IDTR] = (struct emulate_segment){ .base = mode == EMULATE_REAL ? 0 : IDT, .limit = 0xfff };
 	w->dtr[EMULATE_TR] = (struct emulate_segment){
-		.base = WORLD_TSS, .limit = WORLD_TSS_LIMIT, .access = 0x8b, .selector = 0x40
+		.base = WORLD_TSS, .limit = WORLD_TSS_LIMIT, .access = SEGMENT_TSS_BUSY, .selector = 0x40
 	};
 	world_store(w, WORLD_TSS + 4, wide ? 8 : 4, STACK);
 	if (!wide)
 		world_store(w, WORLD_TSS + 8, 2, DATA0);
 	w->gpr[EMULATE_RSP] = 0x7008;
 	w->e.rip = 0x7c10;
-	w->e.rflags = 0x10302 | RFLAGS_NT;
+	w->e.rflags = RFLAGS_SET | RFLAGS_NT;
 }
 
 static enum emulate_result deliver(unsigned vector, enum emulate_exception_kind kind, bool has_error, uint32_t error)
@@ -88,7 +90,7 @@ static void test_long_same_level(void **state)
 	gate(14, CODE0, 0x123456789abc, 0x8e, 0);
 	assert_int_equal(deliver(14, EMULATE_HARDWARE_EXCEPTION, true, 0x77), EMULATE_OK);
 	assert_int_equal(w->gpr[EMULATE_RSP], 0x7000 - 48);
-	FRAME(0x7000 - 48, 8, 0x77, 0x7c10, CODE0, 0x10302 | RFLAGS_NT, 0x7008, DATA0);
+	FRAME(0x7000 - 48, 8, 0x77, 0x7c10, CODE0, RFLAGS_SET | RFLAGS_NT, 0x7008, DATA0);
 	assert_int_equal(w->e.rip, 0x123456789abc);
 	assert_int_equal(w->e.rflags, 0x2);
 	assert_int_equal(w->e.seg[EMULATE_CS].selector, CODE0);
@@ -100,8 +102,8 @@ static void test_long_inner_level_and_ist(void **state)
 	make(EMULATE_LONG64, 3);
 	gate(0x80, CODE0, 0x5000, 0xef, 0); /* a trap gate: IF stays */
 	assert_int_equal(deliver(0x80, EMULATE_SOFTWARE_INTERRUPT, false, 0), EMULATE_OK);
-	FRAME(STACK - 40, 8, 0x7c12, CODE3, 0x10302 | RFLAGS_NT, 0x7008, DATA3);
-	assert_int_equal(w->e.rflags, 0x202);
+	FRAME(STACK - 40, 8, 0x7c12, CODE3, RFLAGS_SET | RFLAGS_NT, 0x7008, DATA3);
+	assert_int_equal(w->e.rflags, RFLAGS_FIXED | RFLAGS_IF);
 	assert_int_equal(w->e.cpl, 0);
 	assert_int_equal(w->e.seg[EMULATE_SS].selector, 0);
 	assert_int_equal(w->e.seg[EMULATE_SS].access, SEGMENT_UNUSABLE);
@@ -110,7 +112,7 @@ static void test_long_inner_level_and_ist(void **state)
 	world_store(w, WORLD_TSS + 0x24 + 8, 8, 0xa00f); /* IST2, aligned down */
 	gate(2, CODE0, 0x5000, 0x8e, 2);
 	assert_int_equal(hardware(2), EMULATE_OK);
-	FRAME(0xa000 - 40, 8, 0x7c10, CODE0, 0x10302 | RFLAGS_NT, 0x7008, DATA0);
+	FRAME(0xa000 - 40, 8, 0x7c10, CODE0, RFLAGS_SET | RFLAGS_NT, 0x7008, DATA0);
 	assert_int_equal(w->e.seg[EMULATE_SS].selector, DATA0);
 }
 
@@ -164,7 +166,7 @@ static void test_protected(void **state)
 	make(EMULATE_PROT32, 3);
 	gate(13, CODE0, 0x5000, 0x8e, 0);
 	assert_int_equal(deliver(13, EMULATE_HARDWARE_EXCEPTION, true, 0x18), EMULATE_OK);
-	FRAME(STACK - 24, 4, 0x18, 0x7c10, CODE3, 0x10302 | RFLAGS_NT, 0x7008, DATA3);
+	FRAME(STACK - 24, 4, 0x18, 0x7c10, CODE3, RFLAGS_SET | RFLAGS_NT, 0x7008, DATA3);
 	assert_int_equal(w->gpr[EMULATE_RSP], STACK - 24);
 	assert_int_equal(w->e.seg[EMULATE_SS].selector, DATA0);
 	assert_int_equal(w->e.rflags, 0x2);
@@ -172,7 +174,7 @@ static void test_protected(void **state)
 	make(EMULATE_PROT32, 3); /* a conforming handler stays at the level, and on the stack */
 	gate(13, CONFORMING, 0x5000, 0x87, 0); /* 16-bit trap gate */
 	assert_int_equal(hardware(13), EMULATE_OK);
-	FRAME(0x7008 - 6, 2, 0x7c10, CODE3, (0x10302 | RFLAGS_NT) & 0xffff);
+	FRAME(0x7008 - 6, 2, 0x7c10, CODE3, (RFLAGS_SET | RFLAGS_NT) & 0xffff);
 	assert_int_equal(w->e.seg[EMULATE_CS].selector, CONFORMING | 3);
 	assert_int_equal(w->e.cpl, 3);
 	assert_true(w->e.rflags & RFLAGS_IF);
@@ -194,7 +196,7 @@ static void test_protected_faults(void **state)
 	world_store(w, WORLD_TSS + 4, 4, 10);
 	assert_not_delivered(hardware(13), EXCEPTION_ERROR(VECTOR_SS, DATA0 | EXT));
 	world_store(w, WORLD_TSS + 4, 4, 0x6000);
-	world_descriptor(w, 2, 0, 0xfffff, 0xc093);
+	world_descriptor(w, 2, 0, 0xfffff, SEGMENT_FLAT_DATA);
 	world_descriptor(w, 1, 0, 0x4fff, 0x409b);
 	assert_not_delivered(hardware(13), EXCEPTION_ERROR(VECTOR_GP, EXT));
 	gate(13, 0x48, 0, 0x85, 0);
@@ -211,7 +213,8 @@ static void test_from_virtual_8086(void **state)
 		w->e.seg[n] = (struct emulate_segment){ (0x100u + n) << 4, 0xffff, 0xf3, (uint16_t)(0x100 + n) };
 	gate(8, CODE0, 0x5000, 0x8e, 0);
 	assert_int_equal(hardware(8), EMULATE_OK);
-	FRAME(STACK - 36, 4, 0x7c10, 0x101, 0x10302 | RFLAGS_NT | RFLAGS_VM, 0x7008, 0x102, 0x100, 0x103, 0x104, 0x105);
+	FRAME(STACK - 36, 4, 0x7c10, 0x101, RFLAGS_SET | RFLAGS_NT | RFLAGS_VM, 0x7008, 0x102, 0x100, 0x103, 0x104,
+	      0x105);
 	assert_int_equal(w->e.mode, EMULATE_PROT32);
 	assert_false(w->e.rflags & RFLAGS_VM);
 	assert_true(w->e.seg[EMULATE_DS].access & SEGMENT_UNUSABLE);
@@ -231,7 +234,7 @@ static void test_real(void **state)
 	w->e.rip = 0x7c10;
 	assert_int_equal(deliver(0x21, EMULATE_SOFTWARE_INTERRUPT, false, 0), EMULATE_OK);
 	assert_int_equal(w->gpr[EMULATE_RSP], 0x7008 - 6);
-	FRAME(w->e.seg[EMULATE_SS].base + 0x7008 - 6, 2, 0x7c12, 0, (0x10302 | RFLAGS_NT) & 0xffff);
+	FRAME(w->e.seg[EMULATE_SS].base + 0x7008 - 6, 2, 0x7c12, 0, (RFLAGS_SET | RFLAGS_NT) & 0xffff);
 	assert_int_equal(w->e.rip, 0x1234);
 	assert_int_equal(w->e.seg[EMULATE_CS].base, 0xb000);
 	assert_false(w->e.rflags & (RFLAGS_IF | RFLAGS_TF));

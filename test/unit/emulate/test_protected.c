@@ -9,10 +9,10 @@
 
 static void set_up_gdt(void)
 {
-	uint32_t code = w->e.mode == EMULATE_LONG64 ? 0xa09b : 0xc09b;
+	uint32_t code = w->e.mode == EMULATE_LONG64 ? SEGMENT_FLAT_CODE64 : SEGMENT_FLAT_CODE32;
 
 	world_descriptor(w, 1, 0, 0xffffffff, code);
-	world_descriptor(w, 2, 0, 0xffffffff, 0xc093);
+	world_descriptor(w, 2, 0, 0xffffffff, SEGMENT_FLAT_DATA);
 	world_descriptor(w, 3, 0, 0xffffffff, code | 0x60);
 	world_descriptor(w, 4, 0, 0xffffffff, 0xc0f3);
 	w->e.seg[EMULATE_CS].selector = CODE0;
@@ -115,7 +115,7 @@ static void test_return_outward(void **state)
 static void test_iret(void **state)
 {
 	static const uint32_t same[] = { 0x1234, CODE0, RFLAGS_IF | RFLAGS_CF | 2 }, inward[] = { 0, CODE0, 2 };
-	static const uint32_t outward[] = { 0x4321, CODE3, RFLAGS_IOPL | RFLAGS_IF | 2, 0x6000, DATA3 };
+	static const uint32_t outward[] = { 0x4321, CODE3, RFLAGS_IOPL | RFLAGS_IF | RFLAGS_FIXED, 0x6000, DATA3 };
 
 	(void)state;
 	memcpy(w->memory + 0x7000, same, sizeof(same));
@@ -172,8 +172,8 @@ static void test_iret_v86(void **state)
 
 static void test_iret_64(void **state)
 {
-	static const uint64_t same[] = { 0x1234, CODE0, RFLAGS_IF | 2, 0x6008, 0 };
-	static const uint64_t outward[] = { 0x4321, CODE3, RFLAGS_IF | 2, 0x5550, DATA3 };
+	static const uint64_t same[] = { 0x1234, CODE0, RFLAGS_IF | RFLAGS_FIXED, 0x6008, 0 };
+	static const uint64_t outward[] = { 0x4321, CODE3, RFLAGS_IF | RFLAGS_FIXED, 0x5550, DATA3 };
 
 	(void)state;
 	memcpy(w->memory + 0x7000, same, sizeof(same));
@@ -199,7 +199,7 @@ static void test_system_segments(void **state)
 	assert_ok(RUN(w, 0x0f, 0x00, 0xd8)); /* ltr ax */
 	assert_int_equal(w->dtr[EMULATE_TR].base, 0xffff800000001234);
 	assert_int_equal(w->dtr[EMULATE_TR].access & 0x1f, 11);
-	assert_int_equal(world_load(w, WORLD_GDT + SYSTEM + 5, 1), 0x8b);
+	assert_int_equal(world_load(w, WORLD_GDT + SYSTEM + 5, 1), SEGMENT_TSS_BUSY);
 	assert_exception(RUN(w, 0x0f, 0x00, 0xd8), EXCEPTION_ERROR(VECTOR_GP, SYSTEM)); /* it is busy now */
 	w->gpr[EMULATE_RAX] = ~0ull;
 	assert_ok(RUN(w, 0x0f, 0x00, 0xc8)); /* str eax */

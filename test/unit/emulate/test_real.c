@@ -234,7 +234,7 @@ static void test_to_protected_mode(void **state)
 	assert_int_equal(w->e.mode, EMULATE_PROT32);
 	assert_int_equal(w->e.rip, 0x9000);
 	assert_int_equal(w->e.seg[EMULATE_CS].limit, 0xffffffff);
-	assert_int_equal(w->e.seg[EMULATE_CS].access, 0xc09b);
+	assert_int_equal(w->e.seg[EMULATE_CS].access, SEGMENT_FLAT_CODE32);
 	assert_int_equal(world_load(w, WORLD_GDT + 13, 1), 0x9b); /* accessed, in memory too */
 	w->gpr[EMULATE_RAX] = 0x10;
 	assert_ok(RUN(w, 0x8e, 0xd8)); /* mov ds, eax */
@@ -249,7 +249,7 @@ static void test_bad_selectors(void **state)
 	(void)state;
 	world_free(w);
 	w = world_new(EMULATE_PROT32);
-	world_descriptor(w, 1, 0, 0xffffffff, 0xc09b);
+	world_descriptor(w, 1, 0, 0xffffffff, SEGMENT_FLAT_CODE32);
 	world_descriptor(w, 2, 0, 0xffffffff, 0xc013); /* not present */
 	world_descriptor(w, 3, 0, 0xffffffff, 0xc091); /* not writable */
 	world_descriptor(w, 4, 0, 0xffffffff, 0xc089); /* a TSS: another task */

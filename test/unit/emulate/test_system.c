@@ -2,6 +2,8 @@
  * features. */
 #include "test/unit/emulate/fixture.h"
 
+#define CR0_SET (CR0_PG | CR0_AM | CR0_WP | CR0_NE | CR0_ET | CR0_MP | CR0_PE)
+
 static void test_control_registers(void **state)
 {
 	(void)state;
@@ -26,9 +28,9 @@ static void test_control_registers(void **state)
 static void test_machine_status_word(void **state)
 {
 	(void)state;
-	w->e.cr0 = 0x80050033;
+	w->e.cr0 = CR0_SET;
 	assert_ok(RUN(w, 0x0f, 0x01, 0xe0)); /* smsw eax */
-	assert_int_equal(w->gpr[EMULATE_RAX], 0x80050033);
+	assert_int_equal(w->gpr[EMULATE_RAX], CR0_SET);
 	w->gpr[EMULATE_RAX] = 0xfff8; /* PE cannot be cleared; TS is set, MP and EM are cleared */
 	assert_ok(RUN(w, 0x0f, 0x01, 0xf0)); /* lmsw ax */
 	assert_int_equal(w->e.cr0, 0x80050039);

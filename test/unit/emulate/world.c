@@ -278,7 +278,7 @@ void world_reset(struct world *w, enum emulate_mode mode)
 	w->dtr[EMULATE_GDTR] = (struct emulate_segment){ .base = WORLD_GDT, .limit = 0xff };
 	w->dtr[EMULATE_IDTR].limit = 0x3ff;
 	w->dtr[EMULATE_LDTR].access = SEGMENT_UNUSABLE;
-	w->dtr[EMULATE_TR] = (struct emulate_segment){ WORLD_TSS, WORLD_TSS_LIMIT, 0x8b, 0x40 };
+	w->dtr[EMULATE_TR] = (struct emulate_segment){ WORLD_TSS, WORLD_TSS_LIMIT, SEGMENT_TSS_BUSY, 0x40 };
 	world_store(w, WORLD_TSS + 0x66, 2, WORLD_IO_MAP);
 	memset(w->memory + WORLD_TSS + WORLD_IO_MAP, 0xff, WORLD_TSS_LIMIT + 1 - WORLD_IO_MAP);
 	world_segments(w, mode);

@@ -280,7 +280,7 @@ static uint64_t *ept_leaf(uint64_t gpa)
 	for (unsigned level = 4;; level--) {
 		uint64_t *e = &((uint64_t *)f->frame[table])[gpa >> (12 + 9 * (level - 1)) & 511];
 
-		if (level == 1 || *e & BIT(7))
+		if (level == 1 || *e & PTE_PS)
 			return e;
 		table = *e >> 12 & MASK(39, 0);
 	}

@@ -122,7 +122,7 @@ static void test_efer(void **state)
 	(void)state;
 	start(CR0_ET, 0, 0);
 	gp(mmu_set_efer(&vcpu, BIT(1)));
-	gp(mmu_set_efer(&vcpu, BIT(12)));
+	gp(mmu_set_efer(&vcpu, EFER_SVME));
 	vcpu.regs.efer_reserved = EFER_NXE;
 	gp(mmu_set_efer(&vcpu, EFER_NXE));
 	vcpu.regs.efer_reserved = 0;
@@ -137,7 +137,7 @@ static void test_efer(void **state)
 
 static void test_pdptes(void **state)
 {
-	uint64_t good[4] = { 0x2000 | PTE_P, BIT(63) | PTE_W, 0x3000 | PTE_P | PTE_PWT, 0 }, bad;
+	uint64_t good[4] = { 0x2000 | PTE_P, PTE_NX | PTE_W, 0x3000 | PTE_P | PTE_PWT, 0 }, bad;
 
 	(void)state;
 	start(CR0_ET | CR0_PE, CR4_PAE, 0);

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "lib/x86_msr.h"
 #include "model/vmentry_inside.h"
 
 #define FIELDS_MAX 160
@@ -74,29 +75,29 @@ static uint64_t capability(void *ctx, uint32_t msr)
 {
 	(void)ctx;
 	switch (msr) {
-	case 0x480:
+	case MSR_VMX_BASIC:
 		return 0x12 | BIT(55);
-	case 0x485:
+	case MSR_VMX_MISC:
 		return 7 << 6 | 4 << 16;
-	case 0x486:
-		return B_CR0_PE | BIT(5) | B_CR0_PG;
-	case 0x487:
+	case MSR_VMX_CR0_FIXED0:
+		return B_CR0_PE | B_CR0_NE | B_CR0_PG;
+	case MSR_VMX_CR0_FIXED1:
 		return 0xffffffff;
-	case 0x488:
-		return BIT(13);
-	case 0x489:
+	case MSR_VMX_CR4_FIXED0:
+		return B_CR4_VMXE;
+	case MSR_VMX_CR4_FIXED1:
 		return 0x1ff27ff | B_CR4_CET;
-	case 0x48b:
+	case MSR_VMX_PROCBASED_CTLS2:
 		return 0xffffffffull << 32;
-	case 0x48c:
+	case MSR_VMX_EPT_VPID_CAP:
 		return BIT(6) | BIT(14) | BIT(8) | BIT(21);
-	case 0x48d:
+	case MSR_VMX_TRUE_PINBASED_CTLS:
 		return 0xffull << 32 | 0x16;
-	case 0x48e:
+	case MSR_VMX_TRUE_PROCBASED_CTLS:
 		return 0xfff9fffeull << 32 | 0x4006172;
-	case 0x48f:
+	case MSR_VMX_TRUE_EXIT_CTLS:
 		return 0x7fffffull << 32 | 0x36dfb;
-	case 0x490:
+	case MSR_VMX_TRUE_ENTRY_CTLS:
 		return 0xffffull << 32 | 0x11fb;
 	}
 	fail_msg("MSR 0x%x was read, and is not there", msr);
@@ -132,9 +133,9 @@ static void set_host(struct vmcs *v)
 		set(v, f, 0x10);
 	set(v, F_HOST_PAT, 0x0007040600070406);
 	set(v, F_HOST_EFER, B_EFER_DEFINED);
-	set(v, F_HOST_CR0, B_CR0_PE | BIT(5) | B_CR0_WP | B_CR0_PG);
+	set(v, F_HOST_CR0, B_CR0_PE | B_CR0_NE | B_CR0_WP | B_CR0_PG);
 	set(v, F_HOST_CR3, 0x9000);
-	set(v, F_HOST_CR4, B_CR4_PAE | BIT(13));
+	set(v, F_HOST_CR4, B_CR4_PAE | B_CR4_VMXE);
 	for (uint32_t f = F_HOST_FS_BASE; f <= F_HOST_SYSENTER_EIP; f += 2)
 		set(v, f, 0xffff800000000000);
 	set(v, F_HOST_RIP, 0x400000);
@@ -171,9 +172,9 @@ static void set_guest(struct vmcs *v, enum mode mode)
 	};
 	bool ia32e = mode == COMPAT || mode == LONG64;
 
-	set(v, F_CR0, cr0[mode] | BIT(5));
+	set(v, F_CR0, cr0[mode] | B_CR0_NE);
 	set(v, F_CR3, MEMORY_AT);
-	set(v, F_CR4, BIT(13) | (mode >= PAE ? B_CR4_PAE : 0));
+	set(v, F_CR4, B_CR4_VMXE | (mode >= PAE ? B_CR4_PAE : 0));
 	set(v, F_EFER, ia32e ? B_EFER_LME | B_EFER_LMA : 0);
 	set(v, F_PAT, 0x0007040600070406);
 	set(v, F_ENTRY, *place(v, F_ENTRY) | (ia32e ? CE_IA32E : 0));

@@ -72,6 +72,7 @@ static inline void finish(void) { bench_delete(); }
 /* An exit that changes nothing, and the entry behind it. */
 static inline void again(void) { STEP(bench_exit_simple(EXIT_CPUID, 2)); }
 
+#define NO_SUCH_MSR 0x12345678
 #define X2APIC_ON (LAPIC_DEFAULT_BASE | APIC_BASE_EN | APIC_BASE_EXTD) /* IA32_APIC_BASE in x2APIC mode */
 static inline void x2apic_on(void)
 {

@@ -68,9 +68,9 @@ static void bits_that_are_not_offered(void **state)
 			STEP(bench_mov_to_cr(4, CR4_PAE | BIT(bits[n])));
 			EXPECT_GP();
 		}
-		STEP(bench_wrmsr(MSR_EFER, BIT(12))); /* SVME */
+		STEP(bench_wrmsr(MSR_EFER, EFER_SVME));
 		EXPECT_GP();
-		STEP(bench_wrmsr(MSR_EFER, BIT(14))); /* FFXSR */
+		STEP(bench_wrmsr(MSR_EFER, EFER_FFXSR));
 		EXPECT_GP();
 		STEP(bench_wrmsr(MSR_EFER, EFER_NXE));
 		EXPECT_NOTHING();
@@ -82,7 +82,7 @@ static struct cpuid no_nx(uint32_t leaf, uint32_t subleaf, struct cpuid c)
 {
 	(void)subleaf;
 	if (leaf == 0x80000001)
-		c.edx &= ~(uint32_t)BIT(20);
+		c.edx &= ~(uint32_t)CPUID_80000001_EDX_NX;
 	return c;
 }
 

@@ -162,11 +162,11 @@ static void what_changed_without_an_exit(void **state)
 	start_with("ept", "");
 	assert_true(bench_mode(BENCH_PAGED32, 0));
 	vmcs_put(VMCS_GUEST_CR3, BENCH_TABLES + 0x10);
-	vmcs_put(VMCS_GUEST_CR0, vmcs_get(VMCS_GUEST_CR0) | BIT(3));
+	vmcs_put(VMCS_GUEST_CR0, vmcs_get(VMCS_GUEST_CR0) | CR0_TS);
 	assert_null(to("shadow"));
 	again();
 	assert_int_equal(bench.v->mmu.regs.cr3, BENCH_TABLES + 0x10);
-	assert_int_equal(vmcs_get(VMCS_CR0_SHADOW) & BIT(3), BIT(3));
+	assert_int_equal(vmcs_get(VMCS_CR0_SHADOW) & CR0_TS, CR0_TS);
 	finish();
 }
 

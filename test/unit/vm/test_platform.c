@@ -82,7 +82,7 @@ static void a_level_at_the_ioapic(void **state)
 	with_testdev();
 	x2apic_on();
 	open_interrupts();
-	ioapic_pin(10, BIT(15) | 0x51);
+	ioapic_pin(10, REDIRECTION_LEVEL | 0x51);
 	out(0x200a, 1);
 	EXPECT_EVENT(INFO(EVENT_TYPE_EXTERNAL, 0x51), 0);
 	again();

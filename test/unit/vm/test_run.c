@@ -230,8 +230,8 @@ static void what_changed_meanwhile(void **state)
 	/* A bit of CR4 that the guest may change by itself survives a change of what exits. */
 	start();
 	assert_true(bench_mode(BENCH_LONG64, 0));
-	cr4 = vmcs_get(VMCS_GUEST_CR4) ^ BIT(2); /* TSD */
-	assert_false(vmcs_get(VMCS_CR4_MASK) & BIT(2));
+	cr4 = vmcs_get(VMCS_GUEST_CR4) ^ CR4_TSD;
+	assert_false(vmcs_get(VMCS_CR4_MASK) & CR4_TSD);
 	vmcs_put(VMCS_GUEST_CR4, cr4);
 	bench.v->mmu.intercepts_changed = true;
 	STEP(bench_exit_simple(EXIT_CPUID, 2));
@@ -292,7 +292,7 @@ static void a_turn_ends_with_an_event(void **state)
 	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = "ept", .vms = 2 });
 	v = bench.v;
 	vcpu_request(v, REQUEST_SWITCH);
-	STEP(bench_wrmsr(0x12345678, 0));
+	STEP(bench_wrmsr(NO_SUCH_MSR, 0));
 	if (bench.v != v) {
 		EXPECT_NOTHING();
 		for (unsigned n = 0; n < 4 && bench.v != v; n++)

@@ -103,10 +103,10 @@ static void what_vellum_cannot_do_without(void **state)
 	start();
 	for (unsigned n = 0; n < ARRAY_SIZE(needed); n++)
 		assert_non_null(msr_lacks(needed[n].msr, needed[n].bits));
-	assert_non_null(cpuid_lacks(CPUID_LEAF_VERSION, (struct cpuid){ .ecx = BIT(5) }));
+	assert_non_null(cpuid_lacks(CPUID_LEAF_VERSION, (struct cpuid){ .ecx = CPUID_1_ECX_VMX }));
 	/* Locked without VT-x; not locked is no matter, it is switched on then. */
-	assert_non_null(strstr(msr_lacks(MSR_FEATURE_CONTROL, BIT(2)), "firmware"));
-	assert_null(msr_lacks(MSR_FEATURE_CONTROL, BIT(0) | BIT(2)));
+	assert_non_null(strstr(msr_lacks(MSR_FEATURE_CONTROL, FEATURE_CONTROL_VMX), "firmware"));
+	assert_null(msr_lacks(MSR_FEATURE_CONTROL, FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMX));
 	/* A VMCS in uncached memory. */
 	assert_non_null(msr_lacks(MSR_VMX_BASIC, 15ull << 50));
 	assert_null(read_caps());
@@ -137,7 +137,7 @@ static void what_it_does_without(void **state)
 	assert_false(caps.hvm.mmu.vpid);
 	assert_null(msr_lacks(VMX_PROC2, MAY(PROC2_RDTSCP)));
 	assert_false(caps.hvm.rdtscp);
-	assert_null(cpuid_lacks(CPUID_LEAF_EXTENDED_FEATURES, (struct cpuid){ .edx = BIT(27) }));
+	assert_null(cpuid_lacks(CPUID_LEAF_EXTENDED_FEATURES, (struct cpuid){ .edx = CPUID_80000001_EDX_RDTSCP }));
 	assert_false(caps.hvm.rdtscp);
 	assert_null(msr_lacks(VMX_TRUE_EXIT, MAY(EXIT_LOAD_PAT)));
 	assert_false(caps.switches_msrs);

@@ -20,7 +20,7 @@ static void test_pci(void **state)
 	assert_int_equal(config(0x80000008), 0x06000002);
 	assert_int_equal(config(0x8000000c), 0);
 	outl(pc, PCI_ADDRESS, 0x80000008);
-	assert_int_equal(inw(pc, 0xcfe), 0x0600);
+	assert_int_equal(inw(pc, PCI_DATA + 2), 0x0600);
 	assert_int_equal(inb(pc, PCI_DATA), 0x02);
 	assert_int_equal(config(0x00000000), 0xffffffff); /* not enabled */
 	for (uint32_t slot = 1; slot < 32; slot++)
@@ -36,12 +36,12 @@ static void test_pci(void **state)
 	outl(pc, PCI_DATA, 0xffffffff);
 	assert_int_equal(inl(pc, PCI_DATA), 0x02000146);
 	outl(pc, PCI_ADDRESS, 0x80000058);
-	outb(pc, 0xcfd, 0x30); /* PAM0 */
+	outb(pc, PCI_DATA + 1, 0x30); /* PAM0 */
 	assert_int_equal(inl(pc, PCI_DATA), 0x00003000);
 	outb(pc, PCI_ADDRESS, 0x12); /* bytes are not the address register */
 	assert_int_equal(inl(pc, PCI_ADDRESS), 0x80000058);
 	assert_int_equal(inb(pc, PCI_ADDRESS), 0xff);
-	assert_int_equal(inw(pc, 0xcfb), 0x00ff);
+	assert_int_equal(inw(pc, PCI_DATA - 1), 0x00ff);
 	pci_reset(&pc->pci);
 	assert_int_equal(config(0x80000004), 0x02000006);
 }

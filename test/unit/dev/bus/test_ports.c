@@ -63,9 +63,9 @@ static void test_exits(void **state)
 	say("shutdown");
 	assert_int_equal(pc->events[MACHINE_POWER_OFF], 3);
 	outb(pc, PORT_POST, 0x55);
-	outb(pc, 0x84, 0x66);
+	outb(pc, PORT_POST + 4, 0x66);
 	assert_int_equal(inb(pc, PORT_POST), 0x55);
-	assert_int_equal(inl(pc, 0x84) & 0xff, 0x66);
+	assert_int_equal(inl(pc, PORT_POST + 4) & 0xff, 0x66);
 	assert_int_equal(inb(pc, PORT_SHUTDOWN), 0xff);
 }
 

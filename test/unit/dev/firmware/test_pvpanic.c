@@ -7,7 +7,7 @@ static void test_pvpanic(void **state)
 	(void)state;
 	assert_int_equal(inb(pc, PVPANIC_PORT), 3);
 	assert_int_equal(inw(pc, PVPANIC_PORT), 0xff03);
-	assert_int_equal(inb(pc, 0x504), 0xff);
+	assert_int_equal(inb(pc, PVPANIC_PORT - 1), 0xff);
 	outb(pc, PVPANIC_PORT, 0);
 	outb(pc, PVPANIC_PORT, 0xfc);
 	assert_int_equal(pc->events[MACHINE_PANICKED] + pc->events[MACHINE_CRASH_LOADED], 0);

@@ -51,19 +51,19 @@ static void test_x2apic_destinations(void **state)
 {
 	(void)state;
 	x2apic_all();
-	assert_int_equal(rdmsr(0x80d), 0x00000001);
-	wrmsr(0x830, 0x0000000200000040);
+	assert_int_equal(rdmsr(MSR_X2APIC_LDR), 0x00000001);
+	wrmsr(MSR_X2APIC_ICR, 0x0000000200000040);
 	assert_int_equal(arrived(0x40), 0x4);
-	wrmsr(0x830, 0x0000000a00000840); /* logical: cluster 0, members 1 and 3 */
+	wrmsr(MSR_X2APIC_ICR, 0x0000000a00000840); /* logical: cluster 0, members 1 and 3 */
 	assert_int_equal(arrived(0x40), 0xa);
-	wrmsr(0x830, 0x0001000100000840); /* cluster 1: nobody */
+	wrmsr(MSR_X2APIC_ICR, 0x0001000100000840); /* cluster 1: nobody */
 	assert_int_equal(arrived(0x40), 0);
-	wrmsr(0x830, 0xffffffff00000040);
+	wrmsr(MSR_X2APIC_ICR, 0xffffffff00000040);
 	assert_int_equal(arrived(0x40), 0xf);
-	wrmsr(0x830, 0x000000ff00000040); /* 0xff is not a broadcast here */
+	wrmsr(MSR_X2APIC_ICR, 0x000000ff00000040); /* 0xff is not a broadcast here */
 	assert_int_equal(arrived(0x40), 0);
-	assert_true(rdmsr(0x830) == 0x000000ff00000040);
-	wrmsr(0x83f, 0x50);
+	assert_true(rdmsr(MSR_X2APIC_ICR) == 0x000000ff00000040);
+	wrmsr(MSR_X2APIC_SELF_IPI, 0x50);
 	assert_int_equal(arrived(0x50), 0x1);
 	struct apic_message from_ioapic = { .dest = 0xff, .vector = 0x60 }; /* but it is in the I/O APIC's eight bits */
 	assert_true(apic_bus_send(&pc->bus, &from_ioapic, NULL));

@@ -57,10 +57,10 @@ static void test_disable_and_enable(void **state)
 	assert_int_equal(lapic_pending(l), 0x41);
 	wrmsr(MSR_APIC_BASE, X2APIC_ON | APIC_BASE_BSP); /* to x2APIC: the state stays */
 	assert_int_equal(lapic_pending(l), 0x41);
-	assert_int_equal(rdmsr(0x80f), 0x1ff);
+	assert_int_equal(rdmsr(MSR_X2APIC(APIC_SVR)), 0x1ff);
 	lapic_init_reset(l); /* INIT: the mode stays */
 	assert_true(l->x2apic);
-	assert_int_equal(rdmsr(0x80f), 0xff);
+	assert_int_equal(rdmsr(MSR_X2APIC(APIC_SVR)), 0xff);
 }
 
 /* ---- x2APIC MSRs: what exists, what is writable, which bits are reserved ---- */
@@ -85,57 +85,57 @@ static void check_which_exist(void)
 		if (r != 0x3f) /* vector 0 of a self IPI is an error, not a fault */
 			assert_int_equal(lapic_msr_write(l, 0x800 + r, 0), writable[r]);
 		if (r != 0x30)
-			assert_true(wrmsr_fails(0x800 + r, BIT(32)));
+			assert_true(wrmsr_fails(MSR_X2APIC_FIRST + r, BIT(32)));
 	}
 }
 
 static void check_refused(void)
 {
-	assert_true(rdmsr_fails(0x83f));
-	assert_true(wrmsr_fails(0x83f, 0x100));
-	assert_true(wrmsr_fails(0x808, 0x100));
-	assert_true(wrmsr_fails(0x80b, 1));
-	assert_true(wrmsr_fails(0x828, 1));
-	assert_true(wrmsr_fails(0x80f, 0x2000));
-	assert_true(wrmsr_fails(0x832, 0x80000));
-	assert_true(wrmsr_fails(0x832, 0x700));
-	assert_true(wrmsr_fails(0x837, 0x700));
-	assert_true(wrmsr_fails(0x83e, 4));
-	assert_true(wrmsr_fails(0x830, 0x2000));
-	assert_true(wrmsr_fails(0x830, 0x10000));
-	assert_true(wrmsr_fails(0x830, 0x100000));
-	assert_true(wrmsr_fails(0x7ff, 0));
-	assert_true(wrmsr_fails(0x900, 0));
-	assert_true(rdmsr_fails(0x900));
+	assert_true(rdmsr_fails(MSR_X2APIC_SELF_IPI));
+	assert_true(wrmsr_fails(MSR_X2APIC_SELF_IPI, 0x100));
+	assert_true(wrmsr_fails(MSR_X2APIC_TPR, 0x100));
+	assert_true(wrmsr_fails(MSR_X2APIC_EOI, 1));
+	assert_true(wrmsr_fails(MSR_X2APIC(APIC_ESR), 1));
+	assert_true(wrmsr_fails(MSR_X2APIC(APIC_SVR), 0x2000));
+	assert_true(wrmsr_fails(MSR_X2APIC_LVT_TIMER, 0x80000));
+	assert_true(wrmsr_fails(MSR_X2APIC_LVT_TIMER, 0x700));
+	assert_true(wrmsr_fails(MSR_X2APIC(APIC_LVT_ERROR), 0x700));
+	assert_true(wrmsr_fails(MSR_X2APIC_DIV_CONF, 4));
+	assert_true(wrmsr_fails(MSR_X2APIC_ICR, 0x2000));
+	assert_true(wrmsr_fails(MSR_X2APIC_ICR, 0x10000));
+	assert_true(wrmsr_fails(MSR_X2APIC_ICR, 0x100000));
+	assert_true(wrmsr_fails(MSR_X2APIC_FIRST - 1, 0));
+	assert_true(wrmsr_fails(MSR_X2APIC_LAST + 1, 0));
+	assert_true(rdmsr_fails(MSR_X2APIC_LAST + 1));
 }
 
 static void check_effects(void)
 {
-	wrmsr(0x80f, 0x1ff);
-	wrmsr(0x832, 0x400ef);
-	assert_int_equal(rdmsr(0x832), 0x400ef);
-	wrmsr(0x808, 0x35);
-	assert_int_equal(rdmsr(0x808), 0x35);
-	assert_int_equal(rdmsr(0x80a), 0x35);
+	wrmsr(MSR_X2APIC(APIC_SVR), SVR_ENABLED | 0xff);
+	wrmsr(MSR_X2APIC_LVT_TIMER, LVT_TIMER_DEADLINE | 0xef);
+	assert_int_equal(rdmsr(MSR_X2APIC_LVT_TIMER), LVT_TIMER_DEADLINE | 0xef);
+	wrmsr(MSR_X2APIC_TPR, 0x35);
+	assert_int_equal(rdmsr(MSR_X2APIC_TPR), 0x35);
+	assert_int_equal(rdmsr(MSR_X2APIC(APIC_PPR)), 0x35);
 	assert_int_equal(lapic_tpr(l), 0x35);
 	deliver(0x91, true);
-	assert_int_equal(rdmsr(0x824), 1u << 17);
-	assert_int_equal(rdmsr(0x81c), 1u << 17);
+	assert_int_equal(rdmsr(MSR_X2APIC(APIC_IRR + 0x40)), 1u << 17);
+	assert_int_equal(rdmsr(MSR_X2APIC(APIC_TMR + 0x40)), 1u << 17);
 	lapic_ack(l, (uint8_t)lapic_pending(l));
-	assert_int_equal(rdmsr(0x814), 1u << 17);
-	wrmsr(0x80b, 0);
-	assert_int_equal(rdmsr(0x814), 0);
+	assert_int_equal(rdmsr(MSR_X2APIC(APIC_ISR + 0x40)), 1u << 17);
+	wrmsr(MSR_X2APIC_EOI, 0);
+	assert_int_equal(rdmsr(MSR_X2APIC(APIC_ISR + 0x40)), 0);
 	assert_int_equal(pc->eois[0x91], 1);
-	wrmsr(0x83f, 5);
-	wrmsr(0x828, 0);
-	assert_int_equal(rdmsr(0x828), 0x20);
+	wrmsr(MSR_X2APIC_SELF_IPI, 5);
+	wrmsr(MSR_X2APIC(APIC_ESR), 0);
+	assert_int_equal(rdmsr(MSR_X2APIC(APIC_ESR)), 0x20);
 }
 
 static void test_x2apic_msrs(void **state)
 {
 	(void)state;
-	assert_true(rdmsr_fails(0x802)); /* not in xAPIC mode */
-	assert_true(wrmsr_fails(0x808, 0));
+	assert_true(rdmsr_fails(MSR_X2APIC_APICID)); /* not in xAPIC mode */
+	assert_true(wrmsr_fails(MSR_X2APIC_TPR, 0));
 	x2apic_all();
 	check_which_exist();
 	check_refused();

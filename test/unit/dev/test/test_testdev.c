@@ -7,14 +7,14 @@ static void test_testdev(void **state)
 	(void)state;
 	outl(pc, TESTDEV_LATCH, 0x12345678);
 	assert_int_equal(inl(pc, TESTDEV_LATCH), 0x12345678);
-	assert_int_equal(inw(pc, 0xe1), 0x3456);
-	outb(pc, 0xe2, 0xaa);
+	assert_int_equal(inw(pc, TESTDEV_LATCH + 1), 0x3456);
+	outb(pc, TESTDEV_LATCH + 2, 0xaa);
 	assert_int_equal(inl(pc, TESTDEV_LATCH), 0x12aa5678);
 	outl(pc, TESTDEV_DROP, 0xfedc1000);
 	assert_int_equal(pc->drops, 1);
 	assert_true(pc->dropped == 0xfedc1000);
 	outb(pc, TESTDEV_DROP, 1);
-	outw(pc, 0xe6, 1);
+	outw(pc, TESTDEV_DROP + 2, 1);
 	assert_int_equal(pc->drops, 1);
 	assert_int_equal(inl(pc, TESTDEV_DROP), 0xffffffff);
 	for (unsigned n = 0; n < TESTDEV_LINES; n++) {
@@ -23,8 +23,8 @@ static void test_testdev(void **state)
 		outl(pc, (uint16_t)(0x2000 + n), 0);
 		assert_int_equal(pc->hub.levels, 0);
 	}
-	outb(pc, 0x2018, 1);
-	outb(pc, 0x200e, 1);
+	outb(pc, TESTDEV_LINE + 24, 1);
+	outb(pc, TESTDEV_LINE + 14, 1);
 	assert_int_equal(pc->hub.levels, 1 << 14);
 	mmio_write(&pc->mmio, 0xff000010, 8, 0x1122334455667788);
 	assert_true(mmio_read(&pc->mmio, 0xff000010, 8) == 0x1122334455667788);

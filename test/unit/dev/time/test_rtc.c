@@ -333,10 +333,10 @@ static void test_cmos(void **state)
 	assert_int_equal(get(0xc0), 0xa5); /* bit 7 is the NMI mask */
 	set(0x0d, 0);
 	assert_int_equal(get(0x0d), 0x80);
-	outb(pc, 0x72, 0x40);
-	outb(pc, 0x73, 0x5a);
-	assert_int_equal(inb(pc, 0x73), 0x5a);
-	assert_int_equal(inb(pc, 0x72), 0x40);
+	outb(pc, CMOS_INDEX2, 0x40);
+	outb(pc, CMOS_DATA2, 0x5a);
+	assert_int_equal(inb(pc, CMOS_DATA2), 0x5a);
+	assert_int_equal(inb(pc, CMOS_INDEX2), 0x40);
 	assert_int_equal(get(0x40), 0xa5);
 	assert_int_equal(inb(pc, CMOS_INDEX), 0xff);
 }

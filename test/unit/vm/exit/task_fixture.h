@@ -79,7 +79,7 @@ static inline void expect_new_task(int line)
 	    vmcs_get(VMCS_GUEST_TR_SELECTOR) != BENCH_TSS2 || vmcs_get(VMCS_GUEST_TR_BASE) != NEW_TSS)
 		fail_msg("line %d: not the new task", line);
 	/* TS is set, local breakpoints are off. */
-	if (!(vmcs_get(VMCS_GUEST_CR0) & BIT(3)) || (vmcs_get(VMCS_GUEST_DR7) & 0x155))
+	if (!(vmcs_get(VMCS_GUEST_CR0) & CR0_TS) || (vmcs_get(VMCS_GUEST_DR7) & DR7_LOCAL))
 		fail_msg("line %d: CR0.TS or DR7", line);
 }
 #define EXPECT_NEW_TASK() expect_new_task(__LINE__)

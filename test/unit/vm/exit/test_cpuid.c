@@ -6,20 +6,20 @@
 static struct cpuid everything(uint32_t leaf, uint32_t subleaf, struct cpuid c)
 {
 	switch (leaf) {
-	case 1:
+	case CPUID_LEAF_VERSION:
 		return (struct cpuid){ c.eax, c.ebx, UINT32_MAX, UINT32_MAX };
-	case 4:
+	case CPUID_LEAF_CACHE:
 		c.eax |= 0xfc3fc000;
 		return c;
-	case 7:
+	case CPUID_LEAF_FEATURES:
 		return subleaf ? (struct cpuid){ 1, 1, 1, 1 } : (struct cpuid){ 2, UINT32_MAX, UINT32_MAX, UINT32_MAX };
-	case 0xd:
+	case CPUID_LEAF_XSTATE:
 		if (subleaf == 0)
 			return (struct cpuid){ UINT32_MAX, 4096, 4096, UINT32_MAX };
 		if (subleaf == 1)
 			return (struct cpuid){ UINT32_MAX, 4096, 0xff, 0 };
 		return (struct cpuid){ 64, 576 + 64 * (subleaf - 2), subleaf == 9 ? 2 : 0, 0 };
-	case 0x80000001:
+	case CPUID_LEAF_EXTENDED_FEATURES:
 		return (struct cpuid){ 0, 0, UINT32_MAX, UINT32_MAX };
 	default:
 		return c;
@@ -101,13 +101,13 @@ static void features_of_paging(void **state)
 	ON(answer(7, 0).ecx, 3);
 	assert_int_equal(p.cr4_offered & (CR4_PCIDE | CR4_PKE | CR4_SMEP | CR4_SMAP),
 			 CR4_PCIDE | CR4_PKE | CR4_SMEP | CR4_SMAP);
-	assert_true(p.xcr0_offered & BIT(9));
+	assert_true(p.xcr0_offered & XCR0_PKRU);
 	policy(&all_paging, UINT32_MAX, UINT64_MAX, false, true);
 	OFF(answer(1, 0).ecx, 17);
 	OFF(answer(7, 0).ebx, 10);
 	OFF(answer(7, 0).ecx, 3);
 	assert_int_equal(p.cr4_offered & (CR4_PCIDE | CR4_PKE), 0);
-	assert_false(p.xcr0_offered & BIT(9));
+	assert_false(p.xcr0_offered & XCR0_PKRU);
 	ON(answer(7, 0).ebx, 7);
 	/* Without its control INVPCID would be #UD. */
 	policy(&all_paging, ~(uint32_t)PROC2_INVPCID, UINT64_MAX, true, true);
@@ -150,7 +150,7 @@ static struct cpuid no_nx(uint32_t leaf, uint32_t subleaf, struct cpuid c)
 {
 	c = everything(leaf, subleaf, c);
 	if (leaf == 0x80000001)
-		c.edx &= ~(uint32_t)BIT(20);
+		c.edx &= ~(uint32_t)CPUID_80000001_EDX_NX;
 	return c;
 }
 
@@ -192,7 +192,9 @@ static void mirrors(void **state)
 	ON(cpuid_answer(&p, CPUID_LEAF_VERSION, 0, &s).edx, 9);
 	OFF(cpuid_answer(&p, CPUID_LEAF_FEATURES, 0, &s).ecx, 4);
 	assert_int_equal(cpuid_answer(&p, CPUID_LEAF_XSTATE, 0, &s).ebx, 576);
-	s = (struct cpuid_state){ .cr4 = CR4_OSXSAVE | CR4_PKE, .xcr0 = 0x207, .apic_enabled = false };
+	s = (struct cpuid_state){ .cr4 = CR4_OSXSAVE | CR4_PKE,
+				  .xcr0 = XCR0_PKRU | XCR0_AVX | XCR0_SSE | XCR0_X87,
+				  .apic_enabled = false };
 	ON(cpuid_answer(&p, CPUID_LEAF_VERSION, 0, &s).ecx, 27);
 	OFF(cpuid_answer(&p, CPUID_LEAF_VERSION, 0, &s).edx, 9);
 	ON(cpuid_answer(&p, CPUID_LEAF_FEATURES, 0, &s).ecx, 4);

@@ -89,7 +89,7 @@ static void clts_and_lmsw(void **state)
 {
 	(void)state;
 	at_mode("shadow", BENCH_LONG64, 0);
-	ACCEPTED(0, LONG_CR0 | BIT(3));
+	ACCEPTED(0, LONG_CR0 | CR0_TS);
 	STEP(access(CLTS));
 	EXPECT_NOTHING();
 	assert_int_equal(bench.v->mmu.regs.cr0, LONG_CR0);
@@ -119,7 +119,7 @@ static void cr4(void **state)
 	(void)state;
 	for (unsigned m = 0; m < ARRAY_SIZE(mechanisms); m++) {
 		at_mode(mechanisms[m], BENCH_LONG64, 0);
-		REFUSED(4, CR4_PAE | BIT(13));           /* VMXE: not offered */
+		REFUSED(4, CR4_PAE | CR4_VMXE); /* not offered */
 		REFUSED(4, CR4_PAE | BIT(31));
 		REFUSED(4, CR4_PAE | BIT(40));
 		REFUSED(4, 0);                           /* PAE in IA-32e mode */

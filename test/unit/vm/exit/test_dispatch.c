@@ -258,7 +258,7 @@ static void requeued(uint32_t vectoring, uint32_t error, uint32_t length, uint64
 		assert_int_equal(bench.entry.length, length);
 	assert_int_equal(bench.entry.interruptibility, blocking_after);
 	/* The flags that a fault pushes have RF, those of a debug exception and of anything else have not. */
-	assert_int_equal(!!(vmcs_get(VMCS_GUEST_RFLAGS) & BIT(16)), rf);
+	assert_int_equal(!!(vmcs_get(VMCS_GUEST_RFLAGS) & RFLAGS_RF), rf);
 	/* Once. */
 	EXIT(.reason = EXIT_EXTERNAL_INTERRUPT, .info = INFO(EVENT_TYPE_EXTERNAL, 0xf1));
 	EXPECT_NOTHING();

@@ -122,7 +122,7 @@ static void data_that_is_not_watched(void **state)
 	CODE("\x88\x43\x04");
 	STEP(violation(WRITE | GVA_KNOWN, ABSENT + 4));
 	assert_int_equal(bench.entry.pending_debug, 0);
-	STEP(bench_mov_to_cr(4, CR4_PAE | BIT(3)));
+	STEP(bench_mov_to_cr(4, CR4_PAE | CR4_DE));
 	vmcs_put(VMCS_GUEST_DR7, 0xe0401);
 	CODE("\x88\x43\x04");
 	STEP(violation(WRITE | GVA_KNOWN, ABSENT + 4));

@@ -118,7 +118,7 @@ static void faults_set_rf(void **state)
 {
 	(void)state;
 	at_mode("ept", BENCH_LONG64, 0);
-	STEP(bench_wrmsr(0x12345678, 0));
+	STEP(bench_wrmsr(NO_SUCH_MSR, 0));
 	EXPECT_GP();
 	assert_true(bench.entry.rflags & RFLAGS_RF);
 	finish();
@@ -137,7 +137,7 @@ static void no_error_code_in_real_mode(void **state)
 {
 	(void)state;
 	at_mode("ept", BENCH_REAL, 0);
-	STEP(bench_wrmsr(0x12345678, 0));
+	STEP(bench_wrmsr(NO_SUCH_MSR, 0));
 	EXPECT_EVENT(EXCEPTION(VECTOR_GP), 0);
 	STEP(bench_exit_simple(EXIT_RDPMC, 2));
 	EXPECT_EVENT(EXCEPTION(VECTOR_GP), 0);

@@ -16,8 +16,8 @@ static void they_are_intercepted(void **state)
 	(void)state;
 	for (unsigned m = 0; m < ARRAY_SIZE(mechanisms); m++) {
 		start_as(BENCH_HASWELL, mechanisms[m]);
-		assert_int_equal(vmcs_get(VMCS_EXCEPTION_BITMAP) & (BIT(1) | BIT(17) | BIT(18)),
-				 BIT(1) | BIT(17) | BIT(18));
+		assert_int_equal(vmcs_get(VMCS_EXCEPTION_BITMAP) & (BIT(VECTOR_DB) | BIT(VECTOR_AC) | BIT(VECTOR_MC)),
+				 BIT(VECTOR_DB) | BIT(VECTOR_AC) | BIT(VECTOR_MC));
 		/* Their error codes have no mask; those of page faults do where the mechanism wants a part of them. */
 		finish();
 	}
@@ -96,7 +96,7 @@ static void an_alignment_check(void **state)
 	at_mode("", BENCH_LONG64, 0);
 	exception(EXCEPTION_ERROR(VECTOR_AC), 0, 0, 0);
 	EXPECT_EVENT(EXCEPTION_ERROR(VECTOR_AC), 0);
-	assert_true(bench.entry.rflags & BIT(16));
+	assert_true(bench.entry.rflags & RFLAGS_RF);
 	/* On the way to another exception: benign, so that it comes instead. */
 	EXIT(.reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION_ERROR(VECTOR_AC),
 	     .vectoring = EXCEPTION_ERROR(VECTOR_GP),
@@ -118,7 +118,7 @@ static void an_alignment_check(void **state)
 	vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, BLOCKING_MOV_SS);
 	exception(EXCEPTION_ERROR(VECTOR_AC), 0, 0, 0);
 	EXPECT_EVENT(EXCEPTION_ERROR(VECTOR_AC), 0);
-	assert_int_equal(bench.entry.pending_debug, BIT(14));
+	assert_int_equal(bench.entry.pending_debug, DR6_BS);
 	finish();
 }
 

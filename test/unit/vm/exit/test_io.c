@@ -117,7 +117,7 @@ static void a_repeated_instruction_under_single_step(void **state)
 	string_instruction("\xf3\x6f", 2, false, 4, true);
 	assert_int_equal(*bench_gpr(GPR_RCX), 2);
 	assert_int_equal(bench.entry.rip, BENCH_CODE);
-	assert_int_equal(bench.entry.pending_debug, BIT(14));
+	assert_int_equal(bench.entry.pending_debug, DR6_BS);
 	finish();
 }
 
@@ -137,7 +137,7 @@ static void watched_ports(void **state)
 	(void)state;
 	in_long_mode();
 	bench.v->saved_dr[0] = PORT_LATCH + 2;
-	STEP(bench_mov_to_cr(4, CR4_PAE | BIT(3)));
+	STEP(bench_mov_to_cr(4, CR4_PAE | CR4_DE));
 	watched(PORT_LATCH, 4, false, 0);
 	vmcs_put(VMCS_GUEST_DR7, DR7_PORTS(2));
 	watched(PORT_LATCH + 2, 1, false, HIT);
@@ -147,7 +147,7 @@ static void watched_ports(void **state)
 	watched(PORT_LATCH + 4, 1, true, 0);
 	/* Together with a single-step trap; and a repeated instruction stops where it hits. */
 	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_TF);
-	watched(PORT_LATCH + 2, 2, false, HIT | BIT(14));
+	watched(PORT_LATCH + 2, 2, false, HIT | DR6_BS);
 	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED);
 	vmcs_put(VMCS_GUEST_PENDING_DEBUG, 0);
 	*bench_gpr(GPR_RDX) = PORT_LATCH;
@@ -160,7 +160,7 @@ static void watched_ports(void **state)
 	vmcs_put(VMCS_GUEST_RIP, BENCH_CODE);
 	STEP(bench_mov_to_cr(4, CR4_PAE));
 	watched(PORT_LATCH + 2, 2, false, 0);
-	STEP(bench_mov_to_cr(4, CR4_PAE | BIT(3)));
+	STEP(bench_mov_to_cr(4, CR4_PAE | CR4_DE));
 	vmcs_put(VMCS_GUEST_DR7, 0xf0401);
 	watched(PORT_LATCH + 2, 2, false, 0);
 	finish();
@@ -223,16 +223,16 @@ static void cpuid_mirrors(void **state)
 	(void)state;
 	in_long_mode();
 	cpuid_of(CPUID_LEAF_VERSION, 0);
-	assert_true(*bench_gpr(GPR_RCX) & BIT(26));
-	assert_false(*bench_gpr(GPR_RCX) & BIT(27));
-	assert_false(*bench_gpr(GPR_RCX) & (BIT(5) | BIT(3))); /* no VMX, no MONITOR */
-	assert_true(*bench_gpr(GPR_RDX) & BIT(9));
+	assert_true(*bench_gpr(GPR_RCX) & CPUID_1_ECX_XSAVE);
+	assert_false(*bench_gpr(GPR_RCX) & CPUID_1_ECX_OSXSAVE);
+	assert_false(*bench_gpr(GPR_RCX) & (CPUID_1_ECX_VMX | CPUID_1_ECX_MONITOR));
+	assert_true(*bench_gpr(GPR_RDX) & CPUID_1_EDX_APIC);
 	STEP(bench_mov_to_cr(4, CR4_PAE | CR4_OSXSAVE));
 	cpuid_of(CPUID_LEAF_VERSION, 0);
-	assert_true(*bench_gpr(GPR_RCX) & BIT(27));
+	assert_true(*bench_gpr(GPR_RCX) & CPUID_1_ECX_OSXSAVE);
 	STEP(bench_wrmsr(MSR_APIC_BASE, LAPIC_DEFAULT_BASE));
 	cpuid_of(CPUID_LEAF_VERSION, 0);
-	assert_false(*bench_gpr(GPR_RDX) & BIT(9));
+	assert_false(*bench_gpr(GPR_RDX) & CPUID_1_EDX_APIC);
 	/* The size of the XSAVE area follows XCR0. */
 	cpuid_of(CPUID_LEAF_XSTATE, 0);
 	assert_int_equal(*bench_gpr(GPR_RBX), 576);

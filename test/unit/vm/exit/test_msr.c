@@ -96,7 +96,7 @@ static void efer(void **state)
 	assert_int_equal(READS(MSR_EFER), EFER_LME | EFER_LMA);
 	REFUSES(MSR_EFER, 0); /* LME under paging */
 	REFUSES(MSR_EFER, EFER_LME | BIT(1));
-	REFUSES(MSR_EFER, EFER_LME | BIT(12));
+	REFUSES(MSR_EFER, EFER_LME | EFER_SVME);
 	REFUSES(MSR_EFER, EFER_LME | BIT(63));
 	assert_int_equal(READS(MSR_EFER), EFER_LME | EFER_LMA);
 	finish();
@@ -227,12 +227,12 @@ static void misc_enable(void **state)
 	(void)state;
 	in_long_mode();
 	value = READS(MSR_MISC_ENABLE);
-	assert_true(value & BIT(0));
-	assert_true(value & BIT(11));
-	assert_true(value & BIT(12));
+	assert_true(value & MISC_ENABLE_FAST_STRING);
+	assert_true(value & MISC_ENABLE_BTS_UNAVAILABLE);
+	assert_true(value & MISC_ENABLE_PEBS_UNAVAILABLE);
 	TAKES(MSR_MISC_ENABLE, value);
-	TAKES(MSR_MISC_ENABLE, value & ~BIT(0));
-	assert_int_equal(READS(MSR_MISC_ENABLE), value & ~BIT(0));
+	TAKES(MSR_MISC_ENABLE, value & ~MISC_ENABLE_FAST_STRING);
+	assert_int_equal(READS(MSR_MISC_ENABLE), value & ~MISC_ENABLE_FAST_STRING);
 	TAKES(MSR_MISC_ENABLE, value);
 	assert_int_equal(READS(MSR_MISC_ENABLE), value);
 	REFUSES(MSR_MISC_ENABLE, value | BIT(1));

@@ -107,7 +107,7 @@ static void segment_that_cannot_be_marked(void)
 	EXPECT_EVENT(EXCEPTION_ERROR(VECTOR_PF), 3);
 	assert_int_equal(read_cr2(), LDT_AT + 8);
 	assert_int_equal(vmcs_get(VMCS_GUEST_TR_SELECTOR), BENCH_TSS2);
-	assert_int_equal(vmcs_get(VMCS_GUEST_ES_ACCESS + 2 * SEG_DS) & BIT(16), BIT(16));
+	assert_int_equal(vmcs_get(VMCS_GUEST_ES_ACCESS + 2 * SEG_DS) & SEGMENT_UNUSABLE, SEGMENT_UNUSABLE);
 	finish();
 }
 
@@ -121,7 +121,7 @@ static void good_segments(void **state)
 	put64(BENCH_GDT + CODE16, 0x000092000000ffff);
 	STEP(switch_by(HVM_TASK_JMP));
 	EXPECT_NEW_TASK();
-	assert_int_equal(vmcs_get(VMCS_GUEST_ES_ACCESS + 2 * SEG_DS) & BIT(16), BIT(16));
+	assert_int_equal(vmcs_get(VMCS_GUEST_ES_ACCESS + 2 * SEG_DS) & SEGMENT_UNUSABLE, SEGMENT_UNUSABLE);
 	assert_int_equal(vmcs_get(VMCS_GUEST_ES_SELECTOR + 2 * SEG_DS), 3);
 	assert_int_equal(vmcs_get(VMCS_GUEST_ES_ACCESS + 2 * SEG_FS), SEGMENT_DATA16);
 	assert_int_equal(get64(BENCH_GDT + CODE16), 0x000093000000ffff);
@@ -197,7 +197,7 @@ static void segments_half_loaded(void **state)
 	STEP(switch_by(HVM_TASK_JMP));
 	EXPECT_EVENT(EXCEPTION_ERROR(VECTOR_TS), 0xfff8);
 	assert_int_equal(vmcs_get(VMCS_GUEST_ES_SELECTOR), 0xfff8);
-	assert_int_equal(vmcs_get(VMCS_GUEST_ES_ACCESS) & BIT(16), BIT(16));
+	assert_int_equal(vmcs_get(VMCS_GUEST_ES_ACCESS) & SEGMENT_UNUSABLE, SEGMENT_UNUSABLE);
 	assert_int_equal(vmcs_get(VMCS_GUEST_ES_ACCESS + 2 * SEG_DS) & BIT(16), 0);
 	/* No trap of its own, and the state of the old task is where it belongs. */
 	assert_int_equal(get(BENCH_TSS + TSS_EIP), BENCH_CODE + 7);
@@ -237,7 +237,7 @@ static void to_virtual_8086_mode(void **state)
 	STEP(switch_by(HVM_TASK_JMP));
 	EXPECT_NOTHING();
 	assert_int_equal(bench.entry.rip, 0x100);
-	assert_int_equal(bench.entry.rflags, 0x20202);
+	assert_int_equal(bench.entry.rflags, RFLAGS_VM | RFLAGS_IF | RFLAGS_FIXED);
 	assert_int_equal(vmcs_get(VMCS_GUEST_CS_ACCESS), SEGMENT_V86);
 	assert_int_equal(vmcs_get(VMCS_GUEST_ES_BASE + 2 * SEG_CS), 0x18000);
 	finish();

@@ -52,7 +52,7 @@ static void call(void **state)
 	prepare();
 	STEP(switch_by(HVM_TASK_CALL));
 	EXPECT_NEW_TASK();
-	assert_int_equal(bench.entry.rflags, 0x4202); /* NT */
+	assert_int_equal(bench.entry.rflags, RFLAGS_NT | RFLAGS_IF | RFLAGS_FIXED);
 	assert_int_equal(get(NEW_TSS + TSS_LINK) & 0xffff, BENCH_TSS1);
 	assert_int_equal(get64(OLD_DESCRIPTOR) & DESCRIPTOR_BUSY, DESCRIPTOR_BUSY);
 	finish();
@@ -63,7 +63,7 @@ static void iret(void **state)
 	(void)state;
 	prepare();
 	put64(NEW_DESCRIPTOR, get64(NEW_DESCRIPTOR) | DESCRIPTOR_BUSY);
-	vmcs_put(VMCS_GUEST_RFLAGS, 0x4002);
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_NT | RFLAGS_FIXED);
 	STEP(switch_by(HVM_TASK_IRET));
 	EXPECT_NEW_TASK();
 	assert_int_equal(get(BENCH_TSS + TSS_EFLAGS), 0x0002); /* NT is clear in the image */
@@ -152,17 +152,17 @@ static void the_new_tss(void **state)
 	prepare();
 	REFUSED(switch_by(HVM_TASK_IRET), 10, BENCH_TSS2); /* not busy */
 	prepare();
-	put64(NEW_DESCRIPTOR, get64(NEW_DESCRIPTOR) & ~BIT(47));
+	put64(NEW_DESCRIPTOR, get64(NEW_DESCRIPTOR) & ~DESCRIPTOR_P);
 	REFUSED(switch_by(HVM_TASK_JMP), 11, BENCH_TSS2);
 	prepare();
 	put64(NEW_DESCRIPTOR, get64(NEW_DESCRIPTOR) & ~1ull); /* a limit of 0x66 */
 	REFUSED(switch_by(HVM_TASK_JMP), 10, BENCH_TSS2);
 	/* For an event of no instruction the error code says so (EXT). */
 	prepare();
-	put64(NEW_DESCRIPTOR, get64(NEW_DESCRIPTOR) & ~BIT(47));
+	put64(NEW_DESCRIPTOR, get64(NEW_DESCRIPTOR) & ~DESCRIPTOR_P);
 	REFUSED(switch_by_event(INFO(EVENT_TYPE_EXTERNAL, 0x41), 0, 0), 11, BENCH_TSS2 | 1);
 	prepare();
-	put64(NEW_DESCRIPTOR, get64(NEW_DESCRIPTOR) & ~BIT(47));
+	put64(NEW_DESCRIPTOR, get64(NEW_DESCRIPTOR) & ~DESCRIPTOR_P);
 	REFUSED(switch_by_event(INFO(EVENT_TYPE_SOFTWARE_INTERRUPT, 0x80), 0, 2), 11, BENCH_TSS2);
 	prepare();
 	bench_poke(BENCH_TABLES + 0x1000 + (NEW_TSS >> 12) * 4, "\0\0\0\0", 4);
@@ -275,22 +275,22 @@ static void faults_on_the_way_to_a_gate(void **state)
 {
 	(void)state;
 	prepare();
-	put64(NEW_DESCRIPTOR, get64(NEW_DESCRIPTOR) & ~BIT(47));
+	put64(NEW_DESCRIPTOR, get64(NEW_DESCRIPTOR) & ~DESCRIPTOR_P);
 	STEP(switch_by_event(EXCEPTION_ERROR(VECTOR_GP), 0, 0));
 	EXPECT_EVENT(EXCEPTION_ERROR(VECTOR_DF), 0);
 	finish();
 	prepare();
-	put64(NEW_DESCRIPTOR, get64(NEW_DESCRIPTOR) & ~BIT(47));
+	put64(NEW_DESCRIPTOR, get64(NEW_DESCRIPTOR) & ~DESCRIPTOR_P);
 	STEP(switch_by_event(EXCEPTION_ERROR(VECTOR_PF), 0, 0));
 	EXPECT_EVENT(EXCEPTION_ERROR(VECTOR_DF), 0);
 	finish();
 	prepare();
-	put64(NEW_DESCRIPTOR, get64(NEW_DESCRIPTOR) & ~BIT(47));
+	put64(NEW_DESCRIPTOR, get64(NEW_DESCRIPTOR) & ~DESCRIPTOR_P);
 	STEP(switch_by_event(EXCEPTION(VECTOR_UD), 0, 0));
 	EXPECT_EVENT(EXCEPTION_ERROR(VECTOR_NP), BENCH_TSS2 | 1);
 	finish();
 	prepare();
-	put64(NEW_DESCRIPTOR, get64(NEW_DESCRIPTOR) & ~BIT(47));
+	put64(NEW_DESCRIPTOR, get64(NEW_DESCRIPTOR) & ~DESCRIPTOR_P);
 	EXPECT_END(switch_by_event(EXCEPTION_ERROR(VECTOR_DF), 0, 0), "triple fault");
 	bench_delete();
 }
