@@ -25,4 +25,15 @@ static inline void bytes_out(void *dev, uint16_t port, unsigned size, uint32_t v
 		bytes_out_wide(dev, port, size, value, out);
 }
 
+/* Functions for a struct pio_ops, NAME_in and NAME_out, of a device that has NAME_read and NAME_write for bytes. */
+#define BYTE_PORTS(name) \
+	static uint32_t name##_in(void *dev, uint16_t port, unsigned size) \
+	{ \
+		return bytes_in(dev, port, size, name##_read); \
+	} \
+	static void name##_out(void *dev, uint16_t port, unsigned size, uint32_t value) \
+	{ \
+		bytes_out(dev, port, size, value, name##_write); \
+	}
+
 #endif

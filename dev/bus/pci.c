@@ -59,15 +59,7 @@ static void address_out(void *dev, uint16_t port, unsigned size, uint32_t value)
 		bytes_out(dev, port, size, value, address_write);
 }
 
-static uint32_t data_in(void *dev, uint16_t port, unsigned size)
-{
-	return bytes_in(dev, port, size, data_read);
-}
-
-static void data_out(void *dev, uint16_t port, unsigned size, uint32_t value)
-{
-	bytes_out(dev, port, size, value, data_write);
-}
+BYTE_PORTS(data)
 
 void pci_reset(struct pci *p)
 {

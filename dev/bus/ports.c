@@ -82,20 +82,10 @@ static void shutdown_write(void *dev, uint16_t port, uint8_t value)
 	}
 }
 
-static uint32_t kbc_in(void *dev, uint16_t port, unsigned size) { return bytes_in(dev, port, size, kbc_read); }
-static void kbc_out(void *dev, uint16_t port, unsigned size, uint32_t v) { bytes_out(dev, port, size, v, kbc_write); }
-static uint32_t post_in(void *dev, uint16_t port, unsigned size) { return bytes_in(dev, port, size, post_read); }
-static void post_out(void *dev, uint16_t port, unsigned size, uint32_t v) { bytes_out(dev, port, size, v, post_write); }
-static uint32_t a20_in(void *dev, uint16_t port, unsigned size) { return bytes_in(dev, port, size, a20_read); }
-static void a20_out(void *dev, uint16_t port, unsigned size, uint32_t v) { bytes_out(dev, port, size, v, a20_write); }
-static uint32_t shutdown_in(void *dev, uint16_t port, unsigned size)
-{
-	return bytes_in(dev, port, size, shutdown_read);
-}
-static void shutdown_out(void *dev, uint16_t port, unsigned size, uint32_t v)
-{
-	bytes_out(dev, port, size, v, shutdown_write);
-}
+BYTE_PORTS(kbc)
+BYTE_PORTS(post)
+BYTE_PORTS(a20)
+BYTE_PORTS(shutdown)
 
 static uint32_t exit_in(void *dev, uint16_t port, unsigned size)
 {

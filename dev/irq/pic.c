@@ -242,25 +242,8 @@ static void elcr_write(void *dev, uint16_t port, uint8_t value)
 	pic_update(p);
 }
 
-static uint32_t pic_in(void *dev, uint16_t port, unsigned size)
-{
-	return bytes_in(dev, port, size, pic_read);
-}
-
-static void pic_out(void *dev, uint16_t port, unsigned size, uint32_t value)
-{
-	bytes_out(dev, port, size, value, pic_write);
-}
-
-static uint32_t elcr_in(void *dev, uint16_t port, unsigned size)
-{
-	return bytes_in(dev, port, size, elcr_read);
-}
-
-static void elcr_out(void *dev, uint16_t port, unsigned size, uint32_t value)
-{
-	bytes_out(dev, port, size, value, elcr_write);
-}
+BYTE_PORTS(pic)
+BYTE_PORTS(elcr)
 
 void pic_reset(struct pic *p)
 {

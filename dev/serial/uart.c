@@ -219,15 +219,7 @@ static void uart_write(void *dev, uint16_t port, uint8_t value)
 	}
 }
 
-static uint32_t uart_in(void *dev, uint16_t port, unsigned size)
-{
-	return bytes_in(dev, port, size, uart_read);
-}
-
-static void uart_out(void *dev, uint16_t port, unsigned size, uint32_t value)
-{
-	bytes_out(dev, port, size, value, uart_write);
-}
+BYTE_PORTS(uart)
 
 bool uart_rx_room(const struct uart *u)
 {

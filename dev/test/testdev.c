@@ -15,15 +15,7 @@ static void latch_write(void *dev, uint16_t port, uint8_t value)
 	t->latch[port & 3] = value;
 }
 
-static uint32_t latch_in(void *dev, uint16_t port, unsigned size)
-{
-	return bytes_in(dev, port, size, latch_read);
-}
-
-static void latch_out(void *dev, uint16_t port, unsigned size, uint32_t value)
-{
-	bytes_out(dev, port, size, value, latch_write);
-}
+BYTE_PORTS(latch)
 
 static uint32_t nothing_in(void *dev, uint16_t port, unsigned size)
 {

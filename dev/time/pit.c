@@ -351,25 +351,8 @@ static void port61_write(void *dev, uint16_t port, uint8_t value)
 	gate_write(&p->ch[2], value & PORT_B_GATE2, clocks_now(p));
 }
 
-static uint32_t pit_in(void *dev, uint16_t port, unsigned size)
-{
-	return bytes_in(dev, port, size, pit_read);
-}
-
-static void pit_out(void *dev, uint16_t port, unsigned size, uint32_t value)
-{
-	bytes_out(dev, port, size, value, pit_write);
-}
-
-static uint32_t port61_in(void *dev, uint16_t port, unsigned size)
-{
-	return bytes_in(dev, port, size, port61_read);
-}
-
-static void port61_out(void *dev, uint16_t port, unsigned size, uint32_t value)
-{
-	bytes_out(dev, port, size, value, port61_write);
-}
+BYTE_PORTS(pit)
+BYTE_PORTS(port61)
 
 void pit_reset(struct pit *p)
 {

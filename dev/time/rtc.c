@@ -322,15 +322,7 @@ static void rtc_write(void *dev, uint16_t port, uint8_t value)
 	}
 }
 
-static uint32_t rtc_in(void *dev, uint16_t port, unsigned size)
-{
-	return bytes_in(dev, port, size, rtc_read);
-}
-
-static void rtc_out(void *dev, uint16_t port, unsigned size, uint32_t value)
-{
-	bytes_out(dev, port, size, value, rtc_write);
-}
+BYTE_PORTS(rtc)
 
 /* ---- start ---- */
 

@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "host/console.h"
+#include "host/interrupt.h"
 #include "lib/apic.h"
 #include "test/vm/bench.h"
 #include "test/vm/cpu.h"
@@ -68,6 +70,15 @@ static inline void finish(void) { bench_delete(); }
 
 /* The exit of a page fault that was intercepted. */
 #define PAGE_FAULT_EXIT .reason = EXIT_EXCEPTION_OR_NMI, .info = EXCEPTION_ERROR(VECTOR_PF)
+
+/* A request arrives on the control channel, and the guest is left for it. */
+static inline enum bench_at ask(const char *request)
+{
+	bench_type(CONSOLE_STATS, request, strlen(request));
+	return bench_interrupt(VECTOR_KICK);
+}
+/* Has the hypervisor written that to COM2? */
+static inline bool said(const char *text) { return strstr(bench_log(), text); }
 
 /* An exit that changes nothing, and the entry behind it. */
 static inline void again(void) { STEP(bench_exit_simple(EXIT_CPUID, 2)); }

@@ -14,14 +14,6 @@ static void start_under(const char *mmu)
 	assert_true(bench_mode(BENCH_LONG64, 0));
 }
 
-static enum bench_at ask(const char *request)
-{
-	bench_type(CONSOLE_STATS, request, strlen(request));
-	return bench_interrupt(VECTOR_KICK);
-}
-
-static bool said(const char *text) { return strstr(bench_log(), text); }
-
 /* The guest writes to a page of its data, which the tables do not let it do yet. */
 static void write_page(unsigned page)
 {

@@ -377,12 +377,6 @@ static void a_fetch_from_the_page(void **state)
 
 /* ---- another method ---- */
 
-static enum bench_at ask(const char *request)
-{
-	bench_type(CONSOLE_STATS, request, strlen(request));
-	return bench_interrupt(VECTOR_KICK);
-}
-
 static void changed_while_it_runs(void **state)
 {
 	(void)state;

@@ -9,15 +9,6 @@
 
 #define PT32 (BENCH_TABLES + 0x1000)
 
-/* Arrives, and the guest is left for it. */
-static enum bench_at ask(const char *request)
-{
-	bench_type(CONSOLE_STATS, request, strlen(request));
-	return bench_interrupt(VECTOR_KICK);
-}
-
-static bool said(const char *text) { return strstr(bench_log(), text); }
-
 /* All pieces of the answer to the tag, put together. */
 static const char *answer(const char *tag)
 {
