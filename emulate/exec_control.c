@@ -162,11 +162,13 @@ enum emulate_result exec_int3(struct emulate *e, const struct insn *i)
 	return raise_software(e, i, VECTOR_BP, EMULATE_SOFTWARE_EXCEPTION);
 }
 
+/* SDM, "INT n/INTO/INT3/INT1 - Call to Interrupt Procedure": unlike INT 1 it needs no rights to the gate, nor IOPL in
+ * virtual-8086 mode. */
 enum emulate_result exec_int1(struct emulate *e, const struct insn *i)
 {
 	if (is_real(e))
-		return interrupt_real(e, i, 1);
-	return raise_software(e, i, 1, EMULATE_PRIVILEGED_SOFTWARE_EXCEPTION);
+		return interrupt_real(e, i, VECTOR_DB);
+	return raise_software(e, i, VECTOR_DB, EMULATE_PRIVILEGED_SOFTWARE_EXCEPTION);
 }
 
 /* SDM, INT n/INTO/INT3/INT1: #OF if OF is set. */

@@ -143,6 +143,7 @@ static bool code_allowed(const struct emulate *e, uint16_t selector, uint32_t ac
 	return access_dpl(access) == e->cpl && (is_return || rpl <= e->cpl);
 }
 
+/* SDM, "Privilege Level Checking When Transferring Program Control Between Code Segments". */
 enum emulate_result prepare_code(struct emulate *e, uint16_t selector, const struct descriptor *d, bool is_return,
 				 struct emulate_segment *out)
 {
@@ -227,6 +228,7 @@ enum emulate_result exec_mov_to_seg(struct emulate *e, const struct insn *i)
 	struct emulate_segment s;
 	uint64_t linear, selector;
 
+	/* SDM, "MOV - Move": there are six, and CS is loaded by jumps alone. */
 	if (n >= EMULATE_SEGS || n == EMULATE_CS)
 		return raise(e, VECTOR_UD);
 	TRY(rm_read(e, i, 2, 0, &linear, &selector));

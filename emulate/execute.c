@@ -89,7 +89,7 @@ enum emulate_result emulate_fetch(struct emulate *e, struct insn *insn)
 		switch (emulate_decode(e->bytes, e->length, e->mode, insn)) {
 		case INSN_OK:
 			return EMULATE_OK;
-		case INSN_UD:
+		case INSN_UD: /* SDM, "Interrupt 6 - Invalid Opcode Exception (#UD)" */
 			return raise(e, VECTOR_UD);
 		case INSN_TOO_LONG: /* SDM, "Interrupt 13 - General Protection Exception (#GP)": more than 15 bytes */
 			return raise_error(e, VECTOR_GP, 0);

@@ -119,6 +119,8 @@ static void exit_hlt(struct vcpu *v)
 	event_halt(v);
 }
 
+/* SDM, "Interrupt 8 - Double Fault Exception (#DF)": a CPU shuts down. Most PCs reset then; a guest that comes here has
+ * lost its way, and its state is worth more than a new start. */
 static void exit_triple_fault(struct vcpu *v)
 {
 	vm_end(v->vm, VM_STATUS_TRIPLE_FAULT, "stopped: triple fault at rip 0x%lx", hvm_rip(&v->hvm));
@@ -139,6 +141,7 @@ static void exit_hypercall(struct vcpu *v)
 /* WBINVD and INVD: caches are coherent, and what INVD would throw away may be the host's. */
 static void exit_nothing(struct vcpu *v) { exit_skip(v); }
 
+/* SDM, "VM-Entry Failures During or After Loading Guest State". */
 static void exit_entry_failed(struct vcpu *v)
 {
 	vm_end(v->vm, VM_STATUS_STOPPED,

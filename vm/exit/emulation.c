@@ -231,6 +231,8 @@ static void unknown(struct vcpu *v)
 		refuse(v, "an instruction that Vellum does not emulate");
 }
 
+/* What is not known, or cannot be done, ends the guest with a sentence: an exception that its CPU would not raise would
+ * mislead it. */
 static void act_on_result(struct vcpu *v, enum emulate_result result)
 {
 	switch (result) {

@@ -60,6 +60,7 @@ bool task_descriptor(struct task *t, uint16_t selector, bool write, uint64_t *ra
 		base = (uint32_t)ldt.base;
 		limit = ldt.limit;
 	}
+	/* SDM, "Invalid TSS Conditions": a selector beyond its table. */
 	if (VM_KEPT(TASK_TABLE_LIMIT, at + 7 > limit))
 		return task_refuse(t, VECTOR_TS, selector);
 	if (!task_find(t->v, base + at, 8, write ? TASK_WRITES : TASK_READS, where))
@@ -154,6 +155,7 @@ static bool load_segment(struct task *t, enum segment n, unsigned cpl)
 	return true;
 }
 
+/* SDM, "Invalid TSS Conditions": the selector of an LDT names a present LDT in the GDT, or nothing. */
 static bool load_ldt(struct task *t)
 {
 	uint16_t selector = selector_of(t, SEG_LDTR);

@@ -55,6 +55,7 @@ static bool prepare_old(struct task *t)
 {
 	struct segment_state tr = hvm_segment(&t->v->hvm, SEG_TR);
 
+	/* SDM, "Invalid TSS Conditions": the limit of the current one. */
 	t->old_format = format_of(tr.access);
 	if (!t->old_format || tr.limit < t->old_format->bytes - 1u)
 		return task_refuse(t, VECTOR_TS, tr.selector);
@@ -173,6 +174,7 @@ static bool push_error(struct task *t)
 				 .user = VM_KEPT(TASK_STACK_LEVEL, access_dpl(ss.access) == 3) };
 	struct span s;
 
+	/* SDM, "Interrupt 12 - Stack Fault Exception (#SS)": in the new task, whose stack it is. */
 	if (VM_KEPT(TASK_STACK_LIMIT, !stack_holds(&ss, at, n)))
 		return task_refuse(t, VECTOR_SS, 0);
 	t->v->mmu.regs.ac = hvm_rflags(&t->v->hvm) & RFLAGS_AC;
