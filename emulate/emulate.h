@@ -192,7 +192,7 @@ struct emulate {
 	bool single_step;  /* after EMULATE_OK, and EMULATE_RESTART: RFLAGS.TF was set, a #DB with DR6.BS is due */
 	bool unblocks_nmi; /* after EMULATE_OK: it was an IRET */
 	bool progress;     /* after EMULATE_RESTART: iterations have been done */
-	uint8_t length;    /* after emulate_step: bytes known of the instruction */
+	uint8_t length;    /* after emulate_fetch: bytes known of the instruction */
 	uint8_t bytes[15];
 	struct emulate_exception exception;
 	struct emulate_segment seg[EMULATE_SEGS];
@@ -279,7 +279,5 @@ enum emulate_result emulate_deliver(struct emulate *e, const struct emulate_even
 /* Fetch (with the CS limit or canonical check) and decode the instruction at e->rip: EMULATE_OK, or what is wrong with
  * it. e->length bytes of it are in e->bytes. */
 enum emulate_result emulate_fetch(struct emulate *e, struct insn *insn);
-/* The same, and carry it out. */
-enum emulate_result emulate_step(struct emulate *e);
 
 #endif

@@ -100,11 +100,3 @@ enum emulate_result emulate_fetch(struct emulate *e, struct insn *insn)
 		}
 	}
 }
-
-enum emulate_result emulate_step(struct emulate *e)
-{
-	struct insn insn;
-
-	TRY(emulate_fetch(e, &insn));
-	return emulate_execute(e, &insn);
-}

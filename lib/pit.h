@@ -11,7 +11,6 @@
 
 /* The control word. */
 #define PIT_SELECT(counter) ((counter) << 6)
-#define PIT_READ_BACK 0xc0
 #define PIT_READ_BACK_COUNTER(n) (2 << (n))
 #define PIT_READ_BACK_NO_COUNT 0x20  /* "Read-Back Command": active low */
 #define PIT_READ_BACK_NO_STATUS 0x10
@@ -23,7 +22,6 @@
 #define PIT_MODE(n) ((n) << 1)
 #define PIT_ONE_SHOT PIT_MODE(0) /* "Interrupt on Terminal Count" */
 #define PIT_RATE PIT_MODE(2)     /* "Rate Generator" */
-#define PIT_SQUARE PIT_MODE(3)   /* "Square Wave Mode" */
 #define PIT_BCD 0x01
 
 /* PC/AT, system control port B: IBM PC/AT Technical Reference, "System Board". */

@@ -18,7 +18,6 @@
 /* The keyboard controller's, and port 0x92 of the PS/2. */
 #define PORT_KBC_DATA 0x60
 #define PORT_KBC_COMMAND 0x64
-#define KBC_RESET 0xfe /* the command that pulses the CPU's reset line */
 #define PORT_FAST_A20 0x92
 #define A20_ENABLED 0x02
 #define A20_FAST_RESET 0x01

@@ -10,7 +10,6 @@
 #define CPUID_LEAF_VERSION 0x1 /* and features */
 #define CPUID_LEAF_TLB 0x2
 #define CPUID_LEAF_CACHE 0x4
-#define CPUID_LEAF_MONITOR 0x5
 #define CPUID_LEAF_THERMAL 0x6
 #define CPUID_LEAF_FEATURES 0x7 /* "Structured Extended Feature Flags" */
 #define CPUID_LEAF_PERFMON 0xa

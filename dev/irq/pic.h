@@ -34,8 +34,6 @@ void pic_reset(struct pic *p);
 void pic_after_bios(struct pic *p);
 /* pin 0..15 (2 is the cascade and is ignored). */
 void pic_set_pin(struct pic *p, unsigned pin, bool level);
-/* The level of INT. */
-static inline bool pic_output(const struct pic *p) { return p->out; }
 /* INTA: the vector of the highest request, which goes in service; the spurious vector (pin 7) when there is none any
  * more. */
 uint8_t pic_ack(struct pic *p);

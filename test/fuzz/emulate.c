@@ -8,6 +8,7 @@
 
 #include "emulate/ops.h"
 #include "test/unit/emulate/world.h"
+#include "test/unit/emulate/step.h"
 
 #define STEPS_MAX 8
 #define EVENTS_MAX 3000

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "test/unit/emulate/machine.h"
+#include "test/unit/emulate/step.h"
 
 uint8_t machine_emulated_data[WORLD_BYTES];
 static struct cpu_area area;

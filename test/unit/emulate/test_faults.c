@@ -1,6 +1,7 @@
 /* test/unit/emulate/test_faults.c - what happens when an instruction cannot be finished: faults leave nothing half done
  * (EM2, EM3), accesses are split at pages (EM4), repetitions and lost races are bounded (EM5). */
 #include "test/unit/emulate/fixture.h"
+#include "test/unit/emulate/step.h"
 
 /* REP MOVSB from 0x1ff0 on; the page at 0x2000 is missing. */
 static void test_rep_fault(void **state)

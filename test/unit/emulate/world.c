@@ -4,6 +4,7 @@
 
 #include "lib/descriptor.h"
 #include "test/unit/emulate/world.h"
+#include "test/unit/emulate/step.h"
 
 static struct world *world_of(struct emulate *e)
 {

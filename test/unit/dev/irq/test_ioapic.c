@@ -220,10 +220,10 @@ static void test_hub(void **state)
 	assert_int_equal(pc->ioapic.pins, 0);
 	irqhub_set(&pc->hub, 2, true);
 	assert_true(take(l, 0x32));
-	assert_false(pic_output(&pc->pic)); /* the cascade */
+	assert_false(pc->pic.out); /* the cascade */
 	entry(20, 0, 0x44);
 	irqhub_set(&pc->hub, 20, true);
-	assert_false(pic_output(&pc->pic));
+	assert_false(pc->pic.out);
 	assert_int_equal(lapic_pending(l), 0x44);
 	irqhub_set(&pc->hub, 24, true); /* no such */
 	irqhub_set(&pc->hub, 1000, true);

@@ -37,7 +37,7 @@ static void test_silent_before_programming(void **state)
 	pic_reset(&pc->pic);
 	pulse(1);
 	pulse(12);
-	assert_false(pic_output(&pc->pic));
+	assert_false(pc->pic.out);
 }
 
 /* A guest that does not program them gets the BIOS' vectors. */
@@ -50,7 +50,7 @@ static void test_after_bios(void **state)
 	assert_int_equal(inb(pc, PIC2_DATA), 0x8f);
 	pulse(3);
 	pulse(8);
-	assert_false(pic_output(&pc->pic));
+	assert_false(pc->pic.out);
 	pulse(1);
 	assert_int_equal(pic_ack(&pc->pic), 0x09);
 	outb(pc, PIC1_COMMAND, OCW2_EOI);
@@ -63,23 +63,23 @@ static void test_priority_and_nesting(void **state)
 	(void)state;
 	pulse(4);
 	pulse(1);
-	assert_true(pic_output(&pc->pic));
+	assert_true(pc->pic.out);
 	assert_int_equal(irr(0x20), 0x12);
 	assert_int_equal(pic_ack(&pc->pic), 0x31);
 	assert_int_equal(isr(0x20), 0x02);
-	assert_false(pic_output(&pc->pic)); /* 4 waits behind 1 */
+	assert_false(pc->pic.out); /* 4 waits behind 1 */
 	pulse(0);
-	assert_true(pic_output(&pc->pic)); /* 0 nests in it */
+	assert_true(pc->pic.out); /* 0 nests in it */
 	assert_int_equal(pic_ack(&pc->pic), 0x30);
 	outb(pc, PIC1_COMMAND, OCW2_EOI);
 	assert_int_equal(isr(0x20), 0x02);
-	assert_false(pic_output(&pc->pic));
+	assert_false(pc->pic.out);
 	outb(pc, PIC1_COMMAND, OCW2_SPECIFIC | OCW2_EOI | 1); /* specific EOI */
-	assert_true(pic_output(&pc->pic));
+	assert_true(pc->pic.out);
 	assert_int_equal(pic_ack(&pc->pic), 0x34);
 	outb(pc, PIC1_COMMAND, OCW2_EOI);
 	assert_int_equal(isr(0x20), 0);
-	assert_false(pic_output(&pc->pic));
+	assert_false(pc->pic.out);
 }
 
 static void test_cascade(void **state)
@@ -87,17 +87,17 @@ static void test_cascade(void **state)
 	(void)state;
 	pulse(14);
 	pulse(8);
-	assert_true(pic_output(&pc->pic));
+	assert_true(pc->pic.out);
 	assert_int_equal(pic_ack(&pc->pic), 0x38);
 	assert_int_equal(isr(0x20), 0x04);
 	assert_int_equal(isr(0xa0), 0x01);
 	outb(pc, PIC2_COMMAND, OCW2_EOI);
 	outb(pc, PIC1_COMMAND, OCW2_SPECIFIC | OCW2_EOI | 2);
-	assert_true(pic_output(&pc->pic)); /* 14 follows */
+	assert_true(pc->pic.out); /* 14 follows */
 	assert_int_equal(pic_ack(&pc->pic), 0x3e);
 	outb(pc, PIC2_COMMAND, OCW2_SPECIFIC | OCW2_EOI | 6);
 	outb(pc, PIC1_COMMAND, OCW2_SPECIFIC | OCW2_EOI | 2);
-	assert_false(pic_output(&pc->pic));
+	assert_false(pc->pic.out);
 	assert_int_equal(isr(0x20) | isr(0xa0), 0);
 }
 
@@ -106,18 +106,18 @@ static void test_mask_and_lost_request(void **state)
 	(void)state;
 	outb(pc, PIC1_DATA, 0x10);
 	pulse(4);
-	assert_false(pic_output(&pc->pic));
+	assert_false(pc->pic.out);
 	outb(pc, PIC1_DATA, 0x00);
-	assert_true(pic_output(&pc->pic)); /* the edge was kept */
+	assert_true(pc->pic.out); /* the edge was kept */
 	pic_set_pin(&pc->pic, 4, false);   /* the device takes it back before the acknowledge */
-	assert_false(pic_output(&pc->pic));
+	assert_false(pc->pic.out);
 	assert_int_equal(pic_ack(&pc->pic), 0x37); /* spurious, nothing in service */
 	assert_int_equal(isr(0x20), 0);
 	pulse(9);
 	outb(pc, PIC2_DATA, PIC_ALL);
-	assert_false(pic_output(&pc->pic));
+	assert_false(pc->pic.out);
 	outb(pc, PIC2_DATA, 0);
-	assert_true(pic_output(&pc->pic));
+	assert_true(pc->pic.out);
 }
 
 static void test_edge_needs_an_edge(void **state)
@@ -126,11 +126,11 @@ static void test_edge_needs_an_edge(void **state)
 	pulse(3);
 	assert_int_equal(pic_ack(&pc->pic), 0x33);
 	outb(pc, PIC1_COMMAND, OCW2_EOI);
-	assert_false(pic_output(&pc->pic)); /* still high: no new request */
+	assert_false(pc->pic.out); /* still high: no new request */
 	pic_set_pin(&pc->pic, 3, true);
-	assert_false(pic_output(&pc->pic));
+	assert_false(pc->pic.out);
 	pulse(3);
-	assert_true(pic_output(&pc->pic));
+	assert_true(pc->pic.out);
 }
 
 static void test_level(void **state)
@@ -143,19 +143,19 @@ static void test_level(void **state)
 	pic_set_pin(&pc->pic, 5, true);
 	assert_int_equal(pic_ack(&pc->pic), 0x35);
 	outb(pc, PIC1_COMMAND, OCW2_EOI);
-	assert_true(pic_output(&pc->pic)); /* still asserted */
+	assert_true(pc->pic.out); /* still asserted */
 	pic_set_pin(&pc->pic, 5, false);
-	assert_false(pic_output(&pc->pic));
+	assert_false(pc->pic.out);
 	pic_set_pin(&pc->pic, 10, true);
 	assert_int_equal(pic_ack(&pc->pic), 0x3a);
 	outb(pc, PIC2_COMMAND, OCW2_EOI);
 	outb(pc, PIC1_COMMAND, OCW2_EOI);
-	assert_true(pic_output(&pc->pic));
+	assert_true(pc->pic.out);
 	assert_int_equal(pic_ack(&pc->pic), 0x3a);
 	pic_set_pin(&pc->pic, 10, false);
 	outb(pc, PIC2_COMMAND, OCW2_EOI);
 	outb(pc, PIC1_COMMAND, OCW2_EOI);
-	assert_false(pic_output(&pc->pic));
+	assert_false(pc->pic.out);
 	outb(pc, PIC_ELCR1, 0);
 	outb(pc, PIC_ELCR2, 0);
 }
@@ -197,14 +197,14 @@ static void test_slave_auto_eoi(void **state)
 	pulse(9);
 	assert_int_equal(pic_ack(&pc->pic), 0x39);
 	outb(pc, PIC1_COMMAND, OCW2_EOI);
-	assert_true(pic_output(&pc->pic));
+	assert_true(pc->pic.out);
 	outb(pc, PIC1_COMMAND, OCW3 | OCW3_POLL); /* and the same by polling: the master, then the slave */
 	assert_int_equal(inb(pc, PIC1_COMMAND), 0x82);
 	pulse(8);
 	outb(pc, PIC2_COMMAND, OCW3 | OCW3_POLL);
 	assert_int_equal(inb(pc, PIC2_COMMAND), 0x80);
 	outb(pc, PIC1_COMMAND, OCW2_EOI);
-	assert_true(pic_output(&pc->pic));
+	assert_true(pc->pic.out);
 	assert_int_equal(pic_ack(&pc->pic), 0x3e);
 }
 
@@ -231,11 +231,11 @@ static void test_special_mask(void **state)
 	pulse(1);
 	assert_int_equal(pic_ack(&pc->pic), 0x31);
 	pulse(5);
-	assert_false(pic_output(&pc->pic));
+	assert_false(pc->pic.out);
 	outb(pc, PIC1_COMMAND, OCW3 | OCW3_SET_SPECIAL_MASK | OCW3_SPECIAL_MASK); /* special mask mode */
-	assert_false(pic_output(&pc->pic));
+	assert_false(pc->pic.out);
 	outb(pc, PIC1_DATA, 0x02); /* 1 masked: it no longer blocks lower ones */
-	assert_true(pic_output(&pc->pic));
+	assert_true(pc->pic.out);
 	assert_int_equal(pic_ack(&pc->pic), 0x35);
 	outb(pc, PIC1_COMMAND, OCW2_EOI); /* does not see the masked 1 */
 	assert_int_equal(isr(0x20), 0x02);
@@ -254,7 +254,7 @@ static void test_special_fully_nested(void **state)
 	pulse(12);
 	assert_int_equal(pic_ack(&pc->pic), 0x3c);
 	pulse(9); /* of higher priority in the slave: nests although the cascade pin is in service */
-	assert_true(pic_output(&pc->pic));
+	assert_true(pc->pic.out);
 	assert_int_equal(pic_ack(&pc->pic), 0x39);
 }
 
@@ -275,7 +275,7 @@ static void test_poll(void **state)
 	outb(pc, PIC1_COMMAND, OCW2_EOI);
 	outb(pc, PIC1_COMMAND, OCW3 | OCW3_POLL);
 	assert_int_equal(inb(pc, PIC1_COMMAND), 0x83);
-	assert_false(pic_output(&pc->pic));
+	assert_false(pc->pic.out);
 }
 
 static void test_icw1_clears(void **state)
@@ -286,7 +286,7 @@ static void test_icw1_clears(void **state)
 	pic_ack(&pc->pic);
 	pulse(4);
 	outb(pc, PIC1_COMMAND, ICW1 | ICW1_NEED_ICW4);
-	assert_false(pic_output(&pc->pic)); /* edges before ICW1 are forgotten, the pins may still be high */
+	assert_false(pc->pic.out); /* edges before ICW1 are forgotten, the pins may still be high */
 	outb(pc, PIC1_DATA, 0x40);
 	outb(pc, PIC1_DATA, 0x04);
 	outb(pc, PIC1_DATA, 0x01);
@@ -314,14 +314,14 @@ static void test_output_reaches_lint0(void **state)
 		case 2: outb(pc, r & 0x100 ? 0x20 : 0xa0, (uint8_t)(r >> 16 & ~0x18)); break;
 		case 3: outb(pc, r & 0x100 ? 0x21 : 0xa1, (uint8_t)(r >> 16)); break;
 		default: {
-			bool asked = pic_output(&pc->pic);
+			bool asked = pc->pic.out;
 			uint8_t vector = pic_ack(&pc->pic);
 			assert_true(vector >= 0x30 && vector < 0x40);
 			if (!asked)
 				assert_int_equal(vector, 0x37);
 		}
 		}
-		assert_int_equal(pc->lapic[0].lint[0], pic_output(&pc->pic));
+		assert_int_equal(pc->lapic[0].lint[0], pc->pic.out);
 	}
 }
 
