@@ -22,9 +22,10 @@ sed -i 's|^\t&mmu_brute,|&\n\t\&mmu_added,|' mmu/mechanisms.c
 sed -i 's|"brute", NULL }|"brute", "added", NULL }|' vm/config/switch.c
 
 # A device: the test device's latch, of four ports, at another place.
-sed 's/testdev/added/g; s/TESTDEV/ADDED/g; s/0xff000000u/0xff100000u/' dev/test/testdev.h > dev/test/added.h
-sed 's/testdev/added/g; s/TESTDEV/ADDED/g; s/0xe0/0xe8/g; s/0xe4/0xec/g; s/0x2000/0x2800/g' dev/test/testdev.c > \
-	dev/test/added.c
+sed -n 's/^#define TESTDEV/#define ADDED/p' lib/ports.h |
+	sed 's/0xe0/0xe8/; s/0xe4/0xec/; s/0x2000/0x2800/; s/0xff000000u/0xff100000u/' > places
+sed 's/testdev/added/g; s/TESTDEV/ADDED/g' dev/test/testdev.h | sed '/^#include "lib\/ports.h"/r places' > dev/test/added.h
+sed 's/testdev/added/g; s/TESTDEV/ADDED/g' dev/test/testdev.c > dev/test/added.c
 sed -i 's|^#include "dev/test/testdev.h"|#include "dev/test/added.h"\n&|' vm/vm.h
 sed -i 's|^\tstruct testdev \*testdev;.*|&\n\tstruct added added;|' vm/vm.h
 init='added_init(\&vm->added, \&vm->pio, \&vm->mmio, (struct irq_line[ADDED_LINES]){ { 0 } }, drop_mapping, vm)'

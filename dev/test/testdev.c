@@ -2,7 +2,6 @@
 #include "dev/test/testdev.h"
 #include "dev/bus/bytes.h"
 
-
 static uint8_t latch_read(void *dev, uint16_t port)
 {
 	const struct testdev *t = dev;
