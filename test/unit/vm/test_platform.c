@@ -19,7 +19,7 @@ static void out(uint16_t port, uint32_t value)
 
 static uint8_t in(uint16_t port)
 {
-	EXIT(.reason = EXIT_IO_INSTRUCTION, .qualification = (uint64_t)port << 16 | 8, .length = 2);
+	EXIT(.reason = EXIT_IO_INSTRUCTION, .qualification = (uint64_t)port << 16 | IO_IN, .length = 2);
 	return (uint8_t)*bench_gpr(GPR_RAX);
 }
 

@@ -323,7 +323,7 @@ static uint8_t cfg(uint16_t key)
 {
 	*bench_gpr(GPR_RAX) = key;
 	EXIT(.reason = EXIT_IO_INSTRUCTION, .qualification = 0x510 << 16 | 1, .length = 1);
-	EXIT(.reason = EXIT_IO_INSTRUCTION, .qualification = 0x511 << 16 | 8, .length = 1);
+	EXIT(.reason = EXIT_IO_INSTRUCTION, .qualification = (uint64_t)FW_CFG_DATA << 16 | IO_IN, .length = 1);
 	return (uint8_t)*bench_gpr(GPR_RAX);
 }
 

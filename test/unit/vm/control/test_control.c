@@ -151,7 +151,7 @@ static void the_power_button(void **state)
 	STEP(ask("1 shutdown 0\n"));
 	assert_true(answers("1", "{\"vm\":\"test0\",\"state\":\"running\"}"));
 	*bench_gpr(GPR_RAX) = 0;
-	EXIT(.reason = EXIT_IO_INSTRUCTION, .qualification = (uint64_t)ACPI_PM1A_EVT << 16 | BIT(3) | 1, .length = 1);
+	EXIT(.reason = EXIT_IO_INSTRUCTION, .qualification = (uint64_t)ACPI_PM1A_EVT << 16 | IO_IN | 1, .length = 1);
 	assert_int_equal(*bench_gpr(GPR_RAX) & 0xffff, 0x0100);
 	irr = bench.vm[0]->pic.chip[1].irr;
 	*bench_gpr(GPR_RAX) = 0x0100; /* enabled: the SCI, an interrupt of the second 8259 */

@@ -3,7 +3,6 @@
 
 #define QUALIFICATION(port, size, in, string, rep) \
 	((uint64_t)(port) << 16 | ((size) - 1) | (in) << 3 | (string) << 4 | (rep) << 5)
-#define PORT_LATCH 0xe0 /* of the test device: a register of 4 bytes */
 #define PORT_NONE 0x9999
 
 static void in_long_mode(void)
@@ -23,12 +22,12 @@ static void sizes(void **state)
 {
 	(void)state;
 	in_long_mode();
-	io(PORT_LATCH, 4, false, 0xffffffff12345678);
-	io(PORT_LATCH, 4, true, ~0ull);
+	io(TESTDEV_LATCH, 4, false, 0xffffffff12345678);
+	io(TESTDEV_LATCH, 4, true, ~0ull);
 	assert_int_equal(*bench_gpr(GPR_RAX), 0x12345678);
-	io(PORT_LATCH, 2, true, 0x1111111111111111);
+	io(TESTDEV_LATCH, 2, true, 0x1111111111111111);
 	assert_int_equal(*bench_gpr(GPR_RAX), 0x1111111111115678);
-	io(PORT_LATCH, 1, true, 0x1111111111111111);
+	io(TESTDEV_LATCH, 1, true, 0x1111111111111111);
 	assert_int_equal(*bench_gpr(GPR_RAX), 0x1111111111111178);
 	assert_int_equal(bench.entry.rip, BENCH_CODE + 4);
 	finish();
@@ -69,7 +68,8 @@ static void string_instruction(const char *bytes, unsigned n, bool in, unsigned 
 {
 	vmcs_put(VMCS_GUEST_RIP, BENCH_CODE);
 	bench_poke(BENCH_CODE, bytes, n);
-	EXIT(.reason = EXIT_IO_INSTRUCTION, .qualification = QUALIFICATION(PORT_LATCH, size, in, 1, rep), .length = n,
+	EXIT(.reason = EXIT_IO_INSTRUCTION, .length = n,
+	     .qualification = QUALIFICATION(TESTDEV_LATCH, size, in, 1, rep),
 	     .gva = BENCH_DATA);
 }
 
@@ -79,7 +79,7 @@ static void strings(void **state)
 
 	(void)state;
 	in_long_mode();
-	*bench_gpr(GPR_RDX) = PORT_LATCH;
+	*bench_gpr(GPR_RDX) = TESTDEV_LATCH;
 	*bench_gpr(GPR_RSI) = BENCH_DATA;
 	bench_poke(BENCH_DATA, &value, 4);
 	string_instruction("\x6f", 1, false, 4, false); /* outsd */
@@ -110,7 +110,7 @@ static void a_repeated_instruction_under_single_step(void **state)
 {
 	(void)state;
 	in_long_mode();
-	*bench_gpr(GPR_RDX) = PORT_LATCH;
+	*bench_gpr(GPR_RDX) = TESTDEV_LATCH;
 	*bench_gpr(GPR_RSI) = BENCH_DATA;
 	*bench_gpr(GPR_RCX) = 3;
 	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_TF);
@@ -136,21 +136,21 @@ static void watched_ports(void **state)
 {
 	(void)state;
 	in_long_mode();
-	bench.v->saved_dr[0] = PORT_LATCH + 2;
+	bench.v->saved_dr[0] = TESTDEV_LATCH + 2;
 	STEP(bench_mov_to_cr(4, CR4_PAE | CR4_DE));
-	watched(PORT_LATCH, 4, false, 0);
+	watched(TESTDEV_LATCH, 4, false, 0);
 	vmcs_put(VMCS_GUEST_DR7, DR7_PORTS(2));
-	watched(PORT_LATCH + 2, 1, false, HIT);
-	watched(PORT_LATCH + 3, 1, true, HIT);
-	watched(PORT_LATCH, 4, true, HIT);
-	watched(PORT_LATCH, 2, true, 0);
-	watched(PORT_LATCH + 4, 1, true, 0);
+	watched(TESTDEV_LATCH + 2, 1, false, HIT);
+	watched(TESTDEV_LATCH + 3, 1, true, HIT);
+	watched(TESTDEV_LATCH, 4, true, HIT);
+	watched(TESTDEV_LATCH, 2, true, 0);
+	watched(TESTDEV_LATCH + 4, 1, true, 0);
 	/* Together with a single-step trap; and a repeated instruction stops where it hits. */
 	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_TF);
-	watched(PORT_LATCH + 2, 2, false, HIT | DR6_BS);
+	watched(TESTDEV_LATCH + 2, 2, false, HIT | DR6_BS);
 	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED);
 	vmcs_put(VMCS_GUEST_PENDING_DEBUG, 0);
-	*bench_gpr(GPR_RDX) = PORT_LATCH;
+	*bench_gpr(GPR_RDX) = TESTDEV_LATCH;
 	*bench_gpr(GPR_RSI) = BENCH_DATA;
 	*bench_gpr(GPR_RCX) = 3;
 	string_instruction("\xf3\x6f", 2, false, 4, true);
@@ -159,10 +159,10 @@ static void watched_ports(void **state)
 	/* Without CR4.DE, and breakpoints of another kind. */
 	vmcs_put(VMCS_GUEST_RIP, BENCH_CODE);
 	STEP(bench_mov_to_cr(4, CR4_PAE));
-	watched(PORT_LATCH + 2, 2, false, 0);
+	watched(TESTDEV_LATCH + 2, 2, false, 0);
 	STEP(bench_mov_to_cr(4, CR4_PAE | CR4_DE));
 	vmcs_put(VMCS_GUEST_DR7, 0xf0401);
-	watched(PORT_LATCH + 2, 2, false, 0);
+	watched(TESTDEV_LATCH + 2, 2, false, 0);
 	finish();
 }
 
