@@ -215,7 +215,7 @@ def dirties(c):
 def dirties_interrupted(c):
     """What happens to the machine meanwhile is said, and spoils nothing."""
     with dirty_guest(c, 40) as r:
-        waits = c.start(['ctl', 'dirty', '60'])
+        waits = c.start(['ctl', 'dirty', '20'])
         until('a measurement', lambda: c.finish(c.start(['ctl', 'dirty']), 60)[0] == 0)
         require('a measurement goes on' in ctl(c, 'dirty', '1', status=1), 'two at once')
         ask(c, 'pause')
@@ -224,7 +224,7 @@ def dirties_interrupted(c):
         ask(c, 'mmu', 'shadow')
         ask(c, 'resume')
         a = until('its end', lambda: [x for x in [ask(c, 'dirty')] if x['measured']])[0]
-        require(a['seconds'] == 60 and a['switches'] == 1 and 40 <= a['pages'] <= 44, 'at the end: %s' % a)
+        require(a['seconds'] == 20 and a['switches'] == 1 and 40 <= a['pages'] <= 44, 'at the end: %s' % a)
         require('its mechanism changed 1 time meanwhile' in ctl(c, 'dirty'), 'as text')
         ask(c, 'pause')
         require('it is paused' in ctl(c, 'dirty', '1', status=1), 'begun while it is paused')
