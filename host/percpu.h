@@ -46,11 +46,17 @@ struct percpu {
 	struct vcpu *loaded;    /* whose state the virtualization extension of this CPU works with */
 	struct vcpu *resident; /* whose FPU, debug and system-call registers the CPU holds */
 	struct vcpu *run_queue; /* the vCPUs that live here, a ring; the one that runs, or ran last */
+	/* Those that have come here and are not on the ring yet (Q2 in vm/schedule.h): others put them here. */
+	struct vcpu *arrivals;
 	/* virtual machines whose last vCPU has ended here, but whose account has not been written */
 	struct vm *untold;
 	uint64_t slice_end;     /* TSC: when another vCPU of the ring has its turn */
 	/* the least vcpu.fair of those that want the CPU, when one of them left it; never goes back */
 	uint64_t fair_floor;
+	/* Others read these: the least vcpu.fair of those that could run when the CPU last looked (UINT64_MAX: there was
+	 * none); one that may move waited for the CPU then. */
+	uint64_t fair_least;
+	bool crowded;
 };
 
 /* After percpu_install() on this CPU. */

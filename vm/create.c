@@ -50,7 +50,9 @@ static void *below_ptr(void *ctx, hfn_t frame)
 	return frames_ptr(frame);
 }
 
-/* RL2 in vm/run.c. The IPI is an exit of the guest's; who has seen in_guest false sees the request before it enters. */
+/* RL2 in vm/run.c. The IPI is an exit of the guest's; who has seen in_guest false sees the request before it enters, on
+ * whatever CPU: it serves it under the VM's lock, which is held here. So one that leaves meanwhile, and moves, does not
+ * come to be in its guest again before this has seen that it left. */
 static void below_kick(void *ctx, struct mmu_vcpu *mmu)
 {
 	struct vcpu *v = container_of(mmu, struct vcpu, mmu);
@@ -58,7 +60,7 @@ static void below_kick(void *ctx, struct mmu_vcpu *mmu)
 	(void)ctx;
 	if (v->cpu == this_cpu() || !__atomic_load_n(&v->in_guest, __ATOMIC_SEQ_CST))
 		return;
-	lapic_host_kick(v->cpu->apic_id);
+	lapic_host_kick(__atomic_load_n(&v->cpu, __ATOMIC_SEQ_CST)->apic_id);
 	while (__atomic_load_n(&v->in_guest, __ATOMIC_ACQUIRE))
 		cpu_relax();
 }
@@ -333,6 +335,7 @@ struct vm *vm_create(unsigned id, const struct vm_config *config, struct percpu 
 		return NULL;
 	vm->id = id;
 	vm->config = config;
+	vm->weight = config->weight;
 	vm->clock.guest_only = config->guest_clock;
 	vm->low_ram = min_u64(config->mem, LOW_RAM_MAX);
 	vm->high_ram = config->mem - vm->low_ram;
@@ -344,5 +347,7 @@ struct vm *vm_create(unsigned id, const struct vm_config *config, struct percpu 
 	if (vcpus_create(vm, cpu) && create_platform(vm) && create_memory(vm) && tpr_init(vm) &&
 	    load_guest(vm, &start) && vcpus_start(vm, &start) && switch_init(vm))
 		vm->status = VM_STATUS_OK;
+	if (!vm->ended)
+		wander_init(vm);
 	return vm;
 }

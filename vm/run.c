@@ -3,7 +3,7 @@
  *
  * RL1  The timers of the vCPU that runs are covered by the CPU's timer: timer_armed is at or before the earliest. It
  *      needs a look only when an alarm has become earlier (TM3 in dev/timer.c), or when timer_armed may have become
- *      later (arm_running in vm/schedule.c).
+ *      later (schedule_arm_running in vm/schedule.c).
  * RL2  A vCPU that another CPU must stop (T2) is seen: in_guest is set before the last look at the flush requests, and
  *      cleared after the exit; who requests sets the request first and then looks at in_guest.
  * RL3  A virtual machine that has ended is on its CPU's ring until that CPU has taken it off (retire), which is then
@@ -18,11 +18,15 @@
 struct machine machine;
 static unsigned vms_alive;
 
+/* Q1: the request is there before the look at where it lives. */
 void vcpu_request(struct vcpu *v, uint64_t request)
 {
+	struct percpu *cpu;
+
 	vcpu_note(v, request);
-	if (v->cpu != this_cpu())
-		lapic_host_kick(v->cpu->apic_id);
+	cpu = __atomic_load_n(&v->cpu, __ATOMIC_SEQ_CST);
+	if (cpu != this_cpu())
+		lapic_host_kick(cpu->apic_id);
 }
 
 void vm_end(struct vm *vm, int status, const char *format, ...)
@@ -99,6 +103,8 @@ static __attribute__((noinline)) void serve_rare(struct vcpu *v, uint64_t reques
 		switch_next(v);
 	if (requests & REQUEST_DIRTY)
 		dirty_end(v->vm);
+	if (requests & REQUEST_MOVE)
+		vcpu_wander(v);
 }
 
 static bool serve_once(struct vcpu *v)
@@ -107,7 +113,7 @@ static bool serve_once(struct vcpu *v)
 
 	if (VM_KEPT(STOP, requests & REQUEST_STOP))
 		return false;
-	if (unlikely(requests & (REQUEST_MMU | REQUEST_INIT | REQUEST_DIRTY)))
+	if (unlikely(requests & (REQUEST_MMU | REQUEST_INIT | REQUEST_DIRTY | REQUEST_MOVE)))
 		serve_rare(v, requests);
 	if (v->halted) {
 		if (!event_wakes(v)) {
@@ -360,13 +366,9 @@ void vcpu_leave_cpu(struct vcpu *v)
 /* v is on no CPU any more; its VM has an account to be told once that holds for all of its vCPUs (VM3). */
 static void retire(struct percpu *cpu, struct vcpu *v)
 {
-	struct vcpu *before = v;
 	struct vm *vm = v->vm;
 
-	while (before->ring != v)
-		before = before->ring;
-	before->ring = v->ring;
-	cpu->run_queue = v->ring == v ? NULL : v->ring;
+	queue_remove(cpu, v);
 	vcpu_leave_cpu(v);
 	if (VM_LEFT_OUT_OR(LAST_VCPU, __atomic_add_fetch(&vm->vcpus_over, 1, __ATOMIC_SEQ_CST) == vm->vcpu_count)) {
 		vm->untold = cpu->untold;
@@ -394,7 +396,9 @@ static void idle(struct percpu *cpu)
 		irq_window(); /* there is something to do */
 	} else {
 		schedule_arm_idle(cpu);
+		balance_sleep(cpu);
 		irq_wait();
+		balance_awake(cpu);
 	}
 	if (cpu->timer_fired)
 		vm_timer_interrupt();
@@ -415,18 +419,9 @@ void vm_cpu_loop(void)
 		run(v);
 		if (v->vm->ended)
 			retire(cpu, v);
+		else if (unlikely(v->move_to))
+			VM_MUTANT(MOVE_DEPARTS, vcpu_depart(v));
 	}
-}
-
-void vcpu_add_to_cpu(struct vcpu *v)
-{
-	struct percpu *cpu = v->cpu;
-
-	VM_MUTANT(FAIR_NEW, v->fair = cpu->fair_floor);
-	v->ring = cpu->run_queue ? cpu->run_queue->ring : v;
-	if (cpu->run_queue)
-		cpu->run_queue->ring = v;
-	__atomic_store_n(&cpu->run_queue, cpu->run_queue ? cpu->run_queue : v, __ATOMIC_RELEASE);
 }
 
 void vm_start(struct vm *vm)
@@ -435,5 +430,5 @@ void vm_start(struct vm *vm)
 
 	__atomic_add_fetch(&vms_alive, 1, __ATOMIC_SEQ_CST);
 	for_each_vcpu(v, vm)
-		vcpu_add_to_cpu(v);
+		queue_add(v);
 }

@@ -1,14 +1,19 @@
 /* vm/schedule.c - which vCPU runs on a CPU when it has several, how long, and when the host's own affairs have their
  * turn.
  *
- * SC1  Of those that can run, the one for which the CPU has worked least has the next slice: an exit that takes longer
+ * SC1  Of those that can run, the one for which CPUs have worked least has the next slice: an exit that takes longer
  *      than a slice is paid back by its own vCPU. Who slept is not given what it did not use, but for one slice.
  * SC2  While a vCPU runs, nobody else's timers interrupt it; they are looked at when its slice ends. So a neighbour
  *      that programs timers without end costs it nothing. (Alone on its CPU it runs until its own timers.)
  * SC3  The host's interrupts are let in once a slice at the latest, even where a guest's exits, one after the other,
  *      keep them from being taken (events of a higher priority), or the CPU does not take them (an emulator that masks
  *      them while the guest's IF is 0): at an exit by the TSC, and where the CPU has a preemption timer, there is an
- *      exit. */
+ *      exit.
+ * SC4  What is counted is weighed: a tick is the more for a vCPU the less weight its VM has, and the more of the VM's
+ *      vCPUs are awake, so that VMs of the same weight have the same share of what they all want, however many vCPUs
+ *      they have.
+ * SC5  Who spins gives the CPU away, if a vCPU of the same VM waits for a CPU that may be who it waits for; that one is
+ *      favoured when it is next chosen there, by a slice at most. */
 #include "vm/vm.h"
 
 #include "host/lapic.h"
@@ -21,7 +26,7 @@ uint64_t schedule_slice(void) { return machine.tsc_hz / SLICES_PER_SECOND; }
 
 /* One that is over has its last turn: also one that a device has reset while it slept, or that was paused (RL3 in
  * vm/run.c). */
-static bool runnable(const struct vcpu *v)
+bool schedule_runnable(const struct vcpu *v)
 {
 	if (VM_KEPT(LAST_TURN, v->vm->ended))
 		return true;
@@ -33,7 +38,7 @@ static bool runnable(const struct vcpu *v)
 static bool others_runnable(const struct percpu *cpu)
 {
 	for (const struct vcpu *v = cpu->run_queue->ring; v != cpu->run_queue; v = v->ring)
-		if (runnable(v))
+		if (schedule_runnable(v))
 			return true;
 	return false;
 }
@@ -57,7 +62,7 @@ void schedule_arm_idle(const struct percpu *cpu)
 
 /* SC2. The one that runs is the ring's first; its alarm is set before its entry (set_alarm in vm/run.c) where its clock
  *     stands still. */
-static void arm_running(const struct percpu *cpu)
+void schedule_arm_running(const struct percpu *cpu)
 {
 	struct vcpu *v = cpu->run_queue;
 	uint64_t next = v->vm->clock.stopped ? UINT64_MAX : schedule_alarm(v);
@@ -71,11 +76,24 @@ static void run_timers(const struct percpu *cpu)
 	struct vcpu *v = cpu->run_queue;
 
 	do {
-		spin_lock(&v->vm->device_lock);
-		timers_run(&v->timers, clock_now(&v->vm->clock));
-		spin_unlock(&v->vm->device_lock);
+		/* Without the lock, of those that nothing is due of: an alarm that comes now is looked at again (RL1). */
+		if (timers_next(&v->timers) <= clock_now(&v->vm->clock)) {
+			spin_lock(&v->vm->device_lock);
+			timers_run(&v->timers, clock_now(&v->vm->clock));
+			spin_unlock(&v->vm->device_lock);
+		}
 		v = v->ring;
 	} while (VM_KEPT(TIMERS_OF_ALL, v != cpu->run_queue));
+}
+
+static void end_slice(struct percpu *cpu)
+{
+	if (cpus_count() > 1) {
+		balance_to_idle(cpu);
+		balance_evenly(cpu);
+	}
+	if (others_runnable(cpu))
+		VM_MUTANT(SLICE_ENDS, vcpu_note(cpu->run_queue, REQUEST_SWITCH));
 }
 
 void vm_timer_interrupt(void)
@@ -84,16 +102,17 @@ void vm_timer_interrupt(void)
 	uint64_t now = rdtsc();
 
 	cpu->timer_fired = false;
+	queue_accept(cpu);
 	if (!cpu->run_queue)
 		return;
 	run_timers(cpu);
 	if (VM_LEFT_OUT_OR(SLICE_OVER, now >= cpu->slice_end)) {
 		/* Again and again while there are others: one may come to be able to run at any time. */
 		cpu->slice_end = now + schedule_slice();
-		if (cpu->run_queue->running && others_runnable(cpu))
-			VM_MUTANT(SLICE_ENDS, vcpu_note(cpu->run_queue, REQUEST_SWITCH));
+		if (cpu->run_queue->running)
+			end_slice(cpu);
 	}
-	arm_running(cpu);
+	schedule_arm_running(cpu);
 }
 
 void vm_host_turn(struct vcpu *v)
@@ -104,39 +123,73 @@ void vm_host_turn(struct vcpu *v)
 	v->host_turn = rdtsc() + schedule_slice();
 	if (VM_KEPT(HOST_TIMER, cpu->timer_fired))
 		vm_timer_interrupt();
+	VM_MUTANT(HOST_BALANCE, balance_poll(cpu));
 	VM_MUTANT(HOST_CONTROL, control_poll(cpu));
 	VM_MUTANT(HOST_TELL, vm_tell(cpu));
 }
 
 /* ---- whose turn it is ---- */
 
-static struct vcpu *fairest(const struct percpu *cpu)
+uint64_t schedule_weighed(const struct vcpu *v, uint64_t ticks)
 {
-	struct vcpu *v = cpu->run_queue, *best = NULL;
+	const struct vm *vm = v->vm;
+	const struct vcpu *u;
+	uint64_t awake = 1;
+
+	for_each_vcpu(u, vm)
+		awake += VM_KEPT(WEIGHS_AWAKE, u != v && !__atomic_load_n(&u->halted, __ATOMIC_RELAXED));
+	return ticks * awake * CONFIG_WEIGHT_DEFAULT / __atomic_load_n(&vm->weight, __ATOMIC_RELAXED);
+}
+
+/* SC5: the one that another waits for, unless it has had more than best by a slice. */
+static struct vcpu *favour(struct vcpu *best, struct vcpu *favoured)
+{
+	bool may = favoured && favoured->fair <= best->fair + schedule_weighed(favoured, schedule_slice());
+
+	return VM_KEPT(FAVOURED, may) ? favoured : best;
+}
+
+static struct vcpu *fairest(struct percpu *cpu)
+{
+	struct vcpu *v = cpu->run_queue, *best = NULL, *favoured = NULL;
 	uint64_t least = cpu->fair_floor - min_u64(cpu->fair_floor, schedule_slice());
+	unsigned movable = 0;
 
 	do {
 		v = v->ring;
-		if (!runnable(v))
+		if (!schedule_runnable(v))
 			continue;
 		if (VM_KEPT(FAIR_SLEPT, v->slept))
 			v->fair = max_u64(v->fair, least);
 		v->slept = false;
+		movable += !v->pin;
+		if (unlikely(v->favoured))
+			favoured = v;
 		if (!best || VM_KEPT(FAIR_LEAST, v->fair < best->fair))
 			best = v;
 	} while (v != cpu->run_queue);
+	if (!best)
+		return NULL;
+	__atomic_store_n(&cpu->fair_least, best->fair, __ATOMIC_RELAXED);
+	best = favour(best, favoured);
+	__atomic_store_n(&cpu->crowded, movable > (best->pin ? 0u : 1u), __ATOMIC_RELAXED);
 	return best;
 }
 
 struct vcpu *schedule_pick(struct percpu *cpu)
 {
-	struct vcpu *v = cpu->run_queue ? fairest(cpu) : NULL;
+	struct vcpu *v;
 
+	queue_accept(cpu);
+	v = cpu->run_queue ? fairest(cpu) : NULL;
 	if (!v)
 		return NULL;
 	cpu->run_queue = v;
+	v->favoured = false;
 	cpu->slice_end = rdtsc() + schedule_slice();
-	arm_running(cpu);
+	if (unlikely(cpu->crowded && __atomic_load_n(&cpus_idle, __ATOMIC_RELAXED)))
+		VM_MUTANT(PICK_GIVES, balance_to_idle(cpu));
+	schedule_arm_running(cpu);
 	return v;
 }
 
@@ -147,14 +200,29 @@ static void raise_floor(struct percpu *cpu, const struct vcpu *v)
 	uint64_t least = v->fair;
 
 	for (const struct vcpu *i = v->ring; i != v; i = i->ring)
-		if (runnable(i) && !i->slept)
+		if (schedule_runnable(i) && !i->slept)
 			least = min_u64(least, i->fair);
 	cpu->fair_floor = max_u64(cpu->fair_floor, least);
 }
 
 void schedule_account(struct vcpu *v, uint64_t ticks)
 {
-	VM_MUTANT(FAIR_TICKS, v->fair += ticks);
+	VM_MUTANT(FAIR_TICKS, v->fair += schedule_weighed(v, ticks));
 	v->slept = v->halted || v->vm->paused;
 	VM_MUTANT(FAIR_RAISED, raise_floor(v->cpu, v));
+}
+
+/* ---- one that waits for another ---- */
+
+void schedule_yield(struct vcpu *v)
+{
+	struct vcpu *u;
+
+	for_each_vcpu(u, v->vm) {
+		if (u == v || __atomic_load_n(&u->running, __ATOMIC_RELAXED) || !schedule_runnable(u))
+			continue;
+		VM_MUTANT(YIELD_FAVOURS, u->favoured = true);
+		if (__atomic_load_n(&u->cpu, __ATOMIC_RELAXED) == v->cpu)
+			VM_MUTANT(YIELD_LEAVES, vcpu_note(v, REQUEST_SWITCH));
+	}
 }

@@ -3,12 +3,14 @@
  * Locks, in the order in which they may be taken (docs/architecture.md): vm.device_lock, then vm.mmu_lock, then the
  * leaves (frames, the VPID pool, a console port). Every exit handler runs with none of them held.
  *
- * VM1  A vCPU lives on one physical CPU at a time (vcpu.cpu); only that CPU touches it, but for these:
+ * VM1  A vCPU lives on one physical CPU at a time (vcpu.cpu), which alone gives it to another (Q1 in vm/schedule.h);
+ *      only that CPU touches it, but for these:
  *      - `requests`, which anybody sets, and `nmi_pending`, which anybody sets before REQUEST_EVENT: changed by atomic
  *        operations only, and taken by its own CPU;
  *      - `lapic`, `timers`, `waits`, `init_pending`, `sipi_pending` and `sipi_vector`: any CPU that holds device_lock;
  *      - `in_guest` (RL2), `running` and `parked` (FZ2, FZ3), `halted` and `deaf`: its own CPU writes them, others
  *        read; `deaf` is written before `halted` is set, and read after it;
+ *      - `cpu` and `moves`: its own CPU writes them, others read; `favoured`: anybody;
  *      - `mmu`: also who holds mmu_lock, as mmu/mmu.h says; and all of it: who has frozen the VM (FZ1).
  * VM2  vcpu.requests is 0, or the vCPU looks at it before it next enters the guest.
  *
@@ -67,6 +69,7 @@ enum vm_status {
 #define REQUEST_MMU BIT(3)    /* go over to the next mechanism */
 #define REQUEST_INIT BIT(4)   /* an INIT, or a start-up IPI, has arrived */
 #define REQUEST_DIRTY BIT(5)  /* what the VM has written has been logged for long enough */
+#define REQUEST_MOVE BIT(6)   /* go to another CPU */
 
 #define INSN_CACHE_SIZE 32
 
@@ -88,8 +91,12 @@ struct vcpu {
 	struct mmu_vcpu mmu;
 	struct vm *vm;
 	unsigned id; /* in vm->vcpu[]; its initial APIC ID */
-	struct percpu *cpu;
-	struct vcpu *ring; /* the next vCPU on the same CPU */
+	struct percpu *cpu; /* where it lives; changed by that CPU alone (Q1 in vm/schedule.h) */
+	struct vcpu *ring;  /* the next vCPU on the same CPU, or of its arrivals */
+	struct percpu *pin; /* the only CPU that it may run on; NULL: any */
+	struct percpu *move_to; /* it runs, and is to go there when it has left; NULL: it stays */
+	uint64_t moves;
+	bool favoured;      /* another vCPU waits for it (SC5) */
 	bool halted;   /* since a HLT, or waiting for a start-up IPI (event_halt) */
 	bool deaf;     /* when it halted, interrupts were disabled: only an NMI ends that, or a reset */
 	bool waits;    /* for a start-up IPI (vm/vcpu.c); changed with the device lock held, as what follows */
@@ -112,6 +119,7 @@ struct vcpu {
 	/* ticks that the CPU has worked for it, as the scheduler counts them (SC1 in vm/schedule.c) */
 	uint64_t fair;
 	bool slept;          /* since it last had the CPU */
+	struct timer wander; /* when it next goes to another CPU (vm/move.c); its period is the description's */
 	uint64_t run_ticks;  /* on a CPU, in the guest and in the hypervisor; what the exits took of it is in exits[] */
 	struct event event;
 	bool nmi_pending;
@@ -175,6 +183,7 @@ struct vm {
 	bool paused; /* by the control channel, or for a panic: none of its vCPUs is picked */
 	struct percpu *frozen_by; /* changed by atomic operations (vm/freeze.c); NULL: it is not */
 	unsigned frozen_depth;    /* that CPU's */
+	unsigned weight; /* the machine's, among others (SC4) */
 	int status;
 	char end_text[240];
 	unsigned vcpus_over; /* that have left their CPUs after its end; changed by atomic operations (VM3) */
@@ -356,10 +365,8 @@ static inline void vcpu_write_tsc_offset(struct vcpu *v)
 /* The calling CPU runs the vCPUs on its ring until the last VM of the machine has ended; an application processor then
  * parks. */
 void vm_cpu_loop(void);
-/* Gives a new VM's vCPUs to their CPUs, before those enter their loops or while they sleep in them. */
+/* Gives a new VM's vCPUs to their CPUs, which find them there when they next look. */
 void vm_start(struct vm *vm);
-/* Gives one to the CPU v->cpu. */
-void vcpu_add_to_cpu(struct vcpu *v);
 /* Goes on with the accounts of VMs that have ended on the calling CPU, which is cpu. false: there is nothing to tell,
  * or no room. */
 bool vm_tell(struct percpu *cpu);
@@ -424,25 +431,6 @@ void emulated_look_again(struct vcpu *v);
 void emulated_time(struct vcpu *v);
 /* The emulator runs a vCPU with .emulated for a while. */
 void emulated_turn(struct vcpu *v);
-
-/* ---- vm/schedule.c ---- */
-/* TSC ticks that a vCPU has the CPU at a time, when others wait. */
-uint64_t schedule_slice(void);
-/* The vCPU of the CPU's ring whose turn it is, with a slice of its own from now on; NULL: none can run. */
-struct vcpu *schedule_pick(struct percpu *cpu);
-/* v has left the CPU after ticks. */
-void schedule_account(struct vcpu *v, uint64_t ticks);
-/* The CPU's timer covers what must happen while nobody runs. */
-void schedule_arm_idle(const struct percpu *cpu);
-/* When the CPU must look at the timers of a vCPU, by the TSC; that of one that is about to be entered may be later. */
-static inline uint64_t schedule_alarm(const struct vcpu *v)
-{
-	return clock_alarm(&v->vm->clock, timers_next(&v->timers));
-}
-/* The CPU's timer has fired: runs the alarms that are due, ends the slice if it is over. */
-void vm_timer_interrupt(void);
-/* Lets the host's interrupts in at an exit of v (SC3). */
-void vm_host_turn(struct vcpu *v);
 
 /* ---- vm/tpr.c ---- */
 /* Chooses how the TPR is virtualized, for a VM with its vCPUs, devices and memory that has not run; one line in the log
@@ -633,5 +621,7 @@ bool stats_of_mechanism(unsigned code);
 void stats_last_words(void);
 /* Ticks that the vCPU had so far, in the guest and in its exits' handlers; called on its CPU. */
 void stats_ticks(const struct vcpu *v, uint64_t *guest, uint64_t *hypervisor);
+
+#include "vm/schedule.h"
 
 #endif

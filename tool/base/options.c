@@ -33,6 +33,8 @@ const char help_text[] =
 	"                     compile or mix; NAME:SIZE for more or less of it (docs/compare.md)\n"
 	"  -m, --mem SIZE     its RAM: a number of megabytes, or with K, M or G   (default: 256M)\n"
 	"  --vcpus N          number of its virtual CPUs, 1 to 32   (default: 1)\n"
+	"  --weight N         its share of the CPUs beside others, 1 to 10000   (default: 100)\n"
+	"  --migrate-every T  has its virtual CPUs go from CPU to CPU, every T milliseconds, or 500us, ...\n"
 	"  --mmu NAME         how its memory is virtualized: ept, shadow, vtlb or brute   (default: the first of "
 	"these\n"
 	"                     that the CPU can run)\n"
@@ -121,6 +123,8 @@ enum {
 	OPTION_TPR,
 	OPTION_HIDE,
 	OPTION_VCPUS,
+	OPTION_WEIGHT,
+	OPTION_MIGRATE_EVERY,
 };
 
 static const struct option names[] = {
@@ -140,6 +144,8 @@ static const struct option names[] = {
 	{ "guest", required_argument, NULL, OPTION_GUEST },
 	{ "mem", required_argument, NULL, OPTION_MEM },
 	{ "vcpus", required_argument, NULL, OPTION_VCPUS },
+	{ "weight", required_argument, NULL, OPTION_WEIGHT },
+	{ "migrate-every", required_argument, NULL, OPTION_MIGRATE_EVERY },
 	{ "kernel", required_argument, NULL, OPTION_KERNEL },
 	{ "initrd", required_argument, NULL, OPTION_INITRD },
 	{ "append", required_argument, NULL, OPTION_APPEND },
@@ -191,7 +197,8 @@ static bool take_vm(struct options *options, int option, const char *value)
 		{ OPTION_SWITCH_AMONG, "--switch-among", "switch-among", NULL },
 		{ OPTION_MITIGATIONS, "--mitigations", "mitigations", NULL },
 		{ OPTION_ON_PANIC, "--on-panic", "on-panic", NULL }, { OPTION_TPR, "--tpr", "tpr", NULL },
-		{ OPTION_VCPUS, "--vcpus", "vcpus", NULL },
+		{ OPTION_VCPUS, "--vcpus", "vcpus", NULL }, { OPTION_WEIGHT, "--weight", "weight", NULL },
+		{ OPTION_MIGRATE_EVERY, "--migrate-every", "migrate-every", NULL },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)

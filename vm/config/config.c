@@ -243,6 +243,8 @@ static const struct {
 	[CONFIG_SWITCH_AMONG] = { "switch-among", .word = set_switch_among },
 	[CONFIG_MITIGATIONS] = { "mitigations", .word = config_set_mitigations },
 	[CONFIG_TPR] = { "tpr", .word = config_set_tpr },
+	[CONFIG_WEIGHT] = { "weight", .word = config_set_weight },
+	[CONFIG_MIGRATE_EVERY] = { "migrate-every", .word = config_set_migrate_every },
 	[CONFIG_ON_PANIC] = { "on-panic", .word = config_set_on_panic },
 };
 
@@ -282,6 +284,7 @@ static bool init_machine(struct vm_config *vm, struct text name, char *error, si
 	memcpy(vm->name, name.p, name.n);
 	vm->mem = CONFIG_MEM_DEFAULT;
 	vm->vcpus = 1;
+	vm->weight = CONFIG_WEIGHT_DEFAULT;
 	return true;
 }
 

@@ -18,6 +18,9 @@
 #define CONFIG_VCPUS_MAX 32
 #define CONFIG_SWITCHES_MAX 16      /* mechanisms in a list to go through */
 #define CONFIG_SWITCH_AMONG_MAX 127
+#define CONFIG_WEIGHT_MIN 1
+#define CONFIG_WEIGHT_MAX 10000
+#define CONFIG_WEIGHT_DEFAULT 100
 #define CONFIG_MEM_DEFAULT (256ull << 20)
 #define CONFIG_MEM_MIN (1ull << 20)
 #define CONFIG_MEM_MAX (512ull << 30)
@@ -65,6 +68,8 @@ enum config_key {
 	CONFIG_MITIGATIONS,
 	CONFIG_ON_PANIC,
 	CONFIG_TPR,
+	CONFIG_WEIGHT,
+	CONFIG_MIGRATE_EVERY,
 	CONFIG_KEYS,
 };
 
@@ -92,6 +97,8 @@ struct vm_config {
 	uint32_t mitigations;                 /* a set of bits: n for config_measures[n] */
 	enum config_on_panic on_panic;
 	enum config_tpr tpr;
+	unsigned weight;                      /* its share of the CPUs, beside those of the others */
+	uint64_t migrate_every;               /* microseconds between two moves of each virtual CPU; 0: none is asked for */
 	uint32_t given;                       /* BIT(enum config_key) of what was set, for the check for duplicates */
 };
 
@@ -106,6 +113,11 @@ bool config_set_on_panic(struct vm_config *vm, const char *value, char *error, s
 extern const char *const config_tprs[CONFIG_TPRS + 1];
 bool config_read_tpr(enum config_tpr *tpr, const char *value, char *error, size_t error_size);
 bool config_set_tpr(struct vm_config *vm, const char *value, char *error, size_t error_size);
+
+/* The values of weight and migrate-every (vm/config/turns.c). */
+bool config_read_weight(unsigned *weight, const char *value, char *error, size_t error_size);
+bool config_set_weight(struct vm_config *vm, const char *value, char *error, size_t error_size);
+bool config_set_migrate_every(struct vm_config *vm, const char *value, char *error, size_t error_size);
 
 /* What can be hidden of a CPU; the names are in vm/config/features.c. */
 enum config_feature {

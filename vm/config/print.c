@@ -35,6 +35,20 @@ static void print_switching(struct writer *w, const struct vm_config *vm)
 		put(w, "switch-among", vm->switch_among);
 }
 
+static void print_turns(struct writer *w, const struct vm_config *vm)
+{
+	char text[24];
+
+	if (vm->weight != CONFIG_WEIGHT_DEFAULT) {
+		fmt(text, sizeof(text), "%u", vm->weight);
+		put(w, "weight", text);
+	}
+	if (vm->migrate_every) {
+		fmt(text, sizeof(text), "%luus", vm->migrate_every);
+		put(w, "migrate-every", text);
+	}
+}
+
 size_t config_print(const struct vm_config *vm, const char *kernel, const char *initrd, char *buf, size_t size)
 {
 	struct writer w = { buf, size, 0 };
@@ -70,6 +84,7 @@ size_t config_print(const struct vm_config *vm, const char *kernel, const char *
 	if (vm->on_panic != CONFIG_PANIC_STOP)
 		put(&w, "on-panic", config_panics[vm->on_panic]);
 	print_switching(&w, vm);
+	print_turns(&w, vm);
 	if (vm->mitigations_chosen) {
 		config_print_measures(vm->mitigations, measures, sizeof(measures));
 		put(&w, "mitigations", measures);

@@ -101,6 +101,7 @@ static void exit_external_interrupt(struct vcpu *v)
 		VM_MUTANT(HOST_INTERRUPT, interrupt_handle((uint8_t)(info & EVENT_VECTOR)));
 	if (VM_KEPT(EXIT_TIMER, v->cpu->timer_fired))
 		vm_timer_interrupt();
+	VM_MUTANT(EXIT_BALANCE, balance_poll(v->cpu));
 	VM_MUTANT(EXIT_CONTROL, control_poll(v->cpu));
 }
 

@@ -39,7 +39,7 @@ static void add_second(void)
 		   boot->lapic.host, v);
 	vm->apic_bus.cpu[vm->apic_bus.count++] = &v->lapic;
 	vm->vcpu[vm->vcpu_count++] = v;
-	vcpu_add_to_cpu(v);
+	queue_add(v);
 }
 
 /* vms: with those that the machine has beside. The boot processor has run. */
@@ -132,7 +132,7 @@ static void nothing_is_told_before_the_last_has_left(void **state)
 	assert_int_equal(vm->vcpus_over, 1);
 	assert_null(soft.percpu.untold);
 	assert_false(vm->all_told);
-	vcpu_add_to_cpu(second);
+	queue_add(second);
 	vcpu_note(bench.v, REQUEST_SWITCH);
 	for (unsigned n = 0; n < 5; n++) {
 		bench_wait(2 * schedule_slice());

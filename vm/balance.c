@@ -1,0 +1,143 @@
+/* vm/balance.c - virtual CPUs that go to another CPU of themselves: to one that sleeps, while they wait; and so that all
+ * of the machine have what is theirs. A CPU gives away what is its own (Q1 in vm/schedule.h); who wants something kicks
+ * it.
+ *
+ * BA1  No CPU sleeps for longer than a slice while a vCPU that may run on it waits for another CPU. Who goes to sleep
+ *      says so (cpus_idle), and then kicks a CPU that has said that somebody waits there (percpu.crowded); who comes to
+ *      have somebody waiting gives it to one that sleeps.
+ * BA2  Who waits while others of the machine that want a CPU all the time have had more by two slices is given to the
+ *      CPU that is the farthest before it. So 3 that work on 2 CPUs have two thirds of one each.
+ * BA3  A CPU whose vCPUs cannot have what is theirs (more weight than a CPU can give) does not save it up.
+ * BA4  Who is pinned stays. */
+#include "vm/vm.h"
+
+#include "host/lapic.h"
+#include "lib/mutants/mutate.h"
+
+#define SLICES_BEHIND 2
+#define SLICES_SAVED 8
+
+uint64_t cpus_idle;
+
+/* ---- CPUs that sleep ---- */
+
+/* The CPU that this was now is nobody else's to give to. NULL: there is none. */
+static struct percpu *take_idle(void)
+{
+	uint64_t idle = __atomic_load_n(&cpus_idle, __ATOMIC_SEQ_CST);
+
+	while (idle) {
+		unsigned n = (unsigned)__builtin_ctzll(idle);
+
+		if (VM_KEPT(IDLE_TAKEN, __atomic_fetch_and(&cpus_idle, ~BIT(n), __ATOMIC_SEQ_CST) & BIT(n)))
+			return percpu_of(n);
+		idle &= idle - 1;
+	}
+	return NULL;
+}
+
+void balance_sleep(struct percpu *cpu)
+{
+	__atomic_store_n(&cpu->fair_least, UINT64_MAX, __ATOMIC_RELAXED);
+	__atomic_store_n(&cpu->crowded, false, __ATOMIC_RELAXED);
+	__atomic_fetch_or(&cpus_idle, BIT(cpu->id), __ATOMIC_SEQ_CST);
+	for (unsigned n = 0; n < cpus_count(); n++) {
+		struct percpu *other = percpu_of(n);
+
+		if (other == cpu || !__atomic_load_n(&other->crowded, __ATOMIC_RELAXED))
+			continue;
+		VM_MUTANT(SLEEP_ASKS, lapic_host_kick(other->apic_id));
+		return;
+	}
+}
+
+void balance_awake(struct percpu *cpu)
+{
+	__atomic_fetch_and(&cpus_idle, ~BIT(cpu->id), __ATOMIC_SEQ_CST);
+}
+
+/* ---- who waits ---- */
+
+/* The one that has had least of those that wait for this CPU and may go; the ring's first has it. NULL: there is
+ * none. */
+static struct vcpu *spare(const struct percpu *cpu)
+{
+	struct vcpu *least = NULL;
+
+	for (struct vcpu *v = cpu->run_queue->ring; v != cpu->run_queue; v = v->ring) {
+		bool may_go = VM_LEFT_OUT_OR(GOES_PINNED, !v->pin) && !v->vm->ended;
+
+		if (may_go && schedule_runnable(v) && (!least || v->fair < least->fair))
+			least = v;
+	}
+	return least;
+}
+
+void balance_to_idle(struct percpu *cpu)
+{
+	struct vcpu *v;
+
+	while ((v = spare(cpu))) {
+		struct percpu *to = take_idle();
+
+		if (!to)
+			break;
+		VM_MUTANT(GOES_IDLE, vcpu_move(v, to));
+	}
+	__atomic_store_n(&cpu->crowded, v != NULL, __ATOMIC_RELAXED);
+}
+
+/* The CPU whose vCPUs have had most; least: of what the one has that has had least of them. */
+static struct percpu *farthest(const struct percpu *cpu, uint64_t *least)
+{
+	struct percpu *best = NULL;
+
+	*least = 0;
+	for (unsigned n = 0; n < cpus_count(); n++) {
+		struct percpu *other = percpu_of(n);
+		uint64_t its = __atomic_load_n(&other->fair_least, __ATOMIC_RELAXED);
+
+		if (other == cpu || its == UINT64_MAX || its < *least)
+			continue;
+		*least = its;
+		best = other;
+	}
+	return best;
+}
+
+/* BA3: all of them, so that they stay as they are to each other. */
+static void bring_along(struct percpu *cpu, uint64_t to)
+{
+	struct vcpu *v = cpu->run_queue;
+	uint64_t by = to - cpu->fair_least;
+
+	do {
+		v->fair += by;
+		v = v->ring;
+	} while (v != cpu->run_queue);
+	cpu->fair_floor += by;
+	cpu->fair_least += by;
+}
+
+void balance_evenly(struct percpu *cpu)
+{
+	uint64_t least, saved = schedule_weighed(cpu->run_queue, SLICES_SAVED * schedule_slice());
+	struct percpu *to = farthest(cpu, &least);
+	struct vcpu *v;
+
+	if (!to)
+		return;
+	v = spare(cpu);
+	if (v && VM_LEFT_OUT_OR(GOES_BEHIND,
+				least > v->fair + schedule_weighed(v, SLICES_BEHIND * schedule_slice())))
+		VM_MUTANT(GOES_EVENLY, vcpu_move(v, to));
+	if (VM_KEPT(NOT_SAVED, cpu->fair_least != UINT64_MAX && least > saved && cpu->fair_least < least - saved))
+		bring_along(cpu, least - saved);
+}
+
+void balance_attend(struct percpu *cpu)
+{
+	if (queue_accept(cpu))
+		VM_MUTANT(ARRIVAL_ARMED, schedule_arm_running(cpu));
+	balance_to_idle(cpu);
+}

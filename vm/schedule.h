@@ -1,0 +1,86 @@
+/* vm/schedule.h - the virtual CPUs of a CPU, whose turn it is, and how one comes to another CPU.
+ *
+ * Q1  vcpu.cpu is changed by the CPU that it names, while the vCPU does not run; by nobody else. So who finds its own
+ *     CPU there may rely on it. Who finds another, or what has changed meanwhile, has first written what the vCPU is to
+ *     see, and then read vcpu.cpu; who moves it writes vcpu.cpu, gives it away, and kicks the new CPU, which looks at
+ *     all of that afterwards. One of the two kicks is behind both.
+ * Q2  percpu.run_queue is its own CPU's. Others put vCPUs on percpu.arrivals, by a compare and exchange, and kick; the
+ *     CPU takes all of them at once, so that nobody waits for a lock.
+ * Q3  Whoever leaves a CPU for another has nothing on it: neither its VMCS, nor its FPU, debug and system-call
+ *     registers (vcpu_leave_cpu). What the CPU's TLB has of it stays, and is flushed when it comes back (T1b in
+ *     mmu/tag.c). */
+#ifndef VELLUM_VM_SCHEDULE_H
+#define VELLUM_VM_SCHEDULE_H
+
+#include "vm/vm.h"
+
+/* ---- vm/schedule.c: whose turn it is ---- */
+
+/* TSC ticks that a vCPU has the CPU at a time, when others wait. */
+uint64_t schedule_slice(void);
+/* The vCPU of the CPU's ring whose turn it is, with a slice of its own from now on; NULL: none can run. */
+struct vcpu *schedule_pick(struct percpu *cpu);
+/* v has left the CPU after ticks. */
+void schedule_account(struct vcpu *v, uint64_t ticks);
+/* So many ticks on a CPU, as vcpu.fair counts them for v (SC4). */
+uint64_t schedule_weighed(const struct vcpu *v, uint64_t ticks);
+/* Could v have a turn now? */
+bool schedule_runnable(const struct vcpu *v);
+/* The CPU's timer covers what must happen while nobody runs; or the end of the slice, and the alarms of who runs. */
+void schedule_arm_idle(const struct percpu *cpu);
+void schedule_arm_running(const struct percpu *cpu);
+/* When the CPU must look at the timers of a vCPU, by the TSC; that of one that is about to be entered may be later. */
+static inline uint64_t schedule_alarm(const struct vcpu *v)
+{
+	return clock_alarm(&v->vm->clock, timers_next(&v->timers));
+}
+/* The CPU's timer has fired: runs the alarms that are due, ends the slice if it is over. */
+void vm_timer_interrupt(void);
+/* Lets the host's interrupts in at an exit of v (SC3). */
+void vm_host_turn(struct vcpu *v);
+/* v spins, and waits for what another does: gives the CPU away (SC5). */
+void schedule_yield(struct vcpu *v);
+
+/* ---- vm/queue.c: where it lives ---- */
+
+/* Gives v, which is nowhere, to the CPU v->cpu. */
+void queue_add(struct vcpu *v);
+/* The vCPUs that have come to the calling CPU, which is cpu, are on its ring. false: there were none. */
+bool queue_accept(struct percpu *cpu);
+/* v, which lives on the calling CPU and does not run, is on no ring. */
+void queue_remove(struct percpu *cpu, struct vcpu *v);
+/* v, which lives on the calling CPU, goes to another: now, or when it has left, if it runs. */
+void vcpu_move(struct vcpu *v, struct percpu *to);
+/* The same of one that has left, and has been told to go (vcpu.move_to). */
+void vcpu_depart(struct vcpu *v);
+
+/* ---- vm/balance.c: who goes where of itself ---- */
+
+/* One bit for each CPU that sleeps, and could take up a vCPU. */
+extern uint64_t cpus_idle;
+/* Around the sleep of the calling CPU. */
+void balance_sleep(struct percpu *cpu);
+void balance_awake(struct percpu *cpu);
+/* Gives those that wait for cpu, which is the calling one and has chosen who runs, to CPUs that sleep. */
+void balance_to_idle(struct percpu *cpu);
+/* At the end of a slice: gives one away that others of the machine have left behind (BA2). */
+void balance_evenly(struct percpu *cpu);
+/* After an interrupt of the host that may have been a kick: has anybody come, or can anybody be given away? */
+void balance_attend(struct percpu *cpu);
+static inline void balance_poll(struct percpu *cpu)
+{
+	if (unlikely(__atomic_load_n(&cpu->arrivals, __ATOMIC_ACQUIRE) ||
+		     (__atomic_load_n(&cpus_idle, __ATOMIC_RELAXED) && cpu->run_queue->ring != cpu->run_queue)))
+		balance_attend(cpu);
+}
+
+/* ---- vm/move.c: who is told to go where ---- */
+
+/* v may run on this CPU only (NULL: on any), and goes there. Called on the CPU where v lives. */
+void vcpu_pin(struct vcpu *v, struct percpu *cpu);
+/* Has the vCPUs of a new VM go from CPU to CPU for ever, if its description asks for it. */
+void wander_init(struct vm *vm);
+/* Serves REQUEST_MOVE. */
+void vcpu_wander(struct vcpu *v);
+
+#endif
