@@ -1,6 +1,6 @@
-/* vm/balance.c - virtual CPUs that go to another CPU of themselves: to one that sleeps, while they wait; and so that all
- * of the machine have what is theirs. A CPU gives away what is its own (Q1 in vm/schedule.h); who wants something kicks
- * it.
+/* vm/balance.c - virtual CPUs that go to another CPU of themselves: to one that sleeps, while they wait; and so that
+ * all of the machine have what is theirs. A CPU gives away what is its own (Q1 in vm/schedule.h); who wants something
+ * kicks it.
  *
  * BA1  No CPU sleeps for longer than a slice while a vCPU that may run on it waits for another CPU. Who goes to sleep
  *      says so (cpus_idle), and then kicks a CPU that has said that somebody waits there (percpu.crowded); who comes to
@@ -105,34 +105,42 @@ static struct percpu *farthest(const struct percpu *cpu, uint64_t *least)
 	return best;
 }
 
+void balance_evenly(struct percpu *cpu)
+{
+	uint64_t least;
+	struct percpu *to = farthest(cpu, &least);
+	struct vcpu *v = to ? spare(cpu) : NULL;
+
+	if (v && VM_LEFT_OUT_OR(GOES_BEHIND,
+				least > v->fair + schedule_weighed(v, SLICES_BEHIND * schedule_slice())))
+		VM_MUTANT(GOES_EVENLY, vcpu_move(v, to));
+}
+
 /* BA3: all of them, so that they stay as they are to each other. */
-static void bring_along(struct percpu *cpu, uint64_t to)
+static void bring_along(struct percpu *cpu, uint64_t by)
 {
 	struct vcpu *v = cpu->run_queue;
-	uint64_t by = to - cpu->fair_least;
 
 	do {
 		v->fair += by;
 		v = v->ring;
 	} while (v != cpu->run_queue);
 	cpu->fair_floor += by;
-	cpu->fair_least += by;
+	__atomic_store_n(&cpu->fair_least, cpu->fair_least + by, __ATOMIC_RELAXED);
 }
 
-void balance_evenly(struct percpu *cpu)
+void balance_turn(struct percpu *cpu)
 {
-	uint64_t least, saved = schedule_weighed(cpu->run_queue, SLICES_SAVED * schedule_slice());
-	struct percpu *to = farthest(cpu, &least);
-	struct vcpu *v;
+	struct vcpu *v = cpu->run_queue;
+	uint64_t least, saved = schedule_weighed(v, SLICES_SAVED * schedule_slice());
 
-	if (!to)
-		return;
-	v = spare(cpu);
-	if (v && VM_LEFT_OUT_OR(GOES_BEHIND,
-				least > v->fair + schedule_weighed(v, SLICES_BEHIND * schedule_slice())))
-		VM_MUTANT(GOES_EVENLY, vcpu_move(v, to));
-	if (VM_KEPT(NOT_SAVED, cpu->fair_least != UINT64_MAX && least > saved && cpu->fair_least < least - saved))
-		bring_along(cpu, least - saved);
+	/* Alone, it may be long before it leaves and is accounted for. */
+	if (v->ring == v)
+		VM_MUTANT(ALONE_TOLD, __atomic_store_n(&cpu->fair_least,
+						       v->fair + schedule_weighed(v, rdtsc() - v->run_start),
+						       __ATOMIC_RELAXED));
+	if (VM_KEPT(NOT_SAVED, farthest(cpu, &least) && least > saved && cpu->fair_least < least - saved))
+		bring_along(cpu, least - saved - cpu->fair_least);
 }
 
 void balance_attend(struct percpu *cpu)

@@ -76,7 +76,7 @@ static void run_timers(const struct percpu *cpu)
 	struct vcpu *v = cpu->run_queue;
 
 	do {
-		/* Without the lock, of those that nothing is due of: an alarm that comes now is looked at again (RL1). */
+		/* Without the lock where nothing is due: an alarm that is armed now is looked at again (RL1). */
 		if (timers_next(&v->timers) <= clock_now(&v->vm->clock)) {
 			spin_lock(&v->vm->device_lock);
 			timers_run(&v->timers, clock_now(&v->vm->clock));
@@ -123,6 +123,8 @@ void vm_host_turn(struct vcpu *v)
 	v->host_turn = rdtsc() + schedule_slice();
 	if (VM_KEPT(HOST_TIMER, cpu->timer_fired))
 		vm_timer_interrupt();
+	if (cpus_count() > 1)
+		balance_turn(cpu);
 	VM_MUTANT(HOST_BALANCE, balance_poll(cpu));
 	VM_MUTANT(HOST_CONTROL, control_poll(cpu));
 	VM_MUTANT(HOST_TELL, vm_tell(cpu));

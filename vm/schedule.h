@@ -65,6 +65,8 @@ void balance_awake(struct percpu *cpu);
 void balance_to_idle(struct percpu *cpu);
 /* At the end of a slice: gives one away that others of the machine have left behind (BA2). */
 void balance_evenly(struct percpu *cpu);
+/* Once a slice, while one of cpu, which is the calling one, runs: says how far that is, and keeps BA3. */
+void balance_turn(struct percpu *cpu);
 /* After an interrupt of the host that may have been a kick: has anybody come, or can anybody be given away? */
 void balance_attend(struct percpu *cpu);
 static inline void balance_poll(struct percpu *cpu)

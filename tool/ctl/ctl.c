@@ -20,14 +20,19 @@ static const char usage[] = "usage: vellum ctl [--run NAME] [--json] COMMAND ...
 			    "  tpr [VM] METHOD               how its TPR is virtualized: trap, flexpriority or auto\n"
 			    "  pause [VM] | resume [VM]      stops it between two instructions; lets it go on\n"
 			    "  shutdown [VM]                 presses its power button: the rest is up to its guest\n"
-			    "  translate [VM] ADDRESS        a guest-virtual address, level by level, down to memory\n"
-			    "  dump [VM]                     its registers and controls\n"
-			    "  dump [VM] [gva|gpa] ADDRESS [LENGTH]   its memory, at most 4096 bytes\n"
+			    "  pin [VM[.VCPU]] CPU           runs it on this CPU only, or with any: on whichever\n"
+			    "  migrate VM.VCPU CPU           has it go to this CPU, from where it may move on\n"
+			    "  weight [VM] N                 its share of the CPUs beside others, 1 to 10000\n"
+			    "  translate [VM[.VCPU]] ADDRESS  a guest-virtual address, level by level, down to memory\n"
+			    "  dump [VM[.VCPU]]              its registers and controls\n"
+			    "  dump [VM[.VCPU]] [gva|gpa] ADDRESS [LENGTH]   its memory, at most 4096 bytes\n"
 			    "  dirty [VM] [SECONDS]          the pages that it writes in that time; or the last count\n"
 			    "  audit [VM]                    checks the invariants of its tables\n"
 			    "  runs                          the names of the runs there are\n"
 			    "\n"
-			    "VM is a name or a number, and may be left out where there is one. --run chooses a run "
+			    "VM is a name or a number, and may be left out where there is one. VCPU is the number "
+			    "of a virtual CPU; without it,\n"
+			    "it is the boot processor that is meant, or of pin all of them. --run chooses a run "
 			    "where there are several\n"
 			    "(vellum run --name). --json prints the answer as it comes. The exit status is 0, 1 where "
 			    "the hypervisor refused,\n"
@@ -143,13 +148,17 @@ cJSON *ctl_ask_json(struct ctl *ctl, const char *request, char **raw, char *erro
 	return parsed;
 }
 
+/* Is it the name or the number of a virtual machine, or of one of its virtual CPUs? */
 static bool is_vm(const cJSON *vms, const char *word)
 {
+	const size_t length = strcspn(word, ".");
 	const cJSON *vm;
 
 	cJSON_ArrayForEach(vm, vms) {
 		char *id = text("%.0f", ctl_number(vm, "id"));
-		bool same = strcmp(ctl_text(vm, "name"), word) == 0 || strcmp(id, word) == 0;
+		const char *name = ctl_text(vm, "name");
+		bool same = (strlen(name) == length && strncmp(name, word, length) == 0) ||
+			    (strlen(id) == length && strncmp(id, word, length) == 0);
 
 		free(id);
 		if (same)
@@ -163,6 +172,7 @@ static bool leaves_out(const cJSON *vms, int argc, char **argv)
 {
 	if (strcmp(argv[0], "dump") != 0 && strcmp(argv[0], "dirty") != 0)
 		return argc - 1 <= (strcmp(argv[0], "mmu") == 0 || strcmp(argv[0], "tpr") == 0 ||
+				    strcmp(argv[0], "pin") == 0 || strcmp(argv[0], "weight") == 0 ||
 				    strcmp(argv[0], "translate") == 0);
 	return argc == 1 || strcmp(argv[1], "gva") == 0 || strcmp(argv[1], "gpa") == 0 ||
 	       (argv[1][0] >= '0' && argv[1][0] <= '9' && !is_vm(vms, argv[1]));

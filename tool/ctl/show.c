@@ -13,17 +13,52 @@ static const char *count_text(double value)
 	return grouped(value > 0 ? (uint64_t)(value + 0.5) : 0, buffers[next++ % 4]);
 }
 
+static double number_at(const cJSON *vm, const char *name, int at)
+{
+	const cJSON *item = cJSON_GetArrayItem(ctl_get(vm, name), at);
+
+	return cJSON_IsNumber(item) ? item->valuedouble : 0;
+}
+
+/* Of each virtual CPU, in their order. */
+static void show_places(FILE *out, const cJSON *vm)
+{
+	for (int n = 0; n < cJSON_GetArraySize(ctl_get(vm, "cpus")); n++)
+		fprintf(out, " %.0f%s(%.0f)", number_at(vm, "cpus", n),
+			cJSON_IsTrue(cJSON_GetArrayItem(ctl_get(vm, "pinned"), n)) ? "!" : "",
+			number_at(vm, "moves", n));
+}
+
+/* pin and migrate: a number, or null. */
+static void show_place(FILE *out, const cJSON *answer)
+{
+	const char *vm = ctl_text(answer, "vm");
+	const cJSON *vcpu = ctl_get(answer, "vcpu"), *cpu = ctl_get(answer, "cpu");
+
+	if (cJSON_IsNumber(vcpu))
+		fprintf(out, "virtual CPU %.0f of %s", vcpu->valuedouble, vm);
+	else
+		fprintf(out, "all virtual CPUs of %s", vm);
+	if (cJSON_IsNumber(cpu))
+		fprintf(out, ": CPU %.0f\n", cpu->valuedouble);
+	else
+		fprintf(out, ": any CPU\n");
+}
+
 static void show_list(FILE *out, const cJSON *answer)
 {
 	const cJSON *vm;
 
-	fprintf(out, "%3s  %-16s %-8s %-7s %-12s %4s %8s  %s\n", "id", "name", "state", "mmu", "tpr", "cpu",
-		"memory", "");
-	cJSON_ArrayForEach(vm, ctl_get(answer, "vms"))
-		fprintf(out, "%3.0f  %-16s %-8s %-7s %-12s %4.0f %5.0f MB  %s%s\n", ctl_number(vm, "id"),
+	fprintf(out, "%3s  %-16s %-8s %-7s %-12s %8s %6s  %s\n", "id", "name", "state", "mmu", "tpr", "memory",
+		"weight", "on CPU (moves; ! pinned)");
+	cJSON_ArrayForEach(vm, ctl_get(answer, "vms")) {
+		fprintf(out, "%3.0f  %-16s %-8s %-7s %-12s %5.0f MB %6.0f ", ctl_number(vm, "id"),
 			ctl_text(vm, "name"), ctl_text(vm, "state"), ctl_text(vm, "mmu"), ctl_text(vm, "tpr"),
-			ctl_number(vm, "cpu"), ctl_number(vm, "mem_bytes") / 1048576,
-			cJSON_IsFalse(ctl_get(vm, "switch")) ? "(stays with its mechanism) " : "", ctl_text(vm, "end"));
+			ctl_number(vm, "mem_bytes") / 1048576, ctl_number(vm, "weight"));
+		show_places(out, vm);
+		fprintf(out, "  %s%s\n", cJSON_IsFalse(ctl_get(vm, "switch")) ? "(stays with its mechanism) " : "",
+			ctl_text(vm, "end"));
+	}
 }
 
 static void show_exits(FILE *out, const cJSON *answer)
@@ -222,6 +257,10 @@ void ctl_show(FILE *out, const char *command, const cJSON *answer)
 		fprintf(out, "%s runs under %s\n", vm, ctl_text(answer, "mmu"));
 	else if (strcmp(command, "tpr") == 0)
 		fprintf(out, "%s has its TPR by %s\n", vm, ctl_text(answer, "tpr"));
+	else if (strcmp(command, "pin") == 0 || strcmp(command, "migrate") == 0)
+		show_place(out, answer);
+	else if (strcmp(command, "weight") == 0)
+		fprintf(out, "%s has weight %.0f\n", vm, ctl_number(answer, "weight"));
 	else if (strcmp(command, "audit") == 0)
 		fprintf(out, "%s: every invariant of its tables holds\n", vm);
 	else if (strcmp(command, "shutdown") == 0)

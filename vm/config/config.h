@@ -98,7 +98,7 @@ struct vm_config {
 	enum config_on_panic on_panic;
 	enum config_tpr tpr;
 	unsigned weight;                      /* its share of the CPUs, beside those of the others */
-	uint64_t migrate_every;               /* microseconds between two moves of each virtual CPU; 0: none is asked for */
+	uint64_t migrate_every;               /* microseconds between two moves of each virtual CPU; 0: none */
 	uint32_t given;                       /* BIT(enum config_key) of what was set, for the check for duplicates */
 };
 

@@ -18,7 +18,7 @@ enum state {
 static struct {
 	enum state state;
 	unsigned cpu;
-	struct vm *vm;
+	struct vcpu *v; /* whom it is about, or whose turn it is of all */
 	struct control_line line;
 	struct control_request request;
 	struct json answer;
@@ -170,7 +170,11 @@ static bool carry_out(struct vcpu *v)
 	case CONTROL_LIST:
 	case CONTROL_STATS:
 	case CONTROL_PHASES:
+	case CONTROL_PIN:
+	case CONTROL_MIGRATE:
 		break; /* not here */
+	case CONTROL_WEIGHT:
+		return control_weight(v->vm, r, j, channel.error, sizeof(channel.error));
 	case CONTROL_MMU:
 		return do_mmu(v->vm);
 	case CONTROL_PAUSE:
@@ -210,6 +214,29 @@ static bool visit_loaded(struct vcpu *v)
 	return ok;
 }
 
+/* The next of those that the request is about; NULL: v is the last. */
+static struct vcpu *next_of(const struct vcpu *v)
+{
+	bool all = channel.request.command == CONTROL_PIN && channel.request.vcpu == CONTROL_ANY;
+
+	return all && v->id + 1 < v->vm->vcpu_count ? v->vm->vcpu[v->id + 1] : NULL;
+}
+
+/* Where v goes, for which it must not be loaded here again. */
+static bool is_placed(enum control_command command)
+{
+	return command == CONTROL_PIN || command == CONTROL_MIGRATE;
+}
+
+static bool place(struct vcpu *v)
+{
+	const struct control_request *r = &channel.request;
+
+	if (r->command == CONTROL_PIN)
+		return control_pin(v, !next_of(v), r, &channel.answer, channel.error, sizeof(channel.error));
+	return control_migrate(v, r, &channel.answer, channel.error, sizeof(channel.error));
+}
+
 static bool visit(struct vcpu *v)
 {
 	struct vm *vm = v->vm;
@@ -219,6 +246,8 @@ static bool visit(struct vcpu *v)
 		fmt(channel.error, sizeof(channel.error), "%s is over: %s", vm->config->name, vm->end_text);
 		return false;
 	}
+	if (is_placed(channel.request.command))
+		return place(v);
 	/* Before another is loaded than the one that this CPU runs. */
 	if (all)
 		vm_freeze(vm);
@@ -250,12 +279,27 @@ static void answer_account(struct vm *vm)
 		vm, &channel.answer, channel.error, sizeof(channel.error)));
 }
 
-static void ask(struct vm *vm)
+/* The CPU of v is to serve the request, which is no more the calling one's then. */
+static void ask(struct vcpu *v)
 {
-	channel.vm = vm;
-	channel.cpu = vm_home(vm);
+	unsigned cpu = __atomic_load_n(&v->cpu, __ATOMIC_SEQ_CST)->id;
+
+	channel.v = v;
+	__atomic_store_n(&channel.cpu, cpu, __ATOMIC_RELEASE);
 	__atomic_store_n(&channel.state, ASKED, __ATOMIC_RELEASE);
-	tell(channel.cpu);
+	tell(cpu);
+}
+
+static void ask_of(struct vm *vm)
+{
+	uint64_t n = channel.request.vcpu == CONTROL_ANY ? 0 : channel.request.vcpu;
+
+	if (VM_LEFT_OUT_OR(VCPU_EXISTS, n < vm->vcpu_count)) {
+		ask(vm->vcpu[n]);
+		return;
+	}
+	fmt(channel.error, sizeof(channel.error), "%s has no virtual CPU %lu", vm->config->name, n);
+	answered(false);
 }
 
 /* A request has arrived. */
@@ -285,7 +329,7 @@ static void begin(void)
 		fmt(channel.error, sizeof(channel.error), "%s is over: %s", vm->config->name, vm->end_text);
 		answered(false);
 	} else {
-		ask(vm);
+		ask_of(vm);
 	}
 }
 
@@ -310,12 +354,22 @@ static void move(void)
 
 static void serve_asked(void)
 {
-	struct vm *vm = channel.vm;
+	struct vcpu *v = channel.v, *next = next_of(v);
+	bool ok;
 
-	if (is_account(channel.request.command))
-		answer_account(vm);
-	else
-		answered(visit(vm_boot_vcpu(vm)));
+	if (is_account(channel.request.command)) {
+		answer_account(v->vm);
+	} else if (VM_KEPT(FOLLOWED, !v->vm->ended && v->cpu != this_cpu())) {
+		ask(v);
+		return;
+	} else {
+		ok = visit(v);
+		if (ok && next) {
+			ask(next);
+			return;
+		}
+		answered(ok);
+	}
 	tell(0);
 }
 
@@ -325,7 +379,8 @@ void control_serve(void)
 
 	/* Again where the first CPU has asked itself. */
 	while (__atomic_fetch_and(&control_cpus, ~BIT(cpu), __ATOMIC_SEQ_CST) & BIT(cpu)) {
-		if (__atomic_load_n(&channel.state, __ATOMIC_ACQUIRE) == ASKED && channel.cpu == cpu)
+		if (__atomic_load_n(&channel.state, __ATOMIC_ACQUIRE) == ASKED &&
+		    __atomic_load_n(&channel.cpu, __ATOMIC_ACQUIRE) == cpu)
 			serve_asked();
 		if (cpu == 0)
 			move();

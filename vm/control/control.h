@@ -1,13 +1,15 @@
 /* vm/control/control.h - the control channel: requests that arrive on COM2 are carried out between the guests' exits,
  * and answered there.
  *
- *   CT1  One request at a time, in the order of their arrival, on the CPU where its virtual machine lives.
+ *   CT1  One request at a time, in the order of their arrival, on the CPU where its virtual CPU lives: the boot
+ *        processor, or the one that it names; where it is about all of them, on the CPU of each, in turn. Where that
+ *        one has moved away before it was its turn, the request goes after it.
  *   CT2  Nobody waits: a request whose CPU is busy waits for its next exit; an answer leaves as the port's ring has
  *        room, line by line; what arrives while the ring for it is full is lost, which spoils that line alone.
  *   CT3  Nothing here is held during an exit that no request is about: one look at control_cpus in the
  *        external-interrupt handler.
  *
- * control.c: the channel. show.c, dump.c, translate.c, dirty.c: the answers. */
+ * control.c: the channel. show.c, dump.c, translate.c, place.c, dirty.c: the answers. */
 #ifndef VELLUM_VM_CONTROL_H
 #define VELLUM_VM_CONTROL_H
 
@@ -40,6 +42,10 @@ bool control_translate(struct vcpu *v, gva_t gva, struct json *j, char *error, s
 bool control_dirty(struct vm *vm, uint64_t seconds, struct json *j, char *error, size_t size);
 bool control_dump(struct vcpu *v, struct json *j, char *error, size_t size);
 bool control_memory(struct vcpu *v, const struct control_request *r, struct json *j, char *error, size_t size);
+/* What is asked about where v runs; last: it is the last of those that it is about, and the answer is of them all. */
+bool control_pin(struct vcpu *v, bool last, const struct control_request *r, struct json *j, char *error, size_t size);
+bool control_migrate(struct vcpu *v, const struct control_request *r, struct json *j, char *error, size_t size);
+bool control_weight(struct vm *vm, const struct control_request *r, struct json *j, char *error, size_t size);
 const char *control_state(const struct vm *vm);
 const char *control_paging_mode(const struct walk_regs *r);
 /* What gva means to the guest, of whatever rights, with nothing changed: accessed and dirty flags stay as they are. */

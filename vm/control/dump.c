@@ -119,6 +119,7 @@ bool control_dump(struct vcpu *v, struct json *j, char *error, size_t size)
 	json_text(j, "vm", v->vm->config->name);
 	json_text(j, "state", control_state(v->vm));
 	json_text(j, "mmu", v->vm->mmu.ops->name);
+	json_number(j, "vcpu", v->id);
 	json_number(j, "cpu", v->cpu->id);
 	show_general(j, v);
 	show_system(j, v);

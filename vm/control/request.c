@@ -103,10 +103,13 @@ static const struct {
 	[CONTROL_PAUSE] = { "pause", 1, 1, "pause VM" },
 	[CONTROL_RESUME] = { "resume", 1, 1, "resume VM" },
 	[CONTROL_SHUTDOWN] = { "shutdown", 1, 1, "shutdown VM" },
-	[CONTROL_TRANSLATE] = { "translate", 2, 2, "translate VM ADDRESS" },
-	[CONTROL_DUMP] = { "dump", 1, 4, "dump VM, or dump VM [gva|gpa] ADDRESS [LENGTH]" },
+	[CONTROL_TRANSLATE] = { "translate", 2, 2, "translate VM[.VCPU] ADDRESS" },
+	[CONTROL_DUMP] = { "dump", 1, 4, "dump VM[.VCPU], or dump VM[.VCPU] [gva|gpa] ADDRESS [LENGTH]" },
 	[CONTROL_TPR] = { "tpr", 2, 2, "tpr VM METHOD" },
 	[CONTROL_DIRTY] = { "dirty", 1, 2, "dirty VM [SECONDS]" },
+	[CONTROL_PIN] = { "pin", 2, 2, "pin VM[.VCPU] CPU, or pin VM[.VCPU] any" },
+	[CONTROL_MIGRATE] = { "migrate", 2, 2, "migrate VM.VCPU CPU" },
+	[CONTROL_WEIGHT] = { "weight", 2, 2, "weight VM WEIGHT" },
 	[CONTROL_AUDIT] = { "audit", 1, 1, "audit VM" },
 };
 
@@ -155,12 +158,54 @@ static bool parse_seconds(struct control_request *r, const char *word, char *err
 	return false;
 }
 
+/* VM, or VM.VCPU where the command is about one: names of virtual machines have no dot. */
+static bool parse_vm(struct control_request *r, char *word, char *error, size_t size)
+{
+	bool of_one = r->command == CONTROL_PIN || r->command == CONTROL_MIGRATE || r->command == CONTROL_DUMP ||
+		      r->command == CONTROL_TRANSLATE;
+	char *dot = word;
+
+	while (*dot && *dot != '.')
+		dot++;
+	if (*dot && VM_LEFT_OUT_OR(REQUEST_OF_ONE, of_one)) {
+		*dot = '\0';
+		if (dot[1] < '0' || dot[1] > '9' || !read_number(dot + 1, &r->vcpu)) {
+			fmt(error, size, "%.40s is not the number of a virtual CPU", dot + 1);
+			return false;
+		}
+	}
+	if (VM_KEPT(REQUEST_VM, !is_name(word, CONTROL_WORD_MAX))) {
+		fmt(error, size, "%.40s is not a virtual machine's name or number", word);
+		return false;
+	}
+	memcpy(r->vm, word, strlen(word) + 1);
+	if (r->command == CONTROL_MIGRATE && VM_KEPT(REQUEST_WHICH, r->vcpu == CONTROL_ANY)) {
+		fmt(error, size, "it is: %s", commands[CONTROL_MIGRATE].usage);
+		return false;
+	}
+	return true;
+}
+
+/* A CPU, or a weight. */
+static bool parse_place(struct control_request *r, const char *word, char *error, size_t size)
+{
+	if (r->command == CONTROL_PIN && strcmp(word, "any") == 0) {
+		r->address = CONTROL_ANY;
+		return true;
+	}
+	if (!read_number(word, &r->address) || r->address == CONTROL_ANY) {
+		fmt(error, size, "%.40s is not a %s", word, r->command == CONTROL_WEIGHT ? "weight" : "CPU's number");
+		return false;
+	}
+	return true;
+}
+
 static bool parse_words(struct control_request *r, struct words *w, char *error, size_t size)
 {
 	if (w->count < 2 || !find_command(w->word[1], r)) {
 		fmt(error, size,
-		    "%s%.40s; there are list, stats, phases, mmu, tpr, pause, resume, shutdown, translate, dump, "
-		    "dirty and audit",
+		    "%s%.40s; there are list, stats, phases, mmu, tpr, pause, resume, shutdown, pin, migrate, weight, "
+		    "translate, dump, dirty and audit",
 		    w->count < 2 ? "no command" : "there is no command ", w->count < 2 ? "" : w->word[1]);
 		return false;
 	}
@@ -171,11 +216,8 @@ static bool parse_words(struct control_request *r, struct words *w, char *error,
 	}
 	if (w->count == 2)
 		return true;
-	if (VM_KEPT(REQUEST_VM, !is_name(w->word[2], CONTROL_WORD_MAX))) {
-		fmt(error, size, "%.40s is not a virtual machine's name or number", w->word[2]);
+	if (!parse_vm(r, w->word[2], error, size))
 		return false;
-	}
-	memcpy(r->vm, w->word[2], strlen(w->word[2]) + 1);
 	if (r->command == CONTROL_MMU || r->command == CONTROL_TPR) {
 		if (VM_KEPT(REQUEST_WORD, !is_name(w->word[3], CONTROL_WORD_MAX))) {
 			fmt(error, size, "%.40s is not a %s's name", w->word[3],
@@ -184,6 +226,8 @@ static bool parse_words(struct control_request *r, struct words *w, char *error,
 		}
 		memcpy(r->word, w->word[3], strlen(w->word[3]) + 1);
 	}
+	if (r->command >= CONTROL_PIN && r->command <= CONTROL_WEIGHT)
+		return parse_place(r, w->word[3], error, size);
 	if (r->command == CONTROL_TRANSLATE && !read_number(w->word[3], &r->address)) {
 		fmt(error, size, "%.40s is not an address", w->word[3]);
 		return false;
@@ -198,7 +242,7 @@ bool control_parse(struct control_line *line, struct control_request *request, c
 	struct words w;
 	bool ok = false;
 
-	*request = (struct control_request){ .tag = "-" };
+	*request = (struct control_request){ .tag = "-", .vcpu = CONTROL_ANY };
 	cut(line->text, &w);
 	if (VM_LEFT_OUT_OR(REQUEST_TAG, w.count && !line->garbage && is_name(w.word[0], CONTROL_TAG_MAX)))
 		memcpy(request->tag, w.word[0], strlen(w.word[0]) + 1);

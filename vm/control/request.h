@@ -14,6 +14,7 @@
 #define CONTROL_WORD_MAX 31
 #define CONTROL_DUMP_MAX 4096
 #define CONTROL_SECONDS_MAX 60
+#define CONTROL_ANY UINT64_MAX
 
 enum control_command {
 	CONTROL_LIST,
@@ -28,7 +29,10 @@ enum control_command {
 	CONTROL_AUDIT,
 	CONTROL_TPR,
 	CONTROL_DIRTY,
-	CONTROL_LAST = CONTROL_DIRTY
+	CONTROL_PIN,
+	CONTROL_MIGRATE,
+	CONTROL_WEIGHT,
+	CONTROL_LAST = CONTROL_WEIGHT
 };
 
 enum control_space { CONTROL_REGISTERS, CONTROL_GVA, CONTROL_GPA };
@@ -37,9 +41,10 @@ struct control_request {
 	char tag[CONTROL_TAG_MAX + 1]; /* the requester's; "-" where the line has none that could be one */
 	enum control_command command;
 	char vm[CONTROL_WORD_MAX + 1];   /* its name or number */
+	uint64_t vcpu;                   /* of VM.VCPU, as it was given; CONTROL_ANY: none was */
 	char word[CONTROL_WORD_MAX + 1]; /* CONTROL_MMU: the mechanism; CONTROL_TPR: the method */
 	enum control_space space;        /* CONTROL_DUMP: what */
-	uint64_t address;
+	uint64_t address;                /* or a CPU, or CONTROL_ANY; or a weight */
 	/* CONTROL_DUMP of memory: 1 .. CONTROL_DUMP_MAX; CONTROL_DIRTY: seconds, 1 .. CONTROL_SECONDS_MAX, 0: none */
 	uint64_t length;
 };

@@ -8,6 +8,26 @@ const char *control_state(const struct vm *vm)
 	return vm->ended ? "ended" : vm->paused ? "paused" : vm_asleep(vm) ? "halted" : "running";
 }
 
+/* Of each virtual CPU: where it lives, how often it came to another CPU, whether it is pinned. */
+static void show_places(struct json *j, const struct vm *vm)
+{
+	const struct vcpu *v;
+
+	json_number(j, "weight", vm->weight);
+	json_open(j, "cpus", '[');
+	for_each_vcpu(v, vm)
+		json_number(j, NULL, __atomic_load_n(&v->cpu, __ATOMIC_RELAXED)->id);
+	json_close(j, '[');
+	json_open(j, "moves", '[');
+	for_each_vcpu(v, vm)
+		json_number(j, NULL, v->moves);
+	json_close(j, '[');
+	json_open(j, "pinned", '[');
+	for_each_vcpu(v, vm)
+		json_bool(j, NULL, v->pin);
+	json_close(j, '[');
+}
+
 static void show_vm(struct json *j, const struct vm *vm)
 {
 	json_open(j, NULL, '{');
@@ -17,6 +37,7 @@ static void show_vm(struct json *j, const struct vm *vm)
 	json_text(j, "mmu", vm->mmu.ops ? vm->mmu.ops->name : NULL);
 	json_text(j, "tpr", tpr_name(vm));
 	json_number(j, "cpu", vm_home(vm));
+	show_places(j, vm);
 	json_number(j, "mem_bytes", vm->config->mem);
 	json_bool(j, "switch", vm->config->may_switch != CONFIG_OFF);
 	json_number(j, "status", (uint64_t)vm->status);
