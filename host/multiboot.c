@@ -12,6 +12,7 @@
 #define MMAP_RAM 1
 #define PROVOKE "provoke="
 #define HIDE "hide="
+#define VPIDS "vpids="
 
 struct tag {
 	uint32_t type;
@@ -78,6 +79,16 @@ static void read_module(struct module_tag *m)
 	boot.module_count++;
 }
 
+/* What is no number, or larger than a VPID can be, is 0. */
+static uint32_t read_decimal(const char *digits)
+{
+	uint32_t n = 0;
+
+	for (; *digits >= '0' && *digits <= '9' && n <= UINT16_MAX; digits++)
+		n = n * 10 + (uint32_t)(*digits - '0');
+	return *digits || n > UINT16_MAX ? 0 : n;
+}
+
 /* Words with single blanks between them; what is no word of ours is a boot loader's. */
 static void read_command_line(char *word)
 {
@@ -96,6 +107,8 @@ static void read_command_line(char *word)
 			boot.provoke = word + strlen(PROVOKE);
 		else if (!strncmp(word, HIDE, strlen(HIDE)))
 			boot.hide = word + strlen(HIDE);
+		else if (!strncmp(word, VPIDS, strlen(VPIDS)))
+			boot.vpids = read_decimal(word + strlen(VPIDS));
 		word = next;
 	}
 }

@@ -86,7 +86,7 @@ static ALWAYS_INLINE struct mmu_result hw_page_fault(struct mmu_vcpu *vcpu, cons
 		access.implicit = again_implicit = true;
 	}
 	*last = (struct hw_spurious){ fault->gva.v, *edits };
-	MUTANT(SPURIOUS_FLUSH, tag_request_address(vcpu, fault->gva));
+	MUTANT(SPURIOUS_FLUSH, tag_request_address(vcpu, fault->gva, TAG_TABLES));
 	return r;
 }
 

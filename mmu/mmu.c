@@ -318,7 +318,7 @@ static void drop_old(struct mmu_vm *vm, const struct mmu_ops *old_ops, void *old
 		old_ops->vcpu_destroy(v);
 		exchange_faces(v);
 		v->intercepts_changed = v->root_changed = true;
-		MUTANT(SWITCH_FLUSH, tag_request_all(v));
+		MUTANT(SWITCH_FLUSH, tag_request_all(v, TAG_TABLES));
 	}
 	old_ops->vm_destroy(vm);
 	vm->ops = new_ops;

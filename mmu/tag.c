@@ -80,7 +80,14 @@ static void request(struct mmu_vcpu *vcpu)
 	__atomic_store_n(&vcpu->tag.pending, true, __ATOMIC_RELEASE);
 }
 
-void tag_request_address(struct mmu_vcpu *vcpu, gva_t gva)
+static void all_for(struct tag_state *t, enum tag_reason why)
+{
+	if (!t->flush_vpid)
+		t->why = why;
+	t->flush_vpid = true;
+}
+
+void tag_request_address(struct mmu_vcpu *vcpu, gva_t gva, enum tag_reason why)
 {
 	struct tag_state *t = &vcpu->tag;
 
@@ -91,10 +98,12 @@ void tag_request_address(struct mmu_vcpu *vcpu, gva_t gva)
 	for (unsigned i = 0; i < t->address_count; i++)
 		if (t->address[i].v == gva.v)
 			return;
-	if (t->address_count == TAG_ADDRESSES_MAX)
-		t->flush_vpid = true;
-	else
-		t->address[t->address_count++] = gva;
+	if (t->address_count == TAG_ADDRESSES_MAX) {
+		all_for(t, why);
+		return;
+	}
+	t->address_why[t->address_count] = why;
+	t->address[t->address_count++] = gva;
 }
 
 void tag_request_nonglobal(struct mmu_vcpu *vcpu)
@@ -103,10 +112,10 @@ void tag_request_nonglobal(struct mmu_vcpu *vcpu)
 	vcpu->tag.flush_nonglobal = true;
 }
 
-void tag_request_all(struct mmu_vcpu *vcpu)
+void tag_request_all(struct mmu_vcpu *vcpu, enum tag_reason why)
 {
 	request(vcpu);
-	vcpu->tag.flush_vpid = true;
+	all_for(&vcpu->tag, why);
 }
 
 void tag_request_ept(struct mmu_vm *vm)
@@ -137,19 +146,32 @@ static bool refused(struct mmu_vm *vm, bool done)
 	return !MUTANT_OR(FLUSH_WIDEN, done);
 }
 
-static void flush_ept(struct mmu_vm *vm, uint64_t eptp)
+static void flush_ept(struct mmu_vm *vm, uint64_t eptp, uint64_t *reason)
 {
 	if (vm->caps->invept_single) {
 		vm->counters.invept_single++;
+		++*reason;
 		if (!refused(vm, vm->below->invept(vm->below->ctx, INVEPT_SINGLE, eptp)))
 			return;
 	}
 	vm->counters.invept_all++;
+	++*reason;
 	BUG_ON(!vm->caps->invept_all || !vm->below->invept(vm->below->ctx, INVEPT_ALL, 0));
 }
 
+/* Where the CPU has run this root before, a right was lost since. */
+static uint64_t *ept_reason(struct mmu_vm *vm, unsigned last_cpu, uint64_t bit)
+{
+	bool known = !bit || (vm->ept_ran_on & bit);
+
+	vm->ept_ran_on |= bit;
+	if (known)
+		return &vm->counters.invept_for_tables;
+	return last_cpu == TAG_NO_CPU ? &vm->counters.invept_for_creation : &vm->counters.invept_for_migration;
+}
+
 /* true: an INVEPT was issued, which drops the combined mappings of every VPID as well. */
-static bool consume_ept(struct mmu_vcpu *vcpu, unsigned cpu)
+static bool consume_ept(struct mmu_vcpu *vcpu, unsigned cpu, unsigned last_cpu)
 {
 	struct mmu_vm *vm = vcpu->vm;
 	/* A CPU without a bit of its own flushes whenever it is asked. */
@@ -158,23 +180,41 @@ static bool consume_ept(struct mmu_vcpu *vcpu, unsigned cpu)
 	if (!vcpu->root.eptp || (__atomic_load_n(&vm->ept_flushed_on, __ATOMIC_ACQUIRE) & bit))
 		return false;
 	__atomic_or_fetch(&vm->ept_flushed_on, bit, __ATOMIC_ACQ_REL);
-	MUTANT(TAG_EPT, flush_ept(vm, vcpu->root.eptp));
+	MUTANT(TAG_EPT, flush_ept(vm, vcpu->root.eptp, ept_reason(vm, last_cpu, bit)));
 	return true;
 }
 
-static bool invvpid(struct mmu_vm *vm, enum invvpid_type type, uint16_t vpid, gva_t gva)
+static uint64_t *reason_counter(struct mmu_counters *c, enum tag_reason why)
 {
+	switch (why) {
+	case TAG_CREATION:
+		return &c->invvpid_for_creation;
+	case TAG_MIGRATION:
+		return &c->invvpid_for_migration;
+	case TAG_TABLES:
+		return &c->invvpid_for_tables;
+	case TAG_REGISTER:
+		return &c->invvpid_for_register;
+	default:
+		return &c->invvpid_for_address;
+	}
+}
+
+static bool invvpid(struct mmu_vm *vm, enum invvpid_type type, uint16_t vpid, gva_t gva, enum tag_reason why)
+{
+	++*reason_counter(&vm->counters, why);
 	return !refused(vm, vm->below->invvpid(vm->below->ctx, type, vpid, gva));
 }
 
-static void flush_context(struct mmu_vm *vm, uint16_t vpid)
+static void flush_context(struct mmu_vm *vm, uint16_t vpid, enum tag_reason why)
 {
 	if (vm->caps->invvpid_single) {
 		vm->counters.invvpid_single++;
-		if (invvpid(vm, INVVPID_SINGLE, vpid, GVA(0)))
+		if (invvpid(vm, INVVPID_SINGLE, vpid, GVA(0), why))
 			return;
 	}
 	vm->counters.invvpid_all++;
+	++*reason_counter(&vm->counters, why);
 	BUG_ON(!vm->caps->invvpid_all || !vm->below->invvpid(vm->below->ctx, INVVPID_ALL, 0, GVA(0)));
 }
 
@@ -182,54 +222,63 @@ static void flush_nonglobal(struct mmu_vm *vm, uint16_t vpid)
 {
 	if (vm->caps->invvpid_single_retaining_globals) {
 		vm->counters.invvpid_nonglobal++;
-		if (invvpid(vm, INVVPID_SINGLE_RETAINING_GLOBALS, vpid, GVA(0)))
+		if (invvpid(vm, INVVPID_SINGLE_RETAINING_GLOBALS, vpid, GVA(0), TAG_REGISTER))
 			return;
 	}
-	flush_context(vm, vpid);
+	flush_context(vm, vpid, TAG_REGISTER);
 }
 
 static void flush_addresses(struct mmu_vm *vm, const struct tag_state *t)
 {
 	for (unsigned i = 0; vm->caps->invvpid_address && i < t->address_count; i++) {
 		vm->counters.invvpid_address++;
-		if (!invvpid(vm, INVVPID_ADDRESS, t->vpid, t->address[i])) {
-			flush_context(vm, t->vpid);
+		if (!invvpid(vm, INVVPID_ADDRESS, t->vpid, t->address[i], t->address_why[i])) {
+			flush_context(vm, t->vpid, t->address_why[i]);
 			return;
 		}
 	}
 	if (!vm->caps->invvpid_address)
-		flush_context(vm, t->vpid);
+		flush_context(vm, t->vpid, t->address_why[0]);
 }
 
-static void consume_vpid(struct mmu_vm *vm, struct tag_state *t, bool first_here)
+/* T1b. */
+static void flush_new_here(struct mmu_vm *vm, const struct tag_state *t, unsigned last_cpu)
+{
+	MUTANT(TAG_FIRST_RUN, flush_context(vm, t->vpid, last_cpu == TAG_NO_CPU ? TAG_CREATION : TAG_MIGRATION));
+}
+
+static void consume_vpid(struct mmu_vm *vm, struct tag_state *t)
 {
 	if (t->flush_vpid) {
-		MUTANT(TAG_ALL, flush_context(vm, t->vpid));
-	} else if (first_here) {
-		MUTANT(TAG_FIRST_RUN, flush_context(vm, t->vpid));
-	} else {
-		if (t->flush_nonglobal)
-			MUTANT(TAG_NONGLOBAL, flush_nonglobal(vm, t->vpid));
-		/* Of the addresses, those with global translations survived the above. */
-		if (t->address_count)
-			MUTANT(TAG_ADDRESS, flush_addresses(vm, t));
+		MUTANT(TAG_ALL, flush_context(vm, t->vpid, t->why));
+		return;
 	}
+	if (t->flush_nonglobal)
+		MUTANT(TAG_NONGLOBAL, flush_nonglobal(vm, t->vpid));
+	/* Of the addresses, those with global translations survived the above. */
+	if (t->address_count)
+		MUTANT(TAG_ADDRESS, flush_addresses(vm, t));
 }
 
 void tag_consume(struct mmu_vcpu *vcpu, unsigned cpu)
 {
 	struct tag_state *t = &vcpu->tag;
 	struct mmu_vm *vm = vcpu->vm;
-	bool first_here = t->last_cpu != cpu;
+	unsigned last_cpu;
 
 	mmu_lock(vm);
+	last_cpu = t->last_cpu;
 	__atomic_store_n(&t->pending, false, __ATOMIC_RELAXED);
-	if (first_here && t->last_cpu != TAG_NO_CPU)
+	if (last_cpu != cpu && last_cpu != TAG_NO_CPU)
 		vm->counters.migrations++;
 	t->last_cpu = cpu;
 	/* Under EPT only combined mappings are used, and INVEPT has dropped those. */
-	if (!consume_ept(vcpu, cpu) && t->vpid)
-		consume_vpid(vm, t, first_here);
+	if (!consume_ept(vcpu, cpu, last_cpu) && t->vpid) {
+		if (last_cpu != cpu)
+			flush_new_here(vm, t, last_cpu);
+		else
+			consume_vpid(vm, t);
+	}
 	t->flush_vpid = t->flush_nonglobal = false;
 	t->address_count = 0;
 	mmu_unlock(vm);

@@ -38,6 +38,15 @@ void vpid_pool_init(struct vpid_pool *pool, uint32_t limit);
 uint16_t vpid_alloc(struct vpid_pool *pool);
 void vpid_free(struct vpid_pool *pool, uint16_t vpid);
 
+/* Why a flush is due. The first two are nobody's request: the vCPU is new on the CPU. */
+enum tag_reason {
+	TAG_CREATION,  /* it has run on none: what another had under the VPID may be there */
+	TAG_MIGRATION, /* it was on another meanwhile */
+	TAG_TABLES,    /* shadow tables, or the mechanism, have changed */
+	TAG_REGISTER,  /* the guest has changed CR0, CR3, CR4 or EFER, and that exited */
+	TAG_ADDRESS,   /* the guest's INVLPG, or a page fault of its own */
+};
+
 struct tag_state {
 	uint16_t vpid;
 	unsigned last_cpu;        /* TAG_NO_CPU: never ran */
@@ -45,6 +54,8 @@ struct tag_state {
 	bool flush_nonglobal;     /* the same, but global ones may stay */
 	uint8_t address_count;
 	gva_t address[TAG_ADDRESSES_MAX];
+	/* enum tag_reason, of flush_vpid, and of each address; that of flush_nonglobal is TAG_REGISTER */
+	uint8_t why, address_why[TAG_ADDRESSES_MAX];
 	bool pending;             /* any of the above, or an INVEPT (struct mmu_vm.ept_flushed_on) */
 };
 
@@ -52,9 +63,9 @@ struct tag_state {
 bool tag_usable(const struct mmu_caps *caps);
 
 /* Requests, for one vCPU, with the VM's lock held. Idempotent; merged into the widest. */
-void tag_request_address(struct mmu_vcpu *vcpu, gva_t gva);
+void tag_request_address(struct mmu_vcpu *vcpu, gva_t gva, enum tag_reason why);
 void tag_request_nonglobal(struct mmu_vcpu *vcpu);
-void tag_request_all(struct mmu_vcpu *vcpu);
+void tag_request_all(struct mmu_vcpu *vcpu, enum tag_reason why);
 /* Requests an INVEPT on every CPU that has run the VM's EPT root, before the VM is entered there again. */
 void tag_request_ept(struct mmu_vm *vm);
 /* Kicks every running vCPU of the VM but self, so that the requests made so far are in force (T2). */
@@ -71,8 +82,8 @@ static inline bool tag_work_pending(const struct tag_state *t, unsigned cpu)
 	return tag_requested(t) || t->last_cpu != cpu;
 }
 
-/* Consumes the requests, under the VM's lock: issues the INVVPIDs and INVEPTs that are due on this CPU, each
- * counted. */
+/* Consumes the requests, under the VM's lock: issues the INVVPIDs and INVEPTs that are due on this CPU, each counted
+ * twice: by its type, and by its reason. */
 void tag_consume(struct mmu_vcpu *vcpu, unsigned cpu);
 
 #endif

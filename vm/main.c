@@ -113,7 +113,7 @@ static void start_hvm(void)
 	speculation_judge(&speculation, &machine.speculation);
 	hvm_intercepts_init(&machine.caps);
 	exit_handlers_init();
-	vpid_pool_init(&machine.vpids, VPID_COUNT);
+	vpid_pool_init(&machine.vpids, boot_info()->vpids ? boot_info()->vpids + 1 : VPID_COUNT);
 	paging_seal(); /* what is above writes for the last time to what becomes read-only; no other CPU runs yet */
 	smp_start_others(other_cpu, machine.tsc_hz);
 	why = paging_audit();

@@ -103,6 +103,7 @@ static bool vm_init(struct mmu_vm *vm)
 	vm->priv = e;
 	/* The root's frame may have been another root before: every CPU owes an INVEPT at its first entry. */
 	MUTANT(EPT_NEW_ROOT, __atomic_store_n(&vm->ept_flushed_on, 0, __ATOMIC_RELEASE));
+	vm->ept_ran_on = 0;
 	return true;
 }
 

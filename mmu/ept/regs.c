@@ -71,7 +71,7 @@ static void flush_for(struct mmu_vcpu *vcpu, const struct walk_regs *old, bool c
 	if (((old->cr0 ^ new->cr0) & CR0_PG) || (cr4 & (CR4_PGE | CR4_PAE | CR4_LA57)) ||
 	    (cr4 & old->cr4 & CR4_PCIDE) || (cr4 & new->cr4 &CR4_SMEP) ||
 	    ((old->efer ^ new->efer) & (EFER_NXE | EFER_LMA)))
-		tag_request_all(vcpu);
+		tag_request_all(vcpu, TAG_REGISTER);
 	else if (cr3_write && !keep_tlb)
 		tag_request_nonglobal(vcpu);
 }
@@ -89,5 +89,5 @@ void ept_invlpg(struct mmu_vcpu *vcpu, gva_t gva)
 {
 	/* INVLPG drops all parts of a large page, and all paging-structure caches; INVVPID of an address drops less. */
 	(void)gva;
-	MUTANT(EPT_INVLPG_FLUSH, tag_request_all(vcpu));
+	MUTANT(EPT_INVLPG_FLUSH, tag_request_all(vcpu, TAG_ADDRESS));
 }

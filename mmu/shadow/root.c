@@ -273,7 +273,7 @@ void shadow_regs_changed(struct mmu_vcpu *vcpu, const struct walk_regs *old, boo
 	 * date. */
 	shadow_sync_root(vcpu);
 	if (all)
-		MUTANT(SHADOW_REGS_FLUSH, tag_request_all(vcpu));
+		MUTANT(SHADOW_REGS_FLUSH, tag_request_all(vcpu, TAG_REGISTER));
 	else if (cr3_write)
 		MUTANT(SHADOW_CR3_FLUSH, tag_request_nonglobal(vcpu));
 	if (all)
@@ -337,7 +337,7 @@ static bool flush_after_upper_drops(struct mmu_vcpu *vcpu)
 
 	if (v->upper_seen == s->upper_drops)
 		return false;
-	MUTANT(INVLPG_FLUSH_UPPER, tag_request_all(vcpu));
+	MUTANT(INVLPG_FLUSH_UPPER, tag_request_all(vcpu, TAG_ADDRESS));
 	v->upper_seen = s->upper_drops;
 	shadow_update_invlpg(s, vcpu);
 	return true;
@@ -351,7 +351,7 @@ void shadow_page_fault(struct mmu_vcpu *vcpu, gva_t gva)
 		return;
 	/* Whether a page fault that exits drops what is cached for the address, the manual leaves open; and there may
 	 * be a global translation of it even where the tables in force have none, left from other tables. */
-	MUTANT(INJECT_FLUSH, tag_request_address(vcpu, gva));
+	MUTANT(INJECT_FLUSH, tag_request_address(vcpu, gva, TAG_ADDRESS));
 }
 
 void shadow_invlpg(struct mmu_vcpu *vcpu, gva_t gva)
@@ -363,6 +363,6 @@ void shadow_invlpg(struct mmu_vcpu *vcpu, gva_t gva)
 	MUTANT(INVLPG_SYNC, shadow_sync_address(vcpu, gva));
 	shadow_thin_out(vcpu, gva);
 	if (!flush_after_upper_drops(vcpu))
-		MUTANT(INVLPG_FLUSH, tag_request_address(vcpu, gva));
+		MUTANT(INVLPG_FLUSH, tag_request_address(vcpu, gva, TAG_ADDRESS));
 	shadow_finish(shadow_of(vcpu->vm), vcpu);
 }

@@ -256,7 +256,7 @@ static inline void shadow_request_all(struct mmu_vcpu *vcpu)
 {
 	struct shadow_vcpu *v = vcpu->priv;
 
-	tag_request_all(vcpu);
+	tag_request_all(vcpu, TAG_TABLES);
 	v->upper_seen = shadow_of(vcpu->vm)->upper_drops;
 }
 /* The end of an operation: flushes and frees what was zapped. */

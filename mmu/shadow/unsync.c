@@ -56,7 +56,7 @@ void shadow_update_invlpg(struct shadow *s, struct mmu_vcpu *self)
 		v->intercepts.invlpg = want;
 		v->intercepts_changed = true;
 		if (want && v != self)
-			tag_request_all(v); /* it must come out to take note */
+			tag_request_all(v, TAG_TABLES); /* it must come out to take note */
 	}
 }
 
@@ -310,7 +310,7 @@ void shadow_sync_address(struct mmu_vcpu *vcpu, gva_t gva)
 	if (!sp || !sp->unsync)
 		return;
 	if (shadow_sync_entry(s, sp, index))
-		tag_request_address(vcpu, gva);
+		tag_request_address(vcpu, gva, TAG_TABLES);
 }
 
 void shadow_thin_out(struct mmu_vcpu *vcpu, gva_t gva)

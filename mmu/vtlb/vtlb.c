@@ -61,7 +61,7 @@ static void flush_and_free(struct mmu_vcpu *vcpu)
 {
 	if (!tlb_of(vcpu)->detached.count)
 		return;
-	MUTANT(VTLB_DROP_FLUSH, tag_request_all(vcpu));
+	MUTANT(VTLB_DROP_FLUSH, tag_request_all(vcpu, TAG_TABLES));
 	free_detached(vcpu);
 }
 
@@ -129,7 +129,7 @@ static void drop(struct mmu_vcpu *vcpu, bool keep_global)
 		pt_visit(&t->pt, 0, pt_limit(t->pt.format), &d.visitor);
 	if (d.keep_global && (!keep_global || d.visitor.looked_at > search_max(vcpu->vm))) {
 		/* A TLB may forget, and the CPU's with it: what it kept could not be told of the host's changes. */
-		MUTANT(VTLB_SEARCH_FLUSH, tag_request_all(vcpu));
+		MUTANT(VTLB_SEARCH_FLUSH, tag_request_all(vcpu, TAG_TABLES));
 		keep_global = false;
 	}
 	if (!keep_global)
@@ -201,7 +201,7 @@ static void regs_changed(struct mmu_vcpu *vcpu, const struct walk_regs *old, boo
 	if (cr3_write)
 		vcpu->vm->counters.cr3_loads++;
 	if (hw_regs_flush_all(old, &vcpu->regs)) {
-		MUTANT(VTLB_REGS_FLUSH, tag_request_all(vcpu));
+		MUTANT(VTLB_REGS_FLUSH, tag_request_all(vcpu, TAG_REGISTER));
 		MUTANT(VTLB_REGS, drop(vcpu, false));
 		t->pt.format = hw_format(&vcpu->regs);
 		vcpu->intercepts = hw_intercepts(vcpu);
@@ -230,7 +230,7 @@ static void invlpg(struct mmu_vcpu *vcpu, gva_t gva)
 		flush_and_free(vcpu);
 		break;
 	}
-	MUTANT(VTLB_INVLPG_FLUSH, tag_request_address(vcpu, gva));
+	MUTANT(VTLB_INVLPG_FLUSH, tag_request_address(vcpu, gva, TAG_ADDRESS));
 }
 
 /* ---- faults ---- */
@@ -348,7 +348,7 @@ static void drop_all(struct mmu_vm *vm, gfn_t first, uint64_t pages)
 		if (!tlb_of(v)->filled)
 			continue;
 		/* It must not run on tables that are being freed. */
-		MUTANT(VTLB_HOST_FLUSH, tag_request_all(v));
+		MUTANT(VTLB_HOST_FLUSH, tag_request_all(v, TAG_TABLES));
 		MUTANT(VTLB_HOST_KICK, tag_synchronize(vm, NULL));
 		MUTANT(VTLB_HOST_DROP, drop(v, false));
 	}

@@ -205,7 +205,7 @@ void machines_prepare(struct machines *machines, const struct options *options)
 	char error[200];
 
 	*machines = (struct machines){ .native = options->native, .provoke = options->provoke,
-					 .hide = options->hide };
+					 .hide = options->hide, .vpids = options->vpids };
 	if (options->vm_file != NULL) {
 		read_description(machines, options->vm_file);
 	} else {

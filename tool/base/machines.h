@@ -21,6 +21,7 @@ struct machines {
 	bool expects_result;    /* the first one's initial RAM disk is ours, and tells a result before it ends */
 	bool native;            /* the one guest runs without the hypervisor */
 	const char *provoke;    /* for the hypervisor's command line; null: nothing */
+	unsigned vpids;         /* how many VPIDs it may give; 0: all */
 	const char *hide;       /* the same: features of the CPU that it does without */
 	struct bytes config;    /* the description for the hypervisor, files named as on the image */
 };

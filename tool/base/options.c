@@ -65,6 +65,7 @@ const char help_text[] =
 	"  --cpu MODEL        a CPU model of Bochs, or a part of its name   (default: corei7_haswell_4770)\n"
 	"  --hide LIST        what the hypervisor does as if the CPU had it not: some of ept,vpid,unrestricted-guest,\n"
 	"                     tpr-shadow,apic-access\n"
+	"  --vpids N          gives no more than N VPIDs: virtual CPUs beyond run without   (default: all, 65535)\n"
 	"  --host-cpus N      number of CPUs   (default: 1)\n"
 	"  --host-mem SIZE    RAM   (default: what the virtual machines need, at least 512M)\n"
 	"  --ips N            instructions per emulated second   (default: 50000000)\n"
@@ -125,6 +126,7 @@ enum {
 	OPTION_VCPUS,
 	OPTION_WEIGHT,
 	OPTION_MIGRATE_EVERY,
+	OPTION_VPIDS,
 };
 
 static const struct option names[] = {
@@ -161,6 +163,7 @@ static const struct option names[] = {
 	{ "on-panic", required_argument, NULL, OPTION_ON_PANIC },
 	{ "provoke", required_argument, NULL, OPTION_PROVOKE },
 	{ "hide", required_argument, NULL, OPTION_HIDE },
+	{ "vpids", required_argument, NULL, OPTION_VPIDS },
 	{ "interactive", no_argument, NULL, 'i' },
 	{ "name", required_argument, NULL, OPTION_NAME },
 	{ "json", required_argument, NULL, OPTION_JSON },
@@ -261,6 +264,7 @@ static void take(struct options *options, int option, const char *value)
 			die(STATUS_USAGE, "--provoke %s: a provocation is made of small letters and -", value);
 		options->provoke = value;
 		break;
+	case OPTION_VPIDS: options->vpids = (unsigned)number_between("--vpids", value, 1, 65535); break;
 	case OPTION_HIDE: options->hide = features_checked(value); break;
 	case OPTION_NAME:
 		if (!run_name_valid(value))

@@ -33,6 +33,8 @@ static void stage_grub(const char *root, const struct machines *machines)
 		bytes_print(&script, " provoke=%s", machines->provoke);
 	if (machines->hide != NULL)
 		bytes_print(&script, " hide=%s", machines->hide);
+	if (machines->vpids != 0)
+		bytes_print(&script, " vpids=%u", machines->vpids);
 	bytes_print(&script, "\nmodule2 /vm/config config\n");
 	for (size_t i = 0; i < machines->module_count; i++)
 		bytes_print(&script, "module2 /vm/%s %s\n", machines->modules[i].name, machines->modules[i].name);

@@ -92,10 +92,32 @@ static void print_exits(FILE *out, const struct vm_result *vm)
 	free(list);
 }
 
+/* What the instructions were issued for, behind their number. */
+static void print_reasons(FILE *out, const struct vm_result *vm, const char *instruction)
+{
+	static const char *const reasons[] = { "creation", "migration", "tables", "register", "address" };
+	const char *before = " (";
+	char name[64], a[32];
+
+	for (size_t i = 0; i < ARRAY_SIZE(reasons); i++) {
+		uint64_t n;
+
+		snprintf(name, sizeof name, "mmu_counters.%s_for_%s", instruction, reasons[i]);
+		n = stat_find(vm, name);
+		if (n == 0)
+			continue;
+		fprintf(out, "%s%s %s", before, reasons[i], grouped(n, a));
+		before = ", ";
+	}
+	if (before[0] == ',')
+		fputs(")", out);
+}
+
 static void print_memory(FILE *out, const struct vm_result *vm)
 {
 	uint64_t tables = stat_find(vm, "tables.pages");
 	char a[32], b[32], c[32], d[32], e[32];
+	uint64_t untagged = stat_find(vm, "mmu_counters.vpid_exhausted");
 
 	fprintf(out, "  EPT violations %s, misconfigurations %s; pages mapped: %s of 4K, %s of 2M, %s of 1G\n",
 		grouped(stat_find(vm, "mmu_counters.ept_violations"), a),
@@ -103,11 +125,17 @@ static void print_memory(FILE *out, const struct vm_result *vm)
 		grouped(stat_find(vm, "mmu_counters.mapped_4k"), c),
 		grouped(stat_find(vm, "mmu_counters.mapped_2m"), d),
 		grouped(stat_find(vm, "mmu_counters.mapped_1g"), e));
-	fprintf(out, "  tables %s page%s (%s KB); INVVPID %s, INVEPT %s\n", grouped(tables, a), plural(tables),
-		grouped(4 * tables, b),
+	fprintf(out, "  tables %s page%s (%s KB); INVVPID %s", grouped(tables, a), plural(tables), grouped(4 * tables, b),
 		grouped(stat_find(vm, "mmu_counters.invvpid_address") + stat_find(vm, "mmu_counters.invvpid_single") +
-			stat_find(vm, "mmu_counters.invvpid_nonglobal") + stat_find(vm, "mmu_counters.invvpid_all"), c),
+			stat_find(vm, "mmu_counters.invvpid_nonglobal") + stat_find(vm, "mmu_counters.invvpid_all"),
+			c));
+	print_reasons(out, vm, "invvpid");
+	fprintf(out, ", INVEPT %s",
 		grouped(stat_find(vm, "mmu_counters.invept_single") + stat_find(vm, "mmu_counters.invept_all"), d));
+	print_reasons(out, vm, "invept");
+	fprintf(out, "\n");
+	if (untagged > 0)
+		fprintf(out, "  %s virtual CPU%s without a VPID: none was left\n", grouped(untagged, a), plural(untagged));
 }
 
 static void print_setting(FILE *out, const struct vm_result *vm, const char *name, const char *shown)

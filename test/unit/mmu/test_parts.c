@@ -163,16 +163,28 @@ static void unrig(struct rig *r)
 	free(r);
 }
 
+/* Each is counted by its type, and by its reason. */
+static void check_reasons(const struct rig *r)
+{
+	const struct mmu_counters *c = &r->vm.counters;
+
+	assert_int_equal(c->invvpid_for_creation + c->invvpid_for_migration + c->invvpid_for_tables +
+			 c->invvpid_for_register + c->invvpid_for_address,
+			 c->invvpid_address + c->invvpid_single + c->invvpid_nonglobal + c->invvpid_all);
+	assert_int_equal(c->invept_for_creation + c->invept_for_migration + c->invept_for_tables,
+			 c->invept_single + c->invept_all);
+}
+
 static void check_vpid_requests(struct rig *r)
 {
-	tag_request_address(&r->a, GVA(0x5123));
-	tag_request_address(&r->a, GVA(0x5fff));
+	tag_request_address(&r->a, GVA(0x5123), TAG_ADDRESS);
+	tag_request_address(&r->a, GVA(0x5fff), TAG_ADDRESS);
 	mmu_enter(&r->a, 0);
 	assert_int_equal(r->f->invvpids, 4);
 	assert_int_equal(r->f->last_invvpid_type, INVVPID_ADDRESS);
 	assert_int_equal(r->f->last_gva, 0x5000);
 	for (unsigned i = 0; i <= TAG_ADDRESSES_MAX; i++)
-		tag_request_address(&r->a, GVA(i << 12));
+		tag_request_address(&r->a, GVA(i << 12), TAG_ADDRESS);
 	mmu_enter(&r->a, 0); /* too many: all */
 	assert_int_equal(r->f->invvpids, 5);
 	assert_int_equal(r->f->last_invvpid_type, INVVPID_SINGLE);
@@ -181,10 +193,10 @@ static void check_vpid_requests(struct rig *r)
 	assert_int_equal(r->f->last_invvpid_type, INVVPID_SINGLE_RETAINING_GLOBALS);
 	/* A global translation may survive that: the address is still due. */
 	tag_request_nonglobal(&r->a);
-	tag_request_address(&r->a, GVA(0x7000));
+	tag_request_address(&r->a, GVA(0x7000), TAG_ADDRESS);
 	mmu_enter(&r->a, 0);
 	assert_int_equal(r->f->invvpids, 8);
-	tag_request_all(&r->a);
+	tag_request_all(&r->a, TAG_TABLES);
 	tag_request_nonglobal(&r->a);
 	mmu_enter(&r->a, 0);
 	assert_int_equal(r->f->invvpids, 9);
@@ -195,7 +207,7 @@ static void check_vpid_requests(struct rig *r)
 static void check_vpid_coarse(struct rig *r)
 {
 	r->caps.invvpid_address = r->caps.invvpid_single_retaining_globals = r->caps.invvpid_single = false;
-	tag_request_address(&r->a, GVA(0x1000));
+	tag_request_address(&r->a, GVA(0x1000), TAG_ADDRESS);
 	mmu_enter(&r->a, 0);
 	assert_int_equal(r->f->last_invvpid_type, INVVPID_ALL);
 	assert_int_equal(r->vm.counters.invvpid_all, 1);
@@ -217,9 +229,21 @@ static void test_flush_vpid(void **state)
 	mmu_enter(&r->a, 0);
 	assert_int_equal(r->f->invvpids, 3);
 	assert_int_equal(r->vm.counters.migrations, 2);
+	assert_int_equal(r->vm.counters.invvpid_for_creation, 1);
+	assert_int_equal(r->vm.counters.invvpid_for_migration, 2);
 
 	check_vpid_requests(r);
+	assert_int_equal(r->vm.counters.invvpid_for_address, 3);
+	assert_int_equal(r->vm.counters.invvpid_for_register, 2);
+	assert_int_equal(r->vm.counters.invvpid_for_tables, 1);
+	/* What is due because it comes from elsewhere is due for nothing else. */
+	tag_request_all(&r->a, TAG_TABLES);
+	mmu_enter(&r->a, 1);
+	mmu_enter(&r->a, 0);
+	assert_int_equal(r->vm.counters.invvpid_for_migration, 4);
+	assert_int_equal(r->vm.counters.invvpid_for_tables, 1);
 	check_vpid_coarse(r);
+	check_reasons(r);
 	unrig(r);
 }
 
@@ -231,14 +255,14 @@ static void test_flush_refused(void **state)
 	(void)state;
 	mmu_enter(&r->a, 0);
 	r->f->refuse_invvpid = 1u << INVVPID_ADDRESS;
-	tag_request_address(&r->a, GVA(0x1000));
-	tag_request_address(&r->a, GVA(0x2000));
+	tag_request_address(&r->a, GVA(0x1000), TAG_ADDRESS);
+	tag_request_address(&r->a, GVA(0x2000), TAG_ADDRESS);
 	mmu_enter(&r->a, 0);
 	assert_int_equal(r->f->invvpids, 3);
 	assert_int_equal(r->f->last_invvpid_type, INVVPID_SINGLE);
 	assert_int_equal(r->vm.counters.flushes_refused, 1);
 	r->f->refuse_invvpid |= 1u << INVVPID_SINGLE | 1u << INVVPID_SINGLE_RETAINING_GLOBALS;
-	tag_request_address(&r->a, GVA(0x1000));
+	tag_request_address(&r->a, GVA(0x1000), TAG_ADDRESS);
 	mmu_enter(&r->a, 0);
 	assert_int_equal(r->f->invvpids, 6);
 	assert_int_equal(r->f->last_invvpid_type, INVVPID_ALL);
@@ -253,6 +277,7 @@ static void test_flush_refused(void **state)
 	mmu_enter(&r->a, 0);
 	assert_int_equal(r->f->invepts, 2);
 	assert_int_equal(r->vm.counters.invept_all, 1);
+	check_reasons(r);
 	unrig(r);
 }
 
@@ -271,6 +296,8 @@ static void test_flush_ept(void **state)
 	assert_int_equal(r->f->invepts, 1);
 	mmu_enter(&r->b, 3);
 	assert_int_equal(r->f->invepts, 2);
+	assert_int_equal(r->vm.counters.invept_for_creation, 1);
+	assert_int_equal(r->vm.counters.invept_for_migration, 1);
 	mmu_enter(&r->a, 3);
 	assert_int_equal(r->f->invepts, 2);
 	assert_int_equal(r->f->invvpids, 1);
@@ -282,14 +309,16 @@ static void test_flush_ept(void **state)
 	assert_int_equal(r->f->invepts, 3);
 	mmu_enter(&r->b, 0);
 	assert_int_equal(r->f->invepts, 4);
+	assert_int_equal(r->vm.counters.invept_for_tables, 2);
+	check_reasons(r);
 	/* An untagged vCPU owes no INVVPID. */
 	assert_int_equal(r->f->invvpids, 1);
-	tag_request_all(&r->b);
+	tag_request_all(&r->b, TAG_TABLES);
 	mmu_enter(&r->b, 0);
 	assert_int_equal(r->f->invvpids, 1);
 	/* A CPU number beyond the mask flushes each time it is asked. */
 	mmu_enter(&r->a, 100);
-	tag_request_address(&r->a, GVA(0));
+	tag_request_address(&r->a, GVA(0), TAG_ADDRESS);
 	mmu_enter(&r->a, 100);
 	assert_int_equal(r->f->invepts, 6);
 	unrig(r);

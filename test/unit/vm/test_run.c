@@ -222,7 +222,7 @@ static void what_changed_meanwhile(void **state)
 	assert_true(bench_mode(BENCH_PAE, 0));
 	/* A flush that somebody requests. */
 	bench.invvpids = 0;
-	tag_request_all(&bench.v->mmu);
+	tag_request_all(&bench.v->mmu, TAG_TABLES);
 	STEP(bench_exit_simple(EXIT_CPUID, 2));
 	assert_int_not_equal(bench.invvpids, 0);
 	assert_int_equal(tag_requested(&bench.v->mmu.tag), 0);
