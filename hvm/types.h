@@ -67,6 +67,7 @@ struct hvm_start {
 	uint64_t longest_run; /* TSC ticks without an exit, where the CPU has a timer for that */
 	/* What the guest's CPUID offers, and so may be used without an exit. */
 	bool rdtscp, invpcid;
+	bool spins; /* a loop with PAUSE exits after a while, where the CPU can tell one */
 	uint64_t cr4_offered; /* CR4 bits */
 	struct hvm_tpr tpr;
 };
@@ -143,6 +144,7 @@ enum hvm_exit_kind {
 	HVM_EXIT_NESTED_MISCONFIG,
 	HVM_EXIT_TPR_BELOW,    /* hvm_set_tpr_threshold() */
 	HVM_EXIT_APIC_ACCESS,  /* to the frame that is hvm_tpr.access */
+	HVM_EXIT_PAUSE,        /* the guest spins, with PAUSE in the loop */
 	HVM_EXIT_KINDS,
 };
 

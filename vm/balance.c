@@ -29,7 +29,8 @@ static struct percpu *take_idle(void)
 	while (idle) {
 		unsigned n = (unsigned)__builtin_ctzll(idle);
 
-		if (VM_KEPT(IDLE_TAKEN, __atomic_fetch_and(&cpus_idle, ~BIT(n), __ATOMIC_SEQ_CST) & BIT(n)))
+		if (__atomic_fetch_and(&cpus_idle, VM_LEFT_OUT_OR(IDLE_TAKEN, false) ? ~0ull : ~BIT(n),
+				       __ATOMIC_SEQ_CST) & BIT(n))
 			return percpu_of(n);
 		idle &= idle - 1;
 	}

@@ -40,6 +40,6 @@ void wander_init(struct vm *vm)
 void vcpu_wander(struct vcpu *v)
 {
 	arm(v);
-	if (!v->pin)
+	if (VM_LEFT_OUT_OR(WANDER_PINNED, !v->pin))
 		vcpu_move(v, percpu_of((v->cpu->id + 1) % cpus_count()));
 }

@@ -140,6 +140,8 @@ uint64_t schedule_weighed(const struct vcpu *v, uint64_t ticks)
 
 	for_each_vcpu(u, vm)
 		awake += VM_KEPT(WEIGHS_AWAKE, u != v && !__atomic_load_n(&u->halted, __ATOMIC_RELAXED));
+	if (VM_LEFT_OUT_OR(WEIGHS, false))
+		return ticks * awake;
 	return ticks * awake * CONFIG_WEIGHT_DEFAULT / __atomic_load_n(&vm->weight, __ATOMIC_RELAXED);
 }
 

@@ -113,6 +113,19 @@ static void choose_way(struct vmx_vcpu *v)
 #define EXIT_MSRS (EXIT_SAVE_EFER | EXIT_LOAD_EFER | EXIT_SAVE_PAT | EXIT_LOAD_PAT)
 #define ENTRY_MSRS (ENTRY_LOAD_EFER | ENTRY_LOAD_PAT)
 
+/* PAUSEs of the kernel that follow each other within the gap are a loop; where it goes on for the window, it exits
+ * (SDM, "Instructions That Cause VM Exits Conditionally"). In TSC ticks: longer than a lock is held by who runs. */
+#define PAUSE_GAP 128
+#define PAUSE_WINDOW 4096
+
+static void write_pause_loop(const struct vmx_vcpu *v)
+{
+	if (!(v->proc & PROC_SECONDARY) || !(v->proc2 & PROC2_PAUSE_LOOP))
+		return;
+	vmwrite(VMCS_PAUSE_GAP, PAUSE_GAP);
+	vmwrite(VMCS_PAUSE_WINDOW, PAUSE_WINDOW);
+}
+
 /* The controls for IA32_EFER and IA32_PAT: all of them, or none, where the areas switch these MSRs (vmx/msrs.c): their
  * fields are not written then, and would fail VM entry (SDM, "Checks on Host Control Registers, MSRs, and SSP"). */
 static void write_controls(struct vmx_vcpu *v, const struct hvm_start *start)
@@ -124,10 +137,12 @@ static void write_controls(struct vmx_vcpu *v, const struct hvm_start *start)
 					       PROC_SECONDARY);
 	v->tpr_threshold = 0;
 	v->proc2 = vmx_control(c->proc2, PROC2_WBINVD | (start->rdtscp ? PROC2_RDTSCP : 0) |
-						 (start->invpcid ? PROC2_INVPCID : 0));
+						 (start->invpcid ? PROC2_INVPCID : 0) |
+						 (VM_KEPT(PAUSE_LOOP, start->spins) ? PROC2_PAUSE_LOOP : 0));
 	vmwrite(VMCS_PROC_CONTROLS, v->proc);
 	if (v->proc & PROC_SECONDARY)
 		vmwrite(VMCS_PROC_CONTROLS2, v->proc2);
+	write_pause_loop(v);
 	vmwrite(VMCS_EXIT_CONTROLS,
 		vmx_control(c->exit, EXIT_HOST_64 | EXIT_ACK_INTERRUPT | EXIT_SAVE_DEBUG |
 					     (VM_LEFT_OUT_OR(SWITCHES_ALL_EXIT, c->switches_msrs) ? EXIT_MSRS : 0)));

@@ -9,6 +9,7 @@
 #define VELLUM_LIB_MUTATE_H
 
 #include "lib/mutants/exits.h"
+#include "lib/mutants/move.h"
 #include "lib/mutants/run.h"
 #include "lib/mutants/start.h"
 
@@ -17,6 +18,7 @@
 	M(NONE, "nothing") \
 	VM_MUTANTS_EXITS(M) \
 	VM_MUTANTS_RUN(M) \
+	VM_MUTANTS_MOVE(M) \
 	VM_MUTANTS_START(M)
 
 #ifdef VM_MUTATION

@@ -16,11 +16,14 @@ extern const char vmx_exit_entry[1];
 
 struct bench bench;
 
-static struct {
-	ucontext_t test, loop;
+static ucontext_t test;
+/* Each CPU's loop, and where it stands while another goes on. */
+static struct loop {
+	ucontext_t loop;
 	char stack[STACK_SIZE] __attribute__((aligned(16)));
-	void *fake; /* of the sanitizer */
-} other;
+	enum bench_at at;
+	struct vcpu *v;
+} loops[BENCH_HOST_CPUS];
 
 /* Where the sanitizer is linked in, it has to know of both stacks. */
 __attribute__((weak)) void __sanitizer_start_switch_fiber(void **fake, const void *bottom, size_t size);
@@ -50,7 +53,7 @@ static void yield(enum bench_at at)
 
 	bench.at = at;
 	leave_stack(at == BENCH_OVER ? NULL : &fake, test_bottom, test_size);
-	swapcontext(&other.loop, &other.test);
+	swapcontext(&loops[soft.at].loop, &test);
 	on_stack(fake, &test_bottom, &test_size);
 }
 
@@ -80,20 +83,32 @@ static void resume(void)
 	bench.accesses = 0;
 	bench.emulated_before = bench_emulated();
 	soft.steps = 0;
-	leave_stack(&fake, other.stack, STACK_SIZE);
-	swapcontext(&other.test, &other.loop);
+	leave_stack(&fake, loops[soft.at].stack, STACK_SIZE);
+	swapcontext(&test, &loops[soft.at].loop);
 	on_stack(fake, NULL, NULL);
 }
 
 static void start_loop(void)
 {
-	getcontext(&other.loop);
-	other.loop.uc_stack.ss_sp = other.stack;
-	other.loop.uc_stack.ss_size = STACK_SIZE;
-	other.loop.uc_link = NULL;
-	makecontext(&other.loop, loop_main, 0);
+	struct loop *l = &loops[soft.at];
+
+	getcontext(&l->loop);
+	l->loop.uc_stack.ss_sp = l->stack;
+	l->loop.uc_stack.ss_size = STACK_SIZE;
+	l->loop.uc_link = NULL;
+	makecontext(&l->loop, loop_main, 0);
 	bench.at = BENCH_IDLE;
 	resume();
+}
+
+void bench_on(unsigned cpu)
+{
+	BUG_ON(cpu >= soft.cpus);
+	loops[soft.at].at = bench.at;
+	loops[soft.at].v = bench.v;
+	soft.at = cpu;
+	bench.at = loops[cpu].at;
+	bench.v = loops[cpu].v;
 }
 
 /* ---- the entry ---- */
@@ -196,7 +211,7 @@ void irq_wait(void)
 
 void bench_pause_emulation(void)
 {
-	bench.v = soft.percpu.loaded;
+	bench.v = soft_percpu(soft.at)->loaded;
 	yield(BENCH_EMULATED);
 }
 
@@ -257,9 +272,11 @@ void bench_wait(uint64_t ticks) { soft.tsc += ticks; }
 
 enum bench_at bench_timer(void)
 {
-	BUG_ON(soft.percpu.timer_armed == UINT64_MAX);
-	soft.tsc = max_u64(soft.tsc, soft.percpu.timer_armed);
-	soft.percpu.timer_armed = UINT64_MAX;
+	struct percpu *cpu = soft_percpu(soft.at);
+
+	BUG_ON(cpu->timer_armed == UINT64_MAX);
+	soft.tsc = max_u64(soft.tsc, cpu->timer_armed);
+	cpu->timer_armed = UINT64_MAX;
 	return bench_interrupt(VECTOR_TIMER);
 }
 
@@ -339,7 +356,11 @@ void bench_new(const struct bench_config *config)
 		}
 	}
 	console_event = platform_console_event;
-	start_loop();
+	memset(loops, 0, sizeof(loops));
+	for (unsigned n = soft.cpus; n--;) {
+		bench_on(n);
+		start_loop();
+	}
 }
 
 void bench_delete(void)
@@ -349,9 +370,12 @@ void bench_delete(void)
 	for (unsigned n = 0; n < machine.vm_count; n++)
 		if (machine.vm[n])
 			vm_end(machine.vm[n], VM_STATUS_OK, "the test is over");
-	for (unsigned n = 0; bench.at != BENCH_OVER; n++) {
-		BUG_ON(n > 100); /* a virtual machine that has ended is never retired */
-		bench_interrupt(VECTOR_KICK);
+	/* The first CPU's loop ends when all has been told. */
+	for (unsigned n = 0; bench.at != BENCH_OVER || soft.at; n++) {
+		BUG_ON(n > 400); /* a virtual machine that has ended is never retired */
+		bench_on(n % soft.cpus);
+		if (bench.at != BENCH_OVER)
+			bench_interrupt(VECTOR_KICK);
 	}
 	/* A request that waits for its answer must not meet the next machine. */
 	bench_type(CONSOLE_STATS, "\n", 1);

@@ -13,7 +13,9 @@
  *     What an interrupt that waits needs is asked for: a window, or a TPR threshold that is its class (TP3 in
  *     vm/tpr.c).
  * B4  One process, one bench: bench_new and bench_delete in turn. The same calls give the same results, to the tick.
- * B5  The run loop comes to its next entry, or to its sleep, in bounded time; else bug() ends the process. */
+ * B5  The run loop comes to its next entry, or to its sleep, in bounded time; else bug() ends the process.
+ * B6  With several CPUs, each has a run loop of its own, and stands where it stands; one of them goes on at a time, the
+ *     one that bench_on() chose. A kick goes nowhere: it is counted, and the test delivers it. */
 #ifndef VELLUM_TEST_VM_BENCH_H
 #define VELLUM_TEST_VM_BENCH_H
 
@@ -36,6 +38,7 @@ struct bench_config {
 	const char *description; /* further lines of the virtual machine's description; NULL: none */
 	unsigned vms;            /* 0: one */
 	bool guest_clock;
+	unsigned host_cpus;      /* 0: one */
 	/* what the CPU says of itself there; NULL: nothing is needed, nothing can be had */
 	const struct speculation_cpu *speculation;
 	/* What the CPU says in place of what its model does; NULL: that. */
@@ -82,6 +85,8 @@ struct bench_exit {
 	uint32_t instruction_info;
 };
 
+#define BENCH_HOST_CPUS 4
+
 struct bench {
 	struct vm *vm[VMS_MAX];
 	struct vcpu *v; /* the one that is about to enter, or entered last */
@@ -91,6 +96,7 @@ struct bench {
 	uint64_t accesses;     /* VMREAD and VMWRITE since the loop went on */
 	uint64_t emulated_before; /* bench_emulated() then */
 	unsigned invvpids, invepts, entries;
+	unsigned kicks[BENCH_HOST_CPUS]; /* that have been sent to each CPU */
 	bool machine_check_fatal; /* what the host's machine check lost was in use */
 	bool entry_fails;        /* the next VMLAUNCH or VMRESUME: VMCS_INSTRUCTION_ERROR says 7 */
 	bool stalled;            /* the host's serial ports take no byte */
@@ -104,6 +110,8 @@ void bench_new(const struct bench_config *config);
 /* One more virtual machine of the same machine, as vm/main.c makes it: it waits for its turn, or it has ended, and a
  * sentence says why. */
 struct vm *bench_create(const struct bench_config *config);
+/* What is said of the bench is from now on said of this CPU, which is the one that goes on. */
+void bench_on(unsigned cpu);
 /* Ends what still runs, and takes everything down. */
 void bench_delete(void);
 

@@ -43,15 +43,19 @@ void bench_cpu_reset(const struct bench_config *config)
 		.msr = config->msr,
 		.cpuid = config->cpuid,
 	};
-	soft.percpu.self = &soft.percpu;
-	soft.percpu.timer_armed = UINT64_MAX;
+	soft.cpus = config->host_cpus ? config->host_cpus : 1;
+	for (unsigned n = 0; n < soft.cpus; n++)
+		*soft_percpu(n) = (struct percpu){
+			.self = soft_percpu(n), .id = n, .apic_id = n, .timer_armed = UINT64_MAX };
 }
+
+struct percpu *soft_percpu(unsigned cpu) { return cpu ? &soft.more[cpu - 1] : &soft.percpu; }
 
 bool cpu_has_proc2(uint32_t bit) { return models[soft.model].proc2 & bit; }
 
 static bool emulates(void)
 {
-	const struct vcpu *v = soft.percpu.loaded;
+	const struct vcpu *v = soft_percpu(soft.at)->loaded;
 
 	return v && v->running && v->emulated;
 }

@@ -15,7 +15,9 @@ struct soft_cpu {
 	unsigned barriers; /* indirect branch predictor barriers */
 	uint64_t (*msr)(uint32_t msr, uint64_t value);
 	struct cpuid (*cpuid)(uint32_t leaf, uint32_t subleaf, struct cpuid c);
-	struct percpu percpu;
+	struct percpu percpu;      /* the first CPU */
+	struct percpu more[BENCH_HOST_CPUS - 1];
+	unsigned cpus, at; /* how many there are, which one goes on */
 };
 extern struct soft_cpu soft;
 
@@ -28,6 +30,7 @@ extern void (*host_kicked)(uint32_t apic_id);
 extern _Thread_local struct percpu *host_other_cpu;
 /* Has the emulator run the guest for as long as the test waits? */
 bool soft_emulated_enough(void);
+struct percpu *soft_percpu(unsigned cpu);
 void bench_cpu_reset(const struct bench_config *config);
 bool cpu_has_proc2(uint32_t bit);
 const struct vmentry_caps *cpu_vmentry_caps(void);

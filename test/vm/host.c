@@ -25,7 +25,7 @@
  * other. */
 #define AREA ((uint8_t *)0x60000000) /* above where brk() may begin, below the shadow of the sanitizer */
 #define AREA_HPA 0x1000000u
-#define AREA_FRAMES 4096u
+#define AREA_FRAMES 6144u
 
 uint64_t frames_base = (uintptr_t)AREA - AREA_HPA;
 
@@ -125,15 +125,17 @@ static unsigned pending_count;
 
 _Thread_local struct percpu *host_other_cpu;
 
-struct percpu *this_cpu(void) { return host_other_cpu ? host_other_cpu : &soft.percpu; }
-struct percpu *percpu_of(unsigned id) { return id == 0 ? &soft.percpu : NULL; }
-unsigned cpus_count(void) { return 1; }
+struct percpu *this_cpu(void) { return host_other_cpu ? host_other_cpu : soft_percpu(soft.at); }
+struct percpu *percpu_of(unsigned id) { return id < soft.cpus ? soft_percpu(id) : NULL; }
+unsigned cpus_count(void) { return soft.cpus; }
 
-void lapic_host_timer(uint64_t deadline) { soft.percpu.timer_armed = deadline; }
+void lapic_host_timer(uint64_t deadline) { this_cpu()->timer_armed = deadline; }
 void (*host_kicked)(uint32_t apic_id);
 
 void lapic_host_kick(uint32_t apic_id)
 {
+	if (apic_id < BENCH_HOST_CPUS)
+		bench.kicks[apic_id]++;
 	if (host_kicked)
 		host_kicked(apic_id);
 }
@@ -144,7 +146,7 @@ uint32_t lapic_host_id(void) { return 0; }
 void interrupt_handle(uint8_t vector)
 {
 	if (vector == VECTOR_TIMER)
-		soft.percpu.timer_fired = true;
+		this_cpu()->timer_fired = true;
 	else if (vector >= VECTOR_UART_FIRST && vector < VECTOR_UART_FIRST + CONSOLE_PORTS)
 		console_interrupt(vector - VECTOR_UART_FIRST);
 }

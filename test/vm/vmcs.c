@@ -17,7 +17,10 @@ struct vmcs {
 };
 
 static struct vmcs all[VMCS_MAX];
-static struct vmcs *current;
+/* Of each CPU. */
+static struct vmcs *currents[BENCH_HOST_CPUS];
+
+static struct vmcs **current(void) { return &currents[soft.at]; }
 
 static uint64_t *place(struct vmcs *v, uint32_t field)
 {
@@ -50,6 +53,9 @@ static bool exists(uint32_t field)
 		return (c->entry.may & ENTRY_LOAD_EFER) || (c->exit.may & EXIT_SAVE_EFER);
 	case VMCS_HOST_EFER:
 		return c->exit.may & EXIT_LOAD_EFER;
+	case VMCS_PAUSE_GAP:
+	case VMCS_PAUSE_WINDOW:
+		return cpu_has_proc2(PROC2_PAUSE_LOOP);
 	case 0x482e: /* the preemption timer's value */
 		return c->pin.may & PIN_PREEMPTION_TIMER;
 	default:
@@ -69,13 +75,13 @@ static uint64_t cut(uint32_t field, uint64_t value)
 	}
 }
 
-uint64_t vmcs_get(uint32_t field) { return exists(field) ? cut(field, *place(current, field)) : 0; }
-void vmcs_put(uint32_t field, uint64_t value) { *place(current, field) = cut(field, value); }
+uint64_t vmcs_get(uint32_t field) { return exists(field) ? cut(field, *place(*current(), field)) : 0; }
+void vmcs_put(uint32_t field, uint64_t value) { *place(*current(), field) = cut(field, value); }
 
 uint64_t vmread(enum vmcs_field field)
 {
 	bench.accesses++;
-	if (!current || !exists(field))
+	if (!*current() || !exists(field))
 		vmx_access_failed(field, false);
 	return vmcs_get(field);
 }
@@ -84,7 +90,7 @@ void vmwrite(enum vmcs_field field, uint64_t v)
 {
 	bench.accesses++;
 	/* Type 1, the information of the exit, is read-only. */
-	if (!current || !exists(field) || (field >> 10 & 3) == 1)
+	if (!*current() || !exists(field) || (field >> 10 & 3) == 1)
 		vmx_access_failed(field, true);
 	vmcs_put(field, v);
 }
@@ -112,10 +118,11 @@ bool vmclear(hpa_t vmcs)
 {
 	struct vmcs *v = find(vmcs.v);
 
+	BUG_ON(v->active && v->cpu != soft.at); /* that CPU may keep some of it */
 	v->clear = true;
 	v->launched = v->active = false;
-	if (current == v)
-		current = NULL;
+	if (*current() == v)
+		*current() = NULL;
 	return true;
 }
 
@@ -128,11 +135,11 @@ bool vmptrld(hpa_t vmcs)
 		return false;
 	v = find(vmcs.v);
 	/* SDM, "Software Use of Virtual-Machine Control Structures": active on one CPU at a time. */
-	if (!v->clear || (v->active && v->cpu != soft.percpu.id))
+	if (!v->clear || (v->active && v->cpu != soft.at))
 		return false;
 	v->active = true;
-	v->cpu = soft.percpu.id;
-	current = v;
+	v->cpu = soft.at;
+	*current() = v;
 	return true;
 }
 
@@ -160,5 +167,5 @@ bool invvpid_insn(uint64_t type, uint16_t vpid, uint64_t gva)
 void vmcs_reset(void)
 {
 	memset(all, 0, sizeof(all));
-	current = NULL;
+	memset(currents, 0, sizeof(currents));
 }

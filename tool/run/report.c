@@ -125,7 +125,8 @@ static void print_memory(FILE *out, const struct vm_result *vm)
 		grouped(stat_find(vm, "mmu_counters.mapped_4k"), c),
 		grouped(stat_find(vm, "mmu_counters.mapped_2m"), d),
 		grouped(stat_find(vm, "mmu_counters.mapped_1g"), e));
-	fprintf(out, "  tables %s page%s (%s KB); INVVPID %s", grouped(tables, a), plural(tables), grouped(4 * tables, b),
+	fprintf(out, "  tables %s page%s (%s KB); INVVPID %s", grouped(tables, a), plural(tables),
+		grouped(4 * tables, b),
 		grouped(stat_find(vm, "mmu_counters.invvpid_address") + stat_find(vm, "mmu_counters.invvpid_single") +
 			stat_find(vm, "mmu_counters.invvpid_nonglobal") + stat_find(vm, "mmu_counters.invvpid_all"),
 			c));
@@ -135,7 +136,8 @@ static void print_memory(FILE *out, const struct vm_result *vm)
 	print_reasons(out, vm, "invept");
 	fprintf(out, "\n");
 	if (untagged > 0)
-		fprintf(out, "  %s virtual CPU%s without a VPID: none was left\n", grouped(untagged, a), plural(untagged));
+		fprintf(out, "  %s virtual CPU%s without a VPID: none was left\n", grouped(untagged, a),
+			plural(untagged));
 }
 
 static void print_setting(FILE *out, const struct vm_result *vm, const char *name, const char *shown)

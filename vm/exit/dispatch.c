@@ -120,6 +120,13 @@ static void exit_hlt(struct vcpu *v)
 	event_halt(v);
 }
 
+/* PAUSE does nothing by itself. */
+static void exit_pause(struct vcpu *v)
+{
+	exit_skip(v);
+	VM_MUTANT(EXIT_PAUSE, schedule_yield(v));
+}
+
 /* SDM, "Interrupt 8 - Double Fault Exception (#DF)": a CPU shuts down. Most PCs reset then; a guest that comes here has
  * lost its way, and its state is worth more than a new start. */
 static void exit_triple_fault(struct vcpu *v)
@@ -184,6 +191,7 @@ static exit_handler *const handlers[HVM_EXIT_KINDS] = {
 	[HVM_EXIT_NESTED_MISCONFIG] = exit_nested_misconfig,
 	[HVM_EXIT_TPR_BELOW] = exit_tpr_below,
 	[HVM_EXIT_APIC_ACCESS] = exit_apic_access,
+	[HVM_EXIT_PAUSE] = exit_pause,
 };
 
 exit_handler *exit_handlers[HVM_EXIT_CODES] READ_MOSTLY;

@@ -1,0 +1,41 @@
+/* lib/mutants/move.h - mutants (lib/mutants/mutate.h) of virtual CPUs that share CPUs and move between them. */
+#ifndef VELLUM_LIB_MUTANTS_MOVE_H
+#define VELLUM_LIB_MUTANTS_MOVE_H
+
+#define VM_MUTANTS_MOVE(M) \
+	M(MOVE_LEAVES, "taking all that a CPU has of a virtual CPU from it, before another gets it (Q3)") \
+	M(MOVE_KICK, "telling the new CPU (Q1)") \
+	M(MOVE_ASKS, "asking who runs, and is to move, to leave") \
+	M(MOVE_DEPARTS, "that it then goes") \
+	M(COMES_BEHIND, "that who comes is not so far behind the others that they would wait for long") \
+	M(COMES_BEFORE, "nor so far before them that it would") \
+	M(ARRIVAL_ARMED, "the end of the slice of who was alone, when another comes") \
+	M(IDLE_TAKEN, "that a CPU which sleeps is given one virtual CPU, not two") \
+	M(SLEEP_ASKS, "asking a CPU where somebody waits, before going to sleep (BA1)") \
+	M(GOES_PINNED, "that who is pinned stays (BA4)") \
+	M(GOES_IDLE, "giving who waits to a CPU that sleeps (BA1)") \
+	M(PICK_GIVES, "the same as soon as another has been chosen") \
+	M(EXIT_BALANCE, "and at an exit for an interrupt") \
+	M(HOST_BALANCE, "and once a slice") \
+	M(GOES_EVENLY, "giving who waits to a CPU that is before this one (BA2)") \
+	M(GOES_BEHIND, "only where it is so by two slices (BA2)") \
+	M(ALONE_TOLD, "telling how far one has come that runs alone") \
+	M(NOT_SAVED, "that a share which cannot be used is not saved up (BA3)") \
+	M(WEIGHS_AWAKE, "that the share of a machine is that of all of its virtual CPUs (SC4)") \
+	M(WEIGHS, "the weights of machines (SC4)") \
+	M(FAVOURED, "running who another waits for (SC5)") \
+	M(YIELD_FAVOURS, "saying who that may be (SC5)") \
+	M(YIELD_LEAVES, "giving the CPU to it (SC5)") \
+	M(EXIT_PAUSE, "looking for it when a guest spins") \
+	M(PAUSE_LOOP, "asking the CPU for an exit when it does") \
+	M(WANDER_PINNED, "that who is pinned does not wander") \
+	M(FOLLOWED, "that a request goes after who has moved (CT1)") \
+	M(VCPU_EXISTS, "refusing a request about a virtual CPU that is not there") \
+	M(MIGRATE_PINNED, "refusing to move who is pinned") \
+	M(WEIGHT_RANGE, "refusing a weight that is none") \
+	M(REQUEST_OF_ONE, "that only some requests are about one virtual CPU") \
+	M(REQUEST_WHICH, "that the request to move one says which") \
+	M(CONFIG_WEIGHT_RANGE, "the range of a weight in a description") \
+	M(CONFIG_MIGRATE_RANGE, "the range of the period of moves")
+
+#endif

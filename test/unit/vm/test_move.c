@@ -1,0 +1,480 @@
+/* Virtual CPUs that move from CPU to CPU: how (vm/queue.c), of themselves (vm/balance.c), and because they are told to
+ * (vm/move.c, vm/control/place.c). Each CPU of the bench has a run loop of its own. */
+#include "test/unit/vm/fixture.h"
+
+#include <stdio.h>
+
+#include "host/interrupt.h"
+#include "vm/control/control.h"
+
+/* vms virtual machines of one virtual CPU each, which are all given to the first CPU. */
+static void begin(unsigned cpus, unsigned vms)
+{
+	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = "ept", .vms = vms, .host_cpus = cpus });
+	check_entry(__LINE__);
+}
+
+static struct vcpu *vcpu_of(unsigned vm) { return vm_boot_vcpu(bench.vm[vm]); }
+static struct percpu *cpu(unsigned n) { return soft_percpu(n); }
+
+/* The CPU takes the kick that it was sent. */
+static enum bench_at kicked(unsigned n)
+{
+	assert_true(bench.kicks[n] > 0);
+	bench_on(n);
+	return bench_interrupt(VECTOR_KICK);
+}
+
+/* The one that the CPU runs; NULL: none. */
+static struct vcpu *runs_on(unsigned n)
+{
+	bench_on(n);
+	return bench.at == BENCH_ENTRY ? bench.v : NULL;
+}
+
+/* A slice goes by on all CPUs. */
+static void slice(void)
+{
+	bench_wait(schedule_slice());
+	for (unsigned n = soft.cpus; n--;) {
+		bench_on(n);
+		if (bench.at != BENCH_OVER)
+			bench_interrupt(bench.at == BENCH_ENTRY ? VECTOR_TIMER : VECTOR_KICK);
+		check_entry(__LINE__);
+	}
+}
+
+/* How many of so many slices each virtual machine had, on all CPUs. */
+static void count_slices(unsigned slices, unsigned *had)
+{
+	memset(had, 0, VMS_MAX * sizeof(*had));
+	for (unsigned i = 0; i < slices; i++) {
+		slice();
+		for (unsigned n = 0; n < soft.cpus; n++) {
+			struct vcpu *v = runs_on(n);
+
+			if (v)
+				had[v->vm->id]++;
+		}
+	}
+}
+
+/* ---- a move ---- */
+
+static void there_and_back(void **state)
+{
+	struct vcpu *v;
+
+	(void)state;
+	begin(2, 1);
+	v = vcpu_of(0);
+	vmcs_put(VMCS_GUEST_RIP, 0x1234);
+	for (unsigned n = 1; n < 5; n++) {
+		unsigned from = !(n & 1), to = n & 1, flushes = bench.invvpids + bench.invepts;
+
+		bench.kicks[to] = 0;
+		bench_on(from);
+		vcpu_move(v, cpu(to));
+		assert_ptr_equal(v->cpu, cpu(from));
+		assert_int_equal(bench_exit_simple(EXIT_CPUID, 0), BENCH_IDLE);
+		assert_ptr_equal(v->cpu, cpu(to));
+		assert_null(cpu(from)->loaded);
+		assert_null(cpu(from)->resident);
+		assert_null(cpu(from)->run_queue);
+		STEP(kicked(to));
+		assert_ptr_equal(bench.v, v);
+		assert_int_equal(vmcs_get(VMCS_GUEST_RIP), 0x1234);
+		assert_int_equal(vmcs_get(VMCS_HOST_GS_BASE), (uintptr_t)cpu(to));
+		assert_int_equal(v->moves, n);
+		assert_int_equal(v->vm->mmu.counters.migrations, n);
+		assert_true(bench.invvpids + bench.invepts > flushes);
+		assert_null(v->move_to);
+	}
+	finish();
+}
+
+/* Q1: what is asked of it on its way is seen where it arrives; its timers are looked at there. */
+static void requests_on_the_way(void **state)
+{
+	struct vcpu *v;
+	unsigned kicks;
+
+	(void)state;
+	begin(2, 1);
+	v = vcpu_of(0);
+	deadline_in(20000);
+	assert_int_equal(bench_exit_simple(EXIT_HLT, 1), BENCH_IDLE);
+	vcpu_move(v, cpu(1));
+	assert_ptr_equal(v->cpu, cpu(1));
+	kicks = bench.kicks[1];
+	vcpu_request(v, REQUEST_EVENT);
+	assert_int_equal(bench.kicks[1], kicks + 1);
+	assert_int_equal(kicked(1), BENCH_IDLE);
+	assert_int_equal(v->requests, 0);
+	assert_in_range(cpu(1)->timer_armed, 1, soft.tsc + 20000);
+	STEP(bench_timer());
+	EXPECT_EVENT(INFO(EVENT_TYPE_EXTERNAL, DEADLINE_VECTOR), 0);
+	assert_int_equal(vmcs_get(VMCS_HOST_GS_BASE), (uintptr_t)cpu(1));
+	finish();
+}
+
+/* Who comes to a CPU whose own have had much more, or much less, is put near them. */
+static void who_comes_is_near(void **state)
+{
+	struct vcpu *v, *w;
+	uint64_t apart = 4 * schedule_slice();
+
+	(void)state;
+	begin(2, 2);
+	apart = 4 * schedule_slice();
+	for (unsigned before = 0; before < 2; before++) {
+		v = runs_on(0);
+		if (!runs_on(1))
+			STEP(kicked(1));
+		w = runs_on(1);
+		assert_non_null(w);
+		cpu(1)->fair_floor = 100 * schedule_slice();
+		bench_on(0);
+		vcpu_move(v, cpu(1));
+		v->fair = before ? 1000 * schedule_slice() : 0;
+		assert_int_equal(bench_exit_simple(EXIT_CPUID, 0), BENCH_IDLE);
+		bench_on(1);
+		if (before)
+			v->fair = 1000 * schedule_slice();
+		cpus_idle = 0;
+		STEP(bench_interrupt(VECTOR_KICK));
+		assert_in_range(v->fair, 100 * schedule_slice() - apart, 100 * schedule_slice() + apart);
+		/* The one that was alone shares the CPU from now on. */
+		assert_in_range(cpu(1)->timer_armed, 0, soft.tsc + schedule_slice());
+		vcpu_move(v, cpu(0));
+		v->move_to = NULL;
+		bench_on(0);
+		STEP(bench_interrupt(VECTOR_KICK));
+	}
+	finish();
+}
+
+/* ---- of themselves ---- */
+
+/* BA1. */
+static void idle_cpus_get_what_waits(void **state)
+{
+	(void)state;
+	begin(3, 3);
+	assert_int_equal(bench.kicks[1], 1);
+	assert_int_equal(bench.kicks[2], 1);
+	STEP(kicked(1));
+	STEP(kicked(2));
+	assert_ptr_not_equal(runs_on(0)->vm, runs_on(1)->vm);
+	assert_ptr_not_equal(runs_on(1)->vm, runs_on(2)->vm);
+	assert_ptr_not_equal(runs_on(2)->vm, runs_on(0)->vm);
+	assert_int_equal(cpus_idle, 0);
+	finish();
+}
+
+/* BA1: it asks; at the exit for that kick, or once a slice. */
+static void who_goes_to_sleep_asks(void **state)
+{
+	struct vcpu *v;
+
+	(void)state;
+	for (unsigned by_kick = 0; by_kick < 2; by_kick++) {
+		begin(2, 3);
+		assert_int_equal(bench.kicks[1], 1);
+		STEP(kicked(1));
+		v = bench.v;
+		bench.kicks[0] = bench.kicks[1] = 0;
+		deadline_in(1000000000);
+		assert_int_equal(bench_exit_simple(EXIT_HLT, 1), BENCH_IDLE);
+		assert_int_equal(bench.kicks[0], 1);
+		bench_on(0);
+		bench.v->host_turn = by_kick ? UINT64_MAX : 0;
+		STEP(bench_exit(&(struct bench_exit){ .reason = by_kick ? EXIT_EXTERNAL_INTERRUPT : EXIT_CPUID,
+						      .info = INFO(EVENT_TYPE_EXTERNAL, VECTOR_KICK) }));
+		assert_int_equal(bench.kicks[1], 1);
+		STEP(kicked(1));
+		assert_ptr_not_equal(bench.v, v);
+		finish();
+	}
+}
+
+/* BA4. */
+static void who_is_pinned_stays(void **state)
+{
+	(void)state;
+	begin(2, 2);
+	STEP(kicked(1));
+	vcpu_pin(runs_on(1), cpu(0));
+	assert_int_equal(bench_exit_simple(EXIT_CPUID, 2), BENCH_IDLE);
+	bench_on(0);
+	vcpu_pin(runs_on(0), cpu(0));
+	for (unsigned n = 0; n < 20; n++) {
+		slice();
+		assert_null(runs_on(1));
+		assert_non_null(runs_on(0));
+	}
+	vcpu_pin(vcpu_of(0), NULL);
+	slice();
+	assert_ptr_equal(vcpu_of(0)->cpu, cpu(1));
+	finish();
+}
+
+/* BA2. */
+static void three_on_two(void **state)
+{
+	unsigned had[VMS_MAX], moves = 0;
+
+	(void)state;
+	begin(2, 3);
+	count_slices(300, had);
+	for (unsigned n = 0; n < 3; n++) {
+		assert_in_range(had[n], 185, 215);
+		moves += (unsigned)vcpu_of(n)->moves;
+	}
+	assert_in_range(moves, 10, 150);
+	finish();
+}
+
+/* BA3. */
+static void what_cannot_be_used_is_not_saved(void **state)
+{
+	unsigned had[VMS_MAX];
+
+	(void)state;
+	begin(2, 3);
+	STEP(kicked(1));
+	bench.v->vm->weight = CONFIG_WEIGHT_MAX;
+	vcpu_pin(bench.v, cpu(1));
+	for (unsigned n = 0; n < 3; n++)
+		if (vcpu_of(n)->cpu == cpu(0)) {
+			bench_on(0);
+			vcpu_pin(vcpu_of(n), cpu(0));
+		}
+	count_slices(100, had);
+	assert_true(runs_on(1)->fair + 4 * schedule_slice() > cpu(0)->fair_least);
+	finish();
+}
+
+/* ---- shares ---- */
+
+/* SC4. */
+static void by_weight(void **state)
+{
+	unsigned had[VMS_MAX];
+
+	(void)state;
+	begin(1, 2);
+	bench.vm[1]->weight = 300;
+	count_slices(400, had);
+	assert_in_range(had[0], 90, 110);
+	assert_in_range(had[1], 290, 310);
+	bench.vm[1]->weight = 50;
+	count_slices(300, had);
+	assert_in_range(had[0], 190, 210);
+	finish();
+}
+
+static struct vcpu *second;
+
+/* One machine with two virtual CPUs that run, and others beside it; on one CPU. */
+static void begin_with_two(unsigned others)
+{
+	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = "ept", .description = "vcpus 2\n" });
+	check_entry(__LINE__);
+	STEP(bench_wrmsr(MSR_APIC_BASE, 0xfee00000 | APIC_BASE_EN | APIC_BASE_EXTD | APIC_BASE_BSP));
+	STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0x30, 1ull << 32 | 0x4610)); /* a start-up IPI */
+	second = bench.vm[0]->vcpu[1];
+	while (others--)
+		bench_create(&(struct bench_config){ .mmu = "ept" });
+	for (unsigned n = 0; n < 4; n++)
+		slice();
+}
+
+/* SC4: two of them have no more together than one that is alone. */
+static void by_machine(void **state)
+{
+	unsigned had[VMS_MAX];
+
+	(void)state;
+	begin_with_two(1);
+	count_slices(200, had);
+	assert_in_range(had[0], 92, 108);
+	assert_in_range(had[1], 92, 108);
+	finish();
+}
+
+/* SC5. */
+static void who_spins_gives_way(void **state)
+{
+	struct vcpu *boot;
+
+	(void)state;
+	begin_with_two(1);
+	boot = vcpu_of(0);
+	while (bench.v != boot)
+		slice();
+	assert_true(vmcs_get(VMCS_PROC_CONTROLS2) & BIT(10));
+	/* It goes before one that has had less, though not much. */
+	vcpu_of(1)->fair = second->fair - schedule_slice() / 2;
+	STEP(bench_exit_simple(EXIT_PAUSE, 2));
+	assert_ptr_equal(bench.v, second);
+	while (bench.v != boot)
+		slice();
+	second->fair = boot->fair = vcpu_of(1)->fair + 10 * schedule_slice();
+	STEP(bench_exit_simple(EXIT_PAUSE, 2));
+	assert_ptr_equal(bench.v, vcpu_of(1));
+	assert_false(vmcs_get(VMCS_PROC_CONTROLS2) & BIT(10)); /* it has nobody to wait for */
+	/* While the other sleeps there is nobody to give way to. */
+	while (bench.v != second)
+		slice();
+	STEP(bench_exit_simple(EXIT_HLT, 1));
+	while (bench.v != boot)
+		slice();
+	vmcs_put(VMCS_GUEST_RIP, 0x1000);
+	STEP(bench_exit_simple(EXIT_PAUSE, 2));
+	assert_ptr_equal(bench.v, boot);
+	assert_int_equal(vmcs_get(VMCS_GUEST_RIP), 0x1002);
+	finish();
+}
+
+/* ---- told to ---- */
+
+static void wandering(void **state)
+{
+	struct vcpu *v;
+
+	(void)state;
+	bench_new(&(struct bench_config){
+		.cpu = BENCH_HASWELL, .mmu = "ept", .host_cpus = 2, .description = "migrate-every 1\n" });
+	v = vcpu_of(0);
+	for (unsigned n = 1; n < 6; n++) {
+		for (unsigned alarms = 0; v->moves < n && alarms < 10; alarms++)
+			bench_timer();
+		assert_int_equal(v->moves, n);
+		assert_int_equal(bench.at, BENCH_IDLE);
+		STEP(kicked(n & 1));
+	}
+	/* In its sleep, too. */
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
+	assert_int_equal(bench_exit_simple(EXIT_HLT, 1), BENCH_IDLE);
+	for (unsigned alarms = 0; v->moves < 6 && alarms < 10; alarms++)
+		bench_timer();
+	assert_int_equal(v->moves, 6);
+	assert_int_equal(kicked(0), BENCH_IDLE);
+	assert_true(v->halted);
+	vcpu_pin(v, cpu(0));
+	for (unsigned n = 0; n < 5; n++)
+		bench_timer();
+	assert_int_equal(v->moves, 6);
+	finish();
+}
+
+/* ---- asked for on the control channel ---- */
+
+static char said[100];
+
+/* A request arrives, and each CPU takes the kicks that it is sent until it is answered. */
+static bool ask(const char *request, const char *answer)
+{
+	static unsigned tag;
+	char line[100], done[64];
+	const char *from;
+
+	snprintf(line, sizeof(line), "%u %s\n", ++tag, request);
+	snprintf(done, sizeof(done), "done %u ", tag);
+	bench_on(0);
+	bench_type(CONSOLE_STATS, line, strlen(line));
+	for (unsigned n = 0; n < 20 && !strstr(bench_log(), done); n++) {
+		bench_on(n % soft.cpus);
+		bench_interrupt(VECTOR_KICK);
+	}
+	from = strstr(bench_log(), done);
+	assert_non_null(from);
+	snprintf(said, sizeof(said), "%.90s", from);
+	snprintf(done, sizeof(done), "reply %u ", tag);
+	from = strstr(bench_log(), done);
+	return strstr(answer[0] == '{' ? from : said, answer);
+}
+
+static void requests(void **state)
+{
+	(void)state;
+	bench_new(&(struct bench_config){
+		.cpu = BENCH_HASWELL, .mmu = "ept", .host_cpus = 2, .description = "vcpus 2\n" });
+	assert_true(ask("migrate 0.0 1", "{\"vm\":\"test0\",\"vcpu\":0,\"cpu\":1}"));
+	assert_ptr_equal(vcpu_of(0)->cpu, cpu(1));
+	assert_int_equal(vcpu_of(0)->moves, 1);
+	assert_true(ask("dump 0", "{\"vm\":\"test0\""));
+	assert_true(ask("dump 0.1", "{\"vm\":\"test0\""));
+	assert_true(ask("dump 0.2", "error test0 has no virtual CPU 2"));
+	assert_true(ask("migrate 0.0 2", "error there is no CPU 2"));
+	assert_true(ask("pin 0 0", "{\"vm\":\"test0\",\"cpu\":0}"));
+	for (unsigned n = 0; n < 2; n++) {
+		assert_ptr_equal(bench.vm[0]->vcpu[n]->pin, cpu(0));
+		assert_ptr_equal(bench.vm[0]->vcpu[n]->cpu, cpu(0));
+	}
+	assert_true(ask("migrate 0.1 1", "error virtual CPU 1 of test0 is pinned to CPU 0"));
+	assert_true(ask("pin 0.1 any", "{\"vm\":\"test0\",\"vcpu\":1,\"cpu\":null}"));
+	assert_null(bench.vm[0]->vcpu[1]->pin);
+	assert_non_null(vcpu_of(0)->pin);
+	assert_true(ask("migrate 0.1 1", "ok"));
+	assert_true(ask("weight 0 250", "{\"vm\":\"test0\",\"weight\":250}"));
+	assert_int_equal(bench.vm[0]->weight, 250);
+	assert_true(ask("weight 0 0", "error a weight is from 1"));
+	assert_true(ask("weight 0 10001", "error a weight is from 1"));
+	assert_int_equal(bench.vm[0]->weight, 250);
+	assert_true(ask("stats 0.1", "error 0.1 is not a virtual machine"));
+	assert_true(ask("migrate 0 1", "error it is: migrate VM.VCPU CPU"));
+	assert_true(ask("pin 0.x 1", "error x is not the number"));
+	assert_true(ask("pin 0 x", "error x is not a CPU"));
+	finish();
+}
+
+/* CT1: it has moved before its CPU has looked. */
+static void a_request_follows(void **state)
+{
+	struct vcpu *v;
+
+	(void)state;
+	begin(3, 1);
+	v = vcpu_of(0);
+	deadline_in(1000000000);
+	assert_int_equal(bench_exit_simple(EXIT_HLT, 1), BENCH_IDLE);
+	vcpu_move(v, cpu(1));
+	assert_int_equal(kicked(1), BENCH_IDLE);
+	bench_on(0);
+	bench_type(CONSOLE_STATS, "x dump 0\n", 9);
+	bench_interrupt(VECTOR_KICK);
+	bench_on(1);
+	vcpu_move(v, cpu(2));
+	kicked(1);
+	assert_null(strstr(bench_log(), "done x"));
+	kicked(2);
+	bench_on(0);
+	bench_interrupt(VECTOR_KICK);
+	assert_non_null(strstr(bench_log(), "done x ok"));
+	assert_non_null(strstr(bench_log(), "\"cpu\":2"));
+	finish();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(there_and_back),
+		cmocka_unit_test(requests_on_the_way),
+		cmocka_unit_test(who_comes_is_near),
+		cmocka_unit_test(idle_cpus_get_what_waits),
+		cmocka_unit_test(who_goes_to_sleep_asks),
+		cmocka_unit_test(who_is_pinned_stays),
+		cmocka_unit_test(three_on_two),
+		cmocka_unit_test(what_cannot_be_used_is_not_saved),
+		cmocka_unit_test(by_weight),
+		cmocka_unit_test(by_machine),
+		cmocka_unit_test(who_spins_gives_way),
+		cmocka_unit_test(wandering),
+		cmocka_unit_test(requests),
+		cmocka_unit_test(a_request_follows),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
