@@ -25,7 +25,7 @@
  * other. */
 #define AREA ((uint8_t *)0x60000000) /* above where brk() may begin, below the shadow of the sanitizer */
 #define AREA_HPA 0x1000000u
-#define AREA_FRAMES 6144u
+#define AREA_FRAMES 8192u
 
 uint64_t frames_base = (uintptr_t)AREA - AREA_HPA;
 

@@ -198,6 +198,25 @@ static void who_goes_to_sleep_asks(void **state)
 	}
 }
 
+/* BA1: it is given as soon as another is chosen. */
+static void a_choice_gives_the_rest(void **state)
+{
+	(void)state;
+	begin(2, 4);
+	for (unsigned n = 0; n < 4; n++)
+		vcpu_of(n)->host_turn = UINT64_MAX;
+	STEP(kicked(1));
+	bench.kicks[1] = 0;
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
+	assert_int_equal(bench_exit_simple(EXIT_HLT, 1), BENCH_IDLE);
+	bench_on(0);
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
+	STEP(bench_exit_simple(EXIT_HLT, 1));
+	assert_int_equal(bench.kicks[1], 1);
+	STEP(kicked(1));
+	finish();
+}
+
 /* BA4. */
 static void who_is_pinned_stays(void **state)
 {
@@ -423,7 +442,7 @@ static void requests(void **state)
 	assert_true(ask("weight 0 0", "error a weight is from 1"));
 	assert_true(ask("weight 0 10001", "error a weight is from 1"));
 	assert_int_equal(bench.vm[0]->weight, 250);
-	assert_true(ask("stats 0.1", "error 0.1 is not a virtual machine"));
+	assert_true(ask("stats 0.1", "error there is no virtual machine 0.1"));
 	assert_true(ask("migrate 0 1", "error it is: migrate VM.VCPU CPU"));
 	assert_true(ask("pin 0.x 1", "error x is not the number"));
 	assert_true(ask("pin 0 x", "error x is not a CPU"));
@@ -465,6 +484,7 @@ int main(void)
 		cmocka_unit_test(who_comes_is_near),
 		cmocka_unit_test(idle_cpus_get_what_waits),
 		cmocka_unit_test(who_goes_to_sleep_asks),
+		cmocka_unit_test(a_choice_gives_the_rest),
 		cmocka_unit_test(who_is_pinned_stays),
 		cmocka_unit_test(three_on_two),
 		cmocka_unit_test(what_cannot_be_used_is_not_saved),

@@ -103,6 +103,15 @@ static void test_bad_values(void **state)
 	bad("vm a\nmem", "line 2: mem must be a number of megabytes, or with K, M or G, not \"\"");
 	bad("vm a\nvcpus 33", "line 2: vcpus must be a number from 1 to 32, not \"33\"");
 	bad("vm a\nvcpus 0", "line 2: vcpus must be a number from 1 to 32, not \"0\"");
+	bad("vm a\nweight 0", "line 2: weight must be a number from 1 to 10000, not \"0\"");
+	bad("vm a\nweight 10001", "line 2: weight must be a number from 1 to 10000, not \"10001\"");
+	bad("vm a\nweight 1x", "line 2: weight must be a number from 1 to 10000, not \"1x\"");
+	bad("vm a\nmigrate-every 99us",
+	    "line 2: migrate-every must be from 100us to 1000000 ms, such as 20 or 500us, not \"99us\"");
+	bad("vm a\nmigrate-every 1000001",
+	    "line 2: migrate-every must be from 100us to 1000000 ms, such as 20 or 500us, not \"1000001\"");
+	bad("vm a\nmigrate-every 5s",
+	    "line 2: migrate-every must be from 100us to 1000000 ms, such as 20 or 500us, not \"5s\"");
 	bad("vm a\nvcpus 2x", "line 2: vcpus must be a number from 1 to 32, not \"2x\"");
 	bad("vm a\nkernel k\nvcpus 2\nclock guest",
 	    "line 4: machine a has clock guest and 2 vcpus: only the clock of a machine with one can stand still; "

@@ -68,6 +68,21 @@ static void test_requests(void **state)
 	assert_int_equal(feed("x dirty g 60\n"), 1);
 	assert_int_equal(request.command, CONTROL_DIRTY);
 	assert_int_equal(request.length, 60);
+	assert_int_equal(request.vcpu, CONTROL_ANY);
+	assert_int_equal(feed("x dump g.12\n"), 1);
+	assert_string_equal(request.vm, "g");
+	assert_int_equal(request.vcpu, 12);
+	assert_int_equal(feed("x pin g any\n"), 1);
+	assert_int_equal(request.command, CONTROL_PIN);
+	assert_int_equal(request.address, CONTROL_ANY);
+	assert_int_equal(request.vcpu, CONTROL_ANY);
+	assert_int_equal(feed("x migrate 1.0 3\n"), 1);
+	assert_int_equal(request.command, CONTROL_MIGRATE);
+	assert_int_equal(request.vcpu, 0);
+	assert_int_equal(request.address, 3);
+	assert_int_equal(feed("x weight g 300\n"), 1);
+	assert_int_equal(request.command, CONTROL_WEIGHT);
+	assert_int_equal(request.address, 300);
 	assert_int_equal(feed("\n"), -1);
 	assert_int_equal(feed("a li"), -1);
 	assert_int_equal(feed("st\n"), 1);
@@ -79,16 +94,16 @@ static void test_refusals(void **state)
 
 	(void)state;
 	bad("list\n", "list",
-	    "no command; there are list, stats, phases, mmu, tpr, pause, resume, shutdown, translate, dump, dirty and "
-	    "audit");
+	    "no command; there are list, stats, phases, mmu, tpr, pause, resume, shutdown, pin, migrate, weight, "
+	    "translate, dump, dirty and audit");
 	bad("a lust\n", "a",
-	    "there is no command lust; there are list, stats, phases, mmu, tpr, pause, resume, shutdown, translate, "
-	    "dump, dirty and audit");
+	    "there is no command lust; there are list, stats, phases, mmu, tpr, pause, resume, shutdown, pin, "
+	    "migrate, weight, translate, dump, dirty and audit");
 	bad("a list b\n", "a", "it is: list");
 	bad("a stats\n", "a", "it is: stats VM");
 	bad("a phases\n", "a", "it is: phases VM");
-	bad("a dump g gva\n", "a", "it is: dump VM, or dump VM [gva|gpa] ADDRESS [LENGTH]");
-	bad("a dump g gva 1 2 3 4 5 6\n", "a", "it is: dump VM, or dump VM [gva|gpa] ADDRESS [LENGTH]");
+	bad("a dump g gva\n", "a", "it is: dump VM[.VCPU], or dump VM[.VCPU] [gva|gpa] ADDRESS [LENGTH]");
+	bad("a dump g gva 1 2 3 4 5 6\n", "a", "it is: dump VM[.VCPU], or dump VM[.VCPU] [gva|gpa] ADDRESS [LENGTH]");
 	bad("a dump g 1 0\n", "a", "the length must be from 1 to 4096, not 0");
 	bad("a dump g 1 4097\n", "a", "the length must be from 1 to 4096, not 4097");
 	bad("a dirty\n", "a", "it is: dirty VM [SECONDS]");
@@ -99,6 +114,14 @@ static void test_refusals(void **state)
 	bad("a translate g 0x10000000000000000\n", "a", "0x10000000000000000 is not an address");
 	bad("a translate g 18446744073709551616\n", "a", "18446744073709551616 is not an address");
 	bad("a translate g 12f\n", "a", "12f is not an address");
+	bad("a migrate g 1\n", "a", "it is: migrate VM.VCPU CPU");
+	bad("a pin g. 1\n", "a", " is not the number of a virtual CPU");
+	bad("a pin g.-1 1\n", "a", "-1 is not the number of a virtual CPU");
+	bad("a pin g.0x 1\n", "a", "0x is not the number of a virtual CPU");
+	bad("a pin .1 1\n", "a", " is not a virtual machine's name or number");
+	bad("a pin g each\n", "a", "each is not a CPU's number");
+	bad("a migrate g.1 any\n", "a", "any is not a CPU's number");
+	bad("a weight g heavy\n", "a", "heavy is not a weight");
 	bad("a stats a/b\n", "a", "a/b is not a virtual machine's name or number");
 	bad("a$ list\n", "-", "a line must begin with a tag of 1 to 16 letters, digits, - _ and .");
 	bad("12345678901234567 list\n", "-", "a line must begin with a tag of 1 to 16 letters, digits, - _ and .");
