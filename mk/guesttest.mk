@@ -3,7 +3,7 @@
 GUEST_TEST32 := hello exit-code triple-fault garbage absent paging32 legacy32 realmode hostile32 flood32 irql32 \
 	irql32pae
 GUEST_TEST64 := paging64 msr-cpuid timer exitcost memory chaos tables emulated stay dirty hostile neighbour flood lost \
-	sysret nullss irql64
+	sysret nullss irql64 ipicost
 GUEST_TEST_LIB := rt pages
 GUEST_TEST_ELF := $(GUEST_TEST32:%=$(GUEST)/test/%.elf) $(GUEST_TEST64:%=$(GUEST)/test/%.elf)
 
@@ -31,6 +31,7 @@ $(eval $(call guest_test_rules,64))
 # $(call guest_test_objects,BITS,NAME); GUEST_TEST_MORE_NAME: its objects besides NAME.o
 GUEST_TEST_MORE_tables := table-access
 GUEST_TEST_MORE_realmode := realmode-entry
+GUEST_TEST_MORE_ipicost := ipicost-entry
 GUEST_TEST_MORE_flood := flood-kinds flood-tables
 HOSTILE := hostile-code hostile-operands hostile-memory hostile-system
 GUEST_TEST_MORE_hostile := hostile64 hostile64-entry hostile64-tables $(HOSTILE)

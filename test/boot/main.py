@@ -18,6 +18,7 @@ import irql         # noqa: E402
 import matrix       # noqa: E402
 import panics       # noqa: E402
 import refusals     # noqa: E402
+import schedule     # noqa: E402
 import sessions     # noqa: E402
 import smp          # noqa: E402
 import switching    # noqa: E402
@@ -25,8 +26,8 @@ import speculation  # noqa: E402
 import workloads    # noqa: E402
 from runner import Runner, pool  # noqa: E402
 
-PARTS = (boots, smp, workloads, switching, sessions, control, fairness, hostile, compare, hostmemory, speculation,
-         conformance, irql, refusals, panics)
+PARTS = (boots, smp, schedule, workloads, switching, sessions, control, fairness, hostile, compare, hostmemory,
+         speculation, conformance, irql, refusals, panics)
 
 
 def chosen(everything, only):

@@ -1,0 +1,156 @@
+/* 64 bits: what an interrupt to another processor costs, in TSC ticks, and what it costs to be moved to another CPU. One
+ * line for each: BENCH NAME MIN MEDIAN.
+ *
+ * With two processors: the sender's RDTSC around the write of the ICR; of the receiver, while it runs, the time from its
+ * last RDTSC to the handler's first; and the time from the sender's first RDTSC to the handler's. With one: the gaps
+ * between its own RDTSC, longer than gap=N (moved from CPU to CPU by --migrate-every). */
+#include "apic.h"
+#include "ipicost.h"
+
+const char test_name[] = "ipicost";
+
+#define TIMES 200
+#define VECTOR 0x50u
+#define IN_VAIN 100000000ull
+
+extern const char ap_begin[], ap_end[], ap_handler[];
+
+static uint32_t sender[TIMES], receiver[TIMES], both[TIMES];
+
+static volatile uint32_t *share(unsigned at) { return (volatile uint32_t *)(word)(AP_SHARE + at); }
+
+static void sort(uint32_t *v, unsigned n)
+{
+	for (unsigned i = 1; i < n; i++) {
+		uint32_t x = v[i];
+		unsigned j = i;
+
+		for (; j > 0 && v[j - 1] > x; j--)
+			v[j] = v[j - 1];
+		v[j] = x;
+	}
+}
+
+static void say(const char *name, uint32_t *v)
+{
+	sort(v, TIMES);
+	print("BENCH %s %u %u\n", name, v[0], v[TIMES / 2]);
+}
+
+static void icr(uint32_t command)
+{
+	__asm__ volatile("wrmsr" : : "c"(MSR_X2APIC_FIRST + APIC_ICR / 16), "a"(command), "d"(1) : "memory");
+}
+
+/* false: it did not become so in good time. */
+static bool wait_for(unsigned at, uint32_t value)
+{
+	for (uint64_t end = rdtsc() + IN_VAIN; *share(at) != value;)
+		if (rdtsc() > end)
+			return false;
+	return true;
+}
+
+static void pass(uint64_t ticks)
+{
+	for (uint64_t end = rdtsc() + ticks; rdtsc() < end;)
+		;
+}
+
+static bool start_other(void)
+{
+	uint32_t handler = (uint32_t)(AP_AT + (ap_handler - ap_begin));
+	volatile uint32_t *gate = (volatile uint32_t *)(word)(AP_IDT + VECTOR * 8);
+
+	for (unsigned i = 0; ap_begin + i < ap_end; i++)
+		((volatile char *)(word)AP_AT)[i] = ap_begin[i];
+	gate[0] = 0x08u << 16 | (handler & 0xffff);
+	gate[1] = (handler & 0xffff0000) | 0x8e00;
+	for (unsigned at = 0; at <= SHARE_ROUNDS; at += 4)
+		*share(at) = 0;
+	wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) | APIC_BASE_EN | APIC_BASE_EXTD);
+	wrmsr(MSR_X2APIC_FIRST + APIC_SVR / 16, SVR_ENABLED | 0xff);
+	icr(ICR_ASSERT | ICR_DELIVERY(APIC_INIT));
+	pass(10000);
+	icr(ICR_ASSERT | ICR_DELIVERY(APIC_SIPI) | AP_AT >> 12);
+	return wait_for(SHARE_READY, 1);
+}
+
+static void measure(bool asleep, const char *of_sender, const char *of_both)
+{
+	*share(SHARE_SLEEP) = asleep;
+	for (unsigned i = 0; i < TIMES; i++) {
+		uint32_t count = *share(SHARE_COUNT);
+		uint64_t start, end;
+
+		pass(20000 + i * 37);
+		start = rdtsc();
+		icr(ICR_ASSERT | ICR_DELIVERY(APIC_FIXED) | VECTOR);
+		end = rdtsc();
+		CHECK(wait_for(SHARE_COUNT, count + 1), "interrupt %u did not arrive", i);
+		sender[i] = (uint32_t)(end - start);
+		receiver[i] = *share(SHARE_GOT) - *share(SHARE_BEFORE);
+		both[i] = *share(SHARE_GOT) - (uint32_t)start;
+	}
+	say(of_sender, sender);
+	if (!asleep)
+		say("ipi_receive", receiver);
+	say(of_both, both);
+}
+
+/* One after the other, without a pause. On Bochs, time goes on by the mean of what all CPUs carry out, so that of two
+ * which work it is twice the time; without what both guests did, and the EOI, it is what the hypervisor did for one
+ * interrupt. */
+static void measure_sum(bool asleep, const char *name)
+{
+	uint32_t rounds, spins = 0, eoi;
+	uint64_t start, instructions;
+
+	*share(SHARE_SLEEP) = asleep;
+	pass(20000);
+	start = rdtsc();
+	wrmsr(MSR_X2APIC_FIRST + APIC_EOI / 16, 0);
+	eoi = (uint32_t)(rdtsc() - start);
+	rounds = *share(SHARE_ROUNDS);
+	start = rdtsc();
+	for (unsigned i = 0; i < TIMES; i++) {
+		uint32_t count = *share(SHARE_COUNT);
+
+		icr(ICR_ASSERT | ICR_DELIVERY(APIC_FIXED) | VECTOR);
+		__asm__ volatile("1: inc %0\n\tcmp %1, %2\n\tje 1b" : "+r"(spins) : "r"(count), "m"(*share(SHARE_COUNT)));
+	}
+	instructions = 2 * (rdtsc() - start) - 3 * spins - ROUND * (*share(SHARE_ROUNDS) - rounds) - HANDLER * TIMES -
+		       8 * TIMES;
+	print("BENCH %s %u %u\n", name, (uint32_t)instructions / TIMES, eoi);
+}
+
+static void measure_moves(uint32_t gap)
+{
+	uint64_t last = rdtsc();
+
+	for (unsigned i = 0; i < TIMES;) {
+		uint64_t now = rdtsc();
+
+		if (now - last > gap)
+			sender[i++] = (uint32_t)(now - last);
+		last = now;
+	}
+	say("move", sender);
+}
+
+void test_main(void)
+{
+	uint32_t gap = parameter_number("gap", 0);
+
+	if (gap) {
+		measure_moves(gap);
+		return;
+	}
+	CHECK(start_other(), "the other processor does not start");
+	if (*share(SHARE_READY) != 1)
+		return;
+	measure(false, "ipi_send", "ipi_latency");
+	measure(true, "ipi_send_to_halted", "ipi_latency_to_halted");
+	measure_sum(false, "ipi_sum");
+	measure_sum(true, "ipi_sum_to_halted");
+}
