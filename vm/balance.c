@@ -1,5 +1,5 @@
 /* vm/balance.c - virtual CPUs that go to another CPU of themselves: to one that sleeps, while they wait; and so that
- * all of the machine have what is theirs. A CPU gives away what is its own (Q1 in vm/schedule.h); who wants something
+ * all of the machine have what is theirs. A CPU gives away what is its own (CQ1 in vm/schedule.h); who wants something
  * kicks it.
  *
  * BA1  No CPU sleeps for longer than a slice while a vCPU that may run on it waits for another CPU. Who goes to sleep

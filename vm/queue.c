@@ -1,4 +1,4 @@
-/* vm/queue.c - the virtual CPUs that live on a CPU: a ring that is its own, and what others give to it (Q1 to Q3 in
+/* vm/queue.c - the virtual CPUs that live on a CPU: a ring that is its own, and what others give to it (CQ1 to CQ3 in
  * vm/schedule.h). */
 #include "vm/vm.h"
 
@@ -91,7 +91,7 @@ void queue_remove(struct percpu *cpu, struct vcpu *v)
 		cpu->run_queue = v->ring == v ? NULL : before;
 }
 
-/* Q1, Q3. */
+/* CQ1, CQ3. */
 static void give(struct vcpu *v, struct percpu *to)
 {
 	struct percpu *cpu = this_cpu();

@@ -18,7 +18,7 @@
 struct machine machine;
 static unsigned vms_alive;
 
-/* Q1: the request is there before the look at where it lives. */
+/* CQ1: the request is there before the look at where it lives. */
 void vcpu_request(struct vcpu *v, uint64_t request)
 {
 	struct percpu *cpu;

@@ -3,7 +3,7 @@
  * Locks, in the order in which they may be taken (docs/architecture.md): vm.device_lock, then vm.mmu_lock, then the
  * leaves (frames, the VPID pool, a console port). Every exit handler runs with none of them held.
  *
- * VM1  A vCPU lives on one physical CPU at a time (vcpu.cpu), which alone gives it to another (Q1 in vm/schedule.h);
+ * VM1  A vCPU lives on one physical CPU at a time (vcpu.cpu), which alone gives it to another (CQ1 in vm/schedule.h);
  *      only that CPU touches it, but for these:
  *      - `requests`, which anybody sets, and `nmi_pending`, which anybody sets before REQUEST_EVENT: changed by atomic
  *        operations only, and taken by its own CPU;
@@ -91,7 +91,7 @@ struct vcpu {
 	struct mmu_vcpu mmu;
 	struct vm *vm;
 	unsigned id; /* in vm->vcpu[]; its initial APIC ID */
-	struct percpu *cpu; /* where it lives; changed by that CPU alone (Q1 in vm/schedule.h) */
+	struct percpu *cpu; /* where it lives; changed by that CPU alone (CQ1 in vm/schedule.h) */
 	struct vcpu *ring;  /* the next vCPU on the same CPU, or of its arrivals */
 	struct percpu *pin; /* the only CPU that it may run on; NULL: any */
 	struct percpu *move_to; /* it runs, and is to go there when it has left; NULL: it stays */

@@ -1,8 +1,8 @@
-/* 64 bits: what an interrupt to another processor costs, in TSC ticks, and what it costs to be moved to another CPU. One
- * line for each: BENCH NAME MIN MEDIAN.
+/* 64 bits: what an interrupt to another processor costs, in TSC ticks, and what it costs to be moved to another CPU.
+ * One line for each: BENCH NAME MIN MEDIAN.
  *
- * With two processors: the sender's RDTSC around the write of the ICR; of the receiver, while it runs, the time from its
- * last RDTSC to the handler's first; and the time from the sender's first RDTSC to the handler's. With one: the gaps
+ * With two processors: the sender's RDTSC around the write of the ICR; of the receiver, while it runs, the time from
+ * its last RDTSC to the handler's first; and the time from the sender's first RDTSC to the handler's. With one: the gaps
  * between its own RDTSC, longer than gap=N (moved from CPU to CPU by --migrate-every). */
 #include "apic.h"
 #include "ipicost.h"
@@ -117,7 +117,8 @@ static void measure_sum(bool asleep, const char *name)
 		uint32_t count = *share(SHARE_COUNT);
 
 		icr(ICR_ASSERT | ICR_DELIVERY(APIC_FIXED) | VECTOR);
-		__asm__ volatile("1: inc %0\n\tcmp %1, %2\n\tje 1b" : "+r"(spins) : "r"(count), "m"(*share(SHARE_COUNT)));
+		__asm__ volatile("1: inc %0\n\tcmp %1, %2\n\tje 1b"
+				 : "+r"(spins) : "r"(count), "m"(*share(SHARE_COUNT)));
 	}
 	instructions = 2 * (rdtsc() - start) - 3 * spins - ROUND * (*share(SHARE_ROUNDS) - rounds) - HANDLER * TIMES -
 		       8 * TIMES;

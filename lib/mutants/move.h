@@ -3,8 +3,8 @@
 #define VELLUM_LIB_MUTANTS_MOVE_H
 
 #define VM_MUTANTS_MOVE(M) \
-	M(MOVE_LEAVES, "taking all that a CPU has of a virtual CPU from it, before another gets it (Q3)") \
-	M(MOVE_KICK, "telling the new CPU (Q1)") \
+	M(MOVE_LEAVES, "taking all that a CPU has of a virtual CPU from it, before another gets it (CQ3)") \
+	M(MOVE_KICK, "telling the new CPU (CQ1)") \
 	M(MOVE_ASKS, "asking who runs, and is to move, to leave") \
 	M(MOVE_DEPARTS, "that it then goes") \
 	M(COMES_BEHIND, "that who comes is not so far behind the others that they would wait for long") \

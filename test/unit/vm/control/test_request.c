@@ -68,6 +68,15 @@ static void test_requests(void **state)
 	assert_int_equal(feed("x dirty g 60\n"), 1);
 	assert_int_equal(request.command, CONTROL_DIRTY);
 	assert_int_equal(request.length, 60);
+	assert_int_equal(feed("\n"), -1);
+	assert_int_equal(feed("a li"), -1);
+	assert_int_equal(feed("st\n"), 1);
+}
+
+static void test_places(void **state)
+{
+	(void)state;
+	assert_int_equal(feed("x dump g\n"), 1);
 	assert_int_equal(request.vcpu, CONTROL_ANY);
 	assert_int_equal(feed("x dump g.12\n"), 1);
 	assert_string_equal(request.vm, "g");
@@ -83,9 +92,6 @@ static void test_requests(void **state)
 	assert_int_equal(feed("x weight g 300\n"), 1);
 	assert_int_equal(request.command, CONTROL_WEIGHT);
 	assert_int_equal(request.address, 300);
-	assert_int_equal(feed("\n"), -1);
-	assert_int_equal(feed("a li"), -1);
-	assert_int_equal(feed("st\n"), 1);
 }
 
 static void test_refusals(void **state)
@@ -241,6 +247,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_requests),
+		cmocka_unit_test(test_places),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_garbage),
 		cmocka_unit_test(test_json),

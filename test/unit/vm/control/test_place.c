@@ -1,0 +1,136 @@
+/* Virtual CPUs that are told where to go: by their machine's description (vm/move.c), or on the control channel
+ * (vm/control/place.c). Each CPU of the bench has a run loop of its own. */
+#include "test/unit/vm/cpus.h"
+
+#include <stdio.h>
+
+#include "vm/control/control.h"
+
+static void wandering(void **state)
+{
+	struct vcpu *v;
+
+	(void)state;
+	bench_new(&(struct bench_config){
+		.cpu = BENCH_HASWELL, .mmu = "ept", .host_cpus = 2, .description = "migrate-every 1\n" });
+	v = vcpu_of(0);
+	for (unsigned n = 1; n < 6; n++) {
+		for (unsigned alarms = 0; v->moves < n && alarms < 10; alarms++)
+			bench_timer();
+		assert_int_equal(v->moves, n);
+		assert_int_equal(bench.at, BENCH_IDLE);
+		STEP(kicked(n & 1));
+	}
+	/* In its sleep, too. */
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
+	assert_int_equal(bench_exit_simple(EXIT_HLT, 1), BENCH_IDLE);
+	for (unsigned alarms = 0; v->moves < 6 && alarms < 10; alarms++)
+		bench_timer();
+	assert_int_equal(v->moves, 6);
+	assert_int_equal(kicked(0), BENCH_IDLE);
+	assert_true(v->halted);
+	vcpu_pin(v, cpu(0));
+	for (unsigned n = 0; n < 5; n++)
+		bench_timer();
+	assert_int_equal(v->moves, 6);
+	finish();
+}
+
+/* ---- asked for on the control channel ---- */
+
+static char said[100];
+
+/* A request arrives, and each CPU takes the kicks that it is sent until it is answered. */
+static bool ask(const char *request, const char *answer)
+{
+	static unsigned tag;
+	char line[100], done[64];
+	const char *from;
+
+	snprintf(line, sizeof(line), "%u %s\n", ++tag, request);
+	snprintf(done, sizeof(done), "done %u ", tag);
+	bench_on(0);
+	bench_type(CONSOLE_STATS, line, strlen(line));
+	for (unsigned n = 0; n < 20 && !strstr(bench_log(), done); n++) {
+		bench_on(n % soft.cpus);
+		bench_interrupt(VECTOR_KICK);
+	}
+	from = strstr(bench_log(), done);
+	assert_non_null(from);
+	snprintf(said, sizeof(said), "%.90s", from);
+	snprintf(done, sizeof(done), "reply %u ", tag);
+	from = strstr(bench_log(), done);
+	return strstr(answer[0] == '{' ? from : said, answer);
+}
+
+static void requests(void **state)
+{
+	(void)state;
+	bench_new(&(struct bench_config){
+		.cpu = BENCH_HASWELL, .mmu = "ept", .host_cpus = 2, .description = "vcpus 2\n" });
+	assert_true(ask("migrate 0.0 1", "{\"vm\":\"test0\",\"vcpu\":0,\"cpu\":1}"));
+	assert_ptr_equal(vcpu_of(0)->cpu, cpu(1));
+	assert_int_equal(vcpu_of(0)->moves, 1);
+	assert_true(ask("dump 0", "{\"vm\":\"test0\""));
+	assert_true(ask("dump 0.1", "{\"vm\":\"test0\""));
+	assert_true(ask("dump 0.2", "error test0 has no virtual CPU 2"));
+	assert_true(ask("migrate 0.0 2", "error there is no CPU 2"));
+	assert_true(ask("pin 0 0", "{\"vm\":\"test0\",\"cpu\":0}"));
+	for (unsigned n = 0; n < 2; n++) {
+		assert_ptr_equal(bench.vm[0]->vcpu[n]->pin, cpu(0));
+		assert_ptr_equal(bench.vm[0]->vcpu[n]->cpu, cpu(0));
+	}
+	assert_true(ask("migrate 0.1 1", "error virtual CPU 1 of test0 is pinned to CPU 0"));
+	assert_true(ask("pin 0.1 any", "{\"vm\":\"test0\",\"vcpu\":1,\"cpu\":null}"));
+	assert_null(bench.vm[0]->vcpu[1]->pin);
+	assert_non_null(vcpu_of(0)->pin);
+	assert_true(ask("migrate 0.1 1", "ok"));
+	assert_true(ask("weight 0 250", "{\"vm\":\"test0\",\"weight\":250}"));
+	assert_int_equal(bench.vm[0]->weight, 250);
+	assert_true(ask("weight 0 0", "error a weight is from 1"));
+	assert_true(ask("weight 0 10001", "error a weight is from 1"));
+	assert_int_equal(bench.vm[0]->weight, 250);
+	assert_true(ask("stats 0.1", "error there is no virtual machine 0.1"));
+	assert_true(ask("migrate 0 1", "error it is: migrate VM.VCPU CPU"));
+	assert_true(ask("pin 0.x 1", "error x is not the number"));
+	assert_true(ask("pin 0 x", "error x is not a CPU"));
+	finish();
+}
+
+/* CT1: it has moved before its CPU has looked. */
+static void a_request_follows(void **state)
+{
+	struct vcpu *v;
+
+	(void)state;
+	begin(3, 1);
+	v = vcpu_of(0);
+	deadline_in(1000000000);
+	assert_int_equal(bench_exit_simple(EXIT_HLT, 1), BENCH_IDLE);
+	vcpu_move(v, cpu(1));
+	assert_int_equal(kicked(1), BENCH_IDLE);
+	bench_on(0);
+	bench_type(CONSOLE_STATS, "x dump 0\n", 9);
+	bench_interrupt(VECTOR_KICK);
+	bench_on(1);
+	vcpu_move(v, cpu(2));
+	kicked(1);
+	assert_null(strstr(bench_log(), "done x"));
+	kicked(2);
+	bench_on(0);
+	bench_interrupt(VECTOR_KICK);
+	assert_non_null(strstr(bench_log(), "done x ok"));
+	assert_non_null(strstr(bench_log(), "\"cpu\":2"));
+	finish();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(wandering),
+		cmocka_unit_test(requests),
+		cmocka_unit_test(a_request_follows),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
