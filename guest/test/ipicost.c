@@ -2,8 +2,8 @@
  * One line for each: BENCH NAME MIN MEDIAN.
  *
  * With two processors: the sender's RDTSC around the write of the ICR; of the receiver, while it runs, the time from
- * its last RDTSC to the handler's first; and the time from the sender's first RDTSC to the handler's. With one: the gaps
- * between its own RDTSC, longer than gap=N (moved from CPU to CPU by --migrate-every). */
+ * its last RDTSC to the handler's first; and the time from the sender's first RDTSC to the handler's. With one: the
+ * gaps between its own RDTSC, longer than gap=N (moved from CPU to CPU by --migrate-every). */
 #include "apic.h"
 #include "ipicost.h"
 

@@ -26,7 +26,7 @@
 	M(FAVOURED, "running who another waits for (SC5)") \
 	M(YIELD_FAVOURS, "saying who that may be (SC5)") \
 	M(YIELD_LEAVES, "giving the CPU to it (SC5)") \
-	M(EXIT_PAUSE, "looking for it when a guest spins") \
+	M(PAUSE_YIELDS, "looking for it when a guest spins") \
 	M(PAUSE_LOOP, "asking the CPU for an exit when it does") \
 	M(WANDER_PINNED, "that who is pinned does not wander") \
 	M(FOLLOWED, "that a request goes after who has moved (CT1)") \

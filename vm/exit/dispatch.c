@@ -124,7 +124,7 @@ static void exit_hlt(struct vcpu *v)
 static void exit_pause(struct vcpu *v)
 {
 	exit_skip(v);
-	VM_MUTANT(EXIT_PAUSE, schedule_yield(v));
+	VM_MUTANT(PAUSE_YIELDS, schedule_yield(v));
 }
 
 /* SDM, "Interrupt 8 - Double Fault Exception (#DF)": a CPU shuts down. Most PCs reset then; a guest that comes here has
