@@ -6,7 +6,7 @@
 #
 # Prints tables: the path length of single exits as the guest sees them (test kernel exitcost), the default guest's
 # boot, what each measure against speculation adds to an exit, on the CPU model of BARE_CPU and on one that has the
-# MSRs (SCA_CPU), and what an access to the local APIC costs by each method. Status 1 when a limit is exceeded or a run
+# MSRs (SCA_CPU), what an access to the local APIC costs by each method, and what is between CPUs. Status 1 when a limit is exceeded or a run
 # fails.
 set -uo pipefail
 build=build
@@ -40,4 +40,10 @@ for run in {trap,flexpriority}.{ept,shadow}; do
 		"exitcost with --tpr ${run%.*} --mmu ${run#*.} did not end well"
 done
 
-python3 -B "$(dirname "$0")/exits.py" "$work/cost" "$work/boot.json" "$work/measures" "$work/tpr"
+# Interrupts from one virtual CPU to another, and moves from CPU to CPU.
+"$vellum" run --kernel "$build/guest/test/ipicost.elf" --mem 64M --clock host --timeout 100 --cpu $BARE_CPU --vcpus 2 \
+	--host-cpus 2 >"$work/ipi" 2>&1 || fail "the test kernel ipicost did not end well"
+"$vellum" run --kernel "$build/guest/test/ipicost.elf" --append gap=800 --mem 64M --clock host --timeout 100 --cpu \
+	$BARE_CPU --host-cpus 2 --migrate-every 1 >>"$work/ipi" 2>&1 || fail "ipicost, moved, did not end well"
+
+python3 -B "$(dirname "$0")/exits.py" "$work/cost" "$work/boot.json" "$work/measures" "$work/tpr" "$work/ipi"

@@ -1,14 +1,14 @@
 /* vm/schedule.h - the virtual CPUs of a CPU, whose turn it is, and how one comes to another CPU.
  *
  * CQ1  vcpu.cpu is changed by the CPU that it names, while the vCPU does not run; by nobody else. So who finds its own
- *     CPU there may rely on it. Who finds another, or what has changed meanwhile, has first written what the vCPU is to
- *     see, and then read vcpu.cpu; who moves it writes vcpu.cpu, gives it away, and kicks the new CPU, which looks at
- *     all of that afterwards. One of the two kicks is behind both.
+ *      CPU there may rely on it. Who finds another, or what has changed meanwhile, has first written what the vCPU is
+ *      to see, and then read vcpu.cpu; who moves it writes vcpu.cpu, gives it away, and kicks the new CPU, which looks
+ *      at all of that afterwards. One of the two kicks is behind both.
  * CQ2  percpu.run_queue is its own CPU's. Others put vCPUs on percpu.arrivals, by a compare and exchange, and kick; the
- *     CPU takes all of them at once, so that nobody waits for a lock.
- * CQ3  Whoever leaves a CPU for another has nothing on it: neither what the CPU keeps of its state in memory,
- *     nor its FPU, debug and system-call registers (vcpu_leave_cpu). What the CPU's TLB has of it stays, and is flushed when it comes back (T1b in
- *     mmu/tag.c). */
+ *      CPU takes all of them at once, so that nobody waits for a lock.
+ * CQ3  Whoever leaves a CPU for another has nothing on it: neither what the CPU keeps of its state in memory, nor its
+ *      FPU, debug and system-call registers (vcpu_leave_cpu). What the TLB has of it stays, and is flushed when it comes
+ *      back (T1b in mmu/tag.c). */
 #ifndef VELLUM_VM_SCHEDULE_H
 #define VELLUM_VM_SCHEDULE_H
 

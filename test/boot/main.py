@@ -32,7 +32,8 @@ PARTS = (boots, smp, schedule, workloads, switching, sessions, control, fairness
 
 def chosen(everything, only):
     """The tests, as jobs; everything: with the whole matrix; only: an expression that their names must match."""
-    tests = matrix.tests(everything) + [t for part in PARTS for t in part.tests()]
+    tests = matrix.tests(everything) + (schedule.storms() if everything else [])
+    tests += [t for part in PARTS for t in part.tests()]
     names = [t.name for t in tests]
     if len(set(names)) != len(names):
         sys.exit('two boot tests have the same name')
