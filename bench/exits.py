@@ -26,7 +26,7 @@ LAPIC = (
     ('mmio_eoi', 'EOI, none in service', 900, 600),
 )
 # Between CPUs, in ticks: with several CPUs, Bochs' time goes on by the mean of what they carry out in turn, and for one
-# that is halted by 16. So they are no instructions, but for the sums, which count those of both CPUs.
+# that is halted by 16: then about 1.5 ticks are an instruction. The sums count those of both CPUs.
 BETWEEN = (
     ('ipi_send', 'fixed IPI: the write of the ICR'),
     ('ipi_receive', 'and the receiver, which runs'),

@@ -6,8 +6,8 @@
 #
 # Prints tables: the path length of single exits as the guest sees them (test kernel exitcost), the default guest's
 # boot, what each measure against speculation adds to an exit, on the CPU model of BARE_CPU and on one that has the
-# MSRs (SCA_CPU), what an access to the local APIC costs by each method, and what is between CPUs. Status 1 when a limit is exceeded or a run
-# fails.
+# MSRs (SCA_CPU), what an access to the local APIC costs by each method, and what is between CPUs. Status 1 when a limit
+# is exceeded or a run fails.
 set -uo pipefail
 build=build
 case ${1:-} in ''|-*) ;; *) build=$1; shift ;; esac

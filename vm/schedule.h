@@ -6,9 +6,9 @@
  *      at all of that afterwards. One of the two kicks is behind both.
  * CQ2  percpu.run_queue is its own CPU's. Others put vCPUs on percpu.arrivals, by a compare and exchange, and kick; the
  *      CPU takes all of them at once, so that nobody waits for a lock.
- * CQ3  Whoever leaves a CPU for another has nothing on it: neither what the CPU keeps of its state in memory, nor its
- *      FPU, debug and system-call registers (vcpu_leave_cpu). What the TLB has of it stays, and is flushed when it comes
- *      back (T1b in mmu/tag.c). */
+ * CQ3  Whoever leaves a CPU for another has nothing on it: neither what that CPU keeps of its state in memory, nor
+ *      its FPU, debug and system-call registers (vcpu_leave_cpu). What the TLB has of it stays, and is flushed when it
+ *      comes back (T1b in mmu/tag.c). */
 #ifndef VELLUM_VM_SCHEDULE_H
 #define VELLUM_VM_SCHEDULE_H
 
