@@ -78,6 +78,17 @@ def shares_by_weight(c):
     require(23 <= had['light'] <= 27, 'weight 100 beside 300 had %d percent' % had['light'])
 
 
+def shares_by_machine(c):
+    """Two virtual CPUs of one machine have no more than the one of another, on one CPU; on two they have it all but
+    what that one can use."""
+    for host_cpus, least, most in ((1, 48, 53), (2, 95, 100)):
+        pair = 'vm pair\nkernel %s\nappend busy=400\nmem 8M\nclock host\nvcpus 2\n\n' % c.guest('ipicost')
+        path = c.file('machines.txt', NEIGHBOUR % ('one', c.guest('neighbour'), 250, '') + pair)
+        said = c.run(['run', '--vm', path, '--host-cpus', str(host_cpus), '--timeout', '250'], limit=270).text
+        share = int(re.search(r'^neighbour: share (\d+) percent', said, re.M).group(1))
+        require(least <= share <= most, 'on %d CPUs it had %d percent' % (host_cpus, share))
+
+
 def one_that_waits_is_taken(c):
     """Two wait for one CPU; then the other CPU has nothing to do any more."""
     had = shares(c, [('a', 300, ''), ('b', 10, ''), ('c', 300, '')], 2)
@@ -124,5 +135,6 @@ def tests():
             storm('changing the mechanism', 'ept', 4, ['--switch-every', '50'], 2000),
             Test('sched: equal shares of two CPUs', equal_shares),
             Test('sched: shares by weight', shares_by_weight),
+            Test('sched: shares by machine', shares_by_machine),
             Test('sched: one that waits is taken', one_that_waits_is_taken),
             Test('sched: pinned, and moved', pinned_and_moved)]
