@@ -118,6 +118,8 @@ void tag_request_all(struct mmu_vcpu *vcpu, enum tag_reason why)
 	all_for(&vcpu->tag, why);
 }
 
+void tag_request_look(struct mmu_vcpu *vcpu) { request(vcpu); }
+
 void tag_request_ept(struct mmu_vm *vm)
 {
 	__atomic_store_n(&vm->ept_flushed_on, 0, __ATOMIC_RELEASE);

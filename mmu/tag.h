@@ -56,7 +56,7 @@ struct tag_state {
 	gva_t address[TAG_ADDRESSES_MAX];
 	/* enum tag_reason, of flush_vpid, and of each address; that of flush_nonglobal is TAG_REGISTER */
 	uint8_t why, address_why[TAG_ADDRESSES_MAX];
-	bool pending;             /* any of the above, or an INVEPT (struct mmu_vm.ept_flushed_on) */
+	bool pending;             /* any of the above, or an INVEPT (struct mmu_vm.ept_flushed_on), or a look */
 };
 
 /* True where this CPU can flush what it tags; without that, vCPUs run untagged. */
@@ -66,6 +66,8 @@ bool tag_usable(const struct mmu_caps *caps);
 void tag_request_address(struct mmu_vcpu *vcpu, gva_t gva, enum tag_reason why);
 void tag_request_nonglobal(struct mmu_vcpu *vcpu);
 void tag_request_all(struct mmu_vcpu *vcpu, enum tag_reason why);
+/* Has the vCPU leave its guest for something else than a flush, which it finds before it enters again. */
+void tag_request_look(struct mmu_vcpu *vcpu);
 /* Requests an INVEPT on every CPU that has run the VM's EPT root, before the VM is entered there again. */
 void tag_request_ept(struct mmu_vm *vm);
 /* Kicks every running vCPU of the VM but self, so that the requests made so far are in force (T2). */
