@@ -55,6 +55,7 @@
 	M(RESYNC_PROTECT, "write-protecting a table that goes back into sync") \
 	M(RESYNC_FLUSH, "the flush before such a table is read") \
 	M(RESYNC_READ, "reading it") \
+	M(UNSYNC_LOOK, "that others leave their guests to take note that INVLPG exits from now on") \
 	M(WRITE_SYNC, "carrying an emulated write over into the shadow") \
 	M(SHADOW_REGS_FLUSH, "INVVPID when a register write changes what tables mean") \
 	M(SHADOW_CR3_FLUSH, "INVVPID when CR3 is loaded") \

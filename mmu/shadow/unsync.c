@@ -56,7 +56,7 @@ void shadow_update_invlpg(struct shadow *s, struct mmu_vcpu *self)
 		v->intercepts.invlpg = want;
 		v->intercepts_changed = true;
 		if (want && v != self)
-			tag_request_look(v);
+			MUTANT(UNSYNC_LOOK, tag_request_look(v));
 	}
 }
 
