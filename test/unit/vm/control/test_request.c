@@ -94,6 +94,19 @@ static void test_places(void **state)
 	assert_int_equal(request.address, 300);
 }
 
+static void test_place_refusals(void **state)
+{
+	(void)state;
+	bad("a migrate g 1\n", "a", "it is: migrate VM.VCPU CPU");
+	bad("a pin g. 1\n", "a", " is not the number of a virtual CPU");
+	bad("a pin g.-1 1\n", "a", "-1 is not the number of a virtual CPU");
+	bad("a pin g.0x 1\n", "a", "0x is not the number of a virtual CPU");
+	bad("a pin .1 1\n", "a", " is not a virtual machine's name or number");
+	bad("a pin g each\n", "a", "each is not a CPU's number");
+	bad("a migrate g.1 any\n", "a", "any is not a CPU's number");
+	bad("a weight g heavy\n", "a", "heavy is not a weight");
+}
+
 static void test_refusals(void **state)
 {
 	char text[1000];
@@ -120,14 +133,6 @@ static void test_refusals(void **state)
 	bad("a translate g 0x10000000000000000\n", "a", "0x10000000000000000 is not an address");
 	bad("a translate g 18446744073709551616\n", "a", "18446744073709551616 is not an address");
 	bad("a translate g 12f\n", "a", "12f is not an address");
-	bad("a migrate g 1\n", "a", "it is: migrate VM.VCPU CPU");
-	bad("a pin g. 1\n", "a", " is not the number of a virtual CPU");
-	bad("a pin g.-1 1\n", "a", "-1 is not the number of a virtual CPU");
-	bad("a pin g.0x 1\n", "a", "0x is not the number of a virtual CPU");
-	bad("a pin .1 1\n", "a", " is not a virtual machine's name or number");
-	bad("a pin g each\n", "a", "each is not a CPU's number");
-	bad("a migrate g.1 any\n", "a", "any is not a CPU's number");
-	bad("a weight g heavy\n", "a", "heavy is not a weight");
 	bad("a stats a/b\n", "a", "a/b is not a virtual machine's name or number");
 	bad("a$ list\n", "-", "a line must begin with a tag of 1 to 16 letters, digits, - _ and .");
 	bad("12345678901234567 list\n", "-", "a line must begin with a tag of 1 to 16 letters, digits, - _ and .");
@@ -248,6 +253,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_requests),
 		cmocka_unit_test(test_places),
+		cmocka_unit_test(test_place_refusals),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_garbage),
 		cmocka_unit_test(test_json),
