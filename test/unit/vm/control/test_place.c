@@ -38,10 +38,10 @@ static void wandering(void **state)
 
 /* ---- asked for on the control channel ---- */
 
-static char said[100];
+static char last_said[100];
 
 /* A request arrives, and each CPU takes the kicks that it is sent until it is answered. */
-static bool ask(const char *request, const char *answer)
+static bool asked(const char *request, const char *answer)
 {
 	static unsigned tag;
 	char line[100], done[64];
@@ -57,10 +57,10 @@ static bool ask(const char *request, const char *answer)
 	}
 	from = strstr(bench_log(), done);
 	assert_non_null(from);
-	snprintf(said, sizeof(said), "%.90s", from);
+	snprintf(last_said, sizeof(last_said), "%.90s", from);
 	snprintf(done, sizeof(done), "reply %u ", tag);
 	from = strstr(bench_log(), done);
-	return strstr(answer[0] == '{' ? from : said, answer);
+	return strstr(answer[0] == '{' ? from : last_said, answer);
 }
 
 static void requests(void **state)
@@ -68,32 +68,32 @@ static void requests(void **state)
 	(void)state;
 	bench_new(&(struct bench_config){
 		.cpu = BENCH_HASWELL, .mmu = "ept", .host_cpus = 2, .description = "vcpus 2\n" });
-	assert_true(ask("migrate 0.0 1", "{\"vm\":\"test0\",\"vcpu\":0,\"cpu\":1}"));
+	assert_true(asked("migrate 0.0 1", "{\"vm\":\"test0\",\"vcpu\":0,\"cpu\":1}"));
 	assert_ptr_equal(vcpu_of(0)->cpu, cpu(1));
 	assert_int_equal(vcpu_of(0)->moves, 1);
-	assert_true(ask("dump 0", "{\"vm\":\"test0\""));
-	assert_true(ask("dump 0.1", "{\"vm\":\"test0\""));
-	assert_true(ask("dump 0.2", "error test0 has no virtual CPU 2"));
-	assert_true(ask("migrate 0.0 2", "error there is no CPU 2"));
-	assert_true(ask("pin 0 0", "{\"vm\":\"test0\",\"cpu\":0}"));
+	assert_true(asked("dump 0", "{\"vm\":\"test0\""));
+	assert_true(asked("dump 0.1", "{\"vm\":\"test0\""));
+	assert_true(asked("dump 0.2", "error test0 has no virtual CPU 2"));
+	assert_true(asked("migrate 0.0 2", "error there is no CPU 2"));
+	assert_true(asked("pin 0 0", "{\"vm\":\"test0\",\"cpu\":0}"));
 	for (unsigned n = 0; n < 2; n++) {
 		assert_ptr_equal(bench.vm[0]->vcpu[n]->pin, cpu(0));
 		assert_ptr_equal(bench.vm[0]->vcpu[n]->cpu, cpu(0));
 	}
-	assert_true(ask("migrate 0.1 1", "error virtual CPU 1 of test0 is pinned to CPU 0"));
-	assert_true(ask("pin 0.1 any", "{\"vm\":\"test0\",\"vcpu\":1,\"cpu\":null}"));
+	assert_true(asked("migrate 0.1 1", "error virtual CPU 1 of test0 is pinned to CPU 0"));
+	assert_true(asked("pin 0.1 any", "{\"vm\":\"test0\",\"vcpu\":1,\"cpu\":null}"));
 	assert_null(bench.vm[0]->vcpu[1]->pin);
 	assert_non_null(vcpu_of(0)->pin);
-	assert_true(ask("migrate 0.1 1", "ok"));
-	assert_true(ask("weight 0 250", "{\"vm\":\"test0\",\"weight\":250}"));
+	assert_true(asked("migrate 0.1 1", "ok"));
+	assert_true(asked("weight 0 250", "{\"vm\":\"test0\",\"weight\":250}"));
 	assert_int_equal(bench.vm[0]->weight, 250);
-	assert_true(ask("weight 0 0", "error a weight is from 1"));
-	assert_true(ask("weight 0 10001", "error a weight is from 1"));
+	assert_true(asked("weight 0 0", "error a weight is from 1"));
+	assert_true(asked("weight 0 10001", "error a weight is from 1"));
 	assert_int_equal(bench.vm[0]->weight, 250);
-	assert_true(ask("stats 0.1", "error there is no virtual machine 0.1"));
-	assert_true(ask("migrate 0 1", "error it is: migrate VM.VCPU CPU"));
-	assert_true(ask("pin 0.x 1", "error x is not the number"));
-	assert_true(ask("pin 0 x", "error x is not a CPU"));
+	assert_true(asked("stats 0.1", "error there is no virtual machine 0.1"));
+	assert_true(asked("migrate 0 1", "error it is: migrate VM.VCPU CPU"));
+	assert_true(asked("pin 0.x 1", "error x is not the number"));
+	assert_true(asked("pin 0 x", "error x is not a CPU"));
 	finish();
 }
 
