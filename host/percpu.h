@@ -53,10 +53,8 @@ struct percpu {
 	uint64_t slice_end;     /* TSC: when another vCPU of the ring has its turn */
 	/* the least vcpu.fair of those that want the CPU, when one of them left it; never goes back */
 	uint64_t fair_floor;
-	/* Others read these: the least vcpu.fair of those that could run when the CPU last looked (UINT64_MAX: none
-	 * could); one that may move waited for the CPU then. */
+	/* Others read it: the least vcpu.fair of those that could run when the CPU last looked; UINT64_MAX: none */
 	uint64_t fair_least;
-	bool crowded;
 };
 
 /* After percpu_install() on this CPU. */

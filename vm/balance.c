@@ -3,7 +3,7 @@
  * kicks it.
  *
  * BA1  No CPU sleeps for longer than a slice while a vCPU that may run on it waits for another CPU. Who goes to sleep
- *      says so (cpus_idle), and then kicks a CPU that has said that somebody waits there (percpu.crowded); who comes to
+ *      says so (cpus_idle), and then kicks a CPU that has said that somebody waits there (cpus_crowded); who comes to
  *      have somebody waiting gives it to one that sleeps.
  * BA2  Who waits while others of the machine that want a CPU all the time have had more by two slices is given to the
  *      CPU that is the farthest before it. So 3 that work on 2 CPUs have two thirds of one each.
@@ -17,7 +17,7 @@
 #define SLICES_BEHIND 2
 #define SLICES_SAVED 8
 
-uint64_t cpus_idle;
+uint64_t cpus_idle, cpus_crowded;
 
 /* ---- CPUs that sleep ---- */
 
@@ -39,17 +39,14 @@ static struct percpu *take_idle(void)
 
 void balance_sleep(struct percpu *cpu)
 {
-	__atomic_store_n(&cpu->fair_least, UINT64_MAX, __ATOMIC_RELAXED);
-	__atomic_store_n(&cpu->crowded, false, __ATOMIC_RELAXED);
-	__atomic_fetch_or(&cpus_idle, BIT(cpu->id), __ATOMIC_SEQ_CST);
-	for (unsigned n = 0; n < cpus_count(); n++) {
-		struct percpu *other = percpu_of(n);
+	uint64_t crowded;
 
-		if (other == cpu || !__atomic_load_n(&other->crowded, __ATOMIC_RELAXED))
-			continue;
-		VM_MUTANT(SLEEP_ASKS, lapic_host_kick(other->apic_id));
-		return;
-	}
+	__atomic_store_n(&cpu->fair_least, UINT64_MAX, __ATOMIC_RELAXED);
+	balance_say_crowded(cpu, false);
+	__atomic_fetch_or(&cpus_idle, BIT(cpu->id), __ATOMIC_SEQ_CST);
+	crowded = __atomic_load_n(&cpus_crowded, __ATOMIC_SEQ_CST);
+	if (crowded)
+		VM_MUTANT(SLEEP_ASKS, lapic_host_kick(percpu_of((unsigned)__builtin_ctzll(crowded))->apic_id));
 }
 
 void balance_awake(struct percpu *cpu)
@@ -85,7 +82,7 @@ void balance_to_idle(struct percpu *cpu)
 			break;
 		VM_MUTANT(GOES_IDLE, vcpu_move(v, to));
 	}
-	__atomic_store_n(&cpu->crowded, v != NULL, __ATOMIC_RELAXED);
+	balance_say_crowded(cpu, v != NULL);
 }
 
 /* The CPU whose vCPUs have had most; least: of what the one has that has had least of them. */

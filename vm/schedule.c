@@ -176,7 +176,7 @@ static struct vcpu *fairest(struct percpu *cpu)
 		return NULL;
 	__atomic_store_n(&cpu->fair_least, best->fair, __ATOMIC_RELAXED);
 	best = favour(best, favoured);
-	__atomic_store_n(&cpu->crowded, movable > (best->pin ? 0u : 1u), __ATOMIC_RELAXED);
+	balance_say_crowded(cpu, movable > (best->pin ? 0u : 1u));
 	return best;
 }
 
@@ -191,7 +191,7 @@ struct vcpu *schedule_pick(struct percpu *cpu)
 	cpu->run_queue = v;
 	v->favoured = false;
 	cpu->slice_end = rdtsc() + schedule_slice();
-	if (unlikely(cpu->crowded && __atomic_load_n(&cpus_idle, __ATOMIC_RELAXED)))
+	if (unlikely(balance_crowded(cpu) && __atomic_load_n(&cpus_idle, __ATOMIC_RELAXED)))
 		VM_MUTANT(PICK_GIVES, balance_to_idle(cpu));
 	schedule_arm_running(cpu);
 	return v;

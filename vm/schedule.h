@@ -56,8 +56,23 @@ void vcpu_depart(struct vcpu *v);
 
 /* ---- vm/balance.c: who goes where of itself ---- */
 
-/* One bit for each CPU that sleeps, and could take up a vCPU. */
-extern uint64_t cpus_idle;
+/* One bit for each CPU that sleeps, and could take up a vCPU; and where one that may move waited for its CPU, when that
+ * last looked. */
+extern uint64_t cpus_idle, cpus_crowded;
+static inline bool balance_crowded(const struct percpu *cpu)
+{
+	return __atomic_load_n(&cpus_crowded, __ATOMIC_RELAXED) >> cpu->id & 1;
+}
+/* Of the calling CPU. */
+static inline void balance_say_crowded(const struct percpu *cpu, bool on)
+{
+	if (likely(balance_crowded(cpu) == on))
+		return;
+	if (on)
+		__atomic_fetch_or(&cpus_crowded, BIT(cpu->id), __ATOMIC_SEQ_CST);
+	else
+		__atomic_fetch_and(&cpus_crowded, ~BIT(cpu->id), __ATOMIC_SEQ_CST);
+}
 /* Around the sleep of the calling CPU. */
 void balance_sleep(struct percpu *cpu);
 void balance_awake(struct percpu *cpu);

@@ -30,6 +30,7 @@
 	M(PAUSE_LOOP, "asking the CPU for an exit when it does") \
 	M(WANDER_PINNED, "that who is pinned does not wander") \
 	M(FOLLOWED, "that a request goes after who has moved (CT1)") \
+	M(AUDIT_STOPS, "that no virtual CPU runs while the tables are checked") \
 	M(VCPU_EXISTS, "refusing a request about a virtual CPU that is not there") \
 	M(MIGRATE_PINNED, "refusing to move who is pinned") \
 	M(WEIGHT_RANGE, "refusing a weight that is none") \

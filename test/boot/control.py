@@ -380,8 +380,10 @@ def two_machines(c):
                                           for n in ('a', 'b', 'c')))
     with Running(c, ['--vm', path, '--host-cpus', '2'],
                  rb'(?s)\[b\] stay: ready.*\[c\] stay: ready|\[c\] stay: ready.*\[b\] stay: ready') as r:
-        vms = ask(c, 'list')['vms']
-        require([(v['name'], v['cpu']) for v in vms] == [('a', 0), ('b', 1), ('c', 0)], 'list: %s' % vms)
+        for name, cpu in (('a', 0), ('b', 1), ('c', 0)):
+            require(ask(c, 'pin', name, str(cpu))['cpu'] == cpu, 'pin')
+        until('their places', lambda: [(v['name'], v['cpu']) for v in ask(c, 'list')['vms']] ==
+              [('a', 0), ('b', 1), ('c', 0)])
         for name, mmu in (('b', 'shadow'), ('c', 'brute'), ('a', 'vtlb')):
             require(ask(c, 'mmu', name, mmu)['vm'] == name, 'mmu %s' % name)
             require(ask(c, 'pause', name)['state'] == 'paused', 'pause %s' % name)

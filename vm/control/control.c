@@ -237,10 +237,17 @@ static bool place(struct vcpu *v)
 	return control_migrate(v, r, &channel.answer, channel.error, sizeof(channel.error));
 }
 
+/* What must find no virtual CPU running. Between what one that runs writes to a page table for its guest, and what it
+ * says of it, the tables do not fit each other. */
+static bool stops_all(enum control_command command)
+{
+	return command == CONTROL_MMU || command == CONTROL_TPR || VM_KEPT(AUDIT_STOPS, command == CONTROL_AUDIT);
+}
+
 static bool visit(struct vcpu *v)
 {
 	struct vm *vm = v->vm;
-	bool all = channel.request.command == CONTROL_MMU || channel.request.command == CONTROL_TPR, ok;
+	bool all = stops_all(channel.request.command), ok;
 
 	if (vm->ended) {
 		fmt(channel.error, sizeof(channel.error), "%s is over: %s", vm->config->name, vm->end_text);

@@ -97,6 +97,19 @@ static void requests(void **state)
 	finish();
 }
 
+static bool left;
+
+/* The other CPU does as it is told: it is not there to do so by itself. */
+static void leaves(uint32_t apic_id)
+{
+	struct vcpu *v = bench.vm[0]->vcpu[1];
+
+	if (apic_id == 1 && bench.vm[0]->frozen_by && v->running) {
+		left = true;
+		v->running = false;
+	}
+}
+
 /* CT1: it has moved before its CPU has looked. */
 static void a_request_follows(void **state)
 {
@@ -124,12 +137,34 @@ static void a_request_follows(void **state)
 	finish();
 }
 
+/* A virtual CPU on another CPU stops for it. */
+static void an_audit_stops_all(void **state)
+{
+	struct vcpu *other;
+
+	(void)state;
+	bench_new(&(struct bench_config){
+		.cpu = BENCH_HASWELL, .mmu = "ept", .host_cpus = 2, .description = "vcpus 2\n" });
+	other = bench.vm[0]->vcpu[1];
+	STEP(bench_wrmsr(MSR_APIC_BASE, 0xfee00000 | APIC_BASE_EN | APIC_BASE_EXTD | APIC_BASE_BSP));
+	STEP(bench_wrmsr(MSR_X2APIC_FIRST + 0x30, 1ull << 32 | 0x4610)); /* it starts */
+	STEP(kicked(1));
+	assert_ptr_equal(bench.v, other);
+	assert_false(other->requests & REQUEST_SWITCH);
+	host_kicked = leaves;
+	assert_true(asked("audit 0", "{\"vm\":\"test0\",\"audit\":\"ok\"}"));
+	host_kicked = NULL;
+	assert_true(left);
+	finish();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(wandering),
 		cmocka_unit_test(requests),
 		cmocka_unit_test(a_request_follows),
+		cmocka_unit_test(an_audit_stops_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
