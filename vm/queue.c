@@ -31,6 +31,7 @@ static void link_last(struct percpu *cpu, struct vcpu *v)
 		cpu->run_queue->ring = v;
 	else
 		cpu->run_queue = v;
+	v->on_ring = true;
 }
 
 /* Could another than v run here? */
@@ -60,26 +61,6 @@ static void settle(struct percpu *cpu, struct vcpu *v)
 	VM_MUTANT(COMES_BEFORE, v->fair = min_u64(v->fair, cpu->fair_floor + apart));
 }
 
-bool queue_accept(struct percpu *cpu)
-{
-	struct vcpu *v, *next, *in_turn = NULL;
-
-	if (likely(!__atomic_load_n(&cpu->arrivals, __ATOMIC_RELAXED)))
-		return false;
-	v = __atomic_exchange_n(&cpu->arrivals, NULL, __ATOMIC_SEQ_CST);
-	for (; v; v = next) {
-		next = v->ring;
-		v->ring = in_turn;
-		in_turn = v;
-	}
-	for (v = in_turn; v; v = next) {
-		next = v->ring;
-		link_last(cpu, v);
-		settle(cpu, v);
-	}
-	return true;
-}
-
 void queue_remove(struct percpu *cpu, struct vcpu *v)
 {
 	struct vcpu *before = v;
@@ -89,6 +70,7 @@ void queue_remove(struct percpu *cpu, struct vcpu *v)
 	before->ring = v->ring;
 	if (cpu->run_queue == v)
 		cpu->run_queue = v->ring == v ? NULL : before;
+	v->on_ring = false;
 }
 
 /* CQ1, CQ3. */
@@ -111,6 +93,8 @@ void vcpu_move(struct vcpu *v, struct percpu *to)
 	if (v->running) {
 		v->move_to = to;
 		VM_MUTANT(MOVE_ASKS, vcpu_note(v, REQUEST_SWITCH));
+	} else if (!v->on_ring) {
+		v->move_to = to;
 	} else if (to != v->cpu) {
 		give(v, to);
 	}
@@ -123,4 +107,26 @@ void vcpu_depart(struct vcpu *v)
 	v->move_to = NULL;
 	if (to != v->cpu)
 		give(v, to);
+}
+
+bool queue_accept(struct percpu *cpu)
+{
+	struct vcpu *v, *next, *in_turn = NULL;
+
+	if (likely(!__atomic_load_n(&cpu->arrivals, __ATOMIC_RELAXED)))
+		return false;
+	v = __atomic_exchange_n(&cpu->arrivals, NULL, __ATOMIC_SEQ_CST);
+	for (; v; v = next) {
+		next = v->ring;
+		v->ring = in_turn;
+		in_turn = v;
+	}
+	for (v = in_turn; v; v = next) {
+		next = v->ring;
+		link_last(cpu, v);
+		settle(cpu, v);
+		if (unlikely(v->move_to))
+			VM_MUTANT(MOVES_ON, vcpu_depart(v));
+	}
+	return true;
 }

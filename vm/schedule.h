@@ -4,6 +4,7 @@
  *      CPU there may rely on it. Who finds another, or what has changed meanwhile, has first written what the vCPU is
  *      to see, and then read vcpu.cpu; who moves it writes vcpu.cpu, gives it away, and kicks the new CPU, which looks
  *      at all of that afterwards. One of the two kicks is behind both.
+ *      It lives on the new CPU from then on, also before that one has found it among its arrivals.
  * CQ2  percpu.run_queue is its own CPU's. Others put vCPUs on percpu.arrivals, by a compare and exchange, and kick; the
  *      CPU takes all of them at once, so that nobody waits for a lock.
  * CQ3  Whoever leaves a CPU for another has nothing on it: neither what that CPU keeps of its state in memory, nor
@@ -49,9 +50,10 @@ void queue_add(struct vcpu *v);
 bool queue_accept(struct percpu *cpu);
 /* v, which lives on the calling CPU and does not run, is on no ring. */
 void queue_remove(struct percpu *cpu, struct vcpu *v);
-/* v, which lives on the calling CPU, goes to another: now, or when it has left, if it runs. */
+/* v, which lives on the calling CPU, goes to another: now, or when it has left, if it runs; or when it has arrived, if
+ * it is on its way to the calling CPU. */
 void vcpu_move(struct vcpu *v, struct percpu *to);
-/* The same of one that has left, and has been told to go (vcpu.move_to). */
+/* The same of one that has left, or arrived, and has been told to go (vcpu.move_to). */
 void vcpu_depart(struct vcpu *v);
 
 /* ---- vm/balance.c: who goes where of itself ---- */

@@ -94,7 +94,9 @@ struct vcpu {
 	struct percpu *cpu; /* where it lives; changed by that CPU alone (CQ1 in vm/schedule.h) */
 	struct vcpu *ring;  /* the next vCPU on the same CPU, or of its arrivals */
 	struct percpu *pin; /* the only CPU that it may run on; NULL: any */
-	struct percpu *move_to; /* it runs, and is to go there when it has left; NULL: it stays */
+	/* it runs, or is on its way, and is to go there when it has left, or has arrived; NULL: it stays */
+	struct percpu *move_to;
+	bool on_ring;       /* else it is on its way to .cpu, or nowhere */
 	uint64_t moves;
 	bool favoured;      /* another vCPU waits for it (SC5) */
 	bool halted;   /* since a HLT, or waiting for a start-up IPI (event_halt) */

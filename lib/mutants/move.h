@@ -6,6 +6,7 @@
 	M(MOVE_LEAVES, "taking all that a CPU has of a virtual CPU from it, before another gets it (CQ3)") \
 	M(MOVE_KICK, "telling the new CPU (CQ1)") \
 	M(MOVE_ASKS, "asking who runs, and is to move, to leave") \
+	M(MOVES_ON, "that who is sent on before it has arrived goes on") \
 	M(MOVE_DEPARTS, "that it then goes") \
 	M(COMES_BEHIND, "that who comes is not so far behind the others that they would wait for long") \
 	M(COMES_BEFORE, "nor so far before them that it would") \

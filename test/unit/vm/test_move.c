@@ -95,6 +95,31 @@ static void requests_on_the_way(void **state)
 	finish();
 }
 
+/* Sent on before the CPU has looked that it was sent to. */
+static void on_its_way(void **state)
+{
+	struct vcpu *v;
+
+	(void)state;
+	begin(3, 1);
+	v = vcpu_of(0);
+	vcpu_move(v, cpu(1));
+	assert_int_equal(bench_exit_simple(EXIT_CPUID, 2), BENCH_IDLE);
+	bench_on(1);
+	vcpu_move(v, cpu(2));
+	assert_ptr_equal(v->cpu, cpu(1));
+	assert_int_equal(kicked(1), BENCH_IDLE);
+	assert_ptr_equal(v->cpu, cpu(2));
+	bench_on(2);
+	vcpu_move(v, cpu(0));
+	vcpu_move(v, cpu(2)); /* no, here */
+	STEP(kicked(2));
+	assert_ptr_equal(bench.v, v);
+	assert_int_equal(v->moves, 2);
+	assert_null(v->move_to);
+	finish();
+}
+
 /* Who comes to a CPU whose own have had much more, or much less, is put near them. */
 static void who_comes_is_near(void **state)
 {
@@ -338,6 +363,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(there_and_back),
 		cmocka_unit_test(requests_on_the_way),
+		cmocka_unit_test(on_its_way),
 		cmocka_unit_test(who_comes_is_near),
 		cmocka_unit_test(idle_cpus_get_what_waits),
 		cmocka_unit_test(who_goes_to_sleep_asks),
