@@ -334,7 +334,7 @@ static bool make_room(struct mmu_vm *vm, const struct mmu_ops *ops)
 		need += ops->need;
 	if (reserve_count(&vm->reserve) < need)
 		reserve_refill(vm, need);
-	return reserve_raise(vm, ops->least);
+	return reserve_raise(vm, ops);
 }
 
 bool mmu_switch(struct mmu_vm *vm, const struct mmu_ops *ops)

@@ -218,8 +218,9 @@ struct mmu_ops {
 	const char *(*config_unsupported)(const struct mmu_caps *caps, const struct mmu_config *config);
 	bool (*vm_init)(struct mmu_vm *vm);
 	void (*vm_destroy)(struct mmu_vm *vm);
-	/* RV3: frames that the longest operation takes, and with which it can run at all, if poorly. */
-	uint16_t need, least;
+	/* RV3: frames that the longest operation takes; with which it can run at all, if poorly; and with which all
+	 * that one instruction touches has its tables. */
+	uint16_t need, least, ample;
 	/* Frees tables, those that were not used for longest first, until need frames are in reserve, or nothing is
 	 * left that could go. */
 	void (*relieve)(struct mmu_vm *vm, uint32_t need);

@@ -211,7 +211,7 @@ static bool create_mmu(struct vm *vm)
 	if (!ops)
 		return false;
 	/* By its RAM, but no more than an eighth of the machine's. */
-	config.table_frames = (uint32_t)max_u64(mmu_table_least(config.ram_pages),
+	config.table_frames = (uint32_t)max_u64(mmu_table_least(ops, config.ram_pages),
 						min_u64(mmu_table_limit(config.ram_pages), frames_total() / 8));
 	vm->below = below_template;
 	vm->below.ctx = vm;

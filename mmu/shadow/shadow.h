@@ -115,6 +115,7 @@ struct shadow_policy {
  * and what one access needs. */
 #define SHADOW_NEED 64
 #define SHADOW_LEAST 160
+#define SHADOW_AMPLE 384
 
 #define SHADOW_UNSYNC_MAX 64
 #define SHADOW_PARENTS_MAX 512 /* entries that name one page: another one takes the place of the oldest */

@@ -4,9 +4,7 @@
 
 /* frames that are taken from below at once, and kept beyond the need before any is given back */
 #define BATCH 32
-/* RV3: 14 chains of 5 tables of 3 frames, the longest operation, records, the tree's upper levels */
-#define LEAST_FIXED 384
-#define LEAST_SHIFT 8      /* and the tree of what is known of guest frames, 16 bytes a page */
+#define LEAST_SHIFT 8      /* the tree of what is known of guest frames, 16 bytes a page */
 #define LIMIT_FIXED 1024
 #define LIMIT_SHIFT 4
 #define RAM_UNKNOWN 0x10000
@@ -18,9 +16,9 @@ uint32_t mmu_table_limit(uint64_t ram_pages)
 	return (uint32_t)min_u64(LIMIT_FIXED + ((ram_pages ? ram_pages : RAM_UNKNOWN) >> LIMIT_SHIFT), UINT32_MAX);
 }
 
-uint32_t mmu_table_least(uint64_t ram_pages)
+uint32_t mmu_table_least(const struct mmu_ops *ops, uint64_t ram_pages)
 {
-	return (uint32_t)min_u64(LEAST_FIXED + ((ram_pages ? ram_pages : RAM_UNKNOWN) >> LEAST_SHIFT), UINT32_MAX);
+	return (uint32_t)min_u64(ops->ample + ((ram_pages ? ram_pages : RAM_UNKNOWN) >> LEAST_SHIFT), UINT32_MAX);
 }
 
 static inline bool all_zero(const uint64_t *p)
@@ -74,9 +72,10 @@ static void give_back(struct mmu_vm *vm, struct frame_list *list)
 
 /* ---- life ---- */
 
-bool reserve_raise(struct mmu_vm *vm, uint32_t least)
+bool reserve_raise(struct mmu_vm *vm, const struct mmu_ops *ops)
 {
 	struct reserve *r = &vm->reserve;
+	uint32_t least = max_u64(ops->least, min_u64(mmu_table_least(ops, vm->config.ram_pages), r->limit));
 
 	while (held(vm) < least)
 		if (!take(vm))
@@ -89,12 +88,9 @@ bool reserve_raise(struct mmu_vm *vm, uint32_t least)
 bool reserve_init(struct mmu_vm *vm)
 {
 	const struct mmu_config *c = &vm->config;
-	uint32_t least = mmu_table_least(c->ram_pages);
 
 	vm->reserve.limit = c->table_frames ? c->table_frames : mmu_table_limit(c->ram_pages);
-	if (least > vm->reserve.limit)
-		least = vm->reserve.limit;
-	if (reserve_raise(vm, least < vm->ops->least ? vm->ops->least : least))
+	if (reserve_raise(vm, vm->ops))
 		return true;
 	reserve_destroy(vm);
 	return false;

@@ -10,10 +10,10 @@
  *
  * That RV3 can always be had: what a mechanism cannot give back while it runs (its own records, the roots in use, the
  * tree of what is known of guest frames), and the need, are together less than `least`; all else goes when it is asked
- * to. Beyond that `least` has room for the tables of all the pages that one instruction can touch, or the delivery of
- * one event (two each of code, stack, IDT, GDT, TSS, source and destination, which share nothing: 14 chains of 5
- * tables, 3 frames each with a shadow's records), so that an instruction does not lose its first page's tables to its
- * last one. Xen's shadow pool is laid out by the same thought. */
+ * to. Beyond that `least` has room (ops->ample) for the tables of all the pages that one instruction can touch, or the
+ * delivery of one event (two each of code, stack, IDT, GDT, TSS, source and destination, which share nothing: 14 chains
+ * of tables, 5 of 3 frames each with a shadow's records, 4 of one frame below EPT's root), so that an instruction does
+ * not lose its first page's tables to its last one. Xen's shadow pool is laid out by the same thought. */
 #ifndef VELLUM_MMU_RESERVE_H
 #define VELLUM_MMU_RESERVE_H
 
@@ -42,14 +42,15 @@ struct reserve {
 /* The frames that a VM with so many pages of RAM may hold at most, and has at least, where its configuration does not
  * say. */
 uint32_t mmu_table_limit(uint64_t ram_pages);
-uint32_t mmu_table_least(uint64_t ram_pages);
+struct mmu_ops;
+uint32_t mmu_table_least(const struct mmu_ops *ops, uint64_t ram_pages);
 
 /* Takes the reserve from below. false: there is not so much; nothing is held. */
 bool reserve_init(struct mmu_vm *vm);
 /* Gives all back. */
 void reserve_destroy(struct mmu_vm *vm);
-/* A mechanism with this many frames at least is about to run. false: there are not so many below. */
-bool reserve_raise(struct mmu_vm *vm, uint32_t least);
+/* The mechanism is about to run: RV1 is with what it has at least. false: there is not so much below. */
+bool reserve_raise(struct mmu_vm *vm, const struct mmu_ops *ops);
 /* Two low frames more for a vCPU (where there are none, fewer), or two fewer. */
 void reserve_add_low(struct mmu_vm *vm);
 void reserve_drop_low(struct mmu_vm *vm);
