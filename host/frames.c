@@ -3,38 +3,56 @@
 #include "host/paging.h"
 #include "host/spinlock.h"
 
-/* A bitmap, one bit a frame, set when free: 2 MiB of bitmap manage 64 GiB. */
-#define FRAMES_MAX (FRAMES_BYTES_MAX >> PAGE_SHIFT)
-
 uint64_t frames_base READ_MOSTLY;
 
 static struct {
 	struct spinlock lock;
-	uint64_t free_map[FRAMES_MAX / 64];
+	/* A bitmap, one bit a frame, set when free: 2 MiB of bitmap for 64 GiB. In RAM, where boot_info_read() has
+	 * found room for it. */
+	hpa_t map;
+	uint64_t mapped;  /* frames that it has bits for, a multiple of 64 */
 	uint64_t end;     /* no frame at or above this is RAM */
 	uint64_t hint;    /* no free single frame in a word below this one */
 	uint64_t total;
 	uint64_t available;
 } frames;
 
-static bool is_free(uint64_t f) { return frames.free_map[f / 64] >> (f % 64) & 1; }
+static inline uint64_t *free_map(void) { return frames_at(frames.map); }
+
+static bool is_free(uint64_t f) { return free_map()[f / 64] >> (f % 64) & 1; }
 
 static void set_free(uint64_t f)
 {
-	frames.free_map[f / 64] |= BIT(f % 64);
+	free_map()[f / 64] |= BIT(f % 64);
 	frames.available++;
 }
 
 static void set_used(uint64_t f)
 {
-	frames.free_map[f / 64] &= ~BIT(f % 64);
+	free_map()[f / 64] &= ~BIT(f % 64);
 	frames.available--;
 }
+
+static uint64_t frames_below(uint64_t end)
+{
+	return align_up(min_u64(end, FRAMES_BYTES_MAX) >> PAGE_SHIFT, 64);
+}
+
+uint64_t frames_map_bytes(uint64_t end) { return align_up(frames_below(end) / 8, PAGE_SIZE); }
+
+void frames_init(uint64_t map, uint64_t end)
+{
+	frames.map = HPA(map);
+	frames.mapped = frames_below(end);
+	memset(free_map(), 0, frames_map_bytes(end));
+}
+
+uint64_t frames_end(void) { return frames.end << PAGE_SHIFT; }
 
 void frames_add(uint64_t base, uint64_t end)
 {
 	uint64_t first = align_up(base, PAGE_SIZE) >> PAGE_SHIFT;
-	uint64_t last = min_u64(end >> PAGE_SHIFT, FRAMES_MAX);
+	uint64_t last = min_u64(end >> PAGE_SHIFT, frames.mapped);
 
 	for (uint64_t f = first; f < last; f++)
 		if (!is_free(f))
@@ -58,9 +76,9 @@ hfn_t frames_alloc(void)
 
 	spin_lock(&frames.lock);
 	for (uint64_t w = frames.hint; w * 64 < frames.end; w++) {
-		if (!frames.free_map[w])
+		if (!free_map()[w])
 			continue;
-		found = HFN(w * 64 + (uint64_t)__builtin_ctzll(frames.free_map[w]));
+		found = HFN(w * 64 + (uint64_t)__builtin_ctzll(free_map()[w]));
 		set_used(found.v);
 		frames.hint = w;
 		break;
@@ -77,7 +95,7 @@ static uint64_t run_breaks_at(uint64_t first, uint64_t count)
 	uint64_t f = first;
 
 	while (f < first + count) {
-		if (f % 64 == 0 && first + count - f >= 64 && frames.free_map[f / 64] == ~0ull)
+		if (f % 64 == 0 && first + count - f >= 64 && free_map()[f / 64] == ~0ull)
 			f += 64;
 		else if (is_free(f))
 			f++;

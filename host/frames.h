@@ -7,14 +7,20 @@
 
 #include "mmu/addr.h"
 
-/* RAM above this is left unused. */
-#define FRAMES_BYTES_MAX (64ull << 30)
+/* RAM above this is left unused: as much as the direct map can show with the rest of an address space of 48 bits left
+ * (host/paging.c). */
+#define FRAMES_BYTES_MAX (64ull << 40)
 
-/* Adds the RAM [base, end), bytes, to what may be free; frames_reserve takes away. Called at boot, before any
- * allocation: first all adds, then all reserves. RAM above the limit that frames_add can manage is left out;
- * frames_total tells. */
+/* Bytes of the map that frames below end (bytes) need, whole pages. */
+uint64_t frames_map_bytes(uint64_t end);
+/* Called at boot, before any allocation. First the map: at this address, so many bytes for end as above; then all
+ * adds, RAM [base, end), bytes, that may be free; then all reserves, which take away. What is above the map's end is
+ * left out; frames_total tells. */
+void frames_init(uint64_t map, uint64_t end);
 void frames_add(uint64_t base, uint64_t end);
 void frames_reserve(uint64_t base, uint64_t end);
+/* No RAM is at or above this; bytes. */
+uint64_t frames_end(void);
 
 /* One zeroed frame, or HFN_NONE. */
 hfn_t frames_alloc(void);

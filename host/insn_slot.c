@@ -7,7 +7,7 @@
 #define OPCODE_RET 0xc3
 
 extern uint8_t insn_slots[CPUS_MAX][SLOT_SIZE];
-_Static_assert(CPUS_MAX * SLOT_SIZE == PAGE_SIZE, "insn_slot_entry.S makes one page of them");
+_Static_assert(CPUS_MAX * SLOT_SIZE == 4 * PAGE_SIZE, "insn_slot_entry.S makes four pages of them");
 extern const char insn_fault[];
 unsigned insn_enter(struct insn_registers *s, const void *slot);
 

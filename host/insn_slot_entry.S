@@ -49,9 +49,9 @@ insn_fault:
 	popq %rbx
 	ret
 
-/* One slot of 64 bytes for each of 64 CPUs, on a page of their own; INT3 where there is nothing. */
+/* One slot of 64 bytes for each of 256 CPUs, on pages of their own; INT3 where there is nothing. */
 	.section .text.insn_slots, "ax", @progbits
 	.balign 4096
 	.globl insn_slots
 insn_slots:
-	.fill 4096, 1, 0xcc
+	.fill 4 * 4096, 1, 0xcc

@@ -1,5 +1,6 @@
 #include "host/lapic.h"
 
+#include "host/acpi.h"
 #include "host/interrupt.h"
 #include "host/paging.h"
 #include "host/percpu.h"
@@ -25,12 +26,25 @@ static void reg_write(unsigned reg, uint32_t v)
 		base[reg / 4] = v;
 }
 
+/* Is there a CPU that 8 bits do not name? Then all are addressed by 32 (SDM, "x2APIC Mode": of 8 bits, 255 is all). */
+static bool ids_are_wide(void)
+{
+	const struct acpi_info *acpi = acpi_host_info();
+
+	for (unsigned i = 0; i < acpi->cpu_count; i++)
+		if (acpi->cpu_apic_id[i] >= 255)
+			return true;
+	return false;
+}
+
 void lapic_host_init(void)
 {
 	uint64_t apic_base = rdmsr(MSR_APIC_BASE);
 
 	if (!(apic_base & APIC_BASE_EN))
 		wrmsr(MSR_APIC_BASE, apic_base |= APIC_BASE_EN);
+	if (!(apic_base & APIC_BASE_EXTD) && ids_are_wide() && cpuid(1, 0).ecx & CPUID_1_ECX_X2APIC)
+		wrmsr(MSR_APIC_BASE, apic_base |= APIC_BASE_EXTD);
 	x2apic = apic_base & APIC_BASE_EXTD;
 	/* Every CPU sees its own at the same address. */
 	if (!base && !x2apic)

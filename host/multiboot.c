@@ -59,7 +59,6 @@ static void read_mmap(const struct mmap_tag *m)
 
 		if (e->type != MMAP_RAM || boot.ram_count == BOOT_RAM_MAX)
 			continue;
-		frames_add(e->base, e->base + e->length);
 		boot.ram[boot.ram_count].base = e->base;
 		boot.ram[boot.ram_count++].end = e->base + e->length;
 	}
@@ -103,6 +102,8 @@ static void read_command_line(char *word)
 			next = NULL;
 		if (!strcmp(word, "native"))
 			boot.native = true;
+		else if (!strcmp(word, "stay"))
+			boot.stay = true;
 		else if (!strncmp(word, PROVOKE, strlen(PROVOKE)))
 			boot.provoke = word + strlen(PROVOKE);
 		else if (!strncmp(word, HIDE, strlen(HIDE)))
@@ -111,6 +112,70 @@ static void read_command_line(char *word)
 			boot.vpids = read_decimal(word + strlen(VPIDS));
 		word = next;
 	}
+}
+
+/* ---- where the map of the frames lies ---- */
+
+struct range {
+	uint64_t base, end;
+};
+
+/* What must stay as it is: everything below 1 MiB, the image, and module i - 2. false: there is no such range. */
+static bool taken(unsigned i, struct range *r)
+{
+	if (i == 0)
+		*r = (struct range){ 0, 1 << 20 };
+	else if (i == 1)
+		*r = (struct range){ (uintptr_t)image_start, (uintptr_t)image_end };
+	else if (i - 2 < boot.module_count)
+		*r = (struct range){ boot.module[i - 2].start, boot.module[i - 2].start + boot.module[i - 2].size };
+	else
+		return false;
+	return true;
+}
+
+/* The end of what is in the way of [base, base + bytes); 0: nothing. */
+static uint64_t in_the_way(uint64_t base, uint64_t bytes)
+{
+	struct range r;
+
+	for (unsigned i = 0; taken(i, &r); i++)
+		if (r.base < base + bytes && r.end > base)
+			return align_up(r.end, PAGE_SIZE);
+	return 0;
+}
+
+/* Below 4 GiB, which the first tables map. 0: no room. */
+static uint64_t place_map(uint64_t bytes)
+{
+	for (unsigned i = 0; i < boot.ram_count; i++) {
+		uint64_t base = align_up(boot.ram[i].base, PAGE_SIZE), end = min_u64(boot.ram[i].end, BIT(32)), next;
+
+		while ((next = in_the_way(base, bytes)))
+			base = next;
+		if (base < end && end - base >= bytes)
+			return base;
+	}
+	return 0;
+}
+
+static const char *give_frames(void)
+{
+	uint64_t end = 0, map;
+	struct range r;
+
+	for (unsigned i = 0; i < boot.ram_count; i++)
+		end = max_u64(end, boot.ram[i].end);
+	map = place_map(frames_map_bytes(end));
+	if (!map)
+		return "there is no room in RAM below 4 GiB for the map of its frames";
+	frames_init(map, end);
+	for (unsigned i = 0; i < boot.ram_count; i++)
+		frames_add(boot.ram[i].base, boot.ram[i].end);
+	frames_reserve(map, map + frames_map_bytes(end));
+	for (unsigned i = 0; taken(i, &r); i++)
+		frames_reserve(r.base, r.end);
+	return NULL;
 }
 
 const char *boot_info_read(uint32_t magic, const void *information)
@@ -132,13 +197,7 @@ const char *boot_info_read(uint32_t magic, const void *information)
 		else if (t->type == TAG_RSDP_NEW || (t->type == TAG_RSDP_OLD && !boot.rsdp))
 			boot.rsdp = t + 1;
 	}
-	if (!boot.ram_count)
-		return "the boot loader gave no memory map";
-	frames_reserve(0, 1 << 20);
-	frames_reserve((uintptr_t)image_start, (uintptr_t)image_end);
-	for (unsigned i = 0; i < boot.module_count; i++)
-		frames_reserve(boot.module[i].start, boot.module[i].start + boot.module[i].size);
-	return NULL;
+	return boot.ram_count ? give_frames() : "the boot loader gave no memory map";
 }
 
 const struct boot_info *boot_info(void) { return &boot; }

@@ -18,6 +18,7 @@ struct boot_module {
 
 struct boot_info {
 	bool native;      /* the word "native" on the hypervisor's command line: run the guest without it */
+	bool stay;           /* of the word stay: the machine stays up when no virtual machine is left */
 	const char *provoke; /* of the word provoke=NAME (host/provoke.h); NULL: none */
 	uint32_t vpids;      /* of the word vpids=N: how many VPIDs may be given; 0: all that there are */
 	const char *hide;    /* of the word hide=LIST (vm/hide.c); NULL: nothing */

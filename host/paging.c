@@ -6,6 +6,7 @@
 #include "host/x86.h"
 
 #define GIB (1ull << 30)
+#define SLOT_GIB 512ull /* what an entry of the PML4 maps */
 #define TABLE_ENTRY (PTE_P | PTE_W) /* leaves say what is allowed */
 #define WINDOW_MAX (16u << 20)
 
@@ -124,16 +125,23 @@ static bool map_all_ram(uint64_t base)
 /* The first address of entry n of the PML4. */
 static uint64_t slot_address(uint64_t n) { return n << 39 | (n & 256 ? MASK(63, 48) : 0); }
 
-/* Both areas begin at a multiple of 1 GiB in an entry of the PML4 of their own, neither of them the first (H3): some 17
- * bits that a guest must guess. The tables are as many, wherever that is. */
+/* Both areas begin at a multiple of 1 GiB in entries of the PML4 of their own, neither of them the first (H3): some 17
+ * bits that a guest must guess. The tables are as many, wherever that is. The direct map has as many entries as the RAM
+ * asks for, one up to 511 GiB, in one half of the address space. */
 static uint64_t choose_places(void)
 {
-	uint64_t r = random_u64(), map_slot = 1 + (r & 0xffff) % 511, window_slot = 1 + (r >> 16 & 0xffff) % 510;
+	uint64_t r = random_u64(), gib = align_up(frames_end(), GIB) / GIB;
+	uint64_t offset = (r >> 32 & 0xffff) % (gib < SLOT_GIB ? SLOT_GIB - gib : SLOT_GIB);
+	uint64_t slots = align_up(offset + gib, SLOT_GIB) / SLOT_GIB;
+	uint64_t map_slot = 1 + (r & 0xffff) % (513 - 2 * slots), window_slot = 1 + (r >> 16 & 0xffff) % (511 - slots);
 
+	/* Not across the middle, where no address is. */
+	if (map_slot + slots > 256)
+		map_slot += slots - 1;
 	if (window_slot >= map_slot)
-		window_slot++;
+		window_slot += slots;
 	window_next = slot_address(window_slot) + (r >> 48 & 255) * GIB + PAGE_SIZE;
-	return slot_address(map_slot) + (r >> 32 & 0xffff) % (512 - FRAMES_BYTES_MAX / GIB) * GIB;
+	return slot_address(map_slot) + offset * GIB;
 }
 
 const char *paging_init(void)

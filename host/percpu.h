@@ -6,7 +6,7 @@
 
 #include "mmu/addr.h"
 
-#define CPUS_MAX 64
+#define CPUS_MAX 256
 #define CPU_STACK_PAGES 4 /* of the stack that a CPU works on; boot.S has the first CPU's */
 
 struct vcpu;

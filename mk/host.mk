@@ -5,3 +5,6 @@ UNIT_host_speculation_SRC := test/unit/host/test_speculation.c host/speculation.
 UNIT_TESTS += host_speculation
 UNIT_vmx_guards_SRC := test/unit/vmx/test_guards.c vmx/guards.c
 UNIT_TESTS += vmx_guards
+UNIT_host_frames_SRC := test/unit/host/test_frames.c host/frames.c host/multiboot.c
+UNIT_host_frames_LIBS := -no-pie
+UNIT_TESTS += host_frames
