@@ -43,7 +43,7 @@ void lapic_host_init(void)
 
 	if (!(apic_base & APIC_BASE_EN))
 		wrmsr(MSR_APIC_BASE, apic_base |= APIC_BASE_EN);
-	if (!(apic_base & APIC_BASE_EXTD) && ids_are_wide() && cpuid(1, 0).ecx & CPUID_1_ECX_X2APIC)
+	if (!(apic_base & APIC_BASE_EXTD) && ids_are_wide() && cpuid(CPUID_LEAF_VERSION, 0).ecx & CPUID_1_ECX_X2APIC)
 		wrmsr(MSR_APIC_BASE, apic_base |= APIC_BASE_EXTD);
 	x2apic = apic_base & APIC_BASE_EXTD;
 	/* Every CPU sees its own at the same address. */

@@ -1,5 +1,6 @@
 /* vm/main.c - from the boot loader to the last virtual machine's end. The first CPU comes here from host/boot.S. */
 #include "vm/control/control.h"
+#include "vm/life.h"
 #include "vm/vm.h"
 
 #include "host/acpi.h"
@@ -19,8 +20,6 @@
 
 void vellum_main(uint32_t magic, const void *information);
 
-static struct vm_config configs[VMS_MAX];
-
 static _Noreturn void end_machine(int status)
 {
 	console_line("end %d", status);
@@ -35,15 +34,30 @@ static _Noreturn void refuse(const char *why)
 	end_machine(VM_STATUS_UNSUPPORTED);
 }
 
-static unsigned read_configs(void)
+/* Room for what the description may describe. */
+static void *descriptions(unsigned count, size_t each)
+{
+	uint64_t pages = align_up(count * each, PAGE_SIZE) >> PAGE_SHIFT;
+	hfn_t f = frames_alloc_run(pages, 1);
+
+	if (hfn_is_none(f))
+		refuse("there is no memory for the description of so many virtual machines");
+	return memset(frames_ptr(f), 0, pages << PAGE_SHIFT);
+}
+
+/* Returns how many are described; *configs is an array of them. */
+static unsigned read_configs(struct vm_config **configs)
 {
 	const struct boot_module *m = boot_module_find("config");
 	char error[256];
+	unsigned most;
 	int n;
 
 	if (!m)
 		refuse("the boot image has no module named config, which describes the virtual machines");
-	n = config_parse((const char *)m->data, m->size, configs, VMS_MAX, error, sizeof(error));
+	most = config_count((const char *)m->data, m->size);
+	*configs = descriptions(most ? most : 1, sizeof(**configs));
+	n = config_parse((const char *)m->data, m->size, *configs, most, error, sizeof(error));
 	if (n < 0) {
 		console_log("the description of the virtual machines: %s", error);
 		end_machine(VM_STATUS_BAD_IMAGE);
@@ -51,12 +65,25 @@ static unsigned read_configs(void)
 	return (unsigned)n;
 }
 
+static void make_places(void)
+{
+	struct vm_config *configs;
+	unsigned count = read_configs(&configs);
+
+	machine.place = descriptions(count, sizeof(*machine.place));
+	machine.vm_count = count;
+	for (unsigned id = 0; id < count; id++)
+		machine.place[id].config = configs + id;
+}
+
 /* The guest takes the machine, as the firmware and the loader left it. */
 static _Noreturn void go_native(void)
 {
-	if (read_configs() != 1)
+	struct vm_config *config;
+
+	if (read_configs(&config) != 1)
 		refuse("natively, one guest can run");
-	refuse(native_start(&configs[0]));
+	refuse(native_start(config));
 }
 
 static void start_host(uint32_t magic, const void *information)
@@ -122,49 +149,11 @@ static void start_hvm(void)
 	provoke(boot_info()->provoke);
 }
 
-static void announce(const struct vm *vm)
-{
-	console_line("vm %u start %s", vm->id, vm->config->name);
-	if (!vm->mmu.ops)
-		return;
-	console_line("vm %u set mmu %s", vm->id, vm->mmu.ops->name);
-	console_line("vm %u set clock %s", vm->id, vm->clock.guest_only ? "guest" : "host");
-	console_line("vm %u set pages %s", vm->id, vm->config->page_bits == PAGE_LIMIT_4K ? "4k" :
-						   vm->config->page_bits == PAGE_LIMIT_2M ? "2m" :
-						   vm->config->page_bits == PAGE_LIMIT_1G ? "1g" : "auto");
-	console_line("vm %u set vpid %s", vm->id, vm_tagged(vm) ? "on" : "off");
-	if (vm->tpr.method != CONFIG_TPR_AUTO)
-		console_line("vm %u set tpr %s", vm->id, config_tprs[vm->tpr.method]);
-	console_line("vm %u set vcpus %u", vm->id, vm->vcpu_count);
-	console_line("vm %u set mem_bytes %lu", vm->id, vm->config->mem);
-}
-
-static void create_vms(unsigned count)
-{
-	for (unsigned id = 0; id < count; id++) {
-		struct percpu *cpu = percpu_of(id % cpus_count());
-		struct vm *vm = vm_create(id, &configs[id], cpu);
-
-		if (!vm)
-			refuse("there is no memory for another virtual machine");
-		mitigations_choose(vm);
-		machine.vm[id] = vm;
-		machine.vm_count = id + 1;
-		announce(vm);
-		if (vm->ended) {
-			stats_vm(vm);
-			vm_release(vm);
-		} else {
-			vm_start(vm);
-		}
-	}
-}
-
 static int first_failure(void)
 {
 	for (unsigned id = 0; id < machine.vm_count; id++)
-		if (machine.vm[id]->status)
-			return machine.vm[id]->status;
+		if (machine.place[id].status)
+			return machine.place[id].status;
 	return 0;
 }
 
@@ -176,8 +165,11 @@ void vellum_main(uint32_t magic, const void *information)
 	start_host(magic, information);
 	start_hvm();
 	stats_host();
+	make_places();
 	machine.frames_before = frames_available();
-	create_vms(read_configs());
+	if (boot_info()->stay)
+		life_hold();
+	life_begin();
 	console_last_words = stats_last_words;
 	console_event = platform_console_event;
 	control_port_event(); /* what came before */

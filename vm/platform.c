@@ -121,7 +121,7 @@ static void machine_event(void *ctx, enum machine_event kind, uint32_t value)
 		vm_end(vm, VM_STATUS_OK, "powered off");
 		break;
 	case MACHINE_RESET:
-		vm_end(vm, VM_STATUS_OK, "reset (port 0x%x)", value);
+		vm_reset(vm, false, "reset (port 0x%x)", value);
 		break;
 	case MACHINE_DEBUG_EXIT:
 		vm_end(vm, VM_LEFT_OUT_OR(DEBUG_STATUS, false) ? (int)(value << 1 | 1) : (uint8_t)(value << 1 | 1),
@@ -219,9 +219,9 @@ void platform_feed_uart(struct vm *vm)
 static void other_consoles_go_on(void)
 {
 	for (unsigned id = 1; id < machine.vm_count; id++) {
-		struct vm *vm = machine.vm[id];
+		struct vm *vm = vm_at(id);
 
-		if (VM_KEPT(OTHER_ENDED, vm->ended) || !__atomic_load_n(&vm->console_complete, __ATOMIC_RELAXED))
+		if (!vm || VM_KEPT(OTHER_ENDED, vm->ended) || !__atomic_load_n(&vm->console_complete, __ATOMIC_RELAXED))
 			continue;
 		spin_lock(&vm->device_lock);
 		VM_MUTANT(OTHER_READY, uart_tx_ready(&vm->uart));
@@ -231,13 +231,14 @@ static void other_consoles_go_on(void)
 
 void platform_console_event(unsigned port)
 {
+	struct vm *first = vm_at(0);
+
 	if (port == CONSOLE_STATS) {
 		control_port_event();
 		other_consoles_go_on();
 	}
-	if (port == CONSOLE_GUEST && machine.vm_count && VM_LEFT_OUT_OR(FEED_ENDED, !machine.vm[0]->ended) &&
-	    machine.vm[0]->vcpu_count)
-		platform_feed_uart(machine.vm[0]);
+	if (port == CONSOLE_GUEST && first && VM_LEFT_OUT_OR(FEED_ENDED, !first->ended) && first->vcpu_count)
+		platform_feed_uart(first);
 }
 
 /* ---- MMIO ---- */

@@ -3,6 +3,7 @@
 
 #include "host/console.h"
 #include "host/frames.h"
+#include "vm/life.h"
 #include "lib/mutants/mutate.h"
 
 static uint64_t pages_of(size_t bytes) { return align_up(bytes, PAGE_SIZE) >> PAGE_SHIFT; }
@@ -36,15 +37,18 @@ void vm_release(struct vm *vm)
 		frames_free(frames_of_ptr(vm->testdev), pages_of(sizeof(struct testdev)));
 }
 
+void vm_free(struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->vcpu_count; i++)
+		VM_MUTANT(RELEASE_VCPU, frames_free(frames_of_ptr(vm->vcpu[i]), pages_of(sizeof(struct vcpu))));
+	VM_MUTANT(RELEASE_VM, frames_free(frames_of_ptr(vm), pages_of(sizeof(struct vm))));
+}
+
 void vm_release_all(void)
 {
-	for (unsigned n = 0; n < machine.vm_count; n++) {
-		struct vm *vm = machine.vm[n];
-
-		for (unsigned i = 0; i < vm->vcpu_count; i++)
-			VM_MUTANT(RELEASE_VCPU, frames_free(frames_of_ptr(vm->vcpu[i]), pages_of(sizeof(struct vcpu))));
-		VM_MUTANT(RELEASE_VM, frames_free(frames_of_ptr(vm), pages_of(sizeof(struct vm))));
-	}
+	for (unsigned n = 0; n < machine.vm_count; n++)
+		if (vm_at(n))
+			life_forget(n);
 	machine.vm_count = 0;
 	if (VM_KEPT(RELEASE_SAID, frames_available() != machine.frames_before))
 		console_log("of %lu free frames only %lu came back", machine.frames_before, frames_available());

@@ -13,10 +13,10 @@
 #include "host/lapic.h"
 #include "lib/fmt.h"
 #include "vm/control/control.h"
+#include "vm/life.h"
 #include "lib/mutants/mutate.h"
 
 struct machine machine;
-static unsigned vms_alive;
 
 /* CQ1: the request is there before the look at where it lives. */
 void vcpu_request(struct vcpu *v, uint64_t request)
@@ -29,20 +29,54 @@ void vcpu_request(struct vcpu *v, uint64_t request)
 		lapic_host_kick(cpu->apic_id);
 }
 
-void vm_end(struct vm *vm, int status, const char *format, ...)
+/* Is this the first end of vm? */
+static bool is_first_end(struct vm *vm)
+{
+	return VM_LEFT_OUT_OR(END_FIRST, !__atomic_exchange_n(&vm->ending, true, __ATOMIC_SEQ_CST));
+}
+
+static void end(struct vm *vm, int status, const char *format, va_list ap)
 {
 	struct vcpu *v;
-	va_list ap;
 
-	if (VM_KEPT(END_FIRST, __atomic_exchange_n(&vm->ending, true, __ATOMIC_SEQ_CST)))
-		return;
-	va_start(ap, format);
 	fmt_v(vm->end_text, sizeof(vm->end_text), format, ap);
-	va_end(ap);
 	vm->status = status;
 	__atomic_store_n(&vm->ended, true, __ATOMIC_RELEASE);
 	for_each_vcpu(v, vm)
 		VM_MUTANT(END_STOP, vcpu_request(v, REQUEST_STOP));
+}
+
+void vm_end(struct vm *vm, int status, const char *format, ...)
+{
+	va_list ap;
+
+	if (!is_first_end(vm))
+		return;
+	va_start(ap, format);
+	end(vm, status, format, ap);
+	va_end(ap);
+}
+
+void vm_reset(struct vm *vm, bool asked, const char *format, ...)
+{
+	va_list ap;
+
+	if (!is_first_end(vm))
+		return;
+	vm->again = asked || VM_KEPT(RESET_BOOTS, vm->config->on_reset == CONFIG_RESET_BOOT);
+	va_start(ap, format);
+	end(vm, VM_STATUS_OK, format, ap);
+	va_end(ap);
+}
+
+void vm_triple_fault(struct vcpu *v)
+{
+	uint64_t rip = hvm_rip(&v->hvm);
+
+	if (VM_KEPT(TRIPLE_RESETS, v->vm->config->on_reset == CONFIG_RESET_BOOT))
+		vm_reset(v->vm, false, "reset by a triple fault at rip 0x%lx", rip);
+	else
+		vm_end(v->vm, VM_STATUS_TRIPLE_FAULT, "stopped: triple fault at rip 0x%lx", rip);
 }
 
 /* ---- one vCPU ---- */
@@ -384,8 +418,7 @@ bool vm_tell(struct percpu *cpu)
 	if (vm && vm->all_told) {
 		cpu->untold = vm->untold;
 		vm_release(vm);
-		if (__atomic_sub_fetch(&vms_alive, 1, __ATOMIC_SEQ_CST) == 0 && cpu->id != 0)
-			lapic_host_kick(percpu_of(0)->apic_id);
+		vm_released(vm);
 	}
 	return some;
 }
@@ -402,6 +435,7 @@ static void idle(struct percpu *cpu)
 	}
 	if (cpu->timer_fired)
 		vm_timer_interrupt();
+	life_poll(cpu);
 	control_poll(cpu);
 }
 
@@ -409,7 +443,7 @@ void vm_cpu_loop(void)
 {
 	struct percpu *cpu = this_cpu();
 
-	while (cpu->id != 0 || __atomic_load_n(&vms_alive, __ATOMIC_SEQ_CST)) {
+	while (cpu->id != 0 || __atomic_load_n(&machine.alive, __ATOMIC_SEQ_CST)) {
 		struct vcpu *v = schedule_pick(cpu);
 
 		if (!v) {
@@ -428,7 +462,7 @@ void vm_start(struct vm *vm)
 {
 	struct vcpu *v;
 
-	__atomic_add_fetch(&vms_alive, 1, __ATOMIC_SEQ_CST);
+	life_hold();
 	for_each_vcpu(v, vm)
 		queue_add(v);
 }

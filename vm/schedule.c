@@ -18,6 +18,7 @@
 
 #include "host/lapic.h"
 #include "vm/control/control.h"
+#include "vm/life.h"
 #include "lib/mutants/mutate.h"
 
 #define SLICES_PER_SECOND 100
@@ -50,7 +51,7 @@ void schedule_arm_idle(const struct percpu *cpu)
 	const struct vcpu *v = cpu->run_queue;
 	uint64_t next = UINT64_MAX;
 
-	if (VM_KEPT(IDLE_UNTOLD, cpu->untold))
+	if (VM_KEPT(IDLE_UNTOLD, cpu->untold) || VM_KEPT(IDLE_UNSETTLED, machine.unsettled && cpu->id == 0))
 		next = rdtsc() + schedule_slice();
 	else if (!v)
 		return;
@@ -126,6 +127,7 @@ void vm_host_turn(struct vcpu *v)
 	if (cpus_count() > 1)
 		balance_turn(cpu);
 	VM_MUTANT(HOST_BALANCE, balance_poll(cpu));
+	VM_MUTANT(HOST_LIFE, life_poll(cpu));
 	VM_MUTANT(HOST_CONTROL, control_poll(cpu));
 	VM_MUTANT(HOST_TELL, vm_tell(cpu));
 }

@@ -227,7 +227,7 @@ void vcpu_signal_init(struct vcpu *v)
 {
 	if (v->id == 0) {
 		/* INIT to the boot processor resets the machine, as its other ways do. */
-		VM_MUTANT(INIT_RESETS, vm_end(v->vm, VM_STATUS_OK, "reset by an INIT to its boot processor"));
+		VM_MUTANT(INIT_RESETS, vm_reset(v->vm, false, "reset by an INIT to its boot processor"));
 		return;
 	}
 	v->init_pending = true;

@@ -47,8 +47,8 @@
 #include "vm/config/config.h"
 #include "vm/dirty.h"
 #include "vm/exit/cpuid.h"
+#include "vm/machine.h"
 
-#define VMS_MAX 16
 #define VCPUS_MAX CONFIG_VCPUS_MAX
 #define VM_EXTENTS_MAX 16
 
@@ -182,6 +182,9 @@ struct vm {
 	const struct vm_config *config;
 	bool ending; /* somebody has said so (vm_end), and says why; then: */
 	bool ended;
+	bool again;    /* what follows its end is that it begins again (vm/life.c) */
+	bool released; /* it holds nothing any more but what is said of it (vm/release.c) */
+	bool settled;  /* the first CPU knows (LC2 in vm/life.c) */
 	bool paused; /* by the control channel, or for a panic: none of its vCPUs is picked */
 	struct percpu *frozen_by; /* changed by atomic operations (vm/freeze.c); NULL: it is not */
 	unsigned frozen_depth;    /* that CPU's */
@@ -285,22 +288,6 @@ static inline bool vm_asleep(const struct vm *vm)
 	return true;
 }
 
-/* The machine that everything runs on. */
-struct machine {
-	union {
-		struct hvm_caps caps;
-		union hvm_caps_room caps_room; /* which begins with them */
-	};
-	struct speculation speculation;
-	struct vpid_pool vpids;
-	uint64_t tsc_hz;
-	uint64_t frames_before; /* free ones, before the first VM was made */
-	uint64_t wall_clock; /* seconds since 1970, UTC, when the machine started */
-	unsigned vm_count;
-	struct vm *vm[VMS_MAX];
-};
-extern struct machine machine;
-
 /* ---- vm/create.c ---- */
 /* Makes a VM of config from the boot modules: memory, devices, loaded image, a vCPU on CPU cpu, not yet running.
  * Returns it; where it cannot be started, it has ended already, with a status and a text. NULL: no memory even for
@@ -330,6 +317,8 @@ void vcpu_signal_sipi(struct vcpu *v, uint8_t vector);
  * all else but what is still said of it on request (struct vm and struct vcpu). Its vCPUs are on no ring, and loaded on
  * no CPU. Once (VM3). */
 void vm_release(struct vm *vm);
+/* Gives back the rest of one that was released. */
+void vm_free(struct vm *vm);
 /* Gives back the rest, of every VM, when the last one is over; says so in the log where frames are missing of those
  * that there were before the first was made (machine.frames_before). */
 void vm_release_all(void);
@@ -374,6 +363,11 @@ void vm_start(struct vm *vm);
 bool vm_tell(struct percpu *cpu);
 /* Ends the VM: its vCPUs stop before their next entries. The first call counts, on whatever CPU. */
 void vm_end(struct vm *vm, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* The same by a reset: whose description says so (on-reset), or who is asked to, then begins again. */
+void vm_reset(struct vm *vm, bool asked, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+/* And by a triple fault, which is a reset where resets are booted from, as chipsets have it (SDM, "Shutdown"). */
+void vm_triple_fault(struct vcpu *v);
 /* Makes the vCPU look at its requests, wherever it is. */
 void vcpu_request(struct vcpu *v, uint64_t request);
 /* The same, of one that lives on the calling CPU, which looks at them before it enters the guest. */

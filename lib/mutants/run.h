@@ -195,9 +195,18 @@
 	M(RELEASE_VCPU, "giving back the vCPU") \
 	M(RELEASE_VM, "giving back what is known of a virtual machine") \
 	M(RELEASE_SAID, "saying that frames are missing") \
+	M(START_SWITCH, "taking the CPU from who had it alone, for one that begins") \
+	M(START_KICK, "waking another CPU for one that begins") \
+	M(START_ON, "that who is to begin on request does not begin") \
+	M(START_INPUT, "giving what was typed meanwhile to who begins") \
+	M(RELEASED, "saying that a virtual machine was released") \
+	M(RELEASED_KICK, "telling the first CPU") \
+	M(AGAIN, "that who is to begin again does") \
+	M(AGAIN_LATER, "that it waits") \
 	M(RUN_PAUSED, "not running who is paused") \
 	M(RUN_HALTED, "not running who sleeps in HLT") \
 	M(IDLE_UNTOLD, "coming back to an account that waits while nobody runs") \
+	M(IDLE_UNSETTLED, "waking up for what is to begin again") \
 	M(IDLE_STOPPED, "that a clock which stands still wakes nobody") \
 	M(SLICE_ARMED, "the CPU's timer for the end of a slice") \
 	M(ARM_AGAIN, "looking at the timers of who runs before its next entry (RL1)") \
@@ -207,12 +216,15 @@
 	M(HOST_WINDOW, "letting the host's interrupts in once a slice (SC3)") \
 	M(HOST_TIMER, "looking then whether the CPU's timer was among them") \
 	M(HOST_CONTROL, "serving the control channel once a slice") \
+	M(HOST_LIFE, "looking at who has ended while a guest runs") \
 	M(HOST_TELL, "telling accounts while others run") \
 	M(FAIR_SLEPT, "that who slept is not given all that it did not use (SC1)") \
 	M(FAIR_LEAST, "giving the CPU to the one that had least of it (SC1)") \
 	M(FAIR_TICKS, "counting how long the CPU worked for each (SC1)") \
 	M(FAIR_NEW, "that who is new begins with as much as the others had") \
 	M(END_FIRST, "that the first end counts") \
+	M(RESET_BOOTS, "that who is to boot again after a reset does") \
+	M(TRIPLE_RESETS, "and after a triple fault") \
 	M(END_STOP, "asking who has ended to leave") \
 	M(LAST_VCPU, "that a virtual machine is told of when its last virtual CPU has left (VM3)") \
 	M(LOAD_FPU, "the FPU's registers of who runs") \

@@ -146,6 +146,7 @@
 	M(CONFIG_SAME_NAME, "refusing two machines of one name") \
 	M(CONFIG_COMPLETE, "that each machine is complete") \
 	M(CONFIG_MOST, "as many machines as there is room for") \
+	M(CONFIG_COUNTED, "counting them") \
 	M(CONFIG_BEFORE, "refusing a key before the first machine") \
 	M(CONFIG_NONE, "refusing a description of nothing") \
 	M(CONFIG_PERIOD, "the least and most of a period") \

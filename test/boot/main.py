@@ -15,6 +15,7 @@ import fairness     # noqa: E402
 import hostile      # noqa: E402
 import hostmemory   # noqa: E402
 import irql         # noqa: E402
+import lives        # noqa: E402
 import matrix       # noqa: E402
 import panics       # noqa: E402
 import refusals     # noqa: E402
@@ -32,7 +33,7 @@ PARTS = (boots, smp, schedule, workloads, switching, sessions, control, fairness
 
 def chosen(everything, only):
     """The tests, as jobs; everything: with the whole matrix; only: an expression that their names must match."""
-    tests = matrix.tests(everything) + (schedule.storms() if everything else [])
+    tests = matrix.tests(everything) + (schedule.storms() if everything else []) + lives.tests(everything)
     tests += [t for part in PARTS for t in part.tests()]
     names = [t.name for t in tests]
     if len(set(names)) != len(names):

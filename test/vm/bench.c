@@ -69,8 +69,8 @@ uint64_t bench_emulated(void)
 	uint64_t sum = 0;
 
 	for (unsigned n = 0; n < machine.vm_count; n++)
-		if (machine.vm[n])
-			sum += stats_exit(machine.vm[n], HVM_EXIT_EMULATED).count;
+		if (vm_at(n))
+			sum += stats_exit(vm_at(n), HVM_EXIT_EMULATED).count;
 	return sum;
 }
 
@@ -282,7 +282,8 @@ enum bench_at bench_timer(void)
 
 /* ---- the machine ---- */
 
-static struct vm_config vm_configs[VMS_MAX];
+static struct vm_config vm_configs[BENCH_VMS_MAX];
+static struct vm_place places[BENCH_VMS_MAX];
 
 static void describe(struct vm_config *c, const struct bench_config *wanted, unsigned n)
 {
@@ -323,17 +324,21 @@ struct vm *bench_create(const struct bench_config *config)
 	unsigned n = machine.vm_count;
 	struct vm *vm;
 
-	BUG_ON(n == VMS_MAX);
+	BUG_ON(n == BENCH_VMS_MAX);
 	describe(&vm_configs[n], config, n);
 	vm = vm_create(n, &vm_configs[n], &soft.percpu);
 	BUG_ON(!vm);
 	mitigations_choose(vm);
-	bench.vm[n] = machine.vm[n] = vm;
+	places[n] = (struct vm_place){ .config = &vm_configs[n], .vm = vm, .starts = 1 };
+	bench.vm[n] = vm;
+	machine.place = places;
 	machine.vm_count = n + 1;
-	if (vm->ended)
+	if (vm->ended) {
 		vm_release(vm);
-	else
+		vm->released = vm->settled = true;
+	} else {
 		vm_start(vm);
+	}
 	return vm;
 }
 
@@ -369,8 +374,8 @@ void bench_delete(void)
 	bench.stalled = false;
 	console_flush();
 	for (unsigned n = 0; n < machine.vm_count; n++)
-		if (machine.vm[n])
-			vm_end(machine.vm[n], VM_STATUS_OK, "the test is over");
+		if (vm_at(n))
+			vm_end(vm_at(n), VM_STATUS_OK, "the test is over");
 	/* The first CPU's loop ends when all has been told. */
 	for (unsigned n = 0; bench.at != BENCH_OVER || soft.at; n++) {
 		BUG_ON(n > 400); /* a virtual machine that has ended is never retired */
@@ -380,7 +385,7 @@ void bench_delete(void)
 	}
 	/* A request that waits for its answer must not meet the next machine. */
 	bench_type(CONSOLE_STATS, "\n", 1);
-	for (unsigned n = 0; control_cpus && n < 100; n++) {
+	for (unsigned n = 0; control_cpus[0] && n < 100; n++) {
 		console_flush();
 		control_serve();
 	}

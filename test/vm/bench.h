@@ -22,6 +22,8 @@
 #include "model/vmentry.h"
 #include "vm/vm.h"
 
+#define BENCH_VMS_MAX 16
+
 /* CPU models: what VT-x offers. */
 enum bench_cpu {
 	BENCH_HASWELL,   /* everything that Vellum uses but SMAP and protection keys */
@@ -88,7 +90,7 @@ struct bench_exit {
 #define BENCH_HOST_CPUS 4
 
 struct bench {
-	struct vm *vm[VMS_MAX];
+	struct vm *vm[BENCH_VMS_MAX];
 	struct vcpu *v; /* the one that is about to enter, or entered last */
 	enum bench_at at;
 	struct bench_entry entry;

@@ -9,8 +9,7 @@
 #include "tool/base/guest_check.h"
 #include "tool/base/workload.h"
 
-/* One less than MAX_VMS of the protocol would do; a description of more is surely a mistake. */
-enum { MOST_VMS = 16, MOST_MODULES = 31 };      /* the hypervisor keeps 32 modules, of which one is the description */
+enum { MOST_MODULES = 31 };     /* the hypervisor keeps 32 modules, of which one is the description */
 
 /* The second word skips the self-tests of the kernel's ciphers: 0.9 G instructions, almost half of Debian's boot. On
  * the emulated machine there is no speculation for page-table isolation to guard against, only two loads of CR3 at each
@@ -183,12 +182,14 @@ static void read_description(struct machines *machines, const char *path)
 {
 	struct bytes content = { 0 };
 	char error[400];
+	unsigned most;
 	int count;
 
 	if (!file_read(path, &content))
 		die(STATUS_USAGE, "%s: %s", path, strerror(errno));
-	machines->vms = allocate(MOST_VMS * sizeof *machines->vms);
-	count = config_parse(content.data, content.length, machines->vms, MOST_VMS, error, sizeof error);
+	most = config_count(content.data, content.length);
+	machines->vms = allocate((most + 1) * sizeof *machines->vms);
+	count = config_parse(content.data, content.length, machines->vms, most, error, sizeof error);
 	if (count < 0)
 		die(STATUS_USAGE, "%s: %s", path, error);
 	machines->count = (size_t)count;
@@ -205,7 +206,7 @@ void machines_prepare(struct machines *machines, const struct options *options)
 	char error[200];
 
 	*machines = (struct machines){ .native = options->native, .provoke = options->provoke,
-					 .hide = options->hide, .vpids = options->vpids };
+					 .hide = options->hide, .vpids = options->vpids, .stay = options->stay };
 	if (options->vm_file != NULL) {
 		read_description(machines, options->vm_file);
 	} else {

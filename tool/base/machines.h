@@ -23,6 +23,7 @@ struct machines {
 	const char *provoke;    /* for the hypervisor's command line; null: nothing */
 	unsigned vpids;         /* how many VPIDs it may give; 0: all */
 	const char *hide;       /* the same: features of the CPU that it does without */
+	bool stay;              /* the machine stays up when none of them is left */
 	struct bytes config;    /* the description for the hypervisor, files named as on the image */
 };
 

@@ -57,6 +57,7 @@ const char help_text[] =
 	"registers,l1d,verw,\n"
 	"                     ibrs,rsb,ibpb,guest   (default: auto, what the CPU needs; docs/security.md)\n"
 	"  --on-panic WHAT    when it panics: stop (default, status 68), pause, or none\n"
+	"  --on-reset WHAT    when it resets its machine: end (default), or boot again\n"
 	"  --vm FILE          takes one or more virtual machines from a description instead (docs/protocol.md)\n"
 	"\n"
 	"The machine under the hypervisor:\n"
@@ -66,6 +67,7 @@ const char help_text[] =
 	"  --hide LIST        what the hypervisor does as if the CPU had it not: some of ept,vpid,unrestricted-guest,\n"
 	"                     tpr-shadow,apic-access\n"
 	"  --vpids N          gives no more than N VPIDs: virtual CPUs beyond run without   (default: all, 65535)\n"
+	"  --stay             stays up when no virtual machine is left, for vellum ctl start\n"
 	"  --host-cpus N      number of CPUs   (default: 1)\n"
 	"  --host-mem SIZE    RAM   (default: what the virtual machines need, at least 512M)\n"
 	"  --ips N            instructions per emulated second   (default: 50000000)\n"
@@ -121,6 +123,8 @@ enum {
 	OPTION_PROVOKE,
 	OPTION_MITIGATIONS,
 	OPTION_ON_PANIC,
+	OPTION_ON_RESET,
+	OPTION_STAY,
 	OPTION_TPR,
 	OPTION_HIDE,
 	OPTION_VCPUS,
@@ -161,6 +165,8 @@ static const struct option names[] = {
 	{ "switch-among", required_argument, NULL, OPTION_SWITCH_AMONG },
 	{ "mitigations", required_argument, NULL, OPTION_MITIGATIONS },
 	{ "on-panic", required_argument, NULL, OPTION_ON_PANIC },
+	{ "on-reset", required_argument, NULL, OPTION_ON_RESET },
+	{ "stay", no_argument, NULL, OPTION_STAY },
 	{ "provoke", required_argument, NULL, OPTION_PROVOKE },
 	{ "hide", required_argument, NULL, OPTION_HIDE },
 	{ "vpids", required_argument, NULL, OPTION_VPIDS },
@@ -202,6 +208,7 @@ static bool take_vm(struct options *options, int option, const char *value)
 		{ OPTION_ON_PANIC, "--on-panic", "on-panic", NULL }, { OPTION_TPR, "--tpr", "tpr", NULL },
 		{ OPTION_VCPUS, "--vcpus", "vcpus", NULL }, { OPTION_WEIGHT, "--weight", "weight", NULL },
 		{ OPTION_MIGRATE_EVERY, "--migrate-every", "migrate-every", NULL },
+		{ OPTION_ON_RESET, "--on-reset", "on-reset", NULL },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
@@ -227,6 +234,7 @@ static bool take_machine(struct options *options, int option, const char *value)
 	case OPTION_HOST_MEM: options->host_mem = bytes_given("--host-mem", value); break;
 	case OPTION_IPS: options->ips = number_between("--ips", value, 1000000, 4000000000u); break;
 	case OPTION_HYPERVISOR: options->hypervisor = value; break;
+	case OPTION_STAY: options->stay = true; break;
 	default: return false;
 	}
 	return true;
@@ -299,9 +307,10 @@ static void check(const struct options *options)
 	if (options->native &&
 	    (options->vm.given & (BIT(CONFIG_MMU) | BIT(CONFIG_PAGES) | BIT(CONFIG_VPID) |
 				  BIT(CONFIG_RUN_UNRESTRICTED) | BIT(CONFIG_RDRAND) | BIT(CONFIG_CLOCK) |
-				  BIT(CONFIG_TESTDEV) | BIT(CONFIG_TPR) | BIT(CONFIG_VCPUS))) != 0)
+				  BIT(CONFIG_TESTDEV) | BIT(CONFIG_TPR) | BIT(CONFIG_VCPUS) |
+				  BIT(CONFIG_ON_RESET))) != 0)
 		die(STATUS_USAGE, "--native runs the guest without the hypervisor: --mmu, --pages, --no-vpid, "
-				  "--no-unrestricted, --tpr, --no-rdrand, --clock, --vcpus and "
+				  "--no-unrestricted, --tpr, --no-rdrand, --clock, --vcpus, --on-reset and "
 				  "--testdev mean nothing to it");
 	if (options->native &&
 	    (options->vm_file != NULL || options->command == COMMAND_ISO || strcmp(options->machine, "bochs") != 0))

@@ -27,6 +27,7 @@ struct options {
 	/* a fault of the hypervisor on purpose (docs/security.md), for its tests; null: none */
 	const char *provoke, *hide;
 	unsigned vpids;                 /* 0: all there are */
+	bool stay;
 	const char *workload;           /* for the default initramfs; null: its default */
 	const char *json, *keep, *output, *name;
 	unsigned timeout;               /* seconds; 0: none */

@@ -38,7 +38,7 @@ struct record {
 	const char *name, *text;        /* within the line that was parsed */
 };
 
-enum { MAX_VMS = 64 };                  /* a VM's number is below this */
+enum { MAX_VMS = 65536 };               /* a VM's number is below this */
 
 /* Cuts the line up in place; false when it is not a line of the protocol. */
 bool record_parse(char *line, struct record *record);

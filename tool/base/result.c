@@ -66,12 +66,45 @@ struct vm_result *result_vm(struct run_result *result, unsigned vm)
 	return &result->vms[vm];
 }
 
+static void facts_free(struct fact *facts, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		free(facts[i].name);
+		free(facts[i].value);
+	}
+	free(facts);
+}
+
+static void vm_free(struct vm_result *vm)
+{
+	facts_free(vm->settings, vm->setting_count);
+	for (size_t k = 0; k < vm->stat_count; k++)
+		free(vm->stats[k].name);
+	free(vm->stats);
+	for (size_t k = 0; k < vm->phase_count; k++)
+		free(vm->phases[k].name);
+	free(vm->phases);
+	free(vm->name);
+	free(vm->result);
+	free(vm->panic);
+	free(vm->end);
+}
+
+/* It begins, perhaps not for the first time: what is told is of the last. */
+static void begin(struct vm_result *vm, const char *name)
+{
+	struct vm_result fresh = { .started = true, .name = text("%s", name), .made_of = vm->made_of,
+				   .starts = vm->starts + 1 };
+
+	vm_free(vm);
+	*vm = fresh;
+}
+
 static void apply_to_vm(struct vm_result *vm, const struct record *record)
 {
 	switch (record->kind) {
 	case RECORD_VM_START:
-		vm->started = true;
-		replace(&vm->name, record->name);
+		begin(vm, record->name);
 		break;
 	case RECORD_VM_SET:
 		fact_set(&vm->settings, &vm->setting_count, record->name, record->text);
@@ -199,32 +232,10 @@ void result_sum_phases(struct vm_result *vm)
 	}
 }
 
-static void facts_free(struct fact *facts, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		free(facts[i].name);
-		free(facts[i].value);
-	}
-	free(facts);
-}
-
 void result_free(struct run_result *result)
 {
-	for (size_t i = 0; i < result->vm_count; i++) {
-		struct vm_result *vm = &result->vms[i];
-
-		facts_free(vm->settings, vm->setting_count);
-		for (size_t k = 0; k < vm->stat_count; k++)
-			free(vm->stats[k].name);
-		free(vm->stats);
-		for (size_t k = 0; k < vm->phase_count; k++)
-			free(vm->phases[k].name);
-		free(vm->phases);
-		free(vm->name);
-		free(vm->result);
-		free(vm->panic);
-		free(vm->end);
-	}
+	for (size_t i = 0; i < result->vm_count; i++)
+		vm_free(&result->vms[i]);
 	free(result->vms);
 	facts_free(result->host, result->host_count);
 	free(result->panic);

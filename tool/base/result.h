@@ -40,6 +40,7 @@ enum counters {
 /* One virtual machine. */
 struct vm_result {
 	bool started, ended;
+	unsigned starts;                /* how often it began */
 	char *name;
 	struct guest_facts made_of;
 	char *result;                   /* its VELLUM-RESULT line, or null */

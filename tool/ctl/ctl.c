@@ -20,6 +20,8 @@ static const char usage[] = "usage: vellum ctl [--run NAME] [--json] COMMAND ...
 			    "  tpr [VM] METHOD               how its TPR is virtualized: trap, flexpriority or auto\n"
 			    "  pause [VM] | resume [VM]      stops it between two instructions; lets it go on\n"
 			    "  shutdown [VM]                 presses its power button: the rest is up to its guest\n"
+			    "  start VM | stop [VM]          one of the description begins; it ends at once\n"
+			    "  reset [VM] | destroy [VM]     it begins again; it ends, and nothing of it is kept\n"
 			    "  pin [VM[.VCPU]] CPU           runs it on this CPU only, or with any: on whichever\n"
 			    "  migrate VM.VCPU CPU           has it go to this CPU, from where it may move on\n"
 			    "  weight [VM] N                 its share of the CPUs beside others, 1 to 10000\n"

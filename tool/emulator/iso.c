@@ -29,6 +29,8 @@ static void stage_grub(const char *root, const struct machines *machines)
 	char *path = text("%s/boot/grub/grub.cfg", root);
 
 	bytes_print(&script, "set timeout=0\nmultiboot2 /vellum.elf%s", machines->native ? " native" : "");
+	if (machines->stay)
+		bytes_print(&script, " stay");
 	if (machines->provoke != NULL)
 		bytes_print(&script, " provoke=%s", machines->provoke);
 	if (machines->hide != NULL)

@@ -100,6 +100,7 @@ static void put_vm(cJSON *object, const struct vm_result *vm)
 	put_text(guest, "end", vm->end);
 	put_text(guest, "result", vm->result);
 	put_text(guest, "panic", vm->panic);
+	put(guest, "starts", json_exact(vm->starts));
 	put_text(object, "counters", known[vm->counters]);
 	for (size_t i = 0; i < vm->setting_count; i++)
 		if (!cJSON_HasObjectItem(object, vm->settings[i].name))

@@ -232,10 +232,10 @@ bool stats_vm(struct vm *vm)
 
 void stats_last_words(void)
 {
-	for (unsigned n = 0; n < machine.vm_count && n < VMS_MAX; n++) {
-		struct scope s = { .vm = machine.vm[n], .zeros = true, .left = 1, .last_words = true };
+	for (unsigned n = 0; n < machine.vm_count; n++) {
+		struct scope s = { .vm = vm_at(n), .zeros = true, .left = 1, .last_words = true };
 
-		if (s.vm->all_told || !vm_started(s.vm))
+		if (!s.vm || s.vm->all_told || !vm_started(s.vm))
 			continue;
 		stats_exits(&s, NULL);
 		stats_mmu(&s, &s.vm->mmu.counters, mmu_table_pages(&s.vm->mmu));

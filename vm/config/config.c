@@ -246,6 +246,8 @@ static const struct {
 	[CONFIG_WEIGHT] = { "weight", .word = config_set_weight },
 	[CONFIG_MIGRATE_EVERY] = { "migrate-every", .word = config_set_migrate_every },
 	[CONFIG_ON_PANIC] = { "on-panic", .word = config_set_on_panic },
+	[CONFIG_ON_RESET] = { "on-reset", .word = config_set_on_reset },
+	[CONFIG_START] = { "start", .choice = offsetof(struct vm_config, start) },
 };
 
 /* What stands in a text is shown and written again line by line: a control character in it is a mistake or an

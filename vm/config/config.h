@@ -39,6 +39,13 @@ enum config_on_panic {
 	CONFIG_PANICS,
 };
 
+/* What becomes of a guest that resets its machine. */
+enum config_on_reset {
+	CONFIG_RESET_END,  /* it is over */
+	CONFIG_RESET_BOOT, /* it boots again */
+	CONFIG_RESETS,
+};
+
 /* How the guest's accesses to its local APIC's priority register are virtualized. */
 enum config_tpr {
 	CONFIG_TPR_AUTO,         /* the best that the CPU has */
@@ -70,6 +77,8 @@ enum config_key {
 	CONFIG_TPR,
 	CONFIG_WEIGHT,
 	CONFIG_MIGRATE_EVERY,
+	CONFIG_ON_RESET,
+	CONFIG_START,
 	CONFIG_KEYS,
 };
 
@@ -96,6 +105,8 @@ struct vm_config {
 	bool mitigations_chosen;              /* else: those that the CPU needs */
 	uint32_t mitigations;                 /* a set of bits: n for config_measures[n] */
 	enum config_on_panic on_panic;
+	enum config_on_reset on_reset;
+	enum config_switch start;             /* off: with the machine it does not begin, but on request */
 	enum config_tpr tpr;
 	unsigned weight;                      /* its share of the CPUs, beside those of the others */
 	uint64_t migrate_every;               /* microseconds between two moves of each virtual CPU; 0: none */
@@ -108,6 +119,10 @@ bool config_init(struct vm_config *vm, const char *name, char *error, size_t err
 /* The values of on-panic, by enum config_on_panic (vm/config/panic.c). */
 extern const char *const config_panics[CONFIG_PANICS];
 bool config_set_on_panic(struct vm_config *vm, const char *value, char *error, size_t error_size);
+
+/* The values of on-reset, by enum config_on_reset (vm/config/life.c). */
+extern const char *const config_resets[CONFIG_RESETS];
+bool config_set_on_reset(struct vm_config *vm, const char *value, char *error, size_t error_size);
 
 /* The values of tpr, by enum config_tpr and ended by NULL (vm/config/tpr.c). */
 extern const char *const config_tprs[CONFIG_TPRS + 1];
@@ -159,6 +174,9 @@ bool config_set(struct vm_config *vm, const char *key, const char *value, char *
 
 /* true: everything that must be given was given. */
 bool config_complete(const struct vm_config *vm, char *error, size_t error_size);
+
+/* How many machines the text may describe: room for so many is enough for config_parse() (vm/config/life.c). */
+unsigned config_count(const char *text, size_t n);
 
 /* Reads n bytes of text (no NUL needed) into out[0 .. max). Returns how many machines it describes, at least 1, or
  * -1. */

@@ -22,6 +22,15 @@ static void put_switch(struct writer *w, const char *key, enum config_switch val
 		put(w, key, value == CONFIG_ON ? "on" : "off");
 }
 
+static void print_events(struct writer *w, const struct vm_config *vm)
+{
+	if (vm->on_panic != CONFIG_PANIC_STOP)
+		put(w, "on-panic", config_panics[vm->on_panic]);
+	if (vm->on_reset != CONFIG_RESET_END)
+		put(w, "on-reset", config_resets[vm->on_reset]);
+	put_switch(w, "start", vm->start);
+}
+
 static void print_switching(struct writer *w, const struct vm_config *vm)
 {
 	char period[24];
@@ -81,8 +90,7 @@ size_t config_print(const struct vm_config *vm, const char *kernel, const char *
 	put(&w, "testdev", vm->testdev ? "on" : "off");
 	if (vm->tpr != CONFIG_TPR_AUTO)
 		put(&w, "tpr", config_tprs[vm->tpr]);
-	if (vm->on_panic != CONFIG_PANIC_STOP)
-		put(&w, "on-panic", config_panics[vm->on_panic]);
+	print_events(&w, vm);
 	print_switching(&w, vm);
 	print_turns(&w, vm);
 	if (vm->mitigations_chosen) {

@@ -3,6 +3,7 @@
 #include "host/console.h"
 #include "host/lapic.h"
 #include "lib/fmt.h"
+#include "vm/life.h"
 #include "lib/mutants/mutate.h"
 
 #define ANSWER_SIZE 32768
@@ -11,6 +12,7 @@
 enum state {
 	IDLE,
 	ASKED,    /* the request waits for CPU channel.cpu */
+	WAITS,    /* for a virtual machine to end, or to begin (vm/control/life.c) */
 	ANSWERED, /* the answer leaves */
 };
 
@@ -19,25 +21,29 @@ static struct {
 	enum state state;
 	unsigned cpu;
 	struct vcpu *v; /* whom it is about, or whose turn it is of all */
+	unsigned id;    /* of what is waited for */
+	bool holds;     /* the request keeps the machine up */
 	struct control_line line;
 	struct control_request request;
 	struct json answer;
-	char error[200];
+	char error[280];
 	bool ok;
 	size_t sent;
 	char text[ANSWER_SIZE];
 } channel;
 
-uint64_t control_cpus;
+bool control_cpus[CPUS_MAX];
 
 static void tell(unsigned cpu)
 {
-	__atomic_fetch_or(&control_cpus, BIT(cpu), __ATOMIC_SEQ_CST);
+	__atomic_store_n(&control_cpus[cpu], true, __ATOMIC_SEQ_CST);
 	if (cpu != this_cpu()->id)
 		lapic_host_kick(percpu_of(cpu)->apic_id);
 }
 
 void control_port_event(void) { tell(this_cpu()->id); }
+
+bool control_is_asked(void) { return __atomic_load_n(&channel.state, __ATOMIC_ACQUIRE) == ASKED; }
 
 /* ---- answers leave ---- */
 
@@ -62,22 +68,26 @@ static bool send(void)
 				channel.ok ? "" : channel.error))
 		return false;
 	channel.state = IDLE;
+	if (channel.holds)
+		life_let_go();
+	channel.holds = false;
 	return true;
 }
 
 /* ---- requests ---- */
 
-static struct vm *find_vm(const char *name)
+/* Its number; machine.vm_count: the description has none of that name or number. */
+static unsigned find_place(const char *name)
 {
 	const char *p = name;
 	uint64_t id = 0;
 
 	for (unsigned n = 0; n < machine.vm_count; n++)
-		if (strcmp(machine.vm[n]->config->name, name) == 0)
-			return machine.vm[n];
-	while (*p >= '0' && *p <= '9' && id < VMS_MAX)
+		if (strcmp(machine.place[n].config->name, name) == 0)
+			return n;
+	while (*p >= '0' && *p <= '9' && id < machine.vm_count)
 		id = id * 10 + (uint64_t)(*p++ - '0');
-	return VM_KEPT(FIND_WHOLE, *p) || id >= machine.vm_count ? NULL : machine.vm[id];
+	return VM_KEPT(FIND_WHOLE, *p) || id >= machine.vm_count ? machine.vm_count : (unsigned)id;
 }
 
 static bool say_pair(struct json *j, const struct vm *vm, const char *key, const char *value)
@@ -172,6 +182,10 @@ static bool carry_out(struct vcpu *v)
 	case CONTROL_PHASES:
 	case CONTROL_PIN:
 	case CONTROL_MIGRATE:
+	case CONTROL_START:
+	case CONTROL_STOP:
+	case CONTROL_RESET:
+	case CONTROL_DESTROY:
 		break; /* not here */
 	case CONTROL_WEIGHT:
 		return control_weight(v->vm, r, j, channel.error, sizeof(channel.error));
@@ -286,6 +300,38 @@ static void answer_account(struct vm *vm)
 		vm, &channel.answer, channel.error, sizeof(channel.error)));
 }
 
+static bool is_life(enum control_command command)
+{
+	return command == CONTROL_START || command == CONTROL_STOP || command == CONTROL_RESET ||
+	       command == CONTROL_DESTROY;
+}
+
+/* The machine stays up until the answer has left. */
+static void begin_life(unsigned id)
+{
+	life_hold();
+	channel.id = id;
+	channel.holds = true;
+	if (control_life_begin(id, channel.request.command, channel.error, sizeof(channel.error)))
+		channel.state = WAITS;
+	else
+		answered(false);
+}
+
+/* false: it goes on. */
+static bool life_done(void)
+{
+	unsigned id = channel.id;
+	bool ok;
+
+	if (!control_life_done(id, channel.request.command, channel.error, sizeof(channel.error), &ok))
+		return false;
+	if (ok)
+		control_life_say(&channel.answer, id);
+	answered(ok);
+	return true;
+}
+
 /* The CPU of v is to serve the request, which is no more the calling one's then. */
 static void ask(struct vcpu *v)
 {
@@ -313,6 +359,7 @@ static void ask_of(struct vm *vm)
 static void begin(void)
 {
 	const struct control_request *r = &channel.request;
+	unsigned id;
 	struct vm *vm;
 	bool ok = control_parse(&channel.line, &channel.request, channel.error, sizeof(channel.error));
 
@@ -326,9 +373,15 @@ static void begin(void)
 		answered(control_list(&channel.answer, channel.error, sizeof(channel.error)));
 		return;
 	}
-	vm = find_vm(r->vm);
-	if (!vm) {
+	id = find_place(r->vm);
+	vm = vm_at(id);
+	if (id == machine.vm_count) {
 		fmt(channel.error, sizeof(channel.error), "there is no virtual machine %s", r->vm);
+		answered(false);
+	} else if (is_life(r->command)) {
+		begin_life(id);
+	} else if (!vm) {
+		fmt(channel.error, sizeof(channel.error), "%s has not been started", machine.place[id].config->name);
 		answered(false);
 	} else if (is_account(r->command) && vm->ended) {
 		answer_account(vm);
@@ -348,7 +401,9 @@ static void move(void)
 	for (;;) {
 		enum state state = __atomic_load_n(&channel.state, __ATOMIC_ACQUIRE);
 
-		if (VM_KEPT(ONE_AT_A_TIME, state == ASKED) || (state == ANSWERED && !send()))
+		if (VM_KEPT(ONE_AT_A_TIME, state == ASKED) || (state == WAITS && !life_done()))
+			return;
+		if (channel.state == ANSWERED && !send())
 			return;
 		do {
 			byte = console_get(CONSOLE_STATS);
@@ -385,7 +440,7 @@ void control_serve(void)
 	unsigned cpu = this_cpu()->id;
 
 	/* Again where the first CPU has asked itself. */
-	while (__atomic_fetch_and(&control_cpus, ~BIT(cpu), __ATOMIC_SEQ_CST) & BIT(cpu)) {
+	while (__atomic_exchange_n(&control_cpus[cpu], false, __ATOMIC_SEQ_CST)) {
 		if (__atomic_load_n(&channel.state, __ATOMIC_ACQUIRE) == ASKED &&
 		    __atomic_load_n(&channel.cpu, __ATOMIC_ACQUIRE) == cpu)
 			serve_asked();

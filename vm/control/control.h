@@ -21,13 +21,16 @@
 /* Bytes arrived on COM2, or left it: called on the first CPU, by the interrupt handler. */
 void control_port_event(void);
 
-/* One bit for each CPU that has to look at the channel. */
-extern uint64_t control_cpus;
+/* Is a request being carried out on another CPU, or to be? For the first CPU. */
+bool control_is_asked(void);
+
+/* By a CPU's number: it has to look at the channel. */
+extern bool control_cpus[CPUS_MAX];
 void control_serve(void);
 /* Between two exits, and after the idle loop woke up. */
 static inline void control_poll(const struct percpu *cpu)
 {
-	if (unlikely(__atomic_load_n(&control_cpus, __ATOMIC_ACQUIRE) >> cpu->id & 1))
+	if (unlikely(__atomic_load_n(&control_cpus[cpu->id], __ATOMIC_ACQUIRE)))
 		control_serve();
 }
 
@@ -46,6 +49,12 @@ bool control_memory(struct vcpu *v, const struct control_request *r, struct json
 bool control_pin(struct vcpu *v, bool last, const struct control_request *r, struct json *j, char *error, size_t size);
 bool control_migrate(struct vcpu *v, const struct control_request *r, struct json *j, char *error, size_t size);
 bool control_weight(struct vm *vm, const struct control_request *r, struct json *j, char *error, size_t size);
+/* start, stop, reset and destroy, on the first CPU (vm/control/life.c). false: refused, error is one sentence. */
+bool control_life_begin(unsigned id, enum control_command command, char *error, size_t size);
+/* Has what was begun come to its end? Then *ok says how; false: error is one sentence. */
+bool control_life_done(unsigned id, enum control_command command, char *error, size_t size, bool *ok);
+/* The answer. */
+void control_life_say(struct json *j, unsigned id);
 const char *control_state(const struct vm *vm);
 const char *control_paging_mode(const struct walk_regs *r);
 /* What gva means to the guest, of whatever rights, with nothing changed: accessed and dirty flags stay as they are. */

@@ -111,6 +111,10 @@ static const struct {
 	[CONTROL_MIGRATE] = { "migrate", 2, 2, "migrate VM.VCPU CPU" },
 	[CONTROL_WEIGHT] = { "weight", 2, 2, "weight VM WEIGHT" },
 	[CONTROL_AUDIT] = { "audit", 1, 1, "audit VM" },
+	[CONTROL_START] = { "start", 1, 1, "start VM" },
+	[CONTROL_STOP] = { "stop", 1, 1, "stop VM" },
+	[CONTROL_RESET] = { "reset", 1, 1, "reset VM" },
+	[CONTROL_DESTROY] = { "destroy", 1, 1, "destroy VM" },
 };
 
 static bool find_command(const char *name, struct control_request *r)
@@ -122,6 +126,17 @@ static bool find_command(const char *name, struct control_request *r)
 		}
 	}
 	return false;
+}
+
+/* Says what there is. */
+static void no_command(const struct words *w, char *error, size_t size)
+{
+	size_t at = fmt(error, size, "%s%.40s; there are", w->count < 2 ? "no command" : "there is no command ",
+			w->count < 2 ? "" : w->word[1]);
+
+	for (unsigned n = 0; n < ARRAY_SIZE(commands); n++)
+		at += fmt(at < size ? error + at : NULL, at < size ? size - at : 0, "%s %s",
+			  n == 0 ? "" : n + 1 < ARRAY_SIZE(commands) ? "," : " and", commands[n].name);
 }
 
 /* [gva|gpa] ADDRESS [LENGTH] */
@@ -203,10 +218,7 @@ static bool parse_place(struct control_request *r, const char *word, char *error
 static bool parse_words(struct control_request *r, struct words *w, char *error, size_t size)
 {
 	if (w->count < 2 || !find_command(w->word[1], r)) {
-		fmt(error, size,
-		    "%s%.40s; there are list, stats, phases, mmu, tpr, pause, resume, shutdown, pin, migrate, weight, "
-		    "translate, dump, dirty and audit",
-		    w->count < 2 ? "no command" : "there is no command ", w->count < 2 ? "" : w->word[1]);
+		no_command(w, error, size);
 		return false;
 	}
 	if (VM_KEPT(REQUEST_COUNT,

@@ -1,6 +1,7 @@
 /* vm/control/show.c - the virtual machines, and what was counted of one. */
 #include "vm/control/control.h"
 
+#include "host/frames.h"
 #include "lib/fmt.h"
 
 const char *control_state(const struct vm *vm)
@@ -28,6 +29,23 @@ static void show_places(struct json *j, const struct vm *vm)
 	json_close(j, '[');
 }
 
+/* One of the description that is not there. */
+static void show_place(struct json *j, unsigned id)
+{
+	const struct vm_place *place = &machine.place[id];
+
+	json_open(j, NULL, '{');
+	json_number(j, "id", id);
+	json_text(j, "name", place->config->name);
+	json_text(j, "state", "off");
+	json_text(j, "mmu", NULL);
+	json_number(j, "mem_bytes", place->config->mem);
+	json_number(j, "starts", place->starts);
+	json_number(j, "status", (uint64_t)place->status);
+	json_text(j, "end", NULL);
+	json_close(j, '{');
+}
+
 static void show_vm(struct json *j, const struct vm *vm)
 {
 	json_open(j, NULL, '{');
@@ -40,6 +58,7 @@ static void show_vm(struct json *j, const struct vm *vm)
 	show_places(j, vm);
 	json_number(j, "mem_bytes", vm->config->mem);
 	json_bool(j, "switch", vm->config->may_switch != CONFIG_OFF);
+	json_number(j, "starts", machine.place[vm->id].starts);
 	json_number(j, "status", (uint64_t)vm->status);
 	json_text(j, "end", vm->ended ? vm->end_text : NULL);
 	json_close(j, '{');
@@ -52,6 +71,7 @@ bool control_list(struct json *j, char *error, size_t size)
 	json_open(j, NULL, '{');
 	json_number(j, "tsc_hz", machine.tsc_hz);
 	json_number(j, "ticks", rdtsc());
+	json_number(j, "free_bytes", frames_available() << PAGE_SHIFT);
 	json_open(j, "mechanisms", '[');
 	for (unsigned n = 0; mmu_mechanisms[n]; n++)
 		if (!mechanism_lacks(mmu_mechanisms[n]))
@@ -59,7 +79,10 @@ bool control_list(struct json *j, char *error, size_t size)
 	json_close(j, '[');
 	json_open(j, "vms", '[');
 	for (unsigned n = 0; n < machine.vm_count; n++)
-		show_vm(j, machine.vm[n]);
+		if (vm_at(n))
+			show_vm(j, vm_at(n));
+		else
+			show_place(j, n);
 	json_close(j, '[');
 	json_close(j, '{');
 	return true;

@@ -131,7 +131,7 @@ static void exit_pause(struct vcpu *v)
  * lost its way, and its state is worth more than a new start. */
 static void exit_triple_fault(struct vcpu *v)
 {
-	vm_end(v->vm, VM_STATUS_TRIPLE_FAULT, "stopped: triple fault at rip 0x%lx", hvm_rip(&v->hvm));
+	vm_triple_fault(v);
 }
 
 /* Hypercalls: none yet; the number in RAX is unknown, as any hypervisor says. They are for the kernel: what runs at

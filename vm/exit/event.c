@@ -59,7 +59,7 @@ void event_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t er
 
 	if (is_fault(&v->event)) {
 		if (VM_KEPT(TRIPLE_FAULT, first == VECTOR_DF)) {
-			vm_end(v->vm, VM_STATUS_TRIPLE_FAULT, "stopped: triple fault at rip 0x%lx", hvm_rip(&v->hvm));
+			vm_triple_fault(v);
 			return;
 		}
 		if (VM_KEPT(DOUBLE_FAULT, doubles(first, vector))) {

@@ -24,7 +24,7 @@ static void slice(void)
 /* How many of so many slices each virtual machine had, on all CPUs. */
 static void count_slices(unsigned slices, unsigned *had)
 {
-	memset(had, 0, VMS_MAX * sizeof(*had));
+	memset(had, 0, BENCH_VMS_MAX * sizeof(*had));
 	for (unsigned i = 0; i < slices; i++) {
 		slice();
 		for (unsigned n = 0; n < soft.cpus; n++) {
@@ -243,7 +243,7 @@ static void who_is_pinned_stays(void **state)
 /* BA2. */
 static void three_on_two(void **state)
 {
-	unsigned had[VMS_MAX], moves = 0;
+	unsigned had[BENCH_VMS_MAX], moves = 0;
 
 	(void)state;
 	begin(2, 3);
@@ -259,7 +259,7 @@ static void three_on_two(void **state)
 /* BA3. */
 static void what_cannot_be_used_is_not_saved(void **state)
 {
-	unsigned had[VMS_MAX];
+	unsigned had[BENCH_VMS_MAX];
 
 	(void)state;
 	begin(2, 3);
@@ -281,7 +281,7 @@ static void what_cannot_be_used_is_not_saved(void **state)
 /* SC4. */
 static void by_weight(void **state)
 {
-	unsigned had[VMS_MAX];
+	unsigned had[BENCH_VMS_MAX];
 
 	(void)state;
 	begin(1, 2);
@@ -314,7 +314,7 @@ static void begin_with_two(unsigned others)
 /* SC4: two of them have no more together than one that is alone. */
 static void by_machine(void **state)
 {
-	unsigned had[VMS_MAX];
+	unsigned had[BENCH_VMS_MAX];
 
 	(void)state;
 	begin_with_two(1);

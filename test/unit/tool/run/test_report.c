@@ -198,6 +198,28 @@ static void several_machines_are_in_a_list(void **state)
 	result_free(&result);
 }
 
+/* What is told of one that began again is of the last time. */
+static void one_that_begins_again(void **state)
+{
+	static const char *const lines[] = { "vm 0 start a", "vm 0 set mmu ept", "stat 0 exits.total 7",
+					     "stat 0 exits.by_reason.hlt.count 7", "vm 0 end 0 reset (port 0xcf9)",
+					     "vm 0 start a", "vm 0 set mmu shadow", "stat 0 exits.total 9",
+					     "vm 0 end 65 stopped: triple fault at rip 0x1", "end 65", NULL };
+	struct run_result result = { .panic = NULL };
+	cJSON *root;
+
+	(void)state;
+	tell(&result, lines);
+	root = json_of(&result, 65);
+	assert_int_equal(at(root, "guest.starts")->valueint, 2);
+	assert_int_equal(at(root, "guest.status")->valueint, 65);
+	assert_string_equal(at(root, "mmu")->valuestring, "shadow");
+	assert_int_equal(at(root, "exits.total")->valueint, 9);
+	assert_false(cJSON_HasObjectItem(at(root, "exits"), "by_reason"));
+	cJSON_Delete(root);
+	result_free(&result);
+}
+
 static char *report_of(const struct run_result *result)
 {
 	char *text = NULL;
@@ -326,6 +348,7 @@ int main(void)
 		cmocka_unit_test(json_of_a_run_that_told_nothing),
 		cmocka_unit_test(names_that_contradict_each_other),
 		cmocka_unit_test(several_machines_are_in_a_list),
+		cmocka_unit_test(one_that_begins_again),
 		cmocka_unit_test(phases_are_named_and_added_up),
 		cmocka_unit_test(a_native_run_is_counted_by_the_guest),
 		cmocka_unit_test(the_table_is_sorted_and_adds_up),

@@ -120,6 +120,8 @@ static void test_bad_values(void **state)
 	bad("vm a\nept-levels 3", "line 2: ept-levels must be 4, 5 or auto, not \"3\"");
 	bad("vm a\npages 3m", "line 2: pages must be 4k, 2m, 1g or auto, not \"3m\"");
 	bad("vm a\nvpid maybe", "line 2: vpid must be on or off, not \"maybe\"");
+	bad("vm a\non-reset again", "line 2: on-reset must be boot or end, not \"again\"");
+	bad("vm a\nstart later", "line 2: start must be on or off, not \"later\"");
 	bad("vm a\non-panic reboot", "line 2: on-panic must be stop, pause or none, not \"reboot\"");
 	bad("vm a\ntpr fast", "line 2: tpr must be trap, flexpriority or auto, not \"fast\"");
 	bad("vm a\ntestdev", "line 2: testdev must be on or off, not \"\"");
@@ -169,6 +171,24 @@ static void test_bad_structure(void **state)
 	assert_string_equal(error, "line 2: the value of kernel holds a control character");
 	assert_int_equal(parse("\0\0\0\0", 4, error, sizeof(error)), -1);
 	assert_string_equal(error, "line 1: the line holds a control character: this is not a text");
+}
+
+/* Room for as many as are counted is enough. */
+static void test_count(void **state)
+{
+	static const struct { const char *text; unsigned count; } texts[] = {
+		{ "", 0 }, { "vm", 0 }, { "vm a", 1 },
+		{ "vm a\nkernel k\n\t vm\tb\n# vm c\nkernel vm x\nvmx y\n vm c", 3 },
+	};
+	static const char three[] = "vm a\nkernel k\n vm b\nkernel k\nvm c\nkernel k";
+	static struct vm_config vm[3];
+	char error[200];
+
+	(void)state;
+	for (unsigned n = 0; n < ARRAY_SIZE(texts); n++)
+		assert_int_equal(config_count(texts[n].text, strlen(texts[n].text)), texts[n].count);
+	assert_int_equal(config_parse(three, strlen(three), vm, config_count(three, strlen(three)), error,
+				      sizeof(error)), 3);
 }
 
 static void test_switching(void **state)
@@ -309,7 +329,7 @@ static void set_all(struct vm_config *vm)
 		{ "clock", "guest" },
 		{ "ept-levels", "4" },
 		{ "mitigations", "ibpb,registers" },
-		{ "on-panic", "pause" },
+		{ "on-panic", "pause" }, { "on-reset", "boot" }, { "start", "off" },
 		{ "tpr", "trap" },
 	};
 	char error[200];
@@ -398,7 +418,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),    cmocka_unit_test(test_all),
-		cmocka_unit_test(test_bad_values),  cmocka_unit_test(test_bad_structure),
+		cmocka_unit_test(test_bad_values),  cmocka_unit_test(test_count),
+		cmocka_unit_test(test_bad_structure),
 		cmocka_unit_test(test_features), cmocka_unit_test(test_switching),
 		cmocka_unit_test(test_bad_switching),
 		cmocka_unit_test(test_names_of_a_list),

@@ -113,11 +113,11 @@ static void test_refusals(void **state)
 
 	(void)state;
 	bad("list\n", "list",
-	    "no command; there are list, stats, phases, mmu, tpr, pause, resume, shutdown, pin, migrate, weight, "
-	    "translate, dump, dirty and audit");
+	    "no command; there are list, stats, phases, mmu, pause, resume, shutdown, translate, dump, audit, start, "
+	    "stop, reset, destroy, tpr, pin, migrate, weight and dirty");
 	bad("a lust\n", "a",
-	    "there is no command lust; there are list, stats, phases, mmu, tpr, pause, resume, shutdown, pin, "
-	    "migrate, weight, translate, dump, dirty and audit");
+	    "there is no command lust; there are list, stats, phases, mmu, pause, resume, shutdown, translate, dump, "
+	    "audit, start, stop, reset, destroy, tpr, pin, migrate, weight and dirty");
 	bad("a list b\n", "a", "it is: list");
 	bad("a stats\n", "a", "it is: stats VM");
 	bad("a phases\n", "a", "it is: phases VM");
@@ -172,7 +172,7 @@ static const char *const seeds[] = {
 	"t1 translate 0 18446744073709551615\n",
 	"abc mmu guest next\n",
 	"q list\n",
-	"q audit g\n",
+	"q audit g\n", "q start g\n", "q stop g\n", "q reset g\n", "q destroy g\n",
 	"\n\n a b c d e f g h i j\n",
 	"dump dump dump dump dump dump\n",
 };

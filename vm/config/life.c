@@ -1,0 +1,35 @@
+/* vm/config/life.c - the keys that say when a virtual machine begins, and what follows its reset. */
+#include "vm/config/config.h"
+
+#include "lib/fmt.h"
+#include "lib/mutants/mutate.h"
+
+const char *const config_resets[CONFIG_RESETS] = { "end", "boot" };
+
+bool config_set_on_reset(struct vm_config *vm, const char *value, char *error, size_t error_size)
+{
+	for (unsigned i = 0; i < CONFIG_RESETS; i++)
+		if (strcmp(value, config_resets[i]) == 0) {
+			vm->on_reset = (enum config_on_reset)i;
+			return true;
+		}
+	fmt(error, error_size, "on-reset must be boot or end, not \"%.40s\"", value);
+	return false;
+}
+
+static bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
+
+unsigned config_count(const char *text, size_t n)
+{
+	unsigned count = 0;
+
+	for (size_t at = 0; at < n; at++) {
+		while (at < n && is_blank(text[at]))
+			at++;
+		if (n - at > 2 && text[at] == 'v' && text[at + 1] == 'm' && is_blank(text[at + 2]))
+			VM_MUTANT(CONFIG_COUNTED, count++);
+		while (at < n && text[at] != '\n')
+			at++;
+	}
+	return count;
+}
