@@ -17,41 +17,34 @@
 #define SLICES_BEHIND 2
 #define SLICES_SAVED 8
 
-uint64_t cpus_idle, cpus_crowded;
+struct cpuset cpus_idle, cpus_crowded;
 
 /* ---- CPUs that sleep ---- */
 
 /* The CPU that this was now is nobody else's to give to. NULL: there is none. */
 static struct percpu *take_idle(void)
 {
-	uint64_t idle = __atomic_load_n(&cpus_idle, __ATOMIC_SEQ_CST);
-
-	while (idle) {
-		unsigned n = (unsigned)__builtin_ctzll(idle);
-
-		if (__atomic_fetch_and(&cpus_idle, VM_LEFT_OUT_OR(IDLE_TAKEN, false) ? ~0ull : ~BIT(n),
-				       __ATOMIC_SEQ_CST) & BIT(n))
+	for (unsigned n = 0; (n = cpuset_next(&cpus_idle, n)) < CPUS_MAX; n++)
+		if (VM_LEFT_OUT_OR(IDLE_TAKEN, cpuset_remove(&cpus_idle, n)))
 			return percpu_of(n);
-		idle &= idle - 1;
-	}
 	return NULL;
 }
 
 void balance_sleep(struct percpu *cpu)
 {
-	uint64_t crowded;
+	unsigned crowded;
 
 	__atomic_store_n(&cpu->fair_least, UINT64_MAX, __ATOMIC_RELAXED);
 	balance_say_crowded(cpu, false);
-	__atomic_fetch_or(&cpus_idle, BIT(cpu->id), __ATOMIC_SEQ_CST);
-	crowded = __atomic_load_n(&cpus_crowded, __ATOMIC_SEQ_CST);
-	if (crowded)
-		VM_MUTANT(SLEEP_ASKS, lapic_host_kick(percpu_of((unsigned)__builtin_ctzll(crowded))->apic_id));
+	cpuset_add(&cpus_idle, cpu->id);
+	crowded = cpuset_next(&cpus_crowded, 0);
+	if (crowded < CPUS_MAX)
+		VM_MUTANT(SLEEP_ASKS, lapic_host_kick(percpu_of(crowded)->apic_id));
 }
 
 void balance_awake(struct percpu *cpu)
 {
-	__atomic_fetch_and(&cpus_idle, ~BIT(cpu->id), __ATOMIC_SEQ_CST);
+	cpuset_remove(&cpus_idle, cpu->id);
 }
 
 /* ---- who waits ---- */

@@ -193,7 +193,7 @@ struct vcpu *schedule_pick(struct percpu *cpu)
 	cpu->run_queue = v;
 	v->favoured = false;
 	cpu->slice_end = rdtsc() + schedule_slice();
-	if (unlikely(balance_crowded(cpu) && __atomic_load_n(&cpus_idle, __ATOMIC_RELAXED)))
+	if (unlikely(balance_crowded(cpu) && cpuset_any(&cpus_idle)))
 		VM_MUTANT(PICK_GIVES, balance_to_idle(cpu));
 	schedule_arm_running(cpu);
 	return v;

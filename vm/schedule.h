@@ -13,6 +13,7 @@
 #ifndef VELLUM_VM_SCHEDULE_H
 #define VELLUM_VM_SCHEDULE_H
 
+#include "host/cpuset.h"
 #include "vm/vm.h"
 
 /* ---- vm/schedule.c: whose turn it is ---- */
@@ -58,12 +59,11 @@ void vcpu_depart(struct vcpu *v);
 
 /* ---- vm/balance.c: who goes where of itself ---- */
 
-/* One bit for each CPU that sleeps, and could take up a vCPU; and where one that may move waited for its CPU, when that
- * last looked. */
-extern uint64_t cpus_idle, cpus_crowded;
+/* CPUs that sleep, and could take up a vCPU; and those where one that may move waited, when they last looked. */
+extern struct cpuset cpus_idle, cpus_crowded;
 static inline bool balance_crowded(const struct percpu *cpu)
 {
-	return __atomic_load_n(&cpus_crowded, __ATOMIC_RELAXED) >> cpu->id & 1;
+	return cpuset_has(&cpus_crowded, cpu->id);
 }
 /* Of the calling CPU. */
 static inline void balance_say_crowded(const struct percpu *cpu, bool on)
@@ -71,9 +71,9 @@ static inline void balance_say_crowded(const struct percpu *cpu, bool on)
 	if (likely(balance_crowded(cpu) == on))
 		return;
 	if (on)
-		__atomic_fetch_or(&cpus_crowded, BIT(cpu->id), __ATOMIC_SEQ_CST);
+		cpuset_add(&cpus_crowded, cpu->id);
 	else
-		__atomic_fetch_and(&cpus_crowded, ~BIT(cpu->id), __ATOMIC_SEQ_CST);
+		cpuset_remove(&cpus_crowded, cpu->id);
 }
 /* Around the sleep of the calling CPU. */
 void balance_sleep(struct percpu *cpu);
@@ -89,7 +89,7 @@ void balance_attend(struct percpu *cpu);
 static inline void balance_poll(struct percpu *cpu)
 {
 	if (unlikely(__atomic_load_n(&cpu->arrivals, __ATOMIC_ACQUIRE) ||
-		     (__atomic_load_n(&cpus_idle, __ATOMIC_RELAXED) && cpu->run_queue->ring != cpu->run_queue)))
+		     (cpuset_any(&cpus_idle) && cpu->run_queue->ring != cpu->run_queue)))
 		balance_attend(cpu);
 }
 

@@ -304,7 +304,7 @@ static void make_machine(const struct speculation_cpu *speculation)
 	const char *why;
 
 	memset(&machine, 0, sizeof(machine));
-	cpus_idle = cpus_crowded = 0;
+	cpus_idle = cpus_crowded = (struct cpuset){ { 0 } };
 	why = hvm_caps_read(&machine.caps);
 	if (why) {
 		fprintf(stderr, "bench: %s\n", why);
