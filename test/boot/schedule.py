@@ -1,8 +1,11 @@
 """Virtual CPUs share CPUs, and move between them."""
 
+import random
 import re
+import subprocess
+import time
 
-from boots import check_boot
+from boots import LIMIT, check_boot
 from control import Running, ask, ctl, until
 from runner import Test, require
 
@@ -121,9 +124,32 @@ def pinned_and_moved(c):
         require(ask(c, 'audit')['audit'] == 'ok', 'the audit fails')
 
 
+def at_random(c):
+    """Linux on four virtual CPUs that wander over three CPUs, while it is paused, pinned, moved, looked at, and changed
+    in all ways there are."""
+    dice = random.Random(14)
+    requests = (lambda: ('mmu', 'next'), lambda: ('tpr', dice.choice(('trap', 'flexpriority'))), lambda: ('audit',),
+                lambda: ('pin', 'guest.%d' % dice.randrange(4), str(dice.randrange(3))), lambda: ('pin', 'any'),
+                lambda: ('migrate', 'guest.%d' % dice.randrange(4), str(dice.randrange(3))),
+                lambda: ('dump', 'guest.%d' % dice.randrange(4)), lambda: ('pause',))
+    p = c.start(['run', '--quiet', '--vcpus', '4', '--host-cpus', '3', '--migrate-every', '1', '--switch-every', '30',
+                 '--timeout', str(LIMIT)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    served = 0
+    while p.poll() is None:
+        for request in [dice.choice(requests)()] + [('resume',)]:
+            status, said = c.finish(c.start(['ctl'] + list(request)), 60)
+            # 1: pinned, not begun yet; 2: the run is over, or not there yet.
+            require('break an invariant' not in said, said)
+            served += status == 0
+        time.sleep(0.1)
+    require(p.returncode == 0, 'status %d' % p.returncode)
+    require(served >= 50, 'only %d requests were served' % served)
+
+
 def storms():
-    """Each mechanism by itself: for the whole matrix."""
-    return [storm('ept', 'ept', 4, [], 5000),
+    """What takes long: for the whole matrix."""
+    return [Test('sched: asked at random', at_random),
+            storm('ept', 'ept', 4, [], 5000),
             storm('shadow, without VPID', 'shadow', 4, ['--no-vpid'], 5000),
             storm('vtlb', 'vtlb', 2, [], 2000),
             storm('brute', 'brute', 2, ['--workload', 'boot'], 2000)]
