@@ -43,7 +43,7 @@ done
 # Interrupts from one virtual CPU to another, and moves from CPU to CPU.
 "$vellum" run --kernel "$build/guest/test/ipicost.elf" --mem 64M --clock host --timeout 100 --cpu $BARE_CPU --vcpus 2 \
 	--host-cpus 2 >"$work/ipi" 2>&1 || fail "the test kernel ipicost did not end well"
-"$vellum" run --kernel "$build/guest/test/ipicost.elf" --append gap=800 --mem 64M --clock host --timeout 100 --cpu \
+"$vellum" run --kernel "$build/guest/test/ipicost.elf" --append gap=1500 --mem 64M --clock host --timeout 100 --cpu \
 	$BARE_CPU --host-cpus 2 --migrate-every 1 >>"$work/ipi" 2>&1 || fail "ipicost, moved, did not end well"
 
 python3 -B "$(dirname "$0")/exits.py" "$work/cost" "$work/boot.json" "$work/measures" "$work/tpr" "$work/ipi"
