@@ -34,7 +34,6 @@ static const struct pt_format ept_format = FORMAT(4), ept_format_5level = FORMAT
  * one access needs whose tables and page lie far from each other. */
 #define EPT_NEED 6
 #define EPT_LEAST 24
-#define EPT_AMPLE 96
 
 struct ept_vm {
 	struct pt pt;
@@ -460,7 +459,7 @@ const struct mmu_ops mmu_ept = {
 	.nested = true,
 	.need = EPT_NEED,
 	.least = EPT_LEAST,
-	.ample = EPT_AMPLE,
+	.ample = RESERVE_ANY,
 	.relieve = relieve,
 	.unsupported = unsupported,
 	.config_unsupported = config_unsupported,

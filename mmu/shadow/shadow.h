@@ -116,6 +116,7 @@ struct shadow_policy {
 #define SHADOW_NEED 64
 #define SHADOW_LEAST 160
 #define SHADOW_AMPLE 384
+_Static_assert(SHADOW_LEAST <= RESERVE_ANY, "a VM can go over to it");
 
 #define SHADOW_UNSYNC_MAX 64
 #define SHADOW_PARENTS_MAX 512 /* entries that name one page: another one takes the place of the oldest */

@@ -72,14 +72,22 @@ static void give_back(struct mmu_vm *vm, struct frame_list *list)
 
 /* ---- life ---- */
 
+static uint32_t wanted(const struct mmu_vm *vm, const struct mmu_ops *ops)
+{
+	return max_u64(ops->least, min_u64(mmu_table_least(ops, vm->config.ram_pages), vm->reserve.limit));
+}
+
 bool reserve_raise(struct mmu_vm *vm, const struct mmu_ops *ops)
 {
 	struct reserve *r = &vm->reserve;
-	uint32_t least = max_u64(ops->least, min_u64(mmu_table_least(ops, vm->config.ram_pages), r->limit));
+	uint32_t least = wanted(vm, ops);
 
 	while (held(vm) < least)
 		if (!take(vm))
-			return false;
+			break;
+	least = min_u64(least, held(vm));
+	if (least < ops->least)
+		return false;
 	r->least = r->least < least ? least : r->least;
 	r->limit = r->limit < least ? least : r->limit;
 	return true;
@@ -90,7 +98,7 @@ bool reserve_init(struct mmu_vm *vm)
 	const struct mmu_config *c = &vm->config;
 
 	vm->reserve.limit = c->table_frames ? c->table_frames : mmu_table_limit(c->ram_pages);
-	if (reserve_raise(vm, vm->ops))
+	if (reserve_raise(vm, vm->ops) && vm->reserve.least >= wanted(vm, vm->ops))
 		return true;
 	reserve_destroy(vm);
 	return false;

@@ -45,11 +45,15 @@ uint32_t mmu_table_limit(uint64_t ram_pages);
 struct mmu_ops;
 uint32_t mmu_table_least(const struct mmu_ops *ops, uint64_t ram_pages);
 
+/* What every mechanism runs with at least: a VM that has as much can go over to any. */
+#define RESERVE_ANY 160
+
 /* Takes the reserve from below. false: there is not so much; nothing is held. */
 bool reserve_init(struct mmu_vm *vm);
 /* Gives all back. */
 void reserve_destroy(struct mmu_vm *vm);
-/* The mechanism is about to run: RV1 is with what it has at least. false: there is not so much below. */
+/* The mechanism is about to run: RV1 is with what is ample for it, or as near to that as there are frames below. false:
+ * it cannot run. */
 bool reserve_raise(struct mmu_vm *vm, const struct mmu_ops *ops);
 /* Two low frames more for a vCPU (where there are none, fewer), or two fewer. */
 void reserve_add_low(struct mmu_vm *vm);

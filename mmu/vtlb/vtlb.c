@@ -25,7 +25,6 @@
  * tables of one access of each. */
 #define VTLB_NEED 4
 #define VTLB_LEAST 28
-#define VTLB_AMPLE 96
 
 /* S16: a load of CR3 looks through so many tables, and so many of their entries, for what is not global; beyond that
  * all goes. */
@@ -414,7 +413,7 @@ const struct mmu_ops mmu_vtlb = {
 	.name = "vtlb",
 	.need = VTLB_NEED,
 	.least = VTLB_LEAST,
-	.ample = VTLB_AMPLE,
+	.ample = RESERVE_ANY,
 	.relieve = relieve,
 	.cr4_unsupported = CR4_PCIDE | CR4_PKE,
 	.unsupported = unsupported,
