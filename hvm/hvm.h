@@ -221,12 +221,20 @@ static inline struct hvm_apic_access hvm_exit_apic_access(const struct hvm_vcpu 
 	return vmx_exit_apic_access();
 }
 
+/* Of which register, as an offset in the page; and of which vector. */
+static inline unsigned hvm_exit_apic_write(const struct hvm_vcpu *v) { (void)v; return vmx_exit_apic_write(); }
+static inline uint8_t hvm_exit_eoi(const struct hvm_vcpu *v) { (void)v; return vmx_exit_eoi(); }
+
 /* ---- the next entry ---- */
 
 static inline void hvm_inject(struct hvm_vcpu *v, const struct event *e) { (void)v; vmx_inject(e); }
 /* Asks for an exit as soon as an interrupt, or an NMI, can be delivered. */
 static inline void hvm_set_interrupt_window(struct hvm_vcpu *v, bool on) { vmx_set_interrupt_window(hvm_vmx(v), on); }
 static inline void hvm_set_nmi_window(struct hvm_vcpu *v, bool on) { vmx_set_nmi_window(hvm_vmx(v), on); }
+
+/* With hvm_start.alarm: HVM_EXIT_TIMER when the guest has run for so many ticks of the TSC, over all entries from now
+ * on; a CPU may count more coarsely. */
+static inline void hvm_set_alarm(struct hvm_vcpu *v, uint64_t ticks) { vmx_set_alarm(hvm_vmx(v), ticks); }
 
 /* Who serves the guest's accesses to its local APIC; the CPU can do what is asked for. */
 static inline void hvm_set_tpr(struct hvm_vcpu *v, const struct hvm_tpr *tpr) { vmx_set_tpr(hvm_vmx(v), tpr); }
@@ -235,6 +243,25 @@ static inline void hvm_set_tpr(struct hvm_vcpu *v, const struct hvm_tpr *tpr) { 
 static inline void hvm_set_tpr_threshold(struct hvm_vcpu *v, unsigned class)
 {
 	vmx_set_tpr_threshold(hvm_vmx(v), class);
+}
+
+/* With hvm_tpr.delivery: the highest vectors that wait and that are in service, as the page has them; 0: none. */
+static inline void hvm_set_interrupts(struct hvm_vcpu *v, uint8_t waiting, uint8_t in_service)
+{
+	(void)v;
+	vmx_set_interrupts(waiting, in_service);
+}
+/* One more that waits in the page. */
+static inline void hvm_request_interrupt(struct hvm_vcpu *v, uint8_t vector)
+{
+	(void)v;
+	vmx_request_interrupt(vector);
+}
+/* The set of 256 vectors whose EOI exits: HVM_EXIT_EOI. */
+static inline void hvm_set_eoi_exits(struct hvm_vcpu *v, const uint32_t vectors[8])
+{
+	(void)v;
+	vmx_set_eoi_exits(vectors);
 }
 
 /* ---- for people ---- */

@@ -52,6 +52,10 @@ struct hvm_tpr {
 	 * .registers, or exits. 0: there is none. */
 	hpa_t access;
 	bool x2apic; /* with .registers, in place of .access: the TPR by its MSR of x2APIC mode needs no exit */
+	/* With .registers: that page is the local APIC for more than the TPR. The guest reads the others there, writes
+	 * of them exit when they are done (HVM_EXIT_APIC_WRITE); the CPU delivers the interrupts and does the EOIs by
+	 * itself (hvm_set_interrupts). */
+	bool delivery;
 };
 
 /* How the guest's first instruction finds the CPU; registers not named are 0. */
@@ -65,6 +69,7 @@ struct hvm_start {
 	bool real_mode;
 	uint64_t cs_base;
 	uint64_t longest_run; /* TSC ticks without an exit, where the CPU has a timer for that */
+	bool alarm; /* that timer stands while the guest does not run, and is set by hvm_set_alarm() */
 	/* What the guest's CPUID offers, and so may be used without an exit. */
 	bool rdtscp, invpcid;
 	bool spins; /* a loop with PAUSE exits after a while, where the CPU can tell one */
@@ -77,9 +82,12 @@ struct hvm_caps {
 	struct mmu_caps mmu;
 	bool rdtscp;      /* guests may have RDTSCP, and IA32_TSC_AUX */
 	bool invpcid;     /* guests may have INVPCID */
+	bool alarm;       /* hvm_start.alarm can be had */
 	bool tpr_shadow;  /* struct hvm_tpr: .registers can be had, */
 	bool apic_access; /* and with it .access, */
-	bool x2apic_tpr;  /* or .x2apic */
+	bool x2apic_tpr;  /* or .x2apic; */
+	/* both: .delivery */
+	bool apic_registers, virtual_interrupts;
 	uint64_t cr4_may; /* bits of CR4 that may be set while a guest runs */
 };
 
@@ -139,11 +147,13 @@ enum hvm_exit_kind {
 	HVM_EXIT_XSETBV,
 	HVM_EXIT_ENTRY_FAILED, /* the CPU has not taken the guest's state */
 	HVM_EXIT_MACHINE_CHECK, /* during an entry */
-	HVM_EXIT_TIMER,        /* the guest has run for longest_run */
+	HVM_EXIT_TIMER,        /* the guest has run for longest_run, or what hvm_set_alarm() said */
 	HVM_EXIT_NESTED_FAULT, /* EPT violation */
 	HVM_EXIT_NESTED_MISCONFIG,
 	HVM_EXIT_TPR_BELOW,    /* hvm_set_tpr_threshold() */
 	HVM_EXIT_APIC_ACCESS,  /* to the frame that is hvm_tpr.access */
+	HVM_EXIT_APIC_WRITE,   /* of a register, in the page; the instruction is done */
+	HVM_EXIT_EOI,          /* of a vector for which that was asked; likewise */
 	HVM_EXIT_PAUSE,        /* the guest spins, with PAUSE in the loop */
 	HVM_EXIT_KINDS,
 };

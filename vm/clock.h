@@ -37,6 +37,13 @@ static inline uint64_t clock_now(const struct vm_clock *c)
 	return (c->stopped ? c->stopped_at : rdtsc()) - c->behind;
 }
 
+/* Of one that stands. */
+static inline uint64_t clock_stopped_now(const struct vm_clock *c)
+{
+	ASSERT(c->stopped);
+	return c->stopped_at - c->behind;
+}
+
 /* tsc: the present, by the TSC, or as it was a little while ago. */
 static inline void clock_stop(struct vm_clock *c, uint64_t tsc)
 {
@@ -76,6 +83,15 @@ static inline void clock_tick(struct vm_clock *c)
 {
 	if (c->stopped && c->stopped_at < rdtsc())
 		c->stopped_at++;
+}
+
+/* One that stands goes on to this time, as far as it has ever stood still. */
+static inline void clock_forward(struct vm_clock *c, uint64_t time)
+{
+	uint64_t now = clock_stopped_now(c);
+
+	if (time > now)
+		c->behind -= min_u64(time - now, c->behind);
 }
 
 /* The TSC at which the clock shows deadline, if it does not stop any more from its last stop on: at or before the time

@@ -97,4 +97,5 @@ void emulated_turn(struct vcpu *v)
 			break;
 	}
 	vcpu_note(v, REQUEST_EVENT); /* RE1; and what can be entered asks for windows */
+	VM_MUTANT(EMULATED_ALARM, v->timers.earlier = true); /* AL3 */
 }

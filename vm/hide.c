@@ -17,5 +17,7 @@ const char *caps_hide(struct hvm_caps *caps, const char *list)
 	/* These need another (SDM, "Checks on VMX Controls"). */
 	caps->mmu.unrestricted_guest &= caps->mmu.ept && !(hidden & BIT(CONFIG_UNRESTRICTED));
 	caps->apic_access &= caps->tpr_shadow && !(hidden & BIT(CONFIG_APIC_ACCESS));
+	caps->apic_registers &= caps->tpr_shadow && !(hidden & BIT(CONFIG_APIC_REGISTERS));
+	caps->virtual_interrupts &= caps->tpr_shadow && !(hidden & BIT(CONFIG_VIRTUAL_INTERRUPTS));
 	return NULL;
 }

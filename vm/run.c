@@ -300,8 +300,12 @@ static inline __attribute__((always_inline)) void run_on(struct vcpu *v, const b
 			vm_host_turn(v);
 		if (unlikely(vcpu_requested(v)) && !serve_requests(v))
 			return;
-		if (VM_KEPT(SET_ALARM, unlikely(v->timers.earlier)))
-			set_alarm(v);
+		if (VM_KEPT(SET_ALARM, unlikely(v->timers.earlier))) {
+			if (own_clock && v->start.alarm)
+				alarm_set(v);
+			else
+				set_alarm(v);
+		}
 		make_current(v);
 		now = rdtsc();
 		account_exit(v, now);

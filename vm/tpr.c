@@ -1,9 +1,10 @@
 /* vm/tpr.c - how the guest's accesses to its local APIC's priority register (TPR) are virtualized: by trap, each
- * an exit, or by what Intel calls FlexPriority, by the CPU itself. docs/interrupts.md has the way of an interrupt.
+ * an exit; by what Intel calls FlexPriority, by the CPU itself; or by what it calls APICv, where the CPU serves other
+ * registers too and delivers the interrupts. docs/interrupts.md has the way of an interrupt.
  *
- * Under flexpriority each virtual CPU has a page laid out as a local APIC's, in which the CPU keeps the TPR (L2 in
- * dev/irq/lapic.h), and the virtual machine a frame that the CPU knows: an access of the guest's paging to it becomes
- * one to that page, or an exit. The heart maps the frame where the guest's local APIC is (SLOT_APIC).
+ * Under flexpriority and apicv each virtual CPU has a page laid out as a local APIC's, in which the CPU keeps the TPR
+ * (L2 in dev/irq/lapic.h), and the virtual machine a frame that the CPU knows: an access of the guest's paging to it
+ * becomes one to that page, or an exit. The heart maps the frame where the guest's local APIC is (SLOT_APIC).
  *
  * TP1 The frame is mapped only while every virtual CPU runs with it as its APIC-access page: none can read or write the
  *     frame itself, which so stays all zero. That is, it is given to the CPUs before it is mapped, and taken from them
@@ -13,7 +14,10 @@
  *     are trapped.
  *     In x2APIC mode nothing is mapped, and the CPU serves the TPR's MSR instead, where it can.
  * TP3 Before each entry the threshold is lapic_tpr_threshold() (T3): it is computed anew when either changes, for
- *     whoever changes what waits, what is in service or the TPR asks for a look at the events (lapic_notice). */
+ *     whoever changes what waits, what is in service or the TPR asks for a look at the events (lapic_notice).
+ * TP4 Under apicv, before each entry, all that the local APIC has accepted is in the CPU's page, RVI and SVI are the
+ *     highest there of IRR and ISR, and the EOIs that exit are those of the vectors in TMR: what waits for an EOI is a
+ *     level-triggered line. The same looks keep it. */
 #include "vm/vm.h"
 
 #include "host/console.h"
@@ -32,9 +36,17 @@ static const char *lacking(enum config_tpr method)
 		return NULL;
 	if (VM_LEFT_OUT_OR(FLEX_SHADOW, !machine.caps.tpr_shadow))
 		return "the CPU has no TPR shadow";
-	return VM_LEFT_OUT_OR(FLEX_ACCESS, !machine.caps.apic_access) ?
-		       "the CPU has a TPR shadow, but does not virtualize APIC accesses" : NULL;
+	if (VM_LEFT_OUT_OR(FLEX_ACCESS, !machine.caps.apic_access))
+		return "the CPU has a TPR shadow, but does not virtualize APIC accesses";
+	if (method != CONFIG_TPR_APICV)
+		return NULL;
+	if (VM_KEPT(APICV_REGISTERS, !machine.caps.apic_registers))
+		return "the CPU does not virtualize the APIC's registers but for the TPR";
+	return VM_KEPT(APICV_DELIVERY, !machine.caps.virtual_interrupts) ?
+		       "the CPU does not deliver virtual interrupts" : NULL;
 }
+
+static bool by_cpu(enum config_tpr method) { return method == CONFIG_TPR_FLEXPRIORITY || method == CONFIG_TPR_APICV; }
 
 /* ---- where the frame is mapped ---- */
 
@@ -55,7 +67,7 @@ static gfn_t wanted_place(const struct vm *vm)
 	const struct lapic *first = &vm->vcpu[0]->lapic;
 	const struct vcpu *v;
 
-	if (vm->tpr.method != CONFIG_TPR_FLEXPRIORITY)
+	if (!by_cpu(vm->tpr.method))
 		return NOWHERE;
 	for_each_vcpu(v, vm)
 		if (VM_KEPT(PLACE_ACTIVE, !lapic_mmio_active(&v->lapic)) ||
@@ -91,6 +103,20 @@ static void place(struct vm *vm, gfn_t gfn)
 		vm->tpr.place = gfn;
 	else if (default_base)
 		mmu_slot_add(&vm->mmu, &trapped);
+}
+
+/* ---- interrupts ---- */
+
+void tpr_hand(struct vcpu *v)
+{
+	struct lapic_handed handed = lapic_hand(&v->lapic);
+
+	if (unlikely(handed.all))
+		VM_MUTANT(HANDED_ALL, hvm_set_interrupts(&v->hvm, handed.rvi, handed.svi));
+	else if (handed.rvi)
+		VM_MUTANT(HANDED, hvm_request_interrupt(&v->hvm, handed.rvi));
+	if (VM_KEPT(EOI_EXITS, unlikely(handed.eoi_exits_stale)))
+		hvm_set_eoi_exits(&v->hvm, v->lapic.tmr);
 }
 
 /* ---- the pages ---- */
@@ -146,10 +172,11 @@ static struct hvm_tpr wanted(const struct vcpu *v)
 {
 	struct hvm_tpr tpr = { .x2apic = false };
 
-	if (v->vm->tpr.method != CONFIG_TPR_FLEXPRIORITY)
+	if (!by_cpu(v->vm->tpr.method))
 		return tpr;
 	tpr.registers = hfn_hpa(frames_of_ptr(v->apic_registers));
 	tpr.x2apic = v->lapic.x2apic && VM_LEFT_OUT_OR(X2APIC_HAS, machine.caps.x2apic_tpr);
+	tpr.delivery = v->vm->tpr.method == CONFIG_TPR_APICV;
 	if (!tpr.x2apic)
 		tpr.access = hfn_hpa(v->vm->tpr.frame.hfn);
 	return tpr;
@@ -158,10 +185,11 @@ static struct hvm_tpr wanted(const struct vcpu *v)
 /* The device lock is held, and v does not run. One that lives on another CPU is given it before it next enters. */
 static void give(struct vcpu *v)
 {
-	bool shadow = v->vm->tpr.method == CONFIG_TPR_FLEXPRIORITY;
+	uint32_t *page = (uint32_t *)(void *)v->apic_registers;
 
-	lapic_keep_tpr(&v->lapic, shadow ? (uint32_t *)(void *)(v->apic_registers + APIC_TPR) : NULL);
 	v->start.tpr = wanted(v);
+	lapic_keep_tpr(&v->lapic, v->start.tpr.registers.v ? page + APIC_TPR / 4 : NULL);
+	VM_MUTANT(APICV_PAGE, lapic_virtualize(&v->lapic, v->start.tpr.delivery ? page : NULL));
 	if (v->started && v->cpu != this_cpu()) {
 		v->tpr_stale = true;
 	} else if (v->started) {
@@ -205,16 +233,16 @@ static bool set_method(struct vm *vm, enum config_tpr method)
 	struct vcpu *v;
 	gfn_t want;
 
-	if (method == CONFIG_TPR_FLEXPRIORITY && !take_frames(vm))
+	if (by_cpu(method) && !take_frames(vm))
 		return false;
 	spin_lock(&vm->device_lock);
-	if (method != CONFIG_TPR_FLEXPRIORITY)
+	if (!by_cpu(method))
 		unplace(vm);
 	vm->tpr.method = method;
 	for_each_vcpu(v, vm)
 		give(v);
 	want = wanted_place(vm);
-	if (want.v != NOWHERE.v)
+	if (want.v != NOWHERE.v && want.v != vm->tpr.place.v)
 		place(vm, want);
 	spin_unlock(&vm->device_lock);
 	return true;
@@ -222,12 +250,16 @@ static bool set_method(struct vm *vm, enum config_tpr method)
 
 static enum config_tpr best(void)
 {
-	return lacking(CONFIG_TPR_FLEXPRIORITY) ? CONFIG_TPR_TRAP : CONFIG_TPR_FLEXPRIORITY;
+	enum config_tpr method = CONFIG_TPR_APICV;
+
+	while (lacking(method))
+		method = method == CONFIG_TPR_APICV ? CONFIG_TPR_FLEXPRIORITY : CONFIG_TPR_TRAP;
+	return method;
 }
 
 static void announce(const struct vm *vm, enum config_tpr method)
 {
-	const char *lacks = lacking(CONFIG_TPR_FLEXPRIORITY);
+	const char *lacks = lacking(CONFIG_TPR_APICV);
 
 	if (vm->config->tpr != CONFIG_TPR_AUTO)
 		console_log("%s: tpr %s, as asked for", vm->config->name, config_tprs[method]);
@@ -264,7 +296,7 @@ const char *tpr_change(struct vm *vm, const char *name)
 	char error[100];
 
 	if (!config_read_tpr(&method, name, error, sizeof(error)))
-		return "there is no such method; there are trap, flexpriority and auto";
+		return "there is no such method; there are trap, flexpriority, apicv and auto";
 	if (method == CONFIG_TPR_AUTO)
 		method = best();
 	lacks = lacking(method);

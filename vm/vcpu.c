@@ -94,6 +94,7 @@ static struct hvm_start reset_start(const struct vcpu *v)
 		.rip = RESET_IP, .rdx = vm->cpuid.basic[1].eax, .cs = RESET_CS, .cs_base = RESET_CS_BASE,
 		.real_mode = true, .longest_run = schedule_slice(), .rdtscp = vm->cpuid.has_rdtscp,
 		.invpcid = vm->cpuid.has_invpcid, .cr4_offered = vm->cpuid.cr4_offered, .tpr = v->start.tpr,
+		.alarm = alarm_wanted(v),
 		.spins = vm->vcpu_count > 1,
 	};
 }

@@ -105,6 +105,7 @@ struct vcpu {
 	bool init_pending, sipi_pending;
 	uint8_t sipi_vector;
 	bool parked;   /* its CPU waits for a VM to be frozen, or to thaw (vm/freeze.c) */
+	bool slice_alarm; /* its alarm is the end of a slice, not one of its timers' (vm/alarm.c) */
 	bool tpr_stale; /* start.tpr is not what it runs with */
 	bool undecided; /* .emulated is to be decided when it is next loaded */
 	bool started;  /* hvm_vcpu_start() was called */
@@ -428,6 +429,13 @@ void emulated_time(struct vcpu *v);
 /* The emulator runs a vCPU with .emulated for a while. */
 void emulated_turn(struct vcpu *v);
 
+/* ---- vm/alarm.c ---- */
+/* Does the CPU itself count to the next alarm of v while its guest runs (AL1)? Before it is started. */
+bool alarm_wanted(const struct vcpu *v);
+/* Sets it, before an entry; and, it rang. */
+void alarm_set(struct vcpu *v);
+void alarm_rings(struct vcpu *v);
+
 /* ---- vm/tpr.c ---- */
 /* Chooses how the TPR is virtualized, for a VM with its vCPUs, devices and memory that has not run; one line in the log
  * says which and why. false: the VM has ended, with a sentence. */
@@ -449,6 +457,9 @@ static inline void tpr_set_threshold(struct vcpu *v)
 	if (v->vm->tpr.method == CONFIG_TPR_FLEXPRIORITY)
 		hvm_set_tpr_threshold(&v->hvm, lapic_tpr_threshold(&v->lapic));
 }
+/* The same where the CPU delivers: TP4. */
+static inline bool tpr_cpu_delivers(const struct vcpu *v) { return v->lapic.page && likely(!v->emulated); }
+void tpr_hand(struct vcpu *v);
 
 /* ---- vm/mechanism_switch.c ---- */
 /* Sets up the changes that the description asks for. false: the VM has ended. */
@@ -531,7 +542,7 @@ void msr_reset_vcpu(struct vcpu *v);
 bool cr_write(struct vcpu *v, unsigned n, uint64_t value);
 
 /* ---- vm/exit/apic.c ---- */
-exit_handler exit_tpr_below, exit_apic_access;
+exit_handler exit_tpr_below, exit_apic_access, exit_apic_write, exit_eoi;
 
 /* ---- vm/exit/task_switch.c ---- */
 exit_handler exit_task_switch;

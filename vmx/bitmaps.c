@@ -2,11 +2,13 @@
 
 #include "host/paging.h"
 #include "host/x86.h"
+#include "lib/apic.h"
 #include "lib/mutants/mutate.h"
 
 uint8_t vmx_io_bitmaps[2 * PAGE_SIZE] READ_MOSTLY __attribute__((aligned(PAGE_SIZE)));
 uint8_t vmx_msr_bitmap[PAGE_SIZE] READ_MOSTLY __attribute__((aligned(PAGE_SIZE)));
 uint8_t vmx_msr_bitmap_x2apic[PAGE_SIZE] READ_MOSTLY __attribute__((aligned(PAGE_SIZE)));
+uint8_t vmx_msr_bitmap_x2apic_all[PAGE_SIZE] READ_MOSTLY __attribute__((aligned(PAGE_SIZE)));
 
 /* The four parts of 1 KByte (SDM, "MSR-Bitmap Address"): low MSRs are 0 to 0x1fff, high ones 0xc0000000 to 0xc0001fff;
  * all others exit always. */
@@ -26,6 +28,27 @@ static void allow_in(uint8_t *bitmap, unsigned low_part, unsigned high_part, uin
 static void allow(unsigned low_part, unsigned high_part, uint32_t msr)
 {
 	allow_in(vmx_msr_bitmap, low_part, high_part, msr);
+}
+
+/* What the CPU serves by itself where it delivers interrupts: it reads the page whatever the register is, so that those
+ * exit that there are not, that cannot be read, and the current count, which the page does not have (SDM, "Virtualizing
+ * MSR-Based APIC Accesses"). */
+static void allow_x2apic(void)
+{
+	static const struct { uint16_t first, last; } reads[] = {
+		{ APIC_ID, APIC_VERSION }, { APIC_TPR, APIC_TPR }, { APIC_PPR, APIC_PPR }, { APIC_LDR, APIC_LDR },
+		{ APIC_SVR, APIC_ESR }, { APIC_ICR, APIC_ICR }, { APIC_LVT_TIMER, APIC_TIMER_INITIAL },
+		{ APIC_TIMER_DIVIDE, APIC_TIMER_DIVIDE },
+	};
+	static const uint16_t writes[] = { APIC_TPR, APIC_EOI, APIC_SELF_IPI };
+	uint8_t *bitmap = vmx_msr_bitmap_x2apic_all;
+
+	memcpy(bitmap, vmx_msr_bitmap, sizeof(vmx_msr_bitmap));
+	for (unsigned i = 0; i < ARRAY_SIZE(reads); i++)
+		for (unsigned at = reads[i].first; at <= reads[i].last; at += 16)
+			allow_in(bitmap, READ_LOW, READ_HIGH, MSR_X2APIC_FIRST + at / 16);
+	for (unsigned i = 0; i < ARRAY_SIZE(writes); i++)
+		allow_in(bitmap, WRITE_LOW, WRITE_HIGH, MSR_X2APIC_FIRST + writes[i] / 16);
 }
 
 void vmx_bitmaps_init(const struct vmx_caps *caps)
@@ -49,4 +72,5 @@ void vmx_bitmaps_init(const struct vmx_caps *caps)
 	memcpy(vmx_msr_bitmap_x2apic, vmx_msr_bitmap, sizeof(vmx_msr_bitmap));
 	allow_in(vmx_msr_bitmap_x2apic, READ_LOW, READ_HIGH, MSR_X2APIC_TPR);
 	allow_in(vmx_msr_bitmap_x2apic, WRITE_LOW, WRITE_HIGH, MSR_X2APIC_TPR);
+	allow_x2apic();
 }

@@ -11,6 +11,8 @@ extern uint8_t vmx_msr_bitmap[PAGE_SIZE];
 /* The same, but that the TPR's MSR of x2APIC mode does not exit: for a vCPU for which the CPU serves it, and for no
  * other, for it would be the host's. */
 extern uint8_t vmx_msr_bitmap_x2apic[PAGE_SIZE];
+/* The same for the other registers of it too, as far as the CPU serves them (hvm_tpr.delivery). */
+extern uint8_t vmx_msr_bitmap_x2apic_all[PAGE_SIZE];
 
 /* Fills them; once, before the first entry. */
 void vmx_bitmaps_init(const struct vmx_caps *caps);

@@ -92,13 +92,17 @@ static void read_ept(struct mmu_caps *m, uint32_t proc2_may)
 	m->unrestricted_guest = VM_LEFT_OUT_OR(UNRESTRICTED_EPT, m->ept) && (proc2_may & PROC2_UNRESTRICTED);
 }
 
-/* VM entry wants the shadow with APIC accesses (SDM, "Checks on VMX Controls"). */
+/* VM entry wants the shadow with all the others (SDM, "Checks on VMX Controls"). */
 static void read_lapic(struct vmx_caps *c)
 {
 	c->hvm.tpr_shadow = VM_LEFT_OUT_OR(TPR_SHADOW_CONTROL, c->proc.may & PROC_TPR_SHADOW);
 	c->hvm.apic_access = c->hvm.tpr_shadow &&
 			     VM_LEFT_OUT_OR(APIC_ACCESS_CONTROL, c->proc2.may & PROC2_APIC_ACCESS);
 	c->hvm.x2apic_tpr = c->hvm.tpr_shadow && VM_LEFT_OUT_OR(X2APIC_CONTROL, c->proc2.may & PROC2_X2APIC);
+	c->hvm.apic_registers = c->hvm.tpr_shadow &&
+				VM_LEFT_OUT_OR(REGISTERS_CONTROL, c->proc2.may & PROC2_APIC_REGISTERS);
+	c->hvm.virtual_interrupts = c->hvm.tpr_shadow &&
+				    VM_LEFT_OUT_OR(DELIVERY_CONTROL, c->proc2.may & PROC2_VIRTUAL_INTERRUPTS);
 }
 
 /* What every entry of Vellum's asks for (SDM, "VM-Execution Control Fields", "VM-Exit Controls", "VM-Entry
@@ -136,6 +140,13 @@ static bool has_rdtscp(const struct vmx_caps *c)
 
 	return VM_LEFT_OUT_OR(RDTSCP_CONTROL, c->proc2.may & PROC2_RDTSCP) &&
 	       VM_LEFT_OUT_OR(RDTSCP_CPUID, edx & CPUID_80000001_EDX_RDTSCP);
+}
+
+/* VM entry wants the timer where exits save it (SDM, "Checks on VMX Controls"). */
+static bool has_alarm(const struct vmx_caps *c)
+{
+	return VM_LEFT_OUT_OR(ALARM_TIMER, c->pin.may & PIN_PREEMPTION_TIMER) &&
+	       VM_LEFT_OUT_OR(ALARM_SAVED, c->exit.may & EXIT_SAVE_TIMER);
 }
 
 const char *vmx_caps_read(struct vmx_caps *c)
@@ -176,6 +187,7 @@ const char *vmx_caps_read(struct vmx_caps *c)
 	c->hvm.cr4_may = c->cr4_fixed1;
 	c->preemption_shift = rdmsr(MSR_VMX_MISC) & 31; /* SDM, "Miscellaneous Data" */
 	c->hvm.rdtscp = has_rdtscp(c);
+	c->hvm.alarm = has_alarm(c);
 	read_lapic(c);
 	c->switches_msrs = switches_msrs(c);
 	return missing_control(c);

@@ -178,10 +178,34 @@ static inline struct hvm_apic_access vmx_exit_apic_access(void)
 	return (struct hvm_apic_access){ q & 0xfff, type <= 1 };
 }
 
+/* SDM, "APIC-Write VM Exits" and "EOI Virtualization": an offset in the page, a vector. */
+static inline unsigned vmx_exit_apic_write(void) { return vmread(VMCS_EXIT_QUALIFICATION) & 0xfff; }
+static inline uint8_t vmx_exit_eoi(void) { return (uint8_t)vmread(VMCS_EXIT_QUALIFICATION); }
+
 /* ---- the next entry ---- */
 
 static inline uint64_t vmx_entry_error(void) { return vmread(VMCS_INSTRUCTION_ERROR); }
 static inline void vmx_set_tsc_offset(uint64_t ticks) { vmwrite(VMCS_TSC_OFFSET, ticks); }
+
+/* SDM, "Guest Interrupt Status": RVI and SVI. */
+static inline void vmx_set_interrupts(uint8_t rvi, uint8_t svi)
+{
+	vmwrite(VMCS_GUEST_INTERRUPT_STATUS, (uint64_t)svi << 8 | rvi);
+}
+
+static inline void vmx_request_interrupt(uint8_t vector)
+{
+	uint64_t status = vmread(VMCS_GUEST_INTERRUPT_STATUS);
+
+	if (vector > (uint8_t)status)
+		vmwrite(VMCS_GUEST_INTERRUPT_STATUS, (status & ~0xffull) | vector);
+}
+
+static inline void vmx_set_eoi_exits(const uint32_t vectors[8])
+{
+	for (unsigned n = 0; n < 4; n++)
+		vmwrite(VMCS_EOI_EXIT_BITMAP0 + 2 * n, vectors[2 * n] | (uint64_t)vectors[2 * n + 1] << 32);
+}
 
 static inline void vmx_inject(const struct event *e)
 {

@@ -75,8 +75,8 @@ static void write_host(void)
 	vmwrite(VMCS_HOST_SYSENTER_EIP, 0);
 }
 
-/* Where the CPU has the timer, no guest runs longer than ticks without an exit. Nothing is saved: each entry starts it
- * anew. */
+/* Where the CPU has the timer, no guest runs longer than ticks without an exit. Unless exits save it (hvm_start.alarm),
+ * each entry starts it anew. */
 static void write_pin_controls(const struct vmx_caps *c, uint64_t ticks)
 {
 	uint32_t pin = vmx_control(c->pin, PIN_EXTERNAL_INTERRUPT | PIN_NMI | PIN_VIRTUAL_NMI | PIN_PREEMPTION_TIMER);
@@ -145,6 +145,7 @@ static void write_controls(struct vmx_vcpu *v, const struct hvm_start *start)
 	write_pause_loop(v);
 	vmwrite(VMCS_EXIT_CONTROLS,
 		vmx_control(c->exit, EXIT_HOST_64 | EXIT_ACK_INTERRUPT | EXIT_SAVE_DEBUG |
+					     (start->alarm ? EXIT_SAVE_TIMER : 0) |
 					     (VM_LEFT_OUT_OR(SWITCHES_ALL_EXIT, c->switches_msrs) ? EXIT_MSRS : 0)));
 	vmwrite(VMCS_ENTRY_CONTROLS,
 		vmx_control(c->entry, ENTRY_LOAD_DEBUG |
@@ -390,6 +391,15 @@ void vmx_sync_paging(struct vmx_vcpu *v, struct mmu_vcpu *mmu)
 		sync_pdptes(mmu);
 }
 
+#define DELIVERY (PROC2_APIC_REGISTERS | PROC2_VIRTUAL_INTERRUPTS)
+
+static const uint8_t *msr_bitmap(const struct hvm_tpr *tpr)
+{
+	if (!tpr->x2apic)
+		return vmx_msr_bitmap;
+	return VM_KEPT(BITMAP_ALL, tpr->delivery) ? vmx_msr_bitmap_x2apic_all : vmx_msr_bitmap_x2apic;
+}
+
 void vmx_set_tpr(struct vmx_vcpu *v, const struct hvm_tpr *tpr)
 {
 	const uint32_t exits = PROC_CR8_LOAD | PROC_CR8_STORE;
@@ -403,10 +413,11 @@ void vmx_set_tpr(struct vmx_vcpu *v, const struct hvm_tpr *tpr)
 	}
 	if (access)
 		vmwrite(VMCS_APIC_ACCESS_ADDRESS, tpr->access.v);
-	vmwrite(VMCS_MSR_BITMAP, (uintptr_t)(tpr->x2apic ? vmx_msr_bitmap_x2apic : vmx_msr_bitmap));
+	vmwrite(VMCS_MSR_BITMAP, (uintptr_t)msr_bitmap(tpr));
 	write_proc(v, shadow ? (v->proc & ~exits) | PROC_TPR_SHADOW : (v->proc & ~(uint32_t)PROC_TPR_SHADOW) | exits);
-	write_proc2(v, (v->proc2 & ~(uint32_t)(PROC2_APIC_ACCESS | PROC2_X2APIC)) |
-			       (uint32_t)((access ? PROC2_APIC_ACCESS : 0) | (tpr->x2apic ? PROC2_X2APIC : 0)));
+	write_proc2(v, (v->proc2 & ~(uint32_t)(PROC2_APIC_ACCESS | PROC2_X2APIC | DELIVERY)) |
+			       (uint32_t)((access ? PROC2_APIC_ACCESS : 0) | (tpr->x2apic ? PROC2_X2APIC : 0) |
+					  (tpr->delivery ? DELIVERY : 0)));
 }
 
 void vmx_set_tpr_threshold(struct vmx_vcpu *v, unsigned class)
@@ -415,7 +426,7 @@ void vmx_set_tpr_threshold(struct vmx_vcpu *v, unsigned class)
 		vmwrite(VMCS_TPR_THRESHOLD, v->tpr_threshold = class);
 }
 
-void vmx_set_interrupt_window(struct vmx_vcpu *v, bool on)
+void vmx_write_interrupt_window(struct vmx_vcpu *v, bool on)
 {
 	write_proc(v, on ? v->proc | PROC_INTERRUPT_WINDOW : v->proc & ~(uint32_t)PROC_INTERRUPT_WINDOW);
 }

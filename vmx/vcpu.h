@@ -69,8 +69,19 @@ static inline void vmx_sync_access(struct mmu_vcpu *mmu)
 }
 
 /* SDM, "Interrupt-Window Exiting and Virtual-Interrupt Delivery" and "NMI-Window Exiting". */
-void vmx_set_interrupt_window(struct vmx_vcpu *v, bool on);
+void vmx_write_interrupt_window(struct vmx_vcpu *v, bool on);
+static inline void vmx_set_interrupt_window(struct vmx_vcpu *v, bool on)
+{
+	if (on != !!(v->proc & PROC_INTERRUPT_WINDOW))
+		vmx_write_interrupt_window(v, on);
+}
 void vmx_set_nmi_window(struct vmx_vcpu *v, bool on);
+
+/* SDM, "VMX-Preemption Timer": it has 32 bits, and counts once in 1 << preemption_shift ticks. */
+static inline void vmx_set_alarm(struct vmx_vcpu *v, uint64_t ticks)
+{
+	vmwrite(VMCS_PREEMPTION_TIMER, min_u64(((ticks - 1) >> v->caps->preemption_shift) + 1, UINT32_MAX));
+}
 
 /* SDM, "Guest Register State". What is set must pass "Checks on Guest Segment Registers". */
 struct segment_state vmx_get_segment(enum segment n);

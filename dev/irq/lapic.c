@@ -2,23 +2,6 @@
  * Priority", "Local APIC State". The invariants are in lapic.h. */
 #include "dev/irq/lapic_internal.h"
 
-/* ---- 256-bit vector registers ---- */
-
-static bool vector_test(const uint32_t *reg, unsigned v)
-{
-	return reg[v >> 5] >> (v & 31) & 1;
-}
-
-static void vector_set(uint32_t *reg, unsigned v)
-{
-	reg[v >> 5] |= 1u << (v & 31);
-}
-
-static void vector_clear(uint32_t *reg, unsigned v)
-{
-	reg[v >> 5] &= ~(1u << (v & 31));
-}
-
 /* The highest set bit that is not above v, which is not negative; or -1. */
 static int16_t vector_highest(const uint32_t *reg, unsigned v)
 {
@@ -30,7 +13,12 @@ static int16_t vector_highest(const uint32_t *reg, unsigned v)
 
 /* ---- priority ---- */
 
-static uint8_t in_service(const struct lapic *l) { return l->isr_max < 0 ? 0 : (uint8_t)(l->isr_max & 0xf0); }
+static uint8_t in_service(const struct lapic *l)
+{
+	int16_t v = lapic_highest_in_service(l);
+
+	return v < 0 ? 0 : (uint8_t)(v & 0xf0);
+}
 
 /* The class is the higher one of TPR and ISR; the subclass is the TPR's where the TPR's class is (SDM, "Interrupt,
  * Task, and Processor Priority"). */
@@ -71,7 +59,7 @@ uint8_t lapic_read_tpr(struct lapic *l)
 
 void lapic_tpr_lowered(struct lapic *l)
 {
-	if (l->irr_max >= 0)
+	if (lapic_highest_waiting(l) >= 0)
 		lapic_notice(l);
 }
 
@@ -85,16 +73,19 @@ void lapic_keep_tpr(struct lapic *l, uint32_t *tpr)
 
 unsigned lapic_tpr_threshold(const struct lapic *l)
 {
-	unsigned waiting = l->irr_max < 0 || !l->enabled ? 0 : (unsigned)l->irr_max & 0xf0;
+	int16_t highest = lapic_highest_waiting(l);
+	unsigned waiting = highest < 0 || !l->enabled ? 0 : (unsigned)highest & 0xf0;
 
 	return waiting > in_service(l) && (lapic_tpr(l) & 0xf0u) >= waiting ? waiting >> 4 : 0;
 }
 
 int lapic_pending(struct lapic *l)
 {
+	int16_t waiting = lapic_highest_waiting(l);
+
 	/* Of a class higher than the processor's. */
-	if (likely(l->irr_max >= 0) && likely(l->enabled) && (l->irr_max & 0xf0) > (lapic_ppr(l) & 0xf0))
-		return l->irr_max;
+	if (likely(waiting >= 0) && likely(l->enabled) && (waiting & 0xf0) > (lapic_ppr(l) & 0xf0))
+		return waiting;
 	if (!lapic_extint(l))
 		l->irq_maybe = false;
 	return -1;
@@ -104,6 +95,10 @@ void lapic_ack(struct lapic *l, uint8_t vector)
 {
 	vector_clear(l->irr, vector);
 	l->irr_max = l->irr_max < 0 ? -1 : vector_highest(l->irr, (unsigned)l->irr_max);
+	if (unlikely(l->page)) {
+		lapic_page_ack(l, vector);
+		return;
+	}
 	vector_set(l->isr, vector);
 	if (vector > l->isr_max)
 		l->isr_max = vector;
@@ -118,11 +113,12 @@ static void accept_vector(struct lapic *l, uint8_t vector, bool level)
 		return;
 	}
 	vector_set(l->irr, vector);
+	l->irr_words |= (uint8_t)(1u << (vector >> 5));
 	/* The TMR says at the EOI whether an I/O APIC waits for it. */
-	if (level)
-		vector_set(l->tmr, vector);
-	else
-		vector_clear(l->tmr, vector);
+	if (level != vector_test(l->tmr, vector)) {
+		l->tmr[vector >> 5] ^= 1u << (vector & 31);
+		l->tmr_stale = true;
+	}
 	if (vector > l->irr_max)
 		l->irr_max = vector;
 	lapic_notice(l);
@@ -173,6 +169,15 @@ void lapic_local_event(struct lapic *l, unsigned lvt)
 	deliver_lvt(l, l->lvt[lvt], false);
 }
 
+/* Its entry has no delivery mode: it is fixed. */
+void lapic_timer_event(struct lapic *l)
+{
+	uint32_t lvt = l->lvt[LVT_TIMER];
+
+	if (likely(!(lvt & LVT_MASKED) && l->enabled && l->sw_enabled))
+		accept_vector(l, lvt & LVT_VECTOR, false);
+}
+
 void lapic_error(struct lapic *l, uint32_t esr_bits)
 {
 	bool news = esr_bits & ~l->esr_pending;
@@ -185,13 +190,24 @@ void lapic_error(struct lapic *l, uint32_t esr_bits)
 
 void lapic_eoi(struct lapic *l)
 {
+	uint8_t vector;
+
+	if (unlikely(l->page)) {
+		lapic_page_eoi(l);
+		return;
+	}
 	if (l->isr_max < 0)
 		return;
-	uint8_t vector = (uint8_t)l->isr_max;
+	vector = (uint8_t)l->isr_max;
 	vector_clear(l->isr, vector);
 	l->isr_max = vector_highest(l->isr, vector);
 	if (l->irr_max >= 0)
 		lapic_notice(l);
+	lapic_eoi_done(l, vector);
+}
+
+void lapic_eoi_done(struct lapic *l, uint8_t vector)
+{
 	if (likely(!vector_test(l->tmr, vector)))
 		return;
 	bool waits = false;
@@ -201,8 +217,10 @@ void lapic_eoi(struct lapic *l)
 			waits = true;
 		}
 	}
-	if (waits)
+	if (waits) {
+		lapic_shown_no_more(l);
 		lapic_lint_changed(l);
+	}
 	if (!((l->svr & SVR_SUPPRESS_EOI_BROADCAST) && (l->features & LAPIC_DIRECTED_EOI)))
 		l->host->eoi(l->ctx, l, vector);
 }
@@ -231,6 +249,7 @@ static void lint_level(struct lapic *l, unsigned pin)
 		return;
 	}
 	l->remote_irr |= (uint8_t)(1u << pin);
+	lapic_shown_no_more(l);
 	deliver_lvt(l, lvt, true);
 }
 
@@ -273,11 +292,14 @@ void lapic_set_lint(struct lapic *l, unsigned pin, bool level)
 void lapic_init_reset(struct lapic *l)
 {
 	memset(l->irr, 0, sizeof(l->irr));
+	l->irr_words = 0;
 	memset(l->isr, 0, sizeof(l->isr));
 	memset(l->tmr, 0, sizeof(l->tmr));
 	l->irr_max = -1;
 	l->isr_max = -1;
 	*l->tpr = 0;
+	if (l->page)
+		lapic_page_clear(l);
 	l->logical_id = 0;
 	l->dfr = 0xf;
 	l->svr = 0xff;
@@ -289,15 +311,19 @@ void lapic_init_reset(struct lapic *l)
 	for (unsigned i = 0; i < LVT_COUNT; i++)
 		l->lvt[i] = LVT_MASKED;
 	lapic_timer_reset(l);
+	l->tmr_stale = true;
 	l->irq_maybe = lapic_extint(l); /* L3: it needs no local vector table where the APIC is disabled */
+	lapic_shown_no_more(l);
 }
 
 void lapic_set_base(struct lapic *l, uint64_t base)
 {
 	bool was_enabled = l->enabled;
+	lapic_take_icr(l);
 	l->base = base;
 	l->enabled = base & APIC_BASE_EN;
 	l->x2apic = base & APIC_BASE_EXTD;
+	lapic_shown_no_more(l);
 	if (l->enabled != was_enabled) { /* disabled it keeps nothing, and it comes back as after power-up */
 		lapic_init_reset(l);
 		l->xapic_id = (uint8_t)l->id;
@@ -319,6 +345,7 @@ void lapic_virtual_wire(struct lapic *l)
 	l->sw_enabled = true;
 	l->lvt[LVT_LINT0] = APIC_EXTINT << 8;
 	l->lvt[LVT_LINT1] = APIC_NMI << 8;
+	lapic_shown_no_more(l);
 	lapic_lint_changed(l);
 }
 

@@ -2,17 +2,21 @@
  * Controller".
  *
  * Reading order: lapic.c (acceptance, priority, delivery, reset), lapic_timer.c, lapic_regs.c (the registers, by offset
- * and by MSR). The APIC timer counts TSC ticks divided by the divide configuration, nothing else: its "bus clock" is
- * tsc_hz. Interrupts of a periodic timer that were missed, or come faster than LAPIC_MIN_PERIOD_US, merge into one; the
- * count read back is exact all the same.
+ * and by MSR), lapic_virtual.c (where the CPU itself serves the guest). The APIC timer counts TSC ticks divided by
+ * the divide configuration, nothing else: its "bus clock" is tsc_hz. Interrupts of a periodic timer that were missed,
+ * or come faster than LAPIC_MIN_PERIOD_US, merge into one; the count read back is exact all the same.
  *
  * L1  irr_max / isr_max are the highest set bit of irr / isr, or -1.
  * L2  The task-priority register is *tpr and nowhere else: where lapic_keep_tpr() has put it, perhaps where the CPU
  *     itself reads and writes it for the guest, at any time that the guest runs. So nothing that follows from it is
  *     kept.
- * L3  irq_maybe is set whenever lapic_pending() or lapic_extint() would offer an interrupt. It may be set when they
- *     would not.
- * L4  a vector below 16 never enters irr. */
+ * L3  irq_maybe is set whenever lapic_pending() or lapic_extint() would offer an interrupt, but for what the CPU has
+ *     been handed (L5). It may be set when they would not.
+ * L4  a vector below 16 never enters irr.
+ * L5  With a page (lapic_virtualize) the CPU delivers interrupts by itself: ISR, and those of IRR that it knows of, are
+ *     in the page and nowhere else, isr is empty, and irr is what has been accepted since lapic_hand(). In xAPIC mode
+ *     ICR is there too. All other registers are here, and in the page is a copy for the guest to read: written on the
+ *     vCPU's own CPU only, by when what the guest has written there was taken (lapic_wrote). */
 #ifndef VELLUM_DEV_LAPIC_H
 #define VELLUM_DEV_LAPIC_H
 
@@ -57,6 +61,11 @@ struct lapic {
 	uint32_t *tpr, own_tpr; /* L2 */
 	int16_t irr_max, isr_max;
 	uint32_t irr[8], isr[8], tmr[8];
+	uint32_t *page;  /* L5; or NULL */
+	bool stale;      /* the page's copy is not what is here */
+	bool tmr_stale;  /* the same of its TMR, and of what the CPU was told of it */
+	bool status_stale; /* IRR or ISR in the page were changed by others than the CPU */
+	uint8_t irr_words; /* the words of irr that may not be 0 */
 
 	struct lapic_tpr_count tpr_count;
 
@@ -135,6 +144,25 @@ static inline uint32_t lapic_x2apic_logical_id(const struct lapic *l)
 {
 	return (l->id >> 4) << 16 | 1u << (l->id & 15);
 }
+
+/* ---- the CPU serves the guest ---- */
+
+/* From now on the CPU does so in page, whose TPR is *tpr already (lapic_keep_tpr), or, NULL, no longer: nothing that
+ * waits or is in service is lost. The guest is not running. */
+void lapic_virtualize(struct lapic *l, uint32_t *page);
+/* What the CPU is to know before the guest goes on (SDM, "Guest Interrupt Status" and "EOI Virtualization"). */
+struct lapic_handed {
+	uint8_t rvi;          /* the highest vector that waits, 0: none; or, without .all, of those that are new */
+	uint8_t svi;          /* with .all: the highest in service */
+	bool all;             /* it cannot know from what it has been told before */
+	bool eoi_exits_stale; /* which EOIs must exit has changed: those of the vectors in tmr */
+};
+/* All that waits is in the page then. On the vCPU's own CPU, before it enters, after everything that came to l. */
+struct lapic_handed lapic_hand(struct lapic *l);
+/* The guest has written to the page at this offset, and the CPU has left the rest to do. */
+void lapic_wrote(struct lapic *l, unsigned offset);
+/* The CPU has done the EOI of vector, somebody else may wait for it. */
+void lapic_eoi_done(struct lapic *l, uint8_t vector);
 
 /* ---- interrupts ---- */
 

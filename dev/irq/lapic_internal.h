@@ -6,12 +6,70 @@
 
 static inline unsigned lvt_delivery(uint32_t lvt) { return lvt >> 8 & 7; }
 
+/* ---- 256-bit vector registers: eight words, one behind the other here, 16 bytes apart in a page ---- */
+
+static inline bool vector_test(const uint32_t *reg, unsigned v) { return reg[v >> 5] >> (v & 31) & 1; }
+static inline void vector_set(uint32_t *reg, unsigned v) { reg[v >> 5] |= 1u << (v & 31); }
+static inline void vector_clear(uint32_t *reg, unsigned v) { reg[v >> 5] &= ~(1u << (v & 31)); }
+
+/* at: APIC_ISR, APIC_TMR or APIC_IRR. The guest's CPU may be writing to it. */
+static inline uint32_t page_get(const struct lapic *l, unsigned at, unsigned word)
+{
+	return __atomic_load_n(&l->page[at / 4 + 4 * word], __ATOMIC_RELAXED);
+}
+
+/* While the guest is not running. */
+static inline void page_put(struct lapic *l, unsigned at, unsigned word, uint32_t value)
+{
+	l->page[at / 4 + 4 * word] = value;
+}
+
+static inline uint32_t lapic_isr_word(const struct lapic *l, unsigned n)
+{
+	return unlikely(l->page) ? page_get(l, APIC_ISR, n) : l->isr[n];
+}
+
+static inline uint32_t lapic_irr_word(const struct lapic *l, unsigned n)
+{
+	return l->irr[n] | (unlikely(l->page) ? page_get(l, APIC_IRR, n) : 0);
+}
+
 /* lapic.c */
 void lapic_notice(struct lapic *l); /* something may have become deliverable */
 void lapic_eoi(struct lapic *l);
+void lapic_timer_event(struct lapic *l);
 void lapic_error(struct lapic *l, uint32_t esr_bits);
 void lapic_lint_changed(struct lapic *l); /* a LINT entry was written: levels are looked at again */
 void lapic_set_base(struct lapic *l, uint64_t base); /* a legal value: performs the transition */
+
+/* lapic_regs.c */
+uint32_t lapic_get(struct lapic *l, unsigned offset); /* what the guest reads there, in the present mode */
+void lapic_self_ipi(struct lapic *l, uint8_t vector);
+
+/* lapic_virtual.c */
+void lapic_show(struct lapic *l, unsigned offset);    /* the register, and what hangs on it, into the page */
+void lapic_shown_no_more(struct lapic *l);            /* registers have changed, to be shown by lapic_hand() */
+void lapic_take_icr_from(struct lapic *l);
+/* ICR out of the page. */
+static inline void lapic_take_icr(struct lapic *l)
+{
+	if (unlikely(l->page))
+		lapic_take_icr_from(l);
+}
+void lapic_page_ack(struct lapic *l, uint8_t vector);
+void lapic_page_clear(struct lapic *l);
+void lapic_page_eoi(struct lapic *l);
+int16_t lapic_page_highest(const struct lapic *l, unsigned at); /* -1: none */
+static inline int16_t lapic_highest_waiting(const struct lapic *l)
+{
+	int16_t known = likely(!l->page) ? -1 : lapic_page_highest(l, APIC_IRR);
+
+	return known > l->irr_max ? known : l->irr_max;
+}
+static inline int16_t lapic_highest_in_service(const struct lapic *l)
+{
+	return likely(!l->page) ? l->isr_max : lapic_page_highest(l, APIC_ISR);
+}
 
 /* lapic_timer.c */
 void lapic_timer_reset(struct lapic *l);

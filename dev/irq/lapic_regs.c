@@ -64,11 +64,11 @@ static bool reg_read(struct lapic *l, unsigned r, uint32_t *value)
 	if (lvt >= 0)
 		*value = lvt_read(l, (unsigned)lvt);
 	else if (r >= REG(ISR) && r < REG(TMR))
-		*value = l->isr[r - REG(ISR)];
+		*value = lapic_isr_word(l, r - REG(ISR));
 	else if (r >= REG(TMR) && r < REG(IRR))
 		*value = l->tmr[r - REG(TMR)];
 	else if (r >= REG(IRR) && r < REG(ESR))
-		*value = l->irr[r - REG(IRR)];
+		*value = lapic_irr_word(l, r - REG(IRR));
 	else
 		switch (r) {
 		case REG(ID): *value = l->x2apic ? l->id : (uint32_t)l->xapic_id << 24; break;
@@ -156,7 +156,7 @@ static void esr_write(struct lapic *l)
 }
 
 /* As for the ICR. */
-static void self_ipi(struct lapic *l, uint8_t vector)
+void lapic_self_ipi(struct lapic *l, uint8_t vector)
 {
 	struct apic_message m = { .vector = vector, .delivery = APIC_FIXED, .shorthand = APIC_SELF, .assert = true };
 	if (vector < 16)
@@ -193,7 +193,7 @@ static bool xapic_write(struct lapic *l, unsigned r, uint32_t value)
 }
 
 /* Performs a write that is legal in the present mode. false: there is no such register. */
-static bool reg_write(struct lapic *l, unsigned r, uint32_t value)
+static ALWAYS_INLINE bool perform(struct lapic *l, unsigned r, uint32_t value)
 {
 	int lvt = lvt_of(l, r);
 	if (lvt >= 0) {
@@ -228,6 +228,29 @@ static bool reg_write(struct lapic *l, unsigned r, uint32_t value)
 	}
 }
 
+static __attribute__((noinline)) bool perform_and_show(struct lapic *l, unsigned r, uint32_t value)
+{
+	bool ok = perform(l, r, value);
+
+	lapic_show(l, r * 16);
+	return ok;
+}
+
+static ALWAYS_INLINE bool reg_write(struct lapic *l, unsigned r, uint32_t value)
+{
+	if (likely(!l->page))
+		return perform(l, r, value);
+	return perform_and_show(l, r, value);
+}
+
+uint32_t lapic_get(struct lapic *l, unsigned offset)
+{
+	uint32_t value;
+
+	reg_read(l, offset / 16, &value);
+	return value;
+}
+
 /* ---- xAPIC ---- */
 
 uint64_t lapic_mmio_read(struct lapic *l, uint64_t offset, unsigned size)
@@ -237,6 +260,7 @@ uint64_t lapic_mmio_read(struct lapic *l, uint64_t offset, unsigned size)
 		if ((offset & 0xf) || size != 8)
 			return 0; /* undefined by the SDM */
 	}
+	lapic_take_icr(l);
 	if (!reg_read(l, (unsigned)(offset >> 4 & 0xff), &value)) {
 		lapic_error(l, ESR_ILLEGAL_REGISTER);
 		return 0;
@@ -249,6 +273,7 @@ void lapic_mmio_write(struct lapic *l, uint64_t offset, unsigned size, uint64_t 
 {
 	if ((offset & 0xf) || size < 4)
 		return;
+	lapic_take_icr(l);
 	if (!reg_write(l, (unsigned)(offset >> 4 & 0xff), (uint32_t)value))
 		lapic_error(l, ESR_ILLEGAL_REGISTER);
 }
@@ -293,7 +318,7 @@ static bool x2apic_msr_write(struct lapic *l, unsigned r, uint64_t value)
 	if (!l->x2apic || !writable || (value & ~legal))
 		return false;
 	if (r == REG(SELF_IPI)) {
-		self_ipi(l, (uint8_t)value);
+		lapic_self_ipi(l, (uint8_t)value);
 		return true;
 	}
 	if (r == REG(ICR))

@@ -79,7 +79,7 @@ void lapic_timer_fire(void *dev, uint64_t now)
 	} else {
 		l->timer_done = true;
 	}
-	lapic_local_event(l, LVT_TIMER);
+	lapic_timer_event(l);
 }
 
 /* An expiry that has passed but not been run yet must not get lost by what changes the timer. */

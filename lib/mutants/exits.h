@@ -17,6 +17,8 @@
 	M(REQUEUE_NMI, "unblocking NMIs for one that is delivered again") \
 	M(TPR_LOWERED, "looking for events when the guest has lowered its TPR below the threshold") \
 	M(TPR_BLOCKING, "that the instruction which lowered it ends blocking by STI and MOV SS") \
+	M(APIC_WROTE, "taking what the guest has written to a register in the page") \
+	M(EOI_DONE, "telling who waits for an EOI that the CPU has done") \
 	M(TPR_THRESHOLD, "the TPR threshold of what waits") \
 	M(APIC_QUEUED, "delivering again the event whose delivery reached the local APIC's page") \
 	M(HLT_FOR_GOOD, "stopping a guest that halts with nothing to wake it") \

@@ -52,6 +52,18 @@
 	M(X2APIC_GIVEN, "virtualizing x2APIC mode when the guest goes to it, and no longer when it leaves it") \
 	M(X2APIC_HAS, "leaving that mode's TPR to exits on a CPU that cannot") \
 	M(UNPLACE, "taking its frame from where the local APIC was") \
+	M(ALARM_CAN, "the CPU's alarm only where it has one") \
+	M(ALARM_OWN, "and only for who has a clock of its own") \
+	M(ALARM_SLICE, "ringing after a slice at the latest") \
+	M(ALARM_TURN, "the host's turn then") \
+	M(ALARM_FORWARD, "putting its clock forward to what the CPU has counted") \
+	M(EMULATED_ALARM, "setting it anew after instructions that were emulated") \
+	M(ALARM_RUNS, "running the guest's timers when it rings") \
+	M(ALARM_AGAIN, "setting it anew then") \
+	M(APICV_PAGE, "moving what waits and is in service to where the CPU delivers, and back") \
+	M(HANDED, "telling the CPU what is new and waits") \
+	M(HANDED_ALL, "or all that waits and is in service") \
+	M(EOI_EXITS, "telling it which EOIs must exit") \
 	M(FLEX_LOOK, "a threshold of its own after a change of the method, or of IA32_APIC_BASE") \
 	M(CHANGE_LACKS, "refusing a method for the TPR that the CPU lacks, while the guest runs") \
 	M(RELEASE_APIC_FRAME, "giving back the frame that stands for the local APIC") \

@@ -14,11 +14,17 @@
 	M(VPID_INVVPID, "that VPIDs need INVVPID") \
 	M(VPID_INVVPID_TYPE, "of one of two types") \
 	M(UNRESTRICTED_EPT, "that \"unrestricted guest\" needs EPT") \
+	M(ALARM_TIMER, "that an alarm by the CPU needs its timer") \
+	M(ALARM_SAVED, "and that exits save it") \
 	M(TPR_SHADOW_CONTROL, "the check of the control for the TPR shadow") \
 	M(APIC_ACCESS_CONTROL, "and of that for accesses to the local APIC") \
 	M(X2APIC_CONTROL, "and of that for x2APIC mode") \
+	M(REGISTERS_CONTROL, "and of that for the local APIC's other registers") \
+	M(DELIVERY_CONTROL, "and of that for virtual interrupts") \
 	M(FLEX_SHADOW, "that flexpriority needs the first") \
 	M(FLEX_ACCESS, "and the second") \
+	M(APICV_REGISTERS, "that apicv needs the registers") \
+	M(APICV_DELIVERY, "and virtual interrupts") \
 	M(WANTS_FLEX, "refusing it where it was asked for") \
 	M(LACKS_PIN, "refusing a CPU without the pin-based controls") \
 	M(LACKS_NMI_WINDOW, "or without NMI windows") \
@@ -41,6 +47,7 @@
 	M(BITMAP_IO, "exits of all ports") \
 	M(BITMAP_MSR, "exits of all MSRs but those of the guest's own") \
 	M(BITMAP_AUX, "exits of IA32_TSC_AUX where RDTSCP is not offered") \
+	M(BITMAP_ALL, "a bitmap of its own where the CPU serves more than the TPR in x2APIC mode") \
 	M(BITMAP_HIGH, "the two halves of MSR numbers") \
 	M(AREAS_FREED, "giving back the MSR areas") \
 	M(AREAS_COUNT, "loading the MSRs of the areas") \

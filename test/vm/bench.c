@@ -156,30 +156,6 @@ static void settle(void)
 	vmcs_put(VMCS_GUEST_ACTIVITY, 0);
 }
 
-/* The virtual-APIC page's TPR; NULL: there is no TPR shadow. */
-static uint8_t *shadow_tpr(void)
-{
-	if (!(vmcs_get(VMCS_PROC_CONTROLS) & PROC_TPR_SHADOW))
-		return NULL;
-	return (uint8_t *)(uintptr_t)host_memory(vmcs_get(VMCS_VIRTUAL_APIC_ADDRESS), PAGE_SIZE) + 0x80;
-}
-
-/* B3, of interrupts: nothing that waits is forgotten, nothing is asked for in vain. */
-static const char *waits_rightly(struct vcpu *v)
-{
-	bool window = vmcs_get(VMCS_PROC_CONTROLS) & PROC_INTERRUPT_WINDOW;
-	const uint8_t *tpr = shadow_tpr();
-	unsigned threshold = tpr ? (unsigned)vmcs_get(VMCS_TPR_THRESHOLD) : 0;
-
-	if (tpr && threshold != lapic_tpr_threshold(&v->lapic))
-		return "TP3: the TPR threshold is the class of what the TPR holds back";
-	if (tpr && threshold > (unsigned)*tpr >> 4)
-		return "TP3: the TPR threshold is not above the class of the TPR, else the entry is an exit";
-	if (!window && (lapic_pending(&v->lapic) >= 0 || lapic_extint(&v->lapic)))
-		return "an interrupt that can be delivered is, or its window is asked for";
-	return NULL;
-}
-
 struct vmx_vcpu *vmx_enter(struct vmx_vcpu *v, uint32_t *failed)
 {
 	struct vmentry e = { .caps = cpu_vmentry_caps(), .read = read_field, .memory = read_memory };
@@ -194,10 +170,12 @@ struct vmx_vcpu *vmx_enter(struct vmx_vcpu *v, uint32_t *failed)
 	bench.entries++;
 	bench.broken = vmentry_check(&e);
 	if (!bench.broken)
-		bench.broken = waits_rightly(bench.v);
+		bench.broken = bench_apic_rightly(bench.v);
 	remember_entry();
+	bench_apic_entered();
 	settle();
 	v->launched = true;
+	bench.entered = soft.tsc;
 	yield(BENCH_ENTRY);
 	return v;
 }
@@ -224,9 +202,19 @@ enum bench_at bench_emulate(void)
 	return bench.at;
 }
 
+/* The preemption timer, which exits save; SDM, "VMX-Preemption Timer". It counts as the TSC does. */
+static bool timer_saved(void)
+{
+	return bench.at == BENCH_ENTRY && (vmcs_get(VMCS_EXIT_CONTROLS) & EXIT_SAVE_TIMER);
+}
+
 enum bench_at bench_exit(const struct bench_exit *x)
 {
+	uint64_t left = vmcs_get(VMCS_PREEMPTION_TIMER), ran = soft.tsc - bench.entered;
+
 	BUG_ON(bench.at != BENCH_ENTRY);
+	if (timer_saved())
+		vmcs_put(VMCS_PREEMPTION_TIMER, left > ran ? left - ran : 0);
 	vmcs_put(VMCS_EXIT_REASON, x->reason);
 	vmcs_put(VMCS_EXIT_QUALIFICATION, x->qualification);
 	vmcs_put(VMCS_EXIT_INSTRUCTION_LENGTH, x->length);
@@ -246,18 +234,6 @@ enum bench_at bench_exit_simple(uint32_t reason, uint32_t length)
 	return bench_exit(&(struct bench_exit){ .reason = reason, .length = length });
 }
 
-enum bench_at bench_write_tpr(uint8_t value)
-{
-	uint8_t *tpr = shadow_tpr();
-
-	BUG_ON(!tpr);
-	*tpr = value;
-	/* SDM, "TPR Virtualization". */
-	if (value >> 4 < vmcs_get(VMCS_TPR_THRESHOLD))
-		return bench_exit_simple(EXIT_TPR_BELOW_THRESHOLD, 0);
-	return bench.at;
-}
-
 enum bench_at bench_interrupt(uint8_t vector)
 {
 	if (bench.at == BENCH_ENTRY)
@@ -273,7 +249,12 @@ void bench_wait(uint64_t ticks) { soft.tsc += ticks; }
 enum bench_at bench_timer(void)
 {
 	struct percpu *cpu = soft_percpu(soft.at);
+	uint64_t rings = timer_saved() ? bench.entered + vmcs_get(VMCS_PREEMPTION_TIMER) : UINT64_MAX;
 
+	if (rings < cpu->timer_armed) {
+		soft.tsc = max_u64(soft.tsc, rings);
+		return bench_exit_simple(EXIT_PREEMPTION_TIMER, 0);
+	}
 	BUG_ON(cpu->timer_armed == UINT64_MAX);
 	soft.tsc = max_u64(soft.tsc, cpu->timer_armed);
 	cpu->timer_armed = UINT64_MAX;

@@ -71,7 +71,7 @@ enum bench_mode {
 
 /* What an entry was made with. */
 struct bench_entry {
-	uint32_t event; /* interruption information; 0: none was injected */
+	uint32_t event; /* interruption information of what was injected, or came by the CPU itself; 0: nothing */
 	uint32_t error, length;
 	uint64_t rip, rflags, interruptibility, activity, pending_debug, proc;
 };
@@ -97,6 +97,7 @@ struct bench {
 	const char *broken;    /* the last entry's broken rule; NULL: none */
 	uint64_t accesses;     /* VMREAD and VMWRITE since the loop went on */
 	uint64_t emulated_before; /* bench_emulated() then */
+	uint64_t entered; /* the TSC at the last entry */
 	unsigned invvpids, invepts, entries;
 	unsigned kicks[BENCH_HOST_CPUS]; /* that have been sent to each CPU */
 	bool machine_check_fatal; /* what the host's machine check lost was in use */
@@ -120,8 +121,13 @@ void bench_delete(void);
 /* The guest is left for this reason; goes on to where the run loop stands next. */
 enum bench_at bench_exit(const struct bench_exit *exit);
 enum bench_at bench_exit_simple(uint32_t reason, uint32_t length);
-/* The guest writes its TPR where the CPU keeps it: where that is below the threshold, it exits. */
+/* The guest writes its TPR where the CPU keeps it: where that is below the threshold, it exits; where the CPU delivers
+ * interrupts, the one that may come now is bench.entry.event, as if it had been injected. */
 enum bench_at bench_write_tpr(uint8_t value);
+/* With virtual-interrupt delivery: the guest writes to the local APIC's page. */
+enum bench_at bench_apic_write(unsigned offset, unsigned size, uint32_t value);
+/* It reads a register there. false: that exits. */
+bool bench_apic_read(unsigned offset, uint32_t *value);
 /* Instructions that the emulator has carried out for guests that it runs. */
 uint64_t bench_emulated(void);
 /* The emulator goes on. */

@@ -44,6 +44,13 @@ void vmcs_put(uint32_t field, uint64_t value);
 /* test/vm/bench.c: the test goes on, while the emulator runs the guest. */
 void bench_pause_emulation(void);
 
+/* test/vm/apic.c */
+const char *bench_apic_rightly(struct vcpu *v); /* of interrupts, at an entry: NULL, or the rule that is broken */
+void bench_apic_entered(void); /* what the CPU delivers then */
+/* MSRs of x2APIC mode that the CPU serves by itself; false: it does not. */
+bool bench_apic_wrmsr(uint32_t msr, uint64_t value, enum bench_at *at);
+bool bench_apic_rdmsr(uint32_t msr, uint64_t *value);
+
 /* test/vm/host.c */
 void host_reset(void);
 const void *host_memory(uint64_t hpa, unsigned n);

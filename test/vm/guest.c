@@ -144,15 +144,26 @@ enum bench_at bench_mov_to_cr(unsigned n, uint64_t value)
 
 enum bench_at bench_wrmsr(uint32_t msr, uint64_t value)
 {
+	enum bench_at at;
+
 	*bench_gpr(GPR_RCX) = msr;
 	*bench_gpr(GPR_RAX) = (uint32_t)value;
 	*bench_gpr(GPR_RDX) = value >> 32;
+	if (bench_apic_wrmsr(msr, value, &at))
+		return at;
 	return bench_exit_simple(EXIT_WRMSR, 2);
 }
 
 enum bench_at bench_rdmsr(uint32_t msr)
 {
+	uint64_t value;
+
 	*bench_gpr(GPR_RCX) = msr;
+	if (bench_apic_rdmsr(msr, &value)) {
+		*bench_gpr(GPR_RAX) = (uint32_t)value;
+		*bench_gpr(GPR_RDX) = value >> 32;
+		return bench.at;
+	}
 	return bench_exit_simple(EXIT_RDMSR, 2);
 }
 

@@ -43,6 +43,12 @@ static bool exists(uint32_t field)
 	case VMCS_GUEST_PDPTE0 + 4:
 	case VMCS_GUEST_PDPTE0 + 6:
 		return cpu_has_proc2(PROC2_EPT);
+	case VMCS_GUEST_INTERRUPT_STATUS:
+	case VMCS_EOI_EXIT_BITMAP0:
+	case VMCS_EOI_EXIT_BITMAP0 + 2:
+	case VMCS_EOI_EXIT_BITMAP0 + 4:
+	case VMCS_EOI_EXIT_BITMAP0 + 6:
+		return cpu_has_proc2(PROC2_VIRTUAL_INTERRUPTS);
 	case VMCS_PROC_CONTROLS2:
 		return c->proc.may & PROC_SECONDARY;
 	case VMCS_GUEST_PAT:

@@ -155,6 +155,8 @@ void bochs_find(struct emulator *emulator, const struct options *options, uint64
 	bytes_free(&said);
 	real = realpath(emulator->program, NULL);
 	package = real != NULL && strcmp(real, debian_bochs) == 0;
+	/* It delivers virtual interrupts to guests that have interrupts off (docs/bochs.md). */
+	emulator->hides = package ? "virtual-interrupt-delivery" : NULL;
 	emulator->build = package ? "Debian's binary package" : "optimised, built from source";
 	free(real);
 	if (!bochs_can_have(!package, options->host_cpus, error, sizeof error))

@@ -22,6 +22,8 @@ struct emulator {
 	char *cpu;
 	char *log;                              /* the emulator's own log, or null */
 	bool needs_screen;
+	/* What of the CPU's virtualization extension it has wrong, as for --hide; or null. */
+	const char *hides;
 	unsigned cpus;
 	uint64_t memory, ips;                   /* bytes; 0 instructions per second on real hardware */
 };

@@ -178,6 +178,14 @@ static void open_control(struct session *session)
 	free(name);
 }
 
+/* Besides what is to be hidden. */
+static void hide_faults(const struct emulator *emulator, struct machines *machines)
+{
+	if (emulator->hides != NULL)
+		machines->hide = machines->hide != NULL ? text("%s,%s", machines->hide, emulator->hides)
+							: emulator->hides;
+}
+
 /* What can be said without a machine: ends the program where something cannot be. */
 static void prepare(struct session *session, struct machines *machines)
 {
@@ -188,6 +196,7 @@ static void prepare(struct session *session, struct machines *machines)
 	session->machines = machines;
 	(strcmp(options->machine, "qemu") == 0 ? qemu_find : bochs_find)(&session->emulator, options,
 									 machines_memory(machines));
+	hide_faults(&session->emulator, machines);
 	check_cpu(&session->emulator, machines);
 	check_json(options->json);
 	iso_check_hypervisor(hypervisor);

@@ -51,6 +51,7 @@ enum config_tpr {
 	CONFIG_TPR_AUTO,         /* the best that the CPU has */
 	CONFIG_TPR_TRAP,         /* each is an exit, and emulated */
 	CONFIG_TPR_FLEXPRIORITY, /* the CPU serves them in a page of its own */
+	CONFIG_TPR_APICV,        /* and the other registers', and delivers interrupts by itself */
 	CONFIG_TPRS,
 };
 
@@ -136,7 +137,8 @@ bool config_set_migrate_every(struct vm_config *vm, const char *value, char *err
 
 /* What can be hidden of a CPU; the names are in vm/config/features.c. */
 enum config_feature {
-	CONFIG_EPT, CONFIG_VPIDS, CONFIG_UNRESTRICTED, CONFIG_TPR_SHADOW, CONFIG_APIC_ACCESS, CONFIG_FEATURES
+	CONFIG_EPT, CONFIG_VPIDS, CONFIG_UNRESTRICTED, CONFIG_TPR_SHADOW, CONFIG_APIC_ACCESS,
+	CONFIG_APIC_REGISTERS, CONFIG_VIRTUAL_INTERRUPTS, CONFIG_FEATURES
 };
 /* Reads names with commas between them into a set of bits. */
 bool config_read_features(uint32_t *set, const char *list, char *error, size_t error_size);

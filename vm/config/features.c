@@ -9,6 +9,8 @@ static const char *const names[CONFIG_FEATURES] = {
 	[CONFIG_UNRESTRICTED] = "unrestricted-guest",
 	[CONFIG_TPR_SHADOW] = "tpr-shadow",
 	[CONFIG_APIC_ACCESS] = "apic-access",
+	[CONFIG_APIC_REGISTERS] = "apic-register-virt",
+	[CONFIG_VIRTUAL_INTERRUPTS] = "virtual-interrupt-delivery",
 };
 
 static uint32_t find(const char *name, size_t n)
@@ -32,7 +34,7 @@ bool config_read_features(uint32_t *set, const char *list, char *error, size_t e
 		if (!feature) {
 			fmt(error, error_size,
 			    "there is no feature \"%.*s\"; to be hidden there are ept, vpid, unrestricted-guest, "
-			    "tpr-shadow and apic-access",
+			    "tpr-shadow, apic-access, apic-register-virt and virtual-interrupt-delivery",
 			    (int)min_u64(n, 40), list);
 			return false;
 		}

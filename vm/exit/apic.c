@@ -1,22 +1,49 @@
-/* vm/exit/apic.c - what is left to do where the CPU serves the guest's local APIC itself (vm/tpr.c): accesses to other
- * registers than the TPR, and a TPR that has become low enough for an interrupt that waits. SDM, "Virtualizing
- * Memory-Mapped APIC Accesses" and "TPR Virtualization". */
+/* vm/exit/apic.c - what is left to do where the CPU serves the guest's local APIC itself (vm/tpr.c): accesses to
+ * registers that it does not serve, writes that it has put into the page, EOIs that somebody waits for, and a TPR that
+ * has become low enough for an interrupt that waits. SDM, "Virtualizing Memory-Mapped APIC Accesses", "APIC-Write
+ * Emulation", "EOI Virtualization" and "TPR Virtualization". */
 #include "vm/vm.h"
 
 #include "lib/mutants/mutate.h"
 
-/* The guest has written its TPR, after which an interrupt may be delivered. The instruction that wrote it is done, and
- * with it the blocking by an STI or a load of SS before it, whatever is saved (SDM, "Masking Maskable Hardware
- * Interrupts", "Trap-Like VM Exits"). */
-void exit_tpr_below(struct vcpu *v)
+/* The instruction that exited is done, and with it the blocking by an STI or a load of SS before it, whatever is saved
+ * (SDM, "Masking Maskable Hardware Interrupts", "Trap-Like VM Exits"). */
+static void behind_instruction(struct vcpu *v)
 {
 	uint64_t blocking = hvm_blocking(&v->hvm);
 
 	exit_requeue_event(v);
 	if (VM_KEPT(TPR_BLOCKING, blocking & (BLOCKING_STI | BLOCKING_MOV_SS)))
 		hvm_set_blocking(&v->hvm, blocking & ~(BLOCKING_STI | BLOCKING_MOV_SS));
+}
+
+/* The guest has written its TPR, after which an interrupt may be delivered. */
+void exit_tpr_below(struct vcpu *v)
+{
+	behind_instruction(v);
 	spin_lock(&v->vm->device_lock);
 	VM_MUTANT(TPR_LOWERED, lapic_tpr_lowered(&v->lapic));
+	spin_unlock(&v->vm->device_lock);
+}
+
+void exit_apic_write(struct vcpu *v)
+{
+	behind_instruction(v);
+	if (unlikely(!v->lapic.page)) {
+		exit_unknown(v);
+		return;
+	}
+	spin_lock(&v->vm->device_lock);
+	VM_MUTANT(APIC_WROTE, lapic_wrote(&v->lapic, hvm_exit_apic_write(&v->hvm)));
+	spin_unlock(&v->vm->device_lock);
+}
+
+/* The bit in ISR is gone. */
+void exit_eoi(struct vcpu *v)
+{
+	behind_instruction(v);
+	spin_lock(&v->vm->device_lock);
+	VM_MUTANT(EOI_DONE, lapic_eoi_done(&v->lapic, hvm_exit_eoi(&v->hvm)));
 	spin_unlock(&v->vm->device_lock);
 }
 

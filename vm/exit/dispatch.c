@@ -67,6 +67,13 @@ void exit_requeue_event(struct vcpu *v)
 	vcpu_note(v, REQUEST_EVENT);
 }
 
+/* Without a call where nothing was being delivered. */
+static inline void requeue_event(struct vcpu *v)
+{
+	if (unlikely(hvm_exit_delivery(&v->hvm) & EVENT_VALID))
+		exit_requeue_event(v);
+}
+
 /* Not a part of the exit whose answer is a constant. */
 __attribute__((noinline)) struct cpuid vcpu_cpuid(const struct vcpu *v, uint32_t leaf, uint32_t subleaf)
 {
@@ -96,7 +103,7 @@ static void exit_external_interrupt(struct vcpu *v)
 {
 	uint64_t info = hvm_exit_event(&v->hvm);
 
-	exit_requeue_event(v);
+	requeue_event(v);
 	if (info & EVENT_VALID)
 		VM_MUTANT(HOST_INTERRUPT, interrupt_handle((uint8_t)(info & EVENT_VECTOR)));
 	if (VM_KEPT(EXIT_TIMER, v->cpu->timer_fired))
@@ -105,11 +112,14 @@ static void exit_external_interrupt(struct vcpu *v)
 	VM_MUTANT(EXIT_CONTROL, control_poll(v->cpu));
 }
 
-/* The guest ran for a whole period without an exit: vm_host_turn() comes before the next entry. */
+/* The guest ran for a whole period without an exit: vm_host_turn() comes before the next entry. Or it is its alarm. */
 static void exit_longest_run(struct vcpu *v)
 {
-	VM_MUTANT(PREEMPTION_REQUEUE, exit_requeue_event(v));
-	VM_MUTANT(PREEMPTION_TURN, v->host_turn = 0);
+	VM_MUTANT(PREEMPTION_REQUEUE, requeue_event(v));
+	if (v->start.alarm)
+		alarm_rings(v);
+	else
+		VM_MUTANT(PREEMPTION_TURN, v->host_turn = 0);
 }
 
 static void exit_window(struct vcpu *v) { vcpu_note(v, REQUEST_EVENT); }
@@ -191,6 +201,8 @@ static exit_handler *const handlers[HVM_EXIT_KINDS] = {
 	[HVM_EXIT_NESTED_MISCONFIG] = exit_nested_misconfig,
 	[HVM_EXIT_TPR_BELOW] = exit_tpr_below,
 	[HVM_EXIT_APIC_ACCESS] = exit_apic_access,
+	[HVM_EXIT_APIC_WRITE] = exit_apic_write,
+	[HVM_EXIT_EOI] = exit_eoi,
 	[HVM_EXIT_PAUSE] = exit_pause,
 };
 

@@ -190,6 +190,13 @@ bool event_may_come(const struct vcpu *v)
 	       (v->interrupt_waits && interrupts_open(v));
 }
 
+/* What the local APIC has is the CPU's to deliver, by itself and when it may; the 8259's interrupts are not. */
+static bool hand(struct vcpu *v)
+{
+	tpr_hand(v);
+	return lapic_extint(&v->lapic);
+}
+
 void event_deliver(struct vcpu *v)
 {
 	bool busy = v->event.info & EVENT_VALID, waits;
@@ -204,11 +211,11 @@ void event_deliver(struct vcpu *v)
 	if (unlikely(vcpu_nmi_pending(v)))
 		busy |= deliver_nmi(v, busy);
 	spin_lock(&v->vm->device_lock);
-	waits = interrupt_waits(v);
+	waits = tpr_cpu_delivers(v) ? hand(v) : interrupt_waits(v);
 	/* One event an entry; the window exits as soon as the next can come. */
 	if (waits && VM_LEFT_OUT_OR(ONE_EVENT, !busy) && interrupts_open(v)) {
 		vector = take_interrupt(v);
-		waits = interrupt_waits(v);
+		waits = tpr_cpu_delivers(v) ? lapic_extint(&v->lapic) : interrupt_waits(v);
 	}
 	VM_MUTANT(TPR_THRESHOLD, tpr_set_threshold(v));
 	spin_unlock(&v->vm->device_lock);

@@ -50,12 +50,15 @@ static inline void mov_load(unsigned offset)
 }
 
 static inline bool flex(void) { return bench.vm[0]->tpr.method == CONFIG_TPR_FLEXPRIORITY; }
+static inline bool apicv(void) { return bench.vm[0]->tpr.method == CONFIG_TPR_APICV; }
 
 /* The guest's write to a register in the page, however it is virtualized. */
 static inline enum bench_at apic_write(unsigned offset, uint32_t value)
 {
 	if (flex() && offset == TPR)
 		return bench_write_tpr((uint8_t)value);
+	if (apicv())
+		return bench_apic_write(offset, 4, value);
 	mov_store(offset, value);
 	if (flex())
 		return apic_access(1, offset);

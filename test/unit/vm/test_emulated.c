@@ -241,6 +241,18 @@ static void interrupts(void **state)
 	}
 }
 
+/* AL3: the time that 400 instructions took is over when the CPU begins to count to the alarm. */
+static void an_alarm_behind_it(void **state)
+{
+	(void)state;
+	at_door("shadow", true);
+	deadline_in(10000);
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED);
+	STEP(REAL(0xb9, 0xc8, 0x00, 0x49, 0x75, 0xfd, BACK)); /* mov $200, %cx; dec %cx; jnz back */
+	assert_in_range(vmcs_get(VMCS_PREEMPTION_TIMER), 9000, 9650);
+	finish();
+}
+
 /* One that waits comes as soon as it may, and that is behind the instruction behind STI. */
 static void interrupts_that_wait(void **state)
 {
@@ -423,6 +435,7 @@ int main(void)
 		cmocka_unit_test(privileged_registers),
 		cmocka_unit_test(no_instructions),
 		cmocka_unit_test(interrupts),
+		cmocka_unit_test(an_alarm_behind_it),
 		cmocka_unit_test(interrupts_that_wait),
 		cmocka_unit_test(sleep_and_wake),
 		cmocka_unit_test(nmi),

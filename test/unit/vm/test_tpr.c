@@ -1,5 +1,5 @@
-/* The TPR by trap and by flexpriority (vm/tpr.c): who serves which access, when an interrupt comes, and what becomes of
- * it when the local APIC moves or the method changes. Each entry is held against TP3 by the bench. */
+/* The TPR by trap, by flexpriority and by apicv (vm/tpr.c): who serves which access, when an interrupt comes, and
+ * what becomes of it when the local APIC moves or the method changes. Each entry is held against TP3 by the bench. */
 #include "test/unit/vm/lapic.h"
 
 #include <stdlib.h>
@@ -10,8 +10,15 @@
 
 /* ---- which, and with what ---- */
 
+#define DELIVERY (PROC2_APIC_REGISTERS | PROC2_VIRTUAL_INTERRUPTS)
+
 static void controls(void **state)
 {
+	static const char *const methods[] = { "flexpriority", "apicv", "auto" },
+				 *const said[] = { "test0: tpr flexpriority, as asked for",
+						   "test0: tpr apicv, as asked for",
+						   "test0: tpr apicv, the best there is" };
+
 	(void)state;
 	at("ept", "trap", BENCH_LONG64);
 	assert_false(vmcs_get(VMCS_PROC_CONTROLS) & PROC_TPR_SHADOW);
@@ -19,58 +26,17 @@ static void controls(void **state)
 	assert_true(vmcs_get(VMCS_PROC_CONTROLS) & PROC_CR8_STORE);
 	assert_false(vmcs_get(VMCS_PROC_CONTROLS2) & PROC2_APIC_ACCESS);
 	finish();
-	for (unsigned n = 0; n < 2; n++) {
-		at("ept", n ? "flexpriority" : "auto", BENCH_LONG64);
+	for (unsigned n = 0; n < 3; n++) {
+		at("ept", methods[n], BENCH_LONG64);
 		assert_int_equal(vmcs_get(VMCS_PROC_CONTROLS) & (PROC_TPR_SHADOW | PROC_CR8_LOAD | PROC_CR8_STORE),
 				 PROC_TPR_SHADOW);
 		assert_true(vmcs_get(VMCS_PROC_CONTROLS2) & PROC2_APIC_ACCESS);
+		assert_int_equal(vmcs_get(VMCS_PROC_CONTROLS2) & DELIVERY, n ? DELIVERY : 0);
 		assert_ptr_equal(host_memory(vmcs_get(VMCS_VIRTUAL_APIC_ADDRESS), PAGE_SIZE), bench.v->apic_registers);
 		assert_int_equal(vmcs_get(VMCS_APIC_ACCESS_ADDRESS), hfn_hpa(bench.vm[0]->tpr.frame.hfn).v);
-		assert_non_null(strstr(bench_log(), n ? "test0: tpr flexpriority, as asked for" :
-						       "test0: tpr flexpriority, the best there is"));
+		assert_non_null(strstr(bench_log(), said[n]));
 		finish();
 	}
-}
-
-static uint64_t without_shadow(uint32_t msr, uint64_t value)
-{
-	bool proc = msr == MSR_VMX_PROCBASED_CTLS || msr == TRUE_PROC;
-
-	return proc ? value & ~((uint64_t)PROC_TPR_SHADOW << 32) : value;
-}
-
-static uint64_t without_access(uint32_t msr, uint64_t value)
-{
-	return msr == MSR_VMX_PROCBASED_CTLS2 ? value & ~((uint64_t)PROC2_APIC_ACCESS << 32) : value;
-}
-
-/* Of a CPU that lacks what it takes, the sentence says what. */
-static void lacking(uint64_t (*msr)(uint32_t, uint64_t), const char *lacks)
-{
-	struct bench_config config = { .cpu = BENCH_HASWELL, .mmu = "", .tpr = "auto", .msr = msr };
-	char text[200] = "test0: tpr trap, because ";
-	struct vm *vm;
-
-	bench_new(&config);
-	check_entry(0);
-	assert_int_equal(bench.vm[0]->tpr.method, CONFIG_TPR_TRAP);
-	assert_non_null(strstr(bench_log(), strcat(text, lacks)));
-	assert_string_equal(tpr_change(bench.vm[0], "flexpriority"), lacks);
-	assert_int_equal(bench.vm[0]->tpr.method, CONFIG_TPR_TRAP);
-	config.tpr = "flexpriority";
-	vm = bench_create(&config);
-	assert_true(vm->ended);
-	assert_int_equal(vm->status, VM_STATUS_UNSUPPORTED);
-	assert_non_null(strstr(vm->end_text, "tpr flexpriority cannot be had"));
-	assert_non_null(strstr(vm->end_text, lacks));
-	finish();
-}
-
-static void cpus_without(void **state)
-{
-	(void)state;
-	lacking(without_shadow, "the CPU has no TPR shadow");
-	lacking(without_access, "the CPU has a TPR shadow, but does not virtualize APIC accesses");
 }
 
 /* ---- when an interrupt comes ---- */
@@ -211,7 +177,7 @@ static void model_step(struct model *m)
 
 static void against_a_plain_model(void **state)
 {
-	static const char *const methods[] = { "trap", "flexpriority" };
+	static const char *const methods[] = { "trap", "flexpriority", "apicv" };
 
 	(void)state;
 	for (unsigned n = 0; n < ARRAY_SIZE(methods); n++) {
@@ -332,7 +298,7 @@ static void x2apic_mode_without(void **state)
 	(void)state;
 	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = "ept", .tpr = "auto", .msr = without_x2apic });
 	assert_true(bench_mode(BENCH_LONG64, 0));
-	assert_true(flex());
+	assert_true(apicv());
 	apic_base(LAPIC | APIC_ON | APIC_BASE_EXTD);
 	assert_int_equal(vmcs_get(VMCS_PROC_CONTROLS2) & (PROC2_X2APIC | PROC2_APIC_ACCESS), PROC2_APIC_ACCESS);
 	STEP(bench_wrmsr(MSR_X2APIC(TPR), 0x30));
@@ -393,7 +359,7 @@ static void changed_while_it_runs(void **state)
 		assert_false(vmcs_get(VMCS_PROC_CONTROLS2) & PROC2_APIC_ACCESS);
 		assert_int_equal(lapic_tpr(&bench.v->lapic), 0x80);
 		assert_true(audits());
-		STEP(ask("t2 tpr 0 auto\n"));
+		STEP(ask("t2 tpr 0 flexpriority\n"));
 		assert_int_equal(kind_at(LAPIC), SLOT_APIC);
 		assert_int_equal(lapic_tpr(&bench.v->lapic), 0x80);
 		assert_int_equal(vmcs_get(VMCS_TPR_THRESHOLD), 5);
@@ -431,7 +397,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(controls),
-		cmocka_unit_test(cpus_without),
 		cmocka_unit_test(the_threshold),
 		cmocka_unit_test(in_service),
 		cmocka_unit_test(lowered_behind_sti),

@@ -185,9 +185,15 @@ static void hidden(void **state)
 	assert_null(caps_hide(&c, "ept"));
 	assert_true(!c.mmu.ept && !c.mmu.unrestricted_guest && c.mmu.vpid);
 	assert_null(caps_hide(&c, "tpr-shadow"));
-	assert_true(!c.tpr_shadow && !c.apic_access);
+	assert_true(!c.tpr_shadow && !c.apic_access && !c.apic_registers && !c.virtual_interrupts);
+	c = caps.hvm;
+	assert_null(caps_hide(&c, "apic-register-virt"));
+	assert_true(c.tpr_shadow && !c.apic_registers && c.virtual_interrupts);
+	assert_null(caps_hide(&c, "virtual-interrupt-delivery"));
+	assert_true(c.tpr_shadow && c.apic_access && !c.virtual_interrupts);
 	assert_string_equal(caps_hide(&c, "ept,nx"), "there is no feature \"nx\"; to be hidden there are ept, vpid, "
-						      "unrestricted-guest, tpr-shadow and apic-access");
+						      "unrestricted-guest, tpr-shadow, apic-access, "
+						      "apic-register-virt and virtual-interrupt-delivery");
 	finish();
 }
 

@@ -1,6 +1,10 @@
 /* The local APIC beside the plain one (plain_apic.h): a million random steps, and after each of them every register,
  * what is pending, and whether its CPU must look, are the same. The TPR is reached by its functions and registers
- * only. */
+ * only.
+ *
+ * The same where the CPU serves the guest and delivers (virtual_apic.h): what the guest does is done by the CPU, as far
+ * as it does not exit; what the guest reads without an exit is compared too; and the CPU is told of what waits only
+ * when the local APIC has asked for that. Now and then the method changes, with interrupts waiting and in service. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +14,7 @@
 
 #include "dev/irq/lapic.h"
 #include "test/unit/dev/irq/plain_apic.h"
+#include "test/unit/dev/irq/virtual_apic.h"
 #include "lib/xorshift.h"
 
 #define STEPS 1000000u
@@ -21,6 +26,11 @@ static struct apic_bus bus;
 static struct timers timers;
 static unsigned signals[8], broadcasts[256], commands, kicks;
 static uint64_t seed;
+
+static bool with_cpu; /* the local APIC may be the CPU's */
+static uint32_t page[1024];
+static struct virtual_apic cpu = { .page = (uint8_t *)page };
+static unsigned eoi_exits, eois, writes;
 
 static uint64_t now(void *ctx)
 {
@@ -75,6 +85,8 @@ static void start(uint64_t first)
 static uint32_t random_below(uint32_t n) { return (uint32_t)(xorshift(&seed) >> 33) % n; }
 static bool one_in(uint32_t n) { return random_below(n) == 0; }
 
+#include "test/unit/dev/irq/plain_cpu.h"
+
 /* ---- what is compared ---- */
 
 static uint64_t read_as_it_is(unsigned offset)
@@ -87,6 +99,20 @@ static uint64_t read_as_it_is(unsigned offset)
 	return value;
 }
 
+/* What the guest reads without an exit. */
+static void compare_shown(unsigned offset, uint64_t expected)
+{
+	uint32_t value;
+
+	if (p.mode == PLAIN_X2APIC) {
+		if (offset != 0x390 && offset != 0x2f0)
+			assert_int_equal(virtual_rdmsr(&cpu, MSR_X2APIC_FIRST + offset / 16), expected);
+	} else if (!virtual_read(&cpu, offset, 4, &value).reason && value != expected) {
+		fail_msg("the guest reads 0x%x in register 0x%x, not 0x%llx", value, offset,
+			 (unsigned long long)expected);
+	}
+}
+
 static void compare_register(unsigned offset)
 {
 	uint64_t expected, got;
@@ -97,6 +123,8 @@ static void compare_register(unsigned offset)
 	if (got != expected)
 		fail_msg("register 0x%x is 0x%llx, not 0x%llx", offset, (unsigned long long)got,
 			 (unsigned long long)expected);
+	if (by_cpu() && p.mode != PLAIN_OFF)
+		compare_shown(offset, expected);
 }
 
 /* With x2APIC, and while it is off, MMIO does not get through to it: what it keeps is compared all the same. */
@@ -123,6 +151,11 @@ static bool compare_pending(void)
 	bool extint = plain_extint(&p);
 
 	assert_int_equal(lapic_extint(&l), extint);
+	if (by_cpu()) {
+		assert_int_equal(cpu.recognized ? cpu.rvi : -1, expected);
+		assert_int_equal(lapic_pending(&l), expected);
+		return expected >= 0;
+	}
 	if (expected >= 0 || extint)
 		assert_true(l.irq_maybe); /* L3 */
 	assert_int_equal(lapic_pending(&l), expected);
@@ -177,7 +210,11 @@ static void write_register(unsigned offset, uint64_t value)
 	if (l.x2apic) {
 		uint32_t msr = MSR_X2APIC(offset);
 
+		if (by_cpu() && cpu_wrmsr(msr, value))
+			return;
 		assert_int_equal(lapic_msr_write(&l, msr, value), plain_msr_write(&p, msr, value));
+	} else if (by_cpu() && p.mode == PLAIN_XAPIC) {
+		cpu_write(offset, (uint32_t)value);
 	} else {
 		lapic_mmio_write(&l, offset, 4, value);
 		plain_mmio_write(&p, offset, (uint32_t)value);
@@ -201,10 +238,14 @@ static void step_eoi(void) { write_register(0x0b0, 0); }
 /* As the run loop does. */
 static void step_take(void)
 {
-	int v = lapic_pending(&l);
+	int v = by_cpu() && one_in(2) ? virtual_deliver(&cpu) : lapic_pending(&l);
 
 	if (v < 0)
 		return;
+	if (by_cpu() && (cpu.page[0x100 + (v >> 5) * 16 + (v >> 3 & 3)] >> (v & 7) & 1)) {
+		plain_acknowledge(&p, (uint8_t)v);
+		return;
+	}
 	lapic_ack(&l, (uint8_t)v);
 	plain_acknowledge(&p, (uint8_t)v);
 }
@@ -260,7 +301,10 @@ static void step_command(void)
 	if (one_in(8)) /* bits that may be reserved, or read-only */
 		low |= 1u << (12 + random_below(20));
 	shorthand = low >> 18 & 3;
-	mine = shorthand == 1 || shorthand == 2 ||
+	if (by_cpu() && p.mode == PLAIN_XAPIC && ipi_to_itself(low))
+		mine = false; /* cpu_write() has done it */
+	else
+		mine = shorthand == 1 || shorthand == 2 ||
 	       (shorthand == 0 && dest == (p.mode == PLAIN_X2APIC ? p.id : p.xapic_id));
 	if (p.mode == PLAIN_XAPIC)
 		write_register(0x310, dest << 24);
@@ -361,7 +405,9 @@ static void step(void)
 	static void (*const seldom[])(void) = { step_lvt, step_event, step_pin, step_command, step_registers, step_any,
 						step_msrs, step_on };
 
-	if (one_in(300))
+	if (one_in(500))
+		step_method();
+	else if (one_in(300))
 		step_rare();
 	else if (one_in(4))
 		seldom[random_below(ARRAY_SIZE(seldom))]();
@@ -371,16 +417,17 @@ static void step(void)
 
 /* ---- the tests ---- */
 
-static void test_beside_the_plain_one(void **state)
+static void beside_the_plain_one(void)
 {
 	unsigned pending = 0, modes[3] = { 0 };
 
-	(void)state;
-	start(0x9e3779b97f4a7c15);
+	kicks = 0;
 	for (unsigned i = 0; i < STEPS; i++) {
 		bool some;
 
 		step();
+		if (by_cpu())
+			enter();
 		compare_registers();
 		some = compare_pending();
 		pending += some;
@@ -395,10 +442,29 @@ static void test_beside_the_plain_one(void **state)
 	assert_true(modes[PLAIN_XAPIC] > STEPS / 5 && modes[PLAIN_X2APIC] > STEPS / 10);
 }
 
+static void test_beside_the_plain_one(void **state)
+{
+	(void)state;
+	with_cpu = false;
+	start(0x9e3779b97f4a7c15);
+	beside_the_plain_one();
+}
+
+static void test_with_the_cpu(void **state)
+{
+	(void)state;
+	with_cpu = true;
+	start(0x9e3779b97f4a7c15);
+	beside_the_plain_one();
+	assert_true(eois > STEPS / 100 && writes > STEPS / 100);
+	assert_true(eoi_exits > STEPS / 1000 && eoi_exits < eois / 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_beside_the_plain_one),
+		cmocka_unit_test(test_with_the_cpu),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -123,7 +123,7 @@ static void test_bad_values(void **state)
 	bad("vm a\non-reset again", "line 2: on-reset must be boot or end, not \"again\"");
 	bad("vm a\nstart later", "line 2: start must be on or off, not \"later\"");
 	bad("vm a\non-panic reboot", "line 2: on-panic must be stop, pause or none, not \"reboot\"");
-	bad("vm a\ntpr fast", "line 2: tpr must be trap, flexpriority or auto, not \"fast\"");
+	bad("vm a\ntpr fast", "line 2: tpr must be trap, flexpriority, apicv or auto, not \"fast\"");
 	bad("vm a\ntestdev", "line 2: testdev must be on or off, not \"\"");
 	bad("vm a\nclock mine", "line 2: clock must be guest or host, not \"mine\"");
 	bad("vm a\nkernel", "line 2: kernel needs the name of a file");
@@ -139,11 +139,12 @@ static void test_features(void **state)
 	(void)state;
 	assert_true(config_read_features(&set, "tpr-shadow", error, sizeof(error)));
 	assert_int_equal(set, BIT(CONFIG_TPR_SHADOW));
-	assert_true(config_read_features(&set, "vpid,ept,unrestricted-guest,apic-access,ept", error, sizeof(error)));
+	assert_true(config_read_features(&set, "vpid,ept,unrestricted-guest,apic-access,ept,apic-register-virt,"
+						"virtual-interrupt-delivery", error, sizeof(error)));
 	assert_int_equal(set, (BIT(CONFIG_FEATURES) - 1) & ~BIT(CONFIG_TPR_SHADOW));
 	assert_false(config_read_features(&set, "ept,", error, sizeof(error)));
 	assert_string_equal(error, "there is no feature \"\"; to be hidden there are ept, vpid, unrestricted-guest, "
-				   "tpr-shadow and apic-access");
+				   "tpr-shadow, apic-access, apic-register-virt and virtual-interrupt-delivery");
 	assert_false(config_read_features(&set, "ep", error, sizeof(error)));
 	assert_false(config_read_features(&set, "ept vpid", error, sizeof(error)));
 }

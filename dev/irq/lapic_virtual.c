@@ -1,0 +1,226 @@
+/* dev/irq/lapic_virtual.c - the local APIC where the CPU itself delivers interrupts, and serves the guest's accesses
+ * in a page (L5 in lapic.h). SDM, "APIC Virtualization and Virtual Interrupts".
+ *
+ * Both ways between the page and struct lapic are here: what has been accepted goes into the page before the guest goes
+ * on (lapic_hand); what the guest has written there is taken when the CPU says so (lapic_wrote). Who asks for IRR or
+ * ISR meanwhile reads both places (lapic_internal.h). */
+#include "dev/irq/lapic_internal.h"
+
+void lapic_shown_no_more(struct lapic *l)
+{
+	l->stale = true;
+	if (l->page)
+		lapic_notice(l);
+}
+
+int16_t lapic_page_highest(const struct lapic *l, unsigned at)
+{
+	for (unsigned n = 8; n-- > 0;) {
+		uint32_t word = page_get(l, at, n);
+
+		if (word)
+			return (int16_t)(n * 32 + 31 - (unsigned)__builtin_clz(word));
+	}
+	return -1;
+}
+
+static void put_bit(struct lapic *l, unsigned at, uint8_t vector, bool set)
+{
+	uint32_t word = page_get(l, at, vector >> 5), bit = 1u << (vector & 31);
+
+	page_put(l, at, vector >> 5, set ? word | bit : word & ~bit);
+}
+
+void lapic_page_ack(struct lapic *l, uint8_t vector)
+{
+	put_bit(l, APIC_IRR, vector, false);
+	put_bit(l, APIC_ISR, vector, true);
+	l->status_stale = true;
+	lapic_notice(l); /* the CPU must be told */
+}
+
+void lapic_page_eoi(struct lapic *l)
+{
+	int16_t highest = lapic_page_highest(l, APIC_ISR);
+
+	if (highest < 0)
+		return;
+	put_bit(l, APIC_ISR, (uint8_t)highest, false);
+	l->status_stale = true;
+	lapic_eoi_done(l, (uint8_t)highest);
+	lapic_notice(l); /* the CPU must be told */
+}
+
+void lapic_page_clear(struct lapic *l)
+{
+	for (unsigned n = 0; n < 8; n++) {
+		page_put(l, APIC_IRR, n, 0);
+		page_put(l, APIC_ISR, n, 0);
+	}
+	page_put(l, APIC_ICR, 0, 0);
+	page_put(l, APIC_ICR_HIGH, 0, 0);
+	l->status_stale = true;
+}
+
+/* ---- registers ---- */
+
+/* In xAPIC mode the CPU serves writes of the high half, and IPIs to oneself. */
+void lapic_take_icr_from(struct lapic *l)
+{
+	if (!l->x2apic)
+		l->icr = page_get(l, APIC_ICR, 0) | (uint64_t)(page_get(l, APIC_ICR_HIGH, 0) & 0xff000000) << 32;
+}
+
+/* In x2APIC mode it is one register of 64 bits. */
+static void show_icr(struct lapic *l)
+{
+	page_put(l, APIC_ICR, 0, (uint32_t)l->icr);
+	l->page[APIC_ICR / 4 + 1] = l->x2apic ? (uint32_t)(l->icr >> 32) : 0;
+	page_put(l, APIC_ICR_HIGH, 0, l->x2apic ? 0 : (uint32_t)(l->icr >> 32));
+}
+
+static void show_all(struct lapic *l)
+{
+	static const uint16_t copied[] = { APIC_ID, APIC_VERSION, APIC_LDR, APIC_DFR, APIC_SVR, APIC_ESR,
+					   APIC_TIMER_INITIAL, APIC_TIMER_DIVIDE };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(copied); i++)
+		page_put(l, copied[i], 0, lapic_get(l, copied[i]));
+	for (unsigned at = APIC_LVT_TIMER; at <= APIC_LVT_ERROR; at += 16)
+		page_put(l, at, 0, lapic_get(l, at));
+	page_put(l, APIC_EOI, 0, 0); /* it reads so */
+	show_icr(l);
+	l->stale = false;
+}
+
+void lapic_show(struct lapic *l, unsigned offset)
+{
+	switch (offset) {
+	case APIC_ICR:
+	case APIC_ICR_HIGH:
+		show_icr(l);
+		break;
+	case APIC_ID:
+	case APIC_LDR:
+	case APIC_DFR:
+	case APIC_ESR:
+	case APIC_TIMER_INITIAL:
+	case APIC_TIMER_DIVIDE:
+		page_put(l, offset, 0, lapic_get(l, offset));
+		break;
+	case APIC_EOI:
+	case APIC_TPR:
+		break;
+	default: /* the entries hang on SVR, the initial count on the timer's entry */
+		show_all(l);
+	}
+}
+
+/* What a write has left that began behind the place of a register, which is undefined ("Local APIC Register Address
+ * Map"): here it changes nothing. */
+static void undo(struct lapic *l)
+{
+	page_put(l, APIC_TPR, 0, lapic_tpr(l));
+	show_all(l);
+}
+
+void lapic_wrote(struct lapic *l, unsigned offset)
+{
+	if (offset & 15)
+		undo(l);
+	else if (offset == APIC_SELF_IPI && l->x2apic)
+		lapic_self_ipi(l, (uint8_t)page_get(l, offset, 0));
+	else
+		lapic_mmio_write(l, offset, 4, page_get(l, offset, 0));
+}
+
+/* ---- interrupts ---- */
+
+static void hand_requests(struct lapic *l)
+{
+	for (unsigned words = l->irr_words; words; words &= words - 1) {
+		unsigned n = (unsigned)__builtin_ctz(words);
+
+		page_put(l, APIC_IRR, n, page_get(l, APIC_IRR, n) | l->irr[n]);
+		l->irr[n] = 0;
+	}
+	l->irr_words = 0;
+	l->irr_max = -1;
+}
+
+static void show_tmr(struct lapic *l)
+{
+	for (unsigned n = 0; n < 8; n++)
+		page_put(l, APIC_TMR, n, l->tmr[n]);
+	l->tmr_stale = false;
+}
+
+static uint8_t vector_or_0(int16_t vector) { return vector < 0 ? 0 : (uint8_t)vector; }
+
+/* What the registers in the page are, where others than the CPU have changed them. */
+static __attribute__((noinline)) void look_again(struct lapic *l, struct lapic_handed *handed)
+{
+	if (l->tmr_stale)
+		show_tmr(l);
+	if (l->stale)
+		show_all(l);
+	handed->all = l->status_stale;
+	if (!handed->all)
+		return;
+	handed->rvi = vector_or_0(lapic_page_highest(l, APIC_IRR));
+	handed->svi = vector_or_0(lapic_page_highest(l, APIC_ISR));
+	l->status_stale = false;
+}
+
+struct lapic_handed lapic_hand(struct lapic *l)
+{
+	struct lapic_handed handed = { .rvi = vector_or_0(l->irr_max), .eoi_exits_stale = l->tmr_stale };
+
+	if (l->irr_max >= 0)
+		hand_requests(l);
+	if (unlikely(l->tmr_stale || l->stale || l->status_stale))
+		look_again(l, &handed);
+	if (!lapic_extint(l))
+		l->irq_maybe = false;
+	return handed;
+}
+
+static void take_all(struct lapic *l)
+{
+	lapic_take_icr(l);
+	for (unsigned n = 0; n < 8; n++) {
+		l->irr[n] = lapic_irr_word(l, n);
+		l->isr[n] = lapic_isr_word(l, n);
+	}
+	l->irr_max = lapic_highest_waiting(l);
+	l->irr_words = 0xff;
+	l->isr_max = lapic_highest_in_service(l);
+	l->page = NULL;
+	lapic_notice(l);
+}
+
+/* What waits stays in irr until it is handed. */
+static void give_all(struct lapic *l, uint32_t *page)
+{
+	uint32_t tpr = lapic_tpr(l);
+
+	l->page = page;
+	memset(page, 0, PAGE_SIZE);
+	page_put(l, APIC_TPR, 0, tpr);
+	for (unsigned n = 0; n < 8; n++) {
+		page_put(l, APIC_ISR, n, l->isr[n]);
+		l->isr[n] = 0;
+	}
+	l->isr_max = -1;
+	show_icr(l);
+	l->stale = l->tmr_stale = l->status_stale = true;
+	lapic_notice(l);
+}
+
+void lapic_virtualize(struct lapic *l, uint32_t *page)
+{
+	if (l->page)
+		take_all(l);
+	if (page)
+		give_all(l, page);
+}
