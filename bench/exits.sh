@@ -34,7 +34,7 @@ done
 
 # The local APIC's registers by each method and mechanism, as METHOD.MECHANISM.
 mkdir "$work/tpr"
-for run in {trap,flexpriority}.{ept,shadow}; do
+for run in {trap,flexpriority,apicv}.{ept,shadow}; do
 	"$vellum" run --kernel "$build/guest/test/exitcost.elf" --mem 64M --clock host --timeout 100 --cpu $BARE_CPU \
 		--tpr "${run%.*}" --mmu "${run#*.}" >"$work/tpr/$run" 2>&1 || fail \
 		"exitcost with --tpr ${run%.*} --mmu ${run#*.} did not end well"

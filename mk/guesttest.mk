@@ -36,10 +36,10 @@ GUEST_TEST_MORE_flood := flood-kinds flood-tables
 HOSTILE := hostile-code hostile-operands hostile-memory hostile-system
 GUEST_TEST_MORE_hostile := hostile64 hostile64-entry hostile64-tables $(HOSTILE)
 GUEST_TEST_MORE_hostile32 := hostile hostile32-entry hostile32-tables hostile32-tasks hostile32-real $(HOSTILE)
-IRQL := irql irql-main irql-devices irql-rounds irql-exact irql-ways irql-pages irql-moves irql-bench
-GUEST_TEST_MORE_irql32 := $(IRQL) irql-ways32
-GUEST_TEST_MORE_irql32pae := $(IRQL) irql-ways32
-GUEST_TEST_MORE_irql64 := $(IRQL) irql-ways64
+IRQL := irql irql-main irql-devices irql-rounds irql-exact irql-ways irql-pages irql-moves irql-bench irql-second
+GUEST_TEST_MORE_irql32 := $(IRQL) irql-ways32 irql-second32
+GUEST_TEST_MORE_irql32pae := $(IRQL) irql-ways32 irql-second32
+GUEST_TEST_MORE_irql64 := $(IRQL) irql-ways64 irql-second64
 # Below it lies what its experiments have.
 GUEST_TEST_AT_hostile32 := 0x400000
 # With 1 MByte of RAM it has nothing above that.

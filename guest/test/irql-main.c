@@ -1,4 +1,5 @@
-/* What the command line chooses: access=mmio|cr8|x2apic paging=on|off seed=N rounds=N bench=N; over-ram: the APIC's
+/* What the command line chooses: access=mmio|cr8|x2apic paging=on|off seed=N rounds=N bench=N; second: there is
+ * a second CPU; over-ram: the APIC's
  * page is moved over RAM too, which on the bare machine it always is. */
 #include "irql.h"
 
@@ -45,5 +46,6 @@ void irql_main(void)
 	test_ways();
 	test_pages();
 	test_moves();
+	second_start();
 	test_rounds(rounds);
 }

@@ -7,7 +7,8 @@
  * irql.c (levels, and what an interrupt is held against), irql-devices.c (who interrupts), irql-rounds.c (what the
  * kernel does at random), irql-exact.c (single cases, without other interrupts), irql-ways.c with irql-ways32.S and
  * irql-ways64.S (the instructions), irql-pages.c (mappings of the APIC's page), irql-moves.c (the page moved, and off),
- * irql-bench.c, irql-main.c. irql32.c, irql32pae.c and irql64.c have each its paging: struct irql_guest. */
+ * irql-second.c with irql-second32.S and irql-second64.S (a second CPU, which does the same; both interrupt each
+ * other), irql-bench.c, irql-main.c. irql32.c, irql32pae.c and irql64.c have each its paging: struct irql_guest. */
 #ifndef VELLUM_GUEST_TEST_IRQL_H
 #define VELLUM_GUEST_TEST_IRQL_H
 
@@ -21,7 +22,7 @@
 
 /* Of each class there is a vector for each kind of source: bits 3:0. 0 is left out for the vector 0x80, which the
  * runtime has, and 15 for the spurious one. */
-enum source { IPI_LOW = 1, PIT, RTC, TIMER, EDGE_LINE, LEVEL_LINE, IPI_HIGH = 14 };
+enum source { IPI_LOW = 1, PIT, RTC, TIMER, EDGE_LINE, LEVEL_LINE, REMOTE = 10, IPI_HIGH = 14 };
 #define CLASS_FIRST 2u
 #define CLASS_LAST 15u
 
@@ -38,8 +39,9 @@ struct irql_guest {
 	void (*page)(void);
 	/* STI, or STI and a load of SS; MOV to CR8; an instruction that counts irql_steps. */
 	void (*cr8_in_shadow)(uint8_t tpr, bool ss);
-	/* n times: read, raise, read, lower. NULL, as the one before: there is no CR8. */
+	/* n times: read, raise, read, lower. NULL, as the ones around it: there is no CR8. */
 	void (*accesses_cr8)(unsigned n);
+	void (*set_cr8)(uint8_t tpr);
 	word alias; /* linear: where there are four pages of 4 KBytes */
 };
 extern const struct irql_guest guest;
@@ -129,6 +131,15 @@ void send_ipi(unsigned v);        /* to oneself; in the IRR, or taken, when this
 void arm_timer(unsigned counts);  /* the local APIC's, one-shot */
 void pulse_line(void);            /* the edge-triggered line */
 void assert_line(void);           /* the level-triggered line: its handler lowers it */
+
+/* ---- the second CPU, where there is one ---- */
+
+void second_start(void);
+void second_play(bool on);   /* with interrupts off; off: it is quiet when this returns */
+void second_send(void);      /* some interrupt to it */
+void second_arrived(unsigned v); /* one of its own has come */
+bool second_all_taken(void); /* all of them */
+void second_report(void);
 
 /* ---- what is tested ---- */
 

@@ -55,8 +55,13 @@ static void accesses_cr8(unsigned n)
 	}
 }
 
+static void set_cr8(uint8_t tpr)
+{
+	__asm__ volatile("mov %0, %%cr8" : : "r"((word)tpr >> 4) : "memory");
+}
+
 const struct irql_guest guest = {
-	.page = page, .cr8_in_shadow = cr8_in_shadow, .accesses_cr8 = accesses_cr8, .alias = ALIAS
+	.set_cr8 = set_cr8, .page = page, .cr8_in_shadow = cr8_in_shadow, .accesses_cr8 = accesses_cr8, .alias = ALIAS
 };
 
 void test_main(void) { irql_main(); }

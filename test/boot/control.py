@@ -140,7 +140,9 @@ def priority(c):
         device = r.places()['device'][0]
         for mmu in MECHANISMS + ('ept',):
             ask(c, 'mmu', mmu)
-            require(ask(c, 'tpr', 'auto')['tpr'] == 'flexpriority', 'tpr auto')
+            require(ask(c, 'tpr', 'auto')['tpr'] == 'apicv', 'tpr auto')
+            page('apic', 'mapped')
+            require(ask(c, 'tpr', 'flexpriority')['tpr'] == 'flexpriority', 'tpr flexpriority')
             page('apic', 'mapped')
             require(ask(c, 'tpr', 'trap')['tpr'] == 'trap', 'tpr trap')
             page('mmio', 'known')

@@ -7,10 +7,10 @@ import conformance
 from runner import Test, require
 
 # The methods that there are: `tpr METHOD` in a description, and --tpr METHOD.
-METHODS = ('trap', 'flexpriority')
+METHODS = ('trap', 'flexpriority', 'apicv')
 
 # Exits that a method takes for 1,000 accesses, none of which lets an interrupt in.
-EXITS = {'trap': 1000, 'flexpriority': 0}
+EXITS = {'trap': 1000, 'flexpriority': 0, 'apicv': 0}
 
 HASWELL = 'corei7_haswell_4770'
 
@@ -52,6 +52,18 @@ def plays(model, mmu, method, seed):
     return Test('task priority: %s, %s, %s' % (method, mmu, model), run)
 
 
+def pairs(mmu, method):
+    """With two virtual CPUs each, on two CPUs: they interrupt each other."""
+    def run(c):
+        machines = [(kernel, ('rounds=2 second ' + append).strip(),
+                     'mmu %s\ntestdev on\nclock host\nvcpus 2\ntpr %s\n' % (mmu, method)) for kernel, append in GUESTS]
+        _, texts = conformance.conform(c, machines, ['--host-cpus', '2'])
+        for said in texts:
+            found = re.search(r'the second CPU: (\d+) raises, (\d+) interrupts to it, (\d+) from it', said)
+            require(found and all(int(n) > 20 for n in found.groups()), 'the CPUs have not played: %s' % said)
+    return Test('task priority: two CPUs, %s, %s' % (method, mmu), run)
+
+
 def native(c):
     """What the guests expect is what the emulated CPU does."""
     for kernel, append in GUESTS:
@@ -89,10 +101,15 @@ def hidden(c):
     require('tpr trap, because the CPU has no TPR shadow' in o.text, 'the log does not say why')
 
 
+def can(model, method):
+    """What the trap has to do does not depend on the CPU; apicv there is from Haswell on."""
+    return method == 'flexpriority' or model == HASWELL or (method == 'apicv' and 'skylake' in model)
+
+
 def tests():
-    # What the trap has to do does not depend on the CPU.
     t = [plays(model, mmu, method, seed) for method in METHODS for seed, (model, mmu) in enumerate(PLACES, 1)
-         if method != 'trap' or model == HASWELL]
+         if can(model, method)]
+    t += [pairs(mmu, method) for method in METHODS for model, mmu in PLACES if model == HASWELL]
     t += [accesses(method) for method in METHODS]
     return t + [Test('task priority: on the bare machine', native),
                 Test('task priority: a CPU without a TPR shadow', hidden),
