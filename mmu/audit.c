@@ -1,5 +1,5 @@
 /* mmu/audit.c - checks what all mechanisms have in common: the bookkeeping of VPIDs and flushes (T1, T2), and of frames
- * (RV1, RV2). Then the mechanism checks its own. */
+ * (RV1, RV2), and of overlays (OV1). Then the mechanism checks its own. */
 #include "lib/fmt.h"
 #include "mmu/inside.h"
 
@@ -43,6 +43,8 @@ bool mmu_audit(struct mmu_vm *vm, char *why, size_t size)
 
 	mmu_lock(vm);
 	broken = check_reserve(vm);
+	if (!broken)
+		broken = overlay_audit(vm);
 	for (const struct mmu_vcpu *v = vm->vcpus; v && !broken; v = v->next)
 		broken = check_tag(vm, v);
 	if (broken)

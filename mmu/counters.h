@@ -73,7 +73,10 @@
 	C(interrupted, "operations that would have looked at too many at once, and were put off until the guest " \
 		       "comes back for the rest") \
 	C(steps, "steps of loops whose length the guest decides") \
-	C(log_dirtied, "pages marked dirty while logging")
+	C(log_dirtied, "pages marked dirty while logging") \
+	C(overlays_set, "pages whose instructions are fetched from another frame") \
+	C(overlays_dropped, "of these, those that are themselves again") \
+	C(overlay_reads, "reads of such a page that were answered by emulation")
 
 struct mmu_counters {
 #define C(name, help) uint64_t name;

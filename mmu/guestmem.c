@@ -2,6 +2,7 @@
  *
  * G1  A write marks the page dirty in the log and tells the mechanism, so that neither the log (S13) nor a shadow (S4)
  *     misses it.
+ *     An overlay of the page is dropped first (OV3).
  * G2  A page that is not in memory is brought in without the VM's lock, then looked up again (S12). */
 #include "lib/atomic.h"
 #include "mmu/inside.h"
@@ -22,7 +23,7 @@ static void *page_ptr(struct mmu_vm *vm, gfn_t gfn, bool write, struct mmu_page 
 	}
 	if (write)
 		MUTANT(LOG_MARK_EMULATED, mmu_mark_dirty(vm, page->slot, gfn));
-	return mmu_table_ptr(vm, page->hfn);
+	return mmu_table_ptr(vm, page->ram);
 }
 
 void *mmu_guest_ptr_locked(struct mmu_vm *vm, gpa_t gpa, bool write)
@@ -45,6 +46,8 @@ bool mmu_populate(struct mmu_vm *vm, gfn_t gfn, bool write)
 	uint64_t index;
 	bool ok;
 
+	if (write && overlay_drop(vm, gfn, 1))
+		return true;
 	if (!slot || !slot->backing || !slot->backing->populate)
 		return false;
 	index = gfn.v - slot->base.v;

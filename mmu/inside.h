@@ -86,7 +86,26 @@ struct mmu_page {
 	bool owned;        /* RAM whose backing lets it be written */
 	bool writable;     /* a leaf may have W now: owned, and not clean in a log */
 	bool no_fetch;     /* a leaf must not be executable */
+	bool no_read;      /* or must be nothing else (OV4) */
+	hfn_t ram;         /* the backing's frame, which an overlay may hide: for the hypervisor's own accesses */
 };
+
+/* ---- overlays (mmu/overlay.c); the VM's lock is held ---- */
+
+/* What gfn, which has been looked up, is where its slot has overlays (OV1). */
+void overlay_show(struct mmu_vm *vm, gfn_t gfn, struct mmu_page *page);
+/* A read of data from gfn, whose overlay is not to be read. false: it must be dropped (OV4). */
+bool overlay_read(struct mmu_vm *vm, gfn_t gfn, unsigned access);
+/* Drops those of [first, first + pages). true: there was one. */
+bool overlay_drop(struct mmu_vm *vm, gfn_t first, uint64_t pages);
+/* Drops all, where a change of the guest's registers wants it (OV3). */
+static inline void overlay_regs_changed(struct mmu_vm *vm, const struct walk_regs *old, const struct walk_regs *new)
+{
+	if (unlikely(vm->overlays) && (((old->cr0 ^ new->cr0) & CR0_PG) || ((old->cr4 ^ new->cr4) & CR4_PAE)))
+		overlay_drop(vm, GFN(0), ~0ull);
+}
+/* NULL, or which invariant does not hold. */
+const char *overlay_audit(struct mmu_vm *vm);
 
 /* The page must be brought in before the vCPU's fault can be answered: mmu_fault() does it, and asks again. */
 static inline void mmu_want(struct mmu_vcpu *vcpu, gfn_t gfn, bool write)

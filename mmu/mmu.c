@@ -158,6 +158,7 @@ struct mmu_result mmu_fault(struct mmu_vcpu *vcpu, const struct mmu_fault *fault
 void mmu_unmap(struct mmu_vm *vm, gfn_t first, uint64_t pages)
 {
 	mmu_lock(vm);
+	MUTANT(OVERLAY_UNMAPPED, overlay_drop(vm, first, pages));
 	vm->ops->unmap(vm, first, pages);
 	MUTANT(UNMAP_KICK, tag_synchronize(vm, NULL));
 	mmu_unlock(vm);
@@ -193,6 +194,7 @@ bool mmu_slot_remove(struct mmu_vm *vm, gfn_t base)
 	mmu_lock(vm);
 	slot = slots_find(&vm->slots, base);
 	if (slot && slot->base.v == base.v) {
+		overlay_drop(vm, base, slot->pages);
 		MUTANT(SLOT_REMOVE_UNMAP, vm->ops->unmap(vm, base, slot->pages));
 		MUTANT(SLOT_KICK, tag_synchronize(vm, NULL));
 		ok = slots_remove(&vm->slots, base);
@@ -368,7 +370,7 @@ bool mmu_unshadow(struct mmu_vm *vm, gpa_t gpa)
 	bool ok;
 
 	mmu_lock(vm);
-	ok = vm->ops->unshadow && vm->ops->unshadow(vm, gpa_gfn(gpa));
+	ok = overlay_drop(vm, gpa_gfn(gpa), 1) || (vm->ops->unshadow && vm->ops->unshadow(vm, gpa_gfn(gpa)));
 	mmu_unlock(vm);
 	return ok;
 }
@@ -378,7 +380,7 @@ bool mmu_loosen(struct mmu_vm *vm, gpa_t gpa)
 	bool ok;
 
 	mmu_lock(vm);
-	ok = vm->ops->loosen && vm->ops->loosen(vm, gpa_gfn(gpa));
+	ok = overlay_drop(vm, gpa_gfn(gpa), 1) || (vm->ops->loosen && vm->ops->loosen(vm, gpa_gfn(gpa)));
 	mmu_unlock(vm);
 	return ok;
 }

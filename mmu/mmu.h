@@ -52,6 +52,7 @@ enum mmu_fault_kind {
 #define MMU_READ 0x01u
 #define MMU_WRITE 0x02u
 #define MMU_FETCH 0x04u
+#define MMU_TABLE 0x10u  /* the CPU accessed a table of the guest's, on its way to what MMU_LINEAR speaks of */
 #define MMU_LINEAR 0x80u /* it began with a linear address; a load of PDPTEs has none */
 
 struct mmu_fault {
@@ -128,6 +129,15 @@ struct mmu_config {
 
 struct mmu_ops;
 
+#define MMU_OVERLAYS_MAX 8
+
+struct mmu_overlay {
+	gfn_t gfn;
+	hfn_t frame;
+	hfn_t linear_frame; /* of the slot, without overlays */
+	uint32_t reads; /* of data, that were answered from the RAM */
+};
+
 struct mmu_vm {
 	const struct mmu_ops *ops;
 	const struct mmu_below *below;
@@ -142,6 +152,9 @@ struct mmu_vm {
 	uint64_t ept_flushed_on; /* one bit a logical CPU: no INVEPT of the root is owed there */
 	uint64_t ept_ran_on;     /* the same: it has run the root, which tells the reason of an INVEPT */
 	void *priv;              /* the mechanism's, for the VM */
+	bool watched;            /* OV5 */
+	unsigned overlays;
+	struct mmu_overlay overlay[MMU_OVERLAYS_MAX];
 };
 
 /* May a guest's CR0.PE and CR0.PG be 0 under EPT? */
@@ -324,6 +337,19 @@ bool mmu_log_start(struct mmu_vm *vm, gfn_t base, uint64_t *bitmap);
  * returns: the caller may then copy them. */
 bool mmu_log_collect(struct mmu_vm *vm, gfn_t base, uint64_t *out);
 bool mmu_log_stop(struct mmu_vm *vm, gfn_t base);
+
+/* Overlays (mmu/overlay.c): from now on the guest fetches the instructions of gfn, a page of RAM, from frame, which is
+ * the caller's. It is a copy of the page when this returns, and may be changed while no vCPU runs. What the hypervisor
+ * reads and writes is the RAM. A write to the page drops the overlay. No vCPU is running. false: that is no such page,
+ * or there are as many as there can be. */
+bool mmu_overlay_set(struct mmu_vm *vm, gfn_t gfn, hfn_t frame);
+/* Drops the overlays of [first, first + pages); no CPU reaches their frames when it returns. false: there was none. */
+bool mmu_overlay_drop(struct mmu_vm *vm, gfn_t first, uint64_t pages);
+bool mmu_overlaid(struct mmu_vm *vm, gfn_t gfn);
+/* With on, every page fault of the guest's supervisor ends in mmu_fault(), under nested paging too (MMU_INJECT, if it
+ * is the guest's own): for who has put linear addresses into overlays. No vCPU is running, and all registers are in the
+ * heart. */
+void mmu_watch(struct mmu_vm *vm, bool on);
 
 /* Reads or writes guest-physical RAM or ROM (writes: RAM only) from the hypervisor; may cross pages. Returns how many
  * bytes were done before the first gfn that is not such memory. Writes mark the page dirty and tell the mechanism. */

@@ -135,7 +135,17 @@
 	M(WRITE_TOLD, "telling the mechanism what the hypervisor wrote") \
 	M(FLAGS_TOLD, "telling it which flags the walker set") \
 	M(POPULATE_KICK, "kicking after a page was copied to be written") \
-	M(POPULATE_UNMAP, "dropping the old frame when a page was copied to be written")
+	M(POPULATE_UNMAP, "dropping the old frame when a page was copied to be written") \
+	M(OVERLAY_SHOW, "fetching from an overlay's frame") \
+	M(OVERLAY_LARGE, "small leaves around a page with an overlay") \
+	M(OVERLAY_UNMAP, "unmapping a page that is overlaid, or no longer") \
+	M(OVERLAY_KICK, "kicking after that") \
+	M(OVERLAY_HIDE, "keeping an overlay's frame from being read") \
+	M(OVERLAY_READS, "dropping an overlay that is read too often") \
+	M(OVERLAY_UNMAPPED, "dropping the overlay of a page that the host takes away") \
+	M(OVERLAY_REGS, "dropping all when the guest turns paging or PAE on or off") \
+	M(OVERLAY_WATCH, "the supervisor's page faults while overlays are watched") \
+	M(OVERLAY_WATCH_FLUSH, "the flush of such a fault, which the CPU has not raised")
 
 #ifdef MUTATION
 #define M(name, what) MUTANT_##name,

@@ -40,6 +40,7 @@ static struct mmu_result tell(struct mmu_vcpu *vcpu, const struct walk_regs *old
 	vcpu->stuck = NULL;
 	mmu_prepare(vcpu->vm);
 	vcpu->vm->ops->regs_changed(vcpu, old, cr3_write, keep_tlb);
+	MUTANT(OVERLAY_REGS, overlay_regs_changed(vcpu->vm, old, &vcpu->regs));
 	mmu_unlock(vcpu->vm);
 	return vcpu->stuck ? mmu_stop(vcpu->stuck) : mmu_done(MMU_FIXED);
 }

@@ -19,7 +19,7 @@ void mmu_mark_dirty(struct mmu_vm *vm, struct slot *slot, gfn_t gfn)
 }
 
 /* false: the page is not in memory. */
-static bool look_up(struct slot *slot, gfn_t gfn, struct mmu_page *page)
+static bool look_up(struct mmu_vm *vm, struct slot *slot, gfn_t gfn, struct mmu_page *page)
 {
 	struct backing_page b;
 	uint64_t index = gfn.v - slot->base.v;
@@ -27,10 +27,12 @@ static bool look_up(struct slot *slot, gfn_t gfn, struct mmu_page *page)
 	if (!slot->backing->page(slot->backing, index, &b))
 		return false;
 	page->kind = MMU_MEMORY;
-	page->hfn = b.hfn;
+	page->hfn = page->ram = b.hfn;
 	page->order = !MUTANT_OR(LOG_LARGE, !slot->dirty) ? 0 : b.order;
 	page->owned = slot->kind != SLOT_ROM && b.writable;
 	page->writable = page->owned && MUTANT_OR(LOG_CLEAN, !logged_clean(slot, index));
+	if (unlikely(slot->overlays))
+		MUTANT(OVERLAY_SHOW, overlay_show(vm, gfn, page));
 	return true;
 }
 
@@ -38,7 +40,7 @@ struct mmu_page mmu_peek(struct mmu_vm *vm, gfn_t gfn)
 {
 	struct mmu_page page = { .kind = MMU_DEVICE, .slot = slots_find(&vm->slots, gfn) };
 
-	if (page.slot && page.slot->kind < SLOT_MMIO && !look_up(page.slot, gfn, &page))
+	if (page.slot && page.slot->kind < SLOT_MMIO && !look_up(vm, page.slot, gfn, &page))
 		page.kind = MMU_WAIT;
 	return page;
 }
@@ -50,12 +52,21 @@ static struct mmu_page ask_for(struct mmu_vcpu *vcpu, gfn_t gfn, bool write, str
 	return page;
 }
 
+/* A read of what can only be fetched from: the emulator's, or of the page without its overlay. */
+static struct mmu_page hidden_page(struct mmu_vcpu *vcpu, gfn_t gfn, unsigned access, struct mmu_page page)
+{
+	if (!MUTANT_OR(OVERLAY_READS, overlay_read(vcpu->vm, gfn, access)))
+		return ask_for(vcpu, gfn, true, page);
+	page.kind = MMU_DEVICE;
+	return page;
+}
+
 /* No CPU may fetch instructions from the frame: it would find there what nobody has written. */
-static struct mmu_page apic_page(struct slot *slot, gfn_t gfn, unsigned access)
+static struct mmu_page apic_page(struct mmu_vm *vm, struct slot *slot, gfn_t gfn, unsigned access)
 {
 	struct mmu_page page = { .kind = MMU_DEVICE, .slot = slot };
 
-	if (MUTANT_OR(APIC_FETCH, !(access & MMU_FETCH)) && look_up(slot, gfn, &page))
+	if (MUTANT_OR(APIC_FETCH, !(access & MMU_FETCH)) && look_up(vm, slot, gfn, &page))
 		MUTANT(APIC_NO_FETCH, page.no_fetch = true);
 	return page;
 }
@@ -64,7 +75,7 @@ struct mmu_page mmu_mappable(struct mmu_vm *vm, gfn_t gfn)
 {
 	struct mmu_page page = mmu_peek(vm, gfn);
 
-	return page.slot && page.slot->kind == SLOT_APIC ? apic_page(page.slot, gfn, MMU_READ) : page;
+	return page.slot && page.slot->kind == SLOT_APIC ? apic_page(vm, page.slot, gfn, MMU_READ) : page;
 }
 
 struct mmu_page mmu_resolve(struct mmu_vcpu *vcpu, gfn_t gfn, unsigned access)
@@ -76,13 +87,15 @@ struct mmu_page mmu_resolve(struct mmu_vcpu *vcpu, gfn_t gfn, unsigned access)
 	    (write && !MUTANT_OR(RESOLVE_ROM, page.slot->kind != SLOT_ROM)))
 		return page;
 	if (unlikely(page.slot->kind == SLOT_APIC))
-		return apic_page(page.slot, gfn, access);
-	if (!look_up(page.slot, gfn, &page))
+		return apic_page(vcpu->vm, page.slot, gfn, access);
+	if (!look_up(vcpu->vm, page.slot, gfn, &page))
 		return ask_for(vcpu, gfn, write, page);
+	if (unlikely(page.no_read) && !(access & (MMU_WRITE | MMU_FETCH)))
+		return hidden_page(vcpu, gfn, access, page);
 	if (!write || page.writable)
 		return page;
 	MUTANT(LOG_MARK_FAULT, mmu_mark_dirty(vcpu->vm, page.slot, gfn));
-	look_up(page.slot, gfn, &page);
+	look_up(vcpu->vm, page.slot, gfn, &page);
 	return page.writable ? page : ask_for(vcpu, gfn, true, page);
 }
 

@@ -58,14 +58,16 @@ struct backing {
 struct slot {
 	gfn_t base;
 	uint64_t pages;
-	enum slot_kind kind;
-	enum memtype type;
+	uint8_t kind;            /* enum slot_kind */
+	uint8_t type;            /* enum memtype */
+	uint8_t overlays;        /* of its pages, those that are overlaid (mmu/overlay.c) */
 	struct backing *backing; /* NULL for SLOT_MMIO; of SLOT_APIC one frame, for good */
 	uint64_t *dirty;         /* one bit a page while dirty logging is on, else NULL */
 	/* Where the slot's memory lies in one piece, where it does so for as long as the slot exists (never swapped,
 	 * merged or moved); else NULL. Reading guest memory needs no look-up then. */
 	char *linear;
-	/* the first frame of such a slot, where its frames follow each other as its pages do; 0: they need not */
+	/* the first frame of such a slot, where its frames follow each other as its pages do, and none is overlaid; 0:
+	 * they need not */
 	hfn_t linear_frame;
 };
 
@@ -92,7 +94,8 @@ static inline char *slots_linear(const struct slots *s, gpa_t gpa, bool write)
 	const struct slot *slot = &s->slot[__atomic_load_n(&s->last, __ATOMIC_RELAXED)];
 	uint64_t offset = gpa.v - (slot->base.v << PAGE_SHIFT);
 
-	if (offset >> PAGE_SHIFT >= slot->pages || !slot->linear || (write && (slot->dirty || slot->kind != SLOT_RAM)))
+	if (offset >> PAGE_SHIFT >= slot->pages || !slot->linear ||
+	    (write && (slot->dirty || slot->overlays || slot->kind != SLOT_RAM)))
 		return NULL;
 	return slot->linear + offset;
 }

@@ -66,6 +66,19 @@
 	M(EOI_EXITS, "telling it which EOIs must exit") \
 	M(FLEX_LOOK, "a threshold of its own after a change of the method, or of IA32_APIC_BASE") \
 	M(CHANGE_LACKS, "refusing a method for the TPR that the CPU lacks, while the guest runs") \
+	M(PATCH_CPL, "patching what the guest's kernel executes, and nobody else") \
+	M(PATCH_FLAT, "patching where its data are flat") \
+	M(PATCH_DEBUG, "leaving code alone that is debugged") \
+	M(PATCH_ADDRESS, "patching what accesses the TPR, and no other register") \
+	M(PATCH_MAPPED, "looking whether the stubs are where they were") \
+	M(PATCH_WORN_OUT, "letting a page alone whose patches are undone again and again") \
+	M(PATCH_UNDO, "undoing patches when the method or the local APIC's page changes") \
+	M(PATCH_AIM, "where stubs write when the method is another") \
+	M(PATCH_LOWERED, "a look at what waits when a stub says that the TPR is low enough") \
+	M(PATCH_THRESHOLD, "telling stubs how low that is") \
+	M(PATCH_FAULT, "page faults that patches have brought upon the guest") \
+	M(PATCH_FLAGS, "the flags of a write that is begun anew") \
+	M(RELEASE_OVERLAYS, "giving back the frames of patched pages") \
 	M(RELEASE_APIC_FRAME, "giving back the frame that stands for the local APIC") \
 	M(RELEASE_APIC_REGISTERS, "and the pages of its registers") \
 	M(DEBUG_STATUS, "cutting the status of a debug exit to a byte") \

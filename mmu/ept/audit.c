@@ -33,6 +33,8 @@ static const char *check_leaf(const struct pt *pt, const struct pt_position *at,
 		if ((at->value & EPT_TYPE_MASK) >> EPT_TYPE_SHIFT != page.slot->type)
 			return "E1: a leaf has another memory type than its slot";
 	}
+	if (mmu_mappable(vm, GFN(addr >> PAGE_SHIFT)).no_read)
+		return (at->value & EPT_R) ? "OV4: an overlay's frame can be read" : NULL;
 	if (!(at->value & EPT_R) || ((at->value & EPT_IPAT)))
 		return "E1: a leaf cannot be read, or ignores the guest's PAT";
 	if (at->level > 1 && (pt_shift(at->level) > vm->config.page_limit || (at->level == 3 && !vm->caps->ept_1g) ||

@@ -304,6 +304,8 @@ static uint64_t make_leaf(const struct mmu_page *page, gfn_t gfn, unsigned shift
 {
 	uint64_t first = page->hfn.v, leaf = page->no_fetch ? EPT_R : EPT_R | EPT_X;
 
+	if (unlikely(page->no_read))
+		MUTANT(OVERLAY_HIDE, leaf = EPT_X);
 	MUTANT(EPT_MAP_FIRST, first -= gfn.v & (BIT(shift - PAGE_SHIFT) - 1));
 	MUTANT(EPT_MAP_TYPE, leaf |= (uint64_t)page->slot->type << EPT_TYPE_SHIFT);
 	leaf |= hfn_hpa(HFN(first)).v;
@@ -378,8 +380,10 @@ static struct mmu_result violation(struct mmu_vcpu *vcpu, const struct mmu_fault
 	if (is_identity_map(vm, gpa_gfn(fault->gpa)))
 		return map_identity(vm, fault->gpa);
 	page = mmu_resolve(vcpu, gpa_gfn(fault->gpa), fault->access);
-	if (page.kind == MMU_WAIT)
+	if (page.kind == MMU_WAIT) {
+		vm->counters.ept_violations--; /* it is looked at anew, and counted then */
 		return mmu_done(MMU_RETRY);
+	}
 	if (page.kind == MMU_DEVICE && loads_pdptes(fault))
 		return mmu_inject_gp();
 	if (page.slot && page.slot->kind == SLOT_MMIO)
@@ -434,7 +438,9 @@ static struct mmu_result fault(struct mmu_vcpu *vcpu, const struct mmu_fault *f)
 	case MMU_FAULT_PAGE:
 		break;
 	}
-	return mmu_stop("a page fault was intercepted under EPT");
+	/* OV5: it is the guest's own, and drops what was cached for its address. */
+	MUTANT(OVERLAY_WATCH_FLUSH, ept_invlpg(vcpu, f->gva));
+	return mmu_inject_pf(f->error, f->gva);
 }
 
 static bool audit(struct mmu_vm *vm, char *why, size_t size)

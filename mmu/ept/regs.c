@@ -41,6 +41,16 @@ static void run_unpaged(struct mmu_vcpu *vcpu)
 	in->efer_force_mask = EFER_LME | EFER_LMA;
 }
 
+/* OV5, OV3. */
+static void watch(struct mmu_intercepts *in)
+{
+	in->page_fault = true;
+	in->pf_mask = PFERR_U;
+	in->pf_match = 0;
+	in->cr0_owned |= CR0_PG;
+	in->cr4_owned |= CR4_PAE;
+}
+
 bool ept_apply_regs(struct mmu_vcpu *vcpu)
 {
 	const struct walk_regs *r = &vcpu->regs;
@@ -50,6 +60,8 @@ bool ept_apply_regs(struct mmu_vcpu *vcpu)
 	vcpu->intercepts = in;
 	if (!in.unrestricted)
 		vcpu->intercepts.cr0_owned = CR0_PE | CR0_PG;
+	if (vcpu->vm->watched)
+		MUTANT(OVERLAY_WATCH, watch(&vcpu->intercepts));
 	vcpu->root.cr3 = r->cr3;
 	vcpu->root.load_pdptes = walk_mode(r) == PAGING_PAE;
 	if (vcpu->root.load_pdptes)

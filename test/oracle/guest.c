@@ -64,7 +64,7 @@ static bool carry_out(struct vcpu *v, uint64_t va, struct x_access a, struct obs
 			return false;
 		}
 		if (ended(&r, o))
-			return true;
+			return overlay_fault(v, o, a);
 
 		struct mmu_result f = exit_fault(v, &r, false);
 

@@ -105,7 +105,9 @@ enum op {
 	C(TO_WIDE, "accesses to memory beyond 48 address bits") \
 	C(BEYOND, "accesses beyond what four levels of EPT translate") \
 	C(RACED, "host changes in the middle of a step") C(LAST_STORE, "stores by a vCPU that is being stopped") \
-	C(KICKED, "vCPUs stopped") C(APIC_ACCESS, "accesses to the APIC-access page")
+	C(KICKED, "vCPUs stopped") C(APIC_ACCESS, "accesses to the APIC-access page") \
+	C(OVERLAID, "pages overlaid") C(OVERLAY_REACHED, "accesses to the frame of an overlay") \
+	C(OVERLAY_READ, "reads of an overlaid page that were emulated")
 
 enum coverage {
 #define C(name, what) COVER_##name,
@@ -202,6 +204,8 @@ struct vm {
 	struct change *change;
 	uint32_t changes;
 	uint32_t bucket[BUCKETS];
+	uint64_t overlay_frame[MMU_OVERLAYS_MAX]; /* 0: not taken yet */
+	uint64_t overlaid_ram[MMU_OVERLAYS_MAX];  /* what was the page's frame then */
 };
 
 struct account {
@@ -314,6 +318,21 @@ struct observed {
 };
 /* Does what was seen fit gpa? Host-side truth only. */
 bool spec_place(struct vm *vm, const struct observed *o, uint64_t gpa, struct x_access a);
+
+/* overlay.c */
+/* Are there overlays in this sequence? */
+bool overlay_config(const struct config *c);
+/* The frame of gfn's overlay; 0: it has none. */
+uint64_t overlay_frame(const struct vm *vm, uint64_t gfn);
+/* Overlays can be fetched from only. */
+bool overlay_hidden(const struct vm *vm);
+/* A page fault that the CPU has delivered itself may be one. false: a failure has been noted. */
+bool overlay_fault(struct vcpu *v, const struct observed *o, struct x_access a);
+/* Is s one of them, in the place of what it is elsewhere? */
+bool overlay_instead(const struct config *c, const struct step *s);
+void overlay_step(struct vcpu *v, uint64_t gfn, const struct step *s);
+/* Does what was seen fit the overlay of gpa's page? *hfn: what is to be reached there, where there is one. */
+bool overlay_place(struct vm *vm, const struct observed *o, uint64_t gpa, struct x_access a, uint64_t *hfn);
 
 /* coverage.c */
 /* Tells what happened how often, or only what never did. false: something never did. */

@@ -226,6 +226,9 @@ static bool load(struct vcpu *v, enum load which, uint64_t value)
 	}
 	TRACE("  %s of %llx: %s\n", load_names[which], (unsigned long long)value, ok ? "done" : "#GP");
 	compare(v, which, value);
+	if (v->vm->mmu.overlays && !w->race &&
+	    (((old.cr0 ^ v->regs.cr0) & X_CR0_PG) || ((old.cr4 ^ v->regs.cr4) & X_CR4_PAE)))
+		fail(w, "there are overlays after paging or PAE was turned on or off (OV3)");
 	return ok;
 }
 

@@ -124,9 +124,13 @@ static struct mmu_result apic_access(struct vcpu *v, const struct m_result *r)
 struct mmu_result exit_fault(struct vcpu *v, const struct m_result *r, bool delivery)
 {
 	struct world *w = v->vm->world;
+	uint64_t race = w->race;
 	struct mmu_fault f;
 	struct mmu_result out;
 
+	/* Under nested paging the CPU has decided on a page fault: what others write now comes after it. */
+	if (r->exit == M_EXIT_PF && v->vm->mmu.ops->nested)
+		w->race = 0;
 	left(v);
 	tell_registers(v);
 	w->account.exits++;
@@ -138,6 +142,8 @@ struct mmu_result exit_fault(struct vcpu *v, const struct m_result *r, bool deli
 	v->mmu.regs.pkru = v->regs.pkru;
 	v->mmu.regs.cpl = v->cpl;
 	out = mmu_fault(&v->mmu, &f);
+	if (r->exit == M_EXIT_PF && v->vm->mmu.ops->nested)
+		w->race = race;
 	if (out.outcome == MMU_SPURIOUS)
 		w->account.spurious++;
 	if (out.outcome == MMU_STOP)

@@ -64,17 +64,20 @@ bool spec_place(struct vm *vm, const struct observed *o, uint64_t gpa, struct x_
 {
 	struct ram *r = ram_find(vm, gpa >> PAGE_SHIFT);
 	struct page *p = page_find(vm, gpa >> PAGE_SHIFT);
+	uint64_t hfn = p ? p->hfn : 0;
 
-	if (o->how == SEEN_FAULT)
+	if (o->how == SEEN_FAULT || !overlay_place(vm, o, gpa, a, &hfn))
 		return false;
-	/* Emulation is for devices, and for writes to tables; only brute emulates reads of memory, too. */
+	/* Emulation is for devices, for writes to tables, and for reads of overlaid pages; only brute emulates reads of
+	 * other memory, too. */
 	if (o->how == SEEN_EMULATED)
-		return o->gpa == gpa && (!p || a.write || vm->mmu.ops == mmu_mechanism_by_name("brute"));
+		return o->gpa == gpa && (!p || a.write || overlay_frame(vm, gpa >> PAGE_SHIFT) ||
+					 vm->mmu.ops == mmu_mechanism_by_name("brute"));
 	if (!p || !p->in || (r->kind == SLOT_ROM && a.write))
 		return false;
 	if (a.write && (p->merged || p->frozen))
 		return false;
 	if (o->ept && (o->ept_type & 7) != r->type)
 		return false;
-	return o->hpa == (p->hfn << PAGE_SHIFT | (gpa & (PAGE_SIZE - 1)));
+	return o->hpa == (hfn << PAGE_SHIFT | (gpa & (PAGE_SIZE - 1)));
 }

@@ -226,8 +226,7 @@ void host_step(struct vcpu *v, const struct step *s)
 {
 	struct vm *vm = v->vm;
 	uint64_t gfn = host_gfn(vm->world, s); /* never IDENTITY_GFN */
-
-	switch (s->op) {
+	switch (overlay_instead(&vm->world->c, s) ? OP_COUNT : s->op) {
 	case OP_MIGRATE:
 		do_migrate(v, s);
 		break;
@@ -258,6 +257,9 @@ void host_step(struct vcpu *v, const struct step *s)
 		break;
 	case OP_PROTECT:
 		mmu_write_protect(&vm->mmu, GFN(gfn), 1 + (s->a & 3));
+		break;
+	case OP_COUNT:
+		overlay_step(v, gfn, s);
 		break;
 	default:
 		log_step(vm, s);

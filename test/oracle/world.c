@@ -226,6 +226,8 @@ static bool make_vm(struct world *w, unsigned n)
 		if (!vcpu_boot(v))
 			return false;
 	}
+	if (overlay_config(c))
+		mmu_watch(&vm->mmu, true);
 	for (unsigned i = 0; i < c->vcpus; i++)
 		guest_mode(&vm->vcpu[i], c->mode, 0);
 	return true;

@@ -316,10 +316,54 @@ static void test_ept(void **state)
 	expect("E7");
 }
 
+/* ---- overlays ---- */
+
+#define OVERLAID 16u /* and fetched from once */
+#define OVERLAY_FRAME HFN(RAM_HFN + 900)
+
+static void start_overlaid(void)
+{
+	struct mmu_fault fetch = { .kind = MMU_FAULT_EPT_VIOLATION, .gpa = GPA(OVERLAID << PAGE_SHIFT),
+				   .access = MMU_FETCH | MMU_LINEAR };
+	char why[200] = "";
+
+	start(&mmu_ept);
+	caps.ept_execute_only = true;
+	assert_true(mmu_overlay_set(&vm, GFN(OVERLAID), OVERLAY_FRAME));
+	assert_int_equal(mmu_fault(&vcpu, &fetch).outcome, MMU_FIXED);
+	if (!mmu_audit(&vm, why, sizeof(why)))
+		fail_msg("before anything is spoilt: %s", why);
+}
+
+static void test_overlays(void **state)
+{
+	(void)state;
+	start_overlaid();
+	*ept_leaf(OVERLAID << PAGE_SHIFT) |= EPT_R;
+	expect("OV4");
+
+	start_overlaid();
+	*ept_leaf(OVERLAID << PAGE_SHIFT) += PAGE_SIZE;
+	expect("S11");
+
+	start_overlaid();
+	vm.slots.slot[0].overlays = 0;
+	expect("OV1");
+
+	start_overlaid();
+	vm.slots.slot[0].linear_frame = HFN(RAM_HFN);
+	expect("OV1");
+
+	start_overlaid();
+	vm.overlay[vm.overlays++] = vm.overlay[0];
+	vm.slots.slot[0].overlays++;
+	expect("OV1");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_shadow), cmocka_unit_test(test_tags),
-					    cmocka_unit_test(test_ept) };
+					    cmocka_unit_test(test_ept), cmocka_unit_test(test_overlays) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,10 +25,11 @@ static void start_with(struct mmu_config config)
 {
 	struct walk_regs regs = { .cr0 = CR0_PE, .maxphyaddr = 40 };
 	const struct slot slots[] = {
-		{ GFN(0), 0x800, SLOT_RAM, MEMTYPE_WB, &low.backing, NULL, NULL, HFN(0) },
-		{ GFN(0x900), 0x10, SLOT_ROM, MEMTYPE_WP, &rom.backing, NULL, NULL, HFN(0) },
-		{ GFN(0xa00), 0x10, SLOT_MMIO, MEMTYPE_UC, NULL, NULL, NULL, HFN(0) },
-		{ GFN(0x40000), 0x80000, SLOT_RAM, MEMTYPE_WB, &high.backing, NULL, NULL, HFN(0) },
+		{ .base = GFN(0), .pages = 0x800, .kind = SLOT_RAM, .type = MEMTYPE_WB, .backing = &low.backing },
+		{ .base = GFN(0x900), .pages = 0x10, .kind = SLOT_ROM, .type = MEMTYPE_WP, .backing = &rom.backing },
+		{ .base = GFN(0xa00), .pages = 0x10, .kind = SLOT_MMIO, .type = MEMTYPE_UC },
+		{ .base = GFN(0x40000), .pages = 0x80000, .kind = SLOT_RAM, .type = MEMTYPE_WB,
+		  .backing = &high.backing },
 	};
 
 	f = fake_new();
@@ -122,7 +123,9 @@ static void expect_none(uint64_t gpa)
 static const struct mmu_config four = { .page_limit = PAGE_LIMIT_2M, .ept_levels = 4 };
 static const struct mmu_config five = { .page_limit = PAGE_LIMIT_2M, .ept_levels = 5 };
 static const struct mmu_config wide = { .page_limit = PAGE_LIMIT_2M, .gpa_bits = 52 };
-static const struct slot far = { GFN(1ull << 39), 0x400, SLOT_RAM, MEMTYPE_WT, &low.backing, NULL, NULL, HFN(0) };
+static const struct slot far = {
+	.base = GFN(1ull << 39), .pages = 0x400, .kind = SLOT_RAM, .type = MEMTYPE_WT, .backing = &low.backing
+};
 
 /* Guest-physical addresses of 52 bits: slots and MMIO beyond 48. */
 static void check_wide(void)
@@ -427,7 +430,9 @@ static bool swap_populate(struct backing *b, uint64_t index, bool write)
 
 static void test_populate(void **state)
 {
-	struct slot slot = { GFN(0x1000), 0x10, SLOT_RAM, MEMTYPE_WB, &swap.backing, NULL, NULL, HFN(0) };
+	struct slot slot = {
+		.base = GFN(0x1000), .pages = 0x10, .kind = SLOT_RAM, .type = MEMTYPE_WB, .backing = &swap.backing
+	};
 
 	(void)state;
 	start(PAGE_LIMIT_2M);

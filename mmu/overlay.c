@@ -1,0 +1,177 @@
+/* mmu/overlay.c - a page of RAM in whose place the guest fetches instructions from another frame: a copy of it in which
+ * some are replaced. The RAM keeps what the guest has put there, and the overlay is gone by dropping it. It belongs to
+ * the VM, not to a mechanism, and outlives a change of that.
+ *
+ * OV1 Leaves of an overlaid page name the overlay's frame, are of 4 KBytes, and never writable. Whatever the hypervisor
+ *     does for the guest finds the RAM.
+ * OV2 When an overlay was set, nobody fetches from the RAM any more; when it was dropped, nobody reaches its frame:
+ *     leaves are dropped and flushed before the call returns.
+ * OV3 A write to the page, by whomever, drops the overlay first. So does what takes the page or its slot away, and a
+ *     guest that turns paging on or off, or PAE: the instructions in the frame may hold linear addresses.
+ * OV4 Where EPT has execute-only leaves, the frame can only be fetched from. A read of data is answered from the RAM by
+ *     emulation; of so many, and where it is not an instruction's, the overlay is dropped. Elsewhere reads find the
+ *     frame.
+ * OV5 While mmu_watch() is on, the page faults of the guest's supervisor exit, and so does turning paging on or off. */
+#include "mmu/inside.h"
+#include "mmu/mutate.h"
+
+#define READS_MAX 256
+
+static struct mmu_overlay *find(struct mmu_vm *vm, gfn_t gfn)
+{
+	for (unsigned n = 0; n < vm->overlays; n++)
+		if (vm->overlay[n].gfn.v == gfn.v)
+			return &vm->overlay[n];
+	return NULL;
+}
+
+/* OV1: no large leaf has an overlaid page in it, whose number differs from this one's in the bits apart. */
+static uint8_t order_beside(uint8_t order, uint64_t apart)
+{
+	while (order && !(apart >> order))
+		order--;
+	return order;
+}
+
+void overlay_show(struct mmu_vm *vm, gfn_t gfn, struct mmu_page *page)
+{
+	for (unsigned n = 0; n < vm->overlays; n++) {
+		uint64_t apart = vm->overlay[n].gfn.v ^ gfn.v;
+
+		MUTANT(OVERLAY_LARGE, page->order = order_beside(page->order, apart));
+		if (apart)
+			continue;
+		page->hfn = vm->overlay[n].frame;
+		page->owned = page->writable = false;
+		page->no_read = vm->ops->nested && vm->caps->ept_execute_only;
+	}
+}
+
+bool overlay_read(struct mmu_vm *vm, gfn_t gfn, unsigned access)
+{
+	struct mmu_overlay *o = find(vm, gfn);
+
+	if ((access & (MMU_LINEAR | MMU_TABLE)) != MMU_LINEAR || ++o->reads > READS_MAX)
+		return false;
+	vm->counters.overlay_reads++;
+	return true;
+}
+
+/* ---- setting and dropping ---- */
+
+/* While a slot has any, its leaves are made with a look at each page. */
+static hfn_t linear_frame(const struct mmu_vm *vm, const struct slot *slot)
+{
+	for (unsigned n = 0; slot->overlays && n < vm->overlays; n++)
+		if (vm->overlay[n].gfn.v - slot->base.v < slot->pages)
+			return vm->overlay[n].linear_frame;
+	return slot->linear_frame;
+}
+
+static void unmap_and_flush(struct mmu_vm *vm, gfn_t gfn)
+{
+	MUTANT(OVERLAY_UNMAP, vm->ops->unmap(vm, gfn, 1));
+	MUTANT(OVERLAY_KICK, tag_synchronize(vm, NULL));
+}
+
+static void drop(struct mmu_vm *vm, struct mmu_overlay *o)
+{
+	gfn_t gfn = o->gfn;
+	struct slot *slot = slots_find(&vm->slots, gfn);
+
+	if (!--slot->overlays)
+		slot->linear_frame = o->linear_frame;
+	*o = vm->overlay[--vm->overlays];
+	vm->counters.overlays_dropped++;
+	unmap_and_flush(vm, gfn);
+}
+
+bool overlay_drop(struct mmu_vm *vm, gfn_t first, uint64_t pages)
+{
+	bool any = false;
+
+	for (unsigned n = vm->overlays; n--;)
+		if (vm->overlay[n].gfn.v - first.v < pages) {
+			drop(vm, &vm->overlay[n]);
+			any = true;
+		}
+	return any;
+}
+
+/* Copied when nobody can write the page any more without the lock. */
+bool mmu_overlay_set(struct mmu_vm *vm, gfn_t gfn, hfn_t frame)
+{
+	struct mmu_overlay o = { .gfn = gfn, .frame = frame };
+	struct mmu_page page;
+	bool ok;
+
+	mmu_lock(vm);
+	page = mmu_peek(vm, gfn);
+	ok = page.kind == MMU_MEMORY && page.slot->kind == SLOT_RAM && !find(vm, gfn) &&
+	     vm->overlays < MMU_OVERLAYS_MAX;
+	if (ok) {
+		o.linear_frame = linear_frame(vm, page.slot);
+		vm->overlay[vm->overlays++] = o;
+		page.slot->linear_frame = HFN(0);
+		page.slot->overlays++;
+		vm->counters.overlays_set++;
+		unmap_and_flush(vm, gfn);
+		memcpy(mmu_table_ptr(vm, frame), mmu_table_ptr(vm, page.ram), PAGE_SIZE);
+	}
+	mmu_unlock(vm);
+	return ok;
+}
+
+bool mmu_overlay_drop(struct mmu_vm *vm, gfn_t first, uint64_t pages)
+{
+	bool any;
+
+	mmu_lock(vm);
+	any = overlay_drop(vm, first, pages);
+	mmu_unlock(vm);
+	return any;
+}
+
+bool mmu_overlaid(struct mmu_vm *vm, gfn_t gfn)
+{
+	bool is;
+
+	mmu_lock(vm);
+	is = find(vm, gfn);
+	mmu_unlock(vm);
+	return is;
+}
+
+void mmu_watch(struct mmu_vm *vm, bool on)
+{
+	mmu_lock(vm);
+	vm->watched = on;
+	for (struct mmu_vcpu *v = vm->ops->nested ? vm->vcpus : NULL; v; v = v->next) {
+		struct walk_regs same = v->regs;
+
+		mmu_prepare(vm);
+		vm->ops->regs_changed(v, &same, false, false);
+	}
+	mmu_unlock(vm);
+}
+
+/* ---- checks ---- */
+
+const char *overlay_audit(struct mmu_vm *vm)
+{
+	for (unsigned n = 0; n < vm->slots.count; n++) {
+		const struct slot *s = &vm->slots.slot[n];
+		unsigned found = 0;
+
+		for (unsigned i = 0; i < vm->overlays; i++)
+			found += vm->overlay[i].gfn.v - s->base.v < s->pages;
+		if (found != s->overlays)
+			return "OV1: a slot does not know how many of its pages are overlaid";
+		if (found && (s->kind != SLOT_RAM || s->linear_frame.v))
+			return "OV1: leaves for a page with an overlay are made without a look at it";
+	}
+	for (unsigned n = 0; n < vm->overlays; n++)
+		if (!slots_find(&vm->slots, vm->overlay[n].gfn) || find(vm, vm->overlay[n].gfn) != &vm->overlay[n])
+			return "OV1: an overlay is of no page, or of one that has another";
+	return NULL;
+}
