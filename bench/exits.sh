@@ -6,8 +6,8 @@
 #
 # Prints tables: the path length of single exits as the guest sees them (test kernel exitcost), the default guest's
 # boot, what each measure against speculation adds to an exit, on the CPU model of BARE_CPU and on one that has the
-# MSRs (SCA_CPU), what an access to the local APIC costs by each method, and what is between CPUs. Status 1 when a limit
-# is exceeded or a run fails.
+# MSRs (SCA_CPU), what an access to the local APIC costs by each method, what is between CPUs, and a 32-bit kernel's
+# accesses to its TPR. Status 1 when a limit is exceeded or a run fails.
 set -uo pipefail
 build=build
 case ${1:-} in ''|-*) ;; *) build=$1; shift ;; esac
@@ -46,4 +46,14 @@ done
 "$vellum" run --kernel "$build/guest/test/ipicost.elf" --append gap=1500 --mem 64M --clock host --timeout 100 --cpu \
 	$BARE_CPU --host-cpus 2 --migrate-every 1 >>"$work/ipi" 2>&1 || fail "ipicost, moved, did not end well"
 
-python3 -B "$(dirname "$0")/exits.py" "$work/cost" "$work/boot.json" "$work/measures" "$work/tpr" "$work/ipi"
+# 1,000 accesses of a 32-bit kernel's to its TPR, none of which lets an interrupt in, as METHOD.MECHANISM.json.
+mkdir "$work/irql"
+for run in {trap,patch,flexpriority}.{ept,shadow}; do
+	"$vellum" run --kernel "$build/guest/test/irql32.elf" --append bench=1000 --mem 64M --timeout 100 \
+		--cpu $BARE_CPU --tpr "${run%.*}" --mmu "${run#*.}" --json "$work/irql/$run.json" \
+		>"$work/irql/$run" 2>&1 || fail \
+		"irql32 with --tpr ${run%.*} --mmu ${run#*.} did not end well"
+done
+
+python3 -B "$(dirname "$0")/exits.py" "$work/cost" "$work/boot.json" "$work/measures" "$work/tpr" "$work/ipi" \
+	"$work/irql"

@@ -1,7 +1,7 @@
 # The test kernels: build/guest/test/NAME.elf, Multiboot 1, freestanding. A name of GUEST_TEST64 is built for long mode
 # and then given the ELF32 wrapping that Multiboot demands.
 GUEST_TEST32 := hello exit-code triple-fault garbage absent paging32 legacy32 realmode hostile32 flood32 irql32 \
-	irql32pae lives
+	irql32pae lives patch32
 GUEST_TEST64 := paging64 msr-cpuid timer exitcost memory chaos tables emulated stay dirty hostile neighbour flood lost \
 	sysret nullss irql64 ipicost
 GUEST_TEST_LIB := rt pages
@@ -40,6 +40,7 @@ IRQL := irql irql-main irql-devices irql-rounds irql-exact irql-ways irql-pages 
 GUEST_TEST_MORE_irql32 := $(IRQL) irql-ways32 irql-second32
 GUEST_TEST_MORE_irql32pae := $(IRQL) irql-ways32 irql-second32
 GUEST_TEST_MORE_irql64 := $(IRQL) irql-ways64 irql-second64
+GUEST_TEST_MORE_patch32 := patch32-code
 # Below it lies what its experiments have.
 GUEST_TEST_AT_hostile32 := 0x400000
 # With 1 MByte of RAM it has nothing above that.

@@ -11,12 +11,16 @@ VMBENCH_C := $(wildcard test/vm/*.c) test/unit/emulate/cpu.c test/unit/dev/irq/v
 VMBENCH_FLAGS := -D_GNU_SOURCE -mgeneral-regs-only -fno-pie -Itest/vm/shadow
 
 VMBENCH_TESTS := modes dispatch exception event cr msr io mmu emulation handover task_switch task_segment run \
-	platform panic tpr apicv alarm apic vcpus smp freeze enterable emulated mechanism_switch mitigations stats \
-	release life schedule move place clock caps mechanism cpuid create control dirty
+	platform panic tpr apicv alarm patch patch_undo apic vcpus smp freeze enterable emulated mechanism_switch \
+	mitigations stats release life schedule move place clock caps mechanism cpuid create control dirty
 $(foreach t,$(VMBENCH_TESTS),$(eval UNIT_vm_$(t)_SRC := $(wildcard test/unit/vm*/test_$(t).c \
 	test/unit/vm/*/test_$(t).c) $(VMBENCH_C))$(eval UNIT_vm_$(t)_VARIANT := vmbench)$(eval UNIT_vm_$(t)_LIBS := \
 	-no-pie))
 UNIT_TESTS += $(VMBENCH_TESTS:%=vm_%)
+
+# What replaces patched instructions does the same as they, by the emulator.
+UNIT_vm_patch_insn_SRC := test/unit/vm/test_patch_insn.c vm/patch_insn.c vm/patch_stub.c $(EMULATE_WORLD_C)
+UNIT_TESTS += vm_patch_insn
 
 # The same with switches that leave out one check or rule each (lib/mutants/mutate.h); `make mutate` runs them after
 # those of the heart.

@@ -35,7 +35,8 @@ static inline uint8_t on_model_access(uint64_t qualification)
 {
 	return (uint8_t)((qualification & X_QUAL_READ ? MMU_READ : 0) | (qualification & X_QUAL_WRITE ? MMU_WRITE : 0) |
 			 (qualification & X_QUAL_FETCH ? MMU_FETCH : 0) |
-			 (qualification & X_QUAL_GLA_VALID ? MMU_LINEAR : 0));
+			 (qualification & X_QUAL_GLA_VALID ? MMU_LINEAR : 0) |
+			 (qualification & X_QUAL_TRANSLATION ? 0 : MMU_TABLE));
 }
 
 /* An exit for a page fault, an EPT violation or an EPT misconfiguration, of a guest with that EFER. */

@@ -1,6 +1,7 @@
 /* vm/tpr.c - how the guest's accesses to its local APIC's priority register (TPR) are virtualized: by trap, each
- * an exit; by what Intel calls FlexPriority, by the CPU itself; or by what it calls APICv, where the CPU serves other
- * registers too and delivers the interrupts. docs/interrupts.md has the way of an interrupt.
+ * an exit; by patching the guest's instructions (vm/patch.c); by what Intel calls FlexPriority, by the CPU itself; or
+ * by what it calls APICv, where the CPU serves other registers too and delivers the interrupts. docs/interrupts.md has
+ * the way of an interrupt.
  *
  * Under flexpriority and apicv each virtual CPU has a page laid out as a local APIC's, in which the CPU keeps the TPR
  * (L2 in dev/irq/lapic.h), and the virtual machine a frame that the CPU knows: an access of the guest's paging to it
@@ -32,7 +33,7 @@
 /* NULL, or one clause that says what this CPU lacks for it. */
 static const char *lacking(enum config_tpr method)
 {
-	if (method == CONFIG_TPR_TRAP)
+	if (method == CONFIG_TPR_TRAP || method == CONFIG_TPR_PATCH)
 		return NULL;
 	if (VM_LEFT_OUT_OR(FLEX_SHADOW, !machine.caps.tpr_shadow))
 		return "the CPU has no TPR shadow";
@@ -158,6 +159,7 @@ void tpr_free(struct vm *vm)
 {
 	struct vcpu *v;
 
+	patch_free(vm);
 	if (VM_KEPT(RELEASE_APIC_FRAME, vm->tpr.frame.pages))
 		frames_free(vm->tpr.frame.hfn, 1);
 	for_each_vcpu(v, vm)
@@ -182,13 +184,26 @@ static struct hvm_tpr wanted(const struct vcpu *v)
 	return tpr;
 }
 
+/* L2 in dev/irq/lapic.h; NULL: the local APIC's own. */
+static uint32_t *tpr_of(struct vcpu *v)
+{
+	uint8_t *page = NULL;
+
+	if (by_cpu(v->vm->tpr.method))
+		page = v->apic_registers;
+	else if (v->vm->tpr.method == CONFIG_TPR_PATCH && v->vm->vcpu_count == 1)
+		page = v->vm->patch.data;
+	_Static_assert(PATCH_DATA_TPR == APIC_TPR, "as a local APIC's page");
+	return page ? (uint32_t *)(void *)(page + APIC_TPR) : NULL;
+}
+
 /* The device lock is held, and v does not run. One that lives on another CPU is given it before it next enters. */
 static void give(struct vcpu *v)
 {
 	uint32_t *page = (uint32_t *)(void *)v->apic_registers;
 
 	v->start.tpr = wanted(v);
-	lapic_keep_tpr(&v->lapic, v->start.tpr.registers.v ? page + APIC_TPR / 4 : NULL);
+	lapic_keep_tpr(&v->lapic, tpr_of(v));
 	VM_MUTANT(APICV_PAGE, lapic_virtualize(&v->lapic, v->start.tpr.delivery ? page : NULL));
 	if (v->started && v->cpu != this_cpu()) {
 		v->tpr_stale = true;
@@ -215,6 +230,7 @@ static void place_anew(struct vcpu *v)
 		VM_MUTANT(X2APIC_GIVEN, give(v));
 	if (want.v != vm->tpr.place.v && want.v != NOWHERE.v)
 		place(vm, want);
+	patch_place(vm);
 	VM_MUTANT(FLEX_LOOK, vcpu_note(v, REQUEST_EVENT));
 	spin_unlock(&vm->device_lock);
 }
@@ -235,15 +251,20 @@ static bool set_method(struct vm *vm, enum config_tpr method)
 
 	if (by_cpu(method) && !take_frames(vm))
 		return false;
+	if (method == CONFIG_TPR_PATCH && !patch_begin(vm))
+		return false;
 	spin_lock(&vm->device_lock);
 	if (!by_cpu(method))
 		unplace(vm);
+	if (vm->tpr.method == CONFIG_TPR_PATCH)
+		patch_end(vm);
 	vm->tpr.method = method;
 	for_each_vcpu(v, vm)
 		give(v);
 	want = wanted_place(vm);
 	if (want.v != NOWHERE.v && want.v != vm->tpr.place.v)
 		place(vm, want);
+	patch_place(vm);
 	spin_unlock(&vm->device_lock);
 	return true;
 }
@@ -260,9 +281,11 @@ static enum config_tpr best(void)
 static void announce(const struct vm *vm, enum config_tpr method)
 {
 	const char *lacks = lacking(CONFIG_TPR_APICV);
+	bool several = method == CONFIG_TPR_PATCH && vm->vcpu_count > 1;
 
 	if (vm->config->tpr != CONFIG_TPR_AUTO)
-		console_log("%s: tpr %s, as asked for", vm->config->name, config_tprs[method]);
+		console_log("%s: tpr %s, as asked for%s", vm->config->name, config_tprs[method],
+			    several ? "; with several CPUs each access is left to the trap" : "");
 	else
 		console_log("%s: tpr %s, %s%s", vm->config->name, config_tprs[method],
 			    lacks ? "because " : "the best there is, because the CPU can do it", lacks ? lacks : "");
@@ -296,7 +319,7 @@ const char *tpr_change(struct vm *vm, const char *name)
 	char error[100];
 
 	if (!config_read_tpr(&method, name, error, sizeof(error)))
-		return "there is no such method; there are trap, flexpriority, apicv and auto";
+		return "there is no such method; there are trap, patch, flexpriority, apicv and auto";
 	if (method == CONFIG_TPR_AUTO)
 		method = best();
 	lacks = lacking(method);
@@ -304,7 +327,7 @@ const char *tpr_change(struct vm *vm, const char *name)
 		return lacks;
 	vm_freeze(vm);
 	if (method != vm->tpr.method && !set_method(vm, method))
-		lacks = "there is no host memory for the local APIC's pages";
+		lacks = "there is no memory for it";
 	vm_thaw(vm);
 	return lacks;
 }

@@ -48,6 +48,7 @@
 #include "vm/dirty.h"
 #include "vm/exit/cpuid.h"
 #include "vm/machine.h"
+#include "vm/patch.h"
 
 #define VCPUS_MAX CONFIG_VCPUS_MAX
 #define VM_EXTENTS_MAX 16
@@ -140,6 +141,7 @@ struct vcpu {
 	uint8_t *xsave_scratch; /* EMULATE_SCRATCH bytes for emulated XSAVE and XRSTOR; NULL: no XSAVE */
 	struct timers timers; /* its local APIC's, and the boot processor's those of the devices */
 	struct lapic lapic;
+	uint64_t patch_watched;  /* the gpa of the TPR, while accesses to it may be patched; ~0: they may not */
 	uint8_t *apic_registers; /* a page for the CPU's use (vm/tpr.c); NULL: there is none */
 	struct emulate emulate;
 	struct insn_cache insn_cache[INSN_CACHE_SIZE];
@@ -220,6 +222,7 @@ struct vm {
 		struct extent frame;     /* of one page, or of none */
 		struct backing_extents backing;
 	} tpr; /* vm/tpr.c */
+	struct vm_patch patch;
 
 	struct vm_clock clock;
 	struct uart uart;
@@ -456,6 +459,8 @@ static inline void tpr_set_threshold(struct vcpu *v)
 {
 	if (v->vm->tpr.method == CONFIG_TPR_FLEXPRIORITY)
 		hvm_set_tpr_threshold(&v->hvm, lapic_tpr_threshold(&v->lapic));
+	else if (unlikely(v->vm->tpr.method == CONFIG_TPR_PATCH))
+		VM_MUTANT(PATCH_THRESHOLD, patch_set_threshold(&v->vm->patch, lapic_tpr_threshold(&v->lapic)));
 }
 /* The same where the CPU delivers: TP4. */
 static inline bool tpr_cpu_delivers(const struct vcpu *v) { return v->lapic.page && likely(!v->emulated); }

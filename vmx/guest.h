@@ -164,6 +164,8 @@ static inline struct hvm_nested_fault vmx_exit_nested_fault(void)
 		.nmi_unblocked = q & VIOLATION_NMI_UNBLOCKED,
 	};
 
+	if (!f.translated)
+		f.access |= MMU_TABLE;
 	if (f.access & MMU_LINEAR)
 		f.gva = GVA(vmread(VMCS_GUEST_LINEAR_ADDRESS));
 	return f;

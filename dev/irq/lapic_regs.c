@@ -269,10 +269,20 @@ uint64_t lapic_mmio_read(struct lapic *l, uint64_t offset, unsigned size)
 	return size < 4 ? value & MASK(8 * size - 1, 0) : value;
 }
 
+/* Undefined by the SDM. A byte of the TPR is written, as by CPUs that virtualize it ("Virtualizing Writes to the
+ * APIC-Access Page"). */
+static __attribute__((noinline, cold)) void odd_write(struct lapic *l, uint64_t offset, unsigned size, uint64_t value)
+{
+	if (offset == APIC_TPR && size == 1)
+		lapic_write_tpr(l, (uint8_t)value);
+}
+
 void lapic_mmio_write(struct lapic *l, uint64_t offset, unsigned size, uint64_t value)
 {
-	if ((offset & 0xf) || size < 4)
+	if (unlikely((offset & 0xf) || size < 4)) {
+		odd_write(l, offset, size, value);
 		return;
+	}
 	lapic_take_icr(l);
 	if (!reg_write(l, (unsigned)(offset >> 4 & 0xff), (uint32_t)value))
 		lapic_error(l, ESR_ILLEGAL_REGISTER);

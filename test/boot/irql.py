@@ -7,10 +7,7 @@ import conformance
 from runner import Test, require
 
 # The methods that there are: `tpr METHOD` in a description, and --tpr METHOD.
-METHODS = ('trap', 'flexpriority', 'apicv')
-
-# Exits that a method takes for 1,000 accesses, none of which lets an interrupt in.
-EXITS = {'trap': 1000, 'flexpriority': 0, 'apicv': 0}
+METHODS = ('trap', 'patch', 'flexpriority', 'apicv')
 
 HASWELL = 'corei7_haswell_4770'
 
@@ -82,6 +79,11 @@ def deterministic(c):
     require(seen[0][0] != seen[2][0], 'two seeds do not differ: %s' % (seen[0][0],))
 
 
+def exits(method, kernel):
+    """Of 1,000 accesses, none of which lets an interrupt in. Only 32-bit code is patched."""
+    return 1000 if method == 'trap' or (method == 'patch' and kernel != 'irql32') else 0
+
+
 def accesses(method):
     """The exits of accesses alone."""
     def run(c):
@@ -89,9 +91,53 @@ def accesses(method):
             o = conformance.conforms(c, kernel, ('bench=1000 ' + append).strip(), ['--tpr', method])
             reasons = o.json['phases']['1']['exits']['by_reason']
             count = sum(r['count'] for name, r in reasons.items() if name not in OTHERS)
-            require(count == EXITS[method], '%s %s: %d exits, not %d: %s' % (kernel, append, count, EXITS[method],
-                                                                             reasons))
+            require(count == exits(method, kernel), '%s %s: %d exits, not %d: %s' % (
+                kernel, append, count, exits(method, kernel), reasons))
+            ticks = int(re.search(r'accesses, (\d+) ticks', o.text).group(1))
+            require(method != 'patch' or kernel != 'irql32' or ticks < 15 * 1000, 'they take %d instructions' % ticks)
     return Test('task priority: exits by %s' % method, run)
+
+
+def patched(model, mmu):
+    """Code that looks at itself, changes itself, and runs where the stubs are not mapped (guest/test/patch32.c). Only
+    where EPT has execute-only pages does it look as it is."""
+    def run(c):
+        o = conformance.conforms(c, 'patch32', 'patched' + (' shown' if mmu != 'ept' else ''),
+                                 ['--cpu', model, '--mmu', mmu, '--tpr', 'patch'])
+        account = o.json['lapic']
+        require(account['patches_made'] > 50 and account['patches_undone'] > 50, 'patches: %s' % account)
+        require(account['left_mapping'] and account['left_page'] and account['left_form'], 'left: %s' % account)
+        looks = [int(n) for n in re.findall(r'^patch32: (\d+) bytes look changed', o.text, re.M)]
+        require(len(looks) == 2 and all(bool(n) == (mmu != 'ept') for n in looks), 'bytes look changed: %s' % looks)
+    return Test('task priority: patched code, %s, %s' % (mmu, model), run)
+
+
+def several(c):
+    """With several virtual CPUs nothing is patched, and the log says so."""
+    o = conformance.conforms(c, 'irql32', 'rounds=2', ['--testdev', '--tpr', 'patch', '--vcpus', '2'])
+    require('with several CPUs each access is left to the trap' in o.text, 'the log does not say so')
+    account = o.json['lapic']
+    require(account['left_cpus'] > 100 and not account['patches_made'], 'patches: %s' % account)
+
+
+def changing(c):
+    """The method changes while it plays: who was interrupted in a stub goes on rightly."""
+    run = c.start(['run', '--kernel', c.guest('irql32'), '--append', 'rounds=30', '--testdev', '--clock', 'guest',
+                   '--mem', '64M', '--tpr', 'patch', '--timeout', '100'])
+    changes = 0
+    while run.poll() is None:
+        for method in ('trap', 'patch', 'flexpriority', 'patch'):
+            status, _ = c.finish(c.start(['ctl', 'tpr', method]), 90)
+            changes += status == 0
+    status, text = c.finish(run, 100)
+    require(status == 0 and re.search(r'^irql32: ok, [1-9]', text, re.M), 'status %d: %s' % (status, text[-300:]))
+    require(changes >= 8, 'the method changed %d times only' % changes)
+
+
+def unpatched(c):
+    """That guest is right by itself."""
+    for method in ('trap', 'flexpriority'):
+        conformance.conforms(c, 'patch32', '', ['--tpr', method])
 
 
 def hidden(c):
@@ -111,6 +157,10 @@ def tests():
          if can(model, method)]
     t += [pairs(mmu, method) for method in METHODS for model, mmu in PLACES if model == HASWELL]
     t += [accesses(method) for method in METHODS]
-    return t + [Test('task priority: on the bare machine', native),
+    t += [patched(model, mmu) for model, mmu in PLACES]
+    return t + [Test('task priority: the guest that is patched', unpatched),
+                Test('task priority: several CPUs are not patched', several),
+                Test('task priority: the method changes again and again', changing),
+                Test('task priority: on the bare machine', native),
                 Test('task priority: a CPU without a TPR shadow', hidden),
                 Test('task priority: a seed is a run', deterministic)]

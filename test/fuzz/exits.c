@@ -59,7 +59,7 @@ static void start(struct input *in)
 	unsigned which = in8(in), m = in_below(in, ARRAY_SIZE(mechanisms)), mode;
 	char description[80];
 
-	c.tpr = m & 1 || in_bool(in) ? "auto" : "trap";
+	c.tpr = m & 1 || in_bool(in) ? "auto" : in_bool(in) ? "patch" : "trap";
 	c.mmu = mechanisms[c.cpu == BENCH_PENRYN && m == 0 ? 1 : m];
 	/* Where they can be started, three virtual CPUs now and then. */
 	snprintf(description, sizeof(description), "%s%s", descriptions[which & 3],
@@ -97,6 +97,7 @@ static void host_event(struct input *in)
 						"6 mmu 0 next\n",
 						"b tpr 0 trap\n",
 						"c tpr 0 flexpriority\n",
+						"d tpr 0 patch\n",
 						"7 pause 0\n8 resume 0\n",
 						"9 dump 0 gpa 0 4096\n",
 						"a audit 0\n" };

@@ -156,6 +156,7 @@ static void settle(void)
 	vmcs_put(VMCS_GUEST_ACTIVITY, 0);
 }
 
+
 struct vmx_vcpu *vmx_enter(struct vmx_vcpu *v, uint32_t *failed)
 {
 	struct vmentry e = { .caps = cpu_vmentry_caps(), .read = read_field, .memory = read_memory };

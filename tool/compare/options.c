@@ -25,7 +25,7 @@ const char compare_help[] =
 	"  --mmu LIST         ept, shadow, vtlb, brute   (default: all that the CPU has)\n"
 	"  --pages LIST       4k, 2m, 1g, auto\n"
 	"  --vpid LIST        on, off\n"
-	"  --tpr LIST         trap, flexpriority, apicv: the local APIC's priority register (docs/interrupts.md)\n"
+	"  --tpr LIST         trap, patch, flexpriority, apicv: its priority register (docs/interrupts.md)\n"
 	"  --cpu LIST         CPU models of Bochs, or parts of their names\n"
 	"  --guest LIST       amd64, 686-pae, 686\n"
 	"  --kernel LIST      files of kernels, instead of --guest; of these there is no native run\n"
@@ -105,7 +105,7 @@ static void check_value(enum axis axis, const char *value)
 {
 	static const char *const allowed[AXES] = { [AXIS_GUEST] = "amd64 686-pae 686", [AXIS_PTI] = "on off",
 		[AXIS_MMU] = "ept shadow vtlb brute native", [AXIS_PAGES] = "4k 2m 1g auto", [AXIS_VPID] = "on off",
-		[AXIS_TPR] = "trap flexpriority apicv auto" };
+		[AXIS_TPR] = "trap patch flexpriority apicv auto" };
 	char *wanted, *padded;
 	bool found;
 

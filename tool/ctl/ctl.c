@@ -17,7 +17,7 @@ static const char usage[] = "usage: vellum ctl [--run NAME] [--json] COMMAND ...
 			    "  stats [VM]                    its VM exits and counters so far\n"
 			    "  phases [VM]                   the same of each phase that its guest has marked\n"
 			    "  mmu [VM] MECHANISM            changes the mechanism: ept, shadow, vtlb, brute, or next\n"
-			    "  tpr [VM] METHOD               its TPR by trap, flexpriority, apicv or auto\n"
+			    "  tpr [VM] METHOD               its TPR by trap, patch, flexpriority, apicv or auto\n"
 			    "  pause [VM] | resume [VM]      stops it between two instructions; lets it go on\n"
 			    "  shutdown [VM]                 presses its power button: the rest is up to its guest\n"
 			    "  start VM | stop [VM]          one of the description begins; it ends at once\n"

@@ -146,6 +146,22 @@ struct lapic_tpr_count stats_tpr(const struct vm *vm)
 	return sum;
 }
 
+/* Where the method was never chosen there is nothing to tell. */
+static void stats_patches(struct scope *s)
+{
+	const struct vm_patch *p = &s->vm->patch;
+	char name[40];
+
+	if (!p->data)
+		return;
+	stat(s, "lapic.patches_made", p->made);
+	stat(s, "lapic.patches_undone", p->made - patch_live(s->vm));
+	for (unsigned n = 0; n < PATCH_LEFTS; n++) {
+		fmt(name, sizeof(name), "lapic.left_%s", patch_left_names[n]);
+		stat(s, name, p->left[n]);
+	}
+}
+
 /* of: a phase's account, or NULL for all of the run. */
 static void stats_exits(struct scope *s, const struct account *of)
 {
@@ -222,6 +238,7 @@ bool stats_vm(struct vm *vm)
 		stat(&s, "console.dropped", vm->console_dropped);
 		stat(&s, "lapic.tpr_reads", stats_tpr(vm).reads);
 		stat(&s, "lapic.tpr_writes", stats_tpr(vm).writes);
+		stats_patches(&s);
 		stats_phases(&s);
 		stats_mechanisms(&s);
 	}

@@ -50,6 +50,7 @@ enum config_on_reset {
 enum config_tpr {
 	CONFIG_TPR_AUTO,         /* the best that the CPU has */
 	CONFIG_TPR_TRAP,         /* each is an exit, and emulated */
+	CONFIG_TPR_PATCH,        /* the guest's instructions are replaced by others that need none */
 	CONFIG_TPR_FLEXPRIORITY, /* the CPU serves them in a page of its own */
 	CONFIG_TPR_APICV,        /* and the other registers', and delivers interrupts by itself */
 	CONFIG_TPRS,

@@ -3,7 +3,7 @@
 
 #include "lib/fmt.h"
 
-const char *const config_tprs[CONFIG_TPRS + 1] = { "auto", "trap", "flexpriority", "apicv", NULL };
+const char *const config_tprs[CONFIG_TPRS + 1] = { "auto", "trap", "patch", "flexpriority", "apicv", NULL };
 
 bool config_read_tpr(enum config_tpr *tpr, const char *value, char *error, size_t error_size)
 {
@@ -12,7 +12,7 @@ bool config_read_tpr(enum config_tpr *tpr, const char *value, char *error, size_
 			*tpr = (enum config_tpr)i;
 			return true;
 		}
-	fmt(error, error_size, "tpr must be trap, flexpriority, apicv or auto, not \"%.40s\"", value);
+	fmt(error, error_size, "tpr must be trap, patch, flexpriority, apicv or auto, not \"%.40s\"", value);
 	return false;
 }
 

@@ -158,6 +158,18 @@ static void add_ticks(const struct vm *vm, uint64_t *guest, uint64_t *hypervisor
 	}
 }
 
+static void show_patches(struct json *j, const struct vm *vm)
+{
+	char name[20];
+
+	json_number(j, "patches_made", vm->patch.made);
+	json_number(j, "patches_undone", vm->patch.made - patch_live(vm));
+	for (unsigned n = 0; n < PATCH_LEFTS; n++) {
+		fmt(name, sizeof(name), "left_%s", patch_left_names[n]);
+		json_number(j, name, vm->patch.left[n]);
+	}
+}
+
 bool control_stats(struct vm *vm, struct json *j, char *error, size_t size)
 {
 	uint64_t guest = 0, hypervisor = 0;
@@ -180,6 +192,8 @@ bool control_stats(struct vm *vm, struct json *j, char *error, size_t size)
 		json_open(j, "lapic", '{');
 		json_number(j, "tpr_reads", stats_tpr(vm).reads);
 		json_number(j, "tpr_writes", stats_tpr(vm).writes);
+		if (vm->patch.data)
+			show_patches(j, vm);
 		json_close(j, '{');
 		json_open(j, "console", '{');
 		json_number(j, "dropped", vm->console_dropped);

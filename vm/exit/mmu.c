@@ -3,6 +3,21 @@
 
 #include "lib/mutants/mutate.h"
 
+static ALWAYS_INLINE void step(struct vcpu *v, gpa_t gpa)
+{
+	v->emulated_gpa = gpa;
+	v->fault_gpa = GPA(align_down(gpa.v, PAGE_SIZE));
+	v->emulated_fault = true;
+	emulation_step(v);
+	v->emulated_fault = false;
+}
+
+static __attribute__((noinline, cold)) void access_tpr(struct vcpu *v, gpa_t gpa)
+{
+	if (!patch_try(v))
+		step(v, gpa);
+}
+
 static void emulate(struct vcpu *v, gpa_t gpa)
 {
 	/* It is the delivery of an event that reached gpa, not the instruction at RIP. Where the CPU can be let at a
@@ -12,11 +27,10 @@ static void emulate(struct vcpu *v, gpa_t gpa)
 			emulation_deliver(v);
 		return;
 	}
-	v->emulated_gpa = gpa;
-	v->fault_gpa = GPA(align_down(gpa.v, PAGE_SIZE));
-	v->emulated_fault = true;
-	emulation_step(v);
-	v->emulated_fault = false;
+	if (unlikely(gpa.v == v->patch_watched))
+		access_tpr(v, gpa);
+	else
+		step(v, gpa);
 }
 
 void exit_emulate_mmio(struct vcpu *v, gpa_t gpa)
@@ -34,6 +48,9 @@ static void act_on_outcome(struct vcpu *v, const struct mmu_result *r)
 	case MMU_SPURIOUS:
 		break;
 	case MMU_INJECT:
+		if (unlikely(v->vm->patch.data) && r->exception.vector == VECTOR_PF &&
+		    VM_KEPT(PATCH_FAULT, patch_fault(v, r->exception.cr2)))
+			break;
 		if (r->exception.vector == VECTOR_PF)
 			event_page_fault(v, r->exception.error, r->exception.cr2);
 		else

@@ -2,6 +2,7 @@
 #ifndef VELLUM_TEST_VM_LAPIC_H
 #define VELLUM_TEST_VM_LAPIC_H
 
+#include "lib/ports.h"
 #include "test/unit/vm/fixture.h"
 
 #define LAPIC LAPIC_DEFAULT_BASE
@@ -52,11 +53,28 @@ static inline void mov_load(unsigned offset)
 static inline bool flex(void) { return bench.vm[0]->tpr.method == CONFIG_TPR_FLEXPRIORITY; }
 static inline bool apicv(void) { return bench.vm[0]->tpr.method == CONFIG_TPR_APICV; }
 
+/* What a stub does, by patching (vm/patch_stub.c): it tells of a TPR that is low enough. */
+static inline enum bench_at stub_tells(void)
+{
+	return bench_exit(&(struct bench_exit){ .reason = EXIT_IO_INSTRUCTION, .qualification = PATCH_PORT << 16 | 0x40,
+						.length = 2 });
+}
+
+static inline enum bench_at stub_write(uint8_t value)
+{
+	uint8_t *data = bench.vm[0]->patch.data;
+
+	data[PATCH_DATA_TPR] = value;
+	return value < data[PATCH_DATA_THRESHOLD] ? stub_tells() : bench.at;
+}
+
 /* The guest's write to a register in the page, however it is virtualized. */
 static inline enum bench_at apic_write(unsigned offset, uint32_t value)
 {
 	if (flex() && offset == TPR)
 		return bench_write_tpr((uint8_t)value);
+	if (bench.vm[0]->tpr.method == CONFIG_TPR_PATCH && offset == TPR)
+		return stub_write((uint8_t)value);
 	if (apicv())
 		return bench_apic_write(offset, 4, value);
 	mov_store(offset, value);

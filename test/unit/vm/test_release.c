@@ -13,14 +13,25 @@ static uint64_t kept(const struct vm *vm)
 	return pages_of(sizeof(struct vm)) + (vm->vcpu_count ? pages_of(sizeof(struct vcpu)) : 0);
 }
 
+/* An instruction that reads the TPR. */
+static void patch_something(void)
+{
+	bench_poke(BENCH_CODE, "\xa1\x80\0\xe0\xfe", 5);
+	vmcs_put(VMCS_GUEST_RIP, BENCH_CODE);
+	EXIT(PAGE_FAULT_EXIT, .qualification = LAPIC_DEFAULT_BASE + APIC_TPR);
+	assert_int_equal(bench.vm[0]->patch.made, 1);
+}
+
 static void everything_of_one_that_ended(void **state)
 {
 	(void)state;
 	for (unsigned n = 0; n < ARRAY_SIZE(mechanisms); n++) {
 		bench_new(&(struct bench_config){
 			.cpu = BENCH_HASWELL, .mmu = mechanisms[n], .description = "testdev on\n",
-			.tpr = n & 1 ? "trap" : "flexpriority" });
-		assert_true(bench_mode(BENCH_LONG64, 0));
+			.tpr = n & 1 ? "trap" : n ? "patch" : "flexpriority" });
+		assert_true(bench_mode(n == 2 ? BENCH_PAE : BENCH_LONG64, 0));
+		if (n == 2)
+			patch_something();
 		*bench_gpr(GPR_RAX) = 1;
 		EXIT(.reason = EXIT_IO_INSTRUCTION, .qualification = (uint64_t)MARK_PORT << 16, .length = 1);
 		for (unsigned page = 0; page < 16; page++) {

@@ -1,4 +1,4 @@
-/* The TPR by trap, by flexpriority and by apicv (vm/tpr.c): who serves which access, when an interrupt comes, and
+/* The TPR by trap, by patching, by flexpriority and by apicv (vm/tpr.c): who serves which access, when one comes, and
  * what becomes of it when the local APIC moves or the method changes. Each entry is held against TP3 by the bench. */
 #include "test/unit/vm/lapic.h"
 
@@ -177,7 +177,7 @@ static void model_step(struct model *m)
 
 static void against_a_plain_model(void **state)
 {
-	static const char *const methods[] = { "trap", "flexpriority", "apicv" };
+	static const char *const methods[] = { "trap", "patch", "flexpriority", "apicv" };
 
 	(void)state;
 	for (unsigned n = 0; n < ARRAY_SIZE(methods); n++) {

@@ -123,7 +123,7 @@ static void test_bad_values(void **state)
 	bad("vm a\non-reset again", "line 2: on-reset must be boot or end, not \"again\"");
 	bad("vm a\nstart later", "line 2: start must be on or off, not \"later\"");
 	bad("vm a\non-panic reboot", "line 2: on-panic must be stop, pause or none, not \"reboot\"");
-	bad("vm a\ntpr fast", "line 2: tpr must be trap, flexpriority, apicv or auto, not \"fast\"");
+	bad("vm a\ntpr fast", "line 2: tpr must be trap, patch, flexpriority, apicv or auto, not \"fast\"");
 	bad("vm a\ntestdev", "line 2: testdev must be on or off, not \"\"");
 	bad("vm a\nclock mine", "line 2: clock must be guest or host, not \"mine\"");
 	bad("vm a\nkernel", "line 2: kernel needs the name of a file");

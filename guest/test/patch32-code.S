@@ -1,0 +1,53 @@
+/* A page of instructions that access the TPR, as a kernel has them: the value in ECX and EAX, the result in EAX; and
+ * copies of it behind each other, with the same offsets. */
+#define TPR 0xfee00080
+	.text
+	.balign	4096
+	.globl	patch_code, code_read, code_read_ecx, code_push, code_write_eax, code_write_ecx, code_write_imm
+	.globl	code_and, code_or, code_relative, code_end
+	.macro	page n
+code_read\n:
+	.byte	0xa1
+	.long	TPR
+	ret
+code_read_ecx\n:
+	pushl	%ecx
+	movl	TPR, %ecx
+	movl	%ecx, %eax
+	popl	%ecx
+	ret
+code_push\n:
+	pushl	TPR
+	popl	%eax
+	ret
+code_write_eax\n:
+	.byte	0xa3
+	.long	TPR
+	ret
+code_write_ecx\n:
+	movl	%ecx, TPR
+	ret
+code_write_imm\n:
+	movl	$0x50, TPR
+	ret
+code_and\n:
+	andl	$0x70, TPR
+	ret
+code_or\n:
+	orl	%ecx, TPR
+	ret
+	/* not in the set: always by another way */
+code_relative\n:
+	movl	$TPR - 0x80, %eax
+	movl	0x80(%eax), %eax
+	ret
+	.endm
+patch_code:
+	page
+code_end:
+	.irp	n, _1, _2, _3, _4
+	.balign	4096
+	page \n
+	.endr
+	.balign	4096
+	.section .note.GNU-stack, "", @progbits

@@ -1,0 +1,220 @@
+/* The TPR by patching (vm/patch.c, vm/patch_page.c): what is patched, where the register is then, how interrupts
+ * come. */
+#include "test/unit/vm/patched.h"
+
+/* ---- what is patched ---- */
+
+static void a_read(void **state)
+{
+	uint8_t now[5];
+
+	(void)state;
+	for (unsigned m = 0; m < ARRAY_SIZE(lapic_mechanisms); m++) {
+		begin(lapic_mechanisms[m], BENCH_PAE);
+		PATCH(LOAD_EAX, false);
+		fetched(BENCH_CODE, now, 5);
+		assert_int_equal(now[0], 0xa1);
+		assert_int_equal(word_of(now + 1), TPR_AT);
+		assert_int_equal(stats_tpr(bench.vm[0]).reads, 0);
+		/* L2: it is there, whoever writes it. */
+		STEP(put_register(TPR, 0x57));
+		assert_int_equal(get_byte(TPR_AT), 0x57);
+		put_byte(TPR_AT, 0x75);
+		assert_int_equal(lapic_tpr(&bench.v->lapic), 0x75);
+		assert_true(said("test0: tpr patch: the stubs are at 0xc8000"));
+		finish();
+	}
+}
+
+static void writes(void **state)
+{
+	uint8_t now[10];
+
+	(void)state;
+	for (unsigned m = 0; m < ARRAY_SIZE(lapic_mechanisms); m++) {
+		begin(lapic_mechanisms[m], m & 1 ? BENCH_PAGED32 : BENCH_PROT32);
+		PATCH(STORE_EAX, true);
+		fetched(BENCH_CODE, now, 5);
+		assert_int_equal(now[0], 0xe8);
+		assert_int_equal(word_of(now + 1) + BENCH_CODE + 5, ROM_STUB);
+		PATCH(AND_IMM, true); /* which the writing of it has unpatched */
+		fetched(BENCH_CODE, now, 10);
+		assert_int_equal(now[4], 0xff);
+		assert_int_equal(word_of(now + 6), ROM_STUB - 4 + PATCH_STUB_ROOM);
+		bench_peek(word_of(now + 6), now, 4);
+		assert_int_equal(word_of(now), ROM_STUB + PATCH_STUB_ROOM);
+		assert_int_equal(patch_live(bench.vm[0]), 1);
+		assert_int_equal(stats_tpr(bench.vm[0]).writes, 0);
+		finish();
+	}
+}
+
+static void the_rom(void **state)
+{
+	uint8_t rom[PAGE_SIZE], sum = 0;
+
+	(void)state;
+	begin("ept", BENCH_PAE);
+	PATCH(STORE_EAX, true);
+	bench_peek(PATCH_CODE_GPA, rom, sizeof(rom));
+	for (unsigned n = 0; n < rom[2] * 512u; n++)
+		sum = (uint8_t)(sum + rom[n]);
+	assert_true(rom[0] == 0x55 && rom[1] == 0xaa && rom[2] == 8 && rom[3] == 0xcb && !sum);
+	finish();
+}
+
+static void other_states(void **state)
+{
+	uint64_t left;
+
+	(void)state;
+	begin("ept", BENCH_PAE);
+	LEFT("\x89\x83\x80\0\0\0", form); /* mov [ebx + 0x80], eax */
+	LEFT("\x3e" STORE_EAX, form);
+	finish();
+	begin("ept", BENCH_LONG64);
+	LEFT("\xa3\x80\0\xe0\xfe\0\0\0\0", mode);
+	finish();
+	begin("ept", BENCH_PAE);
+	vmcs_put(VMCS_GUEST_DR7, 0x402);
+	LEFT(STORE_EAX, debug);
+	vmcs_put(VMCS_GUEST_DR7, 0x400);
+	left = patches()->left[PATCH_LEFT_debug];
+	code(STORE_EAX, 5);
+	vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, BLOCKING_STI);
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
+	STEP(access_tpr(true));
+	assert_int_equal(patches()->left[PATCH_LEFT_debug], left + 1);
+	PATCH(STORE_EAX, true);
+	finish();
+}
+
+static void segments_with_a_base(void **state)
+{
+	(void)state;
+	for (unsigned n = 0; n < 3; n++) {
+		static const unsigned which[] = { SEG_CS, SEG_SS, SEG_DS };
+
+		begin("ept", BENCH_PAE);
+		code(STORE_EAX, 5);
+		vmcs_put(VMCS_GUEST_ES_BASE + 2 * which[n], 0x1000);
+		if (which[n] == SEG_CS)
+			vmcs_put(VMCS_GUEST_RIP, BENCH_CODE - 0x1000);
+		STEP(access_tpr(true));
+		assert_int_equal(patches()->left[PATCH_LEFT_mode], 1);
+		assert_int_equal(patches()->made, 0);
+		finish();
+	}
+}
+
+static void of_programs(void **state)
+{
+	(void)state;
+	at("ept", "patch", BENCH_PROT32);
+	assert_true(bench_mode(BENCH_PAE, 3));
+	LEFT(STORE_EAX, mode);
+	finish();
+}
+
+/* What was accessed is the TPR; what the instruction names is another register, or was by the time. */
+static void another_address(void **state)
+{
+	(void)state;
+	begin("ept", BENCH_PAE);
+	code("\xa3\x90\0\xe0\xfe", 5);
+	STEP(access_tpr(true));
+	assert_int_equal(patches()->left[PATCH_LEFT_form], 1);
+	assert_int_equal(patches()->made, 0);
+	finish();
+}
+
+static void several_cpus(void **state)
+{
+	(void)state;
+	bench_new(&(struct bench_config){ .cpu = BENCH_HASWELL, .mmu = "ept", .tpr = "patch",
+					  .description = "vcpus 2\n" });
+	check_entry(0);
+	assert_true(bench_mode(BENCH_PAE, 0));
+	*bench_gpr(GPR_RBX) = LAPIC;
+	LEFT(STORE_EAX, cpus);
+	assert_true(said("with several CPUs each access is left to the trap"));
+	assert_ptr_equal(bench.v->lapic.tpr, &bench.v->lapic.own_tpr);
+	finish();
+}
+
+static void no_map_of_the_stubs(void **state)
+{
+	const uint32_t absent = 0;
+
+	(void)state;
+	begin("shadow", BENCH_PAGED32);
+	bench_poke(BENCH_TABLES + 0x1000 + (PATCH_DATA_GPA >> 12) * 4, &absent, 4);
+	LEFT(STORE_EAX, mapping);
+	assert_true(said("an access is left to the trap: no linear address maps the stubs"));
+	assert_true(patches()->searches == 1);
+	finish();
+}
+
+/* They were mapped when something was patched, and are not any more. */
+static void no_longer_mapped(void **state)
+{
+	const uint32_t absent = 0;
+
+	(void)state;
+	begin("shadow", BENCH_PAGED32);
+	PATCH(LOAD_EAX, false);
+	bench_poke(BENCH_TABLES + 0x1000 + (PATCH_DATA_GPA >> 12) * 4, &absent, 4);
+	LEFT(STORE_EAX, mapping);
+	finish();
+}
+
+/* ---- interrupts ---- */
+
+static void a_threshold(void **state)
+{
+	(void)state;
+	for (unsigned m = 0; m < ARRAY_SIZE(lapic_mechanisms); m++) {
+		begin(lapic_mechanisms[m], BENCH_PAE);
+		STEP(put_register(SVR, 0x1ff));
+		vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
+		STEP(put_register(TPR, 0x80));
+		assert_int_equal(get_byte(THRESHOLD_AT), 0);
+		STEP(put_register(ICR, 1u << 18 | 1u << 14 | 0x51));
+		assert_int_equal(get_byte(THRESHOLD_AT), 0x50);
+		STEP(put_register(ICR, 1u << 18 | 1u << 14 | 0x71));
+		assert_int_equal(get_byte(THRESHOLD_AT), 0x70);
+		/* A stub lowers it, and finds that it is low enough. */
+		put_byte(TPR_AT, 0x6f);
+		STEP(stub_tells());
+		EXPECT_EVENT(EXTERNAL(0x71), 0);
+		/* What is in service keeps the other back, and its end will bring it. */
+		assert_int_equal(get_byte(THRESHOLD_AT), 0);
+		STEP(put_register(TPR, 0x20));
+		EXPECT_NOTHING();
+		STEP(put_register(EOI, 0));
+		EXPECT_EVENT(EXTERNAL(0x51), 0);
+		/* Told in vain, or by whomever. */
+		STEP(stub_tells());
+		EXPECT_NOTHING();
+		finish();
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_read),
+		cmocka_unit_test(writes),
+		cmocka_unit_test(the_rom),
+		cmocka_unit_test(other_states),
+		cmocka_unit_test(segments_with_a_base),
+		cmocka_unit_test(of_programs),
+		cmocka_unit_test(another_address),
+		cmocka_unit_test(several_cpus),
+		cmocka_unit_test(no_map_of_the_stubs),
+		cmocka_unit_test(no_longer_mapped),
+		cmocka_unit_test(a_threshold),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
