@@ -46,6 +46,46 @@ static bool check_at_once(const struct lab_config *c, struct lab_error *error)
 	return true;
 }
 
+/* Of these no machine has none. */
+static bool check_least(const struct lab_config *c, struct lab_error *error)
+{
+	const struct {
+		const char *key;
+		uint64_t value;
+	} counts[] = { { "machine.walkers", c->machine.walkers }, { "machine.window", c->machine.window },
+		       { "hv.quantum", c->hv.quantum } };
+	const struct {
+		const char *key;
+		double value;
+	} numbers[] = { { "machine.ghz", c->machine.ghz }, { "machine.cpi", c->machine.cpi },
+			{ "hv.cpi", c->hv.path_cpi } };
+
+	for (unsigned i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
+		if (!counts[i].value)
+			return lab_fail(error, "%s must be at least 1", counts[i].key);
+	for (unsigned i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		if (numbers[i].value <= 0)
+			return lab_fail(error, "%s must be more than 0", numbers[i].key);
+	return true;
+}
+
+/* What is further away takes as long at least: else data would take less than no time. */
+static bool check_order(const struct lab_config *c, struct lab_error *error)
+{
+	const struct {
+		const char *key;
+		double value;
+	} place[] = { { "machine.l1_cycles", c->machine.l1_cycles }, { "machine.l2_cycles", c->machine.l2_cycles },
+		      { "machine.l3_cycles", c->machine.l3_cycles },
+		      { "machine.dram_cycles", c->machine.dram_cycles } };
+
+	for (unsigned i = 1; i < sizeof(place) / sizeof(place[0]); i++)
+		if (place[i].value < place[i - 1].value)
+			return lab_fail(error, "%s must be at least %s, which is %g", place[i].key, place[i - 1].key,
+					place[i - 1].value);
+	return true;
+}
+
 bool lab_config_names(const struct lab_config *c, struct lab_error *error)
 {
 	static const char *const interrupts[3] = { "trap", "apicv", "ipiv" }, *const idle[3] = { "halt", "poll" };
@@ -91,11 +131,5 @@ bool lab_config_check(const struct lab_config *c, struct lab_error *error)
 	if (!c->machine.l1d_4k.entries || !c->machine.l1i_4k.entries)
 		return lab_fail(error,
 				"machine.l1d_4k and machine.l1i_4k must have entries: every CPU has TLBs for 4K pages");
-	if (!c->machine.walkers)
-		return lab_fail(error, "machine.walkers must be at least 1");
-	if (c->machine.ghz <= 0)
-		return lab_fail(error, "machine.ghz must be more than 0");
-	if (!c->hv.quantum)
-		return lab_fail(error, "hv.quantum must be at least 1");
-	return true;
+	return check_least(c, error) && check_order(c, error);
 }

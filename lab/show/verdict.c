@@ -53,8 +53,8 @@ static bool parts_of(const struct lab_record *r, struct lab_parts *p)
 static bool is_assumption(const char *key)
 {
 	static const char *const keys[] = {
-		"dependence", "machine.data_cache", "machine.cpi", "machine.l2_hit", "machine.psc_hit",
-		"machine.ntlb_hit", "hv.cpi", "hv.exit_period", "hv.tick_exits", "guest.cpuids",
+		"dependence", "machine.data_cache", "machine.data_sample", "machine.cpi", "machine.l2_hit",
+		"machine.psc_hit", "machine.ntlb_hit", "hv.cpi", "hv.exit_period", "hv.tick_exits", "guest.cpuids",
 		"guest.khugepaged_period",
 	};
 	size_t n = strlen(key);

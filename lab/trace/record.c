@@ -168,7 +168,6 @@ static bool start(struct recording *r, struct lab_error *error)
 		signal(SIGQUIT, SIG_DFL);
 		signal(SIGTERM, SIG_DFL);
 		signal(SIGHUP, SIG_DFL);
-		signal(SIGXFSZ, SIG_DFL);
 		execv(qemu, argv);
 		_exit(127);
 	}
@@ -283,8 +282,6 @@ int lab_command_record(int argc, char **argv)
 		puts(usage);
 		return 0;
 	}
-	/* A file that may not grow further is an error of ours, which leaves nothing behind. */
-	signal(SIGXFSZ, SIG_IGN);
 	ok = parse(&r, argc, argv, &error) && make_ring(&r, &error);
 	if (ok) {
 		/* An interrupt from the keyboard goes to the program anyway. */
