@@ -112,8 +112,15 @@ static void check_output(int status, void *nothing)
 	_exit(status != 0 ? status : STATUS_FAILED);
 }
 
+/* A file that may not grow further is the error of a write, which is told as any other. The signal is caught rather
+ * than ignored: programs that are started have its default again. */
+static void on_limit(int signal) { (void)signal; }
+
 int main(int argc, char **argv)
 {
+	const struct sigaction limit = { .sa_handler = on_limit, .sa_flags = SA_RESTART };
+
+	sigaction(SIGXFSZ, &limit, NULL);
 	on_exit(check_output, NULL);    /* the first: it comes last */
 	return carry_out(argc, argv);
 }

@@ -63,6 +63,22 @@ for priced in off on; do
 	check "the CSV says what a sample says" grep -q ',cycles.unpriced_data,' "$work/order.csv"
 done
 
+# ---- whether data is sampled is an assumption, too
+"$vellum" lab sweep --workload gups:size=16M,updates=200k --vary machine.data_sample=on,off -o "$work/sampled" \
+	>"$work/out" 2>/dev/null
+check "no verdict over a sample" grep -q '^No verdict over machine.data_sample: ' "$work/out"
+check "none is the fastest" [ "$(grep -c '^Verdict: the fastest' "$work/out")" = 0 ]
+
+# ---- a file that may not grow: said as any other error of a write
+for kind in json csv html; do
+	(ulimit -f 1 && exec "$vellum" lab run --$kind "$work/long" gups:size=1M,updates=1000) >/dev/null 2>"$work/error"
+	check "a limit of files' size, --$kind" [ $? = 1 ] && check "... is named" \
+		grep -q "cannot write .*/long: File too large" "$work/error"
+done
+(ulimit -f 1 && exec "$vellum" lab run --settings) >"$work/long" 2>"$work/error"
+check "a limit of the standard output's size" [ $? = 1 ] && check "... is named" \
+	grep -q 'the standard output cannot be written: File too large' "$work/error"
+
 # ---- columns: before the first cell runs
 small=gups:size=1M,updates=1000
 refused "a column that is none" 'perhaps walks_per_1000 was meant' \
