@@ -28,8 +28,9 @@ UNIT_lab_walk_SRC := test/unit/lab/machine/test_walk.c $(filter-out lab/work/lis
 UNIT_lab_engine_SRC := test/unit/lab/engine/test_engine.c $(filter-out lab/work/list.c,$(LAB_ENGINE_C))
 UNIT_lab_costs_SRC := test/unit/lab/engine/test_costs.c $(filter-out lab/work/list.c,$(LAB_ENGINE_C))
 UNIT_lab_sample_SRC := test/unit/lab/machine/test_sample.c $(filter-out lab/work/list.c,$(LAB_ENGINE_C))
-$(foreach t,lab_walk lab_engine lab_costs lab_sample,$(eval UNIT_$(t)_LIBS := -lcjson -lzstd -lm))
-UNIT_TESTS += lab_walk lab_engine lab_costs lab_sample
+UNIT_lab_phases_SRC := test/unit/lab/machine/test_phases.c $(filter-out lab/work/list.c,$(LAB_ENGINE_C))
+$(foreach t,lab_walk lab_engine lab_costs lab_sample lab_phases,$(eval UNIT_$(t)_LIBS := -lcjson -lzstd -lm))
+UNIT_TESTS += lab_walk lab_engine lab_costs lab_sample lab_phases
 
 UNIT_lab_config_SRC := test/unit/lab/config/test_config.c lab/config/config.c lab/config/config_text.c \
 	lab/config/presets.c lab/error.c lab/wrap.c

@@ -103,16 +103,46 @@ static double of_sample(const struct lab_machine_config *c, const uint64_t place
 	return sampled > 0 ? reference_cycles(c, places) / sampled * all : 0;
 }
 
-/* Where data has no price: what it would take beyond hits in the L1 cache, and what walks would take more that compete
- * with it. */
+/* Student's t at 95 % of two sides, by the degrees of freedom from 1 on. */
+static double student(uint64_t freedom)
+{
+	static const double t[] = { 12.7, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.20, 2.18, 2.16, 2.14,
+				    2.13 };
+
+	return freedom <= ARRAY_SIZE(t) ? t[freedom - 1] : 2.1;
+}
+
+/* Twice the standard error of what the sample says of `all` accesses, in cycles, by how much its stretches differ: that
+ * of a ratio, cycles an access. mean: what that is. */
+static double sample_error(const struct lab_sampled *n, const struct lab_machine_config *c, double mean, double all)
+{
+	const double cycles[LAB_PLACES] = { [LAB_L1] = c->l1_cycles, [LAB_L2] = c->l2_cycles, [LAB_L3] = c->l3_cycles,
+					    [LAB_DRAM] = c->dram_cycles };
+	double square = 0, sampled = 0, m = (double)n->stretches;
+
+	for (unsigned i = 0; i < LAB_PLACES; i++) {
+		sampled += (double)n->data[i];
+		for (unsigned j = 0; j < LAB_PLACES; j++)
+			square += (cycles[i] - mean) * (cycles[j] - mean) * (double)n->products[i][j];
+	}
+	return student(n->stretches - 1) * sqrt(fmax(0, square) * m / (m - 1)) / sampled * all;
+}
+
+/* Where data has no price: what it would take beyond hits in the L1 cache, what walks would take more that compete with
+ * it, and the part of it that this may be off by. */
 static void price_sample(const struct lab_sampled *n, const struct lab_machine_config *c, struct lab_result *r)
 {
-	double data = (double)(r->reads + r->writes), walks = (double)r->references;
+	double data = (double)(r->reads + r->writes), walks = (double)r->references, all = of_sample(c, n->data, data);
 
-	r->cycles_unpriced_data = fmax(0, of_sample(c, n->data, data) - data * c->l1_cycles);
+	if (c->data_cache || all == 0)
+		return;
+	r->cycles_unpriced_data = fmax(0, all - data * c->l1_cycles);
 	r->cycles_unpriced_walks = fmax(0, of_sample(c, n->walks, walks) - of_sample(c, n->walks_alone, walks));
-	if (c->data_cache || of_sample(c, n->data, data) == 0)
-		r->cycles_unpriced_data = r->cycles_unpriced_walks = 0;
+	r->sample_stretches = n->stretches;
+	if (n->stretches > 1 && r->cycles_unpriced_data > 0)
+		r->sample_error = sample_error(n, c, all / data, data) / r->cycles_unpriced_data;
+	if (n->stretches < LAB_STRETCHES_ENOUGH && !n->whole)
+		r->sample_error = fmax(r->sample_error, LAB_STRETCHES_FEW_ERROR);
 }
 
 static void estimate(const struct lab_machine *m, struct lab_result *r)
@@ -126,6 +156,7 @@ static void estimate(const struct lab_machine *m, struct lab_result *r)
 		.flushes = r->cycles_flushes - r->cycles_beside, .wakeups = r->cycles_wakeups,
 		.walks = r->cycles_walk_guest + r->cycles_walk_ept,
 		.unpriced_data = r->cycles_unpriced_data, .unpriced_walks = r->cycles_unpriced_walks,
+		.sample_error = r->sample_error,
 		.walk_count = (double)r->walks, .instructions = (double)r->instructions, .cpi = c->cpi,
 		.walkers = (double)c->walkers, .window = (double)c->window,
 		.dependence = d.best, .dependence_low = d.low, .dependence_high = d.high,
@@ -155,6 +186,7 @@ void lab_account(const struct lab_machine *m, struct lab_result *r)
 {
 	const struct lab_counts *n = m->counts;
 	const struct lab_config *c = m->config;
+	const struct lab_sampled sampled = lab_sample_so_far(m);
 	double others;
 
 	*r = n->r;
@@ -182,7 +214,7 @@ void lab_account(const struct lab_machine *m, struct lab_result *r)
 	r->cycles_least = fmax(others, (r->cycles_walk_guest + r->cycles_walk_ept) / (double)c->machine.walkers);
 	r->seconds_least = r->cycles_least / (c->machine.ghz * 1e9);
 	r->seconds_most = r->cycles_most / (c->machine.ghz * 1e9);
-	price_sample(&n->sampled, &c->machine, r);
+	price_sample(&sampled, &c->machine, r);
 	estimate(m, r);
 }
 

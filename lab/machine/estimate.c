@@ -15,7 +15,7 @@ const struct lab_uncertain lab_uncertain[] = {
 	[CACHES] = { "machine.l1_cycles to l3_cycles, l2_hit, psc_hit", 0.8, 1.25 },
 	[KERNEL] = { "guest.path_*", 0.7, 1.5 },
 	[WAKEUPS] = { "machine.ipi_cycles, wake_cycles", 0.5, 2 },
-	[SAMPLE] = { "what a sample of the data's misses says", 0.8, 1.4 },
+	[SAMPLE] = { "what a sample of the data's misses says", 0.8, 1 }, /* and by its own error */
 	[PROGRAM] = { "machine.cpi", 0.6, 2 },
 	[OVERLAP] = { "dependence", 0, 1 },
 	[PARAMETERS] = { NULL, 0, 0 },
@@ -58,6 +58,18 @@ static double measure(const struct lab_parts *a, const struct lab_parts *b, cons
 	return log(fmax(1, time_with(b, factor, db))) - log(fmax(1, time_with(a, factor, da)));
 }
 
+/* How far a parameter is varied. Of two runs' samples, that of the worse one. */
+static double end_of(const struct lab_parts *a, const struct lab_parts *b, unsigned parameter, bool upper)
+{
+	double end = upper ? lab_uncertain[parameter].high : lab_uncertain[parameter].low, error = b->sample_error;
+
+	if (parameter != SAMPLE)
+		return end;
+	if (a)
+		error = fmax(error, a->sample_error);
+	return upper ? fmax(end, 1 + error) : fmin(end, fmax(0, 1 - error));
+}
+
 /* The estimate of one run is for the machine.cpi that was given; where two are compared it is varied too. */
 static struct lab_estimate estimate(const struct lab_parts *a, const struct lab_parts *b)
 {
@@ -70,7 +82,7 @@ static struct lab_estimate estimate(const struct lab_parts *a, const struct lab_
 			continue;
 		for (unsigned side = 0; side < 2; side++) {
 			if (i != OVERLAP)
-				factor[i] = side ? lab_uncertain[i].high : lab_uncertain[i].low;
+				factor[i] = end_of(a, b, i, side);
 			end[side] = measure(a, b, factor, i != OVERLAP ? 0 : side ? 1 : -1) - best;
 			factor[i] = 1;
 		}

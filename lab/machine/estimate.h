@@ -8,7 +8,8 @@
  * hidden as far as nothing waits for it.
  *
  * The error: each parameter that is recalled or assumed is varied by itself over its range, and the deviations are
- * added as those of independent quantities. Two runs on one machine are compared under the same parameters, so that
+ * added as those of independent quantities. What a sample says has an error of its own, by how much its stretches
+ * differ; downwards also what it says too much. Two runs on one machine are compared under the same parameters, so that
  * what they share cancels.
  *
  * Data that has no price (machine.data_cache=off) may be hidden wholly, as the best estimate and the lower end have it,
@@ -27,6 +28,7 @@ struct lab_parts {
 	/* machine.data_cache=off: what the data would take, and walks more for having to share the caches with it, as a
 	 * sample says (lab/machine/sample.h; 0: all is priced). In no best estimate. */
 	double unpriced_data, unpriced_walks;
+	double sample_error; /* the part of them that the sample may be off by */
 	double walk_count, instructions, cpi, walkers, window; /* window: instructions */
 	double dependence, dependence_low, dependence_high;
 };
@@ -35,8 +37,10 @@ struct lab_estimate {
 	double best, low, high;
 };
 
-/* From this part of the time on it is said that the data has no price. */
-#define LAB_UNPRICED_SAID 0.1
+/* From so many stretches on, how much they differ says how far off a sample is; of fewer, no less than this is
+ * assumed. */
+#define LAB_STRETCHES_ENOUGH 8
+#define LAB_STRETCHES_FEW_ERROR 0.4
 
 /* Cycles. The upper end is that with what has no price. */
 struct lab_estimate lab_estimate(const struct lab_parts *p);

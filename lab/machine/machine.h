@@ -230,6 +230,8 @@ struct lab_cpu {
 
 /* lab/machine/sample.c: the next batch begins. */
 void lab_sample_next(struct lab_machine *m);
+/* What the sample says, with the stretch that has not ended. */
+struct lab_sampled lab_sample_so_far(const struct lab_machine *m);
 /* A walk's reference, in the sample: what answered it, and what the second caches answer. */
 static inline void lab_sampled_walk(struct lab_machine *m, unsigned alone, unsigned beside)
 {

@@ -1,9 +1,9 @@
 /* lab/machine/sample.c - which batches are in the sample: see lab/machine/sample.h. */
 #include "lab/machine/machine.h"
 
-/* Batches: the first ALL are in the sample; of those that follow, a stretch in each period. Half of a stretch is not
- * counted. */
-enum { ALL = 64, OFTEN = 1024, SHORT_PERIOD = 128, SHORT_STRETCH = 8, LONG_PERIOD = 4096, LONG_STRETCH = 32 };
+/* Batches. The first ALL are in the sample; of those that follow, a stretch in each period: of a quarter of what has
+ * gone by, from SHORT to LONG; 1/16 of it, STRETCH at most. Half of a stretch is not counted. Powers of two. */
+enum { ALL = 64, SHORT = 32, LONG = 512, STRETCH = 8 };
 
 /* Which place in its period a stretch has: no program's rhythm. */
 static uint64_t place(uint64_t period)
@@ -16,16 +16,18 @@ static uint64_t place(uint64_t period)
 /* Is the batch in the sample, and what does it stand for? */
 static bool sampled(uint64_t batch, uint64_t *weight)
 {
-	uint64_t period = batch < ALL + OFTEN ? SHORT_PERIOD : LONG_PERIOD, at, first;
-	uint64_t stretch = period == SHORT_PERIOD ? SHORT_STRETCH : LONG_STRETCH;
+	uint64_t period = SHORT, stretch, first;
 
 	*weight = 1;
 	if (batch < ALL)
 		return true;
-	at = (batch - ALL) % period;
-	first = place((batch - ALL) / period) % (period - stretch + 1);
-	*weight = at >= first + stretch / 2 ? 2 * period / stretch : 0;
-	return at >= first && at < first + stretch;
+	while (period < LONG && batch >= 8 * period)
+		period *= 2;
+	stretch = min_u64(period / 16, STRETCH);
+	first = batch - batch % period;
+	first += place(first) % (period - stretch + 1);
+	*weight = batch >= first + stretch / 2 ? 2 * period / stretch : 0;
+	return batch >= first && batch < first + stretch;
 }
 
 static void forget(struct lab_machine *m, unsigned cache)
@@ -54,18 +56,47 @@ static void begin(struct lab_machine *m)
 	s->last = 0;
 }
 
+/* What the data's accesses of a stretch came to, which stood for others. */
+static void add_stretch(const struct lab_sample *s, struct lab_sampled *n)
+{
+	uint64_t added[LAB_PLACES];
+
+	for (unsigned i = 0; i < LAB_PLACES; i++)
+		added[i] = n->data[i] - s->before[i];
+	for (unsigned i = 0; i < LAB_PLACES; i++)
+		for (unsigned j = 0; j < LAB_PLACES; j++)
+			n->products[i][j] += added[i] * added[j];
+	n->stretches++;
+}
+
+struct lab_sampled lab_sample_so_far(const struct lab_machine *m)
+{
+	struct lab_sampled n = m->counts->sampled;
+
+	n.whole = m->sample.batches <= ALL;
+	if (m->sample.counts && !n.whole)
+		add_stretch(&m->sample, &n);
+	return n;
+}
+
 void lab_sample_next(struct lab_machine *m)
 {
 	struct lab_sample *s = &m->sample;
-	bool on;
+	bool on, counts;
 
 	if (!m->config->machine.data_sample || m->config->machine.data_cache)
 		return;
 	on = sampled(s->batches, &s->weight);
+	counts = on && s->weight;
+	if (s->counts && !counts && s->batches > ALL)
+		add_stretch(s, &m->counts->sampled);
+	if (!s->counts && counts)
+		memcpy(s->before, m->counts->sampled.data, sizeof(s->before));
 	if (on && !s->on)
 		begin(m);
 	s->batches++;
 	s->on = on;
+	s->counts = counts;
 	s->last += on;
 	if (on)
 		s->end = s->batches;

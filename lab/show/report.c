@@ -195,6 +195,8 @@ static void cycles_line(FILE *out, const char *name, double cycles, double most)
 
 static void print_cycles(const struct lab_result *r, FILE *out)
 {
+	char words[LAB_SAMPLE_WORDS];
+
 	fprintf(out, "\nCycles\n");
 	cycles_line(out, "instructions of the program", r->cycles_base, r->cycles_most);
 	cycles_line(out, "guest's kernel, its faults and flushes", r->cycles_kernel, r->cycles_most);
@@ -218,6 +220,9 @@ static void print_cycles(const struct lab_result *r, FILE *out)
 		(unsigned long long)r->guest_table_pages * 4, (unsigned long long)r->host_table_pages * 4);
 	fprintf(out, "Predicted run time: %.6f s, %.6f to %.6f (bounds %.6f and %.6f) at %g GHz\n", r->seconds_estimate,
 		r->seconds_low, r->seconds_high, r->seconds_least, r->seconds_most, r->config.machine.ghz);
+	if (r->cycles_priced > r->cycles_estimate)
+		fprintf(out, "  (its upper end waits for data, by %s)\n",
+			lab_sample_words(r->sample_stretches, r->sample_error, words));
 }
 
 /* What the memory's virtualization takes of the time, and what is in the way of large pages. */
@@ -237,11 +242,7 @@ static void print_verdict(const struct lab_result *r, FILE *page)
 		     "translation (from %.1f to %.1f %%)",
 		100 * part(exits, r->cycles_estimate), 100 * part(seen, r->cycles_estimate),
 		100 * part(fmax(0, r->cycles_least - fixed), r->cycles_least), 100 * part(walks, r->cycles_most));
-	if (r->cycles_priced > (1 + LAB_UNPRICED_SAID) * r->cycles_estimate)
-		fprintf(out, "; these are upper ones, as the program's own cache misses have no price "
-			     "(machine.data_cache=off): if each were waited for, by a sample of them %.1f and %.1f %%",
-			100 * part(exits, r->cycles_priced),
-			100 * part(fmax(0, r->cycles_priced - fixed - r->cycles_unpriced_data), r->cycles_priced));
+	lab_result_unpriced(r, exits, fmax(0, r->cycles_priced - fixed - r->cycles_unpriced_data), out);
 	if (r->config.guest.pages > 12 && large < 50)
 		fprintf(out, "; only %.1f %% of the programs' memory lies in large pages (see above, why)", large);
 	fputc('.', out);

@@ -39,11 +39,12 @@ static bool parts_of(const struct lab_record *r, struct lab_parts *p)
 		.dependence_high = lab_record_number(r, "dependence.high"),
 		.unpriced_data = lab_record_number(r, "cycles.unpriced_data"),
 		.unpriced_walks = lab_record_number(r, "cycles.unpriced_walks"),
+		.sample_error = lab_record_number(r, "sample.error"),
 	};
 	return !isnan(p->program + p->kernel + p->data + p->l2_tlb + p->exits + p->hypervisor + p->flushes +
 		      p->wakeups + p->walks + p->walks_dram + p->data_dram + p->walk_count + p->instructions + p->cpi +
 		      p->dependence + p->dependence_low + p->dependence_high + p->unpriced_data +
-		      p->unpriced_walks);
+		      p->unpriced_walks + p->sample_error);
 }
 
 /* ---- what is assumed, and what can be chosen ---- */
@@ -227,21 +228,6 @@ static void judge(const struct lab_view *v, unsigned first, bool *done, FILE *ou
 	free(rival);
 }
 
-/* Once for all: what a range is where data has no price. */
-static void say_unpriced(const struct lab_view *v, bool compared, FILE *out)
-{
-	for (unsigned i = 0; i < v->count; i++) {
-		if (!(lab_record_number(v->record[i], "cycles.priced") >
-		      (1 + LAB_UNPRICED_SAID) * lab_record_number(v->record[i], "cycles.estimate")))
-			continue;
-		fprintf(out,
-			"(The program's own cache misses have no price, machine.data_cache=off: estimates are as if "
-			"all were hidden, upper ends as if each were waited for, by a sample of them%s.)\n",
-			compared ? "; percentages have both" : "");
-		return;
-	}
-}
-
 /* Over what is assumed, a run has a range and no winner. Prints the range of those that are like the first. */
 static void say_range(const struct lab_view *v, const struct lab_view *chosen, unsigned first, bool *done, FILE *out)
 {
@@ -314,7 +300,7 @@ void lab_view_verdict(const struct lab_view *v, FILE *page)
 	if (!out)
 		abort();
 	judge_all(v, out);
-	say_unpriced(v, ftell(out) > 0, out);
+	lab_view_unpriced(v, ftell(out) > 0, out);
 	say_assumptions(v, out);
 	fclose(out);
 	for (line = text; (rest = strchr(line, '\n')); line = rest + 1) {

@@ -50,6 +50,14 @@ void lab_view_table(const struct lab_view *view, FILE *out);
 void lab_view_small(const struct lab_view *view, void (*line)(const char *text, FILE *out), FILE *out);
 /* Which is the fastest, as far as that is known (lab/machine/estimate.h): a line for each workload. */
 void lab_view_verdict(const struct lab_view *view, FILE *out);
+/* What data would take that has no price, and by how good a sample: a sentence in parentheses, where there is such
+ * data. compared: percentages stand before it. */
+void lab_view_unpriced(const struct lab_view *view, bool compared, FILE *out);
+/* The same of one run, as the end of a sentence. exits, translation: cycles with the waiting for data. */
+void lab_result_unpriced(const struct lab_result *result, double exits, double translation, FILE *out);
+enum { LAB_SAMPLE_WORDS = 80 };
+/* What the sample is: "a sample of 28 stretches, within 39 %". Writes and returns text. */
+const char *lab_sample_words(uint64_t stretches, double error, char text[LAB_SAMPLE_WORDS]);
 void lab_view_csv(const struct lab_view *view, FILE *out);
 void lab_view_json(const struct lab_view *view, FILE *out);
 void lab_view_html(const struct lab_view *view, FILE *out);

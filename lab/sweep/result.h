@@ -94,6 +94,10 @@ struct lab_result {
 	/* machine.data_cache=off: what data would take, and walks more, as a sample says (lab/machine/sample.h); and
 	 * the estimate with both. None of them is in any other number but in cycles_high. */
 	double cycles_unpriced_data, cycles_unpriced_walks, cycles_priced;
+	/* Stretches of the sample that stand for others, and the part of cycles_unpriced_* that these may be off by, as
+	 * it is a sample. */
+	uint64_t sample_stretches;
+	double sample_error;
 	double cycles_l2_tlb;
 	double cycles_walk_guest, cycles_walk_ept; /* if nothing overlaps */
 	double cycles_exits;          /* exits and entries */

@@ -71,7 +71,8 @@ check "none is the fastest" [ "$(grep -c '^Verdict: the fastest' "$work/out")" =
 
 # ---- a file that may not grow: said as any other error of a write
 for kind in json csv html; do
-	(ulimit -f 1 && exec "$vellum" lab run --$kind "$work/long" gups:size=1M,updates=1000) >/dev/null 2>"$work/error"
+	(ulimit -f 1 && exec "$vellum" lab run --$kind "$work/long" gups:size=1M,updates=1000) \
+		>/dev/null 2>"$work/error"
 	check "a limit of files' size, --$kind" [ $? = 1 ] && check "... is named" \
 		grep -q "cannot write .*/long: File too large" "$work/error"
 done

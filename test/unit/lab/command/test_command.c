@@ -122,7 +122,8 @@ static void test_report(void **state)
 	look("out", "in pages of 4K", true);
 }
 
-/* Where walks dominate and data has no price, the percentages are said to be upper ones, and what they would be. */
+/* Where data has no price, the percentages are said to be upper ones, and what they would be: by a sample, and how good
+ * that is; without one, what the data takes at most. However little it is. */
 static void test_unpriced(void **state)
 {
 	(void)state;
@@ -130,18 +131,42 @@ static void test_unpriced(void **state)
 	look("u.html", "own cache misses have no price", true);
 	look("out", "these are upper ones", true);
 	look("out", "(machine.data_cache=off)", true);
+	look("out", "(its upper end waits for data, by a look at all of it)", true);
 	assert_int_equal(0, shell("awk 'length > 100 { exit 1 }' out"));
 	assert_int_equal(0, shell("\"$V\" lab run --set machine.data_cache=on gups:size=256M,updates=20K "
 				  ">out 2>err"));
 	look("out", "upper", false);
 	assert_int_equal(0, shell("\"$V\" lab run seq:size=4K,passes=4000 >out 2>err"));
-	look("out", "upper", false);
+	look("out", "these are upper ones", true);
+	look("out", "a sample of its beginning and only 1", true);
+	assert_int_equal(0, shell("\"$V\" lab run gups:size=4M,updates=2M >out 2>err"));
+	look("out", "(its upper end waits for data, by a sample of 18 stretches, within ", true);
 	assert_int_equal(0, shell("\"$V\" lab run --guest-pages 2m --pages 2m gups:size=256M,updates=20K >out 2>err"));
 	look("out", "these are upper ones", true);
+	assert_int_equal(0, shell("\"$V\" lab run --set machine.data_sample=off gups:size=256M,updates=20K "
+				  ">out 2>err"));
+	look("out", "these are upper ones", true);
+	look("out", "its upper end waits", false);
+	assert_int_equal(0, shell("tr -s '\\n ' ' ' <out | grep -q 'times as long at most (each access from memory)'"));
+}
+
+/* The same of tables. */
+static void test_unpriced_table(void **state)
+{
+	(void)state;
 	assert_int_equal(0, shell("\"$V\" lab sweep --vary pages=4k,2m --workload gups:size=256M,updates=20K "
 				  "-o u.jsonl >out 2>err"));
 	look("out", "(The program's own cache misses have no price", true);
+	assert_int_equal(0, shell("tr -s '\\n ' ' ' <out | grep -q ' more by a look at all of it; perc'"));
 	assert_int_equal(0, shell("awk 'length > 100 { exit 1 }' out"));
+	assert_int_equal(0, shell("\"$V\" lab sweep --vary pages=4k,2m --workload gups:size=256M,updates=20K "
+				  "--set machine.data_sample=off -o u2.jsonl >out 2>err"));
+	look("out", "(The program's own cache misses have no price", true);
+	assert_int_equal(0, shell("tr -s '\\n ' ' ' <out | grep -q 'times as long at most'"));
+	assert_int_equal(0, shell("\"$V\" lab sweep --vary machine.data_sample=on,off --workload "
+				  "gups:size=16M,updates=20K -o u3.jsonl >out 2>err"));
+	look("out", "No verdict over machine.data_sample", true);
+	look("out", "the fastest is", false);
 }
 
 /* What is in the way of large pages stands under tables and in HTML, of the guest and of the host. */
@@ -355,7 +380,7 @@ int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_json),	     cmocka_unit_test(test_csv),     cmocka_unit_test(test_html),
-		cmocka_unit_test(test_report), cmocka_unit_test(test_unpriced),
+		cmocka_unit_test(test_report), cmocka_unit_test(test_unpriced), cmocka_unit_test(test_unpriced_table),
 		cmocka_unit_test(test_small), cmocka_unit_test(test_width),
 		cmocka_unit_test(test_settings),     cmocka_unit_test(test_explain), cmocka_unit_test(test_presets),
 		cmocka_unit_test(test_help),	     cmocka_unit_test(test_bad_commands),

@@ -161,7 +161,7 @@ static void run(struct lab_config *c, bool plain, uint64_t length, struct lab_re
 	r->config.plain = false;
 }
 
-static bool of_sample(const char *name) { return strstr(name, "priced") || strstr(name, ".high"); }
+static bool of_sample(const char *s) { return strstr(s, "priced") || strstr(s, ".high") || strstr(s, "sample."); }
 
 /* The sample changes nothing else; where nothing is in it, all goes through the filter. */
 static void compare_unsampled(struct lab_config *c, uint64_t length, const struct lab_result *sampled)

@@ -112,7 +112,12 @@ static void test_unpriced_run(void **state)
 	e = lab_estimate(&all);
 	assert_true(e.best == priced.best && e.low == priced.low);
 	assert_true(near(lab_estimate_priced(&all).best, 46e6 + 236e6));
-	assert_true(near(e.high, lab_estimate_priced(&all).high) && e.high > 282e6 * 1.3 && e.high < 282e6 * 1.6);
+	assert_true(near(e.high, lab_estimate_priced(&all).high) && e.high > 282e6 * 1.15 && e.high < 282e6 * 1.3);
+	/* A sample whose stretches differ makes it wider upwards, and nothing else of it. */
+	all.sample_error = 0.4;
+	assert_true(lab_estimate(&all).high > 282e6 * 1.35 && lab_estimate(&all).high < 282e6 * 1.6);
+	all.sample_error = 3;
+	assert_true(lab_estimate(&all).high > 282e6 * 3 && lab_estimate(&all).low == e.low);
 	/* The chain's walks are in the lower end: all but the errors of their prices. */
 	assert_true(e.low > 6e6 + 0.7 * 40e6);
 	/* As if it were priced: the same estimate with machine.data_cache=on. */
@@ -138,6 +143,11 @@ static void test_unpriced(void **state)
 	e = lab_estimate_ratio(&a, &b);
 	assert_true(e.best == priced.best && e.high == priced.high);
 	assert_true(e.low > 1 && e.low < 1 + (priced.low - 1) / 10 && e.low < 272.0 / 232);
+	/* By the worse sample of the two; also where it says that there may be nothing. */
+	a.sample_error = 2;
+	assert_true(lab_estimate_ratio(&a, &b).low < e.low && lab_estimate_ratio(&a, &b).low > 1);
+	assert_true(lab_estimate_ratio(&a, &b).high >= e.high);
+	a.sample_error = 0;
 	/* What walks take more where they compete with data is a difference. */
 	b.unpriced_walks = 4e9;
 	assert_true(lab_estimate_ratio(&a, &b).high > priced.high * 1.2);

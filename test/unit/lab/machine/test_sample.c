@@ -102,22 +102,29 @@ static void test_plan(void **state)
 {
 	static const struct lab_hardware hardware = { .forget = ignore };
 	struct lab_config c;
+	static struct lab_counts counts;
 	unsigned forgotten = 0;
-	struct lab_machine m = { .config = &c, .hardware = &hardware, .hw = &forgotten, .cores = 1 };
+	struct lab_machine m = { .config = &c, .hardware = &hardware, .hw = &forgotten, .cores = 1,
+				 .counts = &counts };
 	uint64_t weight = 0;
 
 	(void)state;
 	lab_config_init(&c);
 	assert_int_equal(batches_in(&m, 0, 64, &weight), 64);
 	assert_int_equal(weight, 64);
-	weight = 0;
-	assert_int_equal(batches_in(&m, 64, 64 + 1024, &weight), 1024 / 16);
-	assert_int_equal(weight, 1024);
-	weight = 0;
-	assert_int_equal(batches_in(&m, 64 + 1024, 64 + 1024 + 4096, &weight) % 32, 0);
+	assert_int_equal(batches_in(&m, 64, 128, &weight), 2 * 2);
+	assert_int_equal(weight, 128);
+	/* Four of each doubling, up to periods of 512. */
+	for (uint64_t begin = 128, each = 2; begin < 4096; begin *= 2, each = min_u64(2 * each, 8)) {
+		assert_int_equal(batches_in(&m, begin, 2 * begin, &weight), 4 * each);
+		assert_int_equal(weight, 2 * begin);
+	}
+	for (uint64_t begin = 4096; begin < 8192; begin += 512)
+		assert_int_equal(batches_in(&m, begin, begin + 512, &weight), 8);
+	assert_int_equal(weight, 8192);
+	assert_int_equal(m.counts->sampled.stretches, 2 + 5 * 4 + 8 - (m.sample.counts ? 1 : 0));
 	assert_int_equal(forgotten, 0);
 	m.sample = (struct lab_sample){ 0 };
-	weight = 0;
 	batches_in(&m, 0, 64, &weight);
 	m.sample.answered[LAB_DRAM] = 1000000;
 	batches_in(&m, 64, 192, &weight);
