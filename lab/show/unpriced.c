@@ -11,8 +11,8 @@
 const char *lab_sample_words(uint64_t stretches, double error, char text[LAB_SAMPLE_WORDS])
 {
 	if (stretches >= LAB_STRETCHES_ENOUGH)
-		snprintf(text, LAB_SAMPLE_WORDS, error < 0.1 ? "a sample of %llu stretches, within %.2g %%"
-							     : "a sample of %llu stretches, within %.0f %%",
+		snprintf(text, LAB_SAMPLE_WORDS, error < 0.1 ? "a sample of %llu stretches, sampling error %.2g %%"
+							     : "a sample of %llu stretches, sampling error %.0f %%",
 			 (unsigned long long)stretches, 100 * error);
 	else if (stretches)
 		snprintf(text, LAB_SAMPLE_WORDS, "a sample of its beginning and only %llu stretch%s",
