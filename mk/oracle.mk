@@ -16,10 +16,21 @@ $(ORACLE)/%.o: %.c
 $(ORACLE)/oracle: $(ORACLE)/test/oracle/main.o $(ORACLE_ALL:%.c=$(ORACLE)/%.o)
 	$(CC) -o $@ $^
 
+# The same with others coming in the middle of mmu/'s steps, at each store to a table too (test/oracle/seam/).
+INTERLEAVE := $(BUILD)/interleave
+INTERLEAVE_CFLAGS := $(ORACLE_CFLAGS:-I.=-Itest/oracle/seam -I.)
+$(INTERLEAVE)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(INTERLEAVE_CFLAGS) -O2 -MMD -MP -c $< -o $@
+-include $(ORACLE_ALL:%.c=$(INTERLEAVE)/%.d) $(ORACLE_MAIN:%.c=$(INTERLEAVE)/%.d)
+
+$(INTERLEAVE)/oracle: $(INTERLEAVE)/test/oracle/main.o $(ORACLE_ALL:%.c=$(INTERLEAVE)/%.o)
+	$(CC) -o $@ $^
+
 # The same with switches that leave out one flush, protection or check each.
 $(ORACLE)-mutants/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(ORACLE_CFLAGS) -O2 -DMUTATION -MMD -MP -c $< -o $@
+	$(CC) $(INTERLEAVE_CFLAGS) -O2 -DMUTATION -MMD -MP -c $< -o $@
 -include $(ORACLE_ALL:%.c=$(ORACLE)-mutants/%.d) $(ORACLE_MAIN:%.c=$(ORACLE)-mutants/%.d)
 
 $(ORACLE)-mutants/oracle: $(ORACLE)-mutants/test/oracle/main.o $(ORACLE_ALL:%.c=$(ORACLE)-mutants/%.o)

@@ -7,6 +7,7 @@
 #include "lib/atomic.h"
 #include "mmu/inside.h"
 #include "mmu/mutate.h"
+#include "mmu/table/seam.h"
 
 /* Where gfn's page is for an access of the hypervisor, or NULL: page->kind says why. What is written to ROM is not for
  * memory; a page that its backing keeps from being written (merged, for instance) must first be the VM's own. */
@@ -141,6 +142,7 @@ size_t mmu_guest_write(struct mmu_vm *vm, gpa_t gpa, const void *buf, size_t n)
 		p = ready_ptr(vm, gpa_gfn(at), true);
 		if (p) {
 			store(p + offset, (const char *)buf + done, chunk);
+			seam_written();
 			if (vm->ops->guest_written)
 				MUTANT(WRITE_TOLD, vm->ops->guest_written(vm, at, chunk));
 		}

@@ -134,6 +134,9 @@
 	M(MEMO_ENTRIES, "looking whether they are the same") \
 	M(WRITE_TOLD, "telling the mechanism what the hypervisor wrote") \
 	M(FLAGS_TOLD, "telling it which flags the walker set") \
+	M(KICK_WAIT, "waiting until a kicked vCPU is out of its guest (a promise of mmu/below.h)") \
+	M(ENTRY_SAID, "saying that the guest is being entered before the last look at what was requested (RL2)") \
+	M(ENTRY_LOOK, "that last look (RL2)") \
 	M(POPULATE_KICK, "kicking after a page was copied to be written") \
 	M(POPULATE_UNMAP, "dropping the old frame when a page was copied to be written") \
 	M(OVERLAY_SHOW, "fetching from an overlay's frame") \

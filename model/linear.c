@@ -161,7 +161,9 @@ static enum how set_flags(struct walk *w, uint64_t value, uint64_t bits)
 			return RESTART;
 		w->eflags = w->nested.flags;
 	}
-	phys_write(cpu->phys, w->at, x_entry_size(w->mode), value | bits);
+	/* Another CPU may have written to it meanwhile. */
+	if (!phys_exchange(cpu->phys, w->at, x_entry_size(w->mode), value, value | bits))
+		return RESTART;
 	cpu->stats.references++;
 	cpu->stats.flags_set++;
 	return DONE;

@@ -166,9 +166,12 @@ static uint8_t *at(struct phys *p, uint64_t addr)
 
 uint64_t phys_read(struct phys *p, uint64_t addr, unsigned size)
 {
-	const uint8_t *from = at(p, addr);
+	const uint8_t *from;
 	uint64_t v = 0;
 
+	if (unlikely(p->watch))
+		p->watch(p->watch_ctx);
+	from = at(p, addr);
 	if (!from)
 		return size == 8 ? ~0ull : 0xffffffffull;
 	memcpy(&v, from, size);
@@ -181,4 +184,18 @@ void phys_write(struct phys *p, uint64_t addr, unsigned size, uint64_t value)
 
 	if (to)
 		memcpy(to, &value, size);
+}
+
+bool phys_exchange(struct phys *p, uint64_t addr, unsigned size, uint64_t old, uint64_t value)
+{
+	uint8_t *to = at(p, addr);
+	uint64_t is = 0;
+
+	if (!to)
+		return true;
+	memcpy(&is, to, size);
+	if (is != old)
+		return false;
+	memcpy(to, &value, size);
+	return true;
 }

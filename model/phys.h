@@ -21,6 +21,9 @@ struct phys {
 	struct { uint8_t *bytes; size_t size; } block[4]; /* frames that lie in one piece */
 	unsigned blocks;
 	void *spare;          /* released frames, chained through their first word */
+	/* called before the CPU reads an entry: others may come in the middle of a walk. NULL: nobody asks */
+	void (*watch)(void *ctx);
+	void *watch_ctx;
 };
 
 bool phys_init(struct phys *p);
@@ -38,5 +41,7 @@ uint8_t *phys_ptr(struct phys *p, uint64_t frame);
 /* What the CPU does: size is 4 or 8, addr is aligned to it. Reads of nothing give all ones; writes to it are lost. */
 uint64_t phys_read(struct phys *p, uint64_t addr, unsigned size);
 void phys_write(struct phys *p, uint64_t addr, unsigned size, uint64_t value);
+/* As a locked compare-and-exchange: false, and nothing written, where it is not old any more. */
+bool phys_exchange(struct phys *p, uint64_t addr, unsigned size, uint64_t old, uint64_t value);
 
 #endif

@@ -231,7 +231,7 @@ static bool protect_visit(struct pt_visitor *visitor, struct pt_position *at, ui
 	if (pt_get(at->entry) == 0)
 		return false;
 	/* The CPU may be setting A and D in this entry. */
-	MUTANT(EPT_PROTECT, __atomic_and_fetch(at->entry, ~(uint64_t)EPT_W, __ATOMIC_ACQ_REL));
+	MUTANT(EPT_PROTECT, pt_clear_bits(at->entry, EPT_W));
 	v->vm->counters.leaves_removed++;
 	v->lost = true;
 	return false;

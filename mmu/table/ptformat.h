@@ -9,6 +9,7 @@
 #define VELLUM_MMU_PTFORMAT_H
 
 #include "mmu/mmu.h"
+#include "mmu/table/seam.h"
 
 #define PT_LEVELS_MAX 5
 
@@ -58,7 +59,16 @@ static inline bool pt_is_leaf(const struct pt_format *f, uint64_t e, unsigned le
 }
 
 static inline hfn_t pt_frame(const struct pt_format *f, uint64_t e) { return HFN((e & f->address) >> PAGE_SHIFT); }
-static inline void pt_set(uint64_t *entry, uint64_t value) { __atomic_store_n(entry, value, __ATOMIC_RELEASE); }
+static inline void pt_set(uint64_t *entry, uint64_t value)
+{
+	__atomic_store_n(entry, value, __ATOMIC_RELEASE);
+	seam_stored();
+}
+static inline void pt_clear_bits(uint64_t *entry, uint64_t bits)
+{
+	__atomic_and_fetch(entry, ~bits, __ATOMIC_ACQ_REL);
+	seam_stored();
+}
 static inline uint64_t pt_get(const uint64_t *entry) { return __atomic_load_n(entry, __ATOMIC_ACQUIRE); }
 
 static inline uint64_t pt_table_flags(const struct pt_format *f, unsigned level)

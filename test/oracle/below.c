@@ -1,7 +1,7 @@
 /* What lies below mmu/ (mmu/below.h): the driver's frames, the model's instructions. */
 #include <string.h>
 
-#include "test/oracle/oracle.h"
+#include "test/oracle/weave.h"
 
 static hfn_t below_alloc(void *ctx)
 {
@@ -65,6 +65,10 @@ static void below_kick(void *ctx, struct mmu_vcpu *vcpu)
 
 	if (v->in)
 		cover(w, COVER_KICKED);
+	if (w->weave) {
+		weave_kick(w, v);
+		return;
+	}
 	if (w->last_store && v->in && v != w->stepping)
 		step_last_store(v);
 	leave(v);
@@ -72,6 +76,8 @@ static void below_kick(void *ctx, struct mmu_vcpu *vcpu)
 
 static struct m_cpu *caller_cpu(struct world *w)
 {
+	if (w->weave && weave_cpu(w))
+		return weave_cpu(w);
 	for (unsigned i = 0; i < VMS * VCPUS; i++) {
 		struct vcpu *v = &w->vm[i / VCPUS].vcpu[i % VCPUS];
 
@@ -95,7 +101,10 @@ static bool below_invvpid(void *ctx, enum invvpid_type type, uint16_t vpid, gva_
 	struct world *w = ctx;
 	struct m_cpu *cpu = caller_cpu(w);
 	const struct mmu_caps *k = &w->c.caps;
-	bool ok = k->vpid && k->invvpid &&
+	bool ok;
+
+	weave_point(w, POINT_FLUSH);
+	ok = k->vpid && k->invvpid &&
 		  (type == INVVPID_ADDRESS  ? k->invvpid_address
 		   : type == INVVPID_SINGLE ? k->invvpid_single
 		   : type == INVVPID_ALL    ? k->invvpid_all
@@ -122,6 +131,7 @@ static bool below_invept(void *ctx, enum invept_type type, uint64_t eptp)
 	struct m_cpu *cpu = caller_cpu(w);
 	const struct mmu_caps *k = &w->c.caps;
 
+	weave_point(w, POINT_FLUSH);
 	if (!cpu || !k->invept || !(type == INVEPT_SINGLE ? k->invept_single : k->invept_all)) {
 		fail(w, "INVEPT type %d: %s", (int)type, cpu ? "not offered by the CPU" : "outside mmu_enter");
 		return true;
@@ -153,7 +163,9 @@ static void below_lock(void *ctx, struct mmu_vm *mmu)
 	struct world *w = ctx;
 	struct vm *vm = container_of(mmu, struct vm, mmu);
 
-	if (vm->locked)
+	if (w->weave)
+		weave_lock(w, vm);
+	else if (vm->locked)
 		fail(w, "the VM's lock is taken twice");
 	if (w->race)
 		step_race(w);
@@ -164,11 +176,14 @@ static void below_lock(void *ctx, struct mmu_vm *mmu)
 static void below_unlock(void *ctx, struct mmu_vm *mmu)
 {
 	struct vm *vm = container_of(mmu, struct vm, mmu);
+	struct world *w = ctx;
 
 	if (!vm->locked)
-		fail(ctx, "the VM's lock is released without having been taken");
+		fail(w, "the VM's lock is released without having been taken");
 	vm->locked = 0;
-	check_work(ctx, vm);
+	check_work(w, vm);
+	if (w->weave)
+		weave_unlock(w, vm);
 }
 
 void below_init(struct world *w)

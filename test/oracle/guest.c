@@ -1,7 +1,7 @@
 /* Guest accesses: carried out through the mechanism's tables on the model's CPU, and judged. */
 #include <string.h>
 
-#include "test/oracle/oracle.h"
+#include "test/oracle/weave.h"
 
 #define ATTEMPTS_MAX 4000u /* a long list is protected piece by piece (S16) */
 
@@ -104,7 +104,8 @@ static bool fits_fresh(struct vcpu *v, const struct outcome *x, struct x_access 
 	}
 	if (!spec_place(vm, o, x->gpa, a))
 		return false;
-	for (unsigned i = 0; i < x->levels; i++)
+	/* Others may have written entries anew meanwhile, without them. */
+	for (unsigned i = 0; i < x->levels && weave_undisturbed(v); i++)
 		if (gm_lacks(vm, x->level[i].gpa, size, X_A | (i + 1 == x->levels && a.write ? X_D : 0)))
 			return false;
 	for (unsigned i = 0; i < x->levels; i++)
@@ -214,6 +215,21 @@ static void complain(struct vcpu *v, const struct outcome *x, uint64_t va, struc
 	     a.user ? "user" : "supervisor", hows[o->how], (unsigned long long)what, o->attempts, must, path, built);
 }
 
+static bool store_by_hypervisor(struct vcpu *v, uint64_t gpa, unsigned size, uint64_t value)
+{
+	struct vm *vm = v->vm;
+	struct store store = { gpa, value, size };
+	size_t done;
+
+	vm->world->storing = gpa | 7;
+	v->pending = vm->world->weave ? &store : NULL;
+	done = mmu_guest_write(&vm->mmu, GPA(gpa), &value, size);
+	if (done != size || v->pending)
+		fail(vm->world, "mmu_guest_write does not write %llx", (unsigned long long)gpa);
+	v->pending = NULL;
+	return !vm->world->failed;
+}
+
 /* Guest memory changes: by the guest's own store, wherever mmu/ lets it happen, or by the hypervisor for it. */
 void guest_store(struct vcpu *v, uint64_t gpa, unsigned size, uint64_t value, bool by_hypervisor)
 {
@@ -227,25 +243,27 @@ void guest_store(struct vcpu *v, uint64_t gpa, unsigned size, uint64_t value, bo
 	TRACE("  store %llx <- %llx%s\n", (unsigned long long)gpa, (unsigned long long)value,
 	      by_hypervisor ? " by the hypervisor" : "");
 	if (by_hypervisor) {
-		vm->world->storing = gpa | 7;
-		if (mmu_guest_write(&vm->mmu, GPA(gpa), &value, size) != size) {
-			fail(vm->world, "mmu_guest_write does not write %llx", (unsigned long long)gpa);
+		if (!store_by_hypervisor(v, gpa, size, value))
 			return;
-		}
 	} else {
 		phys_write(&vm->world->phys, p->hfn << PAGE_SHIFT | (gpa & (PAGE_SIZE - 1)), size, value);
 	}
 	vm->world->storing = 0;
-	gm_write(vm, gpa, size, value);
+	if (!by_hypervisor || !vm->world->weave)
+		gm_write(vm, gpa, size, value);
 }
 
 static void load(struct vcpu *v, uint64_t gpa, unsigned size, bool by_hypervisor)
 {
 	struct vm *vm = v->vm;
-	uint64_t is = 0, must = gm_read(vm, gpa, size);
+	uint64_t is = 0, must;
 
-	if (!page_find(vm, gpa >> PAGE_SHIFT))
+	/* What others have written meanwhile, nobody knows. */
+	if (!page_find(vm, gpa >> PAGE_SHIFT) || (vm->world->weave && by_hypervisor))
 		return;
+	if (vm->world->weave && !gm_settle_page(vm, gpa >> PAGE_SHIFT))
+		fail(vm->world, "page %llx is not as it must be", (unsigned long long)gpa >> PAGE_SHIFT);
+	must = gm_read(vm, gpa, size);
 	if (!by_hypervisor)
 		gm_real(vm, gpa, size, &is);
 	else if (mmu_guest_read(&vm->mmu, GPA(gpa), &is, size) != size)
@@ -316,6 +334,8 @@ static void translated(struct vcpu *v, uint64_t va, struct x_access a, const str
 	gpa_t gpa = GPA(0);
 	bool ok;
 
+	if (!weave_try_alone(w))
+		return;
 	w->race = w->last_store = 0;
 	as_vcpu(&v->mmu.regs, v);
 	if (walk_changes_nothing(v, va, access, x)) {
@@ -326,6 +346,7 @@ static void translated(struct vcpu *v, uint64_t va, struct x_access a, const str
 			     x->error);
 	}
 	v->mmu.regs = regs;
+	weave_together(w);
 	w->race = race;
 	w->last_store = last_store;
 }
@@ -340,7 +361,7 @@ static bool judge(struct vcpu *v, uint64_t va, struct x_access a, unsigned size,
 	struct outcome x;
 
 	w->accessing = NULL;
-	if ((o.attempts > 1 || o.flags_set) && mode != X_NONE)
+	if ((o.attempts > 1 || o.flags_set) && mode != X_NONE && !w->weave)
 		spec_adopt_all(v, va, a);
 	x = spec_walk(v->vm, &v->regs, va, a);
 	TRACE("  %s%s of %llx: how %d hpa %llx gpa %llx error %x, attempts %u; fresh: %s gpa %llx error %x\n",
@@ -359,9 +380,11 @@ static bool judge(struct vcpu *v, uint64_t va, struct x_access a, unsigned size,
 			return false;
 		}
 	}
+	if (w->weave)
+		x = spec_walk(v->vm, &v->regs, va, a); /* an INVLPG may have let others in */
 	translated(v, va, a, &x);
 	if (o.how == SEEN_FAULT) {
-		spec_drop(v, DROP_FAULT, va, x_pcid(&v->regs));
+		spec_drop_fault(v, va);
 		w->account.faults++;
 		return false;
 	}
@@ -415,7 +438,8 @@ enum delivery { DELIVERED, AGAIN, ENDED };
 static void loosened(struct world *w)
 {
 	cover(w, COVER_LOOSENED);
-	check_audit(w);
+	if (!w->weave)
+		check_audit(w);
 }
 
 /* One word of the event's frame. */
@@ -438,7 +462,7 @@ static enum delivery deliver_word(struct vcpu *v, uint64_t va, uint64_t value, u
 		f = exit_fault(v, &r, true);
 		if (f.outcome == MMU_EMULATE && mmu_loosen(&v->vm->mmu, f.gpa))
 			loosened(w);
-		else if (f.outcome == MMU_EMULATE && deliverable(v, va, a) && !device_by_stale(v, va, a, f.gpa.v))
+		else if (f.outcome == MMU_EMULATE && weave_undisturbed(v) && deliverable(v, va, a) && !device_by_stale(v, va, a, f.gpa.v))
 			fail(w, "%s: an event cannot be delivered to %llx (S17)", mechanism(v), (unsigned long long)va);
 		else if (f.outcome == MMU_EMULATE || f.outcome == MMU_STOP)
 			return ENDED;
@@ -465,7 +489,7 @@ void guest_deliver(struct vcpu *v, uint64_t va, unsigned words, uint64_t value)
 		enum delivery d = deliver_word(v, at, mix(value + i), attempts);
 
 		/* Whatever flags the attempt has set stay. */
-		if (d != DELIVERED && !w->failed && x_mode(&v->regs) != X_NONE)
+		if (d != DELIVERED && !w->failed && x_mode(&v->regs) != X_NONE && !w->weave)
 			spec_adopt_all(v, at, a);
 		if (d == ENDED) {
 			w->accessing = NULL;

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "test/oracle/oracle.h"
+#include "test/oracle/weave.h"
 
 uint64_t gm_read(struct vm *vm, uint64_t gpa, unsigned size)
 {
@@ -30,6 +30,8 @@ void gm_write(struct vm *vm, uint64_t gpa, unsigned size, uint64_t value)
 	uint64_t old = gm_read(vm, word, 8);
 
 	memcpy(p->bytes + (gpa & (PAGE_SIZE - 1)), &value, size);
+	if (!p->written)
+		p->written_at = vm->world->now;
 	p->written = true;
 	if (gm_read(vm, word, 8) != old)
 		spec_change(vm, word, old);
@@ -60,10 +62,58 @@ bool gm_adopt(struct vm *vm, uint64_t gpa, unsigned size, uint64_t allowed)
 
 	if (!gm_real(vm, gpa, size, &is) || is == must)
 		return true;
+	/* Others' walks may be on their way to tell of theirs; and when they were set, nobody knows. */
+	if (vm->world->weave)
+		allowed |= X_A | X_D;
 	if ((is ^ must) & ~allowed || must & ~is)
 		return false;
-	gm_write(vm, gpa, size, is);
+	if (vm->world->weave)
+		memcpy(page_find(vm, gpa >> PAGE_SHIFT)->bytes + (gpa & (PAGE_SIZE - 1)), &is, size);
+	else
+		gm_write(vm, gpa, size, is);
 	return true;
+}
+
+/* ---- where steps are interleaved ---- */
+
+void gm_settle(struct vcpu *v)
+{
+	struct store *s = v->pending;
+
+	v->pending = NULL;
+	if (s)
+		gm_write(v->vm, s->gpa, s->size, s->value);
+}
+
+/* In entries of either size. */
+#define FLAGS ((uint64_t)(X_A | X_D) << 32 | X_A | X_D)
+
+bool gm_settle_page(struct vm *vm, uint64_t gfn)
+{
+	struct page *p = page_find(vm, gfn);
+	const uint8_t *is = p && (p->in || p->leaving) && p->bytes ? phys_ptr(&vm->world->phys, p->hfn) : NULL;
+
+	if (!is || memcmp(is, p->bytes, PAGE_SIZE) == 0)
+		return true;
+	for (unsigned i = 0; i < PAGE_SIZE; i += 8) {
+		uint64_t have, must;
+
+		memcpy(&have, is + i, 8);
+		memcpy(&must, p->bytes + i, 8);
+		if ((have ^ must) & ~FLAGS || must & ~have)
+			return false;
+		memcpy(p->bytes + i, &have, 8);
+	}
+	return true;
+}
+
+void gm_settle_flags(struct vm *vm)
+{
+	for (unsigned k = 0; k < vm->rams; k++)
+		for (uint64_t i = 0; vm->ram[k].page && vm->ram[k].base != IDENTITY_GFN && i < vm->ram[k].pages && i < 2048;
+		     i++)
+			if (vm->ram[k].page[i].in && vm->ram[k].page[i].bytes)
+				gm_settle_page(vm, vm->ram[k].base + i);
 }
 
 static void compare_page(struct vm *vm, struct ram *r, uint64_t index)

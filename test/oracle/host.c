@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "test/oracle/oracle.h"
+#include "test/oracle/weave.h"
 
 /* Frames below 4 GBytes; then the homes (world.c); then the others. */
 #define LOW_FIRST 0x100u
@@ -178,8 +178,10 @@ static bool backing_populate(struct backing *b, uint64_t index, bool write)
 {
 	struct ram *r = container_of(b, struct ram, backing);
 
-	if (r->vm->locked)
+	if (weave_holds(r->vm->world))
 		fail(r->vm->world, "populate() with the VM's lock held (S12)");
+	if (index < r->pages)
+		weave_wait_page(r->vm->world, &r->page[index]);
 	return index < r->pages && page_in(r, index, write);
 }
 
@@ -196,15 +198,16 @@ void page_out(struct vm *vm, uint64_t gfn)
 	struct ram *r = ram_find(vm, gfn);
 	struct page *p = page_find(vm, gfn);
 
-	if (!p || !p->in || r->linear)
+	if (!p || !p->in || p->busy || r->linear)
 		return;
+	p->busy = true;
 	p->in = false;
 	p->leaving = true;
 	page_regularity(r, gfn - r->base);
 	mmu_unmap(&vm->mmu, GFN(gfn), 1);
 	p->in = true;
-	p->leaving = false;
-	if (!same_as_frame(vm->world, p))
+	p->leaving = p->busy = false;
+	if (!same_as_frame(vm->world, p) && !(vm->world->weave && gm_settle_page(vm, gfn)))
 		fail(vm->world, "page %llx changed unseen before it was swapped out", (unsigned long long)gfn);
 	for (unsigned i = 0; i < CPUS; i++)
 		if (!p->merged && m_reaches(&vm->world->cpu[i], p->hfn))

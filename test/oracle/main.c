@@ -2,11 +2,13 @@
  *
  *   oracle [--mechanism NAME] [--seed N] [--runs N] [--steps N] [--accesses N] [--seconds N] [--thorough] [--account]
  *          [--coverage] [--covered] [--no-shrink] [--save FILE]
+ *   oracle --interleave [...] [--rounds N]
  *   oracle --replay FILE [--trace]
  *
  * Runs sequences from consecutive seeds until so many runs, accesses or seconds are over. A failure is shrunk and
  * printed. --coverage prints how often each step and each thing that steps are for happened; --covered, only what never
- * did. That is a failure, too: of the tests. */
+ * did. That is a failure, too: of the tests. --interleave: vCPUs on stacks of their own, one of which comes in the middle
+ * of another's step (weave.h). */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +16,7 @@
 #include <time.h>
 
 #include "mmu/mutate.h"
-#include "test/oracle/oracle.h"
+#include "test/oracle/weave.h"
 
 #ifdef MUTATION
 enum mmu_mutant mmu_mutant_selected;
@@ -45,9 +47,9 @@ static void list_mutants(void)
 
 struct options {
 	const char *mechanism, *replay, *save;
-	uint64_t seed, runs, steps, accesses, seconds;
+	uint64_t seed, runs, steps, rounds, accesses, seconds;
 	unsigned thorough;
-	bool no_shrink, coverage, covered;
+	bool no_shrink, coverage, covered, interleave;
 };
 
 static bool failed(struct sequence *q, size_t at, char why[800], const struct options *o)
@@ -102,13 +104,24 @@ static double cpu_seconds(void)
 	return (double)clock() / CLOCKS_PER_SEC;
 }
 
+static bool interleaved(const struct options *o, const struct mmu_ops *ops, struct account *sum)
+{
+	struct weave_options w = { .ops = ops, .seed = o->seed, .runs = o->runs, .accesses = o->accesses,
+				   .rounds = (unsigned)o->rounds, .thorough = o->thorough, .no_shrink = o->no_shrink,
+				   .save = o->save };
+
+	return weave_random(&w, sum);
+}
+
 static bool run_mechanism(const struct options *o, const struct mmu_ops *ops)
 {
 	struct account sum = { 0 };
 	double start = cpu_seconds();
 	bool ok = true;
 
-	for (uint64_t i = 0; ok && i < o->runs && (!o->accesses || sum.accesses < o->accesses) &&
+	if (o->interleave)
+		ok = interleaved(o, ops, &sum);
+	for (uint64_t i = 0; !o->interleave && ok && i < o->runs && (!o->accesses || sum.accesses < o->accesses) &&
 			     (!o->seconds || cpu_seconds() - start < (double)o->seconds); i++)
 		ok = one_run(o, ops, o->seed + i, &sum);
 	report(ops->name, &sum, cpu_seconds() - start + 1e-6, o->thorough == 2);
@@ -122,7 +135,10 @@ static bool replay(const struct options *o)
 	struct sequence q;
 	char why[800];
 	size_t at;
+	int woven = weave_replay(o->replay);
 
+	if (woven >= 0)
+		return woven;
 	if (!sequence_read(&q, o->replay))
 		return false;
 	if (sequence_run(&q, NULL, &at, why, 1)) {
@@ -143,6 +159,7 @@ static uint64_t *number_of(struct options *o, int option)
 	case 'r': return &o->runs;
 	case 'n': return &o->steps;
 	case 'a': return &o->accesses;
+	case 'o': return &o->rounds;
 	case 't': return &o->seconds;
 	default: return NULL;
 	}
@@ -156,7 +173,7 @@ static const char **text_of(struct options *o, int option)
 static bool *flag_of(struct options *o, int option)
 {
 	return option == 'C' ? &o->coverage : option == 'D' ? &o->covered : option == 'N' ? &o->no_shrink :
-	       option == 'V' ? &oracle_trace : NULL;
+	       option == 'V' ? &oracle_trace : option == 'I' ? &o->interleave : NULL;
 }
 
 static void other(struct options *o, int option)
@@ -190,7 +207,8 @@ static void parse(int argc, char **argv, struct options *o)
 		{ "thorough", 0, NULL, 'T' },  { "account", 0, NULL, 'A' },  { "save", 1, NULL, 'S' },
 		{ "replay", 1, NULL, 'R' },    { "mutant", 1, NULL, 'M' },   { "mutants", 0, NULL, 'L' },
 		{ "no-shrink", 0, NULL, 'N' }, { "trace", 0, NULL, 'V' },    { "coverage", 0, NULL, 'C' },
-		{ "covered", 0, NULL, 'D' },   { NULL, 0, NULL, 0 }
+		{ "covered", 0, NULL, 'D' },   { "interleave", 0, NULL, 'I' },
+		{ "rounds", 1, NULL, 'o' },    { NULL, 0, NULL, 0 }
 	};
 
 	for (int c; (c = getopt_long(argc, argv, "", names, NULL)) != -1;) {
@@ -207,7 +225,7 @@ static void parse(int argc, char **argv, struct options *o)
 
 int main(int argc, char **argv)
 {
-	struct options o = { .runs = ~0ull, .steps = 4000 };
+	struct options o = { .runs = ~0ull, .steps = 4000, .rounds = 400 };
 	bool ok = true;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);

@@ -14,8 +14,9 @@
 #include "model/cpu.h"
 
 #define VMS 2
-#define VCPUS 2
-#define CPUS 3
+#define VCPUS 4
+#define CPUS 4
+#define CPUS_AT_RANDOM 3
 #define RAMS 11
 
 /* ---- what a run is made of ---- */
@@ -127,6 +128,8 @@ struct page {
 	bool merged;
 	bool frozen;        /* the backing says "not writable" while a merge goes on */
 	bool written;       /* since the dirty log was last collected */
+	bool busy;          /* the host is at it; others wait */
+	uint64_t written_at; /* the first time since then */
 	bool irregular;     /* counted in struct ram: not at its home, or not writable */
 };
 
@@ -140,7 +143,7 @@ struct ram {
 	struct page *page;
 	uint16_t *irregular;        /* by 2-MByte block */
 	uint32_t irregular_all;
-	bool present, logging;
+	bool present, logging, collecting;
 	char *linear;               /* all in one piece, and never elsewhere; or NULL */
 	uint64_t *log, *log_out;
 };
@@ -173,6 +176,9 @@ struct context {
 
 /* ---- machines ---- */
 
+/* What mmu_guest_write is to write: in memory already, or not yet. */
+struct store { uint64_t gpa, value; unsigned size; };
+
 struct vcpu {
 	struct mmu_vcpu mmu;
 	struct vm *vm;
@@ -182,6 +188,11 @@ struct vcpu {
 	struct m_cpu *in;     /* in the guest on that CPU, or NULL */
 	unsigned cpu;         /* where it runs next */
 	bool entering;        /* in mmu_enter: whatever is flushed is flushed on that CPU */
+	/* where others find it while steps are interleaved (weave.h): entering counts as being in the guest */
+	enum stage { STAGE_OUT, STAGE_ENTERING, STAGE_INSIDE, STAGE_WALKING } stage;
+	bool kicked;          /* it comes out where its instruction ends */
+	uint64_t since, turns; /* of its last entry; how often others had come by then */
+	struct store *pending; /* the hypervisor is about to write that for it */
 	bool unsynced;        /* mmu/ does not know yet what the guest changed by itself */
 	uint64_t efer_forced; /* EFER bits that are not the guest's own in the VMCS */
 	uint8_t cpl;
@@ -238,6 +249,7 @@ struct world {
 	struct vcpu *stepping;     /* whose step this is */
 	struct vcpu *accessing;    /* in the middle of last_access, or NULL */
 	char why[800];
+	struct weave *weave;       /* steps are interleaved; NULL: they follow each other */
 };
 
 static inline void cover(struct world *w, enum coverage what) { w->account.cover[what]++; }
@@ -292,6 +304,11 @@ bool gm_lacks(struct vm *vm, uint64_t gpa, unsigned size, uint64_t want);
 bool gm_adopt(struct vm *vm, uint64_t gpa, unsigned size, uint64_t allowed);
 /* All of it is as it must be. */
 void gm_compare(struct vm *vm);
+/* Where steps are interleaved, what the hypervisor writes is in memory at some time in the middle of its call: now. */
+void gm_settle(struct vcpu *v);
+/* Flags that are set in tables nobody has spoken for: they need not be, where steps are interleaved. */
+void gm_settle_flags(struct vm *vm);
+bool gm_settle_page(struct vm *vm, uint64_t gfn);
 
 /* spec.c: what an access must do, by a fresh walk */
 struct spec_level { uint64_t gpa; uint64_t value; };
@@ -345,6 +362,8 @@ void cover_registers(struct vcpu *v, const struct x_regs *old);
 /* spec_stale.c */
 void spec_context(struct vcpu *v);
 void spec_drop(struct vcpu *v, enum drop drop, uint64_t va, uint16_t pcid);
+/* The page fault of the attempt that began when the vCPU was last entered drops what was cached before. */
+void spec_drop_fault(struct vcpu *v, uint64_t va);
 void spec_change(struct vm *vm, uint64_t gpa, uint64_t old);
 void spec_forget(struct vcpu *v);
 /* true where the guest's own staleness permits what was seen; *gpa is where the access went. */
@@ -358,6 +377,9 @@ void spec_adopt_all(struct vcpu *v, uint64_t va, struct x_access a);
 bool enter(struct vcpu *v);
 void leave(struct vcpu *v);
 void left(struct vcpu *v);
+/* What enter() is made of. */
+void load_controls(struct vcpu *v);
+bool enter_now(struct vcpu *v);
 /* Gives the exit of r to mmu/. The outcome, and the fault's result. */
 void tell_registers(struct vcpu *v);
 struct mmu_result exit_fault(struct vcpu *v, const struct m_result *r, bool delivery);
@@ -437,6 +459,11 @@ struct sequence {
 	struct step *step;
 	size_t steps;
 };
+/* Runs it where a broken promise or a signal ends it. false: one has; why says which, and all that it held is lost. */
+bool run_guarded(void (*run)(void *ctx), void *ctx, char why[800]);
+void account_add(struct account *sum, const struct world *w);
+/* As sequence_print writes it. */
+bool step_read(const char *line, struct step *s);
 /* Runs it from the beginning. true: no failure. Else *failed_at is the step, and why has the reason. */
 bool sequence_run(const struct sequence *q, struct account *sum, size_t *failed_at, char why[800], unsigned thorough);
 void sequence_shrink(struct sequence *q, char why[800], unsigned thorough);

@@ -2,10 +2,10 @@
 #include <string.h>
 
 #include "test/on_model.h"
-#include "test/oracle/oracle.h"
+#include "test/oracle/weave.h"
 
 /* Like the code that writes a VMCS, this looks at root and intercepts only when they are said to have changed. */
-static void load_controls(struct vcpu *v)
+void load_controls(struct vcpu *v)
 {
 	struct m_vmcs *m = &v->vmcs;
 	const struct mmu_intercepts *i = &v->mmu.intercepts;
@@ -44,23 +44,15 @@ static struct vcpu *occupant(struct world *w, const struct m_cpu *cpu)
 	return NULL;
 }
 
-bool enter(struct vcpu *v)
+bool enter_now(struct vcpu *v)
 {
 	struct world *w = v->vm->world;
 	struct m_cpu *cpu = &w->cpu[v->cpu];
-	const char *why;
-
-	if (v->in)
-		return true;
-
 	struct vcpu *other = occupant(w, cpu);
+	const char *why;
 
 	if (other)
 		leave(other);
-	v->entering = true;
-	mmu_enter(&v->mmu, v->cpu);
-	v->entering = false;
-	load_controls(v);
 	load_guest(v);
 	why = m_entry(cpu, &v->vmcs);
 	if (why) {
@@ -68,7 +60,27 @@ bool enter(struct vcpu *v)
 		return false;
 	}
 	v->in = cpu;
+	v->stage = STAGE_INSIDE;
 	return true;
+}
+
+bool enter(struct vcpu *v)
+{
+	struct world *w = v->vm->world;
+	struct vcpu *other;
+
+	if (w->weave)
+		return weave_enter(v);
+	if (v->in)
+		return true;
+	other = occupant(w, &w->cpu[v->cpu]);
+	if (other)
+		leave(other);
+	v->entering = true;
+	mmu_enter(&v->mmu, v->cpu);
+	v->entering = false;
+	load_controls(v);
+	return enter_now(v);
 }
 
 /* The CPU is out of the guest: what can be learned of the guest's registers. */
@@ -78,6 +90,7 @@ void left(struct vcpu *v)
 	uint64_t kept = v->efer_forced;
 
 	v->in = NULL;
+	v->stage = STAGE_OUT;
 	v->view.cr0 = (m->guest.cr0 & ~m->cr0_mask) | (m->cr0_shadow & m->cr0_mask);
 	v->view.cr4 = (m->guest.cr4 & ~m->cr4_mask) | (m->cr4_shadow & m->cr4_mask);
 	v->view.efer = (m->guest.efer & ~kept) | (v->view.efer & kept);

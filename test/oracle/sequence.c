@@ -81,7 +81,7 @@ static void check(struct world *w, size_t i, unsigned thorough)
 		fail(w, "the CPU touched %llx, where no memory is (S11)", (unsigned long long)w->phys.wild_at);
 }
 
-static void add(struct account *sum, const struct world *w)
+void account_add(struct account *sum, const struct world *w)
 {
 	const uint64_t *from = (const uint64_t *)&w->account;
 	uint64_t *to = (uint64_t *)sum;
@@ -114,6 +114,20 @@ static void run_steps(struct world *w, const struct sequence *q, volatile size_t
 		check(w, 0, thorough);
 }
 
+bool run_guarded(void (*run)(void *ctx), void *ctx, char why[800])
+{
+	catch_signals();
+	running = true;
+	if (sigsetjmp(broken, 1)) {
+		running = false;
+		snprintf(why, 800, "%s", promise);
+		return false;
+	}
+	run(ctx);
+	running = false;
+	return true;
+}
+
 bool sequence_run(const struct sequence *q, struct account *sum, size_t *failed_at, char why[800], unsigned thorough)
 {
 	struct world *volatile w = NULL;
@@ -136,7 +150,7 @@ bool sequence_run(const struct sequence *q, struct account *sum, size_t *failed_
 	}
 	run_steps(w, q, &at, thorough);
 	if (sum)
-		add(sum, w);
+		account_add(sum, w);
 	world_free(w);
 	running = false;
 	ok = !w->failed;
@@ -198,7 +212,7 @@ void sequence_print(const struct sequence *q, const char *file)
 		fclose(f);
 }
 
-static bool read_step(const char *line, struct step *s)
+bool step_read(const char *line, struct step *s)
 {
 	char name[32];
 	unsigned who, a, b;
@@ -239,7 +253,7 @@ bool sequence_read(struct sequence *q, const char *file)
 			q->step = realloc(q->step, room * sizeof(*q->step));
 			BUG_ON(!q->step);
 		}
-		if (!read_step(line, &q->step[q->steps++])) {
+		if (!step_read(line, &q->step[q->steps++])) {
 			fprintf(stderr, "%s: not a step: %s", file, line);
 			fclose(f);
 			return false;

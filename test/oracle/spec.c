@@ -73,7 +73,8 @@ bool spec_place(struct vm *vm, const struct observed *o, uint64_t gpa, struct x_
 	if (o->how == SEEN_EMULATED)
 		return o->gpa == gpa && (!p || a.write || overlay_frame(vm, gpa >> PAGE_SHIFT) ||
 					 vm->mmu.ops == mmu_mechanism_by_name("brute"));
-	if (!p || !p->in || (r->kind == SLOT_ROM && a.write))
+	/* While the host takes it away, it may still be used. */
+	if (!p || !(p->in || (vm->world->weave && p->leaving)) || (r->kind == SLOT_ROM && a.write))
 		return false;
 	if (a.write && (p->merged || p->frozen))
 		return false;

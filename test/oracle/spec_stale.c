@@ -6,7 +6,7 @@
  * one stretch of time in which no invalidation removed the paging-structure caches; when the leaf was read since the
  * last invalidation that covers the translation; and when what was cached had its accessed flag (for a write: its dirty
  * flag) set. From some level on the path may also be read now. */
-#include "test/oracle/oracle.h"
+#include "test/oracle/weave.h"
 
 #define NEVER (~0ull)
 #define NOW_MAX 16u
@@ -53,6 +53,14 @@ void spec_drop(struct vcpu *v, enum drop drop, uint64_t va, uint16_t pcid)
 	}
 	BUG_ON(v->events == EVENTS);
 	v->event[v->events++] = (struct event){ .when = now, .va = va, .drop = drop, .pcid = pcid };
+}
+
+/* Others may have changed the entry since, and what was cached after that is not dropped by it. */
+void spec_drop_fault(struct vcpu *v, uint64_t va)
+{
+	spec_drop(v, DROP_FAULT, va, x_pcid(&v->regs));
+	if (v->vm->world->weave)
+		v->event[v->events - 1].when = v->since;
 }
 
 void spec_forget(struct vcpu *v)
@@ -134,6 +142,7 @@ static bool adopt_path(struct search *s, bool leaf, bool success, bool must)
 	unsigned size = x_entry_size(s->mode);
 	struct vm *vm = s->v->vm;
 
+	must &= weave_undisturbed(s->v);
 	for (unsigned i = 0; i < s->nows; i++) {
 		bool last = leaf && i + 1 == s->nows;
 		uint64_t want = X_A | (last && success && s->a.write ? X_D : 0);
@@ -183,10 +192,10 @@ static void end_at_leaf(struct search *s, const struct x_entry *e, struct x_righ
 
 	rights.pkey = e->pkey;
 	if (!read_now) {
-		if (!e->a || (!s->current && !global) ||
+		if (!(e->a || s->v->vm->world->weave) || (!s->current && !global) ||
 		    last <= last_removal(s->v, s->va, e->shift, global, x_pcid(&s->c->regs)))
 			return;
-		if (x_permitted(r, s->a, rights) && s->a.write && !e->d)
+		if (x_permitted(r, s->a, rights) && s->a.write && !e->d && !s->v->vm->world->weave)
 			return;
 	}
 	if (!x_permitted(r, s->a, rights))
@@ -217,7 +226,7 @@ static void consider(struct search *s, unsigned level, uint64_t at, uint64_t val
 		s->now[s->nows++] = at;
 	if (e.kind == X_LEAF)
 		end_at_leaf(s, &e, rights, now, min_u64(to, s->until));
-	else if (now || e.a)
+	else if (now || e.a || s->v->vm->world->weave)
 		descend(s, level - 1, e.addr, rights, from, now);
 	if (now)
 		s->nows--;
@@ -226,6 +235,19 @@ static void consider(struct search *s, unsigned level, uint64_t at, uint64_t val
 static uint64_t part(uint64_t word, uint64_t at, unsigned size)
 {
 	return size == 8 ? word : at & 4 ? word >> 32 : word & 0xffffffffull;
+}
+
+/* Where steps are interleaved, the CPU's own read came at some time since the vCPU was last entered. */
+static void consider_since(struct search *s, unsigned level, uint64_t at, struct x_rights rights)
+{
+	struct vm *vm = s->v->vm;
+	unsigned size = x_entry_size(s->mode);
+
+	for (uint32_t i = vm->bucket[bucket_of(at / 8)]; i && vm->change[i].when > s->v->since && !s->found;
+	     i = vm->change[i].next)
+		if (vm->change[i].word == at / 8)
+			consider(s, level, at, part(vm->change[i].value, at, size), rights, vm->world->now, NEVER,
+				 true);
 }
 
 static void descend(struct search *s, unsigned level, uint64_t table, struct x_rights rights, uint64_t from, bool now)
@@ -237,8 +259,11 @@ static void descend(struct search *s, unsigned level, uint64_t table, struct x_r
 	uint64_t end = level == x_top(s->mode) ? min_u64(s->until, s->c->to) : s->until;
 
 	/* From here on the CPU itself reads, now: under the current registers, with what is cached above. */
-	if (s->until == NEVER && s->current && (now || level < x_top(s->mode) || s->c->to == NEVER))
+	if (s->until == NEVER && s->current && (now || level < x_top(s->mode) || s->c->to == NEVER)) {
 		consider(s, level, at, part(value, at, size), rights, vm->world->now, NEVER, true);
+		if (vm->world->weave)
+			consider_since(s, level, at, rights);
+	}
 	if (now)
 		return;
 	for (uint32_t i = vm->bucket[bucket_of(at / 8)]; !s->found;) {

@@ -88,7 +88,7 @@ struct config config_from_seed(uint64_t seed, const struct mmu_ops *ops)
 	c.mmu.table_frames = chance(&s, 30) ? next_random(&s) % 64 : 0;
 	c.vms = chance(&s, 40) ? 2 : 1;
 	c.vcpus = chance(&s, 60) ? 2 : 1;
-	c.cpus = 1 + next_random(&s) % CPUS;
+	c.cpus = 1 + next_random(&s) % CPUS_AT_RANDOM;
 	c.vpid_limit = 2 + next_random(&s) % 4;
 	c.guest_pcid = chance(&s, 60);
 	c.big_ram = chance(&s, 8);
@@ -146,6 +146,7 @@ static void forget(struct vcpu *v)
 	v->view = v->regs;
 	v->vmcs.guest = v->regs;
 	v->in = NULL;
+	v->stage = STAGE_OUT;
 	v->unsynced = false;
 	spec_forget(v);
 }

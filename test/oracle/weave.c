@@ -1,0 +1,584 @@
+/* The actors, the points at which one gives way to another, and what they wait for. */
+#include "test/oracle/weave.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <ucontext.h>
+
+#include "mmu/mutate.h"
+
+#define STACK_SIZE (128 * 1024)
+
+enum wait { WAIT_NONE, WAIT_LOCK, WAIT_OUT, WAIT_CPU, WAIT_PAGE, WAIT_THAW, WAIT_FROZEN, WAIT_ALONE };
+
+struct actor {
+	ucontext_t context;
+	char *stack;
+	void *fake; /* of the sanitizer */
+	struct vcpu *v;
+	struct part part;
+	bool done;
+	enum wait waits;
+	const void *on;
+	uint32_t points;
+	bool by_host;     /* world.by_host while it runs */
+	struct vcpu *accessing;
+};
+
+struct weave {
+	struct world *w;
+	struct actor actor[VCPUS], *now; /* NULL: none runs */
+	ucontext_t driver;
+	const void *driver_bottom;
+	size_t driver_size;
+	void *driver_fake;
+	struct schedule *schedule;
+	uint32_t round;
+	unsigned actors, alone;
+	struct actor *locked;      /* who has the VM's lock */
+	struct actor *cpu[CPUS];   /* who has a step under way there */
+	struct actor *freezing;
+	uint64_t turns;
+	weave_do *todo;
+};
+
+/* ---- from stack to stack ---- */
+
+__attribute__((weak)) void __sanitizer_start_switch_fiber(void **fake, const void *bottom, size_t size);
+__attribute__((weak)) void __sanitizer_finish_switch_fiber(void *fake, const void **bottom, size_t *size);
+
+static void arrived(struct weave *b, void *fake, bool from_driver)
+{
+	const void *bottom;
+	size_t size;
+
+	if (!__sanitizer_finish_switch_fiber)
+		return;
+	__sanitizer_finish_switch_fiber(fake, &bottom, &size);
+	if (from_driver) {
+		b->driver_bottom = bottom;
+		b->driver_size = size;
+	}
+}
+
+static void leave_for(void **fake, const void *bottom, size_t size)
+{
+	if (__sanitizer_start_switch_fiber)
+		__sanitizer_start_switch_fiber(fake, bottom, size);
+}
+
+static bool from_driver;
+
+/* The world's notes on the step under way are each actor's own. */
+static void go_to(struct weave *b, struct actor *to)
+{
+	struct actor *from = b->now;
+
+	from->by_host = b->w->by_host;
+	from->accessing = b->w->accessing;
+	b->w->by_host = to->by_host;
+	b->w->accessing = to->accessing;
+	b->now = to;
+	from_driver = false;
+	leave_for(&from->fake, to->stack, STACK_SIZE);
+	swapcontext(&from->context, &to->context);
+	arrived(b, from->fake, from_driver);
+}
+
+static void go_to_driver(struct weave *b)
+{
+	struct actor *from = b->now;
+
+	b->now = NULL;
+	leave_for(from->done ? NULL : &from->fake, b->driver_bottom, b->driver_size);
+	swapcontext(&from->context, &b->driver);
+	arrived(b, from->fake, true);
+}
+
+/* ---- who may come ---- */
+
+static bool in_instruction(const struct vcpu *v) { return v->stage == STAGE_ENTERING || v->stage == STAGE_WALKING; }
+
+static bool all_parked(const struct weave *b, const struct actor *but)
+{
+	for (unsigned i = 0; i < b->actors; i++) {
+		const struct actor *a = &b->actor[i];
+
+		if (a != but && !a->done && a->waits != WAIT_THAW && a->waits != WAIT_CPU)
+			return false;
+	}
+	return true;
+}
+
+static bool all_quiet(const struct weave *b)
+{
+	bool quiet = !b->locked && !b->alone;
+
+	for (unsigned i = 0; i < b->actors; i++)
+		quiet &= !in_instruction(b->actor[i].v) && !b->actor[i].v->pending;
+	return quiet;
+}
+
+/* W2 */
+static bool may_come(const struct weave *b, const struct actor *a)
+{
+	if (a->done)
+		return false;
+	switch (a->waits) {
+	case WAIT_NONE:
+		return true;
+	case WAIT_LOCK:
+		return !b->locked;
+	case WAIT_OUT:
+		return !in_instruction(a->on);
+	case WAIT_CPU:
+		return !b->cpu[a->v->cpu] && !b->freezing;
+	case WAIT_PAGE:
+		return !((const struct page *)a->on)->busy;
+	case WAIT_THAW:
+		return !b->freezing;
+	case WAIT_FROZEN:
+		return all_parked(b, a);
+	case WAIT_ALONE:
+		return all_quiet(b);
+	}
+	return false;
+}
+
+static unsigned others(struct weave *b, struct actor *list[VCPUS])
+{
+	unsigned n = 0, from = (unsigned)(b->now - b->actor);
+
+	for (unsigned i = 1; i < b->actors; i++) {
+		struct actor *a = &b->actor[(from + i) % b->actors];
+
+		if (may_come(b, a))
+			list[n++] = a;
+	}
+	return n;
+}
+
+/* ---- the choice ---- */
+
+static const struct choice *given(const struct weave *b, unsigned actor, uint32_t point)
+{
+	const struct schedule *s = b->schedule;
+
+	for (size_t i = 0; i < s->givens; i++)
+		if (s->given[i].round == b->round && s->given[i].actor == actor && s->given[i].point == point)
+			return &s->given[i];
+	return NULL;
+}
+
+static void note(struct choice *list, size_t *count, size_t room, struct choice c)
+{
+	if (list && *count < room)
+		list[*count] = c;
+	*count += 1;
+}
+
+/* NULL: the actor goes on. W1. */
+static struct actor *choose(struct weave *b, enum point kind, bool must, struct actor *const list[], unsigned n)
+{
+	struct schedule *s = b->schedule;
+	struct actor *a = b->now, *to = must ? list[0] : NULL;
+	unsigned self = (unsigned)(a - b->actor);
+	const struct choice *g = s->givens ? given(b, self, a->points) : NULL;
+	uint64_t r = mix(s->seed ^ (uint64_t)b->round << 40 ^ (uint64_t)self << 32 ^ a->points);
+	struct choice c = { .round = b->round, .point = a->points, .actor = (uint8_t)self, .kind = (uint8_t)kind };
+
+	if (!must)
+		note(s->offered, &s->offers, s->offer_room, c);
+	if (s->kinds && (must || ((s->kinds >> kind & 1) && r % s->rate == 0)))
+		to = list[(r >> 32) % n];
+	for (unsigned i = 0; g && i < n; i++)
+		if (list[i] == &b->actor[g->to])
+			to = list[i];
+	if (to) {
+		c.to = (uint8_t)(to - b->actor);
+		note(s->taken, &s->takens, s->room, c);
+	}
+	return to;
+}
+
+static void pass(struct weave *b, enum point kind, bool must)
+{
+	struct actor *list[VCPUS], *to;
+	unsigned n;
+
+	if (b->w->failed)
+		go_to_driver(b);
+	b->now->points++;
+	n = others(b, list);
+	to = n ? choose(b, kind, must, list, n) : NULL;
+	if (!to && must)
+		fail(b->w, "nobody can go on: all wait for each other");
+	if (!to && must)
+		go_to_driver(b);
+	if (!to)
+		return;
+	b->turns++;
+	TRACE("   -> vcpu %u\n", (unsigned)(to - b->actor));
+	go_to(b, to);
+	/* Others failed meanwhile: what they have left is in no state to go on with. */
+	if (b->w->failed)
+		go_to_driver(b);
+}
+
+/* W3: who was kicked comes out where its instruction ends. */
+static void come_out(struct vcpu *v)
+{
+	if (v->kicked && v->stage == STAGE_INSIDE)
+		leave(v);
+}
+
+void weave_point(struct world *w, enum point kind)
+{
+	struct weave *b = w->weave;
+
+	if (b && b->now && !b->alone)
+		pass(b, kind, false);
+}
+
+static void wait_for(struct weave *b, enum wait what, const void *on)
+{
+	struct actor *a = b->now;
+
+	a->waits = what;
+	a->on = on;
+	while (!may_come(b, a))
+		pass(b, POINT_STEP, true);
+	a->waits = WAIT_NONE;
+}
+
+/* ---- the lock, kicks, entries ---- */
+
+void weave_lock(struct world *w, struct vm *vm)
+{
+	struct weave *b = w->weave;
+
+	if (!b->now)
+		return;
+	if (b->locked == b->now)
+		fail(w, "the VM's lock is taken twice");
+	weave_point(w, POINT_LOCK);
+	wait_for(b, WAIT_LOCK, vm);
+	b->locked = b->now;
+}
+
+void weave_unlock(struct world *w, struct vm *vm)
+{
+	struct weave *b = w->weave;
+
+	(void)vm;
+	if (!b->now)
+		return;
+	if (b->locked != b->now)
+		fail(w, "the VM's lock is released by who has not taken it");
+	b->locked = NULL;
+	weave_point(w, POINT_UNLOCK);
+}
+
+bool weave_holds(struct world *w)
+{
+	return w->weave && w->weave->now ? w->weave->locked == w->weave->now : w->vm[0].locked || w->vm[1].locked;
+}
+
+/* As below_kick of the hypervisor: whoever is not in its guest is not waited for. */
+void weave_kick(struct world *w, struct vcpu *v)
+{
+	struct weave *b = w->weave;
+
+	if (!b->now) {
+		leave(v);
+		return;
+	}
+	weave_point(w, POINT_KICK);
+	if (v->stage == STAGE_OUT)
+		return;
+	v->kicked = true;
+	MUTANT(KICK_WAIT, wait_for(b, WAIT_OUT, v));
+	if (v->in && v->stage == STAGE_INSIDE)
+		leave(v);
+}
+
+static bool out_of_date(const struct vcpu *v)
+{
+	return v->mmu.intercepts_changed || v->mmu.root_changed || tag_work_pending(&v->mmu.tag, v->cpu);
+}
+
+static void catch_up(struct vcpu *v)
+{
+	v->entering = true;
+	mmu_enter(&v->mmu, v->cpu);
+	v->entering = false;
+	load_controls(v);
+}
+
+/* RL2 of vm/run.c: it is said to be in its guest before the last look at what was requested. */
+bool weave_enter(struct vcpu *v)
+{
+	struct world *w = v->vm->world;
+	struct weave *b = w->weave;
+
+	come_out(v);
+	while (!v->in && !w->failed) {
+		if (b->now && b->freezing && b->freezing != b->now)
+			wait_for(b, WAIT_THAW, NULL);
+		MUTANT(ENTRY_SAID, v->stage = STAGE_ENTERING);
+		v->kicked = false;
+		weave_point(w, POINT_ENTRY);
+		if (out_of_date(v)) {
+			v->stage = STAGE_OUT;
+			catch_up(v);
+			if (!MUTANT_OR(ENTRY_LOOK, false))
+				continue;
+		}
+		weave_point(w, POINT_ENTRY);
+		if (!enter_now(v))
+			return false;
+		come_out(v);
+	}
+	v->since = w->now;
+	v->turns = b->turns;
+	return !w->failed;
+}
+
+bool weave_undisturbed(const struct vcpu *v)
+{
+	const struct weave *b = v->vm->world->weave;
+
+	return !b || v->turns == b->turns;
+}
+
+/* The CPU in the guest is about to read an entry. */
+static void walk_point(void *ctx)
+{
+	struct world *w = ctx;
+	struct weave *b = w->weave;
+
+	if (!b->now || b->now->v->stage != STAGE_INSIDE)
+		return;
+	b->now->v->stage = STAGE_WALKING;
+	weave_point(w, POINT_WALK);
+	b->now->v->stage = STAGE_INSIDE;
+}
+
+/* ---- what else is waited for ---- */
+
+void weave_wait_page(struct world *w, struct page *p)
+{
+	if (w->weave && w->weave->now)
+		wait_for(w->weave, WAIT_PAGE, p);
+}
+
+void weave_alone(struct world *w)
+{
+	struct weave *b = w->weave;
+
+	if (!b || !b->now)
+		return;
+	if (!b->alone)
+		wait_for(b, WAIT_ALONE, NULL);
+	b->alone++;
+}
+
+void weave_together(struct world *w)
+{
+	if (w->weave && w->weave->now)
+		w->weave->alone--;
+}
+
+bool weave_try_alone(struct world *w)
+{
+	struct weave *b = w->weave;
+
+	if (!b || !b->now)
+		return true;
+	if (!b->alone && !all_quiet(b))
+		return false;
+	b->alone++;
+	return true;
+}
+
+void weave_freeze(struct world *w)
+{
+	struct weave *b = w->weave;
+
+	if (!b || !b->now)
+		return;
+	while (b->freezing)
+		wait_for(b, WAIT_THAW, NULL);
+	b->freezing = b->now;
+	wait_for(b, WAIT_FROZEN, NULL);
+}
+
+void weave_thaw(struct world *w)
+{
+	if (w->weave && w->weave->now)
+		w->weave->freezing = NULL;
+}
+
+struct m_cpu *weave_cpu(struct world *w)
+{
+	struct weave *b = w->weave;
+
+	return b->now ? &w->cpu[b->now->v->cpu] : NULL;
+}
+
+uint64_t weave_turns(const struct world *w) { return w->weave->turns; }
+
+/* ---- actors ---- */
+
+/* W4 */
+static void take_cpu(struct weave *b)
+{
+	wait_for(b, WAIT_CPU, NULL);
+	b->cpu[b->now->v->cpu] = b->now;
+}
+
+static void give_cpu(struct weave *b) { b->cpu[b->now->v->cpu] = NULL; }
+
+void weave_migrate(struct vcpu *v, unsigned cpu)
+{
+	struct weave *b = v->vm->world->weave;
+
+	if (v->cpu == cpu)
+		return;
+	if (b->now)
+		give_cpu(b);
+	v->cpu = cpu;
+	if (b->now)
+		take_cpu(b);
+}
+
+static void act(struct weave *b)
+{
+	struct actor *a = b->now;
+
+	for (unsigned i = 0; i < a->part.steps; i++) {
+		take_cpu(b);
+		weave_point(b->w, POINT_STEP);
+		come_out(a->v);
+		b->todo(a->v, &a->part.step[i]);
+		b->w->by_host = false;
+		b->w->accessing = NULL;
+		give_cpu(b);
+		if (b->w->failed)
+			go_to_driver(b);
+	}
+}
+
+/* The stack that it begins on was just left for. */
+static struct weave *beginning;
+
+static void actor_main(void)
+{
+	struct weave *b = beginning;
+	struct actor *list[VCPUS];
+
+	arrived(b, NULL, from_driver);
+	for (;;) {
+		act(b);
+		b->now->done = true;
+		if (others(b, list))
+			pass(b, POINT_STEP, true);
+		else
+			go_to_driver(b);
+	}
+}
+
+static void prepare(struct weave *b, unsigned i, const struct part *part)
+{
+	struct actor *a = &b->actor[i];
+
+	a->part = *part;
+	a->done = false;
+	a->waits = WAIT_NONE;
+	a->points = 0;
+	a->by_host = false;
+	a->accessing = NULL;
+	a->v = &b->w->vm[0].vcpu[i];
+	a->v->kicked = false;
+	a->v->pending = NULL;
+	getcontext(&a->context);
+	a->context.uc_stack.ss_sp = a->stack;
+	a->context.uc_stack.ss_size = STACK_SIZE;
+	a->context.uc_link = NULL;
+	makecontext(&a->context, actor_main, 0);
+}
+
+void weave_round(struct world *w, uint32_t round, struct schedule *s, const struct part *parts)
+{
+	struct weave *b = w->weave;
+	unsigned first = s->seed ? mix(s->seed + round) % b->actors : 0;
+
+	b->schedule = s;
+	b->round = round;
+	b->locked = b->freezing = NULL;
+	b->alone = 0;
+	memset(b->cpu, 0, sizeof(b->cpu));
+	for (unsigned i = 0; i < b->actors; i++)
+		prepare(b, i, &parts[i]);
+	beginning = b;
+	b->now = &b->actor[first];
+	from_driver = true;
+	leave_for(&b->driver_fake, b->now->stack, STACK_SIZE);
+	swapcontext(&b->driver, &b->now->context);
+	arrived(b, b->driver_fake, false);
+	b->now = NULL;
+	for (unsigned i = 0; i < b->actors && !w->failed; i++)
+		if (!b->actor[i].done)
+			fail(w, "nobody can go on: all wait for each other");
+}
+
+static void stored(void *ctx, bool to_guest)
+{
+	struct world *w = ctx;
+	struct weave *b = w->weave;
+
+	for (unsigned i = 0; to_guest && i < b->actors; i++)
+		if (!b->now || b->now == &b->actor[i])
+			gm_settle(b->actor[i].v);
+
+	if (!b->now)
+		return;
+	if (b->locked != b->now)
+		fail(w, "what others look at is stored to without the VM's lock");
+	weave_point(w, POINT_STORE);
+}
+
+void (*weave_stored)(void *ctx, bool to_guest);
+void *weave_stored_ctx;
+
+struct weave *weave_make(struct world *w)
+{
+	struct weave *b = calloc(1, sizeof(*b));
+
+	BUG_ON(!b);
+	b->w = w;
+	b->actors = w->c.vcpus;
+	for (unsigned i = 0; i < b->actors; i++) {
+		b->actor[i].stack = malloc(STACK_SIZE);
+		BUG_ON(!b->actor[i].stack);
+		b->actor[i].v = &w->vm[0].vcpu[i];
+	}
+	w->weave = b;
+	w->phys.watch = walk_point;
+	w->phys.watch_ctx = w;
+	weave_stored = stored;
+	weave_stored_ctx = w;
+	return b;
+}
+
+void weave_set(struct weave *b, weave_do *todo) { b->todo = todo; }
+
+void weave_free(struct weave *b)
+{
+	weave_stored = NULL;
+	b->w->phys.watch = NULL;
+	b->w->weave = NULL;
+	for (unsigned i = 0; i < b->actors; i++)
+		free(b->actor[i].stack);
+	free(b);
+}
