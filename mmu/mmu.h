@@ -196,7 +196,8 @@ struct mmu_vcpu {
 	struct mmu_root root;
 	struct tag_state tag;    /* VPID, pending flush requests, the CPU it last ran on */
 	/* Raised when intercepts or root changed and the CPU's copy must be brought up to date; whoever does so clears
-	 * them. */
+	 * them. Other vCPUs' CPUs raise the first, too (whether INVLPG exits depends on what they do): it is cleared
+	 * before intercepts are read, by mmu_take_intercepts(). */
 	bool intercepts_changed;
 	bool root_changed;
 	const char *stuck;       /* the mechanism cannot run the vCPU as its registers are, and why; NULL: it can */
@@ -402,6 +403,13 @@ uint64_t mmu_table_pages(const struct mmu_vm *vm);
 /* Checks the mechanism's invariants, by id, on all its tables (slow; for tests and debug builds). false: one does not
  * hold; why names it. */
 bool mmu_audit(struct mmu_vm *vm, char *why, size_t size);
+
+/* Whoever calls it reads the intercepts next. What others change of them from now on raises the flag anew, and requests
+ * a flush where the guest must not be entered without. */
+static inline void mmu_take_intercepts(struct mmu_vcpu *vcpu)
+{
+	(void)__atomic_exchange_n(&vcpu->intercepts_changed, false, __ATOMIC_SEQ_CST);
+}
 
 static inline void mmu_enter(struct mmu_vcpu *vcpu, unsigned cpu)
 {

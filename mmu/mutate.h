@@ -134,6 +134,17 @@
 	M(MEMO_ENTRIES, "looking whether they are the same") \
 	M(WRITE_TOLD, "telling the mechanism what the hypervisor wrote") \
 	M(FLAGS_TOLD, "telling it which flags the walker set") \
+	M(INTERCEPTS_FIRST, "that intercepts are taken note of before they are read (it is done after)") \
+	M(TAG_CLEAR_FIRST, "that requests are answered after the note of them is cleared (it is done before)") \
+	M(TAG_LOCKED, "consuming requests under the VM's lock") \
+	M(FLUSH_ALL_FIRST, "that a flush of all is requested before vCPUs are kicked for it (it is done after)") \
+	M(FREE_LAST, "that shadow tables are freed after the flush (it is done before)") \
+	M(EPT_FREE_LAST, "that EPT tables are freed after the flush (it is done before)") \
+	M(RESYNC_LAST, "that a table is read after the flush, when it goes back into sync (it is done before)") \
+	M(UNSYNC_KICK, "kicking when a table goes out of sync, for others' INVLPGs") \
+	M(WRITE_KICK, "kicking after an emulated write to a table") \
+	M(SHADOW_FLUSH_KICK, "kicking for a flush of all in a shadow") \
+	M(FINISH_KICK, "kicking at the end of a fault in a shadow") \
 	M(KICK_WAIT, "waiting until a kicked vCPU is out of its guest (a promise of mmu/below.h)") \
 	M(ENTRY_SAID, "saying that the guest is being entered before the last look at what was requested (RL2)") \
 	M(ENTRY_LOOK, "that last look (RL2)") \
@@ -161,6 +172,13 @@ extern enum mmu_mutant mmu_mutant_selected;
 			__VA_ARGS__; \
 		} \
 	} while (0)
+/* What is done in another place where the mutation leaves it out in its own: another order. */
+#define MUTANT_INSTEAD(name, ...) \
+	do { \
+		if (mmu_mutant_selected == MUTANT_##name) { \
+			__VA_ARGS__; \
+		} \
+	} while (0)
 /* The same for a condition: true where the mutation leaves the check out. */
 #define MUTANT_OR(name, cond) (mmu_mutant_selected == MUTANT_##name || (cond))
 #else
@@ -168,6 +186,7 @@ extern enum mmu_mutant mmu_mutant_selected;
 	do { \
 		__VA_ARGS__; \
 	} while (0)
+#define MUTANT_INSTEAD(name, ...)
 #define MUTANT_OR(name, cond) (cond)
 #endif
 

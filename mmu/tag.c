@@ -268,9 +268,9 @@ void tag_consume(struct mmu_vcpu *vcpu, unsigned cpu)
 	struct mmu_vm *vm = vcpu->vm;
 	unsigned last_cpu;
 
-	mmu_lock(vm);
+	MUTANT(TAG_LOCKED, mmu_lock(vm));
 	last_cpu = t->last_cpu;
-	__atomic_store_n(&t->pending, false, __ATOMIC_RELAXED);
+	MUTANT(TAG_CLEAR_FIRST, __atomic_store_n(&t->pending, false, __ATOMIC_RELAXED));
 	if (last_cpu != cpu && last_cpu != TAG_NO_CPU)
 		vm->counters.migrations++;
 	t->last_cpu = cpu;
@@ -283,5 +283,6 @@ void tag_consume(struct mmu_vcpu *vcpu, unsigned cpu)
 	}
 	t->flush_vpid = t->flush_nonglobal = false;
 	t->address_count = 0;
-	mmu_unlock(vm);
+	MUTANT(TAG_LOCKED, mmu_unlock(vm));
+	MUTANT_INSTEAD(TAG_CLEAR_FIRST, __atomic_store_n(&t->pending, false, __ATOMIC_RELAXED));
 }

@@ -334,11 +334,11 @@ static void apply_efer(struct vmx_vcpu *v, const struct mmu_vcpu *mmu)
 
 void vmx_apply_paging(struct vmx_vcpu *v, struct mmu_vcpu *mmu)
 {
+	mmu_take_intercepts(mmu);
 	apply_controls(v, mmu);
 	apply_cr0(v, mmu);
 	apply_cr4(v, mmu);
 	apply_efer(v, mmu);
-	mmu->intercepts_changed = false;
 }
 
 void vmx_apply_root(struct vmx_vcpu *v, struct mmu_vcpu *mmu)

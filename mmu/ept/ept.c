@@ -162,8 +162,9 @@ static void flush_and_free(struct mmu_vm *vm)
 	MUTANT(EPT_UNMAP_FLUSH, tag_request_ept(vm));
 	if (!e->detached.count)
 		return;
-	MUTANT(EPT_FREE_KICK, tag_synchronize(vm, NULL));
+	MUTANT(EPT_FREE_LAST, MUTANT(EPT_FREE_KICK, tag_synchronize(vm, NULL)));
 	detached_free(&e->detached, &e->pt);
+	MUTANT_INSTEAD(EPT_FREE_LAST, tag_synchronize(vm, NULL));
 }
 
 struct ept_visitor {

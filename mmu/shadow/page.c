@@ -294,9 +294,10 @@ void spage_zap(struct shadow *s, struct spage *sp)
 
 void shadow_flush_all(struct shadow *s, struct mmu_vcpu *self)
 {
+	MUTANT_INSTEAD(FLUSH_ALL_FIRST, tag_synchronize(s->vm, self));
 	for (struct mmu_vcpu *v = s->vm->vcpus; v; v = v->next)
 		shadow_request_all(v);
-	tag_synchronize(s->vm, self);
+	MUTANT(FLUSH_ALL_FIRST, MUTANT(SHADOW_FLUSH_KICK, tag_synchronize(s->vm, self)));
 	s->stale = false;
 }
 
@@ -309,7 +310,7 @@ void shadow_commit(struct shadow *s, struct mmu_vcpu *self)
 	sp = s->doomed;
 	if (!sp)
 		return;
-	MUTANT(SHADOW_FREE_FLUSH, shadow_flush_all(s, self)); /* S11 */
+	MUTANT(FREE_LAST, MUTANT(SHADOW_FREE_FLUSH, shadow_flush_all(s, self))); /* S11 */
 	while (sp) {
 		struct spage *next = sp->older;
 
@@ -317,6 +318,7 @@ void shadow_commit(struct shadow *s, struct mmu_vcpu *self)
 		sp = next;
 	}
 	s->doomed = NULL;
+	MUTANT_INSTEAD(FREE_LAST, shadow_flush_all(s, self));
 }
 
 void shadow_relieve(struct mmu_vm *vm, uint32_t need)

@@ -26,6 +26,7 @@
 #define VELLUM_MMU_SHADOW_H
 
 #include "mmu/hwfault.h"
+#include "mmu/mutate.h"
 #include "mmu/shadow/rmap.h"
 
 /* ---- roles ---- */
@@ -354,7 +355,7 @@ static inline void shadow_finish(struct shadow *s, struct mmu_vcpu *self)
 	/* Nobody else runs where there is nobody else. */
 	if (self->intercepts.invlpg != shadow_wants_invlpg(s, self) || s->vm->vcpus->next) {
 		shadow_update_invlpg(s, self);
-		tag_synchronize(s->vm, self);
+		MUTANT(FINISH_KICK, tag_synchronize(s->vm, self));
 	}
 }
 

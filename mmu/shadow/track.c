@@ -193,5 +193,5 @@ void shadow_guest_written(struct mmu_vm *vm, gpa_t gpa, unsigned n)
 	forget_orphans(s, &o);
 	shadow_commit(s, NULL);
 	shadow_update_invlpg(s, NULL);
-	tag_synchronize(vm, NULL);
+	MUTANT(WRITE_KICK, tag_synchronize(vm, NULL));
 }

@@ -53,8 +53,8 @@ void shadow_update_invlpg(struct shadow *s, struct mmu_vcpu *self)
 
 		if (v->intercepts.invlpg == want)
 			continue;
-		v->intercepts.invlpg = want;
-		v->intercepts_changed = true;
+		__atomic_store_n(&v->intercepts.invlpg, want, __ATOMIC_RELAXED);
+		__atomic_store_n(&v->intercepts_changed, true, __ATOMIC_RELEASE);
 		if (want && v != self)
 			MUTANT(UNSYNC_LOOK, tag_request_look(v));
 	}
@@ -82,7 +82,7 @@ bool shadow_unsync(struct shadow *s, struct mmu_vcpu *self, struct gframe *g)
 		if (!(sp->role & ROLE_DIRECT) && !sp->unsync)
 			list_unsync(s, sp);
 	shadow_update_invlpg(s, self);
-	tag_synchronize(s->vm, self);
+	MUTANT(UNSYNC_KICK, tag_synchronize(s->vm, self));
 	return true;
 }
 
@@ -176,13 +176,14 @@ bool shadow_resync(struct shadow *s, struct mmu_vcpu *self, gfn_t gfn)
 	if (!all)
 		return false;
 	if (s->stale)
-		MUTANT(RESYNC_FLUSH, shadow_flush_all(s, self));
+		MUTANT(RESYNC_LAST, MUTANT(RESYNC_FLUSH, shadow_flush_all(s, self)));
 	for (struct spage *sp = spage_at(s, g->pages); sp; sp = spage_at(s, sp->next_of_gfn)) {
 		if (!sp->unsync)
 			continue;
 		shadow_unlist_unsync(s, sp);
 		MUTANT(RESYNC_READ, shadow_sync_page(s, sp));
 	}
+	MUTANT_INSTEAD(RESYNC_LAST, shadow_flush_all(s, self));
 	shadow_update_invlpg(s, self);
 	return true;
 }

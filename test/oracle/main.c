@@ -3,6 +3,7 @@
  *   oracle [--mechanism NAME] [--seed N] [--runs N] [--steps N] [--accesses N] [--seconds N] [--thorough] [--account]
  *          [--coverage] [--covered] [--no-shrink] [--save FILE]
  *   oracle --interleave [...] [--rounds N]
+ *   oracle --crossings N [--mechanism NAME] [--only TEXT]
  *   oracle --replay FILE [--trace]
  *
  * Runs sequences from consecutive seeds until so many runs, accesses or seconds are over. A failure is shrunk and
@@ -46,8 +47,8 @@ static void list_mutants(void)
 #endif
 
 struct options {
-	const char *mechanism, *replay, *save;
-	uint64_t seed, runs, steps, rounds, accesses, seconds;
+	const char *mechanism, *replay, *save, *only;
+	uint64_t seed, runs, steps, rounds, accesses, seconds, crossings;
 	unsigned thorough;
 	bool no_shrink, coverage, covered, interleave;
 };
@@ -119,9 +120,11 @@ static bool run_mechanism(const struct options *o, const struct mmu_ops *ops)
 	double start = cpu_seconds();
 	bool ok = true;
 
-	if (o->interleave)
+	if (o->crossings)
+		ok = crossings(ops, (unsigned)o->crossings, o->only, &sum);
+	else if (o->interleave)
 		ok = interleaved(o, ops, &sum);
-	for (uint64_t i = 0; !o->interleave && ok && i < o->runs && (!o->accesses || sum.accesses < o->accesses) &&
+	for (uint64_t i = 0; !o->crossings && !o->interleave && ok && i < o->runs && (!o->accesses || sum.accesses < o->accesses) &&
 			     (!o->seconds || cpu_seconds() - start < (double)o->seconds); i++)
 		ok = one_run(o, ops, o->seed + i, &sum);
 	report(ops->name, &sum, cpu_seconds() - start + 1e-6, o->thorough == 2);
@@ -160,6 +163,7 @@ static uint64_t *number_of(struct options *o, int option)
 	case 'n': return &o->steps;
 	case 'a': return &o->accesses;
 	case 'o': return &o->rounds;
+	case 'c': return &o->crossings;
 	case 't': return &o->seconds;
 	default: return NULL;
 	}
@@ -167,7 +171,8 @@ static uint64_t *number_of(struct options *o, int option)
 
 static const char **text_of(struct options *o, int option)
 {
-	return option == 'm' ? &o->mechanism : option == 'S' ? &o->save : option == 'R' ? &o->replay : NULL;
+	return option == 'm' ? &o->mechanism : option == 'S' ? &o->save : option == 'R' ? &o->replay :
+	       option == 'O' ? &o->only : NULL;
 }
 
 static bool *flag_of(struct options *o, int option)
@@ -208,7 +213,8 @@ static void parse(int argc, char **argv, struct options *o)
 		{ "replay", 1, NULL, 'R' },    { "mutant", 1, NULL, 'M' },   { "mutants", 0, NULL, 'L' },
 		{ "no-shrink", 0, NULL, 'N' }, { "trace", 0, NULL, 'V' },    { "coverage", 0, NULL, 'C' },
 		{ "covered", 0, NULL, 'D' },   { "interleave", 0, NULL, 'I' },
-		{ "rounds", 1, NULL, 'o' },    { NULL, 0, NULL, 0 }
+		{ "rounds", 1, NULL, 'o' },    { "crossings", 1, NULL, 'c' },  { "only", 1, NULL, 'O' },
+		{ NULL, 0, NULL, 0 }
 	};
 
 	for (int c; (c = getopt_long(argc, argv, "", names, NULL)) != -1;) {

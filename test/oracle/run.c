@@ -1,6 +1,7 @@
 /* A vCPU in and out of the guest: what vmx/ does on hardware. */
 #include <string.h>
 
+#include "mmu/mutate.h"
 #include "test/on_model.h"
 #include "test/oracle/weave.h"
 
@@ -12,9 +13,11 @@ void load_controls(struct vcpu *v)
 	const struct mmu_root *r = &v->mmu.root;
 
 	if (v->mmu.intercepts_changed) {
+		MUTANT(INTERCEPTS_FIRST, mmu_take_intercepts(&v->mmu));
 		on_model_intercept(m, i);
 		v->efer_forced = i->efer_force_mask;
-		v->mmu.intercepts_changed = false;
+		weave_point(v->vm->world, POINT_ENTRY);
+		MUTANT_INSTEAD(INTERCEPTS_FIRST, mmu_take_intercepts(&v->mmu));
 	}
 	if (v->mmu.root_changed) {
 		m->eptp = r->eptp;

@@ -7,9 +7,11 @@
 
 #include "mmu/mutate.h"
 
+/* Of a table that is emptied, who tries all points tries that many. */
+#define STORES_IN_A_ROW 4
 #define STACK_SIZE (128 * 1024)
 
-enum wait { WAIT_NONE, WAIT_LOCK, WAIT_OUT, WAIT_CPU, WAIT_PAGE, WAIT_THAW, WAIT_FROZEN, WAIT_ALONE };
+enum wait { WAIT_NONE, WAIT_LOCK, WAIT_OUT, WAIT_CPU, WAIT_PAGE, WAIT_THAW, WAIT_FROZEN, WAIT_ALONE, WAIT_WORD };
 
 struct actor {
 	ucontext_t context;
@@ -21,6 +23,7 @@ struct actor {
 	enum wait waits;
 	const void *on;
 	uint32_t points;
+	uint32_t stores;  /* the last so many of them were stores to tables */
 	bool by_host;     /* world.by_host while it runs */
 	struct vcpu *accessing;
 };
@@ -39,6 +42,7 @@ struct weave {
 	struct actor *cpu[CPUS];   /* who has a step under way there */
 	struct actor *freezing;
 	uint64_t turns;
+	bool said[8];
 	weave_do *todo;
 };
 
@@ -141,6 +145,8 @@ static bool may_come(const struct weave *b, const struct actor *a)
 		return all_parked(b, a);
 	case WAIT_ALONE:
 		return all_quiet(b);
+	case WAIT_WORD:
+		return *(const bool *)a->on;
 	}
 	return false;
 }
@@ -187,7 +193,8 @@ static struct actor *choose(struct weave *b, enum point kind, bool must, struct 
 	uint64_t r = mix(s->seed ^ (uint64_t)b->round << 40 ^ (uint64_t)self << 32 ^ a->points);
 	struct choice c = { .round = b->round, .point = a->points, .actor = (uint8_t)self, .kind = (uint8_t)kind };
 
-	if (!must)
+	a->stores = kind == POINT_STORE ? a->stores + 1 : 0;
+	if (!must && a->stores <= STORES_IN_A_ROW)
 		note(s->offered, &s->offers, s->offer_room, c);
 	if (s->kinds && (must || ((s->kinds >> kind & 1) && r % s->rate == 0)))
 		to = list[(r >> 32) % n];
@@ -419,6 +426,14 @@ void weave_thaw(struct world *w)
 		w->weave->freezing = NULL;
 }
 
+void weave_say(struct world *w, unsigned what) { w->weave->said[what % 8] = true; }
+
+void weave_hear(struct world *w, unsigned what)
+{
+	if (w->weave->now)
+		wait_for(w->weave, WAIT_WORD, &w->weave->said[what % 8]);
+}
+
 struct m_cpu *weave_cpu(struct world *w)
 {
 	struct weave *b = w->weave;
@@ -495,7 +510,7 @@ static void prepare(struct weave *b, unsigned i, const struct part *part)
 	a->part = *part;
 	a->done = false;
 	a->waits = WAIT_NONE;
-	a->points = 0;
+	a->points = a->stores = 0;
 	a->by_host = false;
 	a->accessing = NULL;
 	a->v = &b->w->vm[0].vcpu[i];
@@ -518,6 +533,7 @@ void weave_round(struct world *w, uint32_t round, struct schedule *s, const stru
 	b->locked = b->freezing = NULL;
 	b->alone = 0;
 	memset(b->cpu, 0, sizeof(b->cpu));
+	memset(b->said, 0, sizeof(b->said));
 	for (unsigned i = 0; i < b->actors; i++)
 		prepare(b, i, &parts[i]);
 	beginning = b;

@@ -87,6 +87,9 @@ void weave_thaw(struct world *w);
 bool weave_undisturbed(const struct vcpu *v);
 /* The logical CPU of the actor; NULL: none runs. */
 struct m_cpu *weave_cpu(struct world *w);
+/* A guest tells others, who wait for it. */
+void weave_say(struct world *w, unsigned what);
+void weave_hear(struct world *w, unsigned what);
 /* How often another came. */
 uint64_t weave_turns(const struct world *w);
 

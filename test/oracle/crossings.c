@@ -1,0 +1,365 @@
+/* Crossings: short sequences of two vCPUs, in every order in which one may come in the middle of the other's steps, with
+ * at most so many changes from one to the other that neither has to wait for. */
+#include "test/oracle/weave.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "test/caps.h"
+
+/* What a step does: its op is one of these. */
+enum act {
+	LOOK,     /* reads page .a */
+	STORE,    /* writes to it */
+	EDIT,     /* makes its entry name frame .b */
+	CLEAR,    /* makes it not present */
+	EDIT_PD,  /* makes the entry above name the table of page .b */
+	INVLPG,   /* of page .a */
+	SAY,      /* tells the other .a */
+	HEAR,     /* waits until it is told */
+	ROOT,     /* loads CR3 with root .a */
+	WP,       /* turns CR0.WP over */
+	EVENT,    /* an event is delivered to a stack in the table of page .a */
+	OUT,      /* the host takes frame .a away */
+	DROP,     /* and all that is mapped, for no reason */
+	LOG,      /* it begins to log writes, */
+	COLLECT,  /* and looks */
+	UNSHADOW, /* it forgets root .a */
+	GO,       /* the vCPU goes to CPU .a */
+	SWITCH,   /* to the next mechanism there is */
+};
+
+struct crossing {
+	const char *name;
+	struct step before[12]; /* by .who; others do nothing */
+	struct step part[2][7];
+};
+
+#define S(op_, a_) { .op = (op_) + 1, .a = (a_) }
+#define E(page, frame) { .op = EDIT + 1, .a = (page), .b = (frame) }
+#define BY(n, op_, a_, b_) { .op = (op_) + 1, .who = (n), .a = (a_), .b = (b_) }
+
+static const struct crossing all[] = {
+	{ "an edit with its shootdown, and an access",
+	  { BY(0, LOOK, 0, 0), BY(1, LOOK, 0, 0) },
+	  { { E(0, 104), S(INVLPG, 0), S(SAY, 0), S(HEAR, 1), S(LOOK, 0) },
+	    { S(LOOK, 0), S(STORE, 0), S(HEAR, 0), S(INVLPG, 0), S(SAY, 1), S(LOOK, 0) } } },
+	{ "an edit of a page that others have written",
+	  { BY(1, STORE, 0, 0), BY(0, LOOK, 1, 0) },
+	  { { S(CLEAR, 0), S(INVLPG, 0), S(SAY, 0), E(0, 104), S(LOOK, 0) },
+	    { S(STORE, 0), S(HEAR, 0), S(INVLPG, 0), S(STORE, 0) } } },
+	{ "an edit above, and an access",
+	  { BY(0, LOOK, 0, 0), BY(1, LOOK, 1, 0) },
+	  { { { .op = EDIT_PD + 1, .a = 0, .b = 512 }, S(INVLPG, 0), S(SAY, 0), S(LOOK, 0) },
+	    { S(LOOK, 0), S(HEAR, 0), S(INVLPG, 0), S(LOOK, 0) } } },
+	{ "the host takes a page away, and a fault",
+	  { BY(0, LOOK, 0, 0), BY(1, STORE, 0, 0) },
+	  { { S(OUT, 100), S(LOOK, 0) }, { S(STORE, 0), S(LOOK, 1), S(STORE, 0) } } },
+	{ "it takes a table away",
+	  { BY(0, LOOK, 0, 0), BY(1, STORE, 1, 0) },
+	  { { S(OUT, 1), S(LOOK, 1) }, { S(STORE, 0), E(1, 105), S(INVLPG, 1), S(LOOK, 1) } } },
+	{ "a table comes back into sync, and a write to it",
+	  { BY(0, LOOK, 0, 0), BY(1, LOOK, 1, 0), BY(1, EDIT, 1, 103), BY(1, EDIT, 1, 104), BY(1, LOOK, 1, 0) },
+	  { { S(WP, 0), S(LOOK, 0), S(LOOK, 1) }, { E(1, 105), S(INVLPG, 1), S(LOOK, 1) } } },
+	{ "a table goes out of sync, and INVLPG",
+	  { BY(0, LOOK, 0, 0), BY(1, LOOK, 0, 0), BY(1, LOOK, 1, 0) },
+	  { { E(0, 104), S(SAY, 0), E(0, 105), S(INVLPG, 0), S(LOOK, 0) },
+	    { S(LOOK, 1), S(HEAR, 0), S(INVLPG, 0), S(LOOK, 0) } } },
+	{ "a root is forgotten, and CR3 is loaded with it",
+	  { BY(1, ROOT, 1, 0), BY(1, LOOK, 0, 0), BY(1, ROOT, 0, 0), BY(0, LOOK, 0, 0) },
+	  { { S(UNSHADOW, 1), S(LOOK, 0) }, { S(ROOT, 1), S(LOOK, 0), S(ROOT, 0), S(LOOK, 1) } } },
+	{ "CR3 is loaded, and an edit of what it reaches",
+	  { BY(1, LOOK, 0, 0), BY(1, ROOT, 1, 0), BY(0, LOOK, 0, 0), BY(0, EDIT, 0, 103), BY(0, EDIT, 0, 104) },
+	  { { E(0, 105), S(SAY, 0), E(1, 103) }, { S(HEAR, 0), S(ROOT, 0), S(LOOK, 0), S(LOOK, 1) } } },
+	{ "a vCPU moves, and a flush is requested of it",
+	  { BY(0, LOOK, 0, 0), BY(1, STORE, 0, 0), BY(1, GO, 2, 0), BY(1, LOOK, 0, 0), BY(1, GO, 1, 0) },
+	  { { S(OUT, 100), S(LOOK, 1) }, { S(LOOK, 0), S(GO, 2), S(STORE, 0), S(GO, 1), S(LOOK, 0) } } },
+	{ "a log begins, is looked at, and writes",
+	  { BY(0, LOOK, 1, 0), BY(1, STORE, 0, 0), BY(1, STORE, 1, 0) },
+	  { { S(LOG, 0), S(COLLECT, 0), S(COLLECT, 0) }, { S(STORE, 0), S(STORE, 1), S(STORE, 0) } } },
+	{ "another mechanism, and a fault",
+	  { BY(0, LOOK, 0, 0), BY(1, STORE, 1, 0) },
+	  { { S(SWITCH, 0), S(LOOK, 0) }, { S(STORE, 0), E(1, 104), S(INVLPG, 1), S(LOOK, 1) } } },
+	{ "two first faults of one table",
+	  { BY(0, DROP, 0, 0) },
+	  { { S(LOOK, 0), S(STORE, 1) }, { S(STORE, 1), S(LOOK, 0) } } },
+	{ "all goes, and accesses",
+	  { BY(0, LOOK, 0, 0), BY(1, STORE, 1, 0) },
+	  { { S(DROP, 0), S(STORE, 0) }, { S(STORE, 1), S(LOOK, 0), S(STORE, 1) } } },
+	{ "an event is delivered into a table, and an access by it",
+	  { BY(0, LOOK, 0, 0), BY(1, LOOK, 1, 0) },
+	  { { S(EVENT, 0), S(LOOK, 0) }, { S(LOOK, 1), S(INVLPG, 1), S(LOOK, 1) } } },
+};
+
+#define PAGES_FIRST 100u
+#define L1_GFN 1u
+#define L2_GFN 18u
+#define L1_OTHER 2u
+
+static uint64_t entry_at(unsigned page)
+{
+	return (page < 512 ? L1_GFN : L1_OTHER) * 4096ull + page % 512 * 8;
+}
+
+static void access_page(struct vcpu *v, unsigned page, bool write)
+{
+	uint64_t value = 0x5eed0000 + v->vm->world->now, gpa;
+
+	guest_access(v, page * 4096ull + 16, (struct x_access){ .write = write }, 8, write ? &value : NULL, &gpa);
+}
+
+static void to_next_mechanism(struct vm *vm)
+{
+	struct step s = { .op = OP_SWITCH };
+
+	for (unsigned i = 0; mmu_mechanisms[i]; i++)
+		if (mmu_mechanisms[i] == vm->mmu.ops)
+			s.a = (uint16_t)(i + 1);
+	host_step(&vm->vcpu[0], &s);
+}
+
+static void by_host(struct vcpu *v, const struct step *s)
+{
+	struct vm *vm = v->vm;
+	struct step log = { .op = s->op - 1 == LOG ? OP_LOG_START : OP_LOG_COLLECT };
+
+	leave(v);
+	vm->world->by_host = true;
+	switch (s->op - 1) {
+	case OUT:
+		page_out(vm, s->a);
+		break;
+	case DROP:
+		mmu_unmap(&vm->mmu, GFN(0), 4096);
+		break;
+	case UNSHADOW:
+		mmu_unshadow(&vm->mmu, GPA(layout_root(X_4LEVEL, s->a)));
+		break;
+	case GO:
+		weave_migrate(v, s->a);
+		break;
+	case SWITCH:
+		to_next_mechanism(vm);
+		break;
+	default:
+		host_step(v, &log);
+	}
+	vm->world->by_host = false;
+}
+
+static void by_guest(struct vcpu *v, const struct step *s)
+{
+	uint64_t flags = X_P | X_W | X_U | X_A | X_D;
+
+	switch (s->op - 1) {
+	case LOOK:
+	case STORE:
+		access_page(v, s->a, s->op - 1 == STORE);
+		break;
+	case EDIT:
+	case CLEAR:
+		guest_edit(v, entry_at(s->a), 8, s->op - 1 == EDIT ? s->b * 4096ull | flags : 0, false);
+		break;
+	case EDIT_PD:
+		guest_edit(v, L2_GFN * 4096ull, 8, align_down(entry_at(s->b), 4096) | flags, false);
+		break;
+	case INVLPG:
+		guest_invlpg(v, s->a * 4096ull);
+		break;
+	case SAY:
+		weave_say(v->vm->world, s->a);
+		break;
+	case HEAR:
+		weave_hear(v->vm->world, s->a);
+		break;
+	case ROOT:
+		guest_cr3(v, layout_root(X_4LEVEL, s->a));
+		break;
+	case WP:
+		guest_cr0(v, v->regs.cr0 ^ X_CR0_WP);
+		break;
+	default:
+		guest_deliver(v, layout_direct(X_4LEVEL, L1_GFN * 4096ull + 0x800), 2, PAGES_FIRST * 4096 | flags);
+	}
+}
+
+static void do_act(struct vcpu *v, const struct step *s)
+{
+	TRACE("act %u of %u, vcpu %u\n", s->op - 1u, s->a, (unsigned)(v - v->vm->vcpu));
+	if (s->op - 1 >= OUT)
+		by_host(v, s);
+	else
+		by_guest(v, s);
+}
+
+/* ---- one run ---- */
+
+struct run {
+	const struct crossing *c;
+	struct config config;
+	struct schedule s;
+	struct account *sum;
+	struct world *w;
+};
+
+/* The first two pages of either table, by both roots. */
+static void lay_out(struct vcpu *v)
+{
+	uint64_t flags = X_P | X_W | X_U | X_A | X_D, gfns[] = { 24, 25, 22, L2_GFN, L1_GFN };
+
+	for (unsigned i = 0; i < 5; i++) {
+		uint64_t next = i < 2 ? 22 : i == 4 ? PAGES_FIRST : gfns[i + 1];
+
+		guest_store(v, gfns[i] * 4096, 8, next * 4096 | flags, true);
+	}
+	guest_store(v, L2_GFN * 4096 + 8, 8, L1_OTHER * 4096 | flags, true);
+	guest_store(v, entry_at(1), 8, 101 * 4096 | flags, true);
+	guest_store(v, entry_at(512), 8, 102 * 4096 | flags, true);
+	guest_store(v, entry_at(513), 8, 103 * 4096 | flags, true);
+	for (unsigned i = 0; i < v->vm->world->c.vcpus; i++) {
+		guest_mode(&v->vm->vcpu[i], X_4LEVEL, 0);
+		guest_flush_all(&v->vm->vcpu[i]);
+	}
+}
+
+/* Both see what is there in the end, when each has invalidated it. */
+static void look_at_all(struct world *w)
+{
+	for (unsigned i = 0; i < w->c.vcpus && !w->failed; i++) {
+		guest_flush_all(&w->vm[0].vcpu[i]);
+		for (unsigned page = 0; page < 2 && !w->failed; page++)
+			access_page(&w->vm[0].vcpu[i], page, true);
+	}
+	check_audit(w);
+	gm_settle_flags(&w->vm[0]);
+	gm_compare(&w->vm[0]);
+}
+
+static unsigned length(const struct step *s, unsigned most)
+{
+	unsigned n = 0;
+
+	while (n < most && s[n].op)
+		n++;
+	return n;
+}
+
+static void run_once(void *ctx)
+{
+	struct run *r = ctx;
+	const struct crossing *c = r->c;
+	struct world *w = world_make(&r->config);
+	struct part part[VCPUS] = { { c->part[0], length(c->part[0], 7) }, { c->part[1], length(c->part[1], 7) } };
+
+	r->w = w;
+	if (!w)
+		return;
+	weave_set(weave_make(w), do_act);
+	for (unsigned k = 0; k < CPUS; k++)
+		m_cpu_seed(&w->cpu[k], 7 + k);
+	lay_out(&w->vm[0].vcpu[0]);
+	for (unsigned i = 0; i < length(c->before, 12) && !w->failed; i++)
+		do_act(&w->vm[0].vcpu[c->before[i].who], &c->before[i]);
+	if (!w->failed)
+		weave_round(w, 0, &r->s, part);
+	if (!w->failed)
+		check_audit(w);
+	if (!w->failed)
+		look_at_all(w);
+	account_add(r->sum, w);
+	weave_free(w->weave);
+	world_free(w);
+}
+
+static bool run(struct run *r)
+{
+	char why[800];
+	bool ok;
+
+	r->s.offers = r->s.takens = 0;
+	r->w = NULL;
+	ok = run_guarded(run_once, r, why);
+	if (ok && r->w && r->w->failed) {
+		ok = false;
+		memcpy(why, r->w->why, sizeof(why));
+	}
+	if (r->w && (ok || r->w->failed))
+		free(r->w);
+	if (!ok) {
+		printf("FAILED: mechanism %s, seed 0, step 0: %s%s\n  %s\n", r->config.ops->name, r->c->name,
+		       r->config.mmu.vpid ? "" : ", without VPID", why);
+		for (size_t i = 0; i < r->s.givens; i++)
+			printf("  at its point %u, vCPU %u gives way to vCPU %u\n", r->s.given[i].point,
+			       r->s.given[i].actor, r->s.given[i].to);
+	}
+	return ok;
+}
+
+/* ---- all of them ---- */
+
+#define OFFERS_MAX 2000
+#define CHANGES_MAX 4
+
+/* Runs with the changes given, then with each further one that comes later than all of them. */
+static bool explore(struct run *r, struct choice *given, unsigned n, unsigned most, uint64_t *runs)
+{
+	struct choice *offered = malloc(OFFERS_MAX * sizeof(*offered));
+	size_t offers, i = 0;
+	bool ok;
+
+	BUG_ON(!offered);
+	r->s.given = given;
+	r->s.givens = n;
+	r->s.offered = offered;
+	r->s.offer_room = OFFERS_MAX;
+	ok = run(r);
+	*runs += 1;
+	offers = r->s.offers < OFFERS_MAX ? r->s.offers : OFFERS_MAX;
+	while (n && i < offers &&
+	       !(offered[i].actor == given[n - 1].actor && offered[i].point == given[n - 1].point))
+		i++;
+	for (i += n > 0; ok && n < most && i < offers; i++) {
+		given[n] = offered[i];
+		given[n].to = !offered[i].actor;
+		ok = explore(r, given, n + 1, most, runs);
+	}
+	free(offered);
+	return ok;
+}
+
+static struct config config_of(const struct mmu_ops *ops, bool vpid)
+{
+	struct config c = config_from_seed(0, ops);
+
+	c.caps = caps_all();
+	c.caps.maxphyaddr = 39;
+	c.caps.pku = c.caps.pcid = false;
+	c.mmu = (struct mmu_config){ .page_limit = PAGE_LIMIT_2M, .vpid = vpid };
+	c.vms = 1;
+	c.vcpus = 2;
+	c.cpus = 3;
+	c.races = c.big_ram = c.refusing = c.starved = c.wide = c.top = c.linear = false;
+	c.adversarial = true;
+	c.switching = true;
+	c.mode_fixed = true;
+	c.mode = X_4LEVEL;
+	return c;
+}
+
+bool crossings(const struct mmu_ops *ops, unsigned changes, const char *only, struct account *sum)
+{
+	struct choice given[CHANGES_MAX];
+	uint64_t runs = 0;
+	bool ok = true;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(all) && ok; i++)
+		for (unsigned vpid = 0; vpid < 2 && ok; vpid++) {
+			struct run r = { .c = &all[i], .config = config_of(ops, vpid), .sum = sum };
+
+			if (!only || strstr(all[i].name, only))
+				ok = explore(&r, given, 0, changes < CHANGES_MAX ? changes : CHANGES_MAX, &runs);
+		}
+	printf("%-7s %10llu interleavings of %zu crossings\n", ops->name, (unsigned long long)runs, ARRAY_SIZE(all));
+	return ok;
+}
