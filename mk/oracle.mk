@@ -27,6 +27,17 @@ $(INTERLEAVE)/%.o: %.c
 $(INTERLEAVE)/oracle: $(INTERLEAVE)/test/oracle/main.o $(ORACLE_ALL:%.c=$(INTERLEAVE)/%.o)
 	$(CC) -o $@ $^
 
+# Real threads, under the thread sanitizer.
+THREADS_ALL := $(wildcard test/threads/*.c) $(MODEL_C) $(ORACLE_MMU_C)
+THREADS := $(BUILD)/threads
+$(THREADS)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ORACLE_CFLAGS) -O1 -fsanitize=thread -MMD -MP -c $< -o $@
+-include $(THREADS_ALL:%.c=$(THREADS)/%.d)
+
+$(THREADS)/threads: $(THREADS_ALL:%.c=$(THREADS)/%.o)
+	$(CC) -fsanitize=thread -o $@ $^
+
 # The same with switches that leave out one flush, protection or check each.
 $(ORACLE)-mutants/%.o: %.c
 	@mkdir -p $(@D)

@@ -1,6 +1,8 @@
 /* Sparse physical memory: a three-level radix tree over frame numbers. */
 #include "model/phys.h"
 
+#include "lib/atomic.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -174,7 +176,7 @@ uint64_t phys_read(struct phys *p, uint64_t addr, unsigned size)
 	from = at(p, addr);
 	if (!from)
 		return size == 8 ? ~0ull : 0xffffffffull;
-	memcpy(&v, from, size);
+	v = load_entry(from, size);
 	return v;
 }
 
@@ -182,20 +184,15 @@ void phys_write(struct phys *p, uint64_t addr, unsigned size, uint64_t value)
 {
 	uint8_t *to = at(p, addr);
 
-	if (to)
-		memcpy(to, &value, size);
+	if (to && size == 4)
+		__atomic_store_n((uint32_t *)(void *)to, (uint32_t)value, __ATOMIC_RELEASE);
+	else if (to)
+		__atomic_store_n((uint64_t *)(void *)to, value, __ATOMIC_RELEASE);
 }
 
 bool phys_exchange(struct phys *p, uint64_t addr, unsigned size, uint64_t old, uint64_t value)
 {
 	uint8_t *to = at(p, addr);
-	uint64_t is = 0;
 
-	if (!to)
-		return true;
-	memcpy(&is, to, size);
-	if (is != old)
-		return false;
-	memcpy(to, &value, size);
-	return true;
+	return !to || compare_exchange(to, &old, value, size);
 }

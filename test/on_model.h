@@ -14,7 +14,7 @@ static inline void on_model_intercept(struct m_vmcs *m, const struct mmu_interce
 	m->pf_match = i->pf_match;
 	m->cr3_load_exiting = i->cr3_load;
 	m->cr3_store_exiting = i->cr3_store;
-	m->invlpg_exiting = i->invlpg;
+	m->invlpg_exiting = __atomic_load_n(&i->invlpg, __ATOMIC_RELAXED); /* others change it */
 	m->cr0_mask = i->cr0_owned | i->cr0_force_mask;
 	m->cr4_mask = i->cr4_owned | i->cr4_force_mask;
 }

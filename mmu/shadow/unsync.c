@@ -110,10 +110,12 @@ bool shadow_sync_entry(struct shadow *s, struct spage *sp, unsigned index)
 
 static inline bool differ(const uint64_t *a, const uint64_t *b)
 {
-	const volatile uint64_t *v = a;
+	uint64_t d = 0;
 
-	return (v[0] ^ b[0]) | (v[1] ^ b[1]) | (v[2] ^ b[2]) | (v[3] ^ b[3]) | (v[4] ^ b[4]) | (v[5] ^ b[5]) |
-	       (v[6] ^ b[6]) | (v[7] ^ b[7]);
+#define DIFFER(i) d |= __atomic_load_n(&a[i], __ATOMIC_RELAXED) ^ b[i]
+	DIFFER(0), DIFFER(1), DIFFER(2), DIFFER(3), DIFFER(4), DIFFER(5), DIFFER(6), DIFFER(7);
+#undef DIFFER
+	return d;
 }
 
 /* Most of a table is as it was: that must be quick to see. What the snapshot says of an entry that the shadow does not
