@@ -18,7 +18,7 @@ const struct workload workloads[] = {
 
 static void fail_name(const char *wanted, size_t length)
 {
-	char names[150];
+	char names[200];
 	size_t used = 0;
 
 	for (const struct workload *w = workloads; w->name != NULL; w++)

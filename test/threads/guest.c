@@ -6,7 +6,7 @@
 
 #include "test/on_model.h"
 
-#define ACCESSES 20000u
+#define ACCESSES 40000u
 #define ATTEMPTS_MAX 1000u
 
 /* ---- in and out ---- */

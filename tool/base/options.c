@@ -30,7 +30,7 @@ const char help_text[] =
 	"                     cryptomgr.notests=1 before it, and nopti on Bochs\n"
 	"  --workload NAME    what the default initramfs does: memory (default), boot, fork, mmap, switch, fault, "
 	"compute,\n"
-	"                     compile or mix; NAME:SIZE for more or less of it (docs/compare.md)\n"
+	"                     compile, threads or mix; NAME:SIZE for more or less of it (docs/compare.md)\n"
 	"  -m, --mem SIZE     its RAM: a number of megabytes, or with K, M or G   (default: 256M)\n"
 	"  --vcpus N          number of its virtual CPUs, 1 to 32   (default: 1)\n"
 	"  --weight N         its share of the CPUs beside others, 1 to 10000   (default: 100)\n"

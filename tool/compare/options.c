@@ -30,7 +30,7 @@ const char compare_help[] =
 	"  --guest LIST       amd64, 686-pae, 686\n"
 	"  --kernel LIST      files of kernels, instead of --guest; of these there is no native run\n"
 	"  --pti LIST         on, off: the guest's page-table isolation\n"
-	"  --workload LIST    memory, boot, fork, mmap, switch, fault, compute, compile, mix, or NAME:SIZE\n"
+	"  --workload LIST    memory, boot, fork, mmap, switch, fault, compute, compile, threads, mix, or NAME:SIZE\n"
 	"  --config TEXT      one more configuration, such as mmu=ept,pages=4k,cpu=skylake_x; may be repeated. Alone,\n"
 	"                     these are all\n"
 	"  --no-native        without the bare machine to compare with\n"
