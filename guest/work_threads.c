@@ -1,5 +1,6 @@
-/* Threads that share an address space: one takes pages away - munmap, mprotect, mremap, madvise, fork - while the others
- * read and write them. What was taken away must not be seen, nor written to, after the call that took it returned. */
+/* Threads that share an address space: one takes pages away - munmap, mprotect, mremap, madvise, fork - while the
+ * others read and write them. What was taken away must not be seen, nor written to, after the call that took it
+ * returned. */
 #define _GNU_SOURCE
 #include "workload.h"
 
@@ -98,7 +99,8 @@ static void look(uint32_t page)
 		return;
 	must(fault, before, 0);
 	if (fault == 0 && value != ((before & 7) == ZERO ? 0 : stamp(before >> 3, page)))
-		fail("threads: page %u, of generation %u and %s, shows %08x", page, before >> 3, names[before & 7], value);
+		fail("threads: page %u, of generation %u and %s, shows %08x", page, before >> 3, names[before & 7],
+		     value);
 }
 
 static void write_word(uint32_t page, uint32_t who, uint32_t value)
@@ -173,7 +175,8 @@ static void checked(int result, const char *call)
 
 static void bring(uint32_t generation)
 {
-	void *p = mmap(shared.base, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	void *p = mmap(shared.base, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+		       0);
 
 	if (p != shared.base)
 		fail("threads: mmap: %s", strerror(errno));
@@ -241,8 +244,8 @@ static void give_up_round(uint32_t n)
 		*stamp_at(shared.base, page) = stamp(n + 1, page);
 }
 
-/* The child's pages are those of the moment of the fork, whatever the parent's threads write now; what it writes, they do
- * not see. */
+/* The child's pages are those of the moment of the fork, whatever the parent's threads write now; what it writes, they
+ * do not see. */
 static int child(uint32_t n)
 {
 	uint32_t seen[PAGES][TOUCHERS];

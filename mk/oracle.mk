@@ -61,9 +61,20 @@ $(ORACLE)-asan/oracle: $(ORACLE_ASAN_O)
 	@mkdir -p $(@D)
 	$(CC) -fsanitize=address,undefined -o $@ $^
 
+# The interleaved ones in the same way.
+INTERLEAVE_SAN := $(INTERLEAVE)-asan
+$(INTERLEAVE_SAN)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(UNIT_CFLAGS:-I.=-Itest/oracle/seam -I.) -MMD -MP -c $< -o $@
+-include $(ORACLE_ALL:%.c=$(INTERLEAVE_SAN)/%.d) $(INTERLEAVE_SAN)/test/oracle/main.d
+
+$(INTERLEAVE_SAN)/oracle: $(INTERLEAVE_SAN)/test/oracle/main.o $(ORACLE_ALL:%.c=$(INTERLEAVE_SAN)/%.o)
+	$(CC) -fsanitize=address,undefined -o $@ $^
+
 # Part of `make test`: some 40 million checked accesses over all mechanisms and paging modes (test/programs.py).
 .PHONY: oracle soak fuzz-oracle account
-ORACLE_TESTS := $(ORACLE)/oracle $(ORACLE)/exhaustive $(ORACLE)-asan/oracle
+ORACLE_TESTS := $(ORACLE)/oracle $(ORACLE)/exhaustive $(ORACLE)-asan/oracle $(INTERLEAVE)/oracle \
+	$(INTERLEAVE_SAN)/oracle $(THREADS)/threads
 oracle: $(ORACLE_TESTS)
 	python3 -B test/all.py --only '^oracle: ' $(BUILD)
 

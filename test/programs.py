@@ -11,8 +11,9 @@ MECHANISMS = ('ept', 'shadow', 'vtlb', 'brute')
 LAYOUTS = ('long64', 'flat32', 'small32', 'code16')
 # Random instructions on the CPU and in the emulator, in all.
 NATIVE_CASES = 4000000
-# Checked accesses of each mechanism, at random.
+# Checked accesses of each mechanism, at random; and of those where vCPUs come in the middle of each other's steps.
 ORACLE_ACCESSES = int(os.environ.get('ORACLE_ACCESSES', 3000000))
+INTERLEAVED_ACCESSES = int(os.environ.get('INTERLEAVED_ACCESSES', 2600000))
 REPLAYS = 'test/oracle/replays'
 ORACLE_SEED = os.environ.get('ORACLE_SEED', '1')
 
@@ -76,7 +77,24 @@ def native(build):
     return [job(layout) for layout in LAYOUTS]
 
 
-def oracle(build):
+def interleaved(build, everything, job):
+    """vCPUs that come in the middle of each other's steps: at random; short sequences in every order with so many
+    changes from one to the other; and as real threads."""
+    def changes(m):
+        return '2' if everything or m == 'shadow' else '1'
+    path, replays = 'interleave/oracle', 'test/oracle/interleaved'
+    jobs = [job('%s interleaved' % m, path, ['--interleave', '--mechanism', m, '--seed', ORACLE_SEED, '--accesses',
+                                             str(INTERLEAVED_ACCESSES)]) for m in MECHANISMS]
+    jobs += [job('%s in every order' % m, path, ['--crossings', changes(m), '--mechanism', m]) for m in MECHANISMS]
+    jobs += [job('again: ' + name, path, ['--replay', os.path.join(replays, name)])
+             for name in sorted(os.listdir(replays))]
+    return jobs + [job('interleaved, every invariant', 'interleave-asan/oracle',
+                       ['--interleave', '--thorough', '--seed', '900001', '--runs', '4', '--rounds', '60'],
+                       {'ASAN_OPTIONS': 'detect_leaks=0'}),
+                   job('threads', 'threads/threads', [])]
+
+
+def oracle(build, everything):
     """The mechanisms against the model: every combination of permission bits; random sequences; what once failed; and
     random sequences, shorter, with sanitizers and every invariant checked after every step."""
     def job(name, path, argv, more={}):
@@ -87,7 +105,8 @@ def oracle(build):
                                                        '--accesses', str(ORACLE_ACCESSES)]) for m in MECHANISMS]
     jobs += [job('again: ' + name, 'oracle/oracle', ['--replay', os.path.join(REPLAYS, name)])
              for name in sorted(os.listdir(REPLAYS))]
-    return jobs + [job('every invariant after every step', 'oracle-asan/oracle',
+    return jobs + interleaved(build, everything, job) + [
+                   job('every invariant after every step', 'oracle-asan/oracle',
                        ['--thorough', '--seed', '900001', '--runs', '6', '--steps', '400'],
                        {'ASAN_OPTIONS': 'detect_leaks=0'})]
 

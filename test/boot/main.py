@@ -27,13 +27,14 @@ import speculation  # noqa: E402
 import workloads    # noqa: E402
 from runner import Runner, pool  # noqa: E402
 
-PARTS = (boots, smp, schedule, workloads, switching, sessions, control, fairness, hostile, compare, hostmemory,
+PARTS = (boots, schedule, workloads, switching, sessions, control, fairness, hostile, compare, hostmemory,
          speculation, conformance, irql, refusals, panics)
 
 
 def chosen(everything, only):
     """The tests, as jobs; everything: with the whole matrix; only: an expression that their names must match."""
     tests = matrix.tests(everything) + (schedule.storms() if everything else []) + lives.tests(everything)
+    tests += smp.tests(everything)
     tests += [t for part in PARTS for t in part.tests()]
     names = [t.name for t in tests]
     if len(set(names)) != len(names):

@@ -44,6 +44,7 @@ CELLS = (
     ('amd64', 'vtlb', 'corei3_cnl', None),
     ('686-pae', 'vtlb', 'tigerlake', 'boot'),
     ('686', 'vtlb', 'broadwell_ult', 'compute:2'),
+    ('686', 'shadow', 'corei5_arrandale_m520', 'threads:2'),
     ('686-pae', 'shadow', 'corei7_sandy_bridge_2600k', 'mmap:150'),
     ('amd64', 'shadow', 'core2_penryn_t9600', 'fork:40'),
     ('686', 'shadow', 'core2_penryn_t9600', 'fault:2'),

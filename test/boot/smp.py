@@ -8,6 +8,7 @@ from boots import check_boot
 from control import ask
 from runner import Test, require
 from sessions import read_until
+import workloads
 
 
 def boot(name, vcpus, host_cpus, args, check=lambda o: None):
@@ -19,6 +20,21 @@ def boot(name, vcpus, host_cpus, args, check=lambda o: None):
         require(said == vcpus, 'the guest found %d CPUs' % said)
         check(o)
     return Test(name, run)
+
+
+def threads(mmu, host_cpus):
+    """Threads that share an address space, on virtual CPUs that are as many as host CPUs, or more."""
+    workload = 'threads:4'
+    phases, checksum = workloads.WORKLOADS[workload]
+
+    def run(c):
+        o = c.run(['run', '--no-rdrand', '--mmu', mmu, '--vcpus', '4', '--host-cpus', str(host_cpus), '--workload',
+                   workload, '--timeout', '900'], limit=1000, forbid=[r'VELLUM-RESULT FAIL', r'Kernel panic'],
+                  expect=[r'^VELLUM-RESULT ok checksum=%s kernel=\S+$' % checksum, r'reboot: Power down'])
+        require(o.json['vcpus'] == 4 and o.json['mmu'] == mmu, 'it ran %r under %s' % (o.json['vcpus'], o.json['mmu']))
+        require([p['name'] for p in o.json['phases'].values()] == list(phases), 'the phases are wrong')
+        require(o.json['mmu_counters']['kicks'] > 0, 'nobody was kicked')
+    return Test('vcpus: threads under %s, 4 on %d CPUs' % (mmu, host_cpus), run)
 
 
 def switched(o):
@@ -58,8 +74,11 @@ def off_and_on(c):
         os.close(master)
 
 
-def tests():
-    return [boot('vcpus: 4 on 4 CPUs', 4, 4, []),
+def tests(everything):
+    chosen = [(mmu, cpus) for mmu in ('ept', 'shadow', 'vtlb', 'brute') for cpus in (2, 4)] if everything else \
+        [('shadow', 2), ('ept', 4)]
+    return [threads(*c) for c in chosen] + [
+            boot('vcpus: 4 on 4 CPUs', 4, 4, []),
             boot('vcpus: 2 on 2 CPUs, started by the emulator', 2, 2,
                  ['--mmu', 'shadow', '--cpu', 'core2_penryn_t9600']),
             boot('vcpus: 2 on one CPU, PAE', 2, 1, ['--guest', '686-pae']),

@@ -17,6 +17,8 @@ WORKLOADS = {
     'fault:2': (('touch', 'give-up', 'copy-on-write'), '266089cd953298f9'),
     'compute:2': (('compute',), '47fbc6e98e14bff3'),
     'compile:12': (('build',), '3060241a55e92fdd'),
+    'threads:2': (('unmap', 'protect', 'move', 'give-up', 'fork'), 'ba2744940d1d90dc'),
+    'threads:4': (('unmap', 'protect', 'move', 'give-up', 'fork'), '31455f602f130a30'),
     'mix:8': (('edits-8', 'tables-8'), '139a0eb2917f2df1'),
 }
 

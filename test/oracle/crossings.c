@@ -1,5 +1,5 @@
-/* Crossings: short sequences of two vCPUs, in every order in which one may come in the middle of the other's steps, with
- * at most so many changes from one to the other that neither has to wait for. */
+/* Crossings: short sequences of two vCPUs, in every order in which one may come in the middle of the other's steps,
+ * with at most so many changes from one to the other that neither has to wait for. */
 #include "test/oracle/weave.h"
 
 #include <stdio.h>

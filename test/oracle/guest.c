@@ -215,64 +215,6 @@ static void complain(struct vcpu *v, const struct outcome *x, uint64_t va, struc
 	     a.user ? "user" : "supervisor", hows[o->how], (unsigned long long)what, o->attempts, must, path, built);
 }
 
-static bool store_by_hypervisor(struct vcpu *v, uint64_t gpa, unsigned size, uint64_t value)
-{
-	struct vm *vm = v->vm;
-	struct store store = { gpa, value, size };
-	size_t done;
-
-	vm->world->storing = gpa | 7;
-	v->pending = vm->world->weave ? &store : NULL;
-	done = mmu_guest_write(&vm->mmu, GPA(gpa), &value, size);
-	if (done != size || v->pending)
-		fail(vm->world, "mmu_guest_write does not write %llx", (unsigned long long)gpa);
-	v->pending = NULL;
-	return !vm->world->failed;
-}
-
-/* Guest memory changes: by the guest's own store, wherever mmu/ lets it happen, or by the hypervisor for it. */
-void guest_store(struct vcpu *v, uint64_t gpa, unsigned size, uint64_t value, bool by_hypervisor)
-{
-	struct vm *vm = v->vm;
-	struct page *p = page_find(vm, gpa >> PAGE_SHIFT);
-	struct ram *r = ram_find(vm, gpa >> PAGE_SHIFT);
-
-	if (!p || r->kind == SLOT_ROM)
-		return;
-	cover(vm->world, by_hypervisor ? COVER_EDIT_EMULATED : COVER_EDIT_STORED);
-	TRACE("  store %llx <- %llx%s\n", (unsigned long long)gpa, (unsigned long long)value,
-	      by_hypervisor ? " by the hypervisor" : "");
-	if (by_hypervisor) {
-		if (!store_by_hypervisor(v, gpa, size, value))
-			return;
-	} else {
-		phys_write(&vm->world->phys, p->hfn << PAGE_SHIFT | (gpa & (PAGE_SIZE - 1)), size, value);
-	}
-	vm->world->storing = 0;
-	if (!by_hypervisor || !vm->world->weave)
-		gm_write(vm, gpa, size, value);
-}
-
-static void load(struct vcpu *v, uint64_t gpa, unsigned size, bool by_hypervisor)
-{
-	struct vm *vm = v->vm;
-	uint64_t is = 0, must;
-
-	/* What others have written meanwhile, nobody knows. */
-	if (!page_find(vm, gpa >> PAGE_SHIFT) || (vm->world->weave && by_hypervisor))
-		return;
-	if (vm->world->weave && !gm_settle_page(vm, gpa >> PAGE_SHIFT))
-		fail(vm->world, "page %llx is not as it must be", (unsigned long long)gpa >> PAGE_SHIFT);
-	must = gm_read(vm, gpa, size);
-	if (!by_hypervisor)
-		gm_real(vm, gpa, size, &is);
-	else if (mmu_guest_read(&vm->mmu, GPA(gpa), &is, size) != size)
-		fail(vm->world, "mmu_guest_read does not read %llx", (unsigned long long)gpa);
-	if (is != must)
-		fail(vm->world, "gpa %llx reads as %llx and must be %llx", (unsigned long long)gpa,
-		     (unsigned long long)is, (unsigned long long)must);
-}
-
 /* Notes what is about to be accessed. */
 static uint64_t begin(struct vcpu *v, uint64_t va, struct x_access a)
 {
@@ -393,7 +335,7 @@ static bool judge(struct vcpu *v, uint64_t va, struct x_access a, unsigned size,
 	if (value)
 		guest_store(v, *gpa, size, *value, o.how == SEEN_EMULATED);
 	else if (!a.fetch)
-		load(v, *gpa, size, o.how == SEEN_EMULATED);
+		guest_load(v, *gpa, size, o.how == SEEN_EMULATED);
 	return true;
 }
 
@@ -462,7 +404,8 @@ static enum delivery deliver_word(struct vcpu *v, uint64_t va, uint64_t value, u
 		f = exit_fault(v, &r, true);
 		if (f.outcome == MMU_EMULATE && mmu_loosen(&v->vm->mmu, f.gpa))
 			loosened(w);
-		else if (f.outcome == MMU_EMULATE && weave_undisturbed(v) && deliverable(v, va, a) && !device_by_stale(v, va, a, f.gpa.v))
+		else if (f.outcome == MMU_EMULATE && weave_undisturbed(v) && deliverable(v, va, a) &&
+			 !device_by_stale(v, va, a, f.gpa.v))
 			fail(w, "%s: an event cannot be delivered to %llx (S17)", mechanism(v), (unsigned long long)va);
 		else if (f.outcome == MMU_EMULATE || f.outcome == MMU_STOP)
 			return ENDED;

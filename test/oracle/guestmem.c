@@ -110,7 +110,8 @@ bool gm_settle_page(struct vm *vm, uint64_t gfn)
 void gm_settle_flags(struct vm *vm)
 {
 	for (unsigned k = 0; k < vm->rams; k++)
-		for (uint64_t i = 0; vm->ram[k].page && vm->ram[k].base != IDENTITY_GFN && i < vm->ram[k].pages && i < 2048;
+		for (uint64_t i = 0; vm->ram[k].page && vm->ram[k].base != IDENTITY_GFN &&
+				     i < min_u64(vm->ram[k].pages, 2048);
 		     i++)
 			if (vm->ram[k].page[i].in && vm->ram[k].page[i].bytes)
 				gm_settle_page(vm, vm->ram[k].base + i);
@@ -147,4 +148,64 @@ void gm_compare(struct vm *vm)
 		for (uint64_t i = 0; r->page && r->base != IDENTITY_GFN && i < r->pages && i < 2048; i++)
 			compare_page(vm, r, i);
 	}
+}
+
+/* ---- as the guest reads and writes it ---- */
+
+static bool store_by_hypervisor(struct vcpu *v, uint64_t gpa, unsigned size, uint64_t value)
+{
+	struct vm *vm = v->vm;
+	struct store store = { gpa, value, size };
+	size_t done;
+
+	vm->world->storing = gpa | 7;
+	v->pending = vm->world->weave ? &store : NULL;
+	done = mmu_guest_write(&vm->mmu, GPA(gpa), &value, size);
+	if (done != size || v->pending)
+		fail(vm->world, "mmu_guest_write does not write %llx", (unsigned long long)gpa);
+	v->pending = NULL;
+	return !vm->world->failed;
+}
+
+/* Guest memory changes: by the guest's own store, wherever mmu/ lets it happen, or by the hypervisor for it. */
+void guest_store(struct vcpu *v, uint64_t gpa, unsigned size, uint64_t value, bool by_hypervisor)
+{
+	struct vm *vm = v->vm;
+	struct page *p = page_find(vm, gpa >> PAGE_SHIFT);
+	struct ram *r = ram_find(vm, gpa >> PAGE_SHIFT);
+
+	if (!p || r->kind == SLOT_ROM)
+		return;
+	cover(vm->world, by_hypervisor ? COVER_EDIT_EMULATED : COVER_EDIT_STORED);
+	TRACE("  store %llx <- %llx%s\n", (unsigned long long)gpa, (unsigned long long)value,
+	      by_hypervisor ? " by the hypervisor" : "");
+	if (by_hypervisor) {
+		if (!store_by_hypervisor(v, gpa, size, value))
+			return;
+	} else {
+		phys_write(&vm->world->phys, p->hfn << PAGE_SHIFT | (gpa & (PAGE_SIZE - 1)), size, value);
+	}
+	vm->world->storing = 0;
+	if (!by_hypervisor || !vm->world->weave)
+		gm_write(vm, gpa, size, value);
+}
+
+void guest_load(struct vcpu *v, uint64_t gpa, unsigned size, bool by_hypervisor)
+{
+	struct vm *vm = v->vm;
+	uint64_t is = 0, must;
+
+	/* What others have written meanwhile, nobody knows. */
+	if (!page_find(vm, gpa >> PAGE_SHIFT) || (vm->world->weave && by_hypervisor))
+		return;
+	if (vm->world->weave && !gm_settle_page(vm, gpa >> PAGE_SHIFT))
+		fail(vm->world, "page %llx is not as it must be", (unsigned long long)gpa >> PAGE_SHIFT);
+	must = gm_read(vm, gpa, size);
+	if (!by_hypervisor)
+		gm_real(vm, gpa, size, &is);
+	else if (mmu_guest_read(&vm->mmu, GPA(gpa), &is, size) != size)
+		fail(vm->world, "mmu_guest_read does not read %llx", (unsigned long long)gpa);
+	if (is != must)
+		fail(vm->world, "gpa %llx reads as %llx and must be %llx", (unsigned long long)gpa,
+		     (unsigned long long)is, (unsigned long long)must);
 }

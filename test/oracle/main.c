@@ -8,8 +8,8 @@
  *
  * Runs sequences from consecutive seeds until so many runs, accesses or seconds are over. A failure is shrunk and
  * printed. --coverage prints how often each step and each thing that steps are for happened; --covered, only what never
- * did. That is a failure, too: of the tests. --interleave: vCPUs on stacks of their own, one of which comes in the middle
- * of another's step (weave.h). */
+ * did. That is a failure, too: of the tests. --interleave: vCPUs on stacks of their own, one of which comes in the
+ * middle of another's step (weave.h); --crossings: short ones, in every order with at most N changes. */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -114,6 +114,17 @@ static bool interleaved(const struct options *o, const struct mmu_ops *ops, stru
 	return weave_random(&w, sum);
 }
 
+static bool one_after_another(const struct options *o, const struct mmu_ops *ops, struct account *sum)
+{
+	double start = cpu_seconds();
+	bool ok = true;
+
+	for (uint64_t i = 0; ok && i < o->runs && (!o->accesses || sum->accesses < o->accesses) &&
+			     (!o->seconds || cpu_seconds() - start < (double)o->seconds); i++)
+		ok = one_run(o, ops, o->seed + i, sum);
+	return ok;
+}
+
 static bool run_mechanism(const struct options *o, const struct mmu_ops *ops)
 {
 	struct account sum = { 0 };
@@ -124,9 +135,8 @@ static bool run_mechanism(const struct options *o, const struct mmu_ops *ops)
 		ok = crossings(ops, (unsigned)o->crossings, o->only, &sum);
 	else if (o->interleave)
 		ok = interleaved(o, ops, &sum);
-	for (uint64_t i = 0; !o->crossings && !o->interleave && ok && i < o->runs && (!o->accesses || sum.accesses < o->accesses) &&
-			     (!o->seconds || cpu_seconds() - start < (double)o->seconds); i++)
-		ok = one_run(o, ops, o->seed + i, &sum);
+	else
+		ok = one_after_another(o, ops, &sum);
 	report(ops->name, &sum, cpu_seconds() - start + 1e-6, o->thorough == 2);
 	if (o->coverage || o->covered)
 		ok = coverage_print(&sum, ops, o->coverage) && ok;

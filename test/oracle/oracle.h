@@ -391,6 +391,8 @@ bool guest_access(struct vcpu *v, uint64_t va, struct x_access a, unsigned size,
  * exit. */
 void guest_deliver(struct vcpu *v, uint64_t va, unsigned words, uint64_t value);
 void guest_store(struct vcpu *v, uint64_t gpa, unsigned size, uint64_t value, bool by_device);
+/* The guest reads it, and it is as it must be. */
+void guest_load(struct vcpu *v, uint64_t gpa, unsigned size, bool by_hypervisor);
 
 /* registers.c */
 bool guest_cr0(struct vcpu *v, uint64_t value);

@@ -279,7 +279,8 @@ static void invlpg_by_hypervisor(struct vcpu *v, uint64_t va)
 
 	tell_registers(v);
 	mmu_invlpg(&v->mmu, GVA(va));
-	if (!v->vm->world->weave && !x_canonical(x_mode(&v->regs), va) && (c->flush_requests != requests || c->leaves_removed != removed))
+	if (!v->vm->world->weave && !x_canonical(x_mode(&v->regs), va) &&
+	    (c->flush_requests != requests || c->leaves_removed != removed))
 		fail(v->vm->world, "INVLPG of %llx, which is no address, does something", (unsigned long long)va);
 }
 

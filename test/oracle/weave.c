@@ -1,50 +1,12 @@
 /* The actors, the points at which one gives way to another, and what they wait for. */
-#include "test/oracle/weave.h"
+#include "test/oracle/weave_inside.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <ucontext.h>
-
-#include "mmu/mutate.h"
 
 /* Of a table that is emptied, who tries all points tries that many. */
 #define STORES_IN_A_ROW 4
 #define STACK_SIZE (128 * 1024)
-
-enum wait { WAIT_NONE, WAIT_LOCK, WAIT_OUT, WAIT_CPU, WAIT_PAGE, WAIT_THAW, WAIT_FROZEN, WAIT_ALONE, WAIT_WORD };
-
-struct actor {
-	ucontext_t context;
-	char *stack;
-	void *fake; /* of the sanitizer */
-	struct vcpu *v;
-	struct part part;
-	bool done;
-	enum wait waits;
-	const void *on;
-	uint32_t points;
-	uint32_t stores;  /* the last so many of them were stores to tables */
-	bool by_host;     /* world.by_host while it runs */
-	struct vcpu *accessing;
-};
-
-struct weave {
-	struct world *w;
-	struct actor actor[VCPUS], *now; /* NULL: none runs */
-	ucontext_t driver;
-	const void *driver_bottom;
-	size_t driver_size;
-	void *driver_fake;
-	struct schedule *schedule;
-	uint32_t round;
-	unsigned actors, alone;
-	struct actor *locked;      /* who has the VM's lock */
-	struct actor *cpu[CPUS];   /* who has a step under way there */
-	struct actor *freezing;
-	uint64_t turns;
-	bool said[8];
-	weave_do *todo;
-};
 
 /* ---- from stack to stack ---- */
 
@@ -114,7 +76,7 @@ static bool all_parked(const struct weave *b, const struct actor *but)
 	return true;
 }
 
-static bool all_quiet(const struct weave *b)
+bool weave_all_quiet(const struct weave *b)
 {
 	bool quiet = !b->locked && !b->alone;
 
@@ -124,7 +86,7 @@ static bool all_quiet(const struct weave *b)
 }
 
 /* W2 */
-static bool may_come(const struct weave *b, const struct actor *a)
+bool weave_may_come(const struct weave *b, const struct actor *a)
 {
 	if (a->done)
 		return false;
@@ -144,7 +106,7 @@ static bool may_come(const struct weave *b, const struct actor *a)
 	case WAIT_FROZEN:
 		return all_parked(b, a);
 	case WAIT_ALONE:
-		return all_quiet(b);
+		return weave_all_quiet(b);
 	case WAIT_WORD:
 		return *(const bool *)a->on;
 	}
@@ -158,7 +120,7 @@ static unsigned others(struct weave *b, struct actor *list[VCPUS])
 	for (unsigned i = 1; i < b->actors; i++) {
 		struct actor *a = &b->actor[(from + i) % b->actors];
 
-		if (may_come(b, a))
+		if (weave_may_come(b, a))
 			list[n++] = a;
 	}
 	return n;
@@ -208,7 +170,7 @@ static struct actor *choose(struct weave *b, enum point kind, bool must, struct 
 	return to;
 }
 
-static void pass(struct weave *b, enum point kind, bool must)
+void weave_pass(struct weave *b, enum point kind, bool must)
 {
 	struct actor *list[VCPUS], *to;
 	unsigned n;
@@ -232,223 +194,12 @@ static void pass(struct weave *b, enum point kind, bool must)
 		go_to_driver(b);
 }
 
-/* W3: who was kicked comes out where its instruction ends. */
-static void come_out(struct vcpu *v)
-{
-	if (v->kicked && v->stage == STAGE_INSIDE)
-		leave(v);
-}
-
-void weave_point(struct world *w, enum point kind)
-{
-	struct weave *b = w->weave;
-
-	if (b && b->now && !b->alone)
-		pass(b, kind, false);
-}
-
-static void wait_for(struct weave *b, enum wait what, const void *on)
-{
-	struct actor *a = b->now;
-
-	a->waits = what;
-	a->on = on;
-	while (!may_come(b, a))
-		pass(b, POINT_STEP, true);
-	a->waits = WAIT_NONE;
-}
-
-/* ---- the lock, kicks, entries ---- */
-
-void weave_lock(struct world *w, struct vm *vm)
-{
-	struct weave *b = w->weave;
-
-	if (!b->now)
-		return;
-	if (b->locked == b->now)
-		fail(w, "the VM's lock is taken twice");
-	weave_point(w, POINT_LOCK);
-	wait_for(b, WAIT_LOCK, vm);
-	b->locked = b->now;
-}
-
-void weave_unlock(struct world *w, struct vm *vm)
-{
-	struct weave *b = w->weave;
-
-	(void)vm;
-	if (!b->now)
-		return;
-	if (b->locked != b->now)
-		fail(w, "the VM's lock is released by who has not taken it");
-	b->locked = NULL;
-	weave_point(w, POINT_UNLOCK);
-}
-
-bool weave_holds(struct world *w)
-{
-	return w->weave && w->weave->now ? w->weave->locked == w->weave->now : w->vm[0].locked || w->vm[1].locked;
-}
-
-/* As below_kick of the hypervisor: whoever is not in its guest is not waited for. */
-void weave_kick(struct world *w, struct vcpu *v)
-{
-	struct weave *b = w->weave;
-
-	if (!b->now) {
-		leave(v);
-		return;
-	}
-	weave_point(w, POINT_KICK);
-	if (v->stage == STAGE_OUT)
-		return;
-	v->kicked = true;
-	MUTANT(KICK_WAIT, wait_for(b, WAIT_OUT, v));
-	if (v->in && v->stage == STAGE_INSIDE)
-		leave(v);
-}
-
-static bool out_of_date(const struct vcpu *v)
-{
-	return v->mmu.intercepts_changed || v->mmu.root_changed || tag_work_pending(&v->mmu.tag, v->cpu);
-}
-
-static void catch_up(struct vcpu *v)
-{
-	v->entering = true;
-	mmu_enter(&v->mmu, v->cpu);
-	v->entering = false;
-	load_controls(v);
-}
-
-/* RL2 of vm/run.c: it is said to be in its guest before the last look at what was requested. */
-bool weave_enter(struct vcpu *v)
-{
-	struct world *w = v->vm->world;
-	struct weave *b = w->weave;
-
-	come_out(v);
-	while (!v->in && !w->failed) {
-		if (b->now && b->freezing && b->freezing != b->now)
-			wait_for(b, WAIT_THAW, NULL);
-		MUTANT(ENTRY_SAID, v->stage = STAGE_ENTERING);
-		v->kicked = false;
-		weave_point(w, POINT_ENTRY);
-		if (out_of_date(v)) {
-			v->stage = STAGE_OUT;
-			catch_up(v);
-			if (!MUTANT_OR(ENTRY_LOOK, false))
-				continue;
-		}
-		weave_point(w, POINT_ENTRY);
-		if (!enter_now(v))
-			return false;
-		come_out(v);
-	}
-	v->since = w->now;
-	v->turns = b->turns;
-	return !w->failed;
-}
-
-bool weave_undisturbed(const struct vcpu *v)
-{
-	const struct weave *b = v->vm->world->weave;
-
-	return !b || v->turns == b->turns;
-}
-
-/* The CPU in the guest is about to read an entry. */
-static void walk_point(void *ctx)
-{
-	struct world *w = ctx;
-	struct weave *b = w->weave;
-
-	if (!b->now || b->now->v->stage != STAGE_INSIDE)
-		return;
-	b->now->v->stage = STAGE_WALKING;
-	weave_point(w, POINT_WALK);
-	b->now->v->stage = STAGE_INSIDE;
-}
-
-/* ---- what else is waited for ---- */
-
-void weave_wait_page(struct world *w, struct page *p)
-{
-	if (w->weave && w->weave->now)
-		wait_for(w->weave, WAIT_PAGE, p);
-}
-
-void weave_alone(struct world *w)
-{
-	struct weave *b = w->weave;
-
-	if (!b || !b->now)
-		return;
-	if (!b->alone)
-		wait_for(b, WAIT_ALONE, NULL);
-	b->alone++;
-}
-
-void weave_together(struct world *w)
-{
-	if (w->weave && w->weave->now)
-		w->weave->alone--;
-}
-
-bool weave_try_alone(struct world *w)
-{
-	struct weave *b = w->weave;
-
-	if (!b || !b->now)
-		return true;
-	if (!b->alone && !all_quiet(b))
-		return false;
-	b->alone++;
-	return true;
-}
-
-void weave_freeze(struct world *w)
-{
-	struct weave *b = w->weave;
-
-	if (!b || !b->now)
-		return;
-	while (b->freezing)
-		wait_for(b, WAIT_THAW, NULL);
-	b->freezing = b->now;
-	wait_for(b, WAIT_FROZEN, NULL);
-}
-
-void weave_thaw(struct world *w)
-{
-	if (w->weave && w->weave->now)
-		w->weave->freezing = NULL;
-}
-
-void weave_say(struct world *w, unsigned what) { w->weave->said[what % 8] = true; }
-
-void weave_hear(struct world *w, unsigned what)
-{
-	if (w->weave->now)
-		wait_for(w->weave, WAIT_WORD, &w->weave->said[what % 8]);
-}
-
-struct m_cpu *weave_cpu(struct world *w)
-{
-	struct weave *b = w->weave;
-
-	return b->now ? &w->cpu[b->now->v->cpu] : NULL;
-}
-
-uint64_t weave_turns(const struct world *w) { return w->weave->turns; }
-
 /* ---- actors ---- */
 
 /* W4 */
 static void take_cpu(struct weave *b)
 {
-	wait_for(b, WAIT_CPU, NULL);
+	weave_wait(b, WAIT_CPU, NULL);
 	b->cpu[b->now->v->cpu] = b->now;
 }
 
@@ -474,7 +225,7 @@ static void act(struct weave *b)
 	for (unsigned i = 0; i < a->part.steps; i++) {
 		take_cpu(b);
 		weave_point(b->w, POINT_STEP);
-		come_out(a->v);
+		weave_come_out(a->v);
 		b->todo(a->v, &a->part.step[i]);
 		b->w->by_host = false;
 		b->w->accessing = NULL;
@@ -497,7 +248,7 @@ static void actor_main(void)
 		act(b);
 		b->now->done = true;
 		if (others(b, list))
-			pass(b, POINT_STEP, true);
+			weave_pass(b, POINT_STEP, true);
 		else
 			go_to_driver(b);
 	}
@@ -548,22 +299,6 @@ void weave_round(struct world *w, uint32_t round, struct schedule *s, const stru
 			fail(w, "nobody can go on: all wait for each other");
 }
 
-static void stored(void *ctx, bool to_guest)
-{
-	struct world *w = ctx;
-	struct weave *b = w->weave;
-
-	for (unsigned i = 0; to_guest && i < b->actors; i++)
-		if (!b->now || b->now == &b->actor[i])
-			gm_settle(b->actor[i].v);
-
-	if (!b->now)
-		return;
-	if (b->locked != b->now)
-		fail(w, "what others look at is stored to without the VM's lock");
-	weave_point(w, POINT_STORE);
-}
-
 void (*weave_stored)(void *ctx, bool to_guest);
 void *weave_stored_ctx;
 
@@ -580,9 +315,9 @@ struct weave *weave_make(struct world *w)
 		b->actor[i].v = &w->vm[0].vcpu[i];
 	}
 	w->weave = b;
-	w->phys.watch = walk_point;
+	w->phys.watch = weave_walk;
 	w->phys.watch_ctx = w;
-	weave_stored = stored;
+	weave_stored = weave_stored_to;
 	weave_stored_ctx = w;
 	return b;
 }

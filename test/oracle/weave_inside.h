@@ -1,0 +1,58 @@
+/* test/oracle/weave_inside.h - what the files of the weaving share: the actors, and how one gives way to another. */
+#ifndef VELLUM_TEST_ORACLE_WEAVE_INSIDE_H
+#define VELLUM_TEST_ORACLE_WEAVE_INSIDE_H
+
+#include <ucontext.h>
+
+#include "test/oracle/weave.h"
+
+enum wait { WAIT_NONE, WAIT_LOCK, WAIT_OUT, WAIT_CPU, WAIT_PAGE, WAIT_THAW, WAIT_FROZEN, WAIT_ALONE, WAIT_WORD };
+
+struct actor {
+	ucontext_t context;
+	char *stack;
+	void *fake; /* of the sanitizer */
+	struct vcpu *v;
+	struct part part;
+	bool done;
+	enum wait waits;
+	const void *on;
+	uint32_t points;
+	uint32_t stores;  /* the last so many of them were stores to tables */
+	bool by_host;     /* world.by_host while it runs */
+	struct vcpu *accessing;
+};
+
+struct weave {
+	struct world *w;
+	struct actor actor[VCPUS], *now; /* NULL: none runs */
+	ucontext_t driver;
+	const void *driver_bottom;
+	size_t driver_size;
+	void *driver_fake;
+	struct schedule *schedule;
+	uint32_t round;
+	unsigned actors, alone;
+	struct actor *locked;      /* who has the VM's lock */
+	struct actor *cpu[CPUS];   /* who has a step under way there */
+	struct actor *freezing;
+	uint64_t turns;
+	bool said[8];
+	weave_do *todo;
+};
+
+/* weave.c */
+/* At a point of that kind: the actor goes on, or others come first; must: it cannot go on. */
+void weave_pass(struct weave *b, enum point kind, bool must);
+bool weave_may_come(const struct weave *b, const struct actor *a);
+bool weave_all_quiet(const struct weave *b);
+
+/* weave_wait.c */
+void weave_wait(struct weave *b, enum wait what, const void *on);
+/* W3: who was kicked comes out where its instruction ends. */
+void weave_come_out(struct vcpu *v);
+/* What the model and mmu/ call at their points (world.phys.watch, seam.h). */
+void weave_walk(void *ctx);
+void weave_stored_to(void *ctx, bool to_guest);
+
+#endif

@@ -1,0 +1,230 @@
+/* What actors wait for, and what they are told at their points. */
+#include "mmu/mutate.h"
+#include "test/oracle/weave_inside.h"
+
+/* W3: who was kicked comes out where its instruction ends. */
+void weave_come_out(struct vcpu *v)
+{
+	if (v->kicked && v->stage == STAGE_INSIDE)
+		leave(v);
+}
+
+void weave_point(struct world *w, enum point kind)
+{
+	struct weave *b = w->weave;
+
+	if (b && b->now && !b->alone)
+		weave_pass(b, kind, false);
+}
+
+void weave_wait(struct weave *b, enum wait what, const void *on)
+{
+	struct actor *a = b->now;
+
+	a->waits = what;
+	a->on = on;
+	while (!weave_may_come(b, a))
+		weave_pass(b, POINT_STEP, true);
+	a->waits = WAIT_NONE;
+}
+
+/* ---- the lock, kicks, entries ---- */
+
+void weave_lock(struct world *w, struct vm *vm)
+{
+	struct weave *b = w->weave;
+
+	if (!b->now)
+		return;
+	if (b->locked == b->now)
+		fail(w, "the VM's lock is taken twice");
+	weave_point(w, POINT_LOCK);
+	weave_wait(b, WAIT_LOCK, vm);
+	b->locked = b->now;
+}
+
+void weave_unlock(struct world *w, struct vm *vm)
+{
+	struct weave *b = w->weave;
+
+	(void)vm;
+	if (!b->now)
+		return;
+	if (b->locked != b->now)
+		fail(w, "the VM's lock is released by who has not taken it");
+	b->locked = NULL;
+	weave_point(w, POINT_UNLOCK);
+}
+
+bool weave_holds(struct world *w)
+{
+	return w->weave && w->weave->now ? w->weave->locked == w->weave->now : w->vm[0].locked || w->vm[1].locked;
+}
+
+/* As below_kick of the hypervisor: whoever is not in its guest is not waited for. */
+void weave_kick(struct world *w, struct vcpu *v)
+{
+	struct weave *b = w->weave;
+
+	if (!b->now) {
+		leave(v);
+		return;
+	}
+	weave_point(w, POINT_KICK);
+	if (v->stage == STAGE_OUT)
+		return;
+	v->kicked = true;
+	MUTANT(KICK_WAIT, weave_wait(b, WAIT_OUT, v));
+	if (v->in && v->stage == STAGE_INSIDE)
+		leave(v);
+}
+
+static bool out_of_date(const struct vcpu *v)
+{
+	return v->mmu.intercepts_changed || v->mmu.root_changed || tag_work_pending(&v->mmu.tag, v->cpu);
+}
+
+static void catch_up(struct vcpu *v)
+{
+	v->entering = true;
+	mmu_enter(&v->mmu, v->cpu);
+	v->entering = false;
+	load_controls(v);
+}
+
+/* RL2 of vm/run.c: it is said to be in its guest before the last look at what was requested. */
+bool weave_enter(struct vcpu *v)
+{
+	struct world *w = v->vm->world;
+	struct weave *b = w->weave;
+
+	weave_come_out(v);
+	while (!v->in && !w->failed) {
+		if (b->now && b->freezing && b->freezing != b->now)
+			weave_wait(b, WAIT_THAW, NULL);
+		MUTANT(ENTRY_SAID, v->stage = STAGE_ENTERING);
+		v->kicked = false;
+		weave_point(w, POINT_ENTRY);
+		if (out_of_date(v)) {
+			v->stage = STAGE_OUT;
+			catch_up(v);
+			if (!MUTANT_OR(ENTRY_LOOK, false))
+				continue;
+		}
+		weave_point(w, POINT_ENTRY);
+		if (!enter_now(v))
+			return false;
+		weave_come_out(v);
+	}
+	v->since = w->now;
+	v->turns = b->turns;
+	return !w->failed;
+}
+
+bool weave_undisturbed(const struct vcpu *v)
+{
+	const struct weave *b = v->vm->world->weave;
+
+	return !b || v->turns == b->turns;
+}
+
+/* The CPU in the guest is about to read an entry. */
+void weave_walk(void *ctx)
+{
+	struct world *w = ctx;
+	struct weave *b = w->weave;
+
+	if (!b->now || b->now->v->stage != STAGE_INSIDE)
+		return;
+	b->now->v->stage = STAGE_WALKING;
+	weave_point(w, POINT_WALK);
+	b->now->v->stage = STAGE_INSIDE;
+}
+
+/* ---- what else is waited for ---- */
+
+void weave_wait_page(struct world *w, struct page *p)
+{
+	if (w->weave && w->weave->now)
+		weave_wait(w->weave, WAIT_PAGE, p);
+}
+
+void weave_alone(struct world *w)
+{
+	struct weave *b = w->weave;
+
+	if (!b || !b->now)
+		return;
+	if (!b->alone)
+		weave_wait(b, WAIT_ALONE, NULL);
+	b->alone++;
+}
+
+void weave_together(struct world *w)
+{
+	if (w->weave && w->weave->now)
+		w->weave->alone--;
+}
+
+bool weave_try_alone(struct world *w)
+{
+	struct weave *b = w->weave;
+
+	if (!b || !b->now)
+		return true;
+	if (!b->alone && !weave_all_quiet(b))
+		return false;
+	b->alone++;
+	return true;
+}
+
+void weave_freeze(struct world *w)
+{
+	struct weave *b = w->weave;
+
+	if (!b || !b->now)
+		return;
+	while (b->freezing)
+		weave_wait(b, WAIT_THAW, NULL);
+	b->freezing = b->now;
+	weave_wait(b, WAIT_FROZEN, NULL);
+}
+
+void weave_thaw(struct world *w)
+{
+	if (w->weave && w->weave->now)
+		w->weave->freezing = NULL;
+}
+
+void weave_say(struct world *w, unsigned what) { w->weave->said[what % 8] = true; }
+
+void weave_hear(struct world *w, unsigned what)
+{
+	if (w->weave->now)
+		weave_wait(w->weave, WAIT_WORD, &w->weave->said[what % 8]);
+}
+
+struct m_cpu *weave_cpu(struct world *w)
+{
+	struct weave *b = w->weave;
+
+	return b->now ? &w->cpu[b->now->v->cpu] : NULL;
+}
+
+uint64_t weave_turns(const struct world *w) { return w->weave->turns; }
+
+void weave_stored_to(void *ctx, bool to_guest)
+{
+	struct world *w = ctx;
+	struct weave *b = w->weave;
+
+	for (unsigned i = 0; to_guest && i < b->actors; i++)
+		if (!b->now || b->now == &b->actor[i])
+			gm_settle(b->actor[i].v);
+
+	if (!b->now)
+		return;
+	if (b->locked != b->now)
+		fail(w, "what others look at is stored to without the VM's lock");
+	weave_point(w, POINT_STORE);
+}
