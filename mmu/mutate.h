@@ -140,7 +140,6 @@
 	M(FLUSH_ALL_FIRST, "that a flush of all is requested before vCPUs are kicked for it (it is done after)") \
 	M(FREE_LAST, "that shadow tables are freed after the flush (it is done before)") \
 	M(EPT_FREE_LAST, "that EPT tables are freed after the flush (it is done before)") \
-	M(RESYNC_LAST, "that a table is read after the flush, when it goes back into sync (it is done before)") \
 	M(UNSYNC_KICK, "kicking when a table goes out of sync, for others' INVLPGs") \
 	M(WRITE_KICK, "kicking after an emulated write to a table") \
 	M(SHADOW_FLUSH_KICK, "kicking for a flush of all in a shadow") \

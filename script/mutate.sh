@@ -4,12 +4,14 @@
 #
 # A kill is a failure that the oracle reports, on a sequence that passes without the mutant. A timeout is none, and no
 # crash that the oracle cannot report. The sequences are the same on every computer: MUTATE_ACCESSES (16 million) by
-# each mechanism, in three rounds, the first ones short. MUTATE_JOBS mutants run side by side.
+# each mechanism, in three rounds, the first ones short; in each first steps that follow each other, then steps of
+# several vCPUs in the middle of each other's (--interleave), then crossings (--crossings), with one change from vCPU to
+# vCPU and at last with two. MUTATE_JOBS mutants run side by side.
 set -u
 accesses=${MUTATE_ACCESSES:-16000000}
 steps=2000
 
-# try MECHANISM MUTANT SEED LIMIT...: 0 passes, 1 fails, other: it did neither.
+# try MECHANISM MUTANT SEED OPTION...: 0 passes, 1 fails, other: it did neither.
 try() {
 	mechanism=$1 mutant=$2 seed=$3
 	shift 3
@@ -34,32 +36,51 @@ order() {
 one() {
 	name=$1 what=$2 out=$work/$1.out
 	for round in 80 8 1; do
-		for m in $(order "$name"); do
-			try "$m" "$name" 1 --accesses $((accesses / round)) > "$out" 2>&1
-			status=$?
-			[ $status -eq 0 ] && continue
-			seed=$(sed -n 's/^FAILED: mechanism [^,]*, seed \([0-9]*\), step .*/\1/p' "$out" | head -1)
-			step=$(sed -n 's/^FAILED: mechanism [^,]*, seed [0-9]*, step \([0-9]*\).*/\1/p' "$out" | head \
-			-1)
-			if [ $status -ne 1 ] || [ -z "$seed" ]; then
-				echo "$name: $m ends with status $status and no failure: no kill" >> "$work/$name.said"
-				continue
-			fi
-			if ! try "$m" NONE "$seed" --runs 1 > "$out.none" 2>&1; then
-				echo "$name: $m, seed $seed fails without the mutant, too: no kill" >> \
-				"$work/$name.said"
-				touch "$work/baseline-fails"
-				continue
-			fi
-			sign=$(sed -n '/^FAILED/{n;p;}' "$out" | head -1 | cut -c1-150 | sed 's/^ *//; s/|/\\|/g')
-			echo "killed: $name by $m, seed $seed, step $step" >> "$work/$name.said"
-			echo "| $name | $what | $m, seed $seed, step $step | $sign |" > "$work/$name.row"
-			return
+		for way in "" --interleave "--crossings $((1 + (round == 1)))"; do
+			look "$way" "$round" && return
 		done
 	done
 	echo "LIVES: $name ($what)" >> "$work/$name.said"
 	echo "| $name | $what | **lives** | |" > "$work/$name.row"
 	touch "$work/$name.lives"
+}
+
+# look WAY ROUND: of the mutant $name. 0: killed, and its row is written.
+look() {
+	way=$1 round=$2
+	for m in $(order "$name"); do
+		# shellcheck disable=SC2086
+		try "$m" "$name" 1 --accesses $((accesses / round)) $way > "$out" 2>&1
+		status=$?
+		[ $status -eq 0 ] && continue
+		seed=$(sed -n 's/^FAILED: mechanism [^,]*, seed \([0-9]*\), step .*/\1/p' "$out" | head -1)
+		step=$(sed -n 's/^FAILED: mechanism [^,]*, seed [0-9]*, step \([0-9]*\).*/\1/p' "$out" | head -1)
+		if [ $status -ne 1 ] || [ -z "$seed" ]; then
+			echo "$name: $m ends with status $status and no failure: no kill" >> "$work/$name.said"
+			continue
+		fi
+		# shellcheck disable=SC2086
+		if ! try "$m" NONE "$seed" --runs 1 $way > "$out.none" 2>&1; then
+			echo "$name: $m, seed $seed fails without the mutant, too: no kill" >> "$work/$name.said"
+			touch "$work/baseline-fails"
+			continue
+		fi
+		told "$out"
+		return 0
+	done
+	return 1
+}
+
+# What killed $name: where, and what the oracle said first.
+told() {
+	sign=$(sed -n '/^FAILED/{n;p;}' "$1" | head -1 | cut -c1-150 | sed 's/^ *//; s/|/\\|/g')
+	case $way in
+	*crossings*) where="$m, $(sed -n 's/^FAILED: [^:]*: //p' "$1" | head -1)" ;;
+	*interleave*) where="$m, interleaved, seed $seed, round $step" ;;
+	*) where="$m, seed $seed, step $step" ;;
+	esac
+	echo "killed: $name by $where" >> "$work/$name.said"
+	echo "| $name | $what | $where | $sign |" > "$work/$name.row"
 }
 
 if [ "$1" = --one ]; then
@@ -98,7 +119,8 @@ the CPU that keeps in its caches whatever the architecture lets it keep) against
 lives. It wrote this page.
 
 *Killed by* is the sequence that showed it, which the oracle passes without the mutant: see it again with
-`build/oracle-mutants/oracle --mechanism M --mutant NAME --seed N --runs 1 --steps 2000`, which also shrinks it.
+`build/oracle-mutants/oracle --mechanism M --mutant NAME --seed N --runs 1 --steps 2000`, which also shrinks it; with
+`--interleave` where it says *interleaved*, and with `--crossings 2` where it names a crossing (`test/oracle/crossings.c`).
 *First sign* is what the oracle said; ids like S5 are those of [docs/mmu.md](mmu.md).
 
 | mutant | left out | killed by | first sign |

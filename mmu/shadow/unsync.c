@@ -178,14 +178,13 @@ bool shadow_resync(struct shadow *s, struct mmu_vcpu *self, gfn_t gfn)
 	if (!all)
 		return false;
 	if (s->stale)
-		MUTANT(RESYNC_LAST, MUTANT(RESYNC_FLUSH, shadow_flush_all(s, self)));
+		MUTANT(RESYNC_FLUSH, shadow_flush_all(s, self));
 	for (struct spage *sp = spage_at(s, g->pages); sp; sp = spage_at(s, sp->next_of_gfn)) {
 		if (!sp->unsync)
 			continue;
 		shadow_unlist_unsync(s, sp);
 		MUTANT(RESYNC_READ, shadow_sync_page(s, sp));
 	}
-	MUTANT_INSTEAD(RESYNC_LAST, shadow_flush_all(s, self));
 	shadow_update_invlpg(s, self);
 	return true;
 }
