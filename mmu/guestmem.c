@@ -79,32 +79,6 @@ static void *ready_ptr(struct mmu_vm *vm, gfn_t gfn, bool write)
 	return NULL;
 }
 
-size_t mmu_guest_read(struct mmu_vm *vm, gpa_t gpa, void *buf, size_t n)
-{
-	const char *fast = slots_linear(&vm->slots, gpa, false);
-	size_t done = 0;
-
-	if (likely(fast && (gpa.v & (PAGE_SIZE - 1)) + n <= PAGE_SIZE)) {
-		memcpy(buf, fast, n);
-		return n;
-	}
-	while (done < n) {
-		gpa_t at = gpa_add(gpa, done);
-		size_t offset = at.v & (PAGE_SIZE - 1), chunk = min_u64(n - done, PAGE_SIZE - offset);
-		const char *p;
-
-		mmu_lock(vm);
-		p = ready_ptr(vm, gpa_gfn(at), false);
-		if (p)
-			memcpy((char *)buf + done, p + offset, chunk);
-		mmu_unlock(vm);
-		if (!p)
-			break;
-		done += chunk;
-	}
-	return done;
-}
-
 /* Stores of 1, 2, 4 or 8 aligned bytes are single: the guest's other CPUs, and the page walkers, see all of it or
  * nothing. */
 static void store(char *p, const char *from, size_t n)
@@ -127,6 +101,52 @@ static void store(char *p, const char *from, size_t n)
 	} else {
 		memcpy(p, from, n);
 	}
+}
+
+/* The same of loads. */
+static void fetch(char *to, const char *p, size_t n)
+{
+	if (n == 8 && !((uintptr_t)p & 7)) {
+		uint64_t v = __atomic_load_n((const uint64_t *)(const void *)p, __ATOMIC_ACQUIRE);
+
+		memcpy(to, &v, 8);
+	} else if (n == 4 && !((uintptr_t)p & 3)) {
+		uint32_t v = __atomic_load_n((const uint32_t *)(const void *)p, __ATOMIC_ACQUIRE);
+
+		memcpy(to, &v, 4);
+	} else if (n == 2 && !((uintptr_t)p & 1)) {
+		uint16_t v = __atomic_load_n((const uint16_t *)(const void *)p, __ATOMIC_ACQUIRE);
+
+		memcpy(to, &v, 2);
+	} else {
+		memcpy(to, p, n);
+	}
+}
+
+size_t mmu_guest_read(struct mmu_vm *vm, gpa_t gpa, void *buf, size_t n)
+{
+	const char *fast = slots_linear(&vm->slots, gpa, false);
+	size_t done = 0;
+
+	if (likely(fast && (gpa.v & (PAGE_SIZE - 1)) + n <= PAGE_SIZE)) {
+		fetch(buf, fast, n);
+		return n;
+	}
+	while (done < n) {
+		gpa_t at = gpa_add(gpa, done);
+		size_t offset = at.v & (PAGE_SIZE - 1), chunk = min_u64(n - done, PAGE_SIZE - offset);
+		const char *p;
+
+		mmu_lock(vm);
+		p = ready_ptr(vm, gpa_gfn(at), false);
+		if (p)
+			fetch((char *)buf + done, p + offset, chunk);
+		mmu_unlock(vm);
+		if (!p)
+			break;
+		done += chunk;
+	}
+	return done;
 }
 
 size_t mmu_guest_write(struct mmu_vm *vm, gpa_t gpa, const void *buf, size_t n)
@@ -170,15 +190,28 @@ void *mmu_guest_ptr(struct mmu_vm *vm, gpa_t gpa, size_t n, bool write)
 	return p ? p + offset : NULL;
 }
 
+/* S13: between mmu_guest_ptr() and the write a log may have begun, or have been collected. */
+static void mark_again(struct mmu_vm *vm, gfn_t gfn)
+{
+	struct slot *slot = slots_find(&vm->slots, gfn);
+
+	if (slot && slot->kind == SLOT_RAM)
+		mmu_mark_dirty(vm, slot, gfn);
+}
+
 void mmu_guest_written(struct mmu_vm *vm, gpa_t gpa, size_t n)
 {
-	if (!vm->ops->guest_written)
+	/* What was written is seen by others before it is looked whether they log. */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (!vm->ops->guest_written && !__atomic_load_n(&vm->logs, __ATOMIC_RELAXED))
 		return;
 	mmu_lock(vm);
 	for (size_t done = 0; done < n;) {
 		size_t chunk = min_u64(n - done, PAGE_SIZE - ((gpa.v + done) & (PAGE_SIZE - 1)));
 
-		vm->ops->guest_written(vm, gpa_add(gpa, done), chunk);
+		mark_again(vm, gpa_gfn(gpa_add(gpa, done)));
+		if (vm->ops->guest_written)
+			vm->ops->guest_written(vm, gpa_add(gpa, done), chunk);
 		done += chunk;
 	}
 	mmu_unlock(vm);

@@ -197,6 +197,7 @@ bool mmu_slot_remove(struct mmu_vm *vm, gfn_t base)
 		overlay_drop(vm, base, slot->pages);
 		MUTANT(SLOT_REMOVE_UNMAP, vm->ops->unmap(vm, base, slot->pages));
 		MUTANT(SLOT_KICK, tag_synchronize(vm, NULL));
+		__atomic_store_n(&vm->logs, vm->logs - (slot->dirty != NULL), __ATOMIC_RELAXED);
 		ok = slots_remove(&vm->slots, base);
 	}
 	mmu_unlock(vm);
@@ -222,6 +223,7 @@ bool mmu_log_start(struct mmu_vm *vm, gfn_t base, uint64_t *bitmap)
 	if (slot && !slot->dirty) {
 		memset(bitmap, 0, (slot->pages + 63) / 64 * sizeof(bitmap[0]));
 		slot->dirty = bitmap;
+		__atomic_store_n(&vm->logs, vm->logs + 1, __ATOMIC_SEQ_CST);
 		MUTANT(LOG_PROTECT, vm->ops->write_protect(vm, base, slot->pages));
 		MUTANT(LOG_KICK, tag_synchronize(vm, NULL));
 		ok = true;
@@ -271,6 +273,7 @@ bool mmu_log_stop(struct mmu_vm *vm, gfn_t base)
 	slot = ram_slot(vm, base);
 	if (slot && slot->dirty) {
 		slot->dirty = NULL;
+		__atomic_store_n(&vm->logs, vm->logs - 1, __ATOMIC_RELAXED);
 		ok = true;
 	}
 	mmu_unlock(vm);

@@ -149,6 +149,7 @@ struct mmu_vm {
 	struct mmu_vcpu *vcpus;  /* list, by next */
 	uint64_t table_pages;    /* table pages in use by the mechanism */
 	struct reserve reserve;  /* those that wait to be used */
+	uint32_t logs;           /* slots that are being logged; read without the lock */
 	uint64_t ept_flushed_on; /* one bit a logical CPU: no INVEPT of the root is owed there */
 	uint64_t ept_ran_on;     /* the same: it has run the root, which tells the reason of an INVEPT */
 	void *priv;              /* the mechanism's, for the VM */

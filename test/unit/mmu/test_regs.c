@@ -199,6 +199,28 @@ static void test_memory(void **state)
 	stop();
 }
 
+/* S13: what is written by a pointer of before a log or a report is in the next report. */
+static void test_log_of_pointers(void **state)
+{
+	uint64_t bits[1], out[1];
+
+	(void)state;
+	start(CR0_ET, 0, 0);
+	assert_non_null(mmu_guest_ptr(&vm, GPA(0x3000), 8, true));
+	assert_true(mmu_log_start(&vm, GFN(0), bits));
+	mmu_guest_written(&vm, GPA(0x3000), 8);
+	assert_non_null(mmu_guest_ptr(&vm, GPA(0x4000), 8, true));
+	assert_true(mmu_log_collect(&vm, GFN(0), out));
+	assert_int_equal(out[0], BIT(3) | BIT(4));
+	mmu_guest_written(&vm, GPA(0x4ff8), 16);
+	assert_true(mmu_log_collect(&vm, GFN(0), out));
+	assert_int_equal(out[0], BIT(4) | BIT(5));
+	assert_true(mmu_log_stop(&vm, GFN(0)));
+	mmu_guest_written(&vm, GPA(0x3000), 8);
+	assert_int_equal(bits[0], 0);
+	stop();
+}
+
 static void test_forced_paging(void **state)
 {
 	struct mmu_fault walk_fault = { .kind = MMU_FAULT_EPT_VIOLATION, .access = MMU_READ, .gpa = GPA(0xe000) };
@@ -254,6 +276,7 @@ int main(void)
 		cmocka_unit_test(test_efer),
 		cmocka_unit_test(test_pdptes),
 		cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_log_of_pointers),
 		cmocka_unit_test(test_forced_paging),
 		cmocka_unit_test(test_no_identity_map),
 	};
