@@ -120,8 +120,8 @@ lives. It wrote this page.
 
 *Killed by* is the sequence that showed it, which the oracle passes without the mutant: see it again with
 `build/oracle-mutants/oracle --mechanism M --mutant NAME --seed N --runs 1 --steps 2000`, which also shrinks it; with
-`--interleave` where it says *interleaved*, and with `--crossings 2` where it names a crossing (`test/oracle/crossings.c`).
-*First sign* is what the oracle said; ids like S5 are those of [docs/mmu.md](mmu.md).
+`--interleave` where it says *interleaved*, and with `--crossings 2` where it names a crossing
+(`test/oracle/crossings.c`). *First sign* is what the oracle said; ids like S5 are those of [docs/mmu.md](mmu.md).
 
 | mutant | left out | killed by | first sign |
 |---|---|---|---|

@@ -85,7 +85,7 @@ bool weave_all_quiet(const struct weave *b)
 	return quiet;
 }
 
-/* W2 */
+/* WV2 */
 bool weave_may_come(const struct weave *b, const struct actor *a)
 {
 	if (a->done)
@@ -145,7 +145,7 @@ static void note(struct choice *list, size_t *count, size_t room, struct choice 
 	*count += 1;
 }
 
-/* NULL: the actor goes on. W1. */
+/* NULL: the actor goes on. WV1. */
 static struct actor *choose(struct weave *b, enum point kind, bool must, struct actor *const list[], unsigned n)
 {
 	struct schedule *s = b->schedule;
@@ -196,7 +196,7 @@ void weave_pass(struct weave *b, enum point kind, bool must)
 
 /* ---- actors ---- */
 
-/* W4 */
+/* WV4 */
 static void take_cpu(struct weave *b)
 {
 	weave_wait(b, WAIT_CPU, NULL);

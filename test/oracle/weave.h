@@ -4,10 +4,10 @@
  * lock is taken or released, a vCPU is kicked, a translation flushed, a table's entry stored, a guest entered, and
  * where the CPU in a guest reads an entry of a walk.
  *
- * W1: which actor comes is a function of the schedule, the actor that is at the point, and how many it has passed.
- * W2: what waits - for the lock, for a kicked vCPU, for a CPU - is not chosen until it need not wait any more.
- * W3: an instruction of the guest is not interrupted: who kicks a vCPU in the middle of one waits for its end.
- * W4: a logical CPU does one actor's step at a time; who comes to a CPU puts the vCPU that was there out of its guest.
+ * WV1: which actor comes is a function of the schedule, the actor that is at the point, and how many it has passed.
+ * WV2: what waits - for the lock, for a kicked vCPU, for a CPU - is not chosen until it need not wait any more.
+ * WV3: an instruction of the guest is not interrupted: who kicks a vCPU in the middle of one waits for its end.
+ * WV4: a logical CPU does one actor's step at a time; who comes to a CPU puts the vCPU that was there out of its guest.
  */
 #ifndef VELLUM_TEST_ORACLE_WEAVE_H
 #define VELLUM_TEST_ORACLE_WEAVE_H

@@ -49,7 +49,7 @@ bool weave_all_quiet(const struct weave *b);
 
 /* weave_wait.c */
 void weave_wait(struct weave *b, enum wait what, const void *on);
-/* W3: who was kicked comes out where its instruction ends. */
+/* WV3: who was kicked comes out where its instruction ends. */
 void weave_come_out(struct vcpu *v);
 /* What the model and mmu/ call at their points (world.phys.watch, seam.h). */
 void weave_walk(void *ctx);

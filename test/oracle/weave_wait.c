@@ -2,7 +2,7 @@
 #include "mmu/mutate.h"
 #include "test/oracle/weave_inside.h"
 
-/* W3: who was kicked comes out where its instruction ends. */
+/* WV3: who was kicked comes out where its instruction ends. */
 void weave_come_out(struct vcpu *v)
 {
 	if (v->kicked && v->stage == STAGE_INSIDE)
