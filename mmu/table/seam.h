@@ -3,6 +3,8 @@
 #ifndef VELLUM_MMU_TABLE_SEAM_H
 #define VELLUM_MMU_TABLE_SEAM_H
 
+/* Nobody looks. */
+#define SEAM_WOVEN false
 /* An entry of a table was just stored. */
 static inline void seam_stored(void) {}
 /* The hypervisor just wrote to guest memory for the guest. */

@@ -17,6 +17,7 @@
 #include <time.h>
 
 #include "mmu/mutate.h"
+#include "mmu/table/seam.h"
 #include "test/oracle/weave.h"
 
 #ifdef MUTATION
@@ -246,6 +247,10 @@ int main(int argc, char **argv)
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	parse(argc, argv, &o);
+	if ((o.interleave || o.crossings) && !SEAM_WOVEN) {
+		fprintf(stderr, "oracle: this one tells nobody of its stores: use build/interleave/oracle\n");
+		return 2;
+	}
 	if (o.replay)
 		return replay(&o) ? 0 : 1;
 	if (o.runs == ~0ull && !o.accesses && !o.seconds)
