@@ -3,6 +3,8 @@
 #ifndef VELLUM_MMU_TABLE_SEAM_H
 #define VELLUM_MMU_TABLE_SEAM_H
 
+#include "lib/base.h"
+
 /* Nobody looks. */
 #define SEAM_WOVEN false
 /* An entry of a table was just stored. */

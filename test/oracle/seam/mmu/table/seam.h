@@ -2,6 +2,8 @@
 #ifndef VELLUM_MMU_TABLE_SEAM_H
 #define VELLUM_MMU_TABLE_SEAM_H
 
+#include "lib/base.h"
+
 #define SEAM_WOVEN true
 extern void (*weave_stored)(void *ctx, bool to_guest);
 extern void *weave_stored_ctx;
