@@ -201,9 +201,8 @@ static void mark_again(struct mmu_vm *vm, gfn_t gfn)
 
 void mmu_guest_written(struct mmu_vm *vm, gpa_t gpa, size_t n)
 {
-	/* What was written is seen by others before it is looked whether they log. */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (!vm->ops->guest_written && !__atomic_load_n(&vm->logs, __ATOMIC_RELAXED))
+	/* By a locked instruction: what was written is seen by others before it is looked whether they log. */
+	if (!vm->ops->guest_written && !__atomic_fetch_add(&vm->logs, 0, __ATOMIC_SEQ_CST))
 		return;
 	mmu_lock(vm);
 	for (size_t done = 0; done < n;) {
