@@ -16,8 +16,8 @@
 enum { PROCESSES = 2, TOUCHERS = 3, PAGES = 12, LOOKS = 3, STACK = 65536, CHILD_LOOKS = 8, SEED = 12000 };
 
 /* What the pages are now, as far as those who touch them are told: before a call that changes it they are told that
- * nothing is sure, and after it what must be. */
-enum { UNSURE, HERE, LOCKED, HIDDEN, GONE, ZERO, OVER };
+ * nothing is sure, and after it what must be. The last two say nothing of the pages. */
+enum { HERE, LOCKED, HIDDEN, GONE, ZERO, UNSURE, OVER };
 
 static struct {
 	unsigned char *base, *aside;
@@ -78,7 +78,7 @@ static uint32_t *word_at(unsigned char *base, uint32_t page, uint32_t who) { ret
 
 static uint32_t state(void) { return __atomic_load_n(&shared.state, __ATOMIC_SEQ_CST); }
 
-static const char *const names[] = { "unsure", "there", "read-only", "without rights", "gone", "given up", "over" };
+static const char *const names[] = { "there", "read-only", "without rights", "gone", "given up" };
 
 static void must(int fault, uint32_t now, int is_store)
 {
@@ -95,7 +95,7 @@ static void look(uint32_t page)
 	uint32_t before = state(), value = 0;
 	int fault = load(stamp_at(shared.base, page), &value);
 
-	if (before != state() || (before & 7) == UNSURE)
+	if (before != state() || (before & 7) >= UNSURE)
 		return;
 	must(fault, before, 0);
 	if (fault == 0 && value != ((before & 7) == ZERO ? 0 : stamp(before >> 3, page)))
@@ -108,7 +108,7 @@ static void write_word(uint32_t page, uint32_t who, uint32_t value)
 	uint32_t before = state(), is = 0;
 	int fault = store(word_at(shared.base, page, who), value), again;
 
-	if (before != state() || (before & 7) == UNSURE)
+	if (before != state() || (before & 7) >= UNSURE)
 		return;
 	must(fault, before, 1);
 	again = load(word_at(shared.base, page, who), &is);
@@ -316,6 +316,7 @@ static uint64_t process(const struct part *part, uint32_t first, uint32_t size)
 
 	sigaction(SIGSEGV, &action, NULL);
 	sigaction(SIGBUS, &action, NULL);
+	tell(first, UNSURE);
 	shared.base = take_pages(PAGES, MAP_PRIVATE);
 	shared.aside = take_pages(PAGES, MAP_PRIVATE); /* taken until it is used, so that no stack comes there */
 	bring(first);

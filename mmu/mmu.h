@@ -215,6 +215,9 @@ struct mmu_vcpu {
 	/* the page of the last EPT misconfiguration, and the slots' generation at it; none has the frame ~0 */
 	gfn_t mmio_gfn;
 	uint32_t mmio_generation;
+	/* the same of one whose entry was found repaired */
+	gfn_t repaired_gfn;
+	uint32_t repaired_generation;
 	struct walk_memo memo[1 + MEMO_PAGES]; /* of a fetch; of other accesses, by page */
 	void *priv;              /* the mechanism's, for the vCPU */
 	struct mmu_face other;   /* the other mechanism's, while one is exchanged for another */

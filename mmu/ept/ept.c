@@ -402,6 +402,18 @@ static struct mmu_result violation(struct mmu_vcpu *vcpu, const struct mmu_fault
 	return map(vm, fault->gpa, &page, at);
 }
 
+/* The entry can be walked. Another CPU has repaired it since, when the memory map changed; or this code made it wrong,
+ * which must not loop: the same page does not change twice under one map. */
+static struct mmu_result repaired(struct mmu_vcpu *vcpu, gfn_t gfn)
+{
+	uint32_t now = vcpu->vm->slots.generation;
+	bool again = vcpu->repaired_gfn.v == gfn.v && vcpu->repaired_generation == now;
+
+	vcpu->repaired_gfn = gfn;
+	vcpu->repaired_generation = now;
+	return again ? mmu_stop("an EPT entry is misconfigured") : mmu_done(MMU_RETRY);
+}
+
 static struct mmu_result misconfig(struct mmu_vcpu *vcpu, const struct mmu_fault *fault)
 {
 	struct mmu_vm *vm = vcpu->vm;
@@ -412,12 +424,8 @@ static struct mmu_result misconfig(struct mmu_vcpu *vcpu, const struct mmu_fault
 	if (fault->gpa.v >= pt_limit(e->pt.format))
 		return mmu_emulate(fault->gpa);
 	at = pt_lookup(&e->pt, fault->gpa.v, 1);
-	if (!pt_special(&ept_format, at.value)) {
-		/* Another CPU has repaired it; or it is a leaf that this code made wrong, which must not loop. */
-		if (pt_present(&ept_format, at.value))
-			return mmu_stop("an EPT entry is misconfigured");
-		return mmu_done(MMU_RETRY);
-	}
+	if (!pt_special(&ept_format, at.value))
+		return pt_present(&ept_format, at.value) ? repaired(vcpu, gpa_gfn(fault->gpa)) : mmu_done(MMU_RETRY);
 	if (!fault->pdptes && MUTANT_OR(EPT_GENERATION, at.value == ept_mmio_leaf(vm))) {
 		vcpu->mmio_gfn = gpa_gfn(fault->gpa);
 		vcpu->mmio_generation = vm->slots.generation;

@@ -88,10 +88,9 @@ void gm_settle(struct vcpu *v)
 /* In entries of either size. */
 #define FLAGS ((uint64_t)(X_A | X_D) << 32 | X_A | X_D)
 
-bool gm_settle_page(struct vm *vm, uint64_t gfn)
+static bool settle_flags(struct world *w, struct page *p)
 {
-	struct page *p = page_find(vm, gfn);
-	const uint8_t *is = p && (p->in || p->leaving) && p->bytes ? phys_ptr(&vm->world->phys, p->hfn) : NULL;
+	const uint8_t *is = p && (p->in || p->leaving) && p->bytes ? phys_ptr(&w->phys, p->hfn) : NULL;
 
 	if (!is || memcmp(is, p->bytes, PAGE_SIZE) == 0)
 		return true;
@@ -107,14 +106,17 @@ bool gm_settle_page(struct vm *vm, uint64_t gfn)
 	return true;
 }
 
+bool gm_settle_page(struct vm *vm, uint64_t gfn) { return settle_flags(vm->world, page_find(vm, gfn)); }
+
+/* Also of slots that are not there just now. */
 void gm_settle_flags(struct vm *vm)
 {
-	for (unsigned k = 0; k < vm->rams; k++)
-		for (uint64_t i = 0; vm->ram[k].page && vm->ram[k].base != IDENTITY_GFN &&
-				     i < min_u64(vm->ram[k].pages, 2048);
-		     i++)
-			if (vm->ram[k].page[i].in && vm->ram[k].page[i].bytes)
-				gm_settle_page(vm, vm->ram[k].base + i);
+	for (unsigned k = 0; k < vm->rams; k++) {
+		struct ram *r = &vm->ram[k];
+
+		for (uint64_t i = 0; r->page && r->base != IDENTITY_GFN && i < min_u64(r->pages, 2048); i++)
+			settle_flags(vm->world, &r->page[i]);
+	}
 }
 
 static void compare_page(struct vm *vm, struct ram *r, uint64_t index)
