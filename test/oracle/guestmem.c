@@ -80,9 +80,11 @@ void gm_settle(struct vcpu *v)
 {
 	struct store *s = v->pending;
 
-	v->pending = NULL;
-	if (s)
-		gm_write(v->vm, s->gpa, s->size, s->value);
+	if (!s || s->done)
+		return;
+	s->done = true;
+	s->old = gm_read(v->vm, s->gpa & ~7ull, 8);
+	gm_write(v->vm, s->gpa, s->size, s->value);
 }
 
 /* In entries of either size. */
@@ -157,14 +159,16 @@ void gm_compare(struct vm *vm)
 static bool store_by_hypervisor(struct vcpu *v, uint64_t gpa, unsigned size, uint64_t value)
 {
 	struct vm *vm = v->vm;
-	struct store store = { gpa, value, size };
+	struct store store = { .gpa = gpa, .value = value, .size = size };
 	size_t done;
 
 	vm->world->storing = gpa | 7;
 	v->pending = vm->world->weave ? &store : NULL;
 	done = mmu_guest_write(&vm->mmu, GPA(gpa), &value, size);
-	if (done != size || v->pending)
+	if (done != size || (v->pending && !store.done))
 		fail(vm->world, "mmu_guest_write does not write %llx", (unsigned long long)gpa);
+	if (v->pending && !vm->world->failed)
+		spec_prolong(vm, gpa & ~7ull, store.old);
 	v->pending = NULL;
 	return !vm->world->failed;
 }

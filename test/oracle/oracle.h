@@ -176,8 +176,9 @@ struct context {
 
 /* ---- machines ---- */
 
-/* What mmu_guest_write is to write: in memory already, or not yet. */
-struct store { uint64_t gpa, value; unsigned size; };
+/* What mmu_guest_write is writing: in memory already, or not yet; and the word that was there. Until it returns, shadows
+ * may follow the one or the other. */
+struct store { uint64_t gpa, value, old; unsigned size; bool done; };
 
 struct vcpu {
 	struct mmu_vcpu mmu;
@@ -304,7 +305,8 @@ bool gm_lacks(struct vm *vm, uint64_t gpa, unsigned size, uint64_t want);
 bool gm_adopt(struct vm *vm, uint64_t gpa, unsigned size, uint64_t allowed);
 /* All of it is as it must be. */
 void gm_compare(struct vm *vm);
-/* Where steps are interleaved, what the hypervisor writes is in memory at some time in the middle of its call: now. */
+/* Where steps are interleaved, what the hypervisor writes is in memory at some time in the middle of its call:
+ * now. */
 void gm_settle(struct vcpu *v);
 /* Flags that are set in tables nobody has spoken for: they need not be, where steps are interleaved. */
 void gm_settle_flags(struct vm *vm);
@@ -365,6 +367,8 @@ void spec_drop(struct vcpu *v, enum drop drop, uint64_t va, uint16_t pcid);
 /* The page fault of the attempt that began when the vCPU was last entered drops what was cached before. */
 void spec_drop_fault(struct vcpu *v, uint64_t va);
 void spec_change(struct vm *vm, uint64_t gpa, uint64_t old);
+/* The word held that value until now, though something else was in memory already. */
+void spec_prolong(struct vm *vm, uint64_t word, uint64_t value);
 void spec_forget(struct vcpu *v);
 /* true where the guest's own staleness permits what was seen; *gpa is where the access went. */
 bool spec_stale(struct vcpu *v, uint64_t va, struct x_access a, const struct observed *o, uint64_t *gpa);

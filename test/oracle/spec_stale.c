@@ -55,6 +55,18 @@ void spec_drop(struct vcpu *v, enum drop drop, uint64_t va, uint16_t pcid)
 	v->event[v->events++] = (struct event){ .when = now, .va = va, .drop = drop, .pcid = pcid };
 }
 
+void spec_prolong(struct vm *vm, uint64_t word, uint64_t value)
+{
+	uint64_t now = ++vm->world->now;
+
+	for (uint32_t i = vm->bucket[bucket_of(word / 8)]; i; i = vm->change[i].next)
+		if (vm->change[i].word == word / 8) {
+			if (vm->change[i].value == value)
+				vm->change[i].when = now;
+			return;
+		}
+}
+
 /* Others may have changed the entry since, and what was cached after that is not dropped by it. */
 void spec_drop_fault(struct vcpu *v, uint64_t va)
 {
@@ -243,11 +255,17 @@ static void consider_since(struct search *s, unsigned level, uint64_t at, struct
 	struct vm *vm = s->v->vm;
 	unsigned size = x_entry_size(s->mode);
 
-	for (uint32_t i = vm->bucket[bucket_of(at / 8)]; i && vm->change[i].when > s->v->since && !s->found;
-	     i = vm->change[i].next)
-		if (vm->change[i].word == at / 8)
+	for (uint32_t i = vm->bucket[bucket_of(at / 8)]; i && !s->found; i = vm->change[i].next)
+		if (vm->change[i].word == at / 8 && vm->change[i].when > s->v->since)
 			consider(s, level, at, part(vm->change[i].value, at, size), rights, vm->world->now, NEVER,
 				 true);
+	/* What the hypervisor is just writing. */
+	for (unsigned i = 0; i < vm->world->c.vcpus && !s->found; i++) {
+		const struct store *p = vm->vcpu[i].pending;
+
+		if (p && p->done && p->gpa / 8 == at / 8)
+			consider(s, level, at, part(p->old, at, size), rights, vm->world->now, NEVER, true);
+	}
 }
 
 static void descend(struct search *s, unsigned level, uint64_t table, struct x_rights rights, uint64_t from, bool now)
