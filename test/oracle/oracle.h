@@ -176,8 +176,8 @@ struct context {
 
 /* ---- machines ---- */
 
-/* What mmu_guest_write is writing: in memory already, or not yet; and the word that was there. Until it returns, shadows
- * may follow the one or the other. */
+/* What mmu_guest_write is writing: in memory already, or not yet; and the word that was there. Until it returns,
+ * shadows may follow the one or the other. */
 struct store { uint64_t gpa, value, old; unsigned size; bool done; };
 
 struct vcpu {
