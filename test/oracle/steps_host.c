@@ -246,7 +246,7 @@ void host_step(struct vcpu *v, const struct step *s)
 {
 	struct vm *vm = v->vm;
 	uint64_t gfn = host_gfn(vm->world, s); /* never IDENTITY_GFN */
-	switch (overlay_instead(&vm->world->c, s) ? OP_COUNT : s->op) {
+	switch (overlay_instead(&vm->world->c, s) && !vm->world->weave ? OP_COUNT : s->op) {
 	case OP_MIGRATE:
 		do_migrate(v, s);
 		break;

@@ -60,8 +60,6 @@ static uint8_t op_woven(uint8_t op, uint64_t r)
 	case OP_MERGE:
 	case OP_BLOCK:
 		return OP_SWAP_OUT;
-	case OP_COUNT: /* overlays, for which all are stopped */
-		return OP_DROP;
 	case OP_SLOT:
 	case OP_REBOOT:
 	case OP_MODE:
