@@ -131,13 +131,14 @@ static bool settle(unsigned id)
 {
 	struct vm_place *place = &machine.place[id];
 	struct vm *vm = place->vm;
+	bool again = vm->again && VM_LEFT_OUT_OR(FOR_GOOD, !vm->for_good);
 	const char *why = NULL;
 
-	if (vm->again && (control_is_asked() || !may_begin_again(place)))
+	if (again && (control_is_asked() || !may_begin_again(place)))
 		return false;
 	vm->settled = true;
 	place->status = vm->status;
-	if (VM_KEPT(AGAIN, vm->again))
+	if (VM_KEPT(AGAIN, again))
 		why = life_start(id);
 	if (why)
 		console_log("%s does not begin again: %s", place->config->name, why);

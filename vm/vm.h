@@ -185,7 +185,8 @@ struct vm {
 	const struct vm_config *config;
 	bool ending; /* somebody has said so (vm_end), and says why; then: */
 	bool ended;
-	bool again;    /* what follows its end is that it begins again (vm/life.c) */
+	bool again;    /* who has ended it wants it to begin again; written before .ended */
+	bool for_good; /* the first CPU's: it does not, whatever that was (vm/life.c) */
 	bool released; /* it holds nothing any more but what is said of it (vm/release.c) */
 	bool settled;  /* the first CPU knows (LC2 in vm/life.c) */
 	bool paused; /* by the control channel, or for a panic: none of its vCPUs is picked */

@@ -228,6 +228,13 @@
 	M(RELEASED_KICK, "telling the first CPU") \
 	M(AGAIN, "that who is to begin again does") \
 	M(AGAIN_LATER, "that it waits") \
+	M(FOR_GOOD, "nor does who was stopped") \
+	M(LIFE_RUNS, "starting no virtual machine twice") \
+	M(LIFE_OVER, "stopping none that is over") \
+	M(STOP_FOR_GOOD, "that who is stopped does not begin again") \
+	M(RESET_ANSWER, "answering a reset when it has happened") \
+	M(STOP_ANSWER, "answering a stop when it has") \
+	M(DESTROY_SETTLED, "giving back nothing of one that is not over") \
 	M(RUN_PAUSED, "not running who is paused") \
 	M(RUN_HALTED, "not running who sleeps in HLT") \
 	M(IDLE_UNTOLD, "coming back to an account that waits while nobody runs") \

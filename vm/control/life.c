@@ -24,10 +24,13 @@ static bool begin_start(unsigned id, char *error, size_t size)
 	return !why;
 }
 
+/* The virtual machine's beginnings, when a reset was asked for. */
+static unsigned starts_before;
+
 /* One that has not ended ends; one that is to begin again does not. */
 static void end(struct vm *vm, const char *how)
 {
-	VM_MUTANT(STOP_FOR_GOOD, __atomic_store_n(&vm->again, false, __ATOMIC_SEQ_CST));
+	VM_MUTANT(STOP_FOR_GOOD, vm->for_good = true);
 	vm_end(vm, VM_STATUS_OK, "%s by request", how);
 }
 
@@ -48,6 +51,7 @@ bool control_life_begin(unsigned id, enum control_command command, char *error, 
 		return begin_start(id, error, size);
 	if (!vm || VM_KEPT(LIFE_OVER, !runs(vm) && command != CONTROL_DESTROY))
 		return refuse(id, vm, error, size);
+	starts_before = machine.place[id].starts;
 	if (command == CONTROL_RESET)
 		vm_reset(vm, true, "reset by request");
 	else if (runs(vm))
@@ -62,9 +66,9 @@ bool control_life_done(unsigned id, enum control_command command, char *error, s
 	*ok = true;
 	switch (command) {
 	case CONTROL_RESET:
-		if (vm && VM_KEPT(RESET_ANSWER, vm->ended && runs(vm)))
+		*ok = machine.place[id].starts != starts_before && !vm->ended;
+		if (!*ok && VM_KEPT(RESET_ANSWER, runs(vm)))
 			return false;
-		*ok = vm && !vm->ended;
 		if (!*ok)
 			refuse(id, vm, error, size);
 		return true;

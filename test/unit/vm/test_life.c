@@ -1,12 +1,11 @@
 /* Virtual machines come and go (vm/life.c, vm/control/life.c): they begin again after a reset where that is asked for,
  * end for good where it is not, are started, stopped and destroyed by requests, and leave nothing behind. */
-#include "test/unit/vm/fixture.h"
+#include "test/unit/vm/cpus.h"
 
 #include <stdio.h>
 
 #include "host/console.h"
 #include "host/frames.h"
-#include "host/interrupt.h"
 #include "lib/ports.h"
 #include "vm/life.h"
 
@@ -177,6 +176,98 @@ static void stopped_for_good(void **state)
 	finish();
 }
 
+/* It is stopped between somebody's first word of its reset and the last one. */
+static void stopped_while_it_is_reset(void **state)
+{
+	(void)state;
+	start_with("on-reset boot\n", 2);
+	vm_at(1)->ending = true;
+	ask("a stop 1\n");
+	vm_at(1)->again = true;
+	vm_at(1)->ending = false;
+	vm_reset(vm_at(1), false, "reset");
+	until_said("done a ok\n");
+	assert_int_equal(machine.place[1].starts, 1);
+	finish();
+}
+
+/* A reset by request comes second: what was first is the answer, when it is over. */
+static void reset_while_it_ends(void **state)
+{
+	(void)state;
+	start_with("", 2);
+	vm_at(1)->ending = true;
+	ask("a reset 1\n");
+	assert_false(said("done a"));
+	vm_at(1)->ending = false;
+	vm_end(vm_at(1), VM_STATUS_OK, "powered off");
+	until_said("done a error test1 is over: powered off\n");
+	finish();
+}
+
+/* Who begins has its first turn soon, though another has had the CPU alone. */
+static void begins_beside_one_that_runs(void **state)
+{
+	(void)state;
+	start_with("", 2);
+	ask("a destroy 1\n");
+	until_said("done a ok\n");
+	for (unsigned n = 0; n < 5; n++) {
+		bench_wait(machine.tsc_hz / 100);
+		STEP(bench_interrupt(VECTOR_TIMER));
+	}
+	assert_int_equal(bench.v->vm->id, 0);
+	STEP(ask("b start 1\n"));
+	assert_int_equal(bench.v->vm->id, 1);
+	finish();
+}
+
+/* CPUs are told of who begins on them; the first, of who has ended. */
+static void on_two_cpus(void **state)
+{
+	struct vm *vm;
+	unsigned before;
+
+	(void)state;
+	begin(2, 2);
+	life_hold();
+	STEP(kicked(1));
+	vm = bench.v->vm;
+	before = bench.kicks[0];
+	assert_int_equal(bench_exit_simple(EXIT_TRIPLE_FAULT, 0), BENCH_IDLE);
+	for (unsigned n = 0; n < 50 && !vm->released; n++)
+		bench_interrupt(VECTOR_KICK);
+	assert_true(vm->released);
+	assert_true(bench.kicks[0] > before);
+	bench_on(0);
+	bench_interrupt(VECTOR_KICK);
+	if (vm->id != 1)
+		ask("a stop 1\n");
+	for (unsigned n = 0; n < 50 && !vm_at(1)->settled; n++)
+		bench_interrupt(VECTOR_KICK);
+	before = bench.kicks[1];
+	ask("b start 1\n");
+	until_said("done b ok\n");
+	assert_true(bench.kicks[1] > before);
+	life_let_go();
+	finish();
+}
+
+/* What was typed before it began is there when it has. */
+static void input_that_waited(void **state)
+{
+	(void)state;
+	start_with("", 2);
+	ask("a destroy 0\n");
+	until_said("done a ok\n");
+	bench_type(CONSOLE_GUEST, "x", 1);
+	bench_interrupt(VECTOR_KICK);
+	ask("b start 0\n");
+	until_said("done b ok\n");
+	assert_int_equal(vm_at(0)->uart.rx_count, 1);
+	finish();
+}
+
 /* The answer comes before the machine's end. */
 static void the_last_one_is_stopped(void **state)
 {
@@ -239,6 +330,11 @@ int main(void)
 		cmocka_unit_test(requests),
 		cmocka_unit_test(reset_by_request),
 		cmocka_unit_test(stopped_for_good),
+		cmocka_unit_test(begins_beside_one_that_runs),
+		cmocka_unit_test(on_two_cpus),
+		cmocka_unit_test(input_that_waited),
+		cmocka_unit_test(stopped_while_it_is_reset),
+		cmocka_unit_test(reset_while_it_ends),
 		cmocka_unit_test(the_last_one_is_stopped),
 		cmocka_unit_test(a_hundred_lives),
 		cmocka_unit_test(begins_on_request),
