@@ -234,7 +234,7 @@ static inline void hvm_set_nmi_window(struct hvm_vcpu *v, bool on) { vmx_set_nmi
 
 /* With hvm_start.alarm: HVM_EXIT_TIMER when the guest has run for so many ticks of the TSC, over all entries from now
  * on; a CPU may count more coarsely. */
-static inline void hvm_set_alarm(struct hvm_vcpu *v, uint64_t ticks) { vmx_set_alarm(hvm_vmx(v), ticks); }
+static inline void hvm_set_alarm(struct hvm_vcpu *v, uint32_t ticks) { vmx_set_alarm(hvm_vmx(v), ticks); }
 
 /* Who serves the guest's accesses to its local APIC; the CPU can do what is asked for. */
 static inline void hvm_set_tpr(struct hvm_vcpu *v, const struct hvm_tpr *tpr) { vmx_set_tpr(hvm_vmx(v), tpr); }

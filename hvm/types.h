@@ -68,7 +68,7 @@ struct hvm_start {
 	/* in real mode, as INIT leaves the segment registers, but for CS; gdt_* and ds are not looked at */
 	bool real_mode;
 	uint64_t cs_base;
-	uint64_t longest_run; /* TSC ticks without an exit, where the CPU has a timer for that */
+	uint32_t longest_run; /* TSC ticks without an exit, where the CPU has a timer for that */
 	bool alarm; /* that timer stands while the guest does not run, and is set by hvm_set_alarm() */
 	/* What the guest's CPUID offers, and so may be used without an exit. */
 	bool rdtscp, invpcid;

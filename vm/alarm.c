@@ -28,7 +28,7 @@ void alarm_set(struct vcpu *v)
 
 	v->timers.earlier = false; /* nobody else arms one */
 	v->slice_alarm = VM_KEPT(ALARM_SLICE, wait > v->start.longest_run);
-	hvm_set_alarm(&v->hvm, v->slice_alarm ? v->start.longest_run : wait);
+	hvm_set_alarm(&v->hvm, v->slice_alarm ? v->start.longest_run : (uint32_t)wait);
 }
 
 void alarm_rings(struct vcpu *v)

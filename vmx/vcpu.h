@@ -77,10 +77,11 @@ static inline void vmx_set_interrupt_window(struct vmx_vcpu *v, bool on)
 }
 void vmx_set_nmi_window(struct vmx_vcpu *v, bool on);
 
-/* SDM, "VMX-Preemption Timer": it has 32 bits, and counts once in 1 << preemption_shift ticks. */
-static inline void vmx_set_alarm(struct vmx_vcpu *v, uint64_t ticks)
+/* SDM, "VMX-Preemption Timer": it has 32 bits, as ticks has (a slice is less than a second), and counts once in 1 <<
+ * preemption_shift ticks. */
+static inline void vmx_set_alarm(struct vmx_vcpu *v, uint32_t ticks)
 {
-	vmwrite(VMCS_PREEMPTION_TIMER, min_u64(((ticks - 1) >> v->caps->preemption_shift) + 1, UINT32_MAX));
+	vmwrite(VMCS_PREEMPTION_TIMER, ((ticks - 1) >> v->caps->preemption_shift) + 1);
 }
 
 /* SDM, "Guest Register State". What is set must pass "Checks on Guest Segment Registers". */
