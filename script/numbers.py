@@ -1,16 +1,24 @@
 #!/usr/bin/env python3
 """Holds numbers against each other. Those of the invariants: each stands once at the head of a sentence in a comment of
-the tree, as " * RL1  The timers ..." does, so that a test, an assertion or a mutant that names it means one rule. And
-those of the architecture: a port, an MSR or a leaf of CPUID has its one name in a header of lib/, so none stands bare
+the tree, as " * RL1  The timers ..." does, so that a test, an assertion or a mutant that names it means one rule; and
+who says "RL1 in vm/run.c", or "(RL1)", finds it there, or at all: in a comment, or in the table of docs/. And those of
+the architecture: a port, an MSR or a leaf of CPUID has its one name in a header of lib/, so none stands bare
 where one is read, written, asked for or told apart."""
 
 import os
 import re
 import sys
 
-HEAD = re.compile(r'^ \* +([A-Z]{1,3}[0-9]+[a-z]?)(?:[: ] *)[A-Za-z]')
+NAME = r'[A-Z]{1,3}[0-9]+[a-z]?'
+HEAD = re.compile(r'^ \* +(' + NAME + r')(?:[: ] *)[A-Za-z(]')
 OTHERS = re.compile(r'(CR|DR|XCR|INT)[0-9]')  # what the manuals call so
+IN_DOCS = re.compile(r'^(?:\| (' + NAME + r') \||\* \*\*(' + NAME + r')\*\* )', re.M)
+NAMES = '(' + NAME + '(?:(?:,| and| to) ' + NAME + ')*)'
+IN_FILE = re.compile(r'\b' + NAMES + r'[\s*]+in[\s*]+`?((?:[a-z0-9_]+/)*[a-z0-9_]+\.[ch])\b')
+ALONE = re.compile(r'\(' + NAMES + r'\)')
+NO_RULES = re.compile(r'(CR|DR|XCR|INT|COM|PCI|EPT|LP)[0-9]+|C[0-9]+')  # registers, ports, devices, states of sleep
 TOO_FEW = 60  # the pattern finds none any more
+TOO_FEW_SAID = 200
 
 # How a call names what: the number is the argument that is counted from the end.
 CALL = re.compile(r'\b(?:(rdmsr(?:_safe|_fails)?|bench_rdmsr|cpuid|in[bwl])|(wrmsr(?:_safe|_fails)?|bench_wrmsr|'
@@ -23,10 +31,10 @@ TREE = ('lib', 'mmu', 'emulate', 'dev', 'host', 'hvm', 'vmx', 'vm', 'model', 'gu
 TOO_FEW_CALLS = 500
 
 
-def sources():
+def sources(endings=('.c', '.h')):
     for folder, folders, names in os.walk('.'):
         folders[:] = sorted(f for f in folders if f not in ('build', '.git'))
-        for path in (os.path.normpath(os.path.join(folder, n)) for n in sorted(names) if n.endswith(('.c', '.h'))):
+        for path in (os.path.normpath(os.path.join(folder, n)) for n in sorted(names) if n.endswith(endings)):
             with open(path, encoding='utf-8') as f:
                 yield path, f.read()
 
@@ -67,6 +75,23 @@ def bare_numbers(text):
     return calls, found
 
 
+def led_nowhere(where):
+    """(names said, those that stand nowhere, or not in the file that is said); where: {name: [path:line]}."""
+    said, wrong = 0, []
+    texts = list(sources(('.c', '.h', '.S', '.md', '.py')))
+    in_docs = {n for path, text in texts if path.endswith('.md') for pair in IN_DOCS.findall(text) for n in pair}
+    for path, text in texts:
+        found = [(m, m.group(2)) for m in IN_FILE.finditer(text)] + [(m, None) for m in ALONE.finditer(text)]
+        for m, of in found:
+            for name in re.findall(NAME, m.group(1)):
+                places = [p.rpartition(':')[0] for p in where.get(name, [])]
+                said += 1
+                if of not in places if of else not (places or name in in_docs or NO_RULES.fullmatch(name)):
+                    wrong.append('%s:%d: %s stands %s' % (path, text.count('\n', 0, m.start()) + 1, name,
+                                                          'not in ' + of if of else 'nowhere'))
+    return said, wrong
+
+
 def main():
     os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
     where, faults, calls = {}, 0, 0
@@ -86,9 +111,14 @@ def main():
         if len(places) > 1:
             faults += 1
             print('%s stands in more than one place: %s' % (name, ', '.join(places)))
-    print('%d numbered invariants, %d of them more than once; %d ports, MSRs and leaves, %d of them without a name' %
-          (len(where), faults - bare_count, calls, bare_count))
-    sys.exit(1 if faults or len(where) < TOO_FEW or calls < TOO_FEW_CALLS else 0)
+    said, wrong = led_nowhere(where)
+    for line in wrong:
+        print(line)
+    print('%d numbered invariants, %d of them more than once; named %d times, %d times wrongly; %d ports, MSRs and '
+          'leaves, %d of them without a name' %
+          (len(where), faults - bare_count, said, len(wrong), calls, bare_count))
+    few = len(where) < TOO_FEW or said < TOO_FEW_SAID or calls < TOO_FEW_CALLS
+    sys.exit(1 if faults or wrong or few else 0)
 
 
 if __name__ == '__main__':

@@ -5,7 +5,7 @@
  *     overlay of its page (mmu/overlay.c), which goes with any write to the page.
  * PX2 The byte is the TPR (L2 in dev/irq/lapic.h) as long as this is the method: what the guest writes to it, wherever
  *     it got the address, is a TPR. Its neighbour is the class that the TPR must fall below for what waits to come
- *     (T3), and nobody but stubs looks at it.
+ *     (TP3 in vm/tpr.c), and nobody but stubs looks at it.
  * PX3 Only in a virtual machine of one CPU: a byte at one address cannot be the register of two.
  * PX4 Only what vm/patch_insn.h lists, of the kernel's 32-bit code with flat segments; at an address that led to the
  *     TPR just now; where the stubs are mapped. Everything else is left to the trap, and counted by reason.

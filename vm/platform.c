@@ -333,7 +333,7 @@ static bool add_uart(struct vm *vm)
 	return uart_init(&vm->uart, &vm->pio, COM1_PORT, line, other_console_tx, other_console_room, vm);
 }
 
-/* Another CPU has armed an alarm of the boot processor's, which its own CPU must cover (R1 in vm/run.c). */
+/* Another CPU has armed an alarm of the boot processor's, which its own CPU must cover (RL1 in vm/run.c). */
 static void alarm_noticed(struct timers *t)
 {
 	struct vcpu *v = container_of(t, struct vcpu, timers);

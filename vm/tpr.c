@@ -14,7 +14,7 @@
  *     have in IA32_APIC_BASE, while none is disabled or in x2APIC mode, and where nothing else is. Elsewhere accesses
  *     are trapped.
  *     In x2APIC mode nothing is mapped, and the CPU serves the TPR's MSR instead, where it can.
- * TP3 Before each entry the threshold is lapic_tpr_threshold() (T3): it is computed anew when either changes, for
+ * TP3 Before each entry the threshold is lapic_tpr_threshold(): it is computed anew when either changes, for
  *     whoever changes what waits, what is in service or the TPR asks for a look at the events (lapic_notice).
  * TP4 Under apicv, before each entry, all that the local APIC has accepted is in the CPU's page, RVI and SVI are the
  *     highest there of IRR and ISR, and the EOIs that exit are those of the vectors in TMR: what waits for an EOI is a

@@ -1,5 +1,5 @@
 /* dev/irq/lapic_virtual.c - the local APIC where the CPU itself delivers interrupts, and serves the guest's accesses
- * in a page (L5 in lapic.h). SDM, "APIC Virtualization and Virtual Interrupts".
+ * in a page (L5 in dev/irq/lapic.h). SDM, "APIC Virtualization and Virtual Interrupts".
  *
  * Both ways between the page and struct lapic are here: what has been accepted goes into the page before the guest goes
  * on (lapic_hand); what the guest has written there is taken when the CPU says so (lapic_wrote). Who asks for IRR or
