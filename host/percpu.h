@@ -1,6 +1,7 @@
 /* host/percpu.h - what belongs to one logical CPU, reached through GS.
  *
- * PC1  A structure is written by its own CPU only, but for fields that say otherwise. */
+ * PC1  A structure is written by its own CPU only, but for `arrivals`, which others write too. What of it others read
+ *      while its CPU runs is read and written by atomic operations: `arrivals`, `fair_floor` and `fair_least`. */
 #ifndef VELLUM_HOST_PERCPU_H
 #define VELLUM_HOST_PERCPU_H
 
@@ -46,12 +47,13 @@ struct percpu {
 	struct vcpu *loaded;    /* whose state the virtualization extension of this CPU works with */
 	struct vcpu *resident; /* whose FPU, debug and system-call registers the CPU holds */
 	struct vcpu *run_queue; /* the vCPUs that live here, a ring; the one that runs, or ran last */
-	/* Those that have come here and are not on the ring yet (Q2 in vm/schedule.h): others put them here. */
+	/* Those that have come here and are not on the ring yet (CQ2 in vm/schedule.h): others put them here. */
 	struct vcpu *arrivals;
 	/* virtual machines whose last vCPU has ended here, but whose account has not been written */
 	struct vm *untold;
 	uint64_t slice_end;     /* TSC: when another vCPU of the ring has its turn */
-	/* the least vcpu.fair of those that want the CPU, when one of them left it; never goes back */
+	/* the least vcpu.fair of those that want the CPU, when one of them left it; never goes back. Others read
+	 * it, for a new vCPU. */
 	uint64_t fair_floor;
 	/* Others read it: the least vcpu.fair of those that could run when the CPU last looked; UINT64_MAX: none */
 	uint64_t fair_least;

@@ -116,7 +116,7 @@ static void bring_along(struct percpu *cpu, uint64_t by)
 		v->fair += by;
 		v = v->ring;
 	} while (v != cpu->run_queue);
-	cpu->fair_floor += by;
+	__atomic_store_n(&cpu->fair_floor, cpu->fair_floor + by, __ATOMIC_RELAXED);
 	__atomic_store_n(&cpu->fair_least, cpu->fair_least + by, __ATOMIC_RELAXED);
 }
 

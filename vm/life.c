@@ -160,6 +160,6 @@ void life_serve(void)
 			all = false;
 	}
 	if (!all)
-		machine.unsettled = true;
+		__atomic_store_n(&machine.unsettled, true, __ATOMIC_SEQ_CST);
 	control_port_event();
 }

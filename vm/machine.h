@@ -31,7 +31,7 @@ struct machine {
 	unsigned vm_count;      /* of the description */
 	struct vm_place *place; /* vm_count of them */
 	unsigned alive;  /* virtual machines that have not settled, and whoever else keeps the machine up */
-	bool unsettled;  /* some have been released, which the first CPU does not know yet */
+	bool unsettled;  /* some have been released, which the first CPU does not know yet; by any CPU, atomically */
 };
 extern struct machine machine;
 

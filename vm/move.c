@@ -6,7 +6,7 @@
 
 void vcpu_pin(struct vcpu *v, struct percpu *cpu)
 {
-	v->pin = cpu;
+	__atomic_store_n(&v->pin, cpu, __ATOMIC_RELAXED);
 	if (cpu)
 		vcpu_move(v, cpu);
 }

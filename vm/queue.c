@@ -18,7 +18,7 @@ static void put(struct percpu *cpu, struct vcpu *v)
 
 void queue_add(struct vcpu *v)
 {
-	VM_MUTANT(FAIR_NEW, v->fair = v->cpu->fair_floor);
+	VM_MUTANT(FAIR_NEW, v->fair = __atomic_load_n(&v->cpu->fair_floor, __ATOMIC_RELAXED));
 	put(v->cpu, v);
 }
 
@@ -81,7 +81,7 @@ static void give(struct vcpu *v, struct percpu *to)
 	ASSERT(v->cpu == cpu && !v->running && to != cpu);
 	queue_remove(cpu, v);
 	VM_MUTANT(MOVE_LEAVES, vcpu_leave_cpu(v));
-	v->moves++;
+	__atomic_store_n(&v->moves, v->moves + 1, __ATOMIC_RELAXED);
 	v->move_to = NULL;
 	__atomic_store_n(&v->cpu, to, __ATOMIC_SEQ_CST);
 	put(to, v);

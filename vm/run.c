@@ -154,7 +154,7 @@ static bool serve_once(struct vcpu *v)
 			end_if_deaf(v);
 			return false;
 		}
-		VM_MUTANT(WOKEN, v->halted = false);
+		VM_MUTANT(WOKEN, __atomic_store_n(&v->halted, false, __ATOMIC_RELEASE));
 		switch_woken(v);
 	}
 	/* What is ready to be injected must be entered with: whoever leaves now looks for events when it comes back. */
@@ -324,7 +324,7 @@ static inline __attribute__((always_inline)) void run_on(struct vcpu *v, const b
 				clock_exit(&v->vm->clock, rdtsc());
 			continue;
 		}
-		v->exit_tsc = rdtsc();
+		__atomic_store_n(&v->exit_tsc, rdtsc(), __ATOMIC_RELAXED);
 		if (own_clock)
 			clock_exit(&v->vm->clock, v->exit_tsc - v->hvm.exit_ticks);
 		VM_MUTANT(OUT_OF_GUEST, __atomic_store_n(&v->in_guest, false, __ATOMIC_RELEASE));
@@ -332,18 +332,32 @@ static inline __attribute__((always_inline)) void run_on(struct vcpu *v, const b
 	}
 }
 
+/* VM1: others see the turn with what it is counted from, or no turn and what it made (stats_ran). */
+static void turn_begins(struct vcpu *v, uint64_t now)
+{
+	__atomic_store_n(&v->exit_tsc, now, __ATOMIC_RELAXED);
+	__atomic_store_n(&v->run_before, v->run_ticks, __ATOMIC_RELAXED);
+	__atomic_store_n(&v->run_start, now, __ATOMIC_RELEASE);
+}
+
+static void turn_ends(struct vcpu *v, uint64_t now)
+{
+	__atomic_store_n(&v->run_ticks, v->run_before + now - v->run_start, __ATOMIC_RELAXED);
+	__atomic_store_n(&v->run_start, 0, __ATOMIC_RELEASE);
+}
+
 static void run(struct vcpu *v)
 {
 	bool own_clock = v->vm->clock.guest_only;
 	uint64_t now = rdtsc();
 
-	v->run_start = v->exit_tsc = now;
 	if (!v->exit)
 		v->exit = &v->exits[HVM_EXIT_OTHER]; /* nothing has exited yet */
 	if (!vcpu_may_run(v)) {
 		vcpu_has_left(v);
 		return;
 	}
+	turn_begins(v, now);
 	if (own_clock)
 		VM_MUTANT(CLOCK_BEGINS, clock_stop(&v->vm->clock, now));
 	load(v);
@@ -357,8 +371,8 @@ static void run(struct vcpu *v)
 		vcpu_settle(v);
 	now = rdtsc();
 	account_exit(v, now);
-	v->run_ticks += now - v->run_start;
 	schedule_account(v, now - v->run_start);
+	turn_ends(v, now);
 	vcpu_has_left(v);
 	if (!v->vm->paused && v->halted && !v->vm->ended && VM_LEFT_OUT_OR(ALL_ASLEEP, vm_asleep(v->vm)))
 		VM_MUTANT(CLOCK_HALTED, clock_go(&v->vm->clock, now));

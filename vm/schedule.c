@@ -32,7 +32,7 @@ bool schedule_runnable(const struct vcpu *v)
 	if (VM_KEPT(LAST_TURN, v->vm->ended))
 		return true;
 	return VM_LEFT_OUT_OR(RUN_FROZEN, !v->vm->frozen_by) && VM_LEFT_OUT_OR(RUN_PAUSED, !v->vm->paused) &&
-	       (VM_LEFT_OUT_OR(RUN_HALTED, !v->halted) || vcpu_requested(v));
+	       (VM_LEFT_OUT_OR(RUN_HALTED, !__atomic_load_n(&v->halted, __ATOMIC_RELAXED)) || vcpu_requested(v));
 }
 
 /* Could another vCPU of the ring run now? */
@@ -51,7 +51,8 @@ void schedule_arm_idle(const struct percpu *cpu)
 	const struct vcpu *v = cpu->run_queue;
 	uint64_t next = UINT64_MAX;
 
-	if (VM_KEPT(IDLE_UNTOLD, cpu->untold) || VM_KEPT(IDLE_UNSETTLED, machine.unsettled && cpu->id == 0))
+	if (VM_KEPT(IDLE_UNTOLD, cpu->untold) ||
+	    VM_KEPT(IDLE_UNSETTLED, __atomic_load_n(&machine.unsettled, __ATOMIC_RELAXED) && cpu->id == 0))
 		next = rdtsc() + schedule_slice();
 	else if (!v)
 		return;
@@ -169,7 +170,7 @@ static struct vcpu *fairest(struct percpu *cpu)
 			v->fair = max_u64(v->fair, least);
 		v->slept = false;
 		movable += !v->pin;
-		if (unlikely(v->favoured))
+		if (unlikely(__atomic_load_n(&v->favoured, __ATOMIC_RELAXED)))
 			favoured = v;
 		if (!best || VM_KEPT(FAIR_LEAST, v->fair < best->fair))
 			best = v;
@@ -191,7 +192,7 @@ struct vcpu *schedule_pick(struct percpu *cpu)
 	if (!v)
 		return NULL;
 	cpu->run_queue = v;
-	v->favoured = false;
+	__atomic_store_n(&v->favoured, false, __ATOMIC_RELAXED);
 	cpu->slice_end = rdtsc() + schedule_slice();
 	if (unlikely(balance_crowded(cpu) && cpuset_any(&cpus_idle)))
 		VM_MUTANT(PICK_GIVES, balance_to_idle(cpu));
@@ -208,7 +209,7 @@ static void raise_floor(struct percpu *cpu, const struct vcpu *v)
 	for (const struct vcpu *i = v->ring; i != v; i = i->ring)
 		if (schedule_runnable(i) && !i->slept)
 			least = min_u64(least, i->fair);
-	cpu->fair_floor = max_u64(cpu->fair_floor, least);
+	__atomic_store_n(&cpu->fair_floor, max_u64(cpu->fair_floor, least), __ATOMIC_RELAXED);
 }
 
 void schedule_account(struct vcpu *v, uint64_t ticks)
@@ -227,7 +228,7 @@ void schedule_yield(struct vcpu *v)
 	for_each_vcpu(u, v->vm) {
 		if (u == v || __atomic_load_n(&u->running, __ATOMIC_RELAXED) || !schedule_runnable(u))
 			continue;
-		VM_MUTANT(YIELD_FAVOURS, u->favoured = true);
+		VM_MUTANT(YIELD_FAVOURS, __atomic_store_n(&u->favoured, true, __ATOMIC_RELAXED));
 		if (__atomic_load_n(&u->cpu, __ATOMIC_RELAXED) == v->cpu)
 			VM_MUTANT(YIELD_LEAVES, vcpu_note(v, REQUEST_SWITCH));
 	}

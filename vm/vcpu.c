@@ -184,7 +184,8 @@ static void start_at(struct vcpu *v, uint8_t vector)
 
 	hvm_set_segment(&v->hvm, SEG_CS, &cs);
 	hvm_set_rip(&v->hvm, 0);
-	v->halted = v->deaf = false;
+	__atomic_store_n(&v->halted, false, __ATOMIC_RELEASE);
+	v->deaf = false;
 	VM_MUTANT(SIPI_DECIDES, emulated_decide(v));
 	vcpu_note(v, REQUEST_EVENT);
 }

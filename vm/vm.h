@@ -10,16 +10,22 @@
  *      - `lapic`, `timers`, `waits`, `init_pending`, `sipi_pending` and `sipi_vector`: any CPU that holds device_lock;
  *      - `in_guest` (RL2), `running` and `parked` (FZ2, FZ3), `halted` and `deaf`: its own CPU writes them, others
  *        read; `deaf` is written before `halted` is set, and read after it;
- *      - `cpu` and `moves`: its own CPU writes them, others read; `favoured`: anybody;
+ *      - `cpu`, `moves` and `pin`: its own CPU writes them, others read; `favoured`: anybody;
+ *      - `run_ticks`, `run_before`, `run_start`, `exit_tsc`, `exits` and what `lapic` counts: its own CPU writes them,
+ *        word by word, and does not wait; any CPU adds them up at any time (vm/account/), so what it tells of exits
+ *        may lack the last ones. A turn counts once (stats_ran);
  *      - `mmu`: also who holds mmu_lock, as mmu/mmu.h says; and all of it: who has frozen the VM (FZ1).
  * VM2  vcpu.requests is 0, or the vCPU looks at it before it next enters the guest.
  *
  * VM3  What a VM held is given back once, when the last of its vCPUs has left its CPU (vcpus_over).
  *
- * What is a virtual machine's: memory, the mechanism and its tables (struct mmu_vm), devices, the clock, what CPUID
- * offers, MTRRs, whether it is paused, the end and its status. What is a virtual CPU's: registers, the virtualization
- * extension's state, paging registers and roots (struct mmu_vcpu), its VPID, the local APIC, events to inject, the
- * instruction that is emulated, exits and ticks. What is asked of all of them is asked below ("questions to a VM"). */
+ * What is a virtual machine's: memory, the mechanism and its tables (struct mmu_vm), how fast it dirties its memory,
+ * devices, the clock, what CPUID offers, MTRRs, how the TPR is virtualized and the patches for that, its weight,
+ * whether it is paused, the end and its status. What is a virtual CPU's: registers, the virtualization extension's
+ * state, paging registers and roots (struct mmu_vcpu), its VPID, the local APIC, timers and whether the CPU counts to
+ * them itself (its own alarm), events to inject, the instruction that is emulated, exits and ticks; where it lives,
+ * may live (pin) and goes (wander), and what it has had of CPUs (fair). What is asked of all of them is asked below
+ * ("questions to a VM"). */
 #ifndef VELLUM_VM_VM_H
 #define VELLUM_VM_VM_H
 
@@ -117,14 +123,15 @@ struct vcpu {
 	uint64_t exit_tsc;   /* when the last exit happened */
 	uint64_t host_turn;  /* TSC: when the host's interrupts are let in at an exit, whatever exits there are (SC3) */
 	struct exit_stat *exit; /* the account of its reason, in exits[] */
-	uint64_t run_start;  /* when this CPU took it up */
-	/* it has the CPU, at which others may look (vm/freeze.c): run_ticks lacks what is since run_start */
-	bool running;
+	uint64_t run_start;  /* when this CPU took it up, while it has a turn; else 0 */
+	bool running;        /* it has the CPU, at which others may look (vm/freeze.c) */
 	/* ticks that the CPU has worked for it, as the scheduler counts them (SC1 in vm/schedule.c) */
 	uint64_t fair;
 	bool slept;          /* since it last had the CPU */
 	struct timer wander; /* when it next goes to another CPU (vm/move.c); its period is the description's */
-	uint64_t run_ticks;  /* on a CPU, in the guest and in the hypervisor; what the exits took of it is in exits[] */
+	/* On a CPU, in the guest and in the hypervisor, in turns that are over; what the exits took of it is in
+	 * exits[]. And what that was when the turn that it has began. */
+	uint64_t run_ticks, run_before;
 	struct event event;
 	bool nmi_pending;
 	uint64_t xcr0;
@@ -261,7 +268,10 @@ struct vm {
  * the mechanism, answers to the control channel. */
 static inline struct vcpu *vm_boot_vcpu(const struct vm *vm) { return vm->vcpu[0]; }
 /* The number of the CPU where that is. */
-static inline unsigned vm_home(const struct vm *vm) { return vm->vcpu_count ? vm_boot_vcpu(vm)->cpu->id : 0; }
+static inline unsigned vm_home(const struct vm *vm)
+{
+	return vm->vcpu_count ? __atomic_load_n(&vm_boot_vcpu(vm)->cpu, __ATOMIC_RELAXED)->id : 0;
+}
 /* Has any vCPU been in the guest, so that there is something to tell? */
 static inline bool vm_started(const struct vm *vm)
 {
@@ -288,7 +298,7 @@ static inline bool vm_asleep(const struct vm *vm)
 	const struct vcpu *v;
 
 	for_each_vcpu(v, vm)
-		if (!v->halted)
+		if (!__atomic_load_n(&v->halted, __ATOMIC_RELAXED))
 			return false;
 	return true;
 }
@@ -602,7 +612,7 @@ bool platform_init(struct vm *vm);
 /* The guest's local APIC page or another device. */
 uint64_t platform_mmio_read(struct vcpu *v, uint64_t gpa, unsigned size);
 void platform_mmio_write(struct vcpu *v, uint64_t gpa, unsigned size, uint64_t value);
-/* Bytes for COM1 have arrived, or room for output: called on the CPU that runs VM 0, without the device lock. */
+/* Bytes for COM1 have arrived, or room for output: called on the first CPU, without the device lock. */
 void platform_console_event(unsigned port);
 /* Moves what has arrived for COM1 into the UART of VM 0, as far as it has room; takes the device lock. */
 void platform_feed_uart(struct vm *vm);
@@ -632,7 +642,11 @@ bool stats_of_mechanism(unsigned code);
 /* The accounts so far of all VMs that have not told theirs, without their phases: what a panic says before its reason
  * (console_last_words). Takes no lock. */
 void stats_last_words(void);
-/* Ticks that the vCPU had so far, in the guest and in its exits' handlers; called on its CPU. */
+/* Ticks that the vCPU has had CPUs: of a turn that is not over, those up to its last exit, as its exits' are. On any
+ * CPU, at any time; it never goes back. */
+uint64_t stats_ran(const struct vcpu *v);
+/* Of them, those in the guest and in its exits' handlers. On any CPU too; the guest's of one that is in its guest may
+ * then lack as much as its last exit took. */
 void stats_ticks(const struct vcpu *v, uint64_t *guest, uint64_t *hypervisor);
 
 #include "vm/schedule.h"

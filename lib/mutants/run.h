@@ -207,7 +207,6 @@
 	M(PHASE_CLOSED, "closing a phase") \
 	M(PHASE_OPENED, "that a phase begins with what was counted before") \
 	M(PHASE_RANGE, "the range of a phase's number") \
-	M(PHASE_TICKS, "the ticks of the turn in which a phase begins or ends") \
 	M(PHASE_END, "closing a phase with the guest's end") \
 	M(PHASE_CLEAR, "accounts that begin empty") \
 	M(RELEASE_ROOTS, "giving back a vCPU's roots") \

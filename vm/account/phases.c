@@ -14,8 +14,11 @@ struct phases {
 
 static void add_words(uint64_t *to, const uint64_t *from, size_t bytes, bool minus)
 {
-	for (size_t i = 0; i < bytes / sizeof(*to); i++)
-		to[i] += minus ? 0 - from[i] : from[i];
+	for (size_t i = 0; i < bytes / sizeof(*to); i++) {
+		uint64_t word = __atomic_load_n(&from[i], __ATOMIC_RELAXED); /* VM1: other CPUs count */
+
+		to[i] += minus ? 0 - word : word;
+	}
 }
 
 /* ran: ticks that the vCPUs have had CPUs until now. */
@@ -54,14 +57,13 @@ static bool have_room(struct phases **phases)
 	return true;
 }
 
-/* Ticks that the vCPUs have had: of one that is running, those up to its last exit, as its exits' are. */
 static uint64_t ran_until_now(const struct vm *vm)
 {
 	const struct vcpu *v;
 	uint64_t ran = 0;
 
 	for_each_vcpu(v, vm)
-		ran += v->run_ticks + (VM_KEPT(PHASE_TICKS, v->running) ? v->exit_tsc - v->run_start : 0);
+		ran += stats_ran(v);
 	return ran;
 }
 

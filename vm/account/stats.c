@@ -80,16 +80,41 @@ static void stat(struct scope *s, const char *name, uint64_t value)
 		say(s, "stat %u %s%s %lu", s->vm->id, s->prefix, name, value);
 }
 
+/* VM1: no two turns begin at the same tick, so what is read while run_start stays the same is of one turn, or of none.
+ * It is read again only where a turn has begun or ended meanwhile. */
+uint64_t stats_ran(const struct vcpu *v)
+{
+	for (;;) {
+		uint64_t start = __atomic_load_n(&v->run_start, __ATOMIC_ACQUIRE);
+		uint64_t before = __atomic_load_n(start ? &v->run_before : &v->run_ticks, __ATOMIC_ACQUIRE);
+		uint64_t exit = __atomic_load_n(&v->exit_tsc, __ATOMIC_ACQUIRE);
+
+		if (__atomic_load_n(&v->run_start, __ATOMIC_RELAXED) == start)
+			return before + (VM_KEPT(ACCOUNT_RUNNING, start) ? exit - start : 0);
+	}
+}
+
+/* One exit's, which its vCPU may be counting. */
+static struct exit_stat exit_of(const struct vcpu *v, unsigned code)
+{
+	return (struct exit_stat){ .count = __atomic_load_n(&v->exits[code].count, __ATOMIC_RELAXED),
+				   .ticks = __atomic_load_n(&v->exits[code].ticks, __ATOMIC_RELAXED) };
+}
+
 void stats_ticks(const struct vcpu *v, uint64_t *guest, uint64_t *hypervisor)
 {
-	uint64_t all = v->run_ticks + (VM_KEPT(ACCOUNT_RUNNING, v->running) ? v->exit_tsc - v->run_start : 0),
-		 exits = 0;
+	uint64_t exits = 0, all;
 
 	/* What is before the first exit has the place of one that has not happened. */
-	for (unsigned n = 0; n < HVM_EXIT_CODES; n++)
-		exits += v->exits[n].count ? v->exits[n].ticks : 0;
+	for (unsigned n = 0; n < HVM_EXIT_CODES; n++) {
+		struct exit_stat e = exit_of(v, n);
+
+		exits += e.count ? e.ticks : 0;
+	}
 	*hypervisor = exits;
-	*guest = all - exits;
+	/* One that is in its guest has counted its last exit, and its turn up to that only. */
+	all = stats_ran(v);
+	*guest = max_u64(all, exits) - exits;
 }
 
 /* Does the guest's memory being virtualized cause such exits? Nearly all exceptions that exit are page faults; the
@@ -108,8 +133,10 @@ struct exit_stat stats_exit(const struct vm *vm, unsigned code)
 	const struct vcpu *v;
 
 	for_each_vcpu(v, vm) {
-		sum.count += v->exits[code].count;
-		sum.ticks += v->exits[code].ticks;
+		struct exit_stat e = exit_of(v, code);
+
+		sum.count += e.count;
+		sum.ticks += e.ticks;
 	}
 	return sum;
 }
@@ -120,12 +147,10 @@ bool stats_of_mechanism(unsigned code) { return VM_LEFT_OUT_OR(ACCOUNT_MECHANISM
 static uint64_t ran_ticks(const struct vm *vm)
 {
 	const struct vcpu *v;
-	uint64_t sum = 0, guest, hypervisor;
+	uint64_t sum = 0;
 
-	for_each_vcpu(v, vm) {
-		stats_ticks(v, &guest, &hypervisor);
-		sum += guest + hypervisor;
-	}
+	for_each_vcpu(v, vm)
+		sum += stats_ran(v);
 	return sum;
 }
 
@@ -140,8 +165,8 @@ struct lapic_tpr_count stats_tpr(const struct vm *vm)
 	const struct vcpu *v;
 
 	for_each_vcpu(v, vm) {
-		sum.reads += v->lapic.tpr_count.reads;
-		sum.writes += v->lapic.tpr_count.writes;
+		sum.reads += __atomic_load_n(&v->lapic.tpr_count.reads, __ATOMIC_RELAXED);
+		sum.writes += __atomic_load_n(&v->lapic.tpr_count.writes, __ATOMIC_RELAXED);
 	}
 	return sum;
 }

@@ -21,11 +21,11 @@ static void show_places(struct json *j, const struct vm *vm)
 	json_close(j, '[');
 	json_open(j, "moves", '[');
 	for_each_vcpu(v, vm)
-		json_number(j, NULL, v->moves);
+		json_number(j, NULL, __atomic_load_n(&v->moves, __ATOMIC_RELAXED));
 	json_close(j, '[');
 	json_open(j, "pinned", '[');
 	for_each_vcpu(v, vm)
-		json_bool(j, NULL, v->pin);
+		json_bool(j, NULL, __atomic_load_n(&v->pin, __ATOMIC_RELAXED));
 	json_close(j, '[');
 }
 
@@ -127,7 +127,7 @@ static void show_exits(struct json *j, const struct vm *vm, const struct account
 	json_close(j, '{');
 	json_close(j, '{');
 	if (of)
-		show_ticks(j, of->run_ticks - all.ticks, all.ticks);
+		show_ticks(j, max_u64(of->run_ticks, all.ticks) - all.ticks, all.ticks);
 }
 
 /* zeros: those that are 0 too. */
