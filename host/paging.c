@@ -5,7 +5,6 @@
 #include "host/random.h"
 #include "host/x86.h"
 
-#define GIB (1ull << 30)
 #define SLOT_GIB 512ull /* what an entry of the PML4 maps */
 #define TABLE_ENTRY (PTE_P | PTE_W) /* leaves say what is allowed */
 #define WINDOW_MAX (16u << 20)

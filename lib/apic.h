@@ -57,6 +57,7 @@
 
 /* SDM, "Interrupt Command Register (ICR)". */
 #define ICR_DELIVERY(mode) ((uint32_t)(mode) << 8) /* enum apic_delivery */
+#define ICR_HIGH_DESTINATION 0xff000000u /* in xAPIC mode */
 #define ICR_DELIVERY_STATUS 0x1000u /* read-only: the last one is still on its way */
 #define ICR_ASSERT 0x4000u
 #define ICR_SHORTHAND(which) ((uint32_t)(which) << 18) /* enum apic_shorthand */

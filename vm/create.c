@@ -11,7 +11,6 @@
 #include "lib/mutants/mutate.h"
 
 #define LOW_RAM_MAX LOADER_LOW_MAX
-#define GIB (1ull << 30)
 #define ACPI_SIZE 0x8000
 #define MP_TABLE_AT 0xf0000
 /* In the legacy hole, which no guest takes for RAM: where the heart keeps the page table of a guest without paging, on

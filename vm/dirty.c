@@ -4,8 +4,6 @@
 #include "lib/mutants/mutate.h"
 #include "vm/vm.h"
 
-#define GIB (1ull << 30)
-
 static uint64_t words_of(const struct dirty_log *log) { return (log->pages + 63) / 64; }
 
 static uint64_t frames_of(const struct dirty_log *log)

@@ -78,14 +78,14 @@ static int may_be_patched(struct vcpu *v)
 	return -1;
 }
 
-static struct walk_result translated(struct vcpu *v, uint32_t linear, struct access access)
+struct walk_result patch_walk(struct vcpu *v, uint32_t linear, struct access access)
 {
 	return mmu_walk(&v->vm->mmu, &v->mmu.regs, GVA(linear), access, false);
 }
 
 static bool is_tpr(struct vcpu *v, uint32_t linear)
 {
-	struct walk_result w = translated(v, linear, (struct access){ .write = false });
+	struct walk_result w = patch_walk(v, linear, (struct access){ .write = false });
 
 	return w.ok && w.gpa.v == v->patch_watched;
 }
@@ -96,7 +96,7 @@ static bool is_in_set(struct attempt *a)
 	struct vcpu *v = a->v;
 	uint64_t room = PAGE_SIZE - (a->rip & (PAGE_SIZE - 1));
 	size_t n = min_u64(room, sizeof(a->bytes));
-	struct walk_result w = translated(v, a->rip, (struct access){ .fetch = true });
+	struct walk_result w = patch_walk(v, a->rip, (struct access){ .fetch = true });
 
 	a->at = w.gpa;
 	a->user = w.user;

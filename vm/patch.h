@@ -81,6 +81,8 @@ bool patch_try(struct vcpu *v);
 void patch_undo(struct vm *vm);
 /* Of patches that were made, those that are in force. Takes no lock. */
 uint64_t patch_live(const struct vm *vm);
+/* What linear means to v for the access, with nothing changed: accessed and dirty flags stay as they are. */
+struct walk_result patch_walk(struct vcpu *v, uint32_t linear, struct access access);
 
 /* ---- vm/patch_page.c ---- */
 /* The method is chosen, or left. The VM is frozen, or has not run. begin, false: there is no memory at the place of the

@@ -8,12 +8,10 @@
 
 #include "lib/mutants/mutate.h"
 
-#define FLAGS_ARITHMETIC (RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF)
-
 static bool find_gpa(struct vcpu *v, uint32_t linear, bool fetch, gpa_t *gpa)
 {
 	struct access access = { .fetch = fetch };
-	struct walk_result w = mmu_walk(&v->vm->mmu, &v->mmu.regs, GVA(linear), access, false);
+	struct walk_result w = patch_walk(v, linear, access);
 
 	*gpa = w.gpa;
 	return w.ok;
@@ -63,8 +61,8 @@ static bool begin_anew(struct vcpu *v, const struct patch_stack *stack)
 	if (stack->eax_at >= 0)
 		v->hvm.gpr[GPR_RAX] = word[stack->eax_at];
 	if (stack->flags_at >= 0)
-		VM_MUTANT(PATCH_FLAGS, hvm_set_rflags(&v->hvm, (hvm_rflags(&v->hvm) & ~FLAGS_ARITHMETIC) |
-								       (word[stack->flags_at] & FLAGS_ARITHMETIC)));
+		VM_MUTANT(PATCH_FLAGS, hvm_set_rflags(&v->hvm, (hvm_rflags(&v->hvm) & ~RFLAGS_STATUS) |
+								       (word[stack->flags_at] & RFLAGS_STATUS)));
 	hvm_set_rsp(&v->hvm, (uint32_t)hvm_rsp(&v->hvm) + 4 * (stack->words + 1u));
 	hvm_set_rip(&v->hvm, word[stack->words] - s->length);
 	drop_page(v, s);

@@ -1,8 +1,7 @@
 /* vm/patch_insn.c - the closed set of vm/patch_insn.h. Encodings: SDM, "Instruction Format" and "Opcode Map". */
 #include "vm/patch_insn.h"
 
-#define MODRM_ABSOLUTE 5u /* mod 0, r/m 5: an address and nothing else; so is r/m 4 with this SIB byte: */
-#define SIB_ABSOLUTE 0x25u
+#define SIB_ABSOLUTE 0x25u /* behind r/m 4: what MODRM_ABSOLUTE is without */
 #define CALL_RELATIVE 0xe8
 #define CALL_INDIRECT_0 0xff
 #define CALL_INDIRECT_1 0x15

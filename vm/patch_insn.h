@@ -15,6 +15,8 @@
 
 #include "lib/base.h"
 
+#define MODRM_ABSOLUTE 5u /* mod 0, r/m 5: an address and nothing else */
+
 enum patch_op { PATCH_READ, PATCH_MOV, PATCH_AND, PATCH_OR };
 
 struct patch_insn {

@@ -124,8 +124,7 @@ struct place {
 
 static bool maps(const struct place *p, uint32_t linear, uint64_t gpa, struct access access)
 {
-	struct vcpu *v = p->v;
-	struct walk_result w = mmu_walk(&v->vm->mmu, &v->mmu.regs, GVA(linear), access, false);
+	struct walk_result w = patch_walk(p->v, linear, access);
 
 	return w.ok && w.gpa.v == gpa && (!w.user || p->user);
 }

@@ -6,6 +6,16 @@
 
 enum { EAX, ECX, EDX, EBX };
 
+/* SDM, "Opcode Map", "ModR/M and SIB Bytes". _RM: with a register, of what ModR/M names; _EAX: with an immediate. */
+enum {
+	MODRM_DIGIT_CMP = 7 << 3, MODRM_REGISTER = 0xc0, MODRM_SIB = 4, SIB_TOP_OF_STACK = 0x24,
+	OP_OR_RM = 0x0b, OP_OR_EAX = 0x0d, OP_ESCAPE = 0x0f, OP_AND_RM = 0x23, OP_AND_EAX = 0x25, OP_CMP_BYTE = 0x38,
+	OP_PUSH_EAX = 0x50, OP_POP_EAX = 0x58, OP_JBE = 0x76, OP_BYTE_IMMEDIATE = 0x80, OP_STORE_BYTE = 0x88,
+	OP_MOV_TO_RM = 0x89, OP_PUSHF = 0x9c, OP_POPF = 0x9d, OP_MOVZX_BYTE = 0xb6, OP_RET = 0xc3,
+	OP_MOV_BYTE_IMMEDIATE = 0xc6, OP_OUT = 0xe6
+};
+#define OUT_LENGTH 2u
+
 struct emitter {
 	struct patch_stub *stub;
 	struct patch_stack now;
@@ -52,7 +62,7 @@ static void tpr_address(struct emitter *e, uint32_t tpr)
 
 static void push_flags(struct emitter *e)
 {
-	insn1(e, 0x9c);
+	insn1(e, OP_PUSHF);
 	e->now.words++;
 	if (e->now.eax_at >= 0)
 		e->now.eax_at++;
@@ -61,7 +71,7 @@ static void push_flags(struct emitter *e)
 
 static void push_eax(struct emitter *e)
 {
-	insn1(e, 0x50);
+	insn1(e, OP_PUSH_EAX);
 	e->now.words++;
 	if (e->now.flags_at >= 0)
 		e->now.flags_at++;
@@ -70,7 +80,7 @@ static void push_eax(struct emitter *e)
 
 static void pop_flags(struct emitter *e)
 {
-	insn1(e, 0x9d);
+	insn1(e, OP_POPF);
 	e->now.words--;
 	e->now.flags_at = -1;
 	if (e->now.eax_at >= 0)
@@ -79,7 +89,7 @@ static void pop_flags(struct emitter *e)
 
 static void pop_eax(struct emitter *e)
 {
-	insn1(e, 0x58);
+	insn1(e, OP_POP_EAX);
 	e->now.words--;
 	e->now.eax_at = -1;
 	if (e->now.flags_at >= 0)
@@ -89,15 +99,15 @@ static void pop_eax(struct emitter *e)
 /* CMP set the flags by threshold - value: above, and what waits can come. JBE over OUT. */
 static void tell_if_below(struct emitter *e)
 {
-	insn2(e, 0x76, 2);
-	insn2(e, 0xe6, PATCH_PORT);
+	insn2(e, OP_JBE, OUT_LENGTH);
+	insn2(e, OP_OUT, PATCH_PORT);
 }
 
 static void store_register(struct emitter *e, unsigned reg, uint32_t tpr, uint32_t threshold)
 {
-	insn2(e, 0x88, 5 | reg << 3);
+	insn2(e, OP_STORE_BYTE, MODRM_ABSOLUTE | reg << 3);
 	tpr_address(e, tpr);
-	insn2(e, 0x38, 5 | reg << 3);
+	insn2(e, OP_CMP_BYTE, MODRM_ABSOLUTE | reg << 3);
 	word(e, threshold);
 	tell_if_below(e);
 }
@@ -105,10 +115,10 @@ static void store_register(struct emitter *e, unsigned reg, uint32_t tpr, uint32
 static void mov_immediate(struct emitter *e, uint32_t imm, uint32_t tpr, uint32_t threshold)
 {
 	push_flags(e);
-	insn2(e, 0xc6, 5);
+	insn2(e, OP_MOV_BYTE_IMMEDIATE, MODRM_ABSOLUTE);
 	tpr_address(e, tpr);
 	byte(e, imm & 0xff);
-	insn2(e, 0x80, 5 | 7 << 3);
+	insn2(e, OP_BYTE_IMMEDIATE, MODRM_ABSOLUTE | MODRM_DIGIT_CMP);
 	word(e, threshold);
 	byte(e, imm & 0xff);
 	tell_if_below(e);
@@ -121,7 +131,7 @@ static void mov_register(struct emitter *e, unsigned reg, uint32_t tpr, uint32_t
 	push_flags(e);
 	if (reg > EBX) {
 		push_eax(e);
-		insn2(e, 0x89, 0xc0 | reg << 3);
+		insn2(e, OP_MOV_TO_RM, MODRM_REGISTER | reg << 3);
 		store_register(e, EAX, tpr, threshold);
 		pop_eax(e);
 	} else {
@@ -136,22 +146,22 @@ static void change(struct emitter *e, struct patch_key key, uint32_t tpr, uint32
 	bool or = key.op == PATCH_OR;
 
 	push_eax(e);
-	insn2(e, 0x0f, 0xb6);
-	byte(e, 5);
+	insn2(e, OP_ESCAPE, OP_MOVZX_BYTE);
+	byte(e, MODRM_ABSOLUTE);
 	tpr_address(e, tpr);
 	if (key.immediate) {
-		insn1(e, or ? 0x0d : 0x25);
+		insn1(e, or ? OP_OR_EAX : OP_AND_EAX);
 		word(e, key.imm);
 	} else if (key.reg == EAX) {
-		insn2(e, or ? 0x0b : 0x23, 4);
-		byte(e, 0x24);
+		insn2(e, or ? OP_OR_RM : OP_AND_RM, MODRM_SIB);
+		byte(e, SIB_TOP_OF_STACK);
 	} else {
-		insn2(e, or ? 0x0b : 0x23, 0xc0 | key.reg);
+		insn2(e, or ? OP_OR_RM : OP_AND_RM, MODRM_REGISTER | key.reg);
 	}
-	insn2(e, 0x88, 5);
+	insn2(e, OP_STORE_BYTE, MODRM_ABSOLUTE);
 	tpr_address(e, tpr);
 	push_flags(e);
-	insn2(e, 0x38, 5);
+	insn2(e, OP_CMP_BYTE, MODRM_ABSOLUTE);
 	word(e, threshold);
 	tell_if_below(e);
 	pop_flags(e);
@@ -168,7 +178,7 @@ static void emit(struct emitter *e, struct patch_key key, uint32_t tpr, uint32_t
 		mov_immediate(e, key.imm, tpr, threshold);
 	else
 		mov_register(e, key.reg, tpr, threshold);
-	insn1(e, 0xc3);
+	insn1(e, OP_RET);
 }
 
 /* Of what is moved only the low byte counts. */

@@ -2,15 +2,6 @@
  * Priority", "Local APIC State". The invariants are in lapic.h. */
 #include "dev/irq/lapic_internal.h"
 
-/* The highest set bit that is not above v, which is not negative; or -1. */
-static int16_t vector_highest(const uint32_t *reg, unsigned v)
-{
-	for (int i = (int)(v >> 5); i >= 0; i--)
-		if (reg[i])
-			return (int16_t)(i * 32 + 31 - __builtin_clz(reg[i]));
-	return -1;
-}
-
 /* ---- priority ---- */
 
 static uint8_t in_service(const struct lapic *l)
@@ -94,7 +85,7 @@ int lapic_pending(struct lapic *l)
 void lapic_ack(struct lapic *l, uint8_t vector)
 {
 	vector_clear(l->irr, vector);
-	l->irr_max = l->irr_max < 0 ? -1 : vector_highest(l->irr, (unsigned)l->irr_max);
+	l->irr_max = l->irr_max < 0 ? -1 : lapic_highest(l->irr, 1, (unsigned)l->irr_max);
 	if (unlikely(l->page)) {
 		lapic_page_ack(l, vector);
 		return;
@@ -164,11 +155,6 @@ static void deliver_lvt(struct lapic *l, uint32_t lvt, bool level)
 		lapic_deliver(l, &m);
 }
 
-void lapic_local_event(struct lapic *l, unsigned lvt)
-{
-	deliver_lvt(l, l->lvt[lvt], false);
-}
-
 /* Its entry has no delivery mode: it is fixed. */
 void lapic_timer_event(struct lapic *l)
 {
@@ -200,7 +186,7 @@ void lapic_eoi(struct lapic *l)
 		return;
 	vector = (uint8_t)l->isr_max;
 	vector_clear(l->isr, vector);
-	l->isr_max = vector_highest(l->isr, vector);
+	l->isr_max = lapic_highest(l->isr, 1, vector);
 	if (l->irr_max >= 0)
 		lapic_notice(l);
 	lapic_eoi_done(l, vector);

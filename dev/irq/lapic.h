@@ -172,8 +172,6 @@ bool lapic_deliver(struct lapic *l, const struct apic_message *m);
 void lapic_set_lint(struct lapic *l, unsigned pin, bool level);
 /* Can the PIC's output bring an NMI or an INIT? */
 bool lapic_lint_unmaskable(const struct lapic *l);
-/* A local event other than the timer: LVT_PERF, LVT_THERMAL, LVT_CMCI. */
-void lapic_local_event(struct lapic *l, unsigned lvt);
 
 /* The highest vector that may be delivered now, or -1. Clears irq_maybe when there is nothing (no ExtINT either). */
 int lapic_pending(struct lapic *l);

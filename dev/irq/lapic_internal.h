@@ -59,6 +59,17 @@ static inline void lapic_take_icr(struct lapic *l)
 void lapic_page_ack(struct lapic *l, uint8_t vector);
 void lapic_page_clear(struct lapic *l);
 void lapic_page_eoi(struct lapic *l);
+/* The highest set bit of eight words, each step words behind the one before, that is not above v; or -1. */
+static inline int16_t lapic_highest(const uint32_t *reg, unsigned step, unsigned v)
+{
+	for (unsigned n = (v >> 5) + 1; n-- > 0;) {
+		uint32_t word = __atomic_load_n(&reg[n * step], __ATOMIC_RELAXED); /* the CPU's, in a page */
+
+		if (word)
+			return (int16_t)(n * 32 + 31 - (unsigned)__builtin_clz(word));
+	}
+	return -1;
+}
 int16_t lapic_page_highest(const struct lapic *l, unsigned at); /* -1: none */
 static inline int16_t lapic_highest_waiting(const struct lapic *l)
 {

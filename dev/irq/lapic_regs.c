@@ -179,7 +179,7 @@ static bool xapic_write(struct lapic *l, unsigned r, uint32_t value)
 		l->dfr = (uint8_t)(value >> 28);
 		return true;
 	case REG(ICR_HIGH):
-		l->icr = (l->icr & 0xffffffff) | (uint64_t)(value & 0xff000000) << 32;
+		l->icr = (l->icr & 0xffffffff) | (uint64_t)(value & ICR_HIGH_DESTINATION) << 32;
 		return true;
 	case REG(VERSION):
 	case REG(APR):

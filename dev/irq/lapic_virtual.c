@@ -15,13 +15,7 @@ void lapic_shown_no_more(struct lapic *l)
 
 int16_t lapic_page_highest(const struct lapic *l, unsigned at)
 {
-	for (unsigned n = 8; n-- > 0;) {
-		uint32_t word = page_get(l, at, n);
-
-		if (word)
-			return (int16_t)(n * 32 + 31 - (unsigned)__builtin_clz(word));
-	}
-	return -1;
+	return lapic_highest(&l->page[at / 4], 4, 255);
 }
 
 static void put_bit(struct lapic *l, unsigned at, uint8_t vector, bool set)
@@ -68,7 +62,8 @@ void lapic_page_clear(struct lapic *l)
 void lapic_take_icr_from(struct lapic *l)
 {
 	if (!l->x2apic)
-		l->icr = page_get(l, APIC_ICR, 0) | (uint64_t)(page_get(l, APIC_ICR_HIGH, 0) & 0xff000000) << 32;
+		l->icr = page_get(l, APIC_ICR, 0) |
+			 (uint64_t)(page_get(l, APIC_ICR_HIGH, 0) & ICR_HIGH_DESTINATION) << 32;
 }
 
 /* In x2APIC mode it is one register of 64 bits. */

@@ -17,7 +17,6 @@
 #include "host/multiboot.h"
 
 #define MIB (1ull << 20)
-#define GIB (1ull << 30)
 #define SEEN (192 * MIB) /* of the machine's memory, from 0 on */
 
 /* What the linker script gives the hypervisor: the image lies from 4 MiB on, 3 MiB of it. */

@@ -93,8 +93,6 @@ static void local(struct plain_apic *p, uint32_t lvt, bool level)
 	plain_message(p, delivery_of(lvt), (uint8_t)lvt, level);
 }
 
-void plain_local_event(struct plain_apic *p, enum plain_lvt lvt) { local(p, p->lvt[lvt], false); }
-
 static bool is_level(uint32_t lvt) { return (lvt & LVT_LEVEL) && delivery_of(lvt) == PLAIN_FIXED; }
 
 /* A level is looked at all the time: an interrupt is sent while it is there and the last one has been served. */

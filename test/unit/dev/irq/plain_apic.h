@@ -52,7 +52,6 @@ void plain_set_tpr(struct plain_apic *p, uint8_t tpr);
 
 /* A message, from an I/O APIC or another CPU, that is for this one. false: not accepted. */
 bool plain_message(struct plain_apic *p, unsigned delivery, uint8_t vector, bool level);
-void plain_local_event(struct plain_apic *p, enum plain_lvt lvt);
 void plain_set_pin(struct plain_apic *p, unsigned pin, bool level);
 
 unsigned plain_ppr(const struct plain_apic *p);

@@ -196,12 +196,6 @@ static void test_lint_fixed_and_nmi(void **state)
 	wr(0x360, 0x400);
 	lapic_set_lint(l, 1, true);
 	assert_int_equal(pc->signals[0][APIC_NMI], 1);
-	wr(0x340, 0x400); /* as a performance-monitoring NMI */
-	lapic_local_event(l, LVT_PERF);
-	assert_int_equal(pc->signals[0][APIC_NMI], 2);
-	wr(0x330, 0x55);
-	lapic_local_event(l, LVT_THERMAL);
-	assert_int_equal(lapic_pending(l), 0x55);
 	wr(0x350, 0x8003); /* a level with a bad vector is an error, not a storm */
 	lapic_set_lint(l, 0, true);
 	wr(0x280, 0);

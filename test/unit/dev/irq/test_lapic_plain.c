@@ -271,16 +271,6 @@ static void step_lvt(void)
 	write_register(offset, random_lvt(offset));
 }
 
-static void step_event(void)
-{
-	static const uint8_t theirs[] = { LVT_PERF, LVT_THERMAL, LVT_CMCI }, ours[] = { PLAIN_PERF, PLAIN_THERMAL,
-											  PLAIN_CMCI };
-	unsigned i = random_below(3);
-
-	lapic_local_event(&l, theirs[i]);
-	plain_local_event(&p, ours[i]);
-}
-
 static void step_pin(void)
 {
 	unsigned pin = random_below(2);
@@ -402,7 +392,7 @@ static void step(void)
 {
 	static void (*const often[])(void) = { step_message, step_message, step_message, step_tpr, step_tpr, step_take,
 					       step_take, step_take, step_eoi, step_eoi };
-	static void (*const seldom[])(void) = { step_lvt, step_event, step_pin, step_command, step_registers, step_any,
+	static void (*const seldom[])(void) = { step_lvt, step_pin, step_pin, step_command, step_registers, step_any,
 						step_msrs, step_on };
 
 	if (one_in(500))
