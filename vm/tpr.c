@@ -7,7 +7,7 @@
  * (L2 in dev/irq/lapic.h), and the virtual machine a frame that the CPU knows: an access of the guest's paging to it
  * becomes one to that page, or an exit. The heart maps the frame where the guest's local APIC is (SLOT_APIC).
  *
- * TP1 The frame is mapped only while every virtual CPU runs with it as its APIC-access page: none can read or write the
+ * TP1 The frame is mapped only while every virtual CPU runs with it as the page of its APIC: none can read or write the
  *     frame itself, which so stays all zero. That is, it is given to the CPUs before it is mapped, and taken from them
  *     after it was unmapped and that was flushed.
  * TP2 It is mapped where the local APIC's registers answer for all virtual CPUs alike: at the address that all of them
@@ -16,7 +16,7 @@
  *     In x2APIC mode nothing is mapped, and the CPU serves the TPR's MSR instead, where it can.
  * TP3 Before each entry the threshold is lapic_tpr_threshold(): it is computed anew when either changes, for
  *     whoever changes what waits, what is in service or the TPR asks for a look at the events (lapic_notice).
- * TP4 Under apicv, before each entry, all that the local APIC has accepted is in the CPU's page, RVI and SVI are the
+ * TP4 Under apicv, before each entry, all that the local APIC has accepted is in the CPU's page, it knows the
  *     highest there of IRR and ISR, and the EOIs that exit are those of the vectors in TMR: what waits for an EOI is a
  *     level-triggered line. The same looks keep it. */
 #include "vm/vm.h"
@@ -79,7 +79,7 @@ static gfn_t wanted_place(const struct vm *vm)
 
 /* Removing a slot flushes what was mapped of it, so that nobody has a translation to the frame. Adding needs no flush:
  * what the guest's TLBs hold of an MMIO leaf or of nothing is nothing. SDM, "Guidelines for Use of the INVVPID
- * Instruction", wants one where an APIC-access page moves or begins to be one: it is the first of these. */
+ * Instruction", wants one where such a page moves or begins to be one: it is the first of these. */
 static void unplace(struct vm *vm)
 {
 	gfn_t was = vm->tpr.place;
@@ -113,10 +113,10 @@ void tpr_hand(struct vcpu *v)
 	struct lapic_handed handed = lapic_hand(&v->lapic);
 
 	if (unlikely(handed.all))
-		VM_MUTANT(HANDED_ALL, hvm_set_interrupts(&v->hvm, handed.rvi, handed.svi));
-	else if (handed.rvi)
-		VM_MUTANT(HANDED, hvm_request_interrupt(&v->hvm, handed.rvi));
-	if (VM_KEPT(EOI_EXITS, unlikely(handed.eoi_exits_stale)))
+		VM_MUTANT(HANDED_ALL, hvm_set_interrupts(&v->hvm, handed.requested, handed.serviced));
+	else if (handed.requested)
+		VM_MUTANT(HANDED, hvm_request_interrupt(&v->hvm, handed.requested));
+	if (VM_KEPT(EOI_EXITS, unlikely(handed.eoi_notify_stale)))
 		hvm_set_eoi_exits(&v->hvm, v->lapic.tmr);
 }
 

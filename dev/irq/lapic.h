@@ -152,10 +152,10 @@ static inline uint32_t lapic_x2apic_logical_id(const struct lapic *l)
 void lapic_virtualize(struct lapic *l, uint32_t *page);
 /* What the CPU is to know before the guest goes on (SDM, "Guest Interrupt Status" and "EOI Virtualization"). */
 struct lapic_handed {
-	uint8_t rvi;          /* the highest vector that waits, 0: none; or, without .all, of those that are new */
-	uint8_t svi;          /* with .all: the highest in service */
-	bool all;             /* it cannot know from what it has been told before */
-	bool eoi_exits_stale; /* which EOIs must exit has changed: those of the vectors in tmr */
+	uint8_t requested;     /* the highest vector that waits, 0: none; or, without .all, of those that are new */
+	uint8_t serviced;      /* with .all: the highest in service */
+	bool all;              /* it cannot know from what it has been told before */
+	bool eoi_notify_stale; /* of which EOIs it must tell has changed: those of the vectors in tmr */
 };
 /* All that waits is in the page then. On the vCPU's own CPU, before it enters, after everything that came to l. */
 struct lapic_handed lapic_hand(struct lapic *l);

@@ -162,14 +162,14 @@ static __attribute__((noinline)) void look_again(struct lapic *l, struct lapic_h
 	handed->all = l->status_stale;
 	if (!handed->all)
 		return;
-	handed->rvi = vector_or_0(lapic_page_highest(l, APIC_IRR));
-	handed->svi = vector_or_0(lapic_page_highest(l, APIC_ISR));
+	handed->requested = vector_or_0(lapic_page_highest(l, APIC_IRR));
+	handed->serviced = vector_or_0(lapic_page_highest(l, APIC_ISR));
 	l->status_stale = false;
 }
 
 struct lapic_handed lapic_hand(struct lapic *l)
 {
-	struct lapic_handed handed = { .rvi = vector_or_0(l->irr_max), .eoi_exits_stale = l->tmr_stale };
+	struct lapic_handed handed = { .requested = vector_or_0(l->irr_max), .eoi_notify_stale = l->tmr_stale };
 
 	if (l->irr_max >= 0)
 		hand_requests(l);

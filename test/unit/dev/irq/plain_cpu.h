@@ -75,14 +75,14 @@ static void enter(void)
 	struct lapic_handed handed = lapic_hand(&l);
 
 	if (!asked)
-		assert_true(!handed.rvi && !handed.all && !handed.eoi_exits_stale);
+		assert_true(!handed.requested && !handed.all && !handed.eoi_notify_stale);
 	if (handed.all) {
-		cpu.rvi = handed.rvi;
-		cpu.svi = handed.svi;
-	} else if (handed.rvi > cpu.rvi) {
-		cpu.rvi = handed.rvi;
+		cpu.rvi = handed.requested;
+		cpu.svi = handed.serviced;
+	} else if (handed.requested > cpu.rvi) {
+		cpu.rvi = handed.requested;
 	}
-	if (handed.eoi_exits_stale)
+	if (handed.eoi_notify_stale)
 		memcpy(cpu.eoi_exits, l.tmr, sizeof(cpu.eoi_exits));
 	virtual_entry(&cpu);
 }
