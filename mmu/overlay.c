@@ -43,6 +43,7 @@ void overlay_show(struct mmu_vm *vm, gfn_t gfn, struct mmu_page *page)
 			continue;
 		page->hfn = vm->overlay[n].frame;
 		page->owned = page->writable = false;
+		/* OV4; SDM, "EPT Misconfigurations": where the CPU lacks it, no leaf is executable and not readable. */
 		page->no_read = vm->ops->nested && vm->caps->ept_execute_only;
 	}
 }
@@ -68,6 +69,8 @@ static hfn_t linear_frame(const struct mmu_vm *vm, const struct slot *slot)
 	return slot->linear_frame;
 }
 
+/* OV2. SDM, "Operations that Invalidate TLBs and Paging-Structure Caches": until one the CPU may use what it has cached
+ * of the old leaf. */
 static void unmap_and_flush(struct mmu_vm *vm, gfn_t gfn)
 {
 	MUTANT(OVERLAY_UNMAP, vm->ops->unmap(vm, gfn, 1));

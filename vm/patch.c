@@ -53,7 +53,9 @@ static bool is_flat(const struct vcpu *v, enum segment n)
 	return !(s.access & SEGMENT_UNUSABLE) && !s.base && s.limit == 0xffffffff;
 }
 
-/* DS: data that can be written, and does not grow down. */
+/* PX4. SDM, "Basic Flat Model": base 0, limit 4 GBytes. CPL 0 and 32-bit code ("Code- and Data-Segment Descriptor
+ * Types": D of CS); not IA-32e mode, nor virtual-8086 mode, where linear addresses are made otherwise. DS: data that
+ * can be written, and does not grow down. */
 static bool is_flat_kernel(const struct vcpu *v)
 {
 	uint32_t cs = hvm_cs_access(&v->hvm), ds = hvm_segment(&v->hvm, SEG_DS).access;
@@ -64,7 +66,9 @@ static bool is_flat_kernel(const struct vcpu *v)
 	       (ds & SEGMENT_TYPE & ~(uint32_t)TYPE_ACCESSED) == TYPE_READ_WRITE;
 }
 
-/* -1, or why not. */
+/* PX3, PX4. -1, or why not. Of what the guest could see of another instruction in this place: its single steps and
+ * breakpoints ("Debug Exceptions"), and the shadow of STI and of loads of SS ("Masking Maskable Hardware Interrupts",
+ * "Masking Exceptions and Interrupts When Switching Stacks"). */
 static int may_be_patched(struct vcpu *v)
 {
 	if (v->vm->vcpu_count > 1)

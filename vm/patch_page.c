@@ -19,7 +19,8 @@ static bool write_code(struct vm *vm, unsigned at, const void *data, size_t n)
 	return mmu_guest_write(&vm->mmu, GPA(PATCH_CODE_GPA + at), data, n) == n;
 }
 
-/* The bytes of an option ROM have the sum 0; a firmware that looks for one calls what is behind the length. */
+/* Plug and Play BIOS Specification, "Option ROM Header": 55 AA, the length in blocks of 512 bytes, and behind it what a
+ * firmware that looks for one calls. All its bytes have the sum 0. */
 static void write_checksum(struct vm *vm)
 {
 	uint8_t bytes[PAGE_SIZE / 8], sum = 0;
