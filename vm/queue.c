@@ -51,7 +51,7 @@ static bool busy_beside(const struct percpu *cpu, const struct vcpu *v)
  * that it, or they, would wait for long. */
 #define SLICES_APART 4
 
-static void settle(struct percpu *cpu, struct vcpu *v)
+static void bring_near(struct percpu *cpu, struct vcpu *v)
 {
 	uint64_t apart = schedule_weighed(v, SLICES_APART * schedule_slice());
 
@@ -124,7 +124,7 @@ bool queue_accept(struct percpu *cpu)
 	for (v = in_turn; v; v = next) {
 		next = v->ring;
 		link_last(cpu, v);
-		settle(cpu, v);
+		bring_near(cpu, v);
 		if (unlikely(v->move_to))
 			VM_MUTANT(MOVES_ON, vcpu_depart(v));
 	}

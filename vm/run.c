@@ -253,7 +253,7 @@ static inline void account_exit(struct vcpu *v, uint64_t now)
  * between. */
 #define TICKS_TO_ENTRY (100 + CLOCK_ENTRY_TICKS)
 
-static __attribute__((noinline)) void set_alarm(struct vcpu *v)
+static __attribute__((noinline)) void cover_alarm(struct vcpu *v)
 {
 	const struct vm_clock *c = &v->vm->clock;
 	uint64_t late =
@@ -304,7 +304,7 @@ static inline __attribute__((always_inline)) void run_on(struct vcpu *v, const b
 			if (own_clock && v->start.alarm)
 				alarm_set(v);
 			else
-				set_alarm(v);
+				cover_alarm(v);
 		}
 		make_current(v);
 		now = rdtsc();

@@ -62,8 +62,8 @@ void schedule_arm_idle(const struct percpu *cpu)
 	lapic_host_timer(next);
 }
 
-/* SC2. The one that runs is the ring's first; its alarm is set before its entry (set_alarm in vm/run.c) where its clock
- *     stands still. */
+/* SC2. The one that runs is the ring's first; its alarm is set before its entry (cover_alarm in vm/run.c) where its
+ *     clock stands still. */
 void schedule_arm_running(const struct percpu *cpu)
 {
 	struct vcpu *v = cpu->run_queue;
