@@ -92,7 +92,8 @@ static struct hvm_start reset_start(const struct vcpu *v)
 
 	return (struct hvm_start){
 		.rip = RESET_IP, .rdx = vm->cpuid.basic[1].eax, .cs = RESET_CS, .cs_base = RESET_CS_BASE,
-		.real_mode = true, .longest_run = (uint32_t)min_u64(schedule_slice(), UINT32_MAX), .rdtscp = vm->cpuid.has_rdtscp,
+		.real_mode = true, .rdtscp = vm->cpuid.has_rdtscp,
+		.longest_run = (uint32_t)min_u64(schedule_slice(), UINT32_MAX),
 		.invpcid = vm->cpuid.has_invpcid, .cr4_offered = vm->cpuid.cr4_offered, .tpr = v->start.tpr,
 		.alarm = alarm_wanted(v),
 		.spins = vm->vcpu_count > 1,
