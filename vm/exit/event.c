@@ -215,7 +215,7 @@ void event_deliver(struct vcpu *v)
 	/* One event an entry; the window exits as soon as the next can come. */
 	if (waits && VM_LEFT_OUT_OR(ONE_EVENT, !busy) && interrupts_open(v)) {
 		vector = take_interrupt(v);
-		waits = tpr_cpu_delivers(v) ? lapic_extint(&v->lapic) : interrupt_waits(v);
+		waits = tpr_cpu_delivers(v) ? hand(v) : interrupt_waits(v);
 	}
 	VM_MUTANT(TPR_THRESHOLD, tpr_set_threshold(v));
 	spin_unlock(&v->vm->device_lock);

@@ -114,10 +114,10 @@ static void test_refusals(void **state)
 	(void)state;
 	bad("list\n", "list",
 	    "no command; there are list, stats, phases, mmu, pause, resume, shutdown, translate, dump, audit, start, "
-	    "stop, reset, destroy, tpr, pin, migrate, weight and dirty");
+	    "stop, reset, destroy, tpr, dirty, pin, migrate and weight");
 	bad("a lust\n", "a",
 	    "there is no command lust; there are list, stats, phases, mmu, pause, resume, shutdown, translate, dump, "
-	    "audit, start, stop, reset, destroy, tpr, pin, migrate, weight and dirty");
+	    "audit, start, stop, reset, destroy, tpr, dirty, pin, migrate and weight");
 	bad("a list b\n", "a", "it is: list");
 	bad("a stats\n", "a", "it is: stats VM");
 	bad("a phases\n", "a", "it is: phases VM");
