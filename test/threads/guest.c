@@ -147,6 +147,9 @@ bool guest_access(struct vcpu *v, uint64_t va, bool write, uint64_t value, uint6
 			return emulated(v, what.gpa, write, value);
 		if (what.outcome == MMU_INJECT || what.outcome == MMU_STOP)
 			break;
+		/* It may be somebody who has lost his CPU in the middle of a change that is waited for. */
+		if (attempts % 16 == 15)
+			sched_yield();
 	}
 	machine_fail(m, "an access does not end as it must", va, write);
 	return false;
