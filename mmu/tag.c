@@ -74,10 +74,12 @@ bool tag_usable(const struct mmu_caps *caps)
 
 /* ---- requests ---- */
 
+/* T2: who kicks looks next whether the vCPU is in its guest. A CPU that has this store in its buffer still would look
+ * too early (SDM, "Loads May Be Reordered with Earlier Stores to Different Locations"): the store is a full barrier. */
 static void request(struct mmu_vcpu *vcpu)
 {
 	vcpu->vm->counters.flush_requests++;
-	__atomic_store_n(&vcpu->tag.pending, true, __ATOMIC_RELEASE);
+	__atomic_store_n(&vcpu->tag.pending, true, __ATOMIC_SEQ_CST);
 }
 
 static void all_for(struct tag_state *t, enum tag_reason why)

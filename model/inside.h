@@ -4,7 +4,8 @@
 
 #include "model/cpu.h"
 
-enum m_translated { MT_OK, MT_VIOLATION, MT_MISCONFIG, MT_ABORT };
+/* MT_RESTART: only inside of a walk. */
+enum m_translated { MT_OK, MT_VIOLATION, MT_MISCONFIG, MT_ABORT, MT_RESTART };
 
 /* What one guest-physical address is needed for. */
 struct m_need {

@@ -133,16 +133,17 @@ static struct ept_walk begin(struct m_cpu *cpu, uint64_t gpa)
 	return w;
 }
 
-/* Sets flags in an EPT entry. EPT entries are reached by host-physical addresses: nothing can stop it. */
-static uint64_t ept_set(struct m_cpu *cpu, uint64_t at, uint64_t e, uint64_t bits)
+/* Sets flags in an EPT entry, which is reached by its host-physical address: nothing stops that but another who has
+ * written to the entry since it was read. false: then it was not this entry any more, and the walk begins anew. */
+static bool ept_set(struct m_cpu *cpu, uint64_t at, uint64_t *e, uint64_t bits)
 {
-	if (e & bits) {
-		if ((e & bits) == bits)
-			return e;
-	}
-	phys_write(cpu->phys, at, 8, e | bits);
+	if ((*e & bits) == bits)
+		return true;
+	if (!phys_exchange(cpu->phys, at, 8, *e, *e | bits))
+		return false;
 	cpu->stats.references++;
-	return e | bits;
+	*e |= bits;
+	return true;
 }
 
 static struct m_nested reached_leaf(struct m_cpu *cpu, uint64_t gpa, struct m_need need, const struct ept_walk *w,
@@ -160,7 +161,8 @@ static struct m_nested reached_leaf(struct m_cpu *cpu, uint64_t gpa, struct m_ne
 
 		if (need.speculative && (e & bits) != bits)
 			return (struct m_nested){ .how = MT_ABORT };
-		e = ept_set(cpu, at, e, bits);
+		if (!ept_set(cpu, at, &e, bits))
+			return (struct m_nested){ .how = MT_RESTART };
 	}
 	if (!m_ept_ad(cpu) || e & X_EPT_D)
 		n.flags |= MF_ED;
@@ -199,7 +201,7 @@ static void cache_table(struct m_cpu *cpu, uint64_t gpa, const struct ept_walk *
 	m_cache(cpu, M_NPSC_2 + w->level - 2, &entry);
 }
 
-struct m_nested m_nested(struct m_cpu *cpu, uint64_t gpa, struct m_need need)
+static struct m_nested walk_once(struct m_cpu *cpu, uint64_t gpa, struct m_need need)
 {
 	struct m_nested n;
 
@@ -228,9 +230,20 @@ struct m_nested m_nested(struct m_cpu *cpu, uint64_t gpa, struct m_need need)
 		if (m_ept_ad(cpu)) {
 			if (need.speculative && !(e & X_EPT_A))
 				return (struct m_nested){ .how = MT_ABORT };
-			ept_set(cpu, at, e, X_EPT_A);
+			if (!ept_set(cpu, at, &e, X_EPT_A))
+				return (struct m_nested){ .how = MT_RESTART };
 		}
 		w.table = e & X_ADDRESS_MASK;
 		cache_table(cpu, gpa, &w);
 	}
+}
+
+struct m_nested m_nested(struct m_cpu *cpu, uint64_t gpa, struct m_need need)
+{
+	struct m_nested n;
+
+	do
+		n = walk_once(cpu, gpa, need);
+	while (n.how == MT_RESTART);
+	return n;
 }

@@ -7,7 +7,7 @@
 #include "test/on_model.h"
 
 #define ACCESSES 40000u
-#define ATTEMPTS_MAX 1000u
+#define ATTEMPTS_MAX 20000u
 
 /* ---- in and out ---- */
 
@@ -118,6 +118,12 @@ static void answer(struct vcpu *v)
 	__atomic_add_fetch(&m->answered, 1, __ATOMIC_ACQ_REL);
 }
 
+static bool fail(struct machine *m, const char *what, uint64_t va, bool write)
+{
+	machine_fail(m, what, va, write);
+	return false;
+}
+
 bool guest_access(struct vcpu *v, uint64_t va, bool write, uint64_t value, uint64_t *hpa)
 {
 	struct machine *m = machine_of(v);
@@ -139,20 +145,21 @@ bool guest_access(struct vcpu *v, uint64_t va, bool write, uint64_t value, uint6
 		if (r.event == M_OK)
 			return true;
 		if (r.event != M_EXIT)
-			break;
+			return fail(m, "an access is a fault of the guest's", va, write);
 		left(v);
 		f = on_model_fault(&r, v->mmu.regs.efer);
 		what = mmu_fault(&v->mmu, &f);
 		if (what.outcome == MMU_EMULATE)
 			return emulated(v, what.gpa, write, value);
-		if (what.outcome == MMU_INJECT || what.outcome == MMU_STOP)
-			break;
+		if (what.outcome == MMU_INJECT)
+			return fail(m, "a fault is injected", va, write);
+		if (what.outcome == MMU_STOP)
+			return fail(m, what.why, va, write);
 		/* It may be somebody who has lost his CPU in the middle of a change that is waited for. */
 		if (attempts % 16 == 15)
 			sched_yield();
 	}
-	machine_fail(m, "an access does not end as it must", va, write);
-	return false;
+	return fail(m, "an access does not end", va, write);
 }
 
 /* ---- what it does ---- */
