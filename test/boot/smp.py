@@ -77,7 +77,11 @@ def off_and_on(c):
 def tests(everything):
     chosen = [(mmu, cpus) for mmu in ('ept', 'shadow', 'vtlb', 'brute') for cpus in (2, 4)] if everything else \
         [('shadow', 2), ('ept', 4)]
-    return [threads(*c) for c in chosen] + [
+    whole = [boot('vcpus: %s under %s, %d on %d CPUs' % (guest, mmu, vcpus, cpus), vcpus, cpus,
+                  ['--guest', guest, '--mmu', mmu])
+             for guest in ('amd64', '686-pae', '686') for mmu in ('ept', 'shadow', 'vtlb', 'brute')
+             for vcpus in (2, 4) for cpus in (1, 2, 4)] if everything else []
+    return [threads(*c) for c in chosen] + whole + [
             boot('vcpus: 4 on 4 CPUs', 4, 4, []),
             boot('vcpus: 2 on 2 CPUs, started by the emulator', 2, 2,
                  ['--mmu', 'shadow', '--cpu', 'core2_penryn_t9600']),
