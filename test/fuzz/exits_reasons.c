@@ -379,7 +379,7 @@ static bool apic(struct input *in, struct bench_exit *x)
 			vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, BLOCKING_STI);
 		return value >> 4 < vmcs_get(VMCS_TPR_THRESHOLD);
 	}
-	if (!proc2(PROC2_APIC_ACCESS) || !tpr_placed(bench.vm[0]) || type == 2)
+	if (!proc2(PROC2_APIC_ACCESS) || !tpr_page_mapped(bench.vm[0]) || type == 2)
 		return false;
 	access_by_instruction(in, x);
 	*x = (struct bench_exit){ .reason = EXIT_APIC_ACCESS,
