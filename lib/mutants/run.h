@@ -105,6 +105,7 @@
 	M(LAPIC_ACTIVE, "that the local APIC's page is there in xAPIC mode only") \
 	M(LAPIC_BASE, "where that page is") \
 	M(DROP_MAPPING, "taking a mapping away as the test device says") \
+	M(PROTECT_MAPPING, "taking the right to write away as the test device says") \
 	M(AFTER_BIOS, "the 8259s as a BIOS leaves them") \
 	M(VIRTUAL_WIRE, "virtual-wire mode at the start") \
 	M(LAPIC_TSC, "the TSC that the local APIC's timer goes by") \
