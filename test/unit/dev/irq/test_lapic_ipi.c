@@ -83,8 +83,8 @@ static void test_logical_ids(void **state)
 	(void)state;
 	lapic_init(&big, &pc->timers, 0x1234, false, LAPIC_X2APIC, 40, l->host, pc);
 	assert_true(lapic_msr_write(&big, MSR_APIC_BASE, X2APIC_ON));
-	assert_true(lapic_msr_read(&big, 0x802, &v) && v == 0x1234);
-	assert_true(lapic_msr_read(&big, 0x80d, &v) && v == (0x123u << 16 | 1u << 4));
+	assert_true(lapic_msr_read(&big, MSR_X2APIC_APICID, &v) && v == 0x1234);
+	assert_true(lapic_msr_read(&big, MSR_X2APIC_LDR, &v) && v == (0x123u << 16 | 1u << 4));
 	struct apic_message m = { .dest = 0x1230010, .logical = true, .wide = true };
 	assert_true(apic_message_matches(&m, &big, NULL));
 	m.dest = 0x1240010;
