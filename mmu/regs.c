@@ -68,7 +68,8 @@ static struct mmu_result commit(struct mmu_vcpu *vcpu, const struct walk_regs *n
 }
 
 /* Bits 63:32 are reserved; paging needs PE, NW needs CD, CET needs WP; IA-32e mode begins with PAE and outside of
- * 64-bit code, and ends without PCIDE and outside of it. */
+ * 64-bit code, and ends without PCIDE and outside of it (SDM, MOV - Move to/from Control Registers; "Initializing
+ * IA-32e Mode", "Switching Out of IA-32e Mode Operation"). */
 static bool cr0_valid(const struct walk_regs *old, uint64_t value)
 {
 	if (value >> 32)
@@ -110,7 +111,8 @@ struct mmu_result mmu_set_cr3(struct mmu_vcpu *vcpu, uint64_t value)
 	uint64_t pdpte[4];
 	bool keep_tlb = false;
 
-	/* Outside IA-32e mode CR3 has 32 bits, of which none is reserved. */
+	/* Outside IA-32e mode CR3 has 32 bits, of which none is reserved; in it those above the physical address are,
+	 * and bit 63 is an order with PCIDs (SDM, MOV - Move to/from Control Registers). */
 	if (r->efer & EFER_LMA) {
 		if (r->cr4 & CR4_PCIDE) {
 			keep_tlb = value & CR3_NO_FLUSH;
@@ -121,6 +123,7 @@ struct mmu_result mmu_set_cr3(struct mmu_vcpu *vcpu, uint64_t value)
 	} else {
 		value &= MASK(31, 0);
 	}
+	/* SDM, "PDPTE Registers". */
 	if (paging_pae(r)) {
 		if (!load_pdptes(vcpu->vm, r, value, pdpte))
 			return mmu_inject_gp();
@@ -133,7 +136,7 @@ struct mmu_result mmu_set_cr3(struct mmu_vcpu *vcpu, uint64_t value)
 }
 
 /* In IA-32e mode PAE stays, and LA57 as it is; PCIDE can be set there only, and while CR3 names PCID 0; CET needs
- * WP. */
+ * WP (SDM, "Paging-Mode Enabling", "Process-Context Identifiers (PCIDs)", MOV - Move to/from Control Registers). */
 static bool cr4_valid(const struct walk_regs *old, uint64_t value)
 {
 	uint64_t changed = old->cr4 ^ value;
@@ -170,7 +173,7 @@ struct mmu_result mmu_set_efer(struct mmu_vcpu *vcpu, uint64_t value)
 
 	if ((value & ~(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)) || (value & new.efer_reserved))
 		return mmu_inject_gp();
-	/* LME changes without paging only. */
+	/* LME changes without paging only (SDM, "Paging-Mode Enabling"). */
 	if (((value ^ new.efer) & EFER_LME) && (new.cr0 & CR0_PG))
 		return mmu_inject_gp();
 	/* LMA is the CPU's; what is written to it is ignored. */
