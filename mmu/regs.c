@@ -6,6 +6,7 @@
  * RG2  EFER.LMA = EFER.LME and CR0.PG, always.
  * RG3  The PDPTEs are loaded by MOV to CR3 under PAE paging, and by those writes to CR0 and CR4 that SDM names, at no
  *      other time. */
+#include "lib/canonical.h"
 #include "mmu/inside.h"
 #include "mmu/mutate.h"
 
@@ -184,9 +185,7 @@ struct mmu_result mmu_set_efer(struct mmu_vcpu *vcpu, uint64_t value)
 /* Compatibility mode needs no case of its own: its linear addresses have 32 bits, which are canonical. */
 static bool canonical(const struct walk_regs *r, gva_t gva)
 {
-	unsigned bits = walk_mode(r) == PAGING_5LEVEL ? 57 : 48;
-
-	return (uint64_t)((int64_t)(gva.v << (64 - bits)) >> (64 - bits)) == gva.v;
+	return is_canonical_in(gva.v, walk_mode(r) == PAGING_5LEVEL ? LINEAR_BITS_LA57 : LINEAR_BITS);
 }
 
 void mmu_invlpg(struct mmu_vcpu *vcpu, gva_t gva)
