@@ -28,6 +28,8 @@ SWITCH = re.compile(r'\bswitch \((?:\w+->)?(?:msr|leaf|port)\) \{(.*?)\n\t?\}', 
 # And where one is told apart otherwise; or, in assembly, comes into the register that says which.
 COMPARED = re.compile(r'\b(?:msr|leaf|port)(?:_index)? [=!]= (?:0x[0-9a-f]+|[0-9]+)\b|'
                       r'\bvector [=!]= (?:[1-9]|[12][0-9]|3[01])\b')
+# And a register of the local APIC, which is named where it is read and written.
+APIC_AT = re.compile(r'\b(?:lapic_mmio_(?:read|write)\([^,()]*(?:\[[^]]*\])?, |apic_(?:read|write)\()0x[0-9a-f]{2,3}\b')
 INTO_ECX = re.compile(r'\bmovl?\s+\$(?:0x[0-9a-f]+|[0-9]+), ?%ecx(?=[^\n]*\n(?:[^\n]*\n){0,4}?\s*(?:rdmsr|wrmsr)\b)|'
                       r'"(?:rdmsr|wrmsr)\b[^;]*"c"\s?\((?:0x[0-9a-f]+|[0-9]+)u?\)')
 CASE = re.compile(r'\bcase (0x[0-9a-f]+|[0-9]+)u?\b')
@@ -77,7 +79,7 @@ def bare_numbers(text):
             found.append((line(m.start()), m.group(0).split('\n')[0]))
     for m in SWITCH.finditer(text):
         found += [(line(m.start() + c.start()), c.group(0)) for c in CASE.finditer(m.group(0))]
-    for pattern in (COMPARED, INTO_ECX):
+    for pattern in (COMPARED, APIC_AT, INTO_ECX):
         found += [(line(m.start()), m.group(0)) for m in pattern.finditer(text)]
     return calls, found
 

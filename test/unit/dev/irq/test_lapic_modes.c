@@ -37,22 +37,22 @@ static void test_disable_and_enable(void **state)
 {
 	(void)state;
 	lapic_virtual_wire(l);
-	wr(0x20, 0x05000000);
+	wr(APIC_ID, 0x05000000);
 	deliver(0x40, false);
-	wr(0x320, 0x20050);
-	wr(0x380, 1000);
+	wr(APIC_LVT_TIMER, 0x20050);
+	wr(APIC_TIMER_INITIAL, 1000);
 	wrmsr(MSR_APIC_BASE, APIC_OFF | APIC_BASE_BSP);
 	assert_int_equal(lapic_pending(l), -1);
 	assert_false(deliver(0x41, false));
 	assert_true(timers_next(&pc->timers) == UINT64_MAX);
 	assert_true(lapic_accepts_extint(l));
 	wrmsr(MSR_APIC_BASE, XAPIC_ON | APIC_BASE_BSP);
-	assert_int_equal(rd(0x20), 0); /* as after power-up */
-	assert_int_equal(rd(0xf0), 0xff);
-	assert_int_equal(rd(0x350), 0x10000);
+	assert_int_equal(rd(APIC_ID), 0); /* as after power-up */
+	assert_int_equal(rd(APIC_SVR), 0xff);
+	assert_int_equal(rd(APIC_LVT_LINT0), 0x10000);
 	assert_int_equal(lapic_pending(l), -1);
 	assert_false(lapic_accepts_extint(l));
-	wr(0xf0, 0x1ff);
+	wr(APIC_SVR, 0x1ff);
 	assert_true(deliver(0x41, false));
 	assert_int_equal(lapic_pending(l), 0x41);
 	wrmsr(MSR_APIC_BASE, X2APIC_ON | APIC_BASE_BSP); /* to x2APIC: the state stays */
