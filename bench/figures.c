@@ -165,7 +165,7 @@ static int add(struct picture *p, uint64_t frame, unsigned level)
 
 /* ---- SVG ---- */
 
-static int place(struct picture *p, int y0)
+static int lay_out(struct picture *p, int y0)
 {
 	int end = y0;
 
@@ -241,8 +241,8 @@ static void write_svg(struct machine *m, const char *path, const char *what)
 	add(&guest, m->regs.cr3 >> 12, 4);
 	hardware = (struct picture){ .m = m, .format = ept ? FORMAT_EPT : FORMAT_HARDWARE, .top = 4 };
 	add(&hardware, (ept ? m->vcpu.root.eptp : m->vcpu.root.cr3) >> 12, 4);
-	middle = place(&guest, 62) + 48;
-	end = place(&hardware, middle) + 34;
+	middle = lay_out(&guest, 62) + 48;
+	end = lay_out(&hardware, middle) + 34;
 	fprintf(out, "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"1280\" height=\"%d\" viewBox=\"0 0 1280 %d\" "
 		"font-family=\"sans-serif\" font-size=\"12.5\">\n", end, end);
 	fprintf(out, "<style>.m{font-family:monospace;font-size:12px}.a{fill:none;stroke:#555;marker-end:url(#h)}</"

@@ -6,6 +6,7 @@
 #define VELLUM_EMULATE_INTERNAL_H
 
 #include "emulate/ops.h"
+#include "lib/canonical.h"
 
 #define SHADOW_STI BLOCKING_STI
 #define SHADOW_MOV_SS BLOCKING_MOV_SS
@@ -132,7 +133,7 @@ static inline const struct emulate_segment *segment(struct emulate *e, unsigned 
 /* Are all of size bytes at a canonical? Shifted up by half the range, they lie in the range from 0 on. */
 static inline bool are_canonical(const struct emulate *e, uint64_t a, unsigned size)
 {
-	uint64_t half = (e->cr4 & CR4_LA57) ? 1ull << 56 : 1ull << 47;
+	uint64_t half = 1ull << (linear_bits(e->cr4) - 1);
 
 	return a + half <= 2 * half - size;
 }

@@ -6,10 +6,9 @@
 #include <signal.h>
 #include <stddef.h>
 
-static sigjmp_buf escape;
-static volatile sig_atomic_t armed;
-static volatile sig_atomic_t code;
-static const volatile void *volatile expected;
+static __thread sigjmp_buf escape;
+static __thread volatile sig_atomic_t armed, code;
+static __thread const volatile void *volatile expected;
 
 static void on_fault(int number, siginfo_t *info, void *context)
 {
@@ -32,24 +31,25 @@ void faults_init(void)
 	sigaction(SIGBUS, &action, NULL);
 }
 
-int try_store(volatile unsigned char *address, unsigned char value)
+/* The body of a function that tries an access. */
+#define TRY(address, access) \
+	expected = (address); \
+	if (sigsetjmp(escape, 0) != 0) \
+		return code; \
+	armed = 1; \
+	access; \
+	armed = 0; \
+	return 0
+
+int try_store(volatile unsigned char *address, unsigned char value) { TRY(address, *address = value); }
+int try_load(const volatile unsigned char *address, unsigned char *value) { TRY(address, *value = *address); }
+
+int try_store_word(uint32_t *address, uint32_t value)
 {
-	expected = address;
-	if (sigsetjmp(escape, 0) != 0)
-		return code;
-	armed = 1;
-	*address = value;
-	armed = 0;
-	return 0;
+	TRY(address, __atomic_store_n(address, value, __ATOMIC_SEQ_CST));
 }
 
-int try_load(const volatile unsigned char *address, unsigned char *value)
+int try_load_word(const uint32_t *address, uint32_t *value)
 {
-	expected = address;
-	if (sigsetjmp(escape, 0) != 0)
-		return code;
-	armed = 1;
-	*value = *address;
-	armed = 0;
-	return 0;
+	TRY(address, *value = __atomic_load_n(address, __ATOMIC_SEQ_CST));
 }

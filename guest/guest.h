@@ -45,9 +45,12 @@ _Noreturn void fail(const char *format, ...) __attribute__((format(printf, 1, 2)
 /* Waits for a child and fails unless it exited with status 0. */
 void reap(int pid, const char *what);
 
-/* Runs a store or a load that may fault: 0 when it went through, else the SIGSEGV's si_code. */
+/* Runs a store or a load that may fault, by any thread: 0 when it went through, else the SIGSEGV's si_code; -1: of
+ * another address. */
 int try_store(volatile unsigned char *address, unsigned char value);
 int try_load(const volatile unsigned char *address, unsigned char *value);
+int try_store_word(uint32_t *address, uint32_t value);
+int try_load_word(const uint32_t *address, uint32_t *value);
 void faults_init(void);
 
 /* The parts. */

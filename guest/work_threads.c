@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
-#include <setjmp.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -24,45 +23,6 @@ static struct {
 	uint32_t state;                 /* the generation, and what the pages are */
 	uint32_t looks[TOUCHERS];       /* how often each has looked */
 } shared;
-
-/* ---- accesses that may fault ---- */
-
-static __thread sigjmp_buf escape;
-static __thread volatile sig_atomic_t armed, code;
-
-static void on_fault(int number, siginfo_t *info, void *context)
-{
-	(void)context;
-	if (!armed) {
-		signal(number, SIG_DFL);
-		raise(number);
-		return;
-	}
-	armed = 0;
-	code = info->si_code;
-	siglongjmp(escape, 1);
-}
-
-/* 0 when it went through, else the SIGSEGV's si_code. */
-static int load(const uint32_t *at, uint32_t *value)
-{
-	if (sigsetjmp(escape, 0) != 0)
-		return code;
-	armed = 1;
-	*value = __atomic_load_n(at, __ATOMIC_SEQ_CST);
-	armed = 0;
-	return 0;
-}
-
-static int store(uint32_t *at, uint32_t value)
-{
-	if (sigsetjmp(escape, 0) != 0)
-		return code;
-	armed = 1;
-	__atomic_store_n(at, value, __ATOMIC_SEQ_CST);
-	armed = 0;
-	return 0;
-}
 
 /* ---- pages ---- */
 
@@ -93,7 +53,7 @@ static void must(int fault, uint32_t now, int is_store)
 static void look(uint32_t page)
 {
 	uint32_t before = state(), value = 0;
-	int fault = load(stamp_at(shared.base, page), &value);
+	int fault = try_load_word(stamp_at(shared.base, page), &value);
 
 	if (before != state() || (before & 7) >= UNSURE)
 		return;
@@ -106,12 +66,12 @@ static void look(uint32_t page)
 static void write_word(uint32_t page, uint32_t who, uint32_t value)
 {
 	uint32_t before = state(), is = 0;
-	int fault = store(word_at(shared.base, page, who), value), again;
+	int fault = try_store_word(word_at(shared.base, page, who), value), again;
 
 	if (before != state() || (before & 7) >= UNSURE)
 		return;
 	must(fault, before, 1);
-	again = load(word_at(shared.base, page, who), &is);
+	again = try_load_word(word_at(shared.base, page, who), &is);
 	if (fault == 0 && before == state() && (again != 0 || is != value))
 		fail("threads: page %u lost a store: %08x, should be %08x", page, is, value);
 }
@@ -309,13 +269,11 @@ static uint64_t rounds(const struct part *part, uint32_t first, uint32_t size)
 
 static uint64_t process(const struct part *part, uint32_t first, uint32_t size)
 {
-	struct sigaction action = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_NODEFER };
 	pthread_t thread[TOUCHERS];
 	pthread_attr_t small;
 	uint64_t sum;
 
-	sigaction(SIGSEGV, &action, NULL);
-	sigaction(SIGBUS, &action, NULL);
+	faults_init();
 	tell(first, UNSURE);
 	shared.base = take_pages(PAGES, MAP_PRIVATE);
 	shared.aside = take_pages(PAGES, MAP_PRIVATE); /* taken until it is used, so that no stack comes there */

@@ -2,15 +2,16 @@
  * The first 4 GiB are mapped here onto themselves, until host/paging.c has made the address space that stays. */
 #include "host/asm.h"
 #include "host/long_mode.h"
+#include "lib/multiboot.h"
 #include "lib/uart.h"
 
 	.section .multiboot2, "a"
 	.align 8
 mb2_header:
-	.long 0xe85250d6		/* magic */
+	.long MULTIBOOT2_HEADER_MAGIC
 	.long 0				/* architecture: i386 */
 	.long mb2_header_end - mb2_header
-	.long -(0xe85250d6 + (mb2_header_end - mb2_header))
+	.long -(MULTIBOOT2_HEADER_MAGIC + (mb2_header_end - mb2_header))
 	.short 6, 0			/* modules page-aligned */
 	.long 8
 	.short 0, 0

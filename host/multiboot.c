@@ -1,8 +1,8 @@
 #include "host/multiboot.h"
 
 #include "host/frames.h"
+#include "lib/multiboot.h"
 
-#define MB2_MAGIC 0x36d76289
 #define TAG_END 0
 #define TAG_COMMAND_LINE 1
 #define TAG_MODULE 3
@@ -182,7 +182,7 @@ const char *boot_info_read(uint32_t magic, const void *information)
 {
 	uint32_t total = *(const uint32_t *)information;
 
-	if (magic != MB2_MAGIC)
+	if (magic != MULTIBOOT2_BOOT_MAGIC)
 		return "the boot loader is no Multiboot2 loader; boot vellum.elf with GRUB's multiboot2 command";
 	if (total > sizeof(copy))
 		return "the boot loader's information is larger than 16 KiB; load fewer modules";

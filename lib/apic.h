@@ -38,7 +38,7 @@
 #define APIC_SELF_IPI 0x3f0u /* in x2APIC mode only */
 
 /* SDM, "Spurious Interrupt". */
-#define SVR_ENABLED 0x100u
+#define SVR_ENABLED 0x100
 #define SVR_SUPPRESS_EOI_BROADCAST 0x1000u
 
 /* SDM, "Local Vector Table". */
@@ -69,6 +69,7 @@
 
 /* ---- messages ---- */
 
+#ifndef __ASSEMBLER__
 /* Delivery modes, as encoded in ICR, LVT and redirection entries. */
 enum apic_delivery {
 	APIC_FIXED = 0,
@@ -81,6 +82,7 @@ enum apic_delivery {
 };
 
 enum apic_shorthand { APIC_DEST = 0, APIC_SELF = 1, APIC_ALL = 2, APIC_OTHERS = 3 };
+#endif
 
 /* ---- the I/O APIC: Intel 82093AA data sheet, and the EOI register of version 0x20 ---- */
 

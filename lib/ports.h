@@ -45,6 +45,7 @@
 #define PVPANIC_PORT 0x505     /* QEMU's pvpanic */
 #define TESTDEV_LATCH 0xe0     /* 4 bytes, read and written */
 #define TESTDEV_DROP 0xe4      /* drops the mapping of the guest page whose address is written */
+#define TESTDEV_PROTECT 0xe8   /* takes the right to write from that mapping */
 #define TESTDEV_LINE 0x2000    /* + n: lowers or raises interrupt line n */
 #define TESTDEV_MMIO_BASE 0xff000000u
 #define TESTDEV_MMIO_SIZE 0x10000u

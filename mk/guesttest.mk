@@ -31,7 +31,8 @@ $(eval $(call guest_test_rules,64))
 # $(call guest_test_objects,BITS,NAME); GUEST_TEST_MORE_NAME: its objects besides NAME.o
 GUEST_TEST_MORE_tables := table-access
 GUEST_TEST_MORE_realmode := realmode-entry
-GUEST_TEST_MORE_ipicost := ipicost-entry
+GUEST_TEST_MORE_ipicost := ipicost-entry bench
+GUEST_TEST_MORE_exitcost := bench
 GUEST_TEST_MORE_flood := flood-kinds flood-tables
 HOSTILE := hostile-code hostile-operands hostile-memory hostile-system
 GUEST_TEST_MORE_hostile := hostile64 hostile64-entry hostile64-tables $(HOSTILE)

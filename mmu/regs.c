@@ -6,6 +6,7 @@
  * RG2  EFER.LMA = EFER.LME and CR0.PG, always.
  * RG3  The PDPTEs are loaded by MOV to CR3 under PAE paging, and by those writes to CR0 and CR4 that SDM names, at no
  *      other time. */
+#include "lib/canonical.h"
 #include "mmu/inside.h"
 #include "mmu/mutate.h"
 
@@ -68,7 +69,8 @@ static struct mmu_result commit(struct mmu_vcpu *vcpu, const struct walk_regs *n
 }
 
 /* Bits 63:32 are reserved; paging needs PE, NW needs CD, CET needs WP; IA-32e mode begins with PAE and outside of
- * 64-bit code, and ends without PCIDE and outside of it. */
+ * 64-bit code, and ends without PCIDE and outside of it (SDM, MOV - Move to/from Control Registers; "Initializing
+ * IA-32e Mode", "Switching Out of IA-32e Mode Operation"). */
 static bool cr0_valid(const struct walk_regs *old, uint64_t value)
 {
 	if (value >> 32)
@@ -110,7 +112,8 @@ struct mmu_result mmu_set_cr3(struct mmu_vcpu *vcpu, uint64_t value)
 	uint64_t pdpte[4];
 	bool keep_tlb = false;
 
-	/* Outside IA-32e mode CR3 has 32 bits, of which none is reserved. */
+	/* Outside IA-32e mode CR3 has 32 bits, of which none is reserved; in it those above the physical address are,
+	 * and bit 63 is an order with PCIDs (SDM, MOV - Move to/from Control Registers). */
 	if (r->efer & EFER_LMA) {
 		if (r->cr4 & CR4_PCIDE) {
 			keep_tlb = value & CR3_NO_FLUSH;
@@ -121,6 +124,7 @@ struct mmu_result mmu_set_cr3(struct mmu_vcpu *vcpu, uint64_t value)
 	} else {
 		value &= MASK(31, 0);
 	}
+	/* SDM, "PDPTE Registers". */
 	if (paging_pae(r)) {
 		if (!load_pdptes(vcpu->vm, r, value, pdpte))
 			return mmu_inject_gp();
@@ -133,7 +137,7 @@ struct mmu_result mmu_set_cr3(struct mmu_vcpu *vcpu, uint64_t value)
 }
 
 /* In IA-32e mode PAE stays, and LA57 as it is; PCIDE can be set there only, and while CR3 names PCID 0; CET needs
- * WP. */
+ * WP (SDM, "Paging-Mode Enabling", "Process-Context Identifiers (PCIDs)", MOV - Move to/from Control Registers). */
 static bool cr4_valid(const struct walk_regs *old, uint64_t value)
 {
 	uint64_t changed = old->cr4 ^ value;
@@ -170,7 +174,7 @@ struct mmu_result mmu_set_efer(struct mmu_vcpu *vcpu, uint64_t value)
 
 	if ((value & ~(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)) || (value & new.efer_reserved))
 		return mmu_inject_gp();
-	/* LME changes without paging only. */
+	/* LME changes without paging only (SDM, "Paging-Mode Enabling"). */
 	if (((value ^ new.efer) & EFER_LME) && (new.cr0 & CR0_PG))
 		return mmu_inject_gp();
 	/* LMA is the CPU's; what is written to it is ignored. */
@@ -181,9 +185,7 @@ struct mmu_result mmu_set_efer(struct mmu_vcpu *vcpu, uint64_t value)
 /* Compatibility mode needs no case of its own: its linear addresses have 32 bits, which are canonical. */
 static bool canonical(const struct walk_regs *r, gva_t gva)
 {
-	unsigned bits = walk_mode(r) == PAGING_5LEVEL ? 57 : 48;
-
-	return (uint64_t)((int64_t)(gva.v << (64 - bits)) >> (64 - bits)) == gva.v;
+	return is_canonical_in(gva.v, walk_mode(r) == PAGING_5LEVEL ? LINEAR_BITS_LA57 : LINEAR_BITS);
 }
 
 void mmu_invlpg(struct mmu_vcpu *vcpu, gva_t gva)

@@ -15,7 +15,7 @@ void vmentry_caps_read(struct vmentry_caps *c, uint64_t (*rdmsr)(void *ctx, uint
 	};
 
 	c->basic = rdmsr(ctx, M_BASIC);
-	exact = c->basic & BIT(55);
+	exact = c->basic & CAP_BASIC_TRUE;
 	for (unsigned i = 0; i < ARRAY_SIZE(controls); i++) {
 		uint64_t v = rdmsr(ctx, exact ? controls[i].exact : controls[i].msr);
 

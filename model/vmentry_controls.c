@@ -103,11 +103,11 @@ static const char *check_eptp(const struct entering *g)
 	uint64_t eptp = get(g, F_EPTP), cap = g->caps->ept_vpid;
 	unsigned type = eptp & 7, levels = (eptp >> 3 & 7) + 1;
 
-	BROKEN_IF(!(type == 0 && (cap & BIT(8))) && !(type == 6 && (cap & BIT(14))),
+	BROKEN_IF(!(type == 0 && (cap & CAP_EPT_UC)) && !(type == 6 && (cap & CAP_EPT_WB)),
 		  "the EPTP's memory type is one that the CPU has");
-	BROKEN_IF(!(levels == 4 && (cap & BIT(6))) && !(levels == 5 && (cap & BIT(7))),
+	BROKEN_IF(!(levels == 4 && (cap & CAP_EPT_WALK_4)) && !(levels == 5 && (cap & CAP_EPT_WALK_5)),
 		  "the EPTP's walk length is one that the CPU has");
-	BROKEN_IF((eptp & BIT(6)) && !(cap & BIT(21)),
+	BROKEN_IF((eptp & EPTP_AD) && !(cap & CAP_EPT_AD),
 		  "the EPTP turns accessed and dirty flags on only where the CPU has them");
 	BROKEN_IF((eptp & MASK(11, 7)) || (eptp >> g->caps->physical_bits), "reserved bits of the EPTP are 0");
 	return NULL;

@@ -33,18 +33,21 @@ const char *vmentry_check_exit_controls(const struct entering *g)
 
 /* Exceptions that deliver an error code: #DF, #TS, #NP, #SS, #GP, #PF, #AC. #CP too, where the CPU has it
  * (IA32_VMX_BASIC.56 says that it does not matter). */
-static bool has_error_code(unsigned vector) { return vector == 8 || (vector >= 10 && vector <= 14) || vector == 17; }
+static bool has_error_code(unsigned vector)
+{
+	return vector == V_DF || (vector >= V_TS && vector <= V_PF) || vector == V_AC;
+}
 
 static const char *check_error_code(const struct entering *g)
 {
-	bool delivers = g->event & BIT(11);
+	bool delivers = g->event & DELIVERS_ERROR;
 
 	if (g->unrestricted && !(g->cr0 & B_CR0_PE)) {
 		BROKEN_IF(delivers, "no error code is delivered in real mode");
 		return NULL;
 	}
 	BROKEN_IF(delivers && event_type(g) != TYPE_EXCEPTION, "only hardware exceptions deliver an error code");
-	if (event_type(g) == TYPE_EXCEPTION && !(g->caps->basic & BIT(56))) {
+	if (event_type(g) == TYPE_EXCEPTION && !(g->caps->basic & CAP_BASIC_ANY_ERROR_CODE)) {
 		BROKEN_IF(delivers && !has_error_code(event_vector(g)), "this exception delivers no error code");
 		BROKEN_IF(!delivers && has_error_code(event_vector(g)), "this exception delivers an error code");
 	}
@@ -57,17 +60,18 @@ static const char *check_event(const struct entering *g)
 	unsigned type = event_type(g), vector = event_vector(g);
 
 	BROKEN_IF(type == TYPE_RESERVED, "the interruption type is not 1");
-	BROKEN_IF(type == TYPE_OTHER && !(g->caps->proc.may & BIT(27)),
+	BROKEN_IF(type == TYPE_OTHER && !(g->caps->proc.may & CAP_PROC_MONITOR_TRAP),
 		  "the interruption type is 7 only where there is a monitor trap flag");
-	BROKEN_IF(type == TYPE_NMI && vector != 2, "the vector of an NMI is 2");
-	BROKEN_IF(type == TYPE_EXCEPTION && vector > 31, "the vector of a hardware exception is at most 31");
+	BROKEN_IF(type == TYPE_NMI && vector != V_NMI, "the vector of an NMI is 2");
+	BROKEN_IF(type == TYPE_EXCEPTION && vector > V_LAST_EXCEPTION,
+		  "the vector of a hardware exception is at most 31");
 	BROKEN_IF(type == TYPE_OTHER && vector != 0, "the vector of another event is 0");
 	BROKEN_IF(g->event & MASK(30, 12), "reserved bits of the interruption information are 0");
 	BROKEN_BY(check_error_code(g));
 	if (type >= TYPE_SOFTWARE_INT && type <= TYPE_SOFTWARE) {
 		uint64_t length = get(g, F_EVENT_LENGTH);
 
-		BROKEN_IF(length > 15 || (length == 0 && !(g->caps->misc & BIT(30))),
+		BROKEN_IF(length > 15 || (length == 0 && !(g->caps->misc & CAP_MISC_LENGTH_0)),
 			  "the instruction of a software event has 1 to 15 bytes");
 	}
 	return NULL;

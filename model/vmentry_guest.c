@@ -73,13 +73,13 @@ const char *vmentry_check_tables(const struct entering *g)
 const char *vmentry_check_rip(const struct entering *g)
 {
 	uint64_t rip = get(g, F_RIP), above = rip >> g->caps->linear_bits;
-	bool long64 = g->ia32e && (get(g, F_ACCESS + 2 * CS) & BIT(13));
+	bool long64 = g->ia32e && (get(g, F_ACCESS + 2 * CS) & A_L);
 
 	BROKEN_IF(!long64 && rip >> 32, "bits 63:32 of RIP are 0 outside 64-bit code");
 	/* Not "canonical": the first byte after the lower half passes, and faults when it is fetched. */
 	BROKEN_IF(long64 && above != 0 && above != ~0ull >> g->caps->linear_bits,
 		  "bits of RIP beyond the linear-address width are the same");
-	BROKEN_IF((g->rflags & (MASK(63, 22) | BIT(15) | BIT(5) | BIT(3))) || !(g->rflags & BIT(1)),
+	BROKEN_IF((g->rflags & (MASK(63, 22) | BIT(15) | BIT(5) | BIT(3))) || !(g->rflags & B_FIXED),
 		  "reserved bits of RFLAGS are as they must be");
 	BROKEN_IF(g->v86 && (g->ia32e || !(g->cr0 & B_CR0_PE)), "RFLAGS.VM is 0 in IA-32e mode and in real mode");
 	BROKEN_IF(injects(g, TYPE_EXTERNAL) && !(g->rflags & B_IF),

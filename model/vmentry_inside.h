@@ -120,6 +120,21 @@ enum {
 #define CE_LOAD_PAT BIT(14)
 #define CE_LOAD_EFER BIT(15)
 
+/* What the capability MSRs say ("VMX Capability Reporting Facility"). */
+#define CAP_BASIC_TRUE BIT(55)
+#define CAP_BASIC_ANY_ERROR_CODE BIT(56)
+#define CAP_PROC_MONITOR_TRAP BIT(27)
+#define CAP_MISC_LENGTH_0 BIT(30)
+#define CAP_EPT_WALK_4 BIT(6)
+#define CAP_EPT_WALK_5 BIT(7)
+#define CAP_EPT_UC BIT(8)
+#define CAP_EPT_WB BIT(14)
+#define CAP_EPT_AD BIT(21)
+#define EPTP_AD BIT(6)
+
+#define A_L BIT(13) /* of access rights: 64-bit code */
+#define DELIVERS_ERROR BIT(11) /* of the interruption information */
+
 #define B_CR0_PE BIT(0)
 #define B_CR0_NE BIT(5)
 #define B_CR0_WP BIT(16)
@@ -131,11 +146,14 @@ enum {
 #define B_EFER_LME BIT(8)
 #define B_EFER_LMA BIT(10)
 #define B_EFER_DEFINED (BIT(0) | B_EFER_LME | B_EFER_LMA | BIT(11))
+#define B_DEBUGCTL_BTF BIT(1)
+#define B_FIXED BIT(1) /* of RFLAGS: always 1 */
 #define B_TF BIT(8)
 #define B_IF BIT(9)
 #define B_VM BIT(17)
 
 enum { ES, CS, SS, DS, FS, GS, LDTR, TR };
+enum { V_DB = 1, V_NMI = 2, V_DF = 8, V_TS = 10, V_PF = 14, V_AC = 17, V_MC = 18, V_LAST_EXCEPTION = 31 };
 
 enum {
 	TYPE_EXTERNAL,

@@ -5,7 +5,6 @@
 
 #define A_S BIT(4)
 #define A_P BIT(7)
-#define A_L BIT(13)
 #define A_DB BIT(14)
 #define A_G BIT(15)
 #define A_UNUSABLE BIT(16)

@@ -19,13 +19,13 @@ enum { ACTIVE, HLT, SHUTDOWN, WAIT_FOR_SIPI };
 static bool allowed_in(const struct entering *g, uint64_t activity)
 {
 	unsigned type = event_type(g), vector = event_vector(g);
-	bool mc = type == TYPE_EXCEPTION && vector == 18;
+	bool mc = type == TYPE_EXCEPTION && vector == V_MC;
 
 	switch (activity) {
 	case ACTIVE:
 		return true;
 	case HLT:
-		return type == TYPE_EXTERNAL || type == TYPE_NMI || mc || (type == TYPE_EXCEPTION && vector == 1) ||
+		return type == TYPE_EXTERNAL || type == TYPE_NMI || mc || (type == TYPE_EXCEPTION && vector == V_DB) ||
 		       type == TYPE_OTHER;
 	case SHUTDOWN:
 		return type == TYPE_NMI || mc;
@@ -69,7 +69,7 @@ static const char *check_interruptibility(const struct entering *g, uint64_t blo
 static const char *check_pending(const struct entering *g, uint64_t activity, uint64_t blocking)
 {
 	uint64_t pending = get(g, F_PENDING_DEBUG);
-	bool steps = (g->rflags & B_TF) && !(get(g, F_DEBUGCTL) & BIT(1));
+	bool steps = (g->rflags & B_TF) && !(get(g, F_DEBUGCTL) & B_DEBUGCTL_BTF);
 
 	BROKEN_IF(pending & (MASK(11, 4) | BIT(13) | BIT(15) | MASK(63, 17)),
 		  "reserved bits of the pending debug exceptions are 0");

@@ -23,13 +23,14 @@ sed -i 's|"brute", NULL }|"brute", "added", NULL }|' vm/config/switch.c
 
 # A device: the test device's latch, of four ports, at another place.
 sed -n 's/^#define TESTDEV/#define ADDED/p' lib/ports.h |
-	sed 's/0xe0/0xe8/; s/0xe4/0xec/; s/0x2000/0x2800/; s/0xff000000u/0xff100000u/' > places
+	sed 's/0xe0/0x2c00/; s/0xe4/0x2c04/; s/0xe8/0x2c08/; s/0x2000/0x2800/; s/0xff000000u/0xff100000u/' > places
 sed 's/testdev/added/g; s/TESTDEV/ADDED/g' dev/test/testdev.h |
 	sed '/^#include "lib\/ports.h"/r places' > dev/test/added.h
 sed 's/testdev/added/g; s/TESTDEV/ADDED/g' dev/test/testdev.c > dev/test/added.c
 sed -i 's|^#include "dev/test/testdev.h"|#include "dev/test/added.h"\n&|' vm/vm.h
 sed -i 's|^\tstruct testdev \*testdev;.*|&\n\tstruct added added;|' vm/vm.h
-init='added_init(\&vm->added, \&vm->pio, \&vm->mmio, (struct irq_line[ADDED_LINES]){ { 0 } }, drop_mapping, vm)'
+host='\&(struct added_host){ drop_mapping, protect_mapping, vm }'
+init="added_init(\&vm->added, \&vm->pio, \&vm->mmio, (struct irq_line[ADDED_LINES]){ { 0 } }, $host)"
 sed -i "s|phases_init(vm) &&|$init \\&\\& &|" vm/platform.c
 
 # A figure: which CPU pays more for EPT, after early-designs.
@@ -113,6 +114,12 @@ breaks dev/timer.c '#include "vm/vm.h"' 'may not use'
 breaks dev/timer.c '%:include "vm/vm.h"' 'may not use'
 breaks dev/timer.c '#/* */include "vm/vm.h"' 'may not use'
 breaks dev/timer.c '#include VM_H' 'not written'
+breaks dev/timer.c "$(printf '#incl\\\nude "vm/vm.h"')" 'may not use'
+breaks dev/timer.c 'asm(".include \"vm/vm.h\"");' 'not written'
+breaks dev/added.inc 'int x;' 'no source'
+breaks test/unit/dev/test_added.c 'int x;' 'the name of no file'
+breaks Makefile 'include added.mk' 'no list'
+breaks vm/run.c '/* What vmcs says. */' 'a word of one vendor'
 breaks mmu/shadow/added.c 'int x;' 'reading order'
 breaks mk/added.mk 'x:' 'no list'
 breaks guest/init.c '#include "../test/caps.h"' 'a guest knows'

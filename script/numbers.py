@@ -2,8 +2,8 @@
 """Holds numbers against each other. Those of the invariants: each stands once at the head of a sentence in a comment of
 the tree, as " * RL1  The timers ..." does, so that a test, an assertion or a mutant that names it means one rule; and
 who says "RL1 in vm/run.c", or "(RL1)", finds it there, or at all: in a comment, or in the table of docs/. And those of
-the architecture: a port, an MSR or a leaf of CPUID has its one name in a header of lib/, so none stands bare
-where one is read, written, asked for or told apart."""
+the architecture: a port, an MSR, a leaf of CPUID or an exception's vector has its one name in a header of lib/, so none
+stands bare where one is read, written, asked for or told apart."""
 
 import os
 import re
@@ -25,6 +25,13 @@ CALL = re.compile(r'\b(?:(rdmsr(?:_safe|_fails)?|bench_rdmsr|cpuid|in[bwl])|(wrm
                   r'out[bwl]))\(((?:[^()]|\([^()]*\))*)\)')
 TWO_READ = ('rdmsr_safe', 'cpuid')
 SWITCH = re.compile(r'\bswitch \((?:\w+->)?(?:msr|leaf|port)\) \{(.*?)\n\t?\}', re.S)
+# And where one is told apart otherwise; or, in assembly, comes into the register that says which.
+COMPARED = re.compile(r'\b(?:msr|leaf|port)(?:_index)? [=!]= (?:0x[0-9a-f]+|[0-9]+)\b|'
+                      r'\bvector [=!]= (?:[1-9]|[12][0-9]|3[01])\b')
+# And a register of the local APIC, which is named where it is read and written.
+APIC_AT = re.compile(r'\b(?:lapic_mmio_(?:read|write)\([^,()]*(?:\[[^]]*\])?, |apic_(?:read|write)\()0x[0-9a-f]{2,3}\b')
+INTO_ECX = re.compile(r'\bmovl?\s+\$(?:0x[0-9a-f]+|[0-9]+), ?%ecx(?=[^\n]*\n(?:[^\n]*\n){0,4}?\s*(?:rdmsr|wrmsr)\b)|'
+                      r'"(?:rdmsr|wrmsr)\b[^;]*"c"\s?\((?:0x[0-9a-f]+|[0-9]+)u?\)')
 CASE = re.compile(r'\bcase (0x[0-9a-f]+|[0-9]+)u?\b')
 BARE = re.compile(r'(?:\([a-z0-9_]+\))?(0x[0-9a-f]+|[0-9]+)u?l*\b')
 TREE = ('lib', 'mmu', 'emulate', 'dev', 'host', 'hvm', 'vmx', 'vm', 'model', 'guest', 'test')
@@ -72,6 +79,8 @@ def bare_numbers(text):
             found.append((line(m.start()), m.group(0).split('\n')[0]))
     for m in SWITCH.finditer(text):
         found += [(line(m.start() + c.start()), c.group(0)) for c in CASE.finditer(m.group(0))]
+    for pattern in (COMPARED, APIC_AT, INTO_ECX):
+        found += [(line(m.start()), m.group(0)) for m in pattern.finditer(text)]
     return calls, found
 
 
@@ -95,7 +104,7 @@ def led_nowhere(where):
 def main():
     os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), '..'))
     where, faults, calls = {}, 0, 0
-    for path, text in sources():
+    for path, text in sources(('.c', '.h', '.S')):
         for number, line in enumerate(text.split('\n'), 1):
             found = HEAD.match(line)
             if found and not OTHERS.match(found.group(1)):

@@ -7,8 +7,9 @@
 * A vendor's names stand in its own room only: vendor.py.
 * mmu, emulate and dev know nothing of each other, whatever their rows say; a guest knows nothing but lib/.
 * The reading order: every file of the hypervisor is in it, or in the list for reference behind it, by its name.
-* Every source of the hypervisor has its test: one of its name, or a line of a table that says which.
-* The Makefile includes every file of mk/.
+* Every source of the hypervisor has its test: one of its name, or a line of a table that says which; and every unit
+  test is named after what it tests, or spoken of there.
+* The Makefile includes every file of mk/, and nothing else; no other files than sources lie in the rooms.
 
 In the table `mmu/addr.h` is one header, `bug()` a function that may be called wherever it is."""
 
@@ -26,6 +27,8 @@ LAYERS = 'The layers, and who may call whom'
 SOURCES = ('.c', '.h', '.S')
 HYPERVISOR = ('lib', 'mmu', 'emulate', 'dev', 'host', 'hvm', 'vmx', 'vm')
 STRANGERS = ('mmu', 'emulate', 'dev')
+OTHER_FILES = ('.ld',)
+ASSEMBLER_READS = re.compile(r'"[^"\n]*\.(?:include|incbin)\b')
 COMMENT_OR_STRING = re.compile(r'(/\*.*?\*/|//[^\n]*)|"(?:\\.|[^"\\\n])*"', re.S)
 # Folders with sources that are nobody's room: what runs in guests, and what tests and measures.
 OTHERS = ('bench', 'build', 'guest', 'test')
@@ -87,13 +90,18 @@ def room_of(path, rooms):
 
 
 def includes(path):
-    """(line, name, in brackets) of each #include, as the preprocessor sees it: without comments, lines joined. A name
-    that is not written there, as that of a macro, is None."""
+    """(line, name, in brackets) of each #include, as the preprocessor sees it: lines joined, without comments. A name
+    that is not written there, as that of a macro or what the assembler reads, is None."""
     with open(path, encoding='utf-8') as f:
         text = COMMENT_OR_STRING.sub(lambda found: ' ' + '\n' * found.group(0).count('\n') if found.group(1) else
-                                     found.group(0), f.read())
-    for number, line in enumerate(re.sub(r'\\\n', ' ', text).split('\n'), 1):
+                                     found.group(0), f.read().replace('\\\n', '\v'))
+    number = 0
+    for line in text.split('\n'):
+        number += 1 + line.count('\v')
+        line = line.replace('\v', '')
         found = re.match(r'\s*(?:#|%:|\?\?=|\.)\s*(?:include\w*|import|embed|incbin)\b\s*(.*)', line)
+        if ASSEMBLER_READS.search(line):
+            yield number, None, None
         if found:
             name = re.match(r'(["<])([^">]+)[">]', found.group(1))
             yield number, name and name.group(2), name and name.group(1) == '<'
@@ -142,7 +150,20 @@ def strangers(rooms):
                 yield 'the row of %s names %s: they know nothing of each other' % (room, name)
 
 
+def unread(tops):
+    """Files in the rooms that the rules do not read, and that another could include."""
+    for top in sorted(tops):
+        for folder, _, names in os.walk(top):
+            for path in (os.path.join(folder, n) for n in sorted(names) if not n.endswith(SOURCES + OTHER_FILES)):
+                yield '%s is no source that these rules read' % path
+
+
 def stray_makefiles():
+    for path in ['Makefile'] + sorted(glob.glob('mk/*')):
+        with open(path, encoding='utf-8') as f:
+            for line in re.findall(r'^\s*[-s]?include\s+(.*)', f.read(), re.M):
+                if 'patsubst %,mk/%.mk,' not in line and not re.search(r'\.d\b', line):
+                    yield '%s includes %s, which is in no list' % (path, line)
     with open('Makefile', encoding='utf-8') as f:
         listed = re.search(r'^include \$\(patsubst %,mk/%\.mk,(.*?)\)$', f.read().replace('\\\n', ' '), re.M)
     listed = listed.group(1).split() if listed else []
@@ -190,9 +211,24 @@ def not_read(files, text):
             yield 'the reading order has %s, which does not exist' % name
 
 
+def unnamed_tests(text):
+    """Unit tests that are named after no source of their room, and that the section does not speak of."""
+    for folder, _, names in os.walk('test/unit'):
+        room = os.path.relpath(folder, 'test/unit')
+        if not os.path.isdir(room):
+            if any(n.startswith('test_') for n in names):
+                yield '%s has tests of no room' % folder
+            continue
+        sources = {os.path.splitext(n)[0] for n in os.listdir(room) if n.endswith(SOURCES)}
+        for name in (n for n in sorted(names) if re.fullmatch(r'test_.*\.c', n)):
+            words = name[5:-2].split('_')
+            stems = {'_'.join(words[:n]) for n in range(1, len(words) + 1)}
+            if not stems & sources and '`%s/%s`' % (folder, name) not in text:
+                yield '%s/%s has the name of no file of %s' % (folder, name, room)
+
+
 def untested(files, text):
-    """Sources without a test of their name or a row; rows whose test or sources are not there; folders of tests that
-    are no room's."""
+    """Sources without a test of their name or a row; rows whose test or sources are not there."""
     rows = {}
     for test, sources in re.findall(r'^\| `(test/[^`]+)` \| (.*) \|$', section(text, "Where a file's test is"), re.M):
         if not os.path.exists(test):
@@ -205,9 +241,7 @@ def untested(files, text):
             yield '%s has %s' % (path, 'a test of its name and a row in the table' if own else 'no test')
     for source in sorted(set(rows) - set(files)):
         yield 'the table of tests has %s, which does not exist' % source
-    for folder, _, names in os.walk('test/unit'):
-        if any(n.startswith('test_') for n in names) and not os.path.isdir(os.path.relpath(folder, 'test/unit')):
-            yield '%s has tests of no room' % folder
+    yield from unnamed_tests(section(text, "Where a file's test is"))
 
 
 def main():
@@ -221,7 +255,7 @@ def main():
     faults += ['%s/ has sources and is not in the table of rooms' % top for top in sorted(os.listdir('.'))
                if top not in tops and top not in OTHERS and has_sources(top)]
     faults += list(upwards(rooms, *read_layers(text))) + list(strangers(rooms)) + list(guests_includes())
-    faults += list(stray_makefiles())
+    faults += list(stray_makefiles()) + list(unread(tops))
     if not faults:
         faults = list(wrong_includes(files, rooms)) + list(vendor.wrong_words(files, HYPERVISOR))
         faults += list(vendor.wrong_speech(files, section(text, LAYERS), DOCUMENT)) + list(not_read(files, text))

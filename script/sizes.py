@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Holds the tree's sources against their sizes: lines of at most 120 columns, functions of at most 40 lines, C and
-Python's, files of C of at most 400 lines of code (without empty lines and comments). Prints what is larger.
+Python's, their files of at most 400 lines of code (without empty lines and comments). Prints what is larger.
 
 In Markdown a row of a table may be longer, for it cannot be wrapped, and so may what a program printed, between ```,
 and a line without a blank to break it at. script/wrap.py wraps the rest."""
@@ -60,8 +60,11 @@ def too_large(path):
     for number, length in found:
         if length > FUNCTION:
             yield '%s:%d: a function of %d lines' % (path, number, length)
-    if CODE.search(path) and code_lines(text) > FILE:
-        yield '%s: %d lines of code' % (path, code_lines(text))
+    if CODE.search(path) or path.endswith('.py'):
+        count = code_lines(text) if CODE.search(path) else sum(
+            1 for line in lines if line.strip() and not line.lstrip().startswith('#'))
+        if count > FILE:
+            yield '%s: %d lines of code' % (path, count)
 
 
 def main():

@@ -13,7 +13,10 @@ OWN, INTERFACE = ('vmx',), ('vmx', 'hvm')
 # Rooms whose comments and strings speak of no vendor but where the document says so.
 NEUTRAL = ('mmu', 'emulate', 'dev', 'host', 'hvm', 'vm')
 SPOKEN = re.compile(r'\b(VMCS|VMX|VT-x|[Qq]ualifications?|hvm_exit_code|hvm_exit_detail|[Rr][Vv][Ii]|[Ss][Vv][Ii]|'
-                    r'EOI-exit|APIC-access page|[Vv]irtual-APIC page|[Gg]uest interrupt status|VM-exit controls)\b')
+                    r'EOI-exit|APIC-access page|[Vv]irtual-APIC page|[Gg]uest interrupt status|[Vv]mcs|'
+                    r'VM-(?:exit|entry|execution) controls|(?:[Pp]rocessor|[Pp]in)-based controls|IDT-vectoring|'
+                    r'[Ee]xit reasons?|'
+                    r'VM(?:LAUNCH|RESUME|READ|WRITE|PTRLD|PTRST|CLEAR|XON|XOFF))\b')
 COMMENT, TITLE = re.compile(r'/\*.*?\*/', re.S), re.compile(r'"[^"]*"')
 INSTRUCTIONS = {'vmlaunch', 'vmresume', 'vmptrst', 'vmfunc'}  # those that have no function in vmx/ops.h
 PATTERNS = ((re.compile(r'\b(vmx_\w+|hvm_vmx\w*)\b'), INTERFACE), (re.compile(r'((?:\.|->)\s*vmx\b)'), INTERFACE),

@@ -6,6 +6,7 @@
  *     independent). */
 #include "vm/vm.h"
 
+#include "lib/canonical.h"
 #include "lib/mutants/mutate.h"
 
 #define ACCESS_RESERVED (MASK(11, 8) | MASK(31, 17))
@@ -22,9 +23,7 @@ static bool granularity_fits(const struct segment_state *s)
 
 static bool canonical(const struct vcpu *v, uint64_t base)
 {
-	unsigned shift = v->mmu.regs.cr4 & CR4_LA57 ? 7 : 16;
-
-	return (uint64_t)((int64_t)(base << shift) >> shift) == base;
+	return is_canonical_in(base, linear_bits(v->mmu.regs.cr4));
 }
 
 /* Of the segments that code and data are accessed by. CS counts as usable. */

@@ -18,10 +18,10 @@
 #include "host/lapic.h"
 #include "lib/mutants/mutate.h"
 
-void vcpu_settle(struct vcpu *v)
+void vcpu_sync_heart(struct vcpu *v)
 {
-	VM_MUTANT(SETTLE_WRITTEN, vcpu_bring_up_to_date(v));
-	VM_MUTANT(SETTLE_READ, hvm_sync_paging(&v->hvm, &v->mmu));
+	VM_MUTANT(HEART_WRITTEN, vcpu_bring_up_to_date(v));
+	VM_MUTANT(HEART_READ, hvm_sync_paging(&v->hvm, &v->mmu));
 }
 
 void vcpu_catch_up(struct vcpu *v)
@@ -71,7 +71,7 @@ static struct vcpu *own(void)
 static void park(struct vcpu *v)
 {
 	ASSERT(this_cpu()->loaded == v);
-	VM_MUTANT(PARK_SETTLES, vcpu_settle(v));
+	VM_MUTANT(PARK_SYNCS, vcpu_sync_heart(v));
 	VM_MUTANT(PARK, __atomic_store_n(&v->parked, true, __ATOMIC_SEQ_CST));
 }
 

@@ -6,7 +6,7 @@
  * to a mechanism.
  *
  * SW1  What was to be written into the CPU's state is written before its registers are read, and the heart's copy of
- *      the registers is up to date before the old mechanism goes: each vCPU has settled (vm/freeze.c).
+ *      the registers is up to date before the old mechanism goes: vcpu_sync_heart() for each vCPU.
  * SW2  A guest that may switch is offered no feature that one of the mechanisms it may come to lacks
  *      (switch_hidden_cr4).
  * SW3  Between two changes by the alarm the guest makes progress, however short the period is. */

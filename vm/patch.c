@@ -336,7 +336,7 @@ void patch_undo(struct vm *vm)
 	memset(p->refused, 0, sizeof(p->refused));
 }
 
-void patch_place(struct vm *vm)
+void patch_aim_anew(struct vm *vm)
 {
 	struct vcpu *v;
 

@@ -91,7 +91,7 @@ bool patch_begin(struct vm *vm);
 void patch_end(struct vm *vm);
 void patch_free(struct vm *vm);
 /* IA32_APIC_BASE has changed, or the method. The VM is frozen, or has not run; its device lock is held. */
-void patch_place(struct vm *vm);
+void patch_aim_anew(struct vm *vm);
 /* The linear address of the stubs' page as v's tables are now, for code at rip whose address in memory is gpa; user:
  * programs can reach that. 0: there is none. */
 uint32_t patch_linear(struct vcpu *v, uint32_t rip, gpa_t gpa, bool user);

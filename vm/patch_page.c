@@ -118,12 +118,12 @@ void patch_free(struct vm *vm)
 
 /* ---- where the guest maps it ---- */
 
-struct place {
+struct view {
 	struct vcpu *v;
 	bool user; /* a page that programs can reach will do: that of the code is one, too */
 };
 
-static bool maps(const struct place *p, uint32_t linear, uint64_t gpa, struct access access)
+static bool maps(const struct view *p, uint32_t linear, uint64_t gpa, struct access access)
 {
 	struct walk_result w = patch_walk(p->v, linear, access);
 
@@ -131,7 +131,7 @@ static bool maps(const struct place *p, uint32_t linear, uint64_t gpa, struct ac
 }
 
 /* The kernel's only, its code executable and its data writable: as v's tables are now. */
-static bool is_mapped(const struct place *p, uint32_t linear)
+static bool is_mapped(const struct view *p, uint32_t linear)
 {
 	return linear < 0xffffe000u && maps(p, linear, PATCH_CODE_GPA, (struct access){ .fetch = true }) &&
 	       maps(p, (uint32_t)(linear + PAGE_SIZE), PATCH_DATA_GPA, (struct access){ .write = true });
@@ -139,7 +139,7 @@ static bool is_mapped(const struct place *p, uint32_t linear)
 
 /* Wherever a map of memory as it lies would have it that begins at a large page's boundary; the kernel's half first. A
  * few thousand walks at most. */
-static uint32_t search(const struct place *p)
+static uint32_t search(const struct view *p)
 {
 	if (p->v->vm->patch.searches++ >= SEARCHES_MAX)
 		return 0;
@@ -155,7 +155,7 @@ static uint32_t search(const struct place *p)
 /* Code that lies in a map of all low memory finds the stubs at the same distance in any other such map. */
 uint32_t patch_linear(struct vcpu *v, uint32_t rip, gpa_t gpa, bool user)
 {
-	struct place p = { v, user };
+	struct view p = { v, user };
 	uint32_t known = v->vm->patch.linear, beside = (uint32_t)(rip - gpa.v + PATCH_CODE_GPA);
 
 	if (known && VM_LEFT_OUT_OR(PATCH_MAPPED, is_mapped(&p, known)))

@@ -60,41 +60,29 @@ static void tpr_address(struct emitter *e, uint32_t tpr)
 	word(e, tpr);
 }
 
-static void push_flags(struct emitter *e)
+/* own: where what is pushed lies; other: where what lies beside it does, if it is there. */
+static void push(struct emitter *e, unsigned insn, int8_t *own, int8_t *other)
 {
-	insn1(e, OP_PUSHF);
+	insn1(e, insn);
 	e->now.words++;
-	if (e->now.eax_at >= 0)
-		e->now.eax_at++;
-	e->now.flags_at = 0;
+	if (*other >= 0)
+		++*other;
+	*own = 0;
 }
 
-static void push_eax(struct emitter *e)
+static void pop(struct emitter *e, unsigned insn, int8_t *own, int8_t *other)
 {
-	insn1(e, OP_PUSH_EAX);
-	e->now.words++;
-	if (e->now.flags_at >= 0)
-		e->now.flags_at++;
-	e->now.eax_at = 0;
-}
-
-static void pop_flags(struct emitter *e)
-{
-	insn1(e, OP_POPF);
+	insn1(e, insn);
 	e->now.words--;
-	e->now.flags_at = -1;
-	if (e->now.eax_at >= 0)
-		e->now.eax_at--;
+	*own = -1;
+	if (*other >= 0)
+		--*other;
 }
 
-static void pop_eax(struct emitter *e)
-{
-	insn1(e, OP_POP_EAX);
-	e->now.words--;
-	e->now.eax_at = -1;
-	if (e->now.flags_at >= 0)
-		e->now.flags_at--;
-}
+static void push_flags(struct emitter *e) { push(e, OP_PUSHF, &e->now.flags_at, &e->now.eax_at); }
+static void pop_flags(struct emitter *e) { pop(e, OP_POPF, &e->now.flags_at, &e->now.eax_at); }
+static void push_eax(struct emitter *e) { push(e, OP_PUSH_EAX, &e->now.eax_at, &e->now.flags_at); }
+static void pop_eax(struct emitter *e) { pop(e, OP_POP_EAX, &e->now.eax_at, &e->now.flags_at); }
 
 /* CMP set the flags by threshold - value: above, and what waits can come. JBE over OUT. */
 static void tell_if_below(struct emitter *e)

@@ -281,9 +281,17 @@ static void drop_mapping(void *ctx, uint64_t gpa)
 	VM_MUTANT(DROP_MAPPING, mmu_unmap(&vm->mmu, gpa_gfn(GPA(gpa)), 1));
 }
 
+static void protect_mapping(void *ctx, uint64_t gpa)
+{
+	struct vm *vm = ctx;
+
+	VM_MUTANT(PROTECT_MAPPING, mmu_write_protect(&vm->mmu, gpa_gfn(GPA(gpa)), 1));
+}
+
 static bool add_testdev(struct vm *vm)
 {
 	hfn_t f = frames_alloc_run(align_up(sizeof(struct testdev), PAGE_SIZE) >> PAGE_SHIFT, 1);
+	struct testdev_host host = { drop_mapping, protect_mapping, vm };
 	struct irq_line lines[TESTDEV_LINES];
 
 	if (hfn_is_none(f))
@@ -291,7 +299,7 @@ static bool add_testdev(struct vm *vm)
 	vm->testdev = frames_ptr(f);
 	for (unsigned n = 0; n < TESTDEV_LINES; n++)
 		lines[n] = irqhub_line(&vm->irqhub, n);
-	return testdev_init(vm->testdev, &vm->pio, &vm->mmio, lines, drop_mapping, vm);
+	return testdev_init(vm->testdev, &vm->pio, &vm->mmio, lines, &host);
 }
 
 static bool add_interrupt_controllers(struct vm *vm)

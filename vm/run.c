@@ -368,7 +368,7 @@ static void run(struct vcpu *v)
 		run_on(v, false);
 	/* FZ1: what others may look at meanwhile. */
 	if (v->vm->vcpu_count > 1 && !v->vm->ended)
-		vcpu_settle(v);
+		vcpu_sync_heart(v);
 	now = rdtsc();
 	account_exit(v, now);
 	schedule_account(v, now - v->run_start);

@@ -63,15 +63,15 @@ static struct slot trapped_slot(gfn_t gfn)
 }
 
 /* TP2. */
-static gfn_t wanted_place(const struct vm *vm)
+static gfn_t wanted_page(const struct vm *vm)
 {
-	const struct lapic *first = &vm->vcpu[0]->lapic;
+	const struct lapic *first = &vm_boot_vcpu(vm)->lapic;
 	const struct vcpu *v;
 
 	if (!by_cpu(vm->tpr.method))
 		return NOWHERE;
 	for_each_vcpu(v, vm)
-		if (VM_KEPT(PLACE_ACTIVE, !lapic_mmio_active(&v->lapic)) ||
+		if (VM_KEPT(PAGE_ACTIVE, !lapic_mmio_active(&v->lapic)) ||
 		    lapic_base_gpa(&v->lapic) != lapic_base_gpa(first))
 			return NOWHERE;
 	return gpa_gfn(GPA(lapic_base_gpa(first)));
@@ -80,20 +80,20 @@ static gfn_t wanted_place(const struct vm *vm)
 /* Removing a slot flushes what was mapped of it, so that nobody has a translation to the frame. Adding needs no flush:
  * what the guest's TLBs hold of an MMIO leaf or of nothing is nothing. SDM, "Guidelines for Use of the INVVPID
  * Instruction", wants one where such a page moves or begins to be one: it is the first of these. */
-static void unplace(struct vm *vm)
+static void unmap_page(struct vm *vm)
 {
-	gfn_t was = vm->tpr.place;
+	gfn_t was = vm->tpr.page_at;
 	struct slot trapped = trapped_slot(was);
 
 	if (was.v == NOWHERE.v)
 		return;
-	VM_MUTANT(UNPLACE, mmu_slot_remove(&vm->mmu, was));
-	vm->tpr.place = NOWHERE;
+	VM_MUTANT(PAGE_UNMAPPED, mmu_slot_remove(&vm->mmu, was));
+	vm->tpr.page_at = NOWHERE;
 	if (gfn_gpa(was).v == LAPIC_DEFAULT_BASE)
 		mmu_slot_add(&vm->mmu, &trapped);
 }
 
-static void place(struct vm *vm, gfn_t gfn)
+static void map_page(struct vm *vm, gfn_t gfn)
 {
 	struct slot slot = apic_slot(vm, gfn), trapped = trapped_slot(gfn);
 	bool default_base = gfn_gpa(gfn).v == LAPIC_DEFAULT_BASE;
@@ -101,7 +101,7 @@ static void place(struct vm *vm, gfn_t gfn)
 	if (default_base)
 		mmu_slot_remove(&vm->mmu, gfn);
 	if (mmu_slot_add(&vm->mmu, &slot))
-		vm->tpr.place = gfn;
+		vm->tpr.page_at = gfn;
 	else if (default_base)
 		mmu_slot_add(&vm->mmu, &trapped);
 }
@@ -217,30 +217,30 @@ static void give(struct vcpu *v)
 }
 
 /* TP1: unmapped before it is taken from a CPU, mapped when all have it. */
-static void place_anew(struct vcpu *v)
+static void map_page_anew(struct vcpu *v)
 {
 	struct vm *vm = v->vm;
 	gfn_t want;
 
 	spin_lock(&vm->device_lock);
-	want = wanted_place(vm);
-	if (want.v != vm->tpr.place.v)
-		unplace(vm);
+	want = wanted_page(vm);
+	if (want.v != vm->tpr.page_at.v)
+		unmap_page(vm);
 	if (v->start.tpr.x2apic != wanted(v).x2apic)
 		VM_MUTANT(X2APIC_GIVEN, give(v));
-	if (want.v != vm->tpr.place.v && want.v != NOWHERE.v)
-		place(vm, want);
-	patch_place(vm);
+	if (want.v != vm->tpr.page_at.v && want.v != NOWHERE.v)
+		map_page(vm, want);
+	patch_aim_anew(vm);
 	VM_MUTANT(FLEX_LOOK, vcpu_note(v, REQUEST_EVENT));
 	spin_unlock(&vm->device_lock);
 }
 
 /* Others must not be on their way to what was mapped: an exit for it finds it mapped. */
-void tpr_place(struct vcpu *v)
+void tpr_page_moves(struct vcpu *v)
 {
-	VM_MUTANT(PLACE_FREEZES, vm_freeze(v->vm));
-	place_anew(v);
-	VM_MUTANT(PLACE_FREEZES, vm_thaw(v->vm));
+	VM_MUTANT(PAGE_FREEZES, vm_freeze(v->vm));
+	map_page_anew(v);
+	VM_MUTANT(PAGE_FREEZES, vm_thaw(v->vm));
 }
 
 /* TP1 decides the order. */
@@ -255,16 +255,16 @@ static bool set_method(struct vm *vm, enum config_tpr method)
 		return false;
 	spin_lock(&vm->device_lock);
 	if (!by_cpu(method))
-		unplace(vm);
+		unmap_page(vm);
 	if (vm->tpr.method == CONFIG_TPR_PATCH)
 		patch_end(vm);
 	vm->tpr.method = method;
 	for_each_vcpu(v, vm)
 		give(v);
-	want = wanted_place(vm);
-	if (want.v != NOWHERE.v && want.v != vm->tpr.place.v)
-		place(vm, want);
-	patch_place(vm);
+	want = wanted_page(vm);
+	if (want.v != NOWHERE.v && want.v != vm->tpr.page_at.v)
+		map_page(vm, want);
+	patch_aim_anew(vm);
 	spin_unlock(&vm->device_lock);
 	return true;
 }
@@ -296,7 +296,7 @@ bool tpr_init(struct vm *vm)
 	enum config_tpr method = vm->config->tpr == CONFIG_TPR_AUTO ? best() : vm->config->tpr;
 	const char *lacks = lacking(method);
 
-	vm->tpr.place = NOWHERE;
+	vm->tpr.page_at = NOWHERE;
 	if (VM_KEPT(WANTS_FLEX, lacks)) {
 		vm_end(vm, VM_STATUS_UNSUPPORTED, "tpr %s cannot be had: %s; use tpr %s, or leave the setting out",
 		       config_tprs[method], lacks, config_tprs[best()]);

@@ -226,7 +226,7 @@ struct vm {
 
 	struct {
 		enum config_tpr method;  /* not CONFIG_TPR_AUTO */
-		gfn_t place;             /* where .frame is mapped; ~0: nowhere */
+		gfn_t page_at;           /* where .frame is mapped; ~0: nowhere */
 		struct extent frame;     /* of one page, or of none */
 		struct backing_extents backing;
 	} tpr; /* vm/tpr.c */
@@ -405,7 +405,7 @@ static inline bool vcpu_requested(const struct vcpu *v)
 void vm_freeze(struct vm *vm);
 void vm_thaw(struct vm *vm);
 /* Of v, which is loaded: the guest's registers are in the heart, and what the heart changed is written. */
-void vcpu_settle(struct vcpu *v);
+void vcpu_sync_heart(struct vcpu *v);
 /* The calling CPU takes v up. false: its VM is frozen or paused, so that it must leave at once. */
 bool vcpu_may_run(struct vcpu *v);
 /* And has left it. */
@@ -462,9 +462,9 @@ const char *tpr_name(const struct vm *vm);
  * goes on as it was. */
 const char *tpr_change(struct vm *vm, const char *name);
 /* Is the page of the local APIC mapped for the CPU to serve? */
-static inline bool tpr_placed(const struct vm *vm) { return vm->tpr.place.v != ~0ull; }
+static inline bool tpr_page_mapped(const struct vm *vm) { return vm->tpr.page_at.v != ~0ull; }
 /* IA32_APIC_BASE of v has changed, which is loaded on this CPU and is not in its guest. Freezes the VM. */
-void tpr_place(struct vcpu *v);
+void tpr_page_moves(struct vcpu *v);
 /* Before an entry, by whoever looked for events: TP3. The device lock is held. */
 static inline void tpr_set_threshold(struct vcpu *v)
 {

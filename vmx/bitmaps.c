@@ -12,6 +12,7 @@ uint8_t vmx_msr_bitmap_x2apic_all[PAGE_SIZE] READ_MOSTLY __attribute__((aligned(
 
 /* The four parts of 1 KByte (SDM, "MSR-Bitmap Address"): low MSRs are 0 to 0x1fff, high ones 0xc0000000 to 0xc0001fff;
  * all others exit always. */
+#define HIGH_MSRS 0xc0000000u
 #define READ_LOW 0
 #define READ_HIGH 1024
 #define WRITE_LOW 2048
@@ -19,7 +20,7 @@ uint8_t vmx_msr_bitmap_x2apic_all[PAGE_SIZE] READ_MOSTLY __attribute__((aligned(
 
 static void allow_in(uint8_t *bitmap, unsigned low_part, unsigned high_part, uint32_t msr)
 {
-	unsigned part = VM_KEPT(BITMAP_HIGH, msr >= 0xc0000000) ? high_part : low_part;
+	unsigned part = VM_KEPT(BITMAP_HIGH, msr >= HIGH_MSRS) ? high_part : low_part;
 	uint32_t bit = msr & 0x1fff;
 
 	bitmap[part + bit / 8] &= (uint8_t)~(1u << bit % 8);

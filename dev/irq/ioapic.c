@@ -18,7 +18,7 @@ static bool send_entry(struct ioapic *io, uint64_t entry)
 		.assert = true,
 	};
 	if (m.delivery == APIC_SIPI)
-		return false; /* reserved here */
+		return false; /* 82093AA data sheet, "I/O Redirection Table Registers": reserved here */
 	return io->send(io->ctx, &m);
 }
 

@@ -23,11 +23,13 @@ static uint32_t nothing_in(void *dev, uint16_t port, unsigned size)
 	return (uint32_t)MASK(8 * size - 1, 0);
 }
 
-static void drop_out(void *dev, uint16_t port, unsigned size, uint32_t value)
+static void page_out(void *dev, uint16_t port, unsigned size, uint32_t value)
 {
-	struct testdev *t = dev;
-	if (port == TESTDEV_DROP && size == 4 && t->drop)
-		t->drop(t->ctx, value);
+	const struct testdev *t = dev;
+	if (size == 4 && port == TESTDEV_DROP)
+		t->host.drop(t->host.ctx, value);
+	else if (size == 4 && port == TESTDEV_PROTECT)
+		t->host.protect(t->host.ctx, value);
 }
 
 /* The whole value goes to the line of the first port, whatever the access's size: guests use outl to consecutive
@@ -68,18 +70,18 @@ void testdev_reset(struct testdev *t)
 }
 
 bool testdev_init(struct testdev *t, struct pio_space *pio, struct mmio_space *mmio,
-		  const struct irq_line lines[TESTDEV_LINES], void (*drop)(void *ctx, uint64_t gpa), void *ctx)
+		  const struct irq_line lines[TESTDEV_LINES], const struct testdev_host *host)
 {
-	static const struct pio_ops latch = { latch_in, latch_out }, drops = { nothing_in, drop_out },
+	static const struct pio_ops latch = { latch_in, latch_out }, page = { nothing_in, page_out },
 		line = { nothing_in, lines_out };
 	static const struct mmio_ops mem = { mem_read, mem_write };
-	t->drop = drop;
-	t->ctx = ctx;
+	t->host = *host;
 	t->levels = 0;
 	memcpy(t->line, lines, sizeof(t->line));
 	testdev_reset(t);
 	/* Three ports more than lines, so that outl to the last one stays in one piece. */
-	return pio_add(pio, TESTDEV_LATCH, 4, &latch, t) && pio_add(pio, TESTDEV_DROP, 4, &drops, t) &&
+	return pio_add(pio, TESTDEV_LATCH, 4, &latch, t) && pio_add(pio, TESTDEV_DROP, 4, &page, t) &&
+		pio_add(pio, TESTDEV_PROTECT, 4, &page, t) &&
 		pio_add(pio, TESTDEV_LINE, TESTDEV_LINES + 3, &line, t) &&
 		mmio_add(mmio, TESTDEV_MMIO_BASE, TESTDEV_MMIO_SIZE, &mem, t);
 }

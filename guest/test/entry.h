@@ -1,12 +1,14 @@
 /* What the entries of the test kernels have in common, in assembly language. The names end in the width that they are
  * for; without one, a macro serves both. */
+#include "../../lib/multiboot.h"
 #include "../../lib/x86.h"
 
 	/* Multiboot 1: page-aligned modules, and memory information. */
 	.macro	multiboot_header
 	.section .multiboot, "ax"
 	.balign	4
-	.long	0x1badb002, 3, -(0x1badb002 + 3)
+	.long	MULTIBOOT_HEADER_MAGIC, MULTIBOOT_ALIGN_MODULES | MULTIBOOT_MEMORY
+	.long	-(MULTIBOOT_HEADER_MAGIC + (MULTIBOOT_ALIGN_MODULES | MULTIBOOT_MEMORY))
 	.endm
 
 	/* From the loader, with 32 bits. What it promised is kept, for the tests that look at it. */
@@ -114,7 +116,7 @@
 	.ifb	\nmi
 	stub	\handler
 	.else
-	.if	vector == 2
+	.if	vector == VECTOR_NMI
 	jmp	\nmi
 	.else
 	stub	\handler

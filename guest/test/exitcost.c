@@ -1,6 +1,7 @@
 /* 64 bits: what one VM exit costs, in TSC ticks, as the guest sees it: RDTSC around one instruction, less what two
  * RDTSC cost alone. One line for each: BENCH NAME MIN MEDIAN. */
 #include "apic.h"
+#include "bench.h"
 #include "pc.h"
 
 const char test_name[] = "exitcost";
@@ -33,18 +34,6 @@ static void do_absent_memory(void) { (void)*(volatile uint32_t *)0xd0000000ul; }
 static void do_cr4_pge(void) { write_cr4(read_cr4() ^ CR4_PGE); }
 static void do_cr3(void) { write_cr3(read_cr3()); }
 
-static void sort(uint32_t *v, unsigned n)
-{
-	for (unsigned i = 1; i < n; i++) {
-		uint32_t x = v[i];
-		unsigned j = i;
-
-		for (; j > 0 && v[j - 1] > x; j--)
-			v[j] = v[j - 1];
-		v[j] = x;
-	}
-}
-
 /* Always inline: the measured instruction stands between the two RDTSC. */
 static inline __attribute__((always_inline)) void measure(const char *name, void (*fn)(void), uint32_t *empty)
 {
@@ -54,11 +43,11 @@ static inline __attribute__((always_inline)) void measure(const char *name, void
 		fn();
 		sample[i] = (uint32_t)(rdtsc() - start);
 	}
-	sort(sample, TIMES);
+	bench_sort(sample, TIMES);
 	if (!*empty)
 		*empty = sample[0];
 	CHECK(sample[0] >= *empty, "%s costs less than nothing", name);
-	print("BENCH %s %u %u\n", name, sample[0] - *empty, sample[TIMES / 2] - *empty);
+	bench_line(name, sample, TIMES, *empty);
 }
 
 static void try_vmcall(void *p)

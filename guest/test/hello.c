@@ -1,11 +1,12 @@
 /* 32 bits: the console, what the loader promises, power-off. */
 #include "rt.h"
+#include "../../lib/multiboot.h"
 
 const char test_name[] = "hello";
 
 static void check_state(void)
 {
-	CHECK(boot_magic == 0x2badb002, "EAX is 0x%lx", boot_magic);
+	CHECK(boot_magic == MULTIBOOT_BOOT_MAGIC, "EAX is 0x%lx", boot_magic);
 	CHECK((boot_cr0 & (CR0_PG | CR0_PE)) == CR0_PE, "CR0 is 0x%lx: paging must be off, protection on", boot_cr0);
 	CHECK((info()->flags & 0x45) == 0x45, "the information's flags are 0x%x", info()->flags);
 	CHECK(info()->mem_lower >= 512 && info()->mem_lower <= 640, "mem_lower is %u", info()->mem_lower);

@@ -1,6 +1,9 @@
 /* guest/test/ipicost-entry.S - the processor that gets the interrupts: from real mode to protected mode without paging,
  * then round and round, or asleep, as ap_share says. Copied to AP_AT (ipicost.h), and runs there. */
 #include "guest/test/ipicost.h"
+#include "lib/apic.h"
+#include "lib/x86.h"
+#include "lib/x86_msr.h"
 
 #define HERE(label) (AP_AT + label - ap_begin)
 
@@ -13,7 +16,7 @@ ap_begin:
 	lgdtl HERE(gdtr)
 	lidtl HERE(idtr)
 	mov %cr0, %eax
-	or $1, %eax
+	or $CR0_PE, %eax
 	mov %eax, %cr0
 	ljmpl $0x08, $HERE(flat)
 	.code32
@@ -23,12 +26,12 @@ flat:
 	mov %eax, %es
 	mov %eax, %ss
 	mov $AP_STACK, %esp
-	mov $0x1b, %ecx /* IA32_APIC_BASE: x2APIC mode */
+	mov $MSR_APIC_BASE, %ecx
 	rdmsr
-	or $0xc00, %eax
+	or $(APIC_BASE_EN | APIC_BASE_EXTD), %eax
 	wrmsr
-	mov $0x80f, %ecx /* its SVR: enabled */
-	mov $0x1ff, %eax
+	mov $MSR_X2APIC_SIVR, %ecx
+	mov $(SVR_ENABLED | 0xff), %eax
 	xor %edx, %edx
 	wrmsr
 	sti
@@ -49,7 +52,7 @@ ap_handler:
 	mov %eax, AP_SHARE + SHARE_GOT
 	mov AP_SHARE + SHARE_LAST, %eax
 	mov %eax, AP_SHARE + SHARE_BEFORE
-	mov $0x80b, %ecx /* EOI */
+	mov $MSR_X2APIC_EOI, %ecx
 	xor %eax, %eax
 	xor %edx, %edx
 	wrmsr

@@ -7,6 +7,7 @@
  * gaps between its own RDTSC, longer than gap=N (moved from CPU to CPU by --migrate-every). With busy=N both only work,
  * for N million ticks. */
 #include "apic.h"
+#include "bench.h"
 #include "ipicost.h"
 
 const char test_name[] = "ipicost";
@@ -21,24 +22,6 @@ extern const char ap_begin[], ap_end[], ap_handler[];
 static uint32_t sender[TIMES], receiver[TIMES], both[TIMES];
 
 static volatile uint32_t *share(unsigned at) { return (volatile uint32_t *)(word)(AP_SHARE + at); }
-
-static void sort(uint32_t *v, unsigned n)
-{
-	for (unsigned i = 1; i < n; i++) {
-		uint32_t x = v[i];
-		unsigned j = i;
-
-		for (; j > 0 && v[j - 1] > x; j--)
-			v[j] = v[j - 1];
-		v[j] = x;
-	}
-}
-
-static void say(const char *name, uint32_t *v)
-{
-	sort(v, TIMES);
-	print("BENCH %s %u %u\n", name, v[0], v[TIMES / 2]);
-}
 
 static void icr(uint32_t command)
 {
@@ -95,10 +78,10 @@ static void measure(bool asleep, const char *of_sender, const char *of_both)
 		receiver[i] = *share(SHARE_GOT) - *share(SHARE_BEFORE);
 		both[i] = *share(SHARE_GOT) - (uint32_t)start;
 	}
-	say(of_sender, sender);
+	bench_line(of_sender, sender, TIMES, 0);
 	if (!asleep)
-		say("ipi_receive", receiver);
-	say(of_both, both);
+		bench_line("ipi_receive", receiver, TIMES, 0);
+	bench_line(of_both, both, TIMES, 0);
 }
 
 /* One after the other, without a pause. On Bochs, time goes on by the mean of what all CPUs carry out, so that of two

@@ -1,5 +1,7 @@
-/* 64 bits: writes and reads back all RAM that the map names, every page; the first bytes beyond it are not there. */
-#include "rt.h"
+/* 64 bits: writes and reads back all RAM that the map names, every page; the first bytes beyond it are not there. With
+ * "host", and the test device: the host drops the mapping of each page, or takes the right to write from it, between
+ * the two, and it is written once more. */
+#include "pc.h"
 
 const char test_name[] = "memory";
 
@@ -9,6 +11,12 @@ const char test_name[] = "memory";
 static uint64_t value(uint64_t address) { return (address ^ address >> 12) * 0x9e3779b97f4a7c15; }
 
 static uint64_t sum, pages;
+static bool host;
+
+static void change_below(uint64_t page)
+{
+	outl(page & 4096 ? TESTDEV_DROP : TESTDEV_PROTECT, (uint32_t)page);
+}
 
 static void walk(uint64_t base, uint64_t end, bool write)
 {
@@ -20,8 +28,12 @@ static void walk(uint64_t base, uint64_t end, bool write)
 			*p = value((uint64_t)p);
 			pages++;
 		} else {
+			if (host)
+				change_below(page);
 			CHECK(*p == value((uint64_t)p), "at 0x%lx memory reads 0x%lx", (word)p, (word)*p);
 			sum = sum * 31 + *p;
+			*p = ~value((uint64_t)p);
+			CHECK(*p == ~value((uint64_t)p), "at 0x%lx memory is not written again", (word)p);
 		}
 	}
 }
@@ -48,6 +60,7 @@ static void walk_all(bool write)
 
 void test_main(void)
 {
+	host = parameter("host");
 	walk_all(true);
 	walk_all(false);
 	print("memory: %lu pages, sum %lx\n", (word)pages, (word)sum);

@@ -125,7 +125,7 @@ struct tally {
 	uint64_t data, writes, fetches, kernel, slow, hits[LAB_SIZES];
 };
 
-static void settle(struct lab_cpu *cpu, struct tally *t)
+static void add_tally(struct lab_cpu *cpu, struct tally *t)
 {
 	struct lab_result *r = &cpu->m->counts->r;
 	uint64_t made = t->data + t->fetches;
@@ -213,7 +213,7 @@ static bool event(struct lab_cpu *cpu, const struct lab_event *e, struct tally *
 	} else if (e->kind == LAB_FETCH) {
 		cpu->code = e->addr;
 	} else {
-		settle(cpu, t);
+		add_tally(cpu, t);
 		set_mode(cpu, false);
 		if (!lab_stream_call(cpu, &cpu->batch->call[e->addr]))
 			return false;
@@ -324,6 +324,6 @@ bool lab_loop_fast(struct lab_cpu *cpu, uint64_t until)
 		if (ok && cpu->at < cpu->batch->events && cpu->done + t.data + t.fetches < until)
 			ok = event(cpu, &cpu->batch->event[cpu->at++], &t);
 	}
-	settle(cpu, &t);
+	add_tally(cpu, &t);
 	return ok;
 }

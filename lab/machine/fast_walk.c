@@ -18,7 +18,7 @@ struct walk {
 	uint32_t ntlb_hits, ntlb_misses;
 };
 
-static inline unsigned place_of(struct walk *w, uint64_t hpa, bool usual)
+static inline unsigned level_at(struct walk *w, uint64_t hpa, bool usual)
 {
 	unsigned place = usual ? usual_place(w->f, hpa) : fast_place(w->f, w->f->cache, hpa);
 
@@ -30,12 +30,12 @@ static inline unsigned place_of(struct walk *w, uint64_t hpa, bool usual)
 
 static inline void guest_reference(struct walk *w, unsigned level, uint64_t hpa, bool usual)
 {
-	w->r->guest_references[level][place_of(w, hpa, usual)]++;
+	w->r->guest_references[level][level_at(w, hpa, usual)]++;
 }
 
 static inline void ept_reference(struct walk *w, unsigned level, uint64_t hpa, bool usual)
 {
-	w->r->ept_references[level][place_of(w, hpa, usual)]++;
+	w->r->ept_references[level][level_at(w, hpa, usual)]++;
 }
 
 /* Of a paging-structure cache for entries of a level: 2, 3 and 4; the nested TLB is like the one for 2. */

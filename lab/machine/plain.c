@@ -203,7 +203,7 @@ static struct lab_translation translate(struct lab_machine *m, uint64_t gva, enu
 
 /* ---- memory ---- */
 
-static unsigned place(struct plain *p, struct plain_cache memory[3], uint64_t hpa)
+static unsigned level_of(struct plain *p, struct plain_cache memory[3], uint64_t hpa)
 {
 	uint64_t line = hpa >> 6;
 
@@ -230,14 +230,14 @@ unsigned plain_reference(struct lab_machine *m, uint64_t hpa)
 {
 	struct plain *p = m->hw;
 
-	return place(p, p->memory, hpa);
+	return level_of(p, p->memory, hpa);
 }
 
 unsigned plain_beside(struct lab_machine *m, uint64_t hpa)
 {
 	struct plain *p = m->hw;
 
-	return place(p, p->beside, hpa);
+	return level_of(p, p->beside, hpa);
 }
 
 static void forget(void *hardware, unsigned cache)

@@ -5,8 +5,8 @@
  * gone by, from SHORT to LONG; 1/16 of it, STRETCH at most. Half of a stretch is not counted. Powers of two. */
 enum { ALL = 64, SHORT = 32, LONG = 512, STRETCH = 8 };
 
-/* Which place in its period a stretch has: no program's rhythm. */
-static uint64_t place(uint64_t period)
+/* Where in its period a stretch begins: no program's rhythm. */
+static uint64_t begins_at(uint64_t period)
 {
 	uint64_t x = (period + 1) * 0x9e3779b97f4a7c15ull;
 
@@ -25,7 +25,7 @@ static bool sampled(uint64_t batch, uint64_t *weight)
 		period *= 2;
 	stretch = min_u64(period / 16, STRETCH);
 	first = batch - batch % period;
-	first += place(first) % (period - stretch + 1);
+	first += begins_at(first) % (period - stretch + 1);
 	*weight = batch >= first + stretch / 2 ? 2 * period / stretch : 0;
 	return batch >= first && batch < first + stretch;
 }

@@ -4,7 +4,7 @@
 
 #include "lab/os/inside.h"
 
-static uint64_t place(const struct page_cache *c, uint32_t file, uint64_t page)
+static uint64_t slot_of(const struct page_cache *c, uint32_t file, uint64_t page)
 {
 	uint64_t i = ((page + ((uint64_t)file << 32)) * 0x9e3779b97f4a7c15ull >> 16) & (c->room - 1);
 
@@ -15,7 +15,7 @@ static uint64_t place(const struct page_cache *c, uint32_t file, uint64_t page)
 
 uint64_t *cache_find(struct page_cache *c, uint32_t file, uint64_t page)
 {
-	uint64_t i = c->room ? place(c, file, page) : 0;
+	uint64_t i = c->room ? slot_of(c, file, page) : 0;
 
 	return c->room && c->e[i].file ? &c->e[i].frame : NULL;
 }
@@ -32,7 +32,7 @@ static bool grow(struct page_cache *c)
 	}
 	for (uint64_t i = 0; i < old.room; i++)
 		if (old.e[i].file)
-			c->e[place(c, old.e[i].file, old.e[i].page)] = old.e[i];
+			c->e[slot_of(c, old.e[i].file, old.e[i].page)] = old.e[i];
 	free(old.e);
 	return true;
 }
@@ -41,7 +41,7 @@ bool cache_add(struct page_cache *c, uint32_t file, uint64_t page, uint64_t fram
 {
 	if (2 * c->used >= c->room && !grow(c))
 		return false;
-	c->e[place(c, file, page)] = (struct cache_entry){ .page = page, .file = file, .frame = frame };
+	c->e[slot_of(c, file, page)] = (struct cache_entry){ .page = page, .file = file, .frame = frame };
 	c->used++;
 	return true;
 }

@@ -71,11 +71,6 @@ static bool varint(struct reader *r, uint64_t *value)
 			   (unsigned long long)r->frame_at);
 }
 
-static bool canonical(uint64_t addr)
-{
-	return (uint64_t)((int64_t)(addr << 7) >> 7) == addr;
-}
-
 static bool nonsense(struct reader *r, const char *what)
 {
 	return trace_wrong(r, "the frame at byte %llu holds %s: its maker was faulty", (unsigned long long)r->frame_at,
@@ -89,7 +84,7 @@ static bool fill(struct reader *r, unsigned slot)
 	if (!varint(r, &delta))
 		return false;
 	page = r->filled + (((delta >> 1) ^ -(delta & 1)) << 12);
-	if (!canonical(page))
+	if (!trace_canonical(page))
 		return nonsense(r, "an address that no program can have");
 	r->filled = r->page[slot] = page;
 	return true;
@@ -100,11 +95,12 @@ static bool sane(const struct lab_call *c)
 {
 	bool range = c->kind >= LAB_MMAP && c->kind <= LAB_MREMAP && c->kind != LAB_BRK;
 
-	if (!canonical(c->addr) || !canonical(c->to) || (c->kind != LAB_BRK && (c->addr & 0xfff)) || (c->to & 0xfff))
+	if (!trace_canonical(c->addr) || !trace_canonical(c->to) || (c->kind != LAB_BRK && (c->addr & 0xfff)) ||
+	    (c->to & 0xfff))
 		return false;
 	if (c->length >> 57 || c->to_length >> 57)
 		return false;
-	return !range || (canonical(c->addr + c->length) && canonical(c->to + c->to_length));
+	return !range || (trace_canonical(c->addr + c->length) && trace_canonical(c->to + c->to_length));
 }
 
 static bool call(struct reader *r, struct lab_batch *b)

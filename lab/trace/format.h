@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "lib/canonical.h"
+
 #define TRACE_MAGIC "VLMTRACE"
 #define TRACE_FRAME_MAGIC "VLTF"
 
@@ -34,6 +36,9 @@ enum { TRACE_FETCHES_MAX = 63 };
 
 /* The sizes that the fourth plane's upper half can say. */
 static const uint8_t trace_sizes[16] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 28, 32, 64, 128 };
+
+/* An address that a program can have, on whatever CPU it was recorded. */
+static inline bool trace_canonical(uint64_t address) { return is_canonical_in(address, LINEAR_BITS_LA57); }
 
 struct trace_frame {
 	uint32_t type, stored, raw, codes, calls;

@@ -9,20 +9,15 @@
 
 enum { RECORD = 64, DESTINATIONS = 2, SOURCES = 4 };
 
-static bool canonical(uint64_t addr)
-{
-	return (uint64_t)((int64_t)(addr << 7) >> 7) == addr;
-}
-
 static bool record(const uint8_t *at, struct lab_writer *w)
 {
 	uint64_t ip = trace_get(at, 8);
 
 	/* What says nothing else of itself is recognised by what cannot be. */
-	if (!canonical(ip) || at[8] > 1 || at[9] > 1)
+	if (!trace_canonical(ip) || at[8] > 1 || at[9] > 1)
 		return false;
 	for (unsigned i = 0; i < DESTINATIONS + SOURCES; i++)
-		if (!canonical(trace_get(at + 16 + 8 * i, 8)))
+		if (!trace_canonical(trace_get(at + 16 + 8 * i, 8)))
 			return false;
 	lab_writer_fetch(w, ip, 1);
 	for (unsigned i = 0; i < SOURCES; i++)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lab/trace/import.h"
+#include "lab/trace/format.h"
 
 static bool hex(const char **at, uint64_t *value)
 {
@@ -35,11 +36,11 @@ static bool decimal(const char **at, unsigned *value)
 	return digits && digits <= 5;
 }
 
-static bool canonical(uint64_t addr, unsigned size)
+static bool are_canonical(uint64_t addr, unsigned size)
 {
 	uint64_t end = addr + size - 1;
 
-	return size && (uint64_t)((int64_t)(addr << 7) >> 7) == addr && (uint64_t)((int64_t)(end << 7) >> 7) == end;
+	return size && trace_canonical(addr) && trace_canonical(end);
 }
 
 /* false: not a line of lackey. */
@@ -55,7 +56,7 @@ static bool line(const char *text, struct lab_writer *w, uint64_t *accesses)
 	if (!text[0] || !text[1] || text[2] != ' ' || (text[0] != 'I' && text[0] != ' ') ||
 	    (text[0] == 'I' && text[1] != ' '))
 		return false;
-	if (!hex(&at, &addr) || *at++ != ',' || !decimal(&at, &size) || *at || !canonical(addr, size))
+	if (!hex(&at, &addr) || *at++ != ',' || !decimal(&at, &size) || *at || !are_canonical(addr, size))
 		return false;
 	++*accesses;
 	switch (kind) {

@@ -26,11 +26,11 @@
 	M(NMI_WAITS, "that an NMI to a virtual CPU which waits to be started is lost") \
 	M(DEAF_REQUESTED, "that one which has something to do may yet wake another") \
 	M(ALARM_KICK, "telling the boot processor's CPU of an alarm that another CPU has armed") \
-	M(SETTLE_WRITTEN, "writing what the heart changed, of one that leaves its CPU") \
-	M(SETTLE_READ, "reading its registers then") \
+	M(HEART_WRITTEN, "writing what the heart changed, of one that leaves its CPU") \
+	M(HEART_READ, "reading its registers then") \
 	M(MAY_RUN_FROZEN, "not taking up a virtual CPU of a machine that has been frozen meanwhile") \
 	M(MAY_RUN_PAUSED, "nor of one that has been paused") \
-	M(PARK_SETTLES, "the registers of the virtual CPU of a CPU that waits") \
+	M(PARK_SYNCS, "the registers of the virtual CPU of a CPU that waits") \
 	M(PARK, "that it counts as stopped") \
 	M(UNPARK_WAITS, "that it does not go on while its machine is frozen") \
 	M(FREEZE_REQUEST, "asking the other virtual CPUs to stop") \
@@ -40,7 +40,7 @@
 	M(RUN_FROZEN, "not picking a virtual CPU of a frozen machine") \
 	M(PAUSE_LAST, "that the clock of a machine which is paused goes on until the last has left") \
 	M(SWITCH_FREEZES, "freezing a machine that goes over to another mechanism") \
-	M(PLACE_FREEZES, "and one whose local APICs' page moves") \
+	M(PAGE_FREEZES, "and one whose local APICs' page moves") \
 	M(UNPARK_TPR, "another way to virtualize the TPR, for the virtual CPU that its CPU has parked") \
 	M(DECIDE_ELSEWHERE, "leaving it to another CPU who runs its virtual CPUs, it or the emulator") \
 	M(SIPI_DECIDES, "letting the emulator run what a start-up IPI starts, where the CPU cannot") \
@@ -48,10 +48,10 @@
 	M(LINT_NMI, "that a HLT with interrupts disabled may wait for an NMI of a local pin") \
 	M(IOAPIC_NMI, "that it may wait for one of the I/O APIC") \
 	M(APIC_MOVED, "following the local APIC when its page moves, or ends") \
-	M(PLACE_ACTIVE, "leaving the local APIC's page alone where it does not answer") \
+	M(PAGE_ACTIVE, "leaving the local APIC's page alone where it does not answer") \
 	M(X2APIC_GIVEN, "virtualizing x2APIC mode when the guest goes to it, and no longer when it leaves it") \
 	M(X2APIC_HAS, "leaving that mode's TPR to exits on a CPU that cannot") \
-	M(UNPLACE, "taking its frame from where the local APIC was") \
+	M(PAGE_UNMAPPED, "taking its frame from where the local APIC was") \
 	M(ALARM_CAN, "the CPU's alarm only where it has one") \
 	M(ALARM_OWN, "and only for who has a clock of its own") \
 	M(ALARM_SLICE, "ringing after a slice at the latest") \
@@ -105,6 +105,7 @@
 	M(LAPIC_ACTIVE, "that the local APIC's page is there in xAPIC mode only") \
 	M(LAPIC_BASE, "where that page is") \
 	M(DROP_MAPPING, "taking a mapping away as the test device says") \
+	M(PROTECT_MAPPING, "taking the right to write away as the test device says") \
 	M(AFTER_BIOS, "the 8259s as a BIOS leaves them") \
 	M(VIRTUAL_WIRE, "virtual-wire mode at the start") \
 	M(LAPIC_TSC, "the TSC that the local APIC's timer goes by") \
@@ -293,7 +294,7 @@
 	M(RESUME_GOES, "letting the clock go when it is resumed") \
 	M(PAUSE_LEAVES, "leaving the CPU when it is paused") \
 	M(VISIT_LOADS, "loading the state of who is asked") \
-	M(VISIT_SETTLES, "reading the registers of who is asked of, and writing what the heart changed of them") \
+	M(VISIT_SYNCS, "reading the registers of who is asked of, and writing what the heart changed of them") \
 	M(VISIT_RESTORES, "loading the state of who runs again") \
 	M(ONE_AT_A_TIME, "one request at a time (CT1)") \
 	M(DUMP_STARTED, "that who has not run has no registers") \

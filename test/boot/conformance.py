@@ -83,6 +83,16 @@ def on_mechanism(mmu, model, vpid):
     return Test('test kernels: %s on %s%s' % (mmu, model, '' if vpid else ', no VPID'), run)
 
 
+def changed_below(c):
+    """The host takes pages, or the right to write to them, from a guest that uses them."""
+    mechanisms = ('ept', 'shadow', 'vtlb', 'brute')
+    o, _ = conform(c, [('memory', 'host', 'mmu %s\ntestdev on\n' % mmu) for mmu in mechanisms])
+    for vm, mmu in zip(o.json['vms'], mechanisms):
+        require(vm['mmu'] == mmu, 'mmu is %r' % vm['mmu'])
+    # A large leaf that loses a page is cut up; each page that was protected or dropped has faulted again.
+    require(o.json['vms'][0]['mmu_counters']['ept_violations'] > 10000, 'the host has changed nothing below ept')
+
+
 def offered(c):
     """CPUID, CR4, and the instructions themselves agree, on each kind of CPU, and by mechanism."""
     for model in dict.fromkeys(m for m, _, _ in OFFERED):
@@ -236,6 +246,7 @@ def tests():
     t += [
         Test('1G pages', big_pages),
         Test('the same memory by every page size', page_sizes),
+        Test('the host takes mappings away', changed_below),
         single('paging32', '', ['--pages', '4k', '--no-vpid']),
         single('paging64', '', ['--pages', '4k', '--no-vpid']),
         single('timer', '', ['--host-cpus', '2']),

@@ -24,10 +24,11 @@ import sessions     # noqa: E402
 import smp          # noqa: E402
 import switching    # noqa: E402
 import speculation  # noqa: E402
+import top          # noqa: E402
 import workloads    # noqa: E402
 from runner import Runner, pool  # noqa: E402
 
-PARTS = (boots, schedule, workloads, switching, sessions, control, fairness, hostile, compare, hostmemory,
+PARTS = (boots, schedule, workloads, switching, sessions, control, top, fairness, hostile, compare, hostmemory,
          speculation, conformance, irql, refusals, panics)
 
 

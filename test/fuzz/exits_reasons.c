@@ -31,14 +31,18 @@ static uint64_t physical(struct input *in) { return fuzz_value(in) & MASK(39, 0)
 
 /* ---- events on the way ---- */
 
-static bool has_error(unsigned vector) { return vector == 8 || (vector >= 10 && vector <= 14) || vector == 17; }
+static bool has_error(unsigned vector)
+{
+	return vector == VECTOR_DF || (vector >= VECTOR_TS && vector <= VECTOR_PF) || vector == VECTOR_AC;
+}
 
 static void delivering_exception(struct input *in, struct bench_exit *x, unsigned vector)
 {
 	x->vectoring = (uint32_t)(EVENT_VALID | EVENT_TYPE_HARDWARE_EXCEPTION | vector);
 	if (has_error(vector) && !real())
 		x->vectoring |= (uint32_t)EVENT_HAS_ERROR;
-	x->vectoring_error = vector == 8 || vector == 17 ? 0 : vector == 14 ? in8(in) & 31 : in16(in);
+	x->vectoring_error = vector == VECTOR_DF || vector == VECTOR_AC ? 0 :
+			     vector == VECTOR_PF ? in8(in) & 31 : in16(in);
 }
 
 static void delivering(struct input *in, struct bench_exit *x)
@@ -189,19 +193,19 @@ static bool other_exception(struct input *in, struct bench_exit *x)
 {
 	unsigned vector = (uint8_t[]){ 1, 17, 18 }[in_below(in, 3)];
 
-	if (!(vmcs_get(VMCS_EXCEPTION_BITMAP) & BIT(vector)) || (vector == 17 && real()))
+	if (!(vmcs_get(VMCS_EXCEPTION_BITMAP) & BIT(vector)) || (vector == VECTOR_AC && real()))
 		return false;
 	*x = (struct bench_exit){ .reason = EXIT_EXCEPTION_OR_NMI,
 				  .info = (uint32_t)(EVENT_VALID | EVENT_TYPE_HARDWARE_EXCEPTION |
-						     (vector == 17 ? EVENT_HAS_ERROR : 0) | vector) };
-	if (vector == 1)
+						     (vector == VECTOR_AC ? EVENT_HAS_ERROR : 0) | vector) };
+	if (vector == VECTOR_DB)
 		x->qualification = in16(in) & 0x600f;
-	bench.machine_check_fatal = vector == 18 && in8(in) == 1;
-	if (vector != 1)
+	bench.machine_check_fatal = vector == VECTOR_MC && in8(in) == 1;
+	if (vector != VECTOR_DB)
 		delivering(in, x);
 	/* The exit takes pending traps away. */
 	vmcs_put(VMCS_GUEST_PENDING_DEBUG, 0);
-	return vector != 1 || !x->vectoring;
+	return vector != VECTOR_DB || !x->vectoring;
 }
 
 static bool ept(struct input *in, struct bench_exit *x)
@@ -286,9 +290,9 @@ static bool msr(struct input *in, struct bench_exit *x)
 		MSR_SYSENTER_CS, MSR_SYSENTER_EIP, MSR_MCG_STATUS, MSR_MISC_ENABLE, MSR_DEBUGCTL, MSR_MTRR_PHYSBASE0,
 		MSR_MTRR_PHYSBASE0 + 1, MSR_MTRR_PHYSBASE0 + 15, MSR_MTRR_FIX64K_00000, MSR_MTRR_FIX16K_80000,
 		MSR_MTRR_FIX4K_F8000, MSR_PAT, MSR_MTRR_DEF_TYPE, MSR_TSC_DEADLINE, MSR_X2APIC_APICID,
-		0x808 /* X2APIC_TPR */, MSR_X2APIC_EOI, 0x80d /* _LDR */, 0x80f /* _SIVR */, 0x810 /* _ISR0 */,
-		0x82f /* _LVT_CMCI */, MSR_X2APIC_ICR, MSR_X2APIC_LVT_TIMER, 0x835 /* _LVT_LINT0 */,
-		0x837 /* _LVT_ERROR */, MSR_X2APIC_INIT_COUNT, 0x839 /* _CUR_COUNT */, MSR_X2APIC_DIV_CONF,
+		MSR_X2APIC_TPR, MSR_X2APIC_EOI, MSR_X2APIC_LDR, MSR_X2APIC_SIVR, MSR_X2APIC(APIC_ISR),
+		MSR_X2APIC(APIC_LVT_CMCI), MSR_X2APIC_ICR, MSR_X2APIC_LVT_TIMER, MSR_X2APIC(APIC_LVT_LINT0),
+		MSR_X2APIC(APIC_LVT_ERROR), MSR_X2APIC_INIT_COUNT, MSR_X2APIC(APIC_TIMER_CURRENT), MSR_X2APIC_DIV_CONF,
 		MSR_X2APIC_SELF_IPI, MSR_EFER, MSR_STAR, MSR_FS_BASE, MSR_TSC_AUX,
 	};
 	uint8_t how = in8(in);
@@ -379,7 +383,7 @@ static bool apic(struct input *in, struct bench_exit *x)
 			vmcs_put(VMCS_GUEST_INTERRUPTIBILITY, BLOCKING_STI);
 		return value >> 4 < vmcs_get(VMCS_TPR_THRESHOLD);
 	}
-	if (!proc2(PROC2_APIC_ACCESS) || !tpr_placed(bench.vm[0]) || type == 2)
+	if (!proc2(PROC2_APIC_ACCESS) || !tpr_page_mapped(bench.vm[0]) || type == 2)
 		return false;
 	access_by_instruction(in, x);
 	*x = (struct bench_exit){ .reason = EXIT_APIC_ACCESS,

@@ -4,18 +4,8 @@
 #
 #   commands.sh BUILD
 set -u
-vellum=$1/vellum
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-failures=0
-
-check() { # check WHAT COMMAND...: the command must succeed
-	local what=$1
-	shift
-	"$@" && return
-	echo "commands: $what: failed" >&2
-	failures=$((failures + 1))
-}
+NAME=commands
+. "$(dirname "$0")/check.sh"
 
 # refused WHAT SENTENCE WORD...: `vellum lab WORD...` fails by status 2, with one line that has the sentence
 refused() {
@@ -26,8 +16,6 @@ refused() {
 	check "$what: '$sentence' in $(cat "$work/error")" grep -qF "$sentence" "$work/error"
 	check "$what: one line" [ "$(wc -l <"$work/error")" = 1 ]
 }
-
-number() { sed -n "s/.*\"$2\":\([0-9.e+-]*\).*/\1/p" "$1"; } # number FILE NAME: of the account
 
 # ---- several CPUs
 ring=ring:processes=2,pages=0,switches=5000
@@ -153,5 +141,4 @@ for command in run explain sweep merge report figure record import trace-info pr
 	check "... fits" narrow $command "$work/out"
 done
 
-[ $failures = 0 ] && echo "commands: all as it should be"
-exit $((failures != 0))
+conclude

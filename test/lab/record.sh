@@ -4,18 +4,8 @@
 #
 #   record.sh BUILD
 set -u
-vellum=$1/vellum
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-failures=0
-
-check() { # check WHAT COMMAND...: the command must succeed
-	local what=$1
-	shift
-	"$@" && return
-	echo "record: $what: failed" >&2
-	failures=$((failures + 1))
-}
+NAME=record
+. "$(dirname "$0")/check.sh"
 
 # count FILE NAME: a number of `trace-info`; 0 where it has no such line
 count() { "$vellum" lab trace-info "$1" | sed -n "s/^ *$2  *\([0-9][0-9]*\)$/\1/p" | { read -r n; echo "${n:-0}"; }; }
@@ -32,7 +22,6 @@ check "the lab runs it" "$vellum" lab run --workload "trace:$work/sort.vtrace" -
 check "nothing was touched that the trace does not map" grep -q '"os_implicit":0[,}]' "$work/account"
 
 # Its range holds what the program's own cache misses cost, which have no price by default.
-number() { sed -n "s/.*\"$2\":\([0-9.e+-]*\).*/\1/p" "$1"; } # number FILE NAME: of the account
 for mmu in native ept shadow; do
 	"$vellum" lab run --mmu $mmu --json "$work/off" "trace:$work/sort.vtrace" >/dev/null
 	"$vellum" lab run --mmu $mmu --set machine.data_cache=on --json "$work/on" "trace:$work/sort.vtrace" >/dev/null
@@ -132,5 +121,4 @@ check "... and no trace is reported" [ "$(grep -c 'million accesses' "$work/erro
 check "a limit of files' size" [ $? = 2 ] && check "... is named" grep -q 'File too large' "$work/error"
 check "no shared memory is left" [ -z "$(find /dev/shm -name 'vellum-record-*' -newer "$work/in")" ]
 
-[ $failures = 0 ] && echo "record: all as it should be"
-exit $((failures != 0))
+conclude

@@ -35,7 +35,7 @@ static bool ended_by_exit(struct vcpu *v, const struct mmu_result *f, uint64_t v
 	} else if (f->outcome == MMU_INJECT) {
 		o->how = SEEN_FAULT;
 		o->error = f->exception.error;
-		if (f->exception.vector != 14 || f->exception.cr2 != va)
+		if (f->exception.vector != VECTOR_PF || f->exception.cr2 != va)
 			fail(w, "%s injects vector %u, CR2 %llx", mechanism(v), f->exception.vector,
 			     (unsigned long long)f->exception.cr2);
 	} else {

@@ -144,7 +144,7 @@ static bool carry_out(struct vcpu *v, enum load which, uint64_t value)
 		if (r.exit == M_EXIT_EPT_VIOLATION || r.exit == M_EXIT_EPT_MISCONFIG) {
 			struct mmu_result f = exit_fault(v, &r, false);
 
-			if (f.outcome == MMU_INJECT && f.exception.vector == 13)
+			if (f.outcome == MMU_INJECT && f.exception.vector == VECTOR_GP)
 				return false;
 			if (f.outcome != MMU_FIXED && f.outcome != MMU_RETRY && f.outcome != MMU_SPURIOUS)
 				fail(w, "%s: its load of PDPTEs ends in outcome %d", load_names[which], (int)f.outcome);
@@ -158,7 +158,7 @@ static bool carry_out(struct vcpu *v, enum load which, uint64_t value)
 
 		if (a.outcome == MMU_FIXED)
 			return true;
-		if (a.outcome == MMU_INJECT && a.exception.vector == 13)
+		if (a.outcome == MMU_INJECT && a.exception.vector == VECTOR_GP)
 			return false;
 		if (a.outcome != MMU_RETRY)
 			fail(w, "%s: outcome %d", load_names[which], (int)a.outcome);

@@ -144,7 +144,7 @@ static void remember_entry(void)
 
 /* What the CPU makes of the VMCS by the time that the guest's next instruction ends, as far as no test wants it
  * otherwise. B3. */
-static void settle(void)
+static void entry_takes_effect(void)
 {
 	uint64_t blocking = bench.entry.interruptibility & ~(BLOCKING_STI | BLOCKING_MOV_SS);
 
@@ -174,7 +174,7 @@ struct vmx_vcpu *vmx_enter(struct vmx_vcpu *v, uint32_t *failed)
 		bench.broken = bench_apic_rightly(bench.v);
 	remember_entry();
 	bench_apic_entered();
-	settle();
+	entry_takes_effect();
 	v->launched = true;
 	bench.entered = soft.tsc;
 	yield(BENCH_ENTRY);

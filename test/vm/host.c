@@ -18,6 +18,7 @@
 #include "host/multiboot.h"
 #include "host/percpu.h"
 #include "host/power.h"
+#include "lib/multiboot.h"
 
 /* ---- frames ---- */
 
@@ -338,9 +339,9 @@ static void make_kernel(void)
 	put32(64, 0x100000);
 	put32(68, 0x100);
 	put32(72, 0x100);
-	put32(0x100, 0x1badb002);
+	put32(0x100, MULTIBOOT_HEADER_MAGIC);
 	put32(0x104, 3);
-	put32(0x108, 0u - 0x1badb002u - 3);
+	put32(0x108, 0u - MULTIBOOT_HEADER_MAGIC - 3);
 }
 
 const struct boot_module *boot_module_find(const char *name)

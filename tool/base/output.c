@@ -27,8 +27,8 @@ static char *joined(const char *one, const char *other)
 	return both;
 }
 
-/* The file's place: where a link leads. A new allocated name; NULL: errno says why. */
-static char *place_of(const char *path)
+/* The file's own name: where a link leads. A new allocated name; NULL: errno says why. */
+static char *real_name(const char *path)
 {
 	char *real = realpath(path, NULL);
 
@@ -88,7 +88,7 @@ static int begin(struct output *o, const char *path)
 	/* A file that may not be written is not replaced either. */
 	if (access(path, W_OK) != 0 && errno != ENOENT)
 		return -1;
-	o->path = place_of(path);
+	o->path = real_name(path);
 	return o->path ? begin_beside(o) : -1;
 }
 

@@ -21,7 +21,7 @@ static double number_at(const cJSON *vm, const char *name, int at)
 }
 
 /* Of each virtual CPU, in their order. */
-static void show_places(FILE *out, const cJSON *vm)
+static void show_cpus(FILE *out, const cJSON *vm)
 {
 	for (int n = 0; n < cJSON_GetArraySize(ctl_get(vm, "cpus")); n++)
 		fprintf(out, " %.0f%s(%.0f)", number_at(vm, "cpus", n),
@@ -30,7 +30,7 @@ static void show_places(FILE *out, const cJSON *vm)
 }
 
 /* pin and migrate: a number, or null. */
-static void show_place(FILE *out, const cJSON *answer)
+static void show_cpu(FILE *out, const cJSON *answer)
 {
 	const char *vm = ctl_text(answer, "vm");
 	const cJSON *vcpu = ctl_get(answer, "vcpu"), *cpu = ctl_get(answer, "cpu");
@@ -55,7 +55,7 @@ static void show_list(FILE *out, const cJSON *answer)
 		fprintf(out, "%3.0f  %-16s %-8s %-7s %-12s %5.0f MB %6.0f ", ctl_number(vm, "id"),
 			ctl_text(vm, "name"), ctl_text(vm, "state"), ctl_text(vm, "mmu"), ctl_text(vm, "tpr"),
 			ctl_number(vm, "mem_bytes") / 1048576, ctl_number(vm, "weight"));
-		show_places(out, vm);
+		show_cpus(out, vm);
 		fprintf(out, "  %s%s\n", cJSON_IsFalse(ctl_get(vm, "switch")) ? "(stays with its mechanism) " : "",
 			ctl_text(vm, "end"));
 	}
@@ -258,7 +258,7 @@ void ctl_show(FILE *out, const char *command, const cJSON *answer)
 	else if (strcmp(command, "tpr") == 0)
 		fprintf(out, "%s has its TPR by %s\n", vm, ctl_text(answer, "tpr"));
 	else if (strcmp(command, "pin") == 0 || strcmp(command, "migrate") == 0)
-		show_place(out, answer);
+		show_cpu(out, answer);
 	else if (strcmp(command, "weight") == 0)
 		fprintf(out, "%s has weight %.0f\n", vm, ctl_number(answer, "weight"));
 	else if (strcmp(command, "audit") == 0)

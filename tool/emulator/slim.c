@@ -3,6 +3,8 @@
 #include <elf.h>
 #include <string.h>
 
+#include "lib/multiboot.h"
+
 enum {
 	SMALLEST_HOLE = 256 << 10,      /* a shorter run of zeros is copied: every hole costs a program header */
 	MOST_HEADERS = 64,
@@ -143,14 +145,14 @@ static void emit(const struct bytes *image, Elf64_Ehdr header, struct headers *h
  * (Multiboot Specification, "The address fields of Multiboot header"): such a file must stay as it is. */
 static bool has_file_offsets(const struct bytes *image)
 {
-	enum { SEARCH = 8192, MAGIC = 0x1badb002, ADDRESSES = 0x10000 };
+	enum { SEARCH = 8192 };
 
 	for (size_t at = 0; at + 12 <= image->length && at + 12 <= SEARCH; at += 4) {
 		uint32_t word[3];
 
 		memcpy(word, image->data + at, sizeof word);
-		if (word[0] == MAGIC && word[0] + word[1] + word[2] == 0)
-			return (word[1] & ADDRESSES) != 0;
+		if (word[0] == MULTIBOOT_HEADER_MAGIC && word[0] + word[1] + word[2] == 0)
+			return (word[1] & MULTIBOOT_ADDRESSES) != 0;
 	}
 	return false;
 }

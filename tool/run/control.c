@@ -107,7 +107,7 @@ size_t control_polls(const struct control *control, struct pollfd *polls)
 	return n;
 }
 
-void control_move(struct control *control)
+void control_exchange(struct control *control)
 {
 	if (control->listener >= 0)
 		accept_client(control);

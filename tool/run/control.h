@@ -45,7 +45,7 @@ void control_close(struct control *control);
 struct pollfd;
 size_t control_polls(const struct control *control, struct pollfd *polls);
 /* Takes what can be read and writes what can be written. */
-void control_move(struct control *control);
+void control_exchange(struct control *control);
 /* Puts the next request, if it is time for one, into *out, for the hypervisor; true if it did. */
 bool control_next(struct control *control, struct bytes *out);
 /* The active request is not waited for any longer: whoever made it is told. */

@@ -36,7 +36,7 @@ void heard_from_machine(struct session *session)
 }
 
 /* Has it made all its virtual machines? None runs before. */
-static bool settled(const struct session *session)
+static bool has_made_all(const struct session *session)
 {
 	const struct vm_result *last;
 
@@ -53,7 +53,7 @@ bool machine_silent(const struct session *session)
 	double silent = (now() - session->heard_at) * 1000,
 	       worked = (machine_cpu_time(session) - session->heard_at_cpu) * 1000;
 
-	if (!session->farewell && (session->control.slow || !settled(session)))
+	if (!session->farewell && (session->control.slow || !has_made_all(session)))
 		return silent > SLOW_MS;
 	return worked > SILENT_CPU_MS || silent > SILENT_MS || (silent > SILENT_CPU_MS && worked < STOPPED_CPU_MS);
 }

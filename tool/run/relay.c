@@ -374,7 +374,7 @@ static void wait_for_news(struct session *session)
 	send_keys(session);
 	if (list[5].revents != 0)
 		accept_statistics(session);
-	control_move(&session->control);
+	control_exchange(&session->control);
 	send_requests(session);
 }
 

@@ -119,7 +119,7 @@ void phases_end(struct vm *vm)
 }
 
 /* A mechanism's number among the accounts: 1 and up. */
-static unsigned place_of(const struct mmu_ops *ops)
+static unsigned number_of(const struct mmu_ops *ops)
 {
 	unsigned n = 0;
 
@@ -137,8 +137,8 @@ void account_mechanism(struct vm *vm, const struct mmu_ops *before)
 	if (!have_room(&vm->under))
 		return;
 	if (first)
-		vm->under->open = place_of(before);
-	go_to(vm, vm->under, place_of(vm->mmu.ops), ran_until_now(vm));
+		vm->under->open = number_of(before);
+	go_to(vm, vm->under, number_of(vm->mmu.ops), ran_until_now(vm));
 }
 
 static const struct account *account_of(const struct phases *p, unsigned n) { return p && n ? &p->account[n] : NULL; }
@@ -147,7 +147,7 @@ const struct account *phases_account(const struct vm *vm, unsigned phase) { retu
 
 const struct account *mechanism_account(const struct vm *vm, const struct mmu_ops *ops)
 {
-	return account_of(vm->under, place_of(ops));
+	return account_of(vm->under, number_of(ops));
 }
 
 static bool until_now(const struct vm *vm, const struct phases *p, unsigned n, struct account *account)
@@ -169,5 +169,5 @@ bool phases_until_now(const struct vm *vm, unsigned phase, struct account *accou
 
 bool mechanism_until_now(const struct vm *vm, const struct mmu_ops *ops, struct account *account)
 {
-	return until_now(vm, vm->under, place_of(ops), account);
+	return until_now(vm, vm->under, number_of(ops), account);
 }

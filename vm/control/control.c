@@ -77,7 +77,7 @@ static bool send(void)
 /* ---- requests ---- */
 
 /* Its number; machine.vm_count: the description has none of that name or number. */
-static unsigned find_place(const char *name)
+static unsigned vm_number(const char *name)
 {
 	const char *p = name;
 	uint64_t id = 0;
@@ -222,7 +222,7 @@ static bool visit_loaded(struct vcpu *v)
 	if (!v->started)
 		return carry_out(v);
 	before = vcpu_visit(v);
-	VM_MUTANT(VISIT_SETTLES, vcpu_settle(v));
+	VM_MUTANT(VISIT_SYNCS, vcpu_sync_heart(v));
 	ok = carry_out(v);
 	vcpu_visited(before);
 	return ok;
@@ -237,12 +237,12 @@ static struct vcpu *next_of(const struct vcpu *v)
 }
 
 /* Where v goes, for which it must not be loaded here again. */
-static bool is_placed(enum control_command command)
+static bool pins_or_migrates(enum control_command command)
 {
 	return command == CONTROL_PIN || command == CONTROL_MIGRATE;
 }
 
-static bool place(struct vcpu *v)
+static bool pin_or_migrate(struct vcpu *v)
 {
 	const struct control_request *r = &channel.request;
 
@@ -267,8 +267,8 @@ static bool visit(struct vcpu *v)
 		fmt(channel.error, sizeof(channel.error), "%s is over: %s", vm->config->name, vm->end_text);
 		return false;
 	}
-	if (is_placed(channel.request.command))
-		return place(v);
+	if (pins_or_migrates(channel.request.command))
+		return pin_or_migrate(v);
 	/* Before another is loaded than the one that this CPU runs. */
 	if (all)
 		vm_freeze(vm);
@@ -373,7 +373,7 @@ static void begin(void)
 		answered(control_list(&channel.answer, channel.error, sizeof(channel.error)));
 		return;
 	}
-	id = find_place(r->vm);
+	id = vm_number(r->vm);
 	vm = vm_at(id);
 	if (id == machine.vm_count) {
 		fmt(channel.error, sizeof(channel.error), "there is no virtual machine %s", r->vm);
@@ -394,7 +394,7 @@ static void begin(void)
 }
 
 /* The first CPU's part: answers out, requests in. */
-static void move(void)
+static void exchange(void)
 {
 	int byte;
 
@@ -445,6 +445,6 @@ void control_serve(void)
 		    __atomic_load_n(&channel.cpu, __ATOMIC_ACQUIRE) == cpu)
 			serve_asked();
 		if (cpu == 0)
-			move();
+			exchange();
 	}
 }

@@ -9,7 +9,7 @@
  *   CT3  Nothing here is held during an exit that no request is about: one look at control_cpus in the
  *        external-interrupt handler.
  *
- * control.c: the channel. show.c, dump.c, translate.c, place.c, dirty.c, life.c: the answers. */
+ * control.c: the channel. show.c, dump.c, translate.c, cpus.c, dirty.c, life.c: the answers. */
 #ifndef VELLUM_VM_CONTROL_H
 #define VELLUM_VM_CONTROL_H
 

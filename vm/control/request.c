@@ -202,7 +202,7 @@ static bool parse_vm(struct control_request *r, char *word, char *error, size_t 
 }
 
 /* A CPU, or a weight. */
-static bool parse_place(struct control_request *r, const char *word, char *error, size_t size)
+static bool parse_cpu_or_weight(struct control_request *r, const char *word, char *error, size_t size)
 {
 	if (r->command == CONTROL_PIN && strcmp(word, "any") == 0) {
 		r->address = CONTROL_ANY;
@@ -239,7 +239,7 @@ static bool parse_words(struct control_request *r, struct words *w, char *error,
 		memcpy(r->word, w->word[3], strlen(w->word[3]) + 1);
 	}
 	if (r->command >= CONTROL_PIN && r->command <= CONTROL_WEIGHT)
-		return parse_place(r, w->word[3], error, size);
+		return parse_cpu_or_weight(r, w->word[3], error, size);
 	if (r->command == CONTROL_TRANSLATE && !read_number(w->word[3], &r->address)) {
 		fmt(error, size, "%.40s is not an address", w->word[3]);
 		return false;

@@ -10,7 +10,7 @@ const char *control_state(const struct vm *vm)
 }
 
 /* Of each virtual CPU: where it lives, how often it came to another CPU, whether it is pinned. */
-static void show_places(struct json *j, const struct vm *vm)
+static void show_cpus(struct json *j, const struct vm *vm)
 {
 	const struct vcpu *v;
 
@@ -30,7 +30,7 @@ static void show_places(struct json *j, const struct vm *vm)
 }
 
 /* One of the description that is not there. */
-static void show_place(struct json *j, unsigned id)
+static void show_absent(struct json *j, unsigned id)
 {
 	const struct vm_place *place = &machine.place[id];
 
@@ -55,7 +55,7 @@ static void show_vm(struct json *j, const struct vm *vm)
 	json_text(j, "mmu", vm->mmu.ops ? vm->mmu.ops->name : NULL);
 	json_text(j, "tpr", tpr_name(vm));
 	json_number(j, "cpu", vm_home(vm));
-	show_places(j, vm);
+	show_cpus(j, vm);
 	json_number(j, "mem_bytes", vm->config->mem);
 	json_bool(j, "switch", vm->config->may_switch != CONFIG_OFF);
 	json_number(j, "starts", machine.place[vm->id].starts);
@@ -82,7 +82,7 @@ bool control_list(struct json *j, char *error, size_t size)
 		if (vm_at(n))
 			show_vm(j, vm_at(n));
 		else
-			show_place(j, n);
+			show_absent(j, n);
 	json_close(j, '[');
 	json_close(j, '{');
 	return true;

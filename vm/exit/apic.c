@@ -83,11 +83,11 @@ void exit_apic_access(struct vcpu *v)
 {
 	struct hvm_apic_access a = hvm_exit_apic_access(&v->hvm);
 
-	if (!tpr_placed(v->vm)) {
+	if (!tpr_page_mapped(v->vm)) {
 		exit_unknown(v);
 		return;
 	}
 	VM_MUTANT(APIC_QUEUED, exit_requeue_event(v));
 	if (!served(v, a))
-		exit_emulate_mmio(v, GPA(gfn_gpa(v->vm->tpr.place).v | a.offset));
+		exit_emulate_mmio(v, GPA(gfn_gpa(v->vm->tpr.page_at).v | a.offset));
 }

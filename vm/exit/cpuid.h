@@ -50,8 +50,9 @@ struct cpuid cpuid_answer(const struct cpuid_policy *p, uint32_t leaf, uint32_t 
 /* Does the answer depend on nothing but the leaf? Then it is here; else NULL. */
 static inline const struct cpuid *cpuid_constant(const struct cpuid_policy *p, uint32_t leaf)
 {
-	/* 1: OSXSAVE; 4, 7, 0xb, 0xd: subleaves */
-	const uint32_t dependent = 1u << 1 | 1u << 4 | 1u << 7 | 1u << 0xb | 1u << 0xd;
+	/* The first for OSXSAVE, the others for their subleaves. */
+	const uint32_t dependent = 1u << CPUID_LEAF_VERSION | 1u << CPUID_LEAF_CACHE | 1u << CPUID_LEAF_FEATURES |
+				   1u << CPUID_LEAF_TOPOLOGY | 1u << CPUID_LEAF_XSTATE;
 
 	if (leaf < CPUID_BASIC_COUNT && leaf <= p->max_basic && !(dependent >> leaf & 1))
 		return &p->basic[leaf];

@@ -81,7 +81,7 @@ bool cr_write(struct vcpu *v, unsigned n, uint64_t value)
 
 /* The operand has 64 bits in 64-bit mode, whatever its prefixes, and else 32 (SDM, MOV to and from control
  * registers). */
-static bool move_to(struct vcpu *v, unsigned n, unsigned gpr)
+static bool mov_to(struct vcpu *v, unsigned n, unsigned gpr)
 {
 	uint64_t value = gpr_read(v, gpr);
 
@@ -89,7 +89,7 @@ static bool move_to(struct vcpu *v, unsigned n, unsigned gpr)
 }
 
 /* CR0, CR2 and CR4 are read without an exit (SDM, "Changes to Instruction Behavior in VMX Non-Root Operation"). */
-static void move_from(struct vcpu *v, unsigned n, unsigned gpr)
+static void mov_from(struct vcpu *v, unsigned n, unsigned gpr)
 {
 	gpr_write(v, gpr, n == 8 ? lapic_read_tpr(&v->lapic) >> 4 : v->mmu.regs.cr3);
 }
@@ -104,10 +104,10 @@ void exit_cr_access(struct vcpu *v)
 		hvm_sync_paging(&v->hvm, &v->mmu);
 	switch (a.how) {
 	case HVM_CR_TO:
-		done = move_to(v, a.cr, a.gpr);
+		done = mov_to(v, a.cr, a.gpr);
 		break;
 	case HVM_CR_FROM:
-		move_from(v, a.cr, a.gpr);
+		mov_from(v, a.cr, a.gpr);
 		break;
 	case HVM_CR_CLTS:
 		done = cr_write(v, 0, v->mmu.regs.cr0 & ~CR0_TS);

@@ -28,7 +28,7 @@ enum emulate_mode emulation_mode(const struct vcpu *v, uint64_t rflags)
 }
 
 /* What it takes to find the instruction. */
-static ALWAYS_INLINE void fill_place(struct vcpu *v)
+static ALWAYS_INLINE void find_insn(struct vcpu *v)
 {
 	struct emulate *e = &v->emulate;
 
@@ -45,7 +45,7 @@ static ALWAYS_INLINE void fill(struct vcpu *v)
 {
 	struct emulate *e = &v->emulate;
 
-	fill_place(v);
+	find_insn(v);
 	v->hvm.gpr[GPR_RSP] = hvm_rsp(&v->hvm);
 	e->ops = &emulation_ops;
 	e->gpr = v->hvm.gpr;
@@ -330,7 +330,7 @@ const struct insn_cache *emulation_plain(struct vcpu *v)
 {
 	const struct insn_cache *c;
 
-	fill_place(v);
+	find_insn(v);
 	c = cached(v);
 	return c->plain && still_there(v, c) ? c : NULL;
 }

@@ -33,7 +33,7 @@ static void debug_exception(struct vcpu *v, uint64_t info)
 {
 	exit_requeue_event(v);
 	VM_MUTANT(DB_PENDING, keep_pending_step(v));
-	/* INT1: no DR6, and behind the instruction */
+	/* INT1: no DR6, and behind the instruction (SDM, INT n/INTO/INT3/INT1 - Call to Interrupt Procedure). */
 	if ((info & EVENT_TYPE) == EVENT_TYPE_PRIVILEGED_SOFTWARE_EXCEPTION) {
 		event_int1(v, (uint32_t)hvm_exit_length(&v->hvm));
 		return;

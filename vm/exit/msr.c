@@ -114,7 +114,7 @@ static bool efer_write(struct vcpu *v, uint64_t value)
 }
 
 /* WRMSR to the TSC, or to IA32_TSC_ADJUST, moves both by the same amount (SDM, "Time-Stamp Counter Adjustment"). */
-static void tsc_move(struct vcpu *v, uint64_t by)
+static void tsc_shift(struct vcpu *v, uint64_t by)
 {
 	VM_MUTANT(TSC_ADJUST, v->tsc_adjust += by);
 	VM_MUTANT(TSC_OFFSET, v->tsc_offset += by);
@@ -148,7 +148,7 @@ static bool lapic_write(struct vcpu *v, uint32_t msr, uint64_t value)
 				     : lapic_msr_write(&v->lapic, msr, value);
 	spin_unlock(&v->vm->device_lock);
 	if (unlikely(msr == MSR_APIC_BASE))
-		VM_MUTANT(APIC_MOVED, tpr_place(v));
+		VM_MUTANT(APIC_MOVED, tpr_page_moves(v));
 	return ok;
 }
 
@@ -205,10 +205,10 @@ bool msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
 		hvm_set_pat(&v->hvm, value);
 		return true;
 	case MSR_TSC:
-		tsc_move(v, value - (clock_now(&v->vm->clock) + v->tsc_offset));
+		tsc_shift(v, value - (clock_now(&v->vm->clock) + v->tsc_offset));
 		return true;
 	case MSR_TSC_ADJUST:
-		tsc_move(v, value - v->tsc_adjust);
+		tsc_shift(v, value - v->tsc_adjust);
 		return true;
 	case MSR_MISC_ENABLE: /* remembered, not obeyed */
 		if (VM_KEPT(MISC_ENABLE, value & ~MISC_ENABLE_WRITABLE))

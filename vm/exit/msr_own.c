@@ -3,6 +3,7 @@
  * "WRMSR": an address must be canonical, and reserved bits 0. */
 #include "vm/vm.h"
 
+#include "lib/canonical.h"
 #include "lib/mutants/mutate.h"
 
 static bool in_cpu(const struct vcpu *v, uint32_t msr)
@@ -33,13 +34,6 @@ bool msr_read_own(const struct vcpu *v, uint32_t msr, uint64_t *value)
 	return true;
 }
 
-static bool canonical(const struct vcpu *v, uint64_t a)
-{
-	unsigned shift = v->mmu.regs.cr4 & CR4_LA57 ? 7 : 16;
-
-	return (uint64_t)((int64_t)(a << shift) >> shift) == a;
-}
-
 static bool valid(const struct vcpu *v, uint32_t msr, uint64_t value)
 {
 	switch (msr) {
@@ -47,7 +41,7 @@ static bool valid(const struct vcpu *v, uint32_t msr, uint64_t value)
 	case MSR_SYSENTER_CS: return true; /* of 32 bits: the rest is lost */
 	case MSR_FMASK:
 	case MSR_TSC_AUX: return !(value >> 32);
-	default: return canonical(v, value);
+	default: return is_canonical_in(value, linear_bits(v->mmu.regs.cr4));
 	}
 }
 

@@ -204,7 +204,8 @@ static void describe(struct task *t, struct vcpu *v)
 	t->error = v->event.error;
 }
 
-/* The new task wants a #DB before its first instruction. The guest's DR6 is in the CPU (vm/resident.c). */
+/* The new task wants a #DB before its first instruction (SDM, "Task-Switch Exception Condition"). The guest's DR6 is in
+ * the CPU (vm/resident.c). */
 static void trap_into(struct vcpu *v)
 {
 	write_dr6(read_dr6() | DR6_BT);

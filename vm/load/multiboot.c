@@ -2,20 +2,17 @@
  * header", "Machine state", "Boot information format"). */
 #include "vm/load/load.h"
 
+#include "lib/multiboot.h"
 #include "lib/mutants/mutate.h"
 #include "lib/x86.h"
 
 #define HEADER_SEARCH 8192u
-#define HEADER_MAGIC 0x1badb002u
 #define HEADER2_SEARCH 32768u /* Multiboot 2: not ours */
-#define HEADER2_MAGIC 0xe85250d6u
 #define HEADER_FLAG_VIDEO 0x00000004u
 #define HEADER_FLAGS_KNOWN 0x00010007u /* align modules, memory information, video mode, address fields */
 #define HEADER_FLAGS_REQUIRED 0x0000ffffu
-#define HEADER_FLAG_ADDRESSES 0x00010000u
 #define HEADER_SIZE 12u
 #define HEADER_SIZE_ADDRESSES 32u
-#define BOOT_MAGIC 0x2badb002u
 
 #define INFO_MEMORY 0x001u
 #define INFO_CMDLINE 0x004u
@@ -54,7 +51,7 @@ size_t multiboot_header(const struct loader *l)
 	size_t end = (size_t)min_u64(l->files->kernel_size, HEADER_SEARCH);
 
 	for (size_t at = 0; at + HEADER_SIZE <= end; at += 4)
-		if (load_u32(l, at) == HEADER_MAGIC &&
+		if (load_u32(l, at) == MULTIBOOT_HEADER_MAGIC &&
 		    VM_LEFT_OUT_OR(MB_CHECKSUM, load_u32(l, at) + load_u32(l, at + 4) + load_u32(l, at + 8) == 0))
 			return at;
 	return SIZE_MAX;
@@ -71,9 +68,9 @@ static bool has_magic(const struct loader *l, uint32_t magic, size_t search, siz
 
 const char *multiboot_almost(const struct loader *l)
 {
-	if (has_magic(l, HEADER_MAGIC, HEADER_SEARCH, 4))
+	if (has_magic(l, MULTIBOOT_HEADER_MAGIC, HEADER_SEARCH, 4))
 		return "there is a Multiboot header in it, but its checksum is wrong";
-	if (has_magic(l, HEADER2_MAGIC, HEADER2_SEARCH, 8))
+	if (has_magic(l, MULTIBOOT2_HEADER_MAGIC, HEADER2_SEARCH, 8))
 		return "it is a Multiboot 2 kernel, of which there is no loader here";
 	return NULL;
 }
@@ -223,7 +220,7 @@ static bool load_rest(struct loader *l, uint64_t entry, uint64_t block, uint64_t
 	*out = (struct cpu_start){
 		.mode = START_PROT32,
 		.rip = entry,
-		.rax = BOOT_MAGIC,
+		.rax = MULTIBOOT_BOOT_MAGIC,
 		.rbx = block + AT_INFO,
 		.gdt_base = block + AT_GDT,
 		.gdt_limit = DS + 7,
@@ -256,7 +253,7 @@ bool load_multiboot(struct loader *l, size_t header, struct cpu_start *out)
 
 	if (!check_flags(l, flags))
 		return false;
-	if (flags & HEADER_FLAG_ADDRESSES)
+	if (flags & MULTIBOOT_ADDRESSES)
 		return read_addresses(l, header, &a) && load_claim(l, "kernel", a.base, a.mem_size) &&
 		       claim_rest(l, &block, &module) &&
 		       load_write(l, a.base, (const uint8_t *)l->files->kernel + a.offset, a.file_size) &&

@@ -25,7 +25,7 @@ static inline int teardown(void **state)
 static inline void enable_lapics(void)
 {
 	for (unsigned n = 0; n < PC_CPUS; n++)
-		lapic_mmio_write(&pc->lapic[n], 0xf0, 4, 0x1ff);
+		lapic_mmio_write(&pc->lapic[n], APIC_SVR, 4, SVR_ENABLED | 0xff);
 }
 
 /* A test that starts with what make leaves. */

@@ -47,6 +47,13 @@ static void drop(void *ctx, uint64_t gpa)
 	pc->dropped = gpa;
 }
 
+static void protect(void *ctx, uint64_t gpa)
+{
+	struct pc *pc = ctx;
+	pc->protections++;
+	pc->protected = gpa;
+}
+
 static void ipi(void *ctx, struct lapic *from, const struct apic_message *m)
 {
 	apic_bus_send(&((struct pc *)ctx)->bus, m, from);
@@ -79,6 +86,7 @@ static void add_devices(struct pc *pc)
 {
 	struct machine_sink sink = { event, pc };
 	struct rtc_config rtc = { PC_EPOCH, 256u << 20, 0 };
+	struct testdev_host below = { drop, protect, pc };
 	struct irq_line lines[TESTDEV_LINES];
 	assert_true(pit_init(&pc->pit, &pc->pio, &pc->timers, irqhub_line(&pc->hub, 0)));
 	assert_true(rtc_init(&pc->rtc, &pc->pio, &pc->timers, irqhub_line(&pc->hub, 8), &rtc));
@@ -90,7 +98,7 @@ static void add_devices(struct pc *pc)
 	assert_true(pvpanic_init(&pc->pvpanic, &pc->pio, sink));
 	for (unsigned n = 0; n < TESTDEV_LINES; n++)
 		lines[n] = irqhub_line(&pc->hub, n);
-	assert_true(testdev_init(&pc->testdev, &pc->pio, &pc->mmio, lines, drop, pc));
+	assert_true(testdev_init(&pc->testdev, &pc->pio, &pc->mmio, lines, &below));
 }
 
 struct pc *pc_new(uint64_t tsc_hz)

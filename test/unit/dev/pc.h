@@ -53,6 +53,8 @@ struct pc {
 	unsigned eois[256];
 	unsigned drops;
 	uint64_t dropped;
+	unsigned protections;
+	uint64_t protected;
 };
 
 struct pc *pc_new(uint64_t tsc_hz);

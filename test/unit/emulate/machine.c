@@ -375,14 +375,14 @@ static void collect(enum layout layout, unsigned n, struct state *out, bool trap
 	out->rip = context->rip;
 	out->vector = context->vector;
 	out->error = context->error;
-	out->cr2 = out->vector == 14 ? context->cr2 : 0;
+	out->cr2 = out->vector == VECTOR_PF ? context->cr2 : 0;
 	if (!traps)
 		return;
 	/* A breakpoint after the jump, or nothing there to execute: it arrived. */
-	if (out->vector == 3) {
+	if (out->vector == VECTOR_BP) {
 		out->rip--;
 		out->vector = NO_VECTOR;
-	} else if (out->vector == 14 && (out->error & 16)) {
+	} else if (out->vector == VECTOR_PF && (out->error & 16)) {
 		out->vector = NO_VECTOR;
 		out->cr2 = out->error = 0;
 	}

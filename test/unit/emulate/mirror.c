@@ -176,7 +176,7 @@ enum emulate_result machine_emulate(enum layout layout, const struct state *in, 
 	if (result == EMULATE_EXCEPTION) {
 		out->vector = e->exception.vector;
 		out->error = e->exception.error;
-		out->cr2 = out->vector == 14 ? e->exception.cr2 : 0;
+		out->cr2 = out->vector == VECTOR_PF ? e->exception.cr2 : 0;
 	}
 	return result;
 }

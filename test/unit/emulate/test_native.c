@@ -79,7 +79,7 @@ static bool both_faults(const struct case_ *c, const struct state *native, const
 	bool is_call = (c->form->flags & (F_CONTROL | F_STACK)) == (F_CONTROL | F_STACK);
 
 	if (is_call && emulated->vector == VECTOR_GP)
-		return native->vector == 14 || native->vector == VECTOR_SS;
+		return native->vector == VECTOR_PF || native->vector == VECTOR_SS;
 	return (c->form->flags & (F_ALIGN | F_AREA)) && native->vector == VECTOR_GP && emulated->vector == VECTOR_SS;
 }
 
@@ -113,7 +113,7 @@ static bool same_units(const struct case_ *c, const struct state *a, const struc
 
 static bool is_operand_fault(const struct state *s)
 {
-	return s->vector == 14 || s->vector == VECTOR_GP || s->vector == VECTOR_SS;
+	return s->vector == VECTOR_PF || s->vector == VECTOR_GP || s->vector == VECTOR_SS;
 }
 
 /* CPUs of AMD's make do not want the operands of SHA instructions aligned. */
@@ -148,7 +148,7 @@ static bool unselected_fault(const struct case_ *c, const struct state *native, 
 /* The host's own kernel is mapped in the upper half, where the emulator's world has nothing. */
 static uint32_t expected_error(const struct state *native)
 {
-	return native->vector == 14 && (native->cr2 >> 63) ? native->error & ~1u : native->error;
+	return native->vector == VECTOR_PF && (native->cr2 >> 63) ? native->error & ~1u : native->error;
 }
 
 /* What differs, or NULL. */

@@ -1,6 +1,7 @@
 /* test/unit/emulate/test_system.c - privileged instructions, and those that depend on control registers or on
  * features. */
 #include "test/unit/emulate/fixture.h"
+#include "lib/x86_msr.h"
 
 #define CR0_SET (CR0_PG | CR0_AM | CR0_WP | CR0_NE | CR0_ET | CR0_MP | CR0_PE)
 
@@ -64,7 +65,7 @@ static void test_msr_cpuid_tsc(void **state)
 	w->gpr[EMULATE_RDX] = 0xffffffff00000002;
 	assert_ok(RUN(w, 0x0f, 0x30));
 	assert_int_equal(w->msr, 0x200000001);
-	assert_int_equal(w->msr_index, 0x80b);
+	assert_int_equal(w->msr_index, MSR_X2APIC_EOI);
 	w->gpr[EMULATE_RAX] = w->gpr[EMULATE_RDX] = ~0ull;
 	assert_ok(RUN(w, 0x0f, 0x32));
 	assert_int_equal(w->gpr[EMULATE_RAX], 1);

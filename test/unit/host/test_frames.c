@@ -15,6 +15,7 @@
 
 #include "host/frames.h"
 #include "host/multiboot.h"
+#include "lib/multiboot.h"
 
 #define MIB (1ull << 20)
 #define SEEN (192 * MIB) /* of the machine's memory, from 0 on */
@@ -60,7 +61,7 @@ static void add_module(struct information *i, uint32_t start, uint32_t end)
 static const char *read_information(struct information *i)
 {
 	add_tag(i, 0, NULL, 0);
-	return boot_info_read(0x36d76289, i);
+	return boot_info_read(MULTIBOOT2_BOOT_MAGIC, i);
 }
 
 #define ENTRY(base, bytes) { (base), (bytes), 1 }

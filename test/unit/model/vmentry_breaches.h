@@ -304,7 +304,7 @@ static const struct breach breaches[] = {
 	/* Loading MSRs */
 	{ PROT32, EPT, "the MSR-load area is memory", { { F_ENTRY_LOAD_COUNT, 1 }, { F_ENTRY_LOAD, 0xa000 } } },
 	{ PROT32, EPT, "bases of FS and GS are not", { MSR_AREA, { MEMORY_AT, WORD(0, 0xc0000100) } } },
-	{ PROT32, EPT, "x2APIC are not loaded", { MSR_AREA, { MEMORY_AT, WORD(0, 0x80b) } } },
+	{ PROT32, EPT, "x2APIC are not loaded", { MSR_AREA, { MEMORY_AT, WORD(0, MSR_X2APIC_EOI) } } },
 	{ PROT32, EPT, "bits 63:32 of an entry", { MSR_AREA, { MEMORY_AT, WORD(0, BIT(32) | 0x277) } } },
 	{ PROT32,
 	  EPT,

@@ -2,6 +2,7 @@
 #include "test/unit/vm/fixture.h"
 
 #include "host/frames.h"
+#include "lib/multiboot.h"
 
 static const uint8_t *ram(uint64_t gpa) { return mmu_guest_ptr(&bench.v->vm->mmu, GPA(gpa), 1, false); }
 
@@ -36,7 +37,7 @@ static void what_is_loaded(void **state)
 	start();
 	assert_int_equal(bench.entry.rip, 0x100010);
 	assert_int_equal(*ram(0x100010), 0x90);
-	assert_int_equal(*bench_gpr(GPR_RAX), 0x2badb002);
+	assert_int_equal(*bench_gpr(GPR_RAX), MULTIBOOT_BOOT_MAGIC);
 	assert_memory_equal(ram(0xf0000), "_MP_", 4);
 	vm = bench_create(&(struct bench_config){ .mmu = "ept", .description = "initrd nowhere\n" });
 	assert_true(vm->ended);
@@ -81,7 +82,7 @@ static void bits_that_are_not_offered(void **state)
 static struct cpuid no_nx(uint32_t leaf, uint32_t subleaf, struct cpuid c)
 {
 	(void)subleaf;
-	if (leaf == 0x80000001)
+	if (leaf == CPUID_LEAF_EXTENDED_FEATURES)
 		c.edx &= ~(uint32_t)CPUID_80000001_EDX_NX;
 	return c;
 }

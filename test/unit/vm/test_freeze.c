@@ -211,7 +211,7 @@ static void a_parked_one_waits(void **state)
 }
 
 /* What a vCPU is, when it does not run, is in memory. */
-static void settled(void **state)
+static void in_memory_when_it_stops(void **state)
 {
 	(void)state;
 	begin("trap");
@@ -221,7 +221,7 @@ static void settled(void **state)
 	until(boot);
 	boot->mmu.regs.cr3 = boot->mmu.root.cr3 = 0x7000;
 	boot->mmu.root_changed = true;
-	vcpu_settle(boot);
+	vcpu_sync_heart(boot);
 	assert_int_equal(boot->mmu.regs.cr3, 0x7000);
 	assert_int_equal(vmcs_get(VMCS_GUEST_CR3), 0x7000);
 	end();
@@ -286,7 +286,7 @@ static void the_page_moves(void **state)
 	until(second);
 	STEP(bench_wrmsr(MSR_APIC_BASE, X2APIC_ON));
 	until(boot);
-	assert_int_equal(vm->tpr.place.v, ~0ull);
+	assert_int_equal(vm->tpr.page_at.v, ~0ull);
 	STEP(bench_wrmsr(MSR_APIC_BASE, LAPIC_DEFAULT_BASE | APIC_BASE_BSP));
 	STEP(bench_wrmsr(MSR_APIC_BASE, LAPIC_DEFAULT_BASE | APIC_BASE_EN | APIC_BASE_BSP));
 	until(second);
@@ -296,8 +296,8 @@ static void the_page_moves(void **state)
 	second->lapic.x2apic = false;
 	move_away();
 	host_kicked = leaves;
-	tpr_place(boot);
-	assert_int_equal(vm->tpr.place.v, 0xfee00);
+	tpr_page_moves(boot);
+	assert_int_equal(vm->tpr.page_at.v, 0xfee00);
 	assert_true(kicks >= 2);
 	end();
 }
@@ -327,7 +327,7 @@ int main(void)
 		cmocka_unit_test(nobody_is_taken_up_meanwhile),
 		cmocka_unit_test(two_at_once),
 		cmocka_unit_test(a_parked_one_waits),
-		cmocka_unit_test(settled),
+		cmocka_unit_test(in_memory_when_it_stops),
 		cmocka_unit_test(another_mechanism),
 		cmocka_unit_test(another_tpr),
 		cmocka_unit_test(the_page_moves),

@@ -1,7 +1,6 @@
 /* A guest that says that it has panicked (vm/platform.c, dev/firmware/pvpanic.c): stopped, paused, or let be. */
 #include "test/unit/vm/fixture.h"
-
-#define PANIC_PORT 0x505
+#include "lib/ports.h"
 
 static unsigned occurrences(const char *text, const char *what)
 {
@@ -29,8 +28,8 @@ static void a_panic_is_the_end(void **state)
 {
 	(void)state;
 	start();
-	STEP(byte_out(PANIC_PORT, 0));
-	EXPECT_END(byte_out(PANIC_PORT, 1), "the guest panicked");
+	STEP(byte_out(PVPANIC_PORT, 0));
+	EXPECT_END(byte_out(PVPANIC_PORT, 1), "the guest panicked");
 	assert_int_equal(bench.vm[0]->status, VM_STATUS_PANICKED);
 	bench_delete();
 }
@@ -39,7 +38,7 @@ static void a_panic_that_pauses(void **state)
 {
 	(void)state;
 	start_on_panic("on-panic pause\n");
-	assert_int_equal(byte_out(PANIC_PORT, 1), BENCH_IDLE);
+	assert_int_equal(byte_out(PVPANIC_PORT, 1), BENCH_IDLE);
 	assert_true(bench.v->vm->paused);
 	assert_false(bench.vm[0]->ended);
 	assert_non_null(strstr(bench_log(), ": the guest panicked; it is paused\n"));
@@ -52,7 +51,7 @@ static void a_panic_that_is_nothing(void **state)
 	(void)state;
 	start_on_panic("on-panic none\n");
 	for (unsigned n = 0; n < 3; n++)
-		STEP(byte_out(PANIC_PORT, 1));
+		STEP(byte_out(PVPANIC_PORT, 1));
 	assert_int_equal(occurrences(bench_log(), ": the guest panicked; it goes on\n"), 1);
 	finish();
 }
@@ -61,10 +60,10 @@ static void a_crash_kernel(void **state)
 {
 	(void)state;
 	start();
-	STEP(byte_out(PANIC_PORT, 2));
-	STEP(byte_out(PANIC_PORT, 2));
+	STEP(byte_out(PVPANIC_PORT, 2));
+	STEP(byte_out(PVPANIC_PORT, 2));
 	assert_int_equal(occurrences(bench_log(), ": the guest crashed; its crash kernel takes over\n"), 1);
-	EXPECT_END(byte_out(PANIC_PORT, 1), "the guest panicked");
+	EXPECT_END(byte_out(PVPANIC_PORT, 1), "the guest panicked");
 	bench_delete();
 }
 

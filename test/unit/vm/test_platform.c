@@ -4,7 +4,9 @@
 
 #include "host/console.h"
 #include "host/interrupt.h"
+#include "lib/ports.h"
 #include "lib/uart.h"
+#include "mmu/inspect.h"
 
 #define SELF ICR_SHORTHAND(APIC_SELF)
 #define NMI ICR_DELIVERY(APIC_NMI)
@@ -172,6 +174,30 @@ static void a_dropped_mapping(void **state)
 	*bench_gpr(GPR_RAX) = BENCH_DATA;
 	EXIT(.reason = EXIT_IO_INSTRUCTION, .qualification = 0xe4ull << 16 | 3, .length = 1);
 	assert_int_not_equal(bench.vm[0]->mmu.counters.leaves_removed, removed);
+	finish();
+}
+
+static uint64_t leaf_rights(void)
+{
+	struct mmu_path path;
+
+	mmu_inspect(&bench.vm[0]->vcpu[0]->mmu, GVA(BENCH_DATA), GPA(BENCH_DATA), &path);
+	assert_int_equal(path.end, MMU_PATH_LEAF);
+	return path.entry[path.count - 1].value;
+}
+
+/* And what it protects can be read, and is written after a fault. */
+static void a_protected_mapping(void **state)
+{
+	(void)state;
+	with_testdev();
+	EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = WRITE_KNOWN, .gpa = BENCH_DATA, .gva = BENCH_DATA);
+	assert_int_equal(leaf_rights() & (EPT_R | EPT_W), EPT_R | EPT_W);
+	*bench_gpr(GPR_RAX) = BENCH_DATA;
+	EXIT(.reason = EXIT_IO_INSTRUCTION, .qualification = (uint64_t)TESTDEV_PROTECT << 16 | 3, .length = 1);
+	assert_int_equal(leaf_rights() & (EPT_R | EPT_W), EPT_R);
+	EXIT(.reason = EXIT_EPT_VIOLATION, .qualification = WRITE_KNOWN, .gpa = BENCH_DATA, .gva = BENCH_DATA);
+	assert_int_equal(leaf_rights() & (EPT_R | EPT_W), EPT_R | EPT_W);
 	finish();
 }
 
@@ -415,6 +441,7 @@ int main(void)
 		cmocka_unit_test(the_deadline_timer),
 		cmocka_unit_test(the_lapic_page),
 		cmocka_unit_test(a_dropped_mapping),
+		cmocka_unit_test(a_protected_mapping),
 		cmocka_unit_test(the_status_of_a_debug_exit),
 		cmocka_unit_test(a_console_without_room),
 		cmocka_unit_test(lines_of_another),

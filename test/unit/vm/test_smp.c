@@ -286,9 +286,9 @@ static struct cpuid answer(uint32_t leaf, uint32_t subleaf)
 /* A first-level cache of one core, a third-level one of all eight. */
 static struct cpuid caches(uint32_t leaf, uint32_t subleaf, struct cpuid c)
 {
-	if (leaf == 0 && c.eax < 4)
-		c.eax = 4;
-	if (leaf == 4)
+	if (leaf == CPUID_LEAF_BASIC && c.eax < CPUID_LEAF_CACHE)
+		c.eax = CPUID_LEAF_CACHE;
+	if (leaf == CPUID_LEAF_CACHE)
 		c = (struct cpuid){ subleaf == 0 ? 0x1c004121 : subleaf == 1 ? 0x1c03c163 : 0, 0, 0, 0 };
 	return c;
 }

@@ -239,7 +239,7 @@ static bool own(uint32_t msr, bool write)
 	for (unsigned n = 0; n < ARRAY_SIZE(msrs); n++)
 		if (msr == msrs[n])
 			return true;
-	return (msr == 0x10 && !write) || (msr == 0xc0000103 && caps.hvm.rdtscp);
+	return (msr == MSR_TSC && !write) || (msr == MSR_TSC_AUX && caps.hvm.rdtscp);
 }
 
 static void bitmaps(void **state)

@@ -9,13 +9,13 @@ static void test_power_off(void **state)
 	assert_int_equal(inw(pc, ACPI_PM1A_CNT), 1); /* ACPI mode */
 	outw(pc, ACPI_PM1A_CNT, 0);
 	assert_int_equal(inw(pc, ACPI_PM1A_CNT), 1);
-	outw(pc, ACPI_PM1A_CNT, 3 << 10 | 1 << 13); /* another sleep state: nothing */
-	outw(pc, ACPI_PM1A_CNT, 5 << 10);
+	outw(pc, ACPI_PM1A_CNT, 3 << PM1_SLP_TYP_SHIFT | PM1_SLP_EN); /* another sleep state: nothing */
+	outw(pc, ACPI_PM1A_CNT, 5 << PM1_SLP_TYP_SHIFT);
 	assert_int_equal(pc->events[MACHINE_POWER_OFF], 0);
-	outw(pc, ACPI_PM1A_CNT, 5 << 10 | 1 << 13);
+	outw(pc, ACPI_PM1A_CNT, 5 << PM1_SLP_TYP_SHIFT | PM1_SLP_EN);
 	assert_int_equal(pc->events[MACHINE_POWER_OFF], 1);
-	assert_int_equal(inw(pc, ACPI_PM1A_CNT), 5 << 10 | 1); /* SLP_EN reads as 0 */
-	outb(pc, ACPI_PM1A_CNT + 1, 5 << 2 | 1 << 5); /* by bytes */
+	assert_int_equal(inw(pc, ACPI_PM1A_CNT), 5 << PM1_SLP_TYP_SHIFT | 1); /* SLP_EN reads as 0 */
+	outb(pc, ACPI_PM1A_CNT + 1, (5 << PM1_SLP_TYP_SHIFT | PM1_SLP_EN) >> 8); /* by bytes */
 	assert_int_equal(pc->events[MACHINE_POWER_OFF], 2);
 }
 

@@ -433,12 +433,13 @@ static bool write_x2apic(struct plain_apic *p, unsigned offset, uint64_t value)
 
 bool plain_msr_write(struct plain_apic *p, uint32_t msr, uint64_t value)
 {
-	if (msr == 0x1b)
+	if (msr == MSR_APIC_BASE)
 		return write_base(p, value);
-	if (msr == 0x6e0) {
+	if (msr == MSR_TSC_DEADLINE) {
 		if (deadline_mode(p))
 			p->deadline = value;
 		return true;
 	}
-	return msr >= 0x800 && msr < 0x900 && write_x2apic(p, (msr - 0x800) * 16, value);
+	return msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST &&
+	       write_x2apic(p, (msr - MSR_X2APIC_FIRST) * 16, value);
 }

@@ -3,6 +3,8 @@
 #ifndef VELLUM_TEST_DEV_IRQ_PLAIN_CPU_H
 #define VELLUM_TEST_DEV_IRQ_PLAIN_CPU_H
 
+#include "lib/x86_msr.h"
+
 static bool by_cpu(void) { return l.page != NULL; }
 
 static bool ipi_to_itself(uint32_t icr) { return (icr >> 18 & 3) == 1 && !(icr & 0xfff3b700) && (icr & 0xf0); }
@@ -52,17 +54,17 @@ static bool cpu_wrmsr(uint32_t msr, uint64_t value)
 {
 	bool was = p.tmr[value & 0xff], there;
 
-	if (msr != 0x808 && msr != 0x80b && msr != 0x83f)
+	if (msr != MSR_X2APIC_TPR && msr != MSR_X2APIC_EOI && msr != MSR_X2APIC_SELF_IPI)
 		return false;
 	there = plain_msr_write(&p, msr, value);
-	if (msr == 0x80b ? value != 0 : value >> 8 != 0) {
+	if (msr == MSR_X2APIC_EOI ? value != 0 : value >> 8 != 0) {
 		assert_false(there);
 		return true;
 	}
 	assert_true(there);
-	eois += msr == 0x80b;
+	eois += msr == MSR_X2APIC_EOI;
 	exited(virtual_wrmsr(&cpu, msr, value), 0, 0);
-	if (msr == 0x83f && (value & 0xf0))
+	if (msr == MSR_X2APIC_SELF_IPI && (value & 0xf0))
 		sent_by_cpu((uint8_t)value, was);
 	return true;
 }

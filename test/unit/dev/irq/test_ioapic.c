@@ -13,22 +13,25 @@ static int setup_apics(void **state)
 	return 0;
 }
 
-static uint32_t rd(uint8_t index)
+#define PIN(n) (IOAPIC_INDEX_TABLE + 2 * (n))
+#define PIN_HIGH(n) (PIN(n) + 1)
+
+static uint32_t rd(unsigned index)
 {
-	mmio_write(&pc->mmio, IOAPIC_BASE, 4, index);
-	return (uint32_t)mmio_read(&pc->mmio, IOAPIC_BASE + 0x10, 4);
+	mmio_write(&pc->mmio, IOAPIC_BASE + IOAPIC_SELECT, 4, index);
+	return (uint32_t)mmio_read(&pc->mmio, IOAPIC_BASE + IOAPIC_WINDOW, 4);
 }
 
-static void wr(uint8_t index, uint32_t value)
+static void wr(unsigned index, uint32_t value)
 {
-	mmio_write(&pc->mmio, IOAPIC_BASE, 4, index);
-	mmio_write(&pc->mmio, IOAPIC_BASE + 0x10, 4, value);
+	mmio_write(&pc->mmio, IOAPIC_BASE + IOAPIC_SELECT, 4, index);
+	mmio_write(&pc->mmio, IOAPIC_BASE + IOAPIC_WINDOW, 4, value);
 }
 
 static void entry(unsigned pin, uint32_t high, uint32_t low)
 {
-	wr((uint8_t)(0x11 + 2 * pin), high);
-	wr((uint8_t)(0x10 + 2 * pin), low);
+	wr(PIN_HIGH(pin), high);
+	wr(PIN(pin), low);
 }
 
 static bool take(struct lapic *c, uint8_t vector)
@@ -41,34 +44,34 @@ static bool take(struct lapic *c, uint8_t vector)
 	return true;
 }
 
-static void eoi(struct lapic *c) { lapic_mmio_write(c, 0xb0, 4, 0); }
+static void eoi(struct lapic *c) { lapic_mmio_write(c, APIC_EOI, 4, 0); }
 
 static void test_registers(void **state)
 {
 	(void)state;
-	assert_int_equal(rd(0), IOAPIC_ID << 24);
-	assert_int_equal(rd(1), 0x00170020);
-	assert_int_equal(rd(2), IOAPIC_ID << 24);
+	assert_int_equal(rd(IOAPIC_INDEX_ID), IOAPIC_ID << 24);
+	assert_int_equal(rd(IOAPIC_INDEX_VERSION), 0x00170020);
+	assert_int_equal(rd(IOAPIC_INDEX_ARBITRATION), IOAPIC_ID << 24);
 	for (unsigned i = 0; i < 48; i++)
-		assert_int_equal(rd((uint8_t)(0x10 + i)), i & 1 ? 0 : 0x10000);
+		assert_int_equal(rd(IOAPIC_INDEX_TABLE + i), i & 1 ? 0 : 0x10000);
 	assert_int_equal(rd(0x40), 0xffffffff);
 	assert_int_equal(rd(0x0f), 0xffffffff);
 	assert_int_equal(rd(0xff), 0xffffffff);
-	wr(0, 0x0a000000);
-	assert_int_equal(rd(0), 0x0a000000);
-	wr(1, 0);
-	assert_int_equal(rd(1), 0x00170020);
+	wr(IOAPIC_INDEX_ID, 0x0a000000);
+	assert_int_equal(rd(IOAPIC_INDEX_ID), 0x0a000000);
+	wr(IOAPIC_INDEX_VERSION, 0);
+	assert_int_equal(rd(IOAPIC_INDEX_VERSION), 0x00170020);
 	wr(0x40, 0);
-	wr(0x12, 0xffffffff);
-	assert_int_equal(rd(0x12), 0x1afff); /* read-only: delivery status, remote IRR */
-	wr(0x13, 0xffffffff);
-	assert_int_equal(rd(0x13), 0xff000000);
+	wr(PIN(1), 0xffffffff);
+	assert_int_equal(rd(PIN(1)), 0x1afff); /* read-only: delivery status, remote IRR */
+	wr(PIN_HIGH(1), 0xffffffff);
+	assert_int_equal(rd(PIN_HIGH(1)), 0xff000000);
 	assert_int_equal(mmio_read(&pc->mmio, IOAPIC_BASE, 4), 0x13);
 	assert_int_equal(mmio_read(&pc->mmio, IOAPIC_BASE + 0x13, 1), 0xff);
 	assert_int_equal(mmio_read(&pc->mmio, IOAPIC_BASE + 0x20, 4), 0);
 	mmio_write(&pc->mmio, IOAPIC_BASE + 0x20, 4, 1);
 	ioapic_reset(&pc->ioapic);
-	assert_int_equal(rd(0x12), 0x10000);
+	assert_int_equal(rd(PIN(1)), 0x10000);
 }
 
 static void test_edge(void **state)
@@ -86,9 +89,9 @@ static void test_edge(void **state)
 	eoi(l);
 	assert_int_equal(pc->eois[0x34], 0); /* edges are not broadcast */
 	irqhub_set(&pc->hub, 4, false);
-	wr(0x18, 0x10034);
+	wr(PIN(4), 0x10034);
 	irqhub_set(&pc->hub, 4, true); /* IO2: lost */
-	wr(0x18, 0x00034);
+	wr(PIN(4), 0x00034);
 	assert_false(take(l, 0x34));
 }
 
@@ -97,7 +100,7 @@ static void test_level(void **state)
 	(void)state;
 	entry(9, 1u << 24, 0x8039);
 	irqhub_set(&pc->hub, 9, true);
-	assert_int_equal(rd(0x22), 0xc039);
+	assert_int_equal(rd(PIN(9)), 0xc039);
 	assert_true(take(&pc->lapic[1], 0x39));
 	irqhub_set(&pc->hub, 9, false);
 	irqhub_set(&pc->hub, 9, true);
@@ -106,22 +109,22 @@ static void test_level(void **state)
 	assert_true(take(&pc->lapic[1], 0x39)); /* still asserted: again */
 	irqhub_set(&pc->hub, 9, false);
 	eoi(&pc->lapic[1]);
-	assert_int_equal(rd(0x22), 0x8039);
+	assert_int_equal(rd(PIN(9)), 0x8039);
 	assert_false(take(&pc->lapic[1], 0x39));
 
-	wr(0x22, 0x18039); /* masked; a level waits */
+	wr(PIN(9), 0x18039); /* masked; a level waits */
 	irqhub_set(&pc->hub, 9, true);
 	assert_false(take(&pc->lapic[1], 0x39));
-	wr(0x22, 0x8039);
+	wr(PIN(9), 0x8039);
 	assert_true(take(&pc->lapic[1], 0x39));
-	wr(0x22, 0x18039); /* masked while in service, as Linux does for threaded handlers */
+	wr(PIN(9), 0x18039); /* masked while in service, as Linux does for threaded handlers */
 	eoi(&pc->lapic[1]);
-	assert_int_equal(rd(0x22), 0x18039);
-	wr(0x22, 0x8039);
+	assert_int_equal(rd(PIN(9)), 0x18039);
+	wr(PIN(9), 0x8039);
 	assert_true(take(&pc->lapic[1], 0x39));
 	irqhub_set(&pc->hub, 9, false);
 	mmio_write(&pc->mmio, IOAPIC_BASE + 0x40, 4, 0x39); /* the EOI register */
-	assert_int_equal(rd(0x22), 0x8039);
+	assert_int_equal(rd(PIN(9)), 0x8039);
 }
 
 /* How drivers without an EOI register clear the remote IRR: masked and edge, then level again. */
@@ -130,14 +133,14 @@ static void test_remote_irr_by_trigger_switch(void **state)
 	(void)state;
 	entry(9, 0, 0x8039);
 	irqhub_set(&pc->hub, 9, true);
-	assert_int_equal(rd(0x22), 0xc039);
-	wr(0x22, 0x10039);
-	assert_int_equal(rd(0x22), 0x10039);
+	assert_int_equal(rd(PIN(9)), 0xc039);
+	wr(PIN(9), 0x10039);
+	assert_int_equal(rd(PIN(9)), 0x10039);
 	irqhub_set(&pc->hub, 9, false);
-	wr(0x22, 0x8039);
-	assert_int_equal(rd(0x22), 0x8039);
+	wr(PIN(9), 0x8039);
+	assert_int_equal(rd(PIN(9)), 0x8039);
 	irqhub_set(&pc->hub, 9, true);
-	assert_int_equal(rd(0x22), 0xc039);
+	assert_int_equal(rd(PIN(9)), 0xc039);
 }
 
 static void test_eoi_of_shared_vector(void **state)
@@ -151,8 +154,8 @@ static void test_eoi_of_shared_vector(void **state)
 	assert_true(take(l, 0x50));
 	irqhub_set(&pc->hub, 10, false);
 	eoi(l);
-	assert_int_equal(rd(0x24) & 0x4000, 0);
-	assert_int_equal(rd(0x26) & 0x4000, 0x4000);
+	assert_int_equal(rd(PIN(10)) & 0x4000, 0);
+	assert_int_equal(rd(PIN(11)) & 0x4000, 0x4000);
 	assert_true(take(l, 0x50));
 }
 
@@ -161,9 +164,9 @@ static void test_nobody_accepts(void **state)
 	(void)state;
 	entry(9, 9u << 24, 0x8039);
 	irqhub_set(&pc->hub, 9, true);
-	assert_int_equal(rd(0x22), 0x8039); /* no remote IRR without acceptance */
-	wr(0x23, 0);
-	assert_int_equal(rd(0x22), 0xc039); /* the new destination gets it */
+	assert_int_equal(rd(PIN(9)), 0x8039); /* no remote IRR without acceptance */
+	wr(PIN_HIGH(9), 0);
+	assert_int_equal(rd(PIN(9)), 0xc039); /* the new destination gets it */
 	assert_true(take(l, 0x39));
 }
 
@@ -171,7 +174,7 @@ static void test_delivery_modes(void **state)
 {
 	(void)state;
 	for (unsigned n = 0; n < PC_CPUS; n++)
-		lapic_mmio_write(&pc->lapic[n], 0xd0, 4, 0x01000000u << n);
+		lapic_mmio_write(&pc->lapic[n], APIC_LDR, 4, 0x01000000u << n);
 	entry(5, 0x0cu << 24, 0x0860); /* logical: CPUs 2 and 3 */
 	irqhub_set(&pc->hub, 5, true);
 	assert_false(take(l, 0x60));

@@ -17,9 +17,9 @@ static unsigned arrived(uint8_t vector)
 
 static unsigned ipi(uint32_t high, uint32_t low)
 {
-	wr(0x310, high);
-	wr(0x300, low);
-	assert_int_equal(rd(0x310), high & 0xff000000);
+	wr(APIC_ICR_HIGH, high);
+	wr(APIC_ICR, low);
+	assert_int_equal(rd(APIC_ICR_HIGH), high & 0xff000000);
 	return arrived((uint8_t)low);
 }
 
@@ -28,7 +28,7 @@ static void test_xapic_destinations(void **state)
 	(void)state;
 	enable_lapics();
 	for (unsigned n = 0; n < PC_CPUS; n++)
-		lapic_mmio_write(&pc->lapic[n], 0xd0, 4, 0x10000000u << n); /* flat: bits 4..7 */
+		lapic_mmio_write(&pc->lapic[n], APIC_LDR, 4, 0x10000000u << n); /* flat: bits 4..7 */
 	assert_int_equal(ipi(2u << 24, 0x40), 0x4);
 	assert_int_equal(ipi(9u << 24, 0x40), 0);
 	assert_int_equal(ipi(0xffu << 24, 0x40), 0xf);
@@ -38,8 +38,8 @@ static void test_xapic_destinations(void **state)
 	assert_int_equal(ipi(0, 0x80840), 0xf);
 	assert_int_equal(ipi(0, 0xc0840), 0xe);
 	for (unsigned n = 0; n < PC_CPUS; n++) {
-		lapic_mmio_write(&pc->lapic[n], 0xe0, 4, 0x0fffffff); /* clusters 0 and 1, two each */
-		lapic_mmio_write(&pc->lapic[n], 0xd0, 4, (n / 2) << 28 | 1u << (24 + n % 2));
+		lapic_mmio_write(&pc->lapic[n], APIC_DFR, 4, 0x0fffffff); /* clusters 0 and 1, two each */
+		lapic_mmio_write(&pc->lapic[n], APIC_LDR, 4, (n / 2) << 28 | 1u << (24 + n % 2));
 	}
 	assert_int_equal(ipi(0x13u << 24, 0x840), 0xc);
 	assert_int_equal(ipi(0x01u << 24, 0x840), 0x1);
@@ -83,8 +83,8 @@ static void test_logical_ids(void **state)
 	(void)state;
 	lapic_init(&big, &pc->timers, 0x1234, false, LAPIC_X2APIC, 40, l->host, pc);
 	assert_true(lapic_msr_write(&big, MSR_APIC_BASE, X2APIC_ON));
-	assert_true(lapic_msr_read(&big, 0x802, &v) && v == 0x1234);
-	assert_true(lapic_msr_read(&big, 0x80d, &v) && v == (0x123u << 16 | 1u << 4));
+	assert_true(lapic_msr_read(&big, MSR_X2APIC_APICID, &v) && v == 0x1234);
+	assert_true(lapic_msr_read(&big, MSR_X2APIC_LDR, &v) && v == (0x123u << 16 | 1u << 4));
 	struct apic_message m = { .dest = 0x1230010, .logical = true, .wide = true };
 	assert_true(apic_message_matches(&m, &big, NULL));
 	m.dest = 0x1240010;
@@ -98,7 +98,7 @@ static void test_lowest_priority(void **state)
 	(void)state;
 	enable_lapics();
 	for (unsigned n = 0; n < PC_CPUS; n++)
-		lapic_mmio_write(&pc->lapic[n], 0xd0, 4, 0x01000000u << n);
+		lapic_mmio_write(&pc->lapic[n], APIC_LDR, 4, 0x01000000u << n);
 	struct apic_message m = { .dest = 0xf, .vector = 0x70, .delivery = APIC_LOWEST, .logical = true };
 	unsigned seen = 0;
 	for (unsigned i = 0; i < PC_CPUS; i++) {
@@ -119,7 +119,7 @@ static void test_lowest_priority(void **state)
 	unsigned who = arrived(0x70);
 	assert_true(who == 1 || who == 2);
 	for (unsigned n = 0; n < PC_CPUS; n++)
-		lapic_mmio_write(&pc->lapic[n], 0xf0, 4, 0xff);
+		lapic_mmio_write(&pc->lapic[n], APIC_SVR, 4, 0xff);
 	assert_false(apic_bus_send(&pc->bus, &m, NULL));
 	struct apic_bus empty = { .count = 0 };
 	assert_false(apic_bus_send(&empty, &m, NULL));
@@ -132,24 +132,24 @@ static void test_wake_up(void **state)
 {
 	(void)state;
 	enable_lapics();
-	wr(0x310, 1u << 24);
-	wr(0x300, 0xc500);
+	wr(APIC_ICR_HIGH, 1u << 24);
+	wr(APIC_ICR, 0xc500);
 	assert_int_equal(pc->signals[1][APIC_INIT], 1);
-	wr(0x300, 0x8500);
+	wr(APIC_ICR, 0x8500);
 	assert_int_equal(pc->signals[1][APIC_INIT], 1);
 	lapic_init_reset(&pc->lapic[1]);
 	assert_int_equal(pc->lapic[1].svr, 0xff);
 	assert_int_equal(lapic_base_gpa(&pc->lapic[1]), LAPIC_DEFAULT_BASE);
-	wr(0x300, 0x69a);
+	wr(APIC_ICR, 0x69a);
 	assert_int_equal(pc->signals[1][APIC_SIPI], 1);
 	assert_int_equal(pc->signal_vector[1], 0x9a);
-	wr(0x300, 0xc0400); /* NMI to all others */
+	wr(APIC_ICR, 0xc0400); /* NMI to all others */
 	assert_int_equal(pc->signals[0][APIC_NMI], 0);
 	assert_int_equal(pc->signals[3][APIC_NMI], 1);
-	wr(0x300, 0x80200);
+	wr(APIC_ICR, 0x80200);
 	assert_int_equal(pc->signals[0][APIC_SMI], 1);
-	wr(0x300, 0x80700); /* ExtINT and the reserved mode go nowhere */
-	wr(0x300, 0x80300);
+	wr(APIC_ICR, 0x80700); /* ExtINT and the reserved mode go nowhere */
+	wr(APIC_ICR, 0x80300);
 	for (unsigned n = 0; n < PC_CPUS; n++)
 		assert_int_equal(pc->signals[n][APIC_EXTINT] + pc->signals[n][3], 0);
 }

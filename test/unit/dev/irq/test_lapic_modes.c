@@ -37,22 +37,22 @@ static void test_disable_and_enable(void **state)
 {
 	(void)state;
 	lapic_virtual_wire(l);
-	wr(0x20, 0x05000000);
+	wr(APIC_ID, 0x05000000);
 	deliver(0x40, false);
-	wr(0x320, 0x20050);
-	wr(0x380, 1000);
+	wr(APIC_LVT_TIMER, 0x20050);
+	wr(APIC_TIMER_INITIAL, 1000);
 	wrmsr(MSR_APIC_BASE, APIC_OFF | APIC_BASE_BSP);
 	assert_int_equal(lapic_pending(l), -1);
 	assert_false(deliver(0x41, false));
 	assert_true(timers_next(&pc->timers) == UINT64_MAX);
 	assert_true(lapic_accepts_extint(l));
 	wrmsr(MSR_APIC_BASE, XAPIC_ON | APIC_BASE_BSP);
-	assert_int_equal(rd(0x20), 0); /* as after power-up */
-	assert_int_equal(rd(0xf0), 0xff);
-	assert_int_equal(rd(0x350), 0x10000);
+	assert_int_equal(rd(APIC_ID), 0); /* as after power-up */
+	assert_int_equal(rd(APIC_SVR), 0xff);
+	assert_int_equal(rd(APIC_LVT_LINT0), 0x10000);
 	assert_int_equal(lapic_pending(l), -1);
 	assert_false(lapic_accepts_extint(l));
-	wr(0xf0, 0x1ff);
+	wr(APIC_SVR, 0x1ff);
 	assert_true(deliver(0x41, false));
 	assert_int_equal(lapic_pending(l), 0x41);
 	wrmsr(MSR_APIC_BASE, X2APIC_ON | APIC_BASE_BSP); /* to x2APIC: the state stays */
@@ -67,23 +67,25 @@ static void test_disable_and_enable(void **state)
 
 static void check_which_exist(void)
 {
-	static const uint16_t read_only[] = { 0x802, 0x803, 0x80a, 0x80d, 0x839 };
-	static const uint16_t read_write[] = { 0x808, 0x80f, 0x82f, 0x830, 0x832, 0x833,
-					       0x834, 0x835, 0x836, 0x837, 0x838, 0x83e };
+	/* Offsets in the page. */
+	static const uint16_t read_only[] = { APIC_ID, APIC_VERSION, APIC_PPR, APIC_LDR, APIC_TIMER_CURRENT };
+	static const uint16_t read_write[] = { APIC_TPR, APIC_SVR, APIC_LVT_CMCI, APIC_ICR, APIC_LVT_TIMER,
+					       APIC_LVT_TIMER + 0x10, APIC_LVT_TIMER + 0x20, APIC_LVT_LINT0,
+					       APIC_LVT_LINT1, APIC_LVT_ERROR, APIC_TIMER_INITIAL, APIC_TIMER_DIVIDE };
 	bool readable[256] = { false }, writable[256] = { false };
 	for (unsigned i = 0; i < ARRAY_SIZE(read_only); i++)
-		readable[read_only[i] - 0x800] = true;
+		readable[read_only[i] / 16] = true;
 	for (unsigned i = 0; i < ARRAY_SIZE(read_write); i++)
-		readable[read_write[i] - 0x800] = writable[read_write[i] - 0x800] = true;
+		readable[read_write[i] / 16] = writable[read_write[i] / 16] = true;
 	for (unsigned i = 0x10; i < 0x28; i++)
 		readable[i] = true;
 	readable[0x28] = writable[0x28] = true;
 	writable[0x0b] = true;
 	for (unsigned r = 0; r < 256; r++) {
 		uint64_t v;
-		assert_int_equal(lapic_msr_read(l, 0x800 + r, &v), readable[r]);
+		assert_int_equal(lapic_msr_read(l, MSR_X2APIC_FIRST + r, &v), readable[r]);
 		if (r != 0x3f) /* vector 0 of a self IPI is an error, not a fault */
-			assert_int_equal(lapic_msr_write(l, 0x800 + r, 0), writable[r]);
+			assert_int_equal(lapic_msr_write(l, MSR_X2APIC_FIRST + r, 0), writable[r]);
 		if (r != 0x30)
 			assert_true(wrmsr_fails(MSR_X2APIC_FIRST + r, BIT(32)));
 	}

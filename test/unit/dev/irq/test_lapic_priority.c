@@ -37,8 +37,8 @@ static void compare(const struct model *m)
 	assert_int_equal(l->irq_maybe, expected >= 0);
 	assert_int_equal(l->irr_max, highest(m->irr)); /* L1 */
 	assert_int_equal(l->isr_max, highest(m->isr));
-	assert_int_equal(rd(0xa0), model_ppr(m)); /* L2 */
-	assert_int_equal(rd(0x80), m->tpr);
+	assert_int_equal(rd(APIC_PPR), model_ppr(m)); /* L2 */
+	assert_int_equal(rd(APIC_TPR), m->tpr);
 	for (unsigned i = 0; i < 8; i++) {
 		uint32_t irr = 0, isr = 0, tmr = 0;
 		for (unsigned b = 0; b < 32; b++) {
@@ -46,9 +46,9 @@ static void compare(const struct model *m)
 			isr |= (uint32_t)m->isr[i * 32 + b] << b;
 			tmr |= (uint32_t)m->level[i * 32 + b] << b;
 		}
-		assert_int_equal(rd(0x100 + i * 16), isr);
-		assert_int_equal(rd(0x180 + i * 16), tmr);
-		assert_int_equal(rd(0x200 + i * 16), irr);
+		assert_int_equal(rd(APIC_ISR + i * 16), isr);
+		assert_int_equal(rd(APIC_TMR + i * 16), tmr);
+		assert_int_equal(rd(APIC_IRR + i * 16), irr);
 	}
 	int irr = highest(m->irr);
 	int isr = highest(m->isr);
@@ -69,7 +69,7 @@ static void random_tpr(struct model *m, unsigned r)
 {
 	m->tpr = (uint8_t)(r >> 8 & (r & 0x40000 ? 0xff : 0x3f));
 	if (r & 0x80000)
-		wr(0x80, m->tpr);
+		wr(APIC_TPR, m->tpr);
 	else
 		lapic_set_tpr(l, m->tpr);
 }
@@ -82,7 +82,7 @@ static void end_interrupt(struct model *m)
 		m->eois++;
 		m->broadcasts += m->level[isr];
 	}
-	wr(0xb0, 0);
+	wr(APIC_EOI, 0);
 }
 
 static void take_interrupt(struct model *m)

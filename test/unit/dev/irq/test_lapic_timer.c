@@ -4,8 +4,8 @@
 static int setup_timer(void **state)
 {
 	setup_lapic(state);
-	wr(0xf0, 0x1ff);
-	wr(0x3e0, 0xb); /* divide by 1 */
+	wr(APIC_SVR, 0x1ff);
+	wr(APIC_TIMER_DIVIDE, 0xb); /* divide by 1 */
 	return 0;
 }
 
@@ -19,7 +19,7 @@ static bool take(uint8_t vector)
 		return false;
 	assert_int_equal(v, vector);
 	lapic_ack(l, vector);
-	wr(0xb0, 0);
+	wr(APIC_EOI, 0);
 	return true;
 }
 
@@ -29,26 +29,26 @@ static void arm(uint64_t guest_tsc) { wrmsr(MSR_TSC_DEADLINE, guest_tsc); }
 static void test_one_shot(void **state)
 {
 	(void)state;
-	wr(0x320, 0xec);
-	wr(0x380, 1000);
-	assert_int_equal(rd(0x390), 1000);
+	wr(APIC_LVT_TIMER, 0xec);
+	wr(APIC_TIMER_INITIAL, 1000);
+	assert_int_equal(rd(APIC_TIMER_CURRENT), 1000);
 	pc_advance(pc, 999);
-	assert_int_equal(rd(0x390), 1);
+	assert_int_equal(rd(APIC_TIMER_CURRENT), 1);
 	assert_false(take(0xec));
 	pc_advance(pc, 1);
-	assert_int_equal(rd(0x390), 0);
+	assert_int_equal(rd(APIC_TIMER_CURRENT), 0);
 	assert_true(take(0xec));
 	assert_true(idle());
 	pc_advance(pc, 5000);
 	assert_false(take(0xec));
-	assert_int_equal(rd(0x380), 1000);
-	wr(0x380, 500);
-	wr(0x380, 0); /* stops */
+	assert_int_equal(rd(APIC_TIMER_INITIAL), 1000);
+	wr(APIC_TIMER_INITIAL, 500);
+	wr(APIC_TIMER_INITIAL, 0); /* stops */
 	assert_true(idle());
-	assert_int_equal(rd(0x390), 0);
-	wr(0x380, 0xffffffff);
+	assert_int_equal(rd(APIC_TIMER_CURRENT), 0);
+	wr(APIC_TIMER_INITIAL, 0xffffffff);
 	pc_advance(pc, 0xfffffffe);
-	assert_int_equal(rd(0x390), 1);
+	assert_int_equal(rd(APIC_TIMER_CURRENT), 1);
 	assert_false(take(0xec));
 	pc_advance(pc, 1);
 	assert_true(take(0xec));
@@ -58,47 +58,47 @@ static void test_one_shot(void **state)
 static void test_stopped(void **state)
 {
 	(void)state;
-	wr(0x320, 0xec);
-	wr(0x380, 1000);
+	wr(APIC_LVT_TIMER, 0xec);
+	wr(APIC_TIMER_INITIAL, 1000);
 	pc_advance(pc, 1500);
 	assert_true(take(0xec));
-	wr(0x320, 0x200ec); /* periodic */
-	assert_int_equal(rd(0x390), 0);
-	assert_int_equal(rd(0x380), 1000);
+	wr(APIC_LVT_TIMER, 0x200ec); /* periodic */
+	assert_int_equal(rd(APIC_TIMER_CURRENT), 0);
+	assert_int_equal(rd(APIC_TIMER_INITIAL), 1000);
 	pc_advance(pc, 700);
-	assert_int_equal(rd(0x390), 0);
+	assert_int_equal(rd(APIC_TIMER_CURRENT), 0);
 	assert_true(idle());
 	assert_false(take(0xec));
-	wr(0x3e0, 0xb);
-	assert_int_equal(rd(0x390), 0);
-	wr(0x380, 400);
+	wr(APIC_TIMER_DIVIDE, 0xb);
+	assert_int_equal(rd(APIC_TIMER_CURRENT), 0);
+	wr(APIC_TIMER_INITIAL, 400);
 	pc_advance(pc, 100);
-	assert_int_equal(rd(0x390), 300);
+	assert_int_equal(rd(APIC_TIMER_CURRENT), 300);
 	pc_advance(pc, 300);
 	assert_true(take(0xec));
-	wr(0x320, 0xec); /* one-shot: the period that runs is its last */
+	wr(APIC_LVT_TIMER, 0xec); /* one-shot: the period that runs is its last */
 	pc_advance(pc, 399);
-	assert_int_equal(rd(0x390), 1);
+	assert_int_equal(rd(APIC_TIMER_CURRENT), 1);
 	pc_advance(pc, 1);
 	assert_true(take(0xec));
-	assert_int_equal(rd(0x390), 0);
+	assert_int_equal(rd(APIC_TIMER_CURRENT), 0);
 	assert_true(idle());
-	wr(0x320, 0x100ec); /* a masked one-shot stops, too */
-	wr(0x380, 100);
+	wr(APIC_LVT_TIMER, 0x100ec); /* a masked one-shot stops, too */
+	wr(APIC_TIMER_INITIAL, 100);
 	pc_advance(pc, 200);
-	wr(0x320, 0x200ec);
-	assert_int_equal(rd(0x390), 0);
+	wr(APIC_LVT_TIMER, 0x200ec);
+	assert_int_equal(rd(APIC_TIMER_CURRENT), 0);
 	assert_true(idle());
 }
 
 static void test_periodic(void **state)
 {
 	(void)state;
-	wr(0x320, 0x200ed);
-	wr(0x380, 10000);
+	wr(APIC_LVT_TIMER, 0x200ed);
+	wr(APIC_TIMER_INITIAL, 10000);
 	for (unsigned i = 0; i < 10; i++) {
 		pc_advance(pc, 2500);
-		assert_int_equal(rd(0x390), 7500);
+		assert_int_equal(rd(APIC_TIMER_CURRENT), 7500);
 		assert_false(take(0xed));
 		pc_advance(pc, 7500);
 		assert_true(take(0xed));
@@ -108,19 +108,19 @@ static void test_periodic(void **state)
 	assert_true(take(0xed));
 	assert_true(timers_next(&pc->timers) == pc->now + 10000);
 	pc_advance(pc, 4000);
-	assert_int_equal(rd(0x390), 6000);
+	assert_int_equal(rd(APIC_TIMER_CURRENT), 6000);
 }
 
 static void test_storm(void **state)
 {
 	(void)state;
-	wr(0x320, 0x200ed);
-	wr(0x380, 1);
+	wr(APIC_LVT_TIMER, 0x200ed);
+	wr(APIC_TIMER_INITIAL, 1);
 	assert_in_range(pc_advance(pc, 1000000), 1900, 2001); /* LAPIC_MIN_PERIOD_US apart */
-	assert_int_equal(rd(0x390), 1);
-	wr(0x380, 3);
+	assert_int_equal(rd(APIC_TIMER_CURRENT), 1);
+	wr(APIC_TIMER_INITIAL, 3);
 	pc_advance(pc, 100);
-	assert_int_equal(rd(0x390), 3 - 100 % 3);
+	assert_int_equal(rd(APIC_TIMER_CURRENT), 3 - 100 % 3);
 }
 
 static void test_divide(void **state)
@@ -130,53 +130,53 @@ static void test_divide(void **state)
 	} cases[] = { { 0x0, 2 },  { 0x1, 4 },	{ 0x2, 8 },   { 0x3, 16 },
 		      { 0x8, 32 }, { 0x9, 64 }, { 0xa, 128 }, { 0xb, 1 } };
 	(void)state;
-	wr(0x320, 0xec);
+	wr(APIC_LVT_TIMER, 0xec);
 	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
-		wr(0x3e0, cases[i].value | 0xf4u);
-		assert_int_equal(rd(0x3e0), cases[i].value);
-		wr(0x380, 100);
+		wr(APIC_TIMER_DIVIDE, cases[i].value | 0xf4u);
+		assert_int_equal(rd(APIC_TIMER_DIVIDE), cases[i].value);
+		wr(APIC_TIMER_INITIAL, 100);
 		pc_advance(pc, 99 * cases[i].by);
-		assert_int_equal(rd(0x390), 1);
+		assert_int_equal(rd(APIC_TIMER_CURRENT), 1);
 		assert_false(take(0xec));
 		pc_advance(pc, cases[i].by);
 		assert_true(take(0xec));
-		assert_int_equal(rd(0x390), 0);
+		assert_int_equal(rd(APIC_TIMER_CURRENT), 0);
 	}
-	wr(0x3e0, 0x0); /* while it runs: the count goes on at the new rate */
-	wr(0x380, 1000);
+	wr(APIC_TIMER_DIVIDE, 0x0); /* while it runs: the count goes on at the new rate */
+	wr(APIC_TIMER_INITIAL, 1000);
 	pc_advance(pc, 1000);
-	assert_int_equal(rd(0x390), 500);
-	wr(0x3e0, 0xb);
-	assert_int_equal(rd(0x390), 500);
+	assert_int_equal(rd(APIC_TIMER_CURRENT), 500);
+	wr(APIC_TIMER_DIVIDE, 0xb);
+	assert_int_equal(rd(APIC_TIMER_CURRENT), 500);
 	pc_advance(pc, 499);
 	assert_false(take(0xec));
 	pc_advance(pc, 1);
 	assert_true(take(0xec));
-	wr(0x3e0, 0xa); /* after the end: nothing comes back */
-	assert_int_equal(rd(0x390), 0);
+	wr(APIC_TIMER_DIVIDE, 0xa); /* after the end: nothing comes back */
+	assert_int_equal(rd(APIC_TIMER_CURRENT), 0);
 	assert_true(idle());
 }
 
 static void test_mask(void **state)
 {
 	(void)state;
-	wr(0x320, 0x100ec);
-	wr(0x380, 1000);
+	wr(APIC_LVT_TIMER, 0x100ec);
+	wr(APIC_TIMER_INITIAL, 1000);
 	assert_true(idle()); /* LT1 */
 	pc_advance(pc, 400);
-	wr(0x320, 0xec);
+	wr(APIC_LVT_TIMER, 0xec);
 	pc_advance(pc, 600);
 	assert_true(take(0xec));
-	wr(0x320, 0x100ec);
-	wr(0x380, 1000);
+	wr(APIC_LVT_TIMER, 0x100ec);
+	wr(APIC_TIMER_INITIAL, 1000);
 	pc_advance(pc, 2000);
-	wr(0x320, 0xec); /* it ended while masked */
+	wr(APIC_LVT_TIMER, 0xec); /* it ended while masked */
 	assert_true(idle());
 	assert_false(take(0xec));
-	wr(0x320, 0x300ec);
-	wr(0x380, 1000);
+	wr(APIC_LVT_TIMER, 0x300ec);
+	wr(APIC_TIMER_INITIAL, 1000);
 	pc_advance(pc, 2500);
-	wr(0x320, 0x200ec);
+	wr(APIC_LVT_TIMER, 0x200ec);
 	pc_advance(pc, 499);
 	assert_false(take(0xec));
 	pc_advance(pc, 1);
@@ -187,13 +187,13 @@ static void test_mask(void **state)
 static void test_late_expiry(void **state)
 {
 	(void)state;
-	wr(0x320, 0xec);
-	wr(0x380, 1000);
+	wr(APIC_LVT_TIMER, 0xec);
+	wr(APIC_TIMER_INITIAL, 1000);
 	pc->now += 1500;
-	wr(0x380, 1000);
+	wr(APIC_TIMER_INITIAL, 1000);
 	assert_true(take(0xec));
 	pc->now += 1500;
-	wr(0x320, 0x100ec);
+	wr(APIC_LVT_TIMER, 0x100ec);
 	assert_true(take(0xec));
 }
 
@@ -204,12 +204,12 @@ static void test_tsc_deadline(void **state)
 	uint64_t guest = pc->now - 100000000;
 	arm(guest + 1000); /* not in that mode: ignored */
 	assert_int_equal(deadline(), 0);
-	wr(0x320, 0x400ef);
+	wr(APIC_LVT_TIMER, 0x400ef);
 	arm(guest + 1000);
 	assert_true(deadline() == guest + 1000);
-	wr(0x380, 77); /* ignored in this mode */
-	assert_int_equal(rd(0x380), 0);
-	assert_int_equal(rd(0x390), 0);
+	wr(APIC_TIMER_INITIAL, 77); /* ignored in this mode */
+	assert_int_equal(rd(APIC_TIMER_INITIAL), 0);
+	assert_int_equal(rd(APIC_TIMER_CURRENT), 0);
 	pc_advance(pc, 999);
 	assert_false(take(0xef));
 	pc_advance(pc, 1);
@@ -223,18 +223,18 @@ static void test_tsc_deadline(void **state)
 	arm(0); /* disarms */
 	assert_true(idle());
 	arm(guest + 100000);
-	wr(0x320, 0xef); /* leaving the mode disarms */
+	wr(APIC_LVT_TIMER, 0xef); /* leaving the mode disarms */
 	assert_true(idle());
-	wr(0x320, 0x400ef);
+	wr(APIC_LVT_TIMER, 0x400ef);
 	assert_int_equal(deadline(), 0);
-	wr(0x380, 100);
+	wr(APIC_TIMER_INITIAL, 100);
 	assert_true(idle());
 }
 
 static void test_tsc_deadline_edges(void **state)
 {
 	(void)state;
-	wr(0x320, 0x400ef);
+	wr(APIC_LVT_TIMER, 0x400ef);
 	lapic_set_tsc_offset(l, (uint64_t)-5000);
 	arm(UINT64_MAX); /* never, and no wrap */
 	pc_advance(pc, 1ull << 40);
@@ -244,12 +244,12 @@ static void test_tsc_deadline_edges(void **state)
 	lapic_set_tsc_offset(l, (1ull << 50) + 6); /* the guest's TSC was set forward */
 	pc_advance(pc, 4);
 	assert_true(take(0xef));
-	wr(0x320, 0x500ef); /* masked: it passes without an interrupt */
+	wr(APIC_LVT_TIMER, 0x500ef); /* masked: it passes without an interrupt */
 	arm(pc->now + (1ull << 50) + 6 + 10);
 	assert_true(idle());
 	assert_true(deadline() != 0);
 	pc_advance(pc, 20);
-	wr(0x320, 0x400ef);
+	wr(APIC_LVT_TIMER, 0x400ef);
 	assert_true(idle());
 	assert_int_equal(deadline(), 0);
 }
@@ -258,14 +258,14 @@ static void test_tsc_deadline_edges(void **state)
 static void test_linux_calibration(void **state)
 {
 	(void)state;
-	wr(0x320, 0x100ec);
-	wr(0x3e0, 0x3);
-	wr(0x380, 0xffffffff);
-	uint32_t before = rd(0x390);
+	wr(APIC_LVT_TIMER, 0x100ec);
+	wr(APIC_TIMER_DIVIDE, 0x3);
+	wr(APIC_TIMER_INITIAL, 0xffffffff);
+	uint32_t before = rd(APIC_TIMER_CURRENT);
 	pc_advance_us(pc, 100000);
-	assert_int_equal(before - rd(0x390), 1000000 / 16);
-	wr(0x380, 0);
-	wr(0x320, 0x400ec);
+	assert_int_equal(before - rd(APIC_TIMER_CURRENT), 1000000 / 16);
+	wr(APIC_TIMER_INITIAL, 0);
+	wr(APIC_LVT_TIMER, 0x400ec);
 	for (unsigned i = 0; i < 1000; i++) {
 		arm(pc->now + 2500);
 		pc_advance(pc, 2500);

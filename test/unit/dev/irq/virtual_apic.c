@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-enum { ID = 0x20, TPR = 0x80, PPR = 0xa0, EOI = 0xb0, ISR = 0x100, IRR = 0x200, ICR = 0x300, ICR_HI = 0x310 };
+#include "lib/apic.h"
+#include "lib/x86_msr.h"
 
 static uint32_t get(const struct virtual_apic *v, unsigned offset)
 {
@@ -45,12 +46,12 @@ static uint8_t highest(struct virtual_apic *v, unsigned set)
 
 static void virtualize_ppr(struct virtual_apic *v)
 {
-	uint8_t tpr = v->page[TPR];
+	uint8_t tpr = v->page[APIC_TPR];
 
-	put(v, PPR, tpr >> 4 >= v->svi >> 4 ? tpr : v->svi & 0xf0);
+	put(v, APIC_PPR, tpr >> 4 >= v->svi >> 4 ? tpr : v->svi & 0xf0);
 }
 
-static void evaluate(struct virtual_apic *v) { v->recognized = v->rvi >> 4 > v->page[PPR] >> 4; }
+static void evaluate(struct virtual_apic *v) { v->recognized = v->rvi >> 4 > v->page[APIC_PPR] >> 4; }
 
 void virtual_entry(struct virtual_apic *v)
 {
@@ -60,7 +61,7 @@ void virtual_entry(struct virtual_apic *v)
 
 void virtual_set_tpr(struct virtual_apic *v, uint8_t tpr)
 {
-	put(v, TPR, tpr);
+	put(v, APIC_TPR, tpr);
 	virtual_entry(v);
 }
 
@@ -70,11 +71,11 @@ int virtual_deliver(struct virtual_apic *v)
 
 	if (!v->recognized)
 		return -1;
-	set_bit(v, ISR, vector);
+	set_bit(v, APIC_ISR, vector);
 	v->svi = vector;
-	put(v, PPR, vector & 0xf0);
-	clear_bit(v, IRR, vector);
-	v->rvi = highest(v, IRR);
+	put(v, APIC_PPR, vector & 0xf0);
+	clear_bit(v, APIC_IRR, vector);
+	v->rvi = highest(v, APIC_IRR);
 	v->recognized = false;
 	return vector;
 }
@@ -83,9 +84,9 @@ static struct virtual_exit eoi(struct virtual_apic *v)
 {
 	uint8_t vector = v->svi;
 
-	put(v, EOI, 0);
-	clear_bit(v, ISR, vector);
-	v->svi = highest(v, ISR);
+	put(v, APIC_EOI, 0);
+	clear_bit(v, APIC_ISR, vector);
+	v->svi = highest(v, APIC_ISR);
 	virtualize_ppr(v);
 	if (v->eoi_exits[vector >> 6] >> (vector & 63) & 1)
 		return (struct virtual_exit){ VIRTUAL_EOI, vector };
@@ -95,7 +96,7 @@ static struct virtual_exit eoi(struct virtual_apic *v)
 
 static struct virtual_exit self_ipi(struct virtual_apic *v, uint8_t vector)
 {
-	set_bit(v, IRR, vector);
+	set_bit(v, APIC_IRR, vector);
 	if (vector > v->rvi)
 		v->rvi = vector;
 	evaluate(v);
@@ -104,18 +105,17 @@ static struct virtual_exit self_ipi(struct virtual_apic *v, uint8_t vector)
 
 /* ---- "Virtualizing Memory-Mapped APIC Accesses" ---- */
 
-/* The registers that reads are virtualized of. */
-static bool is_read(unsigned reg)
-{
-	return reg == ID || reg == 0x30 || reg == TPR || reg == EOI || reg == 0xd0 || reg == 0xe0 || reg == 0xf0 ||
-	       (reg >= ISR && reg <= 0x280) || reg == ICR || reg == ICR_HI || (reg >= 0x320 && reg <= 0x380) ||
-	       reg == 0x3e0;
-}
-
+/* The registers that writes are virtualized of. */
 static bool is_written(unsigned reg)
 {
-	return reg == ID || reg == TPR || reg == EOI || reg == 0xd0 || reg == 0xe0 || reg == 0xf0 || reg == 0x280 ||
-	       reg == ICR || reg == ICR_HI || (reg >= 0x320 && reg <= 0x380) || reg == 0x3e0;
+	return reg == APIC_ID || reg == APIC_TPR || reg == APIC_EOI || reg == APIC_LDR || reg == APIC_DFR ||
+	       reg == APIC_SVR || reg == APIC_ESR || reg == APIC_ICR || reg == APIC_ICR_HIGH ||
+	       (reg >= APIC_LVT_TIMER && reg <= APIC_TIMER_INITIAL) || reg == APIC_TIMER_DIVIDE;
+}
+
+static bool is_read(unsigned reg)
+{
+	return is_written(reg) || reg == APIC_VERSION || (reg >= APIC_ISR && reg <= APIC_ESR);
 }
 
 /* Of at most 4 bytes, within the first four of a register. */
@@ -145,20 +145,20 @@ struct virtual_exit virtual_write(struct virtual_apic *v, unsigned offset, unsig
 		return (struct virtual_exit){ VIRTUAL_APIC_ACCESS, 0x1000 | offset };
 	memcpy(v->page + offset, &value, size);
 	switch (offset) {
-	case TPR:
+	case APIC_TPR:
 		virtual_set_tpr(v, (uint8_t)value);
 		return (struct virtual_exit){ VIRTUAL_NO_EXIT, 0 };
-	case EOI:
+	case APIC_EOI:
 		return eoi(v);
-	case ICR:
-		if (is_self_ipi(get(v, ICR)))
+	case APIC_ICR:
+		if (is_self_ipi(get(v, APIC_ICR)))
 			return self_ipi(v, (uint8_t)value);
 		break;
-	case ICR_HI:
-	case ICR_HI + 1:
-	case ICR_HI + 2:
-	case ICR_HI + 3:
-		put(v, ICR_HI, get(v, ICR_HI) & 0xff000000);
+	case APIC_ICR_HIGH:
+	case APIC_ICR_HIGH + 1:
+	case APIC_ICR_HIGH + 2:
+	case APIC_ICR_HIGH + 3:
+		put(v, APIC_ICR_HIGH, get(v, APIC_ICR_HIGH) & 0xff000000);
 		return (struct virtual_exit){ VIRTUAL_NO_EXIT, 0 };
 	}
 	return (struct virtual_exit){ VIRTUAL_APIC_WRITE, offset };
@@ -168,9 +168,9 @@ struct virtual_exit virtual_write(struct virtual_apic *v, unsigned offset, unsig
 
 struct virtual_exit virtual_wrmsr(struct virtual_apic *v, uint32_t msr, uint64_t value)
 {
-	if (msr == 0x80b)
+	if (msr == MSR_X2APIC_EOI)
 		return eoi(v);
-	if (msr == 0x808) {
+	if (msr == MSR_X2APIC_TPR) {
 		virtual_set_tpr(v, (uint8_t)value);
 		return (struct virtual_exit){ VIRTUAL_NO_EXIT, 0 };
 	}

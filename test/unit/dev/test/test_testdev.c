@@ -1,4 +1,4 @@
-/* The test device (dev/test/testdev.c): latch, lines, dropped mappings, memory. */
+/* The test device (dev/test/testdev.c): latch, lines, dropped and protected mappings, memory. */
 #include "test/unit/dev/fixture.h"
 #include "lib/ports.h"
 
@@ -13,6 +13,12 @@ static void test_testdev(void **state)
 	outl(pc, TESTDEV_DROP, 0xfedc1000);
 	assert_int_equal(pc->drops, 1);
 	assert_true(pc->dropped == 0xfedc1000);
+	outl(pc, TESTDEV_PROTECT, 0xfedc2000);
+	assert_int_equal(pc->protections, 1);
+	assert_true(pc->protected == 0xfedc2000);
+	outb(pc, TESTDEV_PROTECT, 1);
+	assert_int_equal(pc->protections, 1);
+	assert_int_equal(pc->drops, 1);
 	outb(pc, TESTDEV_DROP, 1);
 	outw(pc, TESTDEV_DROP + 2, 1);
 	assert_int_equal(pc->drops, 1);

@@ -14,6 +14,7 @@
 
 #include "test/unit/vm/load/elf_file.h"
 #include "tool/base/guest_check.h"
+#include "lib/multiboot.h"
 
 enum { KERNEL_SIZE = 65536, LINUX_CODE = 32768 };
 
@@ -34,9 +35,9 @@ static void vmlinux32(uint8_t *k)
 
 static void put_multiboot(uint8_t *header, uint32_t flags)
 {
-	put32(header, 0x1badb002);
+	put32(header, MULTIBOOT_HEADER_MAGIC);
 	put32(header + 4, flags);
-	put32(header + 8, 0 - 0x1badb002 - flags);
+	put32(header + 8, 0 - MULTIBOOT_HEADER_MAGIC - flags);
 }
 
 static void multiboot(uint8_t *k)
@@ -130,8 +131,8 @@ static void multiboot_header_cut(uint8_t *k) { put_multiboot(k, 0x10000); }
 static void multiboot_nowhere(uint8_t *k) { put_multiboot(k + 4096, 3); }
 
 static void multiboot_checksum(uint8_t *k) { multiboot(k), put32(k + 4096 + 8, 1); }
-static void multiboot2(uint8_t *k) { put32(k + 4096, 0xe85250d6); }
-static void multiboot2_elf(uint8_t *k) { a_program(k), put32(k + 8192, 0xe85250d6); }
+static void multiboot2(uint8_t *k) { put32(k + 4096, MULTIBOOT2_HEADER_MAGIC); }
+static void multiboot2_elf(uint8_t *k) { a_program(k), put32(k + 8192, MULTIBOOT2_HEADER_MAGIC); }
 
 static void bzimage_old(uint8_t *k) { bzimage(k), put16(k + 0x206, 0x20a); }
 static void bzimage_empty(uint8_t *k) { bzimage(k), put32(k + 0x1f4, 0); }

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "tool/emulator/slim.h"
+#include "lib/multiboot.h"
 
 enum { BASE = 0x1000000, MEMORY = 4 << 20, IMAGE = 3 << 20 };
 
@@ -151,7 +152,7 @@ static void what_is_no_sound_kernel_is_left_alone(void **state)
  * counts. */
 static void a_kernel_with_multiboot_addresses_is_left_alone(void **state)
 {
-	uint32_t header[3] = { 0x1badb002, 0x10000, 0 };
+	uint32_t header[3] = { MULTIBOOT_HEADER_MAGIC, MULTIBOOT_ADDRESSES, 0 };
 	struct bytes image = kernel(), small = { 0 };
 
 	(void)state;

@@ -74,7 +74,7 @@ static void a_clients_counters_are_heard(void **state)
 
 	(void)state;
 	write_to(file, "stats 0\nlist\n");
-	control_move(&control);
+	control_exchange(&control);
 	expect_request(&control, "r1 stats 0\n");
 	expect_request(&control, "");
 	assert_true(control_answer(&control, "reply r1 {\"a\":"));
@@ -85,7 +85,7 @@ static void a_clients_counters_are_heard(void **state)
 	assert_false(heard.own);
 	assert_string_equal(heard.json, "{\"a\":1}");
 	/* The client has them too; what it asks next is no business of the run's. */
-	control_move(&control);
+	control_exchange(&control);
 	expect_from(file, "reply {\"a\":\nreply 1}\ndone ok\n");
 	expect_request(&control, "r2 list\n");
 	assert_true(control_answer(&control, "reply r2 {}"));
@@ -102,7 +102,7 @@ static void an_answer_that_is_no_one(void **state)
 
 	(void)state;
 	write_to(file, "stats 7\n");
-	control_move(&control);
+	control_exchange(&control);
 	expect_request(&control, "r1 stats 7\n");
 	assert_true(control_answer(&control, "done r1 error there is no virtual machine 7"));
 	assert_int_equal(heard.count, 0);
@@ -119,7 +119,7 @@ static void the_runs_own_goes_first(void **state)
 
 	(void)state;
 	write_to(file, "audit 0\nlist\n");
-	control_move(&control);
+	control_exchange(&control);
 	expect_request(&control, "r1 audit 0\n");
 	assert_true(control.slow);
 	assert_false(control_asking(&control));
@@ -134,7 +134,7 @@ static void the_runs_own_goes_first(void **state)
 	assert_false(control_asking(&control));
 	assert_int_equal(heard.count, 1);
 	assert_true(heard.own);
-	control_move(&control);
+	control_exchange(&control);
 	expect_from(file, "done error the hypervisor does not answer\n");
 	expect_request(&control, "r3 list\n");
 	close(file);
@@ -148,10 +148,10 @@ static void giving_up(void **state)
 
 	(void)state;
 	write_to(file, "stats 0\n");
-	control_move(&control);
+	control_exchange(&control);
 	expect_request(&control, "r1 stats 0\n");
 	control_give_up(&control);
-	control_move(&control);
+	control_exchange(&control);
 	expect_from(file, "done error the hypervisor does not answer\n");
 	assert_true(control_answer(&control, "reply r1 {}"));
 	assert_true(control_answer(&control, "done r1 ok"));

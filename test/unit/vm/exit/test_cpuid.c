@@ -141,7 +141,7 @@ static void random_numbers(void **state)
 static struct cpuid part_of_avx512(uint32_t leaf, uint32_t subleaf, struct cpuid c)
 {
 	c = everything(leaf, subleaf, c);
-	if (leaf == 0xd && subleaf == 0)
+	if (leaf == CPUID_LEAF_XSTATE && subleaf == 0)
 		c.eax &= ~(uint32_t)BIT(6);
 	return c;
 }
@@ -149,7 +149,7 @@ static struct cpuid part_of_avx512(uint32_t leaf, uint32_t subleaf, struct cpuid
 static struct cpuid no_nx(uint32_t leaf, uint32_t subleaf, struct cpuid c)
 {
 	c = everything(leaf, subleaf, c);
-	if (leaf == 0x80000001)
+	if (leaf == CPUID_LEAF_EXTENDED_FEATURES)
 		c.edx &= ~(uint32_t)CPUID_80000001_EDX_NX;
 	return c;
 }
@@ -232,10 +232,11 @@ static void the_ends(void **state)
 
 static struct cpuid old(uint32_t leaf, uint32_t subleaf, struct cpuid c)
 {
-	if (leaf == 0)
-		c.eax = 6;
-	return leaf == 7 || leaf == 0xd ? (struct cpuid){ UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX }
-					: everything(leaf, subleaf, c);
+	if (leaf == CPUID_LEAF_BASIC)
+		c.eax = CPUID_LEAF_THERMAL;
+	if (leaf == CPUID_LEAF_FEATURES || leaf == CPUID_LEAF_XSTATE)
+		return (struct cpuid){ UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX };
+	return everything(leaf, subleaf, c);
 }
 
 /* Leaves that the CPU has not are answered by its highest one, which says something else. */

@@ -7,12 +7,13 @@
 #include <string.h>
 
 #include "test/unit/vm/load/elf_file.h"
+#include "lib/multiboot.h"
 
 static void put_header(uint8_t *p, uint32_t flags)
 {
-	put32(p, 0x1badb002);
+	put32(p, MULTIBOOT_HEADER_MAGIC);
 	put32(p + 4, flags);
-	put32(p + 8, 0u - 0x1badb002u - flags);
+	put32(p + 8, 0u - MULTIBOOT_HEADER_MAGIC - flags);
 }
 
 /* ELF32, linked at 0xc0100000, loaded at 1 MiB, with BSS. */
@@ -60,7 +61,7 @@ static void check_mmap(struct ram *r, uint64_t info)
 static void check_start(struct ram *r, const struct cpu_start *s)
 {
 	assert_int_equal(s->mode, START_PROT32);
-	assert_int_equal(s->rax, 0x2badb002);
+	assert_int_equal(s->rax, MULTIBOOT_BOOT_MAGIC);
 	assert_int_equal(ram_u64(r, s->gdt_base + s->cs), 0x00cf9b000000ffff);
 	assert_int_equal(ram_u64(r, s->gdt_base + s->ds), 0x00cf93000000ffff);
 	assert_int_equal(ram_u32(r, s->rbx), 0x24d);

@@ -1,4 +1,4 @@
-/* vm/control/place.c - where virtual CPUs run, and how large a share they have, on request. */
+/* vm/control/cpus.c - where virtual CPUs run, and how large a share they have, on request. */
 #include "vm/control/control.h"
 
 #include "lib/fmt.h"

@@ -1,5 +1,5 @@
 /* Virtual CPUs that are told where to go: by their machine's description (vm/move.c), or on the control channel
- * (vm/control/place.c). Each CPU of the bench has a run loop of its own. */
+ * (vm/control/cpus.c). Each CPU of the bench has a run loop of its own. */
 #include "test/unit/vm/cpus.h"
 
 #include <stdio.h>

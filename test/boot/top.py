@@ -1,0 +1,101 @@
+"""vellum top: the figures of guests that run, once, on a terminal, and as JSON."""
+
+import fcntl
+import json
+import os
+import pty
+import re
+import signal
+import struct
+import subprocess
+import termios
+
+from control import ask, ctl, stay, until
+from runner import Test, require
+from sessions import read_until
+
+
+def top_once(c):
+    """Without a terminal: the figures of one second, which agree with each other."""
+    with stay(c, '--mmu', 'shadow'):
+        for args in (['top'], ['top', '--once']):
+            status, text = c.finish(c.start(args), 90)
+            require(status == 0, 'status %d: %s' % (status, text))
+            found = re.search(r'^guest: running, shadow, CPU 0; guest ([0-9.]+)%, hypervisor ([0-9.]+)%, '
+                              r'neither ([0-9.]+)%', text, re.M)
+            require(found and 99 <= sum(map(float, found.groups())) <= 101 and float(found.group(1)) > 0,
+                    'said: %s' % text)
+            reasons = re.findall(r'^  (\w+) +([0-9.]+) +[0-9.]+%$', text, re.M)
+            total = float(re.search(r'([0-9,]+) exits/s', text).group(1).replace(',', ''))
+            require(reasons and abs(sum(float(r[1]) for r in reasons) - total) < 1, 'said: %s' % text)
+    require('nothing runs' in c.finish(c.start(['top']), 20)[1], 'without a run')
+    require(c.finish(c.start(['top', '--what']), 20)[0] == 2, 'a bad option')
+
+
+def top_screen(c):
+    """On a terminal of 80x24: keys do what they should, and the terminal is as it was."""
+    master, slave = pty.openpty()
+    before = termios.tcgetattr(slave)
+    with stay(c, '--name', 'seen'):
+        for end in (b'q', signal.SIGTERM):
+            fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack('HHHH', 24, 80, 0, 0))
+            p = subprocess.Popen([c.vellum, 'top'], stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
+                                 env=dict(c.environment(), TERM='xterm'))
+            seen = read_until(master, rb'(?s)run seen.*VM exits by reason', 60)
+            require(termios.tcgetattr(slave) != before, 'the terminal is not in its own mode')
+            if end == b'q':
+                os.write(master, b'm')
+                until('another mechanism', lambda: ask(c, 'list')['vms'][0]['mmu'] == 'shadow')
+                os.write(master, b'p')
+                until('a pause', lambda: ask(c, 'list')['vms'][0]['state'] == 'paused')
+                os.write(master, b'p')
+                until('it goes on', lambda: ask(c, 'list')['vms'][0]['state'] == 'running')
+                fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack('HHHH', 5, 20, 0, 0))
+                p.send_signal(signal.SIGWINCH)
+                os.write(master, end)
+            else:
+                p.send_signal(end)
+            seen = read_until(master, rb'(?s)\x1b\[\?1049l', 60, seen)
+            require(p.wait(timeout=30) == (0 if end == b'q' else 143), 'status %s' % p.returncode)
+            require(termios.tcgetattr(slave) == before, 'the terminal is not as it was')
+    os.close(master)
+    os.close(slave)
+
+
+def in_json(c):
+    """JSON wherever figures are told, whatever stands first."""
+    with stay(c):
+        runs = json.loads(ctl(c, 'runs', '--json'))
+        require(len(runs) == 1 and ctl(c, 'runs').split() == runs, 'runs: %s' % runs)
+        require(json.loads(ctl(c, 'list', '--json'))['vms'][0]['name'] == 'guest', 'list --json')
+        p = c.start(['top', '--json'])
+        status, text = c.finish(p, 60)
+        vm = json.loads(text)['vms'][0]
+        require(status == 0 and vm['vm'] == 'guest' and 0 < vm['guest_share'] <= 1, 'top --json: %s' % text)
+        require(re.search(r'\d,\d\d\d', ctl(c, 'stats')), 'stats: no separators')
+
+
+def dumb_terminal(c):
+    """A terminal that only writes lines gets lines, each second."""
+    with stay(c):
+        for kind in ('dumb', 'no-such-terminal'):
+            master, slave = pty.openpty()
+            p = subprocess.Popen([c.vellum, 'top'], env=dict(c.environment(), TERM=kind), stdin=slave, stdout=slave,
+                                 stderr=slave, start_new_session=True)
+            os.close(slave)
+            try:
+                seen = read_until(master, rb'(?s)run \d+, .*run \d+, ', 30)
+                require(b'\x1b' not in seen, 'it moves the cursor: %r' % seen[:200])
+            finally:
+                p.terminate()
+                p.wait()
+                os.close(master)
+
+
+def tests():
+    return [
+        Test('top: once', top_once),
+        Test('top: on a terminal', top_screen),
+        Test('top: on a dumb terminal', dumb_terminal),
+        Test('ctl: JSON everywhere', in_json),
+    ]
