@@ -179,21 +179,30 @@ static bool fetches(struct lab_cpu *cpu, unsigned row, uint32_t n, struct tally 
 	return true;
 }
 
+/* What goes through caches needs its host-physical address: the entry whose stamp the filter knows has it. */
+static uint64_t known_address(const struct filter_slot *s, unsigned size, uint64_t gva)
+{
+	const struct assoc_entry *e = container_of(s->stamp, struct assoc_entry, stamp);
+
+	return (e->a & ENTRY_ADDRESS) | (gva & (BIT(size_shift(size)) - 1));
+}
+
 static bool data_access(struct lab_cpu *cpu, const struct lab_event *e, struct tally *t)
 {
-	struct fast *f = cpu->m->hw;
+	struct lab_machine *m = cpu->m;
+	struct fast *f = m->hw;
 	unsigned row = filter_row((enum lab_kind)e->kind, !e->kernel);
-	struct filter_slot *s = filter_at(&f->filter, row, LAB_4K, e->addr);
 
 	set_mode(cpu, e->kernel);
-	/* What goes through caches needs its host-physical address. */
-	if (!cpu->m->config->machine.data_cache && !cpu->m->sample.on) {
-		if (filter_knows(s, LAB_4K, e->addr)) {
-			*s->stamp = ++f->clock;
-			return true;
-		}
-		if (filtered_large(f, row, e->addr, 1, t))
-			return true;
+	for (unsigned size = 0; size < LAB_SIZES; size++) {
+		struct filter_slot *s = filter_at(&f->filter, row, size, e->addr);
+
+		if (!filter_knows(s, size, e->addr))
+			continue;
+		*s->stamp = ++f->clock;
+		t->hits[size]++;
+		lab_data(m, known_address(s, size, e->addr));
+		return true;
 	}
 	t->slow++;
 	return one_access(cpu, e->addr, (enum lab_kind)e->kind, !e->kernel);
