@@ -1,9 +1,9 @@
 /* lab/machine/sample.c - which batches are in the sample: see lab/machine/sample.h. */
 #include "lab/machine/machine.h"
 
-/* Batches. The first ALL are in the sample; of those that follow, a stretch in each period: of a quarter of what has
- * gone by, from SHORT to LONG; 1/16 of it, STRETCH at most. Half of a stretch is not counted. Powers of two. */
-enum { ALL = 64, SHORT = 32, LONG = 512, STRETCH = 8 };
+/* Batches. The first ALL are in the sample; of those that follow, a stretch in each period: SHORT, and LONG from the
+ * LATER-th on; 1/16 of it. Half of a stretch is not counted. Powers of two. */
+enum { ALL = 64, SHORT = 32, LATER = 256, LONG = 64 };
 
 /* Where in its period a stretch begins: no program's rhythm. */
 static uint64_t begins_at(uint64_t period)
@@ -16,15 +16,11 @@ static uint64_t begins_at(uint64_t period)
 /* Is the batch in the sample, and what does it stand for? */
 static bool sampled(uint64_t batch, uint64_t *weight)
 {
-	uint64_t period = SHORT, stretch, first;
+	uint64_t period = batch < LATER ? SHORT : LONG, stretch = period / 16, first = batch - batch % period;
 
 	*weight = 1;
 	if (batch < ALL)
 		return true;
-	while (period < LONG && batch >= 8 * period)
-		period *= 2;
-	stretch = min_u64(period / 16, STRETCH);
-	first = batch - batch % period;
 	first += begins_at(first) % (period - stretch + 1);
 	*weight = batch >= first + stretch / 2 ? 2 * period / stretch : 0;
 	return batch >= first && batch < first + stretch;

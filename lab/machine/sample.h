@@ -4,9 +4,9 @@
  * else of the account depends on it.
  *
  * The first 64 batches of what is measured are all in the sample, then stretches: one in each period, at a place that
- * is drawn. Periods are from an eighth to a quarter of what has gone by (but 32 at least), and 512 batches from the
- * 2048th on: so no part of a run that is as long as two periods is without. A stretch is a sixteenth of its period, and
- * 8 batches at most. Its first half only makes the caches warm. Between stretches these keep what they have, until as
+ * is drawn. Periods are of 32 batches, and of 64 from the 256th on: so no part of a run that is as long as two periods
+ * is without. A stretch is a sixteenth of its period. Its first half only makes the caches warm; longer ones that are
+ * rarer make them warmer, and miss what programs do in turns. Between stretches they keep what they have, until as
  * many lines would have come in meanwhile as they hold, by the rate of the stretch before: then they are emptied. So a
  * line that was used last outside of the sample is taken for missed: of programs whose data mostly fits the caches, the
  * sample says too much rather than too little.

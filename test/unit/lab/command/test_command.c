@@ -140,7 +140,7 @@ static void test_unpriced(void **state)
 	look("out", "these are upper ones", true);
 	look("out", "a sample of its beginning and only 1", true);
 	assert_int_equal(0, shell("\"$V\" lab run gups:size=4M,updates=2M >out 2>err"));
-	look("out", "(its upper end waits for data, by a sample of 14 stretches, sampling error ", true);
+	look("out", "(its upper end waits for data, by a sample of 19 stretches, sampling error ", true);
 	assert_int_equal(0, shell("\"$V\" lab run --guest-pages 2m --pages 2m gups:size=256M,updates=20K >out 2>err"));
 	look("out", "these are upper ones", true);
 	assert_int_equal(0, shell("\"$V\" lab run --set machine.data_sample=off gups:size=256M,updates=20K "

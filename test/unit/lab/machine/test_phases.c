@@ -43,6 +43,7 @@ static const struct phase programs[][PHASES] = {
 	{ { RANDOM, 100 }, { SMALL, 40 }, { RANDOM, 60 }, { SMALL, 1500 }, { RANDOM, 600 } },
 	{ { ALLOCATE, 600 }, { TOUCH, 1300 } },
 	{ { SMALL, 70 }, { RANDOM, 90 } },
+	{ { SMALL, 2200 }, { RANDOM, 200 }, { SMALL, 400 }, { RANDOM, 400 }, { SMALL, 100 } },
 };
 
 struct phased {
@@ -182,9 +183,9 @@ static void test_error(void **state)
 
 	(void)state;
 	run(&c, even, false, &r);
-	assert_true(r.sample_stretches == 20 && r.sample_error > 0 && r.sample_error < 0.02);
+	assert_true(r.sample_stretches == 49 && r.sample_error > 0 && r.sample_error < 0.02);
 	run(&c, two, false, &r);
-	assert_true(r.sample_stretches == 20 && r.sample_error > 0.25 && r.sample_error < 1);
+	assert_true(r.sample_stretches == 49 && r.sample_error > 0.15 && r.sample_error < 0.5);
 	run(&c, few, false, &r);
 	assert_true(r.sample_stretches < LAB_STRETCHES_ENOUGH && r.sample_error >= LAB_STRETCHES_FEW_ERROR);
 	run(&c, whole, false, &r);

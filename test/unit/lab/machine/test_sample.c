@@ -114,15 +114,12 @@ static void test_plan(void **state)
 	assert_int_equal(weight, 64);
 	assert_int_equal(batches_in(&m, 64, 128, &weight), 2 * 2);
 	assert_int_equal(weight, 128);
-	/* Four of each doubling, up to periods of 512. */
-	for (uint64_t begin = 128, each = 2; begin < 4096; begin *= 2, each = min_u64(2 * each, 8)) {
-		assert_int_equal(batches_in(&m, begin, 2 * begin, &weight), 4 * each);
-		assert_int_equal(weight, 2 * begin);
-	}
-	for (uint64_t begin = 4096; begin < 8192; begin += 512)
-		assert_int_equal(batches_in(&m, begin, begin + 512, &weight), 8);
-	assert_int_equal(weight, 8192);
-	assert_int_equal(m.counts->sampled.stretches, 2 + 5 * 4 + 8 - (m.sample.counts ? 1 : 0));
+	assert_int_equal(batches_in(&m, 128, 256, &weight), 4 * 2);
+	assert_int_equal(weight, 256);
+	for (uint64_t begin = 256; begin < 4096; begin += 64)
+		assert_int_equal(batches_in(&m, begin, begin + 64, &weight), 4);
+	assert_int_equal(weight, 4096);
+	assert_int_equal(m.counts->sampled.stretches, 6 + 60 - (m.sample.counts ? 1 : 0));
 	assert_int_equal(forgotten, 0);
 	m.sample = (struct lab_sample){ 0 };
 	batches_in(&m, 0, 64, &weight);
