@@ -46,16 +46,22 @@ static double time_with(const struct lab_parts *p, const double factor[PARAMETER
 	return fmax(others + seen, walks / fmax(1, p->walkers));
 }
 
-/* log of the time of b over that of a, or of b alone. */
-static double measure(const struct lab_parts *a, const struct lab_parts *b, const double factor[PARAMETERS],
-		      int overlap)
+static double dependence_at(const struct lab_parts *p, int overlap)
 {
-	double db = overlap < 0 ? b->dependence_low : overlap ? b->dependence_high : b->dependence, da;
+	return overlap < 0 ? p->dependence_low : overlap ? p->dependence_high : p->dependence;
+}
 
-	if (!a)
-		return log(fmax(1, time_with(b, factor, db)));
-	da = overlap < 0 ? a->dependence_low : overlap ? a->dependence_high : a->dependence;
-	return log(fmax(1, time_with(b, factor, db))) - log(fmax(1, time_with(a, factor, da)));
+enum measure { RATIO, DIFFERENCE };
+
+/* log of the time of b over that of a, or of b alone; or the one less the other. */
+static double measure(enum measure what, const struct lab_parts *a, const struct lab_parts *b,
+		      const double factor[PARAMETERS], int overlap)
+{
+	double tb = time_with(b, factor, dependence_at(b, overlap)), ta = 1;
+
+	if (a)
+		ta = time_with(a, factor, dependence_at(a, overlap));
+	return what == DIFFERENCE ? tb - ta : log(fmax(1, tb)) - log(fmax(1, ta));
 }
 
 /* How far a parameter is varied. Of two runs' samples, that of the worse one. */
@@ -71,9 +77,10 @@ static double end_of(const struct lab_parts *a, const struct lab_parts *b, unsig
 }
 
 /* The estimate of one run is for the machine.cpi that was given; where two are compared it is varied too. */
-static struct lab_estimate estimate(const struct lab_parts *a, const struct lab_parts *b)
+static struct lab_estimate estimate(enum measure what, const struct lab_parts *a, const struct lab_parts *b)
 {
-	double factor[PARAMETERS] = { 1, 1, 1, 1, 1, 1, 1, 1, 1 }, best = measure(a, b, factor, 0), down = 0, up = 0;
+	double factor[PARAMETERS] = { 1, 1, 1, 1, 1, 1, 1, 1, 1 }, best = measure(what, a, b, factor, 0);
+	double down = 0, up = 0;
 
 	for (unsigned i = 0; i < PARAMETERS; i++) {
 		double end[2], low, high;
@@ -83,7 +90,7 @@ static struct lab_estimate estimate(const struct lab_parts *a, const struct lab_
 		for (unsigned side = 0; side < 2; side++) {
 			if (i != OVERLAP)
 				factor[i] = end_of(a, b, i, side);
-			end[side] = measure(a, b, factor, i != OVERLAP ? 0 : side ? 1 : -1) - best;
+			end[side] = measure(what, a, b, factor, i != OVERLAP ? 0 : side ? 1 : -1) - best;
 			factor[i] = 1;
 		}
 		low = fmin(0, fmin(end[0], end[1]));
@@ -91,6 +98,8 @@ static struct lab_estimate estimate(const struct lab_parts *a, const struct lab_
 		down += low * low;
 		up += high * high;
 	}
+	if (what == DIFFERENCE)
+		return (struct lab_estimate){ best, best - sqrt(down), best + sqrt(up) };
 	return (struct lab_estimate){ exp(best), exp(best - sqrt(down)), exp(best + sqrt(up)) };
 }
 
@@ -109,29 +118,40 @@ static bool has_unpriced(const struct lab_parts *p)
 
 struct lab_estimate lab_estimate_priced(const struct lab_parts *p)
 {
-	return estimate(NULL, p);
+	return estimate(RATIO, NULL, p);
 }
 
 struct lab_estimate lab_estimate(const struct lab_parts *p)
 {
 	struct lab_parts without = without_data(p);
-	struct lab_estimate e = estimate(NULL, &without);
+	struct lab_estimate e = estimate(RATIO, NULL, &without);
 
 	if (has_unpriced(p))
-		e.high = fmax(e.high, estimate(NULL, p).high);
+		e.high = fmax(e.high, estimate(RATIO, NULL, p).high);
+	return e;
+}
+
+/* Without data that has no price in both, and with it in both. */
+static struct lab_estimate compare(enum measure what, const struct lab_parts *a, const struct lab_parts *b)
+{
+	struct lab_parts all_a = *a, all_b = *b, without_a = without_data(a), without_b = without_data(b);
+	struct lab_estimate e = estimate(what, &without_a, &without_b), with;
+
+	all_a.unpriced_data = all_b.unpriced_data = fmax(a->unpriced_data, b->unpriced_data);
+	if (!has_unpriced(a) && !has_unpriced(b))
+		return e;
+	with = estimate(what, &all_a, &all_b);
+	e.low = fmin(e.low, with.low);
+	e.high = fmax(e.high, with.high);
 	return e;
 }
 
 struct lab_estimate lab_estimate_ratio(const struct lab_parts *a, const struct lab_parts *b)
 {
-	struct lab_parts all_a = *a, all_b = *b, without_a = without_data(a), without_b = without_data(b);
-	struct lab_estimate e = estimate(&without_a, &without_b), with;
+	return compare(RATIO, a, b);
+}
 
-	all_a.unpriced_data = all_b.unpriced_data = fmax(a->unpriced_data, b->unpriced_data);
-	if (!has_unpriced(a) && !has_unpriced(b))
-		return e;
-	with = estimate(&all_a, &all_b);
-	e.low = fmin(e.low, with.low);
-	e.high = fmax(e.high, with.high);
-	return e;
+struct lab_estimate lab_estimate_difference(const struct lab_parts *a, const struct lab_parts *b)
+{
+	return compare(DIFFERENCE, a, b);
 }

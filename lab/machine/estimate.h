@@ -48,6 +48,8 @@ struct lab_estimate lab_estimate(const struct lab_parts *p);
 struct lab_estimate lab_estimate_priced(const struct lab_parts *p);
 /* The time of b divided by that of a, on the same machine. */
 struct lab_estimate lab_estimate_ratio(const struct lab_parts *a, const struct lab_parts *b);
+/* The time of b less that of a, cycles. Data that both wait for is in neither: what it takes does not widen this. */
+struct lab_estimate lab_estimate_difference(const struct lab_parts *a, const struct lab_parts *b);
 
 /* The parameters that are varied, and how far: factors of a price; overlap has its own range. */
 struct lab_uncertain {

@@ -124,19 +124,28 @@ static bool comparable(const struct lab_record *a, const struct lab_record *b)
 struct rival {
 	unsigned record;
 	struct lab_estimate ratio; /* its time over the fastest's */
+	struct lab_estimate more;  /* and less it, seconds; NAN: clocks differ */
 };
 
-/* Seconds, not cycles, where clocks differ. */
-static struct lab_estimate ratio_of(const struct lab_record *a, const struct lab_record *b)
+static struct lab_estimate times(struct lab_estimate e, double factor)
 {
+	return (struct lab_estimate){ e.best * factor, e.low * factor, e.high * factor };
+}
+
+/* Seconds, not cycles, where clocks differ. */
+static struct rival compare(const struct lab_record *a, const struct lab_record *b)
+{
+	const struct lab_estimate none = { NAN, NAN, NAN };
+	struct rival r = { .ratio = none, .more = none };
+	double ghz = setting(a, "machine.ghz"), clock = ghz / setting(b, "machine.ghz");
 	struct lab_parts pa, pb;
-	struct lab_estimate e;
-	double clock = setting(a, "machine.ghz") / setting(b, "machine.ghz");
 
 	if (!parts_of(a, &pa) || !parts_of(b, &pb))
-		return (struct lab_estimate){ NAN, NAN, NAN };
-	e = lab_estimate_ratio(&pa, &pb);
-	return (struct lab_estimate){ e.best * clock, e.low * clock, e.high * clock };
+		return r;
+	r.ratio = times(lab_estimate_ratio(&pa, &pb), clock);
+	if (clock == 1)
+		r.more = times(lab_estimate_difference(&pa, &pb), 1e-9 / ghz);
+	return r;
 }
 
 /* "+0.25", "+3.1", "+310": percents. */
@@ -164,11 +173,38 @@ static void say_rival(const struct lab_view *v, const char *before, const struct
 
 	fprintf(out, "%s\n  %s takes %s %% (%s to %s %%)", before, label, percent(r->ratio.best, best),
 		percent(r->ratio.low, low), percent(r->ratio.high, high));
+	if (!isnan(r->more.best))
+		fprintf(out, ", %+.2g s (%+.2g to %+.2g)", r->more.best, r->more.low, r->more.high);
 	free(label);
 }
 
-/* Those that may be as fast, and the first that is not faster for sure. */
-static void say(const struct lab_view *v, unsigned best, const struct rival *rival, unsigned rivals, FILE *out)
+static bool same_mmu(const struct lab_view *v, unsigned a, unsigned b)
+{
+	const char *x = lab_record_setting(v->record[a], "hv.mmu"), *y = lab_record_setting(v->record[b], "hv.mmu");
+
+	return x && y && !strcmp(x, y);
+}
+
+/* Of each mechanism of which nothing has been said, the one that takes least. */
+static void say_mechanisms(const struct lab_view *v, unsigned best, unsigned next, const struct rival *rival,
+			   unsigned rivals, FILE *out)
+{
+	for (unsigned i = 0; i < rivals; i++) {
+		const struct rival *r = &rival[i];
+		bool said = standing(r) != SLOWER || same_mmu(v, best, r->record) || same_mmu(v, next, r->record);
+
+		for (unsigned k = 0; k < rivals; k++)
+			said |= same_mmu(v, rival[k].record, r->record) &&
+				(standing(&rival[k]) == PERHAPS || rival[k].ratio.best < r->ratio.best ||
+				 (rival[k].ratio.best == r->ratio.best && k < i));
+		if (!said)
+			say_rival(v, ";", r, out);
+	}
+}
+
+/* Those that may be as fast, and the first that is not faster for sure. among: of which they are all, or "". */
+static void say(const struct lab_view *v, const char *among, unsigned best, const struct rival *rival, unsigned rivals,
+		FILE *out)
 {
 	const struct rival *next = NULL;
 	char *label = lab_view_label(v, best);
@@ -180,9 +216,9 @@ static void say(const struct lab_view *v, unsigned best, const struct rival *riv
 			next = &rival[i];
 	}
 	if (count[PERHAPS])
-		fprintf(out, "Verdict: which is the fastest is not known. By the estimate %s is", label);
+		fprintf(out, "Verdict: %swhich is the fastest is not known. By the estimate %s is", among, label);
 	else
-		fprintf(out, "Verdict: the fastest is %s", label);
+		fprintf(out, "Verdict: %sthe fastest is %s", among, label);
 	free(label);
 	if (count[AS_FAST])
 		fprintf(out, ",\n  with %u that take%s as long within %g %%", count[AS_FAST],
@@ -194,15 +230,43 @@ static void say(const struct lab_view *v, unsigned best, const struct rival *riv
 		fprintf(out, ",\n  and %u others", count[PERHAPS] - 3);
 	if (next)
 		say_rival(v, count[PERHAPS] ? "; the first that is not faster for sure," : "; the next,", next, out);
+	if (next)
+		say_mechanisms(v, best, next->record, rival, rivals, out);
 	fprintf(out, ".\n");
 }
 
-static void judge(const struct lab_view *v, unsigned first, bool *done, FILE *out)
+/* Of these records, which is the fastest? Returns its number. */
+static unsigned rank(const struct lab_view *v, const char *among, const unsigned *member, unsigned members, FILE *out)
 {
-	struct rival *rival = calloc(v->count + 1, sizeof(*rival));
-	unsigned best = first, rivals = 0, members = 0;
+	struct rival *rival = calloc(members + 1, sizeof(*rival));
+	unsigned best = member[0], rivals = 0;
 
 	if (!rival)
+		abort();
+	for (unsigned i = 1; i < members; i++)
+		if (lab_record_number(v->record[member[i]], "seconds.estimate") <
+		    lab_record_number(v->record[best], "seconds.estimate"))
+			best = member[i];
+	for (unsigned i = 0; i < members; i++) {
+		struct rival r = compare(v->record[best], v->record[member[i]]);
+
+		r.record = member[i];
+		/* Not itself, nor what is of an older build. */
+		if (r.record != best && !isnan(r.ratio.best))
+			rival[rivals++] = r;
+	}
+	if (rivals)
+		say(v, among, best, rival, rivals, out);
+	free(rival);
+	return best;
+}
+
+/* Where a native run is the fastest, the hypervisor's are compared with each other, too. */
+static void judge(const struct lab_view *v, unsigned first, bool *done, FILE *out)
+{
+	unsigned *member = calloc(v->count + 1, sizeof(*member)), members = 0, virtual = 0;
+
+	if (!member)
 		abort();
 	for (unsigned i = 0; i < v->count; i++) {
 		/* A native run stands beside those of each assumption about the hypervisor. */
@@ -210,22 +274,16 @@ static void judge(const struct lab_view *v, unsigned first, bool *done, FILE *ou
 		    !agree(v, first, i, true))
 			continue;
 		done[i] = true;
-		rival[members++].record = i;
-		if (lab_record_number(v->record[i], "seconds.estimate") <
-		    lab_record_number(v->record[best], "seconds.estimate"))
-			best = i;
+		member[members++] = i;
 	}
-	for (unsigned i = 0; i < members; i++) {
-		struct rival r = rival[i];
-
-		r.ratio = ratio_of(v->record[best], v->record[r.record]);
-		/* Not itself, nor what is of an older build. */
-		if (r.record != best && !isnan(r.ratio.best))
-			rival[rivals++] = r;
+	if (members > 1 && is_native(v->record[rank(v, "", member, members, out)])) {
+		for (unsigned i = 0; i < members; i++)
+			if (!is_native(v->record[member[i]]))
+				member[virtual++] = member[i];
+		if (virtual > 1)
+			rank(v, "under a hypervisor ", member, virtual, out);
 	}
-	if (rivals)
-		say(v, best, rival, rivals, out);
-	free(rival);
+	free(member);
 }
 
 /* Over what is assumed, a run has a range and no winner. Prints the range of those that are like the first. */

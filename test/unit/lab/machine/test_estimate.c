@@ -96,6 +96,33 @@ static void test_ratio(void **state)
 	assert_true(e.best < 1 && e.low < 1 && e.high > 1);
 }
 
+/* Data that has no price, the same in both, makes percentages smaller, and the difference no other. */
+static void test_difference(void **state)
+{
+	struct lab_parts a = usual, b = usual;
+	struct lab_estimate priced, e;
+
+	(void)state;
+	a.walks = b.walks = a.walk_count = b.walk_count = 0;
+	e = lab_estimate_difference(&a, &b);
+	assert_true(e.best == 0 && e.low == 0 && e.high == 0);
+	b.exits += 1e6;
+	priced = lab_estimate_difference(&a, &b);
+	assert_true(near(priced.best, 1e6) && near(priced.low, 0.7e6) && near(priced.high, 1.4e6));
+	a.unpriced_data = b.unpriced_data = 900e6;
+	a.sample_error = 2;
+	e = lab_estimate_difference(&a, &b);
+	assert_true(near(e.best, priced.best) && near(e.low, priced.low) && near(e.high, priced.high));
+	e = lab_estimate_difference(&b, &a);
+	assert_true(near(e.best, -1e6) && near(e.low, -1.4e6) && near(e.high, -0.7e6));
+	/* What walks take more is a difference. */
+	b.dependence = b.dependence_low = b.dependence_high = 1;
+	b.walks = b.walk_count = 1e6;
+	b.unpriced_walks = 50e6;
+	e = lab_estimate_difference(&a, &b);
+	assert_true(near(e.best, 2e6) && e.high > 52e6);
+}
+
 /* Data that has no price is what a run's range reaches up to, and is in neither its best estimate nor its lower end. */
 static void test_unpriced_run(void **state)
 {
@@ -169,6 +196,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_overlap), cmocka_unit_test(test_error), cmocka_unit_test(test_ratio),
+		cmocka_unit_test(test_difference),
 		cmocka_unit_test(test_unpriced_run), cmocka_unit_test(test_unpriced),
 	};
 

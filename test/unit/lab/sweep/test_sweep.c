@@ -376,6 +376,13 @@ static void test_assumptions(void **state)
 	look("v.out", "No verdict over hv.path_exit, machine.cpi: these are assumptions", true);
 	assert_int_equal(0, shell("test $(grep -c 's by the estimate' v.out) = 3"));
 	assert_int_equal(0, shell("awk '{ if (length > 100) exit 1 }' v.out"));
+	/* Where the machine itself is the fastest, those under a hypervisor are compared, too. */
+	assert_int_equal(0, shell("\"$V\" lab sweep --vary mmu=native,shadow,ept --workload fake: -o a4.jsonl "
+				  ">v.out 2>v.err"));
+	look("v.out", "Verdict: the fastest is native,", true);
+	look("v.out", "  shadow takes +", true);
+	look("v.out", " s (+", true);
+	look("v.out", "Verdict: under a hypervisor the fastest is ept; the next,", true);
 	/* What can be chosen is compared still. */
 	assert_int_equal(0, shell("\"$V\" lab sweep --vary mmu=shadow,ept --workload fake: -o a3.jsonl >v.out "
 				  "2>v.err"));
