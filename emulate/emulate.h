@@ -259,6 +259,8 @@ enum insn_status emulate_decode(const uint8_t *bytes, unsigned n, enum emulate_m
  * nothing but its one access of data, so that who knows what that would be needs no emulator. */
 enum insn_plain { INSN_NOT_PLAIN, INSN_PLAIN_LOAD, INSN_PLAIN_STORE, INSN_PLAIN_STORE_IMM };
 enum insn_plain insn_plain(const struct insn *i);
+/* The offset of its memory operand in the segment i->seg, by e->gpr and e->rip. */
+uint64_t insn_offset(const struct emulate *e, const struct insn *i);
 
 /* Carry out one decoded instruction at e->rip. The caller answers for the bytes still being there. */
 enum emulate_result emulate_execute(struct emulate *e, const struct insn *insn);

@@ -43,6 +43,8 @@ enum insn_plain insn_plain(const struct insn *i)
 	return i->op == OP_mov_load ? INSN_PLAIN_LOAD : INSN_PLAIN_STORE;
 }
 
+uint64_t insn_offset(const struct emulate *e, const struct insn *i) { return effective_address(e, i); }
+
 enum emulate_result exec_mov_rm_imm(struct emulate *e, const struct insn *i)
 {
 	TRY(rm_write(e, i, i->opsize, i->imm));

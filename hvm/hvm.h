@@ -155,6 +155,11 @@ static inline struct segment_state hvm_segment(const struct hvm_vcpu *v, enum se
 	(void)v;
 	return vmx_get_segment(n);
 }
+static inline uint64_t hvm_segment_base(const struct hvm_vcpu *v, enum segment n)
+{
+	(void)v;
+	return vmx_segment_base(n);
+}
 static inline uint32_t hvm_cs_access(const struct hvm_vcpu *v) { (void)v; return vmx_cs_access(); }
 static inline void hvm_set_segment(struct hvm_vcpu *v, enum segment n, const struct segment_state *s)
 {

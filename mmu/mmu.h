@@ -187,6 +187,8 @@ struct walk_memo {
 	} entry[WALK_LEVELS_MAX + 1];
 };
 #define MEMO_NONE (~0ull)
+/* Of fetches, of reads and of writes, each by page. A register that is read and written in turn has both. */
+#define MEMO_FETCHES 2
 #define MEMO_PAGES 4
 
 struct mmu_vcpu {
@@ -218,7 +220,7 @@ struct mmu_vcpu {
 	/* the same of one whose entry was found repaired */
 	gfn_t repaired_gfn;
 	uint32_t repaired_generation;
-	struct walk_memo memo[1 + MEMO_PAGES]; /* of a fetch; of other accesses, by page */
+	struct walk_memo memo[MEMO_FETCHES + 2 * MEMO_PAGES];
 	void *priv;              /* the mechanism's, for the vCPU */
 	struct mmu_face other;   /* the other mechanism's, while one is exchanged for another */
 };
@@ -366,18 +368,21 @@ void *mmu_guest_ptr(struct mmu_vm *vm, gpa_t gpa, size_t n, bool write);
 void mmu_guest_written(struct mmu_vm *vm, gpa_t gpa, size_t n);
 
 /* An EPT misconfiguration at gpa that was no load of PDPTEs: true where mmu_fault() would say MMU_EMULATE, which it
- * need not be asked then. A leaf of this generation was there, and no older one can have taken its place (E4, S14). */
-static inline bool mmu_known_mmio(struct mmu_vcpu *vcpu, gpa_t gpa)
+ * need not be asked then, but told (mmu_count_known_mmio). A leaf of this generation was there, and no older one can
+ * have taken its place (E4, S14). */
+static inline bool mmu_is_known_mmio(const struct mmu_vcpu *vcpu, gpa_t gpa)
+{
+	return vcpu->mmio_gfn.v == gpa_gfn(gpa).v && vcpu->mmio_generation == vcpu->vm->slots.generation;
+}
+
+/* Without the VM's lock, which others may hold. */
+static inline void mmu_count_known_mmio(struct mmu_vcpu *vcpu)
 {
 	struct mmu_counters *c = &vcpu->vm->counters;
 
-	if (vcpu->mmio_gfn.v != gpa_gfn(gpa).v || vcpu->mmio_generation != vcpu->vm->slots.generation)
-		return false;
-	/* Without the VM's lock, which others may hold. */
 	__atomic_fetch_add(&c->faults, 1, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&c->ept_misconfigs, 1, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&c->outcome_emulate, 1, __ATOMIC_RELAXED);
-	return true;
 }
 
 /* What gva means to the guest for the access, accessed and dirty flags set: for instructions that the hypervisor

@@ -71,9 +71,18 @@ static __attribute__((noinline)) bool walk_anew(struct mmu_vcpu *vcpu, struct wa
 	return w.ok;
 }
 
+static inline unsigned memo_of(gva_t gva, struct access a)
+{
+	unsigned page = (unsigned)(gva.v >> PAGE_SHIFT);
+
+	if (a.fetch)
+		return page & (MEMO_FETCHES - 1);
+	return MEMO_FETCHES + 2 * (page & (MEMO_PAGES - 1)) + a.write;
+}
+
 bool mmu_translate(struct mmu_vcpu *vcpu, gva_t gva, struct access access, gpa_t *gpa, uint32_t *error)
 {
-	struct walk_memo *m = &vcpu->memo[access.fetch ? 0 : 1 + ((gva.v >> PAGE_SHIFT) & (MEMO_PAGES - 1))];
+	struct walk_memo *m = &vcpu->memo[memo_of(gva, access)];
 
 	__asm__("" : "+r"(m)); /* the compiler would compute it twice */
 	if (unlikely(!recall(vcpu, m, gva, access)))

@@ -559,6 +559,9 @@ bool cr_write(struct vcpu *v, unsigned n, uint64_t value);
 
 /* ---- vm/exit/apic.c ---- */
 exit_handler exit_tpr_below, exit_apic_access, exit_apic_write, exit_eoi;
+/* The instruction at RIP has accessed gpa, where no memory is. true: that was a register of the local APIC, and it is
+ * done; false: the emulator must look. */
+bool apic_served(struct vcpu *v, gpa_t gpa);
 
 /* ---- vm/exit/task_switch.c ---- */
 exit_handler exit_task_switch;
@@ -570,6 +573,9 @@ void emulation_step(struct vcpu *v);
 unsigned emulation_steps(struct vcpu *v, unsigned max);
 /* The instruction at the guest's RIP, if it is one of the decoded ones, as its bytes are now, and plain; else NULL. */
 const struct insn_cache *emulation_plain(struct vcpu *v);
+/* What the operand of that instruction is at, accessed and dirty flags set; the CPU has let the access pass otherwise.
+ * false: a page fault. */
+bool emulation_operand(struct vcpu *v, const struct insn_cache *c, gpa_t *gpa);
 /* Delivers v->event, whose delivery by the CPU has been cut short by an access that only the emulator can make. */
 void emulation_deliver(struct vcpu *v);
 

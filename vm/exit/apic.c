@@ -60,21 +60,44 @@ static void serve(struct vcpu *v, const struct insn_cache *c, unsigned offset)
 	spin_unlock(&v->vm->device_lock);
 }
 
-/* A MOV that was decoded before needs neither the translation of its operand nor the emulator: the exit says which
- * register it reads or writes. false: the emulator must look. */
-static bool served(struct vcpu *v, struct hvm_apic_access a)
+/* A MOV that was decoded before needs no emulator, if neither the delivery of an event nor a breakpoint comes into it.
+ * NULL: it does. */
+static const struct insn_cache *decoded(struct vcpu *v)
+{
+	if (VM_KEPT(QUICK_EVENT, v->event.info & EVENT_VALID) ||
+	    VM_KEPT(QUICK_BREAKPOINT, hvm_dr7(&v->hvm) & DR7_ENABLED))
+		return NULL;
+	return emulation_plain(v);
+}
+
+/* Nor the translation of its operand: the exit says which register it reads or writes. */
+static bool access_served(struct vcpu *v, struct hvm_apic_access a)
 {
 	const struct insn_cache *c;
 
-	if (!a.instruction || (a.offset & 3) || VM_KEPT(QUICK_EVENT, v->event.info & EVENT_VALID))
+	if (!a.instruction || (a.offset & 3))
 		return false;
-	breakpoints_begin(v);
-	if (VM_KEPT(QUICK_BREAKPOINT, v->breakpoints))
-		return false;
-	c = emulation_plain(v);
+	c = decoded(v);
 	if (!c)
 		return false;
 	serve(v, c, a.offset);
+	exit_skip_access(v, c->insn.length);
+	return true;
+}
+
+/* Here the exit does not say that: it may have been the guest's tables that lead to gpa. */
+bool apic_served(struct vcpu *v, gpa_t gpa)
+{
+	const struct insn_cache *c;
+	gpa_t operand;
+
+	if (VM_KEPT(SERVED_ACTIVE, !lapic_mmio_active(&v->lapic)) ||
+	    VM_KEPT(SERVED_BASE, align_down(gpa.v, PAGE_SIZE) != lapic_base_gpa(&v->lapic)) || (gpa.v & 3))
+		return false;
+	c = decoded(v);
+	if (!c || !emulation_operand(v, c, &operand) || VM_KEPT(SERVED_OPERAND, operand.v != gpa.v))
+		return false;
+	serve(v, c, gpa.v & (PAGE_SIZE - 1));
 	exit_skip_access(v, c->insn.length);
 	return true;
 }
@@ -88,6 +111,6 @@ void exit_apic_access(struct vcpu *v)
 		return;
 	}
 	VM_MUTANT(APIC_QUEUED, exit_requeue_event(v));
-	if (!served(v, a))
+	if (!access_served(v, a))
 		exit_emulate_mmio(v, GPA(gfn_gpa(v->vm->tpr.page_at).v | a.offset));
 }

@@ -278,25 +278,35 @@ static inline bool same_bytes(const uint8_t *a, const uint8_t *b, unsigned lengt
 	return !((x ^ y) << (64 - 8 * length));
 }
 
+/* Outside 64-bit code. false: length bytes of it are not all within the limit, where no CPU has fetched them. */
+static inline bool code_linear(struct vcpu *v, unsigned length, uint64_t *linear)
+{
+	struct emulate *e = &v->emulate;
+
+	if (likely(!v->emulated)) {
+		*linear = (uint32_t)(e->rip + hvm_segment_base(&v->hvm, SEG_CS));
+		return true;
+	}
+	if (!(e->seg_valid & 1u << EMULATE_CS))
+		emulation_ops.load_segment(e, EMULATE_CS);
+	*linear = (uint32_t)(e->rip + e->seg[EMULATE_CS].base);
+	return !VM_KEPT(CACHE_LIMIT, e->rip + length - 1 > e->seg[EMULATE_CS].limit);
+}
+
 /* true: the bytes that the instruction has now, and the mode, are those of the cached one. */
 static bool still_there(struct vcpu *v, const struct insn_cache *c)
 {
 	struct emulate *e = &v->emulate;
 	struct access access = { .fetch = true, .user = e->cpl == 3 };
-	uint64_t linear;
+	uint64_t linear = e->rip;
 	uint32_t error;
 	const char *now;
 	gpa_t gpa;
 
 	if (c->rip != e->rip || VM_KEPT(CACHE_MODE, c->mode != e->mode) || !c->insn.length)
 		return false;
-	if (e->mode != EMULATE_LONG64 && !(e->seg_valid & 1u << EMULATE_CS))
-		emulation_ops.load_segment(e, EMULATE_CS);
-	/* Where no CPU has fetched it, it may lie beyond the limit. */
-	if (v->emulated && e->mode != EMULATE_LONG64 &&
-	    VM_KEPT(CACHE_LIMIT, e->rip + c->insn.length - 1 > e->seg[EMULATE_CS].limit))
+	if (e->mode != EMULATE_LONG64 && !code_linear(v, c->insn.length, &linear))
 		return false;
-	linear = e->mode == EMULATE_LONG64 ? e->rip : (uint32_t)(e->rip + e->seg[EMULATE_CS].base);
 	if ((linear & (PAGE_SIZE - 1)) > PAGE_SIZE - sizeof(c->bytes) ||
 	    !vcpu_translate(v, GVA(linear), access, &gpa, &error))
 		return false;
@@ -319,20 +329,37 @@ static enum emulate_result fetch(struct vcpu *v, struct insn_cache *c)
 	return result;
 }
 
-static inline struct insn_cache *cached(struct vcpu *v)
+static inline struct insn_cache *cached(struct vcpu *v, uint64_t rip)
 {
-	uint64_t rip = v->emulate.rip;
-
 	return &v->insn_cache[(rip ^ rip >> 4) % INSN_CACHE_SIZE];
 }
 
 const struct insn_cache *emulation_plain(struct vcpu *v)
 {
-	const struct insn_cache *c;
+	uint64_t rip = hvm_rip(&v->hvm);
+	const struct insn_cache *c = cached(v, rip);
 
+	if (!c->plain || c->rip != rip)
+		return NULL;
 	find_insn(v);
-	c = cached(v);
-	return c->plain && still_there(v, c) ? c : NULL;
+	return likely(still_there(v, c)) ? c : NULL;
+}
+
+bool emulation_operand(struct vcpu *v, const struct insn_cache *c, gpa_t *gpa)
+{
+	struct emulate *e = &v->emulate;
+	const struct insn *i = &c->insn;
+	uint64_t linear;
+	uint32_t error;
+
+	v->hvm.gpr[GPR_RSP] = hvm_rsp(&v->hvm);
+	e->gpr = v->hvm.gpr;
+	linear = insn_offset(e, i);
+	if (e->mode != EMULATE_LONG64)
+		linear = (uint32_t)(linear + hvm_segment_base(&v->hvm, (enum segment)i->seg));
+	else if (i->seg >= EMULATE_FS)
+		linear += hvm_segment_base(&v->hvm, (enum segment)i->seg);
+	return emulation_translate(e, linear, c->plain == INSN_PLAIN_LOAD ? 0 : EMULATE_HOW_WRITE, false, gpa, &error);
 }
 
 /* A repeated instruction that writes a guest's page table wipes it: a few writes tell the heart that it is a table no
@@ -347,7 +374,7 @@ static uint32_t rep_limit(const struct vcpu *v)
 static ALWAYS_INLINE enum emulate_result carry_out(struct vcpu *v)
 {
 	struct emulate *e = &v->emulate;
-	struct insn_cache *c = cached(v);
+	struct insn_cache *c = cached(v, e->rip);
 	enum emulate_result result = EMULATE_OK;
 
 	e->length = 0;

@@ -15,6 +15,11 @@ enum emulation_unknown {
 };
 enum emulation_unknown emulation_unknown(const struct vcpu *v);
 
+/* What an access of the instruction's is to. The exit itself told what the faulting page translates to, for such an
+ * access; anything else is walked. Once there was an implicit supervisor access, so is everything: it may have been
+ * that which exited. how: EMULATE_HOW_*. false: *error is the page fault's error code. */
+bool emulation_translate(struct emulate *e, uint64_t linear, unsigned how, bool fetch, gpa_t *gpa, uint32_t *error);
+
 /* struct emulate_ops (emulate/emulate.h): vm/exit/emulation_registers.c. */
 enum emulate_access emulation_read_cr(struct emulate *e, unsigned n, uint64_t *value);
 enum emulate_access emulation_write_cr(struct emulate *e, unsigned n, uint64_t value);

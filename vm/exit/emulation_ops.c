@@ -23,9 +23,7 @@ bool vcpu_translate(struct vcpu *v, gva_t gva, struct access access, gpa_t *gpa,
 	return mmu_translate(&v->mmu, gva, access, gpa, error);
 }
 
-/* The exit itself told what the faulting page translates to, for such an access; anything else is walked. Once there
- * was an implicit supervisor access, so is everything: it may have been that which exited. */
-static bool translate(struct emulate *e, uint64_t linear, unsigned how, bool fetch, gpa_t *gpa, uint32_t *error)
+bool emulation_translate(struct emulate *e, uint64_t linear, unsigned how, bool fetch, gpa_t *gpa, uint32_t *error)
 {
 	struct vcpu *v = vcpu_of(e);
 	bool system = how & EMULATE_HOW_SYSTEM, write = how & EMULATE_HOW_WRITE;
@@ -52,7 +50,7 @@ static enum emulate_access fetch(struct emulate *e, uint64_t linear, void *buf, 
 	uint32_t error;
 	gpa_t gpa;
 
-	if (!translate(e, linear, 0, true, &gpa, &error))
+	if (!emulation_translate(e, linear, 0, true, &gpa, &error))
 		return page_fault(e, linear, error);
 	if (mmu_guest_read(&vm->mmu, gpa, buf, n) == n)
 		return EMULATE_ACCESS_OK;
@@ -130,7 +128,7 @@ static enum emulate_access read_memory(struct emulate *e, uint64_t linear, void 
 	uint32_t error;
 	gpa_t gpa;
 
-	if (!translate(e, linear, how, false, &gpa, &error))
+	if (!emulation_translate(e, linear, how, false, &gpa, &error))
 		return page_fault(e, linear, error);
 	if (unlikely(v->breakpoints) && breakpoints_on_data(v, linear, size, false))
 		e->interrupted = true;
@@ -148,7 +146,7 @@ static enum emulate_access write_memory(struct emulate *e, uint64_t linear, cons
 	uint32_t error;
 	gpa_t gpa;
 
-	if (!translate(e, linear, how | EMULATE_HOW_WRITE, false, &gpa, &error))
+	if (!emulation_translate(e, linear, how | EMULATE_HOW_WRITE, false, &gpa, &error))
 		return page_fault(e, linear, error);
 	if (unlikely(v->breakpoints) && breakpoints_on_data(v, linear, size, true))
 		e->interrupted = true;
@@ -165,7 +163,7 @@ static enum emulate_access probe(struct emulate *e, uint64_t linear, unsigned si
 	gpa_t gpa;
 
 	(void)size;
-	return translate(e, linear, how, false, &gpa, &error) ? EMULATE_ACCESS_OK : page_fault(e, linear, error);
+	return emulation_translate(e, linear, how, false, &gpa, &error) ? EMULATE_ACCESS_OK : page_fault(e, linear, error);
 }
 
 /* size: 1, 2, 4, 8. */
@@ -201,7 +199,7 @@ static enum emulate_access cmpxchg(struct emulate *e, uint64_t linear, void *exp
 	gpa_t gpa;
 	void *p;
 
-	if (!translate(e, linear, EMULATE_HOW_WRITE, false, &gpa, &error))
+	if (!emulation_translate(e, linear, EMULATE_HOW_WRITE, false, &gpa, &error))
 		return page_fault(e, linear, error);
 	if (unlikely(v->breakpoints) && breakpoints_on_data(v, linear, size, true))
 		e->interrupted = true;

@@ -14,7 +14,7 @@ static ALWAYS_INLINE void step(struct vcpu *v, gpa_t gpa)
 
 static __attribute__((noinline, cold)) void access_tpr(struct vcpu *v, gpa_t gpa)
 {
-	if (!patch_try(v))
+	if (!patch_try(v) && !apic_served(v, gpa))
 		step(v, gpa);
 }
 
@@ -32,6 +32,9 @@ static void emulate(struct vcpu *v, gpa_t gpa)
 	else
 		step(v, gpa);
 }
+
+/* What may be patched is looked at first. */
+static inline bool served(struct vcpu *v, gpa_t gpa) { return gpa.v != v->patch_watched && apic_served(v, gpa); }
 
 void exit_emulate_mmio(struct vcpu *v, gpa_t gpa)
 {
@@ -57,7 +60,8 @@ static void act_on_outcome(struct vcpu *v, const struct mmu_result *r)
 			event_exception(v, r->exception.vector, true, r->exception.error);
 		break;
 	case MMU_EMULATE:
-		emulate(v, r->gpa);
+		if (!served(v, r->gpa))
+			emulate(v, r->gpa);
 		break;
 	case MMU_STOP:
 		vm_end(v->vm, VM_STATUS_STOPPED, "stopped: %s", r->why);
@@ -126,6 +130,19 @@ void exit_nested_fault(struct vcpu *v)
 	v->fault_known = false; /* it was true of this instruction only */
 }
 
+/* false: it may have been a load of PDPTEs. */
+static inline bool known_mmio(struct vcpu *v, gpa_t gpa)
+{
+	if (unlikely(hvm_exit_delivery(&v->hvm) & EVENT_VALID))
+		VM_MUTANT(KNOWN_QUEUED, exit_requeue_event(v));
+	if (likely(served(v, gpa)))
+		return true;
+	if (may_load_pdptes(v, gpa))
+		return false;
+	exit_emulate_mmio(v, gpa);
+	return true;
+}
+
 void exit_nested_misconfig(struct vcpu *v)
 {
 	struct mmu_fault fault = {
@@ -133,12 +150,10 @@ void exit_nested_misconfig(struct vcpu *v)
 		.gpa = hvm_exit_gpa(&v->hvm),
 	};
 
-	if (likely(!may_load_pdptes(v, fault.gpa)) && likely(mmu_known_mmio(&v->mmu, fault.gpa))) {
-		VM_MUTANT(KNOWN_QUEUED, exit_requeue_event(v));
-		exit_emulate_mmio(v, fault.gpa);
-		return;
-	}
-	give_to_heart(v, &fault, false);
+	if (likely(mmu_is_known_mmio(&v->mmu, fault.gpa)) && known_mmio(v, fault.gpa))
+		mmu_count_known_mmio(&v->mmu);
+	else
+		give_to_heart(v, &fault, false);
 }
 
 void exit_page_fault(struct vcpu *v, uint64_t info)

@@ -117,6 +117,123 @@ static void the_delivery_of_an_event(void **state)
 	finish();
 }
 
+/* ---- by trap ---- */
+
+static enum bench_at misconfig(uint64_t gpa)
+{
+	return bench_exit(&(struct bench_exit){ .reason = EXIT_EPT_MISCONFIG, .gpa = gpa });
+}
+
+/* Loads and stores, each decoded once and known from then on; reads and writes in turn. */
+static void trapped(void **state)
+{
+	static const enum bench_mode modes[] = { BENCH_PROT32, BENCH_PAGED32, BENCH_PAE, BENCH_LONG64 };
+
+	(void)state;
+	for (unsigned m = 0; m < ARRAY_SIZE(modes); m++) {
+		at("ept", "trap", modes[m]);
+		STEP(apic_write(TPR, 0x10));
+		for (unsigned n = 0; n < 4; n++) {
+			mov_store(TPR, 0x20 + n);
+			vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_RF);
+			STEP(misconfig(LAPIC + TPR));
+			EXPECT_NOTHING();
+			behind_6_bytes();
+			assert_int_equal(lapic_tpr(&bench.v->lapic), 0x20 + n);
+			mov_load(TPR);
+			STEP(misconfig(LAPIC + TPR));
+			assert_int_equal(*bench_gpr(GPR_RCX), 0x20 + n);
+			behind_6_bytes();
+		}
+		assert_int_equal(bench.v->lapic.tpr_count.writes, 5);
+		assert_int_equal(bench.v->lapic.tpr_count.reads, 4);
+		assert_int_equal(bench.vm[0]->mmu.counters.ept_misconfigs, 8);
+		finish();
+	}
+}
+
+/* A segment with a base, and an address by RSP. */
+static void trapped_by_other_operands(void **state)
+{
+	struct segment_state fs;
+
+	(void)state;
+	at("ept", "trap", BENCH_PAE);
+	STEP(apic_write(TPR, 0x10));
+	fs = hvm_segment(&bench.v->hvm, SEG_DS);
+	fs.base = LAPIC - 0x1000;
+	hvm_set_segment(&bench.v->hvm, SEG_FS, &fs);
+	for (unsigned n = 0; n < 2; n++) {
+		CODE("\x64\xa3\x80\x10\0\0"); /* mov fs:[0x1080], eax */
+		*bench_gpr(GPR_RAX) = 0x30 + n;
+		STEP(misconfig(LAPIC + TPR));
+		behind_6_bytes();
+		assert_int_equal(lapic_tpr(&bench.v->lapic), 0x30 + n);
+	}
+	vmcs_put(VMCS_GUEST_RSP, LAPIC + 0x70);
+	for (unsigned n = 0; n < 2; n++) {
+		CODE("\x8b\x4c\x24\x10"); /* mov ecx, [esp + 0x10] */
+		STEP(misconfig(LAPIC + TPR));
+		assert_int_equal((uint32_t)*bench_gpr(GPR_RCX), 0x31);
+	}
+	finish();
+}
+
+/* It was a table of the guest's that lies in the page: the operand is elsewhere. */
+static void a_walk_through_the_page(void **state)
+{
+	uint32_t found;
+
+	(void)state;
+	at("ept", "trap", BENCH_PAE);
+	STEP(apic_write(TPR, 0x10));
+	*bench_gpr(GPR_RBX) = BENCH_DATA;
+	mov_store(TPR, 0x50);
+	STEP(misconfig(LAPIC + TPR));
+	assert_int_equal(lapic_tpr(&bench.v->lapic), 0x10);
+	bench_peek(BENCH_DATA + TPR, &found, 4);
+	assert_int_equal(found, 0x50);
+	finish();
+}
+
+#define IOAPIC 0xfec00000u
+
+static void the_page_of_another_device(void **state)
+{
+	(void)state;
+	at("ept", "trap", BENCH_PAE);
+	STEP(apic_write(TPR, 0x10));
+	*bench_gpr(GPR_RBX) = IOAPIC;
+	for (unsigned n = 0; n < 2; n++) {
+		mov_store(TPR, 0x50);
+		STEP(bench_exit(&(struct bench_exit){ .reason = EXIT_EPT_VIOLATION, .qualification = WRITE_KNOWN,
+						      .gpa = IOAPIC + TPR, .gva = IOAPIC + TPR }));
+		mov_store(TPR, 0x50);
+		STEP(misconfig(IOAPIC + TPR));
+		behind_6_bytes();
+	}
+	assert_int_equal(lapic_tpr(&bench.v->lapic), 0x10);
+	finish();
+}
+
+/* There is nobody in its page then. */
+static void trapped_while_disabled(void **state)
+{
+	(void)state;
+	at("ept", "trap", BENCH_PAE);
+	STEP(apic_write(TPR, 0x10));
+	for (unsigned n = 0; n < 2; n++) {
+		mov_load(SVR);
+		STEP(misconfig(LAPIC + SVR));
+		assert_int_equal((uint32_t)*bench_gpr(GPR_RCX), bench.v->lapic.svr);
+	}
+	STEP(bench_wrmsr(MSR_APIC_BASE, LAPIC | APIC_BASE_BSP));
+	mov_load(SVR);
+	STEP(misconfig(LAPIC + SVR));
+	assert_int_equal((uint32_t)*bench_gpr(GPR_RCX), 0xffffffff);
+	finish();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -125,6 +242,11 @@ int main(void)
 		cmocka_unit_test(other_bytes),
 		cmocka_unit_test(a_breakpoint_on_the_page),
 		cmocka_unit_test(the_delivery_of_an_event),
+		cmocka_unit_test(trapped),
+		cmocka_unit_test(trapped_by_other_operands),
+		cmocka_unit_test(a_walk_through_the_page),
+		cmocka_unit_test(the_page_of_another_device),
+		cmocka_unit_test(trapped_while_disabled),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
