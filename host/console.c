@@ -14,6 +14,7 @@
 #define TX_ACCOUNTS 196608 /* ... and when the account of one is added */
 #define RX_SIZE 1024
 #define LINE_SIZE 512
+#define PARTING_TICKS 40000000ull
 
 struct port {
 	struct spinlock lock;
@@ -157,6 +158,27 @@ void console_flush(void)
 		flush_port(&ports[i]);
 }
 
+/* An emulator that ends while a request waits in its connection resets that, and what is still in it is lost. So the
+ * reader is waited for, which sends nothing behind its answer. Where nobody answers, not for long. */
+void console_part(void)
+{
+	static const char answer[] = "\nbye\n";
+	struct port *p = &ports[CONSOLE_STATS];
+	uint64_t start = rdtsc();
+	unsigned found = 0;
+
+	while (p->present && answer[found] && rdtsc() - start < PARTING_TICKS) {
+		int byte;
+
+		spin_lock(&p->lock);
+		receive(p);
+		spin_unlock(&p->lock);
+		while (answer[found] && (byte = console_get(CONSOLE_STATS)) >= 0)
+			found = byte == answer[found] ? found + 1 : byte == answer[0];
+		cpu_relax();
+	}
+}
+
 static void put_line(const char *prefix, const char *format, va_list ap)
 {
 	char line[LINE_SIZE];
@@ -277,6 +299,7 @@ _Noreturn void console_panic(const char *format, ...)
 	}
 	console_line("panic %s", why);
 	console_flush();
+	console_part();
 	power_off();
 }
 

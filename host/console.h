@@ -29,6 +29,9 @@ bool console_waiting(unsigned port);
 /* Waits until everything queued on both ports has left. */
 void console_flush(void);
 
+/* Waits, not for ever, until the reader of the statistics port says that the last line has arrived. */
+void console_part(void);
+
 /* One line of the protocol, for what the hypervisor has to say; the newline is added. The ring holds several times what
  * it says while virtual machines run (CO1); where it is full all the same, this waits. */
 void console_line(const char *format, ...) __attribute__((format(printf, 1, 2)));

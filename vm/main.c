@@ -24,6 +24,7 @@ static _Noreturn void end_machine(int status)
 {
 	console_line("end %d", status);
 	console_flush();
+	console_part();
 	power_off();
 }
 

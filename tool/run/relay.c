@@ -55,6 +55,16 @@ static void reset_natively(struct session *session)
 	session->hurry = true;
 }
 
+/* The last line has arrived: the machine waits for this before it is powered off, so that nothing is on its way then.
+ * What remains of a request is no line without the newline. */
+static void part(struct session *session)
+{
+	static const char bye[] = "\nbye\n";
+
+	if (session->statistics >= 0)
+		send(session->statistics, bye, sizeof bye - 1, MSG_NOSIGNAL);
+}
+
 static void on_statistics_line(void *context, char *line)
 {
 	struct session *session = context;
@@ -87,6 +97,7 @@ static void on_statistics_line(void *context, char *line)
 	if ((record.kind == RECORD_END || record.kind == RECORD_PANIC) && session->ending == RUNNING) {
 		session->ending = record.kind == RECORD_END ? ENDED : PANICKED;
 		session->ended_at = now();
+		part(session);
 	}
 }
 
