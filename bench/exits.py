@@ -24,6 +24,7 @@ LAPIC = (
     ('mmio_tpr_read', 'read of the TPR', None, 10, 10),
     ('mmio_tpr_write', 'write to the TPR', 900, 10, 10),
     ('mmio_lapic_id', 'read of another register', None, 600, 10),
+    ('mmio_ppr', 'read of the PPR', None, 600, 600),
     ('mmio_eoi', 'EOI, none in service', 900, 600, 10),
 )
 # Between CPUs, in ticks: with several CPUs, Bochs' time goes on by the mean of what they carry out in turn, and for one

@@ -312,6 +312,18 @@ void mmu_invlpg(struct mmu_vcpu *vcpu, gva_t gva);
 
 /* Under EPT the guest changes CR3 (and unowned CR0/CR4 bits, and PDPTEs) without an exit: whoever runs it tells
  * what the CPU holds after an exit that needs to know. No flush follows from this. */
+static inline void mmu_sync_control_regs(struct mmu_vcpu *vcpu, uint64_t cr0, uint64_t cr3, uint64_t cr4)
+{
+	struct walk_regs *r = &vcpu->regs;
+
+	r->cr0 = cr0;
+	r->cr4 = cr4;
+	r->cr3 = cr3;
+	r->efer &= ~EFER_LMA;
+	if ((cr0 & CR0_PG) && (r->efer & EFER_LME))
+		r->efer |= EFER_LMA;
+}
+/* The same, with PDPTEs, or NULL. */
 void mmu_sync_regs(struct mmu_vcpu *vcpu, uint64_t cr0, uint64_t cr3, uint64_t cr4, const uint64_t pdpte[4]);
 
 /* Called on logical CPU cpu right before every VM entry of the vCPU, interrupts off: consumes the flush requests. Fast

@@ -204,12 +204,7 @@ void mmu_sync_regs(struct mmu_vcpu *vcpu, uint64_t cr0, uint64_t cr3, uint64_t c
 {
 	struct walk_regs *r = &vcpu->regs;
 
-	r->cr0 = cr0;
-	r->cr4 = cr4;
-	r->cr3 = cr3;
-	r->efer &= ~EFER_LMA;
-	if ((cr0 & CR0_PG) && (r->efer & EFER_LME))
-		r->efer |= EFER_LMA;
+	mmu_sync_control_regs(vcpu, cr0, cr3, cr4);
 	if (pdpte && paging_pae(r))
 		memcpy(r->pdpte, pdpte, sizeof(r->pdpte));
 }

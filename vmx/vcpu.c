@@ -369,10 +369,12 @@ void vmx_sync_unowned(struct mmu_vcpu *mmu)
 }
 
 /* Exits save them under EPT and PAE paging; else the fields are undefined (SDM, "Saving Non-Register State"). */
-static __attribute__((noinline)) void sync_pdptes(struct mmu_vcpu *mmu)
+static inline void sync_pdptes(struct mmu_vcpu *mmu)
 {
-	for (unsigned n = 0; n < 4; n++)
-		mmu->regs.pdpte[n] = vmread(VMCS_GUEST_PDPTE0 + 2 * n);
+	mmu->regs.pdpte[0] = vmread(VMCS_GUEST_PDPTE0);
+	mmu->regs.pdpte[1] = vmread(VMCS_GUEST_PDPTE0 + 2);
+	mmu->regs.pdpte[2] = vmread(VMCS_GUEST_PDPTE0 + 4);
+	mmu->regs.pdpte[3] = vmread(VMCS_GUEST_PDPTE0 + 6);
 }
 
 void vmx_sync_paging(struct vmx_vcpu *v, struct mmu_vcpu *mmu)
@@ -386,7 +388,7 @@ void vmx_sync_paging(struct vmx_vcpu *v, struct mmu_vcpu *mmu)
 	mmu->regs.ac = vmread(VMCS_GUEST_RFLAGS) & RFLAGS_AC;
 	mmu->regs.cpl = (uint8_t)vmx_cpl();
 	mmu->regs.cs_l = vmread(VMCS_GUEST_CS_ACCESS) & SEGMENT_L;
-	mmu_sync_regs(mmu, cr0, mmu->intercepts.cr3_load ? mmu->regs.cr3 : vmread(VMCS_GUEST_CR3), cr4, NULL);
+	mmu_sync_control_regs(mmu, cr0, mmu->intercepts.cr3_load ? mmu->regs.cr3 : vmread(VMCS_GUEST_CR3), cr4);
 	if (unlikely(mmu->intercepts.ept && !(mmu->regs.efer & EFER_LMA) && (cr4 & CR4_PAE) && (cr0 & CR0_PG)))
 		sync_pdptes(mmu);
 }

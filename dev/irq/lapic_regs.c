@@ -56,11 +56,11 @@ static uint32_t svr_writable(const struct lapic *l)
 
 /* ---- reading ---- */
 
-/* false: there is no such register, or it cannot be read. */
-static bool reg_read(struct lapic *l, unsigned r, uint32_t *value)
+/* Those of which there are several in a row. false: it is none of them. */
+static bool row_read(const struct lapic *l, unsigned r, uint32_t *value)
 {
 	int lvt = lvt_of(l, r);
-	*value = 0;
+
 	if (lvt >= 0)
 		*value = lvt_read(l, (unsigned)lvt);
 	else if (r >= REG(ISR) && r < REG(TMR))
@@ -70,26 +70,34 @@ static bool reg_read(struct lapic *l, unsigned r, uint32_t *value)
 	else if (r >= REG(IRR) && r < REG(ESR))
 		*value = lapic_irr_word(l, r - REG(IRR));
 	else
-		switch (r) {
-		case REG(ID): *value = l->x2apic ? l->id : (uint32_t)l->xapic_id << 24; break;
-		case REG(VERSION): *value = version(l); break;
-		case REG(TPR): *value = lapic_read_tpr(l); break;
-		case REG(PPR): *value = lapic_ppr(l); break;
-		case REG(LDR): *value = l->x2apic ? lapic_x2apic_logical_id(l) : (uint32_t)l->logical_id << 24; break;
-		case REG(SVR): *value = l->svr; break;
-		case REG(ESR): *value = l->esr; break;
-		case REG(ICR): *value = (uint32_t)l->icr; break;
-		case REG(TIMER_INITIAL): *value = l->timer_initial; break;
-		case REG(TIMER_CURRENT): *value = lapic_timer_current(l); break;
-		case REG(TIMER_DIVIDE): *value = l->divide; break;
-		/* xAPIC only */
-		case REG(DFR): *value = (uint32_t)l->dfr << 28 | 0x0fffffff; return !l->x2apic;
-		case REG(ICR_HIGH): *value = (uint32_t)(l->icr >> 32); return !l->x2apic;
-		case REG(APR):
-		case REG(RRD):
-		case REG(EOI): return !l->x2apic; /* read as 0 */
-		default: return false;
-		}
+		return false;
+	return true;
+}
+
+/* false: there is no such register, or it cannot be read. */
+static bool reg_read(struct lapic *l, unsigned r, uint32_t *value)
+{
+	*value = 0;
+	switch (r) {
+	case REG(ID): *value = l->x2apic ? l->id : (uint32_t)l->xapic_id << 24; break;
+	case REG(VERSION): *value = version(l); break;
+	case REG(TPR): *value = lapic_read_tpr(l); break;
+	case REG(PPR): *value = lapic_ppr(l); break;
+	case REG(LDR): *value = l->x2apic ? lapic_x2apic_logical_id(l) : (uint32_t)l->logical_id << 24; break;
+	case REG(SVR): *value = l->svr; break;
+	case REG(ESR): *value = l->esr; break;
+	case REG(ICR): *value = (uint32_t)l->icr; break;
+	case REG(TIMER_INITIAL): *value = l->timer_initial; break;
+	case REG(TIMER_CURRENT): *value = lapic_timer_current(l); break;
+	case REG(TIMER_DIVIDE): *value = l->divide; break;
+	/* xAPIC only */
+	case REG(DFR): *value = (uint32_t)l->dfr << 28 | 0x0fffffff; return !l->x2apic;
+	case REG(ICR_HIGH): *value = (uint32_t)(l->icr >> 32); return !l->x2apic;
+	case REG(APR):
+	case REG(RRD):
+	case REG(EOI): return !l->x2apic; /* read as 0 */
+	default: return row_read(l, r, value);
+	}
 	return true;
 }
 
@@ -260,7 +268,8 @@ uint64_t lapic_mmio_read(struct lapic *l, uint64_t offset, unsigned size)
 		if ((offset & 0xf) || size != 8)
 			return 0; /* undefined by the SDM */
 	}
-	lapic_take_icr(l);
+	if ((offset & 0xfe0) == APIC_ICR) /* or its high half */
+		lapic_take_icr(l);
 	if (!reg_read(l, (unsigned)(offset >> 4 & 0xff), &value)) {
 		lapic_error(l, ESR_ILLEGAL_REGISTER);
 		return 0;

@@ -13,9 +13,14 @@ void lapic_shown_no_more(struct lapic *l)
 		lapic_notice(l);
 }
 
+/* Most often there is none, or one of a high class: a look at each half spares most words. */
 int16_t lapic_page_highest(const struct lapic *l, unsigned at)
 {
-	return lapic_highest(&l->page[at / 4], 4, 255);
+	uint32_t high = 0;
+
+	for (unsigned n = 4; n < 8; n++)
+		high |= page_get(l, at, n);
+	return lapic_highest(&l->page[at / 4], 4, high ? 255 : 127);
 }
 
 static void put_bit(struct lapic *l, unsigned at, uint8_t vector, bool set)

@@ -27,6 +27,7 @@ static void do_wrmsr_deadline(void)
 }
 static void do_rdmsr_efer(void) { rdmsr(MSR_EFER); }
 static void do_apic_id(void) { apic_read(APIC_ID); }
+static void do_ppr_read(void) { apic_read(APIC_PPR); }
 static void do_tpr_read(void) { apic_read(APIC_TPR); }
 static void do_tpr_write(void) { apic_write(APIC_TPR, 0x20); }
 static void do_eoi(void) { apic_write(APIC_EOI, 0); }
@@ -76,6 +77,7 @@ void test_main(void)
 	}
 	measure("rdmsr_efer", do_rdmsr_efer, &empty);
 	measure("mmio_lapic_id", do_apic_id, &empty);
+	measure("mmio_ppr", do_ppr_read, &empty);
 	measure("mmio_tpr_read", do_tpr_read, &empty);
 	measure("mmio_tpr_write", do_tpr_write, &empty);
 	measure("mmio_eoi", do_eoi, &empty);

@@ -336,10 +336,9 @@ static inline struct insn_cache *cached(struct vcpu *v, uint64_t rip)
 
 const struct insn_cache *emulation_plain(struct vcpu *v)
 {
-	uint64_t rip = hvm_rip(&v->hvm);
-	const struct insn_cache *c = cached(v, rip);
+	const struct insn_cache *c = cached(v, hvm_rip(&v->hvm));
 
-	if (!c->plain || c->rip != rip)
+	if (!c->plain)
 		return NULL;
 	find_insn(v);
 	return likely(still_there(v, c)) ? c : NULL;
