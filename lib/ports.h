@@ -38,7 +38,6 @@
 /* Emulators' and test devices'. */
 #define PORT_DEBUG_EXIT 0xf4   /* QEMU's isa-debug-exit: status (value << 1) | 1 */
 #define PORT_SHUTDOWN 0x8900   /* Bochs: "Shutdown", byte by byte */
-#define PATCH_PORT 0x7e        /* Vellum: patched code has lowered the TPR enough (docs/interrupts.md) */
 #define MARK_PORT 0x8904       /* Vellum: phases of the guest's work (docs/protocol.md) */
 #define FW_CFG_SELECT 0x510    /* QEMU's fw_cfg */
 #define FW_CFG_DATA 0x511

@@ -109,6 +109,24 @@ static bool is_in_set(struct attempt *a)
 	       VM_LEFT_OUT_OR(PATCH_ADDRESS, is_tpr(v, a->insn.address));
 }
 
+/* It runs behind what is in front of it in memory, whether that was executed this time or not. */
+static bool may_be_shadowed(const struct attempt *a)
+{
+	unsigned offset = (unsigned)(a->at.v & (PAGE_SIZE - 1)), here = (unsigned)min_u64(offset, PATCH_BEFORE);
+	struct mmu_vm *mmu = &a->v->vm->mmu;
+	uint8_t before[PATCH_BEFORE] = { 0 };
+
+	mmu_guest_read(mmu, GPA(a->at.v - here), before + PATCH_BEFORE - here, here);
+	if (here < PATCH_BEFORE) {
+		struct access fetch = { .fetch = true };
+		struct walk_result w = patch_walk(a->v, a->rip - PATCH_BEFORE, fetch);
+
+		if (w.ok)
+			mmu_guest_read(mmu, w.gpa, before, PATCH_BEFORE - here);
+	}
+	return patch_shadowed(before);
+}
+
 static struct patch_worn *worn(struct vm_patch *p, gfn_t gfn)
 {
 	for (unsigned n = 0; n < PATCH_WORN; n++)
@@ -266,6 +284,8 @@ static int patch(struct vcpu *v, uint32_t rip)
 
 	if (!is_in_set(&a))
 		return PATCH_LEFT_form;
+	if (VM_KEPT(PATCH_SHADOW, may_be_shadowed(&a)))
+		return PATCH_LEFT_debug;
 	take_note(vm);
 	if (!is_usable_page(vm, &a))
 		return PATCH_LEFT_page;

@@ -56,7 +56,7 @@ struct vm_patch {
 		struct patch_key key;
 		uint32_t linear; /* of the page for which it was made */
 		uint32_t apic;   /* linear: where the guest reaches the TPR itself */
-		uint8_t tpr_at[2], tprs;
+		uint8_t tpr_at[2], tprs, tell_at;
 	} stub[PATCH_STUBS];
 	struct patch_refused { /* sites that need not be looked at again each time */
 		uint32_t rip;
@@ -68,7 +68,7 @@ struct vm_patch {
 		uint8_t times; /* that its overlay was dropped by the guest's doing */
 	} worn[PATCH_WORN];
 	unsigned worn_next;
-	uint64_t made, left[PATCH_LEFTS];
+	uint64_t made, left[PATCH_LEFTS], told;
 };
 
 struct vm;
@@ -86,7 +86,7 @@ struct walk_result patch_walk(struct vcpu *v, uint32_t linear, struct access acc
 
 /* ---- vm/patch_page.c ---- */
 /* The method is chosen, or left. The VM is frozen, or has not run. begin, false: there is no memory at the place of the
- * stubs, or their port is another device's. */
+ * stubs. */
 bool patch_begin(struct vm *vm);
 void patch_end(struct vm *vm);
 void patch_free(struct vm *vm);
@@ -95,6 +95,9 @@ void patch_aim_anew(struct vm *vm);
 /* The linear address of the stubs' page as v's tables are now, for code at rip whose address in memory is gpa; user:
  * programs can reach that. 0: there is none. */
 uint32_t patch_linear(struct vcpu *v, uint32_t rip, gpa_t gpa, bool user);
+/* v has executed an instruction that its CPU does not have. true: it was a stub's, which has found the TPR low enough,
+ * and what waits comes before the next entry. */
+bool patch_told(struct vcpu *v);
 /* The stub for insn: its number; -1: there is no room. linear: of the page. */
 int patch_stub_for(struct vm *vm, const struct patch_insn *insn, uint32_t linear);
 

@@ -7,6 +7,10 @@
 #define CALL_INDIRECT_1 0x15
 #define PREFIX_DS 0x3e /* says what is so without it */
 #define REG_ESP 4u
+#define OP_STI 0xfb
+#define OP_POP_SS 0x17
+#define OP_MOV_TO_SEGMENT 0x8e
+#define REG_SS 2u
 
 /* What an opcode is. .digits: of those with more than one meaning, which values of ModRM.reg are in the set. */
 struct form {
@@ -99,6 +103,38 @@ bool patch_decode(const uint8_t *b, unsigned n, struct patch_insn *insn)
 				     .immediate = f->immediate, .reg = (uint8_t)reg,
 				     .imm = immediate_of(b + at + 4, f->immediate), .address = word_at(b + at) };
 	return true;
+}
+
+/* SDM, "ModR/M and SIB Bytes": of an opcode with ModRM and its displacement, in bytes, by 32- and 16-bit addresses. */
+static bool may_have_length(const uint8_t *b, unsigned n)
+{
+	unsigned mod = b[1] >> 6, rm = b[1] & 7;
+	unsigned sib = rm == 4, of32, of16;
+
+	if (mod == 3)
+		return n == 2;
+	if (mod == 0)
+		of32 = rm == 5 || (sib && n > 2 && (b[2] & 7) == 5) ? 4 : 0;
+	else
+		of32 = mod == 1 ? 1 : 4;
+	of16 = mod == 0 ? (rm == 6 ? 2 : 0) : mod;
+	return n == 2 + sib + of32 || n == 2 + of16;
+}
+
+/* SDM, STI, POP and MOV: FB, 17, and 8E with SS in ModRM.reg. */
+bool patch_shadowed(const uint8_t before[PATCH_BEFORE])
+{
+	const uint8_t *end = before + PATCH_BEFORE;
+
+	if (end[-1] == OP_STI || end[-1] == OP_POP_SS)
+		return true;
+	for (unsigned n = 2; n <= PATCH_BEFORE; n++) {
+		const uint8_t *b = end - n;
+
+		if (b[0] == OP_MOV_TO_SEGMENT && (b[1] >> 3 & 7) == REG_SS && may_have_length(b, n))
+			return true;
+	}
+	return false;
 }
 
 void patch_read(uint8_t *out, const uint8_t *original, const struct patch_insn *insn, uint32_t tpr)

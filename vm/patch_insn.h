@@ -32,6 +32,12 @@ struct patch_insn {
 /* The instruction in n bytes, if it is one of the set. */
 bool patch_decode(const uint8_t *bytes, unsigned n, struct patch_insn *insn);
 
+/* Bytes in front of an instruction that say whether it may be in the shadow of the one before it. */
+#define PATCH_BEFORE 7u
+/* Do the last bytes of before look like an STI or a load of SS, behind which no interrupt comes for one instruction?
+ * The end of another instruction may look so, too. */
+bool patch_shadowed(const uint8_t before[PATCH_BEFORE]);
+
 /* A read of address tpr: .length bytes at out, made of the original's. */
 void patch_read(uint8_t *out, const uint8_t *original, const struct patch_insn *insn, uint32_t tpr);
 /* The CALL, of .length bytes, for the instruction at linear address site. stub: of its code; pointer: of four bytes
@@ -41,6 +47,7 @@ void patch_call(uint8_t *out, const struct patch_insn *insn, uint32_t site, uint
 /* ---- stubs ---- */
 
 #define PATCH_STUB_MAX 40
+#define PATCH_TELL_LENGTH 3u
 
 /* What stubs are equal by. */
 struct patch_key {
@@ -67,6 +74,7 @@ struct patch_stub {
 	uint8_t length;
 	/* where in it the TPR's address is */
 	uint8_t tpr_at[2], tprs;
+	uint8_t tell_at; /* where in it the instruction is that tells the hypervisor: VMRESUME */
 };
 
 /* The stub of key. tpr, threshold: linear addresses of the bytes; the second holds the class of what waits, in bits

@@ -5,7 +5,6 @@
 #include "host/frames.h"
 #include "lib/apic.h"
 #include "lib/mutants/mutate.h"
-#include "lib/ports.h"
 
 #define HEADER_CHECKSUM 6
 #define SEARCHES_MAX 3
@@ -49,27 +48,40 @@ static bool write_rom(struct vm *vm)
 	return true;
 }
 
-/* ---- the port ---- */
+/* ---- what stubs tell ---- */
 
-static uint32_t port_in(void *dev, uint16_t port, unsigned size)
+/* Is v at the instruction of a stub that tells? In whatever map of memory it has found the stub, and at whatever level:
+ * programs call them where the code that was patched is theirs, too. */
+static bool is_at_tell(struct vcpu *v)
 {
-	(void)dev;
-	(void)port;
-	return size == 4 ? ~0u : (uint32_t)BIT(8 * size) - 1;
+	const struct vm_patch *p = &v->vm->patch;
+	uint32_t linear = (uint32_t)(hvm_segment_base(&v->hvm, SEG_CS) + hvm_rip(&v->hvm));
+	uint64_t at;
+	unsigned n;
+	struct walk_result w;
+
+	hvm_sync_paging(&v->hvm, &v->mmu);
+	if (v->mmu.regs.efer & EFER_LMA)
+		return false;
+	w = patch_walk(v, linear, (struct access){ .fetch = true, .user = v->mmu.regs.cpl == 3 });
+	at = w.gpa.v - (PATCH_CODE_GPA + PATCH_STUBS_AT);
+	n = (unsigned)min_u64(at / PATCH_STUB_ROOM, PATCH_STUBS);
+	return w.ok && n < p->stubs && at % PATCH_STUB_ROOM == 4u + p->stub[n].tell_at;
 }
 
-/* A stub has found the TPR low enough. Whoever else writes here has asked for a look, too, and gets one. */
-static void port_out(void *dev, uint16_t port, unsigned size, uint32_t value)
+bool patch_told(struct vcpu *v)
 {
-	struct vm *vm = dev;
+	struct vm *vm = v->vm;
 
-	(void)port;
-	(void)size;
-	(void)value;
-	VM_MUTANT(PATCH_LOWERED, lapic_tpr_lowered(&vm_boot_vcpu(vm)->lapic));
+	if (likely(!vm->patch.data) || VM_KEPT(PATCH_TOLD, !is_at_tell(v)))
+		return false;
+	spin_lock(&vm->device_lock);
+	VM_MUTANT(PATCH_LOWERED, lapic_tpr_lowered(&v->lapic));
+	spin_unlock(&vm->device_lock);
+	vm->patch.told++;
+	exit_skip_access(v, PATCH_TELL_LENGTH);
+	return true;
 }
-
-static const struct pio_ops port_ops = { port_in, port_out };
 
 /* ---- the method comes and goes ---- */
 
@@ -95,7 +107,7 @@ bool patch_begin(struct vm *vm)
 		aim_stubs(vm, false);
 		return true;
 	}
-	if (!write_rom(vm) || !pio_add(&vm->pio, PATCH_PORT, 1, &port_ops, vm))
+	if (!write_rom(vm))
 		return false;
 	p->data = mmu_guest_ptr(&vm->mmu, GPA(PATCH_DATA_GPA), PAGE_SIZE, true);
 	return p->data;
@@ -197,6 +209,6 @@ int patch_stub_for(struct vm *vm, const struct patch_insn *insn, uint32_t linear
 	if (!write_stub(vm, p->stubs, &stub, linear))
 		return -1;
 	p->stub[p->stubs] = (struct patch_slot){ key, linear, insn->address, { stub.tpr_at[0], stub.tpr_at[1] },
-						 stub.tprs };
+						 stub.tprs, stub.tell_at };
 	return (int)p->stubs++;
 }

@@ -2,8 +2,6 @@
  * the class of what waits; only if that can come now does it tell the hypervisor. */
 #include "vm/patch_insn.h"
 
-#include "lib/ports.h"
-
 enum { EAX, ECX, EDX, EBX };
 
 /* SDM, "Opcode Map", "ModR/M and SIB Bytes". _RM: with a register, of what ModR/M names; _EAX: with an immediate. */
@@ -12,9 +10,11 @@ enum {
 	OP_OR_RM = 0x0b, OP_OR_EAX = 0x0d, OP_ESCAPE = 0x0f, OP_AND_RM = 0x23, OP_AND_EAX = 0x25, OP_CMP_BYTE = 0x38,
 	OP_PUSH_EAX = 0x50, OP_POP_EAX = 0x58, OP_JBE = 0x76, OP_BYTE_IMMEDIATE = 0x80, OP_STORE_BYTE = 0x88,
 	OP_MOV_TO_RM = 0x89, OP_PUSHF = 0x9c, OP_POPF = 0x9d, OP_MOVZX_BYTE = 0xb6, OP_RET = 0xc3,
-	OP_MOV_BYTE_IMMEDIATE = 0xc6, OP_OUT = 0xe6
+	OP_MOV_BYTE_IMMEDIATE = 0xc6
 };
-#define OUT_LENGTH 2u
+/* 0F 01 C3, VMRESUME: in a guest it exits before its privilege level is looked at (SDM, "Instructions That Cause VM
+ * Exits Unconditionally"), and no guest has a use for it. */
+enum { OP_0F_SYSTEM = 0x01, MODRM_VMRESUME = 0xc3 };
 
 struct emitter {
 	struct patch_stub *stub;
@@ -84,11 +84,13 @@ static void pop_flags(struct emitter *e) { pop(e, OP_POPF, &e->now.flags_at, &e-
 static void push_eax(struct emitter *e) { push(e, OP_PUSH_EAX, &e->now.eax_at, &e->now.flags_at); }
 static void pop_eax(struct emitter *e) { pop(e, OP_POP_EAX, &e->now.eax_at, &e->now.flags_at); }
 
-/* CMP set the flags by threshold - value: above, and what waits can come. JBE over OUT. */
+/* CMP set the flags by threshold - value: above, and what waits can come. JBE over what tells it. */
 static void tell_if_below(struct emitter *e)
 {
-	insn2(e, OP_JBE, OUT_LENGTH);
-	insn2(e, OP_OUT, PATCH_PORT);
+	insn2(e, OP_JBE, PATCH_TELL_LENGTH);
+	e->stub->tell_at = e->stub->length;
+	insn2(e, OP_ESCAPE, OP_0F_SYSTEM);
+	byte(e, MODRM_VMRESUME);
 }
 
 static void store_register(struct emitter *e, unsigned reg, uint32_t tpr, uint32_t threshold)

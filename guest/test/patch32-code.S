@@ -4,7 +4,7 @@
 	.text
 	.balign	4096
 	.globl	patch_code, code_read, code_read_ecx, code_push, code_write_eax, code_write_ecx, code_write_imm
-	.globl	code_and, code_or, code_relative, code_end
+	.globl	code_and, code_or, code_sti, code_behind_sti, code_relative, code_end
 	.macro	page n
 code_read\n:
 	.byte	0xa1
@@ -35,6 +35,13 @@ code_and\n:
 	ret
 code_or\n:
 	orl	%ecx, TPR
+	ret
+	/* behind an STI, or not */
+code_sti\n:
+	sti
+code_behind_sti\n:
+	movl	%ecx, TPR
+	cli
 	ret
 	/* not in the set: always by another way */
 code_relative\n:

@@ -10,7 +10,7 @@ const char test_name[] = "patch32";
 typedef void code_fn(void);
 extern uint8_t patch_code[], code_end[];
 extern code_fn code_read, code_read_ecx, code_push, code_write_eax, code_write_ecx, code_write_imm, code_and, code_or,
-	code_relative;
+	code_sti, code_behind_sti, code_relative;
 
 #define CODE_PAGES 5u
 #define VECTOR 0x61u
@@ -182,9 +182,6 @@ static void test_bytes(void)
 		data[0x90 / 4] = n * 0x89abcdefu;
 		run(code_write_ecx, n, 0);
 		CHECK((run(code_relative, 0, 0) & 0xff) == n, "0x%x written: 0x%x", n, call.result);
-		outb(PATCH_PORT, (uint8_t)n);
-		outl(PATCH_PORT, n);
-		(void)inb(PATCH_PORT);
 	}
 	for (unsigned n = 0; n < 1024; n++)
 		data[n] = 0xffffffff;
@@ -226,6 +223,32 @@ static void test_interrupts(void)
 	run(code_write_ecx, 0, 0);
 }
 
+/* No interrupt comes between an STI and what raises the priority behind it, whether that was reached without the STI
+ * before or not. */
+static void test_shadow(void)
+{
+	unsigned before = irq_count[VECTOR];
+
+	for (unsigned n = 0; n < 50; n++) {
+		__asm__ volatile("cli");
+		run(code_write_ecx, 0, 0);
+		apic_write(APIC_ICR, ICR_SHORTHAND(APIC_SELF) | VECTOR);
+		run(code_behind_sti, 0xf0, 0);
+		run(code_write_ecx, 0, 0);
+		run(code_sti, 0xf0, 0);
+		CHECK(irq_count[VECTOR] == before + n, "an interrupt came behind STI");
+		run(code_write_ecx, 0, 0);
+		__asm__ volatile("sti; nop; cli");
+		CHECK(irq_count[VECTOR] == before + n + 1, "none came in the end");
+	}
+}
+
+static void try_vmresume(void *unused)
+{
+	(void)unused;
+	__asm__ volatile("vmresume" : : : "cc");
+}
+
 void test_main(void)
 {
 	patched = parameter("patched");
@@ -235,6 +258,8 @@ void test_main(void)
 	all("once more", 0);
 	look_at_itself();
 	test_interrupts();
+	test_shadow();
+	CHECK(trap_call(try_vmresume, NULL) == TRAP(UD), "VMRESUME is an instruction here");
 	page = 4096;
 	change_itself();
 	all("after changes", 0);

@@ -156,6 +156,13 @@ static void exit_hypercall(struct vcpu *v)
 	exit_skip(v);
 }
 
+/* An instruction that no guest has. */
+static void exit_absent(struct vcpu *v)
+{
+	if (!patch_told(v))
+		event_ud(v);
+}
+
 /* WBINVD and INVD: caches are coherent, and what INVD would throw away may be the host's. */
 static void exit_nothing(struct vcpu *v) { exit_skip(v); }
 
@@ -188,7 +195,7 @@ static exit_handler *const handlers[HVM_EXIT_KINDS] = {
 	[HVM_EXIT_INVLPG] = exit_invlpg,
 	[HVM_EXIT_RDPMC] = event_gp, /* no counter has this number: there is none */
 	[HVM_EXIT_HYPERCALL] = exit_hypercall,
-	[HVM_EXIT_ABSENT] = event_ud,
+	[HVM_EXIT_ABSENT] = exit_absent,
 	[HVM_EXIT_CR_ACCESS] = exit_cr_access,
 	[HVM_EXIT_IO] = exit_io,
 	[HVM_EXIT_RDMSR] = exit_rdmsr,

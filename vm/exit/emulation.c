@@ -223,6 +223,8 @@ static void unknown(struct vcpu *v)
 {
 	enum emulation_unknown what = v->emulated ? emulation_unknown(v) : UNKNOWN_STOPS;
 
+	if (v->emulated && patch_told(v))
+		return;
 	if (what == UNKNOWN_UD)
 		event_ud(v);
 	else if (what == UNKNOWN_GP)

@@ -53,11 +53,16 @@ static inline void mov_load(unsigned offset)
 static inline bool flex(void) { return bench.vm[0]->tpr.method == CONFIG_TPR_FLEXPRIORITY; }
 static inline bool apicv(void) { return bench.vm[0]->tpr.method == CONFIG_TPR_APICV; }
 
-/* What a stub does, by patching (vm/patch_stub.c): it tells of a TPR that is low enough. */
+/* What a stub does, by patching (vm/patch_stub.c): it tells of a TPR that is low enough, by VMRESUME. */
 static inline enum bench_at stub_tells(void)
 {
-	return bench_exit(&(struct bench_exit){ .reason = EXIT_IO_INSTRUCTION, .qualification = PATCH_PORT << 16 | 0x40,
-						.length = 2 });
+	const struct patch_insn insn = { .op = PATCH_MOV, .length = 5, .address = LAPIC + TPR };
+	int n = patch_stub_for(bench.vm[0], &insn, PATCH_CODE_GPA);
+
+	assert_true(n >= 0);
+	vmcs_put(VMCS_GUEST_RIP, PATCH_CODE_GPA + PATCH_STUBS_AT + (unsigned)n * PATCH_STUB_ROOM + 4 +
+					 bench.vm[0]->patch.stub[n].tell_at);
+	return bench_exit(&(struct bench_exit){ .reason = EXIT_VMRESUME, .length = PATCH_TELL_LENGTH });
 }
 
 static inline enum bench_at stub_write(uint8_t value)

@@ -196,8 +196,78 @@ static void a_threshold(void **state)
 		/* Told in vain, or by whomever. */
 		STEP(stub_tells());
 		EXPECT_NOTHING();
+		assert_int_equal(patches()->told, 2);
 		finish();
 	}
+}
+
+/* At another place it is an instruction that the guest's CPU does not have. */
+static void no_stub_tells(void **state)
+{
+	(void)state;
+	begin("ept", BENCH_PAE);
+	STEP(stub_tells());
+	EXPECT_NOTHING();
+	for (unsigned n = 0; n < 3; n++) {
+		static const uint32_t places[] = { BENCH_CODE, ROM_STUB, ROM_STUB + PATCH_STUB_ROOM };
+
+		vmcs_put(VMCS_GUEST_RIP, places[n] + (n == 2 ? patches()->stub[0].tell_at : 0));
+		EXIT(.reason = EXIT_VMRESUME, .length = 3);
+		EXPECT_EVENT(EXCEPTION(VECTOR_UD), 0);
+	}
+	assert_int_equal(patches()->told, 1);
+	finish();
+}
+
+/* Where the patched code is a program's, too, it calls them from there. */
+static void a_program_tells(void **state)
+{
+	(void)state;
+	begin("shadow", BENCH_PAE);
+	STEP(put_register(SVR, 0x1ff));
+	STEP(put_register(TPR, 0x80));
+	STEP(put_register(ICR, 1u << 18 | 1u << 14 | 0x51));
+	assert_true(bench_mode(BENCH_PAE, 3));
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
+	put_byte(TPR_AT, 0x20);
+	STEP(stub_tells());
+	EXPECT_EVENT(EXTERNAL(0x51), 0);
+	finish();
+}
+
+/* Behind an STI or a load of SS it is left to the trap, however it was reached this time. */
+static void behind_a_shadow(void **state)
+{
+	static const struct {
+		const char *bytes;
+		unsigned n;
+		bool shadows;
+	} before[] = {
+		{ "\xfb", 1, true }, { "\x17", 1, true }, { "\x8e\xd0", 2, true }, { "\x8e\xd7", 2, true },
+		{ "\x8e\x16", 2, true }, { "\x8e\x14\x24", 3, true }, { "\x8e\x55\xf8", 3, true },
+		{ "\x8e\x54\x24\x08", 4, true }, { "\x67\x8e\x16\x34\x12", 5, true },
+		{ "\x8e\x15\x90\x90\x90\x90", 6, true }, { "\x8e\x93\x90\x90\x90\x90", 6, true },
+		{ "\x8e\x14\x25\x90\x90\x90\x90", 7, true }, { "\x8e\x94\x24\x90\x90\x90\x90", 7, true },
+		{ "\x90", 1, false }, { "\x8e\xd8", 2, false }, { "\x8e\xd0\x90", 3, false },
+		{ "\xfb\x90", 2, false }, { "\x8e\x15\x90\x90\x90", 5, false }, { "\x8e\x14\x24\x90", 4, false },
+	};
+
+	(void)state;
+	begin("ept", BENCH_PAE);
+	for (unsigned n = 0; n < ARRAY_SIZE(before); n++) {
+		uint8_t nops[16];
+
+		memset(nops, 0x90, sizeof(nops));
+		memset(patches()->refused, 0, sizeof(patches()->refused));
+		memset(patches()->worn, 0, sizeof(patches()->worn));
+		bench_poke(BENCH_CODE - 16, nops, sizeof(nops));
+		bench_poke(BENCH_CODE - before[n].n, before[n].bytes, before[n].n);
+		if (before[n].shadows)
+			LEFT(STORE_EAX, debug);
+		else
+			PATCH(STORE_EAX, true);
+	}
+	finish();
 }
 
 int main(void)
@@ -214,6 +284,9 @@ int main(void)
 		cmocka_unit_test(no_map_of_the_stubs),
 		cmocka_unit_test(no_longer_mapped),
 		cmocka_unit_test(a_threshold),
+		cmocka_unit_test(no_stub_tells),
+		cmocka_unit_test(a_program_tells),
+		cmocka_unit_test(behind_a_shadow),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

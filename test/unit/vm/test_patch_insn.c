@@ -4,7 +4,6 @@
 
 #include <stdlib.h>
 
-#include "lib/ports.h"
 #include "vm/patch_insn.h"
 
 #define SITE 0x7c00u
@@ -188,12 +187,15 @@ static void put_patched(const uint8_t *b, const struct patch_insn *insn, struct 
 	memcpy(w->memory + SITE, out, insn->length);
 }
 
-static bool wrote_port(void)
+/* The emulator does not know VMRESUME, by which a stub tells: here it does no more. */
+static bool tells(void)
 {
-	for (unsigned n = 0; n < w->events && n < WORLD_LOG; n++)
-		if (w->log[n].kind == 'o' && w->log[n].address == PATCH_PORT)
-			return true;
-	return false;
+	static const uint8_t vmresume[PATCH_TELL_LENGTH] = { 0x0f, 0x01, 0xc3 };
+
+	if (memcmp(w->memory + rip(), vmresume, sizeof(vmresume)) != 0)
+		return false;
+	w->e.rip += sizeof(vmresume);
+	return true;
 }
 
 /* Runs until behind the site, at most max instructions; how many. */
@@ -203,8 +205,10 @@ static unsigned run_patched(const struct patch_insn *insn, unsigned max, bool *t
 
 	*told = false;
 	while (n < max && rip() != SITE + insn->length) {
-		assert_ok(world_step(w, w->memory, 0));
-		*told |= wrote_port();
+		if (tells())
+			*told = true;
+		else
+			assert_ok(world_step(w, w->memory, 0));
 		n++;
 	}
 	return n;
@@ -335,7 +339,7 @@ static void no_instruction_begins_there(void **state)
 	patch_stub(&stub, key, TPR_AT, THRESHOLD_AT);
 	for (unsigned n = 0; n < 60; n++)
 		found += patch_stack_at(key, n, &stack);
-	assert_int_equal(found, 7); /* PUSHF, MOV, CMP, JBE, OUT, POPF, RET */
+	assert_int_equal(found, 7); /* PUSHF, MOV, CMP, JBE, VMRESUME, POPF, RET */
 	assert_false(patch_stack_at(key, 2, &stack));
 	assert_false(patch_stack_at(key, stub.length, &stack));
 }
