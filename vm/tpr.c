@@ -258,6 +258,7 @@ static bool set_method(struct vm *vm, enum config_tpr method)
 		unmap_page(vm);
 	if (vm->tpr.method == CONFIG_TPR_PATCH)
 		patch_end(vm);
+	account_tpr(vm, method);
 	vm->tpr.method = method;
 	for_each_vcpu(v, vm)
 		give(v);

@@ -66,6 +66,7 @@
 	M(EOI_EXITS, "telling it which EOIs must exit") \
 	M(FLEX_LOOK, "a threshold of its own after a change of the method, or of IA32_APIC_BASE") \
 	M(CHANGE_LACKS, "refusing a method for the TPR that the CPU lacks, while the guest runs") \
+	M(ACCOUNT_TPR, "keeping the account of a method when another is chosen") \
 	M(PATCH_CPL, "patching what the guest's kernel executes, and nobody else") \
 	M(PATCH_FLAT, "patching where its data are flat") \
 	M(PATCH_DEBUG, "leaving code alone that is debugged") \

@@ -140,6 +140,33 @@ static void print_memory(FILE *out, const struct vm_result *vm)
 			plural(untagged));
 }
 
+/* What the CPU served without an exit is not in it. Where there is no account, no method is named. */
+static void print_tpr(FILE *out, const struct vm_result *vm)
+{
+	static const char *const methods[] = { "trap", "patch", "flexpriority", "apicv" };
+	char a[32], b[32], c[32], d[32], e[32], name[64];
+
+	for (size_t i = 0; i < ARRAY_SIZE(methods); i++) {
+		uint64_t made[5];
+		static const char *const figures[] = { "tpr_reads", "tpr_writes", "tpr_exits", "threshold_exits",
+						       "virtualized_eoi_exits" };
+		uint64_t sum = 0;
+
+		for (size_t n = 0; n < ARRAY_SIZE(figures); n++) {
+			snprintf(name, sizeof name, "lapic.methods.%s.%s", methods[i], figures[n]);
+			made[n] = stat_find(vm, name);
+			sum += made[n];
+		}
+		if (sum > 0)
+			fprintf(out, "  TPR by %s: %s reads and %s writes made for the guest, %s exits (%s at the threshold); "
+				"%s exits of virtualized EOIs\n", methods[i], grouped(made[0], a), grouped(made[1], b),
+				grouped(made[2], c), grouped(made[3], d), grouped(made[4], e));
+	}
+	if (stat_find(vm, "lapic.patches_made") > 0)
+		fprintf(out, "  instructions patched %s, undone %s\n", grouped(stat_find(vm, "lapic.patches_made"), a),
+			grouped(stat_find(vm, "lapic.patches_undone"), b));
+}
+
 static void print_setting(FILE *out, const struct vm_result *vm, const char *name, const char *shown)
 {
 	const char *value = fact_find(vm->settings, vm->setting_count, name);
@@ -249,6 +276,7 @@ static void print_vm(FILE *out, const struct run_result *result, const struct vm
 	if (stat_find(vm, "exits.total") != 0) {
 		print_exits(out, vm);
 		print_memory(out, vm);
+		print_tpr(out, vm);
 		if (stat_find(vm, "console.dropped") != 0)
 			fprintf(out, "  console: lost for coming faster than the port takes it: %s byte%s\n",
 				grouped(stat_find(vm, "console.dropped"), a), plural(stat_find(vm, "console.dropped")));

@@ -25,6 +25,15 @@ struct account {
 	uint64_t table_pages; /* as many as there were when it was closed */
 };
 
+/* Of one method of virtualizing the TPR. */
+struct tpr_account {
+	uint64_t reads, writes; /* of the TPR, that were made for the guest */
+	uint64_t threshold;     /* exits behind writes that have let something in, or could */
+	uint64_t eois;          /* exits behind EOIs that the CPU has done itself */
+};
+/* Exits that accesses to the TPR have caused. */
+static inline uint64_t tpr_account_exits(const struct tpr_account *a) { return a->reads + a->writes + a->threshold; }
+
 struct vm;
 struct phases;
 struct mmu_ops;

@@ -171,6 +171,27 @@ struct lapic_tpr_count stats_tpr(const struct vm *vm)
 	return sum;
 }
 
+/* By each method that there was. */
+static void stats_tpr_methods(struct scope *s)
+{
+	for (unsigned n = 0; config_tprs[n]; n++) {
+		struct tpr_account a;
+		char name[48];
+
+		if (!stats_tpr_method(s->vm, (enum config_tpr)n, &a))
+			continue;
+#define FIGURE(what, value) \
+	fmt(name, sizeof(name), "lapic.methods.%s." what, config_tprs[n]); \
+	stat(s, name, value)
+		FIGURE("tpr_reads", a.reads);
+		FIGURE("tpr_writes", a.writes);
+		FIGURE("tpr_exits", tpr_account_exits(&a));
+		FIGURE("threshold_exits", a.threshold);
+		FIGURE("virtualized_eoi_exits", a.eois);
+#undef FIGURE
+	}
+}
+
 /* Where the method was never chosen there is nothing to tell. */
 static void stats_patches(struct scope *s)
 {
@@ -264,6 +285,7 @@ bool stats_vm(struct vm *vm)
 		stat(&s, "lapic.tpr_reads", stats_tpr(vm).reads);
 		stat(&s, "lapic.tpr_writes", stats_tpr(vm).writes);
 		stats_patches(&s);
+		stats_tpr_methods(&s);
 		stats_phases(&s);
 		stats_mechanisms(&s);
 	}

@@ -170,6 +170,26 @@ static void show_patches(struct json *j, const struct vm *vm)
 	}
 }
 
+/* By each method that there was. */
+static void show_tpr_methods(struct json *j, const struct vm *vm)
+{
+	json_open(j, "methods", '{');
+	for (unsigned n = 0; config_tprs[n]; n++) {
+		struct tpr_account a;
+
+		if (!stats_tpr_method(vm, (enum config_tpr)n, &a))
+			continue;
+		json_open(j, config_tprs[n], '{');
+		json_number(j, "tpr_reads", a.reads);
+		json_number(j, "tpr_writes", a.writes);
+		json_number(j, "tpr_exits", tpr_account_exits(&a));
+		json_number(j, "threshold_exits", a.threshold);
+		json_number(j, "virtualized_eoi_exits", a.eois);
+		json_close(j, '{');
+	}
+	json_close(j, '{');
+}
+
 bool control_stats(struct vm *vm, struct json *j, char *error, size_t size)
 {
 	uint64_t guest = 0, hypervisor = 0;
@@ -194,6 +214,7 @@ bool control_stats(struct vm *vm, struct json *j, char *error, size_t size)
 		json_number(j, "tpr_writes", stats_tpr(vm).writes);
 		if (vm->patch.data)
 			show_patches(j, vm);
+		show_tpr_methods(j, vm);
 		json_close(j, '{');
 		json_open(j, "console", '{');
 		json_number(j, "dropped", vm->console_dropped);

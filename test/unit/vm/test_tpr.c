@@ -384,12 +384,42 @@ static void counted(void **state)
 	EXIT(.reason = EXIT_EPT_MISCONFIG, .gpa = LAPIC + TPR);
 	assert_int_equal(stats_tpr(bench.vm[0]).reads, 1);
 	STEP(ask("s stats 0\n"));
-	assert_non_null(strstr(bench_log(), "\"tpr\":\"trap\",\"lapic\":{\"tpr_reads\":1,\"tpr_writes\":2}"));
+	assert_non_null(strstr(bench_log(), "\"tpr\":\"trap\",\"lapic\":{\"tpr_reads\":1,\"tpr_writes\":2,\"methods\":{\"trap\":{"));
 	finish();
 	at("ept", "flexpriority", BENCH_LONG64);
 	STEP(bench_write_tpr(0x10));
 	STEP(bench_mov_to_cr(8, 3));
 	assert_int_equal(stats_tpr(bench.vm[0]).writes, 0);
+	finish();
+}
+
+/* Each for itself, also of a method that comes back. */
+static void counted_by_method(void **state)
+{
+	struct tpr_account a;
+
+	(void)state;
+	at("ept", "trap", BENCH_PAE);
+	interrupts_on();
+	STEP(apic_write(TPR, 0x80));
+	self_ipi(0x51);
+	STEP(ask("t1 tpr 0 flexpriority\n"));
+	STEP(bench_write_tpr(0x70));
+	STEP(bench_write_tpr(0x40));
+	EXPECT_EVENT(EXTERNAL(0x51), 0);
+	STEP(ask("t2 tpr 0 trap\n"));
+	STEP(apic_write(TPR, 0x90));
+	STEP(apic_write(TPR, 0xa0));
+	assert_true(stats_tpr_method(bench.vm[0], CONFIG_TPR_TRAP, &a));
+	assert_int_equal(a.writes, 3);
+	assert_int_equal(a.threshold, 0);
+	assert_int_equal(tpr_account_exits(&a), 3);
+	assert_true(stats_tpr_method(bench.vm[0], CONFIG_TPR_FLEXPRIORITY, &a));
+	assert_int_equal(a.writes, 0);
+	assert_int_equal(a.threshold, 1);
+	assert_int_equal(tpr_account_exits(&a), 1);
+	assert_false(stats_tpr_method(bench.vm[0], CONFIG_TPR_APICV, &a));
+	assert_false(stats_tpr_method(bench.vm[0], CONFIG_TPR_AUTO, &a));
 	finish();
 }
 
@@ -409,6 +439,7 @@ int main(void)
 		cmocka_unit_test(a_fetch_from_the_page),
 		cmocka_unit_test(changed_while_it_runs),
 		cmocka_unit_test(counted),
+		cmocka_unit_test(counted_by_method),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
