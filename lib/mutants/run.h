@@ -61,6 +61,7 @@
 	M(ALARM_RUNS, "running the guest's timers when it rings") \
 	M(ALARM_AGAIN, "setting it anew then") \
 	M(APICV_PAGE, "moving what waits and is in service to where the CPU delivers, and back") \
+	M(APICV_EXTINT, "injecting the interrupts of the 8259s where the CPU delivers the others") \
 	M(HANDED, "telling the CPU what is new and waits") \
 	M(HANDED_ALL, "or all that waits and is in service") \
 	M(EOI_EXITS, "telling it which EOIs must exit") \

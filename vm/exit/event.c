@@ -194,7 +194,7 @@ bool event_may_come(const struct vcpu *v)
 static bool hand(struct vcpu *v)
 {
 	tpr_hand(v);
-	return lapic_extint(&v->lapic);
+	return VM_KEPT(APICV_EXTINT, lapic_extint(&v->lapic));
 }
 
 void event_deliver(struct vcpu *v)

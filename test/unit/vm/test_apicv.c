@@ -253,6 +253,40 @@ static void with_the_8259(void **state)
 	finish();
 }
 
+/* One of a device's: its vector is what the 8259 was told, it is in service there and not in the local APIC, which keeps
+ * what it has; RVI does not change. */
+static void by_the_8259(void **state)
+{
+	struct pic *pic;
+
+	(void)state;
+	begin(BENCH_PAE);
+	STEP(apic_write(LINT0, APIC_EXTINT << 8));
+	pic = &bench.vm[0]->pic;
+	pic_after_bios(pic);
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED);
+	arrives(0x51, false);
+	pic_set_pin(pic, 1, true);
+	STEP(bench_interrupt(VECTOR_KICK));
+	EXPECT_NOTHING();
+	assert_true(bench.entry.proc & PROC_INTERRUPT_WINDOW);
+	assert_int_equal(vmcs_get(VMCS_GUEST_INTERRUPT_STATUS), 0x51);
+	vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF);
+	STEP(bench_exit_simple(EXIT_INTERRUPT_WINDOW, 0));
+	EXPECT_EVENT(EXTERNAL(0x09), 0);
+	assert_int_equal(pic->chip[0].isr, 1u << 1);
+	assert_int_equal(shown(APIC_ISR + 16 * (0x09 / 32)), 0);
+	assert_int_equal(vmcs_get(VMCS_GUEST_INTERRUPT_STATUS), 0x51);
+	assert_false(bench.entry.proc & PROC_INTERRUPT_WINDOW);
+	/* Only behind that does the CPU deliver its own. */
+	bench.entry.event = 0;
+	STEP(bench_interrupt(VECTOR_KICK));
+	EXPECT_EVENT(EXTERNAL(0x51), 0);
+	EOI_EXPECTING(0);
+	EXPECT_NOTHING();
+	finish();
+}
+
 /* An exit while one was being delivered: it is injected again, and in service once. */
 static void delivery_that_exits(void **state)
 {
@@ -362,6 +396,7 @@ int main(void)
 		cmocka_unit_test(nested),
 		cmocka_unit_test(halted),
 		cmocka_unit_test(with_the_8259),
+		cmocka_unit_test(by_the_8259),
 		cmocka_unit_test(delivery_that_exits),
 		cmocka_unit_test(by_msr),
 		cmocka_unit_test(changed_in_any_order),
