@@ -311,7 +311,13 @@ bool tpr_init(struct vm *vm)
 	return true;
 }
 
-const char *tpr_name(const struct vm *vm) { return config_tprs[vm->tpr.method]; }
+const char *tpr_method_name(unsigned method)
+{
+	_Static_assert(TPR_METHODS == CONFIG_TPRS, "an account for each");
+	return config_tprs[method];
+}
+
+const char *tpr_name(const struct vm *vm) { return tpr_method_name(vm->tpr.method); }
 
 const char *tpr_change(struct vm *vm, const char *name)
 {

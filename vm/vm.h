@@ -226,9 +226,7 @@ struct vm {
 
 	struct {
 		enum config_tpr method;  /* not CONFIG_TPR_AUTO */
-		bool had[CONFIG_TPRS];   /* methods that it has had */
-		struct tpr_account account[CONFIG_TPRS]; /* of each, up to its end */
-		struct tpr_account since; /* of all together, when the present one was chosen */
+		struct tpr_accounts account;
 		gfn_t page_at;           /* where .frame is mapped; ~0: nowhere */
 		struct extent frame;     /* of one page, or of none */
 		struct backing_extents backing;
@@ -461,6 +459,7 @@ bool tpr_init(struct vm *vm);
 void tpr_free(struct vm *vm);
 /* The method in use; "auto": none has been chosen yet. */
 const char *tpr_name(const struct vm *vm);
+const char *tpr_method_name(unsigned method);
 /* Goes over to the method of this name; freezes the VM for that. NULL, or one clause that says why not; the VM then
  * goes on as it was. */
 const char *tpr_change(struct vm *vm, const char *name);
@@ -646,10 +645,6 @@ struct exit_stat stats_exit(const struct vm *vm, unsigned code);
 uint64_t stats_ticks_of(const struct vm *vm, unsigned code, const struct exit_stat *e);
 /* Accesses to the TPR that were exits, or parts of one. */
 struct lapic_tpr_count stats_tpr(const struct vm *vm);
-/* vm/account/tpr.c: another method is about to be chosen. The VM is frozen, or has not run. */
-void account_tpr(struct vm *vm, enum config_tpr next);
-/* The account of a method until now. false: it has never been chosen. Takes no lock. */
-bool stats_tpr_method(const struct vm *vm, enum config_tpr method, struct tpr_account *account);
 /* Do such exits belong to what virtualizing the guest's memory costs? */
 bool stats_of_mechanism(unsigned code);
 /* The accounts so far of all VMs that have not told theirs, without their phases: what a panic says before its reason

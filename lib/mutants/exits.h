@@ -9,7 +9,7 @@
 	M(SKIP_RF, "clearing RF, which the exit has set, behind an instruction whose access was made for it") \
 	M(QUICK_BREAKPOINT, "leaving accesses to the local APIC to the emulator where there are breakpoints") \
 	M(QUICK_EVENT, "or where it is the delivery of an event that made it") \
-	M(SERVED_ACTIVE, "looking whether the local APIC answers, before a trapped access is served without the emulator") \
+	M(SERVED_ACTIVE, "looking whether the local APIC answers, before a trapped access to it is quick") \
 	M(SERVED_BASE, "looking whether the page is its own") \
 	M(SERVED_OPERAND, "looking whether it was the operand that led there, and not the guest's tables") \
 	M(REQUEUE, "delivering again the event whose delivery an exit interrupted") \

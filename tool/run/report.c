@@ -158,9 +158,9 @@ static void print_tpr(FILE *out, const struct vm_result *vm)
 			sum += made[n];
 		}
 		if (sum > 0)
-			fprintf(out, "  TPR by %s: %s reads and %s writes made for the guest, %s exits (%s at the threshold); "
-				"%s exits of virtualized EOIs\n", methods[i], grouped(made[0], a), grouped(made[1], b),
-				grouped(made[2], c), grouped(made[3], d), grouped(made[4], e));
+			fprintf(out, "  TPR by %s: %s reads and %s writes made for the guest, %s exits (%s at the "
+				"threshold); %s exits of virtualized EOIs\n", methods[i], grouped(made[0], a),
+				grouped(made[1], b), grouped(made[2], c), grouped(made[3], d), grouped(made[4], e));
 	}
 	if (stat_find(vm, "lapic.patches_made") > 0)
 		fprintf(out, "  instructions patched %s, undone %s\n", grouped(stat_find(vm, "lapic.patches_made"), a),

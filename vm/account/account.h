@@ -31,6 +31,12 @@ struct tpr_account {
 	uint64_t threshold;     /* exits behind writes that have let something in, or could */
 	uint64_t eois;          /* exits behind EOIs that the CPU has done itself */
 };
+#define TPR_METHODS 5 /* enum config_tpr */
+struct tpr_accounts {
+	bool had[TPR_METHODS]; /* methods that were chosen */
+	struct tpr_account of[TPR_METHODS]; /* each, up to its end */
+	struct tpr_account since; /* of all together, when the present one was chosen */
+};
 /* Exits that accesses to the TPR have caused. */
 static inline uint64_t tpr_account_exits(const struct tpr_account *a) { return a->reads + a->writes + a->threshold; }
 
@@ -52,5 +58,10 @@ bool mechanism_until_now(const struct vm *vm, const struct mmu_ops *ops, struct 
 bool phases_until_now(const struct vm *vm, unsigned phase, struct account *account);
 /* The account of a phase, or NULL. */
 const struct account *phases_account(const struct vm *vm, unsigned phase);
+
+/* vm/account/tpr.c: another method is about to be chosen. The VM is frozen, or has not run. */
+void account_tpr(struct vm *vm, unsigned next);
+/* The account of a method until now. false: it has never been chosen. Takes no lock. */
+bool stats_tpr_method(const struct vm *vm, unsigned method, struct tpr_account *account);
 
 #endif

@@ -174,14 +174,14 @@ struct lapic_tpr_count stats_tpr(const struct vm *vm)
 /* By each method that there was. */
 static void stats_tpr_methods(struct scope *s)
 {
-	for (unsigned n = 0; config_tprs[n]; n++) {
+	for (unsigned n = 0; n < TPR_METHODS; n++) {
 		struct tpr_account a;
 		char name[48];
 
-		if (!stats_tpr_method(s->vm, (enum config_tpr)n, &a))
+		if (!stats_tpr_method(s->vm, n, &a))
 			continue;
 #define FIGURE(what, value) \
-	fmt(name, sizeof(name), "lapic.methods.%s." what, config_tprs[n]); \
+	fmt(name, sizeof(name), "lapic.methods.%s." what, tpr_method_name(n)); \
 	stat(s, name, value)
 		FIGURE("tpr_reads", a.reads);
 		FIGURE("tpr_writes", a.writes);

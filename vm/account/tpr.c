@@ -33,22 +33,22 @@ static void add_since(struct tpr_account *a, const struct tpr_account *now, cons
 	a->eois += now->eois - since->eois;
 }
 
-void account_tpr(struct vm *vm, enum config_tpr next)
+void account_tpr(struct vm *vm, unsigned next)
 {
 	struct tpr_account now = until_now(vm);
 
-	if (vm->tpr.had[vm->tpr.method])
-		VM_MUTANT(ACCOUNT_TPR, add_since(&vm->tpr.account[vm->tpr.method], &now, &vm->tpr.since));
-	vm->tpr.since = now;
-	vm->tpr.had[next] = true;
+	if (vm->tpr.account.had[vm->tpr.method])
+		VM_MUTANT(ACCOUNT_TPR, add_since(&vm->tpr.account.of[vm->tpr.method], &now, &vm->tpr.account.since));
+	vm->tpr.account.since = now;
+	vm->tpr.account.had[next] = true;
 }
 
-bool stats_tpr_method(const struct vm *vm, enum config_tpr method, struct tpr_account *account)
+bool stats_tpr_method(const struct vm *vm, unsigned method, struct tpr_account *account)
 {
 	struct tpr_account now = until_now(vm);
 
-	*account = vm->tpr.account[method];
+	*account = vm->tpr.account.of[method];
 	if (vm->tpr.method == method)
-		add_since(account, &now, &vm->tpr.since);
-	return vm->tpr.had[method];
+		add_since(account, &now, &vm->tpr.account.since);
+	return vm->tpr.account.had[method];
 }

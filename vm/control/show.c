@@ -174,12 +174,12 @@ static void show_patches(struct json *j, const struct vm *vm)
 static void show_tpr_methods(struct json *j, const struct vm *vm)
 {
 	json_open(j, "methods", '{');
-	for (unsigned n = 0; config_tprs[n]; n++) {
+	for (unsigned n = 0; n < TPR_METHODS; n++) {
 		struct tpr_account a;
 
-		if (!stats_tpr_method(vm, (enum config_tpr)n, &a))
+		if (!stats_tpr_method(vm, n, &a))
 			continue;
-		json_open(j, config_tprs[n], '{');
+		json_open(j, tpr_method_name(n), '{');
 		json_number(j, "tpr_reads", a.reads);
 		json_number(j, "tpr_writes", a.writes);
 		json_number(j, "tpr_exits", tpr_account_exits(&a));

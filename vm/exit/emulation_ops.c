@@ -163,7 +163,9 @@ static enum emulate_access probe(struct emulate *e, uint64_t linear, unsigned si
 	gpa_t gpa;
 
 	(void)size;
-	return emulation_translate(e, linear, how, false, &gpa, &error) ? EMULATE_ACCESS_OK : page_fault(e, linear, error);
+	if (!emulation_translate(e, linear, how, false, &gpa, &error))
+		return page_fault(e, linear, error);
+	return EMULATE_ACCESS_OK;
 }
 
 /* size: 1, 2, 4, 8. */

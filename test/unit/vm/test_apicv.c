@@ -253,8 +253,8 @@ static void with_the_8259(void **state)
 	finish();
 }
 
-/* One of a device's: its vector is what the 8259 was told, it is in service there and not in the local APIC, which keeps
- * what it has; RVI does not change. */
+/* One of a device's: its vector is what the 8259 was told, it is in service there and not in the local APIC, which
+ * keeps what it has; RVI does not change. */
 static void by_the_8259(void **state)
 {
 	struct pic *pic;

@@ -384,7 +384,8 @@ static void counted(void **state)
 	EXIT(.reason = EXIT_EPT_MISCONFIG, .gpa = LAPIC + TPR);
 	assert_int_equal(stats_tpr(bench.vm[0]).reads, 1);
 	STEP(ask("s stats 0\n"));
-	assert_non_null(strstr(bench_log(), "\"tpr\":\"trap\",\"lapic\":{\"tpr_reads\":1,\"tpr_writes\":2,\"methods\":{\"trap\":{"));
+	assert_non_null(strstr(bench_log(), "\"tpr\":\"trap\",\"lapic\":{\"tpr_reads\":1,\"tpr_writes\":2,"
+					    "\"methods\":{\"trap\":{"));
 	finish();
 	at("ept", "flexpriority", BENCH_LONG64);
 	STEP(bench_write_tpr(0x10));
