@@ -399,6 +399,17 @@ static bool over(struct session *session)
 	return farewell(session);
 }
 
+/* To its end: what a program has written may still be on its way when it is gone. */
+static void drain_connection(struct session *session)
+{
+	struct pollfd connection = { .events = POLLIN };
+
+	do {
+		drain(session, &session->statistics, on_statistics);
+		connection.fd = session->statistics;
+	} while (session->statistics >= 0 && poll(&connection, 1, LAST_WORDS_MS) > 0);
+}
+
 void relay(struct session *session)
 {
 	do {
@@ -411,7 +422,7 @@ void relay(struct session *session)
 	}
 	/* What was still on its way. */
 	drain(session, &session->console, display_console);
-	drain(session, &session->statistics, on_statistics);
+	drain_connection(session);
 	lines_end(&session->statistics_lines, on_statistics_line, session);
 	display_rest(session);
 	if (session->ending == RUNNING)

@@ -17,6 +17,7 @@ enum {
 	HELD_LINES_MS = 3000,   /* that lines of other guests wait for it */
 	KEY_PAUSE_MS = 2,       /* between two characters for the guest: its UART has room for 16 */
 	ASKING_MS = 50,         /* between two looks at a machine that does not answer */
+	LAST_WORDS_MS = 1000,   /* for what a machine that is gone has still said */
 	LINGER_MS = 5000,       /* for the machine to power off after the last line */
 	SILENCE_MS = 180000,    /* for the hypervisor to say its first word */
 };
