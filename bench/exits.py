@@ -22,10 +22,10 @@ EXITS = (
 # by apicv.
 LAPIC = (
     ('mmio_tpr_read', 'read of the TPR', None, 10, 10),
-    ('mmio_tpr_write', 'write to the TPR', 900, 10, 10),
+    ('mmio_tpr_write', 'write to the TPR', 800, 10, 10),
     ('mmio_lapic_id', 'read of another register', None, 600, 10),
     ('mmio_ppr', 'read of the PPR', None, 600, 600),
-    ('mmio_eoi', 'EOI, none in service', 900, 600, 10),
+    ('mmio_eoi', 'EOI, none in service', 800, 600, 10),
 )
 # Between CPUs, in ticks: with several CPUs, Bochs' time goes on by the mean of what they carry out in turn, and for one
 # that is halted by 16: then about 1.5 ticks are an instruction. The sums count those of both CPUs.
@@ -38,7 +38,7 @@ BETWEEN = (
     ('ipi_sum', 'fixed IPI with its EOI, instructions of both CPUs'),
     ('move', 'a move to another CPU, with its timer interrupt'),
 )
-SHARE = 1.35            # percent: the hypervisor's instructions of the guest's
+SHARE = 1.3             # percent: the hypervisor's instructions of the guest's
 VIOLATIONS = 1500       # with 2M pages, 256 MB
 KVM = {'exits': 132656, 'violations': 20084}
 CPU_SECONDS = 20.0
