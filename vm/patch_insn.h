@@ -74,7 +74,7 @@ struct patch_stub {
 	uint8_t length;
 	/* where in it the TPR's address is */
 	uint8_t tpr_at[2], tprs;
-	uint8_t tell_at; /* where in it the instruction is that tells the hypervisor: VMRESUME */
+	uint8_t tell_at; /* where in it the instruction is that tells the hypervisor */
 };
 
 /* The stub of key. tpr, threshold: linear addresses of the bytes; the second holds the class of what waits, in bits

@@ -12,9 +12,9 @@ enum {
 	OP_MOV_TO_RM = 0x89, OP_PUSHF = 0x9c, OP_POPF = 0x9d, OP_MOVZX_BYTE = 0xb6, OP_RET = 0xc3,
 	OP_MOV_BYTE_IMMEDIATE = 0xc6
 };
-/* 0F 01 C3, VMRESUME: in a guest it exits before its privilege level is looked at (SDM, "Instructions That Cause VM
- * Exits Unconditionally"), and no guest has a use for it. */
-enum { OP_0F_SYSTEM = 0x01, MODRM_VMRESUME = 0xc3 };
+/* What tells the hypervisor: an instruction that only one has, and that exits in a guest before the privilege level is
+ * looked at (SDM, "Instructions That Cause VM Exits Unconditionally"). */
+enum { OP_0F_SYSTEM = 0x01, MODRM_TELL = 0xc3 };
 
 struct emitter {
 	struct patch_stub *stub;
@@ -90,7 +90,7 @@ static void tell_if_below(struct emitter *e)
 	insn2(e, OP_JBE, PATCH_TELL_LENGTH);
 	e->stub->tell_at = e->stub->length;
 	insn2(e, OP_ESCAPE, OP_0F_SYSTEM);
-	byte(e, MODRM_VMRESUME);
+	byte(e, MODRM_TELL);
 }
 
 static void store_register(struct emitter *e, unsigned reg, uint32_t tpr, uint32_t threshold)

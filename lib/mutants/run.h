@@ -72,7 +72,7 @@
 	M(PATCH_FLAT, "patching where its data are flat") \
 	M(PATCH_DEBUG, "leaving code alone that is debugged") \
 	M(PATCH_SHADOW, "leaving to the trap what is behind an STI or a load of SS") \
-	M(PATCH_TOLD, "looking whether it was a stub that has executed VMRESUME") \
+	M(PATCH_TOLD, "looking whether it was a stub that has told") \
 	M(PATCH_ADDRESS, "patching what accesses the TPR, and no other register") \
 	M(PATCH_MAPPED, "looking whether the stubs are where they were") \
 	M(PATCH_WORN_OUT, "letting a page alone whose patches are undone again and again") \
