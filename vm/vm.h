@@ -78,7 +78,7 @@ enum vm_status {
 #define REQUEST_DIRTY BIT(5)  /* what the VM has written has been logged for long enough */
 #define REQUEST_MOVE BIT(6)   /* go to another CPU */
 
-#define INSN_CACHE_SIZE 32
+#define INSN_CACHE_SIZE 128
 
 /* Decoded instructions that touched MMIO, so that the next time they only need to be compared. */
 struct insn_cache {
