@@ -80,13 +80,13 @@ def measures(directory):
 
 
 def local_apic(directory):
-    """By method and mechanism; the limits are ept's, since under shadow the page fault comes first."""
+    """By method and mechanism."""
     global exceeded
     columns = ('trap.ept', 'flexpriority.ept', 'apicv.ept', 'trap.shadow', 'flexpriority.shadow', 'apicv.shadow')
     costs = {name: read_costs(os.path.join(directory, name)) for name in columns}
     print('\n%-34s' % 'the local APIC, instructions' + ''.join('%22s' % c.replace('.', ', ') for c in columns))
     for name, what, trap, flex, apicv in LAPIC:
-        limits = dict(zip(columns, (trap, flex, apicv, None, flex, apicv)))
+        limits = dict(zip(columns, (trap, flex, apicv, trap, flex, apicv)))
         cells = []
         for c in columns:
             bad = limits[c] is not None and costs[c][name] > limits[c]

@@ -35,6 +35,7 @@ static ALWAYS_INLINE bool hw_cached_mmio(struct mmu_vcpu *vcpu, const struct mmu
 					 struct hw_spurious *last, const struct hw_fixer *fixer, struct mmu_result *r)
 {
 	gva_t gva = fault->gva;
+	gfn_t gfn;
 	uint64_t leaf;
 
 	if (!(fault->error & PFERR_RSVD))
@@ -48,7 +49,9 @@ static ALWAYS_INLINE bool hw_cached_mmio(struct mmu_vcpu *vcpu, const struct mmu
 		return false;
 	}
 	last->gva = HW_NOT_SPURIOUS;
-	*r = mmu_emulate(gpa_add(gfn_gpa(hw_mmio_gfn(vcpu->vm->caps, leaf)), gva.v & (PAGE_SIZE - 1)));
+	gfn = hw_mmio_gfn(vcpu->vm->caps, leaf);
+	mmu_know_mmio(vcpu, gfn);
+	*r = mmu_emulate(gpa_add(gfn_gpa(gfn), gva.v & (PAGE_SIZE - 1)));
 	return true;
 }
 

@@ -17,6 +17,13 @@ static inline void mmu_unlock(struct mmu_vm *vm)
 		vm->below->unlock(vm->below->ctx, vm);
 }
 
+/* The frame of an MMIO leaf of now that an access has met. */
+static inline void mmu_know_mmio(struct mmu_vcpu *vcpu, gfn_t gfn)
+{
+	vcpu->mmio_gfn = gfn;
+	vcpu->mmio_generation = vcpu->vm->slots.generation;
+}
+
 /* ---- results ---- */
 
 static inline struct mmu_result mmu_done(enum mmu_outcome outcome)

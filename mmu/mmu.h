@@ -214,7 +214,7 @@ struct mmu_vcpu {
 	} populate;
 	/* the last walk read a table elsewhere than in a slot of RAM or ROM that lies in one piece */
 	bool tables_aside;
-	/* the page of the last EPT misconfiguration, and the slots' generation at it; none has the frame ~0 */
+	/* the page of the last MMIO leaf that was met, and the slots' generation then; none has the frame ~0 */
 	gfn_t mmio_gfn;
 	uint32_t mmio_generation;
 	/* the same of one whose entry was found repaired */
@@ -379,21 +379,21 @@ size_t mmu_guest_write(struct mmu_vm *vm, gpa_t gpa, const void *buf, size_t n);
 void *mmu_guest_ptr(struct mmu_vm *vm, gpa_t gpa, size_t n, bool write);
 void mmu_guest_written(struct mmu_vm *vm, gpa_t gpa, size_t n);
 
-/* An EPT misconfiguration at gpa that was no load of PDPTEs: true where mmu_fault() would say MMU_EMULATE, which it
- * need not be asked then, but told (mmu_count_known_mmio). A leaf of this generation was there, and no older one can
- * have taken its place (E4, S14). */
+/* No memory is at gpa: an access there is a device's, as mmu_fault() would say, which need not be asked then, but told
+ * (mmu_count_known_mmio). A leaf of this generation was there, and no older one can have taken its place (E4, S14). */
 static inline bool mmu_is_known_mmio(const struct mmu_vcpu *vcpu, gpa_t gpa)
 {
 	return vcpu->mmio_gfn.v == gpa_gfn(gpa).v && vcpu->mmio_generation == vcpu->vm->slots.generation;
 }
 
-/* Without the VM's lock, which others may hold. */
-static inline void mmu_count_known_mmio(struct mmu_vcpu *vcpu)
+/* Without the VM's lock, which others may hold. misconfig: it was an EPT misconfiguration, no page fault. */
+static inline void mmu_count_known_mmio(struct mmu_vcpu *vcpu, bool misconfig)
 {
 	struct mmu_counters *c = &vcpu->vm->counters;
 
 	__atomic_fetch_add(&c->faults, 1, __ATOMIC_RELAXED);
-	__atomic_fetch_add(&c->ept_misconfigs, 1, __ATOMIC_RELAXED);
+	if (misconfig)
+		__atomic_fetch_add(&c->ept_misconfigs, 1, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&c->outcome_emulate, 1, __ATOMIC_RELAXED);
 }
 

@@ -59,6 +59,8 @@
 	M(IRET_NMI_DELIVERY, "not looking at that bit where an event was being delivered") \
 	M(FAULT_QUEUED, "queueing what was being delivered when a fault exited") \
 	M(KNOWN_QUEUED, "the same at an access to a device's page that is known") \
+	M(KNOWN_APIC, "serving a page fault at a register of the local APIC quickly only where its page is known") \
+	M(KNOWN_APIC_QUEUED, "queueing what was being delivered there") \
 	M(PDPTES_CR3, "looking whether such an access may load PDPTEs from where CR3 says") \
 	M(PDPTES_OPERAND, "or from where an operand of MOV to CR3 says") \
 	M(EMULATE_RIGHTS, "using the translation of a read for reads only") \

@@ -427,8 +427,7 @@ static struct mmu_result misconfig(struct mmu_vcpu *vcpu, const struct mmu_fault
 	if (!pt_special(&ept_format, at.value))
 		return pt_present(&ept_format, at.value) ? repaired(vcpu, gpa_gfn(fault->gpa)) : mmu_done(MMU_RETRY);
 	if (!fault->pdptes && MUTANT_OR(EPT_GENERATION, at.value == ept_mmio_leaf(vm))) {
-		vcpu->mmio_gfn = gpa_gfn(fault->gpa);
-		vcpu->mmio_generation = vm->slots.generation;
+		mmu_know_mmio(vcpu, gpa_gfn(fault->gpa));
 		return mmu_emulate(fault->gpa);
 	}
 	/* The map changed since, or it must be known which access it is: look again, by violation. */

@@ -151,9 +151,26 @@ void exit_nested_misconfig(struct vcpu *v)
 	};
 
 	if (likely(mmu_is_known_mmio(&v->mmu, fault.gpa)) && known_mmio(v, fault.gpa))
-		mmu_count_known_mmio(&v->mmu);
+		mmu_count_known_mmio(&v->mmu, true);
 	else
 		give_to_heart(v, &fault, false);
+}
+
+/* Reserved bits have stopped an access: by an MMIO leaf, or by the guest's own tables. Where its place in the page is
+ * that of a register, and the local APIC's page was met before, the instruction itself tells whether that was it: by a
+ * walk, for which no shadow need be up to date (S17). */
+static inline bool known_apic(struct vcpu *v, const struct mmu_fault *fault)
+{
+	gpa_t gpa = GPA(lapic_base_gpa(&v->lapic) | (fault->gva.v & (PAGE_SIZE - 1)));
+
+	if (!(fault->error & PFERR_RSVD) || VM_KEPT(KNOWN_APIC, !mmu_is_known_mmio(&v->mmu, gpa)))
+		return false;
+	if (unlikely(hvm_exit_delivery(&v->hvm) & EVENT_VALID))
+		VM_MUTANT(KNOWN_APIC_QUEUED, exit_requeue_event(v));
+	if (!served(v, gpa))
+		return false;
+	mmu_count_known_mmio(&v->mmu, false);
+	return true;
 }
 
 void exit_page_fault(struct vcpu *v, uint64_t info)
@@ -168,6 +185,8 @@ void exit_page_fault(struct vcpu *v, uint64_t info)
 		hvm_sync_paging(&v->hvm, &v->mmu);
 	else
 		hvm_sync_access(&v->hvm, &v->mmu);
+	if (known_apic(v, &fault))
+		return;
 	v->fault_page = fault.gva;
 	/* Who may write may read, but not the other way round. */
 	v->fault_known = v->fault_write = fault.error & PFERR_W;

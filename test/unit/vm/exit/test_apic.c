@@ -152,6 +152,89 @@ static void trapped(void **state)
 	}
 }
 
+static const char *const shadows[] = { "shadow", "vtlb", "brute" };
+
+static enum bench_at page_fault(uint32_t error, uint64_t gva)
+{
+	return bench_exit(&(struct bench_exit){ PAGE_FAULT_EXIT, .error = error, .qualification = gva });
+}
+
+/* By a page fault: the first makes the leaf, the second is answered by it, the others by the instruction. */
+static void trapped_by_reserved_bits(void **state)
+{
+	static const enum bench_mode modes[] = { BENCH_PAGED32, BENCH_PAE, BENCH_LONG64 };
+
+	(void)state;
+	for (unsigned m = 0; m < ARRAY_SIZE(modes) * ARRAY_SIZE(shadows); m++) {
+		at(shadows[m / ARRAY_SIZE(modes)], "trap", modes[m % ARRAY_SIZE(modes)]);
+		mov_store(TPR, 0x10);
+		STEP(page_fault(PFERR_W, LAPIC + TPR));
+		for (unsigned n = 0; n < 4; n++) {
+			mov_store(TPR, 0x20 + n);
+			vmcs_put(VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_RF);
+			STEP(page_fault(PFERR_P | PFERR_RSVD | PFERR_W, LAPIC + TPR));
+			EXPECT_NOTHING();
+			behind_6_bytes();
+			assert_int_equal(lapic_tpr(&bench.v->lapic), 0x20 + n);
+			mov_load(TPR);
+			STEP(page_fault(PFERR_P | PFERR_RSVD, LAPIC + TPR));
+			assert_int_equal(*bench_gpr(GPR_RCX), 0x20 + n);
+			behind_6_bytes();
+		}
+		assert_int_equal(bench.v->lapic.tpr_count.writes, 5);
+		assert_int_equal(bench.v->lapic.tpr_count.reads, 4);
+		assert_int_equal(bench.vm[0]->mmu.counters.faults, 9);
+		assert_int_equal(bench.vm[0]->mmu.counters.outcome_emulate, 9);
+		finish();
+	}
+}
+
+static void meet_the_page(void)
+{
+	at("shadow", "trap", BENCH_PAE);
+	for (unsigned n = 0; n < 3; n++) {
+		mov_load(TPR);
+		STEP(page_fault(n ? PFERR_P | PFERR_RSVD : 0, LAPIC + TPR));
+		behind_6_bytes();
+	}
+}
+
+/* The memory map is another: the heart is asked, and finds the leaf out of date. */
+static void the_page_is_memory_now(void **state)
+{
+	(void)state;
+	meet_the_page();
+	bench.vm[0]->mmu.slots.generation++;
+	mov_load(TPR);
+	STEP(page_fault(PFERR_P | PFERR_RSVD, LAPIC + TPR));
+	assert_int_equal(bench.vm[0]->mmu.counters.mmio_stale, 1);
+	finish();
+}
+
+/* An event's delivery reached the page: it is not lost, and the instruction at RIP not executed. */
+static void delivery_that_meets_the_page(void **state)
+{
+	(void)state;
+	meet_the_page();
+	mov_load(TPR);
+	EXIT(PAGE_FAULT_EXIT, .error = PFERR_P | PFERR_RSVD, .qualification = LAPIC + TPR, .vectoring = EXTERNAL(0x51));
+	assert_true(bench.entry.event & EVENT_VALID);
+	assert_int_equal(bench.entry.rip, BENCH_CODE);
+	finish();
+}
+
+/* The guest's tables themselves have reserved bits: a page fault of its own. */
+static void reserved_bits_of_the_guests(void **state)
+{
+	(void)state;
+	meet_the_page();
+	*bench_gpr(GPR_RBX) = BENCH_DATA;
+	mov_load(TPR);
+	STEP(page_fault(PFERR_P | PFERR_RSVD, BENCH_DATA + TPR));
+	assert_int_equal(bench.entry.rip, BENCH_CODE);
+	finish();
+}
+
 /* A segment with a base, and an address by RSP. */
 static void trapped_by_other_operands(void **state)
 {
@@ -243,6 +326,10 @@ int main(void)
 		cmocka_unit_test(a_breakpoint_on_the_page),
 		cmocka_unit_test(the_delivery_of_an_event),
 		cmocka_unit_test(trapped),
+		cmocka_unit_test(trapped_by_reserved_bits),
+		cmocka_unit_test(the_page_is_memory_now),
+		cmocka_unit_test(delivery_that_meets_the_page),
+		cmocka_unit_test(reserved_bits_of_the_guests),
 		cmocka_unit_test(trapped_by_other_operands),
 		cmocka_unit_test(a_walk_through_the_page),
 		cmocka_unit_test(the_page_of_another_device),
