@@ -15,6 +15,7 @@ unit_object = $(patsubst %.c,$(BUILD)/unit/$(1)/core/%.o,$(filter $(UNIT_CORE),$
 	$(patsubst %.c,$(BUILD)/unit/$(1)/$(2)/%.o,$(filter-out $(UNIT_CORE),$(3)))
 
 UNIT_lib_SRC := test/unit/lib/test_lib.c lib/fmt.c
+UNIT_lib_heap_SRC := test/unit/lib/test_heap.c lib/heap.c
 UNIT_lib_x86_SRC := test/unit/lib/test_x86.c
 UNIT_lib_descriptor_SRC := test/unit/lib/test_descriptor.c
-UNIT_TESTS += lib lib_x86 lib_descriptor
+UNIT_TESTS += lib lib_heap lib_x86 lib_descriptor

@@ -72,6 +72,7 @@ static void arm(struct vm *vm, uint64_t ticks)
 	spin_lock(&vm->device_lock);
 	timer_arm(t, &vm->dirty.timer, timers_now(t) + ticks);
 	spin_unlock(&vm->device_lock);
+	VM_MUTANT(DIRTY_ALARM, vcpu_request(vm_boot_vcpu(vm), 0)); /* HA3: it may sleep */
 }
 
 const char *dirty_begin(struct vm *vm, uint64_t seconds)

@@ -72,6 +72,7 @@ static void make_places(void)
 	unsigned count = read_configs(&configs);
 
 	machine.place = descriptions(count, sizeof(*machine.place));
+	machine.console_waits = descriptions(count / 64 + 1, sizeof(*machine.console_waits));
 	machine.vm_count = count;
 	for (unsigned id = 0; id < count; id++)
 		machine.place[id].config = configs + id;

@@ -26,6 +26,8 @@ struct vcpu *schedule_pick(struct percpu *cpu);
 void schedule_account(struct vcpu *v, uint64_t ticks);
 /* So many ticks on a CPU, as vcpu.fair counts them for v (SC4). */
 uint64_t schedule_weighed(const struct vcpu *v, uint64_t ticks);
+/* Of v, which is on the ring of the calling CPU or sleeps there: its alarms that are due. */
+void schedule_run_timers(struct vcpu *v);
 /* Could v have a turn now? */
 bool schedule_runnable(const struct vcpu *v);
 /* The CPU's timer covers what must happen while nobody runs; or the end of the slice, and the alarms of who runs. */
@@ -45,17 +47,34 @@ void schedule_yield(struct vcpu *v);
 
 /* ---- vm/queue.c: where it lives ---- */
 
-/* Gives v, which is nowhere, to the CPU v->cpu. */
+/* Gives v, which is nowhere and new, to the CPU v->cpu. */
 void queue_add(struct vcpu *v);
+/* Puts v, which lives on cpu and is nowhere or sleeps no more, among the arrivals there. On any CPU. */
+void queue_put(struct percpu *cpu, struct vcpu *v);
 /* The vCPUs that have come to the calling CPU, which is cpu, are on its ring. false: there were none. */
 bool queue_accept(struct percpu *cpu);
-/* v, which lives on the calling CPU and does not run, is on no ring. */
+/* v, which is on the calling CPU's ring and does not run, is on none. */
 void queue_remove(struct percpu *cpu, struct vcpu *v);
+/* v, which is there and halted, goes to sleep, if nothing has come for it. */
+void queue_rest(struct percpu *cpu, struct vcpu *v);
 /* v, which lives on the calling CPU, goes to another: now, or when it has left, if it runs; or when it has arrived, if
  * it is on its way to the calling CPU. */
 void vcpu_move(struct vcpu *v, struct percpu *to);
 /* The same of one that has left, or arrived, and has been told to go (vcpu.move_to). */
 void vcpu_depart(struct vcpu *v);
+
+/* ---- vm/sleep.c: who sleeps. Of the calling CPU, but for vcpu_wake() (vm/vm.h) ---- */
+
+/* v, which is on no ring and halted, falls asleep. false: something has come for it. */
+bool sleep_begin(struct percpu *cpu, struct vcpu *v);
+/* v is nowhere any more, if it slept. false: it did not, or is being woken. */
+bool sleep_end(struct percpu *cpu, struct vcpu *v);
+/* v has arrived, perhaps because it was woken. */
+void sleep_arrived(struct percpu *cpu, struct vcpu *v);
+/* The alarms of those that sleep, where they are due. */
+void sleepers_look(struct percpu *cpu);
+/* When they are next to be looked at, by the TSC; UINT64_MAX: never. */
+static inline uint64_t sleepers_next(const struct percpu *cpu) { return heap_least(&cpu->sleepers); }
 
 /* ---- vm/balance.c: who goes where of itself ---- */
 

@@ -10,6 +10,7 @@
  *      - `lapic`, `timers`, `waits`, `init_pending`, `sipi_pending` and `sipi_vector`: any CPU that holds device_lock;
  *      - `in_guest` (RL2), `running` and `parked` (FZ2, FZ3), `halted` and `deaf`: its own CPU writes them, others
  *        read; `deaf` is written before `halted` is set, and read after it;
+ *      - `asleep`, by atomic exchange, and who has taken it puts it among the arrivals (HA2 in vm/sleep.c);
  *      - `cpu`, `moves` and `pin`: its own CPU writes them, others read; `favoured`: anybody;
  *      - `run_ticks`, `run_before`, `run_start`, `exit_tsc`, `exits` and what `lapic` counts: its own CPU writes them,
  *        word by word, and does not wait; any CPU adds them up at any time (vm/account/), so what it tells of exits
@@ -99,11 +100,13 @@ struct vcpu {
 	struct vm *vm;
 	unsigned id; /* in vm->vcpu[]; its initial APIC ID */
 	struct percpu *cpu; /* where it lives; changed by that CPU alone (CQ1 in vm/schedule.h) */
-	struct vcpu *ring;  /* the next vCPU on the same CPU, or of its arrivals */
+	struct vcpu *ring, *ring_before; /* the next vCPU on the same CPU, or of its arrivals; and the one before */
 	struct percpu *pin; /* the only CPU that it may run on; NULL: any */
 	/* it runs, or is on its way, and is to go there when it has left, or has arrived; NULL: it stays */
 	struct percpu *move_to;
-	bool on_ring;       /* else it is on its way to .cpu, or nowhere */
+	bool on_ring;       /* else it sleeps, is on its way to .cpu, or nowhere */
+	bool asleep;        /* HA2 in vm/sleep.c */
+	struct heap_node sleeps; /* among percpu.sleepers, by the TSC; .in: also when it is being woken */
 	uint64_t moves;
 	bool favoured;      /* another vCPU waits for it (SC5) */
 	bool halted;   /* since a HLT, or waiting for a start-up IPI (event_halt) */
@@ -384,8 +387,10 @@ void vm_reset(struct vm *vm, bool asked, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 /* And by a triple fault, which is a reset where resets are booted from, as chipsets have it (SDM, "Shutdown"). */
 void vm_triple_fault(struct vcpu *v);
-/* Makes the vCPU look at its requests, wherever it is. */
+/* Makes the vCPU look at its requests, wherever it is; with 0, its CPU at its alarms and whether it may run. */
 void vcpu_request(struct vcpu *v, uint64_t request);
+/* A part of that: if it sleeps, it is among its CPU's arrivals from now on (vm/sleep.c). */
+void vcpu_wake(struct vcpu *v);
 /* The same, of one that lives on the calling CPU, which looks at them before it enters the guest. */
 static inline void vcpu_note(struct vcpu *v, uint64_t request)
 {

@@ -38,7 +38,7 @@ static void until(const struct vcpu *v)
 {
 	for (unsigned n = 0; bench.v != v; n++) {
 		assert_true(n < 50);
-		STEP(bench_timer());
+		STEP(bench_slice());
 	}
 }
 
@@ -53,7 +53,7 @@ static void start_second(uint8_t vector)
 static void stays_with_boot(void)
 {
 	for (unsigned n = 0; n < 10; n++) {
-		STEP(bench_timer());
+		STEP(bench_slice());
 		assert_ptr_equal(bench.v, boot);
 	}
 }
@@ -353,7 +353,7 @@ static void under_shadow_tables(void **state)
 	bench_poke(0x9a000, "\xeb\xfe", 2);
 	send(TO_SECOND | ICR_STARTUP | 0x9a);
 	for (unsigned n = 0; n < 50 && bench.at == BENCH_ENTRY; n++)
-		bench_timer();
+		bench_slice();
 	assert_int_equal(bench.at, BENCH_EMULATED);
 	assert_ptr_equal(bench.v, second);
 	assert_true(second->emulated);
@@ -375,7 +375,7 @@ static void anew_under_shadow_tables(void **state)
 	send(TO_SECOND | ICR_INIT);
 	send(TO_SECOND | ICR_STARTUP | 0x9a);
 	for (unsigned n = 0; n < 50 && bench.at == BENCH_ENTRY; n++)
-		bench_timer();
+		bench_slice();
 	assert_int_equal(bench.at, BENCH_EMULATED);
 	assert_true(second->emulated);
 	finish();
