@@ -300,8 +300,12 @@ uint64_t platform_mmio_read(struct vcpu *v, uint64_t gpa, unsigned size)
 
 void platform_mmio_write(struct vcpu *v, uint64_t gpa, unsigned size, uint64_t value)
 {
+	bool own = is_lapic_page(v, gpa);
+
+	if (own && lapic_mmio_write_unlocked(&v->lapic, gpa & (PAGE_SIZE - 1), size, value))
+		return;
 	spin_lock(&v->vm->device_lock);
-	if (is_lapic_page(v, gpa))
+	if (own)
 		lapic_mmio_write(&v->lapic, gpa & (PAGE_SIZE - 1), size, value);
 	else
 		mmio_write(&v->vm->mmio, gpa, size, value);

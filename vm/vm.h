@@ -472,7 +472,7 @@ const char *tpr_change(struct vm *vm, const char *name);
 static inline bool tpr_page_mapped(const struct vm *vm) { return vm->tpr.page_at.v != ~0ull; }
 /* IA32_APIC_BASE of v has changed, which is loaded on this CPU and is not in its guest. Freezes the VM. */
 void tpr_page_moves(struct vcpu *v);
-/* Before an entry, by whoever looked for events: TP3. The device lock is held. */
+/* Before an entry, by whoever looked for events: TP3. */
 static inline void tpr_set_threshold(struct vcpu *v)
 {
 	if (v->vm->tpr.method == CONFIG_TPR_FLEXPRIORITY)

@@ -24,6 +24,12 @@ static inline void page_put(struct lapic *l, unsigned at, unsigned word, uint32_
 	l->page[at / 4 + 4 * word] = value;
 }
 
+/* Of any vCPU, on any CPU. */
+static inline bool lapic_tmr_test(const struct lapic *l, unsigned v)
+{
+	return __atomic_load_n(&l->tmr[v >> 5], __ATOMIC_RELAXED) >> (v & 31) & 1;
+}
+
 static inline uint32_t lapic_isr_word(const struct lapic *l, unsigned n)
 {
 	return unlikely(l->page) ? page_get(l, APIC_ISR, n) : l->isr[n];
@@ -31,10 +37,18 @@ static inline uint32_t lapic_isr_word(const struct lapic *l, unsigned n)
 
 static inline uint32_t lapic_irr_word(const struct lapic *l, unsigned n)
 {
-	return l->irr[n] | (unlikely(l->page) ? page_get(l, APIC_IRR, n) : 0);
+	return l->irr[n] | __atomic_load_n(&l->posted[n], __ATOMIC_RELAXED) |
+	       (unlikely(l->page) ? page_get(l, APIC_IRR, n) : 0);
 }
 
 /* lapic.c */
+void lapic_take_words(struct lapic *l);
+/* What was posted is in irr (L6). */
+static inline void lapic_take_posted(struct lapic *l)
+{
+	if (__atomic_load_n(&l->posted_words, __ATOMIC_SEQ_CST))
+		lapic_take_words(l);
+}
 void lapic_notice(struct lapic *l); /* something may have become deliverable */
 void lapic_eoi(struct lapic *l);
 void lapic_timer_event(struct lapic *l);
@@ -79,7 +93,8 @@ static inline int16_t lapic_highest_waiting(const struct lapic *l)
 }
 static inline int16_t lapic_highest_in_service(const struct lapic *l)
 {
-	return likely(!l->page) ? l->isr_max : lapic_page_highest(l, APIC_ISR);
+	/* Others ask, too, for an interrupt of lowest priority. */
+	return likely(!l->page) ? __atomic_load_n(&l->isr_max, __ATOMIC_RELAXED) : lapic_page_highest(l, APIC_ISR);
 }
 
 /* lapic_timer.c */

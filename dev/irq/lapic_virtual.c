@@ -8,7 +8,7 @@
 
 void lapic_shown_no_more(struct lapic *l)
 {
-	l->stale = true;
+	__atomic_store_n(&l->stale, true, __ATOMIC_SEQ_CST);
 	if (l->page)
 		lapic_notice(l);
 }
@@ -90,7 +90,6 @@ static void show_all(struct lapic *l)
 		page_put(l, at, 0, lapic_get(l, at));
 	page_put(l, APIC_EOI, 0, 0); /* it reads so */
 	show_icr(l);
-	l->stale = false;
 }
 
 void lapic_show(struct lapic *l, unsigned offset)
@@ -134,6 +133,11 @@ void lapic_wrote(struct lapic *l, unsigned offset)
 		lapic_mmio_write(l, offset, 4, page_get(l, offset, 0));
 }
 
+bool lapic_wrote_unlocked(struct lapic *l, unsigned offset)
+{
+	return offset == APIC_ICR && lapic_mmio_write_unlocked(l, offset, 4, page_get(l, offset, 0));
+}
+
 /* ---- interrupts ---- */
 
 static void hand_requests(struct lapic *l)
@@ -151,8 +155,7 @@ static void hand_requests(struct lapic *l)
 static void show_tmr(struct lapic *l)
 {
 	for (unsigned n = 0; n < 8; n++)
-		page_put(l, APIC_TMR, n, l->tmr[n]);
-	l->tmr_stale = false;
+		page_put(l, APIC_TMR, n, __atomic_load_n(&l->tmr[n], __ATOMIC_RELAXED));
 }
 
 static uint8_t vector_or_0(int16_t vector) { return vector < 0 ? 0 : (uint8_t)vector; }
@@ -160,9 +163,10 @@ static uint8_t vector_or_0(int16_t vector) { return vector < 0 ? 0 : (uint8_t)ve
 /* What the registers in the page are, where others than the CPU have changed them. */
 static __attribute__((noinline)) void look_again(struct lapic *l, struct lapic_handed *handed)
 {
-	if (l->tmr_stale)
+	/* Others may make them so again at any time. */
+	if (__atomic_exchange_n(&l->tmr_stale, false, __ATOMIC_SEQ_CST))
 		show_tmr(l);
-	if (l->stale)
+	if (__atomic_exchange_n(&l->stale, false, __ATOMIC_SEQ_CST))
 		show_all(l);
 	handed->all = l->status_stale;
 	if (!handed->all)
@@ -174,22 +178,27 @@ static __attribute__((noinline)) void look_again(struct lapic *l, struct lapic_h
 
 struct lapic_handed lapic_hand(struct lapic *l)
 {
-	struct lapic_handed handed = { .requested = vector_or_0(l->irr_max), .eoi_notify_stale = l->tmr_stale };
+	struct lapic_handed handed = { .requested = 0 };
 
+	__atomic_store_n(&l->irq_maybe, false, __ATOMIC_SEQ_CST); /* L6: before the look */
+	lapic_take_posted(l);
+	handed.requested = vector_or_0(l->irr_max);
+	handed.eoi_notify_stale = __atomic_load_n(&l->tmr_stale, __ATOMIC_SEQ_CST);
 	if (l->irr_max >= 0)
 		hand_requests(l);
-	if (unlikely(l->tmr_stale || l->stale || l->status_stale))
+	if (unlikely(handed.eoi_notify_stale || __atomic_load_n(&l->stale, __ATOMIC_SEQ_CST) || l->status_stale))
 		look_again(l, &handed);
-	if (!lapic_extint(l))
-		l->irq_maybe = false;
+	if (lapic_extint(l))
+		__atomic_store_n(&l->irq_maybe, true, __ATOMIC_RELAXED);
 	return handed;
 }
 
 static void take_all(struct lapic *l)
 {
 	lapic_take_icr(l);
+	lapic_take_posted(l);
 	for (unsigned n = 0; n < 8; n++) {
-		l->irr[n] = lapic_irr_word(l, n);
+		l->irr[n] |= page_get(l, APIC_IRR, n);
 		l->isr[n] = lapic_isr_word(l, n);
 	}
 	l->irr_max = lapic_highest_waiting(l);
@@ -213,7 +222,9 @@ static void give_all(struct lapic *l, uint32_t *page)
 	}
 	l->isr_max = -1;
 	show_icr(l);
-	l->stale = l->tmr_stale = l->status_stale = true;
+	l->status_stale = true;
+	__atomic_store_n(&l->tmr_stale, true, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&l->stale, true, __ATOMIC_SEQ_CST);
 	lapic_notice(l);
 }
 
