@@ -355,6 +355,7 @@ static bool add_interrupt_controllers(struct vm *vm)
 		vm->apic_bus.cpu[vm->apic_bus.count++] = &v->lapic;
 		lapic_init(&v->lapic, &v->timers, v->id, v->id == 0, vm->cpuid.lapic_features, vm->cpuid.maxphyaddr,
 			   &lapic_host, v);
+		v->lapic.bus = &vm->apic_bus;
 		VM_MUTANT(LAPIC_TSC, lapic_set_tsc_offset(&v->lapic, v->tsc_offset));
 	}
 	VM_MUTANT(VIRTUAL_WIRE, lapic_virtual_wire(&vm_boot_vcpu(vm)->lapic));

@@ -133,17 +133,21 @@ static __attribute__((noinline)) void set_mode(struct lapic *l, uint8_t vector, 
 	__atomic_store_n(&l->tmr_stale, true, __ATOMIC_SEQ_CST);
 }
 
-static void accept_vector(struct lapic *l, uint8_t vector, bool level)
+void lapic_accept(struct lapic *l, uint8_t vector, bool level)
 {
-	if (vector < 16) { /* L4 */
-		lapic_error(l, ESR_RECEIVE_ILLEGAL_VECTOR);
-		return;
-	}
 	if (unlikely(level != lapic_tmr_test(l, vector)))
 		set_mode(l, vector, level);
 	__atomic_fetch_or(&l->posted[vector >> 5], 1u << (vector & 31), __ATOMIC_SEQ_CST);
 	__atomic_fetch_or(&l->posted_words, 1u << (vector >> 5), __ATOMIC_SEQ_CST);
 	lapic_notice(l);
+}
+
+static void accept_vector(struct lapic *l, uint8_t vector, bool level)
+{
+	if (vector < 16) /* L4 */
+		lapic_error(l, ESR_RECEIVE_ILLEGAL_VECTOR);
+	else
+		lapic_accept(l, vector, level);
 }
 
 bool lapic_deliver(struct lapic *l, const struct apic_message *m)

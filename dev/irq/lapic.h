@@ -103,6 +103,7 @@ struct lapic {
 
 	const struct lapic_host *host;
 	void *ctx;
+	struct apic_bus *bus; /* where the ones whose id is their place are found at once; or NULL */
 };
 
 /* id: the initial APIC ID (CPUID); physaddr_bits bounds IA32_APIC_BASE. Power-up state, xAPIC mode. */

@@ -56,12 +56,15 @@ void lapic_error(struct lapic *l, uint32_t esr_bits);
 void lapic_lint_changed(struct lapic *l); /* a LINT entry was written: levels are looked at again */
 void lapic_set_base(struct lapic *l, uint64_t base); /* a legal value: performs the transition */
 
+void lapic_accept(struct lapic *l, uint8_t vector, bool level); /* of l, which is enabled; not below 16 (L4) */
+
 /* lapic_regs.c */
 uint32_t lapic_get(struct lapic *l, unsigned offset); /* what the guest reads there, in the present mode */
 void lapic_self_ipi(struct lapic *l, uint8_t vector);
 
 /* lapic_virtual.c */
 void lapic_show(struct lapic *l, unsigned offset);    /* the register, and what hangs on it, into the page */
+void lapic_show_icr(struct lapic *l);
 void lapic_shown_no_more(struct lapic *l);            /* registers have changed, to be shown by lapic_hand() */
 void lapic_take_icr_from(struct lapic *l);
 /* ICR out of the page. */

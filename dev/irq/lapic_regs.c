@@ -260,18 +260,39 @@ static ALWAYS_INLINE bool reg_write(struct lapic *l, unsigned r, uint32_t value)
 
 #define ICR_PLAIN (ICR_LEGAL_X2APIC & ~(uint64_t)(ICR_DELIVERY(7) | ICR_LEVEL))
 
-/* A fixed interrupt, edge-triggered; its ICR is l->icr already but for these bits. */
-static bool icr_unlocked(struct lapic *l, uint64_t icr)
+/* The one in x2APIC mode that a physical destination names, as most do. NULL: it takes a look at all. */
+static inline struct lapic *addressed(const struct lapic *l, uint64_t icr)
 {
-	struct apic_message m;
+	uint64_t to = icr >> 32;
+	struct lapic *other;
+
+	if (((uint32_t)icr & ~(ICR_ASSERT | 0xffu)) || !l->bus || to >= l->bus->count)
+		return NULL;
+	other = l->bus->cpu[to];
+	return other->id == to && __atomic_load_n(&other->x2apic, __ATOMIC_RELAXED) ? other : NULL;
+}
+
+static __attribute__((noinline)) void send_to_some(struct lapic *l, uint64_t icr)
+{
+	struct apic_message m = icr_message(l, icr);
+
+	l->host->ipi(l->ctx, l, &m);
+}
+
+/* A fixed interrupt, edge-triggered. */
+static ALWAYS_INLINE bool icr_unlocked(struct lapic *l, uint64_t icr)
+{
+	struct lapic *to = l->x2apic ? addressed(l, icr) : NULL;
 
 	if ((icr & ~ICR_PLAIN) || (uint8_t)icr < 16)
 		return false;
 	l->icr = icr;
-	m = icr_message(l, icr);
-	l->host->ipi(l->ctx, l, &m);
+	if (!to)
+		send_to_some(l, icr);
+	else if (__atomic_load_n(&to->sw_enabled, __ATOMIC_RELAXED) && __atomic_load_n(&to->enabled, __ATOMIC_RELAXED))
+		lapic_accept(to, (uint8_t)icr, false);
 	if (l->page)
-		lapic_show(l, APIC_ICR);
+		lapic_show_icr(l);
 	return true;
 }
 

@@ -72,7 +72,7 @@ void lapic_take_icr_from(struct lapic *l)
 }
 
 /* In x2APIC mode it is one register of 64 bits. */
-static void show_icr(struct lapic *l)
+void lapic_show_icr(struct lapic *l)
 {
 	page_put(l, APIC_ICR, 0, (uint32_t)l->icr);
 	l->page[APIC_ICR / 4 + 1] = l->x2apic ? (uint32_t)(l->icr >> 32) : 0;
@@ -89,7 +89,7 @@ static void show_all(struct lapic *l)
 	for (unsigned at = APIC_LVT_TIMER; at <= APIC_LVT_ERROR; at += 16)
 		page_put(l, at, 0, lapic_get(l, at));
 	page_put(l, APIC_EOI, 0, 0); /* it reads so */
-	show_icr(l);
+	lapic_show_icr(l);
 }
 
 void lapic_show(struct lapic *l, unsigned offset)
@@ -97,7 +97,7 @@ void lapic_show(struct lapic *l, unsigned offset)
 	switch (offset) {
 	case APIC_ICR:
 	case APIC_ICR_HIGH:
-		show_icr(l);
+		lapic_show_icr(l);
 		break;
 	case APIC_ID:
 	case APIC_LDR:
@@ -152,6 +152,24 @@ static void hand_requests(struct lapic *l)
 	l->irr_max = -1;
 }
 
+/* What was posted goes straight there (as lapic_take_words); the highest of it, or -1. */
+static int16_t hand_posted(struct lapic *l)
+{
+	uint32_t words = __atomic_exchange_n(&l->posted_words, 0, __ATOMIC_SEQ_CST);
+	int16_t highest = -1;
+
+	for (; words; words &= words - 1) {
+		unsigned n = (unsigned)__builtin_ctz(words);
+		uint32_t new = __atomic_exchange_n(&l->posted[n], 0, __ATOMIC_SEQ_CST);
+
+		if (unlikely(!new || !l->sw_enabled))
+			continue;
+		page_put(l, APIC_IRR, n, page_get(l, APIC_IRR, n) | new);
+		highest = (int16_t)(n * 32 + 31 - (unsigned)__builtin_clz(new)); /* words go up */
+	}
+	return highest;
+}
+
 static void show_tmr(struct lapic *l)
 {
 	for (unsigned n = 0; n < 8; n++)
@@ -181,8 +199,9 @@ struct lapic_handed lapic_hand(struct lapic *l)
 	struct lapic_handed handed = { .requested = 0 };
 
 	__atomic_store_n(&l->irq_maybe, false, __ATOMIC_SEQ_CST); /* L6: before the look */
-	lapic_take_posted(l);
-	handed.requested = vector_or_0(l->irr_max);
+	handed.requested = vector_or_0(hand_posted(l));
+	if (unlikely(l->irr_max > handed.requested))
+		handed.requested = (uint8_t)l->irr_max;
 	handed.eoi_notify_stale = __atomic_load_n(&l->tmr_stale, __ATOMIC_SEQ_CST);
 	if (l->irr_max >= 0)
 		hand_requests(l);
@@ -221,7 +240,7 @@ static void give_all(struct lapic *l, uint32_t *page)
 		l->isr[n] = 0;
 	}
 	l->isr_max = -1;
-	show_icr(l);
+	lapic_show_icr(l);
 	l->status_stale = true;
 	__atomic_store_n(&l->tmr_stale, true, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&l->stale, true, __ATOMIC_SEQ_CST);
