@@ -24,6 +24,7 @@ void lapic_notice(struct lapic *l)
 {
 	if (__atomic_load_n(&l->irq_maybe, __ATOMIC_SEQ_CST))
 		return;
+	lapic_seam();
 	if (!__atomic_exchange_n(&l->irq_maybe, true, __ATOMIC_SEQ_CST))
 		l->host->kick(l->ctx, l);
 }
@@ -75,7 +76,9 @@ int lapic_pending(struct lapic *l)
 	int16_t waiting;
 
 	__atomic_store_n(&l->irq_maybe, false, __ATOMIC_SEQ_CST); /* L6: before the look */
+	lapic_seam();
 	lapic_take_posted(l);
+	lapic_seam();
 	waiting = lapic_highest_waiting(l);
 	/* Of a class higher than the processor's. */
 	if (likely(waiting >= 0) && likely(l->enabled) && (waiting & 0xf0) > (lapic_ppr(l) & 0xf0)) {
@@ -109,9 +112,12 @@ void lapic_take_words(struct lapic *l)
 
 	for (; words; words &= words - 1) {
 		unsigned n = (unsigned)__builtin_ctz(words);
-		uint32_t new = __atomic_exchange_n(&l->posted[n], 0, __ATOMIC_SEQ_CST);
-		int16_t highest = (int16_t)(n * 32 + 31 - (unsigned)__builtin_clz(new | 1));
+		int16_t highest;
+		uint32_t new;
 
+		lapic_seam();
+		new = __atomic_exchange_n(&l->posted[n], 0, __ATOMIC_SEQ_CST);
+		highest = (int16_t)(n * 32 + 31 - (unsigned)__builtin_clz(new | 1));
 		if (!new || !l->sw_enabled)
 			continue;
 		l->irr[n] |= new;
@@ -137,8 +143,11 @@ void lapic_accept(struct lapic *l, uint8_t vector, bool level)
 {
 	if (unlikely(level != lapic_tmr_test(l, vector)))
 		set_mode(l, vector, level);
+	lapic_seam();
 	__atomic_fetch_or(&l->posted[vector >> 5], 1u << (vector & 31), __ATOMIC_SEQ_CST);
+	lapic_seam();
 	__atomic_fetch_or(&l->posted_words, 1u << (vector >> 5), __ATOMIC_SEQ_CST);
+	lapic_seam();
 	lapic_notice(l);
 }
 

@@ -3,6 +3,7 @@
 #define VELLUM_DEV_LAPIC_INTERNAL_H
 
 #include "dev/irq/lapic.h"
+#include "dev/irq/seam.h"
 
 static inline unsigned lvt_delivery(uint32_t lvt) { return lvt >> 8 & 7; }
 

@@ -160,8 +160,10 @@ static int16_t hand_posted(struct lapic *l)
 
 	for (; words; words &= words - 1) {
 		unsigned n = (unsigned)__builtin_ctz(words);
-		uint32_t new = __atomic_exchange_n(&l->posted[n], 0, __ATOMIC_SEQ_CST);
+		uint32_t new;
 
+		lapic_seam();
+		new = __atomic_exchange_n(&l->posted[n], 0, __ATOMIC_SEQ_CST);
 		if (unlikely(!new || !l->sw_enabled))
 			continue;
 		page_put(l, APIC_IRR, n, page_get(l, APIC_IRR, n) | new);
@@ -199,7 +201,9 @@ struct lapic_handed lapic_hand(struct lapic *l)
 	struct lapic_handed handed = { .requested = 0 };
 
 	__atomic_store_n(&l->irq_maybe, false, __ATOMIC_SEQ_CST); /* L6: before the look */
+	lapic_seam();
 	handed.requested = vector_or_0(hand_posted(l));
+	lapic_seam();
 	if (unlikely(l->irr_max > handed.requested))
 		handed.requested = (uint8_t)l->irr_max;
 	handed.eoi_notify_stale = __atomic_load_n(&l->tmr_stale, __ATOMIC_SEQ_CST);
