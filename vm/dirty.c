@@ -66,7 +66,7 @@ static void alarm(void *dev, uint64_t now)
 
 static void arm(struct vm *vm, uint64_t ticks)
 {
-	struct timers *t = &vm_boot_vcpu(vm)->timers;
+	struct timers *t = vm_device_timers(vm);
 
 	vm->dirty.timer = (struct timer){ .fire = alarm, .dev = vm };
 	spin_lock(&vm->device_lock);

@@ -366,7 +366,7 @@ static bool add_clocks(struct vm *vm)
 {
 	struct rtc_config rtc = { machine.wall_clock, vm->low_ram, vm->high_ram };
 	struct machine_sink sink = { machine_event, vm };
-	struct timers *timers = &vm_boot_vcpu(vm)->timers;
+	struct timers *timers = vm_device_timers(vm);
 
 	return pit_init(&vm->pit, &vm->pio, timers, irqhub_line(&vm->irqhub, 0)) &&
 	       rtc_init(&vm->rtc, &vm->pio, timers, irqhub_line(&vm->irqhub, RTC_IRQ), &rtc) &&
@@ -382,26 +382,27 @@ static bool add_uart(struct vm *vm)
 	return uart_init(&vm->uart, &vm->pio, COM1_PORT, line, other_console_tx, other_console_room, vm);
 }
 
-/* Another CPU has armed an alarm of the boot processor's, which its own CPU must cover (RL1 in vm/run.c). */
+/* An alarm of a device has been armed, which the boot processor's CPU must cover (RL1 in vm/run.c). */
 static void alarm_noticed(struct timers *t)
 {
-	struct vcpu *v = container_of(t, struct vcpu, timers);
+	struct vcpu *v = vm_boot_vcpu(container_of(t, struct vm, device_timers));
 
+	__atomic_store_n(&v->timers.earlier, true, __ATOMIC_SEQ_CST);
 	if (v->cpu != this_cpu() || v->asleep)
 		VM_MUTANT(ALARM_KICK, vcpu_request(v, 0));
 }
 
 static void add_timers(struct vm *vm)
 {
+	struct timers t = { .tsc_hz = machine.tsc_hz,
+			    .now = VM_KEPT(TIMERS_OWN, vm->clock.guest_only) ? now_own : now_host,
+			    .ctx = &vm->clock };
 	struct vcpu *v;
 
 	for_each_vcpu(v, vm)
-		v->timers = (struct timers){
-			.tsc_hz = machine.tsc_hz,
-			.now = VM_KEPT(TIMERS_OWN, vm->clock.guest_only) ? now_own : now_host,
-			.ctx = &vm->clock,
-			.notice = v->id == 0 && vm->vcpu_count > 1 ? alarm_noticed : NULL,
-		};
+		v->timers = t;
+	vm->device_timers = t;
+	vm->device_timers.notice = alarm_noticed;
 }
 
 bool platform_init(struct vm *vm)

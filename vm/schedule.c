@@ -71,14 +71,26 @@ void schedule_arm_running(const struct percpu *cpu)
 	VM_MUTANT(ARM_AGAIN, v->timers.earlier = true); /* RL1: to be looked at before its next entry */
 }
 
+static void run_locked(struct vcpu *v, struct timers *t)
+{
+	spin_lock(&v->vm->device_lock);
+	timers_run(t, clock_now(&v->vm->clock));
+	spin_unlock(&v->vm->device_lock);
+}
+
+/* Without the lock where nothing is due: an alarm that is armed now is looked at again (RL1). */
 void schedule_run_timers(struct vcpu *v)
 {
-	/* Without the lock where nothing is due: an alarm that is armed now is looked at again (RL1). */
-	if (timers_next(&v->timers) > clock_now(&v->vm->clock))
-		return;
-	spin_lock(&v->vm->device_lock);
-	timers_run(&v->timers, clock_now(&v->vm->clock));
-	spin_unlock(&v->vm->device_lock);
+	uint64_t now = clock_now(&v->vm->clock);
+
+	if (timers_next(&v->timers) <= now) {
+		if (v->vm->vcpu_count == 1)
+			run_locked(v, &v->timers);
+		else
+			timers_run(&v->timers, now);
+	}
+	if (v->id == 0 && VM_KEPT(DEVICE_TIMERS, timers_next(&v->vm->device_timers) <= now))
+		run_locked(v, &v->vm->device_timers);
 }
 
 static void run_timers(const struct percpu *cpu)

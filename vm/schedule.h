@@ -36,7 +36,11 @@ void schedule_arm_running(const struct percpu *cpu);
 /* When the CPU must look at the timers of a vCPU, by the TSC; that of one that is about to be entered may be later. */
 static inline uint64_t schedule_alarm(const struct vcpu *v)
 {
-	return clock_alarm(&v->vm->clock, timers_next(&v->timers));
+	uint64_t next = timers_next(&v->timers);
+
+	if (v->id == 0)
+		next = min_u64(next, timers_next(&v->vm->device_timers));
+	return clock_alarm(&v->vm->clock, next);
 }
 /* The CPU's timer has fired: runs the alarms that are due, ends the slice if it is over. */
 void vm_timer_interrupt(void);

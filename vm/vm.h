@@ -7,7 +7,8 @@
  *      only that CPU touches it, but for these:
  *      - `requests`, which anybody sets, and `nmi_pending`, which anybody sets before REQUEST_EVENT: changed by atomic
  *        operations only, and taken by its own CPU;
- *      - `lapic`, `timers`, `waits`, `init_pending`, `sipi_pending` and `sipi_vector`: any CPU that holds device_lock;
+ *      - `lapic`, as L6 and L7 in dev/irq/lapic.h say; `timers.earlier`, which anybody sets;
+ *      - `waits`, `init_pending`, `sipi_pending` and `sipi_vector`: any CPU that holds device_lock;
  *      - `in_guest` (RL2), `running` and `parked` (FZ2, FZ3), `halted` and `deaf`: its own CPU writes them, others
  *        read; `deaf` is written before `halted` is set, and read after it;
  *      - `asleep`, by atomic exchange, and who has taken it puts it among the arrivals (HA2 in vm/sleep.c);
@@ -149,7 +150,7 @@ struct vcpu {
 	/* ... in the form with the selectors of the last x87 instruction, and addresses of 32 bits */
 	bool fpu_short;
 	uint8_t *xsave_scratch; /* EMULATE_SCRATCH bytes for emulated XSAVE and XRSTOR; NULL: no XSAVE */
-	struct timers timers; /* its local APIC's, and the boot processor's those of the devices */
+	struct timers timers; /* its own; of a VM with one vCPU those of the devices, too (vm_device_timers) */
 	struct lapic lapic;
 	uint64_t patch_watched;  /* the gpa of the TPR, while accesses to it may be patched; ~0: they may not */
 	uint8_t *apic_registers; /* a page for the CPU's use (vm/tpr.c); NULL: there is none */
@@ -212,6 +213,8 @@ struct vm {
 
 	struct spinlock pause_lock; /* a leaf: whether the clock of a paused VM stands still */
 	struct spinlock device_lock;
+	/* The alarms of the devices, where there are several vCPUs: the boot processor looks at them */
+	struct timers device_timers;
 	struct spinlock mmu_lock;
 	struct mmu_vm mmu;
 	bool has_mmu; /* .mmu has been set up */
@@ -295,6 +298,12 @@ static inline bool vm_tagged(const struct vm *vm)
 		if (!v->mmu.tag.vpid)
 			return false;
 	return vm->vcpu_count;
+}
+/* Where the devices' alarms are, under the device lock: a list of their own, so that a local APIC's timer needs no lock
+ * that other vCPUs take; or, of a VM with one vCPU, that one's. */
+static inline struct timers *vm_device_timers(struct vm *vm)
+{
+	return vm->vcpu_count > 1 ? &vm->device_timers : &vm_boot_vcpu(vm)->timers;
 }
 /* Does every vCPU sleep in HLT? */
 static inline bool vm_asleep(const struct vm *vm)

@@ -310,6 +310,8 @@ bool lapic_msr_write_unlocked(struct lapic *l, uint32_t msr, uint64_t value)
 		return false;
 	if (msr == MSR_X2APIC_ICR)
 		return icr_unlocked(l, value);
+	if (msr == MSR_X2APIC(APIC_TIMER_INITIAL) && !(value >> 32))
+		return reg_write(l, REG(TIMER_INITIAL), (uint32_t)value);
 	return msr == MSR_X2APIC_EOI && !value && eoi_unlocked(l);
 }
 
@@ -321,6 +323,8 @@ bool lapic_mmio_write_unlocked(struct lapic *l, uint64_t offset, unsigned size, 
 		lapic_take_icr(l);
 		return icr_unlocked(l, (l->icr & 0xffffffff00000000) | (uint32_t)(value & ~(uint64_t)ICR_DELIVERY_STATUS));
 	}
+	if (offset == APIC_TIMER_INITIAL)
+		return reg_write(l, REG(TIMER_INITIAL), (uint32_t)value);
 	return offset == APIC_EOI && eoi_unlocked(l);
 }
 

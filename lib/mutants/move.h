@@ -19,6 +19,7 @@
 	M(MOVE_ASLEEP, "moving one that sleeps") \
 	M(SLEEPERS_DUE, "looking at the alarms of those that sleep (HA4)") \
 	M(SLEEPERS_ARMED, "the CPU's timer for them, while one runs alone (SC2)") \
+	M(DEVICE_TIMERS, "looking at the alarms of the devices of a machine with several virtual CPUs") \
 	M(DIRTY_ALARM, "saying that an alarm was armed for one that may sleep (HA3)") \
 	M(COMES_BEHIND, "that who comes is not so far behind the others that they would wait for long") \
 	M(COMES_BEFORE, "nor so far before them that it would") \

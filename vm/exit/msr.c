@@ -143,11 +143,12 @@ static bool lapic_write(struct vcpu *v, uint32_t msr, uint64_t value)
 {
 	bool ok;
 
-	if (msr != MSR_TSC_DEADLINE && lapic_msr_write_unlocked(&v->lapic, msr, value))
+	if (likely(msr == MSR_TSC_DEADLINE))
+		return lapic_write_tsc_deadline(&v->lapic, value);
+	if (lapic_msr_write_unlocked(&v->lapic, msr, value))
 		return true;
 	spin_lock(&v->vm->device_lock);
-	ok = msr == MSR_TSC_DEADLINE ? lapic_write_tsc_deadline(&v->lapic, value)
-				     : lapic_msr_write(&v->lapic, msr, value);
+	ok = lapic_msr_write(&v->lapic, msr, value);
 	spin_unlock(&v->vm->device_lock);
 	if (unlikely(msr == MSR_APIC_BASE))
 		VM_MUTANT(APIC_MOVED, tpr_page_moves(v));

@@ -390,24 +390,40 @@ static void count_kicks(uint32_t apic_id)
 	kicks++;
 }
 
+static unsigned fired;
+
+static void fires(void *dev, uint64_t now)
+{
+	(void)dev;
+	(void)now;
+	fired++;
+}
+
 static void an_alarm_armed_elsewhere(void **state)
 {
 	static struct percpu elsewhere;
-	struct timer timer = { .armed = false };
+	struct timer timer = { .fire = fires };
 
 	(void)state;
 	start_with(2);
 	host_kicked = count_kicks;
 	kicks = 0;
-	timer_arm(&boot->timers, &timer, 1);
+	timer_arm(&vm->device_timers, &timer, 1);
 	assert_int_equal(kicks, 0);
-	timer_cancel(&boot->timers, &timer);
+	timer_cancel(&vm->device_timers, &timer);
 	boot->cpu = &elsewhere;
-	timer_arm(&boot->timers, &timer, 1);
+	timer_arm(&vm->device_timers, &timer, 1);
 	boot->cpu = &soft.percpu;
 	assert_int_equal(kicks, 1);
-	timer_cancel(&boot->timers, &timer);
+	timer_cancel(&vm->device_timers, &timer);
 	host_kicked = NULL;
+	/* Its CPU looks at it when it is due. */
+	fired = 0;
+	timer_arm(&vm->device_timers, &timer, timers_now(&vm->device_timers) + 10000);
+	again();
+	assert_in_range(soft.percpu.timer_armed, 0, soft.tsc + 10000);
+	STEP(bench_timer());
+	assert_int_equal(fired, 1);
 	finish();
 }
 
