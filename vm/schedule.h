@@ -18,6 +18,12 @@
 
 /* ---- vm/schedule.c: whose turn it is ---- */
 
+/* Where the devices' alarms are, under the device lock: a list of their own, so that a local APIC's timer needs no lock
+ * that other vCPUs take; or, of a VM with one vCPU, that one's. */
+static inline struct timers *vm_device_timers(struct vm *vm)
+{
+	return vm->vcpu_count > 1 ? &vm->device_timers : &vm_boot_vcpu(vm)->timers;
+}
 /* TSC ticks that a vCPU has the CPU at a time, when others wait. */
 uint64_t schedule_slice(void);
 /* The vCPU of the CPU's ring whose turn it is, with a slice of its own from now on; NULL: none can run. */
@@ -67,8 +73,10 @@ void vcpu_move(struct vcpu *v, struct percpu *to);
 /* The same of one that has left, or arrived, and has been told to go (vcpu.move_to). */
 void vcpu_depart(struct vcpu *v);
 
-/* ---- vm/sleep.c: who sleeps. Of the calling CPU, but for vcpu_wake() (vm/vm.h) ---- */
+/* ---- vm/sleep.c: who sleeps. Of the calling CPU, but for vcpu_wake() ---- */
 
+/* A part of vcpu_request(), on any CPU: v, if it sleeps, is among its CPU's arrivals from now on. */
+void vcpu_wake(struct vcpu *v);
 /* v, which is on no ring and halted, falls asleep. false: something has come for it. */
 bool sleep_begin(struct percpu *cpu, struct vcpu *v);
 /* v is nowhere any more, if it slept. false: it did not, or is being woken. */

@@ -299,12 +299,6 @@ static inline bool vm_tagged(const struct vm *vm)
 			return false;
 	return vm->vcpu_count;
 }
-/* Where the devices' alarms are, under the device lock: a list of their own, so that a local APIC's timer needs no lock
- * that other vCPUs take; or, of a VM with one vCPU, that one's. */
-static inline struct timers *vm_device_timers(struct vm *vm)
-{
-	return vm->vcpu_count > 1 ? &vm->device_timers : &vm_boot_vcpu(vm)->timers;
-}
 /* Does every vCPU sleep in HLT? */
 static inline bool vm_asleep(const struct vm *vm)
 {
@@ -398,8 +392,6 @@ void vm_reset(struct vm *vm, bool asked, const char *format, ...)
 void vm_triple_fault(struct vcpu *v);
 /* Makes the vCPU look at its requests, wherever it is; with 0, its CPU at its alarms and whether it may run. */
 void vcpu_request(struct vcpu *v, uint64_t request);
-/* A part of that: if it sleeps, it is among its CPU's arrivals from now on (vm/sleep.c). */
-void vcpu_wake(struct vcpu *v);
 /* The same, of one that lives on the calling CPU, which looks at them before it enters the guest. */
 static inline void vcpu_note(struct vcpu *v, uint64_t request)
 {

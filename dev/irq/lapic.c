@@ -344,7 +344,8 @@ void lapic_init_reset(struct lapic *l)
 		l->lvt[i] = LVT_MASKED;
 	lapic_timer_reset(l);
 	__atomic_store_n(&l->tmr_stale, true, __ATOMIC_SEQ_CST);
-	__atomic_store_n(&l->irq_maybe, lapic_extint(l), __ATOMIC_SEQ_CST); /* L3: it needs no local vector table where the APIC is disabled */
+	/* L3: it needs no local vector table where the APIC is disabled. */
+	__atomic_store_n(&l->irq_maybe, lapic_extint(l), __ATOMIC_SEQ_CST);
 	lapic_shown_no_more(l);
 }
 

@@ -132,7 +132,8 @@ void lapic_mmio_write(struct lapic *l, uint64_t offset, unsigned size, uint64_t 
 bool lapic_msr_read(struct lapic *l, uint32_t msr, uint64_t *value);
 bool lapic_msr_write(struct lapic *l, uint32_t msr, uint64_t value);
 /* The same without the device lock, for what needs none, on the vCPU's own CPU: a fixed interrupt sent by ICR, the
- * EOI of an edge-triggered one, the initial count of the timer. false: nothing was done; it needs the lock, or is not legal. */
+ * EOI of an edge-triggered one, the initial count of the timer. false: nothing was done; it needs the lock, or is not
+ * legal. */
 bool lapic_msr_write_unlocked(struct lapic *l, uint32_t msr, uint64_t value);
 bool lapic_mmio_write_unlocked(struct lapic *l, uint64_t offset, unsigned size, uint64_t value);
 /* The fast path of WRMSR to IA32_TSC_DEADLINE; same as lapic_msr_write(). */
@@ -191,8 +192,8 @@ void lapic_set_lint(struct lapic *l, unsigned pin, bool level);
 /* Can the PIC's output bring an NMI or an INIT? */
 bool lapic_lint_unmaskable(const struct lapic *l);
 
-/* The highest vector that may be delivered now, or -1. Clears irq_maybe when there is nothing (no ExtINT either). On the
- * vCPU's own CPU. */
+/* The highest vector that may be delivered now, or -1. Clears irq_maybe when there is nothing (no ExtINT either). On
+ * the vCPU's own CPU. */
 int lapic_pending(struct lapic *l);
 /* Take it: vector (from lapic_pending()) moves from IRR to ISR. */
 void lapic_ack(struct lapic *l, uint8_t vector);

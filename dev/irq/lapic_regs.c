@@ -321,7 +321,8 @@ bool lapic_mmio_write_unlocked(struct lapic *l, uint64_t offset, unsigned size, 
 		return false;
 	if (offset == APIC_ICR) {
 		lapic_take_icr(l);
-		return icr_unlocked(l, (l->icr & 0xffffffff00000000) | (uint32_t)(value & ~(uint64_t)ICR_DELIVERY_STATUS));
+		value &= 0xffffffff & ~(uint64_t)ICR_DELIVERY_STATUS;
+		return icr_unlocked(l, (l->icr & 0xffffffff00000000) | value);
 	}
 	if (offset == APIC_TIMER_INITIAL)
 		return reg_write(l, REG(TIMER_INITIAL), (uint32_t)value);
