@@ -15,8 +15,8 @@ VMBENCH_TESTS := modes dispatch exception event cr msr io mmu emulation handover
 	mechanism_switch mitigations stats release life schedule sleep move cpus clock caps mechanism cpuid create \
 	control dirty
 $(foreach t,$(VMBENCH_TESTS),$(eval UNIT_vm_$(t)_SRC := $(wildcard test/unit/vm*/test_$(t).c \
-	test/unit/vm/*/test_$(t).c test/unit/dev/irq/test_$(t).c) $(VMBENCH_C))$(eval UNIT_vm_$(t)_VARIANT := vmbench)$(eval UNIT_vm_$(t)_LIBS := \
-	-no-pie))
+	test/unit/vm/*/test_$(t).c test/unit/dev/irq/test_$(t).c) $(VMBENCH_C))$(eval UNIT_vm_$(t)_VARIANT := \
+	vmbench)$(eval UNIT_vm_$(t)_LIBS := -no-pie))
 UNIT_TESTS += $(VMBENCH_TESTS:%=vm_%)
 
 # What replaces patched instructions does the same as they, by the emulator.

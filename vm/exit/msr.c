@@ -246,7 +246,10 @@ void exit_wrmsr(struct vcpu *v)
 {
 	uint64_t value = (uint32_t)v->hvm.gpr[GPR_RAX] | v->hvm.gpr[GPR_RDX] << 32;
 
-	if (msr_write(v, (uint32_t)v->hvm.gpr[GPR_RCX], value))
+	if ((uint32_t)v->hvm.gpr[GPR_RCX] == MSR_X2APIC_ICR &&
+	    lapic_msr_write_unlocked(&v->lapic, MSR_X2APIC_ICR, value))
+		exit_skip(v); /* as msr_write(), sooner */
+	else if (msr_write(v, (uint32_t)v->hvm.gpr[GPR_RCX], value))
 		exit_skip(v);
 	else
 		event_gp(v);
