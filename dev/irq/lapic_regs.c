@@ -319,14 +319,18 @@ bool lapic_mmio_write_unlocked(struct lapic *l, uint64_t offset, unsigned size, 
 {
 	if (size != 4)
 		return false;
+	if (offset == APIC_TPR) {
+		lapic_write_tpr(l, (uint8_t)value);
+		return true;
+	}
+	if (offset == APIC_EOI)
+		return eoi_unlocked(l);
 	if (offset == APIC_ICR) {
 		lapic_take_icr(l);
 		value &= 0xffffffff & ~(uint64_t)ICR_DELIVERY_STATUS;
 		return icr_unlocked(l, (l->icr & 0xffffffff00000000) | value);
 	}
-	if (offset == APIC_TIMER_INITIAL)
-		return reg_write(l, REG(TIMER_INITIAL), (uint32_t)value);
-	return offset == APIC_EOI && eoi_unlocked(l);
+	return offset == APIC_TIMER_INITIAL && reg_write(l, REG(TIMER_INITIAL), (uint32_t)value);
 }
 
 uint32_t lapic_get(struct lapic *l, unsigned offset)
