@@ -75,6 +75,16 @@ void vcpu_depart(struct vcpu *v);
 
 /* ---- vm/sleep.c: who sleeps. Of the calling CPU, but for vcpu_wake() ---- */
 
+/* Does every vCPU sleep in HLT? */
+static inline bool vm_asleep(const struct vm *vm)
+{
+	const struct vcpu *v;
+
+	for_each_vcpu(v, vm)
+		if (!__atomic_load_n(&v->halted, __ATOMIC_RELAXED))
+			return false;
+	return true;
+}
 /* A part of vcpu_request(), on any CPU: v, if it sleeps, is among its CPU's arrivals from now on. */
 void vcpu_wake(struct vcpu *v);
 /* v, which is on no ring and halted, falls asleep. false: something has come for it. */

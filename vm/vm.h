@@ -299,16 +299,6 @@ static inline bool vm_tagged(const struct vm *vm)
 			return false;
 	return vm->vcpu_count;
 }
-/* Does every vCPU sleep in HLT? */
-static inline bool vm_asleep(const struct vm *vm)
-{
-	const struct vcpu *v;
-
-	for_each_vcpu(v, vm)
-		if (!__atomic_load_n(&v->halted, __ATOMIC_RELAXED))
-			return false;
-	return true;
-}
 
 /* ---- vm/create.c ---- */
 /* Makes a VM of config from the boot modules: memory, devices, loaded image, a vCPU on CPU cpu, not yet running.
