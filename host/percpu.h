@@ -5,6 +5,7 @@
 #ifndef VELLUM_HOST_PERCPU_H
 #define VELLUM_HOST_PERCPU_H
 
+#include "lib/heap.h"
 #include "mmu/addr.h"
 
 #define CPUS_MAX 256
@@ -46,7 +47,9 @@ struct percpu {
 	hpa_t vmxon_region;
 	struct vcpu *loaded;    /* whose state the virtualization extension of this CPU works with */
 	struct vcpu *resident; /* whose FPU, debug and system-call registers the CPU holds */
-	struct vcpu *run_queue; /* the vCPUs that live here, a ring; the one that runs, or ran last */
+	/* the vCPUs that live here and do not sleep, a ring; the one that runs, or ran last */
+	struct vcpu *run_queue;
+	struct heap sleepers; /* and those that sleep, by when they are to be looked at (vm/sleep.c) */
 	/* Those that have come here and are not on the ring yet (CQ2 in vm/schedule.h): others put them here. */
 	struct vcpu *arrivals;
 	/* virtual machines whose last vCPU has ended here, but whose account has not been written */

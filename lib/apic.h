@@ -58,6 +58,7 @@
 /* SDM, "Interrupt Command Register (ICR)". */
 #define ICR_DELIVERY(mode) ((uint32_t)(mode) << 8) /* enum apic_delivery */
 #define ICR_HIGH_DESTINATION 0xff000000u /* in xAPIC mode */
+#define ICR_LEVEL 0x8000u /* trigger mode; of an INIT alone */
 #define ICR_DELIVERY_STATUS 0x1000u /* read-only: the last one is still on its way */
 #define ICR_ASSERT 0x4000u
 #define ICR_SHORTHAND(which) ((uint32_t)(which) << 18) /* enum apic_shorthand */

@@ -38,6 +38,12 @@ $(THREADS)/%.o: %.c
 $(THREADS)/threads: $(THREADS_ALL:%.c=$(THREADS)/%.o)
 	$(CC) -fsanitize=thread -o $@ $^
 
+# The same over the local APICs of one virtual machine.
+LAPIC_THREADS_ALL := test/threads/lapic/main.c $(wildcard dev/irq/lapic*.c) dev/irq/apic_message.c dev/timer.c
+-include $(LAPIC_THREADS_ALL:%.c=$(THREADS)/%.d)
+$(THREADS)/lapic_threads: $(LAPIC_THREADS_ALL:%.c=$(THREADS)/%.o)
+	$(CC) -fsanitize=thread -o $@ $^
+
 # The same with switches that leave out one flush, protection or check each.
 $(ORACLE)-mutants/%.o: %.c
 	@mkdir -p $(@D)
@@ -74,7 +80,7 @@ $(INTERLEAVE_SAN)/oracle: $(INTERLEAVE_SAN)/test/oracle/main.o $(ORACLE_ALL:%.c=
 # Part of `make test`: some 40 million checked accesses over all mechanisms and paging modes (test/programs.py).
 .PHONY: oracle soak fuzz-oracle account
 ORACLE_TESTS := $(ORACLE)/oracle $(ORACLE)/exhaustive $(ORACLE)-asan/oracle $(INTERLEAVE)/oracle \
-	$(INTERLEAVE_SAN)/oracle $(THREADS)/threads
+	$(INTERLEAVE_SAN)/oracle $(THREADS)/threads $(THREADS)/lapic_threads
 oracle: $(ORACLE_TESTS)
 	python3 -B test/all.py --only '^oracle: ' $(BUILD)
 

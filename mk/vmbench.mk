@@ -4,18 +4,19 @@
 
 VMBENCH_HYP_C := $(filter-out vm/main.c vm/native/native.c vm/resident.c vmx/entry_check.c vmx/cpu.c,$(call \
 	sources,$(VM_DIRS) vmx)) host/console.c host/speculation.c \
-	host/speculation_read.c lib/fmt.c
+	host/speculation_read.c lib/fmt.c lib/heap.c
 VMBENCH_C := $(wildcard test/vm/*.c) test/unit/emulate/cpu.c test/unit/dev/irq/virtual_apic.c $(VMBENCH_HYP_C) \
 	$(call sources,$(DEV_DIRS) emulate $(MMU_DIRS)) $(wildcard model/vmentry*.c)
 # Not position-independent: static tables have addresses that the CPU models can have as physical ones.
 VMBENCH_FLAGS := -D_GNU_SOURCE -mgeneral-regs-only -fno-pie -Itest/vm/shadow
 
 VMBENCH_TESTS := modes dispatch exception event cr msr io mmu emulation handover task_switch task_segment run \
-	platform panic tpr apicv alarm patch patch_undo apic vcpus smp freeze enterable emulated mechanism_switch \
-	mitigations stats release life schedule move cpus clock caps mechanism cpuid create control dirty
+	platform panic lapic_order tpr apicv alarm patch patch_undo apic vcpus smp freeze enterable emulated \
+	mechanism_switch mitigations stats release life schedule sleep move cpus clock caps mechanism cpuid create \
+	control dirty
 $(foreach t,$(VMBENCH_TESTS),$(eval UNIT_vm_$(t)_SRC := $(wildcard test/unit/vm*/test_$(t).c \
-	test/unit/vm/*/test_$(t).c) $(VMBENCH_C))$(eval UNIT_vm_$(t)_VARIANT := vmbench)$(eval UNIT_vm_$(t)_LIBS := \
-	-no-pie))
+	test/unit/vm/*/test_$(t).c test/unit/dev/irq/test_$(t).c) $(VMBENCH_C))$(eval UNIT_vm_$(t)_VARIANT := \
+	vmbench)$(eval UNIT_vm_$(t)_LIBS := -no-pie))
 UNIT_TESTS += $(VMBENCH_TESTS:%=vm_%)
 
 # What replaces patched instructions does the same as they, by the emulator.

@@ -91,7 +91,7 @@ def interleaved(build, everything, job):
     return jobs + [job('interleaved, every invariant', 'interleave-asan/oracle',
                        ['--interleave', '--thorough', '--seed', '900001', '--runs', '4', '--rounds', '60'],
                        {'ASAN_OPTIONS': 'detect_leaks=0'}),
-                   job('threads', 'threads/threads', [])]
+                   job('threads', 'threads/threads', []), job('lapic threads', 'threads/lapic_threads', [])]
 
 
 def oracle(build, everything):

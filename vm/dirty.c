@@ -66,12 +66,13 @@ static void alarm(void *dev, uint64_t now)
 
 static void arm(struct vm *vm, uint64_t ticks)
 {
-	struct timers *t = &vm_boot_vcpu(vm)->timers;
+	struct timers *t = vm_device_timers(vm);
 
 	vm->dirty.timer = (struct timer){ .fire = alarm, .dev = vm };
 	spin_lock(&vm->device_lock);
 	timer_arm(t, &vm->dirty.timer, timers_now(t) + ticks);
 	spin_unlock(&vm->device_lock);
+	VM_MUTANT(DIRTY_ALARM, vcpu_request(vm_boot_vcpu(vm), 0)); /* HA3: it may sleep */
 }
 
 const char *dirty_begin(struct vm *vm, uint64_t seconds)

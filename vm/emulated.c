@@ -35,18 +35,6 @@ void emulated_look_again(struct vcpu *v)
 	v->emulated = VM_LEFT_OUT_OR(EMULATED_END, !vcpu_enterable(v));
 }
 
-/* The guest's own timers, which the CPU's timer is not armed for here. */
-static void run_timers(struct vcpu *v)
-{
-	struct vm *vm = v->vm;
-
-	if (clock_now(&vm->clock) < timers_next(&v->timers))
-		return;
-	spin_lock(&vm->device_lock);
-	timers_run(&v->timers, clock_now(&vm->clock));
-	spin_unlock(&vm->device_lock);
-}
-
 /* The time of the turn is that of the instructions' account, not of the last exit's. */
 static void begin(struct vcpu *v)
 {
@@ -62,7 +50,8 @@ static void begin(struct vcpu *v)
 void emulated_time(struct vcpu *v)
 {
 	VM_MUTANT(EMULATED_CLOCK, clock_tick(&v->vm->clock));
-	VM_MUTANT(EMULATED_TIMERS, run_timers(v));
+	/* Its timers, which the CPU's timer is not armed for here. */
+	VM_MUTANT(EMULATED_TIMERS, schedule_run_timers(v));
 }
 
 /* Several instructions at a time in real mode, while nothing waits that one of them could let in, or that comes behind

@@ -30,6 +30,8 @@ struct machine {
 	uint64_t wall_clock; /* seconds since 1970, UTC, when the machine started */
 	unsigned vm_count;      /* of the description */
 	struct vm_place *place; /* vm_count of them */
+	/* which wait for room on the statistics port, a bit for each by its number; changed atomically */
+	uint64_t *console_waits;
 	unsigned alive;  /* virtual machines that have not settled, and whoever else keeps the machine up */
 	bool unsettled;  /* some have been released, which the first CPU does not know yet; by any CPU, atomically */
 };

@@ -70,11 +70,17 @@ static void make_places(void)
 {
 	struct vm_config *configs;
 	unsigned count = read_configs(&configs);
+	size_t list = 4096;
 
 	machine.place = descriptions(count, sizeof(*machine.place));
+	machine.console_waits = descriptions(count / 64 + 1, sizeof(*machine.console_waits));
 	machine.vm_count = count;
-	for (unsigned id = 0; id < count; id++)
+	for (unsigned id = 0; id < count; id++) {
 		machine.place[id].config = configs + id;
+		list += CONTROL_LINE_OF_LIST(configs[id].vcpus);
+	}
+	if (list > CONTROL_ANSWER_SIZE)
+		control_make_room(descriptions(1, list), list);
 }
 
 /* The guest takes the machine, as the firmware and the loader left it. */

@@ -83,7 +83,7 @@ static void alarm(void *dev, uint64_t now)
 
 static void arm(struct vm *vm, uint64_t ticks)
 {
-	struct timers *t = &vm_boot_vcpu(vm)->timers;
+	struct timers *t = vm_device_timers(vm);
 
 	spin_lock(&vm->device_lock);
 	timer_arm(t, &vm->switching.timer, timers_now(t) + ticks);

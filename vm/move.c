@@ -13,10 +13,8 @@ void vcpu_pin(struct vcpu *v, struct percpu *cpu)
 
 static void arm(struct vcpu *v)
 {
-	spin_lock(&v->vm->device_lock);
 	timer_arm(&v->timers, &v->wander,
 		  timers_now(&v->timers) + v->vm->config->migrate_every * (machine.tsc_hz / 1000) / 1000);
-	spin_unlock(&v->vm->device_lock);
 }
 
 static void wander(void *dev, uint64_t now)

@@ -153,11 +153,20 @@ static bool first_console_room(void *ctx)
 
 /* Other VMs' consoles travel as lines on the statistics port. A line that the port has no room for stays, and the
  * transmitter of its VM is busy meanwhile: that guest waits, and nobody else. */
+static bool try_console_line(const struct vm *vm)
+{
+	return VM_LEFT_OUT_OR(CONSOLE_KEEP, console_guest_line("con %u %s", vm->id, vm->console_text));
+}
+
+/* Once more behind saying that it waits: the port may have got room meanwhile, and not say so again. */
 static bool flush_console_line(struct vm *vm)
 {
 	vm->console_text[vm->console_used] = '\0';
-	if (VM_KEPT(CONSOLE_KEEP, !console_guest_line("con %u %s", vm->id, vm->console_text)))
-		return false;
+	if (!try_console_line(vm)) {
+		__atomic_fetch_or(&machine.console_waits[vm->id / 64], BIT(vm->id % 64), __ATOMIC_SEQ_CST);
+		if (!try_console_line(vm))
+			return false;
+	}
 	vm->console_used = 0;
 	vm->console_complete = false;
 	return true;
@@ -215,17 +224,44 @@ void platform_feed_uart(struct vm *vm)
 	spin_unlock(&vm->device_lock);
 }
 
-/* The statistics port has room: transmitters that wait for it go on, on whatever CPU their VM lives. */
+static void other_console_goes_on(struct vm *vm)
+{
+	if (!vm || VM_KEPT(OTHER_ENDED, vm->ended))
+		return;
+	spin_lock(&vm->device_lock);
+	VM_MUTANT(OTHER_READY, uart_tx_ready(&vm->uart));
+	spin_unlock(&vm->device_lock);
+}
+
+/* The number of the first that waits, from this one on and round; machine.vm_count: there is none. */
+static unsigned next_waiting(unsigned from)
+{
+	unsigned words = machine.vm_count / 64 + 1;
+
+	for (unsigned n = 0; n <= words; n++) {
+		unsigned word = (from / 64 + n) % words;
+		uint64_t all = __atomic_load_n(&machine.console_waits[word], __ATOMIC_SEQ_CST);
+
+		all &= n ? ~0ull : ~0ull << from % 64;
+		if (all)
+			return word * 64 + (unsigned)__builtin_ctzll(all);
+	}
+	return machine.vm_count;
+}
+
+/* The statistics port has room: transmitters that wait for it go on, on whatever CPU their VM lives, in turn, as long
+ * as there is room. */
 static void other_consoles_go_on(void)
 {
-	for (unsigned id = 1; id < machine.vm_count; id++) {
-		struct vm *vm = vm_at(id);
+	static unsigned turn;
+	unsigned id;
 
-		if (!vm || VM_KEPT(OTHER_ENDED, vm->ended) || !__atomic_load_n(&vm->console_complete, __ATOMIC_RELAXED))
-			continue;
-		spin_lock(&vm->device_lock);
-		VM_MUTANT(OTHER_READY, uart_tx_ready(&vm->uart));
-		spin_unlock(&vm->device_lock);
+	for (unsigned n = 0; n < machine.vm_count && console_guest_room(); n++) {
+		if ((id = next_waiting(turn)) == machine.vm_count)
+			return;
+		turn = (id + 1) % machine.vm_count;
+		__atomic_fetch_and(&machine.console_waits[id / 64], ~BIT(id % 64), __ATOMIC_SEQ_CST);
+		other_console_goes_on(vm_at(id));
 	}
 }
 
@@ -264,8 +300,12 @@ uint64_t platform_mmio_read(struct vcpu *v, uint64_t gpa, unsigned size)
 
 void platform_mmio_write(struct vcpu *v, uint64_t gpa, unsigned size, uint64_t value)
 {
+	bool own = is_lapic_page(v, gpa);
+
+	if (own && lapic_mmio_write_unlocked(&v->lapic, gpa & (PAGE_SIZE - 1), size, value))
+		return;
 	spin_lock(&v->vm->device_lock);
-	if (is_lapic_page(v, gpa))
+	if (own)
 		lapic_mmio_write(&v->lapic, gpa & (PAGE_SIZE - 1), size, value);
 	else
 		mmio_write(&v->vm->mmio, gpa, size, value);
@@ -315,6 +355,7 @@ static bool add_interrupt_controllers(struct vm *vm)
 		vm->apic_bus.cpu[vm->apic_bus.count++] = &v->lapic;
 		lapic_init(&v->lapic, &v->timers, v->id, v->id == 0, vm->cpuid.lapic_features, vm->cpuid.maxphyaddr,
 			   &lapic_host, v);
+		v->lapic.bus = &vm->apic_bus;
 		VM_MUTANT(LAPIC_TSC, lapic_set_tsc_offset(&v->lapic, v->tsc_offset));
 	}
 	VM_MUTANT(VIRTUAL_WIRE, lapic_virtual_wire(&vm_boot_vcpu(vm)->lapic));
@@ -325,7 +366,7 @@ static bool add_clocks(struct vm *vm)
 {
 	struct rtc_config rtc = { machine.wall_clock, vm->low_ram, vm->high_ram };
 	struct machine_sink sink = { machine_event, vm };
-	struct timers *timers = &vm_boot_vcpu(vm)->timers;
+	struct timers *timers = vm_device_timers(vm);
 
 	return pit_init(&vm->pit, &vm->pio, timers, irqhub_line(&vm->irqhub, 0)) &&
 	       rtc_init(&vm->rtc, &vm->pio, timers, irqhub_line(&vm->irqhub, RTC_IRQ), &rtc) &&
@@ -341,26 +382,27 @@ static bool add_uart(struct vm *vm)
 	return uart_init(&vm->uart, &vm->pio, COM1_PORT, line, other_console_tx, other_console_room, vm);
 }
 
-/* Another CPU has armed an alarm of the boot processor's, which its own CPU must cover (RL1 in vm/run.c). */
+/* An alarm of a device has been armed, which the boot processor's CPU must cover (RL1 in vm/run.c). */
 static void alarm_noticed(struct timers *t)
 {
-	struct vcpu *v = container_of(t, struct vcpu, timers);
+	struct vcpu *v = vm_boot_vcpu(container_of(t, struct vm, device_timers));
 
-	if (v->cpu != this_cpu())
+	__atomic_store_n(&v->timers.earlier, true, __ATOMIC_SEQ_CST);
+	if (v->cpu != this_cpu() || v->asleep)
 		VM_MUTANT(ALARM_KICK, vcpu_request(v, 0));
 }
 
 static void add_timers(struct vm *vm)
 {
+	struct timers t = { .tsc_hz = machine.tsc_hz,
+			    .now = VM_KEPT(TIMERS_OWN, vm->clock.guest_only) ? now_own : now_host,
+			    .ctx = &vm->clock };
 	struct vcpu *v;
 
 	for_each_vcpu(v, vm)
-		v->timers = (struct timers){
-			.tsc_hz = machine.tsc_hz,
-			.now = VM_KEPT(TIMERS_OWN, vm->clock.guest_only) ? now_own : now_host,
-			.ctx = &vm->clock,
-			.notice = v->id == 0 && vm->vcpu_count > 1 ? alarm_noticed : NULL,
-		};
+		v->timers = t;
+	vm->device_timers = t;
+	vm->device_timers.notice = alarm_noticed;
 }
 
 bool platform_init(struct vm *vm)

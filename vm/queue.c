@@ -1,5 +1,5 @@
 /* vm/queue.c - the virtual CPUs that live on a CPU: a ring that is its own, and what others give to it (CQ1 to CQ3 in
- * vm/schedule.h). */
+ * vm/schedule.h). Those that sleep are elsewhere (vm/sleep.c). */
 #include "vm/vm.h"
 
 #include "host/lapic.h"
@@ -7,7 +7,7 @@
 
 /* ---- from any CPU ---- */
 
-static void put(struct percpu *cpu, struct vcpu *v)
+void queue_put(struct percpu *cpu, struct vcpu *v)
 {
 	struct vcpu *first = __atomic_load_n(&cpu->arrivals, __ATOMIC_RELAXED);
 
@@ -19,18 +19,21 @@ static void put(struct percpu *cpu, struct vcpu *v)
 void queue_add(struct vcpu *v)
 {
 	VM_MUTANT(FAIR_NEW, v->fair = __atomic_load_n(&v->cpu->fair_floor, __ATOMIC_RELAXED));
-	put(v->cpu, v);
+	queue_put(v->cpu, v);
 }
 
 /* ---- on its own ---- */
 
 static void link_last(struct percpu *cpu, struct vcpu *v)
 {
-	v->ring = cpu->run_queue ? cpu->run_queue->ring : v;
-	if (cpu->run_queue)
-		cpu->run_queue->ring = v;
-	else
-		cpu->run_queue = v;
+	struct vcpu *last = cpu->run_queue;
+
+	BUG_ON(v->on_ring); /* HA2 */
+	if (!last)
+		cpu->run_queue = last = v->ring = v;
+	v->ring = last->ring;
+	v->ring_before = last;
+	v->ring->ring_before = last->ring = v;
 	v->on_ring = true;
 }
 
@@ -63,13 +66,10 @@ static void bring_near(struct percpu *cpu, struct vcpu *v)
 
 void queue_remove(struct percpu *cpu, struct vcpu *v)
 {
-	struct vcpu *before = v;
-
-	while (before->ring != v)
-		before = before->ring;
-	before->ring = v->ring;
 	if (cpu->run_queue == v)
-		cpu->run_queue = v->ring == v ? NULL : before;
+		cpu->run_queue = v->ring == v ? NULL : v->ring_before;
+	v->ring_before->ring = v->ring;
+	v->ring->ring_before = v->ring_before;
 	v->on_ring = false;
 }
 
@@ -79,12 +79,13 @@ static void give(struct vcpu *v, struct percpu *to)
 	struct percpu *cpu = this_cpu();
 
 	ASSERT(v->cpu == cpu && !v->running && to != cpu);
-	queue_remove(cpu, v);
+	if (v->on_ring)
+		queue_remove(cpu, v);
 	VM_MUTANT(MOVE_LEAVES, vcpu_leave_cpu(v));
 	__atomic_store_n(&v->moves, v->moves + 1, __ATOMIC_RELAXED);
 	v->move_to = NULL;
 	__atomic_store_n(&v->cpu, to, __ATOMIC_SEQ_CST);
-	put(to, v);
+	queue_put(to, v);
 	VM_MUTANT(MOVE_KICK, lapic_host_kick(to->apic_id));
 }
 
@@ -93,10 +94,12 @@ void vcpu_move(struct vcpu *v, struct percpu *to)
 	if (v->running) {
 		v->move_to = to;
 		VM_MUTANT(MOVE_ASKS, vcpu_note(v, REQUEST_SWITCH));
-	} else if (!v->on_ring) {
-		v->move_to = to;
-	} else if (to != v->cpu) {
+	} else if (to == v->cpu) {
+		v->move_to = NULL;
+	} else if (v->on_ring || VM_KEPT(MOVE_ASLEEP, sleep_end(v->cpu, v))) {
 		give(v, to);
+	} else {
+		v->move_to = to;
 	}
 }
 
@@ -107,6 +110,24 @@ void vcpu_depart(struct vcpu *v)
 	v->move_to = NULL;
 	if (to != v->cpu)
 		give(v, to);
+}
+
+void queue_rest(struct percpu *cpu, struct vcpu *v)
+{
+	queue_remove(cpu, v);
+	if (!sleep_begin(cpu, v))
+		link_last(cpu, v);
+}
+
+static void arrive(struct percpu *cpu, struct vcpu *v)
+{
+	sleep_arrived(cpu, v);
+	if (v->halted && !v->move_to && VM_KEPT(ARRIVES_ASLEEP, sleep_begin(cpu, v)))
+		return;
+	link_last(cpu, v);
+	bring_near(cpu, v);
+	if (unlikely(v->move_to))
+		VM_MUTANT(MOVES_ON, vcpu_depart(v));
 }
 
 bool queue_accept(struct percpu *cpu)
@@ -123,10 +144,7 @@ bool queue_accept(struct percpu *cpu)
 	}
 	for (v = in_turn; v; v = next) {
 		next = v->ring;
-		link_last(cpu, v);
-		bring_near(cpu, v);
-		if (unlikely(v->move_to))
-			VM_MUTANT(MOVES_ON, vcpu_depart(v));
+		arrive(cpu, v);
 	}
 	return true;
 }

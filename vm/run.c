@@ -24,6 +24,8 @@ void vcpu_request(struct vcpu *v, uint64_t request)
 	struct percpu *cpu;
 
 	vcpu_note(v, request);
+	if (__atomic_load_n(&v->asleep, __ATOMIC_SEQ_CST))
+		VM_MUTANT(REQUEST_WAKES, vcpu_wake(v));
 	cpu = __atomic_load_n(&v->cpu, __ATOMIC_SEQ_CST);
 	if (cpu != this_cpu())
 		lapic_host_kick(cpu->apic_id);
@@ -473,6 +475,8 @@ void vm_cpu_loop(void)
 			retire(cpu, v);
 		else if (unlikely(v->move_to))
 			VM_MUTANT(MOVE_DEPARTS, vcpu_depart(v));
+		else if (v->halted)
+			VM_MUTANT(HALTED_RESTS, queue_rest(cpu, v));
 	}
 }
 

@@ -4,7 +4,8 @@
  * SC1  Of those that can run, the one for which CPUs have worked least has the next slice: an exit that takes longer
  *      than a slice is paid back by its own vCPU. Who slept is not given what it did not use, but for one slice.
  * SC2  While a vCPU runs, nobody else's timers interrupt it; they are looked at when its slice ends. So a neighbour
- *      that programs timers without end costs it nothing. (Alone on its CPU it runs until its own timers.)
+ *      that programs timers without end costs it nothing. (Alone on its CPU it runs until its own timers; the alarm of
+ *      one that sleeps comes when it is due, but not before the slice ends.)
  * SC3  The host's interrupts are let in once a slice at the latest, even where a guest's exits, one after the other,
  *      keep them from being taken (events of a higher priority), or the CPU does not take them (an emulator that masks
  *      them while the guest's IF is 0): at an exit by the TSC, and where the CPU has a preemption timer, there is an
@@ -48,17 +49,11 @@ static bool others_runnable(const struct percpu *cpu)
 
 void schedule_arm_idle(const struct percpu *cpu)
 {
-	const struct vcpu *v = cpu->run_queue;
-	uint64_t next = UINT64_MAX;
+	uint64_t next = sleepers_next(cpu);
 
 	if (VM_KEPT(IDLE_UNTOLD, cpu->untold) ||
 	    VM_KEPT(IDLE_UNSETTLED, __atomic_load_n(&machine.unsettled, __ATOMIC_RELAXED) && cpu->id == 0))
-		next = rdtsc() + schedule_slice();
-	else if (!v)
-		return;
-	for (const struct vcpu *i = v; i; i = i->ring == v ? NULL : i->ring)
-		if (VM_LEFT_OUT_OR(IDLE_STOPPED, !i->vm->clock.stopped))
-			next = min_u64(next, schedule_alarm(i));
+		next = min_u64(next, rdtsc() + schedule_slice());
 	lapic_host_timer(next);
 }
 
@@ -68,9 +63,34 @@ void schedule_arm_running(const struct percpu *cpu)
 {
 	struct vcpu *v = cpu->run_queue;
 	uint64_t next = v->vm->clock.stopped ? UINT64_MAX : schedule_alarm(v);
+	uint64_t others = max_u64(cpu->slice_end, VM_KEPT(SLEEPERS_ARMED, true) ? sleepers_next(cpu) : UINT64_MAX);
 
-	lapic_host_timer(VM_LEFT_OUT_OR(SLICE_ARMED, v->ring == v) ? next : min_u64(next, cpu->slice_end));
+	if (VM_KEPT(SLICE_ARMED, v->ring != v))
+		others = cpu->slice_end;
+	lapic_host_timer(min_u64(next, others));
 	VM_MUTANT(ARM_AGAIN, v->timers.earlier = true); /* RL1: to be looked at before its next entry */
+}
+
+static void run_locked(struct vcpu *v, struct timers *t)
+{
+	spin_lock(&v->vm->device_lock);
+	timers_run(t, clock_now(&v->vm->clock));
+	spin_unlock(&v->vm->device_lock);
+}
+
+/* Without the lock where nothing is due: an alarm that is armed now is looked at again (RL1). */
+void schedule_run_timers(struct vcpu *v)
+{
+	uint64_t now = clock_now(&v->vm->clock);
+
+	if (timers_next(&v->timers) <= now) {
+		if (v->vm->vcpu_count == 1)
+			run_locked(v, &v->timers);
+		else
+			timers_run(&v->timers, now);
+	}
+	if (v->id == 0 && VM_KEPT(DEVICE_TIMERS, timers_next(&v->vm->device_timers) <= now))
+		run_locked(v, &v->vm->device_timers);
 }
 
 static void run_timers(const struct percpu *cpu)
@@ -78,12 +98,7 @@ static void run_timers(const struct percpu *cpu)
 	struct vcpu *v = cpu->run_queue;
 
 	do {
-		/* Without the lock where nothing is due: an alarm that is armed now is looked at again (RL1). */
-		if (timers_next(&v->timers) <= clock_now(&v->vm->clock)) {
-			spin_lock(&v->vm->device_lock);
-			timers_run(&v->timers, clock_now(&v->vm->clock));
-			spin_unlock(&v->vm->device_lock);
-		}
+		schedule_run_timers(v);
 		v = v->ring;
 	} while (VM_KEPT(TIMERS_OF_ALL, v != cpu->run_queue));
 }
@@ -104,6 +119,7 @@ void vm_timer_interrupt(void)
 	uint64_t now = rdtsc();
 
 	cpu->timer_fired = false;
+	VM_MUTANT(SLEEPERS_DUE, sleepers_look(cpu));
 	queue_accept(cpu);
 	if (!cpu->run_queue)
 		return;

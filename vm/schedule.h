@@ -18,6 +18,12 @@
 
 /* ---- vm/schedule.c: whose turn it is ---- */
 
+/* Where the devices' alarms are, under the device lock: a list of their own, so that a local APIC's timer needs no lock
+ * that other vCPUs take; or, of a VM with one vCPU, that one's. */
+static inline struct timers *vm_device_timers(struct vm *vm)
+{
+	return vm->vcpu_count > 1 ? &vm->device_timers : &vm_boot_vcpu(vm)->timers;
+}
 /* TSC ticks that a vCPU has the CPU at a time, when others wait. */
 uint64_t schedule_slice(void);
 /* The vCPU of the CPU's ring whose turn it is, with a slice of its own from now on; NULL: none can run. */
@@ -26,6 +32,8 @@ struct vcpu *schedule_pick(struct percpu *cpu);
 void schedule_account(struct vcpu *v, uint64_t ticks);
 /* So many ticks on a CPU, as vcpu.fair counts them for v (SC4). */
 uint64_t schedule_weighed(const struct vcpu *v, uint64_t ticks);
+/* Of v, which is on the ring of the calling CPU or sleeps there: its alarms that are due. */
+void schedule_run_timers(struct vcpu *v);
 /* Could v have a turn now? */
 bool schedule_runnable(const struct vcpu *v);
 /* The CPU's timer covers what must happen while nobody runs; or the end of the slice, and the alarms of who runs. */
@@ -34,7 +42,11 @@ void schedule_arm_running(const struct percpu *cpu);
 /* When the CPU must look at the timers of a vCPU, by the TSC; that of one that is about to be entered may be later. */
 static inline uint64_t schedule_alarm(const struct vcpu *v)
 {
-	return clock_alarm(&v->vm->clock, timers_next(&v->timers));
+	uint64_t next = timers_next(&v->timers);
+
+	if (v->id == 0)
+		next = min_u64(next, timers_next(&v->vm->device_timers));
+	return clock_alarm(&v->vm->clock, next);
 }
 /* The CPU's timer has fired: runs the alarms that are due, ends the slice if it is over. */
 void vm_timer_interrupt(void);
@@ -45,17 +57,46 @@ void schedule_yield(struct vcpu *v);
 
 /* ---- vm/queue.c: where it lives ---- */
 
-/* Gives v, which is nowhere, to the CPU v->cpu. */
+/* Gives v, which is nowhere and new, to the CPU v->cpu. */
 void queue_add(struct vcpu *v);
+/* Puts v, which lives on cpu and is nowhere or sleeps no more, among the arrivals there. On any CPU. */
+void queue_put(struct percpu *cpu, struct vcpu *v);
 /* The vCPUs that have come to the calling CPU, which is cpu, are on its ring. false: there were none. */
 bool queue_accept(struct percpu *cpu);
-/* v, which lives on the calling CPU and does not run, is on no ring. */
+/* v, which is on the calling CPU's ring and does not run, is on none. */
 void queue_remove(struct percpu *cpu, struct vcpu *v);
+/* v, which is there and halted, goes to sleep, if nothing has come for it. */
+void queue_rest(struct percpu *cpu, struct vcpu *v);
 /* v, which lives on the calling CPU, goes to another: now, or when it has left, if it runs; or when it has arrived, if
  * it is on its way to the calling CPU. */
 void vcpu_move(struct vcpu *v, struct percpu *to);
 /* The same of one that has left, or arrived, and has been told to go (vcpu.move_to). */
 void vcpu_depart(struct vcpu *v);
+
+/* ---- vm/sleep.c: who sleeps. Of the calling CPU, but for vcpu_wake() ---- */
+
+/* Does every vCPU sleep in HLT? */
+static inline bool vm_asleep(const struct vm *vm)
+{
+	const struct vcpu *v;
+
+	for_each_vcpu(v, vm)
+		if (!__atomic_load_n(&v->halted, __ATOMIC_RELAXED))
+			return false;
+	return true;
+}
+/* A part of vcpu_request(), on any CPU: v, if it sleeps, is among its CPU's arrivals from now on. */
+void vcpu_wake(struct vcpu *v);
+/* v, which is on no ring and halted, falls asleep. false: something has come for it. */
+bool sleep_begin(struct percpu *cpu, struct vcpu *v);
+/* v is nowhere any more, if it slept. false: it did not, or is being woken. */
+bool sleep_end(struct percpu *cpu, struct vcpu *v);
+/* v has arrived, perhaps because it was woken. */
+void sleep_arrived(struct percpu *cpu, struct vcpu *v);
+/* The alarms of those that sleep, where they are due. */
+void sleepers_look(struct percpu *cpu);
+/* When they are next to be looked at, by the TSC; UINT64_MAX: never. */
+static inline uint64_t sleepers_next(const struct percpu *cpu) { return heap_least(&cpu->sleepers); }
 
 /* ---- vm/balance.c: who goes where of itself ---- */
 

@@ -7,9 +7,11 @@
  *      only that CPU touches it, but for these:
  *      - `requests`, which anybody sets, and `nmi_pending`, which anybody sets before REQUEST_EVENT: changed by atomic
  *        operations only, and taken by its own CPU;
- *      - `lapic`, `timers`, `waits`, `init_pending`, `sipi_pending` and `sipi_vector`: any CPU that holds device_lock;
+ *      - `lapic`, as L6 and L7 in dev/irq/lapic.h say; `timers.earlier`, which anybody sets;
+ *      - `waits`, `init_pending`, `sipi_pending` and `sipi_vector`: any CPU that holds device_lock;
  *      - `in_guest` (RL2), `running` and `parked` (FZ2, FZ3), `halted` and `deaf`: its own CPU writes them, others
  *        read; `deaf` is written before `halted` is set, and read after it;
+ *      - `asleep`, by atomic exchange, and who has taken it puts it among the arrivals (HA2 in vm/sleep.c);
  *      - `cpu`, `moves` and `pin`: its own CPU writes them, others read; `favoured`: anybody;
  *      - `run_ticks`, `run_before`, `run_start`, `exit_tsc`, `exits` and what `lapic` counts: its own CPU writes them,
  *        word by word, and does not wait; any CPU adds them up at any time (vm/account/), so what it tells of exits
@@ -99,11 +101,13 @@ struct vcpu {
 	struct vm *vm;
 	unsigned id; /* in vm->vcpu[]; its initial APIC ID */
 	struct percpu *cpu; /* where it lives; changed by that CPU alone (CQ1 in vm/schedule.h) */
-	struct vcpu *ring;  /* the next vCPU on the same CPU, or of its arrivals */
+	struct vcpu *ring, *ring_before; /* the next vCPU on the same CPU, or of its arrivals; and the one before */
 	struct percpu *pin; /* the only CPU that it may run on; NULL: any */
 	/* it runs, or is on its way, and is to go there when it has left, or has arrived; NULL: it stays */
 	struct percpu *move_to;
-	bool on_ring;       /* else it is on its way to .cpu, or nowhere */
+	bool on_ring;       /* else it sleeps, is on its way to .cpu, or nowhere */
+	bool asleep;        /* HA2 in vm/sleep.c */
+	struct heap_node sleeps; /* among percpu.sleepers, by the TSC; .in: also when it is being woken */
 	uint64_t moves;
 	bool favoured;      /* another vCPU waits for it (SC5) */
 	bool halted;   /* since a HLT, or waiting for a start-up IPI (event_halt) */
@@ -146,7 +150,7 @@ struct vcpu {
 	/* ... in the form with the selectors of the last x87 instruction, and addresses of 32 bits */
 	bool fpu_short;
 	uint8_t *xsave_scratch; /* EMULATE_SCRATCH bytes for emulated XSAVE and XRSTOR; NULL: no XSAVE */
-	struct timers timers; /* its local APIC's, and the boot processor's those of the devices */
+	struct timers timers; /* its own; of a VM with one vCPU those of the devices, too (vm_device_timers) */
 	struct lapic lapic;
 	uint64_t patch_watched;  /* the gpa of the TPR, while accesses to it may be patched; ~0: they may not */
 	uint8_t *apic_registers; /* a page for the CPU's use (vm/tpr.c); NULL: there is none */
@@ -209,6 +213,8 @@ struct vm {
 
 	struct spinlock pause_lock; /* a leaf: whether the clock of a paused VM stands still */
 	struct spinlock device_lock;
+	/* The alarms of the devices, where there are several vCPUs: the boot processor looks at them */
+	struct timers device_timers;
 	struct spinlock mmu_lock;
 	struct mmu_vm mmu;
 	bool has_mmu; /* .mmu has been set up */
@@ -293,16 +299,6 @@ static inline bool vm_tagged(const struct vm *vm)
 			return false;
 	return vm->vcpu_count;
 }
-/* Does every vCPU sleep in HLT? */
-static inline bool vm_asleep(const struct vm *vm)
-{
-	const struct vcpu *v;
-
-	for_each_vcpu(v, vm)
-		if (!__atomic_load_n(&v->halted, __ATOMIC_RELAXED))
-			return false;
-	return true;
-}
 
 /* ---- vm/create.c ---- */
 /* Makes a VM of config from the boot modules: memory, devices, loaded image, a vCPU on CPU cpu, not yet running.
@@ -384,7 +380,7 @@ void vm_reset(struct vm *vm, bool asked, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 /* And by a triple fault, which is a reset where resets are booted from, as chipsets have it (SDM, "Shutdown"). */
 void vm_triple_fault(struct vcpu *v);
-/* Makes the vCPU look at its requests, wherever it is. */
+/* Makes the vCPU look at its requests, wherever it is; with 0, its CPU at its alarms and whether it may run. */
 void vcpu_request(struct vcpu *v, uint64_t request);
 /* The same, of one that lives on the calling CPU, which looks at them before it enters the guest. */
 static inline void vcpu_note(struct vcpu *v, uint64_t request)
@@ -467,7 +463,7 @@ const char *tpr_change(struct vm *vm, const char *name);
 static inline bool tpr_page_mapped(const struct vm *vm) { return vm->tpr.page_at.v != ~0ull; }
 /* IA32_APIC_BASE of v has changed, which is loaded on this CPU and is not in its guest. Freezes the VM. */
 void tpr_page_moves(struct vcpu *v);
-/* Before an entry, by whoever looked for events: TP3. The device lock is held. */
+/* Before an entry, by whoever looked for events: TP3. */
 static inline void tpr_set_threshold(struct vcpu *v)
 {
 	if (v->vm->tpr.method == CONFIG_TPR_FLEXPRIORITY)

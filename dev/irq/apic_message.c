@@ -5,18 +5,22 @@
 /* xAPIC logical destination: flat model (DFR all ones) or clusters of four. */
 static bool xapic_logical_match(const struct lapic *l, uint8_t dest)
 {
-	if (l->dfr == 0xf)
-		return l->logical_id & dest;
-	return l->logical_id >> 4 == dest >> 4 && (l->logical_id & dest & 0xf);
+	uint8_t id = __atomic_load_n(&l->logical_id, __ATOMIC_RELAXED);
+
+	if (__atomic_load_n(&l->dfr, __ATOMIC_RELAXED) == 0xf)
+		return id & dest;
+	return id >> 4 == dest >> 4 && (id & dest & 0xf);
 }
 
 static bool destination_match(const struct apic_message *m, const struct lapic *l)
 {
+	bool x2apic = __atomic_load_n(&l->x2apic, __ATOMIC_RELAXED);
+
 	if (m->dest == (m->wide ? 0xffffffff : 0xff))
 		return true;
 	if (!m->logical)
-		return m->dest == (l->x2apic ? l->id : l->xapic_id);
-	if (!l->x2apic)
+		return m->dest == (x2apic ? l->id : __atomic_load_n(&l->xapic_id, __ATOMIC_RELAXED));
+	if (!x2apic)
 		return m->dest <= 0xff && xapic_logical_match(l, (uint8_t)m->dest);
 	uint32_t logical = lapic_x2apic_logical_id(l);
 	return logical >> 16 == m->dest >> 16 && (logical & m->dest & 0xffff);

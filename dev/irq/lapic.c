@@ -22,10 +22,11 @@ uint8_t lapic_ppr(const struct lapic *l)
 
 void lapic_notice(struct lapic *l)
 {
-	if (l->irq_maybe)
+	if (__atomic_load_n(&l->irq_maybe, __ATOMIC_SEQ_CST))
 		return;
-	l->irq_maybe = true;
-	l->host->kick(l->ctx, l);
+	lapic_seam();
+	if (!__atomic_exchange_n(&l->irq_maybe, true, __ATOMIC_SEQ_CST))
+		l->host->kick(l->ctx, l);
 }
 
 void lapic_set_tpr(struct lapic *l, uint8_t tpr)
@@ -72,13 +73,20 @@ unsigned lapic_tpr_threshold(const struct lapic *l)
 
 int lapic_pending(struct lapic *l)
 {
-	int16_t waiting = lapic_highest_waiting(l);
+	int16_t waiting;
 
+	__atomic_store_n(&l->irq_maybe, false, __ATOMIC_SEQ_CST); /* L6: before the look */
+	lapic_seam();
+	lapic_take_posted(l);
+	lapic_seam();
+	waiting = lapic_highest_waiting(l);
 	/* Of a class higher than the processor's. */
-	if (likely(waiting >= 0) && likely(l->enabled) && (waiting & 0xf0) > (lapic_ppr(l) & 0xf0))
+	if (likely(waiting >= 0) && likely(l->enabled) && (waiting & 0xf0) > (lapic_ppr(l) & 0xf0)) {
+		__atomic_store_n(&l->irq_maybe, true, __ATOMIC_RELAXED);
 		return waiting;
-	if (!lapic_extint(l))
-		l->irq_maybe = false;
+	}
+	if (lapic_extint(l))
+		__atomic_store_n(&l->irq_maybe, true, __ATOMIC_RELAXED);
 	return -1;
 }
 
@@ -92,39 +100,75 @@ void lapic_ack(struct lapic *l, uint8_t vector)
 	}
 	vector_set(l->isr, vector);
 	if (vector > l->isr_max)
-		l->isr_max = vector;
+		__atomic_store_n(&l->isr_max, vector, __ATOMIC_RELAXED);
 }
 
 /* ---- acceptance ---- */
 
+/* On the vCPU's own CPU. What was posted to one that was enabled, and is not any more, was too late. */
+void lapic_take_words(struct lapic *l)
+{
+	uint32_t words = __atomic_exchange_n(&l->posted_words, 0, __ATOMIC_SEQ_CST);
+
+	for (; words; words &= words - 1) {
+		unsigned n = (unsigned)__builtin_ctz(words);
+		int16_t highest;
+		uint32_t new;
+
+		lapic_seam();
+		new = __atomic_exchange_n(&l->posted[n], 0, __ATOMIC_SEQ_CST);
+		highest = (int16_t)(n * 32 + 31 - (unsigned)__builtin_clz(new | 1));
+		if (!new || !l->sw_enabled)
+			continue;
+		l->irr[n] |= new;
+		l->irr_words |= (uint8_t)(1u << n);
+		if (highest > l->irr_max)
+			l->irr_max = highest;
+	}
+}
+
+/* The TMR says at the EOI whether an I/O APIC waits for it. */
+static __attribute__((noinline)) void set_mode(struct lapic *l, uint8_t vector, bool level)
+{
+	uint32_t bit = 1u << (vector & 31);
+
+	if (level)
+		__atomic_fetch_or(&l->tmr[vector >> 5], bit, __ATOMIC_SEQ_CST);
+	else
+		__atomic_fetch_and(&l->tmr[vector >> 5], ~bit, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&l->tmr_stale, true, __ATOMIC_SEQ_CST);
+}
+
+void lapic_accept(struct lapic *l, uint8_t vector, bool level)
+{
+	if (unlikely(level != lapic_tmr_test(l, vector)))
+		set_mode(l, vector, level);
+	lapic_seam();
+	__atomic_fetch_or(&l->posted[vector >> 5], 1u << (vector & 31), __ATOMIC_SEQ_CST);
+	lapic_seam();
+	__atomic_fetch_or(&l->posted_words, 1u << (vector >> 5), __ATOMIC_SEQ_CST);
+	lapic_seam();
+	lapic_notice(l);
+}
+
 static void accept_vector(struct lapic *l, uint8_t vector, bool level)
 {
-	if (vector < 16) { /* L4 */
+	if (vector < 16) /* L4 */
 		lapic_error(l, ESR_RECEIVE_ILLEGAL_VECTOR);
-		return;
-	}
-	vector_set(l->irr, vector);
-	l->irr_words |= (uint8_t)(1u << (vector >> 5));
-	/* The TMR says at the EOI whether an I/O APIC waits for it. */
-	if (level != vector_test(l->tmr, vector)) {
-		l->tmr[vector >> 5] ^= 1u << (vector & 31);
-		l->tmr_stale = true;
-	}
-	if (vector > l->irr_max)
-		l->irr_max = vector;
-	lapic_notice(l);
+	else
+		lapic_accept(l, vector, level);
 }
 
 bool lapic_deliver(struct lapic *l, const struct apic_message *m)
 {
-	if (!l->enabled)
+	if (!__atomic_load_n(&l->enabled, __ATOMIC_RELAXED))
 		return false;
 	switch (m->delivery) {
 	case APIC_FIXED:
 	case APIC_LOWEST:
 		/* Disabled by software it takes the other modes only (SDM, "Local APIC State After It Has Been Software
 		 * Disabled"). */
-		if (!l->sw_enabled)
+		if (!__atomic_load_n(&l->sw_enabled, __ATOMIC_RELAXED))
 			return false;
 		accept_vector(l, m->vector, m->level);
 		return true;
@@ -186,7 +230,7 @@ void lapic_eoi(struct lapic *l)
 		return;
 	vector = (uint8_t)l->isr_max;
 	vector_clear(l->isr, vector);
-	l->isr_max = lapic_highest(l->isr, 1, vector);
+	__atomic_store_n(&l->isr_max, lapic_highest(l->isr, 1, vector), __ATOMIC_RELAXED);
 	if (l->irr_max >= 0)
 		lapic_notice(l);
 	lapic_eoi_done(l, vector);
@@ -194,7 +238,7 @@ void lapic_eoi(struct lapic *l)
 
 void lapic_eoi_done(struct lapic *l, uint8_t vector)
 {
-	if (likely(!vector_test(l->tmr, vector)))
+	if (likely(!lapic_tmr_test(l, vector)))
 		return;
 	bool waits = false;
 	for (unsigned pin = 0; pin < 2; pin++) {
@@ -254,7 +298,7 @@ void lapic_set_lint(struct lapic *l, unsigned pin, bool level)
 {
 	bool rising = level && !l->lint[pin];
 	uint32_t lvt = l->lvt[LVT_LINT0 + pin];
-	l->lint[pin] = level;
+	__atomic_store_n(&l->lint[pin], level, __ATOMIC_SEQ_CST); /* before the look at irq_maybe, as in L6 */
 	if (!rising)
 		return;
 	if (!l->enabled) { /* the pins are INTR and NMI then */
@@ -277,19 +321,21 @@ void lapic_set_lint(struct lapic *l, unsigned pin, bool level)
 /* SDM, "Local APIC State After Power-Up or Reset". */
 void lapic_init_reset(struct lapic *l)
 {
+	__atomic_store_n(&l->sw_enabled, false, __ATOMIC_SEQ_CST); /* from here on nothing more is accepted */
+	lapic_take_posted(l);
 	memset(l->irr, 0, sizeof(l->irr));
 	l->irr_words = 0;
 	memset(l->isr, 0, sizeof(l->isr));
-	memset(l->tmr, 0, sizeof(l->tmr));
+	for (unsigned n = 0; n < 8; n++)
+		__atomic_store_n(&l->tmr[n], 0, __ATOMIC_RELAXED);
 	l->irr_max = -1;
-	l->isr_max = -1;
+	__atomic_store_n(&l->isr_max, -1, __ATOMIC_RELAXED);
 	*l->tpr = 0;
 	if (l->page)
 		lapic_page_clear(l);
 	l->logical_id = 0;
 	l->dfr = 0xf;
 	l->svr = 0xff;
-	l->sw_enabled = false;
 	l->esr = 0;
 	l->esr_pending = 0;
 	l->icr = 0;
@@ -297,8 +343,9 @@ void lapic_init_reset(struct lapic *l)
 	for (unsigned i = 0; i < LVT_COUNT; i++)
 		l->lvt[i] = LVT_MASKED;
 	lapic_timer_reset(l);
-	l->tmr_stale = true;
-	l->irq_maybe = lapic_extint(l); /* L3: it needs no local vector table where the APIC is disabled */
+	__atomic_store_n(&l->tmr_stale, true, __ATOMIC_SEQ_CST);
+	/* L3: it needs no local vector table where the APIC is disabled. */
+	__atomic_store_n(&l->irq_maybe, lapic_extint(l), __ATOMIC_SEQ_CST);
 	lapic_shown_no_more(l);
 }
 
@@ -307,8 +354,8 @@ void lapic_set_base(struct lapic *l, uint64_t base)
 	bool was_enabled = l->enabled;
 	lapic_take_icr(l);
 	l->base = base;
-	l->enabled = base & APIC_BASE_EN;
-	l->x2apic = base & APIC_BASE_EXTD;
+	__atomic_store_n(&l->enabled, base & APIC_BASE_EN, __ATOMIC_RELAXED);
+	__atomic_store_n(&l->x2apic, base & APIC_BASE_EXTD, __ATOMIC_RELAXED);
 	lapic_shown_no_more(l);
 	if (l->enabled != was_enabled) { /* disabled it keeps nothing, and it comes back as after power-up */
 		lapic_init_reset(l);
@@ -328,7 +375,7 @@ bool lapic_lint_unmaskable(const struct lapic *l)
 void lapic_virtual_wire(struct lapic *l)
 {
 	l->svr = SVR_ENABLED | 0xff;
-	l->sw_enabled = true;
+	__atomic_store_n(&l->sw_enabled, true, __ATOMIC_SEQ_CST);
 	l->lvt[LVT_LINT0] = APIC_EXTINT << 8;
 	l->lvt[LVT_LINT1] = APIC_NMI << 8;
 	lapic_shown_no_more(l);

@@ -11,12 +11,21 @@
  *     itself reads and writes it for the guest, at any time that the guest runs. So nothing that follows from it is
  *     kept.
  * L3  irq_maybe is set whenever lapic_pending() or lapic_extint() would offer an interrupt, but for what the CPU has
- *     been handed (L5). It may be set when they would not.
+ *     been handed (L5), or the vCPU's own CPU is about to look. It may be set when they would not.
  * L4  a vector below 16 never enters irr.
  * L5  With a page (lapic_virtualize) the CPU delivers interrupts by itself: ISR, and those of IRR that it knows of, are
  *     in the page and nowhere else, isr is empty, and irr is what has been accepted since lapic_hand(). In xAPIC mode
  *     ICR is there too. All other registers are here, and in the page is a copy for the guest to read: written on the
- *     vCPU's own CPU only, by when what the guest has written there was taken (lapic_wrote). */
+ *     vCPU's own CPU only, by when what the guest has written there was taken (lapic_wrote).
+ * L6  What is accepted is posted, by any CPU and without a lock: first tmr, then the bit in posted, then that of its
+ *     word in posted_words, then irq_maybe; and where that was not set, the vCPU is kicked. The vCPU's own CPU clears
+ *     irq_maybe before it takes what is posted into irr. So whatever was posted before it looked is seen by that look,
+ *     and for what comes later there is another.
+ * L7  irr, isr, what is in the page, ICR and the registers of the guest's own accesses are written by the vCPU's own
+ *     CPU only (or by who has frozen its VM), which so needs no lock for them. The device lock is needed for what the
+ *     8259, I/O APIC and other vCPUs write too: lint, remote_irr, esr_pending, and signals; and the timers of a vCPU
+ *     that devices share (vm/platform.c). What others read of it, to find whom a message is for, is written
+ *     atomically. */
 #ifndef VELLUM_DEV_LAPIC_H
 #define VELLUM_DEV_LAPIC_H
 
@@ -34,7 +43,8 @@
 
 enum { LVT_CMCI, LVT_TIMER, LVT_THERMAL, LVT_PERF, LVT_LINT0, LVT_LINT1, LVT_ERROR, LVT_COUNT };
 
-/* What the local APIC needs from the owner of the vCPU. All called with the device lock held. */
+/* What the local APIC needs from the owner of the vCPU. All called with the device lock held, but for kick, and for ipi
+ * of a fixed interrupt (lapic_write_unlocked). */
 struct lapic_host {
 	/* ICR was written: usually apic_bus_send(bus, m, from). */
 	void (*ipi)(void *ctx, struct lapic *from, const struct apic_message *m);
@@ -54,13 +64,14 @@ struct lapic_tpr_count {
 };
 
 struct lapic {
-	bool irq_maybe; /* the run loop's word: nothing to inject while false (L3) */
+	bool irq_maybe; /* the run loop's word: nothing to inject while false (L3, L6) */
 	bool enabled; /* IA32_APIC_BASE.EN */
 	bool x2apic;
 	bool sw_enabled; /* SVR bit 8 */
 	uint32_t *tpr, own_tpr; /* L2 */
 	int16_t irr_max, isr_max;
 	uint32_t irr[8], isr[8], tmr[8];
+	uint32_t posted[8], posted_words; /* L6: bit n of the latter, that posted[n] may not be 0 */
 	uint32_t *page;  /* L5; or NULL */
 	bool stale;      /* the page's copy is not what is here */
 	bool tmr_stale;  /* the same of its TMR, and of what the CPU was told of it */
@@ -92,6 +103,7 @@ struct lapic {
 
 	const struct lapic_host *host;
 	void *ctx;
+	struct apic_bus *bus; /* where the ones whose id is their place are found at once; or NULL */
 };
 
 /* id: the initial APIC ID (CPUID); physaddr_bits bounds IA32_APIC_BASE. Power-up state, xAPIC mode. */
@@ -119,6 +131,11 @@ void lapic_mmio_write(struct lapic *l, uint64_t offset, unsigned size, uint64_t 
 /* IA32_APIC_BASE, IA32_TSC_DEADLINE and 0x800-0x8ff. false: #GP(0), and nothing has changed. */
 bool lapic_msr_read(struct lapic *l, uint32_t msr, uint64_t *value);
 bool lapic_msr_write(struct lapic *l, uint32_t msr, uint64_t value);
+/* The same without the device lock, for what needs none, on the vCPU's own CPU: a fixed interrupt sent by ICR, the
+ * EOI of an edge-triggered one, the initial count of the timer, the TPR. false: nothing was done; it needs the lock, or
+ * is not legal. */
+bool lapic_msr_write_unlocked(struct lapic *l, uint32_t msr, uint64_t value);
+bool lapic_mmio_write_unlocked(struct lapic *l, uint64_t offset, unsigned size, uint64_t value);
 /* The fast path of WRMSR to IA32_TSC_DEADLINE; same as lapic_msr_write(). */
 bool lapic_write_tsc_deadline(struct lapic *l, uint64_t guest_tsc);
 
@@ -161,6 +178,8 @@ struct lapic_handed {
 struct lapic_handed lapic_hand(struct lapic *l);
 /* The guest has written to the page at this offset, and the CPU has left the rest to do. */
 void lapic_wrote(struct lapic *l, unsigned offset);
+/* The same, as lapic_mmio_write_unlocked(). */
+bool lapic_wrote_unlocked(struct lapic *l, unsigned offset);
 /* The CPU has done the EOI of vector, somebody else may wait for it. */
 void lapic_eoi_done(struct lapic *l, uint8_t vector);
 
@@ -173,13 +192,17 @@ void lapic_set_lint(struct lapic *l, unsigned pin, bool level);
 /* Can the PIC's output bring an NMI or an INIT? */
 bool lapic_lint_unmaskable(const struct lapic *l);
 
-/* The highest vector that may be delivered now, or -1. Clears irq_maybe when there is nothing (no ExtINT either). */
+/* The highest vector that may be delivered now, or -1. Clears irq_maybe when there is nothing (no ExtINT either). On
+ * the vCPU's own CPU. */
 int lapic_pending(struct lapic *l);
 /* Take it: vector (from lapic_pending()) moves from IRR to ISR. */
 void lapic_ack(struct lapic *l, uint8_t vector);
 /* LINT0 lets the PIC's interrupts through: ExtINT unmasked, or the APIC hardware-disabled. */
 bool lapic_accepts_extint(const struct lapic *l);
 /* The PIC asks and is let through: take it with pic_ack(). Comes before lapic_pending() in priority. */
-static inline bool lapic_extint(const struct lapic *l) { return l->lint[0] && lapic_accepts_extint(l); }
+static inline bool lapic_extint(const struct lapic *l)
+{
+	return unlikely(__atomic_load_n(&l->lint[0], __ATOMIC_SEQ_CST)) && lapic_accepts_extint(l);
+}
 
 #endif

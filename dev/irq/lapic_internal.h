@@ -3,6 +3,7 @@
 #define VELLUM_DEV_LAPIC_INTERNAL_H
 
 #include "dev/irq/lapic.h"
+#include "dev/irq/seam.h"
 
 static inline unsigned lvt_delivery(uint32_t lvt) { return lvt >> 8 & 7; }
 
@@ -24,6 +25,12 @@ static inline void page_put(struct lapic *l, unsigned at, unsigned word, uint32_
 	l->page[at / 4 + 4 * word] = value;
 }
 
+/* Of any vCPU, on any CPU. */
+static inline bool lapic_tmr_test(const struct lapic *l, unsigned v)
+{
+	return __atomic_load_n(&l->tmr[v >> 5], __ATOMIC_RELAXED) >> (v & 31) & 1;
+}
+
 static inline uint32_t lapic_isr_word(const struct lapic *l, unsigned n)
 {
 	return unlikely(l->page) ? page_get(l, APIC_ISR, n) : l->isr[n];
@@ -31,10 +38,18 @@ static inline uint32_t lapic_isr_word(const struct lapic *l, unsigned n)
 
 static inline uint32_t lapic_irr_word(const struct lapic *l, unsigned n)
 {
-	return l->irr[n] | (unlikely(l->page) ? page_get(l, APIC_IRR, n) : 0);
+	return l->irr[n] | __atomic_load_n(&l->posted[n], __ATOMIC_RELAXED) |
+	       (unlikely(l->page) ? page_get(l, APIC_IRR, n) : 0);
 }
 
 /* lapic.c */
+void lapic_take_words(struct lapic *l);
+/* What was posted is in irr (L6). */
+static inline void lapic_take_posted(struct lapic *l)
+{
+	if (__atomic_load_n(&l->posted_words, __ATOMIC_SEQ_CST))
+		lapic_take_words(l);
+}
 void lapic_notice(struct lapic *l); /* something may have become deliverable */
 void lapic_eoi(struct lapic *l);
 void lapic_timer_event(struct lapic *l);
@@ -42,12 +57,15 @@ void lapic_error(struct lapic *l, uint32_t esr_bits);
 void lapic_lint_changed(struct lapic *l); /* a LINT entry was written: levels are looked at again */
 void lapic_set_base(struct lapic *l, uint64_t base); /* a legal value: performs the transition */
 
+void lapic_accept(struct lapic *l, uint8_t vector, bool level); /* of l, which is enabled; not below 16 (L4) */
+
 /* lapic_regs.c */
 uint32_t lapic_get(struct lapic *l, unsigned offset); /* what the guest reads there, in the present mode */
 void lapic_self_ipi(struct lapic *l, uint8_t vector);
 
 /* lapic_virtual.c */
 void lapic_show(struct lapic *l, unsigned offset);    /* the register, and what hangs on it, into the page */
+void lapic_show_icr(struct lapic *l);
 void lapic_shown_no_more(struct lapic *l);            /* registers have changed, to be shown by lapic_hand() */
 void lapic_take_icr_from(struct lapic *l);
 /* ICR out of the page. */
@@ -79,7 +97,8 @@ static inline int16_t lapic_highest_waiting(const struct lapic *l)
 }
 static inline int16_t lapic_highest_in_service(const struct lapic *l)
 {
-	return likely(!l->page) ? l->isr_max : lapic_page_highest(l, APIC_ISR);
+	/* Others ask, too, for an interrupt of lowest priority. */
+	return likely(!l->page) ? __atomic_load_n(&l->isr_max, __ATOMIC_RELAXED) : lapic_page_highest(l, APIC_ISR);
 }
 
 /* lapic_timer.c */

@@ -108,7 +108,8 @@ static bool reg_read(struct lapic *l, unsigned r, uint32_t *value)
 static void svr_write(struct lapic *l, uint32_t value)
 {
 	l->svr = value & svr_writable(l);
-	l->sw_enabled = l->svr & SVR_ENABLED;
+	lapic_take_posted(l); /* while it is enabled: what has been accepted stays */
+	__atomic_store_n(&l->sw_enabled, l->svr & SVR_ENABLED, __ATOMIC_SEQ_CST);
 	if (l->sw_enabled)
 		return;
 	for (unsigned i = 0; i < LVT_COUNT; i++)
@@ -131,11 +132,9 @@ static void lvt_write(struct lapic *l, unsigned lvt, uint32_t value)
 		lapic_lint_changed(l);
 }
 
-/* Sends what l->icr says; a vector below 16 is an error instead (SDM, "Error Handling": Send Illegal Vector). */
-static void icr_send(struct lapic *l)
+static struct apic_message icr_message(const struct lapic *l, uint64_t icr)
 {
-	uint64_t icr = l->icr;
-	struct apic_message m = {
+	return (struct apic_message){
 		.dest = l->x2apic ? (uint32_t)(icr >> 32) : (uint32_t)(icr >> 56),
 		.vector = (uint8_t)icr,
 		.delivery = icr >> 8 & 7,
@@ -145,6 +144,12 @@ static void icr_send(struct lapic *l)
 		.assert = icr >> 14 & 1,
 		.wide = l->x2apic,
 	};
+}
+
+/* Sends what l->icr says; a vector below 16 is an error instead (SDM, "Error Handling": Send Illegal Vector). */
+static void icr_send(struct lapic *l)
+{
+	struct apic_message m = icr_message(l, l->icr);
 	bool vectored = m.delivery == APIC_FIXED || m.delivery == APIC_LOWEST;
 	if (vectored && m.vector < 16) {
 		lapic_error(l, ESR_SEND_ILLEGAL_VECTOR);
@@ -178,13 +183,13 @@ static bool xapic_write(struct lapic *l, unsigned r, uint32_t value)
 {
 	switch (r) {
 	case REG(ID):
-		l->xapic_id = (uint8_t)(value >> 24);
+		__atomic_store_n(&l->xapic_id, (uint8_t)(value >> 24), __ATOMIC_RELAXED);
 		return true;
 	case REG(LDR):
-		l->logical_id = (uint8_t)(value >> 24);
+		__atomic_store_n(&l->logical_id, (uint8_t)(value >> 24), __ATOMIC_RELAXED);
 		return true;
 	case REG(DFR):
-		l->dfr = (uint8_t)(value >> 28);
+		__atomic_store_n(&l->dfr, (uint8_t)(value >> 28), __ATOMIC_RELAXED);
 		return true;
 	case REG(ICR_HIGH):
 		l->icr = (l->icr & 0xffffffff) | (uint64_t)(value & ICR_HIGH_DESTINATION) << 32;
@@ -249,6 +254,83 @@ static ALWAYS_INLINE bool reg_write(struct lapic *l, unsigned r, uint32_t value)
 	if (likely(!l->page))
 		return perform(l, r, value);
 	return perform_and_show(l, r, value);
+}
+
+/* ---- without the lock ---- */
+
+#define ICR_PLAIN (ICR_LEGAL_X2APIC & ~(uint64_t)(ICR_DELIVERY(7) | ICR_LEVEL))
+
+/* The one in x2APIC mode that a physical destination names, as most do. NULL: it takes a look at all. */
+static inline struct lapic *addressed(const struct lapic *l, uint64_t icr)
+{
+	uint64_t to = icr >> 32;
+	struct lapic *other;
+
+	if (((uint32_t)icr & ~(ICR_ASSERT | 0xffu)) || !l->bus || to >= l->bus->count)
+		return NULL;
+	other = l->bus->cpu[to];
+	return other->id == to && __atomic_load_n(&other->x2apic, __ATOMIC_RELAXED) ? other : NULL;
+}
+
+static __attribute__((noinline)) void send_to_some(struct lapic *l, uint64_t icr)
+{
+	struct apic_message m = icr_message(l, icr);
+
+	l->host->ipi(l->ctx, l, &m);
+}
+
+/* A fixed interrupt, edge-triggered. */
+static ALWAYS_INLINE bool icr_unlocked(struct lapic *l, uint64_t icr)
+{
+	struct lapic *to = l->x2apic ? addressed(l, icr) : NULL;
+
+	if ((icr & ~ICR_PLAIN) || (uint8_t)icr < 16)
+		return false;
+	l->icr = icr;
+	if (!to)
+		send_to_some(l, icr);
+	else if (__atomic_load_n(&to->sw_enabled, __ATOMIC_RELAXED) && __atomic_load_n(&to->enabled, __ATOMIC_RELAXED))
+		lapic_accept(to, (uint8_t)icr, false);
+	if (l->page)
+		lapic_show_icr(l);
+	return true;
+}
+
+static bool eoi_unlocked(struct lapic *l)
+{
+	if (unlikely(l->page) || (l->isr_max >= 0 && lapic_tmr_test(l, (unsigned)l->isr_max)))
+		return false;
+	lapic_eoi(l);
+	return true;
+}
+
+bool lapic_msr_write_unlocked(struct lapic *l, uint32_t msr, uint64_t value)
+{
+	if (!l->x2apic)
+		return false;
+	if (msr == MSR_X2APIC_ICR)
+		return icr_unlocked(l, value);
+	if (msr == MSR_X2APIC(APIC_TIMER_INITIAL) && !(value >> 32))
+		return reg_write(l, REG(TIMER_INITIAL), (uint32_t)value);
+	return msr == MSR_X2APIC_EOI && !value && eoi_unlocked(l);
+}
+
+bool lapic_mmio_write_unlocked(struct lapic *l, uint64_t offset, unsigned size, uint64_t value)
+{
+	if (size != 4)
+		return false;
+	if (offset == APIC_TPR) {
+		lapic_write_tpr(l, (uint8_t)value);
+		return true;
+	}
+	if (offset == APIC_EOI)
+		return eoi_unlocked(l);
+	if (offset == APIC_ICR) {
+		lapic_take_icr(l);
+		value &= 0xffffffff & ~(uint64_t)ICR_DELIVERY_STATUS;
+		return icr_unlocked(l, (l->icr & 0xffffffff00000000) | value);
+	}
+	return offset == APIC_TIMER_INITIAL && reg_write(l, REG(TIMER_INITIAL), (uint32_t)value);
 }
 
 uint32_t lapic_get(struct lapic *l, unsigned offset)

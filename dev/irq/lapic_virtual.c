@@ -8,7 +8,7 @@
 
 void lapic_shown_no_more(struct lapic *l)
 {
-	l->stale = true;
+	__atomic_store_n(&l->stale, true, __ATOMIC_SEQ_CST);
 	if (l->page)
 		lapic_notice(l);
 }
@@ -72,7 +72,7 @@ void lapic_take_icr_from(struct lapic *l)
 }
 
 /* In x2APIC mode it is one register of 64 bits. */
-static void show_icr(struct lapic *l)
+void lapic_show_icr(struct lapic *l)
 {
 	page_put(l, APIC_ICR, 0, (uint32_t)l->icr);
 	l->page[APIC_ICR / 4 + 1] = l->x2apic ? (uint32_t)(l->icr >> 32) : 0;
@@ -89,8 +89,7 @@ static void show_all(struct lapic *l)
 	for (unsigned at = APIC_LVT_TIMER; at <= APIC_LVT_ERROR; at += 16)
 		page_put(l, at, 0, lapic_get(l, at));
 	page_put(l, APIC_EOI, 0, 0); /* it reads so */
-	show_icr(l);
-	l->stale = false;
+	lapic_show_icr(l);
 }
 
 void lapic_show(struct lapic *l, unsigned offset)
@@ -98,7 +97,7 @@ void lapic_show(struct lapic *l, unsigned offset)
 	switch (offset) {
 	case APIC_ICR:
 	case APIC_ICR_HIGH:
-		show_icr(l);
+		lapic_show_icr(l);
 		break;
 	case APIC_ID:
 	case APIC_LDR:
@@ -134,6 +133,11 @@ void lapic_wrote(struct lapic *l, unsigned offset)
 		lapic_mmio_write(l, offset, 4, page_get(l, offset, 0));
 }
 
+bool lapic_wrote_unlocked(struct lapic *l, unsigned offset)
+{
+	return offset == APIC_ICR && lapic_mmio_write_unlocked(l, offset, 4, page_get(l, offset, 0));
+}
+
 /* ---- interrupts ---- */
 
 static void hand_requests(struct lapic *l)
@@ -148,11 +152,30 @@ static void hand_requests(struct lapic *l)
 	l->irr_max = -1;
 }
 
+/* What was posted goes straight there (as lapic_take_words); the highest of it, or -1. */
+static int16_t hand_posted(struct lapic *l)
+{
+	uint32_t words = __atomic_exchange_n(&l->posted_words, 0, __ATOMIC_SEQ_CST);
+	int16_t highest = -1;
+
+	for (; words; words &= words - 1) {
+		unsigned n = (unsigned)__builtin_ctz(words);
+		uint32_t new;
+
+		lapic_seam();
+		new = __atomic_exchange_n(&l->posted[n], 0, __ATOMIC_SEQ_CST);
+		if (unlikely(!new || !l->sw_enabled))
+			continue;
+		page_put(l, APIC_IRR, n, page_get(l, APIC_IRR, n) | new);
+		highest = (int16_t)(n * 32 + 31 - (unsigned)__builtin_clz(new)); /* words go up */
+	}
+	return highest;
+}
+
 static void show_tmr(struct lapic *l)
 {
 	for (unsigned n = 0; n < 8; n++)
-		page_put(l, APIC_TMR, n, l->tmr[n]);
-	l->tmr_stale = false;
+		page_put(l, APIC_TMR, n, __atomic_load_n(&l->tmr[n], __ATOMIC_RELAXED));
 }
 
 static uint8_t vector_or_0(int16_t vector) { return vector < 0 ? 0 : (uint8_t)vector; }
@@ -160,9 +183,10 @@ static uint8_t vector_or_0(int16_t vector) { return vector < 0 ? 0 : (uint8_t)ve
 /* What the registers in the page are, where others than the CPU have changed them. */
 static __attribute__((noinline)) void look_again(struct lapic *l, struct lapic_handed *handed)
 {
-	if (l->tmr_stale)
+	/* Others may make them so again at any time. */
+	if (__atomic_exchange_n(&l->tmr_stale, false, __ATOMIC_SEQ_CST))
 		show_tmr(l);
-	if (l->stale)
+	if (__atomic_exchange_n(&l->stale, false, __ATOMIC_SEQ_CST))
 		show_all(l);
 	handed->all = l->status_stale;
 	if (!handed->all)
@@ -174,22 +198,30 @@ static __attribute__((noinline)) void look_again(struct lapic *l, struct lapic_h
 
 struct lapic_handed lapic_hand(struct lapic *l)
 {
-	struct lapic_handed handed = { .requested = vector_or_0(l->irr_max), .eoi_notify_stale = l->tmr_stale };
+	struct lapic_handed handed = { .requested = 0 };
 
+	__atomic_store_n(&l->irq_maybe, false, __ATOMIC_SEQ_CST); /* L6: before the look */
+	lapic_seam();
+	handed.requested = vector_or_0(hand_posted(l));
+	lapic_seam();
+	if (unlikely(l->irr_max > handed.requested))
+		handed.requested = (uint8_t)l->irr_max;
+	handed.eoi_notify_stale = __atomic_load_n(&l->tmr_stale, __ATOMIC_SEQ_CST);
 	if (l->irr_max >= 0)
 		hand_requests(l);
-	if (unlikely(l->tmr_stale || l->stale || l->status_stale))
+	if (unlikely(handed.eoi_notify_stale || __atomic_load_n(&l->stale, __ATOMIC_SEQ_CST) || l->status_stale))
 		look_again(l, &handed);
-	if (!lapic_extint(l))
-		l->irq_maybe = false;
+	if (lapic_extint(l))
+		__atomic_store_n(&l->irq_maybe, true, __ATOMIC_RELAXED);
 	return handed;
 }
 
 static void take_all(struct lapic *l)
 {
 	lapic_take_icr(l);
+	lapic_take_posted(l);
 	for (unsigned n = 0; n < 8; n++) {
-		l->irr[n] = lapic_irr_word(l, n);
+		l->irr[n] |= page_get(l, APIC_IRR, n);
 		l->isr[n] = lapic_isr_word(l, n);
 	}
 	l->irr_max = lapic_highest_waiting(l);
@@ -212,8 +244,10 @@ static void give_all(struct lapic *l, uint32_t *page)
 		l->isr[n] = 0;
 	}
 	l->isr_max = -1;
-	show_icr(l);
-	l->stale = l->tmr_stale = l->status_stale = true;
+	lapic_show_icr(l);
+	l->status_stale = true;
+	__atomic_store_n(&l->tmr_stale, true, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&l->stale, true, __ATOMIC_SEQ_CST);
 	lapic_notice(l);
 }
 

@@ -8,6 +8,19 @@
 	M(MOVE_ASKS, "asking who runs, and is to move, to leave") \
 	M(MOVES_ON, "that who is sent on before it has arrived goes on") \
 	M(MOVE_DEPARTS, "that it then goes") \
+	M(REQUEST_WAKES, "that a request wakes who sleeps (HA2)") \
+	M(SLEEP_SAID, "saying that one sleeps (HA2)") \
+	M(SLEEP_LOOKS, "looking for requests behind that (HA2)") \
+	M(SLEEP_ALARM, "and for an earlier alarm (HA3)") \
+	M(WOKEN_ONCE, "that one of several who wake it puts it among the arrivals (HA2)") \
+	M(WOKEN_ARMED, "the end of the slice of who is alone, when it has woken another") \
+	M(HALTED_RESTS, "taking who has halted off the ring (HA1)") \
+	M(ARRIVES_ASLEEP, "and who is halted when it arrives") \
+	M(MOVE_ASLEEP, "moving one that sleeps") \
+	M(SLEEPERS_DUE, "looking at the alarms of those that sleep (HA4)") \
+	M(SLEEPERS_ARMED, "the CPU's timer for them, while one runs alone (SC2)") \
+	M(DEVICE_TIMERS, "looking at the alarms of the devices of a machine with several virtual CPUs") \
+	M(DIRTY_ALARM, "saying that an alarm was armed for one that may sleep (HA3)") \
 	M(COMES_BEHIND, "that who comes is not so far behind the others that they would wait for long") \
 	M(COMES_BEFORE, "nor so far before them that it would") \
 	M(ARRIVAL_ARMED, "the end of the slice of who was alone, when another comes") \

@@ -120,7 +120,7 @@ def many_at_once(count, *args):
         work = 10
         description = c.file('vms', ''.join(vm('v%d' % n, c.guest('lives'), 'mem 1M', 'append n=%d work=%d' % (n, work))
                                             for n in range(count)))
-        o = c.run(['run', '--vm', description, '--ips', '10000000', '--timeout', '900'] + list(args), limit=900)
+        o = c.run(['run', '--vm', description, '--ips', '10000000', '--timeout', '3600'] + list(args), limit=count // 2)
         said = {int(n): int(s, 16) for n, s in re.findall(r'lives: n (\d+) sum 0x([0-9a-f]+)', o.text)}
         require(said == {n: sum_of(n, work) for n in range(count)}, '%d of %d told their result' % (len(said), count))
         ends = {v['guest']['end'] for v in o.json['vms']}

@@ -8,6 +8,7 @@
 #include "host/frames.h"
 #include "host/interrupt.h"
 #include "vm/control/control.h"
+#include "vm/seam.h"
 
 #define STACK_SIZE (256 * 1024)
 #define VPIDS 64
@@ -15,6 +16,7 @@
 extern const char vmx_exit_entry[1];
 
 struct bench bench;
+void (*bench_seam)(void);
 
 static ucontext_t test;
 /* Each CPU's loop, and where it stands while another goes on. */
@@ -247,10 +249,16 @@ enum bench_at bench_interrupt(uint8_t vector)
 
 void bench_wait(uint64_t ticks) { soft.tsc += ticks; }
 
+/* When the CPU's own timer rings. */
+static uint64_t own_timer(void)
+{
+	return timer_saved() ? bench.entered + vmcs_get(VMCS_PREEMPTION_TIMER) : UINT64_MAX;
+}
+
 enum bench_at bench_timer(void)
 {
 	struct percpu *cpu = soft_percpu(soft.at);
-	uint64_t rings = timer_saved() ? bench.entered + vmcs_get(VMCS_PREEMPTION_TIMER) : UINT64_MAX;
+	uint64_t rings = own_timer();
 
 	if (rings < cpu->timer_armed) {
 		soft.tsc = max_u64(soft.tsc, rings);
@@ -259,6 +267,16 @@ enum bench_at bench_timer(void)
 	BUG_ON(cpu->timer_armed == UINT64_MAX);
 	soft.tsc = max_u64(soft.tsc, cpu->timer_armed);
 	cpu->timer_armed = UINT64_MAX;
+	return bench_interrupt(VECTOR_TIMER);
+}
+
+enum bench_at bench_slice(void)
+{
+	uint64_t end = soft.tsc + schedule_slice();
+
+	if (min_u64(own_timer(), soft_percpu(soft.at)->timer_armed) <= end)
+		return bench_timer();
+	soft.tsc = end;
 	return bench_interrupt(VECTOR_TIMER);
 }
 
@@ -301,6 +319,8 @@ static void make_machine(const struct speculation_cpu *speculation)
 	vpid_pool_init(&machine.vpids, VPIDS);
 }
 
+static uint64_t console_waits;
+
 struct vm *bench_create(const struct bench_config *config)
 {
 	unsigned n = machine.vm_count;
@@ -314,6 +334,7 @@ struct vm *bench_create(const struct bench_config *config)
 	places[n] = (struct vm_place){ .config = &vm_configs[n], .vm = vm, .starts = 1 };
 	bench.vm[n] = vm;
 	machine.place = places;
+	machine.console_waits = &console_waits;
 	machine.vm_count = n + 1;
 	if (vm->ended) {
 		vm_release(vm);

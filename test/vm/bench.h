@@ -138,6 +138,8 @@ enum bench_at bench_interrupt(uint8_t vector);
 void bench_wait(uint64_t ticks);
 /* Goes on to when the CPU's timer is due, and takes its interrupt. */
 enum bench_at bench_timer(void);
+/* The same, or a slice later, if it is not due before. */
+enum bench_at bench_slice(void);
 /* What the hypervisor wrote to COM2 since bench_new, and to COM1; all of it, also where the ports are stalled. */
 const char *bench_log(void);
 const char *bench_console(void);

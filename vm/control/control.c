@@ -6,7 +6,6 @@
 #include "vm/life.h"
 #include "lib/mutants/mutate.h"
 
-#define ANSWER_SIZE 32768
 #define PIECE 200 /* of an answer, a line */
 
 enum state {
@@ -15,6 +14,8 @@ enum state {
 	WAITS,    /* for a virtual machine to end, or to begin (vm/control/life.c) */
 	ANSWERED, /* the answer leaves */
 };
+
+static char answer[CONTROL_ANSWER_SIZE];
 
 /* The first CPU's, but for the time from ASKED to ANSWERED, when the request and the answer belong to channel.cpu. */
 static struct {
@@ -29,8 +30,9 @@ static struct {
 	char error[280];
 	bool ok;
 	size_t sent;
-	char text[ANSWER_SIZE];
-} channel;
+	char *text; /* of the answer */
+	size_t room;
+} channel = { .text = answer, .room = sizeof(answer) };
 
 bool control_cpus[CPUS_MAX];
 
@@ -39,6 +41,12 @@ static void tell(unsigned cpu)
 	__atomic_store_n(&control_cpus[cpu], true, __ATOMIC_SEQ_CST);
 	if (cpu != this_cpu()->id)
 		lapic_host_kick(percpu_of(cpu)->apic_id);
+}
+
+void control_make_room(char *more, size_t size)
+{
+	channel.text = more;
+	channel.room = size;
 }
 
 void control_port_event(void) { tell(this_cpu()->id); }
@@ -363,7 +371,7 @@ static void begin(void)
 	struct vm *vm;
 	bool ok = control_parse(&channel.line, &channel.request, channel.error, sizeof(channel.error));
 
-	json_init(&channel.answer, channel.text, sizeof(channel.text));
+	json_init(&channel.answer, channel.text, channel.room);
 	channel.sent = 0;
 	if (!ok) {
 		answered(false);

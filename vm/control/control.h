@@ -20,6 +20,11 @@
 
 /* Bytes arrived on COM2, or left it: called on the first CPU, by the interrupt handler. */
 void control_port_event(void);
+/* Bytes of the longest answer; or, before the first request, room for longer ones, which stays. */
+#define CONTROL_ANSWER_SIZE 32768
+void control_make_room(char *more, size_t size);
+/* Bytes that the list of virtual machines takes for one with so many vCPUs, at most. */
+#define CONTROL_LINE_OF_LIST(vcpus) (512 + 64 * (size_t)(vcpus))
 
 /* Is a request being carried out on another CPU, or to be? For the first CPU. */
 bool control_is_asked(void);

@@ -21,9 +21,7 @@ static void behind_instruction(struct vcpu *v)
 void exit_tpr_below(struct vcpu *v)
 {
 	behind_instruction(v);
-	spin_lock(&v->vm->device_lock);
 	VM_MUTANT(TPR_LOWERED, lapic_tpr_lowered(&v->lapic));
-	spin_unlock(&v->vm->device_lock);
 }
 
 void exit_apic_write(struct vcpu *v)
@@ -33,6 +31,8 @@ void exit_apic_write(struct vcpu *v)
 		exit_unknown(v);
 		return;
 	}
+	if (lapic_wrote_unlocked(&v->lapic, hvm_exit_apic_write(&v->hvm)))
+		return;
 	spin_lock(&v->vm->device_lock);
 	VM_MUTANT(APIC_WROTE, lapic_wrote(&v->lapic, hvm_exit_apic_write(&v->hvm)));
 	spin_unlock(&v->vm->device_lock);
@@ -52,6 +52,9 @@ static void serve(struct vcpu *v, const struct insn_cache *c, unsigned offset)
 {
 	uint64_t *gpr = &v->hvm.gpr[c->insn.reg];
 
+	if (c->plain != INSN_PLAIN_LOAD &&
+	    lapic_mmio_write_unlocked(&v->lapic, offset, 4, c->plain == INSN_PLAIN_STORE ? *gpr : c->insn.imm))
+		return;
 	spin_lock(&v->vm->device_lock);
 	if (c->plain == INSN_PLAIN_LOAD)
 		*gpr = lapic_mmio_read(&v->lapic, offset, 4);

@@ -104,14 +104,26 @@ static void inject_vector(struct vcpu *v, uint8_t vector)
 	inject(v);
 }
 
+/* ExtINT: the vector is the 8259's, and the local APIC's IRR has no part in it (SDM, "Local Vector Table"). -1: it asks
+ * no more. */
+static __attribute__((noinline)) int take_extint(struct vcpu *v)
+{
+	int vector = -1;
+
+	spin_lock(&v->vm->device_lock);
+	if (lapic_extint(&v->lapic))
+		vector = pic_ack(&v->vm->pic);
+	spin_unlock(&v->vm->device_lock);
+	return vector;
+}
+
 /* The vector of the interrupt that comes next, acknowledged, or -1. */
 static int take_interrupt(struct vcpu *v)
 {
-	int vector;
+	int vector = lapic_extint(&v->lapic) ? take_extint(v) : -1;
 
-	/* ExtINT: the vector is the 8259's, and the local APIC's IRR has no part in it (SDM, "Local Vector Table"). */
-	if (lapic_extint(&v->lapic))
-		return pic_ack(&v->vm->pic);
+	if (vector >= 0)
+		return vector;
 	vector = lapic_pending(&v->lapic);
 	if (vector >= 0)
 		VM_MUTANT(INTERRUPT_ACK, lapic_ack(&v->lapic, (uint8_t)vector));
@@ -210,7 +222,7 @@ void event_deliver(struct vcpu *v)
 		inject(v);
 	if (unlikely(vcpu_nmi_pending(v)))
 		busy |= deliver_nmi(v, busy);
-	spin_lock(&v->vm->device_lock);
+	/* L7 in dev/irq/lapic.h: no lock, but for the 8259's. */
 	waits = tpr_cpu_delivers(v) ? hand(v) : interrupt_waits(v);
 	/* One event an entry; the window exits as soon as the next can come. */
 	if (waits && VM_LEFT_OUT_OR(ONE_EVENT, !busy) && interrupts_open(v)) {
@@ -218,8 +230,6 @@ void event_deliver(struct vcpu *v)
 		waits = tpr_cpu_delivers(v) ? hand(v) : interrupt_waits(v);
 	}
 	VM_MUTANT(TPR_THRESHOLD, tpr_set_threshold(v));
-	spin_unlock(&v->vm->device_lock);
-	/* Without the lock: the emulator may reach a device. */
 	if (vector >= 0)
 		inject_vector(v, (uint8_t)vector);
 	v->interrupt_waits = waits;
@@ -236,14 +246,9 @@ void event_halt(struct vcpu *v)
 
 bool event_wakes(struct vcpu *v)
 {
-	bool waits;
-
 	if ((v->event.info & EVENT_VALID) || vcpu_nmi_pending(v) || VM_KEPT(WAKE_TRAP, trap_waits(v)))
 		return true;
 	if (VM_KEPT(WAKE_IF, !(hvm_rflags(&v->hvm) & RFLAGS_IF)))
 		return false;
-	spin_lock(&v->vm->device_lock);
-	waits = interrupt_waits(v);
-	spin_unlock(&v->vm->device_lock);
-	return waits;
+	return interrupt_waits(v);
 }

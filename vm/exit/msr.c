@@ -143,9 +143,12 @@ static bool lapic_write(struct vcpu *v, uint32_t msr, uint64_t value)
 {
 	bool ok;
 
+	if (likely(msr == MSR_TSC_DEADLINE))
+		return lapic_write_tsc_deadline(&v->lapic, value);
+	if (lapic_msr_write_unlocked(&v->lapic, msr, value))
+		return true;
 	spin_lock(&v->vm->device_lock);
-	ok = msr == MSR_TSC_DEADLINE ? lapic_write_tsc_deadline(&v->lapic, value)
-				     : lapic_msr_write(&v->lapic, msr, value);
+	ok = lapic_msr_write(&v->lapic, msr, value);
 	spin_unlock(&v->vm->device_lock);
 	if (unlikely(msr == MSR_APIC_BASE))
 		VM_MUTANT(APIC_MOVED, tpr_page_moves(v));
@@ -243,7 +246,10 @@ void exit_wrmsr(struct vcpu *v)
 {
 	uint64_t value = (uint32_t)v->hvm.gpr[GPR_RAX] | v->hvm.gpr[GPR_RDX] << 32;
 
-	if (msr_write(v, (uint32_t)v->hvm.gpr[GPR_RCX], value))
+	if ((uint32_t)v->hvm.gpr[GPR_RCX] == MSR_X2APIC_ICR &&
+	    lapic_msr_write_unlocked(&v->lapic, MSR_X2APIC_ICR, value))
+		exit_skip(v); /* as msr_write(), sooner */
+	else if (msr_write(v, (uint32_t)v->hvm.gpr[GPR_RCX], value))
 		exit_skip(v);
 	else
 		event_gp(v);

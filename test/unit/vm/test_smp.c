@@ -38,7 +38,7 @@ static void until(const struct vcpu *v)
 {
 	for (unsigned n = 0; bench.v != v; n++) {
 		assert_true(n < 50);
-		STEP(bench_timer());
+		STEP(bench_slice());
 	}
 }
 
@@ -53,7 +53,7 @@ static void start_second(uint8_t vector)
 static void stays_with_boot(void)
 {
 	for (unsigned n = 0; n < 10; n++) {
-		STEP(bench_timer());
+		STEP(bench_slice());
 		assert_ptr_equal(bench.v, boot);
 	}
 }
@@ -353,7 +353,7 @@ static void under_shadow_tables(void **state)
 	bench_poke(0x9a000, "\xeb\xfe", 2);
 	send(TO_SECOND | ICR_STARTUP | 0x9a);
 	for (unsigned n = 0; n < 50 && bench.at == BENCH_ENTRY; n++)
-		bench_timer();
+		bench_slice();
 	assert_int_equal(bench.at, BENCH_EMULATED);
 	assert_ptr_equal(bench.v, second);
 	assert_true(second->emulated);
@@ -375,7 +375,7 @@ static void anew_under_shadow_tables(void **state)
 	send(TO_SECOND | ICR_INIT);
 	send(TO_SECOND | ICR_STARTUP | 0x9a);
 	for (unsigned n = 0; n < 50 && bench.at == BENCH_ENTRY; n++)
-		bench_timer();
+		bench_slice();
 	assert_int_equal(bench.at, BENCH_EMULATED);
 	assert_true(second->emulated);
 	finish();
@@ -390,24 +390,40 @@ static void count_kicks(uint32_t apic_id)
 	kicks++;
 }
 
+static unsigned fired;
+
+static void fires(void *dev, uint64_t now)
+{
+	(void)dev;
+	(void)now;
+	fired++;
+}
+
 static void an_alarm_armed_elsewhere(void **state)
 {
 	static struct percpu elsewhere;
-	struct timer timer = { .armed = false };
+	struct timer timer = { .fire = fires };
 
 	(void)state;
 	start_with(2);
 	host_kicked = count_kicks;
 	kicks = 0;
-	timer_arm(&boot->timers, &timer, 1);
+	timer_arm(&vm->device_timers, &timer, 1);
 	assert_int_equal(kicks, 0);
-	timer_cancel(&boot->timers, &timer);
+	timer_cancel(&vm->device_timers, &timer);
 	boot->cpu = &elsewhere;
-	timer_arm(&boot->timers, &timer, 1);
+	timer_arm(&vm->device_timers, &timer, 1);
 	boot->cpu = &soft.percpu;
 	assert_int_equal(kicks, 1);
-	timer_cancel(&boot->timers, &timer);
+	timer_cancel(&vm->device_timers, &timer);
 	host_kicked = NULL;
+	/* Its CPU looks at it when it is due. */
+	fired = 0;
+	timer_arm(&vm->device_timers, &timer, timers_now(&vm->device_timers) + 10000);
+	again();
+	assert_in_range(soft.percpu.timer_armed, 0, soft.tsc + 10000);
+	STEP(bench_timer());
+	assert_int_equal(fired, 1);
 	finish();
 }
 

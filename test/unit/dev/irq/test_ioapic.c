@@ -284,7 +284,7 @@ static void test_levels_randomly(void **state)
 			uint8_t v = (uint8_t)e;
 			if (!(e & 0x8000))
 				continue;
-			bool held = (l->irr[v / 32] | l->isr[v / 32]) >> (v % 32) & 1;
+			bool held = (l->irr[v / 32] | l->posted[v / 32] | l->isr[v / 32]) >> (v % 32) & 1;
 			if (e & 0x4000)
 				assert_true(held);
 			else if (!(e & 0x10000))

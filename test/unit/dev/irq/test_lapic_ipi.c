@@ -6,6 +6,8 @@ static unsigned arrived(uint8_t vector)
 	unsigned mask = 0;
 	for (unsigned n = 0; n < PC_CPUS; n++) {
 		struct lapic *c = &pc->lapic[n];
+
+		lapic_pending(c); /* what was posted to it is in irr */
 		if (c->irr[vector / 32] >> (vector % 32) & 1) {
 			mask |= 1u << n;
 			c->irr[vector / 32] &= ~(1u << vector % 32);
