@@ -341,6 +341,12 @@ static bool add_uart(struct vm *vm)
 	return uart_init(&vm->uart, &vm->pio, COM1_PORT, line, other_console_tx, other_console_room, vm);
 }
 
+static bool add_pci(struct vm *vm)
+{
+	return pci_init(&vm->pci, &vm->pio, &vm->mmio, &vm->ports, irqhub_line(&vm->irqhub, 0)) &&
+	       i440fx_init(&vm->i440fx, &vm->pci);
+}
+
 /* Another CPU has armed an alarm of the boot processor's, which its own CPU must cover (RL1 in vm/run.c). */
 static void alarm_noticed(struct timers *t)
 {
@@ -369,7 +375,7 @@ bool platform_init(struct vm *vm)
 
 	add_timers(vm);
 	return add_interrupt_controllers(vm) && add_clocks(vm) && add_uart(vm) &&
-	       ports_init(&vm->ports, &vm->pio, sink) && pci_init(&vm->pci, &vm->pio, &vm->ports) &&
+	       ports_init(&vm->ports, &vm->pio, sink) && add_pci(vm) &&
 	       fw_cfg_init(&vm->fw_cfg, &vm->pio, (uint16_t)vm->vcpu_count, vm->low_ram + vm->high_ram) &&
 	       phases_init(vm) &&
 	       pvpanic_init(&vm->pvpanic, &vm->pio, sink) &&

@@ -35,7 +35,7 @@
 #include "dev/irq/ioapic.h"
 #include "dev/irq/irqhub.h"
 #include "dev/irq/lapic.h"
-#include "dev/bus/pci.h"
+#include "dev/bus/i440fx.h"
 #include "dev/irq/pic.h"
 #include "dev/time/pit.h"
 #include "dev/bus/ports.h"
@@ -243,6 +243,7 @@ struct vm {
 	struct apic_bus apic_bus;
 	struct acpi_pm acpi_pm;
 	struct pci pci;
+	struct i440fx i440fx;
 	struct ports ports;
 	struct fw_cfg fw_cfg;
 	struct pvpanic pvpanic;

@@ -93,7 +93,8 @@ static void add_devices(struct pc *pc)
 	assert_true(uart_init(&pc->uart, &pc->pio, 0x3f8, irqhub_line(&pc->hub, 4), tx, tx_room, pc));
 	assert_true(acpi_pm_init(&pc->pm, &pc->pio, &pc->timers, irqhub_line(&pc->hub, 9), sink));
 	assert_true(ports_init(&pc->ports, &pc->pio, sink));
-	assert_true(pci_init(&pc->pci, &pc->pio, &pc->ports));
+	assert_true(pci_init(&pc->pci, &pc->pio, &pc->mmio, &pc->ports, irqhub_line(&pc->hub, 0)));
+	assert_true(i440fx_init(&pc->i440fx, &pc->pci));
 	assert_true(fw_cfg_init(&pc->fw_cfg, &pc->pio, PC_CPUS, 256u << 20));
 	assert_true(pvpanic_init(&pc->pvpanic, &pc->pio, sink));
 	for (unsigned n = 0; n < TESTDEV_LINES; n++)

@@ -13,7 +13,7 @@
 #include "dev/firmware/pvpanic.h"
 #include "dev/irq/irqhub.h"
 #include "dev/irq/lapic.h"
-#include "dev/bus/pci.h"
+#include "dev/bus/i440fx.h"
 #include "dev/time/pit.h"
 #include "dev/bus/ports.h"
 #include "dev/time/rtc.h"
@@ -39,6 +39,7 @@ struct pc {
 	struct acpi_pm pm;
 	struct ports ports;
 	struct pci pci;
+	struct i440fx i440fx;
 	struct fw_cfg fw_cfg;
 	struct pvpanic pvpanic;
 	struct testdev testdev;
