@@ -137,6 +137,8 @@ static __attribute__((noinline)) void serve_rare(struct vcpu *v, uint64_t reques
 		switch_next(v);
 	if (requests & REQUEST_DIRTY)
 		dirty_end(v->vm);
+	if (requests & REQUEST_MEMORY)
+		firmware_memory_changed(v->vm);
 	if (requests & REQUEST_MOVE)
 		vcpu_wander(v);
 }
@@ -147,7 +149,7 @@ static bool serve_once(struct vcpu *v)
 
 	if (VM_KEPT(STOP, requests & REQUEST_STOP))
 		return false;
-	if (unlikely(requests & (REQUEST_MMU | REQUEST_INIT | REQUEST_DIRTY | REQUEST_MOVE)))
+	if (unlikely(requests & (REQUEST_MMU | REQUEST_INIT | REQUEST_DIRTY | REQUEST_MOVE | REQUEST_MEMORY)))
 		serve_rare(v, requests);
 	if (v->halted) {
 		if (!event_wakes(v)) {

@@ -29,19 +29,6 @@
 #ifndef VELLUM_VM_VM_H
 #define VELLUM_VM_VM_H
 
-#include "dev/firmware/acpi_pm.h"
-#include "dev/firmware/fw_cfg.h"
-#include "dev/firmware/pvpanic.h"
-#include "dev/irq/ioapic.h"
-#include "dev/irq/irqhub.h"
-#include "dev/irq/lapic.h"
-#include "dev/bus/i440fx.h"
-#include "dev/irq/pic.h"
-#include "dev/time/pit.h"
-#include "dev/bus/ports.h"
-#include "dev/time/rtc.h"
-#include "dev/test/testdev.h"
-#include "dev/serial/uart.h"
 #include "emulate/emulate.h"
 #include "host/percpu.h"
 #include "host/spinlock.h"
@@ -51,13 +38,14 @@
 #include "vm/account/account.h"
 #include "vm/clock.h"
 #include "vm/config/config.h"
+#include "vm/devices.h"
 #include "vm/dirty.h"
 #include "vm/exit/cpuid.h"
+#include "vm/firmware.h"
 #include "vm/machine.h"
 #include "vm/patch.h"
 
 #define VCPUS_MAX CONFIG_VCPUS_MAX
-#define VM_EXTENTS_MAX 16
 
 /* docs/protocol.md, STATUS. */
 enum vm_status {
@@ -77,6 +65,7 @@ enum vm_status {
 #define REQUEST_INIT BIT(4)   /* an INIT, or a start-up IPI, has arrived */
 #define REQUEST_DIRTY BIT(5)  /* what the VM has written has been logged for long enough */
 #define REQUEST_MOVE BIT(6)   /* go to another CPU */
+#define REQUEST_MEMORY BIT(7) /* what lies below 1 MByte has changed (vm/firmware.c) */
 
 #define INSN_CACHE_SIZE 128
 
@@ -214,13 +203,14 @@ struct vm {
 	bool has_mmu; /* .mmu has been set up */
 	struct mmu_below below;
 	struct backing_extents low_backing, high_backing;
-	struct extent extent[2][VM_EXTENTS_MAX];
+	struct extent extent[VM_EXTENT_LISTS][VM_EXTENTS_MAX]; /* by enum vm_extents */
 	uint64_t low_ram, high_ram; /* bytes */
 	struct vcpu *vcpu[VCPUS_MAX]; /* the first is the boot processor */
 	unsigned vcpu_count;          /* fixed once the VM is made; 0: there was no memory for one */
 	struct cpuid_policy cpuid;
 	struct mtrrs mtrrs;
 
+	struct vm_firmware firmware;
 	struct switching switching;
 	struct dirty_rate dirty;
 
@@ -244,6 +234,11 @@ struct vm {
 	struct acpi_pm acpi_pm;
 	struct pci pci;
 	struct i440fx i440fx;
+	struct piix piix;       /* this, and what follows, with a firmware only */
+	struct dma8237 dma8237;
+	struct i8042 i8042;
+	struct debugcon debugcon;
+	struct guest_memory memory; /* as devices reach it */
 	struct ports ports;
 	struct fw_cfg fw_cfg;
 	struct pvpanic pvpanic;
@@ -310,6 +305,16 @@ static inline bool vm_asleep(const struct vm *vm)
  * Returns it; where it cannot be started, it has ended already, with a status and a text. NULL: no memory even for
  * that. */
 struct vm *vm_create(unsigned id, const struct vm_config *config, struct percpu *cpu);
+
+/* Takes pages of host memory in as few and as well aligned runs as there are, all zero. Returns the number of runs, 0:
+ * not enough memory. */
+unsigned vm_take_memory(struct extent *extent, uint64_t pages);
+struct boot_module;
+/* The module that the description names; NULL: there is none, and the VM has ended. */
+const struct boot_module *vm_find_module(struct vm *vm, const char *name, const char *what);
+
+/* ---- vm/firmware.c ---- */
+static inline bool firmware_given(const struct vm *vm) { return vm->config->bios[0] != '\0'; }
 
 /* ---- vm/hide.c ---- */
 /* Takes features from caps by a list of names with commas between them (NULL: none). NULL, or one sentence that says

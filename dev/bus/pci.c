@@ -205,6 +205,9 @@ void pci_reset(struct pci *p)
 		device_reset(p, p->device[i]);
 	for (unsigned n = 0; n < PCI_PIRQS; n++)
 		p->pirq[n] = n < 2 ? 10 : 11;
+	for (unsigned i = 0; i < p->count; i++)
+		if (p->device[i]->written)
+			p->device[i]->written(p->device[i], 0, sizeof(p->device[i]->config));
 	drive_lines(p);
 }
 

@@ -53,7 +53,8 @@ struct pci_device {
 	uint8_t reset[256];           /* what pci_reset() puts there */
 	uint8_t writable[256];        /* which bits a guest may change; those of BARs and the command are the bus's */
 	struct pci_bar bar[PCI_BARS];
-	/* NULL, or: the guest has written size bytes of the configuration space from register reg on. */
+	/* NULL, or: the guest has written size bytes of the configuration space from register reg on, or a reset
+	 * all of it. */
 	void (*written)(struct pci_device *d, unsigned reg, unsigned size);
 	/* NULL, or: the guest is about to read them (a device may bring .config up to date). */
 	void (*reading)(struct pci_device *d, unsigned reg, unsigned size);

@@ -39,6 +39,7 @@ struct bench_config {
 	const char *tpr;         /* as --tpr; NULL: trap */
 	const char *description; /* further lines of the virtual machine's description; NULL: none */
 	unsigned vms;            /* 0: one */
+	bool firmware;           /* starts at a firmware, without a kernel: 256 KiB, byte n is n >> 12 */
 	bool guest_clock;
 	unsigned host_cpus;      /* 0: one */
 	/* what the CPU says of itself there; NULL: nothing is needed, nothing can be had */

@@ -85,17 +85,17 @@ static const struct lapic_host host = { ipi, eoi, kick, signal_cpu };
 static void add_devices(struct pc *pc)
 {
 	struct machine_sink sink = { event, pc };
-	struct rtc_config rtc = { PC_EPOCH, 256u << 20, 0 };
+	struct rtc_config rtc = { PC_EPOCH, 256u << 20, 0, 0 };
 	struct testdev_host below = { drop, protect, pc };
 	struct irq_line lines[TESTDEV_LINES];
 	assert_true(pit_init(&pc->pit, &pc->pio, &pc->timers, irqhub_line(&pc->hub, 0)));
 	assert_true(rtc_init(&pc->rtc, &pc->pio, &pc->timers, irqhub_line(&pc->hub, 8), &rtc));
 	assert_true(uart_init(&pc->uart, &pc->pio, 0x3f8, irqhub_line(&pc->hub, 4), tx, tx_room, pc));
 	assert_true(acpi_pm_init(&pc->pm, &pc->pio, &pc->timers, irqhub_line(&pc->hub, 9), sink));
-	assert_true(ports_init(&pc->ports, &pc->pio, sink));
+	assert_true(ports_init(&pc->ports, &pc->pio, sink, false));
 	assert_true(pci_init(&pc->pci, &pc->pio, &pc->mmio, &pc->ports, irqhub_line(&pc->hub, 0)));
-	assert_true(i440fx_init(&pc->i440fx, &pc->pci));
-	assert_true(fw_cfg_init(&pc->fw_cfg, &pc->pio, PC_CPUS, 256u << 20));
+	assert_true(i440fx_init(&pc->i440fx, &pc->pci, 0, NULL, NULL));
+	assert_true(fw_cfg_init(&pc->fw_cfg, &pc->pio, PC_CPUS, 256u << 20, NULL, &pc->timers));
 	assert_true(pvpanic_init(&pc->pvpanic, &pc->pio, sink));
 	for (unsigned n = 0; n < TESTDEV_LINES; n++)
 		lines[n] = irqhub_line(&pc->hub, n);

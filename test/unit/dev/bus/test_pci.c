@@ -1,6 +1,7 @@
 /* PCI configuration space (dev/bus/pci.c), and what else its ports are. */
 #include "test/unit/dev/fixture.h"
 #include "lib/ports.h"
+#include "lib/uart.h"
 
 static uint32_t config(uint32_t address)
 {
@@ -45,6 +46,10 @@ static void test_pci(void **state)
 	pci_reset(&pc->pci);
 	assert_int_equal(config(0x80000004), 0x02000006);
 }
+
+#define PORTS 0xc000 /* where the device's ports are */
+#define MOVED 0xd000
+#define LAST 0xffc0
 
 /* ---- a device with two BARs and a pin ---- */
 
@@ -127,20 +132,20 @@ static void test_bars(void **state)
 	assert_int_equal(config(0x80001818), 0);
 	set_config(0x80001810, 0xc000);
 	set_config(0x80001814, 0xc0000000);
-	assert_int_equal(inl(pc, 0xc004), 0xffffffff); /* nothing decodes yet */
+	assert_int_equal(inl(pc, PORTS + 4), 0xffffffff); /* nothing decodes yet */
 	set_config(0x80001804, PCI_COMMAND_IO);
-	assert_int_equal(inl(pc, 0xc004), 0x12345678);
+	assert_int_equal(inl(pc, PORTS + 4), 0x12345678);
 	assert_int_equal(c.port, 0xc004);
 	assert_int_equal(mmio_read(&pc->mmio, 0xc0000010, 4), 0xffffffff);
 	set_config(0x80001804, PCI_COMMAND_IO | PCI_COMMAND_MEMORY);
 	assert_int_equal(mmio_read(&pc->mmio, 0xc0000010, 4), 0x12345678);
 	assert_int_equal(c.offset, 0x10);
 	set_config(0x80001810, 0xd000); /* moved */
-	assert_int_equal(inl(pc, 0xc004), 0xffffffff);
-	assert_int_equal(inl(pc, 0xd000), 0x12345678);
+	assert_int_equal(inl(pc, PORTS + 4), 0xffffffff);
+	assert_int_equal(inl(pc, MOVED), 0x12345678);
 	assert_int_equal(c.written, 8 * 4);
 	set_config(0x80001804, 0);
-	assert_int_equal(inl(pc, 0xd000), 0xffffffff);
+	assert_int_equal(inl(pc, MOVED), 0xffffffff);
 	assert_int_equal(mmio_read(&pc->mmio, 0xc0000010, 4), 0xffffffff);
 }
 
@@ -157,18 +162,18 @@ static void test_bars_in_the_way(void **state)
 		set_config(0x80000010 | slot << 11, 0xc000);
 		set_config(0x80000004 | slot << 11, PCI_COMMAND_IO);
 	}
-	assert_int_equal(inl(pc, 0xc000), 0x12345678);
+	assert_int_equal(inl(pc, PORTS), 0x12345678);
 	set_config(0x80001810, 0xc040); /* out of the other's way */
-	assert_int_equal(inl(pc, 0xc000), 0x55);
-	assert_int_equal(inl(pc, 0xc040), 0x12345678);
+	assert_int_equal(inl(pc, PORTS), 0x55);
+	assert_int_equal(inl(pc, PORTS + 64), 0x12345678);
 	set_config(0x80001810, 0x3c0); /* of the UART: 0x3c0 to 0x3ff */
-	assert_int_equal(inl(pc, 0xc040), 0xffffffff);
-	assert_int_equal(inb(pc, 0x3fd), 0x60);
+	assert_int_equal(inl(pc, PORTS + 64), 0xffffffff);
+	assert_int_equal(inb(pc, COM1_PORT + UART_LSR), 0x60);
 	set_config(0x80001810, 0xffc0);
-	assert_int_equal(inl(pc, 0xfffc), 0x12345678);
+	assert_int_equal(inl(pc, LAST + 60), 0x12345678);
 	pci_reset(&pc->pci);
-	assert_int_equal(inl(pc, 0xfffc), 0xffffffff);
-	assert_int_equal(inl(pc, 0xc000), 0xffffffff);
+	assert_int_equal(inl(pc, LAST + 60), 0xffffffff);
+	assert_int_equal(inl(pc, PORTS), 0xffffffff);
 }
 
 /* PB2. */
@@ -206,7 +211,7 @@ static void test_assign(void **state)
 	assert_int_equal(config(0x80001010), 0xc041);
 	assert_int_equal(config(0x80001014), 0xc0001000);
 	assert_int_equal(config(0x8000103c), 0x010b); /* PIRQC */
-	assert_int_equal(inl(pc, 0xc040), 0x12345678);
+	assert_int_equal(inl(pc, PORTS + 64), 0x12345678);
 	assert_int_equal(mmio_read(&pc->mmio, 0xc0001000, 4), 0x12345678);
 	assert_false(pci_assign(&pc->pci, 0xffc1, 0xc0000000, 0xfec00000));
 	assert_false(pci_assign(&pc->pci, 0xc000, 0xfebff000, 0xfec00000));
@@ -216,7 +221,8 @@ static void test_assign(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { T(test_pci), T(test_bars), T(test_bars_in_the_way), T(test_pins), T(test_assign) };
+	const struct CMUnitTest tests[] = { T(test_pci), T(test_bars), T(test_bars_in_the_way), T(test_pins),
+					    T(test_assign) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
