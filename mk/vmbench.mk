@@ -35,7 +35,8 @@ $(VM_MUTANTS_DIR)/vm_$(1): $(patsubst %.c,$(VM_MUTANTS_DIR)/obj/%.o,$(UNIT_vm_$(
 endef
 $(foreach t,$(VMBENCH_TESTS),$(eval $(call vm_mutants_rule,$(t))))
 # Parts of vm/ and vmx/ whose unit tests need no bench.
-VM_PLAIN_TESTS := host_speculation vmx_guards config control_request load_elf load_linux load_multiboot
+VM_PLAIN_TESTS := host_speculation vmx_guards config config_firmware control_request load_elf load_firmware \
+	load_linux load_multiboot
 define vm_plain_rule
 $(VM_MUTANTS_DIR)/plain/$(1): $(patsubst %.c,$(VM_MUTANTS_DIR)/obj/%.o,$(UNIT_$(1)_SRC) test/vm/mutants.c \
 	test/unit/hosted.c)

@@ -120,6 +120,45 @@ struct pc *pc_new(uint64_t tsc_hz)
 	return pc;
 }
 
+/* ---- with a firmware ---- */
+
+static bool ram_read(void *ctx, uint64_t gpa, void *to, size_t n)
+{
+	struct pc *pc = ctx;
+
+	if (gpa > sizeof(pc->ram) || n > sizeof(pc->ram) - gpa)
+		return false;
+	memcpy(to, pc->ram + gpa, n);
+	return true;
+}
+
+static bool ram_write(void *ctx, uint64_t gpa, const void *from, size_t n)
+{
+	struct pc *pc = ctx;
+
+	if (gpa > sizeof(pc->ram) || n > sizeof(pc->ram) - gpa)
+		return false;
+	memcpy(pc->ram + gpa, from, n);
+	return true;
+}
+
+void pc_add_firmware(struct pc *pc)
+{
+	static const uint16_t taken[] = { PORT_KBC_DATA, PORT_KBC_COMMAND, FW_CFG_SELECT };
+
+	for (unsigned n = 0; n < ARRAY_SIZE(taken); n++)
+		pio_remove(&pc->pio, taken[n]);
+	pc->memory = (struct guest_memory){ ram_read, ram_write, pc };
+	assert_true(piix_init(&pc->piix, &pc->pci, 0x11001af4));
+	assert_true(dma8237_init(&pc->dma8237, &pc->pio));
+	assert_true(i8042_init(&pc->i8042, &pc->pio, irqhub_line(&pc->hub, 1), irqhub_line(&pc->hub, 12),
+			       (struct machine_sink){ event, pc }));
+	assert_true(debugcon_init(&pc->debugcon, &pc->pio, tx, pc));
+	assert_true(fw_cfg_init(&pc->fw_cfg, &pc->pio, PC_CPUS, 256u << 20, &pc->memory, &pc->timers));
+	assert_true(fw_cfg_add_file(&pc->fw_cfg, "etc/e820", "twenty bytes of text", 20));
+	assert_true(fw_cfg_add_file_number(&pc->fw_cfg, "etc/number", 0x12345678, 4));
+}
+
 void pc_delete(struct pc *pc)
 {
 	free(pc);
