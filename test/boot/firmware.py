@@ -9,10 +9,11 @@ LIMIT = 150
 
 
 def nothing_to_boot(name, more):
-    """To the end of SeaBIOS' search; what it says of the machine on its way is in the log."""
+    """To the end of SeaBIOS' search; what it says of the machine on its way is in the log, which comes later than what
+    it writes to the console."""
     def run(c):
         p = c.start(['run', '--bios', 'seabios', '--timeout', str(LIMIT)] + more)
-        seen = read_until(p.stdout.fileno(), rb'No bootable device', LIMIT)
+        seen = read_until(p.stdout.fileno(), rb'firmware: No bootable device', LIMIT)
         p.send_signal(signal.SIGTERM)
         status, _ = c.finish(p, 30)
         require(status == 128 + signal.SIGTERM, 'status %d' % status)
