@@ -348,6 +348,41 @@ static void turn_ends(struct vcpu *v, uint64_t now)
 	__atomic_store_n(&v->run_start, 0, __ATOMIC_RELEASE);
 }
 
+/* One entry in virtual-8086 mode, with everything around it that run_on() does; the guest's registers are those of real
+ * mode before and after. false: there was none, and the VM has ended. */
+bool run_v86(struct vcpu *v)
+{
+	bool own_clock = v->vm->clock.guest_only;
+	struct hvm_v86 was;
+	uint32_t failed = 0;
+	uint64_t now;
+
+	if (v->timers.earlier && own_clock && v->start.alarm)
+		alarm_set(v);
+	else if (v->timers.earlier)
+		cover_alarm(v);
+	make_current(v);
+	hvm_v86_begin(&v->hvm, &was);
+	now = rdtsc();
+	account_exit(v, now);
+	if (own_clock) {
+		clock_enter(&v->vm->clock, now + CLOCK_ENTRY_TICKS);
+		vcpu_write_tsc_offset(v);
+	}
+	hvm_begin_turn(&v->hvm); /* not with the stack pointer of run_on() */
+	if (!DEBUG_BUILD || entry_check(v))
+		v = container_of(hvm_enter(&v->hvm, &failed), struct vcpu, hvm);
+	hvm_begin_turn(&v->hvm);
+	__atomic_store_n(&v->exit_tsc, rdtsc(), __ATOMIC_RELAXED);
+	if (own_clock)
+		clock_exit(&v->vm->clock, v->exit_tsc);
+	__atomic_store_n(&v->in_guest, false, __ATOMIC_RELEASE);
+	hvm_v86_end(&v->hvm, &was);
+	if (failed)
+		entry_failed(v);
+	return !v->vm->ended;
+}
+
 static void run(struct vcpu *v)
 {
 	bool own_clock = v->vm->clock.guest_only;

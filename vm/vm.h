@@ -406,6 +406,8 @@ static inline bool vcpu_requested(const struct vcpu *v)
 	__asm__ volatile("cmpq $0, %1" : "=@ccne"(some) : "m"(v->requests));
 	return some;
 }
+/* Enters the guest, whose registers are as vcpu_v86_fits() wants them, once. false: the VM has ended. */
+bool run_v86(struct vcpu *v);
 /* ---- vm/freeze.c ---- */
 /* Stops all vCPUs of the VM (FZ1); waits for that, so no lock is held. The vCPU that the calling CPU runs, if any, is
  * loaded, and between two guest instructions. May be nested; thaw lets them go on. */
@@ -438,6 +440,9 @@ void vcpu_bring_up_to_date(struct vcpu *v);
 /* ---- vm/enterable.c ---- */
 /* Does the CPU enter the vCPU, which is loaded, as its registers are? EN1 */
 bool vcpu_enterable(const struct vcpu *v);
+
+/* Is the guest in real mode, such that the CPU runs it in virtual-8086 mode as it would there? EN2 */
+bool vcpu_v86_fits(const struct vcpu *v);
 
 /* ---- vm/emulated.c ---- */
 /* To be called, with the vCPU loaded and its paging registers synchronised, by whoever has changed what
@@ -539,6 +544,9 @@ static inline bool vcpu_nmi_pending(const struct vcpu *v)
 	return __atomic_load_n(&v->nmi_pending, __ATOMIC_ACQUIRE);
 }
 
+/* Is the exception that exited from virtual-8086 mode one that the emulator looks into? Else it is handled as from real
+ * mode. */
+bool v86_faulted(struct vcpu *v);
 /* ---- vm/exit/: cr.c, msr.c, io.c, exception.c, mmu.c ---- */
 exit_handler exit_cr_access, exit_xsetbv, exit_invlpg;
 exit_handler exit_rdmsr, exit_wrmsr;

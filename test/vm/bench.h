@@ -40,6 +40,7 @@ struct bench_config {
 	const char *description; /* further lines of the virtual machine's description; NULL: none */
 	unsigned vms;            /* 0: one */
 	bool firmware;           /* starts at a firmware, without a kernel: 256 KiB, byte n is n >> 12 */
+	bool vm86;               /* real mode by virtual-8086 mode, where the CPU cannot enter it */
 	bool guest_clock;
 	unsigned host_cpus;      /* 0: one */
 	/* what the CPU says of itself there; NULL: nothing is needed, nothing can be had */

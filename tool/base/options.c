@@ -46,7 +46,9 @@ const char help_text[] =
 	"  --no-vpid          runs it without a VPID\n"
 	"  --tpr METHOD       its local APIC's priority register: trap, patch, flexpriority, apicv or auto\n"
 	"                     (default: auto, the best that the CPU has; docs/interrupts.md)\n"
-	"  --no-unrestricted  runs it as on a CPU without \"unrestricted guest\": real mode by the emulator\n"
+	"  --no-unrestricted  runs it as on a CPU without \"unrestricted guest\": real mode by\n"
+	"                     virtual-8086 mode and the emulator\n"
+	"  --no-vm86          and has the emulator run all of it there, also what virtual-8086 mode could\n"
 	"  --no-rdrand        hides RDRAND and RDSEED, whose values make no two runs on Bochs alike\n"
 	"  --no-switch        keeps its mechanism for good; it then has every CPU feature that the mechanism supports\n"
 	"  --switch-every T   goes over to another mechanism every T milliseconds of its own time, or 500us, ...\n"
@@ -136,6 +138,7 @@ enum {
 	OPTION_MIGRATE_EVERY,
 	OPTION_VPIDS,
 	OPTION_BIOS,
+	OPTION_NO_VM86,
 	OPTION_OPTION_ROM,
 };
 
@@ -152,6 +155,7 @@ static const struct option names[] = {
 	{ "no-vpid", no_argument, NULL, OPTION_NO_VPID },
 	{ "tpr", required_argument, NULL, OPTION_TPR },
 	{ "no-rdrand", no_argument, NULL, OPTION_NO_RDRAND },
+	{ "no-vm86", no_argument, NULL, OPTION_NO_VM86 },
 	{ "no-unrestricted", no_argument, NULL, OPTION_NO_UNRESTRICTED },
 	{ "guest", required_argument, NULL, OPTION_GUEST },
 	{ "mem", required_argument, NULL, OPTION_MEM },
@@ -206,6 +210,7 @@ static bool take_vm(struct options *options, int option, const char *value)
 	static const struct { int option; const char *name, *key, *stands_for; } keys[] = {
 		{ OPTION_MMU, "--mmu", "mmu", NULL }, { OPTION_PAGES, "--pages", "pages", NULL },
 		{ OPTION_NO_UNRESTRICTED, "--no-unrestricted", "unrestricted", "off" },
+		{ OPTION_NO_VM86, "--no-vm86", "vm86", "off" },
 		{ OPTION_NO_VPID, "--no-vpid", "vpid", "off" }, { OPTION_NO_RDRAND, "--no-rdrand", "rdrand", "off" },
 		{ OPTION_MEM, "--mem", "mem", NULL }, { OPTION_KERNEL, "--kernel", "kernel", NULL },
 		{ OPTION_APPEND, "--append", "append", NULL }, { OPTION_CLOCK, "--clock", "clock", NULL },
@@ -318,7 +323,7 @@ static void check(const struct options *options)
 				  "do");
 	if (options->native &&
 	    (options->vm.given & (BIT(CONFIG_MMU) | BIT(CONFIG_PAGES) | BIT(CONFIG_VPID) |
-				  BIT(CONFIG_RUN_UNRESTRICTED) | BIT(CONFIG_RDRAND) | BIT(CONFIG_CLOCK) |
+				  BIT(CONFIG_RUN_UNRESTRICTED) | BIT(CONFIG_VM86) | BIT(CONFIG_RDRAND) | BIT(CONFIG_CLOCK) |
 				  BIT(CONFIG_TESTDEV) | BIT(CONFIG_TPR) | BIT(CONFIG_VCPUS) |
 				  BIT(CONFIG_ON_RESET) | BIT(CONFIG_BIOS))) != 0)
 		die(STATUS_USAGE, "--native runs the guest without the hypervisor: --mmu, --pages, --no-vpid, "

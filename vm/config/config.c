@@ -226,6 +226,7 @@ static const struct {
 	[CONFIG_EPT_LEVELS] = { "ept-levels", .word = set_ept_levels },
 	[CONFIG_VPID] = { "vpid", .choice = offsetof(struct vm_config, vpid) },
 	[CONFIG_RUN_UNRESTRICTED] = { "unrestricted", .choice = offsetof(struct vm_config, unrestricted) },
+	[CONFIG_VM86] = { "vm86", .choice = offsetof(struct vm_config, vm86) },
 	[CONFIG_RDRAND] = { "rdrand", .choice = offsetof(struct vm_config, rdrand) },
 	[CONFIG_CLOCK] = { "clock", .word = set_clock },
 	[CONFIG_TESTDEV] = { "testdev", .word = set_testdev },

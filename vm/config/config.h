@@ -84,6 +84,7 @@ enum config_key {
 	CONFIG_START,
 	CONFIG_BIOS,
 	CONFIG_OPTION_ROM,
+	CONFIG_VM86,
 	CONFIG_KEYS,
 };
 
@@ -101,6 +102,7 @@ struct vm_config {
 	unsigned ept_levels;                  /* of EPT tables: 4 or 5; 0: as many as its memory needs */
 	enum config_switch vpid;
 	enum config_switch unrestricted;      /* is "unrestricted guest" used where the CPU has it? */
+	enum config_switch vm86;              /* is real mode run in virtual-8086 mode where the CPU cannot enter it? */
 	enum config_switch rdrand;            /* are RDRAND and RDSEED offered where the CPU has them? */
 	bool guest_clock;                     /* its clock stands still while it does not run; else it is the host's */
 	bool testdev;

@@ -91,6 +91,7 @@ size_t config_print(const struct vm_config *vm, const struct config_files *names
 		put(&w, "ept-levels", vm->ept_levels == 5 ? "5" : "4");
 	put_switch(&w, "vpid", vm->vpid);
 	put_switch(&w, "unrestricted", vm->unrestricted);
+	put_switch(&w, "vm86", vm->vm86);
 	put_switch(&w, "rdrand", vm->rdrand);
 	if (vm->given & BIT(CONFIG_CLOCK))
 		put(&w, "clock", vm->guest_clock ? "guest" : "host");
