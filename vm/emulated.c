@@ -78,9 +78,9 @@ static unsigned at_once(const struct vcpu *v)
 	return VM_LEFT_OUT_OR(EMULATED_QUIET, quiet) && !(v->mmu.regs.cr0 & CR0_PE) ? TURN : 1;
 }
 
-static unsigned emulate(struct vcpu *v)
+static unsigned emulate(struct vcpu *v, unsigned most)
 {
-	unsigned done = breakpoints_on_fetch(v) ? 1 : emulation_steps(v, at_once(v));
+	unsigned done = breakpoints_on_fetch(v) ? 1 : emulation_steps(v, most);
 
 	v->exit->count += done;
 	return done;
@@ -118,10 +118,9 @@ static unsigned run(struct vcpu *v)
 		bool done = run_by_cpu(v);
 
 		account_as_emulated(v);
-		if (done)
-			return 1;
+		return done ? 1 : emulate(v, 1);
 	}
-	return emulate(v);
+	return emulate(v, at_once(v));
 }
 
 void emulated_turn(struct vcpu *v)
