@@ -77,6 +77,11 @@ struct hvm_start {
 	struct hvm_tpr tpr;
 };
 
+/* A TSS by its linear address; limit 0: there is none. */
+struct hvm_tss {
+	uint32_t base, limit;
+};
+
 /* What a guest in real mode has in place of what the CPU needs to run it in virtual-8086 mode. */
 struct hvm_v86 {
 	uint64_t rflags;

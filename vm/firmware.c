@@ -157,6 +157,35 @@ static void area_write(void *dev, uint64_t offset, unsigned size, uint64_t value
 		memcpy((char *)frames_ptr(low_frame(vm, 0)) + PAM_BASE + offset, &value, size);
 }
 
+/* ---- a TSS ---- */
+
+/* Where no guest looks for anything, and read-only to it; mapped to itself while the guest has no paging. SDM, "32-Bit
+ * Task-State Segment", "I/O Permission Bit Map": the map ends with a byte of ones. */
+#define TSS_AT 0xfeffd000u
+#define TSS_MAP_BASE 102
+#define TSS_BYTES 104u
+#define MAP_BYTES 0x2000u
+#define TSS_PAGES 3u
+
+static bool add_tss(struct vm *vm)
+{
+	const uint16_t map = TSS_BYTES;
+	hfn_t frames = frames_alloc_run(TSS_PAGES, 1);
+	struct slot slot;
+	uint8_t *tss;
+
+	if (hfn_is_none(frames))
+		return false;
+	vm->extent[VM_EXTENTS_TSS][0] = (struct extent){ 0, TSS_PAGES, frames };
+	tss = frames_ptr(frames);
+	memset(tss, 0, TSS_PAGES << PAGE_SHIFT);
+	memcpy(tss + TSS_MAP_BASE, &map, sizeof(map));
+	tss[TSS_BYTES + MAP_BYTES] = 0xff;
+	vm->firmware.tss = (struct hvm_tss){ TSS_AT, TSS_BYTES + MAP_BYTES };
+	slot = piece_slot(&vm->firmware.tss_pages, SLOT_ROM, TSS_AT, TSS_PAGES << PAGE_SHIFT, frames);
+	return slots_add(&vm->mmu.slots, &slot);
+}
+
 /* ---- the ROM ---- */
 
 static bool add_rom(struct vm *vm, const struct boot_module *m)
@@ -187,7 +216,7 @@ bool firmware_load(struct vm *vm, struct cpu_start *start)
 		vm_end(vm, VM_STATUS_BAD_IMAGE, "%s", why);
 		return false;
 	}
-	if (!add_rom(vm, m)) {
+	if (!add_rom(vm, m) || !add_tss(vm)) {
 		vm_end(vm, VM_STATUS_BAD_IMAGE, "there is no memory for its firmware");
 		return false;
 	}

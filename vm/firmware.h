@@ -9,11 +9,13 @@
 #define VELLUM_VM_FIRMWARE_H
 
 #include "dev/bus/i440fx.h"
+#include "hvm/types.h"
 #include "mmu/backing.h"
 
 #define VM_EXTENTS_MAX 16
-/* What host memory a virtual machine has: RAM below and above 4 GBytes, a firmware's ROM, and its files of fw_cfg. */
-enum vm_extents { VM_EXTENTS_LOW, VM_EXTENTS_HIGH, VM_EXTENTS_ROM, VM_EXTENTS_FILES, VM_EXTENT_LISTS };
+/* What host memory a virtual machine has: RAM below and above 4 GBytes, a firmware's ROM, its files of fw_cfg,
+ * and a TSS. */
+enum vm_extents { VM_EXTENTS_LOW, VM_EXTENTS_HIGH, VM_EXTENTS_ROM, VM_EXTENTS_FILES, VM_EXTENTS_TSS, VM_EXTENT_LISTS };
 
 enum area_source { AREA_NOTHING, AREA_ROM, AREA_RAM, AREA_RAM_READ_ONLY };
 
@@ -24,7 +26,8 @@ struct firmware_piece {
 };
 
 struct vm_firmware {
-	struct firmware_piece base, rom, area[PAM_AREAS];
+	struct firmware_piece base, rom, tss_pages, area[PAM_AREAS];
+	struct hvm_tss tss;                 /* for real mode in virtual-8086 mode: all ports are allowed */
 	enum area_source source[PAM_AREAS]; /* what is there */
 	struct extent rest[VM_EXTENTS_MAX]; /* of RAM from 1 MByte on */
 	struct backing_extents rest_backing;

@@ -362,7 +362,7 @@ bool run_v86(struct vcpu *v)
 	else if (v->timers.earlier)
 		cover_alarm(v);
 	make_current(v);
-	hvm_v86_begin(&v->hvm, &was);
+	hvm_v86_begin(&v->hvm, &v->vm->firmware.tss, &was);
 	now = rdtsc();
 	account_exit(v, now);
 	if (own_clock) {

@@ -2,8 +2,9 @@
  * and SSP", "Virtual-8086 Mode", "Class 1-Hardware Interrupts in Virtual-8086 Mode".
  *
  * With IOPL 3 the guest's CLI, STI, PUSHF, POPF and IRET are its own. INT n would go through the protected-mode IDT: it
- * has no entries, so that each is #GP; so is an access to a port, for the TSS has no bit map. Every exception exits,
- * and nothing else is delivered: the CPU never looks at that IDT, nor at the TSS. */
+ * has no entries, so that each is #GP. So is an access to a port that no bit map of a TSS allows (SDM, "I/O Permission
+ * Bit Map"); one that is allowed exits as from any mode. Every exception exits, and nothing else is delivered: the CPU
+ * looks at nothing else of the TSS. */
 #include "vmx/v86.h"
 
 #include "vmx/guest.h"
@@ -31,9 +32,9 @@ static void intercept_all(struct hvm_v86 *was)
 	vmwrite(VMCS_PF_ERROR_MATCH, 0);
 }
 
-void vmx_v86_begin(const struct vmx_vcpu *v, struct hvm_v86 *was)
+void vmx_v86_begin(const struct vmx_vcpu *v, const struct hvm_tss *tss, struct hvm_v86 *was)
 {
-	static const struct segment_state tr = { 0, 0, SEGMENT_TSS_BUSY, 0 };
+	const struct segment_state tr = { 0, tss->limit, SEGMENT_TSS_BUSY, tss->base };
 
 	was->rflags = vmread(VMCS_GUEST_RFLAGS);
 	vmwrite(VMCS_GUEST_RFLAGS, was->rflags | RFLAGS_VM | RFLAGS_IOPL);

@@ -5,7 +5,7 @@
 
 #include "vmx/vcpu.h"
 
-void vmx_v86_begin(const struct vmx_vcpu *v, struct hvm_v86 *was);
+void vmx_v86_begin(const struct vmx_vcpu *v, const struct hvm_tss *tss, struct hvm_v86 *was);
 void vmx_v86_end(const struct vmx_vcpu *v, const struct hvm_v86 *was);
 
 #endif

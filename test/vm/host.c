@@ -330,6 +330,7 @@ static void make_firmware(void)
 
 	for (unsigned n = 0; n < sizeof(firmware); n++)
 		firmware[n] = (uint8_t)(n >> 12);
+	memcpy(firmware + sizeof(firmware) - 16, "\xea\x00\x00\x00\xf0", 5); /* ljmp $0xf000,$0 */
 	memset(bzimage, 0x5a, sizeof(bzimage));
 	bzimage[0x1f1] = 4;
 	memcpy(bzimage + 0x1fe, "\x55\xaa", 2);
