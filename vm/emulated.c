@@ -96,26 +96,10 @@ static void account_as_emulated(struct vcpu *v)
 	v->exit_tsc = now;
 }
 
-/* RE4: the CPU runs it, in virtual-8086 mode, until it exits. false: for what the emulator has to do. */
-static bool run_by_cpu(struct vcpu *v)
-{
-	uint64_t code;
-
-	if (!run_v86(v))
-		return true;
-	code = min_u64(hvm_exit_code(&v->hvm), HVM_EXIT_OTHER);
-	v->exit = &v->exits[code];
-	v->exit->count++;
-	if (VM_KEPT(V86_FAULTS, hvm_exit_kind((unsigned)code) == HVM_EXIT_EXCEPTION && v86_faulted(v)))
-		return false;
-	exit_handlers[code](v);
-	return true;
-}
-
 static unsigned run(struct vcpu *v)
 {
-	if (vcpu_v86_fits(v)) {
-		bool done = run_by_cpu(v);
+	if (vcpu_v86_fits(v)) { /* RE4 */
+		bool done = run_v86(v);
 
 		account_as_emulated(v);
 		return done ? 1 : emulate(v, 1);

@@ -4,8 +4,8 @@
  *
  * EN1 What is called enterable here passes the manual's checks (model/vmentry_segments.c, of which this is
  *     independent).
- * EN2 What is called fit for virtual-8086 mode passes them too, with the registers that hvm_v86_begin() makes of it, and
- *     does there what it would do in real mode, or faults. */
+ * EN2 What is called fit for virtual-8086 mode passes them too, with the registers that hvm_v86_begin() makes of it,
+ *     and does there what it would do in real mode, or faults. */
 #include "vm/vm.h"
 
 #include "lib/canonical.h"

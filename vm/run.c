@@ -11,7 +11,6 @@
 #include "vm/vm.h"
 
 #include "host/lapic.h"
-#include "lib/fmt.h"
 #include "vm/control/control.h"
 #include "vm/life.h"
 #include "lib/mutants/mutate.h"
@@ -27,56 +26,6 @@ void vcpu_request(struct vcpu *v, uint64_t request)
 	cpu = __atomic_load_n(&v->cpu, __ATOMIC_SEQ_CST);
 	if (cpu != this_cpu())
 		lapic_host_kick(cpu->apic_id);
-}
-
-/* Is this the first end of vm? */
-static bool is_first_end(struct vm *vm)
-{
-	return VM_LEFT_OUT_OR(END_FIRST, !__atomic_exchange_n(&vm->ending, true, __ATOMIC_SEQ_CST));
-}
-
-static void end(struct vm *vm, int status, const char *format, va_list ap)
-{
-	struct vcpu *v;
-
-	fmt_v(vm->end_text, sizeof(vm->end_text), format, ap);
-	vm->status = status;
-	__atomic_store_n(&vm->ended, true, __ATOMIC_RELEASE);
-	for_each_vcpu(v, vm)
-		VM_MUTANT(END_STOP, vcpu_request(v, REQUEST_STOP));
-}
-
-void vm_end(struct vm *vm, int status, const char *format, ...)
-{
-	va_list ap;
-
-	if (!is_first_end(vm))
-		return;
-	va_start(ap, format);
-	end(vm, status, format, ap);
-	va_end(ap);
-}
-
-void vm_reset(struct vm *vm, bool asked, const char *format, ...)
-{
-	va_list ap;
-
-	if (!is_first_end(vm))
-		return;
-	vm->again = asked || VM_KEPT(RESET_BOOTS, vm->config->on_reset == CONFIG_RESET_BOOT);
-	va_start(ap, format);
-	end(vm, VM_STATUS_OK, format, ap);
-	va_end(ap);
-}
-
-void vm_triple_fault(struct vcpu *v)
-{
-	uint64_t rip = hvm_rip(&v->hvm);
-
-	if (VM_KEPT(TRIPLE_RESETS, v->vm->config->on_reset == CONFIG_RESET_BOOT))
-		vm_reset(v->vm, false, "reset by a triple fault at rip 0x%lx", rip);
-	else
-		vm_end(v->vm, VM_STATUS_TRIPLE_FAULT, "stopped: triple fault at rip 0x%lx", rip);
 }
 
 /* ---- one vCPU ---- */
@@ -349,8 +298,8 @@ static void turn_ends(struct vcpu *v, uint64_t now)
 }
 
 /* One entry in virtual-8086 mode, with everything around it that run_on() does; the guest's registers are those of real
- * mode before and after. false: there was none, and the VM has ended. */
-bool run_v86(struct vcpu *v)
+ * mode before and after. */
+static void enter_v86(struct vcpu *v)
 {
 	bool own_clock = v->vm->clock.guest_only;
 	struct hvm_v86 was;
@@ -380,7 +329,23 @@ bool run_v86(struct vcpu *v)
 	hvm_v86_end(&v->hvm, &was);
 	if (failed)
 		entry_failed(v);
-	return !v->vm->ended;
+}
+
+bool run_v86(struct vcpu *v)
+{
+	uint64_t code;
+
+	enter_v86(v);
+	if (v->vm->ended)
+		return true;
+	code = min_u64(hvm_exit_code(&v->hvm), HVM_EXIT_OTHER);
+	if (VM_KEPT(V86_FAULTS, hvm_exit_kind((unsigned)code) == HVM_EXIT_EXCEPTION && v86_faulted(v))) {
+		v->exit = &v->exits[code];
+		v->exit->count++;
+		return false;
+	}
+	handle_exit(v);
+	return true;
 }
 
 static void run(struct vcpu *v)

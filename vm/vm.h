@@ -383,6 +383,7 @@ void vm_start(struct vm *vm);
 /* Goes on with the accounts of VMs that have ended on the calling CPU, which is cpu. false: there is nothing to tell,
  * or no room. */
 bool vm_tell(struct percpu *cpu);
+/* ---- vm/end.c ---- */
 /* Ends the VM: its vCPUs stop before their next entries. The first call counts, on whatever CPU. */
 void vm_end(struct vm *vm, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* The same by a reset: whose description says so (on-reset), or who is asked to, then begins again. */
@@ -390,6 +391,7 @@ void vm_reset(struct vm *vm, bool asked, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 /* And by a triple fault, which is a reset where resets are booted from, as chipsets have it (SDM, "Shutdown"). */
 void vm_triple_fault(struct vcpu *v);
+/* ---- vm/run.c ---- */
 /* Makes the vCPU look at its requests, wherever it is. */
 void vcpu_request(struct vcpu *v, uint64_t request);
 /* The same, of one that lives on the calling CPU, which looks at them before it enters the guest. */
@@ -406,7 +408,8 @@ static inline bool vcpu_requested(const struct vcpu *v)
 	__asm__ volatile("cmpq $0, %1" : "=@ccne"(some) : "m"(v->requests));
 	return some;
 }
-/* Enters the guest, whose registers are as vcpu_v86_fits() wants them, once. false: the VM has ended. */
+/* Enters the guest, whose registers are as vcpu_v86_fits() wants them, and handles its exit. false: it has faulted, and
+ * the emulator is to see why. */
 bool run_v86(struct vcpu *v);
 /* ---- vm/freeze.c ---- */
 /* Stops all vCPUs of the VM (FZ1); waits for that, so no lock is held. The vCPU that the calling CPU runs, if any, is

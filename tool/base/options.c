@@ -323,12 +323,12 @@ static void check(const struct options *options)
 				  "do");
 	if (options->native &&
 	    (options->vm.given & (BIT(CONFIG_MMU) | BIT(CONFIG_PAGES) | BIT(CONFIG_VPID) |
-				  BIT(CONFIG_RUN_UNRESTRICTED) | BIT(CONFIG_VM86) | BIT(CONFIG_RDRAND) | BIT(CONFIG_CLOCK) |
-				  BIT(CONFIG_TESTDEV) | BIT(CONFIG_TPR) | BIT(CONFIG_VCPUS) |
+				  BIT(CONFIG_RUN_UNRESTRICTED) | BIT(CONFIG_VM86) | BIT(CONFIG_RDRAND) |
+				  BIT(CONFIG_CLOCK) | BIT(CONFIG_TESTDEV) | BIT(CONFIG_TPR) | BIT(CONFIG_VCPUS) |
 				  BIT(CONFIG_ON_RESET) | BIT(CONFIG_BIOS))) != 0)
 		die(STATUS_USAGE, "--native runs the guest without the hypervisor: --mmu, --pages, --no-vpid, "
-				  "--no-unrestricted, --tpr, --no-rdrand, --clock, --vcpus, --on-reset, --bios and "
-				  "--testdev mean nothing to it");
+				  "--no-unrestricted, --no-vm86, --tpr, --no-rdrand, --clock, --vcpus, --on-reset, "
+				  "--bios and --testdev mean nothing to it");
 	if (options->native &&
 	    (options->vm_file != NULL || options->command == COMMAND_ISO || strcmp(options->machine, "bochs") != 0))
 		die(STATUS_USAGE, "--native is for one guest of vellum run on Bochs");
