@@ -87,7 +87,6 @@ struct hvm_v86 {
 	uint64_t rflags;
 	uint32_t access[6]; /* of ES to GS */
 	struct segment_state tr;
-	uint32_t idt_limit;
 	uint64_t sysenter_cs;
 	uint64_t exceptions, pf_mask, pf_match; /* which exceptions exit */
 	uint64_t interrupts;                    /* what the CPU would deliver by itself */

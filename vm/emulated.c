@@ -9,7 +9,7 @@
  *     that timers come, and never so often that nothing is done between them.
  * RE4 Real mode whose registers virtual-8086 mode can have is run by the CPU (vcpu_v86_fits), with every exception an
  *     exit: what faults there the emulator does, as real mode has it, and each event is delivered by the emulator. So
- *     the guest finds real mode, but for IOPL, which its PUSHF shows as 3. */
+ *     the guest finds real mode. */
 #include "vm/vm.h"
 
 #include "lib/mutants/mutate.h"

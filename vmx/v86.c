@@ -1,10 +1,10 @@
 /* vmx/v86.c - real mode by virtual-8086 mode. SDM, "Checks on Guest Segment Registers", "Checks on Guest RIP, RFLAGS,
  * and SSP", "Virtual-8086 Mode", "Class 1-Hardware Interrupts in Virtual-8086 Mode".
  *
- * With IOPL 3 the guest's CLI, STI, PUSHF, POPF and IRET are its own. INT n would go through the protected-mode IDT: it
- * has no entries, so that each is #GP. So is an access to a port that no bit map of a TSS allows (SDM, "I/O Permission
- * Bit Map"); one that is allowed exits as from any mode. Every exception exits, and nothing else is delivered: the CPU
- * looks at nothing else of the TSS. */
+ * With IOPL 0 each CLI, STI, PUSHF, POPF, INT n and IRET is #GP, so that the guest does not see this IOPL, nor that
+ * RFLAGS.VM is set. So is an access to a port that no bit map of a TSS allows (SDM, "I/O Permission Bit Map"); one that
+ * is allowed exits as from any mode. Every exception exits, those of INT3 and INTO too, and nothing else is delivered:
+ * the CPU does not look at the IDT, which so stays the guest's, nor at the rest of the TSS. */
 #include "vmx/v86.h"
 
 #include "vmx/guest.h"
@@ -37,15 +37,13 @@ void vmx_v86_begin(const struct vmx_vcpu *v, const struct hvm_tss *tss, struct h
 	const struct segment_state tr = { 0, tss->limit, SEGMENT_TSS_BUSY, tss->base };
 
 	was->rflags = vmread(VMCS_GUEST_RFLAGS);
-	vmwrite(VMCS_GUEST_RFLAGS, was->rflags | RFLAGS_VM | RFLAGS_IOPL);
+	vmwrite(VMCS_GUEST_RFLAGS, (was->rflags & ~RFLAGS_IOPL) | RFLAGS_VM);
 	for (unsigned n = SEG_ES; n <= SEG_GS; n++) {
 		was->access[n] = (uint32_t)vmread(VMCS_GUEST_ES_ACCESS + 2 * n);
 		vmwrite(VMCS_GUEST_ES_ACCESS + 2 * n, SEGMENT_V86);
 	}
 	was->tr = vmx_get_segment(SEG_TR);
 	vmx_set_segment(SEG_TR, &tr);
-	was->idt_limit = (uint32_t)vmread(VMCS_GUEST_IDTR_LIMIT);
-	vmwrite(VMCS_GUEST_IDTR_LIMIT, 0);
 	/* SYSENTER would leave virtual-8086 mode. */
 	was->sysenter_cs = vmread(VMCS_GUEST_SYSENTER_CS);
 	VM_MUTANT(V86_SYSENTER, vmwrite(VMCS_GUEST_SYSENTER_CS, 0));
@@ -61,7 +59,6 @@ void vmx_v86_end(const struct vmx_vcpu *v, const struct hvm_v86 *was)
 	for (unsigned n = SEG_ES; n <= SEG_GS; n++)
 		vmwrite(VMCS_GUEST_ES_ACCESS + 2 * n, was->access[n]);
 	vmx_set_segment(SEG_TR, &was->tr);
-	vmwrite(VMCS_GUEST_IDTR_LIMIT, was->idt_limit);
 	vmwrite(VMCS_GUEST_SYSENTER_CS, was->sysenter_cs);
 	vmwrite(VMCS_EXCEPTION_BITMAP, was->exceptions);
 	vmwrite(VMCS_PF_ERROR_MASK, was->pf_mask);

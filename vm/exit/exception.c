@@ -74,7 +74,7 @@ bool v86_faulted(struct vcpu *v)
 	uint64_t info = hvm_exit_event(&v->hvm);
 
 	return (info & EVENT_TYPE) != EVENT_TYPE_NMI && (info & EVENT_VECTOR) != VECTOR_PF &&
-	       (info & EVENT_VECTOR) != VECTOR_MC;
+	       (info & EVENT_VECTOR) != VECTOR_DB && (info & EVENT_VECTOR) != VECTOR_MC;
 }
 
 void exit_exception(struct vcpu *v)

@@ -52,7 +52,7 @@ static bool in_v86(void)
 {
 	uint64_t rflags = vmcs_get(VMCS_GUEST_RFLAGS);
 
-	return (rflags & RFLAGS_VM) && (rflags & RFLAGS_IOPL) == RFLAGS_IOPL;
+	return (rflags & RFLAGS_VM) && !(rflags & RFLAGS_IOPL);
 }
 
 static void what_is_entered_with(void **state)
@@ -66,7 +66,7 @@ static void what_is_entered_with(void **state)
 		for (enum segment s = SEG_ES; s <= SEG_GS; s++)
 			assert_int_equal(vmcs_get(VMCS_GUEST_ES_ACCESS + 2 * s), SEGMENT_V86);
 		assert_int_equal(vmcs_get(VMCS_EXCEPTION_BITMAP), 0xffffffff);
-		assert_int_equal(vmcs_get(VMCS_GUEST_IDTR_LIMIT), 0);
+		assert_int_equal(vmcs_get(VMCS_GUEST_IDTR_LIMIT), 0xffff); /* for SIDT */
 		assert_int_equal(bench.v->mmu.regs.cr0 & (CR0_PE | CR0_PG), 0);
 		assert_int_equal(vmcs_get(VMCS_GUEST_CR0) & (CR0_PE | CR0_PG), CR0_PE | CR0_PG);
 		STEP(bench_exit_simple(EXIT_CPUID, 2));
@@ -74,6 +74,55 @@ static void what_is_entered_with(void **state)
 		assert_int_equal(vmcs_get(VMCS_GUEST_RIP), 2);
 		finish();
 	}
+}
+
+/* The guest's own IOPL, and the other flags, are what its instructions say. */
+static void flags(void **state)
+{
+	static const uint8_t code[] = { 0x9d, 0x9c, 0x58, 0xfa, 0xfb }; /* popf; pushf; pop %ax; cli; sti */
+	static const uint16_t wanted = 0x7ad7;
+	uint16_t pushed;
+
+	(void)state;
+	start_v86(0, NULL);
+	at_code(code, sizeof(code));
+	bench_poke(STACK_SP, &wanted, sizeof(wanted));
+	gp(0);
+	assert_true(in_v86());
+	gp(0);
+	assert_true(in_v86());
+	assert_int_equal(vmcs_get(VMCS_GUEST_RIP), 2);
+	assert_int_equal(vmcs_get(VMCS_GUEST_RSP), STACK_SP);
+	bench_peek(STACK_SP, &pushed, sizeof(pushed));
+	assert_int_equal(pushed, wanted);
+	vmcs_put(VMCS_GUEST_RIP, 3);
+	gp(0);
+	assert_false(vmcs_get(VMCS_GUEST_RFLAGS) & RFLAGS_IF);
+	gp(0);
+	assert_true(vmcs_get(VMCS_GUEST_RFLAGS) & RFLAGS_IF);
+	assert_true(vmcs_get(VMCS_GUEST_INTERRUPTIBILITY) & BLOCKING_STI || bench.entry.interruptibility & BLOCKING_STI);
+	finish();
+}
+
+/* A single step begins in virtual-8086 mode, by an IRET or POPF of the guest's, and its traps are real mode's. */
+static void single_steps(void **state)
+{
+	static const uint16_t vector[2] = { 0x9a, HANDLER >> 4 };
+	static const uint16_t trap = RFLAGS_FIXED | RFLAGS_TF;
+	uint16_t frame[3];
+
+	(void)state;
+	start_v86(0, NULL);
+	bench_poke(VECTOR_DB * 4, vector, sizeof(vector));
+	at_code("\x9d\x90\x90", 3); /* popf; nop; nop */
+	bench_poke(STACK_SP, &trap, sizeof(trap));
+	gp(0);
+	assert_true(in_v86()); /* in the handler */
+	assert_int_equal(vmcs_get(VMCS_GUEST_RIP), 0x9a);
+	bench_peek(STACK_SP + 2 - 6, frame, sizeof(frame));
+	assert_int_equal(frame[0], 2); /* behind the first NOP */
+	assert_true(frame[2] & RFLAGS_TF);
+	finish();
 }
 
 /* INT n goes through the vector table, with the flags that real mode has: IOPL is the guest's own. */
@@ -87,7 +136,7 @@ static void interrupts_of_software(void **state)
 		start_v86(n, NULL);
 		bench_poke(0x21 * 4, vector, sizeof(vector));
 		at_code("\xcd\x21", 2);
-		gp(0x21 * 8 + 2);
+		gp(0);
 		assert_true(in_v86());
 		assert_int_equal(vmcs_get(VMCS_GUEST_RIP), 0x34);
 		assert_int_equal(vmcs_get(VMCS_GUEST_ES_SELECTOR + 2 * SEG_CS), HANDLER >> 4);
@@ -211,7 +260,7 @@ static void interrupts_of_hardware(void **state)
 
 /* ---- begin and end ---- */
 
-static const enum vmcs_field kept[] = { VMCS_GUEST_RFLAGS, VMCS_GUEST_IDTR_LIMIT, VMCS_GUEST_SYSENTER_CS,
+static const enum vmcs_field kept[] = { VMCS_GUEST_RFLAGS, VMCS_GUEST_SYSENTER_CS,
 					VMCS_EXCEPTION_BITMAP, VMCS_PF_ERROR_MASK, VMCS_PF_ERROR_MATCH,
 					VMCS_GUEST_INTERRUPT_STATUS, VMCS_GUEST_ES_ACCESS,
 					VMCS_GUEST_ES_ACCESS + 2 * SEG_CS, VMCS_GUEST_ES_ACCESS + 2 * SEG_GS,
@@ -314,7 +363,8 @@ static void what_does_not_fit(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_is_entered_with),	  cmocka_unit_test(interrupts_of_software),
+		cmocka_unit_test(what_is_entered_with),	  cmocka_unit_test(flags),
+		cmocka_unit_test(single_steps),		  cmocka_unit_test(interrupts_of_software),
 		cmocka_unit_test(privileged),		  cmocka_unit_test(exceptions),
 		cmocka_unit_test(out_of_it),		  cmocka_unit_test(ports),
 		cmocka_unit_test(interrupts_of_hardware), cmocka_unit_test(all_is_as_it_was),
