@@ -13,12 +13,18 @@ struct guest_memory {
 	void *ctx;
 };
 
-static inline bool guest_read(const struct guest_memory *m, uint64_t gpa, void *to, size_t n)
+/* A piece of it. */
+struct guest_segment {
+	uint64_t gpa;
+	uint32_t bytes;
+};
+
+static inline bool guest_memory_read(const struct guest_memory *m, uint64_t gpa, void *to, size_t n)
 {
 	return m->read(m->ctx, gpa, to, n);
 }
 
-static inline bool guest_write(const struct guest_memory *m, uint64_t gpa, const void *from, size_t n)
+static inline bool guest_memory_write(const struct guest_memory *m, uint64_t gpa, const void *from, size_t n)
 {
 	return m->write(m->ctx, gpa, from, n);
 }

@@ -30,7 +30,7 @@ static void end_transfer(struct fw_cfg *f, bool ok)
 	f->dma.busy = false;
 	timer_cancel(f->timers, &f->next_piece);
 	/* Where the descriptor is no RAM, there is nobody to tell. */
-	(void)guest_write(f->memory, f->dma.descriptor, &control, sizeof(control));
+	(void)guest_memory_write(f->memory, f->dma.descriptor, &control, sizeof(control));
 }
 
 static void select_item(struct fw_cfg *f, uint16_t key)
@@ -48,11 +48,11 @@ static bool copy(struct fw_cfg *f, uint32_t n)
 	const struct fw_cfg_item *item = find(f, f->key);
 	uint32_t have = item && f->offset < item->size ? (uint32_t)min_u64(item->size - f->offset, n) : 0;
 
-	if (have && !guest_write(f->memory, f->dma.gpa, item->data + f->offset, have))
+	if (have && !guest_memory_write(f->memory, f->dma.gpa, item->data + f->offset, have))
 		return false;
 	for (uint32_t at = have, piece; at < n; at += piece) {
 		piece = (uint32_t)min_u64(n - at, sizeof(zeros));
-		if (!guest_write(f->memory, f->dma.gpa + at, zeros, piece))
+		if (!guest_memory_write(f->memory, f->dma.gpa + at, zeros, piece))
 			return false;
 	}
 	return true;
@@ -91,7 +91,7 @@ static void begin_transfer(struct fw_cfg *f, uint64_t descriptor)
 	if (f->dma.busy)
 		end_transfer(f, false);
 	f->dma.descriptor = descriptor;
-	if (descriptor + sizeof(d) < descriptor || !guest_read(f->memory, descriptor, d, sizeof(d))) {
+	if (descriptor + sizeof(d) < descriptor || !guest_memory_read(f->memory, descriptor, d, sizeof(d))) {
 		end_transfer(f, false);
 		return;
 	}
