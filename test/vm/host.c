@@ -326,7 +326,8 @@ static void put32(unsigned at, uint32_t v) { memcpy(kernel + at, &v, 4); }
 
 static void make_firmware(void)
 {
-	const uint32_t header = 0x53726448, most = 2047, initrd_max = 0x37ffffff;
+	const uint32_t header = 0x53726448, most = 2047, initrd_max = 0x37ffffff, init_size = 0x1000;
+	const uint64_t place = 0x100000;
 
 	for (unsigned n = 0; n < sizeof(firmware); n++)
 		firmware[n] = (uint8_t)(n >> 12);
@@ -339,6 +340,8 @@ static void make_firmware(void)
 	bzimage[0x211] = 1;
 	memcpy(bzimage + 0x22c, &initrd_max, 4);
 	memcpy(bzimage + 0x238, &most, 4);
+	memcpy(bzimage + 0x258, &place, 8);
+	memcpy(bzimage + 0x260, &init_size, 4);
 }
 
 static void make_kernel(void)

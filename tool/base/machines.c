@@ -119,6 +119,8 @@ static bool choose_kernel(struct vm_config *vm, const struct options *options)
 		choose_guest(vm, options->guest);
 	else if (options->guest_given)
 		choose_bzimage(vm, options->guest);
+	else if (options->workload != NULL)
+		die(STATUS_USAGE, "--workload is for a kernel with the default initramfs: give --guest, too");
 	return vm->kernel[0] != 0;
 }
 

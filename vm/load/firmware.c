@@ -17,6 +17,7 @@
 
 #define VERSION_OLDEST 0x203u /* the first that says where an initrd may lie */
 #define VERSION_CMDLINE_SIZE 0x206u
+#define VERSION_INIT_SIZE 0x20au
 #define CMDLINE_OLD_MAX 255u
 #define LOADER_QEMU 0xb0u
 #define LOADFLAG_HEAP 0x80u
@@ -61,14 +62,24 @@ static bool check_cmdline(struct loader *l)
 	       load_fail(l, "the command line has %zu characters, this kernel takes %u", length, most);
 }
 
+/* Where the kernel needs no RAM any more: behind what is loaded, and behind where it unpacks itself to, if it says. */
+static uint64_t kernel_end(const struct loader *l, const struct firmware_kernel *k)
+{
+	uint64_t loaded = KERNEL_AT + l->files->kernel_size - k->setup_size;
+
+	if (load_u16(l, ZP_VERSION) < VERSION_INIT_SIZE)
+		return loaded;
+	return max_u64(loaded, min_u64(load_u64(l, ZP_PREF_ADDRESS), LOADER_LOW_MAX) + load_u32(l, ZP_INIT_SIZE));
+}
+
 /* Above the kernel, below what the kernel and the firmware have for themselves. */
 static bool place_initrd(struct loader *l, uint64_t low_ram_end, struct firmware_kernel *k)
 {
-	uint64_t kernel_end = KERNEL_AT + l->files->kernel_size - k->setup_size, size = l->files->initrd_size;
+	uint64_t least = kernel_end(l, k), size = l->files->initrd_size;
 	uint64_t end = min_u64((uint64_t)load_u32(l, ZP_INITRD_ADDR_MAX) + 1, low_ram_end - FIRMWARE_RAM);
 
-	bool fits = kernel_end <= low_ram_end - FIRMWARE_RAM &&
-		    (!size || (size <= end && align_down(end - size, PAGE_SIZE) >= kernel_end));
+	bool fits = least <= low_ram_end - FIRMWARE_RAM &&
+		    (!size || (size <= end && align_down(end - size, PAGE_SIZE) >= least));
 
 	k->initrd_at = size ? (uint32_t)align_down(end - size, PAGE_SIZE) : 0;
 	if (VM_LEFT_OUT_OR(FIRMWARE_ROOM, fits))

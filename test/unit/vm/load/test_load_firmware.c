@@ -45,6 +45,14 @@ static void test_by_firmware(void **state)
 
 	(void)state;
 	assert_true(firmware_takes(&f, 32 * MB, &k));
+	assert_true(firmware_takes(&f, 20 * MB + 0x40000, &k));
+	assert_false(firmware_takes(&f, 20 * MB, &k)); /* it unpacks itself to 16 MB, and needs 4 there */
+	assert_string_equal(why, "the kernel and the firmware need more than the 20 MB of RAM that the machine has");
+	put64(p + 0x258, UINT64_MAX);
+	assert_false(firmware_takes(&f, 32 * MB, &k));
+	put64(p + 0x258, MB);
+	put32(p + 0x260, CODE);
+	assert_true(firmware_takes(&f, 32 * MB, &k));
 	assert_int_equal(k.setup_size, SETUP);
 	assert_int_equal(k.kernel_at, MB);
 	assert_int_equal(k.initrd_at, 0);
