@@ -39,6 +39,15 @@ struct vm_firmware {
 
 struct vm;
 struct cpu_start;
+/* ---- vm/create.c ---- */
+/* Takes pages of host memory in as few and as well aligned runs as there are, all zero. Returns the number of runs, 0:
+ * not enough memory. */
+unsigned vm_take_memory(struct extent *extent, uint64_t pages);
+struct boot_module;
+/* The module that the description names; NULL: there is none, and the VM has ended. */
+const struct boot_module *vm_find_module(struct vm *vm, const char *name, const char *what);
+
+/* ---- vm/firmware.c ---- */
 /* RAM below 4 GBytes, with the hole and the areas that are RAM by themselves; the areas are added by firmware_load().
  * false: no memory. */
 bool firmware_add_low_ram(struct vm *vm);

@@ -306,13 +306,6 @@ static inline bool vm_asleep(const struct vm *vm)
  * that. */
 struct vm *vm_create(unsigned id, const struct vm_config *config, struct percpu *cpu);
 
-/* Takes pages of host memory in as few and as well aligned runs as there are, all zero. Returns the number of runs, 0:
- * not enough memory. */
-unsigned vm_take_memory(struct extent *extent, uint64_t pages);
-struct boot_module;
-/* The module that the description names; NULL: there is none, and the VM has ended. */
-const struct boot_module *vm_find_module(struct vm *vm, const char *name, const char *what);
-
 /* ---- vm/firmware.c ---- */
 static inline bool firmware_given(const struct vm *vm) { return vm->config->bios[0] != '\0'; }
 
