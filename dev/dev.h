@@ -78,7 +78,7 @@ struct pio_range {
 	void *dev;
 };
 
-#define PIO_RANGES_MAX 48
+#define PIO_RANGES_MAX 96
 
 /* The port space of one VM. index: for every port, 1 + the number of its range, 0 for none: one load finds the
  * device. */
@@ -90,6 +90,8 @@ struct pio_space {
 
 /* false: the table is full, or the range is empty or overlaps another. */
 bool pio_add(struct pio_space *s, uint16_t base, uint16_t count, const struct pio_ops *ops, void *dev);
+/* Takes away the range that begins at base. */
+void pio_remove(struct pio_space *s, uint16_t base);
 /* An access to a port without a device reads all ones and ignores writes; one that runs past a device's range is split
  * into bytes. */
 uint32_t pio_in(struct pio_space *s, uint16_t port, unsigned size);
@@ -133,7 +135,7 @@ struct mmio_region {
 	void *dev;
 };
 
-#define MMIO_REGIONS_MAX 16
+#define MMIO_REGIONS_MAX 32
 
 struct mmio_space {
 	struct mmio_region region[MMIO_REGIONS_MAX];
@@ -142,6 +144,8 @@ struct mmio_space {
 
 /* false: the table is full, or the region is empty, overlaps another, or ends beyond 2^64. */
 bool mmio_add(struct mmio_space *s, uint64_t base, uint64_t size, const struct mmio_ops *ops, void *dev);
+/* Takes away the region that begins at base. */
+void mmio_remove(struct mmio_space *s, uint64_t base);
 /* The region that holds all of [gpa, gpa + size), or NULL. */
 const struct mmio_region *mmio_find(const struct mmio_space *s, uint64_t gpa, unsigned size);
 /* Absent: reads all ones, ignores writes. */

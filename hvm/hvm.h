@@ -15,6 +15,7 @@
 #include "vmx/guards.h"
 #include "vmx/guest.h"
 #include "vmx/msrs.h"
+#include "vmx/v86.h"
 #include "vmx/vcpu.h"
 
 /* Room for what the vendor keeps of a virtual CPU, and of the machine. */
@@ -155,6 +156,14 @@ static inline struct segment_state hvm_segment(const struct hvm_vcpu *v, enum se
 	(void)v;
 	return vmx_get_segment(n);
 }
+/* Around an entry of a guest in real mode that the CPU enters in virtual-8086 mode only: its registers, and what exits,
+ * become what is needed for that, and again what they were. tss: whose bit map says which ports are no fault. */
+static inline void hvm_v86_begin(struct hvm_vcpu *v, const struct hvm_tss *tss, struct hvm_v86 *was)
+{
+	vmx_v86_begin(hvm_vmx(v), tss, was);
+}
+static inline void hvm_v86_end(struct hvm_vcpu *v, const struct hvm_v86 *was) { vmx_v86_end(hvm_vmx(v), was); }
+
 static inline uint64_t hvm_segment_base(const struct hvm_vcpu *v, enum segment n)
 {
 	(void)v;

@@ -77,6 +77,21 @@ struct hvm_start {
 	struct hvm_tpr tpr;
 };
 
+/* A TSS by its linear address; limit 0: there is none. */
+struct hvm_tss {
+	uint32_t base, limit;
+};
+
+/* What a guest in real mode has in place of what the CPU needs to run it in virtual-8086 mode. */
+struct hvm_v86 {
+	uint64_t rflags;
+	uint32_t access[6]; /* of ES to GS */
+	struct segment_state tr;
+	uint64_t sysenter_cs;
+	uint64_t exceptions, pf_mask, pf_match; /* which exceptions exit */
+	uint64_t interrupts;                    /* what the CPU would deliver by itself */
+};
+
 /* What this CPU can do for its guests; the vendor's own begins with it (struct vmx_caps). */
 struct hvm_caps {
 	struct mmu_caps mmu;

@@ -24,6 +24,15 @@
 #define RTC_D 0x0d
 #define RTC_CENTURY 0x32
 
+/* Of QEMU's and Bochs' firmware. */
+#define CMOS_BOOT_THIRD 0x38 /* bits 7:4: the third to boot from; bit 0: boot sectors need no signature */
+#define CMOS_BOOT_UNSIGNED 0x01
+#define CMOS_BOOT 0x3d       /* bits 3:0 the first, bits 7:4 the second */
+#define CMOS_CPUS 0x5f       /* less one */
+#define BOOT_FLOPPY 1
+#define BOOT_DISK 2
+#define BOOT_CD 3
+
 #define RTC_HOUR_PM 0x80 /* where hours go to 12 */
 #define RTC_ALARM_ANY 0xc0 /* both set in an alarm's register: any value matches */
 

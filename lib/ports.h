@@ -41,6 +41,8 @@
 #define MARK_PORT 0x8904       /* Vellum: phases of the guest's work (docs/protocol.md) */
 #define FW_CFG_SELECT 0x510    /* QEMU's fw_cfg */
 #define FW_CFG_DATA 0x511
+#define FW_CFG_DMA 0x514       /* 8 bytes */
+#define DEBUGCON_PORT 0x402   /* QEMU's and Bochs': where firmwares write their log */
 #define PVPANIC_PORT 0x505     /* QEMU's pvpanic */
 #define TESTDEV_LATCH 0xe0     /* 4 bytes, read and written */
 #define TESTDEV_DROP 0xe4      /* drops the mapping of the guest page whose address is written */

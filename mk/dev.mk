@@ -1,13 +1,15 @@
 # Tests of the device models.
 
 DEV_C := $(filter-out dev/firmware/acpi_tables.c dev/firmware/acpi_writer.c dev/firmware/acpi_dsdt.c \
-	dev/firmware/mp_table.c,$(call sources,$(DEV_DIRS)))
+	dev/firmware/mp_table.c dev/firmware/table_loader.c,$(call sources,$(DEV_DIRS)))
 DEV_TESTS := timer pio mmio uart pic pit rtc lapic lapic_priority lapic_ipi lapic_modes lapic_plain lapic_timer ioapic \
-	pci ports acpi_pm fw_cfg pvpanic testdev fuzz
+	pci piix dma8237 ports i8042 acpi_pm fw_cfg pvpanic testdev fuzz
 $(foreach t,$(DEV_TESTS),$(eval UNIT_dev_$(t)_SRC := $(wildcard test/unit/dev/test_$(t).c \
 	test/unit/dev/*/test_$(t).c) test/unit/dev/pc.c $(DEV_C)))
 UNIT_dev_lapic_plain_SRC += test/unit/dev/irq/plain_apic.c test/unit/dev/irq/virtual_apic.c
 UNIT_dev_acpi_tables_SRC := test/unit/dev/firmware/test_acpi_tables.c dev/firmware/acpi_tables.c \
 	dev/firmware/acpi_writer.c dev/firmware/acpi_dsdt.c
+UNIT_dev_table_loader_SRC := test/unit/dev/firmware/test_table_loader.c dev/firmware/table_loader.c \
+	dev/firmware/acpi_tables.c dev/firmware/acpi_writer.c dev/firmware/acpi_dsdt.c
 UNIT_dev_mp_table_SRC := test/unit/dev/firmware/test_mp_table.c dev/firmware/mp_table.c dev/firmware/acpi_writer.c
-UNIT_TESTS += $(DEV_TESTS:%=dev_%) dev_acpi_tables dev_mp_table
+UNIT_TESTS += $(DEV_TESTS:%=dev_%) dev_acpi_tables dev_table_loader dev_mp_table

@@ -27,7 +27,7 @@ sed -n 's/^#define TESTDEV/#define ADDED/p' lib/ports.h |
 sed 's/testdev/added/g; s/TESTDEV/ADDED/g' dev/test/testdev.h |
 	sed '/^#include "lib\/ports.h"/r places' > dev/test/added.h
 sed 's/testdev/added/g; s/TESTDEV/ADDED/g' dev/test/testdev.c > dev/test/added.c
-sed -i 's|^#include "dev/test/testdev.h"|#include "dev/test/added.h"\n&|' vm/vm.h
+sed -i 's|^#include "dev/test/testdev.h"|#include "dev/test/added.h"\n&|' vm/devices.h
 sed -i 's|^\tstruct testdev \*testdev;.*|&\n\tstruct added added;|' vm/vm.h
 host='\&(struct added_host){ drop_mapping, protect_mapping, vm }'
 init="added_init(\&vm->added, \&vm->pio, \&vm->mmio, (struct irq_line[ADDED_LINES]){ { 0 } }, $host)"

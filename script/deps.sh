@@ -14,6 +14,7 @@ packages=(
 	grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools   # the boot image
 	qemu-user                                                   # recording programs for the lab
 	bochsbios vgabios                                           # the machine's firmware
+	seabios qemu-system-data                                    # the guests', and what loads a kernel there
 	debian-archive-keyring ca-certificates                      # where Bochs' source comes from
 )
 command -v python3 >/dev/null || packages+=(python3)         # the boot tests

@@ -16,6 +16,8 @@
 /* In the legacy hole, which no guest takes for RAM: where the heart keeps the page table of a guest without paging, on
  * CPUs that cannot run such a guest directly. */
 #define IDENTITY_MAP 0xd0000
+/* The same where a firmware may have that hole for its own: between the local APIC and the ROM. */
+#define IDENTITY_MAP_FIRMWARE 0xfeffc000
 
 /* ---- what the heart needs from below ---- */
 
@@ -102,9 +104,7 @@ static const struct mmu_below below_template = {
 
 /* ---- memory ---- */
 
-/* Takes pages of host memory in as few and as well aligned runs as there are. Returns the number of runs, 0: not enough
- * memory. */
-static unsigned take_memory(struct extent *extent, uint64_t pages)
+unsigned vm_take_memory(struct extent *extent, uint64_t pages)
 {
 	uint64_t done = 0, piece = pages;
 	unsigned count = 0;
@@ -141,7 +141,7 @@ static unsigned take_memory(struct extent *extent, uint64_t pages)
 
 static bool add_ram(struct vm *vm, unsigned which, struct backing_extents *backing, uint64_t base, uint64_t bytes)
 {
-	unsigned count = take_memory(vm->extent[which], bytes >> PAGE_SHIFT);
+	unsigned count = vm_take_memory(vm->extent[which], bytes >> PAGE_SHIFT);
 	struct slot slot = {
 		.base = gpa_gfn(GPA(base)),
 		.pages = bytes >> PAGE_SHIFT,
@@ -181,9 +181,12 @@ static bool add_mmio(struct vm *vm)
 
 static bool create_memory(struct vm *vm)
 {
-	if (frames_available() << PAGE_SHIFT < vm->config->mem ||
-	    !add_ram(vm, 0, &vm->low_backing, 0, vm->low_ram) ||
-	    (vm->high_ram && !add_ram(vm, 1, &vm->high_backing, 4 * GIB, vm->high_ram))) {
+	bool low = frames_available() << PAGE_SHIFT >= vm->config->mem &&
+		   (firmware_given(vm) ? firmware_add_low_ram(vm)
+				       : add_ram(vm, VM_EXTENTS_LOW, &vm->low_backing, 0, vm->low_ram));
+
+	if (!low ||
+	    (vm->high_ram && !add_ram(vm, VM_EXTENTS_HIGH, &vm->high_backing, 4 * GIB, vm->high_ram))) {
 		vm_end(vm, VM_STATUS_BAD_IMAGE,
 		       "cannot give it %lu MB of RAM: the machine has %lu MB left; ask for less with mem",
 		       vm->config->mem >> 20, frames_available() >> 8);
@@ -203,7 +206,7 @@ static bool create_mmu(struct vm *vm)
 		.restricted = vm->config->unrestricted == CONFIG_OFF,
 		.ept_levels = (uint8_t)vm->config->ept_levels,
 		.ram_pages = vm->config->mem >> PAGE_SHIFT,
-		.identity_map = GPA(IDENTITY_MAP),
+		.identity_map = GPA(firmware_given(vm) ? IDENTITY_MAP_FIRMWARE : IDENTITY_MAP),
 	};
 
 	ops = mechanism_choose(vm, &config);
@@ -224,18 +227,18 @@ static bool create_mmu(struct vm *vm)
 
 /* ---- the image ---- */
 
-static bool guest_write(void *ctx, gpa_t gpa, const void *data, size_t n)
+static bool ram_write(void *ctx, gpa_t gpa, const void *data, size_t n)
 {
 	return mmu_guest_write(&((struct vm *)ctx)->mmu, gpa, data, n) == n;
 }
 
-static bool guest_zero(void *ctx, gpa_t gpa, size_t n)
+static bool ram_zero(void *ctx, gpa_t gpa, size_t n)
 {
 	static const uint8_t zeroes[256];
 
 	for (size_t piece; n; n -= piece, gpa = gpa_add(gpa, piece)) {
 		piece = min_u64(n, sizeof(zeroes));
-		if (!guest_write(ctx, gpa, zeroes, piece))
+		if (!ram_write(ctx, gpa, zeroes, piece))
 			return false;
 	}
 	return true;
@@ -249,13 +252,14 @@ static bool load_mp_table(struct vm *vm)
 	uint8_t table[MP_TABLE_SIZE(VCPUS_MAX)];
 	size_t n = mp_table_build(table, sizeof(table), MP_TABLE_AT, &config);
 
-	return n && guest_write(vm, GPA(MP_TABLE_AT), table, n);
+	return n && ram_write(vm, GPA(MP_TABLE_AT), table, n);
 }
 
 static bool load_acpi(struct vm *vm)
 {
 	struct acpi_config config = { .cpus = vm->vcpu_count, .pci_mem_base = LOADER_LOW_MAX,
-				      .pci_mem_end = IOAPIC_BASE, .ps2 = false };
+				      .pci_mem_end = IOAPIC_BASE, .ps2 = false,
+				      .pci_irqs = vm->pci.count > 1 };
 	hfn_t f = frames_alloc_run(ACPI_SIZE >> PAGE_SHIFT, 1);
 	bool ok;
 	size_t n;
@@ -263,12 +267,12 @@ static bool load_acpi(struct vm *vm)
 	if (hfn_is_none(f))
 		return false;
 	n = acpi_tables_build(frames_ptr(f), ACPI_SIZE, LOADER_FIRMWARE, &config);
-	ok = n && guest_write(vm, GPA(LOADER_FIRMWARE), frames_ptr(f), n);
+	ok = n && ram_write(vm, GPA(LOADER_FIRMWARE), frames_ptr(f), n);
 	frames_free(f, ACPI_SIZE >> PAGE_SHIFT);
 	return ok;
 }
 
-static const struct boot_module *find_module(struct vm *vm, const char *name, const char *what)
+const struct boot_module *vm_find_module(struct vm *vm, const char *name, const char *what)
 {
 	const struct boot_module *m = boot_module_find(name);
 
@@ -280,12 +284,12 @@ static const struct boot_module *find_module(struct vm *vm, const char *name, co
 static bool load_guest(struct vm *vm, struct cpu_start *start)
 {
 	const struct vm_config *c = vm->config;
-	const struct boot_module *kernel = find_module(vm, c->kernel, "kernel"), *initrd = NULL;
-	struct loader_memory mem = { guest_write, guest_zero, vm, vm->low_ram, vm->high_ram, LOADER_FIRMWARE };
+	const struct boot_module *kernel = vm_find_module(vm, c->kernel, "kernel"), *initrd = NULL;
+	struct loader_memory mem = { ram_write, ram_zero, vm, vm->low_ram, vm->high_ram, LOADER_FIRMWARE };
 	struct image_files files = { .cmdline = c->append, .kernel_name = c->kernel };
 	char why[sizeof(vm->end_text)];
 
-	if (!kernel || (VM_KEPT(LOAD_INITRD, c->initrd[0]) && !(initrd = find_module(vm, c->initrd, "initrd"))))
+	if (!kernel || (VM_KEPT(LOAD_INITRD, c->initrd[0]) && !(initrd = vm_find_module(vm, c->initrd, "initrd"))))
 		return false;
 	files.kernel = kernel->data;
 	files.kernel_size = kernel->size;
@@ -344,7 +348,8 @@ struct vm *vm_create(unsigned id, const struct vm_config *config, struct percpu 
 			  !(switch_hidden_cr4(vm) & CR4_PCIDE), config->rdrand != CONFIG_OFF);
 	msr_reset(vm);
 	if (vcpus_create(vm, cpu) && create_platform(vm) && create_memory(vm) && tpr_init(vm) &&
-	    load_guest(vm, &start) && vcpus_start(vm, &start) && switch_init(vm))
+	    (firmware_given(vm) ? firmware_load(vm, &start) : load_guest(vm, &start)) && vcpus_start(vm, &start) &&
+	    switch_init(vm))
 		vm->status = VM_STATUS_OK;
 	if (!vm->ended)
 		wander_init(vm);

@@ -40,6 +40,17 @@ static bool start_log(struct vm *vm, struct dirty_log *log, gfn_t base, uint64_t
 	return mmu_log_start(&vm->mmu, base, log->bits);
 }
 
+/* The areas of a firmware's that are RAM now and ROM then are not logged. */
+static bool start_logs(struct vm *vm)
+{
+	struct dirty_log *log = vm->dirty.log;
+	bool hole = firmware_given(vm);
+	uint64_t low = hole ? PAM_HOLE : vm->low_ram, rest = hole ? vm->low_ram - PAM_END : 0;
+
+	return start_log(vm, &log[0], GFN(0), low) && start_log(vm, &log[1], gpa_gfn(GPA(PAM_END)), rest) &&
+	       start_log(vm, &log[2], gpa_gfn(GPA(4 * GIB)), vm->high_ram);
+}
+
 static uint64_t count(struct vm *vm, const struct dirty_log *log)
 {
 	uint64_t *collected, sum = 0;
@@ -83,8 +94,7 @@ const char *dirty_begin(struct vm *vm, uint64_t seconds)
 		return "a measurement goes on";
 	if (VM_KEPT(DIRTY_PAUSED, vm->paused))
 		return "it is paused, and its clock stands still";
-	if (!start_log(vm, &d->log[0], GFN(0), vm->low_ram) ||
-	    !start_log(vm, &d->log[1], gpa_gfn(GPA(4 * GIB)), vm->high_ram)) {
+	if (!start_logs(vm)) {
 		stop_logs(vm);
 		return "there is no host memory for the log";
 	}
@@ -105,7 +115,9 @@ void dirty_end(struct vm *vm)
 		return;
 	d->ticks = clock_now(&vm->clock) - d->began;
 	d->switches = vm->mmu.counters.switches - d->switches;
-	d->pages = count(vm, &d->log[0]) + count(vm, &d->log[1]);
+	d->pages = 0;
+	for (unsigned n = 0; n < DIRTY_LOGS; n++)
+		d->pages += count(vm, &d->log[n]);
 	VM_MUTANT(DIRTY_STOPS, stop_logs(vm));
 	d->state = DIRTY_MEASURED;
 }

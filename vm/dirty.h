@@ -15,7 +15,7 @@
 #include "dev/dev.h"
 #include "mmu/addr.h"
 
-#define DIRTY_LOGS 2 /* RAM below 4 GBytes, and above */
+#define DIRTY_LOGS 3 /* RAM below 4 GBytes, in two parts where a firmware leaves a hole, and above */
 
 enum dirty_state { DIRTY_NEVER, DIRTY_MEASURING, DIRTY_MEASURED };
 

@@ -6,7 +6,10 @@
  *     or the delivery of an event. Between two turns requests are served and, once a slice, the host's interrupts let
  *     in.
  * RE3 A clock that stands still while the hypervisor works (`clock guest`) goes on by one tick for each instruction, so
- *     that timers come, and never so often that nothing is done between them. */
+ *     that timers come, and never so often that nothing is done between them.
+ * RE4 Real mode whose registers virtual-8086 mode can have is run by the CPU (vcpu_v86_fits), with every exception an
+ *     exit: what faults there the emulator does, as real mode has it, and each event is delivered by the emulator. So
+ *     the guest finds real mode. */
 #include "vm/vm.h"
 
 #include "lib/mutants/mutate.h"
@@ -64,12 +67,33 @@ static unsigned at_once(const struct vcpu *v)
 	return VM_LEFT_OUT_OR(EMULATED_QUIET, quiet) && !(v->mmu.regs.cr0 & CR0_PE) ? TURN : 1;
 }
 
-static unsigned run(struct vcpu *v)
+static unsigned emulate(struct vcpu *v, unsigned most)
 {
-	unsigned done = breakpoints_on_fetch(v) ? 1 : emulation_steps(v, at_once(v));
+	unsigned done = breakpoints_on_fetch(v) ? 1 : emulation_steps(v, most);
 
 	v->exit->count += done;
 	return done;
+}
+
+/* Its time from now on is that of what the emulator does. */
+static void account_as_emulated(struct vcpu *v)
+{
+	uint64_t now = rdtsc();
+
+	v->exit->ticks += now - v->exit_tsc;
+	v->exit = &v->exits[HVM_EXIT_EMULATED];
+	v->exit_tsc = now;
+}
+
+static unsigned run(struct vcpu *v)
+{
+	if (vcpu_v86_fits(v)) { /* RE4 */
+		bool done = run_v86(v);
+
+		account_as_emulated(v);
+		return done ? 1 : emulate(v, 1);
+	}
+	return emulate(v, at_once(v));
 }
 
 void emulated_turn(struct vcpu *v)
@@ -81,6 +105,8 @@ void emulated_turn(struct vcpu *v)
 			break;
 		n += run(v);
 		emulated_look_again(v);
+		if (v->exit_tsc >= v->host_turn)
+			break;
 		/* Not before: one that is there again and again must not keep the guest from going on (SW3). */
 		if (vcpu_requested(v))
 			break;

@@ -3,7 +3,9 @@
  * rules about control registers and RFLAGS are kept by whoever sets those.
  *
  * EN1 What is called enterable here passes the manual's checks (model/vmentry_segments.c, of which this is
- *     independent). */
+ *     independent).
+ * EN2 What is called fit for virtual-8086 mode passes them too, with the registers that hvm_v86_begin() makes of it,
+ *     and does there what it would do in real mode, or faults. */
 #include "vm/vm.h"
 
 #include "lib/canonical.h"
@@ -121,6 +123,43 @@ static bool tables_fit(const struct vcpu *v)
 
 	return VM_LEFT_OUT_OR(ENTER_TR, usable(&tr) && system_fits(v, &tr, busy)) &&
 	       VM_LEFT_OUT_OR(ENTER_LDTR, !usable(&ldtr) || system_fits(v, &ldtr, type_of(&ldtr) == TYPE_LDT));
+}
+
+/* Segments as real mode loads them, with the attributes that a reset gives them. */
+static bool real_segments_fit(const struct vcpu *v)
+{
+	for (enum segment n = SEG_ES; n <= SEG_GS; n++) {
+		struct segment_state s = hvm_segment(&v->hvm, n);
+		uint32_t access = s.access & ~(uint32_t)TYPE_CODE;
+
+		if (VM_KEPT(V86_BASE, s.base != (uint64_t)s.selector << 4) || VM_KEPT(V86_LIMIT, s.limit != 0xffff) ||
+		    VM_KEPT(V86_ACCESS, access != SEGMENT_DATA16))
+			return false;
+	}
+	return true;
+}
+
+/* What would be another's there: traps, which the emulator gives in order; #AC, and INT n by a bit map, which real mode
+ * does not have; an NMI that waits for the end of blocking. */
+static bool v86_is_the_same(const struct vcpu *v)
+{
+	uint64_t rflags = hvm_rflags(&v->hvm);
+
+	return VM_LEFT_OUT_OR(V86_TRAPS, !(rflags & RFLAGS_TF) && !(hvm_dr7(&v->hvm) & DR7_ENABLED)) &&
+	       !hvm_pending_debug(&v->hvm) && VM_LEFT_OUT_OR(V86_ALIGNMENT, !(v->mmu.regs.cr0 & CR0_AM)) &&
+	       VM_LEFT_OUT_OR(V86_VME, !(v->mmu.regs.cr4 & CR4_VME)) && !vcpu_nmi_pending(v) &&
+	       !(v->event.info & EVENT_VALID) && !(hvm_rip(&v->hvm) >> 16);
+}
+
+bool vcpu_v86_fits(const struct vcpu *v)
+{
+	struct segment_state ldtr;
+
+	if (v->vm->config->vm86 == CONFIG_OFF || (v->mmu.regs.cr0 & CR0_PE) || v->mmu.stuck)
+		return false;
+	ldtr = hvm_segment(&v->hvm, SEG_LDTR);
+	return v86_is_the_same(v) && real_segments_fit(v) &&
+	       (!usable(&ldtr) || system_fits(v, &ldtr, type_of(&ldtr) == TYPE_LDT));
 }
 
 bool vcpu_enterable(const struct vcpu *v)

@@ -6,8 +6,17 @@
 #include "vm/control/control.h"
 #include "lib/mutants/mutate.h"
 
+#define KEYBOARD_IRQ 1
 #define RTC_IRQ 8
 #define SCI_IRQ 9
+#define AUX_IRQ 12
+#define PCI_IRQ_AB 10
+#define PCI_IRQ_CD 11
+/* Where PCI devices go that no firmware places. */
+#define PCI_PORTS 0xc000
+#define PCI_MEMORY 0xc0000000u
+/* By which SeaBIOS knows a machine that has fw_cfg: vendor and device of QEMU's. */
+#define QEMU_SUBSYSTEM 0x11001af4u
 
 /* ---- the ends of the wires ---- */
 
@@ -348,7 +357,7 @@ static bool add_interrupt_controllers(struct vm *vm)
 	bool ok = pic_init(&vm->pic, &vm->pio, pic_output_changed, vm) &&
 		  ioapic_init(&vm->ioapic, &vm->mmio, IOAPIC_BASE, 1, ioapic_send, vm);
 
-	if (ok)
+	if (ok && !firmware_given(vm))
 		VM_MUTANT(AFTER_BIOS, pic_after_bios(&vm->pic));
 	irqhub_init(&vm->irqhub, &vm->pic, &vm->ioapic);
 	for_each_vcpu(v, vm) {
@@ -364,7 +373,8 @@ static bool add_interrupt_controllers(struct vm *vm)
 
 static bool add_clocks(struct vm *vm)
 {
-	struct rtc_config rtc = { machine.wall_clock, vm->low_ram, vm->high_ram };
+	struct rtc_config rtc = { machine.wall_clock, vm->low_ram, vm->high_ram,
+				  firmware_given(vm) ? vm->vcpu_count : 0 };
 	struct machine_sink sink = { machine_event, vm };
 	struct timers *timers = vm_device_timers(vm);
 
@@ -380,6 +390,45 @@ static bool add_uart(struct vm *vm)
 	if (vm->id == 0)
 		return uart_init(&vm->uart, &vm->pio, COM1_PORT, line, first_console_tx, first_console_room, vm);
 	return uart_init(&vm->uart, &vm->pio, COM1_PORT, line, other_console_tx, other_console_room, vm);
+}
+
+static bool add_pci(struct vm *vm)
+{
+	bool firmware = firmware_given(vm);
+	uint32_t subsystem = firmware ? QEMU_SUBSYSTEM : 0;
+
+	return pci_init(&vm->pci, &vm->pio, &vm->mmio, &vm->ports, irqhub_line(&vm->irqhub, 0)) &&
+	       i440fx_init(&vm->i440fx, &vm->pci, subsystem, firmware ? firmware_areas_changed : NULL, vm) &&
+	       (!firmware || piix_init(&vm->piix, &vm->pci, subsystem));
+}
+
+/* ---- guest memory, as devices reach it ---- */
+
+static bool memory_read(void *ctx, uint64_t gpa, void *to, size_t n)
+{
+	return gpa + n >= gpa && mmu_guest_read(&((struct vm *)ctx)->mmu, GPA(gpa), to, n) == n;
+}
+
+static bool memory_write(void *ctx, uint64_t gpa, const void *from, size_t n)
+{
+	return gpa + n >= gpa && mmu_guest_write(&((struct vm *)ctx)->mmu, GPA(gpa), from, n) == n;
+}
+
+static bool add_fw_cfg(struct vm *vm)
+{
+	vm->memory = (struct guest_memory){ memory_read, memory_write, vm };
+	return fw_cfg_init(&vm->fw_cfg, &vm->pio, (uint16_t)vm->vcpu_count, vm->low_ram + vm->high_ram,
+			   firmware_given(vm) ? &vm->memory : NULL, vm_device_timers(vm));
+}
+
+/* What a firmware looks for, and a kernel by itself does not need. */
+static bool add_for_firmware(struct vm *vm, struct machine_sink sink)
+{
+	return !firmware_given(vm) ||
+	       (dma8237_init(&vm->dma8237, &vm->pio) &&
+		i8042_init(&vm->i8042, &vm->pio, irqhub_line(&vm->irqhub, KEYBOARD_IRQ),
+			   irqhub_line(&vm->irqhub, AUX_IRQ), sink) &&
+		debugcon_init(&vm->debugcon, &vm->pio, firmware_says, vm));
 }
 
 /* An alarm of a device has been armed, which the boot processor's CPU must cover (RL1 in vm/run.c). */
@@ -405,15 +454,25 @@ static void add_timers(struct vm *vm)
 	vm->device_timers.notice = alarm_noticed;
 }
 
+/* What a firmware would do, where there is none. */
+static bool finish_pci(struct vm *vm)
+{
+	if (firmware_given(vm) || vm->pci.count == 1)
+		return true;
+	pic_set_level_triggered(&vm->pic, PCI_IRQ_AB);
+	pic_set_level_triggered(&vm->pic, PCI_IRQ_CD);
+	return pci_assign(&vm->pci, PCI_PORTS, PCI_MEMORY, IOAPIC_BASE);
+}
+
 bool platform_init(struct vm *vm)
 {
 	struct machine_sink sink = { machine_event, vm };
 
 	add_timers(vm);
 	return add_interrupt_controllers(vm) && add_clocks(vm) && add_uart(vm) &&
-	       ports_init(&vm->ports, &vm->pio, sink) && pci_init(&vm->pci, &vm->pio, &vm->ports) &&
-	       fw_cfg_init(&vm->fw_cfg, &vm->pio, (uint16_t)vm->vcpu_count, vm->low_ram + vm->high_ram) &&
-	       phases_init(vm) &&
+	       ports_init(&vm->ports, &vm->pio, sink, firmware_given(vm)) && add_pci(vm) && add_fw_cfg(vm) &&
+	       add_for_firmware(vm, sink) &&
+	       phases_init(vm) && finish_pci(vm) &&
 	       pvpanic_init(&vm->pvpanic, &vm->pio, sink) &&
 	       (!vm->config->testdev || add_testdev(vm));
 }

@@ -11,7 +11,6 @@
 #include "vm/vm.h"
 
 #include "host/lapic.h"
-#include "lib/fmt.h"
 #include "vm/control/control.h"
 #include "vm/life.h"
 #include "lib/mutants/mutate.h"
@@ -29,56 +28,6 @@ void vcpu_request(struct vcpu *v, uint64_t request)
 	cpu = __atomic_load_n(&v->cpu, __ATOMIC_SEQ_CST);
 	if (cpu != this_cpu())
 		lapic_host_kick(cpu->apic_id);
-}
-
-/* Is this the first end of vm? */
-static bool is_first_end(struct vm *vm)
-{
-	return VM_LEFT_OUT_OR(END_FIRST, !__atomic_exchange_n(&vm->ending, true, __ATOMIC_SEQ_CST));
-}
-
-static void end(struct vm *vm, int status, const char *format, va_list ap)
-{
-	struct vcpu *v;
-
-	fmt_v(vm->end_text, sizeof(vm->end_text), format, ap);
-	vm->status = status;
-	__atomic_store_n(&vm->ended, true, __ATOMIC_RELEASE);
-	for_each_vcpu(v, vm)
-		VM_MUTANT(END_STOP, vcpu_request(v, REQUEST_STOP));
-}
-
-void vm_end(struct vm *vm, int status, const char *format, ...)
-{
-	va_list ap;
-
-	if (!is_first_end(vm))
-		return;
-	va_start(ap, format);
-	end(vm, status, format, ap);
-	va_end(ap);
-}
-
-void vm_reset(struct vm *vm, bool asked, const char *format, ...)
-{
-	va_list ap;
-
-	if (!is_first_end(vm))
-		return;
-	vm->again = asked || VM_KEPT(RESET_BOOTS, vm->config->on_reset == CONFIG_RESET_BOOT);
-	va_start(ap, format);
-	end(vm, VM_STATUS_OK, format, ap);
-	va_end(ap);
-}
-
-void vm_triple_fault(struct vcpu *v)
-{
-	uint64_t rip = hvm_rip(&v->hvm);
-
-	if (VM_KEPT(TRIPLE_RESETS, v->vm->config->on_reset == CONFIG_RESET_BOOT))
-		vm_reset(v->vm, false, "reset by a triple fault at rip 0x%lx", rip);
-	else
-		vm_end(v->vm, VM_STATUS_TRIPLE_FAULT, "stopped: triple fault at rip 0x%lx", rip);
 }
 
 /* ---- one vCPU ---- */
@@ -139,6 +88,8 @@ static __attribute__((noinline)) void serve_rare(struct vcpu *v, uint64_t reques
 		switch_next(v);
 	if (requests & REQUEST_DIRTY)
 		dirty_end(v->vm);
+	if (requests & REQUEST_MEMORY)
+		firmware_memory_changed(v->vm);
 	if (requests & REQUEST_MOVE)
 		vcpu_wander(v);
 }
@@ -149,7 +100,7 @@ static bool serve_once(struct vcpu *v)
 
 	if (VM_KEPT(STOP, requests & REQUEST_STOP))
 		return false;
-	if (unlikely(requests & (REQUEST_MMU | REQUEST_INIT | REQUEST_DIRTY | REQUEST_MOVE)))
+	if (unlikely(requests & (REQUEST_MMU | REQUEST_INIT | REQUEST_DIRTY | REQUEST_MOVE | REQUEST_MEMORY)))
 		serve_rare(v, requests);
 	if (v->halted) {
 		if (!event_wakes(v)) {
@@ -346,6 +297,57 @@ static void turn_ends(struct vcpu *v, uint64_t now)
 {
 	__atomic_store_n(&v->run_ticks, v->run_before + now - v->run_start, __ATOMIC_RELAXED);
 	__atomic_store_n(&v->run_start, 0, __ATOMIC_RELEASE);
+}
+
+/* One entry in virtual-8086 mode, with everything around it that run_on() does; the guest's registers are those of real
+ * mode before and after. */
+static void enter_v86(struct vcpu *v)
+{
+	bool own_clock = v->vm->clock.guest_only;
+	struct hvm_v86 was;
+	uint32_t failed = 0;
+	uint64_t now;
+
+	if (v->timers.earlier && own_clock && v->start.alarm)
+		alarm_set(v);
+	else if (v->timers.earlier)
+		cover_alarm(v);
+	make_current(v);
+	hvm_v86_begin(&v->hvm, &v->vm->firmware.tss, &was);
+	now = rdtsc();
+	account_exit(v, now);
+	if (own_clock) {
+		clock_enter(&v->vm->clock, now + CLOCK_ENTRY_TICKS);
+		vcpu_write_tsc_offset(v);
+	}
+	hvm_begin_turn(&v->hvm); /* not with the stack pointer of run_on() */
+	if (!DEBUG_BUILD || entry_check(v))
+		v = container_of(hvm_enter(&v->hvm, &failed), struct vcpu, hvm);
+	hvm_begin_turn(&v->hvm);
+	__atomic_store_n(&v->exit_tsc, rdtsc(), __ATOMIC_RELAXED);
+	if (own_clock)
+		clock_exit(&v->vm->clock, v->exit_tsc);
+	__atomic_store_n(&v->in_guest, false, __ATOMIC_RELEASE);
+	hvm_v86_end(&v->hvm, &was);
+	if (failed)
+		entry_failed(v);
+}
+
+bool run_v86(struct vcpu *v)
+{
+	uint64_t code;
+
+	enter_v86(v);
+	if (v->vm->ended)
+		return true;
+	code = min_u64(hvm_exit_code(&v->hvm), HVM_EXIT_OTHER);
+	if (VM_KEPT(V86_FAULTS, hvm_exit_kind((unsigned)code) == HVM_EXIT_EXCEPTION && v86_faulted(v))) {
+		v->exit = &v->exits[code];
+		v->exit->count++;
+		return false;
+	}
+	handle_exit(v);
+	return true;
 }
 
 static void run(struct vcpu *v)

@@ -35,7 +35,7 @@ static struct walk_regs start_regs(const struct vm *vm, const struct cpu_start *
 {
 	struct walk_regs r = blank_regs(vm);
 
-	r.cr0 |= CR0_PE;
+	r.cr0 |= s->mode == START_RESET ? CR0_CD | CR0_NW : CR0_PE;
 	if (s->mode == START_LONG64) {
 		r.cr0 |= CR0_PG;
 		r.cr3 = s->cr3;
@@ -132,7 +132,7 @@ bool vcpus_start(struct vm *vm, const struct cpu_start *boot)
 
 	waiting.cr0 |= CR0_CD | CR0_NW;
 	for_each_vcpu(v, vm) {
-		v->start = v->id == 0 ? boot_start(v, boot) : reset_start(v);
+		v->start = v->id == 0 && boot->mode != START_RESET ? boot_start(v, boot) : reset_start(v);
 		if (v->id)
 			VM_MUTANT(AP_WAITS, wait_for_sipi(v));
 		if (!mmu_vcpu_init(&v->mmu, &vm->mmu, v->id == 0 ? &regs : &waiting)) {

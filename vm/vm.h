@@ -31,19 +31,6 @@
 #ifndef VELLUM_VM_VM_H
 #define VELLUM_VM_VM_H
 
-#include "dev/firmware/acpi_pm.h"
-#include "dev/firmware/fw_cfg.h"
-#include "dev/firmware/pvpanic.h"
-#include "dev/irq/ioapic.h"
-#include "dev/irq/irqhub.h"
-#include "dev/irq/lapic.h"
-#include "dev/bus/pci.h"
-#include "dev/irq/pic.h"
-#include "dev/time/pit.h"
-#include "dev/bus/ports.h"
-#include "dev/time/rtc.h"
-#include "dev/test/testdev.h"
-#include "dev/serial/uart.h"
 #include "emulate/emulate.h"
 #include "host/percpu.h"
 #include "host/spinlock.h"
@@ -53,13 +40,14 @@
 #include "vm/account/account.h"
 #include "vm/clock.h"
 #include "vm/config/config.h"
+#include "vm/devices.h"
 #include "vm/dirty.h"
 #include "vm/exit/cpuid.h"
+#include "vm/firmware.h"
 #include "vm/machine.h"
 #include "vm/patch.h"
 
 #define VCPUS_MAX CONFIG_VCPUS_MAX
-#define VM_EXTENTS_MAX 16
 
 /* docs/protocol.md, STATUS. */
 enum vm_status {
@@ -79,6 +67,7 @@ enum vm_status {
 #define REQUEST_INIT BIT(4)   /* an INIT, or a start-up IPI, has arrived */
 #define REQUEST_DIRTY BIT(5)  /* what the VM has written has been logged for long enough */
 #define REQUEST_MOVE BIT(6)   /* go to another CPU */
+#define REQUEST_MEMORY BIT(7) /* what lies below 1 MByte has changed (vm/firmware.c) */
 
 #define INSN_CACHE_SIZE 128
 
@@ -220,13 +209,14 @@ struct vm {
 	bool has_mmu; /* .mmu has been set up */
 	struct mmu_below below;
 	struct backing_extents low_backing, high_backing;
-	struct extent extent[2][VM_EXTENTS_MAX];
+	struct extent extent[VM_EXTENT_LISTS][VM_EXTENTS_MAX]; /* by enum vm_extents */
 	uint64_t low_ram, high_ram; /* bytes */
 	struct vcpu *vcpu[VCPUS_MAX]; /* the first is the boot processor */
 	unsigned vcpu_count;          /* fixed once the VM is made; 0: there was no memory for one */
 	struct cpuid_policy cpuid;
 	struct mtrrs mtrrs;
 
+	struct vm_firmware firmware;
 	struct switching switching;
 	struct dirty_rate dirty;
 
@@ -249,6 +239,12 @@ struct vm {
 	struct apic_bus apic_bus;
 	struct acpi_pm acpi_pm;
 	struct pci pci;
+	struct i440fx i440fx;
+	struct piix piix;       /* this, and what follows, with a firmware only */
+	struct dma8237 dma8237;
+	struct i8042 i8042;
+	struct debugcon debugcon;
+	struct guest_memory memory; /* as devices reach it */
 	struct ports ports;
 	struct fw_cfg fw_cfg;
 	struct pvpanic pvpanic;
@@ -305,6 +301,9 @@ static inline bool vm_tagged(const struct vm *vm)
  * Returns it; where it cannot be started, it has ended already, with a status and a text. NULL: no memory even for
  * that. */
 struct vm *vm_create(unsigned id, const struct vm_config *config, struct percpu *cpu);
+
+/* ---- vm/firmware.c ---- */
+static inline bool firmware_given(const struct vm *vm) { return vm->config->bios[0] != '\0'; }
 
 /* ---- vm/hide.c ---- */
 /* Takes features from caps by a list of names with commas between them (NULL: none). NULL, or one sentence that says
@@ -373,6 +372,7 @@ void vm_start(struct vm *vm);
 /* Goes on with the accounts of VMs that have ended on the calling CPU, which is cpu. false: there is nothing to tell,
  * or no room. */
 bool vm_tell(struct percpu *cpu);
+/* ---- vm/end.c ---- */
 /* Ends the VM: its vCPUs stop before their next entries. The first call counts, on whatever CPU. */
 void vm_end(struct vm *vm, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* The same by a reset: whose description says so (on-reset), or who is asked to, then begins again. */
@@ -380,6 +380,7 @@ void vm_reset(struct vm *vm, bool asked, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 /* And by a triple fault, which is a reset where resets are booted from, as chipsets have it (SDM, "Shutdown"). */
 void vm_triple_fault(struct vcpu *v);
+/* ---- vm/run.c ---- */
 /* Makes the vCPU look at its requests, wherever it is; with 0, its CPU at its alarms and whether it may run. */
 void vcpu_request(struct vcpu *v, uint64_t request);
 /* The same, of one that lives on the calling CPU, which looks at them before it enters the guest. */
@@ -396,6 +397,9 @@ static inline bool vcpu_requested(const struct vcpu *v)
 	__asm__ volatile("cmpq $0, %1" : "=@ccne"(some) : "m"(v->requests));
 	return some;
 }
+/* Enters the guest, whose registers are as vcpu_v86_fits() wants them, and handles its exit. false: it has faulted, and
+ * the emulator is to see why. */
+bool run_v86(struct vcpu *v);
 /* ---- vm/freeze.c ---- */
 /* Stops all vCPUs of the VM (FZ1); waits for that, so no lock is held. The vCPU that the calling CPU runs, if any, is
  * loaded, and between two guest instructions. May be nested; thaw lets them go on. */
@@ -428,6 +432,9 @@ void vcpu_bring_up_to_date(struct vcpu *v);
 /* ---- vm/enterable.c ---- */
 /* Does the CPU enter the vCPU, which is loaded, as its registers are? EN1 */
 bool vcpu_enterable(const struct vcpu *v);
+
+/* Is the guest in real mode, such that the CPU runs it in virtual-8086 mode as it would there? EN2 */
+bool vcpu_v86_fits(const struct vcpu *v);
 
 /* ---- vm/emulated.c ---- */
 /* To be called, with the vCPU loaded and its paging registers synchronised, by whoever has changed what
@@ -529,6 +536,9 @@ static inline bool vcpu_nmi_pending(const struct vcpu *v)
 	return __atomic_load_n(&v->nmi_pending, __ATOMIC_ACQUIRE);
 }
 
+/* Is the exception that exited from virtual-8086 mode one that the emulator looks into? Else it is handled as from real
+ * mode. */
+bool v86_faulted(struct vcpu *v);
 /* ---- vm/exit/: cr.c, msr.c, io.c, exception.c, mmu.c ---- */
 exit_handler exit_cr_access, exit_xsetbv, exit_invlpg;
 exit_handler exit_rdmsr, exit_wrmsr;

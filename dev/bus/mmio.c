@@ -14,6 +14,15 @@ bool mmio_add(struct mmio_space *s, uint64_t base, uint64_t size, const struct m
 	return true;
 }
 
+void mmio_remove(struct mmio_space *s, uint64_t base)
+{
+	for (unsigned i = 0; i < s->count; i++)
+		if (s->region[i].base == base) {
+			s->region[i] = s->region[--s->count];
+			return;
+		}
+}
+
 const struct mmio_region *mmio_find(const struct mmio_space *s, uint64_t gpa, unsigned size)
 {
 	for (unsigned i = 0; i < s->count; i++) {

@@ -1,33 +1,123 @@
-/* dev/bus/pci.c - PCI Local Bus Specification, "Configuration Mechanism #1"; the host bridge looks like an Intel
- * 440FX. */
+/* dev/bus/pci.c - the bus: who is addressed, what a guest may write, where BARs decode, which IRQ a pin is. */
 #include "dev/bus/pci.h"
 #include "dev/bus/bytes.h"
-#include "dev/bus/ports.h"
-
 
 #define ADDRESS_WRITABLE 0x80fffffcu
+#define BAR_IO 0x1u
+#define PORTS_END 0x10000u
 
-/* The bridge's register that the byte at port refers to, or -1: an empty slot. */
-static int bridge_register(const struct pci *p, uint16_t port)
+void pci_identify(struct pci_device *d, uint16_t vendor, uint16_t device, uint32_t class, uint8_t revision)
 {
-	if ((p->address & ~0xffu) != PCI_ADDRESS_ENABLE) /* bus, device, function 0 */
-		return -1;
-	return (int)((p->address & 0xfc) | (port & 3));
+	pci_put16(d->reset, PCI_VENDOR, vendor);
+	pci_put16(d->reset, PCI_VENDOR + 2, device);
+	pci_put32(d->reset, PCI_REVISION, class << 8 | revision);
 }
 
-static uint8_t data_read(void *dev, uint16_t port)
+/* ---- base address registers ---- */
+
+static unsigned bar_register(unsigned n)
 {
-	struct pci *p = dev;
-	int r = bridge_register(p, port);
-	return r < 0 ? 0xff : p->bridge[r];
+	return PCI_BAR + 4 * n;
 }
 
-static void data_write(void *dev, uint16_t port, uint8_t value)
+static bool bar_maps(struct pci *p, struct pci_bar *b, uint32_t at)
+{
+	/* 0 and the top of the space are what firmware writes to turn one off or to find its size. */
+	if (!at || (b->io && at + b->size > PORTS_END))
+		return false;
+	return b->io ? pio_add(p->pio, (uint16_t)at, (uint16_t)b->size, b->io, b->dev)
+		     : mmio_add(p->mmio, at, b->size, b->mmio, b->dev);
+}
+
+static void bar_unmap(struct pci *p, struct pci_bar *b)
+{
+	if (!b->mapped)
+		return;
+	if (b->io)
+		pio_remove(p->pio, (uint16_t)b->at);
+	else
+		mmio_remove(p->mmio, b->at);
+	b->mapped = false;
+}
+
+static uint32_t bar_address(const struct pci_device *d, unsigned n)
+{
+	return pci_get32(d->config, bar_register(n)) & ~(d->bar[n].size - 1);
+}
+
+static bool bar_wanted(const struct pci_device *d, unsigned n)
+{
+	return d->bar[n].size && (d->config[PCI_COMMAND] & (d->bar[n].io ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY));
+}
+
+/* The device's registers have changed: what it decodes now; and of all others what may have got room (PB1). */
+static void map_bars(struct pci *p, struct pci_device *changed)
+{
+	for (unsigned n = 0; n < PCI_BARS; n++) {
+		struct pci_bar *b = &changed->bar[n];
+
+		if (b->mapped && (!bar_wanted(changed, n) || b->at != bar_address(changed, n)))
+			bar_unmap(p, b);
+	}
+	for (unsigned i = 0; i < p->count; i++)
+		for (unsigned n = 0; n < PCI_BARS; n++) {
+			struct pci_bar *b = &p->device[i]->bar[n];
+
+			if (b->mapped || !bar_wanted(p->device[i], n))
+				continue;
+			b->at = bar_address(p->device[i], n);
+			b->mapped = bar_maps(p, b, b->at);
+		}
+}
+
+/* ---- configuration space ---- */
+
+static struct pci_device *addressed(const struct pci *p)
+{
+	unsigned devfn = p->address >> 8 & 0xff;
+
+	if (!(p->address & PCI_ADDRESS_ENABLE) || (p->address & 0xff0000)) /* bus 0 */
+		return NULL;
+	for (unsigned i = 0; i < p->count; i++)
+		if (p->device[i]->devfn == devfn)
+			return p->device[i];
+	return NULL;
+}
+
+/* The accesses to 0xcfc: a device's registers are bytes, but who owns them is told of the whole access. */
+static uint32_t data_in(void *dev, uint16_t port, unsigned size)
 {
 	struct pci *p = dev;
-	int r = bridge_register(p, port);
-	if (r >= 0)
-		p->bridge[r] = (uint8_t)((p->bridge[r] & ~p->bridge_writable[r]) | (value & p->bridge_writable[r]));
+	struct pci_device *d = addressed(p);
+	unsigned reg = (p->address & 0xfc) | (port & 3);
+	uint32_t value = 0;
+
+	if (!d)
+		return (uint32_t)MASK(8 * size - 1, 0);
+	if (d->reading)
+		d->reading(d, reg, size);
+	for (unsigned i = 0; i < size; i++)
+		value |= (uint32_t)d->config[reg + i] << 8 * i;
+	return value;
+}
+
+static void data_out(void *dev, uint16_t port, unsigned size, uint32_t value)
+{
+	struct pci *p = dev;
+	struct pci_device *d = addressed(p);
+	unsigned reg = (p->address & 0xfc) | (port & 3);
+
+	if (!d)
+		return;
+	for (unsigned i = 0; i < size; i++) {
+		uint8_t may = d->writable[reg + i];
+
+		d->config[reg + i] = (uint8_t)((d->config[reg + i] & ~may) | (value >> 8 * i & may));
+	}
+	if (reg < bar_register(PCI_BARS) && reg + size > PCI_COMMAND)
+		map_bars(p, d);
+	if (d->written)
+		d->written(d, reg, size);
 }
 
 /* Only doublewords at 0xcf8 are the address; the rest are other devices' ports: 0xcf9 is the reset control. */
@@ -59,29 +149,125 @@ static void address_out(void *dev, uint16_t port, unsigned size, uint32_t value)
 		bytes_out(dev, port, size, value, address_write);
 }
 
-BYTE_PORTS(data)
+/* ---- interrupts ---- */
+
+static unsigned pirq_of(const struct pci_device *d)
+{
+	return ((d->devfn >> 3) + d->reset[PCI_INTERRUPT_PIN] - 1u) % PCI_PIRQS;
+}
+
+/* PB2. */
+static void drive_lines(struct pci *p)
+{
+	uint16_t levels = 0, changed;
+
+	for (unsigned i = 0; i < p->count; i++) {
+		uint8_t irq = p->pirq[pirq_of(p->device[i])];
+
+		if (p->device[i]->asserted && !(irq & PCI_PIRQ_OFF))
+			levels |= (uint16_t)(1u << irq);
+	}
+	changed = levels ^ p->irq_levels;
+	p->irq_levels = levels;
+	for (unsigned irq = 0; irq < 16; irq++)
+		if (changed & 1u << irq)
+			irq_set(&(struct irq_line){ p->line.set, p->line.ctx, irq }, levels & 1u << irq);
+}
+
+void pci_set_intx(struct pci_device *d, bool level)
+{
+	if (!d->reset[PCI_INTERRUPT_PIN] || d->asserted == level)
+		return;
+	d->asserted = level;
+	drive_lines(d->bus);
+}
+
+void pci_route(struct pci *p, unsigned pirq, uint8_t irq)
+{
+	p->pirq[pirq % PCI_PIRQS] = irq & PCI_PIRQ_OFF ? PCI_PIRQ_OFF : irq & 15;
+	drive_lines(p);
+}
+
+/* ---- making ---- */
+
+static void device_reset(struct pci *p, struct pci_device *d)
+{
+	for (unsigned n = 0; n < PCI_BARS; n++)
+		bar_unmap(p, &d->bar[n]);
+	memcpy(d->config, d->reset, sizeof(d->config));
+	d->asserted = false;
+}
 
 void pci_reset(struct pci *p)
 {
-	static const uint8_t header[16] = {
-		0x86, 0x80, 0x37, 0x12, /* vendor, device */
-		0x06, 0x00, 0x00, 0x02, /* command: memory, bus master; status: medium DEVSEL */
-		0x02, 0x00, 0x00, 0x06, /* revision; class: host bridge */
-	};
 	p->address = 0;
-	memset(p->bridge, 0, sizeof(p->bridge));
-	memcpy(p->bridge, header, sizeof(header));
+	for (unsigned i = 0; i < p->count; i++)
+		device_reset(p, p->device[i]);
+	for (unsigned n = 0; n < PCI_PIRQS; n++)
+		p->pirq[n] = n < 2 ? 10 : 11;
+	for (unsigned i = 0; i < p->count; i++)
+		if (p->device[i]->written)
+			p->device[i]->written(p->device[i], 0, sizeof(p->device[i]->config));
+	drive_lines(p);
 }
 
-bool pci_init(struct pci *p, struct pio_space *pio, struct ports *ports)
+bool pci_init(struct pci *p, struct pio_space *pio, struct mmio_space *mmio, struct ports *ports, struct irq_line line)
 {
 	static const struct pio_ops address = { address_in, address_out }, data = { data_in, data_out };
-	*p = (struct pci){ .ports = ports };
-	/* Command: parity errors and SERR#; memory and bus master are always on. */
-	p->bridge_writable[0x04] = 0x40;
-	p->bridge_writable[0x05] = 0x01;
-	memset(&p->bridge_writable[0x59], 0xff, 7); /* PAM0-PAM6: kept, without effect: that memory is always RAM */
-	p->bridge_writable[0x72] = 0xff;            /* SMRAM control: kept, without effect: there is no SMM */
+
+	*p = (struct pci){ .ports = ports, .pio = pio, .mmio = mmio, .line = line };
 	pci_reset(p);
 	return pio_add(pio, PCI_ADDRESS, 4, &address, p) && pio_add(pio, PCI_DATA, 4, &data, p);
+}
+
+bool pci_add(struct pci *p, struct pci_device *d, unsigned devfn)
+{
+	uint8_t decodes = 0;
+
+	if (p->count == PCI_DEVICES_MAX)
+		return false;
+	for (unsigned n = 0; n < PCI_BARS; n++) {
+		if (!d->bar[n].size)
+			continue;
+		pci_put32(d->writable, bar_register(n), ~(d->bar[n].size - 1));
+		d->reset[bar_register(n)] = d->bar[n].io ? BAR_IO : 0;
+		decodes |= d->bar[n].io ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY;
+	}
+	d->writable[PCI_COMMAND] |= decodes;
+	if (d->reset[PCI_INTERRUPT_PIN])
+		d->writable[PCI_INTERRUPT_LINE] = 0xff;
+	d->devfn = (uint8_t)devfn;
+	d->bus = p;
+	p->device[p->count++] = d;
+	device_reset(p, d);
+	return true;
+}
+
+static bool assign_bar(struct pci_device *d, unsigned n, uint32_t *io, uint32_t *memory, uint32_t memory_end)
+{
+	uint32_t *next = d->bar[n].io ? io : memory, end = d->bar[n].io ? PORTS_END : memory_end;
+	uint32_t at = (uint32_t)align_up(*next, d->bar[n].size);
+
+	if (at < *next || at > end || end - at < d->bar[n].size)
+		return false;
+	pci_put32(d->config, bar_register(n), at | (d->bar[n].io ? BAR_IO : 0));
+	*next = at + d->bar[n].size;
+	return true;
+}
+
+bool pci_assign(struct pci *p, uint32_t io, uint32_t memory, uint32_t memory_end)
+{
+	for (unsigned i = 0; i < p->count; i++) {
+		struct pci_device *d = p->device[i];
+
+		for (unsigned n = 0; n < PCI_BARS; n++)
+			if (d->bar[n].size && !assign_bar(d, n, &io, &memory, memory_end))
+				return false;
+		if (d->reset[PCI_INTERRUPT_PIN])
+			d->config[PCI_INTERRUPT_LINE] = p->pirq[pirq_of(d)];
+		d->config[PCI_COMMAND] |=
+			d->writable[PCI_COMMAND] & (PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+		map_bars(p, d);
+	}
+	return true;
 }

@@ -18,6 +18,22 @@ bool pio_add(struct pio_space *s, uint16_t base, uint16_t count, const struct pi
 	return true;
 }
 
+/* The last range takes the number of the one that goes. */
+void pio_remove(struct pio_space *s, uint16_t base)
+{
+	unsigned gone = s->index[base];
+	const struct pio_range *last = &s->range[s->count - 1];
+
+	if (!gone || s->range[gone - 1].base != base)
+		return;
+	memset(&s->index[base], 0, s->range[gone - 1].count);
+	if (gone != s->count) {
+		memset(&s->index[last->base], (int)gone, last->count);
+		s->range[gone - 1] = *last;
+	}
+	s->count--;
+}
+
 /* The range that holds the whole access, or NULL. */
 static const struct pio_range *pio_find(const struct pio_space *s, uint16_t port, unsigned size)
 {

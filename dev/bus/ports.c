@@ -109,13 +109,14 @@ void ports_reset(struct ports *p)
 	memset(p->post, 0, sizeof(p->post));
 }
 
-bool ports_init(struct ports *p, struct pio_space *pio, struct machine_sink machine)
+bool ports_init(struct ports *p, struct pio_space *pio, struct machine_sink machine, bool has_i8042)
 {
 	static const struct pio_ops kbc = { kbc_in, kbc_out }, post = { post_in, post_out }, a20 = { a20_in, a20_out },
 		exit = { exit_in, exit_out }, shutdown = { shutdown_in, shutdown_out };
 	*p = (struct ports){ .machine = machine };
 	ports_reset(p);
-	return pio_add(pio, PORT_KBC_DATA, 1, &kbc, p) && pio_add(pio, PORT_KBC_COMMAND, 1, &kbc, p) &&
-		pio_add(pio, PORT_POST, 16, &post, p) && pio_add(pio, PORT_FAST_A20, 1, &a20, p) &&
+	if (!has_i8042 && (!pio_add(pio, PORT_KBC_DATA, 1, &kbc, p) || !pio_add(pio, PORT_KBC_COMMAND, 1, &kbc, p)))
+		return false;
+	return pio_add(pio, PORT_POST, 16, &post, p) && pio_add(pio, PORT_FAST_A20, 1, &a20, p) &&
 		pio_add(pio, PORT_DEBUG_EXIT, 4, &exit, p) && pio_add(pio, PORT_SHUTDOWN, 1, &shutdown, p);
 }

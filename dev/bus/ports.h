@@ -1,7 +1,7 @@
 /* dev/bus/ports.h - the PC's odd ports: reset (0xcf9, 0x64, 0x92), POST (0x80), debug exit (0xf4), "Shutdown" (0x8900).
  *
- * There is no keyboard controller: 0x60 and 0x64 read all ones, which every prober takes for its absence; the reset
- * pulse 0xfe works. */
+ * Without a keyboard controller 0x60 and 0x64 read all ones, which every prober takes for its absence; the reset pulse
+ * 0xfe works. */
 #ifndef VELLUM_DEV_PORTS_H
 #define VELLUM_DEV_PORTS_H
 
@@ -17,8 +17,8 @@ struct ports {
 	uint8_t shutdown;      /* characters of "Shutdown" seen */
 };
 
-/* false: a port range is taken. */
-bool ports_init(struct ports *p, struct pio_space *pio, struct machine_sink machine);
+/* has_i8042: 0x60 and 0x64 are those of a keyboard controller (dev/input/i8042.h). false: a port range is taken. */
+bool ports_init(struct ports *p, struct pio_space *pio, struct machine_sink machine, bool has_i8042);
 void ports_reset(struct ports *p);
 
 /* Port 0xcf9 lies within the PCI configuration address register and is reached through it (dev/bus/pci.c). */

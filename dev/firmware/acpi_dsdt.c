@@ -4,8 +4,9 @@
  *   Scope (\_SB)
  *   {
  *       Device (PCI0) { _HID PNP0A03, _CRS: the buses, the ports and the memory of PCI;
- *                       _PRT empty: no device has an INTx pin }
+ *                       _PRT: pin n of slot s is GSI 10 or 11, by (s + n) mod 4; or empty: no device has a pin }
  *       Device (COM1) { _HID PNP0501, _UID 1, _CRS: IO (0x3f8, 8), IRQ 4 }
+ *       Device (KBD_) { _HID PNP0303, _CRS: IO (0x60, 1), IO (0x64, 1), IRQ 1 } where there is one
  *       Device (RTC_) { _HID PNP0B00, _CRS: IO (0x70, 4), IRQ 8 }
  *       Device (PEVT) { _HID "QEMU0001", _CRS: IO (0x505, 1) }
  *       Device (C000) { _HID "ACPI0007", _UID 0 } ... one per processor
@@ -41,6 +42,32 @@ static void sleep_states(struct acpi_writer *w)
 	aml_end(w, package);
 }
 
+#define PCI_SLOTS 32u
+#define PCI_PINS 4u
+
+static void pci_pin(struct acpi_writer *w, unsigned slot, unsigned pin)
+{
+	size_t package = aml_package_begin(w, 4);
+
+	aml_integer(w, slot << 16 | 0xffff); /* any function */
+	aml_integer(w, pin);
+	aml_integer(w, 0); /* wired to a GSI, which is: */
+	aml_integer(w, (slot + pin) % PCI_PINS < 2 ? 10 : 11);
+	aml_end(w, package);
+}
+
+/* As dev/bus/pci.c routes them after a reset, and firmwares do. */
+static void pci_routing(struct acpi_writer *w, bool irqs)
+{
+	size_t package;
+
+	aml_name(w, "_PRT");
+	package = aml_package_begin(w, irqs ? PCI_SLOTS * PCI_PINS : 0);
+	for (unsigned n = 0; irqs && n < PCI_SLOTS * PCI_PINS; n++)
+		pci_pin(w, n / PCI_PINS, n % PCI_PINS);
+	aml_end(w, package);
+}
+
 static void pci_root(struct acpi_writer *w, const struct acpi_config *config)
 {
 	size_t device = aml_device_begin(w, "PCI0");
@@ -55,8 +82,7 @@ static void pci_root(struct acpi_writer *w, const struct acpi_config *config)
 	if (config->pci_mem_end > config->pci_mem_base)
 		aml_memory_window(w, config->pci_mem_base, config->pci_mem_end - 1);
 	aml_resources_end(w, crs);
-	aml_name(w, "_PRT");
-	aml_end(w, aml_package_begin(w, 0));
+	pci_routing(w, config->pci_irqs);
 	aml_end(w, device);
 }
 
@@ -86,6 +112,20 @@ static void panic_device(struct acpi_writer *w)
 	aml_end(w, device);
 }
 
+static void keyboard(struct acpi_writer *w)
+{
+	size_t device = aml_device_begin(w, "KBD_"), crs;
+
+	hid(w, "PNP0303");
+	aml_name(w, "_CRS");
+	crs = aml_resources_begin(w);
+	aml_io(w, PORT_KBC_DATA, 1);
+	aml_io(w, PORT_KBC_COMMAND, 1);
+	aml_irq(w, 1);
+	aml_resources_end(w, crs);
+	aml_end(w, device);
+}
+
 static void processor(struct acpi_writer *w, unsigned n)
 {
 	static const char digits[] = "0123456789ABCDEF";
@@ -103,6 +143,8 @@ void acpi_dsdt(struct acpi_writer *w, const struct acpi_config *config)
 	size_t scope = aml_scope_begin(w, "_SB_");
 	pci_root(w, config);
 	isa_device(w, "COM1", "PNP0501", 1, COM1_PORT, 8, COM1_IRQ);
+	if (config->ps2)
+		keyboard(w);
 	isa_device(w, "RTC_", "PNP0B00", 0, CMOS_INDEX, 4, 8);
 	panic_device(w);
 	for (unsigned n = 0; n < config->cpus; n++)

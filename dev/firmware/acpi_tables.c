@@ -7,7 +7,6 @@
 #include "dev/irq/lapic.h"
 #include "lib/cmos.h"
 
-#define RSDP_SIZE 36u
 #define RSDP_V1_SIZE 20u
 #define FACS_SIZE 64u
 
@@ -186,23 +185,23 @@ static uint32_t madt(struct acpi_writer *w, const struct acpi_config *config)
 
 static void rsdp(struct acpi_writer *w, size_t at, uint32_t rsdt_gpa, uint32_t xsdt_gpa)
 {
-	struct acpi_writer r = { .buf = w->buf + at, .size = RSDP_SIZE };
+	struct acpi_writer r = { .buf = w->buf + at, .size = ACPI_RSDP_SIZE };
 	put_bytes(&r, "RSD PTR ", 8);
 	put8(&r, 0);
 	put_bytes(&r, "VELLUM", 6);
 	put8(&r, 2);
 	put32(&r, rsdt_gpa);
-	put32(&r, RSDP_SIZE);
+	put32(&r, ACPI_RSDP_SIZE);
 	put64(&r, xsdt_gpa);
 	put32(&r, 0);
 	patch_checksum(&r, 0, RSDP_V1_SIZE, 8);
-	patch_checksum(&r, 0, RSDP_SIZE, 32);
+	patch_checksum(&r, 0, ACPI_RSDP_SIZE, 32);
 }
 
 size_t acpi_tables_build(void *buf, size_t size, uint32_t gpa, const struct acpi_config *config)
 {
 	struct acpi_writer w = { .buf = buf, .size = size, .gpa = gpa };
-	put_zeros(&w, RSDP_SIZE); /* filled in at the end */
+	put_zeros(&w, ACPI_RSDP_SIZE); /* filled in at the end */
 	uint32_t facs_gpa = facs(&w), dsdt_gpa = dsdt(&w, config);
 	uint32_t fadt_gpa = fadt(&w, config, facs_gpa, dsdt_gpa), madt_gpa = madt(&w, config);
 

@@ -257,6 +257,13 @@ void pic_reset(struct pic *p)
 	pic_update(p);
 }
 
+void pic_set_level_triggered(struct pic *p, unsigned irq)
+{
+	struct pic_chip *c = &p->chip[irq >> 3 & 1];
+
+	elcr_write(p, irq < 8 ? PIC_ELCR1 : PIC_ELCR2, c->elcr | (uint8_t)(1u << (irq & 7)));
+}
+
 void pic_after_bios(struct pic *p)
 {
 	static const uint8_t initialise[2][5] = {

@@ -347,6 +347,11 @@ static void cmos_describe(struct rtc *r, const struct rtc_config *config)
 	r->cmos[0x5b] = (uint8_t)high; /* above 4 GBytes, in 64 KBytes: as QEMU's and Bochs' BIOS look for it */
 	r->cmos[0x5c] = (uint8_t)(high >> 8);
 	r->cmos[0x5d] = (uint8_t)(high >> 16);
+	if (config->cpus) { /* as QEMU's and Bochs' BIOS look for it */
+		r->cmos[CMOS_BOOT_THIRD] = BOOT_CD << 4 | CMOS_BOOT_UNSIGNED;
+		r->cmos[CMOS_BOOT] = BOOT_FLOPPY << 4 | BOOT_DISK;
+		r->cmos[CMOS_CPUS] = (uint8_t)(config->cpus - 1);
+	}
 	for (unsigned i = 0x10; i < 0x2e; i++) /* the checksum of a PC/AT's CMOS */
 		sum += r->cmos[i];
 	r->cmos[0x2e] = (uint8_t)(sum >> 8);

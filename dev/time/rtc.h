@@ -14,6 +14,7 @@ struct rtc_config {
 	uint64_t epoch_seconds; /* UTC, seconds since 1970, at rtc_init() */
 	uint64_t mem_below_4g;  /* bytes of RAM from 0 up, for the memory-size registers */
 	uint64_t mem_above_4g;  /* bytes of RAM from 4 GiB up */
+	unsigned cpus;          /* for a firmware, which also finds what to boot from; 0: there is none */
 };
 
 /* Everything below counts in *clocks* of the 32,768 Hz crystal since rtc_init(). */

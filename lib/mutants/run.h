@@ -134,6 +134,16 @@
 	M(ENTER_STACK_TYPE, "nor while SS cannot be written") \
 	M(ENTER_ACCESSED, "nor while a data segment was not accessed") \
 	M(ENTER_READABLE, "nor while a data segment is code that cannot be read") \
+	M(V86_BASE, "that real mode is run in virtual-8086 mode with bases of selectors only") \
+	M(V86_LIMIT, "and limits of 64K") \
+	M(V86_ACCESS, "and the attributes of real mode") \
+	M(V86_TRAPS, "that traps in real mode are the emulator's") \
+	M(V86_ALIGNMENT, "that nothing is aligned in real mode") \
+	M(V86_VME, "that INT n is the emulator's there") \
+	M(V86_FAULTS, "that the emulator does what faults in virtual-8086 mode") \
+	M(V86_EXCEPTIONS, "that every exception exits there") \
+	M(V86_SYSENTER, "that SYSENTER does not leave it") \
+	M(V86_INTERRUPTS, "that the CPU delivers no interrupt there") \
 	M(ENTER_V86_BASE, "nor in virtual-8086 mode with another base than the selector's") \
 	M(ENTER_V86_LIMIT, "nor there with another limit") \
 	M(ENTER_V86_ACCESS, "nor there with other access rights") \

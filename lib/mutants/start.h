@@ -148,6 +148,21 @@
 	M(CONFIG_NAME_LENGTH, "the length of a machine's name") \
 	M(CONFIG_TWICE, "refusing a key that is given twice") \
 	M(CONFIG_NO_KERNEL, "refusing a machine without a kernel") \
+	M(FIRMWARE_SIZE, "that a firmware's ROM has the size of one") \
+	M(FIRMWARE_KERNEL, "that a firmware loads a bzImage") \
+	M(FIRMWARE_OLD, "refusing one that is too old for that") \
+	M(FIRMWARE_SETUP, "that its setup code fits") \
+	M(FIRMWARE_CMDLINE, "its limit of the command line") \
+	M(FIRMWARE_ROOM, "that kernel, initrd and firmware have room") \
+	M(FIRMWARE_LINE, "that a line of the firmware's log ends") \
+	M(AREA_READ, "that an area is RAM only as its register says") \
+	M(AREA_WRITE, "and read-only") \
+	M(AREA_SET, "that an area becomes what its register says") \
+	M(AREA_REQUEST, "asking for that when the register is written") \
+	M(AREA_BEHIND, "that writes go to the RAM behind ROM only as the register says") \
+	M(CONFIG_ROM_ALONE, "refusing an option ROM without a firmware") \
+	M(CONFIG_KERNEL_LESS, "refusing what belongs to a kernel, without one") \
+	M(CONFIG_BIOS_MEM, "refusing a firmware with too little RAM") \
 	M(CONFIG_SWITCH_OFF, "refusing switch-every with switch off") \
 	M(CONFIG_AMONG_ALONE, "refusing switch-among without switch-every") \
 	M(CONFIG_SAME_NAME, "refusing two machines of one name") \

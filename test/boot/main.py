@@ -12,6 +12,7 @@ import compare      # noqa: E402
 import conformance  # noqa: E402
 import control      # noqa: E402
 import fairness     # noqa: E402
+import firmware     # noqa: E402
 import hostile      # noqa: E402
 import hostmemory   # noqa: E402
 import irql         # noqa: E402
@@ -29,7 +30,7 @@ import workloads    # noqa: E402
 from runner import Runner, pool  # noqa: E402
 
 PARTS = (boots, schedule, workloads, switching, sessions, control, top, fairness, hostile, compare, hostmemory,
-         speculation, conformance, irql, refusals, panics)
+         speculation, conformance, irql, refusals, panics, firmware)
 
 
 def chosen(everything, only):

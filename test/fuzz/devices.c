@@ -21,7 +21,7 @@ static uint16_t port(struct input *in)
 	static const uint16_t bases[] = { 0x20,	 0xa0,	0x40,  0x42,  0x60,  0x64,   0x70,   0x72,   0x80,
 					  0x92,	 0xe0,	0xe4,  0xf4,  0x3f8, 0x3fc,  0x4d0,  0x510,  0x600,
 					  0x604, 0x608, 0x620, 0xcf8, 0xcfc, 0x2000, 0x200c, 0x8900, 0xfffc,
-					  0x505 };
+					  0x505, 0x00,	0xc0,  0x402, 0x514,  0x518,  0xc000 };
 	uint8_t n = in8(in);
 
 	return n == 0xff ? in16(in) : (uint16_t)(bases[n % ARRAY_SIZE(bases)] + n / 28 % 4);
@@ -121,7 +121,7 @@ static void check_timers(const struct pc *pc)
 	unsigned length = 0;
 
 	for (const struct timer *t = pc->timers.first; t; t = t->next)
-		if (!t->armed || (t->next && t->deadline > t->next->deadline) || ++length > PC_CPUS + 3)
+		if (!t->armed || (t->next && t->deadline > t->next->deadline) || ++length > PC_CPUS + 4)
 			fail_with("the list of alarms is out of order");
 }
 
@@ -130,7 +130,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static void (*const what[])(struct pc *, struct input *) = { port_access,  port_access,	 mmio_access,
 								     lapic_access, lapic_access, outside };
 	struct input in = { data, size };
-	struct pc *pc = pc_new(in_bool(&in) ? 50000000 : 3000000000);
+	uint8_t kind = in8(&in);
+	struct pc *pc = pc_new(kind & 1 ? 50000000 : 3000000000);
+
+	if (kind & 2)
+		pc_add_firmware(pc);
 
 	for (unsigned n = 0; n < STEPS_MAX && in.left; n++) {
 		what[in8(&in) % ARRAY_SIZE(what)](pc, &in);

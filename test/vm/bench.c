@@ -289,7 +289,8 @@ static void describe(struct vm_config *c, const struct bench_config *wanted, uns
 {
 	char text[1024], error[256];
 
-	snprintf(text, sizeof(text), "vm test%u\nkernel kernel\nmem 4M\nclock %s\n%s%s\ntpr %s\n%s", n,
+	snprintf(text, sizeof(text), "vm test%u\n%s\nvm86 %s\nmem 4M\nclock %s\n%s%s\ntpr %s\n%s", n,
+		 wanted->firmware ? "bios firmware" : "kernel kernel", wanted->vm86 ? "on" : "off",
 		 wanted->guest_clock ? "guest" : "host", wanted->mmu[0] ? "mmu " : "", wanted->mmu,
 		 wanted->tpr ? wanted->tpr : "trap",
 		 wanted->description ? wanted->description : "");

@@ -39,6 +39,9 @@ struct bench_config {
 	const char *tpr;         /* as --tpr; NULL: trap */
 	const char *description; /* further lines of the virtual machine's description; NULL: none */
 	unsigned vms;            /* 0: one */
+	bool firmware;           /* starts at a firmware, without a kernel: 256 KiB, byte n is n >> 12,
+	                          * but for the first instruction, a jump to 0xf000:0 */
+	bool vm86;               /* real mode by virtual-8086 mode, where the CPU cannot enter it */
 	bool guest_clock;
 	unsigned host_cpus;      /* 0: one */
 	/* what the CPU says of itself there; NULL: nothing is needed, nothing can be had */

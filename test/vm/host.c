@@ -319,7 +319,30 @@ _Noreturn void vmx_access_failed(enum vmcs_field field, bool write)
 /* ELF32, loaded at 1 MiB: a Multiboot header, and nothing that would be executed here. */
 static uint8_t kernel[0x200];
 
+/* A firmware's ROM, and a kernel that it can load. */
+static uint8_t firmware[0x40000], bzimage[5 * 512 + 4096];
+
 static void put32(unsigned at, uint32_t v) { memcpy(kernel + at, &v, 4); }
+
+static void make_firmware(void)
+{
+	const uint32_t header = 0x53726448, most = 2047, initrd_max = 0x37ffffff, init_size = 0x1000;
+	const uint64_t place = 0x100000;
+
+	for (unsigned n = 0; n < sizeof(firmware); n++)
+		firmware[n] = (uint8_t)(n >> 12);
+	memcpy(firmware + sizeof(firmware) - 16, "\xea\x00\x00\x00\xf0", 5); /* ljmp $0xf000,$0 */
+	memset(bzimage, 0x5a, sizeof(bzimage));
+	bzimage[0x1f1] = 4;
+	memcpy(bzimage + 0x1fe, "\x55\xaa", 2);
+	memcpy(bzimage + 0x202, &header, 4);
+	memcpy(bzimage + 0x206, "\x0f\x02", 2);
+	bzimage[0x211] = 1;
+	memcpy(bzimage + 0x22c, &initrd_max, 4);
+	memcpy(bzimage + 0x238, &most, 4);
+	memcpy(bzimage + 0x258, &place, 8);
+	memcpy(bzimage + 0x260, &init_size, 4);
+}
 
 static void make_kernel(void)
 {
@@ -346,9 +369,17 @@ static void make_kernel(void)
 
 const struct boot_module *boot_module_find(const char *name)
 {
-	static const struct boot_module m = { .name = "kernel", .data = kernel, .size = sizeof(kernel) };
+	static const struct boot_module modules[] = {
+		{ .name = "kernel", .data = kernel, .size = sizeof(kernel) },
+		{ .name = "firmware", .data = firmware, .size = sizeof(firmware) },
+		{ .name = "short-firmware", .data = firmware, .size = sizeof(firmware) - 1 },
+		{ .name = "bzimage", .data = bzimage, .size = sizeof(bzimage) },
+	};
 
-	return strcmp(name, m.name) == 0 ? &m : NULL;
+	for (unsigned n = 0; n < ARRAY_SIZE(modules); n++)
+		if (strcmp(name, modules[n].name) == 0)
+			return &modules[n];
+	return NULL;
 }
 
 void host_reset(void)
@@ -356,6 +387,7 @@ void host_reset(void)
 	map_area();
 	free_all();
 	make_kernel();
+	make_firmware();
 	for (unsigned p = 0; p < CONSOLE_PORTS; p++) {
 		uart[p].sent_count = 0;
 		uart[p].typed_count = 0;

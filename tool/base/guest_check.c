@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "tool/base/util.h"
+#include "vm/load/firmware.h"
 #include "vm/load/image.h"
 
 /* Linux' own tables, caches and processes, beside its image and initial RAM disk: Debian's kernel with the default
@@ -119,6 +120,30 @@ static const void *must_map(const char *path, size_t *size)
 	return bytes;
 }
 
+static void check_bios(const struct vm_config *vm)
+{
+	char error[300];
+	size_t size;
+	const void *bytes = must_map(vm->bios, &size);
+
+	if (!load_firmware_fits(size, error, sizeof error))
+		die(STATUS_USAGE, "%s, the bios of %s: %s", vm->bios, vm->name, error);
+	munmap((void *)bytes, size);
+}
+
+/* As the firmware will load it. */
+static void check_firmware_kernel(const struct vm_config *vm, const struct guest_files *files)
+{
+	static uint8_t setup[LOAD_SETUP_MAX];
+	struct image_files image = { files->kernel, files->kernel_size, files->initrd, files->initrd_size, vm->append,
+				     "kernel", "initrd" };
+	struct firmware_kernel kernel;
+	char error[300];
+
+	if (!load_firmware_kernel(&image, min_u64(vm->mem, LOADER_LOW_MAX), &kernel, setup, error, sizeof error))
+		die(STATUS_USAGE, "%s, the kernel of %s: %s", vm->kernel, vm->name, error);
+}
+
 enum guest_kind guest_kind(const char *path)
 {
 	static const struct vm_config nothing;
@@ -143,9 +168,17 @@ void guest_check_files(const struct vm_config *vm, bool native)
 	struct guest_needs needs;
 	char error[300];
 
+	if (vm->bios[0] != 0)
+		check_bios(vm);
+	if (vm->kernel[0] == 0)
+		return;
 	files.kernel = must_map(vm->kernel, &files.kernel_size);
 	if (vm->initrd[0] != 0)
 		files.initrd = must_map(vm->initrd, &files.initrd_size);
+	if (vm->bios[0] != 0) {
+		check_firmware_kernel(vm, &files);
+		return;
+	}
 	if (!guest_check(vm, &files, native, &needs, error, sizeof error))
 		die(STATUS_USAGE, "%s, the kernel of %s: %s", vm->kernel, vm->name, error);
 	if (vm->mem < needs.run)

@@ -41,6 +41,12 @@ static const char *module_for(struct machines *machines, const char *vm, const c
 	return machines->modules[machines->module_count++].name;
 }
 
+/* The same; NULL: the machine has no such file. */
+static const char *file_for(struct machines *machines, const char *vm, const char *kind, const char *path)
+{
+	return path[0] != 0 ? module_for(machines, vm, kind, path) : NULL;
+}
+
 /* A file of a guest that `make` has prepared, which must be there. target: what makes it. */
 static void prepared(char *target_name, const char *name, const char *what, const char *target)
 {
@@ -61,6 +67,25 @@ static void copy_name(char *target, const char *path)
 	strcpy(target, path);
 }
 
+/* The firmware that a word stands for, of Debian's package. */
+static void choose_firmware(struct vm_config *vm)
+{
+	static const char seabios[] = "/usr/share/seabios/bios-256k.bin",
+			  loader[] = "/usr/share/qemu/linuxboot_dma.bin";
+
+	if (strcmp(vm->bios, "seabios") == 0) {
+		if (!file_exists(seabios))
+			die(STATUS_FAILED, "SeaBIOS, %s, is missing: run script/deps.sh (package seabios)", seabios);
+		strcpy(vm->bios, seabios);
+	}
+	if (vm->bios[0] == 0 || vm->kernel[0] == 0 || vm->option_rom[0] != 0)
+		return;
+	if (!file_exists(loader))
+		die(STATUS_FAILED, "%s, which has a firmware load a kernel, is missing: run script/deps.sh "
+		    "(package qemu-system-data)", loader);
+	strcpy(vm->option_rom, loader);
+}
+
 /* One of Debian's kernels: the default, or what --guest says. */
 static void choose_guest(struct vm_config *vm, const char *guest)
 {
@@ -75,6 +100,28 @@ static void choose_guest(struct vm_config *vm, const char *guest)
 	prepared(vm->kernel, name, what, "guests");
 	free(name);
 	free(what);
+}
+
+/* The same as a firmware loads it. */
+static void choose_bzimage(struct vm_config *vm, const char *guest)
+{
+	bool amd64 = strcmp(guest, "amd64") == 0;
+	char *name = amd64 ? text("bzImage") : text("%s/bzImage", guest);
+
+	prepared(vm->kernel, name, "the guest's kernel, with its setup code", amd64 ? "guest" : "guests");
+	free(name);
+}
+
+/* What was not given. false: the machine has none, but boots from what its firmware finds. */
+static bool choose_kernel(struct vm_config *vm, const struct options *options)
+{
+	if ((vm->given & BIT(CONFIG_BIOS)) == 0)
+		choose_guest(vm, options->guest);
+	else if (options->guest_given)
+		choose_bzimage(vm, options->guest);
+	else if (options->workload != NULL)
+		die(STATUS_USAGE, "--workload is for a kernel with the default initramfs: give --guest, too");
+	return vm->kernel[0] != 0;
 }
 
 /* What a workload, and a run without the hypervisor, add to the command line. Natively, Linux meets what Bochs gets
@@ -131,8 +178,11 @@ static bool complete_default(struct vm_config *vm, const struct options *options
 	const char *emulated = emulated_machine ? emulated_append : "";
 	char *path, *append, error[100];
 
-	if (!own_kernel)
-		choose_guest(vm, options->guest);
+	/* There a tick is an instruction, and what the hypervisor costs is counted, not felt. */
+	if (emulated_machine && !options->native && (vm->given & BIT(CONFIG_CLOCK)) == 0 && vm->vcpus == 1)
+		config_set(vm, "clock", "guest", error, sizeof error);
+	if (!own_kernel && !choose_kernel(vm, options))
+		return false;
 	linux_kernel = guest_kind(vm->kernel);
 	if (!own_initrd && !options->no_initrd && linux_kernel == GUEST_LINUX_64)
 		prepared(vm->initrd, "initramfs.cpio", "the default guest's initramfs", "guest");
@@ -149,9 +199,6 @@ static bool complete_default(struct vm_config *vm, const struct options *options
 		append = text("%s%s%s%s", own_kernel ? "" : default_append, own_kernel ? "" : emulated,
 			      own_kernel || vm->append[0] == 0 ? "" : " ", vm->append);
 	append = more(append, options, linux_kernel != GUEST_OTHER);
-	/* There a tick is an instruction, and what the hypervisor costs is counted, not felt. */
-	if (emulated_machine && !options->native && (vm->given & BIT(CONFIG_CLOCK)) == 0 && vm->vcpus == 1)
-		config_set(vm, "clock", "guest", error, sizeof error);
 	if (options->interactive && !own_initrd && !options->no_initrd && linux_kernel &&
 	    strstr(append, "vellum.") == NULL) {
 		path = append;
@@ -196,13 +243,16 @@ static void read_description(struct machines *machines, const char *path)
 	for (size_t i = 0; i < machines->count; i++) {
 		resolve(machines->vms[i].kernel, path);
 		resolve(machines->vms[i].initrd, path);
+		if (strcmp(machines->vms[i].bios, "seabios") != 0)
+			resolve(machines->vms[i].bios, path);
+		resolve(machines->vms[i].option_rom, path);
 	}
 	bytes_free(&content);
 }
 
 void machines_prepare(struct machines *machines, const struct options *options)
 {
-	static char printed[CONFIG_FILE_MAX * 2 + CONFIG_APPEND_MAX + 1000];
+	static char printed[CONFIG_FILE_MAX * 4 + CONFIG_APPEND_MAX + 1000];
 	char error[200];
 
 	*machines = (struct machines){ .native = options->native, .provoke = options->provoke,
@@ -214,19 +264,25 @@ void machines_prepare(struct machines *machines, const struct options *options)
 		machines->vms[0] = options->vm;
 		machines->count = 1;
 		machines->expects_result = complete_default(&machines->vms[0], options);
-		machines->debian = (options->vm.given & BIT(CONFIG_KERNEL)) == 0 ? options->guest : NULL;
+		if (machines->vms[0].kernel[0] != 0 && (options->vm.given & BIT(CONFIG_KERNEL)) == 0)
+			machines->debian = options->guest;
 		machines->workload = machines->expects_result ? workload_of(&machines->vms[0], options) : NULL;
 		if (!config_complete(&machines->vms[0], error, sizeof error))
 			die(STATUS_USAGE, "%s", error);
 	}
 	for (size_t i = 0; i < machines->count; i++) {
 		struct vm_config *vm = &machines->vms[i];
-		const char *kernel = module_for(machines, vm->name, "kernel", vm->kernel);
-		const char *initrd = vm->initrd[0] != 0 ? module_for(machines, vm->name, "initrd", vm->initrd) : "";
+		struct config_files names;
 
+		choose_firmware(vm);
+		names = (struct config_files){
+			.kernel = file_for(machines, vm->name, "kernel", vm->kernel),
+			.initrd = file_for(machines, vm->name, "initrd", vm->initrd),
+			.bios = file_for(machines, vm->name, "bios", vm->bios),
+			.option_rom = file_for(machines, vm->name, "option-rom", vm->option_rom),
+		};
 		guest_check_files(vm, machines->native);
-
-		if (config_print(vm, kernel, initrd, printed, sizeof printed) >= sizeof printed)
+		if (config_print(vm, &names, printed, sizeof printed) >= sizeof printed)
 			die(STATUS_USAGE, "the description of %s is too long", vm->name);
 		bytes_print(&machines->config, "%s", printed);
 	}

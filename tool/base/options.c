@@ -25,6 +25,10 @@ const char help_text[] =
 	"page\n"
 	"                     tables)   (default: amd64)\n"
 	"  --kernel FILE      a Linux bzImage or vmlinux, or a Multiboot 1 kernel   (instead of --guest)\n"
+	"  --bios FILE        a firmware that it starts at: seabios, or a file; a --kernel (bzImage) is then loaded by "
+	"the\n"
+	"                     firmware, and without one it boots from what it has   (default: starts at its kernel)\n"
+	"  --option-rom FILE  a ROM that the firmware runs\n"
 	"  --initrd FILE      its initial RAM disk, or none   (default: the self-checking workload, for Linux)\n"
 	"  --append TEXT      its command line; Debian's kernels get console=ttyS0 and\n"
 	"                     cryptomgr.notests=1 before it, and nopti on Bochs\n"
@@ -42,7 +46,9 @@ const char help_text[] =
 	"  --no-vpid          runs it without a VPID\n"
 	"  --tpr METHOD       its local APIC's priority register: trap, patch, flexpriority, apicv or auto\n"
 	"                     (default: auto, the best that the CPU has; docs/interrupts.md)\n"
-	"  --no-unrestricted  runs it as on a CPU without \"unrestricted guest\": real mode by the emulator\n"
+	"  --no-unrestricted  runs it as on a CPU without \"unrestricted guest\": real mode by\n"
+	"                     virtual-8086 mode and the emulator\n"
+	"  --no-vm86          and has the emulator run all of it there, also what virtual-8086 mode could\n"
 	"  --no-rdrand        hides RDRAND and RDSEED, whose values make no two runs on Bochs alike\n"
 	"  --no-switch        keeps its mechanism for good; it then has every CPU feature that the mechanism supports\n"
 	"  --switch-every T   goes over to another mechanism every T milliseconds of its own time, or 500us, ...\n"
@@ -131,6 +137,9 @@ enum {
 	OPTION_WEIGHT,
 	OPTION_MIGRATE_EVERY,
 	OPTION_VPIDS,
+	OPTION_BIOS,
+	OPTION_NO_VM86,
+	OPTION_OPTION_ROM,
 };
 
 static const struct option names[] = {
@@ -146,6 +155,7 @@ static const struct option names[] = {
 	{ "no-vpid", no_argument, NULL, OPTION_NO_VPID },
 	{ "tpr", required_argument, NULL, OPTION_TPR },
 	{ "no-rdrand", no_argument, NULL, OPTION_NO_RDRAND },
+	{ "no-vm86", no_argument, NULL, OPTION_NO_VM86 },
 	{ "no-unrestricted", no_argument, NULL, OPTION_NO_UNRESTRICTED },
 	{ "guest", required_argument, NULL, OPTION_GUEST },
 	{ "mem", required_argument, NULL, OPTION_MEM },
@@ -153,6 +163,8 @@ static const struct option names[] = {
 	{ "weight", required_argument, NULL, OPTION_WEIGHT },
 	{ "migrate-every", required_argument, NULL, OPTION_MIGRATE_EVERY },
 	{ "kernel", required_argument, NULL, OPTION_KERNEL },
+	{ "bios", required_argument, NULL, OPTION_BIOS },
+	{ "option-rom", required_argument, NULL, OPTION_OPTION_ROM },
 	{ "initrd", required_argument, NULL, OPTION_INITRD },
 	{ "append", required_argument, NULL, OPTION_APPEND },
 	{ "workload", required_argument, NULL, OPTION_WORKLOAD },
@@ -198,6 +210,7 @@ static bool take_vm(struct options *options, int option, const char *value)
 	static const struct { int option; const char *name, *key, *stands_for; } keys[] = {
 		{ OPTION_MMU, "--mmu", "mmu", NULL }, { OPTION_PAGES, "--pages", "pages", NULL },
 		{ OPTION_NO_UNRESTRICTED, "--no-unrestricted", "unrestricted", "off" },
+		{ OPTION_NO_VM86, "--no-vm86", "vm86", "off" },
 		{ OPTION_NO_VPID, "--no-vpid", "vpid", "off" }, { OPTION_NO_RDRAND, "--no-rdrand", "rdrand", "off" },
 		{ OPTION_MEM, "--mem", "mem", NULL }, { OPTION_KERNEL, "--kernel", "kernel", NULL },
 		{ OPTION_APPEND, "--append", "append", NULL }, { OPTION_CLOCK, "--clock", "clock", NULL },
@@ -208,7 +221,8 @@ static bool take_vm(struct options *options, int option, const char *value)
 		{ OPTION_ON_PANIC, "--on-panic", "on-panic", NULL }, { OPTION_TPR, "--tpr", "tpr", NULL },
 		{ OPTION_VCPUS, "--vcpus", "vcpus", NULL }, { OPTION_WEIGHT, "--weight", "weight", NULL },
 		{ OPTION_MIGRATE_EVERY, "--migrate-every", "migrate-every", NULL },
-		{ OPTION_ON_RESET, "--on-reset", "on-reset", NULL },
+		{ OPTION_ON_RESET, "--on-reset", "on-reset", NULL }, { OPTION_BIOS, "--bios", "bios", NULL },
+		{ OPTION_OPTION_ROM, "--option-rom", "option-rom", NULL },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
@@ -263,7 +277,10 @@ static void take(struct options *options, int option, const char *value)
 		else
 			set_vm(options, "--initrd", "initrd", value);
 		break;
-	case OPTION_GUEST: options->guest = one_of("--guest", value, guests); break;
+	case OPTION_GUEST:
+		options->guest = one_of("--guest", value, guests);
+		options->guest_given = true;
+		break;
 	case OPTION_WORKLOAD: options->workload = workload_checked("--workload", value); break;
 	case OPTION_NATIVE: options->native = true; break;
 	case OPTION_VM: options->vm_file = value; break;
@@ -306,12 +323,12 @@ static void check(const struct options *options)
 				  "do");
 	if (options->native &&
 	    (options->vm.given & (BIT(CONFIG_MMU) | BIT(CONFIG_PAGES) | BIT(CONFIG_VPID) |
-				  BIT(CONFIG_RUN_UNRESTRICTED) | BIT(CONFIG_RDRAND) | BIT(CONFIG_CLOCK) |
-				  BIT(CONFIG_TESTDEV) | BIT(CONFIG_TPR) | BIT(CONFIG_VCPUS) |
-				  BIT(CONFIG_ON_RESET))) != 0)
+				  BIT(CONFIG_RUN_UNRESTRICTED) | BIT(CONFIG_VM86) | BIT(CONFIG_RDRAND) |
+				  BIT(CONFIG_CLOCK) | BIT(CONFIG_TESTDEV) | BIT(CONFIG_TPR) | BIT(CONFIG_VCPUS) |
+				  BIT(CONFIG_ON_RESET) | BIT(CONFIG_BIOS))) != 0)
 		die(STATUS_USAGE, "--native runs the guest without the hypervisor: --mmu, --pages, --no-vpid, "
-				  "--no-unrestricted, --tpr, --no-rdrand, --clock, --vcpus, --on-reset and "
-				  "--testdev mean nothing to it");
+				  "--no-unrestricted, --no-vm86, --tpr, --no-rdrand, --clock, --vcpus, --on-reset, "
+				  "--bios and --testdev mean nothing to it");
 	if (options->native &&
 	    (options->vm_file != NULL || options->command == COMMAND_ISO || strcmp(options->machine, "bochs") != 0))
 		die(STATUS_USAGE, "--native is for one guest of vellum run on Bochs");

@@ -12,6 +12,7 @@ enum command { COMMAND_RUN, COMMAND_ISO, COMMAND_HELP, COMMAND_VERSION };
 struct options {
 	enum command command;
 	char *typed;                    /* all of the command line */
+	bool guest_given;               /* else .guest is the default */
 	const char *guest;              /* which of Debian's kernels: "amd64", "686-pae" or "686" */
 	const char *machine;            /* "bochs" or "qemu" */
 	const char *bochs;              /* "auto", "built" or "debian" */

@@ -40,16 +40,6 @@ static bool set_file(char *dst, const char *key, struct text value, char *error,
 	return copy_text(dst, CONFIG_FILE_MAX, "the file's name", value, error, error_size);
 }
 
-static bool set_kernel(struct vm_config *vm, struct text value, char *error, size_t error_size)
-{
-	return set_file(vm->kernel, "kernel", value, error, error_size);
-}
-
-static bool set_initrd(struct vm_config *vm, struct text value, char *error, size_t error_size)
-{
-	return set_file(vm->initrd, "initrd", value, error, error_size);
-}
-
 static bool set_append(struct vm_config *vm, struct text value, char *error, size_t error_size)
 {
 	return copy_text(vm->append, CONFIG_APPEND_MAX, "the command line", value, error, error_size);
@@ -224,9 +214,10 @@ static const struct {
 	set_text_fn *text;
 	set_word_fn *word;
 	size_t choice; /* of an enum config_switch */
+	size_t file;   /* of a file's name */
 } keys[CONFIG_KEYS] = {
-	[CONFIG_KERNEL] = { "kernel", .text = set_kernel },
-	[CONFIG_INITRD] = { "initrd", .text = set_initrd },
+	[CONFIG_KERNEL] = { "kernel", .file = offsetof(struct vm_config, kernel) },
+	[CONFIG_INITRD] = { "initrd", .file = offsetof(struct vm_config, initrd) },
 	[CONFIG_APPEND] = { "append", .text = set_append },
 	[CONFIG_MEM] = { "mem", .word = set_mem },
 	[CONFIG_VCPUS] = { "vcpus", .word = set_vcpus },
@@ -235,6 +226,7 @@ static const struct {
 	[CONFIG_EPT_LEVELS] = { "ept-levels", .word = set_ept_levels },
 	[CONFIG_VPID] = { "vpid", .choice = offsetof(struct vm_config, vpid) },
 	[CONFIG_RUN_UNRESTRICTED] = { "unrestricted", .choice = offsetof(struct vm_config, unrestricted) },
+	[CONFIG_VM86] = { "vm86", .choice = offsetof(struct vm_config, vm86) },
 	[CONFIG_RDRAND] = { "rdrand", .choice = offsetof(struct vm_config, rdrand) },
 	[CONFIG_CLOCK] = { "clock", .word = set_clock },
 	[CONFIG_TESTDEV] = { "testdev", .word = set_testdev },
@@ -247,6 +239,8 @@ static const struct {
 	[CONFIG_MIGRATE_EVERY] = { "migrate-every", .word = config_set_migrate_every },
 	[CONFIG_ON_PANIC] = { "on-panic", .word = config_set_on_panic },
 	[CONFIG_ON_RESET] = { "on-reset", .word = config_set_on_reset },
+	[CONFIG_BIOS] = { "bios", .file = offsetof(struct vm_config, bios) },
+	[CONFIG_OPTION_ROM] = { "option-rom", .file = offsetof(struct vm_config, option_rom) },
 	[CONFIG_START] = { "start", .choice = offsetof(struct vm_config, start) },
 };
 
@@ -315,12 +309,15 @@ static bool set_value(struct vm_config *vm, unsigned key, struct text value, cha
 		fmt(error, error_size, "%s is given twice for machine %s", keys[key].name, vm->name);
 		return false;
 	}
-	if (VM_KEPT(CONFIG_CONTROL, !printable(value, keys[key].text != NULL))) {
+	if (VM_KEPT(CONFIG_CONTROL, !printable(value, keys[key].text || keys[key].file))) {
 		fmt(error, error_size, "the value of %s holds a control character", keys[key].name);
 		return false;
 	}
-	ok = keys[key].text ? keys[key].text(vm, value, error, error_size)
-			    : set_word(vm, key, value, error, error_size);
+	if (keys[key].file)
+		ok = set_file((char *)vm + keys[key].file, keys[key].name, value, error, error_size);
+	else
+		ok = keys[key].text ? keys[key].text(vm, value, error, error_size)
+				    : set_word(vm, key, value, error, error_size);
 	if (ok)
 		vm->given |= (uint32_t)BIT(key);
 	return ok;
@@ -342,10 +339,12 @@ bool config_set(struct vm_config *vm, const char *key, const char *value, char *
 
 bool config_complete(const struct vm_config *vm, char *error, size_t error_size)
 {
-	if (VM_KEPT(CONFIG_NO_KERNEL, !vm->kernel[0])) {
+	if (VM_KEPT(CONFIG_NO_KERNEL, !vm->kernel[0] && !vm->bios[0])) {
 		fmt(error, error_size, "machine %s has no kernel", vm->name);
 		return false;
 	}
+	if (!config_check_firmware(vm, error, error_size))
+		return false;
 	if (VM_KEPT(CONFIG_SWITCH_OFF, vm->may_switch == CONFIG_OFF && (vm->switch_every || vm->switch_exits))) {
 		fmt(error, error_size, "machine %s has switch-every, and switch off, which forbids it", vm->name);
 		return false;

@@ -23,6 +23,7 @@
 #define CONFIG_WEIGHT_DEFAULT 100
 #define CONFIG_MEM_DEFAULT (256ull << 20)
 #define CONFIG_MEM_MIN (1ull << 20)
+#define CONFIG_MEM_MIN_BIOS (2ull << 20) /* beside what lies below 1 MByte */
 #define CONFIG_MEM_MAX (512ull << 30)
 
 enum config_switch {
@@ -81,6 +82,9 @@ enum config_key {
 	CONFIG_MIGRATE_EVERY,
 	CONFIG_ON_RESET,
 	CONFIG_START,
+	CONFIG_BIOS,
+	CONFIG_OPTION_ROM,
+	CONFIG_VM86,
 	CONFIG_KEYS,
 };
 
@@ -89,6 +93,8 @@ struct vm_config {
 	char kernel[CONFIG_FILE_MAX + 1];     /* a file of the host in a --vm file, a module's name on the boot image */
 	char initrd[CONFIG_FILE_MAX + 1];     /* "": none */
 	char append[CONFIG_APPEND_MAX + 1];
+	char bios[CONFIG_FILE_MAX + 1];       /* the firmware that it starts at; "": at its kernel */
+	char option_rom[CONFIG_FILE_MAX + 1]; /* that the firmware runs; "": none */
 	uint64_t mem;                         /* bytes, a multiple of 4 KiB */
 	unsigned vcpus;                       /* virtual CPUs, 1 to CONFIG_VCPUS_MAX */
 	char mmu[16];                         /* the mechanism's name; "": the best that the CPU has */
@@ -96,6 +102,7 @@ struct vm_config {
 	unsigned ept_levels;                  /* of EPT tables: 4 or 5; 0: as many as its memory needs */
 	enum config_switch vpid;
 	enum config_switch unrestricted;      /* is "unrestricted guest" used where the CPU has it? */
+	enum config_switch vm86;              /* is real mode run in virtual-8086 mode where the CPU cannot enter it? */
 	enum config_switch rdrand;            /* are RDRAND and RDSEED offered where the CPU has them? */
 	bool guest_clock;                     /* its clock stands still while it does not run; else it is the host's */
 	bool testdev;
@@ -178,6 +185,9 @@ bool config_set(struct vm_config *vm, const char *key, const char *value, char *
 /* true: everything that must be given was given. */
 bool config_complete(const struct vm_config *vm, char *error, size_t error_size);
 
+/* What a machine that starts at a firmware must be (vm/config/firmware.c). */
+bool config_check_firmware(const struct vm_config *vm, char *error, size_t error_size);
+
 /* How many machines the text may describe: room for so many is enough for config_parse() (vm/config/life.c). */
 unsigned config_count(const char *text, size_t n);
 
@@ -186,7 +196,10 @@ unsigned config_count(const char *text, size_t n);
 int config_parse(const char *text, size_t n, struct vm_config *out, unsigned max, char *error, size_t error_size);
 
 /* Writes vm's text form (vm/config/print.c), which config_parse() reads back into the same machine. Returns the length
- * of the whole text, as fmt() does. kernel and initrd are the names to write in place of vm's own; NULL keeps them. */
-size_t config_print(const struct vm_config *vm, const char *kernel, const char *initrd, char *buf, size_t size);
+ * of the whole text, as fmt() does. names are those to write in place of vm's own files; NULL keeps one. */
+struct config_files {
+	const char *kernel, *initrd, *bios, *option_rom;
+};
+size_t config_print(const struct vm_config *vm, const struct config_files *names, char *buf, size_t size);
 
 #endif

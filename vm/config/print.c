@@ -58,16 +58,23 @@ static void print_turns(struct writer *w, const struct vm_config *vm)
 	}
 }
 
-size_t config_print(const struct vm_config *vm, const char *kernel, const char *initrd, char *buf, size_t size)
+static void put_file(struct writer *w, const char *key, const char *own, const char *name)
+{
+	if (own[0])
+		put(w, key, name ? name : own);
+}
+
+size_t config_print(const struct vm_config *vm, const struct config_files *names, char *buf, size_t size)
 {
 	struct writer w = { buf, size, 0 };
 	char mem[24], vcpus[12], measures[CONFIG_SWITCH_AMONG_MAX];
 
 	fmt(mem, sizeof(mem), "%luK", vm->mem >> 10);
 	put(&w, "vm", vm->name);
-	put(&w, "kernel", kernel ? kernel : vm->kernel);
-	if (vm->initrd[0])
-		put(&w, "initrd", initrd ? initrd : vm->initrd);
+	put_file(&w, "bios", vm->bios, names->bios);
+	put_file(&w, "option-rom", vm->option_rom, names->option_rom);
+	put_file(&w, "kernel", vm->kernel, names->kernel);
+	put_file(&w, "initrd", vm->initrd, names->initrd);
 	if (vm->append[0])
 		put(&w, "append", vm->append);
 	put(&w, "mem", mem);
@@ -84,6 +91,7 @@ size_t config_print(const struct vm_config *vm, const char *kernel, const char *
 		put(&w, "ept-levels", vm->ept_levels == 5 ? "5" : "4");
 	put_switch(&w, "vpid", vm->vpid);
 	put_switch(&w, "unrestricted", vm->unrestricted);
+	put_switch(&w, "vm86", vm->vm86);
 	put_switch(&w, "rdrand", vm->rdrand);
 	if (vm->given & BIT(CONFIG_CLOCK))
 		put(&w, "clock", vm->guest_clock ? "guest" : "host");

@@ -295,6 +295,18 @@ static inline bool code_linear(struct vcpu *v, unsigned length, uint64_t *linear
 	return !VM_KEPT(CACHE_LIMIT, e->rip + length - 1 > e->seg[EMULATE_CS].limit);
 }
 
+/* Where the byte is, if in memory that lies in one piece. Code and what it accesses need not be in the same. */
+static const char *code_at(struct vcpu *v, gpa_t gpa)
+{
+	const char *p = slots_linear(&v->vm->mmu.slots, gpa, false);
+	const struct slot *s;
+
+	if (likely(p))
+		return p;
+	s = slots_find(&v->vm->mmu.slots, gpa_gfn(gpa));
+	return s && s->linear ? s->linear + (gpa.v - gfn_gpa(s->base).v) : NULL;
+}
+
 /* true: the bytes that the instruction has now, and the mode, are those of the cached one. */
 static bool still_there(struct vcpu *v, const struct insn_cache *c)
 {
@@ -312,7 +324,7 @@ static bool still_there(struct vcpu *v, const struct insn_cache *c)
 	if ((linear & (PAGE_SIZE - 1)) > PAGE_SIZE - sizeof(c->bytes) ||
 	    !vcpu_translate(v, GVA(linear), access, &gpa, &error))
 		return false;
-	now = slots_linear(&v->vm->mmu.slots, gpa, false);
+	now = code_at(v, gpa);
 	return now && VM_LEFT_OUT_OR(EMULATED_CACHE, same_bytes((const uint8_t *)now, c->bytes, c->insn.length));
 }
 

@@ -69,6 +69,14 @@ void exit_machine_check(struct vcpu *v)
 		       hvm_rip(&v->hvm));
 }
 
+bool v86_faulted(struct vcpu *v)
+{
+	uint64_t info = hvm_exit_event(&v->hvm);
+
+	return (info & EVENT_TYPE) != EVENT_TYPE_NMI && (info & EVENT_VECTOR) != VECTOR_PF &&
+	       (info & EVENT_VECTOR) != VECTOR_DB && (info & EVENT_VECTOR) != VECTOR_MC;
+}
+
 void exit_exception(struct vcpu *v)
 {
 	uint64_t info = hvm_exit_event(&v->hvm);

@@ -53,6 +53,7 @@ struct image_files {
 enum cpu_start_mode {
 	START_LONG64, /* CR0.PE/PG, CR4.PAE, EFER.LME/LMA set; CR3 = cr3 */
 	START_PROT32, /* CR0.PE set; CR4 = 0; EFER = 0 */
+	START_RESET,  /* as after a reset, at a firmware: nothing of what follows holds */
 };
 
 /* The state of the boot CPU at the guest's first instruction. RFLAGS = 2; registers not named are 0; ES, FS, GS and SS

@@ -14,6 +14,8 @@ bool load_fail(struct loader *l, const char *format, ...)
 	return false;
 }
 
+uint8_t load_u8(const struct loader *l, size_t offset) { return ((const uint8_t *)l->files->kernel)[offset]; }
+
 uint16_t load_u16(const struct loader *l, size_t offset)
 {
 	uint16_t v;

@@ -26,6 +26,7 @@ struct loader {
 bool load_fail(struct loader *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Little-endian fields of the kernel image. The caller has checked that it is long enough. */
+uint8_t load_u8(const struct loader *l, size_t offset);
 uint16_t load_u16(const struct loader *l, size_t offset);
 uint32_t load_u32(const struct loader *l, size_t offset);
 uint64_t load_u64(const struct loader *l, size_t offset);

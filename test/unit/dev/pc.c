@@ -85,16 +85,17 @@ static const struct lapic_host host = { ipi, eoi, kick, signal_cpu };
 static void add_devices(struct pc *pc)
 {
 	struct machine_sink sink = { event, pc };
-	struct rtc_config rtc = { PC_EPOCH, 256u << 20, 0 };
+	struct rtc_config rtc = { PC_EPOCH, 256u << 20, 0, 0 };
 	struct testdev_host below = { drop, protect, pc };
 	struct irq_line lines[TESTDEV_LINES];
 	assert_true(pit_init(&pc->pit, &pc->pio, &pc->timers, irqhub_line(&pc->hub, 0)));
 	assert_true(rtc_init(&pc->rtc, &pc->pio, &pc->timers, irqhub_line(&pc->hub, 8), &rtc));
 	assert_true(uart_init(&pc->uart, &pc->pio, 0x3f8, irqhub_line(&pc->hub, 4), tx, tx_room, pc));
 	assert_true(acpi_pm_init(&pc->pm, &pc->pio, &pc->timers, irqhub_line(&pc->hub, 9), sink));
-	assert_true(ports_init(&pc->ports, &pc->pio, sink));
-	assert_true(pci_init(&pc->pci, &pc->pio, &pc->ports));
-	assert_true(fw_cfg_init(&pc->fw_cfg, &pc->pio, PC_CPUS, 256u << 20));
+	assert_true(ports_init(&pc->ports, &pc->pio, sink, false));
+	assert_true(pci_init(&pc->pci, &pc->pio, &pc->mmio, &pc->ports, irqhub_line(&pc->hub, 0)));
+	assert_true(i440fx_init(&pc->i440fx, &pc->pci, 0, NULL, NULL));
+	assert_true(fw_cfg_init(&pc->fw_cfg, &pc->pio, PC_CPUS, 256u << 20, NULL, &pc->timers));
 	assert_true(pvpanic_init(&pc->pvpanic, &pc->pio, sink));
 	for (unsigned n = 0; n < TESTDEV_LINES; n++)
 		lines[n] = irqhub_line(&pc->hub, n);
@@ -117,6 +118,45 @@ struct pc *pc_new(uint64_t tsc_hz)
 	}
 	add_devices(pc);
 	return pc;
+}
+
+/* ---- with a firmware ---- */
+
+static bool ram_read(void *ctx, uint64_t gpa, void *to, size_t n)
+{
+	struct pc *pc = ctx;
+
+	if (gpa > sizeof(pc->ram) || n > sizeof(pc->ram) - gpa)
+		return false;
+	memcpy(to, pc->ram + gpa, n);
+	return true;
+}
+
+static bool ram_write(void *ctx, uint64_t gpa, const void *from, size_t n)
+{
+	struct pc *pc = ctx;
+
+	if (gpa > sizeof(pc->ram) || n > sizeof(pc->ram) - gpa)
+		return false;
+	memcpy(pc->ram + gpa, from, n);
+	return true;
+}
+
+void pc_add_firmware(struct pc *pc)
+{
+	static const uint16_t taken[] = { PORT_KBC_DATA, PORT_KBC_COMMAND, FW_CFG_SELECT };
+
+	for (unsigned n = 0; n < ARRAY_SIZE(taken); n++)
+		pio_remove(&pc->pio, taken[n]);
+	pc->memory = (struct guest_memory){ ram_read, ram_write, pc };
+	assert_true(piix_init(&pc->piix, &pc->pci, 0x11001af4));
+	assert_true(dma8237_init(&pc->dma8237, &pc->pio));
+	assert_true(i8042_init(&pc->i8042, &pc->pio, irqhub_line(&pc->hub, 1), irqhub_line(&pc->hub, 12),
+			       (struct machine_sink){ event, pc }));
+	assert_true(debugcon_init(&pc->debugcon, &pc->pio, tx, pc));
+	assert_true(fw_cfg_init(&pc->fw_cfg, &pc->pio, PC_CPUS, 256u << 20, &pc->memory, &pc->timers));
+	assert_true(fw_cfg_add_file(&pc->fw_cfg, "etc/e820", "twenty bytes of text", 20));
+	assert_true(fw_cfg_add_file_number(&pc->fw_cfg, "etc/number", 0x12345678, 4));
 }
 
 void pc_delete(struct pc *pc)

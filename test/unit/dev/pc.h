@@ -13,7 +13,11 @@
 #include "dev/firmware/pvpanic.h"
 #include "dev/irq/irqhub.h"
 #include "dev/irq/lapic.h"
-#include "dev/bus/pci.h"
+#include "dev/bus/dma8237.h"
+#include "dev/bus/i440fx.h"
+#include "dev/bus/piix.h"
+#include "dev/firmware/debugcon.h"
+#include "dev/input/i8042.h"
 #include "dev/time/pit.h"
 #include "dev/bus/ports.h"
 #include "dev/time/rtc.h"
@@ -39,9 +43,17 @@ struct pc {
 	struct acpi_pm pm;
 	struct ports ports;
 	struct pci pci;
+	struct i440fx i440fx;
 	struct fw_cfg fw_cfg;
 	struct pvpanic pvpanic;
 	struct testdev testdev;
+	/* where there is a firmware (pc_add_firmware) */
+	struct piix piix;
+	struct dma8237 dma8237;
+	struct i8042 i8042;
+	struct debugcon debugcon;
+	struct guest_memory memory;
+	uint8_t ram[0x4000]; /* from 0 on: all that there is */
 
 	/* what came out */
 	uint8_t sent[256];
@@ -58,6 +70,8 @@ struct pc {
 };
 
 struct pc *pc_new(uint64_t tsc_hz);
+/* What a machine has that starts at a firmware, in place of what one without has. */
+void pc_add_firmware(struct pc *pc);
 void pc_delete(struct pc *pc);
 /* Lets time pass: every alarm fires at its deadline. Returns how many did. */
 unsigned pc_advance(struct pc *pc, uint64_t ticks);

@@ -36,11 +36,64 @@ static void test_fw_cfg(void **state)
 	assert_int_equal(inb(pc, FW_CFG_DATA), 'Q');
 }
 
+/* ---- transfers (the rest is tested where there is a machine: test/unit/vm/test_firmware.c) ---- */
+
+static uint32_t swap(uint32_t v) { return __builtin_bswap32(v); }
+
+#define DESCRIPTOR 0x100u
+
+static uint32_t transfer(uint32_t control, uint32_t length, uint64_t gpa)
+{
+	uint32_t d[4] = { swap(control), swap(length), swap((uint32_t)(gpa >> 32)), swap((uint32_t)gpa) };
+
+	memcpy(pc->ram + DESCRIPTOR, d, sizeof(d));
+	outl(pc, FW_CFG_DMA + 4, swap(DESCRIPTOR));
+	memcpy(d, pc->ram + DESCRIPTOR, sizeof(d));
+	return swap(d[0]);
+}
+
+static void test_files(void **state)
+{
+	uint8_t entry[FW_CFG_FILE_ENTRY];
+
+	(void)state;
+	pc_add_firmware(pc);
+	select_item(FW_CFG_ID);
+	assert_int_equal(inb(pc, FW_CFG_DATA), 3);
+	assert_int_equal(inl(pc, FW_CFG_DMA), 0x554d4551);
+	assert_int_equal(inl(pc, FW_CFG_DMA + 4), 0x47464320);
+	assert_int_equal(transfer(FW_CFG_FILE_DIR << 16 | FW_CFG_DMA_SELECT | FW_CFG_DMA_READ, 4, 0x200), 0);
+	assert_memory_equal(pc->ram + 0x200, "\0\0\0\2", 4);
+	assert_int_equal(transfer(FW_CFG_DMA_READ, FW_CFG_FILE_ENTRY, 0x200), 0);
+	memcpy(entry, pc->ram + 0x200, sizeof(entry));
+	assert_memory_equal(entry, "\0\0\0\x14\0\x20\0\0etc/e820", 17);
+	assert_int_equal(transfer(FW_CFG_FILE_FIRST << 16 | FW_CFG_DMA_SELECT | FW_CFG_DMA_READ, 30, 0x200), 0);
+	assert_memory_equal(pc->ram + 0x200, "twenty bytes of text\0\0\0\0\0\0\0\0\0\0", 30);
+	assert_int_equal(transfer(FW_CFG_DMA_READ, 8, sizeof(pc->ram) - 7), FW_CFG_DMA_ERROR);
+	assert_int_equal(transfer(FW_CFG_DMA_READ, 8, UINT64_MAX - 3), FW_CFG_DMA_ERROR);
+	outl(pc, FW_CFG_DMA, swap(1)); /* a descriptor at 4 GiB and more */
+	assert_int_equal(transfer(FW_CFG_DMA_READ, 8, 0x200), FW_CFG_DMA_READ);
+	assert_int_equal(transfer(FW_CFG_DMA_READ, 8, 0x200), 0); /* once */
+	while (fw_cfg_add_file(&pc->fw_cfg, "x", "x", 1))
+		;
+	assert_int_equal(pc->fw_cfg.files, FW_CFG_FILES_MAX);
+	assert_false(fw_cfg_add_file(&pc->fw_cfg, "a name that is too long, for it has fifty-six characters", "x", 1));
+}
+
+static void test_debug_console(void **state)
+{
+	(void)state;
+	pc_add_firmware(pc);
+	assert_int_equal(inb(pc, DEBUGCON_PORT), DEBUGCON_PRESENT);
+	outb(pc, DEBUGCON_PORT, 'x');
+	assert_int_equal(pc->sent[pc->sent_count - 1], 'x');
+}
+
 #define T(f) PC_TEST(f, setup)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { T(test_fw_cfg) };
+	const struct CMUnitTest tests[] = { T(test_fw_cfg), T(test_files), T(test_debug_console) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -354,7 +354,7 @@ static void test_memory_registers(void **state)
 	};
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct rtc_config config = { PC_EPOCH, cases[i].low, cases[i].high };
+		struct rtc_config config = { PC_EPOCH, cases[i].low, cases[i].high, i ? 4 : 0 };
 		struct pio_space *pio = &pc->pio;
 		timer_cancel(&pc->timers, &pc->rtc.alarm);
 		memset(&pio->index[0x70], 0, 4);
@@ -363,6 +363,9 @@ static void test_memory_registers(void **state)
 		assert_int_equal(get(0x30) | get(0x31) << 8, cases[i].extended);
 		assert_int_equal(get(0x34) | get(0x35) << 8, cases[i].above_16m);
 		assert_int_equal(get(0x5b) | get(0x5c) << 8 | get(0x5d) << 16, cases[i].above_4g);
+		assert_int_equal(get(0x5f), i ? 3 : 0);
+		assert_int_equal(get(0x3d), i ? 0x12 : 0);
+		assert_int_equal(get(0x38), i ? 0x31 : 0);
 	}
 }
 

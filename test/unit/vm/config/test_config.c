@@ -12,6 +12,7 @@
 #define MAX 4
 
 static struct vm_config vms[MAX];
+static const struct config_files own = { NULL, NULL, NULL, NULL }, staged = { .kernel = "kernel0" };
 
 static int parse(const char *text, size_t n, char *error, size_t error_size)
 {
@@ -207,7 +208,7 @@ static void test_switching(void **state)
 	good("vm a\nkernel k\nswitch-every 1000000ms", 1);
 	good("vm a\nkernel k\nswitch-every 32exits", 1);
 	assert_int_equal(vms[0].switch_exits, 32);
-	config_print(&vms[0], NULL, NULL, text, sizeof(text));
+	config_print(&vms[0], &own, text, sizeof(text));
 	good(text, 1);
 	assert_int_equal(vms[0].switch_exits, 32);
 	good("vm a\nkernel k\nswitch off", 1);
@@ -376,10 +377,10 @@ static void test_options(void **state)
 	assert_false(config_set(&vm, "mem", "64M", error, sizeof(error)));
 	assert_string_equal(error, "mem is given twice for machine guest");
 	assert_true(config_complete(&vm, error, sizeof(error)));
-	n = config_print(&vm, "kernel0", NULL, text, sizeof(text));
+	n = config_print(&vm, &staged, text, sizeof(text));
 	assert_int_equal(n, strlen(text));
-	assert_int_equal(config_print(&vm, "kernel0", NULL, small, sizeof(small)), n);
-	assert_int_equal(config_print(&vm, "kernel0", NULL, NULL, 0), n);
+	assert_int_equal(config_print(&vm, &staged, small, sizeof(small)), n);
+	assert_int_equal(config_print(&vm, &staged, NULL, 0), n);
 	good(text, 1);
 	assert_string_equal(vms[0].kernel, "kernel0");
 	check_all_but_kernel(&vms[0]);

@@ -1,0 +1,59 @@
+/* The keys of a machine that starts at a firmware (vm/config/firmware.c). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <string.h>
+
+#include "vm/config/config.h"
+
+static struct vm_config vms[1];
+
+static void good(const char *text)
+{
+	char error[300] = "";
+
+	if (config_parse(text, strlen(text), vms, 1, error, sizeof(error)) != 1)
+		fail_msg("%s", error);
+}
+
+static void bad(const char *text, const char *why)
+{
+	char error[300] = "";
+
+	assert_int_equal(config_parse(text, strlen(text), vms, 1, error, sizeof(error)), -1);
+	assert_string_equal(error, why);
+}
+
+static void test_firmware(void **state)
+{
+	struct config_files names = { .kernel = "k0", .bios = "b0", .option_rom = "r0" };
+	char text[3000];
+
+	(void)state;
+	good("vm a\nbios seabios");
+	assert_string_equal(vms[0].bios, "seabios");
+	assert_string_equal(vms[0].kernel, "");
+	good("vm a\nbios b\noption-rom r\nkernel k\nappend x\ninitrd i\nmem 2M");
+	config_print(&vms[0], &names, text, sizeof(text));
+	good(text);
+	assert_string_equal(vms[0].bios, "b0");
+	assert_string_equal(vms[0].option_rom, "r0");
+	assert_string_equal(vms[0].kernel, "k0");
+	assert_string_equal(vms[0].initrd, "i");
+	bad("vm a\nbios", "line 2: bios needs the name of a file");
+	bad("vm a\nbios b\nbios b", "line 3: bios is given twice for machine a");
+	bad("vm a\nkernel k\noption-rom r", "line 3: machine a has an option-rom, and no bios that would run it");
+	bad("vm a\nbios b\ninitrd i", "line 3: machine a has an initrd, and no kernel for it");
+	bad("vm a\nbios b\nappend x", "line 3: machine a has a command line, and no kernel for it");
+	bad("vm a\nbios b\nmem 1M",
+	    "line 3: machine a has bios, and 1024K of RAM: a firmware needs at least 2M");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_firmware) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

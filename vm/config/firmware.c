@@ -1,0 +1,31 @@
+/* vm/config/firmware.c - the keys of a machine that starts at a firmware, as a PC does, and not at its kernel. */
+#include "vm/config/config.h"
+
+#include "lib/fmt.h"
+#include "lib/mutants/mutate.h"
+
+/* Without a kernel nobody asks for what belongs to one. */
+static const char *without_kernel(const struct vm_config *vm)
+{
+	return vm->initrd[0] ? "an initrd" : vm->append[0] ? "a command line" : NULL;
+}
+
+bool config_check_firmware(const struct vm_config *vm, char *error, size_t error_size)
+{
+	const char *left = without_kernel(vm);
+
+	if (VM_KEPT(CONFIG_ROM_ALONE, !vm->bios[0] && vm->option_rom[0])) {
+		fmt(error, error_size, "machine %s has an option-rom, and no bios that would run it", vm->name);
+		return false;
+	}
+	if (VM_KEPT(CONFIG_KERNEL_LESS, !vm->kernel[0] && left)) {
+		fmt(error, error_size, "machine %s has %s, and no kernel for it", vm->name, left);
+		return false;
+	}
+	if (VM_KEPT(CONFIG_BIOS_MEM, vm->bios[0] && vm->mem < CONFIG_MEM_MIN_BIOS)) {
+		fmt(error, error_size, "machine %s has bios, and %luK of RAM: a firmware needs at least %lluM",
+		    vm->name, vm->mem >> 10, CONFIG_MEM_MIN_BIOS >> 20);
+		return false;
+	}
+	return true;
+}

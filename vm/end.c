@@ -1,0 +1,55 @@
+/* vm/end.c - a virtual machine is over: who says so first says why. Its vCPUs stop before their next entries. */
+#include "vm/vm.h"
+
+#include "lib/fmt.h"
+#include "lib/mutants/mutate.h"
+
+/* Is this the first end of vm? */
+static bool is_first_end(struct vm *vm)
+{
+	return VM_LEFT_OUT_OR(END_FIRST, !__atomic_exchange_n(&vm->ending, true, __ATOMIC_SEQ_CST));
+}
+
+static void end(struct vm *vm, int status, const char *format, va_list ap)
+{
+	struct vcpu *v;
+
+	fmt_v(vm->end_text, sizeof(vm->end_text), format, ap);
+	vm->status = status;
+	__atomic_store_n(&vm->ended, true, __ATOMIC_RELEASE);
+	for_each_vcpu(v, vm)
+		VM_MUTANT(END_STOP, vcpu_request(v, REQUEST_STOP));
+}
+
+void vm_end(struct vm *vm, int status, const char *format, ...)
+{
+	va_list ap;
+
+	if (!is_first_end(vm))
+		return;
+	va_start(ap, format);
+	end(vm, status, format, ap);
+	va_end(ap);
+}
+
+void vm_reset(struct vm *vm, bool asked, const char *format, ...)
+{
+	va_list ap;
+
+	if (!is_first_end(vm))
+		return;
+	vm->again = asked || VM_KEPT(RESET_BOOTS, vm->config->on_reset == CONFIG_RESET_BOOT);
+	va_start(ap, format);
+	end(vm, VM_STATUS_OK, format, ap);
+	va_end(ap);
+}
+
+void vm_triple_fault(struct vcpu *v)
+{
+	uint64_t rip = hvm_rip(&v->hvm);
+
+	if (VM_KEPT(TRIPLE_RESETS, v->vm->config->on_reset == CONFIG_RESET_BOOT))
+		vm_reset(v->vm, false, "reset by a triple fault at rip 0x%lx", rip);
+	else
+		vm_end(v->vm, VM_STATUS_TRIPLE_FAULT, "stopped: triple fault at rip 0x%lx", rip);
+}

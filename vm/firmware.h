@@ -1,0 +1,65 @@
+/* vm/firmware.h - a virtual machine that starts at a firmware, as a PC does: its ROM, what lies below 1 MByte, and what
+ * the firmware reads of fw_cfg.
+ *
+ * FM1  What the guest finds from 0xc0000 to 0xfffff is what the host bridge's registers say, of each area by itself:
+ *      RAM, RAM that is read-only, or the ROM, whose writes go to RAM or nowhere. Who has written a register finds it
+ *      so at its next instruction; every other virtual CPU, when it next enters its guest.
+ * FM2  The ROM is never written. */
+#ifndef VELLUM_VM_FIRMWARE_H
+#define VELLUM_VM_FIRMWARE_H
+
+#include "dev/bus/i440fx.h"
+#include "hvm/types.h"
+#include "mmu/backing.h"
+
+#define VM_EXTENTS_MAX 16
+/* What host memory a virtual machine has: RAM below and above 4 GBytes, a firmware's ROM, its files of fw_cfg,
+ * and a TSS. */
+enum vm_extents { VM_EXTENTS_LOW, VM_EXTENTS_HIGH, VM_EXTENTS_ROM, VM_EXTENTS_FILES, VM_EXTENTS_TSS, VM_EXTENT_LISTS };
+
+enum area_source { AREA_NOTHING, AREA_ROM, AREA_RAM, AREA_RAM_READ_ONLY };
+
+/* A slot of one piece of memory. */
+struct firmware_piece {
+	struct extent extent;
+	struct backing_extents backing;
+};
+
+struct vm_firmware {
+	struct firmware_piece base, rom, tss_pages, area[PAM_AREAS];
+	struct hvm_tss tss;                 /* for real mode in virtual-8086 mode: all ports are allowed */
+	enum area_source source[PAM_AREAS]; /* what is there */
+	struct extent rest[VM_EXTENTS_MAX]; /* of RAM from 1 MByte on */
+	struct backing_extents rest_backing;
+	uint64_t rom_bytes;
+	bool stale;                         /* what is there is not what the host bridge says */
+	unsigned line_used;                 /* of what it has said, and has not been written yet: */
+	char line[100];
+};
+
+struct vm;
+struct cpu_start;
+/* ---- vm/create.c ---- */
+/* Takes pages of host memory in as few and as well aligned runs as there are, all zero. Returns the number of runs, 0:
+ * not enough memory. */
+unsigned vm_take_memory(struct extent *extent, uint64_t pages);
+struct boot_module;
+/* The module that the description names; NULL: there is none, and the VM has ended. */
+const struct boot_module *vm_find_module(struct vm *vm, const char *name, const char *what);
+
+/* ---- vm/firmware.c ---- */
+/* RAM below 4 GBytes, with the hole and the areas that are RAM by themselves; the areas are added by firmware_load().
+ * false: no memory. */
+bool firmware_add_low_ram(struct vm *vm);
+/* Its ROM, and the files. false: the VM has ended. */
+bool firmware_load(struct vm *vm, struct cpu_start *start);
+/* What it reads of fw_cfg (vm/firmware_files.c). false: the VM has ended. */
+bool firmware_add_files(struct vm *vm);
+/* The host bridge's registers have changed; the device lock is held. */
+void firmware_areas_changed(void *vm);
+/* Serves REQUEST_MEMORY; freezes the VM. */
+void firmware_memory_changed(struct vm *vm);
+/* A byte of the firmware's log. */
+void firmware_says(void *vm, uint8_t byte);
+
+#endif

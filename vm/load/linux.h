@@ -1,0 +1,32 @@
+/* vm/load/linux.h - the zero page and the setup header of Linux ("The Linux/x86 Boot Protocol"). */
+#ifndef VELLUM_VM_LOAD_LINUX_H
+#define VELLUM_VM_LOAD_LINUX_H
+
+/* Fields of the zero page; those of the setup header lie at the same offsets in the image. */
+#define ZP_ACPI_RSDP 0x070
+#define ZP_E820_ENTRIES 0x1e8
+#define ZP_SETUP_SECTS 0x1f1
+#define ZP_SYSSIZE 0x1f4
+#define ZP_VID_MODE 0x1fa
+#define ZP_BOOT_FLAG 0x1fe
+#define ZP_HEADER_LENGTH 0x201 /* second byte of the jump: the header ends at 0x202 + this */
+#define ZP_HEADER 0x202
+#define ZP_VERSION 0x206
+#define ZP_TYPE_OF_LOADER 0x210
+#define ZP_LOADFLAGS 0x211
+#define ZP_RAMDISK_IMAGE 0x218
+#define ZP_RAMDISK_SIZE 0x21c
+#define ZP_HEAP_END 0x224
+#define ZP_CMD_LINE_PTR 0x228
+#define ZP_INITRD_ADDR_MAX 0x22c
+#define ZP_KERNEL_ALIGNMENT 0x230
+#define ZP_XLOADFLAGS 0x236
+#define ZP_CMDLINE_SIZE 0x238
+#define ZP_PREF_ADDRESS 0x258
+#define ZP_INIT_SIZE 0x260
+#define ZP_HEADER_MAX 0x290 /* the setup header may not reach beyond */
+#define ZP_E820_TABLE 0x2d0
+
+#define LOADFLAG_LOADED_HIGH 0x01u
+
+#endif
