@@ -8,6 +8,7 @@
 #include "host/frames.h"
 #include "host/interrupt.h"
 #include "vm/control/control.h"
+#include "vm/disk.h"
 
 #define STACK_SIZE (256 * 1024)
 #define VPIDS 64
@@ -309,13 +310,15 @@ struct vm *bench_create(const struct bench_config *config)
 
 	BUG_ON(n == BENCH_VMS_MAX);
 	describe(&vm_configs[n], config, n);
+	places[n] = (struct vm_place){ .config = &vm_configs[n], .starts = 1 };
+	machine.place = places;
+	machine.vm_count = n + 1;
+	bench.why_not = disks_begin();
 	vm = vm_create(n, &vm_configs[n], &soft.percpu);
 	BUG_ON(!vm);
 	mitigations_choose(vm);
-	places[n] = (struct vm_place){ .config = &vm_configs[n], .vm = vm, .starts = 1 };
+	places[n].vm = vm;
 	bench.vm[n] = vm;
-	machine.place = places;
-	machine.vm_count = n + 1;
 	if (vm->ended) {
 		vm_release(vm);
 		vm->released = vm->settled = true;
