@@ -68,4 +68,7 @@ void shell(void);
 _Noreturn void power_off(void);
 void debug_exit(unsigned value);
 
+/* Loads the kernel modules of /modules, if the initramfs has some, in the order of their names. */
+void load_modules(void);
+
 #endif

@@ -184,6 +184,7 @@ int main(int argc, char **argv)
 	snprintf(line, sizeof line, "init: %s %s %s, %llu MB of RAM, %s\n", kernel.sysname, kernel.release,
 		 kernel.machine, (unsigned long long)info.totalram * info.mem_unit >> 20, kernel.version);
 	say(line);
+	load_modules();
 	if (sysconf(_SC_PAGESIZE) != PAGE)
 		fail("the page size is %ld, not %d", sysconf(_SC_PAGESIZE), PAGE);
 	if (parameter("vellum.shell") != NULL) {

@@ -67,6 +67,7 @@ uint64_t fault_workload(uint32_t size);
 uint64_t compute_workload(uint32_t size);
 uint64_t compile_workload(uint32_t size);
 uint64_t threads_workload(uint32_t size);
+uint64_t disk_workload(uint32_t size);
 uint64_t mix_workload(uint32_t size);
 
 #endif

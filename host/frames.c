@@ -106,14 +106,14 @@ static uint64_t run_breaks_at(uint64_t first, uint64_t count)
 }
 
 /* Runs come from the top, so that single frames (tables) and runs (guests' RAM) do not cut each other up. */
-hfn_t frames_alloc_run(uint64_t count, uint64_t align)
+static hfn_t alloc_run_below(uint64_t end, uint64_t count, uint64_t align)
 {
 	hfn_t found = HFN_NONE;
 	uint64_t first;
 
 	spin_lock(&frames.lock);
-	if (count && count <= frames.end) {
-		for (first = align_down(frames.end - count, align);; first -= align) {
+	if (count && count <= end) {
+		for (first = align_down(end - count, align);; first -= align) {
 			if (run_breaks_at(first, count) == first + count) {
 				found = HFN(first);
 				break;
@@ -127,6 +127,13 @@ hfn_t frames_alloc_run(uint64_t count, uint64_t align)
 			set_used(found.v + i);
 	spin_unlock(&frames.lock);
 	return found;
+}
+
+hfn_t frames_alloc_run(uint64_t count, uint64_t align) { return alloc_run_below(frames.end, count, align); }
+
+hfn_t frames_alloc_run_low(uint64_t count, uint64_t align)
+{
+	return alloc_run_below(min_u64(frames.end, 4 * GIB >> PAGE_SHIFT), count, align);
 }
 
 void frames_free(hfn_t first, uint64_t count)

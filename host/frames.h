@@ -27,6 +27,8 @@ hfn_t frames_alloc(void);
 /* count frames in one contiguous run that begins at a multiple of align frames (a power of two); not zeroed. HFN_NONE
  * if there is no such run. */
 hfn_t frames_alloc_run(uint64_t count, uint64_t align);
+/* The same below 4 GiB, for devices whose addresses have 32 bits. */
+hfn_t frames_alloc_run_low(uint64_t count, uint64_t align);
 void frames_free(hfn_t first, uint64_t count);
 
 /* Frames that could be handed out at boot, and those that can now. */

@@ -2,6 +2,7 @@
 
 #include "host/asm.h"
 #include "host/console.h"
+#include "host/disk.h"
 #include "host/fault.h"
 #include "host/insn_slot.h"
 #include "host/lapic.h"
@@ -121,6 +122,8 @@ void interrupt_handle(uint8_t vector)
 		this_cpu()->timer_armed = UINT64_MAX;
 	} else if (vector >= VECTOR_UART_FIRST && vector < VECTOR_UART_FIRST + CONSOLE_PORTS) {
 		console_interrupt(vector - VECTOR_UART_FIRST);
+	} else if (vector >= VECTOR_DISK_FIRST && vector < VECTOR_DISK_FIRST + DISK_CHANNELS) {
+		disk_host_interrupt(vector - VECTOR_DISK_FIRST);
 	}
 	/* VECTOR_KICK has done its work by arriving. */
 	lapic_host_eoi();

@@ -106,7 +106,12 @@ static void send_ipi(uint32_t apic_id, uint32_t command)
 	reg_write(APIC_ICR, command);
 }
 
-void lapic_host_kick(uint32_t apic_id) { send_ipi(apic_id, ICR_ASSERT | ICR_DELIVERY(APIC_FIXED) | VECTOR_KICK); }
+void lapic_host_send(uint32_t apic_id, uint8_t vector)
+{
+	send_ipi(apic_id, ICR_ASSERT | ICR_DELIVERY(APIC_FIXED) | vector);
+}
+
+void lapic_host_kick(uint32_t apic_id) { lapic_host_send(apic_id, VECTOR_KICK); }
 void lapic_host_init_ipi(uint32_t apic_id) { send_ipi(apic_id, ICR_ASSERT | ICR_DELIVERY(APIC_INIT)); }
 void lapic_host_startup_ipi(uint32_t apic_id, uint8_t page)
 {

@@ -12,6 +12,8 @@ void lapic_host_eoi(void);
 void lapic_host_timer(uint64_t deadline);
 /* Sends VECTOR_KICK, INIT or a start-up IPI to the CPU with this APIC ID. */
 void lapic_host_kick(uint32_t apic_id);
+/* ... or another vector. */
+void lapic_host_send(uint32_t apic_id, uint8_t vector);
 void lapic_host_init_ipi(uint32_t apic_id);
 void lapic_host_startup_ipi(uint32_t apic_id, uint8_t page);
 /* Measures the APIC timer against the TSC where the CPU has no TSC-deadline mode; the boot CPU does it for all. */

@@ -13,3 +13,13 @@ UNIT_dev_table_loader_SRC := test/unit/dev/firmware/test_table_loader.c dev/firm
 	dev/firmware/acpi_tables.c dev/firmware/acpi_writer.c dev/firmware/acpi_dsdt.c
 UNIT_dev_mp_table_SRC := test/unit/dev/firmware/test_mp_table.c dev/firmware/mp_table.c dev/firmware/acpi_writer.c
 UNIT_TESTS += $(DEV_TESTS:%=dev_%) dev_acpi_tables dev_table_loader dev_mp_table
+UNIT_dev_block_SRC := test/unit/dev/block/test_block.c test/unit/dev/block/medium.c $(call sources,dev/block)
+UNIT_dev_snapshot_SRC := test/unit/dev/block/test_snapshot.c dev/block/snapshot.c
+UNIT_dev_block_threads_SRC := test/unit/dev/block/test_block_threads.c $(call sources,dev/block)
+UNIT_dev_block_threads_LIBS := -pthread
+UNIT_TESTS += dev_block dev_snapshot dev_block_threads
+# Virtio disks over a medium of the test's.
+VIRTIO_RIG_C := test/unit/dev/virtio/driver.c test/unit/dev/block/medium.c $(call sources,dev/block dev/virtio dev/bus)
+$(foreach t,queue blk,$(eval UNIT_dev_virtio_$(t)_SRC := test/unit/dev/virtio/test_$(t).c $(VIRTIO_RIG_C)))
+UNIT_dev_virtio_pci_SRC := test/unit/dev/virtio/test_virtio_pci.c $(VIRTIO_RIG_C)
+UNIT_TESTS += dev_virtio_queue dev_virtio_blk dev_virtio_pci

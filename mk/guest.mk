@@ -22,6 +22,10 @@ $(GUEST)/init: $(GUEST_C) $(GUEST_H)
 $(GUEST)/initramfs.cpio: $(GUEST)/init $(GUEST)/vmlinux script/make-initramfs.sh
 	script/make-initramfs.sh $(GUEST)/init $(GUEST)/busybox $@
 
+# The same with the modules that a guest with disks needs.
+$(GUEST)/disks.cpio: $(GUEST)/init $(GUEST)/vmlinux script/make-initramfs.sh
+	script/make-initramfs.sh $(GUEST)/init $(GUEST)/busybox $@ $(GUEST)/modules
+
 # ---- i386: a directory for each kernel, and one for what they share ----
 
 $(GUESTS_I386:%=$(GUEST)/%/vmlinux): $(GUEST)/%/vmlinux: script/get-guest.sh script/extract-vmlinux script/cache.sh
@@ -37,6 +41,6 @@ $(GUEST)/i386/initramfs.cpio: $(GUEST)/i386/init $(GUESTS_I386:%=$(GUEST)/%/vmli
 	script/make-initramfs.sh $< $(GUEST)/$(firstword $(GUESTS_I386))/busybox $@
 
 .PHONY: guest guests
-guest: $(GUEST)/vmlinux $(GUEST)/initramfs.cpio
+guest: $(GUEST)/vmlinux $(GUEST)/initramfs.cpio $(GUEST)/disks.cpio
 guests: guest $(GUESTS_I386:%=$(GUEST)/%/vmlinux) $(GUEST)/i386/initramfs.cpio
-ALL += $(GUEST)/vmlinux $(GUEST)/initramfs.cpio
+ALL += $(GUEST)/vmlinux $(GUEST)/initramfs.cpio $(GUEST)/disks.cpio

@@ -8,3 +8,5 @@ UNIT_TESTS += vmx_guards
 UNIT_host_frames_SRC := test/unit/host/test_frames.c host/frames.c host/multiboot.c
 UNIT_host_frames_LIBS := -no-pie
 UNIT_TESTS += host_frames
+UNIT_host_ata_SRC := test/unit/host/test_ata.c test/unit/host/controller.c host/ata.c
+UNIT_TESTS += host_ata

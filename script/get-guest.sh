@@ -4,7 +4,8 @@
 #
 #   get-guest.sh KERNEL DIR      KERNEL: amd64, 686-pae or 686, as in linux-image-KERNEL;
 #                                leaves DIR/bzImage, DIR/vmlinux, DIR/busybox and DIR/release, and of the modules
-#                                DIR/pvpanic.ko and DIR/pvpanic-mmio.ko, for a test
+#                                DIR/pvpanic.ko and DIR/pvpanic-mmio.ko, for a test, and DIR/modules/, for a guest
+#                                with disks, by names in whose order they are to be loaded
 #
 # The packages stay in the per-user cache; apt verifies them against the archive's signed index. When the archive cannot
 # be reached, the newest ones in the cache are used. The index of i386 is read into a directory of its own: the system
@@ -104,14 +105,28 @@ fi
 linux=$(package "linux-image-[0-9]*-${kernel}_*_$arch.deb" "$name")
 busybox=$(package "busybox-static_*_$arch.deb" busybox-static)
 
-if [ ! -f "$dir/vmlinux" ] || [ ! -f "$dir/pvpanic-mmio.ko" ] ||
+modules=(virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk crc16 crc32c_generic
+	 mbcache jbd2 ext4)
+patterns=("${modules[@]/#/*/}")
+patterns=("${patterns[@]/%/.ko}")
+last=$dir/modules/$((${#modules[@]} + 9))-${modules[-1]}.ko
+
+if [ ! -f "$dir/vmlinux" ] || [ ! -f "$dir/pvpanic-mmio.ko" ] || [ ! -f "$last" ] ||
 	[ "$(cat "$dir/package" 2>/dev/null)" != "$(basename "$linux")" ]; then
 	say "unpacking $(basename "$linux")"
 	rm -rf "$dir/unpack" "$dir/package"
 	mkdir -p "$dir/unpack"
-	# The kernel and one driver: the other modules, a hundred times its size, are not wanted.
-	dpkg-deb --fsys-tarfile "$linux" | tar -x -C "$dir/unpack" --wildcards './boot/vmlinuz-*' '*/pvpanic/*.ko'
+	# The kernel and some drivers: the other modules, a hundred times its size, are not wanted.
+	dpkg-deb --fsys-tarfile "$linux" | tar -x -C "$dir/unpack" --wildcards './boot/vmlinuz-*' '*/pvpanic/*.ko' \
+		"${patterns[@]}"
 	find "$dir/unpack/lib" \( -name pvpanic.ko -o -name pvpanic-mmio.ko \) -exec mv {} "$dir/" \;
+	rm -rf "$dir/modules"
+	mkdir "$dir/modules"
+	for n in "${!modules[@]}"; do
+		find "$dir/unpack/lib" -name "${modules[$n]}.ko" -exec mv {} \
+			"$dir/modules/$((n + 10))-${modules[$n]}.ko" \;
+	done
+	[ -f "$last" ] || die "$linux does not hold all of ${modules[*]}"
 	set -- "$dir"/unpack/boot/vmlinuz-*
 	[ -f "$1" ] || die "$linux holds no kernel"
 	mv "$1" "$dir/bzImage"

@@ -8,6 +8,7 @@
 #include "vm/config/config.h"
 
 struct vm;
+struct snapshot;
 
 /* What the description says of a virtual machine, and the one that is made of it. */
 struct vm_place {
@@ -15,6 +16,7 @@ struct vm_place {
 	struct vm *vm;       /* NULL: it has not been made, or was destroyed */
 	int status;          /* of the last one that was here, from its end on */
 	unsigned starts;     /* how often it was made */
+	struct snapshot *snapshots; /* of its disks, CONFIG_DISKS_MAX of them; NULL: none (vm/disk.c) */
 	uint64_t not_before; /* TSC: when it may begin again (LC3 in vm/life.c) */
 };
 

@@ -1,5 +1,6 @@
 /* vm/main.c - from the boot loader to the last virtual machine's end. The first CPU comes here from host/boot.S. */
 #include "vm/control/control.h"
+#include "vm/disk.h"
 #include "vm/life.h"
 #include "vm/vm.h"
 
@@ -166,6 +167,7 @@ static int first_failure(void)
 
 void vellum_main(uint32_t magic, const void *information)
 {
+	const char *why;
 	int status;
 
 	canary_choose();
@@ -173,6 +175,9 @@ void vellum_main(uint32_t magic, const void *information)
 	start_hvm();
 	stats_host();
 	make_places();
+	why = disks_begin();
+	if (why)
+		refuse(why);
 	machine.frames_before = frames_available();
 	if (boot_info()->stay)
 		life_hold();

@@ -4,6 +4,7 @@
 #include "host/console.h"
 #include "host/frames.h"
 #include "vm/control/control.h"
+#include "vm/disk.h"
 #include "lib/mutants/mutate.h"
 
 #define KEYBOARD_IRQ 1
@@ -472,7 +473,7 @@ bool platform_init(struct vm *vm)
 	return add_interrupt_controllers(vm) && add_clocks(vm) && add_uart(vm) &&
 	       ports_init(&vm->ports, &vm->pio, sink, firmware_given(vm)) && add_pci(vm) && add_fw_cfg(vm) &&
 	       add_for_firmware(vm, sink) &&
-	       phases_init(vm) && finish_pci(vm) &&
+	       phases_init(vm) && disks_add(vm) && finish_pci(vm) &&
 	       pvpanic_init(&vm->pvpanic, &vm->pio, sink) &&
 	       (!vm->config->testdev || add_testdev(vm));
 }

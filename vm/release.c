@@ -3,6 +3,7 @@
 
 #include "host/console.h"
 #include "host/frames.h"
+#include "vm/disk.h"
 #include "vm/life.h"
 #include "lib/mutants/mutate.h"
 
@@ -24,6 +25,7 @@ void vm_release(struct vm *vm)
 
 	for_each_vcpu(v, vm)
 		release_vcpu(v);
+	disks_release(vm);
 	VM_MUTANT(RELEASE_DIRTY, dirty_free(vm));
 	if (VM_KEPT(RELEASE_TABLES, vm->has_mmu))
 		mmu_vm_destroy(&vm->mmu);
@@ -49,6 +51,7 @@ void vm_release_all(void)
 	for (unsigned n = 0; n < machine.vm_count; n++)
 		if (vm_at(n))
 			life_forget(n);
+	disks_end();
 	machine.vm_count = 0;
 	if (VM_KEPT(RELEASE_SAID, frames_available() != machine.frames_before))
 		console_log("of %lu free frames only %lu came back", machine.frames_before, frames_available());

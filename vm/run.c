@@ -10,6 +10,7 @@
  *      soon. */
 #include "vm/vm.h"
 
+#include "host/disk.h"
 #include "host/lapic.h"
 #include "vm/control/control.h"
 #include "vm/life.h"
@@ -457,6 +458,8 @@ static void idle(struct percpu *cpu)
 	}
 	if (cpu->timer_fired)
 		vm_timer_interrupt();
+	if (unlikely(cpu->id == 0 && rdtsc() >= disk_host_due()))
+		disk_host_look();
 	life_poll(cpu);
 	control_poll(cpu);
 }

@@ -17,6 +17,7 @@
  *      favoured when it is next chosen there, by a slice at most. */
 #include "vm/vm.h"
 
+#include "host/disk.h"
 #include "host/lapic.h"
 #include "vm/control/control.h"
 #include "vm/life.h"
@@ -54,6 +55,8 @@ void schedule_arm_idle(const struct percpu *cpu)
 	if (VM_KEPT(IDLE_UNTOLD, cpu->untold) ||
 	    VM_KEPT(IDLE_UNSETTLED, __atomic_load_n(&machine.unsettled, __ATOMIC_RELAXED) && cpu->id == 0))
 		next = min_u64(next, rdtsc() + schedule_slice());
+	if (cpu->id == 0)
+		next = min_u64(next, disk_host_due());
 	lapic_host_timer(next);
 }
 
@@ -144,6 +147,8 @@ void vm_host_turn(struct vcpu *v)
 	if (cpus_count() > 1)
 		balance_turn(cpu);
 	VM_MUTANT(HOST_BALANCE, balance_poll(cpu));
+	if (unlikely(cpu->id == 0 && rdtsc() >= disk_host_due()))
+		disk_host_look();
 	VM_MUTANT(HOST_LIFE, life_poll(cpu));
 	VM_MUTANT(HOST_CONTROL, control_poll(cpu));
 	VM_MUTANT(HOST_TELL, vm_tell(cpu));

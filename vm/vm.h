@@ -250,8 +250,9 @@ struct vm {
 	struct pvpanic pvpanic;
 	uint32_t panics_said;    /* BIT(enum machine_event) of what of that has been passed on */
 	struct testdev *testdev; /* NULL: not offered */
-	struct phases *phases;   /* NULL: the guest has marked none */
-	struct phases *under;    /* the same by mechanism; NULL: it has kept the one that it began with */
+	struct vm_disk *disks;   /* as many as the description says; NULL: none */
+	/* NULL: the guest has marked none; and the same by mechanism, NULL: it has kept the one that it began with */
+	struct phases *phases, *under;
 	bool input_waiting;      /* bytes for the UART are in the host's ring */
 	unsigned console_used;   /* of console_text: a line that has not been written yet */
 	bool console_complete;   /* it is whole, but the port had no room */

@@ -4,6 +4,18 @@
 #define VELLUM_LIB_MUTANTS_START_H
 
 #define VM_MUTANTS_START(M) \
+	M(CONFIG_DISKS, "the check of how many disks there are") \
+	M(CONFIG_DISK_NAME, "and that one has a name that fits") \
+	M(CONFIG_DISK_BOTH, "and is not ro and snapshot") \
+	M(SNAPSHOT_LEAVES, "what snapshots leave of the memory") \
+	M(SNAPSHOT_FREED, "giving back what snapshots hold") \
+	M(MESSAGE_ADDRESS, "the check that a message is for local APICs") \
+	M(MESSAGE_SENT, "sending it") \
+	M(DISK_PLACE, "reading which disk one is") \
+	M(DISK_THERE, "refusing one that is not there") \
+	M(DISK_CANCELLED, "taking back requests of one that ends") \
+	M(DISK_FREED, "giving back the memory of disks") \
+	M(DISK_RIVAL, "refusing two that write the same") \
 	M(CONTROL_MAY, "taking only controls that the CPU has") \
 	M(CONTROL_MUST, "taking those that it wants set") \
 	M(EPT_CONTROL, "the check of the control for EPT") \

@@ -11,6 +11,7 @@ import boots        # noqa: E402
 import compare      # noqa: E402
 import conformance  # noqa: E402
 import control      # noqa: E402
+import disks        # noqa: E402
 import fairness     # noqa: E402
 import firmware     # noqa: E402
 import hostile      # noqa: E402
@@ -36,7 +37,7 @@ PARTS = (boots, schedule, workloads, switching, sessions, control, top, fairness
 def chosen(everything, only):
     """The tests, as jobs; everything: with the whole matrix; only: an expression that their names must match."""
     tests = matrix.tests(everything) + (schedule.storms() if everything else []) + lives.tests(everything)
-    tests += smp.tests(everything)
+    tests += smp.tests(everything) + disks.tests(everything)
     tests += [t for part in PARTS for t in part.tests()]
     names = [t.name for t in tests]
     if len(set(names)) != len(names):

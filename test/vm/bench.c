@@ -8,6 +8,7 @@
 #include "host/frames.h"
 #include "host/interrupt.h"
 #include "vm/control/control.h"
+#include "vm/disk.h"
 #include "vm/seam.h"
 
 #define STACK_SIZE (256 * 1024)
@@ -329,14 +330,16 @@ struct vm *bench_create(const struct bench_config *config)
 
 	BUG_ON(n == BENCH_VMS_MAX);
 	describe(&vm_configs[n], config, n);
-	vm = vm_create(n, &vm_configs[n], &soft.percpu);
-	BUG_ON(!vm);
-	mitigations_choose(vm);
-	places[n] = (struct vm_place){ .config = &vm_configs[n], .vm = vm, .starts = 1 };
-	bench.vm[n] = vm;
+	places[n] = (struct vm_place){ .config = &vm_configs[n], .starts = 1 };
 	machine.place = places;
 	machine.console_waits = &console_waits;
 	machine.vm_count = n + 1;
+	bench.why_not = disks_begin();
+	vm = vm_create(n, &vm_configs[n], &soft.percpu);
+	BUG_ON(!vm);
+	mitigations_choose(vm);
+	places[n].vm = vm;
+	bench.vm[n] = vm;
 	if (vm->ended) {
 		vm_release(vm);
 		vm->released = vm->settled = true;

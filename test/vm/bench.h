@@ -103,6 +103,7 @@ struct bench {
 	uint64_t entered; /* the TSC at the last entry */
 	unsigned invvpids, invepts, entries;
 	unsigned kicks[BENCH_HOST_CPUS]; /* that have been sent to each CPU */
+	const char *why_not; /* the sentence of disks_begin(), for the last that was made; NULL: none */
 	bool machine_check_fatal; /* what the host's machine check lost was in use */
 	bool entry_fails;        /* the next VMLAUNCH or VMRESUME: VMCS_INSTRUCTION_ERROR says 7 */
 	bool stalled;            /* the host's serial ports take no byte */

@@ -94,6 +94,8 @@ hfn_t frames_alloc_run(uint64_t count, uint64_t align)
 	return HFN_NONE;
 }
 
+hfn_t frames_alloc_run_low(uint64_t count, uint64_t align) { return frames_alloc_run(count, align); }
+
 void frames_free(hfn_t first, uint64_t count)
 {
 	unsigned at = (unsigned)(first.v - frames_of_ptr(AREA).v);
@@ -139,6 +141,12 @@ void lapic_host_kick(uint32_t apic_id)
 		bench.kicks[apic_id]++;
 	if (host_kicked)
 		host_kicked(apic_id);
+}
+
+void lapic_host_send(uint32_t apic_id, uint8_t vector)
+{
+	(void)vector;
+	lapic_host_kick(apic_id);
 }
 
 void lapic_host_eoi(void) {}

@@ -185,7 +185,8 @@ static bool complete_default(struct vm_config *vm, const struct options *options
 		return false;
 	linux_kernel = guest_kind(vm->kernel);
 	if (!own_initrd && !options->no_initrd && linux_kernel == GUEST_LINUX_64)
-		prepared(vm->initrd, "initramfs.cpio", "the default guest's initramfs", "guest");
+		prepared(vm->initrd, vm->disks != 0 && !own_kernel ? "disks.cpio" : "initramfs.cpio",
+			 "the default guest's initramfs", "guest");
 	if (!own_initrd && !options->no_initrd && linux_kernel == GUEST_LINUX_32)
 		prepared(vm->initrd, "i386/initramfs.cpio", "the initramfs of the 32-bit guests", "guests");
 	/* A kernel of the user's gets the command line that was given, to the letter; otherwise it needs a console. */
@@ -246,13 +247,16 @@ static void read_description(struct machines *machines, const char *path)
 		if (strcmp(machines->vms[i].bios, "seabios") != 0)
 			resolve(machines->vms[i].bios, path);
 		resolve(machines->vms[i].option_rom, path);
+		for (unsigned n = 0; n < machines->vms[i].disks; n++)
+			resolve(machines->vms[i].disk[n].name, path);
 	}
 	bytes_free(&content);
 }
 
 void machines_prepare(struct machines *machines, const struct options *options)
 {
-	static char printed[CONFIG_FILE_MAX * 4 + CONFIG_APPEND_MAX + 1000];
+	static struct vm_config place;  /* the same, with its disks named by where the machine has them */
+	static char printed[CONFIG_FILE_MAX * (4 + CONFIG_DISKS_MAX) + CONFIG_APPEND_MAX + 1000];
 	char error[200];
 
 	*machines = (struct machines){ .native = options->native, .provoke = options->provoke,
@@ -282,7 +286,9 @@ void machines_prepare(struct machines *machines, const struct options *options)
 			.option_rom = file_for(machines, vm->name, "option-rom", vm->option_rom),
 		};
 		guest_check_files(vm, machines->native);
-		if (config_print(vm, &names, printed, sizeof printed) >= sizeof printed)
+		place = *vm;
+		drives_place(&machines->drives, &place, options);
+		if (config_print(&place, &names, printed, sizeof printed) >= sizeof printed)
 			die(STATUS_USAGE, "the description of %s is too long", vm->name);
 		bytes_print(&machines->config, "%s", printed);
 	}

@@ -2,6 +2,7 @@
 #ifndef VELLUM_TOOL_MACHINES_H
 #define VELLUM_TOOL_MACHINES_H
 
+#include "tool/base/drives.h"
 #include "tool/base/options.h"
 #include "tool/base/util.h"
 
@@ -16,6 +17,7 @@ struct machines {
 	size_t count;
 	struct module *modules;
 	size_t module_count;
+	struct drives drives;   /* the files that they have as disks */
 	const char *debian;     /* the first one's kernel, if it is Debian's */
 	char *workload;         /* ... and what its initial RAM disk does, if that is ours; or null */
 	bool expects_result;    /* the first one's initial RAM disk is ours, and tells a result before it ends */

@@ -34,7 +34,11 @@ const char help_text[] =
 	"                     cryptomgr.notests=1 before it, and nopti on Bochs\n"
 	"  --workload NAME    what the default initramfs does: memory (default), boot, fork, mmap, switch, fault, "
 	"compute,\n"
-	"                     compile, threads or mix; NAME:SIZE for more or less of it (docs/compare.md)\n"
+	"                     compile, threads, mix or disk; NAME:SIZE for more or less of it (docs/compare.md)\n"
+	"  --disk FILE        a disk, a raw file; FILE,ro cannot be written, with FILE,snapshot the file stays as it "
+	"is;\n"
+	"                     up to 3 of them (docs/disks.md)\n"
+	"  --snapshot         the same as ,snapshot for every disk that is not ro\n"
 	"  -m, --mem SIZE     its RAM: a number of megabytes, or with K, M or G   (default: 256M)\n"
 	"  --vcpus N          number of its virtual CPUs, 1 to 32   (default: 1)\n"
 	"  --weight N         its share of the CPUs beside others, 1 to 10000   (default: 100)\n"
@@ -108,6 +112,8 @@ enum {
 	OPTION_MEM,
 	OPTION_KERNEL,
 	OPTION_INITRD,
+	OPTION_DISK,
+	OPTION_SNAPSHOT,
 	OPTION_APPEND,
 	OPTION_VM,
 	OPTION_CLOCK,
@@ -166,6 +172,8 @@ static const struct option names[] = {
 	{ "bios", required_argument, NULL, OPTION_BIOS },
 	{ "option-rom", required_argument, NULL, OPTION_OPTION_ROM },
 	{ "initrd", required_argument, NULL, OPTION_INITRD },
+	{ "disk", required_argument, NULL, OPTION_DISK },
+	{ "snapshot", no_argument, NULL, OPTION_SNAPSHOT },
 	{ "append", required_argument, NULL, OPTION_APPEND },
 	{ "workload", required_argument, NULL, OPTION_WORKLOAD },
 	{ "native", no_argument, NULL, OPTION_NATIVE },
@@ -222,7 +230,7 @@ static bool take_vm(struct options *options, int option, const char *value)
 		{ OPTION_VCPUS, "--vcpus", "vcpus", NULL }, { OPTION_WEIGHT, "--weight", "weight", NULL },
 		{ OPTION_MIGRATE_EVERY, "--migrate-every", "migrate-every", NULL },
 		{ OPTION_ON_RESET, "--on-reset", "on-reset", NULL }, { OPTION_BIOS, "--bios", "bios", NULL },
-		{ OPTION_OPTION_ROM, "--option-rom", "option-rom", NULL },
+		{ OPTION_OPTION_ROM, "--option-rom", "option-rom", NULL }, { OPTION_DISK, "--disk", "disk", NULL },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
@@ -248,6 +256,7 @@ static bool take_machine(struct options *options, int option, const char *value)
 	case OPTION_HOST_MEM: options->host_mem = bytes_given("--host-mem", value); break;
 	case OPTION_IPS: options->ips = number_between("--ips", value, 1000000, 4000000000u); break;
 	case OPTION_HYPERVISOR: options->hypervisor = value; break;
+	case OPTION_SNAPSHOT: options->snapshot = true; break;
 	case OPTION_STAY: options->stay = true; break;
 	default: return false;
 	}
@@ -332,6 +341,8 @@ static void check(const struct options *options)
 	if (options->native &&
 	    (options->vm_file != NULL || options->command == COMMAND_ISO || strcmp(options->machine, "bochs") != 0))
 		die(STATUS_USAGE, "--native is for one guest of vellum run on Bochs");
+	if (options->snapshot && options->native)
+		die(STATUS_USAGE, "--native runs the guest without the hypervisor, which would keep snapshots");
 	if (options->quiet && options->interactive)
 		die(STATUS_USAGE, "-i and --quiet exclude each other");
 	if (strcmp(options->machine, "qemu") == 0 && (options->cpu != NULL || strcmp(options->bochs, "auto") != 0))
@@ -362,13 +373,13 @@ static void take_command(struct options *options, int *argc, char ***argv)
 }
 
 /* What has a value has one: the second would take the first one's place in silence. The settings of the virtual machine
- * see to that themselves. */
+ * see to that themselves. Disks add up. */
 static void check_once(uint64_t *given, int option)
 {
 	_Static_assert(ARRAY_SIZE(names) <= 64, "a bit for each option");
 
 	for (size_t i = 0; names[i].name != NULL; i++)
-		if (names[i].val == option && names[i].has_arg == required_argument) {
+		if (names[i].val == option && option != OPTION_DISK && names[i].has_arg == required_argument) {
 			if ((*given & BIT(i)) != 0)
 				die(STATUS_USAGE, "--%s is given twice", names[i].name);
 			*given |= BIT(i);

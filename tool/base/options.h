@@ -29,6 +29,7 @@ struct options {
 	const char *provoke, *hide;
 	unsigned vpids;                 /* 0: all there are */
 	bool stay;
+	bool snapshot;                  /* of all disks that are not ro */
 	const char *workload;           /* for the default initramfs; null: its default */
 	const char *json, *keep, *output, *name;
 	unsigned timeout;               /* seconds; 0: none */

@@ -167,7 +167,23 @@ void bochs_find(struct emulator *emulator, const struct options *options, uint64
 	emulator->ips = options->ips;
 }
 
-static void write_configuration(const struct emulator *emulator, const char *path, const char *iso,
+/* Bochs leaves a file beside each disk that says that it is in use, also when it is killed: by a link, it does so in
+ * the run's own directory. */
+static void link_drives(const struct drives *drives, const char *work)
+{
+	for (unsigned i = 0; i < drives->count; i++) {
+		char *path = text("%s/drive%u", work, i), *locked = text("%s.lock", path);
+
+		unlink(path);
+		unlink(locked);
+		if (symlink(drives->drive[i].path, path) != 0)
+			die(STATUS_FAILED, "cannot make %s: %s", path, strerror(errno));
+		free(path);
+		free(locked);
+	}
+}
+
+static void write_configuration(const struct emulator *emulator, const char *path, const char *iso, const char *work,
 				const struct wires *wires)
 {
 	struct bytes c = { 0 };
@@ -189,6 +205,12 @@ static void write_configuration(const struct emulator *emulator, const char *pat
 	/* The emulated clock runs with the instructions, from a fixed date: two runs are alike to the tick. */
 	bytes_print(&c, "clock: sync=none, time0=1700000000\n");
 	bytes_print(&c, "ata0-master: type=cdrom, path=\"%s\", status=inserted\n", iso);
+	for (unsigned i = 0; i < wires->drives->count; i++) {
+		const struct drive *d = &wires->drives->drive[i];
+
+		bytes_print(&c, "ata%u-%s: type=disk, path=\"%s/drive%u\", mode=flat\n", d->channel,
+			    d->unit ? "slave" : "master", work, i);
+	}
 	bytes_print(&c, "boot: cdrom\n");
 	bytes_print(&c, "com1: enabled=1, mode=%s, dev=\"%s\"\n", wires->console_is_terminal ? "term" : "file",
 		    wires->console);
@@ -205,7 +227,8 @@ pid_t bochs_start(struct emulator *emulator, const char *iso, const char *work, 
 	char *argv[] = { emulator->program, quick, f, name, NULL, NULL, NULL };
 	char *path = text("%s/bochsrc", work);
 
-	write_configuration(emulator, path, iso, wires);
+	link_drives(wires->drives, work);
+	write_configuration(emulator, path, iso, work, wires);
 	free(path);
 	if (emulator->needs_screen) {
 		path = text("%s/commands", work);

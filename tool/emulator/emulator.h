@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "tool/base/drives.h"
 #include "tool/base/options.h"
 #include "tool/base/result.h"
 
@@ -12,6 +13,7 @@ struct wires {
 	const char *console;                    /* COM1 */
 	unsigned statistics;                    /* COM2, both ways: a port of 127.0.0.1 to connect to */
 	bool console_is_terminal;               /* both ways; else a file that is only written to */
+	const struct drives *drives;            /* its disks beside the boot image */
 	int screen;                             /* a terminal for an emulator that insists on one, or -1 */
 };
 

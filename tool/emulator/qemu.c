@@ -84,7 +84,7 @@ pid_t qemu_start(struct emulator *emulator, const char *iso, const char *work, c
 	static const char fixed[] =
 		"-enable-kvm -cpu host,+vmx -boot d -no-reboot -display none -monitor none -nodefaults "
 		"-serial chardev:console -serial chardev:statistics";
-	char *words = text("%s", fixed), *argv[32], *word, *state;
+	char *words = text("%s", fixed), *argv[40], *word, *state;
 	size_t n = 0;
 	pid_t pid;
 
@@ -101,6 +101,13 @@ pid_t qemu_start(struct emulator *emulator, const char *iso, const char *work, c
 	argv[n++] = text("%s,id=console,path=%s", wires->console_is_terminal ? "serial" : "file", wires->console);
 	argv[n++] = text("-chardev");
 	argv[n++] = text("socket,id=statistics,host=127.0.0.1,port=%u,server=off", wires->statistics);
+	for (unsigned i = 0; i < wires->drives->count; i++) {
+		const struct drive *d = &wires->drives->drive[i];
+
+		argv[n++] = text("-drive");
+		argv[n++] = text("file=%s,format=raw,if=ide,index=%u%s", d->path, 2 * d->channel + d->unit,
+				 d->written ? "" : ",snapshot=on");
+	}
 	argv[n] = NULL;
 	pid = spawn(argv, work, output);
 	free(words);

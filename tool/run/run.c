@@ -49,6 +49,7 @@ static void start_machine(struct session *session, const struct machines *machin
 	watch_signals(session);
 	temporary_check(); /* those before it */
 	connect_wires(session, &wires);
+	wires.drives = &machines->drives;
 	output = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	if (output < 0)
 		die(STATUS_FAILED, "cannot write %s: %s", path, strerror(errno));

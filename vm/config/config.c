@@ -45,6 +45,11 @@ static bool set_append(struct vm_config *vm, struct text value, char *error, siz
 	return copy_text(vm->append, CONFIG_APPEND_MAX, "the command line", value, error, error_size);
 }
 
+static bool set_disk(struct vm_config *vm, struct text value, char *error, size_t error_size)
+{
+	return config_set_disk(vm, value.p, value.n, error, error_size);
+}
+
 /* Reads decimal digits that stand at **p and moves *p behind them. false: none, or more than 64 bits. */
 static bool read_number(const char **p, uint64_t *out)
 {
@@ -131,36 +136,6 @@ static bool set_mmu(struct vm_config *vm, const char *value, char *error, size_t
 	return false;
 }
 
-const struct config_page_size config_page_sizes[] = {
-	{ "4k", 12 }, { "2m", 21 }, { "1g", 30 }, { "auto", 0 }, { NULL, 0 }
-};
-
-static bool set_pages(struct vm_config *vm, const char *value, char *error, size_t error_size)
-{
-	for (size_t i = 0; config_page_sizes[i].name; i++) {
-		if (strcmp(value, config_page_sizes[i].name) == 0) {
-			vm->page_bits = config_page_sizes[i].bits;
-			return true;
-		}
-	}
-	fmt(error, error_size, "pages must be 4k, 2m, 1g or auto, not \"%.40s\"", value);
-	return false;
-}
-
-static const char *const ept_levels[] = { [0] = "auto", [4] = "4", [5] = "5" };
-
-static bool set_ept_levels(struct vm_config *vm, const char *value, char *error, size_t error_size)
-{
-	for (unsigned i = 0; i < ARRAY_SIZE(ept_levels); i++) {
-		if (ept_levels[i] && strcmp(value, ept_levels[i]) == 0) {
-			vm->ept_levels = i;
-			return true;
-		}
-	}
-	fmt(error, error_size, "ept-levels must be 4, 5 or auto, not \"%.40s\"", value);
-	return false;
-}
-
 static bool read_switch(bool *on, const char *key, const char *value, char *error, size_t error_size)
 {
 	*on = strcmp(value, "on") == 0;
@@ -222,8 +197,8 @@ static const struct {
 	[CONFIG_MEM] = { "mem", .word = set_mem },
 	[CONFIG_VCPUS] = { "vcpus", .word = set_vcpus },
 	[CONFIG_MMU] = { "mmu", .word = set_mmu },
-	[CONFIG_PAGES] = { "pages", .word = set_pages },
-	[CONFIG_EPT_LEVELS] = { "ept-levels", .word = set_ept_levels },
+	[CONFIG_PAGES] = { "pages", .word = config_set_pages },
+	[CONFIG_EPT_LEVELS] = { "ept-levels", .word = config_set_ept_levels },
 	[CONFIG_VPID] = { "vpid", .choice = offsetof(struct vm_config, vpid) },
 	[CONFIG_RUN_UNRESTRICTED] = { "unrestricted", .choice = offsetof(struct vm_config, unrestricted) },
 	[CONFIG_VM86] = { "vm86", .choice = offsetof(struct vm_config, vm86) },
@@ -241,6 +216,7 @@ static const struct {
 	[CONFIG_ON_RESET] = { "on-reset", .word = config_set_on_reset },
 	[CONFIG_BIOS] = { "bios", .file = offsetof(struct vm_config, bios) },
 	[CONFIG_OPTION_ROM] = { "option-rom", .file = offsetof(struct vm_config, option_rom) },
+	[CONFIG_DISK] = { "disk", .text = set_disk },
 	[CONFIG_START] = { "start", .choice = offsetof(struct vm_config, start) },
 };
 
@@ -305,7 +281,7 @@ static bool set_value(struct vm_config *vm, unsigned key, struct text value, cha
 {
 	bool ok;
 
-	if (VM_KEPT(CONFIG_TWICE, vm->given & BIT(key))) {
+	if (VM_KEPT(CONFIG_TWICE, (vm->given & BIT(key)) && key != CONFIG_DISK)) {
 		fmt(error, error_size, "%s is given twice for machine %s", keys[key].name, vm->name);
 		return false;
 	}

@@ -16,6 +16,7 @@
 /* One less than what Linux keeps of a command line on x86. */
 #define CONFIG_APPEND_MAX 2047
 #define CONFIG_VCPUS_MAX 32
+#define CONFIG_DISKS_MAX 4
 #define CONFIG_SWITCHES_MAX 16      /* mechanisms in a list to go through */
 #define CONFIG_SWITCH_AMONG_MAX 127
 #define CONFIG_WEIGHT_MIN 1
@@ -85,7 +86,14 @@ enum config_key {
 	CONFIG_BIOS,
 	CONFIG_OPTION_ROM,
 	CONFIG_VM86,
+	CONFIG_DISK,
 	CONFIG_KEYS,
+};
+
+struct config_disk {
+	char name[CONFIG_FILE_MAX + 1]; /* a file of the host in a --vm file, its place on the boot image */
+	bool read_only;
+	bool snapshot;                  /* what is written stays in memory */
 };
 
 struct vm_config {
@@ -117,6 +125,8 @@ struct vm_config {
 	enum config_on_reset on_reset;
 	enum config_switch start;             /* off: with the machine it does not begin, but on request */
 	enum config_tpr tpr;
+	struct config_disk disk[CONFIG_DISKS_MAX];
+	unsigned disks;                       /* of them */
 	unsigned weight;                      /* its share of the CPUs, beside those of the others */
 	uint64_t migrate_every;               /* microseconds between two moves of each virtual CPU; 0: none */
 	uint32_t given;                       /* BIT(enum config_key) of what was set, for the check for duplicates */
@@ -143,6 +153,11 @@ bool config_read_weight(unsigned *weight, const char *value, char *error, size_t
 bool config_set_weight(struct vm_config *vm, const char *value, char *error, size_t error_size);
 bool config_set_migrate_every(struct vm_config *vm, const char *value, char *error, size_t error_size);
 
+/* The value of disk, of n characters, which adds one (vm/config/disk.c). */
+bool config_set_disk(struct vm_config *vm, const char *value, size_t n, char *error, size_t error_size);
+/* What a disk's name on the boot image stands for: a disk of the machine's. false: it is none. */
+bool config_disk_place(const char *name, unsigned *channel, unsigned *unit);
+
 /* What can be hidden of a CPU; the names are in vm/config/features.c. */
 enum config_feature {
 	CONFIG_EPT, CONFIG_VPIDS, CONFIG_UNRESTRICTED, CONFIG_TPR_SHADOW, CONFIG_APIC_ACCESS,
@@ -160,6 +175,10 @@ struct config_page_size {
 	unsigned bits;
 };
 extern const struct config_page_size config_page_sizes[];
+
+/* The values of pages and ept-levels (vm/config/pages.c). */
+bool config_set_pages(struct vm_config *vm, const char *value, char *error, size_t error_size);
+bool config_set_ept_levels(struct vm_config *vm, const char *value, char *error, size_t error_size);
 
 /* The values of switch-every and switch-among (vm/config/switch.c), as config_set() reads and config_print() writes
  * them. */

@@ -58,10 +58,31 @@ static void print_turns(struct writer *w, const struct vm_config *vm)
 	}
 }
 
+static void print_disks(struct writer *w, const struct vm_config *vm)
+{
+	char text[CONFIG_FILE_MAX + 20];
+
+	for (unsigned i = 0; i < vm->disks; i++) {
+		const struct config_disk *d = &vm->disk[i];
+
+		fmt(text, sizeof(text), "%s%s", d->name, d->read_only ? ",ro" : d->snapshot ? ",snapshot" : "");
+		put(w, "disk", text);
+	}
+}
+
 static void put_file(struct writer *w, const char *key, const char *own, const char *name)
 {
 	if (own[0])
 		put(w, key, name ? name : own);
+}
+
+static void print_files(struct writer *w, const struct vm_config *vm, const struct config_files *names)
+{
+	put_file(w, "bios", vm->bios, names->bios);
+	put_file(w, "option-rom", vm->option_rom, names->option_rom);
+	put_file(w, "kernel", vm->kernel, names->kernel);
+	put_file(w, "initrd", vm->initrd, names->initrd);
+	print_disks(w, vm);
 }
 
 size_t config_print(const struct vm_config *vm, const struct config_files *names, char *buf, size_t size)
@@ -71,10 +92,7 @@ size_t config_print(const struct vm_config *vm, const struct config_files *names
 
 	fmt(mem, sizeof(mem), "%luK", vm->mem >> 10);
 	put(&w, "vm", vm->name);
-	put_file(&w, "bios", vm->bios, names->bios);
-	put_file(&w, "option-rom", vm->option_rom, names->option_rom);
-	put_file(&w, "kernel", vm->kernel, names->kernel);
-	put_file(&w, "initrd", vm->initrd, names->initrd);
+	print_files(&w, vm, names);
 	if (vm->append[0])
 		put(&w, "append", vm->append);
 	put(&w, "mem", mem);

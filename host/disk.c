@@ -1,0 +1,213 @@
+#include "host/disk.h"
+
+#include "host/frames.h"
+#include "host/interrupt.h"
+#include "host/ioapic.h"
+#include "host/lapic.h"
+#include "host/percpu.h"
+#include "host/spinlock.h"
+#include "host/x86.h"
+#include "lib/ports.h"
+
+/* What is read of a function's configuration space (PCI Local Bus Specification, "Configuration Space
+ * Organization"). */
+#define FUNCTION_ID 0x00
+#define FUNCTION_COMMAND 0x04
+#define COMMAND_PORTS 0x1u
+#define COMMAND_MASTER 0x4u
+#define FUNCTION_CLASS 0x08 /* revision, interface, class */
+#define CLASS_IDE 0x0101u
+#define FUNCTION_BAR(n) (0x10 + 4 * (n))
+#define BAR_IS_PORT 0x1u
+#define BAR_PORT 0xfffcu
+
+#define PATIENCE_SECONDS 10    /* AT2; a disk may have to spin up */
+#define LOOKS_PER_SECOND 1000  /* where no interrupt comes */
+
+static struct channel {
+	struct spinlock lock;
+	struct ata_channel ata;
+	bool interrupts;
+	bool later; /* changed by atomic operations */
+	uint64_t due; /* UINT64_MAX: it has no command */
+} channels[DISK_CHANNELS] = { { .due = UINT64_MAX }, { .due = UINT64_MAX } };
+static uint64_t look_ticks;
+void (*disk_event)(unsigned channel, bool good), (*disk_later)(unsigned channel);
+
+/* ---- the machine's ports ---- */
+
+static uint8_t port_in8(uint16_t port) { return inb(port); }
+static uint32_t port_in32(uint16_t port) { return inl(port); }
+static void port_out8(uint16_t port, uint8_t value) { outb(port, value); }
+static void port_out32(uint16_t port, uint32_t value) { outl(port, value); }
+
+static void port_in_words(uint16_t port, void *to, unsigned words)
+{
+	uint64_t count = words;
+
+	__asm__ volatile("rep insw" : "+D"(to), "+c"(count) : "d"(port) : "memory");
+}
+
+static void port_out_words(uint16_t port, const void *from, unsigned words)
+{
+	uint64_t count = words;
+
+	__asm__ volatile("rep outsw" : "+S"(from), "+c"(count) : "d"(port) : "memory");
+}
+
+static const struct ata_ports machine_ports = {
+	port_in8, port_in32, port_out8, port_out32, port_in_words, port_out_words,
+};
+
+/* ---- the controller ---- */
+
+static uint32_t pci_read(uint32_t function, unsigned offset)
+{
+	outl(PCI_ADDRESS, PCI_ADDRESS_ENABLE | function << 8 | offset);
+	return inl(PCI_DATA);
+}
+
+static void pci_write(uint32_t function, unsigned offset, uint32_t value)
+{
+	outl(PCI_ADDRESS, PCI_ADDRESS_ENABLE | function << 8 | offset);
+	outl(PCI_DATA, value);
+}
+
+/* The first IDE controller of bus 0, as bus, device and function in 16 bits; 0: none (00:00.0 is the host bridge). */
+static uint32_t find_controller(void)
+{
+	for (uint32_t f = 0; f < 256; f++) {
+		if ((pci_read(f, FUNCTION_ID) & 0xffff) == 0xffff)
+			continue;
+		if (pci_read(f, FUNCTION_CLASS) >> 16 == CLASS_IDE)
+			return f;
+	}
+	return 0;
+}
+
+/* A channel in native mode has its ports by base addresses; its interrupt is shared and not routed here. */
+static void set_ports(struct channel *c, unsigned n, uint32_t function)
+{
+	bool native = function && (pci_read(function, FUNCTION_CLASS) >> 8 & BIT(2 * n));
+	uint32_t master = function ? pci_read(function, FUNCTION_BAR(4)) : 0;
+
+	c->ata.ports = &machine_ports;
+	c->ata.command = n ? ATA_COMMAND_2 : ATA_COMMAND_1;
+	c->ata.control = n ? ATA_CONTROL_2 : ATA_CONTROL_1;
+	if (native) {
+		c->ata.command = (uint16_t)(pci_read(function, FUNCTION_BAR(2 * n)) & BAR_PORT);
+		c->ata.control = (uint16_t)((pci_read(function, FUNCTION_BAR(2 * n + 1)) & BAR_PORT) + 2);
+	}
+	if ((master & BAR_IS_PORT) && (master & BAR_PORT))
+		c->ata.bus_master = (uint16_t)((master & BAR_PORT) + n * BM_CHANNEL);
+	if (!native)
+		c->interrupts = ioapic_host_route(n ? ATA_IRQ_2 : ATA_IRQ_1, (uint8_t)(VECTOR_DISK_FIRST + n));
+}
+
+static bool get_memory(struct channel *c)
+{
+	hfn_t buffer = frames_alloc_run_low(ATA_BUFFER >> PAGE_SHIFT, BM_PIECE >> PAGE_SHIFT);
+	hfn_t table = frames_alloc_run_low(1, 1);
+
+	if (hfn_is_none(buffer) || hfn_is_none(table))
+		return false;
+	c->ata.buffer = frames_ptr(buffer);
+	c->ata.buffer_address = (uint32_t)hfn_hpa(buffer).v;
+	c->ata.table = frames_ptr(table);
+	c->ata.table_address = (uint32_t)hfn_hpa(table).v;
+	return true;
+}
+
+static uint64_t ticks(void) { return rdtsc(); }
+
+const char *disk_host_init(uint64_t tsc_hz)
+{
+	uint32_t function = find_controller();
+
+	look_ticks = tsc_hz / LOOKS_PER_SECOND;
+	if (function)
+		pci_write(function, FUNCTION_COMMAND,
+			  (pci_read(function, FUNCTION_COMMAND) & 0xffff) | COMMAND_PORTS | COMMAND_MASTER);
+	for (unsigned n = 0; n < DISK_CHANNELS; n++) {
+		struct channel *c = &channels[n];
+
+		if (!get_memory(c))
+			return "there is no memory for the buffers of its disks";
+		set_ports(c, n, function);
+		c->ata.patience = PATIENCE_SECONDS * tsc_hz;
+		ata_find(&c->ata, ticks);
+	}
+	return NULL;
+}
+
+const struct ata_disk *disk_host(unsigned channel, unsigned n)
+{
+	const struct ata_disk *d = &channels[channel].ata.disk[n];
+
+	return d->present ? d : NULL;
+}
+
+uint8_t *disk_host_buffer(unsigned channel) { return channels[channel].ata.buffer; }
+
+/* ---- commands ---- */
+
+/* The next look: at the deadline, or, where no interrupt comes, soon. The lock is held. */
+static void set_due(struct channel *c, uint64_t now)
+{
+	uint64_t due = c->ata.deadline;
+
+	if (c->ata.state == ATA_IDLE || c->ata.state == ATA_DEAD)
+		due = UINT64_MAX;
+	else if (!c->interrupts || c->ata.state == ATA_RESETTING)
+		due = now + look_ticks;
+	__atomic_store_n(&c->due, due, __ATOMIC_RELAXED);
+}
+
+bool disk_host_start(unsigned channel, unsigned n, enum ata_op op, uint64_t sector, unsigned sectors)
+{
+	struct channel *c = &channels[channel];
+	uint64_t now = rdtsc();
+	bool begun;
+
+	spin_lock(&c->lock);
+	begun = ata_start(&c->ata, n, op, sector, sectors, now);
+	set_due(c, now);
+	spin_unlock(&c->lock);
+	return begun;
+}
+
+void disk_host_interrupt(unsigned channel)
+{
+	struct channel *c = &channels[channel];
+	uint64_t now = rdtsc();
+	enum ata_result result;
+
+	spin_lock(&c->lock);
+	result = ata_advance(&c->ata, now);
+	set_due(c, now);
+	spin_unlock(&c->lock);
+	if (result != ATA_BUSY && result != ATA_GONE)
+		disk_event(channel, result == ATA_DONE);
+	if (__atomic_exchange_n(&c->later, false, __ATOMIC_ACQUIRE))
+		disk_later(channel);
+}
+
+/* The interrupt comes by way of the CPU's own local APIC. */
+void disk_host_later(unsigned channel)
+{
+	__atomic_store_n(&channels[channel].later, true, __ATOMIC_RELEASE);
+	lapic_host_send(percpu_of(0)->apic_id, (uint8_t)(VECTOR_DISK_FIRST + channel));
+}
+
+uint64_t disk_host_due(void)
+{
+	return min_u64(__atomic_load_n(&channels[0].due, __ATOMIC_RELAXED),
+		       __atomic_load_n(&channels[1].due, __ATOMIC_RELAXED));
+}
+
+void disk_host_look(void)
+{
+	for (unsigned n = 0; n < DISK_CHANNELS; n++)
+		if (rdtsc() >= __atomic_load_n(&channels[n].due, __ATOMIC_RELAXED))
+			disk_host_interrupt(n);
+}

@@ -1,0 +1,33 @@
+/* host/disk.h - the machine's disks: which there are, and their channels' locks, buffers and interrupts, around the
+ * driver (host/ata.h).
+ *
+ * DK1  A channel's registers and its driver's state are touched with its lock held only. The interrupts come to the
+ *      boot CPU, which also looks at what is due; disk_event is called there, with no lock held. */
+#ifndef VELLUM_HOST_DISK_H
+#define VELLUM_HOST_DISK_H
+
+#include "host/ata.h"
+
+#define DISK_CHANNELS 2 /* and two disks each */
+
+/* Finds the controller and its disks. NULL, or one sentence: there is none, or no memory. Boot only, on the first CPU;
+ * once. */
+const char *disk_host_init(uint64_t tsc_hz);
+/* NULL: there is no such disk. */
+const struct ata_disk *disk_host(unsigned channel, unsigned n);
+/* The channel's buffer, ATA_BUFFER bytes: the caller's while the channel has no command. */
+uint8_t *disk_host_buffer(unsigned channel);
+/* As ata_start(); disk_event() will tell what came of it. false: nothing was begun. */
+bool disk_host_start(unsigned channel, unsigned n, enum ata_op op, uint64_t sector, unsigned sectors);
+extern void (*disk_event)(unsigned channel, bool good);
+/* disk_later() is called soon, on the boot CPU with no lock held. */
+void disk_host_later(unsigned channel);
+extern void (*disk_later)(unsigned channel);
+
+/* An interrupt of the channel, on the boot CPU. */
+void disk_host_interrupt(unsigned channel);
+/* The boot CPU: when it has to look at the channels without an interrupt; TSC, UINT64_MAX: not at all. And it does. */
+uint64_t disk_host_due(void);
+void disk_host_look(void);
+
+#endif

@@ -1,0 +1,23 @@
+/* A disk of the machine's for the bench, in memory: 1.0, which works when the test says so. There is 0.0, too, of which
+ * nobody makes use. */
+#ifndef VELLUM_TEST_VM_DISK_H
+#define VELLUM_TEST_VM_DISK_H
+
+#include "host/disk.h"
+
+#define BENCH_DISK_SECTORS 1024
+
+struct bench_disk {
+	bool there; /* else the machine has none */
+	uint8_t data[BENCH_DISK_SECTORS][ATA_SECTOR];
+	bool busy, later, fail;
+	enum ata_op op;
+	uint64_t sector;
+	unsigned sectors, flushed;
+};
+extern struct bench_disk bench_disk;
+
+/* What it has been told, and what follows from that, until it has nothing to do. */
+void bench_disk_finish(void);
+
+#endif

@@ -1,0 +1,108 @@
+#include "tool/base/drives.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tool/base/util.h"
+
+enum { SECTOR = 512 };
+
+/* The places of the machine's controller that are not the boot image's: Bochs has that at the first channel's first,
+ * QEMU at the second's. */
+static const unsigned bochs_places[MOST_DRIVES][2] = { { 0, 1 }, { 1, 0 }, { 1, 1 } },
+		      qemu_places[MOST_DRIVES][2] = { { 0, 0 }, { 0, 1 }, { 1, 1 } };
+
+/* What the file holds must be the disk's sectors and nothing else. */
+static void check_content(int file, const char *path)
+{
+	static const char qcow2[] = { 'Q', 'F', 'I', '\xfb' };
+	char magic[sizeof qcow2] = { 0 };
+	struct stat info;
+
+	if (fstat(file, &info) != 0 || !S_ISREG(info.st_mode))
+		die(STATUS_USAGE, "--disk %s: is not a file", path);
+	if (pread(file, magic, sizeof magic, 0) == (ssize_t)sizeof magic && memcmp(magic, qcow2, sizeof qcow2) == 0)
+		die(STATUS_USAGE, "--disk %s: is a qcow2 image, and disks are raw files; this makes one of it: "
+		    "qemu-img convert -O raw %s %s.raw", path, path, path);
+	if (info.st_size == 0 || info.st_size % SECTOR != 0)
+		die(STATUS_USAGE, "--disk %s: a disk has whole sectors of %d bytes, and this file %lld bytes", path,
+		    SECTOR, (long long)info.st_size);
+}
+
+/* Locked for as long as this program runs: it is not closed. */
+static void lock_file(const struct config_disk *disk, bool write)
+{
+	int file = open(disk->name, (write ? O_RDWR : O_RDONLY) | O_CLOEXEC);
+
+	if (file < 0)
+		die(STATUS_USAGE, "--disk %s: %s%s", disk->name, strerror(errno),
+		    write && (errno == EACCES || errno == EROFS) ? " (with ,ro or ,snapshot nobody writes it)" : "");
+	check_content(file, disk->name);
+	if (flock(file, (write ? LOCK_EX : LOCK_SH) | LOCK_NB) != 0)
+		die(STATUS_USAGE, "--disk %s: another run has it%s", disk->name,
+		    write ? " (several may have one that all of them have ro or snapshot)" : " and writes it");
+}
+
+static struct drive *find(struct drives *drives, const char *path)
+{
+	for (unsigned i = 0; i < drives->count; i++)
+		if (strcmp(drives->drive[i].path, path) == 0)
+			return &drives->drive[i];
+	return NULL;
+}
+
+/* One that several have is one drive, if nobody writes it. */
+static struct drive *drive_for(struct drives *drives, const struct config_disk *disk, bool qemu)
+{
+	bool write = !disk->read_only && !disk->snapshot;
+	char *path = realpath(disk->name, NULL);
+	struct drive *d;
+
+	if (path == NULL)
+		die(STATUS_USAGE, "--disk %s: %s", disk->name, strerror(errno));
+	d = find(drives, path);
+	if (d != NULL) {
+		if (write || d->written)
+			die(STATUS_USAGE, "--disk %s: is given twice; several may have one that all of them have ro or "
+			    "snapshot", disk->name);
+		free(path);
+		return d;
+	}
+	if (drives->count == MOST_DRIVES)
+		die(STATUS_USAGE, "--disk %s: the machine's controller has room for %d disks beside the boot image",
+		    disk->name, MOST_DRIVES);
+	if (strpbrk(path, "\",\n") != NULL)
+		die(STATUS_USAGE, "--disk %s: the file's name may hold no quotation mark and no comma", path);
+	lock_file(disk, write);
+	d = &drives->drive[drives->count];
+	*d = (struct drive){ .path = path, .written = write };
+	d->channel = (qemu ? qemu_places : bochs_places)[drives->count][0];
+	d->unit = (qemu ? qemu_places : bochs_places)[drives->count++][1];
+	return d;
+}
+
+void drives_place(struct drives *drives, struct vm_config *vm, const struct options *options)
+{
+	for (unsigned i = 0; i < vm->disks; i++) {
+		struct config_disk *disk = &vm->disk[i];
+		const struct drive *d;
+		unsigned channel, unit;
+
+		if (options->snapshot && !disk->read_only)
+			disk->snapshot = true;
+		if (options->command == COMMAND_ISO) {
+			if (!config_disk_place(disk->name, &channel, &unit))
+				die(STATUS_USAGE, "--disk %s: on a PC a disk is named by its place: ide0.0, ide0.1, "
+				    "ide1.0 or ide1.1", disk->name);
+			continue;
+		}
+		d = drive_for(drives, disk, strcmp(options->machine, "qemu") == 0);
+		snprintf(disk->name, sizeof disk->name, "ide%u.%u", d->channel, d->unit);
+	}
+}

@@ -1,0 +1,25 @@
+/* The files that a run's virtual machines have as disks, and where the machine has them. */
+#ifndef VELLUM_TOOL_DRIVES_H
+#define VELLUM_TOOL_DRIVES_H
+
+#include "tool/base/options.h"
+
+enum { MOST_DRIVES = 3 };       /* an IDE controller has four, and the boot image is one of them */
+
+struct drive {
+	char *path;             /* absolute */
+	unsigned channel, unit;
+	bool written;           /* else the machine need not be able to */
+};
+
+struct drives {
+	struct drive drive[MOST_DRIVES];
+	unsigned count;
+};
+
+/* Gives the disks of a virtual machine their places, which become their names: files that are locked until this
+ * program ends, so that no other run writes them; for an image for its own sake, what they are called already. Ends the
+ * program with one sentence if one cannot be had. */
+void drives_place(struct drives *drives, struct vm_config *vm, const struct options *options);
+
+#endif

@@ -1,0 +1,274 @@
+/* vm/disk.c - virtual disks on the machine's: one queue for each channel of its controller, where the disks of all
+ * virtual machines wait (dev/block/block.h).
+ *
+ * VD1  A disk of the machine's that somebody may write is one virtual machine's alone.
+ * VD2  What is written to snapshots leaves an eighth of the machine's memory free.
+ * VD3  While one waits for a virtual machine's device lock to answer a request, it holds no other. */
+#include "vm/disk.h"
+
+#include "host/disk.h"
+#include "host/frames.h"
+#include "host/lapic.h"
+#include "host/console.h"
+#include "lib/fmt.h"
+#include "vm/vm.h"
+#include "lib/mutants/mutate.h"
+
+#define FIRST_SLOT 3 /* on the bus; what is before is the chipset's */
+#define CLASS_DISK 0x010000u
+
+static struct medium {
+	struct spinlock lock;
+	unsigned channel;
+	struct block_queue queue;
+} media[DISK_CHANNELS];
+
+/* ---- the medium below a queue ---- */
+
+static void medium_lock(void *ctx) { spin_lock(&((struct medium *)ctx)->lock); }
+static void medium_unlock(void *ctx) { spin_unlock(&((struct medium *)ctx)->lock); }
+
+/* The boot CPU looks after commands, and may sleep without an alarm. */
+static bool medium_start(void *ctx, unsigned unit, enum block_op op, uint64_t sector, unsigned sectors)
+{
+	static const enum ata_op ops[] = {
+		[BLOCK_READ] = ATA_OP_READ, [BLOCK_WRITE] = ATA_OP_WRITE,
+		[BLOCK_ZEROES] = ATA_OP_WRITE, [BLOCK_FLUSH] = ATA_OP_FLUSH,
+	};
+	const struct medium *m = ctx;
+	bool begun = disk_host_start(m->channel, unit, ops[op], sector, sectors);
+
+	if (begun && this_cpu()->id != 0 && cpuset_next(&cpus_idle, 0) == 0)
+		lapic_host_kick(percpu_of(0)->apic_id);
+	return begun;
+}
+
+static void medium_later(void *ctx) { disk_host_later(((struct medium *)ctx)->channel); }
+
+static void medium_event(unsigned channel, bool good) { block_event(&media[channel].queue, good); }
+static void medium_go_on(unsigned channel) { block_go_on(&media[channel].queue); }
+
+static void make_queues(void)
+{
+	for (unsigned n = 0; n < DISK_CHANNELS; n++) {
+		struct block_medium medium = { medium_lock, medium_unlock, cpu_relax, medium_start, medium_later,
+					       &media[n] };
+
+		media[n].channel = n;
+		block_queue_init(&media[n].queue, &medium, disk_host_buffer(n), ATA_BUFFER / BLOCK_SECTOR);
+	}
+	disk_event = medium_event;
+	disk_later = medium_go_on;
+}
+
+/* ---- snapshots ---- */
+
+static void *snapshot_page(void *ctx)
+{
+	hfn_t f;
+
+	(void)ctx;
+	if (VM_KEPT(SNAPSHOT_LEAVES, frames_available() < frames_total() / 8)) /* VD2 */
+		return NULL;
+	f = frames_alloc();
+	return hfn_is_none(f) ? NULL : frames_ptr(f);
+}
+
+static void snapshot_free(void *ctx, void *page)
+{
+	(void)ctx;
+	frames_free(frames_of_ptr(page), 1);
+}
+
+/* A virtual machine that begins again finds what it has written. */
+static struct snapshot *snapshot_of(struct vm *vm, unsigned n)
+{
+	struct vm_place *place = &machine.place[vm->id];
+	hfn_t f;
+
+	if (!place->snapshots) {
+		f = frames_alloc();
+		if (hfn_is_none(f))
+			return NULL;
+		place->snapshots = frames_ptr(f);
+		for (unsigned i = 0; i < CONFIG_DISKS_MAX; i++)
+			place->snapshots[i] = (struct snapshot){ .alloc = snapshot_page, .free = snapshot_free };
+	}
+	return &place->snapshots[n];
+}
+
+void disks_end(void)
+{
+	for (unsigned id = 0; id < machine.vm_count; id++) {
+		struct snapshot *o = machine.place[id].snapshots;
+
+		for (unsigned i = 0; o && i < CONFIG_DISKS_MAX; i++)
+			VM_MUTANT(SNAPSHOT_FREED, snapshot_clear(&o[i]));
+		if (o)
+			frames_free(frames_of_ptr(o), 1);
+		machine.place[id].snapshots = NULL;
+	}
+}
+
+/* ---- what a disk gets from its virtual machine ---- */
+
+/* A range that wraps begins in the last page that there could be, which is nobody's. */
+static bool memory_read(void *ctx, uint64_t gpa, void *to, size_t n)
+{
+	return mmu_guest_read(&((struct vm *)ctx)->mmu, GPA(gpa), to, n) == n;
+}
+
+static bool memory_write(void *ctx, uint64_t gpa, const void *from, size_t n)
+{
+	return mmu_guest_write(&((struct vm *)ctx)->mmu, GPA(gpa), from, n) == n;
+}
+
+static void enter(void *ctx) { spin_lock(&((struct vm_disk *)ctx)->vm->device_lock); }
+static void leave(void *ctx) { spin_unlock(&((struct vm_disk *)ctx)->vm->device_lock); }
+
+static void failed(void *ctx, const struct block_request *r)
+{
+	struct vm_disk *d = ctx;
+
+	if (d->said)
+		return;
+	d->said = true;
+	if (d->config->snapshot && r->op != BLOCK_READ)
+		console_log("%s: there is no memory for what it writes to disk %s; its writes fail",
+			    d->vm->config->name, d->config->name);
+	else
+		console_log("%s: disk %s has failed at sector %lu; this and what else fails, the guest is told",
+			    d->vm->config->name, d->config->name, r->sector + r->at);
+}
+
+/* A message as a write to the local APICs' addresses (SDM, "Message Address Register Format", "Message Data Register
+ * Format"); what is written elsewhere is lost. */
+static void send_message(void *ctx, uint64_t address, uint32_t data)
+{
+	struct vm *vm = ctx;
+	struct apic_message m = {
+		.dest = address >> 12 & 0xff,
+		.vector = (uint8_t)data,
+		.delivery = data >> 8 & 7,
+		.shorthand = APIC_DEST,
+		.logical = address & BIT(2),
+		.level = data & BIT(15),
+		.assert = true,
+	};
+
+	if (VM_LEFT_OUT_OR(MESSAGE_ADDRESS, address >> 20 == LAPIC_DEFAULT_BASE >> 20))
+		VM_MUTANT(MESSAGE_SENT, apic_bus_send(&vm->apic_bus, &m, NULL));
+}
+
+/* ---- making them ---- */
+
+static bool refuse(struct vm *vm, const char *name, const char *why)
+{
+	vm_end(vm, VM_STATUS_BAD_IMAGE, "cannot give it disk %s: %s", name, why);
+	return false;
+}
+
+static bool make_disk(struct vm *vm, unsigned n)
+{
+	struct vm_disk *d = &vm->disks[n];
+	const struct config_disk *config = &vm->config->disk[n];
+	const struct ata_disk *ata = NULL;
+	unsigned channel = 0, unit = 0;
+
+	if (VM_LEFT_OUT_OR(DISK_PLACE, config_disk_place(config->name, &channel, &unit)))
+		ata = disk_host(channel, unit);
+	if (VM_KEPT(DISK_THERE, !ata))
+		return refuse(vm, config->name, "the machine has none there (ide0.0 to ide1.1 can be)");
+	d->vm = vm;
+	d->config = config;
+	d->block = (struct block_disk){
+		.queue = &media[channel].queue, .unit = unit, .sectors = ata->sectors, .most = ata_most(ata),
+		.read_only = config->read_only, .memory = { memory_read, memory_write, vm },
+		.enter = enter, .leave = leave, .failed = failed, .ctx = d,
+	};
+	if (config->snapshot && !(d->block.snapshot = snapshot_of(vm, n)))
+		return refuse(vm, config->name, "there is no memory for its snapshot");
+	block_disk_init(&d->block);
+	virtio_blk_init(&d->blk, &d->block, config->name);
+	virtio_pci_init(&d->pci, &d->blk.device, CLASS_DISK, send_message, vm);
+	return pci_add(&vm->pci, &d->pci.pci, PCI_DEVFN(FIRST_SLOT + n, 0)) ||
+	       refuse(vm, config->name, "there are too many devices");
+}
+
+static uint64_t pages_of(const struct vm *vm)
+{
+	return align_up(vm->config->disks * sizeof(struct vm_disk), PAGE_SIZE) >> PAGE_SHIFT;
+}
+
+bool disks_add(struct vm *vm)
+{
+	hfn_t f;
+
+	if (!vm->config->disks)
+		return true;
+	f = frames_alloc_run(pages_of(vm), 1);
+	if (hfn_is_none(f))
+		return refuse(vm, vm->config->disk[0].name, "there is no memory for it");
+	vm->disks = frames_ptr(f);
+	memset(vm->disks, 0, pages_of(vm) << PAGE_SHIFT);
+	for (unsigned n = 0; n < vm->config->disks; n++)
+		if (!make_disk(vm, n))
+			return false;
+	return true;
+}
+
+void disks_release(struct vm *vm)
+{
+	if (!vm->disks)
+		return;
+	for (unsigned n = 0; n < vm->config->disks; n++)
+		if (vm->disks[n].block.queue)
+			VM_MUTANT(DISK_CANCELLED, block_cancel(&vm->disks[n].block, false));
+	VM_MUTANT(DISK_FREED, frames_free(frames_of_ptr(vm->disks), pages_of(vm)));
+	vm->disks = NULL;
+}
+
+/* ---- for all descriptions ---- */
+
+static bool may_write(const struct config_disk *d) { return !d->read_only && !d->snapshot; }
+
+/* VD1. The disk of this name that is described before; NULL: none that matters. */
+static const struct config_disk *rival(const struct config_disk *of)
+{
+	for (unsigned id = 0; id < machine.vm_count; id++) {
+		const struct vm_config *c = machine.place[id].config;
+
+		for (unsigned n = 0; n < c->disks; n++) {
+			if (&c->disk[n] == of)
+				return NULL;
+			if (strcmp(c->disk[n].name, of->name) == 0 && (may_write(of) || may_write(&c->disk[n])))
+				return &c->disk[n];
+		}
+	}
+	return NULL;
+}
+
+const char *disks_begin(void)
+{
+	static char text[CONFIG_NAME_MAX + 120];
+	unsigned disks = 0;
+	const char *why;
+
+	for (unsigned id = 0; id < machine.vm_count; id++) {
+		const struct vm_config *c = machine.place[id].config;
+
+		for (unsigned n = 0; n < c->disks; n++)
+			if (VM_KEPT(DISK_RIVAL, rival(&c->disk[n]))) {
+				fmt(text, sizeof(text), "%s has disk %.40s, which is somebody's already; several may "
+				    "have one that all of them have ro or snapshot", c->name, c->disk[n].name);
+				return text;
+			}
+		disks += c->disks;
+	}
+	if (!disks)
+		return NULL;
+	why = disk_host_init(machine.tsc_hz);
+	if (!why)
+		make_queues();
+	return why;
+}
