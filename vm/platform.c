@@ -152,7 +152,8 @@ static void first_console_tx(void *ctx, uint8_t byte)
 {
 	struct vm *vm = ctx;
 
-	vm->console_dropped += !console_put(CONSOLE_GUEST, byte);
+	if (unlikely(!console_put(CONSOLE_GUEST, byte)))
+		vm->console_dropped++;
 }
 
 static bool first_console_room(void *ctx)

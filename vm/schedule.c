@@ -86,12 +86,13 @@ void schedule_run_timers(struct vcpu *v)
 {
 	uint64_t now = clock_now(&v->vm->clock);
 
-	if (timers_next(&v->timers) <= now) {
-		if (v->vm->vcpu_count == 1)
+	if (likely(v->vm->vcpu_count == 1)) {
+		if (timers_next(&v->timers) <= now)
 			run_locked(v, &v->timers);
-		else
-			timers_run(&v->timers, now);
+		return;
 	}
+	if (timers_next(&v->timers) <= now)
+		timers_run(&v->timers, now);
 	if (v->id == 0 && VM_KEPT(DEVICE_TIMERS, timers_next(&v->vm->device_timers) <= now))
 		run_locked(v, &v->vm->device_timers);
 }

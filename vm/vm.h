@@ -571,6 +571,8 @@ exit_handler exit_tpr_below, exit_apic_access, exit_apic_write, exit_eoi;
 /* The instruction at RIP has accessed gpa, where no memory is. true: that was a register of the local APIC, and it is
  * done; false: the emulator must look. */
 bool apic_served(struct vcpu *v, gpa_t gpa);
+/* The same of any device's. */
+bool device_served(struct vcpu *v, gpa_t gpa);
 
 /* ---- vm/exit/task_switch.c ---- */
 exit_handler exit_task_switch;

@@ -92,9 +92,9 @@ static void thr_write(struct uart *u, uint8_t byte)
 		u->tx(u->ctx, byte);
 		if (u->tx_room && unlikely(!u->tx_room(u->ctx)))
 			u->lsr &= (uint8_t)~LSR_EMPTY;
+		if (likely(!(u->ier & IER_THRE)))
+			return;
 	}
-	if (likely(!(u->ier & IER_THRE)) && likely(!(u->mcr & MCR_LOOP)))
-		return;
 	u->thre_pending = false;
 	uart_update(u);
 	if (u->lsr & LSR_EMPTY) {
@@ -142,9 +142,8 @@ static uint8_t msr_read(struct uart *u)
 	return msr;
 }
 
-static uint8_t uart_read(void *dev, uint16_t port)
+static __attribute__((noinline)) uint8_t read_register(struct uart *u, uint16_t port)
 {
-	struct uart *u = dev;
 	switch (port & 7) {
 	case UART_LSR:
 		return lsr_read(u);
@@ -163,6 +162,16 @@ static uint8_t uart_read(void *dev, uint16_t port)
 	default:
 		return u->scr;
 	}
+}
+
+/* A driver looks for each character that it sends whether it may: a path without anything to save. */
+static uint8_t uart_read(void *dev, uint16_t port)
+{
+	struct uart *u = dev;
+
+	if (likely((port & 7) == UART_LSR) && likely((u->lsr & (LSR_EMPTY | LSR_ERRORS)) == LSR_EMPTY))
+		return u->lsr;
+	return read_register(u, port);
 }
 
 static void ier_write(struct uart *u, uint8_t value)
@@ -187,12 +196,14 @@ static void uart_write(void *dev, uint16_t port, uint8_t value)
 {
 	struct uart *u = dev;
 	bool dlab = u->lcr & LCR_DLAB;
+
+	if (likely((port & 7) == UART_DATA && !dlab)) {
+		thr_write(u, value);
+		return;
+	}
 	switch (port & 7) {
 	case UART_DATA:
-		if (unlikely(dlab))
-			u->divisor = (uint16_t)((u->divisor & 0xff00) | value);
-		else
-			thr_write(u, value);
+		u->divisor = (uint16_t)((u->divisor & 0xff00) | value);
 		break;
 	case UART_IER:
 		if (dlab)

@@ -89,18 +89,43 @@ static bool access_served(struct vcpu *v, struct hvm_apic_access a)
 }
 
 /* Here the exit does not say that: it may have been the guest's tables that lead to gpa. */
+static const struct insn_cache *decoded_access(struct vcpu *v, gpa_t gpa)
+{
+	const struct insn_cache *c = gpa.v & 3 ? NULL : decoded(v);
+	gpa_t operand;
+
+	if (!c || !emulation_operand(v, c, &operand) || VM_KEPT(SERVED_OPERAND, operand.v != gpa.v))
+		return NULL;
+	return c;
+}
+
 bool apic_served(struct vcpu *v, gpa_t gpa)
 {
 	const struct insn_cache *c;
-	gpa_t operand;
 
 	if (VM_KEPT(SERVED_ACTIVE, !lapic_mmio_active(&v->lapic)) ||
-	    VM_KEPT(SERVED_BASE, align_down(gpa.v, PAGE_SIZE) != lapic_base_gpa(&v->lapic)) || (gpa.v & 3))
+	    VM_KEPT(SERVED_BASE, align_down(gpa.v, PAGE_SIZE) != lapic_base_gpa(&v->lapic)))
 		return false;
-	c = decoded(v);
-	if (!c || !emulation_operand(v, c, &operand) || VM_KEPT(SERVED_OPERAND, operand.v != gpa.v))
+	c = decoded_access(v, gpa);
+	if (!c)
 		return false;
 	serve(v, c, gpa.v & (PAGE_SIZE - 1));
+	exit_skip_access(v, c->insn.length);
+	return true;
+}
+
+bool device_served(struct vcpu *v, gpa_t gpa)
+{
+	const struct insn_cache *c = decoded_access(v, gpa);
+	uint64_t *gpr;
+
+	if (!c)
+		return false;
+	gpr = &v->hvm.gpr[c->insn.reg];
+	if (c->plain == INSN_PLAIN_LOAD)
+		*gpr = (uint32_t)platform_mmio_read(v, gpa.v, 4);
+	else
+		platform_mmio_write(v, gpa.v, 4, (uint32_t)(c->plain == INSN_PLAIN_STORE ? *gpr : c->insn.imm));
 	exit_skip_access(v, c->insn.length);
 	return true;
 }

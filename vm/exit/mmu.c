@@ -139,7 +139,8 @@ static inline bool known_mmio(struct vcpu *v, gpa_t gpa)
 		return true;
 	if (may_load_pdptes(v, gpa))
 		return false;
-	exit_emulate_mmio(v, gpa);
+	if (gpa.v == v->patch_watched || !device_served(v, gpa))
+		exit_emulate_mmio(v, gpa);
 	return true;
 }
 

@@ -299,6 +299,32 @@ static void the_page_of_another_device(void **state)
 	finish();
 }
 
+/* The I/O APIC's version and a redirection entry, by the emulator and without it. */
+static void registers_of_another_device(void **state)
+{
+	(void)state;
+	at("ept", "trap", BENCH_LONG64);
+	*bench_gpr(GPR_RBX) = IOAPIC;
+	mov_store(0, 1);
+	STEP(bench_exit(&(struct bench_exit){ .reason = EXIT_EPT_VIOLATION, .qualification = WRITE_KNOWN,
+					      .gpa = IOAPIC, .gva = IOAPIC }));
+	for (unsigned n = 0; n < 3; n++) {
+		mov_load(0x10);
+		*bench_gpr(GPR_RCX) = ~0ull;
+		STEP(misconfig(IOAPIC + 0x10));
+		assert_int_equal(*bench_gpr(GPR_RCX), 0x170020);
+		behind_6_bytes();
+	}
+	mov_store(0, 0x10);
+	STEP(misconfig(IOAPIC));
+	for (unsigned n = 0; n < 3; n++) {
+		mov_store(0x10, 0x10030 + n);
+		STEP(misconfig(IOAPIC + 0x10));
+		assert_int_equal((uint32_t)bench.vm[0]->ioapic.redirection[0], 0x10030 + n);
+	}
+	finish();
+}
+
 /* There is nobody in its page then. */
 static void trapped_while_disabled(void **state)
 {
@@ -333,6 +359,7 @@ int main(void)
 		cmocka_unit_test(trapped_by_other_operands),
 		cmocka_unit_test(a_walk_through_the_page),
 		cmocka_unit_test(the_page_of_another_device),
+		cmocka_unit_test(registers_of_another_device),
 		cmocka_unit_test(trapped_while_disabled),
 	};
 
