@@ -246,6 +246,9 @@ static inline void hvm_inject(struct hvm_vcpu *v, const struct event *e) { (void
 static inline void hvm_set_interrupt_window(struct hvm_vcpu *v, bool on) { vmx_set_interrupt_window(hvm_vmx(v), on); }
 static inline void hvm_set_nmi_window(struct hvm_vcpu *v, bool on) { vmx_set_nmi_window(hvm_vmx(v), on); }
 
+/* From the next entry on. */
+static inline void hvm_set_debug(struct hvm_vcpu *v, const struct hvm_debug *d) { vmx_set_debug(hvm_vmx(v), d); }
+
 /* With hvm_start.alarm: HVM_EXIT_TIMER when the guest has run for so many ticks of the TSC, over all entries from now
  * on; a CPU may count more coarsely. */
 static inline void hvm_set_alarm(struct hvm_vcpu *v, uint32_t ticks) { vmx_set_alarm(hvm_vmx(v), ticks); }

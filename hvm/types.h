@@ -103,7 +103,15 @@ struct hvm_caps {
 	bool x2apic_tpr;  /* or .x2apic; */
 	/* both: .delivery */
 	bool apic_registers, virtual_interrupts;
+	bool steps;       /* hvm_debug.step can be had */
 	uint64_t cr4_may; /* bits of CR4 that may be set while a guest runs */
+};
+
+/* What exits for a debugger. */
+struct hvm_debug {
+	bool step;            /* after one instruction */
+	bool debug_registers; /* MOV DR */
+	bool int3;            /* #BP */
 };
 
 /* ---- events ---- */
@@ -169,6 +177,8 @@ enum hvm_exit_kind {
 	HVM_EXIT_APIC_ACCESS,  /* to the frame that is hvm_tpr.access */
 	HVM_EXIT_APIC_WRITE,   /* of a register, in the page; the instruction is done */
 	HVM_EXIT_EOI,          /* of a vector for which that was asked; likewise */
+	HVM_EXIT_STEP,         /* hvm_debug.step: one instruction is done, or an event delivered */
+	HVM_EXIT_DR_ACCESS,    /* hvm_debug.debug_registers: a MOV to or from one */
 	HVM_EXIT_PAUSE,        /* the guest spins, with PAUSE in the loop */
 	HVM_EXIT_KINDS,
 };

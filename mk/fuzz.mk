@@ -16,7 +16,9 @@ FUZZ_config_SRC := test/fuzz/config.c $(CONFIG_C) lib/fmt.c
 FUZZ_load_SRC := test/fuzz/load.c test/unit/vm/load/ram.c $(LOAD_C)
 FUZZ_devices_SRC := test/fuzz/devices.c test/unit/dev/pc.c $(DEV_C)
 FUZZ_virtio_SRC := test/fuzz/virtio.c $(VIRTIO_RIG_C)
-FUZZ_TARGETS += exits control config load devices virtio
+FUZZ_gdb_SRC := test/fuzz/gdb.c $(GDB_STUB_C)
+FUZZ_gdb_LIBS := -lcjson
+FUZZ_TARGETS += exits control config load devices virtio gdb
 
 # $(call fuzz_rules,NAME)
 define fuzz_rules
@@ -26,7 +28,7 @@ $(BUILD)/fuzz/$(1)-obj/%.o: %.c
 -include $(patsubst %.c,$(BUILD)/fuzz/$(1)-obj/%.d,$(FUZZ_$(1)_SRC))
 $(BUILD)/fuzz/$(1): $(patsubst %.c,$(BUILD)/fuzz/$(1)-obj/%.o,$(FUZZ_$(1)_SRC) test/unit/hosted.c)
 	@echo '  fuzz  $(1)'
-	@$(CLANG) $(FUZZ_FLAGS) $(filter -no-pie,$(FUZZ_$(1)_FLAGS)) -o $$@ $$^ -lcmocka
+	@$(CLANG) $(FUZZ_FLAGS) $(filter -no-pie,$(FUZZ_$(1)_FLAGS)) -o $$@ $$^ -lcmocka $(FUZZ_$(1)_LIBS)
 
 .PHONY: fuzz-$(1) fuzz-merge-$(1)
 fuzz-$(1): $(BUILD)/fuzz/$(1)
@@ -40,7 +42,7 @@ fuzz-merge-$(1): $(BUILD)/fuzz/$(1)
 
 UNIT_fuzz_$(1)_SRC := test/fuzz/replay.c $(FUZZ_$(1)_SRC)
 UNIT_fuzz_$(1)_VARIANT := $(FUZZ_$(1)_VARIANT)
-UNIT_fuzz_$(1)_LIBS := $(filter -no-pie,$(FUZZ_$(1)_FLAGS))
+UNIT_fuzz_$(1)_LIBS := $(filter -no-pie,$(FUZZ_$(1)_FLAGS)) $(FUZZ_$(1)_LIBS)
 UNIT_TESTS += fuzz_$(1)
 endef
 $(foreach t,$(FUZZ_TARGETS),$(eval $(call fuzz_rules,$(t))))

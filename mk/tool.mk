@@ -48,6 +48,11 @@ UNIT_tool_conclude_SRC := test/unit/tool/run/test_conclude.c tool/run/conclude.c
 	tool/run/control.c \
 	tool/base/result.c tool/base/protocol.c tool/base/runtime.c tool/base/size.c tool/base/util.c \
 	tool/base/temporary.c tool/base/output.c tool/emulator/bochs.c
+GDB_STUB_C := tool/gdb/packet.c tool/gdb/registers.c tool/gdb/stub.c tool/gdb/stub_access.c tool/gdb/stub_run.c \
+	tool/base/util.c tool/base/temporary.c tool/base/output.c
+UNIT_tool_gdb_SRC := test/unit/tool/gdb/test_stub.c $(GDB_STUB_C)
+UNIT_tool_gdb_LIBS := -lcjson
+UNIT_TESTS += tool_gdb
 UNIT_tool_slim_SRC := test/unit/tool/emulator/test_slim.c tool/emulator/slim.c tool/base/util.c tool/base/temporary.c \
 	tool/base/output.c
 UNIT_tool_util_SRC := test/unit/tool/base/test_util.c tool/emulator/bochs.c tool/base/util.c tool/base/temporary.c \

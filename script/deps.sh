@@ -13,6 +13,7 @@ packages=(
 	xz-utils zstd libzstd-dev cpio                              # the guest's kernel and initramfs
 	grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools   # the boot image
 	qemu-user                                                   # recording programs for the lab
+	gdb                                                         # debugging guests, and its tests
 	bochsbios vgabios                                           # the machine's firmware
 	seabios qemu-system-data                                    # the guests', and what loads a kernel there
 	debian-archive-keyring ca-certificates                      # where Bochs' source comes from

@@ -11,6 +11,7 @@
 #include "lib/base.h"
 #include "tool/compare/compare.h"
 #include "tool/ctl/ctl.h"
+#include "tool/gdb/gdb.h"
 #include "tool/emulator/iso.h"
 #include "tool/base/options.h"
 #include "tool/base/output.h"
@@ -51,7 +52,7 @@ static const struct {
 	const char *name;
 	int (*main)(int argc, char **argv);
 } commands[] = {
-	{ "lab", lab_main }, { "ctl", ctl_main }, { "top", top_main }, { "compare", compare_main },
+	{ "lab", lab_main }, { "ctl", ctl_main }, { "top", top_main }, { "gdb", gdb_main }, { "compare", compare_main },
 };
 
 /* The commands that have options of their own, by name. */

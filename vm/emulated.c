@@ -61,7 +61,8 @@ void emulated_time(struct vcpu *v)
  * one of them. */
 static unsigned at_once(const struct vcpu *v)
 {
-	bool quiet = !vcpu_nmi_pending(v) && !v->interrupt_waits && !(hvm_dr7(&v->hvm) & DR7_ENABLED) &&
+	bool quiet = !v->vm->debug.attached &&
+		     !vcpu_nmi_pending(v) && !v->interrupt_waits && !(hvm_dr7(&v->hvm) & DR7_ENABLED) &&
 		     !(hvm_blocking(&v->hvm) & (BLOCKING_STI | BLOCKING_MOV_SS));
 
 	return VM_LEFT_OUT_OR(EMULATED_QUIET, quiet) && !(v->mmu.regs.cr0 & CR0_PE) ? TURN : 1;
@@ -69,9 +70,16 @@ static unsigned at_once(const struct vcpu *v)
 
 static unsigned emulate(struct vcpu *v, unsigned most)
 {
-	unsigned done = breakpoints_on_fetch(v) ? 1 : emulation_steps(v, most);
+	unsigned done = 1;
 
+	if ((v->vm->debug.attached && debug_on_fetch(v)) || breakpoints_on_fetch(v))
+		return done;
+	done = emulation_steps(v, most);
 	v->exit->count += done;
+	if (v->debug.step) {
+		v->debug.step_rip = ~hvm_rip(&v->hvm); /* also where it has jumped to itself */
+		vcpu_note(v, REQUEST_DEBUG);
+	}
 	return done;
 }
 
@@ -87,7 +95,7 @@ static void account_as_emulated(struct vcpu *v)
 
 static unsigned run(struct vcpu *v)
 {
-	if (vcpu_v86_fits(v)) { /* RE4 */
+	if (!v->vm->debug.attached && vcpu_v86_fits(v)) { /* RE4; a debugger wants single instructions */
 		bool done = run_v86(v);
 
 		account_as_emulated(v);

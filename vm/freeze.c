@@ -56,7 +56,7 @@ static bool frozen_by_another(const struct vm *vm)
 bool vcpu_may_run(struct vcpu *v)
 {
 	__atomic_store_n(&v->running, true, __ATOMIC_SEQ_CST);
-	return VM_LEFT_OUT_OR(MAY_RUN_FROZEN, !frozen_by_another(v->vm)) &&
+	return VM_LEFT_OUT_OR(MAY_RUN_FROZEN, !frozen_by_another(v->vm)) && !v->debug.held &&
 	       VM_LEFT_OUT_OR(MAY_RUN_PAUSED, !__atomic_load_n(&v->vm->paused, __ATOMIC_SEQ_CST));
 }
 

@@ -42,12 +42,8 @@ static void load(struct vcpu *v)
 		cpu->loaded = v;
 	}
 	VM_MUTANT(LOAD_FPU, resident_switch(v));
-	if (!v->started) {
-		mmu_enter(&v->mmu, cpu->id);
-		hvm_vcpu_start(&v->hvm, &v->start, &v->mmu);
-		v->started = true;
-		emulated_decide(v);
-	}
+	if (!v->started)
+		vcpu_begin(v);
 	if (VM_KEPT(LOAD_TPR, unlikely(v->tpr_stale || v->undecided)))
 		vcpu_catch_up(v);
 	VM_MUTANT(LOAD_TSC, vcpu_write_tsc_offset(v));
@@ -81,7 +77,8 @@ static void end_if_deaf(const struct vcpu *v)
 		       hvm_rip(&v->hvm) - 1);
 }
 
-static __attribute__((noinline)) void serve_rare(struct vcpu *v, uint64_t requests)
+/* Returns what else is to be served. */
+static __attribute__((noinline)) uint64_t serve_rare(struct vcpu *v, uint64_t requests)
 {
 	if (requests & REQUEST_INIT)
 		vcpu_serve_init(v);
@@ -93,6 +90,7 @@ static __attribute__((noinline)) void serve_rare(struct vcpu *v, uint64_t reques
 		firmware_memory_changed(v->vm);
 	if (requests & REQUEST_MOVE)
 		vcpu_wander(v);
+	return (requests & REQUEST_DEBUG) && debug_serve(v) ? requests | REQUEST_SWITCH : requests;
 }
 
 static bool serve_once(struct vcpu *v)
@@ -101,8 +99,9 @@ static bool serve_once(struct vcpu *v)
 
 	if (VM_KEPT(STOP, requests & REQUEST_STOP))
 		return false;
-	if (unlikely(requests & (REQUEST_MMU | REQUEST_INIT | REQUEST_DIRTY | REQUEST_MOVE | REQUEST_MEMORY)))
-		serve_rare(v, requests);
+	if (unlikely(requests & (REQUEST_MMU | REQUEST_INIT | REQUEST_DIRTY | REQUEST_MOVE | REQUEST_MEMORY |
+			      REQUEST_DEBUG)))
+		requests = serve_rare(v, requests);
 	if (v->halted) {
 		if (!event_wakes(v)) {
 			end_if_deaf(v);
@@ -490,6 +489,8 @@ void vm_start(struct vm *vm)
 	struct vcpu *v;
 
 	life_hold();
+	if (vm->config->paused == CONFIG_ON)
+		vm_pause(vm, true);
 	for_each_vcpu(v, vm)
 		queue_add(v);
 }

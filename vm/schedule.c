@@ -33,6 +33,8 @@ bool schedule_runnable(const struct vcpu *v)
 {
 	if (VM_KEPT(LAST_TURN, v->vm->ended))
 		return true;
+	if (v->debug.held)
+		return false;
 	return VM_LEFT_OUT_OR(RUN_FROZEN, !v->vm->frozen_by) && VM_LEFT_OUT_OR(RUN_PAUSED, !v->vm->paused) &&
 	       (VM_LEFT_OUT_OR(RUN_HALTED, !__atomic_load_n(&v->halted, __ATOMIC_RELAXED)) || vcpu_requested(v));
 }

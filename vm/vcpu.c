@@ -218,10 +218,21 @@ void vcpu_serve_init(struct vcpu *v)
 {
 	struct arrived a = take(v);
 
+	if (v->vm->debug.attached)
+		debug_forget(v); /* an INIT resets the guest's debug registers */
+
 	if (a.init)
 		reset(v);
 	if (a.sipi)
 		start_at(v, a.vector);
+}
+
+void vcpu_begin(struct vcpu *v)
+{
+	mmu_enter(&v->mmu, this_cpu()->id);
+	hvm_vcpu_start(&v->hvm, &v->start, &v->mmu);
+	v->started = true;
+	emulated_decide(v);
 }
 
 /* ---- from any CPU, with the device lock held ---- */

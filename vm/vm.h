@@ -41,6 +41,7 @@
 #include "vm/clock.h"
 #include "vm/config/config.h"
 #include "vm/devices.h"
+#include "vm/debug.h"
 #include "vm/dirty.h"
 #include "vm/exit/cpuid.h"
 #include "vm/firmware.h"
@@ -68,6 +69,7 @@ enum vm_status {
 #define REQUEST_DIRTY BIT(5)  /* what the VM has written has been logged for long enough */
 #define REQUEST_MOVE BIT(6)   /* go to another CPU */
 #define REQUEST_MEMORY BIT(7) /* what lies below 1 MByte has changed (vm/firmware.c) */
+#define REQUEST_DEBUG BIT(8)  /* what a debugger wants has changed, or a step is being made */
 
 #define INSN_CACHE_SIZE 128
 
@@ -159,6 +161,7 @@ struct vcpu {
 	/* DR7, if it has breakpoints on data or ports, while an instruction is done for the guest; else 0 */
 	uint64_t breakpoints;
 	uint64_t breakpoint_hits; /* of DR0 to DR3, by the accesses of that instruction */
+	struct vcpu_debug debug;
 	struct exit_stat exits[HVM_EXIT_CODES];
 };
 
@@ -217,6 +220,7 @@ struct vm {
 	struct mtrrs mtrrs;
 
 	struct vm_firmware firmware;
+	struct vm_debug debug;
 	struct switching switching;
 	struct dirty_rate dirty;
 
@@ -597,17 +601,6 @@ bool emulation_is_memory(struct vm *vm, gpa_t gpa, bool write);
 /* What gva means to the guest for the access, A/D bits set. false: *error is the page fault's error code. The paging
  * registers have been synchronised (hvm_sync_paging). */
 bool vcpu_translate(struct vcpu *v, gva_t gva, struct access access, gpa_t *gpa, uint32_t *error);
-
-/* ---- vm/exit/breakpoint.c ---- */
-/* Before an instruction is done for the guest: what there is to look for, if v->breakpoints then is not 0. */
-void breakpoints_begin(struct vcpu *v);
-/* An access of size bytes. true: it has hit a breakpoint, so that a repeated instruction stops here. */
-bool breakpoints_on_data(struct vcpu *v, uint64_t linear, unsigned size, bool write);
-bool breakpoints_on_port(struct vcpu *v, uint16_t port, unsigned size);
-/* Before an instruction is emulated that no CPU has fetched. true: its breakpoint has raised #DB instead. */
-bool breakpoints_on_fetch(struct vcpu *v);
-/* After the instruction: the trap for what was hit is pending. */
-void breakpoints_trap(struct vcpu *v);
 
 /* ---- vm/resident.c ---- */
 /* Those registers as after a reset, in memory that resident_free() gives back. false: no memory. */

@@ -95,6 +95,7 @@ static void read_ept(struct mmu_caps *m, uint32_t proc2_may)
 /* VM entry wants the shadow with all the others (SDM, "Checks on VMX Controls"). */
 static void read_lapic(struct vmx_caps *c)
 {
+	c->hvm.steps = c->proc.may & PROC_MONITOR_TRAP;
 	c->hvm.tpr_shadow = VM_LEFT_OUT_OR(TPR_SHADOW_CONTROL, c->proc.may & PROC_TPR_SHADOW);
 	c->hvm.apic_access = c->hvm.tpr_shadow &&
 			     VM_LEFT_OUT_OR(APIC_ACCESS_CONTROL, c->proc2.may & PROC2_APIC_ACCESS);

@@ -287,7 +287,8 @@ static void apply_controls(struct vmx_vcpu *v, const struct mmu_vcpu *mmu)
 	VM_MUTANT(CONTROLS, write_proc(v, proc));
 	write_proc2(v, proc2);
 	vmwrite(VMCS_EXCEPTION_BITMAP, (VM_LEFT_OUT_OR(INTERCEPT, false) ? 0 : EXCEPTIONS_ALWAYS) |
-					       (i->page_fault ? BIT(VECTOR_PF) : 0));
+					       (i->page_fault ? BIT(VECTOR_PF) : 0) |
+					       (v->int3_exits ? BIT(VECTOR_BP) : 0));
 	vmwrite(VMCS_PF_ERROR_MASK, i->pf_mask);
 	vmwrite(VMCS_PF_ERROR_MATCH, i->pf_match);
 }
@@ -436,6 +437,17 @@ void vmx_write_interrupt_window(struct vmx_vcpu *v, bool on)
 void vmx_set_nmi_window(struct vmx_vcpu *v, bool on)
 {
 	write_proc(v, on ? v->proc | PROC_NMI_WINDOW : v->proc & ~(uint32_t)PROC_NMI_WINDOW);
+}
+
+void vmx_set_debug(struct vmx_vcpu *v, const struct hvm_debug *d)
+{
+	uint32_t proc = v->proc & ~(uint32_t)(PROC_MONITOR_TRAP | PROC_MOV_DR);
+
+	write_proc(v, proc | (uint32_t)((d->step ? PROC_MONITOR_TRAP : 0) | (d->debug_registers ? PROC_MOV_DR : 0)));
+	if (d->int3 == v->int3_exits)
+		return;
+	v->int3_exits = d->int3;
+	vmwrite(VMCS_EXCEPTION_BITMAP, vmread(VMCS_EXCEPTION_BITMAP) ^ BIT(VECTOR_BP));
 }
 
 struct segment_state vmx_get_segment(enum segment n)

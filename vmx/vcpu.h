@@ -32,6 +32,7 @@ struct vmx_vcpu {
 	hpa_t vmcs;
 	uint32_t proc, proc2;
 	uint32_t tpr_threshold;
+	bool int3_exits;         /* for a debugger */
 	struct vmx_msr_areas *msr_areas; /* vmx/msrs.c; NULL where the VMCS has fields for the MSRs */
 	uint64_t cr4_offered;    /* CR4 bits that the guest's CPUID offers: it may set them without an exit */
 };
@@ -77,6 +78,8 @@ static inline void vmx_set_interrupt_window(struct vmx_vcpu *v, bool on)
 }
 void vmx_set_nmi_window(struct vmx_vcpu *v, bool on);
 
+/* SDM, "Monitor Trap Flag", "MOV-DR exiting" of "Processor-Based VM-Execution Controls", "Exception Bitmap". */
+void vmx_set_debug(struct vmx_vcpu *v, const struct hvm_debug *d);
 /* SDM, "VMX-Preemption Timer": it has 32 bits, as ticks has (a slice is less than a second), and counts once in 1 <<
  * preemption_shift ticks. */
 static inline void vmx_set_alarm(struct vmx_vcpu *v, uint32_t ticks)

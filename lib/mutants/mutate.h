@@ -8,6 +8,7 @@
 #ifndef VELLUM_LIB_MUTATE_H
 #define VELLUM_LIB_MUTATE_H
 
+#include "lib/mutants/debug.h"
 #include "lib/mutants/exits.h"
 #include "lib/mutants/move.h"
 #include "lib/mutants/run.h"
@@ -19,7 +20,8 @@
 	VM_MUTANTS_EXITS(M) \
 	VM_MUTANTS_RUN(M) \
 	VM_MUTANTS_MOVE(M) \
-	VM_MUTANTS_START(M)
+	VM_MUTANTS_START(M) \
+	VM_MUTANTS_DEBUG(M)
 
 #ifdef VM_MUTATION
 #include "lib/base.h"

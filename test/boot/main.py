@@ -12,6 +12,7 @@ import compare      # noqa: E402
 import conformance  # noqa: E402
 import control      # noqa: E402
 import disks        # noqa: E402
+import debugger     # noqa: E402
 import fairness     # noqa: E402
 import firmware     # noqa: E402
 import hostile      # noqa: E402
@@ -37,7 +38,7 @@ PARTS = (boots, schedule, workloads, switching, sessions, control, top, fairness
 def chosen(everything, only):
     """The tests, as jobs; everything: with the whole matrix; only: an expression that their names must match."""
     tests = matrix.tests(everything) + (schedule.storms() if everything else []) + lives.tests(everything)
-    tests += smp.tests(everything) + disks.tests(everything)
+    tests += smp.tests(everything) + debugger.tests(everything) + disks.tests(everything)
     tests += [t for part in PARTS for t in part.tests()]
     names = [t.name for t in tests]
     if len(set(names)) != len(names):

@@ -411,6 +411,9 @@ const char vmx_exit_entry[1];
 
 bool resident_init(struct vcpu *v)
 {
+	static uint8_t fpu[VCPUS_MAX][4096] __attribute__((aligned(64)));
+
+	v->fpu = fpu[v->id % VCPUS_MAX];
 	v->xcr0 = 1;
 	v->saved_dr[4] = 0xffff0ff0;
 	return true;

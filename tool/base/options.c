@@ -90,6 +90,9 @@ const char help_text[] =
 	"  --timeout S        gives up after S seconds, with status 124\n"
 	"  --keep DIR         leaves the image, the configuration and all output there\n"
 	"  --quiet            shows nothing but errors and the guest's result line\n"
+	"  --gdb PLACE        lets GDB debug the guest: a port, a Unix socket's path, or - (docs/debugging.md)\n"
+	"  --gdb-arch ARCH    what GDB is told of the CPU: i386, x86-64, or auto, by its mode   (default: auto)\n"
+	"  --paused           the guest stands before its first instruction, until GDB or vellum ctl resume\n"
 	"  --check            starts no machine: says what is wrong with all this, if anything\n"
 	"\n"
 	"The exit status is the guest's: 0 after a power-off; docs/protocol.md lists the others. 2 is a bad option,\n"
@@ -146,6 +149,7 @@ enum {
 	OPTION_BIOS,
 	OPTION_NO_VM86,
 	OPTION_OPTION_ROM,
+	OPTION_GDB, OPTION_GDB_ARCH, OPTION_PAUSED,
 };
 
 static const struct option names[] = {
@@ -189,6 +193,9 @@ static const struct option names[] = {
 	{ "stay", no_argument, NULL, OPTION_STAY },
 	{ "provoke", required_argument, NULL, OPTION_PROVOKE },
 	{ "hide", required_argument, NULL, OPTION_HIDE },
+	{ "gdb", required_argument, NULL, OPTION_GDB },
+	{ "gdb-arch", required_argument, NULL, OPTION_GDB_ARCH },
+	{ "paused", no_argument, NULL, OPTION_PAUSED },
 	{ "vpids", required_argument, NULL, OPTION_VPIDS },
 	{ "interactive", no_argument, NULL, 'i' },
 	{ "name", required_argument, NULL, OPTION_NAME },
@@ -231,6 +238,7 @@ static bool take_vm(struct options *options, int option, const char *value)
 		{ OPTION_MIGRATE_EVERY, "--migrate-every", "migrate-every", NULL },
 		{ OPTION_ON_RESET, "--on-reset", "on-reset", NULL }, { OPTION_BIOS, "--bios", "bios", NULL },
 		{ OPTION_OPTION_ROM, "--option-rom", "option-rom", NULL }, { OPTION_DISK, "--disk", "disk", NULL },
+		{ OPTION_ON_RESET, "--on-reset", "on-reset", NULL }, { OPTION_PAUSED, "--paused", "paused", "on" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
@@ -258,6 +266,8 @@ static bool take_machine(struct options *options, int option, const char *value)
 	case OPTION_HYPERVISOR: options->hypervisor = value; break;
 	case OPTION_SNAPSHOT: options->snapshot = true; break;
 	case OPTION_STAY: options->stay = true; break;
+	case OPTION_GDB: options->gdb = value; break;
+	case OPTION_GDB_ARCH: options->gdb_arch = value; break;
 	default: return false;
 	}
 	return true;
@@ -393,7 +403,7 @@ void options_parse(struct options *options, int argc, char **argv)
 	int option;
 
 	*options = (struct options){ .typed = command_typed(argc - 1, argv + 1), .machine = "bochs",
-		.bochs = "auto", .host_cpus = 1, .ips = DEFAULT_IPS };
+		.bochs = "auto", .gdb_arch = "auto", .host_cpus = 1, .ips = DEFAULT_IPS };
 	config_init(&options->vm, "guest", error, sizeof error);
 	take_command(options, &argc, &argv);
 	opterr = 0;

@@ -10,6 +10,7 @@
 #include "tool/base/temporary.h"
 #include "tool/run/console.h"
 #include "tool/emulator/bochs_cpus.h"
+#include "tool/gdb/gdb.h"
 #include "tool/emulator/iso.h"
 #include "tool/run/json.h"
 #include "tool/run/report.h"
@@ -176,6 +177,8 @@ static void open_control(struct session *session)
 			die(STATUS_USAGE, "--name %s: %s", name, error);
 		say("vellum ctl will not find this run: %s", error);
 	}
+	if (session->options->gdb != NULL)
+		session->gdb = gdb_start(session->options->gdb, session->options->gdb_arch, name);
 	free(name);
 }
 
@@ -200,6 +203,7 @@ static void prepare(struct session *session, struct machines *machines)
 	hide_faults(&session->emulator, machines);
 	check_cpu(&session->emulator, machines);
 	check_json(options->json);
+	gdb_check(options);
 	iso_check_hypervisor(hypervisor);
 	free(hypervisor);
 }
@@ -248,6 +252,8 @@ int run(const struct options *options)
 		result_sum_phases(&session.result.vms[i]);
 	console_restore();
 	control_close(&session.control);
+	if (session.gdb > 0)
+		gdb_wait(session.gdb);
 	disconnect_wires(&session);
 	return tell_and_free(&session);
 }

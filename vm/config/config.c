@@ -217,6 +217,7 @@ static const struct {
 	[CONFIG_BIOS] = { "bios", .file = offsetof(struct vm_config, bios) },
 	[CONFIG_OPTION_ROM] = { "option-rom", .file = offsetof(struct vm_config, option_rom) },
 	[CONFIG_DISK] = { "disk", .text = set_disk },
+	[CONFIG_PAUSED] = { "paused", .choice = offsetof(struct vm_config, paused) },
 	[CONFIG_START] = { "start", .choice = offsetof(struct vm_config, start) },
 };
 

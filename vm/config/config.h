@@ -87,6 +87,7 @@ enum config_key {
 	CONFIG_OPTION_ROM,
 	CONFIG_VM86,
 	CONFIG_DISK,
+	CONFIG_PAUSED,
 	CONFIG_KEYS,
 };
 
@@ -124,6 +125,7 @@ struct vm_config {
 	enum config_on_panic on_panic;
 	enum config_on_reset on_reset;
 	enum config_switch start;             /* off: with the machine it does not begin, but on request */
+	enum config_switch paused;            /* on: it begins, but stands before its first instruction */
 	enum config_tpr tpr;
 	struct config_disk disk[CONFIG_DISKS_MAX];
 	unsigned disks;                       /* of them */

@@ -29,6 +29,7 @@ static void print_events(struct writer *w, const struct vm_config *vm)
 	if (vm->on_reset != CONFIG_RESET_END)
 		put(w, "on-reset", config_resets[vm->on_reset]);
 	put_switch(w, "start", vm->start);
+	put_switch(w, "paused", vm->paused);
 }
 
 static void print_switching(struct writer *w, const struct vm_config *vm)

@@ -211,6 +211,8 @@ static bool carry_out(struct vcpu *v)
 		return do_audit(v);
 	case CONTROL_DIRTY:
 		return control_dirty(v->vm, r->length, j, channel.error, sizeof(channel.error));
+	case CONTROL_DEBUG:
+		return control_debug(v, r, j, channel.error, sizeof(channel.error));
 	case CONTROL_TRANSLATE:
 		return control_translate(v, GVA(r->address), j, channel.error, sizeof(channel.error));
 	case CONTROL_DUMP:
@@ -227,9 +229,11 @@ static bool visit_loaded(struct vcpu *v)
 	struct vcpu *before;
 	bool ok;
 
-	if (!v->started)
+	if (!v->started && channel.request.command != CONTROL_DEBUG)
 		return carry_out(v);
 	before = vcpu_visit(v);
+	if (!v->started)
+		vcpu_begin(v);
 	VM_MUTANT(VISIT_SYNCS, vcpu_sync_heart(v));
 	ok = carry_out(v);
 	vcpu_visited(before);

@@ -49,6 +49,8 @@ bool control_translate(struct vcpu *v, gva_t gva, struct json *j, char *error, s
 /* Begins a measurement of that many seconds, 0: none; then what is known of the last one. */
 bool control_dirty(struct vm *vm, uint64_t seconds, struct json *j, char *error, size_t size);
 bool control_dump(struct vcpu *v, struct json *j, char *error, size_t size);
+/* A debugger's requests (vm/control/debug.c). */
+bool control_debug(struct vcpu *v, const struct control_request *r, struct json *j, char *error, size_t size);
 bool control_memory(struct vcpu *v, const struct control_request *r, struct json *j, char *error, size_t size);
 /* What is asked about where v runs; last: it is the last of those that it is about, and the answer is of them all. */
 bool control_pin(struct vcpu *v, bool last, const struct control_request *r, struct json *j, char *error, size_t size);

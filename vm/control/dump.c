@@ -32,7 +32,7 @@ static void show_system(struct json *j, struct vcpu *v)
 	json_hex(j, "efer", r->efer);
 	json_hex(j, "pat", hvm_pat(&v->hvm));
 	json_hex(j, "xcr0", v->xcr0);
-	json_hex(j, "dr7", hvm_dr7(&v->hvm));
+	json_hex(j, "dr7", debug_dr7(v));
 	json_text(j, "paging", control_paging_mode(r));
 	json_number(j, "cpl", r->cpl);
 	json_close(j, '{');
@@ -160,6 +160,7 @@ static size_t read_bytes(struct vcpu *v, const struct control_request *r, uint8_
 		if (!locate(v, r->space, at, &gpa))
 			break;
 		got = mmu_guest_read(&v->vm->mmu, gpa, out + done, n);
+		debug_hide(v->vm, gpa, out + done, got);
 		done += got;
 		if (got < n)
 			break;

@@ -3,7 +3,7 @@
 #include "lib/fmt.h"
 #include "lib/mutants/mutate.h"
 
-#define WORDS_MAX 6
+#define WORDS_MAX 7
 
 struct words {
 	char *word[WORDS_MAX + 1];
@@ -110,6 +110,7 @@ static const struct {
 	[CONTROL_PIN] = { "pin", 2, 2, "pin VM[.VCPU] CPU, or pin VM[.VCPU] any" },
 	[CONTROL_MIGRATE] = { "migrate", 2, 2, "migrate VM.VCPU CPU" },
 	[CONTROL_WEIGHT] = { "weight", 2, 2, "weight VM WEIGHT" },
+	[CONTROL_DEBUG] = { "debug", 2, 5, "debug VM[.VCPU] WORD ..." },
 	[CONTROL_AUDIT] = { "audit", 1, 1, "audit VM" },
 	[CONTROL_START] = { "start", 1, 1, "start VM" },
 	[CONTROL_STOP] = { "stop", 1, 1, "stop VM" },
@@ -173,11 +174,54 @@ static bool parse_seconds(struct control_request *r, const char *word, char *err
 	return false;
 }
 
+/* Pairs of hexadecimal digits, the first byte first. */
+static bool read_bytes(struct control_request *r, const char *s)
+{
+	for (r->count = 0; *s; s += 2) {
+		unsigned high = (unsigned)digit(s[0]), low = (unsigned)digit(s[1]);
+
+		if (high > 15 || low > 15 || VM_KEPT(REQUEST_BYTES, r->count == CONTROL_BYTES_MAX))
+			return false;
+		r->bytes[r->count++] = (uint8_t)(high << 4 | low);
+	}
+	return r->count;
+}
+
+/* set NAME BYTES; write ADDRESS BYTES, writep likewise; insert KIND ADDRESS LENGTH, remove likewise. */
+static bool parse_debug(struct control_request *r, char *const *word, unsigned count, char *error, size_t size)
+{
+	bool set = strcmp(r->word, "set") == 0, write = strcmp(r->word, "write") == 0 || strcmp(r->word, "writep") == 0,
+	     place = strcmp(r->word, "insert") == 0 || strcmp(r->word, "remove") == 0;
+
+	if (VM_KEPT(REQUEST_DEBUG_COUNT, count != (set || write ? 2u : place ? 3u : 0u))) {
+		fmt(error, size, "debug %s needs %s", r->word,
+		    set || write ? "two words" : place ? "three" : "no more");
+		return false;
+	}
+	if (set || place) {
+		if (!is_name(word[0], CONTROL_WORD_MAX)) {
+			fmt(error, size, "%.40s is no name", word[0]);
+			return false;
+		}
+		memcpy(r->name, word[0], strlen(word[0]) + 1);
+	}
+	if ((write && !read_number(word[0], &r->address)) ||
+	    (place && (!read_number(word[1], &r->address) || !read_number(word[2], &r->length)))) {
+		fmt(error, size, "%.40s is not an address, or no length follows", word[write ? 0 : 1]);
+		return false;
+	}
+	if ((set || write) && !read_bytes(r, word[1])) {
+		fmt(error, size, "%.40s is not 1 to %u bytes in hexadecimal", word[1], CONTROL_BYTES_MAX);
+		return false;
+	}
+	return true;
+}
+
 /* VM, or VM.VCPU where the command is about one: names of virtual machines have no dot. */
 static bool parse_vm(struct control_request *r, char *word, char *error, size_t size)
 {
 	bool of_one = r->command == CONTROL_PIN || r->command == CONTROL_MIGRATE || r->command == CONTROL_DUMP ||
-		      r->command == CONTROL_TRANSLATE;
+		      r->command == CONTROL_TRANSLATE || r->command == CONTROL_DEBUG;
 	char *dot = word;
 
 	while (*dot && *dot != '.')
@@ -230,16 +274,19 @@ static bool parse_words(struct control_request *r, struct words *w, char *error,
 		return true;
 	if (!parse_vm(r, w->word[2], error, size))
 		return false;
-	if (r->command == CONTROL_MMU || r->command == CONTROL_TPR) {
+	if (r->command == CONTROL_MMU || r->command == CONTROL_TPR || r->command == CONTROL_DEBUG) {
 		if (VM_KEPT(REQUEST_WORD, !is_name(w->word[3], CONTROL_WORD_MAX))) {
 			fmt(error, size, "%.40s is not a %s's name", w->word[3],
-			    r->command == CONTROL_MMU ? "mechanism" : "method");
+			    r->command == CONTROL_MMU ? "mechanism"
+				    : r->command == CONTROL_TPR ? "method" : "word of the debugger");
 			return false;
 		}
 		memcpy(r->word, w->word[3], strlen(w->word[3]) + 1);
 	}
 	if (r->command >= CONTROL_PIN && r->command <= CONTROL_WEIGHT)
 		return parse_cpu_or_weight(r, w->word[3], error, size);
+	if (r->command == CONTROL_DEBUG)
+		return parse_debug(r, w->word + 4, w->count - 4, error, size);
 	if (r->command == CONTROL_TRANSLATE && !read_number(w->word[3], &r->address)) {
 		fmt(error, size, "%.40s is not an address", w->word[3]);
 		return false;

@@ -14,6 +14,7 @@
 #define CONTROL_WORD_MAX 31
 #define CONTROL_DUMP_MAX 4096
 #define CONTROL_SECONDS_MAX 60
+#define CONTROL_BYTES_MAX 64
 #define CONTROL_ANY UINT64_MAX
 
 enum control_command {
@@ -36,7 +37,8 @@ enum control_command {
 	CONTROL_PIN,
 	CONTROL_MIGRATE,
 	CONTROL_WEIGHT,
-	CONTROL_LAST = CONTROL_WEIGHT
+	CONTROL_DEBUG,
+	CONTROL_LAST = CONTROL_DEBUG
 };
 
 enum control_space { CONTROL_REGISTERS, CONTROL_GVA, CONTROL_GPA };
@@ -51,6 +53,10 @@ struct control_request {
 	uint64_t address;                /* or a CPU, or CONTROL_ANY; or a weight */
 	/* CONTROL_DUMP of memory: 1 .. CONTROL_DUMP_MAX; CONTROL_DIRTY: seconds, 1 .. CONTROL_SECONDS_MAX, 0: none */
 	uint64_t length;
+	/* CONTROL_DEBUG: a register's name or a breakpoint's kind, and bytes for a register or for memory */
+	char name[CONTROL_WORD_MAX + 1];
+	uint8_t bytes[CONTROL_BYTES_MAX];
+	unsigned count;
 };
 
 struct control_line {

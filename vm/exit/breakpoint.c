@@ -80,6 +80,8 @@ bool breakpoints_on_fetch(struct vcpu *v)
 			hits |= BIT(n);
 	if (!hits)
 		return false;
+	if (v->debug.taken && debug_takes(v, &hits))
+		return true;
 	write_dr6((read_dr6() & ~DR6_BREAKPOINTS) | hits);
 	event_exception(v, VECTOR_DB, false, 0);
 	return true;

@@ -124,6 +124,15 @@ static void exit_longest_run(struct vcpu *v)
 
 static void exit_window(struct vcpu *v) { vcpu_note(v, REQUEST_EVENT); }
 
+/* One that nobody waits for any more was asked for before. */
+static void exit_step(struct vcpu *v)
+{
+	if (v->debug.step)
+		debug_stop(v, DEBUG_STEPPED, 0);
+	else
+		vcpu_note(v, REQUEST_DEBUG);
+}
+
 static void exit_hlt(struct vcpu *v)
 {
 	exit_skip(v);
@@ -211,6 +220,8 @@ static exit_handler *const handlers[HVM_EXIT_KINDS] = {
 	[HVM_EXIT_APIC_WRITE] = exit_apic_write,
 	[HVM_EXIT_EOI] = exit_eoi,
 	[HVM_EXIT_PAUSE] = exit_pause,
+	[HVM_EXIT_STEP] = exit_step,
+	[HVM_EXIT_DR_ACCESS] = emulation_step, /* some of them are a debugger's (DB3) */
 };
 
 exit_handler *exit_handlers[HVM_EXIT_CODES] READ_MOSTLY;

@@ -113,7 +113,7 @@ enum emulate_access emulation_read_dr(struct emulate *e, unsigned n, uint64_t *v
 
 	if (a != EMULATE_ACCESS_OK)
 		return a;
-	*value = n < 4 ? resident_breakpoint(n) : n == 6 ? read_dr6() : hvm_dr7(&vcpu_of(e)->hvm);
+	*value = n < 4 ? debug_dr(vcpu_of(e), n) : n == 6 ? read_dr6() : debug_dr7(vcpu_of(e));
 	return EMULATE_ACCESS_OK;
 }
 
@@ -128,11 +128,11 @@ enum emulate_access emulation_write_dr(struct emulate *e, unsigned n, uint64_t v
 	if (n >= 6 && value >> 32)
 		return gp(e);
 	if (n < 4)
-		resident_set_breakpoint(n, value);
+		debug_set_dr(vcpu_of(e), n, value);
 	else if (n == 6)
 		write_dr6((value & dr6) | (DR6_RESET & ~dr6));
 	else
-		hvm_set_dr7(&vcpu_of(e)->hvm, (value & dr7) | DR7_RESET);
+		debug_set_dr7(vcpu_of(e), (value & dr7) | DR7_RESET);
 	return EMULATE_ACCESS_OK;
 }
 

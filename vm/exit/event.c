@@ -183,6 +183,10 @@ static void take_trap(struct vcpu *v)
 {
 	uint64_t pending = hvm_pending_debug(&v->hvm);
 
+	if ((v->debug.taken || v->debug.trap) && debug_takes(v, &pending)) {
+		hvm_set_pending_debug(&v->hvm, 0);
+		return;
+	}
 	write_dr6((read_dr6() & ~DR6_BREAKPOINTS) | (pending & (DR6_BREAKPOINTS | DR6_BS)));
 	hvm_set_pending_debug(&v->hvm, 0);
 	hvm_set_dr7(&v->hvm, hvm_dr7(&v->hvm) & ~DR7_GD);
@@ -216,7 +220,7 @@ void event_deliver(struct vcpu *v)
 
 	if (unlikely(!busy && trap_comes(v))) {
 		VM_MUTANT(EMULATED_TRAP, take_trap(v));
-		busy = true;
+		busy = v->event.info & EVENT_VALID;
 	}
 	if (busy)
 		inject(v);

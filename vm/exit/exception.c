@@ -13,9 +13,9 @@
 /* A #DB that exits has changed neither DR6 nor DR7 yet (SDM, "Exit Qualification for Debug Exceptions"): what its
  * delivery would have done is done here. Its other bits are never cleared by the CPU ("Debug Status Register (DR6)").
  * The guest's DR6 is in the CPU (vm/resident.c). */
-static void update_debug_registers(struct vcpu *v)
+static void update_debug_registers(struct vcpu *v, uint64_t causes)
 {
-	VM_MUTANT(DB_REGISTERS, write_dr6((read_dr6() & ~DR6_BREAKPOINTS) | hvm_exit_debug_causes(&v->hvm)));
+	VM_MUTANT(DB_REGISTERS, write_dr6((read_dr6() & ~DR6_BREAKPOINTS) | causes));
 	/* Whatever the debug exception's cause, its handler may reach the debug registers (SDM, "Debug Control Register
 	 * (DR7)"). */
 	VM_MUTANT(DB_GD, hvm_set_dr7(&v->hvm, hvm_dr7(&v->hvm) & ~DR7_GD));
@@ -31,6 +31,8 @@ static void keep_pending_step(struct vcpu *v)
 
 static void debug_exception(struct vcpu *v, uint64_t info)
 {
+	uint64_t causes;
+
 	exit_requeue_event(v);
 	VM_MUTANT(DB_PENDING, keep_pending_step(v));
 	/* INT1: no DR6, and behind the instruction (SDM, INT n/INTO/INT3/INT1 - Call to Interrupt Procedure). */
@@ -38,8 +40,22 @@ static void debug_exception(struct vcpu *v, uint64_t info)
 		event_int1(v, (uint32_t)hvm_exit_length(&v->hvm));
 		return;
 	}
-	update_debug_registers(v);
+	causes = hvm_exit_debug_causes(&v->hvm);
+	if (unlikely(v->debug.taken || v->debug.trap) && debug_takes(v, &causes))
+		return;
+	update_debug_registers(v, causes);
 	event_exception(v, VECTOR_DB, false, 0);
+}
+
+/* Exits for a debugger only; the guest's own goes on as INT3 does (SDM, "Event Injection": behind the instruction). */
+static void breakpoint(struct vcpu *v, uint64_t info)
+{
+	exit_requeue_event(v);
+	if (debug_takes_int3(v))
+		return;
+	v->event = (struct event){ (uint32_t)(info & (EVENT_VALID | EVENT_TYPE | EVENT_VECTOR)), 0,
+				   (uint32_t)hvm_exit_length(&v->hvm) };
+	vcpu_note(v, REQUEST_EVENT);
 }
 
 /* Intercepted for what the head of this file says (CVE-2015-5307). */
@@ -91,6 +107,9 @@ void exit_exception(struct vcpu *v)
 		break;
 	case VECTOR_DB:
 		debug_exception(v, info);
+		break;
+	case VECTOR_BP:
+		breakpoint(v, info);
 		break;
 	case VECTOR_AC:
 		alignment_check(v);

@@ -107,6 +107,38 @@ static void test_place_refusals(void **state)
 	bad("a weight g heavy\n", "a", "heavy is not a weight");
 }
 
+/* A debugger's words (vm/control/debug.c). */
+static void test_debug(void **state)
+{
+	char text[300];
+
+	(void)state;
+	assert_int_equal(feed("a debug g.1 set rax 0102fF\n"), 1);
+	assert_int_equal(request.command, CONTROL_DEBUG);
+	assert_int_equal(request.vcpu, 1);
+	assert_string_equal(request.word, "set");
+	assert_string_equal(request.name, "rax");
+	assert_int_equal(request.count, 3);
+	assert_int_equal(request.bytes[2], 0xff);
+	assert_int_equal(feed("a debug g write 0x10 00\n"), 1);
+	assert_int_equal(request.address, 0x10);
+	assert_int_equal(feed("a debug g insert watch 16 4\n"), 1);
+	assert_string_equal(request.name, "watch");
+	assert_int_equal(request.address, 16);
+	assert_int_equal(request.length, 4);
+	bad("a debug g status now\n", "a", "debug status needs no more");
+	bad("a debug g insert soft 1\n", "a", "debug insert needs three");
+	bad("a debug g set rax 012\n", "a", "012 is not 1 to 64 bytes in hexadecimal");
+	bad("a debug g write x 01\n", "a", "x is not an address, or no length follows");
+	strcpy(text, "a debug g write 0 ");
+	for (unsigned n = 0; n < CONTROL_BYTES_MAX; n++)
+		strcat(text, "01");
+	strcat(text, "\n");
+	assert_int_equal(feed(text), 1);
+	strcpy(text + strlen(text) - 1, "01\n");
+	assert_int_equal(feed(text), 0);
+}
+
 static void test_refusals(void **state)
 {
 	char text[1000];
@@ -114,10 +146,10 @@ static void test_refusals(void **state)
 	(void)state;
 	bad("list\n", "list",
 	    "no command; there are list, stats, phases, mmu, pause, resume, shutdown, translate, dump, audit, start, "
-	    "stop, reset, destroy, tpr, dirty, pin, migrate and weight");
+	    "stop, reset, destroy, tpr, dirty, pin, migrate, weight and debug");
 	bad("a lust\n", "a",
 	    "there is no command lust; there are list, stats, phases, mmu, pause, resume, shutdown, translate, dump, "
-	    "audit, start, stop, reset, destroy, tpr, dirty, pin, migrate and weight");
+	    "audit, start, stop, reset, destroy, tpr, dirty, pin, migrate, weight and debug");
 	bad("a list b\n", "a", "it is: list");
 	bad("a stats\n", "a", "it is: stats VM");
 	bad("a phases\n", "a", "it is: phases VM");
@@ -255,6 +287,7 @@ int main(void)
 		cmocka_unit_test(test_places),
 		cmocka_unit_test(test_place_refusals),
 		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_debug),
 		cmocka_unit_test(test_garbage),
 		cmocka_unit_test(test_json),
 	};
