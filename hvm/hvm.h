@@ -57,6 +57,11 @@ static inline bool hvm_invept(enum invept_type type, uint64_t eptp) { return inv
 static inline const char *hvm_exit_name(unsigned code) { return vmx_exit_names[code]; }
 static inline enum hvm_exit_kind hvm_exit_kind(unsigned code) { return (enum hvm_exit_kind)vmx_exit_kinds[code]; }
 
+/* The bytes of an instruction that no guest has, which exits as HVM_EXIT_ABSENT before the privilege level is looked
+ * at. */
+#define HVM_TELL_LENGTH ((unsigned)sizeof(vmx_tell_insn))
+static inline const uint8_t *hvm_tell_insn(void) { return vmx_tell_insn; }
+
 /* ---- a virtual CPU's life ---- */
 
 /* Allocates what it is kept in. false: no memory. */

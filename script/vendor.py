@@ -21,6 +21,7 @@ COMMENT, TITLE = re.compile(r'/\*.*?\*/', re.S), re.compile(r'"[^"]*"')
 INSTRUCTIONS = {'vmlaunch', 'vmresume', 'vmptrst', 'vmfunc'}  # those that have no function in vmx/ops.h
 PATTERNS = ((re.compile(r'\b(vmx_\w+|hvm_vmx\w*)\b'), INTERFACE), (re.compile(r'((?:\.|->)\s*vmx\b)'), INTERFACE),
             (re.compile(r'\b(VMCS_\w+)\b'), OWN),
+            (re.compile(r'(0x0[fF],\s*0x01,\s*0x[cC][1-4])\b'), OWN),  # VMCALL to VMXOFF
             (re.compile(r'(hvm_exit_(?:code|detail)\([^()]*\)\)*\s*[^\s,;)])'), INTERFACE))
 TOO_FEW = 150  # the headers are not read any more
 

@@ -47,7 +47,6 @@ void patch_call(uint8_t *out, const struct patch_insn *insn, uint32_t site, uint
 /* ---- stubs ---- */
 
 #define PATCH_STUB_MAX 40
-#define PATCH_TELL_LENGTH 3u
 
 /* What stubs are equal by. */
 struct patch_key {

@@ -79,7 +79,7 @@ bool patch_told(struct vcpu *v)
 	VM_MUTANT(PATCH_LOWERED, lapic_tpr_lowered(&v->lapic));
 	spin_unlock(&vm->device_lock);
 	vm->patch.told++;
-	exit_skip_access(v, PATCH_TELL_LENGTH);
+	exit_skip_access(v, HVM_TELL_LENGTH);
 	return true;
 }
 

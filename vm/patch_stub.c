@@ -2,6 +2,8 @@
  * the class of what waits; only if that can come now does it tell the hypervisor. */
 #include "vm/patch_insn.h"
 
+#include "hvm/hvm.h"
+
 enum { EAX, ECX, EDX, EBX };
 
 /* SDM, "Opcode Map", "ModR/M and SIB Bytes". _RM: with a register, of what ModR/M names; _EAX: with an immediate. */
@@ -12,9 +14,6 @@ enum {
 	OP_MOV_TO_RM = 0x89, OP_PUSHF = 0x9c, OP_POPF = 0x9d, OP_MOVZX_BYTE = 0xb6, OP_RET = 0xc3,
 	OP_MOV_BYTE_IMMEDIATE = 0xc6
 };
-/* What tells the hypervisor: an instruction that only one has, and that exits in a guest before the privilege level is
- * looked at (SDM, "Instructions That Cause VM Exits Unconditionally"). */
-enum { OP_0F_SYSTEM = 0x01, MODRM_TELL = 0xc3 };
 
 struct emitter {
 	struct patch_stub *stub;
@@ -87,10 +86,13 @@ static void pop_eax(struct emitter *e) { pop(e, OP_POP_EAX, &e->now.eax_at, &e->
 /* CMP set the flags by threshold - value: above, and what waits can come. JBE over what tells it. */
 static void tell_if_below(struct emitter *e)
 {
-	insn2(e, OP_JBE, PATCH_TELL_LENGTH);
+	const uint8_t *tell = hvm_tell_insn();
+
+	insn2(e, OP_JBE, (uint8_t)HVM_TELL_LENGTH);
 	e->stub->tell_at = e->stub->length;
-	insn2(e, OP_ESCAPE, OP_0F_SYSTEM);
-	byte(e, MODRM_TELL);
+	insn2(e, tell[0], tell[1]);
+	for (unsigned i = 2; i < HVM_TELL_LENGTH; i++)
+		byte(e, tell[i]);
 }
 
 static void store_register(struct emitter *e, unsigned reg, uint32_t tpr, uint32_t threshold)

@@ -62,7 +62,7 @@ static inline enum bench_at stub_tells(void)
 	assert_true(n >= 0);
 	vmcs_put(VMCS_GUEST_RIP, PATCH_CODE_GPA + PATCH_STUBS_AT + (unsigned)n * PATCH_STUB_ROOM + 4 +
 					 bench.vm[0]->patch.stub[n].tell_at);
-	return bench_exit(&(struct bench_exit){ .reason = EXIT_VMRESUME, .length = PATCH_TELL_LENGTH });
+	return bench_exit(&(struct bench_exit){ .reason = EXIT_VMRESUME, .length = HVM_TELL_LENGTH });
 }
 
 static inline enum bench_at stub_write(uint8_t value)

@@ -190,7 +190,7 @@ static void put_patched(const uint8_t *b, const struct patch_insn *insn, struct 
 /* The emulator does not know VMRESUME, by which a stub tells: here it does no more. */
 static bool tells(void)
 {
-	static const uint8_t vmresume[PATCH_TELL_LENGTH] = { 0x0f, 0x01, 0xc3 };
+	static const uint8_t vmresume[] = { 0x0f, 0x01, 0xc3 };
 
 	if (memcmp(w->memory + rip(), vmresume, sizeof(vmresume)) != 0)
 		return false;
