@@ -218,22 +218,29 @@ void lapic_error(struct lapic *l, uint32_t esr_bits)
 		accept_vector(l, lvt & LVT_VECTOR, false);
 }
 
+void lapic_leave_service(struct lapic *l)
+{
+	uint8_t vector = (uint8_t)l->isr_max;
+
+	if (l->isr_max < 0)
+		return;
+	vector_clear(l->isr, vector);
+	__atomic_store_n(&l->isr_max, lapic_highest(l->isr, 1, vector), __ATOMIC_RELAXED);
+	if (l->irr_max >= 0)
+		lapic_notice(l);
+}
+
 void lapic_eoi(struct lapic *l)
 {
-	uint8_t vector;
+	int16_t highest = l->isr_max;
 
 	if (unlikely(l->page)) {
 		lapic_page_eoi(l);
 		return;
 	}
-	if (l->isr_max < 0)
-		return;
-	vector = (uint8_t)l->isr_max;
-	vector_clear(l->isr, vector);
-	__atomic_store_n(&l->isr_max, lapic_highest(l->isr, 1, vector), __ATOMIC_RELAXED);
-	if (l->irr_max >= 0)
-		lapic_notice(l);
-	lapic_eoi_done(l, vector);
+	lapic_leave_service(l);
+	if (highest >= 0)
+		lapic_eoi_done(l, (uint8_t)highest);
 }
 
 void lapic_eoi_done(struct lapic *l, uint8_t vector)

@@ -52,6 +52,8 @@ static inline void lapic_take_posted(struct lapic *l)
 }
 void lapic_notice(struct lapic *l); /* something may have become deliverable */
 void lapic_eoi(struct lapic *l);
+/* The part of it that needs no lock: the highest vector in service is that no more. */
+void lapic_leave_service(struct lapic *l);
 void lapic_timer_event(struct lapic *l);
 void lapic_error(struct lapic *l, uint32_t esr_bits);
 void lapic_lint_changed(struct lapic *l); /* a LINT entry was written: levels are looked at again */

@@ -296,11 +296,12 @@ static ALWAYS_INLINE bool icr_unlocked(struct lapic *l, uint64_t icr)
 	return true;
 }
 
+/* L7: of one that was edge-triggered nobody waits for the EOI, whatever is posted from now on. */
 static bool eoi_unlocked(struct lapic *l)
 {
 	if (unlikely(l->page) || (l->isr_max >= 0 && lapic_tmr_test(l, (unsigned)l->isr_max)))
 		return false;
-	lapic_eoi(l);
+	lapic_leave_service(l);
 	return true;
 }
 

@@ -8,6 +8,7 @@
 	M(SKIP_STEP, "the single-step trap of a skipped instruction") \
 	M(SKIP_RF, "clearing RF, which the exit has set, behind an instruction whose access was made for it") \
 	M(QUICK_BREAKPOINT, "leaving accesses to the local APIC to the emulator where there are breakpoints") \
+	M(QUICK_STRADDLE, "or where the operand may begin in another page") \
 	M(QUICK_EVENT, "or where it is the delivery of an event that made it") \
 	M(SERVED_ACTIVE, "looking whether the local APIC answers, before a trapped access to it is quick") \
 	M(SERVED_BASE, "looking whether the page is its own") \

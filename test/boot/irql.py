@@ -16,7 +16,7 @@ PLACES = (
     (HASWELL, 'ept'), (HASWELL, 'shadow'), (HASWELL, 'vtlb'), (HASWELL, 'brute'),
     ('core2_penryn_t9600', 'shadow'), ('core2_penryn_t9600', 'vtlb'),
     ('corei5_lynnfield_750', 'ept'),
-    ('corei7_skylake_x', 'ept'),
+    ('corei7_skylake_x', 'ept'), ('tigerlake', 'ept'),
 )
 
 GUESTS = (

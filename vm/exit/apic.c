@@ -73,12 +73,13 @@ static const struct insn_cache *decoded(struct vcpu *v)
 	return emulation_plain(v);
 }
 
-/* Nor the translation of its operand: the exit says which register it reads or writes. */
+/* Nor the translation of its operand: the exit says which register it reads or writes. But of an operand that begins in
+ * the page before, it says 0, where no register is. */
 static bool access_served(struct vcpu *v, struct hvm_apic_access a)
 {
 	const struct insn_cache *c;
 
-	if (!a.instruction || (a.offset & 3))
+	if (!a.instruction || (a.offset & 3) || VM_KEPT(QUICK_STRADDLE, !a.offset))
 		return false;
 	c = decoded(v);
 	if (!c)

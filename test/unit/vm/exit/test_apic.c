@@ -99,6 +99,22 @@ static void a_breakpoint_on_the_page(void **state)
 	finish();
 }
 
+/* It begins in the page before, where no memory is: the exit says 0 of it. */
+static void an_operand_across_the_edge(void **state)
+{
+	(void)state;
+	for (unsigned m = 0; m < ARRAY_SIZE(lapic_mechanisms); m++) {
+		at(lapic_mechanisms[m], "flexpriority", BENCH_PAE);
+		for (unsigned n = 0; n < 3; n++) {
+			CODE("\x8b\x8b\xfe\xff\xff\xff"); /* mov ecx, [ebx - 2] */
+			STEP(apic_access(0, 0));
+			assert_int_equal((uint32_t)*bench_gpr(GPR_RCX), 0xffff);
+			assert_int_equal(bench.entry.rip, BENCH_CODE + 6);
+		}
+		finish();
+	}
+}
+
 /* An event's delivery reached the page: it is delivered by the emulator, and not lost. */
 static void the_delivery_of_an_event(void **state)
 {
@@ -350,6 +366,7 @@ int main(void)
 		cmocka_unit_test(other_instructions),
 		cmocka_unit_test(other_bytes),
 		cmocka_unit_test(a_breakpoint_on_the_page),
+		cmocka_unit_test(an_operand_across_the_edge),
 		cmocka_unit_test(the_delivery_of_an_event),
 		cmocka_unit_test(trapped),
 		cmocka_unit_test(trapped_by_reserved_bits),
