@@ -5,9 +5,9 @@
  * the controller (test/unit/host/controller.c). ATA/ATAPI-6; Programming Interface for Bus Master IDE Controller.
  *
  * AT1  A channel has one command at a time, for one of its two disks.
- * AT2  Each register is looked at a bounded number of times in a call. A command that does not end in ATA_PATIENCE is
- *      given up, with a reset of the channel; a channel that does not come back from one in as long is given up for
- *      good.
+ * AT2  Each register is looked at a bounded number of times in a call. A command that does not end in the
+ *      channel's `patience` is given up, with a reset of the channel; a channel that does not come back from one in as
+ *      long is given up for good.
  * AT3  Memory that a disk reads or writes is the channel's own buffer, always. */
 #ifndef VELLUM_HOST_ATA_H
 #define VELLUM_HOST_ATA_H

@@ -1,5 +1,6 @@
 #include "host/disk.h"
 
+#include "host/console.h"
 #include "host/frames.h"
 #include "host/interrupt.h"
 #include "host/ioapic.h"
@@ -7,19 +8,11 @@
 #include "host/percpu.h"
 #include "host/spinlock.h"
 #include "host/x86.h"
+#include "lib/pci.h"
 #include "lib/ports.h"
 
-/* What is read of a function's configuration space (PCI Local Bus Specification, "Configuration Space
- * Organization"). */
-#define FUNCTION_ID 0x00
-#define FUNCTION_COMMAND 0x04
-#define COMMAND_PORTS 0x1u
-#define COMMAND_MASTER 0x4u
-#define FUNCTION_CLASS 0x08 /* revision, interface, class */
-#define CLASS_IDE 0x0101u
-#define FUNCTION_BAR(n) (0x10 + 4 * (n))
-#define BAR_IS_PORT 0x1u
-#define BAR_PORT 0xfffcu
+#define BAR(n) (PCI_BAR + 4 * (n))
+#define BAR_PORT 0xfffcu /* of a BAR of ports: the first */
 
 #define PATIENCE_SECONDS 10    /* AT2; a disk may have to spin up */
 #define LOOKS_PER_SECOND 1000  /* where no interrupt comes */
@@ -77,9 +70,9 @@ static void pci_write(uint32_t function, unsigned offset, uint32_t value)
 static uint32_t find_controller(void)
 {
 	for (uint32_t f = 0; f < 256; f++) {
-		if ((pci_read(f, FUNCTION_ID) & 0xffff) == 0xffff)
+		if ((pci_read(f, PCI_VENDOR) & 0xffff) == 0xffff)
 			continue;
-		if (pci_read(f, FUNCTION_CLASS) >> 16 == CLASS_IDE)
+		if (pci_read(f, PCI_REVISION) >> 16 == PCI_CLASS_IDE)
 			return f;
 	}
 	return 0;
@@ -88,17 +81,17 @@ static uint32_t find_controller(void)
 /* A channel in native mode has its ports by base addresses; its interrupt is shared and not routed here. */
 static void set_ports(struct channel *c, unsigned n, uint32_t function)
 {
-	bool native = function && (pci_read(function, FUNCTION_CLASS) >> 8 & BIT(2 * n));
-	uint32_t master = function ? pci_read(function, FUNCTION_BAR(4)) : 0;
+	bool native = function && (pci_read(function, PCI_REVISION) >> 8 & BIT(2 * n));
+	uint32_t master = function ? pci_read(function, BAR(4)) : 0;
 
 	c->ata.ports = &machine_ports;
 	c->ata.command = n ? ATA_COMMAND_2 : ATA_COMMAND_1;
 	c->ata.control = n ? ATA_CONTROL_2 : ATA_CONTROL_1;
 	if (native) {
-		c->ata.command = (uint16_t)(pci_read(function, FUNCTION_BAR(2 * n)) & BAR_PORT);
-		c->ata.control = (uint16_t)((pci_read(function, FUNCTION_BAR(2 * n + 1)) & BAR_PORT) + 2);
+		c->ata.command = (uint16_t)(pci_read(function, BAR(2 * n)) & BAR_PORT);
+		c->ata.control = (uint16_t)((pci_read(function, BAR(2 * n + 1)) & BAR_PORT) + 2);
 	}
-	if ((master & BAR_IS_PORT) && (master & BAR_PORT))
+	if ((master & PCI_BAR_IO) && (master & BAR_PORT))
 		c->ata.bus_master = (uint16_t)((master & BAR_PORT) + n * BM_CHANNEL);
 	if (!native)
 		c->interrupts = ioapic_host_route(n ? ATA_IRQ_2 : ATA_IRQ_1, (uint8_t)(VECTOR_DISK_FIRST + n));
@@ -120,14 +113,28 @@ static bool get_memory(struct channel *c)
 
 static uint64_t ticks(void) { return rdtsc(); }
 
+/* By the name that a description has for it. */
+static void tell(unsigned channel)
+{
+	for (unsigned n = 0; n < 2; n++) {
+		const struct ata_disk *d = disk_host(channel, n);
+		uint64_t kb = d ? d->sectors / 2 : 0;
+		bool small = kb < 1024;
+
+		if (d)
+			console_log("disk ide%u.%u: %s, serial number %s, %lu %s", channel, n, d->model, d->serial,
+				    small ? kb : kb / 1024, small ? "KB" : "MB");
+	}
+}
+
 const char *disk_host_init(uint64_t tsc_hz)
 {
 	uint32_t function = find_controller();
 
 	look_ticks = tsc_hz / LOOKS_PER_SECOND;
 	if (function)
-		pci_write(function, FUNCTION_COMMAND,
-			  (pci_read(function, FUNCTION_COMMAND) & 0xffff) | COMMAND_PORTS | COMMAND_MASTER);
+		pci_write(function, PCI_COMMAND,
+			  (pci_read(function, PCI_COMMAND) & 0xffff) | PCI_COMMAND_IO | PCI_COMMAND_MASTER);
 	for (unsigned n = 0; n < DISK_CHANNELS; n++) {
 		struct channel *c = &channels[n];
 
@@ -136,6 +143,7 @@ const char *disk_host_init(uint64_t tsc_hz)
 		set_ports(c, n, function);
 		c->ata.patience = PATIENCE_SECONDS * tsc_hz;
 		ata_find(&c->ata, ticks);
+		tell(n);
 	}
 	return NULL;
 }

@@ -10,8 +10,8 @@
 
 #define DISK_CHANNELS 2 /* and two disks each */
 
-/* Finds the controller and its disks. NULL, or one sentence: there is none, or no memory. Boot only, on the first CPU;
- * once. */
+/* Finds the controller and its disks, as many as there are, and says in the log which. NULL, or one sentence: there is
+ * no memory for their buffers. Boot only, on the first CPU; once. */
 const char *disk_host_init(uint64_t tsc_hz);
 /* NULL: there is no such disk. */
 const struct ata_disk *disk_host(unsigned channel, unsigned n);

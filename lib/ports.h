@@ -29,6 +29,7 @@
 #define ACPI_PM1A_CNT (ACPI_PM_BASE + 4)    /* 2 bytes */
 #define ACPI_PM_TMR (ACPI_PM_BASE + 8)      /* 4 bytes; all 32 bits count, as the FADT says */
 #define ACPI_GPE0 (ACPI_PM_BASE + 0x20)     /* 4 bytes: 2 of status, 2 of enable */
+#define ACPI_SCI_IRQ 9u                     /* its interrupt: the IRQ, and so the I/O APIC's pin */
 /* ACPI Specification, "PM1 Status Registers", "PM1 Control Registers". */
 #define PM1_TMR 0x0001
 #define PM1_PWRBTN 0x0100

@@ -1,4 +1,4 @@
-/* vm/devices.h - all that the PC of a virtual machine is made of. */
+/* vm/devices.h - all that the PC of a virtual machine is made of, but for its disks (vm/disk.h). */
 #ifndef VELLUM_VM_DEVICES_H
 #define VELLUM_VM_DEVICES_H
 

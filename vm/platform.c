@@ -9,7 +9,6 @@
 
 #define KEYBOARD_IRQ 1
 #define RTC_IRQ 8
-#define SCI_IRQ 9
 #define AUX_IRQ 12
 #define PCI_IRQ_AB 10
 #define PCI_IRQ_CD 11
@@ -382,7 +381,7 @@ static bool add_clocks(struct vm *vm)
 
 	return pit_init(&vm->pit, &vm->pio, timers, irqhub_line(&vm->irqhub, 0)) &&
 	       rtc_init(&vm->rtc, &vm->pio, timers, irqhub_line(&vm->irqhub, RTC_IRQ), &rtc) &&
-	       acpi_pm_init(&vm->acpi_pm, &vm->pio, timers, irqhub_line(&vm->irqhub, SCI_IRQ), sink);
+	       acpi_pm_init(&vm->acpi_pm, &vm->pio, timers, irqhub_line(&vm->irqhub, ACPI_SCI_IRQ), sink);
 }
 
 static bool add_uart(struct vm *vm)

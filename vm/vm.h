@@ -1,7 +1,8 @@
 /* vm/vm.h - the virtual machine and the virtual CPU.
  *
  * Locks, in the order in which they may be taken (docs/architecture.md): vm.device_lock, then vm.mmu_lock, then the
- * leaves (frames, the VPID pool, a console port). Every exit handler runs with none of them held.
+ * leaves (frames, the VPID pool, a console port, a queue of disks and its channel, the clock of a machine that is
+ * paused). Every exit handler runs with none of them held.
  *
  * VM1  A vCPU lives on one physical CPU at a time (vcpu.cpu), which alone gives it to another (CQ1 in vm/schedule.h);
  *      only that CPU touches it, but for these:
@@ -22,12 +23,13 @@
  * VM3  What a VM held is given back once, when the last of its vCPUs has left its CPU (vcpus_over).
  *
  * What is a virtual machine's: memory, the mechanism and its tables (struct mmu_vm), how fast it dirties its memory,
- * devices, the clock, what CPUID offers, MTRRs, how the TPR is virtualized and the patches for that, its weight,
- * whether it is paused, the end and its status. What is a virtual CPU's: registers, the virtualization extension's
- * state, paging registers and roots (struct mmu_vcpu), its VPID, the local APIC, timers and whether the CPU counts to
- * them itself (its own alarm), events to inject, the instruction that is emulated, exits and ticks; where it lives,
- * may live (pin) and goes (wander), and what it has had of CPUs (fair). What is asked of all of them is asked below
- * ("questions to a VM"). */
+ * the firmware's ROM, its files and what lies below 1 MByte (struct vm_firmware), devices, disks (struct vm_disk; what
+ * is written to their snapshots outlives it, in struct vm_place), the clock, what CPUID offers, MTRRs, how the TPR is
+ * virtualized and the patches for that, its weight, whether it is paused, the end and its status. What is a virtual
+ * CPU's: registers, the virtualization extension's state, paging registers and roots (struct mmu_vcpu), its VPID, the
+ * local APIC, timers and whether the CPU counts to them itself (its own alarm), events to inject, the instruction that
+ * is emulated, exits and ticks; where it lives, may live (pin) and goes (wander), and what it has had of CPUs (fair).
+ * What is asked of all of them is asked below ("questions to a VM"). */
 #ifndef VELLUM_VM_VM_H
 #define VELLUM_VM_VM_H
 

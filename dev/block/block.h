@@ -2,7 +2,8 @@
  *
  * A *queue* stands for what does one thing at a time, a channel of a disk controller; several disks of several virtual
  * machines may wait at it. A request is cut into pieces of at most the queue's buffer; guest memory is read and written
- * by copies, while no lock is held.
+ * by copies, while the queue's lock is not held. What enter() of the disk takes is held while block_submit() copies,
+ * and not while block_event() or block_go_on() does.
  *
  * BK1  A queue has one owner at a time: who runs it, or the medium, or whoever will call
  *      block_go_on(). `state` says which, and is changed with the queue's lock held.

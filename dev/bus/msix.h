@@ -14,7 +14,6 @@
 #define MSIX_PBA 0x800
 #define MSIX_BAR_BYTES 0x1000u
 #define MSIX_CAPABILITY 0x11
-#define MSIX_CAPABILITY_BYTES 12
 #define MSIX_MASKED 1u /* of an entry */
 #define MSIX_ENABLE 0x8000u /* of the message control register */
 #define MSIX_MASK_ALL 0x4000u

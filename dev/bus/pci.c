@@ -3,7 +3,6 @@
 #include "dev/bus/bytes.h"
 
 #define ADDRESS_WRITABLE 0x80fffffcu
-#define BAR_IO 0x1u
 #define PORTS_END 0x10000u
 
 void pci_identify(struct pci_device *d, uint16_t vendor, uint16_t device, uint32_t class, uint8_t revision)
@@ -230,7 +229,7 @@ bool pci_add(struct pci *p, struct pci_device *d, unsigned devfn)
 		if (!d->bar[n].size)
 			continue;
 		pci_put32(d->writable, bar_register(n), ~(d->bar[n].size - 1));
-		d->reset[bar_register(n)] = d->bar[n].io ? BAR_IO : 0;
+		d->reset[bar_register(n)] = d->bar[n].io ? PCI_BAR_IO : 0;
 		decodes |= d->bar[n].io ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY;
 	}
 	d->writable[PCI_COMMAND] |= decodes;
@@ -250,7 +249,7 @@ static bool assign_bar(struct pci_device *d, unsigned n, uint32_t *io, uint32_t 
 
 	if (at < *next || at > end || end - at < d->bar[n].size)
 		return false;
-	pci_put32(d->config, bar_register(n), at | (d->bar[n].io ? BAR_IO : 0));
+	pci_put32(d->config, bar_register(n), at | (d->bar[n].io ? PCI_BAR_IO : 0));
 	*next = at + d->bar[n].size;
 	return true;
 }

@@ -13,31 +13,14 @@
 
 #include "dev/dev.h"
 #include "dev/bus/ports.h"
+#include "lib/pci.h"
 #include "lib/ports.h"
 
 #define PCI_DEVFN(slot, function) ((slot) << 3 | (function))
 #define PCI_BARS 6
 #define PCI_PIRQS 4
-#define PCI_DEVICES_MAX 16
-
-/* Registers of the header. */
-#define PCI_VENDOR 0x00
-#define PCI_COMMAND 0x04
-#define PCI_STATUS 0x06
-#define PCI_REVISION 0x08
-#define PCI_CLASS 0x09        /* programming interface, sub-class, class */
-#define PCI_HEADER_TYPE 0x0e
-#define PCI_BAR 0x10          /* and every 4 bytes up to 0x24 */
-#define PCI_SUBSYSTEM 0x2c    /* vendor, device */
-#define PCI_CAPABILITIES 0x34
-#define PCI_INTERRUPT_LINE 0x3c
-#define PCI_INTERRUPT_PIN 0x3d
-
-#define PCI_COMMAND_IO 0x01u
-#define PCI_COMMAND_MEMORY 0x02u
-#define PCI_COMMAND_MASTER 0x04u
-#define PCI_MULTIFUNCTION 0x80u
 #define PCI_PIRQ_OFF 0x80u
+#define PCI_DEVICES_MAX 16
 
 struct pci_bar {
 	uint32_t size;                /* bytes, a power of two, at least 4 (ports) or 16 (memory); 0: there is none */

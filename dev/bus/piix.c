@@ -16,7 +16,6 @@
 #define PMREGMISC 0x80u
 #define SMBBA 0x90u
 #define SMBHSTCFG 0xd2u
-#define SCI_IRQ 9u
 
 static void route(struct pci_device *d, unsigned reg, unsigned size)
 {
@@ -50,7 +49,7 @@ static void make_pm(struct pci_device *d, uint32_t subsystem)
 	pci_put16(d->reset, PCI_STATUS, 0x0280);
 	pci_put32(d->reset, PCI_SUBSYSTEM, subsystem);
 	d->reset[PCI_INTERRUPT_PIN] = 1;
-	d->reset[PCI_INTERRUPT_LINE] = SCI_IRQ;
+	d->reset[PCI_INTERRUPT_LINE] = ACPI_SCI_IRQ;
 	pci_put32(d->reset, PMBA, ACPI_PM_BASE | 1); /* fixed */
 	pci_put32(d->reset, DEVACTB, DEVACTB_APMC);
 	d->reset[PMREGMISC] = 1;

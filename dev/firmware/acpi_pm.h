@@ -8,7 +8,6 @@
 #include "lib/ports.h"
 
 #define ACPI_PM_TMR_HZ 3579545u
-#define ACPI_SCI_GSI 9u
 #define ACPI_SLP_TYP_S5 5u /* the value in \_S5 */
 
 struct acpi_pm {

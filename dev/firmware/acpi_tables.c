@@ -7,7 +7,6 @@
 #include "dev/irq/lapic.h"
 #include "lib/cmos.h"
 
-#define RSDP_V1_SIZE 20u
 #define FACS_SIZE 64u
 
 #define FADT_REVISION 5u
@@ -108,7 +107,7 @@ static uint32_t fadt(struct acpi_writer *w, const struct acpi_config *config, ui
 	put32(w, dsdt_gpa);
 	put8(w, 0);
 	put8(w, PROFILE_DESKTOP);
-	put16(w, ACPI_SCI_GSI);
+	put16(w, ACPI_SCI_IRQ);
 	put32(w, 0);      /* SMI command port: none, ACPI mode is always on */
 	put_zeros(w, 4);  /* ACPI_ENABLE, ACPI_DISABLE, S4BIOS_REQ, PSTATE_CNT */
 	fadt_blocks(w);
@@ -173,7 +172,7 @@ static uint32_t madt(struct acpi_writer *w, const struct acpi_config *config)
 	put32(w, IOAPIC_BASE);
 	put32(w, 0); /* first GSI */
 	madt_override(w, 0, 2, 0);
-	madt_override(w, (uint8_t)ACPI_SCI_GSI, ACPI_SCI_GSI, ISO_ACTIVE_HIGH_LEVEL);
+	madt_override(w, (uint8_t)ACPI_SCI_IRQ, ACPI_SCI_IRQ, ISO_ACTIVE_HIGH_LEVEL);
 	put8(w, 4); /* local APIC NMI: LINT1 of every processor */
 	put8(w, 6);
 	put8(w, ALL_CPUS);
@@ -194,7 +193,7 @@ static void rsdp(struct acpi_writer *w, size_t at, uint32_t rsdt_gpa, uint32_t x
 	put32(&r, ACPI_RSDP_SIZE);
 	put64(&r, xsdt_gpa);
 	put32(&r, 0);
-	patch_checksum(&r, 0, RSDP_V1_SIZE, 8);
+	patch_checksum(&r, 0, ACPI_RSDP_V1_SIZE, 8);
 	patch_checksum(&r, 0, ACPI_RSDP_SIZE, 32);
 }
 

@@ -15,6 +15,7 @@ struct acpi_config {
 };
 
 #define ACPI_RSDP_SIZE 36u
+#define ACPI_RSDP_V1_SIZE 20u /* of it, what ACPI 1.0 knows, and its first checksum covers */
 
 /* Upper bound of what acpi_tables_build() needs for this many CPUs. */
 #define ACPI_TABLES_SIZE(cpus) (8192u + 96u * (cpus))

@@ -204,13 +204,6 @@ bool fw_cfg_add_file(struct fw_cfg *f, const char *name, const void *data, uint3
 	return true;
 }
 
-bool fw_cfg_add_file_number(struct fw_cfg *f, const char *name, uint64_t value, uint32_t size)
-{
-	const void *data = keep_number(f, value);
-
-	return data && fw_cfg_add_file(f, name, data, size);
-}
-
 /* ---- making ---- */
 
 void fw_cfg_reset(struct fw_cfg *f)

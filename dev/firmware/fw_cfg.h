@@ -84,6 +84,5 @@ bool fw_cfg_add(struct fw_cfg *f, uint16_t key, const void *data, uint32_t size)
 bool fw_cfg_add_number(struct fw_cfg *f, uint16_t key, uint64_t value, uint32_t size);
 /* A file; its name has less than FW_CFG_FILE_NAME characters. */
 bool fw_cfg_add_file(struct fw_cfg *f, const char *name, const void *data, uint32_t size);
-bool fw_cfg_add_file_number(struct fw_cfg *f, const char *name, uint64_t value, uint32_t size);
 
 #endif

@@ -77,7 +77,7 @@ static unsigned interrupts(struct acpi_writer *w)
 	for (uint8_t irq = 0; irq < ISA_IRQS; irq++) {
 		if (irq == CASCADE_IRQ)
 			continue;
-		interrupt(w, ENTRY_INTERRUPT, INTERRUPT_INT, irq == ACPI_SCI_GSI ? ACTIVE_HIGH_LEVEL : AS_THE_BUS, irq,
+		interrupt(w, ENTRY_INTERRUPT, INTERRUPT_INT, irq == ACPI_SCI_IRQ ? ACTIVE_HIGH_LEVEL : AS_THE_BUS, irq,
 			  IOAPIC_ID, irq ? irq : 2);
 		count++;
 	}

@@ -2,8 +2,8 @@
  * Description Pointer (RSDP)", "Fixed ACPI Description Table (FADT)". */
 #include "dev/firmware/table_loader.h"
 
-#define RSDP_SIZE 36u
-#define RSDP_V1_SIZE 20u
+#include "dev/firmware/acpi_tables.h"
+
 #define RSDP_RSDT 16u
 #define RSDP_XSDT 24u
 #define HEADER_SIZE 36u
@@ -104,7 +104,7 @@ unsigned table_loader_build(const void *tables, size_t size, struct table_loader
 	struct script s = { .tables = tables, .size = size, .out = out };
 
 	_Static_assert(sizeof(struct table_loader_entry) == TABLE_LOADER_ENTRY, "as a firmware reads it");
-	if (size < RSDP_SIZE || memcmp(tables, "RSD PTR ", 8) != 0)
+	if (size < ACPI_RSDP_SIZE || memcmp(tables, "RSD PTR ", 8) != 0)
 		return 0;
 	allocate(&s, TABLE_LOADER_RSDP, 16, TABLE_LOADER_FSEG);
 	allocate(&s, TABLE_LOADER_TABLES, 64, TABLE_LOADER_HIGH);
@@ -112,7 +112,7 @@ unsigned table_loader_build(const void *tables, size_t size, struct table_loader
 	root(&s, word(&s, RSDP_XSDT), 8);
 	pointer(&s, TABLE_LOADER_RSDP, RSDP_RSDT, 4);
 	pointer(&s, TABLE_LOADER_RSDP, RSDP_XSDT, 8);
-	checksum(&s, TABLE_LOADER_RSDP, 8, 0, RSDP_V1_SIZE);
-	checksum(&s, TABLE_LOADER_RSDP, 32, 0, RSDP_SIZE);
+	checksum(&s, TABLE_LOADER_RSDP, 8, 0, ACPI_RSDP_V1_SIZE);
+	checksum(&s, TABLE_LOADER_RSDP, 32, 0, ACPI_RSDP_SIZE);
 	return s.failed ? 0 : s.count;
 }

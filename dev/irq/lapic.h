@@ -44,7 +44,7 @@
 enum { LVT_CMCI, LVT_TIMER, LVT_THERMAL, LVT_PERF, LVT_LINT0, LVT_LINT1, LVT_ERROR, LVT_COUNT };
 
 /* What the local APIC needs from the owner of the vCPU. All called with the device lock held, but for kick, and for ipi
- * of a fixed interrupt (lapic_write_unlocked). */
+ * of a fixed interrupt (lapic_msr_write_unlocked, lapic_mmio_write_unlocked, lapic_wrote_unlocked). */
 struct lapic_host {
 	/* ICR was written: usually apic_bus_send(bus, m, from). */
 	void (*ipi)(void *ctx, struct lapic *from, const struct apic_message *m);

@@ -16,9 +16,8 @@ static struct virtq *selected(const struct virtio_pci *p)
 	return p->selected < p->device->queues ? &p->device->queue[p->selected] : NULL;
 }
 
-static uint32_t features_half(const struct virtio_pci *p, uint64_t features, uint32_t half)
+static uint32_t features_half(uint64_t features, uint32_t half)
 {
-	(void)p;
 	return half < 2 ? (uint32_t)(features >> (32 * half)) : 0;
 }
 
@@ -54,11 +53,11 @@ static uint32_t read_common(const struct virtio_pci *p, uint64_t offset)
 	case DEVICE_HALF:
 		return p->device_half;
 	case DEVICE_FEATURES:
-		return features_half(p, p->device->offered, p->device_half);
+		return features_half(p->device->offered, p->device_half);
 	case DRIVER_HALF:
 		return p->driver_half;
 	case DRIVER_FEATURES:
-		return features_half(p, p->device->features, p->driver_half);
+		return features_half(p->device->features, p->driver_half);
 	case CONFIG_VECTOR:
 		return p->config_vector;
 	case NUM_QUEUES:

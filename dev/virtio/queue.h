@@ -14,7 +14,6 @@
 #include "dev/memory.h"
 #include "dev/virtio/virtio.h"
 
-#define VIRTQ_SIZE_MAX 256
 #define VIRTQ_SEGMENTS 130 /* of a chain: the driver is told of less */
 
 struct virtq {

@@ -11,7 +11,6 @@
 #define VIRTIO_DRIVER_OK 4u
 #define VIRTIO_FEATURES_OK 8u
 #define VIRTIO_NEEDS_RESET 64u
-#define VIRTIO_FAILED 128u
 
 /* "Reserved Feature Bits". */
 #define VIRTIO_F_ANY_LAYOUT 27
@@ -31,7 +30,6 @@
 #define VIRTQ_AVAIL_BYTES 2
 #define VIRTQ_USED_BYTES 8
 #define VIRTQ_AVAIL_F_NO_INTERRUPT 1u
-#define VIRTQ_USED_F_NO_NOTIFY 1u
 
 /* "Virtqueue Interrupts" on PCI, "ISR status capability". */
 #define VIRTIO_ISR_QUEUE 1u

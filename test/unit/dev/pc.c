@@ -156,7 +156,7 @@ void pc_add_firmware(struct pc *pc)
 	assert_true(debugcon_init(&pc->debugcon, &pc->pio, tx, pc));
 	assert_true(fw_cfg_init(&pc->fw_cfg, &pc->pio, PC_CPUS, 256u << 20, &pc->memory, &pc->timers));
 	assert_true(fw_cfg_add_file(&pc->fw_cfg, "etc/e820", "twenty bytes of text", 20));
-	assert_true(fw_cfg_add_file_number(&pc->fw_cfg, "etc/number", 0x12345678, 4));
+	assert_true(fw_cfg_add_file(&pc->fw_cfg, "etc/number", "\x78\x56\x34\x12", 4));
 }
 
 void pc_delete(struct pc *pc)

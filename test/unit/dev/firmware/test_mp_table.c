@@ -104,7 +104,7 @@ static void test_routing(void **state)
 	build(1);
 	for (const uint8_t *p = image + 16 + 44 + 20 + 8 + 8 + 8; p < image + used && p[0] == 3; p += 8) {
 		assert_int_equal(p[7], p[5] ? p[5] : 2);
-		assert_int_equal(u16(p + 2), p[5] == ACPI_SCI_GSI ? 0x0d : 0);
+		assert_int_equal(u16(p + 2), p[5] == ACPI_SCI_IRQ ? 0x0d : 0);
 		assert_false(pins & 1u << p[7]);
 		pins |= 1u << p[7];
 	}

@@ -1,0 +1,25 @@
+/* lib/pci.h - the header of a PCI function's configuration space (PCI Local Bus Specification, "Configuration Space
+ * Organization"); for who drives the machine's devices (host/), who plays them (dev/) and the tests. How it is reached
+ * is in lib/ports.h. What is not used has no name. */
+#ifndef VELLUM_LIB_PCI_H
+#define VELLUM_LIB_PCI_H
+
+#define PCI_VENDOR 0x00
+#define PCI_COMMAND 0x04
+#define PCI_STATUS 0x06
+#define PCI_REVISION 0x08     /* and above it the class: programming interface, sub-class, base class */
+#define PCI_HEADER_TYPE 0x0e
+#define PCI_BAR 0x10          /* and every 4 bytes up to 0x24 */
+#define PCI_SUBSYSTEM 0x2c    /* vendor, device */
+#define PCI_CAPABILITIES 0x34
+#define PCI_INTERRUPT_LINE 0x3c
+#define PCI_INTERRUPT_PIN 0x3d
+
+#define PCI_COMMAND_IO 0x01u
+#define PCI_COMMAND_MEMORY 0x02u
+#define PCI_COMMAND_MASTER 0x04u
+#define PCI_MULTIFUNCTION 0x80u /* of the header type */
+#define PCI_BAR_IO 0x1u         /* of a base address register: it is one of ports */
+#define PCI_CLASS_IDE 0x0101u   /* base class and sub-class */
+
+#endif
