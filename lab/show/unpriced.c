@@ -22,6 +22,12 @@ const char *lab_sample_words(uint64_t stretches, double error, char text[LAB_SAM
 	return text;
 }
 
+const char *lab_sample_bursts(uint64_t stretches)
+{
+	return stretches ? "bursts of misses that fall between its stretches are in neither the sample nor its error"
+			 : "";
+}
+
 /* Of records whose data has no price, the extremes. */
 struct unpriced {
 	unsigned sampled, not_sampled;
@@ -88,6 +94,7 @@ void lab_view_unpriced(const struct lab_view *v, bool compared, FILE *out)
 			fprintf(out, " to %s", most);
 		fprintf(out, " %% more by %s%s", lab_sample_words(u.stretches, u.error, words),
 			compared ? "; percentages have both" : "");
+		fprintf(out, "%s%s", u.stretches ? "; " : "", lab_sample_bursts(u.stretches));
 	}
 	if (u.not_sampled)
 		fprintf(out, "; %s without a sample (machine.data_sample=off), ranges and percentages have nothing of "

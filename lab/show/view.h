@@ -58,6 +58,8 @@ void lab_result_unpriced(const struct lab_result *result, double exits, double t
 enum { LAB_SAMPLE_WORDS = 80 };
 /* What the sample is: "a sample of 28 stretches, sampling error 39 %". Writes and returns text. */
 const char *lab_sample_words(uint64_t stretches, double error, char text[LAB_SAMPLE_WORDS]);
+/* What no sample of stretches can say, to be said beside its error; "" of one that has none. */
+const char *lab_sample_bursts(uint64_t stretches);
 void lab_view_csv(const struct lab_view *view, FILE *out);
 void lab_view_json(const struct lab_view *view, FILE *out);
 void lab_view_html(const struct lab_view *view, FILE *out);

@@ -141,6 +141,7 @@ static void test_unpriced(void **state)
 	look("out", "a sample of its beginning and only 1", true);
 	assert_int_equal(0, shell("\"$V\" lab run gups:size=4M,updates=2M >out 2>err"));
 	look("out", "(its upper end waits for data, by a sample of 19 stretches, sampling error ", true);
+	look("out", "bursts of misses that fall between its stretches are in neither", true);
 	assert_int_equal(0, shell("\"$V\" lab run --guest-pages 2m --pages 2m gups:size=256M,updates=20K >out 2>err"));
 	look("out", "these are upper ones", true);
 	assert_int_equal(0, shell("\"$V\" lab run --set machine.data_sample=off gups:size=256M,updates=20K "
@@ -158,6 +159,7 @@ static void test_unpriced_table(void **state)
 				  "-o u.jsonl >out 2>err"));
 	look("out", "(The program's own cache misses have no price", true);
 	assert_int_equal(0, shell("tr -s '\\n ' ' ' <out | grep -q ' more by a look at all of it; perc'"));
+	look("out", "bursts", false);
 	assert_int_equal(0, shell("awk 'length > 100 { exit 1 }' out"));
 	assert_int_equal(0, shell("\"$V\" lab sweep --vary pages=4k,2m --workload gups:size=256M,updates=20K "
 				  "--set machine.data_sample=off -o u2.jsonl >out 2>err"));
