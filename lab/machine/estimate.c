@@ -46,53 +46,51 @@ static double time_with(const struct lab_parts *p, const double factor[PARAMETER
 	return fmax(others + seen, walks / fmax(1, p->walkers));
 }
 
-static double dependence_at(const struct lab_parts *p, int overlap)
-{
-	return overlap < 0 ? p->dependence_low : overlap ? p->dependence_high : p->dependence;
-}
-
 enum measure { RATIO, DIFFERENCE };
 
-/* log of the time of b over that of a, or of b alone; or the one less the other. */
-static double measure(enum measure what, const struct lab_parts *a, const struct lab_parts *b,
-		      const double factor[PARAMETERS], int overlap)
+/* How far a parameter is varied in a run: a sample also by its own error. */
+static double end_of(const struct lab_parts *p, unsigned parameter, bool upper)
 {
-	double tb = time_with(b, factor, dependence_at(b, overlap)), ta = 1;
-
-	if (a)
-		ta = time_with(a, factor, dependence_at(a, overlap));
-	return what == DIFFERENCE ? tb - ta : log(fmax(1, tb)) - log(fmax(1, ta));
-}
-
-/* How far a parameter is varied. Of two runs' samples, that of the worse one. */
-static double end_of(const struct lab_parts *a, const struct lab_parts *b, unsigned parameter, bool upper)
-{
-	double end = upper ? lab_uncertain[parameter].high : lab_uncertain[parameter].low, error = b->sample_error;
+	double end = upper ? lab_uncertain[parameter].high : lab_uncertain[parameter].low;
 
 	if (parameter != SAMPLE)
 		return end;
-	if (a)
-		error = fmax(error, a->sample_error);
-	return upper ? fmax(end, 1 + error) : fmin(end, fmax(0, 1 - error));
+	return upper ? fmax(end, 1 + p->sample_error) : fmin(end, fmax(0, 1 - p->sample_error));
+}
+
+/* The time with this parameter at an end of its range; PARAMETERS: with all as they are. */
+static double time_at(const struct lab_parts *p, unsigned parameter, bool upper)
+{
+	double factor[PARAMETERS] = { 1, 1, 1, 1, 1, 1, 1, 1, 1 };
+
+	if (parameter == OVERLAP)
+		return time_with(p, factor, upper ? p->dependence_high : p->dependence_low);
+	if (parameter < PARAMETERS)
+		factor[parameter] = end_of(p, parameter, upper);
+	return time_with(p, factor, p->dependence);
+}
+
+/* log of the time of b over that of a, or of b alone; or the one less the other. */
+static double measure(enum measure what, const struct lab_parts *a, const struct lab_parts *b, unsigned parameter,
+		      bool upper)
+{
+	double tb = time_at(b, parameter, upper), ta = a ? time_at(a, parameter, upper) : 1;
+
+	return what == DIFFERENCE ? tb - ta : log(fmax(1, tb)) - log(fmax(1, ta));
 }
 
 /* The estimate of one run is for the machine.cpi that was given; where two are compared it is varied too. */
 static struct lab_estimate estimate(enum measure what, const struct lab_parts *a, const struct lab_parts *b)
 {
-	double factor[PARAMETERS] = { 1, 1, 1, 1, 1, 1, 1, 1, 1 }, best = measure(what, a, b, factor, 0);
-	double down = 0, up = 0;
+	double best = measure(what, a, b, PARAMETERS, false), down = 0, up = 0;
 
 	for (unsigned i = 0; i < PARAMETERS; i++) {
 		double end[2], low, high;
 
 		if (i == PROGRAM && !a)
 			continue;
-		for (unsigned side = 0; side < 2; side++) {
-			if (i != OVERLAP)
-				factor[i] = end_of(a, b, i, side);
-			end[side] = measure(what, a, b, factor, i != OVERLAP ? 0 : side ? 1 : -1) - best;
-			factor[i] = 1;
-		}
+		for (unsigned side = 0; side < 2; side++)
+			end[side] = measure(what, a, b, i, side) - best;
 		low = fmin(0, fmin(end[0], end[1]));
 		high = fmax(0, fmax(end[0], end[1]));
 		down += low * low;
@@ -131,27 +129,35 @@ struct lab_estimate lab_estimate(const struct lab_parts *p)
 	return e;
 }
 
-/* Without data that has no price in both, and with it in both. */
-static struct lab_estimate compare(enum measure what, const struct lab_parts *a, const struct lab_parts *b)
+static void widen(struct lab_estimate *e, struct lab_estimate by)
+{
+	e->low = fmin(e->low, by.low);
+	e->high = fmax(e->high, by.high);
+}
+
+/* Without data that has no price in both; and with it in both, the same, by the worse sample of the two; and, where
+ * data may miss more in one of them, with what the sample of each says of it. */
+static struct lab_estimate compare(enum measure what, const struct lab_parts *a, const struct lab_parts *b, bool moved)
 {
 	struct lab_parts all_a = *a, all_b = *b, without_a = without_data(a), without_b = without_data(b);
-	struct lab_estimate e = estimate(what, &without_a, &without_b), with;
+	struct lab_estimate e = estimate(what, &without_a, &without_b);
 
-	all_a.unpriced_data = all_b.unpriced_data = fmax(a->unpriced_data, b->unpriced_data);
 	if (!has_unpriced(a) && !has_unpriced(b))
 		return e;
-	with = estimate(what, &all_a, &all_b);
-	e.low = fmin(e.low, with.low);
-	e.high = fmax(e.high, with.high);
+	all_a.unpriced_data = all_b.unpriced_data = fmax(a->unpriced_data, b->unpriced_data);
+	all_a.sample_error = all_b.sample_error = fmax(a->sample_error, b->sample_error);
+	widen(&e, estimate(what, &all_a, &all_b));
+	if (moved)
+		widen(&e, estimate(what, a, b));
 	return e;
 }
 
-struct lab_estimate lab_estimate_ratio(const struct lab_parts *a, const struct lab_parts *b)
+struct lab_estimate lab_estimate_ratio(const struct lab_parts *a, const struct lab_parts *b, bool moved)
 {
-	return compare(RATIO, a, b);
+	return compare(RATIO, a, b, moved);
 }
 
-struct lab_estimate lab_estimate_difference(const struct lab_parts *a, const struct lab_parts *b)
+struct lab_estimate lab_estimate_difference(const struct lab_parts *a, const struct lab_parts *b, bool moved)
 {
-	return compare(DIFFERENCE, a, b);
+	return compare(DIFFERENCE, a, b, moved);
 }

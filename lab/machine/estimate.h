@@ -15,9 +15,14 @@
  * Data that has no price (machine.data_cache=off) may be hidden wholly, as the best estimate and the lower end have it,
  * or be waited for wholly: the upper end is that of the range as if it were priced. Of two runs both ranges count,
  * without it in both and with it in both; as it is the same program's, the same is added to both, the greater one of
- * what their samples say, and to each what its own walks then take more. */
+ * what their samples say, and to each what its own walks then take more. But where data lies elsewhere in the one than
+ * in the other (guest pages of another size, say), it may miss more in one of them, and a third range counts: to each
+ * is added what its own sample says, varied by its own error. Both samples are of the same stretches of the stream, so
+ * they are off the same way. */
 #ifndef VELLUM_LAB_ESTIMATE_H
 #define VELLUM_LAB_ESTIMATE_H
+
+#include <stdbool.h>
 
 /* What a run's time is made of: cycles, as struct lab_result names them. */
 struct lab_parts {
@@ -46,10 +51,10 @@ struct lab_estimate {
 struct lab_estimate lab_estimate(const struct lab_parts *p);
 /* The same as if all had its price. */
 struct lab_estimate lab_estimate_priced(const struct lab_parts *p);
-/* The time of b divided by that of a, on the same machine. */
-struct lab_estimate lab_estimate_ratio(const struct lab_parts *a, const struct lab_parts *b);
+/* The time of b divided by that of a, on the same machine. moved: data lies elsewhere in b than in a. */
+struct lab_estimate lab_estimate_ratio(const struct lab_parts *a, const struct lab_parts *b, bool moved);
 /* The time of b less that of a, cycles. Data that both wait for is in neither: what it takes does not widen this. */
-struct lab_estimate lab_estimate_difference(const struct lab_parts *a, const struct lab_parts *b);
+struct lab_estimate lab_estimate_difference(const struct lab_parts *a, const struct lab_parts *b, bool moved);
 
 /* The parameters that are varied, and how far: factors of a price; overlap has its own range. */
 struct lab_uncertain {

@@ -121,6 +121,28 @@ static bool comparable(const struct lab_record *a, const struct lab_record *b)
 	return true;
 }
 
+/* May data lie elsewhere in the one than in the other, so that it misses more? A native run has no host pages. */
+static bool moved(const struct lab_record *a, const struct lab_record *b)
+{
+	static const char *const places[] = { "guest.pages", "guest.fragmentation", "hv.pages", "hv.fragmentation" };
+	unsigned count = is_native(a) || is_native(b) ? 2 : 4;
+
+	for (unsigned i = 0; i < count; i++) {
+		const char *x = lab_record_setting(a, places[i]), *y = lab_record_setting(b, places[i]);
+
+		if (x && y && strcmp(x, y))
+			return true;
+	}
+	return false;
+}
+
+static bool is(const struct lab_record *r, const char *key, const char *value)
+{
+	const char *text = lab_record_setting(r, key);
+
+	return text && !strcmp(text, value);
+}
+
 struct rival {
 	unsigned record;
 	struct lab_estimate ratio; /* its time over the fastest's */
@@ -142,9 +164,9 @@ static struct rival compare(const struct lab_record *a, const struct lab_record 
 
 	if (!parts_of(a, &pa) || !parts_of(b, &pb))
 		return r;
-	r.ratio = times(lab_estimate_ratio(&pa, &pb), clock);
+	r.ratio = times(lab_estimate_ratio(&pa, &pb, moved(a, b)), clock);
 	if (clock == 1)
-		r.more = times(lab_estimate_difference(&pa, &pb), 1e-9 / ghz);
+		r.more = times(lab_estimate_difference(&pa, &pb, moved(a, b)), 1e-9 / ghz);
 	return r;
 }
 
@@ -202,6 +224,22 @@ static void say_mechanisms(const struct lab_view *v, unsigned best, unsigned nex
 	}
 }
 
+/* Where data has no price, no estimate has what it misses more where its pages lie worse. Says so if any of these lie
+ * elsewhere. */
+static void say_moved(const struct lab_view *v, unsigned best, const struct rival *rival, unsigned rivals, FILE *out)
+{
+	for (unsigned i = 0; i < rivals; i++) {
+		if (!is(v->record[best], "machine.data_cache", "off") ||
+		    !moved(v->record[best], v->record[rival[i].record]))
+			continue;
+		fprintf(out, ";\n  where data lies (pages differ), so that it may miss more, is left out%s: "
+			     "machine.data_cache=on tells",
+			is(v->record[best], "machine.data_sample", "on")
+				? ", but for what samples say of it in the ranges" : "");
+		return;
+	}
+}
+
 /* Those that may be as fast, and the first that is not faster for sure. among: of which they are all, or "". */
 static void say(const struct lab_view *v, const char *among, unsigned best, const struct rival *rival, unsigned rivals,
 		FILE *out)
@@ -232,6 +270,7 @@ static void say(const struct lab_view *v, const char *among, unsigned best, cons
 		say_rival(v, count[PERHAPS] ? "; the first that is not faster for sure," : "; the next,", next, out);
 	if (next)
 		say_mechanisms(v, best, next->record, rival, rivals, out);
+	say_moved(v, best, rival, rivals, out);
 	fprintf(out, ".\n");
 }
 
