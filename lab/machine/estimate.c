@@ -79,26 +79,72 @@ static double measure(enum measure what, const struct lab_parts *a, const struct
 	return what == DIFFERENCE ? tb - ta : log(fmax(1, tb)) - log(fmax(1, ta));
 }
 
+/* A measure, and the squares of its errors, added. */
+struct spread {
+	double best, down, up;
+};
+
+/* What comes of a parameter at either end of its range. */
+static void add_error(struct spread *s, double one, double other)
+{
+	double low = fmin(0, fmin(one, other) - s->best), high = fmax(0, fmax(one, other) - s->best);
+
+	s->down += low * low;
+	s->up += high * high;
+}
+
 /* The estimate of one run is for the machine.cpi that was given; where two are compared it is varied too. */
+static struct spread vary(enum measure what, const struct lab_parts *a, const struct lab_parts *b)
+{
+	struct spread s = { .best = measure(what, a, b, PARAMETERS, false) };
+
+	for (unsigned i = 0; i < PARAMETERS; i++)
+		if (i != PROGRAM || a)
+			add_error(&s, measure(what, a, b, i, false), measure(what, a, b, i, true));
+	return s;
+}
+
+static struct lab_estimate estimate_of(enum measure what, const struct spread *s)
+{
+	double low = s->best - sqrt(s->down), high = s->best + sqrt(s->up);
+
+	if (what == DIFFERENCE)
+		return (struct lab_estimate){ s->best, low, high };
+	return (struct lab_estimate){ exp(s->best), exp(low), exp(high) };
+}
+
 static struct lab_estimate estimate(enum measure what, const struct lab_parts *a, const struct lab_parts *b)
 {
-	double best = measure(what, a, b, PARAMETERS, false), down = 0, up = 0;
+	struct spread s = vary(what, a, b);
 
-	for (unsigned i = 0; i < PARAMETERS; i++) {
-		double end[2], low, high;
+	return estimate_of(what, &s);
+}
 
-		if (i == PROGRAM && !a)
-			continue;
-		for (unsigned side = 0; side < 2; side++)
-			end[side] = measure(what, a, b, i, side) - best;
-		low = fmin(0, fmin(end[0], end[1]));
-		high = fmax(0, fmax(end[0], end[1]));
-		down += low * low;
-		up += high * high;
-	}
-	if (what == DIFFERENCE)
-		return (struct lab_estimate){ best, best - sqrt(down), best + sqrt(up) };
-	return (struct lab_estimate){ exp(best), exp(best - sqrt(down)), exp(best + sqrt(up)) };
+/* With so many times what the sample says. */
+static struct lab_parts times_sample(const struct lab_parts *p, double factor)
+{
+	struct lab_parts q = *p;
+
+	q.unpriced_data *= factor;
+	q.unpriced_walks *= factor;
+	return q;
+}
+
+/* To each what its own sample says. That it says too much is of both; its error is of each. */
+static struct lab_estimate estimate_apart(enum measure what, const struct lab_parts *a, const struct lab_parts *b)
+{
+	struct lab_parts exact_a = *a, exact_b = *b, low, high;
+	struct spread s;
+
+	exact_a.sample_error = exact_b.sample_error = 0;
+	s = vary(what, &exact_a, &exact_b);
+	low = times_sample(a, fmax(0, 1 - a->sample_error));
+	high = times_sample(a, 1 + a->sample_error);
+	add_error(&s, measure(what, &low, b, PARAMETERS, false), measure(what, &high, b, PARAMETERS, false));
+	low = times_sample(b, fmax(0, 1 - b->sample_error));
+	high = times_sample(b, 1 + b->sample_error);
+	add_error(&s, measure(what, a, &low, PARAMETERS, false), measure(what, a, &high, PARAMETERS, false));
+	return estimate_of(what, &s);
 }
 
 static struct lab_parts without_data(const struct lab_parts *p)
@@ -148,7 +194,7 @@ static struct lab_estimate compare(enum measure what, const struct lab_parts *a,
 	all_a.sample_error = all_b.sample_error = fmax(a->sample_error, b->sample_error);
 	widen(&e, estimate(what, &all_a, &all_b));
 	if (moved)
-		widen(&e, estimate(what, a, b));
+		widen(&e, estimate_apart(what, a, b));
 	return e;
 }
 

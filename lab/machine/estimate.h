@@ -17,8 +17,7 @@
  * without it in both and with it in both; as it is the same program's, the same is added to both, the greater one of
  * what their samples say, and to each what its own walks then take more. But where data lies elsewhere in the one than
  * in the other (guest pages of another size, say), it may miss more in one of them, and a third range counts: to each
- * is added what its own sample says, varied by its own error. Both samples are of the same stretches of the stream, so
- * they are off the same way. */
+ * is added what its own sample says, varied by its own error as if those of the two had nothing in common. */
 #ifndef VELLUM_LAB_ESTIMATE_H
 #define VELLUM_LAB_ESTIMATE_H
 
