@@ -41,8 +41,8 @@ refused "a word for a number" "guest.cpus cannot be 'two'" run --vcpus two
 refused "CPUs of several machines" 'guest.cpus must be 1 where hv.vms is more than 1' run --vcpus 2 --set hv.vms=2
 refused "interrupts of another maker" 'it takes trap, apicv or ipiv' run --set hv.interrupts=avic
 
-# ---- which is faster: by the same order whether the program's own cache misses have a price or not; where pages differ,
-# and with them where data lies, it is known only with a price
+# ---- which is faster: by the same order whether the program's own cache misses have a price or not; where pages
+# differ, and with them where data lies, it is known only with a price
 for priced in off on; do
 	case $priced in
 	off) verdict='^Verdict: which is the fastest is not known. By the estimate guest.pages=2m is' ;;
